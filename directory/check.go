@@ -1,0 +1,199 @@
+package directory
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// checker collects every fault of one set of records.
+type checker struct {
+	problems Problems
+	users    map[string]int            // name → index
+	digests  map[Digest]string         // digest → path of the key
+	projects map[string]int            // name → index
+	subjects map[string]map[string]use // account → subject of a topic → who states it
+}
+
+type use struct{ project, path string }
+
+func (c *checker) add(path, hint, format string, args ...any) {
+	c.problems = append(c.problems, Problem{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+// check returns every fault of r; none means that it can be indexed.
+func check(r *Records) Problems {
+	c := &checker{
+		users:    make(map[string]int, len(r.Users)),
+		digests:  make(map[Digest]string, len(r.Users)),
+		projects: make(map[string]int, len(r.Projects)),
+		subjects: map[string]map[string]use{},
+	}
+	for i := range r.Users {
+		c.user(i, &r.Users[i])
+	}
+	for i := range r.Projects {
+		c.projectName(i, &r.Projects[i])
+	}
+	for i := range r.Projects {
+		c.project(fmt.Sprintf("projects[%d]", i), r, &r.Projects[i])
+	}
+	return c.problems
+}
+
+// name checks one name and that it is not taken yet.
+func (c *checker) name(path, kind, name string, i int, taken map[string]int) {
+	if err := CheckName(name); err != nil {
+		c.add(path, "", "%s name %s", kind, err)
+		return
+	}
+	if first, ok := taken[name]; ok {
+		c.add(path, "", "%s %q is already defined at index %d", kind, name, first)
+		return
+	}
+	taken[name] = i
+}
+
+func (c *checker) user(i int, u *User) {
+	path := fmt.Sprintf("users[%d]", i)
+	c.name(path+".name", "user", u.Name, i, c.users)
+	c.each(path+".service_roles", "service role", roleNames(u.ServiceRoles), roleNames(ServiceRoles()))
+	c.each(path+".limits.connection_types", "connection type",
+		roleNames(u.Limits.ConnectionTypes), roleNames(ConnectionTypes()))
+	ids := map[string]int{}
+	for j := range u.Keys {
+		c.key(fmt.Sprintf("%s.keys[%d]", path, j), j, &u.Keys[j], ids)
+	}
+}
+
+func (c *checker) key(path string, j int, k *Key, ids map[string]int) {
+	if k.ID != "" {
+		c.name(path+".id", "key", k.ID, j, ids)
+	}
+	if first, ok := c.digests[k.Digest]; ok {
+		c.add(path+".digest", "every key belongs to one user: make a new one (usher apikey new)",
+			"this digest already stands at %s", first)
+	} else {
+		c.digests[k.Digest] = path
+	}
+	if k.Digest == (Digest{}) {
+		c.add(path+".digest", "", "is missing")
+	}
+	if k.Digest == DigestOf("") {
+		c.add(path+".digest", "", "is the digest of the empty key")
+	}
+	if !k.Expires.IsZero() && !k.NotBefore.IsZero() && !k.NotBefore.Before(k.Expires) {
+		c.add(path+".not_before", "", "is not before expires, so the key would never be valid")
+	}
+}
+
+func (c *checker) projectName(i int, p *Project) {
+	c.name(fmt.Sprintf("projects[%d].name", i), "project", p.Name, i, c.projects)
+}
+
+func (c *checker) project(path string, r *Records, p *Project) {
+	if err := CheckAccount(p.Account); err != nil {
+		c.add(path+".account", "name the NATS account that the project's subjects are in", "account %s", err)
+	}
+	members := map[string]int{}
+	for i, m := range p.Members {
+		c.member(fmt.Sprintf("%s.members[%d]", path, i), i, m, members)
+	}
+	topics := map[string]int{}
+	for i := range p.Topics {
+		t := &p.Topics[i]
+		at := fmt.Sprintf("%s.topics[%d]", path, i)
+		c.name(at+".name", "topic", t.Name, i, topics)
+		c.acl(at+".acl", p.Name, t.ACL, members)
+		c.subject(at, r, p, t)
+	}
+	subs := map[string]int{}
+	for i := range p.Subscriptions {
+		s := &p.Subscriptions[i]
+		at := fmt.Sprintf("%s.subscriptions[%d]", path, i)
+		c.name(at+".name", "subscription", s.Name, i, subs)
+		c.acl(at+".acl", p.Name, s.ACL, members)
+		if _, ok := topics[s.Topic]; !ok {
+			c.add(at+".topic", "", "project %q has no topic %q", p.Name, shorten(s.Topic))
+		}
+	}
+}
+
+func (c *checker) member(path string, i int, m Member, members map[string]int) {
+	if _, ok := c.users[m.User]; !ok {
+		c.add(path+".user", "", "there is no user %q", shorten(m.User))
+	}
+	if first, ok := members[m.User]; ok {
+		c.add(path+".user", "put all roles of a member in one entry",
+			"user %q is already a member, at index %d", shorten(m.User), first)
+	} else {
+		members[m.User] = i
+	}
+	if len(m.Roles) == 0 {
+		c.add(path+".roles", "one or more of "+strings.Join(roleNames(Roles()), ", "), "a member needs a role")
+	}
+	c.each(path+".roles", "role", roleNames(m.Roles), roleNames(Roles()))
+}
+
+func (c *checker) acl(path, project string, acl []string, members map[string]int) {
+	seen := map[string]bool{}
+	for i, user := range acl {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		if _, ok := members[user]; !ok {
+			c.add(at, "add the user to the members, or take the name out of the acl",
+				"user %q is not a member of project %q", shorten(user), project)
+		}
+		if seen[user] {
+			c.add(at, "", "user %q is named twice", shorten(user))
+		}
+		seen[user] = true
+	}
+}
+
+// subject checks that a topic's subject belongs to this project alone: not
+// inside another project's space of the same account, and stated once.
+func (c *checker) subject(path string, r *Records, p *Project, t *Topic) {
+	subject := t.Subject
+	if subject == "" {
+		subject = p.Name + "." + t.Name
+	} else {
+		path += ".subject"
+		if err := CheckSubject(subject); err != nil {
+			c.add(path, "", "subject %s", err)
+			return
+		}
+		first, _, _ := strings.Cut(subject, ".")
+		if i, ok := c.projects[first]; ok && first != p.Name && r.Projects[i].Account == p.Account {
+			c.add(path, "subjects under a project's name belong to that project",
+				"subject %q lies in project %q of the same account", subject, first)
+		}
+	}
+	if c.subjects[p.Account] == nil {
+		c.subjects[p.Account] = map[string]use{}
+	}
+	if prior, ok := c.subjects[p.Account][subject]; ok {
+		c.add(path, "", "subject %q is already that of %s in project %q", subject, prior.path, prior.project)
+		return
+	}
+	c.subjects[p.Account][subject] = use{p.Name, path}
+}
+
+// each checks that every value is known and stands once.
+func (c *checker) each(path, kind string, values, known []string) {
+	for i, v := range values {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		if !slices.Contains(known, v) {
+			c.add(at, "one of "+strings.Join(known, ", "), "there is no %s %q", kind, shorten(v))
+		} else if slices.Contains(values[:i], v) {
+			c.add(at, "", "%s %q stands twice", kind, v)
+		}
+	}
+}
+
+func roleNames[T ~string](values []T) []string {
+	names := make([]string, len(values))
+	for i, v := range values {
+		names[i] = string(v)
+	}
+	return names
+}

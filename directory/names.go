@@ -1,0 +1,85 @@
+package directory
+
+import (
+	"fmt"
+	"strings"
+)
+
+// maxNameLength keeps names well below what subjects and stream names allow.
+const maxNameLength = 128
+
+// CheckName reports why name cannot stand as one token of a subject. Names are
+// letters, digits, '-' and '_', as in AMS, and do not begin with '_': those
+// first tokens (_INBOX, _STAN, …) belong to NATS and its protocols.
+func CheckName(name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("is empty")
+	case len(name) > maxNameLength:
+		return fmt.Errorf("is %d characters long, at most %d are allowed", len(name), maxNameLength)
+	case name[0] == '_':
+		return fmt.Errorf("%q begins with '_', which is reserved for NATS itself", name)
+	}
+	for _, r := range name {
+		if !isNameRune(r) {
+			return fmt.Errorf("%q holds %q; only letters, digits, '-' and '_' are allowed", shorten(name), r)
+		}
+	}
+	return nil
+}
+
+func isNameRune(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_'
+}
+
+// CheckSubject reports why subject cannot be the subject of a topic: it has to
+// be literal, and its first token must not be one that NATS keeps for itself.
+func CheckSubject(subject string) error {
+	if subject == "" {
+		return fmt.Errorf("is empty")
+	}
+	if len(subject) > maxNameLength*2 {
+		return fmt.Errorf("is %d characters long, at most %d are allowed", len(subject), maxNameLength*2)
+	}
+	for token := range strings.SplitSeq(subject, ".") {
+		if token == "" {
+			return fmt.Errorf("%q has an empty token", shorten(subject))
+		}
+		if token == "*" || token == ">" {
+			return fmt.Errorf("%q is a wildcard; a topic stands for one subject", shorten(subject))
+		}
+		for _, r := range token {
+			if r <= ' ' || r == '*' || r == '>' || r >= 0x7f {
+				return fmt.Errorf("%q holds %q, which a subject of a topic must not", shorten(subject), r)
+			}
+		}
+	}
+	if subject[0] == '$' || subject[0] == '_' {
+		return fmt.Errorf("%q begins with %q, which is reserved for NATS itself", shorten(subject), subject[0])
+	}
+	return nil
+}
+
+// CheckAccount reports why name cannot be the account of a project: an account
+// name of a config file, or an account's public key.
+func CheckAccount(name string) error {
+	if name == "" {
+		return fmt.Errorf("is empty")
+	}
+	if len(name) > maxNameLength {
+		return fmt.Errorf("is %d characters long, at most %d are allowed", len(name), maxNameLength)
+	}
+	for _, r := range name {
+		if r <= ' ' || r >= 0x7f {
+			return fmt.Errorf("%q holds %q, which an account name must not", shorten(name), r)
+		}
+	}
+	return nil
+}
+
+func shorten(s string) string {
+	if len(s) <= 40 {
+		return s
+	}
+	return s[:40] + "…"
+}

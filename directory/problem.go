@@ -1,0 +1,26 @@
+package directory
+
+import "strings"
+
+// Problem is one fault of a directory. Path is spelt like the keys of the YAML
+// file, with indexes from 0: "users[3].keys[0].digest".
+type Problem struct {
+	Path    string
+	Message string
+	Hint    string
+}
+
+// Error returns path and message in one line.
+func (p Problem) Error() string { return p.Path + ": " + p.Message }
+
+// Problems is every fault of a directory, in the order in which they were found.
+type Problems []Problem
+
+// Error returns one line per fault.
+func (ps Problems) Error() string {
+	lines := make([]string, len(ps))
+	for i, p := range ps {
+		lines[i] = p.Error()
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,71 @@
+package issuer
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/nats-io/nkeys"
+)
+
+// Signer signs with one nkey. It keeps its expanded key; PublicKey costs
+// nothing. Safe for concurrent use.
+type Signer interface {
+	// PublicKey returns the public nkey, such as "A…".
+	PublicKey() string
+	// Sign returns the ed25519 signature of data.
+	Sign(ctx context.Context, data []byte) ([]byte, error)
+}
+
+// seedSigner signs with a key of this process.
+type seedSigner struct {
+	public string
+	key    ed25519.PrivateKey
+}
+
+// NewSigner returns a Signer for an account, operator or user seed ("SA…", …).
+func NewSigner(seed []byte) (Signer, error) {
+	prefix, raw, err := nkeys.DecodeSeed(seed)
+	if err != nil {
+		return nil, fmt.Errorf("decode seed: %w", err)
+	}
+	if prefix == nkeys.PrefixByteCurve {
+		return nil, errors.New("an xkey seals, it cannot sign")
+	}
+	key := ed25519.NewKeyFromSeed(raw)
+	public, err := nkeys.Encode(prefix, key.Public().(ed25519.PublicKey)) //nolint:forcetypeassert,revive // crypto/ed25519 documents this type
+	if err != nil {
+		return nil, fmt.Errorf("encode public key: %w", err)
+	}
+	return &seedSigner{public: string(public), key: key}, nil
+}
+
+func (s *seedSigner) PublicKey() string { return s.public }
+
+func (s *seedSigner) Sign(_ context.Context, data []byte) ([]byte, error) {
+	return ed25519.Sign(s.key, data), nil
+}
+
+// publicOnly is the face of a Signer towards jwt/v2, which asks its KeyPair for
+// the public key only when a SignFn does the signing.
+type publicOnly string
+
+func (p publicOnly) PublicKey() (string, error) { return string(p), nil }
+func (publicOnly) Seed() ([]byte, error)        { return nil, nkeys.ErrPublicKeyOnly }
+func (publicOnly) PrivateKey() ([]byte, error)  { return nil, nkeys.ErrPublicKeyOnly }
+func (publicOnly) Sign([]byte) ([]byte, error)  { return nil, nkeys.ErrCannotSign }
+func (publicOnly) Verify(_, _ []byte) error     { return nkeys.ErrInvalidSignature }
+func (publicOnly) Wipe()                        {}
+func (publicOnly) Seal([]byte, string) ([]byte, error) {
+	return nil, nkeys.ErrInvalidNKeyOperation
+}
+
+func (publicOnly) SealWithRand([]byte, string, io.Reader) ([]byte, error) {
+	return nil, nkeys.ErrInvalidNKeyOperation
+}
+
+func (publicOnly) Open([]byte, string) ([]byte, error) {
+	return nil, nkeys.ErrInvalidNKeyOperation
+}

@@ -1,0 +1,142 @@
+package issuer
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"sync/atomic"
+
+	"github.com/nats-io/nkeys"
+	"golang.org/x/crypto/curve25519"
+	"golang.org/x/crypto/nacl/box"
+)
+
+// The sealed form of nkeys: version, 24 bytes of nonce, NaCl box.
+const (
+	sealVersion = "xkv1"
+	nonceSize   = 24
+	sealHeader  = len(sealVersion) + nonceSize
+)
+
+// maxSharedKeys bounds the kept shared keys. A server has one xkey for as long
+// as it runs; past the bound all are forgotten, and the live ones come back.
+const maxSharedKeys = 1024
+
+// ErrNotForThisKey: the sealed bytes were not made for this xkey, or were changed.
+var ErrNotForThisKey = errors.New("cannot be opened with this xkey")
+
+// XKey opens requests and seals answers. It keeps the shared key of every
+// server it has exchanged with, because deriving one costs 20 times what
+// sealing does (facts: 65 µs against 2.5 µs). Safe for concurrent use.
+type XKey struct {
+	public string
+	secret [32]byte
+	shared atomic.Pointer[map[string]*[32]byte] // by the server's public xkey
+}
+
+// NewXKey returns the XKey of a curve seed ("SX…").
+func NewXKey(seed []byte) (*XKey, error) {
+	prefix, raw, err := nkeys.DecodeSeed(seed)
+	if err != nil {
+		return nil, fmt.Errorf("decode seed: %w", err)
+	}
+	if prefix != nkeys.PrefixByteCurve {
+		return nil, nkeys.ErrInvalidCurveSeed
+	}
+	x := &XKey{}
+	copy(x.secret[:], raw)
+	public, err := curve25519.X25519(x.secret[:], curve25519.Basepoint)
+	if err != nil {
+		return nil, fmt.Errorf("derive public xkey: %w", err)
+	}
+	text, err := nkeys.Encode(nkeys.PrefixByteCurve, public)
+	if err != nil {
+		return nil, fmt.Errorf("encode public xkey: %w", err)
+	}
+	x.public = string(text)
+	x.shared.Store(&map[string]*[32]byte{})
+	return x, nil
+}
+
+// PublicKey returns the public xkey, "X…".
+func (x *XKey) PublicKey() string { return x.public }
+
+// Open returns what server sealed to this key. server is its public xkey.
+func (x *XKey) Open(sealed []byte, server string) ([]byte, error) {
+	if len(sealed) < sealHeader+box.Overhead || string(sealed[:len(sealVersion)]) != sealVersion {
+		return nil, ErrNotForThisKey
+	}
+	key, kept, err := x.sharedWith(server)
+	if err != nil {
+		return nil, err
+	}
+	var nonce [nonceSize]byte
+	copy(nonce[:], sealed[len(sealVersion):])
+	plain, ok := box.OpenAfterPrecomputation(nil, sealed[sealHeader:], &nonce, key)
+	if !ok {
+		return nil, ErrNotForThisKey
+	}
+	if !kept {
+		x.keep(server, key)
+	}
+	return plain, nil
+}
+
+// Seal seals plain for server, its public xkey.
+func (x *XKey) Seal(plain []byte, server string, random io.Reader) ([]byte, error) {
+	key, _, err := x.sharedWith(server)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]byte, sealHeader, sealHeader+box.Overhead+len(plain))
+	copy(out, sealVersion)
+	if _, err := io.ReadFull(random, out[len(sealVersion):]); err != nil {
+		return nil, fmt.Errorf("read nonce: %w", err)
+	}
+	var nonce [nonceSize]byte
+	copy(nonce[:], out[len(sealVersion):])
+	return box.SealAfterPrecomputation(out, plain, &nonce, key), nil
+}
+
+func (x *XKey) sharedWith(server string) (key *[32]byte, kept bool, err error) {
+	if key, ok := (*x.shared.Load())[server]; ok {
+		return key, true, nil
+	}
+	prefix, raw, err := decodePublic(server)
+	if err != nil || prefix != nkeys.PrefixByteCurve {
+		return nil, false, fmt.Errorf("server xkey: %w", nkeys.ErrInvalidCurveKey)
+	}
+	key = new([32]byte)
+	box.Precompute(key, &raw, &x.secret)
+	return key, false, nil
+}
+
+// keep remembers a key that has proved itself, by copying: readers take no lock.
+func (x *XKey) keep(server string, key *[32]byte) {
+	for {
+		old := x.shared.Load()
+		next := map[string]*[32]byte{}
+		if len(*old) < maxSharedKeys {
+			next = maps.Clone(*old)
+		}
+		next[server] = key
+		if x.shared.CompareAndSwap(old, &next) {
+			return
+		}
+	}
+}
+
+func decodePublic(public string) (nkeys.PrefixByte, [32]byte, error) {
+	var raw [32]byte
+	prefix := nkeys.Prefix(public)
+	b, err := nkeys.Decode(prefix, []byte(public))
+	if err != nil {
+		return prefix, raw, fmt.Errorf("decode public key: %w", err)
+	}
+	if len(b) != len(raw) {
+		return prefix, raw, nkeys.ErrInvalidPublicKey
+	}
+	copy(raw[:], b)
+	return prefix, raw, nil
+}

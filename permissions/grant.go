@@ -1,0 +1,148 @@
+package permissions
+
+import (
+	"net/netip"
+	"time"
+
+	"usher/directory"
+)
+
+// Side is the direction of a rule.
+type Side string
+
+// The two sides of a connection.
+const (
+	Publish   Side = "publish"
+	Subscribe Side = "subscribe"
+)
+
+// Sides lists both sides, in the order in which a Grant is sorted.
+func Sides() []Side { return []Side{Publish, Subscribe} }
+
+// Effect is what a rule does.
+type Effect string
+
+// The effects of a rule. A denial wins over any number of allowances.
+const (
+	Allow Effect = "allow"
+	Deny  Effect = "deny"
+)
+
+// Source is the kind of thing that a rule comes from.
+type Source string
+
+// The sources of a rule.
+const (
+	SourceACL          Source = "acl"          // an entry of a topic's or subscription's ACL
+	SourceRole         Source = "role"         // a role in a project
+	SourceServiceRole  Source = "service_role" // a service role
+	SourceProfile      Source = "profile"      // a hard-coded profile
+	SourceInbox        Source = "inbox"        // the private inbox of the user
+	SourceInvariant    Source = "invariant"    // holds for every grant
+	resourceTopic             = "topic"
+	resourceSub               = "subscription"
+	profileIngest             = "ingest"
+	profileHealthCheck        = "healthcheck"
+)
+
+// Origin says why a rule is there. Fields that do not apply are empty.
+type Origin struct {
+	Source   Source `json:"source"`
+	Role     string `json:"role,omitempty"`     // role, service role or profile
+	Project  string `json:"project,omitempty"`  // the project that the role or ACL is in
+	Resource string `json:"resource,omitempty"` // "topic" or "subscription"
+	Name     string `json:"name,omitempty"`     // name of the topic or subscription
+}
+
+// String returns the origin for people, such as "acl of topic demo/orders (role publisher)".
+func (o Origin) String() string {
+	switch o.Source {
+	case SourceACL:
+		return "acl of " + o.Resource + " " + o.Project + "/" + o.Name + " (role " + o.Role + ")"
+	case SourceRole:
+		return "role " + o.Role + " in project " + o.Project
+	case SourceServiceRole:
+		return "service role " + o.Role
+	case SourceProfile:
+		return "profile " + o.Role
+	case SourceInbox:
+		return "private inbox"
+	case SourceInvariant:
+		return "holds for every grant"
+	default:
+		return string(o.Source)
+	}
+}
+
+// Rule allows or denies one subject, which may hold wildcards, on one side.
+type Rule struct {
+	Side    Side   `json:"side"`
+	Effect  Effect `json:"effect"`
+	Subject string `json:"subject"`
+	Origin  Origin `json:"origin"`
+}
+
+// Grant is what an identity gets: where it lands, what it may do there, and
+// until when.
+type Grant struct {
+	Account         string                     // the NATS account
+	Rules           []Rule                     // sorted by side, effect and subject; no two alike
+	InboxPrefix     string                     // the inbox prefix that the client may use
+	ConnectionTypes []directory.ConnectionType // empty: any
+	Networks        []netip.Prefix             // where the connection may come from; empty: anywhere
+	NotAfter        time.Time                  // when the credential ends; zero: it does not
+	Tags            []string                   // project, role, method and key id, as "name:value"
+}
+
+// Subjects returns the subjects of one side and effect, sorted.
+func (g *Grant) Subjects(side Side, effect Effect) []string {
+	n := 0
+	for i := range g.Rules {
+		if g.Rules[i].Side == side && g.Rules[i].Effect == effect {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	subjects := make([]string, 0, n)
+	for i := range g.Rules {
+		if g.Rules[i].Side == side && g.Rules[i].Effect == effect {
+			subjects = append(subjects, g.Rules[i].Subject)
+		}
+	}
+	return subjects
+}
+
+// Verdict is the answer to whether a grant allows something.
+type Verdict struct {
+	Allowed bool
+	Rule    *Rule // the rule that decided; nil when no rule allows it
+	// Filtered: a subscription that is allowed, but of which nats-server holds
+	// back what Rule denies.
+	Filtered bool
+}
+
+// Check answers as nats-server would: a subject is allowed if an allowance
+// covers it and no denial does. subject may hold wildcards on the subscribe side.
+func (g *Grant) Check(side Side, subject string) Verdict {
+	var allowed, filter *Rule
+	for i := range g.Rules {
+		r := &g.Rules[i]
+		if r.Side != side {
+			continue
+		}
+		switch {
+		case r.Effect == Deny && Covers(r.Subject, subject):
+			return Verdict{Rule: r}
+		case r.Effect == Deny && Overlaps(r.Subject, subject):
+			filter = r
+		case r.Effect == Allow && allowed == nil && Covers(r.Subject, subject):
+			allowed = r
+		}
+	}
+	if allowed != nil && filter != nil {
+		return Verdict{Allowed: true, Rule: filter, Filtered: true}
+	}
+	return Verdict{Allowed: allowed != nil, Rule: allowed}
+}

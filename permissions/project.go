@@ -1,0 +1,76 @@
+package permissions
+
+import "usher/directory"
+
+// InboxPrefix returns the private inbox prefix of a user.
+func InboxPrefix(user string) string { return "_INBOX_" + user }
+
+// membership adds what one membership gives. An administrator needs no ACL
+// entry; a publisher or consumer has exactly what the ACLs name it for.
+func membership(b *builder, m *directory.Membership) {
+	if m.Has(directory.RoleProjectAdmin) {
+		projectAdmin(b, m.Project)
+	}
+	if m.Has(directory.RolePublisher) {
+		for _, t := range m.Topics {
+			b.allow(Publish, t.Subject, Origin{
+				Source: SourceACL, Role: string(directory.RolePublisher),
+				Project: m.Project.Name, Resource: resourceTopic, Name: t.Name,
+			})
+		}
+	}
+	if m.Has(directory.RoleConsumer) {
+		for _, s := range m.Subs {
+			consume(b, m.Project.Name, s.Name)
+		}
+	}
+}
+
+// consume adds what a JetStream pull consumer needs: stream P, durable S.
+func consume(b *builder, p, s string) {
+	o := Origin{
+		Source: SourceACL, Role: string(directory.RoleConsumer),
+		Project: p, Resource: resourceSub, Name: s,
+	}
+	stream := p + "." + s
+	b.allow(Publish, "$JS.API.CONSUMER.INFO."+stream, o)
+	b.allow(Publish, "$JS.API.CONSUMER.MSG.NEXT."+stream, o)
+	b.allow(Publish, "$JS.ACK."+stream+".>", o)
+}
+
+// projectAdmin adds everything inside the project: its subjects, its stream's
+// messages and consumers. Creating or changing the stream itself is not inside:
+// a stream may capture any subject of the account.
+//
+// Every verb is spelt out. A wildcard in its place would also match the longer
+// verbs of other streams: "$JS.API.CONSUMER.*.NEXT.>", for a project called
+// NEXT, is "$JS.API.CONSUMER.MSG.NEXT.<any stream>".
+func projectAdmin(b *builder, p *directory.Project) {
+	o := Origin{Source: SourceRole, Role: string(directory.RoleProjectAdmin), Project: p.Name}
+	b.both(p.Name+".>", o)
+	for i := range p.Topics {
+		b.both(p.Topics[i].Subject, o)
+	}
+	const api = "$JS.API."
+	for _, s := range []string{
+		"STREAM.INFO.", "STREAM.PURGE.", "STREAM.MSG.GET.", "STREAM.MSG.DELETE.", "DIRECT.GET.",
+		"CONSUMER.LIST.", "CONSUMER.NAMES.", "CONSUMER.CREATE.",
+	} {
+		b.allow(Publish, api+s+p.Name, o)
+	}
+	for _, s := range []string{
+		"CONSUMER.INFO.", "CONSUMER.DELETE.", "CONSUMER.PAUSE.",
+		"CONSUMER.DURABLE.CREATE.", "CONSUMER.MSG.NEXT.",
+	} {
+		b.allow(Publish, api+s+p.Name+".*", o)
+	}
+	b.allow(Publish, api+"CONSUMER.CREATE."+p.Name+".>", o)
+	b.allow(Publish, api+"DIRECT.GET."+p.Name+".>", o)
+	b.allow(Publish, "$JS.ACK."+p.Name+".>", o)
+	b.allow(Publish, "$JS.FC."+p.Name+".>", o)
+}
+
+// serviceAdmin adds everything in the account.
+func serviceAdmin(b *builder) {
+	b.both(">", Origin{Source: SourceServiceRole, Role: string(directory.ServiceRoleAdmin)})
+}

@@ -1,0 +1,105 @@
+package apikey
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"usher/directory"
+	"usher/identity"
+	"usher/tokens"
+)
+
+// Codes of the rejections, as docs/errors.md lists them.
+const (
+	CodeMalformed    = "key_malformed"
+	CodeUnknown      = "key_unknown"
+	CodeDisabled     = "key_disabled"
+	CodeNotYetValid  = "key_not_yet_valid"
+	CodeExpired      = "key_expired"
+	CodeNetwork      = "key_network"
+	CodeUserDisabled = "user_disabled"
+)
+
+// maxTokenLength bounds what is hashed: no real key comes near it.
+const maxTokenLength = 4096
+
+// Verifier looks up API keys in the current snapshot of a directory.
+type Verifier struct {
+	snapshot func() *directory.Snapshot
+	now      func() time.Time
+}
+
+// NewVerifier returns a Verifier. snapshot may return nil while no directory is
+// loaded; nothing can be decided then.
+func NewVerifier(snapshot func() *directory.Snapshot, now func() time.Time) *Verifier {
+	return &Verifier{snapshot: snapshot, now: now}
+}
+
+// Name returns "apikey".
+func (*Verifier) Name() string { return "apikey" }
+
+// Verify implements tokens.Verifier.
+func (v *Verifier) Verify(_ context.Context, c *tokens.Credential) (identity.Identity, error) {
+	token := c.Token()
+	if token == "" {
+		return identity.Identity{}, tokens.ErrNotApplicable
+	}
+	if len(token) > maxTokenLength || Check(token) != nil {
+		return identity.Identity{}, tokens.Reject(CodeMalformed, "the API key is mistyped or cut off", identity.Identity{})
+	}
+	s := v.snapshot()
+	if s == nil {
+		return identity.Identity{}, fmt.Errorf("%w: no directory is loaded", tokens.ErrUnavailable)
+	}
+	rec, ok := s.LookupKey(directory.DigestOf(token))
+	if !ok {
+		return identity.Identity{}, tokens.Reject(CodeUnknown, "no user has this API key", identity.Identity{})
+	}
+	id := identity.Identity{
+		Name:      rec.User.Name,
+		Authority: identity.AuthorityDirectory,
+		Method:    identity.MethodAPIKey,
+		KeyID:     rec.Key.ID,
+		NotAfter:  rec.Key.Expires,
+		Networks:  rec.Key.Networks,
+		Selection: c.Selection(),
+	}
+	if err := v.usable(rec, c, id); err != nil {
+		return identity.Identity{}, err
+	}
+	return id, nil
+}
+
+// usable says why a key that exists cannot be used here and now.
+func (v *Verifier) usable(rec directory.KeyRecord, c *tokens.Credential, id identity.Identity) error {
+	now := v.now()
+	switch {
+	case rec.User.Disabled:
+		return tokens.Reject(CodeUserDisabled, "the user is disabled", id)
+	case rec.Key.Disabled:
+		return tokens.Reject(CodeDisabled, "the key is disabled", id)
+	case !rec.Key.NotBefore.IsZero() && now.Before(rec.Key.NotBefore):
+		return tokens.Reject(CodeNotYetValid, "the key is not valid before "+rec.Key.NotBefore.Format(time.RFC3339), id)
+	case !rec.Key.Expires.IsZero() && !now.Before(rec.Key.Expires):
+		return tokens.Reject(CodeExpired, "the key expired at "+rec.Key.Expires.Format(time.RFC3339), id)
+	case !within(c.Addr(), rec.Key.Networks):
+		return tokens.Reject(CodeNetwork, "the key may not be used from this address", id)
+	}
+	return nil
+}
+
+// within reports whether a lies in one of networks; an empty list is everywhere.
+// An address that is not known lies in none.
+func within(a netip.Addr, networks []netip.Prefix) bool {
+	if len(networks) == 0 {
+		return true
+	}
+	for _, n := range networks {
+		if n.Contains(a) {
+			return true
+		}
+	}
+	return false
+}

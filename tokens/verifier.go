@@ -1,0 +1,76 @@
+package tokens
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"usher/identity"
+)
+
+// What a verifier answers. Callers decide with errors.Is.
+var (
+	// ErrNotApplicable: the credential holds nothing that this verifier understands; the chain goes on.
+	ErrNotApplicable = errors.New("no credential of this kind")
+	// ErrRejected: it does, and it is bad; final.
+	ErrRejected = errors.New("credential rejected")
+	// ErrUnavailable: it does, and it cannot be decided now; final, and not a denial.
+	ErrUnavailable = errors.New("cannot be decided now")
+)
+
+// Reason is a rejection with its cause as a code of docs/errors.md. It wraps
+// ErrRejected. The code goes to log and audit, never to the client.
+type Reason struct {
+	Code  string // such as "key_expired"
+	Cause string // one line for people, without any secret
+	// Identity is who was turned away, as far as it is known (a disabled user,
+	// an expired key); its zero value if it is not.
+	Identity identity.Identity
+}
+
+// Error returns the cause.
+func (r *Reason) Error() string { return r.Cause }
+
+// Unwrap makes a Reason an ErrRejected.
+func (r *Reason) Unwrap() error { return ErrRejected }
+
+// Reject returns a Reason.
+func Reject(code, cause string, who identity.Identity) error {
+	return &Reason{Code: code, Cause: cause, Identity: who}
+}
+
+// Verifier turns a credential into an identity.
+//
+// Errors wrap exactly one of ErrNotApplicable, ErrRejected and ErrUnavailable.
+type Verifier interface {
+	// Name is how logs and "usher explain" call the verifier.
+	Name() string
+	Verify(ctx context.Context, c *Credential) (identity.Identity, error)
+}
+
+// Chain asks its verifiers in order. The first that does not say
+// ErrNotApplicable decides.
+type Chain []Verifier
+
+// Verify returns the identity and the name of the verifier that decided.
+// An error that is none of the three sentinels counts as ErrUnavailable: a
+// fault of ours is never a denial.
+func (ch Chain) Verify(ctx context.Context, c *Credential) (identity.Identity, string, error) {
+	for _, v := range ch {
+		if err := ctx.Err(); err != nil {
+			return identity.Identity{}, v.Name(), fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		id, err := v.Verify(ctx, c)
+		switch {
+		case err == nil:
+			return id, v.Name(), nil
+		case errors.Is(err, ErrNotApplicable):
+			continue
+		case errors.Is(err, ErrRejected), errors.Is(err, ErrUnavailable):
+			return identity.Identity{}, v.Name(), err
+		default:
+			return identity.Identity{}, v.Name(), fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+	}
+	return identity.Identity{}, "", ErrNotApplicable
+}
