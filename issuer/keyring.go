@@ -164,12 +164,12 @@ func CheckSecretMode(path string, info os.FileInfo, allowGroup bool) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}
-	forbidden := os.FileMode(0o077)
+	allowed := os.FileMode(0o700)
 	if allowGroup {
-		forbidden = 0o037
+		allowed = 0o740
 	}
-	if mode := info.Mode().Perm(); mode&forbidden != 0 {
-		return fmt.Errorf("%s: %w (mode %04o, expected %04o or less)", path, ErrSeedReadable, mode, 0o700&^0o100|(0o077&^forbidden))
+	if mode := info.Mode().Perm(); mode&^allowed != 0 {
+		return fmt.Errorf("%s: %w (mode %04o, expected %04o or less)", path, ErrSeedReadable, mode, allowed&0o640)
 	}
 	return nil
 }

@@ -1,0 +1,151 @@
+// Package audit keeps one structured event per decision, as JSON lines.
+//
+// It promises that an event is written after the answer has gone out, that none
+// is lost while the process lives, and that no event has a place where a secret
+// could stand. It never decides anything.
+package audit
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Event is one decision. Empty fields are left out of the line.
+type Event struct {
+	Time      time.Time // when the request arrived
+	RequestID string
+	Outcome   string
+	Code      string // a code of docs/errors.md
+	Cause     string // one line for people
+
+	User     string // who it turned out to be, as far as known
+	Method   string
+	Verifier string
+	KeyID    string
+	Account  string // where a granted connection was placed
+	Expires  time.Time
+
+	ClientHost string
+	ClientID   uint64
+	ClientKind string
+	ClientType string
+	ClientName string
+	ServerID   string
+	ServerName string
+	Issuer     string // public key that signed, or was asked for
+
+	Queue, Open, Verify, Derive, Issue, Total time.Duration
+}
+
+// queueLength is how many events may wait for a slow disk before the workers do.
+const queueLength = 8192
+
+// Log writes events in the order in which it got them. Safe for concurrent use.
+type Log struct {
+	events  chan Event
+	done    chan struct{}
+	handler slog.Handler
+	lost    atomic.Uint64
+	failing atomic.Bool
+	onError func(error)
+	close   sync.Once
+}
+
+// New returns a Log that writes JSON lines to w until Close. onError, which may
+// be nil, hears of the first failed write after a good one.
+func New(w io.Writer, onError func(error)) *Log {
+	l := &Log{
+		events:  make(chan Event, queueLength),
+		done:    make(chan struct{}),
+		handler: slog.NewJSONHandler(w, &slog.HandlerOptions{ReplaceAttr: noLevel}),
+		onError: onError,
+	}
+	go l.run()
+	return l
+}
+
+// Write takes one event; it waits while the queue is full. Call it after the
+// answer has gone out.
+func (l *Log) Write(e Event) { l.events <- e } //nolint:gocritic // an event is handed over, not shared
+
+// TryWrite takes one event unless the queue is full; for places that must not wait.
+func (l *Log) TryWrite(e Event) bool {
+	select {
+	case l.events <- e:
+		return true
+	default:
+		l.lost.Add(1)
+		return false
+	}
+}
+
+// Lost returns how many events could not be kept.
+func (l *Log) Lost() uint64 { return l.lost.Load() }
+
+// Close writes what is queued and stops. No event may be written afterwards.
+func (l *Log) Close() {
+	l.close.Do(func() { close(l.events) })
+	<-l.done
+}
+
+func (l *Log) run() {
+	defer close(l.done)
+	for e := range l.events {
+		err := l.handler.Handle(context.Background(), e.record())
+		if err == nil {
+			l.failing.Store(false)
+			continue
+		}
+		l.lost.Add(1)
+		if !l.failing.Swap(true) && l.onError != nil {
+			l.onError(err)
+		}
+	}
+}
+
+func (e *Event) record() slog.Record {
+	r := slog.NewRecord(e.Time, slog.LevelInfo, "decision", 0)
+	text := func(key, value string) {
+		if value != "" {
+			r.AddAttrs(slog.String(key, value))
+		}
+	}
+	text("request_id", e.RequestID)
+	text("outcome", e.Outcome)
+	text("code", e.Code)
+	text("cause", e.Cause)
+	text("user", e.User)
+	text("method", e.Method)
+	text("verifier", e.Verifier)
+	text("key_id", e.KeyID)
+	text("account", e.Account)
+	if !e.Expires.IsZero() {
+		r.AddAttrs(slog.Time("expires", e.Expires))
+	}
+	text("client_host", e.ClientHost)
+	if e.ClientID != 0 {
+		r.AddAttrs(slog.Uint64("client_id", e.ClientID))
+	}
+	text("client_kind", e.ClientKind)
+	text("client_type", e.ClientType)
+	text("client_name", e.ClientName)
+	text("server_id", e.ServerID)
+	text("server_name", e.ServerName)
+	text("issuer", e.Issuer)
+	r.AddAttrs(slog.Group("duration_us", micros("queue", e.Queue), micros("open", e.Open),
+		micros("verify", e.Verify), micros("derive", e.Derive), micros("issue", e.Issue), micros("total", e.Total)))
+	return r
+}
+
+func micros(key string, d time.Duration) slog.Attr { return slog.Int64(key, d.Microseconds()) }
+
+func noLevel(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) == 0 && (a.Key == slog.LevelKey || a.Key == slog.MessageKey) {
+		return slog.Attr{}
+	}
+	return a
+}

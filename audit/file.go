@@ -1,0 +1,50 @@
+package audit
+
+import (
+	"fmt"
+	"os"
+	"sync"
+)
+
+// File is an audit file that can be reopened after it was rotated away.
+type File struct {
+	path string
+	mu   sync.Mutex
+	f    *os.File
+}
+
+// OpenFile opens path for appending; it is made with mode 0600.
+func OpenFile(path string) (*File, error) {
+	a := &File{path: path}
+	return a, a.Reopen()
+}
+
+// Reopen closes the file and opens its path again. On error the old one stays.
+func (a *File) Reopen() error {
+	f, err := os.OpenFile(a.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("open audit file: %w", err)
+	}
+	a.mu.Lock()
+	old := a.f
+	a.f = f
+	a.mu.Unlock()
+	if old != nil {
+		return old.Close()
+	}
+	return nil
+}
+
+// Write appends p.
+func (a *File) Write(p []byte) (int, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.f.Write(p)
+}
+
+// Close closes the file.
+func (a *File) Close() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.f.Close()
+}
