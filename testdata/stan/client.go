@@ -1,0 +1,165 @@
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/stan.go"
+)
+
+// result is the one line that the client prints.
+type result struct {
+	OK               bool     `json:"ok"`
+	Error            string   `json:"error,omitempty"`
+	PermissionErrors []string `json:"permission_errors,omitempty"`
+}
+
+// task is what the client is asked to do.
+type task struct {
+	url, cluster, clientID, tokenFile string
+	op, channel                       string
+	timeout, hold                     time.Duration
+}
+
+// runClient does one operation and prints its result. A refusal is a result
+// like any other; an error is only what kept it from printing one.
+func runClient(args []string) error {
+	var t task
+	fs := flag.NewFlagSet("client", flag.ContinueOnError)
+	fs.StringVar(&t.url, "nats-url", "", "URL of the NATS server")
+	fs.StringVar(&t.cluster, "cluster", "event-service", "streaming cluster id")
+	fs.StringVar(&t.clientID, "client-id", "usher-test", "streaming client id")
+	fs.StringVar(&t.tokenFile, "token-file", "", "file that holds the token; without it, what the URL holds is used")
+	fs.StringVar(&t.op, "op", "publish", "publish, publish-async or subscribe")
+	fs.StringVar(&t.channel, "channel", "", "streaming channel")
+	fs.DurationVar(&t.timeout, "timeout", 2*time.Second, "how long each step may take")
+	fs.DurationVar(&t.hold, "hold", 0, "how long to stay connected after the operation, so that pings and heartbeats are seen")
+	if err := parse(fs, args); err != nil {
+		return err
+	}
+	switch {
+	case t.url == "":
+		return fmt.Errorf("%w: client: --nats-url is required", errUsage)
+	case t.channel == "":
+		return fmt.Errorf("%w: client: --channel is required", errUsage)
+	case t.op != "publish" && t.op != "publish-async" && t.op != "subscribe":
+		return fmt.Errorf("%w: client: unknown operation %q", errUsage, t.op)
+	}
+
+	var seen violations
+	res := result{OK: true}
+	if err := t.run(&seen); err != nil {
+		res = result{Error: err.Error()}
+	}
+	res.PermissionErrors = seen.list()
+	line, err := json.Marshal(res)
+	if err != nil {
+		return fmt.Errorf("encode result: %w", err)
+	}
+	_, err = fmt.Println(string(line))
+	return err
+}
+
+func (t task) run(seen *violations) (err error) {
+	lost := make(chan error, 1)
+	opts := []nats.Option{
+		nats.Name(t.clientID),
+		nats.Timeout(t.timeout),
+		nats.NoReconnect(),
+		nats.ErrorHandler(seen.handle),
+	}
+	if t.tokenFile != "" {
+		token, err := os.ReadFile(t.tokenFile)
+		if err != nil {
+			return fmt.Errorf("read token: %w", err)
+		}
+		opts = append(opts, nats.Token(strings.TrimSpace(string(token))))
+	}
+	nc, err := nats.Connect(t.url, opts...)
+	if err != nil {
+		return fmt.Errorf("connect to NATS: %w", err)
+	}
+	defer nc.Close()
+
+	sc, err := stan.Connect(t.cluster, t.clientID,
+		stan.NatsConn(nc),
+		stan.ConnectWait(t.timeout),
+		stan.PubAckWait(t.timeout),
+		// The least that the library takes: after --hold 4s a client whose
+		// pings do not come through has lost its connection.
+		stan.Pings(1, 3),
+		stan.SetConnectionLostHandler(func(_ stan.Conn, err error) { lost <- err }),
+	)
+	if err != nil {
+		return fmt.Errorf("connect to streaming cluster: %w", err)
+	}
+	defer func() {
+		if cerr := sc.Close(); cerr != nil && err == nil {
+			err = fmt.Errorf("close streaming connection: %w", cerr)
+		}
+	}()
+
+	if err := t.operate(sc); err != nil {
+		return err
+	}
+	select {
+	case err := <-lost:
+		return fmt.Errorf("streaming connection lost: %w", err)
+	case <-time.After(t.hold):
+		return nil
+	}
+}
+
+func (t task) operate(sc stan.Conn) error {
+	payload := []byte("from usher's tests")
+	switch t.op {
+	case "publish":
+		if err := sc.Publish(t.channel, payload); err != nil {
+			return fmt.Errorf("publish to %s: %w", t.channel, err)
+		}
+	case "publish-async":
+		acked := make(chan error, 1)
+		if _, err := sc.PublishAsync(t.channel, payload, func(_ string, err error) { acked <- err }); err != nil {
+			return fmt.Errorf("publish to %s: %w", t.channel, err)
+		}
+		if err := <-acked; err != nil { // PubAckWait bounds it
+			return fmt.Errorf("acknowledgement from %s: %w", t.channel, err)
+		}
+	case "subscribe":
+		if _, err := sc.Subscribe(t.channel, func(*stan.Msg) {}); err != nil {
+			return fmt.Errorf("subscribe to %s: %w", t.channel, err)
+		}
+	}
+	return nil
+}
+
+// violations collects what NATS refused, in order. NATS refuses out of band:
+// the operation itself only runs into its timeout.
+type violations struct {
+	mu   sync.Mutex
+	seen []string
+}
+
+func (v *violations) handle(_ *nats.Conn, _ *nats.Subscription, err error) {
+	// This version of nats.go has no error value for it, only the protocol's
+	// text behind its exported prefix.
+	text := strings.TrimPrefix(err.Error(), "nats: ")
+	if !strings.HasPrefix(strings.ToLower(text), nats.PERMISSIONS_ERR) {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.seen = append(v.seen, text)
+}
+
+func (v *violations) list() []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return append([]string(nil), v.seen...)
+}

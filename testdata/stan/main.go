@@ -1,0 +1,66 @@
+// Command stan is NATS Streaming for usher's tests: a real streaming server
+// that is a client of an existing NATS, and a real streaming client that says
+// what it was allowed to do.
+//
+// It is a module of its own, because NATS Streaming is retired and pins old
+// versions of libraries that usher uses in current ones. The tests build it and
+// run it as another process; nothing of usher imports it.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+)
+
+const usage = `usage: stan server --nats-url URL [--cluster ID] [--heartbeat D]
+       stan client --nats-url URL [--cluster ID] [--client-id ID] [--token-file FILE]
+                   --op publish|publish-async|subscribe --channel NAME [--timeout D] [--hold D]
+`
+
+// errUsage marks what the caller can mend by calling differently.
+var errUsage = errors.New("usage")
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			os.Exit(0)
+		}
+		fmt.Fprintln(os.Stderr, "stan:", err)
+		if errors.Is(err, errUsage) {
+			fmt.Fprint(os.Stderr, usage)
+			os.Exit(2)
+		}
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("%w: no command", errUsage)
+	}
+	switch args[0] {
+	case "server":
+		return runServer(args[1:])
+	case "client":
+		return runClient(args[1:])
+	default:
+		return fmt.Errorf("%w: unknown command %q", errUsage, args[0])
+	}
+}
+
+// parse reads the flags of one command and refuses what is left over.
+func parse(fs *flag.FlagSet, args []string) error {
+	fs.SetOutput(os.Stderr)
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return fmt.Errorf("%w: %s: %w", errUsage, fs.Name(), err)
+	}
+	if fs.NArg() > 0 {
+		return fmt.Errorf("%w: %s: unexpected argument %q", errUsage, fs.Name(), fs.Arg(0))
+	}
+	return nil
+}
