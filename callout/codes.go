@@ -1,0 +1,115 @@
+package callout
+
+import (
+	"usher/tokens/apikey"
+	"usher/tokens/health"
+)
+
+// Outcome is what became of a request.
+type Outcome string
+
+// The outcomes (DESIGN.md). Only the first two are answered.
+const (
+	Granted     Outcome = "granted"     // answered with a user JWT
+	Denied      Outcome = "denied"      // definitely no; answered with a constant code and a request id
+	Unavailable Outcome = "unavailable" // usher cannot decide; not answered, clients retry silence
+	Shed        Outcome = "shed"        // too late or too much; not answered
+	Malformed   Outcome = "malformed"   // not a request from a server; not answered
+)
+
+// Codes that this package gives; those of verifiers stand in their packages.
+const (
+	CodeGranted         = "granted"
+	CodeNoCredential    = "no_credential"
+	CodeNoRole          = "no_role"
+	CodeNotMember       = "not_member"
+	CodeNotInAccount    = "not_in_account"
+	CodeAmbiguous       = "ambiguous_account"
+	CodeUserUnknown     = "user_unknown"
+	CodeUnavailable     = "verifier_unavailable"
+	CodeNoDirectory     = "no_directory"
+	CodeNoAccount       = "no_account"
+	CodeInvariant       = "invariant"
+	CodeIssuerUnknown   = "issuer_unknown"
+	CodeXKeyUnknown     = "xkey_unknown"
+	CodeSign            = "sign_failed"
+	CodeTooLarge        = "grant_too_large"
+	CodeReply           = "reply_failed"
+	CodeInternal        = "internal"
+	CodeQueueFull       = "queue_full"
+	CodeTooLate         = "too_late"
+	CodeRequestExpired  = "request_expired"
+	CodeNotARequest     = "not_a_request"
+	CodePlaintext       = "plaintext_refused"
+	CodeXKeyMismatch    = "xkey_mismatch"
+	CodeServerID        = "server_id"
+	CodeAudience        = "audience"
+	CodeUserNkey        = "user_nkey"
+	CodeNoReply         = "no_reply"
+	CodeCredentialEnded = "credential_ended"
+)
+
+// Code describes one result of a request.
+type Code struct {
+	Code    string
+	Outcome Outcome
+	Meaning string // for operators
+	Hint    string // what to do about it; empty: nothing
+}
+
+// Codes lists every code there is, in the order in which docs/errors.md shows them.
+func Codes() []Code {
+	return []Code{
+		{CodeGranted, Granted, "The client was let in.", ""},
+
+		{CodeNoCredential, Denied, "The client presented nothing that a verifier understands.", "Send the token as auth_token, as password, or as user name."},
+		{apikey.CodeMalformed, Denied, "The token has the prefix of usher's API keys, but its checksum is wrong, or it is far too long.", "The key was mistyped or cut off when it was copied."},
+		{apikey.CodeUnknown, Denied, "No user of the directory has a key with this digest.", "Was the digest put into the directory, and was that reloaded?"},
+		{apikey.CodeDisabled, Denied, "The key is there, with `enabled: false`.", ""},
+		{apikey.CodeNotYetValid, Denied, "The key's `not_before` is still to come.", "Check the clock of this machine."},
+		{apikey.CodeExpired, Denied, "The key's `expires` has passed.", "Make a new key: usher apikey new."},
+		{apikey.CodeNetwork, Denied, "The client's address is in none of the key's `networks`.", "Behind a proxy or NAT, nats-server sees that one's address."},
+		{apikey.CodeUserDisabled, Denied, "The user has `enabled: false`.", ""},
+		{health.CodeInvalid, Denied, "The token looks like usher's health check, and no issuer key of this keyring signed it, or it is too old.", "Do all replicas share one keyring? Is the health check reading the file that the running service writes?"},
+		{CodeUserUnknown, Denied, "The verified identity is no user of the directory.", ""},
+		{CodeNoRole, Denied, "The user has neither a project nor a service role.", "Add it to a project's members."},
+		{CodeNotMember, Denied, "The user name asked for `project=P`, and the user is not a member of P.", ""},
+		{CodeNotInAccount, Denied, "The user name asked for `account=A`, and no role of the user is there.", ""},
+		{CodeAmbiguous, Denied, "The user has roles in several accounts and did not say which one it wants.", "Connect with user name `project=P` or `account=A` and the key as password."},
+
+		{CodeUnavailable, Unavailable, "A verifier could not decide.", "The cause in the log says which backend."},
+		{CodeNoDirectory, Unavailable, "No directory is loaded.", ""},
+		{CodeNoAccount, Unavailable, "The role is bound to no account by the configuration.", "Set the `accounts` key that the cause names."},
+		{CodeInvariant, Unavailable, "The grant would break a rule that holds for every grant, so it was not issued.", "Directory or configuration name an account that clients must not land in."},
+		{CodeIssuerUnknown, Unavailable, "The server expects answers from an issuer that is not in the keyring.", "Put the issuer's seed into the keyring, or its public key into the server's auth_callout: usher check says which."},
+		{CodeXKeyUnknown, Unavailable, "The request is sealed to an xkey that is not in the keyring.", "usher check says what the server expects."},
+		{CodeSign, Unavailable, "The issuer could not sign.", ""},
+		{CodeCredentialEnded, Unavailable, "The credential ended between verifying and issuing.", ""},
+		{CodeTooLarge, Unavailable, "The answer is larger than the server's max_payload.", "Fewer ACL entries for this user, fewer projects in one connection (`project=P`), or a larger max_payload."},
+		{CodeReply, Unavailable, "The answer could not be sent; the service connection was lost.", ""},
+		{CodeInternal, Unavailable, "A fault in usher. The log has the details.", "Please report it."},
+
+		{CodeQueueFull, Shed, "More requests are waiting than the queue takes.", "Run another replica."},
+		{CodeTooLate, Shed, "The budget ran out before the decision was made; the client is gone or about to go.", "Run another replica, or look for a slow verifier."},
+		{CodeRequestExpired, Shed, "The server had given up on the request before it came here.", "If it is all of them: the clocks of server and usher differ (usher check)."},
+
+		{CodeNotARequest, Malformed, "Not a JWT, not signed by its issuer, or not an authorization request.", ""},
+		{CodePlaintext, Malformed, "The request came in the clear, and an xkey is configured.", "Set auth_callout.xkey in the server's configuration."},
+		{CodeXKeyMismatch, Malformed, "The xkey in the header is not the one that the server signed.", ""},
+		{CodeServerID, Malformed, "The issuer of the request is not the server that it names.", ""},
+		{CodeAudience, Malformed, "The request is not meant for an authorization service.", ""},
+		{CodeUserNkey, Malformed, "The request's user nkey is no user nkey.", ""},
+		{CodeNoReply, Malformed, "The request has no reply subject.", ""},
+	}
+}
+
+// outcomeOf returns the outcome of a code; Unavailable for one that is not in
+// the table, because not knowing is never a "no".
+func outcomeOf(code string) Outcome {
+	for _, c := range Codes() {
+		if c.Code == code {
+			return c.Outcome
+		}
+	}
+	return Unavailable
+}

@@ -1,0 +1,53 @@
+package callout
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/audit"
+	"usher/issuer"
+	"usher/metrics"
+)
+
+// Config says how a Service works. New checks it.
+type Config struct {
+	URLs        string        // comma-separated NATS URLs
+	Options     []nats.Option // authentication, TLS; the rest the service sets itself
+	Connections int           // service connections in the queue group
+	Workers     int           // requests that are worked on at once
+	Queue       int           // requests that may wait
+	Budget      time.Duration // from arrival to answer; after that it is not answered at all
+	Leeway      time.Duration // how much the clocks of server and usher may differ
+	Version     string        // semantic version, for nats micro
+
+	Decider *Decider
+	Issuer  *issuer.Issuer
+	Keyring func() *issuer.Keyring
+
+	Log     *slog.Logger
+	Audit   *audit.Log
+	Metrics *metrics.Metrics
+	Now     func() time.Time
+	Random  io.Reader     // for nonces
+	NewID   func() string // a request id, unique and not secret
+}
+
+func (c *Config) valid() error {
+	switch {
+	case c.URLs == "":
+		return errors.New("callout: no NATS URL")
+	case c.Connections < 1 || c.Workers < 1 || c.Queue < 1:
+		return errors.New("callout: connections, workers and queue are at least 1")
+	case c.Budget <= 0:
+		return errors.New("callout: the budget is not positive")
+	case c.Decider == nil, c.Issuer == nil, c.Keyring == nil, c.Log == nil, c.Audit == nil,
+		c.Metrics == nil, c.Now == nil, c.Random == nil, c.NewID == nil:
+		return errors.New("callout: the configuration is incomplete")
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,104 @@
+package callout
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"usher/directory"
+	"usher/identity"
+	"usher/permissions"
+	"usher/tokens"
+)
+
+// Decider is the one place where a credential becomes a grant: the live path
+// and "usher explain" both go through it.
+type Decider struct {
+	Chain    tokens.Chain
+	Snapshot func() *directory.Snapshot // nil result: no directory is loaded
+	Policy   *permissions.Policy
+	Now      func() time.Time
+}
+
+// Decision is what was decided, and why.
+type Decision struct {
+	Outcome  Outcome
+	Code     string // a code of Codes
+	Cause    string // one line for people; empty when granted
+	Verifier string // name of the verifier that decided; empty: none did
+	Identity identity.Identity
+	Facts    directory.Facts
+	Grant    permissions.Grant
+
+	Verify, Derive time.Duration
+}
+
+// Decide verifies c and derives its grant. Outcome is Granted, Denied or Unavailable.
+func (d *Decider) Decide(ctx context.Context, c *tokens.Credential) Decision {
+	var out Decision
+	start := d.Now()
+	id, verifier, err := d.Chain.Verify(ctx, c)
+	verified := d.Now()
+	out.Identity, out.Verifier, out.Verify = id, verifier, verified.Sub(start)
+	if err != nil {
+		return out.verifyFailed(err)
+	}
+	if id.Authority == identity.AuthorityDirectory {
+		s := d.Snapshot()
+		if s == nil {
+			return out.set(Unavailable, CodeNoDirectory, "no directory is loaded")
+		}
+		facts, ok := s.Facts(id.Name, id.Selection.Project)
+		if !ok {
+			return out.set(Denied, CodeUserUnknown, "the user is not in the directory")
+		}
+		out.Facts = facts
+	}
+	out.Grant, err = d.Policy.Derive(id, out.Facts)
+	out.Derive = d.Now().Sub(verified)
+	if err != nil {
+		return out.deriveFailed(err)
+	}
+	return out.set(Granted, CodeGranted, "")
+}
+
+func (d *Decision) set(o Outcome, code, cause string) Decision {
+	d.Outcome, d.Code, d.Cause = o, code, cause
+	return *d
+}
+
+func (d *Decision) verifyFailed(err error) Decision {
+	var reason *tokens.Reason
+	switch {
+	case errors.As(err, &reason):
+		d.Identity = reason.Identity
+		return d.set(Denied, reason.Code, reason.Cause)
+	case errors.Is(err, tokens.ErrNotApplicable):
+		return d.set(Denied, CodeNoCredential, "no credential that a verifier understands")
+	case errors.Is(err, tokens.ErrRejected):
+		return d.set(Denied, CodeNoCredential, err.Error())
+	case errors.Is(err, context.DeadlineExceeded):
+		return d.set(Shed, CodeTooLate, "the budget ran out while verifying")
+	default:
+		return d.set(Unavailable, CodeUnavailable, err.Error())
+	}
+}
+
+func (d *Decision) deriveFailed(err error) Decision {
+	switch {
+	case errors.Is(err, permissions.ErrNoRole):
+		return d.set(Denied, CodeNoRole, err.Error())
+	case errors.Is(err, permissions.ErrNotMember):
+		return d.set(Denied, CodeNotMember, err.Error())
+	case errors.Is(err, permissions.ErrNotInAccount):
+		return d.set(Denied, CodeNotInAccount, err.Error())
+	case errors.Is(err, permissions.ErrAmbiguousAccount):
+		return d.set(Denied, CodeAmbiguous, err.Error())
+	case errors.Is(err, permissions.ErrNoAccount):
+		return d.set(Unavailable, CodeNoAccount, err.Error())
+	case errors.Is(err, permissions.ErrInvariant):
+		return d.set(Unavailable, CodeInvariant, err.Error())
+	default:
+		return d.set(Unavailable, CodeInternal, err.Error())
+	}
+}

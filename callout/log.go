@@ -1,0 +1,90 @@
+package callout
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"golang.org/x/time/rate"
+
+	"usher/audit"
+)
+
+// A flood of requests must not become a flood of log lines: the audit has them
+// all, the log has the first few of each code a second, and how many it left out.
+const (
+	logPerSecond = 5
+	logBurst     = 20
+)
+
+type decisionLog struct {
+	log    *slog.Logger
+	mu     sync.Mutex
+	byCode map[string]*limited
+}
+
+type limited struct {
+	limiter *rate.Limiter
+	left    int
+}
+
+func newDecisionLog(log *slog.Logger) *decisionLog {
+	return &decisionLog{log: log, byCode: map[string]*limited{}}
+}
+
+func (l *decisionLog) decision(e *audit.Event) {
+	level := levelOf(Outcome(e.Outcome))
+	if !l.log.Enabled(context.Background(), level) {
+		return
+	}
+	omitted, ok := l.admit(e.Code)
+	if !ok {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("request_id", e.RequestID),
+		slog.String("outcome", e.Outcome),
+		slog.String("code", e.Code),
+		slog.String("cause", e.Cause),
+		slog.String("user", e.User),
+		slog.String("client_host", e.ClientHost),
+		slog.Uint64("client_id", e.ClientID),
+		slog.String("server_name", e.ServerName),
+		slog.String("issuer", e.Issuer),
+	}
+	if omitted > 0 {
+		attrs = append(attrs, slog.Int("omitted", omitted))
+	}
+	l.log.LogAttrs(context.Background(), level, "request", attrs...)
+}
+
+// admit reports whether a line with this code may be written now, and how many
+// like it were left out before.
+func (l *decisionLog) admit(code string) (omitted int, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.byCode[code]
+	if c == nil {
+		c = &limited{limiter: rate.NewLimiter(logPerSecond, logBurst)}
+		l.byCode[code] = c
+	}
+	if !c.limiter.Allow() {
+		c.left++
+		return 0, false
+	}
+	omitted, c.left = c.left, 0
+	return omitted, true
+}
+
+func levelOf(o Outcome) slog.Level {
+	switch o {
+	case Granted:
+		return slog.LevelDebug
+	case Denied:
+		return slog.LevelInfo
+	case Unavailable, Shed, Malformed:
+		return slog.LevelWarn
+	default:
+		return slog.LevelError
+	}
+}

@@ -1,0 +1,151 @@
+package callout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Service answers authorization requests until it is drained.
+type Service struct {
+	cfg   Config
+	log   *decisionLog
+	queue chan job
+	stop  chan struct{}
+	conns []*conn
+
+	ctx     context.Context //nolint:containedctx // the life of the service, parent of every request
+	cancel  context.CancelFunc
+	pending atomic.Int64 // requests that were taken and are not finished
+	workers sync.WaitGroup
+}
+
+// New returns a Service that is not connected yet.
+func New(cfg Config) (*Service, error) {
+	if err := cfg.valid(); err != nil {
+		return nil, err
+	}
+	s := &Service{
+		cfg:   cfg,
+		log:   newDecisionLog(cfg.Log),
+		queue: make(chan job, cfg.Queue),
+		stop:  make(chan struct{}),
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s, nil
+}
+
+// Start connects and subscribes. A server that cannot be reached is no error:
+// the connections go on trying for ever, and Ready says when they are there.
+func (s *Service) Start() error {
+	for range s.cfg.Workers {
+		s.workers.Go(s.work)
+	}
+	for i := range s.cfg.Connections {
+		c, err := s.connect(i)
+		if err != nil {
+			s.abandon()
+			return err
+		}
+		s.conns = append(s.conns, c)
+	}
+	return nil
+}
+
+// Connected returns how many service connections are connected, of how many.
+func (s *Service) Connected() (connected, of int) {
+	for _, c := range s.conns {
+		if c.nc.IsConnected() {
+			connected++
+		}
+	}
+	return connected, len(s.conns)
+}
+
+// Ready returns nil if requests can reach the service, or why they cannot:
+// some connection is connected, and its subscription stands.
+func (s *Service) Ready() error {
+	var errs []error
+	for _, c := range s.conns {
+		err := c.ready()
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, err)
+	}
+	if len(errs) == 0 {
+		return errors.New("not started")
+	}
+	return errs[0]
+}
+
+// Drain leaves the queue group, finishes what was taken, and closes. If ctx ends
+// first, what is left is abandoned unanswered, which clients take as a reason
+// to try again, and the error says so.
+func (s *Service) Drain(ctx context.Context) error {
+	for _, c := range s.conns {
+		c.leave()
+	}
+	var errs []error
+	for _, c := range s.conns {
+		if err := c.left(ctx); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if err := s.settle(ctx); err != nil {
+		errs = append(errs, err)
+	}
+	for _, c := range s.conns {
+		if err := c.nc.FlushWithContext(ctx); err != nil && c.nc.IsConnected() {
+			errs = append(errs, fmt.Errorf("flush: %w", err))
+		}
+	}
+	s.abandon()
+	return errors.Join(errs...)
+}
+
+// quiet is how long nothing may be pending before the service counts as idle.
+// A drained subscription can still be handing over its last message, for
+// microseconds; nats.go gives no sign of when it has.
+const quiet = 50 * time.Millisecond
+
+// settle waits until every request that was taken is finished.
+func (s *Service) settle(ctx context.Context) error {
+	tick := time.NewTicker(drainPoll)
+	defer tick.Stop()
+	for idle := time.Duration(0); idle < quiet; idle += drainPoll {
+		if s.pending.Load() > 0 {
+			idle = 0
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%d requests were left unanswered: %w", s.pending.Load(), ctx.Err())
+		}
+	}
+	return nil
+}
+
+// abandon closes the connections and stops the workers.
+func (s *Service) abandon() {
+	s.cancel()
+	for _, c := range s.conns {
+		c.nc.Close()
+	}
+	close(s.stop)
+	s.workers.Wait()
+	// What is still queued was never answered; nobody works on it any more.
+	for {
+		select {
+		case <-s.queue:
+			s.finished()
+		default:
+			s.cfg.Log.LogAttrs(context.Background(), slog.LevelInfo, "service stopped")
+			return
+		}
+	}
+}
