@@ -128,7 +128,7 @@ func TestDecodeKeepsWhatIsAbsent(t *testing.T) {
 func TestFaults(t *testing.T) {
 	long := strings.Repeat("x", 50)
 	for _, tt := range []struct{ name, doc, want string }{
-		{"unknown key, close", "nmae: x", "f.yaml:1:1: nmae: unknown key\n  hint: did you mean \"name\"?"},
+		{"unknown key, close", "nam: x", "f.yaml:1:1: nam: unknown key\n  hint: did you mean \"name\"?"},
 		{
 			"unknown key, far", "inner: {usher_0123456789012345678901234567890: 1}",
 			"f.yaml:1:9: inner[\"usher_01234567890123…\"]: unknown key\n  hint: known keys: token, level, port",
@@ -298,7 +298,7 @@ func TestMistakesOfTheProgram(t *testing.T) {
 		B string `yaml:"a"`
 	}
 	type unexported struct {
-		a string `yaml:"a"` //nolint:govet,unused // the mistake that is tested
+		a string `yaml:"a"` //nolint:unused // the mistake that is tested
 	}
 	for _, tt := range []struct {
 		v    any
