@@ -1,0 +1,45 @@
+# Every target is a thin name for a command; CI runs .ci/run.
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+FUZZTIME ?= 10s
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build ./usher, static and reproducible
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o usher ./cmd/usher
+
+.PHONY: test
+test: ## run all tests
+	go test ./...
+
+.PHONY: race
+race: ## run all tests under the race detector
+	CGO_ENABLED=1 go test -race -timeout 10m ./...
+
+.PHONY: lint
+lint: ## run golangci-lint, at the version CI uses
+	scripts/golangci-lint.sh run ./...
+
+.PHONY: fmt
+fmt: ## format the Go files
+	scripts/golangci-lint.sh fmt ./...
+	gofmt -w testdata/stan
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME (10s)
+	scripts/check-fuzz.sh $(FUZZTIME)
+
+.PHONY: generate
+generate: ## make the generated files; fails when that changed something
+	scripts/check-generate.sh
+
+.PHONY: cross
+cross: ## build for every system usher is made for
+	scripts/check-cross.sh
+
+.PHONY: ci
+ci: ## run everything CI runs
+	.ci/run

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Builds for every system usher is made for, without cgo.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+for os in linux darwin windows; do
+  for arch in amd64 arm64; do
+    echo "build $os/$arch"
+    CGO_ENABLED=0 GOOS=$os GOARCH=$arch go build ./...
+  done
+done

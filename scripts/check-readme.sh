@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Runs the test command that README.md gives, as it stands there: what a
+# newcomer is told to type has to work.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+line=$(sed -nE 's/^[[:space:]]*(\$ )?(go test \.\/\.\.\.)[[:space:]]*(#.*)?$/\2/p' README.md | head -n 1)
+if [[ -z $line ]]; then
+  echo "README.md has no line 'go test ./...'" >&2
+  exit 1
+fi
+echo "\$ $line"
+bash -c "$line"

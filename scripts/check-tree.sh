@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Checks what no linter looks at: files that must be there, tests that do not
+# run, names of machines, and dependencies that nobody explained.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+bad=0
+complain() {
+  echo "$1" >&2
+  bad=1
+}
+
+# refuse MESSAGE PATTERN PATHSPEC...: no file of the tree holds the pattern.
+# Brackets in a pattern keep it from finding itself.
+refuse() {
+  local message=$1 pattern=$2
+  shift 2
+  if git grep --untracked -nIE "$pattern" -- "$@" >&2; then
+    complain "$message"
+  fi
+}
+
+for file in README.md LICENSE CHANGELOG.md CONTRIBUTING.md docs/dependencies.md cmd/usher/main.go; do
+  [[ -s $file ]] || complain "$file is missing"
+done
+
+refuse "a test that does not run is not a test: no Skip" \
+  '\.Skip(f|Now)?\(' '*.go'
+refuse "a test that does not run is not a test: no Short" \
+  'testing\.Short\(' '*.go'
+refuse "a test that does not run is not a test: no skip in a script" \
+  '^[[:space:]]*(\[[^]]*\][[:space:]]*)*skip([[:space:]]|$)' '*/testdata/*.txt' '*/testdata/*.txtar'
+refuse "a registry or a path of one machine does not belong in the repository" \
+  '(proxy|sum)[.]golang|registry[.]npmjs|deb[.]debian|/wor[k]/|/roo[t]/' .
+
+direct=$(go list -m -f '{{if not (or .Main .Indirect)}}{{.Path}}{{end}}' all)
+while read -r module; do
+  grep -qF "$module" docs/dependencies.md 2>/dev/null || complain "docs/dependencies.md says nothing about $module"
+done < <(sed '/^$/d' <<<"$direct")
+
+exit "$bad"
