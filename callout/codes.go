@@ -1,6 +1,7 @@
 package callout
 
 import (
+	"usher/metrics"
 	"usher/tokens/apikey"
 	"usher/tokens/health"
 )
@@ -112,4 +113,14 @@ func outcomeOf(code string) Outcome {
 		}
 	}
 	return Unavailable
+}
+
+// MetricCodes returns the codes as package metrics counts them.
+func MetricCodes() []metrics.Code {
+	table := Codes()
+	codes := make([]metrics.Code, len(table))
+	for i, c := range table {
+		codes[i] = metrics.Code{Outcome: string(c.Outcome), Code: c.Code}
+	}
+	return codes
 }

@@ -1,0 +1,88 @@
+package callout_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/callouttest"
+)
+
+// stage is a server with the service behind it.
+type stage struct {
+	server  *callouttest.Server
+	service *callouttest.Service
+}
+
+func newStage(t *testing.T, sealed bool) stage {
+	t.Helper()
+	keys := callouttest.NewKeys(t)
+	server := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed})
+	service := callouttest.StartService(t, callouttest.ServiceConfig{
+		URLs:      server.URL(),
+		Keyring:   callouttest.KeyringDir(t, sealed, keys),
+		Directory: callouttest.Directory(callouttest.DirectoryText),
+	})
+	return stage{server, service}
+}
+
+// eachWire runs a test in the clear and sealed.
+func eachWire(t *testing.T, test func(t *testing.T, s stage)) {
+	t.Helper()
+	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
+		t.Run(name, func(t *testing.T) { test(t, newStage(t, sealed)) })
+	}
+}
+
+func TestCredentials(t *testing.T) {
+	eachWire(t, func(t *testing.T, s stage) {
+		for _, c := range []struct {
+			name string
+			url  string
+			opts []nats.Option
+			code string
+		}{
+			{"auth_token", s.server.URL(), []nats.Option{nats.Token("publisher-key")}, "granted"},
+			{"token in the URL", "nats://publisher-key@" + s.server.Addr(), nil, "granted"},
+			{"password with any user name", s.server.URL(), []nats.Option{nats.UserInfo("anybody", "publisher-key")}, "granted"},
+			{"WebSocket", s.server.WebSocketURL(), []nats.Option{nats.Token("publisher-key")}, "granted"},
+			{"project asked for", s.server.URL(), []nats.Option{nats.UserInfo("project=far", "both-key")}, "granted"},
+			{"account asked for", s.server.URL(), []nats.Option{nats.UserInfo("account=APP", "both-key")}, "granted"},
+			{"from an allowed network", s.server.URL(), []nats.Option{nats.Token("here-key")}, "granted"},
+			{"unknown key", s.server.URL(), []nats.Option{nats.Token("nobody-key")}, "key_unknown"},
+			{"unknown key in the URL", "nats://nobody-key@" + s.server.Addr(), nil, "key_unknown"},
+			{"unknown password", s.server.URL(), []nats.Option{nats.UserInfo("publisher", "nobody-key")}, "key_unknown"},
+			{"unknown key over WebSocket", s.server.WebSocketURL(), []nats.Option{nats.Token("nobody-key")}, "key_unknown"},
+			{"mistyped key", s.server.URL(), []nats.Option{nats.Token("usher_abc")}, "key_malformed"},
+			{"no credential", s.server.URL(), nil, "no_credential"},
+			{"expired", s.server.URL(), []nats.Option{nats.Token("late-key")}, "key_expired"},
+			{"not yet valid", s.server.URL(), []nats.Option{nats.Token("early-key")}, "key_not_yet_valid"},
+			{"key disabled", s.server.URL(), []nats.Option{nats.Token("off-key")}, "key_disabled"},
+			{"user disabled", s.server.URL(), []nats.Option{nats.Token("former-key")}, "user_disabled"},
+			{"other network", s.server.URL(), []nats.Option{nats.Token("elsewhere-key")}, "key_network"},
+			{"no role", s.server.URL(), []nats.Option{nats.Token("stranger-key")}, "no_role"},
+			{"two accounts", s.server.URL(), []nats.Option{nats.Token("both-key")}, "ambiguous_account"},
+			{"not a member", s.server.URL(), []nats.Option{nats.UserInfo("project=lab", "both-key")}, "not_member"},
+			{"no such project", s.server.URL(), []nats.Option{nats.UserInfo("project=*", "both-key")}, "not_member"},
+			{"not in the account", s.server.URL(), []nats.Option{nats.UserInfo("account=AUTH", "both-key")}, "not_in_account"},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				nc, err := nats.Connect(c.url, append(c.opts, nats.Name(t.Name()), nats.Timeout(5*time.Second))...)
+				if (err == nil) != (c.code == "granted") {
+					t.Fatalf("connect: %v, expected code %s", err, c.code)
+				}
+				if nc != nil {
+					nc.Close()
+				}
+				e := s.service.WaitEvent(t, c.code)
+				if e.Text("request_id") == "" {
+					t.Errorf("event without a request id: %v", e)
+				}
+			})
+		}
+		if t.Failed() {
+			t.Log(s.service.Log.String())
+		}
+	})
+}

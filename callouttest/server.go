@@ -1,0 +1,210 @@
+package callouttest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// The accounts and static users of every Server.
+const (
+	CalloutAccount = "AUTH"
+	AppAccount     = "APP"
+	OtherAccount   = "OTHER"
+	HealthAccount  = "HEALTH"
+	SystemAccount  = "SYS"
+
+	ServiceUser = "usher" // in CalloutAccount
+	AdminUser   = "admin" // in AppAccount, unlimited, past the callout
+	SystemUser  = "sys"   // in SystemAccount
+	Password    = "test-password"
+)
+
+// ServerConfig describes a Server. The zero value, with Keys, is a plain one.
+type ServerConfig struct {
+	Name    string // default "test"
+	Keys    Keys
+	Sealed  bool     // requests are sealed to Keys.XKey
+	TLS     *CA      // clients must use TLS
+	Routes  []string // cluster routes; with Name "…" set, the server listens for routes
+	Cluster bool
+	Timeout float64 // auth timeout in seconds; default 2
+	Extra   string  // appended to the configuration file
+}
+
+// Server is a real nats-server in process. It listens on loopback for NATS,
+// WebSocket, MQTT and leaf nodes.
+type Server struct {
+	cfg  ServerConfig
+	file string
+	srv  *server.Server
+	port int
+}
+
+// StartServer starts a Server that ends with the test.
+func StartServer(tb testing.TB, cfg ServerConfig) *Server {
+	tb.Helper()
+	if cfg.Name == "" {
+		cfg.Name = "test"
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = 2
+	}
+	s := &Server{cfg: cfg, file: filepath.Join(tb.TempDir(), "nats-server.conf"), port: FreePort(tb)}
+	Must(tb, os.WriteFile(s.file, []byte(s.text(tb)), 0o600))
+	s.Start(tb)
+	tb.Cleanup(s.Stop)
+	return s
+}
+
+// Start starts the server again after Stop, on the same port with the same state.
+func (s *Server) Start(tb testing.TB) {
+	tb.Helper()
+	opts, err := server.ProcessConfigFile(s.file)
+	Must(tb, err)
+	opts.NoLog, opts.NoSigs = true, true
+	s.srv, err = server.NewServer(opts)
+	Must(tb, err)
+	if path := os.Getenv("CALLOUTTEST_SERVER_LOG"); path != "" {
+		opts.NoLog, opts.LogFile, opts.Debug = false, path, true
+		s.srv.ConfigureLogger()
+	}
+	s.srv.Start()
+	if !s.srv.ReadyForConnections(20 * time.Second) {
+		tb.Fatal("nats-server did not become ready")
+	}
+}
+
+// Stop ends the server and waits until it has.
+func (s *Server) Stop() {
+	s.srv.Shutdown()
+	s.srv.WaitForShutdown()
+}
+
+// ID returns the server's public nkey, "N…".
+func (s *Server) ID() string { return s.srv.ID() }
+
+// Native returns the server itself.
+func (s *Server) Native() *server.Server { return s.srv }
+
+// URL returns the URL for NATS clients.
+func (s *Server) URL() string {
+	scheme := "nats"
+	if s.cfg.TLS != nil {
+		scheme = "tls"
+	}
+	return fmt.Sprintf("%s://127.0.0.1:%d", scheme, s.port)
+}
+
+// Addr returns host and port for NATS clients.
+func (s *Server) Addr() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
+
+// WebSocketURL returns the URL for WebSocket clients.
+func (s *Server) WebSocketURL() string { return fmt.Sprintf("ws://127.0.0.1:%d", s.port+1) }
+
+// MQTTURL returns the URL for MQTT clients.
+func (s *Server) MQTTURL() string { return fmt.Sprintf("tcp://127.0.0.1:%d", s.port+2) }
+
+// LeafAddr returns host and port for leaf nodes.
+func (s *Server) LeafAddr() string { return fmt.Sprintf("127.0.0.1:%d", s.port+3) }
+
+// RouteURL returns the URL for other servers of the cluster.
+func (s *Server) RouteURL() string { return fmt.Sprintf("nats://127.0.0.1:%d", s.port+4) }
+
+// Connect connects a static user, past the callout.
+func (s *Server) Connect(tb testing.TB, user string) *nats.Conn {
+	tb.Helper()
+	opts := []nats.Option{nats.UserInfo(user, Password)}
+	if s.cfg.TLS != nil {
+		opts = append(opts, nats.Secure(s.cfg.TLS.ClientTLS()))
+	}
+	nc, err := nats.Connect(s.URL(), opts...)
+	Must(tb, err)
+	tb.Cleanup(nc.Close)
+	return nc
+}
+
+func (s *Server) text(tb testing.TB) string {
+	tb.Helper()
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("server_name: %q", s.cfg.Name)
+	line("listen: 127.0.0.1:%d", s.port)
+	line("websocket { listen: \"127.0.0.1:%d\", no_tls: true }", s.port+1)
+	line("leafnodes { listen: \"127.0.0.1:%d\" }", s.port+3)
+	if s.cfg.Cluster {
+		quoted := make([]string, len(s.cfg.Routes))
+		for i, r := range s.cfg.Routes {
+			quoted[i] = fmt.Sprintf("%q", r)
+		}
+		line("cluster { name: C, listen: \"127.0.0.1:%d\", routes: [%s] }", s.port+4, strings.Join(quoted, ", "))
+	} else {
+		line("mqtt { listen: \"127.0.0.1:%d\" }", s.port+2)
+		line("jetstream { store_dir: %q }", filepath.ToSlash(tb.TempDir()))
+	}
+	if s.cfg.TLS != nil {
+		cert, key := s.cfg.TLS.Issue(tb, "localhost")
+		line("tls { cert_file: %q, key_file: %q }", filepath.ToSlash(cert), filepath.ToSlash(key))
+	}
+	js := ""
+	if !s.cfg.Cluster {
+		js = "jetstream: enabled, "
+	}
+	line("accounts {")
+	line("  %s { users: [{user: %s, password: %q}] }", CalloutAccount, ServiceUser, Password)
+	line("  %s { %susers: [{user: %s, password: %q}] }", AppAccount, js, AdminUser, Password)
+	line("  %s { %susers: [] }", OtherAccount, js)
+	line("  %s { users: [] }", HealthAccount)
+	line("  %s { users: [{user: %s, password: %q}] }", SystemAccount, SystemUser, Password)
+	line("}")
+	line("system_account: %s", SystemAccount)
+	line("authorization {")
+	line("  timeout: %g", s.cfg.Timeout)
+	line("  auth_callout { issuer: %s, account: %s, auth_users: [%s, %s, %s]", s.cfg.Keys.Issuer, CalloutAccount, ServiceUser, AdminUser, SystemUser)
+	if s.cfg.Sealed {
+		line("    xkey: %s", s.cfg.Keys.XKey)
+	}
+	line("  }")
+	line("}")
+	b.WriteString(s.cfg.Extra)
+	return b.String()
+}
+
+// portsPerServer is how many ports in a row a Server takes.
+const portsPerServer = 5
+
+// FreePort returns the first of five ports in a row that nothing listens on.
+// They lie below the range that clients get theirs from, so that a server that
+// is stopped and started again finds its ports free.
+func FreePort(tb testing.TB) int {
+	tb.Helper()
+	for range 200 {
+		port := 10000 + rand.IntN(20000)
+		if free(port) {
+			return port
+		}
+	}
+	tb.Fatal("no five free ports in a row")
+	return 0
+}
+
+func free(first int) bool {
+	for port := first; port < first+portsPerServer; port++ {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			return false
+		}
+		if l.Close() != nil {
+			return false
+		}
+	}
+	return true
+}

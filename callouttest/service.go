@@ -1,0 +1,261 @@
+package callouttest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"usher/audit"
+	"usher/callout"
+	"usher/directory"
+	"usher/directory/file"
+	"usher/issuer"
+	"usher/metrics"
+	"usher/permissions"
+	"usher/tokens"
+	"usher/tokens/apikey"
+	"usher/tokens/health"
+)
+
+// ServiceConfig describes a Service. URLs, Keyring and Directory are needed.
+type ServiceConfig struct {
+	URLs        string // comma-separated
+	Keyring     string // directory of seeds, see KeyringDir
+	Directory   string // the text of a directory.yaml
+	TLS         *CA
+	Connections int               // default 4
+	Workers     int               // default 4
+	Queue       int               // default 4096
+	Budget      time.Duration     // default 1.5 s
+	MaxLifetime time.Duration     // default none
+	Verifiers   []tokens.Verifier // before the built-in ones
+	Now         func() time.Time  // default time.Now
+	Options     []nats.Option     // in place of the service user
+}
+
+// Service is the whole of usher behind a Server.
+type Service struct {
+	*callout.Service
+	Decider  *callout.Decider
+	Registry *prometheus.Registry
+	Keyring  *issuer.Keyring
+	Log      *Buffer // what the service logged
+
+	audit     *audit.Log
+	auditText *Buffer
+	directory atomic.Pointer[directory.Snapshot]
+	drained   sync.Once
+}
+
+// Policy is what the harness's accounts mean.
+func Policy() *permissions.Policy {
+	return &permissions.Policy{
+		IngestAccount:      AppAccount,
+		AdminAccount:       AppAccount,
+		HealthCheckAccount: HealthAccount,
+		CalloutAccount:     CalloutAccount,
+		SystemAccount:      SystemAccount,
+	}
+}
+
+// StartService starts a Service that is drained with the test, and waits until
+// it is ready.
+func StartService(tb testing.TB, cfg ServiceConfig) *Service {
+	tb.Helper()
+	s := NewService(tb, cfg)
+	s.WaitReady(tb)
+	return s
+}
+
+// NewService starts a Service that is drained with the test.
+func NewService(tb testing.TB, cfg ServiceConfig) *Service {
+	tb.Helper()
+	cfg.defaults()
+	keys, err := issuer.LoadKeyring(cfg.Keyring, issuer.KeyringConfig{})
+	Must(tb, err)
+	s := &Service{Registry: prometheus.NewRegistry(), Keyring: keys, Log: &Buffer{}, auditText: &Buffer{}}
+	s.SetDirectory(tb, cfg.Directory)
+	s.audit = audit.New(s.auditText, nil)
+	policy := Policy()
+	keyring := func() *issuer.Keyring { return s.Keyring }
+	chain := append(tokens.Chain{}, cfg.Verifiers...)
+	chain = append(chain, health.NewVerifier(keyring, cfg.Now), apikey.NewVerifier(s.directory.Load, cfg.Now))
+	s.Decider = &callout.Decider{Chain: chain, Snapshot: s.directory.Load, Policy: policy, Now: cfg.Now}
+	s.Service, err = callout.New(callout.Config{
+		URLs: cfg.URLs, Options: cfg.Options,
+		Connections: cfg.Connections, Workers: cfg.Workers, Queue: cfg.Queue,
+		Budget: cfg.Budget, Leeway: 5 * time.Second, Version: "0.0.0-test",
+		Decider: s.Decider,
+		Issuer: issuer.New(issuer.Config{
+			Policy: policy, MaxLifetime: cfg.MaxLifetime, Jitter: 0.1, Now: cfg.Now, Random: mathrand.Float64,
+		}),
+		Keyring: keyring,
+		Log:     slog.New(slog.NewTextHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Audit:   s.audit,
+		Metrics: metrics.New(s.Registry, callout.MetricCodes()),
+		Now:     cfg.Now, Random: rand.Reader, NewID: nuid.Next,
+	})
+	Must(tb, err)
+	Must(tb, s.Service.Start())
+	tb.Cleanup(func() { s.Stop(tb) })
+	return s
+}
+
+func (c *ServiceConfig) defaults() {
+	c.Connections = max(c.Connections, 1)
+	if c.Workers == 0 {
+		c.Workers = 4
+	}
+	if c.Queue == 0 {
+		c.Queue = 4096
+	}
+	if c.Budget == 0 {
+		c.Budget = 1500 * time.Millisecond
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Options == nil {
+		c.Options = []nats.Option{nats.UserInfo(ServiceUser, Password)}
+		if c.TLS != nil {
+			c.Options = append(c.Options, nats.Secure(c.TLS.ClientTLS()))
+		}
+	}
+}
+
+// SetDirectory puts another directory in place.
+func (s *Service) SetDirectory(tb testing.TB, text string) {
+	tb.Helper()
+	s.directory.Store(Snapshot(tb, text))
+}
+
+// Snapshot parses the text of a directory.yaml.
+func Snapshot(tb testing.TB, text string) *directory.Snapshot {
+	tb.Helper()
+	records, _, err := file.Parse("directory.yaml", []byte(text))
+	Must(tb, err)
+	snapshot, err := directory.NewSnapshot(records)
+	Must(tb, err)
+	return snapshot
+}
+
+// WaitReady waits until every connection of the service is connected and
+// subscribed.
+func (s *Service) WaitReady(tb testing.TB) {
+	tb.Helper()
+	Eventually(tb, "the service is ready", func() bool {
+		connected, of := s.Connected()
+		return connected == of && s.Ready() == nil
+	})
+}
+
+// Stop drains the service; stopping twice is no error.
+func (s *Service) Stop(tb testing.TB) {
+	tb.Helper()
+	s.drained.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := s.Drain(ctx); err != nil {
+			tb.Errorf("drain: %v", err)
+		}
+		s.audit.Close()
+	})
+}
+
+// Event is one line of the audit.
+type Event map[string]any
+
+// Text returns a field of the event as text, empty if it is not there.
+func (e Event) Text(key string) string {
+	text, _ := e[key].(string)
+	return text
+}
+
+// AuditText returns the audit as it was written so far.
+func (s *Service) AuditText() string { return s.auditText.String() }
+
+// Events returns the audit so far.
+func (s *Service) Events(tb testing.TB) []Event {
+	tb.Helper()
+	var events []Event
+	for line := range strings.Lines(s.AuditText()) {
+		var e Event
+		Must(tb, json.Unmarshal([]byte(line), &e))
+		events = append(events, e)
+	}
+	return events
+}
+
+// WaitEvent waits for an event with this code and returns the newest.
+func (s *Service) WaitEvent(tb testing.TB, code string) Event {
+	tb.Helper()
+	var found Event
+	Eventually(tb, "an audit event with code "+code, func() bool {
+		events := s.Events(tb)
+		i := slices.IndexFunc(events, func(e Event) bool { return e.Text("code") == code })
+		if i < 0 {
+			return false
+		}
+		for _, e := range events {
+			if e.Text("code") == code {
+				found = e
+			}
+		}
+		return true
+	})
+	return found
+}
+
+// Eventually waits up to 20 seconds for a condition.
+func Eventually(tb testing.TB, what string, condition func() bool) {
+	tb.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !condition() {
+		if time.Now().After(deadline) {
+			tb.Fatalf("waited in vain until %s", what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// Buffer is a bytes.Buffer that many may write to.
+type Buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write appends p.
+func (b *Buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+// String returns what was written so far.
+func (b *Buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// Clock is a clock that tests move.
+type Clock struct{ offset atomic.Int64 }
+
+// Now returns the time on the clock.
+func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
+
+// Move moves the clock by d.
+func (c *Clock) Move(d time.Duration) { c.offset.Add(int64(d)) }
