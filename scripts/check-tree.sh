@@ -29,7 +29,7 @@ refuse "a test that does not run is not a test: no Skip" \
 refuse "a test that does not run is not a test: no Short" \
   'testing\.Short\(' '*.go'
 refuse "a test that does not run is not a test: no skip in a script" \
-  '^[[:space:]]*(\[[^]]*\][[:space:]]*)*skip([[:space:]]|$)' '*/testdata/*.txt' '*/testdata/*.txtar'
+  '^[[:space:]]*(\[[^]]*\][[:space:]]*)*skip([[:space:]]|$)' ':(glob)**/testdata/**/*.txt' ':(glob)**/testdata/**/*.txtar'
 refuse "a registry or a path of one machine does not belong in the repository" \
   '(proxy|sum)[.]golang|registry[.]npmjs|deb[.]debian|/wor[k]/|/roo[t]/' .
 
