@@ -21,6 +21,7 @@ const (
 	reconnectWait   = 250 * time.Millisecond
 	reconnectJitter = 250 * time.Millisecond
 	drainPoll       = 2 * time.Millisecond
+	confirmTimeout  = 5 * time.Second
 )
 
 // conn is one service connection with its subscription.
@@ -28,6 +29,7 @@ type conn struct {
 	nc      *nats.Conn
 	service micro.Service
 	refused atomic.Pointer[error] // why the server refused the subscription; nil: it did not
+	stands  atomic.Bool           // the server has confirmed all that was sent since it connected
 }
 
 // connect makes connection i of the service. It survives whatever the server
@@ -47,7 +49,10 @@ func (s *Service) connect(i int) (*conn, error) {
 		nats.ReconnectBufSize(-1),
 		nats.ConnectHandler(func(nc *nats.Conn) { c.connected(log, nc, "connected") }),
 		nats.ReconnectHandler(func(nc *nats.Conn) { c.connected(log, nc, "reconnected") }),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { disconnected(log, err) }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			c.stands.Store(false)
+			disconnected(log, err)
+		}),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) { c.failed(log, sub, err) }),
 	}, s.cfg.Options...)
 	nc, err := nats.Connect(s.cfg.URLs, opts...)
@@ -70,11 +75,20 @@ func (s *Service) connect(i int) (*conn, error) {
 		nc.Close()
 		return nil, fmt.Errorf("subscribe: %w", err)
 	}
+	// The handler for the first connection may have run before the subscription was made.
+	c.confirm(nc)
 	return c, nil
+}
+
+// confirm waits for the server to have taken the subscription: until then,
+// whoever asks finds nobody, and times out.
+func (c *conn) confirm(nc *nats.Conn) {
+	c.stands.Store(nc.IsConnected() && nc.FlushTimeout(confirmTimeout) == nil)
 }
 
 func (c *conn) connected(log *slog.Logger, nc *nats.Conn, msg string) {
 	c.refused.Store(nil)
+	c.confirm(nc)
 	log.LogAttrs(context.Background(), slog.LevelInfo, "service connection", slog.String("state", msg),
 		slog.String("url", nc.ConnectedUrlRedacted()), slog.String("server_name", nc.ConnectedServerName()))
 }
@@ -102,6 +116,9 @@ func (c *conn) ready() error {
 	}
 	if err := c.refused.Load(); err != nil {
 		return fmt.Errorf("subscription refused: %w", *err)
+	}
+	if !c.stands.Load() {
+		return errors.New("the subscription is not confirmed yet")
 	}
 	return nil
 }

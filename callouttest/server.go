@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,10 @@ type ServerConfig struct {
 	Cluster bool
 	Timeout float64 // auth timeout in seconds; default 2
 	Extra   string  // appended to the configuration file
+	// Bare leaves auth_callout out. nats-server denies everyone in the callout
+	// account to publish where servers ask; through a bare server, which knows
+	// of no callout account, a test can pose as one.
+	Bare bool
 }
 
 // Server is a real nats-server in process. It listens on loopback for NATS,
@@ -87,6 +92,20 @@ func (s *Server) Start(tb testing.TB) {
 func (s *Server) Stop() {
 	s.srv.Shutdown()
 	s.srv.WaitForShutdown()
+}
+
+// SetServicePassword changes the password of ServiceUser in the configuration
+// file and reloads it. Connections with another password are closed.
+func (s *Server) SetServicePassword(tb testing.TB, password string) {
+	tb.Helper()
+	text, err := os.ReadFile(s.file)
+	Must(tb, err)
+	user := regexp.MustCompile(`(\{user: ` + ServiceUser + `, password: )"[^"]*"`)
+	Must(tb, os.WriteFile(s.file, user.ReplaceAll(text, fmt.Appendf(nil, "${1}%q", password)), 0o600))
+	opts, err := server.ProcessConfigFile(s.file)
+	Must(tb, err)
+	opts.NoLog, opts.NoSigs = true, true
+	Must(tb, s.srv.ReloadOptions(opts))
 }
 
 // ID returns the server's public nkey, "N…".
@@ -168,11 +187,13 @@ func (s *Server) text(tb testing.TB) string {
 	line("system_account: %s", SystemAccount)
 	line("authorization {")
 	line("  timeout: %g", s.cfg.Timeout)
-	line("  auth_callout { issuer: %s, account: %s, auth_users: [%s, %s, %s]", s.cfg.Keys.Issuer, CalloutAccount, ServiceUser, AdminUser, SystemUser)
-	if s.cfg.Sealed {
-		line("    xkey: %s", s.cfg.Keys.XKey)
+	if !s.cfg.Bare {
+		line("  auth_callout { issuer: %s, account: %s, auth_users: [%s, %s, %s]", s.cfg.Keys.Issuer, CalloutAccount, ServiceUser, AdminUser, SystemUser)
+		if s.cfg.Sealed {
+			line("    xkey: %s", s.cfg.Keys.XKey)
+		}
+		line("  }")
 	}
-	line("  }")
 	line("}")
 	b.WriteString(s.cfg.Extra)
 	return b.String()

@@ -1,39 +1,13 @@
 package callout_test
 
 import (
+	"errors"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"usher/callouttest"
 )
-
-// stage is a server with the service behind it.
-type stage struct {
-	server  *callouttest.Server
-	service *callouttest.Service
-}
-
-func newStage(t *testing.T, sealed bool) stage {
-	t.Helper()
-	keys := callouttest.NewKeys(t)
-	server := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed})
-	service := callouttest.StartService(t, callouttest.ServiceConfig{
-		URLs:      server.URL(),
-		Keyring:   callouttest.KeyringDir(t, sealed, keys),
-		Directory: callouttest.Directory(callouttest.DirectoryText),
-	})
-	return stage{server, service}
-}
-
-// eachWire runs a test in the clear and sealed.
-func eachWire(t *testing.T, test func(t *testing.T, s stage)) {
-	t.Helper()
-	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
-		t.Run(name, func(t *testing.T) { test(t, newStage(t, sealed)) })
-	}
-}
 
 func TestCredentials(t *testing.T) {
 	eachWire(t, func(t *testing.T, s stage) {
@@ -46,12 +20,17 @@ func TestCredentials(t *testing.T) {
 			{"auth_token", s.server.URL(), []nats.Option{nats.Token("publisher-key")}, "granted"},
 			{"token in the URL", "nats://publisher-key@" + s.server.Addr(), nil, "granted"},
 			{"password with any user name", s.server.URL(), []nats.Option{nats.UserInfo("anybody", "publisher-key")}, "granted"},
+			{"user name alone", s.server.URL(), []nats.Option{nats.UserInfo("publisher-key", "")}, "granted"},
+			{"user name alone, over WebSocket", s.server.WebSocketURL(), []nats.Option{nats.UserInfo("publisher-key", "")}, "granted"},
+			{"only over WebSocket", s.server.WebSocketURL(), []nats.Option{nats.Token("wsonly-key")}, "granted"},
 			{"WebSocket", s.server.WebSocketURL(), []nats.Option{nats.Token("publisher-key")}, "granted"},
 			{"project asked for", s.server.URL(), []nats.Option{nats.UserInfo("project=far", "both-key")}, "granted"},
 			{"account asked for", s.server.URL(), []nats.Option{nats.UserInfo("account=APP", "both-key")}, "granted"},
 			{"from an allowed network", s.server.URL(), []nats.Option{nats.Token("here-key")}, "granted"},
 			{"unknown key", s.server.URL(), []nats.Option{nats.Token("nobody-key")}, "key_unknown"},
 			{"unknown key in the URL", "nats://nobody-key@" + s.server.Addr(), nil, "key_unknown"},
+			{"unknown user name alone", s.server.URL(), []nats.Option{nats.UserInfo("nobody-key", "")}, "key_unknown"},
+			{"user name of a user alone", s.server.URL(), []nats.Option{nats.UserInfo("publisher", "")}, "key_unknown"},
 			{"unknown password", s.server.URL(), []nats.Option{nats.UserInfo("publisher", "nobody-key")}, "key_unknown"},
 			{"unknown key over WebSocket", s.server.WebSocketURL(), []nats.Option{nats.Token("nobody-key")}, "key_unknown"},
 			{"mistyped key", s.server.URL(), []nats.Option{nats.Token("usher_abc")}, "key_malformed"},
@@ -68,7 +47,7 @@ func TestCredentials(t *testing.T) {
 			{"not in the account", s.server.URL(), []nats.Option{nats.UserInfo("account=AUTH", "both-key")}, "not_in_account"},
 		} {
 			t.Run(c.name, func(t *testing.T) {
-				nc, err := nats.Connect(c.url, append(c.opts, nats.Name(t.Name()), nats.Timeout(5*time.Second))...)
+				nc, err := nats.Connect(c.url, append(c.opts, nats.Name(t.Name()), nats.Timeout(patience))...)
 				if (err == nil) != (c.code == "granted") {
 					t.Fatalf("connect: %v, expected code %s", err, c.code)
 				}
@@ -83,6 +62,27 @@ func TestCredentials(t *testing.T) {
 		}
 		if t.Failed() {
 			t.Log(s.service.Log.String())
+		}
+	})
+}
+
+// The service grants, and the server holds the connection to what the grant
+// says of the way it came.
+func TestConnectionTypes(t *testing.T) {
+	eachWire(t, func(t *testing.T, s stage) {
+		nc, err := nats.Connect(s.server.URL(), nats.Token("wsonly-key"), nats.Timeout(patience))
+		if err == nil {
+			nc.Close()
+			t.Error("a user who may only use WebSocket was let in over TCP")
+		} else if !errors.Is(err, nats.ErrAuthorization) {
+			t.Errorf("connect: %v", err)
+		}
+		s.service.WaitEvent(t, "granted")
+		nc, err = nats.Connect(s.server.WebSocketURL(), nats.Token("wsonly-key"), nats.Timeout(patience))
+		callouttest.Must(t, err)
+		defer nc.Close()
+		if !try(t, nc, publish, "shop.orders") || try(t, nc, publish, "shop.returns") {
+			t.Error("the grant over WebSocket is not the publisher's")
 		}
 	})
 }

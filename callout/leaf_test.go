@@ -1,0 +1,137 @@
+package callout_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"usher/callouttest"
+)
+
+// startLeaf starts a nats-server that extends s as a leaf node with the given
+// user part of the URL, and returns it and a client of it.
+func (s stage) startLeaf(t *testing.T, userinfo string) (*server.Server, *nats.Conn) {
+	t.Helper()
+	port := callouttest.FreePort(t)
+	text := fmt.Sprintf(`
+server_name: leaf
+listen: "127.0.0.1:%d"
+leafnodes { reconnect: 1, remotes: [{ url: "nats-leaf://%s@%s" }] }
+`, port, userinfo, s.server.LeafAddr())
+	file := filepath.Join(t.TempDir(), "leaf.conf")
+	callouttest.Must(t, os.WriteFile(file, []byte(text), 0o600))
+	opts, err := server.ProcessConfigFile(file)
+	callouttest.Must(t, err)
+	opts.NoLog, opts.NoSigs = true, true
+	leaf, err := server.NewServer(opts)
+	callouttest.Must(t, err)
+	leaf.Start()
+	t.Cleanup(func() {
+		leaf.Shutdown()
+		leaf.WaitForShutdown()
+	})
+	if !leaf.ReadyForConnections(20 * time.Second) {
+		t.Fatal("the leaf node did not become ready")
+	}
+	nc, err := nats.Connect(leaf.ClientURL())
+	callouttest.Must(t, err)
+	t.Cleanup(nc.Close)
+	return leaf, nc
+}
+
+func TestLeafNodeCredentials(t *testing.T) {
+	eachWire(t, func(t *testing.T, s stage) {
+		for _, c := range []struct{ name, userinfo, code string }{
+			{"token", "publisher-key", "granted"},
+			{"password with any user name", "anybody:publisher-key", "granted"},
+			{"unknown token", "nobody-key", "key_unknown"},
+			{"other connection type", "wsonly-key", "granted"}, // by us; the server refuses it
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				before := len(s.service.Events(t))
+				leaf, _ := s.startLeaf(t, c.userinfo)
+				var event callouttest.Event
+				callouttest.Eventually(t, "the leaf node has asked", func() bool {
+					events := s.service.Events(t)
+					if len(events) == before {
+						return false
+					}
+					event = events[len(events)-1]
+					return true
+				})
+				if event.Text("code") != c.code || event.Text("client_kind") != "Leafnode" {
+					t.Errorf("event: %v", event)
+				}
+				if c.code == "granted" && c.userinfo != "wsonly-key" {
+					callouttest.Eventually(t, "the leaf node is connected", func() bool { return leaf.NumLeafNodes() == 1 })
+				} else if n := s.server.Native().NumLeafNodes(); n != 0 {
+					t.Errorf("the server has %d leaf nodes", n)
+				}
+			})
+		}
+	})
+}
+
+// Through the leaf passes what the grant of its credential allows, and nothing else.
+func TestLeafNodeSubjects(t *testing.T) {
+	eachWire(t, func(t *testing.T, s stage) {
+		admin := s.server.Connect(t, callouttest.AdminUser)
+		hub, err := admin.SubscribeSync(">")
+		callouttest.Must(t, err)
+		callouttest.Must(t, admin.Flush())
+		leaf, nc := s.startLeaf(t, "publisher-key")
+		callouttest.Eventually(t, "the leaf node is connected", func() bool { return leaf.NumLeafNodes() == 1 })
+		below, err := nc.SubscribeSync(">")
+		callouttest.Must(t, err)
+		inbox, err := nc.SubscribeSync("_INBOX_publisher.>")
+		callouttest.Must(t, err)
+
+		// Interest travels on its own time: repeat until one message came through.
+		callouttest.Eventually(t, "an allowed message passed upwards", func() bool {
+			for _, subject := range []string{"shop.returns", "lab.results", "shop.orders"} {
+				callouttest.Must(t, nc.Publish(subject, []byte("up")))
+			}
+			callouttest.Must(t, nc.Flush())
+			return received(hub, "shop.orders", "up")
+		})
+		callouttest.Eventually(t, "an allowed message passed downwards", func() bool {
+			for _, subject := range []string{"shop.orders", "shop.returns", "_INBOX_consumer.x", "_INBOX_publisher.x"} {
+				callouttest.Must(t, admin.Publish(subject, []byte("down")))
+			}
+			callouttest.Must(t, admin.Flush())
+			return received(inbox, "_INBOX_publisher.x", "down")
+		})
+		for _, c := range []struct {
+			sub        *nats.Subscription
+			data, only string
+		}{{hub, "up", "shop.orders"}, {below, "down", "_INBOX_publisher.x"}} {
+			for {
+				m, err := c.sub.NextMsg(100 * time.Millisecond)
+				if err != nil {
+					break // no more
+				}
+				if string(m.Data) == c.data && m.Subject != c.only {
+					t.Errorf("%s passed %s", m.Subject, c.data)
+				}
+			}
+		}
+	})
+}
+
+// received reads on until a message is the one, and reports whether it came.
+func received(sub *nats.Subscription, subject, data string) bool {
+	for {
+		m, err := sub.NextMsg(50 * time.Millisecond)
+		if err != nil {
+			return false
+		}
+		if m.Subject == subject && string(m.Data) == data {
+			return true
+		}
+	}
+}

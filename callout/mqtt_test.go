@@ -1,0 +1,92 @@
+package callout_test
+
+import (
+	"errors"
+	"testing"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"usher/callouttest"
+)
+
+const subscribeFailure = 0x80 // MQTT 3.1.1 section 3.9.3
+
+// mqttClient returns an MQTT client that has not connected yet.
+func (s stage) mqttClient(id, user, password string) mqtt.Client {
+	return mqtt.NewClient(mqtt.NewClientOptions().
+		AddBroker(s.server.MQTTURL()).SetClientID(id).
+		SetUsername(user).SetPassword(password).
+		SetAutoReconnect(false).SetConnectTimeout(patience).SetProtocolVersion(4))
+}
+
+// done waits for an MQTT operation.
+func done(t *testing.T, token mqtt.Token) error {
+	t.Helper()
+	if !token.WaitTimeout(2 * patience) {
+		t.Fatal("the MQTT server did not answer")
+	}
+	return token.Error()
+}
+
+func TestMQTTCredentials(t *testing.T) {
+	eachWire(t, func(t *testing.T, s stage) {
+		for _, c := range []struct{ name, user, password, code string }{
+			{"password with any user name", "anybody", "publisher-key", "granted"},
+			{"user name alone", "publisher-key", "", "granted"},
+			{"account asked for", "account=APP", "both-key", "granted"},
+			{"unknown password", "publisher", "nobody-key", "key_unknown"},
+			{"unknown user name alone", "nobody-key", "", "key_unknown"},
+			{"mistyped key", "anybody", "usher_abc", "key_malformed"},
+			{"nothing", "", "", "no_credential"},
+			{"expired", "anybody", "late-key", "key_expired"},
+			{"other network", "anybody", "elsewhere-key", "key_network"},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				client := s.mqttClient("c", c.user, c.password)
+				err := done(t, client.Connect())
+				if c.code == "granted" {
+					callouttest.Must(t, err)
+					defer client.Disconnect(100)
+				} else if !errors.Is(err, packets.ErrorRefusedNotAuthorised) {
+					t.Fatalf("connect: %v", err)
+				}
+				if e := s.service.WaitEvent(t, c.code); e.Text("client_type") != "mqtt" {
+					t.Errorf("event: %v", e)
+				}
+			})
+		}
+	})
+}
+
+// What a publisher's grant allows is the same over MQTT: topic shop/orders is
+// subject shop.orders.
+func TestMQTTSubjects(t *testing.T) {
+	eachWire(t, func(t *testing.T, s stage) {
+		admin := s.server.Connect(t, callouttest.AdminUser)
+		all, err := admin.SubscribeSync("shop.>")
+		callouttest.Must(t, err)
+		callouttest.Must(t, admin.Flush())
+
+		client := s.mqttClient("p", "anybody", "publisher-key")
+		callouttest.Must(t, done(t, client.Connect()))
+		defer client.Disconnect(100)
+		callouttest.Must(t, done(t, client.Publish("shop/returns", 0, false, "refused")))
+		callouttest.Must(t, done(t, client.Publish("shop/orders", 0, false, "at most once")))
+		callouttest.Must(t, done(t, client.Publish("shop/orders", 1, false, "at least once")))
+		for _, want := range []string{"at most once", "at least once"} {
+			m, err := all.NextMsg(patience)
+			callouttest.Must(t, err)
+			if m.Subject != "shop.orders" || string(m.Data) != want {
+				t.Errorf("%s: %q, expected %q", m.Subject, m.Data, want)
+			}
+		}
+		for topic, qos := range map[string]byte{"shop/orders": 0, "shop/returns": 1, "#": 0, "lab/results": 0} {
+			token := client.Subscribe(topic, qos, nil)
+			callouttest.Must(t, done(t, token))
+			if result := token.(*mqtt.SubscribeToken).Result()[topic]; result != subscribeFailure {
+				t.Errorf("the publisher could subscribe to %s: return code %#x", topic, result)
+			}
+		}
+	})
+}

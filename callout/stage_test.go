@@ -1,0 +1,76 @@
+package callout_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"usher/callouttest"
+)
+
+// stage is a server with the service behind it.
+type stage struct {
+	server  *callouttest.Server
+	service *callouttest.Service
+	keys    callouttest.Keys
+}
+
+func newStage(t *testing.T, sealed bool) stage {
+	t.Helper()
+	keys := callouttest.NewKeys(t)
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed})
+	service := callouttest.StartService(t, callouttest.ServiceConfig{
+		URLs:      srv.URL(),
+		Keyring:   callouttest.KeyringDir(t, sealed, keys),
+		Directory: callouttest.Directory(callouttest.DirectoryText),
+	})
+	return stage{srv, service, keys}
+}
+
+// eachWire runs a test in the clear and sealed.
+func eachWire(t *testing.T, test func(t *testing.T, s stage)) {
+	t.Helper()
+	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
+		t.Run(name, func(t *testing.T) { test(t, newStage(t, sealed)) })
+	}
+}
+
+// patience is the time a test client gives the server: on a slow machine it
+// would otherwise be the client that gives up.
+const patience = 5 * time.Second
+
+// connect lets a client in, or ends the test.
+func (s stage) connect(t *testing.T, token string, opts ...nats.Option) *nats.Conn {
+	t.Helper()
+	nc, err := nats.Connect(s.server.URL(), append(opts, nats.Token(token), nats.Timeout(patience))...)
+	if err != nil {
+		t.Fatalf("connect: %v\n%s", err, s.service.Log)
+	}
+	t.Cleanup(nc.Close)
+	return nc
+}
+
+// placed returns the user name and the account that the server has for a connection.
+func (s stage) placed(t *testing.T, nc *nats.Conn) (user, account string) {
+	t.Helper()
+	cid, err := nc.GetClientID()
+	callouttest.Must(t, err)
+	z, err := s.server.Native().Connz(&server.ConnzOptions{CID: cid, Username: true})
+	callouttest.Must(t, err)
+	if len(z.Conns) != 1 {
+		t.Fatalf("connection %d: the server knows %d", cid, len(z.Conns))
+	}
+	return z.Conns[0].AuthorizedUser, z.Conns[0].Account
+}
+
+// withStreams makes the streams of the fixture's projects, with a message on
+// each topic and the durable consumers of the directory.
+func (s stage) withStreams(t *testing.T) *nats.Conn {
+	t.Helper()
+	admin := s.server.Connect(t, callouttest.AdminUser)
+	makeStream(t, admin, "shop", []string{"shop.>", "market.prices"}, "billing", "audit")
+	makeStream(t, admin, "lab", []string{"lab.>"}, "reader")
+	return admin
+}

@@ -1,0 +1,177 @@
+package callout_test
+
+import (
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/callouttest"
+	"usher/tokens/health"
+)
+
+// rule is one line of a policy: what a real connection may or may not do.
+type rule struct {
+	side, subject string
+	allowed       bool
+}
+
+func allow(side, subject string) rule { return rule{side, subject, true} }
+func deny(side, subject string) rule  { return rule{side, subject, false} }
+
+const (
+	publish   = "publish"
+	subscribe = "subscribe"
+)
+
+// try does it, and reports whether the server let it pass: it answers in order,
+// so after the flush its complaint is there, if there is one.
+func try(t *testing.T, nc *nats.Conn, side, subject string) bool {
+	t.Helper()
+	complaint := fmt.Sprintf("publish to %q", subject)
+	if side == publish {
+		callouttest.Must(t, nc.Publish(subject, nil))
+	} else {
+		complaint = fmt.Sprintf("subscription to %q", subject)
+		sub, err := nc.SubscribeSync(subject)
+		callouttest.Must(t, err)
+		defer sub.Unsubscribe() //nolint:errcheck // gone already if the server refused it
+	}
+	callouttest.Must(t, nc.FlushTimeout(patience))
+	err := nc.LastError()
+	return err == nil || !strings.Contains(strings.ToLower(err.Error()), strings.ToLower(complaint))
+}
+
+// outside is what nobody may do whom the directory gives less than a whole account.
+func outside() []rule {
+	var rules []rule
+	for _, s := range []string{
+		"$SYS.REQ.USER.AUTH", "$SYS.REQ.SERVER.PING", "$SYS.REQ.ACCOUNT.APP.CONNZ", "$SRV.PING",
+		"$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.STREAM.CREATE.evil",
+		"$JS.API.STREAM.CREATE.shop", "$JS.API.STREAM.UPDATE.shop", "$JS.API.STREAM.DELETE.shop",
+		"$JS.API.STREAM.SNAPSHOT.shop", "$JS.API.STREAM.RESTORE.shop", "$JS.API.META.LEADER.STEPDOWN",
+		"$JS.API.STREAM.INFO.lab", "$JS.API.STREAM.PURGE.lab", "$JS.API.STREAM.DELETE.lab",
+		"$JS.API.STREAM.MSG.GET.lab", "$JS.API.DIRECT.GET.lab", "$JS.API.DIRECT.GET.lab.lab.results",
+		"$JS.API.CONSUMER.CREATE.lab.evil", "$JS.API.CONSUMER.CREATE.lab.evil.lab.results",
+		"$JS.API.CONSUMER.DURABLE.CREATE.lab.evil", "$JS.API.CONSUMER.NAMES.lab", "$JS.API.CONSUMER.LIST.lab",
+		"$JS.API.CONSUMER.INFO.lab.reader", "$JS.API.CONSUMER.MSG.NEXT.lab.reader",
+		"$JS.API.CONSUMER.DELETE.lab.reader", "$JS.ACK.lab.reader.1.1.1.1.1", "$JS.FC.lab.reader.x",
+		"lab.results", "lab", "shop", "shopping.orders", "market", "market.other", "far.orders",
+		"_INBOX_admin.x", "_INBOX_somebody.x", "_R_.x",
+	} {
+		rules = append(rules, deny(publish, s))
+	}
+	for _, s := range []string{
+		">", "*", "*.>", "*.*", "$SYS.>", "$SYS.REQ.USER.AUTH", "$SYS.REQ.>", "$SYS.ACCOUNT.*.CONNECT", "$SRV.>",
+		"$JS.>", "$JS.API.>", "$JS.ACK.>", "$JS.EVENT.ADVISORY.>", "$KV.>", "$MQTT.>",
+		"lab.>", "lab.results", "*.results", "shopping.>", "market.>", "market.*", "far.orders",
+		"_INBOX_*.>", "_INBOX_*.x", "_INBOX_admin.>", "_INBOX_somebody.>", "_INBOX_somebody.x", "_R_.>",
+	} {
+		rules = append(rules, deny(subscribe, s))
+	}
+	return rules
+}
+
+// noInbox: the shared inbox, where everybody's replies can be read.
+func noInbox() []rule {
+	return []rule{deny(publish, "_INBOX.x"), deny(subscribe, "_INBOX.>"), deny(subscribe, "_INBOX.x.y")}
+}
+
+func TestSubjects(t *testing.T) {
+	eachWire(t, func(t *testing.T, s stage) {
+		healthToken, err := health.New(t.Context(), s.service.Keyring.Signers()[0], rand.Reader, time.Now())
+		callouttest.Must(t, err)
+		for _, c := range []struct {
+			user, token, account string
+			rules                []rule
+		}{
+			{"ingest", "ingest-key", callouttest.AppAccount, slices.Concat(outside(), []rule{
+				allow(publish, "habitat.event.service_started"),
+				allow(publish, "habitat.event.service_stopped"),
+				allow(publish, "habitat.event.service_update_started"),
+				allow(publish, "habitat.event.healthcheck"),
+				deny(publish, "habitat.event"), deny(publish, "habitat.event.a.b"), deny(publish, "habitat.other.a"),
+				allow(publish, "_INBOX.x"), allow(publish, "_HB.x"), allow(publish, "_HB.x.y"),
+				allow(publish, "_STAN.discover.event-service"), allow(publish, "_STAN.discover.event-service.x"),
+				deny(publish, "_STAN.discover.other"),
+				allow(publish, "_STAN.pub.x.habitat"), deny(publish, "_STAN.pub.x.other"), deny(publish, "_STAN.pub.x.y.habitat"),
+				allow(publish, "_STAN.close.x"), deny(publish, "_STAN.close.x.y"),
+				deny(publish, "_STAN.sub.x"), deny(publish, "_STAN.acks.x"), deny(publish, "shop.orders"),
+				allow(subscribe, "_INBOX.>"), allow(subscribe, "_INBOX.x"), allow(subscribe, "_INBOX_ingest.>"),
+				allow(subscribe, "_STAN.acks.>"), allow(subscribe, "_STAN.acks.x"), allow(subscribe, "_HB.>"),
+				allow(subscribe, "_STAN.discover.event-service.*"), deny(subscribe, "_STAN.discover.event-service"),
+				deny(subscribe, "_STAN.>"), deny(subscribe, "_STAN.pub.*.habitat"),
+				deny(subscribe, "habitat.>"), deny(subscribe, "habitat.event.*"), deny(subscribe, "habitat.event.healthcheck"),
+				deny(subscribe, "shop.>"), deny(subscribe, "shop.orders"),
+			})},
+			{"publisher", "publisher-key", callouttest.AppAccount, slices.Concat(outside(), noInbox(), []rule{
+				allow(publish, "shop.orders"), allow(publish, "market.prices"),
+				deny(publish, "shop.returns"), deny(publish, "shop.prices"), deny(publish, "shop.orders.x"),
+				deny(publish, "$JS.API.STREAM.INFO.shop"), deny(publish, "$JS.API.STREAM.MSG.GET.shop"),
+				deny(publish, "$JS.API.CONSUMER.INFO.shop.billing"), deny(publish, "$JS.API.CONSUMER.MSG.NEXT.shop.billing"),
+				deny(publish, "$JS.API.CONSUMER.CREATE.shop.evil"), deny(publish, "$JS.ACK.shop.billing.1.1.1.1.1"),
+				deny(publish, "_INBOX_consumer.x"), deny(publish, "habitat.event.healthcheck"),
+				allow(subscribe, "_INBOX_publisher.>"), allow(subscribe, "_INBOX_publisher.x.y"),
+				deny(subscribe, "_INBOX_consumer.>"), deny(subscribe, "_INBOX_publisher2.>"),
+				deny(subscribe, "shop.>"), deny(subscribe, "shop.orders"), deny(subscribe, "market.prices"),
+			})},
+			{"consumer", "consumer-key", callouttest.AppAccount, slices.Concat(outside(), noInbox(), []rule{
+				allow(publish, "$JS.API.CONSUMER.INFO.shop.billing"), allow(publish, "$JS.API.CONSUMER.MSG.NEXT.shop.billing"),
+				allow(publish, "$JS.ACK.shop.billing.1.1.1.1.1"),
+				deny(publish, "$JS.API.CONSUMER.INFO.shop.audit"), deny(publish, "$JS.API.CONSUMER.MSG.NEXT.shop.audit"),
+				deny(publish, "$JS.ACK.shop.audit.1.1.1.1.1"),
+				deny(publish, "$JS.API.CONSUMER.CREATE.shop.billing"), deny(publish, "$JS.API.CONSUMER.CREATE.shop.billing.shop.returns"),
+				deny(publish, "$JS.API.CONSUMER.DURABLE.CREATE.shop.billing"), deny(publish, "$JS.API.CONSUMER.DELETE.shop.billing"),
+				deny(publish, "$JS.API.CONSUMER.NAMES.shop"), deny(publish, "$JS.API.STREAM.INFO.shop"),
+				deny(publish, "$JS.API.STREAM.MSG.GET.shop"), deny(publish, "$JS.API.DIRECT.GET.shop"),
+				deny(publish, "shop.orders"), deny(publish, "shop.returns"), deny(publish, "market.prices"), deny(publish, "_INBOX_publisher.x"),
+				allow(subscribe, "_INBOX_consumer.>"), deny(subscribe, "_INBOX_publisher.>"),
+				deny(subscribe, "shop.>"), deny(subscribe, "shop.orders"), deny(subscribe, "market.prices"),
+			})},
+			{"padmin", "padmin-key", callouttest.AppAccount, slices.Concat(outside(), noInbox(), []rule{
+				allow(publish, "shop.orders"), allow(publish, "shop.anything.below"), allow(publish, "market.prices"),
+				allow(subscribe, "shop.>"), allow(subscribe, "shop.orders"), allow(subscribe, "market.prices"),
+				allow(subscribe, "_INBOX_padmin.>"), deny(subscribe, "_INBOX_publisher.>"),
+				allow(publish, "$JS.API.STREAM.INFO.shop"), allow(publish, "$JS.API.STREAM.PURGE.shop"),
+				allow(publish, "$JS.API.STREAM.MSG.GET.shop"), allow(publish, "$JS.API.DIRECT.GET.shop"),
+				allow(publish, "$JS.API.CONSUMER.LIST.shop"), allow(publish, "$JS.API.CONSUMER.NAMES.shop"),
+				allow(publish, "$JS.API.CONSUMER.CREATE.shop.new.shop.orders"), allow(publish, "$JS.API.CONSUMER.DURABLE.CREATE.shop.new"),
+				allow(publish, "$JS.API.CONSUMER.INFO.shop.billing"), allow(publish, "$JS.API.CONSUMER.DELETE.shop.new"),
+				allow(publish, "$JS.API.CONSUMER.MSG.NEXT.shop.audit"), allow(publish, "$JS.ACK.shop.audit.1.1.1.1.1"),
+			})},
+			{"sadmin", "sadmin-key", callouttest.AppAccount, []rule{
+				allow(publish, "shop.orders"), allow(publish, "lab.results"), allow(publish, "anything.else"),
+				allow(publish, "$JS.API.STREAM.INFO.lab"), allow(publish, "$JS.API.STREAM.LIST"), allow(publish, "_INBOX.x"),
+				deny(publish, "$SYS.REQ.USER.AUTH"),
+				allow(subscribe, ">"), allow(subscribe, "lab.>"), allow(subscribe, "_INBOX.>"), allow(subscribe, "_INBOX_sadmin.>"),
+				deny(subscribe, "$SYS.REQ.USER.AUTH"),
+			}},
+			{health.UserName, healthToken, callouttest.HealthAccount, slices.Concat(outside(), noInbox(), []rule{
+				allow(publish, "healthcheck.x"), allow(subscribe, "healthcheck.x"), allow(subscribe, "healthcheck.>"),
+				allow(publish, "_INBOX_usher-healthcheck.x"), allow(subscribe, "_INBOX_usher-healthcheck.>"),
+				deny(publish, "healthcheck"), deny(subscribe, "healthcheck"),
+				deny(publish, "shop.orders"), deny(subscribe, "shop.>"),
+				deny(publish, "habitat.event.healthcheck"), deny(subscribe, "_STAN.acks.>"),
+			})},
+		} {
+			t.Run(c.user, func(t *testing.T) {
+				nc := s.connect(t, c.token, nats.Name(c.user), quiet())
+				if user, account := s.placed(t, nc); user != c.user || account != c.account {
+					t.Errorf("the server has user %q in account %q", user, account)
+				}
+				for _, r := range c.rules {
+					if got := try(t, nc, r.side, r.subject); got != r.allowed {
+						t.Errorf("%s %q: allowed %v, expected %v", r.side, r.subject, got, r.allowed)
+					}
+				}
+			})
+		}
+	})
+}
+
+// quiet keeps expected permission errors from the terminal.
+func quiet() nats.Option { return nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}) }
