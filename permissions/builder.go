@@ -45,7 +45,7 @@ func (b *builder) close(side Side) {
 	for i := range b.rules {
 		if b.rules[i].Side == side && b.rules[i].Effect == Allow {
 			empty = false
-			reaches = reaches || Overlaps(b.rules[i].Subject, authSubject)
+			reaches = reaches || Overlaps(reach(side, b.rules[i].Subject), authSubject)
 		}
 	}
 	deny := Rule{Side: side, Effect: Deny, Origin: Origin{Source: SourceInvariant}}

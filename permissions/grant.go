@@ -2,6 +2,7 @@ package permissions
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"usher/directory"
@@ -124,7 +125,8 @@ type Verdict struct {
 }
 
 // Check answers as nats-server would: a subject is allowed if an allowance
-// covers it and no denial does. subject may hold wildcards on the subscribe side.
+// covers it and no denial does. subject may hold wildcards on the subscribe
+// side, where nats-server 2.15 lets "a.*" admit the subscription "a.>".
 func (g *Grant) Check(side Side, subject string) Verdict {
 	var allowed, filter *Rule
 	for i := range g.Rules {
@@ -133,11 +135,11 @@ func (g *Grant) Check(side Side, subject string) Verdict {
 			continue
 		}
 		switch {
-		case r.Effect == Deny && Covers(r.Subject, subject):
+		case r.Effect == Deny && admits(side, r.Subject, subject):
 			return Verdict{Rule: r}
 		case r.Effect == Deny && Overlaps(r.Subject, subject):
 			filter = r
-		case r.Effect == Allow && allowed == nil && Covers(r.Subject, subject):
+		case r.Effect == Allow && allowed == nil && admits(side, r.Subject, subject):
 			allowed = r
 		}
 	}
@@ -145,4 +147,11 @@ func (g *Grant) Check(side Side, subject string) Verdict {
 		return Verdict{Allowed: true, Rule: filter, Filtered: true}
 	}
 	return Verdict{Allowed: allowed != nil, Rule: allowed}
+}
+
+// denies reports whether a denial covers all of subject.
+func (g *Grant) denies(side Side, subject string) bool {
+	return slices.ContainsFunc(g.Rules, func(r Rule) bool {
+		return r.Side == side && r.Effect == Deny && Covers(r.Subject, subject)
+	})
 }

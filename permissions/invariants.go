@@ -58,7 +58,7 @@ func validateSide(g *Grant, side Side) error {
 			denied++
 		case Allow:
 			allowed++
-			if Overlaps(r.Subject, authSubject) && g.Check(side, authSubject).Allowed {
+			if Overlaps(reach(side, r.Subject), authSubject) && !g.denies(side, authSubject) {
 				return fmt.Errorf("%w: %s %q reaches %s", ErrInvariant, side, r.Subject, authSubject)
 			}
 		default:
@@ -68,7 +68,7 @@ func validateSide(g *Grant, side Side) error {
 	if allowed > 0 {
 		return nil
 	}
-	if denied == 0 || g.Check(side, ">").Rule == nil {
+	if denied == 0 || !g.denies(side, ">") {
 		return fmt.Errorf("%w: the %s side is not stated", ErrInvariant, side)
 	}
 	return nil

@@ -1,6 +1,10 @@
 package permissions
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // Covers reports whether every subject that s stands for is matched by pattern.
 // Both may hold the wildcards "*" (one token) and ">" (one or more tokens at
@@ -44,6 +48,25 @@ func Overlaps(a, b string) bool {
 	}
 }
 
+// admits reports whether nats-server lets a rule of pattern decide about s.
+// Where s is a subscription, it looks s up as if it were a subject, so that a
+// "*" at the end takes in ">" too (measured with 2.15; server_test.go).
+func admits(side Side, pattern, s string) bool {
+	if Covers(pattern, s) {
+		return true
+	}
+	head, full := strings.CutSuffix(s, ">")
+	return side == Subscribe && full && Covers(pattern, head+"*")
+}
+
+// reach returns what a client can get at by an allowance of pattern.
+func reach(side Side, pattern string) string {
+	if head, ok := strings.CutSuffix(pattern, "*"); ok && side == Subscribe && (head == "" || head[len(head)-1] == '.') {
+		return head + ">"
+	}
+	return pattern
+}
+
 // HasWildcard reports whether a token of s is "*" or ">".
 func HasWildcard(s string) bool {
 	if !strings.ContainsAny(s, "*>") {
@@ -57,9 +80,12 @@ func HasWildcard(s string) bool {
 	return false
 }
 
-// ValidSubject reports whether s is a subject, with wildcards or without.
+// ValidSubject reports whether s is a subject, with wildcards or without. White
+// space of any kind is refused, because nats-server splits a subscribe rule
+// there into subject and queue group; so is what UTF-8 does not know, because
+// it would not come out of a JWT as it went in.
 func ValidSubject(s string) bool {
-	if s == "" || strings.ContainsAny(s, " \t\r\n\x00") {
+	if s == "" || !utf8.ValidString(s) || strings.ContainsFunc(s, unfit) {
 		return false
 	}
 	rest, more := s, true
@@ -72,3 +98,5 @@ func ValidSubject(s string) bool {
 	}
 	return true
 }
+
+func unfit(r rune) bool { return r == 0 || unicode.IsSpace(r) }

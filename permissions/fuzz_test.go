@@ -1,0 +1,350 @@
+package permissions_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats-server/v2/server/gsl"
+
+	"usher/directory"
+	"usher/identity"
+	"usher/permissions"
+)
+
+// dice makes choices out of fuzz bytes; when they run out, it always picks the first.
+type dice struct{ data []byte }
+
+func (d *dice) roll(n int) int {
+	if len(d.data) == 0 {
+		return 0
+	}
+	b := d.data[0]
+	d.data = d.data[1:]
+	return int(b) % n
+}
+
+func pick[T any](d *dice, from []T) T { return from[d.roll(len(from))] }
+
+func some[T any](d *dice, from []T) []T {
+	var out []T
+	mask := d.roll(256)
+	for i, v := range from {
+		if mask>>(i%8)&1 == 1 {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+var (
+	fuzzProjects = []string{"shop", "lab", "NEXT", "GET", "habitat", "healthcheck", "event", "CREATE"}
+	fuzzTopics   = []string{"orders", "event", "MSG", "NEXT", "shop", "INFO"}
+	fuzzSubs     = []string{"reader", "NEXT", "lab", "GET"}
+	fuzzAccounts = []string{"APP", "OTHER"}
+	fuzzUsers    = []string{"ann", "pia", "carl", "hab", "root", "all"}
+	fuzzSubjects = []string{
+		"", "", "market.prices", "habitat.event.x", "healthcheck.y", "JS.API.INFO", "orders", "a.b.c.d.e", "SYS.REQ.USER.AUTH", "NEXT.orders",
+	}
+)
+
+// build makes a directory out of fuzz bytes; it may still be refused.
+func build(data []byte) (directory.Records, *permissions.Policy) {
+	d := &dice{data}
+	r := directory.Records{}
+	for _, name := range fuzzUsers {
+		r.Users = append(r.Users, user(name, some(d, directory.ServiceRoles())...))
+	}
+	for _, name := range some(d, fuzzProjects) {
+		p := directory.Project{Name: name, Account: pick(d, fuzzAccounts)}
+		var members []string
+		for _, u := range some(d, fuzzUsers) {
+			if roles := some(d, directory.Roles()); len(roles) > 0 {
+				p.Members = append(p.Members, member(u, roles...))
+				members = append(members, u)
+			}
+		}
+		for _, topic := range some(d, fuzzTopics) {
+			p.Topics = append(p.Topics, directory.Topic{Name: topic, Subject: pick(d, fuzzSubjects), ACL: some(d, members)})
+		}
+		if len(p.Topics) > 0 {
+			for _, sub := range some(d, fuzzSubs) {
+				p.Subscriptions = append(p.Subscriptions, directory.Subscription{Name: sub, Topic: p.Topics[0].Name, ACL: some(d, members)})
+			}
+		}
+		r.Projects = append(r.Projects, p)
+	}
+	accounts := []string{"APP", "OTHER", "THIRD"}
+	return r, &permissions.Policy{
+		AdminAccount: pick(d, accounts), IngestAccount: pick(d, accounts), CalloutAccount: "AUTH", SystemAccount: "SYS",
+	}
+}
+
+// stated is what the records say a user may do, worked out from the text of
+// the rules (docs/permissions.md) and nothing of the package under test.
+type stated struct {
+	accounts map[string]bool // every account that some role lands in
+	pub, sub []string
+}
+
+func state(r *directory.Records, p *permissions.Policy, name string, sel identity.Selection) stated {
+	s := stated{accounts: map[string]bool{}}
+	lands := func(account string) bool {
+		if sel.Account != "" && sel.Account != account {
+			return false
+		}
+		s.accounts[account] = true
+		return true
+	}
+	var roles []directory.ServiceRole
+	for _, u := range r.Users {
+		if u.Name == name {
+			roles = u.ServiceRoles
+		}
+	}
+	admin, ingest := slices.Contains(roles, directory.ServiceRoleAdmin), slices.Contains(roles, directory.ServiceRoleIngest)
+	if admin && sel.Project == "" && lands(p.AdminAccount) {
+		s.pub, s.sub = append(s.pub, ">"), append(s.sub, ">")
+	}
+	if ingest && sel.Project == "" && lands(p.IngestAccount) {
+		s.pub = append(s.pub, "_INBOX.>", "_HB.>", "_STAN.discover.event-service", "_STAN.discover.event-service.*",
+			"_STAN.pub.*.habitat", "_STAN.close.*", "habitat.event.*")
+		s.sub = append(s.sub, "_INBOX.>", "_STAN.acks.>", "_HB.>", "_STAN.discover.event-service.*")
+	}
+	for i := range r.Projects {
+		project := &r.Projects[i]
+		if sel.Project != "" && sel.Project != project.Name {
+			continue
+		}
+		if sel.Project != "" && admin && lands(project.Account) {
+			s.pub, s.sub = append(s.pub, ">"), append(s.sub, ">")
+		}
+		for _, m := range project.Members {
+			if m.User == name && lands(project.Account) {
+				s.member(project, m)
+			}
+		}
+	}
+	s.sub = append(s.sub, "_INBOX_"+name+".>")
+	return s
+}
+
+func (s *stated) member(p *directory.Project, m directory.Member) {
+	admin := slices.Contains(m.Roles, directory.RoleProjectAdmin)
+	if admin {
+		s.pub, s.sub = append(s.pub, p.Name+".>"), append(s.sub, p.Name+".>")
+		for _, call := range []string{
+			"STREAM.INFO.%s", "STREAM.PURGE.%s", "STREAM.MSG.GET.%s", "STREAM.MSG.DELETE.%s", "DIRECT.GET.%s", "DIRECT.GET.%s.>",
+			"CONSUMER.LIST.%s", "CONSUMER.NAMES.%s", "CONSUMER.CREATE.%s", "CONSUMER.CREATE.%s.>", "CONSUMER.DURABLE.CREATE.%s.*",
+			"CONSUMER.INFO.%s.*", "CONSUMER.DELETE.%s.*", "CONSUMER.PAUSE.%s.*", "CONSUMER.MSG.NEXT.%s.*",
+		} {
+			s.pub = append(s.pub, "$JS.API."+fmt.Sprintf(call, p.Name))
+		}
+		s.pub = append(s.pub, "$JS.ACK."+p.Name+".>", "$JS.FC."+p.Name+".>")
+	}
+	for _, t := range p.Topics {
+		subject := t.Subject
+		if subject == "" {
+			subject = p.Name + "." + t.Name
+		}
+		if admin {
+			s.sub = append(s.sub, subject)
+		}
+		if admin || slices.Contains(m.Roles, directory.RolePublisher) && slices.Contains(t.ACL, m.User) {
+			s.pub = append(s.pub, subject)
+		}
+	}
+	for _, c := range p.Subscriptions {
+		if slices.Contains(m.Roles, directory.RoleConsumer) && slices.Contains(c.ACL, m.User) {
+			s.pub = append(s.pub, "$JS.API.CONSUMER.INFO."+p.Name+"."+c.Name,
+				"$JS.API.CONSUMER.MSG.NEXT."+p.Name+"."+c.Name, "$JS.ACK."+p.Name+"."+c.Name+".>")
+		}
+	}
+}
+
+// fuzzProbes is what somebody might try: everybody's topics, streams and
+// inboxes, and what belongs to NATS.
+var fuzzProbes = func() []string {
+	out := []string{
+		"$SYS.REQ.USER.AUTH", "$SYS.REQ.USER.INFO", "$SYS.ACCOUNT.APP.CONNECT", "$SYS.REQ.SERVER.PING", "$JS.API.INFO", "$JS.API.STREAM.NAMES",
+		"$JS.API.STREAM.LIST", "$JS.hub.API.STREAM.INFO.shop", "$KV.shop.k", "$MQTT.sub.x", "$SRV.PING", "_INBOX.a", "_INBOX.a.b", "_INBOX_", "_HB.x",
+		"_STAN.acks.a", "_STAN.close.a", "_STAN.pub.a.habitat", "_STAN.pub.a.b", "_STAN.sub.a", "_STAN.discover.event-service",
+		"_STAN.discover.event-service.a", "_STAN.discover.event-service.a.b", "habitat.event.a.b", "other.topic", "x",
+	}
+	for _, u := range fuzzUsers {
+		out = append(out, "_INBOX_"+u, "_INBOX_"+u+".a", "_INBOX_"+u+".a.b", "_INBOX_"+u+"x.a")
+	}
+	for _, p := range append([]string{"victim"}, fuzzProjects...) {
+		out = append(out, p, p+".x", p+".x.y")
+		for _, topic := range fuzzTopics {
+			out = append(out, p+"."+topic, p+"."+topic+".x")
+		}
+		for _, c := range append([]string{"victim"}, fuzzSubs...) {
+			out = append(out, apiSubjects(p, c)...)
+		}
+	}
+	for _, s := range fuzzSubjects {
+		if s != "" {
+			out = append(out, s, s+".x")
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}()
+
+// matcher is nats-server's own.
+func matcher(t *testing.T, subjects []string) func(subject string) bool {
+	t.Helper()
+	l := gsl.NewSublist[int]()
+	for i, s := range subjects {
+		if err := l.Insert(s, i); err != nil {
+			t.Fatalf("nats-server refuses %q: %v", s, err)
+		}
+	}
+	return l.HasInterest
+}
+
+// Whatever the directory says, nothing beyond it is ever granted, and nothing less.
+func FuzzDerive(f *testing.F) {
+	f.Add([]byte(nil))
+	f.Add([]byte{0, 0, 0, 0, 3, 0, 255, 0, 63, 1, 2, 4, 7, 1, 2, 63, 2, 3, 4, 5, 6, 7, 8, 9, 15, 255, 255})
+	f.Add([]byte("\x00\x01\x02\x03\x00\x01\xff\x01\xff\x07\x07\x07\x07\x07\x07\xff\x01\x01\x02\x01\x03\x01\x04\x01\x05\x01\x06\x01\x07\x01"))
+	f.Add([]byte(strings.Repeat("\x03\xff\x01\x07\x02\x0f", 40)))
+	f.Add([]byte(strings.Repeat("\xff\x00\x3f\x02\x05\x01\x00\xff", 60)))
+	f.Fuzz(func(t *testing.T, data []byte) { checkDerive(t, data) })
+}
+
+// The same over random directories, so that every run of the tests sees many;
+// and they are neither all refused nor all empty.
+func TestDeriveRandom(t *testing.T) {
+	random, granted := rand.NewChaCha8([32]byte{1}), 0
+	for range 60 {
+		data := make([]byte, 160)
+		if _, err := random.Read(data); err != nil {
+			t.Fatal(err)
+		}
+		granted += checkDerive(t, data)
+	}
+	if granted < 200 {
+		t.Errorf("only %d grants in 60 directories", granted)
+	}
+}
+
+// checkDerive compares every grant of a directory with what the directory
+// states, and returns how many there were.
+func checkDerive(t *testing.T, data []byte) (granted int) {
+	t.Helper()
+	records, p := build(data)
+	raw, _ := build(data)
+	s, err := directory.NewSnapshot(records)
+	if err != nil {
+		return 0 // a directory that is refused grants nothing
+	}
+	selections := []string{"", "account=APP", "account=OTHER", "project=" + fuzzProjects[0], "project=NEXT", "project=none"}
+	for _, name := range fuzzUsers {
+		for _, sel := range selections {
+			g, err := derive(t, p, s, name, selection(sel))
+			want := state(&raw, p, name, selection(sel))
+			if len(want.accounts) != 1 {
+				if err == nil {
+					t.Fatalf("%s %s: granted %s, and lands in %v", name, sel, g.Account, want.accounts)
+				}
+				continue
+			}
+			if err != nil || !want.accounts[g.Account] {
+				t.Fatalf("%s %s: %v in %s, want %v", name, sel, err, g.Account, want.accounts)
+			}
+			granted++
+			compare(t, name+" "+sel, &g, want)
+			if again, _ := derive(t, p, s, name, selection(sel)); !reflect.DeepEqual(g, again) {
+				t.Fatalf("%s %s: not the same twice", name, sel)
+			}
+		}
+	}
+	return granted
+}
+
+func compare(t *testing.T, who string, g *permissions.Grant, want stated) {
+	t.Helper()
+	for side, subjects := range map[permissions.Side][]string{permissions.Publish: want.pub, permissions.Subscribe: want.sub} {
+		if !slices.IsSorted(lines(g)) {
+			t.Fatalf("%s: not sorted", who)
+		}
+		allow, deny := g.Subjects(side, permissions.Allow), g.Subjects(side, permissions.Deny)
+		if len(allow)+len(deny) == 0 {
+			t.Fatalf("%s: the %s side is open", who, side)
+		}
+		ours, denied, theirs := matcher(t, allow), matcher(t, deny), matcher(t, subjects)
+		for _, probe := range fuzzProbes {
+			granted, should := ours(probe) && !denied(probe), theirs(probe) && probe != auth
+			if granted != should {
+				t.Fatalf("%s: %s %s is %v and should be %v", who, side, probe, granted, should)
+			}
+			if g.Check(side, probe).Allowed != granted {
+				t.Fatalf("%s: Check disagrees on %s %s", who, side, probe)
+			}
+		}
+		// No wildcard that is granted reaches further than one that is stated.
+		for _, s := range allow {
+			if !slices.ContainsFunc(subjects, func(w string) bool { return server.SubjectMatchesFilter(s, w) }) {
+				t.Fatalf("%s: %s %s is not stated", who, side, s)
+			}
+		}
+	}
+}
+
+// The subjects of this package mean what nats-server's mean.
+func FuzzSubjects(f *testing.F) {
+	for _, pair := range [][2]string{
+		{"a.b", "a.b"}, {"a.*", "a.b"}, {"a.>", "a.b.c"}, {">", "*"}, {"*.b.>", "a.*.c"}, {"a.>", "a"}, {"*", ">"}, {"a.*", "a.>"},
+		{"a*.b", "a.b>"}, {"*.*.*.*", auth}, {"a\u00a0b", "a"}, {"", "."}, {"a..b", ">.a"}, {"\xff", "\ufffd"}, {"*.>", "*"},
+	} {
+		f.Add(pair[0], pair[1])
+	}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		for _, s := range []string{a, b} {
+			if permissions.ValidSubject(s) && !server.IsValidSubject(s) {
+				t.Fatalf("%q is a subject only here", s)
+			}
+			if permissions.ValidSubject(s) && len(strings.Fields(s)) != 1 {
+				t.Fatalf("nats-server splits %q", s)
+			}
+			if permissions.HasWildcard(s) && server.IsValidLiteralSubject(s) {
+				t.Fatalf("%q has a wildcard only here", s)
+			}
+		}
+		if !permissions.ValidSubject(a) || !permissions.ValidSubject(b) || oddStar(a) || oddStar(b) {
+			return
+		}
+		if got, want := permissions.Overlaps(a, b), server.SubjectsCollide(a, b); got != want {
+			t.Fatalf("Overlaps(%q, %q) is %v, nats-server says %v", a, b, got, want)
+		}
+		if permissions.Overlaps(a, b) != permissions.Overlaps(b, a) {
+			t.Fatalf("Overlaps(%q, %q) depends on the order", a, b)
+		}
+		if got, want := permissions.Covers(a, b), server.SubjectMatchesFilter(b, a); got != want {
+			t.Fatalf("Covers(%q, %q) is %v, nats-server says %v", a, b, got, want)
+		}
+		if !permissions.HasWildcard(b) && permissions.Covers(a, b) != matcher(t, []string{a})(b) {
+			t.Fatalf("Covers(%q, %q) disagrees with delivery", a, b)
+		}
+		if permissions.Covers(a, b) && !permissions.Overlaps(a, b) {
+			t.Fatalf("Covers(%q, %q) without Overlaps", a, b)
+		}
+	})
+}
+
+// oddStar reports a token such as "*a", which nats-server's SubjectsCollide
+// takes for a wildcard by its first character and its delivery does not.
+func oddStar(s string) bool {
+	for token := range strings.SplitSeq(s, ".") {
+		if len(token) > 1 && (token[0] == '*' || token[0] == '>') {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,440 @@
+package permissions_test
+
+import (
+	"errors"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"usher/directory"
+	"usher/identity"
+	"usher/permissions"
+)
+
+func newPolicy() *permissions.Policy {
+	return &permissions.Policy{
+		IngestAccount:      "INGEST",
+		AdminAccount:       "APP",
+		HealthCheckAccount: "HEALTH",
+		CalloutAccount:     "AUTH",
+		SystemAccount:      "SYS",
+	}
+}
+
+func user(name string, roles ...directory.ServiceRole) directory.User {
+	return directory.User{
+		Name: name, ServiceRoles: roles,
+		Keys: []directory.Key{{Digest: directory.DigestOf(name + "-key")}},
+	}
+}
+
+func member(user string, roles ...directory.Role) directory.Member {
+	return directory.Member{User: user, Roles: roles}
+}
+
+// world has two projects in account APP, one in OTHER and one in INGEST.
+func world() directory.Records {
+	const (
+		padmin = directory.RoleProjectAdmin
+		pub    = directory.RolePublisher
+		con    = directory.RoleConsumer
+	)
+	return directory.Records{
+		Users: []directory.User{
+			user("ann"), user("pia"), user("carl"), user("bob"), user("idle"), user("guest"), user("wide"), user("far"),
+			user("root", directory.ServiceRoleAdmin),
+			user("hab", directory.ServiceRoleIngest),
+			user("hyb", directory.ServiceRoleIngest),
+			user("mix", directory.ServiceRoleIngest),
+			user("boss", directory.ServiceRoleAdmin),
+		},
+		Projects: []directory.Project{
+			{
+				Name: "shop", Account: "APP",
+				Members: []directory.Member{
+					member("ann", padmin), member("pia", pub), member("carl", con), member("bob", pub, con),
+					member("idle", pub, con), member("wide", pub), member("far", pub), member("mix", pub), member("boss", pub),
+				},
+				Topics: []directory.Topic{
+					{Name: "returns"},
+					{Name: "orders", ACL: []string{"pia", "bob", "wide", "far", "carl", "mix"}},
+					{Name: "prices", Subject: "market.prices", ACL: []string{"pia"}},
+				},
+				Subscriptions: []directory.Subscription{
+					{Name: "billing", Topic: "orders", ACL: []string{"carl", "bob", "pia"}},
+					{Name: "audit", Topic: "orders"},
+				},
+			},
+			{
+				Name: "lab", Account: "APP",
+				Members: []directory.Member{member("wide", con, pub)},
+				Topics:  []directory.Topic{{Name: "results"}, {Name: "raw", ACL: []string{"wide"}}},
+				Subscriptions: []directory.Subscription{
+					{Name: "reader", Topic: "results", ACL: []string{"wide"}},
+				},
+			},
+			{
+				Name: "moon", Account: "OTHER",
+				Members: []directory.Member{member("far", padmin)},
+				Topics:  []directory.Topic{{Name: "dust"}},
+			},
+			{
+				Name: "edge", Account: "INGEST",
+				Members: []directory.Member{member("hyb", pub)},
+				Topics:  []directory.Topic{{Name: "raw", ACL: []string{"hyb"}}},
+			},
+		},
+	}
+}
+
+func snapshotOf(t testing.TB, r directory.Records) *directory.Snapshot {
+	t.Helper()
+	s, err := directory.NewSnapshot(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func identityOf(name string, sel identity.Selection) identity.Identity {
+	return identity.Identity{
+		Name: name, Authority: identity.AuthorityDirectory, Method: identity.MethodAPIKey, KeyID: "laptop", Selection: sel,
+	}
+}
+
+func derive(t testing.TB, p *permissions.Policy, s *directory.Snapshot, name string, sel identity.Selection) (permissions.Grant, error) {
+	t.Helper()
+	facts, ok := s.Facts(name, sel.Project)
+	if !ok {
+		t.Fatalf("no user %q", name)
+	}
+	return p.Derive(identityOf(name, sel), facts)
+}
+
+// selection reads "project=P", "account=A" or nothing.
+func selection(text string) identity.Selection {
+	p, _ := strings.CutPrefix(text, "project=")
+	a, account := strings.CutPrefix(text, "account=")
+	switch {
+	case text == "":
+		return identity.Selection{}
+	case account:
+		return identity.Selection{Account: a}
+	default:
+		return identity.Selection{Project: p}
+	}
+}
+
+// lines returns the rules of a grant as "publish allow subject".
+func lines(g *permissions.Grant) []string {
+	var out []string
+	for _, r := range g.Rules {
+		out = append(out, string(r.Side)+" "+string(r.Effect)+" "+r.Subject)
+	}
+	return out
+}
+
+// What every role gets, to the subject.
+func TestGrants(t *testing.T) {
+	adminOf := func(p string, inbox string, subjects ...string) []string {
+		var pub []string
+		pub = append(pub, "$JS.ACK."+p+".>")
+		for _, s := range []string{
+			"CONSUMER.CREATE.{}", "CONSUMER.CREATE.{}.>", "CONSUMER.DELETE.{}.*", "CONSUMER.DURABLE.CREATE.{}.*",
+			"CONSUMER.INFO.{}.*", "CONSUMER.LIST.{}", "CONSUMER.MSG.NEXT.{}.*", "CONSUMER.NAMES.{}", "CONSUMER.PAUSE.{}.*",
+			"DIRECT.GET.{}", "DIRECT.GET.{}.>",
+			"STREAM.INFO.{}", "STREAM.MSG.DELETE.{}", "STREAM.MSG.GET.{}", "STREAM.PURGE.{}",
+		} {
+			pub = append(pub, "$JS.API."+strings.Replace(s, "{}", p, 1))
+		}
+		pub = append(pub, "$JS.FC."+p+".>")
+		pub = append(pub, subjects...)
+		out := each("publish allow ", pub...)
+		return append(out, each("subscribe allow ", append([]string{inbox}, subjects...)...)...)
+	}
+	ingest := each("publish allow ", "_HB.>", "_INBOX.>", "_STAN.close.*", "_STAN.discover.event-service",
+		"_STAN.discover.event-service.*", "_STAN.pub.*.habitat")
+	everything := []string{
+		"publish allow >", "publish deny $SYS.REQ.USER.AUTH", "subscribe allow >", "subscribe deny $SYS.REQ.USER.AUTH",
+	}
+	billing := each("publish allow ", "$JS.ACK.shop.billing.>", "$JS.API.CONSUMER.INFO.shop.billing", "$JS.API.CONSUMER.MSG.NEXT.shop.billing")
+
+	tests := []struct {
+		name, user, selection, account string
+		want                           []string
+		tags                           string
+	}{
+		{
+			"a publisher has the topics whose ACL names it", "pia", "", "APP",
+			[]string{"publish allow market.prices", "publish allow shop.orders", "subscribe allow _INBOX_pia.>"},
+			"key:laptop method:apikey project:shop role:publisher",
+		},
+		{
+			"a consumer has the subscriptions whose ACL names it, and no topic", "carl", "", "APP",
+			append(slices.Clone(billing), "subscribe allow _INBOX_carl.>"),
+			"key:laptop method:apikey project:shop role:consumer",
+		},
+		{
+			"publisher and consumer is each on its side", "bob", "", "APP",
+			append(slices.Clone(billing), "publish allow shop.orders", "subscribe allow _INBOX_bob.>"),
+			"key:laptop method:apikey project:shop role:consumer role:publisher",
+		},
+		{
+			"a role without an ACL entry publishes nothing", "idle", "", "APP",
+			[]string{"publish deny >", "subscribe allow _INBOX_idle.>"},
+			"key:laptop method:apikey project:shop role:consumer role:publisher",
+		},
+		{
+			"a project admin has the project, ACLs or not", "ann", "", "APP",
+			adminOf("shop", "_INBOX_ann.>", "market.prices", "shop.>"),
+			"key:laptop method:apikey project:shop role:project_admin",
+		},
+		{
+			"a service admin has the account, except where credentials pass", "root", "", "APP", everything,
+			"key:laptop method:apikey role:service_admin",
+		},
+		{"a service admin that selects a project lands in its account", "root", "project=moon", "OTHER", everything, "key:laptop method:apikey role:service_admin"},
+		{"a service admin that selects the account of the role", "root", "account=APP", "APP", everything, "key:laptop method:apikey role:service_admin"},
+		{"a service admin that is also a member", "boss", "project=shop", "APP", everything, "key:laptop method:apikey project:shop role:publisher role:service_admin"},
+		{
+			"ingest, as the event gateway grants it, without its fault", "hab", "", "INGEST",
+			slices.Concat(ingest, each("publish allow ", "habitat.event.*"),
+				each("subscribe allow ", "_HB.>", "_INBOX.>", "_INBOX_hab.>", "_STAN.acks.>", "_STAN.discover.event-service.*")),
+			"key:laptop method:apikey role:ingest",
+		},
+		{
+			"ingest and a project in one account add up", "hyb", "", "INGEST",
+			slices.Concat(ingest, each("publish allow ", "edge.raw", "habitat.event.*"),
+				each("subscribe allow ", "_HB.>", "_INBOX.>", "_INBOX_hyb.>", "_STAN.acks.>", "_STAN.discover.event-service.*")),
+			"key:laptop method:apikey project:edge role:ingest role:publisher",
+		},
+		{
+			"ingest is left out where a project is asked for", "hyb", "project=edge", "INGEST",
+			[]string{"publish allow edge.raw", "subscribe allow _INBOX_hyb.>"},
+			"key:laptop method:apikey project:edge role:publisher",
+		},
+		{
+			"two projects in one account add up", "wide", "", "APP",
+			slices.Concat(each("publish allow ", "$JS.ACK.lab.reader.>", "$JS.API.CONSUMER.INFO.lab.reader",
+				"$JS.API.CONSUMER.MSG.NEXT.lab.reader", "lab.raw", "shop.orders"), each("subscribe allow ", "_INBOX_wide.>")),
+			"key:laptop method:apikey project:lab project:shop role:consumer role:publisher",
+		},
+		{
+			"a selected project leaves the other out", "wide", "project=shop", "APP",
+			[]string{"publish allow shop.orders", "subscribe allow _INBOX_wide.>"},
+			"key:laptop method:apikey project:shop role:publisher",
+		},
+		{
+			"a selected account leaves the other out", "far", "account=APP", "APP",
+			[]string{"publish allow shop.orders", "subscribe allow _INBOX_far.>"},
+			"key:laptop method:apikey project:shop role:publisher",
+		},
+		{"a selected project decides the account", "far", "project=moon", "OTHER", adminOf("moon", "_INBOX_far.>", "moon.>"), "key:laptop method:apikey project:moon role:project_admin"},
+	}
+	s, p := snapshotOf(t, world()), newPolicy()
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g, err := derive(t, p, s, tt.user, selection(tt.selection))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if g.Account != tt.account {
+				t.Errorf("account %s, want %s", g.Account, tt.account)
+			}
+			if got := lines(&g); !slices.Equal(got, tt.want) {
+				t.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(tt.want, "\n  "))
+			}
+			if got := strings.Join(g.Tags, " "); got != tt.tags {
+				t.Errorf("tags %s, want %s", got, tt.tags)
+			}
+			if g.InboxPrefix != "_INBOX_"+tt.user {
+				t.Errorf("inbox prefix %s", g.InboxPrefix)
+			}
+		})
+	}
+}
+
+func each(prefix string, subjects ...string) []string {
+	out := make([]string, len(subjects))
+	for i, s := range subjects {
+		out[i] = prefix + s
+	}
+	return out
+}
+
+func TestDenials(t *testing.T) {
+	tests := []struct {
+		name, user, selection string
+		want                  error
+	}{
+		{"no role at all", "guest", "", permissions.ErrNoRole},
+		{"no role, and asks for a project", "guest", "project=shop", permissions.ErrNotMember},
+		{"no role, and asks for an account", "guest", "account=APP", permissions.ErrNotInAccount},
+		{"roles in two accounts", "far", "", permissions.ErrAmbiguousAccount},
+		{"ingest in one account, a project in another", "mix", "", permissions.ErrAmbiguousAccount},
+		{"another's project", "pia", "project=lab", permissions.ErrNotMember},
+		{"a project that is not there", "pia", "project=none", permissions.ErrNotMember},
+		{"a project that is not there, as service admin", "root", "project=none", permissions.ErrNotMember},
+		{"a project called *", "pia", "project=*", permissions.ErrNotMember},
+		{"a project called >", "root", "project=>", permissions.ErrNotMember},
+		{"another account", "pia", "account=OTHER", permissions.ErrNotInAccount},
+		{"the callout account", "pia", "account=AUTH", permissions.ErrNotInAccount},
+		{"the callout account, as service admin", "root", "account=AUTH", permissions.ErrNotInAccount},
+		{"the system account, as service admin", "root", "account=SYS", permissions.ErrNotInAccount},
+		{"an account where the service admin has no role", "root", "account=OTHER", permissions.ErrNotInAccount},
+		{"ingest asks for a project", "hab", "project=edge", permissions.ErrNotMember},
+	}
+	s, p := snapshotOf(t, world()), newPolicy()
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g, err := derive(t, p, s, tt.user, selection(tt.selection))
+			if !errors.Is(err, tt.want) {
+				t.Errorf("got %v and %v, want %v", g.Account, err, tt.want)
+			}
+			if len(g.Rules) > 0 {
+				t.Error("a denial comes with rules")
+			}
+		})
+	}
+}
+
+func TestAmbiguityNamesTheAccounts(t *testing.T) {
+	_, err := derive(t, newPolicy(), snapshotOf(t, world()), "far", identity.Selection{})
+	if err == nil || !strings.HasSuffix(err.Error(), ": APP, OTHER") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRoleWithoutAccount(t *testing.T) {
+	s := snapshotOf(t, world())
+	for name, role := range map[string]string{"hab": "ingest", "root": "service_admin"} {
+		_, err := derive(t, &permissions.Policy{CalloutAccount: "AUTH", SystemAccount: "SYS"}, s, name, identity.Selection{})
+		if !errors.Is(err, permissions.ErrNoAccount) || !strings.Contains(err.Error(), role) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	_, err := (&permissions.Policy{}).Derive(identity.Identity{Method: identity.MethodHealthCheck}, directory.Facts{})
+	if !errors.Is(err, permissions.ErrNoAccount) {
+		t.Errorf("health check: got %v", err)
+	}
+}
+
+func TestHealthCheck(t *testing.T) {
+	g, err := newPolicy().Derive(identity.Identity{Name: "usher-healthcheck", Method: identity.MethodHealthCheck}, directory.Facts{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"publish allow _INBOX_usher-healthcheck.>", "publish allow healthcheck.>",
+		"subscribe allow _INBOX_usher-healthcheck.>", "subscribe allow healthcheck.>",
+	}
+	if got := lines(&g); !slices.Equal(got, want) || g.Account != "HEALTH" {
+		t.Errorf("in %s\n%s", g.Account, strings.Join(got, "\n"))
+	}
+}
+
+// What the identity and the user carry goes through to the grant.
+func TestCarriedThrough(t *testing.T) {
+	r := world()
+	r.Users[1].Limits.ConnectionTypes = []directory.ConnectionType{directory.ConnectionMQTT}
+	facts, _ := snapshotOf(t, r).Facts("pia", "")
+	id := identityOf("pia", identity.Selection{})
+	id.NotAfter = time.Unix(1_900_000_000, 0)
+	id.Networks = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	g, err := newPolicy().Derive(id, facts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !g.NotAfter.Equal(id.NotAfter) || !reflect.DeepEqual(g.Networks, id.Networks) ||
+		!slices.Equal(g.ConnectionTypes, []directory.ConnectionType{directory.ConnectionMQTT}) {
+		t.Errorf("%+v", g)
+	}
+}
+
+// Every rule says where it comes from.
+func TestOrigins(t *testing.T) {
+	tests := map[string][]string{
+		"pia":  {"acl of topic shop/prices (role publisher)", "acl of topic shop/orders (role publisher)", "private inbox"},
+		"idle": {"holds for every grant", "private inbox"},
+		"root": {"service role service_admin", "holds for every grant", "service role service_admin", "holds for every grant"},
+	}
+	s := snapshotOf(t, world())
+	for name, want := range tests {
+		g, err := derive(t, newPolicy(), s, name, identity.Selection{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range g.Rules {
+			got = append(got, r.Origin.String())
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+	for _, name := range []string{"ann", "carl", "hab"} {
+		g, err := derive(t, newPolicy(), s, name, identity.Selection{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range g.Rules {
+			if r.Origin.String() == "" {
+				t.Errorf("%s: %v has no origin", name, r)
+			}
+		}
+	}
+}
+
+// Same input, same output; the input is only read. The race detector watches.
+func TestPure(t *testing.T) {
+	s, pristine, p := snapshotOf(t, world()), snapshotOf(t, world()), newPolicy()
+	var wg sync.WaitGroup
+	for _, u := range world().Users {
+		for _, sel := range []string{"", "project=shop", "account=APP"} {
+			want, wantErr := derive(t, p, pristine, u.Name, selection(sel))
+			for range 8 {
+				wg.Go(func() {
+					for range 20 {
+						got, err := derive(t, p, s, u.Name, selection(sel))
+						if !reflect.DeepEqual(got, want) || (err == nil) != (wantErr == nil) {
+							t.Errorf("%s %s: got %v %v, want %v %v", u.Name, sel, got, err, want, wantErr)
+							return
+						}
+					}
+				})
+			}
+		}
+	}
+	wg.Wait()
+	for _, u := range world().Users {
+		got, _ := s.Facts(u.Name, "shop")
+		want, _ := pristine.Facts(u.Name, "shop")
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("the facts of %s have changed", u.Name)
+		}
+	}
+}
+
+// The order in which a directory states things does not show.
+func TestOrderDoesNotShow(t *testing.T) {
+	r := world()
+	slices.Reverse(r.Users)
+	slices.Reverse(r.Projects)
+	for i := range r.Projects {
+		slices.Reverse(r.Projects[i].Members)
+		slices.Reverse(r.Projects[i].Topics)
+		slices.Reverse(r.Projects[i].Subscriptions)
+	}
+	a, b := snapshotOf(t, world()), snapshotOf(t, r)
+	for _, u := range world().Users {
+		x, errX := derive(t, newPolicy(), a, u.Name, identity.Selection{})
+		y, errY := derive(t, newPolicy(), b, u.Name, identity.Selection{})
+		if !reflect.DeepEqual(x, y) || (errX == nil) != (errY == nil) {
+			t.Errorf("%s: %v %v, and reversed %v %v", u.Name, x, errX, y, errY)
+		}
+	}
+}
