@@ -1,6 +1,8 @@
 package directory
 
 import (
+	"iter"
+	"maps"
 	"slices"
 	"sort"
 )
@@ -135,14 +137,17 @@ func (s *Snapshot) Facts(user, project string) (Facts, bool) {
 	return f, true
 }
 
-// Accounts returns the accounts that projects live in, sorted, each once.
-func (s *Snapshot) Accounts() []string {
-	var accounts []string
-	for _, p := range s.projects {
-		accounts = append(accounts, p.Account)
+// Projects yields every project, in no particular order.
+func (s *Snapshot) Projects() iter.Seq[*Project] { return maps.Values(s.projects) }
+
+// FirstWithServiceRole returns the first user, by name, that holds service role r.
+func (s *Snapshot) FirstWithServiceRole(r ServiceRole) (name string, ok bool) {
+	for user, e := range s.users {
+		if slices.Contains(e.user.ServiceRoles, r) && (!ok || user < name) {
+			name, ok = user, true
+		}
 	}
-	slices.Sort(accounts)
-	return slices.Compact(accounts)
+	return name, ok
 }
 
 // Size counts what the snapshot holds.

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"usher/directory"
+	"usher/tokens/apikey"
+)
+
+func apikeyCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "apikey",
+		Usage: "make API keys",
+		Subcommands: []*cli.Command{{
+			Name:      "new",
+			Usage:     "make a new API key for a user",
+			UsageText: "usher apikey new --user NAME [--id ID] [--expires-in 720h] [--json]",
+			Description: "Prints the key on stdout, once: usher keeps none. The digest, which goes into\n" +
+				"directory.yaml, is printed on stderr.",
+			Flags: []cli.Flag{
+				&cli.StringFlag{Name: "user", Usage: "`NAME` of the user that the key is for"},
+				&cli.StringFlag{Name: "id", Usage: "name of the key in logs; default: the first digits of its digest"},
+				&cli.DurationFlag{Name: "expires-in", Usage: "how long the key is good for; default: for ever"},
+				&cli.BoolFlag{Name: "json", Usage: "print key and digest as JSON on stdout"},
+			},
+			Action: apikeyNew,
+		}},
+	}
+}
+
+type newKey struct {
+	User    string     `json:"user"`
+	Key     string     `json:"key"`
+	Digest  string     `json:"digest"`
+	ID      string     `json:"id"`
+	Expires *time.Time `json:"expires,omitempty"`
+}
+
+func apikeyNew(c *cli.Context) error {
+	if err := arguments(c, 0, "apikey new --user NAME"); err != nil {
+		return err
+	}
+	user, id := c.String("user"), c.String("id")
+	if user == "" {
+		return usageError("usage: usher apikey new --user NAME", "whose key?")
+	}
+	if err := directory.CheckName(user); err != nil {
+		return usageError("letters, digits, '-' and '_'", "user name %w", err)
+	}
+	if err := directory.CheckName(id); id != "" && err != nil {
+		return usageError("letters, digits, '-' and '_'", "key id %w", err)
+	}
+	if c.IsSet("expires-in") && c.Duration("expires-in") <= 0 {
+		return usageError("such as --expires-in 720h", "the key would have expired already")
+	}
+	key, err := apikey.New(rand.Reader)
+	if err != nil {
+		return fmt.Errorf("make API key: %w", err)
+	}
+	digest := directory.DigestOf(key)
+	out := newKey{User: user, Key: key, Digest: digest.String(), ID: id}
+	if d := c.Duration("expires-in"); d > 0 {
+		end := time.Now().Add(d).UTC().Truncate(time.Second)
+		out.Expires = &end
+	}
+	if out.ID == "" {
+		out.ID = digest.KeyID()
+	}
+	if c.Bool("json") {
+		return json.NewEncoder(c.App.Writer).Encode(out)
+	}
+	if _, err := fmt.Fprintln(c.App.Writer, key); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.App.ErrWriter, "# under keys: of user %s in directory.yaml\n%s", user, out.yaml(id != ""))
+	return err
+}
+
+// yaml returns the lines for directory.yaml.
+func (k *newKey) yaml(withID bool) string {
+	text := "- digest: " + k.Digest + "\n"
+	if withID {
+		text += "  id: " + k.ID + "\n"
+	}
+	if k.Expires != nil {
+		text += "  expires: " + k.Expires.Format(time.RFC3339) + "\n"
+	}
+	return text
+}

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/callout"
+	"usher/config"
+	"usher/issuer"
+)
+
+const (
+	checkConnect = 3 * time.Second
+	checkRequest = 3 * time.Second // how long a probe's request may take to come
+	probeName    = "usher-check-"
+)
+
+func discardLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// serverCheck looks at one live server.
+type serverCheck struct {
+	*findings
+	cfg  *config.Config
+	keys *issuer.Keyring
+	url  string
+}
+
+func (s *serverCheck) run(ctx context.Context, opts []nats.Option) {
+	nc, err := nats.Connect(s.url, append(opts, nats.Name("usher-check"), nats.Timeout(checkConnect),
+		nats.NoReconnect(), nats.DontRandomize())...)
+	if err != nil {
+		s.cannotConnect(err)
+		return
+	}
+	defer nc.Close()
+	s.ok("connect", s.url, "as service user, to server %s %s", nc.ConnectedServerName(), nc.ConnectedServerVersion())
+	if !s.account(ctx, nc) {
+		return
+	}
+	seen := make(chan *nats.Msg, 256)
+	if _, err := nc.ChanSubscribe(callout.Subject, seen); err != nil {
+		s.fail(exitRuntime, "subscribe", s.url, "", "%v", err)
+		return
+	}
+	if err := nc.FlushTimeout(checkRequest); err != nil {
+		s.fail(exitRuntime, "subscribe", s.url, "", "%v", err)
+		return
+	}
+	s.observe(ctx, seen)
+}
+
+func (s *serverCheck) cannotConnect(err error) {
+	if errors.Is(err, nats.ErrAuthorization) {
+		s.fail(exitConfig, "connect", s.url,
+			"the service user has to be in the server's configuration and in auth_callout.auth_users", "the server refuses the service user: %v", err)
+		return
+	}
+	s.fail(exitRuntime, "connect", s.url, "is nats-server running, and is this its address?", "%v", err)
+}
+
+// account compares where the service user is with where the configuration says.
+func (s *serverCheck) account(ctx context.Context, nc *nats.Conn) bool {
+	ctx, cancel := context.WithTimeout(ctx, checkRequest)
+	defer cancel()
+	account, err := callout.AccountOf(ctx, nc)
+	switch {
+	case err != nil:
+		s.fail(exitRuntime, "account", s.url, "", "%v", err)
+		return false
+	case account != s.cfg.Accounts.Callout:
+		s.fail(exitConfig, "account", s.url, "accounts.callout, auth_callout.account and the account of the service user are one and the same",
+			"the service user is in account %q, accounts.callout says %q", account, s.cfg.Accounts.Callout)
+		return false
+	}
+	s.ok("account", s.url, "the service user is in %s", account)
+	return true
+}
+
+// observe lets a client without a valid credential knock, and looks at the
+// request that this causes. A running usher denies it; none is harmed by it.
+func (s *serverCheck) observe(ctx context.Context, seen <-chan *nats.Msg) {
+	first, ok := s.knock(ctx, seen)
+	if !ok {
+		return
+	}
+	// Timeouts come in whole seconds, rounded either way: look again before complaining.
+	for i := 0; i < 3 && first.Timeout < s.cfg.Callout.Budget && first.Refusal == ""; i++ {
+		again, ok := s.knock(ctx, seen)
+		if !ok {
+			return
+		}
+		first.Timeout = max(first.Timeout, again.Timeout)
+	}
+	s.seal(&first)
+	if first.Issuer != "" {
+		s.judge(&first)
+	}
+}
+
+func (s *serverCheck) knock(ctx context.Context, seen <-chan *nats.Msg) (callout.Sighting, bool) {
+	var raw [12]byte
+	if _, err := rand.Read(raw[:]); err != nil {
+		s.fail(exitRuntime, "callout", s.url, "", "%v", err)
+		return callout.Sighting{}, false
+	}
+	name := probeName + hex.EncodeToString(raw[:])
+	result := make(chan error, 1)
+	go func() { result <- s.probe(name) }()
+	timeout := time.After(checkRequest)
+	for {
+		select {
+		case m := <-seen:
+			sight := callout.Inspect(m, s.keys, time.Now())
+			// One that cannot be opened may be another client's; it says the same of the server.
+			if sight.Client == name || sight.Issuer == "" {
+				return sight, true
+			}
+		case err := <-result:
+			if err == nil {
+				s.fail(exitConfig, "callout", s.url, "the server has no authorization, or a no_auth_user",
+					"a client with a made-up token got in")
+				return callout.Sighting{}, false
+			}
+			result = nil // refused; its request must have come, or comes now
+		case <-timeout:
+			s.fail(exitConfig, "callout", s.url, "set authorization.auth_callout in the server's configuration, with account "+s.cfg.Accounts.Callout,
+				"a client knocked, and the server did not ask: callout is not active for this account")
+			return callout.Sighting{}, false
+		case <-ctx.Done():
+			s.fail(exitRuntime, "callout", s.url, "", "%v", ctx.Err())
+			return callout.Sighting{}, false
+		}
+	}
+}
+
+// probe connects with a made-up token; nil means that it got in.
+func (s *serverCheck) probe(name string) error {
+	opts, err := tlsOptions(&s.cfg.NATS.TLS)
+	if err != nil {
+		return err
+	}
+	nc, err := nats.Connect(s.url, append(opts, nats.Token(name), nats.Name(name), nats.NoReconnect(), nats.Timeout(checkConnect))...)
+	if err != nil {
+		return err
+	}
+	nc.Close()
+	return nil
+}
+
+func (s *serverCheck) seal(x *callout.Sighting) {
+	switch {
+	case x.Refusal == callout.CodePlaintext:
+		s.fail(exitConfig, "xkey", s.url, "set auth_callout.xkey in the server's configuration to "+publicXKey(s.keys),
+			"the server asks in the clear, and the keyring has an xkey: usher refuses such requests")
+	case x.Refusal == callout.CodeXKeyUnknown:
+		s.fail(exitConfig, "xkey", s.url, "put the seed of the server's auth_callout.xkey into "+s.cfg.Keyring.Dir,
+			"the server seals to an xkey that is not in the keyring")
+	case x.Refusal != "":
+		s.fail(exitConfig, "request", s.url, "", "usher would not take the request: %s (%s)", x.Cause, x.Refusal)
+	case !x.Sealed:
+		s.warn("xkey", s.url, "make one, and set auth_callout.xkey", "requests come in the clear: whoever reads in account %s reads credentials", s.cfg.Accounts.Callout)
+	default:
+		s.ok("xkey", s.url, "requests are sealed to a key of the keyring")
+	}
+}
+
+func publicXKey(keys *issuer.Keyring) string {
+	if x := keys.XKeys(); len(x) > 0 {
+		return x[0].PublicKey()
+	}
+	return "the public xkey"
+}
+
+func (s *serverCheck) judge(x *callout.Sighting) {
+	if x.Known {
+		s.ok("issuer", s.url, "server %s expects %s, which is in the keyring", x.ServerName, x.Issuer)
+	} else {
+		s.fail(exitConfig, "issuer", s.url, "put its seed into "+s.cfg.Keyring.Dir+", or set auth_callout.issuer to "+s.keys.Signers()[0].PublicKey(),
+			"server %s expects answers from %s, which is not in the keyring", x.ServerName, x.Issuer)
+	}
+	if x.Timeout < s.cfg.Callout.Budget {
+		s.fail(exitConfig, "timeout", s.url, "set authorization.timeout to 2 in the server's configuration, or lower callout.budget",
+			"the server gives up after about %s, the budget is %s", x.Timeout, s.cfg.Callout.Budget)
+	} else {
+		s.ok("timeout", s.url, "about %s, the budget is %s", x.Timeout, s.cfg.Callout.Budget)
+	}
+	if x.Skew.Abs() > s.cfg.Callout.ClockSkew {
+		s.fail(exitConfig, "clock", s.url, "synchronise the clocks; callout.clock_skew says how much is borne",
+			"this machine's clock is %s off the server's", x.Skew.Round(time.Second))
+	} else {
+		s.ok("clock", s.url, "less than %s apart", (x.Skew.Abs() + time.Second).Round(time.Second))
+	}
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"usher/directory"
+	"usher/setup"
+	"usher/tokens/apikey"
+)
+
+// demoIdentity is one identity of the demo directory.
+type demoIdentity struct {
+	Name  string `json:"name"`
+	Role  string `json:"role"`
+	Token string `json:"token"`
+}
+
+// demo is the directory of "usher dev", with the tokens that no real directory keeps.
+type demo struct {
+	Identities []demoIdentity `json:"identities"`
+	Refused    demoIdentity   `json:"refused"`
+}
+
+const (
+	demoIngest    = "habitat"
+	demoPublisher = "webshop"
+	demoConsumer  = "billing"
+	demoPAdmin    = "shopadmin"
+	demoSAdmin    = "operator"
+	demoFormer    = "former"
+
+	demoProject      = "shop"
+	demoTopic        = "orders"
+	demoSubscription = "invoices"
+)
+
+func newDemo(random io.Reader) (demo, error) {
+	d := demo{Identities: []demoIdentity{
+		{Name: demoIngest, Role: "ingest"},
+		{Name: demoPublisher, Role: "publisher"},
+		{Name: demoConsumer, Role: "consumer"},
+		{Name: demoPAdmin, Role: "project_admin"},
+		{Name: demoSAdmin, Role: "service_admin"},
+	}, Refused: demoIdentity{Name: demoFormer, Role: "publisher"}}
+	var errs []error
+	key := func(i *demoIdentity) {
+		var err error
+		i.Token, err = apikey.New(random)
+		errs = append(errs, err)
+	}
+	for i := range d.Identities {
+		key(&d.Identities[i])
+	}
+	key(&d.Refused)
+	return d, errors.Join(errs...)
+}
+
+// directory returns the demo's directory.yaml.
+func (d *demo) directory() []byte {
+	digest := func(i int) directory.Digest { return directory.DigestOf(d.Identities[i].Token) }
+	return fmt.Appendf(nil, `# The demo directory of "usher dev". Edit it while it runs: usher reloads it.
+users:
+  - name: `+demoIngest+`
+    service_roles: [ingest]
+    keys:
+      - digest: %s
+  - name: `+demoPublisher+`
+    keys:
+      - digest: %s
+  - name: `+demoConsumer+`
+    keys:
+      - digest: %s
+  - name: `+demoPAdmin+`
+    keys:
+      - digest: %s
+  - name: `+demoSAdmin+`
+    service_roles: [service_admin]
+    keys:
+      - digest: %s
+  - name: `+demoFormer+`
+    keys:
+      - digest: %s
+        expires: 2024-12-31T00:00:00Z   # so this one is refused
+projects:
+  - name: `+demoProject+`
+    account: `+setup.AccountApp+`
+    members:
+      - {user: `+demoPublisher+`, roles: [publisher]}
+      - {user: `+demoConsumer+`, roles: [consumer]}
+      - {user: `+demoPAdmin+`, roles: [project_admin]}
+      - {user: `+demoFormer+`, roles: [publisher]}
+    topics:
+      - {name: `+demoTopic+`, acl: [`+demoPublisher+`, `+demoFormer+`]}
+      - {name: returns, acl: []}
+    subscriptions:
+      - {name: `+demoSubscription+`, topic: `+demoTopic+`, acl: [`+demoConsumer+`]}
+`, digest(0), digest(1), digest(2), digest(3), digest(4), directory.DigestOf(d.Refused.Token))
+}
+
+func (d *demo) load(path string) error {
+	b, err := os.ReadFile(path) //nolint:gosec // the path is the operator's
+	if err != nil {
+		return fmt.Errorf("read demo: %w", err)
+	}
+	if err := json.Unmarshal(b, d); err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	if len(d.Identities) == 0 {
+		return fmt.Errorf("read %s: no identities", path)
+	}
+	return nil
+}
+
+// dirTokens holds one file with the token of each demo identity.
+const dirTokens = "tokens"
+
+func (d *demo) save(dir string) error {
+	for _, i := range append([]demoIdentity{d.Refused}, d.Identities...) {
+		if err := replaceFile(filepath.Join(dir, dirTokens, i.Name), []byte(i.Token+"\n")); err != nil {
+			return err
+		}
+	}
+	b, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write demo: %w", err)
+	}
+	return replaceFile(filepath.Join(dir, fileDemo), append(b, '\n'))
+}
+
+func (d *demo) token(name string) string {
+	for _, i := range d.Identities {
+		if i.Name == name {
+			return i.Token
+		}
+	}
+	return ""
+}
+
+// provisionWithin is how long usher and JetStream may take to be there.
+const provisionWithin = 15 * time.Second
+
+// provision makes the demo's stream and consumer the way a service_admin would:
+// as a client that usher let in.
+func (d *demo) provision(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, provisionWithin)
+	defer cancel()
+	nc, err := connectWhenReady(ctx, url, d.token(demoSAdmin))
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return err
+	}
+	stream, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name: demoProject, Subjects: []string{demoProject + ".>"},
+	})
+	if err != nil {
+		return fmt.Errorf("make stream: %w", err)
+	}
+	_, err = stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+		Durable: demoSubscription, FilterSubject: demoProject + "." + demoTopic, AckPolicy: jetstream.AckExplicitPolicy,
+	})
+	if err != nil {
+		return fmt.Errorf("make consumer: %w", err)
+	}
+	return nil
+}
+
+// connectWhenReady connects, trying again while usher's own connections come up.
+func connectWhenReady(ctx context.Context, url, token string) (*nats.Conn, error) {
+	for {
+		nc, err := nats.Connect(url, nats.Token(token), nats.Name("usher-dev"))
+		if err == nil {
+			return nc, nil
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("connect as %s: %w", demoSAdmin, err)
+		}
+	}
+}

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"usher/permissions"
+	"usher/setup"
+)
+
+// printJSON prints one line that scripts read.
+func (d *demo) printJSON(w io.Writer, url, dir string) error {
+	type refused struct {
+		Token string `json:"token"`
+	}
+	return json.NewEncoder(w).Encode(struct {
+		URL        string         `json:"url"`
+		Dir        string         `json:"dir"`
+		Identities []demoIdentity `json:"identities"`
+		Refused    refused        `json:"refused"`
+	}{url, dir, d.Identities, refused{d.Refused.Token}})
+}
+
+// printText prints commands to paste: one for each identity, and one that is
+// refused. Tokens are in files, so that they stand on no command line.
+func (d *demo) printText(w io.Writer, url, dir string) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "nats-server listens on %s, and usher decides who gets in.\nFiles are in %s. Ctrl-C ends it.\n\nPaste into another terminal:\n\n", url, dir)
+	tokens := filepath.Join(dir, dirTokens)
+	command := func(what, user, verb, rest string) {
+		fmt.Fprintf(&b, "# %s\n%s try %s -s %s --token-file %s --inbox %s %s\n\n",
+			what, self(), verb, url, filepath.Join(tokens, user), permissions.InboxPrefix(user), rest)
+	}
+	command("ingest: a supervisor publishes its events, and nothing more", demoIngest, "publish", "habitat.event.healthcheck up")
+	command("publisher: webshop may publish to topic orders; the stream acknowledges", demoPublisher, "publish --ack", "shop.orders teapot")
+	command("consumer: billing fetches from subscription invoices, and acknowledges", demoConsumer, "consume", "shop invoices")
+	command("project admin: everything in project shop", demoPAdmin, "publish --ack", "shop.returns teapot")
+	command("service admin: everything in the account", demoSAdmin, "publish", "any.subject.at.all hello")
+	command("refused: this key expired on 2024-12-31. Only usher's log and audit say so", demoFormer, "publish", "shop.orders hello")
+	fmt.Fprintf(&b, "# what may a token do, and why?\n%s explain -c %s --token-file %s --publish shop.orders --publish shop.returns\n",
+		self(), filepath.Join(dir, setup.FileConfig), filepath.Join(tokens, demoPublisher))
+	_, err := io.WriteString(w, b.String())
+	return err
+}

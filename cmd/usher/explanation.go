@@ -1,0 +1,199 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"usher/callout"
+	"usher/directory"
+	"usher/permissions"
+)
+
+// explanation is what "usher explain" prints. Its JSON form is stable.
+type explanation struct {
+	Outcome  callout.Outcome `json:"outcome"`
+	Code     string          `json:"code"`
+	Cause    string          `json:"cause,omitempty"`
+	Verifier string          `json:"verifier,omitempty"`
+	Identity *identityText   `json:"identity,omitempty"`
+	Roles    []roleText      `json:"roles,omitempty"`
+	Grant    *grantText      `json:"grant,omitempty"`
+	Asked    []answerToAsked `json:"asked,omitempty"`
+}
+
+type identityText struct {
+	Name      string     `json:"name"`
+	Authority string     `json:"authority"`
+	Method    string     `json:"method"`
+	KeyID     string     `json:"key_id,omitempty"`
+	NotAfter  *time.Time `json:"not_after,omitempty"`
+}
+
+type roleText struct {
+	Project string `json:"project,omitempty"` // empty: a service role
+	Account string `json:"account,omitempty"`
+	Role    string `json:"role"`
+}
+
+type grantText struct {
+	Account         string                     `json:"account"`
+	InboxPrefix     string                     `json:"inbox_prefix"`
+	Ends            *time.Time                 `json:"ends,omitempty"`
+	EndsBecause     string                     `json:"ends_because"`
+	Networks        []string                   `json:"networks,omitempty"`
+	ConnectionTypes []directory.ConnectionType `json:"connection_types,omitempty"`
+	Tags            []string                   `json:"tags"`
+	Rules           []permissions.Rule         `json:"rules"`
+}
+
+type answerToAsked struct {
+	Side     permissions.Side  `json:"side"`
+	Subject  string            `json:"subject"`
+	Allowed  bool              `json:"allowed"`
+	Filtered bool              `json:"filtered,omitempty"` // allowed, without what the rule denies
+	Rule     *permissions.Rule `json:"rule,omitempty"`     // none: nothing allows it
+}
+
+func explanationOf(p *parts, d *callout.Decision, asked []question) *explanation {
+	x := &explanation{Outcome: d.Outcome, Code: d.Code, Cause: d.Cause, Verifier: d.Verifier}
+	if d.Identity.Name != "" {
+		x.Identity = &identityText{
+			Name: d.Identity.Name, Authority: string(d.Identity.Authority),
+			Method: string(d.Identity.Method), KeyID: d.Identity.KeyID,
+		}
+		if end := d.Identity.NotAfter; !end.IsZero() {
+			x.Identity.NotAfter = &end
+		}
+	}
+	x.Roles = rolesOf(p, &d.Facts)
+	if d.Outcome != callout.Granted {
+		return x
+	}
+	g := &d.Grant
+	x.Grant = &grantText{
+		Account: g.Account, InboxPrefix: g.InboxPrefix,
+		ConnectionTypes: g.ConnectionTypes, Tags: g.Tags, Rules: g.Rules,
+	}
+	x.Grant.Ends, x.Grant.EndsBecause = ends(p, d, p.now())
+	for _, n := range g.Networks {
+		x.Grant.Networks = append(x.Grant.Networks, n.String())
+	}
+	for _, q := range asked {
+		v := g.Check(q.side, q.subject)
+		x.Asked = append(x.Asked, answerToAsked{q.side, q.subject, v.Allowed, v.Filtered, v.Rule})
+	}
+	return x
+}
+
+func rolesOf(p *parts, f *directory.Facts) []roleText {
+	var roles []roleText
+	if f.User == nil {
+		return nil
+	}
+	for _, r := range f.User.ServiceRoles {
+		roles = append(roles, roleText{Role: string(r), Account: p.policy.AccountOf(r)})
+	}
+	for i := range f.Memberships {
+		m := &f.Memberships[i]
+		for _, r := range m.Roles {
+			roles = append(roles, roleText{Project: m.Project.Name, Account: m.Project.Account, Role: string(r)})
+		}
+	}
+	return roles
+}
+
+// refuses reports whether a subject that was asked for is not allowed.
+func (x *explanation) refuses() bool {
+	for _, a := range x.Asked {
+		if !a.Allowed {
+			return true
+		}
+	}
+	return false
+}
+
+func (x *explanation) printJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(x)
+}
+
+func (x *explanation) printText(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	line := func(label, format string, args ...any) { fmt.Fprintf(w, label+"\t"+format+"\n", args...) }
+	line("outcome", "%s (%s)", x.Outcome, x.Code)
+	if x.Cause != "" {
+		line("cause", "%s", x.Cause)
+	}
+	if x.Verifier != "" {
+		line("verifier", "%s", x.Verifier)
+	}
+	if id := x.Identity; id != nil {
+		line("identity", "%s, vouched for by %s, method %s", id.Name, id.Authority, id.Method)
+		if id.KeyID != "" {
+			line("key", "%s", id.KeyID)
+		}
+		if id.NotAfter != nil {
+			line("key ends", "%s", id.NotAfter.Format(time.RFC3339))
+		}
+	}
+	for _, r := range x.Roles {
+		if r.Project == "" {
+			line("role", "%s (service role, account %s)", r.Role, orNone(r.Account))
+		} else {
+			line("role", "%s in project %s (account %s)", r.Role, r.Project, r.Account)
+		}
+	}
+	if x.Grant != nil {
+		x.Grant.print(line)
+	}
+	for _, a := range x.Asked {
+		line(string(a.Side)+"?", "%s", a.text())
+	}
+	return w.Flush()
+}
+
+func (g *grantText) print(line func(label, format string, args ...any)) {
+	line("account", "%s", g.Account)
+	line("inbox", "%s", g.InboxPrefix)
+	if g.Ends == nil {
+		line("ends", "never: %s", g.EndsBecause)
+	} else {
+		line("ends", "%s at the latest: %s", g.Ends.Format(time.RFC3339), g.EndsBecause)
+	}
+	if len(g.Networks) > 0 {
+		line("networks", "%s", strings.Join(g.Networks, ", "))
+	}
+	for _, t := range g.ConnectionTypes {
+		line("connects by", "%s", t)
+	}
+	line("tags", "%s", strings.Join(g.Tags, ", "))
+	for _, r := range g.Rules {
+		line(string(r.Side), "%s %s\t%s", r.Effect, r.Subject, r.Origin)
+	}
+}
+
+func (a *answerToAsked) text() string {
+	switch {
+	case a.Filtered:
+		return fmt.Sprintf("%s: yes, but not what is denied by %q (%s)", a.Subject, a.Rule.Subject, a.Rule.Origin)
+	case a.Allowed:
+		return fmt.Sprintf("%s: yes, by %q (%s)", a.Subject, a.Rule.Subject, a.Rule.Origin)
+	case a.Rule != nil:
+		return fmt.Sprintf("%s: no, denied by %q (%s)", a.Subject, a.Rule.Subject, a.Rule.Origin)
+	default:
+		return a.Subject + ": no, nothing allows it"
+	}
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"usher/tokens/health"
+)
+
+// writeHealthToken puts a fresh health-check token where "usher healthcheck"
+// finds it. The file changes in one step, so that nobody reads half a token.
+func (in *instance) writeHealthToken(ctx context.Context) error {
+	path := in.cfg.HealthCheck.TokenFile
+	if in.cfg.Accounts.HealthCheck == "" {
+		return nil
+	}
+	token, err := health.New(ctx, in.parts.keyring.Load().Signers()[0], rand.Reader, in.parts.now())
+	if err != nil {
+		return err
+	}
+	if err := replaceFile(path, []byte(token+"\n")); err != nil {
+		return fmt.Errorf("healthcheck.token_file: %w", err)
+	}
+	in.healthToken.Store(&token)
+	return nil
+}
+
+// renewHealthToken writes a new token well before the last one ends.
+func (in *instance) renewHealthToken(ctx context.Context) {
+	tick := time.NewTicker(health.Lifetime / 4)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if err := in.writeHealthToken(ctx); err != nil {
+				in.log.LogAttrs(ctx, slog.LevelError, "health-check token was not renewed", slog.String("error", err.Error()))
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// removeHealthToken takes the file away, because a service that is gone is not
+// healthy; unless another one, that took over, has written its own.
+func (in *instance) removeHealthToken() {
+	ours := in.healthToken.Load()
+	if ours == nil {
+		return
+	}
+	if there, err := readSecret(in.cfg.HealthCheck.TokenFile, false); err == nil && there == *ours {
+		_ = os.Remove(in.cfg.HealthCheck.TokenFile) // not being there is what we want
+	}
+}
+
+// replaceFile writes a file that its owner alone can read, in one step.
+func replaceFile(path string, content []byte) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make directory: %w", err)
+	}
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+"-*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write: %w", err), os.Remove(f.Name()))
+	}
+	return nil
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"usher/audit"
+	"usher/callout"
+	"usher/config"
+	"usher/directory/file"
+	"usher/metrics"
+)
+
+// instance is one running usher.
+type instance struct {
+	cfg       *config.Config
+	parts     *parts
+	log       *slog.Logger
+	audit     *audit.Log
+	auditFile *audit.File // nil: the audit goes elsewhere
+	registry  *prometheus.Registry
+	reloads   *reloads
+	service   *callout.Service
+	web       *web // nil: off
+
+	healthToken atomic.Pointer[string] // the one that was written last
+}
+
+// newInstance reads everything and connects nothing. What fails here is the
+// operator's to mend.
+func newInstance(cfg *config.Config, stderr io.Writer) (*instance, error) {
+	log, err := newLogger(&cfg.Log, stderr)
+	if err != nil {
+		return nil, configError(err)
+	}
+	in := &instance{cfg: cfg, log: log, registry: prometheus.NewRegistry()}
+	in.reloads = newReloads(in.registry)
+	in.parts, err = assemble(cfg, log, func(e file.ReloadEvent) { in.reloaded(e) })
+	if err != nil {
+		return nil, err
+	}
+	opts, err := serviceOptions(cfg)
+	if err != nil {
+		return nil, configError(err)
+	}
+	if err := in.openAudit(stderr); err != nil {
+		return nil, configError(err)
+	}
+	in.service, err = callout.New(callout.Config{
+		URLs: natsURLs(cfg), Options: opts,
+		Connections: cfg.NATS.Connections, Workers: workers(cfg), Queue: cfg.Callout.Queue,
+		Budget: cfg.Callout.Budget, Leeway: cfg.Callout.ClockSkew, Version: semver(),
+		Decider: in.parts.decider, Issuer: in.parts.issuer, Keyring: in.parts.keyring.Load,
+		Log: log, Audit: in.audit, Metrics: metrics.New(in.registry, callout.MetricCodes()),
+		Now: in.parts.now, Random: rand.Reader, NewID: newRequestID,
+	})
+	if err != nil {
+		in.audit.Close()
+		return nil, err
+	}
+	in.registerState()
+	in.warn()
+	return in, nil
+}
+
+// workers returns how many requests are worked on at once.
+func workers(cfg *config.Config) int {
+	if cfg.Callout.Workers > 0 {
+		return cfg.Callout.Workers
+	}
+	return max(4, 2*runtime.GOMAXPROCS(0))
+}
+
+// newRequestID returns an id that tells requests apart; it need not be secret.
+func newRequestID() string {
+	return fmt.Sprintf("%016x%08x", mathrand.Uint64(), mathrand.Uint32()) //nolint:gosec // not a secret
+}
+
+func (in *instance) openAudit(stderr io.Writer) error {
+	onError := func(err error) {
+		in.log.LogAttrs(context.Background(), slog.LevelError, "audit cannot be written", slog.String("error", err.Error()))
+	}
+	var w io.Writer
+	switch in.cfg.Audit.To {
+	case "file":
+		f, err := audit.OpenFile(in.cfg.Audit.File)
+		if err != nil {
+			return err
+		}
+		in.auditFile, w = f, f
+	case "off":
+		w = io.Discard
+	default:
+		w = stderr
+	}
+	in.audit = audit.New(w, onError)
+	return nil
+}
+
+// reloaded hears of every reload of the directory, good or bad.
+func (in *instance) reloaded(e file.ReloadEvent) {
+	in.reloads.count(e.Err == nil)
+	if e.Err == nil {
+		in.warn()
+	}
+}
+
+// warn logs what the directory holds that could never be granted.
+func (in *instance) warn() {
+	for _, p := range in.parts.policy.CheckDirectory(in.parts.store.Snapshot()) {
+		in.log.LogAttrs(context.Background(), slog.LevelWarn, "directory does not fit the configuration",
+			slog.String("where", p.Path), slog.String("problem", p.Message), slog.String("hint", p.Hint))
+	}
+}
+
+// run serves until ctx ends, then drains.
+func (in *instance) run(ctx context.Context) error {
+	return errors.Join(in.serve(ctx, func() {}), in.closeAudit())
+}
+
+// serve is run without the audit's end; started is called once everything runs.
+func (in *instance) serve(ctx context.Context, started func()) error {
+	if err := in.startWeb(ctx); err != nil {
+		return err
+	}
+	defer in.stopWeb()
+	if err := in.writeHealthToken(ctx); err != nil {
+		return err
+	}
+	defer in.removeHealthToken()
+	if err := in.service.Start(); err != nil {
+		return err
+	}
+	side, stop := context.WithCancel(context.Background())
+	var helpers sync.WaitGroup
+	helpers.Go(func() { onHangup(side, in.hangup) })
+	helpers.Go(func() { in.renewHealthToken(side) })
+	helpers.Go(func() { in.watchDirectory(side) })
+	in.log.LogAttrs(ctx, slog.LevelInfo, "usher runs", slog.String("version", semver()),
+		slog.Int("connections", in.cfg.NATS.Connections), slog.Int("workers", workers(in.cfg)))
+	started()
+	<-ctx.Done()
+	in.log.LogAttrs(ctx, slog.LevelInfo, "draining")
+	drain, cancel := context.WithTimeout(context.Background(), in.cfg.Callout.DrainTimeout)
+	defer cancel()
+	err := in.service.Drain(drain)
+	stop()
+	helpers.Wait()
+	return err
+}
+
+func (in *instance) watchDirectory(ctx context.Context) {
+	if err := in.parts.store.Run(ctx); err != nil {
+		in.log.LogAttrs(ctx, slog.LevelError, "the directory is not watched for changes, SIGHUP still reads it again",
+			slog.String("error", err.Error()))
+	}
+}
+
+func (in *instance) closeAudit() error {
+	in.audit.Close()
+	if in.auditFile != nil {
+		return in.auditFile.Close()
+	}
+	return nil
+}

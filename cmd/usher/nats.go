@@ -1,0 +1,126 @@
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/config"
+	"usher/issuer"
+)
+
+// maxSecretFile is far above any password or token.
+const maxSecretFile = 16 << 10
+
+// readSecret reads a one-line secret from a file that nobody else can read.
+func readSecret(path string, allowGroup bool) (string, error) {
+	f, err := os.Open(path) //nolint:gosec // the path is the operator's
+	if err != nil {
+		return "", fmt.Errorf("read secret: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // read only
+	info, err := f.Stat()
+	if err != nil {
+		return "", fmt.Errorf("read secret: %w", err)
+	}
+	if err := issuer.CheckSecretMode(path, info, allowGroup); err != nil {
+		return "", err
+	}
+	return readLine(f, path)
+}
+
+// readLine reads one line, without the white space around it.
+func readLine(r io.Reader, name string) (string, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxSecretFile+1))
+	if err != nil {
+		return "", fmt.Errorf("read %s: %w", name, err)
+	}
+	text := strings.TrimSpace(string(b))
+	switch {
+	case len(b) > maxSecretFile:
+		return "", fmt.Errorf("%s is too large", name)
+	case text == "":
+		return "", fmt.Errorf("%s is empty", name)
+	case strings.ContainsAny(text, "\r\n"):
+		return "", fmt.Errorf("%s holds more than one line", name)
+	}
+	return text, nil
+}
+
+// tlsOptions are what every connection to the server needs, whoever makes it.
+func tlsOptions(c *config.TLS) ([]nats.Option, error) {
+	var opts []nats.Option
+	if c.CAFile != "" {
+		opts = append(opts, nats.RootCAs(c.CAFile))
+	}
+	if c.CertFile != "" {
+		opts = append(opts, nats.ClientCert(c.CertFile, c.KeyFile))
+	}
+	if c.ServerName != "" {
+		opts = append([]nats.Option{nats.Secure(&tls.Config{ServerName: c.ServerName, MinVersion: tls.VersionTLS12})}, opts...)
+	}
+	// Applying them reads the files, so that a missing one is found now and not
+	// when the first connection is made.
+	var probe nats.Options
+	for _, o := range opts {
+		if err := o(&probe); err != nil {
+			return nil, fmt.Errorf("nats.tls: %w", err)
+		}
+	}
+	if probe.RootCAsCB != nil {
+		if _, err := probe.RootCAsCB(); err != nil {
+			return nil, fmt.Errorf("nats.tls.ca_file: %w", err)
+		}
+	}
+	if probe.TLSCertCB != nil {
+		if _, err := probe.TLSCertCB(); err != nil {
+			return nil, fmt.Errorf("nats.tls.cert_file: %w", err)
+		}
+	}
+	return opts, nil
+}
+
+// serviceOptions are those of the service user.
+func serviceOptions(cfg *config.Config) ([]nats.Option, error) {
+	opts, err := tlsOptions(&cfg.NATS.TLS)
+	if err != nil {
+		return nil, err
+	}
+	group := cfg.Keyring.AllowGroupReadable
+	switch {
+	case cfg.NATS.PasswordFile != "":
+		password, err := readSecret(cfg.NATS.PasswordFile, group)
+		if err != nil {
+			return nil, fmt.Errorf("nats.password_file: %w", err)
+		}
+		opts = append(opts, nats.UserInfo(cfg.NATS.User, password))
+	case cfg.NATS.NKeyFile != "":
+		if _, err := readSecret(cfg.NATS.NKeyFile, group); err != nil {
+			return nil, fmt.Errorf("nats.nkey_file: %w", err)
+		}
+		nkey, err := nats.NkeyOptionFromSeed(cfg.NATS.NKeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("nats.nkey_file: %w", err)
+		}
+		opts = append(opts, nkey)
+	case cfg.NATS.CredsFile != "":
+		info, err := os.Stat(cfg.NATS.CredsFile)
+		if err != nil {
+			return nil, fmt.Errorf("nats.creds_file: %w", err)
+		}
+		if err := issuer.CheckSecretMode(cfg.NATS.CredsFile, info, group); err != nil {
+			return nil, fmt.Errorf("nats.creds_file: %w", err)
+		}
+		opts = append(opts, nats.UserCredentials(cfg.NATS.CredsFile))
+	}
+	return opts, nil
+}
+
+func natsURLs(cfg *config.Config) string { return strings.Join(cfg.NATS.URLs, ",") }
+
+var errNoHealthCheck = errors.New("no health check is configured (accounts.healthcheck, healthcheck.token_file)")

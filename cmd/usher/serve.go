@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"usher/config"
+)
+
+func serveCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "serve",
+		Usage:     "answer a nats-server's authorization requests",
+		UsageText: "usher serve -c FILE",
+		Description: "Runs until SIGTERM or Ctrl-C; then leaves the queue group, finishes what was\n" +
+			"taken, and ends. SIGHUP reads the directory again and reopens the audit file.",
+		Flags: []cli.Flag{configFlag()},
+		Action: func(c *cli.Context) error {
+			if err := arguments(c, 0, "serve -c FILE"); err != nil {
+				return err
+			}
+			cfg, err := loadConfig(c)
+			if err != nil {
+				return err
+			}
+			in, err := newInstance(cfg, c.App.ErrWriter)
+			if err != nil {
+				return err
+			}
+			return in.run(c.Context)
+		},
+	}
+}
+
+func loadConfig(c *cli.Context) (*config.Config, error) {
+	path, err := configPath(c)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := config.Load(path)
+	if err != nil {
+		return nil, configError(err)
+	}
+	return cfg, nil
+}
+
+// onHangup calls f for every SIGHUP until ctx ends.
+func onHangup(ctx context.Context, f func()) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-hangup:
+			f()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// hangup reads the directory again and reopens the audit file.
+func (in *instance) hangup() {
+	ctx := context.Background()
+	if err := in.parts.store.Reload(); err != nil {
+		in.log.LogAttrs(ctx, slog.LevelError, "reload failed, the last good directory stays", slog.String("error", err.Error()))
+	}
+	if in.auditFile != nil {
+		if err := in.auditFile.Reopen(); err != nil {
+			in.log.LogAttrs(ctx, slog.LevelError, "reopen of the audit file failed, the old one stays", slog.String("error", err.Error()))
+		}
+	}
+}
+
+func newLogger(cfg *config.Log, w interface{ Write([]byte) (int, error) }) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
+		return nil, fmt.Errorf("log.level: %w", err)
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	if cfg.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, opts)), nil
+	}
+	return slog.New(slog.NewTextHandler(w, opts)), nil
+}

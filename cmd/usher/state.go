@@ -1,0 +1,89 @@
+package main
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"usher/metrics"
+)
+
+// reloads counts reloads of the directory.
+type reloads struct{ good, bad prometheus.Counter }
+
+func newReloads(reg prometheus.Registerer) *reloads {
+	v := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "usher_directory_reloads_total",
+		Help: "Reloads of the directory by result; after a bad one the last good directory stays.",
+	}, []string{"result"})
+	reg.MustRegister(v)
+	return &reloads{good: v.WithLabelValues("good"), bad: v.WithLabelValues("bad")}
+}
+
+func (r *reloads) count(good bool) {
+	if good {
+		r.good.Inc()
+	} else {
+		r.bad.Inc()
+	}
+}
+
+func one(v float64) []metrics.Sample { return []metrics.Sample{{Value: v}} }
+
+// registerState registers what is read from the live state at each scrape.
+func (in *instance) registerState() {
+	in.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	metrics.RegisterState(in.registry,
+		metrics.State{
+			Name: "usher_build_info", Help: "Always 1; the version is a label.", Labels: []string{"version"},
+			Read: func() []metrics.Sample { return []metrics.Sample{{Labels: []string{semver()}, Value: 1}} },
+		},
+		metrics.State{
+			Name: "usher_service_connections", Help: "Service connections to NATS by state.", Labels: []string{"state"},
+			Read: func() []metrics.Sample {
+				up, of := in.service.Connected()
+				return []metrics.Sample{
+					{Labels: []string{"connected"}, Value: float64(up)},
+					{Labels: []string{"disconnected"}, Value: float64(of - up)},
+				}
+			},
+		},
+		metrics.State{
+			Name: "usher_key_age_seconds", Help: "Age of each key of the keyring, from when its file was written.", Labels: []string{"kind", "key"},
+			Read: in.keyAges,
+		},
+		metrics.State{
+			Name: "usher_directory_entries", Help: "What the directory in use holds.", Labels: []string{"kind"},
+			Read: in.directorySize,
+		},
+		metrics.State{
+			Name: "usher_directory_age_seconds", Help: "Time since the directory in use was loaded.",
+			Read: func() []metrics.Sample { return one(in.parts.now().Sub(in.parts.store.LoadedAt()).Seconds()) },
+		},
+		metrics.State{
+			Name: "usher_audit_events_lost", Help: "Audit events that could not be kept since the start.",
+			Read: func() []metrics.Sample { return one(float64(in.audit.Lost())) },
+		},
+	)
+}
+
+func (in *instance) keyAges() []metrics.Sample {
+	var samples []metrics.Sample
+	for _, k := range in.parts.keyring.Load().Keys() {
+		samples = append(samples, metrics.Sample{
+			Labels: []string{k.Kind, k.PublicKey},
+			Value:  in.parts.now().Sub(k.Modified).Seconds(),
+		})
+	}
+	return samples
+}
+
+func (in *instance) directorySize() []metrics.Sample {
+	size := in.parts.store.Snapshot().Size()
+	return []metrics.Sample{
+		{Labels: []string{"users"}, Value: float64(size.Users)},
+		{Labels: []string{"keys"}, Value: float64(size.Keys)},
+		{Labels: []string{"projects"}, Value: float64(size.Projects)},
+		{Labels: []string{"topics"}, Value: float64(size.Topics)},
+		{Labels: []string{"subscriptions"}, Value: float64(size.Subscriptions)},
+	}
+}

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/urfave/cli/v2"
+
+	"usher/permissions"
+)
+
+// tryWait is how long a trial waits for what should come back.
+const tryWait = 3 * time.Second
+
+func tryCommand() *cli.Command {
+	flags := func(more ...cli.Flag) []cli.Flag {
+		return append([]cli.Flag{
+			&cli.StringFlag{Name: "server", Aliases: []string{"s"}, Usage: "`URL` of nats-server", Value: "nats://" + defaultListen},
+			&cli.StringFlag{Name: "token-file", Usage: "`FILE` with the token; - reads it from stdin"},
+			&cli.StringFlag{Name: "user", Usage: "user name that goes with it, such as project=P; the token is the password then"},
+			&cli.StringFlag{Name: "inbox", Usage: "inbox `PREFIX` for what comes back, such as _INBOX_<user>", Value: "_INBOX"},
+			&cli.StringFlag{Name: "ca", Usage: "`FILE` with the certificate authority of the server"},
+		}, more...)
+	}
+	return &cli.Command{
+		Name:  "try",
+		Usage: "connect as a client with a token, and see what is allowed",
+		Subcommands: []*cli.Command{
+			{
+				Name: "publish", Usage: "publish one message",
+				UsageText: "usher try publish --token-file F [--ack] SUBJECT MESSAGE",
+				Flags:     flags(&cli.BoolFlag{Name: "ack", Usage: "expect the acknowledgement of a stream"}),
+				Action: func(c *cli.Context) error {
+					return try(c, 2, tryPublish)
+				},
+			},
+			{
+				Name: "subscribe", Usage: "subscribe, and print the first message",
+				UsageText: "usher try subscribe --token-file F [--wait 3s] SUBJECT",
+				Flags:     flags(&cli.DurationFlag{Name: "wait", Usage: "how long to wait for a message", Value: tryWait}),
+				Action: func(c *cli.Context) error {
+					return try(c, 1, trySubscribe)
+				},
+			},
+			{
+				Name: "consume", Usage: "fetch one message from a JetStream consumer, and acknowledge it",
+				UsageText: "usher try consume --token-file F STREAM CONSUMER",
+				Flags:     flags(),
+				Action: func(c *cli.Context) error {
+					return try(c, 2, tryConsume)
+				},
+			},
+		},
+	}
+}
+
+// trial is one connection of "usher try".
+type trial struct{ nc *nats.Conn }
+
+// refused returns what the server refused on this connection, or nil. Refusals
+// come on their own; a flush makes sure that those so far have come.
+func (t *trial) refused() error {
+	if err := t.nc.LastError(); errors.Is(err, nats.ErrPermissionViolation) {
+		return err
+	}
+	return nil
+}
+
+func try(c *cli.Context, args int, do func(ctx context.Context, c *cli.Context, t *trial) (string, error)) error {
+	if err := arguments(c, args, "try "+c.Command.Name+" --help"); err != nil {
+		return err
+	}
+	if subject := c.Args().First(); c.Command.Name != "consume" && !permissions.ValidSubject(subject) {
+		return usageError("", "%q is not a subject", subject)
+	}
+	credential, err := credentialOf(c)
+	if err != nil {
+		return err
+	}
+	t := &trial{}
+	opts := []nats.Option{
+		nats.Name("usher-try"), nats.NoReconnect(), nats.CustomInboxPrefix(c.String("inbox")),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // nats.go would print them
+	}
+	if credential.AuthToken != "" {
+		opts = append(opts, nats.Token(credential.AuthToken))
+	} else {
+		opts = append(opts, nats.UserInfo(credential.User, credential.Password))
+	}
+	if ca := c.String("ca"); ca != "" {
+		opts = append(opts, nats.RootCAs(ca))
+	}
+	t.nc, err = nats.Connect(c.String("server"), opts...)
+	if errors.Is(err, nats.ErrAuthorization) {
+		return denied(fmt.Errorf("connect: %w", err), "usher's log and audit say why")
+	}
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	defer t.nc.Close()
+	done, err := do(c.Context, c, t)
+	if refused := t.refused(); refused != nil {
+		return denied(refused, "usher explain says what the token may do, and why")
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(c.App.Writer, done)
+	return err
+}
+
+func denied(err error, hint string) error {
+	return &exitError{code: exitDenied, err: err, hint: hint}
+}
+
+func tryPublish(ctx context.Context, c *cli.Context, t *trial) (string, error) {
+	subject, message := c.Args().Get(0), []byte(c.Args().Get(1))
+	ctx, cancel := context.WithTimeout(ctx, tryWait)
+	defer cancel()
+	if !c.Bool("ack") {
+		if err := t.nc.Publish(subject, message); err != nil {
+			return "", err
+		}
+		return "published to " + subject, t.nc.FlushWithContext(ctx)
+	}
+	js, err := jetstream.New(t.nc)
+	if err != nil {
+		return "", err
+	}
+	ack, err := js.Publish(ctx, subject, message, jetstream.WithRetryAttempts(0))
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("published to %s, acknowledged by stream %s with sequence %d", subject, ack.Stream, ack.Sequence), nil
+}
+
+func trySubscribe(ctx context.Context, c *cli.Context, t *trial) (string, error) {
+	subject := c.Args().First()
+	sub, err := t.nc.SubscribeSync(subject)
+	if err != nil {
+		return "", err
+	}
+	if err := t.nc.FlushTimeout(tryWait); err != nil || t.refused() != nil {
+		return "", err
+	}
+	fmt.Fprintln(c.App.ErrWriter, "subscribed to "+subject)
+	ctx, cancel := context.WithTimeout(ctx, c.Duration("wait"))
+	defer cancel()
+	m, err := sub.NextMsgWithContext(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "no message within " + c.Duration("wait").String(), nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return m.Subject + ": " + string(m.Data), nil
+}
+
+func tryConsume(ctx context.Context, c *cli.Context, t *trial) (string, error) {
+	js, err := jetstream.New(t.nc)
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, tryWait)
+	defer cancel()
+	consumer, err := js.Consumer(ctx, c.Args().Get(0), c.Args().Get(1))
+	if err != nil {
+		return "", err
+	}
+	m, err := consumer.Next(jetstream.FetchMaxWait(tryWait))
+	if errors.Is(err, nats.ErrTimeout) {
+		return "no message is waiting", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if err := m.DoubleAck(ctx); err != nil {
+		return "", err
+	}
+	return m.Subject() + ": " + string(m.Data()) + " (acknowledged)", nil
+}
+
+// self is how the user started this program, for commands to paste.
+func self() string {
+	// "go run" builds into a temporary directory with this in its name.
+	if exe, err := os.Executable(); err != nil || strings.Contains(filepath.ToSlash(exe), "/go-build") {
+		return "go run ./cmd/usher"
+	}
+	return os.Args[0]
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// web is the listener for metrics and probes.
+type web struct {
+	server   *http.Server
+	listener net.Listener
+}
+
+// startWeb serves /metrics, /healthz (the process lives) and /readyz
+// (requests can reach it, and it could decide them).
+func (in *instance) startWeb(ctx context.Context) error {
+	if in.cfg.HTTP.Listen == "" {
+		return nil
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", in.cfg.HTTP.Listen)
+	if err != nil {
+		return fmt.Errorf("http.listen: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(in.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { probe(w, nil) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { probe(w, in.ready()) })
+	in.web = &web{listener: l, server: &http.Server{
+		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+	}}
+	go func() {
+		if err := in.web.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			in.log.LogAttrs(context.Background(), slog.LevelError, "metrics listener ended", slog.String("error", err.Error()))
+		}
+	}()
+	in.log.LogAttrs(ctx, slog.LevelInfo, "metrics and probes", slog.String("listen", l.Addr().String()))
+	return nil
+}
+
+func (in *instance) stopWeb() {
+	if in.web == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if in.web.server.Shutdown(ctx) != nil {
+		_ = in.web.server.Close() // a scraper that hangs does not keep us
+	}
+}
+
+// ready: connected, subscribed, directory loaded. Draining is not ready.
+func (in *instance) ready() error {
+	if in.parts.store.Snapshot() == nil {
+		return errors.New("no directory is loaded")
+	}
+	return in.service.Ready()
+}
+
+func probe(w http.ResponseWriter, err error) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if err != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = fmt.Fprintln(w, err)
+		return
+	}
+	_, _ = fmt.Fprintln(w, "ok")
+}

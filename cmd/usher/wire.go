@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"usher/callout"
+	"usher/config"
+	"usher/directory"
+	"usher/directory/file"
+	"usher/issuer"
+	"usher/permissions"
+	"usher/tokens"
+	"usher/tokens/apikey"
+	"usher/tokens/health"
+)
+
+// parts are what serve, dev, check and explain share: everything between a
+// credential and a grant, made from the configuration in one way only.
+type parts struct {
+	cfg     *config.Config
+	keyring atomic.Pointer[issuer.Keyring]
+	store   *file.Store
+	policy  *permissions.Policy
+	decider *callout.Decider
+	issuer  *issuer.Issuer
+	now     func() time.Time
+}
+
+func policyOf(cfg *config.Config) *permissions.Policy {
+	return &permissions.Policy{
+		IngestAccount:      cfg.Accounts.Ingest,
+		AdminAccount:       cfg.Accounts.ServiceAdmin,
+		HealthCheckAccount: cfg.Accounts.HealthCheck,
+		CalloutAccount:     cfg.Accounts.Callout,
+		SystemAccount:      cfg.Accounts.System,
+	}
+}
+
+func loadKeyring(cfg *config.Config) (*issuer.Keyring, error) {
+	return issuer.LoadKeyring(cfg.Keyring.Dir, issuer.KeyringConfig{AllowGroup: cfg.Keyring.AllowGroupReadable})
+}
+
+// assemble reads keyring and directory and puts the parts together. Errors are
+// the operator's to mend: exit code 3.
+func assemble(cfg *config.Config, log *slog.Logger, onReload func(file.ReloadEvent)) (*parts, error) {
+	keyring, err := loadKeyring(cfg)
+	if err != nil {
+		return nil, configError(err)
+	}
+	now := time.Now
+	store, err := file.Open(file.Config{Path: cfg.Directory.File, Log: log, Now: now, OnReload: onReload})
+	if err != nil {
+		return nil, configError(fmt.Errorf("directory: %w", err))
+	}
+	p := &parts{cfg: cfg, store: store, policy: policyOf(cfg), now: now}
+	p.keyring.Store(keyring)
+	var chain tokens.Chain
+	if cfg.Accounts.HealthCheck != "" {
+		chain = append(chain, health.NewVerifier(p.keyring.Load, now))
+	}
+	chain = append(chain, apikey.NewVerifier(store.Snapshot, now))
+	p.decider = &callout.Decider{
+		Chain:    chain,
+		Snapshot: func() *directory.Snapshot { return store.Snapshot() },
+		Policy:   p.policy,
+		Now:      now,
+	}
+	p.issuer = issuer.New(issuer.Config{
+		Policy:      p.policy,
+		MaxLifetime: cfg.UserJWT.MaxLifetime,
+		Jitter:      cfg.UserJWT.Jitter,
+		Now:         now,
+		Random:      rand.Float64,
+	})
+	return p, nil
+}

@@ -1,0 +1,213 @@
+// Package setup makes the files of a new installation: seeds, the service
+// user's password, a nats-server.conf that a stock nats-server starts with, and
+// usher's own configuration and directory.
+//
+// It promises never to overwrite a file, to write nothing at all if one is in
+// the way, and to put secrets only into files that their owner alone can read.
+package setup
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/nats-io/nkeys"
+	"golang.org/x/crypto/bcrypt"
+
+	"usher/config"
+	"usher/issuer"
+)
+
+// The names of the files, below the directory of an installation.
+const (
+	FileServerConfig = "nats-server.conf"
+	FileConfig       = "usher.yaml"
+	FileDirectory    = "directory.yaml"
+	FilePassword     = "service.password"
+	DirKeys          = "keys"
+	FileIssuer       = DirKeys + "/issuer" + issuer.SeedSuffix
+	FileXKey         = DirKeys + "/xkey" + issuer.SeedSuffix
+	FileHealthToken  = "run/healthcheck.token"
+	DirJetStream     = "jetstream"
+)
+
+// The accounts and the service user of a new installation.
+const (
+	AccountCallout = "AUTH"
+	AccountSystem  = "SYS"
+	AccountApp     = "APP"
+	AccountHealth  = "HEALTH"
+	ServiceUser    = "usher"
+)
+
+// Options say what a new installation is like.
+type Options struct {
+	Dir       string
+	Listen    string            // HOST:PORT of nats-server
+	Directory []byte            // content of directory.yaml; nil: an empty, commented one
+	Config    map[string]string // more of usher.yaml, by key path
+	Random    io.Reader
+}
+
+// File is one file of an installation.
+type File struct {
+	Name    string // relative to the directory, with slashes
+	Content []byte
+}
+
+// ErrExists: a file of the installation is there already.
+var ErrExists = errors.New("there already")
+
+// Write makes the files and returns them in the order written. Nothing is
+// written if any of them exists.
+func Write(o Options) ([]File, error) {
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("find directory: %w", err)
+	}
+	o.Dir = dir
+	files, err := o.files()
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, f := range files {
+		if _, err := os.Lstat(o.path(f.Name)); err == nil {
+			errs = append(errs, fmt.Errorf("%s: %w", o.path(f.Name), ErrExists))
+		}
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	for _, f := range files {
+		if err := writeNew(o.path(f.Name), f.Content); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
+
+func (o *Options) path(name string) string { return filepath.Join(o.Dir, filepath.FromSlash(name)) }
+
+// writeNew writes a file that is not there yet, readable by its owner only.
+func writeNew(path string, content []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("make directory: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the path is the operator's
+	if err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	if _, err := f.Write(content); err != nil {
+		return errors.Join(fmt.Errorf("write: %w", err), f.Close())
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	return nil
+}
+
+func (o *Options) files() ([]File, error) {
+	issuerSeed, issuerPublic, err := pair(nkeys.CreateAccount())
+	if err != nil {
+		return nil, err
+	}
+	xkeySeed, xkeyPublic, err := pair(nkeys.CreateCurveKeys())
+	if err != nil {
+		return nil, err
+	}
+	password, hash, err := o.password()
+	if err != nil {
+		return nil, err
+	}
+	yaml, err := o.config()
+	if err != nil {
+		return nil, err
+	}
+	directory := o.Directory
+	if directory == nil {
+		directory = []byte(emptyDirectory)
+	}
+	return []File{
+		{FileIssuer, issuerSeed},
+		{FileXKey, xkeySeed},
+		{FilePassword, password},
+		{FileServerConfig, o.serverConfig(issuerPublic, xkeyPublic, hash)},
+		{FileConfig, yaml},
+		{FileDirectory, directory},
+	}, nil
+}
+
+func pair(kp nkeys.KeyPair, err error) (seed []byte, public string, _ error) {
+	if err != nil {
+		return nil, "", fmt.Errorf("make key: %w", err)
+	}
+	seed, err = kp.Seed()
+	if err != nil {
+		return nil, "", fmt.Errorf("make key: %w", err)
+	}
+	public, err = kp.PublicKey()
+	if err != nil {
+		return nil, "", fmt.Errorf("make key: %w", err)
+	}
+	return append(seed, '\n'), public, nil
+}
+
+// password makes the service user's password and its bcrypt hash. The lowest
+// cost does: nobody guesses 256 random bits, and nats-server has to hash at
+// every connect.
+func (o *Options) password() (text []byte, hash string, _ error) {
+	var raw [32]byte
+	if _, err := io.ReadFull(o.Random, raw[:]); err != nil {
+		return nil, "", fmt.Errorf("make password: %w", err)
+	}
+	password := base64.RawURLEncoding.EncodeToString(raw[:])
+	h, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		return nil, "", fmt.Errorf("hash password: %w", err)
+	}
+	return []byte(password + "\n"), string(h), nil
+}
+
+func (o *Options) config() ([]byte, error) {
+	url, err := clientURL(o.Listen)
+	if err != nil {
+		return nil, err
+	}
+	values := map[string]string{
+		"nats.urls":              "[" + url + "]",
+		"nats.user":              ServiceUser,
+		"nats.password_file":     FilePassword,
+		"accounts.callout":       AccountCallout,
+		"accounts.system":        AccountSystem,
+		"accounts.ingest":        AccountApp,
+		"accounts.service_admin": AccountApp,
+		"accounts.healthcheck":   AccountHealth,
+		"keyring.dir":            DirKeys,
+		"directory.file":         FileDirectory,
+		"healthcheck.token_file": FileHealthToken,
+	}
+	maps.Copy(values, o.Config)
+	yaml, err := config.Example(values)
+	if err != nil {
+		return nil, fmt.Errorf("make %s: %w", FileConfig, err)
+	}
+	return yaml, nil
+}
+
+// clientURL returns the URL under which this machine reaches a listener.
+func clientURL(listen string) (string, error) {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "", fmt.Errorf("listen address: %w", err)
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "nats://" + net.JoinHostPort(host, port), nil
+}

@@ -1,0 +1,83 @@
+package setup
+
+import (
+	"bytes"
+	"path/filepath"
+	"strconv"
+	"text/template"
+)
+
+// serverConfig returns a nats-server.conf. Paths in it are absolute, because
+// nats-server takes relative ones from where it was started.
+func (o *Options) serverConfig(issuer, xkey, hash string) []byte {
+	var b bytes.Buffer
+	// The template is a constant of this file and executes on any strings.
+	_ = serverTemplate.Execute(&b, map[string]string{
+		"Listen":    o.Listen,
+		"JetStream": strconv.Quote(filepath.ToSlash(o.path(DirJetStream))),
+		"Issuer":    issuer,
+		"XKey":      xkey,
+		"Hash":      hash,
+		"User":      ServiceUser,
+		"Callout":   AccountCallout,
+		"System":    AccountSystem,
+		"App":       AccountApp,
+		"Health":    AccountHealth,
+	})
+	return b.Bytes()
+}
+
+//nolint:gochecknoglobals // a parsed constant
+var serverTemplate = template.Must(template.New(FileServerConfig).Parse(`# Made by "usher init". A stock nats-server starts with it: nats-server -c ` + FileServerConfig + `
+#
+# Tokens travel in this connection. Before it listens on anything but loopback,
+# give it a certificate: https://docs.nats.io/running-a-nats-service/configuration/securing_nats/tls
+server_name: usher-nats
+listen: "{{.Listen}}"
+
+jetstream { store_dir: {{.JetStream}} }
+
+accounts {
+  # Where nats-server asks usher. No client is ever placed here: whoever can
+  # subscribe in this account reads every credential.
+  {{.Callout}} {
+    users: [ { user: {{.User}}, password: "{{.Hash}}" } ]
+  }
+  # Where clients land: projects of directory.yaml name their account.
+  {{.App}} { jetstream: enabled }
+  # For "usher healthcheck" alone.
+  {{.Health}} {}
+  {{.System}} {}
+}
+system_account: {{.System}}
+
+authorization {
+  # The default of 2 s is right: nats.go gives up after 2 s whatever stands here.
+  timeout: 2
+  auth_callout {
+    account: {{.Callout}}
+    auth_users: [ {{.User}} ]
+    # The public halves of the seeds in ` + DirKeys + `/.
+    issuer: {{.Issuer}}
+    xkey: {{.XKey}}
+  }
+}
+`))
+
+const emptyDirectory = `# Users, projects, topics, subscriptions and ACLs. usher reloads this file when
+# it changes; a faulty one is reported and the last good one stays.
+#
+# users:
+#   - name: alice
+#     keys:
+#       - digest: sha256:…          # "usher apikey new --user alice" prints this line
+# projects:
+#   - name: shop                    # its subjects are shop.>, its stream is shop
+#     account: ` + AccountApp + `
+#     members:
+#       - {user: alice, roles: [publisher]}
+#     topics:
+#       - {name: orders, acl: [alice]}   # alice may publish shop.orders
+users: []
+projects: []
+`
