@@ -1,0 +1,94 @@
+package config
+
+import "time"
+
+// Config is a configuration that was checked. Paths in it are clean, and those
+// that were relative start where the directory of the configuration file does.
+type Config struct {
+	NATS        NATS        `yaml:"nats" doc:"How usher itself connects to NATS. Its user must be one of auth_users in the server's auth_callout block, or else it would have to ask itself."`
+	Accounts    Accounts    `yaml:"accounts" doc:"NATS accounts, by name as in the server's configuration, or by public key in operator mode."`
+	Keyring     Keyring     `yaml:"keyring" doc:"The keys that usher signs and decrypts with."`
+	Directory   Directory   `yaml:"directory" doc:"Where users, projects, ACLs and digests of API keys are kept."`
+	Callout     Callout     `yaml:"callout" doc:"How authorization requests are worked on."`
+	UserJWT     UserJWT     `yaml:"user_jwt" doc:"The user JWT that a granted connection gets."`
+	HealthCheck HealthCheck `yaml:"healthcheck" doc:"The check that connects as a client would. It goes with accounts.healthcheck."`
+	HTTP        HTTP        `yaml:"http" doc:"Metrics and health over HTTP."`
+	Log         Log         `yaml:"log" doc:"What usher says of itself, on standard error."`
+	Audit       Audit       `yaml:"audit" doc:"One JSON line for every decision."`
+}
+
+// NATS says how the service connects.
+type NATS struct {
+	URLs         []string `yaml:"urls" default:"[nats://127.0.0.1:4222]" rule:"nats-urls" doc:"Servers to connect to; any of a cluster will do, the others are learned from it."`
+	User         string   `yaml:"user" rule:"line" doc:"User name of the service, with nats.password_file."`
+	PasswordFile string   `yaml:"password_file" rule:"path" doc:"File with the password of nats.user. A file that others can read is refused."`
+	NKeyFile     string   `yaml:"nkey_file" rule:"path" doc:"File with the user nkey seed of the service. A file that others can read is refused."`
+	CredsFile    string   `yaml:"creds_file" rule:"path" doc:"Credentials file (.creds) of the service, for operator mode. A file that others can read is refused."`
+	Connections  int      `yaml:"connections" default:"4" rule:"between=1..64" doc:"Connections of this process in the queue group. A server checks answers one after the other per connection, so several use more of its cores."`
+	TLS          TLS      `yaml:"tls" doc:"TLS of these connections. With all of it empty, the servers' certificates are checked against the system's roots."`
+}
+
+// TLS says whom the service trusts and who it is.
+type TLS struct {
+	CAFile     string `yaml:"ca_file" rule:"path" doc:"PEM file with the certificates that the servers' certificates must lead to, in place of the system's roots."`
+	CertFile   string `yaml:"cert_file" rule:"path" doc:"PEM file with the client certificate of the service."`
+	KeyFile    string `yaml:"key_file" rule:"path" doc:"PEM file with the private key of nats.tls.cert_file."`
+	ServerName string `yaml:"server_name" rule:"host" doc:"Name that must stand in the servers' certificates, where it is not the host of the URL."`
+}
+
+// Accounts names the accounts that usher knows by their use.
+type Accounts struct {
+	Callout      string `yaml:"callout" default:"$G" rule:"nonempty account" doc:"Account that auth_callout names, where usher itself lives. No client is ever placed in it."`
+	System       string `yaml:"system" default:"$SYS" rule:"nonempty account" doc:"System account. Clients are placed in it only for a role that another key of this section binds to it."`
+	Ingest       string `yaml:"ingest" rule:"account" doc:"Account for the service role ingest. Empty: identities with that role are not answered."`
+	ServiceAdmin string `yaml:"service_admin" rule:"account" doc:"Account for the service role service_admin when it asks for no other. Empty: such identities are not answered."`
+	HealthCheck  string `yaml:"healthcheck" rule:"account" doc:"Account for usher's own health check. Empty: no health check."`
+}
+
+// Keyring says where the keys are.
+type Keyring struct {
+	Dir                string `yaml:"dir" required:"true" rule:"path" hint:"usher init makes a keyring" doc:"Directory of seed files: account seeds that sign, and curve seeds that decrypt."`
+	AllowGroupReadable bool   `yaml:"allow_group_readable" doc:"Accept seed files that their group can read, as Kubernetes mounts them with fsGroup. Files that everyone can read are refused all the same."`
+}
+
+// Directory says where the directory is kept.
+type Directory struct {
+	File string `yaml:"file" required:"true" rule:"path" hint:"usher init writes an example" doc:"YAML file of the directory. It is read again when it changes; the last good one stays on error."`
+}
+
+// Callout says how requests are worked on.
+type Callout struct {
+	Budget       time.Duration `yaml:"budget" default:"1500ms" rule:"positive at-most=10s" hint:"nats.go gives up after 2s whatever the server allows, so 1500ms leaves time for the way there and back" doc:"Time from arrival of a request to its answer, waiting included; what takes longer is not answered. Clients that use nats.go give up after 2s."`
+	Workers      int           `yaml:"workers" default:"0" rule:"between=0..4096" doc:"Requests that are worked on at once. 0: twice the number of cores, and at least 4."`
+	Queue        int           `yaml:"queue" default:"8192" rule:"between=1..1000000" doc:"Requests that may wait for a worker. One more is shed: not answered, so the client tries again."`
+	ClockSkew    time.Duration `yaml:"clock_skew" default:"5s" rule:"not-negative at-most=5m" doc:"How far the clocks of usher and of the servers may differ."`
+	DrainTimeout time.Duration `yaml:"drain_timeout" default:"10s" rule:"positive" doc:"How long usher finishes requests that it has taken before it stops."`
+}
+
+// UserJWT says how long what is minted lives.
+type UserJWT struct {
+	MaxLifetime time.Duration `yaml:"max_lifetime" default:"24h" rule:"zero-or-at-least=1s" doc:"Longest life of a user JWT; the server closes the connection at its end. 0: no cap, it ends when the credential does."`
+	Jitter      float64       `yaml:"jitter" default:"0.1" rule:"fraction" doc:"Share of user_jwt.max_lifetime that is taken off at random, so that clients do not all come back at once. It plays no part where the credential ends before the cap."`
+}
+
+// HealthCheck says where the token of the health check is kept.
+type HealthCheck struct {
+	TokenFile string `yaml:"token_file" rule:"path" doc:"File into which the running service writes the token that the health check presents, with mode 0600. The token is replaced well before it ends."`
+}
+
+// HTTP says where metrics and health are served.
+type HTTP struct {
+	Listen string `yaml:"listen" default:"127.0.0.1:9778" rule:"listen" doc:"Address that serves /metrics, /healthz and /readyz, without authentication. Empty: off."`
+}
+
+// Log says how the log looks.
+type Log struct {
+	Level  string `yaml:"level" default:"info" rule:"one-of=debug|info|warn|error" doc:"Least level that is logged."`
+	Format string `yaml:"format" default:"text" rule:"one-of=text|json" doc:"Form of a line."`
+}
+
+// Audit says where decisions are kept.
+type Audit struct {
+	To   string `yaml:"to" default:"stderr" rule:"one-of=stderr|file|off" doc:"Where the events go."`
+	File string `yaml:"file" rule:"path" doc:"File that events are appended to, with audit.to: file. It is made with mode 0600."`
+}

@@ -1,0 +1,129 @@
+package config_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"usher/config"
+	"usher/strictyaml"
+)
+
+// required is a document with nothing but what must be there.
+const required = "keyring: {dir: keys}\ndirectory: {file: directory.yaml}\n"
+
+func TestDefaults(t *testing.T) {
+	got, err := config.Parse("usher.yaml", []byte(required))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &config.Config{
+		NATS:      config.NATS{URLs: []string{"nats://127.0.0.1:4222"}, Connections: 4},
+		Accounts:  config.Accounts{Callout: "$G", System: "$SYS"},
+		Keyring:   config.Keyring{Dir: "keys"},
+		Directory: config.Directory{File: "directory.yaml"},
+		Callout: config.Callout{
+			Budget: 1500 * time.Millisecond, Queue: 8192, ClockSkew: 5 * time.Second, DrainTimeout: 10 * time.Second,
+		},
+		UserJWT: config.UserJWT{MaxLifetime: 24 * time.Hour, Jitter: 0.1},
+		HTTP:    config.HTTP{Listen: "127.0.0.1:9778"},
+		Log:     config.Log{Level: "info", Format: "text"},
+		Audit:   config.Audit{To: "stderr"},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	def := config.Default()
+	def.Keyring.Dir, def.Directory.File = "keys", "directory.yaml"
+	if !reflect.DeepEqual(&def, want) {
+		t.Errorf("Default: got  %+v\nwant %+v", def, want)
+	}
+}
+
+func TestLoadPaths(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "usher.yaml")
+	absolute := filepath.Join(dir, "elsewhere", "..", "ca.pem")
+	text := `
+nats:
+  creds_file: ./a//../service.creds
+  tls: {ca_file: ` + absolute + `, cert_file: tls/c.pem, key_file: ../k.pem}
+keyring: {dir: keys/}
+directory: {file: d/directory.yaml}
+accounts: {healthcheck: HC}
+healthcheck: {token_file: run/token}
+audit: {to: file, file: audit.jsonl}
+`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, got, want string }{
+		{"creds_file", cfg.NATS.CredsFile, filepath.Join(dir, "service.creds")},
+		{"ca_file", cfg.NATS.TLS.CAFile, filepath.Join(dir, "ca.pem")},
+		{"cert_file", cfg.NATS.TLS.CertFile, filepath.Join(dir, "tls", "c.pem")},
+		{"key_file", cfg.NATS.TLS.KeyFile, filepath.Join(filepath.Dir(dir), "k.pem")},
+		{"dir", cfg.Keyring.Dir, filepath.Join(dir, "keys")},
+		{"file", cfg.Directory.File, filepath.Join(dir, "d", "directory.yaml")},
+		{"token_file", cfg.HealthCheck.TokenFile, filepath.Join(dir, "run", "token")},
+		{"audit file", cfg.Audit.File, filepath.Join(dir, "audit.jsonl")},
+		{"not set", cfg.NATS.NKeyFile, ""},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, tt.got, tt.want)
+		}
+	}
+}
+
+func TestLoadAbsent(t *testing.T) {
+	_, err := config.Load(filepath.Join(t.TempDir(), "none.yaml"))
+	if !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// faults returns what Parse says of text, as text.
+func faults(t *testing.T, text string) string {
+	t.Helper()
+	cfg, err := config.Parse("usher.yaml", []byte(text))
+	if err == nil {
+		return ""
+	}
+	if cfg != nil {
+		t.Error("a configuration and an error")
+	}
+	if all := strictyaml.Errors(nil); !errors.As(err, &all) {
+		t.Fatalf("not strictyaml.Errors: %v", err)
+	}
+	return err.Error()
+}
+
+func TestAccepted(t *testing.T) {
+	for _, text := range []string{
+		"nats: {urls: [nats://a, tls://b:4223, 'nats://[::1]:4222']}",
+		"nats: {urls: [wss://a/nats, ws://b:80]}",
+		"nats: {user: service, password_file: p}",
+		"nats: {nkey_file: n}",
+		"nats: {tls: {cert_file: c, key_file: k, server_name: nats.example.org}}",
+		"accounts: {ingest: $SYS, service_admin: $SYS}", // named for the role, so it is meant
+		"accounts: {callout: AUTH, ingest: $G}",
+		"callout: {budget: 10s, workers: 4096, clock_skew: 0s, queue: 1}",
+		"user_jwt: {max_lifetime: 0, jitter: 1}",
+		"user_jwt: {jitter: 0}",
+		`http: {listen: ""}`,
+		`http: {listen: ":0"}`,
+		`http: {listen: "[::1]:9778"}`,
+		"http: {listen: localhost:9778}",
+		`audit: {to: "off"}`,
+	} {
+		if got := faults(t, required+text); got != "" {
+			t.Errorf("%s\n%s", text, got)
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package config_test
+
+import (
+	"testing"
+)
+
+func TestFaults(t *testing.T) {
+	for _, tt := range []struct{ name, text, want string }{
+		{"empty", "", `usher.yaml:1:1: keyring.dir: is missing
+  hint: usher init makes a keyring
+usher.yaml:1:1: directory.file: is missing
+  hint: usher init writes an example`},
+		{"a section without its required key", "keyring: {}\ndirectory: {file: \"\"}", `usher.yaml:1:1: keyring.dir: is missing
+usher.yaml:2:19: directory.file: must not be empty`},
+		{"a section that is none", "keyring: keys\ndirectory:\n", `usher.yaml:1:10: keyring: expected a mapping, found a string
+usher.yaml:2:1: directory: expected a mapping, found null
+  hint: leave the key out, or give it a value`},
+		{"not YAML", "nats: [", "usher.yaml:2:1: not valid YAML: did not find expected node content while parsing a flow node"},
+		{"unknown key", required + "nats: {url: nats://a}", `usher.yaml:3:8: nats.url: unknown key
+  hint: did you mean "urls"?`},
+		{"everything at once", `nats: {urls: [nats://a:1, "http://b"], connections: 65, user: u}
+accounts: {callout: A, ingest: A}
+callout: {budget: 11s, queue: 0, clock_skew: -1s}
+http: {listen: 127.0.0.1}
+log: {level: warning}
+`, `usher.yaml:1:1: keyring.dir: is missing
+  hint: usher init makes a keyring
+usher.yaml:1:1: directory.file: is missing
+  hint: usher init writes an example
+usher.yaml:1:27: nats.urls[1]: expected scheme nats, tls, ws or wss
+  hint: write it as nats://127.0.0.1:4222
+usher.yaml:1:53: nats.connections: must be from 1 to 64, is 65
+usher.yaml:1:63: nats.user: needs nats.password_file
+  hint: set both or none of them
+usher.yaml:2:32: accounts.ingest: is the same account as accounts.callout ("A")
+  hint: no client is ever placed in the account that auth_callout names; give it an account of its own
+usher.yaml:3:19: callout.budget: must be at most 10s, is 11s
+  hint: nats.go gives up after 2s whatever the server allows, so 1500ms leaves time for the way there and back
+usher.yaml:3:31: callout.queue: must be from 1 to 1000000, is 0
+usher.yaml:3:46: callout.clock_skew: must be 0 or more, is -1s
+usher.yaml:4:16: http.listen: expected host:port, found "127.0.0.1"
+  hint: write 127.0.0.1:9778, or :9778 for every address of the machine
+usher.yaml:5:14: log.level: expected one of debug, info, warn, error, found "warning"`},
+		{"a secret in a URL", required + "nats: {urls: [nats://me:secret@a]}", `usher.yaml:3:15: nats.urls[0]: a user name or password does not belong in a URL
+  hint: use nats.user and nats.password_file, nats.nkey_file or nats.creds_file, and replace the secret, since it stood in a file`},
+		{"mixed schemes, said once", required + "nats: {urls: [nats://a, ws://b, ws://c]}", `usher.yaml:3:25: nats.urls[1]: WebSocket and plain URLs stand in one list
+  hint: write either ws and wss URLs, or nats and tls URLs`},
+		{
+			"every way to authenticate", required + "nats: {user: u, password_file: p, nkey_file: n, creds_file: c}",
+			`usher.yaml:3:46: nats.nkey_file: cannot stand beside nats.user
+  hint: keep one of: nats.user with nats.password_file; nats.nkey_file; nats.creds_file
+usher.yaml:3:61: nats.creds_file: cannot stand beside nats.user
+  hint: keep one of: nats.user with nats.password_file; nats.nkey_file; nats.creds_file`,
+		},
+		{"password without user", required + "nats: {password_file: p}", `usher.yaml:3:23: nats.password_file: needs nats.user
+  hint: set both or none of them`},
+		{
+			"nothing follows from a key that is faulty", required + "nats: {user: 5, password_file: p}",
+			"usher.yaml:3:14: nats.user: expected a string, found an integer\n  hint: quote it",
+		},
+		{
+			"nothing follows from a value that is faulty", required + "audit: {to: File, file: f}",
+			"usher.yaml:3:13: audit.to: expected one of stderr, file, off, found \"File\"\n  hint: did you mean \"file\"?",
+		},
+		{"certificate without key", required + "nats: {tls: {cert_file: c}}", `usher.yaml:3:25: nats.tls.cert_file: needs nats.tls.key_file
+  hint: set both or none of them`},
+		{"key without certificate", required + "nats: {tls: {key_file: k}}", `usher.yaml:3:24: nats.tls.key_file: needs nats.tls.cert_file
+  hint: set both or none of them`},
+		{
+			"callout in the system account", required + "accounts: {callout: $SYS}",
+			`usher.yaml:3:21: accounts.callout: is the same account as accounts.system ("$SYS")
+  hint: auth_callout cannot live in the system account`,
+		},
+		{
+			"clients in the callout account", required + "accounts: {ingest: $G, service_admin: $G, healthcheck: $G}\nhealthcheck: {token_file: t}",
+			`usher.yaml:3:20: accounts.ingest: is the same account as accounts.callout ("$G")
+  hint: no client is ever placed in the account that auth_callout names; give it an account of its own
+usher.yaml:3:39: accounts.service_admin: is the same account as accounts.callout ("$G")
+  hint: no client is ever placed in the account that auth_callout names; give it an account of its own
+usher.yaml:3:56: accounts.healthcheck: is the same account as accounts.callout ("$G")
+  hint: no client is ever placed in the account that auth_callout names; give it an account of its own`,
+		},
+		{"health check without a token", required + "accounts: {healthcheck: HC}", `usher.yaml:3:25: accounts.healthcheck: needs healthcheck.token_file
+  hint: set both or none of them`},
+		{"token without a health check", required + "healthcheck: {token_file: t}", `usher.yaml:3:27: healthcheck.token_file: needs accounts.healthcheck
+  hint: set both or none of them`},
+		{"audit to no file", required + "audit: {to: file}", `usher.yaml:3:13: audit.to: needs audit.file
+  hint: set audit.file, or choose another value`},
+		{"audit file without audit to it", required + "audit: {file: a}", `usher.yaml:3:15: audit.file: is set, but audit.to is "stderr"
+  hint: set audit.to: file, or leave audit.file out`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := faults(t, tt.text); got != tt.want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,106 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// relation is something that several keys must be together.
+type relation struct {
+	keys  []string
+	text  string
+	check func(c *checker) []fault
+}
+
+// relations is the table of all of them.
+func relations() []relation {
+	const noClients = "no client is ever placed in the account that auth_callout names; give it an account of its own"
+	return []relation{
+		alternatives([]string{"nats.user", "nats.password_file"}, []string{"nats.nkey_file"}, []string{"nats.creds_file"}),
+		together("nats.user", "nats.password_file"),
+		together("nats.tls.cert_file", "nats.tls.key_file"),
+		notCallout("accounts.system", "auth_callout cannot live in the system account"),
+		notCallout("accounts.ingest", noClients),
+		notCallout("accounts.service_admin", noClients),
+		notCallout("accounts.healthcheck", noClients),
+		together("accounts.healthcheck", "healthcheck.token_file"),
+		onlyWith("audit.file", "audit.to", "file"),
+	}
+}
+
+// alternatives: of several ways, each of some keys, at most one is taken.
+func alternatives(ways ...[]string) relation {
+	var keys, names, plain []string
+	for _, way := range ways {
+		keys = append(keys, way...)
+		names = append(names, "`"+strings.Join(way, "` with `")+"`")
+		plain = append(plain, strings.Join(way, " with "))
+	}
+	check := func(c *checker) []fault {
+		var first string
+		var faults []fault
+		for _, way := range ways {
+			for _, key := range way {
+				if !c.set(key) {
+					continue
+				}
+				if first == "" {
+					first = key
+				} else {
+					faults = append(faults, fault{key, "cannot stand beside " + first, "keep one of: " + strings.Join(plain, "; ")})
+				}
+				break
+			}
+		}
+		return faults
+	}
+	return relation{keys, "At most one of these is set: " + strings.Join(names, "; ") + ".", check}
+}
+
+// together: both keys are set, or none.
+func together(a, b string) relation {
+	check := func(c *checker) []fault {
+		there, absent := a, b
+		switch {
+		case c.set(a) == c.set(b):
+			return nil
+		case c.set(b):
+			there, absent = b, a
+		}
+		return []fault{{there, "needs " + absent, "set both or none of them"}}
+	}
+	return relation{[]string{a, b}, fmt.Sprintf("`%s` and `%s` are set both or not at all.", a, b), check}
+}
+
+// notCallout: the key does not name the callout account.
+func notCallout(key, hint string) relation {
+	const callout = "accounts.callout"
+	check := func(c *checker) []fault {
+		if c.text(key) != c.text(callout) {
+			return nil
+		}
+		at, other := key, callout
+		if !c.src.Has(key) {
+			at, other = callout, key
+		}
+		return []fault{{at, "is the same account as " + other + " (" + quote(c.text(key)) + ")", hint}}
+	}
+	return relation{[]string{callout, key}, fmt.Sprintf("`%s` and `%s` are not the same account.", callout, key), check}
+}
+
+// onlyWith: key is set if, and only if, the choice is value.
+func onlyWith(key, choice, value string) relation {
+	check := func(c *checker) []fault {
+		switch chosen := c.text(choice); {
+		case chosen == value && !c.set(key):
+			return []fault{{choice, "needs " + key, fmt.Sprintf("set %s, or choose another value", key)}}
+		case chosen != value && c.set(key):
+			return []fault{{
+				key, fmt.Sprintf("is set, but %s is %s", choice, quote(chosen)),
+				fmt.Sprintf("set %s: %s, or leave %s out", choice, value, key),
+			}}
+		}
+		return nil
+	}
+	return relation{[]string{key, choice}, fmt.Sprintf("`%s` is set if, and only if, `%s` is `%s`.", key, choice, value), check}
+}
