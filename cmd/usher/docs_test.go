@@ -1,0 +1,168 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/urfave/cli/v2"
+
+	"usher/callout"
+	"usher/config"
+	"usher/setup"
+)
+
+//go:generate go test -run ^TestDocs$ -count 1 . -args -update
+
+var update = flag.Bool("update", false, "write the generated documents")
+
+const generated = "<!-- Made by `go generate ./...` from the code; edit that. -->\n\n"
+
+// TestDocs holds the documents that are made from the code against them.
+func TestDocs(t *testing.T) {
+	for name, text := range map[string][]byte{
+		"errors.md":  errorsDoc(),
+		"metrics.md": metricsDoc(t),
+		"cli.md":     cliDoc(t),
+	} {
+		path := filepath.Join("..", "..", "docs", name)
+		if *update {
+			if err := os.WriteFile(path, text, 0o644); err != nil { //nolint:gosec // a document
+				t.Fatal(err)
+			}
+			continue
+		}
+		there, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(there, text) {
+			t.Errorf("%s differs from the code: run go generate ./...", path)
+		}
+	}
+}
+
+func errorsDoc() []byte {
+	var b bytes.Buffer
+	b.WriteString("# Outcomes and codes\n\n" + generated)
+	b.WriteString("Every request ends with one outcome and one code. They stand in the audit, in the log and in `usher_requests_total`.\n" +
+		"The client never sees them. The server's log and its auth error events have only `denied, request <id>`; with that id the audit tells the cause.\n\n" +
+		"| outcome | answered | what the client does |\n|---|---|---|\n" +
+		"| granted | with a user JWT | is connected |\n" +
+		"| denied | with an error | nats.go gives up for good after two in a row |\n" +
+		"| unavailable | no | tries again |\n| shed | no | tries again |\n| malformed | no | there is none |\n")
+	last := callout.Outcome("")
+	for _, c := range callout.Codes() {
+		if c.Outcome != last {
+			fmt.Fprintf(&b, "\n## %s\n\n| code | meaning | what to do |\n|---|---|---|\n", c.Outcome)
+			last = c.Outcome
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", c.Code, c.Meaning, c.Hint)
+	}
+	return b.Bytes()
+}
+
+// metricsDoc lists what a real instance registers.
+func metricsDoc(t *testing.T) []byte {
+	t.Helper()
+	families, err := newTestInstance(t).registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	b.WriteString("# Metrics\n\n" + generated + "Served at `/metrics` on `http.listen`, for Prometheus. Beside these there are the usual `go_` and `process_` metrics.\n\n" +
+		"| metric | type | labels | what it says |\n|---|---|---|---|\n")
+	slices.SortFunc(families, func(x, y *dto.MetricFamily) int { return cmp.Compare(x.GetName(), y.GetName()) })
+	for _, f := range families {
+		if !strings.HasPrefix(f.GetName(), "usher_") {
+			continue
+		}
+		var labels []string
+		for _, l := range f.GetMetric()[0].GetLabel() {
+			labels = append(labels, "`"+l.GetName()+"`")
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.GetName(), strings.ToLower(f.GetType().String()), strings.Join(labels, " "), f.GetHelp())
+	}
+	return b.Bytes()
+}
+
+// newTestInstance returns an instance that is not started.
+func newTestInstance(t *testing.T) *instance {
+	t.Helper()
+	dir := t.TempDir()
+	if _, err := setup.Write(setup.Options{Dir: dir, Listen: defaultListen, Random: zeros{}}); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load(filepath.Join(dir, setup.FileConfig))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := newInstance(cfg, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := in.closeAudit(); err != nil {
+			t.Error(err)
+		}
+	})
+	return in
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func cliDoc(t *testing.T) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	b.WriteString("# Command line\n\n" + generated + "Data goes to stdout, everything else to stderr. Errors come as `usher: error: …` and, where there is a way out, `usher: hint: …`.\n\n" +
+		"| exit code | meaning |\n|---|---|\n| 0 | all is well |\n| 1 | something outside went wrong: the network, a server, a disk |\n| 2 | the command line is wrong |\n" +
+		"| 3 | configuration, directory or keyring are wrong |\n| 4 | the answer is no |\n")
+	section := func(args ...string) {
+		var out bytes.Buffer
+		if code := run(context.Background(), append([]string{"usher"}, args...), &out, io.Discard); code != exitOK {
+			t.Fatalf("usher %s: exit code %d", strings.Join(args, " "), code)
+		}
+		title := strings.TrimSuffix(strings.TrimSuffix("usher "+strings.Join(args, " "), " --help"), "--help")
+		fmt.Fprintf(&b, "\n## %s\n\n```text\n%s\n```\n", title, strings.TrimSpace(out.String()))
+	}
+	section("--help")
+	var walk func(path []string, commands []*cli.Command)
+	walk = func(path []string, commands []*cli.Command) {
+		for _, c := range commands {
+			if c.Name == "help" {
+				continue
+			}
+			here := append(slices.Clone(path), c.Name)
+			if len(c.Subcommands) == 0 {
+				section(append(here, "--help")...)
+			}
+			walk(here, c.Subcommands)
+		}
+	}
+	walk(nil, newApp(io.Discard, io.Discard).Commands)
+	return b.Bytes()
+}
+
+// TestCodesAreCounted: every code of the table has a counter, so that none can
+// be given that metrics do not see.
+func TestCodesAreCounted(t *testing.T) {
+	families, err := newTestInstance(t).registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == "usher_requests_total" })
+	if i < 0 || len(families[i].GetMetric()) != len(callout.Codes()) {
+		t.Fatalf("usher_requests_total does not have one series for each of %d codes", len(callout.Codes()))
+	}
+}
