@@ -15,6 +15,9 @@ import (
 // ErrLapsed: the credential ended between verifying and issuing.
 var ErrLapsed = errors.New("the credential has ended meanwhile")
 
+// errNoRecipient: jwt/v2 makes no claims, not even wrong ones, without a subject.
+var errNoRecipient = errors.New("the request names no user key")
+
 // Config says how user JWTs are minted.
 type Config struct {
 	Policy      *permissions.Policy
@@ -58,8 +61,11 @@ func (i *Issuer) Issue(ctx context.Context, s Signer, to Recipient, id identity.
 	if err := i.cfg.Policy.Validate(g); err != nil {
 		return "", time.Time{}, err
 	}
-	expires := i.Expiry(g.NotAfter)
+	if to.UserNkey == "" {
+		return "", time.Time{}, errNoRecipient
+	}
 	// A JWT counts in whole seconds; rounding down keeps it within its bounds.
+	expires := i.Expiry(g.NotAfter).Truncate(time.Second)
 	if !expires.IsZero() && expires.Unix() <= i.cfg.Now().Unix() {
 		return "", time.Time{}, ErrLapsed
 	}
@@ -75,6 +81,9 @@ func (i *Issuer) Issue(ctx context.Context, s Signer, to Recipient, id identity.
 // Deny returns the signed response that turns a client away. text is seen by
 // whoever reads the server's log or its auth error events: it names no cause.
 func (i *Issuer) Deny(ctx context.Context, s Signer, to Recipient, text string) (string, error) {
+	if to.UserNkey == "" {
+		return "", errNoRecipient
+	}
 	return respond(ctx, s, to, jwt.AuthorizationResponse{Error: text})
 }
 

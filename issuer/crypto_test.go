@@ -1,0 +1,204 @@
+package issuer_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/iotest"
+
+	"github.com/nats-io/nkeys"
+
+	"usher/issuer"
+)
+
+func TestSignerIsNkeys(t *testing.T) {
+	for _, prefix := range []nkeys.PrefixByte{nkeys.PrefixByteAccount, nkeys.PrefixByteOperator, nkeys.PrefixByteUser} {
+		seed, public := seedOf(t, prefix)
+		s, err := issuer.NewSigner([]byte(seed))
+		must(t, err)
+		if s.PublicKey() != public {
+			t.Errorf("public key %s, want %s", s.PublicKey(), public)
+		}
+		kp, err := nkeys.FromSeed([]byte(seed))
+		must(t, err)
+		for _, data := range [][]byte{nil, []byte("x"), bytes.Repeat([]byte("data"), 1000)} {
+			got, err := s.Sign(t.Context(), data)
+			must(t, err)
+			want, err := kp.Sign(data)
+			must(t, err)
+			if !bytes.Equal(got, want) || kp.Verify(data, got) != nil {
+				t.Errorf("%s: another signature than nkeys'", prefix)
+			}
+		}
+	}
+}
+
+func TestSignerRefuses(t *testing.T) {
+	curve, _ := seedOf(t, nkeys.PrefixByteCurve)
+	_, public := seedOf(t, nkeys.PrefixByteAccount)
+	for _, seed := range []string{"", "S", curve, public} {
+		if _, err := issuer.NewSigner([]byte(seed)); err == nil {
+			t.Errorf("%.4q… signs", seed)
+		}
+	}
+	account, _ := seedOf(t, nkeys.PrefixByteAccount)
+	for _, seed := range []string{"", account, public} {
+		if _, err := issuer.NewXKey([]byte(seed)); err == nil {
+			t.Errorf("%.4q… is an xkey", seed)
+		}
+	}
+}
+
+// The seed may be wiped once the Signer is made; it is not derived from again.
+func TestSignerKeepsItsKey(t *testing.T) {
+	text, public := seedOf(t, nkeys.PrefixByteAccount)
+	seed := []byte(text)
+	s, err := issuer.NewSigner(seed)
+	must(t, err)
+	clear(seed)
+	sig, err := s.Sign(t.Context(), []byte("data"))
+	must(t, err)
+	kp, err := nkeys.FromPublicKey(public)
+	must(t, err)
+	must(t, kp.Verify([]byte("data"), sig))
+
+	data := bytes.Repeat([]byte("x"), 1000)
+	ours := testing.AllocsPerRun(50, func() { _, _ = s.Sign(context.Background(), data) })
+	theirs, err := nkeys.FromSeed([]byte(text))
+	must(t, err)
+	derived := testing.AllocsPerRun(50, func() { _, _ = theirs.Sign(data) })
+	if ours > 1 || ours >= derived {
+		t.Errorf("signing allocates %v times, nkeys, which derives its key, %v times", ours, derived)
+	}
+	if n := testing.AllocsPerRun(50, func() { s.PublicKey() }); n > 0 {
+		t.Errorf("PublicKey allocates %v times", n)
+	}
+}
+
+// pair is usher's xkey and a server's, as nkeys knows it.
+func pair(t *testing.T) (x *issuer.XKey, server nkeys.KeyPair, serverPublic string) {
+	t.Helper()
+	seed, public := seedOf(t, nkeys.PrefixByteCurve)
+	x, err := issuer.NewXKey([]byte(seed))
+	must(t, err)
+	if x.PublicKey() != public {
+		t.Fatalf("public key %s, want %s", x.PublicKey(), public)
+	}
+	server, err = nkeys.CreateCurveKeys()
+	must(t, err)
+	serverPublic, err = server.PublicKey()
+	must(t, err)
+	return x, server, serverPublic
+}
+
+func TestXKeySpeaksWithNkeys(t *testing.T) {
+	x, server, public := pair(t)
+	for range 2 { // with the shared key derived, then kept
+		for _, plain := range []string{"", "x", string(bytes.Repeat([]byte("request"), 1000))} {
+			sealed, err := server.Seal([]byte(plain), x.PublicKey())
+			must(t, err)
+			got, err := x.Open(sealed, public)
+			if err != nil || string(got) != plain {
+				t.Errorf("opened %.10q, %v", got, err)
+			}
+			sealed, err = x.Seal([]byte(plain), public, rand.Reader)
+			must(t, err)
+			got, err = server.Open(sealed, x.PublicKey())
+			if err != nil || string(got) != plain {
+				t.Errorf("the server opened %.10q, %v", got, err)
+			}
+		}
+	}
+	a, err := x.Seal([]byte("x"), public, rand.Reader)
+	must(t, err)
+	b, err := x.Seal([]byte("x"), public, rand.Reader)
+	must(t, err)
+	if bytes.Equal(a, b) {
+		t.Error("the nonce is not random")
+	}
+}
+
+func TestXKeyRefuses(t *testing.T) {
+	x, server, public := pair(t)
+	other, _, otherPublic := pair(t)
+	sealed, err := server.Seal([]byte("request"), x.PublicKey())
+	must(t, err)
+	refuse := func(what string, err error) {
+		t.Helper()
+		if !errors.Is(err, issuer.ErrNotForThisKey) {
+			t.Errorf("%s: got %v", what, err)
+		}
+	}
+	for range 2 { // before the shared key is kept, and after
+		for i := range sealed {
+			for _, bit := range []byte{1, 0x80} {
+				changed := bytes.Clone(sealed)
+				changed[i] ^= bit
+				_, err := x.Open(changed, public)
+				refuse(fmt.Sprintf("byte %d changed", i), err)
+			}
+		}
+		for n := range len(sealed) {
+			_, err := x.Open(sealed[:n], public)
+			refuse(fmt.Sprintf("%d bytes", n), err)
+		}
+		_, err = x.Open(append(bytes.Clone(sealed), 0), public)
+		refuse("a byte too many", err)
+		_, err = other.Open(sealed, public)
+		refuse("another xkey", err)
+		_, err = x.Open(sealed, otherPublic)
+		refuse("another server", err)
+		_, err = x.Open([]byte("eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.e30.c2lnbmF0dXJlc2lnbmF0dXJl"), public)
+		refuse("a request in the clear", err)
+		_, err = x.Open(sealed, public)
+		must(t, err)
+	}
+	_, account := seedOf(t, nkeys.PrefixByteAccount)
+	for _, bad := range []string{"", "X", account, public[:len(public)-1], public[:len(public)-8], public + "AAAAAAAA", "X" + account[1:]} {
+		if _, err := x.Open(sealed, bad); err == nil {
+			t.Errorf("opened for %q", bad)
+		}
+		if _, err := x.Seal([]byte("x"), bad, rand.Reader); err == nil {
+			t.Errorf("sealed for %q", bad)
+		}
+	}
+	if _, err := x.Seal([]byte("x"), public, iotest.ErrReader(errors.New("dry"))); err == nil {
+		t.Error("sealed without randomness")
+	}
+}
+
+// More servers than shared keys are kept still work, from many goroutines.
+func TestXKeyManyServers(t *testing.T) {
+	x, _, _ := pair(t)
+	const servers, workers = 1100, 4
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for range servers / workers {
+				kp, err := nkeys.CreateCurveKeys()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				public, _ := kp.PublicKey()
+				for range 2 {
+					sealed, err := kp.Seal([]byte("request"), x.PublicKey())
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					plain, err := x.Open(sealed, public)
+					if err != nil || string(plain) != "request" {
+						t.Errorf("worker %d: %q, %v", w, plain, err)
+						return
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
