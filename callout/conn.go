@@ -131,11 +131,11 @@ func (c *conn) leave() {
 
 // left waits until everything the server had sent has been taken. nats.go tells
 // no caller when a subscription that micro owns has drained, but a drained one
-// no longer counts.
+// no longer counts. Without a connection nothing can come any more.
 func (c *conn) left(ctx context.Context) error {
 	tick := time.NewTicker(drainPoll)
 	defer tick.Stop()
-	for c.nc.NumSubscriptions() > 0 && !c.nc.IsClosed() {
+	for c.nc.NumSubscriptions() > 0 && c.nc.IsConnected() {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
