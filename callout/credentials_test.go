@@ -10,7 +10,8 @@ import (
 )
 
 func TestCredentials(t *testing.T) {
-	eachWire(t, func(t *testing.T, s stage) {
+	eachWire(t, func(s stage) {
+		t := s.t
 		for _, c := range []struct {
 			name string
 			url  string
@@ -69,8 +70,9 @@ func TestCredentials(t *testing.T) {
 // The service grants, and the server holds the connection to what the grant
 // says of the way it came.
 func TestConnectionTypes(t *testing.T) {
-	eachWire(t, func(t *testing.T, s stage) {
-		nc, err := nats.Connect(s.server.URL(), nats.Token("wsonly-key"), nats.Timeout(patience))
+	eachWire(t, func(s stage) {
+		t := s.t
+		nc, err := nats.Connect(s.server.URL(), nats.Token("wsonly-key"), nats.Timeout(patience), quiet())
 		if err == nil {
 			nc.Close()
 			t.Error("a user who may only use WebSocket was let in over TCP")
@@ -78,7 +80,7 @@ func TestConnectionTypes(t *testing.T) {
 			t.Errorf("connect: %v", err)
 		}
 		s.service.WaitEvent(t, "granted")
-		nc, err = nats.Connect(s.server.WebSocketURL(), nats.Token("wsonly-key"), nats.Timeout(patience))
+		nc, err = nats.Connect(s.server.WebSocketURL(), nats.Token("wsonly-key"), nats.Timeout(patience), quiet())
 		callouttest.Must(t, err)
 		defer nc.Close()
 		if !try(t, nc, publish, "shop.orders") || try(t, nc, publish, "shop.returns") {

@@ -43,7 +43,8 @@ func brief(t *testing.T) context.Context {
 func inbox(user string) nats.Option { return nats.CustomInboxPrefix("_INBOX_" + user) }
 
 func TestJetStreamPublisherAndConsumer(t *testing.T) {
-	eachWire(t, func(t *testing.T, s stage) {
+	eachWire(t, func(s stage) {
+		t := s.t
 		admin := s.withStreams(t)
 		publisher := jetStream(t, s.connect(t, "publisher-key", inbox("publisher"), quiet()))
 		for _, subject := range []string{"shop.orders", "market.prices"} {
@@ -119,7 +120,8 @@ func assertPending(t *testing.T, js jetstream.JetStream, durable string, pending
 }
 
 func TestJetStreamProjectAdmin(t *testing.T) {
-	eachWire(t, func(t *testing.T, s stage) {
+	eachWire(t, func(s stage) {
+		t := s.t
 		s.withStreams(t)
 		js := jetStream(t, s.connect(t, "padmin-key", inbox("padmin"), quiet()))
 		ack, err := js.Publish(t.Context(), "shop.returns", []byte("r"))

@@ -45,7 +45,8 @@ leafnodes { reconnect: 1, remotes: [{ url: "nats-leaf://%s@%s" }] }
 }
 
 func TestLeafNodeCredentials(t *testing.T) {
-	eachWire(t, func(t *testing.T, s stage) {
+	eachWire(t, func(s stage) {
+		t := s.t
 		for _, c := range []struct{ name, userinfo, code string }{
 			{"token", "publisher-key", "granted"},
 			{"password with any user name", "anybody:publisher-key", "granted"},
@@ -79,7 +80,8 @@ func TestLeafNodeCredentials(t *testing.T) {
 
 // Through the leaf passes what the grant of its credential allows, and nothing else.
 func TestLeafNodeSubjects(t *testing.T) {
-	eachWire(t, func(t *testing.T, s stage) {
+	eachWire(t, func(s stage) {
+		t := s.t
 		admin := s.server.Connect(t, callouttest.AdminUser)
 		hub, err := admin.SubscribeSync(">")
 		callouttest.Must(t, err)

@@ -30,7 +30,8 @@ func done(t *testing.T, token mqtt.Token) error {
 }
 
 func TestMQTTCredentials(t *testing.T) {
-	eachWire(t, func(t *testing.T, s stage) {
+	eachWire(t, func(s stage) {
+		t := s.t
 		for _, c := range []struct{ name, user, password, code string }{
 			{"password with any user name", "anybody", "publisher-key", "granted"},
 			{"user name alone", "publisher-key", "", "granted"},
@@ -62,7 +63,8 @@ func TestMQTTCredentials(t *testing.T) {
 // What a publisher's grant allows is the same over MQTT: topic shop/orders is
 // subject shop.orders.
 func TestMQTTSubjects(t *testing.T) {
-	eachWire(t, func(t *testing.T, s stage) {
+	eachWire(t, func(s stage) {
+		t := s.t
 		admin := s.server.Connect(t, callouttest.AdminUser)
 		all, err := admin.SubscribeSync("shop.>")
 		callouttest.Must(t, err)

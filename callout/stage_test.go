@@ -12,6 +12,7 @@ import (
 
 // stage is a server with the service behind it.
 type stage struct {
+	t       *testing.T
 	server  *callouttest.Server
 	service *callouttest.Service
 	keys    callouttest.Keys
@@ -26,14 +27,14 @@ func newStage(t *testing.T, sealed bool) stage {
 		Keyring:   callouttest.KeyringDir(t, sealed, keys),
 		Directory: callouttest.Directory(callouttest.DirectoryText),
 	})
-	return stage{srv, service, keys}
+	return stage{t, srv, service, keys}
 }
 
 // eachWire runs a test in the clear and sealed.
-func eachWire(t *testing.T, test func(t *testing.T, s stage)) {
+func eachWire(t *testing.T, test func(s stage)) {
 	t.Helper()
 	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
-		t.Run(name, func(t *testing.T) { test(t, newStage(t, sealed)) })
+		t.Run(name, func(t *testing.T) { test(newStage(t, sealed)) })
 	}
 }
 

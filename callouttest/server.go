@@ -38,6 +38,7 @@ type ServerConfig struct {
 	Routes  []string // cluster routes; with Name "…" set, the server listens for routes
 	Cluster bool
 	Timeout float64 // auth timeout in seconds; default 2
+	LogFile string  // where the server logs to; default nowhere
 	Extra   string  // appended to the configuration file
 	// Bare leaves auth_callout out. nats-server denies everyone in the callout
 	// account to publish where servers ask; through a bare server, which knows
@@ -78,8 +79,8 @@ func (s *Server) Start(tb testing.TB) {
 	opts.NoLog, opts.NoSigs = true, true
 	s.srv, err = server.NewServer(opts)
 	Must(tb, err)
-	if path := os.Getenv("CALLOUTTEST_SERVER_LOG"); path != "" {
-		opts.NoLog, opts.LogFile, opts.Debug = false, path, true
+	if s.cfg.LogFile != "" {
+		opts.NoLog, opts.LogFile, opts.Debug = false, s.cfg.LogFile, true
 		s.srv.ConfigureLogger()
 	}
 	s.srv.Start()
@@ -209,7 +210,7 @@ func FreePort(tb testing.TB) int {
 	tb.Helper()
 	for range 200 {
 		port := 10000 + rand.IntN(20000)
-		if free(port) {
+		if free(tb, port) {
 			return port
 		}
 	}
@@ -217,9 +218,11 @@ func FreePort(tb testing.TB) int {
 	return 0
 }
 
-func free(first int) bool {
+func free(tb testing.TB, first int) bool {
+	tb.Helper()
+	var config net.ListenConfig
 	for port := first; port < first+portsPerServer; port++ {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		l, err := config.Listen(tb.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
 			return false
 		}

@@ -109,7 +109,7 @@ func NewService(tb testing.TB, cfg ServiceConfig) *Service {
 		Now:     cfg.Now, Random: rand.Reader, NewID: nuid.Next,
 	})
 	Must(tb, err)
-	Must(tb, s.Service.Start())
+	Must(tb, s.Start())
 	tb.Cleanup(func() { s.Stop(tb) })
 	return s
 }

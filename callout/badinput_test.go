@@ -1,0 +1,337 @@
+package callout_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"usher/callout"
+	"usher/callouttest"
+)
+
+// impostor poses as a nats-server: it has a server's keys, and a connection on
+// which it may publish where servers ask.
+type impostor struct {
+	t       *testing.T
+	nc      *nats.Conn
+	key     nkeys.KeyPair // nkey of a server
+	curve   nkeys.KeyPair // xkey of a server
+	service callouttest.Keys
+	sealed  bool
+}
+
+// claims returns a request that is right in every way.
+func (i *impostor) claims() *jwt.AuthorizationRequestClaims {
+	i.t.Helper()
+	user, err := nkeys.CreateUser()
+	callouttest.Must(i.t, err)
+	c := jwt.NewAuthorizationRequestClaims(i.service.Issuer)
+	c.Audience = "nats-authorization-request"
+	c.UserNkey = public(i.t, user)
+	c.Expires = time.Now().Add(time.Minute).Unix()
+	c.Server = jwt.ServerID{Name: "impostor", ID: public(i.t, i.key)}
+	if i.sealed {
+		c.Server.XKey = public(i.t, i.curve)
+	}
+	c.ClientInformation.Host = "127.0.0.1"
+	c.ConnectOptions.Token = "publisher-key"
+	return c
+}
+
+// message seals a JWT, where requests are sealed, and addresses it.
+func (i *impostor) message(token string) *nats.Msg {
+	i.t.Helper()
+	m := i.raw([]byte(token))
+	if i.sealed {
+		m.Data = i.seal(m.Data, i.service.XKey)
+		m.Header.Set("Nats-Server-Xkey", public(i.t, i.curve))
+	}
+	return m
+}
+
+func (i *impostor) raw(data []byte) *nats.Msg {
+	return &nats.Msg{Subject: callout.Subject, Reply: i.nc.NewInbox(), Data: data, Header: nats.Header{}}
+}
+
+func (i *impostor) seal(data []byte, to string) []byte {
+	i.t.Helper()
+	out, err := i.curve.Seal(data, to)
+	callouttest.Must(i.t, err)
+	return out
+}
+
+func (i *impostor) signed(c jwt.Claims) string {
+	i.t.Helper()
+	token, err := c.Encode(i.key)
+	callouttest.Must(i.t, err)
+	return token
+}
+
+// with returns a request that is right but for what change does to it.
+func (i *impostor) with(change func(*jwt.AuthorizationRequestClaims)) *nats.Msg {
+	i.t.Helper()
+	c := i.claims()
+	change(c)
+	return i.message(i.signed(c))
+}
+
+func public(t *testing.T, kp nkeys.KeyPair) string {
+	t.Helper()
+	p, err := kp.PublicKey()
+	callouttest.Must(t, err)
+	return p
+}
+
+// newImpostor joins a server that has no auth_callout to the server of the
+// stage, and connects to it as the service user.
+func newImpostor(t *testing.T, sealed bool) (stage, *impostor) {
+	t.Helper()
+	keys := callouttest.NewKeys(t)
+	asks := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed, Cluster: true})
+	bare := callouttest.StartServer(t, callouttest.ServerConfig{
+		Name: "bare", Keys: keys, Cluster: true, Bare: true, Routes: []string{asks.RouteURL()},
+	})
+	service := callouttest.StartService(t, callouttest.ServiceConfig{
+		URLs: asks.URL(), Keyring: callouttest.KeyringDir(t, sealed, keys),
+		Directory: callouttest.Directory(callouttest.DirectoryText),
+	})
+	reaches(t, bare)
+	key, err := nkeys.CreateServer()
+	callouttest.Must(t, err)
+	curve, err := nkeys.CreateCurveKeys()
+	callouttest.Must(t, err)
+	nc := bare.Connect(t, callouttest.ServiceUser)
+	return stage{t, asks, service, keys}, &impostor{t, nc, key, curve, keys, sealed}
+}
+
+type badInput struct {
+	name     string
+	msg      *nats.Msg
+	outcome  callout.Outcome
+	code     string
+	answered bool
+}
+
+func TestBadInput(t *testing.T) {
+	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
+		t.Run(name, func(t *testing.T) {
+			s, i := newImpostor(t, sealed)
+			cases := append(i.unreadable(), i.wrongClaims()...)
+			if sealed {
+				cases = append(cases, i.wrongSeals()...)
+			}
+			for _, c := range cases {
+				t.Run(c.name, func(t *testing.T) { s.sendBad(t, i, c) })
+			}
+			s.connect(t, "publisher-key", nats.IgnoreDiscoveredServers())
+		})
+	}
+}
+
+// sendBad sends one message and checks what became of it.
+func (s stage) sendBad(t *testing.T, i *impostor, c badInput) {
+	t.Helper()
+	before := len(s.service.Events(t))
+	counted := requests(t, s.service.Registry, c.outcome, c.code)
+	var answers *nats.Subscription
+	if c.msg.Reply != "" {
+		var err error
+		answers, err = i.nc.SubscribeSync(c.msg.Reply)
+		callouttest.Must(t, err)
+		defer answers.Unsubscribe() //nolint:errcheck // the connection ends with the test
+	}
+	callouttest.Must(t, i.nc.PublishMsg(c.msg))
+	callouttest.Must(t, i.nc.FlushTimeout(patience))
+	var events []callouttest.Event
+	callouttest.Eventually(t, "the message is in the audit", func() bool {
+		events = s.service.Events(t)
+		return len(events) > before
+	})
+	e := newest(events)
+	if e.Text("outcome") != string(c.outcome) || e.Text("code") != c.code {
+		t.Errorf("%s, %s (%s); expected %s, %s", e.Text("outcome"), e.Text("code"), e.Text("cause"), c.outcome, c.code)
+	}
+	if n := requests(t, s.service.Registry, c.outcome, c.code); n != counted+1 {
+		t.Errorf("the counter went from %v to %v", counted, n)
+	}
+	if answers == nil {
+		return
+	}
+	// The event is written after the answer has gone out.
+	wait := 20 * time.Millisecond
+	if c.answered {
+		wait = patience
+	}
+	if _, err := answers.NextMsg(wait); (err == nil) != c.answered {
+		t.Errorf("answer: %v, expected one: %v", err, c.answered)
+	}
+}
+
+// requests reads usher_requests_total as a scrape would.
+func requests(t *testing.T, reg prometheus.Gatherer, outcome callout.Outcome, code string) float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	callouttest.Must(t, err)
+	for _, f := range families {
+		if f.GetName() != "usher_requests_total" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			var values []string
+			for _, l := range m.GetLabel() {
+				values = append(values, l.GetValue())
+			}
+			if slices.Contains(values, code) && slices.Contains(values, string(outcome)) {
+				return m.GetCounter().GetValue()
+			}
+		}
+	}
+	t.Fatalf("no counter for %s, %s", outcome, code)
+	return 0
+}
+
+// unreadable is what is no JWT of a server at all.
+func (i *impostor) unreadable() []badInput {
+	noise := make([]byte, 1<<20-512) // max_payload counts the header too
+	_, _ = rand.Read(noise)
+	account, err := nkeys.CreateAccount()
+	callouttest.Must(i.t, err)
+	userToken, err := jwt.NewUserClaims(i.claims().UserNkey).Encode(account)
+	callouttest.Must(i.t, err)
+	good := i.signed(i.claims())
+	parts := strings.Split(good, ".")
+	forged := parts[0] + "." + parts[1] + "." + strings.Repeat("A", len(parts[2]))
+	altered := i.claims()
+	altered.ConnectOptions.Token = "sadmin-key"
+	swapped := parts[0] + "." + strings.Split(i.signed(altered), ".")[1] + "." + parts[2]
+	byAccount := i.claims()
+	byAccountToken := encodeLoosely(i.t, byAccount, account)
+	bad := func(name string, m *nats.Msg) badInput {
+		return badInput{name: name, msg: m, outcome: callout.Malformed, code: callout.CodeNotARequest}
+	}
+	return []badInput{
+		bad("empty", i.raw(nil)),
+		bad("one byte", i.raw([]byte("e"))),
+		bad("too short to be sealed", i.raw([]byte("xkv1"))),
+		bad("not a JWT", i.raw([]byte("hello, is anybody there?"))),
+		bad("not a JWT, inside", i.message("hello, is anybody there?")),
+		bad("empty, inside", i.message("")),
+		bad("half a JWT", i.message(good[:len(good)/2])),
+		bad("JWT without a signature", i.message(parts[0]+"."+parts[1]+".")),
+		bad("wrong signature", i.message(forged)),
+		bad("claims exchanged under a signature", i.message(swapped)),
+		bad("claim of another type", i.message(userToken)),
+		bad("claim of another type, by a server", i.message(encodeLoosely(i.t, jwt.NewGenericClaims("x"), i.key))),
+		bad("signed by an account", i.message(byAccountToken)),
+		bad("a million bytes of noise", i.raw(noise)),
+		bad("a million bytes that begin like a JWT", i.message("eyJ"+strings.Repeat("A", 1<<20-1024))),
+		bad("deeply nested JSON", i.message(nested())),
+	}
+}
+
+// wrongClaims is what a server signed, and should not have.
+func (i *impostor) wrongClaims() []badInput {
+	other, err := nkeys.CreateServer()
+	callouttest.Must(i.t, err)
+	otherIssuer := callouttest.NewKeys(i.t)
+	noReply := i.with(func(*jwt.AuthorizationRequestClaims) {})
+	noReply.Reply = ""
+	malformed := callout.Malformed
+	return []badInput{
+		{
+			name: "iss is not the server", outcome: malformed, code: callout.CodeServerID,
+			msg: i.with(func(c *jwt.AuthorizationRequestClaims) { c.Server.ID = public(i.t, other) }),
+		},
+		{
+			name: "wrong audience", outcome: malformed, code: callout.CodeAudience,
+			msg: i.with(func(c *jwt.AuthorizationRequestClaims) { c.Audience = "somebody" }),
+		},
+		{
+			name: "expired", outcome: callout.Shed, code: callout.CodeRequestExpired,
+			msg: i.with(func(c *jwt.AuthorizationRequestClaims) { c.Expires = time.Now().Add(-time.Minute).Unix() }),
+		},
+		{
+			name: "never expires", outcome: callout.Shed, code: callout.CodeRequestExpired,
+			msg: i.with(func(c *jwt.AuthorizationRequestClaims) { c.Expires = 0 }),
+		},
+		{
+			name: "not valid yet", outcome: malformed, code: callout.CodeNotARequest,
+			msg: i.with(func(c *jwt.AuthorizationRequestClaims) { c.NotBefore = time.Now().Add(time.Hour).Unix() }),
+		},
+		{
+			name: "user nkey is an account's", outcome: malformed, code: callout.CodeUserNkey,
+			msg: i.with(func(c *jwt.AuthorizationRequestClaims) { c.UserNkey = otherIssuer.Issuer }),
+		},
+		{
+			name: "user nkey is none", outcome: malformed, code: callout.CodeUserNkey,
+			msg: i.with(func(c *jwt.AuthorizationRequestClaims) { c.UserNkey = "" }),
+		},
+		{
+			name: "unknown issuer", outcome: callout.Unavailable, code: callout.CodeIssuerUnknown,
+			msg: i.with(func(c *jwt.AuthorizationRequestClaims) { c.Subject = otherIssuer.Issuer }),
+		},
+		{name: "no reply subject", outcome: malformed, code: callout.CodeNoReply, msg: noReply},
+		{name: "claimed xkey without a header", outcome: malformed, code: map[bool]string{
+			false: callout.CodeXKeyMismatch, true: callout.CodePlaintext,
+		}[i.sealed], msg: i.raw([]byte(i.signed(i.claimsWithXKey())))},
+		{
+			name: "unknown key", outcome: callout.Denied, code: "key_unknown", answered: true,
+			msg: i.with(func(c *jwt.AuthorizationRequestClaims) { c.ConnectOptions.Token = "nobody-key" }),
+		},
+		{
+			name: "nothing wrong", outcome: callout.Granted, code: callout.CodeGranted, answered: true,
+			msg: i.with(func(*jwt.AuthorizationRequestClaims) {}),
+		},
+	}
+}
+
+func (i *impostor) claimsWithXKey() *jwt.AuthorizationRequestClaims {
+	i.t.Helper()
+	c := i.claims()
+	c.Server.XKey = public(i.t, i.curve)
+	return c
+}
+
+// wrongSeals is what a server sealed wrongly, or not at all.
+func (i *impostor) wrongSeals() []badInput {
+	token := i.signed(i.claims())
+	other, err := nkeys.CreateCurveKeys()
+	callouttest.Must(i.t, err)
+	noClaim := i.claims()
+	noClaim.Server.XKey = ""
+	strange := i.raw(i.seal([]byte(token), public(i.t, other)))
+	strange.Header.Set("Nats-Server-Xkey", public(i.t, i.curve))
+	swapped := i.raw(i.seal([]byte(token), i.service.XKey))
+	swapped.Header.Set("Nats-Server-Xkey", public(i.t, other))
+	headless := i.raw(i.seal([]byte(token), i.service.XKey))
+	garbled := i.message(token)
+	garbled.Header.Set("Nats-Server-Xkey", "XNOTAKEY")
+	flipped := i.message(token)
+	flipped.Data = bytes.Clone(flipped.Data)
+	flipped.Data[len(flipped.Data)-1] ^= 1
+	twice := i.message(string(i.seal([]byte(token), i.service.XKey)))
+	return []badInput{
+		{name: "half a JWT in the clear", msg: i.raw([]byte(token[:20])), outcome: callout.Malformed, code: callout.CodePlaintext},
+		{name: "deeply nested JSON in the clear", msg: i.raw([]byte(nested())), outcome: callout.Malformed, code: callout.CodePlaintext},
+		{name: "plaintext while an xkey is set", msg: i.raw([]byte(token)), outcome: callout.Malformed, code: callout.CodePlaintext},
+		{name: "sealed to another key", msg: strange, outcome: callout.Unavailable, code: callout.CodeXKeyUnknown},
+		{name: "sealed by another key", msg: swapped, outcome: callout.Unavailable, code: callout.CodeXKeyUnknown},
+		{name: "changed under the seal", msg: flipped, outcome: callout.Unavailable, code: callout.CodeXKeyUnknown},
+		{name: "header missing", msg: headless, outcome: callout.Malformed, code: callout.CodeNotARequest},
+		{name: "header is no key", msg: garbled, outcome: callout.Malformed, code: callout.CodeNotARequest},
+		{name: "sealed twice", msg: twice, outcome: callout.Malformed, code: callout.CodeNotARequest},
+		{
+			name: "header and claim differ", outcome: callout.Malformed, code: callout.CodeXKeyMismatch,
+			msg: i.with(func(c *jwt.AuthorizationRequestClaims) { c.Server.XKey = public(i.t, other) }),
+		},
+		{name: "claim names no xkey", outcome: callout.Malformed, code: callout.CodeXKeyMismatch, msg: i.message(i.signed(noClaim))},
+	}
+}

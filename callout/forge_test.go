@@ -1,0 +1,42 @@
+package callout_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nkeys"
+
+	"usher/callouttest"
+)
+
+const jwtHeader = `{"typ":"JWT","alg":"ed25519-nkey"}`
+
+// encodeLoosely signs claims with any key, as the library that makes proper
+// ones would refuse to.
+func encodeLoosely(t *testing.T, c jwt.Claims, key nkeys.KeyPair) string {
+	t.Helper()
+	c.Claims().Issuer = public(t, key)
+	payload, err := json.Marshal(c)
+	callouttest.Must(t, err)
+	return sign(t, jwtHeader, string(payload), key)
+}
+
+func sign(t *testing.T, header, payload string, key nkeys.KeyPair) string {
+	t.Helper()
+	b64 := base64.RawURLEncoding.EncodeToString
+	toSign := b64([]byte(header)) + "." + b64([]byte(payload))
+	sig, err := key.Sign([]byte(toSign))
+	callouttest.Must(t, err)
+	return toSign + "." + b64(sig)
+}
+
+// nested returns a JWT whose claims are JSON nested far deeper than any decoder
+// should follow.
+func nested() string {
+	b64 := base64.RawURLEncoding.EncodeToString
+	deep := `{"nats":` + strings.Repeat(`[`, 200_000) + strings.Repeat(`]`, 200_000) + `}`
+	return b64([]byte(jwtHeader)) + "." + b64([]byte(deep)) + ".AAAA"
+}

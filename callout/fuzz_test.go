@@ -1,0 +1,191 @@
+package callout
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nkeys"
+
+	"usher/issuer"
+	"usher/tokens"
+)
+
+// fuzzNow is the time of every fuzzed request, so that seeds never go stale.
+var fuzzNow = time.Unix(1_800_000_000, 0)
+
+// FuzzOpen: whatever comes in, the decoder does not panic, and what it refuses
+// has a code of the table that is answered with silence. What it takes has been
+// signed by the server that it names.
+func FuzzOpen(f *testing.F) {
+	plain, sealed := fuzzKeyring(f, false), fuzzKeyring(f, true)
+	server, curve := fuzzKey(f, nkeys.PrefixByteServer, 1), fuzzKey(f, nkeys.PrefixByteCurve, 1)
+	xkey := public(f, curve)
+
+	token := fuzzRequest(f, server, "")
+	f.Add([]byte(token), "")
+	f.Add([]byte(token), xkey)
+	f.Add([]byte(token[:len(token)/2]), "")
+	f.Add([]byte(strings.ReplaceAll(token, ".", "..")), "")
+	f.Add([]byte("eyJ.eyJ.eyJ"), "")
+	f.Add([]byte("eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.e30.AAAA"), "")
+	f.Add([]byte("xkv1"), xkey)
+	f.Add([]byte(""), "X")
+	bound := fuzzRequest(f, server, xkey)
+	box, err := curve.Seal([]byte(bound), sealed.XKeys()[0].PublicKey())
+	must(f, err)
+	f.Add(box, xkey)
+	f.Add(box, "")
+	f.Add(box[:40], xkey)
+	empty, err := curve.Seal(nil, sealed.XKeys()[0].PublicKey())
+	must(f, err)
+	f.Add(empty, xkey)
+
+	f.Fuzz(func(t *testing.T, data []byte, header string) {
+		for _, keys := range []*issuer.Keyring{plain, sealed} {
+			req, err := open(data, header, keys, fuzzNow, time.Second)
+			if err == nil {
+				if c := req.claims; c.Issuer != c.Server.ID || !nkeys.IsValidPublicServerKey(c.Issuer) {
+					t.Errorf("taken from %q for %q", c.Issuer, c.Server.ID)
+				}
+				if (req.xkey == nil) != (keys == plain) {
+					t.Error("taken in the clear with an xkey, or sealed without one")
+				}
+				continue
+			}
+			var r *refusal
+			if !errors.As(err, &r) {
+				t.Fatalf("refused without a code: %v", err)
+			}
+			i := slices.IndexFunc(Codes(), func(c Code) bool { return c.Code == r.code })
+			if i < 0 {
+				t.Fatalf("code %q is not in the table", r.code)
+			}
+			if o := Codes()[i].Outcome; o == Granted || o == Denied {
+				t.Errorf("refused with %s, which is %s", r.code, o)
+			}
+		}
+	})
+}
+
+// FuzzCredential: the token is one of the fields that the client filled, taken
+// as it is; a selection is what the user name asks for, and never the token.
+func FuzzCredential(f *testing.F) {
+	for _, s := range [][4]string{
+		{"token", "", "", "127.0.0.1"},
+		{"", "user", "password", "::1"},
+		{"", "token", "", "fe80::1%eth0"},
+		{"token", "project=shop", "token", "::ffff:10.0.0.1"},
+		{"", "project=shop", "key", ""},
+		{"", "account=APP", "key", "not an address"},
+		{"", "project=", "project=", "1.2.3.4:5"},
+		{"", "account=*", "", "0"},
+		{"\x00", "project=a.b>", "é", "127.0.0.1"},
+	} {
+		f.Add(s[0], s[1], s[2], s[3])
+	}
+	f.Fuzz(func(t *testing.T, token, user, password, host string) {
+		claims := jwt.NewAuthorizationRequestClaims("A")
+		claims.ConnectOptions = jwt.ConnectOptions{Token: token, Username: user, Password: password}
+		claims.ClientInformation.Host = host
+		c := CredentialOf(claims)
+		got := c.Token()
+		if !slices.Contains([]string{token, user, password}, got) {
+			t.Errorf("the token %q is none of the fields", got)
+		}
+		if got == "" && token+user+password != "" {
+			t.Error("a field is filled, and there is no token")
+		}
+		sel := c.Selection()
+		if sel.Project != "" && user != "project="+sel.Project || sel.Account != "" && user != "account="+sel.Account {
+			t.Errorf("user name %q selects %+v", user, sel)
+		}
+		if sel.Project+sel.Account != "" && got == user {
+			t.Errorf("%q is both token and selection", user)
+		}
+		if a := c.Addr(); a.IsValid() && (a.Is4In6() || a.Zone() != "") {
+			t.Errorf("address %v of %q is not plain", a, host)
+		}
+		hidden := (tokens.Credential{}).String()
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+			if text := fmt.Sprintf(verb, c); !strings.Contains(text, hidden) {
+				t.Errorf("with %s the credential shows as %q", verb, text)
+			}
+		}
+	})
+}
+
+// fuzzKey returns the same key in every process that fuzzes, or none would
+// understand what another one found.
+func fuzzKey(f *testing.F, kind nkeys.PrefixByte, n byte) nkeys.KeyPair {
+	f.Helper()
+	bits := bytes.NewReader(bytes.Repeat([]byte{n}, 64))
+	create := func() (nkeys.KeyPair, error) { return nkeys.CreatePairWithRand(kind, bits) }
+	if kind == nkeys.PrefixByteCurve {
+		create = func() (nkeys.KeyPair, error) { return nkeys.CreateCurveKeysWithRand(bits) }
+	}
+	kp, err := create()
+	must(f, err)
+	return kp
+}
+
+// fuzzRequest returns a request that is right, bound to an xkey if there is one.
+func fuzzRequest(f *testing.F, server nkeys.KeyPair, xkey string) string {
+	f.Helper()
+	c := jwt.NewAuthorizationRequestClaims("A")
+	c.Audience, c.UserNkey, c.Expires = requestAudience, public(f, fuzzKey(f, nkeys.PrefixByteUser, 1)), fuzzNow.Unix()+2
+	c.Server = jwt.ServerID{ID: public(f, server), XKey: xkey}
+	c.Subject = public(f, fuzzKey(f, nkeys.PrefixByteAccount, 1))
+	token, err := c.Encode(server)
+	must(f, err)
+	return token
+}
+
+// fuzzKeyring returns a keyring. The harness, which has one, imports this package.
+func fuzzKeyring(f *testing.F, sealed bool) *issuer.Keyring {
+	f.Helper()
+	dir := f.TempDir()
+	kinds := map[string]nkeys.PrefixByte{"issuer": nkeys.PrefixByteAccount}
+	if sealed {
+		kinds["xkey"] = nkeys.PrefixByteCurve
+	}
+	for name, kind := range kinds {
+		seed, err := fuzzKey(f, kind, 2).Seed()
+		must(f, err)
+		must(f, os.WriteFile(filepath.Join(dir, name+issuer.SeedSuffix), seed, 0o600))
+	}
+	keys, err := issuer.LoadKeyring(dir, issuer.KeyringConfig{})
+	must(f, err)
+	return keys
+}
+
+func public(f *testing.F, kp nkeys.KeyPair) string {
+	f.Helper()
+	p, err := kp.PublicKey()
+	must(f, err)
+	return p
+}
+
+func must(f *testing.F, err error) {
+	f.Helper()
+	if err != nil {
+		f.Fatal(err)
+	}
+}
+
+func TestCodesAreUnique(t *testing.T) {
+	seen := map[string]bool{}
+	for _, c := range Codes() {
+		if seen[c.Code] || c.Code == "" || c.Meaning == "" {
+			t.Errorf("code %q is there twice, or empty", c.Code)
+		}
+		seen[c.Code] = true
+	}
+}

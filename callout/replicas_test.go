@@ -1,0 +1,107 @@
+package callout_test
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
+
+	"usher/callouttest"
+	"usher/tokens/health"
+)
+
+// newReplicas starts one server and n services that share nothing but the
+// keyring directory and the directory.
+func newReplicas(t *testing.T, sealed bool, n int) (stage, []*callouttest.Service) {
+	t.Helper()
+	keys := callouttest.NewKeys(t)
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed})
+	dir := callouttest.KeyringDir(t, sealed, keys)
+	services := make([]*callouttest.Service, n)
+	for i := range services {
+		services[i] = callouttest.StartService(t, callouttest.ServiceConfig{
+			URLs: srv.URL(), Keyring: dir, Directory: callouttest.Directory(callouttest.DirectoryText),
+		})
+	}
+	return stage{t, srv, services[0], keys}, services
+}
+
+func TestReplicas(t *testing.T) {
+	s, services := newReplicas(t, true, 2)
+	for range 60 { // so few for one replica only: 1 in 2^59
+		s.connect(t, "publisher-key").Close()
+	}
+	for i, service := range services {
+		service.WaitEvent(t, "granted")
+		if n := len(service.Events(t)); n == 60 {
+			t.Errorf("replica %d got all requests", i)
+		}
+	}
+	token, err := health.New(t.Context(), services[0].Keyring.Signers()[0], rand.Reader, time.Now())
+	callouttest.Must(t, err)
+	services[0].Stop(t)
+	s.service = services[1]
+	if user, account := s.placed(t, s.connect(t, token)); user != health.UserName || account != callouttest.HealthAccount {
+		t.Errorf("the other replica placed the health check as %q in %q", user, account)
+	}
+	if e := newest(services[1].Events(t)); e.Text("method") != "healthcheck" {
+		t.Errorf("event: %v", e)
+	}
+}
+
+func newest(events []callouttest.Event) callouttest.Event {
+	if len(events) == 0 {
+		return nil
+	}
+	return events[len(events)-1]
+}
+
+// Every connection of the service is one instance for nats micro.
+func TestMicro(t *testing.T) {
+	keys := callouttest.NewKeys(t)
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys})
+	callouttest.StartService(t, callouttest.ServiceConfig{
+		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Connections: 3,
+		Directory: callouttest.Directory(callouttest.DirectoryText),
+	})
+	nc := srv.Connect(t, callouttest.ServiceUser)
+	for _, verb := range []string{"PING", "INFO", "STATS"} {
+		instances := map[string]bool{}
+		for _, data := range ask(t, nc, "$SRV."+verb+".usher", 3) {
+			var id micro.ServiceIdentity
+			callouttest.Must(t, json.Unmarshal(data, &id))
+			if id.Name != "usher" || id.Version != "0.0.0-test" {
+				t.Errorf("%s: %s", verb, data)
+			}
+			instances[id.ID] = true
+		}
+		if len(instances) != 3 {
+			t.Errorf("%s: %d instances", verb, len(instances))
+		}
+	}
+	if _, err := nc.Request("$SRV.PING.other", nil, patience); err == nil {
+		t.Error("a service of another name answered")
+	}
+}
+
+// ask returns the first n answers, and fails if there is another one.
+func ask(t *testing.T, nc *nats.Conn, subject string, n int) [][]byte {
+	t.Helper()
+	answers, err := nc.SubscribeSync(nc.NewInbox())
+	callouttest.Must(t, err)
+	defer answers.Unsubscribe() //nolint:errcheck // the connection ends with the test
+	callouttest.Must(t, nc.PublishRequest(subject, answers.Subject, nil))
+	var all [][]byte
+	for range n {
+		m, err := answers.NextMsg(patience)
+		callouttest.Must(t, err)
+		all = append(all, m.Data)
+	}
+	if m, err := answers.NextMsg(50 * time.Millisecond); err == nil {
+		t.Errorf("one answer too many: %s", m.Data)
+	}
+	return all
+}

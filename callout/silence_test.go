@@ -1,0 +1,66 @@
+package callout_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/callouttest"
+	"usher/identity"
+	"usher/tokens"
+)
+
+// undecided is a verifier whose backend is down.
+type undecided struct{}
+
+func (undecided) Name() string { return "undecided" }
+
+func (undecided) Verify(context.Context, *tokens.Credential) (identity.Identity, error) {
+	return identity.Identity{}, fmt.Errorf("%w: the backend is down", tokens.ErrUnavailable)
+}
+
+// What cannot be decided is not answered. A nats-server that has no answer
+// within its authorization.timeout sends "Authorization Violation" all the
+// same, so that must be longer than clients wait: then they take it for a
+// timeout, and try again. nats.go gives up after 2 s, or 2.3 s when its own
+// timeout is longer, because the server's first PING ends its handshake.
+func TestSilence(t *testing.T) {
+	var clients sync.WaitGroup
+	for _, c := range []struct {
+		name          string
+		server        float64 // seconds
+		client        time.Duration
+		authorization bool // the client sees an authorization error
+	}{
+		{"client's default", silenceTimeout, nats.DefaultTimeout, false},
+		{"patient client", silenceTimeout, patience, false},
+		{"patient client, server's default", 2, patience, true}, // what not to do
+	} {
+		keys := callouttest.NewKeys(t)
+		srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Timeout: c.server})
+		service := callouttest.StartService(t, callouttest.ServiceConfig{
+			URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys),
+			Directory: callouttest.Directory(callouttest.DirectoryText),
+			Verifiers: []tokens.Verifier{undecided{}},
+		})
+		clients.Go(func() {
+			nc, err := nats.Connect(srv.URL(), nats.Token("publisher-key"), nats.Timeout(c.client))
+			if err == nil {
+				nc.Close()
+				t.Errorf("%s: let in", c.name)
+			} else if got := errors.Is(err, nats.ErrAuthorization); got != c.authorization {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		})
+		e := service.WaitEvent(t, "verifier_unavailable")
+		if e.Text("outcome") != "unavailable" {
+			t.Errorf("%s: event %v", c.name, e)
+		}
+	}
+	clients.Wait()
+}
