@@ -19,13 +19,13 @@ func apikeyCommand() *cli.Command {
 		Subcommands: []*cli.Command{{
 			Name:      "new",
 			Usage:     "make a new API key for a user",
-			UsageText: "usher apikey new --user NAME [--id ID] [--expires-in 720h] [--json]",
+			UsageText: "usher apikey new --user NAME [--id ID] [--expires-in TIME] [--json]",
 			Description: "Prints the key on stdout, once: usher keeps none. The digest, which goes into\n" +
 				"directory.yaml, is printed on stderr.",
 			Flags: []cli.Flag{
 				&cli.StringFlag{Name: "user", Usage: "`NAME` of the user that the key is for"},
-				&cli.StringFlag{Name: "id", Usage: "name of the key in logs; default: the first digits of its digest"},
-				&cli.DurationFlag{Name: "expires-in", Usage: "how long the key is good for; default: for ever"},
+				&cli.StringFlag{Name: "id", Usage: "`ID` of the key in logs; default: the first digits of its digest"},
+				&cli.DurationFlag{Name: "expires-in", Usage: "`TIME` that the key is good for, such as 720h; default: for ever"},
 				&cli.BoolFlag{Name: "json", Usage: "print key and digest as JSON on stdout"},
 			},
 			Action: apikeyNew,
@@ -42,12 +42,12 @@ type newKey struct {
 }
 
 func apikeyNew(c *cli.Context) error {
-	if err := arguments(c, 0, "apikey new --user NAME"); err != nil {
+	if err := arguments(c, 0); err != nil {
 		return err
 	}
 	user, id := c.String("user"), c.String("id")
 	if user == "" {
-		return usageError("usage: usher apikey new --user NAME", "whose key?")
+		return usageError("say it with --user NAME", "whose key?")
 	}
 	if err := directory.CheckName(user); err != nil {
 		return usageError("letters, digits, '-' and '_'", "user name %w", err)

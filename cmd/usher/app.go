@@ -2,8 +2,10 @@ package main
 
 import (
 	"errors"
+	"flag"
+	"fmt"
 	"io"
-	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -22,78 +24,112 @@ Exit codes: 0 ok, 1 runtime, 2 usage, 3 configuration, 4 denied.`
 
 // newApp returns the command line. urfave/cli would print usage errors to
 // stdout, exit by itself and exit 3 on an unknown command; it is told otherwise.
+// Its help flag and command are package-level variables that it writes to, so
+// they are hidden: "--help" arrives as flag.ErrHelp then.
 func newApp(stdout, stderr io.Writer) *cli.App {
 	app := &cli.App{
-		Name:            "usher",
-		Usage:           "auth callout service for NATS",
-		UsageText:       "usher COMMAND [options]",
-		Description:     description,
-		Writer:          stdout,
-		ErrWriter:       stderr,
-		HideVersion:     true,
-		HideHelpCommand: false,
-		ExitErrHandler:  func(*cli.Context, error) {},
-		OnUsageError:    onUsageError,
-		Action:          group,
+		Name:           "usher",
+		Usage:          "auth callout service for NATS",
+		UsageText:      "usher COMMAND [options]",
+		Description:    description,
+		Writer:         stdout,
+		ErrWriter:      stderr,
+		HideVersion:    true,
+		HideHelp:       true,
+		ExitErrHandler: func(*cli.Context, error) {},
+		Action:         group,
 		Commands: []*cli.Command{
 			devCommand(), initCommand(), serveCommand(),
 			apikeyCommand(),
-			checkCommand(), explainCommand(), tryCommand(), healthcheckCommand(), versionCommand(),
+			checkCommand(), explainCommand(), tryCommand(), healthcheckCommand(), versionCommand(), helpCommand(),
 		},
 	}
+	app.OnUsageError = onUsageError(root(app))
 	for _, c := range app.Commands {
-		prepare(c)
+		prepare(app.Name, c)
+		c.HelpName = c.Name // urfave/cli puts the program before it
 	}
 	return app
 }
 
-// prepare makes a command and those below it fail like all others.
-func prepare(c *cli.Command) {
-	c.OnUsageError = onUsageError
-	c.HideHelpCommand = true
+// prepare makes a command and those below it fail, and help, like all others.
+func prepare(parent string, c *cli.Command) {
+	c.HelpName = parent + " " + c.Name
+	c.HideHelp = true
+	c.OnUsageError = onUsageError(c)
+	if c.UsageText == "" {
+		c.UsageText = c.HelpName
+	}
 	if len(c.Subcommands) > 0 {
+		c.UsageText = c.HelpName + " COMMAND [options]"
 		c.Action = group
 	}
 	for _, sub := range c.Subcommands {
-		prepare(sub)
+		prepare(c.HelpName, sub)
 	}
 }
 
-func onUsageError(c *cli.Context, err error, _ bool) error {
-	return usageError("see usher help "+c.Command.Name, "%w", err)
+func onUsageError(command *cli.Command) cli.OnUsageErrorFunc {
+	return func(c *cli.Context, err error, _ bool) error {
+		if errors.Is(err, flag.ErrHelp) {
+			return showHelp(c.App.Writer, command)
+		}
+		return usageError("see "+strings.Replace(command.HelpName, "usher", "usher help", 1), "%w", err)
+	}
 }
 
 // group is what a command does that only holds others.
 func group(c *cli.Context) error {
-	if name := c.Args().First(); name != "" {
-		var known []string
-		for _, sub := range c.Command.Subcommands {
-			known = append(known, sub.Name)
-		}
-		return usageError(strictyaml.Suggest(name, "commands", known), "there is no command %q", name)
+	command := c.Command
+	if c.Command.Name == c.App.Name { // a copy that urfave/cli made
+		command = root(c.App)
 	}
-	if err := cli.ShowSubcommandHelp(c); err != nil {
+	if name := c.Args().First(); name != "" {
+		return unknownCommand(name, command.Subcommands)
+	}
+	if err := showHelp(c.App.ErrWriter, command); err != nil {
 		return err
 	}
 	return &exitError{code: exitUsage}
 }
 
+func unknownCommand(name string, commands []*cli.Command) error {
+	var known []string
+	for _, c := range commands {
+		known = append(known, c.Name)
+	}
+	if len(known) == 0 {
+		return usageError("", "there is no command %q", name)
+	}
+	return usageError(strictyaml.Suggest(name, "commands", known), "there is no command %q", name)
+}
+
 // arguments checks how many arguments a verb has, and that none looks like an
 // option that came too late.
-func arguments(c *cli.Context, want int, usage string) error {
-	if c.NArg() != want {
-		return usageError("usage: usher "+usage, "expected %d arguments, found %d", want, c.NArg())
+func arguments(c *cli.Context, want int) error {
+	usage := "usage: " + strings.Join(strings.Fields(c.Command.UsageText), " ")
+	for _, a := range c.Args().Slice() {
+		if len(a) > 1 && a[0] == '-' {
+			return usageError(usage, "options come before arguments: %s", a)
+		}
 	}
-	if slices.ContainsFunc(c.Args().Slice(), func(a string) bool { return len(a) > 1 && a[0] == '-' }) {
-		return usageError("usage: usher "+usage, "options come before arguments")
+	if n := c.NArg(); n != want {
+		return usageError(usage, "expected %s, found %d", counted(want, "argument"), n)
 	}
 	return nil
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 var errNoConfig = errors.New("which configuration?")
 
 func configFlag() cli.Flag {
-	return &cli.StringFlag{Name: "config", Aliases: []string{"c"}, Usage: "`FILE` with the configuration (usher.yaml)"}
+	return &cli.StringFlag{Name: "config", Aliases: []string{"c"}, Usage: "`FILE` with the configuration: usher.yaml"}
 }
 
 func configPath(c *cli.Context) (string, error) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -25,7 +26,7 @@ func checkCommand() *cli.Command {
 			&cli.BoolFlag{Name: "json", Usage: "print findings as JSON"},
 		},
 		Action: func(c *cli.Context) error {
-			if err := arguments(c, 0, "check -c FILE [--offline] [--json]"); err != nil {
+			if err := arguments(c, 0); err != nil {
 				return err
 			}
 			cfg, err := loadConfig(c)
@@ -113,7 +114,7 @@ func (f *findings) servers(ctx context.Context, cfg *config.Config, keys *issuer
 		return
 	}
 	for _, url := range cfg.NATS.URLs {
-		s := serverCheck{findings: f, cfg: cfg, keys: keys, url: url}
+		s := serverCheck{findings: f, cfg: cfg, keys: keys, url: url, now: time.Now}
 		s.run(ctx, opts)
 	}
 }

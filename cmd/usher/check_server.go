@@ -29,6 +29,7 @@ type serverCheck struct {
 	cfg  *config.Config
 	keys *issuer.Keyring
 	url  string
+	now  func() time.Time
 }
 
 func (s *serverCheck) run(ctx context.Context, opts []nats.Option) {
@@ -116,7 +117,7 @@ func (s *serverCheck) knock(ctx context.Context, seen <-chan *nats.Msg) (callout
 	for {
 		select {
 		case m := <-seen:
-			sight := callout.Inspect(m, s.keys, time.Now())
+			sight := callout.Inspect(m, s.keys, s.now())
 			// One that cannot be opened may be another client's; it says the same of the server.
 			if sight.Client == name || sight.Issuer == "" {
 				return sight, true

@@ -29,8 +29,8 @@ func devCommand() *cli.Command {
 		Description: "Prints a command to paste for each demo identity, and one that is refused.\n" +
 			"Not for production: the tokens are printed. Ctrl-C ends it.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` for nats-server; port 0 takes a free one (default: " + defaultListen + ", or what DIR says)"},
-			&cli.StringFlag{Name: "dir", Usage: "`DIR` that keeps keys and state; default: one that is removed at the end"},
+			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` for nats-server, 0 takes a free port; default: " + defaultListen + ", or as in DIR"},
+			&cli.StringFlag{Name: "dir", Usage: "`DIR` that keeps keys and state; default: a temporary one, removed at the end"},
 			&cli.BoolFlag{Name: "json", Usage: "print one line of JSON on stdout when ready"},
 		},
 		Action: dev,
@@ -38,11 +38,11 @@ func devCommand() *cli.Command {
 }
 
 func dev(c *cli.Context) error {
-	if err := arguments(c, 0, "dev [--listen HOST:PORT] [--dir DIR] [--json]"); err != nil {
+	if err := arguments(c, 0); err != nil {
 		return err
 	}
 	if l := c.String("listen"); l != "" {
-		if err := checkListen(l); err != nil {
+		if err := checkListen("listen", l); err != nil {
 			return err
 		}
 	}

@@ -13,15 +13,16 @@ import (
 
 func explainCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "explain",
-		Usage:     "say what a credential may do, and why, without connecting",
-		UsageText: "usher explain -c FILE --token-file F [--user U] [--host ADDR] [--publish SUBJECT] [--subscribe SUBJECT] [--json]",
+		Name:  "explain",
+		Usage: "say what a credential may do, and why, without connecting",
+		UsageText: "usher explain -c FILE --token-file FILE [--user NAME] [--host ADDR]\n" +
+			"    [--publish SUBJECT] [--subscribe SUBJECT] [--json]",
 		Description: "Goes the way of a live request. Exits 4 if the credential is refused, or a subject\n" +
 			"that was asked for is.",
 		Flags: []cli.Flag{
 			configFlag(),
 			&cli.StringFlag{Name: "token-file", Usage: "`FILE` with the token; - reads it from stdin"},
-			&cli.StringFlag{Name: "user", Usage: "user name that goes with it, such as project=P; the token is the password then"},
+			&cli.StringFlag{Name: "user", Usage: "user `NAME` to go with it, such as project=P; the token is its password"},
 			&cli.StringFlag{Name: "host", Usage: "`ADDR` that the client would connect from"},
 			&cli.StringSliceFlag{Name: "publish", Usage: "would it be allowed to publish to `SUBJECT`?"},
 			&cli.StringSliceFlag{Name: "subscribe", Usage: "would it be allowed to subscribe to `SUBJECT`?"},
@@ -32,7 +33,7 @@ func explainCommand() *cli.Command {
 }
 
 func explain(c *cli.Context) error {
-	if err := arguments(c, 0, "explain -c FILE --token-file F"); err != nil {
+	if err := arguments(c, 0); err != nil {
 		return err
 	}
 	asked, err := askedFor(c)
@@ -76,7 +77,7 @@ func credentialOf(c *cli.Context) (tokens.Credential, error) {
 	var credential tokens.Credential
 	path := c.String("token-file")
 	if path == "" {
-		return credential, usageError("--token-file F; - reads it from stdin", "which token?")
+		return credential, usageError("say it with --token-file FILE; - reads it from stdin", "which token?")
 	}
 	token, err := readToken(c, path)
 	if err != nil {

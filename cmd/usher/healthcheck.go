@@ -33,7 +33,7 @@ func healthcheckCommand() *cli.Command {
 			"an echo within 1 s. Silent when all is well; else says why and exits non-zero.",
 		Flags: []cli.Flag{configFlag()},
 		Action: func(c *cli.Context) error {
-			if err := arguments(c, 0, "healthcheck -c FILE"); err != nil {
+			if err := arguments(c, 0); err != nil {
 				return err
 			}
 			cfg, err := loadConfig(c)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	mathrand "math/rand/v2"
+	"os/signal"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -130,6 +131,8 @@ func (in *instance) run(ctx context.Context) error {
 
 // serve is run without the audit's end; started is called once everything runs.
 func (in *instance) serve(ctx context.Context, started func()) error {
+	hangup := catchHangup()
+	defer signal.Stop(hangup)
 	if err := in.startWeb(ctx); err != nil {
 		return err
 	}
@@ -143,7 +146,7 @@ func (in *instance) serve(ctx context.Context, started func()) error {
 	}
 	side, stop := context.WithCancel(context.Background())
 	var helpers sync.WaitGroup
-	helpers.Go(func() { onHangup(side, in.hangup) })
+	helpers.Go(func() { onHangup(side, hangup, in.hangup) })
 	helpers.Go(func() { in.renewHealthToken(side) })
 	helpers.Go(func() { in.watchDirectory(side) })
 	in.log.LogAttrs(ctx, slog.LevelInfo, "usher runs", slog.String("version", semver()),

@@ -22,7 +22,7 @@ func serveCommand() *cli.Command {
 			"taken, and ends. SIGHUP reads the directory again and reopens the audit file.",
 		Flags: []cli.Flag{configFlag()},
 		Action: func(c *cli.Context) error {
-			if err := arguments(c, 0, "serve -c FILE"); err != nil {
+			if err := arguments(c, 0); err != nil {
 				return err
 			}
 			cfg, err := loadConfig(c)
@@ -50,11 +50,15 @@ func loadConfig(c *cli.Context) (*config.Config, error) {
 	return cfg, nil
 }
 
-// onHangup calls f for every SIGHUP until ctx ends.
-func onHangup(ctx context.Context, f func()) {
+// catchHangup takes over SIGHUP, which would end the process.
+func catchHangup() chan os.Signal {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+	return hangup
+}
+
+// onHangup calls f for every SIGHUP until ctx ends.
+func onHangup(ctx context.Context, hangup <-chan os.Signal, f func()) {
 	for {
 		select {
 		case <-hangup:

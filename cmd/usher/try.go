@@ -24,9 +24,9 @@ func tryCommand() *cli.Command {
 		return append([]cli.Flag{
 			&cli.StringFlag{Name: "server", Aliases: []string{"s"}, Usage: "`URL` of nats-server", Value: "nats://" + defaultListen},
 			&cli.StringFlag{Name: "token-file", Usage: "`FILE` with the token; - reads it from stdin"},
-			&cli.StringFlag{Name: "user", Usage: "user name that goes with it, such as project=P; the token is the password then"},
-			&cli.StringFlag{Name: "inbox", Usage: "inbox `PREFIX` for what comes back, such as _INBOX_<user>", Value: "_INBOX"},
-			&cli.StringFlag{Name: "ca", Usage: "`FILE` with the certificate authority of the server"},
+			&cli.StringFlag{Name: "user", Usage: "user `NAME` to go with it, such as project=P; the token is its password"},
+			&cli.StringFlag{Name: "inbox", Usage: "inbox `PREFIX` for what comes back, as explain says it", Value: "_INBOX"},
+			&cli.StringFlag{Name: "ca", Usage: "`FILE` with the certificate authority of nats-server"},
 		}, more...)
 	}
 	return &cli.Command{
@@ -35,7 +35,7 @@ func tryCommand() *cli.Command {
 		Subcommands: []*cli.Command{
 			{
 				Name: "publish", Usage: "publish one message",
-				UsageText: "usher try publish --token-file F [--ack] SUBJECT MESSAGE",
+				UsageText: "usher try publish [-s URL] --token-file FILE [--ack] SUBJECT MESSAGE",
 				Flags:     flags(&cli.BoolFlag{Name: "ack", Usage: "expect the acknowledgement of a stream"}),
 				Action: func(c *cli.Context) error {
 					return try(c, 2, tryPublish)
@@ -43,15 +43,15 @@ func tryCommand() *cli.Command {
 			},
 			{
 				Name: "subscribe", Usage: "subscribe, and print the first message",
-				UsageText: "usher try subscribe --token-file F [--wait 3s] SUBJECT",
-				Flags:     flags(&cli.DurationFlag{Name: "wait", Usage: "how long to wait for a message", Value: tryWait}),
+				UsageText: "usher try subscribe [-s URL] --token-file FILE [--wait TIME] SUBJECT",
+				Flags:     flags(&cli.DurationFlag{Name: "wait", Usage: "`TIME` to wait for a message", Value: tryWait}),
 				Action: func(c *cli.Context) error {
 					return try(c, 1, trySubscribe)
 				},
 			},
 			{
 				Name: "consume", Usage: "fetch one message from a JetStream consumer, and acknowledge it",
-				UsageText: "usher try consume --token-file F STREAM CONSUMER",
+				UsageText: "usher try consume [-s URL] --token-file FILE STREAM CONSUMER",
 				Flags:     flags(),
 				Action: func(c *cli.Context) error {
 					return try(c, 2, tryConsume)
@@ -74,7 +74,7 @@ func (t *trial) refused() error {
 }
 
 func try(c *cli.Context, args int, do func(ctx context.Context, c *cli.Context, t *trial) (string, error)) error {
-	if err := arguments(c, args, "try "+c.Command.Name+" --help"); err != nil {
+	if err := arguments(c, args); err != nil {
 		return err
 	}
 	if subject := c.Args().First(); c.Command.Name != "consume" && !permissions.ValidSubject(subject) {

@@ -13,7 +13,7 @@ func versionCommand() *cli.Command {
 		Name:  "version",
 		Usage: "print version, revision, Go and platform",
 		Action: func(c *cli.Context) error {
-			if err := arguments(c, 0, "version"); err != nil {
+			if err := arguments(c, 0); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintf(c.App.Writer, "usher %s%s %s %s/%s\n",

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+)
+
+// helpCommand is ours, because that of urfave/cli knows no commands below
+// commands, and takes an unknown one for a runtime error.
+func helpCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "help",
+		Usage:     "say what a command does",
+		UsageText: "usher help [COMMAND...]",
+		Action: func(c *cli.Context) error {
+			here := c.App.Commands
+			page := root(c.App)
+			for _, name := range c.Args().Slice() {
+				next := find(here, name)
+				if next == nil {
+					return unknownCommand(name, here)
+				}
+				page, here = next, next.Subcommands
+			}
+			return showHelp(c.App.Writer, page)
+		},
+	}
+}
+
+// root returns the program as the command that holds all others.
+func root(a *cli.App) *cli.Command {
+	return &cli.Command{
+		HelpName: a.Name, Usage: a.Usage, UsageText: a.UsageText, Description: a.Description,
+		Subcommands: a.Commands, Flags: a.Flags,
+	}
+}
+
+func find(commands []*cli.Command, name string) *cli.Command {
+	for _, c := range commands {
+		if c.HasName(name) {
+			return c
+		}
+	}
+	return nil
+}
+
+// showHelp writes the page of one command.
+func showHelp(out io.Writer, c *cli.Command) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "%s: %s\n\nUsage:\n  %s\n", c.HelpName, c.Usage, strings.ReplaceAll(c.UsageText, "\n", "\n  "))
+	if c.Description != "" {
+		fmt.Fprintf(w, "\n%s\n", c.Description)
+	}
+	if len(c.Subcommands) > 0 {
+		fmt.Fprint(w, "\nCommands:\n")
+		for _, sub := range c.Subcommands {
+			fmt.Fprintf(w, "  %s\t%s\n", sub.Name, sub.Usage)
+		}
+		fmt.Fprintf(w, "\n%q says more of one of them.\n", strings.Replace(c.HelpName, "usher", "usher help", 1)+" COMMAND")
+	}
+	if len(c.Flags) > 0 {
+		fmt.Fprint(w, "\nOptions:\n")
+		for _, f := range c.Flags {
+			name, text := optionHelp(f)
+			fmt.Fprintf(w, "  %s\t%s\n", name, text)
+		}
+	}
+	return w.Flush()
+}
+
+// optionHelp returns both columns of an option. Its value is named by what
+// stands in back quotes in its text.
+func optionHelp(f cli.Flag) (name, text string) {
+	for _, n := range f.Names() {
+		if len(n) == 1 {
+			name = "-" + n + ", " + name
+		} else {
+			name += "--" + n
+		}
+	}
+	d, ok := f.(cli.DocGenerationFlag)
+	if !ok {
+		return name, ""
+	}
+	text = d.GetUsage()
+	if before, rest, ok := strings.Cut(text, "`"); ok {
+		value, after, _ := strings.Cut(rest, "`")
+		name, text = name+" "+value, before+value+after
+	}
+	switch f := f.(type) {
+	case *cli.StringFlag:
+		if f.Value != "" {
+			text += " (default " + f.Value + ")"
+		}
+	case *cli.DurationFlag:
+		if f.Value > 0 {
+			text += " (default " + f.Value.String() + ")"
+		}
+	case *cli.StringSliceFlag:
+		text += " (may be repeated)"
+	}
+	return name, text
+}
