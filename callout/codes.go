@@ -22,6 +22,7 @@ const (
 const (
 	CodeGranted         = "granted"
 	CodeNoCredential    = "no_credential"
+	CodeRejected        = "credential_rejected"
 	CodeNoRole          = "no_role"
 	CodeNotMember       = "not_member"
 	CodeNotInAccount    = "not_in_account"
@@ -72,6 +73,7 @@ func Codes() []Code {
 		{apikey.CodeNetwork, Denied, "The client's address is in none of the key's `networks`.", "Behind a proxy or NAT, nats-server sees that one's address."},
 		{apikey.CodeUserDisabled, Denied, "The user has `enabled: false`.", ""},
 		{health.CodeInvalid, Denied, "The token looks like usher's health check, and no issuer key of this keyring signed it, or it is too old.", "Do all replicas share one keyring? Is the health check reading the file that the running service writes?"},
+		{CodeRejected, Denied, "A verifier rejected the credential without a code of its own.", "The cause in the log says why."},
 		{CodeUserUnknown, Denied, "The verified identity is no user of the directory.", ""},
 		{CodeNoRole, Denied, "The user has neither a project nor a service role.", "Add it to a project's members."},
 		{CodeNotMember, Denied, "The user name asked for `project=P`, and the user is not a member of P.", ""},

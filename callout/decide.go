@@ -76,7 +76,7 @@ func (d *Decision) verifyFailed(err error) Decision {
 	case errors.Is(err, tokens.ErrNotApplicable):
 		return d.set(Denied, CodeNoCredential, "no credential that a verifier understands")
 	case errors.Is(err, tokens.ErrRejected):
-		return d.set(Denied, CodeNoCredential, err.Error())
+		return d.set(Denied, CodeRejected, err.Error())
 	case errors.Is(err, context.DeadlineExceeded):
 		return d.set(Shed, CodeTooLate, "the budget ran out while verifying")
 	default:

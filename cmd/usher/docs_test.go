@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +19,7 @@ import (
 
 	"usher/callout"
 	"usher/config"
+	"usher/directory/file"
 	"usher/setup"
 )
 
@@ -164,5 +166,31 @@ func TestCodesAreCounted(t *testing.T) {
 	i := slices.IndexFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == "usher_requests_total" })
 	if i < 0 || len(families[i].GetMetric()) != len(callout.Codes()) {
 		t.Fatalf("usher_requests_total does not have one series for each of %d codes", len(callout.Codes()))
+	}
+}
+
+var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
+
+// TestExamplesLoad: every YAML example of the documents is a directory that
+// usher takes.
+func TestExamplesLoad(t *testing.T) {
+	for _, name := range []string{"docs/directory.md"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(name)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks := yamlBlock.FindAllSubmatch(text, -1)
+		if len(blocks) == 0 {
+			t.Errorf("%s has no example", name)
+		}
+		for i, block := range blocks {
+			path := filepath.Join(t.TempDir(), "directory.yaml")
+			if err := os.WriteFile(path, block[1], 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := file.Load(path); err != nil {
+				t.Errorf("%s, example %d: %v", name, i, err)
+			}
+		}
 	}
 }
