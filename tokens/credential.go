@@ -1,6 +1,8 @@
 package tokens
 
 import (
+	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -18,14 +20,19 @@ type Credential struct {
 	Host string // address that the client connects from, as nats-server sees it
 }
 
-// String keeps secrets out of logs, whatever prints the credential.
-func (Credential) String() string { return "[credential]" }
+const hidden = "[credential]"
 
-// GoString keeps secrets out of %#v.
-func (Credential) GoString() string { return "[credential]" }
+// String keeps secrets out of logs, whatever prints the credential.
+func (Credential) String() string { return hidden }
+
+// Format keeps secrets out of every verb of fmt, the wrong ones too.
+func (Credential) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hidden) }
+
+// MarshalText keeps secrets out of JSON, also where a credential is a field.
+func (Credential) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
 // LogValue keeps secrets out of slog.
-func (Credential) LogValue() slog.Value { return slog.StringValue("[credential]") }
+func (Credential) LogValue() slog.Value { return slog.StringValue(hidden) }
 
 // Token returns the token of the credential: auth_token, or else the password
 // whatever the user name, or else the user name alone. Empty: there is none.

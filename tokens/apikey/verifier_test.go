@@ -1,0 +1,160 @@
+package apikey_test
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"usher/directory"
+	"usher/identity"
+	"usher/tokens"
+	"usher/tokens/apikey"
+)
+
+var (
+	from  = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	until = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	ours  = "usher_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABsfVDA"
+)
+
+func snapshot(t *testing.T) *directory.Snapshot {
+	t.Helper()
+	key := func(text string, change func(*directory.Key)) directory.Key {
+		k := directory.Key{ID: "id-" + text, Digest: directory.DigestOf(text)}
+		if change != nil {
+			change(&k)
+		}
+		return k
+	}
+	s, err := directory.NewSnapshot(directory.Records{Users: []directory.User{
+		{Name: "pia", Keys: []directory.Key{
+			key("plain", nil),
+			{Digest: directory.DigestOf(ours)},
+			key("dated", func(k *directory.Key) { k.NotBefore, k.Expires = from, until }),
+			key("off", func(k *directory.Key) { k.Disabled = true }),
+			key("netted", func(k *directory.Key) {
+				k.Networks = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("fe80::/10")}
+			}),
+			key(strings.Repeat("k", 4096), func(k *directory.Key) { k.ID = "longest" }),
+			key(strings.Repeat("k", 4097), func(k *directory.Key) { k.ID = "too-long" }),
+		}},
+		{Name: "gone", Disabled: true, Keys: []directory.Key{key("gone", func(k *directory.Key) { k.Disabled, k.Expires = true, from })}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestVerifier(t *testing.T) {
+	const malformed, unknown = apikey.CodeMalformed, apikey.CodeUnknown
+	tests := []struct {
+		name, token, host string
+		now               time.Time
+		code              string // empty: let in
+		who               string // user of the identity, let in or turned away
+	}{
+		{"a key", "plain", "", from, "", "pia"},
+		{"a key of usher's own form", ours, "", from, "", "pia"},
+		{"a key that nobody has", "other", "", from, unknown, ""},
+		{"a key in other case", "PLAIN", "", from, unknown, ""},
+		{"a key with white space", "plain ", "", from, unknown, ""},
+		{"a digest is no key", directory.DigestOf("plain").String(), "", from, unknown, ""},
+		{"a key mistyped", ours[:20] + "B" + ours[21:], "", from, malformed, ""},
+		{"a key cut off", ours[:20], "", from, malformed, ""},
+		{"the prefix alone", "usher_", "", from, malformed, ""},
+		{"the longest token", strings.Repeat("k", 4096), "", from, "", "pia"},
+		{"a token too long, though the directory has it", strings.Repeat("k", 4097), "", from, malformed, ""},
+		{"5,000 characters", strings.Repeat("x", 5000), "", from, malformed, ""},
+		{"before not_before", "dated", "", from.Add(-time.Nanosecond), apikey.CodeNotYetValid, "pia"},
+		{"at not_before", "dated", "", from, "", "pia"},
+		{"before expires", "dated", "", until.Add(-time.Nanosecond), "", "pia"},
+		{"at expires", "dated", "", until, apikey.CodeExpired, "pia"},
+		{"after expires", "dated", "", until.Add(time.Hour), apikey.CodeExpired, "pia"},
+		{"at expires, in another zone", "dated", "", until.In(time.FixedZone("x", 7200)), apikey.CodeExpired, "pia"},
+		{"a disabled key", "off", "", from, apikey.CodeDisabled, "pia"},
+		{"a disabled user, whatever the key", "gone", "", until, apikey.CodeUserDisabled, "gone"},
+		{"in the network", "netted", "10.1.2.3", from, "", "pia"},
+		{"at its end", "netted", "10.255.255.255", from, "", "pia"},
+		{"outside", "netted", "11.0.0.0", from, apikey.CodeNetwork, "pia"},
+		{"in the IPv6 network", "netted", "2001:db8:1::1", from, "", "pia"},
+		{"outside the IPv6 network", "netted", "2001:db9::1", from, apikey.CodeNetwork, "pia"},
+		{"IPv4 in IPv6", "netted", "::ffff:10.1.2.3", from, "", "pia"},
+		{"IPv4 in IPv6, outside", "netted", "::ffff:11.1.2.3", from, apikey.CodeNetwork, "pia"},
+		{"an address with a zone", "netted", "fe80::1%eth0", from, "", "pia"},
+		{"no address", "netted", "", from, apikey.CodeNetwork, "pia"},
+		{"a host name", "netted", "localhost", from, apikey.CodeNetwork, "pia"},
+		{"an address with a port", "netted", "10.1.2.3:4222", from, apikey.CodeNetwork, "pia"},
+		{"no networks, no address needed", "plain", "localhost", from, "", "pia"},
+	}
+	s := snapshot(t)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			v := apikey.NewVerifier(func() *directory.Snapshot { return s }, func() time.Time { return tt.now })
+			for _, c := range []tokens.Credential{
+				{AuthToken: tt.token, Host: tt.host},
+				{User: "alice", Password: tt.token, Host: tt.host},
+				{User: tt.token, Host: tt.host},
+			} {
+				id, err := v.Verify(t.Context(), &c)
+				if tt.code == "" {
+					if err != nil || id.Name != tt.who || id.Method != identity.MethodAPIKey || id.Authority != identity.AuthorityDirectory {
+						t.Errorf("got %+v, %v", id, err)
+					}
+					continue
+				}
+				var r *tokens.Reason
+				if !errors.As(err, &r) || !errors.Is(err, tokens.ErrRejected) || r.Code != tt.code || r.Identity.Name != tt.who {
+					t.Errorf("got %+v, %v", r, err)
+				}
+				if id.Name != "" {
+					t.Errorf("turned away with identity %+v", id)
+				}
+				if err != nil && len(tt.token) > 4 && strings.Contains(err.Error(), tt.token) {
+					t.Error("the key stands in the error")
+				}
+			}
+		})
+	}
+}
+
+func TestIdentityOfAKey(t *testing.T) {
+	s := snapshot(t)
+	v := apikey.NewVerifier(func() *directory.Snapshot { return s }, func() time.Time { return from })
+	id, err := v.Verify(t.Context(), &tokens.Credential{User: "project=shop", Password: "dated"})
+	if err != nil || id.KeyID != "id-dated" || !id.NotAfter.Equal(until) || id.Selection.Project != "shop" || id.Networks != nil {
+		t.Errorf("got %+v, %v", id, err)
+	}
+	id, err = v.Verify(t.Context(), &tokens.Credential{AuthToken: ours})
+	if err != nil || id.KeyID != directory.DigestOf(ours).KeyID() || !id.NotAfter.IsZero() || !id.Selection.IsZero() {
+		t.Errorf("got %+v, %v", id, err)
+	}
+	id, err = v.Verify(t.Context(), &tokens.Credential{AuthToken: "netted", Host: "10.0.0.1"})
+	if err != nil || len(id.Networks) != 3 {
+		t.Errorf("got %+v, %v", id, err)
+	}
+}
+
+func TestNoToken(t *testing.T) {
+	v := apikey.NewVerifier(func() *directory.Snapshot { t.Error("the directory was asked"); return nil }, time.Now)
+	if _, err := v.Verify(t.Context(), &tokens.Credential{Host: "10.0.0.1"}); !errors.Is(err, tokens.ErrNotApplicable) {
+		t.Errorf("got %v", err)
+	}
+	if v.Name() != "apikey" {
+		t.Errorf("name %q", v.Name())
+	}
+}
+
+// Without a directory nothing can be decided, and that is not a denial. A key
+// that is mistyped is no good with any directory.
+func TestNoDirectory(t *testing.T) {
+	v := apikey.NewVerifier(func() *directory.Snapshot { return nil }, time.Now)
+	if _, err := v.Verify(t.Context(), &tokens.Credential{AuthToken: "plain"}); !errors.Is(err, tokens.ErrUnavailable) || errors.Is(err, tokens.ErrRejected) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := v.Verify(t.Context(), &tokens.Credential{AuthToken: "usher_x"}); !errors.Is(err, tokens.ErrRejected) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,190 @@
+package tokens_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"usher/identity"
+	"usher/tokens"
+)
+
+// stub answers always the same and counts how often it was asked.
+type stub struct {
+	name  string
+	id    identity.Identity
+	err   error
+	asked int
+}
+
+func (s *stub) Name() string { return s.name }
+
+func (s *stub) Verify(context.Context, *tokens.Credential) (identity.Identity, error) {
+	s.asked++
+	return s.id, s.err
+}
+
+func TestChain(t *testing.T) {
+	unknown := errors.New("something else")
+	says := func(name string, err error) *stub {
+		return &stub{name: name, id: identity.Identity{Name: name}, err: err}
+	}
+	wrapped := func(err error) error { return fmt.Errorf("details: %w", err) }
+	tests := []struct {
+		name  string
+		chain []*stub
+		by    string // who decided
+		want  error  // nil: let in
+		asked int
+	}{
+		{"nobody to ask", nil, "", tokens.ErrNotApplicable, 0},
+		{"nobody's kind", []*stub{says("a", tokens.ErrNotApplicable), says("b", wrapped(tokens.ErrNotApplicable))}, "", tokens.ErrNotApplicable, 2},
+		{"the first that knows it decides", []*stub{says("a", nil), says("b", tokens.ErrRejected)}, "a", nil, 1},
+		{"the chain goes on to the second", []*stub{says("a", tokens.ErrNotApplicable), says("b", nil), says("c", nil)}, "b", nil, 2},
+		{"a rejection is final", []*stub{says("a", wrapped(tokens.ErrRejected)), says("b", nil)}, "a", tokens.ErrRejected, 1},
+		{"a reason is a rejection", []*stub{says("a", tokens.Reject("code", "cause", identity.Identity{})), says("b", nil)}, "a", tokens.ErrRejected, 1},
+		{"unavailable is final, and no denial", []*stub{says("a", wrapped(tokens.ErrUnavailable)), says("b", nil)}, "a", tokens.ErrUnavailable, 1},
+		{"a fault of ours is no denial", []*stub{says("a", unknown), says("b", nil)}, "a", tokens.ErrUnavailable, 1},
+		{"a deadline is no denial", []*stub{says("a", context.DeadlineExceeded), says("b", nil)}, "a", tokens.ErrUnavailable, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var chain tokens.Chain
+			for _, s := range tt.chain {
+				chain = append(chain, s)
+			}
+			id, by, err := chain.Verify(t.Context(), &tokens.Credential{AuthToken: "t"})
+			if by != tt.by || !errors.Is(err, tt.want) {
+				t.Errorf("%q decided %v, want %q and %v", by, err, tt.by, tt.want)
+			}
+			if tt.want == nil && id.Name != tt.by || tt.want != nil && id.Name != "" {
+				t.Errorf("identity %q", id.Name)
+			}
+			for _, other := range []error{tokens.ErrNotApplicable, tokens.ErrRejected, tokens.ErrUnavailable} {
+				if errors.Is(err, other) && !errors.Is(tt.want, other) {
+					t.Errorf("%v is also %v", err, other)
+				}
+			}
+			asked := 0
+			for _, s := range tt.chain {
+				asked += s.asked
+			}
+			if asked != tt.asked {
+				t.Errorf("%d verifiers were asked, want %d", asked, tt.asked)
+			}
+		})
+	}
+	_, _, err := tokens.Chain{says("a", unknown)}.Verify(t.Context(), &tokens.Credential{})
+	if !errors.Is(err, unknown) {
+		t.Errorf("the cause is lost: %v", err)
+	}
+}
+
+func TestChainWithoutTime(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	s := &stub{name: "a"}
+	_, by, err := tokens.Chain{s}.Verify(ctx, &tokens.Credential{})
+	if !errors.Is(err, tokens.ErrUnavailable) || !errors.Is(err, context.Canceled) || by != "a" || s.asked != 0 {
+		t.Errorf("%q decided %v, asked %d times", by, err, s.asked)
+	}
+}
+
+func TestReason(t *testing.T) {
+	err := fmt.Errorf("verify: %w", tokens.Reject("key_expired", "the key expired", identity.Identity{Name: "pia"}))
+	var r *tokens.Reason
+	if !errors.As(err, &r) || r.Code != "key_expired" || r.Identity.Name != "pia" || r.Error() != "the key expired" {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestTokenAndSelection(t *testing.T) {
+	project, account := identity.Selection{Project: "shop"}, identity.Selection{Account: "APP"}
+	none := identity.Selection{}
+	tests := []struct {
+		name                  string
+		authToken, user, pass string
+		token                 string
+		selection             identity.Selection
+	}{
+		{"nothing", "", "", "", "", none},
+		{"a token", "key", "", "", "key", none},
+		{"a password", "", "", "key", "key", none},
+		{"the user alone", "", "key", "", "key", none},
+		{"a token wins", "key", "user", "pass", "key", none},
+		{"a password wins over the user", "", "user", "key", "key", none},
+		{"select a project", "", "project=shop", "key", "key", project},
+		{"select an account", "", "account=APP", "key", "key", account},
+		{"select beside a token", "key", "project=shop", "", "key", project},
+		{"select beside a token and a password", "key", "account=APP", "pass", "key", account},
+		{"the user alone is a token, never a selection", "", "project=shop", "", "project=shop", none},
+		{"the user that is also the password is a token", "", "account=APP", "account=APP", "account=APP", none},
+		{"the user that is also the token is a token", "project=shop", "project=shop", "", "project=shop", none},
+		{"an empty selection asks for nothing", "", "project=", "key", "key", none},
+		{"case counts", "", "Project=shop", "key", "key", none},
+		{"white space counts", "", " project=shop", "key", "key", none},
+		{"one selection only", "", "project=shop account=APP", "key", "key", identity.Selection{Project: "shop account=APP"}},
+		{"a selection with = in it", "", "account=project=shop", "key", "key", identity.Selection{Account: "project=shop"}},
+		{"another user name is nothing", "", "alice", "key", "key", none},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := tokens.Credential{AuthToken: tt.authToken, User: tt.user, Password: tt.pass}
+			if got := c.Token(); got != tt.token {
+				t.Errorf("token %q, want %q", got, tt.token)
+			}
+			if got := c.Selection(); got != tt.selection {
+				t.Errorf("selection %+v, want %+v", got, tt.selection)
+			}
+		})
+	}
+}
+
+func TestAddr(t *testing.T) {
+	for host, want := range map[string]string{
+		"192.0.2.7": "192.0.2.7", "::ffff:192.0.2.7": "192.0.2.7", "2001:db8::1": "2001:db8::1", "fe80::1%eth0": "fe80::1",
+		"": "", "localhost": "", "192.0.2.7:4222": "", "[::1]": "", "192.0.2.007": "", "192.0.2.7/8": "", " 192.0.2.7": "",
+	} {
+		got := (&tokens.Credential{Host: host}).Addr()
+		if want == "" && got.IsValid() || want != "" && got != netip.MustParseAddr(want) {
+			t.Errorf("%q is %v, want %q", host, got, want)
+		}
+	}
+}
+
+// No way of printing a credential shows it.
+func TestCredentialsAreNeverPrinted(t *testing.T) {
+	c := tokens.Credential{AuthToken: "s3cret-a", User: "s3cret-b", Password: "s3cret-c"}
+	type holder struct {
+		C tokens.Credential
+		P *tokens.Credential
+		I any
+		E []tokens.Credential
+		M map[string]tokens.Credential
+	}
+	h := holder{c, &c, c, []tokens.Credential{c}, map[string]tokens.Credential{"c": c}}
+	var out bytes.Buffer
+	for _, v := range []any{c, &c, h, &h, []any{c, &c}, fmt.Errorf("with %v", c)} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t"} {
+			fmt.Fprintf(&out, verb+"\n", v)
+		}
+		for _, handler := range []slog.Handler{slog.NewTextHandler(&out, nil), slog.NewJSONHandler(&out, nil)} {
+			slog.New(handler).Info("m", slog.Any("v", v))
+		}
+		if text, err := json.Marshal(v); err == nil {
+			out.Write(text)
+		}
+	}
+	text := out.String()
+	for _, secret := range []string{"s3cret", fmt.Sprintf("%x", "s3cret"), fmt.Sprintf("%X", "s3cret")} {
+		if at := strings.Index(text, secret); at >= 0 {
+			t.Errorf("a secret is printed: …%s", text[max(0, at-120):at+20])
+		}
+	}
+}
