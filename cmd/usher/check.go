@@ -66,31 +66,40 @@ func (f *findings) fail(exit int, check, where, hint, format string, args ...any
 	*f = append(*f, finding{Check: check, Where: where, Result: "error", Detail: fmt.Sprintf(format, args...), Hint: hint, exit: exit})
 }
 
-// files looks at what lies on disk. The keyring is nil if the servers cannot be
-// looked at.
+// files looks at what lies on disk, each file on its own, so that a fault of one
+// hides none of another. The keyring is nil if the servers cannot be looked at.
 func (f *findings) files(cfg *config.Config) *issuer.Keyring {
 	f.ok("configuration", "", "valid")
-	p, err := assemble(cfg, discardLog(), nil)
+	keys, err := loadKeyring(cfg)
 	if err != nil {
-		f.failed("directory and keyring", err)
-		keys, err := loadKeyring(cfg)
-		if err != nil {
-			return nil
-		}
-		return keys
+		f.failed("keyring", configError(err))
+	} else {
+		f.ok("keyring", cfg.Keyring.Dir, "%s, %s", counted(len(keys.Signers()), "issuer key"), counted(len(keys.XKeys()), "xkey"))
 	}
-	keys := p.keyring.Load()
-	f.ok("keyring", cfg.Keyring.Dir, "%d issuer keys, %d xkeys", len(keys.Signers()), len(keys.XKeys()))
-	size := p.store.Snapshot().Size()
-	f.ok("directory", cfg.Directory.File, "%d users, %d keys, %d projects, %d topics, %d subscriptions",
-		size.Users, size.Keys, size.Projects, size.Topics, size.Subscriptions)
-	for _, problem := range p.policy.CheckDirectory(p.store.Snapshot()) {
-		f.fail(exitConfig, "directory", problem.Path, problem.Hint, "%s", problem.Message)
+	f.directory(cfg)
+	if _, err := serviceOptions(cfg); err != nil {
+		f.failed("service user", configError(err))
+		return nil
 	}
 	if cfg.Accounts.HealthCheck == "" {
 		f.warn("health check", "", "set accounts.healthcheck and healthcheck.token_file", "none is configured")
 	}
 	return keys
+}
+
+func (f *findings) directory(cfg *config.Config) {
+	store, err := openDirectory(cfg, discardLog(), time.Now, nil)
+	if err != nil {
+		f.failed("directory", err)
+		return
+	}
+	size := store.Snapshot().Size()
+	f.ok("directory", cfg.Directory.File, "%s, %s, %s, %s, %s",
+		counted(size.Users, "user"), counted(size.Keys, "key"), counted(size.Projects, "project"),
+		counted(size.Topics, "topic"), counted(size.Subscriptions, "subscription"))
+	for _, problem := range policyOf(cfg).CheckDirectory(store.Snapshot()) {
+		f.fail(exitConfig, "directory", problem.Path, problem.Hint, "%s", problem.Message)
+	}
 }
 
 // failed turns an error into findings, one for each line.

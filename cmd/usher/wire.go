@@ -44,6 +44,14 @@ func loadKeyring(cfg *config.Config) (*issuer.Keyring, error) {
 	return issuer.LoadKeyring(cfg.Keyring.Dir, issuer.KeyringConfig{AllowGroup: cfg.Keyring.AllowGroupReadable})
 }
 
+func openDirectory(cfg *config.Config, log *slog.Logger, now func() time.Time, onReload func(file.ReloadEvent)) (*file.Store, error) {
+	store, err := file.Open(file.Config{Path: cfg.Directory.File, Log: log, Now: now, OnReload: onReload})
+	if err != nil {
+		return nil, configError(fmt.Errorf("directory: %w", err))
+	}
+	return store, nil
+}
+
 // assemble reads keyring and directory and puts the parts together. Errors are
 // the operator's to mend: exit code 3.
 func assemble(cfg *config.Config, log *slog.Logger, onReload func(file.ReloadEvent)) (*parts, error) {
@@ -52,9 +60,9 @@ func assemble(cfg *config.Config, log *slog.Logger, onReload func(file.ReloadEve
 		return nil, configError(err)
 	}
 	now := time.Now
-	store, err := file.Open(file.Config{Path: cfg.Directory.File, Log: log, Now: now, OnReload: onReload})
+	store, err := openDirectory(cfg, log, now, onReload)
 	if err != nil {
-		return nil, configError(fmt.Errorf("directory: %w", err))
+		return nil, err
 	}
 	p := &parts{cfg: cfg, store: store, policy: policyOf(cfg), now: now}
 	p.keyring.Store(keyring)
