@@ -1,0 +1,186 @@
+package directory_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"usher/directory"
+)
+
+// good is a small directory without a fault.
+func good() directory.Records {
+	return directory.Records{
+		Users: []directory.User{
+			{Name: "pia", ServiceRoles: []directory.ServiceRole{directory.ServiceRoleIngest}, Keys: []directory.Key{
+				{ID: "laptop", Digest: directory.DigestOf("pia-1")}, {Digest: directory.DigestOf("pia-2")},
+			}},
+			{Name: "carl", Keys: []directory.Key{{Digest: directory.DigestOf("carl")}}},
+		},
+		Projects: []directory.Project{
+			{
+				Name: "shop", Account: "APP",
+				Members: []directory.Member{
+					{User: "pia", Roles: []directory.Role{directory.RolePublisher}},
+					{User: "carl", Roles: []directory.Role{directory.RoleConsumer, directory.RolePublisher}},
+				},
+				Topics:        []directory.Topic{{Name: "returns"}, {Name: "orders", ACL: []string{"pia", "carl"}}},
+				Subscriptions: []directory.Subscription{{Name: "billing", Topic: "orders", ACL: []string{"carl"}}, {Name: "audit", Topic: "orders"}},
+			},
+			{
+				Name: "lab", Account: "APP",
+				Members: []directory.Member{{User: "pia", Roles: []directory.Role{directory.RoleProjectAdmin}}},
+				Topics:  []directory.Topic{{Name: "raw", Subject: "probe.raw"}},
+			},
+			{Name: "moon", Account: "OTHER"},
+		},
+	}
+}
+
+func TestProblems(t *testing.T) {
+	const long = 129
+	tests := []struct {
+		name  string
+		spoil func(*directory.Records)
+		want  string // path: message, one per line
+	}{
+		{"nothing wrong", func(*directory.Records) {}, ""},
+		{"an empty directory", func(r *directory.Records) { *r = directory.Records{} }, ""},
+
+		{"a user without a name", func(r *directory.Records) { r.Users[1].Name = ""; r.Projects = nil }, `users[1].name: user name is empty`},
+		{"a user called *", func(r *directory.Records) { r.Users[1].Name = "*"; r.Projects = nil }, `users[1].name: user name "*" holds '*'; only letters, digits, '-' and '_' are allowed`},
+		{"a user called >", func(r *directory.Records) { r.Users[1].Name = ">"; r.Projects = nil }, `users[1].name: user name ">" holds '>'; only letters, digits, '-' and '_' are allowed`},
+		{"a user with a dot", func(r *directory.Records) { r.Users[1].Name = "a.b"; r.Projects = nil }, `users[1].name: user name "a.b" holds '.'; only letters, digits, '-' and '_' are allowed`},
+		{"a user in NATS's name space", func(r *directory.Records) { r.Users[1].Name = "_INBOX"; r.Projects = nil }, `users[1].name: user name "_INBOX" begins with '_', which is reserved for NATS itself`},
+		{"a user with a long name", func(r *directory.Records) { r.Users[1].Name = strings.Repeat("a", long); r.Projects = nil }, `users[1].name: user name is 129 characters long, at most 128 are allowed`},
+		{"a user twice", func(r *directory.Records) { r.Users[1].Name = "pia"; r.Projects = nil }, `users[1].name: user "pia" is already defined at index 0`},
+		{"a service role that is none", func(r *directory.Records) { r.Users[1].ServiceRoles = []directory.ServiceRole{"project_admin"} }, `users[1].service_roles[0]: there is no service role "project_admin"`},
+		{"a service role twice", func(r *directory.Records) {
+			r.Users[0].ServiceRoles = []directory.ServiceRole{"ingest", "service_admin", "ingest"}
+		}, `users[0].service_roles[2]: service role "ingest" stands twice`},
+		{"a connection type that is none", func(r *directory.Records) {
+			r.Users[0].Limits.ConnectionTypes = []directory.ConnectionType{"MQTT", "mqtt"}
+		}, `users[0].limits.connection_types[1]: there is no connection type "mqtt"`},
+		{"a connection type twice", func(r *directory.Records) {
+			r.Users[0].Limits.ConnectionTypes = []directory.ConnectionType{"MQTT", "MQTT"}
+		}, `users[0].limits.connection_types[1]: connection type "MQTT" stands twice`},
+
+		{"a key id that is no token", func(r *directory.Records) { r.Users[0].Keys[0].ID = "my key" }, `users[0].keys[0].id: key name "my key" holds ' '; only letters, digits, '-' and '_' are allowed`},
+		{"a key id twice", func(r *directory.Records) { r.Users[0].Keys[1].ID = "laptop" }, `users[0].keys[1].id: key "laptop" is already defined at index 0`},
+		{"a digest twice in one user", func(r *directory.Records) { r.Users[0].Keys[1].Digest = r.Users[0].Keys[0].Digest }, `users[0].keys[1].digest: this digest already stands at users[0].keys[0]`},
+		{"a digest of two users", func(r *directory.Records) { r.Users[1].Keys[0].Digest = r.Users[0].Keys[1].Digest }, `users[1].keys[0].digest: this digest already stands at users[0].keys[1]`},
+		{"no digest", func(r *directory.Records) { r.Users[1].Keys[0].Digest = directory.Digest{} }, `users[1].keys[0].digest: is missing`},
+		{"the digest of the empty key", func(r *directory.Records) { r.Users[1].Keys[0].Digest = directory.DigestOf("") }, `users[1].keys[0].digest: is the digest of the empty key`},
+		{"a key that is never valid", func(r *directory.Records) {
+			k := &r.Users[0].Keys[0]
+			k.NotBefore = time.Unix(100, 0)
+			k.Expires = k.NotBefore
+		}, `users[0].keys[0].not_before: is not before expires, so the key would never be valid`},
+
+		{"a project without a name", func(r *directory.Records) { r.Projects[2].Name = "" }, `projects[2].name: project name is empty`},
+		{"a project in NATS's name space", func(r *directory.Records) { r.Projects[2].Name = "$SYS" }, `projects[2].name: project name "$SYS" holds '$'; only letters, digits, '-' and '_' are allowed`},
+		{"a project twice", func(r *directory.Records) { r.Projects[2].Name = "shop" }, `projects[2].name: project "shop" is already defined at index 0`},
+		{"a project without an account", func(r *directory.Records) { r.Projects[2].Account = "" }, `projects[2].account: account is empty`},
+		{"an account with a space", func(r *directory.Records) { r.Projects[2].Account = "A B" }, `projects[2].account: account "A B" holds ' ', which an account name must not`},
+		{"a long account", func(r *directory.Records) { r.Projects[2].Account = strings.Repeat("A", long) }, `projects[2].account: account is 129 characters long, at most 128 are allowed`},
+
+		{"a member that is no user", func(r *directory.Records) { r.Projects[1].Members[0].User = "nobody" }, `projects[1].members[0].user: there is no user "nobody"`},
+		{"a member twice", func(r *directory.Records) {
+			r.Projects[0].Members[1].User = "pia"
+			r.Projects[0].Topics[1].ACL = nil
+			r.Projects[0].Subscriptions[0].ACL = nil
+		}, `projects[0].members[1].user: user "pia" is already a member, at index 0`},
+		{"a member without a role", func(r *directory.Records) { r.Projects[1].Members[0].Roles = nil }, `projects[1].members[0].roles: a member needs a role`},
+		{"a service role in a project", func(r *directory.Records) { r.Projects[1].Members[0].Roles = []directory.Role{"service_admin"} }, `projects[1].members[0].roles[0]: there is no role "service_admin"`},
+		{"a role twice", func(r *directory.Records) {
+			r.Projects[1].Members[0].Roles = []directory.Role{"publisher", "publisher"}
+		}, `projects[1].members[0].roles[1]: role "publisher" stands twice`},
+
+		{"a topic with a dot", func(r *directory.Records) { r.Projects[0].Topics[0].Name = "a.b" }, `projects[0].topics[0].name: topic name "a.b" holds '.'; only letters, digits, '-' and '_' are allowed`},
+		{"a topic twice", func(r *directory.Records) {
+			r.Projects[0].Topics[0].Name, r.Projects[0].Topics[0].Subject = "orders", "x.y"
+		}, `projects[0].topics[1].name: topic "orders" is already defined at index 0`},
+		{"an ACL with a stranger", func(r *directory.Records) { r.Projects[0].Topics[0].ACL = []string{"pia", "*"} }, `projects[0].topics[0].acl[1]: user "*" is not a member of project "shop"`},
+		{"an ACL with a user twice", func(r *directory.Records) { r.Projects[0].Topics[0].ACL = []string{"pia", "carl", "pia"} }, `projects[0].topics[0].acl[2]: user "pia" is named twice`},
+		{"a subject that is a wildcard", func(r *directory.Records) { r.Projects[1].Topics[0].Subject = "probe.>" }, `projects[1].topics[0].subject: subject "probe.>" is a wildcard; a topic stands for one subject`},
+		{"a subject with an empty token", func(r *directory.Records) { r.Projects[1].Topics[0].Subject = "probe..x" }, `projects[1].topics[0].subject: subject "probe..x" has an empty token`},
+		{"a subject with a star in a token", func(r *directory.Records) { r.Projects[1].Topics[0].Subject = "probe.a*" }, `projects[1].topics[0].subject: subject "probe.a*" holds '*', which a subject of a topic must not`},
+		{"a subject of NATS", func(r *directory.Records) { r.Projects[1].Topics[0].Subject = "$SYS.REQ.USER.AUTH" }, `projects[1].topics[0].subject: subject "$SYS.REQ.USER.AUTH" begins with '$', which is reserved for NATS itself`},
+		{"a subject of an inbox", func(r *directory.Records) { r.Projects[1].Topics[0].Subject = "_INBOX_pia.x" }, `projects[1].topics[0].subject: subject "_INBOX_pia.x" begins with '_', which is reserved for NATS itself`},
+		{"a long subject", func(r *directory.Records) { r.Projects[1].Topics[0].Subject = strings.Repeat("a", 257) }, `projects[1].topics[0].subject: subject is 257 characters long, at most 256 are allowed`},
+		{"a subject in another project", func(r *directory.Records) { r.Projects[1].Topics[0].Subject = "shop.x" }, `projects[1].topics[0].subject: subject "shop.x" lies in project "shop" of the same account`},
+		{"a subject in a project of another account", func(r *directory.Records) { r.Projects[1].Topics[0].Subject = "moon.x" }, ""},
+		{"a subject that is taken by name", func(r *directory.Records) { r.Projects[1].Topics[0].Subject = "shop.orders" }, `projects[1].topics[0].subject: subject "shop.orders" lies in project "shop" of the same account
+projects[1].topics[0].subject: subject "shop.orders" is already that of projects[0].topics[1] in project "shop"`},
+		{"a subject twice in a project", func(r *directory.Records) { r.Projects[0].Topics[0].Subject = "shop.orders" }, `projects[0].topics[1]: subject "shop.orders" is already that of projects[0].topics[0].subject in project "shop"`},
+		{"a subject twice in two accounts", func(r *directory.Records) {
+			r.Projects[2].Topics = []directory.Topic{{Name: "t", Subject: "probe.raw"}}
+		}, ""},
+
+		{"a subscription with a space", func(r *directory.Records) { r.Projects[0].Subscriptions[1].Name = "a b" }, `projects[0].subscriptions[1].name: subscription name "a b" holds ' '; only letters, digits, '-' and '_' are allowed`},
+		{"a subscription twice", func(r *directory.Records) { r.Projects[0].Subscriptions[1].Name = "billing" }, `projects[0].subscriptions[1].name: subscription "billing" is already defined at index 0`},
+		{"a subscription to nothing", func(r *directory.Records) { r.Projects[0].Subscriptions[1].Topic = "raw" }, `projects[0].subscriptions[1].topic: project "shop" has no topic "raw"`},
+		{"an ACL of a subscription with a stranger", func(r *directory.Records) { r.Projects[0].Subscriptions[1].ACL = []string{"nobody"} }, `projects[0].subscriptions[1].acl[0]: user "nobody" is not a member of project "shop"`},
+
+		{"everything at once, in order", func(r *directory.Records) {
+			r.Users[0].Keys[0].ID, r.Projects[0].Account, r.Projects[1].Members[0].Roles = "a.b", "", nil
+		}, `users[0].keys[0].id: key name "a.b" holds '.'; only letters, digits, '-' and '_' are allowed
+projects[0].account: account is empty
+projects[1].members[0].roles: a member needs a role`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := good()
+			tt.spoil(&r)
+			s, err := directory.NewSnapshot(r)
+			if tt.want == "" {
+				if err != nil || s == nil {
+					t.Errorf("refused: %v", err)
+				}
+				return
+			}
+			var problems directory.Problems
+			if !errors.As(err, &problems) || s != nil {
+				t.Fatalf("got %v, %v", s, err)
+			}
+			if err.Error() != tt.want {
+				t.Errorf("got\n%s\nwant\n%s", err, tt.want)
+			}
+		})
+	}
+}
+
+// A long name that is wrong does not flood a log.
+func TestProblemsAreShort(t *testing.T) {
+	r := good()
+	long := strings.Repeat("é", 5000)
+	r.Users[0].Name, r.Projects[2].Name, r.Projects[2].Account = long, long, long
+	r.Projects[0].Topics[0].Subject, r.Projects[0].Topics[1].ACL = long, []string{long}
+	r.Projects[0].Subscriptions[0].Topic, r.Projects[1].Members[0] = long, directory.Member{User: long, Roles: []directory.Role{directory.Role(long)}}
+	_, err := directory.NewSnapshot(r)
+	var problems directory.Problems
+	if !errors.As(err, &problems) {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		if len(p.Error()) > 300 {
+			t.Errorf("%d characters: %.80s…", len(p.Error()), p.Error())
+		}
+	}
+}
+
+// Faults that have a way out say it.
+func TestHints(t *testing.T) {
+	r := good()
+	r.Users[1].ServiceRoles = []directory.ServiceRole{"admin"}
+	r.Projects[2].Account = ""
+	_, err := directory.NewSnapshot(r)
+	var problems directory.Problems
+	if !errors.As(err, &problems) || len(problems) != 2 {
+		t.Fatal(err)
+	}
+	if problems[0].Hint != "one of service_admin, ingest" || problems[1].Hint == "" {
+		t.Errorf("hints %q and %q", problems[0].Hint, problems[1].Hint)
+	}
+}
