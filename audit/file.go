@@ -16,7 +16,10 @@ type File struct {
 // OpenFile opens path for appending; it is made with mode 0600.
 func OpenFile(path string) (*File, error) {
 	a := &File{path: path}
-	return a, a.Reopen()
+	if err := a.Reopen(); err != nil {
+		return nil, err
+	}
+	return a, nil
 }
 
 // Reopen closes the file and opens its path again. On error the old one stays.
