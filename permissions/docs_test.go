@@ -1,0 +1,104 @@
+package permissions_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"usher/directory"
+	"usher/identity"
+	"usher/permissions"
+)
+
+//go:generate go test -run ^TestDocs$ -count 1 . -args -update
+
+var update = flag.Bool("update", false, "write the tables of docs/permissions.md")
+
+const (
+	tableBegin = "<!-- subjects: made by `go generate ./...` from the code; edit that. -->\n"
+	tableEnd   = "<!-- end of subjects -->\n"
+)
+
+// The subjects in docs/permissions.md are those that Derive gives.
+func TestDocs(t *testing.T) {
+	path := filepath.Join("..", "docs", "permissions.md")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, ok := strings.Cut(string(text), tableBegin)
+	_, tail, ended := strings.Cut(rest, tableEnd)
+	if !ok || !ended {
+		t.Fatalf("%s has no place for the subjects", path)
+	}
+	want := head + tableBegin + documented(t) + tableEnd + tail
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if string(text) != want {
+		t.Errorf("%s differs from the code: run go generate ./...", path)
+	}
+}
+
+// documented derives one user per role of project shop, which has topic orders,
+// topic prices with a subject of its own, and subscription billing.
+func documented(t *testing.T) string {
+	t.Helper()
+	r := directory.Records{
+		Users: []directory.User{user("U"), user("A", directory.ServiceRoleIngest), user("B", directory.ServiceRoleAdmin), user("C"), user("D")},
+		Projects: []directory.Project{{
+			Name: "shop", Account: "APP",
+			Members: []directory.Member{
+				member("U", directory.RolePublisher), member("C", directory.RoleConsumer), member("D", directory.RoleProjectAdmin),
+			},
+			Topics: []directory.Topic{
+				{Name: "orders", ACL: []string{"U"}}, {Name: "prices", Subject: "market.prices", ACL: []string{"U"}}, {Name: "returns"},
+			},
+			Subscriptions: []directory.Subscription{{Name: "billing", Topic: "orders", ACL: []string{"C"}}},
+		}},
+	}
+	s := snapshotOf(t, r)
+	var b strings.Builder
+	write := func(title string, g permissions.Grant, err error, name string) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "\n### %s\n\n| side | effect | subject |\n|---|---|---|\n", title)
+		for _, r := range g.Rules {
+			subject := strings.Replace(r.Subject, "_INBOX_"+name, "_INBOX_<user>", 1)
+			fmt.Fprintf(&b, "| %s | %s | `%s` |\n", r.Side, r.Effect, subject)
+		}
+	}
+	for _, x := range []struct{ title, name string }{
+		{"publisher, in the ACL of topics orders and prices", "U"},
+		{"consumer, in the ACL of subscription billing", "C"},
+		{"project_admin", "D"},
+		{"service_admin", "B"},
+		{"ingest", "A"},
+	} {
+		g, err := derive(t, newPolicy(), s, x.name, identity.Selection{})
+		write(x.title, g, err, x.name)
+	}
+	g, err := newPolicy().Derive(identity.Identity{Name: "usher-healthcheck", Method: identity.MethodHealthCheck}, directory.Facts{})
+	write("usher's own health check", g, err, "usher-healthcheck")
+	b.WriteString("\n")
+	if n := strings.Count(b.String(), "\n### "); n != len(slices.Concat(roleNames(directory.Roles()), roleNames(directory.ServiceRoles())))+1 {
+		t.Errorf("%d tables: a role is not documented", n)
+	}
+	return b.String()
+}
+
+func roleNames[T ~string](roles []T) []string {
+	var out []string
+	for _, r := range roles {
+		out = append(out, string(r))
+	}
+	return out
+}
