@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,11 +48,12 @@ leafnodes { reconnect: 1, remotes: [{ url: "nats-leaf://%s@%s" }] }
 func TestLeafNodeCredentials(t *testing.T) {
 	eachWire(t, func(s stage) {
 		t := s.t
-		for _, c := range []struct{ name, userinfo, code string }{
-			{"token", "publisher-key", "granted"},
-			{"password with any user name", "anybody:publisher-key", "granted"},
-			{"unknown token", "nobody-key", "key_unknown"},
-			{"other connection type", "wsonly-key", "granted"}, // by us; the server refuses it
+		refusals := authErrors(t, s, callouttest.ServiceUser, "$SYS.ACCOUNT.CLIENT.AUTH.ERR")
+		for _, c := range []struct{ name, userinfo, code, reason string }{
+			{"token", "publisher-key", "granted", ""},
+			{"password with any user name", "anybody:publisher-key", "granted", ""},
+			{"unknown token", "nobody-key", "key_unknown", "denied, request "},
+			{"other connection type", "wsonly-key", "granted", "not allowed to use connection type"}, // so says the server
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				before := len(s.service.Events(t))
@@ -68,10 +70,10 @@ func TestLeafNodeCredentials(t *testing.T) {
 				if event.Text("code") != c.code || event.Text("client_kind") != "Leafnode" {
 					t.Errorf("event: %v", event)
 				}
-				if c.code == "granted" && c.userinfo != "wsonly-key" {
+				if c.reason == "" {
 					callouttest.Eventually(t, "the leaf node is connected", func() bool { return leaf.NumLeafNodes() == 1 })
-				} else if n := s.server.Native().NumLeafNodes(); n != 0 {
-					t.Errorf("the server has %d leaf nodes", n)
+				} else if reason := nextReason(t, refusals); !strings.Contains(reason, c.reason) {
+					t.Errorf("refused because: %s", reason)
 				}
 			})
 		}

@@ -39,7 +39,7 @@ func tokensOfEveryKind(t *testing.T) (granted, denied []string, directory string
 	granted = []string{own(), opaque()}
 	lapsed := own()
 	mistyped := []byte(own())
-	mistyped[len(mistyped)-1] ^= 1
+	mistyped[10] = map[bool]byte{true: 'B', false: 'A'}[mistyped[10] == 'A']
 	denied = []string{lapsed, own(), opaque(), string(mistyped), own()[:30], health.Prefix + opaque()}
 	directory = fmt.Sprintf(`
 users:
