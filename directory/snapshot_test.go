@@ -10,11 +10,11 @@ import (
 	"usher/directory"
 )
 
-func snapshot(t testing.TB, r directory.Records) *directory.Snapshot {
-	t.Helper()
+func snapshot(tb testing.TB, r directory.Records) *directory.Snapshot {
+	tb.Helper()
 	s, err := directory.NewSnapshot(r)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }
@@ -138,8 +138,8 @@ func TestWhole(t *testing.T) {
 }
 
 // large has n users in projects of 100; the user "me" is in two of them.
-func large(t testing.TB, n int) *directory.Snapshot {
-	t.Helper()
+func large(tb testing.TB, n int) *directory.Snapshot {
+	tb.Helper()
 	r := directory.Records{Users: []directory.User{{Name: "me", Keys: []directory.Key{{Digest: directory.DigestOf("me")}}}}}
 	for i := range n {
 		name := fmt.Sprintf("user%d", i)
@@ -159,7 +159,7 @@ func large(t testing.TB, n int) *directory.Snapshot {
 		p.Members = append(p.Members, directory.Member{User: "me", Roles: []directory.Role{directory.RolePublisher}})
 		p.Topics[0].ACL = append(p.Topics[0].ACL, "me")
 	}
-	return snapshot(t, r)
+	return snapshot(tb, r)
 }
 
 // A look-up costs what the user has: it allocates nothing, and hands out no

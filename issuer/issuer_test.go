@@ -46,18 +46,18 @@ func grant() *permissions.Grant {
 	}
 }
 
-func signer(t testing.TB) issuer.Signer {
-	t.Helper()
-	seed, _ := seedOf(t, nkeys.PrefixByteAccount)
+func signer(tb testing.TB) issuer.Signer {
+	tb.Helper()
+	seed, _ := seedOf(tb, nkeys.PrefixByteAccount)
 	s, err := issuer.NewSigner([]byte(seed))
-	must(t, err)
+	must(tb, err)
 	return s
 }
 
-func recipient(t testing.TB) issuer.Recipient {
-	t.Helper()
-	_, user := seedOf(t, nkeys.PrefixByteUser)
-	_, server := seedOf(t, nkeys.PrefixByteServer)
+func recipient(tb testing.TB) issuer.Recipient {
+	tb.Helper()
+	_, user := seedOf(tb, nkeys.PrefixByteUser)
+	_, server := seedOf(tb, nkeys.PrefixByteServer)
 	return issuer.Recipient{UserNkey: user, ServerID: server}
 }
 

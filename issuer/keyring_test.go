@@ -14,24 +14,24 @@ import (
 )
 
 // seedOf returns a seed and its public key.
-func seedOf(t testing.TB, prefix nkeys.PrefixByte) (seed, public string) {
-	t.Helper()
+func seedOf(tb testing.TB, prefix nkeys.PrefixByte) (seed, public string) {
+	tb.Helper()
 	kp, err := nkeys.CreatePair(prefix)
 	if prefix == nkeys.PrefixByteCurve {
 		kp, err = nkeys.CreateCurveKeys()
 	}
-	must(t, err)
+	must(tb, err)
 	s, err := kp.Seed()
-	must(t, err)
+	must(tb, err)
 	public, err = kp.PublicKey()
-	must(t, err)
+	must(tb, err)
 	return string(s), public
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
+func must(tb testing.TB, err error) {
+	tb.Helper()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
@@ -100,7 +100,7 @@ func TestKeyringFaults(t *testing.T) {
 		broken = account[:20] + "B" + account[21:]
 	}
 	file := func(name, text string) func(*testing.T, string) {
-		return func(t *testing.T, dir string) { put(t, filepath.Join(dir, name), text, 0o600) }
+		return func(t *testing.T, dir string) { t.Helper(); put(t, filepath.Join(dir, name), text, 0o600) }
 	}
 	tests := []struct {
 		name  string
@@ -122,9 +122,11 @@ func TestKeyringFaults(t *testing.T) {
 		{"the same xkey twice", []func(*testing.T, string){file("a.nk", account), file("x.nk", curve), file("y.nk", curve)}, []string{"y.nk: the same key as in "}},
 		{"a file that is far too large", []func(*testing.T, string){file("a.nk", strings.Repeat(account, 100))}, []string{"are too many for a seed"}},
 		{"a directory in place of a file", []func(*testing.T, string){file("a.nk", account), func(t *testing.T, dir string) {
+			t.Helper()
 			must(t, os.Mkdir(filepath.Join(dir, "d.nk"), 0o700))
 		}}, []string{"d.nk: not a regular file"}},
 		{"a link to nowhere", []func(*testing.T, string){file("a.nk", account), func(t *testing.T, dir string) {
+			t.Helper()
 			must(t, os.Symlink("nowhere", filepath.Join(dir, "l.nk")))
 		}}, []string{"l.nk: no such file"}},
 		{

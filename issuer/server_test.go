@@ -67,7 +67,7 @@ func answering(t *testing.T, change func(*jwt.UserClaims)) string {
 // the server has learnt to do it, and usher may say so.
 func TestServerLeavesLimits(t *testing.T) {
 	nc, err := nats.Connect(answering(t, func(uc *jwt.UserClaims) {
-		uc.Limits.Subs, uc.Limits.Payload, uc.Limits.Data = 1, 10, 10
+		uc.Limits = jwt.Limits{NatsLimits: jwt.NatsLimits{Subs: 1, Payload: 10, Data: 10}}
 	}), nats.Token("x"))
 	must(t, err)
 	defer nc.Close()

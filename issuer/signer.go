@@ -35,7 +35,7 @@ func NewSigner(seed []byte) (Signer, error) {
 		return nil, errors.New("an xkey seals, it cannot sign")
 	}
 	key := ed25519.NewKeyFromSeed(raw)
-	public, err := nkeys.Encode(prefix, key.Public().(ed25519.PublicKey)) //nolint:forcetypeassert,revive // crypto/ed25519 documents this type
+	public, err := nkeys.Encode(prefix, key.Public().(ed25519.PublicKey)) // crypto/ed25519 documents this type
 	if err != nil {
 		return nil, fmt.Errorf("encode public key: %w", err)
 	}

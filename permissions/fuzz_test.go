@@ -300,8 +300,21 @@ func compare(t *testing.T, who string, g *permissions.Grant, want stated) {
 // The subjects of this package mean what nats-server's mean.
 func FuzzSubjects(f *testing.F) {
 	for _, pair := range [][2]string{
-		{"a.b", "a.b"}, {"a.*", "a.b"}, {"a.>", "a.b.c"}, {">", "*"}, {"*.b.>", "a.*.c"}, {"a.>", "a"}, {"*", ">"}, {"a.*", "a.>"},
-		{"a*.b", "a.b>"}, {"*.*.*.*", auth}, {"a\u00a0b", "a"}, {"", "."}, {"a..b", ">.a"}, {"\xff", "\ufffd"}, {"*.>", "*"},
+		{"a.b", "a.b"},
+		{"a.*", "a.b"},
+		{"a.>", "a.b.c"},
+		{">", "*"},
+		{"*.b.>", "a.*.c"},
+		{"a.>", "a"},
+		{"*", ">"},
+		{"a.*", "a.>"},
+		{"a*.b", "a.b>"},
+		{"*.*.*.*", auth},
+		{"a\u00a0b", "a"},
+		{"", "."},
+		{"a..b", ">.a"},
+		{"\xff", "\ufffd"},
+		{"*.>", "*"},
 	} {
 		f.Add(pair[0], pair[1])
 	}

@@ -91,11 +91,11 @@ func world() directory.Records {
 	}
 }
 
-func snapshotOf(t testing.TB, r directory.Records) *directory.Snapshot {
-	t.Helper()
+func snapshotOf(tb testing.TB, r directory.Records) *directory.Snapshot {
+	tb.Helper()
 	s, err := directory.NewSnapshot(r)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }
@@ -106,11 +106,11 @@ func identityOf(name string, sel identity.Selection) identity.Identity {
 	}
 }
 
-func derive(t testing.TB, p *permissions.Policy, s *directory.Snapshot, name string, sel identity.Selection) (permissions.Grant, error) {
-	t.Helper()
+func derive(tb testing.TB, p *permissions.Policy, s *directory.Snapshot, name string, sel identity.Selection) (permissions.Grant, error) {
+	tb.Helper()
 	facts, ok := s.Facts(name, sel.Project)
 	if !ok {
-		t.Fatalf("no user %q", name)
+		tb.Fatalf("no user %q", name)
 	}
 	return p.Derive(identityOf(name, sel), facts)
 }

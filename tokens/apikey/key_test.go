@@ -13,11 +13,11 @@ import (
 	"usher/tokens/apikey"
 )
 
-func newKey(t testing.TB) string {
-	t.Helper()
+func newKey(tb testing.TB) string {
+	tb.Helper()
 	key, err := apikey.New(rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return key
 }
