@@ -52,8 +52,10 @@ accounts {
 system_account: {{.System}}
 
 authorization {
-  # The default of 2 s is right: nats.go gives up after 2 s whatever stands here.
-  timeout: 2
+  # Longer than the default of 2 s. A server without an answer by then says
+  # "Authorization Violation", and nats.go gives up for good after two of those;
+  # by 3 s nats.go has timed out by itself, and tries again.
+  timeout: 3
   auth_callout {
     account: {{.Callout}}
     auth_users: [ {{.User}} ]
