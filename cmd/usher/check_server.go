@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -57,12 +58,18 @@ func (s *serverCheck) run(ctx context.Context, opts []nats.Option) {
 }
 
 func (s *serverCheck) cannotConnect(err error) {
-	if errors.Is(err, nats.ErrAuthorization) {
-		s.fail(exitConfig, "connect", s.url,
-			"the service user has to be in the server's configuration and in auth_callout.auth_users", "the server refuses the service user: %v", err)
-		return
+	var stalled net.Error
+	switch {
+	case errors.Is(err, nats.ErrAuthorization):
+		s.fail(exitConfig, "connect", s.url, "the service user has to be in the server's configuration and in auth_callout.auth_users",
+			"the server refuses the service user: %v", err)
+	case errors.Is(err, nats.ErrNoServers), errors.Is(err, nats.ErrTimeout), errors.As(err, &stalled) && stalled.Timeout():
+		s.fail(exitRuntime, "connect", s.url, "is nats-server running, and is this its address?", "%v", err)
+	default:
+		// A user that is none of auth_users waits until the server has asked in vain.
+		s.fail(exitConfig, "connect", s.url, "the service user has to be in auth_callout.auth_users; and nats.tls has to fit the server's certificate",
+			"the server is there, and the connection does not come about: %v", err)
 	}
-	s.fail(exitRuntime, "connect", s.url, "is nats-server running, and is this its address?", "%v", err)
 }
 
 // account compares where the service user is with where the configuration says.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"usher/permissions"
 	"usher/setup"
@@ -32,7 +33,7 @@ func (d *demo) printText(w io.Writer, url, dir string) error {
 	tokens := filepath.Join(dir, dirTokens)
 	command := func(what, user, verb, rest string) {
 		fmt.Fprintf(&b, "# %s\n%s try %s -s %s --token-file %s --inbox %s %s\n\n",
-			what, self(), verb, url, filepath.Join(tokens, user), permissions.InboxPrefix(user), rest)
+			what, self(), verb, url, quote(filepath.Join(tokens, user)), permissions.InboxPrefix(user), rest)
 	}
 	command("ingest: a supervisor publishes its events, and nothing more", demoIngest, "publish", "habitat.event.healthcheck up")
 	command("publisher: webshop may publish to topic orders; the stream acknowledges", demoPublisher, "publish --ack", "shop.orders teapot")
@@ -41,7 +42,18 @@ func (d *demo) printText(w io.Writer, url, dir string) error {
 	command("service admin: everything in the account", demoSAdmin, "publish", "any.subject.at.all hello")
 	command("refused: this key expired on 2024-12-31. Only usher's log and audit say so", demoFormer, "publish", "shop.orders hello")
 	fmt.Fprintf(&b, "# what may a token do, and why?\n%s explain -c %s --token-file %s --publish shop.orders --publish shop.returns\n",
-		self(), filepath.Join(dir, setup.FileConfig), filepath.Join(tokens, demoPublisher))
+		self(), quote(filepath.Join(dir, setup.FileConfig)), quote(filepath.Join(tokens, demoPublisher)))
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// quote returns a path as one word of a command to paste.
+func quote(path string) string {
+	plain := func(r rune) bool {
+		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune(`/\:._-+@%,=`, r)
+	}
+	if strings.IndexFunc(path, func(r rune) bool { return !plain(r) }) < 0 {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }

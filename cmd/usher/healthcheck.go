@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"usher/config"
+	"usher/issuer"
 	"usher/permissions"
 	"usher/tokens/health"
 )
@@ -50,6 +51,9 @@ func healthcheck(ctx context.Context, cfg *config.Config) error {
 		return configError(errNoHealthCheck)
 	}
 	token, err := readSecret(cfg.HealthCheck.TokenFile, false)
+	if errors.Is(err, issuer.ErrSeedReadable) {
+		return configError(err)
+	}
 	if err != nil {
 		return &exitError{code: exitRuntime, err: err, hint: "is usher serve running with this configuration?"}
 	}

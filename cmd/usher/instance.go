@@ -33,6 +33,7 @@ type instance struct {
 	reloads   *reloads
 	service   *callout.Service
 	web       *web // nil: off
+	started   atomic.Bool
 
 	healthToken atomic.Pointer[string] // the one that was written last
 }
@@ -58,7 +59,7 @@ func newInstance(cfg *config.Config, stderr io.Writer) (*instance, error) {
 		return nil, configError(err)
 	}
 	in.service, err = callout.New(callout.Config{
-		URLs: natsURLs(cfg), Options: opts,
+		URLs: natsURLs(cfg), Options: append(opts, tellAttempts(log, in.parts.now)),
 		Connections: cfg.NATS.Connections, Workers: workers(cfg), Queue: cfg.Callout.Queue,
 		Budget: cfg.Callout.Budget, Leeway: cfg.Callout.ClockSkew, Version: semver(),
 		Decider: in.parts.decider, Issuer: in.parts.issuer, Keyring: in.parts.keyring.Load,
@@ -144,6 +145,7 @@ func (in *instance) serve(ctx context.Context, started func()) error {
 	if err := in.service.Start(); err != nil {
 		return err
 	}
+	in.started.Store(true)
 	side, stop := context.WithCancel(context.Background())
 	var helpers sync.WaitGroup
 	helpers.Go(func() { onHangup(side, hangup, in.hangup) })

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -119,6 +123,26 @@ func serviceOptions(cfg *config.Config) ([]nats.Option, error) {
 		opts = append(opts, nats.UserCredentials(cfg.NATS.CredsFile))
 	}
 	return opts, nil
+}
+
+// tellAgain is how often the same cause is logged: connections try for ever, and
+// several times a second.
+const tellAgain = time.Minute
+
+// tellAttempts logs why the service's connections do not come about.
+func tellAttempts(log *slog.Logger, now func() time.Time) nats.Option {
+	var mu sync.Mutex
+	var last string
+	var at time.Time
+	return nats.ReconnectErrHandler(func(_ *nats.Conn, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if err.Error() == last && now().Sub(at) < tellAgain {
+			return
+		}
+		last, at = err.Error(), now()
+		log.LogAttrs(context.Background(), slog.LevelError, "cannot connect to NATS, and goes on trying", slog.String("error", last))
+	})
 }
 
 func natsURLs(cfg *config.Config) string { return strings.Join(cfg.NATS.URLs, ",") }

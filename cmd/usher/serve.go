@@ -74,6 +74,8 @@ func (in *instance) hangup() {
 	ctx := context.Background()
 	if err := in.parts.store.Reload(); err != nil {
 		in.log.LogAttrs(ctx, slog.LevelError, "reload failed, the last good directory stays", slog.String("error", err.Error()))
+	} else {
+		in.log.LogAttrs(ctx, slog.LevelInfo, "directory read again on SIGHUP")
 	}
 	if in.auditFile != nil {
 		if err := in.auditFile.Reopen(); err != nil {

@@ -40,7 +40,7 @@ func (in *instance) registerState() {
 		metrics.State{
 			Name: "usher_service_connections", Help: "Service connections to NATS by state.", Labels: []string{"state"},
 			Read: func() []metrics.Sample {
-				up, of := in.service.Connected()
+				up, of := in.connected()
 				return []metrics.Sample{
 					{Labels: []string{"connected"}, Value: float64(up)},
 					{Labels: []string{"disconnected"}, Value: float64(of - up)},

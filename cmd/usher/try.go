@@ -193,5 +193,5 @@ func self() string {
 	if exe, err := os.Executable(); err != nil || strings.Contains(filepath.ToSlash(exe), "/go-build") {
 		return "go run ./cmd/usher"
 	}
-	return os.Args[0]
+	return quote(os.Args[0])
 }

@@ -57,10 +57,21 @@ func (in *instance) stopWeb() {
 	}
 }
 
+// connected returns how many service connections are connected, of how many.
+func (in *instance) connected() (connected, of int) {
+	if !in.started.Load() {
+		return 0, in.cfg.NATS.Connections
+	}
+	return in.service.Connected()
+}
+
 // ready: connected, subscribed, directory loaded. Draining is not ready.
 func (in *instance) ready() error {
 	if in.parts.store.Snapshot() == nil {
 		return errors.New("no directory is loaded")
+	}
+	if !in.started.Load() {
+		return errors.New("not started yet")
 	}
 	return in.service.Ready()
 }
