@@ -1,0 +1,175 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/callouttest"
+	"usher/setup"
+)
+
+// build builds a program with the go command.
+func build(t *testing.T, dir, name, pkg string) string {
+	t.Helper()
+	program := filepath.Join(dir, name)
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, pkg).CombinedOutput(); err != nil {
+		t.Fatalf("go build %s: %v\n%s", pkg, err, out)
+	}
+	return program
+}
+
+// output runs a program to its end.
+func output(t *testing.T, program string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	p := start(t, program, args...)
+	code = p.wait(t)
+	return code, p.stdout.String(), p.stderr.String()
+}
+
+// TestBuilt takes the programs as users have them: usher, built, and a
+// nats-server that knows nothing of it.
+func TestBuilt(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	program := build(t, dir, "usher", ".")
+	t.Run("with a stock nats-server", func(t *testing.T) {
+		t.Parallel()
+		stockServer(t, program, build(t, dir, "nats-server", "github.com/nats-io/nats-server/v2"))
+	})
+	t.Run("dev prints commands to paste", func(t *testing.T) {
+		t.Parallel()
+		pasteCommands(t, program)
+	})
+}
+
+// stockServer goes the way of the README: init, both programs with their files as
+// they are, a key, a user, a client.
+func stockServer(t *testing.T, program, natsServer string) {
+	t.Helper()
+	in := newInstallation(t)
+	callouttest.Must(t, os.RemoveAll(in.dir))
+	code, _, stderr := output(t, program, "init", "--listen", strings.TrimPrefix(in.url, "nats://"), "--http", strings.TrimPrefix(in.web, "http://"), in.dir)
+	if code != exitOK {
+		t.Fatalf("init: %d\n%s", code, stderr)
+	}
+	if out, err := exec.CommandContext(t.Context(), natsServer, "-t", "-c", in.path(setup.FileServerConfig)).CombinedOutput(); err != nil || strings.Contains(strings.ToLower(string(out)), "warn") {
+		t.Errorf("nats-server does not like its configuration: %v\n%s", err, out)
+	}
+	server := start(t, natsServer, "-c", in.path(setup.FileServerConfig))
+	server.waitFor(t, "Server is ready")
+	if strings.Contains(server.stderr.String(), "[WRN]") {
+		t.Errorf("nats-server warns:\n%s", server.stderr.String())
+	}
+	usher := start(t, program, "serve", "-c", in.config())
+	in.waitReady(t, usher)
+	if code, stdout, stderr := output(t, program, "check", "-c", in.config()); code != exitOK || strings.Contains(stdout, "warning") {
+		t.Errorf("check: %d\n%s%s", code, stdout, stderr)
+	}
+	if code, _, stderr := output(t, program, "healthcheck", "-c", in.config()); code != exitOK {
+		t.Errorf("healthcheck: %d\n%s", code, stderr)
+	}
+
+	code, key, line := output(t, program, "apikey", "new", "--user", "alice")
+	if code != exitOK {
+		t.Fatalf("apikey new: %d\n%s", code, line)
+	}
+	_, line, _ = strings.Cut(line, "\n") // the first one says where the next goes
+	in.write(t, setup.FileDirectory, `
+users:
+  - name: alice
+    keys:
+      `+line+`projects:
+  - name: shop
+    account: `+setup.AccountApp+`
+    members: [{user: alice, roles: [publisher]}]
+    topics: [{name: orders, acl: [alice]}]
+`)
+	var nc *nats.Conn
+	callouttest.Eventually(t, "alice gets in", func() bool {
+		var err error
+		nc, err = nats.Connect(in.url, nats.Token(strings.TrimSpace(key)), nats.Timeout(5*time.Second))
+		return err == nil
+	})
+	defer nc.Close()
+	callouttest.Must(t, nc.Publish("shop.orders", []byte("teapot")))
+	callouttest.Must(t, nc.FlushTimeout(5*time.Second))
+	callouttest.Must(t, nc.LastError())
+
+	usher.signal(t, syscall.SIGTERM)
+	if code := usher.wait(t); code != exitOK {
+		t.Errorf("usher ended with %d", code)
+	}
+	server.signal(t, syscall.SIGTERM)
+	server.wait(t)
+}
+
+// pasteCommands pastes what "usher dev" prints into a shell, word for word.
+func pasteCommands(t *testing.T, program string) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "a demo, with 'quotes'")
+	dev := start(t, program, "dev", "--listen", "127.0.0.1:0", "--dir", dir)
+	dev.waitFor(t, " explain -c ")
+	comment, pasted := "", 0
+	for line := range strings.Lines(dev.stdout.String()) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "#"):
+			comment = line
+			continue
+		case comment == "" || line == "":
+			continue
+		}
+		pasted++
+		want := exitOK
+		switch {
+		case strings.HasPrefix(comment, "# refused"):
+			want = exitDenied
+		case strings.Contains(line, " explain "): // one of the two subjects is not allowed
+			want = exitDenied
+		}
+		code, stdout, stderr := output(t, "/bin/sh", "-c", line)
+		if code != want {
+			t.Errorf("%s\n%s\nexit code %d, not %d\n%s%s", comment, line, code, want, stdout, stderr)
+		}
+		if strings.Contains(line, "usher_") {
+			t.Errorf("a token stands on the command line: %s", line)
+		}
+	}
+	if pasted != 7 {
+		t.Errorf("%d commands, not 7:\n%s", pasted, dev.stdout.String())
+	}
+	dev.signal(t, os.Interrupt)
+	if code := dev.wait(t); code != exitOK {
+		t.Errorf("it ended with %d", code)
+	}
+	if _, err := os.Stat(dir); err != nil {
+		t.Error("the directory that was asked for is gone")
+	}
+}
+
+// TestDevEnds: Ctrl-C ends it, and leaves nothing behind.
+func TestDevEnds(t *testing.T) {
+	t.Parallel()
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		p, a := startDev(t, "--listen", "127.0.0.1:0")
+		if _, err := os.Stat(a.Dir); err != nil {
+			t.Error(err)
+		}
+		p.signal(t, s)
+		if code := p.wait(t); code != exitOK {
+			t.Errorf("%s: exit code %d", s, code)
+		}
+		if _, err := os.Stat(a.Dir); !os.IsNotExist(err) {
+			t.Errorf("%s: %s is still there: %v", s, a.Dir, err)
+		}
+	}
+}

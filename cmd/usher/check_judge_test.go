@@ -1,0 +1,58 @@
+package main
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"usher/callout"
+	"usher/callouttest"
+	"usher/config"
+	"usher/issuer"
+)
+
+// TestJudgeClock: the clocks may differ by what the configuration says.
+func TestJudgeClock(t *testing.T) {
+	keys, err := issuer.LoadKeyring(callouttest.KeyringDir(t, true, callouttest.NewKeys(t)), issuer.KeyringConfig{})
+	callouttest.Must(t, err)
+	cfg := config.Default()
+	for skew, want := range map[time.Duration]string{
+		0:                         "ok",
+		cfg.Callout.ClockSkew:     "ok",
+		-cfg.Callout.ClockSkew:    "ok",
+		time.Hour:                 "error",
+		-time.Hour:                "error",
+		cfg.Callout.ClockSkew + 1: "error",
+	} {
+		var f findings
+		s := serverCheck{findings: &f, cfg: &cfg, keys: keys, url: "nats://test"}
+		s.judge(&callout.Sighting{Issuer: "A", Known: true, Timeout: 2 * time.Second, Skew: skew})
+		i := slices.IndexFunc(f, func(f finding) bool { return f.Check == "clock" })
+		if i < 0 || f[i].Result != want || (want == "error") != (f[i].exit == exitConfig) {
+			t.Errorf("skew %s: %+v", skew, f)
+		}
+	}
+}
+
+// TestCheckClock: the skew is measured with what a real server sends.
+func TestCheckClock(t *testing.T) {
+	t.Parallel()
+	mine := callouttest.NewKeys(t)
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: mine, Sealed: true})
+	cfg, err := config.Load(configFor(t, srv, callouttest.KeyringDir(t, true, mine), nil))
+	callouttest.Must(t, err)
+	for _, off := range []time.Duration{-time.Hour, 0, time.Hour} {
+		var clock callouttest.Clock
+		clock.Move(off)
+		var f findings
+		keys := f.files(cfg)
+		opts, err := serviceOptions(cfg)
+		callouttest.Must(t, err)
+		s := serverCheck{findings: &f, cfg: cfg, keys: keys, url: srv.URL(), now: clock.Now}
+		s.run(t.Context(), opts)
+		wrong := slices.ContainsFunc(f, func(f finding) bool { return f.Check == "clock" && f.Result == "error" })
+		if wrong != (off != 0) {
+			t.Errorf("clock off by %s: %+v", off, f)
+		}
+	}
+}

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"encoding/json"
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"usher/callouttest"
+)
+
+// announced is the line of "usher dev --json", as its readers know it.
+type announced struct {
+	URL        string `json:"url"`
+	Dir        string `json:"dir"`
+	Identities []struct {
+		Name  string `json:"name"`
+		Role  string `json:"role"`
+		Token string `json:"token"`
+	} `json:"identities"`
+	Refused struct {
+		Token string `json:"token"`
+	} `json:"refused"`
+}
+
+func (a *announced) token(t *testing.T, role string) string {
+	t.Helper()
+	for _, i := range a.Identities {
+		if i.Role == role {
+			return i.Token
+		}
+	}
+	t.Fatalf("no identity with role %s", role)
+	return ""
+}
+
+func (a *announced) user(token string) string {
+	for _, i := range a.Identities {
+		if i.Token == token {
+			return i.Name
+		}
+	}
+	return ""
+}
+
+// dev starts "usher dev" and waits for its line.
+func startDev(t *testing.T, args ...string) (*process, announced) {
+	t.Helper()
+	p := start(t, "usher", append([]string{"dev", "--json"}, args...)...)
+	p.waitFor(t, "\n")
+	callouttest.Eventually(t, "it is ready", func() bool {
+		if p.ended() {
+			t.Fatal("it ended")
+		}
+		return strings.HasSuffix(p.stdout.String(), "\n")
+	})
+	var a announced
+	d := json.NewDecoder(strings.NewReader(p.stdout.String()))
+	d.DisallowUnknownFields()
+	callouttest.Must(t, d.Decode(&a))
+	if strings.Count(p.stdout.String(), "\n") != 1 {
+		t.Errorf("more than one line:\n%s", p.stdout.String())
+	}
+	return p, a
+}
+
+// client is a connection that keeps what the server refused.
+type client struct {
+	*nats.Conn
+	refused chan error
+}
+
+func connectDev(t *testing.T, a *announced, token string) client {
+	t.Helper()
+	c := client{refused: make(chan error, 16)}
+	var err error
+	c.Conn, err = nats.Connect(a.URL, nats.Token(token), nats.Timeout(5*time.Second), nats.CustomInboxPrefix("_INBOX_"+a.user(token)),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { c.refused <- err }))
+	callouttest.Must(t, err)
+	t.Cleanup(c.Close)
+	return c
+}
+
+// publishes reports whether a message to subject goes through.
+func (c client) publishes(t *testing.T, subject string) bool {
+	t.Helper()
+	callouttest.Must(t, c.Publish(subject, []byte("teapot")))
+	return c.allowed(t)
+}
+
+func (c client) subscribes(t *testing.T, subject string) bool {
+	t.Helper()
+	_, err := c.SubscribeSync(subject)
+	callouttest.Must(t, err)
+	return c.allowed(t)
+}
+
+// allowed reports whether nothing was refused: a refusal comes before the PONG.
+func (c client) allowed(t *testing.T) bool {
+	t.Helper()
+	before := c.LastError()
+	callouttest.Must(t, c.FlushTimeout(5*time.Second))
+	if c.LastError() == before {
+		return true
+	}
+	<-c.refused
+	return false
+}
+
+// TestDev: every identity does what its role says, and the refused one nothing.
+func TestDev(t *testing.T) {
+	t.Parallel()
+	_, a := startDev(t, "--listen", "127.0.0.1:0")
+	roles := make([]string, len(a.Identities))
+	for i := range a.Identities {
+		roles[i] = a.Identities[i].Role
+	}
+	slices.Sort(roles)
+	if want := []string{"consumer", "ingest", "project_admin", "publisher", "service_admin"}; !slices.Equal(roles, want) {
+		t.Fatalf("roles %v", roles)
+	}
+	for role, want := range map[string]struct{ publish, noPublish, subscribe, noSubscribe []string }{
+		"ingest":        {publish: []string{"habitat.event.healthcheck"}, noPublish: []string{"shop.orders", "habitat.other"}, noSubscribe: []string{">", "habitat.event.>"}},
+		"publisher":     {publish: []string{"shop.orders"}, noPublish: []string{"shop.returns", "habitat.event.x"}, noSubscribe: []string{">", "shop.orders"}},
+		"consumer":      {noPublish: []string{"shop.orders"}, noSubscribe: []string{">", "shop.orders"}},
+		"project_admin": {publish: []string{"shop.orders", "shop.returns"}, noPublish: []string{"any.subject"}, subscribe: []string{"shop.>"}, noSubscribe: []string{">"}},
+		"service_admin": {publish: []string{"any.subject", "shop.orders"}, subscribe: []string{"shop.>", "habitat.>"}, noPublish: []string{"$SYS.REQ.USER.AUTH"}},
+	} {
+		c := connectDev(t, &a, a.token(t, role))
+		for _, s := range want.publish {
+			if !c.publishes(t, s) {
+				t.Errorf("%s may not publish %s", role, s)
+			}
+		}
+		for _, s := range want.noPublish {
+			if c.publishes(t, s) {
+				t.Errorf("%s may publish %s", role, s)
+			}
+		}
+		for _, s := range want.subscribe {
+			if !c.subscribes(t, s) {
+				t.Errorf("%s may not subscribe to %s", role, s)
+			}
+		}
+		for _, s := range want.noSubscribe {
+			if c.subscribes(t, s) {
+				t.Errorf("%s may subscribe to %s", role, s)
+			}
+		}
+	}
+	if nc, err := nats.Connect(a.URL, nats.Token(a.Refused.Token)); err == nil {
+		nc.Close()
+		t.Error("the refused token got in")
+	}
+}
+
+// TestDevStream: the publisher gets its acknowledgement, and the consumer its message.
+func TestDevStream(t *testing.T) {
+	t.Parallel()
+	_, a := startDev(t, "--listen", "127.0.0.1:0")
+	publisher, err := jetstream.New(connectDev(t, &a, a.token(t, "publisher")).Conn)
+	callouttest.Must(t, err)
+	if _, err = publisher.Publish(t.Context(), "shop.orders", []byte("teapot")); err != nil {
+		t.Fatal(err)
+	}
+	js, err := jetstream.New(connectDev(t, &a, a.token(t, "consumer")).Conn)
+	callouttest.Must(t, err)
+	consumer, err := js.Consumer(t.Context(), "shop", "invoices")
+	callouttest.Must(t, err)
+	m, err := consumer.Next(jetstream.FetchMaxWait(5 * time.Second))
+	callouttest.Must(t, err)
+	if string(m.Data()) != "teapot" {
+		t.Errorf("got %s", m.Data())
+	}
+	callouttest.Must(t, m.DoubleAck(t.Context()))
+}
+
+// TestDevAgain: a second start in the same directory is the same demo, with the
+// files it had, and works without --listen as well.
+func TestDevAgain(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "dev")
+	p, first := startDev(t, "--dir", dir, "--listen", "127.0.0.1:0")
+	if first.Dir != dir {
+		t.Errorf("dir %s", first.Dir)
+	}
+	seeds := func() (text string) {
+		for _, name := range []string{"keys/issuer.nk", "keys/xkey.nk", "service.password", "directory.yaml"} {
+			b, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
+			callouttest.Must(t, err)
+			text += string(b)
+		}
+		return text
+	}
+	before := seeds()
+	callouttest.Must(t, p.cmd.Process.Kill())
+	p.wait(t)
+	_, second := startDev(t, "--dir", dir)
+	if !reflect.DeepEqual(first, second) {
+		t.Errorf("first %+v\nthen  %+v", first, second)
+	}
+	if seeds() != before {
+		t.Error("the files changed")
+	}
+	connectDev(t, &second, first.token(t, "publisher"))
+}
+
+// TestDevPortTaken: what is in the way is said, with a way out.
+func TestDevPortTaken(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	callouttest.Must(t, err)
+	defer l.Close() //nolint:errcheck // the end of the test
+	code, stdout, stderr := usher(t, "dev", "--json", "--listen", l.Addr().String())
+	if code != exitRuntime || stdout != "" || !strings.Contains(stderr, "usher: error: nats-server: ") || !strings.Contains(stderr, "usher: hint: --listen") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	if code, _, stderr := usher(t, "dev", "--listen", "4222"); code != exitUsage {
+		t.Errorf("exit code %d\n%s", code, stderr)
+	}
+}
+
+// TestDevOtherDirectory: a directory that "usher init" made is left alone.
+func TestDevOtherDirectory(t *testing.T) {
+	t.Parallel()
+	in := newInstallation(t)
+	code, stdout, stderr := usher(t, "dev", "--json", "--dir", in.dir)
+	if code != exitConfig || stdout != "" || !strings.Contains(stderr, "there already") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"usher/callouttest"
+	"usher/issuer"
+	"usher/setup"
+)
+
+// unhealthy holds that the check fails with a code, and says why on stderr only.
+func unhealthy(t *testing.T, configFile string, want int, reason string) {
+	t.Helper()
+	code, stdout, stderr := usher(t, "healthcheck", "-c", configFile)
+	if code != want || stdout != "" || !strings.Contains(stderr, "usher: error: ") || !strings.Contains(stderr, reason) {
+		t.Errorf("exit code %d, not %d, for %q:\n%s%s", code, want, reason, stdout, stderr)
+	}
+}
+
+func healthy(t *testing.T, configFile string) {
+	t.Helper()
+	if code, stdout, stderr := usher(t, "healthcheck", "-c", configFile); code != exitOK || stdout+stderr != "" {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+// TestHealthcheck: silent and 0 while all is well, and otherwise a reason.
+func TestHealthcheck(t *testing.T) {
+	t.Parallel()
+	in := newInstallation(t)
+	token := in.path(setup.FileHealthToken)
+	unhealthy(t, in.config(), exitRuntime, "is usher serve running")
+
+	srv := in.natsServer(t)
+	p := in.serve(t)
+	healthy(t, in.config())
+	info, err := os.Stat(token)
+	callouttest.Must(t, err)
+	if err := issuer.CheckSecretMode(token, info, false); err != nil {
+		t.Error(err)
+	}
+	good, err := os.ReadFile(token)
+	callouttest.Must(t, err)
+
+	in.write(t, setup.FileHealthToken, "wrong\n")
+	unhealthy(t, in.config(), exitDenied, "Authorization")
+	in.write(t, setup.FileHealthToken, "\n")
+	unhealthy(t, in.config(), exitRuntime, "is empty")
+	in.write(t, setup.FileHealthToken, string(good))
+	healthy(t, in.config())
+
+	callouttest.Must(t, p.cmd.Process.Kill())
+	p.wait(t)
+	// The file is still there, and nobody answers the server any more.
+	code, _, stderr := usher(t, "healthcheck", "-c", in.config())
+	if code == exitOK || !strings.Contains(stderr, "usher: error: connect: ") {
+		t.Errorf("without a service: exit code %d\n%s", code, stderr)
+	}
+	srv.Stop()
+	unhealthy(t, in.config(), exitRuntime, "no servers available")
+	callouttest.Must(t, os.Remove(token))
+	unhealthy(t, in.config(), exitRuntime, "is usher serve running")
+}
+
+// TestHealthcheckNotConfigured: no health check is no healthy service.
+func TestHealthcheckNotConfigured(t *testing.T) {
+	t.Parallel()
+	in := newInstallation(t, "healthcheck: HEALTH", `healthcheck: ""`, "token_file: run/healthcheck.token", `token_file: ""`)
+	unhealthy(t, in.config(), exitConfig, "no health check is configured")
+}
+
+// TestHealthcheckTLS: host, port and trust come from the configuration.
+func TestHealthcheckTLS(t *testing.T) {
+	t.Parallel()
+	ca, mine := callouttest.NewCA(t), callouttest.NewKeys(t)
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: mine, Sealed: true, TLS: ca})
+	keyring := callouttest.KeyringDir(t, true, mine)
+	file := configFor(t, srv, keyring, map[string]string{"nats.tls.ca_file": ca.File})
+	p := start(t, "usher", "serve", "-c", file)
+	p.waitFor(t, "usher runs")
+	callouttest.Eventually(t, "usher is healthy", func() bool {
+		code, _, _ := usher(t, "healthcheck", "-c", file)
+		return code == exitOK
+	})
+	healthy(t, file)
+	checkLive(t, file).says(t, exitOK, "connect", "ok", "as service user")
+
+	// The same server, and a certificate authority that nobody knows.
+	stranger := configFor(t, srv, keyring, map[string]string{"nats.tls.ca_file": callouttest.NewCA(t).File})
+	callouttest.Must(t, replaceFile(strings.Replace(stranger, "usher.yaml", "healthcheck.token", 1), []byte("any\n")))
+	unhealthy(t, stranger, exitRuntime, "certificate")
+	checkLive(t, stranger).says(t, exitConfig, "connect", "error", "certificate")
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"usher/callouttest"
+	"usher/setup"
+)
+
+// TestServeWaitsForServer: usher may start before nats-server, and is not ready
+// until it can be asked. It outlives the server.
+func TestServeWaitsForServer(t *testing.T) {
+	t.Parallel()
+	in := newInstallation(t)
+	in.write(t, setup.FileDirectory, aliceDirectory())
+	p := start(t, "usher", "serve", "-c", in.config())
+	p.waitFor(t, "usher runs")
+	if status, body := in.get("/healthz"); status != http.StatusOK || body != "ok\n" {
+		t.Errorf("/healthz: %d %s", status, body)
+	}
+	if status, body := in.get("/readyz"); status != http.StatusServiceUnavailable || strings.TrimSpace(body) == "" {
+		t.Errorf("/readyz: %d %q", status, body)
+	}
+	srv := in.natsServer(t)
+	in.waitReady(t, p)
+	if code := in.try(t); code != exitOK {
+		t.Errorf("alice: exit code %d", code)
+	}
+	srv.Stop()
+	callouttest.Eventually(t, "usher is not ready", func() bool {
+		status, _ := in.get("/readyz")
+		return status == http.StatusServiceUnavailable
+	})
+	if status, _ := in.get("/healthz"); status != http.StatusOK {
+		t.Errorf("/healthz: %d", status)
+	}
+	in.natsServer(t)
+	in.waitReady(t, p)
+	if code := in.try(t); code != exitOK {
+		t.Errorf("alice after the restart: exit code %d", code)
+	}
+}
+
+// TestServeMetrics: the listener serves what docs/metrics.md lists, and nothing else.
+func TestServeMetrics(t *testing.T) {
+	t.Parallel()
+	in := newInstallation(t)
+	in.write(t, setup.FileDirectory, aliceDirectory())
+	in.natsServer(t)
+	in.serve(t)
+	if code := in.try(t); code != exitOK {
+		t.Errorf("alice: exit code %d", code)
+	}
+	callouttest.Eventually(t, "the request is counted", func() bool {
+		_, body := in.get("/metrics")
+		return strings.Contains(body, `usher_requests_total{code="granted",outcome="granted"} 1`)
+	})
+	status, body := in.get("/metrics")
+	for _, want := range []string{
+		`usher_directory_entries{kind="users"} 1`, `usher_service_connections{state="connected"} 4`, `usher_build_info{version="`,
+	} {
+		if status != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("/metrics: %d, without %s", status, want)
+		}
+	}
+	if status, _ := in.get("/debug/pprof/"); status != http.StatusNotFound {
+		t.Errorf("/debug/pprof: %d", status)
+	}
+	if res, err := http.Post(in.web+"/readyz", "", nil); err != nil || res.StatusCode != http.StatusMethodNotAllowed || res.Body.Close() != nil {
+		t.Errorf("POST /readyz: %v %v", res, err)
+	}
+}
+
+// TestServeDirectoryChange: a change of the file is picked up by itself, a faulty
+// one is said and changes nothing.
+func TestServeDirectoryChange(t *testing.T) {
+	t.Parallel()
+	in := newInstallation(t)
+	in.natsServer(t)
+	p := in.serve(t)
+	if code := in.try(t); code != exitDenied {
+		t.Errorf("before alice is there: exit code %d", code)
+	}
+	in.write(t, setup.FileDirectory, aliceDirectory())
+	callouttest.Eventually(t, "alice gets in", func() bool { return in.try(t) == exitOK })
+	in.write(t, setup.FileDirectory, aliceDirectory()+"colour: red\n")
+	p.waitFor(t, `path=colour message="unknown key"`)
+	if code := in.try(t); code != exitOK {
+		t.Errorf("after a faulty change: exit code %d\n%s", code, p.stderr.String())
+	}
+	if _, body := in.get("/metrics"); !strings.Contains(body, `usher_directory_reloads_total{result="bad"} 1`) {
+		t.Error("the faulty reload is not counted")
+	}
+	in.write(t, setup.FileDirectory, "users: []\nprojects: []\n")
+	callouttest.Eventually(t, "alice is gone", func() bool { return in.try(t) == exitDenied })
+}
+
+// TestServeListenerTaken: what is in the way is named.
+func TestServeListenerTaken(t *testing.T) {
+	t.Parallel()
+	in := newInstallation(t)
+	in.natsServer(t)
+	in.serve(t)
+	code, stdout, stderr := usher(t, "serve", "-c", in.config())
+	if code != exitRuntime || stdout != "" || !strings.Contains(stderr, "usher: error: http.listen: ") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+// TestServeRefusedUser: a service that the server refuses says so and tries on,
+// because passwords are changed in two places, one after the other.
+func TestServeRefusedUser(t *testing.T) {
+	t.Parallel()
+	in := newInstallation(t)
+	in.natsServer(t)
+	password, err := os.ReadFile(in.path(setup.FilePassword))
+	callouttest.Must(t, err)
+	in.write(t, setup.FilePassword, "another\n")
+	p := start(t, "usher", "serve", "-c", in.config())
+	p.waitFor(t, "Authorization Violation")
+	if status, _ := in.get("/readyz"); status != http.StatusServiceUnavailable {
+		t.Errorf("/readyz: %d", status)
+	}
+	if strings.Contains(p.stderr.String(), strings.TrimSpace(string(password))) || strings.Contains(p.stderr.String(), "another") {
+		t.Error("the log holds a password")
+	}
+}
+
+// TestServeAuditFile: decisions go to a file that only its owner reads, and no
+// token stands in it.
+func TestServeAuditFile(t *testing.T) {
+	t.Parallel()
+	in := newInstallation(t, auditToFile()...)
+	in.write(t, setup.FileDirectory, aliceDirectory())
+	in.natsServer(t)
+	p := in.serve(t)
+	if code := in.try(t); code != exitOK {
+		t.Fatalf("alice: exit code %d", code)
+	}
+	var text []byte
+	callouttest.Eventually(t, "the decision is kept", func() bool {
+		var err error
+		text, err = os.ReadFile(filepath.Join(in.dir, "audit.jsonl"))
+		return err == nil && strings.Contains(string(text), `"outcome":"granted"`)
+	})
+	for _, all := range []string{string(text), p.stderr.String(), p.stdout.String()} {
+		if strings.Contains(all, "alice-key") {
+			t.Error("a token was written down")
+		}
+	}
+	if p.stdout.String() != "" {
+		t.Errorf("on stdout: %s", p.stdout.String())
+	}
+}

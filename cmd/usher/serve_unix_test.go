@@ -1,0 +1,114 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"usher/callouttest"
+	"usher/setup"
+)
+
+func (p *process) signal(t *testing.T, s os.Signal) {
+	t.Helper()
+	callouttest.Must(t, p.cmd.Process.Signal(s))
+}
+
+// TestServeEnds: SIGTERM and Ctrl-C drain, and are no failure.
+func TestServeEnds(t *testing.T) {
+	t.Parallel()
+	for _, s := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
+		in := newInstallation(t)
+		in.natsServer(t)
+		p := in.serve(t)
+		p.signal(t, s)
+		if code := p.wait(t); code != exitOK {
+			t.Errorf("%s: exit code %d", s, code)
+		}
+		if !strings.Contains(p.stderr.String(), "draining") || strings.Contains(p.stderr.String(), "level=ERROR") {
+			t.Errorf("%s: it said\n%s", s, p.stderr.String())
+		}
+		if _, err := os.Stat(in.path(setup.FileHealthToken)); err == nil {
+			t.Errorf("%s: the health token of a service that is gone is still there", s)
+		}
+	}
+}
+
+// TestServeEndsWithoutServer: a service that never reached a server ends as well.
+func TestServeEndsWithoutServer(t *testing.T) {
+	t.Parallel()
+	in := newInstallation(t)
+	p := start(t, "usher", "serve", "-c", in.config())
+	p.waitFor(t, "usher runs")
+	p.signal(t, syscall.SIGTERM)
+	if code := p.wait(t); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestServeHangup: SIGHUP reads the directory again, good or bad, and reopens the
+// audit file that was renamed.
+func TestServeHangup(t *testing.T) {
+	t.Parallel()
+	in := newInstallation(t, auditToFile()...)
+	in.write(t, setup.FileDirectory, aliceDirectory())
+	in.natsServer(t)
+	p := in.serve(t)
+	if code := in.try(t); code != exitOK {
+		t.Fatalf("alice: exit code %d", code)
+	}
+	callouttest.Must(t, os.Rename(in.path("audit.jsonl"), in.path("audit.1")))
+	p.signal(t, syscall.SIGHUP)
+	p.waitFor(t, "directory read again on SIGHUP")
+	callouttest.Eventually(t, "the audit file is made anew", func() bool {
+		info, err := os.Stat(in.path("audit.jsonl"))
+		return err == nil && info.Mode().Perm() == 0o600
+	})
+	if code := in.try(t); code != exitOK {
+		t.Fatalf("alice: exit code %d", code)
+	}
+	callouttest.Eventually(t, "each file has one decision", func() bool {
+		before, errBefore := os.ReadFile(in.path("audit.1"))
+		after, errAfter := os.ReadFile(in.path("audit.jsonl"))
+		return errBefore == nil && errAfter == nil &&
+			strings.Count(string(before), `"granted"`) > 0 && strings.Count(string(before), "\n") == 1 && strings.Count(string(after), "\n") == 1
+	})
+
+	in.write(t, setup.FileDirectory, "users: 7\n")
+	p.waitFor(t, "line=1")
+	p.signal(t, syscall.SIGHUP)
+	p.waitFor(t, "reload failed, the last good directory stays")
+	if code := in.try(t); code != exitOK {
+		t.Errorf("with a faulty directory: exit code %d", code)
+	}
+	in.write(t, setup.FileDirectory, "users: []\nprojects: []\n")
+	p.signal(t, syscall.SIGHUP)
+	callouttest.Eventually(t, "alice is gone", func() bool { return in.try(t) == exitDenied })
+	if p.ended() {
+		t.Error("SIGHUP ended it")
+	}
+}
+
+// TestServeReadableSecrets: no secret that others can read is used.
+func TestServeReadableSecrets(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{setup.FileIssuer, setup.FileXKey, setup.FilePassword} {
+		in := newInstallation(t)
+		callouttest.Must(t, os.Chmod(in.path(name), 0o640))
+		code, stdout, stderr := usher(t, "serve", "-c", in.config())
+		if code != exitConfig || stdout != "" || !strings.Contains(stderr, in.path(name)) || !strings.Contains(stderr, "usher: hint: chmod 600") {
+			t.Errorf("%s: exit code %d\n%s", name, code, stderr)
+		}
+		in.edit(t, setup.FileConfig, "#allow_group_readable: false", "allow_group_readable: true")
+		if code, _, stderr := usher(t, "check", "--offline", "-c", in.config()); code != exitOK {
+			t.Errorf("%s, allowed for the group: exit code %d\n%s", name, code, stderr)
+		}
+		callouttest.Must(t, os.Chmod(in.path(name), 0o644))
+		if code, _, _ := usher(t, "check", "--offline", "-c", in.config()); code != exitConfig {
+			t.Errorf("%s, readable for all: exit code %d", name, code)
+		}
+	}
+}
