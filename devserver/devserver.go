@@ -4,7 +4,6 @@
 package devserver
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -39,7 +38,7 @@ func Start(cfg Config) (*Server, error) {
 		}
 	}
 	// A taken port would end the whole process from inside nats-server.
-	if err := available(opts.Host, opts.Port); err != nil {
+	if err := available(opts); err != nil {
 		return nil, err
 	}
 	opts.NoSigs = true
@@ -75,15 +74,22 @@ func listen(opts *server.Options, hostPort string) error {
 	if err != nil {
 		return fmt.Errorf("listen address: %w", err)
 	}
-	opts.Host, opts.Port = host, int(n) //nolint:gosec // 16 bits fit
+	opts.Host, opts.Port = host, int(n)
 	return nil
 }
 
-// available reports whether nothing listens on host and port yet.
-func available(host string, port int) error {
-	l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port))) //nolint:noctx // closed at once
+// available returns an error if something listens where the server would.
+func available(opts *server.Options) error {
+	port := opts.Port
+	switch port {
+	case 0: // the file does not say
+		port = server.DEFAULT_PORT
+	case server.RANDOM_PORT:
+		return nil
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(opts.Host, strconv.Itoa(port))) //nolint:noctx // closed at once
 	if err != nil {
 		return fmt.Errorf("nats-server: %w", err)
 	}
-	return errors.Join(l.Close())
+	return l.Close()
 }

@@ -15,6 +15,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/nats-io/nkeys"
 	"golang.org/x/crypto/bcrypt"
@@ -200,7 +202,8 @@ func (o *Options) config() ([]byte, error) {
 	return yaml, nil
 }
 
-// clientURL returns the URL under which this machine reaches a listener.
+// clientURL returns the URL under which this machine reaches a listener, as it
+// stands in a list of YAML.
 func clientURL(listen string) (string, error) {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
@@ -209,5 +212,9 @@ func clientURL(listen string) (string, error) {
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	return "nats://" + net.JoinHostPort(host, port), nil
+	url := "nats://" + net.JoinHostPort(host, port)
+	if strings.Contains(host, ":") {
+		return strconv.Quote(url), nil // brackets are a list to YAML
+	}
+	return url, nil
 }

@@ -1,0 +1,80 @@
+package devserver_test
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/devserver"
+)
+
+func configFile(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "nats-server.conf")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func start(t *testing.T, cfg devserver.Config) *devserver.Server {
+	t.Helper()
+	if cfg.LogFile == "" {
+		cfg.LogFile = filepath.Join(t.TempDir(), "nats-server.log")
+	}
+	s, err := devserver.Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Stop)
+	return s
+}
+
+// TestStart: the server takes connections, says so in its log file, and frees
+// its port when it stops.
+func TestStart(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "nats-server.log")
+	s := start(t, devserver.Config{ConfigFile: configFile(t, `listen: "127.0.0.1:-1"`), LogFile: log})
+	nc, err := nats.Connect(s.URL(), nats.Timeout(5*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc.Close()
+	if text, err := os.ReadFile(log); err != nil || !strings.Contains(string(text), "Server is ready") {
+		t.Errorf("log: %v\n%s", err, text)
+	}
+	s.Stop()
+	again := start(t, devserver.Config{ConfigFile: configFile(t, "listen: 127.0.0.1:4222"), Listen: strings.TrimPrefix(s.URL(), "nats://")})
+	if again.URL() != s.URL() {
+		t.Errorf("--listen asked for %s, it is %s", s.URL(), again.URL())
+	}
+}
+
+// TestStartFails: what is in the way is an error; nothing ends the process.
+func TestStartFails(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // the end of the test
+	good := configFile(t, `listen: "127.0.0.1:-1"`)
+	for name, cfg := range map[string]devserver.Config{
+		"a port that is taken":      {ConfigFile: good, Listen: l.Addr().String()},
+		"a port that is none":       {ConfigFile: good, Listen: "127.0.0.1:x"},
+		"an address without a port": {ConfigFile: good, Listen: "127.0.0.1"},
+		"an address of others":      {ConfigFile: good, Listen: "192.0.2.1:4222"},
+		"no file":                   {ConfigFile: good + ".absent"},
+		"a faulty file":             {ConfigFile: configFile(t, "listen: {")},
+	} {
+		cfg.LogFile = filepath.Join(t.TempDir(), "nats-server.log")
+		if s, err := devserver.Start(cfg); err == nil {
+			s.Stop()
+			t.Errorf("%s: no error", name)
+		}
+	}
+}

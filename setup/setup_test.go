@@ -1,0 +1,154 @@
+package setup_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"golang.org/x/crypto/bcrypt"
+
+	"usher/config"
+	"usher/directory/file"
+	"usher/issuer"
+	"usher/setup"
+)
+
+func write(t *testing.T, o setup.Options) []setup.File {
+	t.Helper()
+	if o.Random == nil {
+		o.Random = rand.Reader
+	}
+	files, err := setup.Write(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// TestWrite: the files fit each other, as those who read them see it.
+func TestWrite(t *testing.T) {
+	for _, listen := range []string{"127.0.0.1:4222", "0.0.0.0:4333", ":4444", "[::1]:4555", "[::]:4666", "localhost:4777"} {
+		dir := filepath.Join(t.TempDir(), "a site")
+		files := write(t, setup.Options{Dir: dir, Listen: listen})
+		for _, f := range files {
+			there, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(f.Name)))
+			if err != nil || !bytes.Equal(there, f.Content) {
+				t.Errorf("%s: %v", f.Name, err)
+			}
+		}
+		cfg, err := config.Load(filepath.Join(dir, setup.FileConfig))
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys, err := issuer.LoadKeyring(cfg.Keyring.Dir, issuer.KeyringConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		opts, err := server.ProcessConfigFile(filepath.Join(dir, setup.FileServerConfig))
+		if err != nil {
+			t.Fatalf("%s: %v", listen, err)
+		}
+		a := opts.AuthCallout
+		if a == nil || a.Issuer != keys.Signers()[0].PublicKey() || a.XKey != keys.XKeys()[0].PublicKey() || a.Account != cfg.Accounts.Callout {
+			t.Errorf("%s: auth_callout %+v does not fit the keyring", listen, a)
+		}
+		if !filepath.IsAbs(opts.StoreDir) || filepath.Dir(opts.StoreDir) != dir {
+			t.Errorf("JetStream stores in %s", opts.StoreDir)
+		}
+		password, err := os.ReadFile(cfg.NATS.PasswordFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range opts.Users {
+			err := bcrypt.CompareHashAndPassword([]byte(u.Password), bytes.TrimSpace(password))
+			if u.Username != cfg.NATS.User || u.Account.Name != cfg.Accounts.Callout || err != nil {
+				t.Errorf("user %s in %s: %v", u.Username, u.Account.Name, err)
+			}
+		}
+		if len(opts.Users) != 1 || len(cfg.NATS.URLs) != 1 || strings.Contains(cfg.NATS.URLs[0], "0.0.0.0") || strings.Contains(cfg.NATS.URLs[0], "[::]") {
+			t.Errorf("%s: %d users, connects to %v", listen, len(opts.Users), cfg.NATS.URLs)
+		}
+		if _, _, err := file.Parse(setup.FileDirectory, files[len(files)-1].Content); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestWriteOwnerOnly: nobody else reads or enters anything that was made.
+func TestWriteOwnerOnly(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new", "site")
+	write(t, setup.Options{Dir: dir, Listen: "127.0.0.1:4222"})
+	err := filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
+		if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %s", path, info.Mode())
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestWriteNeverOverwrites: whichever file is there, none is written.
+func TestWriteNeverOverwrites(t *testing.T) {
+	for _, f := range write(t, setup.Options{Dir: t.TempDir(), Listen: "127.0.0.1:4222"}) {
+		dir := t.TempDir()
+		path := filepath.Join(dir, filepath.FromSlash(f.Name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte("mine"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := setup.Write(setup.Options{Dir: dir, Listen: "127.0.0.1:4222", Random: rand.Reader})
+		if !errors.Is(err, setup.ErrExists) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v", f.Name, err)
+		}
+		files := 0
+		err = filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				files++
+			}
+			return err
+		})
+		if text, rerr := os.ReadFile(path); err != nil || rerr != nil || string(text) != "mine" || files != 1 {
+			t.Errorf("%s: %d files, %q, %v %v", f.Name, files, text, err, rerr)
+		}
+	}
+}
+
+// TestWriteFaulty: what cannot work is an error, and writes nothing.
+func TestWriteFaulty(t *testing.T) {
+	for name, o := range map[string]setup.Options{
+		"no port":         {Listen: "127.0.0.1", Random: rand.Reader},
+		"no such key":     {Listen: "127.0.0.1:4222", Config: map[string]string{"no.such": "key"}, Random: rand.Reader},
+		"no random bytes": {Listen: "127.0.0.1:4222", Random: strings.NewReader("")},
+	} {
+		o.Dir = filepath.Join(t.TempDir(), "site")
+		if _, err := setup.Write(o); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		if _, err := os.Stat(o.Dir); !os.IsNotExist(err) {
+			t.Errorf("%s: something was written", name)
+		}
+	}
+}
+
+// TestWriteExtras: a directory and more of the configuration come from the caller.
+func TestWriteExtras(t *testing.T) {
+	dir := t.TempDir()
+	write(t, setup.Options{
+		Dir: dir, Listen: "127.0.0.1:4222", Directory: []byte("users: []\nprojects: []\n"),
+		Config: map[string]string{"http.listen": "127.0.0.1:0"},
+	})
+	cfg, err := config.Load(filepath.Join(dir, setup.FileConfig))
+	if err != nil || cfg.HTTP.Listen != "127.0.0.1:0" {
+		t.Errorf("%v %+v", err, cfg)
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, setup.FileDirectory)); err != nil || string(text) != "users: []\nprojects: []\n" {
+		t.Errorf("%v %s", err, text)
+	}
+}
