@@ -158,7 +158,7 @@ func (d *devRun) serve(ctx context.Context, stop context.CancelCauseFunc, c *cli
 	if err == nil {
 		<-announced
 	}
-	if cause := context.Cause(ctx); c.Context.Err() == nil && cause != nil {
+	if cause := context.Cause(ctx); c.Err() == nil && cause != nil {
 		err = errors.Join(err, cause)
 	}
 	in.log.LogAttrs(context.Background(), slog.LevelDebug, "dev ended")

@@ -78,6 +78,6 @@ func report(stderr io.Writer, err error) int {
 // say prints one line for people, unless it is empty.
 func say(w io.Writer, kind, text string) {
 	if text != "" {
-		fmt.Fprintf(w, "usher: %s: %s\n", kind, text) //nolint:errcheck // nobody is left to tell
+		fmt.Fprintf(w, "usher: %s: %s\n", kind, text)
 	}
 }

@@ -150,7 +150,7 @@ func (x *explanation) printText(out io.Writer) error {
 		}
 	}
 	if x.Grant != nil {
-		x.Grant.print(line)
+		x.Grant.lines(line)
 	}
 	for _, a := range x.Asked {
 		line(string(a.Side)+"?", "%s", a.text())
@@ -158,7 +158,7 @@ func (x *explanation) printText(out io.Writer) error {
 	return w.Flush()
 }
 
-func (g *grantText) print(line func(label, format string, args ...any)) {
+func (g *grantText) lines(line func(label, format string, args ...any)) {
 	line("account", "%s", g.Account)
 	line("inbox", "%s", g.InboxPrefix)
 	if g.Ends == nil {

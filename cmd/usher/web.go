@@ -39,7 +39,7 @@ func (in *instance) startWeb(ctx context.Context) error {
 	}}
 	go func() {
 		if err := in.web.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			in.log.LogAttrs(context.Background(), slog.LevelError, "metrics listener ended", slog.String("error", err.Error()))
+			in.log.LogAttrs(context.WithoutCancel(ctx), slog.LevelError, "metrics listener ended", slog.String("error", err.Error()))
 		}
 	}()
 	in.log.LogAttrs(ctx, slog.LevelInfo, "metrics and probes", slog.String("listen", l.Addr().String()))
