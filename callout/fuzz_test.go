@@ -103,7 +103,10 @@ func FuzzCredential(f *testing.F) {
 		if got == "" && token+user+password != "" {
 			t.Error("a field is filled, and there is no token")
 		}
-		sel := c.Selection()
+		sel, err := c.Selection()
+		if (err != nil) != (got != user && (user == "project=" || user == "account=")) {
+			t.Errorf("user name %q: %v", user, err)
+		}
 		if sel.Project != "" && user != "project="+sel.Project || sel.Account != "" && user != "account="+sel.Account {
 			t.Errorf("user name %q selects %+v", user, sel)
 		}

@@ -54,9 +54,17 @@ func (c *checker) name(path, kind, name string, i int, taken map[string]int) {
 	taken[name] = i
 }
 
+// reserved refuses names whose subjects belong to a profile.
+func (c *checker) reserved(path, name string, names map[string]string) {
+	if use, ok := names[name]; ok {
+		c.add(path, "choose another name", "%q is reserved: %s", name, use)
+	}
+}
+
 func (c *checker) user(i int, u *User) {
 	path := fmt.Sprintf("users[%d]", i)
 	c.name(path+".name", "user", u.Name, i, c.users)
+	c.reserved(path+".name", u.Name, reservedUsers())
 	c.each(path+".service_roles", "service role", roleNames(u.ServiceRoles), roleNames(ServiceRoles()))
 	c.each(path+".limits.connection_types", "connection type",
 		roleNames(u.Limits.ConnectionTypes), roleNames(ConnectionTypes()))
@@ -69,6 +77,8 @@ func (c *checker) user(i int, u *User) {
 func (c *checker) key(path string, j int, k *Key, ids map[string]int) {
 	if k.ID != "" {
 		c.name(path+".id", "key", k.ID, j, ids)
+	} else {
+		c.name(path+".digest", "key", k.Digest.KeyID(), j, ids)
 	}
 	if first, ok := c.digests[k.Digest]; ok {
 		c.add(path+".digest", "every key belongs to one user: make a new one (usher apikey new)",
@@ -88,7 +98,9 @@ func (c *checker) key(path string, j int, k *Key, ids map[string]int) {
 }
 
 func (c *checker) projectName(i int, p *Project) {
-	c.name(fmt.Sprintf("projects[%d].name", i), "project", p.Name, i, c.projects)
+	path := fmt.Sprintf("projects[%d].name", i)
+	c.name(path, "project", p.Name, i, c.projects)
+	c.reserved(path, p.Name, reservedProjects())
 }
 
 func (c *checker) project(path string, r *Records, p *Project) {

@@ -184,3 +184,20 @@ func TestHints(t *testing.T) {
 		t.Errorf("hints %q and %q", problems[0].Hint, problems[1].Hint)
 	}
 }
+
+// Names whose subjects a profile uses are nobody else's.
+func TestReservedNames(t *testing.T) {
+	_, err := directory.NewSnapshot(directory.Records{
+		Users:    []directory.User{{Name: "usher-healthcheck"}},
+		Projects: []directory.Project{{Name: "habitat", Account: "APP"}, {Name: "healthcheck", Account: "APP"}},
+	})
+	var problems directory.Problems
+	if !errors.As(err, &problems) || len(problems) != 3 {
+		t.Fatalf("got %v", err)
+	}
+	for i, path := range []string{"users[0].name", "projects[0].name", "projects[1].name"} {
+		if problems[i].Path != path || !strings.Contains(problems[i].Message, "reserved") {
+			t.Errorf("problem %d: %v", i, problems[i])
+		}
+	}
+}

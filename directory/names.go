@@ -28,6 +28,20 @@ func CheckName(name string) error {
 	return nil
 }
 
+// reservedProjects are names whose subjects a profile uses, in the account where
+// it lands.
+func reservedProjects() map[string]string {
+	return map[string]string{
+		"habitat":     "every ingest client publishes under habitat.event",
+		"healthcheck": "usher's health check uses healthcheck.>",
+	}
+}
+
+// reservedUsers are names whose private inbox is usher's own.
+func reservedUsers() map[string]string {
+	return map[string]string{"usher-healthcheck": "it is usher's own health check"}
+}
+
 func isNameRune(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_'
 }

@@ -4,7 +4,7 @@ import "strings"
 
 // Problem is one fault of a directory. Path is spelt like the keys of the YAML
 // file, with indexes from 0: "users[3].keys[0].digest".
-type Problem struct {
+type Problem struct { //nolint:errname // one of Problems, seldom used as an error by itself
 	Path    string
 	Message string
 	Hint    string
@@ -14,7 +14,7 @@ type Problem struct {
 func (p Problem) Error() string { return p.Path + ": " + p.Message }
 
 // Problems is every fault of a directory, in the order in which they were found.
-type Problems []Problem
+type Problems []Problem //nolint:errname // a list of problems is what it is
 
 // Error returns one line per fault.
 func (ps Problems) Error() string {

@@ -96,7 +96,7 @@ func (k *Keyring) addFile(path string, cfg KeyringConfig) error {
 	if err != nil {
 		return fmt.Errorf("%s: not a seed: %w", path, err)
 	}
-	switch prefix {
+	switch prefix { //nolint:exhaustive // the default refuses every other kind
 	case nkeys.PrefixByteAccount:
 		s, err := NewSigner(seed)
 		if err != nil {
@@ -131,6 +131,10 @@ const maxSeedFile = 4096
 // readSeed reads a seed file that nobody else can read. The check is made on
 // the file that was opened, so that it cannot be exchanged in between.
 func readSeed(path string, allowGroup bool) ([]byte, os.FileInfo, error) {
+	// Opening a pipe would wait for a writer.
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, nil, fmt.Errorf("%s: not a regular file", path)
+	}
 	f, err := os.Open(path) //nolint:gosec // the path comes from the operator's configuration
 	if err != nil {
 		return nil, nil, fmt.Errorf("open seed file: %w", err)

@@ -42,7 +42,7 @@ func some[T any](d *dice, from []T) []T {
 }
 
 var (
-	fuzzProjects = []string{"shop", "lab", "NEXT", "GET", "habitat", "healthcheck", "event", "CREATE"}
+	fuzzProjects = []string{"shop", "lab", "NEXT", "GET", "habitats", "health", "event", "CREATE"}
 	fuzzTopics   = []string{"orders", "event", "MSG", "NEXT", "shop", "INFO"}
 	fuzzSubs     = []string{"reader", "NEXT", "lab", "GET"}
 	fuzzAccounts = []string{"APP", "OTHER"}

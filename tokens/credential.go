@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -55,19 +56,33 @@ const (
 	selectAccount = "account="
 )
 
+// ErrEmptySelection: the user name begins to ask for something, and does not
+// say for what. Taking that for "everything" would give a client with an unset
+// variable more than it asked for.
+var ErrEmptySelection = errors.New("the user name asks for a project or an account without naming it")
+
 // Selection returns what the user name asks to be bound to: "project=P" or
-// "account=A". Any other user name, or none, asks for nothing.
-func (c *Credential) Selection() identity.Selection {
+// "account=A". Any other user name, or none, asks for nothing. The error is
+// ErrEmptySelection.
+func (c *Credential) Selection() (identity.Selection, error) {
+	var s identity.Selection
 	if c.User == c.Token() {
-		return identity.Selection{} // the user name is the token
+		return s, nil // the user name is the token
 	}
-	if p, ok := strings.CutPrefix(c.User, selectProject); ok {
-		return identity.Selection{Project: p}
+	project, ofProject := strings.CutPrefix(c.User, selectProject)
+	account, ofAccount := strings.CutPrefix(c.User, selectAccount)
+	switch {
+	case ofProject:
+		s.Project = project
+	case ofAccount:
+		s.Account = account
+	default:
+		return s, nil
 	}
-	if a, ok := strings.CutPrefix(c.User, selectAccount); ok {
-		return identity.Selection{Account: a}
+	if s.IsZero() {
+		return s, ErrEmptySelection
 	}
-	return identity.Selection{}
+	return s, nil
 }
 
 // Addr returns the address the client connects from, or the zero Addr if

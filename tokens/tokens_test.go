@@ -126,7 +126,6 @@ func TestTokenAndSelection(t *testing.T) {
 		{"the user alone is a token, never a selection", "", "project=shop", "", "project=shop", none},
 		{"the user that is also the password is a token", "", "account=APP", "account=APP", "account=APP", none},
 		{"the user that is also the token is a token", "project=shop", "project=shop", "", "project=shop", none},
-		{"an empty selection asks for nothing", "", "project=", "key", "key", none},
 		{"case counts", "", "Project=shop", "key", "key", none},
 		{"white space counts", "", " project=shop", "key", "key", none},
 		{"one selection only", "", "project=shop account=APP", "key", "key", identity.Selection{Project: "shop account=APP"}},
@@ -139,10 +138,20 @@ func TestTokenAndSelection(t *testing.T) {
 			if got := c.Token(); got != tt.token {
 				t.Errorf("token %q, want %q", got, tt.token)
 			}
-			if got := c.Selection(); got != tt.selection {
-				t.Errorf("selection %+v, want %+v", got, tt.selection)
+			if got, err := c.Selection(); err != nil || got != tt.selection {
+				t.Errorf("selection %+v, %v, want %+v", got, err, tt.selection)
 			}
 		})
+	}
+}
+
+// A client whose variable is not set must not get everything.
+func TestEmptySelection(t *testing.T) {
+	for _, user := range []string{"project=", "account="} {
+		c := tokens.Credential{User: user, Password: "key"}
+		if got, err := c.Selection(); !errors.Is(err, tokens.ErrEmptySelection) || !got.IsZero() {
+			t.Errorf("%q: selection %+v, %v", user, got, err)
+		}
 	}
 }
 

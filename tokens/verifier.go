@@ -20,7 +20,7 @@ var (
 
 // Reason is a rejection with its cause as a code of docs/errors.md. It wraps
 // ErrRejected. The code goes to log and audit, never to the client.
-type Reason struct {
+type Reason struct { //nolint:errname // it says why a credential is rejected
 	Code  string // such as "key_expired"
 	Cause string // one line for people, without any secret
 	// Identity is who was turned away, as far as it is known (a disabled user,

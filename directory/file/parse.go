@@ -49,6 +49,11 @@ func load(path string, data []byte) (*directory.Snapshot, error) {
 	if err != nil && !errors.As(err, &faults) {
 		return nil, err
 	}
+	if len(faults) == 0 && !src.Has("users") && !src.Has("projects") {
+		// Most likely the file is just being written. Taking it for a directory
+		// without users would refuse everybody for good.
+		faults = strictyaml.Errors{src.Errorf("", "a directory without anybody is written as users: []", "the file is empty")}
+	}
 	at := placesOf(faults)
 	if !complete(records, at) {
 		return nil, faults

@@ -104,7 +104,9 @@ func TestFaults(t *testing.T) {
 		"and replace the key, since it stood in a file"
 	key := func(text string) string { return "users:\n- name: a\n  keys:\n  - " + text }
 	for _, tt := range []struct{ name, doc, want string }{
-		{"empty", "", ""},
+		{"empty", "", "d.yaml:1:1: the file is empty\n  hint: a directory without anybody is written as users: []"},
+		{"comments only", "# nothing\n", "d.yaml:1:1: the file is empty\n  hint: a directory without anybody is written as users: []"},
+		{"nobody", "users: []", ""},
 		{"upper-case digest", key("digest: sha256:" + strings.ToUpper(digestA[7:])), ""},
 		{"the key for its digest", key("digest: " + rawKey), "d.yaml:4:13: users[0].keys[0].digest: expected a digest, found an API key" + rawHint},
 		{"the key with a prefix", key("digest: sha256:" + rawKey), "d.yaml:4:13: users[0].keys[0].digest: expected a digest, found an API key" + rawHint},

@@ -20,6 +20,7 @@ const (
 	CodeExpired      = "key_expired"
 	CodeNetwork      = "key_network"
 	CodeUserDisabled = "user_disabled"
+	CodeSelection    = "empty_selection"
 )
 
 // maxTokenLength bounds what is hashed: no real key comes near it.
@@ -64,8 +65,12 @@ func (v *Verifier) Verify(_ context.Context, c *tokens.Credential) (identity.Ide
 		KeyID:     rec.Key.ID,
 		NotAfter:  rec.Key.Expires,
 		Networks:  rec.Key.Networks,
-		Selection: c.Selection(),
 	}
+	selection, err := c.Selection()
+	if err != nil {
+		return identity.Identity{}, tokens.Reject(CodeSelection, err.Error(), id)
+	}
+	id.Selection = selection
 	if err := v.usable(rec, c, id); err != nil {
 		return identity.Identity{}, err
 	}
