@@ -38,7 +38,7 @@ func TestDocs(t *testing.T) {
 	} {
 		path := filepath.Join("..", "..", "docs", name)
 		if *update {
-			if err := os.WriteFile(path, text, 0o644); err != nil { //nolint:gosec // a document
+			if err := os.WriteFile(path, text, 0o644); err != nil {
 				t.Fatal(err)
 			}
 			continue
