@@ -22,6 +22,8 @@ type Service struct {
 	cancel  context.CancelFunc
 	pending atomic.Int64 // requests that were taken and are not finished
 	workers sync.WaitGroup
+
+	draining atomic.Bool
 }
 
 // New returns a Service that is not connected yet.
@@ -67,8 +69,12 @@ func (s *Service) Connected() (connected, of int) {
 }
 
 // Ready returns nil if requests can reach the service, or why they cannot:
-// some connection is connected, and its subscription stands.
+// some connection is connected, its subscription stands, and the service is
+// not draining.
 func (s *Service) Ready() error {
+	if s.draining.Load() {
+		return errors.New("draining")
+	}
 	var errs []error
 	for _, c := range s.conns {
 		err := c.ready()
@@ -87,6 +93,7 @@ func (s *Service) Ready() error {
 // first, what is left is abandoned unanswered, which clients take as a reason
 // to try again, and the error says so.
 func (s *Service) Drain(ctx context.Context) error {
+	s.draining.Store(true)
 	for _, c := range s.conns {
 		c.leave()
 	}
@@ -100,7 +107,10 @@ func (s *Service) Drain(ctx context.Context) error {
 		errs = append(errs, err)
 	}
 	for _, c := range s.conns {
-		if err := c.nc.FlushWithContext(ctx); err != nil && c.nc.IsConnected() {
+		if !c.nc.IsConnected() {
+			continue // a flush would wait for the server to come back
+		}
+		if err := c.nc.FlushWithContext(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("flush: %w", err))
 		}
 	}

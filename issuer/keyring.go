@@ -24,8 +24,9 @@ const (
 	KindXKey   = "xkey"   // a curve key that opens requests and seals answers
 )
 
-// ErrSeedReadable: a seed file can be read by others than its owner.
-var ErrSeedReadable = errors.New("seed file can be read by others")
+// ErrSeedReadable: a file with a seed or another secret can be read by others
+// than its owner.
+var ErrSeedReadable = errors.New("secret file can be read by others")
 
 // Key describes one key of a keyring, without its secret.
 type Key struct {

@@ -17,7 +17,8 @@ nats-server asks it about every connection (auth callout); usher verifies the
 credential, derives the permissions, and answers with a signed user JWT.
 
 Try it:              usher dev
-With your server:    usher init DIR && nats-server -c DIR/nats-server.conf
+With your server:    usher init DIR
+                     nats-server -c DIR/nats-server.conf
                      usher serve -c DIR/usher.yaml
 
 Exit codes: 0 ok, 1 runtime, 2 usage, 3 configuration, 4 denied.`
@@ -38,6 +39,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		HideHelp:       true,
 		ExitErrHandler: func(*cli.Context, error) {},
 		Action:         group,
+		Flags:          []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version, as usher version does"}},
 		Commands: []*cli.Command{
 			devCommand(), initCommand(), serveCommand(),
 			apikeyCommand(),
@@ -83,6 +85,9 @@ func group(c *cli.Context) error {
 	command := c.Command
 	if c.Command.Name == c.App.Name { // a copy that urfave/cli made
 		command = root(c.App)
+		if c.Bool("version") {
+			return printVersion(c)
+		}
 	}
 	if name := c.Args().First(); name != "" {
 		return unknownCommand(name, command.Subcommands)

@@ -19,7 +19,12 @@ import (
 const (
 	checkConnect = 3 * time.Second
 	checkRequest = 3 * time.Second // how long a probe's request may take to come
-	probeName    = "usher-check-"
+
+	// patientTimeout is longer than clients wait. A server that gives up before
+	// them sends them Authorization Violation, as if they had been refused.
+	patientTimeout = 3 * time.Second
+
+	probeName = "usher-check-"
 )
 
 func discardLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
@@ -98,7 +103,7 @@ func (s *serverCheck) observe(ctx context.Context, seen <-chan *nats.Msg) {
 		return
 	}
 	// Timeouts come in whole seconds, rounded either way: look again before complaining.
-	for i := 0; i < 3 && first.Timeout < s.cfg.Callout.Budget && first.Refusal == ""; i++ {
+	for i := 0; i < 3 && first.Timeout < max(s.cfg.Callout.Budget, patientTimeout) && first.Refusal == ""; i++ {
 		again, ok := s.knock(ctx, seen)
 		if !ok {
 			return
@@ -192,10 +197,14 @@ func (s *serverCheck) judge(x *callout.Sighting) {
 		s.fail(exitConfig, "issuer", s.url, "put its seed into "+s.cfg.Keyring.Dir+", or set auth_callout.issuer to "+s.keys.Signers()[0].PublicKey(),
 			"server %s expects answers from %s, which is not in the keyring", x.ServerName, x.Issuer)
 	}
-	if x.Timeout < s.cfg.Callout.Budget {
-		s.fail(exitConfig, "timeout", s.url, "set authorization.timeout to 2 in the server's configuration, or lower callout.budget",
+	switch {
+	case x.Timeout < s.cfg.Callout.Budget:
+		s.fail(exitConfig, "timeout", s.url, "set authorization.timeout to 3 in the server's configuration, or lower callout.budget",
 			"the server gives up after about %s, the budget is %s", x.Timeout, s.cfg.Callout.Budget)
-	} else {
+	case x.Timeout < patientTimeout:
+		s.warn("timeout", s.url, "set authorization.timeout to 3 in the server's configuration (docs/operations.md, Silence)",
+			"the server gives up after about %s: clients can take an answer that never came for a refusal", x.Timeout)
+	default:
 		s.ok("timeout", s.url, "about %s, the budget is %s", x.Timeout, s.cfg.Callout.Budget)
 	}
 	if x.Skew.Abs() > s.cfg.Callout.ClockSkew {

@@ -41,7 +41,7 @@ func (d *demo) printText(w io.Writer, url, dir string) error {
 	command("project admin: everything in project shop", demoPAdmin, "publish --ack", "shop.returns teapot")
 	command("service admin: everything in the account", demoSAdmin, "publish", "any.subject.at.all hello")
 	command("refused: this key expired on 2024-12-31. Only usher's log and audit say so", demoFormer, "publish", "shop.orders hello")
-	fmt.Fprintf(&b, "# what may a token do, and why?\n%s explain -c %s --token-file %s --publish shop.orders --publish shop.returns\n",
+	fmt.Fprintf(&b, "# what may a token do, and why? (orders yes, returns no, so the exit code is 4)\n%s explain -c %s --token-file %s --publish shop.orders --publish shop.returns\n",
 		self(), quote(filepath.Join(dir, setup.FileConfig)), quote(filepath.Join(tokens, demoPublisher)))
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -133,7 +134,10 @@ func (d *devRun) run(c *cli.Context) error {
 	if err != nil {
 		return configError(err)
 	}
-	cfg.NATS.URLs = []string{server.URL()}
+	if url := server.URL(); !slices.Contains(cfg.NATS.URLs, url) {
+		say(c.App.ErrWriter, "note", filepath.Join(d.dir, setup.FileConfig)+" names another address; other commands that read it will look there")
+		cfg.NATS.URLs = []string{url}
+	}
 	in, err := newInstance(cfg, c.App.ErrWriter)
 	if err != nil {
 		return err

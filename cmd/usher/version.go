@@ -16,11 +16,15 @@ func versionCommand() *cli.Command {
 			if err := arguments(c, 0); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(c.App.Writer, "usher %s%s %s %s/%s\n",
-				semver(), revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return err
+			return printVersion(c)
 		},
 	}
+}
+
+func printVersion(c *cli.Context) error {
+	_, err := fmt.Fprintf(c.App.Writer, "usher %s%s %s %s/%s\n",
+		semver(), revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
 }
 
 // semver returns the version as nats micro wants it: a build without one is a
