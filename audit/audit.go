@@ -1,12 +1,14 @@
 // Package audit keeps one structured event per decision, as JSON lines.
 //
-// It promises that an event is written after the answer has gone out, that none
-// is lost while the process lives, and that no event has a place where a secret
-// could stand. It never decides anything.
+// It promises that an event is written after the answer has gone out, that what
+// the disk does not take is counted and never holds the service up for long, and
+// that no event has a place where a secret could stand. It never decides anything.
 package audit
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"sync"
@@ -44,22 +46,36 @@ type Event struct {
 // queueLength is how many events may wait for a slow disk before the workers do.
 const queueLength = 8192
 
+// patience is how long a worker waits for a full queue, once. After that the
+// writer counts as stuck, and nobody waits until it has written again: a disk
+// that hangs must not keep clients out.
+const patience = 250 * time.Millisecond
+
+// Errors that onError hears of, and Close returns.
+var (
+	ErrStuck  = errors.New("the audit is not taken fast enough; events are lost")
+	ErrUnread = errors.New("audit events were left unwritten")
+)
+
 // Log writes events in the order in which it got them. Safe for concurrent use.
 type Log struct {
 	events  chan Event
+	stop    chan struct{}
 	done    chan struct{}
+	stuck   atomic.Bool
 	handler slog.Handler
 	lost    atomic.Uint64
 	failing atomic.Bool
-	onError func(error)
+	onError func(error) // may be nil
 	close   sync.Once
 }
 
 // New returns a Log that writes JSON lines to w until Close. onError, which may
-// be nil, hears of the first failed write after a good one.
+// be nil, hears of the first failed write after a good one, and of ErrStuck.
 func New(w io.Writer, onError func(error)) *Log {
 	l := &Log{
 		events:  make(chan Event, queueLength),
+		stop:    make(chan struct{}),
 		done:    make(chan struct{}),
 		handler: slog.NewJSONHandler(w, &slog.HandlerOptions{ReplaceAttr: noLevel}),
 		onError: onError,
@@ -68,9 +84,29 @@ func New(w io.Writer, onError func(error)) *Log {
 	return l
 }
 
-// Write takes one event; it waits while the queue is full. Call it after the
-// answer has gone out.
-func (l *Log) Write(e Event) { l.events <- e } //nolint:gocritic // an event is handed over, not shared
+// Write takes one event. It waits a little while the queue is full, and not at
+// all while the writer is stuck. Call it after the answer has gone out.
+func (l *Log) Write(e Event) { //nolint:gocritic // an event is handed over, not shared
+	select {
+	case l.events <- e:
+		return
+	default:
+	}
+	if !l.stuck.Load() {
+		wait := time.NewTimer(patience)
+		defer wait.Stop()
+		select {
+		case l.events <- e:
+			return
+		case <-l.stop:
+		case <-wait.C:
+			if !l.stuck.Swap(true) {
+				l.complain(ErrStuck)
+			}
+		}
+	}
+	l.lost.Add(1)
+}
 
 // TryWrite takes one event unless the queue is full; for places that must not wait.
 func (l *Log) TryWrite(e Event) bool {
@@ -86,24 +122,54 @@ func (l *Log) TryWrite(e Event) bool {
 // Lost returns how many events could not be kept.
 func (l *Log) Lost() uint64 { return l.lost.Load() }
 
-// Close writes what is queued and stops. No event may be written afterwards.
-func (l *Log) Close() {
-	l.close.Do(func() { close(l.events) })
-	<-l.done
+// Close writes what is queued and stops; if ctx ends first, the error is
+// ErrUnread, and the writer may still be in a write. Events that come later are
+// lost.
+func (l *Log) Close(ctx context.Context) error {
+	l.close.Do(func() { close(l.stop) })
+	select {
+	case <-l.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %d", ErrUnread, len(l.events))
+	}
 }
 
 func (l *Log) run() {
 	defer close(l.done)
-	for e := range l.events {
-		err := l.handler.Handle(context.Background(), e.record())
-		if err == nil {
-			l.failing.Store(false)
-			continue
+	for {
+		select {
+		case e := <-l.events:
+			l.write(&e)
+		case <-l.stop:
+			for {
+				select {
+				case e := <-l.events:
+					l.write(&e)
+				default:
+					return
+				}
+			}
 		}
-		l.lost.Add(1)
-		if !l.failing.Swap(true) && l.onError != nil {
-			l.onError(err)
-		}
+	}
+}
+
+func (l *Log) write(e *Event) {
+	err := l.handler.Handle(context.Background(), e.record())
+	if err == nil {
+		l.stuck.Store(false)
+		l.failing.Store(false)
+		return
+	}
+	l.lost.Add(1)
+	if !l.failing.Swap(true) {
+		l.complain(err)
+	}
+}
+
+func (l *Log) complain(err error) {
+	if l.onError != nil {
+		l.onError(err)
 	}
 }
 

@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,7 +45,7 @@ func TestShape(t *testing.T) {
 		Derive: 4 * time.Microsecond, Issue: 5 * time.Microsecond, Total: 1500 * time.Millisecond,
 	})
 	l.Write(audit.Event{Time: at, Outcome: "shed"})
-	l.Close()
+	closeLog(t, l)
 	got := decode(t, out.String())
 	durations := func(queue, open, verify, derive, issue, total float64) map[string]any {
 		return map[string]any{"queue": queue, "open": open, "verify": verify, "derive": derive, "issue": issue, "total": total}
@@ -86,7 +87,7 @@ func TestEveryFieldIsWritten(t *testing.T) {
 	var out bytes.Buffer
 	l := audit.New(&out, nil)
 	l.Write(e)
-	l.Close()
+	closeLog(t, l)
 	for i := range v.NumField() {
 		mark := fmt.Sprint(1000 + i)
 		if v.Field(i).Kind() == reflect.String {
@@ -106,8 +107,8 @@ func TestOrder(t *testing.T) {
 	for i := range n {
 		l.Write(audit.Event{ClientID: uint64(i + 1)})
 	}
-	l.Close()
-	l.Close()
+	closeLog(t, l)
+	closeLog(t, l)
 	events := decode(t, out.String())
 	if len(events) != n || l.Lost() != 0 {
 		t.Fatalf("%d events, %d lost", len(events), l.Lost())
@@ -131,7 +132,7 @@ func TestManyWriters(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	l.Close()
+	closeLog(t, l)
 	last := map[any]float64{}
 	for _, e := range decode(t, out.String()) {
 		id, _ := e["client_id"].(float64)
@@ -174,7 +175,7 @@ func TestFailingWriter(t *testing.T) {
 	for range 8 {
 		l.Write(audit.Event{})
 	}
-	l.Close()
+	closeLog(t, l)
 	if len(heard) != 2 || !errors.Is(heard[0], errFull) || !errors.Is(heard[1], errFull) {
 		t.Errorf("heard %v", heard)
 	}
@@ -183,7 +184,7 @@ func TestFailingWriter(t *testing.T) {
 	}
 	quiet := audit.New(&failing{plan: []bool{true}}, nil)
 	quiet.Write(audit.Event{})
-	quiet.Close()
+	closeLog(t, quiet)
 	if quiet.Lost() != 1 {
 		t.Errorf("%d lost", quiet.Lost())
 	}
@@ -205,7 +206,7 @@ func TestTryWrite(t *testing.T) {
 		text, _ := io.ReadAll(r)
 		read <- string(text)
 	}()
-	l.Close()
+	closeLog(t, l)
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -305,7 +306,7 @@ func TestReopenWhileWriting(t *testing.T) {
 		l.Write(audit.Event{ClientID: uint64(i + 1)})
 	}
 	wg.Wait()
-	l.Close()
+	closeLog(t, l)
 	if err := f.Close(); err != nil {
 		t.Error(err)
 	}
@@ -324,4 +325,38 @@ func TestReopenWhileWriting(t *testing.T) {
 	if n != 2000 || l.Lost() != 0 {
 		t.Errorf("%d events in %d files, %d lost", n, len(files), l.Lost())
 	}
+}
+
+func closeLog(t *testing.T, l *audit.Log) {
+	t.Helper()
+	if err := l.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// A writer that hangs holds nobody up for long, and neither the end.
+func TestStuckWriter(t *testing.T) {
+	w := &hanging{release: make(chan struct{})}
+	complaints := make(chan error, 10)
+	l := audit.New(w, func(err error) { complaints <- err })
+	for l.Lost() < 3 { // the queue fills, one waits a little, the rest do not
+		l.Write(audit.Event{RequestID: "a"})
+	}
+	if err := <-complaints; !errors.Is(err, audit.ErrStuck) {
+		t.Errorf("complaint: %v", err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := l.Close(over); !errors.Is(err, audit.ErrUnread) {
+		t.Errorf("close: %v", err)
+	}
+	close(w.release)
+	closeLog(t, l)
+}
+
+type hanging struct{ release chan struct{} }
+
+func (h *hanging) Write(p []byte) (int, error) {
+	<-h.release
+	return len(p), nil
 }

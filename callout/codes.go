@@ -32,6 +32,7 @@ const (
 	CodeNoDirectory     = "no_directory"
 	CodeNoAccount       = "no_account"
 	CodeInvariant       = "invariant"
+	CodeMisplaced       = "wrong_account"
 	CodeIssuerUnknown   = "issuer_unknown"
 	CodeXKeyUnknown     = "xkey_unknown"
 	CodeSign            = "sign_failed"
@@ -85,6 +86,7 @@ func Codes() []Code {
 		{CodeNoDirectory, Unavailable, "No directory is loaded.", ""},
 		{CodeNoAccount, Unavailable, "The role is bound to no account by the configuration.", "Set the `accounts` key that the cause names."},
 		{CodeInvariant, Unavailable, "The grant would break a rule that holds for every grant, so it was not issued.", "Directory or configuration name an account that clients must not land in."},
+		{CodeMisplaced, Unavailable, "The service user is not in the account that `accounts.callout` names.", "Name that account in the configuration: usher check says which."},
 		{CodeIssuerUnknown, Unavailable, "The server expects answers from an issuer that is not in the keyring.", "Put the issuer's seed into the keyring, or its public key into the server's auth_callout: usher check says which."},
 		{CodeXKeyUnknown, Unavailable, "The request is sealed to an xkey that is not in the keyring.", "usher check says what the server expects."},
 		{CodeSign, Unavailable, "The issuer could not sign.", ""},

@@ -17,6 +17,7 @@ import (
 type Config struct {
 	URLs        string        // comma-separated NATS URLs
 	Options     []nats.Option // authentication, TLS; the rest the service sets itself
+	Account     string        // the callout account, which the service user has to be in
 	Connections int           // service connections in the queue group
 	Workers     int           // requests that are worked on at once
 	Queue       int           // requests that may wait
@@ -40,6 +41,8 @@ func (c *Config) valid() error {
 	switch {
 	case c.URLs == "":
 		return errors.New("callout: no NATS URL")
+	case c.Account == "":
+		return errors.New("callout: no callout account")
 	case c.Connections < 1 || c.Workers < 1 || c.Queue < 1:
 		return errors.New("callout: connections, workers and queue are at least 1")
 	case c.Budget <= 0:

@@ -2,7 +2,6 @@ package callout
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -26,10 +25,11 @@ const (
 
 // conn is one service connection with its subscription.
 type conn struct {
-	nc      *nats.Conn
-	service micro.Service
-	refused atomic.Pointer[error] // why the server refused the subscription; nil: it did not
-	stands  atomic.Bool           // the server has confirmed all that was sent since it connected
+	nc        *nats.Conn
+	service   micro.Service
+	refused   atomic.Pointer[error] // why the server refused the subscription; nil: it did not
+	misplaced atomic.Pointer[error] // why nothing may be answered here; nil: it is the callout account
+	stands    atomic.Bool           // the server has confirmed all that was sent since it connected
 }
 
 // connect makes connection i of the service. It survives whatever the server
@@ -37,6 +37,7 @@ type conn struct {
 // default after two in a row, and neither must a server that is not there yet.
 func (s *Service) connect(i int) (*conn, error) {
 	c := &conn{}
+	c.misplaced.Store(&errUnchecked)
 	log := s.cfg.Log.With(slog.Int("connection", i))
 	opts := append([]nats.Option{
 		nats.Name(serviceName + "-" + strconv.Itoa(i)),
@@ -47,13 +48,15 @@ func (s *Service) connect(i int) (*conn, error) {
 		nats.ReconnectJitter(reconnectJitter, reconnectJitter),
 		// An answer that could not be sent at once comes too late anyway.
 		nats.ReconnectBufSize(-1),
-		nats.ConnectHandler(func(nc *nats.Conn) { c.connected(log, nc, "connected") }),
-		nats.ReconnectHandler(func(nc *nats.Conn) { c.connected(log, nc, "reconnected") }),
+		// Requests leave no subscription behind: left counts those that are there.
+		nats.UseOldRequestStyle(),
+		nats.ConnectHandler(func(nc *nats.Conn) { c.connected(log, nc, s.cfg.Account, "connected") }),
+		nats.ReconnectHandler(func(nc *nats.Conn) { c.connected(log, nc, s.cfg.Account, "reconnected") }),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			c.stands.Store(false)
 			disconnected(log, err)
 		}),
-		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) { c.failed(log, sub, err) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { c.failed(log, err) }),
 	}, s.cfg.Options...)
 	nc, err := nats.Connect(s.cfg.URLs, opts...)
 	if err != nil {
@@ -68,7 +71,7 @@ func (s *Service) connect(i int) (*conn, error) {
 	})
 	if err == nil {
 		err = c.service.AddEndpoint("auth", micro.HandlerFunc(func(r micro.Request) {
-			s.enqueue(r, nc.MaxPayload())
+			s.enqueue(r, c)
 		}), micro.WithEndpointSubject(Subject))
 	}
 	if err != nil {
@@ -78,49 +81,6 @@ func (s *Service) connect(i int) (*conn, error) {
 	// The handler for the first connection may have run before the subscription was made.
 	c.confirm(nc)
 	return c, nil
-}
-
-// confirm waits for the server to have taken the subscription: until then,
-// whoever asks finds nobody, and times out.
-func (c *conn) confirm(nc *nats.Conn) {
-	c.stands.Store(nc.IsConnected() && nc.FlushTimeout(confirmTimeout) == nil)
-}
-
-func (c *conn) connected(log *slog.Logger, nc *nats.Conn, msg string) {
-	c.refused.Store(nil)
-	c.confirm(nc)
-	log.LogAttrs(context.Background(), slog.LevelInfo, "service connection", slog.String("state", msg),
-		slog.String("url", nc.ConnectedUrlRedacted()), slog.String("server_name", nc.ConnectedServerName()))
-}
-
-func disconnected(log *slog.Logger, err error) {
-	if err == nil {
-		return // closed by us
-	}
-	log.LogAttrs(context.Background(), slog.LevelWarn, "service connection",
-		slog.String("state", "disconnected"), slog.String("error", err.Error()))
-}
-
-func (c *conn) failed(log *slog.Logger, sub *nats.Subscription, err error) {
-	if errors.Is(err, nats.ErrPermissionViolation) && sub != nil && sub.Subject == Subject {
-		c.refused.Store(&err)
-	}
-	log.LogAttrs(context.Background(), slog.LevelError, "service connection",
-		slog.String("state", "error"), slog.String("error", err.Error()))
-}
-
-// ready returns nil if requests can come in on this connection.
-func (c *conn) ready() error {
-	if !c.nc.IsConnected() {
-		return fmt.Errorf("not connected to NATS: %s", c.nc.Status())
-	}
-	if err := c.refused.Load(); err != nil {
-		return fmt.Errorf("subscription refused: %w", *err)
-	}
-	if !c.stands.Load() {
-		return errors.New("the subscription is not confirmed yet")
-	}
-	return nil
 }
 
 // leave leaves the queue group; what the server has sent already still comes.

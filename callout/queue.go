@@ -14,15 +14,15 @@ import (
 
 // job is one request on its way.
 type job struct {
-	req        micro.Request
-	arrival    time.Time
-	maxPayload int64
+	req     micro.Request
+	arrival time.Time
+	conn    *conn // that it came by
 }
 
 // enqueue takes a request off the subscription's goroutine. It never waits: a
 // request that finds the queue full is shed.
-func (s *Service) enqueue(req micro.Request, maxPayload int64) {
-	j := job{req: req, arrival: s.cfg.Now(), maxPayload: maxPayload}
+func (s *Service) enqueue(req micro.Request, c *conn) {
+	j := job{req: req, arrival: s.cfg.Now(), conn: c}
 	s.pending.Add(1)
 	s.cfg.Metrics.Taken()
 	select {
@@ -81,6 +81,11 @@ func (s *Service) guarded(ctx context.Context, j *job) (r result) {
 			r.decision.set(Unavailable, CodeInternal, "panic")
 		}
 	}()
+	if err := j.conn.misplaced.Load(); err != nil {
+		r = result{id: s.cfg.NewID()}
+		r.decision.set(Unavailable, CodeMisplaced, (*err).Error())
+		return r
+	}
 	if j.req.Reply() == "" {
 		r = result{id: s.cfg.NewID()}
 		r.decision.set(Malformed, CodeNoReply, "no reply subject")
@@ -89,7 +94,7 @@ func (s *Service) guarded(ctx context.Context, j *job) (r result) {
 	return s.handle(ctx, message{
 		data:       j.req.Data(),
 		header:     j.req.Headers().Get(xkeyHeader),
-		maxPayload: j.maxPayload,
+		maxPayload: j.conn.nc.MaxPayload(),
 	})
 }
 

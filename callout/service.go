@@ -50,11 +50,11 @@ func (s *Service) Start() error {
 	for i := range s.cfg.Connections {
 		c, err := s.connect(i)
 		if err != nil {
-			s.abandon()
-			return err
+			return errors.Join(err, s.abandon())
 		}
 		s.conns = append(s.conns, c)
 	}
+	s.workers.Go(s.mend)
 	return nil
 }
 
@@ -114,7 +114,7 @@ func (s *Service) Drain(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("flush: %w", err))
 		}
 	}
-	s.abandon()
+	errs = append(errs, s.abandon())
 	return errors.Join(errs...)
 }
 
@@ -140,14 +140,28 @@ func (s *Service) settle(ctx context.Context) error {
 	return nil
 }
 
-// abandon closes the connections and stops the workers.
-func (s *Service) abandon() {
+// grace is how long workers may take to notice that the service has ended.
+const grace = time.Second
+
+// abandon closes the connections and stops the workers. One that does not
+// notice, because a verifier of its does not, is left behind.
+func (s *Service) abandon() error {
 	s.cancel()
 	for _, c := range s.conns {
 		c.nc.Close()
 	}
 	close(s.stop)
-	s.workers.Wait()
+	stopped := make(chan struct{})
+	go func() {
+		s.workers.Wait()
+		close(stopped)
+	}()
+	var err error
+	select {
+	case <-stopped:
+	case <-time.After(grace):
+		err = errors.New("workers were left behind")
+	}
 	// What is still queued was never answered; nobody works on it any more.
 	for {
 		select {
@@ -155,7 +169,7 @@ func (s *Service) abandon() {
 			s.finished()
 		default:
 			s.cfg.Log.LogAttrs(context.Background(), slog.LevelInfo, "service stopped")
-			return
+			return err
 		}
 	}
 }

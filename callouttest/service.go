@@ -95,7 +95,7 @@ func NewService(tb testing.TB, cfg ServiceConfig) *Service {
 	chain = append(chain, health.NewVerifier(keyring, cfg.Now), apikey.NewVerifier(s.directory.Load, cfg.Now))
 	s.Decider = &callout.Decider{Chain: chain, Snapshot: s.directory.Load, Policy: policy, Now: cfg.Now}
 	s.Service, err = callout.New(callout.Config{
-		URLs: cfg.URLs, Options: cfg.Options,
+		URLs: cfg.URLs, Options: cfg.Options, Account: policy.CalloutAccount,
 		Connections: cfg.Connections, Workers: cfg.Workers, Queue: cfg.Queue,
 		Budget: cfg.Budget, Leeway: 5 * time.Second, Version: "0.0.0-test",
 		Decider: s.Decider,
@@ -171,7 +171,9 @@ func (s *Service) Stop(tb testing.TB) {
 		if err := s.Drain(ctx); err != nil {
 			tb.Errorf("drain: %v", err)
 		}
-		s.audit.Close()
+		if err := s.audit.Close(ctx); err != nil {
+			tb.Errorf("close the audit: %v", err)
+		}
 	})
 }
 

@@ -196,6 +196,18 @@ func (k *Keyring) Signers() []Signer {
 	return out
 }
 
+// Oldest returns the issuer whose file was written first: while keys are being
+// replaced, the one that every replica has.
+func (k *Keyring) Oldest() Signer {
+	var oldest Key
+	for _, key := range k.keys {
+		if key.Kind == KindIssuer && (oldest.PublicKey == "" || key.Modified.Before(oldest.Modified)) {
+			oldest = key
+		}
+	}
+	return k.signers[oldest.PublicKey]
+}
+
 // XKeys returns every xkey. Empty: requests come in the clear.
 func (k *Keyring) XKeys() []*XKey { return k.xkeys }
 

@@ -59,6 +59,11 @@ func (s *serverCheck) run(ctx context.Context, opts []nats.Option) {
 		s.fail(exitRuntime, "subscribe", s.url, "", "%v", err)
 		return
 	}
+	if err := nc.LastError(); errors.Is(err, nats.ErrPermissionViolation) {
+		s.fail(exitConfig, "subscribe", s.url, "the service user needs to subscribe to "+callout.Subject+" and $SRV.>, and to publish answers",
+			"the server refuses the service user its subscription: %v", err)
+		return
+	}
 	s.observe(ctx, seen)
 }
 

@@ -20,7 +20,7 @@ func (in *instance) writeHealthToken(ctx context.Context) error {
 	if in.cfg.Accounts.HealthCheck == "" {
 		return nil
 	}
-	token, err := health.New(ctx, in.parts.keyring.Load().Signers()[0], rand.Reader, in.parts.now())
+	token, err := health.New(ctx, in.parts.keyring.Load().Oldest(), rand.Reader, in.parts.now())
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -59,7 +60,7 @@ func newInstance(cfg *config.Config, stderr io.Writer) (*instance, error) {
 		return nil, configError(err)
 	}
 	in.service, err = callout.New(callout.Config{
-		URLs: natsURLs(cfg), Options: append(opts, tellAttempts(log, in.parts.now)),
+		URLs: natsURLs(cfg), Options: append(opts, tellAttempts(log, in.parts.now)), Account: cfg.Accounts.Callout,
 		Connections: cfg.NATS.Connections, Workers: workers(cfg), Queue: cfg.Callout.Queue,
 		Budget: cfg.Callout.Budget, Leeway: cfg.Callout.ClockSkew, Version: semver(),
 		Decider: in.parts.decider, Issuer: in.parts.issuer, Keyring: in.parts.keyring.Load,
@@ -67,8 +68,7 @@ func newInstance(cfg *config.Config, stderr io.Writer) (*instance, error) {
 		Now: in.parts.now, Random: rand.Reader, NewID: newRequestID,
 	})
 	if err != nil {
-		in.audit.Close()
-		return nil, err
+		return nil, errors.Join(err, in.closeAudit())
 	}
 	in.registerState()
 	in.warn()
@@ -160,7 +160,15 @@ func (in *instance) serve(ctx context.Context, started func()) error {
 	defer cancel()
 	err := in.service.Drain(drain)
 	stop()
-	helpers.Wait()
+	ended := make(chan struct{})
+	go func() {
+		helpers.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-drain.Done(): // one is reading a directory that does not come to an end
+	}
 	return err
 }
 
@@ -171,8 +179,15 @@ func (in *instance) watchDirectory(ctx context.Context) {
 	}
 }
 
+// auditClose is how long the last events may take to be written.
+const auditClose = 5 * time.Second
+
 func (in *instance) closeAudit() error {
-	in.audit.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), auditClose)
+	defer cancel()
+	if err := in.audit.Close(ctx); err != nil {
+		return err // a file that is stuck in a write cannot be closed either
+	}
 	if in.auditFile != nil {
 		return in.auditFile.Close()
 	}

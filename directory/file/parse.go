@@ -31,6 +31,10 @@ func Load(path string) (*directory.Snapshot, error) {
 
 // read reads a file up to one byte more than Decode accepts.
 func read(path string) (data []byte, err error) {
+	// Opening a pipe would wait for a writer.
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("read directory: %s is not a regular file", path)
+	}
 	f, err := os.Open(path) //nolint:gosec // the operator says where the directory is
 	if err != nil {
 		return nil, fmt.Errorf("read directory: %w", err)

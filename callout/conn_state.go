@@ -1,0 +1,108 @@
+package callout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	accountTimeout = time.Second     // for the server to say which account a connection is in
+	mendEvery      = 5 * time.Second // how often a connection that is of no use is made again
+)
+
+var errUnchecked = errors.New("it is not known yet which account the connection is in")
+
+// confirm waits for the server to have taken the subscription: until then,
+// whoever asks finds nobody, and times out.
+func (c *conn) confirm(nc *nats.Conn) {
+	c.stands.Store(nc.IsConnected() && nc.FlushTimeout(confirmTimeout) == nil)
+}
+
+func (c *conn) connected(log *slog.Logger, nc *nats.Conn, account, msg string) {
+	c.refused.Store(nil)
+	c.place(log, nc, account)
+	c.confirm(nc)
+	log.LogAttrs(context.Background(), slog.LevelInfo, "service connection", slog.String("state", msg),
+		slog.String("url", nc.ConnectedUrlRedacted()), slog.String("server_name", nc.ConnectedServerName()))
+}
+
+// place looks where the server has put the service. Anywhere but in the account
+// that the policy keeps clients out of, nothing may be answered: the policy
+// would keep them out of the wrong one.
+func (c *conn) place(log *slog.Logger, nc *nats.Conn, account string) {
+	ctx, cancel := context.WithTimeout(context.Background(), accountTimeout)
+	defer cancel()
+	actual, err := AccountOf(ctx, nc)
+	switch {
+	case err != nil && !nc.IsConnected():
+		return
+	case err != nil: // its permissions may not let it ask
+		log.LogAttrs(ctx, slog.LevelWarn, "the server does not say which account the service is in", slog.String("error", err.Error()))
+		c.misplaced.Store(nil)
+	case actual != account:
+		err := fmt.Errorf("the service user is in account %q, the configuration says %q", actual, account)
+		c.misplaced.Store(&err)
+		log.LogAttrs(ctx, slog.LevelError, "nothing is answered", slog.String("error", err.Error()))
+	default:
+		c.misplaced.Store(nil)
+	}
+}
+
+func disconnected(log *slog.Logger, err error) {
+	if err == nil {
+		return // closed by us
+	}
+	log.LogAttrs(context.Background(), slog.LevelWarn, "service connection",
+		slog.String("state", "disconnected"), slog.String("error", err.Error()))
+}
+
+func (c *conn) failed(log *slog.Logger, err error) {
+	// nats.go names the subject of a violation in its text only.
+	if errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), Subject) {
+		c.refused.Store(&err)
+	}
+	log.LogAttrs(context.Background(), slog.LevelError, "service connection",
+		slog.String("state", "error"), slog.String("error", err.Error()))
+}
+
+// ready returns nil if requests can come in on this connection.
+func (c *conn) ready() error {
+	if !c.nc.IsConnected() {
+		return fmt.Errorf("not connected to NATS: %s", c.nc.Status())
+	}
+	if err := c.refused.Load(); err != nil {
+		return fmt.Errorf("subscription refused: %w", *err)
+	}
+	if err := c.misplaced.Load(); err != nil {
+		return *err
+	}
+	if !c.stands.Load() {
+		return errors.New("the subscription is not confirmed yet")
+	}
+	return nil
+}
+
+// mend makes connections again that are up and of no use, until the service
+// stops: when the server's configuration has been mended, they find out.
+func (s *Service) mend() {
+	tick := time.NewTicker(mendEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-s.stop:
+			return
+		}
+		for _, c := range s.conns {
+			if c.nc.IsConnected() && (c.refused.Load() != nil || c.misplaced.Load() != nil) {
+				_ = c.nc.ForceReconnect() // the error is that it was closed
+			}
+		}
+	}
+}
