@@ -35,6 +35,7 @@ const (
 	FileIssuer       = DirKeys + "/issuer" + issuer.SeedSuffix
 	FileXKey         = DirKeys + "/xkey" + issuer.SeedSuffix
 	FileHealthToken  = "run/healthcheck.token"
+	FileAudit        = "audit.jsonl"
 	DirJetStream     = "jetstream"
 )
 
@@ -43,6 +44,7 @@ const (
 	AccountCallout = "AUTH"
 	AccountSystem  = "SYS"
 	AccountApp     = "APP"
+	AccountIngest  = "INGEST"
 	AccountHealth  = "HEALTH"
 	ServiceUser    = "usher"
 )
@@ -86,8 +88,11 @@ func Write(o Options) ([]File, error) {
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	for _, f := range files {
+	for i, f := range files {
 		if err := writeNew(o.path(f.Name), f.Content); err != nil {
+			for _, written := range files[:i] {
+				err = errors.Join(err, os.Remove(o.path(written.Name)))
+			}
 			return nil, err
 		}
 	}
@@ -187,12 +192,14 @@ func (o *Options) config() ([]byte, error) {
 		"nats.password_file":     FilePassword,
 		"accounts.callout":       AccountCallout,
 		"accounts.system":        AccountSystem,
-		"accounts.ingest":        AccountApp,
+		"accounts.ingest":        AccountIngest,
 		"accounts.service_admin": AccountApp,
 		"accounts.healthcheck":   AccountHealth,
 		"keyring.dir":            DirKeys,
 		"directory.file":         FileDirectory,
 		"healthcheck.token_file": FileHealthToken,
+		"audit.to":               "file",
+		"audit.file":             FileAudit,
 	}
 	maps.Copy(values, o.Config)
 	yaml, err := config.Example(values)

@@ -22,6 +22,7 @@ func (o *Options) serverConfig(issuer, xkey, hash string) []byte {
 		"Callout":   AccountCallout,
 		"System":    AccountSystem,
 		"App":       AccountApp,
+		"Ingest":    AccountIngest,
 		"Health":    AccountHealth,
 	})
 	return b.Bytes()
@@ -44,7 +45,15 @@ accounts {
     users: [ { user: {{.User}}, password: "{{.Hash}}" } ]
   }
   # Where clients land: projects of directory.yaml name their account.
-  {{.App}} { jetstream: enabled }
+  {{.App}} {
+    jetstream: enabled
+    imports: [ { stream: { account: {{.Ingest}}, subject: "habitat.event.>" } } ]
+  }
+  # Where ingest clients land. They share one inbox space, so nobody else is here;
+  # what they publish is passed on.
+  {{.Ingest}} {
+    exports: [ { stream: "habitat.event.>", accounts: [ {{.App}} ] } ]
+  }
   # For "usher healthcheck" alone.
   {{.Health}} {}
   {{.System}} {}
@@ -67,7 +76,8 @@ authorization {
 `))
 
 const emptyDirectory = `# Users, projects, topics, subscriptions and ACLs. usher reloads this file when
-# it changes; a faulty one is reported and the last good one stays.
+# it changes; a faulty one is reported and the last good one stays. An example, to
+# put in place of the two empty lists at the end:
 #
 # users:
 #   - name: alice

@@ -98,7 +98,7 @@ func prepareDev(dir, listen string) (*devRun, error) {
 	}
 	_, err = setup.Write(setup.Options{
 		Dir: dir, Listen: listen, Directory: d.demo.directory(), Random: rand.Reader,
-		Config: map[string]string{"http.listen": "127.0.0.1:0", "audit.to": "file", "audit.file": "audit.jsonl"},
+		Config: map[string]string{"http.listen": "127.0.0.1:0"},
 	})
 	if err != nil {
 		return nil, configError(err)

@@ -27,35 +27,35 @@ func (in *instance) writeHealthToken(ctx context.Context) error {
 	if err := replaceFile(path, []byte(token+"\n")); err != nil {
 		return fmt.Errorf("healthcheck.token_file: %w", err)
 	}
-	in.healthToken.Store(&token)
 	return nil
 }
 
-// renewHealthToken writes a new token well before the last one ends.
+// A token is renewed well before it ends, whichever replica wrote it, and when
+// it has gone.
+const (
+	healthTokenAge  = health.Lifetime / 4
+	healthTokenLook = time.Minute
+)
+
+// renewHealthToken keeps the token fresh until ctx ends. The file stays after
+// that: another replica on this host may go on with it, and by itself it lets
+// nobody do anything but the health check, for a day at most.
 func (in *instance) renewHealthToken(ctx context.Context) {
-	tick := time.NewTicker(health.Lifetime / 4)
+	tick := time.NewTicker(healthTokenLook)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			if err := in.writeHealthToken(ctx); err != nil {
-				in.log.LogAttrs(ctx, slog.LevelError, "health-check token was not renewed", slog.String("error", err.Error()))
-			}
 		case <-ctx.Done():
 			return
 		}
-	}
-}
-
-// removeHealthToken takes the file away, because a service that is gone is not
-// healthy; unless another one, that took over, has written its own.
-func (in *instance) removeHealthToken() {
-	ours := in.healthToken.Load()
-	if ours == nil {
-		return
-	}
-	if there, err := readSecret(in.cfg.HealthCheck.TokenFile, false); err == nil && there == *ours {
-		_ = os.Remove(in.cfg.HealthCheck.TokenFile) // not being there is what we want
+		info, err := os.Stat(in.cfg.HealthCheck.TokenFile)
+		if err == nil && in.parts.now().Sub(info.ModTime()) < healthTokenAge {
+			continue
+		}
+		if err := in.writeHealthToken(ctx); err != nil {
+			in.log.LogAttrs(ctx, slog.LevelError, "health-check token was not renewed", slog.String("error", err.Error()))
+		}
 	}
 }
 

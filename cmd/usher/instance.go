@@ -35,8 +35,6 @@ type instance struct {
 	service   *callout.Service
 	web       *web // nil: off
 	started   atomic.Bool
-
-	healthToken atomic.Pointer[string] // the one that was written last
 }
 
 // newInstance reads everything and connects nothing. What fails here is the
@@ -141,7 +139,6 @@ func (in *instance) serve(ctx context.Context, started func()) error {
 	if err := in.writeHealthToken(ctx); err != nil {
 		return err
 	}
-	defer in.removeHealthToken()
 	if err := in.service.Start(); err != nil {
 		return err
 	}
@@ -149,7 +146,9 @@ func (in *instance) serve(ctx context.Context, started func()) error {
 	side, stop := context.WithCancel(context.Background())
 	var helpers sync.WaitGroup
 	helpers.Go(func() { onHangup(side, hangup, in.hangup) })
-	helpers.Go(func() { in.renewHealthToken(side) })
+	if in.cfg.Accounts.HealthCheck != "" {
+		helpers.Go(func() { in.renewHealthToken(side) })
+	}
 	helpers.Go(func() { in.watchDirectory(side) })
 	in.log.LogAttrs(ctx, slog.LevelInfo, "usher runs", slog.String("version", semver()),
 		slog.Int("connections", in.cfg.NATS.Connections), slog.Int("workers", workers(in.cfg)))
