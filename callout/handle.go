@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -120,11 +121,21 @@ func (r *result) issueFailed(err error) {
 // auth error events, so it names no cause (DESIGN.md, decision 4).
 func answerText(id string) string { return "denied, request " + id }
 
+// maxText bounds what log and audit keep of a text that others chose.
+const maxText = 256
+
+func clip(s string) string {
+	if len(s) <= maxText {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxText], "") + "…"
+}
+
 // event is what the audit keeps of a result.
 func (r *result) event(arrival time.Time) audit.Event {
 	e := audit.Event{
 		Time: arrival, RequestID: r.id,
-		Outcome: string(r.decision.Outcome), Code: r.decision.Code, Cause: r.decision.Cause,
+		Outcome: string(r.decision.Outcome), Code: r.decision.Code, Cause: clip(r.decision.Cause),
 		User: r.decision.Identity.Name, Method: string(r.decision.Identity.Method),
 		Verifier: r.decision.Verifier, KeyID: r.decision.Identity.KeyID,
 		Open: r.open, Verify: r.decision.Verify, Derive: r.decision.Derive, Issue: r.issue,
@@ -134,10 +145,10 @@ func (r *result) event(arrival time.Time) audit.Event {
 	}
 	if c := r.claims; c != nil {
 		// client_info.user is left out: for a token it is the token.
-		e.ClientHost, e.ClientID = c.ClientInformation.Host, c.ClientInformation.ID
-		e.ClientKind, e.ClientType = c.ClientInformation.Kind, c.ClientInformation.Type
-		e.ClientName = c.ClientInformation.Name
-		e.ServerID, e.ServerName, e.Issuer = c.Server.ID, c.Server.Name, c.Subject
+		e.ClientHost, e.ClientID = clip(c.ClientInformation.Host), c.ClientInformation.ID
+		e.ClientKind, e.ClientType = clip(c.ClientInformation.Kind), clip(c.ClientInformation.Type)
+		e.ClientName = clip(c.ClientInformation.Name)
+		e.ServerID, e.ServerName, e.Issuer = clip(c.Server.ID), clip(c.Server.Name), clip(c.Subject)
 	}
 	return e
 }

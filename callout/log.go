@@ -41,16 +41,21 @@ func (l *decisionLog) decision(e *audit.Event) {
 	if !ok {
 		return
 	}
-	attrs := []slog.Attr{
+	var attrs []slog.Attr
+	for _, a := range []slog.Attr{
 		slog.String("request_id", e.RequestID),
 		slog.String("outcome", e.Outcome),
 		slog.String("code", e.Code),
 		slog.String("cause", e.Cause),
 		slog.String("user", e.User),
 		slog.String("client_host", e.ClientHost),
-		slog.Uint64("client_id", e.ClientID),
+		slog.String("client_name", e.ClientName),
 		slog.String("server_name", e.ServerName),
 		slog.String("issuer", e.Issuer),
+	} {
+		if a.Value.String() != "" {
+			attrs = append(attrs, a)
+		}
 	}
 	if omitted > 0 {
 		attrs = append(attrs, slog.Int("omitted", omitted))

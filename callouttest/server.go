@@ -99,10 +99,17 @@ func (s *Server) Stop() {
 // file and reloads it. Connections with another password are closed.
 func (s *Server) SetServicePassword(tb testing.TB, password string) {
 	tb.Helper()
+	s.SetServiceUser(tb, fmt.Sprintf("password: %q", password))
+}
+
+// SetServiceUser changes everything about ServiceUser but its name in the
+// configuration file, such as `password: "x", permissions: {…}`, and reloads it.
+func (s *Server) SetServiceUser(tb testing.TB, options string) {
+	tb.Helper()
 	text, err := os.ReadFile(s.file)
 	Must(tb, err)
-	user := regexp.MustCompile(`(\{user: ` + ServiceUser + `, password: )"[^"]*"`)
-	Must(tb, os.WriteFile(s.file, user.ReplaceAll(text, fmt.Appendf(nil, "${1}%q", password)), 0o600))
+	user := regexp.MustCompile(`(?m)\{user: ` + ServiceUser + `, .*\}(\] \})$`)
+	Must(tb, os.WriteFile(s.file, user.ReplaceAll(text, fmt.Appendf(nil, "{user: %s, %s}$1", ServiceUser, strings.ReplaceAll(options, "$", "$$"))), 0o600))
 	opts, err := server.ProcessConfigFile(s.file)
 	Must(tb, err)
 	opts.NoLog, opts.NoSigs = true, true

@@ -32,6 +32,7 @@ import (
 
 // ServiceConfig describes a Service. URLs, Keyring and Directory are needed.
 type ServiceConfig struct {
+	Account     string // that the service expects to be in; default CalloutAccount
 	URLs        string // comma-separated
 	Keyring     string // directory of seeds, see KeyringDir
 	Directory   string // the text of a directory.yaml
@@ -95,7 +96,7 @@ func NewService(tb testing.TB, cfg ServiceConfig) *Service {
 	chain = append(chain, health.NewVerifier(keyring, cfg.Now), apikey.NewVerifier(s.directory.Load, cfg.Now))
 	s.Decider = &callout.Decider{Chain: chain, Snapshot: s.directory.Load, Policy: policy, Now: cfg.Now}
 	s.Service, err = callout.New(callout.Config{
-		URLs: cfg.URLs, Options: cfg.Options, Account: policy.CalloutAccount,
+		URLs: cfg.URLs, Options: cfg.Options, Account: cfg.Account,
 		Connections: cfg.Connections, Workers: cfg.Workers, Queue: cfg.Queue,
 		Budget: cfg.Budget, Leeway: 5 * time.Second, Version: "0.0.0-test",
 		Decider: s.Decider,
@@ -116,6 +117,9 @@ func NewService(tb testing.TB, cfg ServiceConfig) *Service {
 
 func (c *ServiceConfig) defaults() {
 	c.Connections = max(c.Connections, 1)
+	if c.Account == "" {
+		c.Account = CalloutAccount
+	}
 	if c.Workers == 0 {
 		c.Workers = 4
 	}
