@@ -174,7 +174,7 @@ var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 // TestExamplesLoad: every YAML example of the documents is a directory that
 // usher takes.
 func TestExamplesLoad(t *testing.T) {
-	for _, name := range []string{"docs/directory.md"} {
+	for _, name := range []string{"docs/directory.md", "README.md"} {
 		text, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(name)))
 		if err != nil {
 			t.Fatal(err)
