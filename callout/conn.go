@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +30,8 @@ type conn struct {
 	service   micro.Service
 	refused   atomic.Pointer[error] // why the server refused the subscription; nil: it did not
 	misplaced atomic.Pointer[error] // why nothing may be answered here; nil: it is the callout account
+	placed    chan struct{}         // closed once misplaced says something
+	placing   sync.Once
 	stands    atomic.Bool           // the server has confirmed all that was sent since it connected
 }
 
@@ -36,7 +39,7 @@ type conn struct {
 // does: an authorization error must not close it for good, as it would by
 // default after two in a row, and neither must a server that is not there yet.
 func (s *Service) connect(i int) (*conn, error) {
-	c := &conn{}
+	c := &conn{placed: make(chan struct{})}
 	c.misplaced.Store(&errUnchecked)
 	log := s.cfg.Log.With(slog.Int("connection", i))
 	opts := append([]nats.Option{

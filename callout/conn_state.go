@@ -39,9 +39,11 @@ func (c *conn) place(log *slog.Logger, nc *nats.Conn, account string) {
 	ctx, cancel := context.WithTimeout(context.Background(), accountTimeout)
 	defer cancel()
 	actual, err := AccountOf(ctx, nc)
+	if err != nil && !nc.IsConnected() {
+		return // the next connection will tell
+	}
+	defer c.placing.Do(func() { close(c.placed) })
 	switch {
-	case err != nil && !nc.IsConnected():
-		return
 	case err != nil: // its permissions may not let it ask
 		log.LogAttrs(ctx, slog.LevelWarn, "the server does not say which account the service is in", slog.String("error", err.Error()))
 		c.misplaced.Store(nil)

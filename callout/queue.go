@@ -81,6 +81,10 @@ func (s *Service) guarded(ctx context.Context, j *job) (r result) {
 			r.decision.set(Unavailable, CodeInternal, "panic")
 		}
 	}()
+	select {
+	case <-j.conn.placed: // at the start, requests can come before it is known where we are
+	case <-ctx.Done():
+	}
 	if err := j.conn.misplaced.Load(); err != nil {
 		r = result{id: s.cfg.NewID()}
 		r.decision.set(Unavailable, CodeMisplaced, (*err).Error())

@@ -1,0 +1,43 @@
+package callout_test
+
+import (
+	"testing"
+	"time"
+
+	"usher/callouttest"
+)
+
+// Two replicas are replaced one after the other, with several connections
+// each: nobody is refused, and nobody is left without an answer.
+func TestRollingRestart(t *testing.T) {
+	keys := callouttest.NewKeys(t)
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true})
+	cfg := callouttest.ServiceConfig{
+		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, true, keys), Connections: 4,
+		Directory: callouttest.Directory(callouttest.DirectoryText),
+	}
+	services := []*callouttest.Service{callouttest.StartService(t, cfg), callouttest.StartService(t, cfg)}
+	c := newCrowd(t, srv.URL())
+	start := time.Now()
+	coming := make(chan struct{})
+	go func() {
+		defer close(coming)
+		c.come(crowdSize)
+	}()
+	for _, old := range services[:2] {
+		services = append(services, callouttest.StartService(t, cfg))
+		old.Stop(t)
+	}
+	<-coming
+	c.report(crowdSize, start)
+	if len(c.failed) > 0 {
+		t.Errorf("errors: %v", c.failed)
+	}
+	for i, service := range services {
+		for _, e := range service.Events(t) {
+			if e.Text("code") != "granted" {
+				t.Errorf("replica %d: %v", i, e)
+			}
+		}
+	}
+}
