@@ -24,11 +24,16 @@ func TestRollingRestart(t *testing.T) {
 		defer close(coming)
 		c.come(crowdSize)
 	}()
-	for _, old := range services[:2] {
+	for replaced, done := 0, false; !done; replaced++ { // again and again, while clients come
 		services = append(services, callouttest.StartService(t, cfg))
-		old.Stop(t)
+		services[replaced].Stop(t)
+		select {
+		case <-coming:
+			done = true
+			t.Logf("%d replicas were replaced", replaced+1)
+		default:
+		}
 	}
-	<-coming
 	c.report(crowdSize, start)
 	if len(c.failed) > 0 {
 		t.Errorf("errors: %v", c.failed)
