@@ -38,9 +38,10 @@ func (c *checker) check() {
 func (c *checker) key(k *entry) {
 	switch {
 	case !c.sound(k.path):
+		c.hint(k)
 		return
 	case k.required && !c.src.Has(k.path):
-		// The decoder says so only where the section is there.
+		// The decoder says so only where the section is there, and without the hint.
 		c.add(k.path, k.hint, "is missing")
 		return
 	}
@@ -54,6 +55,15 @@ func (c *checker) key(k *entry) {
 		}
 		if len(broken) > 0 {
 			return
+		}
+	}
+}
+
+// hint adds the way out to what the decoder says of a key that is missing.
+func (c *checker) hint(k *entry) {
+	for i := range c.faults {
+		if f := &c.faults[i]; f.Path == k.path && f.Hint == "" && k.required && !c.src.Has(k.path) {
+			f.Hint = k.hint
 		}
 	}
 }

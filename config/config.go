@@ -21,9 +21,9 @@ type Config struct {
 type NATS struct {
 	URLs         []string `yaml:"urls" default:"[nats://127.0.0.1:4222]" rule:"nats-urls" doc:"Servers to connect to; any of a cluster will do, the others are learned from it."`
 	User         string   `yaml:"user" rule:"line" doc:"User name of the service, with nats.password_file."`
-	PasswordFile string   `yaml:"password_file" rule:"path" doc:"File with the password of nats.user. A file that others can read is refused."`
-	NKeyFile     string   `yaml:"nkey_file" rule:"path" doc:"File with the user nkey seed of the service. A file that others can read is refused."`
-	CredsFile    string   `yaml:"creds_file" rule:"path" doc:"Credentials file (.creds) of the service, for operator mode. A file that others can read is refused."`
+	PasswordFile string   `yaml:"password_file" rule:"path" doc:"File with the password of nats.user. A file that others can read is refused, see keyring.allow_group_readable."`
+	NKeyFile     string   `yaml:"nkey_file" rule:"path" doc:"File with the user nkey seed of the service. A file that others can read is refused, see keyring.allow_group_readable."`
+	CredsFile    string   `yaml:"creds_file" rule:"path" doc:"Credentials file (.creds) of the service, for operator mode. A file that others can read is refused, see keyring.allow_group_readable."`
 	Connections  int      `yaml:"connections" default:"4" rule:"between=1..64" doc:"Connections of this process in the queue group. A server checks answers one after the other per connection, so several use more of its cores."`
 	TLS          TLS      `yaml:"tls" doc:"TLS of these connections. With all of it empty, the servers' certificates are checked against the system's roots."`
 }
@@ -38,8 +38,8 @@ type TLS struct {
 
 // Accounts names the accounts that usher knows by their use.
 type Accounts struct {
-	Callout      string `yaml:"callout" default:"$G" rule:"nonempty account" doc:"Account that auth_callout names, where usher itself lives. No client is ever placed in it."`
-	System       string `yaml:"system" default:"$SYS" rule:"nonempty account" doc:"System account. Clients are placed in it only for a role that another key of this section binds to it."`
+	Callout      string `yaml:"callout" required:"true" rule:"account" hint:"auth_callout.account in the server's configuration; $G where that does not name one" doc:"Account where usher itself lives: auth_callout.account in the server's configuration, $G where that does not name one. No client is ever placed in it."`
+	System       string `yaml:"system" required:"true" rule:"account" hint:"system_account in the server's configuration; $SYS where that does not name one" doc:"System account: system_account in the server's configuration, $SYS where that does not name one. Clients are placed in it only for a role that another key of this section binds to it."`
 	Ingest       string `yaml:"ingest" rule:"account" doc:"Account for the service role ingest. Empty: identities with that role are not answered."`
 	ServiceAdmin string `yaml:"service_admin" rule:"account" doc:"Account for the service role service_admin when it asks for no other. Empty: such identities are not answered."`
 	HealthCheck  string `yaml:"healthcheck" rule:"account" doc:"Account for usher's own health check. Empty: no health check."`
@@ -48,7 +48,7 @@ type Accounts struct {
 // Keyring says where the keys are.
 type Keyring struct {
 	Dir                string `yaml:"dir" required:"true" rule:"path" hint:"usher init makes a keyring" doc:"Directory of seed files: account seeds that sign, and curve seeds that decrypt."`
-	AllowGroupReadable bool   `yaml:"allow_group_readable" doc:"Accept seed files that their group can read, as Kubernetes mounts them with fsGroup. Files that everyone can read are refused all the same."`
+	AllowGroupReadable bool   `yaml:"allow_group_readable" doc:"Accept files with secrets that their group can read, as Kubernetes mounts them with fsGroup: the seeds of the keyring, and nats.password_file, nats.nkey_file and nats.creds_file too. Files that everyone can read are refused all the same."`
 }
 
 // Directory says where the directory is kept.

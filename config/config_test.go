@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,7 +14,10 @@ import (
 )
 
 // required is a document with nothing but what must be there.
-const required = "keyring: {dir: keys}\ndirectory: {file: directory.yaml}\n"
+const (
+	required = "accounts: {callout: AUTH, system: SYS}\n" + files
+	files    = "keyring: {dir: keys}\ndirectory: {file: directory.yaml}\n"
+)
 
 func TestDefaults(t *testing.T) {
 	got, err := config.Parse("usher.yaml", []byte(required))
@@ -22,7 +26,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := &config.Config{
 		NATS:      config.NATS{URLs: []string{"nats://127.0.0.1:4222"}, Connections: 4},
-		Accounts:  config.Accounts{Callout: "$G", System: "$SYS"},
+		Accounts:  config.Accounts{Callout: "AUTH", System: "SYS"},
 		Keyring:   config.Keyring{Dir: "keys"},
 		Directory: config.Directory{File: "directory.yaml"},
 		Callout: config.Callout{
@@ -37,6 +41,7 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 	def := config.Default()
+	def.Accounts = want.Accounts
 	def.Keyring.Dir, def.Directory.File = "keys", "directory.yaml"
 	if !reflect.DeepEqual(&def, want) {
 		t.Errorf("Default: got  %+v\nwant %+v", def, want)
@@ -53,7 +58,7 @@ nats:
   tls: {ca_file: ` + absolute + `, cert_file: tls/c.pem, key_file: ../k.pem}
 keyring: {dir: keys/}
 directory: {file: d/directory.yaml}
-accounts: {healthcheck: HC}
+accounts: {callout: AUTH, system: SYS, healthcheck: HC}
 healthcheck: {token_file: run/token}
 audit: {to: file, file: audit.jsonl}
 `
@@ -111,8 +116,8 @@ func TestAccepted(t *testing.T) {
 		"nats: {user: service, password_file: p}",
 		"nats: {nkey_file: n}",
 		"nats: {tls: {cert_file: c, key_file: k, server_name: nats.example.org}}",
-		"accounts: {ingest: $SYS, service_admin: $SYS}", // named for the role, so it is meant
-		"accounts: {callout: AUTH, ingest: $G}",
+		"accounts: {callout: AUTH, system: $SYS, ingest: $SYS, service_admin: $SYS}", // named for the role, so it is meant
+		"accounts: {callout: AUTH, system: SYS, ingest: $G}",
 		"callout: {budget: 10s, workers: 4096, clock_skew: 0s, queue: 1}",
 		"user_jwt: {max_lifetime: 0, jitter: 1}",
 		"user_jwt: {jitter: 0}",
@@ -121,8 +126,13 @@ func TestAccepted(t *testing.T) {
 		`http: {listen: "[::1]:9778"}`,
 		"http: {listen: localhost:9778}",
 		`audit: {to: "off"}`,
+		"nats: {user: usher_events, password_file: /run/usher_keys/p}", // begins as an API key does, and is none
 	} {
-		if got := faults(t, required+text); got != "" {
+		head := required
+		if strings.HasPrefix(text, "accounts:") {
+			head = files
+		}
+		if got := faults(t, head+text); got != "" {
 			t.Errorf("%s\n%s", text, got)
 		}
 	}

@@ -47,7 +47,10 @@ func TestMarkdown(t *testing.T) {
 }
 
 func minimal() map[string]string {
-	return map[string]string{"keyring.dir": "keys", "directory.file": "directory.yaml"}
+	return map[string]string{
+		"accounts.callout": "AUTH", "accounts.system": "SYS",
+		"keyring.dir": "keys", "directory.file": "directory.yaml",
+	}
 }
 
 func TestExample(t *testing.T) {
@@ -67,6 +70,7 @@ func TestExample(t *testing.T) {
 		t.Fatalf("%v\n%s", err, data)
 	}
 	want := config.Default()
+	want.Accounts = config.Accounts{Callout: "AUTH", System: "SYS"}
 	want.Keyring.Dir, want.Directory.File = "keys", "directory.yaml"
 	want.NATS.URLs = []string{"tls://a:4222", "tls://b:4222"}
 	want.NATS.User, want.NATS.PasswordFile = awkward, "password"

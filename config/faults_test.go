@@ -1,22 +1,38 @@
 package config_test
 
 import (
+	"strings"
 	"testing"
+
+	"usher/config"
 )
 
 func TestFaults(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
-		{"empty", "", `usher.yaml:1:1: keyring.dir: is missing
+		{"empty", "", `usher.yaml:1:1: accounts.callout: is missing
+  hint: auth_callout.account in the server's configuration; $G where that does not name one
+usher.yaml:1:1: accounts.system: is missing
+  hint: system_account in the server's configuration; $SYS where that does not name one
+usher.yaml:1:1: keyring.dir: is missing
   hint: usher init makes a keyring
 usher.yaml:1:1: directory.file: is missing
   hint: usher init writes an example`},
 		{"a section without its required key", "keyring: {}\ndirectory: {file: \"\"}", `usher.yaml:1:1: keyring.dir: is missing
+  hint: usher init makes a keyring
+usher.yaml:1:1: accounts.callout: is missing
+  hint: auth_callout.account in the server's configuration; $G where that does not name one
+usher.yaml:1:1: accounts.system: is missing
+  hint: system_account in the server's configuration; $SYS where that does not name one
 usher.yaml:2:19: directory.file: must not be empty`},
-		{"a section that is none", "keyring: keys\ndirectory:\n", `usher.yaml:1:10: keyring: expected a mapping, found a string
+		{"a section that is none", "keyring: keys\ndirectory:\n", `usher.yaml:1:1: accounts.callout: is missing
+  hint: auth_callout.account in the server's configuration; $G where that does not name one
+usher.yaml:1:1: accounts.system: is missing
+  hint: system_account in the server's configuration; $SYS where that does not name one
+usher.yaml:1:10: keyring: expected a mapping, found a string
 usher.yaml:2:1: directory: expected a mapping, found null
   hint: leave the key out, or give it a value`},
 		{"not YAML", "nats: [", "usher.yaml:2:1: not valid YAML: did not find expected node content while parsing a flow node"},
-		{"unknown key", required + "nats: {url: nats://a}", `usher.yaml:3:8: nats.url: unknown key
+		{"unknown key", required + "nats: {url: nats://a}", `usher.yaml:4:8: nats.url: unknown key
   hint: did you mean "urls"?`},
 		{"everything at once", `nats: {urls: [nats://a:1, "http://b"], connections: 65, user: u}
 accounts: {callout: A, ingest: A}
@@ -32,6 +48,8 @@ usher.yaml:1:27: nats.urls[1]: expected scheme nats, tls, ws or wss
 usher.yaml:1:53: nats.connections: must be from 1 to 64, is 65
 usher.yaml:1:63: nats.user: needs nats.password_file
   hint: set both or none of them
+usher.yaml:2:1: accounts.system: is missing
+  hint: system_account in the server's configuration; $SYS where that does not name one
 usher.yaml:2:32: accounts.ingest: is the same account as accounts.callout ("A")
   hint: no client is ever placed in the account that auth_callout names; give it an account of its own
 usher.yaml:3:19: callout.budget: must be at most 10s, is 11s
@@ -41,58 +59,104 @@ usher.yaml:3:46: callout.clock_skew: must be 0 or more, is -1s
 usher.yaml:4:16: http.listen: expected host:port, found "127.0.0.1"
   hint: write 127.0.0.1:9778, or :9778 for every address of the machine
 usher.yaml:5:14: log.level: expected one of debug, info, warn, error, found "warning"`},
-		{"a secret in a URL", required + "nats: {urls: [nats://me:secret@a]}", `usher.yaml:3:15: nats.urls[0]: a user name or password does not belong in a URL
+		{"a secret in a URL", required + "nats: {urls: [nats://me:secret@a]}", `usher.yaml:4:15: nats.urls[0]: a user name or password does not belong in a URL
   hint: use nats.user and nats.password_file, nats.nkey_file or nats.creds_file, and replace the secret, since it stood in a file`},
-		{"mixed schemes, said once", required + "nats: {urls: [nats://a, ws://b, ws://c]}", `usher.yaml:3:25: nats.urls[1]: WebSocket and plain URLs stand in one list
+		{"mixed schemes, said once", required + "nats: {urls: [nats://a, ws://b, ws://c]}", `usher.yaml:4:25: nats.urls[1]: WebSocket and plain URLs stand in one list
   hint: write either ws and wss URLs, or nats and tls URLs`},
 		{
 			"every way to authenticate", required + "nats: {user: u, password_file: p, nkey_file: n, creds_file: c}",
-			`usher.yaml:3:46: nats.nkey_file: cannot stand beside nats.user
+			`usher.yaml:4:46: nats.nkey_file: cannot stand beside nats.user
   hint: keep one of: nats.user with nats.password_file; nats.nkey_file; nats.creds_file
-usher.yaml:3:61: nats.creds_file: cannot stand beside nats.user
+usher.yaml:4:61: nats.creds_file: cannot stand beside nats.user
   hint: keep one of: nats.user with nats.password_file; nats.nkey_file; nats.creds_file`,
 		},
-		{"password without user", required + "nats: {password_file: p}", `usher.yaml:3:23: nats.password_file: needs nats.user
+		{"password without user", required + "nats: {password_file: p}", `usher.yaml:4:23: nats.password_file: needs nats.user
   hint: set both or none of them`},
 		{
 			"nothing follows from a key that is faulty", required + "nats: {user: 5, password_file: p}",
-			"usher.yaml:3:14: nats.user: expected a string, found an integer\n  hint: quote it",
+			"usher.yaml:4:14: nats.user: expected a string, found an integer\n  hint: quote it",
 		},
 		{
 			"nothing follows from a value that is faulty", required + "audit: {to: File, file: f}",
-			"usher.yaml:3:13: audit.to: expected one of stderr, file, off, found \"File\"\n  hint: did you mean \"file\"?",
+			"usher.yaml:4:13: audit.to: expected one of stderr, file, off, found \"File\"\n  hint: did you mean \"file\"?",
 		},
-		{"certificate without key", required + "nats: {tls: {cert_file: c}}", `usher.yaml:3:25: nats.tls.cert_file: needs nats.tls.key_file
+		{"certificate without key", required + "nats: {tls: {cert_file: c}}", `usher.yaml:4:25: nats.tls.cert_file: needs nats.tls.key_file
   hint: set both or none of them`},
-		{"key without certificate", required + "nats: {tls: {key_file: k}}", `usher.yaml:3:24: nats.tls.key_file: needs nats.tls.cert_file
+		{"key without certificate", required + "nats: {tls: {key_file: k}}", `usher.yaml:4:24: nats.tls.key_file: needs nats.tls.cert_file
   hint: set both or none of them`},
 		{
-			"callout in the system account", required + "accounts: {callout: $SYS}",
-			`usher.yaml:3:21: accounts.callout: is the same account as accounts.system ("$SYS")
+			"callout in the system account", files + "accounts: {callout: $SYS, system: $SYS}",
+			`usher.yaml:3:35: accounts.system: is the same account as accounts.callout ("$SYS")
   hint: auth_callout cannot live in the system account`,
 		},
 		{
-			"clients in the callout account", required + "accounts: {ingest: $G, service_admin: $G, healthcheck: $G}\nhealthcheck: {token_file: t}",
-			`usher.yaml:3:20: accounts.ingest: is the same account as accounts.callout ("$G")
+			"clients in the callout account", files + "accounts: {callout: $G, system: S, ingest: $G, service_admin: $G, healthcheck: $G}\nhealthcheck: {token_file: t}",
+			`usher.yaml:3:44: accounts.ingest: is the same account as accounts.callout ("$G")
   hint: no client is ever placed in the account that auth_callout names; give it an account of its own
-usher.yaml:3:39: accounts.service_admin: is the same account as accounts.callout ("$G")
+usher.yaml:3:63: accounts.service_admin: is the same account as accounts.callout ("$G")
   hint: no client is ever placed in the account that auth_callout names; give it an account of its own
-usher.yaml:3:56: accounts.healthcheck: is the same account as accounts.callout ("$G")
+usher.yaml:3:80: accounts.healthcheck: is the same account as accounts.callout ("$G")
   hint: no client is ever placed in the account that auth_callout names; give it an account of its own`,
 		},
-		{"health check without a token", required + "accounts: {healthcheck: HC}", `usher.yaml:3:25: accounts.healthcheck: needs healthcheck.token_file
+		{"health check without a token", files + "accounts: {callout: AUTH, system: SYS, healthcheck: HC}", `usher.yaml:3:53: accounts.healthcheck: needs healthcheck.token_file
   hint: set both or none of them`},
-		{"token without a health check", required + "healthcheck: {token_file: t}", `usher.yaml:3:27: healthcheck.token_file: needs accounts.healthcheck
+		{"token without a health check", required + "healthcheck: {token_file: t}", `usher.yaml:4:27: healthcheck.token_file: needs accounts.healthcheck
   hint: set both or none of them`},
-		{"audit to no file", required + "audit: {to: file}", `usher.yaml:3:13: audit.to: needs audit.file
+		{"audit to no file", required + "audit: {to: file}", `usher.yaml:4:13: audit.to: needs audit.file
   hint: set audit.file, or choose another value`},
-		{"audit file without audit to it", required + "audit: {file: a}", `usher.yaml:3:15: audit.file: is set, but audit.to is "stderr"
+		{"audit file without audit to it", required + "audit: {file: a}", `usher.yaml:4:15: audit.file: is set, but audit.to is "stderr"
   hint: set audit.to: file, or leave audit.file out`},
+		{"an account that is empty", files + `accounts: {callout: "", system: SYS}`, "usher.yaml:3:21: accounts.callout: must not be empty"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := faults(t, tt.text); got != tt.want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestSecretsAreNotShown: a secret is not quoted wherever it stands, and where a
+// name, a path or an address belongs it is called what it is.
+func TestSecretsAreNotShown(t *testing.T) {
+	const hint = "\n  hint: replace that secret, since it stood in a file"
+	secrets := map[string]string{ // made up, in the shape of the real ones
+		"API key": "usher_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHI",
+		"token":   "HEALTHCHECK-0123456789abcdefghijklmnopqrstuvwxyz",
+		"seed":    "SUABCDEFGHIJKLMNOPQRSTUVWXYZ234567ABCDEFGHIJKLMNOPQRSTUVWX",
+	}
+	for _, k := range config.Keys() {
+		for kind, text := range secrets {
+			for _, value := range []string{text, "/x/" + text, "nats://" + text + "@h", "[" + text + "]", "[nats://" + text + ":4222]", text + ":80"} {
+				section, key, _ := strings.Cut(k.Path, ".")
+				doc := section + ": {" + key + ": " + value + "}\n"
+				if inner, name, ok := strings.Cut(key, "."); ok {
+					doc = section + ": {" + inner + ": {" + name + ": " + value + "}}\n"
+				}
+				_, err := config.Parse("usher.yaml", []byte(doc))
+				if err == nil || strings.Contains(err.Error(), text[12:]) {
+					t.Errorf("%s in %s: %v", kind, k.Path, err)
+				}
+				if k.Type == "string" && value == text && !strings.Contains(err.Error(), k.Path+": ") {
+					t.Errorf("%s as %s is accepted: %v", kind, k.Path, err)
+				}
+			}
+		}
+	}
+	for _, tt := range []struct{ text, want string }{
+		{"nats: {nkey_file: " + secrets["seed"] + "}", "usher.yaml:4:19: nats.nkey_file: looks like a secret, found where a path belongs"},
+		{"nats: {nkey_file: /run/" + secrets["seed"] + "}", "usher.yaml:4:19: nats.nkey_file: looks like a secret, found where a path belongs"},
+		{"nats: {user: " + secrets["API key"] + ", password_file: p}", "usher.yaml:4:14: nats.user: looks like a secret, found where a name belongs"},
+		{"nats: {tls: {server_name: " + secrets["API key"] + "}}", "usher.yaml:4:27: nats.tls.server_name: looks like a secret, found where a host name belongs"},
+		{"nats: {urls: ['nats://" + secrets["API key"] + "']}", "usher.yaml:4:15: nats.urls[0]: looks like a secret, found where a URL belongs"},
+		{"http: {listen: '" + secrets["API key"] + ":80'}", "usher.yaml:4:16: http.listen: looks like a secret, found where an address belongs"},
+	} {
+		if got := faults(t, required+tt.text); got != tt.want+hint {
+			t.Errorf("got  %s\nwant %s", got, tt.want+hint)
+		}
+	}
+	got := faults(t, files+"accounts: {callout: AUTH, system: SYS, ingest: "+secrets["API key"]+"}")
+	if want := "usher.yaml:3:48: accounts.ingest: looks like a secret, found where a name belongs" + hint; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

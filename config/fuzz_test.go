@@ -22,7 +22,7 @@ func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"", "null", "nats: [", required,
 		required + "nats: {urls: ['nats://a:1', 'ws://b/c'], user: u, password_file: ../p, tls: {cert_file: c, key_file: k}}",
-		required + "accounts: {callout: A, system: B, ingest: C, service_admin: A, healthcheck: D}\nhealthcheck: {token_file: t}",
+		files + "accounts: {callout: A, system: B, ingest: C, service_admin: A, healthcheck: D}\nhealthcheck: {token_file: t}",
 		required + "callout: {budget: 1h, workers: -1, queue: 0, clock_skew: 1ms}\nuser_jwt: {max_lifetime: 0, jitter: 2}",
 		required + "http: {listen: '[::1]:0'}\nlog: {level: debug, format: json}\naudit: {to: file, file: /a/./b}",
 		"keyring: {dir: ~}\ndirectory: {file: ~/x}\nunknown: 1",

@@ -27,7 +27,10 @@ The smallest configuration, in which everything else has its default:
 func Markdown() []byte {
 	var b bytes.Buffer
 	b.WriteString(markdownHead)
-	small, err := write(map[string]string{"keyring.dir": "keys", "directory.file": "directory.yaml"}, false)
+	small, err := write(map[string]string{
+		"accounts.callout": "AUTH", "accounts.system": "SYS",
+		"keyring.dir": "keys", "directory.file": "directory.yaml",
+	}, false)
 	if err == nil { // a test reads it back
 		fmt.Fprintf(&b, "```yaml\n%s```\n", small)
 	}

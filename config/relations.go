@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"strings"
+
+	"usher/secret"
 )
 
 // relation is something that several keys must be together.
@@ -79,11 +81,7 @@ func notCallout(key, hint string) relation {
 		if c.text(key) != c.text(callout) {
 			return nil
 		}
-		at, other := key, callout
-		if !c.src.Has(key) {
-			at, other = callout, key
-		}
-		return []fault{{at, "is the same account as " + other + " (" + quote(c.text(key)) + ")", hint}}
+		return []fault{{key, "is the same account as " + callout + " (" + secret.Name(c.text(key)) + ")", hint}}
 	}
 	return relation{[]string{callout, key}, fmt.Sprintf("`%s` and `%s` are not the same account.", callout, key), check}
 }
@@ -96,7 +94,7 @@ func onlyWith(key, choice, value string) relation {
 			return []fault{{choice, "needs " + key, fmt.Sprintf("set %s, or choose another value", key)}}
 		case chosen != value && c.set(key):
 			return []fault{{
-				key, fmt.Sprintf("is set, but %s is %s", choice, quote(chosen)),
+				key, fmt.Sprintf("is set, but %s is %s", choice, secret.Quote(chosen)),
 				fmt.Sprintf("set %s: %s, or leave %s out", choice, value, key),
 			}}
 		}

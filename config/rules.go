@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"usher/directory"
+	"usher/secret"
 	"usher/strictyaml"
 )
 
@@ -57,13 +59,11 @@ func (u use) check(v reflect.Value) []fault {
 	return []fault{{message: "usher has no rule " + strconv.Quote(u.name)}} // a test holds that it has
 }
 
-// rules is the table of all rules. An empty string is a value that is not set,
-// and only nonempty says something of it.
+// rules is the table of all rules. An empty string is a value that is not set:
+// no rule says anything of it. What looks like a secret is refused by every rule
+// of a name, a path or an address.
 func rules() []rule {
 	return []rule{
-		{"nonempty", is("not empty"), func(v reflect.Value, _ string) []fault {
-			return when(v.Len() == 0, "must not be empty", "leave the key out for its default")
-		}},
 		{"between", func(arg string) string { return "from " + strings.Replace(arg, "..", " to ", 1) }, between},
 		{"fraction", is("from 0 to 1"), func(v reflect.Value, _ string) []fault {
 			return when(v.Float() < 0 || v.Float() > 1, fmt.Sprintf("must be from 0 to 1, is %v", v), "")
@@ -82,7 +82,7 @@ func rules() []rule {
 		}},
 		{"one-of", func(arg string) string { return "one of `" + strings.ReplaceAll(arg, "|", "`, `") + "`" }, oneOf},
 		{"account", is("a NATS account: printable ASCII without spaces"), onText(account)},
-		{"line", is("one line"), onText(line)},
+		{"line", is("one line"), onText(name)},
 		{"path", is("a path; `~` is not expanded"), onText(path)},
 		{"host", is("a host name or IP address"), onText(hostName)},
 		{"listen", is("`host:port`; without a host on every address of the machine; port 0 takes a free one"), onText(listen)},
@@ -136,7 +136,7 @@ func oneOf(v reflect.Value, arg string) []fault {
 			return nil
 		}
 	}
-	message := "expected one of " + strings.Join(words, ", ") + ", found " + quote(v.String())
+	message := "expected one of " + strings.Join(words, ", ") + ", found " + secret.Quote(v.String())
 	if hint := strictyaml.Suggest(v.String(), "", words); strings.HasPrefix(hint, "did you mean") {
 		return when(true, message, hint)
 	}
@@ -145,6 +145,9 @@ func oneOf(v reflect.Value, arg string) []fault {
 
 func account(text string) (message, hint string) {
 	if err := directory.CheckAccount(text); err != nil {
+		if errors.Is(err, directory.ErrSecret) {
+			return err.Error(), secret.Hint
+		}
 		return "account " + err.Error(), ""
 	}
 	return "", ""

@@ -9,16 +9,24 @@ import (
 	"strings"
 	"unicode"
 
+	"usher/secret"
 	"usher/strictyaml"
 )
 
-// quote returns text quoted, cut to what a message may say.
-func quote(text string) string {
-	const limit = 40
-	if r := []rune(text); len(r) > limit {
-		text = string(r[:limit]) + "…"
+// misplaced refuses a secret that stands where what belongs. The message does
+// not quote it.
+func misplaced(text, what string) (message, hint string) {
+	if secret.Holds(text) {
+		return "looks like a secret, found where " + what + " belongs", secret.Hint
 	}
-	return strconv.Quote(text)
+	return "", ""
+}
+
+func name(text string) (message, hint string) {
+	if message, hint = misplaced(text, "a name"); message != "" {
+		return message, hint
+	}
+	return line(text)
 }
 
 func line(text string) (message, hint string) {
@@ -29,6 +37,9 @@ func line(text string) (message, hint string) {
 }
 
 func path(text string) (message, hint string) {
+	if message, hint = misplaced(text, "a path"); message != "" {
+		return message, hint
+	}
 	if text == "~" || strings.HasPrefix(text, "~/") {
 		return "a path begins with ~, which only a shell understands", "write the directory out"
 	}
@@ -36,8 +47,11 @@ func path(text string) (message, hint string) {
 }
 
 func hostName(text string) (message, hint string) {
+	if message, hint = misplaced(text, "a host name"); message != "" {
+		return message, hint
+	}
 	if !isHost(text) {
-		return "expected a host name or IP address, found " + quote(text), ""
+		return "expected a host name or IP address, found " + secret.Quote(text), ""
 	}
 	return "", ""
 }
@@ -60,12 +74,15 @@ func isHost(text string) bool {
 
 func listen(text string) (message, hint string) {
 	const way = "write 127.0.0.1:9778, or :9778 for every address of the machine"
+	if message, hint = misplaced(text, "an address"); message != "" {
+		return message, hint
+	}
 	host, port, err := net.SplitHostPort(text)
 	if err != nil || host != "" && !isHost(host) {
-		return "expected host:port, found " + quote(text), way
+		return "expected host:port, found " + secret.Quote(text), way
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return "expected a port from 0 to 65535, found " + quote(port), way
+		return "expected a port from 0 to 65535, found " + secret.Quote(port), way
 	}
 	return "", ""
 }
@@ -100,6 +117,9 @@ func natsURL(text string) (message, hint string) {
 	if strings.Contains(text, "@") {
 		return "a user name or password does not belong in a URL",
 			"use nats.user and nats.password_file, nats.nkey_file or nats.creds_file, and replace the secret, since it stood in a file"
+	}
+	if message, hint = misplaced(text, "a URL"); message != "" {
+		return message, hint
 	}
 	if strings.Contains(text, ",") {
 		return "holds a comma", "write each URL as an entry of its own"

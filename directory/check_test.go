@@ -2,6 +2,7 @@ package directory_test
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -199,5 +200,92 @@ func TestReservedNames(t *testing.T) {
 		if problems[i].Path != path || !strings.Contains(problems[i].Message, "reserved") {
 			t.Errorf("problem %d: %v", i, problems[i])
 		}
+	}
+}
+
+// A secret is refused wherever a name stands, and never shown.
+func TestSecretsAsNames(t *testing.T) {
+	for _, text := range []string{ // made up, in the shape of the real ones
+		"usher_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHI",
+		"HEALTHCHECK-0123456789abcdefghijklmnopqrstuvwxyz",
+		"SUABCDEFGHIJKLMNOPQRSTUVWXYZ234567ABCDEFGHIJKLMNOPQRSTUVWX",
+	} {
+		for path, spoil := range map[string]func(*directory.Records){
+			"users[1].name":                     func(r *directory.Records) { r.Users[1].Name = text; r.Projects = nil },
+			"users[0].keys[0].id":               func(r *directory.Records) { r.Users[0].Keys[0].ID = text },
+			"projects[2].name":                  func(r *directory.Records) { r.Projects[2].Name = text },
+			"projects[2].account":               func(r *directory.Records) { r.Projects[2].Account = text },
+			"projects[1].members[0].user":       func(r *directory.Records) { r.Projects[1].Members[0].User = text },
+			"projects[0].topics[0].name":        func(r *directory.Records) { r.Projects[0].Topics[0].Name = text },
+			"projects[0].topics[0].acl[0]":      func(r *directory.Records) { r.Projects[0].Topics[0].ACL = []string{text} },
+			"projects[1].topics[0].subject":     func(r *directory.Records) { r.Projects[1].Topics[0].Subject = "probe." + text },
+			"projects[0].subscriptions[0].name": func(r *directory.Records) { r.Projects[0].Subscriptions[0].Name = text },
+			"projects[0].subscriptions[1].topic": func(r *directory.Records) {
+				r.Projects[0].Subscriptions[1].Topic = text
+			},
+		} {
+			r := good()
+			spoil(&r)
+			_, err := directory.NewSnapshot(r)
+			var problems directory.Problems
+			if !errors.As(err, &problems) || len(problems) != 1 {
+				t.Fatalf("%s: %v", path, err)
+			}
+			p := problems[0]
+			if p.Path != path || !strings.HasSuffix(p.Message, "looks like a secret, found where a name belongs") ||
+				p.Hint != "replace that secret, since it stood in a file" {
+				t.Errorf("%s: %+v", path, p)
+			}
+		}
+		// The same one twice, and where one of a few words belongs.
+		r := good()
+		r.Users[0].Name, r.Users[1].Name, r.Projects[0].Members[0].User, r.Projects[0].Members[1].User = text, text, text, text
+		r.Users[0].ServiceRoles[0], r.Projects[0].Members[0].Roles[0] = directory.ServiceRole(text), directory.Role(text)
+		r.Projects[1].Name, r.Projects[1].Topics[0].Subject = "_"+text, text+".*"
+		r.Projects[0].Topics[1].ACL = []string{text, text, "/x/" + text}
+		_, err := directory.NewSnapshot(r)
+		if err == nil || strings.Contains(err.Error(), text[12:]) {
+			t.Errorf("a secret is shown: %v", err)
+		}
+	}
+}
+
+// A name may begin as an API key does; it is not shown then.
+func TestNamesLikeSecrets(t *testing.T) {
+	r := good()
+	r.Projects[1].Topics[0].Name = "usher_events"
+	if _, err := directory.NewSnapshot(r); err != nil {
+		t.Error(err)
+	}
+	r = good()
+	r.Projects[1].Members[0].User = "usher_event"
+	_, err := directory.NewSnapshot(r)
+	if want := "projects[1].members[0].user: there is no user [looks like a secret]"; err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A reference that dangles may be a mistyped one.
+func TestSuggestions(t *testing.T) {
+	r := good()
+	r.Projects[0].Members[1].User = "cral"
+	r.Projects[0].Topics[1].ACL = []string{"pai"}
+	r.Projects[0].Subscriptions[0] = directory.Subscription{Name: "billing", Topic: "ordrs", ACL: []string{"stranger"}}
+	_, err := directory.NewSnapshot(r)
+	var problems directory.Problems
+	if !errors.As(err, &problems) {
+		t.Fatal(err)
+	}
+	want := directory.Problems{
+		{Path: "projects[0].members[1].user", Message: `there is no user "cral"`, Hint: `did you mean "carl"?`},
+		{Path: "projects[0].topics[1].acl[0]", Message: `user "pai" is not a member of project "shop"`, Hint: `did you mean "pia"?`},
+		{
+			Path: "projects[0].subscriptions[0].acl[0]", Message: `user "stranger" is not a member of project "shop"`,
+			Hint: "add the user to the members, or take the name out of the acl",
+		},
+		{Path: "projects[0].subscriptions[0].topic", Message: `project "shop" has no topic "ordrs"`, Hint: `did you mean "orders"?`},
+	}
+	if !reflect.DeepEqual(problems, want) {
+		t.Errorf("got  %+v\nwant %+v", problems, want)
 	}
 }

@@ -1,9 +1,15 @@
 package directory
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+
+	"usher/secret"
 )
+
+// ErrSecret: an API key, a health-check token or an nkeys seed where a name is expected.
+var ErrSecret = errors.New("looks like a secret, found where a name belongs")
 
 // maxNameLength keeps names well below what subjects and stream names allow.
 const maxNameLength = 128
@@ -15,14 +21,16 @@ func CheckName(name string) error {
 	switch {
 	case name == "":
 		return fmt.Errorf("is empty")
+	case secret.Holds(name):
+		return ErrSecret
 	case len(name) > maxNameLength:
 		return fmt.Errorf("is %d characters long, at most %d are allowed", len(name), maxNameLength)
 	case name[0] == '_':
-		return fmt.Errorf("%q begins with '_', which is reserved for NATS itself", name)
+		return fmt.Errorf("%s begins with '_', which is reserved for NATS itself", secret.Name(name))
 	}
 	for _, r := range name {
 		if !isNameRune(r) {
-			return fmt.Errorf("%q holds %q; only letters, digits, '-' and '_' are allowed", shorten(name), r)
+			return fmt.Errorf("%s holds %q; only letters, digits, '-' and '_' are allowed", secret.Name(name), r)
 		}
 	}
 	return nil
@@ -52,24 +60,27 @@ func CheckSubject(subject string) error {
 	if subject == "" {
 		return fmt.Errorf("is empty")
 	}
+	if secret.Holds(subject) {
+		return ErrSecret
+	}
 	if len(subject) > maxNameLength*2 {
 		return fmt.Errorf("is %d characters long, at most %d are allowed", len(subject), maxNameLength*2)
 	}
 	for token := range strings.SplitSeq(subject, ".") {
 		if token == "" {
-			return fmt.Errorf("%q has an empty token", shorten(subject))
+			return fmt.Errorf("%s has an empty token", secret.Name(subject))
 		}
 		if token == "*" || token == ">" {
-			return fmt.Errorf("%q is a wildcard; a topic stands for one subject", shorten(subject))
+			return fmt.Errorf("%s is a wildcard; a topic stands for one subject", secret.Name(subject))
 		}
 		for _, r := range token {
 			if r <= ' ' || r == '*' || r == '>' || r >= 0x7f {
-				return fmt.Errorf("%q holds %q, which a subject of a topic must not", shorten(subject), r)
+				return fmt.Errorf("%s holds %q, which a subject of a topic must not", secret.Name(subject), r)
 			}
 		}
 	}
 	if subject[0] == '$' || subject[0] == '_' {
-		return fmt.Errorf("%q begins with %q, which is reserved for NATS itself", shorten(subject), subject[0])
+		return fmt.Errorf("%s begins with %q, which is reserved for NATS itself", secret.Name(subject), subject[0])
 	}
 	return nil
 }
@@ -80,20 +91,16 @@ func CheckAccount(name string) error {
 	if name == "" {
 		return fmt.Errorf("is empty")
 	}
+	if secret.Holds(name) {
+		return ErrSecret
+	}
 	if len(name) > maxNameLength {
 		return fmt.Errorf("is %d characters long, at most %d are allowed", len(name), maxNameLength)
 	}
 	for _, r := range name {
 		if r <= ' ' || r >= 0x7f {
-			return fmt.Errorf("%q holds %q, which an account name must not", shorten(name), r)
+			return fmt.Errorf("%s holds %q, which an account name must not", secret.Name(name), r)
 		}
 	}
 	return nil
-}
-
-func shorten(s string) string {
-	if len(s) <= 40 {
-		return s
-	}
-	return s[:40] + "…"
 }

@@ -5,6 +5,8 @@ import (
 	"reflect"
 
 	"go.yaml.in/yaml/v4"
+
+	"usher/secret"
 )
 
 // maxErrors bounds what one document can make Decode say.
@@ -89,7 +91,7 @@ func (s spot) index(i int, at place) spot {
 func (d *decoder) fault(s spot, hint, format string, args ...any) bool {
 	e := Error{
 		File: d.src.file, Line: s.at.line, Column: s.at.column,
-		Path: s.path, Message: fmt.Sprintf(format, args...), Hint: hint,
+		Path: secret.Redact(s.path), Message: secret.Redact(fmt.Sprintf(format, args...)), Hint: secret.Redact(hint),
 	}
 	switch {
 	case len(d.errs) < maxErrors:

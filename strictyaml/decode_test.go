@@ -126,13 +126,39 @@ func TestDecodeKeepsWhatIsAbsent(t *testing.T) {
 }
 
 func TestFaults(t *testing.T) {
+	const (
+		apiKey = "usher_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHI" // the shape of one, as the seed has
+		seed   = "SUABCDEFGHIJKLMNOPQRSTUVWXYZ234567ABCDEFGHIJKLMNOPQRSTUVWX"
+		keys   = "name, on, count, ratio, wait, at, net, list, inner, maybe, labels, secrets, nonempty, self"
+	)
 	long := strings.Repeat("x", 50)
 	for _, tt := range []struct{ name, doc, want string }{
 		{"unknown key, close", "nam: x", "f.yaml:1:1: nam: unknown key\n  hint: did you mean \"name\"?"},
 		{
 			"unknown key, far", "inner: {usher_0123456789012345678901234567890: 1}",
-			"f.yaml:1:9: inner[\"usher_01234567890123…\"]: unknown key\n  hint: known keys: token, level, port",
+			"f.yaml:1:9: inner[\"[looks like a secret]\"]: unknown key\n  hint: known keys: token, level, port",
 		},
+		{
+			"unknown key, long", "inner: {abcdefghijklmnopqrstuvwxyz: 1}",
+			"f.yaml:1:9: inner[\"abcdefghijkl…\"]: unknown key\n  hint: known keys: token, level, port",
+		},
+		{"API key as value", "on: " + apiKey, "f.yaml:1:5: on: expected true or false, found [looks like a secret]"},
+		{"API key as integer", "count: " + apiKey, "f.yaml:1:8: count: expected an integer, found a string"},
+		{
+			"API key as duration", "wait: " + apiKey,
+			"f.yaml:1:7: wait: expected a duration such as 1.5s, found [looks like a secret]\n" +
+				"  hint: the units are ns, us, ms, s, m and h; a day is 24h",
+		},
+		{
+			"seed as time", "at: " + seed,
+			"f.yaml:1:5: at: expected an RFC 3339 time such as 2026-01-31T00:00:00Z, found [looks like a secret]\n" +
+				"  hint: write date, time and offset, with a T between date and time",
+		},
+		{"seed as network", "net: " + seed + "/8", "f.yaml:1:6: net: expected a network such as 10.0.0.0/8, found [looks like a secret]"},
+		{"seed as text", "inner: {level: " + seed + "}", "f.yaml:1:16: inner.level: unknown level \"[looks like a secret]\"\n  hint: low or high"},
+		{"seed as unknown key", seed + ": 1", "f.yaml:1:1: [\"[looks like a secret]\"]: unknown key\n  hint: known keys: " + keys},
+		{"seed as key of a map", "labels: {" + seed + ": [a]}", "f.yaml:1:10: labels.[looks like a secret]: expected a string, found a list"},
+		{"seed as key twice", "labels:\n  " + seed + ": a\n  " + seed + ": b", "f.yaml:3:3: labels[\"[looks like a secret]\"]: duplicate key, the first is on line 2"},
 		{"duplicate key", "name: a\non: true\nname: b", "f.yaml:3:1: name: duplicate key, the first is on line 1"},
 		{
 			"duplicate in a map", "labels:\n  a: x\n  a: y",
@@ -166,7 +192,7 @@ func TestFaults(t *testing.T) {
 		{"True", "on: True", "f.yaml:1:5: on: expected true or false, found \"True\"\n  hint: write true"},
 		{"quoted boolean", "on: 'true'", "f.yaml:1:5: on: expected true or false, found a string\n  hint: leave the quotes out"},
 		{"number for boolean", "on: 1", "f.yaml:1:5: on: expected true or false, found an integer"},
-		{"long value", "on: " + long, "f.yaml:1:5: on: expected true or false, found \"" + long[:40] + "…\""},
+		{"long value", "on: " + long, "f.yaml:1:5: on: expected true or false, found \"" + long[:12] + "…\""},
 		{"octal", "count: 010", "f.yaml:1:8: count: expected an integer, found \"010\"\n  hint: write it in plain decimal digits"},
 		{"underscore", "count: 1_0", "f.yaml:1:8: count: expected an integer, found \"1_0\"\n  hint: write it in plain decimal digits"},
 		{"float for integer", "count: 1.5", "f.yaml:1:8: count: expected an integer, found a number"},

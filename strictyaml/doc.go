@@ -10,6 +10,6 @@
 //
 // It promises not to panic whatever the document says, to stay within MaxSize
 // and MaxDepth, and not to quote the value of a field with the tag
-// `secret:"true"`. It never skips anything with a warning, never expands an
+// `secret:"true"`, nor what looks like a secret anywhere else. It never skips anything with a warning, never expands an
 // alias and never reads a file.
 package strictyaml

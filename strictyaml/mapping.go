@@ -26,7 +26,7 @@ func (d *decoder) mapping(n *yaml.Node, rv reflect.Value, s spot, one keyFunc) b
 			continue
 		}
 		if first, dup := lines[key.Value]; dup {
-			here.path = KeyPath(s.path, clip(key.Value, maxQuotedKey))
+			here.path = KeyPath(s.path, shownKey(key.Value))
 			ok = d.fault(here, "", "duplicate key, the first is on line %d", first)
 			continue
 		}
@@ -67,7 +67,7 @@ func (d *decoder) structKey(rv reflect.Value) keyFunc {
 	return func(key string, keyAt place, value *yaml.Node, s spot) bool {
 		f, known := p.fields[key]
 		if !known {
-			s.at, s.path = keyAt, KeyPath(s.path, clip(key, maxQuotedKey))
+			s.at, s.path = keyAt, KeyPath(s.path, shownKey(key))
 			return d.fault(s, Suggest(key, "known keys", p.names), "unknown key")
 		}
 		field := rv.Field(f.index)

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"usher/secret"
 )
 
 // scalar decodes n into rv, whose shape is that of a scalar.
@@ -45,7 +47,10 @@ func (s spot) found(n *yaml.Node) string {
 	if s.secret {
 		return foundName(n)
 	}
-	return quote(n.Value)
+	if decimal(n.Value) {
+		return secret.Name(n.Value)
+	}
+	return secret.Quote(n.Value)
 }
 
 func quoted(n *yaml.Node) bool {

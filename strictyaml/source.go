@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"usher/secret"
 )
 
 // place is a position in the file, line and column from 1.
@@ -23,12 +25,13 @@ func (s *Source) Has(path string) bool {
 }
 
 // Errorf returns an Error that stands at path, or, where the document has no
-// such path, at its nearest parent that it has. The Error keeps path as given.
+// such path, at its nearest parent that it has. The Error keeps
+// path as given, but for what looks like a secret; that it never shows.
 func (s *Source) Errorf(path, hint, format string, args ...any) Error {
 	at := s.find(path)
 	return Error{
 		File: s.file, Line: at.line, Column: at.column,
-		Path: path, Message: fmt.Sprintf(format, args...), Hint: hint,
+		Path: secret.Redact(path), Message: secret.Redact(fmt.Sprintf(format, args...)), Hint: secret.Redact(hint),
 	}
 }
 

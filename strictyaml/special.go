@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v4"
+
+	"usher/secret"
 )
 
 func (d *decoder) duration(n *yaml.Node, rv reflect.Value, s spot) bool {
@@ -51,17 +53,21 @@ func (d *decoder) prefix(text string, rv reflect.Value, s spot) bool {
 		}
 		return h
 	}
-	found := "a string"
-	if !s.secret {
-		found = quote(text)
-	}
 	p, err := netip.ParsePrefix(text)
 	if err != nil {
 		addr, errAddr := netip.ParseAddr(text)
 		if errAddr != nil || addr.Zone() != "" {
+			found := "a string"
+			if !s.secret {
+				found = secret.Quote(text)
+			}
 			return d.fault(s, "", "expected %s, found %s", nameOf(rv.Type()), found)
 		}
 		p = netip.PrefixFrom(addr, addr.BitLen())
+	}
+	found := "a string"
+	if !s.secret {
+		found = secret.Name(text) // it is a network
 	}
 	if p.Addr().Is4In6() {
 		// No IPv4 address would ever be found in it.

@@ -5,5 +5,5 @@
 // It promises that every fault of a file is reported at once, with its line,
 // and that a Store always has a good Snapshot: the last one stays until a new
 // one is complete and correct. It never writes the file, never prints the value
-// of a digest, and leaves the rules of a directory to package directory.
+// of a digest or what looks like a secret, and leaves the rules of a directory to package directory.
 package file

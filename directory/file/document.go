@@ -29,7 +29,7 @@ type limits struct {
 
 type key struct {
 	Digest    digest         `yaml:"digest" required:"true"`
-	ID        keyID          `yaml:"id" nonempty:"true"`
+	ID        string         `yaml:"id" nonempty:"true"`
 	Enabled   *bool          `yaml:"enabled"`
 	NotBefore time.Time      `yaml:"not_before"`
 	Expires   time.Time      `yaml:"expires"`
@@ -84,7 +84,7 @@ func (u user) record() directory.User {
 
 func (k key) record() directory.Key {
 	return directory.Key{
-		ID:        string(k.ID),
+		ID:        k.ID,
 		Digest:    directory.Digest(k.Digest),
 		Disabled:  disabled(k.Enabled),
 		NotBefore: k.NotBefore,

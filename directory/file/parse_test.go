@@ -19,6 +19,7 @@ const (
 	digestA = "sha256:2bd806c97f0e00af1a1fc3328fa763a9269723c8db8fac4f93af71db186d6e90"
 	digestB = "sha256:81b637d8fcd2c6da6359e6963113a1170de795e4b725b84d1e0b4cfd9ec58ce9"
 	rawKey  = "usher_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHI" // the shape of a key, not one
+	rawSeed = "SUABCDEFGHIJKLMNOPQRSTUVWXYZ234567ABCDEFGHIJKLMNOPQRSTUVWX"
 )
 
 func TestExample(t *testing.T) {
@@ -86,7 +87,7 @@ func load(t *testing.T, text string) string {
 	if !errors.As(err, &all) {
 		t.Fatalf("not strictyaml.Errors: %v", err)
 	}
-	if strings.Contains(err.Error(), "0123456789abcdef") {
+	if strings.Contains(err.Error(), "0123456789abcdef") || strings.Contains(err.Error(), rawSeed[:20]) {
 		t.Errorf("the error gives a key away: %v", err)
 	}
 	return strings.ReplaceAll(err.Error(), filepath.Dir(path)+string(filepath.Separator), "")
@@ -103,6 +104,7 @@ func TestFaults(t *testing.T) {
 	const rawHint = "\n  hint: this is the key itself: put its digest here (usher apikey new prints it), " +
 		"and replace the key, since it stood in a file"
 	key := func(text string) string { return "users:\n- name: a\n  keys:\n  - " + text }
+	const secretHint = "\n  hint: replace that secret, since it stood in a file"
 	for _, tt := range []struct{ name, doc, want string }{
 		{"empty", "", "d.yaml:1:1: the file is empty\n  hint: a directory without anybody is written as users: []"},
 		{"comments only", "# nothing\n", "d.yaml:1:1: the file is empty\n  hint: a directory without anybody is written as users: []"},
@@ -116,13 +118,21 @@ func TestFaults(t *testing.T) {
 		{"zero digest", key("digest: sha256:" + strings.Repeat("0", 64)), "d.yaml:4:13: users[0].keys[0].digest: is missing"},
 		{
 			"the key for its id", key("digest: " + digestA + "\n    id: " + rawKey),
-			"d.yaml:5:9: users[0].keys[0].id: expected the name of a key, found an API key" +
-				"\n  hint: this is the key itself: give it a name of your choice here, and replace the key, since it stood in a file",
+			"d.yaml:5:9: users[0].keys[0].id: key name looks like a secret, found where a name belongs" +
+				"\n  hint: replace that secret, since it stood in a file",
 		},
 		{
 			"the key for a key", key(rawKey),
 			"d.yaml:4:5: users[0].keys[0]: expected a mapping, found a string",
 		},
+		{"a seed for a digest", key("digest: " + rawSeed), "d.yaml:4:13: users[0].keys[0].digest: looks like a secret, found where a digest belongs" + secretHint},
+		{
+			"a key for a connection type", "users:\n- name: a\n  limits: {connection_types: [" + rawKey + "]}",
+			"d.yaml:3:31: users[0].limits.connection_types[0]: unknown connection type [looks like a secret]\n" +
+				"  hint: known connection types: standard, websocket, leafnode, leafnode_ws, mqtt, mqtt_ws",
+		},
+		{"a key for a user", "users:\n- name: " + rawKey, "d.yaml:2:9: users[0].name: user name looks like a secret, found where a name belongs" + secretHint},
+		{"a key for a time", key("{digest: " + digestA + ", expires: " + rawKey + "}"), "d.yaml:4:96: users[0].keys[0].expires: expected an RFC 3339 time such as 2026-01-31T00:00:00Z, found [looks like a secret]\n  hint: write date, time and offset, with a T between date and time"},
 		{
 			"no networks", key("{digest: " + digestA + ", networks: []}"),
 			"d.yaml:4:87: users[0].keys[0].networks: must not be empty\n  hint: leave the key out, or give it a value",
@@ -205,7 +215,8 @@ d.yaml:16:14: projects[0].account: expected a string, found an integer
   hint: quote it
 d.yaml:22:15: projects[0].topics[0].acl[0]: user "eve" is not a member of project "demo"
   hint: add the user to the members, or take the name out of the acl
-d.yaml:25:16: projects[0].subscriptions[0].topic: project "demo" has no topic "order"`
+d.yaml:25:16: projects[0].subscriptions[0].topic: project "demo" has no topic "order"
+  hint: did you mean "orders"?`
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

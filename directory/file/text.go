@@ -7,20 +7,14 @@ import (
 	"strings"
 
 	"usher/directory"
+	"usher/secret"
 	"usher/strictyaml"
 )
 
-// keyPrefix is how an API key begins.
-const keyPrefix = "usher_"
-
-// minKeyLength tells an API key from a name that happens to begin like one.
-const minKeyLength = 32
-
 const (
 	digestPrefix = "sha256:"
+	keyPrefix    = "usher_" // how an API key begins
 	rawKeyHint   = "this is the key itself: put its digest here (usher apikey new prints it), " +
-		"and replace the key, since it stood in a file"
-	rawKeyAsIDHint = "this is the key itself: give it a name of your choice here, " +
 		"and replace the key, since it stood in a file"
 )
 
@@ -35,23 +29,14 @@ func (d *digest) UnmarshalText(text []byte) error {
 	if strings.HasPrefix(strings.TrimSpace(hexed), keyPrefix) {
 		return strictyaml.WithHint(errors.New("expected a digest, found an API key"), rawKeyHint)
 	}
+	if secret.Holds(s) {
+		return strictyaml.WithHint(errors.New("looks like a secret, found where a digest belongs"), secret.Hint)
+	}
 	sum, err := hex.DecodeString(hexed)
 	if !isDigest || err != nil || len(sum) != len(d) {
 		return errors.New("expected sha256: and 64 hex digits")
 	}
 	copy(d[:], sum)
-	return nil
-}
-
-// keyID is the public name of a key, which appears in logs.
-type keyID string
-
-// UnmarshalText refuses what looks like the key itself.
-func (k *keyID) UnmarshalText(text []byte) error {
-	if len(text) >= minKeyLength && strings.HasPrefix(strings.TrimSpace(string(text)), keyPrefix) {
-		return strictyaml.WithHint(errors.New("expected the name of a key, found an API key"), rawKeyAsIDHint)
-	}
-	*k = keyID(text)
 	return nil
 }
 
@@ -69,6 +54,6 @@ func (c *connectionType) UnmarshalText(text []byte) error {
 		}
 		known = append(known, name)
 	}
-	return strictyaml.WithHint(fmt.Errorf("unknown connection type %.40q", text),
+	return strictyaml.WithHint(fmt.Errorf("unknown connection type %s", secret.Name(string(text))),
 		strictyaml.Suggest(string(text), "known connection types", known))
 }

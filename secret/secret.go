@@ -1,0 +1,120 @@
+// Package secret knows what secrets of this field look like, so that one that
+// was put in the wrong place of a file is neither taken for something else nor
+// given away by the message about it.
+//
+// It promises that Quote, Name and Redact show nothing of what it recognises:
+// API keys and health-check tokens of usher, and nkeys seeds. Passwords and keys
+// from elsewhere look like anything; of a long text only its beginning is shown.
+package secret
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Hidden stands in a message for what must not stand there.
+const Hidden = "[looks like a secret]"
+
+// Hint is the way out for a secret that was found in the wrong place.
+const Hint = "replace that secret, since it stood in a file"
+
+// Sizes, in characters.
+const (
+	shown    = 12 // of a text that is cut
+	nameable = 40 // longest name that is shown whole
+	sure     = 32 // shortest text that only a secret would be, given its prefix
+	seed     = 50 // shortest seed
+)
+
+// Looks reports whether text begins, white space aside, as a secret does: with
+// usher_ or HEALTHCHECK-, or as an nkeys seed. What looks like one is not shown,
+// but may be the name of something ("usher_events").
+func Looks(text string) bool {
+	text = strings.TrimSpace(text)
+	return strings.HasPrefix(text, "usher_") || strings.HasPrefix(text, "HEALTHCHECK-") || isSeed(text)
+}
+
+// isSeed reports whether text begins with an nkeys seed: S, the letter of an
+// operator, account, user, server, cluster or curve key, and base32.
+func isSeed(text string) bool {
+	if len(text) < seed || text[0] != 'S' || !strings.ContainsRune("OAUNCX", rune(text[1])) {
+		return false
+	}
+	return strings.Trim(text[:seed], "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
+}
+
+// Holds reports whether a secret stands somewhere in text, of a length that no
+// name has. What holds one is refused as a name or as a path.
+func Holds(text string) bool {
+	found := false
+	runs(text, func(run string, _ bool) {
+		found = found || len(run) >= sure && Looks(run)
+	})
+	return found
+}
+
+// Quote returns text in quotes, cut to 12 characters; Hidden if there is
+// anything in it that looks like a secret.
+func Quote(text string) string { return quote(text, shown) }
+
+// Name is Quote for names, which people have to find again: one of up to 40
+// characters is not cut.
+func Name(text string) string { return quote(text, nameable) }
+
+// quote shows what is longer than limit only in part.
+func quote(text string, limit int) string {
+	if looksInside(text) {
+		return Hidden
+	}
+	n, cut := 0, len(text)
+	for i := range text {
+		if n == shown {
+			cut = i
+		}
+		if n == limit {
+			return strconv.Quote(text[:cut] + "…")
+		}
+		n++
+	}
+	return strconv.Quote(text)
+}
+
+// Redact returns text with Hidden in place of everything in it that looks like
+// a secret. It is for texts that are made elsewhere, such as errors.
+func Redact(text string) string {
+	if !looksInside(text) {
+		return text
+	}
+	var b strings.Builder
+	runs(text, func(part string, isRun bool) {
+		if isRun && Looks(part) {
+			part = Hidden
+		}
+		b.WriteString(part)
+	})
+	return b.String()
+}
+
+func looksInside(text string) bool {
+	found := false
+	runs(text, func(run string, isRun bool) { found = found || isRun && Looks(run) })
+	return found
+}
+
+// runs cuts text into runs, as long as they can be, of the characters that
+// secrets are made of, and what stands between them.
+func runs(text string, one func(part string, isRun bool)) {
+	for start := 0; start < len(text); {
+		in := isPart(text[start])
+		end := start + 1
+		for end < len(text) && isPart(text[end]) == in {
+			end++
+		}
+		one(text[start:end], in)
+		start = end
+	}
+}
+
+func isPart(b byte) bool {
+	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '_' || b == '-'
+}
