@@ -47,7 +47,7 @@ func TestHealthcheck(t *testing.T) {
 	in.write(t, setup.FileHealthToken, "wrong\n")
 	unhealthy(t, in.config(), exitDenied, "Authorization")
 	in.write(t, setup.FileHealthToken, "\n")
-	unhealthy(t, in.config(), exitRuntime, "is empty")
+	unhealthy(t, in.config(), exitRuntime, "has no text in it")
 	in.write(t, setup.FileHealthToken, string(good))
 	healthy(t, in.config())
 

@@ -21,16 +21,18 @@ import (
 // maxSecretFile is far above any password or token.
 const maxSecretFile = 16 << 10
 
-// readSecret reads a one-line secret from a file that nobody else can read.
+// readSecret reads a one-line secret from a file that nobody else can read. Its
+// errors do not say the path of a file that cannot be read, for it may be the
+// secret itself; the caller says which key of the configuration named it.
 func readSecret(path string, allowGroup bool) (string, error) {
 	f, err := os.Open(path) //nolint:gosec // the path is the operator's
 	if err != nil {
-		return "", fmt.Errorf("read secret: %w", err)
+		return "", unreadable(err)
 	}
 	defer f.Close() //nolint:errcheck // read only
 	info, err := f.Stat()
 	if err != nil {
-		return "", fmt.Errorf("read secret: %w", err)
+		return "", unreadable(err)
 	}
 	if err := issuer.CheckSecretMode(path, info, allowGroup); err != nil {
 		return "", err
@@ -38,18 +40,35 @@ func readSecret(path string, allowGroup bool) (string, error) {
 	return readLine(f, path)
 }
 
-// readLine reads one line, without the white space around it.
+// unreadable is err, which a secret's file gave, without the path in it.
+func unreadable(err error) error {
+	return fmt.Errorf("cannot be read: %w (a relative path starts at the configuration file's directory)", withoutPath(err))
+}
+
+func withoutPath(err error) error {
+	var at *os.PathError
+	if errors.As(err, &at) {
+		return at.Err
+	}
+	return err
+}
+
+// readLine reads one line, without the white space around it. A name that is
+// not "stdin" is not said: what was given as a path may be a secret.
 func readLine(r io.Reader, name string) (string, error) {
+	if name != "stdin" {
+		name = "the file"
+	}
 	b, err := io.ReadAll(io.LimitReader(r, maxSecretFile+1))
 	if err != nil {
-		return "", fmt.Errorf("read %s: %w", name, err)
+		return "", fmt.Errorf("%s cannot be read: %w", name, withoutPath(err))
 	}
 	text := strings.TrimSpace(string(b))
 	switch {
 	case len(b) > maxSecretFile:
 		return "", fmt.Errorf("%s is too large", name)
 	case text == "":
-		return "", fmt.Errorf("%s is empty", name)
+		return "", fmt.Errorf("%s has no text in it", name)
 	case strings.ContainsAny(text, "\r\n"):
 		return "", fmt.Errorf("%s holds more than one line", name)
 	}
@@ -115,7 +134,7 @@ func serviceOptions(cfg *config.Config) ([]nats.Option, error) {
 	case cfg.NATS.CredsFile != "":
 		info, err := os.Stat(cfg.NATS.CredsFile)
 		if err != nil {
-			return nil, fmt.Errorf("nats.creds_file: %w", err)
+			return nil, fmt.Errorf("nats.creds_file: %w", unreadable(err))
 		}
 		if err := issuer.CheckSecretMode(cfg.NATS.CredsFile, info, group); err != nil {
 			return nil, fmt.Errorf("nats.creds_file: %w", err)
