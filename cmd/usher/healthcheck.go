@@ -75,7 +75,11 @@ func connectFailed(err error) error {
 	if errors.Is(err, nats.ErrAuthorization) {
 		return &exitError{code: exitDenied, err: fmt.Errorf("connect: %w", err), hint: "the log of nats-server and usher say why, under the same request id"}
 	}
-	return &exitError{code: exitRuntime, err: fmt.Errorf("connect: %w", err), hint: "usher check looks at server and service in detail"}
+	e := &exitError{code: exitRuntime, err: fmt.Errorf("connect: %w", err), hint: "usher check looks at server and service in detail"}
+	if stalled(err) {
+		e.hint = "nobody answered nats-server: is usher serve running? " + e.hint
+	}
+	return e
 }
 
 // echo asks itself through the server.

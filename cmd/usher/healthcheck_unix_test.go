@@ -11,8 +11,8 @@ import (
 	"usher/setup"
 )
 
-// TestHealthcheckAfterStop: a service that ended takes its token away, and a
-// token that others can read is not used.
+// TestHealthcheckAfterStop: without a service nobody is healthy, though its token
+// stays; and a token that others can read is not used.
 func TestHealthcheckAfterStop(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)

@@ -63,11 +63,6 @@ func (in installation) write(t *testing.T, name, text string) {
 	callouttest.Must(t, replaceFile(in.path(name), []byte(text)))
 }
 
-// auditToFile edits usher.yaml so that decisions go to audit.jsonl.
-func auditToFile() []string {
-	return []string{"#audit:", "audit:", "#to: stderr", "to: file", `#file: ""`, "file: audit.jsonl"}
-}
-
 // aliceDirectory is a directory.yaml in which alice may publish shop.orders with alice-key.
 func aliceDirectory() string {
 	return callouttest.Directory(`

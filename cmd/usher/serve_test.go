@@ -106,7 +106,8 @@ func TestServeListenerTaken(t *testing.T) {
 	in.natsServer(t)
 	in.serve(t)
 	code, stdout, stderr := usher(t, "serve", "-c", in.config())
-	if code != exitRuntime || stdout != "" || !strings.Contains(stderr, "usher: error: http.listen: ") {
+	if code != exitRuntime || stdout != "" || !strings.Contains(stderr, "usher: error: http.listen: ") ||
+		!strings.Contains(stderr, "usher: hint: another usher? give each its own http.listen\n") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 }
@@ -134,7 +135,7 @@ func TestServeRefusedUser(t *testing.T) {
 // token stands in it.
 func TestServeAuditFile(t *testing.T) {
 	t.Parallel()
-	in := newInstallation(t, auditToFile()...)
+	in := newInstallation(t)
 	in.write(t, setup.FileDirectory, aliceDirectory())
 	in.natsServer(t)
 	p := in.serve(t)

@@ -98,26 +98,19 @@ func try(c *cli.Context, args int, do func(ctx context.Context, c *cli.Context, 
 		opts = append(opts, nats.RootCAs(ca))
 	}
 	t.nc, err = nats.Connect(c.String("server"), opts...)
-	if errors.Is(err, nats.ErrAuthorization) {
-		return denied(fmt.Errorf("connect: %w", err), "usher's log and audit say why")
-	}
 	if err != nil {
-		return fmt.Errorf("connect: %w", err)
+		return notConnected(c.String("server"), err)
 	}
 	defer t.nc.Close()
 	done, err := do(c.Context, c, t)
 	if refused := t.refused(); refused != nil {
-		return denied(refused, "usher explain says what the token may do, and why")
+		return violation(refused)
 	}
 	if err != nil {
-		return err
+		return failed(err)
 	}
 	_, err = fmt.Fprintln(c.App.Writer, done)
 	return err
-}
-
-func denied(err error, hint string) error {
-	return &exitError{code: exitDenied, err: err, hint: hint}
 }
 
 func tryPublish(ctx context.Context, c *cli.Context, t *trial) (string, error) {
@@ -155,7 +148,7 @@ func trySubscribe(ctx context.Context, c *cli.Context, t *trial) (string, error)
 	defer cancel()
 	m, err := sub.NextMsgWithContext(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return "no message within " + c.Duration("wait").String(), nil
+		return "", fmt.Errorf("no message within %s", c.Duration("wait"))
 	}
 	if err != nil {
 		return "", err

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -27,7 +28,7 @@ func (in *instance) startWeb(ctx context.Context) error {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", in.cfg.HTTP.Listen)
 	if err != nil {
-		return fmt.Errorf("http.listen: %w", err)
+		return listenFailed(fmt.Errorf("http.listen: %w", err))
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(in.registry, promhttp.HandlerOpts{}))
@@ -44,6 +45,17 @@ func (in *instance) startWeb(ctx context.Context) error {
 	}()
 	in.log.LogAttrs(ctx, slog.LevelInfo, "metrics and probes", slog.String("listen", l.Addr().String()))
 	return nil
+}
+
+// errTakenWindows is what Windows says for EADDRINUSE; elsewhere no error has this number.
+const errTakenWindows = syscall.Errno(10048)
+
+func listenFailed(err error) error {
+	e := &exitError{code: exitRuntime, err: err}
+	if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, errTakenWindows) {
+		e.hint = "another usher? give each its own http.listen"
+	}
+	return e
 }
 
 func (in *instance) stopWeb() {

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// notConnected says why a trial did not come about.
+func notConnected(server string, err error) error {
+	var faulty *url.Error
+	if errors.As(err, &faulty) { // it quotes the URL, with the password that may be in it
+		if strings.Contains(server, "@") { // and what it wraps can quote a part of that
+			return usageError("without user and password: the token comes from --token-file", "--server is not a URL")
+		}
+		return usageError("such as -s nats://"+defaultListen, "--server is not a URL: %w", faulty.Err)
+	}
+	e := &exitError{code: exitRuntime, err: fmt.Errorf("connect: %w", err)}
+	var dial *net.OpError
+	switch {
+	case errors.Is(err, nats.ErrAuthorization):
+		e.code, e.hint = exitDenied, "usher's log and audit say why; if they say granted, nats-server's log does"
+	case errors.Is(err, nats.ErrNoServers), errors.As(err, &dial) && dial.Op == "dial":
+		e.hint = "is nats-server running, and is this its address?"
+	case stalled(err):
+		e.hint = "usher did not answer: is it running? usher check"
+	}
+	return e
+}
+
+// stalled reports whether a server was there, and did not come to an answer.
+func stalled(err error) bool {
+	var e net.Error
+	return errors.Is(err, nats.ErrTimeout) || errors.As(err, &e) && e.Timeout()
+}
+
+// violation says what the server refused on a connection that it took.
+func violation(err error) error {
+	hint := "usher explain says what the token may do, and why"
+	// nats.go names the subject of a violation in its text only.
+	if strings.Contains(err.Error(), `Subscription to "_INBOX`) {
+		hint = "give --inbox _INBOX_<user>; usher explain names it"
+	}
+	return &exitError{code: exitDenied, err: err, hint: hint}
+}
+
+// failed says what did not come, though nothing was refused.
+func failed(err error) error {
+	e := &exitError{code: exitRuntime, err: err}
+	switch {
+	case errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, jetstream.ErrStreamNotFound):
+		e.hint = "has a service admin made the stream? (docs/directory.md)"
+	case errors.Is(err, jetstream.ErrConsumerNotFound):
+		e.hint = "has a service admin made the consumer? (docs/directory.md)"
+	}
+	return e
+}
