@@ -1,17 +1,12 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"time"
-
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"usher/directory"
 	"usher/setup"
@@ -144,51 +139,4 @@ func (d *demo) token(name string) string {
 		}
 	}
 	return ""
-}
-
-// provisionWithin is how long usher and JetStream may take to be there.
-const provisionWithin = 15 * time.Second
-
-// provision makes the demo's stream and consumer the way a service_admin would:
-// as a client that usher let in.
-func (d *demo) provision(ctx context.Context, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, provisionWithin)
-	defer cancel()
-	nc, err := connectWhenReady(ctx, url, d.token(demoSAdmin))
-	if err != nil {
-		return err
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return err
-	}
-	stream, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name: demoProject, Subjects: []string{demoProject + ".>"},
-	})
-	if err != nil {
-		return fmt.Errorf("make stream: %w", err)
-	}
-	_, err = stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-		Durable: demoSubscription, FilterSubject: demoProject + "." + demoTopic, AckPolicy: jetstream.AckExplicitPolicy,
-	})
-	if err != nil {
-		return fmt.Errorf("make consumer: %w", err)
-	}
-	return nil
-}
-
-// connectWhenReady connects, trying again while usher's own connections come up.
-func connectWhenReady(ctx context.Context, url, token string) (*nats.Conn, error) {
-	for {
-		nc, err := nats.Connect(url, nats.Token(token), nats.Name("usher-dev"))
-		if err == nil {
-			return nc, nil
-		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
-			return nil, fmt.Errorf("connect as %s: %w", demoSAdmin, err)
-		}
-	}
 }

@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -56,6 +53,13 @@ func dev(c *cli.Context) error {
 		defer os.RemoveAll(tmp) //nolint:errcheck // a leftover in the temporary directory harms nobody
 		dir = tmp
 	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	if err := unused(c.Context, dir); err != nil {
+		return err
+	}
 	d, err := prepareDev(dir, c.String("listen"))
 	if err != nil {
 		return err
@@ -70,56 +74,6 @@ type devRun struct {
 	demo   demo
 }
 
-// prepareDev makes the files of a dev directory, or takes those that are there.
-func prepareDev(dir, listen string) (*devRun, error) {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, err
-	}
-	d := &devRun{dir: dir}
-	listen, err = fixPort(listen)
-	if err != nil {
-		return nil, err
-	}
-	err = d.demo.load(filepath.Join(dir, fileDemo))
-	switch {
-	case err == nil:
-		d.listen = listen
-		return d, nil
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, configError(err)
-	}
-	d.demo, err = newDemo(rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	if listen == "" {
-		listen = defaultListen
-	}
-	_, err = setup.Write(setup.Options{
-		Dir: dir, Listen: listen, Directory: d.demo.directory(), Random: rand.Reader,
-		Config: map[string]string{"http.listen": "127.0.0.1:0"},
-	})
-	if err != nil {
-		return nil, configError(err)
-	}
-	return d, d.demo.save(dir)
-}
-
-// fixPort replaces port 0 by one that is free, so that the files can name it.
-func fixPort(listen string) (string, error) {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil || port != "0" {
-		return listen, nil //nolint:nilerr // empty, or checked before
-	}
-	l, err := net.Listen("tcp", listen) //nolint:noctx // closed at once
-	if err != nil {
-		return "", err
-	}
-	_, port, err = net.SplitHostPort(l.Addr().String())
-	return net.JoinHostPort(host, port), errors.Join(err, l.Close())
-}
-
 func (d *devRun) run(c *cli.Context) error {
 	server, err := devserver.Start(devserver.Config{
 		ConfigFile: filepath.Join(d.dir, setup.FileServerConfig),
@@ -129,7 +83,11 @@ func (d *devRun) run(c *cli.Context) error {
 	if err != nil {
 		return &exitError{code: exitRuntime, err: err, hint: "--listen HOST:PORT takes another address, --listen 127.0.0.1:0 a free port"}
 	}
+	defer release(d.dir) // deferred calls run backwards: once the server has stopped
 	defer server.Stop()
+	if err := claim(d.dir, server.URL()); err != nil {
+		return err
+	}
 	cfg, err := config.Load(filepath.Join(d.dir, setup.FileConfig))
 	if err != nil {
 		return configError(err)
@@ -153,7 +111,7 @@ func (d *devRun) serve(ctx context.Context, stop context.CancelCauseFunc, c *cli
 	err := in.serve(ctx, func() {
 		go func() {
 			defer close(announced)
-			err := d.announce(ctx, c, url)
+			err := d.announce(ctx, c, url, in.ready)
 			if err != nil && ctx.Err() == nil {
 				stop(fmt.Errorf("set up the demo: %w", err))
 			}
@@ -169,8 +127,12 @@ func (d *devRun) serve(ctx context.Context, stop context.CancelCauseFunc, c *cli
 	return err
 }
 
-func (d *devRun) announce(ctx context.Context, c *cli.Context, url string) error {
-	if err := d.demo.provision(ctx, url); err != nil {
+func (d *devRun) announce(ctx context.Context, c *cli.Context, url string, ready func() error) error {
+	err := d.demo.provision(ctx, url, ready)
+	if errors.Is(err, errDemoDenied) {
+		// The directory is the user's to edit; the other identities go on working.
+		say(c.App.ErrWriter, "note", "the demo's stream was not set up: "+err.Error())
+	} else if err != nil {
 		return err
 	}
 	if c.Bool("json") {

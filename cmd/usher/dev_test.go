@@ -3,9 +3,6 @@ package main
 import (
 	"encoding/json"
 	"net"
-	"os"
-	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -92,21 +89,23 @@ func connectDev(t *testing.T, a *announced, token string) client {
 // publishes reports whether a message to subject goes through.
 func (c client) publishes(t *testing.T, subject string) bool {
 	t.Helper()
-	callouttest.Must(t, c.Publish(subject, []byte("teapot")))
-	return c.allowed(t)
+	return c.allowed(t, func() error { return c.Publish(subject, []byte("teapot")) })
 }
 
 func (c client) subscribes(t *testing.T, subject string) bool {
 	t.Helper()
-	_, err := c.SubscribeSync(subject)
-	callouttest.Must(t, err)
-	return c.allowed(t)
+	return c.allowed(t, func() error {
+		_, err := c.SubscribeSync(subject)
+		return err
+	})
 }
 
-// allowed reports whether nothing was refused: a refusal comes before the PONG.
-func (c client) allowed(t *testing.T) bool {
+// allowed reports whether nothing of an action was refused: a refusal comes
+// before the PONG.
+func (c client) allowed(t *testing.T, act func() error) bool {
 	t.Helper()
 	before := c.LastError()
+	callouttest.Must(t, act())
 	callouttest.Must(t, c.FlushTimeout(5*time.Second))
 	if c.LastError() == before { //nolint:errorlint // the very same error, not one like it
 		return true
@@ -183,36 +182,6 @@ func TestDevStream(t *testing.T) {
 	callouttest.Must(t, m.DoubleAck(t.Context()))
 }
 
-// TestDevAgain: a second start in the same directory is the same demo, with the
-// files it had, and works without --listen as well.
-func TestDevAgain(t *testing.T) {
-	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "dev")
-	p, first := startDev(t, "--dir", dir, "--listen", "127.0.0.1:0")
-	if first.Dir != dir {
-		t.Errorf("dir %s", first.Dir)
-	}
-	seeds := func() (text string) {
-		for _, name := range []string{"keys/issuer.nk", "keys/xkey.nk", "service.password", "directory.yaml"} {
-			b, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
-			callouttest.Must(t, err)
-			text += string(b)
-		}
-		return text
-	}
-	before := seeds()
-	callouttest.Must(t, p.cmd.Process.Kill())
-	p.wait(t)
-	_, second := startDev(t, "--dir", dir)
-	if !reflect.DeepEqual(first, second) {
-		t.Errorf("first %+v\nthen  %+v", first, second)
-	}
-	if seeds() != before {
-		t.Error("the files changed")
-	}
-	connectDev(t, &second, first.token(t, "publisher"))
-}
-
 // TestDevPortTaken: what is in the way is said, with a way out.
 func TestDevPortTaken(t *testing.T) {
 	t.Parallel()
@@ -225,15 +194,5 @@ func TestDevPortTaken(t *testing.T) {
 	}
 	if code, _, stderr := usher(t, "dev", "--listen", "4222"); code != exitUsage {
 		t.Errorf("exit code %d\n%s", code, stderr)
-	}
-}
-
-// TestDevOtherDirectory: a directory that "usher init" made is left alone.
-func TestDevOtherDirectory(t *testing.T) {
-	t.Parallel()
-	in := newInstallation(t)
-	code, stdout, stderr := usher(t, "dev", "--json", "--dir", in.dir)
-	if code != exitConfig || stdout != "" || !strings.Contains(stderr, "there already") {
-		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 }

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"usher/callouttest"
+	"usher/setup"
+)
+
+// TestDevAgain: a second start in the same directory is the same demo, with the
+// files it had, and works without --listen as well.
+func TestDevAgain(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "dev")
+	p, first := startDev(t, "--dir", dir, "--listen", "127.0.0.1:0")
+	if first.Dir != dir {
+		t.Errorf("dir %s", first.Dir)
+	}
+	seeds := func() (text string) {
+		for _, name := range []string{"keys/issuer.nk", "keys/xkey.nk", "service.password", "directory.yaml"} {
+			b, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
+			callouttest.Must(t, err)
+			text += string(b)
+		}
+		return text
+	}
+	before := seeds()
+	callouttest.Must(t, p.cmd.Process.Kill())
+	p.wait(t)
+	_, second := startDev(t, "--dir", dir)
+	if !reflect.DeepEqual(first, second) {
+		t.Errorf("first %+v\nthen  %+v", first, second)
+	}
+	if seeds() != before {
+		t.Error("the files changed")
+	}
+	connectDev(t, &second, first.token(t, "publisher"))
+}
+
+// TestDevTwice: two servers on one JetStream store would spoil it. The address
+// that says so goes with the run; one that a killed run left is no obstacle.
+func TestDevTwice(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "dev")
+	ctx, stop := context.WithCancel(t.Context())
+	var stdout, stderr callouttest.Buffer
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{"usher", "dev", "--json", "--listen", "127.0.0.1:0", "--dir", dir}, &stdout, &stderr)
+	}()
+	callouttest.Eventually(t, "it is ready", func() bool { return strings.HasSuffix(stdout.String(), "\n") })
+	addr, err := os.ReadFile(devAddr(dir))
+	callouttest.Must(t, err)
+	if !strings.Contains(stdout.String(), "nats://"+strings.TrimSpace(string(addr))) {
+		t.Errorf("%s does not name the server of %s", addr, stdout.String())
+	}
+	code, out, errs := usher(t, "dev", "--json", "--dir", dir, "--listen", "127.0.0.1:0")
+	if want := "usher: error: " + dir + " is in use by another usher dev, at " + string(addr); code != exitRuntime || out != "" ||
+		!strings.Contains(errs, want) || !strings.Contains(errs, "usher: hint: end that one") {
+		t.Errorf("exit code %d\n%s%s", code, out, errs)
+	}
+	stop()
+	if code := <-ended; code != exitOK {
+		t.Errorf("exit code %d\n%s", code, stderr.String())
+	}
+	if there(devAddr(dir)) {
+		t.Error("the address stays")
+	}
+	callouttest.Must(t, replaceFile(devAddr(dir), addr))
+	startDev(t, "--dir", dir)
+}
+
+// TestDevStaleAddress: what names nobody is in nobody's way.
+func TestDevStaleAddress(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	callouttest.Must(t, err)
+	for text, free := range map[string]bool{
+		"": true, "\n": true, "teapot": true, "a\nb": true, "127.0.0.1:1": true,
+		l.Addr().String(): false,
+	} {
+		callouttest.Must(t, replaceFile(devAddr(dir), []byte(text)))
+		if err := unused(t.Context(), dir); (err == nil) != free {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	callouttest.Must(t, l.Close())
+	if err := unused(t.Context(), dir); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDevInterrupted: a first start that was killed anywhere goes on, with the
+// identities that were announced first.
+func TestDevInterrupted(t *testing.T) {
+	t.Parallel()
+	seeds := []string{setup.FileIssuer, setup.FileXKey}
+	for name, missing := range map[string][]string{
+		"all but the demo":       append([]string{setup.FilePassword, setup.FileServerConfig, setup.FileConfig, setup.FileDirectory}, seeds...),
+		"all but demo and seeds": {setup.FilePassword, setup.FileServerConfig, setup.FileConfig, setup.FileDirectory},
+		"the last two":           {setup.FileConfig, setup.FileDirectory},
+		"the last":               {setup.FileDirectory},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			made, err := prepareDev(dir, "127.0.0.1:0")
+			callouttest.Must(t, err)
+			for _, file := range missing {
+				callouttest.Must(t, os.Remove(filepath.Join(dir, filepath.FromSlash(file))))
+			}
+			_, a := startDev(t, "--dir", dir, "--listen", "127.0.0.1:0")
+			for _, i := range made.demo.Identities {
+				if a.token(t, i.Role) != i.Token {
+					t.Errorf("%s has another token", i.Name)
+				}
+			}
+			if !connectDev(t, &a, a.token(t, "publisher")).publishes(t, "shop.orders") {
+				t.Error("the publisher may not publish")
+			}
+		})
+	}
+}
+
+// TestDevConfigTakenAway: what no interrupted start leaves is not made anew.
+func TestDevConfigTakenAway(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	_, err := prepareDev(dir, "127.0.0.1:0")
+	callouttest.Must(t, err)
+	callouttest.Must(t, os.Remove(filepath.Join(dir, setup.FileConfig)))
+	code, _, stderr := usher(t, "dev", "--dir", dir)
+	if code != exitConfig || !strings.Contains(stderr, "there already") {
+		t.Errorf("exit code %d\n%s", code, stderr)
+	}
+}
+
+// TestDevDemoFirst: demo.json is there before anything that needs it.
+func TestDevDemoFirst(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	callouttest.Must(t, os.WriteFile(filepath.Join(dir, setup.DirKeys), nil, 0o600)) // setup cannot make the directory
+	if _, err := prepareDev(dir, ""); err == nil {
+		t.Fatal("it was made")
+	}
+	var d demo
+	callouttest.Must(t, d.load(filepath.Join(dir, fileDemo)))
+	callouttest.Must(t, os.Remove(filepath.Join(dir, setup.DirKeys)))
+	again, err := prepareDev(dir, "")
+	callouttest.Must(t, err)
+	if !reflect.DeepEqual(again.demo, d) {
+		t.Error("another demo")
+	}
+}
+
+// TestDevDenied: a directory without the demo's operator starts, and says what
+// was left out.
+func TestDevDenied(t *testing.T) {
+	t.Parallel()
+	for name, edit := range map[string]struct{ old, replacement, note string }{
+		"removed":       {"  - name: operator\n    service_roles: [service_admin]", "  - name: somebody", "no longer lets operator in"},
+		"without roles": {"    service_roles: [service_admin]\n", "", "no longer lets operator in"},
+		"another role":  {"[service_admin]", "[ingest]", "no longer lets operator make it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			d := devRun{dir: dir}
+			var err error
+			d.demo, err = newDemo(rand.Reader)
+			callouttest.Must(t, err)
+			callouttest.Must(t, d.demo.save(dir))
+			d.listen, err = fixPort("127.0.0.1:0")
+			callouttest.Must(t, err)
+			callouttest.Must(t, d.make())
+			in := installation{dir: dir}
+			in.edit(t, setup.FileDirectory, edit.old, edit.replacement)
+			p, a := startDev(t, "--dir", dir)
+			p.waitFor(t, "usher: note: the demo's stream was not set up: directory.yaml "+edit.note)
+			if !connectDev(t, &a, a.token(t, "publisher")).publishes(t, "shop.orders") {
+				t.Error("the publisher may not publish")
+			}
+		})
+	}
+}
+
+// TestDevOtherDirectory: a directory that "usher init" made is left alone.
+func TestDevOtherDirectory(t *testing.T) {
+	t.Parallel()
+	in := newInstallation(t)
+	for range 2 { // the first leaves nothing behind that the second would take for a demo
+		code, stdout, stderr := usher(t, "dev", "--json", "--dir", in.dir)
+		if code != exitConfig || stdout != "" || !strings.Contains(stderr, "there already") {
+			t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+		}
+	}
+	if there(in.path(fileDemo)) || there(in.path(dirTokens)) {
+		t.Error("a demo was written into it")
+	}
+}

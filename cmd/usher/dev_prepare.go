@@ -1,0 +1,102 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+
+	"usher/setup"
+)
+
+// prepareDev makes the files of a dev directory, or takes those that are there.
+// demo.json comes first and the directory last, so that a start that was killed
+// in between can be told from a directory that somebody else made, and goes on.
+func prepareDev(dir, listen string) (*devRun, error) {
+	listen, err := fixPort(listen)
+	if err != nil {
+		return nil, err
+	}
+	d := &devRun{dir: dir, listen: listen}
+	err = d.demo.load(filepath.Join(dir, fileDemo))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return d, d.begin()
+	case err != nil:
+		return nil, configError(err)
+	}
+	config, directory := filepath.Join(dir, setup.FileConfig), filepath.Join(dir, setup.FileDirectory)
+	switch {
+	case there(config) && there(directory):
+		return d, nil
+	case there(config):
+		return d, replaceFile(directory, d.demo.directory())
+	case there(directory): // somebody took usher.yaml away, and setup says what is in the way
+		return d, d.make()
+	}
+	for _, name := range []string{setup.FileIssuer, setup.FileXKey, setup.FilePassword, setup.FileServerConfig} {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("take away what an interrupted start left: %w", err)
+		}
+	}
+	return d, d.make()
+}
+
+// begin makes everything, unless the directory is that of an installation.
+func (d *devRun) begin() error {
+	var err error
+	if d.demo, err = newDemo(rand.Reader); err != nil {
+		return err
+	}
+	for _, name := range []string{
+		setup.FileIssuer, setup.FileXKey, setup.FilePassword, setup.FileServerConfig, setup.FileConfig, setup.FileDirectory,
+	} {
+		if there(filepath.Join(d.dir, filepath.FromSlash(name))) {
+			return d.make() // which refuses, before anything is written
+		}
+	}
+	if err := d.demo.save(d.dir); err != nil {
+		return err
+	}
+	return d.make()
+}
+
+// make makes the files of an installation around the demo.
+func (d *devRun) make() error {
+	listen := d.listen
+	if listen == "" {
+		listen = defaultListen
+	}
+	_, err := setup.Write(setup.Options{
+		Dir: d.dir, Listen: listen, Directory: d.demo.directory(), Random: rand.Reader,
+		Config: map[string]string{"http.listen": "127.0.0.1:0"},
+	})
+	if err != nil {
+		return configError(err)
+	}
+	d.listen = "" // the files say it
+	return nil
+}
+
+func there(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// fixPort replaces port 0 by one that is free, so that the files can name it.
+func fixPort(listen string) (string, error) {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil || port != "0" {
+		return listen, nil //nolint:nilerr // empty, or checked before
+	}
+	l, err := net.Listen("tcp", listen) //nolint:noctx // closed at once
+	if err != nil {
+		return "", err
+	}
+	_, port, err = net.SplitHostPort(l.Addr().String())
+	return net.JoinHostPort(host, port), errors.Join(err, l.Close())
+}
