@@ -79,6 +79,7 @@ func TestCheckLive(t *testing.T) {
 		config                map[string]string
 		code                  int
 		check, result, detail string
+		hint                  string // a part of it
 	}{
 		"all is well": {
 			server: callouttest.ServerConfig{Keys: mine, Sealed: true},
@@ -98,7 +99,7 @@ func TestCheckLive(t *testing.T) {
 		},
 		"another xkey": {
 			server: callouttest.ServerConfig{Keys: mixed(mine, other), Sealed: true},
-			code:   exitConfig, check: "xkey", result: "error", detail: "not in the keyring",
+			code:   exitConfig, check: "xkey", result: "error", detail: "not in the keyring", hint: ", or set auth_callout.xkey to " + mine.XKey,
 		},
 		"sealed, and no xkey": {
 			server: callouttest.ServerConfig{Keys: mine, Sealed: true}, plainKeyring: true,
@@ -114,7 +115,7 @@ func TestCheckLive(t *testing.T) {
 		},
 		"the service user is refused": {
 			server: callouttest.ServerConfig{Keys: mine, Sealed: true}, config: map[string]string{"nats.user": "nobody"},
-			code: exitConfig, check: "connect", result: "error", detail: "refuses the service user",
+			code: exitConfig, check: "connect", result: "error", detail: "refuses the service user", hint: "auth_callout.auth_users; nats.password_file has to hold its password",
 		},
 		"the service user is in another account": {
 			server: callouttest.ServerConfig{Keys: mine, Sealed: true}, config: map[string]string{"nats.user": callouttest.AdminUser},
@@ -125,7 +126,11 @@ func TestCheckLive(t *testing.T) {
 			t.Parallel()
 			srv := callouttest.StartServer(t, c.server)
 			file := configFor(t, srv, callouttest.KeyringDir(t, !c.plainKeyring, mine), c.config)
-			checkLive(t, file).says(t, c.code, c.check, c.result, c.detail)
+			found := checkLive(t, file)
+			found.says(t, c.code, c.check, c.result, c.detail)
+			if !slices.ContainsFunc(found.Findings, func(f finding) bool { return f.Check == c.check && strings.Contains(f.Hint, c.hint) }) {
+				t.Errorf("no hint %q: %+v", c.hint, found.Findings)
+			}
 		})
 	}
 }
@@ -169,12 +174,14 @@ func TestCheckBesideUsher(t *testing.T) {
 	in.natsServer(t)
 	c := checkLive(t, in.config())
 	c.says(t, exitOK, "clock", "ok", "apart")
+	c.says(t, exitOK, "service", "warning", "no usher answers")
 	in.write(t, setup.FileDirectory, aliceDirectory())
 	in.serve(t)
 	for range 3 {
 		c = checkLive(t, in.config())
 		c.says(t, exitOK, "issuer", "ok", "usher-nats")
 		c.says(t, exitOK, "timeout", "ok", "about")
+		c.says(t, exitOK, "service", "ok", "4 connections of usher in AUTH; with this configuration each usher makes 4")
 	}
 	if code := in.try(t); code != exitOK {
 		t.Errorf("alice was refused afterwards: exit code %d", code)

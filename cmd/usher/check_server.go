@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"log/slog"
-	"net"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -32,6 +31,7 @@ func discardLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
 // serverCheck looks at one live server.
 type serverCheck struct {
 	*findings
+	path string // of the configuration
 	cfg  *config.Config
 	keys *issuer.Keyring
 	url  string
@@ -40,7 +40,8 @@ type serverCheck struct {
 
 func (s *serverCheck) run(ctx context.Context, opts []nats.Option) {
 	nc, err := nats.Connect(s.url, append(opts, nats.Name("usher-check"), nats.Timeout(checkConnect),
-		nats.NoReconnect(), nats.DontRandomize())...)
+		nats.NoReconnect(), nats.DontRandomize(),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
 	if err != nil {
 		s.cannotConnect(err)
 		return
@@ -64,21 +65,33 @@ func (s *serverCheck) run(ctx context.Context, opts []nats.Option) {
 			"the server refuses the service user its subscription: %v", err)
 		return
 	}
+	s.services(ctx, nc)
 	s.observe(ctx, seen)
 }
 
 func (s *serverCheck) cannotConnect(err error) {
-	var stalled net.Error
 	switch {
 	case errors.Is(err, nats.ErrAuthorization):
-		s.fail(exitConfig, "connect", s.url, "the service user has to be in the server's configuration and in auth_callout.auth_users",
+		s.fail(exitConfig, "connect", s.url, "the service user has to be in the server's configuration and in auth_callout.auth_users; "+s.secretHint(),
 			"the server refuses the service user: %v", err)
-	case errors.Is(err, nats.ErrNoServers), errors.Is(err, nats.ErrTimeout), errors.As(err, &stalled) && stalled.Timeout():
+	case errors.Is(err, nats.ErrNoServers), stalled(err):
 		s.fail(exitRuntime, "connect", s.url, "is nats-server running, and is this its address?", "%v", err)
 	default:
 		// A user that is none of auth_users waits until the server has asked in vain.
 		s.fail(exitConfig, "connect", s.url, "the service user has to be in auth_callout.auth_users; and nats.tls has to fit the server's certificate",
 			"the server is there, and the connection does not come about: %v", err)
+	}
+}
+
+// secretHint names the file that the service user proves itself with.
+func (s *serverCheck) secretHint() string {
+	switch n := &s.cfg.NATS; {
+	case n.NKeyFile != "":
+		return "nats.nkey_file has to hold its seed"
+	case n.CredsFile != "":
+		return "nats.creds_file has to hold its credentials"
+	default:
+		return "nats.password_file has to hold its password"
 	}
 }
 
@@ -169,53 +182,4 @@ func (s *serverCheck) probe(name string) error {
 	}
 	nc.Close()
 	return nil
-}
-
-func (s *serverCheck) seal(x *callout.Sighting) {
-	switch {
-	case x.Refusal == callout.CodePlaintext:
-		s.fail(exitConfig, "xkey", s.url, "set auth_callout.xkey in the server's configuration to "+publicXKey(s.keys),
-			"the server asks in the clear, and the keyring has an xkey: usher refuses such requests")
-	case x.Refusal == callout.CodeXKeyUnknown:
-		s.fail(exitConfig, "xkey", s.url, "put the seed of the server's auth_callout.xkey into "+s.cfg.Keyring.Dir,
-			"the server seals to an xkey that is not in the keyring")
-	case x.Refusal != "":
-		s.fail(exitConfig, "request", s.url, "", "usher would not take the request: %s (%s)", x.Cause, x.Refusal)
-	case !x.Sealed:
-		s.warn("xkey", s.url, "make one, and set auth_callout.xkey", "requests come in the clear: whoever reads in account %s reads credentials", s.cfg.Accounts.Callout)
-	default:
-		s.ok("xkey", s.url, "requests are sealed to a key of the keyring")
-	}
-}
-
-func publicXKey(keys *issuer.Keyring) string {
-	if x := keys.XKeys(); len(x) > 0 {
-		return x[0].PublicKey()
-	}
-	return "the public xkey"
-}
-
-func (s *serverCheck) judge(x *callout.Sighting) {
-	if x.Known {
-		s.ok("issuer", s.url, "server %s expects %s, which is in the keyring", x.ServerName, x.Issuer)
-	} else {
-		s.fail(exitConfig, "issuer", s.url, "put its seed into "+s.cfg.Keyring.Dir+", or set auth_callout.issuer to "+s.keys.Signers()[0].PublicKey(),
-			"server %s expects answers from %s, which is not in the keyring", x.ServerName, x.Issuer)
-	}
-	switch {
-	case x.Timeout < s.cfg.Callout.Budget:
-		s.fail(exitConfig, "timeout", s.url, "set authorization.timeout to 3 in the server's configuration, or lower callout.budget",
-			"the server gives up after about %s, the budget is %s", x.Timeout, s.cfg.Callout.Budget)
-	case x.Timeout < patientTimeout:
-		s.warn("timeout", s.url, "set authorization.timeout to 3 in the server's configuration (docs/operations.md, Silence)",
-			"the server gives up after about %s: clients can take an answer that never came for a refusal", x.Timeout)
-	default:
-		s.ok("timeout", s.url, "about %s, the budget is %s", x.Timeout, s.cfg.Callout.Budget)
-	}
-	if x.Skew.Abs() > s.cfg.Callout.ClockSkew {
-		s.fail(exitConfig, "clock", s.url, "synchronise the clocks; callout.clock_skew says how much is borne",
-			"this machine's clock is %s off the server's", x.Skew.Round(time.Second))
-	} else {
-		s.ok("clock", s.url, "less than %s apart", (x.Skew.Abs() + time.Second).Round(time.Second))
-	}
 }

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -41,7 +45,28 @@ func policyOf(cfg *config.Config) *permissions.Policy {
 }
 
 func loadKeyring(cfg *config.Config) (*issuer.Keyring, error) {
-	return issuer.LoadKeyring(cfg.Keyring.Dir, issuer.KeyringConfig{AllowGroup: cfg.Keyring.AllowGroupReadable})
+	keys, err := issuer.LoadKeyring(cfg.Keyring.Dir, issuer.KeyringConfig{AllowGroup: cfg.Keyring.AllowGroupReadable})
+	if err != nil {
+		return nil, keyringError(cfg.Keyring.Dir, err)
+	}
+	return keys, nil
+}
+
+// keyringError says what a keyring directory takes.
+func keyringError(dir string, err error) error {
+	if errors.Is(err, issuer.ErrSeedReadable) {
+		return configError(err)
+	}
+	e := &exitError{code: exitConfig, err: err}
+	e.hint = "keyring.dir takes one seed in each file *" + issuer.SeedSuffix +
+		": account seeds (SA…) of issuers, of which there has to be one, and xkey seeds (SX…); usher init makes both"
+	entries, _ := os.ReadDir(dir) // if it cannot be read, err says so
+	for _, f := range entries {
+		if name := f.Name(); !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, issuer.SeedSuffix) {
+			e.hint = "move " + filepath.Join(dir, name) + " elsewhere; if it is a seed, name it *" + issuer.SeedSuffix
+		}
+	}
+	return e
 }
 
 func openDirectory(cfg *config.Config, log *slog.Logger, now func() time.Time, onReload func(file.ReloadEvent)) (*file.Store, error) {
@@ -57,7 +82,7 @@ func openDirectory(cfg *config.Config, log *slog.Logger, now func() time.Time, o
 func assemble(cfg *config.Config, log *slog.Logger, onReload func(file.ReloadEvent)) (*parts, error) {
 	keyring, err := loadKeyring(cfg)
 	if err != nil {
-		return nil, configError(err)
+		return nil, err
 	}
 	now := time.Now
 	store, err := openDirectory(cfg, log, now, onReload)

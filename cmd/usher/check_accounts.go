@@ -1,0 +1,45 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"usher/config"
+	"usher/directory"
+)
+
+// accounts looks at who shares an account with whom. No server says which
+// accounts it has, so that those of the directory are only listed.
+func (f *findings) accounts(cfg *config.Config, s *directory.Snapshot) {
+	a := &cfg.Accounts
+	const apart = "give accounts.ingest an account of its own, and export what the others need from it"
+	const reads = "clients with the ingest grant can read the replies of others in it"
+	if a.Ingest != "" && a.Ingest == a.ServiceAdmin {
+		f.warn("accounts", a.Ingest, apart, "is accounts.ingest and accounts.service_admin: %s", reads)
+	}
+	if s == nil {
+		return
+	}
+	var named, shared []string
+	for _, p := range sortedProjects(s) {
+		named = append(named, p.Account)
+		if p.Account == a.Ingest {
+			shared = append(shared, p.Name)
+		}
+		if (p.Account == "SYS" || p.Account == "$SYS") && p.Account != a.System {
+			f.warn("accounts", p.Account, "if it is the server's system account, set accounts.system to "+p.Account+", and give the project another",
+				"project %s lives in it, and accounts.system does not name it: by its name it is a system account", p.Name)
+		}
+	}
+	if len(shared) > 0 {
+		f.warn("accounts", a.Ingest, apart, "is accounts.ingest and the account of %s: %s", strings.Join(shared, ", "), reads)
+	}
+	if len(named) > 0 {
+		slices.Sort(named)
+		f.ok("accounts", strings.Join(slices.Compact(named), ", "), "named by the directory; if the server lacks one, its log says so")
+	}
+}
+
+func sortedProjects(s *directory.Snapshot) []*directory.Project {
+	return slices.SortedFunc(s.Projects(), func(x, y *directory.Project) int { return strings.Compare(x.Name, y.Name) })
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"usher/config"
+	"usher/directory"
+	"usher/issuer"
+	"usher/strictyaml"
+)
+
+// files looks at what lies on disk, each file on its own, so that a fault of one
+// hides none of another. The keyring is nil if the servers cannot be looked at.
+func (f *findings) files(path string, cfg *config.Config) *issuer.Keyring {
+	f.ok("configuration", "", "valid")
+	f.writable("configuration", path)
+	keys, err := loadKeyring(cfg)
+	if err != nil {
+		f.failed("keyring", err)
+	} else {
+		f.ok("keyring", cfg.Keyring.Dir, "%s, %s", counted(len(keys.Signers()), "issuer key"), counted(len(keys.XKeys()), "xkey"))
+	}
+	f.directory(cfg)
+	if _, err := serviceOptions(cfg); err != nil {
+		f.failed("service user", configError(err))
+		return nil
+	}
+	if cfg.Accounts.HealthCheck == "" {
+		f.warn("health check", "", "set accounts.healthcheck and healthcheck.token_file", "none is configured")
+	}
+	return keys
+}
+
+func (f *findings) directory(cfg *config.Config) {
+	f.writable("directory", cfg.Directory.File)
+	var snapshot *directory.Snapshot // nil: none could be loaded
+	store, err := openDirectory(cfg, discardLog(), time.Now, nil)
+	if err != nil {
+		f.failed("directory", err)
+	} else {
+		snapshot = store.Snapshot()
+		size := snapshot.Size()
+		f.ok("directory", cfg.Directory.File, "%s, %s, %s, %s, %s",
+			counted(size.Users, "user"), counted(size.Keys, "key"), counted(size.Projects, "project"),
+			counted(size.Topics, "topic"), counted(size.Subscriptions, "subscription"))
+		for _, problem := range policyOf(cfg).CheckDirectory(snapshot) {
+			f.fail(exitConfig, "directory", problem.Path, problem.Hint, "%s", problem.Message)
+		}
+	}
+	f.accounts(cfg, snapshot)
+}
+
+// writable warns of a file through which others than its owner and group could
+// let themselves in. On Windows file modes say nothing about access.
+func (f *findings) writable(check, path string) {
+	const others = 0o002
+	info, err := os.Stat(path)
+	if err != nil || runtime.GOOS == "windows" {
+		return // one that is not there is said by whoever reads it
+	}
+	if mode := info.Mode().Perm(); mode&others != 0 {
+		f.warn(check, path, "chmod o-w "+quote(path), "others than its owner and group can change it (mode %04o)", mode)
+	}
+}
+
+// failed turns an error into findings: one for each fault of a file, or one for
+// each line.
+func (f *findings) failed(check string, err error) {
+	var located strictyaml.Errors
+	if errors.As(err, &located) {
+		for _, l := range located {
+			f.fail(exitConfig, check, place(&l), l.Hint, "%s", l.Message)
+			(*f)[len(*f)-1].Path = l.Path
+		}
+		return
+	}
+	var text strings.Builder
+	report(&text, err)
+	for line := range strings.Lines(text.String()) {
+		line = strings.TrimSuffix(strings.TrimPrefix(line, "usher: "), "\n")
+		if hint, ok := strings.CutPrefix(line, "hint: "); ok && len(*f) > 0 {
+			(*f)[len(*f)-1].Hint = hint
+			continue
+		}
+		f.fail(exitConfig, check, "", "", "%s", strings.TrimPrefix(line, "error: "))
+	}
+}
+
+// place returns FILE:LINE:COLUMN as far as it is known.
+func place(e *strictyaml.Error) string {
+	where := e.File
+	if e.Line > 0 {
+		where += fmt.Sprintf(":%d", e.Line)
+	}
+	if e.Line > 0 && e.Column > 0 {
+		where += fmt.Sprintf(":%d", e.Column)
+	}
+	return where
+}

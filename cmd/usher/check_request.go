@@ -1,0 +1,65 @@
+package main
+
+import (
+	"time"
+
+	"usher/callout"
+	"usher/issuer"
+)
+
+func (s *serverCheck) seal(x *callout.Sighting) {
+	switch {
+	case x.Refusal == callout.CodePlaintext:
+		s.fail(exitConfig, "xkey", s.url, "set auth_callout.xkey in the server's configuration to "+publicXKey(s.keys),
+			"the server asks in the clear, and the keyring has an xkey: usher refuses such requests")
+	case x.Refusal == callout.CodeXKeyUnknown:
+		s.fail(exitConfig, "xkey", s.url, "put the seed of the server's auth_callout.xkey into "+s.cfg.Keyring.Dir+orOurs(s.keys),
+			"the server seals to an xkey that is not in the keyring")
+	case x.Refusal != "":
+		s.fail(exitConfig, "request", s.url, "", "usher would not take the request: %s (%s)", x.Cause, x.Refusal)
+	case !x.Sealed:
+		s.warn("xkey", s.url, "make one, and set auth_callout.xkey", "requests come in the clear: whoever reads in account %s reads credentials", s.cfg.Accounts.Callout)
+	default:
+		s.ok("xkey", s.url, "requests are sealed to a key of the keyring")
+	}
+}
+
+func publicXKey(keys *issuer.Keyring) string {
+	if x := keys.XKeys(); len(x) > 0 {
+		return x[0].PublicKey()
+	}
+	return "the public xkey"
+}
+
+// orOurs names the other way out, if there is an xkey to name.
+func orOurs(keys *issuer.Keyring) string {
+	if len(keys.XKeys()) == 0 {
+		return ""
+	}
+	return ", or set auth_callout.xkey to " + publicXKey(keys)
+}
+
+func (s *serverCheck) judge(x *callout.Sighting) {
+	if x.Known {
+		s.ok("issuer", s.url, "server %s expects %s, which is in the keyring", x.ServerName, x.Issuer)
+	} else {
+		s.fail(exitConfig, "issuer", s.url, "put its seed into "+s.cfg.Keyring.Dir+", or set auth_callout.issuer to "+s.keys.Signers()[0].PublicKey(),
+			"server %s expects answers from %s, which is not in the keyring", x.ServerName, x.Issuer)
+	}
+	switch {
+	case x.Timeout < s.cfg.Callout.Budget:
+		s.fail(exitConfig, "timeout", s.url, "set authorization.timeout to 3 in the server's configuration, or lower callout.budget",
+			"the server gives up after about %s, the budget is %s", x.Timeout, s.cfg.Callout.Budget)
+	case x.Timeout < patientTimeout:
+		s.warn("timeout", s.url, "set authorization.timeout to 3 in the server's configuration (docs/operations.md, Silence)",
+			"the server gives up after about %s: clients can take an answer that never came for a refusal", x.Timeout)
+	default:
+		s.ok("timeout", s.url, "about %s, the budget is %s", x.Timeout, s.cfg.Callout.Budget)
+	}
+	if x.Skew.Abs() > s.cfg.Callout.ClockSkew {
+		s.fail(exitConfig, "clock", s.url, "synchronise the clocks; callout.clock_skew says how much is borne",
+			"this machine's clock is %s off the server's", x.Skew.Round(time.Second))
+	} else {
+		s.ok("clock", s.url, "less than %s apart", (x.Skew.Abs() + time.Second).Round(time.Second))
+	}
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"usher/callouttest"
+	"usher/config"
+	"usher/setup"
+)
+
+// TestCheckService: connections of all ushers are counted, and a service user
+// that cannot ask is told from ushers that do not answer.
+func TestCheckService(t *testing.T) {
+	t.Parallel()
+	in := newInstallation(t)
+	in.natsServer(t)
+	in.serve(t)
+	other := in.path("other.yaml")
+	text, err := os.ReadFile(in.config())
+	callouttest.Must(t, err)
+	in.write(t, "other.yaml", strings.Replace(string(text), "listen: "+strings.TrimPrefix(in.web, "http://"), "listen: 127.0.0.1:0", 1))
+	p := start(t, "usher", "serve", "-c", other)
+	p.waitFor(t, "usher runs")
+	callouttest.Eventually(t, "both are counted", func() bool {
+		return slices.ContainsFunc(checkLive(t, in.config()).Findings, func(f finding) bool {
+			return f.Check == "service" && f.Result == "ok" && strings.HasPrefix(f.Detail, "8 connections")
+		})
+	})
+}
+
+// TestCheckServiceHint: the way out is a command to paste.
+func TestCheckServiceHint(t *testing.T) {
+	t.Parallel()
+	in := newInstallation(t)
+	in.natsServer(t)
+	code, stdout, _ := usher(t, "check", "-c", in.config())
+	if want := "warning service " + in.url + ": no usher answers\n        hint: usher serve -c " + in.config() + "\n"; code != exitOK || !strings.Contains(stdout, want) {
+		t.Errorf("exit code %d\n%s", code, stdout)
+	}
+}
+
+// TestCheckServiceForbidden: a service user that may not ask says nothing about
+// who would answer.
+func TestCheckServiceForbidden(t *testing.T) {
+	t.Parallel()
+	in := newInstallation(t)
+	in.edit(t, setup.FileServerConfig, "{ user: usher, ", `{ user: usher, permissions: { publish: { deny: "$SRV.PING.usher" } }, `)
+	in.natsServer(t)
+	checkLive(t, in.config()).says(t, exitOK, "service", "warning", "could not ask who answers")
+}
+
+// TestSecretHint names what the configuration proves itself with.
+func TestSecretHint(t *testing.T) {
+	for key, want := range map[string]config.NATS{
+		"nats.password_file": {PasswordFile: "a"}, "nats.nkey_file": {NKeyFile: "a"}, "nats.creds_file": {CredsFile: "a"},
+	} {
+		s := serverCheck{cfg: &config.Config{NATS: want}}
+		if hint := s.secretHint(); !strings.HasPrefix(hint, key) {
+			t.Errorf("%s: %s", key, hint)
+		}
+	}
+}
