@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"time"
 
@@ -101,7 +102,11 @@ func readToken(c *cli.Context, path string) (string, error) {
 		return "", err
 	}
 	defer f.Close() //nolint:errcheck // read only
-	return readLine(f, path)
+	token, err := readLine(f, path)
+	if err != nil {
+		return "", fmt.Errorf("--token-file: %w", err)
+	}
+	return token, nil
 }
 
 // question is one subject that was asked for.

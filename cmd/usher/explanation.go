@@ -21,6 +21,7 @@ type explanation struct {
 	Verifier string          `json:"verifier,omitempty"`
 	Identity *identityText   `json:"identity,omitempty"`
 	Roles    []roleText      `json:"roles,omitempty"`
+	selected string          // "project=lab"; empty: nothing
 	Grant    *grantText      `json:"grant,omitempty"`
 	Asked    []answerToAsked `json:"asked,omitempty"`
 }
@@ -31,12 +32,6 @@ type identityText struct {
 	Method    string     `json:"method"`
 	KeyID     string     `json:"key_id,omitempty"`
 	NotAfter  *time.Time `json:"not_after,omitempty"`
-}
-
-type roleText struct {
-	Project string `json:"project,omitempty"` // empty: a service role
-	Account string `json:"account,omitempty"`
-	Role    string `json:"role"`
 }
 
 type grantText struct {
@@ -69,7 +64,7 @@ func explanationOf(p *parts, d *callout.Decision, asked []question) *explanation
 			x.Identity.NotAfter = &end
 		}
 	}
-	x.Roles = rolesOf(p, &d.Facts)
+	x.Roles, x.selected = rolesOf(p, d), selected(d.Identity.Selection)
 	if d.Outcome != callout.Granted {
 		return x
 	}
@@ -87,23 +82,6 @@ func explanationOf(p *parts, d *callout.Decision, asked []question) *explanation
 		x.Asked = append(x.Asked, answerToAsked{q.side, q.subject, v.Allowed, v.Filtered, v.Rule})
 	}
 	return x
-}
-
-func rolesOf(p *parts, f *directory.Facts) []roleText {
-	var roles []roleText
-	if f.User == nil {
-		return nil
-	}
-	for _, r := range f.User.ServiceRoles {
-		roles = append(roles, roleText{Role: string(r), Account: p.policy.AccountOf(r)})
-	}
-	for i := range f.Memberships {
-		m := &f.Memberships[i]
-		for _, r := range m.Roles {
-			roles = append(roles, roleText{Project: m.Project.Name, Account: m.Project.Account, Role: string(r)})
-		}
-	}
-	return roles
 }
 
 // refuses reports whether a subject that was asked for is not allowed.
@@ -126,7 +104,11 @@ func (x *explanation) printJSON(w io.Writer) error {
 func (x *explanation) printText(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	line := func(label, format string, args ...any) { fmt.Fprintf(w, label+"\t"+format+"\n", args...) }
-	line("outcome", "%s (%s)", x.Outcome, x.Code)
+	if x.Code == string(x.Outcome) {
+		line("outcome", "%s", x.Outcome)
+	} else {
+		line("outcome", "%s (%s)", x.Outcome, x.Code)
+	}
 	if x.Cause != "" {
 		line("cause", "%s", x.Cause)
 	}
@@ -143,11 +125,7 @@ func (x *explanation) printText(out io.Writer) error {
 		}
 	}
 	for _, r := range x.Roles {
-		if r.Project == "" {
-			line("role", "%s (service role, account %s)", r.Role, orNone(r.Account))
-		} else {
-			line("role", "%s in project %s (account %s)", r.Role, r.Project, r.Account)
-		}
+		line("role", "%s", r.text(x.selected))
 	}
 	if x.Grant != nil {
 		x.Grant.lines(line)
@@ -189,11 +167,4 @@ func (a *answerToAsked) text() string {
 	default:
 		return a.Subject + ": no, nothing allows it"
 	}
-}
-
-func orNone(s string) string {
-	if s == "" {
-		return "none"
-	}
-	return s
 }
