@@ -25,7 +25,7 @@ func apikeyCommand() *cli.Command {
 			Flags: []cli.Flag{
 				&cli.StringFlag{Name: "user", Usage: "`NAME` of the user that the key is for"},
 				&cli.StringFlag{Name: "id", Usage: "`ID` of the key in logs; default: the first digits of its digest"},
-				&cli.DurationFlag{Name: "expires-in", Usage: "`TIME` that the key is good for, such as 720h; default: for ever"},
+				&cli.StringFlag{Name: "expires-in", Usage: "`TIME` that the key is good for, such as 720h; default: for ever"},
 				&cli.BoolFlag{Name: "json", Usage: "print key and digest as JSON on stdout"},
 			},
 			Action: apikeyNew,
@@ -50,13 +50,14 @@ func apikeyNew(c *cli.Context) error {
 		return usageError("say it with --user NAME", "whose key?")
 	}
 	if err := directory.CheckName(user); err != nil {
-		return usageError("letters, digits, '-' and '_'", "user name %w", err)
+		return usageError("", "user name %w", err)
 	}
 	if err := directory.CheckName(id); id != "" && err != nil {
-		return usageError("letters, digits, '-' and '_'", "key id %w", err)
+		return usageError("", "key id %w", err)
 	}
-	if c.IsSet("expires-in") && c.Duration("expires-in") <= 0 {
-		return usageError("such as --expires-in 720h", "the key would have expired already")
+	life, err := lifetime(c)
+	if err != nil {
+		return err
 	}
 	key, err := apikey.New(rand.Reader)
 	if err != nil {
@@ -64,8 +65,8 @@ func apikeyNew(c *cli.Context) error {
 	}
 	digest := directory.DigestOf(key)
 	out := newKey{User: user, Key: key, Digest: digest.String(), ID: id}
-	if d := c.Duration("expires-in"); d > 0 {
-		end := time.Now().Add(d).UTC().Truncate(time.Second)
+	if life > 0 {
+		end := time.Now().Add(life).UTC().Truncate(time.Second)
 		out.Expires = &end
 	}
 	if out.ID == "" {
@@ -79,6 +80,23 @@ func apikeyNew(c *cli.Context) error {
 	}
 	_, err = fmt.Fprintf(c.App.ErrWriter, "# under keys: of user %s in directory.yaml\n%s", user, out.yaml(id != ""))
 	return err
+}
+
+// lifetime reads --expires-in; 0: for ever.
+func lifetime(c *cli.Context) (time.Duration, error) {
+	const flag, example = "expires-in", "such as --expires-in 720h"
+	if !c.IsSet(flag) {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(c.String(flag))
+	switch {
+	case err != nil:
+		return 0, usageError(example, "--%s %q is not a time: a day is 24h", flag, c.String(flag))
+	case d <= 0:
+		return 0, usageError(example, "--%s %s: the key would have expired already", flag, d)
+	default:
+		return d, nil
+	}
 }
 
 // yaml returns the lines for directory.yaml.
