@@ -32,7 +32,7 @@ type conn struct {
 	misplaced atomic.Pointer[error] // why nothing may be answered here; nil: it is the callout account
 	placed    chan struct{}         // closed once misplaced says something
 	placing   sync.Once
-	stands    atomic.Bool           // the server has confirmed all that was sent since it connected
+	stands    atomic.Bool // the server has confirmed all that was sent since it connected
 }
 
 // connect makes connection i of the service. It survives whatever the server

@@ -32,9 +32,9 @@ type crowd struct {
 // pace is the time between two clients: 40 a second.
 const pace = 25 * time.Millisecond
 
-func newCrowd(t *testing.T, url string, opts ...nats.Option) *crowd {
+func newCrowd(t *testing.T, url string) *crowd {
 	t.Helper()
-	return &crowd{t: t, url: url, failed: map[string]int{}, opts: append([]nats.Option{nats.Token("publisher-key")}, opts...)}
+	return &crowd{t: t, url: url, failed: map[string]int{}, opts: []nats.Option{nats.Token("publisher-key")}}
 }
 
 // come starts n clients, one after the other at the pace of the crowd.
@@ -132,7 +132,7 @@ func (c *crowd) entered(start time.Time, met bool) {
 
 // report waits for all, says what happened since the moment something did, and
 // fails if anybody was refused.
-func (c *crowd) report(n int, since time.Time) {
+func (c *crowd) report(since time.Time) {
 	c.t.Helper()
 	c.clients.Wait()
 	well := "nobody met an error"
@@ -140,11 +140,11 @@ func (c *crowd) report(n int, since time.Time) {
 		well = fmt.Sprintf("the last one who had met an error was in after %s", c.last.Sub(since).Round(time.Millisecond))
 	}
 	c.t.Logf("%d of %d in, %d refused, %d closed for good, slowest %s, errors %v; %s",
-		c.admitted, n, c.refused, c.closed, c.slowest.Round(time.Millisecond), c.failed, well)
+		c.admitted, crowdSize, c.refused, c.closed, c.slowest.Round(time.Millisecond), c.failed, well)
 	if c.refused > 0 || c.closed > 0 {
 		c.t.Errorf("%d authorization errors, %d closed for good", c.refused, c.closed)
 	}
-	if c.admitted != n {
-		c.t.Errorf("%d of %d got in", c.admitted, n)
+	if c.admitted != crowdSize {
+		c.t.Errorf("%d of %d got in", c.admitted, crowdSize)
 	}
 }

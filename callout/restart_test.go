@@ -42,7 +42,7 @@ func TestServerRestart(t *testing.T) {
 	s.service.WaitReady(t)
 	t.Logf("the service was ready again after %s", time.Since(start).Round(time.Millisecond))
 	<-rest
-	c.report(crowdSize, start)
+	c.report(start)
 }
 
 func TestServiceRestart(t *testing.T) {
@@ -62,7 +62,7 @@ func TestServiceRestart(t *testing.T) {
 	callouttest.StartService(t, cfg)
 	t.Logf("no service for %s", gap.Round(time.Millisecond))
 	c.come(crowdSize / 2)
-	c.report(crowdSize, start)
+	c.report(start)
 }
 
 // One of two replicas leaves: nobody notices.
@@ -78,7 +78,7 @@ func TestReplicaLeaves(t *testing.T) {
 	}()
 	c.come(crowdSize - crowdSize/3)
 	<-gone
-	c.report(crowdSize, start)
+	c.report(start)
 	if len(c.failed) > 0 {
 		t.Errorf("errors: %v", c.failed)
 	}

@@ -34,7 +34,7 @@ func TestRollingRestart(t *testing.T) {
 		default:
 		}
 	}
-	c.report(crowdSize, start)
+	c.report(start)
 	if len(c.failed) > 0 {
 		t.Errorf("errors: %v", c.failed)
 	}
