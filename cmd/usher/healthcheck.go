@@ -51,6 +51,9 @@ func healthcheck(ctx context.Context, cfg *config.Config) error {
 		return configError(errNoHealthCheck)
 	}
 	token, err := readSecret(cfg.HealthCheck.TokenFile, false)
+	if err != nil {
+		err = fmt.Errorf("healthcheck.token_file: %w", err)
+	}
 	if errors.Is(err, issuer.ErrSeedReadable) {
 		return configError(err)
 	}
