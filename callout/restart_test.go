@@ -16,10 +16,11 @@ const silenceTimeout = 3
 // A third of the crowd comes before it happens, and two thirds while and after.
 const crowdSize = 120
 
+// newPatientStage has a server that can be killed.
 func newPatientStage(t *testing.T) stage {
 	t.Helper()
 	keys := callouttest.NewKeys(t)
-	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, Timeout: silenceTimeout})
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, Timeout: silenceTimeout, Process: true})
 	service := callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, true, keys),
 		Directory: callouttest.Directory(callouttest.DirectoryText),

@@ -13,6 +13,8 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"usher/devserver"
 )
 
 // The accounts and static users of every Server.
@@ -44,15 +46,21 @@ type ServerConfig struct {
 	// account to publish where servers ask; through a bare server, which knows
 	// of no callout account, a test can pose as one.
 	Bare bool
+	// Process makes it a process of its own, which Stop kills: for tests that
+	// stop it while clients connect. ID, Native and SetServiceUser are not to be
+	// had then.
+	Process bool
 }
 
-// Server is a real nats-server in process. It listens on loopback for NATS,
-// WebSocket, MQTT and leaf nodes.
+// Server is a real nats-server, in process if not asked otherwise. It listens
+// on loopback for NATS, WebSocket, MQTT and leaf nodes.
 type Server struct {
-	cfg  ServerConfig
-	file string
-	srv  *server.Server
-	port int
+	cfg     ServerConfig
+	file    string
+	port    int
+	srv     *server.Server
+	program string // nats-server as a process of its own
+	kill    func()
 }
 
 // StartServer starts a Server that ends with the test.
@@ -66,6 +74,9 @@ func StartServer(tb testing.TB, cfg ServerConfig) *Server {
 	}
 	s := &Server{cfg: cfg, file: filepath.Join(tb.TempDir(), "nats-server.conf"), port: FreePort(tb)}
 	Must(tb, os.WriteFile(s.file, []byte(s.text(tb)), 0o600))
+	if cfg.Process {
+		s.program = Build(tb, "nats-server", NATSServerPackage)
+	}
 	s.Start(tb)
 	tb.Cleanup(s.Stop)
 	return s
@@ -74,9 +85,14 @@ func StartServer(tb testing.TB, cfg ServerConfig) *Server {
 // Start starts the server again after Stop, on the same port with the same state.
 func (s *Server) Start(tb testing.TB) {
 	tb.Helper()
+	if s.program != "" {
+		s.kill = startProcess(tb, s.program, s.file, s.Addr())
+		return
+	}
 	opts, err := server.ProcessConfigFile(s.file)
 	Must(tb, err)
 	opts.NoLog, opts.NoSigs = true, true
+	devserver.Leave(opts)
 	s.srv, err = server.NewServer(opts)
 	Must(tb, err)
 	if s.cfg.LogFile != "" {
@@ -91,8 +107,11 @@ func (s *Server) Start(tb testing.TB) {
 
 // Stop ends the server and waits until it has.
 func (s *Server) Stop() {
-	s.srv.Shutdown()
-	s.srv.WaitForShutdown()
+	if s.program != "" {
+		s.kill()
+		return
+	}
+	devserver.Shutdown(s.srv)
 }
 
 // SetServicePassword changes the password of ServiceUser in the configuration
@@ -113,6 +132,7 @@ func (s *Server) SetServiceUser(tb testing.TB, options string) {
 	opts, err := server.ProcessConfigFile(s.file)
 	Must(tb, err)
 	opts.NoLog, opts.NoSigs = true, true
+	devserver.Leave(opts)
 	Must(tb, s.srv.ReloadOptions(opts))
 }
 

@@ -42,6 +42,7 @@ func Start(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	opts.NoSigs = true
+	Leave(opts)
 	opts.LogFile = filepath.ToSlash(cfg.LogFile)
 	srv, err := server.NewServer(opts)
 	if err != nil {
@@ -50,7 +51,7 @@ func Start(cfg Config) (*Server, error) {
 	srv.ConfigureLogger()
 	srv.Start()
 	if !srv.ReadyForConnections(readyWithin) {
-		srv.Shutdown()
+		Shutdown(srv)
 		return nil, fmt.Errorf("nats-server did not become ready: see %s", cfg.LogFile)
 	}
 	return &Server{srv}, nil
@@ -60,9 +61,23 @@ func Start(cfg Config) (*Server, error) {
 func (s *Server) URL() string { return s.srv.ClientURL() }
 
 // Stop ends the server and waits until it has ended.
-func (s *Server) Stop() {
-	s.srv.Shutdown()
-	s.srv.WaitForShutdown()
+func (s *Server) Stop() { Shutdown(s.srv) }
+
+// Shutdown ends a nats-server of this process and waits until it has ended.
+//
+// nats-server 2.15.2 takes connections until late in its Shutdown, and one that
+// needs the auth callout then makes it panic (newRespInbox on what
+// shutdownEventing has set to nil), which would end this process. So it stops
+// listening first, and parts from its clients.
+func Shutdown(srv *server.Server) {
+	srv.LameDuckShutdown()
+	srv.Shutdown()
+	srv.WaitForShutdown()
+}
+
+// Leave sets how fast Shutdown parts from the clients: at once, near enough.
+func Leave(opts *server.Options) {
+	opts.LameDuckDuration, opts.LameDuckGracePeriod = 20*time.Millisecond, time.Millisecond
 }
 
 func listen(opts *server.Options, hostPort string) error {

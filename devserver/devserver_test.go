@@ -1,14 +1,18 @@
 package devserver_test
 
 import (
+	"bufio"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
 
 	"usher/devserver"
 )
@@ -76,5 +80,50 @@ func TestStartFails(t *testing.T) {
 			s.Stop()
 			t.Errorf("%s: no error", name)
 		}
+	}
+}
+
+// TestStopWhileClientsConnect: a server that ends while clients wait for the
+// auth callout does not take the process with it.
+func TestStopWhileClientsConnect(t *testing.T) {
+	key, err := nkeys.CreateAccount()
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer, err := key.PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf := fmt.Sprintf(`
+listen: "127.0.0.1:-1"
+accounts { AUTH { users: [{user: usher, password: secret}] }, SYS {} }
+system_account: SYS
+authorization { timeout: 0.2, auth_callout { issuer: %s, account: AUTH, auth_users: [usher] } }
+`, issuer)
+	for range 3 {
+		s := start(t, devserver.Config{ConfigFile: configFile(t, conf)})
+		addr := strings.TrimPrefix(s.URL(), "nats://")
+		var clients sync.WaitGroup
+		came := make(chan struct{}, 1<<20)
+		for range 16 {
+			clients.Go(func() {
+				for {
+					c, err := net.Dial("tcp", addr) //nolint:noctx // until nobody listens
+					if err != nil {
+						return
+					}
+					_ = c.SetDeadline(time.Now().Add(time.Second)) // one that came last may hear nothing
+					_, _ = bufio.NewReader(c).ReadString('\n') // INFO, or the end
+					_, _ = fmt.Fprint(c, "CONNECT {\"auth_token\":\"x\"}\r\nPING\r\n")
+					_ = c.Close()
+					came <- struct{}{}
+				}
+			})
+		}
+		for range 200 {
+			<-came
+		}
+		s.Stop()
+		clients.Wait()
 	}
 }

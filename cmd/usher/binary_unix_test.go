@@ -17,16 +17,6 @@ import (
 	"usher/setup"
 )
 
-// build builds a program with the go command.
-func build(t *testing.T, dir, name, pkg string) string {
-	t.Helper()
-	program := filepath.Join(dir, name)
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, pkg).CombinedOutput(); err != nil {
-		t.Fatalf("go build %s: %v\n%s", pkg, err, out)
-	}
-	return program
-}
-
 // output runs a program to its end.
 func output(t *testing.T, program string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
@@ -39,11 +29,10 @@ func output(t *testing.T, program string, args ...string) (code int, stdout, std
 // nats-server that knows nothing of it.
 func TestBuilt(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	program := build(t, dir, "usher", ".")
+	program := callouttest.Build(t, "usher", ".")
 	t.Run("with a stock nats-server", func(t *testing.T) {
 		t.Parallel()
-		stockServer(t, program, build(t, dir, "nats-server", "github.com/nats-io/nats-server/v2"))
+		stockServer(t, program, callouttest.Build(t, "nats-server", callouttest.NATSServerPackage))
 	})
 	t.Run("dev prints commands to paste", func(t *testing.T) {
 		t.Parallel()

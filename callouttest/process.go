@@ -1,0 +1,54 @@
+package callouttest
+
+import (
+	"context"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// NATSServerPackage is the program of nats-server, at the version of go.mod.
+const NATSServerPackage = "github.com/nats-io/nats-server/v2"
+
+// Build builds a program with the go command and returns its path. It is gone
+// with the test.
+func Build(tb testing.TB, name, pkg string) string {
+	tb.Helper()
+	if runtime.GOOS == "windows" {
+		name += ".exe"
+	}
+	program := filepath.Join(tb.TempDir(), name)
+	if out, err := exec.CommandContext(tb.Context(), "go", "build", "-o", program, pkg).CombinedOutput(); err != nil {
+		tb.Fatalf("go build %s: %v\n%s", pkg, err, out)
+	}
+	return program
+}
+
+// startProcess starts a nats-server as a process of its own, waits until it
+// takes connections, and returns what kills it.
+func startProcess(tb testing.TB, program, file, addr string) (kill func()) {
+	tb.Helper()
+	cmd := exec.CommandContext(context.WithoutCancel(tb.Context()), program, "-c", file)
+	var log Buffer
+	cmd.Stdout, cmd.Stderr = &log, &log
+	Must(tb, cmd.Start())
+	kill = func() {
+		_ = cmd.Process.Kill() // it may have ended by itself,
+		_ = cmd.Wait()         // and says here that it was killed
+	}
+	dialer := net.Dialer{Timeout: time.Second}
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+		c, err := dialer.DialContext(tb.Context(), "tcp", addr)
+		if err == nil {
+			_ = c.Close()
+			return kill
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+	kill()
+	tb.Fatalf("nats-server did not become ready:\n%s", log.String())
+	return nil
+}
