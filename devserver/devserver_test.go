@@ -108,12 +108,12 @@ authorization { timeout: 0.2, auth_callout { issuer: %s, account: AUTH, auth_use
 		for range 16 {
 			clients.Go(func() {
 				for {
-					c, err := net.Dial("tcp", addr) //nolint:noctx // until nobody listens
+					c, err := net.Dial("tcp", addr)
 					if err != nil {
 						return
 					}
 					_ = c.SetDeadline(time.Now().Add(time.Second)) // one that came last may hear nothing
-					_, _ = bufio.NewReader(c).ReadString('\n') // INFO, or the end
+					_, _ = bufio.NewReader(c).ReadString('\n')     // INFO, or the end
 					_, _ = fmt.Fprint(c, "CONNECT {\"auth_token\":\"x\"}\r\nPING\r\n")
 					_ = c.Close()
 					came <- struct{}{}
