@@ -72,13 +72,13 @@ func (r *result) refused(err error) {
 // answer makes the signed and, where the request was, sealed response.
 func (s *Service) answer(ctx context.Context, r *result, req *request, signer issuer.Signer, m message) {
 	to := issuer.Recipient{UserNkey: req.claims.UserNkey, ServerID: req.claims.Server.ID}
-	var response string
+	var answer []byte
 	var err error
 	switch r.decision.Outcome {
 	case Granted:
-		response, r.expires, err = s.cfg.Issuer.Issue(ctx, signer, to, r.decision.Identity, &r.decision.Grant)
+		answer, r.expires, err = s.cfg.Issuer.Issue(ctx, signer, to, r.decision.Identity, &r.decision.Grant)
 	case Denied:
-		response, err = s.cfg.Issuer.Deny(ctx, signer, to, answerText(r.id))
+		answer, err = s.cfg.Issuer.Deny(ctx, signer, to, answerText(r.id))
 	case Unavailable, Shed, Malformed:
 		return
 	}
@@ -86,7 +86,6 @@ func (s *Service) answer(ctx context.Context, r *result, req *request, signer is
 		r.issueFailed(err)
 		return
 	}
-	answer := []byte(response)
 	if req.xkey != nil {
 		answer, err = req.xkey.Seal(answer, m.header, s.cfg.Random)
 		if err != nil {

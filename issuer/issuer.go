@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nkeys"
 
 	"usher/identity"
 	"usher/permissions"
@@ -15,8 +15,10 @@ import (
 // ErrLapsed: the credential ended between verifying and issuing.
 var ErrLapsed = errors.New("the credential has ended meanwhile")
 
-// errNoRecipient: jwt/v2 makes no claims, not even wrong ones, without a subject.
-var errNoRecipient = errors.New("the request names no user key")
+var (
+	errNoRecipient = errors.New("the request names no user key")
+	errNotAccount  = errors.New("the issuer's key is not an account key")
+)
 
 // Config says how user JWTs are minted.
 type Config struct {
@@ -57,72 +59,67 @@ func (i *Issuer) Expiry(notAfter time.Time) time.Time {
 
 // Issue returns the signed response that lets id in with grant g, and when the
 // user JWT in it ends (zero: never).
-func (i *Issuer) Issue(ctx context.Context, s Signer, to Recipient, id identity.Identity, g *permissions.Grant) (string, time.Time, error) {
+func (i *Issuer) Issue(ctx context.Context, s Signer, to Recipient, id identity.Identity, g *permissions.Grant) ([]byte, time.Time, error) {
 	if err := i.cfg.Policy.Validate(g); err != nil {
-		return "", time.Time{}, err
-	}
-	if to.UserNkey == "" {
-		return "", time.Time{}, errNoRecipient
+		return nil, time.Time{}, err
 	}
 	// A JWT counts in whole seconds; rounding down keeps it within its bounds.
 	expires := i.Expiry(g.NotAfter).Truncate(time.Second)
-	if !expires.IsZero() && expires.Unix() <= i.cfg.Now().Unix() {
-		return "", time.Time{}, ErrLapsed
+	now := i.cfg.Now().Unix()
+	if !expires.IsZero() && expires.Unix() <= now {
+		return nil, time.Time{}, ErrLapsed
 	}
-	uc := userClaims(to.UserNkey, id, g, expires)
-	user, err := uc.EncodeWithSigner(publicOnly(s.PublicKey()), signFn(ctx, s))
+	if err := signable(s, to); err != nil {
+		return nil, time.Time{}, err
+	}
+	c := claimsData{
+		audience: g.Account, // config mode: where the user is placed
+		issuedAt: now,
+		issuer:   s.PublicKey(),
+		name:     id.Name,
+		subject:  to.UserNkey,
+	}
+	if !expires.IsZero() {
+		c.expires = expires.Unix()
+	}
+	user, err := encode(ctx, s, &c, func(b []byte) []byte { return appendUser(b, g) })
 	if err != nil {
-		return "", time.Time{}, fmt.Errorf("encode user JWT: %w", err)
+		return nil, time.Time{}, fmt.Errorf("user JWT: %w", err)
 	}
-	response, err := respond(ctx, s, to, jwt.AuthorizationResponse{Jwt: user})
+	response, err := i.respond(ctx, s, to, user, "")
 	return response, expires, err
 }
 
 // Deny returns the signed response that turns a client away. text is seen by
 // whoever reads the server's log or its auth error events: it names no cause.
-func (i *Issuer) Deny(ctx context.Context, s Signer, to Recipient, text string) (string, error) {
-	if to.UserNkey == "" {
-		return "", errNoRecipient
+func (i *Issuer) Deny(ctx context.Context, s Signer, to Recipient, text string) ([]byte, error) {
+	if err := signable(s, to); err != nil {
+		return nil, err
 	}
-	return respond(ctx, s, to, jwt.AuthorizationResponse{Error: text})
+	return i.respond(ctx, s, to, nil, text)
 }
 
-func userClaims(nkey string, id identity.Identity, g *permissions.Grant, expires time.Time) *jwt.UserClaims {
-	uc := jwt.NewUserClaims(nkey)
-	uc.Name = id.Name
-	uc.Audience = g.Account // config mode: where the user is placed
-	if !expires.IsZero() {
-		uc.Expires = expires.Unix()
-	}
-	uc.Tags = g.Tags
-	uc.Pub = jwt.Permission{
-		Allow: g.Subjects(permissions.Publish, permissions.Allow),
-		Deny:  g.Subjects(permissions.Publish, permissions.Deny),
-	}
-	uc.Sub = jwt.Permission{
-		Allow: g.Subjects(permissions.Subscribe, permissions.Allow),
-		Deny:  g.Subjects(permissions.Subscribe, permissions.Deny),
-	}
-	for _, n := range g.Networks {
-		uc.Src = append(uc.Src, n.String())
-	}
-	for _, t := range g.ConnectionTypes {
-		uc.AllowedConnectionTypes = append(uc.AllowedConnectionTypes, string(t))
-	}
-	return uc
-}
-
-func respond(ctx context.Context, s Signer, to Recipient, r jwt.AuthorizationResponse) (string, error) {
-	rc := jwt.NewAuthorizationResponseClaims(to.UserNkey)
-	rc.Audience = to.ServerID
-	rc.AuthorizationResponse = r
-	response, err := rc.EncodeWithSigner(publicOnly(s.PublicKey()), signFn(ctx, s))
+func (i *Issuer) respond(ctx context.Context, s Signer, to Recipient, user []byte, text string) ([]byte, error) {
+	response, err := encode(ctx, s, &claimsData{
+		audience: to.ServerID,
+		issuedAt: i.cfg.Now().Unix(),
+		issuer:   s.PublicKey(),
+		subject:  to.UserNkey,
+	}, func(b []byte) []byte { return appendResponse(b, user, text) })
 	if err != nil {
-		return "", fmt.Errorf("encode response: %w", err)
+		return nil, fmt.Errorf("response: %w", err)
 	}
 	return response, nil
 }
 
-func signFn(ctx context.Context, s Signer) jwt.SignFn {
-	return func(_ string, data []byte) ([]byte, error) { return s.Sign(ctx, data) }
+// signable says what nats-server would refuse, whoever signed it.
+func signable(s Signer, to Recipient) error {
+	switch {
+	case !nkeys.IsValidPublicUserKey(to.UserNkey):
+		return errNoRecipient
+	case nkeys.Prefix(s.PublicKey()) != nkeys.PrefixByteAccount:
+		return errNotAccount
+	default:
+		return nil
+	}
 }

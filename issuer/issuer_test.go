@@ -62,9 +62,9 @@ func recipient(tb testing.TB) issuer.Recipient {
 }
 
 // open decodes a response as nats-server does and demands that nothing is wrong with it.
-func open(t *testing.T, response string, s issuer.Signer, to issuer.Recipient) *jwt.AuthorizationResponseClaims {
+func open(t *testing.T, response []byte, s issuer.Signer, to issuer.Recipient) *jwt.AuthorizationResponseClaims {
 	t.Helper()
-	rc, err := jwt.DecodeAuthorizationResponseClaims(response)
+	rc, err := jwt.DecodeAuthorizationResponseClaims(string(response))
 	must(t, err)
 	valid(t, rc)
 	if rc.Issuer != s.PublicKey() || rc.Subject != to.UserNkey || rc.Audience != to.ServerID || rc.IssuerAccount != "" {
@@ -223,7 +223,7 @@ func TestLapsed(t *testing.T) {
 		if tt.ok && err != nil || !tt.ok && !errors.Is(err, issuer.ErrLapsed) {
 			t.Errorf("%v left: got %v", tt.left, err)
 		}
-		if !tt.ok && response != "" {
+		if !tt.ok && response != nil {
 			t.Errorf("%v left: there is a response", tt.left)
 		}
 	}
@@ -244,7 +244,7 @@ func TestInvariantsAtIssue(t *testing.T) {
 		g := grant()
 		f(g)
 		response, _, err := newIssuer(nil).Issue(t.Context(), signer(t), recipient(t), identity.Identity{Name: "pia"}, g)
-		if !errors.Is(err, permissions.ErrInvariant) || response != "" {
+		if !errors.Is(err, permissions.ErrInvariant) || response != nil {
 			t.Errorf("%s: got %q, %v", name, response, err)
 		}
 	}
@@ -259,10 +259,10 @@ func (brokenSigner) Sign(context.Context, []byte) ([]byte, error) { return nil, 
 
 func TestSignerFails(t *testing.T) {
 	s, to := brokenSigner{signer(t)}, recipient(t)
-	if response, _, err := newIssuer(nil).Issue(t.Context(), s, to, identity.Identity{}, grant()); !errors.Is(err, errAway) || response != "" {
+	if response, _, err := newIssuer(nil).Issue(t.Context(), s, to, identity.Identity{}, grant()); !errors.Is(err, errAway) || response != nil {
 		t.Errorf("got %q, %v", response, err)
 	}
-	if response, err := newIssuer(nil).Deny(t.Context(), s, to, "denied"); !errors.Is(err, errAway) || response != "" {
+	if response, err := newIssuer(nil).Deny(t.Context(), s, to, "denied"); !errors.Is(err, errAway) || response != nil {
 		t.Errorf("got %q, %v", response, err)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/nats-io/nkeys"
 )
@@ -46,26 +45,4 @@ func (s *seedSigner) PublicKey() string { return s.public }
 
 func (s *seedSigner) Sign(_ context.Context, data []byte) ([]byte, error) {
 	return ed25519.Sign(s.key, data), nil
-}
-
-// publicOnly is the face of a Signer towards jwt/v2, which asks its KeyPair for
-// the public key only when a SignFn does the signing.
-type publicOnly string
-
-func (p publicOnly) PublicKey() (string, error) { return string(p), nil }
-func (publicOnly) Seed() ([]byte, error)        { return nil, nkeys.ErrPublicKeyOnly }
-func (publicOnly) PrivateKey() ([]byte, error)  { return nil, nkeys.ErrPublicKeyOnly }
-func (publicOnly) Sign([]byte) ([]byte, error)  { return nil, nkeys.ErrCannotSign }
-func (publicOnly) Verify(_, _ []byte) error     { return nkeys.ErrInvalidSignature }
-func (publicOnly) Wipe()                        {}
-func (publicOnly) Seal([]byte, string) ([]byte, error) {
-	return nil, nkeys.ErrInvalidNKeyOperation
-}
-
-func (publicOnly) SealWithRand([]byte, string, io.Reader) ([]byte, error) {
-	return nil, nkeys.ErrInvalidNKeyOperation
-}
-
-func (publicOnly) Open([]byte, string) ([]byte, error) {
-	return nil, nkeys.ErrInvalidNKeyOperation
 }

@@ -1,0 +1,207 @@
+package issuer
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nkeys"
+
+	"usher/directory"
+	"usher/identity"
+	"usher/permissions"
+)
+
+// encoded is what the encoder is given, in forms that a fuzzer can make.
+type encoded struct {
+	name, account                string
+	pub, sub, denyPub, denySub   string // one subject each; empty: none
+	tag, connection, denial, net string
+	expires                      int64
+}
+
+func (e *encoded) grant() *permissions.Grant {
+	g := &permissions.Grant{Account: e.account}
+	for _, r := range []permissions.Rule{
+		{Side: permissions.Publish, Effect: permissions.Allow, Subject: e.pub},
+		{Side: permissions.Publish, Effect: permissions.Allow, Subject: e.pub + ".>"},
+		{Side: permissions.Publish, Effect: permissions.Deny, Subject: e.denyPub},
+		{Side: permissions.Subscribe, Effect: permissions.Allow, Subject: e.sub},
+		{Side: permissions.Subscribe, Effect: permissions.Deny, Subject: e.denySub},
+		{Side: permissions.Subscribe, Effect: permissions.Deny, Subject: e.denySub + "*"},
+	} {
+		if r.Subject != "" {
+			g.Rules = append(g.Rules, r)
+		}
+	}
+	if e.tag != "" {
+		g.Tags = []string{e.tag, "role:" + e.tag}
+	}
+	if e.connection != "" {
+		g.ConnectionTypes = []directory.ConnectionType{directory.ConnectionType(e.connection), "MQTT"}
+	}
+	if p, err := netip.ParsePrefix(e.net); err == nil {
+		g.Networks = []netip.Prefix{p, netip.MustParsePrefix("2001:db8::/32")}
+	}
+	return g
+}
+
+// theirs returns the claims as a user of jwt/v2 would state them.
+func (e *encoded) theirs(nkey string, g *permissions.Grant) *jwt.UserClaims {
+	uc := jwt.NewUserClaims(nkey)
+	uc.Name, uc.Audience, uc.Expires = e.name, g.Account, e.expires
+	uc.Tags = g.Tags
+	uc.Pub.Allow, uc.Pub.Deny = g.Subjects(permissions.Publish, permissions.Allow), g.Subjects(permissions.Publish, permissions.Deny)
+	uc.Sub.Allow, uc.Sub.Deny = g.Subjects(permissions.Subscribe, permissions.Allow), g.Subjects(permissions.Subscribe, permissions.Deny)
+	for _, n := range g.Networks {
+		uc.Src = append(uc.Src, n.String())
+	}
+	for _, t := range g.ConnectionTypes {
+		uc.AllowedConnectionTypes = append(uc.AllowedConnectionTypes, string(t))
+	}
+	return uc
+}
+
+// FuzzEncode: both claims are, to the byte, what jwt/v2 makes of the same
+// claims. ed25519 is deterministic, so the signatures are compared too; and
+// whoever reads JWTs with jwt/v2, as nats-server does, reads ours like theirs.
+func FuzzEncode(f *testing.F) {
+	add := func(e encoded) {
+		f.Add(e.name, e.account, e.pub, e.sub, e.denyPub, e.denySub, e.tag, e.connection, e.denial, e.net, e.expires)
+	}
+	add(encoded{})
+	add(encoded{name: "pia", account: "APP", pub: "shop.orders", sub: "_INBOX_pia.>", denyPub: ">", tag: "project:shop", connection: "WEBSOCKET", denial: "denied, request 1", net: "10.0.0.0/8", expires: 4102444800})
+	add(encoded{name: "\"\\/<>&\x7f\b\f\n\r\t\x00", account: "\u2028\u2029é\U0001F600", pub: "a<b", sub: "a&b", denial: "\xff\xc3", tag: "\"", connection: "\\"})
+	add(encoded{name: "a>", account: ">", denySub: "$SYS.>", expires: -1})
+	kp, err := nkeys.CreateAccount()
+	if err != nil {
+		f.Fatal(err)
+	}
+	seed, err := kp.Seed()
+	if err != nil {
+		f.Fatal(err)
+	}
+	s, err := NewSigner(seed)
+	if err != nil {
+		f.Fatal(err)
+	}
+	nkey, server := publicKey(f, nkeys.CreateUser), publicKey(f, nkeys.CreateServer)
+	f.Fuzz(func(t *testing.T, name, account, pub, sub, denyPub, denySub, tag, connection, denial, net string, expires int64) {
+		e := encoded{name, account, pub, sub, denyPub, denySub, tag, connection, denial, net, expires}
+		g := e.grant()
+		uc := e.theirs(nkey, g)
+		user, err := uc.Encode(kp)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := encode(t.Context(), s, &claimsData{
+			audience: g.Account, expires: e.expires, issuedAt: uc.IssuedAt, issuer: s.PublicKey(), name: e.name, subject: nkey,
+		}, func(b []byte) []byte { return appendUser(b, g) })
+		if err != nil || string(got) != user {
+			t.Fatalf("user JWT %v\n got %s\nwant %s", err, got, user)
+		}
+		for _, r := range []jwt.AuthorizationResponse{{Jwt: user}, {Error: e.denial}} {
+			rc := jwt.NewAuthorizationResponseClaims(nkey)
+			rc.Audience, rc.AuthorizationResponse = server, r
+			want, err := rc.Encode(kp)
+			if err != nil {
+				t.Fatal(err)
+			}
+			i := New(Config{Now: func() time.Time { return time.Unix(rc.IssuedAt, 0) }})
+			got, err := i.respond(t.Context(), s, Recipient{UserNkey: nkey, ServerID: server}, []byte(r.Jwt), r.Error)
+			if err != nil || string(got) != want {
+				t.Fatalf("response %v\n got %s\nwant %s", err, got, want)
+			}
+		}
+	})
+}
+
+// Issue states what the fuzzer's claims state, and nothing else.
+func TestIssueEncodes(t *testing.T) {
+	kp, err := nkeys.CreateAccount()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed, err := kp.Seed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewSigner(seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := encoded{name: "pia", account: "APP", pub: "shop", sub: "a", denySub: "b", tag: "x", connection: "STANDARD", net: "10.0.0.0/8"}
+	g := e.grant()
+	g.NotAfter = time.Now().Add(time.Hour)
+	e.expires = g.NotAfter.Unix()
+	to := Recipient{UserNkey: publicKey(t, nkeys.CreateUser), ServerID: publicKey(t, nkeys.CreateServer)}
+	uc := e.theirs(to.UserNkey, g)
+	user, err := uc.Encode(kp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := New(Config{Policy: &permissions.Policy{}, Now: func() time.Time { return time.Unix(uc.IssuedAt, 0) }})
+	response, _, err := i.Issue(t.Context(), s, to, identity.Identity{Name: e.name}, g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rc, err := jwt.DecodeAuthorizationResponseClaims(string(response))
+	if err != nil || rc.Jwt != user {
+		t.Errorf("got %v %s\nwant %s", err, rc.Jwt, user)
+	}
+}
+
+// Encoding many at once must not let one see the scratch of another.
+func TestEncodeAtOnce(t *testing.T) {
+	kp, err := nkeys.CreateAccount()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed, err := kp.Seed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewSigner(seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nkey := publicKey(t, nkeys.CreateUser)
+	done := make(chan bool)
+	names := []string{"a", "bb", "ccc", "dddd"}
+	for _, name := range names {
+		go func() {
+			fine := true
+			for range 200 {
+				g := &permissions.Grant{Tags: slices.Repeat([]string{name}, 50)}
+				got, err := encode(t.Context(), s, &claimsData{issuer: s.PublicKey(), name: name, subject: nkey}, func(b []byte) []byte { return appendUser(b, g) })
+				if err != nil {
+					fine = false
+					break
+				}
+				uc, err := jwt.DecodeUserClaims(string(got))
+				fine = fine && err == nil && uc.Name == name && slices.Equal(uc.Tags, g.Tags)
+			}
+			done <- fine
+		}()
+	}
+	for range names {
+		if !<-done {
+			t.Error("a JWT is broken, or holds what another should")
+		}
+	}
+}
+
+func publicKey(tb testing.TB, create func() (nkeys.KeyPair, error)) string {
+	tb.Helper()
+	kp, err := create()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	public, err := kp.PublicKey()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return public
+}
