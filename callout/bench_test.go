@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,33 +44,38 @@ func benchmarkHandle(b *testing.B, sealed bool) {
 			b.Fatalf("not answered: %s", code)
 		}
 	}
-	floor := perCall(b, cryptoFloor(b))
-	reference := perCall(b, w.reference(b))
+	xFloor, xReference := ratios(handle, cryptoFloor(b), w.reference(b))
 	b.ReportAllocs()
 	for b.Loop() {
 		handle()
 	}
-	own := float64(b.Elapsed().Nanoseconds()) / float64(b.N)
-	b.ReportMetric(own/floor, "x-floor")
-	b.ReportMetric(reference/own, "x-reference")
+	b.ReportMetric(xFloor, "x-floor")
+	b.ReportMetric(xReference, "x-reference")
 }
 
-// perCall returns nanoseconds for one call of f, the best of several rounds, so
-// that a disturbance does not make a reference look slow.
-func perCall(b *testing.B, f func()) float64 {
-	b.Helper()
-	best := 0.0
-	for range 5 {
-		const calls = 300
-		start := time.Now()
-		for range calls {
-			f()
-		}
-		if took := float64(time.Since(start).Nanoseconds()) / calls; best == 0 || took < best {
-			best = took
-		}
+// ratios returns how many times the floor the handler takes, and how many times
+// faster than the reference it is. The three are measured in turn, many times
+// and shortly, so that a disturbance meets all of them; the median is taken.
+func ratios(handle, floor, reference func()) (xFloor, xReference float64) {
+	const rounds, calls = 61, 40
+	var floors, references [rounds]float64
+	for i := range rounds {
+		own := perCall(calls, handle)
+		floors[i] = own / perCall(calls, floor)
+		references[i] = perCall(calls, reference) / own
 	}
-	return best
+	slices.Sort(floors[:])
+	slices.Sort(references[:])
+	return floors[rounds/2], references[rounds/2]
+}
+
+// perCall returns nanoseconds for one call of f.
+func perCall(calls int, f func()) float64 {
+	start := time.Now()
+	for range calls {
+		f()
+	}
+	return float64(time.Since(start).Nanoseconds()) / float64(calls)
 }
 
 func cryptoFloor(b *testing.B) func() {

@@ -42,6 +42,8 @@ const (
 	CodeQueueFull       = "queue_full"
 	CodeTooLate         = "too_late"
 	CodeRequestExpired  = "request_expired"
+	CodeFailing         = "too_many_failures"
+	CodeVerifierBusy    = "verifier_busy"
 	CodeNotARequest     = "not_a_request"
 	CodePlaintext       = "plaintext_refused"
 	CodeXKeyMismatch    = "xkey_mismatch"
@@ -97,6 +99,8 @@ func Codes() []Code {
 
 		{CodeQueueFull, Shed, "More requests are waiting than the queue takes.", "Run another replica."},
 		{CodeTooLate, Shed, "The budget ran out before the decision was made; the client is gone or about to go.", "Run another replica, or look for a slow verifier."},
+		{CodeFailing, Shed, "This credential, or attempts from this client's host, failed more often than they may (`callout.failures`).", "The audit has the denials before it: their user, host and cause. It ends by itself when the failures do."},
+		{CodeVerifierBusy, Shed, "As many requests as may wait for this verifier's backend are waiting for it.", "Look at why the backend is slow; other verifiers are not affected."},
 		{CodeRequestExpired, Shed, "The server had given up on the request before it came here.", "If it is all of them: the clocks of server and usher differ (usher check)."},
 
 		{CodeNotARequest, Malformed, "Not a JWT, not signed by its issuer, or not an authorization request.", ""},
@@ -109,13 +113,20 @@ func Codes() []Code {
 	}
 }
 
+// outcomes are those of the table.
+var outcomes = func() map[string]Outcome {
+	m := map[string]Outcome{}
+	for _, c := range Codes() {
+		m[c.Code] = c.Outcome
+	}
+	return m
+}()
+
 // outcomeOf returns the outcome of a code; Unavailable for one that is not in
 // the table, because not knowing is never a "no".
 func outcomeOf(code string) Outcome {
-	for _, c := range Codes() {
-		if c.Code == code {
-			return c.Outcome
-		}
+	if o, ok := outcomes[code]; ok {
+		return o
 	}
 	return Unavailable
 }

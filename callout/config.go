@@ -2,13 +2,16 @@ package callout
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"usher/audit"
+	"usher/callout/admission"
 	"usher/issuer"
 	"usher/metrics"
 )
@@ -21,6 +24,9 @@ type Config struct {
 	Connections int           // service connections in the queue group
 	Workers     int           // requests that are worked on at once
 	Queue       int           // requests that may wait
+	Waiters     int           // requests that may wait for one slow verifier
+	Order       admission.Order
+	Failures    admission.FailuresConfig
 	Budget      time.Duration // from arrival to answer; after that it is not answered at all
 	Leeway      time.Duration // how much the clocks of server and usher may differ
 	Version     string        // semantic version, for nats micro
@@ -43,11 +49,13 @@ func (c *Config) valid() error {
 		return errors.New("callout: no NATS URL")
 	case c.Account == "":
 		return errors.New("callout: no callout account")
-	case c.Connections < 1 || c.Workers < 1 || c.Queue < 1:
-		return errors.New("callout: connections, workers and queue are at least 1")
+	case c.Connections < 1 || c.Workers < 1 || c.Queue < 1 || c.Waiters < 1:
+		return errors.New("callout: connections, workers, queue and waiters are at least 1")
+	case !slices.Contains(admission.Orders(), c.Order):
+		return fmt.Errorf("callout: order %q", c.Order)
 	case c.Budget <= 0:
 		return errors.New("callout: the budget is not positive")
-	case c.Decider == nil, c.Issuer == nil, c.Keyring == nil, c.Log == nil, c.Audit == nil,
+	case c.Failures.Now == nil, c.Decider == nil, c.Issuer == nil, c.Keyring == nil, c.Log == nil, c.Audit == nil,
 		c.Metrics == nil, c.Now == nil, c.Random == nil, c.NewID == nil:
 		return errors.New("callout: the configuration is incomplete")
 	default:

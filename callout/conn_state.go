@@ -12,8 +12,7 @@ import (
 )
 
 const (
-	accountTimeout = time.Second     // for the server to say which account a connection is in
-	mendEvery      = 5 * time.Second // how often a connection that is of no use is made again
+	accountTimeout = time.Second // for the server to say which account a connection is in
 )
 
 var errUnchecked = errors.New("it is not known yet which account the connection is in")
@@ -90,21 +89,11 @@ func (c *conn) ready() error {
 	return nil
 }
 
-// mend makes connections again that are up and of no use, until the service
-// stops: when the server's configuration has been mended, they find out.
+// mend makes connections again that are up and of no use.
 func (s *Service) mend() {
-	tick := time.NewTicker(mendEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-		case <-s.stop:
-			return
-		}
-		for _, c := range s.conns {
-			if c.nc.IsConnected() && (c.refused.Load() != nil || c.misplaced.Load() != nil) {
-				_ = c.nc.ForceReconnect() // the error is that it was closed
-			}
+	for _, c := range s.conns {
+		if c.nc.IsConnected() && (c.refused.Load() != nil || c.misplaced.Load() != nil) {
+			_ = c.nc.ForceReconnect() // the error is that it was closed
 		}
 	}
 }

@@ -33,11 +33,27 @@ type Decision struct {
 	Verify, Derive time.Duration
 }
 
-// Decide verifies c and derives its grant. Outcome is Granted, Denied or Unavailable.
+// Decide verifies c and derives its grant. Outcome is Granted, Denied,
+// Unavailable or Shed.
 func (d *Decider) Decide(ctx context.Context, c *tokens.Credential) Decision {
+	return d.decide(ctx, c, d.Chain)
+}
+
+// decideFast does what can be done without waiting for anybody. If the verifiers
+// that can be asked at once leave the decision to others, it returns those.
+func (d *Decider) decideFast(ctx context.Context, c *tokens.Credential) (Decision, tokens.Chain) {
+	fast, rest := d.Chain.Fast()
+	out := d.decide(ctx, c, fast)
+	if out.Code == CodeNoCredential && len(rest) > 0 {
+		return out, rest
+	}
+	return out, nil
+}
+
+func (d *Decider) decide(ctx context.Context, c *tokens.Credential, chain tokens.Chain) Decision {
 	var out Decision
 	start := d.Now()
-	id, verifier, err := d.Chain.Verify(ctx, c)
+	id, verifier, err := chain.Verify(ctx, c)
 	verified := d.Now()
 	out.Identity, out.Verifier, out.Verify = id, verifier, verified.Sub(start)
 	if err != nil {

@@ -2,9 +2,15 @@ package callout
 
 import "context"
 
-// Handle goes the way of one request without NATS, for benchmarks: the answer,
-// or nil, and the code.
+// Handle goes the way of one request without NATS and without a queue, for
+// benchmarks: the answer, or nil, and the code.
 func (s *Service) Handle(ctx context.Context, data []byte, header string) (answer []byte, code string) {
-	r := s.handle(ctx, message{data: data, header: header, maxPayload: 1 << 20})
-	return r.answer, r.decision.Code
+	j := &job{message: message{data: data, header: header, maxPayload: 1 << 20}}
+	j.id = s.cfg.NewID()
+	if s.open(j) {
+		if _, ok := s.admit(j); ok {
+			s.judge(ctx, j)
+		}
+	}
+	return j.answer, j.decision.Code
 }

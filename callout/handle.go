@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
-	"github.com/nats-io/jwt/v2"
-
-	"usher/audit"
 	"usher/issuer"
 	"usher/permissions"
+	"usher/tokens"
 )
 
 // message is what the edge needs of a NATS message.
@@ -24,40 +21,87 @@ type message struct {
 // result is what became of one message: the answer, if there is one, and
 // everything that log, audit and metrics say.
 type result struct {
-	answer   []byte // nil: not answered
+	answer   []byte   // nil: not answered
+	request  *request // nil: it never was one
 	decision Decision
-	claims   *jwt.AuthorizationRequestClaims // nil: it never was a request
-	id       string                          // request id
+	id       string // request id
 	expires  time.Time
 
-	open, issue time.Duration
+	opening, issuing time.Duration
 }
 
-// handle is the way of a request from the message to the answer. ctx ends when
-// the budget does.
-func (s *Service) handle(ctx context.Context, m message) result {
+// open reads a request, and reports whether there is anything to decide.
+func (s *Service) open(j *job) bool {
 	start := s.cfg.Now()
-	r := result{id: s.cfg.NewID()}
-	keys := s.cfg.Keyring()
-	req, err := open(m.data, m.header, keys, start, s.cfg.Leeway)
-	opened := s.cfg.Now()
-	r.open = opened.Sub(start)
+	var err error
+	j.request, err = read(j.data, j.header, s.cfg.Keyring())
+	if err == nil {
+		err = j.request.inTime(start, s.cfg.Leeway)
+	}
+	j.opening = s.cfg.Now().Sub(start)
 	if err != nil {
-		r.refused(err)
-		return r
+		j.refused(err)
+		return false
 	}
-	r.claims = req.claims
-	signer, ok := keys.Signer(req.claims.Subject)
+	return true
+}
+
+// judge decides a request and makes the answer. ctx ends when the budget does.
+// If verifiers are left to ask that can be slow, it returns those, and
+// judgeSlow goes on.
+func (s *Service) judge(ctx context.Context, j *job) tokens.Chain {
+	if s.failures.HostSpent(j.attempt) && !s.promising(ctx, j) {
+		j.decision.set(Shed, CodeFailing, "too many attempts from this host fail")
+		return nil
+	}
+	start := s.cfg.Now()
+	err := j.request.verify()
+	j.opening += s.cfg.Now().Sub(start)
+	if err != nil {
+		j.refused(err)
+		return nil
+	}
+	signer, ok := s.signer(j)
 	if !ok {
-		r.decision.set(Unavailable, CodeIssuerUnknown, "the server expects answers from an issuer that is not in the keyring")
-		return r
+		return nil
 	}
-	credential := CredentialOf(req.claims)
-	r.decision = s.cfg.Decider.Decide(ctx, &credential)
-	deriving := s.cfg.Now()
-	s.answer(ctx, &r, req, signer, m)
-	r.issue = s.cfg.Now().Sub(deriving)
-	return r
+	credential := CredentialOf(j.request.claims)
+	decision, rest := s.cfg.Decider.decideFast(ctx, &credential)
+	if len(rest) > 0 {
+		return rest
+	}
+	j.decision = decision
+	s.answer(ctx, j, signer)
+	return nil
+}
+
+// judgeSlow goes on where judge has stopped.
+func (s *Service) judgeSlow(ctx context.Context, j *job, rest tokens.Chain) {
+	signer, ok := s.signer(j)
+	if !ok {
+		return
+	}
+	credential := CredentialOf(j.request.claims)
+	j.decision = s.cfg.Decider.decide(ctx, &credential, rest)
+	s.answer(ctx, j, signer)
+}
+
+// promising reports whether a credential will be granted something, as far as
+// that can be told at once. It comes before any cryptography, for hosts that
+// have failed too often: those among them that succeed are not held back.
+func (s *Service) promising(ctx context.Context, j *job) bool {
+	credential := CredentialOf(j.request.claims)
+	decision, _ := s.cfg.Decider.decideFast(ctx, &credential)
+	return decision.Outcome == Granted
+}
+
+// signer returns the issuer that the server expects the answer from.
+func (s *Service) signer(j *job) (issuer.Signer, bool) {
+	signer, ok := s.cfg.Keyring().Signer(j.request.claims.Subject)
+	if !ok {
+		j.decision.set(Unavailable, CodeIssuerUnknown, "the server expects answers from an issuer that is not in the keyring")
+	}
+	return signer, ok
 }
 
 func (r *result) refused(err error) {
@@ -70,39 +114,35 @@ func (r *result) refused(err error) {
 }
 
 // answer makes the signed and, where the request was, sealed response.
-func (s *Service) answer(ctx context.Context, r *result, req *request, signer issuer.Signer, m message) {
-	to := issuer.Recipient{UserNkey: req.claims.UserNkey, ServerID: req.claims.Server.ID}
+func (s *Service) answer(ctx context.Context, j *job, signer issuer.Signer) {
+	start := s.cfg.Now()
+	defer func() { j.issuing = s.cfg.Now().Sub(start) }()
+	c := j.request.claims
+	to := issuer.Recipient{UserNkey: c.UserNkey, ServerID: c.Server.ID}
 	var answer []byte
 	var err error
-	switch r.decision.Outcome {
+	switch j.decision.Outcome {
 	case Granted:
-		answer, r.expires, err = s.cfg.Issuer.Issue(ctx, signer, to, r.decision.Identity, &r.decision.Grant)
+		answer, j.expires, err = s.cfg.Issuer.Issue(ctx, signer, to, j.decision.Identity, &j.decision.Grant)
 	case Denied:
-		answer, err = s.cfg.Issuer.Deny(ctx, signer, to, answerText(r.id))
+		answer, err = s.cfg.Issuer.Deny(ctx, signer, to, answerText(j.id))
 	case Unavailable, Shed, Malformed:
 		return
 	}
-	if err != nil {
-		r.issueFailed(err)
-		return
+	if err == nil && j.request.xkey != nil {
+		answer, err = j.request.xkey.Seal(answer, j.header, s.cfg.Random)
 	}
-	if req.xkey != nil {
-		answer, err = req.xkey.Seal(answer, m.header, s.cfg.Random)
-		if err != nil {
-			r.issueFailed(err)
-			return
-		}
+	switch {
+	case err != nil:
+		j.issueFailed(err)
+	case int64(len(answer)) > j.maxPayload:
+		j.decision.set(Unavailable, CodeTooLarge, fmt.Sprintf(
+			"the answer has %d bytes for %d rules, the server takes %d", len(answer), len(j.decision.Grant.Rules), j.maxPayload))
+	case ctx.Err() != nil:
+		j.decision.set(Shed, CodeTooLate, "the budget ran out before the answer was ready")
+	default:
+		j.answer = answer
 	}
-	if int64(len(answer)) > m.maxPayload {
-		r.decision.set(Unavailable, CodeTooLarge, fmt.Sprintf(
-			"the answer has %d bytes for %d rules, the server takes %d", len(answer), len(r.decision.Grant.Rules), m.maxPayload))
-		return
-	}
-	if ctx.Err() != nil {
-		r.decision.set(Shed, CodeTooLate, "the budget ran out before the answer was ready")
-		return
-	}
-	r.answer = answer
 }
 
 func (r *result) issueFailed(err error) {
@@ -119,47 +159,3 @@ func (r *result) issueFailed(err error) {
 // answerText is all that a denial says: it goes to the server's log and to its
 // auth error events, so it names no cause (DESIGN.md, decision 4).
 func answerText(id string) string { return "denied, request " + id }
-
-// maxText bounds what log and audit keep of a text that others chose.
-const maxText = 256
-
-func clip(s string) string {
-	if len(s) <= maxText {
-		return s
-	}
-	return strings.ToValidUTF8(s[:maxText], "") + "…"
-}
-
-// event is what the audit keeps of a result.
-func (r *result) event(arrival time.Time) audit.Event {
-	e := audit.Event{
-		Time: arrival, RequestID: r.id,
-		Outcome: string(r.decision.Outcome), Code: r.decision.Code, Cause: clip(r.decision.Cause),
-		User: r.decision.Identity.Name, Method: string(r.decision.Identity.Method),
-		Verifier: r.decision.Verifier, KeyID: r.decision.Identity.KeyID,
-		Open: r.open, Verify: r.decision.Verify, Derive: r.decision.Derive, Issue: r.issue,
-	}
-	if r.decision.Outcome == Granted {
-		e.Account, e.Expires = r.decision.Grant.Account, r.expires
-	}
-	if c := r.claims; c != nil {
-		// client_info.user is left out: for a token it is the token.
-		e.ClientHost, e.ClientID = clip(c.ClientInformation.Host), c.ClientInformation.ID
-		e.ClientKind, e.ClientType = clip(c.ClientInformation.Kind), clip(c.ClientInformation.Type)
-		e.ClientName = clip(c.ClientInformation.Name)
-		e.ServerID, e.ServerName, e.Issuer = clip(c.Server.ID), clip(c.Server.Name), clip(c.Subject)
-	}
-	return e
-}
-
-// record hands a result to metrics, audit and log. It runs after the answer
-// has gone out.
-func (s *Service) record(r *result, arrival time.Time, queued time.Duration) {
-	total := s.cfg.Now().Sub(arrival)
-	s.cfg.Metrics.Request(r.decision.Code)
-	s.observe(r, queued, total)
-	e := r.event(arrival)
-	e.Queue, e.Total = queued, total
-	s.cfg.Audit.Write(e)
-	s.log.decision(&e)
-}

@@ -1,6 +1,7 @@
 package callout
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,7 +55,8 @@ func Inspect(m *nats.Msg, keys *issuer.Keyring, now time.Time) Sighting {
 		s.Skew = max(0, s.Skew-time.Second)
 	}
 	_, s.Known = keys.Signer(c.Subject)
-	if err := check(c, header, issued, 0); errors.As(err, &refused) && s.Refusal == "" {
+	r := request{claims: c, header: header}
+	if err := cmp.Or(r.verify(), r.inTime(issued, 0)); errors.As(err, &refused) && s.Refusal == "" {
 		s.Refusal, s.Cause = refused.code, refused.cause
 	}
 	return s

@@ -8,20 +8,26 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"usher/callout/admission"
 )
 
 // Service answers authorization requests until it is drained.
 type Service struct {
-	cfg   Config
-	log   *decisionLog
-	queue chan job
-	stop  chan struct{}
-	conns []*conn
+	cfg      Config
+	log      *decisionLog
+	shedding *shedding
+	queue    *admission.Queue[*job]
+	failures *admission.Failures
+	places   map[string]chan struct{} // for requests that wait, by slow verifier
+	stop     chan struct{}
+	conns    []*conn
 
 	ctx     context.Context //nolint:containedctx // the life of the service, parent of every request
 	cancel  context.CancelFunc
 	pending atomic.Int64 // requests that were taken and are not finished
 	workers sync.WaitGroup
+	waiters sync.WaitGroup // requests that wait for slow verifiers
 
 	draining atomic.Bool
 }
@@ -32,10 +38,16 @@ func New(cfg Config) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		cfg:   cfg,
-		log:   newDecisionLog(cfg.Log),
-		queue: make(chan job, cfg.Queue),
-		stop:  make(chan struct{}),
+		cfg:      cfg,
+		log:      newDecisionLog(cfg.Log),
+		shedding: newShedding(cfg.Log, cfg.Now),
+		queue:    admission.NewQueue[*job](admission.Config{Limit: cfg.Queue, Age: cfg.Budget, Order: cfg.Order, Now: cfg.Now}),
+		failures: admission.NewFailures(cfg.Failures),
+		places:   map[string]chan struct{}{},
+		stop:     make(chan struct{}),
+	}
+	for _, v := range cfg.Decider.Chain {
+		s.places[v.Name()] = make(chan struct{}, cfg.Waiters)
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
@@ -54,7 +66,7 @@ func (s *Service) Start() error {
 		}
 		s.conns = append(s.conns, c)
 	}
-	s.workers.Go(s.mend)
+	s.workers.Go(s.tend)
 	return nil
 }
 
@@ -151,9 +163,11 @@ func (s *Service) abandon() error {
 		c.nc.Close()
 	}
 	close(s.stop)
+	left := s.queue.Close() // was never answered, and nobody works on it any more
 	stopped := make(chan struct{})
 	go func() {
 		s.workers.Wait()
+		s.waiters.Wait()
 		close(stopped)
 	}()
 	var err error
@@ -162,14 +176,10 @@ func (s *Service) abandon() error {
 	case <-time.After(grace):
 		err = errors.New("workers were left behind")
 	}
-	// What is still queued was never answered; nobody works on it any more.
-	for {
-		select {
-		case <-s.queue:
-			s.finished()
-		default:
-			s.cfg.Log.LogAttrs(context.Background(), slog.LevelInfo, "service stopped")
-			return err
-		}
+	for range left {
+		s.finished()
 	}
+	s.shedding.settle(true)
+	s.cfg.Log.LogAttrs(context.Background(), slog.LevelInfo, "service stopped")
+	return err
 }

@@ -21,10 +21,14 @@ const (
 	jwtPrefix       = "eyJ" // base64url of `{"`, how nats-server itself tells a JWT from a sealed one
 )
 
-// request is an authorization request that has proved to come from a server.
+// request is an authorization request. Until verify has returned nil it only
+// claims to come from a server.
 type request struct {
-	claims *jwt.AuthorizationRequestClaims
-	xkey   *issuer.XKey // what opened it; nil: it came in the clear
+	claims    *jwt.AuthorizationRequestClaims
+	xkey      *issuer.XKey // what opened it; nil: it came in the clear
+	header    string       // the server's public xkey from the message header, or empty
+	signed    []byte       // what signature is of; nil: jwt/v2 has verified it
+	signature []byte
 }
 
 // refusal is why a message is not taken as a request.
@@ -39,22 +43,20 @@ func refuse(code, format string, args ...any) error {
 	return &refusal{code: code, cause: fmt.Sprintf(format, args...)}
 }
 
-// open opens a message and checks everything about it but the credential.
-// header is the server's public xkey from the message header, or empty.
-// Errors are refusals.
-func open(data []byte, header string, keys *issuer.Keyring, now time.Time, leeway time.Duration) (*request, error) {
+// read opens a message so far that one can see who asks and for whom; nothing
+// of it is proved. header is the server's public xkey from the message header, or
+// empty. Errors are refusals.
+func read(data []byte, header string, keys *issuer.Keyring) (*request, error) {
 	plain, x, err := unseal(data, header, keys)
 	if err != nil {
 		return nil, err
 	}
-	claims, err := jwt.DecodeAuthorizationRequestClaims(string(plain))
+	r, err := parse(plain)
 	if err != nil {
 		return nil, refuse(CodeNotARequest, "not an authorization request: %v", err)
 	}
-	if err := check(claims, header, now, leeway); err != nil {
-		return nil, err
-	}
-	return &request{claims: claims, xkey: x}, nil
+	r.xkey, r.header = x, header
+	return r, nil
 }
 
 // unseal returns the JWT of a message, and the xkey that opened it.
@@ -85,22 +87,34 @@ func unseal(data []byte, header string, keys *issuer.Keyring) ([]byte, *issuer.X
 
 const sealedPrefix = "xkv1"
 
-// check says whether signed claims are a server's request to us, now. jwt/v2
-// has verified the signature and that the issuer is a server key.
-func check(c *jwt.AuthorizationRequestClaims, header string, now time.Time, leeway time.Duration) error {
+// inTime says whether the server still waits for an answer, by its own account.
+func (r *request) inTime(now time.Time, leeway time.Duration) error {
+	c := r.claims
 	switch {
-	case c.Issuer != c.Server.ID || !nkeys.IsValidPublicServerKey(c.Issuer):
-		return refuse(CodeServerID, "signed by %q for server %q", c.Issuer, c.Server.ID)
-	case c.Audience != requestAudience:
-		return refuse(CodeAudience, "audience is not %s", requestAudience)
-	case c.Server.XKey != header:
-		return refuse(CodeXKeyMismatch, "header and claim name different xkeys")
-	case !nkeys.IsValidPublicUserKey(c.UserNkey):
-		return refuse(CodeUserNkey, "the user nkey is not a public user key")
 	case c.Expires == 0 || now.Add(-leeway).Unix() > c.Expires:
 		return refuse(CodeRequestExpired, "the server gave up on it %s ago", now.Sub(time.Unix(c.Expires, 0)).Round(time.Second))
 	case c.NotBefore > now.Add(leeway).Unix():
 		return refuse(CodeNotARequest, "not valid yet")
+	default:
+		return nil
+	}
+}
+
+// verify proves that a request comes from the server that it names, and is meant
+// for us.
+func (r *request) verify() error {
+	c := r.claims
+	switch {
+	case c.Issuer != c.Server.ID || !nkeys.IsValidPublicServerKey(c.Issuer):
+		return refuse(CodeServerID, "signed by %q for server %q", c.Issuer, c.Server.ID)
+	case !r.verified():
+		return refuse(CodeNotARequest, "not an authorization request: the signature is not that of %q", c.Issuer)
+	case c.Audience != requestAudience:
+		return refuse(CodeAudience, "audience is not %s", requestAudience)
+	case c.Server.XKey != r.header:
+		return refuse(CodeXKeyMismatch, "header and claim name different xkeys")
+	case !nkeys.IsValidPublicUserKey(c.UserNkey):
+		return refuse(CodeUserNkey, "the user nkey is not a public user key")
 	default:
 		return nil
 	}

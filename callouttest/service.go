@@ -20,6 +20,7 @@ import (
 
 	"usher/audit"
 	"usher/callout"
+	"usher/callout/admission"
 	"usher/directory"
 	"usher/directory/file"
 	"usher/issuer"
@@ -40,6 +41,10 @@ type ServiceConfig struct {
 	Connections int               // default 4
 	Workers     int               // default 4
 	Queue       int               // default 4096
+	Waiters     int               // for one slow verifier; default 64
+	Order       admission.Order   // default admission.Adaptive
+	FailPerHost float64           // failures a second; default no limit
+	FailPerCred float64
 	Budget      time.Duration     // default 1.5 s
 	MaxLifetime time.Duration     // default none
 	Verifiers   []tokens.Verifier // before the built-in ones
@@ -98,6 +103,8 @@ func NewService(tb testing.TB, cfg ServiceConfig) *Service {
 	s.Service, err = callout.New(callout.Config{
 		URLs: cfg.URLs, Options: cfg.Options, Account: cfg.Account,
 		Connections: cfg.Connections, Workers: cfg.Workers, Queue: cfg.Queue,
+		Waiters: cfg.Waiters, Order: cfg.Order,
+		Failures: admission.FailuresConfig{PerHost: cfg.FailPerHost, PerCredential: cfg.FailPerCred, Now: cfg.Now},
 		Budget: cfg.Budget, Leeway: 5 * time.Second, Version: "0.0.0-test",
 		Decider: s.Decider,
 		Issuer: issuer.New(issuer.Config{
@@ -125,6 +132,12 @@ func (c *ServiceConfig) defaults() {
 	}
 	if c.Queue == 0 {
 		c.Queue = 4096
+	}
+	if c.Waiters == 0 {
+		c.Waiters = 64
+	}
+	if c.Order == "" {
+		c.Order = admission.Adaptive
 	}
 	if c.Budget == 0 {
 		c.Budget = 1500 * time.Millisecond

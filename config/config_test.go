@@ -30,7 +30,7 @@ func TestDefaults(t *testing.T) {
 		Keyring:   config.Keyring{Dir: "keys"},
 		Directory: config.Directory{File: "directory.yaml"},
 		Callout: config.Callout{
-			Budget: 1500 * time.Millisecond, Queue: 8192, ClockSkew: 5 * time.Second, DrainTimeout: 10 * time.Second,
+			Budget: 1500 * time.Millisecond, Queue: 8192, Order: "adaptive", Failures: config.Failures{PerHost: 100, PerCredential: 10}, ClockSkew: 5 * time.Second, DrainTimeout: 10 * time.Second,
 		},
 		UserJWT: config.UserJWT{MaxLifetime: 24 * time.Hour, Jitter: 0.1},
 		HTTP:    config.HTTP{Listen: "127.0.0.1:9778"},

@@ -20,7 +20,8 @@ const (
 )
 
 // maxSharedKeys bounds the kept shared keys. A server has one xkey for as long
-// as it runs; past the bound all are forgotten, and the live ones come back.
+// as it runs, and is forgotten after that (Forget); past the bound all are
+// forgotten, and the live ones come back.
 const maxSharedKeys = 1024
 
 // ErrNotForThisKey: the sealed bytes were not made for this xkey, or were changed.
@@ -32,7 +33,13 @@ var ErrNotForThisKey = errors.New("cannot be opened with this xkey")
 type XKey struct {
 	public string
 	secret [32]byte
-	shared atomic.Pointer[map[string]*[32]byte] // by the server's public xkey
+	shared atomic.Pointer[map[string]*sharedKey] // by the server's public xkey
+}
+
+// sharedKey is what this xkey and one server's have in common.
+type sharedKey struct {
+	key  [32]byte
+	used atomic.Bool // since Forget looked last
 }
 
 // NewXKey returns the XKey of a curve seed ("SX…").
@@ -55,7 +62,7 @@ func NewXKey(seed []byte) (*XKey, error) {
 		return nil, fmt.Errorf("encode public xkey: %w", err)
 	}
 	x.public = string(text)
-	x.shared.Store(&map[string]*[32]byte{})
+	x.shared.Store(&map[string]*sharedKey{})
 	return x, nil
 }
 
@@ -73,7 +80,7 @@ func (x *XKey) Open(sealed []byte, server string) ([]byte, error) {
 	}
 	var nonce [nonceSize]byte
 	copy(nonce[:], sealed[len(sealVersion):])
-	plain, ok := box.OpenAfterPrecomputation(nil, sealed[sealHeader:], &nonce, key)
+	plain, ok := box.OpenAfterPrecomputation(nil, sealed[sealHeader:], &nonce, &key.key)
 	if !ok {
 		return nil, ErrNotForThisKey
 	}
@@ -96,32 +103,52 @@ func (x *XKey) Seal(plain []byte, server string, random io.Reader) ([]byte, erro
 	}
 	var nonce [nonceSize]byte
 	copy(nonce[:], out[len(sealVersion):])
-	return box.SealAfterPrecomputation(out, plain, &nonce, key), nil
+	return box.SealAfterPrecomputation(out, plain, &nonce, &key.key), nil
 }
 
-func (x *XKey) sharedWith(server string) (key *[32]byte, kept bool, err error) {
+func (x *XKey) sharedWith(server string) (key *sharedKey, kept bool, err error) {
 	if key, ok := (*x.shared.Load())[server]; ok {
+		if !key.used.Load() {
+			key.used.Store(true)
+		}
 		return key, true, nil
 	}
 	prefix, raw, err := decodePublic(server)
 	if err != nil || prefix != nkeys.PrefixByteCurve {
 		return nil, false, fmt.Errorf("server xkey: %w", nkeys.ErrInvalidCurveKey)
 	}
-	key = new([32]byte)
-	box.Precompute(key, &raw, &x.secret)
+	key = new(sharedKey)
+	key.used.Store(true)
+	box.Precompute(&key.key, &raw, &x.secret)
 	return key, false, nil
 }
 
 // keep remembers a key that has proved itself, by copying: readers take no lock.
-func (x *XKey) keep(server string, key *[32]byte) {
+func (x *XKey) keep(server string, key *sharedKey) {
 	for {
 		old := x.shared.Load()
-		next := map[string]*[32]byte{}
+		next := map[string]*sharedKey{}
 		if len(*old) < maxSharedKeys {
 			next = maps.Clone(*old)
 		}
 		next[server] = key
 		if x.shared.CompareAndSwap(old, &next) {
+			return
+		}
+	}
+}
+
+// Forget drops the keys shared with servers that have asked nothing since it was
+// called last: a server that was restarted has another xkey.
+func (x *XKey) Forget() {
+	for {
+		old := x.shared.Load()
+		next := maps.Clone(*old)
+		maps.DeleteFunc(next, func(_ string, key *sharedKey) bool { return !key.used.Load() })
+		if x.shared.CompareAndSwap(old, &next) {
+			for _, key := range next {
+				key.used.Store(false)
+			}
 			return
 		}
 	}

@@ -25,7 +25,7 @@ func TestSharedKeysAreBounded(t *testing.T) {
 	kept := func() int { return len(*x.shared.Load()) }
 	most := 0
 	for i := range 3*maxSharedKeys + 5 {
-		x.keep(fmt.Sprint("server", i), new([32]byte))
+		x.keep(fmt.Sprint("server", i), new(sharedKey))
 		most = max(most, kept())
 	}
 	if most != maxSharedKeys {
@@ -51,5 +51,47 @@ func TestSharedKeysAreBounded(t *testing.T) {
 	sealed[len(sealed)-1] ^= 1
 	if _, err := x.Open(sealed, public); err != nil || kept() != before+1 {
 		t.Errorf("%d keys after one more server, want %d: %v", kept(), before+1, err)
+	}
+}
+
+// A key is forgotten once a whole round has passed in which its server asked nothing.
+func TestForget(t *testing.T) {
+	kp, err := nkeys.CreateCurveKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed, err := kp.Seed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := NewXKey(seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(server nkeys.KeyPair) {
+		t.Helper()
+		sealed, err := server.Seal([]byte("request"), x.PublicKey())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := x.Open(sealed, publicKey(t, func() (nkeys.KeyPair, error) { return server, nil })); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var servers [2]nkeys.KeyPair
+	for i := range servers {
+		if servers[i], err = nkeys.CreateCurveKeys(); err != nil {
+			t.Fatal(err)
+		}
+		ask(servers[i])
+	}
+	for round, want := range []int{2, 1, 1, 0} {
+		x.Forget()
+		if n := len(*x.shared.Load()); n != want {
+			t.Errorf("round %d: %d keys are kept, want %d", round, n, want)
+		}
+		if round < 2 {
+			ask(servers[0])
+		}
 	}
 }

@@ -25,6 +25,7 @@ type Metrics struct {
 	requests map[string]prometheus.Counter // by code
 	steps    map[string]prometheus.Observer
 	inFlight prometheus.Gauge
+	working  prometheus.Gauge
 	queueAge prometheus.Gauge
 }
 
@@ -49,6 +50,10 @@ func New(reg prometheus.Registerer, codes []Code) *Metrics {
 			Name: "usher_requests_in_flight",
 			Help: "Requests that were taken and are not finished.",
 		}),
+		working: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "usher_requests_working",
+			Help: "Requests that are being decided: at most callout.workers, and those that wait for slow verifiers.",
+		}),
 		queueAge: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "usher_queue_age_seconds",
 			Help: "How long the request that a worker took last had waited.",
@@ -60,7 +65,7 @@ func New(reg prometheus.Registerer, codes []Code) *Metrics {
 	for _, s := range []string{StepQueue, StepOpen, StepVerify, StepDerive, StepIssue, StepTotal} {
 		m.steps[s] = steps.WithLabelValues(s)
 	}
-	reg.MustRegister(requests, steps, m.inFlight, m.queueAge)
+	reg.MustRegister(requests, steps, m.inFlight, m.working, m.queueAge)
 	return m
 }
 
@@ -79,6 +84,12 @@ func (m *Metrics) Taken() { m.inFlight.Inc() }
 
 // Done ends what Taken began.
 func (m *Metrics) Done() { m.inFlight.Dec() }
+
+// Begin and End bracket the deciding of a request.
+func (m *Metrics) Begin() { m.working.Inc() }
+
+// End ends what Begin began.
+func (m *Metrics) End() { m.working.Dec() }
 
 // QueueAge records how long the request that was taken last had waited.
 func (m *Metrics) QueueAge(d time.Duration) { m.queueAge.Set(d.Seconds()) }

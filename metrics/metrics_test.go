@@ -49,6 +49,10 @@ func TestMetrics(t *testing.T) {
 	m.Taken()
 	m.Taken()
 	m.Done()
+	m.Begin()
+	m.Begin()
+	m.Begin()
+	m.End()
 	m.QueueAge(250 * time.Millisecond)
 	m.Step(metrics.StepVerify, 20*time.Millisecond)
 	m.Step(metrics.StepVerify, 30*time.Millisecond)
@@ -58,6 +62,7 @@ func TestMetrics(t *testing.T) {
 		"usher_requests_total{code=key_unknown,outcome=denied} 0", // there from the beginning, so that a rate of it is right
 		"usher_requests_total{code=granted,outcome=granted} 2",
 		"usher_requests_total{code=too_late,outcome=shed} 1",
+		"usher_requests_working{} 2",
 		"usher_step_duration_seconds{step=derive} 0 times 0.000",
 		"usher_step_duration_seconds{step=issue} 0 times 0.000",
 		"usher_step_duration_seconds{step=open} 0 times 0.000",

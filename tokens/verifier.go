@@ -48,6 +48,15 @@ type Verifier interface {
 	Verify(ctx context.Context, c *Credential) (identity.Identity, error)
 }
 
+// Slow is a Verifier that asks somebody else, over a network or otherwise, and so
+// can take as long as that somebody does. What is slow waits apart, and not
+// where others could wait behind it.
+type Slow interface {
+	Verifier
+	// Slow does nothing; having it is the statement.
+	Slow()
+}
+
 // Chain asks its verifiers in order. The first that does not say
 // ErrNotApplicable decides.
 type Chain []Verifier
@@ -57,20 +66,36 @@ type Chain []Verifier
 // fault of ours is never a denial.
 func (ch Chain) Verify(ctx context.Context, c *Credential) (identity.Identity, string, error) {
 	for _, v := range ch {
-		if err := ctx.Err(); err != nil {
-			return identity.Identity{}, v.Name(), fmt.Errorf("%w: %w", ErrUnavailable, err)
-		}
-		id, err := v.Verify(ctx, c)
-		switch {
-		case err == nil:
-			return id, v.Name(), nil
-		case errors.Is(err, ErrNotApplicable):
-			continue
-		case errors.Is(err, ErrRejected), errors.Is(err, ErrUnavailable):
-			return identity.Identity{}, v.Name(), err
-		default:
-			return identity.Identity{}, v.Name(), fmt.Errorf("%w: %w", ErrUnavailable, err)
+		id, err := verify(ctx, v, c)
+		if !errors.Is(err, ErrNotApplicable) {
+			return id, v.Name(), err
 		}
 	}
 	return identity.Identity{}, "", ErrNotApplicable
+}
+
+// Fast returns the verifiers before the first Slow one, and the rest.
+func (ch Chain) Fast() (fast, rest Chain) {
+	for i, v := range ch {
+		if _, ok := v.(Slow); ok {
+			return ch[:i], ch[i:]
+		}
+	}
+	return ch, nil
+}
+
+// verify asks one verifier; every error wraps one of the three sentinels.
+func verify(ctx context.Context, v Verifier, c *Credential) (identity.Identity, error) {
+	if err := ctx.Err(); err != nil {
+		return identity.Identity{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	id, err := v.Verify(ctx, c)
+	switch {
+	case err == nil:
+		return id, nil
+	case errors.Is(err, ErrNotApplicable), errors.Is(err, ErrRejected), errors.Is(err, ErrUnavailable):
+		return identity.Identity{}, err
+	default:
+		return identity.Identity{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"usher/audit"
 	"usher/callout"
+	"usher/callout/admission"
 	"usher/config"
 	"usher/directory/file"
 	"usher/metrics"
@@ -60,6 +61,10 @@ func newInstance(cfg *config.Config, stderr io.Writer) (*instance, error) {
 	in.service, err = callout.New(callout.Config{
 		URLs: natsURLs(cfg), Options: append(opts, tellAttempts(log, in.parts.now)), Account: cfg.Accounts.Callout,
 		Connections: cfg.NATS.Connections, Workers: workers(cfg), Queue: cfg.Callout.Queue,
+		Waiters: waiters, Order: admission.Order(cfg.Callout.Order),
+		Failures: admission.FailuresConfig{
+			PerHost: float64(cfg.Callout.Failures.PerHost), PerCredential: float64(cfg.Callout.Failures.PerCredential), Now: in.parts.now,
+		},
 		Budget: cfg.Callout.Budget, Leeway: cfg.Callout.ClockSkew, Version: semver(),
 		Decider: in.parts.decider, Issuer: in.parts.issuer, Keyring: in.parts.keyring.Load,
 		Log: log, Audit: in.audit, Metrics: metrics.New(in.registry, callout.MetricCodes()),
@@ -72,6 +77,10 @@ func newInstance(cfg *config.Config, stderr io.Writer) (*instance, error) {
 	in.warn()
 	return in, nil
 }
+
+// waiters is how many requests may wait for one slow verifier. Waiting costs
+// memory only, and no request waits longer than its budget.
+const waiters = 1024
 
 // workers returns how many requests are worked on at once.
 func workers(cfg *config.Config) int {
