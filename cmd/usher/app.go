@@ -43,7 +43,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Commands: []*cli.Command{
 			devCommand(), initCommand(), serveCommand(),
 			apikeyCommand(),
-			checkCommand(), explainCommand(), tryCommand(), healthcheckCommand(), versionCommand(), helpCommand(),
+			checkCommand(), explainCommand(), tryCommand(), benchCommand(), healthcheckCommand(), versionCommand(), helpCommand(),
 		},
 	}
 	app.OnUsageError = onUsageError(root(app))

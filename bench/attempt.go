@@ -1,0 +1,207 @@
+package bench
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go" //nolint:depguard // this room is a client of nats-server
+)
+
+// course is what all clients of one run share.
+type course struct {
+	target Target
+	now    func() time.Time
+	over   func() bool // what happens now is not measured any more
+	dial   func(network, address string) (net.Conn, error)
+	watch  func(end func()) (release func() bool) // calls end when the run ends
+}
+
+func newCourse(ctx context.Context, t Target, now func() time.Time) *course {
+	c := &course{target: t, now: now}
+	c.over = func() bool { return ctx.Err() != nil }
+	c.watch = func(end func()) func() bool { return context.AfterFunc(ctx, end) }
+	c.dial = func(network, address string) (net.Conn, error) { return c.reach(ctx, network, address) }
+	return c
+}
+
+// reach dials as nats.go does by default: the addresses of the host one after
+// the other, which share the time. It reaches none that the target forbids,
+// whatever a name has come to mean since the target was looked at.
+func (c *course) reach(ctx context.Context, network, address string) (conn net.Conn, err error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	ips := []string{host}
+	if net.ParseIP(host) == nil {
+		if ips, err = net.DefaultResolver.LookupHost(ctx, host); err != nil {
+			return nil, err
+		}
+	}
+	dialer := net.Dialer{Timeout: wait / time.Duration(len(ips))}
+	for _, ip := range ips {
+		if err = c.target.allow(ip); err != nil {
+			return nil, err
+		}
+		if conn, err = dialer.DialContext(ctx, network, net.JoinHostPort(ip, port)); err == nil {
+			return conn, nil
+		}
+	}
+	return nil, err
+}
+
+// dialer makes the connections of one client, and sees how each attempt ends:
+// nats.go tells nobody of an attempt that fails after the dial while it
+// reconnects, nor of the first ones of several servers.
+type dialer struct {
+	course   *course
+	tally    *tally
+	token    string
+	in       atomic.Bool // connected once; what comes later is not counted
+	failures atomic.Int32
+	last     atomic.Pointer[attempt]
+}
+
+// Dial is what nats.go calls, once for each attempt.
+func (d *dialer) Dial(network, address string) (net.Conn, error) {
+	if before := d.last.Load(); before != nil {
+		before.lapse()
+	}
+	conn, err := d.course.dial(network, address)
+	if err != nil {
+		d.fail(causeOf(err))
+		return nil, err
+	}
+	a := &attempt{Conn: conn, dialer: d}
+	a.release = d.course.watch(func() { conn.Close() }) //nolint:errcheck // the run is over
+	d.last.Store(a)
+	return a, nil
+}
+
+func (d *dialer) fail(c Cause) {
+	if d.in.Load() || d.course.over() {
+		return
+	}
+	d.failures.Add(1)
+	d.tally.add(c)
+}
+
+// present makes nats.go ask for the credential, so that it is known when it does.
+func (d *dialer) present(o *nats.Options) {
+	token := func() string {
+		if a := d.last.Load(); a != nil {
+			a.asked = true
+		}
+		return d.token
+	}
+	if user := d.course.target.User; user != "" {
+		o.UserInfo = func() (string, string) { return user, token() }
+	} else {
+		o.TokenHandler = token
+	}
+}
+
+// abandon makes the client's end of its connection a short one. Otherwise each
+// would keep a port for a minute.
+func (d *dialer) abandon() {
+	a := d.last.Load()
+	if a == nil {
+		return
+	}
+	if tcp, ok := a.Conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // it may be closed already
+	}
+}
+
+// The states of an attempt.
+const (
+	trying int32 = iota // the handshake goes on
+	over                // it has ended; if nothing else comes the client is connected
+	failed              // counted
+)
+
+// attempt is one connection of a client. nats.go calls it, in this order and
+// from one goroutine, until the handshake is over; then from others.
+type attempt struct {
+	net.Conn
+	dialer  *dialer
+	state   atomic.Int32
+	ended   time.Time // set before state is over
+	asked   bool
+	secure  bool
+	release func() bool
+}
+
+// Read sees the server's refusal, or that it is gone.
+func (a *attempt) Read(b []byte) (int, error) {
+	n, err := a.Conn.Read(b)
+	if a.state.Load() != trying {
+		return n, err
+	}
+	if cause, ok := refusal(b[:n]); ok {
+		a.fail(trying, cause)
+	} else if err != nil {
+		a.fail(trying, causeOf(err))
+	}
+	return n, err
+}
+
+// Write sees that the server is gone.
+func (a *attempt) Write(b []byte) (int, error) {
+	n, err := a.Conn.Write(b)
+	if a.state.Load() != trying {
+		return n, err
+	}
+	if len(b) > 0 && b[0] == tlsHandshake {
+		a.secure = true
+	}
+	if err != nil {
+		a.fail(trying, causeOf(err))
+	}
+	return n, err
+}
+
+// tlsHandshake is the first byte of what a TLS client says first (RFC 8446 section 5.1).
+const tlsHandshake = 22
+
+// SetDeadline sees the end of the handshake: nats.go takes the deadline away.
+func (a *attempt) SetDeadline(t time.Time) error {
+	if t.IsZero() && a.state.Load() == trying {
+		a.release()
+		a.ended = a.dialer.course.now()
+		a.state.CompareAndSwap(trying, over)
+	}
+	return a.Conn.SetDeadline(t)
+}
+
+// fail counts the attempt, once.
+func (a *attempt) fail(from int32, c Cause) {
+	if a.state.CompareAndSwap(from, failed) {
+		a.release()
+		a.dialer.fail(c)
+	}
+}
+
+// lapse is called when the client begins another attempt: this one failed,
+// though that could not be seen. nats.go leaves closing it to the garbage
+// collector, which would take the files of this process.
+func (a *attempt) lapse() {
+	a.fail(trying, a.unseen())
+	a.fail(over, a.unseen())
+	a.Close() //nolint:errcheck // nobody uses it any more
+}
+
+// unseen is the cause of a failure that could not be seen because it was
+// encrypted, or because it was none of NATS.
+func (a *attempt) unseen() Cause {
+	switch {
+	case a.secure && a.asked:
+		return Authorization
+	case a.secure:
+		return TLS
+	default:
+		return Other
+	}
+}

@@ -1,0 +1,137 @@
+package bench
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/nats-io/nats.go" //nolint:depguard // this room is a client of nats-server
+)
+
+// Cause is why an attempt to connect failed.
+type Cause int
+
+// The causes. Each failed attempt has one.
+const (
+	Timeout       Cause = iota // no answer in time: the server, or who it asks, is silent
+	Authorization              // the server said no, or got no answer in its own time
+	Refused                    // nobody listens there
+	Reset                      // the server ended the connection without a word
+	TLS                        // no agreement on TLS
+	ServerLimit                // the server or the account takes no more connections
+	LocalLimit                 // this machine has no file, port or memory left for one more
+	MaxInFlight                // not begun: too many were under way
+	Other
+	causes int = iota
+)
+
+// Causes returns all of them.
+func Causes() []Cause {
+	all := make([]Cause, causes)
+	for i := range all {
+		all[i] = Cause(i)
+	}
+	return all
+}
+
+// String returns the cause's name, such as "server_limit".
+func (c Cause) String() string {
+	return [causes]string{
+		"timeout", "authorization", "refused", "reset", "tls", "server_limit", "local_limit", "max_in_flight", "other",
+	}[c]
+}
+
+// tally counts failed attempts by cause.
+type tally [causes]atomic.Int64
+
+func (t *tally) add(c Cause) { t[c].Add(1) }
+
+// sum returns all failed attempts.
+func (t *tally) sum() (n int64) {
+	for i := range t {
+		n += t[i].Load()
+	}
+	return n
+}
+
+// failures returns the counts; every cause is in it.
+func (t *tally) failures() map[Cause]int64 {
+	counts := make(map[Cause]int64, causes)
+	for i := range t {
+		counts[Cause(i)] = t[i].Load()
+	}
+	return counts
+}
+
+// What Windows says for ECONNREFUSED and ECONNABORTED; elsewhere no error has
+// these numbers.
+const (
+	errRefusedWindows = syscall.Errno(10061)
+	errAbortedWindows = syscall.Errno(10053)
+	errResetWindows   = syscall.Errno(10054)
+)
+
+// causeOf judges an error of a dial, of a connection, or of nats.go.
+func causeOf(err error) Cause {
+	is := func(targets ...error) bool {
+		for _, target := range targets {
+			if errors.Is(err, target) {
+				return true
+			}
+		}
+		return false
+	}
+	var timeout net.Error
+	var certificate *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var alert tls.AlertError
+	var authority x509.UnknownAuthorityError
+	switch {
+	case is(nats.ErrTimeout), errors.As(err, &timeout) && timeout.Timeout():
+		return Timeout
+	case is(nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired):
+		return Authorization
+	case is(nats.ErrNoServers, syscall.ECONNREFUSED, errRefusedWindows):
+		return Refused
+	case is(io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, errAbortedWindows, errResetWindows):
+		return Reset
+	case is(syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.ENOMEM):
+		return LocalLimit
+	case is(nats.ErrTLS), errors.As(err, &certificate), errors.As(err, &record), errors.As(err, &alert), errors.As(err, &authority):
+		return TLS
+	default:
+		return Other
+	}
+}
+
+// refusal returns the cause in what a server sent, if it says one: -ERR 'text'.
+// nats.go tells it apart by the same texts.
+func refusal(sent []byte) (Cause, bool) {
+	_, after, ok := bytes.Cut(sent, []byte("-ERR '"))
+	if !ok {
+		return 0, false
+	}
+	text := strings.ToLower(string(after[:min(len(after), 64)]))
+	says := func(texts ...string) bool {
+		for _, t := range texts {
+			if strings.HasPrefix(text, t) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case says(nats.AUTHORIZATION_ERR, nats.AUTHENTICATION_EXPIRED_ERR, nats.AUTHENTICATION_REVOKED_ERR, nats.ACCOUNT_AUTHENTICATION_EXPIRED_ERR):
+		return Authorization, true
+	case says(nats.MAX_CONNECTIONS_ERR, nats.MAX_ACCOUNT_CONNECTIONS_ERR):
+		return ServerLimit, true
+	default:
+		return Other, true
+	}
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"usher/bench"
+)
+
+// What one process is asked to do at most.
+const (
+	maxBenchClients  = 1_000_000
+	maxBenchDuration = 24 * time.Hour
+)
+
+// exitInterrupted is what a shell makes of a program that Ctrl-C ended. Only
+// bench has it: what it prints then is not the whole measurement.
+const exitInterrupted = 130
+
+const benchExits = "Exits 0 when all connected, 1 when some did not, and 130 when Ctrl-C or SIGTERM\n" +
+	"ended it early; what was measured until then is printed."
+
+func benchCommand() *cli.Command {
+	flags := func(own ...cli.Flag) []cli.Flag {
+		return append(append([]cli.Flag{
+			&cli.StringFlag{Name: "server", Aliases: []string{"s"}, Usage: "`URL` of nats-server; several with commas", Value: "nats://" + defaultListen},
+			&cli.StringFlag{Name: "token-file", Usage: "`FILE` with tokens, one on each line, for the clients in turn; - reads stdin; default: no credential"},
+			&cli.StringFlag{Name: "user", Usage: "user `NAME` to go with them, such as project=P; the token is its password"},
+			&cli.StringFlag{Name: "ca", Usage: "`FILE` with the certificate authority of nats-server"},
+			&cli.StringFlag{Name: "kind", Usage: "`KIND` of connection: tcp or websocket; default: what the URL says"},
+		}, own...),
+			&cli.BoolFlag{Name: "allow-remote", Usage: "connect to addresses that are not loopback, too"},
+			&cli.BoolFlag{Name: "json", Usage: "print one line of JSON on stdout"})
+	}
+	return &cli.Command{
+		Name:  "bench",
+		Usage: "measure how clients come in, with a load on a live nats-server",
+		Subcommands: []*cli.Command{
+			{
+				Name: "storm", Usage: "connect many clients at once, as after an outage",
+				UsageText: "usher bench storm [-s URL] [--token-file FILE] [--clients N] [--spread TIME]\n" +
+					"    [--duration TIME] [--json]",
+				Description: "Each client tries as a nats.go application does with RetryOnFailedConnect: 2 s for\n" +
+					"an attempt, 2 s and a little until the next, and the end after two refusals by the\n" +
+					"same server. It ends when every client is in or has given up.\n\n" + benchExits,
+				Flags: flags(
+					&cli.IntFlag{Name: "clients", Usage: "`N` clients; default: 1000", Value: 1000},
+					&cli.DurationFlag{Name: "spread", Usage: "`TIME` over which the clients begin; default: all at once"},
+					&cli.DurationFlag{Name: "duration", Usage: "`TIME` after which it ends, whoever is in", Value: time.Minute},
+				),
+				Action: benchStorm,
+			},
+		},
+	}
+}
+
+func benchStorm(c *cli.Context) error {
+	if err := arguments(c, 0); err != nil {
+		return err
+	}
+	cfg := bench.StormConfig{Clients: c.Int("clients"), Spread: c.Duration("spread"), Duration: c.Duration("duration"), Now: time.Now}
+	switch {
+	case cfg.Clients < 1 || cfg.Clients > maxBenchClients:
+		return usageError("", "--clients %d is not between 1 and %d", cfg.Clients, maxBenchClients)
+	case cfg.Duration <= 0 || cfg.Duration > maxBenchDuration:
+		return usageError("", "--duration %s is not between 1ns and %s", cfg.Duration, maxBenchDuration)
+	case cfg.Spread < 0 || cfg.Spread > cfg.Duration:
+		return usageError("the last clients would never begin", "--spread %s is not between 0 and --duration, %s", cfg.Spread, cfg.Duration)
+	}
+	if err := enoughFiles("--clients", cfg.Clients); err != nil {
+		return err
+	}
+	var err error
+	if cfg.Target, err = benchTarget(c); err != nil {
+		return err
+	}
+	s, err := bench.NewStorm(c.Context, cfg)
+	if err != nil {
+		return benchRefused(c, err)
+	}
+	stop := showProgress(c, func() string {
+		connected, closed, failed := s.Progress()
+		return fmt.Sprintf("%d of %d connected, %d gave up, %d attempts failed", connected, cfg.Clients, closed, failed)
+	})
+	r := s.Run(c.Context)
+	stop()
+	if err := printBench(c, stormReport(&r)); err != nil {
+		return err
+	}
+	return benchVerdict(r.Interrupted, r.Clients-r.Connected, r.Clients, r.Failures)
+}
+
+// showProgress shows a line that changes, if stderr is a terminal, until stop
+// is called.
+func showProgress(c *cli.Context, line func() string) (stop func()) {
+	f, ok := c.App.ErrWriter.(*os.File)
+	if !ok {
+		return func() {}
+	}
+	if info, err := f.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return func() {}
+	}
+	return follow(f, time.NewTicker(time.Second/5), line)
+}
+
+// follow writes the line at each tick.
+func follow(w io.Writer, tick *time.Ticker, line func() string) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				fmt.Fprint(w, "\r\x1b[K")
+				return
+			case <-tick.C:
+				fmt.Fprintf(w, "\r\x1b[K%s", line())
+			}
+		}
+	}()
+	return func() { cancel(); <-ended }
+}

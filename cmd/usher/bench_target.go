@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bufio"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"usher/bench"
+)
+
+// maxTokensFile is far above a token for each of as many clients as there may be.
+const maxTokensFile = 256 << 20
+
+// benchTarget is what the command line says about the server and the credentials.
+func benchTarget(c *cli.Context) (bench.Target, error) {
+	t := bench.Target{
+		Servers: strings.Split(c.String("server"), ","), Kind: bench.Kind(c.String("kind")),
+		AllowRemote: c.Bool("allow-remote"), User: c.String("user"),
+	}
+	if k := t.Kind; k != "" && k != bench.TCP && k != bench.WebSocket {
+		return t, usageError("", "--kind %q is neither %s nor %s", k, bench.TCP, bench.WebSocket)
+	}
+	path := c.String("token-file")
+	if path == "" && t.User != "" {
+		return t, usageError("say it with --token-file FILE; - reads it from stdin", "--user %s: with which token?", t.User)
+	}
+	var err error
+	if path != "" {
+		if t.Tokens, err = readTokens(c.App.Reader, path); err != nil {
+			return t, fmt.Errorf("--token-file: %w", err)
+		}
+	}
+	if ca := c.String("ca"); ca != "" {
+		if t.RootCAs, err = readCA(ca); err != nil {
+			return t, fmt.Errorf("--ca: %w", err)
+		}
+	}
+	return t, nil
+}
+
+// readTokens reads one token from each line that is not empty.
+func readTokens(stdin io.Reader, path string) ([]string, error) {
+	if path != "-" {
+		f, err := os.Open(path) //nolint:gosec // the path is the operator's
+		if err != nil {
+			return nil, fmt.Errorf("the file cannot be read: %w", withoutPath(err))
+		}
+		defer f.Close() //nolint:errcheck // read only
+		stdin = f
+	}
+	var tokens []string
+	lines := bufio.NewScanner(io.LimitReader(stdin, maxTokensFile))
+	lines.Buffer(nil, maxSecretFile)
+	for lines.Scan() {
+		if token := strings.TrimSpace(lines.Text()); token != "" {
+			tokens = append(tokens, token)
+		}
+	}
+	if errors.Is(lines.Err(), bufio.ErrTooLong) {
+		return nil, fmt.Errorf("line %d is too long for a token", len(tokens)+1)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("it cannot be read: %w", withoutPath(err))
+	}
+	if len(tokens) == 0 {
+		return nil, errors.New("there is no token in it")
+	}
+	return tokens, nil
+}
+
+func readCA(path string) (*x509.CertPool, error) {
+	text, err := os.ReadFile(path) //nolint:gosec // the path is the operator's
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s holds no certificate", path)
+	}
+	return pool, nil
+}
+
+// benchRefused says why a load was not begun.
+func benchRefused(c *cli.Context, err error) error {
+	switch {
+	case errors.Is(err, bench.ErrRemote):
+		return usageError("--allow-remote, if the load is meant for it", "--server: %w", err)
+	case errors.Is(err, bench.ErrKind):
+		return usageError("nats:// and tls:// are tcp, ws:// and wss:// are websocket", "--server: %w", err)
+	case errors.Is(err, bench.ErrServer):
+		return usageError("such as -s nats://"+defaultListen+"; the token comes from --token-file", "--server: %w", err)
+	case c.Err() != nil:
+		return &exitError{code: exitInterrupted, err: errors.New("interrupted before it began")}
+	default:
+		return fmt.Errorf("--server: %w", err)
+	}
+}
+
+// spareFiles is what the process needs beside its connections.
+const spareFiles = 64
+
+// enoughFiles finds out beforehand whether so many connections can be open.
+func enoughFiles(flag string, connections int) error {
+	limit, ok := maxOpenFiles()
+	if need := uint64(connections) + spareFiles; ok && need > limit { //nolint:gosec // it is positive
+		return usageError(fmt.Sprintf("ulimit -n %d before it, or LimitNOFILE=%d in a unit of systemd", need, need),
+			"%s %d: this process may open %d files, and needs %d", flag, connections, limit, need)
+	}
+	return nil
+}
