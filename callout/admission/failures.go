@@ -97,7 +97,9 @@ func (k *kept) failed(key uint64, now time.Time) {
 	b, ok := k.buckets.Get(key)
 	if !ok {
 		b = rate.NewLimiter(rate.Limit(k.perSecond), max(1, int(burst*k.perSecond)))
-		k.buckets.Add(key, b)
+		if other, ok, _ := k.buckets.PeekOrAdd(key, b); ok { // it failed elsewhere just now
+			b = other
+		}
 		k.size.Store(int64(k.buckets.Len()))
 	}
 	b.AllowN(now, 1)

@@ -33,33 +33,33 @@ type Config struct {
 	Now   func() time.Time
 }
 
+// looks is how many are looked at, at most, before there is a turn. Looking costs
+// a tenth of the work; if more comes than can be looked at, work goes on.
+const looks = 8
+
 // Queue holds what waits. What has just come is in no source yet, because its
 // source is not known before somebody has looked; whoever takes it looks, and
 // hands it back with Exchange. Then the sources have turns, one each.
 //
-// Its lock is held for a few steps at a time, as a channel's would be. Safe for
-// concurrent use.
+// Its lock is held for a few steps at a time, as a channel's would be, however
+// many wait. Safe for concurrent use.
 type Queue[T any] struct {
 	cfg Config
 
 	mu      sync.Mutex
 	came    sync.Cond
 	fresh   deque.Deque[waiting[T]]
-	turns   deque.Deque[*source[T]] // all sources, and some more that have nothing waiting now
-	sources map[string]*source[T]
-	held    int // in fresh and in all sources
-	cursor  int // where crowded looks first
+	looked  int                   // of fresh, since the last turn
+	sources map[string]*source[T] // that have something waiting
+	sorted  int                   // how many wait in them
+	turns   ring[T]
+	crowd   crowd[T]
 	closed  bool
 }
 
 type waiting[T any] struct {
 	value   T
 	arrival time.Time
-}
-
-type source[T any] struct {
-	name    string
-	waiting deque.Deque[waiting[T]] // in the order of arrival
 }
 
 // State is in what way something leaves the queue.
@@ -70,7 +70,7 @@ const (
 	Fresh State = iota // its source is not known: look, and Exchange it
 	Next               // it is its turn
 	Late               // it has waited too long: shed it
-	Full               // too many wait, and its source has more than others: shed it
+	Full               // too many wait, and of its source the most: shed it
 )
 
 // Turn is what a worker is to do.
@@ -81,7 +81,7 @@ type Turn[T any] struct {
 
 // NewQueue returns an empty Queue.
 func NewQueue[T any](cfg Config) *Queue[T] {
-	q := &Queue[T]{cfg: cfg, sources: map[string]*source[T]{}}
+	q := &Queue[T]{cfg: cfg, sources: map[string]*source[T]{}, turns: newRing[T]()}
 	q.came.L = &q.mu
 	return q
 }
@@ -95,7 +95,6 @@ func (q *Queue[T]) Add(value T) bool {
 		return false
 	}
 	q.fresh.PushBack(waiting[T]{value, q.cfg.Now()})
-	q.held++
 	q.came.Signal()
 	return true
 }
@@ -104,7 +103,7 @@ func (q *Queue[T]) Add(value T) bool {
 func (q *Queue[T]) Take() (Turn[T], bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for q.held == 0 && !q.closed {
+	for q.held() == 0 && !q.closed {
 		q.came.Wait()
 	}
 	if q.closed {
@@ -118,14 +117,7 @@ func (q *Queue[T]) Take() (Turn[T], bool) {
 func (q *Queue[T]) Exchange(name string, value T, arrival time.Time) Turn[T] {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	s := q.sources[name]
-	if s == nil {
-		s = &source[T]{name: name}
-		q.sources[name] = s
-		q.turns.PushBack(s)
-	}
-	s.waiting.PushBack(waiting[T]{value, arrival})
-	q.held++
+	q.put(name, waiting[T]{value, arrival})
 	return q.next()
 }
 
@@ -133,7 +125,7 @@ func (q *Queue[T]) Exchange(name string, value T, arrival time.Time) Turn[T] {
 func (q *Queue[T]) Held() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.held
+	return q.held()
 }
 
 // Close ends the waiting of all who Take, and returns how many still waited.
@@ -142,64 +134,75 @@ func (q *Queue[T]) Close() int {
 	defer q.mu.Unlock()
 	q.closed = true
 	q.came.Broadcast()
-	return q.held
+	return q.held()
 }
 
-// next returns a turn; something waits. What has just come goes first: looking
-// costs a tenth of the work, and before, nobody knows whose turn it is.
+func (q *Queue[T]) held() int { return q.fresh.Len() + q.sorted }
+
+// put lets w wait in its source, which is new if nothing else of it waits.
+func (q *Queue[T]) put(name string, w waiting[T]) {
+	s := q.sources[name]
+	if s == nil {
+		s = q.crowd.spare()
+		s.name = name
+		q.sources[name] = s
+		q.turns.push(s)
+	}
+	s.waiting.PushBack(w)
+	q.crowd.grew(s)
+	q.sorted++
+}
+
+// next returns a turn; something waits. What has just come goes first: before
+// somebody has looked, nobody knows whose turn it is. If more are sorted than may
+// wait, who has the most pays, so those who wait with less do not.
 func (q *Queue[T]) next() Turn[T] {
-	q.held--
-	if q.fresh.Len() > 0 {
-		w := q.fresh.PopFront()
-		if q.cfg.Now().Sub(w.arrival) >= q.cfg.Age {
-			return Turn[T]{w.value, Late}
-		}
-		return Turn[T]{w.value, Fresh}
-	}
-	if q.held >= q.cfg.Limit {
-		return Turn[T]{q.crowded().waiting.PopFront().value, Full}
-	}
-	s := q.turn()
-	turn := q.pick(s)
-	q.turns.PushBack(s)
-	return turn
-}
-
-// turn returns the source whose turn it is. Those that have nothing waiting any
-// more are forgotten on the way.
-func (q *Queue[T]) turn() *source[T] {
-	for {
-		s := q.turns.PopFront()
-		if s.waiting.Len() > 0 {
-			return s
-		}
-		delete(q.sources, s.name)
-	}
-}
-
-// crowded returns a source that has at least as much waiting as the mean: those
-// who wait with less do not pay for the others.
-func (q *Queue[T]) crowded() *source[T] {
-	mean := (q.held + q.turns.Len()) / q.turns.Len() // rounded up, with the one that leaves
-	for range q.turns.Len() {
-		s := q.turns.At(q.cursor % q.turns.Len())
-		if s.waiting.Len() >= mean {
-			return s // and the next time too, as long as it has
-		}
-		q.cursor++
-	}
-	panic("admission: every source has less than the mean")
-}
-
-// pick takes one of what waits in s.
-func (q *Queue[T]) pick(s *source[T]) Turn[T] {
-	waited := q.cfg.Now().Sub(s.waiting.Front().arrival)
+	now := q.cfg.Now()
 	switch {
-	case waited >= q.cfg.Age:
-		return Turn[T]{s.waiting.PopFront().value, Late}
-	case q.cfg.Order == NewestFirst, q.cfg.Order == Adaptive && waited >= q.cfg.Age/patience:
-		return Turn[T]{s.waiting.PopBack().value, Next}
+	case q.sorted > q.cfg.Limit:
+		return q.turn(q.leave(q.crowd.most(), false), Full, now)
+	case q.fresh.Len() > 0 && (q.sorted == 0 || q.looked < looks):
+		q.looked++
+		return q.turn(q.fresh.PopFront(), Fresh, now)
 	default:
-		return Turn[T]{s.waiting.PopFront().value, Next}
+		q.looked = 0
+		s := q.turns.first()
+		q.turns.remove(s)
+		q.turns.push(s)
+		return q.turn(q.leave(s, q.newest(s, now)), Next, now)
 	}
+}
+
+func (q *Queue[T]) turn(w waiting[T], s State, now time.Time) Turn[T] {
+	if now.Sub(w.arrival) >= q.cfg.Age {
+		s = Late
+	}
+	return Turn[T]{w.value, s}
+}
+
+// newest reports whether the newest of s is next, and not the oldest. What is
+// late leaves first, whatever the order.
+func (q *Queue[T]) newest(s *source[T], now time.Time) bool {
+	waited := now.Sub(s.waiting.Front().arrival)
+	return waited < q.cfg.Age &&
+		(q.cfg.Order == NewestFirst || q.cfg.Order == Adaptive && waited >= q.cfg.Age/patience)
+}
+
+// leave takes the newest or the oldest out of s, which is forgotten with the
+// last of it.
+func (q *Queue[T]) leave(s *source[T], newest bool) waiting[T] {
+	q.sorted--
+	var w waiting[T]
+	if newest {
+		w = s.waiting.PopBack()
+	} else {
+		w = s.waiting.PopFront()
+	}
+	q.crowd.shrank(s)
+	if s.waiting.Len() == 0 {
+		q.turns.remove(s)
+		delete(q.sources, s.name)
+		s.name = ""
+	}
+	return w
 }
