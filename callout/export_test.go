@@ -14,3 +14,9 @@ func (s *Service) Handle(ctx context.Context, data []byte, header string) (answe
 	}
 	return j.answer, j.decision.Code
 }
+
+// Usual reports whether a request in the clear is read in one pass.
+func Usual(token []byte) bool {
+	_, ok := parseUsual(token)
+	return ok
+}

@@ -131,59 +131,59 @@ func FuzzCredential(f *testing.F) {
 
 // fuzzKey returns the same key in every process that fuzzes, or none would
 // understand what another one found.
-func fuzzKey(f *testing.F, kind nkeys.PrefixByte, n byte) nkeys.KeyPair {
-	f.Helper()
+func fuzzKey(tb testing.TB, kind nkeys.PrefixByte, n byte) nkeys.KeyPair {
+	tb.Helper()
 	bits := bytes.NewReader(bytes.Repeat([]byte{n}, 64))
 	create := func() (nkeys.KeyPair, error) { return nkeys.CreatePairWithRand(kind, bits) }
 	if kind == nkeys.PrefixByteCurve {
 		create = func() (nkeys.KeyPair, error) { return nkeys.CreateCurveKeysWithRand(bits) }
 	}
 	kp, err := create()
-	must(f, err)
+	must(tb, err)
 	return kp
 }
 
 // fuzzRequest returns a request that is right, bound to an xkey if there is one.
-func fuzzRequest(f *testing.F, server nkeys.KeyPair, xkey string) string {
-	f.Helper()
+func fuzzRequest(tb testing.TB, server nkeys.KeyPair, xkey string) string {
+	tb.Helper()
 	c := jwt.NewAuthorizationRequestClaims("A")
-	c.Audience, c.UserNkey, c.Expires = requestAudience, public(f, fuzzKey(f, nkeys.PrefixByteUser, 1)), fuzzNow.Unix()+2
-	c.Server = jwt.ServerID{ID: public(f, server), XKey: xkey}
-	c.Subject = public(f, fuzzKey(f, nkeys.PrefixByteAccount, 1))
+	c.Audience, c.UserNkey, c.Expires = requestAudience, public(tb, fuzzKey(tb, nkeys.PrefixByteUser, 1)), fuzzNow.Unix()+2
+	c.Server = jwt.ServerID{ID: public(tb, server), XKey: xkey}
+	c.Subject = public(tb, fuzzKey(tb, nkeys.PrefixByteAccount, 1))
 	token, err := c.Encode(server)
-	must(f, err)
+	must(tb, err)
 	return token
 }
 
 // fuzzKeyring returns a keyring. The harness, which has one, imports this package.
-func fuzzKeyring(f *testing.F, sealed bool) *issuer.Keyring {
-	f.Helper()
-	dir := f.TempDir()
+func fuzzKeyring(tb testing.TB, sealed bool) *issuer.Keyring {
+	tb.Helper()
+	dir := tb.TempDir()
 	kinds := map[string]nkeys.PrefixByte{"issuer": nkeys.PrefixByteAccount}
 	if sealed {
 		kinds["xkey"] = nkeys.PrefixByteCurve
 	}
 	for name, kind := range kinds {
-		seed, err := fuzzKey(f, kind, 2).Seed()
-		must(f, err)
-		must(f, os.WriteFile(filepath.Join(dir, name+issuer.SeedSuffix), seed, 0o600))
+		seed, err := fuzzKey(tb, kind, 2).Seed()
+		must(tb, err)
+		must(tb, os.WriteFile(filepath.Join(dir, name+issuer.SeedSuffix), seed, 0o600))
 	}
 	keys, err := issuer.LoadKeyring(dir, issuer.KeyringConfig{})
-	must(f, err)
+	must(tb, err)
 	return keys
 }
 
-func public(f *testing.F, kp nkeys.KeyPair) string {
-	f.Helper()
+func public(tb testing.TB, kp nkeys.KeyPair) string {
+	tb.Helper()
 	p, err := kp.PublicKey()
-	must(f, err)
+	must(tb, err)
 	return p
 }
 
-func must(f *testing.F, err error) {
-	f.Helper()
+func must(tb testing.TB, err error) {
+	tb.Helper()
 	if err != nil {
-		f.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 

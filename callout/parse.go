@@ -71,11 +71,16 @@ func parseUsual(token []byte) (*request, bool) {
 	}, true
 }
 
-// verified reports whether the issuer, a public nkey, has signed the request.
+// verified reports whether the issuer is the public nkey of a server, and has
+// signed the request. A valid one is also no point of small order, which fits
+// signatures that nobody made.
 func (r *request) verified() bool {
-	if r.signed == nil {
+	switch {
+	case r.signed == nil:
 		return true
+	case !nkeys.IsValidPublicServerKey(r.claims.Issuer):
+		return false
 	}
 	key, err := nkeys.Decode(nkeys.PrefixByteServer, []byte(r.claims.Issuer))
-	return err == nil && len(key) == ed25519.PublicKeySize && ed25519.Verify(key, r.signed, r.signature)
+	return err == nil && ed25519.Verify(key, r.signed, r.signature)
 }

@@ -105,7 +105,7 @@ func (r *request) inTime(now time.Time, leeway time.Duration) error {
 func (r *request) verify() error {
 	c := r.claims
 	switch {
-	case c.Issuer != c.Server.ID || !nkeys.IsValidPublicServerKey(c.Issuer):
+	case c.Issuer != c.Server.ID:
 		return refuse(CodeServerID, "signed by %q for server %q", c.Issuer, c.Server.ID)
 	case !r.verified():
 		return refuse(CodeNotARequest, "not an authorization request: the signature is not that of %q", c.Issuer)

@@ -1,0 +1,45 @@
+package callout_test
+
+import (
+	"testing"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/callout"
+	"usher/callouttest"
+)
+
+// What the nats-server of go.mod writes is read in one pass. If another version
+// writes it differently, requests are still taken, at twice the cost: see parse.go.
+func TestRealRequestsAreUsual(t *testing.T) {
+	for name, tls := range map[string]*callouttest.CA{"plain": nil, "TLS": callouttest.NewCA(t)} {
+		t.Run(name, func(t *testing.T) {
+			keys := callouttest.NewKeys(t)
+			srv := callouttest.StartServer(t, callouttest.ServerConfig{
+				Keys: keys, TLS: tls, Extra: "\nserver_tags: [\"region:eu\", \"a\"]\n",
+			})
+			callouttest.StartService(t, callouttest.ServiceConfig{
+				URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys), TLS: tls,
+				Directory: callouttest.Directory(callouttest.DirectoryText),
+			})
+			requests, err := srv.Connect(t, callouttest.ServiceUser).SubscribeSync(callout.Subject)
+			callouttest.Must(t, err)
+			urls := []string{srv.URL(), srv.WebSocketURL()}
+			opts := []nats.Option{nats.Name("naïve \"app\" <1>"), nats.UserInfo("project=shop", "publisher-key"), nats.Timeout(patience)}
+			if tls != nil {
+				urls = urls[:1] // its WebSocket is without
+				opts = append(opts, nats.Secure(tls.ClientTLS()))
+			}
+			for _, url := range urls {
+				nc, err := nats.Connect(url, opts...)
+				callouttest.Must(t, err)
+				nc.Close()
+				m, err := requests.NextMsg(patience)
+				callouttest.Must(t, err)
+				if !callout.Usual(m.Data) {
+					t.Errorf("not usual: %s", m.Data)
+				}
+			}
+		})
+	}
+}
