@@ -56,12 +56,12 @@ func (c *course) reach(ctx context.Context, network, address string) (conn net.C
 // nats.go tells nobody of an attempt that fails after the dial while it
 // reconnects, nor of the first ones of several servers.
 type dialer struct {
-	course   *course
-	tally    *tally
-	token    string
-	in       atomic.Bool // connected once; what comes later is not counted
-	failures atomic.Int32
-	last     atomic.Pointer[attempt]
+	course *course
+	token  string
+	failed func(Cause) // is told of each failed attempt; nil: nobody is
+	cause  *Cause      // of the last attempt, if it failed and that was seen
+	in     atomic.Bool // connected once; what comes later is not counted
+	last   atomic.Pointer[attempt]
 }
 
 // Dial is what nats.go calls, once for each attempt.
@@ -69,12 +69,13 @@ func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	if before := d.last.Load(); before != nil {
 		before.lapse()
 	}
+	d.cause = nil
 	conn, err := d.course.dial(network, address)
 	if err != nil {
 		d.fail(causeOf(err))
 		return nil, err
 	}
-	a := &attempt{Conn: conn, dialer: d}
+	a := &attempt{Conn: conn, dialer: d, begun: d.course.now()}
 	a.release = d.course.watch(func() { conn.Close() }) //nolint:errcheck // the run is over
 	d.last.Store(a)
 	return a, nil
@@ -84,8 +85,23 @@ func (d *dialer) fail(c Cause) {
 	if d.in.Load() || d.course.over() {
 		return
 	}
-	d.failures.Add(1)
-	d.tally.add(c)
+	d.cause = &c
+	if d.failed != nil {
+		d.failed(c)
+	}
+}
+
+// why returns why the last attempt failed, of which nats.go says err.
+func (d *dialer) why(err error) Cause {
+	a := d.last.Load()
+	switch {
+	case d.cause != nil:
+		return *d.cause
+	case a != nil && a.late():
+		return Timeout
+	default:
+		return causeOf(err)
+	}
 }
 
 // present makes nats.go ask for the credential, so that it is known when it does.
@@ -103,15 +119,18 @@ func (d *dialer) present(o *nats.Options) {
 	}
 }
 
-// abandon makes the client's end of its connection a short one. Otherwise each
-// would keep a port for a minute.
-func (d *dialer) abandon() {
+// end closes the client, nil if there is none, and what it leaves open. It is a
+// short end: otherwise each would keep a port of this machine for a minute.
+func (d *dialer) end(nc *nats.Conn) {
 	a := d.last.Load()
-	if a == nil {
-		return
+	if a != nil {
+		if tcp, ok := a.Conn.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0) // it may be closed already
+		}
 	}
-	if tcp, ok := a.Conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0) // it may be closed already
+	nc.Close()
+	if a != nil {
+		a.discard()
 	}
 }
 
@@ -128,6 +147,7 @@ type attempt struct {
 	net.Conn
 	dialer  *dialer
 	state   atomic.Int32
+	begun   time.Time
 	ended   time.Time // set before state is over
 	asked   bool
 	secure  bool
@@ -190,13 +210,20 @@ func (a *attempt) fail(from int32, c Cause) {
 func (a *attempt) lapse() {
 	a.fail(trying, a.unseen())
 	a.fail(over, a.unseen())
-	a.Close() //nolint:errcheck // nobody uses it any more
+	a.discard()
+}
+
+func (a *attempt) discard() {
+	a.release()
+	a.Close() //nolint:errcheck // nobody uses it any more, and it may be closed already
 }
 
 // unseen is the cause of a failure that could not be seen because it was
 // encrypted, or because it was none of NATS.
 func (a *attempt) unseen() Cause {
 	switch {
+	case a.late():
+		return Timeout
 	case a.secure && a.asked:
 		return Authorization
 	case a.secure:
@@ -204,4 +231,11 @@ func (a *attempt) unseen() Cause {
 	default:
 		return Other
 	}
+}
+
+// late reports whether the time was as good as up when the handshake ended.
+// nats-server sends its first PING after 2 s, whether or not it has answered
+// yet; nats.go takes that for a fault when it comes before its own deadline.
+func (a *attempt) late() bool {
+	return a.ended.Sub(a.begun) > wait*9/10
 }

@@ -127,6 +127,8 @@ func refusal(sent []byte) (Cause, bool) {
 		return false
 	}
 	switch {
+	case says("authentication timeout"): // nats.go has no name for it
+		return Timeout, true
 	case says(nats.AUTHORIZATION_ERR, nats.AUTHENTICATION_EXPIRED_ERR, nats.AUTHENTICATION_REVOKED_ERR, nats.ACCOUNT_AUTHENTICATION_EXPIRED_ERR):
 		return Authorization, true
 	case says(nats.MAX_CONNECTIONS_ERR, nats.MAX_ACCOUNT_CONNECTIONS_ERR):

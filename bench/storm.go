@@ -69,8 +69,10 @@ func NewStorm(ctx context.Context, cfg StormConfig) (*Storm, error) {
 // Run is called once. It ends when every client is connected or closed for good,
 // after the configured duration, or with ctx; then it closes all.
 func (s *Storm) Run(ctx context.Context) StormResult {
-	measure, end := context.WithTimeout(ctx, s.cfg.Duration)
+	// Not a context with a deadline: a dial would time out at it, and be counted.
+	measure, end := context.WithCancel(ctx)
 	defer end()
+	defer time.AfterFunc(s.cfg.Duration, end).Stop()
 	start := s.cfg.Now()
 	since := func() time.Duration { return s.cfg.Now().Sub(start) }
 	course := newCourse(measure, s.cfg.Target, s.cfg.Now)
@@ -94,7 +96,8 @@ func (s *Storm) Run(ctx context.Context) StormResult {
 	r := s.result(elapsed)
 	r.Interrupted = interrupted
 	for i := range s.clients {
-		s.clients[i].end()
+		c := &s.clients[i]
+		c.dialer.end(c.nc.Load())
 	}
 	return r
 }
@@ -113,7 +116,7 @@ func (s *Storm) Progress() (connected, closed, failed int64) {
 // begin connects; it returns after the first attempt.
 func (c *client) begin(s *Storm, course *course, options nats.Options, start time.Time, i int) {
 	c.storm = s
-	c.dialer.course, c.dialer.tally, c.dialer.token = course, &s.failures, course.target.token(i)
+	c.dialer.course, c.dialer.token, c.dialer.failed = course, course.target.token(i), s.failures.add
 	options.CustomDialer = &c.dialer
 	c.dialer.present(&options)
 	options.ConnectedCB = func(*nats.Conn) {
@@ -121,9 +124,9 @@ func (c *client) begin(s *Storm, course *course, options nats.Options, start tim
 		c.at.Store(max(int64(c.dialer.last.Load().ended.Sub(start)), 1))
 		c.settle(&s.progress.connected)
 	}
-	options.ClosedCB = func(*nats.Conn) {
+	options.ClosedCB = func(nc *nats.Conn) {
 		if a := c.dialer.last.Load(); a != nil {
-			a.fail(over, a.unseen())
+			a.fail(over, causeOf(nc.LastError()))
 		}
 		c.settle(&s.progress.closed)
 	}
@@ -144,13 +147,6 @@ func (c *client) settle(as *atomic.Int64) {
 	as.Add(1)
 	if c.storm.settled.Add(1) == int64(len(c.storm.clients)) {
 		close(c.storm.done)
-	}
-}
-
-func (c *client) end() {
-	c.dialer.abandon()
-	if nc := c.nc.Load(); nc != nil {
-		nc.Close()
 	}
 }
 

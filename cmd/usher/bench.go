@@ -8,14 +8,6 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
-
-	"usher/bench"
-)
-
-// What one process is asked to do at most.
-const (
-	maxBenchClients  = 1_000_000
-	maxBenchDuration = 24 * time.Hour
 )
 
 // exitInterrupted is what a shell makes of a program that Ctrl-C ended. Only
@@ -42,6 +34,22 @@ func benchCommand() *cli.Command {
 		Usage: "measure how clients come in, with a load on a live nats-server",
 		Subcommands: []*cli.Command{
 			{
+				Name: "connect", Usage: "connect at a steady rate",
+				UsageText: "usher bench connect [-s URL] [--token-file FILE] [--rate R] [--duration TIME]\n" +
+					"    [--clients N] [--hold TIME] [--json]",
+				Description: "Each connect is a whole one, from the dial to the server's PONG, with one try of 2 s.\n" +
+					"It begins when its time has come, whether or not those before it are done, and its\n" +
+					"latency counts from that time.\n\n" + benchExits,
+				Flags: flags(
+					&cli.Float64Flag{Name: "rate", Usage: "`R` connects a second; default: 100", Value: 100},
+					&cli.DurationFlag{Name: "duration", Usage: "`TIME` over which connects begin", Value: 10 * time.Second},
+					&cli.IntFlag{Name: "clients", Usage: "`N` connects in all, in place of --duration"},
+					&cli.DurationFlag{Name: "hold", Usage: "`TIME` that each connection stays open; default: none"},
+					&cli.IntFlag{Name: "max-in-flight", Usage: "`N` connections at most that are being made or held, more are counted as failed; default: 5000, or as many files as may be open"},
+				),
+				Action: benchConnect,
+			},
+			{
 				Name: "storm", Usage: "connect many clients at once, as after an outage",
 				UsageText: "usher bench storm [-s URL] [--token-file FILE] [--clients N] [--spread TIME]\n" +
 					"    [--duration TIME] [--json]",
@@ -57,42 +65,6 @@ func benchCommand() *cli.Command {
 			},
 		},
 	}
-}
-
-func benchStorm(c *cli.Context) error {
-	if err := arguments(c, 0); err != nil {
-		return err
-	}
-	cfg := bench.StormConfig{Clients: c.Int("clients"), Spread: c.Duration("spread"), Duration: c.Duration("duration"), Now: time.Now}
-	switch {
-	case cfg.Clients < 1 || cfg.Clients > maxBenchClients:
-		return usageError("", "--clients %d is not between 1 and %d", cfg.Clients, maxBenchClients)
-	case cfg.Duration <= 0 || cfg.Duration > maxBenchDuration:
-		return usageError("", "--duration %s is not between 1ns and %s", cfg.Duration, maxBenchDuration)
-	case cfg.Spread < 0 || cfg.Spread > cfg.Duration:
-		return usageError("the last clients would never begin", "--spread %s is not between 0 and --duration, %s", cfg.Spread, cfg.Duration)
-	}
-	if err := enoughFiles("--clients", cfg.Clients); err != nil {
-		return err
-	}
-	var err error
-	if cfg.Target, err = benchTarget(c); err != nil {
-		return err
-	}
-	s, err := bench.NewStorm(c.Context, cfg)
-	if err != nil {
-		return benchRefused(c, err)
-	}
-	stop := showProgress(c, func() string {
-		connected, closed, failed := s.Progress()
-		return fmt.Sprintf("%d of %d connected, %d gave up, %d attempts failed", connected, cfg.Clients, closed, failed)
-	})
-	r := s.Run(c.Context)
-	stop()
-	if err := printBench(c, stormReport(&r)); err != nil {
-		return err
-	}
-	return benchVerdict(r.Interrupted, r.Clients-r.Connected, r.Clients, r.Failures)
 }
 
 // showProgress shows a line that changes, if stderr is a terminal, until stop

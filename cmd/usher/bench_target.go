@@ -101,16 +101,3 @@ func benchRefused(c *cli.Context, err error) error {
 		return fmt.Errorf("--server: %w", err)
 	}
 }
-
-// spareFiles is what the process needs beside its connections.
-const spareFiles = 64
-
-// enoughFiles finds out beforehand whether so many connections can be open.
-func enoughFiles(flag string, connections int) error {
-	limit, ok := maxOpenFiles()
-	if need := uint64(connections) + spareFiles; ok && need > limit { //nolint:gosec // it is positive
-		return usageError(fmt.Sprintf("ulimit -n %d before it, or LimitNOFILE=%d in a unit of systemd", need, need),
-			"%s %d: this process may open %d files, and needs %d", flag, connections, limit, need)
-	}
-	return nil
-}

@@ -1,0 +1,133 @@
+package bench_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"usher/bench"
+	"usher/callouttest"
+)
+
+// connect runs n connects that all begin at once, as good as.
+func connect(ctx context.Context, t *testing.T, cfg bench.ConnectConfig) bench.ConnectResult {
+	t.Helper()
+	if cfg.Rate == 0 {
+		cfg.Rate = 1000
+	}
+	if cfg.MaxInFlight == 0 {
+		cfg.MaxInFlight = 100
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	c, err := bench.NewConnect(ctx, cfg)
+	callouttest.Must(t, err)
+	r := c.Run(ctx)
+	sum := r.Connected
+	for _, n := range r.Failures {
+		sum += n
+	}
+	if r.Attempts != sum {
+		t.Errorf("%d attempts, %d counted: %+v", r.Attempts, sum, r)
+	}
+	return r
+}
+
+// TestConnect: over either kind, with the tokens in turn. A refusal that comes
+// before a client has said all is lost, and only a reset; and on a machine that is
+// busy a connect may time out.
+func TestConnect(t *testing.T) {
+	t.Parallel()
+	srv := startUsher(t, callouttest.ServerConfig{})
+	for kind, url := range map[bench.Kind]string{bench.TCP: srv.URL(), bench.WebSocket: srv.WebSocketURL()} {
+		target := bench.Target{Servers: []string{url}, Tokens: []string{"publisher-key", "nobody-key", "consumer-key"}}
+		r := connect(t.Context(), t, bench.ConnectConfig{Target: target, Connects: 9, Rate: 100})
+		refused := r.Failures[bench.Authorization] + r.Failures[bench.Reset]
+		if r.Kind != kind || r.Attempts != 9 || r.Interrupted || r.Connected > 6 || refused > 3 || r.Connected+refused+r.Failures[bench.Timeout] != 9 {
+			t.Errorf("%s: %+v", url, r)
+		}
+		if slowest, ok := r.Took.At(1); ok != (r.Connected > 0) || ok && (slowest <= 0 || slowest > r.Elapsed) {
+			t.Errorf("%s: the slowest took %s of %s", url, slowest, r.Elapsed)
+		}
+		if (r.AchievedRate > 0) != (r.Connected > 0) || r.AchievedRate > r.Rate {
+			t.Errorf("%s: %g connects a second", url, r.AchievedRate)
+		}
+	}
+}
+
+// TestConnectNobody: nobody listens.
+func TestConnectNobody(t *testing.T) {
+	t.Parallel()
+	r := connect(t.Context(), t, bench.ConnectConfig{Target: bench.Target{Servers: nobody(t, "nats", "nats")}, Connects: 5})
+	if r.Attempts != 5 || r.Failures[bench.Refused] != 5 || r.AchievedRate != 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestConnectLate: what begins late is measured from when it should have begun.
+func TestConnectLate(t *testing.T) {
+	t.Parallel()
+	srv := startUsher(t, callouttest.ServerConfig{})
+	var clock callouttest.Clock
+	first := true
+	lost := func() time.Time { // an hour is lost after the start
+		now := clock.Now()
+		if first {
+			first = false
+			clock.Move(time.Hour)
+		}
+		return now
+	}
+	r := connect(t.Context(), t, bench.ConnectConfig{
+		Target: bench.Target{Servers: []string{srv.URL()}, Tokens: []string{"publisher-key"}}, Connects: 3, Now: lost,
+	})
+	if fastest, ok := r.Took.At(0); !ok || fastest < time.Hour-time.Second || r.BeginLag < time.Hour-time.Second {
+		t.Errorf("the fastest took %s: %+v", fastest, r)
+	}
+}
+
+// TestConnectHold: connections stay open until the end, which an interruption
+// brings about at once, and then they are closed.
+func TestConnectHold(t *testing.T) {
+	t.Parallel()
+	srv := startUsher(t, callouttest.ServerConfig{})
+	before := srv.Native().NumClients()
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	c, err := bench.NewConnect(ctx, bench.ConnectConfig{
+		Target: bench.Target{Servers: []string{srv.URL()}, Tokens: []string{"publisher-key"}},
+		Rate:   1000, Connects: 5, Hold: time.Hour, MaxInFlight: 5, Now: time.Now,
+	})
+	callouttest.Must(t, err)
+	done := make(chan bench.ConnectResult)
+	go func() { done <- c.Run(ctx) }()
+	callouttest.Eventually(t, "all are held", func() bool {
+		begun, connected, failed, inFlight := c.Progress()
+		return begun == 5 && connected == 5 && failed == 0 && inFlight == 5
+	})
+	interrupt()
+	if r := <-done; !r.Interrupted || r.Connected != 5 || r.Attempts != 5 {
+		t.Errorf("%+v", r)
+	}
+	callouttest.Eventually(t, "all are closed", func() bool { return srv.Native().NumClients() == before })
+}
+
+// TestConnectInterrupted: what an interruption ends is neither connected nor failed.
+func TestConnectInterrupted(t *testing.T) {
+	t.Parallel()
+	url, accepted := mute(t)
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	c, err := bench.NewConnect(ctx, bench.ConnectConfig{
+		Target: bench.Target{Servers: []string{url}}, Rate: 1000, Connects: 5, MaxInFlight: 5, Now: time.Now,
+	})
+	callouttest.Must(t, err)
+	done := make(chan bench.ConnectResult)
+	go func() { done <- c.Run(ctx) }()
+	<-accepted
+	interrupt()
+	if r := <-done; !r.Interrupted || r.Attempts != 0 {
+		t.Errorf("%+v", r)
+	}
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"usher/callouttest"
+)
+
+// benchServer starts a server with usher behind it.
+func benchServer(t *testing.T) *callouttest.Server {
+	t.Helper()
+	keys := callouttest.NewKeys(t)
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys})
+	callouttest.StartService(t, callouttest.ServiceConfig{
+		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys),
+		Directory: callouttest.Directory(callouttest.DirectoryText),
+	})
+	return srv
+}
+
+// tokenFile writes lines to a file and returns its path.
+func tokenFile(t *testing.T, lines ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "tokens")
+	callouttest.Must(t, os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o600))
+	return path
+}
+
+// keysOf returns the names in a JSON object, those of objects in it with a dot.
+func keysOf(t *testing.T, text string) []string {
+	t.Helper()
+	var object map[string]any
+	callouttest.Must(t, json.Unmarshal([]byte(text), &object))
+	var keys []string
+	for k, v := range object {
+		inner, ok := v.(map[string]any)
+		if !ok {
+			keys = append(keys, k)
+		}
+		for i := range inner {
+			keys = append(keys, k+"."+i)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// TestBenchJSON: scripts read these fields.
+func TestBenchJSON(t *testing.T) {
+	t.Parallel()
+	srv := benchServer(t)
+	failures := []string{"authorization", "local_limit", "other", "refused", "reset", "server_limit", "timeout", "tls"}
+	fields := func(own []string, failures ...string) []string {
+		for _, f := range failures {
+			own = append(own, "failures."+f)
+		}
+		slices.Sort(own)
+		return own
+	}
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{
+			[]string{"storm", "--clients", "3"},
+			fields([]string{
+				"kind", "clients", "connected", "closed_for_good", "interrupted", "elapsed_ms", "begin_lag_ms",
+				"failed_attempts", "failed_attempts_per_client",
+				"connected_ms.p50", "connected_ms.p90", "connected_ms.p99", "connected_ms.p100",
+				"client_ms.p50", "client_ms.p90", "client_ms.p99", "client_ms.max",
+			}, failures...),
+		},
+		{
+			[]string{"connect", "--clients", "3"},
+			fields([]string{
+				"kind", "rate", "achieved_rate", "attempts", "connected", "interrupted", "elapsed_ms", "begin_lag_ms",
+				"connect_ms.p50", "connect_ms.p90", "connect_ms.p99", "connect_ms.p999", "connect_ms.max",
+			}, append(failures, "max_in_flight")...),
+		},
+	} {
+		args := append([]string{"bench"}, c.args...)
+		code, stdout, stderr := usher(t, append(args, "-s", srv.URL(), "--token-file", tokenFile(t, "publisher-key"), "--json")...)
+		if code != exitOK || stderr != "" || strings.Count(stdout, "\n") != 1 {
+			t.Fatalf("%v: exit code %d\n%s%s", c.args, code, stdout, stderr)
+		}
+		if got := keysOf(t, stdout); !slices.Equal(got, c.want) {
+			t.Errorf("%v: it has\n%v, not\n%v", c.args, got, c.want)
+		}
+		if !strings.HasPrefix(stdout, `{"kind":"tcp",`) || !strings.Contains(stdout, `"connected":3,`) || strings.Contains(stdout, "null") {
+			t.Errorf("%v: %s", c.args, stdout)
+		}
+	}
+}
+
+// TestBench: the exit code, and what people read.
+func TestBench(t *testing.T) {
+	t.Parallel()
+	srv := benchServer(t)
+	nobody := "nats://127.0.0.1:1"
+	good, mixed := tokenFile(t, "publisher-key"), tokenFile(t, "publisher-key", "", "  nobody-key  ", "")
+	for name, c := range map[string]struct {
+		code int
+		args []string
+		says []string
+	}{
+		"storm":                  {exitOK, []string{"storm", "--clients", "4", "-s", srv.URL(), "--token-file", good}, []string{"clients ", "4, tcp", "closed for good", "of all clients connected"}},
+		"storm over websocket":   {exitOK, []string{"storm", "--clients", "4", "-s", srv.WebSocketURL(), "--token-file", good}, []string{"4, websocket"}},
+		"a kind makes the URL":   {exitOK, []string{"storm", "--clients", "4", "--kind", "websocket", "-s", strings.TrimPrefix(srv.WebSocketURL(), "ws://"), "--token-file", good}, []string{"4, websocket"}},
+		"nobody":                 {exitRuntime, []string{"storm", "--clients", "4", "-s", nobody, "--duration", "100ms"}, []string{"refused 4", "never", "error: 4 of 4 did not connect", "hint: is nats-server running"}},
+		"connect":                {exitOK, []string{"connect", "--clients", "4", "-s", srv.URL(), "--token-file", good}, []string{"4 in ", "of 100 asked for", "99.9%"}},
+		"connect for a time":     {exitOK, []string{"connect", "--duration", "50ms", "-s", srv.URL(), "--token-file", good}, []string{"5 in "}},
+		"connect with user":      {exitOK, []string{"connect", "--clients", "4", "-s", srv.URL(), "--token-file", good, "--user", "project=shop"}, nil},
+		"connect as a stranger":  {exitRuntime, []string{"connect", "--clients", "4", "-s", srv.URL()}, []string{"authorization 4", "hint: usher's log and audit say why"}},
+		"tokens in turn":         {exitRuntime, []string{"connect", "--clients", "4", "-s", srv.URL(), "--token-file", mixed}, []string{"authorization 2", "2 of 4 did not connect"}},
+		"several servers":        {exitOK, []string{"connect", "--clients", "4", "-s", nobody + ", " + srv.URL(), "--token-file", good}, nil},
+		"no more than in flight": {exitOK, []string{"connect", "--clients", "2", "--hold", "1ms", "--max-in-flight", "2", "-s", srv.URL(), "--token-file", good}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			code, stdout, stderr := usher(t, append([]string{"bench"}, c.args...)...)
+			if code != c.code || (code == exitOK) != (stderr == "") {
+				t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+			}
+			for _, text := range c.says {
+				if !strings.Contains(stdout+stderr, text) {
+					t.Errorf("does not say %q:\n%s%s", text, stdout, stderr)
+				}
+			}
+		})
+	}
+}
+
+// TestBenchInterrupted: what was measured is printed, and the exit code says that
+// it is not all.
+func TestBenchInterrupted(t *testing.T) {
+	t.Parallel()
+	for _, verb := range []string{"storm", "connect"} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		callouttest.Must(t, err)
+		ctx, interrupt := context.WithCancel(t.Context())
+		go func() { // it takes one connection, and never says a word
+			if conn, err := l.Accept(); err == nil {
+				defer conn.Close() //nolint:errcheck // the end of the test
+			}
+			interrupt()
+		}()
+		var stdout, stderr bytes.Buffer
+		code := run(ctx, []string{"usher", "bench", verb, "--clients", "1", "--json", "-s", "nats://" + l.Addr().String()}, &stdout, &stderr)
+		if code != exitInterrupted || !strings.Contains(stdout.String(), `"interrupted":true`) || !strings.Contains(stderr.String(), "error: interrupted") {
+			t.Errorf("%s: exit code %d\n%s%s", verb, code, stdout.String(), stderr.String())
+		}
+		interrupt()
+		l.Close() //nolint:errcheck // the end of the test
+	}
+}
+
+// TestBenchTokens: one on each line, and what else a file may hold.
+func TestBenchTokens(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"one":                                "one",
+		"one\n":                              "one",
+		"\r\n one \r\n\r\ntwo\r\n":           "one two",
+		"":                                   "error: there is no token in it",
+		" \n\n":                              "error: there is no token in it",
+		"one\n" + strings.Repeat("x", 1<<20): "error: line 2 is too long for a token",
+	} {
+		tokens, err := readTokens(strings.NewReader(text), "-")
+		got := strings.Join(tokens, " ")
+		if err != nil {
+			got = "error: " + err.Error()
+		}
+		if got != want {
+			t.Errorf("%.20q: %q, not %q", text, got, want)
+		}
+	}
+}
+
+// TestBenchProgress: the line is renewed, and gone at the end.
+func TestBenchProgress(t *testing.T) {
+	t.Parallel()
+	var out callouttest.Buffer
+	stop := follow(&out, time.NewTicker(time.Millisecond), func() string { return "7 of 9" })
+	callouttest.Eventually(t, "it is renewed", func() bool { return strings.Count(out.String(), "\r\x1b[K7 of 9") > 1 })
+	stop()
+	if !strings.HasSuffix(out.String(), "\r\x1b[K") {
+		t.Errorf("at the end: %q", out.String())
+	}
+}

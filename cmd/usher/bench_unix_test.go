@@ -1,0 +1,46 @@
+//go:build unix
+
+package main
+
+import (
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"usher/callouttest"
+)
+
+// TestBenchSignals: Ctrl-C and SIGTERM end it early.
+func TestBenchSignals(t *testing.T) {
+	t.Parallel()
+	for _, s := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		callouttest.Must(t, err)
+		p := start(t, "usher", "bench", "storm", "--clients", "1", "-s", "nats://"+l.Addr().String())
+		conn, err := l.Accept()
+		callouttest.Must(t, err)
+		p.signal(t, s)
+		if code := p.wait(t); code != exitInterrupted || !strings.Contains(p.stdout.String(), "failed attempts  0") {
+			t.Errorf("%s: exit code %d\n%s%s", s, code, p.stdout.String(), p.stderr.String())
+		}
+		conn.Close() //nolint:errcheck // the end of the test
+		l.Close()    //nolint:errcheck // the end of the test
+	}
+}
+
+// TestBenchFiles: a load that this process cannot make is not begun.
+func TestBenchFiles(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"storm --clients 100":         "error: --clients 100: this process may open 150 files, and needs 164",
+		"connect --max-in-flight 100": "error: --max-in-flight 100: this process may open 150 files, and needs 164",
+		"connect --hold 1s":           "more than --max-in-flight, 86",
+	} {
+		p := start(t, "sh", "-c", "ulimit -n 150; exec usher bench "+args)
+		if code := p.wait(t); code != exitUsage || !strings.Contains(p.stderr.String(), want) || !strings.Contains(p.stderr.String(), "usher: hint: ") {
+			t.Errorf("%s: exit code %d\n%s", args, code, p.stderr.String())
+		}
+	}
+}
