@@ -11,6 +11,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
+
+	"usher/callout/admission"
 )
 
 // serviceName is the name in nats micro list, the queue group, and the name of
@@ -33,13 +35,19 @@ type conn struct {
 	placed    chan struct{}         // closed once misplaced says something
 	placing   sync.Once
 	stands    atomic.Bool // the server has confirmed all that was sent since it connected
+	queue     *admission.Queue[*job]
+	window    *window
 }
 
 // connect makes connection i of the service. It survives whatever the server
 // does: an authorization error must not close it for good, as it would by
 // default after two in a row, and neither must a server that is not there yet.
 func (s *Service) connect(i int) (*conn, error) {
-	c := &conn{placed: make(chan struct{})}
+	c := &conn{placed: make(chan struct{}), window: newWindow()}
+	c.queue = admission.NewQueue[*job](admission.Config{
+		Limit: share(s.cfg.Queue, s.cfg.Connections), Age: s.cfg.Budget, Order: s.cfg.Order,
+		Ahead: c.window.Delay, Now: s.cfg.Now,
+	})
 	c.misplaced.Store(&errUnchecked)
 	log := s.cfg.Log.With(slog.Int("connection", i))
 	opts := append([]nats.Option{
@@ -57,6 +65,7 @@ func (s *Service) connect(i int) (*conn, error) {
 		nats.ReconnectHandler(func(nc *nats.Conn) { c.connected(log, nc, s.cfg.Account, "reconnected") }),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			c.stands.Store(false)
+			c.window.lose()
 			disconnected(log, err)
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { c.failed(log, err) }),
@@ -81,9 +90,31 @@ func (s *Service) connect(i int) (*conn, error) {
 		nc.Close()
 		return nil, fmt.Errorf("subscribe: %w", err)
 	}
+	for range share(s.cfg.Workers, s.cfg.Connections) {
+		s.workers.Go(func() { s.work(c) })
+	}
+	s.workers.Go(func() { s.confirmAnswers(c) })
 	// The handler for the first connection may have run before the subscription was made.
 	c.confirm(nc)
 	return c, nil
+}
+
+// share returns what each of n gets of all, rounded up.
+func share(all, n int) int { return (all + n - 1) / n }
+
+// confirmAnswers asks the server how far it has come with the answers, as soon
+// as there are some, until the service has stopped. A connection works through
+// what it is sent in order, so that a PONG says that it is through.
+func (s *Service) confirmAnswers(c *conn) {
+	for {
+		ticket, ok := c.window.ask(s.stop)
+		if !ok {
+			return
+		}
+		start := time.Now()
+		_ = c.nc.FlushTimeout(confirmTimeout) // a connection that is lost has been lost to the window too
+		c.window.confirm(ticket, time.Since(start))
+	}
 }
 
 // leave leaves the queue group; what the server has sent already still comes.

@@ -23,6 +23,8 @@ type job struct {
 	arrival time.Time
 	waited  time.Duration
 	attempt admission.Attempt
+	since   time.Time // when its client had come, at the latest
+	room    bool      // it holds a place in the window of its connection
 }
 
 // enqueue takes a request off the subscription's goroutine. It never waits: a
@@ -31,7 +33,7 @@ func (s *Service) enqueue(req micro.Request, c *conn) {
 	j := &job{micro: req, conn: c, arrival: s.cfg.Now()}
 	s.pending.Add(1)
 	s.cfg.Metrics.Taken()
-	if !s.queue.Add(j) {
+	if !c.queue.Add(j) {
 		s.shed(j, CodeQueueFull, "more requests are waiting than the queue takes")
 		s.finished()
 	}
@@ -42,43 +44,49 @@ func (s *Service) finished() {
 	s.pending.Add(-1)
 }
 
-// work is one worker: it has turns until the service has stopped.
-func (s *Service) work() {
-	for {
-		turn, ok := s.queue.Take()
-		for ok && turn.State == admission.Fresh {
-			j := turn.Value
-			source, wanted := s.look(j)
-			if !wanted {
-				s.finished()
-				break
-			}
-			turn = s.queue.Exchange(source, j, j.arrival)
-		}
-		switch {
-		case !ok:
+// work is one worker of a connection: it has turns until the service has stopped.
+// It takes none before there is room for an answer.
+func (s *Service) work(c *conn) {
+	for c.window.enter() {
+		j, ok := s.next(c)
+		if !ok {
 			return
-		case turn.State != admission.Fresh:
-			s.serve(turn)
 		}
+		s.process(j)
 	}
 }
 
-func (s *Service) serve(turn admission.Turn[*job]) {
-	j := turn.Value
+// next returns the next request to decide. Those that are not wanted, or have to
+// be shed, it ends itself.
+func (s *Service) next(c *conn) (*job, bool) {
+	turn, ok := c.queue.Take()
+	for ok {
+		j := turn.Value
+		switch turn.State {
+		case admission.Fresh:
+			if source, wanted := s.look(j); wanted {
+				turn = c.queue.Exchange(source, j, j.arrival, j.since)
+				continue
+			}
+		case admission.Next:
+			s.age(j)
+			return j, true
+		case admission.Late:
+			s.age(j)
+			s.shed(j, CodeTooLate, "waited "+j.waited.Round(time.Millisecond).String()+" in the queue")
+		case admission.Full:
+			s.age(j)
+			s.shed(j, CodeQueueFull, "more requests are waiting than the queue takes, most of them from this host")
+		}
+		s.finished()
+		turn, ok = c.queue.Take()
+	}
+	return nil, false
+}
+
+func (s *Service) age(j *job) {
 	j.waited = s.cfg.Now().Sub(j.arrival)
 	s.cfg.Metrics.QueueAge(j.waited)
-	switch turn.State {
-	case admission.Late:
-		s.shed(j, CodeTooLate, "waited "+j.waited.Round(time.Millisecond).String()+" in the queue")
-		s.finished()
-	case admission.Full:
-		s.shed(j, CodeQueueFull, "more requests are waiting than the queue takes, most of them from this host")
-		s.finished()
-	case admission.Next:
-		s.process(j)
-	case admission.Fresh: // is looked at, not served
-	}
 }
 
 // look sees who asks, which costs little, and names the source. It reports
@@ -120,6 +128,7 @@ func (s *Service) admit(j *job) (source string, ok bool) {
 	source = admission.HostSource(c.ClientInformation.Host)
 	credential := CredentialOf(c)
 	j.attempt = s.failures.Attempt(source, credential.Token())
+	j.since = s.ages.Since(c.Server.ID, c.ClientInformation.ID, j.arrival)
 	if s.failures.CredentialSpent(j.attempt) {
 		j.decision.set(Shed, CodeFailing, "this credential fails too often")
 		return source, false
@@ -129,11 +138,14 @@ func (s *Service) admit(j *job) (source string, ok bool) {
 
 // process decides one request within its budget and sends the answer.
 func (s *Service) process(j *job) {
+	j.room = true
 	s.cfg.Metrics.Begin()
 	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Budget-j.waited)
 	var rest tokens.Chain
 	s.guarded(j, func() { rest = s.judge(ctx, j) })
 	if len(rest) > 0 {
+		j.conn.window.leave() // others go on meanwhile
+		j.room = false
 		s.wait(ctx, cancel, j, rest)
 		return
 	}
@@ -164,17 +176,33 @@ func (s *Service) wait(ctx context.Context, cancel context.CancelFunc, j *job, r
 // end sends the answer of a request, if there is one, and writes down what
 // became of it.
 func (s *Service) end(j *job) {
-	if j.answer != nil {
-		if err := j.micro.Respond(j.answer); err != nil {
-			j.decision.set(Unavailable, CodeReply, err.Error())
-		}
-	}
+	s.respond(j)
 	if j.decision.Outcome == Denied {
 		s.failures.Failed(j.attempt)
 	}
 	s.record(j)
 	s.cfg.Metrics.End()
 	s.finished()
+}
+
+// respond sends the answer, if there is one, and gives back the room if there
+// is none.
+func (s *Service) respond(j *job) {
+	w := j.conn.window
+	if j.answer != nil {
+		err := j.micro.Respond(j.answer)
+		if err == nil {
+			if !j.room {
+				w.intrude()
+			}
+			w.answer()
+			return
+		}
+		j.decision.set(Unavailable, CodeReply, err.Error())
+	}
+	if j.room {
+		w.leave()
+	}
 }
 
 // guarded does one step of a request and turns a panic, from wherever, into

@@ -17,8 +17,8 @@ type Service struct {
 	cfg      Config
 	log      *decisionLog
 	shedding *shedding
-	queue    *admission.Queue[*job]
 	failures *admission.Failures
+	ages     *admission.Ages
 	places   map[string]chan struct{} // for requests that wait, by slow verifier
 	stop     chan struct{}
 	conns    []*conn
@@ -41,8 +41,8 @@ func New(cfg Config) (*Service, error) {
 		cfg:      cfg,
 		log:      newDecisionLog(cfg.Log),
 		shedding: newShedding(cfg.Log, cfg.Now),
-		queue:    admission.NewQueue[*job](admission.Config{Limit: cfg.Queue, Age: cfg.Budget, Order: cfg.Order, Now: cfg.Now}),
 		failures: admission.NewFailures(cfg.Failures),
+		ages:     admission.NewAges(),
 		places:   map[string]chan struct{}{},
 		stop:     make(chan struct{}),
 	}
@@ -56,9 +56,6 @@ func New(cfg Config) (*Service, error) {
 // Start connects and subscribes. A server that cannot be reached is no error:
 // the connections go on trying for ever, and Ready says when they are there.
 func (s *Service) Start() error {
-	for range s.cfg.Workers {
-		s.workers.Go(s.work)
-	}
 	for i := range s.cfg.Connections {
 		c, err := s.connect(i)
 		if err != nil {
@@ -163,7 +160,11 @@ func (s *Service) abandon() error {
 		c.nc.Close()
 	}
 	close(s.stop)
-	left := s.queue.Close() // was never answered, and nobody works on it any more
+	left := 0 // was never answered, and nobody works on it any more
+	for _, c := range s.conns {
+		left += c.queue.Close()
+		c.window.close()
+	}
 	stopped := make(chan struct{})
 	go func() {
 		s.workers.Wait()

@@ -41,14 +41,14 @@ func BenchmarkQueue(b *testing.B) {
 			q := NewQueue[int](Config{Limit: limit, Age: time.Hour, Order: Adaptive, Now: time.Now})
 			n := 0
 			for ; n < bb.waiting; n++ {
-				q.put(bb.source(n), waiting[int]{n, time.Now()})
+				q.put(bb.source(n), waiting[int]{value: n, arrival: time.Now()})
 			}
 			request := func() {
 				n++
 				q.Add(n)
 				turn, _ := q.Take()
 				for turn.State == Fresh {
-					turn = q.Exchange(bb.source(turn.Value), turn.Value, time.Now())
+					turn = q.Exchange(bb.source(turn.Value), turn.Value, time.Now(), time.Now())
 				}
 			}
 			channel := make(chan int, limit)

@@ -14,22 +14,29 @@ type Order string
 const (
 	OldestFirst Order = "oldest_first"
 	NewestFirst Order = "newest_first"
-	// Adaptive takes the oldest first until the oldest has waited for a third of
-	// the limit, and then the newest: its client has the most patience left.
+	// Adaptive takes the oldest first, and under pressure the newest: its client
+	// has the most patience left.
 	Adaptive Order = "adaptive"
 )
 
 // Orders lists the orders.
 func Orders() []Order { return []Order{Adaptive, OldestFirst, NewestFirst} }
 
-// patience is the share of the limit that Adaptive lets the oldest wait.
-const patience = 3
+// calm is the share of the age that the oldest of a source may reach. Above that,
+// the source is under pressure.
+const calm = 3
 
-// Config describes a Queue. All fields are needed.
+// aheadShare is the share of the age that may be taken for the way ahead: if that
+// seems to take all of it, some have to go there still, or nobody finds out when
+// it is over.
+const aheadShare = 2
+
+// Config describes a Queue. All fields but Ahead are needed.
 type Config struct {
 	Limit int           // how many may wait
-	Age   time.Duration // how long one may wait
+	Age   time.Duration // how old one may be when it is through, the way ahead included
 	Order Order
+	Ahead func() time.Duration // how long the way ahead takes, once it was one's turn; nil: no time
 	Now   func() time.Time
 }
 
@@ -60,6 +67,7 @@ type Queue[T any] struct {
 type waiting[T any] struct {
 	value   T
 	arrival time.Time
+	since   time.Time // when it began to wait somewhere, at the latest; zero: at arrival
 }
 
 // State is in what way something leaves the queue.
@@ -94,7 +102,7 @@ func (q *Queue[T]) Add(value T) bool {
 	if q.closed || q.fresh.Len() >= q.cfg.Limit {
 		return false
 	}
-	q.fresh.PushBack(waiting[T]{value, q.cfg.Now()})
+	q.fresh.PushBack(waiting[T]{value: value, arrival: q.cfg.Now()})
 	q.came.Signal()
 	return true
 }
@@ -113,11 +121,13 @@ func (q *Queue[T]) Take() (Turn[T], bool) {
 }
 
 // Exchange puts value, which was Fresh and arrived at arrival, into the queue of
-// its source, and returns the next turn: its own, if nothing else waits.
-func (q *Queue[T]) Exchange(name string, value T, arrival time.Time) Turn[T] {
+// its source, and returns the next turn: its own, if nothing else waits. since is
+// when whoever sent it had begun to wait, as far as that is known; it counts
+// under pressure only, because some are slow to ask and patient after that.
+func (q *Queue[T]) Exchange(name string, value T, arrival, since time.Time) Turn[T] {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.put(name, waiting[T]{value, arrival})
+	q.put(name, waiting[T]{value, arrival, since})
 	return q.next()
 }
 
@@ -157,35 +167,48 @@ func (q *Queue[T]) put(name string, w waiting[T]) {
 // somebody has looked, nobody knows whose turn it is. If more are sorted than may
 // wait, who has the most pays, so those who wait with less do not.
 func (q *Queue[T]) next() Turn[T] {
-	now := q.cfg.Now()
+	// Whatever has its turn now is through then.
+	through := q.cfg.Now()
+	if q.cfg.Ahead != nil {
+		through = through.Add(min(q.cfg.Ahead(), q.cfg.Age/aheadShare))
+	}
 	switch {
 	case q.sorted > q.cfg.Limit:
-		return q.turn(q.leave(q.crowd.most(), false), Full, now)
+		w := q.leave(q.crowd.most(), false)
+		return Turn[T]{w.value, q.late(w.arrival, through, Full)}
 	case q.fresh.Len() > 0 && (q.sorted == 0 || q.looked < looks):
 		q.looked++
-		return q.turn(q.fresh.PopFront(), Fresh, now)
+		w := q.fresh.PopFront()
+		return Turn[T]{w.value, q.late(w.arrival, through, Fresh)}
 	default:
 		q.looked = 0
 		s := q.turns.first()
 		q.turns.remove(s)
 		q.turns.push(s)
-		return q.turn(q.leave(s, q.newest(s, now)), Next, now)
+		return q.pick(s, through)
 	}
 }
 
-func (q *Queue[T]) turn(w waiting[T], s State, now time.Time) Turn[T] {
-	if now.Sub(w.arrival) >= q.cfg.Age {
-		s = Late
+// late returns what becomes of something that waits since then: it is Late if it
+// will be too old, and otherwise what it is.
+func (q *Queue[T]) late(since, through time.Time, otherwise State) State {
+	if through.Sub(since) >= q.cfg.Age {
+		return Late
 	}
-	return Turn[T]{w.value, s}
+	return otherwise
 }
 
-// newest reports whether the newest of s is next, and not the oldest. What is
-// late leaves first, whatever the order.
-func (q *Queue[T]) newest(s *source[T], now time.Time) bool {
-	waited := now.Sub(s.waiting.Front().arrival)
-	return waited < q.cfg.Age &&
-		(q.cfg.Order == NewestFirst || q.cfg.Order == Adaptive && waited >= q.cfg.Age/patience)
+// pick gives s a turn. What is late leaves first, whatever the order.
+func (q *Queue[T]) pick(s *source[T], through time.Time) Turn[T] {
+	age := through.Sub(s.waiting.Front().arrival)
+	pressure := age >= q.cfg.Age/calm
+	newest := age < q.cfg.Age && (q.cfg.Order == NewestFirst || q.cfg.Order == Adaptive && pressure)
+	w := q.leave(s, newest)
+	since := w.arrival
+	if pressure && !w.since.IsZero() {
+		since = w.since
+	}
+	return Turn[T]{w.value, q.late(since, through, Next)}
 }
 
 // leave takes the newest or the oldest out of s, which is forgotten with the

@@ -37,7 +37,7 @@ func newLine(t *testing.T, limit int, order Order) *line {
 // arrive lets values arrive that somebody has looked at already.
 func (l *line) arrive(values ...string) {
 	for _, v := range values {
-		l.put(v[:1], waiting[string]{v, l.clock.Now()})
+		l.put(v[:1], waiting[string]{value: v, arrival: l.clock.Now()})
 	}
 }
 
@@ -149,15 +149,15 @@ func TestFresh(t *testing.T) {
 		}
 	}
 	l.expect(Fresh, "b1")
-	if turn := l.Exchange("b", "b1", l.clock.Now()); turn != (Turn[string]{"a2", Fresh}) {
+	if turn := l.Exchange("b", "b1", l.clock.Now(), l.clock.Now()); turn != (Turn[string]{"a2", Fresh}) {
 		t.Errorf("%+v", turn)
 	}
-	if turn := l.Exchange("a", "a2", l.clock.Now()); turn != (Turn[string]{"a1", Next}) {
+	if turn := l.Exchange("a", "a2", l.clock.Now(), l.clock.Now()); turn != (Turn[string]{"a1", Next}) {
 		t.Errorf("%+v", turn)
 	}
 	l.expect(Next, "b1", "a2")
 	l.expectEmpty()
-	if turn := l.Exchange("c", "c1", l.clock.Now()); turn != (Turn[string]{"c1", Next}) {
+	if turn := l.Exchange("c", "c1", l.clock.Now(), l.clock.Now()); turn != (Turn[string]{"c1", Next}) {
 		t.Errorf("what comes alone has the next turn itself: %+v", turn)
 	}
 	l.expectEmpty()
@@ -176,7 +176,7 @@ func TestTurnsWhileMoreComes(t *testing.T) {
 			count[Fresh]++
 			l.Add(fmt.Sprint("a", n))
 			n++
-			turn = l.Exchange("a", turn.Value, l.clock.Now())
+			turn = l.Exchange("a", turn.Value, l.clock.Now(), l.clock.Now())
 		}
 		count[turn.State]++
 	}
@@ -209,8 +209,8 @@ func TestLate(t *testing.T) {
 func TestLateOutOfOrder(t *testing.T) {
 	l := newLine(t, 10, NewestFirst)
 	start := l.clock.Now()
-	l.put("a", waiting[string]{"a2", start.Add(1)})
-	l.put("a", waiting[string]{"a1", start})
+	l.put("a", waiting[string]{value: "a2", arrival: start.Add(1)})
+	l.put("a", waiting[string]{value: "a1", arrival: start})
 	l.clock.move(age)
 	l.expect(Late, "a1")
 	l.expect(Next, "a2")
@@ -269,7 +269,7 @@ func TestFullAfterMany(t *testing.T) {
 	const limit = 100
 	l := newLine(t, limit, OldestFirst)
 	for i := range limit {
-		l.put(strconv.Itoa(i), waiting[string]{"v", l.clock.Now()})
+		l.put(strconv.Itoa(i), waiting[string]{value: "v", arrival: l.clock.Now()})
 	}
 	for range limit {
 		l.Take()
@@ -314,7 +314,7 @@ func TestClose(t *testing.T) {
 		t.Error("a turn after the end")
 	}
 	// Who is looking gets a turn for what it hands back.
-	if turn := l.Exchange("a", "a2", l.clock.Now()); turn != (Turn[string]{"a1", Next}) || l.Held() != 2 {
+	if turn := l.Exchange("a", "a2", l.clock.Now(), l.clock.Now()); turn != (Turn[string]{"a1", Next}) || l.Held() != 2 {
 		t.Errorf("%+v, %d are held", turn, l.Held())
 	}
 }
@@ -328,12 +328,12 @@ func TestSourcesAreForgotten(t *testing.T) {
 		name := strconv.Itoa(i)
 		switch {
 		case i < limit, i%10 == 0:
-			l.put(name, waiting[string]{name, l.clock.Now()})
+			l.put(name, waiting[string]{value: name, arrival: l.clock.Now()})
 		case i%10 == 5:
 			turn, _ := l.Take()
 			count[turn.State]++
 		default:
-			count[l.Exchange(name, name, l.clock.Now()).State]++
+			count[l.Exchange(name, name, l.clock.Now(), l.clock.Now()).State]++
 		}
 	}
 	if count[Full] < 100_000 || count[Next] < 100_000 {
@@ -377,7 +377,7 @@ func TestConcurrency(t *testing.T) {
 							if turn.Value%7 == 0 { // not wanted
 								break
 							}
-							turn = q.Exchange(strconv.Itoa(turn.Value%13), turn.Value, time.Now())
+							turn = q.Exchange(strconv.Itoa(turn.Value%13), turn.Value, time.Now(), time.Now())
 						}
 						if !ok {
 							return
@@ -458,7 +458,7 @@ type model struct {
 }
 
 func (m *model) add() {
-	w := waiting[int]{m.next, m.cfg.Now()}
+	w := waiting[int]{value: m.next, arrival: m.cfg.Now()}
 	m.next++
 	if ok := m.q.Add(w.value); ok != (len(m.fresh) < m.cfg.Limit) {
 		m.t.Fatalf("Add is %v with %d of %d", ok, len(m.fresh), m.cfg.Limit)
@@ -490,7 +490,7 @@ func (m *model) exchange(source string) {
 		m.turns = append(m.turns, source)
 	}
 	m.sources[source] = append(m.sources[source], w)
-	m.expect(m.q.Exchange(source, w.value, w.arrival))
+	m.expect(m.q.Exchange(source, w.value, w.arrival, w.arrival))
 }
 
 func (m *model) sorted() (n int) {

@@ -1,0 +1,148 @@
+package callout
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A server works through the answers of one connection one after the other, at
+// two signatures each, while it is busy with the clients. What it has not got to
+// yet waits in its buffers, where nothing can be shed any more: answers pile up
+// until all of them come too late. So only as many are on their way as the
+// server gets through in a moment; the rest waits here.
+const (
+	// moment is how long an answer may take at the server.
+	moment = 300 * time.Millisecond
+	// leastWindow is enough for a server to be busy with whenever it comes to look.
+	leastWindow = 64
+	mostWindow  = 4096
+)
+
+// window counts the answers of one connection that are on their way, or may
+// come to be, and the server has not confirmed. How many there may be follows
+// from how fast the server has confirmed the last ones.
+type window struct {
+	mu       sync.Mutex
+	room     sync.Cond
+	limit    int
+	taken    int // by requests that are worked on, and by answers
+	answered int // of taken: answers since the server was asked last
+	asked    int // of taken: answers that the server was asked to confirm
+	lost     int // times the connection was lost
+	sent     chan struct{}
+	closed   bool
+	delay    atomic.Int64 // nanoseconds from an answer until the server was through with it, last time
+}
+
+// Delay returns how long an answer takes now until the server is through with it.
+func (w *window) Delay() time.Duration { return time.Duration(w.delay.Load()) }
+
+func newWindow() *window {
+	w := &window{limit: leastWindow, sent: make(chan struct{}, 1)}
+	w.room.L = &w.mu
+	return w
+}
+
+// enter waits until there is room for one more. It returns false if the window
+// was closed.
+func (w *window) enter() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.taken >= w.limit && !w.closed {
+		w.room.Wait()
+	}
+	w.taken++
+	return !w.closed
+}
+
+// leave ends what enter began, without an answer.
+func (w *window) leave() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.taken--
+	w.room.Signal()
+}
+
+// answer ends what enter began: an answer has been sent.
+func (w *window) answer() {
+	w.mu.Lock()
+	w.answered++
+	w.mu.Unlock()
+	select {
+	case w.sent <- struct{}{}:
+	default: // whoever confirms has heard already
+	}
+}
+
+// intrude takes a place for an answer that had to wait elsewhere, room or not.
+func (w *window) intrude() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.taken++
+}
+
+// ask waits for answers and then returns, as a ticket for confirm, how often the
+// connection was lost so far. It returns false once stop is closed.
+func (w *window) ask(stop <-chan struct{}) (ticket int, ok bool) {
+	select {
+	case <-w.sent:
+	case <-stop:
+		return 0, false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked, w.answered = w.answered, 0
+	return w.lost, true
+}
+
+// confirm makes room: the server has got through the answers that were sent
+// before ask, and whatever came before them, in time took.
+func (w *window) confirm(ticket int, took time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if ticket != w.lost {
+		return
+	}
+	w.delay.Store(int64(took))
+	w.limit = nextLimit(w.limit, w.asked, took)
+	w.taken -= w.asked
+	w.asked = 0
+	w.room.Broadcast()
+}
+
+// lose makes room for all answers: the connection that they went by is gone.
+func (w *window) lose() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lost++
+	w.taken -= w.asked + w.answered
+	w.asked, w.answered = 0, 0
+	w.limit = leastWindow
+	w.room.Broadcast()
+}
+
+// nextLimit returns how many answers the server gets through in a moment, going
+// by the last n. It falls at once, and grows by half.
+func nextLimit(limit, n int, took time.Duration) int {
+	reached := mostWindow
+	if took > 0 {
+		reached = int(min(float64(mostWindow), float64(n)*float64(moment)/float64(took)))
+	}
+	return max(leastWindow, min(reached, limit+limit/2))
+}
+
+// close lets everybody through who waits to enter.
+func (w *window) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+	w.room.Broadcast()
+}
+
+// size returns how many answers may be on their way, and how many are.
+func (w *window) size() (limit, taken int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.limit, w.taken
+}
