@@ -1,56 +1,12 @@
 package bench
 
 import (
-	"context"
 	"net"
 	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go" //nolint:depguard // this room is a client of nats-server
 )
-
-// course is what all clients of one run share.
-type course struct {
-	target Target
-	now    func() time.Time
-	over   func() bool // what happens now is not measured any more
-	dial   func(network, address string) (net.Conn, error)
-	watch  func(end func()) (release func() bool) // calls end when the run ends
-}
-
-func newCourse(ctx context.Context, t Target, now func() time.Time) *course {
-	c := &course{target: t, now: now}
-	c.over = func() bool { return ctx.Err() != nil }
-	c.watch = func(end func()) func() bool { return context.AfterFunc(ctx, end) }
-	c.dial = func(network, address string) (net.Conn, error) { return c.reach(ctx, network, address) }
-	return c
-}
-
-// reach dials as nats.go does by default: the addresses of the host one after
-// the other, which share the time. It reaches none that the target forbids,
-// whatever a name has come to mean since the target was looked at.
-func (c *course) reach(ctx context.Context, network, address string) (conn net.Conn, err error) {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, err
-	}
-	ips := []string{host}
-	if net.ParseIP(host) == nil {
-		if ips, err = net.DefaultResolver.LookupHost(ctx, host); err != nil {
-			return nil, err
-		}
-	}
-	dialer := net.Dialer{Timeout: wait / time.Duration(len(ips))}
-	for _, ip := range ips {
-		if err = c.target.allow(ip); err != nil {
-			return nil, err
-		}
-		if conn, err = dialer.DialContext(ctx, network, net.JoinHostPort(ip, port)); err == nil {
-			return conn, nil
-		}
-	}
-	return nil, err
-}
 
 // dialer makes the connections of one client, and sees how each attempt ends:
 // nats.go tells nobody of an attempt that fails after the dial while it

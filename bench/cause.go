@@ -19,17 +19,45 @@ type Cause int
 
 // The causes. Each failed attempt has one.
 const (
-	Timeout       Cause = iota // no answer in time: the server, or who it asks, is silent
-	Authorization              // the server said no, or got no answer in its own time
-	Refused                    // nobody listens there
-	Reset                      // the server ended the connection without a word
-	TLS                        // no agreement on TLS
-	ServerLimit                // the server or the account takes no more connections
-	LocalLimit                 // this machine has no file, port or memory left for one more
-	MaxInFlight                // not begun: too many were under way
+	Timeout Cause = iota
+	Authorization
+	Refused
+	Reset
+	TLS
+	ServerLimit
+	LocalLimit
+	MaxInFlight
 	Other
 	causes int = iota
 )
+
+// about says of each cause what it is called, and what it means.
+func (c Cause) about() (name, meaning string) {
+	table := [causes][2]string{
+		Timeout:       {"timeout", "no answer in time: the server, or who it asks, is silent"},
+		Authorization: {"authorization", "the server said no, or got no answer in its own time"},
+		Refused:       {"refused", "nobody listens there"},
+		Reset:         {"reset", "the server ended the connection without a word"},
+		TLS:           {"tls", "no agreement on TLS, such as an unknown authority"},
+		ServerLimit:   {"server_limit", "the server or the account takes no more connections"},
+		LocalLimit:    {"local_limit", "this machine has no file, port or memory left"},
+		MaxInFlight:   {"max_in_flight", "not begun: too many were under way"},
+		Other:         {"other", "anything else"},
+	}
+	return table[c][0], table[c][1]
+}
+
+// String returns the cause's name, such as "server_limit".
+func (c Cause) String() string {
+	name, _ := c.about()
+	return name
+}
+
+// Meaning says in a few words what happened.
+func (c Cause) Meaning() string {
+	_, meaning := c.about()
+	return meaning
+}
 
 // Causes returns all of them.
 func Causes() []Cause {
@@ -38,13 +66,6 @@ func Causes() []Cause {
 		all[i] = Cause(i)
 	}
 	return all
-}
-
-// String returns the cause's name, such as "server_limit".
-func (c Cause) String() string {
-	return [causes]string{
-		"timeout", "authorization", "refused", "reset", "tls", "server_limit", "local_limit", "max_in_flight", "other",
-	}[c]
 }
 
 // tally counts failed attempts by cause.

@@ -81,6 +81,9 @@ func TestCauses(t *testing.T) {
 	names := map[string]bool{}
 	for _, c := range bench.Causes() {
 		names[c.String()] = true
+		if c.Meaning() == "" {
+			t.Errorf("%s: it says nothing", c)
+		}
 	}
 	if len(names) != len(bench.Causes()) || names[""] || !names["other"] {
 		t.Errorf("%v", names)

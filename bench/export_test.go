@@ -5,8 +5,12 @@ import (
 	"time"
 )
 
-// Reach dials as a client of the target does.
+// Reach dials as a client of the target does, after it was found valid.
 func Reach(ctx context.Context, t Target, address string) error {
+	t, err := t.valid(ctx)
+	if err != nil {
+		return err
+	}
 	conn, err := newCourse(ctx, t, time.Now).dial("tcp", address)
 	if err == nil {
 		err = conn.Close()

@@ -66,7 +66,7 @@ func (t Target) valid(ctx context.Context) (Target, error) {
 		if t.Kind != kind {
 			return t, fmt.Errorf("%w: %s is not for %s", ErrKind, u, t.Kind)
 		}
-		if err := t.reach(ctx, u.Hostname()); err != nil {
+		if err := t.near(ctx, u.Hostname()); err != nil {
 			return t, err
 		}
 		servers[i] = u.String()
@@ -109,34 +109,25 @@ func kindOf(u *url.URL) Kind {
 	}
 }
 
-// reach finds whether a host may be connected to. A name is loopback if all of
-// its addresses are.
-func (t Target) reach(ctx context.Context, host string) error {
+// near finds out that a host is on this machine: that all its addresses are
+// loopback.
+func (t Target) near(ctx context.Context, host string) error {
 	if t.AllowRemote {
 		return nil
 	}
-	if _, err := netip.ParseAddr(host); err == nil {
-		return t.allow(host)
-	}
-	addrs, err := t.Lookup(ctx, host)
+	addrs, err := t.addresses(ctx, host)
 	if err != nil {
 		return fmt.Errorf("find out where %s is: %w", host, err)
 	}
 	for _, a := range addrs {
-		if err := t.allow(a.String()); err != nil {
+		switch err := t.allow(a); {
+		case err != nil && a.String() != host:
 			return fmt.Errorf("%s: %w", host, err)
+		case err != nil:
+			return err
 		}
 	}
 	return nil
-}
-
-// allow says whether an IP address may be connected to.
-func (t Target) allow(ip string) error {
-	a, err := netip.ParseAddr(ip)
-	if t.AllowRemote || err == nil && a.Unmap().IsLoopback() {
-		return nil
-	}
-	return fmt.Errorf("%w: %s", ErrRemote, ip)
 }
 
 // options are what all connections have in common: nats.go's defaults, as

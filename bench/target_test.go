@@ -76,7 +76,7 @@ func hosts(_ context.Context, name string) ([]netip.Addr, error) {
 		"there": {"192.0.2.1"},
 		"both":  {"127.0.0.1", "192.0.2.1"},
 	}[name]
-	if known == nil {
+	if known == nil && name != "nowhere" {
 		return nil, errUnknownHost
 	}
 	var addrs []netip.Addr
@@ -136,6 +136,9 @@ func TestTarget(t *testing.T) {
 	if _, err := bench.NewStorm(t.Context(), bench.StormConfig{}); !errors.Is(err, bench.ErrServer) {
 		t.Errorf("no server: %v", err)
 	}
+	if _, err := bench.NewStorm(t.Context(), bench.StormConfig{Target: bench.Target{Servers: []string{"nats://nowhere"}, Lookup: hosts}}); err == nil {
+		t.Error("a name without any address passes for loopback")
+	}
 }
 
 // TestKind: a kind completes a URL, and must fit one that is complete.
@@ -164,10 +167,30 @@ func TestKind(t *testing.T) {
 // nowhere.
 func TestMoved(t *testing.T) {
 	t.Parallel()
-	for _, address := range []string{"192.0.2.1:4222", "[::]:4222"} {
-		if err := bench.Reach(t.Context(), bench.Target{}, address); !errors.Is(err, bench.ErrRemote) {
-			t.Errorf("%s: %v", address, err)
+	looked := 0
+	target := bench.Target{Servers: []string{"nats://moving:4222"}, Lookup: func(context.Context, string) ([]netip.Addr, error) {
+		looked++
+		if looked == 1 {
+			return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
 		}
+		return []netip.Addr{netip.MustParseAddr("192.0.2.1")}, nil
+	}}
+	if err := bench.Reach(t.Context(), target, "moving:4222"); !errors.Is(err, bench.ErrRemote) || looked != 2 {
+		t.Errorf("looked up %d times: %v", looked, err)
+	}
+}
+
+// TestAddresses: all addresses of a name are tried.
+func TestAddresses(t *testing.T) {
+	t.Parallel()
+	url, _ := mute(t)
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(url, "nats://"))
+	callouttest.Must(t, err)
+	for range 3 {
+		target := bench.Target{Servers: []string{"nats://several:" + port}, Lookup: func(context.Context, string) ([]netip.Addr, error) {
+			return []netip.Addr{netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.3")}, nil
+		}}
+		callouttest.Must(t, bench.Reach(t.Context(), target, "several:"+port))
 	}
 }
 

@@ -5,17 +5,35 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"usher/bench"
 )
 
 // exitInterrupted is what a shell makes of a program that Ctrl-C ended. Only
 // bench has it: what it prints then is not the whole measurement.
 const exitInterrupted = 130
 
-const benchExits = "Exits 0 when all connected, 1 when some did not, and 130 when Ctrl-C or SIGTERM\n" +
-	"ended it early; what was measured until then is printed."
+// benchHelp is what both loads have in common, below what is said of one.
+func benchHelp(own string, without ...bench.Cause) string {
+	var b strings.Builder
+	b.WriteString(own + "\n\n" +
+		"With --json times are milliseconds, and null if that was never reached. begin_lag_ms\n" +
+		"is how late the latest one began: if it is long, this machine was the bottleneck.\n\n" +
+		"Exits 0 when all connected, 1 when some did not, and 130 when Ctrl-C or SIGTERM\n" +
+		"ended it early; what was measured until then is printed.\n\n" +
+		"Failed attempts are counted by cause:\n")
+	for _, cause := range bench.Causes() {
+		if !slices.Contains(without, cause) {
+			fmt.Fprintf(&b, "  %-13s  %s\n", cause, cause.Meaning())
+		}
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
 
 func benchCommand() *cli.Command {
 	flags := func(own ...cli.Flag) []cli.Flag {
@@ -37,9 +55,9 @@ func benchCommand() *cli.Command {
 				Name: "connect", Usage: "connect at a steady rate",
 				UsageText: "usher bench connect [-s URL] [--token-file FILE] [--rate R] [--duration TIME]\n" +
 					"    [--clients N] [--hold TIME] [--json]",
-				Description: "Each connect is a whole one, from the dial to the server's PONG, with one try of 2 s.\n" +
+				Description: benchHelp("Each connect is a whole one, from the dial to the server's PONG, with one try of 2 s.\n" +
 					"It begins when its time has come, whether or not those before it are done, and its\n" +
-					"latency counts from that time.\n\n" + benchExits,
+					"latency counts from that time."),
 				Flags: flags(
 					&cli.Float64Flag{Name: "rate", Usage: "`R` connects a second; default: 100", Value: 100},
 					&cli.DurationFlag{Name: "duration", Usage: "`TIME` over which connects begin", Value: 10 * time.Second},
@@ -53,9 +71,9 @@ func benchCommand() *cli.Command {
 				Name: "storm", Usage: "connect many clients at once, as after an outage",
 				UsageText: "usher bench storm [-s URL] [--token-file FILE] [--clients N] [--spread TIME]\n" +
 					"    [--duration TIME] [--json]",
-				Description: "Each client tries as a nats.go application does with RetryOnFailedConnect: 2 s for\n" +
-					"an attempt, 2 s and a little until the next, and the end after two refusals by the\n" +
-					"same server. It ends when every client is in or has given up.\n\n" + benchExits,
+				Description: benchHelp("Each client tries as a nats.go application does with RetryOnFailedConnect: 2 s for\n"+
+					"an attempt, 2 s and a little until the next, and closed for good after two refusals\n"+
+					"by the same server. It ends when every client is connected or closed for good.", bench.MaxInFlight),
 				Flags: flags(
 					&cli.IntFlag{Name: "clients", Usage: "`N` clients; default: 1000", Value: 1000},
 					&cli.DurationFlag{Name: "spread", Usage: "`TIME` over which the clients begin; default: all at once"},

@@ -100,6 +100,7 @@ func benchVerdict(interrupted bool, missing, of int64, failures map[bench.Cause]
 		bench.Timeout:       "usher did not answer in time: is it running, and is there enough of it? usher check",
 		bench.Authorization: "usher's log and audit say why; if they do not know of it, usher was silent",
 		bench.Refused:       "is nats-server running, and is this its address?",
+		bench.Reset:         "nats-server's log says why it closed them",
 		bench.TLS:           "--ca FILE names the certificate authority of nats-server",
 		bench.ServerLimit:   "max_connections of nats-server or of the account is too low for this",
 		bench.LocalLimit:    "this machine has no file or port left: fewer clients, or several machines",

@@ -55,18 +55,23 @@ func readTokens(stdin io.Reader, path string) ([]string, error) {
 		stdin = f
 	}
 	var tokens []string
-	lines := bufio.NewScanner(io.LimitReader(stdin, maxTokensFile))
+	limited := &io.LimitedReader{R: stdin, N: maxTokensFile}
+	lines := bufio.NewScanner(limited)
 	lines.Buffer(nil, maxSecretFile)
-	for lines.Scan() {
+	n := 0
+	for ; lines.Scan(); n++ {
 		if token := strings.TrimSpace(lines.Text()); token != "" {
 			tokens = append(tokens, token)
 		}
 	}
 	if errors.Is(lines.Err(), bufio.ErrTooLong) {
-		return nil, fmt.Errorf("line %d is too long for a token", len(tokens)+1)
+		return nil, fmt.Errorf("line %d is too long for a token", n+1)
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("it cannot be read: %w", withoutPath(err))
+	}
+	if limited.N <= 0 {
+		return nil, errors.New("it is too large")
 	}
 	if len(tokens) == 0 {
 		return nil, errors.New("there is no token in it")

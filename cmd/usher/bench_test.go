@@ -167,12 +167,12 @@ func TestBenchInterrupted(t *testing.T) {
 func TestBenchTokens(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"one":                                "one",
-		"one\n":                              "one",
-		"\r\n one \r\n\r\ntwo\r\n":           "one two",
-		"":                                   "error: there is no token in it",
-		" \n\n":                              "error: there is no token in it",
-		"one\n" + strings.Repeat("x", 1<<20): "error: line 2 is too long for a token",
+		"one":                                  "one",
+		"one\n":                                "one",
+		"\r\n one \r\n\r\ntwo\r\n":             "one two",
+		"":                                     "error: there is no token in it",
+		" \n\n":                                "error: there is no token in it",
+		"one\n\n" + strings.Repeat("x", 1<<20): "error: line 3 is too long for a token",
 	} {
 		tokens, err := readTokens(strings.NewReader(text), "-")
 		got := strings.Join(tokens, " ")
