@@ -111,9 +111,9 @@ func (s *Service) confirmAnswers(c *conn) {
 		if !ok {
 			return
 		}
-		start := time.Now()
+		start := s.cfg.Now()
 		_ = c.nc.FlushTimeout(confirmTimeout) // a connection that is lost has been lost to the window too
-		c.window.confirm(ticket, time.Since(start))
+		c.window.confirm(ticket, s.cfg.Now().Sub(start))
 	}
 }
 

@@ -77,6 +77,27 @@ func (s *Service) Connected() (connected, of int) {
 	return connected, len(s.conns)
 }
 
+// Load is how busy the service is.
+type Load struct {
+	Waiting int           // requests that nobody works on yet
+	Window  int           // answers that may be on their way to servers at once
+	Taken   int           // places of the window that are taken, by answers on their way and by requests that are worked on
+	Delay   time.Duration // from an answer until the server was through with it, the longest of all connections
+}
+
+// Load returns how busy the service is now.
+func (s *Service) Load() Load {
+	var l Load
+	for _, c := range s.conns {
+		limit, taken := c.window.size()
+		l.Waiting += c.queue.Held()
+		l.Window += limit
+		l.Taken += taken
+		l.Delay = max(l.Delay, c.window.Delay())
+	}
+	return l
+}
+
 // Ready returns nil if requests can reach the service, or why they cannot:
 // some connection is connected, its subscription stands, and the service is
 // not draining.

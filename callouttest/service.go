@@ -38,12 +38,12 @@ type ServiceConfig struct {
 	Keyring     string // directory of seeds, see KeyringDir
 	Directory   string // the text of a directory.yaml
 	TLS         *CA
-	Connections int               // default 4
-	Workers     int               // default 4
-	Queue       int               // default 4096
-	Waiters     int               // for one slow verifier; default 64
-	Order       admission.Order   // default admission.Adaptive
-	FailPerHost float64           // failures a second; default no limit
+	Connections int             // default 4
+	Workers     int             // default 4
+	Queue       int             // default 4096
+	Waiters     int             // for one slow verifier; default 64
+	Order       admission.Order // default admission.Adaptive
+	FailPerHost float64         // failures a second; default no limit
 	FailPerCred float64
 	Budget      time.Duration     // default 1.5 s
 	MaxLifetime time.Duration     // default none
@@ -105,7 +105,7 @@ func NewService(tb testing.TB, cfg ServiceConfig) *Service {
 		Connections: cfg.Connections, Workers: cfg.Workers, Queue: cfg.Queue,
 		Waiters: cfg.Waiters, Order: cfg.Order,
 		Failures: admission.FailuresConfig{PerHost: cfg.FailPerHost, PerCredential: cfg.FailPerCred, Now: cfg.Now},
-		Budget: cfg.Budget, Leeway: 5 * time.Second, Version: "0.0.0-test",
+		Budget:   cfg.Budget, Leeway: 5 * time.Second, Version: "0.0.0-test",
 		Decider: s.Decider,
 		Issuer: issuer.New(issuer.Config{
 			Policy: policy, MaxLifetime: cfg.MaxLifetime, Jitter: 0.1, Now: cfg.Now, Random: mathrand.Float64,

@@ -48,6 +48,24 @@ func (in *instance) registerState() {
 			},
 		},
 		metrics.State{
+			Name: "usher_requests_waiting", Help: "Requests that nobody works on yet.",
+			Read: func() []metrics.Sample { return one(float64(in.load().Waiting)) },
+		},
+		metrics.State{
+			Name: "usher_answers", Help: "The window of answers: how many may be on their way to servers at once (limit), and how many of those places are taken. The limit follows from how fast the servers confirm answers.", Labels: []string{"state"},
+			Read: func() []metrics.Sample {
+				l := in.load()
+				return []metrics.Sample{
+					{Labels: []string{"limit"}, Value: float64(l.Window)},
+					{Labels: []string{"taken"}, Value: float64(l.Taken)},
+				}
+			},
+		},
+		metrics.State{
+			Name: "usher_answer_delay_seconds", Help: "How long an answer took last until the server was through with it, the longest of all connections. When this grows, the server is the bottleneck, and another replica of usher does not help.",
+			Read: func() []metrics.Sample { return one(in.load().Delay.Seconds()) },
+		},
+		metrics.State{
 			Name: "usher_key_age_seconds", Help: "Age of each key of the keyring, from when its file was written.", Labels: []string{"kind", "key"},
 			Read: in.keyAges,
 		},

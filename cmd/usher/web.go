@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"time"
 
+	"usher/callout"
+
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
@@ -75,6 +77,13 @@ func (in *instance) connected() (connected, of int) {
 		return 0, in.cfg.NATS.Connections
 	}
 	return in.service.Connected()
+}
+
+func (in *instance) load() callout.Load {
+	if !in.started.Load() {
+		return callout.Load{}
+	}
+	return in.service.Load()
 }
 
 // ready: connected, subscribed, directory loaded. Draining is not ready.
