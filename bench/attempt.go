@@ -32,6 +32,12 @@ func (d *dialer) Dial(network, address string) (net.Conn, error) {
 		return nil, err
 	}
 	a := &attempt{Conn: conn, dialer: d, begun: d.course.now()}
+	// nats.go sets its own deadlines, but none for the TLS handshake of wss.
+	if err := conn.SetDeadline(a.begun.Add(wait)); err != nil {
+		conn.Close() //nolint:errcheck // it is of no use
+		d.fail(causeOf(err))
+		return nil, err
+	}
 	a.release = d.course.watch(func() { conn.Close() }) //nolint:errcheck // the run is over
 	d.last.Store(a)
 	return a, nil

@@ -15,7 +15,7 @@ type ConnectConfig struct {
 	Rate        float64       // connects a second, above 0
 	Connects    int           // in all, 1 or more
 	Hold        time.Duration // how long each connection stays open
-	MaxInFlight int           // connections that are being made or held; a connect above it is not begun, and failed
+	MaxInFlight int           // connections that are being made or held, 1 or more; a connect above it is not begun, and failed
 	Now         func() time.Time
 }
 
@@ -52,6 +52,9 @@ type ConnectResult struct {
 
 // NewConnect checks the configuration.
 func NewConnect(ctx context.Context, cfg ConnectConfig) (*Connect, error) {
+	if !(cfg.Rate > 0) || cfg.Connects < 1 || cfg.Hold < 0 || cfg.MaxInFlight < 1 || cfg.Now == nil { // a rate may be NaN
+		return nil, ErrConfig
+	}
 	var err error
 	if cfg.Target, err = cfg.Target.valid(ctx); err != nil {
 		return nil, err

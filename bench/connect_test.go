@@ -2,6 +2,8 @@ package bench_test
 
 import (
 	"context"
+	"errors"
+	"math"
 	"testing"
 	"time"
 
@@ -62,6 +64,29 @@ func TestConnectNobody(t *testing.T) {
 	r := connect(t.Context(), t, bench.ConnectConfig{Target: bench.Target{Servers: nobody(t, "nats", "nats")}, Connects: 5})
 	if r.Attempts != 5 || r.Failures[bench.Refused] != 5 || r.AchievedRate != 0 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestConnectConfig: what cannot be made is not begun.
+func TestConnectConfig(t *testing.T) {
+	t.Parallel()
+	good := bench.ConnectConfig{Target: bench.Target{Servers: []string{"127.0.0.1"}}, Rate: 1, Connects: 1, MaxInFlight: 1, Now: time.Now}
+	for name, change := range map[string]func(*bench.ConnectConfig){
+		"no rate":           func(c *bench.ConnectConfig) { c.Rate = 0 },
+		"a rate of nothing": func(c *bench.ConnectConfig) { c.Rate = math.NaN() },
+		"no connects":       func(c *bench.ConnectConfig) { c.Connects = 0 },
+		"none in flight":    func(c *bench.ConnectConfig) { c.MaxInFlight = 0 },
+		"held backwards":    func(c *bench.ConnectConfig) { c.Hold = -1 },
+		"no clock":          func(c *bench.ConnectConfig) { c.Now = nil },
+	} {
+		bad := good
+		change(&bad)
+		if _, err := bench.NewConnect(t.Context(), bad); !errors.Is(err, bench.ErrConfig) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := bench.NewConnect(t.Context(), good); err != nil {
+		t.Error(err)
 	}
 }
 

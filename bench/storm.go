@@ -15,9 +15,9 @@ const wait = nats.DefaultTimeout
 // StormConfig describes a Storm.
 type StormConfig struct {
 	Target   Target
-	Clients  int           // 1 to MaxClients
-	Duration time.Duration // after which it ends, whoever is in
-	Spread   time.Duration // clients begin evenly over this; default: all at once
+	Clients  int           // 1 or more
+	Duration time.Duration // after which it ends, whoever is in; above 0
+	Spread   time.Duration // clients begin evenly over this, which Duration covers; default: all at once
 	Now      func() time.Time
 }
 
@@ -59,6 +59,9 @@ type StormResult struct {
 
 // NewStorm checks the configuration.
 func NewStorm(ctx context.Context, cfg StormConfig) (*Storm, error) {
+	if cfg.Clients < 1 || cfg.Duration <= 0 || cfg.Spread < 0 || cfg.Spread > cfg.Duration || cfg.Now == nil {
+		return nil, ErrConfig
+	}
 	var err error
 	if cfg.Target, err = cfg.Target.valid(ctx); err != nil {
 		return nil, err

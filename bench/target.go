@@ -24,6 +24,8 @@ const (
 )
 
 var (
+	// ErrConfig: a number is out of its range, or the clock is missing.
+	ErrConfig = errors.New("not a load that can be made")
 	// ErrRemote: a server is not on this machine, and the target does not allow that.
 	ErrRemote = errors.New("not a loopback address")
 	// ErrServer: what should be a server's URL is none.

@@ -118,7 +118,7 @@ func TestTarget(t *testing.T) {
 		"wss://127.0.0.1:443,nats://there:4222": bench.ErrKind,
 	} {
 		target := bench.Target{Servers: strings.Split(servers, ","), Lookup: hosts}
-		_, err := bench.NewStorm(t.Context(), bench.StormConfig{Target: target})
+		_, err := bench.NewStorm(t.Context(), bench.StormConfig{Clients: 1, Duration: time.Minute, Now: time.Now, Target: target})
 		if !errors.Is(err, want) {
 			t.Errorf("%q: %v, not %v", servers, err, want)
 		}
@@ -129,14 +129,14 @@ func TestTarget(t *testing.T) {
 		if want == bench.ErrRemote || want == errUnknownHost { //nolint:errorlint // they are the table's own
 			want = nil
 		}
-		if _, err := bench.NewConnect(t.Context(), bench.ConnectConfig{Target: target}); !errors.Is(err, want) {
+		if _, err := bench.NewConnect(t.Context(), bench.ConnectConfig{Rate: 1, Connects: 1, MaxInFlight: 1, Now: time.Now, Target: target}); !errors.Is(err, want) {
 			t.Errorf("%q, and remote is allowed: %v, not %v", servers, err, want)
 		}
 	}
-	if _, err := bench.NewStorm(t.Context(), bench.StormConfig{}); !errors.Is(err, bench.ErrServer) {
+	if _, err := bench.NewStorm(t.Context(), bench.StormConfig{Clients: 1, Duration: time.Minute, Now: time.Now}); !errors.Is(err, bench.ErrServer) {
 		t.Errorf("no server: %v", err)
 	}
-	if _, err := bench.NewStorm(t.Context(), bench.StormConfig{Target: bench.Target{Servers: []string{"nats://nowhere"}, Lookup: hosts}}); err == nil {
+	if _, err := bench.NewStorm(t.Context(), bench.StormConfig{Clients: 1, Duration: time.Minute, Now: time.Now, Target: bench.Target{Servers: []string{"nats://nowhere"}, Lookup: hosts}}); err == nil {
 		t.Error("a name without any address passes for loopback")
 	}
 }
@@ -156,7 +156,7 @@ func TestKind(t *testing.T) {
 		{bench.WebSocket, "wss://127.0.0.1:1", nil},
 		{bench.WebSocket, "nats://127.0.0.1:1", bench.ErrKind},
 	} {
-		_, err := bench.NewStorm(t.Context(), bench.StormConfig{Target: bench.Target{Servers: []string{c.server}, Kind: c.kind}})
+		_, err := bench.NewStorm(t.Context(), bench.StormConfig{Clients: 1, Duration: time.Minute, Now: time.Now, Target: bench.Target{Servers: []string{c.server}, Kind: c.kind}})
 		if !errors.Is(err, c.want) {
 			t.Errorf("%s %s: %v, not %v", c.kind, c.server, err, c.want)
 		}
