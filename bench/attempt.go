@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats.go" //nolint:depguard // this room is a client of nats-server
+	"github.com/nats-io/nats.go"
 )
 
 // dialer makes the connections of one client, and sees how each attempt ends:

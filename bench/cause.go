@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
-	"github.com/nats-io/nats.go" //nolint:depguard // this room is a client of nats-server
+	"github.com/nats-io/nats.go"
 )
 
 // Cause is why an attempt to connect failed.

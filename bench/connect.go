@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats.go" //nolint:depguard // this room is a client of nats-server
+	"github.com/nats-io/nats.go"
 )
 
 // ConnectConfig describes a Connect.

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats.go" //nolint:depguard // this room is a client of nats-server
+	"github.com/nats-io/nats.go"
 )
 
 // wait is how long an attempt may take: nats.go's default.

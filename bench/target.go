@@ -11,7 +11,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/nats-io/nats.go" //nolint:depguard // this room is a client of nats-server
+	"github.com/nats-io/nats.go"
 )
 
 // Kind is how clients speak with the server.

@@ -14,10 +14,6 @@ import (
 	"usher/bench"
 )
 
-// exitInterrupted is what a shell makes of a program that Ctrl-C ended. Only
-// bench has it: what it prints then is not the whole measurement.
-const exitInterrupted = 130
-
 // benchHelp is what both loads have in common, below what is said of one.
 func benchHelp(own string, without ...bench.Cause) string {
 	var b strings.Builder

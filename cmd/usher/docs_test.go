@@ -129,7 +129,7 @@ func cliDoc(t *testing.T) []byte {
 	var b bytes.Buffer
 	b.WriteString("# Command line\n\n" + generated + "Data goes to stdout, everything else to stderr. Errors come as `usher: error: …` and, where there is a way out, `usher: hint: …`.\n\n" +
 		"| exit code | meaning |\n|---|---|\n| 0 | all is well |\n| 1 | something outside went wrong: the network, a server, a disk |\n| 2 | the command line is wrong |\n" +
-		"| 3 | configuration, directory or keyring are wrong |\n| 4 | the answer is no |\n")
+		"| 3 | configuration, directory or keyring are wrong |\n| 4 | the answer is no |\n| 130 | Ctrl-C or SIGTERM ended a measurement early |\n")
 	section := func(args ...string) {
 		var out bytes.Buffer
 		if code := run(context.Background(), append([]string{"usher"}, args...), &out, io.Discard); code != exitOK {

@@ -18,6 +18,8 @@ const (
 	exitUsage   = 2 // the command line
 	exitConfig  = 3 // configuration, directory or keyring
 	exitDenied  = 4 // the answer is no
+
+	exitInterrupted = 130 // Ctrl-C or SIGTERM ended a measurement early; a service ends with 0 then
 )
 
 // exitError carries an exit code and, where there is a way out, a hint.
