@@ -19,6 +19,10 @@ test: ## run all tests
 race: ## run all tests under the race detector
 	CGO_ENABLED=1 go test -race -timeout 10m ./...
 
+.PHONY: bench
+bench: ## measure against the targets, in under 10 minutes on an idle machine
+	go run ./scripts/bench
+
 .PHONY: lint
 lint: ## run golangci-lint, at the version CI uses
 	scripts/golangci-lint.sh run ./...

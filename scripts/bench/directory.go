@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"errors"
+)
+
+// The benchmarks of package directory.
+const (
+	directoryPattern = "^Benchmark(Lookup|Snapshot|Swap)$"
+
+	benchLookup   = "BenchmarkLookup/lookup"
+	benchKey      = "BenchmarkLookup/key"
+	benchDecide   = "BenchmarkLookup/decide"
+	benchSnapshot = "BenchmarkSnapshot/1M"
+	benchSwap     = "BenchmarkSwap"
+)
+
+// directoryTable is the one place where rows and benchmarks of package directory meet.
+func directoryTable() []struct {
+	row
+	metric
+} {
+	return []struct {
+		row
+		metric
+	}{
+		{row{"lookup", "look-up among 1,000,000 users, to 1,000", atMost(1.2), "×"}, metric{benchLookup, "x-small", 1}},
+		{row{"lookup-key", "of this, finding the key's record", information(), "×"}, metric{benchKey, "x-small", 1}},
+		{row{"lookup-decide", "the whole decision among 1,000,000 users, to 1,000", information(), "×"}, metric{benchDecide, "x-small", 1}},
+		{row{"build-time", "snapshot of 1,000,000 users, built in", atMost(5), "s"}, metric{benchSnapshot, "ns/op", 1e9}},
+		{row{"build-memory", "snapshot of 1,000,000 users, memory at most", atMost(1.2), "GiB"}, metric{benchSnapshot, "MiB-peak", 1024}},
+		{row{"swap", "longest stall of a look-up while it is swapped in", atMost(5), "ms"}, metric{benchSwap, "ms-longest-swap", 1}},
+		{row{"swap-busy", "the same while something else computes", information(), "ms"}, metric{benchSwap, "ms-longest-busy", 1}},
+		{row{"swap-alone", "the same while nothing else happens", information(), "ms"}, metric{benchSwap, "ms-longest-alone", 1}},
+	}
+}
+
+func directoryRows() []row {
+	var rows []row
+	for _, t := range directoryTable() {
+		rows = append(rows, t.row)
+	}
+	return rows
+}
+
+// measureDirectory measures look-up, building and swapping.
+func measureDirectory(ctx context.Context, r *runner) (figures, error) {
+	found, err := r.goBench(ctx, directoryTest, directoryPattern)
+	wanted := map[string]metric{}
+	for _, t := range directoryTable() {
+		wanted[t.id] = t.metric
+	}
+	all, missing := found.pick(wanted)
+	return all, errors.Join(err, missing)
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"time"
+)
+
+// benchmarksIn is far above what the benchmarks of a package take.
+const benchmarksIn = 4 * time.Minute
+
+// goBench runs benchmarks of a package, as "go test -bench" does.
+func (r *runner) goBench(ctx context.Context, p program, pattern string) (benchmarks, error) {
+	test, err := r.program(p)
+	if err != nil {
+		return nil, err
+	}
+	_, pkg := p.recipe()
+	dir, err := output(ctx, "", "go", "list", "-f", "{{.Dir}}", pkg)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, benchmarksIn)
+	defer cancel()
+	out, err := output(ctx, strings.TrimSpace(string(dir)), test, "-test.run", "^$", "-test.bench", pattern, "-test.benchmem")
+	found, perr := parseBenchmarks(bytes.NewReader(out))
+	if err == nil {
+		err = perr
+	}
+	for line := range strings.Lines(string(out)) {
+		if cpu, ok := strings.CutPrefix(line, "cpu: "); ok {
+			r.cpu = strings.TrimSpace(cpu)
+		}
+	}
+	return found, err // some may have been done before it failed
+}
+
+// measureHandle measures one request.
+func measureHandle(ctx context.Context, r *runner) (figures, error) {
+	found, err := r.goBench(ctx, calloutTest, "^BenchmarkHandle$")
+	const plain, sealed = "BenchmarkHandle/plain", "BenchmarkHandle/sealed"
+	all, missing := found.pick(map[string]metric{
+		"plain-floor":      {plain, "x-floor", 1},
+		"sealed-floor":     {sealed, "x-floor", 1},
+		"plain-reference":  {plain, "x-reference", 1},
+		"sealed-reference": {sealed, "x-reference", 1},
+		"plain-allocs":     {plain, "allocs/op", 1},
+		"sealed-allocs":    {sealed, "allocs/op", 1},
+	})
+	return all, errors.Join(err, missing)
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// machine is what the figures were measured on.
+type machine struct {
+	CPU        string `json:"cpu"`
+	Cores      int    `json:"cores"`
+	OS         string `json:"os"`
+	Go         string `json:"go"`
+	NATSServer string `json:"nats_server"`
+	Usher      string `json:"usher"`
+	Date       string `json:"date"`
+}
+
+const unknown = "unknown"
+
+func (r *runner) machine(ctx context.Context) machine {
+	return machine{
+		CPU: r.cpuModel(), Cores: runtime.NumCPU(), OS: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(),
+		NATSServer: strings.TrimPrefix(r.version(ctx, natsServer, "--version"), "nats-server: "),
+		Usher:      strings.TrimPrefix(r.version(ctx, usher, "version"), "usher "),
+		Date:       time.Now().UTC().Format(time.RFC3339),
+	}
+}
+
+// cpuModel asks the system, or else the benchmarks.
+func (r *runner) cpuModel() string {
+	text, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil && r.cpu != "" {
+		return r.cpu
+	}
+	for line := range strings.Lines(string(text)) {
+		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return unknown
+}
+
+// version returns the first line that a program says of itself.
+func (r *runner) version(ctx context.Context, p program, arg string) string {
+	path, err := r.program(p)
+	if err != nil {
+		return "not built"
+	}
+	out, err := output(ctx, "", path, arg)
+	if err != nil {
+		return unknown
+	}
+	line, _, _ := strings.Cut(string(out), "\n")
+	return line
+}
+
+func (m *machine) lines() [][2]string {
+	return [][2]string{
+		{"CPU", m.CPU},
+		{"cores", thousands(m.Cores)},
+		{"OS", m.OS},
+		{"Go", m.Go},
+		{"nats-server", m.NATSServer},
+		{"usher", m.Usher},
+		{"date", m.Date},
+	}
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// How long a process may take to be ready, and to end.
+const (
+	readyIn = 20 * time.Second
+	endIn   = 12 * time.Second // usher finishes what it has taken
+)
+
+// command prepares a program. With ctx it is asked to end, and killed when it
+// does not.
+func command(ctx context.Context, program string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // the programs are go and what this one has built
+	cmd.Cancel = func() error {
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			return cmd.Process.Kill() // Windows has no such signal
+		}
+		return nil
+	}
+	cmd.WaitDelay = endIn
+	return cmd
+}
+
+// output runs a program to its end and returns what it said on stdout, also when
+// it failed. The error ends with what it said on stderr.
+func output(ctx context.Context, dir, program string, args ...string) ([]byte, error) {
+	var stdout, stderr bytes.Buffer
+	cmd := command(ctx, program, args...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &stdout, &stderr
+	err := cmd.Run()
+	switch {
+	case ctx.Err() != nil:
+		err = fmt.Errorf("%s: %w", filepath.Base(program), ctx.Err())
+	case err != nil:
+		err = fmt.Errorf("%s: %w%s", filepath.Base(program), err, lastLines(stderr.String()))
+	}
+	return stdout.Bytes(), err
+}
+
+// process is a program that runs until it is stopped.
+type process struct {
+	name string
+	log  string // file
+	stop func() // asks it to end, and waits
+	done chan struct{}
+}
+
+// start starts a program that writes to a log file.
+func start(ctx context.Context, log, program string, args ...string) (*process, error) {
+	f, err := os.Create(log) //nolint:gosec // a file of the temporary directory
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // the process has its own handle
+	ctx, cancel := context.WithCancel(ctx)
+	cmd := command(ctx, program, args...)
+	cmd.Stdout, cmd.Stderr = f, f
+	if err := cmd.Start(); err != nil {
+		cancel()
+		return nil, err
+	}
+	p := &process{name: filepath.Base(program), log: log, done: make(chan struct{})}
+	go func() {
+		_ = cmd.Wait() // how it ends when it is told to means nothing
+		close(p.done)
+	}()
+	p.stop = func() {
+		cancel()
+		<-p.done
+	}
+	return p, nil
+}
+
+// ready waits until the probe says so.
+func (p *process) ready(ctx context.Context, probe func(context.Context) bool) error {
+	ctx, cancel := context.WithTimeout(ctx, readyIn)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !probe(ctx) {
+		select {
+		case <-tick.C:
+		case <-p.done:
+			return fmt.Errorf("%s ended%s", p.name, p.said())
+		case <-ctx.Done():
+			return fmt.Errorf("%s is not ready: %w%s", p.name, ctx.Err(), p.said())
+		}
+	}
+	return nil
+}
+
+// said returns the end of the log.
+func (p *process) said() string {
+	text, err := os.ReadFile(p.log)
+	if err != nil {
+		return ", and its log cannot be read"
+	}
+	return lastLines(string(text))
+}
+
+// lastLines returns the end of what a program said, to go behind an error.
+func lastLines(text string) string {
+	const n = 5
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	if lines[0] == "" {
+		return ""
+	}
+	return ":\n" + strings.Join(lines[max(0, len(lines)-n):], "\n")
+}

@@ -1,0 +1,130 @@
+// Command reference is an auth callout service as a user of jwt/v2 and nkeys
+// would write it, with their defaults: "make bench" measures usher beside it.
+//
+// It lets everybody in. It is for measuring, never for anything else.
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	if err := run(ctx, os.Args[1:], os.Stderr); err != nil {
+		fmt.Fprintf(os.Stderr, "reference: error: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, stderr io.Writer) error {
+	flags := flag.NewFlagSet("reference", flag.ContinueOnError)
+	server := flags.String("server", nats.DefaultURL, "`URL` of nats-server")
+	user := flags.String("user", "", "`NAME` of the service user")
+	passwordFile := flags.String("password-file", "", "`FILE` with its password")
+	issuerFile := flags.String("issuer-file", "", "`FILE` with the issuer's seed")
+	xkeyFile := flags.String("xkey-file", "", "`FILE` with the xkey's seed; default: requests are in the clear")
+	account := flags.String("account", "", "`NAME` of the account that clients get")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	password, err := read(*passwordFile)
+	if err != nil {
+		return err
+	}
+	seed, err := read(*issuerFile)
+	if err != nil {
+		return err
+	}
+	s := service{account: *account, stderr: stderr}
+	if s.issuer, err = nkeys.FromSeed(seed); err != nil {
+		return fmt.Errorf("issuer: %w", err)
+	}
+	if *xkeyFile != "" {
+		if seed, err = read(*xkeyFile); err != nil {
+			return err
+		}
+		if s.xkey, err = nkeys.FromCurveSeed(seed); err != nil {
+			return fmt.Errorf("xkey: %w", err)
+		}
+	}
+	nc, err := nats.Connect(*server, nats.UserInfo(*user, string(password)))
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	defer nc.Close()
+	if _, err := nc.QueueSubscribe("$SYS.REQ.USER.AUTH", "reference", s.handle); err != nil {
+		return fmt.Errorf("subscribe: %w", err)
+	}
+	if err := nc.Flush(); err != nil {
+		return fmt.Errorf("subscribe: %w", err)
+	}
+	fmt.Fprintln(stderr, "reference: ready")
+	<-ctx.Done()
+	return nil
+}
+
+func read(path string) ([]byte, error) {
+	text, err := os.ReadFile(path) //nolint:gosec // the path is of whoever starts it
+	return bytes.TrimSpace(text), err
+}
+
+type service struct {
+	issuer, xkey nkeys.KeyPair
+	account      string
+	stderr       io.Writer
+}
+
+// handle answers a request; it runs on the subscription's one goroutine.
+func (s *service) handle(msg *nats.Msg) {
+	serverXKey := msg.Header.Get("Nats-Server-Xkey")
+	answer, err := s.answer(msg.Data, serverXKey)
+	if err == nil {
+		err = msg.Respond(answer)
+	}
+	if err != nil {
+		fmt.Fprintf(s.stderr, "reference: error: %v\n", err)
+	}
+}
+
+func (s *service) answer(data []byte, serverXKey string) ([]byte, error) {
+	var err error
+	if s.xkey != nil {
+		if data, err = s.xkey.Open(data, serverXKey); err != nil {
+			return nil, fmt.Errorf("open: %w", err)
+		}
+	}
+	request, err := jwt.DecodeAuthorizationRequestClaims(string(data))
+	if err != nil {
+		return nil, fmt.Errorf("decode: %w", err)
+	}
+	user := jwt.NewUserClaims(request.UserNkey)
+	user.Audience = s.account
+	for i := range 10 {
+		user.Pub.Allow.Add(fmt.Sprintf("p.t%d", i))
+	}
+	response := jwt.NewAuthorizationResponseClaims(request.UserNkey)
+	response.Audience = request.Server.ID
+	if response.Jwt, err = user.Encode(s.issuer); err != nil {
+		return nil, fmt.Errorf("encode user JWT: %w", err)
+	}
+	text, err := response.Encode(s.issuer)
+	if err != nil {
+		return nil, fmt.Errorf("encode response: %w", err)
+	}
+	if s.xkey == nil {
+		return []byte(text), nil
+	}
+	return s.xkey.Seal([]byte(text), serverXKey)
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// row is one line of the table, before it is measured.
+type row struct {
+	id     string // for scripts
+	what   string
+	target target
+	unit   string
+}
+
+// target is what a figure should be.
+type target struct {
+	rule   rule
+	figure float64
+}
+
+type rule int
+
+const (
+	noTarget rule = iota // for information
+	most
+	least
+	exact
+)
+
+func information() target           { return target{} }
+func atMost(figure float64) target  { return target{most, figure} }
+func atLeast(figure float64) target { return target{least, figure} }
+func exactly(figure float64) target { return target{exact, figure} }
+
+// verdict is how a figure does beside its target.
+type verdict string
+
+const (
+	good   verdict = "ok"
+	near   verdict = "within 10 %"
+	missed verdict = "missed"
+	none   verdict = "" // there is no target
+)
+
+// margin is by how much a figure may miss its target.
+const margin = 0.1
+
+func (t target) judge(figure float64) verdict {
+	switch t.rule {
+	case most:
+		return grade(figure <= t.figure, figure <= t.figure*(1+margin))
+	case least:
+		return grade(figure >= t.figure, figure >= t.figure*(1-margin))
+	case exact: // a count: the margin would let a storm be lost
+		return grade(figure == t.figure, false)
+	case noTarget:
+	}
+	return none
+}
+
+// grade is safe for NaN, of which nothing is true.
+func grade(ok, within bool) verdict {
+	switch {
+	case ok:
+		return good
+	case within:
+		return near
+	default:
+		return missed
+	}
+}
+
+func (t target) text(unit string) string {
+	sign := map[rule]string{most: "≤ ", least: "≥ "}[t.rule]
+	if t.rule == noTarget {
+		return "–"
+	}
+	return sign + withUnit(strconv.FormatFloat(t.figure, 'f', -1, 64), unit)
+}
+
+// number writes a figure with as many digits as mean something.
+func number(f float64, unit string) string {
+	digits := 2
+	switch size := math.Abs(f); {
+	case f == math.Trunc(f), size >= 100:
+		digits = 0
+	case size >= 10:
+		digits = 1
+	case size < 0.1:
+		digits = 4
+	}
+	return withUnit(strconv.FormatFloat(f, 'f', digits, 64), unit)
+}
+
+func withUnit(text, unit string) string { return strings.TrimSpace(text + " " + unit) }
+
+// figures are what a step measured, by row.
+type figures map[string]figure
+
+// figure is one of them.
+type figure struct {
+	value float64
+	each  []float64 // of which it was made, in the order measured
+}
+
+// set keeps one figure made of several; of none it keeps nothing.
+func (f figures) set(id string, of func([]float64) float64, each []float64) {
+	if len(each) > 0 {
+		f[id] = figure{of(each), each}
+	}
+}
+
+func (f figures) prefixed(prefix string) figures {
+	renamed := make(figures, len(f))
+	for id, v := range f {
+		renamed[prefix+id] = v
+	}
+	return renamed
+}
+
+func median(of []float64) float64 {
+	sorted := slices.Sorted(slices.Values(of))
+	half := len(sorted) / 2
+	if len(sorted)%2 == 1 {
+		return sorted[half]
+	}
+	return (sorted[half-1] + sorted[half]) / 2
+}
+
+func worst(of []float64) float64 { return slices.Max(of) }
+
+func sum(of []float64) (total float64) {
+	for _, v := range of {
+		total += v
+	}
+	return total
+}
+
+// ratio of two figures that are above 0.
+func ratio(a, b float64) (float64, error) {
+	if !(a > 0) || !(b > 0) {
+		return 0, fmt.Errorf("there is no ratio of %g to %g", a, b)
+	}
+	return a / b, nil
+}

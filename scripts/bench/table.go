@@ -1,0 +1,127 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// seeMore is where figures are explained that a machine cannot reach.
+const seeMore = "docs/performance.md"
+
+var errNotMeasured = errors.New("not measured")
+
+// report is the whole table.
+type report struct {
+	Machine  machine  `json:"machine"`
+	Rows     []result `json:"rows"`
+	problems []string
+}
+
+// result is a row with what was measured.
+type result struct {
+	Part     string    `json:"part"`
+	ID       string    `json:"id"`
+	What     string    `json:"what"`
+	Rule     string    `json:"rule,omitempty"` // "≤", "≥" or "="
+	Target   *float64  `json:"target"`         // null: for information
+	Measured *float64  `json:"measured"`       // null: it failed
+	Unit     string    `json:"unit,omitempty"`
+	Each     []float64 `json:"each,omitempty"` // of which measured was made
+	Verdict  verdict   `json:"verdict"`
+	Error    string    `json:"error,omitempty"`
+
+	target target
+}
+
+// add judges what a step measured.
+func (r *report) add(s step, found figures, err error) {
+	if err != nil {
+		r.problems = append(r.problems, s.name+": "+strings.ReplaceAll(err.Error(), "\n", "\n    "))
+	}
+	for _, row := range s.rows {
+		out := result{Part: s.part, ID: row.id, What: row.what, Unit: row.unit, target: row.target}
+		if row.target.rule != noTarget {
+			out.Rule = map[rule]string{most: "≤", least: "≥", exact: "="}[row.target.rule]
+			out.Target = &row.target.figure
+		}
+		if f, ok := found[row.id]; ok {
+			out.Measured, out.Verdict = &f.value, row.target.judge(f.value)
+			if len(f.each) > 1 {
+				out.Each = f.each
+			}
+		} else {
+			if err == nil {
+				err = errNotMeasured
+			}
+			out.Verdict, out.Error = missed, err.Error()
+		}
+		r.Rows = append(r.Rows, out)
+	}
+}
+
+// missed counts the rows that missed their target by more than 10 %, or failed.
+func (r *report) missed() (n int) {
+	for _, row := range r.Rows {
+		if row.Verdict == missed {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *report) printJSON(w io.Writer) error { return json.NewEncoder(w).Encode(r) }
+
+// printText prints the table for people.
+func (r *report) printText(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	fmt.Fprint(t, "what\ttarget\tmeasured\tverdict\n")
+	for _, row := range r.Rows {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", row.What, row.target.text(row.Unit), row.measured(), row.verdict())
+	}
+	fmt.Fprintln(t)
+	for _, line := range r.Machine.lines() {
+		fmt.Fprintf(t, "%s\t%s\n", line[0], line[1])
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	text := ""
+	if len(r.problems) > 0 {
+		text = "\nwhat failed:\n  " + strings.Join(r.problems, "\n  ") + "\n"
+	}
+	if n := r.missed(); n > 0 {
+		text += fmt.Sprintf("\n%d of %d missed; %s explains what a machine cannot reach, and how to read this.\n", n, len(r.Rows), seeMore)
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+func (r *result) measured() string {
+	if r.Measured == nil {
+		return "failed"
+	}
+	text := number(*r.Measured, r.Unit)
+	if len(r.Each) == 0 {
+		return text
+	}
+	each := make([]string, len(r.Each))
+	for i, v := range r.Each {
+		each[i] = number(v, "")
+	}
+	return text + " (" + strings.Join(each, ", ") + ")"
+}
+
+func (r *result) verdict() string {
+	switch r.Verdict {
+	case missed:
+		return string(missed) + ", see " + seeMore
+	case none:
+		return "–"
+	case good, near:
+	}
+	return string(r.Verdict)
+}

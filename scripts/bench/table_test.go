@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+)
+
+// sample is a report with one row of each sort.
+func sample() *report {
+	var r report
+	r.add(step{part: "storm", name: "storm of 8,000", rows: []row{
+		{"ratio", "storm, worst", atMost(3.5), "×"},
+		{"recovered", "storm, recovered", exactly(3), "of 3"},
+		{"elapsed", "storm, until all are in", information(), "s"},
+		{"faster", "faster", atLeast(2), "×"},
+	}}, figures{
+		"ratio":     {3.7, []float64{2.9, 3.7, 3}},
+		"recovered": {value: 2},
+		"elapsed":   {4.56, []float64{4.56}},
+		"faster":    {value: 2.5},
+	}, errors.New("round 2: not recovered\nand more"))
+	r.add(step{part: "steady", name: "steady load", rows: []row{{"p99", "p99", atMost(1.3), "×"}}}, nil, nil)
+	r.Machine = machine{CPU: "abacus", Cores: 2, OS: "linux/amd64", Go: "go1.26", NATSServer: "v2.15.2", Usher: "1.0.0", Date: "2026-07-01T00:00:00Z"}
+	return &r
+}
+
+func TestTable(t *testing.T) {
+	t.Parallel()
+	const want = `what                      target    measured                 verdict
+storm, worst              ≤ 3.5 ×   3.70 × (2.90, 3.70, 3)   within 10 %
+storm, recovered          3 of 3    2 of 3                   missed, see docs/performance.md
+storm, until all are in   –         4.56 s                   –
+faster                    ≥ 2 ×     2.50 ×                   ok
+p99                       ≤ 1.3 ×   failed                   missed, see docs/performance.md
+
+CPU           abacus
+cores         2
+OS            linux/amd64
+Go            go1.26
+nats-server   v2.15.2
+usher         1.0.0
+date          2026-07-01T00:00:00Z
+
+what failed:
+  storm of 8,000: round 2: not recovered
+    and more
+
+2 of 5 missed; docs/performance.md explains what a machine cannot reach, and how to read this.
+`
+	var b bytes.Buffer
+	if err := sample().printText(&b); err != nil || b.String() != want {
+		t.Errorf("%v\n%s", err, b.String())
+	}
+}
+
+func TestJSON(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	if err := sample().printJSON(&b); err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Machine map[string]any
+		Rows    []struct {
+			Part, ID, What, Rule, Unit, Verdict, Error string
+			Target, Measured                           *float64
+			Each                                       []float64
+		}
+	}
+	if err := json.Unmarshal(b.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	rows := got.Rows
+	if len(rows) != 5 || len(got.Machine) != 7 {
+		t.Fatalf("%s", b.String())
+	}
+	if r := rows[0]; r.Part != "storm" || r.ID != "ratio" || r.Rule != "≤" || *r.Target != 3.5 || *r.Measured != 3.7 || len(r.Each) != 3 || r.Unit != "×" || r.Verdict != "within 10 %" || r.Error != "" {
+		t.Errorf("%+v", r)
+	}
+	if r := rows[2]; r.Target != nil || r.Rule != "" || r.Verdict != "" || r.Each != nil {
+		t.Errorf("%+v", r)
+	}
+	if r := rows[4]; r.Measured != nil || r.Verdict != "missed" || r.Error != "not measured" {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestFailedStep: rows of a step that failed are missed, even those for
+// information, and those that it had measured are not.
+func TestFailedStep(t *testing.T) {
+	t.Parallel()
+	steps, err := choose(options{rounds: 3, clients: 8000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r report
+	total := 0
+	for _, s := range steps {
+		r.add(s, figures{s.rows[0].id: {value: s.rows[0].target.figure}}, errors.New("boom"))
+		total += len(s.rows) - 1
+	}
+	if r.missed() != total || total == 0 {
+		t.Errorf("%d missed, not %d", r.missed(), total)
+	}
+	var b bytes.Buffer
+	if err := r.printText(&b); err != nil || strings.Count(b.String(), "boom") != len(steps) {
+		t.Errorf("%v\n%s", err, b.String())
+	}
+}
