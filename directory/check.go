@@ -11,182 +11,250 @@ import (
 	"usher/secret"
 )
 
-// checker collects every fault of one set of records.
+// checker collects every fault of one set of records, and finds out what their
+// names and digests lead to, which the snapshot keeps.
 type checker struct {
+	records  *Records
 	problems Problems
-	users    map[string]int            // name → index
-	digests  map[Digest]string         // digest → path of the key
 	projects map[string]int            // name → index
 	subjects map[string]map[string]use // account → subject of a topic → who states it
-	names    []string                  // of users, in order
-	compared int                       // names that were looked at for a hint
+
+	names   index
+	keys    keyIndex
+	members [][]int // numbers of the users, for each project
+
+	empty                           Digest // of the empty key
+	reservedUsers, reservedProjects map[string]string
+
+	known    []string // names of users in order, for hints; made when the first is needed
+	compared int      // names that were looked at for a hint
+	turns    turns
 }
 
 type use struct{ project, path string }
 
-func (c *checker) add(path, hint, format string, args ...any) {
-	c.problems = append(c.problems, Problem{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
+func (c *checker) add(at path, hint, format string, args ...any) {
+	c.problems = append(c.problems, Problem{Path: at.String(), Message: fmt.Sprintf(format, args...), Hint: hint})
 }
 
-// check returns every fault of r; none means that it can be indexed.
-func check(r *Records) Problems {
+// check looks at all of r. If it finds no problem, r can be indexed.
+func check(r *Records) *checker {
 	c := &checker{
-		users:    make(map[string]int, len(r.Users)),
-		digests:  make(map[Digest]string, len(r.Users)),
-		projects: make(map[string]int, len(r.Projects)),
-		subjects: map[string]map[string]use{},
+		records:          r,
+		projects:         make(map[string]int, len(r.Projects)),
+		subjects:         map[string]map[string]use{},
+		names:            newIndex(len(r.Users)),
+		keys:             newKeyIndex(r.Users),
+		members:          make([][]int, len(r.Projects)),
+		empty:            DigestOf(""),
+		reservedUsers:    reservedUsers(),
+		reservedProjects: reservedProjects(),
 	}
 	for i := range r.Users {
 		c.user(i, &r.Users[i])
-		c.names = append(c.names, r.Users[i].Name)
 	}
 	for i := range r.Projects {
 		c.projectName(i, &r.Projects[i])
 	}
 	for i := range r.Projects {
-		c.project(fmt.Sprintf("projects[%d]", i), r, &r.Projects[i])
+		c.project(i, &r.Projects[i])
 	}
-	return c.problems
+	return c
 }
 
-// name checks one name and that it is not taken yet.
-func (c *checker) name(path, kind, name string, i int, taken map[string]int) {
-	if err := CheckName(name); err != nil {
-		c.add(path, hintOf(err), "%s name %s", kind, err)
+// name checks one name, and that it is not taken yet. taken may be nil: then
+// nothing else could have taken it.
+func (c *checker) name(at path, kind, name string, i int, taken map[string]int) {
+	if !c.spelling(at, kind, name) || taken == nil {
 		return
 	}
 	if first, ok := taken[name]; ok {
-		c.add(path, "", "%s %s is already defined at index %d", kind, secret.Name(name), first)
+		c.repeated(at, kind, name, first)
 		return
 	}
 	taken[name] = i
 }
 
+func (c *checker) spelling(at path, kind, name string) bool {
+	err := CheckName(name)
+	if err != nil {
+		c.add(at, hintOf(err), "%s name %s", kind, err)
+	}
+	return err == nil
+}
+
+func (c *checker) repeated(at path, kind, name string, first int) {
+	c.add(at, "", "%s %s is already defined at index %d", kind, secret.Name(name), first)
+}
+
 // reserved refuses names whose subjects belong to a profile.
-func (c *checker) reserved(path, name string, names map[string]string) {
+func (c *checker) reserved(at path, name string, names map[string]string) {
 	if use, ok := names[name]; ok {
-		c.add(path, "choose another name", "%s is reserved: %s", secret.Name(name), use)
+		c.add(at, "choose another name", "%s is reserved: %s", secret.Name(name), use)
 	}
 }
 
 func (c *checker) user(i int, u *User) {
-	path := fmt.Sprintf("users[%d]", i)
-	c.name(path+".name", "user", u.Name, i, c.users)
-	c.reserved(path+".name", u.Name, reservedUsers())
-	c.each(path+".service_roles", "service role", roleNames(u.ServiceRoles), roleNames(ServiceRoles()))
-	c.each(path+".limits.connection_types", "connection type",
-		roleNames(u.Limits.ConnectionTypes), roleNames(ConnectionTypes()))
-	ids := map[string]int{}
+	c.turns.step()
+	user := path{key: "users", index: i}
+	at := user.field("name")
+	if c.spelling(at, "user", u.Name) {
+		if first, ok := c.names.add(hashName(u.Name), i, c.isUser(u.Name)); ok {
+			c.repeated(at, "user", u.Name, first)
+		}
+	}
+	c.reserved(at, u.Name, c.reservedUsers)
+	each(c, user, "service_roles", "service role", u.ServiceRoles, ServiceRoles())
+	each(c, user.field("limits"), "connection_types", "connection type", u.Limits.ConnectionTypes, ConnectionTypes())
+	var ids map[string]int
+	if len(u.Keys) > 1 {
+		ids = make(map[string]int, len(u.Keys))
+	}
 	for j := range u.Keys {
-		c.key(fmt.Sprintf("%s.keys[%d]", path, j), j, &u.Keys[j], ids)
+		c.key(user.element("keys", j), keyPlace{i, j}, &u.Keys[j], ids)
 	}
 }
 
-func (c *checker) key(path string, j int, k *Key, ids map[string]int) {
-	if k.ID != "" {
-		c.name(path+".id", "key", k.ID, j, ids)
-	} else {
-		c.name(path+".digest", "key", k.Digest.KeyID(), j, ids)
+func (c *checker) isUser(name string) func(int) bool {
+	return func(n int) bool { return c.records.Users[n].Name == name }
+}
+
+func (c *checker) key(at path, place keyPlace, k *Key, ids map[string]int) {
+	switch {
+	case k.ID != "":
+		c.name(at.field("id"), "key", k.ID, place.key, ids)
+	case ids != nil:
+		c.name(at.field("digest"), "key", k.Digest.KeyID(), place.key, ids)
 	}
-	if first, ok := c.digests[k.Digest]; ok {
-		c.add(path+".digest", "every key belongs to one user: make a new one (usher apikey new)",
-			"this digest already stands at %s", first)
-	} else {
-		c.digests[k.Digest] = path
+	first, ok := c.keys.add(&k.Digest, place, func(at keyPlace) bool {
+		return c.records.Users[at.user].Keys[at.key].Digest == k.Digest
+	})
+	if ok {
+		c.add(at.field("digest"), "every key belongs to one user: make a new one (usher apikey new)",
+			"this digest already stands at users[%d].keys[%d]", first.user, first.key)
 	}
 	if k.Digest == (Digest{}) {
-		c.add(path+".digest", "", "is missing")
+		c.add(at.field("digest"), "", "is missing")
 	}
-	if k.Digest == DigestOf("") {
-		c.add(path+".digest", "", "is the digest of the empty key")
+	if k.Digest == c.empty {
+		c.add(at.field("digest"), "", "is the digest of the empty key")
 	}
 	if !k.Expires.IsZero() && !k.NotBefore.IsZero() && !k.NotBefore.Before(k.Expires) {
-		c.add(path+".not_before", "", "is not before expires, so the key would never be valid")
+		c.add(at.field("not_before"), "", "is not before expires, so the key would never be valid")
 	}
 }
 
 func (c *checker) projectName(i int, p *Project) {
-	path := fmt.Sprintf("projects[%d].name", i)
-	c.name(path, "project", p.Name, i, c.projects)
-	c.reserved(path, p.Name, reservedProjects())
+	project := path{key: "projects", index: i}
+	at := project.field("name")
+	c.name(at, "project", p.Name, i, c.projects)
+	c.reserved(at, p.Name, c.reservedProjects)
 }
 
-func (c *checker) project(path string, r *Records, p *Project) {
+func (c *checker) project(i int, p *Project) {
+	at := path{key: "projects", index: i}
 	if err := CheckAccount(p.Account); err != nil {
-		c.add(path+".account", cmp.Or(hintOf(err), "name the NATS account that the project's subjects are in"), "account %s", err)
+		c.add(at.field("account"), cmp.Or(hintOf(err), "name the NATS account that the project's subjects are in"), "account %s", err)
 	}
-	members := map[string]int{}
-	for i, m := range p.Members {
-		c.member(fmt.Sprintf("%s.members[%d]", path, i), i, m, members)
+	c.members[i] = c.numbers(p.Members)
+	members := newRoster(len(p.Members))
+	for j, user := range c.members[i] {
+		c.turns.step()
+		c.member(at.element("members", j), j, &p.Members[j], user != nobody, members)
 	}
-	topics := map[string]int{}
-	for i := range p.Topics {
-		t := &p.Topics[i]
-		at := fmt.Sprintf("%s.topics[%d]", path, i)
-		c.name(at+".name", "topic", t.Name, i, topics)
-		c.acl(at+".acl", p, t.ACL, members)
-		c.subject(at, r, p, t)
+	topics := make(map[string]int, len(p.Topics))
+	for j := range p.Topics {
+		t := &p.Topics[j]
+		at := at.element("topics", j)
+		c.name(at.field("name"), "topic", t.Name, j, topics)
+		c.acl(at, p, t.ACL, members)
+		c.subject(at, p, t)
 	}
-	subs := map[string]int{}
-	for i := range p.Subscriptions {
-		s := &p.Subscriptions[i]
-		at := fmt.Sprintf("%s.subscriptions[%d]", path, i)
-		c.name(at+".name", "subscription", s.Name, i, subs)
-		c.acl(at+".acl", p, s.ACL, members)
-		if _, ok := topics[s.Topic]; !ok && !c.misplaced(at+".topic", s.Topic) {
-			hint := c.meant(s.Topic, "", names(p.Topics, func(t Topic) string { return t.Name }))
-			c.add(at+".topic", hint, "project %s has no topic %s", secret.Name(p.Name), secret.Name(s.Topic))
+	subs := make(map[string]int, len(p.Subscriptions))
+	for j := range p.Subscriptions {
+		s := &p.Subscriptions[j]
+		at := at.element("subscriptions", j)
+		c.name(at.field("name"), "subscription", s.Name, j, subs)
+		c.acl(at, p, s.ACL, members)
+		if _, ok := topics[s.Topic]; !ok && !c.misplaced(at.field("topic"), s.Topic) {
+			hint := c.meant(s.Topic, "", names(p.Topics, func(t *Topic) string { return t.Name }))
+			c.add(at.field("topic"), hint, "project %s has no topic %s", secret.Name(p.Name), secret.Name(s.Topic))
 		}
 	}
 }
 
-func (c *checker) member(path string, i int, m Member, members map[string]int) {
-	if _, ok := c.users[m.User]; !ok && !c.misplaced(path+".user", m.User) {
-		c.add(path+".user", c.meant(m.User, "", c.names), "there is no user %s", secret.Name(m.User))
+// nobody is no user's number.
+const nobody = -1
+
+// numbers returns the numbers of the users that members name. It does only this:
+// nearly every step waits for memory, and the processor waits for many at a time
+// if they are close.
+func (c *checker) numbers(members []Member) []int {
+	hashes := make([]uint64, len(members))
+	for i := range members {
+		c.turns.step()
+		hashes[i] = hashName(members[i].User)
 	}
-	if first, ok := members[m.User]; ok {
-		c.add(path+".user", "put all roles of a member in one entry",
+	numbers := make([]int, len(members))
+	for i := range members {
+		c.turns.step()
+		n, ok := c.names.find(hashes[i], c.isUser(members[i].User))
+		if !ok {
+			n = nobody
+		}
+		numbers[i] = n
+	}
+	return numbers
+}
+
+func (c *checker) member(at path, i int, m *Member, exists bool, members *roster) {
+	if !exists && !c.misplaced(at.field("user"), m.User) {
+		c.add(at.field("user"), c.meant(m.User, "", c.userNames()), "there is no user %s", secret.Name(m.User))
+	}
+	if first, ok := members.index[m.User]; ok {
+		c.add(at.field("user"), "put all roles of a member in one entry",
 			"user %s is already a member, at index %d", secret.Name(m.User), first)
 	} else {
-		members[m.User] = i
+		members.index[m.User] = i
 	}
 	if len(m.Roles) == 0 {
-		c.add(path+".roles", "one or more of "+strings.Join(roleNames(Roles()), ", "), "a member needs a role")
+		c.add(at.field("roles"), "one or more of "+strings.Join(roleNames(Roles()), ", "), "a member needs a role")
 	}
-	c.each(path+".roles", "role", roleNames(m.Roles), roleNames(Roles()))
+	each(c, at, "roles", "role", m.Roles, Roles())
 }
 
-func (c *checker) acl(path string, p *Project, acl []string, members map[string]int) {
-	seen := map[string]bool{}
+func (c *checker) acl(at path, p *Project, acl []string, members *roster) {
+	members.begin()
 	for i, user := range acl {
-		at := fmt.Sprintf("%s[%d]", path, i)
-		if _, ok := members[user]; !ok && !c.misplaced(at, user) {
+		c.turns.step()
+		known, again := members.see(user)
+		if !known && !c.misplaced(at.element("acl", i), user) {
 			hint := c.meant(user, "add the user to the members, or take the name out of the acl",
-				names(p.Members, func(m Member) string { return m.User }))
-			c.add(at, hint, "user %s is not a member of project %s", secret.Name(user), secret.Name(p.Name))
+				names(p.Members, func(m *Member) string { return m.User }))
+			c.add(at.element("acl", i), hint, "user %s is not a member of project %s", secret.Name(user), secret.Name(p.Name))
 		}
-		if seen[user] {
-			c.add(at, "", "user %s is named twice", secret.Name(user))
+		if again {
+			c.add(at.element("acl", i), "", "user %s is named twice", secret.Name(user))
 		}
-		seen[user] = true
 	}
 }
 
 // subject checks that a topic's subject belongs to this project alone: not
 // inside another project's space of the same account, and stated once.
-func (c *checker) subject(path string, r *Records, p *Project, t *Topic) {
+func (c *checker) subject(at path, p *Project, t *Topic) {
 	subject := t.Subject
 	if subject == "" {
 		subject = p.Name + "." + t.Name
 	} else {
-		path += ".subject"
+		topic := at
+		at = topic.field("subject")
 		if err := CheckSubject(subject); err != nil {
-			c.add(path, hintOf(err), "subject %s", err)
+			c.add(at, hintOf(err), "subject %s", err)
 			return
 		}
 		first, _, _ := strings.Cut(subject, ".")
-		if i, ok := c.projects[first]; ok && first != p.Name && r.Projects[i].Account == p.Account {
-			c.add(path, "subjects under a project's name belong to that project",
+		if i, ok := c.projects[first]; ok && first != p.Name && c.records.Projects[i].Account == p.Account {
+			c.add(at, "subjects under a project's name belong to that project",
 				"subject %s lies in project %s of the same account", secret.Name(subject), secret.Name(first))
 		}
 	}
@@ -194,30 +262,29 @@ func (c *checker) subject(path string, r *Records, p *Project, t *Topic) {
 		c.subjects[p.Account] = map[string]use{}
 	}
 	if prior, ok := c.subjects[p.Account][subject]; ok {
-		c.add(path, "", "subject %s is already that of %s in project %s", secret.Name(subject), prior.path, secret.Name(prior.project))
+		c.add(at, "", "subject %s is already that of %s in project %s", secret.Name(subject), prior.path, secret.Name(prior.project))
 		return
 	}
-	c.subjects[p.Account][subject] = use{p.Name, path}
+	c.subjects[p.Account][subject] = use{p.Name, at.String()}
 }
 
-// each checks that every value is known and stands once.
-func (c *checker) each(path, kind string, values, known []string) {
+// each checks that every value of a list is known and stands once.
+func each[T ~string](c *checker, at path, list, kind string, values, known []T) {
 	for i, v := range values {
-		at := fmt.Sprintf("%s[%d]", path, i)
 		if !slices.Contains(known, v) {
-			c.add(at, "one of "+strings.Join(known, ", "), "there is no %s %s", kind, secret.Name(v))
+			c.add(at.element(list, i), "one of "+strings.Join(roleNames(known), ", "), "there is no %s %s", kind, secret.Name(string(v)))
 		} else if slices.Contains(values[:i], v) {
-			c.add(at, "", "%s %q stands twice", kind, v)
+			c.add(at.element(list, i), "", "%s %q stands twice", kind, v)
 		}
 	}
 }
 
 // misplaced reports a secret where a name belongs.
-func (c *checker) misplaced(path, name string) bool {
+func (c *checker) misplaced(at path, name string) bool {
 	if !secret.Holds(name) {
 		return false
 	}
-	c.add(path, secret.Hint, "%s", ErrSecret)
+	c.add(at, secret.Hint, "%s", ErrSecret)
 	return true
 }
 
@@ -236,6 +303,14 @@ func (c *checker) meant(name, otherwise string, known []string) string {
 	return otherwise
 }
 
+// userNames returns the names of all users, for hints: most directories need none.
+func (c *checker) userNames() []string {
+	if c.known == nil {
+		c.known = names(c.records.Users, func(u *User) string { return u.Name })
+	}
+	return c.known
+}
+
 // hintOf returns the way out of what the checks of names report, if there is one.
 func hintOf(err error) string {
 	if errors.Is(err, ErrSecret) {
@@ -244,10 +319,10 @@ func hintOf(err error) string {
 	return ""
 }
 
-func names[T any](all []T, name func(T) string) []string {
+func names[T any](all []T, name func(*T) string) []string {
 	out := make([]string, len(all))
-	for i, one := range all {
-		out[i] = name(one)
+	for i := range all {
+		out[i] = name(&all[i])
 	}
 	return out
 }

@@ -4,14 +4,15 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"sort"
 )
 
 // Snapshot is a checked, indexed and immutable directory. All methods are safe
 // for concurrent use and take no lock.
 type Snapshot struct {
-	keys     map[Digest]KeyRecord
-	users    map[string]*userEntry
+	size     Size
+	users    []userEntry // in the order of the records
+	names    index
+	keys     keyIndex
 	projects map[string]*Project
 }
 
@@ -19,12 +20,6 @@ type Snapshot struct {
 type KeyRecord struct {
 	User *User
 	Key  *Key
-}
-
-// userEntry is the index of what one user holds.
-type userEntry struct {
-	user        *User
-	memberships []Membership
 }
 
 // Membership is one project of a user with what its ACLs give the user there.
@@ -57,80 +52,40 @@ type Size struct{ Users, Keys, Projects, Topics, Subscriptions int }
 // NewSnapshot checks and indexes records. The error is Problems, all at once.
 // The records belong to the snapshot from then on.
 func NewSnapshot(r Records) (*Snapshot, error) {
-	if problems := check(&r); len(problems) > 0 {
-		return nil, problems
+	c := check(&r)
+	if len(c.problems) > 0 {
+		return nil, c.problems
 	}
-	s := &Snapshot{
-		keys:     make(map[Digest]KeyRecord, len(r.Users)),
-		users:    make(map[string]*userEntry, len(r.Users)),
-		projects: make(map[string]*Project, len(r.Projects)),
-	}
-	for i := range r.Users {
-		u := &r.Users[i]
-		s.users[u.Name] = &userEntry{user: u}
-		for j := range u.Keys {
-			k := &u.Keys[j]
-			if k.ID == "" {
-				k.ID = k.Digest.KeyID()
-			}
-			s.keys[k.Digest] = KeyRecord{User: u, Key: k}
-		}
-	}
-	// In order of name, so that every user's memberships come out sorted.
-	order := make([]*Project, len(r.Projects))
-	for i := range r.Projects {
-		order[i] = &r.Projects[i]
-	}
-	sort.Slice(order, func(i, j int) bool { return order[i].Name < order[j].Name })
-	for _, p := range order {
-		s.addProject(p)
-	}
-	return s, nil
+	return build(c), nil
 }
 
-func (s *Snapshot) addProject(p *Project) {
-	s.projects[p.Name] = p
-	sort.Slice(p.Topics, func(i, j int) bool { return p.Topics[i].Name < p.Topics[j].Name })
-	sort.Slice(p.Subscriptions, func(i, j int) bool { return p.Subscriptions[i].Name < p.Subscriptions[j].Name })
-	here := make(map[string]int, len(p.Members)) // user → index of the membership
-	for _, m := range p.Members {
-		e := s.users[m.User]
-		here[m.User] = len(e.memberships)
-		e.memberships = append(e.memberships, Membership{Project: p, Roles: m.Roles})
+// key returns the key at a place.
+func (s *Snapshot) key(at keyPlace) *Key {
+	e := &s.users[at.user]
+	if at.key == 0 && e.key[0].Digest != (Digest{}) {
+		return &e.key[0] // without a look at user.Keys, which is another cache line
 	}
-	for i := range p.Topics {
-		t := &p.Topics[i]
-		if t.Subject == "" {
-			t.Subject = p.Name + "." + t.Name
-		}
-		for _, user := range t.ACL {
-			m := &s.users[user].memberships[here[user]]
-			m.Topics = append(m.Topics, t)
-		}
-	}
-	for i := range p.Subscriptions {
-		sub := &p.Subscriptions[i]
-		for _, user := range sub.ACL {
-			m := &s.users[user].memberships[here[user]]
-			m.Subs = append(m.Subs, sub)
-		}
-	}
+	return &e.user.Keys[at.key]
 }
 
 // LookupKey returns whom the key with this digest belongs to.
 func (s *Snapshot) LookupKey(d Digest) (KeyRecord, bool) {
-	r, ok := s.keys[d]
-	return r, ok
+	at, ok := s.keys.find(&d, func(at keyPlace) bool { return s.key(at).Digest == d })
+	if !ok {
+		return KeyRecord{}, false
+	}
+	return KeyRecord{User: &s.users[at.user].user, Key: s.key(at)}, true
 }
 
 // Facts returns what the directory says of user; project is the one that the
 // credential selects, or empty.
 func (s *Snapshot) Facts(user, project string) (Facts, bool) {
-	e, ok := s.users[user]
+	n, ok := s.names.find(hashName(user), func(n int) bool { return s.users[n].user.Name == user })
 	if !ok {
 		return Facts{}, false
 	}
-	f := Facts{User: e.user, Memberships: e.memberships}
+	e := &s.users[n]
+	f := Facts{User: &e.user, Memberships: e.memberships}
 	if project != "" {
 		f.Selected = s.projects[project]
 	}
@@ -142,20 +97,14 @@ func (s *Snapshot) Projects() iter.Seq[*Project] { return maps.Values(s.projects
 
 // FirstWithServiceRole returns the first user, by name, that holds service role r.
 func (s *Snapshot) FirstWithServiceRole(r ServiceRole) (name string, ok bool) {
-	for user, e := range s.users {
-		if slices.Contains(e.user.ServiceRoles, r) && (!ok || user < name) {
-			name, ok = user, true
+	for i := range s.users {
+		u := &s.users[i].user
+		if slices.Contains(u.ServiceRoles, r) && (!ok || u.Name < name) {
+			name, ok = u.Name, true
 		}
 	}
 	return name, ok
 }
 
 // Size counts what the snapshot holds.
-func (s *Snapshot) Size() Size {
-	size := Size{Users: len(s.users), Keys: len(s.keys), Projects: len(s.projects)}
-	for _, p := range s.projects {
-		size.Topics += len(p.Topics)
-		size.Subscriptions += len(p.Subscriptions)
-	}
-	return size
-}
+func (s *Snapshot) Size() Size { return s.size }
