@@ -1,9 +1,6 @@
 package main
 
-import (
-	"context"
-	"errors"
-)
+import "context"
 
 // The benchmarks of package directory.
 const (
@@ -51,6 +48,5 @@ func measureDirectory(ctx context.Context, r *runner) (figures, error) {
 	for _, t := range directoryTable() {
 		wanted[t.id] = t.metric
 	}
-	all, missing := found.pick(wanted)
-	return all, errors.Join(err, missing)
+	return found.pick(wanted, err)
 }

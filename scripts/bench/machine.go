@@ -24,8 +24,8 @@ const unknown = "unknown"
 func (r *runner) machine(ctx context.Context) machine {
 	return machine{
 		CPU: r.cpuModel(), Cores: runtime.NumCPU(), OS: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(),
-		NATSServer: strings.TrimPrefix(r.version(ctx, natsServer, "--version"), "nats-server: "),
-		Usher:      strings.TrimPrefix(r.version(ctx, usher, "version"), "usher "),
+		NATSServer: answer(ctx, "go", "list", "-m", "-f", "{{.Version}}", natsServerModule),
+		Usher:      answer(ctx, "git", "describe", "--tags", "--always", "--dirty"),
 		Date:       time.Now().UTC().Format(time.RFC3339),
 	}
 }
@@ -44,18 +44,13 @@ func (r *runner) cpuModel() string {
 	return unknown
 }
 
-// version returns the first line that a program says of itself.
-func (r *runner) version(ctx context.Context, p program, arg string) string {
-	path, err := r.program(p)
-	if err != nil {
-		return "not built"
-	}
-	out, err := output(ctx, "", path, arg)
+// answer returns what a program says, or that nobody knows.
+func answer(ctx context.Context, program string, args ...string) string {
+	out, err := output(ctx, "", program, args...)
 	if err != nil {
 		return unknown
 	}
-	line, _, _ := strings.Cut(string(out), "\n")
-	return line
+	return strings.TrimSpace(string(out))
 }
 
 func (m *machine) lines() [][2]string {

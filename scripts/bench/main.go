@@ -97,11 +97,11 @@ func measure(ctx context.Context, o options, steps []step, progress io.Writer) (
 	r.build(ctx, steps)
 	var report report
 	for i, s := range steps {
+		r.say("%s (%d of %d)", s.name, i+1, len(steps))
+		found, err := s.run(ctx, r)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		r.say("%s (%d of %d)", s.name, i+1, len(steps))
-		found, err := s.run(ctx, r)
 		if err != nil {
 			r.say("%s: %v", s.name, err)
 		}

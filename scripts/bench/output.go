@@ -55,10 +55,14 @@ type metric struct {
 	divide    float64 // by this, to get at the row's unit; 0: by 1
 }
 
-// pick returns the figures of rows, and what is missing.
-func (b benchmarks) pick(wanted map[string]metric) (figures, error) {
+// pick returns the figures of rows, and what is missing. With err the benchmarks
+// ended; it comes back, and is all there is to say if none of them was done.
+func (b benchmarks) pick(wanted map[string]metric, err error) (figures, error) {
+	if err != nil && len(b) == 0 {
+		return nil, err
+	}
 	found := figures{}
-	var errs []error
+	errs := []error{err}
 	for _, id := range slices.Sorted(maps.Keys(wanted)) {
 		m := wanted[id]
 		v, ok := b[m.benchmark][m.unit]

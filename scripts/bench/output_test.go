@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"maps"
 	"strings"
 	"testing"
@@ -50,9 +51,13 @@ func TestPick(t *testing.T) {
 		"floor":   {"BenchmarkHandle/plain", "x-floor", 0},
 		"no unit": {"BenchmarkSwap", "x-floor", 1},
 		"none":    {"BenchmarkNone", "ns/op", 1},
-	})
+	}, nil)
 	if len(got) != 2 || got["time"].value != 2.5 || got["floor"].value != 1.42 {
 		t.Errorf("%v", got)
+	}
+	boom := errors.New("boom")
+	if got, err := (benchmarks{}).pick(map[string]metric{"none": {}}, boom); got != nil || !errors.Is(err, boom) || err.Error() != "boom" {
+		t.Errorf("none was done: %v, %v", got, err)
 	}
 	if want := "BenchmarkSwap did not report x-floor\nBenchmarkNone did not report ns/op"; err == nil || err.Error() != want {
 		t.Errorf("%v, not\n%s", err, want)

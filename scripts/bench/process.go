@@ -22,7 +22,7 @@ const (
 // command prepares a program. With ctx it is asked to end, and killed when it
 // does not.
 func command(ctx context.Context, program string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // the programs are go and what this one has built
+	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // the programs are go, git, and what this one has built
 	cmd.Cancel = func() error {
 		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			return cmd.Process.Kill() // Windows has no such signal

@@ -20,11 +20,13 @@ const (
 	directoryTest program = "directory.test"
 )
 
+const natsServerModule = "github.com/nats-io/nats-server/v2"
+
 // recipe says how the go command makes a program.
 func (p program) recipe() (verb []string, pkg string) {
 	switch p {
 	case natsServer:
-		return []string{"build"}, "github.com/nats-io/nats-server/v2"
+		return []string{"build"}, natsServerModule
 	case reference:
 		return []string{"build"}, "usher/scripts/bench/reference"
 	case calloutTest:

@@ -42,10 +42,13 @@ func (r *runner) storm(ctx context.Context, k kind, clients int) (*storm, error)
 		return nil, err
 	}
 	defer s.stop()
-	ctx, cancel := context.WithTimeout(ctx, stormsEnd)
+	bounded, cancel := context.WithTimeout(ctx, stormsEnd)
 	defer cancel()
-	out, err := output(ctx, "", r.path(usher), "bench", "storm", "-s", "nats://"+s.listen, "--token-file", s.tokenFile,
+	out, err := output(bounded, "", r.path(usher), "bench", "storm", "-s", "nats://"+s.listen, "--token-file", s.tokenFile,
 		"--clients", strconv.Itoa(clients), "--duration", stormIn.String(), "--json")
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	var found storm
 	if jerr := json.Unmarshal(out, &found); jerr != nil {
 		return nil, errors.Join(err, fmt.Errorf("usher bench storm: %w", jerr))
