@@ -43,7 +43,7 @@ type conn struct {
 // does: an authorization error must not close it for good, as it would by
 // default after two in a row, and neither must a server that is not there yet.
 func (s *Service) connect(i int) (*conn, error) {
-	c := &conn{placed: make(chan struct{}), window: newWindow()}
+	c := &conn{placed: make(chan struct{}), window: newWindow(s.cfg.Connections)}
 	c.queue = admission.NewQueue[*job](admission.Config{
 		Limit: share(s.cfg.Queue, s.cfg.Connections), Age: s.cfg.Budget, Order: s.cfg.Order,
 		Ahead: c.window.Delay, Now: s.cfg.Now,

@@ -14,15 +14,18 @@ import (
 const (
 	// moment is how long an answer may take at the server.
 	moment = 300 * time.Millisecond
-	// leastWindow is enough for a server to be busy with whenever it comes to look.
-	leastWindow = 64
-	mostWindow  = 4096
+	// leastAnswers is enough for a server to be busy with whenever it comes to
+	// look; all connections of the service share it.
+	leastAnswers = 256
+	mostWindow   = 4096
 )
 
 // window counts the answers of one connection that are on their way, or may
 // come to be, and the server has not confirmed. How many there may be follows
 // from how fast the server has confirmed the last ones.
 type window struct {
+	least int // that limit never is below
+
 	mu       sync.Mutex
 	room     sync.Cond
 	limit    int
@@ -38,8 +41,10 @@ type window struct {
 // Delay returns how long an answer takes now until the server is through with it.
 func (w *window) Delay() time.Duration { return time.Duration(w.delay.Load()) }
 
-func newWindow() *window {
-	w := &window{limit: leastWindow, sent: make(chan struct{}, 1)}
+// newWindow returns the window of one of so many connections.
+func newWindow(connections int) *window {
+	least := share(leastAnswers, connections)
+	w := &window{least: least, limit: least, sent: make(chan struct{}, 1)}
 	w.room.L = &w.mu
 	return w
 }
@@ -105,7 +110,7 @@ func (w *window) confirm(ticket int, took time.Duration) {
 		return
 	}
 	w.delay.Store(int64(took))
-	w.limit = nextLimit(w.limit, w.asked, took)
+	w.limit = max(w.least, nextLimit(w.limit, w.asked, took))
 	w.taken -= w.asked
 	w.asked = 0
 	w.room.Broadcast()
@@ -118,7 +123,7 @@ func (w *window) lose() {
 	w.lost++
 	w.taken -= w.asked + w.answered
 	w.asked, w.answered = 0, 0
-	w.limit = leastWindow
+	w.limit = w.least
 	w.room.Broadcast()
 }
 
@@ -129,7 +134,7 @@ func nextLimit(limit, n int, took time.Duration) int {
 	if took > 0 {
 		reached = int(min(float64(mostWindow), float64(n)*float64(moment)/float64(took)))
 	}
-	return max(leastWindow, min(reached, limit+limit/2))
+	return min(reached, limit+limit/2)
 }
 
 // close lets everybody through who waits to enter.

@@ -6,6 +6,12 @@ import (
 	"time"
 )
 
+// Four connections have 64 places each at least.
+const (
+	testConnections = 4
+	testLeast       = leastAnswers / testConnections
+)
+
 func TestNextLimit(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -15,7 +21,7 @@ func TestNextLimit(t *testing.T) {
 	}{
 		{"as fast as a moment", 100, 100, moment, 100},
 		{"twice as slow: half, at once", 400, 400, 2 * moment, 200},
-		{"much slower: never less than the least", 400, 10, moment, leastWindow},
+		{"much slower", 400, 10, moment, 10},
 		{"ten times as fast: half more", 100, 100, moment / 10, 150},
 		{"never more than the most", mostWindow, mostWindow, moment / 10, mostWindow},
 		{"no time at all", mostWindow, 1, 0, mostWindow},
@@ -61,11 +67,11 @@ func refuseEntry(t *testing.T, entered <-chan bool) {
 }
 
 func TestWindowWaitsForTheServer(t *testing.T) {
-	w := newWindow()
+	w := newWindow(testConnections)
 	stop := make(chan struct{})
 	fill(t, w)
 	entered := entering(w)
-	for range leastWindow {
+	for range testLeast {
 		w.answer()
 	}
 	refuseEntry(t, entered) // answers make no room
@@ -78,7 +84,7 @@ func TestWindowWaitsForTheServer(t *testing.T) {
 	if !<-entered {
 		t.Error("closed")
 	}
-	if limit, taken := w.size(); limit != leastWindow || taken != 1 {
+	if limit, taken := w.size(); limit != testLeast || taken != 1 {
 		t.Errorf("%d of %d taken", taken, limit)
 	}
 	if w.Delay() != moment {
@@ -87,7 +93,7 @@ func TestWindowWaitsForTheServer(t *testing.T) {
 }
 
 func TestWindowLeave(t *testing.T) {
-	w := newWindow()
+	w := newWindow(testConnections)
 	fill(t, w)
 	entered := entering(w)
 	w.leave()
@@ -98,7 +104,7 @@ func TestWindowLeave(t *testing.T) {
 
 // What was on its way by a connection that is gone, nobody confirms any more.
 func TestWindowLosesConnection(t *testing.T) {
-	w := newWindow()
+	w := newWindow(testConnections)
 	fill(t, w)
 	w.answer()
 	ticket, _ := w.ask(nil)
@@ -108,32 +114,32 @@ func TestWindowLosesConnection(t *testing.T) {
 	if !<-entered {
 		t.Error("closed")
 	}
-	if _, taken := w.size(); taken != leastWindow-1 {
+	if _, taken := w.size(); taken != testLeast-1 {
 		t.Errorf("%d taken, want those that are worked on and the new one", taken)
 	}
 	w.confirm(ticket, moment) // comes too late, and must not count twice
-	if _, taken := w.size(); taken != leastWindow-1 {
+	if _, taken := w.size(); taken != testLeast-1 {
 		t.Errorf("%d taken after a late confirmation", taken)
 	}
 }
 
 func TestWindowIntrude(t *testing.T) {
-	w := newWindow()
+	w := newWindow(testConnections)
 	fill(t, w)
 	w.intrude()
 	w.answer()
-	if _, taken := w.size(); taken != leastWindow+1 {
+	if _, taken := w.size(); taken != testLeast+1 {
 		t.Errorf("%d taken", taken)
 	}
 	ticket, _ := w.ask(nil)
 	w.confirm(ticket, moment)
-	if _, taken := w.size(); taken != leastWindow {
+	if _, taken := w.size(); taken != testLeast {
 		t.Errorf("%d taken", taken)
 	}
 }
 
 func TestWindowCloses(t *testing.T) {
-	w := newWindow()
+	w := newWindow(testConnections)
 	fill(t, w)
 	entered := entering(w)
 	w.close()
@@ -149,7 +155,7 @@ func TestWindowCloses(t *testing.T) {
 
 // Whatever comes at once, every place is given back.
 func TestWindowAtOnce(t *testing.T) {
-	w := newWindow()
+	w := newWindow(testConnections)
 	stop, confirmed := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(confirmed)
