@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -28,13 +29,27 @@ func BenchmarkHandle(b *testing.B) {
 	}
 }
 
+// BenchmarkSubjects is the same for grants of more subjects.
+func BenchmarkSubjects(b *testing.B) {
+	for _, subjects := range []int{10, 100, 1000} {
+		b.Run(strconv.Itoa(subjects), func(b *testing.B) {
+			benchmarkWay(b, false, benchDirectory(100, subjects-1))
+		})
+	}
+}
+
 func benchmarkHandle(b *testing.B, sealed bool) {
+	b.Helper()
+	benchmarkWay(b, sealed, benchDirectory(10_000, 9))
+}
+
+func benchmarkWay(b *testing.B, sealed bool, directory string) {
 	b.Helper()
 	keys := callouttest.NewKeys(b)
 	service := callouttest.NewService(b, callouttest.ServiceConfig{
 		URLs:      "nats://127.0.0.1:1", // nothing is there: the handler is called directly
 		Keyring:   callouttest.KeyringDir(b, sealed, keys),
-		Directory: callouttest.Directory(benchDirectory(10_000)),
+		Directory: callouttest.Directory(directory),
 	})
 	w := newWire(b, keys, sealed)
 	ctx := context.Background()
@@ -115,7 +130,7 @@ func newWire(b *testing.B, keys callouttest.Keys, sealed bool) wire {
 	c.UserNkey = nkey
 	c.Server = jwt.ServerID{Name: "bench", Host: "127.0.0.1", ID: id, Version: "2.15.2"}
 	c.ClientInformation = jwt.ClientInformation{Host: "127.0.0.1", ID: 7, Kind: "Client", Type: "nats"}
-	c.ConnectOptions = jwt.ConnectOptions{Token: "user-5000-key", Lang: "go", Version: "1.55.0", Protocol: 1}
+	c.ConnectOptions = jwt.ConnectOptions{Token: "user-50-key", Lang: "go", Version: "1.55.0", Protocol: 1}
 	c.Expires = time.Now().Add(time.Hour).Unix()
 	w := wire{keys: keys}
 	var curve nkeys.KeyPair
@@ -170,9 +185,9 @@ func (w *wire) reference(b *testing.B) func() {
 	}
 }
 
-// benchDirectory has n users with a key each; each may publish to 9 topics of
-// its project, which with the inbox makes 10 subjects.
-func benchDirectory(n int) string {
+// benchDirectory has n users with a key each; each may publish to so many topics
+// of its project; the inbox makes one more subject.
+func benchDirectory(n, topics int) string {
 	const perProject = 100
 	var users, projects strings.Builder
 	for i := range n {
@@ -185,7 +200,7 @@ func benchDirectory(n int) string {
 			fmt.Fprintf(&names, "user-%d, ", i)
 		}
 		fmt.Fprintf(&projects, "  - name: p%d\n    account: %s\n    members:\n%s    topics:\n", p, callouttest.AppAccount, members.String())
-		for t := range 9 {
+		for t := range topics {
 			fmt.Fprintf(&projects, "      - {name: t%d, acl: [%s]}\n", t, strings.TrimSuffix(names.String(), ", "))
 		}
 	}
