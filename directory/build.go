@@ -3,7 +3,6 @@ package directory
 import (
 	"slices"
 	"sort"
-	"strings"
 )
 
 // userEntry is a user with all that a request needs of it in neighbouring cache
@@ -20,6 +19,9 @@ type builder struct {
 	s           *Snapshot
 	records     *Records
 	memberships []int // how many each user has
+	topics      []Topic
+	subs        []Subscription
+	text        text
 	roles       shared[Role]
 	service     shared[ServiceRole]
 	types       shared[ConnectionType]
@@ -49,6 +51,13 @@ func build(c *checker) *Snapshot {
 		b.addUsers(first, min(first+usersPerText, len(r.Users)))
 	}
 	r.Users = nil // they were copied
+	topics, subs := 0, 0
+	for i := range r.Projects {
+		topics += len(r.Projects[i].Topics)
+		subs += len(r.Projects[i].Subscriptions)
+	}
+	b.s.size.Topics, b.s.size.Subscriptions = topics, subs
+	b.topics, b.subs = make([]Topic, 0, topics), make([]Subscription, 0, subs)
 	// In order of name, so that every user's memberships come out sorted.
 	order := make([]int, len(r.Projects))
 	for i := range order {
@@ -56,7 +65,8 @@ func build(c *checker) *Snapshot {
 	}
 	sort.Slice(order, func(i, j int) bool { return r.Projects[order[i]].Name < r.Projects[order[j]].Name })
 	for _, i := range order {
-		b.addProject(&r.Projects[i], c.members[i])
+		b.addProject(&r.Projects[i])
+		b.addMembers(&r.Projects[i], c.members[i])
 	}
 	return b.s
 }
@@ -66,8 +76,6 @@ const usersPerText = 512
 
 // addUsers copies users to where they stay.
 func (b *builder) addUsers(first, end int) {
-	rest := textOf(b.records.Users[first:end])
-	cut := func(s *string) { *s, rest = rest[:len(*s)], rest[len(*s):] }
 	for i := first; i < end; i++ {
 		b.turns.step()
 		e := &b.s.users[i]
@@ -79,9 +87,13 @@ func (b *builder) addUsers(first, end int) {
 			e.user.Keys = e.key[:]
 		}
 		b.s.size.Keys += len(e.user.Keys)
-		cut(&e.user.Name)
+		b.text.add(&e.user.Name)
 		for j := range e.user.Keys {
-			cut(&e.user.Keys[j].ID)
+			k := &e.user.Keys[j]
+			if k.ID == "" {
+				k.ID = k.Digest.KeyID()
+			}
+			b.text.add(&k.ID)
 		}
 		if n := b.memberships[i]; n == 1 {
 			e.memberships = e.member[:0]
@@ -89,38 +101,42 @@ func (b *builder) addUsers(first, end int) {
 			e.memberships = make([]Membership, 0, n)
 		}
 	}
+	b.text.cut()
 }
 
-// textOf gives every key an id, and returns one text of all names and ids.
-func textOf(users []User) string {
-	var text strings.Builder
-	for i := range users {
-		text.WriteString(users[i].Name)
-		for j := range users[i].Keys {
-			k := &users[i].Keys[j]
-			if k.ID == "" {
-				k.ID = k.Digest.KeyID()
-			}
-			text.WriteString(k.ID)
-		}
-	}
-	return text.String()
-}
-
-// addProject gives every member its membership. Equal names become one string, as
-// do equal lists one list: decoding has made one of each.
-func (b *builder) addProject(p *Project, users []int) {
-	b.s.projects[p.Name] = p
-	b.s.size.Topics += len(p.Topics)
-	b.s.size.Subscriptions += len(p.Subscriptions)
+// addProject copies what requests need of a project to where it stays, near that
+// of other projects. Decoding has left it between the names of the members.
+func (b *builder) addProject(p *Project) {
+	p.Topics, b.topics = settled(p.Topics, b.topics)
+	p.Subscriptions, b.subs = settled(p.Subscriptions, b.subs)
 	sort.Slice(p.Topics, func(i, j int) bool { return p.Topics[i].Name < p.Topics[j].Name })
 	sort.Slice(p.Subscriptions, func(i, j int) bool { return p.Subscriptions[i].Name < p.Subscriptions[j].Name })
+	b.text.add(&p.Name)
+	b.text.add(&p.Account)
 	for i := range p.Topics {
-		if t := &p.Topics[i]; t.Subject == "" {
+		t := &p.Topics[i]
+		if t.Subject == "" {
 			t.Subject = p.Name + "." + t.Name
-			t.Name = t.Subject[len(p.Name)+1:]
 		}
+		b.text.add(&t.Subject)
+		b.text.add(&t.Name)
 	}
+	for i := range p.Subscriptions {
+		b.text.add(&p.Subscriptions[i].Name)
+	}
+	b.text.cut()
+	b.s.projects[p.Name] = p
+}
+
+// settled appends list to all, and returns where it is now.
+func settled[T any](list, all []T) (moved, grown []T) {
+	all = append(all, list...)
+	return all[len(all)-len(list) : len(all) : len(all)], all
+}
+
+// addMembers gives every member its membership. Equal names become one string,
+// as do equal lists one list: decoding has made one of each.
+func (b *builder) addMembers(p *Project, users []int) {
 	memberships := make([]*Membership, len(p.Members))
 	here := make(map[string]int, len(p.Members)) // user → index of the member
 	for i := range p.Members {
@@ -176,25 +192,4 @@ func named[T any](b *builder, p *Project, here map[string]int, things []T, aclOf
 		lists[i] = one
 	}
 	return lists
-}
-
-// maxShared bounds how many lists are compared with.
-const maxShared = 32
-
-// shared keeps one of each list that stands in many records.
-type shared[T comparable] [][]T
-
-func (s *shared[T]) one(list []T) []T {
-	if len(list) == 0 {
-		return list
-	}
-	for _, known := range *s {
-		if slices.Equal(known, list) {
-			return known
-		}
-	}
-	if len(*s) < maxShared {
-		*s = append(*s, slices.Clip(list))
-	}
-	return list
 }

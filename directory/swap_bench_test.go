@@ -14,22 +14,23 @@ import (
 // BenchmarkSwap measures how long look-ups take while a snapshot of 1,000,000
 // users is built, put in the place of another, and the other's memory freed.
 // There is one look-up after the other, as requests do them, on all processors
-// but one. An operation is three measurements of equal length:
+// but one. An operation is four measurements of equal length:
 //
 //   - alone: nothing happens beside the look-ups;
 //   - busy: a goroutine beside them computes and allocates nothing;
+//   - collect: a goroutine beside them collects the garbage and makes none;
 //   - swap: a goroutine beside them builds, swaps and collects the garbage.
 //
 // ns-p9999 is what all but one in 10,000 stay below, ms-longest the longest and
-// over-5ms how many took longer than that. What alone and busy show too is what
-// the operating system and the scheduler do to anybody.
+// over-5ms how many took longer than that. What the others show as well as swap
+// is what the operating system, the scheduler and the runtime do to anybody.
 func BenchmarkSwap(b *testing.B) {
 	c := crowd{1_000_000, 1_000}
 	t := newTarget(b, c)
 	var current atomic.Pointer[directory.Snapshot]
 	current.Store(t.snapshot)
 	t.snapshot = nil
-	var alone, busy, swap latencies
+	var alone, busy, collect, swap latencies
 	for b.Loop() {
 		b.StopTimer()
 		records := c.records(b)
@@ -41,16 +42,22 @@ func BenchmarkSwap(b *testing.B) {
 			runtime.GC()
 		})
 		t.during(b, &current, &alone, func() { time.Sleep(took) })
-		t.during(b, &current, &busy, func() {
-			for start := time.Now(); time.Since(start) < took; {
-				directory.DigestOf("busy")
-			}
-		})
+		t.during(b, &current, &busy, repeat(took, func() { directory.DigestOf("busy") }))
+		t.during(b, &current, &collect, repeat(took, runtime.GC))
 	}
-	for name, l := range map[string]*latencies{"alone": &alone, "busy": &busy, "swap": &swap} {
+	for name, l := range map[string]*latencies{"alone": &alone, "busy": &busy, "collect": &collect, "swap": &swap} {
 		b.ReportMetric(l.quantile(0.9999), "ns-p9999-"+name)
 		b.ReportMetric(float64(l.longest.Nanoseconds())/1e6, "ms-longest-"+name)
 		b.ReportMetric(float64(l.over), "over-5ms-"+name)
+	}
+}
+
+// repeat returns a function that does one thing again and again.
+func repeat(during time.Duration, one func()) func() {
+	return func() {
+		for start := time.Now(); time.Since(start) < during; {
+			one()
+		}
 	}
 }
 
