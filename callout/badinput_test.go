@@ -26,6 +26,7 @@ type impostor struct {
 	curve   nkeys.KeyPair // xkey of a server
 	service callouttest.Keys
 	sealed  bool
+	clients uint64 // that it has asked about
 }
 
 // claims returns a request that is right in every way.
@@ -94,22 +95,27 @@ func public(t *testing.T, kp nkeys.KeyPair) string {
 // stage, and connects to it as the service user.
 func newImpostor(t *testing.T, sealed bool) (stage, *impostor) {
 	t.Helper()
+	return newImpostorTo(t, sealed, callouttest.ServiceConfig{})
+}
+
+// newImpostorTo is newImpostor with another service.
+func newImpostorTo(t *testing.T, sealed bool, cfg callouttest.ServiceConfig) (stage, *impostor) {
+	t.Helper()
 	keys := callouttest.NewKeys(t)
 	asks := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed, Cluster: true})
 	bare := callouttest.StartServer(t, callouttest.ServerConfig{
 		Name: "bare", Keys: keys, Cluster: true, Bare: true, Routes: []string{asks.RouteURL()},
 	})
-	service := callouttest.StartService(t, callouttest.ServiceConfig{
-		URLs: asks.URL(), Keyring: callouttest.KeyringDir(t, sealed, keys),
-		Directory: callouttest.Directory(callouttest.DirectoryText),
-	})
+	cfg.URLs, cfg.Keyring = asks.URL(), callouttest.KeyringDir(t, sealed, keys)
+	cfg.Directory = callouttest.Directory(callouttest.DirectoryText)
+	service := callouttest.StartService(t, cfg)
 	reaches(t, bare)
 	key, err := nkeys.CreateServer()
 	callouttest.Must(t, err)
 	curve, err := nkeys.CreateCurveKeys()
 	callouttest.Must(t, err)
 	nc := bare.Connect(t, callouttest.ServiceUser)
-	return stage{t, asks, service, keys}, &impostor{t, nc, key, curve, keys, sealed}
+	return stage{t, asks, service, keys}, &impostor{t: t, nc: nc, key: key, curve: curve, service: keys, sealed: sealed}
 }
 
 type badInput struct {

@@ -113,8 +113,13 @@ func (r *result) refused(err error) {
 	r.decision.set(outcomeOf(f.code), f.code, f.cause)
 }
 
-// answer makes the signed and, where the request was, sealed response.
+// answer makes the signed and, where the request was, sealed response. What is
+// too late for it is not signed.
 func (s *Service) answer(ctx context.Context, j *job, signer issuer.Signer) {
+	if ctx.Err() != nil && (j.decision.Outcome == Granted || j.decision.Outcome == Denied) {
+		j.decision.set(Shed, CodeTooLate, "the budget ran out while deciding")
+		return
+	}
 	start := s.cfg.Now()
 	defer func() { j.issuing = s.cfg.Now().Sub(start) }()
 	c := j.request.claims

@@ -129,7 +129,7 @@ func (s *Service) admit(j *job) (source string, ok bool) {
 	credential := CredentialOf(c)
 	j.attempt = s.failures.Attempt(source, credential.Token())
 	j.since = s.ages.Since(c.Server.ID, c.ClientInformation.ID, j.arrival)
-	if s.failures.CredentialSpent(j.attempt) {
+	if s.failures.CredentialSpent(j.attempt) && !s.promising(s.ctx, j) {
 		j.decision.set(Shed, CodeFailing, "this credential fails too often")
 		return source, false
 	}

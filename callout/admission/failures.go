@@ -62,7 +62,8 @@ func (f *Failures) Failed(a Attempt) {
 }
 
 // CredentialSpent reports whether the credential has failed as often as it may
-// for now: it is not worth looking at.
+// for now. The next attempt may still be one that succeeds: what a credential
+// gets can depend on what else the client asks for, and on where it is.
 func (f *Failures) CredentialSpent(a Attempt) bool { return f.credentials.spent(a.credential, f.now()) }
 
 // HostSpent reports whether attempts from the host have failed as often as they
