@@ -58,7 +58,13 @@ func (c *Config) valid() error {
 	case c.Failures.Now == nil, c.Decider == nil, c.Issuer == nil, c.Keyring == nil, c.Log == nil, c.Audit == nil,
 		c.Metrics == nil, c.Now == nil, c.Random == nil, c.NewID == nil:
 		return errors.New("callout: the configuration is incomplete")
-	default:
-		return nil
 	}
+	names := map[string]bool{}
+	for _, v := range c.Decider.Chain {
+		if names[v.Name()] {
+			return fmt.Errorf("callout: two verifiers are called %q", v.Name())
+		}
+		names[v.Name()] = true
+	}
+	return nil
 }

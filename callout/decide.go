@@ -42,8 +42,19 @@ func (d *Decider) Decide(ctx context.Context, c *tokens.Credential) Decision {
 // decideFast does what can be done without waiting for anybody. If the verifiers
 // that can be asked at once leave the decision to others, it returns those.
 func (d *Decider) decideFast(ctx context.Context, c *tokens.Credential) (Decision, tokens.Chain) {
-	fast, rest := d.Chain.Fast()
-	out := d.decide(ctx, c, fast)
+	fast, rest := d.Chain.Fast(c)
+	return d.decidePart(ctx, c, fast, rest)
+}
+
+// decideSlow asks the first of chain, which can be slow, and those behind it that
+// can be asked at once. If they leave the decision to others, it returns those.
+func (d *Decider) decideSlow(ctx context.Context, c *tokens.Credential, chain tokens.Chain) (Decision, tokens.Chain) {
+	_, rest := chain[1:].Fast(c)
+	return d.decidePart(ctx, c, chain[:len(chain)-len(rest)], rest)
+}
+
+func (d *Decider) decidePart(ctx context.Context, c *tokens.Credential, part, rest tokens.Chain) (Decision, tokens.Chain) {
+	out := d.decide(ctx, c, part)
 	if out.Code == CodeNoCredential && len(rest) > 0 {
 		return out, rest
 	}

@@ -75,20 +75,30 @@ func (s *Service) judge(ctx context.Context, j *job) tokens.Chain {
 	return nil
 }
 
-// judgeSlow goes on where judge has stopped.
-func (s *Service) judgeSlow(ctx context.Context, j *job, rest tokens.Chain) {
+// judgeSlow goes on where judge has stopped, and asks the first of chain, which
+// can be slow. If others are left to ask that can be slow too, it returns those.
+func (s *Service) judgeSlow(ctx context.Context, j *job, chain tokens.Chain) tokens.Chain {
 	signer, ok := s.signer(j)
 	if !ok {
-		return
+		return nil
 	}
 	credential := CredentialOf(j.request.claims)
-	j.decision = s.cfg.Decider.decide(ctx, &credential, rest)
+	decision, rest := s.cfg.Decider.decideSlow(ctx, &credential, chain)
+	decision.Verify += j.decision.Verify
+	if len(rest) > 0 {
+		j.decision.Verify = decision.Verify
+		return rest
+	}
+	j.decision = decision
 	s.answer(ctx, j, signer)
+	return nil
 }
 
 // promising reports whether a credential will be granted something, as far as
-// that can be told at once. It comes before any cryptography, for hosts that
-// have failed too often: those among them that succeed are not held back.
+// that can be told at once. It comes before any cryptography, for hosts and
+// credentials that have failed too often: who succeeds is not held back by
+// another client behind the same address, or one that has the same key and asks
+// for another project.
 func (s *Service) promising(ctx context.Context, j *job) bool {
 	credential := CredentialOf(j.request.claims)
 	decision, _ := s.cfg.Decider.decideFast(ctx, &credential)

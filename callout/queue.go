@@ -146,30 +146,32 @@ func (s *Service) process(j *job) {
 	if len(rest) > 0 {
 		j.conn.window.leave() // others go on meanwhile
 		j.room = false
-		s.wait(ctx, cancel, j, rest)
-		return
 	}
-	s.end(j)
-	cancel()
+	s.proceed(ctx, cancel, j, rest)
 }
 
-// wait goes on with a request whose verifier can be slow, apart from the
-// workers. So many wait for one verifier, and no more.
-func (s *Service) wait(ctx context.Context, cancel context.CancelFunc, j *job, rest tokens.Chain) {
+// proceed ends a request, or waits with it for the first of rest, which can be
+// slow: apart from the workers, in one of that verifier's places. Nobody waits
+// for one verifier in the place of another.
+func (s *Service) proceed(ctx context.Context, cancel context.CancelFunc, j *job, rest tokens.Chain) {
+	if len(rest) == 0 {
+		s.end(j)
+		cancel()
+		return
+	}
 	places := s.places[rest[0].Name()]
 	select {
 	case places <- struct{}{}:
 	default:
-		cancel()
 		j.decision.set(Shed, CodeVerifierBusy, rest[0].Name()+": "+fmt.Sprint(cap(places))+" requests are waiting for it")
-		s.end(j)
+		s.proceed(ctx, cancel, j, nil)
 		return
 	}
 	s.waiters.Go(func() {
-		defer func() { <-places }()
-		defer cancel()
-		s.guarded(j, func() { s.judgeSlow(ctx, j, rest) })
-		s.end(j)
+		var left tokens.Chain
+		s.guarded(j, func() { left = s.judgeSlow(ctx, j, rest) })
+		<-places
+		s.proceed(ctx, cancel, j, left)
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	mathrand "math/rand/v2"
 	"slices"
@@ -182,16 +183,20 @@ func (s *Service) WaitReady(tb testing.TB) {
 // Stop drains the service; stopping twice is no error.
 func (s *Service) Stop(tb testing.TB) {
 	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := s.Drain(ctx); err != nil {
+		tb.Errorf("drain: %v", err)
+	}
+}
+
+// Drain ends the service within ctx, and then its audit. The second time it does
+// nothing.
+func (s *Service) Drain(ctx context.Context) (err error) {
 	s.drained.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := s.Drain(ctx); err != nil {
-			tb.Errorf("drain: %v", err)
-		}
-		if err := s.audit.Close(ctx); err != nil {
-			tb.Errorf("close the audit: %v", err)
-		}
+		err = errors.Join(s.Service.Drain(ctx), s.audit.Close(context.WithoutCancel(ctx)))
 	})
+	return err
 }
 
 // Event is one line of the audit.

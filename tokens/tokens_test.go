@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,6 +94,49 @@ func TestChainWithoutTime(t *testing.T) {
 	_, by, err := tokens.Chain{s}.Verify(ctx, &tokens.Credential{})
 	if !errors.Is(err, tokens.ErrUnavailable) || !errors.Is(err, context.Canceled) || by != "a" || s.asked != 0 {
 		t.Errorf("%q decided %v, asked %d times", by, err, s.asked)
+	}
+}
+
+// slowStub is slow about tokens of its kind.
+type slowStub struct{ stub }
+
+var _ tokens.Slow = (*slowStub)(nil)
+
+func (s *slowStub) Slow(c *tokens.Credential) bool { return strings.HasPrefix(c.Token(), s.name) }
+
+// A verifier that is slow about a credential ends what can be asked at once,
+// and one that is slow about others does not.
+func TestFast(t *testing.T) {
+	a, b, c := &stub{name: "a"}, &stub{name: "b"}, &stub{name: "c"}
+	x, y := &slowStub{stub{name: "x"}}, &slowStub{stub{name: "y"}}
+	tests := []struct {
+		name  string
+		chain tokens.Chain
+		token string
+		fast  int
+	}{
+		{"nobody", nil, "x1", 0},
+		{"nobody is slow", tokens.Chain{a, b, c}, "x1", 3},
+		{"the first is slow", tokens.Chain{x, a, b}, "x1", 0},
+		{"one in the middle", tokens.Chain{a, x, b}, "x1", 1},
+		{"the last", tokens.Chain{a, b, x}, "x1", 2},
+		{"the first of two", tokens.Chain{a, x, b, x}, "x1", 1},
+		{"slow about others", tokens.Chain{x, a, y, b}, "z1", 4},
+		{"slow about others, and one behind it is not", tokens.Chain{x, a, y, b}, "y1", 2},
+		{"no token", tokens.Chain{x, a}, "", 2},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			fast, rest := tt.chain.Fast(&tokens.Credential{AuthToken: tt.token})
+			if len(fast) != tt.fast || !slices.Equal(append(slices.Clone(fast), rest...), tt.chain) {
+				t.Errorf("%d are fast, %d the rest", len(fast), len(rest))
+			}
+		})
+	}
+	for _, s := range []*stub{a, b, c, &x.stub, &y.stub} {
+		if s.asked > 0 {
+			t.Errorf("%s was asked", s.name)
+		}
 	}
 }
 

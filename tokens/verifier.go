@@ -49,12 +49,18 @@ type Verifier interface {
 }
 
 // Slow is a Verifier that asks somebody else, over a network or otherwise, and so
-// can take as long as that somebody does. What is slow waits apart, and not
-// where others could wait behind it.
+// can take as long as that somebody does. Who waits for it waits apart, and not
+// where others could wait behind.
+//
+// An implementation states it, so that a slip does not make it a fast one:
+//
+//	var _ tokens.Slow = (*Verifier)(nil)
 type Slow interface {
 	Verifier
-	// Slow does nothing; having it is the statement.
-	Slow()
+	// Slow reports, itself at once, whether Verify may have to ask somebody about
+	// c. It is false for what is not of the verifier's kind, and may be false for
+	// what is remembered.
+	Slow(c *Credential) bool
 }
 
 // Chain asks its verifiers in order. The first that does not say
@@ -74,10 +80,10 @@ func (ch Chain) Verify(ctx context.Context, c *Credential) (identity.Identity, s
 	return identity.Identity{}, "", ErrNotApplicable
 }
 
-// Fast returns the verifiers before the first Slow one, and the rest.
-func (ch Chain) Fast() (fast, rest Chain) {
+// Fast returns the verifiers before the first that is slow about c, and the rest.
+func (ch Chain) Fast(c *Credential) (fast, rest Chain) {
 	for i, v := range ch {
-		if _, ok := v.(Slow); ok {
+		if s, ok := v.(Slow); ok && s.Slow(c) {
 			return ch[:i], ch[i:]
 		}
 	}
