@@ -418,12 +418,19 @@ func FuzzQueue(f *testing.F) {
 	f.Add([]byte("0\x02" + strings.Repeat("\x00\x01\x02\x0c", 40)))
 	f.Add([]byte("\x03\x01" + strings.Repeat("\x00\x00\x01\x02\x16", 40)))
 	f.Add(slices.Repeat([]byte{0, 0, 1, 2, 12, 22, 32, 3}, 60))
+	for _, order := range []byte{129, 130, 131} { // with a way ahead
+		f.Add(append([]byte{5, order}, slices.Repeat([]byte{0, 0, 0, 1, 4, 14, 5, 39, 1, 6, 3, 49, 1, 79, 2}, 20)...))
+	}
 	f.Fuzz(func(t *testing.T, steps []byte) {
 		if len(steps) < 2 {
 			return
 		}
 		c := &clock{}
+		var ahead time.Duration
 		cfg := Config{Limit: int(steps[0]%8) + 1, Age: age, Order: Orders()[steps[1]%3], Now: c.Now}
+		if steps[1] > 127 {
+			cfg.Ahead = func() time.Duration { return ahead }
+		}
 		m := &model{t: t, cfg: cfg, q: NewQueue[int](cfg), sources: map[string][]waiting[int]{}}
 		for _, step := range steps[2:] {
 			switch step % 10 {
@@ -432,7 +439,9 @@ func FuzzQueue(f *testing.F) {
 			case 1:
 				m.take()
 			case 2, 4, 5, 6, 7:
-				m.exchange(string(rune('a' + step/10)))
+				m.exchange(string(rune('a'+step/10)), time.Duration(step%4)*age/3)
+			case 9:
+				ahead = time.Duration(step/10) * age / 16
 			default:
 				c.move(time.Duration(step/10+1) * age / 16)
 			}
@@ -480,17 +489,22 @@ func (m *model) take() {
 	m.expect(turn)
 }
 
-func (m *model) exchange(source string) {
+// exchange hands back what has been looked at longest. before is how long its
+// sender had waited already; 0: that is not known.
+func (m *model) exchange(source string, before time.Duration) {
 	if len(m.hand) == 0 {
 		return
 	}
 	w := m.hand[0]
 	m.hand = m.hand[1:]
+	if before > 0 {
+		w.since = w.arrival.Add(-before)
+	}
 	if len(m.sources[source]) == 0 {
 		m.turns = append(m.turns, source)
 	}
 	m.sources[source] = append(m.sources[source], w)
-	m.expect(m.q.Exchange(source, w.value, w.arrival, w.arrival))
+	m.expect(m.q.Exchange(source, w.value, w.arrival, w.since))
 }
 
 func (m *model) sorted() (n int) {
@@ -503,8 +517,13 @@ func (m *model) sorted() (n int) {
 // expect says what the next turn is, and takes it from the model.
 func (m *model) expect(got Turn[int]) {
 	m.t.Helper()
-	want, late := Next, func(w waiting[int]) bool { return m.cfg.Now().Sub(w.arrival) >= m.cfg.Age }
+	through := m.cfg.Now()
+	if m.cfg.Ahead != nil {
+		through = through.Add(min(m.cfg.Ahead(), age/2))
+	}
+	want := Next
 	var w waiting[int]
+	var since time.Time
 	switch n := m.sorted(); {
 	case n > m.cfg.Limit:
 		want = Full
@@ -519,15 +538,20 @@ func (m *model) expect(got Turn[int]) {
 		m.looked = 0
 		s := m.turns[0]
 		m.turns = append(m.turns[1:], s)
-		at, oldest := 0, m.sources[s][0]
-		waited := m.cfg.Now().Sub(oldest.arrival)
-		if !late(oldest) && (m.cfg.Order == NewestFirst || m.cfg.Order == Adaptive && waited >= age/3) {
+		at, oldest := 0, through.Sub(m.sources[s][0].arrival)
+		if oldest < age && (m.cfg.Order == NewestFirst || m.cfg.Order == Adaptive && oldest >= age/3) {
 			at = len(m.sources[s]) - 1
 		}
 		w = m.sources[s][at]
 		m.remove(s, at)
+		if oldest >= age/3 {
+			since = w.since
+		}
 	}
-	if late(w) {
+	if since.IsZero() {
+		since = w.arrival
+	}
+	if through.Sub(since) >= age {
 		want = Late
 	}
 	if got != (Turn[int]{w.value, want}) {
@@ -588,7 +612,7 @@ func (m *model) check() {
 // drain takes everything, and counts.
 func (m *model) drain() {
 	for len(m.fresh)+m.sorted()+len(m.hand) > 0 {
-		m.exchange("z")
+		m.exchange("z", 0)
 		m.take()
 		m.check()
 	}
