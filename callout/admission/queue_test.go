@@ -419,6 +419,7 @@ func FuzzQueue(f *testing.F) {
 	f.Add([]byte("\x03\x01" + strings.Repeat("\x00\x00\x01\x02\x16", 40)))
 	f.Add(slices.Repeat([]byte{0, 0, 1, 2, 12, 22, 32, 3}, 60))
 	for _, order := range []byte{129, 130, 131} { // with a way ahead
+		f.Add([]byte{5, order, 0, 1, 7, 159, 0, 1, 3, 4, 0, 3, 3, 3, 3, 0, 1, 4, 1, 7, 1})
 		f.Add(append([]byte{5, order}, slices.Repeat([]byte{0, 0, 0, 1, 4, 14, 5, 39, 1, 6, 3, 49, 1, 79, 2}, 20)...))
 	}
 	f.Fuzz(func(t *testing.T, steps []byte) {
