@@ -61,6 +61,7 @@ func (s *Service) judge(ctx context.Context, j *job) tokens.Chain {
 		j.refused(err)
 		return nil
 	}
+	s.ages.Learn(j.request.claims.Server.ID, j.request.claims.ClientInformation.ID, j.arrival)
 	signer, ok := s.signer(j)
 	if !ok {
 		return nil

@@ -136,11 +136,13 @@ func (s *Service) Drain(ctx context.Context) error {
 	if err := s.settle(ctx); err != nil {
 		errs = append(errs, err)
 	}
+	flushing, cancel := context.WithTimeout(ctx, confirmTimeout) // nats.go demands a deadline
+	defer cancel()
 	for _, c := range s.conns {
 		if !c.nc.IsConnected() {
 			continue // a flush would wait for the server to come back
 		}
-		if err := c.nc.FlushWithContext(ctx); err != nil {
+		if err := c.nc.FlushWithContext(flushing); err != nil {
 			errs = append(errs, fmt.Errorf("flush: %w", err))
 		}
 	}

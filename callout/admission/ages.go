@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -30,15 +31,26 @@ func NewAges() *Ages {
 	return &Ages{c}
 }
 
-// Since returns when the client with this number had come to the server at the
-// latest, and learns from it. It is not after now.
-func (a *Ages) Since(server string, number uint64, now time.Time) time.Time {
+// Learn takes note that the server had given this number to a client by then. It
+// takes the word of whoever calls it: call it for what has been verified only,
+// or anybody could make the clients of a server look old.
+func (a *Ages) Learn(server string, number uint64, then time.Time) {
 	n, ok := a.servers.Get(server)
 	if !ok {
 		n = &numbers{}
 		if old, found, _ := a.servers.PeekOrAdd(server, n); found {
 			n = old
 		}
+	}
+	n.learn(number, then)
+}
+
+// Since returns when the client with this number had come to the server at the
+// latest, as far as is known: not after now.
+func (a *Ages) Since(server string, number uint64, now time.Time) time.Time {
+	n, ok := a.servers.Peek(server)
+	if !ok {
+		return now
 	}
 	return n.since(number, now)
 }
@@ -58,19 +70,37 @@ type mark struct {
 func (n *numbers) since(number uint64, now time.Time) time.Time {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	count := len(n.marks)
-	if count > 0 && number <= n.marks[count-1].highest {
-		first := n.marks[sort.Search(count, func(i int) bool { return n.marks[i].highest >= number })].at
-		if first.After(now) { // another worker was faster
-			return now
-		}
-		return first
-	}
-	if count > 0 && now.Sub(n.marks[count-1].at) < grain {
-		n.marks[count-1].highest = number // came later than the mark says; it is still the newest
+	i := n.reached(number)
+	if i == len(n.marks) || n.marks[i].at.After(now) {
 		return now
 	}
-	gone := sort.Search(count, func(i int) bool { return now.Sub(n.marks[i].at) < tracked })
-	n.marks = append(append(n.marks[:0], n.marks[gone:]...), mark{now, number})
-	return now
+	return n.marks[i].at
+}
+
+// reached returns the first mark that is as high as number.
+func (n *numbers) reached(number uint64) int {
+	return sort.Search(len(n.marks), func(i int) bool { return n.marks[i].highest >= number })
+}
+
+func (n *numbers) learn(number uint64, then time.Time) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	// The first mark that is not before then, for what is learnt out of order too.
+	i := sort.Search(len(n.marks), func(i int) bool { return !n.marks[i].at.Before(then) })
+	switch {
+	case i > 0 && n.marks[i-1].highest >= number:
+		return // known already
+	case i > 0 && then.Sub(n.marks[i-1].at) < grain:
+		i-- // came a little later than that mark says, but is it
+	case i == len(n.marks):
+		gone := sort.Search(i, func(i int) bool { return then.Sub(n.marks[i].at) < tracked })
+		n.marks = append(append(n.marks[:0], n.marks[gone:]...), mark{then, number})
+		return
+	case n.marks[i].at.Sub(then) >= grain:
+		n.marks = slices.Insert(n.marks, i, mark{then, number})
+	}
+	// Whatever was given later is not lower.
+	for ; i < len(n.marks) && n.marks[i].highest < number; i++ {
+		n.marks[i].highest = number
+	}
 }

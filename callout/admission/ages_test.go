@@ -2,6 +2,8 @@ package admission
 
 import (
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"time"
@@ -29,9 +31,11 @@ func TestAges(t *testing.T) {
 		{"a new one, and what is long ago is forgotten", "A", 7000, 9000, 9000},
 		{"from then on it is as old as that", "A", 1, 9500, 9000},
 		{"a clock that went back", "A", 1, 8000, 8000},
+		{"and forward", "A", 1, 9600, 8000},
 	}
 	a := NewAges()
 	for _, tt := range tests {
+		a.Learn(tt.server, tt.number, at(tt.now))
 		if got := a.Since(tt.server, tt.number, at(tt.now)); !got.Equal(at(tt.want)) {
 			t.Errorf("%s: since %d ms, want %d", tt.name, got.Sub(start).Milliseconds(), tt.want)
 		}
@@ -44,10 +48,11 @@ func TestAgesGrain(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	for n := range uint64(1000) {
 		now = now.Add(time.Millisecond)
-		if got := a.Since("A", n, now); !got.Equal(now) {
+		if got := a.Since("A", n+1, now); !got.Equal(now) {
 			t.Fatalf("the newest is there since %s", now.Sub(got))
 		}
-		if got := a.Since("A", n, now); now.Sub(got) > grain || got.After(now) {
+		a.Learn("A", n+1, now)
+		if got := a.Since("A", n+1, now); now.Sub(got) > grain || got.After(now) {
 			t.Fatalf("the newest again: since %s", now.Sub(got))
 		}
 	}
@@ -62,14 +67,14 @@ func TestAgesAreBounded(t *testing.T) {
 	a := NewAges()
 	now := time.Unix(1_800_000_000, 0)
 	for n := range 3 * servers {
-		a.Since(fmt.Sprint(n), 1, now)
+		a.Learn(fmt.Sprint(n), 1, now)
 	}
 	if a.servers.Len() != servers {
 		t.Errorf("%d servers are kept", a.servers.Len())
 	}
 	for n := range uint64(100_000) {
 		now = now.Add(10 * time.Millisecond)
-		a.Since("A", n, now)
+		a.Learn("A", n, now)
 	}
 	n, _ := a.servers.Get("A")
 	if most := int(tracked/grain) + 2; len(n.marks) > most {
@@ -84,6 +89,7 @@ func TestAgesAtOnce(t *testing.T) {
 		workers.Go(func() {
 			for n := range 2000 {
 				now := time.Now()
+				a.Learn(fmt.Sprint(n%3), uint64(n*w), now)
 				if got := a.Since(fmt.Sprint(n%3), uint64(n*w), now); got.After(now) {
 					t.Error("a client came after now")
 				}
@@ -91,4 +97,35 @@ func TestAgesAtOnce(t *testing.T) {
 		})
 	}
 	workers.Wait()
+}
+
+// What is learnt late, and in any order, is known as if it had been learnt in time.
+func TestAgesOutOfOrder(t *testing.T) {
+	start := time.Unix(1_800_000_000, 0)
+	at := func(i int) time.Time { return start.Add(time.Duration(i) * grain) }
+	const count = 100 // two seconds
+	for range 50 {
+		a := NewAges()
+		for _, i := range rand.Perm(count) {
+			a.Learn("A", uint64(10*i), at(i))
+		}
+		for i := range count {
+			if got := a.Since("A", uint64(10*i), at(count)); !got.Equal(at(i)) {
+				t.Fatalf("%d came %s after the start, want %s", 10*i, got.Sub(start), at(i).Sub(start))
+			}
+		}
+	}
+}
+
+// Asking teaches nothing: what asks is not verified.
+func TestAgesAskingTeachesNothing(t *testing.T) {
+	a := NewAges()
+	now := time.Unix(1_800_000_000, 0)
+	a.Since("A", math.MaxUint64, now)
+	if got := a.Since("A", 1, now.Add(time.Second)); !got.Equal(now.Add(time.Second)) {
+		t.Errorf("a client looks %s old", now.Add(time.Second).Sub(got))
+	}
+	if a.servers.Len() != 0 {
+		t.Error("a server is kept that nobody has verified")
+	}
 }
