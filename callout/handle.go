@@ -48,20 +48,30 @@ func (s *Service) open(j *job) bool {
 
 // judge decides a request and makes the answer. ctx ends when the budget does.
 // If verifiers are left to ask that can be slow, it returns those, and
+// verify proves where a request comes from, and learns from it. One that proves
+// false is refused.
+func (s *Service) verify(j *job) bool {
+	start := s.cfg.Now()
+	err := j.request.verify()
+	j.opening += s.cfg.Now().Sub(start)
+	if err != nil {
+		j.refused(err)
+		return false
+	}
+	j.verified = true
+	s.ages.Learn(j.request.claims.Server.ID, j.request.claims.ClientInformation.ID, j.arrival)
+	return true
+}
+
 // judgeSlow goes on.
 func (s *Service) judge(ctx context.Context, j *job) tokens.Chain {
 	if s.failures.HostSpent(j.attempt) && !s.promising(ctx, j) {
 		j.decision.set(Shed, CodeFailing, "too many attempts from this host fail")
 		return nil
 	}
-	start := s.cfg.Now()
-	err := j.request.verify()
-	j.opening += s.cfg.Now().Sub(start)
-	if err != nil {
-		j.refused(err)
+	if !j.verified && !s.verify(j) {
 		return nil
 	}
-	s.ages.Learn(j.request.claims.Server.ID, j.request.claims.ClientInformation.ID, j.arrival)
 	signer, ok := s.signer(j)
 	if !ok {
 		return nil

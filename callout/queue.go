@@ -18,13 +18,14 @@ type job struct {
 	message
 	result
 
-	micro   micro.Request
-	conn    *conn // that it came by
-	arrival time.Time
-	waited  time.Duration
-	attempt admission.Attempt
-	since   time.Time // when its client had come, at the latest
-	room    bool      // it holds a place in the window of its connection
+	micro    micro.Request
+	conn     *conn // that it came by
+	arrival  time.Time
+	waited   time.Duration
+	attempt  admission.Attempt
+	since    time.Time // when its client had come, at the latest
+	verified bool
+	room     bool // it holds a place in the window of its connection
 }
 
 // enqueue takes a request off the subscription's goroutine. It never waits: a
@@ -128,12 +129,29 @@ func (s *Service) admit(j *job) (source string, ok bool) {
 	source = admission.HostSource(c.ClientInformation.Host)
 	credential := CredentialOf(c)
 	j.attempt = s.failures.Attempt(source, credential.Token())
-	j.since = s.ages.Since(c.Server.ID, c.ClientInformation.ID, j.arrival)
 	if s.failures.CredentialSpent(j.attempt) && !s.promising(s.ctx, j) {
 		j.decision.set(Shed, CodeFailing, "this credential fails too often")
 		return source, false
 	}
-	return source, true
+	return source, s.number(j)
+}
+
+// crowded is how many wait on a connection when it begins to matter who of them
+// has come when.
+const crowded = 32
+
+// number finds out when the client of a request has come. Numbers are learnt from
+// verified requests; when many wait, most of which may never be verified, one is
+// verified now and then for that alone. It reports whether the request is wanted
+// still.
+func (s *Service) number(j *job) bool {
+	c := j.request.claims
+	server, client := c.Server.ID, c.ClientInformation.ID
+	if j.conn.queue.Held() >= crowded && !s.failures.HostSpent(j.attempt) && s.ages.Wants(server, client, j.arrival) && !s.verify(j) {
+		return false
+	}
+	j.since = s.ages.Since(server, client, j.arrival)
+	return true
 }
 
 // process decides one request within its budget and sends the answer.

@@ -45,6 +45,14 @@ func (a *Ages) Learn(server string, number uint64, then time.Time) {
 	n.learn(number, then)
 }
 
+// Wants reports whether Learn would make a difference: a new highest number, and
+// none so far for this moment. It is so at most once in a grain for each server, so
+// it is worth verifying a request for it that may be shed later.
+func (a *Ages) Wants(server string, number uint64, then time.Time) bool {
+	n, ok := a.servers.Peek(server)
+	return !ok || n.wants(number, then)
+}
+
 // Since returns when the client with this number had come to the server at the
 // latest, as far as is known: not after now.
 func (a *Ages) Since(server string, number uint64, now time.Time) time.Time {
@@ -82,11 +90,22 @@ func (n *numbers) reached(number uint64) int {
 	return sort.Search(len(n.marks), func(i int) bool { return n.marks[i].highest >= number })
 }
 
+func (n *numbers) wants(number uint64, then time.Time) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	i := n.notBefore(then)
+	return i == 0 || then.Sub(n.marks[i-1].at) >= grain && number > n.marks[i-1].highest
+}
+
+// notBefore returns the first mark that is not before then.
+func (n *numbers) notBefore(then time.Time) int {
+	return sort.Search(len(n.marks), func(i int) bool { return !n.marks[i].at.Before(then) })
+}
+
 func (n *numbers) learn(number uint64, then time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	// The first mark that is not before then, for what is learnt out of order too.
-	i := sort.Search(len(n.marks), func(i int) bool { return !n.marks[i].at.Before(then) })
+	i := n.notBefore(then) // what is learnt need not come in order
 	switch {
 	case i > 0 && n.marks[i-1].highest >= number:
 		return // known already
