@@ -129,3 +129,33 @@ func TestAgesAskingTeachesNothing(t *testing.T) {
 		t.Error("a server is kept that nobody has verified")
 	}
 }
+
+// Once in a grain at most, and for new numbers only, is it worth learning.
+func TestAgesWants(t *testing.T) {
+	start := time.Unix(1_800_000_000, 0)
+	a := NewAges()
+	tests := []struct {
+		name   string
+		number uint64
+		then   time.Duration
+		want   bool
+	}{
+		{"of a server that is not known", 10, 0, true},
+		{"the same moment", 20, grain - 1, false},
+		{"later, and higher", 20, grain, true},
+		{"later, and as high", 20, 2 * grain, false},
+		{"later, and lower", 5, 3 * grain, false},
+		{"before everything", 1, -grain, true},
+	}
+	for _, tt := range tests {
+		if got := a.Wants("A", tt.number, start.Add(tt.then)); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+		if tt.want {
+			a.Learn("A", tt.number, start.Add(tt.then))
+		}
+	}
+	if !a.Wants("B", 1, start) {
+		t.Error("servers are not apart")
+	}
+}
