@@ -97,8 +97,8 @@ func Codes() []Code {
 		{CodeReply, Unavailable, "The answer could not be sent; the service connection was lost.", ""},
 		{CodeInternal, Unavailable, "A fault in usher. The log has the details.", "Please report it."},
 
-		{CodeQueueFull, Shed, "More requests are waiting than the queue takes.", "Run another replica."},
-		{CodeTooLate, Shed, "The budget ran out before the decision was made; the client is gone or about to go.", "Run another replica, or look for a slow verifier."},
+		{CodeQueueFull, Shed, "More requests are waiting than the queue takes.", "If usher_answer_delay_seconds is large, the server is the bottleneck; if not, run another replica."},
+		{CodeTooLate, Shed, "The budget ran out before the decision was made; the client is gone or about to go.", "If usher_answer_delay_seconds is large, the server is the bottleneck; if not, run another replica, or look for a slow verifier."},
 		{CodeFailing, Shed, "This credential, or attempts from this client's host, failed more often than they may (`callout.failures`).", "The audit has the denials before it: their user, host and cause. It ends by itself when the failures do."},
 		{CodeVerifierBusy, Shed, "As many requests as may wait for this verifier's backend are waiting for it.", "Look at why the backend is slow; other verifiers are not affected."},
 		{CodeRequestExpired, Shed, "The server had given up on the request before it came here.", "If it is all of them: the clocks of server and usher differ (usher check)."},

@@ -37,13 +37,14 @@ type conn struct {
 	stands    atomic.Bool // the server has confirmed all that was sent since it connected
 	queue     *admission.Queue[*job]
 	window    *window
+	idle      atomic.Int64 // workers that hold a place in the window and have nothing to do
 }
 
 // connect makes connection i of the service. It survives whatever the server
 // does: an authorization error must not close it for good, as it would by
 // default after two in a row, and neither must a server that is not there yet.
 func (s *Service) connect(i int) (*conn, error) {
-	c := &conn{placed: make(chan struct{}), window: newWindow(s.cfg.Connections)}
+	c := &conn{placed: make(chan struct{}), window: newWindow(s.cfg.Connections, s.cfg.Now)}
 	c.queue = admission.NewQueue[*job](admission.Config{
 		Limit: share(s.cfg.Queue, s.cfg.Connections), Age: s.cfg.Budget, Order: s.cfg.Order,
 		Ahead: c.window.Delay, Now: s.cfg.Now,
@@ -111,9 +112,8 @@ func (s *Service) confirmAnswers(c *conn) {
 		if !ok {
 			return
 		}
-		start := s.cfg.Now()
 		_ = c.nc.FlushTimeout(confirmTimeout) // a connection that is lost has been lost to the window too
-		c.window.confirm(ticket, s.cfg.Now().Sub(start))
+		c.window.confirm(ticket)
 	}
 }
 

@@ -60,7 +60,7 @@ func (s *Service) work(c *conn) {
 // next returns the next request to decide. Those that are not wanted, or have to
 // be shed, it ends itself.
 func (s *Service) next(c *conn) (*job, bool) {
-	turn, ok := c.queue.Take()
+	turn, ok := c.take()
 	for ok {
 		j := turn.Value
 		switch turn.State {
@@ -80,15 +80,18 @@ func (s *Service) next(c *conn) (*job, bool) {
 			s.shed(j, CodeQueueFull, "more requests are waiting than the queue takes, most of them from this host")
 		}
 		s.finished()
-		turn, ok = c.queue.Take()
+		turn, ok = c.take()
 	}
 	return nil, false
 }
 
-func (s *Service) age(j *job) {
-	j.waited = s.cfg.Now().Sub(j.arrival)
-	s.cfg.Metrics.QueueAge(j.waited)
+func (c *conn) take() (admission.Turn[*job], bool) {
+	c.idle.Add(1)
+	defer c.idle.Add(-1)
+	return c.queue.Take()
 }
+
+func (s *Service) age(j *job) { j.waited = s.cfg.Now().Sub(j.arrival) }
 
 // look sees who asks, which costs little, and names the source. It reports
 // whether the request is wanted; one that is not has been recorded.

@@ -80,6 +80,7 @@ func (s *Service) Connected() (connected, of int) {
 // Load is how busy the service is.
 type Load struct {
 	Waiting int           // requests that nobody works on yet
+	Oldest  time.Duration // how long the oldest of them has waited
 	Window  int           // answers that may be on their way to servers at once
 	Taken   int           // places of the window that are taken, by answers on their way and by requests that are worked on
 	Delay   time.Duration // from an answer until the server was through with it, the longest of all connections
@@ -91,8 +92,9 @@ func (s *Service) Load() Load {
 	for _, c := range s.conns {
 		limit, taken := c.window.size()
 		l.Waiting += c.queue.Held()
+		l.Oldest = max(l.Oldest, c.queue.Oldest())
 		l.Window += limit
-		l.Taken += taken
+		l.Taken += taken - int(c.idle.Load())
 		l.Delay = max(l.Delay, c.window.Delay())
 	}
 	return l

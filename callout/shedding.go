@@ -11,8 +11,8 @@ import (
 // calm is how long nothing may be shed before shedding counts as over.
 const calm = 5 * time.Second
 
-// shedding says in the log when requests begin to be shed, and when that is
-// over, with how many it was: one line each, however many those are. The metrics
+// shedding says in the log when requests begin to be shed, once for each code, and
+// when that is over, with how many it was: a few lines, however many those are. The metrics
 // count each, and the audit has them one by one.
 type shedding struct {
 	log *slog.Logger
@@ -35,11 +35,13 @@ func (s *shedding) one(code string) {
 	defer s.mu.Unlock()
 	s.last = s.now()
 	s.counts[code]++
-	if s.active.Load() {
+	if !s.active.Load() {
+		s.active.Store(true)
+		s.since = s.last
+	}
+	if s.counts[code] > 1 {
 		return
 	}
-	s.active.Store(true)
-	s.since = s.last
 	s.log.LogAttrs(context.Background(), slog.LevelWarn, "shedding requests", slog.String("code", code))
 }
 

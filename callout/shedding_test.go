@@ -40,8 +40,8 @@ func (e *episodes) expect(lines ...string) {
 	e.log.Reset()
 }
 
-// One line when it begins, one when it is over, however many were shed, and so
-// for each time.
+// One line when it begins with a code, one when it is over, however many were
+// shed, and so for each time.
 func TestShedding(t *testing.T) {
 	e := newEpisodes(t)
 	e.settle(false)
@@ -55,6 +55,7 @@ func TestShedding(t *testing.T) {
 	}
 	e.now = e.now.Add(1500 * time.Millisecond)
 	e.one(CodeFailing)
+	e.expect(`level=WARN msg="shedding requests" code=too_late`, `level=WARN msg="shedding requests" code=too_many_failures`)
 	e.now = e.now.Add(calm - 1)
 	e.settle(false)
 	e.expect()

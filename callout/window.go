@@ -35,16 +35,34 @@ type window struct {
 	lost     int // times the connection was lost
 	sent     chan struct{}
 	closed   bool
-	delay    atomic.Int64 // nanoseconds from an answer until the server was through with it, last time
+
+	now   func() time.Time
+	delay atomic.Int64 // nanoseconds from an answer until the server was through with it, last time
+	began atomic.Int64 // Unix time in nanoseconds of the round under way, or of the end of the last one
+	round atomic.Bool  // a round is under way
 }
 
-// Delay returns how long an answer takes now until the server is through with it.
-func (w *window) Delay() time.Duration { return time.Duration(w.delay.Load()) }
+// stale is how long after it the last round says nothing any more.
+const stale = 10 * time.Second
+
+// Delay returns how long an answer takes now until the server is through with it,
+// going by the last round and by the one under way. 0: nothing is known.
+func (w *window) Delay() time.Duration {
+	last, ago := time.Duration(w.delay.Load()), w.now().Sub(time.Unix(0, w.began.Load()))
+	switch {
+	case w.round.Load():
+		return max(last, ago)
+	case ago > stale:
+		return 0
+	default:
+		return last
+	}
+}
 
 // newWindow returns the window of one of so many connections.
-func newWindow(connections int) *window {
+func newWindow(connections int, now func() time.Time) *window {
 	least := share(leastAnswers, connections)
-	w := &window{least: least, limit: least, sent: make(chan struct{}, 1)}
+	w := &window{least: least, limit: least, sent: make(chan struct{}, 1), now: now}
 	w.room.L = &w.mu
 	return w
 }
@@ -98,14 +116,20 @@ func (w *window) ask(stop <-chan struct{}) (ticket int, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked, w.answered = w.answered, 0
+	w.began.Store(w.now().UnixNano())
+	w.round.Store(true)
 	return w.lost, true
 }
 
 // confirm makes room: the server has got through the answers that were sent
-// before ask, and whatever came before them, in time took.
-func (w *window) confirm(ticket int, took time.Duration) {
+// before ask, and whatever came before them.
+func (w *window) confirm(ticket int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	now := w.now()
+	took := now.Sub(time.Unix(0, w.began.Load()))
+	w.began.Store(now.UnixNano())
+	w.round.Store(false)
 	if ticket != w.lost {
 		return
 	}

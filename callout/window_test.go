@@ -67,7 +67,8 @@ func refuseEntry(t *testing.T, entered <-chan bool) {
 }
 
 func TestWindowWaitsForTheServer(t *testing.T) {
-	w := newWindow(testConnections)
+	now := time.Unix(1_800_000_000, 0)
+	w := newWindow(testConnections, func() time.Time { return now })
 	stop := make(chan struct{})
 	fill(t, w)
 	entered := entering(w)
@@ -80,20 +81,18 @@ func TestWindowWaitsForTheServer(t *testing.T) {
 		t.Fatal("nothing to ask for")
 	}
 	refuseEntry(t, entered) // nor does the question
-	w.confirm(ticket, moment)
+	now = now.Add(moment)
+	w.confirm(ticket)
 	if !<-entered {
 		t.Error("closed")
 	}
 	if limit, taken := w.size(); limit != testLeast || taken != 1 {
 		t.Errorf("%d of %d taken", taken, limit)
 	}
-	if w.Delay() != moment {
-		t.Errorf("delay %s", w.Delay())
-	}
 }
 
 func TestWindowLeave(t *testing.T) {
-	w := newWindow(testConnections)
+	w := newWindow(testConnections, time.Now)
 	fill(t, w)
 	entered := entering(w)
 	w.leave()
@@ -104,7 +103,7 @@ func TestWindowLeave(t *testing.T) {
 
 // What was on its way by a connection that is gone, nobody confirms any more.
 func TestWindowLosesConnection(t *testing.T) {
-	w := newWindow(testConnections)
+	w := newWindow(testConnections, time.Now)
 	fill(t, w)
 	w.answer()
 	ticket, _ := w.ask(nil)
@@ -117,14 +116,14 @@ func TestWindowLosesConnection(t *testing.T) {
 	if _, taken := w.size(); taken != testLeast-1 {
 		t.Errorf("%d taken, want those that are worked on and the new one", taken)
 	}
-	w.confirm(ticket, moment) // comes too late, and must not count twice
+	w.confirm(ticket) // comes too late, and must not count twice
 	if _, taken := w.size(); taken != testLeast-1 {
 		t.Errorf("%d taken after a late confirmation", taken)
 	}
 }
 
 func TestWindowIntrude(t *testing.T) {
-	w := newWindow(testConnections)
+	w := newWindow(testConnections, time.Now)
 	fill(t, w)
 	w.intrude()
 	w.answer()
@@ -132,14 +131,14 @@ func TestWindowIntrude(t *testing.T) {
 		t.Errorf("%d taken", taken)
 	}
 	ticket, _ := w.ask(nil)
-	w.confirm(ticket, moment)
+	w.confirm(ticket)
 	if _, taken := w.size(); taken != testLeast {
 		t.Errorf("%d taken", taken)
 	}
 }
 
 func TestWindowCloses(t *testing.T) {
-	w := newWindow(testConnections)
+	w := newWindow(testConnections, time.Now)
 	fill(t, w)
 	entered := entering(w)
 	w.close()
@@ -155,7 +154,7 @@ func TestWindowCloses(t *testing.T) {
 
 // Whatever comes at once, every place is given back.
 func TestWindowAtOnce(t *testing.T) {
-	w := newWindow(testConnections)
+	w := newWindow(testConnections, time.Now)
 	stop, confirmed := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(confirmed)
@@ -167,7 +166,7 @@ func TestWindowAtOnce(t *testing.T) {
 			if n%50 == 49 {
 				w.lose()
 			}
-			w.confirm(ticket, time.Duration(n%7)*moment/3)
+			w.confirm(ticket)
 		}
 	}()
 	var workers sync.WaitGroup
@@ -193,4 +192,32 @@ func TestWindowAtOnce(t *testing.T) {
 	if _, taken := w.size(); taken != 0 {
 		t.Errorf("%d places are taken by nobody", taken)
 	}
+}
+
+// The delay is that of the last round, or of the one under way if that takes
+// longer, and nothing once the last one is long ago.
+func TestWindowDelay(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	w := newWindow(testConnections, func() time.Time { return now })
+	check := func(want time.Duration) {
+		t.Helper()
+		if got := w.Delay(); got != want {
+			t.Errorf("delay %s, want %s", got, want)
+		}
+	}
+	check(0)
+	for _, took := range []time.Duration{time.Second, 10 * time.Millisecond} {
+		last := w.Delay()
+		w.enter()
+		w.answer()
+		ticket, _ := w.ask(nil)
+		now = now.Add(took)
+		check(max(last, took))
+		w.confirm(ticket)
+		check(took)
+	}
+	now = now.Add(stale)
+	check(10 * time.Millisecond)
+	now = now.Add(1)
+	check(0)
 }

@@ -62,7 +62,7 @@ type Callout struct {
 	Workers      int           `yaml:"workers" default:"0" rule:"between=0..4096" doc:"Requests that are worked on at once. 0: twice the number of cores, and at least 4."`
 	Queue        int           `yaml:"queue" default:"8192" rule:"between=1..1000000" doc:"Requests that may wait for a worker. When one more comes, one of the host that has the most waiting is shed: not answered, so the client tries again."`
 	Order        string        `yaml:"order" default:"adaptive" rule:"one-of=adaptive|oldest_first|newest_first" doc:"Which of the waiting requests of one host is next; hosts take turns. adaptive: the oldest, and under pressure (a third of callout.budget would pass) the newest, whose client has the most patience left. docs/performance.md has the measurement."`
-	Failures     Failures      `yaml:"failures" doc:"How often attempts may fail. What is above is not looked at further and not answered. Attempts that succeed are not limited, so many clients can share an address."`
+	Failures     Failures      `yaml:"failures" doc:"How often attempts may fail. What is above is not answered. Attempts that will be granted are not limited, so many clients can share an address. Each usher counts for itself."`
 	ClockSkew    time.Duration `yaml:"clock_skew" default:"5s" rule:"not-negative at-most=5m" doc:"How far the clocks of usher and of the servers may differ."`
 	DrainTimeout time.Duration `yaml:"drain_timeout" default:"10s" rule:"positive" doc:"How long usher finishes requests that it has taken before it stops."`
 }
@@ -70,7 +70,7 @@ type Callout struct {
 // Failures says how often attempts may fail.
 type Failures struct {
 	PerHost       int `yaml:"per_host" default:"100" rule:"between=0..1000000" doc:"Denials a second for one client address (IPv6: network of 64 bits), and four times as many at once. Above that, attempts from there that would not be granted are not answered. 0: no limit."`
-	PerCredential int `yaml:"per_credential" default:"10" rule:"between=0..1000000" doc:"Denials a second for one credential, wherever it is presented, and four times as many at once. Above that, it is not looked at. 0: no limit."`
+	PerCredential int `yaml:"per_credential" default:"10" rule:"between=0..1000000" doc:"Denials a second for one credential, wherever it is presented, and four times as many at once. Above that, it is not answered, unless it would be granted. 0: no limit."`
 }
 
 // UserJWT says how long what is minted lives.

@@ -26,7 +26,6 @@ type Metrics struct {
 	steps    map[string]prometheus.Observer
 	inFlight prometheus.Gauge
 	working  prometheus.Gauge
-	queueAge prometheus.Gauge
 }
 
 // Code is one result that requests are counted by.
@@ -54,10 +53,6 @@ func New(reg prometheus.Registerer, codes []Code) *Metrics {
 			Name: "usher_requests_working",
 			Help: "Requests that are being decided: at most callout.workers, and those that wait for slow verifiers.",
 		}),
-		queueAge: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "usher_queue_age_seconds",
-			Help: "How long the request that a worker took last had waited.",
-		}),
 	}
 	for _, c := range codes {
 		m.requests[c.Code] = requests.WithLabelValues(c.Outcome, c.Code)
@@ -65,7 +60,7 @@ func New(reg prometheus.Registerer, codes []Code) *Metrics {
 	for _, s := range []string{StepQueue, StepOpen, StepVerify, StepDerive, StepIssue, StepTotal} {
 		m.steps[s] = steps.WithLabelValues(s)
 	}
-	reg.MustRegister(requests, steps, m.inFlight, m.working, m.queueAge)
+	reg.MustRegister(requests, steps, m.inFlight, m.working)
 	return m
 }
 
@@ -90,6 +85,3 @@ func (m *Metrics) Begin() { m.working.Inc() }
 
 // End ends what Begin began.
 func (m *Metrics) End() { m.working.Dec() }
-
-// QueueAge records how long the request that was taken last had waited.
-func (m *Metrics) QueueAge(d time.Duration) { m.queueAge.Set(d.Seconds()) }

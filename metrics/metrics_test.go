@@ -53,11 +53,9 @@ func TestMetrics(t *testing.T) {
 	m.Begin()
 	m.Begin()
 	m.End()
-	m.QueueAge(250 * time.Millisecond)
 	m.Step(metrics.StepVerify, 20*time.Millisecond)
 	m.Step(metrics.StepVerify, 30*time.Millisecond)
 	want := []string{
-		"usher_queue_age_seconds{} 0.25",
 		"usher_requests_in_flight{} 1",
 		"usher_requests_total{code=key_unknown,outcome=denied} 0", // there from the beginning, so that a rate of it is right
 		"usher_requests_total{code=granted,outcome=granted} 2",
@@ -135,7 +133,6 @@ func TestConcurrentCounting(t *testing.T) {
 				m.Taken()
 				m.Request("granted")
 				m.Step(metrics.StepTotal, time.Millisecond)
-				m.QueueAge(time.Millisecond)
 				m.Done()
 			}
 		})

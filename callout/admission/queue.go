@@ -138,6 +138,20 @@ func (q *Queue[T]) Held() int {
 	return q.held()
 }
 
+// Oldest returns how long the one that has waited longest has.
+func (q *Queue[T]) Oldest() time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now, oldest := q.cfg.Now(), time.Duration(0)
+	if q.fresh.Len() > 0 {
+		oldest = now.Sub(q.fresh.Front().arrival)
+	}
+	for _, s := range q.sources {
+		oldest = max(oldest, now.Sub(s.waiting.Front().arrival))
+	}
+	return oldest
+}
+
 // Close ends the waiting of all who Take, and returns how many still waited.
 func (q *Queue[T]) Close() int {
 	q.mu.Lock()

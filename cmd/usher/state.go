@@ -52,6 +52,10 @@ func (in *instance) registerState() {
 			Read: func() []metrics.Sample { return one(float64(in.load().Waiting)) },
 		},
 		metrics.State{
+			Name: "usher_queue_age_seconds", Help: "How long the oldest waiting request has waited.",
+			Read: func() []metrics.Sample { return one(in.load().Oldest.Seconds()) },
+		},
+		metrics.State{
 			Name: "usher_answers", Help: "The window of answers: how many may be on their way to servers at once (limit), and how many of those places are taken. The limit follows from how fast the servers confirm answers.", Labels: []string{"state"},
 			Read: func() []metrics.Sample {
 				l := in.load()
@@ -62,7 +66,7 @@ func (in *instance) registerState() {
 			},
 		},
 		metrics.State{
-			Name: "usher_answer_delay_seconds", Help: "How long an answer took last until the server was through with it, the longest of all connections. When this grows, the server is the bottleneck, and another replica of usher does not help.",
+			Name: "usher_answer_delay_seconds", Help: "How long an answer takes until the server is through with it, going by the last round and the one under way, the longest of all connections; 0 after 10 s without answers. When this grows, the server is the bottleneck, and another replica of usher does not help.",
 			Read: func() []metrics.Sample { return one(in.load().Delay.Seconds()) },
 		},
 		metrics.State{
