@@ -14,9 +14,9 @@ import (
 type dialer struct {
 	course *course
 	token  string
-	failed func(Cause) // is told of each failed attempt; nil: nobody is
-	cause  *Cause      // of the last attempt, if it failed and that was seen
-	in     atomic.Bool // connected once; what comes later is not counted
+	failed func(failure) // is told of each failed attempt; nil: nobody is
+	seen   *failure      // of the last attempt, if it failed and that was seen
+	in     atomic.Bool   // connected once; what comes later is not counted
 	last   atomic.Pointer[attempt]
 }
 
@@ -25,17 +25,17 @@ func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	if before := d.last.Load(); before != nil {
 		before.lapse()
 	}
-	d.cause = nil
+	d.seen = nil
 	conn, err := d.course.dial(network, address)
 	if err != nil {
-		d.fail(causeOf(err))
+		d.fail(failureOf(err))
 		return nil, err
 	}
 	a := &attempt{Conn: conn, dialer: d, begun: d.course.now()}
 	// nats.go sets its own deadlines, but none for the TLS handshake of wss.
 	if err := conn.SetDeadline(a.begun.Add(wait)); err != nil {
 		conn.Close() //nolint:errcheck // it is of no use
-		d.fail(causeOf(err))
+		d.fail(failureOf(err))
 		return nil, err
 	}
 	a.release = d.course.watch(func() { conn.Close() }) //nolint:errcheck // the run is over
@@ -43,26 +43,26 @@ func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	return a, nil
 }
 
-func (d *dialer) fail(c Cause) {
+func (d *dialer) fail(f failure) {
 	if d.in.Load() || d.course.over() {
 		return
 	}
-	d.cause = &c
+	d.seen = &f
 	if d.failed != nil {
-		d.failed(c)
+		d.failed(f)
 	}
 }
 
 // why returns why the last attempt failed, of which nats.go says err.
-func (d *dialer) why(err error) Cause {
+func (d *dialer) why(err error) failure {
 	a := d.last.Load()
 	switch {
-	case d.cause != nil:
-		return *d.cause
+	case d.seen != nil:
+		return *d.seen
 	case a != nil && a.late():
-		return Timeout
+		return failure{Timeout, err}
 	default:
-		return causeOf(err)
+		return failureOf(err)
 	}
 }
 
@@ -113,6 +113,7 @@ type attempt struct {
 	ended   time.Time // set before state is over
 	asked   bool
 	secure  bool
+	heard   bool // something came from the server
 	release func() bool
 }
 
@@ -122,12 +123,33 @@ func (a *attempt) Read(b []byte) (int, error) {
 	if a.state.Load() != trying {
 		return n, err
 	}
-	if cause, ok := refusal(b[:n]); ok {
-		a.fail(trying, cause)
+	if f, ok := a.judge(b[:n]); ok {
+		a.fail(trying, f)
 	} else if err != nil {
-		a.fail(trying, causeOf(err))
+		a.fail(trying, a.broken(err))
 	}
 	return n, err
+}
+
+// judge looks for a failure in what came from the server.
+func (a *attempt) judge(sent []byte) (failure, bool) {
+	if !a.heard && len(sent) > 0 {
+		a.heard = true
+		c := a.dialer.course
+		if f, ok := greeting(sent, c.target.Kind, a.secure, c.secure); ok {
+			return f, true
+		}
+	}
+	return refusal(sent)
+}
+
+// broken judges an error of the connection.
+func (a *attempt) broken(err error) failure {
+	f := failureOf(err)
+	if f.cause == Timeout && !a.heard {
+		f.err = errSilent
+	}
+	return f
 }
 
 // Write sees that the server is gone.
@@ -140,13 +162,10 @@ func (a *attempt) Write(b []byte) (int, error) {
 		a.secure = true
 	}
 	if err != nil {
-		a.fail(trying, causeOf(err))
+		a.fail(trying, failureOf(err))
 	}
 	return n, err
 }
-
-// tlsHandshake is the first byte of what a TLS client says first (RFC 8446 section 5.1).
-const tlsHandshake = 22
 
 // SetDeadline sees the end of the handshake: nats.go takes the deadline away.
 func (a *attempt) SetDeadline(t time.Time) error {
@@ -159,10 +178,10 @@ func (a *attempt) SetDeadline(t time.Time) error {
 }
 
 // fail counts the attempt, once.
-func (a *attempt) fail(from int32, c Cause) {
+func (a *attempt) fail(from int32, f failure) {
 	if a.state.CompareAndSwap(from, failed) {
 		a.release()
-		a.dialer.fail(c)
+		a.dialer.fail(f)
 	}
 }
 
@@ -170,8 +189,9 @@ func (a *attempt) fail(from int32, c Cause) {
 // though that could not be seen. nats.go leaves closing it to the garbage
 // collector, which would take the files of this process.
 func (a *attempt) lapse() {
-	a.fail(trying, a.unseen())
-	a.fail(over, a.unseen())
+	unseen := failure{cause: a.unseen()}
+	a.fail(trying, unseen)
+	a.fail(over, unseen)
 	a.discard()
 }
 

@@ -5,10 +5,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
-	"sync/atomic"
 	"syscall"
 
 	"github.com/nats-io/nats.go"
@@ -24,6 +24,7 @@ const (
 	Refused
 	Reset
 	TLS
+	Protocol
 	ServerLimit
 	LocalLimit
 	MaxInFlight
@@ -39,6 +40,7 @@ func (c Cause) about() (name, meaning string) {
 		Refused:       {"refused", "nobody listens there"},
 		Reset:         {"reset", "the server ended the connection without a word"},
 		TLS:           {"tls", "no agreement on TLS, such as an unknown authority"},
+		Protocol:      {"protocol", "another protocol is spoken there: tcp or websocket, with TLS or without"},
 		ServerLimit:   {"server_limit", "the server or the account takes no more connections"},
 		LocalLimit:    {"local_limit", "this machine has no file, port or memory left"},
 		MaxInFlight:   {"max_in_flight", "not begun: too many were under way"},
@@ -66,28 +68,6 @@ func Causes() []Cause {
 		all[i] = Cause(i)
 	}
 	return all
-}
-
-// tally counts failed attempts by cause.
-type tally [causes]atomic.Int64
-
-func (t *tally) add(c Cause) { t[c].Add(1) }
-
-// sum returns all failed attempts.
-func (t *tally) sum() (n int64) {
-	for i := range t {
-		n += t[i].Load()
-	}
-	return n
-}
-
-// failures returns the counts; every cause is in it.
-func (t *tally) failures() map[Cause]int64 {
-	counts := make(map[Cause]int64, causes)
-	for i := range t {
-		counts[Cause(i)] = t[i].Load()
-	}
-	return counts
 }
 
 // What Windows says for ECONNREFUSED and ECONNABORTED; elsewhere no error has
@@ -124,6 +104,8 @@ func causeOf(err error) Cause {
 		return Reset
 	case is(syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.ENOMEM):
 		return LocalLimit
+	case is(nats.ErrSecureConnWanted, nats.ErrNoInfoReceived):
+		return Protocol
 	case is(nats.ErrTLS), errors.As(err, &certificate), errors.As(err, &record), errors.As(err, &alert), errors.As(err, &authority):
 		return TLS
 	default:
@@ -133,12 +115,18 @@ func causeOf(err error) Cause {
 
 // refusal returns the cause in what a server sent, if it says one: -ERR 'text'.
 // nats.go tells it apart by the same texts.
-func refusal(sent []byte) (Cause, bool) {
-	_, after, ok := bytes.Cut(sent, []byte("-ERR '"))
+func refusal(sent []byte) (failure, bool) {
+	_, after, ok := bytes.Cut(sent, []byte(errorStart))
 	if !ok {
-		return 0, false
+		return failure{}, false
 	}
-	text := strings.ToLower(string(after[:min(len(after), 64)]))
+	after, _, _ = bytes.Cut(after[:min(len(after), 64)], []byte("'"))
+	return failure{refusalCause(strings.ToLower(string(after))), fmt.Errorf("the server says %q", after)}, true
+}
+
+const errorStart = "-ERR '"
+
+func refusalCause(text string) Cause {
 	says := func(texts ...string) bool {
 		for _, t := range texts {
 			if strings.HasPrefix(text, t) {
@@ -149,12 +137,14 @@ func refusal(sent []byte) (Cause, bool) {
 	}
 	switch {
 	case says("authentication timeout"): // nats.go has no name for it
-		return Timeout, true
+		return Timeout
 	case says(nats.AUTHORIZATION_ERR, nats.AUTHENTICATION_EXPIRED_ERR, nats.AUTHENTICATION_REVOKED_ERR, nats.ACCOUNT_AUTHENTICATION_EXPIRED_ERR):
-		return Authorization, true
+		return Authorization
 	case says(nats.MAX_CONNECTIONS_ERR, nats.MAX_ACCOUNT_CONNECTIONS_ERR):
-		return ServerLimit, true
+		return ServerLimit
+	case says("attempted to connect to "): // the port of a route, a leaf node or a gateway
+		return Protocol
 	default:
-		return Other, true
+		return Other
 	}
 }

@@ -62,11 +62,12 @@ func TestRefusal(t *testing.T) {
 		"INFO {}\r\n-ERR 'maximum connections exceeded'\r\n":     "server_limit",
 		"-ERR 'maximum account active connections exceeded'\r\n": "server_limit",
 		"\x81\x20-ERR 'Authorization Violation'\r\n":             "authorization",
-		"-ERR 'Attempted To Connect To Route Port'\r\n":          "other",
-		"-ERR '":                         "other",
-		"INFO {\"server_id\":\"X\"}\r\n": "",
-		"PONG\r\n":                       "",
-		"":                               "",
+		"-ERR 'Attempted To Connect To Route Port'\r\n":          "protocol",
+		"-ERR 'Unknown Protocol Operation'\r\n":                  "other",
+		"-ERR '":                                                 "other",
+		"INFO {\"server_id\":\"X\"}\r\n":                         "",
+		"PONG\r\n":                                               "",
+		"":                                                       "",
 	} {
 		cause, ok := bench.RefusalIn(sent)
 		if got := cause.String(); ok != (want != "") || ok && got != want {

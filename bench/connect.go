@@ -39,12 +39,15 @@ type Connect struct {
 // ConnectResult is what a Connect measured.
 type ConnectResult struct {
 	Kind         Kind
-	Rate         float64 // that was asked for
-	AchievedRate float64 // successful connects a second
-	Attempts     int64   // connected, or failed
+	Servers      []string // URLs, complete and without credentials
+	Rate         float64  // that was asked for
+	AchievedRate float64  // successful connects a second
+	Attempts     int64    // connected, or failed
 	Connected    int64
 	Failures     map[Cause]int64
-	Elapsed      time.Duration // until the last was decided
+	Silent       int64            // of the timeouts: not a byte came from the server
+	Errors       map[Cause]string // one of each cause where it is known, without tokens
+	Elapsed      time.Duration    // until the last was decided
 	Interrupted  bool
 	BeginLag     time.Duration // how late the latest began: if it is long, this machine was the bottleneck
 	Took         Samples       // of those connected
@@ -75,7 +78,7 @@ func (c *Connect) Run(ctx context.Context) ConnectResult {
 	pace(ctx, since, c.cfg.Connects, c.due, func(i int) {
 		c.begun.Add(1)
 		if c.inFlight.Load() >= int64(c.cfg.MaxInFlight) {
-			c.failures.add(MaxInFlight)
+			c.failures.add(failure{cause: MaxInFlight}, "")
 			return
 		}
 		c.inFlight.Add(1)
@@ -113,7 +116,7 @@ func (c *Connect) connect(d *dialer, options nats.Options) *nats.Conn {
 	case err == nil:
 		c.connected.Add(1)
 	case !d.course.over():
-		c.failures.add(d.why(err))
+		c.failures.add(d.why(err), d.token)
 	}
 	return nc
 }
@@ -138,7 +141,8 @@ func (c *Connect) Progress() (begun, connected, failed, inFlight int64) {
 
 func (c *Connect) result(took []time.Duration, interrupted bool) ConnectResult {
 	r := ConnectResult{
-		Kind: c.cfg.Target.Kind, Rate: c.cfg.Rate, Connected: c.connected.Load(), Failures: c.failures.failures(),
+		Kind: c.cfg.Target.Kind, Servers: c.cfg.Target.names(), Rate: c.cfg.Rate, Connected: c.connected.Load(),
+		Failures: c.failures.failures(), Silent: c.failures.silent.Load(), Errors: c.failures.errorTexts(),
 		Attempts: c.connected.Load() + c.failures.sum(),
 		Elapsed:  time.Duration(c.decided.Load()), BeginLag: time.Duration(c.lag.Load()), Interrupted: interrupted,
 	}

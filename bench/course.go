@@ -13,6 +13,7 @@ import (
 type course struct {
 	target Target
 	now    func() time.Time
+	secure bool // clients want TLS: nats.go does with all servers if one URL says so
 	turns  atomic.Uint32
 	over   func() bool // what happens now is not measured any more
 	dial   func(network, address string) (net.Conn, error)
@@ -20,7 +21,7 @@ type course struct {
 }
 
 func newCourse(ctx context.Context, t Target, now func() time.Time) *course {
-	c := &course{target: t, now: now}
+	c := &course{target: t, now: now, secure: t.secure()}
 	c.over = func() bool { return ctx.Err() != nil }
 	c.watch = func(end func()) func() bool { return context.AfterFunc(ctx, end) }
 	c.dial = func(network, address string) (net.Conn, error) { return c.reach(ctx, network, address) }

@@ -25,4 +25,20 @@ func SamplesOf(of int, samples ...time.Duration) Samples { return newSamples(sam
 func CauseOf(err error) Cause { return causeOf(err) }
 
 // RefusalIn returns no cause if there is none in what was sent.
-func RefusalIn(sent string) (Cause, bool) { return refusal([]byte(sent)) }
+func RefusalIn(sent string) (Cause, bool) {
+	f, ok := refusal([]byte(sent))
+	return f.cause, ok
+}
+
+// Greeting judges the first bytes of a server.
+func Greeting(sent string, kind Kind, secure, wanted bool) (Cause, bool) {
+	f, ok := greeting([]byte(sent), kind, secure, wanted)
+	return f.cause, ok
+}
+
+// SampleOf returns what is kept of an error.
+func SampleOf(err error, token string) string {
+	var t tally
+	t.add(failure{Other, err}, token)
+	return t.errorTexts()[Other]
+}

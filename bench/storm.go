@@ -45,6 +45,7 @@ type client struct {
 // StormResult is what a Storm measured.
 type StormResult struct {
 	Kind           Kind
+	Servers        []string // URLs, complete and without credentials
 	Clients        int
 	Connected      int
 	ClosedForGood  int // nats.go gave up: as a rule, two refusals by the same server
@@ -52,9 +53,11 @@ type StormResult struct {
 	Interrupted    bool
 	FailedAttempts int64
 	Failures       map[Cause]int64
-	BeginLag       time.Duration // how late the latest client began: if it is long, this machine was the bottleneck
-	ConnectedAt    Samples       // of all clients, from the start
-	ClientTook     Samples       // of those connected, each from its own begin
+	Silent         int64            // of the timeouts: not a byte came from the server
+	Errors         map[Cause]string // one of each cause where it is known, without tokens
+	BeginLag       time.Duration    // how late the latest client began: if it is long, this machine was the bottleneck
+	ConnectedAt    Samples          // of all clients, from the start
+	ClientTook     Samples          // of those connected, each from its own begin
 }
 
 // NewStorm checks the configuration.
@@ -119,7 +122,9 @@ func (s *Storm) Progress() (connected, closed, failed int64) {
 // begin connects; it returns after the first attempt.
 func (c *client) begin(s *Storm, course *course, options nats.Options, start time.Time, i int) {
 	c.storm = s
-	c.dialer.course, c.dialer.token, c.dialer.failed = course, course.target.token(i), s.failures.add
+	token := course.target.token(i)
+	c.dialer.course, c.dialer.token = course, token
+	c.dialer.failed = func(f failure) { s.failures.add(f, token) }
 	options.CustomDialer = &c.dialer
 	c.dialer.present(&options)
 	options.ConnectedCB = func(*nats.Conn) {
@@ -129,13 +134,13 @@ func (c *client) begin(s *Storm, course *course, options nats.Options, start tim
 	}
 	options.ClosedCB = func(nc *nats.Conn) {
 		if a := c.dialer.last.Load(); a != nil {
-			a.fail(over, causeOf(nc.LastError()))
+			a.fail(over, failureOf(nc.LastError()))
 		}
 		c.settle(&s.progress.closed)
 	}
 	nc, err := options.Connect()
 	if err != nil { // nats.go could not even begin
-		c.dialer.fail(causeOf(err))
+		c.dialer.fail(failureOf(err))
 		c.settle(&s.progress.closed)
 		return
 	}
@@ -156,8 +161,8 @@ func (c *client) settle(as *atomic.Int64) {
 // result is called when the run is over, and nothing is counted any more.
 func (s *Storm) result(elapsed time.Duration) StormResult {
 	r := StormResult{
-		Kind: s.cfg.Target.Kind, Clients: len(s.clients), ClosedForGood: int(s.progress.closed.Load()),
-		Elapsed: elapsed, Failures: s.failures.failures(), BeginLag: time.Duration(s.lag.Load()),
+		Kind: s.cfg.Target.Kind, Servers: s.cfg.Target.names(), Clients: len(s.clients), ClosedForGood: int(s.progress.closed.Load()),
+		Elapsed: elapsed, Failures: s.failures.failures(), Silent: s.failures.silent.Load(), BeginLag: time.Duration(s.lag.Load()),
 	}
 	var at, took []time.Duration
 	for i := range s.clients {
@@ -167,7 +172,9 @@ func (s *Storm) result(elapsed time.Duration) StormResult {
 		} else if cause, ok := c.unsaid(); ok {
 			r.Failures[cause]++
 		}
+		c.explain()
 	}
+	r.Errors = s.failures.errorTexts()
 	for _, n := range r.Failures {
 		r.FailedAttempts += n
 	}
@@ -180,6 +187,16 @@ func (s *Storm) result(elapsed time.Duration) StormResult {
 func (c *client) connected() (time.Duration, bool) {
 	at := time.Duration(c.at.Load())
 	return at, at > 0
+}
+
+// explain keeps what nats.go says of the last attempt if that is an error of
+// TLS, which cannot be seen on the wire.
+func (c *client) explain() {
+	if nc := c.nc.Load(); nc != nil && !nc.IsConnected() {
+		if f := failureOf(nc.LastError()); f.cause == TLS {
+			c.storm.failures.sample(f, c.dialer.token)
+		}
+	}
 }
 
 // unsaid returns why the last attempt failed, if it has ended and nobody saw

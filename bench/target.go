@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -109,6 +110,24 @@ func kindOf(u *url.URL) Kind {
 	default:
 		return ""
 	}
+}
+
+// secure reports whether clients want TLS.
+func (t Target) secure() bool {
+	return t.RootCAs != nil || slices.ContainsFunc(t.Servers, func(s string) bool {
+		return strings.HasPrefix(s, "tls:") || strings.HasPrefix(s, "wss:")
+	})
+}
+
+// names returns the URLs to be printed: without what might be a credential.
+func (t Target) names() []string {
+	names := make([]string, len(t.Servers))
+	for i, s := range t.Servers {
+		if u, err := url.Parse(s); err == nil {
+			names[i] = (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+		}
+	}
+	return names
 }
 
 // near finds out that a host is on this machine: that all its addresses are
