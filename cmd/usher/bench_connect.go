@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -32,10 +33,12 @@ func benchConnect(c *cli.Context) error {
 	})
 	r := b.Run(c.Context)
 	stop()
-	if err := printBench(c, connectReport(&r)); err != nil {
+	if err := printBench(c, connectReport(&cfg, &r)); err != nil {
 		return err
 	}
-	return benchVerdict(r.Interrupted, r.Attempts-r.Connected, r.Attempts, r.Failures)
+	o := connectOutcome(&r)
+	o.notes(c.App.ErrWriter)
+	return o.verdict()
 }
 
 // benchConnectConfig reads the numbers.
@@ -94,7 +97,10 @@ func maxInFlight(c *cli.Context) (int, error) {
 // connectJSON is what "usher bench connect --json" prints.
 type connectJSON struct {
 	Kind         bench.Kind       `json:"kind"`
+	Server       string           `json:"server"`
 	Rate         float64          `json:"rate"`
+	DurationMS   float64          `json:"duration_ms"`
+	HoldMS       float64          `json:"hold_ms"`
 	AchievedRate float64          `json:"achieved_rate"`
 	Attempts     int64            `json:"attempts"`
 	Connected    int64            `json:"connected"`
@@ -111,9 +117,10 @@ type connectJSON struct {
 	} `json:"connect_ms"`
 }
 
-func connectReport(r *bench.ConnectResult) *connectJSON {
+func connectReport(cfg *bench.ConnectConfig, r *bench.ConnectResult) *connectJSON {
+	begin := time.Duration(float64(cfg.Connects) / cfg.Rate * float64(time.Second))
 	j := &connectJSON{
-		Kind: r.Kind, Rate: r.Rate, AchievedRate: math.Round(r.AchievedRate*1000) / 1000,
+		Kind: r.Kind, Server: strings.Join(r.Servers, ","), Rate: r.Rate, DurationMS: ms(begin), HoldMS: ms(cfg.Hold), AchievedRate: math.Round(r.AchievedRate*1000) / 1000,
 		Attempts: r.Attempts, Connected: r.Connected, Interrupted: r.Interrupted,
 		ElapsedMS: ms(r.Elapsed), BeginLagMS: ms(r.BeginLag), Failures: named(r.Failures),
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -45,7 +44,7 @@ func quantile(s bench.Samples) func(share float64) *float64 {
 // people writes milliseconds for people: three digits are enough.
 func people(v *float64) string {
 	if v == nil {
-		return "never"
+		return "not reached"
 	}
 	d := time.Duration(*v * float64(time.Millisecond))
 	unit := time.Microsecond
@@ -79,32 +78,4 @@ func listed(failures map[string]int64) string {
 		return ""
 	}
 	return ": " + strings.Join(text, ", ")
-}
-
-// benchVerdict makes the exit code, and says what to do about the most frequent
-// cause.
-func benchVerdict(interrupted bool, missing, of int64, failures map[bench.Cause]int64) error {
-	if interrupted {
-		return &exitError{code: exitInterrupted, err: errors.New("interrupted: this is what was measured until then")}
-	}
-	if missing == 0 {
-		return nil
-	}
-	worst := bench.Other
-	for _, cause := range bench.Causes() {
-		if failures[cause] > failures[worst] {
-			worst = cause
-		}
-	}
-	hints := map[bench.Cause]string{
-		bench.Timeout:       "usher did not answer in time: is it running, and is there enough of it? usher check",
-		bench.Authorization: "usher's log and audit say why; if they do not know of it, usher was silent",
-		bench.Refused:       "is nats-server running, and is this its address?",
-		bench.Reset:         "nats-server's log says why it closed them",
-		bench.TLS:           "--ca FILE names the certificate authority of nats-server",
-		bench.ServerLimit:   "max_connections of nats-server or of the account is too low for this",
-		bench.LocalLimit:    "this machine has no file or port left: fewer clients, or several machines",
-		bench.MaxInFlight:   "connects take longer than they may at this rate: --rate or --max-in-flight",
-	}
-	return &exitError{code: exitRuntime, err: fmt.Errorf("%d of %d did not connect", missing, of), hint: hints[worst]}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -40,16 +41,21 @@ func benchStorm(c *cli.Context) error {
 	})
 	r := s.Run(c.Context)
 	stop()
-	if err := printBench(c, stormReport(&r)); err != nil {
+	if err := printBench(c, stormReport(&cfg, &r)); err != nil {
 		return err
 	}
-	return benchVerdict(r.Interrupted, int64(r.Clients-r.Connected), int64(r.Clients), r.Failures)
+	o := stormOutcome(&r)
+	o.notes(c.App.ErrWriter)
+	return o.verdict()
 }
 
 // stormJSON is what "usher bench storm --json" prints.
 type stormJSON struct {
 	Kind                    bench.Kind       `json:"kind"`
+	Server                  string           `json:"server"`
 	Clients                 int              `json:"clients"`
+	SpreadMS                float64          `json:"spread_ms"`
+	DurationMS              float64          `json:"duration_ms"`
 	Connected               int              `json:"connected"`
 	ClosedForGood           int              `json:"closed_for_good"`
 	Interrupted             bool             `json:"interrupted"`
@@ -72,9 +78,10 @@ type stormJSON struct {
 	} `json:"client_ms"`
 }
 
-func stormReport(r *bench.StormResult) *stormJSON {
+func stormReport(cfg *bench.StormConfig, r *bench.StormResult) *stormJSON {
 	j := &stormJSON{
-		Kind: r.Kind, Clients: r.Clients, Connected: r.Connected, ClosedForGood: r.ClosedForGood, Interrupted: r.Interrupted,
+		Kind: r.Kind, Server: strings.Join(r.Servers, ","), Clients: r.Clients,
+		SpreadMS: ms(cfg.Spread), DurationMS: ms(cfg.Duration), Connected: r.Connected, ClosedForGood: r.ClosedForGood, Interrupted: r.Interrupted,
 		ElapsedMS: ms(r.Elapsed), BeginLagMS: ms(r.BeginLag),
 		FailedAttempts: r.FailedAttempts, FailedAttemptsPerClient: float64(r.FailedAttempts) / float64(r.Clients),
 		Failures: named(r.Failures, bench.MaxInFlight),

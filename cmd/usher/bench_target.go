@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"usher/bench"
+	"usher/secret"
 )
 
 // maxTokensFile is far above a token for each of as many clients as there may be.
@@ -33,7 +34,7 @@ func benchTarget(c *cli.Context) (bench.Target, error) {
 	var err error
 	if path != "" {
 		if t.Tokens, err = readTokens(c.App.Reader, path); err != nil {
-			return t, fmt.Errorf("--token-file: %w", err)
+			return t, err
 		}
 	}
 	if ca := c.String("ca"); ca != "" {
@@ -44,18 +45,31 @@ func benchTarget(c *cli.Context) (bench.Target, error) {
 	return t, nil
 }
 
-// readTokens reads one token from each line that is not empty.
+// readTokens reads one token from each line that is not empty. What is no file
+// is named only as far as it may be: it may be a token.
 func readTokens(stdin io.Reader, path string) ([]string, error) {
-	if path != "-" {
-		f, err := os.Open(path) //nolint:gosec // the path is the operator's
+	if path == "-" {
+		tokens, err := tokensFrom(stdin)
 		if err != nil {
-			return nil, fmt.Errorf("the file cannot be read: %w", withoutPath(err))
+			return nil, fmt.Errorf("--token-file -: %w", err)
 		}
-		defer f.Close() //nolint:errcheck // read only
-		stdin = f
+		return tokens, nil
 	}
+	f, err := os.Open(path) //nolint:gosec // the path is the operator's
+	if err != nil {
+		return nil, fmt.Errorf("--token-file %s cannot be read: %w", secret.Name(path), withoutPath(err))
+	}
+	defer f.Close() //nolint:errcheck // read only
+	tokens, err := tokensFrom(f)
+	if err != nil {
+		return nil, fmt.Errorf("--token-file %s: %w", path, err)
+	}
+	return tokens, nil
+}
+
+func tokensFrom(r io.Reader) ([]string, error) {
 	var tokens []string
-	limited := &io.LimitedReader{R: stdin, N: maxTokensFile}
+	limited := &io.LimitedReader{R: r, N: maxTokensFile}
 	lines := bufio.NewScanner(limited)
 	lines.Buffer(nil, maxSecretFile)
 	n := 0
