@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -24,6 +26,9 @@ func (r *runner) goBench(ctx context.Context, p program, pattern string) (benchm
 	ctx, cancel := context.WithTimeout(ctx, benchmarksIn)
 	defer cancel()
 	out, err := output(ctx, strings.TrimSpace(string(dir)), test, "-test.run", "^$", "-test.bench", pattern, "-test.benchmem")
+	if text := string(out); err != nil && slices.ContainsFunc(strings.Split(text, "\n"), saysWhy) {
+		err = fmt.Errorf("%w%s", err, telling(text)) // what b.Fatal says
+	}
 	found, perr := parseBenchmarks(bytes.NewReader(out))
 	if err == nil {
 		err = perr

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -34,7 +35,7 @@ func command(ctx context.Context, program string, args ...string) *exec.Cmd {
 }
 
 // output runs a program to its end and returns what it said on stdout, also when
-// it failed. The error ends with what it said on stderr.
+// it failed. The error ends with what it said on stderr, as far as it tells why.
 func output(ctx context.Context, dir, program string, args ...string) ([]byte, error) {
 	var stdout, stderr bytes.Buffer
 	cmd := command(ctx, program, args...)
@@ -44,7 +45,7 @@ func output(ctx context.Context, dir, program string, args ...string) ([]byte, e
 	case ctx.Err() != nil:
 		err = fmt.Errorf("%s: %w", filepath.Base(program), ctx.Err())
 	case err != nil:
-		err = fmt.Errorf("%s: %w%s", filepath.Base(program), err, lastLines(stderr.String()))
+		err = fmt.Errorf("%s: %w%s", filepath.Base(program), err, telling(stderr.String()))
 	}
 	return stdout.Bytes(), err
 }
@@ -101,21 +102,36 @@ func (p *process) ready(ctx context.Context, probe func(context.Context) bool) e
 	return nil
 }
 
-// said returns the end of the log.
+// said returns what the log tells.
 func (p *process) said() string {
 	text, err := os.ReadFile(p.log)
 	if err != nil {
 		return ", and its log cannot be read"
 	}
-	return lastLines(string(text))
+	return telling(string(text))
 }
 
-// lastLines returns the end of what a program said, to go behind an error.
-func lastLines(text string) string {
+// telling returns a few lines of what a program said, to go behind an error: from
+// the first that says what went wrong, or else the last.
+func telling(text string) string {
 	const n = 5
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	if lines[0] == "" {
 		return ""
 	}
-	return ":\n" + strings.Join(lines[max(0, len(lines)-n):], "\n")
+	from := slices.IndexFunc(lines, saysWhy)
+	if from < 0 {
+		from = max(0, len(lines)-n)
+	}
+	return ":\n" + strings.Join(lines[from:min(len(lines), from+n)], "\n")
+}
+
+// saysWhy knows the runtime's words, those of the go command, of tests, and of usher.
+func saysWhy(line string) bool {
+	for _, start := range []string{"panic: ", "fatal error: ", "--- FAIL", "# "} {
+		if strings.HasPrefix(line, start) {
+			return true
+		}
+	}
+	return strings.Contains(line, "error: ") || strings.Contains(line, "level=ERROR") || strings.Contains(line, "[FTL]")
 }

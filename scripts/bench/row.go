@@ -43,7 +43,8 @@ const (
 	good   verdict = "ok"
 	near   verdict = "within 10 %"
 	missed verdict = "missed"
-	none   verdict = "" // there is no target
+	failed verdict = "failed" // not measured
+	none   verdict = ""       // there is no target
 )
 
 // margin is by how much a figure may miss its target.

@@ -60,7 +60,7 @@ func TestUsage(t *testing.T) {
 		}
 	}
 	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), []string{"-h"}, &stdout, &stderr); code != exitOK || !strings.Contains(stderr.String(), "-rounds") {
+	if code := run(t.Context(), []string{"-h"}, &stdout, &stderr); code != exitOK || !strings.Contains(stderr.String(), "-rounds") || !strings.Contains(stderr.String(), "Exits 0") {
 		t.Errorf("help: exit code %d\n%s", code, stderr.String())
 	}
 }

@@ -57,16 +57,16 @@ func (r *report) add(s step, found figures, err error) {
 			if err == nil {
 				err = errNotMeasured
 			}
-			out.Verdict, out.Error = missed, err.Error()
+			out.Verdict, out.Error = failed, err.Error()
 		}
 		r.Rows = append(r.Rows, out)
 	}
 }
 
-// missed counts the rows that missed their target by more than 10 %, or failed.
-func (r *report) missed() (n int) {
+// count counts the rows with a verdict.
+func (r *report) count(v verdict) (n int) {
 	for _, row := range r.Rows {
-		if row.Verdict == missed {
+		if row.Verdict == v {
 			n++
 		}
 	}
@@ -93,7 +93,10 @@ func (r *report) printText(w io.Writer) error {
 	if len(r.problems) > 0 {
 		text = "\nwhat failed:\n  " + strings.Join(r.problems, "\n  ") + "\n"
 	}
-	if n := r.missed(); n > 0 {
+	if n := r.count(failed); n > 0 {
+		text += fmt.Sprintf("\n%d of %d failed: they were not measured.\n", n, len(r.Rows))
+	}
+	if n := r.count(missed); n > 0 {
 		text += fmt.Sprintf("\n%d of %d missed; %s explains what a machine cannot reach, and how to read this.\n", n, len(r.Rows), seeMore)
 	}
 	_, err := io.WriteString(w, text)
@@ -102,7 +105,7 @@ func (r *report) printText(w io.Writer) error {
 
 func (r *result) measured() string {
 	if r.Measured == nil {
-		return "failed"
+		return "–"
 	}
 	text := number(*r.Measured, r.Unit)
 	if len(r.Each) == 0 {
@@ -121,7 +124,7 @@ func (r *result) verdict() string {
 		return string(missed) + ", see " + seeMore
 	case none:
 		return "–"
-	case good, near:
+	case good, near, failed:
 	}
 	return string(r.Verdict)
 }
