@@ -93,7 +93,7 @@ func Codes() []Code {
 		{CodeXKeyUnknown, Unavailable, "The request is sealed to an xkey that is not in the keyring.", "usher check says what the server expects."},
 		{CodeSign, Unavailable, "The issuer could not sign.", ""},
 		{CodeCredentialEnded, Unavailable, "The credential ended between verifying and issuing.", ""},
-		{CodeTooLarge, Unavailable, "The answer is larger than the server's max_payload.", "Fewer ACL entries for this user, fewer projects in one connection (`project=P`), or a larger max_payload."},
+		{CodeTooLarge, Unavailable, "The answer is larger than the server's max_payload, or than 1 MiB, the largest JWT that it reads.", "Fewer ACL entries for this user, fewer projects in one connection (`project=P`), or a larger max_payload."},
 		{CodeReply, Unavailable, "The answer could not be sent; the service connection was lost.", ""},
 		{CodeInternal, Unavailable, "A fault in usher. The log has the details.", "Please report it."},
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/jwt/v2"
+
 	"usher/issuer"
 	"usher/permissions"
 	"usher/tokens"
@@ -155,15 +157,16 @@ func (s *Service) answer(ctx context.Context, j *job, signer issuer.Signer) {
 	case Unavailable, Shed, Malformed:
 		return
 	}
+	size := len(answer)
 	if err == nil && j.request.xkey != nil {
 		answer, err = j.request.xkey.Seal(answer, j.header, s.cfg.Random)
 	}
 	switch {
 	case err != nil:
 		j.issueFailed(err)
-	case int64(len(answer)) > j.maxPayload:
+	case int64(len(answer)) > j.maxPayload, size > jwt.MaxTokenSize: // however large its max_payload, the server reads no larger JWT
 		j.decision.set(Unavailable, CodeTooLarge, fmt.Sprintf(
-			"the answer has %d bytes for %d rules, the server takes %d", len(answer), len(j.decision.Grant.Rules), j.maxPayload))
+			"the answer has %d bytes for %d rules, the server takes %d", len(answer), len(j.decision.Grant.Rules), min(j.maxPayload, jwt.MaxTokenSize)))
 	case ctx.Err() != nil:
 		j.decision.set(Shed, CodeTooLate, "the budget ran out before the answer was ready")
 	default:

@@ -2,6 +2,7 @@ package callout
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 
@@ -61,6 +62,14 @@ func (l *decisionLog) decision(e *audit.Event) {
 		attrs = append(attrs, slog.Int("omitted", omitted))
 	}
 	l.log.LogAttrs(context.Background(), level, "request", attrs...)
+}
+
+// panicked logs a panic and where it was, the first few a second.
+func (l *decisionLog) panicked(p any, stack []byte) {
+	if omitted, ok := l.admit("panic"); ok {
+		l.log.LogAttrs(context.Background(), slog.LevelError, "panic while handling a request",
+			slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(stack)), slog.Int("omitted", omitted))
+	}
 }
 
 // admit reports whether a line with this code may be written now, and how many

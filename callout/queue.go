@@ -3,7 +3,6 @@ package callout
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
 	"time"
 
@@ -233,8 +232,7 @@ func (s *Service) respond(j *job) {
 func (s *Service) guarded(j *job, step func()) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.cfg.Log.LogAttrs(s.ctx, slog.LevelError, "panic while handling a request",
-				slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
+			s.log.panicked(p, debug.Stack())
 			j.result = result{id: s.cfg.NewID()}
 			j.decision.set(Unavailable, CodeInternal, "panic")
 		}

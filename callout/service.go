@@ -123,9 +123,11 @@ func (s *Service) Ready() error {
 
 // Drain leaves the queue group, finishes what was taken, and closes. If ctx ends
 // first, what is left is abandoned unanswered, which clients take as a reason
-// to try again, and the error says so.
+// to try again, and the error says so. Draining again does nothing.
 func (s *Service) Drain(ctx context.Context) error {
-	s.draining.Store(true)
+	if s.draining.Swap(true) {
+		return nil
+	}
 	for _, c := range s.conns {
 		c.leave()
 	}

@@ -152,13 +152,20 @@ func (w *window) lose() {
 }
 
 // nextLimit returns how many answers the server gets through in a moment, going
-// by the last n. It falls at once, and grows by half.
+// by the last n. It falls at once, and grows by half. A short round of a few
+// says little: it makes nothing fall.
 func nextLimit(limit, n int, took time.Duration) int {
+	if n == 0 {
+		return limit
+	}
 	reached := mostWindow
 	if took > 0 {
 		reached = int(min(float64(mostWindow), float64(n)*float64(moment)/float64(took)))
 	}
-	return min(reached, limit+limit/2)
+	if took <= moment {
+		reached = max(reached, limit)
+	}
+	return min(reached, limit+limit/2, mostWindow)
 }
 
 // close lets everybody through who waits to enter.

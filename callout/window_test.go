@@ -21,7 +21,9 @@ func TestNextLimit(t *testing.T) {
 	}{
 		{"as fast as a moment", 100, 100, moment, 100},
 		{"twice as slow: half, at once", 400, 400, 2 * moment, 200},
-		{"much slower", 400, 10, moment, 10},
+		{"much slower", 400, 10, 2 * moment, 5},
+		{"a few in less than a moment say nothing", 400, 2, moment / 2, 400},
+		{"a round of none says nothing", 400, 0, 3 * moment, 400},
 		{"ten times as fast: half more", 100, 100, moment / 10, 150},
 		{"never more than the most", mostWindow, mostWindow, moment / 10, mostWindow},
 		{"no time at all", mostWindow, 1, 0, mostWindow},

@@ -45,26 +45,31 @@ func NewFailures(cfg FailuresConfig) *Failures {
 type Attempt struct {
 	host       uint64
 	credential uint64
+	none       bool // there is no credential: what many have in common is nobody's
 }
 
 // Attempt returns the attempt of a host, as HostSource names it, with a
 // credential. Of the credential it keeps a hash that means something in this
 // process alone.
 func (f *Failures) Attempt(host, credential string) Attempt {
-	return Attempt{maphash.String(f.seed, host), maphash.String(f.seed, credential)}
+	return Attempt{maphash.String(f.seed, host), maphash.String(f.seed, credential), credential == ""}
 }
 
 // Failed counts a failed attempt.
 func (f *Failures) Failed(a Attempt) {
 	now := f.now()
 	f.hosts.failed(a.host, now)
-	f.credentials.failed(a.credential, now)
+	if !a.none {
+		f.credentials.failed(a.credential, now)
+	}
 }
 
 // CredentialSpent reports whether the credential has failed as often as it may
 // for now. The next attempt may still be one that succeeds: what a credential
 // gets can depend on what else the client asks for, and on where it is.
-func (f *Failures) CredentialSpent(a Attempt) bool { return f.credentials.spent(a.credential, f.now()) }
+func (f *Failures) CredentialSpent(a Attempt) bool {
+	return !a.none && f.credentials.spent(a.credential, f.now())
+}
 
 // HostSpent reports whether attempts from the host have failed as often as they
 // may for now. The next one may still be one that succeeds: many clients can
@@ -114,6 +119,9 @@ func (k *kept) spent(key uint64, now time.Time) bool {
 	return ok && b.TokensAt(now) < 1
 }
 
+// translated are the IPv4 addresses behind a translator (RFC 6052); they are not one site.
+var translated = netip.MustParsePrefix("64:ff9b::/96")
+
 // HostSource names the source that a host is: its address, or for IPv6 the
 // network of 64 bits that one site has. What is no address is a source of its own.
 func HostSource(host string) string {
@@ -122,6 +130,10 @@ func HostSource(host string) string {
 		return host
 	}
 	a = a.Unmap().WithZone("")
+	if translated.Contains(a) {
+		b := a.As16()
+		return netip.AddrFrom4([4]byte(b[12:])).String()
+	}
 	if a.Is4() {
 		return a.String()
 	}
