@@ -186,6 +186,8 @@ func TestHostSource(t *testing.T) {
 		"fe80::1%eth0":                   "fe80::/64",
 		"fe80::2%eth1":                   "fe80::/64",
 		"::1":                            "::/64",
+		"64:ff9b::192.0.2.7":             "192.0.2.7", // behind a translator
+		"64:ff9b:1::192.0.2.7":           "64:ff9b:1::/64",
 		"::192.0.2.7":                    "::/64", // not mapped
 		"":                               "",
 		"localhost":                      "localhost",
@@ -213,4 +215,18 @@ func FuzzHostSource(f *testing.F) {
 			t.Errorf("%q is of %q, and that of %q", host, source, again)
 		}
 	})
+}
+
+// To have no credential is nobody's in particular: it is never spent.
+func TestNoCredentialIsNobodys(t *testing.T) {
+	f := NewFailures(FailuresConfig{PerHost: 1, PerCredential: 1, Now: time.Now})
+	for range 100 {
+		f.Failed(f.Attempt("192.0.2.1", ""))
+	}
+	if f.CredentialSpent(f.Attempt("192.0.2.2", "")) {
+		t.Error("others without a credential are shut out")
+	}
+	if !f.HostSpent(f.Attempt("192.0.2.1", "good")) {
+		t.Error("the host has not failed")
+	}
 }
