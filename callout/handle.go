@@ -48,8 +48,6 @@ func (s *Service) open(j *job) bool {
 	return true
 }
 
-// judge decides a request and makes the answer. ctx ends when the budget does.
-// If verifiers are left to ask that can be slow, it returns those, and
 // verify proves where a request comes from, and learns from it. One that proves
 // false is refused.
 func (s *Service) verify(j *job) bool {
@@ -65,7 +63,9 @@ func (s *Service) verify(j *job) bool {
 	return true
 }
 
-// judgeSlow goes on.
+// judge decides a request and makes the answer. ctx ends when the budget does.
+// If verifiers are left to ask that can be slow, it returns those, and judgeSlow
+// goes on.
 func (s *Service) judge(ctx context.Context, j *job) tokens.Chain {
 	if s.failures.HostSpent(j.attempt) && !s.promising(ctx, j) {
 		j.decision.set(Shed, CodeFailing, "too many attempts from this host fail")

@@ -59,8 +59,8 @@ type Directory struct {
 // Callout says how requests are worked on.
 type Callout struct {
 	Budget       time.Duration `yaml:"budget" default:"1500ms" rule:"positive at-most=10s" hint:"nats.go gives up after 2s whatever the server allows, so 1500ms leaves time for the way there and back" doc:"Time from arrival of a request to its answer, waiting included; what takes longer is not answered. Clients that use nats.go give up after 2s."`
-	Workers      int           `yaml:"workers" default:"0" rule:"between=0..4096" doc:"Requests that are worked on at once. 0: twice the number of cores, and at least 4."`
-	Queue        int           `yaml:"queue" default:"8192" rule:"between=1..1000000" doc:"Requests that may wait for a worker. When one more comes, one of the host that has the most waiting is shed: not answered, so the client tries again."`
+	Workers      int           `yaml:"workers" default:"0" rule:"between=0..4096" doc:"Requests that are worked on at once, shared by nats.connections; each has at least one. 0: twice the number of cores, and at least 4."`
+	Queue        int           `yaml:"queue" default:"8192" rule:"between=1..1000000" doc:"Requests that may wait for a worker, shared by nats.connections. When one more comes, one of the host that has the most waiting is shed: not answered, so the client tries again."`
 	Order        string        `yaml:"order" default:"adaptive" rule:"one-of=adaptive|oldest_first|newest_first" doc:"Which of the waiting requests of one host is next; hosts take turns. adaptive: the oldest, and under pressure (a third of callout.budget would pass) the newest, whose client has the most patience left. docs/performance.md has the measurement."`
 	Failures     Failures      `yaml:"failures" doc:"How often attempts may fail. What is above is not answered. Attempts that will be granted are not limited, so many clients can share an address. Each usher counts for itself."`
 	ClockSkew    time.Duration `yaml:"clock_skew" default:"5s" rule:"not-negative at-most=5m" doc:"How far the clocks of usher and of the servers may differ."`

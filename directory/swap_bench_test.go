@@ -41,7 +41,7 @@ func BenchmarkSwap(b *testing.B) {
 			records = directory.Records{}
 			runtime.GC()
 		})
-		t.during(b, &current, &alone, func() { time.Sleep(took) })
+		t.during(b, &current, &alone, func() { <-time.After(took) })
 		t.during(b, &current, &busy, repeat(took, func() { directory.DigestOf("busy") }))
 		t.during(b, &current, &collect, repeat(took, runtime.GC))
 	}

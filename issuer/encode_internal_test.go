@@ -75,18 +75,7 @@ func FuzzEncode(f *testing.F) {
 	add(encoded{name: "pia", account: "APP", pub: "shop.orders", sub: "_INBOX_pia.>", denyPub: ">", tag: "project:shop", connection: "WEBSOCKET", denial: "denied, request 1", net: "10.0.0.0/8", expires: 4102444800})
 	add(encoded{name: "\"\\/<>&\x7f\b\f\n\r\t\x00", account: "\u2028\u2029é\U0001F600", pub: "a<b", sub: "a&b", denial: "\xff\xc3", tag: "\"", connection: "\\"})
 	add(encoded{name: "a>", account: ">", denySub: "$SYS.>", expires: -1})
-	kp, err := nkeys.CreateAccount()
-	if err != nil {
-		f.Fatal(err)
-	}
-	seed, err := kp.Seed()
-	if err != nil {
-		f.Fatal(err)
-	}
-	s, err := NewSigner(seed)
-	if err != nil {
-		f.Fatal(err)
-	}
+	kp, s := account(f)
 	nkey, server := publicKey(f, nkeys.CreateUser), publicKey(f, nkeys.CreateServer)
 	f.Fuzz(func(t *testing.T, name, account, pub, sub, denyPub, denySub, tag, connection, denial, net string, expires int64) {
 		e := encoded{name, account, pub, sub, denyPub, denySub, tag, connection, denial, net, expires}
@@ -120,18 +109,7 @@ func FuzzEncode(f *testing.F) {
 
 // Issue states what the fuzzer's claims state, and nothing else.
 func TestIssueEncodes(t *testing.T) {
-	kp, err := nkeys.CreateAccount()
-	if err != nil {
-		t.Fatal(err)
-	}
-	seed, err := kp.Seed()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := NewSigner(seed)
-	if err != nil {
-		t.Fatal(err)
-	}
+	kp, s := account(t)
 	e := encoded{name: "pia", account: "APP", pub: "shop", sub: "a", denySub: "b", tag: "x", connection: "STANDARD", net: "10.0.0.0/8"}
 	g := e.grant()
 	g.NotAfter = time.Now().Add(time.Hour)
@@ -155,18 +133,7 @@ func TestIssueEncodes(t *testing.T) {
 
 // Encoding many at once must not let one see the scratch of another.
 func TestEncodeAtOnce(t *testing.T) {
-	kp, err := nkeys.CreateAccount()
-	if err != nil {
-		t.Fatal(err)
-	}
-	seed, err := kp.Seed()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := NewSigner(seed)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, s := account(t)
 	nkey := publicKey(t, nkeys.CreateUser)
 	done := make(chan bool)
 	names := []string{"a", "bb", "ccc", "dddd"}
@@ -191,6 +158,24 @@ func TestEncodeAtOnce(t *testing.T) {
 			t.Error("a JWT is broken, or holds what another should")
 		}
 	}
+}
+
+// account returns a new account key, and the Signer that has it.
+func account(tb testing.TB) (nkeys.KeyPair, Signer) {
+	tb.Helper()
+	kp, err := nkeys.CreateAccount()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	seed, err := kp.Seed()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s, err := NewSigner(seed)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return kp, s
 }
 
 func publicKey(tb testing.TB, create func() (nkeys.KeyPair, error)) string {

@@ -10,18 +10,7 @@ import (
 // The kept keys are bounded, and nobody's lie is kept: a key is kept only once
 // something could be opened with it.
 func TestSharedKeysAreBounded(t *testing.T) {
-	kp, err := nkeys.CreateCurveKeys()
-	if err != nil {
-		t.Fatal(err)
-	}
-	seed, err := kp.Seed()
-	if err != nil {
-		t.Fatal(err)
-	}
-	x, err := NewXKey(seed)
-	if err != nil {
-		t.Fatal(err)
-	}
+	x := newXKey(t)
 	kept := func() int { return len(*x.shared.Load()) }
 	most := 0
 	for i := range 3*maxSharedKeys + 5 {
@@ -56,18 +45,7 @@ func TestSharedKeysAreBounded(t *testing.T) {
 
 // A key is forgotten once a whole round has passed in which its server asked nothing.
 func TestForget(t *testing.T) {
-	kp, err := nkeys.CreateCurveKeys()
-	if err != nil {
-		t.Fatal(err)
-	}
-	seed, err := kp.Seed()
-	if err != nil {
-		t.Fatal(err)
-	}
-	x, err := NewXKey(seed)
-	if err != nil {
-		t.Fatal(err)
-	}
+	x := newXKey(t)
 	ask := func(server nkeys.KeyPair) {
 		t.Helper()
 		sealed, err := server.Seal([]byte("request"), x.PublicKey())
@@ -80,6 +58,7 @@ func TestForget(t *testing.T) {
 	}
 	var servers [2]nkeys.KeyPair
 	for i := range servers {
+		var err error
 		if servers[i], err = nkeys.CreateCurveKeys(); err != nil {
 			t.Fatal(err)
 		}
@@ -94,4 +73,21 @@ func TestForget(t *testing.T) {
 			ask(servers[0])
 		}
 	}
+}
+
+func newXKey(t *testing.T) *XKey {
+	t.Helper()
+	kp, err := nkeys.CreateCurveKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed, err := kp.Seed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := NewXKey(seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
 }
