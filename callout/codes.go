@@ -27,6 +27,9 @@ const (
 	CodeNotMember       = "not_member"
 	CodeNotInAccount    = "not_in_account"
 	CodeAmbiguous       = "ambiguous_account"
+	CodeAmbiguousScope  = "ambiguous_scope"
+	CodeNotOneToken     = "not_one_token"
+	CodeScopeLimits     = "scope_limits"
 	CodeUserUnknown     = "user_unknown"
 	CodeUnavailable     = "verifier_unavailable"
 	CodeNoDirectory     = "no_directory"
@@ -34,6 +37,7 @@ const (
 	CodeInvariant       = "invariant"
 	CodeMisplaced       = "wrong_account"
 	CodeIssuerUnknown   = "issuer_unknown"
+	CodeNoSigningKey    = "no_signing_key"
 	CodeXKeyUnknown     = "xkey_unknown"
 	CodeSign            = "sign_failed"
 	CodeTooLarge        = "grant_too_large"
@@ -84,12 +88,17 @@ func Codes() []Code {
 		{CodeNotInAccount, Denied, "The user name asked for `account=A`, and no role of the user is there.", ""},
 		{CodeAmbiguous, Denied, "The user has roles in several accounts and did not say which one it wants.", "Connect with user name `project=P` or `account=A` and the key as password."},
 
+		{CodeAmbiguousScope, Denied, "The user's roles are bound to different scoped signing keys, or one is and another is not, and a user JWT is signed by one key.", "Give the user one of these roles only, or leave none of them bound (`accounts.scopes`)."},
+		{CodeNotOneToken, Denied, "The role is bound to a scoped signing key, and the user's name or one of its tags is not one subject token, so it cannot be filled into a template.", "A key id of the directory must have no dot, space or wildcard in it then."},
+		{CodeScopeLimits, Denied, "The role is bound to a scoped signing key, and the user has `limits` of its own, which nats-server does not take beside a template.", "Put the limit into the template of the scoped signing key."},
+
 		{CodeUnavailable, Unavailable, "A verifier could not decide.", "The cause in the log says which backend."},
 		{CodeNoDirectory, Unavailable, "No directory is loaded.", ""},
 		{CodeNoAccount, Unavailable, "The role is bound to no account by the configuration.", "Set the `accounts` key that the cause names."},
 		{CodeInvariant, Unavailable, "The grant would break a rule that holds for every grant, so it was not issued.", "Directory or configuration name an account that clients must not land in."},
 		{CodeMisplaced, Unavailable, "The service user is not in the account that `accounts.callout` names.", "Name that account in the configuration: usher check says which."},
 		{CodeIssuerUnknown, Unavailable, "The server expects answers from an issuer that is not in the keyring.", "Put the issuer's seed into the keyring, or its public key into the server's auth_callout: usher check says which."},
+		{CodeNoSigningKey, Unavailable, "No active key of the keyring signs user JWTs for the account, or the scope, that the user is to land in (operator mode).", "usher nkey list shows which accounts have one; a project's `account` has to be a name that keyring.yaml knows."},
 		{CodeXKeyUnknown, Unavailable, "The request is sealed to an xkey that is not in the keyring.", "usher check says what the server expects."},
 		{CodeSign, Unavailable, "The issuer could not sign.", ""},
 		{CodeCredentialEnded, Unavailable, "The credential ended between verifying and issuing.", ""},

@@ -121,6 +121,12 @@ func (d *Decision) deriveFailed(err error) Decision {
 		return d.set(Denied, CodeNotInAccount, err.Error())
 	case errors.Is(err, permissions.ErrAmbiguousAccount):
 		return d.set(Denied, CodeAmbiguous, err.Error())
+	case errors.Is(err, permissions.ErrAmbiguousScope):
+		return d.set(Denied, CodeAmbiguousScope, err.Error())
+	case errors.Is(err, permissions.ErrNotOneToken) && !errors.Is(err, permissions.ErrInvariant):
+		return d.set(Denied, CodeNotOneToken, err.Error())
+	case errors.Is(err, permissions.ErrScopeLimits):
+		return d.set(Denied, CodeScopeLimits, err.Error())
 	case errors.Is(err, permissions.ErrNoAccount):
 		return d.set(Unavailable, CodeNoAccount, err.Error())
 	case errors.Is(err, permissions.ErrInvariant):

@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"usher/issuer"
+	"usher/keyring"
 	"usher/tokens"
 )
 
@@ -166,9 +167,9 @@ func fuzzKeyring(tb testing.TB, sealed bool) *issuer.Keyring {
 	for name, kind := range kinds {
 		seed, err := fuzzKey(tb, kind, 2).Seed()
 		must(tb, err)
-		must(tb, os.WriteFile(filepath.Join(dir, name+issuer.SeedSuffix), seed, 0o600))
+		must(tb, os.WriteFile(filepath.Join(dir, name+keyring.SeedSuffix), seed, 0o600))
 	}
-	keys, err := issuer.LoadKeyring(dir, issuer.KeyringConfig{})
+	keys, err := keyring.Load(dir, keyring.Config{})
 	must(tb, err)
 	return keys
 }

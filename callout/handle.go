@@ -74,7 +74,7 @@ func (s *Service) judge(ctx context.Context, j *job) tokens.Chain {
 	if !j.verified && !s.verify(j) {
 		return nil
 	}
-	signer, ok := s.signer(j)
+	signers, ok := s.signers(j)
 	if !ok {
 		return nil
 	}
@@ -84,14 +84,14 @@ func (s *Service) judge(ctx context.Context, j *job) tokens.Chain {
 		return rest
 	}
 	j.decision = decision
-	s.answer(ctx, j, signer)
+	s.answer(ctx, j, signers)
 	return nil
 }
 
 // judgeSlow goes on where judge has stopped, and asks the first of chain, which
 // can be slow. If others are left to ask that can be slow too, it returns those.
 func (s *Service) judgeSlow(ctx context.Context, j *job, chain tokens.Chain) tokens.Chain {
-	signer, ok := s.signer(j)
+	signers, ok := s.signers(j)
 	if !ok {
 		return nil
 	}
@@ -103,7 +103,7 @@ func (s *Service) judgeSlow(ctx context.Context, j *job, chain tokens.Chain) tok
 		return rest
 	}
 	j.decision = decision
-	s.answer(ctx, j, signer)
+	s.answer(ctx, j, signers)
 	return nil
 }
 
@@ -118,13 +118,13 @@ func (s *Service) promising(ctx context.Context, j *job) bool {
 	return decision.Outcome == Granted
 }
 
-// signer returns the issuer that the server expects the answer from.
-func (s *Service) signer(j *job) (issuer.Signer, bool) {
-	signer, ok := s.cfg.Keyring().Signer(j.request.claims.Subject)
+// signers returns what the server expects the answer from.
+func (s *Service) signers(j *job) (*issuer.Signers, bool) {
+	signers, ok := s.cfg.Keyring().For(j.request.claims.Subject)
 	if !ok {
 		j.decision.set(Unavailable, CodeIssuerUnknown, "the server expects answers from an issuer that is not in the keyring")
 	}
-	return signer, ok
+	return signers, ok
 }
 
 func (r *result) refused(err error) {
@@ -138,7 +138,7 @@ func (r *result) refused(err error) {
 
 // answer makes the signed and, where the request was, sealed response. What is
 // too late for it is not signed.
-func (s *Service) answer(ctx context.Context, j *job, signer issuer.Signer) {
+func (s *Service) answer(ctx context.Context, j *job, signers *issuer.Signers) {
 	if ctx.Err() != nil && (j.decision.Outcome == Granted || j.decision.Outcome == Denied) {
 		j.decision.set(Shed, CodeTooLate, "the budget ran out while deciding")
 		return
@@ -151,9 +151,9 @@ func (s *Service) answer(ctx context.Context, j *job, signer issuer.Signer) {
 	var err error
 	switch j.decision.Outcome {
 	case Granted:
-		answer, j.expires, err = s.cfg.Issuer.Issue(ctx, signer, to, j.decision.Identity, &j.decision.Grant)
+		answer, j.expires, err = s.cfg.Issuer.Issue(ctx, signers, to, j.decision.Identity, &j.decision.Grant)
 	case Denied:
-		answer, err = s.cfg.Issuer.Deny(ctx, signer, to, answerText(j.id))
+		answer, err = s.cfg.Issuer.Deny(ctx, signers, to, answerText(j.id))
 	case Unavailable, Shed, Malformed:
 		return
 	}
@@ -178,6 +178,8 @@ func (r *result) issueFailed(err error) {
 	switch {
 	case errors.Is(err, permissions.ErrInvariant):
 		r.decision.set(Unavailable, CodeInvariant, err.Error())
+	case errors.Is(err, issuer.ErrNoSigningKey):
+		r.decision.set(Unavailable, CodeNoSigningKey, err.Error())
 	case errors.Is(err, issuer.ErrLapsed):
 		r.decision.set(Unavailable, CodeCredentialEnded, err.Error())
 	default:

@@ -20,7 +20,8 @@ type Sighting struct {
 	Refusal    string // code for which the service would not take the request; empty: it would
 	Cause      string
 	Issuer     string // the public key that the server expects answers from
-	Known      bool   // the keyring holds that issuer
+	Known      bool   // the keyring can answer that
+	Sentinel   string // operator mode: the user JWT that the client connected with
 	ServerName string
 	ServerID   string
 	Client     string        // name of the client that the request is about
@@ -48,13 +49,13 @@ func Inspect(m *nats.Msg, keys *issuer.Keyring, now time.Time) Sighting {
 	}
 	issued := time.Unix(c.IssuedAt, 0)
 	s.Issuer, s.ServerName, s.ServerID = c.Subject, c.Server.Name, c.Server.ID
-	s.Client = c.ClientInformation.Name
+	s.Client, s.Sentinel = c.ClientInformation.Name, c.ConnectOptions.JWT
 	s.Timeout = time.Unix(c.Expires, 0).Sub(issued)
 	s.Skew = now.Sub(issued)
 	if s.Skew > 0 { // the claim counts in whole seconds, rounded down
 		s.Skew = max(0, s.Skew-time.Second)
 	}
-	_, s.Known = keys.Signer(c.Subject)
+	_, s.Known = keys.For(c.Subject)
 	r := request{claims: c, header: header}
 	if err := cmp.Or(r.verify(), r.inTime(issued, 0)); errors.As(err, &refused) && s.Refusal == "" {
 		s.Refusal, s.Cause = refused.code, refused.cause

@@ -40,7 +40,7 @@ func TestReplicas(t *testing.T) {
 			t.Errorf("replica %d got all requests", i)
 		}
 	}
-	token, err := health.New(t.Context(), services[0].Keyring.Signers()[0], rand.Reader, time.Now())
+	token, err := health.New(t.Context(), services[0].Keyring().Signers()[0], rand.Reader, time.Now())
 	callouttest.Must(t, err)
 	services[0].Stop(t)
 	s.service = services[1]

@@ -84,7 +84,7 @@ func noInbox() []rule {
 func TestSubjects(t *testing.T) {
 	eachWire(t, func(s stage) {
 		t := s.t
-		healthToken, err := health.New(t.Context(), s.service.Keyring.Signers()[0], rand.Reader, time.Now())
+		healthToken, err := health.New(t.Context(), s.service.Keyring().Signers()[0], rand.Reader, time.Now())
 		callouttest.Must(t, err)
 		for _, c := range []struct {
 			user, token, account string

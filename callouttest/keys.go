@@ -7,7 +7,7 @@ import (
 
 	"github.com/nats-io/nkeys"
 
-	"usher/issuer"
+	"usher/keyring"
 )
 
 // Keys are one issuer and one xkey, with their seeds.
@@ -44,9 +44,9 @@ func KeyringDir(tb testing.TB, sealed bool, keys ...Keys) string {
 	tb.Helper()
 	dir := tb.TempDir()
 	for _, k := range keys {
-		WriteSeed(tb, filepath.Join(dir, "issuer-"+k.Issuer[:8]+issuer.SeedSuffix), k.IssuerSeed)
+		WriteSeed(tb, filepath.Join(dir, "issuer-"+k.Issuer[:8]+keyring.SeedSuffix), k.IssuerSeed)
 		if sealed {
-			WriteSeed(tb, filepath.Join(dir, "xkey-"+k.XKey[:8]+issuer.SeedSuffix), k.XKeySeed)
+			WriteSeed(tb, filepath.Join(dir, "xkey-"+k.XKey[:8]+keyring.SeedSuffix), k.XKeySeed)
 		}
 	}
 	return dir

@@ -25,6 +25,7 @@ import (
 	"usher/directory"
 	"usher/directory/file"
 	"usher/issuer"
+	"usher/keyring"
 	"usher/metrics"
 	"usher/permissions"
 	"usher/tokens"
@@ -34,9 +35,11 @@ import (
 
 // ServiceConfig describes a Service. URLs, Keyring and Directory are needed.
 type ServiceConfig struct {
-	Account     string // that the service expects to be in; default CalloutAccount
-	URLs        string // comma-separated
-	Keyring     string // directory of seeds, see KeyringDir
+	Account     string    // that the service expects to be in; default CalloutAccount
+	URLs        string    // comma-separated
+	Keyring     string    // directory of seeds, see KeyringDir
+	Operator    *Operator // operator mode: in place of Account, URLs, Keyring and Options
+	Scoped      []permissions.ScopedRole
 	Directory   string // the text of a directory.yaml
 	TLS         *CA
 	Connections int             // default 4
@@ -58,11 +61,13 @@ type Service struct {
 	*callout.Service
 	Decider  *callout.Decider
 	Registry *prometheus.Registry
-	Keyring  *issuer.Keyring
 	Log      *Buffer // what the service logged
 
 	audit     *audit.Log
 	auditText *Buffer
+	keyrings  keyring.Config
+	keyring   atomic.Pointer[issuer.Keyring]
+	dir       string // of the keyring
 	directory atomic.Pointer[directory.Snapshot]
 	drained   sync.Once
 }
@@ -91,16 +96,19 @@ func StartService(tb testing.TB, cfg ServiceConfig) *Service {
 func NewService(tb testing.TB, cfg ServiceConfig) *Service {
 	tb.Helper()
 	cfg.defaults()
-	keys, err := issuer.LoadKeyring(cfg.Keyring, issuer.KeyringConfig{})
-	Must(tb, err)
-	s := &Service{Registry: prometheus.NewRegistry(), Keyring: keys, Log: &Buffer{}, auditText: &Buffer{}}
+	s := &Service{Registry: prometheus.NewRegistry(), Log: &Buffer{}, auditText: &Buffer{}, dir: cfg.Keyring}
+	if cfg.Operator != nil {
+		s.keyrings.Callout = CalloutAccount
+	}
+	Must(tb, s.ReloadKeyring())
 	s.SetDirectory(tb, cfg.Directory)
 	s.audit = audit.New(s.auditText, nil)
 	policy := Policy()
-	keyring := func() *issuer.Keyring { return s.Keyring }
+	policy.Scoped = cfg.Scoped
 	chain := append(tokens.Chain{}, cfg.Verifiers...)
-	chain = append(chain, health.NewVerifier(keyring, cfg.Now), apikey.NewVerifier(s.directory.Load, cfg.Now))
+	chain = append(chain, health.NewVerifier(s.Keyring, cfg.Now), apikey.NewVerifier(s.directory.Load, cfg.Now))
 	s.Decider = &callout.Decider{Chain: chain, Snapshot: s.directory.Load, Policy: policy, Now: cfg.Now}
+	var err error
 	s.Service, err = callout.New(callout.Config{
 		URLs: cfg.URLs, Options: cfg.Options, Account: cfg.Account,
 		Connections: cfg.Connections, Workers: cfg.Workers, Queue: cfg.Queue,
@@ -111,7 +119,7 @@ func NewService(tb testing.TB, cfg ServiceConfig) *Service {
 		Issuer: issuer.New(issuer.Config{
 			Policy: policy, MaxLifetime: cfg.MaxLifetime, Jitter: 0.1, Now: cfg.Now, Random: mathrand.Float64,
 		}),
-		Keyring: keyring,
+		Keyring: s.Keyring,
 		Log:     slog.New(slog.NewTextHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Audit:   s.audit,
 		Metrics: metrics.New(s.Registry, callout.MetricCodes()),
@@ -125,6 +133,18 @@ func NewService(tb testing.TB, cfg ServiceConfig) *Service {
 
 func (c *ServiceConfig) defaults() {
 	c.Connections = max(c.Connections, 1)
+	if o := c.Operator; o != nil {
+		c.Account, c.Keyring, c.TLS = o.Accounts[CalloutAccount], o.Keyring, o.cfg.TLS
+		if c.URLs == "" {
+			c.URLs = o.URLs()
+		}
+		if c.Options == nil {
+			c.Options = []nats.Option{nats.UserCredentials(o.ServiceCreds)}
+			if c.TLS != nil {
+				c.Options = append(c.Options, nats.Secure(c.TLS.ClientTLS()))
+			}
+		}
+	}
 	if c.Account == "" {
 		c.Account = CalloutAccount
 	}
@@ -152,6 +172,19 @@ func (c *ServiceConfig) defaults() {
 			c.Options = append(c.Options, nats.Secure(c.TLS.ClientTLS()))
 		}
 	}
+}
+
+// Keyring returns the keyring in use.
+func (s *Service) Keyring() *issuer.Keyring { return s.keyring.Load() }
+
+// ReloadKeyring reads the keyring directory again; on error the last one stays.
+func (s *Service) ReloadKeyring() error {
+	k, err := keyring.Load(s.dir, s.keyrings)
+	if err != nil {
+		return err
+	}
+	s.keyring.Store(k)
+	return nil
 }
 
 // SetDirectory puts another directory in place.

@@ -96,4 +96,13 @@ func (c *checker) text(path string) string {
 	return ""
 }
 
-func (c *checker) set(path string) bool { return c.text(path) != "" }
+// set reports whether a key has a value: a text, or a list with something in it.
+func (c *checker) set(path string) bool {
+	for i := range c.keys {
+		if c.keys[i].path == path {
+			v := c.cfg.FieldByIndex(c.keys[i].index)
+			return !v.IsZero() && (v.Kind() != reflect.Slice || v.Len() > 0)
+		}
+	}
+	return false
+}

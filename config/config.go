@@ -6,8 +6,9 @@ import "time"
 // that were relative start where the directory of the configuration file does.
 type Config struct {
 	NATS        NATS        `yaml:"nats" doc:"How usher itself connects to NATS. Its user must be one of auth_users in the server's auth_callout block, or else it would have to ask itself."`
-	Accounts    Accounts    `yaml:"accounts" doc:"NATS accounts, by name as in the server's configuration, or by public key in operator mode."`
+	Accounts    Accounts    `yaml:"accounts" doc:"NATS accounts, by name as in the server's configuration; in operator mode by name as in keyring.yaml."`
 	Keyring     Keyring     `yaml:"keyring" doc:"The keys that usher signs and decrypts with."`
+	Operator    Operator    `yaml:"operator" doc:"Operator mode only. What usher nkey and usher check need to read and change account JWTs; usher serve reads none of it."`
 	Directory   Directory   `yaml:"directory" doc:"Where users, projects, ACLs and digests of API keys are kept."`
 	Callout     Callout     `yaml:"callout" doc:"How authorization requests are worked on."`
 	UserJWT     UserJWT     `yaml:"user_jwt" doc:"The user JWT that a granted connection gets."`
@@ -17,13 +18,21 @@ type Config struct {
 	Audit       Audit       `yaml:"audit" doc:"One JSON line for every decision."`
 }
 
+// The values of nats.mode.
+const (
+	ModeConfig   = "config"
+	ModeOperator = "operator"
+)
+
 // NATS says how the service connects.
 type NATS struct {
+	Mode         string   `yaml:"mode" default:"config" rule:"one-of=config|operator" doc:"How the servers know their accounts. config: they stand in the server's configuration, with authorization.auth_callout. operator: they are JWTs that an operator has signed (docs/operator-mode.md); keyring.yaml in keyring.dir says which key signs for which account."`
 	URLs         []string `yaml:"urls" default:"[nats://127.0.0.1:4222]" rule:"nats-urls" doc:"Servers to connect to; any of a cluster will do, the others are learned from it."`
 	User         string   `yaml:"user" rule:"line" doc:"User name of the service, with nats.password_file."`
 	PasswordFile string   `yaml:"password_file" rule:"path" doc:"File with the password of nats.user. A file that others can read is refused, see keyring.allow_group_readable."`
 	NKeyFile     string   `yaml:"nkey_file" rule:"path" doc:"File with the user nkey seed of the service. A file that others can read is refused, see keyring.allow_group_readable."`
 	CredsFile    string   `yaml:"creds_file" rule:"path" doc:"Credentials file (.creds) of the service, for operator mode. A file that others can read is refused, see keyring.allow_group_readable."`
+	SentinelFile string   `yaml:"sentinel_creds_file" rule:"path" doc:"Credentials file (.creds) of the sentinel, with which usher check, nkey and healthcheck connect as a client does. Needed in operator mode where the servers have no default_sentinel. What is in it is no secret: whoever has it still has to present a token."`
 	Connections  int      `yaml:"connections" default:"4" rule:"between=1..64" doc:"Connections of this process in the queue group. A server checks answers one after the other per connection, so several use more of its cores."`
 	TLS          TLS      `yaml:"tls" doc:"TLS of these connections. With all of it empty, the servers' certificates are checked against the system's roots."`
 }
@@ -38,16 +47,24 @@ type TLS struct {
 
 // Accounts names the accounts that usher knows by their use.
 type Accounts struct {
-	Callout      string `yaml:"callout" required:"true" rule:"account" hint:"auth_callout.account in the server's configuration; $G where that does not name one" doc:"Account where usher itself lives: auth_callout.account in the server's configuration, $G where that does not name one. No client is ever placed in it."`
-	System       string `yaml:"system" required:"true" rule:"account" hint:"system_account in the server's configuration; $SYS where that does not name one" doc:"System account: system_account in the server's configuration, $SYS where that does not name one. Clients are placed in it only for a role that another key of this section binds to it."`
-	Ingest       string `yaml:"ingest" rule:"account" doc:"Account for the service role ingest. Empty: identities with that role are not answered."`
-	ServiceAdmin string `yaml:"service_admin" rule:"account" doc:"Account for the service role service_admin when it asks for no other. Empty: such identities are not answered."`
-	HealthCheck  string `yaml:"healthcheck" rule:"account" doc:"Account for usher's own health check. Empty: no health check."`
+	Callout      string   `yaml:"callout" required:"true" rule:"account" hint:"auth_callout.account in the server's configuration; $G where that does not name one" doc:"Account where usher itself lives: auth_callout.account in the server's configuration, $G where that does not name one; in operator mode the account of the sentinel. No client is ever placed in it."`
+	System       string   `yaml:"system" required:"true" rule:"account" hint:"system_account in the server's configuration; $SYS where that does not name one" doc:"System account: system_account in the server's configuration, $SYS where that does not name one. Clients are placed in it only for a role that another key of this section binds to it."`
+	Ingest       string   `yaml:"ingest" rule:"account" doc:"Account for the service role ingest. Empty: identities with that role are not answered."`
+	ServiceAdmin string   `yaml:"service_admin" rule:"account" doc:"Account for the service role service_admin when it asks for no other. Empty: such identities are not answered."`
+	HealthCheck  string   `yaml:"healthcheck" rule:"account" doc:"Account for usher's own health check. Empty: no health check."`
+	Scopes       []string `yaml:"scopes" default:"[]" rule:"scopes" doc:"Roles whose permissions are not derived from the directory: the template of a scoped signing key gives them, whose role in the account JWT is called the same. Operator mode only. An edit of the template applies at once: nats-server closes the connections that it concerns, and clients come back with what it says then."`
+}
+
+// Operator says what it takes to change account JWTs.
+type Operator struct {
+	Dir             string `yaml:"dir" rule:"path" doc:"Directory with operator.jwt and, in accounts/, one NAME.jwt for each account, as they were pushed to the resolver last."`
+	SigningKeyFile  string `yaml:"signing_key_file" rule:"path" doc:"File with the seed of the operator (SO…), or of one of its signing keys. Only usher nkey reads it; it need not be on the machine that usher serve runs on."`
+	SystemCredsFile string `yaml:"system_creds_file" rule:"path" doc:"Credentials file (.creds) of a user of the system account, with which usher nkey asks the servers and pushes to the resolver."`
 }
 
 // Keyring says where the keys are.
 type Keyring struct {
-	Dir                string `yaml:"dir" required:"true" rule:"path" hint:"usher init makes a keyring" doc:"Directory of seed files: account seeds that sign, and curve seeds that decrypt."`
+	Dir                string `yaml:"dir" required:"true" rule:"path" hint:"usher init makes a keyring" doc:"Directory of seed files: account seeds that sign, and curve seeds that decrypt; and keyring.yaml, which says what each is for (docs/operations.md). It is read again when it changes; the last good keyring stays on error."`
 	AllowGroupReadable bool   `yaml:"allow_group_readable" doc:"Accept files with secrets that their group can read, as Kubernetes mounts them with fsGroup: the seeds of the keyring, and nats.password_file, nats.nkey_file and nats.creds_file too. Files that everyone can read are refused all the same."`
 }
 

@@ -25,8 +25,8 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &config.Config{
-		NATS:      config.NATS{URLs: []string{"nats://127.0.0.1:4222"}, Connections: 4},
-		Accounts:  config.Accounts{Callout: "AUTH", System: "SYS"},
+		NATS:      config.NATS{Mode: "config", URLs: []string{"nats://127.0.0.1:4222"}, Connections: 4},
+		Accounts:  config.Accounts{Callout: "AUTH", System: "SYS", Scopes: []string{}},
 		Keyring:   config.Keyring{Dir: "keys"},
 		Directory: config.Directory{File: "directory.yaml"},
 		Callout: config.Callout{

@@ -27,6 +27,11 @@ func relations() []relation {
 		notCallout("accounts.healthcheck", noClients),
 		together("accounts.healthcheck", "healthcheck.token_file"),
 		onlyWith("audit.file", "audit.to", "file"),
+		needs("nats.sentinel_creds_file", "nats.mode", "operator"),
+		needs("accounts.scopes", "nats.mode", "operator"),
+		needs("operator.dir", "nats.mode", "operator"),
+		needs("operator.signing_key_file", "nats.mode", "operator"),
+		needs("operator.system_creds_file", "nats.mode", "operator"),
 	}
 }
 
@@ -101,4 +106,18 @@ func onlyWith(key, choice, value string) relation {
 		return nil
 	}
 	return relation{[]string{key, choice}, fmt.Sprintf("`%s` is set if, and only if, `%s` is `%s`.", key, choice, value), check}
+}
+
+// needs: key is set only if the choice is value.
+func needs(key, choice, value string) relation {
+	check := func(c *checker) []fault {
+		if !c.set(key) || c.text(choice) == value {
+			return nil
+		}
+		return []fault{{
+			key, fmt.Sprintf("is set, but %s is %s", choice, secret.Quote(c.text(choice))),
+			fmt.Sprintf("set %s: %s, or leave %s out", choice, value, key),
+		}}
+	}
+	return relation{[]string{key, choice}, fmt.Sprintf("`%s` is set only if `%s` is `%s`.", key, choice, value), check}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -82,6 +83,7 @@ func rules() []rule {
 		}},
 		{"one-of", func(arg string) string { return "one of `" + strings.ReplaceAll(arg, "|", "`, `") + "`" }, oneOf},
 		{"account", is("a NATS account: printable ASCII without spaces"), onText(account)},
+		{"scopes", is("each one is `ACCOUNT/ROLE`, with a project role or a service role"), scopes},
 		{"line", is("one line"), onText(name)},
 		{"path", is("a path; `~` is not expanded"), onText(path)},
 		{"host", is("a host name or IP address"), onText(hostName)},
@@ -151,4 +153,31 @@ func account(text string) (message, hint string) {
 		return "account " + err.Error(), ""
 	}
 	return "", ""
+}
+
+// scopes checks a list of ACCOUNT/ROLE.
+func scopes(v reflect.Value, _ string) []fault {
+	var faults []fault
+	seen := map[string]bool{}
+	for i := range v.Len() {
+		text, at := v.Index(i).String(), fmt.Sprintf("[%d]", i)
+		name, role, ok := strings.Cut(text, "/")
+		switch message, hint := account(name); {
+		case !ok || name == "":
+			faults = append(faults, fault{at, secret.Quote(text) + " is not ACCOUNT/ROLE", "such as APP/publisher"})
+		case message != "":
+			faults = append(faults, fault{at, message, hint})
+		case !isRole(role):
+			faults = append(faults, fault{at, secret.Quote(role) + " is no role", "a project role (publisher, …) or a service role (ingest, …)"})
+		case seen[text]:
+			faults = append(faults, fault{at, "is there twice", ""})
+		}
+		seen[text] = true
+	}
+	return faults
+}
+
+func isRole(role string) bool {
+	return slices.Contains(directory.Roles(), directory.Role(role)) ||
+		slices.Contains(directory.ServiceRoles(), directory.ServiceRole(role))
 }

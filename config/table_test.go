@@ -21,6 +21,7 @@ var bad = map[string][]string{
 	"zero-or-at-least": {"-1h", "999ms"},
 	"one-of":           {`""`, "INFO", "other"},
 	"account":          {`"two words"`, `"A\n"`, strings.Repeat("a", 129)},
+	"scopes":           {"[publisher]", "[APP/]", "[/publisher]", "[APP/owner]", `["two words/publisher"]`, "[APP/publisher, APP/publisher]"},
 	"line":             {`"a\nb"`, `"\0"`},
 	"path":             {"~/file", `"a\0b"`},
 	"host":             {"a:4222", "a b", "-a", "a..b", strings.Repeat("a", 64), strings.Repeat("a.", 127)},

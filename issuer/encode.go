@@ -94,8 +94,24 @@ func encode(ctx context.Context, s Signer, c *claimsData, nats func([]byte) []by
 }
 
 // appendUser appends the member "nats" of a user JWT. Limits are stated as
-// jwt/v2 states "none".
-func appendUser(b []byte, g *permissions.Grant) []byte {
+// jwt/v2 states "none"; a scoped grant has to state nothing at all. account is
+// the public key of the account in whose name it is signed, or empty.
+func appendUser(b []byte, g *permissions.Grant, account string) []byte {
+	if g.Scope != "" {
+		b = append(b, `{"pub":{},"sub":{}`...)
+	} else {
+		b = appendLimits(b, g)
+	}
+	b = appendMember(b, "issuer_account", account)
+	for i, t := range g.Tags {
+		b = append(b, open(i, `,"tags":[`)...)
+		b = appendString(b, t)
+	}
+	b = closeList(b, len(g.Tags))
+	return appendType(b, jwt.UserClaim)
+}
+
+func appendLimits(b []byte, g *permissions.Grant) []byte {
 	b = append(b, `{"pub":`...)
 	b = appendPermission(b, g, permissions.Publish)
 	b = append(b, `,"sub":`...)
@@ -110,18 +126,13 @@ func appendUser(b []byte, g *permissions.Grant) []byte {
 		b = append(b, open(i, `,"allowed_connection_types":[`)...)
 		b = appendString(b, string(t))
 	}
-	b = closeList(b, len(g.ConnectionTypes))
-	for i, t := range g.Tags {
-		b = append(b, open(i, `,"tags":[`)...)
-		b = appendString(b, t)
-	}
-	b = closeList(b, len(g.Tags))
-	return appendType(b, jwt.UserClaim)
+	return closeList(b, len(g.ConnectionTypes))
 }
 
 // appendResponse appends the member "nats" of an authorization response. One of
-// user and text is set.
-func appendResponse(b, user []byte, text string) []byte {
+// user and text is set. account is the public key of the callout account, or
+// empty.
+func appendResponse(b, user []byte, text, account string) []byte {
 	b = append(b, '{')
 	if len(user) > 0 {
 		b = append(b, `"jwt":"`...)
@@ -130,6 +141,7 @@ func appendResponse(b, user []byte, text string) []byte {
 	} else {
 		b = appendMember(b, "error", text)
 	}
+	b = appendMember(b, "issuer_account", account)
 	return appendType(b, jwt.AuthorizationResponseClaim)
 }
 

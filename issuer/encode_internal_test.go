@@ -20,10 +20,15 @@ type encoded struct {
 	pub, sub, denyPub, denySub   string // one subject each; empty: none
 	tag, connection, denial, net string
 	expires                      int64
+	issuerAccount                string // operator mode
+	scoped                       bool
 }
 
 func (e *encoded) grant() *permissions.Grant {
 	g := &permissions.Grant{Account: e.account}
+	if e.scoped {
+		g.Scope = "publisher"
+	}
 	for _, r := range []permissions.Rule{
 		{Side: permissions.Publish, Effect: permissions.Allow, Subject: e.pub},
 		{Side: permissions.Publish, Effect: permissions.Allow, Subject: e.pub + ".>"},
@@ -52,7 +57,11 @@ func (e *encoded) grant() *permissions.Grant {
 func (e *encoded) theirs(nkey string, g *permissions.Grant) *jwt.UserClaims {
 	uc := jwt.NewUserClaims(nkey)
 	uc.Name, uc.Audience, uc.Expires = e.name, g.Account, e.expires
-	uc.Tags = g.Tags
+	uc.Tags, uc.IssuerAccount = g.Tags, e.issuerAccount
+	if e.scoped {
+		uc.SetScoped(true)
+		return uc
+	}
 	uc.Pub.Allow, uc.Pub.Deny = g.Subjects(permissions.Publish, permissions.Allow), g.Subjects(permissions.Publish, permissions.Deny)
 	uc.Sub.Allow, uc.Sub.Deny = g.Subjects(permissions.Subscribe, permissions.Allow), g.Subjects(permissions.Subscribe, permissions.Deny)
 	for _, n := range g.Networks {
@@ -69,16 +78,17 @@ func (e *encoded) theirs(nkey string, g *permissions.Grant) *jwt.UserClaims {
 // whoever reads JWTs with jwt/v2, as nats-server does, reads ours like theirs.
 func FuzzEncode(f *testing.F) {
 	add := func(e encoded) {
-		f.Add(e.name, e.account, e.pub, e.sub, e.denyPub, e.denySub, e.tag, e.connection, e.denial, e.net, e.expires)
+		f.Add(e.name, e.account, e.pub, e.sub, e.denyPub, e.denySub, e.tag, e.connection, e.denial, e.net, e.expires, e.issuerAccount, e.scoped)
 	}
 	add(encoded{})
 	add(encoded{name: "pia", account: "APP", pub: "shop.orders", sub: "_INBOX_pia.>", denyPub: ">", tag: "project:shop", connection: "WEBSOCKET", denial: "denied, request 1", net: "10.0.0.0/8", expires: 4102444800})
 	add(encoded{name: "\"\\/<>&\x7f\b\f\n\r\t\x00", account: "\u2028\u2029é\U0001F600", pub: "a<b", sub: "a&b", denial: "\xff\xc3", tag: "\"", connection: "\\"})
+	add(encoded{name: "pia", tag: "project:shop", issuerAccount: "AAAA", scoped: true})
 	add(encoded{name: "a>", account: ">", denySub: "$SYS.>", expires: -1})
 	kp, s := account(f)
 	nkey, server := publicKey(f, nkeys.CreateUser), publicKey(f, nkeys.CreateServer)
-	f.Fuzz(func(t *testing.T, name, account, pub, sub, denyPub, denySub, tag, connection, denial, net string, expires int64) {
-		e := encoded{name, account, pub, sub, denyPub, denySub, tag, connection, denial, net, expires}
+	f.Fuzz(func(t *testing.T, name, account, pub, sub, denyPub, denySub, tag, connection, denial, net string, expires int64, issuerAccount string, scoped bool) {
+		e := encoded{name, account, pub, sub, denyPub, denySub, tag, connection, denial, net, expires, issuerAccount, scoped}
 		g := e.grant()
 		uc := e.theirs(nkey, g)
 		user, err := uc.Encode(kp)
@@ -87,11 +97,11 @@ func FuzzEncode(f *testing.F) {
 		}
 		got, err := encode(t.Context(), s, &claimsData{
 			audience: g.Account, expires: e.expires, issuedAt: uc.IssuedAt, issuer: s.PublicKey(), name: e.name, subject: nkey,
-		}, func(b []byte) []byte { return appendUser(b, g) })
+		}, func(b []byte) []byte { return appendUser(b, g, e.issuerAccount) })
 		if err != nil || string(got) != user {
 			t.Fatalf("user JWT %v\n got %s\nwant %s", err, got, user)
 		}
-		for _, r := range []jwt.AuthorizationResponse{{Jwt: user}, {Error: e.denial}} {
+		for _, r := range []jwt.AuthorizationResponse{{Jwt: user, IssuerAccount: e.issuerAccount}, {Error: e.denial, IssuerAccount: e.issuerAccount}} {
 			rc := jwt.NewAuthorizationResponseClaims(nkey)
 			rc.Audience, rc.AuthorizationResponse = server, r
 			want, err := rc.Encode(kp)
@@ -99,7 +109,7 @@ func FuzzEncode(f *testing.F) {
 				t.Fatal(err)
 			}
 			i := New(Config{Now: func() time.Time { return time.Unix(rc.IssuedAt, 0) }})
-			got, err := i.respond(t.Context(), s, Recipient{UserNkey: nkey, ServerID: server}, []byte(r.Jwt), r.Error)
+			got, err := i.respond(t.Context(), &Signers{response: s, callout: e.issuerAccount}, Recipient{UserNkey: nkey, ServerID: server}, []byte(r.Jwt), r.Error)
 			if err != nil || string(got) != want {
 				t.Fatalf("response %v\n got %s\nwant %s", err, got, want)
 			}
@@ -121,7 +131,7 @@ func TestIssueEncodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	i := New(Config{Policy: &permissions.Policy{}, Now: func() time.Time { return time.Unix(uc.IssuedAt, 0) }})
-	response, _, err := i.Issue(t.Context(), s, to, identity.Identity{Name: e.name}, g)
+	response, _, err := i.Issue(t.Context(), Single(s), to, identity.Identity{Name: e.name}, g)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +152,7 @@ func TestEncodeAtOnce(t *testing.T) {
 			fine := true
 			for range 200 {
 				g := &permissions.Grant{Tags: slices.Repeat([]string{name}, 50)}
-				got, err := encode(t.Context(), s, &claimsData{issuer: s.PublicKey(), name: name, subject: nkey}, func(b []byte) []byte { return appendUser(b, g) })
+				got, err := encode(t.Context(), s, &claimsData{issuer: s.PublicKey(), name: name, subject: nkey}, func(b []byte) []byte { return appendUser(b, g, "") })
 				if err != nil {
 					fine = false
 					break

@@ -59,7 +59,7 @@ func (i *Issuer) Expiry(notAfter time.Time) time.Time {
 
 // Issue returns the signed response that lets id in with grant g, and when the
 // user JWT in it ends (zero: never).
-func (i *Issuer) Issue(ctx context.Context, s Signer, to Recipient, id identity.Identity, g *permissions.Grant) ([]byte, time.Time, error) {
+func (i *Issuer) Issue(ctx context.Context, s *Signers, to Recipient, id identity.Identity, g *permissions.Grant) ([]byte, time.Time, error) {
 	if err := i.cfg.Policy.Validate(g); err != nil {
 		return nil, time.Time{}, err
 	}
@@ -69,20 +69,26 @@ func (i *Issuer) Issue(ctx context.Context, s Signer, to Recipient, id identity.
 	if !expires.IsZero() && expires.Unix() <= now {
 		return nil, time.Time{}, ErrLapsed
 	}
-	if err := signable(s, to); err != nil {
+	signer, account, err := s.user(g)
+	if err == nil {
+		err = signable(signer, to)
+	}
+	if err != nil {
 		return nil, time.Time{}, err
 	}
 	c := claimsData{
-		audience: g.Account, // config mode: where the user is placed
 		issuedAt: now,
-		issuer:   s.PublicKey(),
+		issuer:   signer.PublicKey(),
 		name:     id.Name,
 		subject:  to.UserNkey,
+	}
+	if account == "" {
+		c.audience = g.Account // config mode: where the user is placed
 	}
 	if !expires.IsZero() {
 		c.expires = expires.Unix()
 	}
-	user, err := encode(ctx, s, &c, func(b []byte) []byte { return appendUser(b, g) })
+	user, err := encode(ctx, signer, &c, func(b []byte) []byte { return appendUser(b, g, account) })
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("user JWT: %w", err)
 	}
@@ -92,20 +98,20 @@ func (i *Issuer) Issue(ctx context.Context, s Signer, to Recipient, id identity.
 
 // Deny returns the signed response that turns a client away. text is seen by
 // whoever reads the server's log or its auth error events: it names no cause.
-func (i *Issuer) Deny(ctx context.Context, s Signer, to Recipient, text string) ([]byte, error) {
-	if err := signable(s, to); err != nil {
-		return nil, err
-	}
+func (i *Issuer) Deny(ctx context.Context, s *Signers, to Recipient, text string) ([]byte, error) {
 	return i.respond(ctx, s, to, nil, text)
 }
 
-func (i *Issuer) respond(ctx context.Context, s Signer, to Recipient, user []byte, text string) ([]byte, error) {
-	response, err := encode(ctx, s, &claimsData{
+func (i *Issuer) respond(ctx context.Context, s *Signers, to Recipient, user []byte, text string) ([]byte, error) {
+	if err := signable(s.response, to); err != nil {
+		return nil, err
+	}
+	response, err := encode(ctx, s.response, &claimsData{
 		audience: to.ServerID,
 		issuedAt: i.cfg.Now().Unix(),
-		issuer:   s.PublicKey(),
+		issuer:   s.response.PublicKey(),
 		subject:  to.UserNkey,
-	}, func(b []byte) []byte { return appendResponse(b, user, text) })
+	}, func(b []byte) []byte { return appendResponse(b, user, text, s.callout) })
 	if err != nil {
 		return nil, fmt.Errorf("response: %w", err)
 	}

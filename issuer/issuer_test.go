@@ -95,7 +95,7 @@ func TestIssue(t *testing.T) {
 	g.Networks = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}
 	g.ConnectionTypes = directory.ConnectionTypes()
 	g.NotAfter = noon.Add(time.Hour)
-	response, expires, err := newIssuer(nil).Issue(t.Context(), s, to, identity.Identity{Name: "pia"}, g)
+	response, expires, err := newIssuer(nil).Issue(t.Context(), issuer.Single(s), to, identity.Identity{Name: "pia"}, g)
 	must(t, err)
 	rc := open(t, response, s, to)
 	if rc.Error != "" {
@@ -146,7 +146,7 @@ func TestConnectionTypes(t *testing.T) {
 
 func TestDeny(t *testing.T) {
 	s, to := signer(t), recipient(t)
-	response, err := newIssuer(nil).Deny(t.Context(), s, to, "denied; request id 42")
+	response, err := newIssuer(nil).Deny(t.Context(), issuer.Single(s), to, "denied; request id 42")
 	must(t, err)
 	rc := open(t, response, s, to)
 	if rc.Error != "denied; request id 42" || rc.Jwt != "" {
@@ -186,7 +186,7 @@ func TestInvariant5Expiry(t *testing.T) {
 			}
 			s, to, g := signer(t), recipient(t), grant()
 			g.NotAfter = tt.notAfter
-			response, expires, err := i.Issue(t.Context(), s, to, identity.Identity{Name: "pia"}, g)
+			response, expires, err := i.Issue(t.Context(), issuer.Single(s), to, identity.Identity{Name: "pia"}, g)
 			must(t, err)
 			uc := openUser(t, open(t, response, s, to))
 			if tt.want.IsZero() {
@@ -219,7 +219,7 @@ func TestLapsed(t *testing.T) {
 	for _, tt := range tests {
 		g := grant()
 		g.NotAfter = noon.Add(tt.left)
-		response, _, err := newIssuer(nil).Issue(t.Context(), signer(t), recipient(t), identity.Identity{Name: "pia"}, g)
+		response, _, err := newIssuer(nil).Issue(t.Context(), issuer.Single(signer(t)), recipient(t), identity.Identity{Name: "pia"}, g)
 		if tt.ok && err != nil || !tt.ok && !errors.Is(err, issuer.ErrLapsed) {
 			t.Errorf("%v left: got %v", tt.left, err)
 		}
@@ -243,7 +243,7 @@ func TestInvariantsAtIssue(t *testing.T) {
 	for name, f := range spoil {
 		g := grant()
 		f(g)
-		response, _, err := newIssuer(nil).Issue(t.Context(), signer(t), recipient(t), identity.Identity{Name: "pia"}, g)
+		response, _, err := newIssuer(nil).Issue(t.Context(), issuer.Single(signer(t)), recipient(t), identity.Identity{Name: "pia"}, g)
 		if !errors.Is(err, permissions.ErrInvariant) || response != nil {
 			t.Errorf("%s: got %q, %v", name, response, err)
 		}
@@ -259,10 +259,10 @@ func (brokenSigner) Sign(context.Context, []byte) ([]byte, error) { return nil, 
 
 func TestSignerFails(t *testing.T) {
 	s, to := brokenSigner{signer(t)}, recipient(t)
-	if response, _, err := newIssuer(nil).Issue(t.Context(), s, to, identity.Identity{}, grant()); !errors.Is(err, errAway) || response != nil {
+	if response, _, err := newIssuer(nil).Issue(t.Context(), issuer.Single(s), to, identity.Identity{}, grant()); !errors.Is(err, errAway) || response != nil {
 		t.Errorf("got %q, %v", response, err)
 	}
-	if response, err := newIssuer(nil).Deny(t.Context(), s, to, "denied"); !errors.Is(err, errAway) || response != nil {
+	if response, err := newIssuer(nil).Deny(t.Context(), issuer.Single(s), to, "denied"); !errors.Is(err, errAway) || response != nil {
 		t.Errorf("got %q, %v", response, err)
 	}
 }
@@ -271,11 +271,11 @@ func TestSignerFails(t *testing.T) {
 func TestBadRecipient(t *testing.T) {
 	good := recipient(t)
 	for _, to := range []issuer.Recipient{{ServerID: good.ServerID}, {UserNkey: good.ServerID, ServerID: good.ServerID}, {UserNkey: "U", ServerID: good.ServerID}} {
-		if response, _, err := newIssuer(nil).Issue(t.Context(), signer(t), to, identity.Identity{}, grant()); err == nil {
+		if response, _, err := newIssuer(nil).Issue(t.Context(), issuer.Single(signer(t)), to, identity.Identity{}, grant()); err == nil {
 			t.Errorf("%q got %q", to.UserNkey, response)
 		}
 	}
-	if response, err := newIssuer(nil).Deny(t.Context(), signer(t), issuer.Recipient{ServerID: good.ServerID}, "denied"); err == nil {
+	if response, err := newIssuer(nil).Deny(t.Context(), issuer.Single(signer(t)), issuer.Recipient{ServerID: good.ServerID}, "denied"); err == nil {
 		t.Errorf("nobody got the denial %q", response)
 	}
 }

@@ -5,189 +5,130 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
-	"runtime"
 	"slices"
-	"strings"
-	"time"
-
-	"github.com/nats-io/nkeys"
 )
 
-// SeedSuffix ends the name of every file in a keyring directory.
-const SeedSuffix = ".nk"
-
-// What a key of the keyring is for.
-const (
-	KindIssuer = "issuer" // an account key that signs user JWTs and responses
-	KindXKey   = "xkey"   // a curve key that opens requests and seals answers
-)
-
-// ErrSeedReadable: a file with a seed or another secret can be read by others
-// than its owner.
-var ErrSeedReadable = errors.New("secret file can be read by others")
-
-// Key describes one key of a keyring, without its secret.
-type Key struct {
-	Kind      string
-	PublicKey string
-	File      string
-	Modified  time.Time // when the file was last written; the key's age counts from here
-}
-
-// Keyring is an immutable set of issuer keys and xkeys. It answers with the key
-// that a request asks for, so that servers on an old and on a new key are
+// Keyring is an immutable set of signing keys and xkeys. It answers with the
+// keys that a request asks for, so that servers on an old and on a new key are
 // served side by side. Safe for concurrent use.
 type Keyring struct {
-	signers map[string]Signer
-	xkeys   []*XKey
-	keys    []Key
+	signers  map[string]Signer
+	xkeys    []*XKey
+	keys     []Key
+	accounts map[string]Account // operator mode, by name
+	expected map[string]*Signers
+	operator bool
 }
 
-// KeyringConfig says how a keyring directory may look.
-type KeyringConfig struct {
-	// AllowGroup admits seed files that their group can read, as mounted
-	// secrets often are. Others never can.
-	AllowGroup bool
+// Held is one key of a keyring with what it does. A Signer for what signs, an
+// XKey for an xkey; neither for a key that is only remembered.
+type Held struct {
+	Key
+	Signer Signer
+	XKey   *XKey
 }
 
-// LoadKeyring reads every "*.nk" file of dir: one seed each, an account seed
-// for an issuer or a curve seed for an xkey. Names that begin with a dot are
-// left alone, because mounted secrets have them; anything else is an error.
-// All faults are reported at once.
-func LoadKeyring(dir string, cfg KeyringConfig) (*Keyring, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("read keyring: %w", err)
-	}
-	k := &Keyring{signers: map[string]Signer{}}
-	var errs []error
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), ".") {
-			continue
+// Operator is what a keyring of operator mode has to know besides its keys.
+type Operator struct {
+	Callout  string // name of the callout account
+	Accounts []Account
+}
+
+// NewKeyring returns a keyring of these keys. operator is nil in config mode.
+func NewKeyring(held []Held, operator *Operator) (*Keyring, error) {
+	k := &Keyring{signers: map[string]Signer{}, accounts: map[string]Account{}, expected: map[string]*Signers{}}
+	for i := range held {
+		h := &held[i]
+		k.keys = append(k.keys, h.Key)
+		switch {
+		case h.State == StateRetired:
+		case h.XKey != nil:
+			k.xkeys = append(k.xkeys, h.XKey)
+		case h.Signer != nil:
+			k.signers[h.PublicKey] = h.Signer
 		}
-		if err := k.addFile(filepath.Join(dir, e.Name()), cfg); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
-	}
-	if len(k.signers) == 0 {
-		return nil, fmt.Errorf("keyring %s holds no issuer seed (a file *%s with an account seed, SA…)", dir, SeedSuffix)
 	}
 	slices.SortFunc(k.keys, func(a, b Key) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.PublicKey, b.PublicKey))
 	})
+	if operator != nil {
+		return k, k.byAccount(held, operator)
+	}
+	for public, s := range k.signers {
+		k.expected[public] = Single(s)
+	}
 	return k, nil
 }
 
-func (k *Keyring) addFile(path string, cfg KeyringConfig) error {
-	if !strings.HasSuffix(path, SeedSuffix) {
-		return fmt.Errorf("%s: a keyring directory holds seed files named *%s only", path, SeedSuffix)
+// byAccount puts the active signing keys together.
+func (k *Keyring) byAccount(held []Held, operator *Operator) error {
+	k.operator = true
+	for _, a := range operator.Accounts {
+		k.accounts[a.Name] = a
 	}
-	seed, info, err := readSeed(path, cfg.AllowGroup)
-	if err != nil {
-		return err
+	callout, ok := k.accounts[operator.Callout]
+	if !ok {
+		return fmt.Errorf("the keyring does not know the callout account %s", operator.Callout)
 	}
-	defer clear(seed)
-	key := Key{File: path, Modified: info.ModTime()}
-	prefix, _, err := nkeys.DecodeSeed(seed)
-	if err != nil {
-		return fmt.Errorf("%s: not a seed: %w", path, err)
-	}
-	switch prefix { //nolint:exhaustive // the default refuses every other kind
-	case nkeys.PrefixByteAccount:
-		s, err := NewSigner(seed)
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+	signers := &Signers{callout: callout.PublicKey, users: map[Place]userSigner{}}
+	for i := range held {
+		h := &held[i]
+		if h.State != StateActive || h.Signer == nil {
+			continue
 		}
-		key.Kind, key.PublicKey = KindIssuer, s.PublicKey()
-		if _, ok := k.signers[key.PublicKey]; !ok {
-			k.signers[key.PublicKey] = s
+		account, ok := k.accounts[h.Account]
+		if !ok {
+			return fmt.Errorf("signing key %s is of account %q, which the keyring does not know", h.PublicKey, h.Account)
 		}
-	case nkeys.PrefixByteCurve:
-		x, err := NewXKey(seed)
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+		place := Place{Account: h.Account, Scope: h.Scope}
+		if other, taken := signers.users[place]; taken {
+			return fmt.Errorf("two active signing keys for %s: %s and %s", place, other.PublicKey(), h.PublicKey)
 		}
-		key.Kind, key.PublicKey = KindXKey, x.PublicKey()
-		k.xkeys = append(k.xkeys, x)
-	default:
-		return fmt.Errorf("%s: a %s seed; the keyring takes account seeds (SA…) and xkey seeds (SX…)", path, prefix)
+		signers.users[place] = userSigner{Signer: h.Signer, account: account.PublicKey}
 	}
-	for _, other := range k.keys {
-		if other.PublicKey == key.PublicKey {
-			return fmt.Errorf("%s: the same key as in %s", path, other.File)
-		}
+	response, ok := signers.users[Place{Account: operator.Callout}]
+	if !ok {
+		return fmt.Errorf("no active signing key for the callout account %s: nothing could be answered", operator.Callout)
 	}
-	k.keys = append(k.keys, key)
+	signers.response = response.Signer
+	k.expected[callout.PublicKey] = signers
 	return nil
 }
 
-// maxSeedFile is far above any seed with surrounding white space.
-const maxSeedFile = 4096
+// ErrEmptyKeyring: a keyring of config mode has no key that signs.
+var ErrEmptyKeyring = errors.New("holds no issuer seed")
 
-// readSeed reads a seed file that nobody else can read. The check is made on
-// the file that was opened, so that it cannot be exchanged in between.
-func readSeed(path string, allowGroup bool) ([]byte, os.FileInfo, error) {
-	// Opening a pipe would wait for a writer.
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, nil, fmt.Errorf("%s: not a regular file", path)
-	}
-	f, err := os.Open(path) //nolint:gosec // the path comes from the operator's configuration
-	if err != nil {
-		return nil, nil, fmt.Errorf("open seed file: %w", err)
-	}
-	defer f.Close() //nolint:errcheck // read only
-	info, err := f.Stat()
-	if err != nil {
-		return nil, nil, fmt.Errorf("look at seed file: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, nil, fmt.Errorf("%s: not a regular file", path)
-	}
-	if info.Size() > maxSeedFile {
-		return nil, nil, fmt.Errorf("%s: %d bytes are too many for a seed", path, info.Size())
-	}
-	if err := CheckSecretMode(path, info, allowGroup); err != nil {
-		return nil, nil, err
-	}
-	buf := make([]byte, info.Size())
-	n, err := f.Read(buf)
-	if err != nil {
-		return nil, nil, fmt.Errorf("read seed file %s: %w", path, err)
-	}
-	return trim(buf[:n]), info, nil
+// Operator reports whether the keyring is one of operator mode.
+func (k *Keyring) Operator() bool { return k.operator }
+
+// For returns what a server is answered with that asks for this public key: an
+// issuer (config mode), or the callout account (operator mode).
+func (k *Keyring) For(expected string) (*Signers, bool) {
+	s, ok := k.expected[expected]
+	return s, ok
 }
 
-// CheckSecretMode reports ErrSeedReadable for a file that others than its owner
-// can read or change; allowGroup lets its group read it. On Windows file modes
-// say nothing about access, so nothing is checked there (docs/operations.md).
-func CheckSecretMode(path string, info os.FileInfo, allowGroup bool) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	allowed := os.FileMode(0o700)
-	if allowGroup {
-		allowed = 0o740
-	}
-	if mode := info.Mode().Perm(); mode&^allowed != 0 {
-		return fmt.Errorf("%s: %w (mode %04o, expected %04o or less)", path, ErrSeedReadable, mode, allowed&0o640)
-	}
-	return nil
+// Expected returns every public key that a server may ask for, sorted.
+func (k *Keyring) Expected() []string { return slices.Sorted(maps.Keys(k.expected)) }
+
+// Account returns an account of operator mode.
+func (k *Keyring) Account(name string) (Account, bool) {
+	a, ok := k.accounts[name]
+	return a, ok
 }
 
-func trim(b []byte) []byte { return []byte(strings.TrimSpace(string(b))) }
+// Accounts returns the accounts of operator mode, sorted by name.
+func (k *Keyring) Accounts() []Account {
+	return slices.SortedFunc(maps.Values(k.accounts), func(a, b Account) int { return cmp.Compare(a.Name, b.Name) })
+}
 
-// Signer returns the issuer with this public key.
+// Signer returns the key that signs with this public key.
 func (k *Keyring) Signer(public string) (Signer, bool) {
 	s, ok := k.signers[public]
 	return s, ok
 }
 
-// Signers returns every issuer, sorted by public key.
+// Signers returns every key that signs, sorted by public key.
 func (k *Keyring) Signers() []Signer {
 	out := make([]Signer, 0, len(k.signers))
 	for _, public := range slices.Sorted(maps.Keys(k.signers)) {
@@ -196,19 +137,23 @@ func (k *Keyring) Signers() []Signer {
 	return out
 }
 
-// Oldest returns the issuer whose file was written first: while keys are being
-// replaced, the one that every replica has.
+// Oldest returns the signing key whose file was written first: while keys are
+// being replaced, the one that every replica has. A keyring has one.
 func (k *Keyring) Oldest() Signer {
-	var oldest Key
-	for _, key := range k.keys {
-		if key.Kind == KindIssuer && (oldest.PublicKey == "" || key.Modified.Before(oldest.Modified)) {
+	var oldest *Key
+	for i := range k.keys {
+		key := &k.keys[i]
+		if _, signs := k.signers[key.PublicKey]; !signs || k.operator && key.State == StateNext {
+			continue
+		}
+		if oldest == nil || key.Modified.Before(oldest.Modified) {
 			oldest = key
 		}
 	}
 	return k.signers[oldest.PublicKey]
 }
 
-// XKeys returns every xkey. Empty: requests come in the clear.
+// XKeys returns every xkey that opens. Empty: requests come in the clear.
 func (k *Keyring) XKeys() []*XKey { return k.xkeys }
 
 // Keys describes every key, sorted by kind and public key.

@@ -87,6 +87,7 @@ type Rule struct {
 // until when.
 type Grant struct {
 	Account         string                     // the NATS account
+	Scope           string                     // the scoped signing key whose template gives the permissions; empty: Rules do
 	Rules           []Rule                     // sorted by side, effect and subject; no two alike
 	InboxPrefix     string                     // the inbox prefix that the client may use
 	ConnectionTypes []directory.ConnectionType // empty: any

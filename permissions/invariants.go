@@ -22,6 +22,9 @@ func (p *Policy) Validate(g *Grant) error {
 	case g.Account == p.SystemAccount && !p.bindsSystem(g):
 		return fmt.Errorf("%w: %q is the system account, and no role of this grant is bound to it", ErrInvariant, g.Account)
 	}
+	if g.Scope != "" {
+		return validateScoped(g)
+	}
 	for _, side := range Sides() {
 		if err := validateSide(g, side); err != nil {
 			return err

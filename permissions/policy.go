@@ -29,6 +29,7 @@ type Policy struct {
 	HealthCheckAccount string // where usher's own health check lands
 	CalloutAccount     string // never granted
 	SystemAccount      string // granted only to a role that configuration binds to it
+	Scoped             []ScopedRole
 }
 
 // part is one reason to land in an account.
@@ -52,17 +53,32 @@ func (p *Policy) Derive(id identity.Identity, f directory.Facts) (Grant, error) 
 	if err != nil {
 		return Grant{}, err
 	}
+	scope, err := p.scope(parts)
+	if err != nil {
+		return Grant{}, err
+	}
 	g := grantFor(id, account)
 	var b builder
 	for i := range parts {
 		p.add(&b, &g, &parts[i])
 	}
+	if scope != "" {
+		g.sortTags()
+		if err := scoped(&g, scope, id.Name, &f.User.Limits); err != nil {
+			return Grant{}, err
+		}
+		return g, p.Validate(&g)
+	}
 	b.allow(Subscribe, g.InboxPrefix+".>", Origin{Source: SourceInbox})
 	g.ConnectionTypes = f.User.Limits.ConnectionTypes
 	g.Rules = b.finish()
+	g.sortTags()
+	return g, p.Validate(&g)
+}
+
+func (g *Grant) sortTags() {
 	slices.Sort(g.Tags)
 	g.Tags = slices.Compact(g.Tags)
-	return g, p.Validate(&g)
 }
 
 func (p *Policy) deriveHealthCheck(id identity.Identity) (Grant, error) {

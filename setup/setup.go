@@ -22,7 +22,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"usher/config"
-	"usher/issuer"
+	"usher/keyring"
 )
 
 // The names of the files, below the directory of an installation.
@@ -32,8 +32,8 @@ const (
 	FileDirectory    = "directory.yaml"
 	FilePassword     = "service.password"
 	DirKeys          = "keys"
-	FileIssuer       = DirKeys + "/issuer" + issuer.SeedSuffix
-	FileXKey         = DirKeys + "/xkey" + issuer.SeedSuffix
+	FileIssuer       = DirKeys + "/issuer" + keyring.SeedSuffix
+	FileXKey         = DirKeys + "/xkey" + keyring.SeedSuffix
 	FileHealthToken  = "run/healthcheck.token"
 	FileAudit        = "audit.jsonl"
 	DirJetStream     = "jetstream"

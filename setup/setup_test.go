@@ -15,7 +15,7 @@ import (
 
 	"usher/config"
 	"usher/directory/file"
-	"usher/issuer"
+	"usher/keyring"
 	"usher/setup"
 )
 
@@ -46,7 +46,7 @@ func TestWrite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		keys, err := issuer.LoadKeyring(cfg.Keyring.Dir, issuer.KeyringConfig{})
+		keys, err := keyring.Load(cfg.Keyring.Dir, keyring.Config{})
 		if err != nil {
 			t.Fatal(err)
 		}

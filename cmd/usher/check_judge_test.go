@@ -8,12 +8,12 @@ import (
 	"usher/callout"
 	"usher/callouttest"
 	"usher/config"
-	"usher/issuer"
+	"usher/keyring"
 )
 
 // TestJudgeClock: the clocks may differ by what the configuration says.
 func TestJudgeClock(t *testing.T) {
-	keys, err := issuer.LoadKeyring(callouttest.KeyringDir(t, true, callouttest.NewKeys(t)), issuer.KeyringConfig{})
+	keys, err := keyring.Load(callouttest.KeyringDir(t, true, callouttest.NewKeys(t)), keyring.Config{})
 	callouttest.Must(t, err)
 	cfg := config.Default()
 	for skew, want := range map[time.Duration]string{

@@ -6,7 +6,7 @@ import (
 	"io"
 	"strings"
 
-	"usher/issuer"
+	"usher/keyring"
 	"usher/setup"
 	"usher/strictyaml"
 )
@@ -45,7 +45,7 @@ func usageError(hint, format string, args ...any) error {
 func configError(err error) error {
 	hint := ""
 	switch {
-	case errors.Is(err, issuer.ErrSeedReadable):
+	case errors.Is(err, keyring.ErrReadable):
 		hint = "chmod 600 the file; for secrets mounted group-readable set keyring.allow_group_readable"
 	case errors.Is(err, setup.ErrExists):
 		hint = "nothing was written; choose another directory, or move these files away"

@@ -13,7 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"usher/config"
-	"usher/issuer"
+	"usher/keyring"
 	"usher/permissions"
 	"usher/tokens/health"
 )
@@ -54,7 +54,7 @@ func healthcheck(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		err = fmt.Errorf("healthcheck.token_file: %w", err)
 	}
-	if errors.Is(err, issuer.ErrSeedReadable) {
+	if errors.Is(err, keyring.ErrReadable) {
 		return configError(err)
 	}
 	if err != nil {

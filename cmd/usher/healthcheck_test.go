@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"usher/callouttest"
-	"usher/issuer"
+	"usher/keyring"
 	"usher/setup"
 )
 
@@ -38,7 +38,7 @@ func TestHealthcheck(t *testing.T) {
 	healthy(t, in.config())
 	info, err := os.Stat(token)
 	callouttest.Must(t, err)
-	if err := issuer.CheckSecretMode(token, info, false); err != nil {
+	if err := keyring.CheckMode(token, info, false); err != nil {
 		t.Error(err)
 	}
 	good, err := os.ReadFile(token)

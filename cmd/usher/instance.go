@@ -59,7 +59,7 @@ func newInstance(cfg *config.Config, stderr io.Writer) (*instance, error) {
 		return nil, configError(err)
 	}
 	in.service, err = callout.New(callout.Config{
-		URLs: natsURLs(cfg), Options: append(opts, tellAttempts(log, in.parts.now)), Account: cfg.Accounts.Callout,
+		URLs: natsURLs(cfg), Options: append(opts, tellAttempts(log, in.parts.now)), Account: serverAccount(cfg, in.parts.keyring.Load()),
 		Connections: cfg.NATS.Connections, Workers: workers(cfg), Queue: cfg.Callout.Queue,
 		Waiters: waiters, Order: admission.Order(cfg.Callout.Order),
 		Failures: admission.FailuresConfig{

@@ -15,7 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"usher/config"
-	"usher/issuer"
+	"usher/keyring"
 )
 
 // maxSecretFile is far above any password or token.
@@ -34,7 +34,7 @@ func readSecret(path string, allowGroup bool) (string, error) {
 	if err != nil {
 		return "", unreadable(err)
 	}
-	if err := issuer.CheckSecretMode(path, info, allowGroup); err != nil {
+	if err := keyring.CheckMode(path, info, allowGroup); err != nil {
 		return "", err
 	}
 	return readLine(f, path)
@@ -136,7 +136,7 @@ func serviceOptions(cfg *config.Config) ([]nats.Option, error) {
 		if err != nil {
 			return nil, fmt.Errorf("nats.creds_file: %w", unreadable(err))
 		}
-		if err := issuer.CheckSecretMode(cfg.NATS.CredsFile, info, group); err != nil {
+		if err := keyring.CheckMode(cfg.NATS.CredsFile, info, group); err != nil {
 			return nil, fmt.Errorf("nats.creds_file: %w", err)
 		}
 		opts = append(opts, nats.UserCredentials(cfg.NATS.CredsFile))

@@ -16,6 +16,7 @@ import (
 	"usher/directory"
 	"usher/directory/file"
 	"usher/issuer"
+	"usher/keyring"
 	"usher/permissions"
 	"usher/tokens"
 	"usher/tokens/apikey"
@@ -41,11 +42,40 @@ func policyOf(cfg *config.Config) *permissions.Policy {
 		HealthCheckAccount: cfg.Accounts.HealthCheck,
 		CalloutAccount:     cfg.Accounts.Callout,
 		SystemAccount:      cfg.Accounts.System,
+		Scoped:             scopedRoles(cfg.Accounts.Scopes),
 	}
 }
 
+// scopedRoles reads accounts.scopes, whose form the configuration has checked.
+func scopedRoles(scopes []string) []permissions.ScopedRole {
+	var roles []permissions.ScopedRole
+	for _, s := range scopes {
+		account, role, _ := strings.Cut(s, "/")
+		roles = append(roles, permissions.ScopedRole{Account: account, Role: role})
+	}
+	return roles
+}
+
+// keyringConfig says how the keyring of a configuration is read.
+func keyringConfig(cfg *config.Config) keyring.Config {
+	k := keyring.Config{AllowGroup: cfg.Keyring.AllowGroupReadable}
+	if cfg.NATS.Mode == config.ModeOperator {
+		k.Callout = cfg.Accounts.Callout
+	}
+	return k
+}
+
+// serverAccount returns the callout account as servers call it: by name, or in
+// operator mode by its public key.
+func serverAccount(cfg *config.Config, keys *issuer.Keyring) string {
+	if a, ok := keys.Account(cfg.Accounts.Callout); ok {
+		return a.PublicKey
+	}
+	return cfg.Accounts.Callout
+}
+
 func loadKeyring(cfg *config.Config) (*issuer.Keyring, error) {
-	keys, err := issuer.LoadKeyring(cfg.Keyring.Dir, issuer.KeyringConfig{AllowGroup: cfg.Keyring.AllowGroupReadable})
+	keys, err := keyring.Load(cfg.Keyring.Dir, keyringConfig(cfg))
 	if err != nil {
 		return nil, keyringError(cfg.Keyring.Dir, err)
 	}
@@ -54,16 +84,16 @@ func loadKeyring(cfg *config.Config) (*issuer.Keyring, error) {
 
 // keyringError says what a keyring directory takes.
 func keyringError(dir string, err error) error {
-	if errors.Is(err, issuer.ErrSeedReadable) {
+	if errors.Is(err, keyring.ErrReadable) {
 		return configError(err)
 	}
 	e := &exitError{code: exitConfig, err: err}
-	e.hint = "keyring.dir takes one seed in each file *" + issuer.SeedSuffix +
+	e.hint = "keyring.dir takes one seed in each file *" + keyring.SeedSuffix +
 		": account seeds (SA…) of issuers, of which there has to be one, and xkey seeds (SX…); usher init makes both"
 	entries, _ := os.ReadDir(dir) // if it cannot be read, err says so
 	for _, f := range entries {
-		if name := f.Name(); !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, issuer.SeedSuffix) {
-			e.hint = "move " + filepath.Join(dir, name) + " elsewhere; if it is a seed, name it *" + issuer.SeedSuffix
+		if name := f.Name(); !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, keyring.SeedSuffix) {
+			e.hint = "move " + filepath.Join(dir, name) + " elsewhere; if it is a seed, name it *" + keyring.SeedSuffix
 		}
 	}
 	return e
@@ -80,7 +110,7 @@ func openDirectory(cfg *config.Config, log *slog.Logger, now func() time.Time, o
 // assemble reads keyring and directory and puts the parts together. Errors are
 // the operator's to mend: exit code 3.
 func assemble(cfg *config.Config, log *slog.Logger, onReload func(file.ReloadEvent)) (*parts, error) {
-	keyring, err := loadKeyring(cfg)
+	keys, err := loadKeyring(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +120,7 @@ func assemble(cfg *config.Config, log *slog.Logger, onReload func(file.ReloadEve
 		return nil, err
 	}
 	p := &parts{cfg: cfg, store: store, policy: policyOf(cfg), now: now}
-	p.keyring.Store(keyring)
+	p.keyring.Store(keys)
 	var chain tokens.Chain
 	if cfg.Accounts.HealthCheck != "" {
 		chain = append(chain, health.NewVerifier(p.keyring.Load, now))

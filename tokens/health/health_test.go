@@ -18,6 +18,7 @@ import (
 
 	"usher/identity"
 	"usher/issuer"
+	"usher/keyring"
 	"usher/tokens"
 	"usher/tokens/health"
 )
@@ -45,9 +46,9 @@ func replica(t *testing.T, seeds ...string) *issuer.Keyring {
 	t.Helper()
 	dir := t.TempDir()
 	for i, seed := range seeds {
-		must(t, os.WriteFile(filepath.Join(dir, string(rune('a'+i))+issuer.SeedSuffix), []byte(seed), 0o600))
+		must(t, os.WriteFile(filepath.Join(dir, string(rune('a'+i))+keyring.SeedSuffix), []byte(seed), 0o600))
 	}
-	k, err := issuer.LoadKeyring(dir, issuer.KeyringConfig{})
+	k, err := keyring.Load(dir, keyring.Config{})
 	must(t, err)
 	return k
 }

@@ -1,4 +1,4 @@
-package issuer_test
+package keyring_test
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 
 	"github.com/nats-io/nkeys"
 
-	"usher/issuer"
+	"usher/keyring"
 )
 
 // seedOf returns a seed and its public key.
@@ -51,7 +51,7 @@ func TestKeyring(t *testing.T) {
 	put(t, filepath.Join(dir, "old.nk"), "  "+seedB+"\r\n\n", 0o400)
 	put(t, filepath.Join(dir, "x.nk"), seedX, 0o600)
 	put(t, filepath.Join(dir, ".hidden"), "not a seed", 0o644)
-	k, err := issuer.LoadKeyring(dir, issuer.KeyringConfig{})
+	k, err := keyring.Load(dir, keyring.Config{})
 	must(t, err)
 
 	var publics []string
@@ -141,7 +141,7 @@ func TestKeyringFaults(t *testing.T) {
 			for _, f := range tt.setup {
 				f(t, dir)
 			}
-			k, err := issuer.LoadKeyring(dir, issuer.KeyringConfig{})
+			k, err := keyring.Load(dir, keyring.Config{})
 			if err == nil || k != nil {
 				t.Fatalf("loaded, with %v", err)
 			}
@@ -162,7 +162,7 @@ func TestKeyringFaults(t *testing.T) {
 		})
 	}
 	t.Run("no directory", func(t *testing.T) {
-		_, err := issuer.LoadKeyring(filepath.Join(t.TempDir(), "none"), issuer.KeyringConfig{})
+		_, err := keyring.Load(filepath.Join(t.TempDir(), "none"), keyring.Config{})
 		if !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("got %v", err)
 		}
@@ -170,7 +170,7 @@ func TestKeyringFaults(t *testing.T) {
 	t.Run("a file in place of the directory", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "a.nk")
 		put(t, path, account, 0o600)
-		if _, err := issuer.LoadKeyring(path, issuer.KeyringConfig{}); err == nil {
+		if _, err := keyring.Load(path, keyring.Config{}); err == nil {
 			t.Error("loaded")
 		}
 	})
@@ -202,8 +202,8 @@ func TestSeedModes(t *testing.T) {
 		dir := t.TempDir()
 		put(t, filepath.Join(dir, "a.nk"), seed, tt.mode)
 		for allowGroup, ok := range map[bool]bool{false: tt.alone, true: tt.group} {
-			_, err := issuer.LoadKeyring(dir, issuer.KeyringConfig{AllowGroup: allowGroup})
-			if ok && err != nil || !ok && !errors.Is(err, issuer.ErrSeedReadable) {
+			_, err := keyring.Load(dir, keyring.Config{AllowGroup: allowGroup})
+			if ok && err != nil || !ok && !errors.Is(err, keyring.ErrReadable) {
 				t.Errorf("mode %04o, AllowGroup %v: got %v", tt.mode, allowGroup, err)
 			}
 		}
@@ -228,13 +228,13 @@ func TestKeyringAsKubernetesMountsIt(t *testing.T) {
 		if public == "" {
 			public = mount("..2026_02_02")
 		}
-		k, err := issuer.LoadKeyring(dir, issuer.KeyringConfig{AllowGroup: true})
+		k, err := keyring.Load(dir, keyring.Config{AllowGroup: true})
 		must(t, err)
 		if _, ok := k.Signer(public); !ok || len(k.Signers()) != 1 {
 			t.Errorf("issuers %v", k.Keys())
 		}
 	}
-	if _, err := issuer.LoadKeyring(dir, issuer.KeyringConfig{}); !errors.Is(err, issuer.ErrSeedReadable) {
+	if _, err := keyring.Load(dir, keyring.Config{}); !errors.Is(err, keyring.ErrReadable) {
 		t.Errorf("the mode of the link's target is not looked at: %v", err)
 	}
 }

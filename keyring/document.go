@@ -1,0 +1,196 @@
+package keyring
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nkeys"
+
+	"usher/issuer"
+	"usher/secret"
+	"usher/strictyaml"
+)
+
+// document is the shape of keyring.yaml.
+type document struct {
+	Accounts []account `yaml:"accounts"`
+	Keys     []entry   `yaml:"keys"`
+	Rotation *rotation `yaml:"rotation"`
+}
+
+type account struct {
+	Name      string `yaml:"name" required:"true"`
+	PublicKey string `yaml:"public_key" required:"true"`
+}
+
+type entry struct {
+	PublicKey string    `yaml:"public_key" required:"true"`
+	Kind      string    `yaml:"kind" required:"true"`
+	Account   string    `yaml:"account" nonempty:"true"`
+	Scope     string    `yaml:"scope" nonempty:"true"`
+	File      string    `yaml:"file" nonempty:"true"`
+	Command   []string  `yaml:"command" nonempty:"true"`
+	State     string    `yaml:"state" required:"true"`
+	Since     time.Time `yaml:"since"`
+}
+
+type rotation struct {
+	Kind    string    `yaml:"kind" required:"true"`
+	Account string    `yaml:"account" nonempty:"true"`
+	Scope   string    `yaml:"scope" nonempty:"true"`
+	Old     string    `yaml:"old" required:"true"`
+	New     string    `yaml:"new" required:"true"`
+	Done    string    `yaml:"done"`
+	Started time.Time `yaml:"started"`
+}
+
+// ParseState reads the text of a keyring.yaml. operator says which mode it is
+// for. Faults come as strictyaml.Errors, with their places.
+func ParseState(file string, data []byte, operator bool) (*State, error) {
+	var d document
+	src, err := strictyaml.Decode(file, data, &d)
+	if err != nil {
+		return nil, err
+	}
+	c := &stateChecker{src: src, operator: operator, accounts: map[string]bool{}, public: map[string]string{}}
+	c.document(&d)
+	if len(c.faults) > 0 {
+		return nil, c.faults
+	}
+	return d.state(), nil
+}
+
+func (d *document) state() *State {
+	s := &State{}
+	for _, a := range d.Accounts {
+		s.Accounts = append(s.Accounts, issuer.Account(a))
+	}
+	for _, e := range d.Keys {
+		s.Keys = append(s.Keys, Entry{
+			PublicKey: e.PublicKey, Kind: e.Kind, Account: e.Account, Scope: e.Scope,
+			File: e.File, Command: e.Command, State: issuer.KeyState(e.State), Since: e.Since,
+		})
+	}
+	if r := d.Rotation; r != nil {
+		s.Rotation = &Rotation{
+			Kind: r.Kind, Account: r.Account, Scope: r.Scope, Old: r.Old, New: r.New,
+			Done: Step(r.Done), Started: r.Started,
+		}
+	}
+	return s
+}
+
+// stateChecker finds what is wrong with a document beyond its shape.
+type stateChecker struct {
+	src      *strictyaml.Source
+	operator bool
+	accounts map[string]bool
+	public   map[string]string // path by public key
+	faults   strictyaml.Errors
+}
+
+func (c *stateChecker) fault(path, hint, format string, args ...any) {
+	c.faults = append(c.faults, c.src.Errorf(path, hint, format, args...))
+}
+
+func (c *stateChecker) document(d *document) {
+	if len(d.Accounts) > 0 && !c.operator {
+		c.fault("accounts", "set nats.mode: operator in the configuration, or leave accounts out", "accounts are for operator mode")
+	}
+	for i, a := range d.Accounts {
+		path := fmt.Sprintf("accounts[%d]", i)
+		if c.accounts[a.Name] {
+			c.fault(path+".name", "", "account %s is there twice", secret.Name(a.Name))
+		}
+		c.accounts[a.Name] = true
+		c.key(path+".public_key", a.PublicKey, nkeys.PrefixByteAccount)
+	}
+	places := map[string]string{}
+	files := map[string]string{}
+	for i := range d.Keys {
+		c.entry(fmt.Sprintf("keys[%d]", i), &d.Keys[i], places, files)
+	}
+	if d.Rotation != nil {
+		c.rotation(d.Rotation)
+	}
+}
+
+// key checks a public key, and that it is there once.
+func (c *stateChecker) key(path, public string, prefix nkeys.PrefixByte) {
+	if nkeys.Prefix(public) != prefix {
+		c.fault(path, "", "%s is not a public %s key", secret.Name(public), prefix)
+		return
+	}
+	if at, twice := c.public[public]; twice {
+		c.fault(path, "", "the same key as in %s", at)
+	}
+	c.public[public] = path
+}
+
+func (c *stateChecker) entry(path string, e *entry, places, files map[string]string) {
+	c.kind(path, e)
+	if !slices.Contains(issuer.KeyStates(), issuer.KeyState(e.State)) {
+		c.fault(path+".state", "next, active, retiring or retired", "%s is no state", secret.Name(e.State))
+	}
+	switch {
+	case e.File != "" && len(e.Command) > 0:
+		c.fault(path+".command", "keep one of them", "cannot stand beside file")
+	case e.Kind == issuer.KindXKey && len(e.Command) > 0:
+		c.fault(path+".command", "put the seed into the directory, and name its file", "an xkey cannot be elsewhere: it decrypts here")
+	case e.File == "" && len(e.Command) == 0 && e.State != string(issuer.StateRetired):
+		c.fault(path, "file: names its seed file in this directory, command: a program that signs", "has neither file nor command")
+	case e.File != "" && (filepath.Base(e.File) != e.File || !strings.HasSuffix(e.File, SeedSuffix) || strings.HasPrefix(e.File, ".")):
+		c.fault(path+".file", "", "is not the name of a file *%s in this directory", SeedSuffix)
+	case e.File != "" && files[e.File] != "":
+		c.fault(path+".file", "", "the same file as in %s", files[e.File])
+	case e.File != "":
+		files[e.File] = path
+	}
+	if e.State != string(issuer.StateActive) || !c.operator || e.Kind != issuer.KindSigning {
+		return
+	}
+	place := e.Account + "\x00" + e.Scope
+	if other := places[place]; other != "" {
+		c.fault(path+".state", "one of them is next or retiring", "%s is active for the same account and scope", other)
+	}
+	places[place] = path
+}
+
+// kind checks what depends on what a key is for.
+func (c *stateChecker) kind(path string, e *entry) {
+	switch {
+	case e.Kind == issuer.KindXKey:
+		c.key(path+".public_key", e.PublicKey, nkeys.PrefixByteCurve)
+	case c.operator && e.Kind == issuer.KindSigning, !c.operator && e.Kind == issuer.KindIssuer:
+		c.key(path+".public_key", e.PublicKey, nkeys.PrefixByteAccount)
+	case c.operator:
+		c.fault(path+".kind", "signing_key or xkey in operator mode", "%s is no kind of key here", secret.Name(e.Kind))
+	default:
+		c.fault(path+".kind", "issuer or xkey in config mode (nats.mode)", "%s is no kind of key here", secret.Name(e.Kind))
+	}
+	signs := c.operator && e.Kind == issuer.KindSigning
+	switch {
+	case signs && e.Account == "":
+		c.fault(path, "account: names one of accounts", "a signing key needs its account")
+	case signs && !c.accounts[e.Account]:
+		c.fault(path+".account", "add it to accounts, with its public key", "account %s is not known", secret.Name(e.Account))
+	case !signs && e.Account != "":
+		c.fault(path+".account", "", "only signing keys of operator mode have an account")
+	case !signs && e.Scope != "":
+		c.fault(path+".scope", "", "only signing keys of operator mode have a scope")
+	}
+}
+
+func (c *stateChecker) rotation(r *rotation) {
+	for _, k := range []struct{ name, public string }{{"old", r.Old}, {"new", r.New}} {
+		if c.public[k.public] == "" {
+			c.fault("rotation."+k.name, "", "%s is none of the keys", secret.Name(k.public))
+		}
+	}
+	if r.Done != "" && !slices.Contains(Steps(), Step(r.Done)) {
+		c.fault("rotation.done", "add, announce, switch or retire", "%s is no step", secret.Name(r.Done))
+	}
+}

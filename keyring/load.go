@@ -1,0 +1,216 @@
+package keyring
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/nats-io/nkeys"
+
+	"usher/issuer"
+)
+
+// SeedSuffix ends the name of every seed file in a keyring directory.
+const SeedSuffix = ".nk"
+
+// Config says how a keyring directory may look.
+type Config struct {
+	// AllowGroup admits files that their group can read, as mounted secrets
+	// often are. Others never can.
+	AllowGroup bool
+	// Callout is the name of the callout account in operator mode; empty: config mode.
+	Callout string
+}
+
+// Load reads a keyring directory: one seed in every "*.nk" file, an account seed
+// for what signs or a curve seed for an xkey, and keyring.yaml, which config mode
+// can do without. Names that begin with a dot are left alone, because mounted
+// secrets have them; anything else is an error. All faults are reported at once.
+func Load(dir string, cfg Config) (*issuer.Keyring, error) {
+	d, err := read(dir, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return d.keyring()
+}
+
+// ReadState returns what keyring.yaml of a directory says, and of the seeds that
+// it does not name what they are: in config mode they are active.
+func ReadState(dir string, cfg Config) (*State, error) {
+	d, err := read(dir, cfg)
+	if err != nil {
+		return nil, err
+	}
+	s := &State{Accounts: d.state.Accounts, Rotation: d.state.Rotation}
+	for i := range d.held {
+		k := &d.held[i].Key
+		e := Entry{
+			PublicKey: k.PublicKey, Kind: k.Kind, Account: k.Account, Scope: k.Scope,
+			Command: k.Command, State: k.State, Since: k.Since,
+		}
+		if k.File != "" {
+			e.File = filepath.Base(k.File)
+		}
+		s.Keys = append(s.Keys, e)
+	}
+	return s, nil
+}
+
+// directory is what was read of a keyring directory.
+type directory struct {
+	dir   string
+	cfg   Config
+	state *State
+	held  []issuer.Held
+}
+
+func read(dir string, cfg Config) (*directory, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("read keyring: %w", err)
+	}
+	d := &directory{dir: dir, cfg: cfg}
+	seeds := map[string]*issuer.Held{} // by file name
+	var errs []error
+	if d.state, err = readState(dir, cfg); err != nil {
+		errs = append(errs, err)
+	}
+	for _, e := range entries {
+		name := e.Name()
+		if strings.HasPrefix(name, ".") || name == StateFile {
+			continue
+		}
+		held, err := d.seed(filepath.Join(dir, name))
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		seeds[name] = held
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return d, d.match(entries, seeds)
+}
+
+func readState(dir string, cfg Config) (*State, error) {
+	path := filepath.Join(dir, StateFile)
+	data, _, err := readFile(path, maxStateFile, "the state of the keyring", cfg.AllowGroup)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &State{}, nil
+	}
+	if err != nil {
+		return &State{}, err
+	}
+	s, err := ParseState(path, data, cfg.Callout != "")
+	if err != nil {
+		return &State{}, err
+	}
+	return s, nil
+}
+
+// seed reads one seed file.
+func (d *directory) seed(path string) (*issuer.Held, error) {
+	if !strings.HasSuffix(path, SeedSuffix) {
+		return nil, fmt.Errorf("%s: a keyring directory holds seed files named *%s only, and %s", path, SeedSuffix, StateFile)
+	}
+	seed, info, err := ReadSeed(path, d.cfg.AllowGroup)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(seed)
+	h := &issuer.Held{Key: issuer.Key{File: path, Modified: info.ModTime(), Since: info.ModTime(), State: issuer.StateActive}}
+	prefix, _, err := nkeys.DecodeSeed(seed)
+	if err != nil {
+		return nil, fmt.Errorf("%s: not a seed: %w", path, err)
+	}
+	switch prefix { //nolint:exhaustive // the default refuses every other kind
+	case nkeys.PrefixByteAccount:
+		if h.Signer, err = issuer.NewSigner(seed); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		h.Kind, h.PublicKey = issuer.KindIssuer, h.Signer.PublicKey()
+		if d.cfg.Callout != "" {
+			h.Kind, h.State = issuer.KindSigning, issuer.StateNext // keyring.yaml says whose it is
+		}
+	case nkeys.PrefixByteCurve:
+		if h.XKey, err = issuer.NewXKey(seed); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		h.Kind, h.PublicKey = issuer.KindXKey, h.XKey.PublicKey()
+	default:
+		return nil, fmt.Errorf("%s: a %s seed; the keyring takes account seeds (SA…) and xkey seeds (SX…)", path, prefix)
+	}
+	return h, nil
+}
+
+// match puts the seeds and what keyring.yaml says of them together.
+func (d *directory) match(entries []os.DirEntry, seeds map[string]*issuer.Held) error {
+	var errs []error
+	for i := range d.state.Keys {
+		h, err := d.held1(&d.state.Keys[i], seeds)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		d.held = append(d.held, *h)
+		delete(seeds, d.state.Keys[i].File)
+	}
+	for _, e := range entries {
+		if h := seeds[e.Name()]; h != nil {
+			d.held = append(d.held, *h)
+		}
+	}
+	at := map[string]string{}
+	for i := range d.held {
+		h := &d.held[i]
+		if other, twice := at[h.PublicKey]; twice {
+			errs = append(errs, fmt.Errorf("%s: the same key as in %s", h.File, other))
+		}
+		at[h.PublicKey] = h.File
+	}
+	return errors.Join(errs...)
+}
+
+// held1 returns the key of one entry of keyring.yaml.
+func (d *directory) held1(e *Entry, seeds map[string]*issuer.Held) (*issuer.Held, error) {
+	key := issuer.Key{
+		Kind: e.Kind, PublicKey: e.PublicKey, Account: e.Account, Scope: e.Scope,
+		State: e.State, Command: e.Command, Since: e.Since, Modified: e.Since,
+	}
+	where := filepath.Join(d.dir, StateFile) + ": key " + e.PublicKey
+	switch h := seeds[e.File]; {
+	case h != nil && h.PublicKey != e.PublicKey:
+		return nil, fmt.Errorf("%s: the seed in %s is that of %s", where, e.File, h.PublicKey)
+	case h != nil:
+		key.File, key.Modified = h.File, h.Modified
+		if key.Since.IsZero() {
+			key.Since = h.Modified
+		}
+		return &issuer.Held{Key: key, Signer: h.Signer, XKey: h.XKey}, nil
+	case e.State == issuer.StateRetired:
+		return &issuer.Held{Key: key}, nil
+	case len(e.Command) > 0:
+		return &issuer.Held{Key: key, Signer: issuer.NewCommand(e.PublicKey, e.Command)}, nil
+	default:
+		return nil, fmt.Errorf("%s: its seed file %s is not there", where, e.File)
+	}
+}
+
+func (d *directory) keyring() (*issuer.Keyring, error) {
+	var operator *issuer.Operator
+	if d.cfg.Callout != "" {
+		operator = &issuer.Operator{Callout: d.cfg.Callout, Accounts: d.state.Accounts}
+	}
+	k, err := issuer.NewKeyring(d.held, operator)
+	if err != nil {
+		return nil, fmt.Errorf("keyring %s: %w", d.dir, err)
+	}
+	if len(k.Expected()) == 0 {
+		return nil, fmt.Errorf("keyring %s %w (a file *%s with an account seed, SA…)", d.dir, issuer.ErrEmptyKeyring, SeedSuffix)
+	}
+	return k, nil
+}

@@ -1,0 +1,203 @@
+package keyring
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"usher/issuer"
+)
+
+const stateHeader = `# Which key is for what, and where a rotation stands. "usher nkey" writes this
+# file; "usher nkey list" shows it. A running usher reads it again when it changes.
+#
+# States: next (made, not in use yet), active (in use), retiring (its successor is
+# in use, it serves who still asks for it), retired (out of use for good; its seed
+# lies in .retired/).
+`
+
+// dirRetired holds the seeds of retired keys. It begins with a dot, so that nobody
+// takes it for a seed.
+const dirRetired = ".retired"
+
+// Save writes keyring.yaml in one step. What it would write is read first as Load
+// would read it, so that a file that does not hold is never put in place.
+func Save(dir string, cfg Config, s *State) error {
+	text := []byte(stateHeader + s.text())
+	path := filepath.Join(dir, StateFile)
+	if _, err := ParseState(path, text, cfg.Callout != ""); err != nil {
+		return fmt.Errorf("write %s: %w", StateFile, err)
+	}
+	return replace(path, text)
+}
+
+// WriteSeed writes a seed file that is not there yet, readable by its owner only.
+func WriteSeed(path string, seed []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the path is the operator's
+	if err != nil {
+		return fmt.Errorf("write seed: %w", err)
+	}
+	_, err = f.Write(append(append([]byte{}, seed...), '\n'))
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(fmt.Errorf("write seed: %w", err), os.Remove(path))
+	}
+	return nil
+}
+
+// Retire moves a seed file out of the way, where it can be got back from. That it
+// has gone already is no error: an interrupted rotation does it again.
+func Retire(dir, file string) error {
+	if file == "" {
+		return nil
+	}
+	old := filepath.Join(dir, dirRetired)
+	if err := os.MkdirAll(old, 0o700); err != nil {
+		return fmt.Errorf("retire seed: %w", err)
+	}
+	err := os.Rename(filepath.Join(dir, file), filepath.Join(old, file))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("retire seed: %w", err)
+	}
+	return nil
+}
+
+// replace writes a file that its owner alone can read, in one step that outlives
+// a crash.
+func replace(path string, content []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write: %w", err), os.Remove(f.Name()))
+	}
+	return nil
+}
+
+// text returns the state as YAML. Every value is quoted as JSON, which YAML reads,
+// unless it is a plain word.
+func (s *State) text() string {
+	var b strings.Builder
+	if len(s.Accounts) > 0 {
+		b.WriteString("accounts:\n")
+		for _, a := range s.Accounts {
+			fmt.Fprintf(&b, "  - {name: %s, public_key: %s}\n", quote(a.Name), a.PublicKey)
+		}
+	}
+	b.WriteString("keys:\n")
+	if len(s.Keys) == 0 {
+		b.WriteString("  []\n")
+	}
+	for i := range s.Keys {
+		s.Keys[i].write(&b)
+	}
+	if s.Rotation != nil {
+		s.Rotation.write(&b)
+	}
+	return b.String()
+}
+
+func (e *Entry) write(b *strings.Builder) {
+	lines := lines{{"kind", e.Kind}, {"public_key", e.PublicKey}, {"account", e.Account}, {"scope", e.Scope}, {"file", e.File}}
+	lines = append(lines, line{"state", string(e.State)}, stamp("since", e.Since))
+	lines.write(b, "  - ", "    ")
+	if len(e.Command) > 0 {
+		quoted := make([]string, len(e.Command))
+		for i, arg := range e.Command {
+			quoted[i] = strconv.Quote(arg)
+		}
+		fmt.Fprintf(b, "    command: [%s]\n", strings.Join(quoted, ", "))
+	}
+}
+
+func (r *Rotation) write(b *strings.Builder) {
+	b.WriteString("rotation:\n")
+	lines{
+		{"kind", r.Kind}, {"account", r.Account}, {"scope", r.Scope}, {"old", r.Old}, {"new", r.New},
+		{"done", string(r.Done)}, stamp("started", r.Started),
+	}.write(b, "  ", "  ")
+}
+
+type line struct{ key, value string }
+
+type lines []line
+
+func stamp(key string, t time.Time) line {
+	if t.IsZero() {
+		return line{key, ""}
+	}
+	return line{key, t.UTC().Format(time.RFC3339)}
+}
+
+// write writes what has a value.
+func (l lines) write(b *strings.Builder, first, then string) {
+	for _, x := range l {
+		if x.value == "" {
+			continue
+		}
+		value := x.value
+		if x.key != "since" && x.key != "started" {
+			value = quote(value)
+		}
+		fmt.Fprintf(b, "%s%s: %s\n", first, x.key, value)
+		first = then
+	}
+}
+
+// quote returns a plain word as it is, and anything else in quotes.
+func quote(s string) string {
+	plain := strings.IndexFunc(s, func(r rune) bool {
+		return r != '_' && r != '-' && r != '.' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	}) < 0
+	if plain && s != "" && !strings.ContainsAny(s[:1], "-.0123456789") && !yamlWord(s) {
+		return s
+	}
+	return strconv.Quote(s)
+}
+
+// yamlWord reports whether YAML reads a plain s as something else than text.
+func yamlWord(s string) bool {
+	switch strings.ToLower(s) {
+	case "null", "true", "false", "yes", "no", "on", "off", "y", "n":
+		return true
+	}
+	return false
+}
+
+// Name returns the name of a new seed file, which is not there yet.
+func Name(dir string, e *Entry, now time.Time) string {
+	base := strings.ToLower(e.Kind)
+	if e.Account != "" {
+		base = strings.ToLower(e.Account)
+	}
+	if e.Scope != "" {
+		base += "-" + e.Scope
+	}
+	if e.Kind == issuer.KindXKey {
+		base = "xkey"
+	}
+	base = strings.Map(func(r rune) rune {
+		if r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' {
+			return r
+		}
+		return '_'
+	}, base)
+	for n := 0; ; n++ {
+		name := base + "-" + now.UTC().Format("20060102-150405")
+		if n > 0 {
+			name += "-" + strconv.Itoa(n)
+		}
+		name += SeedSuffix
+		if _, err := os.Lstat(filepath.Join(dir, name)); err != nil {
+			return name
+		}
+	}
+}
