@@ -1,0 +1,243 @@
+package operator
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// The subjects of the system account that are used here.
+const (
+	subjectPing     = "$SYS.REQ.SERVER.PING"
+	subjectAccount  = "$SYS.REQ.SERVER.PING.ACCOUNTZ"
+	subjectConnz    = "$SYS.REQ.SERVER.%s.CONNZ"
+	subjectUpdate   = "$SYS.REQ.CLAIMS.UPDATE"
+	subjectLookup   = "$SYS.REQ.ACCOUNT.%s.CLAIMS.LOOKUP"
+	connectionsPage = 1024
+)
+
+// Wait is how long servers may take to answer a question.
+const Wait = 2 * time.Second
+
+// ErrNoServer: no server answers on the system account.
+var ErrNoServer = errors.New("no server answers: is this a user of the system account?")
+
+// Cluster is every server that can be reached over a connection of the system
+// account: a cluster, or a super-cluster.
+type Cluster struct {
+	nc   *nats.Conn
+	wait time.Duration
+}
+
+// NewCluster returns the Cluster behind a connection of the system account. wait
+// bounds each question; zero: Wait.
+func NewCluster(nc *nats.Conn, wait time.Duration) *Cluster {
+	if wait == 0 {
+		wait = Wait
+	}
+	return &Cluster{nc: nc, wait: wait}
+}
+
+// Server is one server.
+type Server struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// envelope is what every answer of a server has around it.
+type envelope struct {
+	Server Server          `json:"server"`
+	Data   json.RawMessage `json:"data"`
+	Error  *apiError       `json:"error"`
+}
+
+type apiError struct {
+	Code        int    `json:"code"`
+	Description string `json:"description"`
+}
+
+// Servers returns every server, sorted by name. Each one knows how many there are;
+// that fewer answer than that is an error.
+func (c *Cluster) Servers(ctx context.Context) ([]Server, error) {
+	var servers []Server
+	active := 1
+	err := c.ask(ctx, subjectPing, nil, func(m *nats.Msg) (bool, error) {
+		var answer struct {
+			Server Server `json:"server"`
+			Statsz struct {
+				Active int `json:"active_servers"`
+			} `json:"statsz"`
+		}
+		if err := json.Unmarshal(m.Data, &answer); err != nil {
+			return false, fmt.Errorf("statsz: %w", err)
+		}
+		active = max(active, answer.Statsz.Active)
+		if !slices.Contains(servers, answer.Server) {
+			servers = append(servers, answer.Server)
+		}
+		return len(servers) >= active, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ask for servers: %w", err)
+	}
+	slices.SortFunc(servers, func(a, b Server) int { return strings.Compare(a.Name+a.ID, b.Name+b.ID) })
+	switch {
+	case len(servers) == 0:
+		return nil, ErrNoServer
+	case len(servers) < active:
+		return nil, fmt.Errorf("%d of %d servers answer: %s", len(servers), active, Names(servers))
+	}
+	return servers, nil
+}
+
+// Names lists servers for people.
+func Names(servers []Server) string {
+	names := make([]string, len(servers))
+	for i, s := range servers {
+		names[i] = s.Name
+	}
+	return strings.Join(names, ", ")
+}
+
+// ask publishes a request that several answer, and collects until take has enough
+// or the time is over.
+func (c *Cluster) ask(ctx context.Context, subject string, body []byte, take func(*nats.Msg) (enough bool, err error)) error {
+	ctx, cancel := context.WithTimeout(ctx, c.wait)
+	defer cancel()
+	inbox := c.nc.NewInbox()
+	sub, err := c.nc.SubscribeSync(inbox)
+	if err != nil {
+		return err
+	}
+	defer sub.Unsubscribe() //nolint:errcheck // it is over anyway
+	if err := c.nc.PublishRequest(subject, inbox, body); err != nil {
+		return err
+	}
+	for {
+		m, err := sub.NextMsgWithContext(ctx)
+		switch {
+		case errors.Is(err, nats.ErrNoResponders), errors.Is(err, context.DeadlineExceeded):
+			return nil
+		case err != nil:
+			return err
+		}
+		if enough, err := take(m); enough || err != nil {
+			return err
+		}
+	}
+}
+
+// InForce is what one server goes by for an account.
+type InForce struct {
+	Server  Server
+	JWT     string // empty: the server has not had to load the account yet
+	Expired bool
+}
+
+// InForce returns what each of the servers goes by.
+func (c *Cluster) InForce(ctx context.Context, account string, servers []Server) ([]InForce, error) {
+	body, err := json.Marshal(map[string]string{"account": account})
+	if err != nil {
+		return nil, fmt.Errorf("ask for account: %w", err)
+	}
+	found := map[string]InForce{}
+	err = c.ask(ctx, subjectAccount, body, func(m *nats.Msg) (bool, error) {
+		var e envelope
+		var data struct {
+			Account *struct {
+				JWT     string `json:"jwt"`
+				Expired bool   `json:"expired"`
+			} `json:"account_detail"`
+		}
+		if err := json.Unmarshal(m.Data, &e); err != nil {
+			return false, fmt.Errorf("accountz: %w", err)
+		}
+		in := InForce{Server: e.Server}
+		if e.Error == nil && json.Unmarshal(e.Data, &data) == nil && data.Account != nil {
+			in.JWT, in.Expired = data.Account.JWT, data.Account.Expired
+		}
+		found[e.Server.ID] = in
+		return len(found) >= len(servers), nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ask for account: %w", err)
+	}
+	out := make([]InForce, 0, len(servers))
+	for _, s := range servers {
+		in, ok := found[s.ID]
+		if !ok {
+			return nil, fmt.Errorf("server %s does not say which JWT of the account is in force", s.Name)
+		}
+		out = append(out, in)
+	}
+	return out, nil
+}
+
+// Stored returns the JWTs of an account that the resolvers of the servers hold, one
+// for each that answers; they do not say who they are.
+func (c *Cluster) Stored(ctx context.Context, account string, servers []Server) ([]string, error) {
+	var stored []string
+	n := 0
+	err := c.ask(ctx, fmt.Sprintf(subjectLookup, account), nil, func(m *nats.Msg) (bool, error) {
+		if len(m.Data) > 0 {
+			stored = append(stored, string(m.Data))
+		}
+		n++
+		return n >= len(servers), nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look account up: %w", err)
+	}
+	return stored, nil
+}
+
+// Connections counts the live client connections of an account by the key that
+// signed their user JWT: a signing key, or the account's own.
+func (c *Cluster) Connections(ctx context.Context, account string, servers []Server) (map[string]int, error) {
+	counts := map[string]int{}
+	for _, s := range servers {
+		for offset := 0; ; offset += connectionsPage {
+			n, err := c.connections(ctx, s, account, offset, counts)
+			if err != nil {
+				return nil, fmt.Errorf("ask %s for connections: %w", s.Name, err)
+			}
+			if n < connectionsPage {
+				break
+			}
+		}
+	}
+	return counts, nil
+}
+
+func (c *Cluster) connections(ctx context.Context, s Server, account string, offset int, counts map[string]int) (int, error) {
+	body, err := json.Marshal(map[string]any{"auth": true, "acc": account, "offset": offset, "limit": connectionsPage})
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.wait)
+	defer cancel()
+	m, err := c.nc.RequestWithContext(ctx, fmt.Sprintf(subjectConnz, s.ID), body)
+	if err != nil {
+		return 0, err
+	}
+	var answer struct {
+		Data struct {
+			Conns []struct {
+				IssuerKey string `json:"issuer_key"`
+			} `json:"connections"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal(m.Data, &answer); err != nil {
+		return 0, err
+	}
+	for _, conn := range answer.Data.Conns {
+		counts[conn.IssuerKey]++
+	}
+	return len(answer.Data.Conns), nil
+}

@@ -1,0 +1,90 @@
+package operator
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/nats-io/jwt/v2"
+)
+
+// Dir is a directory with operator.jwt and accounts/NAME.jwt.
+type Dir string
+
+const (
+	fileOperator = "operator.jwt"
+	dirAccounts  = "accounts"
+	suffixJWT    = ".jwt"
+	maxJWT       = jwt.MaxTokenSize
+)
+
+// OperatorFile returns the path of the operator's JWT.
+func (d Dir) OperatorFile() string { return filepath.Join(string(d), fileOperator) }
+
+// AccountFile returns the path of an account's JWT.
+func (d Dir) AccountFile(name string) string {
+	return filepath.Join(string(d), dirAccounts, name+suffixJWT)
+}
+
+// Operator returns the operator's claims.
+func (d Dir) Operator() (*jwt.OperatorClaims, error) {
+	text, err := d.read(d.OperatorFile())
+	if err != nil {
+		return nil, err
+	}
+	c, err := jwt.DecodeOperatorClaims(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", d.OperatorFile(), err)
+	}
+	return c, nil
+}
+
+// Account returns an account's claims and their text.
+func (d Dir) Account(name string) (*jwt.AccountClaims, string, error) {
+	if strings.ContainsAny(name, `/\`) || strings.HasPrefix(name, ".") {
+		return nil, "", fmt.Errorf("account %q cannot be the name of a file", name)
+	}
+	text, err := d.read(d.AccountFile(name))
+	if err != nil {
+		return nil, "", err
+	}
+	c, err := jwt.DecodeAccountClaims(text)
+	if err != nil {
+		return nil, "", fmt.Errorf("%s: %w", d.AccountFile(name), err)
+	}
+	return c, text, nil
+}
+
+func (d Dir) read(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("read JWT: %w", err)
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxJWT {
+		return "", fmt.Errorf("%s is no JWT: not a regular file, or too large", path)
+	}
+	b, err := os.ReadFile(path) //nolint:gosec // the path is the operator's
+	if err != nil {
+		return "", fmt.Errorf("read JWT: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+// WriteAccount puts an account's JWT in place, in one step.
+func (d Dir) WriteAccount(name, text string) error {
+	path := d.AccountFile(name)
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return fmt.Errorf("write JWT: %w", err)
+	}
+	_, err = f.WriteString(text + "\n")
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write JWT: %w", err), os.Remove(f.Name()))
+	}
+	return nil
+}
