@@ -121,11 +121,24 @@ func (r *request) verify() error {
 }
 
 // CredentialOf returns what the client presented.
+//
+// A user JWT of NATS is not a token: in operator mode it is the sentinel, which
+// many clients share. MQTT has no field for it, so a client that brings one has it
+// in its password; nats-server copies the password into auth_token, and repeats
+// it as the JWT. What is left of such a credential is the user name.
 func CredentialOf(c *jwt.AuthorizationRequestClaims) tokens.Credential {
-	return tokens.Credential{
-		AuthToken: c.ConnectOptions.Token,
-		User:      c.ConnectOptions.Username,
-		Password:  c.ConnectOptions.Password,
+	o := &c.ConnectOptions
+	out := tokens.Credential{
+		AuthToken: o.Token,
+		User:      o.Username,
+		Password:  o.Password,
 		Host:      c.ClientInformation.Host,
 	}
+	if o.JWT != "" && o.Password == o.JWT {
+		out.Password = ""
+		if out.AuthToken == o.JWT {
+			out.AuthToken = ""
+		}
+	}
+	return out
 }
