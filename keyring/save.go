@@ -27,12 +27,21 @@ const dirRetired = ".retired"
 // Save writes keyring.yaml in one step. What it would write is read first as Load
 // would read it, so that a file that does not hold is never put in place.
 func Save(dir string, cfg Config, s *State) error {
-	text := []byte(stateHeader + s.text())
 	path := filepath.Join(dir, StateFile)
-	if _, err := ParseState(path, text, cfg.Callout != ""); err != nil {
-		return fmt.Errorf("write %s: %w", StateFile, err)
+	text, err := Text(path, cfg, s)
+	if err != nil {
+		return err
 	}
 	return replace(path, text)
+}
+
+// Text returns the keyring.yaml that Save would write; file names it in errors.
+func Text(file string, cfg Config, s *State) ([]byte, error) {
+	text := []byte(stateHeader + s.text())
+	if _, err := ParseState(file, text, cfg.Callout != ""); err != nil {
+		return nil, fmt.Errorf("write %s: %w", StateFile, err)
+	}
+	return text, nil
 }
 
 // WriteSeed writes a seed file that is not there yet, readable by its owner only.

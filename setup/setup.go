@@ -1,6 +1,8 @@
-// Package setup makes the files of a new installation: seeds, the service
-// user's password, a nats-server.conf that a stock nats-server starts with, and
-// usher's own configuration and directory.
+// Package setup makes the files of a new installation: seeds, what the service
+// user connects with, a nats-server.conf that a stock nats-server starts with,
+// and usher's own configuration and directory. In config mode the accounts stand
+// in nats-server.conf; in operator mode an operator that is made along with them
+// has signed them.
 //
 // It promises never to overwrite a file, to write nothing at all if one is in
 // the way, and to put secrets only into files that their owner alone can read.
@@ -17,6 +19,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nkeys"
 	"golang.org/x/crypto/bcrypt"
@@ -52,16 +55,28 @@ const (
 // Options say what a new installation is like.
 type Options struct {
 	Dir       string
+	Operator  bool              // operator mode, in place of config mode
 	Listen    string            // HOST:PORT of nats-server
 	Directory []byte            // content of directory.yaml; nil: an empty, commented one
 	Config    map[string]string // more of usher.yaml, by key path
 	Random    io.Reader
+	Now       time.Time // since when the keys are in use, where a file says so; zero: it does not
 }
 
 // File is one file of an installation.
 type File struct {
 	Name    string // relative to the directory, with slashes
 	Content []byte
+}
+
+// Names returns the names of all files of an installation, in the order in which
+// they are written.
+func Names(operator bool) []string {
+	names := []string{FileIssuer, FileXKey, FilePassword, FileServerConfig}
+	if operator {
+		names = operatorNames()
+	}
+	return append(names, FileConfig, FileDirectory)
 }
 
 // ErrExists: a file of the installation is there already.
@@ -75,7 +90,7 @@ func Write(o Options) ([]File, error) {
 		return nil, fmt.Errorf("find directory: %w", err)
 	}
 	o.Dir = dir
-	files, err := o.files()
+	files, err := o.made()
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +134,29 @@ func writeNew(path string, content []byte) error {
 	return nil
 }
 
-func (o *Options) files() ([]File, error) {
+// made makes the content of all files.
+func (o *Options) made() ([]File, error) {
+	own := o.configFiles
+	if o.Operator {
+		own = o.operatorFiles
+	}
+	files, err := own()
+	if err != nil {
+		return nil, err
+	}
+	yaml, err := o.config()
+	if err != nil {
+		return nil, err
+	}
+	directory := o.Directory
+	if directory == nil {
+		directory = []byte(emptyDirectory)
+	}
+	return append(files, File{FileConfig, yaml}, File{FileDirectory, directory}), nil
+}
+
+// configFiles makes what only config mode has.
+func (o *Options) configFiles() ([]File, error) {
 	issuerSeed, issuerPublic, err := pair(nkeys.CreateAccount())
 	if err != nil {
 		return nil, err
@@ -132,21 +169,11 @@ func (o *Options) files() ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	yaml, err := o.config()
-	if err != nil {
-		return nil, err
-	}
-	directory := o.Directory
-	if directory == nil {
-		directory = []byte(emptyDirectory)
-	}
 	return []File{
 		{FileIssuer, issuerSeed},
 		{FileXKey, xkeySeed},
 		{FilePassword, password},
 		{FileServerConfig, o.serverConfig(issuerPublic, xkeyPublic, hash)},
-		{FileConfig, yaml},
-		{FileDirectory, directory},
 	}, nil
 }
 
@@ -188,8 +215,6 @@ func (o *Options) config() ([]byte, error) {
 	}
 	values := map[string]string{
 		"nats.urls":              "[" + url + "]",
-		"nats.user":              ServiceUser,
-		"nats.password_file":     FilePassword,
 		"accounts.callout":       AccountCallout,
 		"accounts.system":        AccountSystem,
 		"accounts.ingest":        AccountIngest,
@@ -201,12 +226,17 @@ func (o *Options) config() ([]byte, error) {
 		"audit.to":               "file",
 		"audit.file":             FileAudit,
 	}
+	header, own := "", map[string]string{"nats.user": ServiceUser, "nats.password_file": FilePassword}
+	if o.Operator {
+		header, own = operatorHeader, operatorConfig()
+	}
+	maps.Copy(values, own)
 	maps.Copy(values, o.Config)
 	yaml, err := config.Example(values)
 	if err != nil {
 		return nil, fmt.Errorf("make %s: %w", FileConfig, err)
 	}
-	return yaml, nil
+	return append([]byte(header), yaml...), nil
 }
 
 // clientURL returns the URL under which this machine reaches a listener, as it

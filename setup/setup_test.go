@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -82,50 +83,78 @@ func TestWrite(t *testing.T) {
 
 // TestWriteOwnerOnly: nobody else reads or enters anything that was made.
 func TestWriteOwnerOnly(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "new", "site")
-	write(t, setup.Options{Dir: dir, Listen: "127.0.0.1:4222"})
-	err := filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
-		if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-			t.Errorf("%s has mode %s", path, info.Mode())
+	for _, operator := range []bool{false, true} {
+		dir := filepath.Join(t.TempDir(), "new", "site")
+		write(t, setup.Options{Dir: dir, Operator: operator, Listen: "127.0.0.1:4222"})
+		err := filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
+			if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+				t.Errorf("%s has mode %s", path, info.Mode())
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
+	}
+}
+
+// TestNames: the names are those of what is written.
+func TestNames(t *testing.T) {
+	for _, operator := range []bool{false, true} {
+		var names []string
+		for _, f := range write(t, setup.Options{Dir: t.TempDir(), Operator: operator, Listen: "127.0.0.1:4222"}) {
+			names = append(names, f.Name)
+			if len(f.Content) == 0 {
+				t.Errorf("%s is empty", f.Name)
+			}
+		}
+		if want := setup.Names(operator); !slices.Equal(names, want) {
+			t.Errorf("operator %t: written %q, not %q", operator, names, want)
+		}
 	}
 }
 
 // TestWriteNeverOverwrites: whichever file is there, none is written.
 func TestWriteNeverOverwrites(t *testing.T) {
-	for _, f := range write(t, setup.Options{Dir: t.TempDir(), Listen: "127.0.0.1:4222"}) {
-		dir := t.TempDir()
-		path := filepath.Join(dir, filepath.FromSlash(f.Name))
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte("mine"), 0o600)); err != nil {
-			t.Fatal(err)
+	for _, name := range setup.Names(false) {
+		neverOverwrites(t, name, false)
+	}
+	for _, name := range setup.Names(true) {
+		neverOverwrites(t, name, true)
+	}
+}
+
+func neverOverwrites(t *testing.T, name string, operator bool) {
+	t.Helper()
+	dir := t.TempDir()
+	path := filepath.Join(dir, filepath.FromSlash(name))
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte("mine"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := setup.Write(setup.Options{Dir: dir, Operator: operator, Listen: "127.0.0.1:4222", Random: rand.Reader})
+	if !errors.Is(err, setup.ErrExists) || !strings.Contains(err.Error(), path) {
+		t.Errorf("%s: %v", name, err)
+	}
+	files := 0
+	err = filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			files++
 		}
-		_, err := setup.Write(setup.Options{Dir: dir, Listen: "127.0.0.1:4222", Random: rand.Reader})
-		if !errors.Is(err, setup.ErrExists) || !strings.Contains(err.Error(), path) {
-			t.Errorf("%s: %v", f.Name, err)
-		}
-		files := 0
-		err = filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
-			if err == nil && !d.IsDir() {
-				files++
-			}
-			return err
-		})
-		if text, rerr := os.ReadFile(path); err != nil || rerr != nil || string(text) != "mine" || files != 1 {
-			t.Errorf("%s: %d files, %q, %v %v", f.Name, files, text, err, rerr)
-		}
+		return err
+	})
+	if text, rerr := os.ReadFile(path); err != nil || rerr != nil || string(text) != "mine" || files != 1 {
+		t.Errorf("%s: %d files, %q, %v %v", name, files, text, err, rerr)
 	}
 }
 
 // TestWriteFaulty: what cannot work is an error, and writes nothing.
 func TestWriteFaulty(t *testing.T) {
 	for name, o := range map[string]setup.Options{
-		"no port":         {Listen: "127.0.0.1", Random: rand.Reader},
-		"no such key":     {Listen: "127.0.0.1:4222", Config: map[string]string{"no.such": "key"}, Random: rand.Reader},
-		"no random bytes": {Listen: "127.0.0.1:4222", Random: strings.NewReader("")},
+		"no port":                         {Listen: "127.0.0.1", Random: rand.Reader},
+		"no such key":                     {Listen: "127.0.0.1:4222", Config: map[string]string{"no.such": "key"}, Random: rand.Reader},
+		"no random bytes":                 {Listen: "127.0.0.1:4222", Random: strings.NewReader("")},
+		"no random bytes for an operator": {Listen: "127.0.0.1:4222", Operator: true, Random: strings.NewReader("")},
+		"another mode than its own":       {Listen: "127.0.0.1:4222", Operator: true, Config: map[string]string{"nats.mode": "config"}, Random: rand.Reader},
 	} {
 		o.Dir = filepath.Join(t.TempDir(), "site")
 		if _, err := setup.Write(o); err == nil {

@@ -28,6 +28,9 @@ func (o *Options) serverConfig(issuer, xkey, hash string) []byte {
 	return b.Bytes()
 }
 
+// ingestSubjects is what ingest clients publish, and AccountApp gets to see.
+const ingestSubjects = "habitat.event.>"
+
 //nolint:gochecknoglobals // a parsed constant
 var serverTemplate = template.Must(template.New(FileServerConfig).Parse(`# Made by "usher init". A stock nats-server starts with it: nats-server -c ` + FileServerConfig + `
 #
@@ -47,12 +50,12 @@ accounts {
   # Where clients land: projects of directory.yaml name their account.
   {{.App}} {
     jetstream: enabled
-    imports: [ { stream: { account: {{.Ingest}}, subject: "habitat.event.>" } } ]
+    imports: [ { stream: { account: {{.Ingest}}, subject: "` + ingestSubjects + `" } } ]
   }
   # Where ingest clients land. They share one inbox space, so nobody else is here;
   # what they publish is passed on.
   {{.Ingest}} {
-    exports: [ { stream: "habitat.event.>", accounts: [ {{.App}} ] } ]
+    exports: [ { stream: "` + ingestSubjects + `", accounts: [ {{.App}} ] } ]
   }
   # For "usher healthcheck" alone.
   {{.Health}} {}

@@ -24,6 +24,7 @@ type demoIdentity struct {
 type demo struct {
 	Identities []demoIdentity `json:"identities"`
 	Refused    demoIdentity   `json:"refused"`
+	Operator   bool           `json:"operator,omitempty"` // the directory is one of operator mode
 }
 
 const (

@@ -29,7 +29,11 @@ func (d *demo) printJSON(w io.Writer, url, dir string) error {
 // refused. Tokens are in files, so that they stand on no command line.
 func (d *demo) printText(w io.Writer, url, dir string) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "nats-server listens on %s, and usher decides who gets in.\nFiles are in %s. Ctrl-C ends it.\n\nPaste into another terminal:\n\n", url, dir)
+	server := "nats-server"
+	if d.Operator {
+		server += ", in operator mode,"
+	}
+	fmt.Fprintf(&b, "%s listens on %s, and usher decides who gets in.\nFiles are in %s. Ctrl-C ends it.\n\nPaste into another terminal:\n\n", server, url, dir)
 	tokens := filepath.Join(dir, dirTokens)
 	command := func(what, user, verb, rest string) {
 		fmt.Fprintf(&b, "# %s\n%s try %s -s %s --token-file %s --inbox %s %s\n\n",

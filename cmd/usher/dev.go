@@ -23,10 +23,11 @@ func devCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "dev",
 		Usage:     "try usher: an embedded nats-server, usher, and a demo directory",
-		UsageText: "usher dev [--listen HOST:PORT] [--dir DIR] [--json]",
+		UsageText: "usher dev [--operator] [--listen HOST:PORT] [--dir DIR] [--json]",
 		Description: "Prints a command to paste for each demo identity, and one that is refused.\n" +
 			"Not for production: the tokens are printed. Ctrl-C ends it.",
 		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "operator", Usage: "with an operator, accounts and signing keys (operator mode)"},
 			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` for nats-server, 0 takes a free port; default: " + defaultListen + ", or as in DIR"},
 			&cli.StringFlag{Name: "dir", Usage: "`DIR` that keeps keys and state; default: a temporary one, removed at the end"},
 			&cli.BoolFlag{Name: "json", Usage: "print one line of JSON on stdout when ready"},
@@ -60,7 +61,7 @@ func dev(c *cli.Context) error {
 	if err := unused(c.Context, dir); err != nil {
 		return err
 	}
-	d, err := prepareDev(dir, c.String("listen"))
+	d, err := prepareDev(dir, c.String("listen"), c.Bool("operator"))
 	if err != nil {
 		return err
 	}

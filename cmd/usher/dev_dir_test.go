@@ -112,7 +112,7 @@ func TestDevInterrupted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			made, err := prepareDev(dir, "127.0.0.1:0")
+			made, err := prepareDev(dir, "127.0.0.1:0", false)
 			callouttest.Must(t, err)
 			for _, file := range missing {
 				callouttest.Must(t, os.Remove(filepath.Join(dir, filepath.FromSlash(file))))
@@ -134,7 +134,7 @@ func TestDevInterrupted(t *testing.T) {
 func TestDevConfigTakenAway(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	_, err := prepareDev(dir, "127.0.0.1:0")
+	_, err := prepareDev(dir, "127.0.0.1:0", false)
 	callouttest.Must(t, err)
 	callouttest.Must(t, os.Remove(filepath.Join(dir, setup.FileConfig)))
 	code, _, stderr := usher(t, "dev", "--dir", dir)
@@ -148,13 +148,13 @@ func TestDevDemoFirst(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	callouttest.Must(t, os.WriteFile(filepath.Join(dir, setup.DirKeys), nil, 0o600)) // setup cannot make the directory
-	if _, err := prepareDev(dir, ""); err == nil {
+	if _, err := prepareDev(dir, "", false); err == nil {
 		t.Fatal("it was made")
 	}
 	var d demo
 	callouttest.Must(t, d.load(filepath.Join(dir, fileDemo)))
 	callouttest.Must(t, os.Remove(filepath.Join(dir, setup.DirKeys)))
-	again, err := prepareDev(dir, "")
+	again, err := prepareDev(dir, "", false)
 	callouttest.Must(t, err)
 	if !reflect.DeepEqual(again.demo, d) {
 		t.Error("another demo")

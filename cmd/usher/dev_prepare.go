@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"usher/setup"
 )
@@ -15,7 +16,7 @@ import (
 // prepareDev makes the files of a dev directory, or takes those that are there.
 // demo.json comes first and the directory last, so that a start that was killed
 // in between can be told from a directory that somebody else made, and goes on.
-func prepareDev(dir, listen string) (*devRun, error) {
+func prepareDev(dir, listen string, operator bool) (*devRun, error) {
 	listen, err := fixPort(listen)
 	if err != nil {
 		return nil, err
@@ -24,9 +25,11 @@ func prepareDev(dir, listen string) (*devRun, error) {
 	err = d.demo.load(filepath.Join(dir, fileDemo))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return d, d.begin()
+		return d, d.begin(operator)
 	case err != nil:
 		return nil, configError(err)
+	case d.demo.Operator != operator:
+		return nil, otherMode(dir, operator)
 	}
 	config, directory := filepath.Join(dir, setup.FileConfig), filepath.Join(dir, setup.FileDirectory)
 	switch {
@@ -37,7 +40,7 @@ func prepareDev(dir, listen string) (*devRun, error) {
 	case there(directory): // somebody took usher.yaml away, and setup says what is in the way
 		return d, d.make()
 	}
-	for _, name := range []string{setup.FileIssuer, setup.FileXKey, setup.FilePassword, setup.FileServerConfig} {
+	for _, name := range setup.Names(operator) {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("take away what an interrupted start left: %w", err)
@@ -46,15 +49,23 @@ func prepareDev(dir, listen string) (*devRun, error) {
 	return d, d.make()
 }
 
+// otherMode says that a dev directory was made with, or without, --operator.
+func otherMode(dir string, operator bool) error {
+	e := &exitError{code: exitConfig, err: fmt.Errorf("%s was made with usher dev --operator", dir), hint: "give --operator, or another --dir"}
+	if operator {
+		e.err, e.hint = fmt.Errorf("%s was made without --operator", dir), "leave --operator out, or give another --dir"
+	}
+	return e
+}
+
 // begin makes everything, unless the directory is that of an installation.
-func (d *devRun) begin() error {
+func (d *devRun) begin(operator bool) error {
 	var err error
 	if d.demo, err = newDemo(rand.Reader); err != nil {
 		return err
 	}
-	for _, name := range []string{
-		setup.FileIssuer, setup.FileXKey, setup.FilePassword, setup.FileServerConfig, setup.FileConfig, setup.FileDirectory,
-	} {
+	d.demo.Operator = operator
+	for _, name := range setup.Names(operator) {
 		if there(filepath.Join(d.dir, filepath.FromSlash(name))) {
 			return d.make() // which refuses, before anything is written
 		}
@@ -72,7 +83,8 @@ func (d *devRun) make() error {
 		listen = defaultListen
 	}
 	_, err := setup.Write(setup.Options{
-		Dir: d.dir, Listen: listen, Directory: d.demo.directory(), Random: rand.Reader,
+		Dir: d.dir, Operator: d.demo.Operator, Listen: listen, Directory: d.demo.directory(),
+		Random: rand.Reader, Now: time.Now(),
 		Config: map[string]string{"http.listen": "127.0.0.1:0"},
 	})
 	if err != nil {

@@ -64,6 +64,13 @@ func healthcheck(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return configError(err)
 	}
+	if path := cfg.NATS.SentinelFile; path != "" {
+		sentinel, err := sentinelOption(path)
+		if err != nil {
+			return configError(fmt.Errorf("nats.sentinel_creds_file: %w", err))
+		}
+		opts = append(opts, sentinel)
+	}
 	inbox := permissions.InboxPrefix(health.UserName)
 	nc, err := nats.Connect(natsURLs(cfg), append(opts, nats.Token(token), nats.Name("usher-healthcheck"),
 		nats.CustomInboxPrefix(inbox), nats.Timeout(healthConnect), nats.NoReconnect())...)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/urfave/cli/v2"
@@ -21,11 +22,14 @@ func initCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "init",
 		Usage:     "make the files for a nats-server and usher",
-		UsageText: "usher init [--listen HOST:PORT] [--http HOST:PORT] DIR",
+		UsageText: "usher init [--operator] [--listen HOST:PORT] [--http HOST:PORT] DIR",
 		Description: "Writes seeds of issuer and xkey, the service user's password, nats-server.conf,\n" +
 			"usher.yaml and directory.yaml to DIR. Both programs start with them unedited.\n" +
-			"No file is ever overwritten.",
+			"No file is ever overwritten.\n\n" +
+			"With --operator the accounts are JWTs, signed by an operator that is made along\n" +
+			"with them: docs/operator-mode.md says what each file is for.",
 		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "operator", Usage: "make an operator with accounts and signing keys (operator mode)"},
 			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` for nats-server", Value: defaultListen},
 			&cli.StringFlag{Name: "http", Usage: "`HOST:PORT` for metrics and probes of usher; default: " + config.Default().HTTP.Listen},
 		},
@@ -48,7 +52,8 @@ func initCommand() *cli.Command {
 				more["http.listen"] = web
 			}
 			dir := c.Args().First()
-			files, err := setup.Write(setup.Options{Dir: dir, Listen: listen, Config: more, Random: rand.Reader})
+			o := setup.Options{Dir: dir, Operator: c.Bool("operator"), Listen: listen, Config: more, Random: rand.Reader, Now: time.Now()}
+			files, err := setup.Write(o)
 			if err != nil {
 				return configError(err)
 			}
@@ -57,11 +62,21 @@ func initCommand() *cli.Command {
 					return err
 				}
 			}
-			_, err = fmt.Fprintf(c.App.ErrWriter, "\nNext:\n  nats-server -c %s\n  usher serve -c %s\n  usher apikey new --user NAME\n",
-				filepath.Join(dir, setup.FileServerConfig), filepath.Join(dir, setup.FileConfig))
+			_, err = fmt.Fprint(c.App.ErrWriter, initNext(dir, o.Operator))
 			return err
 		},
 	}
+}
+
+// initNext says what to do with a new installation.
+func initNext(dir string, operator bool) string {
+	next := fmt.Sprintf("\nNext:\n  nats-server -c %s\n  usher serve -c %s\n  usher apikey new --user NAME\n",
+		filepath.Join(dir, setup.FileServerConfig), filepath.Join(dir, setup.FileConfig))
+	if !operator {
+		return next
+	}
+	return next + fmt.Sprintf("\nMove %s off this machine: with these seeds operator and accounts can be\n"+
+		"made anew, and nothing here needs them.\n", filepath.Join(dir, filepath.FromSlash(setup.DirIdentity)))
 }
 
 // checkListen checks the address of a listener. What passes can stand between

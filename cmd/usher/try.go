@@ -26,6 +26,7 @@ func tryCommand() *cli.Command {
 			&cli.StringFlag{Name: "token-file", Usage: "`FILE` with the token; - reads it from stdin"},
 			&cli.StringFlag{Name: "user", Usage: "user `NAME` to go with it, such as project=P; the token is its password"},
 			&cli.StringFlag{Name: "inbox", Usage: "inbox `PREFIX` for what comes back, as explain says it", Value: "_INBOX"},
+			&cli.StringFlag{Name: "sentinel", Usage: "`FILE` (.creds) of the sentinel; operator mode, where nats-server has no default_sentinel"},
 			&cli.StringFlag{Name: "ca", Usage: "`FILE` with the certificate authority of nats-server"},
 		}, more...)
 	}
@@ -93,6 +94,13 @@ func try(c *cli.Context, args int, do func(ctx context.Context, c *cli.Context, 
 		opts = append(opts, nats.Token(credential.AuthToken))
 	} else {
 		opts = append(opts, nats.UserInfo(credential.User, credential.Password))
+	}
+	if path := c.String("sentinel"); path != "" {
+		sentinel, err := sentinelOption(path)
+		if err != nil {
+			return usageError("the .creds file that the operator's clients have", "--sentinel %w", err)
+		}
+		opts = append(opts, sentinel)
 	}
 	if ca := c.String("ca"); ca != "" {
 		opts = append(opts, nats.RootCAs(ca))
