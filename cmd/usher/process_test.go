@@ -24,18 +24,26 @@ type installation struct {
 
 func newInstallation(t *testing.T, more ...string) installation {
 	t.Helper()
+	in := initialized(t)
+	for i := 0; i < len(more); i += 2 {
+		in.edit(t, setup.FileConfig, more[i], more[i+1])
+	}
+	return in
+}
+
+// initialized is an installation with more options of "usher init".
+func initialized(t *testing.T, options ...string) installation {
+	t.Helper()
 	port := callouttest.FreePort(t)
 	in := installation{
 		dir: filepath.Join(t.TempDir(), "site"),
 		url: fmt.Sprintf("nats://127.0.0.1:%d", port),
 		web: fmt.Sprintf("http://127.0.0.1:%d", port+1),
 	}
-	args := []string{"init", "--listen", strings.TrimPrefix(in.url, "nats://"), "--http", strings.TrimPrefix(in.web, "http://"), in.dir}
+	args := append([]string{"init"}, options...)
+	args = append(args, "--listen", strings.TrimPrefix(in.url, "nats://"), "--http", strings.TrimPrefix(in.web, "http://"), in.dir)
 	if code, _, stderr := usher(t, args...); code != exitOK {
 		t.Fatalf("init: %d\n%s", code, stderr)
-	}
-	for i := 0; i < len(more); i += 2 {
-		in.edit(t, setup.FileConfig, more[i], more[i+1])
 	}
 	return in
 }

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"usher/callouttest"
+	"usher/setup"
+)
+
+// TestOperatorSentinel: a server that has no default sentinel is shown one. Without
+// it, nobody is even asked about.
+func TestOperatorSentinel(t *testing.T) {
+	t.Parallel()
+	in := initialized(t, "--operator")
+	in.edit(t, setup.FileServerConfig, "\ndefault_sentinel: ", "\n# default_sentinel: ")
+	in.write(t, setup.FileDirectory, trialist())
+	in.natsServer(t)
+	in.serve(t)
+	healthy(t, in.config())
+	sentinel := in.path(setup.FileSentinelCreds)
+	for name, c := range map[string]struct {
+		code int
+		says string
+		args []string
+	}{
+		"a token":             {exitOK, "", []string{"--sentinel", sentinel}},
+		"user and password":   {exitOK, "", []string{"--sentinel", sentinel, "--user", "project=shop"}},
+		"no sentinel":         {exitDenied, "Authorization Violation", nil},
+		"a file that is none": {exitUsage, "--sentinel holds no user JWT with its seed", []string{"--sentinel", in.config()}},
+		"no file":             {exitUsage, "--sentinel cannot be read: ", []string{"--sentinel", in.path("teapot")}},
+		"the wrong token":     {exitDenied, "Authorization Violation", []string{"--sentinel", sentinel, "--token-file", in.token(t, "nobody-key")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			args := append([]string{"try", "publish", "-s", in.url, "--token-file", in.token(t, "alice-key")}, c.args...)
+			code, stdout, stderr := usher(t, append(args, "shop.orders", "teapot")...)
+			if code != c.code || (code == exitOK) != (stdout != "") || !strings.Contains(stderr, c.says) || strings.Contains(stderr, "/teapot") {
+				t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+			}
+		})
+	}
+}
+
+// TestOperatorHealthcheck: with the server's default sentinel the check needs none.
+func TestOperatorHealthcheck(t *testing.T) {
+	t.Parallel()
+	in := initialized(t, "--operator")
+	in.natsServer(t)
+	in.serve(t)
+	healthy(t, in.config())
+	in.write(t, setup.FileSentinelCreds, "teapot\n")
+	unhealthy(t, in.config(), exitConfig, "nats.sentinel_creds_file: holds no user JWT")
+	in.edit(t, setup.FileConfig, "\n  sentinel_creds_file:", "\n  #sentinel_creds_file:")
+	healthy(t, in.config())
+}
+
+// TestOperatorBench: a load needs no more than its tokens.
+func TestOperatorBench(t *testing.T) {
+	t.Parallel()
+	in := initialized(t, "--operator")
+	in.write(t, setup.FileDirectory, aliceDirectory())
+	in.natsServer(t)
+	in.serve(t)
+	code, stdout, stderr := usher(t, "bench", "storm", "-s", in.url, "--clients", "20", "--token-file", in.token(t, "alice-key"), "--json")
+	if code != exitOK || !strings.Contains(stdout, `"connected":20`) {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+// TestOperatorIngest: what ingest clients publish is passed on to the
+// application account.
+func TestOperatorIngest(t *testing.T) {
+	t.Parallel()
+	_, a := startDev(t, "--operator", "--listen", "127.0.0.1:0")
+	admin := connectDev(t, &a, a.token(t, "service_admin"))
+	sub, err := admin.SubscribeSync("habitat.event.>")
+	callouttest.Must(t, err)
+	callouttest.Must(t, admin.Flush())
+	if !connectDev(t, &a, a.token(t, "ingest")).publishes(t, "habitat.event.healthcheck") {
+		t.Fatal("the supervisor may not publish")
+	}
+	m, err := sub.NextMsg(tryWait)
+	callouttest.Must(t, err)
+	if m.Subject != "habitat.event.healthcheck" {
+		t.Errorf("got %s", m.Subject)
+	}
+}
+
+// TestDevOperatorAgain: a second start takes the files again, and the other mode
+// says which one they are of.
+func TestDevOperatorAgain(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "dev")
+	p, first := startDev(t, "--operator", "--dir", dir, "--listen", "127.0.0.1:0")
+	content := func() map[string]string {
+		files := map[string]string{}
+		for _, name := range setup.Names(true) {
+			text, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
+			callouttest.Must(t, err)
+			files[name] = string(text)
+		}
+		return files
+	}
+	before := content()
+	callouttest.Must(t, p.cmd.Process.Kill())
+	p.wait(t)
+	code, stdout, stderr := usher(t, "dev", "--json", "--dir", dir)
+	if code != exitConfig || stdout != "" || !strings.Contains(stderr, dir+" was made with usher dev --operator") || !strings.Contains(stderr, "hint: give --operator, or") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	_, second := startDev(t, "--operator", "--dir", dir)
+	if !reflect.DeepEqual(first, second) {
+		t.Errorf("first %+v\nthen  %+v", first, second)
+	}
+	if !reflect.DeepEqual(content(), before) {
+		t.Error("the files changed")
+	}
+	if !connectDev(t, &second, first.token(t, "publisher")).publishes(t, "shop.orders") {
+		t.Error("the publisher may not publish")
+	}
+}
+
+// TestDevOtherMode: a directory of config mode is not made one of operator mode.
+func TestDevOtherMode(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	_, err := prepareDev(dir, "127.0.0.1:0", false)
+	callouttest.Must(t, err)
+	code, stdout, stderr := usher(t, "dev", "--operator", "--json", "--dir", dir)
+	if code != exitConfig || stdout != "" || !strings.Contains(stderr, dir+" was made without --operator") || !strings.Contains(stderr, "hint: leave --operator out") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	if there(filepath.Join(dir, setup.DirOperator)) {
+		t.Error("an operator was made")
+	}
+	for _, args := range [][]string{nil, {"--operator"}} { // what usher init made is left alone
+		in := initialized(t, "--operator")
+		code, _, stderr := usher(t, append([]string{"dev", "--dir", in.dir}, args...)...)
+		if code != exitConfig || !strings.Contains(stderr, "there already") || there(in.path(fileDemo)) {
+			t.Errorf("exit code %d\n%s", code, stderr)
+		}
+	}
+}
+
+// TestDevOperatorInterrupted: a first start that was killed anywhere goes on.
+func TestDevOperatorInterrupted(t *testing.T) {
+	t.Parallel()
+	names := setup.Names(true)
+	for _, kept := range []int{0, 10, len(names) - 3, len(names) - 1} {
+		dir := t.TempDir()
+		made, err := prepareDev(dir, "127.0.0.1:0", true)
+		callouttest.Must(t, err)
+		for _, name := range names[kept:] {
+			callouttest.Must(t, os.Remove(filepath.Join(dir, filepath.FromSlash(name))))
+		}
+		again, err := prepareDev(dir, "127.0.0.1:0", true)
+		callouttest.Must(t, err)
+		if !reflect.DeepEqual(made.demo, again.demo) {
+			t.Error("another demo")
+		}
+		for _, name := range names {
+			if !there(filepath.Join(dir, filepath.FromSlash(name))) {
+				t.Errorf("%d kept: %s is missing", kept, name)
+			}
+		}
+	}
+}
