@@ -194,7 +194,11 @@ func (d *directory) held1(e *Entry, seeds map[string]*issuer.Held) (*issuer.Held
 	case e.State == issuer.StateRetired:
 		return &issuer.Held{Key: key}, nil
 	case len(e.Command) > 0:
-		return &issuer.Held{Key: key, Signer: issuer.NewCommand(e.PublicKey, e.Command)}, nil
+		s, err := issuer.NewCommand(e.PublicKey, e.Command)
+		if err != nil {
+			return nil, fmt.Errorf("%s: command: %w", where, err)
+		}
+		return &issuer.Held{Key: key, Signer: s}, nil
 	default:
 		return nil, fmt.Errorf("%s: its seed file %s is not there", where, e.File)
 	}
