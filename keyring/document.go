@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"crypto/ed25519"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -55,7 +56,7 @@ func ParseState(file string, data []byte, operator bool) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &stateChecker{src: src, operator: operator, accounts: map[string]bool{}, public: map[string]string{}}
+	c := &stateChecker{src: src, operator: operator, accounts: map[string]bool{}, public: map[string]string{}, entries: map[string]*entry{}}
 	c.document(&d)
 	if len(c.faults) > 0 {
 		return nil, c.faults
@@ -89,6 +90,7 @@ type stateChecker struct {
 	operator bool
 	accounts map[string]bool
 	public   map[string]string // path by public key
+	entries  map[string]*entry // by public key
 	faults   strictyaml.Errors
 }
 
@@ -120,18 +122,28 @@ func (c *stateChecker) document(d *document) {
 
 // key checks a public key, and that it is there once.
 func (c *stateChecker) key(path, public string, prefix nkeys.PrefixByte) {
-	if nkeys.Prefix(public) != prefix {
-		c.fault(path, "", "%s is not a public %s key", secret.Name(public), prefix)
+	if raw, err := nkeys.Decode(prefix, []byte(public)); err != nil || len(raw) != ed25519.PublicKeySize {
+		hint := ""
+		if secret.Looks(public) {
+			hint = secret.Hint
+		}
+		c.fault(path, hint, "%s is not a public %s key", secret.Name(public), prefix)
 		return
 	}
 	if at, twice := c.public[public]; twice {
-		c.fault(path, "", "the same key as in %s", at)
+		hint := ""
+		if strings.HasPrefix(at, "accounts[") && strings.HasPrefix(path, "keys[") {
+			hint = "an account's own key need not be here: make it a signing key"
+		}
+		c.fault(path, hint, "the same key as in %s", at)
+		return
 	}
 	c.public[public] = path
 }
 
 func (c *stateChecker) entry(path string, e *entry, places, files map[string]string) {
 	c.kind(path, e)
+	c.entries[e.PublicKey] = e
 	if !slices.Contains(issuer.KeyStates(), issuer.KeyState(e.State)) {
 		c.fault(path+".state", "next, active, retiring or retired", "%s is no state", secret.Name(e.State))
 	}
@@ -140,7 +152,11 @@ func (c *stateChecker) entry(path string, e *entry, places, files map[string]str
 		c.fault(path+".command", "keep one of them", "cannot stand beside file")
 	case e.Kind == issuer.KindXKey && len(e.Command) > 0:
 		c.fault(path+".command", "put the seed into the directory, and name its file", "an xkey cannot be elsewhere: it decrypts here")
-	case e.File == "" && len(e.Command) == 0 && e.State != string(issuer.StateRetired):
+	case len(e.Command) > 0:
+		if err := issuer.CheckProgram(e.Command); err != nil {
+			c.fault(path+".command", "give the whole path of the program, or its bare name if it lies in PATH", "%v", err)
+		}
+	case e.File == "" && e.State != string(issuer.StateRetired):
 		c.fault(path, "file: names its seed file in this directory, command: a program that signs", "has neither file nor command")
 	case e.File != "" && (filepath.Base(e.File) != e.File || !strings.HasSuffix(e.File, SeedSuffix) || strings.HasPrefix(e.File, ".")):
 		c.fault(path+".file", "", "is not the name of a file *%s in this directory", SeedSuffix)
@@ -186,9 +202,16 @@ func (c *stateChecker) kind(path string, e *entry) {
 
 func (c *stateChecker) rotation(r *rotation) {
 	for _, k := range []struct{ name, public string }{{"old", r.Old}, {"new", r.New}} {
-		if c.public[k.public] == "" {
+		e := c.entries[k.public]
+		switch {
+		case e == nil:
 			c.fault("rotation."+k.name, "", "%s is none of the keys", secret.Name(k.public))
+		case e.Kind != r.Kind || e.Account != r.Account || e.Scope != r.Scope:
+			c.fault("rotation."+k.name, "kind, account and scope are those of both keys", "is a key for something else than the rotation is about")
 		}
+	}
+	if r.Old == r.New {
+		c.fault("rotation.new", "", "is the old key")
 	}
 	if r.Done != "" && !slices.Contains(Steps(), Step(r.Done)) {
 		c.fault("rotation.done", "add, announce, switch or retire", "%s is no step", secret.Name(r.Done))

@@ -1,11 +1,13 @@
 package keyring
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nkeys"
@@ -54,6 +56,9 @@ func ReadState(dir string, cfg Config) (*State, error) {
 		if k.File != "" {
 			e.File = filepath.Base(k.File)
 		}
+		if i < len(d.state.Keys) { // match keeps their order; of a retired seed only the name is left
+			e.File = d.state.Keys[i].File
+		}
 		s.Keys = append(s.Keys, e)
 	}
 	return s, nil
@@ -98,7 +103,7 @@ func read(dir string, cfg Config) (*directory, error) {
 
 func readState(dir string, cfg Config) (*State, error) {
 	path := filepath.Join(dir, StateFile)
-	data, _, err := readFile(path, maxStateFile, "the state of the keyring", cfg.AllowGroup)
+	data, info, err := readFile(path, maxStateFile, "the state of the keyring", cfg.AllowGroup)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &State{}, nil
 	}
@@ -106,10 +111,40 @@ func readState(dir string, cfg Config) (*State, error) {
 		return &State{}, err
 	}
 	s, err := ParseState(path, data, cfg.Callout != "")
+	if err == nil && s.runs() {
+		err = checkAuthor(dir, path, info)
+	}
 	if err != nil {
 		return &State{}, err
 	}
 	return s, nil
+}
+
+// runs reports whether a key in use is signed with by a program.
+func (s *State) runs() bool {
+	return slices.ContainsFunc(s.Keys, func(e Entry) bool { return len(e.Command) > 0 && e.State != issuer.StateRetired })
+}
+
+// ErrAuthor: keyring.yaml says which program to run, and somebody else than root
+// or the user that usher runs as could have said so.
+var ErrAuthor = errors.New("names a program to run, and others could have put it there")
+
+// checkAuthor reports ErrAuthor for a keyring.yaml that belongs to another user,
+// or lies where everybody can put another in its place. Its own mode was looked
+// at when it was read.
+func checkAuthor(dir, path string, info os.FileInfo) error {
+	if owner, ok := ownerOf(info); ok && owner != 0 && owner != os.Geteuid() {
+		return fmt.Errorf("%s: %w (it belongs to user %d)", path, ErrAuthor, owner)
+	}
+	d, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("look at keyring: %w", err)
+	}
+	const others = 0o002
+	if _, ok := ownerOf(d); ok && d.Mode().Perm()&others != 0 && d.Mode()&fs.ModeSticky == 0 {
+		return fmt.Errorf("%s: %w (mode %04o of %s)", path, ErrAuthor, d.Mode().Perm(), dir)
+	}
+	return nil
 }
 
 // seed reads one seed file.
@@ -170,7 +205,7 @@ func (d *directory) match(entries []os.DirEntry, seeds map[string]*issuer.Held) 
 		if other, twice := at[h.PublicKey]; twice {
 			errs = append(errs, fmt.Errorf("%s: the same key as in %s", h.File, other))
 		}
-		at[h.PublicKey] = h.File
+		at[h.PublicKey] = cmp.Or(h.File, filepath.Join(d.dir, StateFile))
 	}
 	return errors.Join(errs...)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,8 +25,9 @@ const stateHeader = `# Which key is for what, and where a rotation stands. "ushe
 // takes it for a seed.
 const dirRetired = ".retired"
 
-// Save writes keyring.yaml in one step. What it would write is read first as Load
-// would read it, so that a file that does not hold is never put in place.
+// Save writes keyring.yaml in one step, with times in whole seconds. What it would
+// write is read first as Load would read it, so that a file that does not hold, or
+// says something else, is never put in place.
 func Save(dir string, cfg Config, s *State) error {
 	path := filepath.Join(dir, StateFile)
 	text, err := Text(path, cfg, s)
@@ -38,11 +40,17 @@ func Save(dir string, cfg Config, s *State) error {
 // Text returns the keyring.yaml that Save would write; file names it in errors.
 func Text(file string, cfg Config, s *State) ([]byte, error) {
 	text := []byte(stateHeader + s.text())
-	if _, err := ParseState(file, text, cfg.Callout != ""); err != nil {
+	back, err := ParseState(file, text, cfg.Callout != "")
+	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", StateFile, err)
+	}
+	if back.text() != s.text() {
+		return nil, fmt.Errorf("write %s: %w", StateFile, errUnwritable)
 	}
 	return text, nil
 }
+
+var errUnwritable = errors.New("a name or an argument in it is not UTF-8, which YAML cannot say")
 
 // WriteSeed writes a seed file that is not there yet, readable by its owner only.
 func WriteSeed(path string, seed []byte) error {
@@ -54,11 +62,13 @@ func WriteSeed(path string, seed []byte) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return errors.Join(fmt.Errorf("write seed: %w", err), os.Remove(path))
 	}
+	syncDir(filepath.Dir(path))
 	return nil
 }
 
-// Retire moves a seed file out of the way, where it can be got back from. That it
-// has gone already is no error: an interrupted rotation does it again.
+// Retire moves a seed file out of the way, where it can be got back from; it never
+// takes the place of another one. That it has gone already is no error: an
+// interrupted rotation does it again.
 func Retire(dir, file string) error {
 	if file == "" {
 		return nil
@@ -67,11 +77,30 @@ func Retire(dir, file string) error {
 	if err := os.MkdirAll(old, 0o700); err != nil {
 		return fmt.Errorf("retire seed: %w", err)
 	}
-	err := os.Rename(filepath.Join(dir, file), filepath.Join(old, file))
+	err := os.Rename(filepath.Join(dir, file), filepath.Join(old, free(strings.TrimSuffix(file, SeedSuffix), old)))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("retire seed: %w", err)
 	}
+	syncDir(dir)
 	return nil
+}
+
+// free returns the name of a seed file that is in none of dirs yet.
+func free(base string, dirs ...string) string {
+	for n := 0; ; n++ {
+		name := base + SeedSuffix
+		if n > 0 {
+			name = base + "-" + strconv.Itoa(n) + SeedSuffix
+		}
+		if !slices.ContainsFunc(dirs, func(dir string) bool { return there(filepath.Join(dir, name)) }) {
+			return name
+		}
+	}
+}
+
+func there(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // replace writes a file that its owner alone can read, in one step that outlives
@@ -88,7 +117,19 @@ func replace(path string, content []byte) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("write: %w", err), os.Remove(f.Name()))
 	}
+	syncDir(filepath.Dir(path))
 	return nil
+}
+
+// syncDir has names that were changed in dir outlive a crash, where the system can
+// do that; if not, they do in practice.
+func syncDir(dir string) {
+	d, err := os.Open(dir) //nolint:gosec // the path is the operator's
+	if err != nil {
+		return
+	}
+	_ = d.Sync()
+	_ = d.Close()
 }
 
 // text returns the state as YAML. Every value is quoted as JSON, which YAML reads,
@@ -98,7 +139,7 @@ func (s *State) text() string {
 	if len(s.Accounts) > 0 {
 		b.WriteString("accounts:\n")
 		for _, a := range s.Accounts {
-			fmt.Fprintf(&b, "  - {name: %s, public_key: %s}\n", quote(a.Name), a.PublicKey)
+			fmt.Fprintf(&b, "  - {name: %s, public_key: %s}\n", quote(a.Name), quote(a.PublicKey))
 		}
 	}
 	b.WriteString("keys:\n")
@@ -181,14 +222,14 @@ func yamlWord(s string) bool {
 	return false
 }
 
-// Name returns the name of a new seed file, which is not there yet.
+// Name returns the name of a new seed file, which is not there yet, and was not.
 func Name(dir string, e *Entry, now time.Time) string {
 	base := strings.ToLower(e.Kind)
 	if e.Account != "" {
 		base = strings.ToLower(e.Account)
 	}
 	if e.Scope != "" {
-		base += "-" + e.Scope
+		base += "-" + strings.ToLower(e.Scope)
 	}
 	if e.Kind == issuer.KindXKey {
 		base = "xkey"
@@ -199,14 +240,5 @@ func Name(dir string, e *Entry, now time.Time) string {
 		}
 		return '_'
 	}, base)
-	for n := 0; ; n++ {
-		name := base + "-" + now.UTC().Format("20060102-150405")
-		if n > 0 {
-			name += "-" + strconv.Itoa(n)
-		}
-		name += SeedSuffix
-		if _, err := os.Lstat(filepath.Join(dir, name)); err != nil {
-			return name
-		}
-	}
+	return free(base+"-"+now.UTC().Format("20060102-150405"), dir, filepath.Join(dir, dirRetired))
 }
