@@ -58,7 +58,7 @@ func TestLockOfAnotherProcess(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), self, "lock", dir)
 	in, err := cmd.StdinPipe() // open for as long as we want the process to live
 	must(t, err)
-	defer in.Close()
+	t.Cleanup(func() { _ = in.Close() })
 	out, err := cmd.StdoutPipe()
 	must(t, err)
 	must(t, cmd.Start())

@@ -171,8 +171,13 @@ func (e *Entry) write(b *strings.Builder) {
 func (r *Rotation) write(b *strings.Builder) {
 	b.WriteString("rotation:\n")
 	lines{
-		{"kind", r.Kind}, {"account", r.Account}, {"scope", r.Scope}, {"old", r.Old}, {"new", r.New},
-		{"done", string(r.Done)}, stamp("started", r.Started),
+		{"kind", r.Kind},
+		{"account", r.Account},
+		{"scope", r.Scope},
+		{"old", r.Old},
+		{"new", r.New},
+		{"done", string(r.Done)},
+		stamp("started", r.Started),
 	}.write(b, "  ", "  ")
 }
 

@@ -42,6 +42,7 @@ func checkCommand() *cli.Command {
 				return f.print(c)
 			}
 			if keys := f.files(path, cfg); keys != nil && !c.Bool("offline") {
+				f.programs(c.Context, cfg, keys)
 				f.servers(c.Context, path, cfg, keys)
 			}
 			return f.print(c)

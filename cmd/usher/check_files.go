@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -25,7 +26,7 @@ func (f *findings) files(path string, cfg *config.Config) *issuer.Keyring {
 	} else {
 		f.ok("keyring", cfg.Keyring.Dir, "%s, %s", counted(len(keys.Signers()), "issuer key"), counted(len(keys.XKeys()), "xkey"))
 	}
-	f.directory(cfg)
+	f.directory(cfg, keys)
 	if _, err := serviceOptions(cfg); err != nil {
 		f.failed("service user", configError(err))
 		return nil
@@ -36,7 +37,7 @@ func (f *findings) files(path string, cfg *config.Config) *issuer.Keyring {
 	return keys
 }
 
-func (f *findings) directory(cfg *config.Config) {
+func (f *findings) directory(cfg *config.Config, keys *issuer.Keyring) {
 	f.writable("directory", cfg.Directory.File)
 	var snapshot *directory.Snapshot // nil: none could be loaded
 	store, err := openDirectory(cfg, discardLog(), time.Now, nil)
@@ -51,8 +52,41 @@ func (f *findings) directory(cfg *config.Config) {
 		for _, problem := range policyOf(cfg).CheckDirectory(snapshot) {
 			f.fail(exitConfig, "directory", problem.Path, problem.Hint, "%s", problem.Message)
 		}
+		if keys != nil {
+			for _, problem := range accountProblems(policyOf(cfg), snapshot, keys) {
+				f.warn("directory", problem.Path, problem.Hint, "%s", problem.Message)
+			}
+		}
 	}
 	f.accounts(cfg, snapshot)
+}
+
+// programs has every program of the keyring sign something that means nothing, as
+// long as a request would let it.
+func (f *findings) programs(ctx context.Context, cfg *config.Config, keys *issuer.Keyring) {
+	for _, k := range keys.Keys() {
+		s, signs := keys.Signer(k.PublicKey)
+		if len(k.Command) == 0 || !signs {
+			continue
+		}
+		budget, cancel := context.WithTimeout(ctx, cfg.Callout.Budget)
+		start := time.Now()
+		_, err := s.Sign(budget, []byte("usher check: does this program sign?"))
+		took := time.Since(start).Round(time.Millisecond)
+		cancel()
+		const contract = "docs/signing-elsewhere.md says what a program has to do"
+		switch {
+		case errors.Is(err, issuer.ErrSignature):
+			f.fail(exitConfig, "keyring", k.Command[0], contract, "does not sign for %s: %v", k.PublicKey, err)
+		case err != nil:
+			f.fail(exitRuntime, "keyring", k.Command[0], contract, "does not sign for %s: %v", k.PublicKey, err)
+		case 2*took > cfg.Callout.Budget:
+			f.warn("keyring", k.Command[0], "let it ask something that is nearer, or keeps its connection open",
+				"signs for %s in %v: an answer takes two signatures, and callout.budget is %v", k.PublicKey, took, cfg.Callout.Budget)
+		default:
+			f.ok("keyring", k.Command[0], "signs for %s in %v", k.PublicKey, took)
+		}
+	}
 }
 
 // writable warns of a file through which others than its owner and group could

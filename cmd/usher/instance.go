@@ -130,6 +130,7 @@ func (in *instance) warn() {
 		in.log.LogAttrs(context.Background(), slog.LevelWarn, "directory does not fit the configuration",
 			slog.String("where", p.Path), slog.String("problem", p.Message), slog.String("hint", p.Hint))
 	}
+	in.warnAccounts()
 }
 
 // run serves until ctx ends, then drains.
