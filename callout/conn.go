@@ -77,10 +77,11 @@ func (s *Service) connect(i int) (*conn, error) {
 	}
 	c.nc = nc
 	c.service, err = micro.AddService(nc, micro.Config{
-		Name:        serviceName,
-		Version:     s.cfg.Version,
-		Description: "NATS auth callout service",
-		QueueGroup:  serviceName,
+		Name:         serviceName,
+		Version:      s.cfg.Version,
+		Description:  "NATS auth callout service",
+		QueueGroup:   serviceName,
+		StatsHandler: func(*micro.Endpoint) any { return s.stats(c) },
 	})
 	if err == nil {
 		err = c.service.AddEndpoint("auth", micro.HandlerFunc(func(r micro.Request) {

@@ -23,8 +23,9 @@ type message struct {
 // result is what became of one message: the answer, if there is one, and
 // everything that log, audit and metrics say.
 type result struct {
-	answer   []byte   // nil: not answered
-	request  *request // nil: it never was one
+	answer   []byte          // nil: not answered
+	request  *request        // nil: it never was one
+	keys     *issuer.Keyring // that serves it
 	decision Decision
 	id       string // request id
 	expires  time.Time
@@ -36,7 +37,8 @@ type result struct {
 func (s *Service) open(j *job) bool {
 	start := s.cfg.Now()
 	var err error
-	j.request, err = read(j.data, j.header, s.cfg.Keyring())
+	j.keys = s.cfg.Keyring()
+	j.request, err = read(j.data, j.header, j.keys)
 	if err == nil {
 		err = j.request.inTime(start, s.cfg.Leeway)
 	}
@@ -59,6 +61,7 @@ func (s *Service) verify(j *job) bool {
 		return false
 	}
 	j.verified = true
+	s.usage.asked(j.request, j.keys, start)
 	s.ages.Learn(j.request.claims.Server.ID, j.request.claims.ClientInformation.ID, j.arrival)
 	return true
 }
@@ -120,7 +123,8 @@ func (s *Service) promising(ctx context.Context, j *job) bool {
 
 // signers returns what the server expects the answer from.
 func (s *Service) signers(j *job) (*issuer.Signers, bool) {
-	signers, ok := s.cfg.Keyring().For(j.request.claims.Subject)
+	j.keys = s.cfg.Keyring() // the newest: since it was opened, it may have waited
+	signers, ok := j.keys.For(j.request.claims.Subject)
 	if !ok {
 		j.decision.set(Unavailable, CodeIssuerUnknown, "the server expects answers from an issuer that is not in the keyring")
 	}
@@ -171,6 +175,8 @@ func (s *Service) answer(ctx context.Context, j *job, signers *issuer.Signers) {
 		j.decision.set(Shed, CodeTooLate, "the budget ran out before the answer was ready")
 	default:
 		j.answer = answer
+		g := &j.decision.Grant
+		s.usage.signed(j.request, j.keys, issuer.Place{Account: g.Account, Scope: g.Scope}, j.decision.Outcome == Granted, start)
 	}
 }
 

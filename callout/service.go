@@ -19,6 +19,9 @@ type Service struct {
 	shedding *shedding
 	failures *admission.Failures
 	ages     *admission.Ages
+	usage    *usage
+	instance string // of this process, random
+	started  time.Time
 	places   map[string]chan struct{} // for requests that wait, by slow verifier
 	stop     chan struct{}
 	conns    []*conn
@@ -43,6 +46,9 @@ func New(cfg Config) (*Service, error) {
 		shedding: newShedding(cfg.Log, cfg.Now),
 		failures: admission.NewFailures(cfg.Failures),
 		ages:     admission.NewAges(),
+		usage:    newUsage(),
+		instance: cfg.NewID(),
+		started:  cfg.Now().UTC(),
 		places:   map[string]chan struct{}{},
 		stop:     make(chan struct{}),
 	}

@@ -1,0 +1,251 @@
+package callout_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats.go"
+
+	"usher/callout"
+	"usher/callouttest"
+	"usher/issuer"
+	"usher/permissions"
+)
+
+// collect is how long these tests wait for reports: answers come in milliseconds.
+const collect = 300 * time.Millisecond
+
+// reports asks all ushers, as somebody in the callout account.
+func reports(t *testing.T, nc *nats.Conn, want int) []callout.Report {
+	t.Helper()
+	all, err := callout.Reports(t.Context(), nc, collect)
+	callouttest.Must(t, err)
+	if len(all) != want {
+		t.Fatalf("%d reports, want %d", len(all), want)
+	}
+	return all
+}
+
+// use returns what a report says of a key, as one line.
+func use(t *testing.T, r callout.Report, public string) string {
+	t.Helper()
+	k := r.Key(public)
+	if k == nil {
+		return "not listed"
+	}
+	var names []string
+	for _, s := range k.Servers {
+		names = append(names, s.Name)
+		if age := time.Since(s.Last); age < -time.Minute || age > time.Minute {
+			t.Errorf("%s was seen %s ago", s.Name, age)
+		}
+	}
+	slices.Sort(names)
+	if (k.Last == nil) != (len(names) == 0) {
+		t.Errorf("%s: last %v, of servers %q", public, k.Last, names)
+	}
+	return fmt.Sprintf("%s %s %d %q", k.Kind, k.State, k.LastHour, names)
+}
+
+// is fails the test if a report says something else of a key.
+func is(t *testing.T, r callout.Report, what, public, want string) {
+	t.Helper()
+	if got := use(t, r, public); got != want {
+		t.Errorf("%s: %s, want %s", what, got, want)
+	}
+}
+
+// letIn connects n clients to one server, which has to let them in or not.
+func letIn(t *testing.T, url string, n int, want bool) {
+	t.Helper()
+	for range n {
+		nc, err := nats.Connect(url, nats.Token("publisher-key"), nats.Timeout(patience), nats.IgnoreDiscoveredServers())
+		if err == nil {
+			nc.Close()
+		}
+		if (err == nil) != want {
+			t.Fatalf("%s: %v", url, err)
+		}
+	}
+}
+
+// Each server's requests are counted for the keys that it asks for, by name.
+func TestReportOfTwoServers(t *testing.T) {
+	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
+		t.Run(name, func(t *testing.T) {
+			servers, keys := cluster(t, sealed)
+			callouttest.StartService(t, callouttest.ServiceConfig{
+				URLs: servers[0].URL(), Keyring: callouttest.KeyringDir(t, sealed, keys[0], keys[1]),
+				Directory: callouttest.Directory(callouttest.DirectoryText), Connections: 3,
+			})
+			for i, s := range servers {
+				reaches(t, s)
+				letIn(t, s.URL(), 3+i, true)
+			}
+			r := reports(t, servers[1].Connect(t, callouttest.ServiceUser), 1)[0] // 3 connections say the same
+			if r.Instance == "" || time.Since(r.Started) > time.Minute {
+				t.Errorf("%+v", r)
+			}
+			is(t, r, "issuer of one", keys[0].Issuer, `issuer active 3 ["one"]`)
+			is(t, r, "issuer of two", keys[1].Issuer, `issuer active 4 ["two"]`)
+			if sealed {
+				is(t, r, "xkey of one", keys[0].XKey, `xkey active 3 ["one"]`)
+				is(t, r, "xkey of two", keys[1].XKey, `xkey active 4 ["two"]`)
+			}
+			if id := r.Key(keys[0].Issuer).Servers[0].ID; id != servers[0].ID() {
+				t.Errorf("server %s, want %s", id, servers[0].ID())
+			}
+		})
+	}
+}
+
+// What servers ask for in vain is listed too, also after it was taken away.
+func TestReportOfUnknownIssuer(t *testing.T) {
+	servers, keys := cluster(t, false)
+	dir := callouttest.KeyringDir(t, false, keys[0])
+	service := callouttest.StartService(t, callouttest.ServiceConfig{
+		URLs: servers[0].URL(), Keyring: dir, Directory: callouttest.Directory(callouttest.DirectoryText),
+	})
+	for _, s := range servers {
+		reaches(t, s)
+	}
+	nc := servers[0].Connect(t, callouttest.ServiceUser)
+	is(t, reports(t, nc, 1)[0], "before", keys[1].Issuer, "not listed")
+	letIn(t, servers[1].URL(), 1, false)
+	is(t, reports(t, nc, 1)[0], "asked for", keys[1].Issuer, `  1 ["two"]`)
+	callouttest.WriteSeed(t, dir+"/new.nk", keys[1].IssuerSeed)
+	callouttest.Must(t, service.ReloadKeyring())
+	letIn(t, servers[1].URL(), 2, true)
+	is(t, reports(t, nc, 1)[0], "held", keys[1].Issuer, `issuer active 3 ["two"]`)
+	is(t, reports(t, nc, 1)[0], "the other", keys[0].Issuer, `issuer active 0 []`)
+}
+
+// Two replicas are two reports, which make up the whole together.
+func TestReportOfReplicas(t *testing.T) {
+	s, _ := newReplicas(t, true, 2)
+	letIn(t, s.server.URL(), 20, true)
+	all := reports(t, s.server.Connect(t, callouttest.ServiceUser), 2)
+	var sum uint64
+	for _, r := range all {
+		sum += r.Key(s.keys.Issuer).LastHour
+	}
+	if sum != 20 || all[0].Instance == all[1].Instance || all[1].Started.Before(all[0].Started) {
+		t.Errorf("%d requests: %+v", sum, all)
+	}
+}
+
+func TestReportForgetsAfterAnHour(t *testing.T) {
+	keys := callouttest.NewKeys(t)
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys})
+	var clock callouttest.Clock
+	service := callouttest.StartService(t, callouttest.ServiceConfig{
+		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Now: clock.Now,
+		Directory: callouttest.Directory(callouttest.DirectoryText),
+	})
+	letIn(t, srv.URL(), 2, true)
+	for _, c := range []struct {
+		move time.Duration
+		want uint64
+	}{{0, 2}, {58 * time.Minute, 2}, {2 * time.Minute, 0}} {
+		clock.Move(c.move)
+		report := service.Report()
+		k := report.Key(keys.Issuer)
+		if k.LastHour != c.want || k.Last == nil || len(k.Servers) != 1 {
+			t.Errorf("%s later: %+v", c.move, k)
+		}
+	}
+}
+
+// A request that does not prove which server it comes from counts for nothing.
+func TestReportCountsNothingForged(t *testing.T) {
+	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
+		t.Run(name, func(t *testing.T) {
+			s, i := newImpostor(t, sealed)
+			token := i.signed(i.claims())
+			other := callouttest.NewKeys(t)
+			for _, msg := range []*nats.Msg{
+				i.message(token[:len(token)-4] + "AAAA"),
+				i.with(func(c *jwt.AuthorizationRequestClaims) { c.Server.ID = s.server.ID() }),
+				i.with(func(c *jwt.AuthorizationRequestClaims) { c.Audience = "x" }),
+				i.with(func(c *jwt.AuthorizationRequestClaims) { c.Subject = other.Issuer; c.UserNkey = other.Issuer }),
+			} {
+				before := len(s.service.Events(t))
+				callouttest.Must(t, i.nc.PublishMsg(msg))
+				callouttest.Eventually(t, "it is in the audit", func() bool { return len(s.service.Events(t)) > before })
+				if e := newest(s.service.Events(t)); e.Text("outcome") != "malformed" {
+					t.Errorf("%v", e)
+				}
+			}
+			r := s.service.Report()
+			is(t, r, "issuer", s.keys.Issuer, "issuer active 0 []")
+			is(t, r, "unknown", other.Issuer, "not listed")
+			if sealed {
+				is(t, r, "xkey", s.keys.XKey, "xkey active 0 []")
+			}
+		})
+	}
+}
+
+// In operator mode a key counts where it signs: responses, or user JWTs.
+func TestReportOfOperatorMode(t *testing.T) {
+	template := jwt.UserPermissionLimits{Limits: jwt.Limits{NatsLimits: jwt.NatsLimits{Subs: -1, Data: -1, Payload: -1}}}
+	o := callouttest.StartOperator(t, callouttest.OperatorConfig{
+		Sealed: true, Scoped: map[string]jwt.UserPermissionLimits{"publisher": template},
+	})
+	callouttest.StartService(t, callouttest.ServiceConfig{
+		Operator: o, Directory: callouttest.Directory(callouttest.DirectoryText),
+		Scoped: []permissions.ScopedRole{{Account: callouttest.AppAccount, Role: "publisher"}},
+	})
+	letIn(t, o.URLs(), 2, true) // APP, scoped
+	for _, c := range []struct {
+		opt nats.Option
+		let bool
+	}{
+		{nats.Token("consumer-key"), true},                    // APP
+		{nats.UserInfo("project=far", "both-key"), true},      // OTHER
+		{nats.Token("nobody's key"), false},                   // a response without a user JWT
+		{nats.UserInfo("project=lab", "stranger-key"), false}, // the same
+	} {
+		nc, err := nats.Connect(o.URLs(), c.opt, nats.Timeout(patience))
+		if err == nil {
+			nc.Close()
+		}
+		if (err == nil) != c.let {
+			t.Errorf("let in: %v", err)
+		}
+	}
+	nc, err := nats.Connect(o.URLs(), nats.UserCredentials(o.ServiceCreds))
+	callouttest.Must(t, err)
+	defer nc.Close()
+	r := reports(t, nc, 1)[0]
+	for name, want := range map[string]string{
+		callouttest.CalloutAccount:            `signing_key active 6 ["n1"]`,
+		callouttest.AppAccount:                `signing_key active 1 ["n1"]`,
+		callouttest.AppAccount + "/publisher": `signing_key active 2 ["n1"]`,
+		callouttest.OtherAccount:              `signing_key active 1 ["n1"]`,
+		callouttest.HealthAccount:             `signing_key active 0 []`,
+	} {
+		is(t, r, name, o.Signing[name].Issuer, want)
+	}
+	is(t, r, "xkey", o.XKey.XKey, `xkey active 6 ["n1"]`)
+	if k := r.Key(o.Signing[callouttest.AppAccount+"/publisher"].Issuer); k.Account != callouttest.AppAccount || k.Scope != "publisher" || k.State != issuer.StateActive {
+		t.Errorf("%+v", k)
+	}
+	is(t, r, "the callout account", o.Accounts[callouttest.CalloutAccount], "not listed")
+}
+
+func TestReportsOfNobody(t *testing.T) {
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: callouttest.NewKeys(t)})
+	nc := srv.Connect(t, callouttest.ServiceUser)
+	reports(t, nc, 0)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := callout.Reports(ctx, nc, collect); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
