@@ -259,7 +259,7 @@ func TestSentinelAndTokenAreBothNeeded(t *testing.T) {
 
 // attempt connects and leaves again.
 func attempt(url string, opts ...nats.Option) error {
-	nc, err := nats.Connect(url, append(opts, nats.Timeout(patience), quiet())...)
+	nc, err := nats.Connect(url, append([]nats.Option{nats.Timeout(patience), quiet()}, opts...)...)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}

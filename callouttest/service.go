@@ -50,6 +50,7 @@ type ServiceConfig struct {
 	FailPerHost float64         // failures a second; default no limit
 	FailPerCred float64
 	Budget      time.Duration     // default 1.5 s
+	Leeway      time.Duration     // default 5 s
 	MaxLifetime time.Duration     // default none
 	Verifiers   []tokens.Verifier // before the built-in ones
 	Now         func() time.Time  // default time.Now
@@ -114,7 +115,7 @@ func NewService(tb testing.TB, cfg ServiceConfig) *Service {
 		Connections: cfg.Connections, Workers: cfg.Workers, Queue: cfg.Queue,
 		Waiters: cfg.Waiters, Order: cfg.Order,
 		Failures: admission.FailuresConfig{PerHost: cfg.FailPerHost, PerCredential: cfg.FailPerCred, Now: cfg.Now},
-		Budget:   cfg.Budget, Leeway: 5 * time.Second, Version: "0.0.0-test",
+		Budget:   cfg.Budget, Leeway: cfg.Leeway, Version: "0.0.0-test",
 		Decider: s.Decider,
 		Issuer: issuer.New(issuer.Config{
 			Policy: policy, MaxLifetime: cfg.MaxLifetime, Jitter: 0.1, Now: cfg.Now, Random: mathrand.Float64,
@@ -162,6 +163,9 @@ func (c *ServiceConfig) defaults() {
 	}
 	if c.Budget == 0 {
 		c.Budget = 1500 * time.Millisecond
+	}
+	if c.Leeway == 0 {
+		c.Leeway = 5 * time.Second
 	}
 	if c.Now == nil {
 		c.Now = time.Now
