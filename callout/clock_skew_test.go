@@ -1,0 +1,192 @@
+package callout_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/callout"
+	"usher/callouttest"
+)
+
+// skewed is a server of either mode, and what a service needs to stand behind it.
+type skewed struct {
+	url      string
+	service  callouttest.ServiceConfig
+	listener nats.Option
+}
+
+// The servers' authorization.timeout is 1 s here, so that the test need not wait
+// longer for requests that are not answered; clients give up before.
+const (
+	skewTimeout  = 1
+	skewPatience = 500 * time.Millisecond
+)
+
+func skewModes() map[string]func(t *testing.T) skewed {
+	return map[string]func(t *testing.T) skewed{
+		"config": func(t *testing.T) skewed {
+			t.Helper()
+			keys := callouttest.NewKeys(t)
+			srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Timeout: skewTimeout})
+			return skewed{
+				url:      srv.URL(),
+				service:  callouttest.ServiceConfig{URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys)},
+				listener: nats.UserInfo(callouttest.ServiceUser, callouttest.Password),
+			}
+		},
+		"operator": func(t *testing.T) skewed {
+			t.Helper()
+			o := callouttest.StartOperator(t, callouttest.OperatorConfig{Timeout: skewTimeout})
+			return skewed{o.URLs(), callouttest.ServiceConfig{Operator: o}, nats.UserCredentials(o.ServiceCreds)}
+		},
+	}
+}
+
+// start starts a service whose clock differs from the server's.
+func (s skewed) start(t *testing.T, skew, leeway, lifetime time.Duration, directory string) *callouttest.Service {
+	t.Helper()
+	var clock callouttest.Clock
+	clock.Move(skew)
+	cfg := s.service
+	cfg.Now, cfg.Leeway, cfg.MaxLifetime, cfg.Directory = clock.Now, leeway, lifetime, callouttest.Directory(directory)
+	return callouttest.StartService(t, cfg)
+}
+
+// Clocks that differ by five minutes. With callout.clock_skew: 5m everybody gets
+// in, whichever clock is ahead. With the default of 5 s a usher that is ahead
+// takes every request for one that the server has given up on, and does not
+// answer: nobody is denied. A usher that is behind serves: a request that comes
+// from the future has its whole time left.
+func TestClockSkew(t *testing.T) {
+	const skew, lifetime = 5 * time.Minute, 10 * time.Minute
+	for mode, start := range skewModes() {
+		t.Run(mode, func(t *testing.T) {
+			s := start(t)
+			for _, c := range []struct {
+				name         string
+				skew, leeway time.Duration
+				code         string
+			}{
+				{"ahead, 5 m", skew, 5 * time.Minute, callout.CodeGranted},
+				{"behind, 5 m", -skew, 5 * time.Minute, callout.CodeGranted},
+				{"ahead, 5 s", skew, 5 * time.Second, callout.CodeRequestExpired},
+				{"behind, 5 s", -skew, 5 * time.Second, callout.CodeGranted},
+			} {
+				t.Run(c.name, func(t *testing.T) {
+					service := s.start(t, c.skew, c.leeway, lifetime, callouttest.DirectoryText)
+					patient := patience
+					if c.code != callout.CodeGranted {
+						patient = skewPatience
+					}
+					now := time.Now()
+					err := attempt(s.url, nats.Token("publisher-key"), nats.Timeout(patient))
+					if (err == nil) != (c.code == callout.CodeGranted) || errors.Is(err, nats.ErrAuthorization) {
+						t.Errorf("connect: %v", err)
+					}
+					e := service.WaitEvent(t, c.code)
+					for _, e := range service.Events(t) {
+						if e.Text("code") != c.code {
+							t.Errorf("event %v", e)
+						}
+					}
+					if c.code != callout.CodeGranted {
+						return
+					}
+					// The cap counts by usher's clock: the server sees it early or late by
+					// as much as the clocks differ. A tenth of it is random.
+					expires, err := time.Parse(time.RFC3339, e.Text("expires"))
+					callouttest.Must(t, err)
+					if lives := expires.Sub(now) - c.skew; lives < lifetime*9/10-2*time.Second || lives > lifetime+5*time.Second {
+						t.Errorf("by the server's clock the user JWT lives %s", expires.Sub(now))
+					}
+				})
+			}
+		})
+	}
+}
+
+// A key's own end is a time, not a duration, and the server holds to it by its
+// clock: with a usher that is behind nobody stays longer. With one that is ahead
+// the key ends early.
+func TestKeyEndsWhileClocksDiffer(t *testing.T) {
+	const skew = 5 * time.Minute
+	for mode, start := range skewModes() {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			ends := time.Now().Add(4 * time.Second).Truncate(time.Second)
+			directory := strings.Replace(callouttest.DirectoryText, "KEY(publisher-key)",
+				fmt.Sprintf("KEY(publisher-key), expires: %s", ends.UTC().Format(time.RFC3339)), 1)
+			refusals := s.listen(t)
+
+			ahead := s.start(t, skew, skew, 0, directory)
+			if err := attempt(s.url, nats.Token("publisher-key")); !errors.Is(err, nats.ErrAuthorization) {
+				t.Errorf("connect: %v", err)
+			}
+			ahead.WaitEvent(t, "key_expired")
+			ahead.Stop(t)
+			nextReason(t, refusals)
+
+			service := s.start(t, -skew, skew, 0, directory)
+			ended := make(chan error, 8)
+			nc, err := nats.Connect(s.url, nats.Token("publisher-key"), nats.Timeout(patience), nats.NoReconnect(),
+				nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { ended <- err }))
+			callouttest.Must(t, err)
+			defer nc.Close()
+			select {
+			case err := <-ended:
+				if !errors.Is(err, nats.ErrAuthExpired) {
+					t.Errorf("the connection ended: %v", err)
+				}
+			case <-time.After(15 * time.Second):
+				t.Fatal("the connection outlives its key")
+			}
+			if late := time.Since(ends); late < -2*time.Second || late > 2*time.Second {
+				t.Errorf("the connection ended %s after the key", late)
+			}
+			// usher's clock still says that the key is good. The server refuses its
+			// user JWT from the second after its end on.
+			callouttest.Eventually(t, "the key has ended", func() bool { return time.Now().Unix() > ends.Unix() })
+			if err := attempt(s.url, nats.Token("publisher-key")); !errors.Is(err, nats.ErrAuthorization) {
+				t.Errorf("connect: %v", err)
+			}
+			if reason := nextReason(t, refusals); !strings.Contains(reason, "claim is expired") {
+				t.Errorf("refused because: %s", reason)
+			}
+			service.WaitEvent(t, callout.CodeGranted)
+		})
+	}
+}
+
+// A usher that is behind by more than user_jwt.max_lifetime issues user JWTs that
+// have ended when they come: it grants, and the server refuses everybody. Keep
+// the lifetime well above what clocks may differ (docs/operations.md).
+func TestLifetimeShorterThanSkew(t *testing.T) {
+	s := skewModes()["config"](t)
+	refusals := s.listen(t)
+	service := s.start(t, -5*time.Minute, 5*time.Minute, time.Minute, callouttest.DirectoryText)
+	if err := attempt(s.url, nats.Token("publisher-key")); !errors.Is(err, nats.ErrAuthorization) {
+		t.Errorf("connect: %v", err)
+	}
+	if reason := nextReason(t, refusals); !strings.Contains(reason, "claim is expired") {
+		t.Errorf("refused because: %s", reason)
+	}
+	service.WaitEvent(t, callout.CodeGranted)
+}
+
+// listen subscribes to the server's auth error events.
+func (s skewed) listen(t *testing.T) *nats.Subscription {
+	t.Helper()
+	nc, err := nats.Connect(s.url, s.listener, nats.Timeout(patience))
+	callouttest.Must(t, err)
+	t.Cleanup(nc.Close)
+	sub, err := nc.SubscribeSync("$SYS.ACCOUNT.CLIENT.AUTH.ERR")
+	callouttest.Must(t, err)
+	callouttest.Must(t, nc.FlushTimeout(patience))
+	return sub
+}

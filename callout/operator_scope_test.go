@@ -1,0 +1,123 @@
+package callout_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats.go"
+
+	"usher/callout"
+	"usher/callouttest"
+	"usher/directory"
+	"usher/directory/file"
+	"usher/identity"
+	"usher/permissions"
+	"usher/tokens"
+)
+
+// newScoped starts an operator where role publisher of APP is bound to a scoped
+// signing key, whose template lets users publish below one prefix.
+func newScoped(t *testing.T, verifiers ...tokens.Verifier) *decentral {
+	t.Helper()
+	template := jwt.UserPermissionLimits{Limits: jwt.Limits{NatsLimits: jwt.NatsLimits{Subs: -1, Data: -1, Payload: -1}}}
+	template.Pub.Allow.Add("{{tag(project)}}.{{name()}}.>")
+	template.Sub.Allow.Add("_INBOX_{{name()}}.>")
+	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Scoped: map[string]jwt.UserPermissionLimits{"publisher": template}})
+	d := &decentral{Operator: o, t: t, service: callouttest.StartService(t, callouttest.ServiceConfig{
+		Operator: o, Directory: callouttest.Directory(callouttest.DirectoryText), Verifiers: verifiers,
+		Scoped: []permissions.ScopedRole{{Account: callouttest.AppAccount, Role: "publisher"}},
+	})}
+	d.listen()
+	return d
+}
+
+// An edit of the template applies to who is connected: nats-server 2.15.2 closes
+// the connections of a scope that was changed (server/accounts.go, alteredScope),
+// and the clients come back by themselves, with what the template says now. An
+// edit that changes nothing about the scope leaves them alone.
+func TestTemplateEditApplies(t *testing.T) {
+	d := newScoped(t)
+	nc, lost := d.stays()
+	for subject, may := range map[string]bool{"shop.publisher.x": true, "shop.drafts.x": false} {
+		if try(t, nc, publish, subject) != may {
+			t.Errorf("before: may publish %s: %t", subject, !may)
+		}
+	}
+	callouttest.Eventually(t, "the refusal came", func() bool { return len(lost) > 0 })
+	if err := <-lost; !errors.Is(err, nats.ErrPermissionViolation) {
+		t.Error(err)
+	}
+	d.change(callouttest.AppAccount, func(c *jwt.AccountClaims) { c.Tags.Add("edited") })
+	callouttest.Must(t, nc.FlushTimeout(patience))
+	if len(lost) > 0 {
+		t.Errorf("an edit beside the scope closed the connection: %v", <-lost)
+	}
+
+	edited := time.Now()
+	d.change(callouttest.AppAccount, func(c *jwt.AccountClaims) {
+		scope, ok := c.SigningKeys.GetScope(d.Signing[callouttest.AppAccount+"/publisher"].Issuer)
+		user, is := scope.(*jwt.UserScope)
+		if !ok || !is {
+			t.Fatalf("the account has no such scope: %v", scope)
+		}
+		user.Template.Pub.Allow = jwt.StringList{"{{tag(project)}}.drafts.>"}
+		c.SigningKeys.AddScopedSigner(user)
+	})
+	d.returns(nc, lost)
+	if took := time.Since(edited); took > 10*time.Second {
+		t.Errorf("the client is back after %s", took)
+	}
+	for subject, may := range map[string]bool{"shop.publisher.x": false, "shop.drafts.x": true} {
+		if try(t, nc, publish, subject) != may {
+			t.Errorf("after: may publish %s: %t", subject, !may)
+		}
+	}
+}
+
+// dotted is a verifier whose tokens have ids that are not one subject token, as
+// other authorities than the directory may give them.
+type dotted struct{}
+
+func (dotted) Name() string { return "dotted" }
+
+func (dotted) Verify(_ context.Context, c *tokens.Credential) (identity.Identity, error) {
+	id, ok := strings.CutPrefix(c.Token(), "dotted ")
+	if !ok {
+		return identity.Identity{}, tokens.ErrNotApplicable
+	}
+	return identity.Identity{Name: "publisher", Authority: identity.AuthorityDirectory, Method: "dotted", KeyID: id}, nil
+}
+
+// What a template cannot take is denied, with a code that says why. The directory
+// itself takes no key id that is more than one token.
+func TestWhatATemplateCannotTake(t *testing.T) {
+	records, _, err := file.Parse("directory.yaml", []byte(callouttest.Directory(strings.Replace(callouttest.DirectoryText, "id: laptop", "id: a.b", 1))))
+	callouttest.Must(t, err)
+	if _, err := directory.NewSnapshot(records); err == nil {
+		t.Error("the directory takes a key id with a dot")
+	}
+	d := newScoped(t, dotted{})
+	for token, code := range map[string]string{
+		"dotted a.b":   callout.CodeNotOneToken, // the id goes into tag key:a.b
+		"dotted *":     callout.CodeNotOneToken,
+		"dotted ab":    callout.CodeGranted,
+		"wsonly-key":   callout.CodeScopeLimits, // limits.connection_types
+		"here-key":     callout.CodeGranted,     // networks are checked by usher
+		"consumer-key": callout.CodeGranted,     // its role is not bound
+	} {
+		err := attempt(d.URLs(), nats.Token(token))
+		if (err == nil) != (code == callout.CodeGranted) || err != nil && !errors.Is(err, nats.ErrAuthorization) {
+			t.Errorf("%s: %v, expected code %s", token, err, code)
+		}
+		if err != nil {
+			if reason := nextReason(t, d.refusals); !strings.Contains(reason, "denied, request ") {
+				t.Errorf("%s: refused because: %s", token, reason)
+			}
+		}
+		d.service.WaitEvent(t, code)
+	}
+}
