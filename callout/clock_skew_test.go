@@ -63,6 +63,7 @@ func (s skewed) start(t *testing.T, skew, leeway, lifetime time.Duration, direct
 // answer: nobody is denied. A usher that is behind serves: a request that comes
 // from the future has its whole time left.
 func TestClockSkew(t *testing.T) {
+	t.Parallel() // it waits, and so do others
 	const skew, lifetime = 5 * time.Minute, 10 * time.Minute
 	for mode, start := range skewModes() {
 		t.Run(mode, func(t *testing.T) {
@@ -114,6 +115,7 @@ func TestClockSkew(t *testing.T) {
 // clock: with a usher that is behind nobody stays longer. With one that is ahead
 // the key ends early.
 func TestKeyEndsWhileClocksDiffer(t *testing.T) {
+	t.Parallel() // it waits, and so do others
 	const skew = 5 * time.Minute
 	for mode, start := range skewModes() {
 		t.Run(mode, func(t *testing.T) {

@@ -219,6 +219,7 @@ func TestRevocation(t *testing.T) {
 // client hears nothing until the server's authorization.timeout, and is refused
 // then. usher comes back by itself.
 func TestAccountExpires(t *testing.T) {
+	t.Parallel() // it waits, and so do others
 	d := newDecentral(t, callouttest.OperatorConfig{Timeout: 1})
 	expire := func(name string) {
 		t.Helper()
