@@ -1,0 +1,227 @@
+package callout_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"usher/callouttest"
+)
+
+// visitor is a client that was let in.
+type visitor interface {
+	publish(t *testing.T, subject string)
+	account(t *testing.T) string // as the server calls it
+	leave()
+}
+
+// errRefused: the server did not let the client in.
+var errRefused = errors.New("refused")
+
+// way is a way to connect with a token, and with the sentinel's creds if the site
+// has them. The error is errRefused.
+type way struct {
+	name    string
+	connect func(t *testing.T, s *site, token string) (visitor, error)
+}
+
+func everyWay() []way {
+	return []way{
+		{"TCP", dialTCP},
+		{"WebSocket", dialWebSocket},
+		{"MQTT", dialMQTT},
+		{"leaf node", dialLeaf},
+	}
+}
+
+// Clients of NATS send the sentinel's user JWT, signed, and the token beside it.
+
+type natsVisitor struct {
+	*nats.Conn
+	s *site
+}
+
+func dialTCP(t *testing.T, s *site, token string) (visitor, error) {
+	t.Helper()
+	return dial(t, s, s.url, token)
+}
+
+func dialWebSocket(t *testing.T, s *site, token string) (visitor, error) {
+	t.Helper()
+	return dial(t, s, s.ws, token)
+}
+
+func dial(t *testing.T, s *site, url, token string) (visitor, error) {
+	t.Helper()
+	opts := []nats.Option{nats.Token(token), nats.Timeout(patience), quiet()}
+	if s.creds != "" {
+		opts = append(opts, nats.UserCredentials(s.creds))
+	}
+	nc, err := nats.Connect(url, opts...)
+	if err != nil { // over WebSocket it can be that of writing to a closed connection
+		return nil, fmt.Errorf("%w: %w", errRefused, err)
+	}
+	return natsVisitor{nc, s}, nil
+}
+
+func (v natsVisitor) publish(t *testing.T, subject string) {
+	t.Helper()
+	callouttest.Must(t, v.Publish(subject, nil))
+	callouttest.Must(t, v.FlushTimeout(patience))
+}
+
+func (v natsVisitor) account(t *testing.T) string {
+	t.Helper()
+	cid, err := v.GetClientID()
+	callouttest.Must(t, err)
+	return v.s.connection(t, &server.ConnzOptions{CID: cid, Username: true})
+}
+
+func (v natsVisitor) leave() { v.Close() }
+
+func (s *site) connection(t *testing.T, which *server.ConnzOptions) string {
+	t.Helper()
+	z, err := s.native.Connz(which)
+	callouttest.Must(t, err)
+	if len(z.Conns) != 1 {
+		t.Fatalf("the server has %d such connections", len(z.Conns))
+	}
+	return z.Conns[0].Account
+}
+
+// MQTT has user name and password. The key is the password, with any user name;
+// who brings the sentinel has its user JWT there, and the key as user name.
+
+type mqttVisitor struct {
+	mqtt.Client
+	s  *site
+	id string
+}
+
+func dialMQTT(t *testing.T, s *site, token string) (visitor, error) {
+	t.Helper()
+	id := "of-" + token
+	user, password := "anybody", token
+	if s.jwt != "" {
+		user, password = token, s.jwt
+	}
+	client := mqtt.NewClient(mqtt.NewClientOptions().
+		AddBroker(s.mqtt).SetClientID(id).SetUsername(user).SetPassword(password).
+		SetAutoReconnect(false).SetConnectTimeout(patience).SetProtocolVersion(4))
+	if err := done(t, client.Connect()); err != nil {
+		return nil, fmt.Errorf("%w: %w", errRefused, err)
+	}
+	return mqttVisitor{client, s, id}, nil
+}
+
+func (v mqttVisitor) publish(t *testing.T, subject string) {
+	t.Helper()
+	callouttest.Must(t, done(t, v.Publish(strings.ReplaceAll(subject, ".", "/"), 0, false, "")))
+}
+
+func (v mqttVisitor) account(t *testing.T) string {
+	t.Helper()
+	return v.s.connection(t, &server.ConnzOptions{MQTTClient: v.id, Username: true})
+}
+
+func (v mqttVisitor) leave() { v.Disconnect(100) }
+
+// A leaf node's remote may have creds and, in its URL, user and password: it sends
+// both. Without a colon in the URL, the user name goes into auth_token too.
+
+type leafVisitor struct {
+	*nats.Conn
+	leaf *server.Server
+	s    *site
+}
+
+// extend starts a nats-server that extends the site as a leaf node with the given
+// user part of the URL, and the sentinel's creds if the site has them.
+func (s *site) extend(t *testing.T, name, userinfo string) *server.Server {
+	t.Helper()
+	creds := ""
+	if userinfo != "" {
+		userinfo += "@"
+	}
+	if s.creds != "" {
+		creds = fmt.Sprintf(", credentials: %q", filepath.ToSlash(s.creds))
+	}
+	text := fmt.Sprintf(`
+server_name: %q
+listen: "127.0.0.1:%d"
+leafnodes { reconnect: "600s", remotes: [{ url: "nats-leaf://%s%s"%s }] }
+`, name, callouttest.FreePort(t), userinfo, s.leaf, creds)
+	file := filepath.Join(t.TempDir(), "leaf.conf")
+	callouttest.Must(t, os.WriteFile(file, []byte(text), 0o600))
+	opts, err := server.ProcessConfigFile(file)
+	callouttest.Must(t, err)
+	opts.NoLog, opts.NoSigs = true, true
+	leaf, err := server.NewServer(opts)
+	callouttest.Must(t, err)
+	leaf.Start()
+	t.Cleanup(func() {
+		leaf.Shutdown()
+		leaf.WaitForShutdown()
+	})
+	if !leaf.ReadyForConnections(20 * time.Second) {
+		t.Fatal("the leaf node did not become ready")
+	}
+	return leaf
+}
+
+func dialLeaf(t *testing.T, s *site, token string) (visitor, error) {
+	t.Helper()
+	before := len(s.service.Events(t))
+	leaf := s.extend(t, "leaf-of-"+token, "anybody:"+token)
+	var event callouttest.Event
+	callouttest.Eventually(t, "the leaf node has asked", func() bool {
+		events := s.service.Events(t)
+		if len(events) > before {
+			event = events[before]
+		}
+		return event != nil
+	})
+	if event.Text("client_kind") != "Leafnode" {
+		t.Fatalf("somebody else has asked: %v", event)
+	}
+	if event.Text("outcome") != "granted" {
+		return nil, errRefused
+	}
+	callouttest.Eventually(t, "the leaf node is connected", func() bool { return leaf.NumLeafNodes() == 1 })
+	nc, err := nats.Connect(leaf.ClientURL(), nats.Timeout(patience), quiet())
+	callouttest.Must(t, err)
+	return leafVisitor{nc, leaf, s}, nil
+}
+
+func (v leafVisitor) publish(t *testing.T, subject string) {
+	t.Helper()
+	callouttest.Must(t, v.Publish(subject, nil))
+	callouttest.Must(t, v.FlushTimeout(patience))
+}
+
+func (v leafVisitor) account(t *testing.T) string {
+	t.Helper()
+	z, err := v.s.native.Leafz(nil)
+	callouttest.Must(t, err)
+	for _, l := range z.Leafs {
+		if l.Name == v.leaf.Name() {
+			return l.Account
+		}
+	}
+	t.Fatalf("the server knows of no leaf node %q", v.leaf.Name())
+	return ""
+}
+
+func (v leafVisitor) leave() {
+	v.Close()
+	v.leaf.Shutdown()
+	v.leaf.WaitForShutdown()
+}
