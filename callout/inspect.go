@@ -17,6 +17,7 @@ import (
 // Sighting is what one authorization request says of the server that sent it.
 type Sighting struct {
 	Sealed     bool
+	XKey       string // of ours that opened it; empty: it came in the clear, or could not be opened
 	Refusal    string // code for which the service would not take the request; empty: it would
 	Cause      string
 	Issuer     string // the public key that the server expects answers from
@@ -33,7 +34,10 @@ type Sighting struct {
 func Inspect(m *nats.Msg, keys *issuer.Keyring, now time.Time) Sighting {
 	header := m.Header.Get(xkeyHeader)
 	s := Sighting{Sealed: header != ""}
-	plain, _, err := unseal(m.Data, header, keys)
+	plain, x, err := unseal(m.Data, header, keys)
+	if x != nil {
+		s.XKey = x.PublicKey()
+	}
 	var refused *refusal
 	if errors.As(err, &refused) {
 		s.Refusal, s.Cause = refused.code, refused.cause

@@ -136,6 +136,14 @@ func (s *Server) SetServiceUser(tb testing.TB, options string) {
 	Must(tb, s.srv.ReloadOptions(opts))
 }
 
+// SetKeys writes other keys to the configuration file, which the server reads when
+// it is started the next time: it refuses a reload of auth_callout.
+func (s *Server) SetKeys(tb testing.TB, keys Keys) {
+	tb.Helper()
+	s.cfg.Keys = keys
+	Must(tb, os.WriteFile(s.file, []byte(s.text(tb)), 0o600))
+}
+
 // ID returns the server's public nkey, "N…".
 func (s *Server) ID() string { return s.srv.ID() }
 

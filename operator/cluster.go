@@ -62,11 +62,19 @@ type apiError struct {
 	Description string `json:"description"`
 }
 
+// quiet is how long nothing more may come until all servers count as having
+// answered: one that has just joined is not counted by the others yet.
+const quiet = 250 * time.Millisecond
+
 // Servers returns every server, sorted by name. Each one knows how many there are;
 // that fewer answer than that is an error.
 func (c *Cluster) Servers(ctx context.Context) ([]Server, error) {
 	var servers []Server
 	active := 1
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	settled := time.AfterFunc(c.wait, cancel)
+	defer settled.Stop()
 	err := c.ask(ctx, subjectPing, nil, func(m *nats.Msg) (bool, error) {
 		var answer struct {
 			Server Server `json:"server"`
@@ -81,9 +89,12 @@ func (c *Cluster) Servers(ctx context.Context) ([]Server, error) {
 		if !slices.Contains(servers, answer.Server) {
 			servers = append(servers, answer.Server)
 		}
-		return len(servers) >= active, nil
+		if len(servers) >= active {
+			settled.Reset(quiet)
+		}
+		return false, nil
 	})
-	if err != nil {
+	if err != nil && (!errors.Is(err, context.Canceled) || len(servers) == 0) {
 		return nil, fmt.Errorf("ask for servers: %w", err)
 	}
 	slices.SortFunc(servers, func(a, b Server) int { return strings.Compare(a.Name+a.ID, b.Name+b.ID) })

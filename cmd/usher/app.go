@@ -42,7 +42,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Flags:          []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version, as usher version does"}},
 		Commands: []*cli.Command{
 			devCommand(), initCommand(), serveCommand(),
-			apikeyCommand(),
+			apikeyCommand(), nkeyCommand(),
 			checkCommand(), explainCommand(), tryCommand(), benchCommand(), healthcheckCommand(), versionCommand(), helpCommand(),
 		},
 	}

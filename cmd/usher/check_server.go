@@ -135,14 +135,13 @@ func (s *serverCheck) observe(ctx context.Context, seen <-chan *nats.Msg) {
 }
 
 func (s *serverCheck) knock(ctx context.Context, seen <-chan *nats.Msg) (callout.Sighting, bool) {
-	var raw [12]byte
-	if _, err := rand.Read(raw[:]); err != nil {
+	name, err := knockName()
+	if err != nil {
 		s.fail(exitRuntime, "callout", s.url, "", "%v", err)
 		return callout.Sighting{}, false
 	}
-	name := probeName + hex.EncodeToString(raw[:])
 	result := make(chan error, 1)
-	go func() { result <- s.probe(name) }()
+	go func() { result <- knockAt(s.cfg, s.url, name) }()
 	timeout := time.After(checkRequest)
 	for {
 		select {
@@ -170,13 +169,25 @@ func (s *serverCheck) knock(ctx context.Context, seen <-chan *nats.Msg) (callout
 	}
 }
 
-// probe connects with a made-up token; nil means that it got in.
-func (s *serverCheck) probe(name string) error {
-	opts, err := tlsOptions(&s.cfg.NATS.TLS)
+// knockName returns a name for a client that knocks, by which its request is known.
+func knockName() (string, error) {
+	var raw [12]byte
+	if _, err := rand.Read(raw[:]); err != nil {
+		return "", err
+	}
+	return probeName + hex.EncodeToString(raw[:]), nil
+}
+
+// knockAt connects with a made-up token; nil means that it got in.
+func knockAt(cfg *config.Config, url, name string) error {
+	opts, err := tlsOptions(&cfg.NATS.TLS)
 	if err != nil {
 		return err
 	}
-	nc, err := nats.Connect(s.url, append(opts, nats.Token(name), nats.Name(name), nats.NoReconnect(), nats.Timeout(checkConnect))...)
+	if cfg.NATS.SentinelFile != "" {
+		opts = append(opts, nats.UserCredentials(cfg.NATS.SentinelFile))
+	}
+	nc, err := nats.Connect(url, append(opts, nats.Token(name), nats.Name(name), nats.NoReconnect(), nats.Timeout(checkConnect))...)
 	if err != nil {
 		return err
 	}

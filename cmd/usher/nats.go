@@ -132,16 +132,21 @@ func serviceOptions(cfg *config.Config) ([]nats.Option, error) {
 		}
 		opts = append(opts, nkey)
 	case cfg.NATS.CredsFile != "":
-		info, err := os.Stat(cfg.NATS.CredsFile)
-		if err != nil {
-			return nil, fmt.Errorf("nats.creds_file: %w", unreadable(err))
-		}
-		if err := keyring.CheckMode(cfg.NATS.CredsFile, info, group); err != nil {
+		if err := checkCreds(cfg.NATS.CredsFile, group); err != nil {
 			return nil, fmt.Errorf("nats.creds_file: %w", err)
 		}
 		opts = append(opts, nats.UserCredentials(cfg.NATS.CredsFile))
 	}
 	return opts, nil
+}
+
+// checkCreds reports a credentials file that is not there, or that others can read.
+func checkCreds(path string, allowGroup bool) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return unreadable(err)
+	}
+	return keyring.CheckMode(path, info, allowGroup)
 }
 
 // tellAgain is how often the same cause is logged: connections try for ever, and

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"usher/config"
+	"usher/keyring"
+	"usher/rotation"
+)
+
+// defaultWait is how long a rotation waits for an old key to fall out of use.
+const defaultWait = time.Minute
+
+func nkeyRotateCommand() *cli.Command {
+	return &cli.Command{
+		Name: "rotate", Usage: "replace a key while clients connect",
+		UsageText: "usher nkey rotate -c FILE [--account A [--scope S]] [--dry-run] [--wait TIME] issuer|signing_key|xkey\n" +
+			"   usher nkey rotate -c FILE --resume|--rollback",
+		Description: "Makes a new key, waits until every running usher has it, announces it to the\n" +
+			"servers, puts it in use, and retires the old one once nothing depends on it. In\n" +
+			"operator mode it changes the account JWT and pushes it. In config mode it prints\n" +
+			"the lines to change; restart the servers one after the other, and --resume.\n" +
+			"An old key that is still in use after --wait stays as retiring; usher nkey\n" +
+			"retire takes it away later.",
+		Flags: []cli.Flag{
+			configFlag(),
+			&cli.StringFlag{Name: "account", Usage: "`NAME` of the account of a signing key (operator mode)"},
+			&cli.StringFlag{Name: "scope", Usage: "`NAME` of the scope of a scoped signing key"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "print what would be done, and the change of the account JWT; change nothing"},
+			&cli.DurationFlag{Name: "wait", Usage: "how long to wait for servers and for the old key, a `TIME` such as 10m", Value: defaultWait},
+			&cli.BoolFlag{Name: "resume", Usage: "go on with a rotation that was interrupted"},
+			&cli.BoolFlag{Name: "rollback", Usage: "undo a rotation that was interrupted"},
+			&cli.BoolFlag{Name: "json", Usage: "print the result as JSON"},
+		},
+		Action: nkeyRotate,
+	}
+}
+
+func nkeyRotate(c *cli.Context) error {
+	again := c.Bool("resume") || c.Bool("rollback")
+	switch {
+	case c.Bool("resume") && c.Bool("rollback"):
+		return usageError("", "--resume and --rollback cannot stand together")
+	case again && c.Bool("dry-run"):
+		return usageError("", "--dry-run is for a rotation that has not begun")
+	case again && c.NArg() > 0:
+		return usageError("keyring.yaml says which rotation it is", "%q beside --resume or --rollback", c.Args().First())
+	case !again && c.NArg() != 1:
+		return usageError("issuer, signing_key or xkey", "rotate what?")
+	}
+	cfg, err := loadConfig(c)
+	if err != nil {
+		return err
+	}
+	var target rotation.Target
+	if !again {
+		if target, err = targetOf(c, cfg); err != nil {
+			return err
+		}
+	}
+	l, err := openLive(cfg)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	r, err := l.rotator(sayTo(c), c.Duration("wait"), !c.Bool("dry-run"))
+	if err != nil {
+		return err
+	}
+	if c.Bool("dry-run") {
+		return nkeyPlan(c, r, target)
+	}
+	run := func(ctx context.Context) (rotation.Result, error) { return r.Rotate(ctx, target) }
+	switch {
+	case c.Bool("resume"):
+		run = r.Resume
+	case c.Bool("rollback"):
+		run = r.Rollback
+	}
+	result, err := run(c.Context)
+	if err != nil {
+		return rotationError(cfg, err)
+	}
+	return printResult(c, &result)
+}
+
+// sayTo tells a person how a rotation goes, on standard error.
+func sayTo(c *cli.Context) func(string) {
+	return func(line string) { fmt.Fprintln(c.App.ErrWriter, line) }
+}
+
+func nkeyPlan(c *cli.Context, r *rotation.Rotator, t rotation.Target) error {
+	plan, err := r.Plan(c.Context, t)
+	if err != nil {
+		return rotationError(nil, err)
+	}
+	if c.Bool("json") {
+		return json.NewEncoder(c.App.Writer).Encode(plan)
+	}
+	for i, step := range plan.Steps {
+		if _, err := fmt.Fprintf(c.App.Writer, "%d. %s\n", i+1, step.Text); err != nil {
+			return err
+		}
+		for _, line := range step.Diff {
+			if _, err := fmt.Fprintln(c.App.Writer, "     "+line); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func printResult(c *cli.Context, result *rotation.Result) error {
+	retired := len(result.Blockers) == 0
+	if c.Bool("json") {
+		return json.NewEncoder(c.App.Writer).Encode(map[string]any{
+			"old": result.Old, "new": result.New, "retired": retired, "blockers": result.Blockers,
+		})
+	}
+	if _, err := fmt.Fprintln(c.App.Writer, result.New); err != nil {
+		return err
+	}
+	if !retired {
+		say(c.App.ErrWriter, "note", result.Old+" is retiring, and still in use: "+strings.Join(result.Blockers, "; "))
+		say(c.App.ErrWriter, "hint", "usher nkey retire "+result.Old+" once usher nkey status says that it is safe")
+	}
+	return nil
+}
+
+// rotationError gives a refusal its exit code and its way out.
+func rotationError(cfg *config.Config, err error) error {
+	e := &exitError{code: exitRuntime, err: err}
+	var wait *rotation.WaitError
+	switch {
+	case errors.Is(err, rotation.ErrUnderWay):
+		e.hint = "usher nkey rotate --resume goes on with it, --rollback undoes it"
+	case errors.Is(err, keyring.ErrLocked):
+		e.hint = "wait until it is through; usher nkey list shows how far it is"
+	case errors.Is(err, rotation.ErrActive):
+		e.hint = "usher nkey rotate replaces it; --now, for a key that others have got hold of, does both at once"
+	case errors.Is(err, rotation.ErrSeveral):
+		e.hint = "keyring.yaml says the state of each key (docs/keyring.md); set what is not in use any more to retiring"
+	case errors.Is(err, rotation.ErrUnpushed):
+		e.hint = "usher nkey push NAME gives it to the servers first"
+	case errors.As(err, &wait):
+		e.hint = "nothing is lost: usher nkey rotate --resume goes on, --rollback undoes it"
+		if cfg != nil && cfg.NATS.Mode == config.ModeConfig && wait.For != "" {
+			e.hint = "change the lines above and restart the servers one after the other; then usher nkey rotate --resume (or --rollback)"
+		}
+	}
+	return e
+}
+
+func nkeyRetireCommand() *cli.Command {
+	return &cli.Command{
+		Name: "retire", Usage: "take a key that was replaced out of use for good",
+		UsageText: "usher nkey retire -c FILE [--now] [--wait TIME] PUBLIC_KEY",
+		Description: "Refuses while something depends on the key, and says what. --now is for a key\n" +
+			"that others have got hold of: it is replaced if it is active, and taken away at\n" +
+			"once; nats-server closes the connections whose user JWT it has signed.",
+		Flags: []cli.Flag{
+			configFlag(),
+			&cli.BoolFlag{Name: "now", Usage: "whatever depends on it"},
+			&cli.DurationFlag{Name: "wait", Usage: "how long to wait for it to fall out of use, a `TIME` such as 10m", Value: 10 * time.Second},
+		},
+		Action: func(c *cli.Context) error {
+			if err := arguments(c, 1); err != nil {
+				return err
+			}
+			cfg, err := loadConfig(c)
+			if err != nil {
+				return err
+			}
+			l, err := openLive(cfg)
+			if err != nil {
+				return err
+			}
+			defer l.close()
+			r, err := l.rotator(sayTo(c), c.Duration("wait"), true)
+			if err != nil {
+				return err
+			}
+			blockers, err := r.Retire(c.Context, c.Args().First(), c.Bool("now"))
+			if err != nil {
+				return rotationError(cfg, err)
+			}
+			if len(blockers) > 0 && !c.Bool("now") {
+				return &exitError{
+					code: exitDenied, err: errors.New("not retired: " + strings.Join(blockers, "; ")),
+					hint: "wait until that is over; --now takes the key away whatever depends on it",
+				}
+			}
+			for _, b := range blockers {
+				say(c.App.ErrWriter, "note", "depended on the key: "+b)
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,60 @@
+package rotation_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats.go"
+
+	"usher/callouttest"
+	"usher/issuer"
+	"usher/permissions"
+	"usher/rotation"
+)
+
+// Every kind of key of operator mode is rotated three times in a cluster of three
+// servers, with two ushers, while clients connect: nobody is refused, and nobody
+// waits in vain.
+func TestRotateUnderLoad(t *testing.T) {
+	template := jwt.UserPermissionLimits{Limits: jwt.Limits{NatsLimits: jwt.NatsLimits{Subs: -1, Data: -1, Payload: -1}}}
+	template.Pub.Allow.Add("{{tag(project)}}.>")
+	template.Sub.Allow.Add("_INBOX_{{name()}}.>")
+	o := callouttest.StartOperator(t, callouttest.OperatorConfig{
+		Servers: 3, Sealed: true, Scoped: map[string]jwt.UserPermissionLimits{"consumer": template},
+	})
+	f := newFleet(t, 2, callouttest.ServiceConfig{
+		Operator: o, Directory: callouttest.Directory(callouttest.DirectoryText),
+		Scoped: []permissions.ScopedRole{{Account: callouttest.AppAccount, Role: "consumer"}},
+	})
+	r := operatorRotator(t, o, f)
+	l := startLoad(t, o.URLs(), false, nats.Token("publisher-key"), nats.Token("consumer-key"), nats.UserInfo("project=far", "both-key"))
+	for _, target := range []rotation.Target{
+		{Kind: issuer.KindXKey},
+		signingKey(callouttest.CalloutAccount, ""),
+		signingKey(callouttest.AppAccount, ""),
+		signingKey(callouttest.AppAccount, "consumer"),
+	} {
+		var keys []string
+		for range 3 {
+			old := active(t, r, target)
+			result, err := r.Rotate(t.Context(), target)
+			must(t, err)
+			if result.Old != old || result.New == old || len(result.Blockers) > 0 {
+				t.Errorf("%s: %+v", target, result)
+			}
+			keys = append(keys, result.New)
+		}
+		if now := active(t, r, target); now != keys[2] || len(slices.Compact(slices.Sorted(slices.Values(keys)))) != 3 {
+			t.Errorf("%s: active is %s after %s", target, now, keys)
+		}
+	}
+	l.end(t, "12 rotations, 3 servers, 2 ushers")
+	for _, s := range f.services {
+		for _, e := range s.Events(t) {
+			if e.Text("outcome") != "granted" {
+				t.Errorf("%s %s: %s", e.Text("outcome"), e.Text("code"), e.Text("cause"))
+			}
+		}
+	}
+}

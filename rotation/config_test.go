@@ -1,0 +1,104 @@
+package rotation_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/callouttest"
+	"usher/issuer"
+	"usher/keyring"
+	"usher/rotation"
+)
+
+// pair are two servers in config mode, and what each expects.
+type pair struct {
+	servers []*callouttest.Server
+	keys    []callouttest.Keys
+}
+
+func (p *pair) urls() string {
+	var urls []string
+	for _, s := range p.servers {
+		urls = append(urls, s.URL())
+	}
+	return strings.Join(urls, ",")
+}
+
+func (p *pair) expecting(context.Context) ([]rotation.Expectation, error) {
+	var all []rotation.Expectation
+	for i, s := range p.servers {
+		all = append(all, rotation.Expectation{URL: s.URL(), Server: s.URL(), Issuer: p.keys[i].Issuer, XKey: p.keys[i].XKey})
+	}
+	return all, nil
+}
+
+// restart gives both servers other keys, one after the other.
+func (p *pair) restart(t *testing.T, f *fleet, change func(*callouttest.Keys)) {
+	t.Helper()
+	for i, s := range p.servers {
+		change(&p.keys[i])
+		s.Stop()
+		s.SetKeys(t, p.keys[i])
+		s.Start(t)
+		for _, u := range f.services {
+			u.WaitReady(t)
+		}
+	}
+}
+
+// In config mode the servers are restarted one after the other with the new lines,
+// and meanwhile both keys are served.
+func TestRotateRollingRestart(t *testing.T) {
+	keys := callouttest.NewKeys(t)
+	p := &pair{}
+	var routes []string
+	for i := range 2 {
+		s := callouttest.StartServer(t, callouttest.ServerConfig{
+			Name: "n" + string(rune('1'+i)), Keys: keys, Sealed: true, Cluster: true, Routes: slices.Clone(routes), Timeout: 3,
+		})
+		routes = append(routes, s.RouteURL())
+		p.servers, p.keys = append(p.servers, s), append(p.keys, keys)
+	}
+	dir := callouttest.KeyringDir(t, true, keys)
+	f := newFleet(t, 2, callouttest.ServiceConfig{URLs: p.urls(), Keyring: dir, Directory: callouttest.Directory(callouttest.DirectoryText), Connections: 2})
+	r := &rotation.Rotator{
+		Dir: dir, Now: time.Now, PickUp: 10 * time.Second, Quiet: time.Second,
+		Say: func(line string) { t.Log(line) }, Reports: f.reports, Expecting: p.expecting,
+	}
+	l := startLoad(t, p.urls(), true, nats.Token("publisher-key"), nats.Token("consumer-key"))
+	for range 3 {
+		for _, kind := range []string{issuer.KindIssuer, issuer.KindXKey} {
+			target := rotation.Target{Kind: kind}
+			old := active(t, r, target)
+			r.Wait = 0
+			_, err := r.Rotate(t.Context(), target)
+			var wait *rotation.WaitError
+			if !errors.As(err, &wait) || len(wait.Missing) != 2 {
+				t.Fatalf("before the servers were restarted: %v", err)
+			}
+			s, err := keyring.ReadState(dir, keyring.Config{})
+			must(t, err)
+			fresh := s.Entry(s.Rotation.New)
+			p.restart(t, f, func(k *callouttest.Keys) {
+				if kind == issuer.KindIssuer {
+					k.Issuer = fresh.PublicKey
+				} else {
+					k.XKey = fresh.PublicKey
+				}
+			})
+			r.Wait = 20 * time.Second
+			result, err := r.Resume(t.Context())
+			must(t, err)
+			if result.Old != old || len(result.Blockers) > 0 || active(t, r, target) != fresh.PublicKey {
+				t.Errorf("%+v", result)
+			}
+		}
+	}
+	l.end(t, "6 rotations, each with two servers restarted one after the other, 2 ushers")
+}

@@ -1,0 +1,198 @@
+package rotation_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/callout"
+	"usher/callouttest"
+	"usher/issuer"
+	"usher/keyring"
+	"usher/operator"
+	"usher/rotation"
+)
+
+func TestMain(m *testing.M) { callouttest.VerifyTestMain(m) }
+
+var must = callouttest.Must
+
+// fleet are running ushers that look at their keyring whenever they are asked, and
+// a hundred times a second.
+type fleet struct {
+	tb       testing.TB
+	services []*callouttest.Service
+}
+
+func newFleet(tb testing.TB, n int, cfg callouttest.ServiceConfig) *fleet {
+	tb.Helper()
+	f := &fleet{tb: tb}
+	for range n {
+		f.services = append(f.services, callouttest.StartService(tb, cfg))
+	}
+	stop := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				for _, s := range f.services {
+					_ = s.ReloadKeyring() // a seed and keyring.yaml are not written in one step
+				}
+			case <-stop:
+				return
+			}
+		}
+	})
+	tb.Cleanup(func() { close(stop); watching.Wait() })
+	return f
+}
+
+func (f *fleet) reports(context.Context) ([]callout.Report, error) {
+	var reports []callout.Report
+	for _, s := range f.services {
+		reports = append(reports, s.Report())
+	}
+	return reports, nil
+}
+
+// rotator returns a Rotator for the keyring of an operator.
+func operatorRotator(t *testing.T, o *callouttest.Operator, f *fleet) *rotation.Rotator {
+	t.Helper()
+	return &rotation.Rotator{
+		Dir: o.Keyring, Config: keyring.Config{Callout: callouttest.CalloutAccount}, Now: time.Now,
+		PickUp: 10 * time.Second, Wait: 20 * time.Second, Quiet: time.Second,
+		Say: func(line string) { t.Log(line) }, Reports: f.reports,
+		Expecting: func(context.Context) ([]rotation.Expectation, error) { return nil, nil },
+		Operator:  &rotation.Operator{Cluster: operator.NewCluster(o.System(t), 0), Dir: operator.Dir(o.JWTDir), Signer: o.SigningKey},
+	}
+}
+
+func signingKey(account, scope string) rotation.Target {
+	return rotation.Target{Kind: issuer.KindSigning, Place: issuer.Place{Account: account, Scope: scope}}
+}
+
+// active returns the public key that a target has now.
+func active(t *testing.T, r *rotation.Rotator, target rotation.Target) string {
+	t.Helper()
+	s, err := keyring.ReadState(r.Dir, r.Config)
+	must(t, err)
+	e, err := rotation.Old(s, target)
+	must(t, err)
+	return e.PublicKey
+}
+
+// load connects clients all the time, and counts what becomes of them.
+type load struct {
+	mu      sync.Mutex
+	ok      int
+	refused []string
+	failed  []string
+
+	fallBack bool // to the next server if one is not there
+
+	stop  chan struct{}
+	group sync.WaitGroup
+	begun time.Time
+}
+
+// pace is how often a client connects: 60 times a second.
+const pace = time.Second / 60
+
+// startLoad lets clients connect to one of the servers after the other, each with
+// the next of the tokens.
+func startLoad(t *testing.T, urls string, fallBack bool, opts ...nats.Option) *load {
+	t.Helper()
+	l := &load{fallBack: fallBack, stop: make(chan struct{}), begun: time.Now()}
+	servers := strings.Split(urls, ",")
+	l.group.Go(func() {
+		tick := time.NewTicker(pace)
+		defer tick.Stop()
+		for i := 0; ; i++ {
+			select {
+			case <-tick.C:
+			case <-l.stop:
+				return
+			}
+			first := i % len(servers)
+			order := append(append([]string{}, servers[first:]...), servers[:first]...)
+			l.group.Go(func() { l.connect(order, opts[i%len(opts)]) })
+		}
+	})
+	return l
+}
+
+// connect tries one server after the other, as nats.go would: one that is being
+// restarted cannot be reached. A refusal ends it, whoever it comes from.
+func (l *load) connect(urls []string, opt nats.Option) {
+	var nc *nats.Conn
+	err := nats.ErrNoServers
+	for _, url := range urls[:l.tries(urls)] {
+		nc, err = nats.Connect(url, opt, nats.Timeout(5*time.Second), nats.NoReconnect())
+		if err == nil || !unreachable(err) {
+			break
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case err == nil:
+		l.ok++
+		time.AfterFunc(time.Duration(rand.IntN(200))*time.Millisecond, nc.Close)
+	case errors.Is(err, nats.ErrAuthorization):
+		l.refused = append(l.refused, err.Error())
+	default:
+		l.failed = append(l.failed, err.Error())
+	}
+}
+
+func (l *load) tries(urls []string) int {
+	if l.fallBack {
+		return len(urls)
+	}
+	return 1
+}
+
+// unreachable reports whether a server was not there, or went away.
+func unreachable(err error) bool {
+	return errors.Is(err, nats.ErrNoServers) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNREFUSED) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, nats.ErrConnectionClosed)
+}
+
+// end stops the load, prints what became of it and fails the test unless all got in.
+func (l *load) end(t *testing.T, what string) {
+	t.Helper()
+	close(l.stop)
+	l.group.Wait()
+	took := time.Since(l.begun)
+	rate := float64(l.ok+len(l.refused)+len(l.failed)) / took.Seconds()
+	t.Logf("%s: %d connects in %s (%.0f a second): %d refused, %d timed out or failed",
+		what, l.ok, took.Round(time.Second), rate, len(l.refused), len(l.failed))
+	for _, err := range append(l.refused, l.failed...) {
+		t.Error(err)
+	}
+	if rate < 50 {
+		t.Errorf("%.0f connects a second, want 50 at least", rate)
+	}
+}
+
+// getsIn connects once.
+func getsIn(url string, opts ...nats.Option) error {
+	nc, err := nats.Connect(url, append(opts, nats.NoReconnect(), nats.Timeout(5*time.Second))...)
+	if err != nil {
+		return fmt.Errorf("%s: %w", url, err)
+	}
+	nc.Close()
+	return nil
+}

@@ -1,0 +1,226 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nkeys"
+
+	"usher/callout"
+	"usher/issuer"
+	"usher/keyring"
+	"usher/operator"
+)
+
+// Refusals: nothing was changed.
+var (
+	ErrUnderWay    = errors.New("a rotation is under way")
+	ErrNotUnderWay = errors.New("no rotation is under way")
+	ErrNoActive    = errors.New("no active key to replace")
+	ErrSeveral     = errors.New("several keys are active")
+	ErrUnknownKey  = errors.New("the keyring has no such key")
+	ErrActive      = errors.New("the key is active")
+	ErrRetired     = errors.New("the key is retired already")
+	ErrUnpushed    = errors.New("the account JWT on disk is newer than the servers'")
+	ErrExpected    = errors.New("servers expect the new key already")
+)
+
+// Target is what to rotate.
+type Target struct {
+	Kind  string       // issuer.KindIssuer, KindSigning or KindXKey
+	Place issuer.Place // of a signing key
+}
+
+// String returns the target for people.
+func (t Target) String() string {
+	if t.Kind == issuer.KindSigning {
+		return "signing key of " + t.Place.String()
+	}
+	return t.Kind
+}
+
+// Expectation is what one live server expects of us, as a client that knocks at it
+// shows.
+type Expectation struct {
+	URL      string
+	Server   string // name
+	Issuer   string // config mode: the issuer; operator mode: the callout account
+	XKey     string // the xkey of ours that it seals to; empty: none of ours, or it asks in the clear
+	Sentinel string // operator mode: the key that signed the sentinel's JWT
+	Problem  string // why we would not take the request, or why there was none; empty: we would
+}
+
+// Rotator changes the keys of one keyring directory.
+type Rotator struct {
+	Dir    string
+	Config keyring.Config
+	Now    func() time.Time
+	// PickUp is how long running ushers may take to go by what was written.
+	PickUp time.Duration
+	// Wait is how long to wait for servers to be restarted (config mode), and for an
+	// old key to fall out of use.
+	Wait time.Duration
+	// Quiet is how long nobody may have asked for a key before it is out of use:
+	// longer than a request lives. Zero: 3 s.
+	Quiet time.Duration
+	// Say tells a person how it goes, a line at a time.
+	Say func(line string)
+	// Reports asks the running ushers.
+	Reports func(ctx context.Context) ([]callout.Report, error)
+	// Expecting knocks at every server.
+	Expecting func(ctx context.Context) ([]Expectation, error)
+	// Operator is what operator mode takes; nil: config mode.
+	Operator *Operator
+
+	seen map[string]time.Time // ushers that have reported, by instance
+}
+
+// Operator is what changing account JWTs takes.
+type Operator struct {
+	Cluster *operator.Cluster
+	Dir     operator.Dir  // JWTs on disk
+	Signer  nkeys.KeyPair // the operator's key, or a signing key of it
+}
+
+// Result is how far a rotation has come.
+type Result struct {
+	Old, New string       // public keys
+	Done     keyring.Step // the last step that is done
+	Blockers []string     // why the old key was not retired; empty: it was
+}
+
+// Rotate replaces the active key of a target. Old keys that are still in use after
+// Wait stay as retiring: that is no error, and Retire takes them away later.
+func (r *Rotator) Rotate(ctx context.Context, t Target) (Result, error) {
+	unlock, err := keyring.Lock(r.Dir)
+	if err != nil {
+		return Result{}, err
+	}
+	defer unlock()
+	s, err := keyring.ReadState(r.Dir, r.Config)
+	if err != nil {
+		return Result{}, err
+	}
+	if s.Rotation != nil {
+		return Result{}, underWay(s.Rotation)
+	}
+	if err := r.begin(s, t); err != nil {
+		return Result{}, err
+	}
+	return r.advance(ctx, s)
+}
+
+// Resume goes on with a rotation that was interrupted.
+func (r *Rotator) Resume(ctx context.Context) (Result, error) {
+	unlock, err := keyring.Lock(r.Dir)
+	if err != nil {
+		return Result{}, err
+	}
+	defer unlock()
+	s, err := keyring.ReadState(r.Dir, r.Config)
+	if err != nil {
+		return Result{}, err
+	}
+	if s.Rotation == nil {
+		return Result{}, ErrNotUnderWay
+	}
+	return r.advance(ctx, s)
+}
+
+func underWay(x *keyring.Rotation) error {
+	t := Target{Kind: x.Kind, Place: issuer.Place{Account: x.Account, Scope: x.Scope}}
+	done := string(x.Done)
+	if done == "" {
+		done = "nothing"
+	}
+	return fmt.Errorf("%w: %s, from %s to %s, done: %s", ErrUnderWay, t, x.Old, x.New, done)
+}
+
+// Old returns the key that a rotation of t would replace.
+func Old(s *keyring.State, t Target) (*keyring.Entry, error) {
+	var found *keyring.Entry
+	for i := range s.Keys {
+		e := &s.Keys[i]
+		if e.Kind != t.Kind || e.Account != t.Place.Account || e.Scope != t.Place.Scope || e.State != issuer.StateActive {
+			continue
+		}
+		if found != nil {
+			return nil, fmt.Errorf("%w: %s and %s", ErrSeveral, found.PublicKey, e.PublicKey)
+		}
+		found = e
+	}
+	if found == nil {
+		return nil, fmt.Errorf("%w: %s", ErrNoActive, t)
+	}
+	return found, nil
+}
+
+// begin makes the new key, if nobody has put one there, and writes the rotation
+// down.
+func (r *Rotator) begin(s *keyring.State, t Target) error {
+	old, err := Old(s, t)
+	if err != nil {
+		return err
+	}
+	from := old.PublicKey // appending moves old
+	next := nextOf(s, t)
+	if next == nil {
+		e, seed, err := r.make(t)
+		if err != nil {
+			return err
+		}
+		err = keyring.WriteSeed(r.path(e.File), seed)
+		clear(seed)
+		if err != nil {
+			return err
+		}
+		s.Keys = append(s.Keys, *e)
+		next = &s.Keys[len(s.Keys)-1]
+	}
+	s.Rotation = &keyring.Rotation{
+		Kind: t.Kind, Account: t.Place.Account, Scope: t.Place.Scope,
+		Old: from, New: next.PublicKey, Started: r.stamp(),
+	}
+	r.say("new key %s", next.PublicKey)
+	return r.save(s)
+}
+
+// nextOf returns a key that was put into the keyring to be the next one: a key that
+// signs elsewhere cannot be made here.
+func nextOf(s *keyring.State, t Target) *keyring.Entry {
+	for i := range s.Keys {
+		e := &s.Keys[i]
+		if e.Kind == t.Kind && e.Account == t.Place.Account && e.Scope == t.Place.Scope && e.State == issuer.StateNext {
+			return e
+		}
+	}
+	return nil
+}
+
+// make makes a key pair for a target.
+func (r *Rotator) make(t Target) (*keyring.Entry, []byte, error) {
+	create := nkeys.CreateAccount
+	if t.Kind == issuer.KindXKey {
+		create = nkeys.CreateCurveKeys
+	}
+	kp, err := create()
+	if err != nil {
+		return nil, nil, fmt.Errorf("make key: %w", err)
+	}
+	public, err := kp.PublicKey()
+	if err != nil {
+		return nil, nil, fmt.Errorf("make key: %w", err)
+	}
+	seed, err := kp.Seed()
+	if err != nil {
+		return nil, nil, fmt.Errorf("make key: %w", err)
+	}
+	e := &keyring.Entry{
+		PublicKey: public, Kind: t.Kind, Account: t.Place.Account, Scope: t.Place.Scope,
+		State: issuer.StateNext, Since: r.stamp(),
+	}
+	e.File = keyring.Name(r.Dir, e, r.Now())
+	return e, seed, nil
+}
