@@ -29,7 +29,8 @@ const (
 // conn is one service connection with its subscription.
 type conn struct {
 	nc        *nats.Conn
-	service   micro.Service
+	serving   sync.Mutex    // held while service changes
+	service   micro.Service // guarded by serving
 	refused   atomic.Pointer[error] // why the server refused the subscription; nil: it did not
 	misplaced atomic.Pointer[error] // why nothing may be answered here; nil: it is the callout account
 	placed    chan struct{}         // closed once misplaced says something
@@ -70,24 +71,16 @@ func (s *Service) connect(i int) (*conn, error) {
 			disconnected(log, err)
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { c.failed(log, err) }),
+		nats.LameDuckModeHandler(func(*nats.Conn) { s.moveOn(log, c) }),
 	}, s.cfg.Options...)
 	nc, err := nats.Connect(s.cfg.URLs, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	c.nc = nc
-	c.service, err = micro.AddService(nc, micro.Config{
-		Name:         serviceName,
-		Version:      s.cfg.Version,
-		Description:  "NATS auth callout service",
-		QueueGroup:   serviceName,
-		StatsHandler: func(*micro.Endpoint) any { return s.stats(c) },
-	})
-	if err == nil {
-		err = c.service.AddEndpoint("auth", micro.HandlerFunc(func(r micro.Request) {
-			s.enqueue(r, c)
-		}), micro.WithEndpointSubject(Subject))
-	}
+	c.serving.Lock()
+	err = s.subscribe(c)
+	c.serving.Unlock()
 	if err != nil {
 		nc.Close()
 		return nil, fmt.Errorf("subscribe: %w", err)
@@ -99,6 +92,23 @@ func (s *Service) connect(i int) (*conn, error) {
 	// The handler for the first connection may have run before the subscription was made.
 	c.confirm(nc)
 	return c, nil
+}
+
+// subscribe joins the queue group. The caller holds c.serving.
+func (s *Service) subscribe(c *conn) (err error) {
+	c.service, err = micro.AddService(c.nc, micro.Config{
+		Name:         serviceName,
+		Version:      s.cfg.Version,
+		Description:  "NATS auth callout service",
+		QueueGroup:   serviceName,
+		StatsHandler: func(*micro.Endpoint) any { return s.stats(c) },
+	})
+	if err == nil {
+		err = c.service.AddEndpoint("auth", micro.HandlerFunc(func(r micro.Request) {
+			s.enqueue(r, c)
+		}), micro.WithEndpointSubject(Subject))
+	}
+	return err
 }
 
 // share returns what each of n gets of all, rounded up.
@@ -120,6 +130,8 @@ func (s *Service) confirmAnswers(c *conn) {
 
 // leave leaves the queue group; what the server has sent already still comes.
 func (c *conn) leave() {
+	c.serving.Lock()
+	defer c.serving.Unlock()
 	// The error is that the connection is closed, and then there is nothing to leave.
 	_ = c.service.Stop()
 }

@@ -31,6 +31,7 @@ type Service struct {
 	pending atomic.Int64 // requests that were taken and are not finished
 	workers sync.WaitGroup
 	waiters sync.WaitGroup // requests that wait for slow verifiers
+	moving  sync.Mutex     // held by the one connection that moves to another server
 
 	draining atomic.Bool
 }

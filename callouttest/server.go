@@ -46,6 +46,9 @@ type ServerConfig struct {
 	// account to publish where servers ask; through a bare server, which knows
 	// of no callout account, a test can pose as one.
 	Bare bool
+	// LameDuck is how long Stop lets connections go elsewhere before it closes
+	// them; default none to speak of.
+	LameDuck time.Duration
 	// Process makes it a process of its own, which Stop kills: for tests that
 	// stop it while clients connect. ID, Native and SetServiceUser are not to be
 	// had then.
@@ -93,6 +96,10 @@ func (s *Server) Start(tb testing.TB) {
 	Must(tb, err)
 	opts.NoLog, opts.NoSigs = true, true
 	devserver.Leave(opts)
+	if s.cfg.LameDuck > 0 {
+		opts.LameDuckGracePeriod = s.cfg.LameDuck
+		opts.LameDuckDuration = s.cfg.LameDuck + 20*time.Millisecond
+	}
 	s.srv, err = server.NewServer(opts)
 	Must(tb, err)
 	if s.cfg.LogFile != "" {

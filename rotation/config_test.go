@@ -38,17 +38,25 @@ func (p *pair) expecting(context.Context) ([]rotation.Expectation, error) {
 	return all, nil
 }
 
-// restart gives both servers other keys, one after the other.
-func (p *pair) restart(t *testing.T, f *fleet, change func(*callouttest.Keys)) {
+// restart gives both servers other keys, one after the other. No new client is sent
+// to a server from when it is told to stop until it is back in its cluster: until
+// then nobody answers it, whoever its issuer is, and nats-server takes clients
+// before it has a route.
+func (p *pair) restart(t *testing.T, f *fleet, l *load, change func(*callouttest.Keys)) {
 	t.Helper()
 	for i, s := range p.servers {
 		change(&p.keys[i])
+		l.away.Store(s.URL(), true)
 		s.Stop()
 		s.SetKeys(t, p.keys[i])
 		s.Start(t)
 		for _, u := range f.services {
 			u.WaitReady(t)
 		}
+		callouttest.Eventually(t, "the server answers", func() bool {
+			return s.Native().NumRoutes() > 0 && getsIn(s.URL(), nats.Token("publisher-key")) == nil
+		})
+		l.away.Delete(s.URL())
 	}
 }
 
@@ -60,7 +68,7 @@ func TestRotateRollingRestart(t *testing.T) {
 	var routes []string
 	for i := range 2 {
 		s := callouttest.StartServer(t, callouttest.ServerConfig{
-			Name: "n" + string(rune('1'+i)), Keys: keys, Sealed: true, Cluster: true, Routes: slices.Clone(routes), Timeout: 3,
+			Name: "n" + string(rune('1'+i)), Keys: keys, Sealed: true, Cluster: true, Routes: slices.Clone(routes), Timeout: 3, LameDuck: time.Second,
 		})
 		routes = append(routes, s.RouteURL())
 		p.servers, p.keys = append(p.servers, s), append(p.keys, keys)
@@ -85,7 +93,7 @@ func TestRotateRollingRestart(t *testing.T) {
 			s, err := keyring.ReadState(dir, keyring.Config{})
 			must(t, err)
 			fresh := s.Entry(s.Rotation.New)
-			p.restart(t, f, func(k *callouttest.Keys) {
+			p.restart(t, f, l, func(k *callouttest.Keys) {
 				if kind == issuer.KindIssuer {
 					k.Issuer = fresh.PublicKey
 				} else {

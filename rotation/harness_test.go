@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -100,7 +101,8 @@ type load struct {
 	refused []string
 	failed  []string
 
-	fallBack bool // to the next server if one is not there
+	fallBack bool     // to the next server if one is not there
+	away     sync.Map // URLs that no client is sent to, as a load balancer does
 
 	stop  chan struct{}
 	group sync.WaitGroup
@@ -127,6 +129,7 @@ func startLoad(t *testing.T, urls string, fallBack bool, opts ...nats.Option) *l
 			}
 			first := i % len(servers)
 			order := append(append([]string{}, servers[first:]...), servers[:first]...)
+			order = slices.DeleteFunc(order, func(url string) bool { _, away := l.away.Load(url); return away })
 			l.group.Go(func() { l.connect(order, opts[i%len(opts)]) })
 		}
 	})

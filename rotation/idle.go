@@ -16,7 +16,7 @@ const (
 	goneFor = 10 * time.Second // an usher that has not reported for so long has ended
 )
 
-// WaitError: what others have to do was not done in time. Nothing is lost: the
+// WaitError says that what others have to do was not done in time. Nothing is lost: the
 // rotation can be resumed, or rolled back.
 type WaitError struct {
 	For     string
@@ -87,7 +87,7 @@ func (r *Rotator) held(ctx context.Context, public string, state issuer.KeyState
 			}
 		}
 		for instance, last := range r.seen {
-			if last != now && now.Sub(last) < goneFor {
+			if !last.Equal(now) && now.Sub(last) < goneFor {
 				missing = append(missing, "usher "+instance+" does not answer")
 			}
 		}
@@ -111,10 +111,10 @@ func (r *Rotator) expecting(ctx context.Context, kind, public string) ([]string,
 		if name == "" {
 			name = x.URL
 		}
-		switch {
-		case key == public:
+		switch key {
+		case public:
 			servers = append(servers, "server "+name+" expects it")
-		case key == "":
+		case "":
 			servers = append(servers, "server "+name+" does not say what it expects: "+x.Problem)
 		}
 	}

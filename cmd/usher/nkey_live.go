@@ -265,4 +265,3 @@ func (l *live) push(c *cli.Context, name string) error {
 	_, err = fmt.Fprintln(c.App.Writer, "pushed "+name+" to "+operator.Names(servers))
 	return err
 }
-

@@ -52,8 +52,10 @@ func nkeyRotate(c *cli.Context) error {
 		return usageError("", "--dry-run is for a rotation that has not begun")
 	case again && c.NArg() > 0:
 		return usageError("keyring.yaml says which rotation it is", "%q beside --resume or --rollback", c.Args().First())
-	case !again && c.NArg() != 1:
+	case !again && c.NArg() == 0:
 		return usageError("issuer, signing_key or xkey", "rotate what?")
+	case !again && c.NArg() > 1:
+		return arguments(c, 1)
 	}
 	cfg, err := loadConfig(c)
 	if err != nil {
