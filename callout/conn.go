@@ -29,8 +29,8 @@ const (
 // conn is one service connection with its subscription.
 type conn struct {
 	nc        *nats.Conn
-	serving   sync.Mutex    // held while service changes
-	service   micro.Service // guarded by serving
+	serving   sync.Mutex            // held while service changes
+	service   micro.Service         // guarded by serving
 	refused   atomic.Pointer[error] // why the server refused the subscription; nil: it did not
 	misplaced atomic.Pointer[error] // why nothing may be answered here; nil: it is the callout account
 	placed    chan struct{}         // closed once misplaced says something
