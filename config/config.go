@@ -64,7 +64,7 @@ type Operator struct {
 
 // Keyring says where the keys are.
 type Keyring struct {
-	Dir                string `yaml:"dir" required:"true" rule:"path" hint:"usher init makes a keyring" doc:"Directory of seed files: account seeds that sign, and curve seeds that decrypt; and keyring.yaml, which says what each is for (docs/operations.md). It is read again when it changes; the last good keyring stays on error."`
+	Dir                string `yaml:"dir" required:"true" rule:"path" hint:"usher init makes a keyring" doc:"Directory of seed files: account seeds that sign, and curve seeds that decrypt; and keyring.yaml, which says what each is for (docs/keyring.md). It is read again when it changes; the last good keyring stays on error."`
 	AllowGroupReadable bool   `yaml:"allow_group_readable" doc:"Accept files with secrets that their group can read, as Kubernetes mounts them with fsGroup: the seeds of the keyring, and nats.password_file, nats.nkey_file and nats.creds_file too. Files that everyone can read are refused all the same."`
 }
 
