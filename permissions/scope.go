@@ -73,11 +73,18 @@ func scoped(g *Grant, scope, name string, limits *directory.Limits) error {
 	if len(limits.ConnectionTypes) > 0 {
 		return fmt.Errorf("%w: connection_types, scope %s", ErrScopeLimits, scope)
 	}
-	if !oneToken(name) {
-		return fmt.Errorf("%w: user name %q, scope %s", ErrNotOneToken, name, scope)
+	if err := checkName(g, name); err != nil {
+		return err
 	}
 	g.Networks = nil // nor could they be stated; the verifier has checked them
 	return checkTags(g)
+}
+
+func checkName(g *Grant, name string) error {
+	if !oneToken(name) {
+		return fmt.Errorf("%w: user name %q, scope %s", ErrNotOneToken, name, g.Scope)
+	}
+	return nil
 }
 
 // checkTags holds that what a template takes from a tag is one token.
@@ -93,6 +100,18 @@ func checkTags(g *Grant) error {
 // oneToken reports whether s is one literal token of a subject, and has nothing
 // in it that a template would take for one of its own.
 func oneToken(s string) bool { return ValidSubject(s) && !strings.ContainsAny(s, ".*>{}") }
+
+// ValidateName checks the invariant of the name that a user JWT of g gets, which
+// the template of a scope may take. It is called where user JWTs are issued.
+func ValidateName(g *Grant, name string) error {
+	if g.Scope == "" {
+		return nil
+	}
+	if err := checkName(g, name); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvariant, err)
+	}
+	return nil
+}
 
 // validateScoped checks a grant of a scope: usher states nothing, for the server
 // takes nothing beside the template.

@@ -1,0 +1,297 @@
+package issuer_test
+
+import (
+	"errors"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nkeys"
+
+	"usher/directory"
+	"usher/identity"
+	"usher/issuer"
+	"usher/permissions"
+)
+
+// operators is a keyring of operator mode with signing keys for AUTH (the callout
+// account), APP, scope publisher of APP, and LAB; and what is not in use.
+type operators struct {
+	keys     map[string]issuer.Signer // by place
+	accounts map[string]string        // public keys by name
+	held     []issuer.Held
+}
+
+func newOperators(t *testing.T) *operators {
+	t.Helper()
+	o := &operators{keys: map[string]issuer.Signer{}, accounts: map[string]string{}}
+	for _, name := range []string{"AUTH", "APP", "LAB", "EMPTY"} {
+		_, o.accounts[name] = seedOf(t, nkeys.PrefixByteAccount)
+	}
+	o.hold(t, "AUTH", "", issuer.StateActive)
+	o.hold(t, "APP", "", issuer.StateActive)
+	o.hold(t, "APP", "publisher", issuer.StateActive)
+	o.hold(t, "LAB", "", issuer.StateActive)
+	for _, state := range []issuer.KeyState{issuer.StateNext, issuer.StateRetiring, issuer.StateRetired} {
+		o.hold(t, "APP", "", state)
+		o.hold(t, "EMPTY", "", state)
+	}
+	return o
+}
+
+func (o *operators) hold(t *testing.T, account, scope string, state issuer.KeyState) {
+	t.Helper()
+	s := signer(t)
+	o.held = append(o.held, issuer.Held{Signer: s, Key: issuer.Key{
+		Kind: issuer.KindSigning, PublicKey: s.PublicKey(), Account: account, Scope: scope, State: state,
+	}})
+	if state == issuer.StateActive {
+		o.keys[issuer.Place{Account: account, Scope: scope}.String()] = s
+	}
+}
+
+func (o *operators) operator() *issuer.Operator {
+	op := &issuer.Operator{Callout: "AUTH"}
+	for name, public := range o.accounts {
+		op.Accounts = append(op.Accounts, issuer.Account{Name: name, PublicKey: public})
+	}
+	return op
+}
+
+func (o *operators) signers(t *testing.T) *issuer.Signers {
+	t.Helper()
+	k, err := issuer.NewKeyring(o.held, o.operator())
+	must(t, err)
+	s, ok := k.For(o.accounts["AUTH"])
+	if !ok || !k.Operator() || !slices.Equal(k.Expected(), []string{o.accounts["AUTH"]}) {
+		t.Fatalf("servers may ask for %q", k.Expected())
+	}
+	return s
+}
+
+// opened is open for operator mode: the response and the user JWT in it, valid,
+// and signed by the keys of callout account and place.
+func (o *operators) opened(t *testing.T, response []byte, to issuer.Recipient, place issuer.Place) *jwt.UserClaims {
+	t.Helper()
+	rc, err := jwt.DecodeAuthorizationResponseClaims(string(response))
+	must(t, err)
+	valid(t, rc)
+	if rc.Issuer != o.keys["AUTH"].PublicKey() || rc.IssuerAccount != o.accounts["AUTH"] {
+		t.Errorf("response of %s for account %s", rc.Issuer, rc.IssuerAccount)
+	}
+	if rc.Subject != to.UserNkey || rc.Audience != to.ServerID {
+		t.Errorf("response about %s for %s", rc.Subject, rc.Audience)
+	}
+	uc, err := jwt.DecodeUserClaims(rc.Jwt)
+	must(t, err)
+	valid(t, uc)
+	if uc.Issuer != o.keys[place.String()].PublicKey() || uc.IssuerAccount != o.accounts[place.Account] {
+		t.Errorf("user JWT of %s for account %s", uc.Issuer, uc.IssuerAccount)
+	}
+	if uc.Audience != "" {
+		t.Errorf("the audience %q is for config mode", uc.Audience)
+	}
+	return uc
+}
+
+// A user JWT is signed by the account that it leads to, the response by the
+// callout account; both say in whose name.
+func TestOperatorIssues(t *testing.T) {
+	o, to := newOperators(t), recipient(t)
+	s := o.signers(t)
+	for _, account := range []string{"APP", "LAB"} {
+		g := grant()
+		g.Account = account
+		response, _, err := newIssuer(nil).Issue(t.Context(), s, to, identity.Identity{Name: "pia"}, g)
+		must(t, err)
+		uc := o.opened(t, response, to, issuer.Place{Account: account})
+		if uc.Name != "pia" || !reflect.DeepEqual(uc.Pub.Allow, jwt.StringList{"shop.>"}) || uc.HasEmptyPermissions() {
+			t.Errorf("user JWT %+v", uc)
+		}
+	}
+	response, err := newIssuer(nil).Deny(t.Context(), s, to, "denied, request 1")
+	must(t, err)
+	rc, err := jwt.DecodeAuthorizationResponseClaims(string(response))
+	must(t, err)
+	valid(t, rc)
+	if rc.Issuer != o.keys["AUTH"].PublicKey() || rc.IssuerAccount != o.accounts["AUTH"] || rc.Error != "denied, request 1" || rc.Jwt != "" {
+		t.Errorf("denial %+v", rc)
+	}
+}
+
+// scopedGrant is what permissions.Derive makes of a role that is bound to a scope.
+func scopedGrant() *permissions.Grant {
+	return &permissions.Grant{Account: "APP", Scope: "publisher", Tags: []string{"key:laptop", "project:Shop", "role:publisher"}}
+}
+
+// The user JWT of a scope states nothing: nats-server refuses it otherwise.
+func TestOperatorIssuesScoped(t *testing.T) {
+	o, to := newOperators(t), recipient(t)
+	g := scopedGrant()
+	g.NotAfter = noon.AddDate(0, 0, 1)
+	response, _, err := newIssuer(nil).Issue(t.Context(), o.signers(t), to, identity.Identity{Name: "Pia"}, g)
+	must(t, err)
+	place := issuer.Place{Account: "APP", Scope: "publisher"}
+	uc := o.opened(t, response, to, place)
+	if !uc.HasEmptyPermissions() {
+		t.Errorf("states %+v", uc.UserPermissionLimits)
+	}
+	scope := jwt.NewUserScope()
+	scope.Key, scope.Role = o.keys[place.String()].PublicKey(), "publisher"
+	if err := scope.ValidateScopedSigner(uc); err != nil {
+		t.Errorf("nats-server refuses it: %v", err)
+	}
+	// A template takes name and tags as they are written.
+	if uc.Name != "Pia" || !slices.Contains(uc.Tags, "project:Shop") || uc.Expires != g.NotAfter.Unix() {
+		t.Errorf("name %s, tags %q, ends %d", uc.Name, uc.Tags, uc.Expires)
+	}
+}
+
+// What has no key is not signed by another.
+func TestNoSigningKey(t *testing.T) {
+	o, to := newOperators(t), recipient(t)
+	s := o.signers(t)
+	single := issuer.Single(signer(t))
+	for _, tt := range []struct {
+		name    string
+		signers *issuer.Signers
+		place   issuer.Place
+	}{
+		{"an account that is not known", s, issuer.Place{Account: "MOON"}},
+		{"an account whose keys are next, retiring and retired", s, issuer.Place{Account: "EMPTY"}},
+		{"a scope that has no key", s, issuer.Place{Account: "APP", Scope: "consumer"}},
+		{"the scope of another account", s, issuer.Place{Account: "LAB", Scope: "publisher"}},
+		{"a scope in config mode", single, issuer.Place{Account: "APP", Scope: "publisher"}},
+	} {
+		g := grant()
+		if tt.place.Scope != "" {
+			g = scopedGrant()
+			g.Scope = tt.place.Scope
+		}
+		g.Account = tt.place.Account
+		response, _, err := newIssuer(nil).Issue(t.Context(), tt.signers, to, identity.Identity{Name: "pia"}, g)
+		if !errors.Is(err, issuer.ErrNoSigningKey) || response != nil || !strings.HasSuffix(strings.Split(err.Error(), ":")[0], " for "+tt.place.String()) {
+			t.Errorf("%s: got %q, %v", tt.name, response, err)
+		}
+		if tt.signers.Has(tt.place) {
+			t.Errorf("%s: Has says that there is one", tt.name)
+		}
+	}
+	for _, place := range []issuer.Place{{Account: "APP"}, {Account: "LAB"}, {Account: "APP", Scope: "publisher"}} {
+		if !s.Has(place) {
+			t.Errorf("Has does not know of %s", place)
+		}
+	}
+	if !single.Has(issuer.Place{Account: "ANY"}) {
+		t.Error("in config mode one key signs for every account")
+	}
+}
+
+// Nobody is ever placed in the callout account, by whatever name.
+func TestOperatorNeverCallout(t *testing.T) {
+	o, to := newOperators(t), recipient(t)
+	o.accounts["FRONT"] = o.accounts["AUTH"]
+	o.hold(t, "FRONT", "", issuer.StateActive)
+	s := o.signers(t)
+	for _, account := range []string{"AUTH", "FRONT"} {
+		g := grant()
+		g.Account = account
+		response, _, err := newIssuer(nil).Issue(t.Context(), s, to, identity.Identity{Name: "pia"}, g)
+		if !errors.Is(err, permissions.ErrInvariant) || response != nil {
+			t.Errorf("%s: got %q, %v", account, response, err)
+		}
+	}
+}
+
+// Whatever derived a grant of a scope, it is checked again where it is minted:
+// the template would put name and tags into subjects.
+func TestScopedInvariantsAtIssue(t *testing.T) {
+	o, to := newOperators(t), recipient(t)
+	s := o.signers(t)
+	for name, spoil := range map[string]func(*permissions.Grant){
+		"rules":               func(g *permissions.Grant) { g.Rules = grant().Rules },
+		"connection types":    func(g *permissions.Grant) { g.ConnectionTypes = directory.ConnectionTypes() },
+		"networks":            func(g *permissions.Grant) { g.Networks = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} },
+		"a tag of two tokens": func(g *permissions.Grant) { g.Tags = []string{"project:a.b"} },
+		"a wildcard as tag":   func(g *permissions.Grant) { g.Tags = []string{"key:>"} },
+		"a template as tag":   func(g *permissions.Grant) { g.Tags = []string{"key:{{name()}}"} },
+		"a tag without value": func(g *permissions.Grant) { g.Tags = []string{"key:"} },
+		"the callout account": func(g *permissions.Grant) { g.Account = "AUTH" },
+		"the system account":  func(g *permissions.Grant) { g.Account = "SYS" },
+	} {
+		g := scopedGrant()
+		spoil(g)
+		response, _, err := newIssuer(nil).Issue(t.Context(), s, to, identity.Identity{Name: "pia"}, g)
+		if !errors.Is(err, permissions.ErrInvariant) || response != nil {
+			t.Errorf("%s: got %q, %v", name, response, err)
+		}
+	}
+	for _, name := range []string{"", "*", ">", "a.b", "a b", "{{tag(project)}}", "\xff"} {
+		response, _, err := newIssuer(nil).Issue(t.Context(), s, to, identity.Identity{Name: name}, scopedGrant())
+		if !errors.Is(err, permissions.ErrInvariant) || response != nil {
+			t.Errorf("user name %q: got %q, %v", name, response, err)
+		}
+	}
+}
+
+func TestNewKeyringRefuses(t *testing.T) {
+	for name, tt := range map[string]struct {
+		spoil func(*testing.T, *operators)
+		want  string
+	}{
+		"no callout account":               {func(_ *testing.T, o *operators) { delete(o.accounts, "AUTH") }, "does not know the callout account AUTH"},
+		"no key for the callout account":   {func(_ *testing.T, o *operators) { o.held = o.held[1:] }, "no active signing key for the callout account AUTH"},
+		"two active keys":                  {func(t *testing.T, o *operators) { o.hold(t, "APP", "publisher", issuer.StateActive) }, "two active signing keys for APP, scope publisher: "},
+		"a key of no account":              {func(_ *testing.T, o *operators) { delete(o.accounts, "LAB") }, `is of account "LAB", which the keyring does not know`},
+		"only a scoped key to answer with": {func(_ *testing.T, o *operators) { o.held[0].Scope = "publisher" }, "no active signing key for the callout account AUTH"},
+	} {
+		o := newOperators(t)
+		tt.spoil(t, o)
+		if _, err := issuer.NewKeyring(o.held, o.operator()); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// What a keyring of operator mode says of itself.
+func TestOperatorKeyring(t *testing.T) {
+	o := newOperators(t)
+	seed, x := seedOf(t, nkeys.PrefixByteCurve)
+	for i, state := range issuer.KeyStates() {
+		xkey, err := issuer.NewXKey([]byte(seed))
+		must(t, err)
+		o.held = append(o.held, issuer.Held{XKey: xkey, Key: issuer.Key{Kind: issuer.KindXKey, PublicKey: x, State: state}})
+		k, err := issuer.NewKeyring(o.held, o.operator())
+		must(t, err)
+		if want := min(i+1, 3); len(k.XKeys()) != want {
+			t.Errorf("%d xkeys open, want %d: a retired one does not", len(k.XKeys()), want)
+		}
+	}
+	k, err := issuer.NewKeyring(o.held, o.operator())
+	must(t, err)
+	for i := range o.held {
+		h := &o.held[i]
+		if _, signs := k.Signer(h.PublicKey); h.Signer != nil && signs != (h.State != issuer.StateRetired) {
+			t.Errorf("%s key of %s signs: %v", h.State, h.Account, signs)
+		}
+	}
+	var names []string
+	for _, a := range k.Accounts() {
+		names = append(names, a.Name)
+		if got, ok := k.Account(a.Name); !ok || got != a || a.PublicKey != o.accounts[a.Name] {
+			t.Errorf("account %s is %+v", a.Name, got)
+		}
+	}
+	if !slices.Equal(names, []string{"APP", "AUTH", "EMPTY", "LAB"}) {
+		t.Errorf("accounts %q", names)
+	}
+	if _, ok := k.For(o.accounts["APP"]); ok {
+		t.Error("a server that asks for another account is answered")
+	}
+	if _, ok := k.For(o.keys["AUTH"].PublicKey()); ok {
+		t.Error("a server that asks for a signing key is answered")
+	}
+}
