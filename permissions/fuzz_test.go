@@ -1,6 +1,7 @@
 package permissions_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -79,25 +80,45 @@ func build(data []byte) (directory.Records, *permissions.Policy) {
 		r.Projects = append(r.Projects, p)
 	}
 	accounts := []string{"APP", "OTHER", "THIRD"}
-	return r, &permissions.Policy{
+	p := &permissions.Policy{
 		AdminAccount: pick(d, accounts), IngestAccount: pick(d, accounts), CalloutAccount: "AUTH", SystemAccount: "SYS",
 	}
+	if d.roll(3) == 1 {
+		p.Scoped = some(d, fuzzScoped)
+	}
+	return r, p
+}
+
+// fuzzScoped is what may be bound to a scoped signing key.
+var fuzzScoped = []permissions.ScopedRole{
+	{Account: "APP", Role: "publisher"},
+	{Account: "APP", Role: "service_admin"},
+	{Account: "OTHER", Role: "project_admin"},
+	{Account: "THIRD", Role: "ingest"},
+	{Account: "APP", Role: "consumer"},
 }
 
 // stated is what the records say a user may do, worked out from the text of
 // the rules (docs/permissions.md) and nothing of the package under test.
 type stated struct {
 	accounts map[string]bool // every account that some role lands in
+	scopes   map[string]bool // every scope that some role is bound to; empty: to none
 	pub, sub []string
 }
 
 func state(r *directory.Records, p *permissions.Policy, name string, sel identity.Selection) stated {
-	s := stated{accounts: map[string]bool{}}
-	lands := func(account string) bool {
+	s := stated{accounts: map[string]bool{}, scopes: map[string]bool{}}
+	lands := func(account string, bound ...string) bool {
 		if sel.Account != "" && sel.Account != account {
 			return false
 		}
 		s.accounts[account] = true
+		for _, role := range bound {
+			if !slices.Contains(p.Scoped, permissions.ScopedRole{Account: account, Role: role}) {
+				role = ""
+			}
+			s.scopes[role] = true
+		}
 		return true
 	}
 	var roles []directory.ServiceRole
@@ -107,10 +128,10 @@ func state(r *directory.Records, p *permissions.Policy, name string, sel identit
 		}
 	}
 	admin, ingest := slices.Contains(roles, directory.ServiceRoleAdmin), slices.Contains(roles, directory.ServiceRoleIngest)
-	if admin && sel.Project == "" && lands(p.AdminAccount) {
+	if admin && sel.Project == "" && lands(p.AdminAccount, "service_admin") {
 		s.pub, s.sub = append(s.pub, ">"), append(s.sub, ">")
 	}
-	if ingest && sel.Project == "" && lands(p.IngestAccount) {
+	if ingest && sel.Project == "" && lands(p.IngestAccount, "ingest") {
 		s.pub = append(s.pub, "_INBOX.>", "_HB.>", "_STAN.discover.event-service", "_STAN.discover.event-service.*",
 			"_STAN.pub.*.habitat", "_STAN.close.*", "habitat.event.*")
 		s.sub = append(s.sub, "_INBOX.>", "_STAN.acks.>", "_HB.>", "_STAN.discover.event-service.*")
@@ -120,11 +141,11 @@ func state(r *directory.Records, p *permissions.Policy, name string, sel identit
 		if sel.Project != "" && sel.Project != project.Name {
 			continue
 		}
-		if sel.Project != "" && admin && lands(project.Account) {
+		if sel.Project != "" && admin && lands(project.Account, "service_admin") {
 			s.pub, s.sub = append(s.pub, ">"), append(s.sub, ">")
 		}
 		for _, m := range project.Members {
-			if m.User == name && lands(project.Account) {
+			if m.User == name && lands(project.Account, roleNames(m.Roles)...) {
 				s.member(project, m)
 			}
 		}
@@ -249,9 +270,9 @@ func checkDerive(t *testing.T, data []byte) (granted int) {
 		for _, sel := range selections {
 			g, err := derive(t, p, s, name, selection(sel))
 			want := state(&raw, p, name, selection(sel))
-			if len(want.accounts) != 1 {
+			if len(want.accounts) != 1 || len(want.scopes) > 1 {
 				if err == nil {
-					t.Fatalf("%s %s: granted %s, and lands in %v", name, sel, g.Account, want.accounts)
+					t.Fatalf("%s %s: granted %s, and lands in %v, scopes %v", name, sel, g.Account, want.accounts, want.scopes)
 				}
 				continue
 			}
@@ -259,7 +280,14 @@ func checkDerive(t *testing.T, data []byte) (granted int) {
 				t.Fatalf("%s %s: %v in %s, want %v", name, sel, err, g.Account, want.accounts)
 			}
 			granted++
-			compare(t, name+" "+sel, &g, want)
+			if !want.scopes[g.Scope] {
+				t.Fatalf("%s %s: scope %q, want %v", name, sel, g.Scope, want.scopes)
+			}
+			if g.Scope == "" {
+				compare(t, name+" "+sel, &g, want)
+			} else {
+				compareScoped(t, name, &g)
+			}
 			if again, _ := derive(t, p, s, name, selection(sel)); !reflect.DeepEqual(g, again) {
 				t.Fatalf("%s %s: not the same twice", name, sel)
 			}
@@ -295,6 +323,56 @@ func compare(t *testing.T, who string, g *permissions.Grant, want stated) {
 			}
 		}
 	}
+}
+
+// compareScoped demands that a grant of a scope leaves everything to the template,
+// and that this gets single tokens.
+func compareScoped(t *testing.T, name string, g *permissions.Grant) {
+	t.Helper()
+	if len(g.Rules) > 0 || len(g.ConnectionTypes) > 0 || len(g.Networks) > 0 {
+		t.Fatalf("%s: states %+v beside scope %s", name, g, g.Scope)
+	}
+	values := []string{name}
+	for _, tag := range g.Tags {
+		_, value, _ := strings.Cut(tag, ":")
+		values = append(values, value)
+	}
+	for _, v := range values {
+		if filled := strings.ReplaceAll("a.{{x}}.b", "{{x}}", v); !server.IsValidLiteralSubject(filled) || strings.Count(filled, ".") != 2 {
+			t.Fatalf("%s: a template makes %q of %q", name, filled, v)
+		}
+	}
+}
+
+// Whatever an identity is called, a template gets single tokens from it, or it is
+// denied; and one that is granted is also issued.
+func FuzzScoped(f *testing.F) {
+	for _, s := range [][2]string{
+		{"pia", "laptop"}, {"*", "laptop"}, {">", ""}, {"a.b", "c"}, {"", "x"}, {"Pia", "Key_1"}, {"pia", "a b"},
+		{"{{tag(project)}}", "x"}, {"pia", "{{name()}}"}, {"pia", "x:y"}, {"pia", ":"}, {"p\u00efa", "\u00a0"}, {"\xff", "\x00"}, {"pia", ">"},
+		{"}}", "{{"}, {"pia\r\n", "x"}, {"*a", "a*"},
+	} {
+		f.Add(s[0], s[1])
+	}
+	s := snapshotOf(f, world())
+	facts, _ := s.Facts("pia", "")
+	p := newPolicy()
+	p.Scoped = []permissions.ScopedRole{{Account: "APP", Role: "publisher"}}
+	f.Fuzz(func(t *testing.T, name, keyID string) {
+		id := identityOf(name, identity.Selection{})
+		id.KeyID = keyID
+		g, err := p.Derive(id, facts)
+		if err != nil {
+			if !errors.Is(err, permissions.ErrNotOneToken) || errors.Is(err, permissions.ErrInvariant) {
+				t.Fatalf("%q, key %q: %v", name, keyID, err)
+			}
+			return
+		}
+		if g.Scope != "publisher" || p.Validate(&g) != nil || permissions.ValidateName(&g, name) != nil {
+			t.Fatalf("%q, key %q: %+v", name, keyID, g)
+		}
+		compareScoped(t, name, &g)
+	})
 }
 
 // The subjects of this package mean what nats-server's mean.
