@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"usher/callout"
+	"usher/issuer"
 	"usher/permissions"
 	"usher/tokens"
 )
@@ -19,7 +20,7 @@ func explainCommand() *cli.Command {
 		UsageText: "usher explain -c FILE --token-file FILE [--user NAME] [--host ADDR]\n" +
 			"    [--publish SUBJECT] [--subscribe SUBJECT] [--json]",
 		Description: "Goes the way of a live request. Exits 4 if the credential is refused, or a subject\n" +
-			"that was asked for is.",
+			"that was asked for is; 1 if the template of a scoped signing key decides about that.",
 		Flags: []cli.Flag{
 			configFlag(),
 			&cli.StringFlag{Name: "token-file", Usage: "`FILE` with the token; - reads it from stdin"},
@@ -54,6 +55,7 @@ func explain(c *cli.Context) error {
 		return err
 	}
 	d := p.decider.Decide(c.Context, &credential)
+	signable(p.keyring.Load(), p.policy, &d)
 	x := explanationOf(p, &d, asked)
 	if c.Bool("json") {
 		err = x.printJSON(c.App.Writer)
@@ -66,10 +68,21 @@ func explain(c *cli.Context) error {
 	switch {
 	case d.Outcome == callout.Denied || x.refuses():
 		return &exitError{code: exitDenied}
-	case d.Outcome != callout.Granted:
+	case d.Outcome != callout.Granted || x.unknown():
 		return &exitError{code: exitRuntime}
 	default:
 		return nil
+	}
+}
+
+// signable makes of a grant that no key signs what becomes of it: no answer.
+func signable(keys *issuer.Keyring, policy *permissions.Policy, d *callout.Decision) {
+	place := issuer.Place{Account: d.Grant.Account, Scope: d.Grant.Scope}
+	own, _ := keys.Account(policy.CalloutAccount)
+	signers, ok := keys.For(own.PublicKey)
+	if d.Outcome == callout.Granted && ok && !signers.Has(place) {
+		d.Outcome, d.Code = callout.Unavailable, callout.CodeNoSigningKey
+		d.Cause = issuer.ErrNoSigningKey.Error() + " for " + place.String()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -36,6 +37,7 @@ type identityText struct {
 
 type grantText struct {
 	Account         string                     `json:"account"`
+	Scope           string                     `json:"scope,omitempty"` // its template gives the permissions; rules is empty
 	InboxPrefix     string                     `json:"inbox_prefix"`
 	Ends            *time.Time                 `json:"ends,omitempty"`
 	EndsBecause     string                     `json:"ends_because"`
@@ -50,6 +52,7 @@ type answerToAsked struct {
 	Subject  string            `json:"subject"`
 	Allowed  bool              `json:"allowed"`
 	Filtered bool              `json:"filtered,omitempty"` // allowed, without what the rule denies
+	Unknown  bool              `json:"unknown,omitempty"`  // the template of a scope decides, which usher does not have
 	Rule     *permissions.Rule `json:"rule,omitempty"`     // none: nothing allows it
 }
 
@@ -70,16 +73,20 @@ func explanationOf(p *parts, d *callout.Decision, asked []question) *explanation
 	}
 	g := &d.Grant
 	x.Grant = &grantText{
-		Account: g.Account, InboxPrefix: g.InboxPrefix,
-		ConnectionTypes: g.ConnectionTypes, Tags: g.Tags, Rules: g.Rules,
+		Account: g.Account, Scope: g.Scope, InboxPrefix: g.InboxPrefix,
+		ConnectionTypes: g.ConnectionTypes, Tags: g.Tags, Rules: append([]permissions.Rule{}, g.Rules...),
 	}
 	x.Grant.Ends, x.Grant.EndsBecause = ends(p, d, p.now())
-	for _, n := range g.Networks {
+	for _, n := range d.Identity.Networks { // a grant of a scope does not state them
 		x.Grant.Networks = append(x.Grant.Networks, n.String())
 	}
 	for _, q := range asked {
+		if g.Scope != "" {
+			x.Asked = append(x.Asked, answerToAsked{Side: q.side, Subject: q.subject, Unknown: true})
+			continue
+		}
 		v := g.Check(q.side, q.subject)
-		x.Asked = append(x.Asked, answerToAsked{q.side, q.subject, v.Allowed, v.Filtered, v.Rule})
+		x.Asked = append(x.Asked, answerToAsked{Side: q.side, Subject: q.subject, Allowed: v.Allowed, Filtered: v.Filtered, Rule: v.Rule})
 	}
 	return x
 }
@@ -87,11 +94,16 @@ func explanationOf(p *parts, d *callout.Decision, asked []question) *explanation
 // refuses reports whether a subject that was asked for is not allowed.
 func (x *explanation) refuses() bool {
 	for _, a := range x.Asked {
-		if !a.Allowed {
+		if !a.Allowed && !a.Unknown {
 			return true
 		}
 	}
 	return false
+}
+
+// unknown reports whether something was asked that only a template can answer.
+func (x *explanation) unknown() bool {
+	return slices.ContainsFunc(x.Asked, func(a answerToAsked) bool { return a.Unknown })
 }
 
 func (x *explanation) printJSON(w io.Writer) error {
@@ -138,7 +150,12 @@ func (x *explanation) printText(out io.Writer) error {
 
 func (g *grantText) lines(line func(label, format string, args ...any)) {
 	line("account", "%s", g.Account)
-	line("inbox", "%s", g.InboxPrefix)
+	if g.Scope != "" {
+		line("scope", "%s: the template of %s's scoped signing key gives the permissions", g.Scope, g.Account)
+		line("inbox", "%s, if the template allows it", g.InboxPrefix)
+	} else {
+		line("inbox", "%s", g.InboxPrefix)
+	}
 	if g.Ends == nil {
 		line("ends", "never: %s", g.EndsBecause)
 	} else {
@@ -158,6 +175,8 @@ func (g *grantText) lines(line func(label, format string, args ...any)) {
 
 func (a *answerToAsked) text() string {
 	switch {
+	case a.Unknown:
+		return a.Subject + ": the template decides, which is in the account JWT and not here"
 	case a.Filtered:
 		return fmt.Sprintf("%s: yes, but not what is denied by %q (%s)", a.Subject, a.Rule.Subject, a.Rule.Origin)
 	case a.Allowed:
