@@ -244,7 +244,7 @@ func TestNewKeyringRefuses(t *testing.T) {
 	}{
 		"no callout account":               {func(_ *testing.T, o *operators) { delete(o.accounts, "AUTH") }, "does not know the callout account AUTH"},
 		"no key for the callout account":   {func(_ *testing.T, o *operators) { o.held = o.held[1:] }, "no active signing key for the callout account AUTH"},
-		"two active keys":                  {func(t *testing.T, o *operators) { o.hold(t, "APP", "publisher", issuer.StateActive) }, "two active signing keys for APP, scope publisher: "},
+		"two active keys":                  {func(t *testing.T, o *operators) { t.Helper(); o.hold(t, "APP", "publisher", issuer.StateActive) }, "two active signing keys for APP, scope publisher: "},
 		"a key of no account":              {func(_ *testing.T, o *operators) { delete(o.accounts, "LAB") }, `is of account "LAB", which the keyring does not know`},
 		"only a scoped key to answer with": {func(_ *testing.T, o *operators) { o.held[0].Scope = "publisher" }, "no active signing key for the callout account AUTH"},
 	} {

@@ -348,9 +348,23 @@ func compareScoped(t *testing.T, name string, g *permissions.Grant) {
 // denied; and one that is granted is also issued.
 func FuzzScoped(f *testing.F) {
 	for _, s := range [][2]string{
-		{"pia", "laptop"}, {"*", "laptop"}, {">", ""}, {"a.b", "c"}, {"", "x"}, {"Pia", "Key_1"}, {"pia", "a b"},
-		{"{{tag(project)}}", "x"}, {"pia", "{{name()}}"}, {"pia", "x:y"}, {"pia", ":"}, {"p\u00efa", "\u00a0"}, {"\xff", "\x00"}, {"pia", ">"},
-		{"}}", "{{"}, {"pia\r\n", "x"}, {"*a", "a*"},
+		{"pia", "laptop"},
+		{"*", "laptop"},
+		{">", ""},
+		{"a.b", "c"},
+		{"", "x"},
+		{"Pia", "Key_1"},
+		{"pia", "a b"},
+		{"{{tag(project)}}", "x"},
+		{"pia", "{{name()}}"},
+		{"pia", "x:y"},
+		{"pia", ":"},
+		{"p\u00efa", "\u00a0"},
+		{"\xff", "\x00"},
+		{"pia", ">"},
+		{"}}", "{{"},
+		{"pia\r\n", "x"},
+		{"*a", "a*"},
 	} {
 		f.Add(s[0], s[1])
 	}
