@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"usher/callout"
 	"usher/callouttest"
 	"usher/issuer"
+	"usher/keyring"
 	"usher/permissions"
 )
 
@@ -237,6 +239,34 @@ func TestReportOfOperatorMode(t *testing.T) {
 		t.Errorf("%+v", k)
 	}
 	is(t, r, "the callout account", o.Accounts[callouttest.CalloutAccount], "not listed")
+}
+
+// While a signing key is replaced, each counts what it signed: the count of the
+// old one stays, and stands still.
+func TestReportOfReplacedSigningKey(t *testing.T) {
+	o := callouttest.StartOperator(t, callouttest.OperatorConfig{})
+	service := callouttest.StartService(t, callouttest.ServiceConfig{
+		Operator: o, Directory: callouttest.Directory(callouttest.DirectoryText),
+	})
+	letIn(t, o.URLs(), 3, true)
+	old, replacement := o.Signing[callouttest.AppAccount], callouttest.NewKeys(t)
+	c := o.Account(t, callouttest.AppAccount)
+	c.SigningKeys.Add(replacement.Issuer)
+	o.Push(t, callouttest.AppAccount, c)
+	callouttest.WriteSeed(t, filepath.Join(o.Keyring, "new.nk"), replacement.IssuerSeed)
+	state, err := keyring.ReadState(o.Keyring, keyring.Config{Callout: callouttest.CalloutAccount})
+	callouttest.Must(t, err)
+	state.Entry(old.Issuer).State = issuer.StateRetiring
+	*state.Entry(replacement.Issuer) = keyring.Entry{
+		Kind: issuer.KindSigning, PublicKey: replacement.Issuer, Account: callouttest.AppAccount, File: "new.nk", State: issuer.StateActive,
+	}
+	callouttest.Must(t, keyring.Save(o.Keyring, keyring.Config{Callout: callouttest.CalloutAccount}, state))
+	callouttest.Must(t, service.ReloadKeyring())
+	letIn(t, o.URLs(), 2, true)
+	r := service.Report()
+	is(t, r, "old", old.Issuer, `signing_key retiring 3 ["n1"]`)
+	is(t, r, "new", replacement.Issuer, `signing_key active 2 ["n1"]`)
+	is(t, r, "responses", o.Signing[callouttest.CalloutAccount].Issuer, `signing_key active 5 ["n1"]`)
 }
 
 func TestReportsOfNobody(t *testing.T) {

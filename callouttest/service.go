@@ -66,9 +66,7 @@ type Service struct {
 
 	audit     *audit.Log
 	auditText *Buffer
-	keyrings  keyring.Config
-	keyring   atomic.Pointer[issuer.Keyring]
-	dir       string // of the keyring
+	keyring   *keyring.Store
 	directory atomic.Pointer[directory.Snapshot]
 	drained   sync.Once
 }
@@ -97,11 +95,15 @@ func StartService(tb testing.TB, cfg ServiceConfig) *Service {
 func NewService(tb testing.TB, cfg ServiceConfig) *Service {
 	tb.Helper()
 	cfg.defaults()
-	s := &Service{Registry: prometheus.NewRegistry(), Log: &Buffer{}, auditText: &Buffer{}, dir: cfg.Keyring}
+	s := &Service{Registry: prometheus.NewRegistry(), Log: &Buffer{}, auditText: &Buffer{}}
+	log := slog.New(slog.NewTextHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	var keyrings keyring.Config
 	if cfg.Operator != nil {
-		s.keyrings.Callout = CalloutAccount
+		keyrings.Callout = CalloutAccount
 	}
-	Must(tb, s.ReloadKeyring())
+	var err error
+	s.keyring, err = keyring.Open(keyring.StoreConfig{Dir: cfg.Keyring, Config: keyrings, Log: log, Now: cfg.Now})
+	Must(tb, err)
 	s.SetDirectory(tb, cfg.Directory)
 	s.audit = audit.New(s.auditText, nil)
 	policy := Policy()
@@ -109,7 +111,6 @@ func NewService(tb testing.TB, cfg ServiceConfig) *Service {
 	chain := append(tokens.Chain{}, cfg.Verifiers...)
 	chain = append(chain, health.NewVerifier(s.Keyring, cfg.Now), apikey.NewVerifier(s.directory.Load, cfg.Now))
 	s.Decider = &callout.Decider{Chain: chain, Snapshot: s.directory.Load, Policy: policy, Now: cfg.Now}
-	var err error
 	s.Service, err = callout.New(callout.Config{
 		URLs: cfg.URLs, Options: cfg.Options, Account: cfg.Account,
 		Connections: cfg.Connections, Workers: cfg.Workers, Queue: cfg.Queue,
@@ -121,7 +122,7 @@ func NewService(tb testing.TB, cfg ServiceConfig) *Service {
 			Policy: policy, MaxLifetime: cfg.MaxLifetime, Jitter: 0.1, Now: cfg.Now, Random: mathrand.Float64,
 		}),
 		Keyring: s.Keyring,
-		Log:     slog.New(slog.NewTextHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Log:     log,
 		Audit:   s.audit,
 		Metrics: metrics.New(s.Registry, callout.MetricCodes()),
 		Now:     cfg.Now, Random: rand.Reader, NewID: nuid.Next,
@@ -179,17 +180,10 @@ func (c *ServiceConfig) defaults() {
 }
 
 // Keyring returns the keyring in use.
-func (s *Service) Keyring() *issuer.Keyring { return s.keyring.Load() }
+func (s *Service) Keyring() *issuer.Keyring { return s.keyring.Keyring() }
 
 // ReloadKeyring reads the keyring directory again; on error the last one stays.
-func (s *Service) ReloadKeyring() error {
-	k, err := keyring.Load(s.dir, s.keyrings)
-	if err != nil {
-		return err
-	}
-	s.keyring.Store(k)
-	return nil
-}
+func (s *Service) ReloadKeyring() error { return s.keyring.Reload() }
 
 // SetDirectory puts another directory in place.
 func (s *Service) SetDirectory(tb testing.TB, text string) {

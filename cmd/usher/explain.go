@@ -50,7 +50,7 @@ func explain(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	p, err := assemble(cfg, discardLog(), nil)
+	p, err := assemble(cfg, discardLog(), told{})
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func (in *instance) writeHealthToken(ctx context.Context) error {
 	if in.cfg.Accounts.HealthCheck == "" {
 		return nil
 	}
-	token, err := health.New(ctx, in.parts.keyring.Load().Oldest(), rand.Reader, in.parts.now())
+	token, err := health.New(ctx, in.parts.keyring.Keyring().Oldest(), rand.Reader, in.parts.now())
 	if err != nil {
 		return err
 	}
@@ -35,6 +35,8 @@ func (in *instance) writeHealthToken(ctx context.Context) error {
 const (
 	healthTokenAge  = health.Lifetime / 4
 	healthTokenLook = time.Minute
+
+	healthTokenLimit = 5 * time.Second // for one that is signed elsewhere
 )
 
 // renewHealthToken keeps the token fresh until ctx ends. The file stays after
@@ -53,9 +55,15 @@ func (in *instance) renewHealthToken(ctx context.Context) {
 		if err == nil && in.parts.now().Sub(info.ModTime()) < healthTokenAge {
 			continue
 		}
-		if err := in.writeHealthToken(ctx); err != nil {
-			in.log.LogAttrs(ctx, slog.LevelError, "health-check token was not renewed", slog.String("error", err.Error()))
-		}
+		in.refreshHealthToken(ctx)
+	}
+}
+
+// refreshHealthToken writes a fresh token, and logs it if that fails: the one
+// that is there may be good still.
+func (in *instance) refreshHealthToken(ctx context.Context) {
+	if err := in.writeHealthToken(ctx); err != nil {
+		in.log.LogAttrs(ctx, slog.LevelError, "health-check token was not renewed", slog.String("error", err.Error()))
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"usher/callout/admission"
 	"usher/config"
 	"usher/directory/file"
+	"usher/keyring"
 	"usher/metrics"
 )
 
@@ -32,7 +33,8 @@ type instance struct {
 	audit     *audit.Log
 	auditFile *audit.File // nil: the audit goes elsewhere
 	registry  *prometheus.Registry
-	reloads   *reloads
+	reloads   *reloads // of the directory
+	rekeyed   *reloads // of the keyring
 	service   *callout.Service
 	web       *web // nil: off
 	started   atomic.Bool
@@ -46,8 +48,11 @@ func newInstance(cfg *config.Config, stderr io.Writer) (*instance, error) {
 		return nil, configError(err)
 	}
 	in := &instance{cfg: cfg, log: log, registry: prometheus.NewRegistry()}
-	in.reloads = newReloads(in.registry)
-	in.parts, err = assemble(cfg, log, func(e file.ReloadEvent) { in.reloaded(e) })
+	in.reloads = newReloads(in.registry, "usher_directory_reloads_total",
+		"Reloads of the directory by result; after a bad one the last good directory stays.")
+	in.rekeyed = newReloads(in.registry, "usher_keyring_reloads_total",
+		"Reloads of the keyring by result; after a bad one the last good keyring stays.")
+	in.parts, err = assemble(cfg, log, told{directory: in.reloaded, keyring: in.keysReloaded})
 	if err != nil {
 		return nil, err
 	}
@@ -59,14 +64,14 @@ func newInstance(cfg *config.Config, stderr io.Writer) (*instance, error) {
 		return nil, configError(err)
 	}
 	in.service, err = callout.New(callout.Config{
-		URLs: natsURLs(cfg), Options: append(opts, tellAttempts(log, in.parts.now)), Account: serverAccount(cfg, in.parts.keyring.Load()),
+		URLs: natsURLs(cfg), Options: append(opts, tellAttempts(log, in.parts.now)), Account: serverAccount(cfg, in.parts.keyring.Keyring()),
 		Connections: cfg.NATS.Connections, Workers: workers(cfg), Queue: cfg.Callout.Queue,
 		Waiters: waiters, Order: admission.Order(cfg.Callout.Order),
 		Failures: admission.FailuresConfig{
 			PerHost: float64(cfg.Callout.Failures.PerHost), PerCredential: float64(cfg.Callout.Failures.PerCredential), Now: in.parts.now,
 		},
 		Budget: cfg.Callout.Budget, Leeway: cfg.Callout.ClockSkew, Version: semver(),
-		Decider: in.parts.decider, Issuer: in.parts.issuer, Keyring: in.parts.keyring.Load,
+		Decider: in.parts.decider, Issuer: in.parts.issuer, Keyring: in.parts.keyring.Keyring,
 		Log: log, Audit: in.audit, Metrics: metrics.New(in.registry, callout.MetricCodes()),
 		Now: in.parts.now, Random: rand.Reader, NewID: newRequestID,
 	})
@@ -124,6 +129,19 @@ func (in *instance) reloaded(e file.ReloadEvent) {
 	}
 }
 
+// keysReloaded hears of every reload of the keyring, good or bad. What signed the
+// health-check token may have gone.
+func (in *instance) keysReloaded(e keyring.ReloadEvent) {
+	in.rekeyed.count(e.Err == nil)
+	if !e.Changed {
+		return
+	}
+	in.warnAccounts()
+	ctx, cancel := context.WithTimeout(context.Background(), healthTokenLimit)
+	defer cancel()
+	in.refreshHealthToken(ctx)
+}
+
 // warn logs what the directory holds that could never be granted.
 func (in *instance) warn() {
 	for _, p := range in.parts.policy.CheckDirectory(in.parts.store.Snapshot()) {
@@ -160,6 +178,7 @@ func (in *instance) serve(ctx context.Context, started func()) error {
 		helpers.Go(func() { in.renewHealthToken(side) })
 	}
 	helpers.Go(func() { in.watchDirectory(side) })
+	helpers.Go(func() { in.watchKeyring(side) })
 	in.log.LogAttrs(ctx, slog.LevelInfo, "usher runs", slog.String("version", semver()),
 		slog.Int("connections", in.cfg.NATS.Connections), slog.Int("workers", workers(in.cfg)))
 	started()
@@ -184,6 +203,13 @@ func (in *instance) serve(ctx context.Context, started func()) error {
 func (in *instance) watchDirectory(ctx context.Context) {
 	if err := in.parts.store.Run(ctx); err != nil {
 		in.log.LogAttrs(ctx, slog.LevelError, "the directory is not watched for changes, SIGHUP still reads it again",
+			slog.String("error", err.Error()))
+	}
+}
+
+func (in *instance) watchKeyring(ctx context.Context) {
+	if err := in.parts.keyring.Run(ctx); err != nil {
+		in.log.LogAttrs(ctx, slog.LevelError, "the keyring is not watched for changes, SIGHUP still reads it again",
 			slog.String("error", err.Error()))
 	}
 }

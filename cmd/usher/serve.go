@@ -19,7 +19,7 @@ func serveCommand() *cli.Command {
 		Usage:     "answer a nats-server's authorization requests",
 		UsageText: "usher serve -c FILE",
 		Description: "Runs until SIGTERM or Ctrl-C; then leaves the queue group, finishes what was\n" +
-			"taken, and ends. SIGHUP reads the directory again and reopens the audit file.",
+			"taken, and ends. SIGHUP reads keyring and directory again and reopens the audit\nfile; a change of either is noticed without it.",
 		Flags: []cli.Flag{configFlag()},
 		Action: func(c *cli.Context) error {
 			if err := arguments(c, 0); err != nil {
@@ -69,9 +69,14 @@ func onHangup(ctx context.Context, hangup <-chan os.Signal, f func()) {
 	}
 }
 
-// hangup reads the directory again and reopens the audit file.
+// hangup reads keyring and directory again and reopens the audit file.
 func (in *instance) hangup() {
 	ctx := context.Background()
+	if err := in.parts.keyring.Reload(); err != nil {
+		in.log.LogAttrs(ctx, slog.LevelError, "reload failed, the last good keyring stays", slog.String("error", err.Error()))
+	} else {
+		in.log.LogAttrs(ctx, slog.LevelInfo, "keyring read again on SIGHUP")
+	}
 	if err := in.parts.store.Reload(); err != nil {
 		in.log.LogAttrs(ctx, slog.LevelError, "reload failed, the last good directory stays", slog.String("error", err.Error()))
 	} else {

@@ -50,8 +50,8 @@ func TestServeEndsWithoutServer(t *testing.T) {
 	}
 }
 
-// TestServeHangup: SIGHUP reads the directory again, good or bad, and reopens the
-// audit file that was renamed.
+// TestServeHangup: SIGHUP reads keyring and directory again, good or bad, and
+// reopens the audit file that was renamed.
 func TestServeHangup(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
@@ -64,6 +64,7 @@ func TestServeHangup(t *testing.T) {
 	callouttest.Must(t, os.Rename(in.path("audit.jsonl"), in.path("audit.1")))
 	p.signal(t, syscall.SIGHUP)
 	p.waitFor(t, "directory read again on SIGHUP")
+	p.waitFor(t, "keyring read again on SIGHUP")
 	callouttest.Eventually(t, "the audit file is made anew", func() bool {
 		info, err := os.Stat(in.path("audit.jsonl"))
 		return err == nil && info.Mode().Perm() == 0o600
@@ -84,6 +85,12 @@ func TestServeHangup(t *testing.T) {
 	p.waitFor(t, "reload failed, the last good directory stays")
 	if code := in.try(t); code != exitOK {
 		t.Errorf("with a faulty directory: exit code %d", code)
+	}
+	in.write(t, setup.DirKeys+"/broken.nk", "broken\n")
+	p.signal(t, syscall.SIGHUP)
+	p.waitFor(t, "reload failed, the last good keyring stays")
+	if code := in.try(t); code != exitOK {
+		t.Errorf("with a broken seed: exit code %d", code)
 	}
 	in.write(t, setup.FileDirectory, "users: []\nprojects: []\n")
 	p.signal(t, syscall.SIGHUP)

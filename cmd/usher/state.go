@@ -7,14 +7,11 @@ import (
 	"usher/metrics"
 )
 
-// reloads counts reloads of the directory.
+// reloads counts reloads of something.
 type reloads struct{ good, bad prometheus.Counter }
 
-func newReloads(reg prometheus.Registerer) *reloads {
-	v := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "usher_directory_reloads_total",
-		Help: "Reloads of the directory by result; after a bad one the last good directory stays.",
-	}, []string{"result"})
+func newReloads(reg prometheus.Registerer, name, help string) *reloads {
+	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"result"})
 	reg.MustRegister(v)
 	return &reloads{good: v.WithLabelValues("good"), bad: v.WithLabelValues("bad")}
 }
@@ -70,8 +67,16 @@ func (in *instance) registerState() {
 			Read: func() []metrics.Sample { return one(in.load().Delay.Seconds()) },
 		},
 		metrics.State{
-			Name: "usher_key_age_seconds", Help: "Age of each key of the keyring, from when its file was written.", Labels: []string{"kind", "key"},
+			Name: "usher_key_age_seconds", Help: "Age of each key of the keyring, from when its file was written.", Labels: keyLabels(),
 			Read: in.keyAges,
+		},
+		metrics.State{
+			Name: "usher_key_requests_last_hour", Help: "Verified requests in the last hour, by the key of the keyring that their server expects or that opened them; for a signing key of operator mode, answers that it signed.", Labels: keyLabels(),
+			Read: in.keyRequests,
+		},
+		metrics.State{
+			Name: "usher_keyring_age_seconds", Help: "Time since the keyring in use was loaded.",
+			Read: func() []metrics.Sample { return one(in.parts.now().Sub(in.parts.keyring.LoadedAt()).Seconds()) },
 		},
 		metrics.State{
 			Name: "usher_directory_entries", Help: "What the directory in use holds.", Labels: []string{"kind"},
@@ -88,12 +93,30 @@ func (in *instance) registerState() {
 	)
 }
 
+// keyLabels are those of every metric of a key of the keyring. There are no more
+// keys than the operator has put there.
+func keyLabels() []string { return []string{"kind", "key", "state", "account", "scope"} }
+
 func (in *instance) keyAges() []metrics.Sample {
 	var samples []metrics.Sample
-	for _, k := range in.parts.keyring.Load().Keys() {
+	for _, k := range in.parts.keyring.Keyring().Keys() {
 		samples = append(samples, metrics.Sample{
-			Labels: []string{k.Kind, k.PublicKey},
+			Labels: []string{k.Kind, k.PublicKey, string(k.State), k.Account, k.Scope},
 			Value:  in.parts.now().Sub(k.Modified).Seconds(),
+		})
+	}
+	return samples
+}
+
+func (in *instance) keyRequests() []metrics.Sample {
+	var samples []metrics.Sample
+	for _, k := range in.service.Report().Keys {
+		if k.State == "" {
+			continue // asked for by others, who could make ever new ones
+		}
+		samples = append(samples, metrics.Sample{
+			Labels: []string{k.Kind, k.PublicKey, string(k.State), k.Account, k.Scope},
+			Value:  float64(k.LastHour),
 		})
 	}
 	return samples

@@ -15,7 +15,7 @@ import (
 
 // warnAccounts logs where users could land that no key signs for (operator mode).
 func (in *instance) warnAccounts() {
-	for _, p := range accountProblems(in.parts.policy, in.parts.store.Snapshot(), in.parts.keyring.Load()) {
+	for _, p := range accountProblems(in.parts.policy, in.parts.store.Snapshot(), in.parts.keyring.Keyring()) {
 		in.log.LogAttrs(context.Background(), slog.LevelWarn, "directory does not fit the keyring",
 			slog.String("where", p.Path), slog.String("problem", p.Message), slog.String("hint", p.Hint))
 	}

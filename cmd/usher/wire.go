@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"usher/callout"
@@ -27,7 +26,7 @@ import (
 // credential and a grant, made from the configuration in one way only.
 type parts struct {
 	cfg     *config.Config
-	keyring atomic.Pointer[issuer.Keyring]
+	keyring *keyring.Store
 	store   *file.Store
 	policy  *permissions.Policy
 	decider *callout.Decider
@@ -107,23 +106,30 @@ func openDirectory(cfg *config.Config, log *slog.Logger, now func() time.Time, o
 	return store, nil
 }
 
+// told is who hears of reloads; each may be nil.
+type told struct {
+	directory func(file.ReloadEvent)
+	keyring   func(keyring.ReloadEvent)
+}
+
 // assemble reads keyring and directory and puts the parts together. Errors are
 // the operator's to mend: exit code 3.
-func assemble(cfg *config.Config, log *slog.Logger, onReload func(file.ReloadEvent)) (*parts, error) {
-	keys, err := loadKeyring(cfg)
-	if err != nil {
-		return nil, err
-	}
+func assemble(cfg *config.Config, log *slog.Logger, on told) (*parts, error) {
 	now := time.Now
-	store, err := openDirectory(cfg, log, now, onReload)
+	keys, err := keyring.Open(keyring.StoreConfig{
+		Dir: cfg.Keyring.Dir, Config: keyringConfig(cfg), Log: log, Now: now, OnReload: on.keyring,
+	})
+	if err != nil {
+		return nil, keyringError(cfg.Keyring.Dir, err)
+	}
+	store, err := openDirectory(cfg, log, now, on.directory)
 	if err != nil {
 		return nil, err
 	}
-	p := &parts{cfg: cfg, store: store, policy: policyOf(cfg), now: now}
-	p.keyring.Store(keys)
+	p := &parts{cfg: cfg, keyring: keys, store: store, policy: policyOf(cfg), now: now}
 	var chain tokens.Chain
 	if cfg.Accounts.HealthCheck != "" {
-		chain = append(chain, health.NewVerifier(p.keyring.Load, now))
+		chain = append(chain, health.NewVerifier(keys.Keyring, now))
 	}
 	chain = append(chain, apikey.NewVerifier(store.Snapshot, now))
 	p.decider = &callout.Decider{

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"usher/callouttest"
+	"usher/setup"
+)
+
+// TestServeKeyringChange: the issuer is replaced while usher runs; a broken seed is
+// said and changes nothing.
+func TestServeKeyringChange(t *testing.T) {
+	t.Parallel()
+	in := newInstallation(t)
+	in.write(t, setup.FileDirectory, aliceDirectory())
+	public := in.issuer(t)
+	srv := in.natsServer(t)
+	p := in.serve(t)
+	if code := in.try(t); code != exitOK {
+		t.Fatalf("alice: exit code %d", code)
+	}
+
+	broken := setup.DirKeys + "/broken.nk"
+	in.write(t, broken, "SA-this-is-no-seed\n")
+	p.waitFor(t, "keyring not loaded, the last good one stays in use")
+	p.waitFor(t, "broken.nk: not a seed")
+	if _, body := in.get("/metrics"); !strings.Contains(body, `usher_keyring_reloads_total{result="bad"} 1`) {
+		t.Error("the faulty reload is not counted")
+	}
+	if code := in.try(t); code != exitOK {
+		t.Errorf("with a broken seed: exit code %d", code)
+	}
+	callouttest.Must(t, os.Remove(in.path(broken)))
+	p.waitFor(t, "keyring is again the one in use")
+
+	keys := callouttest.NewKeys(t)
+	in.write(t, setup.DirKeys+"/new.nk", keys.IssuerSeed+"\n")
+	p.waitFor(t, `msg="key added" kind=issuer key=`+keys.Issuer+" state=active")
+	_, body := in.get("/metrics")
+	for _, want := range []string{
+		`usher_keyring_reloads_total{result="good"} 2`,
+		`usher_key_age_seconds{account="",key="` + keys.Issuer + `",kind="issuer",scope="",state="active"}`,
+		`usher_key_requests_last_hour{account="",key="` + keys.Issuer + `",kind="issuer",scope="",state="active"} 0`,
+		`usher_key_requests_last_hour{account="",key="` + public + `",kind="issuer",scope="",state="active"} 2`,
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("/metrics: without %s", want)
+		}
+	}
+
+	srv.Stop()
+	in.edit(t, setup.FileServerConfig, public, keys.Issuer)
+	in.natsServer(t)
+	in.waitReady(t, p)
+	if code := in.try(t); code != exitOK {
+		t.Errorf("by the new issuer: exit code %d", code)
+	}
+	callouttest.Must(t, os.Remove(in.path(setup.FileIssuer)))
+	p.waitFor(t, `msg="key removed" kind=issuer key=`+public)
+	if code := in.try(t); code != exitOK {
+		t.Errorf("without the old issuer: exit code %d", code)
+	}
+	// The token of the health check was signed by the old one.
+	callouttest.Eventually(t, "the health check passes", func() bool {
+		code, _, _ := usher(t, "healthcheck", "-c", in.config())
+		return code == exitOK
+	})
+}
+
+// issuer returns the issuer that the server's configuration names.
+func (in installation) issuer(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(in.path(setup.FileServerConfig))
+	callouttest.Must(t, err)
+	public := regexp.MustCompile(`\bA[A-Z2-7]{55}\b`).FindString(string(text))
+	if public == "" {
+		t.Fatalf("no issuer in\n%s", text)
+	}
+	return public
+}
