@@ -68,7 +68,7 @@ func (s *Store) lookAndLog() {
 // faults takes an error of read apart into what it was joined from.
 func faults(err error) []error {
 	for e := err; e != nil; e = errors.Unwrap(e) {
-		if many, ok := e.(interface{ Unwrap() []error }); ok { //nolint:errorlint // one layer at a time
+		if many, ok := e.(interface{ Unwrap() []error }); ok {
 			var all []error
 			for _, one := range many.Unwrap() {
 				all = append(all, faults(one)...)
