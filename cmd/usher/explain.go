@@ -55,7 +55,7 @@ func explain(c *cli.Context) error {
 		return err
 	}
 	d := p.decider.Decide(c.Context, &credential)
-	signable(p.keyring.Load(), p.policy, &d)
+	signable(p.keyring.Keyring(), p.policy, &d)
 	x := explanationOf(p, &d, asked)
 	if c.Bool("json") {
 		err = x.printJSON(c.App.Writer)
