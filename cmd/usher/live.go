@@ -90,7 +90,7 @@ func (l *live) close() {
 }
 
 // reportWait is how long running ushers may take to report.
-const reportWait = time.Second
+const reportWait = 500 * time.Millisecond
 
 // reports asks the running ushers. While the connection is being made again nobody
 // can be asked, which is not the same as nobody being there.

@@ -2,8 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -77,8 +78,38 @@ func (l *live) status(ctx context.Context) ([]keyRow, error) {
 		}
 		row.Live.Because, row.Live.Safe = because, len(because) == 0
 	}
-	return rows, nil
+	return append(rows, notHeld(rows, reports)...), nil
 }
+
+// notHeld returns the keys that servers ask for and this keyring does not have.
+func notHeld(rows []keyRow, reports []callout.Report) []keyRow {
+	known := map[string]bool{}
+	for i := range rows {
+		known[rows[i].PublicKey] = true
+	}
+	var more []keyRow
+	for i := range reports {
+		for _, k := range reports[i].Keys {
+			if known[k.PublicKey] || k.LastHour == 0 {
+				continue
+			}
+			known[k.PublicKey] = true
+			kind := k.Kind
+			if kind == "" {
+				kind = issuer.KindIssuer
+			}
+			more = append(more, keyRow{
+				Kind: kind, Account: k.Account, Scope: k.Scope, State: stateMissing,
+				Fingerprint: fingerprint(k.PublicKey), PublicKey: k.PublicKey, Live: liveOf(k.PublicKey, reports, time.Now()),
+			})
+			more[len(more)-1].Live.Because = []string{"it is not in this keyring, and servers ask for it"}
+		}
+	}
+	return more
+}
+
+// stateMissing is what a key is that servers ask for and the keyring does not have.
+const stateMissing issuer.KeyState = "missing"
 
 // liveOf gathers what the running ushers report of a key.
 func liveOf(public string, reports []callout.Report, now time.Time) *keyLive {
@@ -239,7 +270,7 @@ func (l *live) push(c *cli.Context, name string) error {
 	dir := operator.Dir(l.cfg.Operator.Dir)
 	claims, text, err := dir.Account(name)
 	if err != nil {
-		if os.IsNotExist(err) {
+		if errors.Is(err, fs.ErrNotExist) {
 			err = fmt.Errorf("no account %s in %s", name, dir)
 		}
 		return configError(err)

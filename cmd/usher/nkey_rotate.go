@@ -202,6 +202,9 @@ func nkeyRetireCommand() *cli.Command {
 			for _, b := range blockers {
 				say(c.App.ErrWriter, "note", "depended on the key: "+b)
 			}
+			if c.Bool("now") {
+				say(c.App.ErrWriter, "note", "if others have the whole keyring directory, every key in it has to go, the xkey too: nats-server takes a sealed answer whoever signed it")
+			}
 			return nil
 		},
 	}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/callouttest"
+	"usher/issuer"
+	"usher/setup"
+)
+
+// nkeysOf returns what a verb of nkey lists.
+func nkeysOf(t *testing.T, in installation, verb string) []keyRow {
+	t.Helper()
+	code, stdout, stderr := usher(t, "nkey", verb, "-c", in.config(), "--json")
+	if code != exitOK {
+		t.Fatalf("%s: exit code %d\n%s%s", verb, code, stdout, stderr)
+	}
+	var out struct {
+		Keys []keyRow `json:"keys"`
+	}
+	callouttest.Must(t, json.Unmarshal([]byte(stdout), &out))
+	return out.Keys
+}
+
+// nkeyOf returns the key of a kind and account in a state.
+func nkeyOf(t *testing.T, in installation, kind, account string, state issuer.KeyState) string {
+	t.Helper()
+	for _, k := range nkeysOf(t, in, "list") {
+		if k.Kind == kind && k.Account == account && k.State == state {
+			return k.PublicKey
+		}
+	}
+	t.Fatalf("no %s %s %s", state, kind, account)
+	return ""
+}
+
+func (in installation) nkey(t *testing.T, code int, says string, args ...string) string {
+	t.Helper()
+	got, stdout, stderr := usher(t, append([]string{"nkey", args[0], "-c", in.config()}, args[1:]...)...)
+	if got != code || !strings.Contains(stdout+stderr, says) {
+		t.Fatalf("nkey %s: exit code %d, want %d and %q\n%s%s", strings.Join(args, " "), got, code, says, stdout, stderr)
+	}
+	return stdout
+}
+
+// TestNkeyOperator rotates every key of operator mode from the command line, with an
+// usher that runs as it would.
+func TestNkeyOperator(t *testing.T) {
+	t.Parallel()
+	in := initialized(t, "--operator")
+	in.write(t, setup.FileDirectory, aliceDirectory())
+	in.natsServer(t)
+	in.serve(t)
+	in.nkey(t, exitOK, "which is in the keyring", "verify")
+	in.nkey(t, exitOK, "+ nats.signing_keys[(new key)]", "rotate", "--account", "APP", "--dry-run", "signing_key")
+	for _, c := range []struct {
+		kind, account string
+		args          []string
+	}{
+		{issuer.KindXKey, "", []string{"xkey"}},
+		{issuer.KindSigning, setup.AccountCallout, []string{"issuer"}},
+		{issuer.KindSigning, setup.AccountApp, []string{"--account", "APP", "signing_key"}},
+	} {
+		old := nkeyOf(t, in, c.kind, c.account, issuer.StateActive)
+		fresh := strings.TrimSpace(in.nkey(t, exitOK, "", append([]string{"rotate"}, c.args...)...))
+		if got := nkeyOf(t, in, c.kind, c.account, issuer.StateActive); got != fresh || got == old {
+			t.Errorf("%s: %s is active, %s was said, %s was", c.args, got, fresh, old)
+		}
+		if got := nkeyOf(t, in, c.kind, c.account, issuer.StateRetired); got != old {
+			t.Errorf("%s: %s is retired", c.args, got)
+		}
+		if code := in.try(t); code != exitOK {
+			t.Errorf("%s: exit code %d", c.args, code)
+		}
+	}
+	for _, k := range nkeysOf(t, in, "status") {
+		if k.State != issuer.StateRetired && (k.Live.Of != 1 || k.Live.Ushers != 1 || k.Live.Safe) {
+			t.Errorf("%+v %+v", k, k.Live)
+		}
+		if k.Kind == issuer.KindXKey && k.State == issuer.StateActive && (k.Live.LastHour == 0 || len(k.Live.Servers) != 1) {
+			t.Errorf("%+v %+v", k, k.Live)
+		}
+	}
+
+	// A connection keeps the key of its user JWT.
+	nc, err := nats.Connect(in.url, nats.Token("alice-key"))
+	callouttest.Must(t, err)
+	defer nc.Close()
+	old := nkeyOf(t, in, issuer.KindSigning, setup.AccountApp, issuer.StateActive)
+	in.nkey(t, exitOK, "", "rotate", "--wait", "1s", "--account", "APP", "signing_key")
+	in.nkey(t, exitDenied, "1 connections in APP", "retire", "--wait", "1s", old)
+	in.nkey(t, exitOK, "retiring", "status", old)
+	nc.Close()
+	in.nkey(t, exitOK, "", "retire", "--wait", "20s", old)
+	in.nkey(t, exitOK, "retired", "status", fingerprint(old))
+	in.nkey(t, exitRuntime, "the key is active", "retire", nkeyOf(t, in, issuer.KindXKey, "", issuer.StateActive))
+	in.nkey(t, exitOK, "", "retire", "--now", nkeyOf(t, in, issuer.KindXKey, "", issuer.StateActive))
+	if code := in.try(t); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+	in.nkey(t, exitRuntime, "no rotation is under way", "rotate", "--resume")
+	in.nkey(t, exitRuntime, "no active key to replace", "rotate", "--account", "TEAPOT", "signing_key")
+	in.nkey(t, exitUsage, "the signing key of which account?", "rotate", "signing_key")
+	in.nkey(t, exitOK, "pushed APP to usher-nats", "push", "APP")
+	in.nkey(t, exitConfig, "no account TEAPOT", "push", "TEAPOT")
+}
+
+// TestNkeyConfig rotates the issuer of config mode: the server is restarted with the
+// line that is printed.
+func TestNkeyConfig(t *testing.T) {
+	t.Parallel()
+	in := initialized(t)
+	in.write(t, setup.FileDirectory, aliceDirectory())
+	srv := in.natsServer(t)
+	in.serve(t)
+	old := nkeyOf(t, in, issuer.KindIssuer, "", issuer.StateActive)
+	in.nkey(t, exitRuntime, "hint: change the lines above and restart the servers", "rotate", "--wait", "0s", "issuer")
+	in.nkey(t, exitRuntime, "a rotation is under way", "rotate", "xkey")
+	if code := in.try(t); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+	fresh := nkeyOf(t, in, issuer.KindIssuer, "", issuer.StateNext)
+	srv.Stop()
+	in.edit(t, setup.FileServerConfig, old, fresh)
+	in.natsServer(t)
+	in.nkey(t, exitOK, fresh, "rotate", "--wait", "30s", "--resume")
+	if got := nkeyOf(t, in, issuer.KindIssuer, "", issuer.StateRetired); got != old {
+		t.Errorf("%s is retired", got)
+	}
+	if code := in.try(t); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+	in.nkey(t, exitOK, fresh+", which is in the keyring", "verify")
+	in.nkey(t, exitRuntime, "hint: change the lines above", "rotate", "--wait", "0s", "xkey")
+	in.nkey(t, exitOK, "", "rotate", "--rollback", "--wait", "20s")
+	in.nkey(t, exitUsage, "signing keys of accounts are for operator mode", "rotate", "--account", "APP", "signing_key")
+	in.nkey(t, exitConfig, "nothing to push", "push", "APP")
+}
