@@ -27,11 +27,11 @@ func relations() []relation {
 		notCallout("accounts.healthcheck", noClients),
 		together("accounts.healthcheck", "healthcheck.token_file"),
 		onlyWith("audit.file", "audit.to", "file"),
-		needs("nats.sentinel_creds_file", "nats.mode", "operator"),
-		needs("accounts.scopes", "nats.mode", "operator"),
-		needs("operator.dir", "nats.mode", "operator"),
-		needs("operator.signing_key_file", "nats.mode", "operator"),
-		needs("operator.system_creds_file", "nats.mode", "operator"),
+		operatorOnly("nats.sentinel_creds_file"),
+		operatorOnly("accounts.scopes"),
+		operatorOnly("operator.dir"),
+		operatorOnly("operator.signing_key_file"),
+		operatorOnly("operator.system_creds_file"),
 	}
 }
 
@@ -108,8 +108,9 @@ func onlyWith(key, choice, value string) relation {
 	return relation{[]string{key, choice}, fmt.Sprintf("`%s` is set if, and only if, `%s` is `%s`.", key, choice, value), check}
 }
 
-// needs: key is set only if the choice is value.
-func needs(key, choice, value string) relation {
+// operatorOnly: key is set only in operator mode.
+func operatorOnly(key string) relation {
+	const choice, value = "nats.mode", ModeOperator
 	check := func(c *checker) []fault {
 		if !c.set(key) || c.text(choice) == value {
 			return nil
