@@ -100,7 +100,7 @@ func Codes() []Code {
 		{CodeIssuerUnknown, Unavailable, "The server expects answers from an issuer that is not in the keyring.", "Put the issuer's seed into the keyring, or its public key into the server's auth_callout: usher check says which."},
 		{CodeNoSigningKey, Unavailable, "No active key of the keyring signs user JWTs for the account, or the scope, that the user is to land in (operator mode).", "usher nkey list shows which accounts have one; a project's `account` has to be a name that keyring.yaml knows."},
 		{CodeXKeyUnknown, Unavailable, "The request is sealed to an xkey that is not in the keyring.", "usher check says what the server expects."},
-		{CodeSign, Unavailable, "The issuer could not sign.", ""},
+		{CodeSign, Unavailable, "The issuer could not sign.", "usher check tries every program that signs (docs/signing-elsewhere.md)."},
 		{CodeCredentialEnded, Unavailable, "The credential ended between verifying and issuing.", ""},
 		{CodeTooLarge, Unavailable, "The answer is larger than the server's max_payload, or than 1 MiB, the largest JWT that it reads.", "Fewer ACL entries for this user, fewer projects in one connection (`project=P`), or a larger max_payload."},
 		{CodeReply, Unavailable, "The answer could not be sent; the service connection was lost.", ""},

@@ -44,7 +44,7 @@ func TestDocs(t *testing.T) {
 					prefix = nkeys.PrefixByteCurve
 				}
 				seed, public := seedOf(t, prefix)
-				must(t, keyring.WriteSeed(filepath.Join(dir, e.File), []byte(seed)))
+				must(t, keyring.WriteSeed(filepath.Join(dir, e.File), []byte(seed), keyring.Config{}))
 				example = strings.ReplaceAll(example, e.PublicKey, public)
 			}
 			put(t, filepath.Join(dir, keyring.StateFile), example, 0o600)

@@ -34,7 +34,7 @@ func Save(dir string, cfg Config, s *State) error {
 	if err != nil {
 		return err
 	}
-	return replace(path, text)
+	return replace(path, text, cfg.mode())
 }
 
 // Text returns the keyring.yaml that Save would write; file names it in errors.
@@ -52,14 +52,24 @@ func Text(file string, cfg Config, s *State) ([]byte, error) {
 
 var errUnwritable = errors.New("a name or an argument in it is not UTF-8, which YAML cannot say")
 
-// WriteSeed writes a seed file that is not there yet, readable by its owner only.
-func WriteSeed(path string, seed []byte) error {
+// mode is that of the files of a keyring: who may read them is who may be let read
+// them, for the service need not run as who rotates its keys.
+func (c *Config) mode() os.FileMode {
+	if c.AllowGroup {
+		return 0o640
+	}
+	return 0o600
+}
+
+// WriteSeed writes a seed file that is not there yet, readable by its owner and, if
+// cfg lets it, its group.
+func WriteSeed(path string, seed []byte, cfg Config) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the path is the operator's
 	if err != nil {
 		return fmt.Errorf("write seed: %w", err)
 	}
 	_, err = f.Write(append(append([]byte{}, seed...), '\n'))
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err = errors.Join(err, f.Chmod(cfg.mode()), f.Sync(), f.Close()); err != nil {
 		return errors.Join(fmt.Errorf("write seed: %w", err), os.Remove(path))
 	}
 	syncDir(filepath.Dir(path))
@@ -103,15 +113,14 @@ func there(path string) bool {
 	return err == nil
 }
 
-// replace writes a file that its owner alone can read, in one step that outlives
-// a crash.
-func replace(path string, content []byte) error {
+// replace writes a file in one step that outlives a crash.
+func replace(path string, content []byte, mode os.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
 	if err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
 	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err == nil {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {

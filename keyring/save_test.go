@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"reflect"
 	"slices"
 	"strings"
@@ -97,9 +98,9 @@ func TestWriteSeed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.nk")
 	seed, public := seedOf(t, nkeys.PrefixByteAccount)
 	other, _ := seedOf(t, nkeys.PrefixByteAccount)
-	must(t, keyring.WriteSeed(path, []byte(seed)))
+	must(t, keyring.WriteSeed(path, []byte(seed), keyring.Config{}))
 	checkMode(t, path)
-	if err := keyring.WriteSeed(path, []byte(other)); !errors.Is(err, os.ErrExist) {
+	if err := keyring.WriteSeed(path, []byte(other), keyring.Config{}); !errors.Is(err, os.ErrExist) {
 		t.Errorf("got %v", err)
 	}
 	k, err := keyring.Load(filepath.Dir(path), keyring.Config{})
@@ -109,10 +110,10 @@ func TestWriteSeed(t *testing.T) {
 	}
 	link := filepath.Join(t.TempDir(), "link.nk")
 	must(t, os.Symlink(filepath.Join(t.TempDir(), "elsewhere"), link))
-	if err := keyring.WriteSeed(link, []byte(seed)); err == nil {
+	if err := keyring.WriteSeed(link, []byte(seed), keyring.Config{}); err == nil {
 		t.Error("a seed is written through a link")
 	}
-	if err := keyring.WriteSeed(filepath.Join(path, "b.nk"), []byte(seed)); err == nil || strings.Contains(err.Error(), seed) {
+	if err := keyring.WriteSeed(filepath.Join(path, "b.nk"), []byte(seed), keyring.Config{}); err == nil || strings.Contains(err.Error(), seed) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -125,7 +126,7 @@ func TestRetire(t *testing.T) {
 	for range 3 {
 		seed, _ := seedOf(t, nkeys.PrefixByteAccount)
 		seeds = append(seeds, seed)
-		must(t, keyring.WriteSeed(filepath.Join(dir, "a.nk"), []byte(seed)))
+		must(t, keyring.WriteSeed(filepath.Join(dir, "a.nk"), []byte(seed), keyring.Config{}))
 		must(t, keyring.Retire(dir, "a.nk"))
 		must(t, keyring.Retire(dir, "a.nk"))
 	}
@@ -160,7 +161,7 @@ func TestName(t *testing.T) {
 		if name != want {
 			t.Errorf("got %s, want %s", name, want)
 		}
-		must(t, keyring.WriteSeed(filepath.Join(dir, name), []byte(seed)))
+		must(t, keyring.WriteSeed(filepath.Join(dir, name), []byte(seed), keyring.Config{}))
 		if i == 1 {
 			must(t, keyring.Retire(dir, name))
 		}
@@ -175,6 +176,30 @@ func TestName(t *testing.T) {
 	} {
 		if got := keyring.Name(dir, &tt.entry, now); got != tt.want {
 			t.Errorf("got %s, want %s", got, tt.want)
+		}
+	}
+}
+
+// Who may read the keyring is who may be let read it: usher nkey need not run as the
+// service does.
+func TestSaveForGroup(t *testing.T) {
+	dir := t.TempDir()
+	seed, public := seedOf(t, nkeys.PrefixByteAccount)
+	for _, allow := range []bool{true, false} {
+		cfg := keyring.Config{AllowGroup: allow}
+		want := map[bool]os.FileMode{true: 0o640, false: 0o600}[allow]
+		path := filepath.Join(dir, "a.nk")
+		_ = os.Remove(path)
+		must(t, keyring.WriteSeed(path, []byte(seed), cfg))
+		must(t, keyring.Save(dir, cfg, &keyring.State{Keys: []keyring.Entry{{
+			PublicKey: public, Kind: issuer.KindIssuer, File: "a.nk", State: issuer.StateActive,
+		}}}))
+		for _, name := range []string{"a.nk", keyring.StateFile} {
+			info, err := os.Stat(filepath.Join(dir, name))
+			must(t, err)
+			if runtime.GOOS != "windows" && info.Mode().Perm() != want {
+				t.Errorf("%s: mode %s, want %s", name, info.Mode(), want)
+			}
 		}
 	}
 }

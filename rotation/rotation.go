@@ -171,7 +171,7 @@ func (r *Rotator) begin(s *keyring.State, t Target) error {
 		if err != nil {
 			return err
 		}
-		err = keyring.WriteSeed(r.path(e.File), seed)
+		err = keyring.WriteSeed(r.path(e.File), seed, r.Config)
 		clear(seed)
 		if err != nil {
 			return err

@@ -61,7 +61,7 @@ func nkeyNewCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			if err := keyring.WriteSeed(out, seed); err != nil {
+			if err := keyring.WriteSeed(out, seed, keyring.Config{}); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintln(c.App.Writer, public)

@@ -17,6 +17,7 @@ import (
 	"usher/issuer"
 	"usher/keyring"
 	"usher/permissions"
+	"usher/strictyaml"
 	"usher/tokens"
 	"usher/tokens/apikey"
 	"usher/tokens/health"
@@ -83,7 +84,8 @@ func loadKeyring(cfg *config.Config) (*issuer.Keyring, error) {
 
 // keyringError says what a keyring directory takes.
 func keyringError(dir string, err error) error {
-	if errors.Is(err, keyring.ErrReadable) {
+	var located strictyaml.Errors
+	if errors.Is(err, keyring.ErrReadable) || errors.Is(err, keyring.ErrAuthor) || errors.As(err, &located) {
 		return configError(err)
 	}
 	e := &exitError{code: exitConfig, err: err}
@@ -91,7 +93,7 @@ func keyringError(dir string, err error) error {
 		": account seeds (SA…) of issuers, of which there has to be one, and xkey seeds (SX…); usher init makes both"
 	entries, _ := os.ReadDir(dir) // if it cannot be read, err says so
 	for _, f := range entries {
-		if name := f.Name(); !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, keyring.SeedSuffix) {
+		if name := f.Name(); !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, keyring.SeedSuffix) && name != keyring.StateFile {
 			e.hint = "move " + filepath.Join(dir, name) + " elsewhere; if it is a seed, name it *" + keyring.SeedSuffix
 		}
 	}
