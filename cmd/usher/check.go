@@ -18,7 +18,9 @@ func checkCommand() *cli.Command {
 		Usage:     "find what does not fit: configuration, directory, seeds, live server",
 		UsageText: "usher check -c FILE [--offline] [--json]",
 		Description: "Reads configuration, directory and keyring, then connects to every server and\n" +
-			"looks at the authorization request that a client without credentials causes.",
+			"looks at the authorization request that a client without credentials causes.\n" +
+			"In operator mode it also holds operator, account and user JWTs, on disk and as\n" +
+			"servers go by them, to what usher needs (docs/operator-mode.md).",
 		Flags: []cli.Flag{
 			configFlag(),
 			&cli.BoolFlag{Name: "offline", Usage: "look at the files only"},
@@ -41,10 +43,7 @@ func checkCommand() *cli.Command {
 				f.failed("configuration", configError(err))
 				return f.print(c)
 			}
-			if keys := f.files(path, cfg); keys != nil && !c.Bool("offline") {
-				f.programs(c.Context, cfg, keys)
-				f.servers(c.Context, path, cfg, keys)
-			}
+			f.installation(c.Context, path, cfg, c.Bool("offline"))
 			return f.print(c)
 		},
 	}
@@ -75,14 +74,29 @@ func (f *findings) fail(exit int, check, where, hint, format string, args ...any
 	*f = append(*f, finding{Check: check, Where: where, Result: "error", Detail: fmt.Sprintf(format, args...), Hint: hint, exit: exit})
 }
 
-func (f *findings) servers(ctx context.Context, path string, cfg *config.Config, keys *issuer.Keyring) {
-	opts, err := serviceOptions(cfg)
-	if err != nil {
-		f.failed("service user", configError(err))
+// installation looks at everything that a configuration names.
+func (f *findings) installation(ctx context.Context, path string, cfg *config.Config, offline bool) {
+	keys, snapshot := f.files(path, cfg)
+	if keys == nil {
 		return
 	}
+	var o *operatorCheck // nil: config mode
+	if cfg.NATS.Mode == config.ModeOperator {
+		o = f.operatorMode(ctx, cfg, keys, snapshot, offline)
+	}
+	if !offline {
+		f.programs(ctx, cfg, keys)
+		f.servers(ctx, path, cfg, keys, o)
+	}
+}
+
+func (f *findings) servers(ctx context.Context, path string, cfg *config.Config, keys *issuer.Keyring, o *operatorCheck) {
+	opts, err := serviceOptions(cfg)
+	if err != nil {
+		return // files has said so
+	}
 	for _, url := range cfg.NATS.URLs {
-		s := serverCheck{findings: f, path: path, cfg: cfg, keys: keys, url: url, now: time.Now}
+		s := serverCheck{findings: f, path: path, cfg: cfg, keys: keys, operator: o, url: url, now: time.Now}
 		s.run(ctx, opts)
 	}
 }

@@ -16,28 +16,36 @@ import (
 )
 
 // files looks at what lies on disk, each file on its own, so that a fault of one
-// hides none of another. The keyring is nil if the servers cannot be looked at.
-func (f *findings) files(path string, cfg *config.Config) *issuer.Keyring {
+// hides none of another. Keyring and directory are nil if they cannot be used.
+func (f *findings) files(path string, cfg *config.Config) (*issuer.Keyring, *directory.Snapshot) {
 	f.ok("configuration", "", "valid")
 	f.writable("configuration", path)
 	keys, err := loadKeyring(cfg)
 	if err != nil {
 		f.failed("keyring", err)
 	} else {
-		f.ok("keyring", cfg.Keyring.Dir, "%s, %s", counted(len(keys.Signers()), "issuer key"), counted(len(keys.XKeys()), "xkey"))
+		f.ok("keyring", cfg.Keyring.Dir, "%s, %s", counted(len(keys.Signers()), signerWord(keys)), counted(len(keys.XKeys()), "xkey"))
 	}
-	f.directory(cfg, keys)
+	snapshot := f.directory(cfg, keys)
 	if _, err := serviceOptions(cfg); err != nil {
 		f.failed("service user", configError(err))
-		return nil
 	}
 	if cfg.Accounts.HealthCheck == "" {
 		f.warn("health check", "", "set accounts.healthcheck and healthcheck.token_file", "none is configured")
 	}
-	return keys
+	return keys, snapshot
 }
 
-func (f *findings) directory(cfg *config.Config, keys *issuer.Keyring) {
+// signerWord is what a key that signs is called.
+func signerWord(keys *issuer.Keyring) string {
+	if keys.Operator() {
+		return "signing key"
+	}
+	return "issuer key"
+}
+
+// directory looks at the directory, and returns it unless it cannot be used.
+func (f *findings) directory(cfg *config.Config, keys *issuer.Keyring) *directory.Snapshot {
 	f.writable("directory", cfg.Directory.File)
 	var snapshot *directory.Snapshot // nil: none could be loaded
 	store, err := openDirectory(cfg, discardLog(), time.Now, nil)
@@ -59,6 +67,7 @@ func (f *findings) directory(cfg *config.Config, keys *issuer.Keyring) {
 		}
 	}
 	f.accounts(cfg, snapshot)
+	return snapshot
 }
 
 // programs has every program of the keyring sign something that means nothing, as

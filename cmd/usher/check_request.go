@@ -10,15 +10,15 @@ import (
 func (s *serverCheck) seal(x *callout.Sighting) {
 	switch {
 	case x.Refusal == callout.CodePlaintext:
-		s.fail(exitConfig, "xkey", s.url, "set auth_callout.xkey in the server's configuration to "+publicXKey(s.keys),
+		s.fail(exitConfig, "xkey", s.url, s.setXKey()+publicXKey(s.keys),
 			"the server asks in the clear, and the keyring has an xkey: usher refuses such requests")
 	case x.Refusal == callout.CodeXKeyUnknown:
-		s.fail(exitConfig, "xkey", s.url, "put the seed of the server's auth_callout.xkey into "+s.cfg.Keyring.Dir+orOurs(s.keys),
+		s.fail(exitConfig, "xkey", s.url, "put the seed of the server's "+s.xkeyName()+" into "+s.cfg.Keyring.Dir+s.orOurs(),
 			"the server seals to an xkey that is not in the keyring")
 	case x.Refusal != "":
 		s.fail(exitConfig, "request", s.url, "", "usher would not take the request: %s (%s)", x.Cause, x.Refusal)
 	case !x.Sealed:
-		s.warn("xkey", s.url, "make one, and set auth_callout.xkey", "requests come in the clear: whoever reads in account %s reads credentials", s.cfg.Accounts.Callout)
+		s.warn("xkey", s.url, "make one, and set "+s.xkeyName(), "requests come in the clear: whoever reads in account %s reads credentials", s.cfg.Accounts.Callout)
 	default:
 		s.ok("xkey", s.url, "requests are sealed to a key of the keyring")
 	}
@@ -32,18 +32,18 @@ func publicXKey(keys *issuer.Keyring) string {
 }
 
 // orOurs names the other way out, if there is an xkey to name.
-func orOurs(keys *issuer.Keyring) string {
-	if len(keys.XKeys()) == 0 {
+func (s *serverCheck) orOurs() string {
+	if len(s.keys.XKeys()) == 0 {
 		return ""
 	}
-	return ", or set auth_callout.xkey to " + publicXKey(keys)
+	return ", or " + s.setXKey() + publicXKey(s.keys)
 }
 
 func (s *serverCheck) judge(x *callout.Sighting) {
 	if x.Known {
 		s.ok("issuer", s.url, "server %s expects %s, which is in the keyring", x.ServerName, x.Issuer)
 	} else {
-		s.fail(exitConfig, "issuer", s.url, "put its seed into "+s.cfg.Keyring.Dir+", or set auth_callout.issuer to "+s.keys.Signers()[0].PublicKey(),
+		s.fail(exitConfig, "issuer", s.url, s.issuerHint(),
 			"server %s expects answers from %s, which is not in the keyring", x.ServerName, x.Issuer)
 	}
 	switch {

@@ -34,8 +34,10 @@ type serverCheck struct {
 	path string // of the configuration
 	cfg  *config.Config
 	keys *issuer.Keyring
-	url  string
-	now  func() time.Time
+	// operator is what was found about operator mode; nil: config mode.
+	operator *operatorCheck
+	url      string
+	now      func() time.Time
 }
 
 func (s *serverCheck) run(ctx context.Context, opts []nats.Option) {
@@ -72,13 +74,13 @@ func (s *serverCheck) run(ctx context.Context, opts []nats.Option) {
 func (s *serverCheck) cannotConnect(err error) {
 	switch {
 	case errors.Is(err, nats.ErrAuthorization):
-		s.fail(exitConfig, "connect", s.url, "the service user has to be in the server's configuration and in auth_callout.auth_users; "+s.secretHint(),
+		s.fail(exitConfig, "connect", s.url, s.authUserHint()+"; "+s.secretHint(),
 			"the server refuses the service user: %v", err)
 	case errors.Is(err, nats.ErrNoServers), stalled(err):
 		s.fail(exitRuntime, "connect", s.url, "is nats-server running, and is this its address?", "%v", err)
 	default:
 		// A user that is none of auth_users waits until the server has asked in vain.
-		s.fail(exitConfig, "connect", s.url, "the service user has to be in auth_callout.auth_users; and nats.tls has to fit the server's certificate",
+		s.fail(exitConfig, "connect", s.url, s.authUserHint()+"; and nats.tls has to fit the server's certificate",
 			"the server is there, and the connection does not come about: %v", err)
 	}
 }
@@ -104,12 +106,12 @@ func (s *serverCheck) account(ctx context.Context, nc *nats.Conn) bool {
 	case err != nil:
 		s.fail(exitRuntime, "account", s.url, "", "%v", err)
 		return false
-	case account != s.cfg.Accounts.Callout:
-		s.fail(exitConfig, "account", s.url, "accounts.callout, auth_callout.account and the account of the service user are one and the same",
-			"the service user is in account %q, accounts.callout says %q", account, s.cfg.Accounts.Callout)
+	case account != serverAccount(s.cfg, s.keys):
+		s.fail(exitConfig, "account", s.url, s.accountHint(),
+			"the service user is in account %q, accounts.callout says %q", account, s.called(serverAccount(s.cfg, s.keys)))
 		return false
 	}
-	s.ok("account", s.url, "the service user is in %s", account)
+	s.ok("account", s.url, "the service user is in %s", s.called(account))
 	return true
 }
 
@@ -118,6 +120,7 @@ func (s *serverCheck) account(ctx context.Context, nc *nats.Conn) bool {
 func (s *serverCheck) observe(ctx context.Context, seen <-chan *nats.Msg) {
 	first, ok := s.knock(ctx, seen)
 	if !ok {
+		s.notAsked()
 		return
 	}
 	// Timeouts come in whole seconds, rounded either way: look again before complaining.
@@ -131,6 +134,7 @@ func (s *serverCheck) observe(ctx context.Context, seen <-chan *nats.Msg) {
 	s.seal(&first)
 	if first.Issuer != "" {
 		s.judge(&first)
+		s.sighted(&first)
 	}
 }
 

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nkeys"
+
+	"usher/callouttest"
+	"usher/setup"
+)
+
+// liveFaults are those that only servers can show.
+func liveFaults(t *testing.T) map[string]liveFault {
+	t.Helper()
+	_, strangeUser := publicOf(t, nkeys.PrefixByteUser)
+	_, strangeXKey := publicOf(t, nkeys.PrefixByteCurve)
+	_, ghost := publicOf(t, nkeys.PrefixByteAccount)
+	stranger, _ := publicOf(t, nkeys.PrefixByteOperator)
+	return map[string]liveFault{
+		"the resolver is behind": {
+			code: exitConfig,
+			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+				t.Helper()
+				issuedAt(t, o, accApp, time.Hour)
+			},
+			want: []fault{{check: "resolver", result: "error", detail: "older than on disk: the resolver has one of", hint: "usher nkey push APP, or nsc push -a APP"}},
+		},
+		"the resolver is ahead": {
+			code: exitOK,
+			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+				t.Helper()
+				issuedAt(t, o, accOther, -time.Hour)
+			},
+			want: []fault{{check: "resolver", result: "warning", detail: "newer than on disk", hint: "nsc pull -a OTHER"}},
+		},
+		"what is in force counts": { // and not what is on disk, where it has been mended
+			code: exitConfig, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AllowedAccounts = c.Authorization.AllowedAccounts[:1] }),
+			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+				t.Helper()
+				c := o.Account(t, accAuth)
+				c.Authorization.AllowedAccounts.Add(o.Accounts[accOther], o.Accounts[callouttest.HealthAccount])
+				o.WriteAccount(t, accAuth, c)
+				issuedAt(t, o, accAuth, time.Hour)
+			},
+			want: []fault{
+				{check: "resolver", result: "error", detail: "older than on disk", hint: "usher nkey push AUTH"},
+				{check: "callout", result: "error", detail: "not among the allowed_accounts of AUTH", hint: "nsc push -a AUTH"},
+				{check: "user jwt", result: "error", detail: "none of the callout account's allowed accounts", hint: "--allowed-account A"},
+			},
+		},
+		"no server knows an account": {
+			code: exitConfig,
+			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+				t.Helper()
+				inKeyring(t, o, func(text string) string {
+					return strings.Replace(text, "name: OTHER, public_key: "+o.Accounts[accOther], "name: OTHER, public_key: "+ghost, 1)
+				})
+			},
+			want: []fault{
+				{check: "resolver", result: "error", detail: "no server knows OTHER", hint: "nsc push -a OTHER"},
+			},
+		},
+		"an account has expired": {
+			code: exitConfig, edit: editAccount(accOther, func(c *jwt.AccountClaims) { c.Expires = hourAgo() }),
+			// The resolver throws it away after a while; what is on disk says the same.
+			want: []fault{{check: "account", result: "error", detail: "has expired on", hint: "nsc edit account -n OTHER --expiry"}},
+		},
+		"an account of another operator was pushed": {
+			code: exitConfig,
+			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+				t.Helper()
+				own := o.SigningKey
+				o.SigningKey = stranger
+				c := o.Account(t, accOther)
+				c.Tags.Add("stranger")
+				o.Push(t, accOther, c)
+				o.SigningKey = own
+			},
+			want: []fault{{check: "account", result: "error", detail: "neither operator test nor one of its signing keys", hint: "sign it again"}},
+		},
+		"no system credentials": {
+			code: exitOK, config: map[string]string{"operator.system_creds_file": ""},
+			want: []fault{{check: "resolver", result: "warning", detail: "cannot be checked", hint: "set operator.system_creds_file"}},
+		},
+		"not the system account": {
+			code: exitConfig,
+			mess: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
+				config["operator.system_creds_file"] = o.AdminCreds
+			},
+			want: []fault{{check: "resolver", result: "error", detail: "no server answers", hint: "system account"}},
+		},
+		"no external authorization": {
+			code: exitConfig, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization = jwt.ExternalAuthorization{} }),
+			want: []fault{
+				{check: "callout", result: "error", detail: "no external authorization", hint: "nsc edit authcallout"},
+				{check: "callout", result: "error", detail: "got in"},
+			},
+		},
+		"usher is no auth user": {
+			code: exitConfig, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AuthUsers = jwt.StringList{strangeUser} }),
+			want: []fault{
+				{check: "service user", result: "error", detail: "not among the auth_users", hint: "--auth-user U"},
+				{check: "connect", result: "error", detail: "nats: ", hint: "authorization.auth_users in the JWT of AUTH"},
+			},
+		},
+		"servers seal to another xkey": {
+			code: exitConfig, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.XKey = strangeXKey }),
+			want: []fault{
+				{check: "xkey", result: "error", detail: "servers seal to " + strangeXKey, hint: "nsc edit authcallout -a AUTH --curve X"},
+				{check: "xkey", result: "error", detail: "the server seals to an xkey that is not in the keyring", hint: "authorization.xkey in the JWT of AUTH"},
+			},
+		},
+		"no sentinel at all": {
+			code: exitConfig, noSentinel: true, config: map[string]string{"nats.sentinel_creds_file": ""},
+			want: []fault{{check: "callout", result: "error", detail: "the server did not ask", hint: "set default_sentinel"}},
+		},
+		"the server's own sentinel may publish": {
+			code: exitOK, config: map[string]string{"nats.sentinel_creds_file": ""},
+			edit: editUser("sentinel", func(c *jwt.UserClaims) { c.Pub = jwt.Permission{} }),
+			want: []fault{{check: "sentinel", result: "warning", detail: "may publish or subscribe", hint: "--deny-pubsub"}},
+		},
+		"the sentinel is an auth user": {
+			code: exitConfig,
+			edit: func(name string, c jwt.Claims) {
+				if u, ok := c.(*jwt.UserClaims); ok && name == callouttest.ServiceUser {
+					bearerOf(u)
+				}
+			},
+			mess: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
+				config["nats.sentinel_creds_file"] = o.ServiceCreds
+			},
+			want: []fault{{check: "sentinel", result: "error", detail: "among the auth_users", hint: "--rm-auth-user U"}},
+		},
+	}
+}
+
+type liveFault struct {
+	edit       func(name string, c jwt.Claims)
+	noSentinel bool
+	config     map[string]string
+	mess       func(t *testing.T, o *callouttest.Operator, config map[string]string) // after the servers have started
+	code       int
+	want       []fault
+}
+
+// TestCheckOperatorLive: what servers go by is asked of them, and every fault of it
+// is found.
+func TestCheckOperatorLive(t *testing.T) {
+	t.Parallel()
+	for name, f := range liveFaults(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := callouttest.StartOperator(t, callouttest.OperatorConfig{Sealed: true, NoSentinel: f.noSentinel, Edit: f.edit, Timeout: 1})
+			// A server that stops waits for what nobody answers.
+			values := map[string]string{"callout.budget": "500ms"}
+			for k, v := range f.config {
+				values[k] = v
+			}
+			if f.mess != nil {
+				f.mess(t, o, values)
+			}
+			c := checkLive(t, operatorConfigFor(t, o, values))
+			for _, want := range f.want {
+				if !want.found(&c) {
+					t.Errorf("no %s of %s with %q and the hint %q:\n%s", want.result, want.check, want.detail, want.hint, c)
+				}
+			}
+			if c.code != f.code {
+				t.Errorf("exit code %d, not %d\n%s", c.code, f.code, c)
+			}
+		})
+	}
+}
+
+// TestCheckOperatorSound: where nothing is wrong, nothing is found: with what
+// "usher init --operator" makes, and with a cluster.
+func TestCheckOperatorSound(t *testing.T) {
+	t.Parallel()
+	t.Run("init", func(t *testing.T) {
+		t.Parallel()
+		in := initialized(t, "--operator")
+		in.write(t, setup.FileDirectory, aliceDirectory())
+		in.natsServer(t)
+		in.serve(t)
+		if c := checkLive(t, in.config()); c.code != exitOK || c.String() != "" {
+			t.Errorf("exit code %d\n%s", c.code, c)
+		}
+	})
+	t.Run("cluster", func(t *testing.T) {
+		t.Parallel()
+		o := callouttest.StartOperator(t, callouttest.OperatorConfig{Sealed: true, Servers: 2})
+		callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.Directory(operatorDirectory)})
+		if c := checkLive(t, operatorConfigFor(t, o, nil)); c.code != exitOK || c.String() != "" {
+			t.Errorf("exit code %d\n%s", c.code, c)
+		}
+	})
+	t.Run("memory resolver", func(t *testing.T) {
+		t.Parallel()
+		o := callouttest.StartOperator(t, callouttest.OperatorConfig{Sealed: true, Memory: true})
+		callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.Directory(operatorDirectory)})
+		if c := checkLive(t, operatorConfigFor(t, o, nil)); c.code != exitOK || c.String() != "" {
+			t.Errorf("exit code %d\n%s", c.code, c)
+		}
+	})
+}
+
+// TestCheckOperatorDiffers: servers that go by different JWTs are told apart.
+func TestCheckOperatorDiffers(t *testing.T) {
+	t.Parallel()
+	o := callouttest.NewOperator(t, callouttest.OperatorConfig{})
+	c := o.Account(t, accApp)
+	first := o.WriteAccount(t, accApp, c)
+	c.Tags.Add("second")
+	second := o.WriteAccount(t, accApp, c)
+	var all []jwtVersion
+	for who, text := range map[string]string{"n1": first, "n2": second} {
+		claims, err := jwt.DecodeAccountClaims(text)
+		callouttest.Must(t, err)
+		all = append(all, jwtVersion{who: who, text: text, claims: claims})
+	}
+	var f findings
+	check := &operatorCheck{findings: &f}
+	check.compare(&accountCheck{name: accApp, public: o.Accounts[accApp]}, all, nil, false)
+	want := fault{check: "resolver", result: "error", detail: "servers differ: n1 has one of ", hint: "usher nkey push APP"}
+	if !want.found(&checked{Findings: f}) {
+		t.Errorf("%+v", f)
+	}
+}

@@ -1,0 +1,594 @@
+package main
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nkeys"
+
+	"usher/callouttest"
+	"usher/config"
+	"usher/keyring"
+)
+
+// operatorConfigFor writes an installation's files that fit an operator of the
+// harness. An empty value takes a key away.
+func operatorConfigFor(t *testing.T, o *callouttest.Operator, more map[string]string) string {
+	t.Helper()
+	values := map[string]string{
+		"nats.mode": "operator", "nats.urls": "[" + strings.ReplaceAll(o.URLs(), ",", ", ") + "]",
+		"nats.creds_file": o.ServiceCreds, "nats.sentinel_creds_file": o.SentinelCreds,
+		"accounts.callout": callouttest.CalloutAccount, "accounts.system": callouttest.SystemAccount,
+		"accounts.ingest": callouttest.OtherAccount, "accounts.service_admin": callouttest.AppAccount,
+		"accounts.healthcheck": callouttest.HealthAccount, "healthcheck.token_file": "healthcheck.token",
+		"operator.dir": o.JWTDir, "operator.signing_key_file": o.SigningKeyFile, "operator.system_creds_file": o.SystemCreds,
+		"keyring.dir": o.Keyring, "directory.file": "directory.yaml", "http.listen": "127.0.0.1:0",
+	}
+	maps.Copy(values, more)
+	maps.DeleteFunc(values, func(_, v string) bool { return v == "" })
+	text, err := config.Example(values)
+	callouttest.Must(t, err)
+	dir := t.TempDir()
+	callouttest.Must(t, replaceFile(filepath.Join(dir, "usher.yaml"), text))
+	callouttest.Must(t, replaceFile(filepath.Join(dir, "directory.yaml"), []byte(callouttest.Directory(operatorDirectory))))
+	return filepath.Join(dir, "usher.yaml")
+}
+
+const operatorDirectory = `
+users: [{name: alice, keys: [{digest: KEY(alice-key)}]}]
+projects:
+  - name: shop
+    account: APP
+    members: [{user: alice, roles: [publisher]}]
+    topics: [{name: orders, acl: [alice]}]
+`
+
+// fault is a set-up that is wrong in one place, and what has to be found.
+type fault struct {
+	plain  bool // requests come in the clear
+	edit   func(name string, c jwt.Claims)
+	scoped map[string]jwt.UserPermissionLimits
+	config map[string]string
+	mess   func(t *testing.T, o *callouttest.Operator, config map[string]string) // after all is made
+
+	check, result, detail, hint string
+}
+
+// editAccount returns an edit of one account.
+func editAccount(name string, edit func(c *jwt.AccountClaims)) func(string, jwt.Claims) {
+	return func(n string, c jwt.Claims) {
+		if a, ok := c.(*jwt.AccountClaims); ok && n == name {
+			edit(a)
+		}
+	}
+}
+
+func editUser(name string, edit func(c *jwt.UserClaims)) func(string, jwt.Claims) {
+	return func(n string, c jwt.Claims) {
+		if u, ok := c.(*jwt.UserClaims); ok && n == name {
+			edit(u)
+		}
+	}
+}
+
+func editOperator(edit func(c *jwt.OperatorClaims)) func(string, jwt.Claims) {
+	return func(_ string, c jwt.Claims) {
+		if o, ok := c.(*jwt.OperatorClaims); ok {
+			edit(o)
+		}
+	}
+}
+
+const (
+	accAuth  = callouttest.CalloutAccount
+	accApp   = callouttest.AppAccount
+	accOther = callouttest.OtherAccount
+)
+
+var (
+	hourAgo  = func() int64 { return time.Now().Add(-time.Hour).Unix() }
+	nextWeek = func() int64 { return time.Now().Add(7 * 24 * time.Hour).Unix() }
+)
+
+func publicOf(t *testing.T, prefix nkeys.PrefixByte) (nkeys.KeyPair, string) {
+	t.Helper()
+	kp, err := nkeys.CreatePair(prefix)
+	callouttest.Must(t, err)
+	public, err := kp.PublicKey()
+	callouttest.Must(t, err)
+	return kp, public
+}
+
+// inKeyring edits keyring.yaml.
+func inKeyring(t *testing.T, o *callouttest.Operator, edit func(text string) string) {
+	t.Helper()
+	path := filepath.Join(o.Keyring, keyring.StateFile)
+	text, err := os.ReadFile(path)
+	callouttest.Must(t, err)
+	after := edit(string(text))
+	if after == string(text) {
+		t.Fatal("keyring.yaml stays as it was")
+	}
+	callouttest.Must(t, os.WriteFile(path, []byte(after), 0o600))
+}
+
+// credsOf writes the credentials of a new user of an account.
+func credsOf(t *testing.T, signer nkeys.KeyPair, account string, edit func(c *jwt.UserClaims)) (file, public string) {
+	t.Helper()
+	kp, public := publicOf(t, nkeys.PrefixByteUser)
+	c := jwt.NewUserClaims(public)
+	c.IssuerAccount = account
+	edit(c)
+	text, err := c.Encode(signer)
+	callouttest.Must(t, err)
+	seed, err := kp.Seed()
+	callouttest.Must(t, err)
+	creds, err := jwt.FormatUserConfig(text, seed)
+	callouttest.Must(t, err)
+	file = filepath.Join(t.TempDir(), "user.creds")
+	callouttest.Must(t, os.WriteFile(file, creds, 0o600))
+	return file, public
+}
+
+func bearerOf(c *jwt.UserClaims) {
+	c.BearerToken = true
+	c.Pub.Deny.Add(">")
+	c.Sub.Deny.Add(">")
+}
+
+func keyOf(t *testing.T, seed string) nkeys.KeyPair {
+	t.Helper()
+	kp, err := nkeys.FromSeed([]byte(seed))
+	callouttest.Must(t, err)
+	return kp
+}
+
+// issuedAt puts a JWT on disk that says to have been signed d later than it was.
+func issuedAt(t *testing.T, o *callouttest.Operator, name string, d time.Duration) {
+	t.Helper()
+	path := filepath.Join(o.JWTDir, "accounts", name+".jwt")
+	text, err := os.ReadFile(path)
+	callouttest.Must(t, err)
+	parts := strings.Split(string(text), ".")
+	body, err := base64.RawURLEncoding.DecodeString(parts[1])
+	callouttest.Must(t, err)
+	var claims map[string]any
+	callouttest.Must(t, json.Unmarshal(body, &claims))
+	claims["iat"] = time.Now().Add(d).Unix()
+	body, err = json.Marshal(claims)
+	callouttest.Must(t, err)
+	signed := parts[0] + "." + base64.RawURLEncoding.EncodeToString(body)
+	sig, err := o.SigningKey.Sign([]byte(signed))
+	callouttest.Must(t, err)
+	callouttest.Must(t, os.WriteFile(path, []byte(signed+"."+base64.RawURLEncoding.EncodeToString(sig)), 0o600))
+}
+
+func permits(pub, sub []string) jwt.UserPermissionLimits {
+	p := jwt.UserPermissionLimits{Permissions: jwt.Permissions{Pub: jwt.Permission{Allow: pub}, Sub: jwt.Permission{Allow: sub}}}
+	p.NatsLimits = jwt.NatsLimits{Subs: jwt.NoLimit, Data: jwt.NoLimit, Payload: jwt.NoLimit}
+	return p
+}
+
+var scopesPublisher = map[string]string{"accounts.scopes": "[APP/publisher]"}
+
+func offlineFaults(t *testing.T) map[string]fault {
+	t.Helper()
+	_, strangeUser := publicOf(t, nkeys.PrefixByteUser)
+	_, strangeAccount := publicOf(t, nkeys.PrefixByteAccount)
+	strangeOperator, strangeOperatorKey := publicOf(t, nkeys.PrefixByteOperator)
+	_, strangeXKey := publicOf(t, nkeys.PrefixByteCurve)
+	return map[string]fault{
+		// The callout account.
+		"external authorization is missing": {
+			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization = jwt.ExternalAuthorization{} }),
+			check: "callout", result: "error", detail: "no external authorization", hint: "nsc edit authcallout -a AUTH --auth-user U",
+		},
+		"the auth user is not listed": {
+			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AuthUsers = jwt.StringList{strangeUser} }),
+			check: "service user", result: "error", detail: "not among the auth_users", hint: "nsc edit authcallout -a AUTH --auth-user U",
+		},
+		"a target account is not allowed": {
+			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AllowedAccounts = c.Authorization.AllowedAccounts[:1] }),
+			check: "callout", result: "error", detail: "not among the allowed_accounts of AUTH", hint: "--allowed-account A",
+		},
+		"every account is allowed": {
+			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AllowedAccounts = jwt.StringList{jwt.AnyAccount} }),
+			check: "callout", result: "warning", detail: "is *", hint: "--rm-allowed-account '*' --allowed-account A",
+		},
+		"the system account is allowed": {
+			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+				t.Helper()
+				c := o.Account(t, accAuth)
+				c.Authorization.AllowedAccounts.Add(o.Accounts[callouttest.SystemAccount])
+				o.WriteAccount(t, accAuth, c)
+			},
+			check: "callout", result: "warning", detail: "the system account is among", hint: "--rm-allowed-account A",
+		},
+		"the system account has another name": {
+			config: map[string]string{"accounts.system": "SYSTEM", "accounts.ingest": callouttest.SystemAccount},
+			check:  "callout", result: "error", detail: "the system account under another name", hint: "an account of their own",
+		},
+		"a limit of connections": {
+			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Limits.Conn = 10 }),
+			check: "callout", result: "warning", detail: "allows 10 connections", hint: "nsc edit account -n AUTH --conns -1",
+		},
+		// The xkey.
+		"another xkey": {
+			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.XKey = strangeXKey }),
+			check: "xkey", result: "error", detail: strangeXKey + ", which is not in the keyring", hint: "nsc edit authcallout -a AUTH --curve X",
+		},
+		"an xkey in the keyring only": {
+			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.XKey = "" }),
+			check: "xkey", result: "error", detail: "servers ask in the clear", hint: "nsc edit authcallout -a AUTH --curve X",
+		},
+		"an xkey in the JWT only": {
+			plain: true, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.XKey = strangeXKey }),
+			check: "xkey", result: "error", detail: "not in the keyring", hint: "put the seed of " + strangeXKey,
+		},
+		"no xkey at all": {
+			plain: true,
+			check: "xkey", result: "warning", detail: "in the clear", hint: "usher nkey new",
+		},
+		// Signing keys.
+		"a signing key is not in the account": {
+			edit:  editAccount(accApp, func(c *jwt.AccountClaims) { c.SigningKeys = jwt.SigningKeys{} }),
+			check: "signing key", result: "error", detail: "not among the signing_keys of APP", hint: "nsc edit account -n APP --sk A",
+		},
+		"so servers would refuse its user JWTs": {
+			edit:  editAccount(accApp, func(c *jwt.AccountClaims) { c.SigningKeys = jwt.SigningKeys{} }),
+			check: "user jwt", result: "error", detail: "signer is not the account", hint: "nsc edit account -n APP --sk",
+		},
+		"the callout account's signing key is not in it": {
+			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.SigningKeys = jwt.SigningKeys{} }),
+			check: "user jwt", result: "error", detail: "the answer is not signed by the callout account", hint: "nsc edit account -n AUTH --sk",
+		},
+		"a retired key is still taken": {
+			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+				t.Helper()
+				c := o.Account(t, accApp)
+				c.SigningKeys.Add(strangeAccount)
+				o.WriteAccount(t, accApp, c)
+				inKeyring(t, o, func(text string) string {
+					return text + "  - {kind: signing_key, public_key: " + strangeAccount + ", account: APP, state: retired}\n"
+				})
+			},
+			check: "signing key", result: "warning", detail: "is retired in the keyring", hint: "--rm-sk " + strangeAccount,
+		},
+		"no signing key for an account": {
+			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+				t.Helper()
+				inKeyring(t, o, func(text string) string {
+					return strings.Replace(text, "file: OTHER.nk\n    state: active", "file: OTHER.nk\n    state: next", 1)
+				})
+			},
+			check: "user jwt", result: "error", detail: "no active signing key for OTHER", hint: "account: OTHER",
+		},
+		"an account that keyring.yaml does not know": {
+			config: map[string]string{"accounts.ingest": "ELSEWHERE"},
+			check:  "keyring", result: "error", detail: "is not in keyring.yaml", hint: "nsc describe account -n ELSEWHERE",
+		},
+		"a scope in the keyring only": {
+			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+				t.Helper()
+				inKeyring(t, o, func(text string) string {
+					return strings.Replace(text, "account: OTHER\n", "account: OTHER\n    scope: ingest\n", 1)
+				})
+			},
+			check: "signing key", result: "error", detail: "has no scope in the JWT of OTHER", hint: "nsc edit signing-key -a OTHER --sk A",
+		},
+		"a scope in the JWT only": {
+			edit: editAccount(accApp, func(c *jwt.AccountClaims) {
+				for key := range c.SigningKeys {
+					s := jwt.NewUserScope()
+					s.Key, s.Role = key, "teapot"
+					c.SigningKeys.AddScopedSigner(s)
+				}
+			}),
+			check: "signing key", result: "error", detail: `is a scoped key (role "teapot")`, hint: "state its scope teapot",
+		},
+		"the account's own key signs": {
+			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+				t.Helper()
+				seed, err := o.Identity[accApp].Seed()
+				callouttest.Must(t, err)
+				callouttest.WriteSeed(t, filepath.Join(o.Keyring, "APP.nk"), string(seed))
+				inKeyring(t, o, func(text string) string {
+					return strings.Replace(text, "name: APP, public_key: "+o.Accounts[accApp], "name: APP, public_key: "+strangeAccount, 1)
+				})
+				inKeyring(t, o, func(text string) string {
+					return strings.Replace(text, o.Signing[accApp].Issuer, o.Accounts[accApp], 1)
+				})
+			},
+			check: "signing key", result: "warning", detail: "signs with its own key", hint: "--sk generate",
+		},
+		// Operator and accounts.
+		"the operator has expired": {
+			edit:  editOperator(func(c *jwt.OperatorClaims) { c.Expires = hourAgo() }),
+			check: "operator", result: "error", detail: "has expired on", hint: "nsc edit operator --expiry",
+		},
+		"the operator's time has not come": {
+			edit:  editOperator(func(c *jwt.OperatorClaims) { c.NotBefore = nextWeek() }),
+			check: "operator", result: "error", detail: "is not valid before", hint: "nsc edit operator",
+		},
+		"the operator has another system account": {
+			edit:  editOperator(func(c *jwt.OperatorClaims) { c.SystemAccount = strangeAccount }),
+			check: "operator", result: "error", detail: "its system account is " + strangeAccount, hint: "--system-account",
+		},
+		"the operator's signing key is another's": {
+			mess: func(t *testing.T, o *callouttest.Operator, config map[string]string) {
+				t.Helper()
+				seed, err := strangeOperator.Seed()
+				callouttest.Must(t, err)
+				config["operator.signing_key_file"] = filepath.Join(o.Dir, "strange.nk")
+				callouttest.WriteSeed(t, config["operator.signing_key_file"], string(seed))
+			},
+			check: "operator", result: "error", detail: strangeOperatorKey + " is neither operator", hint: "nsc edit operator --sk",
+		},
+		"operator.jwt is not there": {
+			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+				t.Helper()
+				callouttest.Must(t, os.Remove(filepath.Join(o.JWTDir, "operator.jwt")))
+			},
+			check: "operator", result: "error", detail: "no such file", hint: "nsc describe operator -R >",
+		},
+		"an account JWT is not there": {
+			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+				t.Helper()
+				callouttest.Must(t, os.Remove(filepath.Join(o.JWTDir, "accounts", "APP.jwt")))
+			},
+			check: "account", result: "error", detail: "no such file", hint: "nsc describe account -n APP -R >",
+		},
+		"operator.dir is not set": {
+			config: map[string]string{"operator.dir": "", "operator.signing_key_file": ""},
+			check:  "operator", result: "warning", detail: "operator.dir is not set", hint: "set operator.dir",
+		},
+		"an account of another operator": {
+			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+				t.Helper()
+				text, err := o.Account(t, accApp).Encode(strangeOperator)
+				callouttest.Must(t, err)
+				callouttest.Must(t, os.WriteFile(filepath.Join(o.JWTDir, "accounts", "APP.jwt"), []byte(text), 0o600))
+			},
+			check: "account", result: "error", detail: "neither operator test nor one of its signing keys", hint: "sign it again",
+		},
+		"a signing key that the operator has revoked": {
+			edit:  editOperator(func(c *jwt.OperatorClaims) { c.SigningKeys = jwt.StringList{strangeOperatorKey} }),
+			check: "account", result: "error", detail: "neither operator test nor one of its signing keys", hint: "sign it again",
+		},
+		"the operator's own key, where signing keys are demanded": {
+			edit: editOperator(func(c *jwt.OperatorClaims) { c.StrictSigningKeyUsage = true }),
+			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+				t.Helper()
+				text, err := o.Account(t, accApp).Encode(o.Key)
+				callouttest.Must(t, err)
+				callouttest.Must(t, os.WriteFile(filepath.Join(o.JWTDir, "accounts", "APP.jwt"), []byte(text), 0o600))
+			},
+			check: "account", result: "error", detail: "demands that a signing key signs", hint: "sign it again",
+		},
+		"an account has expired": {
+			edit:  editAccount(accApp, func(c *jwt.AccountClaims) { c.Expires = hourAgo() }),
+			check: "account", result: "error", detail: "has expired on", hint: "nsc edit account -n APP --expiry",
+		},
+		"an account expires soon": {
+			edit:  editAccount(accApp, func(c *jwt.AccountClaims) { c.Expires = nextWeek() }),
+			check: "account", result: "warning", detail: "expires on", hint: "nsc edit account -n APP --expiry",
+		},
+		"an account's time has not come": {
+			edit:  editAccount(accApp, func(c *jwt.AccountClaims) { c.NotBefore = nextWeek() }),
+			check: "account", result: "error", detail: "is not valid before", hint: "nsc edit account -n APP",
+		},
+		"the JWT of another account": {
+			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+				t.Helper()
+				o.WriteAccount(t, accApp, o.Account(t, accOther))
+			},
+			check: "account", result: "error", detail: "keyring.yaml says that APP is", hint: "mend accounts in keyring.yaml",
+		},
+		"an account JWT that is not valid": {
+			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AllowedAccounts.Add("teapot") }),
+			check: "account", result: "error", detail: "servers do not take it: ", hint: "mend the account JWT",
+		},
+		"an account that allows no connection": {
+			edit:  editAccount(accOther, func(c *jwt.AccountClaims) { c.Limits.Conn = 0 }),
+			check: "user jwt", result: "error", detail: "limits.conn: 0", hint: "nsc edit account -n OTHER --conns -1",
+		},
+		"an answer that is too large": {
+			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Limits.Payload = 1500 }),
+			check: "user jwt", result: "error", detail: "the answer is too large", hint: "max_payload",
+		},
+		// The service user.
+		"the service user is in another account": {
+			mess: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
+				config["nats.creds_file"] = o.AdminCreds
+			},
+			check: "service user", result: "error", detail: "is a user of account A", hint: "nsc generate creds -a AUTH",
+		},
+		"the service user has expired": {
+			edit:  editUser(callouttest.ServiceUser, func(c *jwt.UserClaims) { c.Expires = hourAgo() }),
+			check: "service user", result: "error", detail: "has expired on", hint: "nsc generate creds",
+		},
+		"the service user is revoked": {
+			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.RevokeAt(jwt.All, time.Now().Add(time.Hour)) }),
+			check: "service user", result: "error", detail: "is revoked", hint: "nsc revocations delete-user -a AUTH",
+		},
+		"the service user hangs on a key of the keyring": {
+			mess: func(t *testing.T, o *callouttest.Operator, config map[string]string) {
+				t.Helper()
+				file, public := credsOf(t, keyOf(t, o.Signing[accAuth].IssuerSeed), o.Accounts[accAuth], func(*jwt.UserClaims) {})
+				config["nats.creds_file"] = file
+				c := o.Account(t, accAuth)
+				c.Authorization.AuthUsers.Add(public)
+				o.WriteAccount(t, accAuth, c)
+			},
+			check: "service user", result: "warning", detail: "this user is cut off", hint: "own key of AUTH",
+		},
+		"no service credentials": {
+			config: map[string]string{"nats.creds_file": ""},
+			check:  "service user", result: "error", detail: "nats.creds_file is not set", hint: "nsc generate creds",
+		},
+		// The sentinel.
+		"the sentinel is no bearer": {
+			edit:  editUser("sentinel", func(c *jwt.UserClaims) { c.BearerToken = false }),
+			check: "sentinel", result: "error", detail: "is not a bearer", hint: "--bearer",
+		},
+		"the sentinel is in another account": {
+			mess: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
+				config["nats.sentinel_creds_file"] = o.AdminCreds
+			},
+			check: "sentinel", result: "error", detail: "is a user of account A", hint: "it has to be a user of AUTH",
+		},
+		"the sentinel is an auth user": {
+			mess: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
+				config["nats.sentinel_creds_file"] = o.ServiceCreds
+			},
+			check: "sentinel", result: "error", detail: "among the auth_users", hint: "--rm-auth-user U",
+		},
+		"the sentinel may publish": {
+			edit:  editUser("sentinel", func(c *jwt.UserClaims) { c.Pub = jwt.Permission{} }),
+			check: "sentinel", result: "warning", detail: "may publish or subscribe", hint: "--deny-pubsub",
+		},
+		"the sentinel has expired": {
+			edit:  editUser("sentinel", func(c *jwt.UserClaims) { c.Expires = hourAgo() }),
+			check: "sentinel", result: "error", detail: "has expired on", hint: "--expiry 0",
+		},
+		"the sentinel has limits": {
+			edit:  editUser("sentinel", func(c *jwt.UserClaims) { c.AllowedConnectionTypes.Add(jwt.ConnectionTypeMqtt) }),
+			check: "sentinel", result: "warning", detail: "limits of its own", hint: "connection types",
+		},
+		"the sentinel hangs on a key of the keyring": {
+			mess: func(t *testing.T, o *callouttest.Operator, config map[string]string) {
+				t.Helper()
+				config["nats.sentinel_creds_file"], _ = credsOf(t, keyOf(t, o.Signing[accAuth].IssuerSeed), o.Accounts[accAuth], bearerOf)
+			},
+			check: "sentinel", result: "warning", detail: "this user is cut off", hint: "own key of AUTH",
+		},
+		"the sentinel is signed by a stranger": {
+			mess: func(t *testing.T, o *callouttest.Operator, config map[string]string) {
+				t.Helper()
+				stranger, _ := publicOf(t, nkeys.PrefixByteAccount)
+				config["nats.sentinel_creds_file"], _ = credsOf(t, stranger, o.Accounts[accAuth], bearerOf)
+			},
+			check: "sentinel", result: "error", detail: "signer is not the account", hint: "sign it again with a key of AUTH",
+		},
+		"the callout account disallows bearers": {
+			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Limits.DisallowBearer = true }),
+			check: "sentinel", result: "error", detail: "disallows bearers", hint: "--disallow-bearer=false",
+		},
+		"the sentinel's file is none": {
+			mess: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
+				config["nats.sentinel_creds_file"] = o.SigningKeyFile
+			},
+			check: "sentinel", result: "error", detail: "holds no user JWT", hint: "nsc generate creds",
+		},
+		// Scopes.
+		"a scope without a key": {
+			config: scopesPublisher,
+			check:  "scope", result: "error", detail: "no active signing key for that", hint: "nsc edit signing-key -a APP --sk PUBLIC_KEY --role publisher",
+		},
+		"a scoped key without a role": {
+			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"a"}, []string{"b"})},
+			check:  "scope", result: "warning", detail: "no role is bound", hint: "add APP/publisher to accounts.scopes",
+		},
+		"a template with one side": {
+			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits(nil, []string{"b"})}, config: scopesPublisher,
+			check: "scope", result: "error", detail: "allowed to publish: everything is", hint: "--deny-pub '>'",
+		},
+		"a template with the other side": {
+			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"a"}, nil)}, config: scopesPublisher,
+			check: "scope", result: "error", detail: "allowed to subscribe: everything is", hint: "--deny-sub '>'",
+		},
+		"a template that reaches requests": {
+			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"{{name()}}.>"}, []string{"$SYS.*.*.*"})}, config: scopesPublisher,
+			check: "scope", result: "warning", detail: "reaches $SYS.REQ.USER.AUTH: subscribe $SYS.*.*.*", hint: "--deny-pubsub '$SYS.REQ.USER.AUTH'",
+		},
+		"a template that says nothing a server knows": {
+			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"{{teapot()}}.>"}, []string{"b"})}, config: scopesPublisher,
+			check: "user jwt", result: "error", detail: `knows no "teapot()"`, hint: "mend the template",
+		},
+	}
+}
+
+// found reports whether c holds what f names.
+func (f *fault) found(c *checked) bool {
+	return slices.ContainsFunc(c.Findings, func(x finding) bool {
+		return x.Check == f.check && x.Result == f.result && strings.Contains(x.Detail, f.detail) && strings.Contains(x.Hint, f.hint)
+	})
+}
+
+func (c checked) String() string {
+	var b strings.Builder
+	for _, f := range c.Findings {
+		if f.Result != "ok" {
+			fmt.Fprintf(&b, "%s %s %s: %s\n\thint: %s\n", f.Result, f.Check, f.Where, f.Detail, f.Hint)
+		}
+	}
+	return b.String()
+}
+
+func (c checked) hinted(t *testing.T) {
+	t.Helper()
+	for _, f := range c.Findings {
+		if f.Result != "ok" && f.Hint == "" {
+			t.Errorf("no way out is named for %+v", f)
+		}
+	}
+}
+
+func checkOffline(t *testing.T, configFile string) checked {
+	t.Helper()
+	code, stdout, stderr := usher(t, "check", "-c", configFile, "--offline", "--json")
+	c := checked{code: code}
+	if err := json.Unmarshal([]byte(stdout), &c); err != nil {
+		t.Fatalf("%v\n%s%s", err, stdout, stderr)
+	}
+	return c
+}
+
+// TestCheckOperatorOffline: every fault that can be seen in the files is found, and
+// where there is none nothing is.
+func TestCheckOperatorOffline(t *testing.T) {
+	t.Parallel()
+	for name, f := range offlineFaults(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := callouttest.NewOperator(t, callouttest.OperatorConfig{Sealed: !f.plain, Edit: f.edit, Scoped: f.scoped})
+			values := map[string]string{}
+			maps.Copy(values, f.config)
+			if f.mess != nil {
+				f.mess(t, o, values)
+			}
+			c := checkOffline(t, operatorConfigFor(t, o, values))
+			if !f.found(&c) || (f.result == "error") && c.code != exitConfig {
+				t.Errorf("exit code %d, or no %s of %s with %q and the hint %q:\n%s", c.code, f.result, f.check, f.detail, f.hint, c)
+			}
+			c.hinted(t)
+		})
+	}
+	for name, cfg := range map[string]callouttest.OperatorConfig{
+		"sound": {Sealed: true},
+		"sound, with a scope": {Sealed: true, Scoped: map[string]jwt.UserPermissionLimits{
+			"publisher": permits([]string{"{{tag(project)}}.>"}, []string{"_INBOX_{{name()}}.>"}),
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := callouttest.NewOperator(t, cfg)
+			values := map[string]string{}
+			if cfg.Scoped != nil {
+				values = scopesPublisher
+			}
+			if c := checkOffline(t, operatorConfigFor(t, o, values)); c.code != exitOK || c.String() != "" {
+				t.Errorf("exit code %d\n%s", c.code, c)
+			}
+		})
+	}
+}
