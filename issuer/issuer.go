@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nkeys"
@@ -74,7 +75,7 @@ func (i *Issuer) Issue(ctx context.Context, s *Signers, to Recipient, id identit
 	}
 	signer, account, err := s.user(g)
 	if err == nil {
-		err = signable(signer, to)
+		err = signable(to, signer, s.response)
 	}
 	if err != nil {
 		return nil, time.Time{}, err
@@ -102,13 +103,13 @@ func (i *Issuer) Issue(ctx context.Context, s *Signers, to Recipient, id identit
 // Deny returns the signed response that turns a client away. text is seen by
 // whoever reads the server's log or its auth error events: it names no cause.
 func (i *Issuer) Deny(ctx context.Context, s *Signers, to Recipient, text string) ([]byte, error) {
+	if err := signable(to, s.response); err != nil {
+		return nil, err
+	}
 	return i.respond(ctx, s, to, nil, text)
 }
 
 func (i *Issuer) respond(ctx context.Context, s *Signers, to Recipient, user []byte, text string) ([]byte, error) {
-	if err := signable(s.response, to); err != nil {
-		return nil, err
-	}
 	response, err := encode(ctx, s.response, &claimsData{
 		audience: to.ServerID,
 		issuedAt: i.cfg.Now().Unix(),
@@ -122,13 +123,15 @@ func (i *Issuer) respond(ctx context.Context, s *Signers, to Recipient, user []b
 }
 
 // signable says what nats-server would refuse, whoever signed it.
-func signable(s Signer, to Recipient) error {
-	switch {
-	case !nkeys.IsValidPublicUserKey(to.UserNkey):
+func signable(to Recipient, signers ...Signer) error {
+	if !nkeys.IsValidPublicUserKey(to.UserNkey) {
 		return errNoRecipient
-	case nkeys.Prefix(s.PublicKey()) != nkeys.PrefixByteAccount:
-		return errNotAccount
-	default:
-		return nil
 	}
+	for _, s := range signers {
+		// Of public keys only those of accounts begin so; decoding them says no more.
+		if !strings.HasPrefix(s.PublicKey(), "A") {
+			return errNotAccount
+		}
+	}
+	return nil
 }
