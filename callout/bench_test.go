@@ -27,6 +27,12 @@ func BenchmarkHandle(b *testing.B) {
 		name := map[bool]string{false: "plain", true: "sealed"}[sealed]
 		b.Run(name, func(b *testing.B) { benchmarkHandle(b, sealed) })
 	}
+	b.Run("operator", func(b *testing.B) {
+		o := callouttest.NewOperator(b, callouttest.OperatorConfig{Sealed: true})
+		keys := o.XKey // and what the reference signs with
+		keys.Issuer = o.Accounts[callouttest.CalloutAccount]
+		benchmarkSite(b, callouttest.ServiceConfig{Operator: o}, keys, true, benchDirectory(10_000, 9))
+	})
 }
 
 // BenchmarkSubjects is the same for grants of more subjects.
@@ -46,11 +52,14 @@ func benchmarkHandle(b *testing.B, sealed bool) {
 func benchmarkWay(b *testing.B, sealed bool, directory string) {
 	b.Helper()
 	keys := callouttest.NewKeys(b)
-	service := callouttest.NewService(b, callouttest.ServiceConfig{
-		URLs:      "nats://127.0.0.1:1", // nothing is there: the handler is called directly
-		Keyring:   callouttest.KeyringDir(b, sealed, keys),
-		Directory: callouttest.Directory(directory),
-	})
+	benchmarkSite(b, callouttest.ServiceConfig{Keyring: callouttest.KeyringDir(b, sealed, keys)}, keys, sealed, directory)
+}
+
+func benchmarkSite(b *testing.B, cfg callouttest.ServiceConfig, keys callouttest.Keys, sealed bool, directory string) {
+	b.Helper()
+	cfg.URLs = "nats://127.0.0.1:1" // nothing is there: the handler is called directly
+	cfg.Directory = callouttest.Directory(directory)
+	service := callouttest.NewService(b, cfg)
 	w := newWire(b, keys, sealed)
 	ctx := context.Background()
 	handle := func() {
