@@ -41,6 +41,7 @@ type Config struct {
 	Now     func() time.Time
 	Random  io.Reader     // for nonces
 	NewID   func() string // a request id, unique and not secret
+	Host    string        // of this process, for those who look at its Report; may be empty
 }
 
 func (c *Config) valid() error {

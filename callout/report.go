@@ -20,6 +20,7 @@ import (
 // the callout account. Nothing in it is secret.
 type Report struct {
 	Instance string    `json:"instance"` // one for each process, random
+	Host     string    `json:"host,omitempty"`
 	Started  time.Time `json:"started"`
 	Keys     []KeyUse  `json:"keys"` // every key of its keyring, and every other that servers asked for, bounded
 }
@@ -56,6 +57,16 @@ func (r *Report) Key(public string) *KeyUse {
 	return nil
 }
 
+// Name returns the report's usher for people: where it runs, and the beginning of
+// its instance.
+func (r *Report) Name() string {
+	short := r.Instance[:min(len(r.Instance), 8)]
+	if r.Host == "" {
+		return short
+	}
+	return short + " on " + r.Host
+}
+
 // maxListed bounds the servers of one report, shared between its keys.
 const maxListed = 2048
 
@@ -65,7 +76,7 @@ func (s *Service) Report() Report { return s.report(maxListed) }
 func (s *Service) report(listed int) Report {
 	now := s.cfg.Now()
 	uses := *s.usage.keys.Load()
-	r := Report{Instance: s.instance, Started: s.started, Keys: []KeyUse{}}
+	r := Report{Instance: s.instance, Host: s.cfg.Host, Started: s.started, Keys: []KeyUse{}}
 	for _, k := range s.cfg.Keyring().Keys() {
 		r.Keys = append(r.Keys, KeyUse{PublicKey: k.PublicKey, Kind: k.Kind, State: k.State, Account: k.Account, Scope: k.Scope})
 	}

@@ -69,7 +69,7 @@ func (r *Rotator) held(ctx context.Context, public string, state issuer.KeyState
 			return nil, fmt.Errorf("ask the running ushers: %w", err)
 		}
 		if r.seen == nil {
-			r.seen = map[string]time.Time{}
+			r.seen = map[string]sighting{}
 			if len(reports) == 0 {
 				r.say("no usher answers: there is nobody to wait for")
 			}
@@ -77,18 +77,18 @@ func (r *Rotator) held(ctx context.Context, public string, state issuer.KeyState
 		now := r.Now()
 		var missing []string
 		for i := range reports {
-			r.seen[reports[i].Instance] = now
+			r.seen[reports[i].Instance] = sighting{reports[i].Name(), now}
 			found := false
 			for _, k := range reports[i].Keys {
 				found = found || k.PublicKey == public && k.State != "" && (state == "" || k.State == state)
 			}
 			if !found {
-				missing = append(missing, "usher "+reports[i].Instance+" does not have it")
+				missing = append(missing, "usher "+reports[i].Name()+" does not have it")
 			}
 		}
-		for instance, last := range r.seen {
-			if !last.Equal(now) && now.Sub(last) < goneFor {
-				missing = append(missing, "usher "+instance+" does not answer")
+		for _, last := range r.seen {
+			if !last.at.Equal(now) && now.Sub(last.at) < goneFor {
+				missing = append(missing, "usher "+last.name+" does not answer")
 			}
 		}
 		return missing, nil

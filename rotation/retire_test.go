@@ -210,3 +210,33 @@ func TestSilentResolver(t *testing.T) {
 	must(t, err)
 	must(t, getsIn(o.URLs(), nats.Token("publisher-key")))
 }
+
+// A key that signs elsewhere is not replaced by one whose seed lies here, unless
+// somebody has put its successor into keyring.yaml.
+func TestRotateElsewhere(t *testing.T) {
+	o, _, r := site(t, callouttest.OperatorConfig{})
+	target := signingKey(callouttest.OtherAccount, "")
+	s, err := keyring.ReadState(r.Dir, r.Config)
+	must(t, err)
+	old, err := rotation.Old(s, target)
+	must(t, err)
+	old.File, old.Command = "", []string{"sign-with-a-program-that-nobody-runs"}
+	successor := callouttest.NewKeys(t)
+	must(t, keyring.Save(r.Dir, r.Config, s))
+	must(t, os.Remove(filepath.Join(r.Dir, "OTHER.nk")))
+	if _, err := r.Rotate(t.Context(), target); !errors.Is(err, rotation.ErrElsewhere) {
+		t.Errorf("%v", err)
+	}
+	s.Keys = append(s.Keys, keyring.Entry{
+		PublicKey: successor.Issuer, Kind: issuer.KindSigning, Account: callouttest.OtherAccount,
+		Command: []string{"sign-with-another"}, State: issuer.StateNext,
+	})
+	must(t, keyring.Save(r.Dir, r.Config, s))
+	r.Wait = 10 * time.Second
+	result, err := r.Rotate(t.Context(), target)
+	must(t, err)
+	if result.New != successor.Issuer || len(result.Blockers) > 0 {
+		t.Errorf("%+v", result)
+	}
+	must(t, getsIn(o.URLs(), nats.Token("publisher-key")))
+}

@@ -24,6 +24,7 @@ var (
 	ErrActive      = errors.New("the key is active")
 	ErrRetired     = errors.New("the key is retired already")
 	ErrUnpushed    = errors.New("the account JWT on disk is newer than the servers'")
+	ErrElsewhere   = errors.New("the key signs elsewhere, and so should its successor")
 	ErrExpected    = errors.New("servers expect the new key already")
 )
 
@@ -74,7 +75,13 @@ type Rotator struct {
 	// Operator is what operator mode takes; nil: config mode.
 	Operator *Operator
 
-	seen map[string]time.Time // ushers that have reported, by instance
+	seen map[string]sighting // ushers that have reported, by instance
+}
+
+// sighting is when an usher has reported last.
+type sighting struct {
+	name string
+	at   time.Time
 }
 
 // Operator is what changing account JWTs takes.
@@ -166,6 +173,9 @@ func (r *Rotator) begin(s *keyring.State, t Target) error {
 	}
 	from := old.PublicKey // appending moves old
 	next := nextOf(s, t)
+	if next == nil && len(old.Command) > 0 {
+		return fmt.Errorf("%w: %s", ErrElsewhere, from)
+	}
 	if next == nil {
 		e, seed, err := r.make(t)
 		if err != nil {

@@ -26,6 +26,9 @@ func (r *Rotator) say(format string, args ...any) { r.Say(fmt.Sprintf(format, ar
 func (r *Rotator) advance(ctx context.Context, s *keyring.State) (Result, error) {
 	x := s.Rotation
 	result := Result{Old: x.Old, New: x.New, Done: x.Done}
+	if r.Operator == nil && x.Done == keyring.StepAnnounce { // resumed: whoever does so may not have seen them
+		r.lines(x)
+	}
 	for _, step := range after(x.Done) {
 		if step == keyring.StepRetire {
 			break
@@ -82,9 +85,7 @@ func (r *Rotator) step(ctx context.Context, s *keyring.State, step keyring.Step)
 func (r *Rotator) announce(ctx context.Context, s *keyring.State) error {
 	x := s.Rotation
 	if r.Operator == nil {
-		for _, line := range Lines(x.Kind, x.Old, x.New) {
-			r.Say(line)
-		}
+		r.lines(x)
 		return nil
 	}
 	account, err := r.accountOf(s, x)
@@ -92,6 +93,12 @@ func (r *Rotator) announce(ctx context.Context, s *keyring.State) error {
 		return err
 	}
 	return r.edit(ctx, account, change(x))
+}
+
+func (r *Rotator) lines(x *keyring.Rotation) {
+	for _, line := range Lines(x.Kind, x.Old, x.New) {
+		r.Say(line)
+	}
 }
 
 // Lines says what to change in every nats-server.conf in config mode, where a

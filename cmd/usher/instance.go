@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	mathrand "math/rand/v2"
+	"os"
 	"os/signal"
 	"runtime"
 	"sync"
@@ -73,7 +74,7 @@ func newInstance(cfg *config.Config, stderr io.Writer) (*instance, error) {
 		Budget: cfg.Callout.Budget, Leeway: cfg.Callout.ClockSkew, Version: semver(),
 		Decider: in.parts.decider, Issuer: in.parts.issuer, Keyring: in.parts.keyring.Keyring,
 		Log: log, Audit: in.audit, Metrics: metrics.New(in.registry, callout.MetricCodes()),
-		Now: in.parts.now, Random: rand.Reader, NewID: newRequestID,
+		Now: in.parts.now, Random: rand.Reader, NewID: newRequestID, Host: hostName(),
 	})
 	if err != nil {
 		return nil, errors.Join(err, in.closeAudit())
@@ -93,6 +94,15 @@ func workers(cfg *config.Config) int {
 		return cfg.Callout.Workers
 	}
 	return max(4, 2*runtime.GOMAXPROCS(0))
+}
+
+// hostName returns the name of this machine; empty: it has none.
+func hostName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return host
 }
 
 // newRequestID returns an id that tells requests apart; it need not be secret.

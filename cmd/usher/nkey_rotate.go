@@ -149,6 +149,8 @@ func rotationError(cfg *config.Config, err error) error {
 		e.hint = "usher nkey rotate replaces it; --now, for a key that others have got hold of, does both at once"
 	case errors.Is(err, rotation.ErrSeveral):
 		e.hint = "keyring.yaml says the state of each key (docs/keyring.md); set what is not in use any more to retiring"
+	case errors.Is(err, rotation.ErrElsewhere):
+		e.hint = "put the new key into keyring.yaml, with its command and state: next (docs/signing-elsewhere.md); then rotate again"
 	case errors.Is(err, rotation.ErrUnpushed):
 		e.hint = "usher nkey push NAME gives it to the servers first"
 	case errors.As(err, &wait):
