@@ -32,6 +32,7 @@ func site(t *testing.T, cfg callouttest.OperatorConfig) (*callouttest.Operator, 
 // A key whose user JWTs are in use is not taken away, for nats-server would close
 // those connections; --now does, and they come back with the new key.
 func TestRetireWhileInUse(t *testing.T) {
+	t.Parallel()
 	o, _, r := site(t, callouttest.OperatorConfig{})
 	closed, back := make(chan error, 8), make(chan bool, 8)
 	nc, err := nats.Connect(o.URLs(), nats.Token("publisher-key"), nats.ReconnectWait(50*time.Millisecond),
@@ -73,8 +74,10 @@ func TestRetireWhileInUse(t *testing.T) {
 // A key that others have got hold of is replaced and taken away at once; what it
 // signs is refused by every server.
 func TestRetireNow(t *testing.T) {
+	t.Parallel()
 	for _, account := range []string{callouttest.AppAccount, callouttest.CalloutAccount} {
 		t.Run(account, func(t *testing.T) {
+			t.Parallel()
 			o := callouttest.StartOperator(t, callouttest.OperatorConfig{Servers: 3})
 			f := newFleet(t, 1, callouttest.ServiceConfig{Operator: o, Directory: callouttest.Directory(callouttest.DirectoryText)})
 			r := operatorRotator(t, o, f)
@@ -106,11 +109,13 @@ func TestRetireNow(t *testing.T) {
 
 // A rotation that is interrupted after any step can be resumed, and rolled back.
 func TestInterrupted(t *testing.T) {
+	t.Parallel()
 	for _, target := range []rotation.Target{{Kind: issuer.KindXKey}, signingKey(callouttest.CalloutAccount, "")} {
 		for _, step := range []keyring.Step{"", keyring.StepAdd, keyring.StepAnnounce} {
 			for _, resume := range []bool{true, false} {
 				name := target.String() + " after " + string(step) + map[bool]string{true: " resumed", false: " rolled back"}[resume]
 				t.Run(name, func(t *testing.T) {
+					t.Parallel()
 					o, _, r := site(t, callouttest.OperatorConfig{Sealed: true})
 					r.Wait, r.Quiet = 10*time.Second, 300*time.Millisecond
 					before := active(t, r, target)
@@ -163,6 +168,7 @@ func interrupt(t *testing.T, r *rotation.Rotator, target rotation.Target, done k
 }
 
 func TestTwoAtOnce(t *testing.T) {
+	t.Parallel()
 	o, f, r := site(t, callouttest.OperatorConfig{})
 	inside, goOn := make(chan bool), make(chan bool)
 	first := *r
@@ -190,6 +196,7 @@ func TestTwoAtOnce(t *testing.T) {
 
 // A resolver that does not answer stops a rotation before anything depends on it.
 func TestSilentResolver(t *testing.T) {
+	t.Parallel()
 	o, _, r := site(t, callouttest.OperatorConfig{Memory: true})
 	target := signingKey(callouttest.AppAccount, "")
 	before := active(t, r, target)
@@ -214,6 +221,7 @@ func TestSilentResolver(t *testing.T) {
 // A key that signs elsewhere is not replaced by one whose seed lies here, unless
 // somebody has put its successor into keyring.yaml.
 func TestRotateElsewhere(t *testing.T) {
+	t.Parallel()
 	o, _, r := site(t, callouttest.OperatorConfig{})
 	target := signingKey(callouttest.OtherAccount, "")
 	s, err := keyring.ReadState(r.Dir, r.Config)
