@@ -57,10 +57,10 @@ func (r *Report) Key(public string) *KeyUse {
 	return nil
 }
 
-// Name returns the report's usher for people: where it runs, and the beginning of
-// its instance.
+// Name returns the report's usher for people: where it runs, and the end of its
+// instance.
 func (r *Report) Name() string {
-	short := r.Instance[:min(len(r.Instance), 8)]
+	short := r.Instance[max(0, len(r.Instance)-8):]
 	if r.Host == "" {
 		return short
 	}

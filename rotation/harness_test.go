@@ -102,7 +102,7 @@ type load struct {
 	failed  []string
 
 	fallBack bool     // to the next server if one is not there
-	away     sync.Map // URLs that no client is sent to, as a load balancer does
+	away     sync.Map // URLs that clients are sent to last, as by a load balancer
 
 	stop  chan struct{}
 	group sync.WaitGroup
@@ -129,11 +129,19 @@ func startLoad(t *testing.T, urls string, fallBack bool, opts ...nats.Option) *l
 			}
 			first := i % len(servers)
 			order := append(append([]string{}, servers[first:]...), servers[:first]...)
-			order = slices.DeleteFunc(order, func(url string) bool { _, away := l.away.Load(url); return away })
+			// Last, and not never: by the time that it is its turn, the other may be away.
+			slices.SortStableFunc(order, func(a, b string) int { return l.isAway(a) - l.isAway(b) })
 			l.group.Go(func() { l.connect(order, opts[i%len(opts)]) })
 		}
 	})
 	return l
+}
+
+func (l *load) isAway(url string) int {
+	if _, away := l.away.Load(url); away {
+		return 1
+	}
+	return 0
 }
 
 // connect tries one server after the other, as nats.go would: one that is being
