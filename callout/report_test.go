@@ -257,9 +257,9 @@ func TestReportOfReplacedSigningKey(t *testing.T) {
 	state, err := keyring.ReadState(o.Keyring, keyring.Config{Callout: callouttest.CalloutAccount})
 	callouttest.Must(t, err)
 	state.Entry(old.Issuer).State = issuer.StateRetiring
-	*state.Entry(replacement.Issuer) = keyring.Entry{
+	state.Keys = append(state.Keys, keyring.Entry{
 		Kind: issuer.KindSigning, PublicKey: replacement.Issuer, Account: callouttest.AppAccount, File: "new.nk", State: issuer.StateActive,
-	}
+	})
 	callouttest.Must(t, keyring.Save(o.Keyring, keyring.Config{Callout: callouttest.CalloutAccount}, state))
 	callouttest.Must(t, service.ReloadKeyring())
 	letIn(t, o.URLs(), 2, true)

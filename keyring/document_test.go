@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -269,6 +270,49 @@ func TestUnlistedSeedsOfOperatorMode(t *testing.T) {
 	if len(want) > 0 || len(ring.XKeys()) != 1 || ring.Oldest().PublicKey() != public {
 		t.Errorf("missing %v, xkeys %v, oldest %s", want, ring.XKeys(), ring.Oldest().PublicKey())
 	}
+
+	// An account seed that is nobody's is no part of the state, which can be saved.
+	cfg := keyring.Config{Callout: "AUTH"}
+	s, err := keyring.ReadState(dir, cfg)
+	must(t, err)
+	if len(s.Keys) != 2 || s.Entry(waiting) != nil || s.Entry(public).Unlisted || !s.Entry(x).Unlisted {
+		t.Errorf("state %+v", s.Keys)
+	}
+	must(t, keyring.Save(dir, cfg, s))
+	s, err = keyring.ReadState(dir, cfg)
+	must(t, err)
+	if s.Entry(x).Unlisted {
+		t.Error("what was saved is unlisted")
+	}
+}
+
+// In config mode a seed is unlisted where keyring.yaml names others.
+func TestUnlistedSeedsOfConfigMode(t *testing.T) {
+	dir := t.TempDir()
+	seed, public := seedOf(t, nkeys.PrefixByteAccount)
+	other, more := seedOf(t, nkeys.PrefixByteAccount)
+	put(t, filepath.Join(dir, "a.nk"), seed, 0o600)
+	put(t, filepath.Join(dir, "b.nk"), other, 0o600)
+	unlisted := func(want ...string) {
+		t.Helper()
+		s, err := keyring.ReadState(dir, keyring.Config{})
+		must(t, err)
+		var got []string
+		for _, e := range s.Keys {
+			if e.State != issuer.StateActive {
+				t.Errorf("%s is %s", e.PublicKey, e.State)
+			}
+			if e.Unlisted {
+				got = append(got, e.PublicKey)
+			}
+		}
+		if len(s.Keys) != 2 || !slices.Equal(got, want) {
+			t.Errorf("unlisted %q, want %q of %+v", got, want, s.Keys)
+		}
+	}
+	unlisted()
+	put(t, filepath.Join(dir, keyring.StateFile), "keys:\n  - {kind: issuer, public_key: "+public+", file: a.nk, state: active}\n", 0o600)
+	unlisted(more)
 }
 
 // Who else may touch keyring.yaml, and what it lies in.

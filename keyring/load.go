@@ -39,8 +39,10 @@ func Load(dir string, cfg Config) (*issuer.Keyring, error) {
 	return d.keyring()
 }
 
-// ReadState returns what keyring.yaml of a directory says, and of the seeds that
-// it does not name what they are: in config mode they are active.
+// ReadState returns what keyring.yaml of a directory says, and as Unlisted entries
+// the seeds that it does not name: in config mode they are active. In operator mode
+// an account seed that it does not name is left out, because nobody can tell whose
+// it is.
 func ReadState(dir string, cfg Config) (*State, error) {
 	d, err := read(dir, cfg)
 	if err != nil {
@@ -49,14 +51,18 @@ func ReadState(dir string, cfg Config) (*State, error) {
 	s := &State{Accounts: d.state.Accounts, Rotation: d.state.Rotation}
 	for i := range d.held {
 		k := &d.held[i].Key
+		listed := i < len(d.state.Keys) // match keeps their order
+		if !listed && k.Kind == issuer.KindSigning {
+			continue
+		}
 		e := Entry{
 			PublicKey: k.PublicKey, Kind: k.Kind, Account: k.Account, Scope: k.Scope,
-			Command: k.Command, State: k.State, Since: k.Since,
+			Command: k.Command, State: k.State, Since: k.Since, Unlisted: !listed && d.stated,
 		}
 		if k.File != "" {
 			e.File = filepath.Base(k.File)
 		}
-		if i < len(d.state.Keys) { // match keeps their order; of a retired seed only the name is left
+		if listed { // of a retired seed only the name is left
 			e.File = d.state.Keys[i].File
 		}
 		s.Keys = append(s.Keys, e)
@@ -66,10 +72,11 @@ func ReadState(dir string, cfg Config) (*State, error) {
 
 // directory is what was read of a keyring directory.
 type directory struct {
-	dir   string
-	cfg   Config
-	state *State
-	held  []issuer.Held
+	dir    string
+	cfg    Config
+	state  *State
+	stated bool // there is a keyring.yaml
+	held   []issuer.Held
 }
 
 func read(dir string, cfg Config) (*directory, error) {
@@ -82,6 +89,9 @@ func read(dir string, cfg Config) (*directory, error) {
 	var errs []error
 	if d.state, err = readState(dir, cfg); err != nil {
 		errs = append(errs, err)
+	}
+	if d.stated = d.state != nil; !d.stated {
+		d.state = &State{}
 	}
 	for _, e := range entries {
 		name := e.Name()
@@ -101,21 +111,24 @@ func read(dir string, cfg Config) (*directory, error) {
 	return d, d.match(entries, seeds)
 }
 
+// readState reads keyring.yaml; it is nil if there is none, or none that is good.
 func readState(dir string, cfg Config) (*State, error) {
 	path := filepath.Join(dir, StateFile)
 	data, info, err := readFile(path, maxStateFile, "the state of the keyring", cfg.AllowGroup)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &State{}, nil
+		return nil, nil // config mode can do without it
 	}
 	if err != nil {
-		return &State{}, err
+		return nil, err
 	}
 	s, err := ParseState(path, data, cfg.Callout != "")
-	if err == nil && s.runs() {
-		err = checkAuthor(dir, path, info)
-	}
 	if err != nil {
-		return &State{}, err
+		return nil, err
+	}
+	if s.runs() {
+		if err := checkAuthor(dir, path, info); err != nil {
+			return nil, err
+		}
 	}
 	return s, nil
 }

@@ -28,6 +28,9 @@ type Entry struct {
 	Command   []string
 	State     issuer.KeyState
 	Since     time.Time // when it came into its state
+	// Unlisted: ReadState found the seed, and keyring.yaml does not name it. Nothing
+	// is unlisted where there is no keyring.yaml, nor once it is saved.
+	Unlisted bool
 }
 
 // Step is how far a rotation has come.
