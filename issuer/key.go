@@ -1,6 +1,10 @@
 package issuer
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // What a key of the keyring is for.
 const (
@@ -21,6 +25,11 @@ const (
 	StateRetiring KeyState = "retiring" // its successor is in use; it still serves who asks for it
 	StateRetired  KeyState = "retired"  // out of use for good
 )
+
+// Compare orders states as a key goes through them.
+func (s KeyState) Compare(other KeyState) int {
+	return cmp.Compare(slices.Index(KeyStates(), s), slices.Index(KeyStates(), other))
+}
 
 // KeyStates lists every state, in order.
 func KeyStates() []KeyState {

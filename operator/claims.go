@@ -3,6 +3,8 @@ package operator
 import (
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
@@ -28,19 +30,59 @@ func Clone(c *jwt.AccountClaims) (*jwt.AccountClaims, error) {
 	return out, nil
 }
 
-// AddSigningKey adds a signing key. Where like is a scoped signing key, the new one
-// gets the same role and template. It is no error if the key is there already.
-func AddSigningKey(c *jwt.AccountClaims, like, key string) {
-	if c.SigningKeys.Contains(key) {
-		return
+// ErrUnscoped: a signing key would not have the scope that it is to have. Without it,
+// user JWTs that state nothing would let clients do everything.
+var ErrUnscoped = errors.New("signing key without the scope that it is to have")
+
+// AddSigningKey adds a signing key with a scope; empty: none. The template of a scope
+// is that of like, or of another key with the same role. It is no error if the key is
+// there already, with that scope and that template.
+func AddSigningKey(c *jwt.AccountClaims, scope, like, key string) error {
+	template, err := templateOf(c, scope, like)
+	if err != nil {
+		return err
 	}
-	if scope, ok := userScope(c, like); ok {
-		fresh := *scope
+	if c.SigningKeys.Contains(key) {
+		have, _ := userScope(c, key)
+		switch {
+		case ScopeOf(c, key) != scope, (have == nil) != (scope == ""):
+			return fmt.Errorf("%w: %s has scope %q in the JWT of %s, not %q", ErrUnscoped, key, ScopeOf(c, key), c.Name, scope)
+		case have != nil && template != nil && !reflect.DeepEqual(have.Template, template.Template):
+			return fmt.Errorf("%w: the template of %s in the JWT of %s is not that of %s", ErrUnscoped, key, c.Name, template.Key)
+		}
+		return nil
+	}
+	switch {
+	case scope == "":
+		c.SigningKeys.Add(key)
+	case template == nil:
+		return fmt.Errorf("%w: no key in the JWT of %s has scope %q to take the template from", ErrUnscoped, c.Name, scope)
+	default:
+		fresh := *template
 		fresh.Key = key
 		c.SigningKeys.AddScopedSigner(&fresh)
-		return
 	}
-	c.SigningKeys.Add(key)
+	return nil
+}
+
+// templateOf returns the scope of like, or of another key with the same role; nil:
+// there is none. A key of another scope in like's place is an error.
+func templateOf(c *jwt.AccountClaims, scope, like string) (*jwt.UserScope, error) {
+	if c.SigningKeys.Contains(like) && ScopeOf(c, like) != scope {
+		return nil, fmt.Errorf("%w: %s has scope %q in the JWT of %s, not %q", ErrUnscoped, like, ScopeOf(c, like), c.Name, scope)
+	}
+	if scope == "" {
+		return nil, nil
+	}
+	if u, ok := userScope(c, like); ok {
+		return u, nil
+	}
+	for _, key := range slices.Sorted(slices.Values(c.SigningKeys.Keys())) {
+		if u, ok := userScope(c, key); ok && u.Role == scope {
+			return u, nil
+		}
+	}
+	return nil, nil
 }
 
 func userScope(c *jwt.AccountClaims, key string) (*jwt.UserScope, bool) {

@@ -102,9 +102,21 @@ func (c *Cluster) Servers(ctx context.Context) ([]Server, error) {
 	case len(servers) == 0:
 		return nil, ErrNoServer
 	case len(servers) < active:
-		return nil, fmt.Errorf("%d of %d servers answer: %s", len(servers), active, Names(servers))
+		return nil, &FewerError{Have: servers, Of: active}
 	}
 	return servers, nil
+}
+
+// FewerError says that not all servers answer that the others count. One that has
+// crashed is counted until nats-server misses it, after some minutes.
+type FewerError struct {
+	Have []Server
+	Of   int
+}
+
+// Error implements error.
+func (e *FewerError) Error() string {
+	return fmt.Sprintf("%d of %d servers answer: %s", len(e.Have), e.Of, Names(e.Have))
 }
 
 // Names lists servers for people.

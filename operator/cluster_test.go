@@ -34,7 +34,7 @@ func TestCluster(t *testing.T) {
 	changed, err := operator.Clone(claims)
 	callouttest.Must(t, err)
 	operator.SetXKey(changed, next.XKey)
-	operator.AddSigningKey(changed, o.Signing[callouttest.CalloutAccount].Issuer, next.Issuer)
+	callouttest.Must(t, operator.AddSigningKey(changed, "", o.Signing[callouttest.CalloutAccount].Issuer, next.Issuer))
 	diff, err := operator.Diff(claims, changed)
 	callouttest.Must(t, err)
 	want := []string{

@@ -75,8 +75,14 @@ func operatorRotator(t *testing.T, o *callouttest.Operator, f *fleet) *rotation.
 		Dir: o.Keyring, Config: keyring.Config{Callout: callouttest.CalloutAccount}, Now: time.Now,
 		PickUp: 10 * time.Second, Wait: 20 * time.Second, Quiet: time.Second,
 		Say: func(line string) { t.Log(line) }, Reports: f.reports,
-		Expecting: func(context.Context) ([]rotation.Expectation, error) { return nil, nil },
-		Operator:  &rotation.Operator{Cluster: operator.NewCluster(o.System(t), 0), Dir: operator.Dir(o.JWTDir), Signer: o.SigningKey},
+		Expecting: func(context.Context) (all []rotation.Expectation, err error) {
+			own := o.Accounts[callouttest.CalloutAccount]
+			for _, s := range o.Servers {
+				all = append(all, rotation.Expectation{URL: s.URL(), Server: s.Name, Sentinel: own})
+			}
+			return all, nil
+		},
+		Operator: &rotation.Operator{Cluster: operator.NewCluster(o.System(t), 0), Dir: operator.Dir(o.JWTDir), Signer: o.SigningKey},
 	}
 }
 

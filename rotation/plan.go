@@ -33,7 +33,7 @@ func (r *Rotator) Plan(ctx context.Context, t Target) (*Plan, error) {
 		return nil, err
 	}
 	if s.Rotation != nil {
-		return nil, underWay(s.Rotation)
+		return nil, UnderWay(s.Rotation)
 	}
 	old, err := Old(s, t)
 	if err != nil {
@@ -58,15 +58,15 @@ func (r *Rotator) Plan(ctx context.Context, t Target) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	servers, err := r.Operator.Cluster.Servers(ctx)
+	servers, err := r.servers(ctx)
 	if err != nil {
 		return nil, err
 	}
-	claims, _, err := r.current(ctx, a, servers)
+	now, err := r.current(ctx, a, servers)
 	if err != nil {
 		return nil, err
 	}
-	announced, diff, err := changed(claims, change(x))
+	announced, diff, err := changed(now.claims, change(x.Kind, x.Scope, x.Old, x.New))
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (r *Rotator) Plan(ctx context.Context, t Target) (*Plan, error) {
 	add(keyring.StepSwitch, nil, "switch: every running usher uses %s", x.New)
 	diff = nil
 	if x.Kind == issuer.KindSigning {
-		if _, diff, err = changed(announced, func(c *jwt.AccountClaims) { operator.RemoveSigningKey(c, x.Old) }); err != nil {
+		if _, diff, err = changed(announced, func(c *jwt.AccountClaims) error { operator.RemoveSigningKey(c, x.Old); return nil }); err != nil {
 			return nil, err
 		}
 	}
@@ -83,12 +83,14 @@ func (r *Rotator) Plan(ctx context.Context, t Target) (*Plan, error) {
 }
 
 // changed returns what claims become, and what differs.
-func changed(c *jwt.AccountClaims, change func(*jwt.AccountClaims)) (*jwt.AccountClaims, []string, error) {
+func changed(c *jwt.AccountClaims, change edit) (*jwt.AccountClaims, []string, error) {
 	next, err := operator.Clone(c)
 	if err != nil {
 		return nil, nil, err
 	}
-	change(next)
+	if err := change(next); err != nil {
+		return nil, nil, err
+	}
 	diff, err := operator.Diff(c, next)
 	return next, diff, err
 }

@@ -42,7 +42,7 @@ func TestRetireWhileInUse(t *testing.T) {
 	defer nc.Close()
 	result, err := r.Rotate(t.Context(), signingKey(callouttest.AppAccount, ""))
 	must(t, err)
-	if result.Done != keyring.StepSwitch || len(result.Blockers) != 1 || !strings.HasPrefix(result.Blockers[0], "1 connections in APP") {
+	if result.Done != keyring.StepSwitch || len(result.Blockers) != 1 || !strings.HasPrefix(result.Blockers[0], "1 connection in APP") {
 		t.Errorf("%+v", result)
 	}
 	blockers, err := r.Retire(t.Context(), result.Old, false)
@@ -82,13 +82,8 @@ func TestRetireNow(t *testing.T) {
 			f := newFleet(t, 1, callouttest.ServiceConfig{Operator: o, Directory: callouttest.Directory(callouttest.DirectoryText)})
 			r := operatorRotator(t, o, f)
 			stolen := t.TempDir()
-			must(t, os.CopyFS(stolen, os.DirFS(o.Keyring)))
-			files, err := filepath.Glob(filepath.Join(stolen, "*"))
-			must(t, err)
-			for _, f := range files {
-				must(t, os.Chmod(f, 0o600))
-			}
-			_, err = r.Retire(t.Context(), active(t, r, signingKey(account, "")), true)
+			copyKeyring(t, o.Keyring, stolen)
+			_, err := r.Retire(t.Context(), active(t, r, signingKey(account, "")), true)
 			must(t, err)
 			for _, s := range o.Servers {
 				must(t, getsIn(s.URL(), nats.Token("publisher-key")))

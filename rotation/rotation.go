@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/nats-io/nkeys"
@@ -25,7 +26,8 @@ var (
 	ErrRetired     = errors.New("the key is retired already")
 	ErrUnpushed    = errors.New("the account JWT on disk is newer than the servers'")
 	ErrElsewhere   = errors.New("the key signs elsewhere, and so should its successor")
-	ErrExpected    = errors.New("servers expect the new key already")
+	ErrDone        = errors.New("the old key is retired already")
+	ErrEdited      = errors.New("keyring.yaml was changed by somebody else meanwhile")
 )
 
 // Target is what to rotate.
@@ -49,7 +51,7 @@ type Expectation struct {
 	Server   string // name
 	Issuer   string // config mode: the issuer; operator mode: the callout account
 	XKey     string // the xkey of ours that it seals to; empty: none of ours, or it asks in the clear
-	Sentinel string // operator mode: the key that signed the sentinel's JWT
+	Sentinel string // operator mode: the key that signed the JWT of its sentinel; empty: it does not show
 	Problem  string // why we would not take the request, or why there was none; empty: we would
 }
 
@@ -74,6 +76,16 @@ type Rotator struct {
 	Expecting func(ctx context.Context) ([]Expectation, error)
 	// Operator is what operator mode takes; nil: config mode.
 	Operator *Operator
+	// Pinned says what else depends on a key, such as credentials that it has signed.
+	// nil: nothing.
+	Pinned func(public string) []string
+	// NoUsher says that no usher runs, so that none has to pick a key up.
+	NoUsher bool
+	// Without names servers that are gone for good.
+	Without []string
+
+	urgent bool   // the key has to go, whoever does not answer
+	text   []byte // keyring.yaml as it was read or written last
 
 	seen map[string]sighting // ushers that have reported, by instance
 }
@@ -106,17 +118,32 @@ func (r *Rotator) Rotate(ctx context.Context, t Target) (Result, error) {
 		return Result{}, err
 	}
 	defer unlock()
-	s, err := keyring.ReadState(r.Dir, r.Config)
+	s, err := r.read()
 	if err != nil {
 		return Result{}, err
 	}
 	if s.Rotation != nil {
-		return Result{}, underWay(s.Rotation)
+		return Result{}, UnderWay(s.Rotation)
+	}
+	if err := r.ready(); err != nil {
+		return Result{}, err
 	}
 	if err := r.begin(s, t); err != nil {
 		return Result{}, err
 	}
 	return r.advance(ctx, s)
+}
+
+// ready reports what would end a rotation later than at its beginning.
+func (r *Rotator) ready() error {
+	if r.Operator == nil {
+		return nil
+	}
+	claims, err := r.Operator.Dir.Operator()
+	if err != nil {
+		return err
+	}
+	return operator.CheckSigner(claims, r.Operator.Signer)
 }
 
 // Resume goes on with a rotation that was interrupted.
@@ -126,7 +153,7 @@ func (r *Rotator) Resume(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	defer unlock()
-	s, err := keyring.ReadState(r.Dir, r.Config)
+	s, err := r.read()
 	if err != nil {
 		return Result{}, err
 	}
@@ -136,7 +163,8 @@ func (r *Rotator) Resume(ctx context.Context) (Result, error) {
 	return r.advance(ctx, s)
 }
 
-func underWay(x *keyring.Rotation) error {
+// UnderWay says which rotation is under way.
+func UnderWay(x *keyring.Rotation) error {
 	t := Target{Kind: x.Kind, Place: issuer.Place{Account: x.Account, Scope: x.Scope}}
 	done := string(x.Done)
 	if done == "" {
@@ -145,12 +173,18 @@ func underWay(x *keyring.Rotation) error {
 	return fmt.Errorf("%w: %s, from %s to %s, done: %s", ErrUnderWay, t, x.Old, x.New, done)
 }
 
+// names reports whether an entry is one of the target. A seed that keyring.yaml does
+// not name is what an interrupted rotation has left, or what somebody has yet to name.
+func (t Target) names(e *keyring.Entry) bool {
+	return !e.Unlisted && e.Kind == t.Kind && e.Account == t.Place.Account && e.Scope == t.Place.Scope
+}
+
 // Old returns the key that a rotation of t would replace.
 func Old(s *keyring.State, t Target) (*keyring.Entry, error) {
 	var found *keyring.Entry
 	for i := range s.Keys {
 		e := &s.Keys[i]
-		if e.Kind != t.Kind || e.Account != t.Place.Account || e.Scope != t.Place.Scope || e.State != issuer.StateActive {
+		if !t.names(e) || e.State != issuer.StateActive {
 			continue
 		}
 		if found != nil {
@@ -172,6 +206,7 @@ func (r *Rotator) begin(s *keyring.State, t Target) error {
 		return err
 	}
 	from := old.PublicKey // appending moves old
+	made := ""
 	next := nextOf(s, t)
 	if next == nil && len(old.Command) > 0 {
 		return fmt.Errorf("%w: %s", ErrElsewhere, from)
@@ -188,13 +223,18 @@ func (r *Rotator) begin(s *keyring.State, t Target) error {
 		}
 		s.Keys = append(s.Keys, *e)
 		next = &s.Keys[len(s.Keys)-1]
+		made = e.File
 	}
 	s.Rotation = &keyring.Rotation{
 		Kind: t.Kind, Account: t.Place.Account, Scope: t.Place.Scope,
 		Old: from, New: next.PublicKey, Started: r.stamp(),
 	}
 	r.say("new key %s", next.PublicKey)
-	return r.save(s)
+	err = r.save(s)
+	if err != nil && made != "" {
+		err = errors.Join(err, os.Remove(r.path(made)))
+	}
+	return err
 }
 
 // nextOf returns a key that was put into the keyring to be the next one: a key that
@@ -202,7 +242,7 @@ func (r *Rotator) begin(s *keyring.State, t Target) error {
 func nextOf(s *keyring.State, t Target) *keyring.Entry {
 	for i := range s.Keys {
 		e := &s.Keys[i]
-		if e.Kind == t.Kind && e.Account == t.Place.Account && e.Scope == t.Place.Scope && e.State == issuer.StateNext {
+		if t.names(e) && e.State == issuer.StateNext {
 			return e
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -41,28 +42,41 @@ func openLive(cfg *config.Config) (*live, error) {
 	if cfg.NATS.Mode != config.ModeOperator {
 		return l, nil
 	}
+	return l, l.openSystem()
+}
+
+// openSystem connects as the user of the system account alone: a push may be what
+// lets the service user in.
+func (l *live) openSystem() error {
+	cfg := l.cfg
 	if cfg.Operator.SystemCredsFile == "" {
 		l.close()
-		return nil, &exitError{
+		return &exitError{
 			code: exitConfig, err: errors.New("operator.system_creds_file is not set"),
 			hint: "in operator mode the servers are asked as a user of the system account",
 		}
 	}
-	if opts, err = tlsOptions(&cfg.NATS.TLS); err != nil {
+	opts, err := tlsOptions(&cfg.NATS.TLS)
+	if err != nil {
 		l.close()
-		return nil, configError(err)
+		return configError(err)
 	}
 	if err := checkCreds(cfg.Operator.SystemCredsFile, cfg.Keyring.AllowGroupReadable); err != nil {
 		l.close()
-		return nil, configError(fmt.Errorf("operator.system_creds_file: %w", err))
+		e := configError(fmt.Errorf("operator.system_creds_file: %w", err))
+		var exit *exitError
+		if errors.As(e, &exit) && exit.hint == "" {
+			exit.hint = "usher nkey has to run where the system user's credentials are"
+		}
+		return e
 	}
 	l.system, err = l.connect("system", append(opts, nats.UserCredentials(cfg.Operator.SystemCredsFile)))
 	if err != nil {
 		l.close()
-		return nil, err
+		return err
 	}
 	l.cluster = operator.NewCluster(l.system, 0)
-	return l, nil
+	return nil
 }
 
 func (l *live) connect(who string, opts []nats.Option) (*nats.Conn, error) {
@@ -90,7 +104,7 @@ func (l *live) close() {
 }
 
 // reportWait is how long running ushers may take to report.
-const reportWait = 500 * time.Millisecond
+const reportWait = time.Second
 
 // reports asks the running ushers. While the connection is being made again nobody
 // can be asked, which is not the same as nobody being there.
@@ -137,7 +151,7 @@ func (l *live) rotator(say func(string), wait time.Duration, change bool) (*rota
 	r := &rotation.Rotator{
 		Dir: l.cfg.Keyring.Dir, Config: keyringConfig(l.cfg), Now: time.Now,
 		PickUp: pickUp, Wait: wait, Say: say,
-		Reports: l.reports, Expecting: l.expecting,
+		Reports: l.reports, Expecting: l.expecting, Pinned: l.pinned,
 	}
 	if l.cluster == nil {
 		return r, nil
@@ -184,15 +198,41 @@ func operatorKey(cfg *config.Config) (nkeys.KeyPair, error) {
 	return kp, nil
 }
 
-// expecting knocks at every server, and looks at the requests that this causes.
+// pinned lists the credentials of the configuration that a key has signed.
+func (l *live) pinned(public string) []string {
+	var all []string
+	for _, f := range []struct{ key, path string }{
+		{"nats.creds_file", l.cfg.NATS.CredsFile},
+		{"nats.sentinel_creds_file", l.cfg.NATS.SentinelFile},
+		{"operator.system_creds_file", l.cfg.Operator.SystemCredsFile},
+	} {
+		text, err := os.ReadFile(f.path)
+		if f.path == "" || err != nil {
+			continue // whoever needs it says so
+		}
+		if token, err := jwt.ParseDecoratedJWT(text); err == nil && signerOf(token) == public {
+			all = append(all, "it has signed "+f.key)
+		}
+	}
+	return all
+}
+
+// expecting knocks at every server, and looks at the requests that this causes. In
+// operator mode a client without a sentinel shows the server's own; where it has none
+// that is nobody's, the sentinel of the configuration is brought.
 func (l *live) expecting(ctx context.Context) ([]rotation.Expectation, error) {
 	keys, err := loadKeyring(l.cfg)
 	if err != nil {
 		return nil, err
 	}
+	bare := *l.cfg
+	bare.NATS.SentinelFile = ""
 	var all []rotation.Expectation
 	for _, url := range l.urls() {
-		x, err := l.knock(ctx, url, keys)
+		x, err := l.knock(ctx, &bare, url, keys)
+		if err == nil && x.Issuer == "" && l.cfg.NATS.SentinelFile != "" {
+			x, err = l.knock(ctx, l.cfg, url, keys)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -201,7 +241,10 @@ func (l *live) expecting(ctx context.Context) ([]rotation.Expectation, error) {
 	return all, nil
 }
 
-func (l *live) knock(ctx context.Context, url string, keys *issuer.Keyring) (rotation.Expectation, error) {
+// settled is how long a request may be under way whose client was refused already.
+const settled = 500 * time.Millisecond
+
+func (l *live) knock(ctx context.Context, cfg *config.Config, url string, keys *issuer.Keyring) (rotation.Expectation, error) {
 	x := rotation.Expectation{URL: url}
 	seen := make(chan *nats.Msg, 256)
 	sub, err := l.service.ChanSubscribe(callout.Subject, seen)
@@ -218,7 +261,7 @@ func (l *live) knock(ctx context.Context, url string, keys *issuer.Keyring) (rot
 		return x, err
 	}
 	result := make(chan error, 1)
-	go func() { result <- knockAt(l.cfg, url, name) }()
+	go func() { result <- knockAt(cfg, url, name) }()
 	timeout := time.NewTimer(checkRequest)
 	defer timeout.Stop()
 	x.Problem = "a client knocked, and the server did not ask"
@@ -238,9 +281,12 @@ func (l *live) knock(ctx context.Context, url string, keys *issuer.Keyring) (rot
 			return x, nil
 		case err := <-result:
 			result = nil
-			if errors.Is(err, nats.ErrNoServers) || stalled(err) {
+			switch {
+			case errors.Is(err, nats.ErrNoServers), stalled(err):
 				x.Problem = err.Error()
 				return x, nil
+			case errors.Is(err, nats.ErrAuthorization): // its request has come, or there is none
+				timeout.Reset(settled)
 			}
 		case <-timeout.C:
 			return x, nil

@@ -97,8 +97,8 @@ func targetOf(c *cli.Context, cfg *config.Config) (rotation.Target, error) {
 func nkeyListCommand() *cli.Command {
 	return &cli.Command{
 		Name: "list", Usage: "list the keys of the keyring",
-		UsageText: "usher nkey list -c FILE [--json]",
-		Flags:     []cli.Flag{configFlag(), &cli.BoolFlag{Name: "json", Usage: "print JSON"}},
+		UsageText: "usher nkey list -c FILE [--all] [--json]",
+		Flags:     []cli.Flag{configFlag(), allFlag(), &cli.BoolFlag{Name: "json", Usage: "print JSON"}},
 		Action: func(c *cli.Context) error {
 			if err := arguments(c, 0); err != nil {
 				return err
@@ -107,10 +107,11 @@ func nkeyListCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			rows, _, err := keyRows(cfg, time.Now())
+			rows, state, err := keyRows(cfg, time.Now())
 			if err != nil {
 				return err
 			}
+			sayRotation(c, state)
 			return printKeys(c, rows, false)
 		},
 	}

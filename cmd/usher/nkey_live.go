@@ -8,11 +8,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nats-io/jwt/v2"
 	"github.com/urfave/cli/v2"
 
 	"usher/callout"
 	"usher/config"
 	"usher/issuer"
+	"usher/keyring"
 	"usher/operator"
 	"usher/rotation"
 )
@@ -20,10 +22,10 @@ import (
 func nkeyStatusCommand() *cli.Command {
 	return &cli.Command{
 		Name: "status", Usage: "say who uses which key, and what is safe to retire",
-		UsageText: "usher nkey status -c FILE [--json] [PUBLIC_KEY]",
+		UsageText: "usher nkey status -c FILE [--all] [--json] [PUBLIC_KEY]",
 		Description: "Asks the running ushers how often each key was asked for in the last hour, and\n" +
 			"the servers what they go by.",
-		Flags: []cli.Flag{configFlag(), &cli.BoolFlag{Name: "json", Usage: "print JSON"}},
+		Flags: []cli.Flag{configFlag(), allFlag(), &cli.BoolFlag{Name: "json", Usage: "print JSON"}},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 1 {
 				return arguments(c, 1)
@@ -37,10 +39,11 @@ func nkeyStatusCommand() *cli.Command {
 				return err
 			}
 			defer l.close()
-			rows, err := l.status(c.Context)
+			rows, state, err := l.status(c.Context)
 			if err != nil {
 				return err
 			}
+			sayRotation(c, state)
 			if only := c.Args().First(); only != "" {
 				rows = slices.DeleteFunc(rows, func(r keyRow) bool { return r.PublicKey != only && r.Fingerprint != only })
 				if len(rows) == 0 {
@@ -53,23 +56,24 @@ func nkeyStatusCommand() *cli.Command {
 }
 
 // status returns the keys of the keyring with what is said of them.
-func (l *live) status(ctx context.Context) ([]keyRow, error) {
+func (l *live) status(ctx context.Context) ([]keyRow, *keyring.State, error) {
 	rows, state, err := keyRows(l.cfg, time.Now())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	reports, err := l.reports(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r, err := l.rotator(func(string) {}, 0, false)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for i := range rows {
 		row := &rows[i]
 		row.Live = liveOf(row.PublicKey, reports, time.Now())
 		if row.State == issuer.StateRetired {
+			row.Live.Because = []string{"it is retired"}
 			continue
 		}
 		because, err := r.Blockers(ctx, state, state.Entry(row.PublicKey))
@@ -78,7 +82,7 @@ func (l *live) status(ctx context.Context) ([]keyRow, error) {
 		}
 		row.Live.Because, row.Live.Safe = because, len(because) == 0
 	}
-	return append(rows, notHeld(rows, reports)...), nil
+	return append(rows, notHeld(rows, reports)...), state, nil
 }
 
 // notHeld returns the keys that servers ask for and this keyring does not have.
@@ -256,8 +260,8 @@ func nkeyPushCommand() *cli.Command {
 			if cfg.NATS.Mode != config.ModeOperator || cfg.Operator.Dir == "" {
 				return &exitError{code: exitConfig, err: fmt.Errorf("there is nothing to push"), hint: "account JWTs are for operator mode (nats.mode), and lie in operator.dir"}
 			}
-			l, err := openLive(cfg)
-			if err != nil {
+			l := &live{cfg: cfg}
+			if err := l.openSystem(); err != nil {
 				return err
 			}
 			defer l.close()
@@ -282,9 +286,12 @@ func (l *live) push(c *cli.Context, name string) error {
 	if claims.Issuer != trusted.Subject && !trusted.SigningKeys.Contains(claims.Issuer) {
 		return configError(fmt.Errorf("the JWT of %s is signed by %s, which is neither operator %s nor one of its signing keys", name, claims.Issuer, trusted.Name))
 	}
+	if err := l.unscoped(name, claims); err != nil {
+		return err
+	}
 	servers, err := l.cluster.Servers(c.Context)
 	if err != nil {
-		return err
+		return rotationError(l.cfg, err)
 	}
 	now, _, _, err := l.cluster.Newest(c.Context, claims.Subject, servers)
 	if err == nil && now.IssuedAt > claims.IssuedAt {
@@ -295,4 +302,25 @@ func (l *live) push(c *cli.Context, name string) error {
 	}
 	_, err = fmt.Fprintln(c.App.Writer, "pushed "+name+" to "+operator.Names(servers))
 	return err
+}
+
+// unscoped refuses a JWT that gives a key of the keyring another scope than the
+// keyring says: what usher signs states no permissions where there is a scope, and
+// without the template that would be all of them.
+func (l *live) unscoped(name string, claims *jwt.AccountClaims) error {
+	keys, err := loadKeyring(l.cfg)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys.Keys() {
+		if k.Account != name || !claims.SigningKeys.Contains(k.PublicKey) || operator.ScopeOf(claims, k.PublicKey) == k.Scope {
+			continue
+		}
+		return &exitError{
+			code: exitConfig,
+			err:  fmt.Errorf("%w: %s has scope %q in the JWT of %s, and %q in the keyring", operator.ErrUnscoped, k.PublicKey, operator.ScopeOf(claims, k.PublicKey), name, k.Scope),
+			hint: "without its template a scoped key lets clients do everything; give it the role and template in the JWT (nsc edit signing-key), or mend keyring.yaml",
+		}
+	}
+	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"usher/config"
 	"usher/keyring"
+	"usher/operator"
 	"usher/rotation"
 )
 
@@ -35,6 +36,7 @@ func nkeyRotateCommand() *cli.Command {
 			&cli.StringFlag{Name: "scope", Usage: "`NAME` of the scope of a scoped signing key"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "print what would be done, and the change of the account JWT; change nothing"},
 			&cli.DurationFlag{Name: "wait", Usage: "how long to wait for servers and for the old key, a `TIME` such as 10m", Value: defaultWait},
+			withoutFlag(), noUsherFlag(),
 			&cli.BoolFlag{Name: "resume", Usage: "go on with a rotation that was interrupted"},
 			&cli.BoolFlag{Name: "rollback", Usage: "undo a rotation that was interrupted"},
 			&cli.BoolFlag{Name: "json", Usage: "print the result as JSON"},
@@ -76,6 +78,7 @@ func nkeyRotate(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	r.Without, r.NoUsher = c.StringSlice("without"), c.Bool("no-usher")
 	if c.Bool("dry-run") {
 		return nkeyPlan(c, r, target)
 	}
@@ -91,6 +94,14 @@ func nkeyRotate(c *cli.Context) error {
 		return rotationError(cfg, err)
 	}
 	return printResult(c, &result)
+}
+
+func withoutFlag() cli.Flag {
+	return &cli.StringSliceFlag{Name: "without", Usage: "`NAME` of a server that is gone for good; it is not waited for"}
+}
+
+func noUsherFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "no-usher", Usage: "no usher runs, so that none has to pick a key up"}
 }
 
 // sayTo tells a person how a rotation goes, on standard error.
@@ -122,8 +133,9 @@ func nkeyPlan(c *cli.Context, r *rotation.Rotator, t rotation.Target) error {
 func printResult(c *cli.Context, result *rotation.Result) error {
 	retired := len(result.Blockers) == 0
 	if c.Bool("json") {
+		blockers := append([]string{}, result.Blockers...)
 		return json.NewEncoder(c.App.Writer).Encode(map[string]any{
-			"old": result.Old, "new": result.New, "retired": retired, "blockers": result.Blockers,
+			"old": result.Old, "new": result.New, "retired": retired, "blockers": blockers,
 		})
 	}
 	if _, err := fmt.Fprintln(c.App.Writer, result.New); err != nil {
@@ -140,6 +152,7 @@ func printResult(c *cli.Context, result *rotation.Result) error {
 func rotationError(cfg *config.Config, err error) error {
 	e := &exitError{code: exitRuntime, err: err}
 	var wait *rotation.WaitError
+	var fewer *operator.FewerError
 	switch {
 	case errors.Is(err, rotation.ErrUnderWay):
 		e.hint = "usher nkey rotate --resume goes on with it, --rollback undoes it"
@@ -151,6 +164,16 @@ func rotationError(cfg *config.Config, err error) error {
 		e.hint = "keyring.yaml says the state of each key (docs/keyring.md); set what is not in use any more to retiring"
 	case errors.Is(err, rotation.ErrElsewhere):
 		e.hint = "put the new key into keyring.yaml, with its command and state: next (docs/signing-elsewhere.md); then rotate again"
+	case errors.Is(err, rotation.ErrEdited):
+		e.hint = "your change stands; usher nkey rotate --resume goes on with what was begun"
+	case errors.Is(err, rotation.ErrDone):
+		e.hint = "usher nkey rotate --resume brings it to its end; to go back, rotate again"
+	case errors.Is(err, operator.ErrUnscoped):
+		e.hint = "the account JWT has to have the key with the scope and its template: put it right with nsc or by hand, push it, then --resume"
+	case errors.Is(err, context.Canceled):
+		e.hint = "what was begun is in keyring.yaml: usher nkey rotate --resume goes on with it, --rollback undoes it"
+	case errors.As(err, &fewer):
+		e.hint = "a server that has crashed is counted for some minutes; wait, or name one that is gone for good with --without"
 	case errors.Is(err, rotation.ErrUnpushed):
 		e.hint = "usher nkey push NAME gives it to the servers first"
 	case errors.As(err, &wait):
@@ -172,6 +195,7 @@ func nkeyRetireCommand() *cli.Command {
 		Flags: []cli.Flag{
 			configFlag(),
 			&cli.BoolFlag{Name: "now", Usage: "whatever depends on it"},
+			withoutFlag(),
 			&cli.DurationFlag{Name: "wait", Usage: "how long to wait for it to fall out of use, a `TIME` such as 10m", Value: 10 * time.Second},
 		},
 		Action: func(c *cli.Context) error {
@@ -191,6 +215,7 @@ func nkeyRetireCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			r.Without = c.StringSlice("without")
 			blockers, err := r.Retire(c.Context, c.Args().First(), c.Bool("now"))
 			if err != nil {
 				return rotationError(cfg, err)
@@ -203,6 +228,9 @@ func nkeyRetireCommand() *cli.Command {
 			}
 			for _, b := range blockers {
 				say(c.App.ErrWriter, "note", "depended on the key: "+b)
+			}
+			if len(blockers) > 0 && cfg.NATS.Mode == config.ModeConfig {
+				say(c.App.ErrWriter, "note", "NO CLIENT GETS IN at a server that still expects the key, until it is restarted with the lines above; and whoever has the key can let clients in there")
 			}
 			if c.Bool("now") {
 				say(c.App.ErrWriter, "note", "if others have the whole keyring directory, every key in it has to go, the xkey too: nats-server takes a sealed answer whoever signed it")

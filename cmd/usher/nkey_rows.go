@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"usher/config"
 	"usher/issuer"
 	"usher/keyring"
+	"usher/rotation"
 )
 
 // keyRow is one key as "usher nkey list" and "status" show it. Its JSON form is
@@ -86,10 +89,18 @@ func (r *keyRow) place() string {
 	return issuer.Place{Account: r.Account, Scope: r.Scope}.String()
 }
 
+// printKeys prints keys, retired ones only if all are asked for, or that one; JSON has
+// every one of them.
 func printKeys(c *cli.Context, rows []keyRow, live bool) error {
 	if c.Bool("json") {
 		return json.NewEncoder(c.App.Writer).Encode(map[string]any{"keys": rows})
 	}
+	if !c.Bool("all") && c.NArg() == 0 {
+		rows = slices.DeleteFunc(rows, func(r keyRow) bool { return r.State == issuer.StateRetired })
+	}
+	slices.SortStableFunc(rows, func(a, b keyRow) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.place(), b.place()), a.State.Compare(b.State))
+	})
 	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
 	head := "KIND\tFOR\tSTATE\tAGE\tFINGERPRINT\tPUBLIC KEY"
 	if live {
@@ -111,6 +122,18 @@ func printKeys(c *cli.Context, rows []keyRow, live bool) error {
 		fmt.Fprintln(w, line)
 	}
 	return w.Flush()
+}
+
+// sayRotation says which rotation is under way, if one is.
+func sayRotation(c *cli.Context, s *keyring.State) {
+	if s.Rotation != nil {
+		say(c.App.ErrWriter, "note", rotation.UnderWay(s.Rotation).Error())
+		say(c.App.ErrWriter, "hint", "usher nkey rotate --resume goes on with it, --rollback undoes it")
+	}
+}
+
+func allFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "all", Usage: "retired keys, too"}
 }
 
 func (l *keyLive) safe() string {

@@ -92,7 +92,7 @@ func TestNkeyOperator(t *testing.T) {
 	defer nc.Close()
 	old := nkeyOf(t, in, issuer.KindSigning, setup.AccountApp, issuer.StateActive)
 	in.nkey(t, exitOK, "", "rotate", "--wait", "1s", "--account", "APP", "signing_key")
-	in.nkey(t, exitDenied, "1 connections in APP", "retire", "--wait", "1s", old)
+	in.nkey(t, exitDenied, "1 connection in APP", "retire", "--wait", "1s", old)
 	in.nkey(t, exitOK, "retiring", "status", old)
 	nc.Close()
 	in.nkey(t, exitOK, "", "retire", "--wait", "20s", old)
