@@ -63,7 +63,6 @@ func TestNkeyOperator(t *testing.T) {
 	}{
 		{issuer.KindXKey, "", []string{"xkey"}},
 		{issuer.KindSigning, setup.AccountCallout, []string{"issuer"}},
-		{issuer.KindSigning, setup.AccountApp, []string{"--account", "APP", "signing_key"}},
 	} {
 		old := nkeyOf(t, in, c.kind, c.account, issuer.StateActive)
 		fresh := strings.TrimSpace(in.nkey(t, exitOK, "", append([]string{"rotate"}, c.args...)...))
