@@ -132,6 +132,9 @@ func (s *Service) confirmAnswers(c *conn) {
 func (c *conn) leave() {
 	c.serving.Lock()
 	defer c.serving.Unlock()
+	if c.service == nil {
+		return // it could not be joined again after a move
+	}
 	// The error is that the connection is closed, and then there is nothing to leave.
 	_ = c.service.Stop()
 }

@@ -27,7 +27,7 @@ func (s *Service) moveOn(log *slog.Logger, c *conn) {
 		defer s.moving.Unlock()
 		c.serving.Lock()
 		defer c.serving.Unlock()
-		if s.draining.Load() || !c.nc.IsConnected() {
+		if s.draining.Load() || !c.nc.IsConnected() || c.service == nil {
 			return
 		}
 		from := c.nc.ConnectedServerName()
@@ -42,6 +42,7 @@ func (s *Service) moveOn(log *slog.Logger, c *conn) {
 		_ = c.nc.FlushWithContext(ctx)
 		_ = c.nc.ForceReconnect()
 		if err := s.subscribe(c); err != nil {
+			c.service = nil
 			log.LogAttrs(s.ctx, slog.LevelError, "service connection", slog.String("state", "not subscribed"), slog.String("error", err.Error()))
 			return
 		}
