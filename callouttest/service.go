@@ -99,7 +99,7 @@ func NewService(tb testing.TB, cfg ServiceConfig) *Service {
 	log := slog.New(slog.NewTextHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var keyrings keyring.Config
 	if cfg.Operator != nil {
-		keyrings.Callout = CalloutAccount
+		keyrings.Callout, keyrings.System = CalloutAccount, SystemAccount
 	}
 	var err error
 	s.keyring, err = keyring.Open(keyring.StoreConfig{Dir: cfg.Keyring, Config: keyrings, Log: log, Now: cfg.Now})

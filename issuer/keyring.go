@@ -31,6 +31,7 @@ type Held struct {
 // Operator is what a keyring of operator mode has to know besides its keys.
 type Operator struct {
 	Callout  string // name of the callout account
+	System   string // name of the system account; empty: nothing is known of it
 	Accounts []Account
 }
 
@@ -70,7 +71,11 @@ func (k *Keyring) byAccount(held []Held, operator *Operator) error {
 	if !ok {
 		return fmt.Errorf("the keyring does not know the callout account %s", operator.Callout)
 	}
-	signers := &Signers{callout: callout.PublicKey, users: map[Place]userSigner{}}
+	system, ok := k.accounts[operator.System]
+	if !ok && operator.System != "" {
+		return fmt.Errorf("the keyring does not know the system account %s", operator.System)
+	}
+	signers := &Signers{callout: callout.PublicKey, system: system, users: map[Place]userSigner{}}
 	for i := range held {
 		h := &held[i]
 		if h.State != StateActive || h.Signer == nil {

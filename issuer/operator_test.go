@@ -206,6 +206,37 @@ func TestOperatorNeverCallout(t *testing.T) {
 	}
 }
 
+// The system account is bound to roles by its name in the configuration, and by no other.
+func TestOperatorNeverSystemAlias(t *testing.T) {
+	o, to := newOperators(t), recipient(t)
+	_, o.accounts["SYS"] = seedOf(t, nkeys.PrefixByteAccount)
+	o.accounts["OPS"] = o.accounts["SYS"]
+	o.hold(t, "SYS", "", issuer.StateActive)
+	o.hold(t, "OPS", "", issuer.StateActive)
+	op := o.operator()
+	op.System = "SYS"
+	k, err := issuer.NewKeyring(o.held, op)
+	must(t, err)
+	s, _ := k.For(o.accounts["AUTH"])
+	for account, allowed := range map[string]bool{"SYS": true, "OPS": false, "APP": true} {
+		g := grant()
+		if g.Account = account; account == "SYS" {
+			g.Tags = []string{"role:service_admin"}
+		}
+		policy := &permissions.Policy{CalloutAccount: "AUTH", SystemAccount: "SYS", AdminAccount: "SYS"}
+		i := newIssuer(func(c *issuer.Config) { c.Policy = policy })
+		response, _, err := i.Issue(t.Context(), s, to, identity.Identity{Name: "pia"}, g)
+		if allowed != (err == nil) || !allowed && (!errors.Is(err, permissions.ErrInvariant) || response != nil) {
+			t.Errorf("%s: got %q, %v", account, response, err)
+		}
+	}
+	delete(o.accounts, "SYS")
+	op.Accounts = o.operator().Accounts
+	if _, err := issuer.NewKeyring(o.held, op); err == nil || !strings.Contains(err.Error(), "does not know the system account SYS") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // Whatever derived a grant of a scope, it is checked again where it is minted:
 // the template would put name and tags into subjects.
 func TestScopedInvariantsAtIssue(t *testing.T) {

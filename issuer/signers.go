@@ -32,6 +32,7 @@ func (p Place) String() string {
 type Signers struct {
 	response Signer
 	callout  string // public key of the callout account; empty: config mode
+	system   Account
 	users    map[Place]userSigner
 }
 
@@ -69,6 +70,8 @@ func (s *Signers) user(g *permissions.Grant) (Signer, string, error) {
 		return nil, "", fmt.Errorf("%w for %s", ErrNoSigningKey, place)
 	case u.account == s.callout: // under whatever name it is known
 		return nil, "", fmt.Errorf("%w: %q is the callout account, where every credential passes by", permissions.ErrInvariant, g.Account)
+	case u.account == s.system.PublicKey && g.Account != s.system.Name: // which Policy.Validate knows by its name only
+		return nil, "", fmt.Errorf("%w: %q is the system account %s under another name", permissions.ErrInvariant, g.Account, s.system.Name)
 	}
 	return u.Signer, u.account, nil
 }

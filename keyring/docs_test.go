@@ -27,9 +27,9 @@ func TestDocs(t *testing.T) {
 		for i, block := range blocks {
 			cfg := keyring.Config{}
 			if strings.Contains(block[1], "accounts:") {
-				cfg.Callout = "AUTH"
+				cfg.Callout, cfg.System = "AUTH", "SYS"
 			}
-			s, err := keyring.ParseState("keyring.yaml", []byte(block[1]), cfg.Callout != "")
+			s, err := keyring.ParseState("keyring.yaml", []byte(block[1]), cfg)
 			if err != nil {
 				t.Errorf("%s, example %d: %v", name, i, err)
 				continue

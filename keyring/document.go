@@ -48,15 +48,15 @@ type rotation struct {
 	Started time.Time `yaml:"started"`
 }
 
-// ParseState reads the text of a keyring.yaml. operator says which mode it is
-// for. Faults come as strictyaml.Errors, with their places.
-func ParseState(file string, data []byte, operator bool) (*State, error) {
+// ParseState reads the text of a keyring.yaml; file names it in errors. Faults come
+// as strictyaml.Errors, with their places.
+func ParseState(file string, data []byte, cfg Config) (*State, error) {
 	var d document
 	src, err := strictyaml.Decode(file, data, &d)
 	if err != nil {
 		return nil, err
 	}
-	c := &stateChecker{src: src, operator: operator, accounts: map[string]bool{}, public: map[string]string{}, entries: map[string]*entry{}}
+	c := &stateChecker{src: src, cfg: cfg, operator: cfg.Callout != "", accounts: map[string]bool{}, public: map[string]string{}, entries: map[string]*entry{}}
 	c.document(&d)
 	if len(c.faults) > 0 {
 		return nil, c.faults
@@ -87,6 +87,7 @@ func (d *document) state() *State {
 // stateChecker finds what is wrong with a document beyond its shape.
 type stateChecker struct {
 	src      *strictyaml.Source
+	cfg      Config
 	operator bool
 	accounts map[string]bool
 	public   map[string]string // path by public key
@@ -110,6 +111,8 @@ func (c *stateChecker) document(d *document) {
 		c.accounts[a.Name] = true
 		c.key(path+".public_key", a.PublicKey, nkeys.PrefixByteAccount)
 	}
+	c.known("callout", c.cfg.Callout)
+	c.known("system", c.cfg.System)
 	places := map[string]string{}
 	files := map[string]string{}
 	for i := range d.Keys {
@@ -117,6 +120,14 @@ func (c *stateChecker) document(d *document) {
 	}
 	if d.Rotation != nil {
 		c.rotation(d.Rotation)
+	}
+}
+
+// known demands an account that the configuration names: one that is not there
+// could be there under another name.
+func (c *stateChecker) known(what, name string) {
+	if c.operator && name != "" && !c.accounts[name] {
+		c.fault("accounts", "add it, with its public key", "the %s account %s (accounts.%s of the configuration) is not among them", what, secret.Name(name), what)
 	}
 }
 

@@ -65,8 +65,8 @@ func TestStateFaults(t *testing.T) {
 			[]string{`2:12: keys[0].kind: "operator" is no kind of key here (issuer or xkey in config mode (nats.mode))`},
 		},
 		{
-			"a kind of the other mode", "operator", "keys:\n  - {kind: issuer, public_key: <A1>, state: active, file: a.nk}",
-			[]string{`2:12: keys[0].kind: "issuer" is no kind of key here (signing_key or xkey in operator mode)`},
+			"a kind of the other mode", "operator", signing + "  - {kind: issuer, public_key: <A2>, state: active, file: a.nk}",
+			[]string{`4:12: keys[0].kind: "issuer" is no kind of key here (signing_key or xkey in operator mode)`},
 		},
 		{
 			"accounts in config mode", "config", "accounts:\n  - {name: APP, public_key: <A1>}",
@@ -106,8 +106,8 @@ func TestStateFaults(t *testing.T) {
 			[]string{"2:*: keys[0].account: only signing keys of operator mode have an account ()"},
 		},
 		{
-			"an xkey with a scope", "operator", "keys:\n  - {kind: xkey, public_key: <X1>, scope: publisher, state: active, file: a.nk}",
-			[]string{"2:*: keys[0].scope: only signing keys of operator mode have a scope ()"},
+			"an xkey with a scope", "operator", signing + "  - {kind: xkey, public_key: <X1>, scope: publisher, state: active, file: a.nk}",
+			[]string{"4:*: keys[0].scope: only signing keys of operator mode have a scope ()"},
 		},
 		{"neither file nor command", "operator", signing + "  - {" + app + ", state: active}", []string{
 			"4:5: keys[0]: has neither file nor command (file: names its seed file in this directory, command: a program that signs)",
@@ -164,7 +164,11 @@ func TestStateFaults(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			k["SEED"], k["LONG"] = seed, string(long)
 			defer func() { delete(k, "SEED"); delete(k, "LONG") }()
-			s, err := keyring.ParseState("dir/keyring.yaml", []byte(k.fill(tt.text)), tt.mode == "operator")
+			cfg := keyring.Config{}
+			if tt.mode == "operator" {
+				cfg.Callout = "APP"
+			}
+			s, err := keyring.ParseState("dir/keyring.yaml", []byte(k.fill(tt.text)), cfg)
 			var faults strictyaml.Errors
 			if s != nil || !errors.As(err, &faults) {
 				t.Fatalf("got %v, %v", s, err)
@@ -190,6 +194,42 @@ func TestStateFaults(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The accounts that the configuration names are there by their names, and so under
+// no others: an account is there once.
+func TestStateKnowsAccounts(t *testing.T) {
+	k, cfg := newKeys(t), keyring.Config{Callout: "AUTH", System: "SYS"}
+	const (
+		key     = "keys:\n  - {kind: signing_key, public_key: <A4>, account: AUTH, command: [sign], state: active}\n"
+		auth    = "  - {name: AUTH, public_key: <A1>}\n"
+		missing = `keyring.yaml:1:1: accounts: the system account "SYS" (accounts.system of the configuration) is not among them`
+		hint    = "\n  hint: add it, with its public key"
+	)
+	for _, tt := range []struct{ name, accounts, want string }{
+		{"both", auth + "  - {name: SYS, public_key: <A2>}\n", ""},
+		{"no system account", auth, missing + hint},
+		{"the system account under another name", auth + "  - {name: OPS, public_key: <A2>}\n", missing + hint},
+		{
+			"under two names", auth + "  - {name: SYS, public_key: <A2>}\n  - {name: OPS, public_key: <A2>}\n",
+			"keyring.yaml:4:29: accounts[2].public_key: the same key as in accounts[1].public_key",
+		},
+		{"the callout account as system account", auth + "  - {name: SYS, public_key: <A1>}\n", "keyring.yaml:3:29: accounts[1].public_key: the same key as in accounts[0].public_key"},
+	} {
+		_, err := keyring.ParseState("keyring.yaml", []byte(k.fill("accounts:\n"+tt.accounts+key)), cfg)
+		got := ""
+		if err != nil {
+			got = err.Error()
+		}
+		if got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
+		}
+	}
+	_, err := keyring.ParseState("keyring.yaml", []byte(k.fill("keys:\n  - {kind: xkey, public_key: <X1>, file: x.nk, state: active}\n")), cfg)
+	var faults strictyaml.Errors
+	if !errors.As(err, &faults) || len(faults) != 2 || !strings.Contains(err.Error(), `the callout account "AUTH"`) {
+		t.Errorf("neither is there: got %v", err)
 	}
 }
 

@@ -39,7 +39,7 @@ func FuzzParseState(f *testing.F) {
 		if operator {
 			cfg.Callout = "AUTH"
 		}
-		s, err := keyring.ParseState(keyring.StateFile, []byte(text), operator)
+		s, err := keyring.ParseState(keyring.StateFile, []byte(text), cfg)
 		if err != nil {
 			var faults strictyaml.Errors
 			if !errors.As(err, &faults) || len(faults) == 0 || s != nil {

@@ -25,6 +25,10 @@ type Config struct {
 	AllowGroup bool
 	// Callout is the name of the callout account in operator mode; empty: config mode.
 	Callout string
+	// System is the name of the system account in operator mode; empty: nothing is
+	// known of it. keyring.yaml has to have both, so that neither is there under
+	// another name: no account is there twice.
+	System string
 }
 
 // Load reads a keyring directory: one seed in every "*.nk" file, an account seed
@@ -121,7 +125,7 @@ func readState(dir string, cfg Config) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := ParseState(path, data, cfg.Callout != "")
+	s, err := ParseState(path, data, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -255,7 +259,7 @@ func (d *directory) held1(e *Entry, seeds map[string]*issuer.Held) (*issuer.Held
 func (d *directory) keyring() (*issuer.Keyring, error) {
 	var operator *issuer.Operator
 	if d.cfg.Callout != "" {
-		operator = &issuer.Operator{Callout: d.cfg.Callout, Accounts: d.state.Accounts}
+		operator = &issuer.Operator{Callout: d.cfg.Callout, System: d.cfg.System, Accounts: d.state.Accounts}
 	}
 	k, err := issuer.NewKeyring(d.held, operator)
 	if err != nil {

@@ -40,7 +40,7 @@ func Save(dir string, cfg Config, s *State) error {
 // Text returns the keyring.yaml that Save would write; file names it in errors.
 func Text(file string, cfg Config, s *State) ([]byte, error) {
 	text := []byte(stateHeader + s.text())
-	back, err := ParseState(file, text, cfg.Callout != "")
+	back, err := ParseState(file, text, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", StateFile, err)
 	}

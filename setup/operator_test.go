@@ -36,7 +36,7 @@ func newSite(t *testing.T) *site {
 	if s.cfg, err = config.Load(filepath.Join(s.dir, setup.FileConfig)); err != nil {
 		t.Fatal(err)
 	}
-	if s.keys, err = keyring.Load(s.cfg.Keyring.Dir, keyring.Config{Callout: s.cfg.Accounts.Callout}); err != nil {
+	if s.keys, err = keyring.Load(s.cfg.Keyring.Dir, keyring.Config{Callout: s.cfg.Accounts.Callout, System: s.cfg.Accounts.System}); err != nil {
 		t.Fatal(err)
 	}
 	if s.server, err = server.ProcessConfigFile(filepath.Join(s.dir, setup.FileServerConfig)); err != nil {

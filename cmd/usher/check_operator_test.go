@@ -215,7 +215,13 @@ func offlineFaults(t *testing.T) map[string]fault {
 		},
 		"the system account has another name": {
 			config: map[string]string{"accounts.system": "SYSTEM", "accounts.ingest": callouttest.SystemAccount},
-			check:  "callout", result: "error", detail: "the system account under another name", hint: "an account of their own",
+			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+				t.Helper()
+				inKeyring(t, o, func(text string) string {
+					return strings.Replace(text, "keys:\n", "  - {name: SYSTEM, public_key: "+strangeAccount+"}\nkeys:\n", 1)
+				})
+			},
+			check: "callout", result: "error", detail: "the system account under another name", hint: "an account of their own",
 		},
 		"a limit of connections": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Limits.Conn = 10 }),

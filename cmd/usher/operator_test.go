@@ -45,6 +45,22 @@ func TestOperatorSentinel(t *testing.T) {
 	}
 }
 
+// TestOperatorSystemAlias: a project cannot be given the system account under
+// another name.
+func TestOperatorSystemAlias(t *testing.T) {
+	t.Parallel()
+	in := initialized(t, "--operator")
+	in.edit(t, setup.FileKeyring, "{name: SYS,", "{name: OPS,")
+	for _, verb := range []string{"serve", "check"} {
+		code, stdout, stderr := usher(t, verb, "-c", in.config())
+		says := stdout + stderr // check's findings are its output
+		if code != exitConfig || !strings.Contains(says, `the system account "SYS" (accounts.system of the configuration) is not among them`) ||
+			!strings.Contains(says, "hint: add it, with its public key") {
+			t.Errorf("%s: exit code %d\n%s", verb, code, says)
+		}
+	}
+}
+
 // TestOperatorHealthcheck: with the server's default sentinel the check needs none.
 func TestOperatorHealthcheck(t *testing.T) {
 	t.Parallel()

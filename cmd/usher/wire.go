@@ -60,7 +60,7 @@ func scopedRoles(scopes []string) []permissions.ScopedRole {
 func keyringConfig(cfg *config.Config) keyring.Config {
 	k := keyring.Config{AllowGroup: cfg.Keyring.AllowGroupReadable}
 	if cfg.NATS.Mode == config.ModeOperator {
-		k.Callout = cfg.Accounts.Callout
+		k.Callout, k.System = cfg.Accounts.Callout, cfg.Accounts.System
 	}
 	return k
 }
