@@ -109,10 +109,14 @@ func (c *stateChecker) document(d *document) {
 			c.fault(path+".name", "", "account %s is there twice", secret.Name(a.Name))
 		}
 		c.accounts[a.Name] = true
+		c.name(path+".name", a.Name)
 		c.key(path+".public_key", a.PublicKey, nkeys.PrefixByteAccount)
 	}
 	c.known("callout", c.cfg.Callout)
 	c.known("system", c.cfg.System)
+	if len(d.Keys) == 0 { // as a file that was cut off, or emptied
+		c.fault("keys", "list the keys of this directory", "holds no keys")
+	}
 	places := map[string]string{}
 	files := map[string]string{}
 	for i := range d.Keys {
@@ -152,8 +156,17 @@ func (c *stateChecker) key(path, public string, prefix nkeys.PrefixByte) {
 	c.public[public] = path
 }
 
+// name refuses a name that holds a secret: names are shown and logged.
+func (c *stateChecker) name(path, name string) {
+	if secret.Holds(name) {
+		c.fault(path, secret.Hint, "%s is no name", secret.Hidden)
+	}
+}
+
 func (c *stateChecker) entry(path string, e *entry, places, files map[string]string) {
 	c.kind(path, e)
+	c.name(path+".scope", e.Scope)
+	c.name(path+".file", e.File)
 	c.entries[e.PublicKey] = e
 	if !slices.Contains(issuer.KeyStates(), issuer.KeyState(e.State)) {
 		c.fault(path+".state", "next, active, retiring or retired", "%s is no state", secret.Name(e.State))

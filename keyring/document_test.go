@@ -59,6 +59,27 @@ func TestStateFaults(t *testing.T) {
 		want             []string
 	}{
 		{"an unknown key", "config", "key: []", []string{`1:1: key: unknown key (did you mean "keys"?)`}},
+		{"an empty file", "config", "", []string{"1:1: keys: holds no keys (list the keys of this directory)"}},
+		{"a comment only", "config", "# keys:\n", []string{"1:1: keys: holds no keys (list the keys of this directory)"}},
+		{"no keys", "config", "keys: []\n", []string{"1:1: keys: holds no keys (list the keys of this directory)"}},
+		{"keys cut off", "config", "keys:\n", []string{"1:1: keys: expected a list of mappings, found null (leave the key out, or write [] or {} for an empty one)"}},
+		{
+			"a seed in place of its file", "config", "keys:\n  - {kind: issuer, public_key: <A1>, state: active, file: <SEED>.nk}",
+			[]string{"2:*: keys[0].file: [looks like a secret] is no name (replace that secret, since it stood in a file)"},
+		},
+		{
+			"a seed in place of account and scope", "operator",
+			signing + "  - {kind: signing_key, public_key: <A2>, account: <SEED>, scope: <SEED>, file: a.nk, state: active}",
+			[]string{
+				"4:*: keys[0].account: account [looks like a secret] is not known (add it to accounts, with its public key)",
+				"4:*: keys[0].scope: [looks like a secret] is no name (replace that secret, since it stood in a file)",
+			},
+		},
+		{
+			"a seed in place of the name of an account", "operator",
+			"accounts:\n  - {name: APP, public_key: <A1>}\n  - {name: <SEED>, public_key: <A3>}\nkeys:\n  - {" + app + ", file: a.nk, state: active}",
+			[]string{"3:*: accounts[1].name: [looks like a secret] is no name (replace that secret, since it stood in a file)"},
+		},
 		{"no kind", "config", "keys:\n  - {public_key: <A1>, state: active, file: a.nk}", []string{"2:5: keys[0].kind: is missing ()"}},
 		{
 			"a kind that is none", "config", "keys:\n  - {kind: operator, public_key: <A1>, state: active, file: a.nk}",
@@ -69,11 +90,11 @@ func TestStateFaults(t *testing.T) {
 			[]string{`4:12: keys[0].kind: "issuer" is no kind of key here (signing_key or xkey in operator mode)`},
 		},
 		{
-			"accounts in config mode", "config", "accounts:\n  - {name: APP, public_key: <A1>}",
+			"accounts in config mode", "config", "accounts:\n  - {name: APP, public_key: <A1>}\nkeys:\n  - {kind: issuer, public_key: <A2>, state: active, file: a.nk}",
 			[]string{"1:1: accounts: accounts are for operator mode (set nats.mode: operator in the configuration, or leave accounts out)"},
 		},
 		{
-			"an account twice", "operator", "accounts:\n  - {name: APP, public_key: <A1>}\n  - {name: APP, public_key: <A1>}",
+			"an account twice", "operator", "accounts:\n  - {name: APP, public_key: <A1>}\n  - {name: APP, public_key: <A1>}\nkeys:\n  - {" + app + ", file: a.nk, state: active}",
 			[]string{`3:12: accounts[1].name: account "APP" is there twice ()`, "3:29: accounts[1].public_key: the same key as in accounts[0].public_key ()"},
 		},
 		{"a state that is none", "operator", signing + "  - {" + app + ", file: a.nk, state: old}", []string{`4:*: keys[0].state: "old" is no state (next, active, retiring or retired)`}},

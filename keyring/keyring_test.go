@@ -129,6 +129,7 @@ func TestKeyringFaults(t *testing.T) {
 			t.Helper()
 			must(t, os.Symlink("nowhere", filepath.Join(dir, "l.nk")))
 		}}, []string{"l.nk: no such file"}},
+		{"a seed as the name of its file", []func(*testing.T, string){file("a.nk", account), file(other+".nk", other)}, []string{"a file is named [looks like a secret]: replace that secret"}},
 		{
 			"everything at once",
 			[]func(*testing.T, string){file("a.nk", broken), file("b.txt", account), file("c.nk", userSeed), file("d.nk", other)},

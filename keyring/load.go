@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"usher/issuer"
+	"usher/secret"
 )
 
 // SeedSuffix ends the name of every seed file in a keyring directory.
@@ -100,6 +101,10 @@ func read(dir string, cfg Config) (*directory, error) {
 	for _, e := range entries {
 		name := e.Name()
 		if strings.HasPrefix(name, ".") || name == StateFile {
+			continue
+		}
+		if secret.Holds(name) {
+			errs = append(errs, fmt.Errorf("%s: a file is named %s: %s", dir, secret.Hidden, secret.Hint))
 			continue
 		}
 		held, err := d.seed(filepath.Join(dir, name))

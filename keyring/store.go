@@ -49,8 +49,9 @@ type Store struct {
 	cfg     StoreConfig
 	current atomic.Pointer[version]
 
-	mu   sync.Mutex // one reload at a time
-	last string     // what was wrong at the last look; empty: nothing
+	mu     sync.Mutex // one reload at a time
+	last   string     // what was wrong at the last look; empty: nothing
+	stated bool       // the keyring in use is what a keyring.yaml says
 }
 
 // version is a good keyring.
@@ -64,11 +65,15 @@ func Open(cfg StoreConfig) (*Store, error) {
 	if err := cfg.valid(); err != nil {
 		return nil, err
 	}
-	k, err := Load(cfg.Dir, cfg.Config)
+	d, err := read(cfg.Dir, cfg.Config)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg}
+	k, err := d.keyring()
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{cfg: cfg, stated: d.stated}
 	s.current.Store(&version{keyring: k, loadedAt: cfg.Now()})
 	cfg.Log.Info("keyring loaded", slog.String("dir", cfg.Dir), slog.Int("keys", len(k.Keys())))
 	return s, nil
@@ -91,7 +96,7 @@ func (s *Store) look(again bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	in := s.current.Load()
-	next, err := s.load(in.keyring)
+	next, stated, err := s.load(in.keyring)
 	before := s.last
 	s.last = ""
 	if err != nil {
@@ -102,6 +107,7 @@ func (s *Store) look(again bool) error {
 		s.tell(ReloadEvent{Err: err})
 		return err
 	}
+	s.stated = stated
 	switch changed := !same(in.keyring, next); {
 	case changed:
 		s.current.Store(&version{keyring: next, loadedAt: s.cfg.Now()})
@@ -124,12 +130,15 @@ func (s *Store) tell(e ReloadEvent) {
 	}
 }
 
-// load reads the directory. What stays of the keyring in use goes over: an xkey
-// has the keys that it shares with every server.
-func (s *Store) load(in *issuer.Keyring) (*issuer.Keyring, error) {
+// load reads the directory, and whether it has a keyring.yaml. What stays of the
+// keyring in use goes over: an xkey has the keys that it shares with every server.
+func (s *Store) load(in *issuer.Keyring) (next *issuer.Keyring, stated bool, _ error) {
 	d, err := read(s.cfg.Dir, s.cfg.Config)
 	if err != nil {
-		return nil, err
+		return nil, false, err
+	}
+	if s.stated && !d.stated { // without it, what it calls next or retired would be active
+		return nil, false, fmt.Errorf("keyring %s: %s has gone, and other keys would be in use without it: %w", s.cfg.Dir, StateFile, ErrRestart)
 	}
 	for _, x := range in.XKeys() {
 		for i := range d.held {
@@ -138,17 +147,16 @@ func (s *Store) load(in *issuer.Keyring) (*issuer.Keyring, error) {
 			}
 		}
 	}
-	next, err := d.keyring()
-	if err != nil {
-		return nil, err
+	if next, err = d.keyring(); err != nil {
+		return nil, false, err
 	}
 	// The service's connections are in the callout account.
 	name := s.cfg.Config.Callout
 	was, _ := in.Account(name)
 	if is, _ := next.Account(name); is != was {
-		return nil, fmt.Errorf("keyring %s: the callout account %s is %s now, and was %s: %w", s.cfg.Dir, name, is.PublicKey, was.PublicKey, ErrRestart)
+		return nil, false, fmt.Errorf("keyring %s: the callout account %s is %s now, and was %s: %w", s.cfg.Dir, name, is.PublicKey, was.PublicKey, ErrRestart)
 	}
-	return next, nil
+	return next, d.stated, nil
 }
 
 // same reports whether two keyrings answer alike.

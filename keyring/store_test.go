@@ -223,6 +223,47 @@ func TestStoreWatches(t *testing.T) {
 	}
 }
 
+// A keyring.yaml that has gone, or was emptied, is not taken for one that says less:
+// what it calls retired would sign again.
+func TestStoreKeepsState(t *testing.T) {
+	dir := t.TempDir()
+	seedA, a := seedOf(t, nkeys.PrefixByteAccount)
+	seedB, b := seedOf(t, nkeys.PrefixByteAccount)
+	put(t, filepath.Join(dir, "a.nk"), seedA, 0o600)
+	put(t, filepath.Join(dir, "b.nk"), seedB, 0o600)
+	state := fmt.Sprintf("keys:\n  - {kind: issuer, public_key: %s, file: a.nk, state: active}\n"+
+		"  - {kind: issuer, public_key: %s, file: b.nk, state: retired}\n", a, b)
+	r := startStore(t, dir, keyring.Config{}) // without one, as config mode may
+	r.holds(t, a, b)
+	place(t, dir, keyring.StateFile, state, 0o600)
+	r.becomes(t, a)
+	for _, text := range []string{"", "# keys:\n", "keys:\n", "keys: []\n", "null\n"} {
+		place(t, dir, keyring.StateFile, text, 0o600)
+		if e := r.next(t); e.Err == nil || e.Changed {
+			t.Fatalf("%q: event %+v", text, e)
+		}
+		r.holds(t, a)
+		place(t, dir, keyring.StateFile, state, 0o600)
+		if e := r.next(t); e.Err != nil || e.Changed {
+			t.Fatalf("%q: event %+v", text, e)
+		}
+	}
+	must(t, os.Remove(filepath.Join(dir, keyring.StateFile)))
+	if e := r.next(t); !errors.Is(e.Err, keyring.ErrRestart) {
+		t.Fatalf("event %+v", e)
+	}
+	r.will(t, "fault in the keyring", "keyring.yaml has gone")
+	if err := r.store.Reload(); !errors.Is(err, keyring.ErrRestart) {
+		t.Errorf("got %v", err)
+	}
+	r.holds(t, a)
+	if n := r.says("fault in the keyring", "has gone"); n != 1 {
+		t.Errorf("said %d times", n)
+	}
+	fresh := openStore(t, dir, keyring.Config{})
+	fresh.holds(t, a, b)
+}
+
 // Files that are written anew with what they held are nothing to talk about.
 func TestStoreUnchanged(t *testing.T) {
 	dir := t.TempDir()

@@ -47,6 +47,26 @@ func (in installation) nkey(t *testing.T, code int, says string, args ...string)
 	return stdout
 }
 
+// TestKeyringHidesSeeds: a seed that stands where a file name should is not shown.
+func TestKeyringHidesSeeds(t *testing.T) {
+	t.Parallel()
+	seed := callouttest.NewKeys(t).IssuerSeed
+	for name, mess := range map[string]func(in installation){
+		"in keyring.yaml":         func(in installation) { in.edit(t, setup.FileKeyring, "file: app.nk", "file: "+seed+".nk") },
+		"as the name of a seed":   func(in installation) { in.write(t, setup.DirKeys+"/"+seed+".nk", seed) },
+		"as the name of anything": func(in installation) { in.write(t, setup.DirKeys+"/"+seed, seed) },
+	} {
+		in := initialized(t, "--operator")
+		mess(in)
+		for _, args := range [][]string{{"serve"}, {"check"}, {"nkey", "list"}} {
+			code, stdout, stderr := usher(t, append(args, "-c", in.config())...)
+			if says := stdout + stderr; code != exitConfig || strings.Contains(says, seed[:20]) || !strings.Contains(says, "[looks like a secret]") {
+				t.Errorf("%s, %s: exit code %d\n%s", name, args, code, says)
+			}
+		}
+	}
+}
+
 // TestNkeyOperator rotates every key of operator mode from the command line, with an
 // usher that runs as it would.
 func TestNkeyOperator(t *testing.T) {

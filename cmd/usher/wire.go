@@ -17,6 +17,7 @@ import (
 	"usher/issuer"
 	"usher/keyring"
 	"usher/permissions"
+	"usher/secret"
 	"usher/strictyaml"
 	"usher/tokens"
 	"usher/tokens/apikey"
@@ -93,7 +94,7 @@ func keyringError(dir string, err error) error {
 		": account seeds (SA…) of issuers, of which there has to be one, and xkey seeds (SX…); usher init makes both"
 	entries, _ := os.ReadDir(dir) // if it cannot be read, err says so
 	for _, f := range entries {
-		if name := f.Name(); !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, keyring.SeedSuffix) && name != keyring.StateFile {
+		if name := secret.Redact(f.Name()); !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, keyring.SeedSuffix) && name != keyring.StateFile {
 			e.hint = "move " + filepath.Join(dir, name) + " elsewhere; if it is a seed, name it *" + keyring.SeedSuffix
 		}
 	}
