@@ -89,35 +89,57 @@ func read(dir string, cfg Config) (*directory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read keyring: %w", err)
 	}
-	d := &directory{dir: dir, cfg: cfg}
-	seeds := map[string]*issuer.Held{} // by file name
-	var errs []error
-	if d.state, err = readState(dir, cfg); err != nil {
-		errs = append(errs, err)
-	}
-	if d.stated = d.state != nil; !d.stated {
+	state, err := readState(dir, cfg)
+	d := &directory{dir: dir, cfg: cfg, state: state, stated: state != nil}
+	if !d.stated {
 		d.state = &State{}
 	}
+	seeds, more := d.seeds(entries)
+	if err = errors.Join(err, more); err != nil {
+		return nil, err
+	}
+	return d, d.match(entries, seeds)
+}
+
+// check reports what Load would say of a directory with this state.
+func check(dir string, cfg Config, s *State) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("read keyring: %w", err)
+	}
+	d := &directory{dir: dir, cfg: cfg, state: s, stated: true}
+	seeds, err := d.seeds(entries)
+	if err != nil {
+		return err
+	}
+	if err := d.match(entries, seeds); err != nil {
+		return err
+	}
+	_, err = d.keyring()
+	return err
+}
+
+// seeds reads every seed file, by name.
+func (d *directory) seeds(entries []os.DirEntry) (map[string]*issuer.Held, error) {
+	seeds := map[string]*issuer.Held{}
+	var errs []error
 	for _, e := range entries {
 		name := e.Name()
 		if strings.HasPrefix(name, ".") || name == StateFile {
 			continue
 		}
 		if secret.Holds(name) {
-			errs = append(errs, fmt.Errorf("%s: a file is named %s: %s", dir, secret.Hidden, secret.Hint))
+			errs = append(errs, fmt.Errorf("%s: a file is named %s: %s", d.dir, secret.Hidden, secret.Hint))
 			continue
 		}
-		held, err := d.seed(filepath.Join(dir, name))
+		held, err := d.seed(filepath.Join(d.dir, name))
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		seeds[name] = held
 	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
-	}
-	return d, d.match(entries, seeds)
+	return seeds, errors.Join(errs...)
 }
 
 // readState reads keyring.yaml; it is nil if there is none, or none that is good.

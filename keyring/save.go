@@ -26,15 +26,23 @@ const stateHeader = `# Which key is for what, and where a rotation stands. "ushe
 const dirRetired = ".retired"
 
 // Save writes keyring.yaml in one step, with times in whole seconds. What it would
-// write is read first as Load would read it, so that a file that does not hold, or
-// says something else, is never put in place.
+// write is read first, beside the seeds of the directory, as Load would read it, so
+// that a file that Load refuses, or that says something else, is never put in place.
 func Save(dir string, cfg Config, s *State) error {
 	path := filepath.Join(dir, StateFile)
 	text, err := Text(path, cfg, s)
 	if err != nil {
 		return err
 	}
-	return replace(path, text, cfg.mode())
+	if err := check(dir, cfg, s); err != nil {
+		return fmt.Errorf("write %s: %w", StateFile, err)
+	}
+	return replace(path, text, cfg.mode(), func(info os.FileInfo) error {
+		if !s.runs() {
+			return nil
+		}
+		return checkAuthor(dir, path, info)
+	})
 }
 
 // Text returns the keyring.yaml that Save would write; file names it in errors.
@@ -113,14 +121,19 @@ func there(path string) bool {
 	return err == nil
 }
 
-// replace writes a file in one step that outlives a crash.
-func replace(path string, content []byte, mode os.FileMode) error {
+// replace writes a file in one step that outlives a crash, if it is found fit.
+func replace(path string, content []byte, mode os.FileMode, fit func(os.FileInfo) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
 	if err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
 	_, err = f.Write(content)
-	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err == nil {
+	err = errors.Join(err, f.Chmod(mode), f.Sync())
+	info, statErr := f.Stat()
+	if err = errors.Join(err, statErr, f.Close()); err == nil {
+		err = fit(info)
+	}
+	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {

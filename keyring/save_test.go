@@ -70,6 +70,8 @@ func checkMode(t *testing.T, path string) {
 // What would not be read, or be read as something else, is not put in place.
 func TestSaveRefuses(t *testing.T) {
 	dir, k, cfg := t.TempDir(), newKeys(t), keyring.Config{Callout: "AUTH"}
+	seed, public := seedOf(t, nkeys.PrefixByteAccount)
+	must(t, keyring.WriteSeed(filepath.Join(dir, "a.nk"), []byte(seed), cfg))
 	must(t, keyring.Save(dir, cfg, rotating(k)))
 	path := filepath.Join(dir, keyring.StateFile)
 	before, err := os.ReadFile(path)
@@ -81,7 +83,20 @@ func TestSaveRefuses(t *testing.T) {
 		"a name not UTF-8":      func(s *keyring.State) { s.Keys[0].Scope = "\xff" },
 		"a key with YAML in it": func(s *keyring.State) { s.Accounts[0].PublicKey += "}\n  - {name: B, public_key: " + k["U1"] },
 		"a date of no calendar": func(s *keyring.State) { s.Keys[0].Since = time.Date(12026, 1, 1, 0, 0, 0, 0, time.UTC) },
-		"an empty state":        func(s *keyring.State) { s.Keys[0].State = "" },
+		"no seed file":          func(s *keyring.State) { s.Keys[1].Command, s.Keys[1].File = nil, "none.nk" },
+		"another key's seed":    func(s *keyring.State) { s.Keys[1].Command, s.Keys[1].File = nil, "a.nk" },
+		"a seed under another name": func(s *keyring.State) {
+			s.Keys = append(s.Keys, keyring.Entry{PublicKey: public, Kind: issuer.KindSigning, Account: "AUTH", State: issuer.StateRetired, File: "b.nk"})
+		},
+		"nothing to answer with": func(s *keyring.State) { s.Keys[0].State = issuer.StateRetiring },
+		"no callout account": func(s *keyring.State) {
+			s.Accounts[0].Name = "APP"
+			for i := range s.Keys {
+				s.Keys[i].Account = "APP"
+			}
+			s.Rotation.Account = "APP"
+		},
+		"an empty state": func(s *keyring.State) { s.Keys[0].State = "" },
 	} {
 		s := rotating(k)
 		spoil(s)
@@ -91,6 +106,15 @@ func TestSaveRefuses(t *testing.T) {
 		if after, err := os.ReadFile(path); err != nil || string(after) != string(before) {
 			t.Errorf("%s: the file has changed, %v", name, err)
 		}
+	}
+	must(t, os.Chmod(dir, 0o777)) // others could put a program to run there
+	if err := keyring.Save(dir, cfg, rotating(k)); !errors.Is(err, keyring.ErrAuthor) {
+		t.Errorf("in everybody's directory: got %v", err)
+	}
+	names, err := os.ReadDir(dir)
+	must(t, err)
+	if len(names) != 2 {
+		t.Errorf("left behind: %v", names)
 	}
 }
 

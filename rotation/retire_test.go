@@ -225,8 +225,8 @@ func TestRotateElsewhere(t *testing.T) {
 	must(t, err)
 	old.File, old.Command = "", []string{"sign-with-a-program-that-nobody-runs"}
 	successor := callouttest.NewKeys(t)
-	must(t, keyring.Save(r.Dir, r.Config, s))
 	must(t, os.Remove(filepath.Join(r.Dir, "OTHER.nk")))
+	must(t, keyring.Save(r.Dir, r.Config, s))
 	if _, err := r.Rotate(t.Context(), target); !errors.Is(err, rotation.ErrElsewhere) {
 		t.Errorf("%v", err)
 	}
