@@ -154,7 +154,22 @@ func (o *operatorCheck) called(name string) *accountCheck {
 // strict reports whether the operator demands signing keys.
 func (o *operatorCheck) strict() bool { return o.operator != nil && o.operator.StrictSigningKeyUsage }
 
-// pushed ends a hint that begins with a change of an account JWT.
-func pushed(name string) string {
-	return fmt.Sprintf("; then usher nkey push %s, or nsc push -a %s", name, name)
+// pushed ends a hint that begins with a change of an account JWT. What nsc changes
+// lies in its own store, and usher nkey push takes what is in operator.dir.
+func (o *operatorCheck) pushed(name string) string {
+	dir := o.cfg.Operator.Dir
+	if dir == "" {
+		return "; then nsc push -a " + name
+	}
+	return fmt.Sprintf("; then nsc push -a %s, and nsc describe account -n %s -R > %s (without nsc: sign it again, then usher nkey push %s)",
+		name, name, quote(operator.Dir(dir).AccountFile(name)), name)
+}
+
+// addKey begins a hint that puts a signing key into an account JWT. One that has a
+// scope in the keyring must not come without: whoever it signs for could do anything.
+func addKey(place issuer.Place, public string) string {
+	if place.Scope == "" {
+		return "nsc edit account -n " + place.Account + " --sk " + public
+	}
+	return "nsc edit signing-key -a " + place.Account + " --sk " + public + " --role " + place.Scope + " --allow-pub … --allow-sub …"
 }

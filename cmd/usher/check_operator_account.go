@@ -81,7 +81,7 @@ func (o *operatorCheck) account(a *accountCheck) {
 	if c == nil {
 		return
 	}
-	sound := o.lifetime("account", a.where, "nsc edit account -n "+a.name+" --expiry 0"+pushed(a.name), &c.ClaimsData)
+	sound := o.lifetime("account", a.where, "nsc edit account -n "+a.name+" --expiry 0"+o.pushed(a.name), &c.ClaimsData)
 	fail := func(hint, format string, args ...any) {
 		o.fail(exitConfig, "account", a.where, hint, format, args...)
 		sound = false
@@ -94,13 +94,13 @@ func (o *operatorCheck) account(a *accountCheck) {
 		if c.Issuer == o.operator.Subject {
 			by = "the operator's own key, and the operator demands that a signing key signs"
 		}
-		fail("sign it again with one of operator.jwt's signing_keys (nsc: -K KEY)"+pushed(a.name), "servers do not take it: it is signed by %s, %s", c.Issuer, by)
+		fail("sign it again with one of operator.jwt's signing_keys (nsc: -K KEY)"+o.pushed(a.name), "servers do not take it: it is signed by %s, %s", c.Issuer, by)
 	}
 	vr := jwt.CreateValidationResults()
 	c.Validate(vr)
 	for _, i := range vr.Issues {
 		if i.Blocking && !i.TimeCheck {
-			fail("mend the account JWT"+pushed(a.name), "servers do not take it: %s", i.Description)
+			fail("mend the account JWT"+o.pushed(a.name), "servers do not take it: %s", i.Description)
 		}
 	}
 	if sound {
@@ -130,29 +130,29 @@ func (o *operatorCheck) signingKey(a *accountCheck, k *issuer.Key) bool {
 	scope, there := a.claims.SigningKeys.GetScope(k.PublicKey)
 	own := k.PublicKey == a.claims.Subject
 	role := operator.ScopeOf(a.claims, k.PublicKey)
-	add := "nsc edit account -n " + a.name + " --sk " + k.PublicKey
+	add := addKey(issuer.Place{Account: a.name, Scope: k.Scope}, k.PublicKey)
 	switch {
 	case k.State == issuer.StateRetired && there:
-		o.warn("signing key", a.where, "usher nkey retire "+k.PublicKey+", or nsc edit account -n "+a.name+" --rm-sk "+k.PublicKey+pushed(a.name),
+		o.warn("signing key", a.where, "usher nkey retire "+k.PublicKey+", or nsc edit account -n "+a.name+" --rm-sk "+k.PublicKey+o.pushed(a.name),
 			"%s is retired in the keyring, and servers still take what it signs for %s", k.PublicKey, a.name)
 	case k.State != issuer.StateActive: // a rotation puts it there when its turn comes
 		return true
 	case own && o.strict():
-		o.fail(exitConfig, "signing key", a.where, "use a signing key in place of it: nsc edit account -n "+a.name+" --sk generate"+pushed(a.name),
+		o.fail(exitConfig, "signing key", a.where, "use a signing key in place of it: nsc edit account -n "+a.name+" --sk generate"+o.pushed(a.name),
 			"%s is the own key of %s, and the operator demands signing keys", k.PublicKey, a.name)
 	case own:
-		o.warn("signing key", a.where, "use a signing key in place of it, which can be replaced: nsc edit account -n "+a.name+" --sk generate"+pushed(a.name),
+		o.warn("signing key", a.where, "use a signing key in place of it, which can be replaced: nsc edit account -n "+a.name+" --sk generate"+o.pushed(a.name),
 			"%s signs with its own key, which no rotation can replace", a.name)
 	case !there:
-		o.fail(exitConfig, "signing key", a.where, add+pushed(a.name), "%s is not among the signing_keys of %s: servers refuse what it signs", k.PublicKey, a.name)
+		o.fail(exitConfig, "signing key", a.where, add+o.pushed(a.name), "%s is not among the signing_keys of %s: servers refuse what it signs", k.PublicKey, a.name)
 	case scope == nil && k.Scope != "":
-		o.fail(exitConfig, "signing key", a.where, "nsc edit signing-key -a "+a.name+" --sk "+k.PublicKey+" --role "+k.Scope+", with permissions"+pushed(a.name),
+		o.fail(exitConfig, "signing key", a.where, add+o.pushed(a.name),
 			"%s has no scope in the JWT of %s, and scope %s in keyring.yaml: what it signs would have no limit", k.PublicKey, a.name, k.Scope)
 	case scope != nil && k.Scope == "":
-		o.fail(exitConfig, "signing key", a.where, strings.TrimSpace("in keyring.yaml state its scope "+role)+", or use a key without one: nsc edit account -n "+a.name+" --sk generate"+pushed(a.name),
+		o.fail(exitConfig, "signing key", a.where, strings.TrimSpace("in keyring.yaml state its scope "+role)+", or use a key without one: nsc edit account -n "+a.name+" --sk generate"+o.pushed(a.name),
 			"%s is a scoped key (role %q) of %s, and has no scope in keyring.yaml: servers refuse permissions of its user JWTs", k.PublicKey, role, a.name)
 	case role != k.Scope:
-		o.fail(exitConfig, "signing key", a.where, "state the same in both: nsc edit signing-key -a "+a.name+" --sk "+k.PublicKey+" --role "+k.Scope+pushed(a.name),
+		o.fail(exitConfig, "signing key", a.where, "state the same in both: nsc edit signing-key -a "+a.name+" --sk "+k.PublicKey+" --role "+k.Scope+o.pushed(a.name),
 			"%s has role %q in the JWT of %s, and scope %q in keyring.yaml", k.PublicKey, role, a.name, k.Scope)
 	default:
 		return true

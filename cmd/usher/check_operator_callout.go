@@ -17,14 +17,14 @@ func (o *operatorCheck) callout() {
 		return
 	}
 	if !a.claims.HasExternalAuthorization() {
-		o.fail(exitConfig, "callout", a.where, "nsc edit authcallout -a "+a.name+" --auth-user "+o.serviceKey()+o.wanted()+pushed(a.name),
+		o.fail(exitConfig, "callout", a.where, "nsc edit authcallout -a "+a.name+" --auth-user "+o.serviceKey()+o.wanted()+o.pushed(a.name),
 			"%s has no external authorization (authorization.auth_users): its servers ask nobody, and let the sentinel in", a.name)
 		return
 	}
 	o.reach(a)
 	o.xkey(a)
 	if n := a.claims.Limits.Conn; n != jwt.NoLimit {
-		o.warn("callout", a.where, "nsc edit account -n "+a.name+" --conns -1"+pushed(a.name),
+		o.warn("callout", a.where, "nsc edit account -n "+a.name+" --conns -1"+o.pushed(a.name),
 			"%s allows %d connections (limits.conn), and every client is one of them until usher has decided", a.name, n)
 	}
 }
@@ -74,7 +74,7 @@ func (o *operatorCheck) reach(callout *accountCheck) {
 	sound := true
 	for _, a := range o.accounts {
 		if a.lands != "" && a.public != "" && !operator.Allows(callout.claims, a.public) {
-			o.fail(exitConfig, "callout", callout.where, "nsc edit authcallout -a "+callout.name+" --allowed-account "+a.public+pushed(callout.name),
+			o.fail(exitConfig, "callout", callout.where, "nsc edit authcallout -a "+callout.name+" --allowed-account "+a.public+o.pushed(callout.name),
 				"%s (%s) is not among the allowed_accounts of %s: servers refuse every client that lands in it (%s)", a.name, a.public, callout.name, a.lands)
 			sound = false
 		}
@@ -82,11 +82,11 @@ func (o *operatorCheck) reach(callout *accountCheck) {
 	system := o.called(o.cfg.Accounts.System)
 	switch {
 	case slices.Contains(allowed, jwt.AnyAccount):
-		o.warn("callout", callout.where, "nsc edit authcallout -a "+callout.name+" --rm-allowed-account '*'"+o.wanted()+pushed(callout.name),
+		o.warn("callout", callout.where, "nsc edit authcallout -a "+callout.name+" --rm-allowed-account '*'"+o.wanted()+o.pushed(callout.name),
 			"allowed_accounts of %s is *: whoever has a signing key of any account, the system account too, can place clients there", callout.name)
 		sound = false
 	case system.public != "" && system.lands == "" && allowed.Contains(system.public):
-		o.warn("callout", callout.where, "nsc edit authcallout -a "+callout.name+" --rm-allowed-account "+system.public+pushed(callout.name),
+		o.warn("callout", callout.where, "nsc edit authcallout -a "+callout.name+" --rm-allowed-account "+system.public+o.pushed(callout.name),
 			"the system account is among the allowed_accounts of %s, and no role of usher leads there", callout.name)
 		sound = false
 	}
@@ -103,14 +103,14 @@ func (o *operatorCheck) xkey(a *accountCheck) {
 	for _, x := range held {
 		holds = holds || x.PublicKey() == public
 	}
-	set := "nsc edit authcallout -a " + a.name + " --curve " + publicXKey(o.keys) + pushed(a.name)
+	set := "nsc edit authcallout -a " + a.name + " --curve " + publicXKey(o.keys) + o.pushed(a.name)
 	switch {
 	case holds:
 		o.ok("xkey", a.where, "requests are sealed to a key of the keyring")
 	case public == "" && len(held) > 0:
 		o.fail(exitConfig, "xkey", a.where, set, "%s has no authorization.xkey, and the keyring has an xkey: servers ask in the clear, and usher refuses such requests", a.name)
 	case public == "":
-		o.warn("xkey", a.where, "make one (usher nkey new --out FILE xkey), put it into the keyring and set it: nsc edit authcallout -a "+a.name+" --curve PUBLIC_XKEY"+pushed(a.name),
+		o.warn("xkey", a.where, "make one (usher nkey new --out FILE xkey), put it into the keyring and set it: nsc edit authcallout -a "+a.name+" --curve PUBLIC_XKEY"+o.pushed(a.name),
 			"%s has no authorization.xkey: requests come in the clear, and whoever reads in it reads credentials", a.name)
 	case len(held) == 0:
 		o.fail(exitConfig, "xkey", a.where, "put the seed of "+public+" into "+o.cfg.Keyring.Dir+" and keyring.yaml", "servers seal to %s, which is not in the keyring: usher cannot open their requests", public)

@@ -148,8 +148,12 @@ func (o *operatorCheck) userJWT(ctx context.Context, mint *issuer.Issuer, signer
 	response, _, err := mint.Issue(ctx, signers, to, e.id, &e.grant)
 	switch {
 	case errors.Is(err, issuer.ErrNoSigningKey):
-		o.fail(exitConfig, check, place.String(), "nsc edit account -n "+place.Account+" --sk PUBLIC_KEY"+pushed(place.Account)+"; and put its seed into the keyring, active, with account: "+place.Account,
-			"the keyring has no active signing key for %s: %s is not answered", place, e.who)
+		with, what := "account: "+place.Account, signingKeyFor(o.keys, place)
+		if place.Scope != "" {
+			with += " and scope: " + place.Scope
+		}
+		o.fail(exitConfig, check, place.String(), addKey(place, "PUBLIC_KEY")+o.pushed(place.Account)+"; and put its seed into the keyring, active, with "+with,
+			"the keyring has no active %s for %s: %s is not answered", what, place, e.who)
 		return
 	case err != nil:
 		o.fail(exitConfig, check, place.String(), "the keyring, and the program that signs, have to be mended", "what %s would get cannot be signed: %v", e.who, err)
@@ -188,9 +192,20 @@ func madeUp() (issuer.Recipient, error) {
 	return to, err
 }
 
+// activeKey returns the public key that signs for a place.
+func (o *operatorCheck) activeKey(place issuer.Place) string {
+	for _, k := range o.keys.Keys() {
+		if k.State == issuer.StateActive && k.Account == place.Account && k.Scope == place.Scope {
+			return k.PublicKey
+		}
+	}
+	return "PUBLIC_KEY"
+}
+
 // refusedHint says what to do about an answer that a server would refuse.
 func (o *operatorCheck) refusedHint(err error, e *example) string {
 	name, callout := e.grant.Account, o.cfg.Accounts.Callout
+	place := issuer.Place{Account: name, Scope: e.grant.Scope}
 	public := "PUBLIC_KEY"
 	if a, ok := o.keys.Account(name); ok {
 		public = a.PublicKey
@@ -199,16 +214,18 @@ func (o *operatorCheck) refusedHint(err error, e *example) string {
 	case errors.Is(err, operator.ErrTooLarge):
 		return "fewer ACL entries for " + e.who + ", or a larger max_payload in the servers' configuration"
 	case errors.Is(err, operator.ErrNotAllowed):
-		return "nsc edit authcallout -a " + callout + " --allowed-account " + public + pushed(callout)
+		return "nsc edit authcallout -a " + callout + " --allowed-account " + public + o.pushed(callout)
 	case errors.Is(err, operator.ErrResponseSigner):
-		return "add the active signing key of " + callout + " to its JWT: nsc edit account -n " + callout + " --sk PUBLIC_KEY" + pushed(callout)
+		return "add the active signing key of " + callout + " to its JWT: " + addKey(issuer.Place{Account: callout}, o.activeKey(issuer.Place{Account: callout})) + o.pushed(callout)
 	case errors.Is(err, operator.ErrNoAccount):
 		return "usher nkey push " + name + ", or nsc push -a " + name
 	case errors.Is(err, operator.ErrNoConnections):
-		return "nsc edit account -n " + name + " --conns -1" + pushed(name)
+		return "nsc edit account -n " + name + " --conns -1" + o.pushed(name)
 	case errors.Is(err, operator.ErrTemplate):
-		return "mend the template: nsc edit signing-key -a " + name + " --sk PUBLIC_KEY" + pushed(name)
+		return "mend the template: nsc edit signing-key -a " + name + " --sk " + o.activeKey(place) + o.pushed(name)
+	case errors.Is(err, operator.ErrScope): // to add it again would take its scope away
+		return "in keyring.yaml state the scope of " + o.activeKey(place) + ", or use a key without one"
 	default:
-		return "add the active signing key of " + name + " to its JWT, with the scope that keyring.yaml states: nsc edit account -n " + name + " --sk PUBLIC_KEY" + pushed(name)
+		return "add the active signing key of " + place.String() + " to its JWT: " + addKey(place, o.activeKey(place)) + o.pushed(name)
 	}
 }

@@ -25,7 +25,7 @@ func (o *operatorCheck) scopes() {
 		place := issuer.Place{Account: r.Account, Scope: r.Role}
 		if active[place] == "" {
 			o.fail(exitConfig, "scope", o.cfg.Keyring.Dir,
-				"nsc edit account -n "+r.Account+" --sk generate, nsc edit signing-key -a "+r.Account+" --sk PUBLIC_KEY --role "+r.Role+" with permissions"+pushed(r.Account)+"; and put its seed into the keyring with scope: "+r.Role,
+				"usher nkey new --out FILE account; "+addKey(place, "PUBLIC_KEY")+o.pushed(r.Account)+"; and put its seed into the keyring, active, with account: "+r.Account+" and scope: "+r.Role,
 				"accounts.scopes has %s/%s, and the keyring has no active signing key for that: identities with this role are not answered", r.Account, r.Role)
 		}
 	}
@@ -57,12 +57,12 @@ func (o *operatorCheck) template(a *accountCheck, k *issuer.Key) {
 	for _, side := range operator.Open(p, &a.claims.DefaultPermissions) {
 		flag := strings.TrimSuffix(side, "lish")
 		flag = strings.TrimSuffix(flag, "scribe")
-		o.fail(exitConfig, "scope", a.where, edit+"--deny-"+flag+" '>' (or --allow-"+flag+" for what is meant)"+pushed(a.name),
+		o.fail(exitConfig, "scope", a.where, edit+"--deny-"+flag+" '>' (or --allow-"+flag+" for what is meant)"+o.pushed(a.name),
 			"the template of %s says nothing of what may be allowed to %s: everything is", k.Account+"/"+k.Scope, side)
 		sound = false
 	}
 	for _, what := range operator.Reach(p, callout.Subject, permissions.Overlaps) {
-		o.warn("scope", a.where, edit+"--deny-pubsub '"+callout.Subject+"'"+pushed(a.name),
+		o.warn("scope", a.where, edit+"--deny-pubsub '"+callout.Subject+"'"+o.pushed(a.name),
 			"the template of %s reaches %s: %s", k.Account+"/"+k.Scope, callout.Subject, what)
 		sound = false
 	}

@@ -61,6 +61,7 @@ type fault struct {
 	mess   func(t *testing.T, o *callouttest.Operator, config map[string]string) // after all is made
 
 	check, result, detail, hint string
+	never                       string // what no hint of any finding says
 }
 
 // editAccount returns an edit of one account.
@@ -249,6 +250,27 @@ func offlineFaults(t *testing.T) map[string]fault {
 			edit:  editAccount(accApp, func(c *jwt.AccountClaims) { c.SigningKeys = jwt.SigningKeys{} }),
 			check: "signing key", result: "error", detail: "not among the signing_keys of APP", hint: "nsc edit account -n APP --sk A",
 		},
+		"a scoped signing key is not in the account": { // added without its scope it would allow everything
+			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"a"}, []string{"b"})}, config: scopesPublisher,
+			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+				t.Helper()
+				c := o.Account(t, accApp)
+				c.SigningKeys.Remove(o.Signing[accApp+"/publisher"].Issuer)
+				o.WriteAccount(t, accApp, c)
+			},
+			check: "signing key", result: "error", detail: "not among the signing_keys of APP",
+			hint: " --role publisher --allow-pub … --allow-sub …; then nsc push -a APP, and nsc describe account -n APP -R > /", never: "nsc edit account",
+		},
+		"so servers would refuse what it signs": {
+			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"a"}, []string{"b"})}, config: scopesPublisher,
+			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+				t.Helper()
+				c := o.Account(t, accApp)
+				c.SigningKeys.Remove(o.Signing[accApp+"/publisher"].Issuer)
+				o.WriteAccount(t, accApp, c)
+			},
+			check: "user jwt", result: "error", detail: "signer is not the account", hint: "nsc edit signing-key -a APP --sk A", never: "nsc edit account",
+		},
 		"so servers would refuse its user JWTs": {
 			edit:  editAccount(accApp, func(c *jwt.AccountClaims) { c.SigningKeys = jwt.SigningKeys{} }),
 			check: "user jwt", result: "error", detail: "signer is not the account", hint: "nsc edit account -n APP --sk",
@@ -300,6 +322,16 @@ func offlineFaults(t *testing.T) map[string]fault {
 				}
 			}),
 			check: "signing key", result: "error", detail: `is a scoped key (role "teapot")`, hint: "state its scope teapot",
+		},
+		"so servers would refuse permissions": {
+			edit: editAccount(accApp, func(c *jwt.AccountClaims) {
+				for key := range c.SigningKeys {
+					s := jwt.NewUserScope()
+					s.Key, s.Role = key, "teapot"
+					c.SigningKeys.AddScopedSigner(s)
+				}
+			}),
+			check: "user jwt", result: "error", detail: "scoped signing key refuses it", hint: "in keyring.yaml state the scope of A", never: "--sk A",
 		},
 		"the account's own key signs": {
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
@@ -498,7 +530,7 @@ func offlineFaults(t *testing.T) map[string]fault {
 		// Scopes.
 		"a scope without a key": {
 			config: scopesPublisher,
-			check:  "scope", result: "error", detail: "no active signing key for that", hint: "nsc edit signing-key -a APP --sk PUBLIC_KEY --role publisher",
+			check:  "scope", result: "error", detail: "no active signing key for that", hint: "nsc edit signing-key -a APP --sk PUBLIC_KEY --role publisher --allow-pub …", never: "nsc edit account",
 		},
 		"a scoped key without a role": {
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"a"}, []string{"b"})},
@@ -577,6 +609,11 @@ func TestCheckOperatorOffline(t *testing.T) {
 				t.Errorf("exit code %d, or no %s of %s with %q and the hint %q:\n%s", c.code, f.result, f.check, f.detail, f.hint, c)
 			}
 			c.hinted(t)
+			for _, x := range c.Findings {
+				if f.never != "" && strings.Contains(x.Hint, f.never) {
+					t.Errorf("a hint of %s says %q: %s", x.Check, f.never, x.Hint)
+				}
+			}
 		})
 	}
 	for name, cfg := range map[string]callouttest.OperatorConfig{

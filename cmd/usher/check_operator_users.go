@@ -63,7 +63,7 @@ func (o *operatorCheck) serviceUser() {
 	}
 	sound := o.user(check, file, "nats.creds_file: "+renew, a, c)
 	if a.claims.HasExternalAuthorization() && !a.claims.Authorization.AuthUsers.Contains(c.Subject) {
-		o.fail(exitConfig, check, file, "nsc edit authcallout -a "+a.name+" --auth-user "+c.Subject+pushed(a.name),
+		o.fail(exitConfig, check, file, "nsc edit authcallout -a "+a.name+" --auth-user "+c.Subject+o.pushed(a.name),
 			"%s is not among the auth_users of %s: usher would be asked about itself, and cannot connect", c.Subject, a.name)
 		sound = false
 	}
@@ -93,7 +93,7 @@ func (o *operatorCheck) user(check, where, renew string, a *accountCheck, c *jwt
 		return false
 	}
 	if a.claims.IsClaimRevoked(c) {
-		o.fail(exitConfig, check, where, "nsc revocations delete-user -a "+a.name+" -n USER"+pushed(a.name)+"; or make another user", "is revoked in the JWT of %s", a.name)
+		o.fail(exitConfig, check, where, "nsc revocations delete-user -a "+a.name+" -n USER"+o.pushed(a.name)+"; or make another user", "is revoked in the JWT of %s", a.name)
 		sound = false
 	}
 	for _, k := range o.keys.Keys() {
@@ -138,7 +138,7 @@ func (o *operatorCheck) sentinel(where string, c *jwt.UserClaims) {
 	before := len(*o.findings)
 	fail := func(hint, format string, args ...any) { o.fail(exitConfig, "sentinel", where, hint, format, args...) }
 	if a.claims.Authorization.AuthUsers.Contains(c.Subject) {
-		fail("nsc edit authcallout -a "+a.name+" --rm-auth-user "+c.Subject+pushed(a.name), "is among the auth_users of %s: who has it gets in, and usher is not asked", a.name)
+		fail("nsc edit authcallout -a "+a.name+" --rm-auth-user "+c.Subject+o.pushed(a.name), "is among the auth_users of %s: who has it gets in, and usher is not asked", a.name)
 	}
 	limits, err := operator.Limits(a.claims, c, o.strict())
 	if err != nil {
@@ -146,11 +146,11 @@ func (o *operatorCheck) sentinel(where string, c *jwt.UserClaims) {
 	}
 	switch {
 	case !limits.BearerToken && c.HasEmptyPermissions():
-		fail("nsc edit signing-key -a "+a.name+" --sk "+c.Issuer+" --bearer"+pushed(a.name), notBearer)
+		fail("nsc edit signing-key -a "+a.name+" --sk "+c.Issuer+" --bearer"+o.pushed(a.name), notBearer)
 	case !limits.BearerToken:
 		fail(edit("--bearer"), notBearer)
 	case a.claims.Limits.DisallowBearer:
-		fail("nsc edit account -n "+a.name+" --disallow-bearer=false"+pushed(a.name), "is a bearer, and %s disallows bearers (limits.disallow_bearer): servers refuse it", a.name)
+		fail("nsc edit account -n "+a.name+" --disallow-bearer=false"+o.pushed(a.name), "is a bearer, and %s disallows bearers (limits.disallow_bearer): servers refuse it", a.name)
 	}
 	if !operator.Silent(&limits) {
 		o.warn("sentinel", where, edit("--deny-pubsub '>'"), "may publish or subscribe: if %s ever loses its external authorization, anybody is let in with that", a.name)

@@ -50,12 +50,24 @@ func accountProblems(policy *permissions.Policy, s *directory.Snapshot, keys *is
 			})
 		case !signers.Has(place):
 			problems = append(problems, directory.Problem{
-				Path: lands[place], Message: fmt.Sprintf("lands in account %s, for which no active key of the keyring signs", place),
+				Path: lands[place], Message: fmt.Sprintf("lands in account %s, for which no active %s is in the keyring", place, signingKeyFor(keys, place)),
 				Hint: "put a signing key of the account into the keyring (docs/keyring.md)",
 			})
 		}
 	}
 	return problems
+}
+
+// signingKeyFor is what a place lacks that has no signing key. Beside scoped keys of
+// its account it is one without a scope.
+func signingKeyFor(keys *issuer.Keyring, place issuer.Place) string {
+	scoped := slices.ContainsFunc(keys.Keys(), func(k issuer.Key) bool {
+		return k.Account == place.Account && k.Scope != "" && k.State == issuer.StateActive
+	})
+	if place.Scope == "" && scoped {
+		return "unscoped signing key"
+	}
+	return "signing key"
 }
 
 // landings returns where somebody of the directory lands, with an example of who.
