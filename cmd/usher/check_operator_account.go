@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -56,6 +57,9 @@ func (o *operatorCheck) operatorJWT(where string) {
 		err = operator.CheckSigner(c, signer)
 	}
 	switch {
+	case errors.Is(err, fs.ErrNotExist): // docs/operator-mode.md says to move it away
+		o.warn("operator", file, "usher nkey has to run where it is; where it does not, operator.signing_key_file can be left out",
+			"operator.signing_key_file is not on this machine: account JWTs cannot be changed from here")
 	case errors.Is(err, keyring.ErrReadable):
 		o.failed("operator", configError(err))
 	case err != nil:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -77,6 +78,11 @@ func (o *operatorCheck) connectSystem(file string) (*nats.Conn, error) {
 		return nil, err // said of the service user already
 	}
 	info, err := os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) { // docs/operator-mode.md says to move it away
+		o.warn(check, file, "usher check looks at more where it is; where it is not, operator.system_creds_file can be left out",
+			"operator.system_creds_file is not on this machine: which account JWTs are in force cannot be checked from here, so what follows is about those on disk")
+		return nil, err
+	}
 	if err != nil {
 		err = unreadable(err)
 	} else if err = keyring.CheckMode(file, info, o.cfg.Keyring.AllowGroupReadable); err == nil {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +87,13 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			code: exitOK, config: map[string]string{"operator.system_creds_file": ""},
 			want: []fault{{check: "resolver", result: "warning", detail: "cannot be checked", hint: "set operator.system_creds_file"}},
 		},
+		"system credentials elsewhere": {
+			code: exitOK, config: map[string]string{"operator.system_creds_file": "/nowhere/system.creds", "operator.signing_key_file": "/nowhere/signing.nk"},
+			want: []fault{
+				{check: "resolver", result: "warning", detail: "is not on this machine", hint: "can be left out"},
+				{check: "operator", result: "warning", detail: "is not on this machine", hint: "can be left out"},
+			},
+		},
 		"not the system account": {
 			code: exitConfig,
 			mess: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
@@ -116,6 +125,21 @@ func liveFaults(t *testing.T) map[string]liveFault {
 		"no sentinel at all": {
 			code: exitConfig, noSentinel: true, config: map[string]string{"nats.sentinel_creds_file": ""},
 			want: []fault{{check: "callout", result: "error", detail: "the server did not ask", hint: "set default_sentinel"}},
+		},
+		"clients have to bring the sentinel": {
+			code: exitOK, noSentinel: true,
+			want: []fault{{check: "sentinel", result: "warning", detail: "no default_sentinel: clients need the sentinel's credentials beside their token", hint: "set default_sentinel"}},
+		},
+		"the server's own sentinel is another": {
+			code: exitOK, edit: editUser("sentinel", func(c *jwt.UserClaims) { c.Pub = jwt.Permission{} }),
+			mess: func(t *testing.T, o *callouttest.Operator, config map[string]string) {
+				t.Helper()
+				config["nats.sentinel_creds_file"], _ = credsOf(t, o.Identity[accAuth], o.Accounts[accAuth], bearerOf)
+			},
+			want: []fault{
+				{check: "sentinel", result: "warning", detail: "may publish or subscribe", hint: "--deny-pubsub"},
+				{check: "sentinel", result: "ok", detail: "is a bearer of AUTH"},
+			},
 		},
 		"the server's own sentinel may publish": {
 			code: exitOK, config: map[string]string{"nats.sentinel_creds_file": ""},
@@ -227,5 +251,27 @@ func TestCheckOperatorDiffers(t *testing.T) {
 	want := fault{check: "resolver", result: "error", detail: "servers differ: n1 has one of ", hint: "usher nkey push APP"}
 	if !want.found(&checked{Findings: f}) {
 		t.Errorf("%+v", f)
+	}
+}
+
+// TestCheckOperatorLetIn: a default sentinel of an account that asks nobody lets
+// everybody in, and what usher check presents itself does not show it.
+func TestCheckOperatorLetIn(t *testing.T) {
+	t.Parallel()
+	o := callouttest.NewOperator(t, callouttest.OperatorConfig{Sealed: true, Timeout: 1})
+	file, _ := credsOf(t, o.Identity[accOther], o.Accounts[accOther], bearerOf)
+	creds, err := os.ReadFile(file)
+	callouttest.Must(t, err)
+	other, err := jwt.ParseDecoratedJWT(creds)
+	callouttest.Must(t, err)
+	server := filepath.Join(o.Dir, "n1.conf")
+	text, err := os.ReadFile(server)
+	callouttest.Must(t, err)
+	callouttest.Must(t, os.WriteFile(server, []byte(strings.Replace(string(text), o.SentinelJWT, other, 1)), 0o600))
+	o.Start(t)
+	c := checkLive(t, operatorConfigFor(t, o, map[string]string{"callout.budget": "500ms"}))
+	want := fault{check: "sentinel", result: "error", detail: "a client with a made-up token got in", hint: "set default_sentinel in the server's configuration to the user JWT of a bearer of AUTH"}
+	if c.code != exitConfig || !want.found(&c) {
+		t.Errorf("exit code %d\n%s", c.code, c)
 	}
 }

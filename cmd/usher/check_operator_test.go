@@ -371,6 +371,18 @@ func offlineFaults(t *testing.T) map[string]fault {
 			},
 			check: "operator", result: "error", detail: strangeOperatorKey + " is neither operator", hint: "nsc edit operator --sk",
 		},
+		"the operator's signing key is elsewhere": {
+			config: map[string]string{"operator.signing_key_file": "/nowhere/signing.nk"},
+			check:  "operator", result: "warning", detail: "is not on this machine: account JWTs cannot be changed from here", hint: "can be left out",
+		},
+		"the operator's signing key is broken": {
+			mess: func(t *testing.T, _ *callouttest.Operator, config map[string]string) {
+				t.Helper()
+				config["operator.signing_key_file"] = filepath.Join(t.TempDir(), "broken.nk")
+				callouttest.WriteSeed(t, config["operator.signing_key_file"], "teapot")
+			},
+			check: "operator", result: "error", detail: "operator.signing_key_file: ", hint: "put the seed",
+		},
 		"operator.jwt is not there": {
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
@@ -482,7 +494,7 @@ func offlineFaults(t *testing.T) map[string]fault {
 			mess: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
 				config["nats.sentinel_creds_file"] = o.AdminCreds
 			},
-			check: "sentinel", result: "error", detail: "is a user of account A", hint: "it has to be a user of AUTH",
+			check: "sentinel", result: "error", detail: "is a user of account A", hint: "a bearer user of AUTH in place of it", never: "--expiry 0",
 		},
 		"the sentinel is an auth user": {
 			mess: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {

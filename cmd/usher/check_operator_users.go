@@ -61,7 +61,7 @@ func (o *operatorCheck) serviceUser() {
 	if a.claims == nil {
 		return
 	}
-	sound := o.user(check, file, "nats.creds_file: "+renew, a, c)
+	sound := o.user(check, file, "nats.creds_file: "+renew, "nats.creds_file: "+renew, a, c)
 	if a.claims.HasExternalAuthorization() && !a.claims.Authorization.AuthUsers.Contains(c.Subject) {
 		o.fail(exitConfig, check, file, "nsc edit authcallout -a "+a.name+" --auth-user "+c.Subject+o.pushed(a.name),
 			"%s is not among the auth_users of %s: usher would be asked about itself, and cannot connect", c.Subject, a.name)
@@ -80,13 +80,14 @@ func orSubject(c *jwt.UserClaims) string {
 }
 
 // user looks at what holds for every user of the callout account. It reports
-// whether a server would take it.
-func (o *operatorCheck) user(check, where, renew string, a *accountCheck, c *jwt.UserClaims) bool {
+// whether a server would take it. renew says how to get one that lasts, another how
+// to get one of the callout account.
+func (o *operatorCheck) user(check, where, renew, another string, a *accountCheck, c *jwt.UserClaims) bool {
 	sound := o.lifetime(check, where, renew, &c.ClaimsData)
 	_, err := operator.Limits(a.claims, c, o.strict())
 	switch {
 	case errors.Is(err, operator.ErrOtherAccount):
-		o.fail(exitConfig, check, where, renew, "is a user of account %s; %s is %s", operator.AccountOf(c), a.name, a.claims.Subject)
+		o.fail(exitConfig, check, where, another, "is a user of account %s; %s is %s", operator.AccountOf(c), a.name, a.claims.Subject)
 		return false
 	case err != nil:
 		o.fail(exitConfig, check, where, "sign it again with a key of "+a.name+" (nsc: -K KEY)", "servers refuse this user: %v", err)
@@ -132,7 +133,8 @@ func (o *operatorCheck) sentinel(where string, c *jwt.UserClaims) {
 	edit := func(flags string) string {
 		return "nsc edit user -a " + a.name + " -n USER " + flags + ", and hand the new JWT out"
 	}
-	if !o.user("sentinel", where, edit("--expiry 0")+" (it has to be a user of "+a.name+")", a, c) && operator.AccountOf(c) != a.claims.Subject {
+	another := "a bearer user of " + a.name + " in place of it: nsc add user -a " + a.name + " -n USER --bearer --deny-pubsub '>', and nsc generate creds -a " + a.name + " -n USER -o FILE"
+	if !o.user("sentinel", where, edit("--expiry 0"), another, a, c) && operator.AccountOf(c) != a.claims.Subject {
 		return // nothing of it counts
 	}
 	before := len(*o.findings)

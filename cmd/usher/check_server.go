@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"log/slog"
 	"time"
@@ -22,8 +20,6 @@ const (
 	// patientTimeout is longer than clients wait. A server that gives up before
 	// them sends them Authorization Violation, as if they had been refused.
 	patientTimeout = 3 * time.Second
-
-	probeName = "usher-check-"
 )
 
 func discardLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
@@ -135,66 +131,6 @@ func (s *serverCheck) observe(ctx context.Context, seen <-chan *nats.Msg) {
 	if first.Issuer != "" {
 		s.judge(&first)
 		s.sighted(&first)
+		s.tokenOnly(ctx, seen)
 	}
-}
-
-func (s *serverCheck) knock(ctx context.Context, seen <-chan *nats.Msg) (callout.Sighting, bool) {
-	name, err := knockName()
-	if err != nil {
-		s.fail(exitRuntime, "callout", s.url, "", "%v", err)
-		return callout.Sighting{}, false
-	}
-	result := make(chan error, 1)
-	go func() { result <- knockAt(s.cfg, s.url, name) }()
-	timeout := time.After(checkRequest)
-	for {
-		select {
-		case m := <-seen:
-			sight := callout.Inspect(m, s.keys, s.now())
-			// One that cannot be opened may be another client's; it says the same of the server.
-			if sight.Client == name || sight.Issuer == "" {
-				return sight, true
-			}
-		case err := <-result:
-			if err == nil {
-				s.fail(exitConfig, "callout", s.url, "the server has no authorization, or a no_auth_user",
-					"a client with a made-up token got in")
-				return callout.Sighting{}, false
-			}
-			result = nil // refused; its request must have come, or comes now
-		case <-timeout:
-			s.fail(exitConfig, "callout", s.url, "set authorization.auth_callout in the server's configuration, with account "+s.cfg.Accounts.Callout,
-				"a client knocked, and the server did not ask: callout is not active for this account")
-			return callout.Sighting{}, false
-		case <-ctx.Done():
-			s.fail(exitRuntime, "callout", s.url, "", "%v", ctx.Err())
-			return callout.Sighting{}, false
-		}
-	}
-}
-
-// knockName returns a name for a client that knocks, by which its request is known.
-func knockName() (string, error) {
-	var raw [12]byte
-	if _, err := rand.Read(raw[:]); err != nil {
-		return "", err
-	}
-	return probeName + hex.EncodeToString(raw[:]), nil
-}
-
-// knockAt connects with a made-up token; nil means that it got in.
-func knockAt(cfg *config.Config, url, name string) error {
-	opts, err := tlsOptions(&cfg.NATS.TLS)
-	if err != nil {
-		return err
-	}
-	if cfg.NATS.SentinelFile != "" {
-		opts = append(opts, nats.UserCredentials(cfg.NATS.SentinelFile))
-	}
-	nc, err := nats.Connect(url, append(opts, nats.Token(name), nats.Name(name), nats.NoReconnect(), nats.Timeout(checkConnect))...)
-	if err != nil {
-		return err
-	}
-	nc.Close()
-	return nil
 }

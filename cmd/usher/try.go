@@ -107,7 +107,7 @@ func try(c *cli.Context, args int, do func(ctx context.Context, c *cli.Context, 
 	}
 	t.nc, err = nats.Connect(c.String("server"), opts...)
 	if err != nil {
-		return notConnected(c.String("server"), err)
+		return notConnected(c.String("server"), c.String("sentinel") != "", err)
 	}
 	defer t.nc.Close()
 	done, err := do(c.Context, c, t)

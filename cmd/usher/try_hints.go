@@ -11,8 +11,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// notConnected says why a trial did not come about.
-func notConnected(server string, err error) error {
+// notConnected says why a trial did not come about. sentinel says that it brought one.
+func notConnected(server string, sentinel bool, err error) error {
 	var faulty *url.Error
 	if errors.As(err, &faulty) { // it quotes the URL, with the password that may be in it
 		if strings.Contains(server, "@") { // and what it wraps can quote a part of that
@@ -25,6 +25,9 @@ func notConnected(server string, err error) error {
 	switch {
 	case errors.Is(err, nats.ErrAuthorization):
 		e.code, e.hint = exitDenied, "usher's log and audit say why; if they say granted, nats-server's log does"
+		if !sentinel {
+			e.hint += "; in operator mode without default_sentinel usher is never asked: --sentinel FILE"
+		}
 	case errors.Is(err, nats.ErrNoServers), errors.As(err, &dial) && dial.Op == "dial":
 		e.hint = "is nats-server running, and is this its address?"
 	case stalled(err):
