@@ -44,6 +44,8 @@ type accountCheck struct {
 	claims  *jwt.AccountClaims // what is looked at: what is in force, or else what is on disk; nil: neither
 	where   string             // where claims come from
 	missing bool               // servers were asked, and have none
+	stale   bool               // what is on disk is not what is in force
+	wrong   bool               // public is that of another account
 }
 
 // operatorMode looks at the JWTs of operator mode: those on disk, and unless offline

@@ -85,20 +85,22 @@ func (o *operatorCheck) account(a *accountCheck) {
 	if c == nil {
 		return
 	}
+	if a.stale {
+		if by := o.stranger(a.disk); by != "" {
+			o.fail(exitConfig, "account", operator.Dir(o.cfg.Operator.Dir).AccountFile(a.name), o.signAgain(a.name), "servers would not take it: %s", by)
+		}
+	}
 	sound := o.lifetime("account", a.where, "nsc edit account -n "+a.name+" --expiry 0"+o.pushed(a.name), &c.ClaimsData)
 	fail := func(hint, format string, args ...any) {
 		o.fail(exitConfig, "account", a.where, hint, format, args...)
 		sound = false
 	}
 	if a.public != "" && c.Subject != a.public {
+		a.wrong = true
 		fail("one of them is another account: mend accounts in keyring.yaml, or put the right JWT there", "it is the JWT of %s, keyring.yaml says that %s is %s", c.Subject, a.name, a.public)
 	}
-	if o.operator != nil && !o.operator.DidSign(c) {
-		by := "which is neither operator " + o.operator.Name + " nor one of its signing keys"
-		if c.Issuer == o.operator.Subject {
-			by = "the operator's own key, and the operator demands that a signing key signs"
-		}
-		fail("sign it again with one of operator.jwt's signing_keys (nsc: -K KEY)"+o.pushed(a.name), "servers do not take it: it is signed by %s, %s", c.Issuer, by)
+	if by := o.stranger(c); by != "" {
+		fail(o.signAgain(a.name), "servers do not take it: %s", by)
 	}
 	vr := jwt.CreateValidationResults()
 	c.Validate(vr)
@@ -112,6 +114,22 @@ func (o *operatorCheck) account(a *accountCheck) {
 	}
 }
 
+// stranger says who signed an account JWT, unless servers take it from them.
+func (o *operatorCheck) stranger(c *jwt.AccountClaims) string {
+	switch {
+	case o.operator == nil || o.operator.DidSign(c):
+		return ""
+	case c.Issuer == o.operator.Subject:
+		return "it is signed by " + c.Issuer + ", the operator's own key, and the operator demands that a signing key signs"
+	default:
+		return "it is signed by " + c.Issuer + ", which is neither operator " + o.operator.Name + " nor one of its signing keys"
+	}
+}
+
+func (o *operatorCheck) signAgain(name string) string {
+	return "sign it again with one of operator.jwt's signing_keys (nsc: -K KEY)" + o.pushed(name)
+}
+
 // signingKeys compares the signing keys of the keyring with those that the account
 // JWTs name.
 func (o *operatorCheck) signingKeys() {
@@ -120,13 +138,15 @@ func (o *operatorCheck) signingKeys() {
 		if k.Kind != issuer.KindSigning || k.Account == "" { // in the directory, and not in keyring.yaml: not in use
 			continue
 		}
-		n++
+		if k.State == issuer.StateActive {
+			n++
+		}
 		if a := o.called(k.Account); a.claims != nil {
 			sound = o.signingKey(a, &k) && sound
 		}
 	}
 	if sound {
-		o.ok("signing key", o.cfg.Keyring.Dir, "%s, as the account JWTs have them", counted(n, "signing key"))
+		o.ok("signing key", o.cfg.Keyring.Dir, "%s, as the account JWTs have them", counted(n, "active signing key"))
 	}
 }
 

@@ -41,7 +41,7 @@ func (o *operatorCheck) serviceKey() string {
 func (o *operatorCheck) wanted() string {
 	var public []string
 	for _, a := range o.accounts {
-		if a.lands != "" && a.public != "" {
+		if a.lands != "" && a.public != "" && !a.wrong {
 			public = append(public, a.public)
 		}
 	}
@@ -73,7 +73,7 @@ func (o *operatorCheck) reach(callout *accountCheck) {
 	allowed := callout.claims.Authorization.AllowedAccounts
 	sound := true
 	for _, a := range o.accounts {
-		if a.lands != "" && a.public != "" && !operator.Allows(callout.claims, a.public) {
+		if a.lands != "" && a.public != "" && !a.wrong && !operator.Allows(callout.claims, a.public) {
 			o.fail(exitConfig, "callout", callout.where, "nsc edit authcallout -a "+callout.name+" --allowed-account "+a.public+o.pushed(callout.name),
 				"%s (%s) is not among the allowed_accounts of %s: servers refuse every client that lands in it (%s)", a.name, a.public, callout.name, a.lands)
 			sound = false

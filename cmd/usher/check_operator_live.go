@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -144,19 +145,23 @@ func (o *operatorCheck) compare(a *accountCheck, all []jwtVersion, servers []ope
 		a.missing = true // what is on disk may say why
 		return
 	}
+	if a.disk != nil && a.disk.Subject != a.public {
+		return // two accounts cannot be compared; account says that they are two
+	}
 	newest := slices.MaxFunc(all, func(x, y jwtVersion) int { return int(x.claims.IssuedAt - y.claims.IssuedAt) })
 	before := len(*o.findings)
 	if a.disk != nil {
 		o.againstDisk(a, all, push)
 	}
+	behind := slices.ContainsFunc((*o.findings)[before:], func(f finding) bool { return f.Result == "error" })
 	var texts []string
 	for _, v := range all {
 		if !slices.Contains(texts, v.text) {
 			texts = append(texts, v.text)
 		}
 	}
-	if len(texts) > 1 {
-		o.fail(exitConfig, check, a.name, push+"; servers take it from each other where they are connected", "servers differ: %s", dated(all))
+	if len(texts) > 1 && !behind {
+		o.fail(exitConfig, check, a.name, push+"; servers take it from each other where they are connected", "servers differ: %s", o.dated(a.name, all))
 	}
 	if len(*o.findings) == before {
 		same := "as on disk"
@@ -166,6 +171,7 @@ func (o *operatorCheck) compare(a *accountCheck, all []jwtVersion, servers []ope
 		o.ok(check, a.name, "%s: %s", operator.Names(servers), same)
 	}
 	a.claims, a.where = newest.claims, a.name+" (in force)"
+	a.stale = a.disk != nil && newest.text != a.text
 }
 
 // againstDisk finds versions that are older or newer than the one on disk.
@@ -185,26 +191,45 @@ func (o *operatorCheck) againstDisk(a *accountCheck, all []jwtVersion, push stri
 		}
 	}
 	disk := issued(a.disk)
+	if o.stranger(a.disk) != "" {
+		push = o.signAgain(a.name) // servers keep what is pushed, and do not go by it
+	}
 	if len(older) > 0 {
-		o.fail(exitConfig, check, a.name, push, "older than on disk: %s; %s is of %s", dated(older), file, disk)
+		o.fail(exitConfig, check, a.name, push, "older than on disk: %s; %s is of %s", o.dated(a.name, older), file, disk)
 	}
 	if len(newer) > 0 {
 		o.warn(check, a.name, "nsc pull -a "+a.name+", and nsc describe account -n "+a.name+" -R > "+quote(file)+", before anything is changed from here",
-			"newer than on disk: %s; %s is of %s", dated(newer), file, disk)
+			"newer than on disk: %s; %s is of %s", o.dated(a.name, newer), file, disk)
 	}
 	if len(other) > 0 {
-		o.fail(exitConfig, check, a.name, push, "another JWT than on disk, signed in the same second: %s", dated(other))
+		o.fail(exitConfig, check, a.name, push, "another JWT than on disk, signed in the same second: %s", o.dated(a.name, other))
 	}
 }
 
 func issued(c *jwt.AccountClaims) string { return time.Unix(c.IssuedAt, 0).UTC().Format(time.RFC3339) }
 
-// dated says who has a JWT of when.
-func dated(all []jwtVersion) string {
-	var parts []string
+// dated says which JWTs of an account there are, each with who has it.
+func (o *operatorCheck) dated(name string, all []jwtVersion) string {
+	who := map[string][]string{}
+	var order []jwtVersion
 	for _, v := range all {
-		parts = append(parts, v.who+" has one of "+issued(v.claims))
+		if who[v.text] == nil {
+			order = append(order, v)
+		}
+		if !slices.Contains(who[v.text], v.who) {
+			who[v.text] = append(who[v.text], v.who)
+		}
 	}
-	slices.Sort(parts)
-	return strings.Join(slices.Compact(parts), ", ")
+	slices.SortFunc(order, func(x, y jwtVersion) int {
+		return cmp.Or(cmp.Compare(x.claims.IssuedAt, y.claims.IssuedAt), cmp.Compare(x.text, y.text))
+	})
+	var parts []string
+	for _, v := range order {
+		part := "the JWT of " + name + " of " + issued(v.claims) + " (" + strings.Join(who[v.text], ", ")
+		if o.stranger(v.claims) != "" {
+			part += "; signed by " + v.claims.Issuer + ", which servers do not take"
+		}
+		parts = append(parts, part+")")
+	}
+	return strings.Join(parts, ", ")
 }

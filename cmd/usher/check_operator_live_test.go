@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"usher/callouttest"
+	"usher/config"
 	"usher/setup"
 )
 
@@ -28,7 +29,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 				t.Helper()
 				issuedAt(t, o, accApp, time.Hour)
 			},
-			want: []fault{{check: "resolver", result: "error", detail: "older than on disk: the resolver has one of", hint: "usher nkey push APP, or nsc push -a APP"}},
+			want: []fault{{check: "resolver", result: "error", detail: "older than on disk: the JWT of APP of 20", hint: "usher nkey push APP, or nsc push -a APP"}},
 		},
 		"the resolver is ahead": {
 			code: exitOK,
@@ -82,6 +83,32 @@ func liveFaults(t *testing.T) map[string]liveFault {
 				o.SigningKey = own
 			},
 			want: []fault{{check: "account", result: "error", detail: "neither operator test nor one of its signing keys", hint: "sign it again"}},
+		},
+		"what is on disk is another operator's": {
+			code: exitConfig,
+			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+				t.Helper()
+				c := o.Account(t, accOther)
+				c.Tags.Add("stranger")
+				text, err := c.Encode(stranger)
+				callouttest.Must(t, err)
+				callouttest.Must(t, os.WriteFile(filepath.Join(o.JWTDir, "accounts", "OTHER.jwt"), []byte(text), 0o600))
+			},
+			want: []fault{
+				{check: "account", result: "error", detail: "servers would not take it: it is signed by O", hint: "sign it again"},
+				{check: "account", result: "ok", detail: "OTHER is A"},
+			},
+		},
+		"keyring.yaml has another account's key": {
+			code: exitConfig,
+			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+				t.Helper()
+				inKeyring(t, o, func(text string) string {
+					return strings.Replace(text, "name: OTHER, public_key: "+o.Accounts[accOther], "name: OTHER, public_key: "+ghost, 1)
+				})
+			},
+			want:  []fault{{check: "account", result: "error", detail: "keyring.yaml says that OTHER is " + ghost, hint: "mend accounts in keyring.yaml"}},
+			never: "--allowed-account",
 		},
 		"no system credentials": {
 			code: exitOK, config: map[string]string{"operator.system_creds_file": ""},
@@ -168,6 +195,7 @@ type liveFault struct {
 	mess       func(t *testing.T, o *callouttest.Operator, config map[string]string) // after the servers have started
 	code       int
 	want       []fault
+	never      string // what no hint of any finding says
 }
 
 // TestCheckOperatorLive: what servers go by is asked of them, and every fault of it
@@ -192,6 +220,7 @@ func TestCheckOperatorLive(t *testing.T) {
 					t.Errorf("no %s of %s with %q and the hint %q:\n%s", want.result, want.check, want.detail, want.hint, c)
 				}
 			}
+			c.never(t, f.never)
 			if c.code != f.code {
 				t.Errorf("exit code %d, not %d\n%s", c.code, f.code, c)
 			}
@@ -246,10 +275,11 @@ func TestCheckOperatorDiffers(t *testing.T) {
 		all = append(all, jwtVersion{who: who, text: text, claims: claims})
 	}
 	var f findings
-	check := &operatorCheck{findings: &f}
+	all = append(all, all[0], jwtVersion{who: "the resolver", text: all[0].text, claims: all[0].claims})
+	check := &operatorCheck{findings: &f, cfg: &config.Config{}}
 	check.compare(&accountCheck{name: accApp, public: o.Accounts[accApp]}, all, nil, false)
-	want := fault{check: "resolver", result: "error", detail: "servers differ: n1 has one of ", hint: "usher nkey push APP"}
-	if !want.found(&checked{Findings: f}) {
+	want := fault{check: "resolver", result: "error", detail: "servers differ: the JWT of APP of ", hint: "usher nkey push APP"}
+	if !want.found(&checked{Findings: f}) || strings.Count(f[0].Detail, "the JWT of APP") != 2 || !strings.Contains(f[0].Detail, "("+all[0].who+", the resolver)") {
 		t.Errorf("%+v", f)
 	}
 }

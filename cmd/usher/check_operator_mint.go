@@ -163,6 +163,9 @@ func (o *operatorCheck) userJWT(ctx context.Context, mint *issuer.Issuer, signer
 		if errors.Is(err, operator.ErrNoAccount) && !o.unknown(e.grant.Account) {
 			return // nothing is known of the account, and that is said
 		}
+		if o.called(place.Account).wrong {
+			return // that it is another account is said, and all else follows from that
+		}
 		o.fail(exitConfig, check, place.String(), o.refusedHint(err, e), "servers would refuse what %s gets: %v", e.who, err)
 		return
 	}

@@ -291,6 +291,32 @@ func offlineFaults(t *testing.T) map[string]fault {
 			},
 			check: "signing key", result: "warning", detail: "is retired in the keyring", hint: "--rm-sk " + strangeAccount,
 		},
+		"a retired key is not counted": {
+			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+				t.Helper()
+				inKeyring(t, o, func(text string) string {
+					return text + "  - {kind: signing_key, public_key: " + strangeAccount + ", account: APP, state: retired}\n"
+				})
+			},
+			check: "signing key", result: "ok", detail: "4 active signing keys,",
+		},
+		"a keyring with a seed that is none": {
+			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+				t.Helper()
+				callouttest.WriteSeed(t, filepath.Join(o.Keyring, "broken.nk"), "teapot")
+			},
+			check: "keyring", result: "error", detail: "not a seed", hint: "signing keys, one of them the callout account's", never: "issuer",
+		},
+		"only a scoped signing key for an account": {
+			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"a"}, []string{"b"})},
+			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+				t.Helper()
+				inKeyring(t, o, func(text string) string {
+					return strings.Replace(text, "file: APP.nk\n    state: active", "file: APP.nk\n    state: next", 1)
+				})
+			},
+			check: "user jwt", result: "error", detail: "no active unscoped signing key for APP", hint: "account: APP",
+		},
 		"no signing key for an account": {
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
@@ -441,7 +467,7 @@ func offlineFaults(t *testing.T) map[string]fault {
 				t.Helper()
 				o.WriteAccount(t, accApp, o.Account(t, accOther))
 			},
-			check: "account", result: "error", detail: "keyring.yaml says that APP is", hint: "mend accounts in keyring.yaml",
+			check: "account", result: "error", detail: "keyring.yaml says that APP is", hint: "mend accounts in keyring.yaml", never: "--allowed-account",
 		},
 		"an account JWT that is not valid": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AllowedAccounts.Add("teapot") }),
@@ -584,6 +610,16 @@ func (c checked) String() string {
 	return b.String()
 }
 
+// never holds that no hint says this.
+func (c checked) never(t *testing.T, text string) {
+	t.Helper()
+	for _, x := range c.Findings {
+		if text != "" && strings.Contains(x.Hint, text) {
+			t.Errorf("a hint of %s says %q: %s", x.Check, text, x.Hint)
+		}
+	}
+}
+
 func (c checked) hinted(t *testing.T) {
 	t.Helper()
 	for _, f := range c.Findings {
@@ -621,11 +657,7 @@ func TestCheckOperatorOffline(t *testing.T) {
 				t.Errorf("exit code %d, or no %s of %s with %q and the hint %q:\n%s", c.code, f.result, f.check, f.detail, f.hint, c)
 			}
 			c.hinted(t)
-			for _, x := range c.Findings {
-				if f.never != "" && strings.Contains(x.Hint, f.never) {
-					t.Errorf("a hint of %s says %q: %s", x.Check, f.never, x.Hint)
-				}
-			}
+			c.never(t, f.never)
 		})
 	}
 	for name, cfg := range map[string]callouttest.OperatorConfig{

@@ -40,9 +40,13 @@ func (s *serverCheck) orOurs() string {
 }
 
 func (s *serverCheck) judge(x *callout.Sighting) {
-	if x.Known {
+	retired := retiredHint(s.keys, x.Issuer)
+	switch {
+	case x.Known:
 		s.ok("issuer", s.url, "server %s expects %s, which is in the keyring", x.ServerName, x.Issuer)
-	} else {
+	case retired != "": // others may have its seed
+		s.fail(exitConfig, "issuer", s.url, retired, "server %s expects answers from %s, which is retired", x.ServerName, x.Issuer)
+	default:
 		s.fail(exitConfig, "issuer", s.url, s.issuerHint(),
 			"server %s expects answers from %s, which is not in the keyring", x.ServerName, x.Issuer)
 	}

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"cmp"
+	"time"
+
 	"github.com/nats-io/jwt/v2"
 
 	"usher/callout"
+	"usher/issuer"
 )
 
 // What is mended where differs: config mode has lines in the server's
@@ -45,7 +49,35 @@ func (s *serverCheck) issuerHint() string {
 	if s.keys.Operator() {
 		return "the sentinel has to be a user of " + s.cfg.Accounts.Callout + ", whose public key keyring.yaml states"
 	}
-	return "put its seed into " + s.cfg.Keyring.Dir + ", or set auth_callout.issuer to " + s.keys.Signers()[0].PublicKey()
+	return "put its seed into " + s.cfg.Keyring.Dir + ", or set auth_callout.issuer to " + issuerInUse(s.keys)
+}
+
+// retiredHint says what to do about a server that expects an issuer which was
+// retired. Empty: it was not, or it is not known.
+func retiredHint(keys *issuer.Keyring, public string) string {
+	for _, k := range keys.Keys() {
+		if k.Kind != issuer.KindIssuer || k.PublicKey != public || k.State != issuer.StateRetired {
+			continue
+		}
+		on := ""
+		if !k.Since.IsZero() {
+			on = " on " + k.Since.UTC().Format(time.DateOnly)
+		}
+		return "was retired" + on + "; set auth_callout.issuer to " + issuerInUse(keys) + " and restart the server"
+	}
+	return ""
+}
+
+// issuerInUse returns the issuer that servers should expect: the one that became
+// active last.
+func issuerInUse(keys *issuer.Keyring) string {
+	var last issuer.Key
+	for _, k := range keys.Keys() {
+		if _, signs := keys.Signer(k.PublicKey); signs && k.State == issuer.StateActive && !k.Since.Before(last.Since) {
+			last = k
+		}
+	}
+	return cmp.Or(last.PublicKey, "PUBLIC_KEY")
 }
 
 // called returns the name of an account as people know it: in operator mode servers

@@ -78,20 +78,37 @@ func serverAccount(cfg *config.Config, keys *issuer.Keyring) string {
 func loadKeyring(cfg *config.Config) (*issuer.Keyring, error) {
 	keys, err := keyring.Load(cfg.Keyring.Dir, keyringConfig(cfg))
 	if err != nil {
-		return nil, keyringError(cfg.Keyring.Dir, err)
+		return nil, keyringFault(cfg, err)
 	}
 	return keys, nil
 }
 
-// keyringError says what a keyring directory takes.
+// keyringFault says what a keyring directory takes in the mode of a configuration.
+func keyringFault(cfg *config.Config, err error) error {
+	takes := "account seeds (SA…) of issuers, of which there has to be one, and xkey seeds (SX…); usher init makes both"
+	if cfg.NATS.Mode == config.ModeOperator {
+		takes = "account seeds (SA…) that are signing keys, one of them the callout account's, and xkey seeds (SX…); " +
+			keyring.StateFile + " says whose they are (docs/keyring.md)"
+	}
+	return keyringTakes(cfg.Keyring.Dir, takes, err)
+}
+
+// keyringError says what a keyring directory takes in either mode.
 func keyringError(dir string, err error) error {
+	return keyringTakes(dir, "account seeds (SA…), which sign, and xkey seeds (SX…)", err)
+}
+
+// keyringTakes says what a keyring directory takes, unless err is about something else.
+func keyringTakes(dir, takes string, err error) error {
 	var located strictyaml.Errors
-	if errors.Is(err, keyring.ErrReadable) || errors.Is(err, keyring.ErrAuthor) || errors.As(err, &located) {
+	if errors.Is(err, keyring.ErrAuthor) {
+		return &exitError{code: exitConfig, err: err, hint: authorHint(dir)}
+	}
+	if errors.Is(err, keyring.ErrReadable) || errors.As(err, &located) {
 		return configError(err)
 	}
 	e := &exitError{code: exitConfig, err: err}
-	e.hint = "keyring.dir takes one seed in each file *" + keyring.SeedSuffix +
-		": account seeds (SA…) of issuers, of which there has to be one, and xkey seeds (SX…); usher init makes both"
+	e.hint = "keyring.dir takes one seed in each file *" + keyring.SeedSuffix + ": " + takes
 	entries, _ := os.ReadDir(dir) // if it cannot be read, err says so
 	for _, f := range entries {
 		if name := secret.Redact(f.Name()); !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, keyring.SeedSuffix) && name != keyring.StateFile {
@@ -99,6 +116,15 @@ func keyringError(dir string, err error) error {
 		}
 	}
 	return e
+}
+
+// authorHint says how nobody else can name a program to run.
+func authorHint(dir string) string {
+	const others = 0o002
+	if info, err := os.Stat(dir); err == nil && info.Mode().Perm()&others != 0 && info.Mode()&os.ModeSticky == 0 { //nolint:gosec // the path is the operator's
+		return "chmod o-w " + quote(dir)
+	}
+	return "make root, or the user that usher runs as, the owner of " + quote(filepath.Join(dir, keyring.StateFile))
 }
 
 func openDirectory(cfg *config.Config, log *slog.Logger, now func() time.Time, onReload func(file.ReloadEvent)) (*file.Store, error) {
@@ -123,7 +149,7 @@ func assemble(cfg *config.Config, log *slog.Logger, on told) (*parts, error) {
 		Dir: cfg.Keyring.Dir, Config: keyringConfig(cfg), Log: log, Now: now, OnReload: on.keyring,
 	})
 	if err != nil {
-		return nil, keyringError(cfg.Keyring.Dir, err)
+		return nil, keyringFault(cfg, err)
 	}
 	store, err := openDirectory(cfg, log, now, on.directory)
 	if err != nil {

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"usher/callouttest"
+	"usher/keyring"
+)
+
+// TestCheckRetiredIssuer: where a server expects an issuer that was retired, nobody is
+// told to put its seed back: others may have it.
+func TestCheckRetiredIssuer(t *testing.T) {
+	t.Parallel()
+	stolen, fresh := callouttest.NewKeys(t), callouttest.NewKeys(t)
+	fresh.XKey, fresh.XKeySeed = stolen.XKey, stolen.XKeySeed
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: stolen, Sealed: true})
+	dir := callouttest.KeyringDir(t, true, fresh)
+	state := "keys:\n  - {kind: issuer, public_key: " + stolen.Issuer + ", state: retired, since: 2026-01-02T03:04:05Z}\n"
+	callouttest.Must(t, os.WriteFile(filepath.Join(dir, keyring.StateFile), []byte(state), 0o600))
+	c := checkLive(t, configFor(t, srv, dir, nil))
+	want := fault{
+		check: "issuer", result: "error", detail: stolen.Issuer + ", which is retired",
+		hint: "was retired on 2026-01-02; set auth_callout.issuer to " + fresh.Issuer + " and restart the server",
+	}
+	if c.code != exitConfig || !want.found(&c) {
+		t.Errorf("exit code %d\n%s", c.code, c)
+	}
+	c.never(t, "seed")
+	keys, err := keyring.Load(dir, keyring.Config{})
+	callouttest.Must(t, err)
+	for _, other := range []string{fresh.Issuer, stolen.XKey, "teapot"} {
+		if hint := retiredHint(keys, other); hint != "" {
+			t.Errorf("%s: %s", other, hint)
+		}
+	}
+}
