@@ -127,20 +127,28 @@ func startLoad(t *testing.T, urls string, fallBack bool, opts ...nats.Option) *l
 	l.group.Go(func() {
 		tick := time.NewTicker(pace)
 		defer tick.Stop()
-		for i := 0; ; i++ {
+		for i := 0; ; {
 			select {
 			case <-tick.C:
 			case <-l.stop:
 				return
 			}
-			first := i % len(servers)
-			order := append(append([]string{}, servers[first:]...), servers[:first]...)
-			// Last, and not never: by the time that it is its turn, the other may be away.
-			slices.SortStableFunc(order, func(a, b string) int { return l.isAway(a) - l.isAway(b) })
-			l.group.Go(func() { l.connect(order, opts[i%len(opts)]) })
+			// A machine that is busy misses ticks, and has to make up for them.
+			for ; i < int(time.Since(l.begun)/pace); i++ {
+				l.send(servers, i, opts[i%len(opts)])
+			}
 		}
 	})
 	return l
+}
+
+// send lets client i connect to one of the servers.
+func (l *load) send(servers []string, i int, opt nats.Option) {
+	first := i % len(servers)
+	order := append(append([]string{}, servers[first:]...), servers[:first]...)
+	// Last, and not never: by the time that it is its turn, the other may be away.
+	slices.SortStableFunc(order, func(a, b string) int { return l.isAway(a) - l.isAway(b) })
+	l.group.Go(func() { l.connect(order, opt) })
 }
 
 func (l *load) isAway(url string) int {
