@@ -194,10 +194,14 @@ func (l *live) verifyServer(f *findings, keys *issuer.Keyring, x *rotation.Expec
 	_, known := keys.For(x.Issuer)
 	switch {
 	case x.Issuer == "":
-		f.fail(exitRuntime, "server", x.URL, "", "%s", x.Problem)
+		f.fail(exitRuntime, "server", x.URL, "usher check says what does not fit", "%s", x.Problem)
 		return
 	case !known:
-		f.fail(exitConfig, "issuer", x.URL, "put its seed into "+l.cfg.Keyring.Dir, "server %s expects %s, which is not in the keyring", x.Server, x.Issuer)
+		hint := retiredHint(keys, x.Issuer)
+		if hint == "" {
+			hint = "put its seed into " + l.cfg.Keyring.Dir
+		}
+		f.fail(exitConfig, "issuer", x.URL, hint, "server %s expects %s, which is not in the keyring", x.Server, x.Issuer)
 	default:
 		f.ok("issuer", x.URL, "server %s expects %s, which is in the keyring", x.Server, x.Issuer)
 	}

@@ -61,7 +61,7 @@ func keyRows(cfg *config.Config, now time.Time) ([]keyRow, *keyring.State, error
 	}
 	state, err := keyring.ReadState(cfg.Keyring.Dir, keyringConfig(cfg))
 	if err != nil {
-		return nil, nil, keyringError(cfg.Keyring.Dir, err)
+		return nil, nil, keyringFault(cfg, err)
 	}
 	var rows []keyRow
 	for _, k := range keys.Keys() {

@@ -83,23 +83,15 @@ func loadKeyring(cfg *config.Config) (*issuer.Keyring, error) {
 	return keys, nil
 }
 
-// keyringFault says what a keyring directory takes in the mode of a configuration.
+// keyringFault says what a keyring directory takes in the mode of a configuration,
+// unless err is about something else.
 func keyringFault(cfg *config.Config, err error) error {
 	takes := "account seeds (SA…) of issuers, of which there has to be one, and xkey seeds (SX…); usher init makes both"
 	if cfg.NATS.Mode == config.ModeOperator {
 		takes = "account seeds (SA…) that are signing keys, one of them the callout account's, and xkey seeds (SX…); " +
 			keyring.StateFile + " says whose they are (docs/keyring.md)"
 	}
-	return keyringTakes(cfg.Keyring.Dir, takes, err)
-}
-
-// keyringError says what a keyring directory takes in either mode.
-func keyringError(dir string, err error) error {
-	return keyringTakes(dir, "account seeds (SA…), which sign, and xkey seeds (SX…)", err)
-}
-
-// keyringTakes says what a keyring directory takes, unless err is about something else.
-func keyringTakes(dir, takes string, err error) error {
+	dir := cfg.Keyring.Dir
 	var located strictyaml.Errors
 	if errors.Is(err, keyring.ErrAuthor) {
 		return &exitError{code: exitConfig, err: err, hint: authorHint(dir)}
