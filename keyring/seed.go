@@ -28,11 +28,16 @@ func ReadSeed(path string, allowGroup bool) ([]byte, os.FileInfo, error) {
 
 // readFile reads a small regular file that nobody else can read.
 func readFile(path string, limit int64, what string, allowGroup bool) ([]byte, os.FileInfo, error) {
-	// Opening a pipe would wait for a writer.
+	// Opening a device may do something.
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, nil, fmt.Errorf("%s: not a regular file", path)
 	}
-	f, err := os.Open(path) //nolint:gosec // the path comes from the operator's configuration
+	return readRegular(path, limit, what, allowGroup)
+}
+
+// readRegular is readFile for what was a regular file a moment ago.
+func readRegular(path string, limit int64, what string, allowGroup bool) ([]byte, os.FileInfo, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|openNow, 0) //nolint:gosec // the path comes from the operator's configuration
 	if err != nil {
 		return nil, nil, fmt.Errorf("open file with %s: %w", what, err)
 	}

@@ -1,0 +1,5 @@
+//go:build !unix
+
+package keyring
+
+const openNow = 0
