@@ -50,6 +50,23 @@ func TestLock(t *testing.T) {
 	}
 }
 
+// Removing the file that is locked lets nobody else in.
+func TestLockFileRemoved(t *testing.T) {
+	dir := t.TempDir()
+	unlock, err := keyring.Lock(dir)
+	must(t, err)
+	for range 2 {
+		must(t, os.Remove(filepath.Join(dir, ".lock")))
+		if _, err := keyring.Lock(dir); !errors.Is(err, keyring.ErrLocked) {
+			t.Errorf("got %v", err)
+		}
+	}
+	unlock()
+	unlock, err = keyring.Lock(dir)
+	must(t, err)
+	unlock()
+}
+
 // A process that ends has unlocked, even if it was killed.
 func TestLockOfAnotherProcess(t *testing.T) {
 	dir := t.TempDir()

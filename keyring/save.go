@@ -70,14 +70,15 @@ func (c *Config) mode() os.FileMode {
 }
 
 // WriteSeed writes a seed file that is not there yet, readable by its owner and, if
-// cfg lets it, its group.
+// cfg lets it, its group. What root writes belongs to who owns the directory, as all
+// that it makes in a keyring: an usher of another user has to read it.
 func WriteSeed(path string, seed []byte, cfg Config) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the path is the operator's
 	if err != nil {
 		return fmt.Errorf("write seed: %w", err)
 	}
 	_, err = f.Write(append(append([]byte{}, seed...), '\n'))
-	if err = errors.Join(err, f.Chmod(cfg.mode()), f.Sync(), f.Close()); err != nil {
+	if err = errors.Join(err, give(f), f.Chmod(cfg.mode()), f.Sync(), f.Close()); err != nil {
 		return errors.Join(fmt.Errorf("write seed: %w", err), os.Remove(path))
 	}
 	syncDir(filepath.Dir(path))
@@ -92,10 +93,14 @@ func Retire(dir, file string) error {
 		return nil
 	}
 	old := filepath.Join(dir, dirRetired)
-	if err := os.MkdirAll(old, 0o700); err != nil {
+	err := os.Mkdir(old, 0o700)
+	if err == nil {
+		err = giveDir(old)
+	}
+	if err != nil && !errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("retire seed: %w", err)
 	}
-	err := os.Rename(filepath.Join(dir, file), filepath.Join(old, free(strings.TrimSuffix(file, SeedSuffix), old)))
+	err = os.Rename(filepath.Join(dir, file), filepath.Join(old, free(strings.TrimSuffix(file, SeedSuffix), old)))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("retire seed: %w", err)
 	}
@@ -128,7 +133,7 @@ func replace(path string, content []byte, mode os.FileMode, fit func(os.FileInfo
 		return fmt.Errorf("write: %w", err)
 	}
 	_, err = f.Write(content)
-	err = errors.Join(err, f.Chmod(mode), f.Sync())
+	err = errors.Join(err, give(f), f.Chmod(mode), f.Sync())
 	info, statErr := f.Stat()
 	if err = errors.Join(err, statErr, f.Close()); err == nil {
 		err = fit(info)
