@@ -61,6 +61,10 @@ func TestServeHangup(t *testing.T) {
 	if code := in.try(t); code != exitOK {
 		t.Fatalf("alice: exit code %d", code)
 	}
+	callouttest.Eventually(t, "the decision is written down", func() bool {
+		before, err := os.ReadFile(in.path("audit.jsonl"))
+		return err == nil && strings.Contains(string(before), `"granted"`)
+	})
 	callouttest.Must(t, os.Rename(in.path("audit.jsonl"), in.path("audit.1")))
 	p.signal(t, syscall.SIGHUP)
 	p.waitFor(t, "directory read again on SIGHUP")
