@@ -68,7 +68,7 @@ func TestRotateRollingRestart(t *testing.T) {
 	var routes []string
 	for i := range 2 {
 		s := callouttest.StartServer(t, callouttest.ServerConfig{
-			Name: "n" + string(rune('1'+i)), Keys: keys, Sealed: true, Cluster: true, Routes: slices.Clone(routes), Timeout: 3, LameDuck: time.Second,
+			Name: "n" + string(rune('1'+i)), Keys: keys, Sealed: true, Cluster: true, Routes: slices.Clone(routes), Timeout: 3, LameDuck: 300 * time.Millisecond,
 		})
 		routes = append(routes, s.RouteURL())
 		p.servers, p.keys = append(p.servers, s), append(p.keys, keys)
@@ -76,7 +76,7 @@ func TestRotateRollingRestart(t *testing.T) {
 	dir := callouttest.KeyringDir(t, true, keys)
 	f := newFleet(t, 2, callouttest.ServiceConfig{URLs: p.urls(), Keyring: dir, Directory: callouttest.Directory(callouttest.DirectoryText), Connections: 2})
 	r := &rotation.Rotator{
-		Dir: dir, Now: time.Now, PickUp: 10 * time.Second, Quiet: time.Second,
+		Dir: dir, Now: time.Now, PickUp: 10 * time.Second, Quiet: 500 * time.Millisecond,
 		Say: func(line string) { t.Log(line) }, Reports: f.reports, Expecting: p.expecting,
 	}
 	l := startLoad(t, p.urls(), true, nats.Token("publisher-key"), nats.Token("consumer-key"))

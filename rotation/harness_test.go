@@ -73,7 +73,7 @@ func operatorRotator(t *testing.T, o *callouttest.Operator, f *fleet) *rotation.
 	t.Helper()
 	return &rotation.Rotator{
 		Dir: o.Keyring, Config: keyring.Config{Callout: callouttest.CalloutAccount}, Now: time.Now,
-		PickUp: 10 * time.Second, Wait: 20 * time.Second, Quiet: time.Second,
+		PickUp: 10 * time.Second, Wait: 20 * time.Second, Quiet: 500 * time.Millisecond,
 		Say: func(line string) { t.Log(line) }, Reports: f.reports,
 		Expecting: func(context.Context) (all []rotation.Expectation, err error) {
 			own := o.Accounts[callouttest.CalloutAccount]
