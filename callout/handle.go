@@ -175,8 +175,11 @@ func (s *Service) answer(ctx context.Context, j *job, signers *issuer.Signers) {
 		j.decision.set(Shed, CodeTooLate, "the budget ran out before the answer was ready")
 	default:
 		j.answer = answer
-		g := &j.decision.Grant
-		s.usage.signed(j.request, j.keys, issuer.Place{Account: g.Account, Scope: g.Scope}, j.decision.Outcome == Granted, start)
+		user := ""
+		if g := &j.decision.Grant; j.decision.Outcome == Granted {
+			user = signers.User(issuer.Place{Account: g.Account, Scope: g.Scope})
+		}
+		s.usage.signed(j.request, j.keys, signers.Response(), user, start)
 	}
 }
 

@@ -2,8 +2,6 @@ package callout_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -24,21 +22,7 @@ server_name: leaf
 listen: "127.0.0.1:%d"
 leafnodes { reconnect: 1, remotes: [{ url: "nats-leaf://%s@%s" }] }
 `, port, userinfo, s.server.LeafAddr())
-	file := filepath.Join(t.TempDir(), "leaf.conf")
-	callouttest.Must(t, os.WriteFile(file, []byte(text), 0o600))
-	opts, err := server.ProcessConfigFile(file)
-	callouttest.Must(t, err)
-	opts.NoLog, opts.NoSigs = true, true
-	leaf, err := server.NewServer(opts)
-	callouttest.Must(t, err)
-	leaf.Start()
-	t.Cleanup(func() {
-		leaf.Shutdown()
-		leaf.WaitForShutdown()
-	})
-	if !leaf.ReadyForConnections(20 * time.Second) {
-		t.Fatal("the leaf node did not become ready")
-	}
+	leaf := callouttest.RunConfig(t, text)
 	nc, err := nats.Connect(leaf.ClientURL())
 	callouttest.Must(t, err)
 	t.Cleanup(nc.Close)

@@ -26,10 +26,9 @@ const (
 // keyring: a key that is taken out of it keeps its count, and so shows who asks
 // for it still. Safe for concurrent use.
 type usage struct {
-	mu     sync.Mutex                         // for new keys and new servers
-	keys   atomic.Pointer[map[string]*keyUse] // by public key; copied to change it
-	full   atomic.Int64                       // the minute in which there was no room for another unknown key
-	places atomic.Pointer[places]
+	mu   sync.Mutex                         // for new keys and new servers
+	keys atomic.Pointer[map[string]*keyUse] // by public key; copied to change it
+	full atomic.Int64                       // the minute in which there was no room for another unknown key
 }
 
 func newUsage() *usage {
@@ -54,44 +53,17 @@ func (u *usage) asked(r *request, keys *issuer.Keyring, now time.Time) {
 	}
 }
 
-// signed counts an answer by the signing keys of operator mode that signed it;
-// granted says whether there is a user JWT in it.
-func (u *usage) signed(r *request, keys *issuer.Keyring, place issuer.Place, granted bool, now time.Time) {
+// signed counts an answer by the signing keys of operator mode that signed it; user
+// is the one that signed the user JWT, empty if there is none in it.
+func (u *usage) signed(r *request, keys *issuer.Keyring, response, user string, now time.Time) {
 	if !keys.Operator() {
 		return
 	}
-	p := u.placesOf(keys)
 	c := r.claims
-	u.count(p.response, keys, c.Server.ID, c.Server.Name, now)
-	if user := p.users[place]; granted && user != p.response {
+	u.count(response, keys, c.Server.ID, c.Server.Name, now)
+	if user != "" && user != response {
 		u.count(user, keys, c.Server.ID, c.Server.Name, now)
 	}
-}
-
-// places says which key of a keyring of operator mode signs what, as
-// issuer.NewKeyring puts them together.
-type places struct {
-	of       *issuer.Keyring
-	response string // public key
-	users    map[issuer.Place]string
-}
-
-func (u *usage) placesOf(keys *issuer.Keyring) *places {
-	if p := u.places.Load(); p != nil && p.of == keys {
-		return p
-	}
-	p := &places{of: keys, users: map[issuer.Place]string{}}
-	for _, k := range keys.Keys() {
-		if k.Kind != issuer.KindSigning || k.State != issuer.StateActive {
-			continue
-		}
-		p.users[issuer.Place{Account: k.Account, Scope: k.Scope}] = k.PublicKey
-		if a, _ := keys.Account(k.Account); k.Scope == "" && slices.Contains(keys.Expected(), a.PublicKey) {
-			p.response = k.PublicKey
-		}
-	}
-	u.places.Store(p)
-	return p
 }
 
 func (u *usage) count(public string, keys *issuer.Keyring, server, name string, now time.Time) {

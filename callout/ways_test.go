@@ -3,11 +3,9 @@ package callout_test
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 	"github.com/nats-io/nats-server/v2/server"
@@ -159,22 +157,7 @@ server_name: %q
 listen: "127.0.0.1:%d"
 leafnodes { reconnect: "600s", remotes: [{ url: "nats-leaf://%s%s"%s }] }
 `, name, callouttest.FreePort(t), userinfo, s.leaf, creds)
-	file := filepath.Join(t.TempDir(), "leaf.conf")
-	callouttest.Must(t, os.WriteFile(file, []byte(text), 0o600))
-	opts, err := server.ProcessConfigFile(file)
-	callouttest.Must(t, err)
-	opts.NoLog, opts.NoSigs = true, true
-	leaf, err := server.NewServer(opts)
-	callouttest.Must(t, err)
-	leaf.Start()
-	t.Cleanup(func() {
-		leaf.Shutdown()
-		leaf.WaitForShutdown()
-	})
-	if !leaf.ReadyForConnections(20 * time.Second) {
-		t.Fatal("the leaf node did not become ready")
-	}
-	return leaf
+	return callouttest.RunConfig(t, text)
 }
 
 func dialLeaf(t *testing.T, s *site, token string) (visitor, error) {

@@ -19,14 +19,21 @@ type Keys struct {
 // NewKeys makes a new issuer and xkey.
 func NewKeys(tb testing.TB) Keys {
 	tb.Helper()
-	account, err := nkeys.CreateAccount()
-	Must(tb, err)
-	curve, err := nkeys.CreateCurveKeys()
-	Must(tb, err)
 	var k Keys
-	k.IssuerSeed, k.Issuer = textOf(tb, account)
-	k.XKeySeed, k.XKey = textOf(tb, curve)
+	k.IssuerSeed, k.Issuer = NewSeed(tb, nkeys.PrefixByteAccount)
+	k.XKeySeed, k.XKey = NewSeed(tb, nkeys.PrefixByteCurve)
 	return k
+}
+
+// NewSeed makes a new key of any kind, and returns its seed and its public key.
+func NewSeed(tb testing.TB, prefix nkeys.PrefixByte) (seed, public string) {
+	tb.Helper()
+	kp, err := nkeys.CreatePair(prefix)
+	if prefix == nkeys.PrefixByteCurve {
+		kp, err = nkeys.CreateCurveKeys()
+	}
+	Must(tb, err)
+	return textOf(tb, kp)
 }
 
 func textOf(tb testing.TB, kp nkeys.KeyPair) (seed, public string) {

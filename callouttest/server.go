@@ -92,24 +92,15 @@ func (s *Server) Start(tb testing.TB) {
 		s.kill = startProcess(tb, s.program, s.file, s.Addr())
 		return
 	}
-	opts, err := server.ProcessConfigFile(s.file)
-	Must(tb, err)
-	opts.NoLog, opts.NoSigs = true, true
-	devserver.Leave(opts)
-	if s.cfg.LameDuck > 0 {
-		opts.LameDuckGracePeriod = s.cfg.LameDuck
-		opts.LameDuckDuration = s.cfg.LameDuck + 20*time.Millisecond
-	}
-	s.srv, err = server.NewServer(opts)
-	Must(tb, err)
-	if s.cfg.LogFile != "" {
-		opts.NoLog, opts.LogFile, opts.Debug = false, s.cfg.LogFile, true
-		s.srv.ConfigureLogger()
-	}
-	s.srv.Start()
-	if !s.srv.ReadyForConnections(20 * time.Second) {
-		tb.Fatal("nats-server did not become ready")
-	}
+	s.srv = runServer(tb, s.file, func(opts *server.Options) {
+		if s.cfg.LameDuck > 0 {
+			opts.LameDuckGracePeriod = s.cfg.LameDuck
+			opts.LameDuckDuration = s.cfg.LameDuck + 20*time.Millisecond
+		}
+		if s.cfg.LogFile != "" {
+			opts.NoLog, opts.LogFile, opts.Debug = false, s.cfg.LogFile, true
+		}
+	})
 }
 
 // Stop ends the server and waits until it has.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nkeys"
 
+	"usher/callouttest"
 	"usher/issuer"
 )
 
@@ -203,24 +204,7 @@ func TestXKeyManyServers(t *testing.T) {
 	wg.Wait()
 }
 
-// seedOf returns a seed and its public key.
-func seedOf(tb testing.TB, prefix nkeys.PrefixByte) (seed, public string) {
-	tb.Helper()
-	kp, err := nkeys.CreatePair(prefix)
-	if prefix == nkeys.PrefixByteCurve {
-		kp, err = nkeys.CreateCurveKeys()
-	}
-	must(tb, err)
-	s, err := kp.Seed()
-	must(tb, err)
-	public, err = kp.PublicKey()
-	must(tb, err)
-	return string(s), public
-}
-
-func must(tb testing.TB, err error) {
-	tb.Helper()
-	if err != nil {
-		tb.Fatal(err)
-	}
-}
+var (
+	seedOf = callouttest.NewSeed
+	must   = callouttest.Must
+)

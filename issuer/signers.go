@@ -54,6 +54,21 @@ func (s *Signers) Has(p Place) bool {
 	return ok
 }
 
+// Response returns the public key that responses are signed with.
+func (s *Signers) Response() string { return s.response.PublicKey() }
+
+// User returns the public key that user JWTs for a place are signed with; empty: none
+// is.
+func (s *Signers) User(p Place) string {
+	if s.callout == "" {
+		return s.Response()
+	}
+	if u, ok := s.users[p]; ok {
+		return u.PublicKey()
+	}
+	return ""
+}
+
 // user returns the signer of the user JWT of a grant, and the public key of the
 // account in whose name it signs; empty in config mode.
 func (s *Signers) user(g *permissions.Grant) (Signer, string, error) {

@@ -10,30 +10,14 @@ import (
 
 	"github.com/nats-io/nkeys"
 
+	"usher/callouttest"
 	"usher/keyring"
 )
 
-// seedOf returns a seed and its public key.
-func seedOf(tb testing.TB, prefix nkeys.PrefixByte) (seed, public string) {
-	tb.Helper()
-	kp, err := nkeys.CreatePair(prefix)
-	if prefix == nkeys.PrefixByteCurve {
-		kp, err = nkeys.CreateCurveKeys()
-	}
-	must(tb, err)
-	s, err := kp.Seed()
-	must(tb, err)
-	public, err = kp.PublicKey()
-	must(tb, err)
-	return string(s), public
-}
-
-func must(tb testing.TB, err error) {
-	tb.Helper()
-	if err != nil {
-		tb.Fatal(err)
-	}
-}
+var (
+	seedOf = callouttest.NewSeed
+	must   = callouttest.Must
+)
 
 // put writes a file with this mode, whatever the umask.
 func put(t *testing.T, path, text string, mode os.FileMode) {

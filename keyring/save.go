@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"usher/atomicfile"
 	"usher/issuer"
 )
 
@@ -37,7 +38,12 @@ func Save(dir string, cfg Config, s *State) error {
 	if err := check(dir, cfg, s); err != nil {
 		return fmt.Errorf("write %s: %w", StateFile, err)
 	}
-	return replace(path, text, cfg.mode(), func(info os.FileInfo) error {
+	return atomicfile.Write(path, text, cfg.mode(), func(f *os.File) error {
+		err := give(f)
+		info, statErr := f.Stat()
+		if err = errors.Join(err, statErr); err != nil {
+			return err
+		}
 		if !s.runs() {
 			return nil
 		}
@@ -81,7 +87,7 @@ func WriteSeed(path string, seed []byte, cfg Config) error {
 	if err = errors.Join(err, give(f), f.Chmod(cfg.mode()), f.Sync(), f.Close()); err != nil {
 		return errors.Join(fmt.Errorf("write seed: %w", err), os.Remove(path))
 	}
-	syncDir(filepath.Dir(path))
+	atomicfile.SyncDir(filepath.Dir(path))
 	return nil
 }
 
@@ -104,7 +110,7 @@ func Retire(dir, file string) error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("retire seed: %w", err)
 	}
-	syncDir(dir)
+	atomicfile.SyncDir(dir)
 	return nil
 }
 
@@ -124,39 +130,6 @@ func free(base string, dirs ...string) string {
 func there(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
-}
-
-// replace writes a file in one step that outlives a crash, if it is found fit.
-func replace(path string, content []byte, mode os.FileMode, fit func(os.FileInfo) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
-	if err != nil {
-		return fmt.Errorf("write: %w", err)
-	}
-	_, err = f.Write(content)
-	err = errors.Join(err, give(f), f.Chmod(mode), f.Sync())
-	info, statErr := f.Stat()
-	if err = errors.Join(err, statErr, f.Close()); err == nil {
-		err = fit(info)
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write: %w", err), os.Remove(f.Name()))
-	}
-	syncDir(filepath.Dir(path))
-	return nil
-}
-
-// syncDir has names that were changed in dir outlive a crash, where the system can
-// do that; if not, they do in practice.
-func syncDir(dir string) {
-	d, err := os.Open(dir) //nolint:gosec // the path is the operator's
-	if err != nil {
-		return
-	}
-	_ = d.Sync()
-	_ = d.Close()
 }
 
 // text returns the state as YAML. Every value is quoted as JSON, which YAML reads,

@@ -1,13 +1,14 @@
 package operator
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/nats-io/jwt/v2"
+
+	"usher/atomicfile"
 )
 
 // Dir is a directory with operator.jwt and accounts/NAME.jwt.
@@ -74,17 +75,5 @@ func (d Dir) read(path string) (string, error) {
 
 // WriteAccount puts an account's JWT in place, in one step.
 func (d Dir) WriteAccount(name, text string) error {
-	path := d.AccountFile(name)
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return fmt.Errorf("write JWT: %w", err)
-	}
-	_, err = f.WriteString(text + "\n")
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write JWT: %w", err), os.Remove(f.Name()))
-	}
-	return nil
+	return atomicfile.Write(d.AccountFile(name), []byte(text+"\n"), 0o600, nil)
 }

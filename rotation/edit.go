@@ -72,11 +72,7 @@ func (r *Rotator) edit(ctx context.Context, a issuer.Account, apply edit) error 
 
 func (r *Rotator) tryEdit(ctx context.Context, a issuer.Account, apply edit) (done bool, err error) {
 	o := r.Operator
-	servers, err := r.servers(ctx)
-	if err != nil {
-		return false, err
-	}
-	before, err := r.current(ctx, a, servers)
+	before, servers, err := r.look(ctx, a)
 	if err != nil {
 		return false, err
 	}
@@ -110,6 +106,16 @@ func (r *Rotator) tryEdit(ctx context.Context, a issuer.Account, apply edit) (do
 	}
 	r.say("account %s: pushed to %s", a.Name, operator.Names(servers))
 	return true, o.Dir.WriteAccount(a.Name, text)
+}
+
+// look returns the JWT of an account that is in force, and the servers that were asked.
+func (r *Rotator) look(ctx context.Context, a issuer.Account) (*inForce, []operator.Server, error) {
+	servers, err := r.servers(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	now, err := r.current(ctx, a, servers)
+	return now, servers, err
 }
 
 // current returns the JWT of an account that is in force. One on disk that is newer

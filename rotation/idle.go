@@ -171,11 +171,7 @@ func (r *Rotator) sealed(ctx context.Context, s *keyring.State, e *keyring.Entry
 	if err != nil {
 		return nil, err
 	}
-	servers, err := r.servers(ctx)
-	if err != nil {
-		return nil, err
-	}
-	now, err := r.current(ctx, a, servers)
+	now, _, err := r.look(ctx, a)
 	switch {
 	case err != nil:
 		return nil, err

@@ -58,11 +58,7 @@ func (r *Rotator) Plan(ctx context.Context, t Target) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	servers, err := r.servers(ctx)
-	if err != nil {
-		return nil, err
-	}
-	now, err := r.current(ctx, a, servers)
+	now, servers, err := r.look(ctx, a)
 	if err != nil {
 		return nil, err
 	}

@@ -40,15 +40,11 @@ func (r *Rotator) retire(ctx context.Context, s *keyring.State, e *keyring.Entry
 // once, whatever does, and an active one is replaced first. The blockers say what
 // still depends on it, if anything; without now the key stays then.
 func (r *Rotator) Retire(ctx context.Context, public string, now bool) (blockers []string, err error) {
-	unlock, err := keyring.Lock(r.Dir)
+	s, unlock, err := r.open()
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	s, err := r.read()
-	if err != nil {
-		return nil, err
-	}
 	e := s.Entry(public)
 	involved := s.Rotation != nil && (s.Rotation.Old == public || s.Rotation.New == public)
 	switch {
@@ -116,15 +112,11 @@ func (r *Rotator) replaceNow(ctx context.Context, s *keyring.State) error {
 // Rollback undoes a rotation that was interrupted, by rotating back: the old key is
 // announced, switched to, and the new one is retired.
 func (r *Rotator) Rollback(ctx context.Context) (Result, error) {
-	unlock, err := keyring.Lock(r.Dir)
+	s, unlock, err := r.open()
 	if err != nil {
 		return Result{}, err
 	}
 	defer unlock()
-	s, err := r.read()
-	if err != nil {
-		return Result{}, err
-	}
 	x := s.Rotation
 	switch {
 	case x == nil:

@@ -113,15 +113,11 @@ type Result struct {
 // Rotate replaces the active key of a target. Old keys that are still in use after
 // Wait stay as retiring: that is no error, and Retire takes them away later.
 func (r *Rotator) Rotate(ctx context.Context, t Target) (Result, error) {
-	unlock, err := keyring.Lock(r.Dir)
+	s, unlock, err := r.open()
 	if err != nil {
 		return Result{}, err
 	}
 	defer unlock()
-	s, err := r.read()
-	if err != nil {
-		return Result{}, err
-	}
 	if s.Rotation != nil {
 		return Result{}, UnderWay(s.Rotation)
 	}
@@ -148,15 +144,11 @@ func (r *Rotator) ready() error {
 
 // Resume goes on with a rotation that was interrupted.
 func (r *Rotator) Resume(ctx context.Context) (Result, error) {
-	unlock, err := keyring.Lock(r.Dir)
+	s, unlock, err := r.open()
 	if err != nil {
 		return Result{}, err
 	}
 	defer unlock()
-	s, err := r.read()
-	if err != nil {
-		return Result{}, err
-	}
 	if s.Rotation == nil {
 		return Result{}, ErrNotUnderWay
 	}

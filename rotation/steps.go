@@ -20,6 +20,20 @@ func (r *Rotator) stamp() time.Time { return r.Now().UTC().Truncate(time.Second)
 
 func (r *Rotator) say(format string, args ...any) { r.Say(fmt.Sprintf(format, args...)) }
 
+// open keeps others from changing the keyring until unlock is called, and returns its
+// state.
+func (r *Rotator) open() (s *keyring.State, unlock func(), err error) {
+	unlock, err = keyring.Lock(r.Dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	if s, err = r.read(); err != nil {
+		unlock()
+		return nil, nil, err
+	}
+	return s, unlock, nil
+}
+
 // read returns the state of the keyring, and remembers its text.
 func (r *Rotator) read() (*keyring.State, error) {
 	text, err := r.onDisk()

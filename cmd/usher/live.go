@@ -12,11 +12,10 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
+	"github.com/urfave/cli/v2"
 
 	"usher/callout"
 	"usher/config"
-	"usher/issuer"
-	"usher/keyring"
 	"usher/operator"
 	"usher/rotation"
 )
@@ -43,6 +42,20 @@ func openLive(cfg *config.Config) (*live, error) {
 		return l, nil
 	}
 	return l, l.openSystem()
+}
+
+// withLive does what needs the running ushers and the servers, for a verb.
+func withLive(c *cli.Context, do func(l *live) error) error {
+	cfg, err := loadConfig(c)
+	if err != nil {
+		return err
+	}
+	l, err := openLive(cfg)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	return do(l)
 }
 
 // openSystem connects as the user of the system account alone: a push may be what
@@ -183,12 +196,7 @@ func operatorKey(cfg *config.Config) (nkeys.KeyPair, error) {
 			hint: "a change of an account JWT has to be signed by the operator",
 		}
 	}
-	seed, _, err := keyring.ReadSeed(path, cfg.Keyring.AllowGroupReadable)
-	if err != nil {
-		return nil, configError(fmt.Errorf("operator.signing_key_file: %w", err))
-	}
-	defer clear(seed)
-	kp, err := nkeys.FromSeed(seed)
+	kp, err := operatorSigner(path, cfg.Keyring.AllowGroupReadable)
 	if err != nil {
 		return nil, configError(fmt.Errorf("operator.signing_key_file: %w", err))
 	}
@@ -215,95 +223,4 @@ func (l *live) pinned(public string) []string {
 		}
 	}
 	return all
-}
-
-// expecting knocks at every server, and looks at the requests that this causes. In
-// operator mode a client without a sentinel shows the server's own; where it has none
-// that is nobody's, the sentinel of the configuration is brought.
-func (l *live) expecting(ctx context.Context) ([]rotation.Expectation, error) {
-	keys, err := loadKeyring(l.cfg)
-	if err != nil {
-		return nil, err
-	}
-	bare := *l.cfg
-	bare.NATS.SentinelFile = ""
-	var all []rotation.Expectation
-	for _, url := range l.urls() {
-		x, err := l.knock(ctx, &bare, url, keys)
-		if err == nil && x.Issuer == "" && l.cfg.NATS.SentinelFile != "" {
-			x, err = l.knock(ctx, l.cfg, url, keys)
-		}
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, x)
-	}
-	return all, nil
-}
-
-// settled is how long a request may be under way whose client was refused already.
-const settled = 500 * time.Millisecond
-
-func (l *live) knock(ctx context.Context, cfg *config.Config, url string, keys *issuer.Keyring) (rotation.Expectation, error) {
-	x := rotation.Expectation{URL: url}
-	seen := make(chan *nats.Msg, 256)
-	sub, err := l.service.ChanSubscribe(callout.Subject, seen)
-	if err != nil {
-		return x, fmt.Errorf("look at requests: %w", err)
-	}
-	defer sub.Unsubscribe() //nolint:errcheck // the connection is closed soon
-	if err := l.service.FlushTimeout(checkRequest); err != nil {
-		x.Problem = "the connection to NATS is away: " + err.Error()
-		return x, nil
-	}
-	name, err := knockName()
-	if err != nil {
-		return x, err
-	}
-	result := make(chan error, 1)
-	go func() { result <- knockAt(cfg, url, name) }()
-	timeout := time.NewTimer(checkRequest)
-	defer timeout.Stop()
-	x.Problem = "a client knocked, and the server did not ask"
-	for {
-		select {
-		case m := <-seen:
-			sight := callout.Inspect(m, keys, time.Now())
-			if sight.Client != name && sight.Issuer != "" {
-				continue
-			}
-			if sight.Issuer == "" { // it may be another server's
-				x.Problem = sight.Cause
-				continue
-			}
-			x.Server, x.Issuer, x.XKey, x.Problem = sight.ServerName, sight.Issuer, sight.XKey, sight.Cause
-			x.Sentinel = signerOf(sight.Sentinel)
-			return x, nil
-		case err := <-result:
-			result = nil
-			switch {
-			case errors.Is(err, nats.ErrNoServers), stalled(err):
-				x.Problem = err.Error()
-				return x, nil
-			case errors.Is(err, nats.ErrAuthorization): // its request has come, or there is none
-				timeout.Reset(settled)
-			}
-		case <-timeout.C:
-			return x, nil
-		case <-ctx.Done():
-			return x, ctx.Err()
-		}
-	}
-}
-
-// signerOf returns the key that signed a user JWT; empty: there is none.
-func signerOf(text string) string {
-	if text == "" {
-		return ""
-	}
-	c, err := jwt.DecodeUserClaims(text)
-	if err != nil {
-		return ""
-	}
-	return c.Issuer
 }

@@ -1,0 +1,43 @@
+// Package atomicfile puts a file in place in one step: whoever reads it finds what
+// was there or what is there now, and after a crash it is one of the two.
+package atomicfile
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Write writes content to path with this mode, in place of what is there. The file
+// is written beside it under a name that begins with a dot, and is its owner's alone
+// until fit has seen it; an error of fit, which may be nil, leaves path as it was.
+func Write(path string, content []byte, mode os.FileMode, fit func(*os.File) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	_, err = f.Write(content)
+	if err == nil && fit != nil {
+		err = fit(f)
+	}
+	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write: %w", err), os.Remove(f.Name()))
+	}
+	SyncDir(filepath.Dir(path))
+	return nil
+}
+
+// SyncDir has names that were changed in dir outlive a crash, where the system can
+// do that; if not, they do in practice.
+func SyncDir(dir string) {
+	d, err := os.Open(dir) //nolint:gosec // the path is the operator's
+	if err != nil {
+		return
+	}
+	_ = d.Sync()
+	_ = d.Close()
+}

@@ -1,0 +1,44 @@
+package callouttest
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"usher/devserver"
+)
+
+// RunConfig runs a nats-server in this process from the text of a configuration file,
+// such as a leaf node, until the test ends.
+func RunConfig(tb testing.TB, text string) *server.Server {
+	tb.Helper()
+	file := filepath.Join(tb.TempDir(), "nats-server.conf")
+	Must(tb, os.WriteFile(file, []byte(text), 0o600))
+	srv := runServer(tb, file, func(*server.Options) {})
+	tb.Cleanup(func() { devserver.Shutdown(srv) })
+	return srv
+}
+
+// runServer runs a nats-server in this process from a configuration file, with options
+// that no file has, and waits until it takes connections.
+func runServer(tb testing.TB, file string, set func(*server.Options)) *server.Server {
+	tb.Helper()
+	opts, err := server.ProcessConfigFile(file)
+	Must(tb, err)
+	opts.NoLog, opts.NoSigs = true, true
+	devserver.Leave(opts)
+	set(opts)
+	srv, err := server.NewServer(opts)
+	Must(tb, err)
+	if !opts.NoLog {
+		srv.ConfigureLogger()
+	}
+	srv.Start()
+	if !srv.ReadyForConnections(20 * time.Second) {
+		tb.Fatal("nats-server did not become ready")
+	}
+	return srv
+}
