@@ -1,8 +1,10 @@
-// Package audit keeps one structured event per decision, as JSON lines.
+// Package audit keeps one structured event per decision, and one per change of
+// the directory, as JSON lines.
 //
 // It promises that an event is written after the answer has gone out, that what
 // the disk does not take is counted and never holds the service up for long, and
-// that no event has a place where a secret could stand. It never decides anything.
+// that a decision has no place where a secret could stand; what a change leads
+// from and to is its caller's to keep clean. It never decides anything.
 package audit
 
 import (
@@ -57,9 +59,14 @@ var (
 	ErrUnread = errors.New("audit events were left unwritten")
 )
 
+// event is one line: an Event or a Change.
+type event interface {
+	record() slog.Record
+}
+
 // Log writes events in the order in which it got them. Safe for concurrent use.
 type Log struct {
-	events  chan Event
+	events  chan event
 	stop    chan struct{}
 	done    chan struct{}
 	stuck   atomic.Bool
@@ -74,7 +81,7 @@ type Log struct {
 // be nil, hears of the first failed write after a good one, and of ErrStuck.
 func New(w io.Writer, onError func(error)) *Log {
 	l := &Log{
-		events:  make(chan Event, queueLength),
+		events:  make(chan event, queueLength),
 		stop:    make(chan struct{}),
 		done:    make(chan struct{}),
 		handler: slog.NewJSONHandler(w, &slog.HandlerOptions{ReplaceAttr: noLevel}),
@@ -84,9 +91,14 @@ func New(w io.Writer, onError func(error)) *Log {
 	return l
 }
 
-// Write takes one event. It waits a little while the queue is full, and not at
+// Write takes one decision. It waits a little while the queue is full, and not at
 // all while the writer is stuck. Call it after the answer has gone out.
-func (l *Log) Write(e Event) { //nolint:gocritic // an event is handed over, not shared
+func (l *Log) Write(e Event) { l.put(&e) } //nolint:gocritic // an event is handed over, not shared
+
+// WriteChange takes one change, in the same way and into the same queue.
+func (l *Log) WriteChange(c Change) { l.put(&c) }
+
+func (l *Log) put(e event) {
 	select {
 	case l.events <- e:
 		return
@@ -108,10 +120,10 @@ func (l *Log) Write(e Event) { //nolint:gocritic // an event is handed over, not
 	l.lost.Add(1)
 }
 
-// TryWrite takes one event unless the queue is full; for places that must not wait.
+// TryWrite takes one decision unless the queue is full; for places that must not wait.
 func (l *Log) TryWrite(e Event) bool {
 	select {
-	case l.events <- e:
+	case l.events <- &e:
 		return true
 	default:
 		l.lost.Add(1)
@@ -140,12 +152,12 @@ func (l *Log) run() {
 	for {
 		select {
 		case e := <-l.events:
-			l.write(&e)
+			l.write(e)
 		case <-l.stop:
 			for {
 				select {
 				case e := <-l.events:
-					l.write(&e)
+					l.write(e)
 				default:
 					return
 				}
@@ -154,7 +166,7 @@ func (l *Log) run() {
 	}
 }
 
-func (l *Log) write(e *Event) {
+func (l *Log) write(e event) {
 	err := l.handler.Handle(context.Background(), e.record())
 	if err == nil {
 		l.stuck.Store(false)
