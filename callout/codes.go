@@ -2,6 +2,7 @@ package callout
 
 import (
 	"usher/metrics"
+	"usher/tokens"
 	"usher/tokens/apikey"
 	"usher/tokens/health"
 )
@@ -78,7 +79,7 @@ func Codes() []Code {
 		{apikey.CodeNotYetValid, Denied, "The key's `not_before` is still to come.", "Check the clock of this machine."},
 		{apikey.CodeExpired, Denied, "The key's `expires` has passed.", "Make a new key: usher apikey new."},
 		{apikey.CodeNetwork, Denied, "The client's address is in none of the key's `networks`.", "Behind a proxy or NAT, nats-server sees that one's address."},
-		{apikey.CodeUserDisabled, Denied, "The user has `enabled: false`.", ""},
+		{tokens.CodeUserDisabled, Denied, "The user has `enabled: false`.", ""},
 		{apikey.CodeSelection, Denied, "The user name is `project=` or `account=` and nothing else.", "An unset variable on the client's side?"},
 		{health.CodeInvalid, Denied, "The token looks like usher's health check, and no issuer key of this keyring signed it, or it is too old.", "Do all replicas share one keyring? Is the health check reading the file that the running service writes?"},
 		{CodeRejected, Denied, "A verifier rejected the credential without a code of its own.", "The cause in the log says why."},

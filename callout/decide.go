@@ -12,7 +12,7 @@ import (
 )
 
 // Decider is the one place where a credential becomes a grant: the live path
-// and "usher explain" both go through it.
+// and every explanation go through it.
 type Decider struct {
 	Chain    tokens.Chain
 	Snapshot func() *directory.Snapshot // nil result: no directory is loaded
@@ -62,14 +62,24 @@ func (d *Decider) decidePart(ctx context.Context, c *tokens.Credential, part, re
 }
 
 func (d *Decider) decide(ctx context.Context, c *tokens.Credential, chain tokens.Chain) Decision {
-	var out Decision
 	start := d.Now()
 	id, verifier, err := chain.Verify(ctx, c)
 	verified := d.Now()
-	out.Identity, out.Verifier, out.Verify = id, verifier, verified.Sub(start)
+	out := Decision{Identity: id, Verifier: verifier, Verify: verified.Sub(start)}
 	if err != nil {
 		return out.verifyFailed(err)
 	}
+	return d.derive(&out, verified)
+}
+
+// DecideIdentity derives the grant of an identity that is verified already, as
+// Decide does when its chain has returned it.
+func (d *Decider) DecideIdentity(id identity.Identity) Decision {
+	return d.derive(&Decision{Identity: id}, d.Now())
+}
+
+func (d *Decider) derive(out *Decision, start time.Time) Decision {
+	id := out.Identity
 	if id.Authority == identity.AuthorityDirectory {
 		s := d.Snapshot()
 		if s == nil {
@@ -79,10 +89,14 @@ func (d *Decider) decide(ctx context.Context, c *tokens.Credential, chain tokens
 		if !ok {
 			return out.set(Denied, CodeUserUnknown, "the user is not in the directory")
 		}
+		if err := tokens.CheckUser(facts.User, id); err != nil { // whoever verified it
+			return out.verifyFailed(err)
+		}
 		out.Facts = facts
 	}
+	var err error
 	out.Grant, err = d.Policy.Derive(id, out.Facts)
-	out.Derive = d.Now().Sub(verified)
+	out.Derive = d.Now().Sub(start)
 	if err != nil {
 		return out.deriveFailed(err)
 	}

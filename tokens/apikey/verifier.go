@@ -13,14 +13,13 @@ import (
 
 // Codes of the rejections, as docs/errors.md lists them.
 const (
-	CodeMalformed    = "key_malformed"
-	CodeUnknown      = "key_unknown"
-	CodeDisabled     = "key_disabled"
-	CodeNotYetValid  = "key_not_yet_valid"
-	CodeExpired      = "key_expired"
-	CodeNetwork      = "key_network"
-	CodeUserDisabled = "user_disabled"
-	CodeSelection    = "empty_selection"
+	CodeMalformed   = "key_malformed"
+	CodeUnknown     = "key_unknown"
+	CodeDisabled    = "key_disabled"
+	CodeNotYetValid = "key_not_yet_valid"
+	CodeExpired     = "key_expired"
+	CodeNetwork     = "key_network"
+	CodeSelection   = "empty_selection"
 )
 
 // maxTokenLength bounds what is hashed: no real key comes near it.
@@ -79,10 +78,11 @@ func (v *Verifier) Verify(_ context.Context, c *tokens.Credential) (identity.Ide
 
 // usable says why a key that exists cannot be used here and now.
 func (v *Verifier) usable(rec directory.KeyRecord, c *tokens.Credential, id identity.Identity) error {
+	if err := tokens.CheckUser(rec.User, id); err != nil {
+		return err
+	}
 	now := v.now()
 	switch {
-	case rec.User.Disabled:
-		return tokens.Reject(CodeUserDisabled, "the user is disabled", id)
 	case rec.Key.Disabled:
 		return tokens.Reject(CodeDisabled, "the key is disabled", id)
 	case !rec.Key.NotBefore.IsZero() && now.Before(rec.Key.NotBefore):

@@ -75,7 +75,7 @@ func TestVerifier(t *testing.T) {
 		{"after expires", "dated", "", until.Add(time.Hour), apikey.CodeExpired, "pia"},
 		{"at expires, in another zone", "dated", "", until.In(time.FixedZone("x", 7200)), apikey.CodeExpired, "pia"},
 		{"a disabled key", "off", "", from, apikey.CodeDisabled, "pia"},
-		{"a disabled user, whatever the key", "gone", "", until, apikey.CodeUserDisabled, "gone"},
+		{"a disabled user, whatever the key", "gone", "", until, tokens.CodeUserDisabled, "gone"},
 		{"in the network", "netted", "10.1.2.3", from, "", "pia"},
 		{"at its end", "netted", "10.255.255.255", from, "", "pia"},
 		{"outside", "netted", "11.0.0.0", from, apikey.CodeNetwork, "pia"},

@@ -1,0 +1,48 @@
+package callout_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"usher/callout"
+	"usher/callouttest"
+	"usher/directory"
+	"usher/identity"
+	"usher/tokens"
+)
+
+// vouching says of everybody that it is this user of the directory, and looks no
+// further.
+type vouching struct{ user string }
+
+func (vouching) Name() string { return "vouching" }
+
+func (v vouching) Verify(context.Context, *tokens.Credential) (identity.Identity, error) {
+	return identity.Identity{Name: v.user, Authority: identity.AuthorityDirectory, Method: "vouching", KeyID: "k"}, nil
+}
+
+// A disabled user is denied whatever verified it, and an identity that is
+// verified already goes the same way.
+func TestDecideIdentity(t *testing.T) {
+	snapshot := callouttest.Snapshot(t, callouttest.Directory(callouttest.DirectoryText))
+	for user, want := range map[string]string{
+		"publisher": callout.CodeGranted, "former": tokens.CodeUserDisabled, "nobody": callout.CodeUserUnknown,
+		"stranger": callout.CodeNoRole, "both": callout.CodeAmbiguous,
+	} {
+		d := &callout.Decider{
+			Chain:    tokens.Chain{vouching{user}},
+			Snapshot: func() *directory.Snapshot { return snapshot }, Policy: callouttest.Policy(), Now: time.Now,
+		}
+		verified := d.Decide(t.Context(), &tokens.Credential{})
+		given := d.DecideIdentity(verified.Identity)
+		for how, got := range map[string]callout.Decision{"vouching": verified, "": given} {
+			if got.Code != want || got.Verifier != how || got.Identity.Name != user || got.Identity.KeyID != "k" {
+				t.Errorf("%s, verifier %q: got %s by %q for %+v, want %s", user, how, got.Code, got.Verifier, got.Identity, want)
+			}
+		}
+		if verified.Cause != given.Cause || verified.Grant.Account != given.Grant.Account || len(verified.Grant.Rules) != len(given.Grant.Rules) {
+			t.Errorf("%s: %+v and %+v", user, verified, given)
+		}
+	}
+}
