@@ -3,12 +3,11 @@ package main
 import (
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"usher/callout"
-	"usher/issuer"
+	"usher/explanation"
 	"usher/permissions"
 	"usher/tokens"
 )
@@ -54,35 +53,22 @@ func explain(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	d := p.decider.Decide(c.Context, &credential)
-	signable(p.keyring.Keyring(), p.policy, &d)
-	x := explanationOf(p, &d, asked)
+	x := explanation.Of(c.Context, p.explains(), &credential, asked...)
 	if c.Bool("json") {
-		err = x.printJSON(c.App.Writer)
+		err = x.WriteJSON(c.App.Writer)
 	} else {
-		err = x.printText(c.App.Writer)
+		err = x.WriteText(c.App.Writer)
 	}
 	if err != nil {
 		return err
 	}
 	switch {
-	case d.Outcome == callout.Denied || x.refuses():
+	case x.Outcome == callout.Denied || x.Refuses():
 		return &exitError{code: exitDenied}
-	case d.Outcome != callout.Granted || x.unknown():
+	case x.Outcome != callout.Granted || x.Unknown():
 		return &exitError{code: exitRuntime}
 	default:
 		return nil
-	}
-}
-
-// signable makes of a grant that no key signs what becomes of it: no answer.
-func signable(keys *issuer.Keyring, policy *permissions.Policy, d *callout.Decision) {
-	place := issuer.Place{Account: d.Grant.Account, Scope: d.Grant.Scope}
-	own, _ := keys.Account(policy.CalloutAccount)
-	signers, ok := keys.For(own.PublicKey)
-	if d.Outcome == callout.Granted && ok && !signers.Has(place) {
-		d.Outcome, d.Code = callout.Unavailable, callout.CodeNoSigningKey
-		d.Cause = issuer.ErrNoSigningKey.Error() + " for " + place.String()
 	}
 }
 
@@ -122,38 +108,16 @@ func readToken(c *cli.Context, path string) (string, error) {
 	return token, nil
 }
 
-// question is one subject that was asked for.
-type question struct {
-	side    permissions.Side
-	subject string
-}
-
-func askedFor(c *cli.Context) ([]question, error) {
-	var asked []question
+func askedFor(c *cli.Context) ([]explanation.Question, error) {
+	var asked []explanation.Question
 	for _, side := range permissions.Sides() {
 		for _, subject := range c.StringSlice(string(side)) {
-			if !permissions.ValidSubject(subject) {
-				return nil, usageError("", "--%s %q is not a subject", side, subject)
+			q := explanation.Question{Side: side, Subject: subject}
+			if err := q.Valid(); err != nil {
+				return nil, usageError("", "--%s %w", side, err)
 			}
-			if side == permissions.Publish && permissions.HasWildcard(subject) {
-				return nil, usageError("", "--publish %q: a message has one subject, without wildcards", subject)
-			}
-			asked = append(asked, question{side, subject})
+			asked = append(asked, q)
 		}
 	}
 	return asked, nil
-}
-
-// ends says when a connection made at now would end.
-func ends(p *parts, d *callout.Decision, now time.Time) (latest *time.Time, because string) {
-	limit := p.cfg.UserJWT.MaxLifetime
-	switch end := d.Grant.NotAfter; {
-	case !end.IsZero() && (limit <= 0 || end.Before(now.Add(limit))):
-		return &end, "the credential ends then"
-	case limit > 0:
-		end := now.Add(limit)
-		return &end, "user_jwt.max_lifetime, less a random part of it (user_jwt.jitter)"
-	default:
-		return nil, "neither the credential nor user_jwt.max_lifetime ends it"
-	}
 }

@@ -14,6 +14,7 @@ import (
 	"usher/config"
 	"usher/directory"
 	"usher/directory/file"
+	"usher/explanation"
 	"usher/issuer"
 	"usher/keyring"
 	"usher/permissions"
@@ -167,4 +168,9 @@ func assemble(cfg *config.Config, log *slog.Logger, on told) (*parts, error) {
 		Random:      rand.Float64,
 	})
 	return p, nil
+}
+
+// explains returns what explanations are made from.
+func (p *parts) explains() explanation.Inputs {
+	return explanation.Inputs{Decider: p.decider, Keyring: p.keyring.Keyring, MaxLifetime: p.cfg.UserJWT.MaxLifetime}
 }

@@ -1,4 +1,4 @@
-package main
+package explanation
 
 import (
 	"fmt"
@@ -6,9 +6,11 @@ import (
 	"usher/callout"
 	"usher/directory"
 	"usher/identity"
+	"usher/permissions"
 )
 
-type roleText struct {
+// Role is one role of the user.
+type Role struct {
 	Project string `json:"project,omitempty"` // empty: a service role
 	Account string `json:"account,omitempty"`
 	Role    string `json:"role"`
@@ -17,25 +19,25 @@ type roleText struct {
 
 // rolesOf lists every role of the user, those as well that what was asked for
 // leaves out (permissions.Policy.Derive).
-func rolesOf(p *parts, d *callout.Decision) []roleText {
-	var roles []roleText
+func rolesOf(policy *permissions.Policy, d *callout.Decision) []Role {
+	var roles []Role
 	f, sel := &d.Facts, d.Identity.Selection
 	if f.User == nil {
 		return nil
 	}
 	for _, r := range f.User.ServiceRoles {
-		account, there := p.policy.AccountOf(r), sel.Project == ""
+		account, there := policy.AccountOf(r), sel.Project == ""
 		if r == directory.ServiceRoleAdmin && f.Selected != nil {
 			account, there = f.Selected.Account, true // it goes where the project is
 		}
-		roles = append(roles, roleText{Role: string(r), Account: account, LeftOut: !there || elsewhere(sel, account)})
+		roles = append(roles, Role{Role: string(r), Account: account, LeftOut: !there || elsewhere(sel, account)})
 	}
 	for i := range f.Memberships {
 		m := &f.Memberships[i]
 		project := m.Project
 		leftOut := sel.Project != "" && sel.Project != project.Name || elsewhere(sel, project.Account)
 		for _, r := range m.Roles {
-			roles = append(roles, roleText{Project: project.Name, Account: project.Account, Role: string(r), LeftOut: leftOut})
+			roles = append(roles, Role{Project: project.Name, Account: project.Account, Role: string(r), LeftOut: leftOut})
 		}
 	}
 	return roles
@@ -58,7 +60,7 @@ func selected(sel identity.Selection) string {
 	}
 }
 
-func (r *roleText) text(selected string) string {
+func (r *Role) text(selected string) string {
 	text := fmt.Sprintf("%s in project %s (account %s)", r.Role, r.Project, r.Account)
 	if r.Project == "" {
 		text = fmt.Sprintf("%s (service role, account %s)", r.Role, orNone(r.Account))

@@ -1,0 +1,178 @@
+package explanation_test
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"usher/callout"
+	"usher/callouttest"
+	"usher/directory"
+	"usher/explanation"
+	"usher/identity"
+	"usher/issuer"
+	"usher/keyring"
+	"usher/permissions"
+	"usher/tokens"
+	"usher/tokens/apikey"
+)
+
+var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// inputs are those of callouttest.DirectoryText and one issuer.
+func inputs(t *testing.T) explanation.Inputs {
+	t.Helper()
+	snapshot := callouttest.Snapshot(t, callouttest.Directory(callouttest.DirectoryText))
+	return inputsOf(t, func() *directory.Snapshot { return snapshot })
+}
+
+func inputsOf(t *testing.T, snapshot func() *directory.Snapshot) explanation.Inputs {
+	t.Helper()
+	keys, err := keyring.Load(callouttest.KeyringDir(t, false, callouttest.NewKeys(t)), keyring.Config{})
+	callouttest.Must(t, err)
+	clock := func() time.Time { return now }
+	return explanation.Inputs{
+		Decider: &callout.Decider{
+			Chain:    tokens.Chain{apikey.NewVerifier(snapshot, clock)},
+			Snapshot: snapshot, Policy: callouttest.Policy(), Now: clock,
+		},
+		Keyring:     func() *issuer.Keyring { return keys },
+		MaxLifetime: time.Hour,
+	}
+}
+
+func jsonOf(t *testing.T, x *explanation.Explanation) string {
+	t.Helper()
+	var out bytes.Buffer
+	callouttest.Must(t, x.WriteJSON(&out))
+	return out.String()
+}
+
+// ofKey is what a key gets, without what is the key's own.
+func ofKey(t *testing.T, in explanation.Inputs, c tokens.Credential, asked []explanation.Question) string {
+	t.Helper()
+	x := explanation.Of(t.Context(), in, &c, asked...)
+	if x.Verifier != "apikey" || x.Identity == nil || x.Identity.KeyID == "" {
+		t.Fatalf("no key: %s", jsonOf(t, x))
+	}
+	x.Verifier, x.Identity.KeyID, x.Identity.NotAfter = "", "", nil
+	if x.Grant != nil {
+		x.Grant.Networks = nil
+		x.Grant.Tags = slices.DeleteFunc(slices.Clone(x.Grant.Tags), func(tag string) bool { return strings.HasPrefix(tag, "key:") })
+	}
+	return jsonOf(t, x)
+}
+
+// A user is told what a key of it is told: there is one way only.
+func TestForUserIsWhatAKeyGets(t *testing.T) {
+	in := inputs(t)
+	asked := []explanation.Question{
+		{Side: permissions.Publish, Subject: "shop.orders"},
+		{Side: permissions.Publish, Subject: "shop.returns"},
+		{Side: permissions.Subscribe, Subject: ">"},
+	}
+	for _, c := range []struct{ user, bound, outcome string }{
+		{"ingest", "", "granted"},
+		{"publisher", "", "granted"},
+		{"publisher", "project=shop", "granted"},
+		{"consumer", "", "granted"},
+		{"padmin", "", "granted"},
+		{"sadmin", "project=far", "granted"},
+		{"wsonly", "", "granted"},
+		{"here", "", "granted"},
+		{"both", "", "ambiguous_account"},
+		{"both", "project=far", "granted"},
+		{"both", "account=APP", "granted"},
+		{"both", "project=lab", "not_member"},
+		{"both", "account=AUTH", "not_in_account"},
+		{"stranger", "", "no_role"},
+		{"former", "", "user_disabled"},
+	} {
+		credential := tokens.Credential{User: c.bound, Password: c.user + "-key", Host: "127.0.0.1"}
+		sel, err := credential.Selection()
+		callouttest.Must(t, err)
+		x := explanation.ForUser(in, c.user, sel, asked...)
+		if got, want := jsonOf(t, x), ofKey(t, in, credential, asked); x.Code != c.outcome || got != want {
+			t.Errorf("%s %s: got\n%s\nwant %s,\n%s", c.user, c.bound, got, c.outcome, want)
+		}
+	}
+}
+
+// What is wrong with one key of a user, another key would not have, so the user
+// is told what it gets. A user without any key is no different.
+func TestForUserHasNoKey(t *testing.T) {
+	in := inputs(t)
+	for _, user := range []string{"late", "early", "off", "elsewhere"} {
+		x := explanation.ForUser(in, user, identity.Selection{})
+		if x.Outcome != callout.Granted || x.Grant == nil || x.Grant.Networks != nil || x.Identity.NotAfter != nil {
+			t.Errorf("%s: %s", user, jsonOf(t, x))
+		}
+	}
+	keyless := callouttest.Snapshot(t, "users: [{name: pia, service_roles: [ingest]}]\n")
+	in = inputsOf(t, func() *directory.Snapshot { return keyless })
+	if x := explanation.ForUser(in, "pia", identity.Selection{}); x.Outcome != callout.Granted || x.Grant.Account != callouttest.AppAccount {
+		t.Errorf("without a key: %s", jsonOf(t, x))
+	}
+}
+
+func TestForUserThatNobodyKnows(t *testing.T) {
+	for _, user := range []string{"nobody", "", "*", "publisher-key"} {
+		x := explanation.ForUser(inputs(t), user, identity.Selection{})
+		if x.Outcome != callout.Denied || x.Code != callout.CodeUserUnknown || x.Roles != nil || x.Grant != nil {
+			t.Errorf("%q: %s", user, jsonOf(t, x))
+		}
+	}
+	none := inputsOf(t, func() *directory.Snapshot { return nil })
+	if x := explanation.ForUser(none, "publisher", identity.Selection{}); x.Outcome != callout.Unavailable || x.Code != callout.CodeNoDirectory {
+		t.Errorf("without a directory: %s", jsonOf(t, x))
+	}
+}
+
+// A grant that no key would sign is none, for a user as for a key.
+func TestForUserWithoutASigningKey(t *testing.T) {
+	in := inputs(t)
+	o := callouttest.NewOperator(t, callouttest.OperatorConfig{})
+	keys, err := keyring.Load(o.Keyring, keyring.Config{Callout: callouttest.CalloutAccount, System: callouttest.SystemAccount})
+	callouttest.Must(t, err)
+	in.Keyring = func() *issuer.Keyring { return keys }
+	if x := explanation.ForUser(in, "publisher", identity.Selection{}); x.Outcome != callout.Granted {
+		t.Errorf("got %s", jsonOf(t, x))
+	}
+	in.Decider.Policy.Scoped = []permissions.ScopedRole{{Account: callouttest.AppAccount, Role: string(directory.RolePublisher)}}
+	x := explanation.ForUser(in, "publisher", identity.Selection{})
+	if x.Outcome != callout.Unavailable || x.Code != callout.CodeNoSigningKey || x.Grant != nil {
+		t.Errorf("got %s", jsonOf(t, x))
+	}
+}
+
+func TestEnds(t *testing.T) {
+	in := inputs(t)
+	if x := explanation.ForUser(in, "publisher", identity.Selection{}); x.Grant.Ends == nil || !x.Grant.Ends.Equal(now.Add(time.Hour)) {
+		t.Errorf("with a limit: %v", x.Grant.Ends)
+	}
+	in.MaxLifetime = 0
+	if x := explanation.ForUser(in, "publisher", identity.Selection{}); x.Grant.Ends != nil {
+		t.Errorf("without: %v", x.Grant.Ends)
+	}
+}
+
+func TestQuestion(t *testing.T) {
+	for _, c := range []struct {
+		side    permissions.Side
+		subject string
+		want    string // empty: it can be asked
+	}{
+		{permissions.Publish, "shop.orders", ""},
+		{permissions.Subscribe, "shop.>", ""},
+		{permissions.Publish, "shop.*", `"shop.*": a message has one subject, without wildcards`},
+		{permissions.Publish, "shop..orders", `"shop..orders" is not a subject`},
+		{permissions.Subscribe, "", `"" is not a subject`},
+	} {
+		err := explanation.Question{Side: c.side, Subject: c.subject}.Valid()
+		if (err == nil) != (c.want == "") || err != nil && err.Error() != c.want {
+			t.Errorf("%s %q: got %v, want %q", c.side, c.subject, err, c.want)
+		}
+	}
+}
