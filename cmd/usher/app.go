@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -38,13 +39,14 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		HideVersion:    true,
 		HideHelp:       true,
 		ExitErrHandler: func(*cli.Context, error) {},
-		Action:         group,
+		Action:         onlyHolds,
 		Flags:          []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version, as usher version does"}},
-		Commands: []*cli.Command{
-			devCommand(), initCommand(), serveCommand(),
-			apikeyCommand(), nkeyCommand(),
-			checkCommand(), explainCommand(), tryCommand(), benchCommand(), healthcheckCommand(), versionCommand(), helpCommand(),
-		},
+		Commands: slices.Concat(
+			group("Run it", devCommand(), initCommand(), serveCommand()),
+			group("Keys", apikeyCommand(), nkeyCommand()),
+			group("Look into it", checkCommand(), explainCommand(), tryCommand(), benchCommand(), healthcheckCommand()),
+			group("usher itself", versionCommand(), completionCommand(), completeCommand(), helpCommand()),
+		),
 	}
 	app.OnUsageError = onUsageError(root(app))
 	for _, c := range app.Commands {
@@ -52,6 +54,14 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		c.HelpName = c.Name // urfave/cli puts the program before it
 	}
 	return app
+}
+
+// group puts commands under one heading of the help.
+func group(heading string, commands ...*cli.Command) []*cli.Command {
+	for _, c := range commands {
+		c.Category = heading
+	}
+	return commands
 }
 
 // prepare makes a command and those below it fail, and help, like all others.
@@ -64,7 +74,7 @@ func prepare(parent string, c *cli.Command) {
 	}
 	if len(c.Subcommands) > 0 {
 		c.UsageText = c.HelpName + " COMMAND [options]"
-		c.Action = group
+		c.Action = onlyHolds
 	}
 	for _, sub := range c.Subcommands {
 		prepare(c.HelpName, sub)
@@ -80,8 +90,8 @@ func onUsageError(command *cli.Command) cli.OnUsageErrorFunc {
 	}
 }
 
-// group is what a command does that only holds others.
-func group(c *cli.Context) error {
+// onlyHolds is what a command does that only holds others.
+func onlyHolds(c *cli.Context) error {
 	command := c.Command
 	if c.Command.Name == c.App.Name { // a copy that urfave/cli made
 		command = root(c.App)
@@ -100,8 +110,8 @@ func group(c *cli.Context) error {
 
 func unknownCommand(name string, commands []*cli.Command) error {
 	var known []string
-	for _, c := range commands {
-		known = append(known, c.Name)
+	for _, o := range commandOffers(commands) {
+		known = append(known, o.word)
 	}
 	if len(known) == 0 {
 		return usageError("", "there is no command %q", name)

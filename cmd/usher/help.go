@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -56,9 +57,19 @@ func showHelp(out io.Writer, c *cli.Command) error {
 		fmt.Fprintf(w, "\n%s\n", c.Description)
 	}
 	if len(c.Subcommands) > 0 {
-		fmt.Fprint(w, "\nCommands:\n")
-		for _, sub := range c.Subcommands {
-			fmt.Fprintf(w, "  %s\t%s\n", sub.Name, sub.Usage)
+		heading, width := "", 0
+		for _, o := range commandOffers(c.Subcommands) {
+			width = max(width, len(o.word)) // all headings have the same columns
+		}
+		for i, sub := range c.Subcommands {
+			if sub.Hidden {
+				continue
+			}
+			if next := cmp.Or(sub.Category, "Commands"); i == 0 || next != heading {
+				fmt.Fprintf(w, "\n%s:\n", next)
+				heading = next
+			}
+			fmt.Fprintf(w, "  %-*s\t%s\n", width, sub.Name, sub.Usage)
 		}
 		fmt.Fprintf(w, "\n%q says more of one of them.\n", strings.Replace(c.HelpName, "usher", "usher help", 1)+" COMMAND")
 	}
