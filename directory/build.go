@@ -1,195 +1,117 @@
 package directory
 
 import (
-	"slices"
-	"sort"
+	"github.com/google/uuid"
 )
 
-// userEntry is a user with all that a request needs of it in neighbouring cache
-// lines. As a rule a user has one key and one membership: those lie here too.
-type userEntry struct {
-	key         [1]Key // user.Keys, if there is one
-	user        User
-	memberships []Membership
-	member      [1]Membership // memberships, if there is one
-}
+// space is that of ids that follow from names (RFC 9562, version 5).
+var space = uuid.MustParse("5f3f2b0e-6d0c-4c1b-9d0a-3b1f4e5c7a10")
 
-// builder makes a snapshot of records that were checked.
-type builder struct {
-	s           *Snapshot
-	records     *Records
-	memberships []int // how many each user has
-	topics      []Topic
-	subs        []Subscription
-	text        text
-	roles       shared[Role]
-	service     shared[ServiceRole]
-	types       shared[ConnectionType]
-	turns       turns
-}
+// IDOf returns the id of a user or project that states none: it follows from the name.
+func IDOf(kind Kind, name string) uuid.UUID { return uuid.NewSHA1(space, []byte(string(kind)+"/"+name)) }
 
-// build indexes the records of c, in which there is no fault.
-func build(c *checker) *Snapshot {
-	r := c.records
-	b := builder{
-		s: &Snapshot{
-			size:     Size{Users: len(r.Users), Projects: len(r.Projects)},
-			users:    make([]userEntry, len(r.Users)),
-			names:    c.names,
-			keys:     c.keys,
-			projects: make(map[string]*Project, len(r.Projects)),
-		},
-		records:     r,
-		memberships: make([]int, len(r.Users)),
+// NewSnapshot checks and indexes records. The error is Problems, all at once.
+// The records belong to the snapshot from then on.
+func NewSnapshot(r Records) (*Snapshot, error) {
+	r.identify()
+	c := check(&r, nil)
+	if len(c.problems) > 0 {
+		return nil, c.problems
 	}
-	for _, members := range c.members {
-		for _, user := range members {
-			b.memberships[user]++
+	d := newDraft(Empty())
+	r.Entries(func(e Entry) bool {
+		d.apply(&e)
+		return true
+	})
+	s := d.commit()
+	if len(d.problems) > 0 {
+		return nil, d.problems
+	}
+	return s, nil
+}
+
+// identify gives an id to whoever has none.
+func (r *Records) identify() {
+	for i := range r.Users {
+		u := &r.Users[i]
+		if u.ID == uuid.Nil {
+			u.ID = IDOf(KindUser, u.Name)
+		} else {
+			r.stated = true
 		}
-	}
-	for first := 0; first < len(r.Users); first += usersPerText {
-		b.addUsers(first, min(first+usersPerText, len(r.Users)))
-	}
-	r.Users = nil // they were copied
-	topics, subs := 0, 0
-	for i := range r.Projects {
-		topics += len(r.Projects[i].Topics)
-		subs += len(r.Projects[i].Subscriptions)
-	}
-	b.s.size.Topics, b.s.size.Subscriptions = topics, subs
-	b.topics, b.subs = make([]Topic, 0, topics), make([]Subscription, 0, subs)
-	// In order of name, so that every user's memberships come out sorted.
-	order := make([]int, len(r.Projects))
-	for i := range order {
-		order[i] = i
-	}
-	sort.Slice(order, func(i, j int) bool { return r.Projects[order[i]].Name < r.Projects[order[j]].Name })
-	for _, i := range order {
-		b.addProject(&r.Projects[i])
-		b.addMembers(&r.Projects[i], c.members[i])
-	}
-	return b.s
-}
-
-// usersPerText is how many users have their names and ids in one text.
-const usersPerText = 512
-
-// addUsers copies users to where they stay.
-func (b *builder) addUsers(first, end int) {
-	for i := first; i < end; i++ {
-		b.turns.step()
-		e := &b.s.users[i]
-		e.user = b.records.Users[i]
-		e.user.ServiceRoles = b.service.one(e.user.ServiceRoles)
-		e.user.Limits.ConnectionTypes = b.types.one(e.user.Limits.ConnectionTypes)
-		if len(e.user.Keys) == 1 {
-			e.key[0] = e.user.Keys[0]
-			e.user.Keys = e.key[:]
-		}
-		b.s.size.Keys += len(e.user.Keys)
-		b.text.add(&e.user.Name)
-		for j := range e.user.Keys {
-			k := &e.user.Keys[j]
-			if k.ID == "" {
+		for j := range u.Keys {
+			if k := &u.Keys[j]; k.ID == "" {
 				k.ID = k.Digest.KeyID()
 			}
-			b.text.add(&k.ID)
-		}
-		if n := b.memberships[i]; n == 1 {
-			e.memberships = e.member[:0]
-		} else if n > 1 {
-			e.memberships = make([]Membership, 0, n)
 		}
 	}
-	b.text.cut()
+	for i := range r.Projects {
+		p := &r.Projects[i]
+		if p.ID == uuid.Nil {
+			p.ID = IDOf(KindProject, p.Name)
+		} else {
+			r.stated = true
+		}
+	}
 }
 
-// addProject copies what requests need of a project to where it stays, near that
-// of other projects. Decoding has left it between the names of the members.
-func (b *builder) addProject(p *Project) {
-	p.Topics, b.topics = settled(p.Topics, b.topics)
-	p.Subscriptions, b.subs = settled(p.Subscriptions, b.subs)
-	sort.Slice(p.Topics, func(i, j int) bool { return p.Topics[i].Name < p.Topics[j].Name })
-	sort.Slice(p.Subscriptions, func(i, j int) bool { return p.Subscriptions[i].Name < p.Subscriptions[j].Name })
-	b.text.add(&p.Name)
-	b.text.add(&p.Account)
+// Entries yields the records one thing at a time: users with their keys, then
+// projects, each with what is in it. Names that lead nowhere are left out.
+func (r *Records) Entries(yield func(Entry) bool) {
+	ids := make(map[string]uuid.UUID, len(r.Users))
+	put := func(k EntryKey, v Value) bool { return yield(Entry{Key: k, Value: v}) }
+	for i := range r.Users {
+		u := &r.Users[i]
+		ids[u.Name] = u.ID
+		if !put(UserKey(u.ID), u) {
+			return
+		}
+		for j := range u.Keys {
+			if !put(KeyKey(u.ID, u.Keys[j].ID), &u.Keys[j]) {
+				return
+			}
+		}
+	}
+	for i := range r.Projects {
+		if !r.Projects[i].entries(ids, put) {
+			return
+		}
+	}
+}
+
+func (p *Project) entries(ids map[string]uuid.UUID, put func(EntryKey, Value) bool) bool {
+	if !put(ProjectKey(p.ID), p) {
+		return false
+	}
+	for i := range p.Members {
+		m := &p.Members[i]
+		if id, ok := ids[m.User]; ok && !put(MemberKey(p.ID, id), m) {
+			return false
+		}
+	}
+	acl := func(kind Kind, name string, users []string) bool {
+		if len(users) == 0 {
+			return true
+		}
+		list := &ACL{Users: make([]uuid.UUID, 0, len(users))}
+		for _, name := range users {
+			if id, ok := ids[name]; ok {
+				list.Users = append(list.Users, id)
+			}
+		}
+		return put(ResourceKey(kind, p.ID, name), list)
+	}
 	for i := range p.Topics {
 		t := &p.Topics[i]
-		if t.Subject == "" {
-			t.Subject = p.Name + "." + t.Name
+		if !put(ResourceKey(KindTopic, p.ID, t.Name), t) || !acl(KindTopicACL, t.Name, t.ACL) {
+			return false
 		}
-		b.text.add(&t.Subject)
-		b.text.add(&t.Name)
 	}
 	for i := range p.Subscriptions {
-		b.text.add(&p.Subscriptions[i].Name)
-	}
-	b.text.cut()
-	b.s.projects[p.Name] = p
-}
-
-// settled appends list to all, and returns where it is now.
-func settled[T any](list, all []T) (moved, grown []T) {
-	all = append(all, list...)
-	return all[len(all)-len(list) : len(all) : len(all)], all
-}
-
-// addMembers gives every member its membership. Equal names become one string,
-// as do equal lists one list: decoding has made one of each.
-func (b *builder) addMembers(p *Project, users []int) {
-	memberships := make([]*Membership, len(p.Members))
-	here := make(map[string]int, len(p.Members)) // user → index of the member
-	for i := range p.Members {
-		b.turns.step()
-		m, e := &p.Members[i], &b.s.users[users[i]]
-		here[m.User] = i
-		m.User, m.Roles = e.user.Name, b.roles.one(m.Roles)
-		e.memberships = append(e.memberships, Membership{Project: p, Roles: m.Roles})
-		memberships[i] = &e.memberships[len(e.memberships)-1]
-	}
-	topics := named(b, p, here, p.Topics, func(t *Topic) []string { return t.ACL })
-	subs := named(b, p, here, p.Subscriptions, func(s *Subscription) []string { return s.ACL })
-	for i, m := range memberships {
-		m.Topics, m.Subs = topics[i], subs[i]
-	}
-}
-
-// named returns, for each member of p, the things whose ACL names it.
-func named[T any](b *builder, p *Project, here map[string]int, things []T, aclOf func(*T) []string) [][]*T {
-	counts, total := make([]int, len(p.Members)), 0
-	for i := range things {
-		acl := aclOf(&things[i])
-		total += len(acl)
-		for k, user := range acl {
-			b.turns.step()
-			member := here[user]
-			acl[k] = p.Members[member].User
-			counts[member]++
+		s := &p.Subscriptions[i]
+		if !put(ResourceKey(KindSubscription, p.ID, s.Name), s) || !acl(KindSubscriptionACL, s.Name, s.ACL) {
+			return false
 		}
 	}
-	lists, room := make([][]*T, len(p.Members)), make([]*T, total)
-	for i, n := range counts {
-		lists[i], room = room[:0:n], room[n:]
-	}
-	sums := make([]uint64, len(p.Members)) // tell different lists apart, nearly always
-	for i := range things {
-		for _, user := range aclOf(&things[i]) {
-			b.turns.step()
-			member := here[user]
-			lists[member] = append(lists[member], &things[i])
-			sums[member] = sums[member]*31 + uint64(i+1)
-		}
-	}
-	// Many members have the same list: they share one, which the caches hold.
-	known := map[uint64][]*T{}
-	for i, list := range lists {
-		b.turns.step()
-		one, ok := known[sums[i]]
-		if !ok || !slices.Equal(one, list) {
-			one = slices.Clone(list)
-			known[sums[i]] = one
-		}
-		lists[i] = one
-	}
-	return lists
+	return true
 }

@@ -11,17 +11,19 @@ import (
 	"usher/secret"
 )
 
-// checker collects every fault of one set of records, and finds out what their
-// names and digests lead to, which the snapshot keeps.
+// checker collects every fault of one set of records. Here stand the rules of a
+// directory, wherever it is kept: of a file the records are all there is; of a
+// store that is changed entry by entry they are what a change concerns.
 type checker struct {
 	records  *Records
+	outside  *Snapshot // has the records in it, and what they may refer to; nil: there is nothing else
 	problems Problems
 	projects map[string]int            // name → index
+	accounts map[string]int            // account → projects in it
 	subjects map[string]map[string]use // account → subject of a topic → who states it
 
 	names   index
 	keys    keyIndex
-	members [][]int // numbers of the users, for each project
 
 	empty                           Digest // of the empty key
 	reservedUsers, reservedProjects map[string]string
@@ -37,15 +39,16 @@ func (c *checker) add(at path, hint, format string, args ...any) {
 	c.problems = append(c.problems, Problem{Path: at.String(), Message: fmt.Sprintf(format, args...), Hint: hint})
 }
 
-// check looks at all of r. If it finds no problem, r can be indexed.
-func check(r *Records) *checker {
+// check looks at all of r, whose users and projects have ids.
+func check(r *Records, outside *Snapshot) *checker {
 	c := &checker{
 		records:          r,
+		outside:          outside,
+		accounts:         map[string]int{},
 		projects:         make(map[string]int, len(r.Projects)),
 		subjects:         map[string]map[string]use{},
 		names:            newIndex(len(r.Users)),
 		keys:             newKeyIndex(r.Users),
-		members:          make([][]int, len(r.Projects)),
 		empty:            DigestOf(""),
 		reservedUsers:    reservedUsers(),
 		reservedProjects: reservedProjects(),
@@ -55,7 +58,9 @@ func check(r *Records) *checker {
 	}
 	for i := range r.Projects {
 		c.projectName(i, &r.Projects[i])
+		c.accounts[r.Projects[i].Account]++
 	}
+	c.ids()
 	for i := range r.Projects {
 		c.project(i, &r.Projects[i])
 	}
@@ -156,11 +161,11 @@ func (c *checker) project(i int, p *Project) {
 	if err := CheckAccount(p.Account); err != nil {
 		c.add(at.field("account"), cmp.Or(hintOf(err), "name the NATS account that the project's subjects are in"), "account %s", err)
 	}
-	c.members[i] = c.numbers(p.Members)
+	c.shared(at.field("account"), p)
 	members := newRoster(len(p.Members))
-	for j, user := range c.members[i] {
+	for j, user := range c.numbers(p.Members) {
 		c.turns.step()
-		c.member(at.element("members", j), j, &p.Members[j], user != nobody, members)
+		c.member(at.element("members", j), j, &p.Members[j], user != nobody || c.isOutside(p.Members[j].User), members)
 	}
 	topics := make(map[string]int, len(p.Topics))
 	for j := range p.Topics {
@@ -252,11 +257,7 @@ func (c *checker) subject(at path, p *Project, t *Topic) {
 			c.add(at, hintOf(err), "subject %s", err)
 			return
 		}
-		first, _, _ := strings.Cut(subject, ".")
-		if i, ok := c.projects[first]; ok && first != p.Name && c.records.Projects[i].Account == p.Account {
-			c.add(at, "subjects under a project's name belong to that project",
-				"subject %s lies in project %s of the same account", secret.Name(subject), secret.Name(first))
-		}
+		c.space(at, p, subject)
 	}
 	if c.subjects[p.Account] == nil {
 		c.subjects[p.Account] = map[string]use{}

@@ -1,13 +1,6 @@
 package directory
 
-import (
-	"hash/maphash"
-	"math/bits"
-)
-
-// seed keeps whoever may add users from choosing names that collide. It is that
-// of the process, so that the same records make the same snapshot.
-var seed = maphash.MakeSeed()
+import "math/bits"
 
 // index finds numbers by the hash of what they stand for: a hash table with
 // open addressing, at most half full, that keeps no key. A slot is 0, or a
@@ -27,10 +20,6 @@ func newIndex(n int) index {
 	size := bits.Len(uint(n))
 	return index{slots: make([]uint32, 2<<size), last: 2<<size - 1, numbers: 1<<size - 1}
 }
-
-func hashName(name string) uint64 { return maphash.String(seed, name) }
-
-func hashDigest(d *Digest) uint64 { return maphash.Bytes(seed, d[:]) }
 
 // find returns the number with this hash for which is holds.
 func (x *index) find(hash uint64, is func(number int) bool) (int, bool) {

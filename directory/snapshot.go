@@ -2,18 +2,28 @@ package directory
 
 import (
 	"iter"
-	"maps"
 	"slices"
+	"strings"
+
+	"github.com/google/uuid"
 )
 
-// Snapshot is a checked, indexed and immutable directory. All methods are safe
-// for concurrent use and take no lock.
+// Snapshot is an indexed and immutable directory. All methods are safe for
+// concurrent use and take no lock. What they return shares memory with the
+// snapshot: read it, do not write it.
+//
+// A snapshot of a store that is kept entry by entry may hold entries whose
+// others have not come yet: a member that is no user, a topic of no project.
+// They give nobody anything and are not shown.
 type Snapshot struct {
 	size     Size
-	users    []userEntry // in the order of the records
-	names    index
-	keys     keyIndex
-	projects map[string]*Project
+	ids      table[userEntry]
+	names    table[userEntry]
+	digests  table[userEntry]
+	projects table[projectEntry]
+	called   table[projectEntry] // projects by name
+	subjects table[subjectEntry]
+	accounts map[string]account
 }
 
 // KeyRecord is what a digest leads to.
@@ -24,17 +34,17 @@ type KeyRecord struct {
 
 // Membership is one project of a user with what its ACLs give the user there.
 type Membership struct {
-	Project *Project
-	Roles   []Role
-	Topics  []*Topic        // whose ACL names the user, sorted by name
-	Subs    []*Subscription // whose ACL names the user, sorted by name
+	Project  *Project
+	Roles    []Role
+	Topics   []*Topic        // whose ACL names the user, sorted by name
+	Subs     []*Subscription // whose ACL names the user, sorted by name
+	Revision uint64
 }
 
 // Has reports whether the membership holds role r.
 func (m *Membership) Has(r Role) bool { return slices.Contains(m.Roles, r) }
 
-// Facts is everything that the directory says of one user. It shares memory
-// with the snapshot: read it, do not write it.
+// Facts is everything that the directory says of one user.
 type Facts struct {
 	User        *User
 	Memberships []Membership // sorted by project name
@@ -49,56 +59,217 @@ func (f *Facts) HasServiceRole(r ServiceRole) bool {
 // Size counts what a snapshot holds.
 type Size struct{ Users, Keys, Projects, Topics, Subscriptions int }
 
-// NewSnapshot checks and indexes records. The error is Problems, all at once.
-// The records belong to the snapshot from then on.
-func NewSnapshot(r Records) (*Snapshot, error) {
-	c := check(&r)
-	if len(c.problems) > 0 {
-		return nil, c.problems
-	}
-	return build(c), nil
-}
-
-// key returns the key at a place.
-func (s *Snapshot) key(at keyPlace) *Key {
-	e := &s.users[at.user]
-	if at.key == 0 && e.key[0].Digest != (Digest{}) {
-		return &e.key[0] // without a look at user.Keys, which is another cache line
-	}
-	return &e.user.Keys[at.key]
-}
+// Empty returns the snapshot of a directory with nothing in it.
+func Empty() *Snapshot { return &Snapshot{} }
 
 // LookupKey returns whom the key with this digest belongs to.
 func (s *Snapshot) LookupKey(d Digest) (KeyRecord, bool) {
-	at, ok := s.keys.find(&d, func(at keyPlace) bool { return s.key(at).Digest == d })
-	if !ok {
+	e := s.digests.find(hashDigest(&d), func(e *userEntry) bool { return e.keyOf(&d) != nil })
+	if e == nil || !e.named {
 		return KeyRecord{}, false
 	}
-	return KeyRecord{User: &s.users[at.user].user, Key: s.key(at)}, true
+	return KeyRecord{User: &e.user, Key: e.keyOf(&d)}, true
 }
 
 // Facts returns what the directory says of user; project is the one that the
 // credential selects, or empty.
 func (s *Snapshot) Facts(user, project string) (Facts, bool) {
-	n, ok := s.names.find(hashName(user), func(n int) bool { return s.users[n].user.Name == user })
-	if !ok {
+	e := s.named(user)
+	if e == nil {
 		return Facts{}, false
 	}
-	e := &s.users[n]
-	f := Facts{User: &e.user, Memberships: e.memberships}
+	f := Facts{User: &e.user, Memberships: s.memberships(e)}
 	if project != "" {
-		f.Selected = s.projects[project]
+		f.Selected, _ = s.Project(project)
 	}
 	return f, true
 }
 
-// Projects yields every project, in no particular order.
-func (s *Snapshot) Projects() iter.Seq[*Project] { return maps.Values(s.projects) }
+// memberships joins what a user has with the projects as they are.
+func (s *Snapshot) memberships(e *userEntry) []Membership {
+	var all []Membership
+	for i := range e.places {
+		at := &e.places[i]
+		if !at.member {
+			continue
+		}
+		p := s.project(at.project)
+		if p == nil || !p.named {
+			continue
+		}
+		if all == nil {
+			all = make([]Membership, 0, len(e.places)-i)
+		}
+		all = append(all, Membership{Project: &p.project, Roles: at.roles, Topics: at.topics, Subs: at.subs, Revision: at.revision})
+	}
+	if len(all) > 1 {
+		slices.SortFunc(all, func(x, y Membership) int { return strings.Compare(x.Project.Name, y.Project.Name) })
+	}
+	return all
+}
+
+func (s *Snapshot) named(user string) *userEntry {
+	return s.names.find(hashName(user), func(e *userEntry) bool { return e.user.Name == user })
+}
+
+func (s *Snapshot) user(id uuid.UUID) *userEntry {
+	return s.ids.find(hashID(&id), func(e *userEntry) bool { return e.id == id })
+}
+
+func (s *Snapshot) project(id uuid.UUID) *projectEntry {
+	return s.projects.find(hashID(&id), func(p *projectEntry) bool { return p.id == id })
+}
+
+func (s *Snapshot) projectCalled(name string) *projectEntry {
+	return s.called.find(hashName(name), func(p *projectEntry) bool { return p.project.Name == name })
+}
+
+// User returns the user of this name.
+func (s *Snapshot) User(name string) (*User, bool) {
+	if e := s.named(name); e != nil {
+		return &e.user, true
+	}
+	return nil, false
+}
+
+// UserByID returns the user with this id.
+func (s *Snapshot) UserByID(id uuid.UUID) (*User, bool) {
+	if e := s.user(id); e != nil && e.named {
+		return &e.user, true
+	}
+	return nil, false
+}
+
+// Users yields every user, in no particular order.
+func (s *Snapshot) Users() iter.Seq[*User] {
+	return func(yield func(*User) bool) {
+		for e := range s.names.all() {
+			if !yield(&e.user) {
+				return
+			}
+		}
+	}
+}
+
+// Project returns the project of this name.
+func (s *Snapshot) Project(name string) (*Project, bool) {
+	if p := s.projectCalled(name); p != nil {
+		return &p.project, true
+	}
+	return nil, false
+}
+
+// ProjectByID returns the project with this id.
+func (s *Snapshot) ProjectByID(id uuid.UUID) (*Project, bool) {
+	if p := s.project(id); p != nil && p.named {
+		return &p.project, true
+	}
+	return nil, false
+}
+
+// Projects yields every project, in no particular order. Topics and
+// subscriptions are sorted by name; members and ACLs are left out.
+func (s *Snapshot) Projects() iter.Seq[*Project] {
+	return func(yield func(*Project) bool) {
+		for p := range s.called.all() {
+			if !yield(&p.project) {
+				return
+			}
+		}
+	}
+}
+
+// Members yields the members of a project with their user, in no particular order.
+func (s *Snapshot) Members(project string) iter.Seq2[*User, Membership] {
+	return func(yield func(*User, Membership) bool) {
+		p := s.projectCalled(project)
+		if p == nil {
+			return
+		}
+		for _, id := range p.members {
+			e := s.user(id)
+			if e == nil || !e.named {
+				continue
+			}
+			at, ok := e.placeOf(p.id)
+			if !ok {
+				continue
+			}
+			in := &e.places[at]
+			if !yield(&e.user, Membership{Project: &p.project, Roles: in.roles, Topics: in.topics, Subs: in.subs, Revision: in.revision}) {
+				return
+			}
+		}
+	}
+}
+
+// Member returns the membership of a user in a project.
+func (s *Snapshot) Member(project, user string) (Membership, bool) {
+	p, e := s.projectCalled(project), s.named(user)
+	if p == nil || e == nil {
+		return Membership{}, false
+	}
+	at, ok := e.placeOf(p.id)
+	if !ok || !e.places[at].member {
+		return Membership{}, false
+	}
+	in := &e.places[at]
+	return Membership{Project: &p.project, Roles: in.roles, Topics: in.topics, Subs: in.subs, Revision: in.revision}, true
+}
+
+// Topic returns a topic of a project.
+func (s *Snapshot) Topic(project, name string) (*Topic, bool) {
+	p := s.projectCalled(project)
+	if p == nil {
+		return nil, false
+	}
+	return viewOf(p.topics, name)
+}
+
+// Subscription returns a subscription of a project.
+func (s *Snapshot) Subscription(project, name string) (*Subscription, bool) {
+	p := s.projectCalled(project)
+	if p == nil {
+		return nil, false
+	}
+	return viewOf(p.subs, name)
+}
+
+// ACL returns the names of the users that a topic (KindTopicACL) or a
+// subscription (KindSubscriptionACL) of a project is open to, in the order in
+// which they were given, and the revision of that list; 0: it was never set.
+func (s *Snapshot) ACL(kind Kind, project, name string) (users []string, revision uint64, ok bool) {
+	p := s.projectCalled(project)
+	if p == nil {
+		return nil, 0, false
+	}
+	var ids []uuid.UUID
+	if kind == KindTopicACL {
+		ids, revision, ok = aclOf(p.topics, name)
+	} else {
+		ids, revision, ok = aclOf(p.subs, name)
+	}
+	return s.memberNames(p, ids), revision, ok
+}
+
+// memberNames returns the names of those who are members.
+func (s *Snapshot) memberNames(p *projectEntry, ids []uuid.UUID) []string {
+	var names []string
+	for _, id := range ids {
+		e := s.user(id)
+		if e == nil || !e.named {
+			continue
+		}
+		if at, ok := e.placeOf(p.id); ok && e.places[at].member {
+			names = append(names, e.user.Name)
+		}
+	}
+	return names
+}
 
 // FirstWithServiceRole returns the first user, by name, that holds service role r.
 func (s *Snapshot) FirstWithServiceRole(r ServiceRole) (name string, ok bool) {
-	for i := range s.users {
-		u := &s.users[i].user
+	for u := range s.Users() {
 		if slices.Contains(u.ServiceRoles, r) && (!ok || u.Name < name) {
 			name, ok = u.Name, true
 		}

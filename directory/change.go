@@ -1,0 +1,143 @@
+package directory
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+)
+
+// put and gone are the two things that can be done to an entry.
+func put(k EntryKey, v Value) Entry { return Entry{Key: k, Value: v} }
+
+func gone(k EntryKey) Entry { return Entry{Key: k} }
+
+// Put returns the change that sets one entry.
+func Put(k EntryKey, v Value) []Entry { return []Entry{put(k, v)} }
+
+// Remove returns the change that removes one entry to which no other refers.
+func Remove(k EntryKey) []Entry { return []Entry{gone(k)} }
+
+// RemoveUser returns the change that removes a user, with its keys and
+// memberships, and takes it out of every ACL. The user goes first, so that a
+// change that is made in several parts takes effect with the first of them.
+func (s *Snapshot) RemoveUser(id uuid.UUID) []Entry {
+	e := s.user(id)
+	if e == nil {
+		return nil
+	}
+	change := []Entry{gone(UserKey(id))}
+	for i := range e.user.Keys {
+		change = append(change, gone(KeyKey(id, e.user.Keys[i].ID)))
+	}
+	for i := range e.places {
+		change = append(change, s.leave(e.places[i].project, id)...)
+	}
+	return change
+}
+
+// RemoveMember returns the change that takes a user out of a project and its ACLs.
+func (s *Snapshot) RemoveMember(project, user uuid.UUID) []Entry { return s.leave(project, user) }
+
+func (s *Snapshot) leave(project, user uuid.UUID) []Entry {
+	p := s.project(project)
+	if p == nil {
+		return nil
+	}
+	var change []Entry
+	if _, ok := slices.BinarySearchFunc(p.members, user, compareIDs); ok {
+		change = append(change, gone(MemberKey(project, user)))
+	}
+	change = append(change, without(p.topics, KindTopicACL, project, user)...)
+	return append(change, without(p.subs, KindSubscriptionACL, project, user)...)
+}
+
+// without returns the ACLs that name a user, without it.
+func without[T any](list []*resource[T], kind Kind, project, user uuid.UUID) []Entry {
+	var change []Entry
+	for _, r := range list {
+		if slices.Contains(r.acl, user) {
+			rest := slices.DeleteFunc(slices.Clone(r.acl), func(id uuid.UUID) bool { return id == user })
+			change = append(change, put(ResourceKey(kind, project, r.name), &ACL{Users: rest}))
+		}
+	}
+	return change
+}
+
+// RemoveProject returns the change that removes a project with all that is in
+// it. The project goes first, as the user does in RemoveUser.
+func (s *Snapshot) RemoveProject(id uuid.UUID) []Entry {
+	p := s.project(id)
+	if p == nil {
+		return nil
+	}
+	change := []Entry{gone(ProjectKey(id))}
+	for _, user := range p.members {
+		change = append(change, gone(MemberKey(id, user)))
+	}
+	change = append(change, goneAll(p.topics, KindTopic, KindTopicACL, id)...)
+	return append(change, goneAll(p.subs, KindSubscription, KindSubscriptionACL, id)...)
+}
+
+func goneAll[T any](list []*resource[T], kind, acl Kind, project uuid.UUID) []Entry {
+	var change []Entry
+	for _, r := range list {
+		change = append(change, goneResource(r, kind, acl, project)...)
+	}
+	return change
+}
+
+func goneResource[T any](r *resource[T], kind, acl Kind, project uuid.UUID) []Entry {
+	change := []Entry{gone(ResourceKey(kind, project, r.name))}
+	if r.acl != nil {
+		change = append(change, gone(ResourceKey(acl, project, r.name)))
+	}
+	return change
+}
+
+// RemoveTopic returns the change that removes a topic and its ACL. Subscriptions
+// that read it have to go before; Readers lists them.
+func (s *Snapshot) RemoveTopic(project uuid.UUID, name string) []Entry {
+	if p := s.project(project); p != nil {
+		if at, ok := find(p.topics, name); ok {
+			return goneResource(p.topics[at], KindTopic, KindTopicACL, project)
+		}
+	}
+	return nil
+}
+
+// RemoveSubscription returns the change that removes a subscription and its ACL.
+func (s *Snapshot) RemoveSubscription(project uuid.UUID, name string) []Entry {
+	if p := s.project(project); p != nil {
+		if at, ok := find(p.subs, name); ok {
+			return goneResource(p.subs[at], KindSubscription, KindSubscriptionACL, project)
+		}
+	}
+	return nil
+}
+
+// Readers returns the subscriptions of a project that read a topic.
+func (s *Snapshot) Readers(project, topic string) []*Subscription {
+	var all []*Subscription
+	if p, ok := s.Project(project); ok {
+		for i := range p.Subscriptions {
+			if p.Subscriptions[i].Topic == topic {
+				all = append(all, &p.Subscriptions[i])
+			}
+		}
+	}
+	return all
+}
+
+// IDs returns the ids of the users of these names, and the names that are nobody's
+// or no member's of the project.
+func (s *Snapshot) IDs(project string, names []string) (ids []uuid.UUID, strangers []string) {
+	ids = make([]uuid.UUID, 0, len(names))
+	for _, name := range names {
+		if _, ok := s.Member(project, name); !ok {
+			strangers = append(strangers, name)
+			continue
+		}
+		ids = append(ids, s.named(name).id)
+	}
+	return ids, strangers
+}

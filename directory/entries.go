@@ -1,0 +1,137 @@
+package directory
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// userEntry is a user with all that a request needs of it.
+type userEntry struct {
+	owner  *edit
+	id     uuid.UUID
+	there  bool // the entry of the user itself has come
+	named  bool // and the name is this user's
+	user   User
+	key    [1]Key  // user.Keys, if there is one: most have one
+	places []place // sorted by project
+}
+
+// place is what a user is in one project.
+type place struct {
+	project  uuid.UUID
+	member   bool
+	roles    []Role
+	revision uint64
+	topics   []*Topic // whose ACL names the user, member or not
+	subs     []*Subscription
+}
+
+func (e *userEntry) keyOf(d *Digest) *Key {
+	for i := range e.user.Keys {
+		if e.user.Keys[i].Digest == *d {
+			return &e.user.Keys[i]
+		}
+	}
+	return nil
+}
+
+func (e *userEntry) placeOf(project uuid.UUID) (at int, found bool) {
+	return slices.BinarySearchFunc(e.places, project, func(p place, id uuid.UUID) int { return bytes.Compare(p.project[:], id[:]) })
+}
+
+// in returns the place in a project, to be changed.
+func (e *userEntry) in(project uuid.UUID) *place {
+	at, ok := e.placeOf(project)
+	if !ok {
+		e.places = slices.Insert(e.places, at, place{project: project})
+	}
+	return &e.places[at]
+}
+
+// tidy takes the place in a project away if there is nothing in it.
+func (e *userEntry) tidy(project uuid.UUID) {
+	if at, ok := e.placeOf(project); ok {
+		if p := &e.places[at]; !p.member && len(p.topics) == 0 && len(p.subs) == 0 {
+			e.places = slices.Delete(e.places, at, at+1)
+		}
+	}
+}
+
+// projectEntry is a project with what is in it.
+type projectEntry struct {
+	owner   *edit
+	was     *projectEntry // what a draft has found
+	id      uuid.UUID
+	there   bool
+	named   bool
+	project Project // Topics and Subscriptions are those that are there
+	members []uuid.UUID // sorted
+	topics  []*resource[Topic]
+	subs    []*resource[Subscription]
+}
+
+// resource is a topic or a subscription with its ACL.
+type resource[T any] struct {
+	owner    *edit
+	name     string
+	there    bool
+	view     T
+	subject  string // of a topic, as it was stated
+	acl      []uuid.UUID
+	revision uint64 // of the ACL
+}
+
+func find[T any](list []*resource[T], name string) (at int, found bool) {
+	return slices.BinarySearchFunc(list, name, func(r *resource[T], name string) int { return strings.Compare(r.name, name) })
+}
+
+func viewOf[T any](list []*resource[T], name string) (*T, bool) {
+	if at, ok := find(list, name); ok && list[at].there {
+		return &list[at].view, true
+	}
+	return nil, false
+}
+
+func aclOf[T any](list []*resource[T], name string) ([]uuid.UUID, uint64, bool) {
+	if at, ok := find(list, name); ok && list[at].there {
+		return list[at].acl, list[at].revision, true
+	}
+	return nil, 0, false
+}
+
+// change returns the resource of this name, to be changed.
+func change[T any](e *edit, list *[]*resource[T], name string) *resource[T] {
+	at, ok := find(*list, name)
+	if !ok {
+		*list = slices.Insert(*list, at, &resource[T]{owner: e, name: name})
+	}
+	r := (*list)[at]
+	if r.owner != e {
+		c := *r
+		c.owner = e
+		r = &c
+		(*list)[at] = r
+	}
+	return r
+}
+
+// dropEmpty takes away what nothing is said of any more.
+func dropEmpty[T any](list *[]*resource[T], name string) {
+	if at, ok := find(*list, name); ok && !(*list)[at].there && (*list)[at].acl == nil {
+		*list = slices.Delete(*list, at, at+1)
+	}
+}
+
+// subjectEntry says whose a subject of an account is.
+type subjectEntry struct {
+	account, subject string
+	project          uuid.UUID
+	topic            string
+}
+
+// account counts the projects of a NATS account, and their topics whose subject
+// is outside their own project's space.
+type account struct{ projects, roaming int }
