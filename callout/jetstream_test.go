@@ -47,7 +47,7 @@ func TestJetStreamPublisherAndConsumer(t *testing.T) {
 		t := s.t
 		admin := s.withStreams(t)
 		publisher := jetStream(t, s.connect(t, "publisher-key", inbox("publisher"), quiet()))
-		for _, subject := range []string{"shop.orders", "market.prices"} {
+		for _, subject := range []string{"shop.orders", "shop.market.prices"} {
 			ack, err := publisher.Publish(t.Context(), subject, []byte(subject))
 			callouttest.Must(t, err)
 			if ack.Stream != "shop" {
@@ -71,7 +71,7 @@ func TestJetStreamPublisherAndConsumer(t *testing.T) {
 		consumer := jetStream(t, s.connect(t, "consumer-key", inbox("consumer"), quiet()))
 		billing, err := consumer.Consumer(t.Context(), "shop", "billing")
 		callouttest.Must(t, err)
-		if got := fetch(t, billing, 2); !slices.Equal(got, []string{"shop.orders", "market.prices"}) {
+		if got := fetch(t, billing, 2); !slices.Equal(got, []string{"shop.orders", "shop.market.prices"}) {
 			t.Errorf("fetched %q", got)
 		}
 		for _, c := range [][2]string{{"shop", "audit"}, {"lab", "reader"}} {

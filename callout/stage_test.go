@@ -71,7 +71,7 @@ func (s stage) placed(t *testing.T, nc *nats.Conn) (user, account string) {
 func (s stage) withStreams(t *testing.T) *nats.Conn {
 	t.Helper()
 	admin := s.server.Connect(t, callouttest.AdminUser)
-	makeStream(t, admin, "shop", []string{"shop.>", "market.prices"}, "billing", "audit")
+	makeStream(t, admin, "shop", []string{"shop.>"}, "billing", "audit")
 	makeStream(t, admin, "lab", []string{"lab.>"}, "reader")
 	return admin
 }

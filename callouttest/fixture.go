@@ -44,7 +44,7 @@ projects:
     topics:
       - {name: orders, acl: [publisher, both, here, wsonly]}
       - {name: returns, acl: []}
-      - {name: prices, subject: market.prices, acl: [publisher]}
+      - {name: prices, subject: shop.market.prices, acl: [publisher]}
     subscriptions:
       - {name: billing, topic: orders, acl: [consumer, both]}
       - {name: audit, topic: orders, acl: []}

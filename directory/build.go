@@ -8,7 +8,9 @@ import (
 var space = uuid.MustParse("5f3f2b0e-6d0c-4c1b-9d0a-3b1f4e5c7a10")
 
 // IDOf returns the id of a user or project that states none: it follows from the name.
-func IDOf(kind Kind, name string) uuid.UUID { return uuid.NewSHA1(space, []byte(string(kind)+"/"+name)) }
+func IDOf(kind Kind, name string) uuid.UUID {
+	return uuid.NewSHA1(space, []byte(string(kind)+"/"+name))
+}
 
 // NewSnapshot checks and indexes records. The error is Problems, all at once.
 // The records belong to the snapshot from then on.

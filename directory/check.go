@@ -22,8 +22,8 @@ type checker struct {
 	accounts map[string]int            // account → projects in it
 	subjects map[string]map[string]use // account → subject of a topic → who states it
 
-	names   index
-	keys    keyIndex
+	names index
+	keys  keyIndex
 
 	empty                           Digest // of the empty key
 	reservedUsers, reservedProjects map[string]string

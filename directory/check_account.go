@@ -32,7 +32,7 @@ func (c *checker) space(at path, p *Project, subject string) {
 		return
 	}
 	first, _, _ := strings.Cut(subject, ".")
-	if c.accountOf(first) == p.Account {
+	if first != p.Name && c.accountOf(first) == p.Account {
 		c.add(at, "subjects under a project's name belong to that project",
 			"subject %s lies in project %s of the same account", secret.Name(subject), secret.Name(first))
 		return

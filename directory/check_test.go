@@ -30,13 +30,18 @@ func good() directory.Records {
 				Subscriptions: []directory.Subscription{{Name: "billing", Topic: "orders", ACL: []string{"carl"}}, {Name: "audit", Topic: "orders"}},
 			},
 			{
-				Name: "lab", Account: "APP",
+				Name: "lab", Account: "LAB",
 				Members: []directory.Member{{User: "pia", Roles: []directory.Role{directory.RoleProjectAdmin}}},
 				Topics:  []directory.Topic{{Name: "raw", Subject: "probe.raw"}},
 			},
 			{Name: "moon", Account: "OTHER"},
 		},
 	}
+}
+
+// share puts project lab into the account of project shop, and its topic on a subject.
+func share(r *directory.Records, subject string) {
+	r.Projects[1].Account, r.Projects[1].Topics[0].Subject = r.Projects[0].Account, subject
 }
 
 func TestProblems(t *testing.T) {
@@ -110,9 +115,15 @@ func TestProblems(t *testing.T) {
 		{"a subject of NATS", func(r *directory.Records) { r.Projects[1].Topics[0].Subject = "$SYS.REQ.USER.AUTH" }, `projects[1].topics[0].subject: subject "$SYS.REQ.USER.AUTH" begins with '$', which is reserved for NATS itself`},
 		{"a subject of an inbox", func(r *directory.Records) { r.Projects[1].Topics[0].Subject = "_INBOX_pia.x" }, `projects[1].topics[0].subject: subject "_INBOX_pia.x" begins with '_', which is reserved for NATS itself`},
 		{"a long subject", func(r *directory.Records) { r.Projects[1].Topics[0].Subject = strings.Repeat("a", 257) }, `projects[1].topics[0].subject: subject is 257 characters long, at most 256 are allowed`},
-		{"a subject in another project", func(r *directory.Records) { r.Projects[1].Topics[0].Subject = "shop.x" }, `projects[1].topics[0].subject: subject "shop.x" lies in project "shop" of the same account`},
+		{"a subject in another project", func(r *directory.Records) { share(r, "shop.x") }, `projects[1].topics[0].subject: subject "shop.x" lies in project "shop" of the same account`},
+		{"the name of another project as a subject", func(r *directory.Records) { share(r, "shop") }, `projects[1].topics[0].subject: subject "shop" lies in project "shop" of the same account`},
+		{"a subject outside of the project", func(r *directory.Records) { share(r, "probe.raw") }, `projects[1].topics[0].subject: subject "probe.raw" lies outside of project "lab", and other projects are in account "APP" too`},
+		{"a subject that begins with the letters of the project", func(r *directory.Records) { share(r, "laboratory.raw") }, `projects[1].topics[0].subject: subject "laboratory.raw" lies outside of project "lab", and other projects are in account "APP" too`},
+		{"the name of the project as a subject", func(r *directory.Records) { share(r, "lab") }, `projects[1].topics[0].subject: subject "lab" lies outside of project "lab", and other projects are in account "APP" too`},
+		{"a subject of its own inside the project", func(r *directory.Records) { share(r, "lab.raw.eu") }, ""},
+		{"a subject outside of the project, whose account is its own", func(r *directory.Records) { r.Projects[1].Topics[0].Subject = "shop.x" }, ""},
 		{"a subject in a project of another account", func(r *directory.Records) { r.Projects[1].Topics[0].Subject = "moon.x" }, ""},
-		{"a subject that is taken by name", func(r *directory.Records) { r.Projects[1].Topics[0].Subject = "shop.orders" }, `projects[1].topics[0].subject: subject "shop.orders" lies in project "shop" of the same account
+		{"a subject that is taken by name", func(r *directory.Records) { share(r, "shop.orders") }, `projects[1].topics[0].subject: subject "shop.orders" lies in project "shop" of the same account
 projects[1].topics[0].subject: subject "shop.orders" is already that of projects[0].topics[1] in project "shop"`},
 		{"a subject twice in a project", func(r *directory.Records) { r.Projects[0].Topics[0].Subject = "shop.orders" }, `projects[0].topics[1]: subject "shop.orders" is already that of projects[0].topics[0].subject in project "shop"`},
 		{"a subject twice in two accounts", func(r *directory.Records) {

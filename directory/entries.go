@@ -67,7 +67,7 @@ type projectEntry struct {
 	id      uuid.UUID
 	there   bool
 	named   bool
-	project Project // Topics and Subscriptions are those that are there
+	project Project     // Topics and Subscriptions are those that are there
 	members []uuid.UUID // sorted
 	topics  []*resource[Topic]
 	subs    []*resource[Subscription]

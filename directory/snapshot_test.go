@@ -126,7 +126,7 @@ func TestWhole(t *testing.T) {
 		names = append(names, p.Name+" in "+p.Account)
 	}
 	slices.Sort(names)
-	if want := []string{"lab in APP", "moon in OTHER", "shop in APP"}; !slices.Equal(names, want) {
+	if want := []string{"lab in LAB", "moon in OTHER", "shop in APP"}; !slices.Equal(names, want) {
 		t.Errorf("got %q, want %q", names, want)
 	}
 	if name, ok := s.FirstWithServiceRole(directory.ServiceRoleIngest); !ok || name != "abe" {
@@ -162,8 +162,8 @@ func large(tb testing.TB, n int) *directory.Snapshot {
 	return snapshot(tb, r)
 }
 
-// A look-up costs what the user has: it allocates nothing, and hands out no
-// more than the user's own, however many others there are.
+// A look-up costs what the user has: it allocates the list of memberships, which
+// joins the user and its projects as they are now, and hands out no more than the user's own, however many others there are.
 func TestCostOfALookup(t *testing.T) {
 	for _, n := range []int{1_000, 100_000} {
 		s, digest := large(t, n), directory.DigestOf("me")
@@ -178,7 +178,7 @@ func TestCostOfALookup(t *testing.T) {
 				t.Errorf("got %d memberships", len(f.Memberships))
 			}
 		})
-		if allocs > 0 {
+		if allocs > 1 {
 			t.Errorf("with %d users a look-up allocates %v times", n, allocs)
 		}
 	}

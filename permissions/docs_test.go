@@ -47,8 +47,8 @@ func TestDocs(t *testing.T) {
 	}
 }
 
-// documented derives one user per role of project shop, which has topic orders,
-// topic prices with a subject of its own, and subscription billing.
+// documented derives one user per role of project shop, which is alone in its
+// account and has topic orders, topic prices with a subject of its own, and subscription billing.
 func documented(t *testing.T) string {
 	t.Helper()
 	r := directory.Records{

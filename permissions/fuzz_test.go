@@ -46,7 +46,7 @@ var (
 	fuzzProjects = []string{"shop", "lab", "NEXT", "GET", "habitats", "health", "event", "CREATE"}
 	fuzzTopics   = []string{"orders", "event", "MSG", "NEXT", "shop", "INFO"}
 	fuzzSubs     = []string{"reader", "NEXT", "lab", "GET"}
-	fuzzAccounts = []string{"APP", "OTHER"}
+	fuzzAccounts = []string{"APP", "OTHER", "OWN"}
 	fuzzUsers    = []string{"ann", "pia", "carl", "hab", "root", "all"}
 	fuzzSubjects = []string{
 		"", "", "market.prices", "habitat.event.x", "healthcheck.y", "JS.API.INFO", "orders", "a.b.c.d.e", "SYS.REQ.USER.AUTH", "NEXT.orders",
@@ -70,7 +70,11 @@ func build(data []byte) (directory.Records, *permissions.Policy) {
 			}
 		}
 		for _, topic := range some(d, fuzzTopics) {
-			p.Topics = append(p.Topics, directory.Topic{Name: topic, Subject: pick(d, fuzzSubjects), ACL: some(d, members)})
+			subject := pick(d, fuzzSubjects)
+			if subject != "" && p.Account != "OWN" { // seldom shared: elsewhere it would be refused
+				subject = name + "." + subject
+			}
+			p.Topics = append(p.Topics, directory.Topic{Name: topic, Subject: subject, ACL: some(d, members)})
 		}
 		if len(p.Topics) > 0 {
 			for _, sub := range some(d, fuzzSubs) {

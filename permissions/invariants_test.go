@@ -270,8 +270,9 @@ func TestInvariant4OwnSubjects(t *testing.T) {
 		subject string
 		ok      bool
 	}{
-		{"market.news", true},
-		{"market.prices", false}, // taken
+		{"shop.market.news", true},
+		{"shop.market.prices", false}, // taken
+		{"market.news", false},        // outside of the project, and the account is another's too
 		{"shop.extra", true},
 		{"shop.orders", false},          // the topic that is there
 		{"shop.orders.eu", true},        // below it is another subject
@@ -281,7 +282,7 @@ func TestInvariant4OwnSubjects(t *testing.T) {
 		{"lab.>", false},                // wildcards
 		{"*.results", false},            //
 		{">", false},                    //
-		{"moon.dust", true},             // a project of another account
+		{"moon.dust", false},            // outside, too
 		{"$SYS.REQ.USER.AUTH", false},   // NATS's own
 		{"$JS.API.STREAM.NAMES", false}, //
 		{"_INBOX_pia.x", false},         //
@@ -304,6 +305,20 @@ func TestInvariant4OwnSubjects(t *testing.T) {
 		g, err := derive(t, newPolicy(), s, "pia", identity.Selection{})
 		if err != nil || !g.Check(permissions.Publish, tt.subject).Allowed {
 			t.Errorf("%q is not granted: %v", tt.subject, err)
+		}
+	}
+}
+
+// In an account of its own, a project's topics may have any subject that is
+// nobody's yet.
+func TestInvariant4OwnAccount(t *testing.T) {
+	for subject, ok := range map[string]bool{
+		"market.news": true, "shop.orders": true, "moon.dust.eu": true, "moon.dust": false, "market.prices": false, "market.>": false, "$JS.API.INFO": false,
+	} {
+		r := world()
+		r.Projects[2].Topics = append(r.Projects[2].Topics, directory.Topic{Name: "own", Subject: subject})
+		if _, err := directory.NewSnapshot(r); (err == nil) != ok {
+			t.Errorf("%q: %v", subject, err)
 		}
 	}
 }

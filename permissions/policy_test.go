@@ -62,7 +62,7 @@ func world() directory.Records {
 				Topics: []directory.Topic{
 					{Name: "returns"},
 					{Name: "orders", ACL: []string{"pia", "bob", "wide", "far", "carl", "mix"}},
-					{Name: "prices", Subject: "market.prices", ACL: []string{"pia"}},
+					{Name: "prices", Subject: "shop.market.prices", ACL: []string{"pia"}},
 				},
 				Subscriptions: []directory.Subscription{
 					{Name: "billing", Topic: "orders", ACL: []string{"carl", "bob", "pia"}},
@@ -80,7 +80,7 @@ func world() directory.Records {
 			{
 				Name: "moon", Account: "OTHER",
 				Members: []directory.Member{member("far", padmin)},
-				Topics:  []directory.Topic{{Name: "dust"}},
+				Topics:  []directory.Topic{{Name: "dust"}, {Name: "prices", Subject: "market.prices"}}, // the account is its own
 			},
 			{
 				Name: "edge", Account: "INGEST",
@@ -170,7 +170,7 @@ func TestGrants(t *testing.T) {
 	}{
 		{
 			"a publisher has the topics whose ACL names it", "pia", "", "APP",
-			[]string{"publish allow market.prices", "publish allow shop.orders", "subscribe allow _INBOX_pia.>"},
+			[]string{"publish allow shop.market.prices", "publish allow shop.orders", "subscribe allow _INBOX_pia.>"},
 			"key:laptop method:apikey project:shop role:publisher",
 		},
 		{
@@ -190,7 +190,7 @@ func TestGrants(t *testing.T) {
 		},
 		{
 			"a project admin has the project, ACLs or not", "ann", "", "APP",
-			adminOf("shop", "_INBOX_ann.>", "market.prices", "shop.>"),
+			adminOf("shop", "_INBOX_ann.>", "shop.>"),
 			"key:laptop method:apikey project:shop role:project_admin",
 		},
 		{
@@ -233,7 +233,7 @@ func TestGrants(t *testing.T) {
 			[]string{"publish allow shop.orders", "subscribe allow _INBOX_far.>"},
 			"key:laptop method:apikey project:shop role:publisher",
 		},
-		{"a selected project decides the account", "far", "project=moon", "OTHER", adminOf("moon", "_INBOX_far.>", "moon.>"), "key:laptop method:apikey project:moon role:project_admin"},
+		{"a selected project decides the account, and subjects outside of the project are the admin's too", "far", "project=moon", "OTHER", adminOf("moon", "_INBOX_far.>", "market.prices", "moon.>"), "key:laptop method:apikey project:moon role:project_admin"},
 	}
 	s, p := snapshotOf(t, world()), newPolicy()
 	for _, tt := range tests {

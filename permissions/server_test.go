@@ -123,7 +123,7 @@ func (w *wire) allowed(side permissions.Side, subject string) bool {
 }
 
 var probes = []string{
-	"shop.orders", "shop.returns", "shop.x.y", "shop", "lab.raw", "lab.results", "moon.dust", "market.prices", "market", "x",
+	"shop.orders", "shop.returns", "shop.x.y", "shop", "lab.raw", "lab.results", "moon.dust", "market.prices", "market", "shop.market.prices", "shop.market", "x",
 	"$JS.API.CONSUMER.MSG.NEXT.shop.billing", "$JS.API.CONSUMER.MSG.NEXT.shop.audit", "$JS.API.CONSUMER.MSG.NEXT.lab.reader",
 	"$JS.API.STREAM.INFO.shop", "$JS.API.STREAM.CREATE.shop", "$JS.ACK.shop.billing.1.2.3.4.5", "$JS.ACK.lab.reader.1",
 	"_INBOX.x", "_INBOX_pia.x", "_INBOX_pia", "_INBOX_ann.x", "_INBOX_root.a.b", "_STAN.discover.event-service", "_STAN.discover.event-service.x",
@@ -131,7 +131,7 @@ var probes = []string{
 }
 
 var wildProbes = []string{
-	">", "*", "*.*", "*.>", "shop.>", "shop.*", "shop.*.>", "lab.>", "market.*", "market.>", "_INBOX.>", "_INBOX_pia.>", "_INBOX_pia.*",
+	">", "*", "*.*", "*.>", "shop.>", "shop.*", "shop.*.>", "lab.>", "market.*", "market.>", "shop.market.*", "_INBOX.>", "_INBOX_pia.>", "_INBOX_pia.*",
 	"_INBOX_*.>", "*.x", "_HB.*", "_STAN.>", "_STAN.acks.*", "_STAN.discover.event-service.*", "$SYS.>", "$SYS.REQ.USER.*", "*.REQ.USER.AUTH",
 }
 
