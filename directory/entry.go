@@ -63,10 +63,13 @@ func (k EntryKey) String() string {
 		return string(k.Kind) + "." + k.Project.String()
 	case KindMember:
 		return string(k.Kind) + "." + k.Project.String() + "." + k.User.String()
-	default:
-		return string(k.Kind) + "." + k.Project.String() + "." + k.Name
+	case KindTopic, KindSubscription, KindTopicACL, KindSubscriptionACL:
 	}
+	return string(k.Kind) + "." + k.Project.String() + "." + k.Name
 }
+
+// ofUser reports whether the entry is a user's and no project's.
+func (k EntryKey) ofUser() bool { return k.Kind == KindUser || k.Kind == KindKey }
 
 // ErrEntryKey: a text that is no entry's key.
 var ErrEntryKey = errors.New("not the key of an entry")
@@ -80,10 +83,9 @@ func ParseEntryKey(text string) (EntryKey, error) {
 	if err != nil || id.String() != first {
 		return EntryKey{}, ErrEntryKey
 	}
-	switch k.Kind {
-	case KindUser, KindKey:
+	if k.ofUser() {
 		k.User = id
-	default:
+	} else {
 		k.Project = id
 	}
 	switch k.Kind {

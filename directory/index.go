@@ -78,15 +78,6 @@ func (x *keyIndex) place(number int) keyPlace {
 	return x.more[number-x.users]
 }
 
-// find returns the place with the key of this digest; is says whether it is there.
-func (x *keyIndex) find(d *Digest, is func(keyPlace) bool) (keyPlace, bool) {
-	number, ok := x.index.find(hashDigest(d), func(n int) bool { return is(x.place(n)) })
-	if !ok {
-		return keyPlace{}, false
-	}
-	return x.place(number), true
-}
-
 // add adds the key at a place, unless the digest is there already.
 func (x *keyIndex) add(d *Digest, at keyPlace, is func(keyPlace) bool) (first keyPlace, taken bool) {
 	number := at.user

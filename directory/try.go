@@ -116,17 +116,15 @@ func (s *Snapshot) concerned(entries []Entry) Records {
 	var r Records
 	users, projects := map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
 	for i := range entries {
-		switch k := entries[i].Key; k.Kind {
-		case KindUser, KindKey:
+		k := entries[i].Key
+		if k.ofUser() {
 			if u, ok := s.UserByID(k.User); ok && !users[k.User] {
 				users[k.User] = true
 				r.Users = append(r.Users, *u)
 			}
-		default:
-			if p := s.project(k.Project); p != nil && p.named && !projects[k.Project] {
-				projects[k.Project] = true
-				r.Projects = append(r.Projects, s.record(p))
-			}
+		} else if p := s.project(k.Project); p != nil && p.named && !projects[k.Project] {
+			projects[k.Project] = true
+			r.Projects = append(r.Projects, s.record(p))
 		}
 	}
 	return r
