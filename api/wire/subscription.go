@@ -1,0 +1,57 @@
+package wire
+
+import "time"
+
+// DefaultAckDeadline is the ack deadline of a subscription that states none, in seconds.
+const DefaultAckDeadline = 10
+
+// Subscription is a subscription, and what makes one: Topic is needed then, as
+// "projects/P/topics/T", and Name and CreatedOn are not read.
+type Subscription struct {
+	Name               string     `json:"name,omitempty"` // "/projects/P/subscriptions/S"
+	Topic              string     `json:"topic"`          // "/projects/P/topics/T"
+	PushConfig         PushConfig `json:"pushConfig"`
+	AckDeadlineSeconds int        `json:"ackDeadlineSeconds"` // 0 of a request: DefaultAckDeadline
+	CreatedOn          time.Time  `json:"createdOn,omitzero"`
+}
+
+// PushConfig says where messages are to be pushed. usher keeps it for whoever
+// pushes; it pushes nothing itself.
+type PushConfig struct {
+	Type                string              `json:"type"` // "http_endpoint" or "mattermost"; empty: nothing is pushed
+	PushEndpoint        string              `json:"pushEndpoint"`
+	MaxMessages         int                 `json:"maxMessages"`
+	AuthorizationHeader AuthorizationHeader `json:"authorizationHeader"`
+	RetryPolicy         RetryPolicy         `json:"retryPolicy"`
+	VerificationHash    string              `json:"verificationHash"`
+	Verified            bool                `json:"verified"`
+	MattermostURL       string              `json:"mattermostUrl"`
+	MattermostUsername  string              `json:"mattermostUsername"`
+	MattermostChannel   string              `json:"mattermostChannel"`
+	Base64Decode        bool                `json:"base64Decode"`
+}
+
+// AuthorizationHeader has its place in AMS's shape. usher neither makes nor keeps
+// its value, which is a secret.
+type AuthorizationHeader struct {
+	Type  string `json:"type,omitempty"`
+	Value string `json:"value,omitempty"`
+}
+
+// RetryPolicy says when a push is tried again.
+type RetryPolicy struct {
+	Type   string `json:"type,omitempty"`   // "linear" or "slowstart"
+	Period int    `json:"period,omitempty"` // milliseconds, of linear
+}
+
+// SubscriptionList is one page of subscriptions, newest first.
+type SubscriptionList struct {
+	Subscriptions []Subscription `json:"subscriptions"`
+	NextPageToken string         `json:"nextPageToken"`
+	TotalSize     int            `json:"totalSize"`
+}
+
+// SubscriptionNames is the subscriptions of a topic, by their full names in order.
+type SubscriptionNames struct {
+	Subscriptions []string `json:"subscriptions"`
+}
