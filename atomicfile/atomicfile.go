@@ -5,6 +5,7 @@ package atomicfile
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 )
@@ -13,14 +14,25 @@ import (
 // is written beside it under a name that begins with a dot, and is its owner's alone
 // until fit has seen it; an error of fit, which may be nil, leaves path as it was.
 func Write(path string, content []byte, mode os.FileMode, fit func(*os.File) error) error {
+	return write(path, mode, func(f *os.File) error {
+		if _, err := f.Write(content); err != nil || fit == nil {
+			return err
+		}
+		return fit(f)
+	})
+}
+
+// Stream is Write for content that is too large to be held at once.
+func Stream(path string, mode os.FileMode, content func(io.Writer) error) error {
+	return write(path, mode, func(f *os.File) error { return content(f) })
+}
+
+func write(path string, mode os.FileMode, fill func(*os.File) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
 	if err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
-	_, err = f.Write(content)
-	if err == nil && fit != nil {
-		err = fit(f)
-	}
+	err = fill(f)
 	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err == nil {
 		err = os.Rename(f.Name(), path)
 	}

@@ -2,7 +2,6 @@ package directory
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/google/uuid"
@@ -154,16 +153,4 @@ type Entry struct {
 	Key      EntryKey
 	Revision uint64
 	Value    Value
-}
-
-// Check reports an entry whose value is not of the kind that its key says.
-func (e *Entry) Check() error {
-	want := NewValue(e.Key.Kind)
-	if want == nil {
-		return ErrEntryKey
-	}
-	if e.Value != nil && fmt.Sprintf("%T", e.Value) != fmt.Sprintf("%T", want) {
-		return fmt.Errorf("entry %s: found a %T where a %T belongs", e.Key, e.Value, want)
-	}
-	return nil
 }

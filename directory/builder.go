@@ -1,0 +1,85 @@
+package directory
+
+import (
+	"iter"
+
+	"github.com/google/uuid"
+)
+
+// Builder makes a snapshot of entries that come one at a time, in any order, as
+// Apply takes them. It is for one goroutine, and for one snapshot.
+type Builder struct{ d *draft }
+
+// NewBuilder returns a Builder for a directory with nothing in it.
+func NewBuilder() *Builder { return &Builder{d: newDraft(Empty())} }
+
+// Add takes one entry. Its value belongs to the snapshot from then on.
+func (b *Builder) Add(e *Entry) { b.d.apply(e) }
+
+// Snapshot returns the snapshot, and what did not fit.
+func (b *Builder) Snapshot() (*Snapshot, Problems) { return b.d.commit(), b.d.problems }
+
+// Entries yields everything that the snapshot was made of, entries included that
+// nobody sees because others have not come.
+func (s *Snapshot) Entries() iter.Seq[Entry] {
+	return func(yield func(Entry) bool) {
+		for e := range s.ids.all() {
+			if !e.entries(yield) {
+				return
+			}
+		}
+		for p := range s.projects.all() {
+			if !p.all(yield) {
+				return
+			}
+		}
+	}
+}
+
+func (e *userEntry) entries(yield func(Entry) bool) bool {
+	if e.there && !yield(Entry{Key: UserKey(e.id), Revision: e.user.Revision, Value: &e.user}) {
+		return false
+	}
+	for i := range e.user.Keys {
+		k := &e.user.Keys[i]
+		if !yield(Entry{Key: KeyKey(e.id, k.ID), Revision: k.Revision, Value: k}) {
+			return false
+		}
+	}
+	for i := range e.places {
+		in := &e.places[i]
+		if in.member && !yield(Entry{Key: MemberKey(in.project, e.id), Revision: in.revision, Value: &Member{Roles: in.roles}}) {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *projectEntry) all(yield func(Entry) bool) bool {
+	if p.there && !yield(Entry{Key: ProjectKey(p.id), Revision: p.project.Revision, Value: &p.project}) {
+		return false
+	}
+	for _, t := range p.topics {
+		stated := t.view
+		stated.Subject = t.subject
+		if t.there && !yield(Entry{Key: ResourceKey(KindTopic, p.id, t.name), Revision: t.view.Revision, Value: &stated}) {
+			return false
+		}
+		if !aclEntry(KindTopicACL, p.id, t.name, t.acl, t.revision, yield) {
+			return false
+		}
+	}
+	for _, s := range p.subs {
+		if s.there && !yield(Entry{Key: ResourceKey(KindSubscription, p.id, s.name), Revision: s.view.Revision, Value: &s.view}) {
+			return false
+		}
+		if !aclEntry(KindSubscriptionACL, p.id, s.name, s.acl, s.revision, yield) {
+			return false
+		}
+	}
+	return true
+}
+
+func aclEntry(kind Kind, project uuid.UUID, name string, users []uuid.UUID, revision uint64, yield func(Entry) bool) bool {
+	return users == nil || yield(Entry{Key: ResourceKey(kind, project, name), Revision: revision, Value: &ACL{Users: users}})
+}

@@ -1,0 +1,281 @@
+package kv
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+	"github.com/google/uuid"
+
+	"usher/atomicfile"
+	"usher/directory"
+)
+
+// The cache is a file: magic, then CBOR items, then the SHA-256 of all that.
+const cacheMagic = "usher directory snapshot 1\n"
+
+const (
+	saveEvery = 10 * time.Second // at most, while the directory changes
+	saveShare = 20               // and at most this part of the time is spent with it
+)
+
+// Errors of the cache.
+var (
+	ErrCache     = errors.New("the snapshot on disk is damaged")
+	errOtherFile = errors.New("not a snapshot of this version")
+)
+
+// cacheHead says what a cache holds.
+type cacheHead struct {
+	_        struct{} `cbor:",toarray"`
+	Bucket   string
+	Made     time.Time // when the bucket was made
+	Revision uint64
+	Checked  time.Time // when the bucket held nothing newer
+	Entries  int
+}
+
+// cacheKey goes before each value.
+type cacheKey struct {
+	_        struct{} `cbor:",toarray"`
+	Kind     directory.Kind
+	Project  []byte
+	User     []byte
+	Name     string
+	Revision uint64
+}
+
+// restore puts the cached snapshot into use, if there is a good one.
+func (s *Store) restore() {
+	if s.cfg.Cache == "" {
+		return
+	}
+	start := s.cfg.Now()
+	st, checked, err := s.readCache()
+	path := slog.String("file", s.cfg.Cache)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return
+	case err != nil:
+		s.cfg.Log.Error("the snapshot on disk cannot be used, and the directory is waited for", path, slog.String("error", err.Error()))
+		return
+	}
+	st.at = s.cfg.Now()
+	s.current.Store(st)
+	s.checked.Store(checked.UnixNano())
+	s.saved.Store(st.revision)
+	s.savedAt.Store(checked.UnixNano())
+	size := st.snapshot.Size()
+	s.cfg.Log.Info("directory loaded from the snapshot on disk", path, slog.Duration("age", start.Sub(checked)),
+		slog.Uint64("revision", st.revision), slog.Int("users", size.Users), slog.Int("projects", size.Projects))
+}
+
+// readCache reads all of the cache before any of it is used.
+func (s *Store) readCache() (_ *state, checked time.Time, err error) {
+	f, err := os.Open(s.cfg.Cache)
+	if err != nil {
+		return nil, checked, fmt.Errorf("read: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // read only
+	info, err := f.Stat()
+	if err != nil {
+		return nil, checked, fmt.Errorf("read: %w", err)
+	}
+	size := info.Size() - sha256.Size
+	if size < int64(len(cacheMagic)) {
+		return nil, checked, ErrCache
+	}
+	sum := sha256.New()
+	body := bufio.NewReaderSize(io.TeeReader(io.LimitReader(f, size), sum), 1<<20)
+	magic := make([]byte, len(cacheMagic))
+	if _, err := io.ReadFull(body, magic); err != nil || string(magic) != cacheMagic {
+		return nil, checked, errOtherFile
+	}
+	head, snapshot, err := decodeCache(body)
+	if err != nil {
+		return nil, checked, err
+	}
+	if head.Bucket != s.cfg.Bucket {
+		return nil, checked, fmt.Errorf("it is that of bucket %q", head.Bucket)
+	}
+	if !sumFits(f, body, sum) {
+		return nil, checked, ErrCache
+	}
+	return &state{snapshot: snapshot, revision: head.Revision, bucket: head.Made}, head.Checked, nil
+}
+
+// sumFits reads what is left of the body, which should be nothing, and compares.
+func sumFits(f io.Reader, body io.Reader, sum hash.Hash) bool {
+	rest, err := io.Copy(io.Discard, body)
+	want := make([]byte, sha256.Size)
+	if _, readErr := io.ReadFull(f, want); err != nil || rest != 0 || readErr != nil {
+		return false
+	}
+	return bytes.Equal(want, sum.Sum(nil))
+}
+
+// decodeCache decodes entries in one goroutine and indexes them in another.
+func decodeCache(r io.Reader) (head cacheHead, _ *directory.Snapshot, err error) {
+	d := cbor.NewDecoder(r)
+	if err := d.Decode(&head); err != nil {
+		return head, nil, ErrCache
+	}
+	const block = 1024
+	blocks := make(chan []directory.Entry, 8)
+	built := make(chan *directory.Snapshot, 1)
+	go func() {
+		b := directory.NewBuilder()
+		for entries := range blocks {
+			for i := range entries {
+				b.Add(&entries[i])
+			}
+		}
+		snapshot, _ := b.Snapshot() // what did not fit has not fitted before
+		built <- snapshot
+	}()
+	for left := head.Entries; left > 0 && err == nil; left -= block {
+		entries := make([]directory.Entry, min(left, block))
+		for i := range entries {
+			if entries[i], err = decodeEntry(d); err != nil {
+				break
+			}
+		}
+		if err == nil {
+			blocks <- entries
+		}
+	}
+	close(blocks)
+	snapshot := <-built
+	return head, snapshot, err
+}
+
+func decodeEntry(d *cbor.Decoder) (e directory.Entry, err error) {
+	var k cacheKey
+	if err := d.Decode(&k); err != nil {
+		return e, ErrCache
+	}
+	e.Key, e.Revision = directory.EntryKey{Kind: k.Kind, Name: k.Name}, k.Revision
+	if e.Key.Project, err = idOf(k.Project); err != nil {
+		return e, ErrCache
+	}
+	if e.Key.User, err = idOf(k.User); err != nil {
+		return e, ErrCache
+	}
+	if e.Value = directory.NewValue(k.Kind); e.Value == nil || d.Decode(e.Value) != nil {
+		return e, ErrCache
+	}
+	return e, nil
+}
+
+func idOf(b []byte) (uuid.UUID, error) {
+	if len(b) == 0 {
+		return uuid.Nil, nil
+	}
+	return uuid.FromBytes(b)
+}
+
+func bytesOf(id *uuid.UUID) []byte {
+	if *id == uuid.Nil {
+		return nil
+	}
+	return id[:]
+}
+
+// writeCache writes the state to the cache, in place of what is there.
+func (s *Store) writeCache(st *state) error {
+	head := cacheHead{Bucket: s.cfg.Bucket, Made: st.bucket, Revision: st.revision, Checked: time.Unix(0, s.checked.Load())}
+	for range st.snapshot.Entries() {
+		head.Entries++
+	}
+	return atomicfile.Stream(s.cfg.Cache, 0o600, func(w io.Writer) error {
+		sum := sha256.New()
+		body := bufio.NewWriterSize(io.MultiWriter(w, sum), 1<<20)
+		if _, err := body.WriteString(cacheMagic); err != nil {
+			return err
+		}
+		mode, err := cbor.EncOptions{Time: cbor.TimeRFC3339Nano}.EncMode()
+		if err != nil {
+			return err
+		}
+		e := mode.NewEncoder(body)
+		if err := e.Encode(head); err != nil {
+			return err
+		}
+		for entry := range st.snapshot.Entries() {
+			k := cacheKey{
+				Kind: entry.Key.Kind, Project: bytesOf(&entry.Key.Project), User: bytesOf(&entry.Key.User),
+				Name: entry.Key.Name, Revision: entry.Revision,
+			}
+			if err := e.Encode(k); err != nil {
+				return err
+			}
+			if err := e.Encode(entry.Value); err != nil {
+				return err
+			}
+		}
+		if err := body.Flush(); err != nil {
+			return err
+		}
+		_, err = w.Write(sum.Sum(nil))
+		return err
+	})
+}
+
+// keeper writes the cache while the directory changes, and a last time when the
+// function that it returns is called.
+func (s *Store) keeper(ctx context.Context) (end func()) {
+	if s.cfg.Cache == "" {
+		return func() {}
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			start := s.cfg.Now()
+			s.save(ctx)
+			wait := time.NewTimer(max(saveEvery, saveShare*s.cfg.Now().Sub(start)))
+			select {
+			case <-wait.C:
+			case <-ctx.Done():
+				wait.Stop()
+				s.save(ctx)
+				return
+			}
+		}
+	}()
+	return func() { <-done }
+}
+
+// save writes the cache if the directory has changed, or the cache says of an
+// old time that it was up to date then.
+func (s *Store) save(ctx context.Context) {
+	st := s.current.Load()
+	if st == nil || st.revision == s.saved.Load() && !s.stale() {
+		return
+	}
+	if err := s.writeCache(st); err != nil {
+		s.cfg.Log.LogAttrs(ctx, slog.LevelError, "the snapshot cannot be kept on disk",
+			slog.String("file", s.cfg.Cache), slog.String("error", err.Error()))
+		return
+	}
+	s.saved.Store(st.revision)
+	s.savedAt.Store(s.checked.Load())
+}
+
+// staleAfter is how old the time in the cache may get, of a directory that does
+// not change.
+const staleAfter = 10 * time.Minute
+
+func (s *Store) stale() bool {
+	return time.Duration(s.checked.Load()-s.savedAt.Load()) > staleAfter
+}

@@ -1,0 +1,164 @@
+package kv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"usher/directory"
+)
+
+// Config says which bucket a Store follows.
+type Config struct {
+	Conn     *nats.Conn
+	Bucket   string
+	Create   bool    // make the bucket if it is missing, with the two settings below
+	Replicas int     // 0: 1
+	Storage  Storage // empty: file
+	Cache    string  // file with the last good snapshot; empty: none
+	Log      *slog.Logger
+	Now      func() time.Time
+
+	// OnChange hears of everything that was taken over, in order; it must not wait
+	// and must not call Change. This is where those who watch connections hook in.
+	OnChange func(Changed) // may be nil
+}
+
+// Changed tells what was taken over.
+type Changed struct {
+	At       time.Time
+	Revision uint64
+	Loaded   bool        // everything was read; Users is empty then
+	Users    []uuid.UUID // whose grant may be another one now
+}
+
+func (c *Config) valid() error {
+	switch {
+	case c.Conn == nil:
+		return errors.New("directory kv: no connection given")
+	case c.Bucket == "":
+		return errors.New("directory kv: no bucket given")
+	case c.Log == nil:
+		return errors.New("directory kv: no log given")
+	case c.Now == nil:
+		return errors.New("directory kv: no clock given")
+	}
+	return nil
+}
+
+// Store serves the directory of a bucket, and changes it. Its methods are safe
+// for concurrent use.
+type Store struct {
+	cfg     Config
+	js      jetstream.JetStream
+	current atomic.Pointer[state] // nil: nothing was loaded yet
+	checked atomic.Int64          // when the bucket held nothing newer, unix nanoseconds; 0: never
+	writing chan struct{}         // one change at a time
+	faults  faults
+	saved   atomic.Uint64 // revision that the cache has
+	savedAt atomic.Int64  // checked, as the cache has it
+	came    atomic.Uint64 // messages of the bucket
+
+	mu      sync.Mutex
+	moved   chan struct{}     // closed when current is replaced
+	changes map[string]uint64 // changes under way → the last revision of each that was seen
+}
+
+// state is a directory at one revision of a bucket.
+type state struct {
+	snapshot *directory.Snapshot
+	revision uint64    // of the last entry, or marker, that was taken over
+	bucket   time.Time // when the bucket was made: another one has other revisions
+	at       time.Time // when it came into use
+}
+
+// Open returns a Store that serves the cached snapshot, if there is a good one;
+// Run follows the bucket. What is wrong with the cache is logged, and no error.
+func Open(cfg Config) (*Store, error) {
+	if err := cfg.valid(); err != nil {
+		return nil, err
+	}
+	js, err := jetstream.New(cfg.Conn)
+	if err != nil {
+		return nil, fmt.Errorf("directory kv: %w", err)
+	}
+	s := &Store{cfg: cfg, js: js, writing: make(chan struct{}, 1), moved: make(chan struct{}), changes: map[string]uint64{}}
+	s.faults.log = cfg.Log
+	s.restore()
+	return s, nil
+}
+
+// Snapshot returns the directory in use; nil: none was loaded yet.
+func (s *Store) Snapshot() *directory.Snapshot {
+	if st := s.current.Load(); st != nil {
+		return st.snapshot
+	}
+	return nil
+}
+
+// LoadedAt returns since when the directory in use is in use; zero: none is.
+func (s *Store) LoadedAt() time.Time {
+	if st := s.current.Load(); st != nil {
+		return st.at
+	}
+	return time.Time{}
+}
+
+// Status is how a Store stands.
+type Status struct {
+	Loaded   bool
+	Revision uint64
+	Checked  time.Time // when the bucket held nothing newer; zero: not since the start, and no cache says when
+	Faults   []Fault   // entries that cannot be read
+}
+
+// Status returns how the store stands.
+func (s *Store) Status() Status {
+	out := Status{Faults: s.faults.list()}
+	if st := s.current.Load(); st != nil {
+		out.Loaded, out.Revision = true, st.revision
+	}
+	if at := s.checked.Load(); at != 0 {
+		out.Checked = time.Unix(0, at)
+	}
+	return out
+}
+
+// take makes a state the current one.
+func (s *Store) take(st *state, c Changed) {
+	st.at = s.cfg.Now()
+	c.At, c.Revision = st.at, st.revision
+	s.mu.Lock()
+	s.current.Store(st)
+	close(s.moved)
+	s.moved = make(chan struct{})
+	s.mu.Unlock()
+	if s.cfg.OnChange != nil {
+		s.cfg.OnChange(c)
+	}
+}
+
+// reached waits until revision is in use.
+func (s *Store) reached(ctx context.Context, revision uint64) (*state, error) {
+	for {
+		s.mu.Lock()
+		moved := s.moved
+		s.mu.Unlock()
+		if st := s.current.Load(); st != nil && st.revision >= revision {
+			return st, nil
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
+		}
+	}
+}
