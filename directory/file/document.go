@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/google/uuid"
+
 	"usher/directory"
 )
 
@@ -15,9 +17,18 @@ type document struct {
 
 type user struct {
 	Name         string                  `yaml:"name"`
+	UUID         id                      `yaml:"uuid"`
 	Enabled      *bool                   `yaml:"enabled"`
 	ServiceRoles []directory.ServiceRole `yaml:"service_roles"`
 	Limits       limits                  `yaml:"limits"`
+	FirstName    string                  `yaml:"first_name"`
+	LastName     string                  `yaml:"last_name"`
+	Organization string                  `yaml:"organization"`
+	Description  string                  `yaml:"description"`
+	Email        string                  `yaml:"email"`
+	CreatedOn    time.Time               `yaml:"created_on"`
+	ModifiedOn   time.Time               `yaml:"modified_on"`
+	CreatedBy    id                      `yaml:"created_by"`
 	Keys         []key                   `yaml:"keys"`
 }
 
@@ -34,12 +45,17 @@ type key struct {
 	NotBefore time.Time      `yaml:"not_before"`
 	Expires   time.Time      `yaml:"expires"`
 	Networks  []netip.Prefix `yaml:"networks" nonempty:"true"`
+	CreatedOn time.Time      `yaml:"created_on"`
 }
 
 type project struct {
 	Name          string         `yaml:"name"`
+	UUID          id             `yaml:"uuid"`
 	Account       string         `yaml:"account"`
 	Description   string         `yaml:"description"`
+	CreatedOn     time.Time      `yaml:"created_on"`
+	ModifiedOn    time.Time      `yaml:"modified_on"`
+	CreatedBy     id             `yaml:"created_by"`
 	Members       []member       `yaml:"members"`
 	Topics        []topic        `yaml:"topics"`
 	Subscriptions []subscription `yaml:"subscriptions"`
@@ -51,16 +67,35 @@ type member struct {
 }
 
 type topic struct {
-	Name    string   `yaml:"name"`
-	Subject string   `yaml:"subject" nonempty:"true"`
-	ACL     []string `yaml:"acl"`
+	Name      string    `yaml:"name"`
+	Subject   string    `yaml:"subject" nonempty:"true"`
+	CreatedOn time.Time `yaml:"created_on"`
+	ACL       []string  `yaml:"acl"`
 }
 
 type subscription struct {
-	Name  string   `yaml:"name"`
-	Topic string   `yaml:"topic"`
-	ACL   []string `yaml:"acl"`
+	Name        string    `yaml:"name"`
+	Topic       string    `yaml:"topic"`
+	AckDeadline count     `yaml:"ack_deadline"`
+	Push        *push     `yaml:"push"`
+	CreatedOn   time.Time `yaml:"created_on"`
+	ACL         []string  `yaml:"acl"`
 }
+
+type push struct {
+	Type               pushType  `yaml:"type"`
+	Endpoint           string    `yaml:"endpoint"`
+	MaxMessages        count     `yaml:"max_messages"`
+	RetryType          retryType `yaml:"retry_type"`
+	RetryPeriod        count     `yaml:"retry_period"`
+	Base64Decode       bool      `yaml:"base64_decode"`
+	MattermostURL      string    `yaml:"mattermost_url"`
+	MattermostUsername string    `yaml:"mattermost_username"`
+	MattermostChannel  string    `yaml:"mattermost_channel"`
+}
+
+// count is a number of things, which is never negative.
+type count uint32
 
 // records converts the document, entry by entry: indexes stay what they are in
 // the file.
@@ -73,13 +108,32 @@ func (d *document) records() directory.Records {
 
 func (u user) record() directory.User {
 	return directory.User{
+		ID:           uuid.UUID(u.UUID),
 		Name:         u.Name,
 		Disabled:     disabled(u.Enabled),
 		ServiceRoles: u.ServiceRoles,
 		Limits: directory.Limits{ConnectionTypes: convert(u.Limits.ConnectionTypes,
 			func(c connectionType) directory.ConnectionType { return directory.ConnectionType(c) })},
-		Keys: convert(u.Keys, key.record),
+		Profile: u.profile(),
+		Made:    made(u.CreatedOn, u.ModifiedOn, u.CreatedBy),
+		Keys:    convert(u.Keys, key.record),
 	}
+}
+
+// profile is nil if nothing of it is stated.
+func (u user) profile() *directory.Profile {
+	p := directory.Profile{
+		FirstName: u.FirstName, LastName: u.LastName,
+		Organization: u.Organization, Description: u.Description, Email: u.Email,
+	}
+	if p == (directory.Profile{}) {
+		return nil
+	}
+	return &p
+}
+
+func made(created, modified time.Time, by id) directory.Made {
+	return directory.Made{Created: created, Modified: modified, By: uuid.UUID(by)}
 }
 
 func (k key) record() directory.Key {
@@ -90,23 +144,39 @@ func (k key) record() directory.Key {
 		NotBefore: k.NotBefore,
 		Expires:   k.Expires,
 		Networks:  k.Networks,
+		Created:   k.CreatedOn,
 	}
 }
 
 func (p project) record() directory.Project {
 	return directory.Project{
+		ID:          uuid.UUID(p.UUID),
 		Name:        p.Name,
 		Account:     p.Account,
 		Description: p.Description,
+		Made:        made(p.CreatedOn, p.ModifiedOn, p.CreatedBy),
 		Members: convert(p.Members, func(m member) directory.Member {
 			return directory.Member{User: m.User, Roles: m.Roles}
 		}),
 		Topics: convert(p.Topics, func(t topic) directory.Topic {
-			return directory.Topic{Name: t.Name, Subject: t.Subject, ACL: t.ACL}
+			return directory.Topic{Name: t.Name, Subject: t.Subject, Created: t.CreatedOn, ACL: t.ACL}
 		}),
 		Subscriptions: convert(p.Subscriptions, func(s subscription) directory.Subscription {
-			return directory.Subscription{Name: s.Name, Topic: s.Topic, ACL: s.ACL}
+			return directory.Subscription{
+				Name: s.Name, Topic: s.Topic, AckDeadline: int(s.AckDeadline), Push: s.Push.record(), Created: s.CreatedOn, ACL: s.ACL,
+			}
 		}),
+	}
+}
+
+func (p *push) record() *directory.Push {
+	if p == nil {
+		return nil
+	}
+	return &directory.Push{
+		Type: string(p.Type), Endpoint: p.Endpoint, MaxMessages: int(p.MaxMessages),
+		RetryType: string(p.RetryType), RetryPeriod: int(p.RetryPeriod), Base64Decode: p.Base64Decode,
+		MattermostURL: p.MattermostURL, MattermostUsername: p.MattermostUsername, MattermostChannel: p.MattermostChannel,
 	}
 }
 

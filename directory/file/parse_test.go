@@ -208,7 +208,7 @@ d.yaml:6:20: users[0].keys[0].networks[0]: "10.0.0.1/8" has bits set beyond its 
 d.yaml:8:18: users[0].keys[1].expires: expected an RFC 3339 time such as 2026-01-31T00:00:00Z, found "tomorrow"
   hint: write date, time and offset, with a T between date and time
 d.yaml:9:9: users[0].keys[1].colour: unknown key
-  hint: known keys: digest, id, enabled, not_before, expires, networks
+  hint: known keys: digest, id, enabled, not_before, expires, networks, created_on
 d.yaml:12:5: users[1].service_roles: duplicate key, the first is on line 11
 d.yaml:13:11: users[2].name: user "alice" is already defined at index 0
 d.yaml:16:14: projects[0].account: expected a string, found an integer

@@ -1,10 +1,12 @@
 package file
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/google/uuid"
 
 	"usher/directory"
 	"usher/secret"
@@ -12,9 +14,8 @@ import (
 )
 
 const (
-	digestPrefix = "sha256:"
-	keyPrefix    = "usher_" // how an API key begins
-	rawKeyHint   = "this is the key itself: put its digest here (usher apikey new prints it), " +
+	keyPrefix  = "usher_" // how an API key begins
+	rawKeyHint = "this is the key itself: put its digest here (usher apikey new prints it), " +
 		"and replace the key, since it stood in a file"
 )
 
@@ -22,21 +23,36 @@ const (
 // of the text, which may be a key that was put in the wrong place.
 type digest directory.Digest
 
-// UnmarshalText accepts "sha256:" and 64 hex digits.
+// UnmarshalText accepts what directory.Digest does, and knows what was put in its
+// place.
 func (d *digest) UnmarshalText(text []byte) error {
-	s := string(text)
-	hexed, isDigest := strings.CutPrefix(s, digestPrefix)
-	if strings.HasPrefix(strings.TrimSpace(hexed), keyPrefix) {
+	err := (*directory.Digest)(d).UnmarshalText(text)
+	if err == nil {
+		return nil
+	}
+	switch s := string(text); {
+	case strings.HasPrefix(strings.TrimSpace(strings.TrimPrefix(s, "sha256:")), keyPrefix):
 		return strictyaml.WithHint(errors.New("expected a digest, found an API key"), rawKeyHint)
-	}
-	if secret.Holds(s) {
+	case secret.Holds(s):
 		return strictyaml.WithHint(errors.New("looks like a secret, found where a digest belongs"), secret.Hint)
+	default:
+		return err
 	}
-	sum, err := hex.DecodeString(hexed)
-	if !isDigest || err != nil || len(sum) != len(d) {
-		return errors.New("expected sha256: and 64 hex digits")
+}
+
+// id is a UUID in its one usual form, which the package of UUIDs does not insist on.
+type id uuid.UUID
+
+// UnmarshalText accepts 32 hex digits in five groups, and not the one that means none.
+func (i *id) UnmarshalText(text []byte) error {
+	parsed, err := uuid.ParseBytes(text)
+	if err != nil || parsed.String() != strings.ToLower(string(text)) {
+		return fmt.Errorf("expected a UUID such as %s, found %s", directory.IDOf(directory.KindUser, "alice"), secret.Quote(string(text)))
 	}
-	copy(d[:], sum)
+	if parsed == uuid.Nil {
+		return strictyaml.WithHint(errors.New("the nil UUID is nobody's"), "leave the key out: the UUID then follows from the name")
+	}
+	*i = id(parsed)
 	return nil
 }
 
@@ -47,13 +63,35 @@ type connectionType directory.ConnectionType
 func (c *connectionType) UnmarshalText(text []byte) error {
 	known := make([]string, 0, len(directory.ConnectionTypes()))
 	for _, t := range directory.ConnectionTypes() {
-		name := strings.ToLower(string(t))
-		if name == string(text) {
-			*c = connectionType(t)
-			return nil
-		}
-		known = append(known, name)
+		known = append(known, strings.ToLower(string(t)))
 	}
-	return strictyaml.WithHint(fmt.Errorf("unknown connection type %s", secret.Name(string(text))),
-		strictyaml.Suggest(string(text), "known connection types", known))
+	*c = connectionType(strings.ToUpper(string(text)))
+	return oneOf(text, "connection type", known...)
+}
+
+// pushType is how messages are pushed.
+type pushType string
+
+// UnmarshalText accepts a known way of pushing.
+func (p *pushType) UnmarshalText(text []byte) error {
+	*p = pushType(text)
+	return oneOf(text, "push type", "http_endpoint", "mattermost")
+}
+
+// retryType is when a push is tried again.
+type retryType string
+
+// UnmarshalText accepts a known way of trying again.
+func (r *retryType) UnmarshalText(text []byte) error {
+	*r = retryType(text)
+	return oneOf(text, "retry type", "linear", "slowstart")
+}
+
+// oneOf reports a text that is none of the known words.
+func oneOf(text []byte, kind string, known ...string) error {
+	if slices.Contains(known, string(text)) {
+		return nil
+	}
+	return strictyaml.WithHint(fmt.Errorf("unknown %s %s", kind, secret.Name(string(text))),
+		strictyaml.Suggest(string(text), "known "+kind+"s", known))
 }
