@@ -1,0 +1,212 @@
+package file
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"usher/directory"
+)
+
+const writtenBy = `# A directory, written by usher. Reading it gives the same one; docs/directory.md
+# says what may stand here. Whoever reads it learns who may do what, but no key.
+`
+
+// Write writes r as the text of a directory: sorted, and with nothing in it that
+// is so anyway. Parse reads the same records from it, but for their order, what
+// is not UTF-8, and revisions. It does not check them.
+func Write(w io.Writer, r directory.Records) error {
+	p := &printer{w: bufio.NewWriterSize(w, 1<<16)}
+	p.lines(writtenBy)
+	if p.begin(0, "users", len(r.Users)); len(r.Users) == 0 {
+		p.lines("users: []\n") // a file that says nothing is not read
+	}
+	for _, u := range sorted(r.Users, func(u *directory.User) string { return u.Name }) {
+		p.user(u)
+	}
+	p.begin(0, "projects", len(r.Projects))
+	for _, one := range sorted(r.Projects, func(p *directory.Project) string { return p.Name }) {
+		p.project(one)
+	}
+	if err := p.w.Flush(); err != nil {
+		return fmt.Errorf("write directory: %w", err)
+	}
+	return nil
+}
+
+// sorted returns where the entries of list are, by name.
+func sorted[T any](list []T, name func(*T) string) []*T {
+	all := make([]*T, len(list))
+	for i := range list {
+		all[i] = &list[i]
+	}
+	slices.SortStableFunc(all, func(x, y *T) int { return strings.Compare(name(x), name(y)) })
+	return all
+}
+
+func (p *printer) user(u *directory.User) {
+	p.item(2, fields{}.
+		raw("name", scalar(u.Name)).
+		id("uuid", u.ID, directory.IDOf(directory.KindUser, u.Name)).
+		enabled(!u.Disabled).
+		list("service_roles", words(u.ServiceRoles)))
+	if types := u.Limits.ConnectionTypes; len(types) > 0 {
+		p.begin(4, "limits", 1)
+		p.mapping(6, fields{}.list("connection_types", words(convert(types,
+			func(c directory.ConnectionType) string { return strings.ToLower(string(c)) }))))
+	}
+	var about fields
+	if u.Profile != nil {
+		about = about.
+			text("first_name", u.Profile.FirstName).
+			text("last_name", u.Profile.LastName).
+			text("organization", u.Profile.Organization).
+			text("description", u.Profile.Description).
+			text("email", u.Profile.Email)
+	}
+	p.mapping(4, about.made(u.Made))
+	p.begin(4, "keys", len(u.Keys))
+	for _, k := range sorted(u.Keys, keyID) {
+		p.item(6, fields{}.
+			raw("digest", k.Digest.String()).
+			text("id", stated(keyID(k), k.Digest.KeyID())).
+			enabled(!k.Disabled).
+			time("not_before", k.NotBefore).
+			time("expires", k.Expires).
+			list("networks", convert(k.Networks, network)).
+			time("created_on", k.Created))
+	}
+}
+
+// network quotes what colons would be read in.
+func network(n netip.Prefix) string {
+	if n.Addr().Is4() {
+		return n.String()
+	}
+	return strconv.Quote(n.String())
+}
+
+func keyID(k *directory.Key) string { return cmp.Or(k.ID, k.Digest.KeyID()) }
+
+// stated returns value, or nothing if it is what goes without saying.
+func stated(value, otherwise string) string {
+	if value == otherwise {
+		return ""
+	}
+	return value
+}
+
+func (p *printer) project(one *directory.Project) {
+	p.item(2, fields{}.
+		raw("name", scalar(one.Name)).
+		id("uuid", one.ID, directory.IDOf(directory.KindProject, one.Name)).
+		text("account", one.Account).
+		text("description", one.Description).
+		made(one.Made))
+	p.begin(4, "members", len(one.Members))
+	for _, m := range sorted(one.Members, func(m *directory.Member) string { return m.User }) {
+		p.shortItem(6, fields{}.raw("user", scalar(m.User)).list("roles", words(m.Roles)))
+	}
+	p.begin(4, "topics", len(one.Topics))
+	for _, t := range sorted(one.Topics, func(t *directory.Topic) string { return t.Name }) {
+		p.shortItem(6, fields{}.
+			raw("name", scalar(t.Name)).
+			text("subject", t.Subject).
+			time("created_on", t.Created).
+			list("acl", words(t.ACL)))
+	}
+	p.begin(4, "subscriptions", len(one.Subscriptions))
+	for _, s := range sorted(one.Subscriptions, func(s *directory.Subscription) string { return s.Name }) {
+		f := fields{}.
+			raw("name", scalar(s.Name)).
+			text("topic", s.Topic).
+			number("ack_deadline", s.AckDeadline).
+			time("created_on", s.Created).
+			list("acl", words(s.ACL))
+		if s.Push == nil {
+			p.shortItem(6, f)
+			continue
+		}
+		p.item(6, f)
+		p.push(s.Push)
+	}
+}
+
+func (p *printer) push(push *directory.Push) {
+	f := fields{}.
+		text("type", push.Type).
+		text("endpoint", push.Endpoint).
+		number("max_messages", push.MaxMessages).
+		text("retry_type", push.RetryType).
+		number("retry_period", push.RetryPeriod).
+		flag("base64_decode", push.Base64Decode).
+		text("mattermost_url", push.MattermostURL).
+		text("mattermost_username", push.MattermostUsername).
+		text("mattermost_channel", push.MattermostChannel)
+	if len(f) == 0 {
+		p.mapping(8, fields{}.raw("push", "{}"))
+		return
+	}
+	p.begin(8, "push", 1)
+	p.mapping(10, f)
+}
+
+// The fields of the document, each left out if it says nothing.
+
+func (f fields) text(key, value string) fields {
+	if value == "" {
+		return f
+	}
+	return f.raw(key, scalar(value))
+}
+
+func (f fields) number(key string, n int) fields {
+	if n == 0 {
+		return f
+	}
+	return f.raw(key, strconv.Itoa(n))
+}
+
+func (f fields) flag(key string, set bool) fields {
+	if !set {
+		return f
+	}
+	return f.raw(key, "true")
+}
+
+func (f fields) enabled(yes bool) fields {
+	if yes {
+		return f
+	}
+	return f.raw("enabled", "false")
+}
+
+func (f fields) id(key string, id, otherwise uuid.UUID) fields {
+	if id == uuid.Nil || id == otherwise {
+		return f
+	}
+	return f.raw(key, id.String())
+}
+
+// time writes UTC, so that the same directory is the same text on every machine.
+func (f fields) time(key string, t time.Time) fields {
+	if t.IsZero() {
+		return f
+	}
+	if utc := t.UTC(); utc.Year() >= 0 && utc.Year() <= 9999 { // else it cannot be written so
+		t = utc
+	}
+	return f.raw(key, t.Format(time.RFC3339Nano))
+}
+
+func (f fields) made(m directory.Made) fields {
+	return f.time("created_on", m.Created).time("modified_on", m.Modified).id("created_by", m.By, uuid.Nil)
+}
