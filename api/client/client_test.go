@@ -1,0 +1,341 @@
+package client_test
+
+import (
+	"context"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"usher/api/client"
+	"usher/api/wire"
+)
+
+const testKey = "not-a-real-key"
+
+// serve starts a server, and a client that has its key.
+func serve(t *testing.T, handler http.HandlerFunc) *client.Client {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	c, err := client.New(&client.Config{Server: server.URL, Key: testKey, UserAgent: "usher/test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// answer answers every request in the same way.
+func answer(code int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(code)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+func TestNew(t *testing.T) {
+	for _, test := range []struct {
+		cfg  client.Config
+		want error
+	}{
+		{client.Config{Server: "https://usher.example:9443"}, nil},
+		{client.Config{Server: "https://usher.example/behind/"}, nil},
+		{client.Config{Server: "usher.example:9443"}, client.ErrServer},
+		{client.Config{Server: "ftp://usher.example"}, client.ErrServer},
+		{client.Config{Server: "https://"}, client.ErrServer},
+		{client.Config{Server: ""}, client.ErrServer},
+		{client.Config{Server: "https://me:secret@usher.example"}, client.ErrServer},
+		{client.Config{Server: "https://usher.example?key=secret"}, client.ErrServer},
+		{client.Config{Server: "https://usher.example", Key: "two words"}, client.ErrKey},
+		{client.Config{Server: "https://usher.example", Key: "k\r\nHost: x"}, client.ErrKey},
+		{client.Config{Server: "https://usher.example", CA: []byte("none")}, client.ErrRoots},
+		{client.Config{Server: "http://127.0.0.1:1", Key: testKey}, nil},
+		{client.Config{Server: "http://[::1]:1", Key: testKey}, nil},
+		{client.Config{Server: "http://localhost:1", Key: testKey}, nil},
+		{client.Config{Server: "http://usher.example", Key: testKey}, client.ErrPlainHTTP},
+		{client.Config{Server: "http://localhost.usher.example", Key: testKey}, client.ErrPlainHTTP},
+		{client.Config{Server: "http://10.0.0.1:80", Key: testKey}, client.ErrPlainHTTP},
+		{client.Config{Server: "http://10.0.0.1:80", Key: testKey, InsecureHTTP: true}, nil},
+		{client.Config{Server: "http://usher.example"}, nil}, // no key to give away
+	} {
+		_, err := client.New(&test.cfg)
+		if !errors.Is(err, test.want) || test.want == nil && err != nil {
+			t.Errorf("%s: %v", test.cfg.Server, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("says a secret: %v", err)
+		}
+	}
+}
+
+// TestRequests holds what goes over the wire: method, path, query and body.
+func TestRequests(t *testing.T) {
+	ctx := context.Background()
+	email := "a@example.org"
+	for want, call := range map[string]func(c *client.Client) error{
+		`GET /v1/users?pageSize=500&project=shop`: func(c *client.Client) error { _, err := c.Users(ctx, "shop"); return err },
+		`GET /v1/users/alice`:                     func(c *client.Client) error { _, _, err := c.User(ctx, "alice"); return err },
+		`GET /v1/users/profile`:                   func(c *client.Client) error { _, err := c.Profile(ctx); return err },
+		`POST /v1/users/alice {"email":"a@example.org"}`: func(c *client.Client) error {
+			_, err := c.CreateUser(ctx, "alice", &wire.UserInput{Email: &email})
+			return err
+		},
+		`PUT /v1/users/alice {"service_roles":[]} if "7"`: func(c *client.Client) error {
+			_, err := c.UpdateUser(ctx, "alice", &wire.UserInput{ServiceRoles: []string{}}, `"7"`)
+			return err
+		},
+		`DELETE /v1/users/alice`: func(c *client.Client) error { return c.DeleteUser(ctx, "alice", "") },
+		`POST /v1/users/alice:refreshToken {"grace":"1h"}`: func(c *client.Client) error {
+			_, err := c.RefreshToken(ctx, "alice", &wire.RefreshToken{Grace: "1h"})
+			return err
+		},
+		`GET /v1/users/alice:permissions?project=shop`: func(c *client.Client) error { _, err := c.Permissions(ctx, "alice", "shop"); return err },
+		`GET /v1/users/alice/keys?pageSize=500`:        func(c *client.Client) error { _, err := c.Keys(ctx, "alice"); return err },
+		`GET /v1/users/alice/keys/laptop`:              func(c *client.Client) error { _, _, err := c.Key(ctx, "alice", "laptop"); return err },
+		`POST /v1/users/alice/keys {"name":"laptop","expires_in":"24h"}`: func(c *client.Client) error {
+			_, err := c.CreateKey(ctx, "alice", &wire.KeyInput{Name: "laptop", ExpiresIn: "24h"})
+			return err
+		},
+		`DELETE /v1/users/alice/keys/laptop`: func(c *client.Client) error { return c.DeleteKey(ctx, "alice", "laptop", "") },
+
+		`GET /v1/projects?pageSize=500`: func(c *client.Client) error { _, err := c.Projects(ctx); return err },
+		`GET /v1/projects/shop`:         func(c *client.Client) error { _, _, err := c.Project(ctx, "shop"); return err },
+		`POST /v1/projects/shop {"account":"APP"}`: func(c *client.Client) error {
+			account := "APP"
+			_, err := c.CreateProject(ctx, "shop", &wire.ProjectInput{Account: &account})
+			return err
+		},
+		`PUT /v1/projects/shop {} if "7"`: func(c *client.Client) error {
+			_, err := c.UpdateProject(ctx, "shop", &wire.ProjectInput{}, `"7"`)
+			return err
+		},
+		`DELETE /v1/projects/shop if "7"`: func(c *client.Client) error { return c.DeleteProject(ctx, "shop", `"7"`) },
+
+		`GET /v1/projects/shop/members?pageSize=500`: func(c *client.Client) error { _, err := c.Members(ctx, "shop"); return err },
+		`GET /v1/projects/shop/members/alice`:        func(c *client.Client) error { _, _, err := c.Member(ctx, "shop", "alice"); return err },
+		`POST /v1/projects/shop/members/alice:add {"project":"shop","roles":["publisher"]}`: func(c *client.Client) error {
+			_, err := c.AddMember(ctx, "shop", "alice", []string{"publisher"})
+			return err
+		},
+		`POST /v1/projects/shop/members/alice {"projects":[{"project":"shop","roles":["consumer"]}]}`: func(c *client.Client) error {
+			_, err := c.CreateMember(ctx, "shop", "alice", []string{"consumer"})
+			return err
+		},
+		`PUT /v1/projects/shop/members/alice {"projects":[{"project":"shop","roles":["consumer"]}]} if "7"`: func(c *client.Client) error {
+			_, err := c.UpdateMember(ctx, "shop", "alice", []string{"consumer"}, `"7"`)
+			return err
+		},
+		`POST /v1/projects/shop/members/alice:remove`: func(c *client.Client) error { return c.RemoveMember(ctx, "shop", "alice", "") },
+
+		`GET /v1/projects/shop/topics?pageSize=500`: func(c *client.Client) error { _, err := c.Topics(ctx, "shop"); return err },
+		`GET /v1/projects/shop/topics/orders`:       func(c *client.Client) error { _, _, err := c.Topic(ctx, "shop", "orders"); return err },
+		`PUT /v1/projects/shop/topics/orders {"subject":"shop.x.y"}`: func(c *client.Client) error {
+			_, err := c.CreateTopic(ctx, "shop", "orders", &wire.TopicInput{Subject: "shop.x.y"})
+			return err
+		},
+		`DELETE /v1/projects/shop/topics/orders`:            func(c *client.Client) error { return c.DeleteTopic(ctx, "shop", "orders", "") },
+		`GET /v1/projects/shop/topics/orders/subscriptions`: func(c *client.Client) error { _, err := c.TopicSubscriptions(ctx, "shop", "orders"); return err },
+		`GET /v1/projects/shop/subscriptions?pageSize=500`:  func(c *client.Client) error { _, err := c.Subscriptions(ctx, "shop"); return err },
+		`GET /v1/projects/shop/subscriptions/s`:             func(c *client.Client) error { _, _, err := c.Subscription(ctx, "shop", "s"); return err },
+		`DELETE /v1/projects/shop/subscriptions/s`:          func(c *client.Client) error { return c.DeleteSubscription(ctx, "shop", "s", "") },
+
+		`GET /v1/projects/shop/topics/orders:acl`: func(c *client.Client) error {
+			_, _, err := c.ACL(ctx, client.TopicOf("shop", "orders"))
+			return err
+		},
+		`POST /v1/projects/shop/subscriptions/s:modifyAcl {"authorized_users":[]} if "7"`: func(c *client.Client) error {
+			return c.SetACL(ctx, client.SubscriptionOf("shop", "s"), nil, `"7"`)
+		},
+	} {
+		var got string
+		c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			got = strings.TrimSpace(r.Method + " " + r.URL.RequestURI() + " " + string(body))
+			if match := r.Header.Get("If-Match"); match != "" {
+				got += " if " + match
+			}
+			if r.Header.Get("x-api-key") != testKey || r.Header.Get("User-Agent") != "usher/test" {
+				t.Errorf("%s: headers %v", want, r.Header)
+			}
+			_, _ = io.WriteString(w, "{}")
+		})
+		if err := call(c); err != nil {
+			t.Errorf("%s: %v", want, err)
+		}
+		if got != want {
+			t.Errorf("sent %s\nnot  %s", got, want)
+		}
+	}
+}
+
+// TestNamesStayNames: nothing that is no name reaches a path, where it would be a
+// verb or another place.
+func TestNamesStayNames(t *testing.T) {
+	c := serve(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("sent %s %s", r.Method, r.URL) })
+	for _, name := range []string{"", "alice:refreshToken", "../projects", "a/b", "a?key=x", "a%2fb", "ä", "."} {
+		_, err := c.CreateUser(context.Background(), name, &wire.UserInput{})
+		if !errors.Is(err, client.ErrName) {
+			t.Errorf("%q: %v", name, err)
+		}
+		if _, _, err := c.Topic(context.Background(), name, "orders"); !errors.Is(err, client.ErrName) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+func TestAnswers(t *testing.T) {
+	const created = `{"uuid":"0d6e","name":"alice","projects":[],"email":"","service_roles":["ingest"],"enabled":true,"token":"shown-once","key":"default","later":1}`
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("ETag", `"41"`)
+		_, _ = io.WriteString(w, created)
+	})
+	u, err := c.CreateUser(context.Background(), "alice", &wire.UserInput{})
+	if err != nil || u.Token != "shown-once" || u.Key != "default" || u.Name != "alice" || !u.Enabled {
+		t.Errorf("%+v %v", u, err)
+	}
+	if _, tag, err := c.User(context.Background(), "alice"); err != nil || tag != `"41"` {
+		t.Errorf("tag %s: %v", tag, err)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	for _, test := range []struct {
+		code   int
+		body   string
+		want   client.Error
+		denied bool
+	}{
+		{401, `{"error":{"code":401,"message":"Unauthorized","status":"UNAUTHORIZED"}}`, client.Error{Code: 401, Status: "UNAUTHORIZED", Message: "Unauthorized"}, true},
+		{403, `{"error":{"code":403,"message":"Access to this resource is forbidden","status":"FORBIDDEN"}}`, client.Error{Code: 403, Status: "FORBIDDEN", Message: "Access to this resource is forbidden"}, true},
+		{409, `{"error":{"code":409,"message":"User already exists","status":"ALREADY_EXISTS","request_id":"r1"}}`, client.Error{Code: 409, Status: "ALREADY_EXISTS", Message: "User already exists", RequestID: "r1"}, false},
+		{400, `{"error":{"code":400,"message":"Invalid","status":"INVALID_ARGUMENT","errors":["a","b\u001b[2J"]}}`, client.Error{Code: 400, Status: "INVALID_ARGUMENT", Message: "Invalid; a; b [2J"}, false},
+		{502, `<html>bad gateway</html>`, client.Error{Code: 502, Status: "Bad Gateway", Message: "the server gives no reason"}, false},
+	} {
+		_, err := serve(t, answer(test.code, test.body)).Profile(context.Background())
+		var e *client.Error
+		if !errors.As(err, &e) || *e != test.want || e.Denied() != test.denied {
+			t.Errorf("%d: %v", test.code, err)
+		}
+	}
+}
+
+// TestNotUsher: what is not the API of usher is no success, and gets the key once at most.
+func TestNotUsher(t *testing.T) {
+	_, err := serve(t, answer(200, "<html>welcome</html>")).Profile(context.Background())
+	if !errors.Is(err, client.ErrAnswer) {
+		t.Errorf("a web page: %v", err)
+	}
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("followed a redirect") }))
+	defer elsewhere.Close()
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+	})
+	if _, err := c.Profile(context.Background()); !errors.Is(err, client.ErrAnswer) {
+		t.Errorf("a redirect: %v", err)
+	}
+	c = serve(t, answer(200, `{"users":[],"nextPageToken":"same"}`))
+	if _, err := c.Users(context.Background(), ""); !errors.Is(err, client.ErrAnswer) {
+		t.Errorf("pages in circles: %v", err)
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	server := httptest.NewServer(nil)
+	server.Close()
+	c, err := client.New(&client.Config{Server: server.URL, Key: testKey})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = c.Profile(context.Background()); err == nil || strings.Contains(err.Error(), testKey) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestTLS(t *testing.T) {
+	server := httptest.NewUnstartedServer(answer(200, `{"name":"alice"}`))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	for name, test := range map[string]struct {
+		ca []byte
+		ok bool
+	}{"its own authority": {ca, true}, "those of the system": {nil, false}} {
+		c, err := client.New(&client.Config{Server: server.URL, Key: testKey, CA: test.ca})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Profile(context.Background()); (err == nil) != test.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+		c.Close()
+	}
+}
+
+func TestPages(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Query().Get("pageToken") {
+		case "":
+			_, _ = io.WriteString(w, `{"topics":[{"name":"/projects/shop/topics/c"},{"name":"/projects/shop/topics/b"}],"nextPageToken":"Mg==","totalSize":3}`)
+		case "Mg==":
+			_, _ = io.WriteString(w, `{"topics":[{"name":"/projects/shop/topics/a"}],"nextPageToken":"","totalSize":3}`)
+		default:
+			t.Errorf("asked for %s", r.URL)
+		}
+	})
+	list, err := c.Topics(context.Background(), "shop")
+	if err != nil || len(list.Topics) != 3 || list.TotalSize != 3 || list.Topics[2].Name != "/projects/shop/topics/a" {
+		t.Errorf("%+v %v", list, err)
+	}
+}
+
+// TestChangeACL: nobody's edit is lost when many edit one list.
+func TestChangeACL(t *testing.T) {
+	var mu sync.Mutex
+	users, revision := `["root"]`, 1
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		tag := fmt.Sprintf(`"%d"`, revision)
+		if r.Method == http.MethodGet {
+			w.Header().Set("ETag", tag)
+			_, _ = fmt.Fprintf(w, `{"authorized_users":%s}`, users)
+			return
+		}
+		if r.Header.Get("If-Match") != tag {
+			answer(409, `{"error":{"code":409,"message":"it is at another revision","status":"CONFLICT"}}`)(w, r)
+			return
+		}
+		body, _ := io.ReadAll(r.Body)
+		users = strings.TrimSuffix(strings.TrimPrefix(string(body), `{"authorized_users":`), "}")
+		revision++
+	})
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			_, err := c.ChangeACL(context.Background(), client.TopicOf("shop", "orders"), func(users []string) []string {
+				return append(users, fmt.Sprintf("u%d", i))
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	list, _, err := c.ACL(context.Background(), client.TopicOf("shop", "orders"))
+	if err != nil || revision != 9 || len(list.AuthorizedUsers) != 9 || list.AuthorizedUsers[0] != "root" {
+		t.Errorf("%v at revision %d: %v", list, revision, err)
+	}
+	same := func(users []string) []string { return slices.Clone(users) }
+	if _, err := c.ChangeACL(context.Background(), client.TopicOf("shop", "orders"), same); err != nil || revision != 9 {
+		t.Errorf("nothing to change made revision %d: %v", revision, err)
+	}
+}

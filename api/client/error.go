@@ -1,0 +1,86 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"unicode"
+
+	"usher/api/wire"
+)
+
+// What a request can fail with, beside an *Error and what the network says.
+var (
+	ErrName   = errors.New("not a name: expected letters, digits, '-' and '_'") // nothing was sent
+	ErrAnswer = errors.New("the answer is not one of usher's management API")
+)
+
+// Error is a no of the server.
+type Error struct {
+	Code      int    // the HTTP status
+	Status    string // such as "NOT_FOUND"; empty: the answer had none
+	Message   string // one line
+	RequestID string // the audit of the server has it, too; may be empty
+}
+
+// Error returns the message, with what helps to look it up.
+func (e *Error) Error() string {
+	text := fmt.Sprintf("%s (%d %s", e.Message, e.Code, e.Status)
+	if e.RequestID != "" {
+		text += ", request " + e.RequestID
+	}
+	return text + ")"
+}
+
+// Denied reports whether the key is not taken, or is not enough.
+func (e *Error) Denied() bool {
+	return e.Code == http.StatusUnauthorized || e.Code == http.StatusForbidden
+}
+
+// changedMeanwhile reports whether a condition did not hold: somebody else was faster.
+func changedMeanwhile(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (e.Code == http.StatusConflict || e.Code == http.StatusPreconditionFailed)
+}
+
+// headerRequestID is where an answer without a body says its request id.
+const headerRequestID = "X-Request-Id"
+
+// errorOf makes an Error of an answer that is no success.
+func errorOf(answer *http.Response, body []byte) error {
+	var w wire.Error
+	e := &Error{Code: answer.StatusCode, RequestID: line(answer.Header.Get(headerRequestID))}
+	if json.Unmarshal(body, &w) == nil && w.Error.Message != "" {
+		e.Status, e.Message = line(w.Error.Status), line(w.Error.Message)
+		for _, more := range w.Error.Errors {
+			e.Message += "; " + line(more)
+		}
+		if w.Error.RequestID != "" {
+			e.RequestID = line(w.Error.RequestID)
+		}
+		return e
+	}
+	if answer.StatusCode/100 == 3 {
+		return fmt.Errorf("%w: it redirects (%d)", ErrAnswer, answer.StatusCode)
+	}
+	e.Status, e.Message = http.StatusText(answer.StatusCode), "the server gives no reason"
+	return e
+}
+
+// maxLine bounds what is taken over from a server into an error.
+const maxLine = 2000
+
+// line makes one line of what a server says, without what moves a cursor.
+func line(text string) string {
+	if len(text) > maxLine {
+		text = strings.ToValidUTF8(text[:maxLine], "") + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, text)
+}
