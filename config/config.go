@@ -13,6 +13,7 @@ type Config struct {
 	Callout     Callout     `yaml:"callout" doc:"How authorization requests are worked on."`
 	UserJWT     UserJWT     `yaml:"user_jwt" doc:"The user JWT that a granted connection gets."`
 	HealthCheck HealthCheck `yaml:"healthcheck" doc:"The check that connects as a client would. It goes with accounts.healthcheck."`
+	API         API         `yaml:"api" doc:"The management API over HTTP, of a directory that is not a file."`
 	HTTP        HTTP        `yaml:"http" doc:"Metrics and health over HTTP."`
 	Log         Log         `yaml:"log" doc:"What usher says of itself, on standard error."`
 	Audit       Audit       `yaml:"audit" doc:"One JSON line for every decision."`
@@ -68,9 +69,39 @@ type Keyring struct {
 	AllowGroupReadable bool   `yaml:"allow_group_readable" doc:"Accept files with secrets that their group can read, as Kubernetes mounts them with fsGroup: the seeds of the keyring, and nats.password_file, nats.nkey_file and nats.creds_file too. Files that everyone can read are refused all the same."`
 }
 
+// The values of directory.from.
+const (
+	DirectoryFile     = "file"
+	DirectoryKV       = "kv"
+	DirectoryEmbedded = "embedded"
+)
+
 // Directory says where the directory is kept.
 type Directory struct {
-	File string `yaml:"file" required:"true" rule:"path" hint:"usher init writes an example" doc:"YAML file of the directory. It is read again when it changes; the last good one stays on error."`
+	From         string `yaml:"from" default:"file" rule:"one-of=file|kv|embedded" doc:"file: a YAML file, which is edited. kv: a JetStream key-value bucket of the servers of nats.urls, in the account of the service user; replicas share it, and api.listen serves its management. embedded: the same in a nats-server inside this process, for a single usher."`
+	File         string `yaml:"file" rule:"path" doc:"YAML file of the directory. It is read again when it changes; the last good one stays on error."`
+	Bucket       string `yaml:"bucket" default:"usher_directory" rule:"bucket" doc:"Name of the bucket."`
+	CreateBucket bool   `yaml:"create_bucket" default:"true" doc:"Make the bucket if it is missing, with the two settings below. A bucket that is there stays as it is."`
+	Replicas     int    `yaml:"replicas" default:"1" rule:"between=1..5" doc:"On how many servers of the cluster a bucket that is made is kept: 3 outlives the loss of one."`
+	Storage      string `yaml:"storage" default:"file" rule:"one-of=file|memory" doc:"Where the servers keep a bucket that is made."`
+	SnapshotFile string `yaml:"snapshot_file" rule:"path" doc:"File with the last good directory of a bucket, made with mode 0600. With it usher starts while the bucket cannot be reached, and says how old its view is. Each usher needs its own."`
+	StoreDir     string `yaml:"store_dir" rule:"path" doc:"Where the embedded nats-server keeps the bucket. One usher at a time."`
+}
+
+// API says where and how the directory is managed over HTTP.
+type API struct {
+	Listen       string        `yaml:"listen" rule:"listen" doc:"Address of the management API (docs/api.md). Empty: off. Without api.tls keys travel in the clear: listen on loopback, or behind something that ends TLS."`
+	TLS          APITLS        `yaml:"tls" doc:"TLS of the API."`
+	KeyIn        string        `yaml:"key_in" default:"header" rule:"one-of=header|query|both" doc:"Where a caller's API key is looked for: header x-api-key, query parameter key, or the one and then the other. A key in a URL stays in histories and in the logs of whatever is in between; usher logs none."`
+	MaxBody      int           `yaml:"max_body" default:"1048576" rule:"between=1024..67108864" doc:"Longest body of a request, in bytes. An import may be longer."`
+	Timeout      time.Duration `yaml:"timeout" default:"30s" rule:"positive at-most=5m" doc:"Longest time for a request. An import may take longer."`
+	FailuresPerS int           `yaml:"failures_per_second" default:"10" rule:"between=0..100000" doc:"How many requests with a bad key one client address (IPv6: network of 64 bits) may make a second, and four times as many at once; above that it is told to wait. A good key is always let in. 0: no limit."`
+}
+
+// APITLS is a certificate with its key.
+type APITLS struct {
+	CertFile string `yaml:"cert_file" rule:"path" doc:"PEM file with the certificate of the API, and those that lead to its root."`
+	KeyFile  string `yaml:"key_file" rule:"path" doc:"PEM file with the private key of api.tls.cert_file. A file that others can read is refused, see keyring.allow_group_readable."`
 }
 
 // Callout says how requests are worked on.

@@ -27,6 +27,11 @@ func relations() []relation {
 		notCallout("accounts.healthcheck", noClients),
 		together("accounts.healthcheck", "healthcheck.token_file"),
 		onlyWith("audit.file", "audit.to", "file"),
+		onlyWith("directory.file", "directory.from", DirectoryFile),
+		onlyWith("directory.store_dir", "directory.from", DirectoryEmbedded),
+		notWith("directory.snapshot_file", "directory.from", DirectoryFile, "a file is there when usher starts"),
+		notWith("api.listen", "directory.from", DirectoryFile, "a file is edited; usher directory import moves it into a bucket"),
+		together("api.tls.cert_file", "api.tls.key_file"),
 		operatorOnly("nats.sentinel_creds_file"),
 		operatorOnly("accounts.scopes"),
 		operatorOnly("operator.dir"),
@@ -121,4 +126,15 @@ func operatorOnly(key string) relation {
 		}}
 	}
 	return relation{[]string{key, choice}, fmt.Sprintf("`%s` is set only if `%s` is `%s`.", key, choice, value), check}
+}
+
+// notWith: key is not set if the choice is value.
+func notWith(key, choice, value, hint string) relation {
+	check := func(c *checker) []fault {
+		if !c.set(key) || c.text(choice) != value {
+			return nil
+		}
+		return []fault{{key, fmt.Sprintf("is set, but %s is %s", choice, secret.Quote(value)), hint}}
+	}
+	return relation{[]string{key, choice}, fmt.Sprintf("`%s` is not set if `%s` is `%s`.", key, choice, value), check}
 }

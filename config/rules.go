@@ -83,6 +83,12 @@ func rules() []rule {
 		}},
 		{"one-of", func(arg string) string { return "one of `" + strings.ReplaceAll(arg, "|", "`, `") + "`" }, oneOf},
 		{"account", is("a NATS account: printable ASCII without spaces"), onText(account)},
+		{"bucket", is("letters, digits, `-` and `_`, and set"), func(v reflect.Value, _ string) []fault {
+			if err := directory.CheckName(v.String()); err != nil {
+				return when(true, "bucket name "+err.Error(), "")
+			}
+			return nil
+		}},
 		{"scopes", is("each one is `ACCOUNT/ROLE`, with a project role or a service role"), scopes},
 		{"line", is("one line"), onText(name)},
 		{"path", is("a path; `~` is not expanded"), onText(path)},
