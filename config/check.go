@@ -86,23 +86,30 @@ func (c *checker) sound(keys ...string) bool {
 	return true
 }
 
-// text returns the value of a key that is a string.
-func (c *checker) text(path string) string {
+// row returns the row of a key. A test holds that relations name no other keys.
+func (c *checker) row(path string) *entry {
 	for i := range c.keys {
 		if c.keys[i].path == path {
-			return c.cfg.FieldByIndex(c.keys[i].index).String()
+			return &c.keys[i]
 		}
 	}
-	return ""
+	return &entry{}
 }
 
-// set reports whether a key has a value: a text, or a list with something in it.
+// value returns the value of a key.
+func (c *checker) value(path string) reflect.Value { return c.cfg.FieldByIndex(c.row(path).index) }
+
+// text returns the value of a key that is a string.
+func (c *checker) text(path string) string { return c.value(path).String() }
+
+// set reports whether a key has a value: a text, true, or a list with something in it.
 func (c *checker) set(path string) bool {
-	for i := range c.keys {
-		if c.keys[i].path == path {
-			v := c.cfg.FieldByIndex(c.keys[i].index)
-			return !v.IsZero() && (v.Kind() != reflect.Slice || v.Len() > 0)
-		}
-	}
-	return false
+	v := c.value(path)
+	return !v.IsZero() && (v.Kind() != reflect.Slice || v.Len() > 0)
+}
+
+// unchanged reports whether a key has its default, in the file or for want of it.
+func (c *checker) unchanged(path string) bool {
+	def, err := decodeText(c.row(path).typ, c.row(path).def)
+	return err == nil && reflect.DeepEqual(def.Interface(), c.value(path).Interface())
 }

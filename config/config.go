@@ -79,7 +79,7 @@ const (
 // Directory says where the directory is kept.
 type Directory struct {
 	From         string `yaml:"from" default:"file" rule:"one-of=file|kv|embedded" doc:"file: a YAML file, which is edited. kv: a JetStream key-value bucket of the servers of nats.urls, in the account of the service user; replicas share it, and api.listen serves its management. embedded: the same in a nats-server inside this process, for a single usher."`
-	File         string `yaml:"file" rule:"path" doc:"YAML file of the directory. It is read again when it changes; the last good one stays on error."`
+	File         string `yaml:"file" rule:"path" hint:"usher init writes an example" doc:"YAML file of the directory. It is read again when it changes; the last good one stays on error."`
 	Bucket       string `yaml:"bucket" default:"usher_directory" rule:"bucket" doc:"Name of the bucket."`
 	CreateBucket bool   `yaml:"create_bucket" default:"true" doc:"Make the bucket if it is missing, with the two settings below. A bucket that is there stays as it is."`
 	Replicas     int    `yaml:"replicas" default:"1" rule:"between=1..5" doc:"On how many servers of the cluster a bucket that is made is kept: 3 outlives the loss of one."`
@@ -90,12 +90,13 @@ type Directory struct {
 
 // API says where and how the directory is managed over HTTP.
 type API struct {
-	Listen       string        `yaml:"listen" rule:"listen" doc:"Address of the management API (docs/api.md). Empty: off. Without api.tls keys travel in the clear: listen on loopback, or behind something that ends TLS."`
-	TLS          APITLS        `yaml:"tls" doc:"TLS of the API."`
-	KeyIn        string        `yaml:"key_in" default:"header" rule:"one-of=header|query|both" doc:"Where a caller's API key is looked for: header x-api-key, query parameter key, or the one and then the other. A key in a URL stays in histories and in the logs of whatever is in between; usher logs none."`
-	MaxBody      int           `yaml:"max_body" default:"1048576" rule:"between=1024..67108864" doc:"Longest body of a request, in bytes. An import may be longer."`
-	Timeout      time.Duration `yaml:"timeout" default:"30s" rule:"positive at-most=5m" doc:"Longest time for a request. An import may take longer."`
-	FailuresPerS int           `yaml:"failures_per_second" default:"10" rule:"between=0..100000" doc:"How many requests with a bad key one client address (IPv6: network of 64 bits) may make a second, and four times as many at once; above that it is told to wait. A good key is always let in. 0: no limit."`
+	Listen         string        `yaml:"listen" rule:"listen" doc:"Address of the management API (docs/api.md). Empty: off. Keys travel in it: without api.tls it has to be one of loopback, see api.allow_cleartext."`
+	TLS            APITLS        `yaml:"tls" doc:"TLS of the API."`
+	AllowCleartext bool          `yaml:"allow_cleartext" doc:"Serve without api.tls where others than this machine can reach it, because something in between ends TLS: a proxy, an ingress, a service mesh."`
+	KeyIn          string        `yaml:"key_in" default:"header" rule:"one-of=header|query|both" doc:"Where a caller's API key is looked for: header x-api-key, query parameter key, or the one and then the other. A key in a URL stays in histories and in the logs of whatever is in between; usher logs none."`
+	MaxBody        int           `yaml:"max_body" default:"1048576" rule:"between=1024..67108864" doc:"Longest body of a request, in bytes. An import may be longer."`
+	Timeout        time.Duration `yaml:"timeout" default:"30s" rule:"positive at-most=5m" doc:"Longest time for a request. An import may take longer."`
+	FailuresPerS   int           `yaml:"failures_per_second" default:"10" rule:"between=0..100000" doc:"How many requests with a bad key one client address (IPv6: network of 64 bits) may make a second, and four times as many at once; above that it is told to wait. A good key is always let in. 0: no limit."`
 }
 
 // APITLS is a certificate with its key.

@@ -17,6 +17,7 @@ import (
 const (
 	required = "accounts: {callout: AUTH, system: SYS}\n" + files
 	files    = "keyring: {dir: keys}\ndirectory: {file: directory.yaml}\n"
+	live     = "accounts: {callout: AUTH, system: SYS}\nkeyring: {dir: keys}\n" // and a directory that is no file
 )
 
 func TestDefaults(t *testing.T) {
@@ -28,11 +29,12 @@ func TestDefaults(t *testing.T) {
 		NATS:      config.NATS{Mode: "config", URLs: []string{"nats://127.0.0.1:4222"}, Connections: 4},
 		Accounts:  config.Accounts{Callout: "AUTH", System: "SYS", Scopes: []string{}},
 		Keyring:   config.Keyring{Dir: "keys"},
-		Directory: config.Directory{File: "directory.yaml"},
+		Directory: config.Directory{From: "file", File: "directory.yaml", Bucket: "usher_directory", CreateBucket: true, Replicas: 1, Storage: "file"},
 		Callout: config.Callout{
 			Budget: 1500 * time.Millisecond, Queue: 8192, Order: "adaptive", Failures: config.Failures{PerHost: 100, PerCredential: 10}, ClockSkew: 5 * time.Second, DrainTimeout: 10 * time.Second,
 		},
 		UserJWT: config.UserJWT{MaxLifetime: 24 * time.Hour, Jitter: 0.1},
+		API:     config.API{KeyIn: "header", MaxBody: 1 << 20, Timeout: 30 * time.Second, FailuresPerS: 10},
 		HTTP:    config.HTTP{Listen: "127.0.0.1:9778"},
 		Log:     config.Log{Level: "info", Format: "text"},
 		Audit:   config.Audit{To: "stderr"},
@@ -58,6 +60,7 @@ nats:
   tls: {ca_file: ` + absolute + `, cert_file: tls/c.pem, key_file: ../k.pem}
 keyring: {dir: keys/}
 directory: {file: d/directory.yaml}
+api: {tls: {cert_file: api.pem, key_file: tls/../api.key}}
 accounts: {callout: AUTH, system: SYS, healthcheck: HC}
 healthcheck: {token_file: run/token}
 audit: {to: file, file: audit.jsonl}
@@ -78,11 +81,29 @@ audit: {to: file, file: audit.jsonl}
 		{"file", cfg.Directory.File, filepath.Join(dir, "d", "directory.yaml")},
 		{"token_file", cfg.HealthCheck.TokenFile, filepath.Join(dir, "run", "token")},
 		{"audit file", cfg.Audit.File, filepath.Join(dir, "audit.jsonl")},
+		{"API certificate", cfg.API.TLS.CertFile, filepath.Join(dir, "api.pem")},
+		{"API key", cfg.API.TLS.KeyFile, filepath.Join(dir, "api.key")},
 		{"not set", cfg.NATS.NKeyFile, ""},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.name, tt.got, tt.want)
 		}
+	}
+}
+
+// TestLoadLivePaths: those of a directory that is no file.
+func TestLoadLivePaths(t *testing.T) {
+	cfg, err := config.Parse("/etc/usher/usher.yaml", []byte(live+"directory: {from: embedded, store_dir: store/, snapshot_file: run/./directory}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for got, want := range map[string]string{cfg.Directory.StoreDir: "store", cfg.Directory.SnapshotFile: "run/directory"} {
+		if want = filepath.Join("/etc/usher", want); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	if cfg.Directory.File != "" {
+		t.Errorf("directory.file is %q", cfg.Directory.File)
 	}
 }
 
@@ -125,12 +146,23 @@ func TestAccepted(t *testing.T) {
 		`http: {listen: ":0"}`,
 		`http: {listen: "[::1]:9778"}`,
 		"http: {listen: localhost:9778}",
+		"directory: {from: kv}",
+		"directory: {from: kv, bucket: people, create_bucket: false, replicas: 3, storage: memory, snapshot_file: run/d}",
+		"directory: {from: embedded, store_dir: s, snapshot_file: d}\napi: {listen: '127.1.2.3:0'}",
+		"directory: {from: kv}\napi: {listen: '[::1]:9779', tls: {cert_file: c, key_file: k}}",
+		"directory: {from: kv}\napi: {listen: 'LocalHost:9779', key_in: both, failures_per_second: 0}",
+		"directory: {from: kv}\napi: {listen: ':9779', tls: {cert_file: c, key_file: k}}",
+		"directory: {from: kv}\napi: {listen: 'api.example.org:9779', allow_cleartext: true}",
+		"directory: {from: file, file: d, bucket: usher_directory, replicas: 1, create_bucket: true, storage: file}", // what is so anyway
 		`audit: {to: "off"}`,
 		"nats: {user: usher_events, password_file: /run/usher_keys/p}", // begins as an API key does, and is none
 	} {
 		head := required
 		if strings.HasPrefix(text, "accounts:") {
 			head = files
+		}
+		if strings.Contains(text, "directory:") {
+			head = live
 		}
 		if got := faults(t, head+text); got != "" {
 			t.Errorf("%s\n%s", text, got)

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -106,6 +107,40 @@ usher.yaml:3:80: accounts.healthcheck: is the same account as accounts.callout (
   hint: set audit.file, or choose another value`},
 		{"audit file without audit to it", required + "audit: {file: a}", `usher.yaml:4:15: audit.file: is set, but audit.to is "stderr"
   hint: set audit.to: file, or leave audit.file out`},
+		{"no file", live + "directory: {from: file}", `usher.yaml:3:19: directory.from: needs directory.file
+  hint: set directory.file, or choose another value`},
+		{"a section without its file", live + "directory: {create_bucket: true}", `usher.yaml:3:1: directory.file: is missing
+  hint: usher init writes an example`},
+		{"a file beside a bucket", live + "directory: {from: kv, file: d}", `usher.yaml:3:29: directory.file: is set, but directory.from is "kv"
+  hint: set directory.from: file, or leave directory.file out`},
+		{"an embedded server without its directory", live + "directory: {from: embedded}", `usher.yaml:3:19: directory.from: needs directory.store_dir
+  hint: set directory.store_dir, or choose another value`},
+		{"a store directory without an embedded server", live + "directory: {from: kv, store_dir: s}", `usher.yaml:3:34: directory.store_dir: is set, but directory.from is "kv"
+  hint: set directory.from: embedded, or leave directory.store_dir out`},
+		{"replicas of one server", live + "directory: {from: embedded, store_dir: s, replicas: 3}", `usher.yaml:3:53: directory.replicas: is set, but directory.from is "embedded"
+  hint: it is one server; set directory.from: kv for a bucket in a cluster`},
+		{
+			"what a file does not have", live + "directory: {file: d, bucket: b, create_bucket: false, replicas: 3, storage: memory, snapshot_file: s}\napi: {listen: '127.0.0.1:9779'}",
+			`usher.yaml:3:30: directory.bucket: is set, but directory.from is "file"
+  hint: set directory.from: kv, or leave it out
+usher.yaml:3:48: directory.create_bucket: is set, but directory.from is "file"
+  hint: set directory.from: kv, or leave it out
+usher.yaml:3:65: directory.replicas: is set, but directory.from is "file"
+  hint: set directory.from: kv, or leave it out
+usher.yaml:3:77: directory.storage: is set, but directory.from is "file"
+  hint: set directory.from: kv, or leave it out
+usher.yaml:3:100: directory.snapshot_file: is set, but directory.from is "file"
+  hint: leave it out: a file is there when usher starts
+usher.yaml:4:15: api.listen: is set, but directory.from is "file"
+  hint: a file is edited; usher directory import moves it into a bucket`,
+		},
+		{"half a certificate", live + "directory: {from: kv}\napi: {tls: {key_file: k}}", `usher.yaml:4:23: api.tls.key_file: needs api.tls.cert_file
+  hint: set both or none of them`},
+		{"keys in the clear, on every address", live + "directory: {from: kv}\napi: {listen: ':9779'}", inClear(":9779")},
+		{"keys in the clear, on one address", live + "directory: {from: kv}\napi: {listen: '192.0.2.1:9779'}", inClear("192.0.2.1:9779")},
+		{"keys in the clear, on a host", live + "directory: {from: kv}\napi: {listen: 'localhost.example:9779', allow_cleartext: false}", inClear("localhost.example:9779")},
+		{"a bucket without a name", live + `directory: {from: kv, bucket: ""}`, `usher.yaml:3:31: directory.bucket: must not be empty
+  hint: leave the key out for its default`},
 		{"an account that is empty", files + `accounts: {callout: "", system: SYS}`, "usher.yaml:3:21: accounts.callout: must not be empty"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -114,6 +149,12 @@ usher.yaml:3:80: accounts.healthcheck: is the same account as accounts.callout (
 			}
 		})
 	}
+}
+
+// inClear is what is said of an api.listen, on line 4.
+func inClear(address string) string {
+	return fmt.Sprintf(`usher.yaml:4:15: api.listen: %q can be reached from elsewhere, and keys would travel in the clear
+  hint: set api.tls, or listen on 127.0.0.1; api.allow_cleartext: true if something else ends TLS`, address)
 }
 
 // TestSecretsAreNotShown: a secret is not quoted wherever it stands, and where a
@@ -154,6 +195,10 @@ func TestSecretsAreNotShown(t *testing.T) {
 		if got := faults(t, required+tt.text); got != tt.want+hint {
 			t.Errorf("got  %s\nwant %s", got, tt.want+hint)
 		}
+	}
+	bucket := faults(t, live+"directory: {from: kv, bucket: "+secrets["API key"]+"}")
+	if want := "usher.yaml:3:31: directory.bucket: looks like a secret, found where a name belongs" + hint; bucket != want {
+		t.Errorf("got  %s\nwant %s", bucket, want)
 	}
 	got := faults(t, files+"accounts: {callout: AUTH, system: SYS, ingest: "+secrets["API key"]+"}")
 	if want := "usher.yaml:3:48: accounts.ingest: looks like a secret, found where a name belongs" + hint; got != want {

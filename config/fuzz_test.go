@@ -25,6 +25,8 @@ func FuzzParse(f *testing.F) {
 		files + "accounts: {callout: A, system: B, ingest: C, service_admin: A, healthcheck: D}\nhealthcheck: {token_file: t}",
 		required + "callout: {budget: 1h, workers: -1, queue: 0, clock_skew: 1ms}\nuser_jwt: {max_lifetime: 0, jitter: 2}",
 		required + "http: {listen: '[::1]:0'}\nlog: {level: debug, format: json}\naudit: {to: file, file: /a/./b}",
+		live + "directory: {from: kv, bucket: b, replicas: 3}\napi: {listen: ':1', allow_cleartext: true, tls: {cert_file: c}}",
+		live + "directory: {from: embedded, store_dir: s}\napi: {listen: 'localhost:1', key_in: both}",
 		"keyring: {dir: ~}\ndirectory: {file: ~/x}\nunknown: 1",
 	} {
 		f.Add([]byte(seed))
@@ -43,10 +45,20 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		for _, path := range []string{cfg.Keyring.Dir, cfg.Directory.File} {
-			if path == "" || path != filepath.Clean(path) {
-				t.Errorf("path %q", path)
+		for _, p := range []struct {
+			path  string
+			there bool
+		}{
+			{cfg.Keyring.Dir, true},
+			{cfg.Directory.File, cfg.Directory.From == config.DirectoryFile},
+			{cfg.Directory.StoreDir, cfg.Directory.From == config.DirectoryEmbedded},
+		} {
+			if (p.path != "") != p.there || p.there && p.path != filepath.Clean(p.path) {
+				t.Errorf("path %q", p.path)
 			}
+		}
+		if api := &cfg.API; api.Listen != "" && cfg.Directory.From == config.DirectoryFile {
+			t.Errorf("a file and %+v", api)
 		}
 		a := cfg.Accounts
 		if a.Callout == "" || a.Callout == a.System || a.Callout == a.Ingest || a.Callout == a.ServiceAdmin || a.Callout == a.HealthCheck {

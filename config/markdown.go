@@ -34,6 +34,13 @@ func Markdown() []byte {
 	if err == nil { // a test reads it back
 		fmt.Fprintf(&b, "```yaml\n%s```\n", small)
 	}
+	live, err := write(map[string]string{
+		"accounts.callout": "AUTH", "accounts.system": "SYS", "keyring.dir": "keys",
+		"directory.from": DirectoryKV, "directory.snapshot_file": "directory.snapshot", "api.listen": "127.0.0.1:9779",
+	}, false)
+	if err == nil {
+		fmt.Fprintf(&b, "\nWith the directory in NATS, and its management over HTTP:\n\n```yaml\n%s```\n", live)
+	}
 	keys := table()
 	for i := range keys {
 		if keys[i].section {

@@ -17,6 +17,7 @@ type relation struct {
 // relations is the table of all of them.
 func relations() []relation {
 	const noClients = "no client is ever placed in the account that auth_callout names; give it an account of its own"
+	const noBucket = "set directory.from: kv, or leave it out"
 	return []relation{
 		alternatives([]string{"nats.user", "nats.password_file"}, []string{"nats.nkey_file"}, []string{"nats.creds_file"}),
 		together("nats.user", "nats.password_file"),
@@ -29,9 +30,15 @@ func relations() []relation {
 		onlyWith("audit.file", "audit.to", "file"),
 		onlyWith("directory.file", "directory.from", DirectoryFile),
 		onlyWith("directory.store_dir", "directory.from", DirectoryEmbedded),
-		notWith("directory.snapshot_file", "directory.from", DirectoryFile, "a file is there when usher starts"),
-		notWith("api.listen", "directory.from", DirectoryFile, "a file is edited; usher directory import moves it into a bucket"),
+		notFrom("directory.bucket", DirectoryFile, noBucket),
+		notFrom("directory.create_bucket", DirectoryFile, noBucket),
+		notFrom("directory.replicas", DirectoryFile, noBucket),
+		notFrom("directory.replicas", DirectoryEmbedded, "it is one server; set directory.from: kv for a bucket in a cluster"),
+		notFrom("directory.storage", DirectoryFile, noBucket),
+		notFrom("directory.snapshot_file", DirectoryFile, "leave it out: a file is there when usher starts"),
+		notFrom("api.listen", DirectoryFile, "a file is edited; usher directory import moves it into a bucket"),
 		together("api.tls.cert_file", "api.tls.key_file"),
+		notInClear("api.listen", "api.tls.cert_file", "api.allow_cleartext"),
 		operatorOnly("nats.sentinel_creds_file"),
 		operatorOnly("accounts.scopes"),
 		operatorOnly("operator.dir"),
@@ -96,10 +103,15 @@ func notCallout(key, hint string) relation {
 	return relation{[]string{callout, key}, fmt.Sprintf("`%s` and `%s` are not the same account.", callout, key), check}
 }
 
-// onlyWith: key is set if, and only if, the choice is value.
+// onlyWith: key is set if, and only if, the choice is value. Where the choice is
+// one by default, it is the key that is missing.
 func onlyWith(key, choice, value string) relation {
 	check := func(c *checker) []fault {
 		switch chosen := c.text(choice); {
+		case chosen == value && !c.set(key) && c.src.Has(key):
+			return []fault{{key, "must not be empty", ""}}
+		case chosen == value && !c.set(key) && !c.src.Has(choice):
+			return []fault{{key, "is missing", c.row(key).hint}}
 		case chosen == value && !c.set(key):
 			return []fault{{choice, "needs " + key, fmt.Sprintf("set %s, or choose another value", key)}}
 		case chosen != value && c.set(key):
@@ -128,13 +140,31 @@ func operatorOnly(key string) relation {
 	return relation{[]string{key, choice}, fmt.Sprintf("`%s` is set only if `%s` is `%s`.", key, choice, value), check}
 }
 
-// notWith: key is not set if the choice is value.
-func notWith(key, choice, value, hint string) relation {
+// notFrom: key has its default if that is where the directory is from.
+func notFrom(key, value, hint string) relation {
+	const choice = "directory.from"
 	check := func(c *checker) []fault {
-		if !c.set(key) || c.text(choice) != value {
+		if c.unchanged(key) || c.text(choice) != value {
 			return nil
 		}
 		return []fault{{key, fmt.Sprintf("is set, but %s is %s", choice, secret.Quote(value)), hint}}
 	}
 	return relation{[]string{key, choice}, fmt.Sprintf("`%s` is not set if `%s` is `%s`.", key, choice, value), check}
+}
+
+// notInClear: others than this machine reach the listener over TLS, unless it is
+// allowed that they need none.
+func notInClear(listener, cert, allowed string) relation {
+	check := func(c *checker) []fault {
+		address := c.text(listener)
+		if address == "" || isLoopback(address) || c.set(cert) || c.set(allowed) {
+			return nil
+		}
+		return []fault{{
+			listener, secret.Name(address) + " can be reached from elsewhere, and keys would travel in the clear",
+			"set api.tls, or listen on 127.0.0.1; " + allowed + ": true if something else ends TLS",
+		}}
+	}
+	text := fmt.Sprintf("`%s` is an address of loopback, or `%s` is set, or `%s` is `true`.", listener, cert, allowed)
+	return relation{[]string{listener, cert, allowed}, text, check}
 }

@@ -83,12 +83,7 @@ func rules() []rule {
 		}},
 		{"one-of", func(arg string) string { return "one of `" + strings.ReplaceAll(arg, "|", "`, `") + "`" }, oneOf},
 		{"account", is("a NATS account: printable ASCII without spaces"), onText(account)},
-		{"bucket", is("letters, digits, `-` and `_`, and set"), func(v reflect.Value, _ string) []fault {
-			if err := directory.CheckName(v.String()); err != nil {
-				return when(true, "bucket name "+err.Error(), "")
-			}
-			return nil
-		}},
+		{"bucket", is("letters, digits, `-` and `_`, and does not begin with `_`"), bucket},
 		{"scopes", is("each one is `ACCOUNT/ROLE`, with a project role or a service role"), scopes},
 		{"line", is("one line"), onText(name)},
 		{"path", is("a path; `~` is not expanded"), onText(path)},
@@ -159,6 +154,20 @@ func account(text string) (message, hint string) {
 		return "account " + err.Error(), ""
 	}
 	return "", ""
+}
+
+// bucket checks the name of a bucket, which cannot be unset.
+func bucket(v reflect.Value, _ string) []fault {
+	switch err := directory.CheckName(v.String()); {
+	case err == nil:
+		return nil
+	case v.String() == "":
+		return when(true, "must not be empty", "leave the key out for its default")
+	case errors.Is(err, directory.ErrSecret):
+		return when(true, err.Error(), secret.Hint)
+	default:
+		return when(true, "bucket "+err.Error(), "")
+	}
 }
 
 // scopes checks a list of ACCOUNT/ROLE.

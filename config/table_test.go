@@ -13,7 +13,7 @@ import (
 
 // bad has values for every rule that it refuses.
 var bad = map[string][]string{
-	"between":          {"-1", "0x10", "5000000"},
+	"between":          {"-1", "0x10", "500000000"},
 	"fraction":         {"-0.1", "1.01", "2"},
 	"positive":         {"0", "0s", "-1s"},
 	"not-negative":     {"-1ns"},
@@ -21,6 +21,7 @@ var bad = map[string][]string{
 	"zero-or-at-least": {"-1h", "999ms"},
 	"one-of":           {`""`, "INFO", "other"},
 	"account":          {`"two words"`, `"A\n"`, strings.Repeat("a", 129)},
+	"bucket":           {`""`, "a.b", `"a b"`, "_a", "é", strings.Repeat("a", 129)},
 	"scopes":           {"[publisher]", "[APP/]", "[/publisher]", "[APP/owner]", `["two words/publisher"]`, "[APP/publisher, APP/publisher]"},
 	"line":             {`"a\nb"`, `"\0"`},
 	"path":             {"~/file", `"a\0b"`},
@@ -71,7 +72,7 @@ func TestTable(t *testing.T) {
 		if v, err := decodeText(e.typ, e.def); err != nil || !reflect.DeepEqual(v.Interface(), def.FieldByIndex(e.index).Interface()) {
 			t.Errorf("%s: default %q is read as %v: %v", e.path, e.def, v, err)
 		}
-		if isFile := strings.HasSuffix(e.name, "file") || e.name == "dir"; isFile != e.is("path") {
+		if isFile := strings.HasSuffix(e.name, "file") || e.name == "dir" || strings.HasSuffix(e.name, "_dir"); isFile != e.is("path") {
 			t.Errorf("%s: only, and all, names of files have rule path", e.path)
 		}
 		for _, u := range e.rules {

@@ -87,6 +87,17 @@ func listen(text string) (message, hint string) {
 	return "", ""
 }
 
+// isLoopback reports whether only this machine reaches an address, whose form was
+// checked.
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback() || strings.EqualFold(host, "localhost")
+}
+
 func natsURLs(v reflect.Value, _ string) []fault {
 	if v.Len() == 0 {
 		return when(true, "must not be empty", "leave the key out for its default")
