@@ -11,6 +11,7 @@ import (
 
 // commit makes the draft a snapshot. It may not be used afterwards.
 func (d *draft) commit() *Snapshot {
+	d.claim()
 	for _, p := range d.projects {
 		d.settle(p)
 	}

@@ -6,8 +6,6 @@ import (
 	"slices"
 
 	"github.com/google/uuid"
-
-	"usher/secret"
 )
 
 // draft is a snapshot that is being changed. It takes entries in any order, and
@@ -179,15 +177,6 @@ func (d *draft) applyUser(k EntryKey, v *User, revision uint64) {
 	e.user.ID, e.user.Keys, e.user.Revision = e.id, keys, revision
 	e.user.ServiceRoles = d.service.one(v.ServiceRoles)
 	e.user.Limits.ConnectionTypes = d.types.one(v.Limits.ConnectionTypes)
-	if e.named {
-		return
-	}
-	if other := d.s.named(v.Name); other != nil {
-		d.add(k, "choose another name", "user "+secret.Name(v.Name)+" exists already")
-		return
-	}
-	e.named = true
-	d.s.names.put(d.e, hashName(v.Name), e, func(x *userEntry) bool { return x.id == e.id })
 }
 
 func (d *draft) applyKey(k EntryKey, v *Key, revision uint64) {
@@ -205,10 +194,7 @@ func (d *draft) applyKey(k EntryKey, v *Key, revision uint64) {
 	}
 	own := *v
 	own.ID, own.Revision = k.Name, revision
-	if d.index(e, &own) {
-		d.add(k, "every key belongs to one user: make a new one", "this key is another user's already")
-		return
-	}
+	e.rekeyed = true
 	if at < 0 {
 		at = len(e.user.Keys)
 	}
@@ -229,15 +215,6 @@ func (d *draft) applyProject(k EntryKey, v *Project, revision uint64) {
 	p.there, p.project = true, *v
 	p.project.ID, p.project.Revision, p.project.Members = p.id, revision, nil
 	p.project.Topics, p.project.Subscriptions = topics, subs
-	if p.named {
-		return
-	}
-	if other := d.s.projectCalled(v.Name); other != nil {
-		d.add(k, "choose another name", "project "+secret.Name(v.Name)+" exists already")
-		return
-	}
-	p.named = true
-	d.s.called.put(d.e, hashName(v.Name), p, func(x *projectEntry) bool { return x.id == p.id })
 }
 
 func (d *draft) applyMember(k EntryKey, v *Member, revision uint64) {

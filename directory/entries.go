@@ -10,13 +10,14 @@ import (
 
 // userEntry is a user with all that a request needs of it.
 type userEntry struct {
-	owner  *edit
-	id     uuid.UUID
-	there  bool // the entry of the user itself has come
-	named  bool // and the name is this user's
-	user   User
-	key    [1]Key  // user.Keys, if there is one: most have one
-	places []place // sorted by project
+	owner   *edit
+	id      uuid.UUID
+	there   bool // the entry of the user itself has come
+	named   bool // and the name is this user's
+	rekeyed bool // keys have come that nobody can find yet
+	user    User
+	key     [1]Key  // user.Keys, if there is one: most have one
+	places  []place // sorted by project
 }
 
 // place is what a user is in one project.
