@@ -33,6 +33,11 @@ func (s *Snapshot) Entries() iter.Seq[Entry] {
 				return
 			}
 		}
+		for k, revision := range s.unread.revisions {
+			if !yield(Entry{Key: k, Revision: revision, Value: &Unreadable{}}) {
+				return
+			}
+		}
 	}
 }
 

@@ -104,6 +104,7 @@ func (d *draft) project(id uuid.UUID) *projectEntry {
 // apply takes one entry. The value belongs to the draft from then on.
 func (d *draft) apply(entry *Entry) {
 	d.turns.step()
+	d.note(entry)
 	k := entry.Key
 	switch k.Kind {
 	case KindUser:

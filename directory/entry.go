@@ -108,7 +108,7 @@ func ParseEntryKey(text string) (EntryKey, error) {
 }
 
 // Value is what an entry says: a *User, *Key, *Project, *Member, *Topic,
-// *Subscription or *ACL. What its key says, and what other entries say, is not
+// *Subscription or *ACL; or *Unreadable. What its key says, and what other entries say, is not
 // read from it.
 type Value interface{ isValue() }
 

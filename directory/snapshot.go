@@ -24,6 +24,7 @@ type Snapshot struct {
 	called   table[projectEntry] // projects by name
 	subjects table[subjectEntry]
 	accounts map[string]account
+	unread   unreadable
 }
 
 // KeyRecord is what a digest leads to.
@@ -62,7 +63,8 @@ type Size struct{ Users, Keys, Projects, Topics, Subscriptions int }
 // Empty returns the snapshot of a directory with nothing in it.
 func Empty() *Snapshot { return &Snapshot{} }
 
-// LookupKey returns whom the key with this digest belongs to.
+// LookupKey returns whom the key with this digest belongs to. If that is nobody,
+// Undecided says whether that is certain.
 func (s *Snapshot) LookupKey(d Digest) (KeyRecord, bool) {
 	e := s.digests.find(hashDigest(&d), func(e *userEntry) bool { return e.keyOf(&d) != nil })
 	if e == nil || !e.named {

@@ -53,8 +53,12 @@ func (v *Verifier) Verify(_ context.Context, c *tokens.Credential) (identity.Ide
 	if s == nil {
 		return identity.Identity{}, fmt.Errorf("%w: no directory is loaded", tokens.ErrUnavailable)
 	}
-	rec, ok := s.LookupKey(directory.DigestOf(token))
-	if !ok {
+	digest := directory.DigestOf(token)
+	rec, ok := s.LookupKey(digest)
+	switch {
+	case !ok && s.Undecided(digest):
+		return identity.Identity{}, fmt.Errorf("%w: entries of the directory that could be about this API key cannot be read", tokens.ErrUnavailable)
+	case !ok:
 		return identity.Identity{}, tokens.Reject(CodeUnknown, "no user has this API key", identity.Identity{})
 	}
 	id := identity.Identity{

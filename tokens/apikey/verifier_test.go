@@ -158,3 +158,30 @@ func TestNoDirectory(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// While entries cannot be read that could be about a key, nothing can be said of it.
+func TestUnreadable(t *testing.T) {
+	pia := directory.IDOf(directory.KindUser, "pia")
+	tests := map[string]struct {
+		entry directory.Entry
+		token string
+		want  error
+	}{
+		"the user of the key":    {directory.Entry{Key: directory.UserKey(pia), Value: &directory.Unreadable{}}, "plain", tokens.ErrUnavailable},
+		"no user has the key":    {directory.Entry{Key: directory.UserKey(pia)}, "plain", tokens.ErrUnavailable},
+		"the key":                {directory.Entry{Key: directory.KeyKey(pia, "id-plain"), Value: &directory.Unreadable{}}, "plain", tokens.ErrUnavailable},
+		"another key":            {directory.Entry{Key: directory.KeyKey(pia, "id-dated"), Value: &directory.Unreadable{}}, "plain", nil},
+		"a key, and this is new": {directory.Entry{Key: directory.KeyKey(pia, "id-dated"), Value: &directory.Unreadable{}}, "new", tokens.ErrUnavailable},
+		"another user":           {directory.Entry{Key: directory.UserKey(directory.IDOf(directory.KindUser, "gone")), Value: &directory.Unreadable{}}, "plain", nil},
+		"a user, and a new key":  {directory.Entry{Key: directory.UserKey(pia), Value: &directory.Unreadable{}}, "new", tokens.ErrRejected},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			s, _, _ := snapshot(t).Apply([]directory.Entry{tt.entry})
+			v := apikey.NewVerifier(func() *directory.Snapshot { return s }, func() time.Time { return from })
+			if _, err := v.Verify(t.Context(), &tokens.Credential{AuthToken: tt.token}); !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+		})
+	}
+}

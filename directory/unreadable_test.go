@@ -1,0 +1,105 @@
+package directory_test
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+
+	"usher/directory"
+)
+
+// What cannot be read gives nobody anything, and leaves the others as they are.
+func TestUnreadable(t *testing.T) {
+	ada, bob, shop := uuid.New(), uuid.New(), uuid.New()
+	everything := []directory.Entry{
+		{Key: directory.UserKey(ada), Value: &directory.User{Name: "ada"}},
+		{Key: directory.KeyKey(ada, "default"), Value: &directory.Key{Digest: directory.DigestOf("ada")}},
+		{Key: directory.KeyKey(ada, "second"), Value: &directory.Key{Digest: directory.DigestOf("ada 2")}},
+		{Key: directory.UserKey(bob), Value: &directory.User{Name: "bob"}},
+		{Key: directory.KeyKey(bob, "default"), Value: &directory.Key{Digest: directory.DigestOf("bob")}},
+		{Key: directory.ProjectKey(shop), Value: &directory.Project{Name: "shop", Account: "APP"}},
+		{Key: directory.MemberKey(shop, ada), Value: &directory.Member{Roles: []directory.Role{directory.RolePublisher}}},
+		{Key: directory.ResourceKey(directory.KindTopic, shop, "orders"), Value: &directory.Topic{}},
+		{Key: directory.ResourceKey(directory.KindTopicACL, shop, "orders"), Value: &directory.ACL{Users: []uuid.UUID{ada}}},
+	}
+	const known, unknown, undecided = "known", "unknown", "undecided"
+	key := func(s *directory.Snapshot, text string) string {
+		d := directory.DigestOf(text)
+		if _, ok := s.LookupKey(d); ok {
+			return known
+		}
+		if s.Undecided(d) {
+			return undecided
+		}
+		return unknown
+	}
+	topics := func(s *directory.Snapshot) (n int) {
+		m, _ := s.Member("shop", "ada")
+		return len(m.Topics)
+	}
+	tests := map[string]struct {
+		broken                 int // which of the above
+		ada, ada2, bob, nobody string
+		topics                 int
+	}{
+		"none":         {-1, known, known, known, unknown, 1},
+		"a user":       {0, undecided, undecided, known, unknown, 0},
+		"a key":        {1, undecided, known, known, undecided, 1},
+		"another user": {3, known, known, undecided, unknown, 1},
+		"a project":    {5, known, known, known, unknown, 0},
+		"a member":     {6, known, known, known, unknown, 0},
+		"a topic":      {7, known, known, known, unknown, 0},
+		"an ACL":       {8, known, known, known, unknown, 0},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			is := func(s *directory.Snapshot, ada, ada2, bob, nobody string, n int) {
+				t.Helper()
+				for text, want := range map[string]string{"ada": ada, "ada 2": ada2, "bob": bob, "nobody": nobody} {
+					if got := key(s, text); got != want {
+						t.Errorf("the key of %s is %s, want %s", text, got, want)
+					}
+				}
+				if got := topics(s); got != n {
+					t.Errorf("ada has %d topics, want %d", got, n)
+				}
+			}
+			s, _, problems := directory.Empty().Apply(everything)
+			if problems != nil {
+				t.Fatal(problems)
+			}
+			is(s, known, known, known, unknown, 1)
+			if tt.broken < 0 {
+				return
+			}
+			e := everything[tt.broken]
+			e.Value, e.Revision = &directory.Unreadable{}, 7
+			broken, _, problems := s.Apply([]directory.Entry{e})
+			if problems != nil {
+				t.Fatal(problems)
+			}
+			is(broken, tt.ada, tt.ada2, tt.bob, tt.nobody, tt.topics)
+			is(s, known, known, known, unknown, 1)
+
+			// It is kept with the rest, and mended by what can be read.
+			b, found := directory.NewBuilder(), false
+			for e := range broken.Entries() {
+				if _, bad := e.Value.(*directory.Unreadable); bad {
+					found = e.Key == everything[tt.broken].Key && e.Revision == 7
+				}
+				b.Add(&e)
+			}
+			if !found {
+				t.Error("the entry is not kept")
+			}
+			again, _ := b.Snapshot()
+			is(again, tt.ada, tt.ada2, tt.bob, tt.nobody, tt.topics)
+			mended, _, _ := again.Apply(everything[tt.broken : tt.broken+1])
+			is(mended, known, known, known, unknown, 1)
+
+			if _, err := s.Try([]directory.Entry{e}); err == nil {
+				t.Error("a change writes something that cannot be read")
+			}
+		})
+	}
+}
