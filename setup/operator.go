@@ -76,7 +76,7 @@ func (o *Options) operatorFiles() ([]File, error) {
 		return nil, err
 	}
 	content[FileOperator] = []byte(operatorJWT)
-	accounts, err := op.accountJWTs()
+	accounts, err := op.accountJWTs(o.KV)
 	if err != nil {
 		return nil, err
 	}

@@ -20,14 +20,19 @@ func (op *operator) operatorJWT() (string, error) {
 }
 
 // accountJWTs returns the JWTs of all accounts by name, signed by the operator's
-// signing key.
-func (op *operator) accountJWTs() (map[string]string, error) {
+// signing key. With kv the callout account keeps the directory.
+func (op *operator) accountJWTs(kv bool) (map[string]string, error) {
 	texts := map[string]string{}
 	for _, name := range allAccounts() {
 		c := jwt.NewAccountClaims(op.accounts[name].public)
 		c.Name = name
 		if k, ok := op.signers[name]; ok {
 			c.SigningKeys.Add(k.public)
+		}
+		if name == AccountApp || name == AccountCallout && kv {
+			c.Limits.JetStreamLimits = jwt.JetStreamLimits{
+				MemoryStorage: jwt.NoLimit, DiskStorage: jwt.NoLimit, Streams: jwt.NoLimit, Consumer: jwt.NoLimit,
+			}
 		}
 		err := op.complete(c)
 		if err == nil {
@@ -51,9 +56,6 @@ func (op *operator) complete(c *jwt.AccountClaims) error {
 		}
 		c.Authorization.XKey = op.xkey.public
 	case AccountApp:
-		c.Limits.JetStreamLimits = jwt.JetStreamLimits{
-			MemoryStorage: jwt.NoLimit, DiskStorage: jwt.NoLimit, Streams: jwt.NoLimit, Consumer: jwt.NoLimit,
-		}
 		token, err := op.activation()
 		if err != nil {
 			return err

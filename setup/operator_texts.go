@@ -2,6 +2,7 @@ package setup
 
 import (
 	"bytes"
+	"fmt"
 	"path/filepath"
 	"strconv"
 	"text/template"
@@ -10,12 +11,20 @@ import (
 )
 
 // operatorHeader stands above the usher.yaml of operator mode.
-const operatorHeader = `# Made by "usher init --operator" (docs/operator-mode.md). Neither nats-server nor
+const operatorHeader = `# Made by "usher init --operator%s" (docs/operator-mode.md). Neither nats-server nor
 # "usher serve" reads anything in ` + DirOperator + `/. The seeds in ` + DirIdentity + `/ can make
 # and change everything, and nothing here needs them: move that directory off this
 # machine. ` + FileOperatorSigning + ` is for "usher nkey" alone; it can be elsewhere, too.
 
 `
+
+func (o *Options) operatorHeader() string {
+	more := ""
+	if o.KV {
+		more = " --kv"
+	}
+	return fmt.Sprintf(operatorHeader, more)
+}
 
 // operatorConfig returns what usher.yaml holds in operator mode only.
 func operatorConfig() map[string]string {
@@ -40,6 +49,8 @@ func (o *Options) operatorServerConfig(op *operator, operatorJWT, sentinelJWT st
 	var b bytes.Buffer
 	// The template is a constant of this file and executes on any strings.
 	_ = operatorTemplate.Execute(&b, map[string]any{
+		"KV":        o.KV,
+		"Callout":   AccountCallout,
 		"Listen":    o.Listen,
 		"JetStream": strconv.Quote(filepath.ToSlash(o.path(DirJetStream))),
 		"Resolver":  strconv.Quote(filepath.ToSlash(o.path(DirResolver))),
@@ -52,11 +63,11 @@ func (o *Options) operatorServerConfig(op *operator, operatorJWT, sentinelJWT st
 }
 
 //nolint:gochecknoglobals // a parsed constant
-var operatorTemplate = template.Must(template.New(FileServerConfig).Parse(`# Made by "usher init --operator". A stock nats-server starts with it: nats-server -c ` + FileServerConfig + `
+var operatorTemplate = template.Must(template.New(FileServerConfig).Parse(`# Made by "usher init --operator{{if .KV}} --kv{{end}}". A stock nats-server starts with it: nats-server -c ` + FileServerConfig + `
 #
 # Tokens travel in this connection. Before it listens on anything but loopback,
 # give it a certificate: https://docs.nats.io/running-a-nats-service/configuration/securing_nats/tls
-server_name: usher-nats
+` + serverNeeds + `server_name: usher-nats
 listen: "{{.Listen}}"
 
 jetstream { store_dir: {{.JetStream}} }
@@ -67,6 +78,10 @@ system_account: {{.System}}
 
 # The accounts as the resolver knows them in the beginning (` + DirAccounts + `/ has
 # the same). One that is pushed to it later is newer, and is the one that counts.
+{{- if .KV}}
+# {{.Callout}} has JetStream for the bucket with usher's directory. Whoever could write
+# to it would decide who gets in, so it is there, where usher is alone.
+{{- end}}
 resolver { type: full, dir: {{.Resolver}}, allow_delete: false, interval: "2m" }
 resolver_preload {
 {{- range .Preload}}

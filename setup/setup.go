@@ -1,6 +1,6 @@
 // Package setup makes the files of a new installation: seeds, what the service
 // user connects with, a nats-server.conf that a stock nats-server starts with,
-// and usher's own configuration and directory. In config mode the accounts stand
+// and usher's own configuration and directory, unless that lives in NATS. In config mode the accounts stand
 // in nats-server.conf; in operator mode an operator that is made along with them
 // has signed them.
 //
@@ -17,6 +17,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,6 +39,7 @@ const (
 	FileIssuer       = DirKeys + "/issuer" + keyring.SeedSuffix
 	FileXKey         = DirKeys + "/xkey" + keyring.SeedSuffix
 	FileHealthToken  = "run/healthcheck.token"
+	FileSnapshot     = "run/directory.snapshot"
 	FileAudit        = "audit.jsonl"
 	DirJetStream     = "jetstream"
 )
@@ -52,12 +54,16 @@ const (
 	ServiceUser    = "usher"
 )
 
+// ListenAPI is where a new installation whose directory lives in NATS is managed.
+const ListenAPI = "127.0.0.1:9779"
+
 // Options say what a new installation is like.
 type Options struct {
 	Dir       string
 	Operator  bool              // operator mode, in place of config mode
+	KV        bool              // a directory in a bucket of the nats-server, in place of a file
 	Listen    string            // HOST:PORT of nats-server
-	Directory []byte            // content of directory.yaml; nil: an empty, commented one
+	Directory []byte            // content of directory.yaml; nil: an empty, commented one; not with KV
 	Config    map[string]string // more of usher.yaml, by key path
 	Random    io.Reader
 	Now       time.Time // since when the keys are in use, where a file says so; zero: it does not
@@ -70,13 +76,17 @@ type File struct {
 }
 
 // Names returns the names of all files of an installation, in the order in which
-// they are written.
-func Names(operator bool) []string {
+// they are written. One with its directory in NATS (kv) has no file of it.
+func Names(operator bool, kv ...bool) []string {
 	names := []string{FileIssuer, FileXKey, FilePassword, FileServerConfig}
 	if operator {
 		names = operatorNames()
 	}
-	return append(names, FileConfig, FileDirectory)
+	names = append(names, FileConfig)
+	if slices.Contains(kv, true) {
+		return names
+	}
+	return append(names, FileDirectory)
 }
 
 // ErrExists: a file of the installation is there already.
@@ -148,11 +158,17 @@ func (o *Options) made() ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
+	files = append(files, File{FileConfig, yaml})
 	directory := o.Directory
-	if directory == nil {
+	switch {
+	case o.KV && directory != nil:
+		return nil, errors.New("a directory in NATS takes no file")
+	case o.KV:
+		return files, nil
+	case directory == nil:
 		directory = []byte(emptyDirectory)
 	}
-	return append(files, File{FileConfig, yaml}, File{FileDirectory, directory}), nil
+	return append(files, File{FileDirectory, directory}), nil
 }
 
 // configFiles makes what only config mode has.
@@ -221,22 +237,34 @@ func (o *Options) config() ([]byte, error) {
 		"accounts.service_admin": AccountApp,
 		"accounts.healthcheck":   AccountHealth,
 		"keyring.dir":            DirKeys,
-		"directory.file":         FileDirectory,
 		"healthcheck.token_file": FileHealthToken,
 		"audit.to":               "file",
 		"audit.file":             FileAudit,
 	}
 	header, own := "", map[string]string{"nats.user": ServiceUser, "nats.password_file": FilePassword}
 	if o.Operator {
-		header, own = operatorHeader, operatorConfig()
+		header, own = o.operatorHeader(), operatorConfig()
 	}
 	maps.Copy(values, own)
+	maps.Copy(values, o.directoryConfig())
 	maps.Copy(values, o.Config)
 	yaml, err := config.Example(values)
 	if err != nil {
 		return nil, fmt.Errorf("make %s: %w", FileConfig, err)
 	}
 	return append([]byte(header), yaml...), nil
+}
+
+// directoryConfig returns what usher.yaml says of the directory.
+func (o *Options) directoryConfig() map[string]string {
+	if !o.KV {
+		return map[string]string{"directory.file": FileDirectory}
+	}
+	return map[string]string{
+		"directory.from":          config.DirectoryKV,
+		"directory.snapshot_file": FileSnapshot,
+		"api.listen":              ListenAPI,
+	}
 }
 
 // clientURL returns the URL under which this machine reaches a listener, as it

@@ -32,6 +32,17 @@ func write(t *testing.T, o setup.Options) []setup.File {
 	return files
 }
 
+// kinds are all kinds of installations.
+func kinds() []setup.Options {
+	var all []setup.Options
+	for _, operator := range []bool{false, true} {
+		for _, kv := range []bool{false, true} {
+			all = append(all, setup.Options{Operator: operator, KV: kv, Listen: "127.0.0.1:4222"})
+		}
+	}
+	return all
+}
+
 // TestWrite: the files fit each other, as those who read them see it.
 func TestWrite(t *testing.T) {
 	for _, listen := range []string{"127.0.0.1:4222", "0.0.0.0:4333", ":4444", "[::1]:4555", "[::]:4666", "localhost:4777"} {
@@ -83,9 +94,10 @@ func TestWrite(t *testing.T) {
 
 // TestWriteOwnerOnly: nobody else reads or enters anything that was made.
 func TestWriteOwnerOnly(t *testing.T) {
-	for _, operator := range []bool{false, true} {
+	for _, o := range kinds() {
 		dir := filepath.Join(t.TempDir(), "new", "site")
-		write(t, setup.Options{Dir: dir, Operator: operator, Listen: "127.0.0.1:4222"})
+		o.Dir = dir
+		write(t, o)
 		err := filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
 			if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
 				t.Errorf("%s has mode %s", path, info.Mode())
@@ -100,38 +112,39 @@ func TestWriteOwnerOnly(t *testing.T) {
 
 // TestNames: the names are those of what is written.
 func TestNames(t *testing.T) {
-	for _, operator := range []bool{false, true} {
+	for _, o := range kinds() {
 		var names []string
-		for _, f := range write(t, setup.Options{Dir: t.TempDir(), Operator: operator, Listen: "127.0.0.1:4222"}) {
+		o.Dir = t.TempDir()
+		for _, f := range write(t, o) {
 			names = append(names, f.Name)
 			if len(f.Content) == 0 {
 				t.Errorf("%s is empty", f.Name)
 			}
 		}
-		if want := setup.Names(operator); !slices.Equal(names, want) {
-			t.Errorf("operator %t: written %q, not %q", operator, names, want)
+		if want := setup.Names(o.Operator, o.KV); !slices.Equal(names, want) {
+			t.Errorf("operator %t, kv %t: written %q, not %q", o.Operator, o.KV, names, want)
 		}
 	}
 }
 
 // TestWriteNeverOverwrites: whichever file is there, none is written.
 func TestWriteNeverOverwrites(t *testing.T) {
-	for _, name := range setup.Names(false) {
-		neverOverwrites(t, name, false)
-	}
-	for _, name := range setup.Names(true) {
-		neverOverwrites(t, name, true)
+	for _, o := range kinds() {
+		for _, name := range setup.Names(o.Operator, o.KV) {
+			neverOverwrites(t, name, o)
+		}
 	}
 }
 
-func neverOverwrites(t *testing.T, name string, operator bool) {
+func neverOverwrites(t *testing.T, name string, o setup.Options) {
 	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, filepath.FromSlash(name))
 	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte("mine"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	_, err := setup.Write(setup.Options{Dir: dir, Operator: operator, Listen: "127.0.0.1:4222", Random: rand.Reader})
+	o.Dir, o.Random = dir, rand.Reader
+	_, err := setup.Write(o)
 	if !errors.Is(err, setup.ErrExists) || !strings.Contains(err.Error(), path) {
 		t.Errorf("%s: %v", name, err)
 	}
@@ -154,6 +167,8 @@ func TestWriteFaulty(t *testing.T) {
 		"no such key":                     {Listen: "127.0.0.1:4222", Config: map[string]string{"no.such": "key"}, Random: rand.Reader},
 		"no random bytes":                 {Listen: "127.0.0.1:4222", Random: strings.NewReader("")},
 		"no random bytes for an operator": {Listen: "127.0.0.1:4222", Operator: true, Random: strings.NewReader("")},
+		"two directories":                 {Listen: "127.0.0.1:4222", KV: true, Directory: []byte("users: []\nprojects: []\n"), Random: rand.Reader},
+		"an API in the clear":             {Listen: "127.0.0.1:4222", KV: true, Config: map[string]string{"api.listen": ":9779"}, Random: rand.Reader},
 		"another mode than its own":       {Listen: "127.0.0.1:4222", Operator: true, Config: map[string]string{"nats.mode": "config"}, Random: rand.Reader},
 	} {
 		o.Dir = filepath.Join(t.TempDir(), "site")

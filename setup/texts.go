@@ -12,7 +12,8 @@ import (
 func (o *Options) serverConfig(issuer, xkey, hash string) []byte {
 	var b bytes.Buffer
 	// The template is a constant of this file and executes on any strings.
-	_ = serverTemplate.Execute(&b, map[string]string{
+	_ = serverTemplate.Execute(&b, map[string]any{
+		"KV":        o.KV,
 		"Listen":    o.Listen,
 		"JetStream": strconv.Quote(filepath.ToSlash(o.path(DirJetStream))),
 		"Issuer":    issuer,
@@ -31,12 +32,18 @@ func (o *Options) serverConfig(issuer, xkey, hash string) []byte {
 // ingestSubjects is what ingest clients publish, and AccountApp gets to see.
 const ingestSubjects = "habitat.event.>"
 
+// serverNeeds is what a nats-server.conf says of the server itself.
+const serverNeeds = `{{if .KV}}#
+# It keeps usher's directory in a JetStream bucket, which takes nats-server 2.12 or
+# later: changes of several entries are made as a whole.
+{{end}}`
+
 //nolint:gochecknoglobals // a parsed constant
-var serverTemplate = template.Must(template.New(FileServerConfig).Parse(`# Made by "usher init". A stock nats-server starts with it: nats-server -c ` + FileServerConfig + `
+var serverTemplate = template.Must(template.New(FileServerConfig).Parse(`# Made by "usher init{{if .KV}} --kv{{end}}". A stock nats-server starts with it: nats-server -c ` + FileServerConfig + `
 #
 # Tokens travel in this connection. Before it listens on anything but loopback,
 # give it a certificate: https://docs.nats.io/running-a-nats-service/configuration/securing_nats/tls
-server_name: usher-nats
+` + serverNeeds + `server_name: usher-nats
 listen: "{{.Listen}}"
 
 jetstream { store_dir: {{.JetStream}} }
@@ -46,8 +53,13 @@ accounts {
   # subscribe in this account reads every credential.
   {{.Callout}} {
     users: [ { user: {{.User}}, password: "{{.Hash}}" } ]
+{{- if .KV}}
+    # For the bucket with usher's directory. Whoever could write to it would decide
+    # who gets in, so it is here, where usher is alone.
+    jetstream: enabled
+{{- end}}
   }
-  # Where clients land: projects of directory.yaml name their account.
+  # Where clients land: projects {{if not .KV}}of directory.yaml {{end}}name their account.
   {{.App}} {
     jetstream: enabled
     imports: [ { stream: { account: {{.Ingest}}, subject: "` + ingestSubjects + `" } } ]

@@ -22,37 +22,31 @@ func initCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "init",
 		Usage:     "make the files for a nats-server and usher",
-		UsageText: "usher init [--operator] [--listen HOST:PORT] [--http HOST:PORT] DIR",
+		UsageText: "usher init [--operator] [--kv] [--api HOST:PORT] [--listen HOST:PORT]\n      [--http HOST:PORT] DIR",
 		Description: "Writes seeds of issuer and xkey, the service user's password, nats-server.conf,\n" +
 			"usher.yaml and directory.yaml to DIR. Both programs start with them unedited.\n" +
 			"No file is ever overwritten.\n\n" +
+			"With --kv the directory lives in a JetStream bucket of that nats-server, which has\n" +
+			"to be 2.12 or later, in place of directory.yaml. Every usher shares it, and it is\n" +
+			"managed over HTTP and with usher user, project, topic and so on.\n\n" +
 			"With --operator the accounts are JWTs, signed by an operator that is made along\n" +
 			"with them: docs/operator-mode.md says what each file is for.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "operator", Usage: "make an operator with accounts and signing keys (operator mode)"},
+			&cli.BoolFlag{Name: "kv", Usage: "keep the directory in NATS, in place of a file"},
 			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` for nats-server", Value: defaultListen},
 			&cli.StringFlag{Name: "http", Usage: "`HOST:PORT` for metrics and probes of usher; default: " + config.Default().HTTP.Listen},
+			&cli.StringFlag{Name: "api", Usage: "`HOST:PORT` for the management API, with --kv; default: " + setup.ListenAPI},
 		},
 		Action: func(c *cli.Context) error {
 			if err := arguments(c, 1); err != nil {
 				return err
 			}
-			listen := c.String("listen")
-			if err := checkListen("listen", listen); err != nil {
+			o, err := initOptions(c)
+			if err != nil {
 				return err
 			}
-			if _, port, _ := net.SplitHostPort(listen); port == "0" {
-				return usageError("such as --listen "+defaultListen, "--listen needs a port: the files name it")
-			}
-			more := map[string]string{}
-			if web := c.String("http"); web != "" {
-				if err := checkListen("http", web); err != nil {
-					return err
-				}
-				more["http.listen"] = web
-			}
-			dir := c.Args().First()
-			o := setup.Options{Dir: dir, Operator: c.Bool("operator"), Listen: listen, Config: more, Random: rand.Reader, Now: time.Now()}
+			dir := o.Dir
 			files, err := setup.Write(o)
 			if err != nil {
 				return configError(err)
@@ -62,21 +56,72 @@ func initCommand() *cli.Command {
 					return err
 				}
 			}
-			_, err = fmt.Fprint(c.App.ErrWriter, initNext(dir, o.Operator))
+			_, err = fmt.Fprint(c.App.ErrWriter, initNext(&o))
 			return err
 		},
 	}
 }
 
-// initNext says what to do with a new installation.
-func initNext(dir string, operator bool) string {
-	next := fmt.Sprintf("\nNext:\n  nats-server -c %s\n  usher serve -c %s\n  usher apikey new --user NAME\n",
-		filepath.Join(dir, setup.FileServerConfig), filepath.Join(dir, setup.FileConfig))
-	if !operator {
-		return next
+// initOptions reads the command line.
+func initOptions(c *cli.Context) (setup.Options, error) {
+	o := setup.Options{
+		Dir: c.Args().First(), Operator: c.Bool("operator"), KV: c.Bool("kv"), Listen: c.String("listen"),
+		Config: map[string]string{}, Random: rand.Reader, Now: time.Now(),
 	}
-	return next + fmt.Sprintf("\nMove %s off this machine: with these seeds operator and accounts can be\n"+
-		"made anew, and nothing here needs them.\n", filepath.Join(dir, filepath.FromSlash(setup.DirIdentity)))
+	if err := checkFixed("listen", o.Listen, "the files name it"); err != nil {
+		return o, err
+	}
+	if web := c.String("http"); web != "" {
+		if err := checkListen("http", web); err != nil {
+			return o, err
+		}
+		o.Config["http.listen"] = web
+	}
+	api := c.String("api")
+	switch {
+	case api == "":
+		return o, nil
+	case !o.KV:
+		return o, usageError("add --kv", "--api is for a directory that lives in NATS")
+	}
+	o.Config["api.listen"] = api
+	return o, checkFixed("api", api, "clients have to know it")
+}
+
+// initNext says what to do with a new installation.
+func initNext(o *setup.Options) string {
+	path := func(name string) string { return quote(filepath.Join(o.Dir, filepath.FromSlash(name))) }
+	next := fmt.Sprintf("\nNext:\n  nats-server -c %s\n", path(setup.FileServerConfig))
+	if o.KV {
+		api := setup.ListenAPI
+		if more := o.Config["api.listen"]; more != "" {
+			api = more
+		}
+		next += fmt.Sprintf("  (umask 077; usher bootstrap -c %[1]s > %[2]s)\n  usher serve -c %[1]s\n"+
+			"  usher context save --server http://%[3]s --key-file %[2]s local\n  usher user add NAME\n",
+			path(setup.FileConfig), path(fileAdminKey), api)
+	} else {
+		next += fmt.Sprintf("  usher serve -c %s\n  usher apikey new --user NAME\n", path(setup.FileConfig))
+	}
+	if o.Operator {
+		next += fmt.Sprintf("\nMove %s off this machine: with these seeds operator and accounts can be\n"+
+			"made anew, and nothing here needs them.\n", path(setup.DirIdentity))
+	}
+	return next
+}
+
+// fileAdminKey is where the first admin's key may be kept.
+const fileAdminKey = "admin.key"
+
+// checkFixed checks the address of a listener that others are told of.
+func checkFixed(option, listen, why string) error {
+	if err := checkListen(option, listen); err != nil {
+		return err
+	}
+	if _, port, _ := net.SplitHostPort(listen); port == "0" {
+		return usageError("such as --"+option+" "+defaultListen, "--%s needs a port: %s", option, why)
+	}
+	return nil
 }
 
 // checkListen checks the address of a listener. What passes can stand between
