@@ -236,16 +236,24 @@ func (s *Server) text(tb testing.TB) string {
 // portsPerServer is how many ports in a row a Server takes.
 const portsPerServer = 5
 
-// FreePort returns the first of five ports in a row that nothing listens on.
-// They lie below the range that clients get theirs from, so that a server that
-// is stopped and started again finds its ports free.
+// FreePort returns the first of five ports in a row that nothing listens on, and
+// that no other test is given until this one ends: a server that is stopped and
+// started again finds its ports free. They lie below the range that clients get
+// theirs from.
 func FreePort(tb testing.TB) int {
 	tb.Helper()
+	const claim = 1 // the port before them, which is listened on while they are given away
 	for range 200 {
-		port := 10000 + rand.IntN(20000)
-		if free(tb, port) {
-			return port
+		port := 10000 + rand.IntN(20000/(claim+portsPerServer))*(claim+portsPerServer)
+		claimed, err := listen(tb, port)
+		if err != nil {
+			continue
 		}
+		if free(tb, port+claim) {
+			tb.Cleanup(func() { _ = claimed.Close() })
+			return port + claim
+		}
+		_ = claimed.Close()
 	}
 	tb.Fatal("no five free ports in a row")
 	return 0
@@ -253,15 +261,17 @@ func FreePort(tb testing.TB) int {
 
 func free(tb testing.TB, first int) bool {
 	tb.Helper()
-	var config net.ListenConfig
 	for port := first; port < first+portsPerServer; port++ {
-		l, err := config.Listen(tb.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			return false
-		}
-		if l.Close() != nil {
+		l, err := listen(tb, port)
+		if err != nil || l.Close() != nil {
 			return false
 		}
 	}
 	return true
+}
+
+func listen(tb testing.TB, port int) (net.Listener, error) {
+	tb.Helper()
+	var config net.ListenConfig
+	return config.Listen(tb.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 }
