@@ -127,6 +127,7 @@ type badInput struct {
 }
 
 func TestBadInput(t *testing.T) {
+	t.Parallel() // it waits, and so do others
 	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
 		t.Run(name, func(t *testing.T) {
 			s, i := newImpostor(t, sealed)

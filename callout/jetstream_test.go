@@ -43,6 +43,7 @@ func brief(t *testing.T) context.Context {
 func inbox(user string) nats.Option { return nats.CustomInboxPrefix("_INBOX_" + user) }
 
 func TestJetStreamPublisherAndConsumer(t *testing.T) {
+	t.Parallel() // it waits, and so do others
 	eachWire(t, func(s stage) {
 		t := s.t
 		admin := s.withStreams(t)
@@ -120,6 +121,7 @@ func assertPending(t *testing.T, js jetstream.JetStream, durable string, pending
 }
 
 func TestJetStreamProjectAdmin(t *testing.T) {
+	t.Parallel() // it waits, and so do others
 	eachWire(t, func(s stage) {
 		t := s.t
 		s.withStreams(t)

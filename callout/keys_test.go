@@ -86,6 +86,7 @@ func TestOldAndNewKeysAtOnce(t *testing.T) {
 // A server that expects an issuer that is not in the keyring gets no answer
 // that it would refuse, and the one beside it is served.
 func TestIssuerThatIsNotInTheKeyring(t *testing.T) {
+	t.Parallel() // it waits, and so do others
 	servers, keys := cluster(t, false)
 	service := callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs:      servers[0].URL(),

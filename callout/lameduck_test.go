@@ -14,6 +14,7 @@ import (
 // A server that is about to stop says so; the service goes elsewhere while that one
 // still serves the clients that it has, and answers for them from there.
 func TestLameDuck(t *testing.T) {
+	t.Parallel() // it waits, and so do others
 	keys := callouttest.NewKeys(t)
 	start := func(name string, routes ...string) *callouttest.Server {
 		return callouttest.StartServer(t, callouttest.ServerConfig{
@@ -51,6 +52,7 @@ func TestLameDuck(t *testing.T) {
 
 // With nowhere else to go it stays where the clients are.
 func TestLameDuckAlone(t *testing.T) {
+	t.Parallel() // it waits, and so do others
 	keys := callouttest.NewKeys(t)
 	a := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, LameDuck: time.Second})
 	s := callouttest.StartService(t, callouttest.ServiceConfig{

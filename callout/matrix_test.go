@@ -98,6 +98,7 @@ func (s *site) watch(t *testing.T, opt nats.Option) {
 // configured, whether requests are sealed, how the client connects, and who has
 // the sentinel.
 func TestMatrix(t *testing.T) {
+	t.Parallel() // it waits, and so do others
 	for _, m := range []struct {
 		mode, sentinel string
 		start          func(t *testing.T, sealed bool) *site

@@ -141,6 +141,7 @@ func TestRemovedSigningKeyIsRefusedEverywhere(t *testing.T) {
 // whoever wants it to be of no use has to replace the xkey too. What signed the
 // user JWT is looked at in any case.
 func TestRemovedSigningKeySealed(t *testing.T) {
+	t.Parallel() // it waits, and so do others
 	d := newDecentral(t, callouttest.OperatorConfig{Sealed: true, Timeout: 1})
 	d.remove(callouttest.CalloutAccount)
 	d.enters()

@@ -226,6 +226,7 @@ type step struct {
 // Who fails again and again is shed, and others are not. Answers come again as
 // time goes by.
 func TestFailing(t *testing.T) {
+	t.Parallel() // it waits, and so do others
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, Timeout: silenceTimeout})
 	const home, away = "127.0.0.1", "127.0.0.2"

@@ -13,6 +13,7 @@ import (
 // A service user that may not subscribe is of no use: the service says so, and
 // comes back by itself when the server's configuration is mended.
 func TestRefusedSubscriptionIsMended(t *testing.T) {
+	t.Parallel() // it waits, and so do others
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true})
 	password := `password: "` + callouttest.Password + `"`
@@ -33,6 +34,7 @@ func TestRefusedSubscriptionIsMended(t *testing.T) {
 // In another account than the configuration says, the policy would keep clients
 // out of the wrong one: nothing is answered.
 func TestMisplacedServiceIsSilent(t *testing.T) {
+	t.Parallel() // it waits, and so do others
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, Timeout: silenceTimeout})
 	service := callouttest.NewService(t, callouttest.ServiceConfig{

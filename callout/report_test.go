@@ -108,6 +108,7 @@ func TestReportOfTwoServers(t *testing.T) {
 
 // What servers ask for in vain is listed too, also after it was taken away.
 func TestReportOfUnknownIssuer(t *testing.T) {
+	t.Parallel() // it waits, and so do others
 	servers, keys := cluster(t, false)
 	dir := callouttest.KeyringDir(t, false, keys[0])
 	service := callouttest.StartService(t, callouttest.ServiceConfig{

@@ -95,6 +95,7 @@ func TestReplicaLeaves(t *testing.T) {
 // A server that takes the service's password for wrong, again and again, must
 // not lose the service for good.
 func TestServiceSurvivesAuthErrors(t *testing.T) {
+	t.Parallel() // it waits, and so do others
 	s := newStage(t, true)
 	s.server.SetServicePassword(t, "changed")
 	callouttest.Eventually(t, "the service was refused four times", func() bool {

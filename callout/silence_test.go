@@ -30,6 +30,7 @@ func (undecided) Verify(context.Context, *tokens.Credential) (identity.Identity,
 // timeout, and try again. nats.go gives up after 2 s, or 2.3 s when its own
 // timeout is longer, because the server's first PING ends its handshake.
 func TestSilence(t *testing.T) {
+	t.Parallel() // it waits, and so do others
 	var clients sync.WaitGroup
 	for _, c := range []struct {
 		name   string

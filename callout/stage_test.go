@@ -34,7 +34,10 @@ func newStage(t *testing.T, sealed bool) stage {
 func eachWire(t *testing.T, test func(s stage)) {
 	t.Helper()
 	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
-		t.Run(name, func(t *testing.T) { test(newStage(t, sealed)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(newStage(t, sealed))
+		})
 	}
 }
 

@@ -27,6 +27,7 @@ type stanResult struct {
 // TestStreaming: an older supervisor publishes over NATS Streaming with a token
 // that usher knows, and gets its acknowledgement; nothing else is open to it.
 func TestStreaming(t *testing.T) {
+	t.Parallel()
 	program := filepath.Join(t.TempDir(), "stan.exe") // Windows wants the ending, others do not mind
 	if out, err := exec.CommandContext(t.Context(), "go", "-C", filepath.Join("..", "testdata", "stan"), "build", "-o", program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)

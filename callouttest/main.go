@@ -1,6 +1,9 @@
 package callouttest
 
 import (
+	"flag"
+	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -10,7 +13,20 @@ import (
 // VerifyTestMain runs the tests of a package, and fails them if a goroutine
 // outlives them. Nothing is excused: servers, services and clients of every kind
 // end with the test that started them.
-func VerifyTestMain(m *testing.M) { goleak.VerifyTestMain(unhurried{m}) }
+func VerifyTestMain(m *testing.M) {
+	Overlap()
+	goleak.VerifyTestMain(unhurried{m})
+}
+
+// overlapping is how many parallel tests may run at once for each processor.
+const overlapping = 3
+
+// Overlap lets more parallel tests of a package run at once than there are
+// processors, unless go test is told -parallel: those that start servers, services
+// and clients wait for one another most of the time. It is for TestMain.
+func Overlap() {
+	_ = flag.Set("test.parallel", strconv.Itoa(overlapping*runtime.GOMAXPROCS(0))) // a test has that flag
+}
 
 // leaving is how long a goroutine may take to end after the last test. A
 // nats-server that was stopped while a client waited for an answer keeps that

@@ -123,6 +123,7 @@ func listen(t *testing.T) (addr string, ended func()) {
 // The budget of a request ends a program, and with it what that has started; a
 // program that ignores SIGTERM is no exception.
 func TestCommandEndsWithItsRequest(t *testing.T) {
+	t.Parallel() // it waits, and so do others
 	signer := program(t)
 	_, _, public := seedFile(t)
 	for _, mode := range []string{"hang", "wait"} {
@@ -160,6 +161,7 @@ func TestCommandLeavesNothingBehind(t *testing.T) {
 
 // Where the context has no end, there is one all the same.
 func TestCommandLimit(t *testing.T) {
+	t.Parallel() // it waits, and so do others
 	_, _, public := seedFile(t)
 	_, err := command(t, public, program(t), "hang").Sign(context.Background(), nil)
 	if !errors.Is(err, context.DeadlineExceeded) {

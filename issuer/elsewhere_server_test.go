@@ -17,6 +17,7 @@ import (
 
 // A client gets in where the keyring holds no seed that signs: config mode.
 func TestServerTakesCommand(t *testing.T) {
+	t.Parallel() // it waits, and so do others
 	keys := callouttest.NewKeys(t)
 	seed := filepath.Join(t.TempDir(), "elsewhere.nk")
 	callouttest.WriteSeed(t, seed, keys.IssuerSeed)

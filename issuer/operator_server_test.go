@@ -17,6 +17,7 @@ import (
 // Who lands in an account that no key signs for is not answered, and not denied:
 // the key may come. Everybody else is.
 func TestServerHearsNothingWithoutSigningKey(t *testing.T) {
+	t.Parallel() // it waits, and so do others
 	o := callouttest.NewOperator(t, callouttest.OperatorConfig{})
 	path := filepath.Join(o.Keyring, keyring.StateFile)
 	state, err := os.ReadFile(path)

@@ -118,6 +118,7 @@ func TestServerTakesConnectionTypes(t *testing.T) {
 }
 
 func TestServerTakesExpiry(t *testing.T) {
+	t.Parallel() // it waits, and so do others
 	heard := make(chan error, 8)
 	nc, err := nats.Connect(answering(t, func(uc *jwt.UserClaims) { uc.Expires = time.Now().Add(2 * time.Second).Unix() }),
 		nats.Token("x"), nats.NoReconnect(), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { heard <- err }))

@@ -67,16 +67,20 @@ func TestKeyringHidesSeeds(t *testing.T) {
 	}
 }
 
-// TestNkeyOperator rotates every key of operator mode from the command line, with an
-// usher that runs as it would.
-func TestNkeyOperator(t *testing.T) {
-	t.Parallel()
+// operatorSite is an installation in operator mode whose server and usher run.
+func operatorSite(t *testing.T) installation {
+	t.Helper()
 	in := initialized(t, "--operator")
 	in.write(t, setup.FileDirectory, aliceDirectory())
 	in.natsServer(t)
 	in.serve(t)
-	in.nkey(t, exitOK, "which is in the keyring", "verify")
-	in.nkey(t, exitOK, "+ nats.signing_keys[(new key)]", "rotate", "--account", "APP", "--dry-run", "signing_key")
+	return in
+}
+
+// TestNkeyOperator rotates every key of operator mode from the command line, with an
+// usher that runs as it would.
+func TestNkeyOperator(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		kind, account string
 		args          []string
@@ -84,28 +88,55 @@ func TestNkeyOperator(t *testing.T) {
 		{issuer.KindXKey, "", []string{"xkey"}},
 		{issuer.KindSigning, setup.AccountCallout, []string{"issuer"}},
 	} {
-		old := nkeyOf(t, in, c.kind, c.account, issuer.StateActive)
-		fresh := strings.TrimSpace(in.nkey(t, exitOK, "", append([]string{"rotate"}, c.args...)...))
-		if got := nkeyOf(t, in, c.kind, c.account, issuer.StateActive); got != fresh || got == old {
-			t.Errorf("%s: %s is active, %s was said, %s was", c.args, got, fresh, old)
-		}
-		if got := nkeyOf(t, in, c.kind, c.account, issuer.StateRetired); got != old {
-			t.Errorf("%s: %s is retired", c.args, got)
-		}
+		t.Run(c.args[0], func(t *testing.T) {
+			t.Parallel()
+			in := operatorSite(t)
+			in.nkey(t, exitOK, "which is in the keyring", "verify")
+			old := nkeyOf(t, in, c.kind, c.account, issuer.StateActive)
+			fresh := strings.TrimSpace(in.nkey(t, exitOK, "", append([]string{"rotate"}, c.args...)...))
+			if got := nkeyOf(t, in, c.kind, c.account, issuer.StateActive); got != fresh || got == old {
+				t.Errorf("%s is active, %s was said, %s was", got, fresh, old)
+			}
+			if got := nkeyOf(t, in, c.kind, c.account, issuer.StateRetired); got != old {
+				t.Errorf("%s is retired", got)
+			}
+			if code := in.try(t); code != exitOK {
+				t.Errorf("exit code %d", code)
+			}
+			for _, k := range nkeysOf(t, in, "status") {
+				if k.State != issuer.StateRetired && (k.Live.Of != 1 || k.Live.Ushers != 1 || k.Live.Safe) {
+					t.Errorf("%+v %+v", k, k.Live)
+				}
+				if k.Kind == issuer.KindXKey && k.State == issuer.StateActive && (k.Live.LastHour == 0 || len(k.Live.Servers) != 1) {
+					t.Errorf("%+v %+v", k, k.Live)
+				}
+			}
+		})
+	}
+	t.Run("signing_key, in use", func(t *testing.T) {
+		t.Parallel()
+		retireInUse(t, operatorSite(t))
+	})
+	t.Run("retired at once", func(t *testing.T) {
+		t.Parallel()
+		in := operatorSite(t)
+		in.nkey(t, exitRuntime, "the key is active", "retire", nkeyOf(t, in, issuer.KindXKey, "", issuer.StateActive))
+		in.nkey(t, exitOK, "", "retire", "--now", nkeyOf(t, in, issuer.KindXKey, "", issuer.StateActive))
 		if code := in.try(t); code != exitOK {
-			t.Errorf("%s: exit code %d", c.args, code)
+			t.Errorf("exit code %d", code)
 		}
-	}
-	for _, k := range nkeysOf(t, in, "status") {
-		if k.State != issuer.StateRetired && (k.Live.Of != 1 || k.Live.Ushers != 1 || k.Live.Safe) {
-			t.Errorf("%+v %+v", k, k.Live)
-		}
-		if k.Kind == issuer.KindXKey && k.State == issuer.StateActive && (k.Live.LastHour == 0 || len(k.Live.Servers) != 1) {
-			t.Errorf("%+v %+v", k, k.Live)
-		}
-	}
+		in.nkey(t, exitRuntime, "no rotation is under way", "rotate", "--resume")
+		in.nkey(t, exitRuntime, "no active key to replace", "rotate", "--account", "TEAPOT", "signing_key")
+		in.nkey(t, exitUsage, "the signing key of which account?", "rotate", "signing_key")
+		in.nkey(t, exitOK, "pushed APP to usher-nats", "push", "APP")
+		in.nkey(t, exitConfig, "no account TEAPOT", "push", "TEAPOT")
+	})
+}
 
-	// A connection keeps the key of its user JWT.
+// retireInUse: a connection keeps the key of its user JWT.
+func retireInUse(t *testing.T, in installation) {
+	t.Helper()
+	in.nkey(t, exitOK, "+ nats.signing_keys[(new key)]", "rotate", "--account", "APP", "--dry-run", "signing_key")
 	nc, err := nats.Connect(in.url, nats.Token("alice-key"))
 	callouttest.Must(t, err)
 	defer nc.Close()
@@ -116,16 +147,6 @@ func TestNkeyOperator(t *testing.T) {
 	nc.Close()
 	in.nkey(t, exitOK, "", "retire", "--wait", "20s", old)
 	in.nkey(t, exitOK, "retired", "status", fingerprint(old))
-	in.nkey(t, exitRuntime, "the key is active", "retire", nkeyOf(t, in, issuer.KindXKey, "", issuer.StateActive))
-	in.nkey(t, exitOK, "", "retire", "--now", nkeyOf(t, in, issuer.KindXKey, "", issuer.StateActive))
-	if code := in.try(t); code != exitOK {
-		t.Errorf("exit code %d", code)
-	}
-	in.nkey(t, exitRuntime, "no rotation is under way", "rotate", "--resume")
-	in.nkey(t, exitRuntime, "no active key to replace", "rotate", "--account", "TEAPOT", "signing_key")
-	in.nkey(t, exitUsage, "the signing key of which account?", "rotate", "signing_key")
-	in.nkey(t, exitOK, "pushed APP to usher-nats", "push", "APP")
-	in.nkey(t, exitConfig, "no account TEAPOT", "push", "TEAPOT")
 }
 
 // TestNkeyConfig rotates the issuer of config mode: the server is restarted with the
