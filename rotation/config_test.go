@@ -3,6 +3,7 @@ package rotation_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -80,8 +81,9 @@ func TestRotateRollingRestart(t *testing.T) {
 		Say: func(line string) { t.Log(line) }, Reports: f.reports, Expecting: p.expecting,
 	}
 	l := startLoad(t, p.urls(), true, nats.Token("publisher-key"), nats.Token("consumer-key"))
-	for range 3 {
-		for _, kind := range []string{issuer.KindIssuer, issuer.KindXKey} {
+	kinds := []string{issuer.KindIssuer, issuer.KindXKey}
+	for range *rounds {
+		for _, kind := range kinds {
 			target := rotation.Target{Kind: kind}
 			old := active(t, r, target)
 			r.Wait = 0
@@ -108,5 +110,5 @@ func TestRotateRollingRestart(t *testing.T) {
 			}
 		}
 	}
-	l.end(t, "6 rotations, each with two servers restarted one after the other, 2 ushers")
+	l.end(t, fmt.Sprintf("%d rotations, each with two servers restarted one after the other, 2 ushers", len(kinds)**rounds))
 }
