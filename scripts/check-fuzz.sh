@@ -7,6 +7,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 fuzztime=${1:-10s}
 count=0
+built= # the directory whose tests are built
+bin=$(mktemp -d)
+trap 'rm -rf "$bin"' EXIT
+corpus=$(go env GOCACHE)/fuzz # where go test keeps what it has found
 
 while IFS=: read -r file func; do
   count=$((count + 1))
@@ -20,8 +24,18 @@ while IFS=: read -r file func; do
     exit 1
   fi
 
+  # go test -fuzz would link the tests of a package again for each of its targets.
+  if [[ $dir != "$built" ]]; then
+    go test -c -fuzz . -o "$bin/fuzz.test" "$dir"
+    package=$(go list "$dir")
+    built=$dir
+  fi
   echo "fuzz $dir $name for $fuzztime"
-  go test -run '^$' -fuzz "^$name\$" -fuzztime "$fuzztime" "$dir" </dev/null
+  (
+    cd "$dir"
+    "$bin/fuzz.test" -test.run '^$' -test.fuzz "^$name\$" -test.fuzztime "$fuzztime" \
+      -test.fuzzcachedir "$corpus/$package" -test.paniconexit0 </dev/null
+  )
 done < <(git grep --untracked -o -E '^func Fuzz[A-Za-z0-9_]*\(' -- '*_test.go' | sed 's|^|./|')
 
 if [[ $count -eq 0 ]]; then
