@@ -66,8 +66,8 @@ func (s *Snapshot) Try(entries []Entry) (*Snapshot, error) {
 		return nil, problems
 	}
 	concerned := next.concerned(entries)
-	if c := check(&concerned, next); len(c.problems) > 0 {
-		return nil, c.problems
+	if problems := next.Check(&concerned); len(problems) > 0 {
+		return nil, problems
 	}
 	return next, nil
 }
@@ -142,6 +142,19 @@ func (s *Snapshot) Records() Records {
 	}
 	return r
 }
+
+// Record returns a project as Records does.
+func (s *Snapshot) Record(project uuid.UUID) (Project, bool) {
+	if p := s.project(project); p != nil && p.named {
+		return s.record(p), true
+	}
+	return Project{}, false
+}
+
+// Check reports what is against the rules in records that the snapshot holds,
+// among all that it holds. It is how a change is checked of which there are
+// records: the paths are theirs.
+func (s *Snapshot) Check(r *Records) Problems { return check(r, s).problems }
 
 // record returns a project with its members and ACLs.
 func (s *Snapshot) record(p *projectEntry) Project {

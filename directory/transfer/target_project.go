@@ -1,0 +1,83 @@
+package transfer
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+
+	"usher/directory"
+)
+
+// project completes a project with what stays as it is.
+func (t *target) project(p *directory.Project) {
+	record, known := t.current.Record(p.ID)
+	if !known {
+		t.wasIn = append(t.wasIn, nil)
+		p.Made = t.made(p.Made, directory.Made{Created: t.o.Now, Modified: t.o.Now, By: t.o.By})
+		record = directory.Project{}
+	} else {
+		t.wasIn = append(t.wasIn, &record)
+		stated := p.Made.Modified
+		p.Made = t.made(p.Made, record.Made)
+		if stated.IsZero() && !sameProject(p, &record) {
+			p.Made.Modified = t.o.Now
+		}
+	}
+	p.Members = t.members(p.Members, record.Members)
+	p.Topics = complete(t, p.Topics, record.Topics, topicParts)
+	p.Subscriptions = complete(t, p.Subscriptions, record.Subscriptions, subscriptionParts)
+}
+
+func (t *target) members(members, old []directory.Member) []directory.Member {
+	all := slices.Clone(members)
+	if t.o.Replace || len(old) == 0 {
+		return all
+	}
+	named := make(map[uuid.UUID]bool, len(all))
+	for i := range all {
+		if id, ok := t.to(all[i].User); ok {
+			named[id] = true
+		}
+	}
+	for _, m := range old {
+		if id, ok := t.from(m.User); ok && !named[id] {
+			all = append(all, directory.Member{User: t.called(m.User), Roles: m.Roles})
+		}
+	}
+	return all
+}
+
+// complete completes the topics or the subscriptions of a project.
+func complete[T any](t *target, list, old []T, parts func(*T) resource) []T {
+	all := slices.Clone(list)
+	known := make(map[string]*T, len(old))
+	for i := range old {
+		known[parts(&old[i]).name] = &old[i]
+	}
+	for i := range all {
+		r := parts(&all[i])
+		before, ok := known[r.name]
+		if !ok {
+			*r.created = either(*r.created, t.o.Now)
+			continue
+		}
+		was := parts(before)
+		delete(known, r.name)
+		*r.created = either(*r.created, *was.created)
+		if *r.acl == nil && !t.o.Replace {
+			*r.acl = t.allCalled(*was.acl)
+		}
+	}
+	if t.o.Replace {
+		return all
+	}
+	for i := range old {
+		if r := parts(&old[i]); known[r.name] != nil {
+			stays := old[i]
+			s := parts(&stays)
+			*s.acl = t.allCalled(*r.acl)
+			all = append(all, stays)
+		}
+	}
+	return all
+}
