@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"slices"
+	"time"
 
 	"usher/directory"
 )
@@ -40,6 +41,13 @@ type Route struct {
 	Tagged  bool   // answers an ETag, and takes If-Match
 	Query   []Parameter
 	Beyond  bool // AMS has no such route
+
+	MaxBody int64         // 0: Config.MaxBody
+	Timeout time.Duration // 0: Config.Timeout
+	Takes   string        // content type of a body that the handler reads itself; empty: JSON
+	Gives   string        // content type of the answer; empty: JSON
+
+	handle handler
 }
 
 // Parameter is something in the query of a URL.

@@ -40,15 +40,18 @@ func serviceRoutes() []Route {
 	return []Route{
 		{
 			Name: "version.show", Method: http.MethodGet, Path: "/v1/version", Access: open,
-			Doc: "What runs there.", Answer: wire.Version{},
+			handle: showVersion,
+			Doc:    "What runs there.", Answer: wire.Version{},
 		},
 		{
 			Name: "status.show", Method: http.MethodGet, Path: "/v1/status", Access: open,
-			Doc: "How it is, and how current its view of the directory.", Answer: wire.Status{},
+			handle: showStatus,
+			Doc:    "How it is, and how current its view of the directory.", Answer: wire.Status{},
 		},
 		{
 			Name: "openapi.show", Method: http.MethodGet, Path: "/v1/openapi.json", Access: open, Beyond: true,
-			Doc: "This table as an OpenAPI document.", Answer: wire.Permissions{},
+			handle: showOpenAPI,
+			Doc:    "This table as an OpenAPI document.", Answer: wire.Permissions{},
 		},
 	}
 }
@@ -59,23 +62,28 @@ func projectRoutes() []Route {
 	return []Route{
 		{
 			Name: "project.list", Method: http.MethodGet, Path: pathProjects, Access: service,
-			Doc: "All projects.", Answer: wire.ProjectList{}, Paged: true,
+			handle: listProjects,
+			Doc:    "All projects.", Answer: wire.ProjectList{}, Paged: true,
 		},
 		{
 			Name: "project.create", Method: http.MethodPost, Path: pathProject, Access: service,
-			Doc: "Makes a project.", Noun: noun, Request: wire.ProjectInput{}, NoBody: true, Answer: wire.Project{}, Tagged: true,
+			handle: createProject,
+			Doc:    "Makes a project.", Noun: noun, Request: wire.ProjectInput{}, NoBody: true, Answer: wire.Project{}, Tagged: true,
 		},
 		{
 			Name: "project.show", Method: http.MethodGet, Path: pathProject, Access: project,
-			Doc: "One project.", Answer: wire.Project{}, Tagged: true,
+			handle: showProject,
+			Doc:    "One project.", Answer: wire.Project{}, Tagged: true,
 		},
 		{
 			Name: "project.update", Method: http.MethodPut, Path: pathProject, Access: project,
-			Doc: "Changes a project; only a service_admin may give it another account.", Noun: noun, Request: wire.ProjectInput{}, Answer: wire.Project{}, Tagged: true,
+			handle: updateProject,
+			Doc:    "Changes a project; only a service_admin may give it another account.", Noun: noun, Request: wire.ProjectInput{}, Answer: wire.Project{}, Tagged: true,
 		},
 		{
 			Name: "project.delete", Method: http.MethodDelete, Path: pathProject, Access: project,
-			Doc: "Removes a project with its topics, subscriptions and memberships.", Tagged: true,
+			handle: deleteProject,
+			Doc:    "Removes a project with its topics, subscriptions and memberships.", Tagged: true,
 		},
 	}
 }
@@ -85,29 +93,35 @@ func memberRoutes() []Route {
 	return []Route{
 		{
 			Name: "member.list", Method: http.MethodGet, Path: pathMembers, Access: access,
-			Doc: "The members of a project.", Answer: wire.UserList{}, Paged: true,
+			handle: listMembers,
+			Doc:    "The members of a project.", Answer: wire.UserList{}, Paged: true,
 		},
 		{
 			Name: "member.show", Method: http.MethodGet, Path: pathMember, Access: access,
-			Doc: "One member.", Answer: wire.User{}, Tagged: true,
+			handle: showMember,
+			Doc:    "One member.", Answer: wire.User{}, Tagged: true,
 		},
 		{
 			Name: "member.create", Method: http.MethodPost, Path: pathMember, Access: access,
-			Doc:  "Makes a user that is a member of this project, with a key, which is shown this once.",
-			Noun: "User", Request: wire.UserInput{}, Answer: wire.UserCreated{}, Tagged: true,
+			handle: createMember,
+			Doc:    "Makes a user that is a member of this project, with a key, which is shown this once.",
+			Noun:   "User", Request: wire.UserInput{}, Answer: wire.UserCreated{}, Tagged: true,
 		},
 		{
 			Name: "member.update", Method: http.MethodPut, Path: pathMember, Access: access,
-			Doc:  "Changes the roles of a member in this project, and nothing else.",
-			Noun: "User", Request: wire.UserInput{}, Answer: wire.User{}, Tagged: true,
+			handle: updateMember,
+			Doc:    "Changes the roles of a member in this project, and nothing else.",
+			Noun:   "User", Request: wire.UserInput{}, Answer: wire.User{}, Tagged: true,
 		},
 		{
 			Name: "member.add", Method: http.MethodPost, Path: pathMember + ":add", Access: access,
-			Doc: "Makes a user that exists a member.", Request: wire.ProjectRoles{}, Answer: wire.User{},
+			handle: addMember,
+			Doc:    "Makes a user that exists a member.", Request: wire.ProjectRoles{}, Answer: wire.User{}, Tagged: true,
 		},
 		{
 			Name: "member.remove", Method: http.MethodPost, Path: pathMember + ":remove", Access: access,
-			Doc: "Takes a member out of the project and its ACLs.", Answer: wire.Empty{}, Tagged: true,
+			handle: removeMember,
+			Doc:    "Takes a member out of the project and its ACLs.", Answer: wire.Empty{}, Tagged: true,
 		},
 	}
 }
@@ -117,31 +131,38 @@ func topicRoutes() []Route {
 	return []Route{
 		{
 			Name: "topic.list", Method: http.MethodGet, Path: pathTopics, Access: reader,
-			Doc: "The topics of a project; a publisher sees those whose ACL names it.", Answer: wire.TopicList{}, Paged: true,
+			handle: listTopics,
+			Doc:    "The topics of a project; a publisher sees those whose ACL names it.", Answer: wire.TopicList{}, Paged: true,
 		},
 		{
 			Name: "topic.show", Method: http.MethodGet, Path: pathTopic, Access: reader,
-			Doc: "One topic; a publisher has to be in its ACL.", Answer: wire.Topic{}, Tagged: true,
+			handle: showTopic,
+			Doc:    "One topic; a publisher has to be in its ACL.", Answer: wire.Topic{}, Tagged: true,
 		},
 		{
 			Name: "topic.create", Method: http.MethodPut, Path: pathTopic, Access: admin,
-			Doc: "Makes a topic with an empty ACL.", Noun: "Topic", Request: wire.TopicInput{}, NoBody: true, Answer: wire.Topic{}, Tagged: true,
+			handle: createTopic,
+			Doc:    "Makes a topic with an empty ACL.", Noun: "Topic", Request: wire.TopicInput{}, NoBody: true, Answer: wire.Topic{}, Tagged: true,
 		},
 		{
 			Name: "topic.delete", Method: http.MethodDelete, Path: pathTopic, Access: admin,
-			Doc: "Removes a topic that no subscription reads.", Tagged: true,
+			handle: deleteTopic,
+			Doc:    "Removes a topic that no subscription reads.", Tagged: true,
 		},
 		{
 			Name: "topic.acl", Method: http.MethodGet, Path: pathTopic + ":acl", Access: admin,
-			Doc: "Who may publish to a topic.", Answer: wire.ACL{}, Tagged: true,
+			handle: topicACLs().show,
+			Doc:    "Who may publish to a topic.", Answer: wire.ACL{}, Tagged: true,
 		},
 		{
 			Name: "topic.modify_acl", Method: http.MethodPost, Path: pathTopic + ":modifyAcl", Access: admin,
-			Doc: "Replaces the list of who may publish to a topic.", Noun: "Topic ACL", Request: wire.ACL{}, Tagged: true,
+			handle: topicACLs().modify,
+			Doc:    "Replaces the list of who may publish to a topic.", Noun: "Topic ACL", Request: wire.ACL{}, Tagged: true,
 		},
 		{
 			Name: "topic.subscriptions", Method: http.MethodGet, Path: pathTopic + "/subscriptions", Access: admin,
-			Doc: "The subscriptions that read a topic.", Answer: wire.SubscriptionNames{},
+			handle: listReaders,
+			Doc:    "The subscriptions that read a topic.", Answer: wire.SubscriptionNames{},
 		},
 	}
 }
@@ -151,27 +172,33 @@ func subscriptionRoutes() []Route {
 	return []Route{
 		{
 			Name: "subscription.list", Method: http.MethodGet, Path: pathSubscriptions, Access: reader,
-			Doc: "The subscriptions of a project; a consumer sees those whose ACL names it.", Answer: wire.SubscriptionList{}, Paged: true,
+			handle: listSubscriptions,
+			Doc:    "The subscriptions of a project; a consumer sees those whose ACL names it.", Answer: wire.SubscriptionList{}, Paged: true,
 		},
 		{
 			Name: "subscription.show", Method: http.MethodGet, Path: pathSubscription, Access: reader,
-			Doc: "One subscription; a consumer has to be in its ACL.", Answer: wire.Subscription{}, Tagged: true,
+			handle: showSubscription,
+			Doc:    "One subscription; a consumer has to be in its ACL.", Answer: wire.Subscription{}, Tagged: true,
 		},
 		{
 			Name: "subscription.create", Method: http.MethodPut, Path: pathSubscription, Access: admin,
-			Doc: "Makes a subscription to a topic of the same project, with an empty ACL.", Noun: "Subscription", Request: wire.Subscription{}, Answer: wire.Subscription{}, Tagged: true,
+			handle: createSubscription,
+			Doc:    "Makes a subscription to a topic of the same project, with an empty ACL.", Noun: "Subscription", Request: wire.SubscriptionInput{}, Answer: wire.Subscription{}, Tagged: true,
 		},
 		{
 			Name: "subscription.delete", Method: http.MethodDelete, Path: pathSubscription, Access: admin,
-			Doc: "Removes a subscription.", Tagged: true,
+			handle: deleteSubscription,
+			Doc:    "Removes a subscription.", Tagged: true,
 		},
 		{
 			Name: "subscription.acl", Method: http.MethodGet, Path: pathSubscription + ":acl", Access: admin,
-			Doc: "Who may consume a subscription.", Answer: wire.ACL{}, Tagged: true,
+			handle: subscriptionACLs().show,
+			Doc:    "Who may consume a subscription.", Answer: wire.ACL{}, Tagged: true,
 		},
 		{
 			Name: "subscription.modify_acl", Method: http.MethodPost, Path: pathSubscription + ":modifyAcl", Access: admin,
-			Doc: "Replaces the list of who may consume a subscription.", Noun: "Subscription ACL", Request: wire.ACL{}, Tagged: true,
+			handle: subscriptionACLs().modify,
+			Doc:    "Replaces the list of who may consume a subscription.", Noun: "Subscription ACL", Request: wire.ACL{}, Tagged: true,
 		},
 	}
 }

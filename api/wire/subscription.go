@@ -5,14 +5,20 @@ import "time"
 // DefaultAckDeadline is the ack deadline of a subscription that states none, in seconds.
 const DefaultAckDeadline = 10
 
-// Subscription is a subscription, and what makes one: Topic is needed then, as
-// "projects/P/topics/T", and Name and CreatedOn are not read.
+// Subscription is a subscription.
 type Subscription struct {
-	Name               string     `json:"name,omitempty"` // "/projects/P/subscriptions/S"
-	Topic              string     `json:"topic"`          // "/projects/P/topics/T"
+	Name               string     `json:"name"`  // "/projects/P/subscriptions/S"
+	Topic              string     `json:"topic"` // "/projects/P/topics/T"
 	PushConfig         PushConfig `json:"pushConfig"`
-	AckDeadlineSeconds int        `json:"ackDeadlineSeconds"` // 0 of a request: DefaultAckDeadline
+	AckDeadlineSeconds int        `json:"ackDeadlineSeconds"`
 	CreatedOn          time.Time  `json:"createdOn,omitzero"`
+}
+
+// SubscriptionInput makes a subscription. A Subscription does too.
+type SubscriptionInput struct {
+	Topic              string     `json:"topic"` // "projects/P/topics/T"
+	PushConfig         PushConfig `json:"pushConfig,omitzero"`
+	AckDeadlineSeconds int        `json:"ackDeadlineSeconds,omitempty"` // 0: DefaultAckDeadline
 }
 
 // PushConfig says where messages are to be pushed. usher keeps it for whoever

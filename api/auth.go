@@ -1,0 +1,119 @@
+package api
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+
+	"usher/directory"
+	"usher/tokens"
+	"usher/tokens/apikey"
+)
+
+// HeaderKey is the header that holds the key.
+const HeaderKey = "x-api-key"
+
+// QueryKey is the parameter of the URL that holds the key, where that is allowed.
+const QueryKey = "key"
+
+// presented returns the key of a request. In both places, a header that is not
+// empty wins and decides alone.
+func (c *call) presented() string {
+	if c.cfg.KeyIn != KeyInQuery {
+		if key := c.r.Header.Get(HeaderKey); key != "" {
+			return key
+		}
+	}
+	if c.cfg.KeyIn != KeyInHeader {
+		return c.r.URL.Query().Get(QueryKey)
+	}
+	return ""
+}
+
+// authenticate finds out who asks. A good key is always let in: who fails too
+// often is only told so in place of the usual answer.
+func (c *call) authenticate() error {
+	c.key = c.presented()
+	if c.key == "" {
+		return unauthorized()
+	}
+	c.snapshot = c.cfg.Store.Snapshot()
+	var err error
+	if c.user, c.keyID, err = c.who(c.snapshot); err == nil {
+		return nil
+	}
+	f := notLetIn(err)
+	if f.code != http.StatusUnauthorized {
+		return f
+	}
+	var reason *tokens.Reason
+	if errors.As(err, &reason) && reason.Identity.Name != "" {
+		c.change.Actor, c.change.ActorKeyID = reason.Identity.Name, reason.Identity.KeyID
+	}
+	attempt := c.failures.Attempt(c.host, "")
+	if c.failures.HostSpent(attempt) {
+		f := fail(http.StatusTooManyRequests, "TOO_MANY_REQUESTS", "Too many failed keys from this address")
+		f.header = http.Header{"Retry-After": {strconv.Itoa(int(max(1, math.Ceil(1/c.cfg.FailedKeys))))}}
+		c.change.Actor = "" // a flood is not audited
+		return f
+	}
+	c.failures.Failed(attempt)
+	return f
+}
+
+// notLetIn is the failure of a key that was rejected, or that cannot be decided on.
+func notLetIn(err error) *failure {
+	if !errors.Is(err, tokens.ErrRejected) {
+		return unavailable(err)
+	}
+	f := unauthorized()
+	f.cause = err
+	return f
+}
+
+// who returns whose key it is, by the rules for connections.
+func (c *call) who(s *directory.Snapshot) (user *directory.User, keyID string, err error) {
+	v := apikey.NewVerifier(func() *directory.Snapshot { return s }, c.cfg.Now)
+	id, err := v.Verify(c.r.Context(), &tokens.Credential{AuthToken: c.key, Host: c.host})
+	if err != nil {
+		return nil, "", err
+	}
+	user, _ = s.User(id.Name)
+	return user, id.KeyID, nil
+}
+
+// authorize checks that a user may call the route. That a project does not exist
+// is told to holders of a good key only.
+func (c *call) authorize(s *directory.Snapshot, user *directory.User) error {
+	var roles []directory.Role
+	if len(c.route.Access.Project) > 0 {
+		project := c.vars["project"]
+		if _, ok := s.Project(project); !ok {
+			return notFound("project")
+		}
+		m, _ := s.Member(project, user.Name)
+		roles = m.Roles
+	}
+	if !c.route.Access.Permits(user.ServiceRoles, roles) {
+		return forbidden()
+	}
+	return nil
+}
+
+// permitted checks again, on the snapshot that a change is made on, that who asks
+// is still there and may still ask.
+func (c *call) permitted(s *directory.Snapshot) error {
+	if s == c.snapshot {
+		return nil
+	}
+	user, _, err := c.who(s)
+	if err != nil {
+		return notLetIn(err)
+	}
+	c.user, c.snapshot = user, s
+	return c.authorize(s, user)
+}
+
+// isServiceAdmin reports whether who asks may do everything.
+func (c *call) isServiceAdmin() bool { return hasAdmin(c.user) }

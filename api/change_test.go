@@ -1,0 +1,281 @@
+package api_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"usher/api"
+	"usher/api/wire"
+	"usher/audit"
+	"usher/callouttest"
+	"usher/directory"
+	"usher/directory/kv"
+)
+
+// A user from its making to its end, as AMS's clients go about it.
+func TestUser(t *testing.T) {
+	s := start(t, nil, nil)
+	made := s.root(200, "POST", "/v1/users/ada", `{"email":"a@example.org","first_name":"Ada","unknown":[1],"service_roles":[],
+		"projects":[{"project":"shop","roles":["publisher","consumer"],"topics":["orders"]}]}`)
+	found := same(t, "created", made.text, `{"uuid":"$id","name":"ada","first_name":"Ada","email":"a@example.org","enabled":true,"service_roles":[],
+		"projects":[{"project":"shop","roles":["publisher","consumer"],"topics":[],"subscriptions":[]}],
+		"created_on":"2026-03-01T12:00:00Z","modified_on":"2026-03-01T12:00:00Z","created_by":"root","token":"$key","key":"default"}`)
+	s.keys["ada"] = found["$key"]
+	if c := s.lastChange(); c.Outcome != audit.Changed || c.Action != "user.create" || c.Actor != "root" || c.ActorKeyID != "default" ||
+		c.Resource != "/users/ada" || c.Before != nil || !strings.Contains(string(c.After), "a@example.org") || c.Revision == 0 ||
+		c.RequestID != made.Get("X-Request-Id") || c.ClientHost != "127.0.0.1" {
+		t.Errorf("audited %+v", c)
+	}
+	if got := s.as("ada", "GET", "/v1/users/profile", ""); got.code != 200 || got.Get("ETag") != made.Get("ETag") {
+		t.Errorf("%d, ETag %s and then %s", got.code, made.Get("ETag"), got.Get("ETag"))
+	}
+	s.now.Add(60)
+	s.root(200, "POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":["pub","ada"]}`)
+	same(t, "updated", s.root(200, "PUT", "/v1/users/ada", `{"name":"lovelace","email":"","projects":[{"project":"lab","roles":["project_admin"]}]}`).text,
+		`{"uuid":"$id","name":"lovelace","first_name":"Ada","email":"","enabled":true,"service_roles":[],
+		"projects":[{"project":"lab","roles":["project_admin"],"topics":[],"subscriptions":[]}],
+		"created_on":"2026-03-01T12:00:00Z","modified_on":"2026-03-01T12:01:00Z","created_by":"root"}`)
+	same(t, "a removed member is in no ACL", s.root(200, "GET", "/v1/projects/shop/topics/orders:acl", "").text, `{"authorized_users":["pub"]}`)
+	s.root(404, "GET", "/v1/users/ada", "")
+	if got := s.as("ada", "GET", "/v1/projects/lab/members", ""); got.code != 200 {
+		t.Errorf("the key does not follow the name: %d", got.code)
+	}
+	s.root(200, "PUT", "/v1/users/lovelace", `{"enabled":false}`)
+	if got := s.as("ada", "GET", "/v1/users/profile", ""); got.code != 401 {
+		t.Errorf("disabled, and let in: %d", got.code)
+	}
+	if got := s.root(200, "DELETE", "/v1/users/lovelace", ""); got.text != "" {
+		t.Errorf("deleted: %q", got.text)
+	}
+	if c := s.lastChange(); c.Before == nil || c.After != nil || c.Outcome != audit.Changed {
+		t.Errorf("audited %+v", c)
+	}
+	s.root(404, "DELETE", "/v1/users/lovelace", "")
+	if c := s.lastChange(); c.Outcome != audit.Refused || c.Code != "not_found" || c.Revision != 0 {
+		t.Errorf("audited %+v", c)
+	}
+	s.shown = s.shown[1:] // where the key had to be
+	s.noSecrets()
+}
+
+func TestMembers(t *testing.T) {
+	s := start(t, nil, nil)
+	made := s.as("admin", "POST", "/v1/projects/shop/members/ada", `{"email":"e","projects":[{"project":"shop","roles":["consumer"]}]}`)
+	s.keys["ada"] = same(t, "created", made.text, `{"uuid":"$id","name":"ada","email":"e","enabled":true,"service_roles":[],
+		"projects":[{"project":"shop","roles":["consumer"],"topics":[],"subscriptions":[]}],
+		"created_on":"2026-03-01T12:00:00Z","modified_on":"2026-03-01T12:00:00Z","token":"$key","key":"default"}`)["$key"]
+	const member = `{"uuid":"$id","name":"ada","email":"e","enabled":true,"service_roles":[],
+		"projects":[{"project":"shop","roles":["%s"],"topics":[],"subscriptions":[]}],
+		"created_on":"2026-03-01T12:00:00Z","modified_on":"2026-03-01T12:00:00Z"}`
+	same(t, "shown", s.as("admin", "GET", "/v1/projects/shop/members/ada", "").text, fmt.Sprintf(member, "consumer"))
+	s.root(200, "POST", "/v1/projects/lab/members/ada:add", `{"roles":["publisher"]}`)
+	same(t, "and of another project nothing", s.as("admin", "PUT", "/v1/projects/shop/members/ada",
+		`{"email":"not looked at","service_roles":["service_admin"],"projects":[{"project":"shop","roles":["publisher"]}]}`).text, fmt.Sprintf(member, "publisher"))
+	list := into[wire.UserList](t, s.as("admin", "GET", "/v1/projects/shop/members", ""))
+	if list.TotalSize != 4 || len(list.Users) != 4 {
+		t.Errorf("members: %+v", list)
+	}
+	for _, u := range list.Users {
+		if len(u.Projects) != 1 || u.Projects[0].Project != "shop" || u.CreatedBy != "" {
+			t.Errorf("shown to the project's admin: %+v", u)
+		}
+	}
+	s.as("admin", "POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":["ada"]}`)
+	same(t, "removed", s.as("admin", "POST", "/v1/projects/shop/members/ada:remove", "").text, `{}`)
+	same(t, "a removed member is in no ACL", s.root(200, "GET", "/v1/projects/shop/topics/orders:acl", "").text, `{"authorized_users":[]}`)
+	u := into[wire.User](t, s.root(200, "GET", "/v1/users/ada", ""))
+	if len(u.Projects) != 1 || u.Projects[0].Project != "lab" || u.CreatedBy != "admin" {
+		t.Errorf("removed from one project: %+v", u)
+	}
+	s.shown = s.shown[1:]
+	s.noSecrets()
+}
+
+func TestProjectsTopicsSubscriptions(t *testing.T) {
+	s := start(t, nil, nil)
+	same(t, "project", s.root(200, "POST", "/v1/projects/mail", "").text,
+		`{"name":"mail","account":"APP","created_on":"2026-03-01T12:00:00Z","modified_on":"2026-03-01T12:00:00Z","created_by":"root","description":""}`)
+	same(t, "with an account", s.root(200, "PUT", "/v1/projects/mail", `{"account":"MAIL","description":"d"}`).text,
+		`{"name":"mail","account":"MAIL","created_on":"2026-03-01T12:00:00Z","modified_on":"2026-03-01T12:00:00Z","created_by":"root","description":"d"}`)
+	same(t, "topic", s.root(200, "PUT", "/v1/projects/mail/topics/in", `{"subject":"all.mail"}`).text,
+		`{"name":"/projects/mail/topics/in","subject":"all.mail","created_on":"2026-03-01T12:00:00Z"}`)
+	same(t, "subscription", s.root(200, "PUT", "/v1/projects/mail/subscriptions/out", `{"topic":"projects/mail/topics/in","ackDeadlineSeconds":30,
+		"pushConfig":{"pushEndpoint":"https://h.example:8080/receive?a=opaque","retryPolicy":{}}}`).text,
+		`{"name":"/projects/mail/subscriptions/out","topic":"/projects/mail/topics/in","ackDeadlineSeconds":30,"createdOn":"2026-03-01T12:00:00Z",
+		"pushConfig":{"type":"http_endpoint","pushEndpoint":"https://h.example:8080/receive?a=opaque","maxMessages":1,"authorizationHeader":{},
+		"retryPolicy":{"type":"linear","period":3000},"verificationHash":"","verified":false,"mattermostUrl":"","mattermostUsername":"","mattermostChannel":"","base64Decode":false}}`)
+	if c := s.lastChange(); strings.Contains(string(c.After), "opaque") || !strings.Contains(string(c.After), "https://h.example:8080") {
+		t.Errorf("audited %s", c.After)
+	}
+	for _, address := range []string{"https://u:p@h.example", "https://h.example/" + s.keys["root"], "https:opaque", "ftp://h.example"} {
+		s.root(400, "PUT", "/v1/projects/mail/subscriptions/other", `{"topic":"projects/mail/topics/in","pushConfig":{"pushEndpoint":"`+address+`"}}`)
+	}
+	s.root(200, "DELETE", "/v1/projects/mail/subscriptions/out", "")
+	s.root(404, "DELETE", "/v1/projects/mail/subscriptions/out", "")
+	s.root(200, "DELETE", "/v1/projects/mail/topics/in", "")
+	s.root(404, "GET", "/v1/projects/mail/topics/in", "")
+	same(t, "renamed", s.root(200, "PUT", "/v1/projects/mail", `{"name":"post"}`).text,
+		`{"name":"post","account":"MAIL","created_on":"2026-03-01T12:00:00Z","modified_on":"2026-03-01T12:00:00Z","created_by":"root","description":"d"}`)
+	s.root(409, "PUT", "/v1/projects/post", `{"name":"shop"}`)
+	if got := s.as("admin", "DELETE", "/v1/projects/shop", ""); got.code != 200 || got.text != "" {
+		t.Errorf("deleted: %d %q", got.code, got.text)
+	}
+	if got := s.store.Snapshot().Size(); got.Projects != 2 || got.Topics != 2 || got.Users != 11 {
+		t.Errorf("left: %+v", got)
+	}
+	s.noSecrets()
+}
+
+// Who asks is looked up in the snapshot that the change is made on: whoever has
+// lost a role, or its key, meanwhile changes nothing.
+func TestDemotedMeanwhile(t *testing.T) {
+	for name, fall := range map[string]struct {
+		change func(s *directory.Snapshot) []directory.Entry
+		want   int
+	}{
+		"out of the project": {func(s *directory.Snapshot) []directory.Entry {
+			return s.RemoveMember(directory.IDOf(directory.KindProject, "shop"), idsOf("admin")[0])
+		}, http.StatusForbidden},
+		"without its key": {func(*directory.Snapshot) []directory.Entry {
+			return directory.Remove(directory.KeyKey(idsOf("admin")[0], "default"))
+		}, http.StatusUnauthorized},
+		"without its project": {func(s *directory.Snapshot) []directory.Entry {
+			return s.RemoveProject(directory.IDOf(directory.KindProject, "shop"))
+		}, http.StatusNotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			between := &meddler{Store: bucket(t)}
+			s := start(t, between, nil)
+			between.first = fall.change
+			if got := s.as("admin", "POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":[]}`); got.code != fall.want {
+				t.Errorf("%d %s", got.code, got.text)
+			}
+			if users, _, ok := s.store.Snapshot().ACL(directory.KindTopicACL, "shop", "orders"); ok && len(users) != 1 {
+				t.Errorf("the ACL is %v", users)
+			}
+			if c := s.lastChange(); c.Outcome != audit.Refused || c.Actor != "admin" {
+				t.Errorf("audited %+v", c)
+			}
+		})
+	}
+}
+
+// meddler is a store in which somebody is faster, once.
+type meddler struct {
+	*kv.Store
+	first func(*directory.Snapshot) []directory.Entry
+	fail  error
+}
+
+func (m *meddler) Change(ctx context.Context, f func(*directory.Snapshot) ([]directory.Entry, error)) (*directory.Snapshot, error) {
+	if m.fail != nil {
+		return nil, m.fail
+	}
+	if first := m.first; first != nil {
+		m.first = nil
+		if _, err := m.Store.Change(ctx, func(s *directory.Snapshot) ([]directory.Entry, error) { return first(s), nil }); err != nil {
+			return nil, err
+		}
+	}
+	return m.Store.Change(ctx, f)
+}
+
+// What cannot be kept is said to be so, and audited.
+func TestStoreFails(t *testing.T) {
+	store := &meddler{Store: bucket(t)}
+	s := start(t, store, nil)
+	for _, tt := range []struct {
+		err    error
+		code   int
+		status string
+	}{
+		{fmt.Errorf("%w: no responders", kv.ErrUnavailable), http.StatusServiceUnavailable, "UNAVAILABLE"},
+		{errors.New("the cause, with " + s.keys["root"]), http.StatusInternalServerError, "INTERNAL_SERVER_ERROR"},
+	} {
+		store.fail = tt.err
+		got := s.as("root", "POST", "/v1/projects/new", "")
+		if e := got.error(t); got.code != tt.code || e.Status != tt.status || strings.Contains(e.Message, "cause") {
+			t.Errorf("%d %s", got.code, got.text)
+		}
+		if c := s.lastChange(); c.Outcome != audit.Failed || c.Code != strings.ToLower(tt.status) {
+			t.Errorf("audited %+v", c)
+		}
+		if !strings.Contains(s.logged(), `"level":"ERROR","msg":"request","request_id":"`+got.Get("X-Request-Id")) {
+			t.Errorf("not logged: %s", s.logged())
+		}
+	}
+	s.noSecrets()
+}
+
+// While nothing is loaded nobody can be told from anybody.
+func TestNothingLoaded(t *testing.T) {
+	s := start(t, nil, nil)
+	h, err := api.New(api.Config{
+		Store: unloaded{}, Audit: func(audit.Change) {}, Now: s.clock, Random: &counter{}, NewID: func() string { return "r" }, Log: discard(),
+		Explain: func(string, string) any { return nil },
+	})
+	callouttest.Must(t, err)
+	s.http.Config.Handler = h
+	if got := s.as("root", "GET", "/v1/users", ""); got.code != http.StatusServiceUnavailable {
+		t.Errorf("%d %s", got.code, got.text)
+	}
+	if got := s.as("", "GET", "/v1/status", ""); into[wire.Status](t, got).Status != "warning" {
+		t.Errorf("status: %s", got.text)
+	}
+}
+
+type unloaded struct{ api.Store }
+
+func (unloaded) Snapshot() *directory.Snapshot { return nil }
+
+// Many edit one ACL at once. Whoever had the revision that was current wins, the
+// others are told so; what is there in the end is what the last winner said.
+func TestConcurrentEdits(t *testing.T) {
+	s := start(t, nil, nil)
+	const writers, edits = 8, 10
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	replaced := map[string]string{} // tag → the tag that took its place
+	const path = "/v1/projects/shop/topics/orders"
+	first := s.root(200, "GET", path+":acl", "").Get("ETag")
+	for i := range writers {
+		wg.Go(func() {
+			for n := 0; n < edits; {
+				tag := s.root(200, "GET", path+":acl", "").Get("ETag")
+				list := [][]string{{"pub"}, {"con"}, {"pub", "con"}, {}}[(i+n)%4]
+				body := `{"authorized_users":["` + strings.Join(list, `","`) + `"]}`
+				got := s.as("admin", "POST", path+":modifyAcl", strings.ReplaceAll(body, `[""]`, `[]`), "If-Match", tag)
+				switch got.code {
+				case http.StatusOK:
+					mu.Lock()
+					if other, taken := replaced[tag]; taken {
+						t.Errorf("%s was replaced by %s and by %s", tag, other, got.Get("ETag"))
+					}
+					replaced[tag] = got.Get("ETag")
+					mu.Unlock()
+					n++
+				case http.StatusConflict:
+					if got.Get("ETag") == "" || got.Get("ETag") == tag {
+						t.Errorf("conflict without the current tag: %q", got.Get("ETag"))
+					}
+				default:
+					t.Errorf("%d %s", got.code, got.text)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	length := 0
+	for tag := first; replaced[tag] != ""; tag = replaced[tag] {
+		length++
+	}
+	if length != writers*edits {
+		t.Errorf("a row of %d edits, %d were acknowledged", length, writers*edits)
+	}
+}

@@ -1,0 +1,134 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"usher/api/wire"
+	"usher/directory"
+	"usher/secret"
+)
+
+// failure is what a request is answered with when it is not done. The message and
+// the status are AMS's where it has the case.
+type failure struct {
+	code    int
+	status  string
+	message string
+	details []string
+	header  http.Header // beside the usual ones; may be nil
+	cause   error       // for the log; may be nil
+}
+
+// Error returns the message.
+func (f *failure) Error() string { return f.message }
+
+// Unwrap returns the cause.
+func (f *failure) Unwrap() error { return f.cause }
+
+func fail(code int, status, format string, args ...any) *failure {
+	return &failure{code: code, status: status, message: fmt.Sprintf(format, args...)}
+}
+
+// The failures, as AMS has them.
+
+func unauthorized() *failure { return fail(http.StatusUnauthorized, "UNAUTHORIZED", "Unauthorized") }
+
+func forbidden() *failure {
+	return fail(http.StatusForbidden, "FORBIDDEN", "Access to this resource is forbidden")
+}
+
+func notFound(what string) *failure {
+	return fail(http.StatusNotFound, "NOT_FOUND", "%s doesn't exist", what)
+}
+
+func exists(what string) *failure {
+	return fail(http.StatusConflict, "ALREADY_EXISTS", "%s already exists", what)
+}
+
+func conflict(format string, args ...any) *failure {
+	return fail(http.StatusConflict, "CONFLICT", format, args...)
+}
+
+func invalid(format string, args ...any) *failure {
+	return fail(http.StatusBadRequest, "INVALID_ARGUMENT", format, args...)
+}
+
+func badRequest() *failure {
+	return fail(http.StatusBadRequest, "BAD_REQUEST", "Invalid Request Body")
+}
+
+func invalidName(variable string, reason error) *failure {
+	f := invalid("Invalid %s name", variable)
+	if reason != nil {
+		f.details = []string{"the name " + reason.Error()}
+	}
+	return f
+}
+
+// Beyond AMS.
+
+func unavailable(cause error) *failure {
+	f := fail(http.StatusServiceUnavailable, "UNAVAILABLE", "The directory cannot be reached now")
+	f.cause = cause
+	return f
+}
+
+func internal(cause error) *failure {
+	f := fail(http.StatusInternalServerError, "INTERNAL_SERVER_ERROR", "Internal error")
+	f.cause = cause
+	return f
+}
+
+// asFailure returns what a request with this error is answered with.
+func asFailure(err error) *failure {
+	var f *failure
+	var problems directory.Problems
+	switch {
+	case errors.As(err, &f):
+		return f
+	case errors.As(err, &problems):
+		return broken(problems)
+	case isUnavailable(err):
+		return unavailable(err)
+	default:
+		return internal(err)
+	}
+}
+
+// broken says which rules of the directory a change would break. Where the fault
+// is, the caller knows: it asked for it.
+func broken(problems directory.Problems) *failure {
+	f := invalid("%s", secret.Redact(problems[0].Message))
+	for _, p := range problems {
+		text := p.Message
+		if p.Hint != "" {
+			text += ": " + p.Hint
+		}
+		f.details = append(f.details, secret.Redact(text))
+	}
+	return f
+}
+
+// shownName is a name from a request in a message: as it is, if it could be one.
+func shownName(name string) string {
+	if directory.CheckName(name) != nil {
+		return secret.Name(name)
+	}
+	return name
+}
+
+func shownNames(names []string) string {
+	shown := make([]string, len(names))
+	for i, name := range names {
+		shown[i] = shownName(name)
+	}
+	return strings.Join(shown, ", ")
+}
+
+// body returns the failure as it is answered.
+func (f *failure) body(requestID string) wire.Error {
+	return wire.Error{Error: wire.ErrorBody{Code: f.code, Message: f.message, Status: f.status, Errors: f.details, RequestID: requestID}}
+}

@@ -1,0 +1,280 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+
+	"usher/api"
+	"usher/api/wire"
+	"usher/audit"
+	"usher/callouttest"
+	"usher/directory"
+	"usher/directory/kv"
+	"usher/tokens/apikey"
+)
+
+func TestMain(m *testing.M) { callouttest.VerifyTestMain(m) }
+
+var began = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// service is a running API over a directory in a bucket of a server of its own.
+type service struct {
+	t     testing.TB
+	store api.Store
+	http  *httptest.Server
+	now   atomic.Int64 // seconds since began
+	keys  map[string]string
+
+	mu      sync.Mutex
+	log     bytes.Buffer
+	audited []audit.Change
+	shown   []string // bodies of all answers
+}
+
+func (s *service) clock() time.Time { return began.Add(time.Duration(s.now.Load()) * time.Second) }
+
+func (s *service) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.log.Write(p)
+}
+
+func (s *service) changes() []audit.Change {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]audit.Change(nil), s.audited...)
+}
+
+func (s *service) lastChange() audit.Change {
+	all := s.changes()
+	if len(all) == 0 {
+		s.t.Fatal("nothing was audited")
+	}
+	return all[len(all)-1]
+}
+
+func (s *service) logged() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.log.String()
+}
+
+// bucket returns a directory in the bucket of a new server.
+func bucket(tb testing.TB) *kv.Store {
+	tb.Helper()
+	srv := callouttest.RunConfig(tb, fmt.Sprintf("listen: 127.0.0.1:-1\njetstream {store_dir: %q}\n", filepath.ToSlash(tb.TempDir())))
+	conn, err := nats.Connect(srv.ClientURL())
+	callouttest.Must(tb, err)
+	tb.Cleanup(conn.Close)
+	store, err := kv.Open(kv.Config{
+		Conn: conn, Bucket: "usher", Create: true, Storage: kv.StorageMemory,
+		Log: slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})), Now: time.Now,
+	})
+	callouttest.Must(tb, err)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- store.Run(ctx) }()
+	tb.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			tb.Error(err)
+		}
+	})
+	callouttest.Eventually(tb, "the directory is loaded", func() bool { return store.Snapshot() != nil })
+	return store
+}
+
+// start returns an API over store, or over a new bucket, with the directory of fill.
+func start(tb testing.TB, store api.Store, change func(*api.Config)) *service {
+	tb.Helper()
+	s := &service{t: tb, store: store, keys: map[string]string{}}
+	if store == nil {
+		s.store = bucket(tb)
+	}
+	var ids atomic.Int64
+	random := &counter{}
+	cfg := api.Config{
+		Store: s.store,
+		Audit: func(c audit.Change) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.audited = append(s.audited, c)
+		},
+		Now: s.clock, Random: random, NewID: func() string { return fmt.Sprintf("request-%d", ids.Add(1)) },
+		Log:     slog.New(slog.NewJSONHandler(s, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Explain: func(user, project string) any { return map[string]string{"user": user, "project": project} },
+		Version: "v0", DefaultAccount: "APP",
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	h, err := api.New(cfg)
+	callouttest.Must(tb, err)
+	s.fill(random)
+	s.http = httptest.NewServer(h)
+	tb.Cleanup(s.http.Close)
+	return s
+}
+
+// counter is randomness that differs from read to read and is the same in every run.
+type counter struct{ n atomic.Uint64 }
+
+func (c *counter) Read(p []byte) (int, error) {
+	for i := range p {
+		if i%8 == 0 {
+			c.n.Add(1)
+		}
+		p[i] = byte(c.n.Load()>>(i%8*8)) ^ byte(0xa5*i)
+	}
+	return len(p), nil
+}
+
+// Who is who. All but root and nobody are in project shop; "lab-" is the same in
+// project lab.
+func everybody() map[string]directory.Role {
+	return map[string]directory.Role{
+		"admin": directory.RoleProjectAdmin, "pub": directory.RolePublisher, "con": directory.RoleConsumer,
+		"lab-admin": directory.RoleProjectAdmin, "lab-pub": directory.RolePublisher, "lab-con": directory.RoleConsumer,
+		"root": "", "ingest": "", "nobody": "", "expired": "", "off": "",
+	}
+}
+
+// fill makes projects shop and lab, each with topics orders and returns and with
+// subscriptions billing and audit of orders; orders and billing are open to pub and con.
+func (s *service) fill(random io.Reader) {
+	var entries []directory.Entry
+	put := func(k directory.EntryKey, v directory.Value) {
+		entries = append(entries, directory.Entry{Key: k, Value: v})
+	}
+	project := func(name string) directory.EntryKey {
+		return directory.ProjectKey(directory.IDOf(directory.KindProject, name))
+	}
+	for _, p := range []string{"shop", "lab"} {
+		id := project(p).Project
+		put(project(p), &directory.Project{Name: p, Account: "APP", Made: directory.Made{Created: began}})
+		for i, topic := range []string{"orders", "returns"} {
+			put(directory.ResourceKey(directory.KindTopic, id, topic), &directory.Topic{Created: began.Add(time.Duration(i) * time.Minute)})
+		}
+		for i, sub := range []string{"billing", "audit"} {
+			put(directory.ResourceKey(directory.KindSubscription, id, sub), &directory.Subscription{Topic: "orders", Created: began.Add(time.Duration(i) * time.Minute)})
+		}
+	}
+	for name, role := range everybody() {
+		u := &directory.User{Name: name, Made: directory.Made{Created: began}}
+		k := &directory.Key{Created: began}
+		switch name {
+		case "root":
+			u.ServiceRoles = []directory.ServiceRole{directory.ServiceRoleAdmin}
+		case "ingest":
+			u.ServiceRoles = []directory.ServiceRole{directory.ServiceRoleIngest}
+		case "expired":
+			u.ServiceRoles, k.Expires = []directory.ServiceRole{directory.ServiceRoleAdmin}, began.Add(-time.Hour)
+		case "off":
+			u.ServiceRoles, u.Disabled = []directory.ServiceRole{directory.ServiceRoleAdmin}, true
+		}
+		key, err := apikey.New(random)
+		callouttest.Must(s.t, err)
+		s.keys[name], k.Digest = key, directory.DigestOf(key)
+		id := directory.IDOf(directory.KindUser, name)
+		put(directory.UserKey(id), u)
+		put(directory.KeyKey(id, "default"), k)
+		if role == "" {
+			continue
+		}
+		in := project("shop").Project
+		if strings.HasPrefix(name, "lab-") {
+			in = project("lab").Project
+		}
+		put(directory.MemberKey(in, id), &directory.Member{Roles: []directory.Role{role}})
+		if role == directory.RolePublisher {
+			put(directory.ResourceKey(directory.KindTopicACL, in, "orders"), &directory.ACL{Users: idsOf(name)})
+		}
+		if role == directory.RoleConsumer {
+			put(directory.ResourceKey(directory.KindSubscriptionACL, in, "billing"), &directory.ACL{Users: idsOf(name)})
+		}
+	}
+	_, err := s.store.Change(s.t.Context(), func(*directory.Snapshot) ([]directory.Entry, error) { return entries, nil })
+	callouttest.Must(s.t, err)
+}
+
+// reply is what came back.
+type reply struct {
+	code int
+	http.Header
+	text string
+}
+
+// as sends a request with the key of a user, or with a key as it stands, or with
+// none. headers are pairs.
+func (s *service) as(who, method, path, body string, headers ...string) reply {
+	s.t.Helper()
+	var in io.Reader
+	if body != "" {
+		in = strings.NewReader(body)
+	}
+	req, err := http.NewRequestWithContext(s.t.Context(), method, s.http.URL+path, in)
+	callouttest.Must(s.t, err)
+	if key, ok := s.keys[who]; ok {
+		who = key
+	}
+	if who != "" {
+		req.Header.Set(api.HeaderKey, who)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Add(headers[i], headers[i+1])
+	}
+	res, err := s.http.Client().Do(req)
+	callouttest.Must(s.t, err)
+	text, err := io.ReadAll(res.Body)
+	callouttest.Must(s.t, err)
+	callouttest.Must(s.t, res.Body.Close())
+	s.mu.Lock()
+	s.shown = append(s.shown, string(text))
+	s.mu.Unlock()
+	return reply{res.StatusCode, res.Header, string(text)}
+}
+
+// root is as("root", …) with the status that has to come.
+func (s *service) root(want int, method, path, body string, headers ...string) reply {
+	s.t.Helper()
+	got := s.as("root", method, path, body, headers...)
+	if got.code != want {
+		s.t.Fatalf("%s %s: %d %s", method, path, got.code, got.text)
+	}
+	return got
+}
+
+func (r *reply) error(tb testing.TB) wire.ErrorBody {
+	tb.Helper()
+	var e wire.Error
+	if err := json.Unmarshal([]byte(r.text), &e); err != nil || e.Error.Code != r.code || e.Error.Message == "" || e.Error.Status == "" {
+		tb.Errorf("status %d, and no error: %q", r.code, r.text)
+	}
+	return e.Error
+}
+
+func into[T any](tb testing.TB, r reply) T {
+	tb.Helper()
+	var v T
+	if err := json.Unmarshal([]byte(r.text), &v); err != nil {
+		tb.Fatalf("%d %s: %v", r.code, r.text, err)
+	}
+	return v
+}
+
+func idsOf(name string) []uuid.UUID { return []uuid.UUID{directory.IDOf(directory.KindUser, name)} }

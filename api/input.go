@@ -1,0 +1,128 @@
+package api
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"usher/api/wire"
+	"usher/directory"
+	"usher/secret"
+)
+
+// reservedUser is a name that no user can have here: GET users/profile is something else.
+const reservedUser = "profile"
+
+// maxText bounds what is said of a user or a project, in bytes.
+const maxText = 4096
+
+var (
+	errOtherName = errors.New("name: another one than in the path")
+	errReserved  = errors.New("is reserved")
+)
+
+// newName checks the name of something that is to be made, or renamed.
+func newName(variable, name string) error {
+	err := directory.CheckName(name)
+	if err == nil && variable == varUser && name == reservedUser {
+		err = errReserved
+	}
+	if err != nil {
+		return invalidName(variable, err)
+	}
+	return nil
+}
+
+func (c *call) newUUID() (uuid.UUID, error) { return uuid.NewRandomFromReader(c.cfg.Random) }
+
+// now is when the call came, as the directory keeps times.
+func (c *call) now() time.Time { return c.at.UTC() }
+
+// made says of something that this call makes when and by whom.
+func (c *call) made() directory.Made {
+	return directory.Made{Created: c.now(), Modified: c.now(), By: c.user.ID}
+}
+
+// checkUser checks what can be said without the directory.
+func checkUser(in *wire.UserInput) error {
+	for _, role := range in.ServiceRoles {
+		if !slices.Contains(directory.ServiceRoles(), directory.ServiceRole(role)) {
+			return invalidRole(role)
+		}
+	}
+	for _, text := range []*string{in.FirstName, in.LastName, in.Organization, in.Description, in.Email} {
+		if text != nil && (len(*text) > maxText || secret.Holds(*text)) {
+			f := invalid("Invalid User Arguments")
+			f.details = []string{"a text is too long, or looks like a secret"}
+			return f
+		}
+	}
+	seen := map[string]bool{}
+	for _, p := range in.Projects {
+		if seen[p.Project] {
+			return invalid("invalid project: %s", shownName(p.Project))
+		}
+		seen[p.Project] = true
+		if err := checkRoles(p.Roles); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func invalidRole(role string) *failure { return invalid("invalid role: %s", shownName(role)) }
+
+// checkRoles takes roles of projects only, and at least one: a member without a
+// role is none.
+func checkRoles(roles []string) error {
+	for _, role := range roles {
+		if !slices.Contains(directory.Roles(), directory.Role(role)) {
+			return invalidRole(role)
+		}
+	}
+	if len(roles) == 0 {
+		return invalid("a member needs a role")
+	}
+	return nil
+}
+
+func rolesOf(texts []string) []directory.Role {
+	roles := make([]directory.Role, len(texts))
+	for i, text := range texts {
+		roles[i] = directory.Role(text)
+	}
+	return roles
+}
+
+// fill takes over what the request states.
+func fill(u *directory.User, in *wire.UserInput) {
+	if in.Enabled != nil {
+		u.Disabled = !*in.Enabled
+	}
+	if in.ServiceRoles != nil {
+		u.ServiceRoles = nil
+		for _, role := range in.ServiceRoles {
+			u.ServiceRoles = append(u.ServiceRoles, directory.ServiceRole(role))
+		}
+	}
+	if in.ConnectionTypes != nil {
+		u.Limits.ConnectionTypes = nil
+		for _, t := range in.ConnectionTypes {
+			u.Limits.ConnectionTypes = append(u.Limits.ConnectionTypes, directory.ConnectionType(t))
+		}
+	}
+	var p directory.Profile
+	if u.Profile != nil {
+		p = *u.Profile
+	}
+	set(&p.FirstName, in.FirstName)
+	set(&p.LastName, in.LastName)
+	set(&p.Organization, in.Organization)
+	set(&p.Description, in.Description)
+	set(&p.Email, in.Email)
+	if u.Profile = nil; p != (directory.Profile{}) {
+		u.Profile = &p
+	}
+}

@@ -1,0 +1,143 @@
+package api_test
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"usher/api"
+	"usher/api/wire"
+	"usher/callouttest"
+)
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// Who fails too often is told to wait. A good key is let in all the same.
+func TestFailedKeys(t *testing.T) {
+	s := start(t, nil, func(c *api.Config) { c.FailedKeys = 0.5 })
+	for i := range 5 {
+		want := http.StatusUnauthorized
+		if i >= 2 { // four seconds' worth
+			want = http.StatusTooManyRequests
+		}
+		got := s.as("wrong", "POST", "/v1/users/x", "{}")
+		if got.error(t); got.code != want || want == http.StatusTooManyRequests && got.Get("Retry-After") != "2" {
+			t.Errorf("failure %d: %d %s, Retry-After %q", i, got.code, got.text, got.Get("Retry-After"))
+		}
+		if got := s.as("", "GET", "/v1/users/profile", ""); got.code != http.StatusUnauthorized {
+			t.Errorf("no key: %d", got.code)
+		}
+		s.root(200, "GET", "/v1/users/profile", "")
+	}
+	s.now.Add(2)
+	if got := s.as("wrong", "GET", "/v1/users/profile", ""); got.code != http.StatusUnauthorized {
+		t.Errorf("after a while: %d", got.code)
+	}
+	if len(s.changes()) != 0 {
+		t.Errorf("audited: %+v", s.changes())
+	}
+	s.now.Add(3600)
+	if s.as("expired", "DELETE", "/v1/users/pub", ""); len(s.changes()) != 1 || s.lastChange().Actor != "expired" || s.lastChange().Code != "unauthorized" {
+		t.Errorf("a key that has ended: %+v", s.changes())
+	}
+}
+
+// A request takes no longer than it may, and a body that does not come is no
+// reason to wait.
+func TestSlowBody(t *testing.T) {
+	s := start(t, nil, func(c *api.Config) { c.Timeout = 50 * time.Millisecond })
+	body, w := io.Pipe()
+	t.Cleanup(func() { callouttest.Must(t, w.Close()) })
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.http.URL+"/v1/users/slow", body)
+	callouttest.Must(t, err)
+	req.Header.Set(api.HeaderKey, s.keys["root"])
+	res, err := s.http.Client().Do(req)
+	callouttest.Must(t, err)
+	text, err := io.ReadAll(res.Body)
+	callouttest.Must(t, err)
+	callouttest.Must(t, res.Body.Close())
+	if res.StatusCode != http.StatusRequestTimeout || !strings.Contains(string(text), `"TIMEOUT"`) {
+		t.Errorf("%d %s", res.StatusCode, text)
+	}
+}
+
+// A fault of ours ends one request, and shows nothing of itself.
+func TestPanic(t *testing.T) {
+	s := start(t, nil, func(c *api.Config) {
+		c.Explain = func(string, string) any { panic("usher_events: the inside") }
+	})
+	got := s.root(500, "GET", "/v1/users/pub:permissions", "")
+	if e := got.error(t); e.Message != "Internal error" || strings.Contains(got.text, "inside") {
+		t.Errorf("%s", got.text)
+	}
+	if !strings.Contains(s.logged(), "has panicked") || !strings.Contains(s.logged(), "the inside") || strings.Contains(s.logged(), "usher_events") {
+		t.Errorf("logged %s", s.logged())
+	}
+	s.root(200, "GET", "/v1/users/pub", "")
+}
+
+// Every request has an id of ours, which answer, log and audit share. Theirs is
+// only noted, and cannot say anything that is a secret.
+func TestRequestID(t *testing.T) {
+	s := start(t, nil, nil)
+	got := s.root(200, "POST", "/v1/projects/new", "", "X-Request-Id", "theirs")
+	id := got.Get("X-Request-Id")
+	if id == "theirs" || s.lastChange().RequestID != id || !strings.Contains(s.logged(), `"request_id":"`+id+`","route":"project.create","status":200`) ||
+		!strings.Contains(s.logged(), `"client_request_id":"\"theirs\""`) {
+		t.Errorf("id %s, audit %+v, log %s", id, s.lastChange(), s.logged())
+	}
+	s.root(200, "GET", "/v1/projects/new", "", "X-Request-Id", s.keys["root"])
+	// A key that was put into the path is nowhere afterwards.
+	for _, path := range []string{"/v1/users/", "/v1/projects/", "/v1/projects/shop/topics/", "/v1/projects/shop/members/", "/v1/users/pub/keys/"} {
+		for _, method := range []string{"GET", "PUT", "POST", "DELETE"} {
+			s.as("root", method, path+s.keys["pub"], `{"name":"`+s.keys["pub"]+`"}`)
+		}
+	}
+	s.as("root", "POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":["`+s.keys["con"]+`"],"`+s.keys["con"]+`":1}`)
+	s.as("root", "POST", "/v1/users/new", `{"service_roles":["`+s.keys["con"]+`"]}`)
+	s.as("root", "POST", "/v1/users/new", `{"email":"`+s.keys["con"]+`"}`)
+	s.as("root", "POST", "/v1/projects/new2", `{"account":"`+s.keys["con"]+`"}`)
+	s.as("root", "PUT", "/v1/projects/shop/topics/new", `{"subject":"shop.`+s.keys["con"]+`"}`)
+	s.as("root", "GET", "/v1/"+s.keys["con"]+"?key="+s.keys["con"], "")
+	s.noSecrets()
+}
+
+func TestHeaders(t *testing.T) {
+	s := start(t, nil, nil)
+	got := s.root(200, "GET", "/v1/users/pub", "")
+	for name, want := range map[string]string{"Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"} {
+		if got.Get(name) != want {
+			t.Errorf("%s: %q", name, got.Get(name))
+		}
+	}
+}
+
+// Status says how current the view is.
+func TestStatus(t *testing.T) {
+	s := start(t, nil, func(c *api.Config) {
+		c.Directory = func() wire.Directory { return wire.Directory{Current: false, AsOf: began.Add(time.Millisecond)} }
+	})
+	same(t, "status", s.as("", "GET", "/v1/status", "").text,
+		`{"status":"warning","push_functionality":"disabled","push_servers":[],"directory":{"current":false,"as_of":"2026-03-01T12:00:00Z"}}`)
+}
+
+// Over TLS it is the same.
+func TestTLS(t *testing.T) {
+	s := start(t, nil, nil)
+	secure := httptest.NewTLSServer(s.http.Config.Handler)
+	t.Cleanup(secure.Close)
+	s.http.Close()
+	s.http = secure
+	s.root(200, "GET", "/v1/users/profile", "")
+}
+
+// A Config that lacks something is refused.
+func TestConfig(t *testing.T) {
+	if _, err := api.New(api.Config{}); err == nil {
+		t.Error("nothing given, and accepted")
+	}
+}

@@ -1,0 +1,143 @@
+package api
+
+import (
+	"usher/api/wire"
+	"usher/directory"
+)
+
+// memberView shows a member as every administrator of the project sees it.
+func memberView(project, name string) view {
+	return func(s *directory.Snapshot) (any, uint64, bool) {
+		u, there := s.User(name)
+		m, ok := s.Member(project, name)
+		if !there || !ok {
+			return nil, 0, false
+		}
+		return shownMember(s, u, &m), m.Revision, true
+	}
+}
+
+func listMembers(c *call) (*answer, error) {
+	project := c.vars[varProject]
+	return listOfUsers(c, first(c.snapshot.Members(project)), func(u *directory.User) wire.User {
+		m, _ := c.snapshot.Member(project, u.Name)
+		return shownMember(c.snapshot, u, &m)
+	})
+}
+
+func showMember(c *call) (*answer, error) {
+	return c.show(c.snapshot, whatUser, memberView(c.vars[varProject], c.vars[varUser]))
+}
+
+// createMember makes a user inside a project. Whoever administers one project
+// gives roles in that one, and no service roles.
+func createMember(c *call) (*answer, error) {
+	in, project, name := c.body.(*wire.UserInput), c.vars[varProject], c.vars[varUser]
+	if err := onlyProject(in.Projects, project); err != nil {
+		return nil, err
+	}
+	if len(in.Projects) == 0 {
+		return nil, checkRoles(nil)
+	}
+	if (len(in.ServiceRoles) > 0 || in.ConnectionTypes != nil) && !c.isServiceAdmin() {
+		return nil, forbidden()
+	}
+	made, err := c.newUser(name, in)
+	if err != nil {
+		return nil, err
+	}
+	at := memberView(project, name)
+	next, err := c.alter(whatUser, at, func(s *directory.Snapshot) ([]directory.Entry, error) {
+		if len(in.ServiceRoles) > 0 && !c.isServiceAdmin() {
+			return nil, forbidden()
+		}
+		return made.entries(c, s)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.created(next, at, made.key, wire.DefaultKey)
+}
+
+// onlyProject refuses roles in other projects.
+func onlyProject(wanted []wire.ProjectRoles, project string) error {
+	for i := range wanted {
+		if wanted[i].Project == "" {
+			wanted[i].Project = project
+		}
+		if wanted[i].Project != project {
+			return invalid("invalid project: %s", shownName(wanted[i].Project))
+		}
+	}
+	return nil
+}
+
+// updateMember changes roles only. Clients send the whole user back, as AMS showed
+// it: what else is in it is not looked at.
+func updateMember(c *call) (*answer, error) {
+	in, project, name := c.body.(*wire.UserInput), c.vars[varProject], c.vars[varUser]
+	if err := onlyProject(in.Projects, project); err != nil {
+		return nil, err
+	}
+	if len(in.Projects) != 1 {
+		return nil, invalid("Invalid User Arguments")
+	}
+	roles := in.Projects[0].Roles
+	if err := checkRoles(roles); err != nil {
+		return nil, err
+	}
+	at := memberView(project, name)
+	next, err := c.alter(whatUser, at, func(s *directory.Snapshot) ([]directory.Entry, error) {
+		if _, ok := s.Member(project, name); !ok {
+			return nil, notFound(whatUser)
+		}
+		return putMember(s, project, name, roles), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.changed(next, whatUser, at)
+}
+
+func putMember(s *directory.Snapshot, project, name string, roles []string) []directory.Entry {
+	p, _ := s.Project(project)
+	u, _ := s.User(name)
+	return directory.Put(directory.MemberKey(p.ID, u.ID), &directory.Member{Roles: rolesOf(roles)})
+}
+
+func addMember(c *call) (*answer, error) {
+	in, project, name := c.body.(*wire.ProjectRoles), c.vars[varProject], c.vars[varUser]
+	if in.Project != "" && in.Project != project {
+		return nil, invalid("invalid project: %s", shownName(in.Project))
+	}
+	if err := checkRoles(in.Roles); err != nil {
+		return nil, err
+	}
+	at := memberView(project, name)
+	next, err := c.alter(whatUser, at, func(s *directory.Snapshot) ([]directory.Entry, error) {
+		if _, ok := s.User(name); !ok {
+			return nil, notFound(whatUser)
+		}
+		if _, ok := s.Member(project, name); ok {
+			return nil, conflict("User is already a member of the project")
+		}
+		return putMember(s, project, name, in.Roles), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.changed(next, whatUser, at)
+}
+
+func removeMember(c *call) (*answer, error) {
+	project, name := c.vars[varProject], c.vars[varUser]
+	_, err := c.alter(whatUser, memberView(project, name), func(s *directory.Snapshot) ([]directory.Entry, error) {
+		if _, ok := s.Member(project, name); !ok {
+			return nil, notFound(whatUser)
+		}
+		p, _ := s.Project(project)
+		u, _ := s.User(name)
+		return s.RemoveMember(p.ID, u.ID), nil
+	})
+	return &answer{body: wire.Empty{}}, err
+}

@@ -1,0 +1,110 @@
+package api
+
+import (
+	"usher/api/wire"
+	"usher/directory"
+)
+
+// projectView shows the project of this name. The name is read when the view is
+// used: a change may give another one.
+func projectView(name *string) view {
+	return func(s *directory.Snapshot) (any, uint64, bool) {
+		p, ok := s.Project(*name)
+		if !ok {
+			return nil, 0, false
+		}
+		return shownProject(s, p), p.Revision, true
+	}
+}
+
+func listProjects(c *call) (*answer, error) {
+	s := c.snapshot
+	found, next, total, err := page(c, s.Projects(), func(p *directory.Project) position { return position{p.Made.Created, p.Name} })
+	if err != nil {
+		return nil, err
+	}
+	out := wire.ProjectList{Projects: []wire.Project{}, NextPageToken: next, TotalSize: total}
+	for _, p := range found {
+		out.Projects = append(out.Projects, shownProject(s, p))
+	}
+	return &answer{body: out}, nil
+}
+
+func showProject(c *call) (*answer, error) {
+	name := c.vars[varProject]
+	return c.show(c.snapshot, whatProject, projectView(&name))
+}
+
+func createProject(c *call) (*answer, error) {
+	in, name := c.body.(*wire.ProjectInput), c.vars[varProject]
+	if err := newName(varProject, name); err != nil {
+		return nil, err
+	}
+	id, err := c.newUUID()
+	if err != nil {
+		return nil, err
+	}
+	at := projectView(&name)
+	next, err := c.alter(whatProject, at, func(s *directory.Snapshot) ([]directory.Entry, error) {
+		if _, ok := s.Project(name); ok {
+			return nil, exists(whatProject)
+		}
+		p := &directory.Project{Name: name, Account: c.cfg.DefaultAccount, Made: c.made()}
+		set(&p.Account, in.Account)
+		set(&p.Description, in.Description)
+		return directory.Put(directory.ProjectKey(id), p), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.changed(next, whatProject, at)
+}
+
+func updateProject(c *call) (*answer, error) {
+	in, name := c.body.(*wire.ProjectInput), c.vars[varProject]
+	before, after := name, name
+	set(&after, in.Name)
+	if err := newName(varProject, after); err != nil {
+		return nil, err
+	}
+	next, err := c.alter(whatProject, projectView(&before), func(s *directory.Snapshot) ([]directory.Entry, error) {
+		old, ok := s.Project(before)
+		if !ok {
+			return nil, notFound(whatProject)
+		}
+		if _, taken := s.Project(after); taken && after != before {
+			return nil, exists(whatProject)
+		}
+		if in.Account != nil && *in.Account != old.Account && !c.isServiceAdmin() {
+			return nil, forbidden() // it would reach the subjects of others there
+		}
+		p := *old
+		p.Name, p.Made.Modified = after, c.now()
+		set(&p.Account, in.Account)
+		set(&p.Description, in.Description)
+		return directory.Put(directory.ProjectKey(p.ID), &p), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.changed(next, whatProject, projectView(&after))
+}
+
+func deleteProject(c *call) (*answer, error) {
+	name := c.vars[varProject]
+	_, err := c.alter(whatProject, projectView(&name), func(s *directory.Snapshot) ([]directory.Entry, error) {
+		p, ok := s.Project(name)
+		if !ok {
+			return nil, notFound(whatProject)
+		}
+		return s.RemoveProject(p.ID), nil
+	})
+	return &answer{}, err
+}
+
+// set changes a value if the request states it.
+func set[T any](value, stated *T) {
+	if stated != nil {
+		*value = *stated
+	}
+}

@@ -1,0 +1,109 @@
+package api
+
+import (
+	"time"
+
+	"usher/api/wire"
+	"usher/directory"
+	"usher/tokens/apikey"
+)
+
+// refreshToken gives a user a new key in place of one that it has.
+func refreshToken(c *call) (*answer, error) {
+	in, name := c.body.(*wire.RefreshToken), c.vars[varUser]
+	var grace time.Duration
+	if in.Grace != "" {
+		var err error
+		if grace, err = time.ParseDuration(in.Grace); err != nil || grace < 0 {
+			return nil, invalid("Invalid grace Arguments")
+		}
+	}
+	token, err := apikey.New(c.cfg.Random)
+	if err != nil {
+		return nil, err
+	}
+	var refreshed string
+	at := userView(&name)
+	next, err := c.alter(whatUser, at, func(s *directory.Snapshot) ([]directory.Entry, error) {
+		u, ok := s.User(name)
+		if !ok {
+			return nil, notFound(whatUser)
+		}
+		old, err := whichKey(u, in.Key)
+		if err != nil {
+			return nil, err
+		}
+		if refreshed = wire.DefaultKey; old != nil {
+			refreshed = old.ID
+		}
+		return c.replace(u, old, refreshed, token, grace)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.created(next, at, token, refreshed)
+}
+
+// whichKey returns the key that is to be replaced: the one that is named, or the
+// one that the user was made with, or the only one. Nil: the user has none.
+func whichKey(u *directory.User, named string) (*directory.Key, error) {
+	switch {
+	case named != "":
+		if k := keyOf(u, named); k != nil {
+			return k, nil
+		}
+		return nil, notFound(whatKey)
+	case keyOf(u, wire.DefaultKey) != nil:
+		return keyOf(u, wire.DefaultKey), nil
+	case len(u.Keys) == 0:
+		return nil, nil //nolint:nilnil // there is nothing to replace, and that is well
+	case len(u.Keys) == 1:
+		return &u.Keys[0], nil
+	default:
+		return nil, conflict("User has several keys: say which")
+	}
+}
+
+// replace returns the change that puts a new key in the place of an old one. It
+// may be used from where the old one may, and lasts as long as that did from its
+// making; the old one moves aside for the grace period.
+func (c *call) replace(u *directory.User, old *directory.Key, id, token string, grace time.Duration) ([]directory.Entry, error) {
+	k := &directory.Key{Digest: directory.DigestOf(token), Created: c.now()}
+	change := directory.Put(directory.KeyKey(u.ID, id), k)
+	if old == nil {
+		return change, nil
+	}
+	k.Networks = old.Networks
+	switch {
+	case old.Expires.IsZero():
+	case old.Created.IsZero() && !old.Expires.After(c.now()):
+		return nil, conflict("Key has expired: make another one")
+	case old.Created.IsZero():
+		k.Expires = old.Expires
+	default:
+		k.Expires = c.now().Add(old.Expires.Sub(old.Created))
+	}
+	if end := c.now().Add(grace); grace > 0 && !old.Disabled && (old.Expires.IsZero() || old.Expires.After(c.now())) {
+		aside := *old
+		if aside.Expires.IsZero() || aside.Expires.After(end) {
+			aside.Expires = end
+		}
+		if !aside.NotBefore.Before(aside.Expires) { // it would not have been valid in that time
+			return change, nil
+		}
+		if aside.ID = asideName(id, old.Digest); keyOf(u, aside.ID) != nil {
+			return nil, exists(whatKey)
+		}
+		change = append(change, directory.Put(directory.KeyKey(u.ID, aside.ID), &aside)...)
+	}
+	return change, nil
+}
+
+// asideName is the name of a key that was replaced, as long as it still works.
+func asideName(id string, digest directory.Digest) string {
+	name := id + "-" + digest.KeyID()
+	if directory.CheckName(name) != nil { // too long
+		name = digest.KeyID()
+	}
+	return name
+}
