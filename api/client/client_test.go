@@ -254,8 +254,15 @@ func TestUnreachable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = c.Profile(context.Background()); err == nil || strings.Contains(err.Error(), testKey) {
-		t.Errorf("%v", err)
+	if err := c.DeleteUser(context.Background(), "alice", ""); err == nil || errors.Is(err, client.ErrUncertain) || strings.Contains(err.Error(), testKey) {
+		t.Errorf("nothing was sent: %v", err)
+	}
+	c = serve(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	if err := c.DeleteUser(context.Background(), "alice", ""); !errors.Is(err, client.ErrUncertain) {
+		t.Errorf("a change without an answer: %v", err)
+	}
+	if _, err := c.Profile(context.Background()); err == nil || errors.Is(err, client.ErrUncertain) {
+		t.Errorf("a question without an answer: %v", err)
 	}
 }
 

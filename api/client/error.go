@@ -13,8 +13,10 @@ import (
 
 // What a request can fail with, beside an *Error and what the network says.
 var (
-	ErrName   = errors.New("not a name: expected letters, digits, '-' and '_'") // nothing was sent
-	ErrAnswer = errors.New("the answer is not one of usher's management API")
+	ErrName = errors.New("not a name: expected letters, digits, '-' and '_'") // nothing was sent
+	// ErrUncertain: a change was sent, and no answer came.
+	ErrUncertain = errors.New("it is not known whether this was done")
+	ErrAnswer    = errors.New("the answer is not one of usher's management API")
 )
 
 // Error is a no of the server.

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync/atomic"
 )
 
 // Tag is the revision of something that was read. A change that is given one is
@@ -102,20 +104,17 @@ func (c *Client) send(ctx context.Context, method string, at place, into any, wi
 	if err != nil {
 		return "", err
 	}
-	answer, err := c.http.Do(req)
+	var sent atomic.Bool
+	trace := &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }}
+	answer, err := c.http.Do(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
-		// Without the URL, which is said elsewhere.
-		var at *url.Error
-		if errors.As(err, &at) {
-			err = at.Err
-		}
-		return "", fmt.Errorf("ask %s: %w", req.URL.Host, err)
+		return "", noAnswer(req, err, sent.Load())
 	}
 	defer answer.Body.Close() //nolint:errcheck // read only
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("read the answer of %s: %w", req.URL.Host, err)
+		return "", noAnswer(req, err, true)
 	case answer.StatusCode/100 != 2:
 		return "", errorOf(answer, text)
 	case len(text) > maxAnswer:
@@ -124,6 +123,20 @@ func (c *Client) send(ctx context.Context, method string, at place, into any, wi
 		return "", fmt.Errorf("%w: it is not JSON of that shape", ErrAnswer)
 	}
 	return Tag(answer.Header.Get("ETag")), nil
+}
+
+// noAnswer says why none came, and of a change that was sent that it may be in force.
+func noAnswer(req *http.Request, err error, sent bool) error {
+	// Without the URL, which is said elsewhere.
+	var at *url.Error
+	if errors.As(err, &at) {
+		err = at.Err
+	}
+	err = fmt.Errorf("ask %s: %w", req.URL.Host, err)
+	if sent && req.Method != http.MethodGet {
+		err = fmt.Errorf("%w: %w", ErrUncertain, err)
+	}
+	return err
 }
 
 func (c *Client) build(ctx context.Context, r *request) (*http.Request, error) {

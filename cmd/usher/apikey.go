@@ -55,7 +55,7 @@ func apikeyNew(c *cli.Context) error {
 	if err := directory.CheckName(id); id != "" && err != nil {
 		return usageError("", "key id %w", err)
 	}
-	life, err := lifetime(c)
+	life, err := lifetime(c, "expires-in", "the key would have expired already")
 	if err != nil {
 		return err
 	}
@@ -82,18 +82,19 @@ func apikeyNew(c *cli.Context) error {
 	return err
 }
 
-// lifetime reads --expires-in; 0: for ever.
-func lifetime(c *cli.Context) (time.Duration, error) {
-	const flag, example = "expires-in", "such as --expires-in 720h"
-	if !c.IsSet(flag) {
+// lifetime reads an option that is a time, longer than none: short says why. 0: it
+// is not given.
+func lifetime(c *cli.Context, option, short string) (time.Duration, error) {
+	if !c.IsSet(option) {
 		return 0, nil
 	}
-	d, err := time.ParseDuration(c.String(flag))
+	example := "such as --" + option + " 720h"
+	d, err := time.ParseDuration(c.String(option))
 	switch {
 	case err != nil:
-		return 0, usageError(example, "--%s %q is not a time: a day is 24h", flag, c.String(flag))
+		return 0, usageError(example, "--%s %q is not a time: a day is 24h", option, c.String(option))
 	case d <= 0:
-		return 0, usageError(example, "--%s %s: the key would have expired already", flag, d)
+		return 0, usageError(example, "--%s %s: %s", option, d, short)
 	default:
 		return d, nil
 	}

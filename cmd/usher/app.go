@@ -21,6 +21,8 @@ Try it:              usher dev
 With your server:    usher init DIR
                      nats-server -c DIR/nats-server.conf
                      usher serve -c DIR/usher.yaml
+Over its API:        usher context save --server URL --key-file FILE NAME
+                     usher user list
 
 Exit codes: 0 ok, 1 runtime, 2 usage, 3 configuration, 4 denied.`
 
@@ -44,6 +46,8 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Commands: slices.Concat(
 			group("Run it", devCommand(), initCommand(), serveCommand()),
 			group("Keys", apikeyCommand(), nkeyCommand()),
+			group("Manage the directory", userCommand(), keyCommand(), projectCommand(), memberCommand(),
+				topicCommand(), subscriptionCommand(), aclCommand(), contextCommand()),
 			group("Look into it", checkCommand(), explainCommand(), tryCommand(), benchCommand(), healthcheckCommand()),
 			group("usher itself", versionCommand(), completionCommand(), completeCommand(), helpCommand()),
 		),

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -99,14 +98,10 @@ func benchCommand() *cli.Command {
 // showProgress shows a line that changes, if stderr is a terminal, until stop
 // is called.
 func showProgress(c *cli.Context, line func() string) (stop func()) {
-	f, ok := c.App.ErrWriter.(*os.File)
-	if !ok {
+	if !isTerminal(c.App.ErrWriter) {
 		return func() {}
 	}
-	if info, err := f.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return func() {}
-	}
-	return follow(f, time.NewTicker(time.Second/5), line)
+	return follow(c.App.ErrWriter, time.NewTicker(time.Second/5), line)
 }
 
 // follow writes the line at each tick.

@@ -166,11 +166,18 @@ func argumentNames(c *cli.Command) []string {
 }
 
 // offersFor returns what a value or an argument with this name can be, as far as
-// that is known without asking a server.
+// that is known on this machine.
 func offersFor(name string) []offer {
 	switch {
 	case name == "FILE" || name == "DIR":
 		return []offer{{word: offerFiles}}
+	case name == "CONTEXT":
+		f, err := userContexts()
+		if err != nil {
+			return nil
+		}
+		names, _ := f.names()
+		return wordOffers(names)
 	case name == "ROLE":
 		return wordOffers(directory.Roles())
 	case name == "SERVICE_ROLE":

@@ -69,15 +69,15 @@ func startDev(t *testing.T, args ...string) (*process, announced) {
 	return p, a
 }
 
-// client is a connection that keeps what the server refused.
-type client struct {
+// natsClient is a connection that keeps what the server refused.
+type natsClient struct {
 	*nats.Conn
 	refused chan struct{}
 }
 
-func connectDev(t *testing.T, a *announced, token string) client {
+func connectDev(t *testing.T, a *announced, token string) natsClient {
 	t.Helper()
-	c := client{refused: make(chan struct{}, 16)}
+	c := natsClient{refused: make(chan struct{}, 16)}
 	var err error
 	c.Conn, err = nats.Connect(a.URL, nats.Token(token), nats.Timeout(5*time.Second), nats.CustomInboxPrefix("_INBOX_"+a.user(token)),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) { c.refused <- struct{}{} }))
@@ -87,12 +87,12 @@ func connectDev(t *testing.T, a *announced, token string) client {
 }
 
 // publishes reports whether a message to subject goes through.
-func (c client) publishes(t *testing.T, subject string) bool {
+func (c natsClient) publishes(t *testing.T, subject string) bool {
 	t.Helper()
 	return c.allowed(t, func() error { return c.Publish(subject, []byte("teapot")) })
 }
 
-func (c client) subscribes(t *testing.T, subject string) bool {
+func (c natsClient) subscribes(t *testing.T, subject string) bool {
 	t.Helper()
 	return c.allowed(t, func() error {
 		_, err := c.SubscribeSync(subject)
@@ -102,7 +102,7 @@ func (c client) subscribes(t *testing.T, subject string) bool {
 
 // allowed reports whether nothing of an action was refused: a refusal comes
 // before the PONG.
-func (c client) allowed(t *testing.T, act func() error) bool {
+func (c natsClient) allowed(t *testing.T, act func() error) bool {
 	t.Helper()
 	before := c.LastError()
 	callouttest.Must(t, act())

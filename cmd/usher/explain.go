@@ -62,6 +62,11 @@ func explain(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	return outcomeError(x)
+}
+
+// outcomeError gives an explanation that is no clear yes its exit code.
+func outcomeError(x *explanation.Explanation) error {
 	switch {
 	case x.Outcome == callout.Denied || x.Refuses():
 		return &exitError{code: exitDenied}

@@ -69,7 +69,7 @@ func showHelp(out io.Writer, c *cli.Command) error {
 				fmt.Fprintf(w, "\n%s:\n", next)
 				heading = next
 			}
-			fmt.Fprintf(w, "  %-*s\t%s\n", width, sub.Name, sub.Usage)
+			fmt.Fprintf(w, "  %-*s\t%s\n", width, sub.Name, strings.Join(append([]string{sub.Usage}, also(sub)...), "; also "))
 		}
 		fmt.Fprintf(w, "\n%q says more of one of them.\n", strings.Replace(c.HelpName, "usher", "usher help", 1)+" COMMAND")
 	}
@@ -81,6 +81,14 @@ func showHelp(out io.Writer, c *cli.Command) error {
 		}
 	}
 	return w.Flush()
+}
+
+// also returns the other names of a command, as one text; or none.
+func also(c *cli.Command) []string {
+	if len(c.Aliases) == 0 {
+		return nil
+	}
+	return []string{strings.Join(c.Aliases, ", ")}
 }
 
 // optionHelp returns both columns of an option. Its value is named by what

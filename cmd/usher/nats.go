@@ -25,14 +25,24 @@ const maxSecretFile = 16 << 10
 // errors do not say the path of a file that cannot be read, for it may be the
 // secret itself; the caller says which key of the configuration named it.
 func readSecret(path string, allowGroup bool) (string, error) {
+	text, err := openSecret(path, allowGroup)
+	var at *os.PathError
+	if errors.As(err, &at) {
+		err = unreadable(err)
+	}
+	return text, err
+}
+
+// openSecret is readSecret, with errors of the system that say the path.
+func openSecret(path string, allowGroup bool) (string, error) {
 	f, err := os.Open(path) //nolint:gosec // the path is the operator's
 	if err != nil {
-		return "", unreadable(err)
+		return "", err
 	}
 	defer f.Close() //nolint:errcheck // read only
 	info, err := f.Stat()
 	if err != nil {
-		return "", unreadable(err)
+		return "", err
 	}
 	if err := keyring.CheckMode(path, info, allowGroup); err != nil {
 		return "", err

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+var errNotConfirmed = errors.New("nothing was removed")
+
+// confirm has a person say that something may go; without one it takes --yes. lost
+// says what would go, and is called only then.
+func (r *remote) confirm(lost func() (string, error)) error {
+	if r.c.Bool("yes") {
+		return nil
+	}
+	text, err := lost()
+	if err != nil {
+		return err
+	}
+	needed := usageError("--yes removes it", "this removes %s", text)
+	if !isTerminal(r.c.App.Reader) || r.c.String("key-file") == "-" {
+		return needed
+	}
+	fmt.Fprintf(r.c.App.ErrWriter, "This removes %s. Go on? [y/N] ", text)
+	answer, err := bufio.NewReader(r.c.App.Reader).ReadString('\n')
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	case "":
+		if err != nil { // nobody is there
+			fmt.Fprintln(r.c.App.ErrWriter)
+			return needed
+		}
+	}
+	return &exitError{code: exitRuntime, err: errNotConfirmed}
+}
+
+// rmVerb is a verb rm. what says what it removes; lost, if not nil, what goes along
+// with it, which a person has to agree to.
+func rmVerb(v verb, what func(r *remote) string, remove func(ctx context.Context, r *remote) error, lost func(ctx context.Context, r *remote) (string, error)) verb {
+	v.name = "rm"
+	if lost != nil {
+		v.flags = append([]cli.Flag{&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask"}}, v.flags...)
+	}
+	v.do = func(ctx context.Context, r *remote) error {
+		if lost != nil {
+			if err := r.confirm(func() (string, error) { return lost(ctx, r) }); err != nil {
+				return err
+			}
+		}
+		if err := remove(ctx, r); err != nil {
+			return err
+		}
+		r.tell("removed %s", what(r))
+		return nil
+	}
+	return v
+}
+
+// isTerminal reports whether a person is at the other end of a file.
+func isTerminal(file any) bool {
+	f, ok := file.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"usher/atomicfile"
+	"usher/directory"
+)
+
+// apiContext says which API a command speaks to, and with which key. It holds
+// paths, never a key.
+type apiContext struct {
+	Server       string `json:"server"`
+	KeyFile      string `json:"key_file,omitempty"`
+	CAFile       string `json:"ca_file,omitempty"`
+	Project      string `json:"project,omitempty"` // for commands that are given none
+	InsecureHTTP bool   `json:"insecure_http,omitempty"`
+}
+
+// contextFiles is the directory that keeps contexts: a file for each in "context",
+// and the name of the selected one in "context.txt".
+type contextFiles struct{ dir string }
+
+const (
+	contextSuffix   = ".json"
+	contextSelected = "context.txt"
+)
+
+// userContexts returns where this user keeps contexts.
+func userContexts() (contextFiles, error) {
+	dir := os.Getenv("XDG_CONFIG_HOME") // everywhere, as other tools of NATS take it
+	if !filepath.IsAbs(dir) {
+		var err error
+		if dir, err = os.UserConfigDir(); err != nil {
+			return contextFiles{}, configError(fmt.Errorf("find the directory of contexts: %w", err))
+		}
+	}
+	return contextFiles{filepath.Join(dir, "usher")}, nil
+}
+
+func (f contextFiles) path(name string) string {
+	return filepath.Join(f.dir, "context", name+contextSuffix)
+}
+
+// read returns a context; fs.ErrNotExist if there is none of that name.
+func (f contextFiles) read(name string) (*apiContext, error) {
+	if err := directory.CheckName(name); err != nil {
+		return nil, fmt.Errorf("the name of a context %w", err)
+	}
+	text, err := os.ReadFile(f.path(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no context %s: %w", name, fs.ErrNotExist)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read a context: %w", err)
+	}
+	x := &apiContext{}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(x); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.path(name), err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: more follows the context", f.path(name))
+	}
+	return x, nil
+}
+
+// write keeps a context, in place of one of the same name.
+func (f contextFiles) write(name string, x *apiContext) error {
+	text, err := json.MarshalIndent(x, "", "  ")
+	if err != nil {
+		return err
+	}
+	return f.put(f.path(name), append(text, '\n'))
+}
+
+func (f contextFiles) put(path string, text []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return atomicfile.Write(path, text, 0o600, nil)
+}
+
+// names returns the names of all contexts, sorted.
+func (f contextFiles) names() ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(f.dir, "context"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), contextSuffix); ok && directory.CheckName(name) == nil {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// selected returns the name of the selected context; empty: none is.
+func (f contextFiles) selected() (string, error) {
+	text, err := os.ReadFile(filepath.Join(f.dir, contextSelected))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return strings.TrimSpace(string(text)), err
+}
+
+// choose selects a context; an empty name selects none.
+func (f contextFiles) choose(name string) error {
+	path := filepath.Join(f.dir, contextSelected)
+	if name != "" {
+		return f.put(path, []byte(name+"\n"))
+	}
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// remove removes a context; it is not selected any more then.
+func (f contextFiles) remove(name string) error {
+	selected, err := f.selected()
+	if err == nil && selected == name {
+		err = f.choose("")
+	}
+	return errors.Join(err, os.Remove(f.path(name)))
+}

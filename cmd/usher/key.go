@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"usher/api/client"
+	"usher/api/wire"
+)
+
+func keyCommand() *cli.Command {
+	reads := &reader[wire.Key, wire.KeyList]{
+		thing: "key", args: "USER KEY",
+		columns: []column[wire.Key]{
+			{name: "name", cell: func(k *wire.Key) string { return k.Name }},
+			{name: "enabled", cell: func(k *wire.Key) string { return yesNo(k.Enabled) }},
+			{name: "created", cell: func(k *wire.Key) string { return timeText(k.CreatedOn) }},
+			{name: "begins", cell: func(k *wire.Key) string { return timeText(k.NotBefore) }},
+			{name: "ends", cell: func(k *wire.Key) string { return timeText(k.ExpiresOn) }},
+			{name: "networks", cell: func(k *wire.Key) string { return commaList(k.SourceNetworks) }},
+		},
+		list: func(ctx context.Context, r *remote) (*wire.KeyList, error) { return r.api.Keys(ctx, r.arg(0)) },
+		rows: func(l *wire.KeyList) []wire.Key { return l.Keys },
+		show: func(ctx context.Context, r *remote) (*wire.Key, client.Tag, error) {
+			return r.api.Key(ctx, r.arg(0), r.arg(1))
+		},
+	}
+	return nounCommand("key", "manage the API keys of a user", append(reads.verbs(),
+		verb{
+			name: "add", usage: "make another key for a user", args: "USER KEY",
+			more: "KEY is the name of the key. The key itself goes to stdout, once: usher keeps none.",
+			flags: []cli.Flag{
+				&cli.StringFlag{Name: "expires-in", Usage: "`TIME` that the key is good for, such as 720h; default: for ever"},
+				&cli.TimestampFlag{Name: "expires-on", Layout: time.RFC3339, Usage: "`INSTANT` from which it is good no more, such as 2030-01-01T00:00:00Z"},
+				&cli.TimestampFlag{Name: "not-before", Layout: time.RFC3339, Usage: "`INSTANT` before which it is not good yet"},
+				&cli.StringSliceFlag{Name: "network", Usage: "`CIDR` or address that it may be used from; default: anywhere"},
+			},
+			do: keyAdd,
+		},
+		rmVerb(verb{usage: "remove a key: it stops at once", args: "USER KEY"},
+			func(r *remote) string { return "key " + r.arg(1) + " of user " + r.arg(0) },
+			func(ctx context.Context, r *remote) error { return r.api.DeleteKey(ctx, r.arg(0), r.arg(1), "") },
+			nil),
+		verb{
+			name: "refresh", usage: "replace a key by a new one of the same name", args: "USER",
+			more: "Prints the new key on stdout, once. The old one stops at once, unless --grace says\notherwise.",
+			flags: []cli.Flag{
+				&cli.StringFlag{Name: "key", Usage: "`KEY` to replace, by its name; default: " + wire.DefaultKey},
+				&cli.StringFlag{Name: "grace", Usage: "`TIME` for which the old key still works, such as 1h"},
+			},
+			do: keyRefresh,
+		},
+	)...)
+}
+
+func keyAdd(ctx context.Context, r *remote) error {
+	life, err := lifetime(r.c, "expires-in", "the key would have expired already")
+	if err != nil {
+		return err
+	}
+	if life > 0 && r.c.IsSet("expires-on") {
+		return usageError("", "--expires-in and --expires-on contradict each other")
+	}
+	in := &wire.KeyInput{
+		Name: r.arg(1), ExpiresOn: r.c.Timestamp("expires-on"), NotBefore: r.c.Timestamp("not-before"),
+		SourceNetworks: words(r.c, "network"),
+	}
+	if life > 0 {
+		in.ExpiresIn = life.String()
+	}
+	k, err := r.api.CreateKey(ctx, r.arg(0), in)
+	if err != nil {
+		return err
+	}
+	return r.key(k, k.Token, "made key %s of user %s", k.Name, r.arg(0))
+}
+
+func keyRefresh(ctx context.Context, r *remote) error {
+	grace, err := lifetime(r.c, "grace", "without it, the old key stops at once")
+	if err != nil {
+		return err
+	}
+	in := &wire.RefreshToken{Key: r.c.String("key")}
+	if in.Key != "" {
+		if err := checkName("key", in.Key); err != nil {
+			return err
+		}
+	}
+	if grace > 0 {
+		in.Grace = grace.String()
+	}
+	u, err := r.api.RefreshToken(ctx, r.arg(0), in)
+	if err != nil {
+		return err
+	}
+	return r.key(u, u.Token, "replaced key %s of user %s", u.Key, u.Name)
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// verb is one thing that can be done over the management API. Its command is made
+// from it: options, usage, checks and errors are alike for all of them.
+type verb struct {
+	name, usage, more string
+	args              string // names of its arguments: "USER KEY"; "..." at the end: any number of them
+	inside            bool   // a project: --project, or that of the context
+	flags             []cli.Flag
+	needs             []string // those of its options that have to be given
+	do                func(ctx context.Context, r *remote) error
+}
+
+// nounCommand is a command for one kind of thing, with its verbs.
+func nounCommand(name, usage string, verbs ...verb) *cli.Command {
+	c := &cli.Command{Name: name, Usage: usage}
+	for i := range verbs {
+		c.Subcommands = append(c.Subcommands, verbs[i].command(name))
+	}
+	return c
+}
+
+func (v *verb) command(noun string) *cli.Command {
+	flags := slices.Clone(v.flags)
+	if v.inside {
+		flags = append(flags, &cli.StringFlag{Name: "project", Aliases: []string{"p"}, Usage: "the project `P`; default: that of the context"})
+	}
+	return &cli.Command{
+		Name: v.name, Usage: v.usage, Description: v.more,
+		UsageText: v.usageText(noun, flags),
+		Flags:     append(flags, remoteFlags()...),
+		Action: func(c *cli.Context) error {
+			if err := v.check(c); err != nil {
+				return err
+			}
+			r, err := connect(c)
+			if err != nil {
+				return err
+			}
+			defer r.api.Close()
+			if v.inside {
+				if r.project == "" {
+					return usageError("say it with --project P, or once for all with usher context save", "in which project?")
+				}
+				if err := checkName("project", r.project); err != nil {
+					return err
+				}
+			}
+			return remoteError(v.do(c.Context, r))
+		},
+	}
+}
+
+// usageWidth is where a line of usage breaks.
+const usageWidth = 84
+
+// usageText writes the usage. The options that say where the API is are left to the
+// list of options.
+func (v *verb) usageText(noun string, flags []cli.Flag) string {
+	var needed, words []string
+	for _, f := range flags {
+		word, _ := optionHelp(f)
+		word = word[strings.Index(word, "--"):]
+		if _, many := f.(*cli.StringSliceFlag); many {
+			word += "..."
+		}
+		if slices.Contains(v.needs, f.Names()[0]) {
+			needed = append(needed, word)
+		} else {
+			words = append(words, "["+word+"]")
+		}
+	}
+	words = slices.Concat(needed, words, []string{"[--json]"})
+	if v.args != "" {
+		words = append(words, v.args)
+	}
+	text := "usher " + noun + " " + v.name
+	width := len(text)
+	for _, w := range words {
+		if width+1+len(w) > usageWidth {
+			text += "\n     "
+			width = 5
+		}
+		text += " " + w
+		width += 1 + len(w)
+	}
+	return text
+}
+
+func (v *verb) check(c *cli.Context) error {
+	names := strings.Fields(v.args)
+	want := len(names)
+	if open := strings.HasSuffix(v.args, "..."); open {
+		want = c.NArg()
+	}
+	if err := arguments(c, want); err != nil {
+		return err
+	}
+	for _, option := range v.needs {
+		if !c.IsSet(option) {
+			return usageError("usage: "+strings.Join(strings.Fields(c.Command.UsageText), " "), "--%s is missing", option)
+		}
+	}
+	for i, text := range c.Args().Slice() {
+		what := strings.ToLower(strings.TrimSuffix(names[min(i, len(names)-1)], "..."))
+		if err := checkName(what, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// arg returns an argument of the command.
+func (r *remote) arg(i int) string { return r.c.Args().Get(i) }
+
+// key prints a key that was just made, alone on stdout.
+func (r *remote) key(answer any, key, format string, args ...any) error {
+	return r.print(answer, func() error {
+		if _, err := fmt.Fprintln(r.c.App.Writer, key); err != nil {
+			return err
+		}
+		r.tell(format+"; its key is on stdout, shown this once", args...)
+		return nil
+	})
+}
