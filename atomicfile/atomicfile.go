@@ -1,5 +1,6 @@
 // Package atomicfile puts a file in place in one step: whoever reads it finds what
-// was there or what is there now, and after a crash it is one of the two.
+// was there or what is there now, and after a crash it is one of the two. It also
+// says whether others could have put a file there.
 package atomicfile
 
 import (

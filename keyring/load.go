@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nkeys"
 
+	"usher/atomicfile"
 	"usher/issuer"
 	"usher/secret"
 )
@@ -157,7 +158,7 @@ func readState(dir string, cfg Config) (*State, error) {
 		return nil, err
 	}
 	if s.runs() {
-		if err := checkAuthor(dir, path, info); err != nil {
+		if err := checkAuthor(path, info); err != nil {
 			return nil, err
 		}
 	}
@@ -171,24 +172,16 @@ func (s *State) runs() bool {
 
 // ErrAuthor: keyring.yaml says which program to run, and somebody else than root
 // or the user that usher runs as could have said so.
-var ErrAuthor = errors.New("names a program to run, and others could have put it there")
+var ErrAuthor = errors.New("the keyring names a program to run")
 
-// checkAuthor reports ErrAuthor for a keyring.yaml that belongs to another user,
-// or lies where everybody can put another in its place. Its own mode was looked
-// at when it was read.
-func checkAuthor(dir, path string, info os.FileInfo) error {
-	if owner, ok := ownerOf(info); ok && owner != 0 && owner != os.Geteuid() {
-		return fmt.Errorf("%s: %w (it belongs to user %d)", path, ErrAuthor, owner)
+// checkAuthor reports ErrAuthor for a keyring.yaml that somebody else could have
+// written.
+func checkAuthor(path string, info os.FileInfo) error {
+	err := atomicfile.CheckAuthor(path, info)
+	if errors.Is(err, atomicfile.ErrAuthor) {
+		return fmt.Errorf("%w: %w", ErrAuthor, err)
 	}
-	d, err := os.Stat(dir)
-	if err != nil {
-		return fmt.Errorf("look at keyring: %w", err)
-	}
-	const others = 0o002
-	if _, ok := ownerOf(d); ok && d.Mode().Perm()&others != 0 && d.Mode()&fs.ModeSticky == 0 {
-		return fmt.Errorf("%s: %w (mode %04o of %s)", path, ErrAuthor, d.Mode().Perm(), dir)
-	}
-	return nil
+	return err
 }
 
 // seed reads one seed file.

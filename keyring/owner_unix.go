@@ -9,15 +9,6 @@ import (
 	"syscall"
 )
 
-// ownerOf returns the user that a file belongs to, if the system has such a thing.
-func ownerOf(info os.FileInfo) (uid int, ok bool) {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return 0, false
-	}
-	return int(st.Uid), true
-}
-
 // give gives a file that root has made to the owner and group of its directory.
 func give(f *os.File) error {
 	if os.Geteuid() != 0 {

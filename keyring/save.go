@@ -47,7 +47,7 @@ func Save(dir string, cfg Config, s *State) error {
 		if !s.runs() {
 			return nil
 		}
-		return checkAuthor(dir, path, info)
+		return checkAuthor(path, info)
 	})
 }
 
