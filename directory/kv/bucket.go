@@ -2,8 +2,11 @@ package kv
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -64,16 +67,76 @@ func (s *Store) stream(ctx context.Context) (jetstream.Stream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bucket %s: %w", s.cfg.Bucket, err)
 	}
-	have := stream.CachedInfo().Config
-	switch {
-	case have.MaxMsgsPerSubject != 1:
-		return nil, fmt.Errorf("bucket %s: %w: its history is %d and has to be 1", s.cfg.Bucket, ErrBucket, have.MaxMsgsPerSubject)
-	case !have.AllowAtomicPublish:
-		return nil, fmt.Errorf("bucket %s: %w: allow_atomic is off; it takes nats-server 2.12 or later", s.cfg.Bucket, ErrBucket)
-	case !have.AllowMsgTTL:
-		return nil, fmt.Errorf("bucket %s: %w: allow_msg_ttl is off", s.cfg.Bucket, ErrBucket)
-	case have.MaxAge != 0:
-		return nil, fmt.Errorf("bucket %s: %w: its entries age", s.cfg.Bucket, ErrBucket)
+	if err := s.fit(&stream.CachedInfo().Config); err != nil {
+		return nil, err
 	}
 	return stream, nil
+}
+
+// fit reports ErrBucket for a bucket that could lose an entry, or half of a change.
+func (s *Store) fit(have *jetstream.StreamConfig) error {
+	unfit := func(why string) error { return fmt.Errorf("bucket %s: %w: %s", s.cfg.Bucket, ErrBucket, why) }
+	switch {
+	case have.Mirror != nil || len(have.Sources) > 0:
+		return unfit("it is fed from another stream")
+	case !slices.Equal(have.Subjects, s.cfg.streamConfig().Subjects):
+		return unfit("its subjects are other ones")
+	case have.MaxMsgsPerSubject != 1:
+		return unfit(fmt.Sprintf("its history is %d and has to be 1", have.MaxMsgsPerSubject))
+	case !have.AllowAtomicPublish:
+		return unfit("allow_atomic is off; it takes nats-server 2.12 or later")
+	case !have.AllowMsgTTL:
+		return unfit("allow_msg_ttl is off")
+	case have.Retention != jetstream.LimitsPolicy || have.MaxAge != 0:
+		return unfit("its entries age")
+	case have.Discard != jetstream.DiscardNew:
+		return unfit("it discards old entries when it is full")
+	case !have.DenyDelete || !have.DenyPurge:
+		return unfit("deny_delete or deny_purge is off: entries could go and nobody would hear of it")
+	}
+	return nil
+}
+
+// lookUp asks the leader of the bucket, who knows best, for one message, and
+// returns its sequence and time; 0 if there is none.
+func (s *Store) lookUp(ctx context.Context, which string) (seq uint64, at time.Time, err error) {
+	answer, err := s.cfg.Conn.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+streamName(s.cfg.Bucket), []byte(which))
+	if err != nil {
+		return 0, at, fmt.Errorf("bucket %s: %w", s.cfg.Bucket, err)
+	}
+	var found struct {
+		Message struct {
+			Sequence uint64    `json:"seq"`
+			Time     time.Time `json:"time"`
+		} `json:"message"`
+		Error *jetstream.APIError `json:"error"`
+	}
+	if err := json.Unmarshal(answer.Data, &found); err != nil {
+		return 0, at, fmt.Errorf("bucket %s: an answer that is none", s.cfg.Bucket)
+	}
+	switch {
+	case found.Error == nil:
+		return found.Message.Sequence, found.Message.Time, nil
+	case found.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
+		return 0, at, nil
+	default:
+		return 0, at, fmt.Errorf("bucket %s: %w", s.cfg.Bucket, found.Error)
+	}
+}
+
+// newest returns the sequence of the newest message; the bucket itself may count
+// on beyond it, because marks of what was removed expire.
+func (s *Store) newest(ctx context.Context) (uint64, error) {
+	seq, _, err := s.lookUp(ctx, `{"last_by_subj":"`+subjectOf(s.cfg.Bucket, ">")+`"}`)
+	return seq, err
+}
+
+// same reports whether the bucket still holds what a state ended with, if it
+// holds anything there: after it was restored from a backup it has gone another way.
+func (s *Store) same(ctx context.Context, st *state) (bool, error) {
+	if st.written.IsZero() {
+		return true, nil
+	}
+	seq, at, err := s.lookUp(ctx, `{"seq":`+strconv.FormatUint(st.revision, 10)+`}`)
+	return seq == 0 || at.Equal(st.written), err
 }

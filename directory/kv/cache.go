@@ -3,7 +3,6 @@ package kv
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -24,15 +23,13 @@ import (
 // The cache is a file: magic, then CBOR items, then the SHA-256 of all that.
 const cacheMagic = "usher directory snapshot 1\n"
 
-const (
-	saveEvery = 10 * time.Second // at most, while the directory changes
-	saveShare = 20               // and at most this part of the time is spent with it
-)
+const maxInACL = 1 << 24 // far more than fit into a message
 
 // Errors of the cache.
 var (
 	ErrCache     = errors.New("the snapshot on disk is damaged")
 	errOtherFile = errors.New("not a snapshot of this version")
+	errUnread    = errors.New("the entry could not be read when the snapshot was written")
 )
 
 // cacheHead says what a cache holds.
@@ -41,6 +38,7 @@ type cacheHead struct {
 	Bucket   string
 	Made     time.Time // when the bucket was made
 	Revision uint64
+	Written  time.Time // when the entry at this revision was
 	Checked  time.Time // when the bucket held nothing newer
 	Entries  int
 }
@@ -53,6 +51,7 @@ type cacheKey struct {
 	User     []byte
 	Name     string
 	Revision uint64
+	Bad      bool // could not be read, and has no value here
 }
 
 // restore puts the cached snapshot into use, if there is a good one.
@@ -71,9 +70,15 @@ func (s *Store) restore() {
 		return
 	}
 	st.at = s.cfg.Now()
+	for e := range st.snapshot.Entries() {
+		if _, bad := e.Value.(*directory.Unreadable); bad {
+			st.reread = true // this usher may be able to
+			s.faults.add(e.Key.String(), e.Revision, errUnread.Error())
+		}
+	}
 	s.current.Store(st)
 	s.checked.Store(checked.UnixNano())
-	s.saved.Store(st.revision)
+	s.saved.Store(st)
 	s.savedAt.Store(checked.UnixNano())
 	size := st.snapshot.Size()
 	s.cfg.Log.Info("directory loaded from the snapshot on disk", path, slog.Duration("age", start.Sub(checked)),
@@ -90,6 +95,9 @@ func (s *Store) readCache() (_ *state, checked time.Time, err error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, checked, fmt.Errorf("read: %w", err)
+	}
+	if err := atomicfile.CheckAuthor(s.cfg.Cache, info); err != nil {
+		return nil, checked, err // it says who gets in
 	}
 	size := info.Size() - sha256.Size
 	if size < int64(len(cacheMagic)) {
@@ -111,7 +119,7 @@ func (s *Store) readCache() (_ *state, checked time.Time, err error) {
 	if !sumFits(f, body, sum) {
 		return nil, checked, ErrCache
 	}
-	return &state{snapshot: snapshot, revision: head.Revision, bucket: head.Made}, head.Checked, nil
+	return &state{snapshot: snapshot, revision: head.Revision, written: head.Written, bucket: head.Made}, head.Checked, nil
 }
 
 // sumFits reads what is left of the body, which should be nothing, and compares.
@@ -126,8 +134,12 @@ func sumFits(f io.Reader, body io.Reader, sum hash.Hash) bool {
 
 // decodeCache decodes entries in one goroutine and indexes them in another.
 func decodeCache(r io.Reader) (head cacheHead, _ *directory.Snapshot, err error) {
-	d := cbor.NewDecoder(r)
-	if err := d.Decode(&head); err != nil {
+	mode, err := cbor.DecOptions{MaxArrayElements: maxInACL}.DecMode()
+	if err != nil {
+		return head, nil, fmt.Errorf("read: %w", err)
+	}
+	d := mode.NewDecoder(r)
+	if err := d.Decode(&head); err != nil || head.Entries < 0 {
 		return head, nil, ErrCache
 	}
 	const block = 1024
@@ -171,7 +183,14 @@ func decodeEntry(d *cbor.Decoder) (e directory.Entry, err error) {
 	if e.Key.User, err = idOf(k.User); err != nil {
 		return e, ErrCache
 	}
-	if e.Value = directory.NewValue(k.Kind); e.Value == nil || d.Decode(e.Value) != nil {
+	if e.Value = directory.NewValue(k.Kind); e.Value == nil {
+		return e, ErrCache
+	}
+	if k.Bad {
+		e.Value = &directory.Unreadable{}
+		return e, nil
+	}
+	if d.Decode(e.Value) != nil || e.Check() != nil {
 		return e, ErrCache
 	}
 	return e, nil
@@ -192,8 +211,8 @@ func bytesOf(id *uuid.UUID) []byte {
 }
 
 // writeCache writes the state to the cache, in place of what is there.
-func (s *Store) writeCache(st *state) error {
-	head := cacheHead{Bucket: s.cfg.Bucket, Made: st.bucket, Revision: st.revision, Checked: time.Unix(0, s.checked.Load())}
+func (s *Store) writeCache(st *state, checked time.Time) error {
+	head := cacheHead{Bucket: s.cfg.Bucket, Made: st.bucket, Revision: st.revision, Written: st.written, Checked: checked}
 	for range st.snapshot.Entries() {
 		head.Entries++
 	}
@@ -216,8 +235,12 @@ func (s *Store) writeCache(st *state) error {
 				Kind: entry.Key.Kind, Project: bytesOf(&entry.Key.Project), User: bytesOf(&entry.Key.User),
 				Name: entry.Key.Name, Revision: entry.Revision,
 			}
+			_, k.Bad = entry.Value.(*directory.Unreadable)
 			if err := e.Encode(k); err != nil {
 				return err
+			}
+			if k.Bad {
+				continue
 			}
 			if err := e.Encode(entry.Value); err != nil {
 				return err
@@ -229,53 +252,4 @@ func (s *Store) writeCache(st *state) error {
 		_, err = w.Write(sum.Sum(nil))
 		return err
 	})
-}
-
-// keeper writes the cache while the directory changes, and a last time when the
-// function that it returns is called.
-func (s *Store) keeper(ctx context.Context) (end func()) {
-	if s.cfg.Cache == "" {
-		return func() {}
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			start := s.cfg.Now()
-			s.save(ctx)
-			wait := time.NewTimer(max(saveEvery, saveShare*s.cfg.Now().Sub(start)))
-			select {
-			case <-wait.C:
-			case <-ctx.Done():
-				wait.Stop()
-				s.save(ctx)
-				return
-			}
-		}
-	}()
-	return func() { <-done }
-}
-
-// save writes the cache if the directory has changed, or the cache says of an
-// old time that it was up to date then.
-func (s *Store) save(ctx context.Context) {
-	st := s.current.Load()
-	if st == nil || st.revision == s.saved.Load() && !s.stale() {
-		return
-	}
-	if err := s.writeCache(st); err != nil {
-		s.cfg.Log.LogAttrs(ctx, slog.LevelError, "the snapshot cannot be kept on disk",
-			slog.String("file", s.cfg.Cache), slog.String("error", err.Error()))
-		return
-	}
-	s.saved.Store(st.revision)
-	s.savedAt.Store(s.checked.Load())
-}
-
-// staleAfter is how old the time in the cache may get, of a directory that does
-// not change.
-const staleAfter = 10 * time.Minute
-
-func (s *Store) stale() bool {
-	return time.Duration(s.checked.Load()-s.savedAt.Load()) > staleAfter
 }

@@ -22,8 +22,9 @@ var ErrUnavailable = errors.New("the directory cannot be changed now")
 var errMoved = errors.New("the directory has changed")
 
 const (
-	publishLimit = 5 * time.Second  // for one answer of the server
-	changeLimit  = 30 * time.Second // for a change, whoever asks
+	publishLimit = 3 * time.Second  // for one answer of the server
+	commitLimit  = 15 * time.Second // until the server takes a change: a new leader is found in less
+	changeLimit  = 30 * time.Second // for a change, however many others there are
 )
 
 // Change makes the change that f returns for the directory as it is. It is
@@ -54,7 +55,7 @@ func (s *Store) Change(ctx context.Context, f func(*directory.Snapshot) ([]direc
 		}
 		next, err := s.make(ctx, st, entries)
 		if errors.Is(err, errMoved) {
-			if _, err := s.reached(ctx, st.revision+1); err != nil {
+			if _, err := s.reached(ctx, st, st.revision+1); err != nil {
 				return nil, err
 			}
 			continue
@@ -74,17 +75,17 @@ func (s *Store) make(ctx context.Context, st *state, entries []directory.Entry) 
 		if _, err := st.snapshot.Try(part); err != nil {
 			return nil, err
 		}
-		revision, err := s.commit(ctx, st.revision, part)
+		revision, err := s.commit(ctx, st, part)
 		switch {
 		case errors.Is(err, errMoved) && !first:
-			if st, err = s.reached(ctx, st.revision+1); err != nil {
+			if st, err = s.reached(ctx, st, st.revision+1); err != nil {
 				return nil, err
 			}
 			continue
 		case err != nil:
 			return nil, err
 		}
-		if st, err = s.reached(ctx, revision); err != nil {
+		if st, err = s.reached(ctx, st, revision); err != nil {
 			return nil, err
 		}
 		entries, first = entries[len(part):], false
@@ -92,48 +93,46 @@ func (s *Store) make(ctx context.Context, st *state, entries []directory.Entry) 
 	return st, nil
 }
 
-// commit writes entries at once if the bucket is at the revision given. If it
-// does not hear what became of that, it tries again: the second attempt fails if
-// the first has not, and the change is seen to come.
-func (s *Store) commit(ctx context.Context, at uint64, entries []directory.Entry) (uint64, error) {
-	id := nuid.Next()
-	s.expect(id)
-	defer s.settle(id)
+// commit writes entries at once if the bucket is as in st. If it does not hear
+// what became of that, it sends them again: only one can be taken.
+func (s *Store) commit(ctx context.Context, st *state, entries []directory.Entry) (uint64, error) {
+	id, at, n := nuid.Next(), st.revision, uint64(len(entries))
 	messages, err := s.messages(id, at, entries)
 	if err != nil {
 		return 0, err
 	}
-	var failed error
-	for {
-		revision, err := s.publish(ctx, messages)
-		switch {
-		case err == nil:
+	ctx, done := context.WithTimeout(ctx, commitLimit)
+	defer done()
+	sending, known := context.WithCancel(ctx)
+	defer known()
+	s.waiting.add(id, &pending{at: at, n: n, known: known})
+	defer s.waiting.remove(id)
+	for unheard := false; ; unheard = true {
+		revision, err := s.publish(sending, messages)
+		if err == nil {
 			return revision, nil
-		case errors.Is(err, errMoved):
-			if failed == nil {
-				return 0, errMoved
-			}
-			if _, err := s.reached(ctx, at+1); err != nil {
+		}
+		if errors.Is(err, errMoved) && unheard {
+			if _, err := s.reached(ctx, st, at+1); err != nil {
 				return 0, err
 			}
-			if revision := s.seen(id); revision != 0 {
-				return revision, nil
-			}
+		}
+		switch s.waiting.fate(id) {
+		case fateMade:
+			return at + n, nil
+		case fateLost:
 			return 0, errMoved
-		case ctx.Err() != nil || errors.Is(err, errRefused):
+		case fateUnknown:
+		}
+		switch {
+		case errors.Is(err, errMoved) && !unheard:
+			return 0, errMoved
+		case errors.Is(err, errMoved):
+			return 0, fmt.Errorf("%w: others have overwritten what it may have written", ErrUnavailable)
+		case ctx.Err() != nil || errors.Is(err, errRefused) || errors.Is(err, nats.ErrConnectionClosed):
 			return 0, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
-		failed = err
-		if revision := s.seen(id); revision != 0 {
-			return revision, nil
-		}
-		wait := time.NewTimer(firstRetry)
-		select {
-		case <-wait.C:
-		case <-ctx.Done():
-			wait.Stop()
-			return 0, fmt.Errorf("%w: %w", ErrUnavailable, failed)
-		}
+		wait(sending, firstRetry, nil)
 	}
 }
 
@@ -145,9 +144,12 @@ func (s *Store) messages(id string, at uint64, entries []directory.Entry) ([]*na
 		e := &entries[i]
 		m := nats.NewMsg(subjectOf(s.cfg.Bucket, e.Key.String()))
 		m.Header.Set(headerChange, id)
+		if left := len(entries) - 1 - i; left > 0 {
+			m.Header.Set(headerLeft, strconv.Itoa(left))
+		}
 		if e.Value == nil {
 			m.Header.Set(headerOperation, "DEL")
-			m.Header.Set("Nats-TTL", markerLife.String())
+			m.Header.Set(headerLife, markerLife.String())
 		} else {
 			var err error
 			if m.Data, err = encode(e.Value); err != nil {
@@ -156,6 +158,13 @@ func (s *Store) messages(id string, at uint64, entries []directory.Entry) ([]*na
 		}
 		if i == 0 {
 			m.Header.Set("Nats-Expected-Last-Sequence", strconv.FormatUint(at, 10))
+		}
+		const headers = 1024 // more than there are
+		if size, most := int64(len(m.Data))+headers, s.cfg.Conn.MaxPayload(); most > 0 && size > most {
+			return nil, directory.Problems{{
+				Path: e.Key.String(), Message: fmt.Sprintf("takes %d bytes, and the NATS server takes messages of %d", size, most),
+				Hint: "raise max_payload of the servers",
+			}}
 		}
 		messages[i] = m
 	}
@@ -209,35 +218,5 @@ func (s *Store) publish(ctx context.Context, messages []*nats.Msg) (uint64, erro
 		return 0, errors.New(e.Description)
 	default:
 		return 0, fmt.Errorf("%w: %s", errRefused, e.Description)
-	}
-}
-
-func (s *Store) expect(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.changes[id] = 0
-}
-
-func (s *Store) settle(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.changes, id)
-}
-
-// seen returns the revision of the last entry of a change that has come.
-func (s *Store) seen(id string) uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.changes[id]
-}
-
-// noteChanges remembers those that somebody here waits for.
-func (s *Store) noteChanges(came map[string]uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for id, revision := range came {
-		if _, ok := s.changes[id]; ok {
-			s.changes[id] = revision
-		}
 	}
 }

@@ -17,6 +17,7 @@ const version = 1
 var (
 	ErrDamaged = errors.New("the entry is damaged")
 	ErrNewer   = errors.New("the entry was written by a newer usher")
+	errExpires = errors.New("the entry would expire, and nobody would hear of it")
 )
 
 // envelope is the value of an entry: JSON, so that "nats kv get" shows it.

@@ -22,6 +22,7 @@ type faults struct {
 	log *slog.Logger
 	mu  sync.Mutex
 	of  map[string]Fault
+	old map[string]Fault // of before everything was read anew: logged already
 }
 
 func (f *faults) add(key string, revision uint64, message string) {
@@ -35,7 +36,10 @@ func (f *faults) add(key string, revision uint64, message string) {
 		return
 	}
 	f.of[key] = fault
-	f.log.Error("an entry of the directory is left out", //nolint:noctx // of no request
+	if f.old[key] == fault {
+		return
+	}
+	f.log.Error("an entry of the directory is left out",
 		slog.String("key", fault.Key), slog.Uint64("revision", revision), slog.String("message", message))
 }
 
@@ -46,10 +50,13 @@ func (f *faults) mended(key string) {
 	delete(f.of, key)
 }
 
-func (f *faults) clear() {
+// again begins anew: everything is read once more.
+func (f *faults) again() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.of = nil
+	if f.of != nil {
+		f.old, f.of = f.of, nil
+	}
 }
 
 func (f *faults) problems(revision uint64, problems directory.Problems) {

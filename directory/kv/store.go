@@ -63,21 +63,24 @@ type Store struct {
 	checked atomic.Int64          // when the bucket held nothing newer, unix nanoseconds; 0: never
 	writing chan struct{}         // one change at a time
 	faults  faults
-	saved   atomic.Uint64 // revision that the cache has
-	savedAt atomic.Int64  // checked, as the cache has it
-	came    atomic.Uint64 // messages of the bucket
+	saved   atomic.Pointer[state] // what the cache has
+	savedAt atomic.Int64          // checked, as the cache has it
+	came    atomic.Uint64         // messages of the bucket
 
-	mu      sync.Mutex
-	moved   chan struct{}     // closed when current is replaced
-	changes map[string]uint64 // changes under way → the last revision of each that was seen
+	waiting waiting
+
+	mu    sync.Mutex
+	moved chan struct{} // closed when current is replaced
 }
 
 // state is a directory at one revision of a bucket.
 type state struct {
 	snapshot *directory.Snapshot
-	revision uint64    // of the last entry, or marker, that was taken over
+	revision uint64    // how far the bucket has counted
+	written  time.Time // when the entry at this revision was; zero: there was none any more
 	bucket   time.Time // when the bucket was made: another one has other revisions
 	at       time.Time // when it came into use
+	reread   bool      // another usher could not read all of it
 }
 
 // Open returns a Store that serves the cached snapshot, if there is a good one;
@@ -90,7 +93,7 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("directory kv: %w", err)
 	}
-	s := &Store{cfg: cfg, js: js, writing: make(chan struct{}, 1), moved: make(chan struct{}), changes: map[string]uint64{}}
+	s := &Store{cfg: cfg, js: js, writing: make(chan struct{}, 1), moved: make(chan struct{})}
 	s.faults.log = cfg.Log
 	s.restore()
 	return s, nil
@@ -146,14 +149,23 @@ func (s *Store) take(st *state, c Changed) {
 	}
 }
 
-// reached waits until revision is in use.
-func (s *Store) reached(ctx context.Context, revision uint64) (*state, error) {
+// moves returns what is closed when the state in use is replaced.
+func (s *Store) moves() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.moved
+}
+
+// reached waits until revision is in use, of the bucket that st is of.
+func (s *Store) reached(ctx context.Context, st *state, revision uint64) (*state, error) {
 	for {
-		s.mu.Lock()
-		moved := s.moved
-		s.mu.Unlock()
-		if st := s.current.Load(); st != nil && st.revision >= revision {
-			return st, nil
+		moved := s.moves()
+		now := s.current.Load()
+		switch {
+		case !now.bucket.Equal(st.bucket):
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, errOther)
+		case now.revision >= revision:
+			return now, nil
 		}
 		select {
 		case <-moved:

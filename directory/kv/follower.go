@@ -1,0 +1,197 @@
+package kv
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"usher/directory"
+)
+
+// Headers of entries.
+const (
+	headerOperation = "KV-Operation"
+	headerChange    = "Usher-Change" // id of the change that made an entry
+	headerLeft      = "Usher-Left"   // how many entries of that change come behind it
+	headerLife      = "Nats-TTL"     // after which a message expires
+)
+
+const (
+	maxApplied = 20_000      // entries that are taken over at once
+	restLimit  = time.Second // for the rest of a change; it has been written already
+)
+
+// follower takes over one consumer's messages. Replicas see a change as a whole,
+// and of a bucket that is loaded nothing before they have seen all: a consumer
+// may be at a server that is behind the others.
+type follower struct {
+	s       *Store
+	caught  func()
+	asked   time.Time          // when the bucket was asked what follows
+	bucket  time.Time          // when it was made
+	newest  uint64             // the newest message that it held then
+	end     uint64             // how far it had counted
+	load    *directory.Builder // while everything is read
+	at      uint64             // the last message that came
+	written time.Time          // and when it was written
+	whole   uint64             // the last message of the change that at belongs to
+	seen    uint64             // messages of this consumer
+	left    uint64             // messages behind at that can come now
+	entries []directory.Entry
+}
+
+// run takes messages over until there are no more.
+func (f *follower) run(messages jetstream.MessagesContext) error {
+	f.settle()
+	for {
+		m, err := f.next(messages)
+		switch {
+		case errors.Is(err, nats.ErrTimeout):
+			f.whole = 0
+		case err != nil:
+			return err
+		default:
+			if err := f.message(m); err != nil {
+				return err
+			}
+		}
+		f.settle()
+	}
+}
+
+func (f *follower) next(messages jetstream.MessagesContext) (jetstream.Msg, error) {
+	if f.load == nil && f.left == 0 && f.revision() < f.whole {
+		return messages.Next(jetstream.NextMaxWait(restLimit))
+	}
+	return messages.Next()
+}
+
+// message takes one message.
+func (f *follower) message(m jetstream.Msg) error {
+	meta, err := m.Metadata()
+	if err != nil {
+		return err
+	}
+	f.seen++
+	f.s.came.Add(1)
+	if meta.Sequence.Consumer != f.seen {
+		return errGap
+	}
+	f.at, f.written, f.left = meta.Sequence.Stream, meta.Timestamp, meta.NumPending
+	change := m.Headers().Get(headerChange)
+	f.whole = f.at
+	if left := m.Headers().Get(headerLeft); left != "" {
+		if n, err := strconv.ParseUint(left, 10, 64); err == nil && n < directory.MaxChange {
+			f.whole += n
+		}
+	}
+	f.s.waiting.came(f.at, change)
+	if e, ok := f.entry(m); ok {
+		if f.load != nil {
+			f.load.Add(&e)
+		} else {
+			f.entries = append(f.entries, e)
+		}
+	}
+	return nil
+}
+
+// revision is how far the bucket has been read.
+func (f *follower) revision() uint64 {
+	if f.at >= f.newest {
+		return max(f.at, f.end)
+	}
+	return f.at
+}
+
+// settle puts what has come into use, if it is a directory as it was.
+func (f *follower) settle() {
+	s, all := f.s, f.at >= f.newest
+	switch {
+	case f.revision() < f.whole:
+		return
+	case f.load != nil && !all:
+		return
+	case f.load == nil && f.left > 0 && len(f.entries) < maxApplied:
+		return
+	}
+	next := &state{revision: f.revision(), bucket: f.bucket}
+	if next.revision == f.at {
+		next.written = f.written
+	}
+	var changed Changed
+	var problems directory.Problems
+	st := s.current.Load()
+	switch {
+	case f.load != nil:
+		next.snapshot, problems = f.load.Snapshot()
+		f.load, changed.Loaded = nil, true
+		f.say(next.snapshot)
+	case len(f.entries) > 0:
+		next.snapshot, changed.Users, problems = st.snapshot.Apply(f.entries)
+		f.entries = nil
+	default:
+		next.snapshot = st.snapshot
+	}
+	s.faults.problems(next.revision, problems)
+	if changed.Loaded || next.revision != st.revision {
+		s.take(next, changed)
+	}
+	if all && f.caught != nil {
+		s.checked.Store(f.asked.UnixNano())
+		f.caught()
+		f.caught = nil
+	}
+}
+
+func (f *follower) say(snapshot *directory.Snapshot) {
+	size := snapshot.Size()
+	f.s.cfg.Log.LogAttrs(context.Background(), slog.LevelInfo, "directory loaded", slog.String("bucket", f.s.cfg.Bucket),
+		slog.Uint64("revision", f.revision()), slog.Int("users", size.Users), slog.Int("keys", size.Keys), slog.Int("projects", size.Projects),
+		slog.Int("topics", size.Topics), slog.Int("subscriptions", size.Subscriptions))
+}
+
+// entry reads one message. What it cannot read it reports: an entry of which
+// nobody knows what it says gives nobody anything.
+func (f *follower) entry(m jetstream.Msg) (directory.Entry, bool) {
+	faults := &f.s.faults
+	name := strings.TrimPrefix(m.Subject(), subjectOf(f.s.cfg.Bucket, ""))
+	key, err := directory.ParseEntryKey(name)
+	if err != nil {
+		if !removes(m) {
+			faults.add(name, f.at, err.Error())
+		} else {
+			faults.mended(name)
+		}
+		return directory.Entry{}, false
+	}
+	e := directory.Entry{Key: key, Revision: f.at}
+	if removes(m) {
+		faults.mended(name)
+		return e, true
+	}
+	if m.Headers().Get(headerLife) != "" {
+		err = errExpires
+	} else if e.Value, err = decode(key.Kind, m.Data()); err == nil {
+		err = e.Check()
+	}
+	if err != nil {
+		faults.add(name, f.at, err.Error())
+		e.Value = &directory.Unreadable{}
+		return e, true
+	}
+	faults.mended(name)
+	return e, true
+}
+
+// removes reports whether a message says that its entry is gone.
+func removes(m jetstream.Msg) bool {
+	op := m.Headers().Get(headerOperation)
+	return op == "DEL" || op == "PURGE" || m.Headers().Get(nats.MsgRollup) != ""
+}

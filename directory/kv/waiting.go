@@ -1,0 +1,62 @@
+package kv
+
+import "sync"
+
+// waiting are the changes of this store of which nobody has said yet what became
+// of them. The bucket says it: a change is made right behind the revision that
+// it was checked against, or never.
+type waiting struct {
+	mu sync.Mutex
+	of map[string]*pending
+}
+
+// pending is a change that was sent.
+type pending struct {
+	at, n uint64 // it would be the entries from at+1 to at+n
+	fate  fate
+	known func() // called when its fate is
+}
+
+type fate int
+
+const (
+	fateUnknown fate = iota
+	fateMade
+	fateLost // somebody else's came in its place
+)
+
+func (w *waiting) add(id string, p *pending) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.of == nil {
+		w.of = map[string]*pending{}
+	}
+	w.of[id] = p
+}
+
+func (w *waiting) remove(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.of, id)
+}
+
+func (w *waiting) fate(id string) fate {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.of[id].fate
+}
+
+// came notes that the message seq of the bucket is of this change.
+func (w *waiting) came(seq uint64, change string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, p := range w.of {
+		if p.fate != fateUnknown || seq <= p.at || seq > p.at+p.n {
+			continue
+		}
+		if p.fate = fateLost; id == change {
+			p.fate = fateMade
+		}
+		p.known()
+	}
+}
