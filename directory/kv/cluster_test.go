@@ -1,0 +1,242 @@
+package kv_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"usher/directory"
+	"usher/directory/kv"
+)
+
+// Three replicas on a cluster of three servers.
+func TestCluster(t *testing.T) {
+	c := startCluster(t)
+	var replicas [3]*replica
+	heard := make(chan struct{}, 1)
+	for i := range replicas {
+		replicas[i] = c.replica(t, i)
+		replicas[i].hear = func(kv.Changed) {
+			select {
+			case heard <- struct{}{}:
+			default:
+			}
+		}
+		replicas[i].start()
+		t.Cleanup(func() { replicas[i].stop() })
+	}
+	within(t, time.Minute, "the bucket is made, and is loaded everywhere", func() bool {
+		for _, r := range replicas {
+			if r.store.Load().Snapshot() == nil {
+				return false
+			}
+		}
+		return c.whole("usher")
+	})
+	furnish(t, replicas[0].store.Load())
+	t.Run("Follow", func(t *testing.T) { follow(t, &replicas, heard) })
+	t.Run("Serial", func(t *testing.T) { serial(t, &replicas) })
+	t.Run("Disturbed", func(t *testing.T) { disturb(t, c, &replicas) })
+}
+
+const steadyUsers = 20
+
+func steady(i int) string { return fmt.Sprintf("steady-%d", i) }
+
+func shop() uuid.UUID { return directory.IDOf(directory.KindProject, "shop") }
+
+// furnish makes a project with a topic and users who may publish to it.
+func furnish(tb testing.TB, s *kv.Store) {
+	tb.Helper()
+	change(tb, s, func(*directory.Snapshot) ([]directory.Entry, error) {
+		entries := []directory.Entry{
+			{Key: directory.ProjectKey(shop()), Value: &directory.Project{Name: "shop", Account: "APP"}},
+			{Key: directory.ResourceKey(directory.KindTopic, shop(), "orders"), Value: &directory.Topic{}},
+		}
+		acl := &directory.ACL{}
+		for i := range steadyUsers {
+			entries = append(entries, member(steady(i))...)
+			acl.Users = append(acl.Users, directory.IDOf(directory.KindUser, steady(i)))
+		}
+		return append(entries, directory.Entry{Key: ordersACL(), Value: acl}), nil
+	})
+}
+
+func ordersACL() directory.EntryKey {
+	return directory.ResourceKey(directory.KindTopicACL, shop(), "orders")
+}
+
+// member is a user with a key, who may publish in the shop.
+func member(name string) []directory.Entry {
+	id := directory.IDOf(directory.KindUser, name)
+	return []directory.Entry{
+		{Key: directory.UserKey(id), Value: &directory.User{Name: name}},
+		{Key: directory.KeyKey(id, "default"), Value: &directory.Key{Digest: directory.DigestOf(name)}},
+		{Key: directory.MemberKey(shop(), id), Value: &directory.Member{Roles: []directory.Role{directory.RolePublisher}}},
+	}
+}
+
+// aclWith is the ACL of the orders with one more user.
+func aclWith(tb testing.TB, s *directory.Snapshot, name string) directory.Entry {
+	tb.Helper()
+	names, _, _ := s.ACL(directory.KindTopicACL, "shop", "orders")
+	acl := &directory.ACL{}
+	for _, name := range append(slices.Clone(names), name) {
+		acl.Users = append(acl.Users, directory.IDOf(directory.KindUser, name))
+	}
+	return directory.Entry{Key: ordersACL(), Value: acl}
+}
+
+// follow measures how long changes of every kind take until they are in force
+// everywhere.
+func follow(t *testing.T, replicas *[3]*replica, heard <-chan struct{}) {
+	t.Helper()
+	const changes = 200
+	took := make([]time.Duration, 0, changes)
+	var user string
+	for i := range changes {
+		var f func(*directory.Snapshot) ([]directory.Entry, error)
+		var inForce func(*directory.Snapshot) bool
+		switch i % 5 {
+		case 0:
+			user = fmt.Sprintf("user-%d", i)
+			f = func(*directory.Snapshot) ([]directory.Entry, error) { return member(user)[:1], nil }
+			inForce = func(s *directory.Snapshot) bool { _, ok := s.User(user); return ok }
+		case 1:
+			f = func(*directory.Snapshot) ([]directory.Entry, error) { return member(user)[1:2], nil }
+			inForce = func(s *directory.Snapshot) bool { _, ok := s.LookupKey(directory.DigestOf(user)); return ok }
+		case 2:
+			f = func(*directory.Snapshot) ([]directory.Entry, error) { return member(user)[2:], nil }
+			inForce = func(s *directory.Snapshot) bool { _, ok := s.Member("shop", user); return ok }
+		case 3:
+			f = func(s *directory.Snapshot) ([]directory.Entry, error) {
+				return []directory.Entry{aclWith(t, s, user)}, nil
+			}
+			inForce = func(s *directory.Snapshot) bool { m, _ := s.Member("shop", user); return len(m.Topics) == 1 }
+		case 4:
+			topic := fmt.Sprintf("topic-%d", i)
+			f = func(*directory.Snapshot) ([]directory.Entry, error) {
+				return directory.Put(directory.ResourceKey(directory.KindTopic, shop(), topic), &directory.Topic{}), nil
+			}
+			inForce = func(s *directory.Snapshot) bool { _, ok := s.Topic("shop", topic); return ok }
+		}
+		start := time.Now()
+		change(t, replicas[0].store.Load(), f)
+		limit := time.NewTimer(20 * time.Second)
+		for _, r := range replicas {
+			for !inForce(r.store.Load().Snapshot()) {
+				select {
+				case <-heard:
+				case <-limit.C:
+					t.Fatalf("change %d is not in force everywhere", i)
+				}
+			}
+		}
+		limit.Stop()
+		took = append(took, time.Since(start))
+	}
+	slices.Sort(took)
+	t.Logf("%d changes, until in force on all three: p50 %s, p99 %s, longest %s", changes, took[changes/2], took[changes*99/100], took[changes-1])
+}
+
+var errConflict = errors.New("the ACL has changed")
+
+// serial has eight writers put their marks into one ACL 25 times each, as If-Match
+// does it: only if the ACL is the one that they have read.
+func serial(t *testing.T, replicas *[3]*replica) {
+	t.Helper()
+	const writers, each = 8, 25
+	mark := func(w, i int) string { return fmt.Sprintf("mark-%d-%d", w, i) }
+	change(t, replicas[0].store.Load(), func(*directory.Snapshot) ([]directory.Entry, error) {
+		entries := []directory.Entry{{Key: ordersACL(), Value: &directory.ACL{}}}
+		for w := range writers {
+			for i := range each {
+				entries = append(entries, member(mark(w, i))...)
+			}
+		}
+		return entries, nil
+	})
+	within(t, 20*time.Second, "the members are everywhere", func() bool {
+		for _, r := range replicas {
+			if _, ok := r.store.Load().Snapshot().Member("shop", mark(writers-1, each-1)); !ok {
+				return false
+			}
+		}
+		return true
+	})
+	type won struct {
+		prior uint64 // revision of the list that was read
+		list  []string
+	}
+	var mu sync.Mutex
+	var winners []won
+	conflicts := 0
+	var all sync.WaitGroup
+	for w := range writers {
+		s := replicas[w%len(replicas)].store.Load()
+		all.Go(func() {
+			for i := range each {
+				for done := false; !done; {
+					names, read, _ := s.Snapshot().ACL(directory.KindTopicACL, "shop", "orders")
+					_, err := s.Change(t.Context(), func(now *directory.Snapshot) ([]directory.Entry, error) {
+						if _, revision, _ := now.ACL(directory.KindTopicACL, "shop", "orders"); revision != read {
+							return nil, errConflict
+						}
+						acl := &directory.ACL{}
+						for _, name := range append(slices.Clone(names), mark(w, i)) {
+							acl.Users = append(acl.Users, directory.IDOf(directory.KindUser, name))
+						}
+						return directory.Put(ordersACL(), acl), nil
+					})
+					mu.Lock()
+					switch {
+					case err == nil:
+						done = true
+						winners = append(winners, won{prior: read, list: append(slices.Clone(names), mark(w, i))})
+					case errors.Is(err, errConflict):
+						conflicts++
+					default:
+						t.Error(err)
+						done = true
+					}
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	all.Wait()
+	// Each list is its predecessor's and one mark more, so their lengths are their order.
+	slices.SortFunc(winners, func(x, y won) int { return len(x.list) - len(y.list) })
+	var last won
+	for n, w := range winners {
+		if len(w.list) != n+1 || !slices.Equal(w.list[:n], last.list) {
+			t.Fatalf("winner %d has %d marks, and does not extend its predecessor", n, len(w.list))
+		}
+		if n > 0 && w.prior <= last.prior {
+			t.Fatalf("winner %d has read revision %d, its predecessor %d", n, w.prior, last.prior)
+		}
+		last = w
+	}
+	for _, r := range replicas {
+		within(t, 20*time.Second, "the last list is everywhere", func() bool {
+			names, _, _ := r.store.Load().Snapshot().ACL(directory.KindTopicACL, "shop", "orders")
+			return slices.Equal(names, last.list)
+		})
+	}
+	if len(winners) != writers*each {
+		t.Errorf("%d of %d marks were put", len(winners), writers*each)
+	}
+	t.Logf("%d writers put %d marks into one ACL: %d conflicts", writers, len(winners), conflicts)
+	change(t, replicas[0].store.Load(), func(*directory.Snapshot) ([]directory.Entry, error) {
+		acl := &directory.ACL{}
+		for i := range steadyUsers {
+			acl.Users = append(acl.Users, directory.IDOf(directory.KindUser, steady(i)))
+		}
+		return directory.Put(ordersACL(), acl), nil
+	})
+}
