@@ -1,0 +1,251 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"usher/callouttest"
+	"usher/config"
+	"usher/directory"
+	"usher/directory/kv"
+	"usher/setup"
+)
+
+// holds reports a finding that is not there, and any that names no way out.
+func (f findings) holds(t *testing.T, exit int, check, result, detail string) {
+	t.Helper()
+	if !slices.ContainsFunc(f, func(x finding) bool {
+		return x.Check == check && x.Result == result && strings.Contains(x.Detail, detail) && x.exit == exit
+	}) {
+		t.Errorf("no %s of %s with %q (exit code %d):\n%+v", result, check, detail, exit, f)
+	}
+	for _, x := range f {
+		if x.Result != "ok" && x.Hint == "" {
+			t.Errorf("no way out is named for %+v", x)
+		}
+	}
+}
+
+// bucketSite is an installation with its directory in NATS, and the server.
+type bucketSite struct {
+	installation
+	conn *nats.Conn // of the service user
+}
+
+// newBucketSite starts a server after the edits of its configuration, which come
+// in pairs.
+func newBucketSite(t *testing.T, options []string, edits ...string) *bucketSite {
+	t.Helper()
+	s := &bucketSite{installation: initialized(t, append([]string{"--kv"}, options...)...)}
+	for i := 0; i < len(edits); i += 2 {
+		s.edit(t, setup.FileServerConfig, edits[i], edits[i+1])
+	}
+	s.natsServer(t)
+	opts, err := serviceOptions(s.cfg(t))
+	callouttest.Must(t, err)
+	s.conn, err = nats.Connect(s.url, opts...)
+	callouttest.Must(t, err)
+	t.Cleanup(s.conn.Close)
+	return s
+}
+
+func (s *bucketSite) cfg(t *testing.T) *config.Config {
+	t.Helper()
+	cfg, err := config.Load(s.config())
+	callouttest.Must(t, err)
+	return cfg
+}
+
+// fill makes the bucket, with one user in it, and the snapshot on disk.
+func (s *bucketSite) fill(t *testing.T) {
+	t.Helper()
+	cfg := s.cfg(t)
+	callouttest.Must(t, os.MkdirAll(filepath.Dir(cfg.Directory.SnapshotFile), 0o700))
+	store, err := kv.Open(kv.Config{Conn: s.conn, Bucket: cfg.Directory.Bucket, Create: true, Cache: cfg.Directory.SnapshotFile, Log: discardLog(), Now: time.Now})
+	callouttest.Must(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- store.Run(ctx) }()
+	callouttest.Eventually(t, "the directory is loaded", func() bool { return store.Snapshot() != nil })
+	_, err = store.Change(ctx, func(*directory.Snapshot) ([]directory.Entry, error) {
+		return directory.Put(directory.UserKey(directory.IDOf(directory.KindUser, "ann")), &directory.User{Name: "ann"}), nil
+	})
+	stop()
+	callouttest.Must(t, errors.Join(err, <-ended))
+}
+
+func (s *bucketSite) check(t *testing.T) (findings, *directory.Snapshot) {
+	t.Helper()
+	var f findings
+	snapshot := f.live(t.Context(), s.config(), s.cfg(t), false)
+	return f, snapshot
+}
+
+// TestCheckBucket: all is well, in both modes; and nothing is made by looking.
+func TestCheckBucket(t *testing.T) {
+	t.Parallel()
+	for _, options := range [][]string{nil, {"--operator"}} {
+		s := newBucketSite(t, options)
+		f, snapshot := s.check(t)
+		f.holds(t, 0, "directory", "warning", "is not there yet")
+		f.holds(t, 0, "snapshot", "ok", "none yet")
+		if js, err := jetstream.New(s.conn); snapshot != nil || err != nil || !noBucket(t, js) {
+			t.Errorf("the bucket was made by looking: %v", err)
+		}
+		s.fill(t)
+		before, err := os.Stat(s.path(setup.FileSnapshot))
+		callouttest.Must(t, err)
+		f, snapshot = s.check(t)
+		f.holds(t, 0, "snapshot", "ok", "s old, at revision")
+		for _, x := range f {
+			if x.Result != "ok" {
+				t.Errorf("%+v", x)
+			}
+		}
+		if _, ok := snapshot.User("ann"); !ok {
+			t.Error("the directory was not read")
+		}
+		if after, err := os.Stat(s.path(setup.FileSnapshot)); err != nil || !os.SameFile(before, after) || !after.ModTime().Equal(before.ModTime()) {
+			t.Errorf("the snapshot was written: %v", err)
+		}
+	}
+}
+
+func noBucket(t *testing.T, js jetstream.JetStream) bool {
+	t.Helper()
+	_, err := js.KeyValue(t.Context(), "usher_directory")
+	return errors.Is(err, jetstream.ErrBucketNotFound)
+}
+
+// TestCheckBucketSettings: a bucket that is there, and is not what it has to be.
+func TestCheckBucketSettings(t *testing.T) {
+	t.Parallel()
+	s := newBucketSite(t, nil)
+	s.edit(t, setup.FileConfig, "#create_bucket: true", "create_bucket: false")
+	f, _ := s.check(t)
+	f.holds(t, exitConfig, "directory", "error", "directory.create_bucket is false")
+	s.edit(t, setup.FileConfig, "#replicas: 1", "replicas: 3")
+	f, _ = s.check(t)
+	f.holds(t, exitConfig, "directory", "error", "is in no cluster")
+
+	js, err := jetstream.New(s.conn)
+	callouttest.Must(t, err)
+	_, err = js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "usher_directory", History: 5})
+	callouttest.Must(t, err)
+	f, snapshot := s.check(t)
+	f.holds(t, exitConfig, "directory", "error", "not fit for a directory")
+	if snapshot != nil {
+		t.Error("it was read all the same")
+	}
+	callouttest.Must(t, js.DeleteKeyValue(t.Context(), "usher_directory"))
+	s.fill(t)
+	s.edit(t, setup.FileConfig, "#storage: file", "storage: memory")
+	f, _ = s.check(t)
+	f.holds(t, 0, "directory", "warning", "has 1 replica, directory.replicas is 3")
+	f.holds(t, 0, "directory", "warning", "is kept in file, directory.storage is memory")
+}
+
+// TestCheckEntries: entries that cannot be read are named, and the others read.
+func TestCheckEntries(t *testing.T) {
+	t.Parallel()
+	s := newBucketSite(t, nil)
+	s.fill(t)
+	js, err := jetstream.New(s.conn)
+	callouttest.Must(t, err)
+	publish := func(key string) {
+		_, err := js.Publish(t.Context(), "$KV.usher_directory."+key, []byte("{"))
+		callouttest.Must(t, err)
+	}
+	publish("nobody.knows")
+	f, snapshot := s.check(t)
+	f.holds(t, exitConfig, "directory", "error", "entry nobody.knows (revision ")
+	if _, ok := snapshot.User("ann"); !ok {
+		t.Error("the directory was not read")
+	}
+	for i := range 2 * shownFaults {
+		publish("nobody.knows" + strings.Repeat("x", i+1))
+	}
+	f, _ = s.check(t)
+	f.holds(t, exitConfig, "directory", "error", "11 more of its entries")
+}
+
+// TestCheckJetStream: what the server lacks.
+func TestCheckJetStream(t *testing.T) {
+	t.Parallel()
+	const account = "is alone.\n    jetstream: enabled\n"
+	for name, tt := range map[string]struct {
+		edits  []string
+		detail string
+	}{
+		"not for the account": {[]string{account, "is alone.\n"}, "JetStream is not enabled for account AUTH"},
+		"not at all": {
+			[]string{account, "is alone.\n", "    jetstream: enabled\n    imports", "    imports", "\njetstream {", "\n# {"},
+			"JetStream is not enabled on server usher-nats",
+		},
+		"no stream":     {[]string{account, "is alone.\n    jetstream: { max_streams: 0, max_file: 1M, max_memory: 1M }\n"}, "may have no stream"},
+		"not permitted": {[]string{"{ user: usher, ", `{ user: usher, permissions: { publish: { deny: "$JS.API.>" } }, `}, "refuses the service user JetStream"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f, _ := newBucketSite(t, nil, tt.edits...).check(t)
+			f.holds(t, exitConfig, "directory", "error", tt.detail)
+		})
+	}
+}
+
+// TestCheckSnapshot: while the servers are away, the directory is that of the disk,
+// if that is any good.
+func TestCheckSnapshot(t *testing.T) {
+	t.Parallel()
+	s := newBucketSite(t, nil)
+	s.fill(t)
+	s.conn.Close()
+	s.edit(t, setup.FileConfig, "urls: [nats://", "urls: [nats://127.0.0.1:1] # [nats://")
+	f, snapshot := s.check(t)
+	f.holds(t, exitRuntime, "directory", "error", "cannot be reached")
+	if _, ok := snapshot.User("ann"); !ok {
+		t.Error("the snapshot was not read")
+	}
+	f = nil
+	b := bucketCheck{findings: &f, path: s.config(), cfg: s.cfg(t), where: "bucket"}
+	b.kept(time.Now().Add(oldSnapshot + time.Minute))
+	f.holds(t, 0, "snapshot", "warning", "old: no usher keeps it")
+
+	file := s.path(setup.FileSnapshot)
+	text, err := os.ReadFile(file)
+	callouttest.Must(t, err)
+	callouttest.Must(t, os.WriteFile(file, text[:len(text)-1], 0o600))
+	f, snapshot = s.check(t)
+	f.holds(t, 0, "snapshot", "warning", "is damaged")
+	if snapshot != nil {
+		t.Error("a damaged snapshot was taken")
+	}
+	s.edit(t, setup.FileConfig, "snapshot_file: "+setup.FileSnapshot, "snapshot_file: usher.yaml/snapshot")
+	f, _ = s.check(t)
+	f.holds(t, exitConfig, "snapshot", "error", "cannot be kept: ")
+	s.edit(t, setup.FileConfig, "  snapshot_file: usher.yaml/snapshot\n", "")
+	f, _ = s.check(t)
+	f.holds(t, 0, "snapshot", "warning", "none is kept on disk")
+	f = nil
+	f.live(t.Context(), s.config(), s.cfg(t), true)
+	f.holds(t, 0, "directory", "warning", "not looked at")
+}
+
+func TestKeepsBuckets(t *testing.T) {
+	for version, want := range map[string]bool{
+		"2.11.9": false, "2.9.25": false, "1.99.0": false, "2.12.0": true, "2.15.2": true, "3.0.0": true, "2.12.0-RC.1": true, "": true, "new": true,
+	} {
+		if keepsBuckets(version) != want {
+			t.Errorf("%s: not %t", version, want)
+		}
+	}
+}
