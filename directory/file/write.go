@@ -121,7 +121,7 @@ func (p *printer) project(one *directory.Project) {
 			raw("name", scalar(t.Name)).
 			text("subject", t.Subject).
 			time("created_on", t.Created).
-			list("acl", words(t.ACL)))
+			acl(t.ACL))
 	}
 	p.begin(4, "subscriptions", len(one.Subscriptions))
 	for _, s := range sorted(one.Subscriptions, func(s *directory.Subscription) string { return s.Name }) {
@@ -130,7 +130,7 @@ func (p *printer) project(one *directory.Project) {
 			text("topic", s.Topic).
 			number("ack_deadline", s.AckDeadline).
 			time("created_on", s.Created).
-			list("acl", words(s.ACL))
+			acl(s.ACL)
 		if s.Push == nil {
 			p.shortItem(6, f)
 			continue
@@ -166,6 +166,14 @@ func (f fields) text(key, value string) fields {
 		return f
 	}
 	return f.raw(key, scalar(value))
+}
+
+// acl tells an empty list from none.
+func (f fields) acl(users []string) fields {
+	if users != nil && len(users) == 0 {
+		return f.raw("acl", "[]")
+	}
+	return f.list("acl", words(users))
 }
 
 func (f fields) number(key string, n int) fields {

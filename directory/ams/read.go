@@ -1,0 +1,186 @@
+package ams
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"usher/directory"
+	"usher/secret"
+)
+
+// Options say what AMS does not know.
+type Options struct {
+	Account  string            // NATS account of the projects
+	Accounts map[string]string // project → account, where it is another one
+}
+
+// Result is what was read.
+type Result struct {
+	Records directory.Records
+	Notes   []string // what was left out or mended, one line each, with file and path
+}
+
+// Read reads the files of fsys. The error is directory.Problems: every fault, its
+// path being "users.json: users[3].token".
+func Read(fsys fs.FS, o Options) (Result, error) {
+	r := &reader{
+		fsys: fsys, o: o, projects: map[string]int{}, users: map[string]uuid.UUID{},
+		members: map[member]bool{}, open: map[string]*open{}, origins: map[string]string{},
+	}
+	r.readProjects()
+	r.readUsers()
+	r.readTopics()
+	r.readSubscriptions()
+	r.readACLs()
+	if len(r.problems) == 0 {
+		r.check()
+	}
+	if len(r.problems) > 0 {
+		return Result{}, r.problems
+	}
+	return Result{Records: r.records, Notes: r.notes}, nil
+}
+
+// reader collects a directory.
+type reader struct {
+	fsys     fs.FS
+	o        Options
+	records  directory.Records
+	notes    []string
+	problems directory.Problems
+
+	projects map[string]int       // name → index
+	users    map[string]uuid.UUID // name → id
+	members  map[member]bool
+	open     map[string]*open  // "/projects/P/topics/T" → whose ACL is looked for
+	order    []string          // of open
+	origins  map[string]string // path in the records → where it was read
+}
+
+type member struct{ project, user string }
+
+// open is a topic or a subscription that waits for its ACL.
+type open struct {
+	project int
+	where   string
+	acl     func(project *directory.Project) *[]string
+	stated  bool
+}
+
+func (r *reader) problem(where, hint, format string, args ...any) {
+	r.problems = append(r.problems, directory.Problem{Path: where, Message: secret.Redact(fmt.Sprintf(format, args...)), Hint: hint})
+}
+
+func (r *reader) note(where, format string, args ...any) {
+	r.notes = append(r.notes, where+": "+secret.Redact(fmt.Sprintf(format, args...)))
+}
+
+// check finds what is wrong with the directory by the rules that hold for every one.
+func (r *reader) check() {
+	copied := directory.Records{Users: slices.Clone(r.records.Users), Projects: slices.Clone(r.records.Projects)}
+	for i := range copied.Users {
+		copied.Users[i].Keys = slices.Clone(copied.Users[i].Keys)
+	}
+	_, err := directory.NewSnapshot(copied)
+	var problems directory.Problems
+	if errors.As(err, &problems) {
+		for _, p := range problems {
+			p.Path = r.origin(p.Path)
+			r.problems = append(r.problems, p)
+		}
+	}
+}
+
+// origin says where what stands at a path of the records was read.
+func (r *reader) origin(path string) string {
+	for at := path; at != ""; at = at[:max(0, strings.LastIndexByte(at, '.'))] {
+		if where, ok := r.origins[at]; ok {
+			return where + path[len(at):]
+		}
+	}
+	return path
+}
+
+func at(list string, i int) string { return fmt.Sprintf("%s[%d]", list, i) }
+
+// readProjects reads projects.json and its like.
+func (r *reader) readProjects() {
+	items(r, "projects", func(where string, p *project) {
+		if _, again := r.projects[p.Name]; again {
+			r.problem(where+".name", "", "project %s is there already", secret.Name(p.Name))
+			return
+		}
+		account := cmp.Or(r.o.Accounts[p.Name], r.o.Account)
+		if account == "" {
+			r.problem(where, "give one for all projects, or one for this", "no NATS account is given for project %s", secret.Name(p.Name))
+		}
+		r.projects[p.Name] = len(r.records.Projects)
+		r.origins[at("projects", len(r.records.Projects))] = where
+		r.records.Projects = append(r.records.Projects, directory.Project{
+			Name: p.Name, Account: account, Description: p.Description,
+			Made: directory.Made{Created: r.time(where+".created_on", p.CreatedOn), Modified: r.time(where+".modified_on", p.ModifiedOn)},
+		})
+	})
+	for _, name := range slices.Sorted(maps.Keys(r.o.Accounts)) {
+		if _, ok := r.projects[name]; !ok {
+			r.problem("accounts", "", "there is no project %s", secret.Name(name))
+		}
+	}
+}
+
+// readACLs reads acls.json and its like: ACLs by the path of what they are of.
+func (r *reader) readACLs() {
+	for doc := range documents(r, "acls") {
+		lists := map[string]json.RawMessage{}
+		if !r.answer(doc.where, doc.data, &lists) {
+			continue
+		}
+		for _, path := range slices.Sorted(maps.Keys(lists)) {
+			var list acl
+			if where := doc.where + path; r.answer(where, lists[path], &list) {
+				r.acl(where, path, list)
+			}
+		}
+	}
+	for _, path := range r.order {
+		if o := r.open[path]; !o.stated {
+			r.problem(o.where, "fetch "+path+":acl, and put it into acls.json", "acls.json does not say who may use it")
+		}
+	}
+}
+
+func (r *reader) acl(where, path string, list acl) {
+	o := r.open["/"+strings.TrimPrefix(path, "/")]
+	users, listed := list[authorized]
+	switch {
+	case o == nil:
+		r.note(where, "left out: there is no such topic or subscription")
+		return
+	case !listed:
+		r.problem(where, "", "expected an object with %s", authorized)
+		return
+	case o.stated:
+		r.problem(where, "", "its ACL is there already")
+		return
+	}
+	o.stated = true
+	p := &r.records.Projects[o.project]
+	names := []string{}
+	for _, user := range users {
+		switch {
+		case !r.members[member{p.Name, user}]:
+			r.note(where, "%s is left out: no member of project %s", secret.Name(user), secret.Name(p.Name))
+		case !slices.Contains(names, user):
+			names = append(names, user)
+		}
+	}
+	*o.acl(p) = names
+}
