@@ -17,7 +17,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -77,13 +76,13 @@ type File struct {
 
 // Names returns the names of all files of an installation, in the order in which
 // they are written. One with its directory in NATS (kv) has no file of it.
-func Names(operator bool, kv ...bool) []string {
+func Names(operator, kv bool) []string {
 	names := []string{FileIssuer, FileXKey, FilePassword, FileServerConfig}
 	if operator {
 		names = operatorNames()
 	}
 	names = append(names, FileConfig)
-	if slices.Contains(kv, true) {
+	if kv {
 		return names
 	}
 	return append(names, FileDirectory)

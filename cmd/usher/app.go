@@ -44,7 +44,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Action:         onlyHolds,
 		Flags:          []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version, as usher version does"}},
 		Commands: slices.Concat(
-			group("Run it", devCommand(), initCommand(), serveCommand()),
+			group("Run it", devCommand(), initCommand(), bootstrapCommand(), serveCommand()),
 			group("Keys", apikeyCommand(), nkeyCommand()),
 			group("Manage the directory", userCommand(), keyCommand(), projectCommand(), memberCommand(),
 				topicCommand(), subscriptionCommand(), aclCommand(), contextCommand()),

@@ -76,7 +76,7 @@ func (f *findings) fail(exit int, check, where, hint, format string, args ...any
 
 // installation looks at everything that a configuration names.
 func (f *findings) installation(ctx context.Context, path string, cfg *config.Config, offline bool) {
-	keys, snapshot := f.files(path, cfg)
+	keys, snapshot := f.files(ctx, path, cfg, offline)
 	if keys == nil {
 		return
 	}

@@ -17,7 +17,7 @@ import (
 
 // files looks at what lies on disk, each file on its own, so that a fault of one
 // hides none of another. Keyring and directory are nil if they cannot be used.
-func (f *findings) files(path string, cfg *config.Config) (*issuer.Keyring, *directory.Snapshot) {
+func (f *findings) files(ctx context.Context, path string, cfg *config.Config, offline bool) (*issuer.Keyring, *directory.Snapshot) {
 	f.ok("configuration", "", "valid")
 	f.writable("configuration", path)
 	keys, err := loadKeyring(cfg)
@@ -26,7 +26,7 @@ func (f *findings) files(path string, cfg *config.Config) (*issuer.Keyring, *dir
 	} else {
 		f.ok("keyring", cfg.Keyring.Dir, "%s, %s", counted(len(keys.Signers()), signerWord(keys)), counted(len(keys.XKeys()), "xkey"))
 	}
-	snapshot := f.directory(cfg, keys)
+	snapshot := f.directory(ctx, cfg, keys, offline)
 	if _, err := serviceOptions(cfg); err != nil {
 		f.failed("service user", configError(err))
 	}
@@ -45,16 +45,35 @@ func signerWord(keys *issuer.Keyring) string {
 }
 
 // directory looks at the directory, and returns it unless it cannot be used.
-func (f *findings) directory(cfg *config.Config, keys *issuer.Keyring) *directory.Snapshot {
-	f.writable("directory", cfg.Directory.File)
+func (f *findings) directory(ctx context.Context, cfg *config.Config, keys *issuer.Keyring, offline bool) *directory.Snapshot {
+	if cfg.Directory.From == config.DirectoryFile {
+		f.writable("directory", cfg.Directory.File)
+	}
 	var snapshot *directory.Snapshot // nil: none could be loaded
-	store, err := openDirectory(cfg, discardLog(), time.Now, nil)
+	if offline && cfg.Directory.From == config.DirectoryKV {
+		f.warn("directory", "bucket "+cfg.Directory.Bucket, "", "not looked at: that takes the servers")
+		f.accounts(cfg, nil)
+		return nil
+	}
+	s, err := openDirectory(cfg, discardLog(), time.Now, told{})
+	var end func() error
+	if err == nil {
+		var note string
+		if note, end, err = following(ctx, s); note != "" {
+			f.warn("directory", cfg.Directory.SnapshotFile, "see whether the servers run, with JetStream in the callout account", "%s", note)
+		}
+	}
 	if err != nil {
 		f.failed("directory", err)
 	} else {
-		snapshot = store.Snapshot()
+		defer end() //nolint:errcheck // it was only read
+		snapshot = s.Snapshot()
 		size := snapshot.Size()
-		f.ok("directory", cfg.Directory.File, "%s, %s, %s, %s, %s",
+		where := cfg.Directory.File
+		if where == "" {
+			where = "bucket " + cfg.Directory.Bucket
+		}
+		f.ok("directory", where, "%s, %s, %s, %s, %s",
 			counted(size.Users, "user"), counted(size.Keys, "key"), counted(size.Projects, "project"),
 			counted(size.Topics, "topic"), counted(size.Subscriptions, "subscription"))
 		for _, problem := range policyOf(cfg).CheckDirectory(snapshot) {

@@ -45,7 +45,7 @@ func TestCheckClock(t *testing.T) {
 		var clock callouttest.Clock
 		clock.Move(off)
 		var f findings
-		keys, _ := f.files("usher.yaml", cfg)
+		keys, _ := f.files(t.Context(), "usher.yaml", cfg, true)
 		opts, err := serviceOptions(cfg)
 		callouttest.Must(t, err)
 		s := serverCheck{findings: &f, cfg: cfg, keys: keys, url: srv.URL(), now: clock.Now}

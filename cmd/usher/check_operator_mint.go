@@ -88,12 +88,11 @@ func tryUsers(s *directory.Snapshot, try func(who string, id identity.Identity, 
 		}
 	}
 	for _, p := range sortedProjects(s) {
-		for i := range p.Members {
-			user := p.Members[i].User
-			one(user, identity.Selection{Project: p.Name})
-			if all := (stay{user, p.Account}); !seen[all] {
+		for member := range s.Members(p.Name) {
+			one(member.Name, identity.Selection{Project: p.Name})
+			if all := (stay{member.Name, p.Account}); !seen[all] {
 				seen[all] = true
-				one(user, identity.Selection{Account: p.Account})
+				one(member.Name, identity.Selection{Account: p.Account})
 			}
 		}
 		if admins {

@@ -61,11 +61,10 @@ func newDemo(random io.Reader) (demo, error) {
 	return d, errors.Join(errs...)
 }
 
-// directory returns the demo's directory.yaml.
+// directory returns what the directory is seeded with.
 func (d *demo) directory() []byte {
 	digest := func(i int) directory.Digest { return directory.DigestOf(d.Identities[i].Token) }
-	return fmt.Appendf(nil, `# The demo directory of "usher dev". Edit it while it runs: usher reloads it.
-users:
+	return fmt.Appendf(nil, `users:
   - name: `+demoIngest+`
     service_roles: [ingest]
     keys:

@@ -13,27 +13,32 @@ import (
 )
 
 // printJSON prints one line that scripts read.
-func (d *demo) printJSON(w io.Writer, url, dir string) error {
+func (d *demo) printJSON(w io.Writer, url, api, dir string) error {
 	type refused struct {
 		Token string `json:"token"`
 	}
 	return json.NewEncoder(w).Encode(struct {
 		URL        string         `json:"url"`
+		API        string         `json:"api,omitempty"`
 		Dir        string         `json:"dir"`
 		Identities []demoIdentity `json:"identities"`
 		Refused    refused        `json:"refused"`
-	}{url, dir, d.Identities, refused{d.Refused.Token}})
+	}{url, api, dir, d.Identities, refused{d.Refused.Token}})
 }
 
 // printText prints commands to paste: one for each identity, and one that is
 // refused. Tokens are in files, so that they stand on no command line.
-func (d *demo) printText(w io.Writer, url, dir string) error {
+func (d *demo) printText(w io.Writer, url, api, dir string) error {
 	var b strings.Builder
 	server := "nats-server"
 	if d.Operator {
 		server += ", in operator mode,"
 	}
-	fmt.Fprintf(&b, "%s listens on %s, and usher decides who gets in.\nFiles are in %s. Ctrl-C ends it.\n\nPaste into another terminal:\n\n", server, url, dir)
+	manage := ""
+	if api != "" {
+		manage = "The API that manages the directory is at " + api + "/v1 (usher help).\n"
+	}
+	fmt.Fprintf(&b, "%s listens on %s, and usher decides who gets in.\n%sFiles are in %s. Ctrl-C ends it.\n\nPaste into another terminal:\n\n", server, url, manage, dir)
 	tokens := filepath.Join(dir, dirTokens)
 	command := func(what, user, verb, rest string) {
 		fmt.Fprintf(&b, "# %s\n%s try %s -s %s --token-file %s --inbox %s %s\n\n",

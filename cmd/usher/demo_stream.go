@@ -15,9 +15,9 @@ const (
 	provisionRetry  = 50 * time.Millisecond
 )
 
-// errDemoDenied: the directory was edited, and the demo's service_admin is none
+// errDemoDenied: the directory was changed, and the demo's service_admin is none
 // any more.
-var errDemoDenied = errors.New("directory.yaml no longer lets " + demoSAdmin)
+var errDemoDenied = errors.New("the directory no longer lets " + demoSAdmin)
 
 // provision makes the demo's stream and consumer the way a service_admin would:
 // as a client that usher let in. The error is errDemoDenied if usher did not, or

@@ -112,7 +112,7 @@ func (d *devRun) serve(ctx context.Context, stop context.CancelCauseFunc, c *cli
 	err := in.serve(ctx, func() {
 		go func() {
 			defer close(announced)
-			err := d.announce(ctx, c, url, in.ready)
+			err := d.announce(ctx, c, url, in)
 			if err != nil && ctx.Err() == nil {
 				stop(fmt.Errorf("set up the demo: %w", err))
 			}
@@ -128,8 +128,13 @@ func (d *devRun) serve(ctx context.Context, stop context.CancelCauseFunc, c *cli
 	return err
 }
 
-func (d *devRun) announce(ctx context.Context, c *cli.Context, url string, ready func() error) error {
-	err := d.demo.provision(ctx, url, ready)
+func (d *devRun) announce(ctx context.Context, c *cli.Context, url string, in *instance) error {
+	if bucket, ok := in.parts.store.(*kvStore); ok {
+		if err := d.demo.seed(ctx, bucket.Store); err != nil {
+			return err
+		}
+	}
+	err := d.demo.provision(ctx, url, in.ready)
 	if errors.Is(err, errDemoDenied) {
 		// The directory is the user's to edit; the other identities go on working.
 		say(c.App.ErrWriter, "note", "the demo's stream was not set up: "+err.Error())
@@ -137,7 +142,7 @@ func (d *devRun) announce(ctx context.Context, c *cli.Context, url string, ready
 		return err
 	}
 	if c.Bool("json") {
-		return d.demo.printJSON(c.App.Writer, url, d.dir)
+		return d.demo.printJSON(c.App.Writer, url, in.apiURL(), d.dir)
 	}
-	return d.demo.printText(c.App.Writer, url, d.dir)
+	return d.demo.printText(c.App.Writer, url, in.apiURL(), d.dir)
 }

@@ -2,8 +2,9 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
+	"encoding/json"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -24,7 +25,7 @@ func TestDevAgain(t *testing.T) {
 		t.Errorf("dir %s", first.Dir)
 	}
 	seeds := func() (text string) {
-		for _, name := range []string{"keys/issuer.nk", "keys/xkey.nk", "service.password", "directory.yaml"} {
+		for _, name := range []string{"keys/issuer.nk", "keys/xkey.nk", "service.password", "usher.yaml"} {
 			b, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
 			callouttest.Must(t, err)
 			text += string(b)
@@ -104,10 +105,10 @@ func TestDevInterrupted(t *testing.T) {
 	t.Parallel()
 	seeds := []string{setup.FileIssuer, setup.FileXKey}
 	for name, missing := range map[string][]string{
-		"all but the demo":       append([]string{setup.FilePassword, setup.FileServerConfig, setup.FileConfig, setup.FileDirectory}, seeds...),
-		"all but demo and seeds": {setup.FilePassword, setup.FileServerConfig, setup.FileConfig, setup.FileDirectory},
-		"the last two":           {setup.FileConfig, setup.FileDirectory},
-		"the last":               {setup.FileDirectory},
+		"all but the demo":       append([]string{setup.FilePassword, setup.FileServerConfig, setup.FileConfig}, seeds...),
+		"all but demo and seeds": {setup.FilePassword, setup.FileServerConfig, setup.FileConfig},
+		"the last two":           {setup.FileServerConfig, setup.FileConfig},
+		"the last":               {setup.FileConfig},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -137,6 +138,7 @@ func TestDevConfigTakenAway(t *testing.T) {
 	_, err := prepareDev(dir, "127.0.0.1:0", false)
 	callouttest.Must(t, err)
 	callouttest.Must(t, os.Remove(filepath.Join(dir, setup.FileConfig)))
+	callouttest.Must(t, os.Mkdir(filepath.Join(dir, setup.DirJetStream), 0o700)) // it ran
 	code, _, stderr := usher(t, "dev", "--dir", dir)
 	if code != exitConfig || !strings.Contains(stderr, "there already") {
 		t.Errorf("exit code %d\n%s", code, stderr)
@@ -165,31 +167,34 @@ func TestDevDemoFirst(t *testing.T) {
 // was left out.
 func TestDevDenied(t *testing.T) {
 	t.Parallel()
-	for name, edit := range map[string]struct{ old, replacement, note string }{
-		"removed":       {"  - name: operator\n    service_roles: [service_admin]", "  - name: somebody", "no longer lets operator in"},
-		"without roles": {"    service_roles: [service_admin]\n", "", "no longer lets operator in"},
-		"another role":  {"[service_admin]", "[ingest]", "no longer lets operator make it"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			dir := t.TempDir()
-			d := devRun{dir: dir}
-			var err error
-			d.demo, err = newDemo(rand.Reader)
-			callouttest.Must(t, err)
-			callouttest.Must(t, d.demo.save(dir))
-			d.listen, err = fixPort("127.0.0.1:0")
-			callouttest.Must(t, err)
-			callouttest.Must(t, d.make())
-			in := installation{dir: dir}
-			in.edit(t, setup.FileDirectory, edit.old, edit.replacement)
-			p, a := startDev(t, "--dir", dir)
-			p.waitFor(t, "usher: note: the demo's stream was not set up: directory.yaml "+edit.note)
-			if !connectDev(t, &a, a.token(t, "publisher")).publishes(t, "shop.orders") {
-				t.Error("the publisher may not publish")
-			}
-		})
+	dir := filepath.Join(t.TempDir(), "dev")
+	p, a := startDev(t, "--dir", dir, "--listen", "127.0.0.1:0")
+	second := demoAPI(t, &a, a.token(t, "service_admin"), http.MethodPost, "/v1/users/second", `{"service_roles":["service_admin"]}`)
+	token, _ := second["token"].(string)
+	demoAPI(t, &a, token, http.MethodPut, "/v1/users/"+demoSAdmin, `{"service_roles":["ingest"]}`)
+	callouttest.Must(t, p.cmd.Process.Kill())
+	p.wait(t)
+	p, a = startDev(t, "--dir", dir)
+	p.waitFor(t, "usher: note: the demo's stream was not set up: the directory no longer lets operator make it")
+	if !connectDev(t, &a, a.token(t, "publisher")).publishes(t, "shop.orders") {
+		t.Error("the publisher may not publish")
 	}
+}
+
+// demoAPI asks the API of a dev server, and returns what it answers.
+func demoAPI(t *testing.T, a *announced, token, method, path, body string) map[string]any {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, a.API+path, strings.NewReader(body))
+	callouttest.Must(t, err)
+	r.Header.Set("x-api-key", token)
+	answer, err := http.DefaultClient.Do(r)
+	callouttest.Must(t, err)
+	defer answer.Body.Close() //nolint:errcheck // read only
+	var out map[string]any
+	if err := json.NewDecoder(answer.Body).Decode(&out); err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("%s %s: %s %v %v", method, path, answer.Status, out, err)
+	}
+	return out
 }
 
 // TestDevOtherDirectory: a directory that "usher init" made is left alone.

@@ -14,8 +14,8 @@ import (
 )
 
 // prepareDev makes the files of a dev directory, or takes those that are there.
-// demo.json comes first and the directory last, so that a start that was killed
-// in between can be told from a directory that somebody else made, and goes on.
+// demo.json comes first and usher.yaml last, so that a start that was killed in
+// between can be told from a directory that somebody else made, and goes on.
 func prepareDev(dir, listen string, operator bool) (*devRun, error) {
 	listen, err := fixPort(listen)
 	if err != nil {
@@ -31,16 +31,13 @@ func prepareDev(dir, listen string, operator bool) (*devRun, error) {
 	case d.demo.Operator != operator:
 		return nil, otherMode(dir, operator)
 	}
-	config, directory := filepath.Join(dir, setup.FileConfig), filepath.Join(dir, setup.FileDirectory)
-	switch {
-	case there(config) && there(directory):
+	if there(filepath.Join(dir, setup.FileConfig)) {
 		return d, nil
-	case there(config):
-		return d, replaceFile(directory, d.demo.directory())
-	case there(directory): // somebody took usher.yaml away, and setup says what is in the way
+	}
+	if there(filepath.Join(dir, setup.DirJetStream)) { // it ran: somebody took usher.yaml away, and setup says what is in the way
 		return d, d.make()
 	}
-	for _, name := range setup.Names(operator) {
+	for _, name := range setup.Names(operator, true) {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("take away what an interrupted start left: %w", err)
@@ -65,7 +62,7 @@ func (d *devRun) begin(operator bool) error {
 		return err
 	}
 	d.demo.Operator = operator
-	for _, name := range setup.Names(operator) {
+	for _, name := range setup.Names(operator, true) {
 		if there(filepath.Join(d.dir, filepath.FromSlash(name))) {
 			return d.make() // which refuses, before anything is written
 		}
@@ -82,10 +79,14 @@ func (d *devRun) make() error {
 	if listen == "" {
 		listen = defaultListen
 	}
-	_, err := setup.Write(setup.Options{
-		Dir: d.dir, Operator: d.demo.Operator, Listen: listen, Directory: d.demo.directory(),
+	api, err := fixPort("127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	_, err = setup.Write(setup.Options{
+		Dir: d.dir, Operator: d.demo.Operator, KV: true, Listen: listen,
 		Random: rand.Reader, Now: time.Now(),
-		Config: map[string]string{"http.listen": "127.0.0.1:0"},
+		Config: map[string]string{"http.listen": "127.0.0.1:0", "api.listen": api},
 	})
 	if err != nil {
 		return configError(err)

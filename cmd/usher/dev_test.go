@@ -17,6 +17,7 @@ import (
 // announced is the line of "usher dev --json", as its readers know it.
 type announced struct {
 	URL        string `json:"url"`
+	API        string `json:"api"`
 	Dir        string `json:"dir"`
 	Identities []struct {
 		Name  string `json:"name"`

@@ -53,6 +53,14 @@ func explain(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	note, end, err := following(c.Context, p.store)
+	if err != nil {
+		return err
+	}
+	defer end() //nolint:errcheck // it was only read
+	if note != "" {
+		say(c.App.ErrWriter, "note", note)
+	}
 	x := explanation.Of(c.Context, p.explains(), &credential, asked...)
 	if c.Bool("json") {
 		err = x.WriteJSON(c.App.Writer)

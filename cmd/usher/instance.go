@@ -22,6 +22,7 @@ import (
 	"usher/callout/admission"
 	"usher/config"
 	"usher/directory/file"
+	"usher/directory/kv"
 	"usher/keyring"
 	"usher/metrics"
 )
@@ -38,6 +39,7 @@ type instance struct {
 	rekeyed   *reloads // of the keyring
 	service   *callout.Service
 	web       *web // nil: off
+	api       *web // nil: off
 	started   atomic.Bool
 }
 
@@ -53,16 +55,16 @@ func newInstance(cfg *config.Config, stderr io.Writer) (*instance, error) {
 		"Reloads of the directory by result; after a bad one the last good directory stays.")
 	in.rekeyed = newReloads(in.registry, "usher_keyring_reloads_total",
 		"Reloads of the keyring by result; after a bad one the last good keyring stays.")
-	in.parts, err = assemble(cfg, log, told{directory: in.reloaded, keyring: in.keysReloaded})
+	in.parts, err = assemble(cfg, log, told{directory: in.reloaded, changed: in.changed, keyring: in.keysReloaded})
 	if err != nil {
 		return nil, err
 	}
 	opts, err := serviceOptions(cfg)
-	if err != nil {
-		return nil, configError(err)
+	if err == nil {
+		err = in.openAudit(stderr)
 	}
-	if err := in.openAudit(stderr); err != nil {
-		return nil, configError(err)
+	if err != nil {
+		return nil, errors.Join(configError(err), in.parts.store.Close())
 	}
 	in.service, err = callout.New(callout.Config{
 		URLs: natsURLs(cfg), Options: append(opts, tellAttempts(log, in.parts.now)), Account: serverAccount(cfg, in.parts.keyring.Keyring()),
@@ -77,7 +79,7 @@ func newInstance(cfg *config.Config, stderr io.Writer) (*instance, error) {
 		Now: in.parts.now, Random: rand.Reader, NewID: newRequestID, Host: hostName(),
 	})
 	if err != nil {
-		return nil, errors.Join(err, in.closeAudit())
+		return nil, errors.Join(err, in.closeAudit(), in.parts.store.Close())
 	}
 	in.registerState()
 	in.warn()
@@ -139,6 +141,18 @@ func (in *instance) reloaded(e file.ReloadEvent) {
 	}
 }
 
+// changed hears of everything that was taken over from a bucket. Whoever closes
+// the connections of those whose grant has changed hooks in here.
+func (in *instance) changed(c kv.Changed) {
+	in.reloads.count(true)
+	if c.Loaded {
+		in.warn()
+		return
+	}
+	in.log.LogAttrs(context.Background(), slog.LevelDebug, "directory changed",
+		slog.Uint64("revision", c.Revision), slog.Int("users", len(c.Users)))
+}
+
 // keysReloaded hears of every reload of the keyring, good or bad. What signed the
 // health-check token may have gone.
 func (in *instance) keysReloaded(e keyring.ReloadEvent) {
@@ -154,7 +168,11 @@ func (in *instance) keysReloaded(e keyring.ReloadEvent) {
 
 // warn logs what the directory holds that could never be granted.
 func (in *instance) warn() {
-	for _, p := range in.parts.policy.CheckDirectory(in.parts.store.Snapshot()) {
+	s := in.parts.store.Snapshot()
+	if s == nil {
+		return // as warnAccounts
+	}
+	for _, p := range in.parts.policy.CheckDirectory(s) {
 		in.log.LogAttrs(context.Background(), slog.LevelWarn, "directory does not fit the configuration",
 			slog.String("where", p.Path), slog.String("problem", p.Message), slog.String("hint", p.Hint))
 	}
@@ -167,13 +185,18 @@ func (in *instance) run(ctx context.Context) error {
 }
 
 // serve is run without the audit's end; started is called once everything runs.
-func (in *instance) serve(ctx context.Context, started func()) error {
+func (in *instance) serve(ctx context.Context, started func()) (err error) {
+	defer func() { err = errors.Join(err, in.parts.store.Close()) }()
 	hangup := catchHangup()
 	defer signal.Stop(hangup)
 	if err := in.startWeb(ctx); err != nil {
 		return err
 	}
-	defer in.stopWeb()
+	defer in.web.stop(time.Second)
+	if err := in.startAPI(ctx); err != nil {
+		return err
+	}
+	defer func() { in.api.stop(apiStop) }()
 	if err := in.writeHealthToken(ctx); err != nil {
 		return err
 	}
@@ -194,9 +217,10 @@ func (in *instance) serve(ctx context.Context, started func()) error {
 	started()
 	<-ctx.Done()
 	in.log.LogAttrs(ctx, slog.LevelInfo, "draining")
+	in.api.stop(apiStop)
 	drain, cancel := context.WithTimeout(context.Background(), in.cfg.Callout.DrainTimeout)
 	defer cancel()
-	err := in.service.Drain(drain)
+	err = in.service.Drain(drain)
 	stop()
 	ended := make(chan struct{})
 	go func() {

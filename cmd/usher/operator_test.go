@@ -114,7 +114,7 @@ func TestDevOperatorAgain(t *testing.T) {
 	p, first := startDev(t, "--operator", "--dir", dir, "--listen", "127.0.0.1:0")
 	content := func() map[string]string {
 		files := map[string]string{}
-		for _, name := range setup.Names(true) {
+		for _, name := range setup.Names(true, true) {
 			text, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
 			callouttest.Must(t, err)
 			files[name] = string(text)
@@ -165,7 +165,7 @@ func TestDevOtherMode(t *testing.T) {
 // TestDevOperatorInterrupted: a first start that was killed anywhere goes on.
 func TestDevOperatorInterrupted(t *testing.T) {
 	t.Parallel()
-	names := setup.Names(true)
+	names := setup.Names(true, true)
 	for _, kept := range []int{0, 10, len(names) - 3, len(names) - 1} {
 		dir := t.TempDir()
 		made, err := prepareDev(dir, "127.0.0.1:0", true)

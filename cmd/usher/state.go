@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"usher/directory/kv"
 	"usher/metrics"
 )
 
@@ -83,8 +84,16 @@ func (in *instance) registerState() {
 			Read: in.directorySize,
 		},
 		metrics.State{
-			Name: "usher_directory_age_seconds", Help: "Time since the directory in use was loaded.",
-			Read: func() []metrics.Sample { return one(in.parts.now().Sub(in.parts.store.LoadedAt()).Seconds()) },
+			Name: "usher_directory_age_seconds", Help: "How old the view of the directory is: of a file, the time since it was loaded; of a bucket, since it was known to hold nothing newer.",
+			Read: in.directoryAge,
+		},
+		metrics.State{
+			Name: "usher_directory_revision", Help: "Revision of the bucket that is in force here.",
+			Read: in.directoryStatus(func(s *kv.Status) float64 { return float64(s.Revision) }),
+		},
+		metrics.State{
+			Name: "usher_directory_entries_unreadable", Help: "Entries of the bucket that are left out, because they cannot be read or do not fit the others.",
+			Read: in.directoryStatus(func(s *kv.Status) float64 { return float64(len(s.Faults)) }),
 		},
 		metrics.State{
 			Name: "usher_audit_events_lost", Help: "Audit events that could not be kept since the start.",
@@ -122,8 +131,32 @@ func (in *instance) keyRequests() []metrics.Sample {
 	return samples
 }
 
+func (in *instance) directoryAge() []metrics.Sample {
+	at := in.parts.store.LoadedAt()
+	if at.IsZero() {
+		return nil // nothing is loaded
+	}
+	return one(in.parts.now().Sub(at).Seconds())
+}
+
+// directoryStatus reads something that only a bucket has.
+func (in *instance) directoryStatus(read func(*kv.Status) float64) func() []metrics.Sample {
+	return func() []metrics.Sample {
+		bucket, ok := in.parts.store.(*kvStore)
+		if !ok {
+			return nil
+		}
+		status := bucket.Status()
+		return one(read(&status))
+	}
+}
+
 func (in *instance) directorySize() []metrics.Sample {
-	size := in.parts.store.Snapshot().Size()
+	s := in.parts.store.Snapshot()
+	if s == nil {
+		return nil
+	}
+	size := s.Size()
 	return []metrics.Sample{
 		{Labels: []string{"users"}, Value: float64(size.Users)},
 		{Labels: []string{"keys"}, Value: float64(size.Keys)},

@@ -15,7 +15,11 @@ import (
 
 // warnAccounts logs where users could land that no key signs for (operator mode).
 func (in *instance) warnAccounts() {
-	for _, p := range accountProblems(in.parts.policy, in.parts.store.Snapshot(), in.parts.keyring.Keyring()) {
+	s := in.parts.store.Snapshot()
+	if s == nil {
+		return // it is said once the directory is loaded
+	}
+	for _, p := range accountProblems(in.parts.policy, s, in.parts.keyring.Keyring()) {
 		in.log.LogAttrs(context.Background(), slog.LevelWarn, "directory does not fit the keyring",
 			slog.String("where", p.Path), slog.String("problem", p.Message), slog.String("hint", p.Hint))
 	}
@@ -83,7 +87,7 @@ func landings(policy *permissions.Policy, s *directory.Snapshot) map[issuer.Plac
 		}
 	}
 	for _, p := range sortedProjects(s) {
-		for _, m := range p.Members {
+		for _, m := range s.Members(p.Name) {
 			for _, role := range m.Roles {
 				add(p.Account, string(role), "project "+p.Name)
 			}

@@ -15,7 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// web is the listener for metrics and probes.
+// web is a listener with what it serves.
 type web struct {
 	server   *http.Server
 	listener net.Listener
@@ -60,14 +60,15 @@ func listenFailed(err error) error {
 	return e
 }
 
-func (in *instance) stopWeb() {
-	if in.web == nil {
-		return
+// stop ends the listener, and its requests within the time given.
+func (w *web) stop(within time.Duration) {
+	if w == nil {
+		return // off
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
-	if in.web.server.Shutdown(ctx) != nil {
-		_ = in.web.server.Close() // a scraper that hangs does not keep us
+	if w.server.Shutdown(ctx) != nil {
+		_ = w.server.Close() // whoever hangs does not keep us
 	}
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"usher/config"
 	"usher/directory"
 	"usher/directory/file"
+	"usher/directory/kv"
 	"usher/explanation"
 	"usher/issuer"
 	"usher/keyring"
@@ -30,7 +30,7 @@ import (
 type parts struct {
 	cfg     *config.Config
 	keyring *keyring.Store
-	store   *file.Store
+	store   directoryStore
 	policy  *permissions.Policy
 	decider *callout.Decider
 	issuer  *issuer.Issuer
@@ -120,17 +120,10 @@ func authorHint(dir string) string {
 	return "make root, or the user that usher runs as, the owner of " + quote(filepath.Join(dir, keyring.StateFile))
 }
 
-func openDirectory(cfg *config.Config, log *slog.Logger, now func() time.Time, onReload func(file.ReloadEvent)) (*file.Store, error) {
-	store, err := file.Open(file.Config{Path: cfg.Directory.File, Log: log, Now: now, OnReload: onReload})
-	if err != nil {
-		return nil, configError(fmt.Errorf("directory: %w", err))
-	}
-	return store, nil
-}
-
 // told is who hears of reloads; each may be nil.
 type told struct {
 	directory func(file.ReloadEvent)
+	changed   func(kv.Changed)
 	keyring   func(keyring.ReloadEvent)
 }
 
@@ -144,7 +137,7 @@ func assemble(cfg *config.Config, log *slog.Logger, on told) (*parts, error) {
 	if err != nil {
 		return nil, keyringFault(cfg, err)
 	}
-	store, err := openDirectory(cfg, log, now, on.directory)
+	store, err := openDirectory(cfg, log, now, on)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"usher/directory"
+	"usher/directory/file"
+	"usher/directory/kv"
+)
+
+// seed puts the demo's directory into an empty bucket. One that has something in
+// it is the user's.
+func (d *demo) seed(ctx context.Context, s *kv.Store) error {
+	ctx, cancel := context.WithTimeout(ctx, provisionWithin)
+	defer cancel()
+	for s.Snapshot() == nil {
+		select {
+		case <-time.After(provisionRetry):
+		case <-ctx.Done():
+			return fmt.Errorf("the bucket of the directory: %w", context.Cause(ctx))
+		}
+	}
+	entries, err := d.entries(time.Now().UTC().Truncate(time.Second))
+	if err != nil {
+		return err
+	}
+	_, err = s.Change(ctx, func(s *directory.Snapshot) ([]directory.Entry, error) {
+		if s.Size() != (directory.Size{}) {
+			return nil, errNotEmpty
+		}
+		return entries, nil
+	})
+	if errors.Is(err, errNotEmpty) {
+		return nil
+	}
+	return err
+}
+
+// entries returns the demo's directory, made at now.
+func (d *demo) entries(now time.Time) ([]directory.Entry, error) {
+	records, _, err := file.Parse(fileDemo, d.directory())
+	if err != nil {
+		return nil, err
+	}
+	made := directory.Made{Created: now, Modified: now}
+	for i := range records.Users {
+		u := &records.Users[i]
+		u.Made = made
+		for j := range u.Keys {
+			u.Keys[j].ID, u.Keys[j].Created = defaultKey, now
+		}
+	}
+	for i := range records.Projects {
+		p := &records.Projects[i]
+		p.Made = made
+		for j := range p.Topics {
+			p.Topics[j].Created = now
+		}
+		for j := range p.Subscriptions {
+			p.Subscriptions[j].Created = now
+		}
+	}
+	s, err := directory.NewSnapshot(records)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Collect(s.Entries()), nil
+}
