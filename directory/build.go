@@ -21,13 +21,25 @@ func NewSnapshot(r Records) (*Snapshot, error) {
 		return nil, c.problems
 	}
 	d := newDraft(Empty())
-	r.Entries(func(e Entry) bool {
-		d.apply(&e)
-		return true
-	})
+	d.s.expect(len(r.Users))
+	for i := range r.Users {
+		r.Users[i].entries(d.take)
+		r.Users[i].Keys = nil // the memory is needed
+	}
+	id := func(user string) (uuid.UUID, bool) {
+		n, ok := c.names.find(hashName(user), c.isUser(user))
+		if !ok {
+			return uuid.Nil, false
+		}
+		return r.Users[n].ID, true
+	}
+	for i := range r.Projects {
+		r.Projects[i].entries(id, d.take)
+		r.Projects[i] = Project{}
+	}
 	s := d.commit()
-	if len(d.problems) > 0 {
-		return nil, d.problems
+	if problems := d.all(); len(problems) > 0 {
+		return nil, problems
 	}
 	return s, nil
 }
@@ -63,31 +75,41 @@ func (r *Records) Entries(yield func(Entry) bool) {
 	ids := make(map[string]uuid.UUID, len(r.Users))
 	put := func(k EntryKey, v Value) bool { return yield(Entry{Key: k, Value: v}) }
 	for i := range r.Users {
-		u := &r.Users[i]
-		ids[u.Name] = u.ID
-		if !put(UserKey(u.ID), u) {
+		ids[r.Users[i].Name] = r.Users[i].ID
+		if !r.Users[i].entries(put) {
 			return
 		}
-		for j := range u.Keys {
-			if !put(KeyKey(u.ID, u.Keys[j].ID), &u.Keys[j]) {
-				return
-			}
-		}
+	}
+	id := func(user string) (id uuid.UUID, ok bool) {
+		id, ok = ids[user]
+		return id, ok
 	}
 	for i := range r.Projects {
-		if !r.Projects[i].entries(ids, put) {
+		if !r.Projects[i].entries(id, put) {
 			return
 		}
 	}
 }
 
-func (p *Project) entries(ids map[string]uuid.UUID, put func(EntryKey, Value) bool) bool {
+func (u *User) entries(put func(EntryKey, Value) bool) bool {
+	if !put(UserKey(u.ID), u) {
+		return false
+	}
+	for i := range u.Keys {
+		if !put(KeyKey(u.ID, u.Keys[i].ID), &u.Keys[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *Project) entries(idOf func(user string) (uuid.UUID, bool), put func(EntryKey, Value) bool) bool {
 	if !put(ProjectKey(p.ID), p) {
 		return false
 	}
 	for i := range p.Members {
 		m := &p.Members[i]
-		if id, ok := ids[m.User]; ok && !put(MemberKey(p.ID, id), m) {
+		if id, ok := idOf(m.User); ok && !put(MemberKey(p.ID, id), m) {
 			return false
 		}
 	}
@@ -97,7 +119,7 @@ func (p *Project) entries(ids map[string]uuid.UUID, put func(EntryKey, Value) bo
 		}
 		list := &ACL{Users: make([]uuid.UUID, 0, len(users))}
 		for _, name := range users {
-			if id, ok := ids[name]; ok {
+			if id, ok := idOf(name); ok {
 				list.Users = append(list.Users, id)
 			}
 		}

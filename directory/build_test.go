@@ -29,7 +29,8 @@ func TestIndexes(t *testing.T) {
 				if k.ID == "" {
 					k.ID = k.Digest.KeyID()
 				}
-				if !ok || rec.User != f.User || rec.Key != &f.User.Keys[j] || rec.Key.ID != k.ID || rec.Key.Digest != k.Digest {
+				at := slices.IndexFunc(f.User.Keys, func(x directory.Key) bool { return x.ID == k.ID })
+				if !ok || rec.User != f.User || at < 0 || rec.Key != &f.User.Keys[at] || rec.Key.ID != k.ID || rec.Key.Digest != k.Digest {
 					t.Fatalf("of %d users, %s: key %d is not found", users, u.Name, j)
 				}
 			}

@@ -17,7 +17,10 @@ func NewBuilder() *Builder { return &Builder{d: newDraft(Empty())} }
 func (b *Builder) Add(e *Entry) { b.d.apply(e) }
 
 // Snapshot returns the snapshot, and what did not fit.
-func (b *Builder) Snapshot() (*Snapshot, Problems) { return b.d.commit(), b.d.problems }
+func (b *Builder) Snapshot() (*Snapshot, Problems) {
+	s := b.d.commit()
+	return s, b.d.all()
+}
 
 // Entries yields everything that the snapshot was made of, entries included that
 // nobody sees because others have not come.
@@ -35,6 +38,11 @@ func (s *Snapshot) Entries() iter.Seq[Entry] {
 		}
 		for k, revision := range s.unread.revisions {
 			if !yield(Entry{Key: k, Revision: revision, Value: &Unreadable{}}) {
+				return
+			}
+		}
+		for _, entry := range s.inOrder() {
+			if !yield(entry) {
 				return
 			}
 		}

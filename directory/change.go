@@ -29,6 +29,11 @@ func (s *Snapshot) RemoveUser(id uuid.UUID) []Entry {
 	for i := range e.user.Keys {
 		change = append(change, gone(KeyKey(id, e.user.Keys[i].ID)))
 	}
+	for k := range s.waiting {
+		if k.Kind == KindKey && k.User == id {
+			change = append(change, gone(k))
+		}
+	}
 	for i := range e.places {
 		change = append(change, s.leave(e.places[i].project, id)...)
 	}

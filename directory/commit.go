@@ -5,18 +5,18 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
-
-	"usher/secret"
 )
 
 // commit makes the draft a snapshot. It may not be used afterwards.
 func (d *draft) commit() *Snapshot {
-	d.claim()
+	d.retry()
+	d.settleAll(d.projects)
+	d.settleAll(d.unsettled())
 	for _, p := range d.projects {
-		d.settle(p)
+		d.claimSubjects(p)
+		d.finish(p)
 	}
-	for _, p := range d.projects { // once all that went is gone
-		d.subjects(p, 1)
+	for _, p := range d.projects {
 		p.was = nil
 		if p.nothing() {
 			d.s.projects.remove(d.e, hashID(&p.id), func(x *projectEntry) bool { return x.id == p.id })
@@ -28,32 +28,86 @@ func (d *draft) commit() *Snapshot {
 			d.s.ids.remove(d.e, hashID(&e.id), func(x *userEntry) bool { return x.id == e.id })
 			continue
 		}
-		if len(e.user.Keys) == 1 {
-			e.key[0] = e.user.Keys[0]
-			e.user.Keys = e.key[:]
-		}
 		d.count(e, 1)
 	}
 	return d.s
 }
 
-// settle brings what follows from a project up to date: the subjects of its
-// topics, and what its ACLs give to whom.
-func (d *draft) settle(p *projectEntry) {
-	for _, t := range p.topics {
-		want := t.subject
-		if want == "" {
-			want = p.project.Name + "." + t.name
-		}
-		if t.there && (t.view.Subject != want || t.view.ACLRevision != t.revision) {
-			t = change(d.e, &p.topics, t.name)
-			t.view.Subject, t.view.ACLRevision = want, t.revision
+// touch makes projects part of the draft because others have changed, and returns
+// those that were not.
+func (d *draft) touch(ids []uuid.UUID) []*projectEntry {
+	known := len(d.projects)
+	for _, id := range ids {
+		if d.s.project(id) != nil {
+			d.project(id)
 		}
 	}
+	return d.projects[known:]
+}
+
+// settleAll brings up to date what follows from projects themselves, and counts
+// them in their accounts.
+func (d *draft) settleAll(projects []*projectEntry) {
+	for _, p := range projects {
+		d.settleMembers(p)
+		for _, t := range p.topics {
+			want := t.subject
+			if want == "" {
+				want = p.project.Name + "." + t.name
+			}
+			if t.there && (t.view.Subject != want || t.view.ACLRevision != t.revision) {
+				t = change(d.e, &p.topics, t.name)
+				t.view.Subject, t.view.ACLRevision = want, t.revision
+			}
+		}
+		for _, s := range p.subs {
+			if s.there && s.view.ACLRevision != s.revision {
+				s = change(d.e, &p.subs, s.name)
+				s.view.ACLRevision = s.revision
+			}
+		}
+		if p.was != nil {
+			d.inAccount(p.was, -1)
+		}
+		d.inAccount(p, 1)
+	}
+}
+
+// fewMembers is how many are put where they belong one at a time.
+const fewMembers = 16
+
+func (d *draft) settleMembers(p *projectEntry) {
+	if len(p.joined) > fewMembers {
+		p.members = append(p.members, p.joined...)
+		slices.SortFunc(p.members, compareIDs)
+		p.members = slices.Compact(p.members)
+	} else {
+		for _, id := range p.joined {
+			if at, ok := slices.BinarySearchFunc(p.members, id, compareIDs); !ok {
+				p.members = slices.Insert(p.members, at, id)
+			}
+		}
+	}
+	left := make(map[uuid.UUID]bool, len(p.left))
+	for _, id := range p.left { // and has not come back
+		e := d.s.user(id)
+		left[id] = true
+		if e != nil {
+			at, ok := e.placeOf(p.id)
+			left[id] = !ok || !e.places[at].member
+		}
+	}
+	if len(left) > 0 {
+		p.members = slices.DeleteFunc(p.members, func(id uuid.UUID) bool { return left[id] })
+	}
+	p.joined, p.left = nil, nil
+}
+
+// finish brings up to date what users have of a project, and what is counted.
+func (d *draft) finish(p *projectEntry) {
 	for _, s := range p.subs {
-		if s.there && s.view.ACLRevision != s.revision {
-			s = change(d.e, &p.subs, s.name)
-			s.view.ACLRevision = s.revision
+		if _, ok := viewOf(p.topics, s.view.Topic); s.there && s.blocked == ok {
+			change(d.e, &p.subs, s.name).blocked = !ok
 		}
 	}
 	was := p.was
@@ -62,18 +116,17 @@ func (d *draft) settle(p *projectEntry) {
 	}
 	grant(d, p.id, was.topics, p.topics, func(in *place) *[]*Topic { return &in.topics }, func(t *Topic) string { return t.Name })
 	grant(d, p.id, was.subs, p.subs, func(in *place) *[]*Subscription { return &in.subs }, func(s *Subscription) string { return s.Name })
-	d.s.size.Topics -= tally(was, was.topics)
-	d.s.size.Subscriptions -= tally(was, was.subs)
-	if was.named {
-		d.s.size.Projects--
-	}
-	if p.named {
-		d.s.size.Projects++
-	}
-	d.s.size.Topics += tally(p, p.topics)
-	d.s.size.Subscriptions += tally(p, p.subs)
-	d.subjects(was, -1)
 	p.project.Topics, p.project.Subscriptions = views(p.topics), views(p.subs)
+	d.countProject(was, -1)
+	d.countProject(p, 1)
+}
+
+func (d *draft) countProject(p *projectEntry, n int) {
+	if p.named {
+		d.s.size.Projects += n
+		d.s.size.Topics += n * len(p.project.Topics)
+		d.s.size.Subscriptions += n * len(p.project.Subscriptions)
+	}
 }
 
 // nothing reports whether nothing is said of the project any more.
@@ -81,22 +134,10 @@ func (p *projectEntry) nothing() bool {
 	return !p.there && len(p.members) == 0 && len(p.topics) == 0 && len(p.subs) == 0
 }
 
-func tally[T any](p *projectEntry, list []*resource[T]) (n int) {
-	if !p.named {
-		return 0
-	}
-	for _, r := range list {
-		if r.there {
-			n++
-		}
-	}
-	return n
-}
-
 func views[T any](list []*resource[T]) []T {
 	var all []T
 	for _, r := range list {
-		if r.there {
+		if r.shown() {
 			if all == nil {
 				all = make([]T, 0, len(list))
 			}
@@ -122,81 +163,49 @@ func grant[T any](d *draft, project uuid.UUID, was, now []*resource[T], list fun
 		if old == next {
 			continue
 		}
-		if old != nil && old.there {
-			var stay map[uuid.UUID]bool
-			if next != nil && next.there {
-				stay = make(map[uuid.UUID]bool, len(next.acl))
-				for _, id := range next.acl {
-					stay[id] = true
-				}
-			}
-			for _, id := range old.acl {
-				if !stay[id] {
-					e := d.user(id)
-					in := e.in(project)
-					*list(in) = slices.DeleteFunc(slices.Clone(*list(in)), func(x *T) bool { return name(x) == old.name })
-					e.tidy(project)
-				}
+		if old != nil && old.shown() {
+			for _, id := range old.without(next) {
+				e := d.user(id)
+				in := e.in(project)
+				*list(in) = slices.DeleteFunc(slices.Clone(*list(in)), func(x *T) bool { return name(x) == old.name })
+				e.tidy(project)
 			}
 		}
-		if next != nil && next.there {
+		if next != nil && next.shown() {
 			for _, id := range next.acl {
 				d.turns.step()
-				give(list(d.user(id).in(project)), &next.view, next.name, name, old == nil)
+				give(list(d.user(id).in(project)), &next.view, next.name, name)
 			}
 		}
 	}
 }
 
-// give puts a resource into a list that is sorted by name. A list that others
-// may read is copied, unless the resource goes behind what they see of it.
-func give[T any](list *[]*T, view *T, called string, name func(*T) string, fresh bool) {
+// without returns those in the ACL who are not in that of another version.
+func (r *resource[T]) without(next *resource[T]) []uuid.UUID {
+	if next == nil || !next.shown() {
+		return r.acl
+	}
+	stay := make(map[uuid.UUID]bool, len(next.acl))
+	for _, id := range next.acl {
+		stay[id] = true
+	}
+	var gone []uuid.UUID
+	for _, id := range r.acl {
+		if !stay[id] {
+			gone = append(gone, id)
+		}
+	}
+	return gone
+}
+
+// give puts a resource into a list that is sorted by name. Others may read the
+// list; they have left no room in it, so that inserting makes another.
+func give[T any](list *[]*T, view *T, called string, name func(*T) string) {
 	at, found := slices.BinarySearchFunc(*list, called, func(x *T, called string) int { return strings.Compare(name(x), called) })
-	switch {
-	case found:
+	if found {
 		*list = slices.Clone(*list)
 		(*list)[at] = view
-	case fresh && at == len(*list):
-		*list = append(*list, view)
-	default:
-		*list = slices.Insert(slices.Clone(*list), at, view)
-	}
-}
-
-// subjects adds the topics of a project to what is known of its account, or
-// takes them away.
-func (d *draft) subjects(p *projectEntry, n int) {
-	if !p.named {
 		return
 	}
-	a := d.s.accounts[p.project.Account]
-	a.projects += n
-	for i := range p.project.Topics {
-		t := &p.project.Topics[i]
-		if !strings.HasPrefix(t.Subject, p.project.Name+".") {
-			a.roaming += n
-		}
-		d.subject(p, t, n)
-	}
-	if a == (account{}) {
-		delete(d.s.accounts, p.project.Account)
-	} else {
-		d.s.accounts[p.project.Account] = a
-	}
-}
-
-func (d *draft) subject(p *projectEntry, t *Topic, n int) {
-	at := subjectEntry{account: p.project.Account, subject: t.Subject, project: p.id, topic: t.Name}
-	h := hashName(at.account + " " + at.subject)
-	is := func(x *subjectEntry) bool { return x.account == at.account && x.subject == at.subject }
-	prior := d.s.subjects.find(h, is)
-	mine := prior != nil && prior.project == at.project && prior.topic == at.topic
-	switch {
-	case n < 0 && mine:
-		d.s.subjects.remove(d.e, h, is)
-	case n > 0 && prior == nil:
-		d.s.subjects.put(d.e, h, &at, is)
-	case n > 0 && !mine:
-		d.add(ResourceKey(KindTopic, p.id, t.Name), "choose another subject", "subject "+secret.Name(t.Subject)+" is another topic's already")
-	}
+	*list = slices.Insert(*list, at, view)
 }

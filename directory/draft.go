@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 )
@@ -12,10 +13,13 @@ import (
 // whatever they say: what does not fit is left out of what requests see.
 type draft struct {
 	e        *edit
-	s        *Snapshot
+	was, s   *Snapshot
 	users    []*userEntry
 	projects []*projectEntry
-	problems Problems
+	refused  map[EntryKey]bool // entries of this draft that are waiting
+	indirect []uuid.UUID       // projects that changed because others did
+	problems Problems          // what is another's already
+	blocked  Problems          // topics that cannot have their subject
 	roles    shared[Role]
 	service  shared[ServiceRole]
 	types    shared[ConnectionType]
@@ -24,15 +28,11 @@ type draft struct {
 
 func newDraft(s *Snapshot) *draft {
 	next := *s
-	next.accounts = maps.Clone(s.accounts)
+	next.accounts, next.waiting = maps.Clone(s.accounts), maps.Clone(s.waiting)
 	if next.accounts == nil {
 		next.accounts = map[string]account{}
 	}
-	return &draft{e: &edit{}, s: &next}
-}
-
-func (d *draft) add(key EntryKey, hint, message string) {
-	d.problems = append(d.problems, Problem{Path: key.String(), Message: message, Hint: hint})
+	return &draft{e: &edit{}, was: s, s: &next}
 }
 
 // user returns a user, known or not, to be changed.
@@ -45,7 +45,7 @@ func (d *draft) user(id uuid.UUID) *userEntry {
 	if e != nil {
 		*own = *e
 		own.owner = d.e
-		own.user.Keys = slices.Clone(e.user.Keys)
+		own.ownKeys()
 		own.places = slices.Clone(e.places)
 		for i := range own.places { // whoever appends gets a list of its own
 			in := &own.places[i]
@@ -54,12 +54,13 @@ func (d *draft) user(id uuid.UUID) *userEntry {
 		d.count(e, -1)
 	}
 	d.users = append(d.users, own)
-	d.s.ids.put(d.e, hashID(&id), own, func(x *userEntry) bool { return x.id == id })
+	is := func(x *userEntry) bool { return x.id == id }
+	d.s.ids.put(d.e, hashID(&id), own, is)
 	if own.named {
-		d.s.names.put(d.e, hashName(own.user.Name), own, func(x *userEntry) bool { return x.id == id })
+		d.s.names.put(d.e, hashName(own.user.Name), own, is)
 	}
 	for i := range own.user.Keys {
-		d.index(own, &own.user.Keys[i])
+		d.s.digests.put(d.e, hashDigest(&own.user.Keys[i].Digest), own, is)
 	}
 	return own
 }
@@ -69,16 +70,6 @@ func (d *draft) count(e *userEntry, n int) {
 		d.s.size.Users += n
 		d.s.size.Keys += n * len(e.user.Keys)
 	}
-}
-
-// index makes the digest of a key lead to its user, unless it leads to another.
-func (d *draft) index(e *userEntry, k *Key) (taken bool) {
-	h, digest := hashDigest(&k.Digest), k.Digest
-	if other := d.s.digests.find(h, func(x *userEntry) bool { return x.keyOf(&digest) != nil || x.id == e.id }); other != nil && other.id != e.id {
-		return true
-	}
-	d.s.digests.put(d.e, h, e, func(x *userEntry) bool { return x.id == e.id })
-	return false
 }
 
 func (d *draft) project(id uuid.UUID) *projectEntry {
@@ -101,21 +92,29 @@ func (d *draft) project(id uuid.UUID) *projectEntry {
 	return own
 }
 
+// take is apply for what records yield.
+func (d *draft) take(k EntryKey, v Value) bool {
+	d.apply(&Entry{Key: k, Value: v})
+	return true
+}
+
 // apply takes one entry. The value belongs to the draft from then on.
 func (d *draft) apply(entry *Entry) {
 	d.turns.step()
 	d.note(entry)
 	k := entry.Key
+	delete(d.s.waiting, k)
+	delete(d.refused, k)
 	switch k.Kind {
 	case KindUser:
 		v, _ := entry.Value.(*User)
-		d.applyUser(k, v, entry.Revision)
+		d.applyUser(entry, v)
 	case KindKey:
 		v, _ := entry.Value.(*Key)
-		d.applyKey(k, v, entry.Revision)
+		d.applyKey(entry, v)
 	case KindProject:
 		v, _ := entry.Value.(*Project)
-		d.applyProject(k, v, entry.Revision)
+		d.applyProject(entry, v)
 	case KindMember:
 		v, _ := entry.Value.(*Member)
 		d.applyMember(k, v, entry.Revision)
@@ -139,22 +138,20 @@ func (d *draft) apply(entry *Entry) {
 			r.view.Name, r.view.Revision, r.view.ACL = k.Name, entry.Revision, nil
 		}
 		dropEmpty(&p.subs, k.Name)
-	case KindTopicACL, KindSubscriptionACL:
+	case KindTopicACL:
 		v, _ := entry.Value.(*ACL)
-		p := d.project(k.Project)
-		if k.Kind == KindTopicACL {
-			setACL(change(d.e, &p.topics, k.Name), v, entry.Revision)
-			dropEmpty(&p.topics, k.Name)
-		} else {
-			setACL(change(d.e, &p.subs, k.Name), v, entry.Revision)
-			dropEmpty(&p.subs, k.Name)
-		}
+		setACL(d.e, &d.project(k.Project).topics, k.Name, v, entry.Revision)
+	case KindSubscriptionACL:
+		v, _ := entry.Value.(*ACL)
+		setACL(d.e, &d.project(k.Project).subs, k.Name, v, entry.Revision)
 	}
 }
 
-func setACL[T any](r *resource[T], v *ACL, revision uint64) {
+func setACL[T any](e *edit, list *[]*resource[T], name string, v *ACL, revision uint64) {
+	r := change(e, list, name)
 	if v == nil {
 		r.acl, r.revision = nil, 0
+		dropEmpty(list, name)
 		return
 	}
 	r.acl, r.revision = v.Users, revision
@@ -163,75 +160,98 @@ func setACL[T any](r *resource[T], v *ACL, revision uint64) {
 	}
 }
 
-func (d *draft) applyUser(k EntryKey, v *User, revision uint64) {
-	e := d.user(k.User)
+// applyUser takes the entry of a user. One whose name is another's waits, as if
+// there were none.
+func (d *draft) applyUser(entry *Entry, v *User) {
+	e := d.user(entry.Key.User)
+	is := func(x *userEntry) bool { return x.id == e.id }
 	if e.named && (v == nil || v.Name != e.user.Name) {
-		d.s.names.remove(d.e, hashName(e.user.Name), func(x *userEntry) bool { return x.id == e.id })
+		d.s.names.remove(d.e, hashName(e.user.Name), is)
 		e.named = false
 	}
 	keys := e.user.Keys
+	if v != nil && !e.named && d.s.names.claim(d.e, hashName(v.Name), e, func(x *userEntry) bool { return x.user.Name == v.Name }) != nil {
+		d.wait(entry)
+		v = nil
+	}
 	if v == nil {
 		e.there, e.user = false, User{ID: e.id, Keys: keys}
 		return
 	}
-	e.there, e.user = true, *v
-	e.user.ID, e.user.Keys, e.user.Revision = e.id, keys, revision
+	e.there, e.named, e.user = true, true, *v
+	e.user.ID, e.user.Keys, e.user.Revision = e.id, keys, entry.Revision
 	e.user.ServiceRoles = d.service.one(v.ServiceRoles)
 	e.user.Limits.ConnectionTypes = d.types.one(v.Limits.ConnectionTypes)
 }
 
-func (d *draft) applyKey(k EntryKey, v *Key, revision uint64) {
-	e := d.user(k.User)
-	at := slices.IndexFunc(e.user.Keys, func(x Key) bool { return x.ID == k.Name })
-	if at >= 0 {
-		old := e.user.Keys[at]
+// applyKey takes the entry of a key. One with the digest of another key waits.
+func (d *draft) applyKey(entry *Entry, v *Key) {
+	e := d.user(entry.Key.User)
+	is := func(x *userEntry) bool { return x.id == e.id }
+	at, found := slices.BinarySearchFunc(e.user.Keys, entry.Key.Name, func(k Key, id string) int { return strings.Compare(k.ID, id) })
+	if found && (v == nil || v.Digest != e.user.Keys[at].Digest) {
+		old := e.user.Keys[at].Digest
 		e.user.Keys = slices.Delete(e.user.Keys, at, at+1)
-		if e.keyOf(&old.Digest) == nil {
-			d.s.digests.remove(d.e, hashDigest(&old.Digest), func(x *userEntry) bool { return x.id == e.id })
-		}
+		d.s.digests.remove(d.e, hashDigest(&old), is)
+		found = false
 	}
 	if v == nil {
 		return
 	}
 	own := *v
-	own.ID, own.Revision = k.Name, revision
-	e.rekeyed = true
-	if at < 0 {
-		at = len(e.user.Keys)
+	own.ID, own.Revision = entry.Key.Name, entry.Revision
+	if found {
+		e.user.Keys[at] = own
+		return
+	}
+	if d.s.digests.claim(d.e, hashDigest(&own.Digest), e, func(x *userEntry) bool { return x.keyOf(&own.Digest) != nil }) != nil {
+		d.wait(entry)
+		return
+	}
+	if len(e.user.Keys) == 0 {
+		e.key[0] = own
+		e.user.Keys = e.key[:]
+		return
 	}
 	e.user.Keys = slices.Insert(e.user.Keys, at, own)
 }
 
-func (d *draft) applyProject(k EntryKey, v *Project, revision uint64) {
-	p := d.project(k.Project)
+// applyProject takes the entry of a project. One whose name is another's waits,
+// as if there were none.
+func (d *draft) applyProject(entry *Entry, v *Project) {
+	p := d.project(entry.Key.Project)
 	if p.named && (v == nil || v.Name != p.project.Name) {
 		d.s.called.remove(d.e, hashName(p.project.Name), func(x *projectEntry) bool { return x.id == p.id })
 		p.named = false
 	}
-	topics, subs := p.project.Topics, p.project.Subscriptions
+	if v != nil && !p.named && d.s.called.claim(d.e, hashName(v.Name), p, func(x *projectEntry) bool { return x.project.Name == v.Name }) != nil {
+		d.wait(entry)
+		v = nil
+	}
 	if v == nil {
 		p.there, p.project = false, Project{ID: p.id}
 		return
 	}
-	p.there, p.project = true, *v
-	p.project.ID, p.project.Revision, p.project.Members = p.id, revision, nil
-	p.project.Topics, p.project.Subscriptions = topics, subs
+	p.there, p.named, p.project = true, true, *v
+	p.project.ID, p.project.Revision = p.id, entry.Revision
+	p.project.Members, p.project.Topics, p.project.Subscriptions = nil, nil, nil
 }
 
 func (d *draft) applyMember(k EntryKey, v *Member, revision uint64) {
 	e, p := d.user(k.User), d.project(k.Project)
 	in := e.in(k.Project)
+	was := in.member
 	if v == nil {
 		in.member, in.roles, in.revision = false, nil, 0
 		e.tidy(k.Project)
-		if at, ok := slices.BinarySearchFunc(p.members, k.User, compareIDs); ok {
-			p.members = slices.Delete(p.members, at, at+1)
+		if was {
+			p.left = append(p.left, k.User)
 		}
 		return
 	}
 	in.member, in.roles, in.revision = true, d.roles.one(v.Roles), revision
-	if at, ok := slices.BinarySearchFunc(p.members, k.User, compareIDs); !ok {
-		p.members = slices.Insert(p.members, at, k.User)
+	if !was {
+		p.joined = append(p.joined, k.User)
 	}
 }
 

@@ -10,14 +10,13 @@ import (
 
 // userEntry is a user with all that a request needs of it.
 type userEntry struct {
-	owner   *edit
-	id      uuid.UUID
-	there   bool // the entry of the user itself has come
-	named   bool // and the name is this user's
-	rekeyed bool // keys have come that nobody can find yet
-	user    User
-	key     [1]Key  // user.Keys, if there is one: most have one
-	places  []place // sorted by project
+	owner  *edit
+	id     uuid.UUID
+	there  bool // the entry of the user itself has come
+	named  bool // and the name is this user's
+	user   User
+	key    [1]Key  // user.Keys, if there is one: most have one
+	places []place // sorted by project
 }
 
 // place is what a user is in one project.
@@ -28,6 +27,16 @@ type place struct {
 	revision uint64
 	topics   []*Topic // whose ACL names the user, member or not
 	subs     []*Subscription
+}
+
+// ownKeys gives the entry keys of its own, to be changed.
+func (e *userEntry) ownKeys() {
+	if len(e.user.Keys) == 1 {
+		e.key[0] = e.user.Keys[0]
+		e.user.Keys = e.key[:]
+		return
+	}
+	e.user.Keys = slices.Clone(e.user.Keys)
 }
 
 func (e *userEntry) keyOf(d *Digest) *Key {
@@ -69,7 +78,9 @@ type projectEntry struct {
 	there   bool
 	named   bool
 	project Project     // Topics and Subscriptions are those that are there
-	members []uuid.UUID // sorted
+	members []uuid.UUID // sorted, once the draft is committed
+	joined  []uuid.UUID // in the draft
+	left    []uuid.UUID // in the draft
 	topics  []*resource[Topic]
 	subs    []*resource[Subscription]
 }
@@ -79,25 +90,29 @@ type resource[T any] struct {
 	owner    *edit
 	name     string
 	there    bool
+	blocked  bool // its subject cannot be its own, or it reads no topic
 	view     T
 	subject  string // of a topic, as it was stated
 	acl      []uuid.UUID
 	revision uint64 // of the ACL
 }
 
+// shown reports whether it is there for requests.
+func (r *resource[T]) shown() bool { return r.there && !r.blocked }
+
 func find[T any](list []*resource[T], name string) (at int, found bool) {
 	return slices.BinarySearchFunc(list, name, func(r *resource[T], name string) int { return strings.Compare(r.name, name) })
 }
 
 func viewOf[T any](list []*resource[T], name string) (*T, bool) {
-	if at, ok := find(list, name); ok && list[at].there {
+	if at, ok := find(list, name); ok && list[at].shown() {
 		return &list[at].view, true
 	}
 	return nil, false
 }
 
 func aclOf[T any](list []*resource[T], name string) ([]uuid.UUID, uint64, bool) {
-	if at, ok := find(list, name); ok && list[at].there {
+	if at, ok := find(list, name); ok && list[at].shown() {
 		return list[at].acl, list[at].revision, true
 	}
 	return nil, 0, false
@@ -125,14 +140,3 @@ func dropEmpty[T any](list *[]*resource[T], name string) {
 		*list = slices.Delete(*list, at, at+1)
 	}
 }
-
-// subjectEntry says whose a subject of an account is.
-type subjectEntry struct {
-	account, subject string
-	project          uuid.UUID
-	topic            string
-}
-
-// account counts the projects of a NATS account, and their topics whose subject
-// is outside their own project's space.
-type account struct{ projects, roaming int }

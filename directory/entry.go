@@ -22,6 +22,25 @@ const (
 	KindSubscriptionACL Kind = "subscription_acl"
 )
 
+// named reports whether the key of such an entry has a name in it.
+func (k Kind) named() bool { return k != KindUser && k != KindProject && k != KindMember }
+
+// acl returns the kind of the ACL of a topic or a subscription.
+func (k Kind) acl() Kind {
+	if k == KindTopic {
+		return KindTopicACL
+	}
+	return KindSubscriptionACL
+}
+
+// resource returns the kind of what an ACL is about.
+func (k Kind) resource() Kind {
+	if k == KindTopicACL {
+		return KindTopic
+	}
+	return KindSubscription
+}
+
 // EntryKey names one entry of a directory that is kept entry by entry. Users and
 // projects go by their ids, so that a new name changes one entry.
 type EntryKey struct {
@@ -79,7 +98,7 @@ func ParseEntryKey(text string) (EntryKey, error) {
 	first, second, two := strings.Cut(rest, ".")
 	k := EntryKey{Kind: Kind(kind)}
 	id, err := uuid.Parse(first)
-	if err != nil || id.String() != first {
+	if err != nil || id == uuid.Nil || id.String() != first {
 		return EntryKey{}, ErrEntryKey
 	}
 	if k.ofUser() {
@@ -93,7 +112,7 @@ func ParseEntryKey(text string) (EntryKey, error) {
 			return EntryKey{}, ErrEntryKey
 		}
 	case KindMember:
-		if k.User, err = uuid.Parse(second); err != nil || k.User.String() != second {
+		if k.User, err = uuid.Parse(second); err != nil || k.User == uuid.Nil || k.User.String() != second {
 			return EntryKey{}, ErrEntryKey
 		}
 	case KindKey, KindTopic, KindSubscription, KindTopicACL, KindSubscriptionACL:

@@ -88,7 +88,7 @@ type User struct {
 	Limits       Limits        `json:"limits,omitzero"`
 	Profile      *Profile      `json:"profile,omitempty"` // nil: nothing is said
 	Made         Made          `json:"made,omitzero"`
-	Keys         []Key         `json:"-"` // sorted by id in a snapshot that was changed; entries of their own
+	Keys         []Key         `json:"-"` // entries of their own; sorted by id in a snapshot
 	Revision     uint64        `json:"-"`
 }
 

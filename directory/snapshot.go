@@ -13,8 +13,10 @@ import (
 // snapshot: read it, do not write it.
 //
 // A snapshot of a store that is kept entry by entry may hold entries whose
-// others have not come yet: a member that is no user, a topic of no project.
-// They give nobody anything and are not shown.
+// others have not come yet: a member that is no user, a topic of no project. It
+// may hold entries that contradict others: a name, a key or a subject that is
+// another's already. Such entries give nobody anything and are not shown, until
+// what is in their way has gone.
 type Snapshot struct {
 	size     Size
 	ids      table[userEntry]
@@ -22,9 +24,16 @@ type Snapshot struct {
 	digests  table[userEntry]
 	projects table[projectEntry]
 	called   table[projectEntry] // projects by name
-	subjects table[subjectEntry]
 	accounts map[string]account
+	waiting  map[EntryKey]Entry // what asks for a name or a digest that another has
 	unread   unreadable
+}
+
+// expect makes room for n users, each with a key.
+func (s *Snapshot) expect(n int) {
+	s.ids.expect(n)
+	s.names.expect(n)
+	s.digests.expect(n)
 }
 
 // KeyRecord is what a digest leads to.

@@ -3,6 +3,7 @@ package directory
 import (
 	"hash/maphash"
 	"iter"
+	"math"
 	"slices"
 
 	"github.com/google/uuid"
@@ -27,6 +28,14 @@ func hashID(id *uuid.UUID) uint64 { return maphash.Bytes(seed, id[:]) }
 type table[T any] struct {
 	root *branch[branch[leaf[T]]]
 	size int
+	room int // in a new leaf
+}
+
+// expect makes room for n items, of which a leaf has some more or less.
+func (t *table[T]) expect(n int) {
+	const leaves, deviations = fan * fan, 2
+	mean := n / leaves
+	t.room = mean + deviations*int(math.Sqrt(float64(mean)))
 }
 
 // edit is whoever makes a new version. What it has made, it may change.
@@ -58,10 +67,10 @@ func (b *branch[K]) owned(e *edit) *branch[K] {
 	}
 }
 
-func (l *leaf[T]) owned(e *edit) *leaf[T] {
+func (l *leaf[T]) owned(e *edit, room int) *leaf[T] {
 	switch {
 	case l == nil:
-		return &leaf[T]{owner: e}
+		return &leaf[T]{owner: e, hashes: make([]uint32, 0, room), items: make([]*T, 0, room)}
 	case l.owner == e:
 		return l
 	default:
@@ -115,6 +124,14 @@ func (t *table[T]) put(e *edit, hash uint64, item *T, is func(*T) bool) {
 	t.size++
 }
 
+// claim adds an item, unless there is one for which is holds, which it returns.
+func (t *table[T]) claim(e *edit, hash uint64, item *T, is func(*T) bool) (holder *T) {
+	if holder = t.find(hash, is); holder == nil {
+		t.put(e, hash, item, func(*T) bool { return false })
+	}
+	return holder
+}
+
 // remove removes the item for which is holds, if there is one.
 func (t *table[T]) remove(e *edit, hash uint64, is func(*T) bool) {
 	if t.find(hash, is) == nil {
@@ -132,7 +149,7 @@ func (t *table[T]) leafOf(e *edit, hash uint64) *leaf[T] {
 	t.root = t.root.owned(e)
 	b := t.root.kids[first(hash)].owned(e)
 	t.root.kids[first(hash)] = b
-	l := b.kids[second(hash)].owned(e)
+	l := b.kids[second(hash)].owned(e, t.room)
 	b.kids[second(hash)] = l
 	return l
 }

@@ -2,8 +2,6 @@ package directory
 
 import (
 	"github.com/google/uuid"
-
-	"usher/secret"
 )
 
 // MaxChange is how many entries a store changes at once.
@@ -18,7 +16,7 @@ func (s *Snapshot) Apply(entries []Entry) (next *Snapshot, users []uuid.UUID, pr
 		d.apply(&entries[i])
 	}
 	next = d.commit()
-	return next, d.affected(entries), d.problems
+	return next, d.affected(entries), d.all()
 }
 
 // affected lists the users whose grant may have changed.
@@ -34,12 +32,18 @@ func (d *draft) affected(entries []Entry) []uuid.UUID {
 	for _, e := range d.users {
 		add(e.id)
 	}
+	projects := d.indirect
 	for i := range entries { // a project that moves, goes, or has other topics concerns its members
 		if k := entries[i].Key; k.Kind == KindProject || k.Kind == KindTopic || k.Kind == KindSubscription {
-			if p := d.s.project(k.Project); p != nil {
-				for _, id := range p.members {
-					add(id)
-				}
+			projects = append(projects, k.Project)
+		}
+	}
+	done := make(map[uuid.UUID]bool, len(projects))
+	for _, id := range projects {
+		if p := d.s.project(id); p != nil && !done[id] {
+			done[id] = true
+			for _, id := range p.members {
+				add(id)
 			}
 		}
 	}
@@ -49,66 +53,40 @@ func (d *draft) affected(entries []Entry) []uuid.UUID {
 // Try returns the snapshot that a change would lead to. The error is Problems:
 // why the change must not be made. It looks at what the change concerns, and not
 // at all of the directory.
+//
+// A change of MaxChange entries may be part of a larger one: what it removes may
+// still be named elsewhere.
 func (s *Snapshot) Try(entries []Entry) (*Snapshot, error) {
 	d := newDraft(s)
-	for i := range entries {
-		if err := entries[i].Check(); err != nil {
-			return nil, Problems{{Path: entries[i].Key.String(), Message: err.Error()}}
-		}
-		d.apply(&entries[i])
-	}
-	next := d.commit()
 	var problems Problems
 	for i := range entries {
-		problems = append(problems, next.refers(&entries[i])...)
+		e := &entries[i]
+		if err := e.valid(); err != nil {
+			problems = append(problems, Problem{Path: e.Key.path(), Message: err.Error(), Hint: hintOf(err)})
+			continue
+		}
+		d.apply(e)
 	}
-	if problems = append(d.problems, problems...); len(problems) > 0 {
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	next := d.commit()
+	problems = d.problems
+	for i := range entries {
+		problems = append(problems, next.refers(&entries[i], s)...)
+	}
+	problems = append(problems, s.leftOver(entries, next)...)
+	if len(problems) > 0 {
 		return nil, problems
 	}
 	concerned := next.concerned(entries)
 	if problems := next.Check(&concerned); len(problems) > 0 {
 		return nil, problems
 	}
+	if len(d.blocked) > 0 {
+		return nil, d.blocked
+	}
 	return next, nil
-}
-
-// refers reports where an entry leads to nothing.
-func (s *Snapshot) refers(e *Entry) Problems {
-	if e.Value == nil {
-		return nil
-	}
-	k := e.Key
-	one := func(message string) Problems { return Problems{{Path: k.String(), Message: message}} }
-	switch k.Kind {
-	case KindUser:
-		return nil
-	case KindKey:
-		if _, ok := s.UserByID(k.User); !ok {
-			return one("there is no such user")
-		}
-		return nil
-	case KindProject, KindMember, KindTopic, KindSubscription, KindTopicACL, KindSubscriptionACL:
-	}
-	p := s.project(k.Project)
-	if p == nil || !p.named {
-		return one("there is no such project")
-	}
-	switch v := e.Value.(type) {
-	case *Member:
-		if _, ok := s.UserByID(k.User); !ok {
-			return one("there is no such user")
-		}
-	case *ACL:
-		_, topic := viewOf(p.topics, k.Name)
-		_, sub := viewOf(p.subs, k.Name)
-		if k.Kind == KindTopicACL && !topic || k.Kind == KindSubscriptionACL && !sub {
-			return one("there is no such " + string(k.Kind))
-		}
-		if len(s.memberNames(p, v.Users)) != len(v.Users) {
-			return one("names somebody who is not a member of project " + secret.Name(p.project.Name))
-		}
-	}
-	return nil
 }
 
 // concerned returns the users and projects that entries are about, as they are.
@@ -124,21 +102,21 @@ func (s *Snapshot) concerned(entries []Entry) Records {
 			}
 		} else if p := s.project(k.Project); p != nil && p.named && !projects[k.Project] {
 			projects[k.Project] = true
-			r.Projects = append(r.Projects, s.record(p))
+			r.Projects = append(r.Projects, s.record(p, true))
 		}
 	}
 	return r
 }
 
-// Records returns everything, as NewSnapshot takes it; users and projects are in
-// no particular order.
+// Records returns everything that is shown, as NewSnapshot takes it; users and
+// projects are in no particular order.
 func (s *Snapshot) Records() Records {
 	r := Records{Users: make([]User, 0, s.size.Users), Projects: make([]Project, 0, s.size.Projects)}
 	for u := range s.Users() {
 		r.Users = append(r.Users, *u)
 	}
 	for p := range s.called.all() {
-		r.Projects = append(r.Projects, s.record(p))
+		r.Projects = append(r.Projects, s.record(p, false))
 	}
 	return r
 }
@@ -146,7 +124,7 @@ func (s *Snapshot) Records() Records {
 // Record returns a project as Records does.
 func (s *Snapshot) Record(project uuid.UUID) (Project, bool) {
 	if p := s.project(project); p != nil && p.named {
-		return s.record(p), true
+		return s.record(p, false), true
 	}
 	return Project{}, false
 }
@@ -156,24 +134,25 @@ func (s *Snapshot) Record(project uuid.UUID) (Project, bool) {
 // records: the paths are theirs.
 func (s *Snapshot) Check(r *Records) Problems { return check(r, s).problems }
 
-// record returns a project with its members and ACLs.
-func (s *Snapshot) record(p *projectEntry) Project {
+// record returns a project with its members and ACLs, and what is not shown if all
+// is asked for.
+func (s *Snapshot) record(p *projectEntry, all bool) Project {
 	r := p.project
 	r.Topics, r.Subscriptions = nil, nil
 	for u, m := range s.Members(p.project.Name) {
 		r.Members = append(r.Members, Member{User: u.Name, Roles: m.Roles, Revision: m.Revision})
 	}
 	for _, t := range p.topics {
-		if t.there {
+		if t.shown() || all && t.there {
 			view := t.view
 			view.Subject, view.ACL = t.subject, s.memberNames(p, t.acl)
 			r.Topics = append(r.Topics, view)
 		}
 	}
-	for _, sub := range p.subs {
-		if sub.there {
-			view := sub.view
-			view.ACL = s.memberNames(p, sub.acl)
+	for _, x := range p.subs {
+		if x.shown() || all && x.there {
+			view := x.view
+			view.ACL = s.memberNames(p, x.acl)
 			r.Subscriptions = append(r.Subscriptions, view)
 		}
 	}

@@ -1,0 +1,127 @@
+package directory
+
+import (
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// item is told from others by its number; its hash is chosen by the test.
+type item struct{ number, version int }
+
+func is(number int) func(*item) bool { return func(i *item) bool { return i.number == number } }
+
+// hashOf makes many collisions: of leaf, and of the whole hash.
+func hashOf(number int) uint64 {
+	switch number % 3 {
+	case 0:
+		return uint64(number % 7) // all in one leaf
+	case 1:
+		return uint64(number) * 0x9e3779b97f4a7c15
+	default:
+		return 0xffff_ffff_ffff_ffff
+	}
+}
+
+// A table does what a map does, and its versions stay as they are.
+func TestTable(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 1))
+	type version struct {
+		table table[item]
+		want  map[int]item
+	}
+	versions := []version{{want: map[int]item{}}}
+	for range 300 {
+		from := versions[random.IntN(len(versions))] // versions branch off from any other
+		now, want, e := from.table, maps.Clone(from.want), &edit{}
+		for range random.IntN(60) {
+			n := random.IntN(120)
+			switch random.IntN(4) {
+			case 0:
+				now.remove(e, hashOf(n), is(n))
+				delete(want, n)
+			case 1:
+				one := item{n, random.Int()}
+				old, ok := want[n]
+				holder := now.claim(e, hashOf(n), &one, is(n))
+				if (holder != nil) != ok || ok && *holder != old {
+					t.Fatalf("claim %d: %v, want %v", n, holder, old)
+				}
+				if !ok {
+					want[n] = one
+				}
+			default:
+				one := item{n, random.Int()}
+				now.put(e, hashOf(n), &one, is(n))
+				want[n] = one
+			}
+		}
+		versions = append(versions, version{now, want})
+	}
+	for v, at := range versions {
+		got := map[int]item{}
+		for i := range at.table.all() {
+			got[i.number] = *i
+		}
+		if !maps.Equal(got, at.want) || at.table.size != len(at.want) {
+			t.Fatalf("version %d has %d items of %d: %v, want %v", v, at.table.size, len(at.want), got, at.want)
+		}
+		for n := range 120 {
+			i := at.table.find(hashOf(n), is(n))
+			if want, ok := at.want[n]; (i != nil) != ok || ok && *i != want {
+				t.Fatalf("version %d: %d is %v, want %v", v, n, i, want)
+			}
+		}
+	}
+}
+
+// Whoever ranges over a table may stop.
+func TestTableStops(t *testing.T) {
+	var x table[item]
+	for range x.all() {
+		t.Error("there is something in an empty table")
+	}
+	e := &edit{}
+	for n := range 10 {
+		x.put(e, hashOf(n), &item{number: n}, is(n))
+	}
+	seen := 0
+	for range x.all() {
+		if seen++; seen == 3 {
+			break
+		}
+	}
+	if seen != 3 {
+		t.Errorf("saw %d", seen)
+	}
+}
+
+// What falls into one leaf is found by binary search.
+func TestTableIsSorted(t *testing.T) {
+	var x table[item]
+	e := &edit{}
+	for n := range 500 {
+		x.put(e, hashOf(n), &item{number: n}, is(n))
+	}
+	for _, b := range x.root.kids {
+		for l := range leaves(b) {
+			if !slices.IsSorted(l.hashes) || len(l.hashes) != len(l.items) {
+				t.Fatalf("%d hashes and %d items: %v", len(l.hashes), len(l.items), l.hashes)
+			}
+		}
+	}
+}
+
+func leaves(b *branch[leaf[item]]) func(func(*leaf[item]) bool) {
+	return func(yield func(*leaf[item]) bool) {
+		if b == nil {
+			return
+		}
+		for _, l := range b.kids {
+			if l != nil && !yield(l) {
+				return
+			}
+		}
+	}
+}
