@@ -29,11 +29,7 @@ func (s *Snapshot) RemoveUser(id uuid.UUID) []Entry {
 	for i := range e.user.Keys {
 		change = append(change, gone(KeyKey(id, e.user.Keys[i].ID)))
 	}
-	for k := range s.waiting {
-		if k.Kind == KindKey && k.User == id {
-			change = append(change, gone(k))
-		}
-	}
+	change = append(change, s.hidden(func(k EntryKey) bool { return k.Kind == KindKey && k.User == id })...)
 	for i := range e.places {
 		change = append(change, s.leave(e.places[i].project, id)...)
 	}
@@ -79,8 +75,25 @@ func (s *Snapshot) RemoveProject(id uuid.UUID) []Entry {
 	for _, user := range p.members {
 		change = append(change, gone(MemberKey(id, user)))
 	}
+	change = append(change, s.hidden(func(k EntryKey) bool { return k.Project == id && k.Kind != KindProject })...)
 	change = append(change, goneAll(p.topics, KindTopic, KindTopicACL, id)...)
 	return append(change, goneAll(p.subs, KindSubscription, KindSubscriptionACL, id)...)
+}
+
+// hidden returns the change that removes what waits or cannot be read.
+func (s *Snapshot) hidden(is func(EntryKey) bool) []Entry {
+	var change []Entry
+	for k := range s.waiting {
+		if is(k) {
+			change = append(change, gone(k))
+		}
+	}
+	for k := range s.unread.revisions {
+		if is(k) {
+			change = append(change, gone(k))
+		}
+	}
+	return change
 }
 
 func goneAll[T any](list []*resource[T], kind, acl Kind, project uuid.UUID) []Entry {
@@ -104,7 +117,8 @@ func goneResource[T any](r *resource[T], kind, acl Kind, project uuid.UUID) []En
 func (s *Snapshot) RemoveTopic(project uuid.UUID, name string) []Entry {
 	if p := s.project(project); p != nil {
 		if at, ok := find(p.topics, name); ok {
-			return goneResource(p.topics[at], KindTopic, KindTopicACL, project)
+			acl := ResourceKey(KindTopicACL, project, name)
+			return append(goneResource(p.topics[at], KindTopic, KindTopicACL, project), s.hidden(func(k EntryKey) bool { return k == acl })...)
 		}
 	}
 	return nil
@@ -114,7 +128,8 @@ func (s *Snapshot) RemoveTopic(project uuid.UUID, name string) []Entry {
 func (s *Snapshot) RemoveSubscription(project uuid.UUID, name string) []Entry {
 	if p := s.project(project); p != nil {
 		if at, ok := find(p.subs, name); ok {
-			return goneResource(p.subs[at], KindSubscription, KindSubscriptionACL, project)
+			acl := ResourceKey(KindSubscriptionACL, project, name)
+			return append(goneResource(p.subs[at], KindSubscription, KindSubscriptionACL, project), s.hidden(func(k EntryKey) bool { return k == acl })...)
 		}
 	}
 	return nil
