@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -264,6 +265,9 @@ func (r *reply) error(tb testing.TB) wire.ErrorBody {
 	var e wire.Error
 	if err := json.Unmarshal([]byte(r.text), &e); err != nil || e.Error.Code != r.code || e.Error.Message == "" || e.Error.Status == "" {
 		tb.Errorf("status %d, and no error: %q", r.code, r.text)
+	}
+	if !slices.ContainsFunc(api.Statuses(), func(s api.Status) bool { return s.Code == r.code && s.Name == e.Error.Status }) {
+		tb.Errorf("%d %s is not documented", r.code, e.Error.Status)
 	}
 	return e.Error
 }

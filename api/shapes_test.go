@@ -3,6 +3,7 @@ package api_test
 import (
 	"encoding/json"
 	"net/http"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -103,6 +104,11 @@ func TestShapes(t *testing.T) {
 			continue
 		}
 		same(t, tt.path, got.text, tt.want)
+	}
+	page, err := os.ReadFile("../docs/api.md")
+	callouttest.Must(t, err)
+	if example := s.as("pub", "GET", "/v1/projects/shop/topics/orders", "").text; !strings.Contains(string(page), "\n"+example) {
+		t.Errorf("docs/api.md does not show %s", example)
 	}
 	id := directory.IDOf(directory.KindUser, "pub").String()
 	same(t, "by uuid", s.root(200, "GET", "/v1/users:byUUID/"+id, "").text, pub)

@@ -1,0 +1,159 @@
+package api_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"usher/api"
+	"usher/api/wire"
+)
+
+//go:generate go test -run ^TestDocs$ -count 1 . -args -update
+
+var update = flag.Bool("update", false, "write the tables of docs/api.md")
+
+const (
+	tableBegin = "<!-- routes: made by `go generate ./...` from the code; edit that. -->\n"
+	tableEnd   = "<!-- end of routes -->\n"
+)
+
+// The tables in docs/api.md are those that the server goes by.
+func TestDocs(t *testing.T) {
+	path := filepath.Join("..", "docs", "api.md")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, ok := strings.Cut(string(text), tableBegin)
+	_, tail, ended := strings.Cut(rest, tableEnd)
+	if !ok || !ended {
+		t.Fatalf("%s has no place for the routes", path)
+	}
+	want := head + tableBegin + routesDoc() + typesDoc() + statusesDoc() + tableEnd + tail
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if string(text) != want {
+		t.Errorf("%s differs from the code: run go generate ./...", path)
+	}
+}
+
+func routesDoc() string {
+	titles := map[string]string{
+		"version": "Service", "project": "Projects", "member": "Members", "topic": "Topics",
+		"subscription": "Subscriptions", "user": "Users", "key": "Keys of a user",
+	}
+	var b strings.Builder
+	group := ""
+	for _, r := range api.Routes() {
+		noun, _, _ := strings.Cut(r.Name, ".")
+		if title := titles[noun]; title != "" && title != group {
+			group = title
+			fmt.Fprintf(&b, "\n### %s\n\n| request | who | body → answer | |\n|---|---|---|---|\n", title)
+		}
+		beyond := ""
+		if r.Beyond {
+			beyond = " Beyond AMS."
+		}
+		fmt.Fprintf(&b, "| `%s %s` | %s | %s → %s | %s%s |\n", r.Method, r.Path, whoDoc(&r.Access), typeDoc(r.Request, r.Takes), typeDoc(r.Answer, r.Gives), r.Doc, beyond)
+	}
+	return b.String()
+}
+
+func whoDoc(a *api.Access) string {
+	if a.Open {
+		return "anybody"
+	}
+	if a.AnyKey {
+		return "any key"
+	}
+	var roles []string
+	for _, r := range a.Service {
+		roles = append(roles, string(r))
+	}
+	for _, r := range a.Project {
+		roles = append(roles, string(r))
+	}
+	return strings.Join(roles, ", ")
+}
+
+func typeDoc(v any, raw string) string {
+	switch name := ""; {
+	case raw != "":
+		return raw
+	case v == nil:
+		return "–"
+	default:
+		if name = reflect.TypeOf(v).Name(); name == "RawMessage" {
+			return "JSON"
+		}
+		return name
+	}
+}
+
+// typesDoc lists the fields of all bodies and answers.
+func typesDoc() string {
+	var b strings.Builder
+	b.WriteString("\n## Types\n\nPackage `usher/api/wire` says what each field means. `?`: may be missing.\n\n| type | fields |\n|---|---|\n")
+	seen := map[reflect.Type]bool{reflect.TypeFor[json.RawMessage](): true, reflect.TypeFor[wire.Empty](): true}
+	var list func(t reflect.Type)
+	list = func(t reflect.Type) {
+		for t.Kind() == reflect.Slice || t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		if t.Kind() != reflect.Struct || t == reflect.TypeFor[time.Time]() || seen[t] {
+			return
+		}
+		seen[t] = true
+		fmt.Fprintf(&b, "| %s | %s |\n", t.Name(), strings.Join(fieldsDoc(t), ", "))
+		for _, f := range reflect.VisibleFields(t) {
+			if !f.Anonymous {
+				list(f.Type)
+			}
+		}
+	}
+	for _, r := range api.Routes() {
+		for _, v := range []any{r.Request, r.Answer} {
+			if v != nil {
+				list(reflect.TypeOf(v))
+			}
+		}
+	}
+	return b.String()
+}
+
+func fieldsDoc(t reflect.Type) []string {
+	var fields []string
+	for _, f := range reflect.VisibleFields(t) {
+		if f.Anonymous {
+			continue
+		}
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if options != "" {
+			name += "?"
+		}
+		kind := strings.NewReplacer("*", "", "wire.", "", "time.Time", "time", "bool", "true/false", "int", "number", "string", "text").Replace(f.Type.String())
+		fields = append(fields, "`"+name+"` "+kind)
+	}
+	return fields
+}
+
+func statusesDoc() string {
+	var b strings.Builder
+	b.WriteString("\n## Errors\n\n```json\n" + `{"error": {"code": 404, "message": "Topic doesn't exist", "status": "NOT_FOUND", "request_id": "4f0c…"}}` +
+		"\n```\n\n`errors`, where there is one, is a list of what exactly is wrong. The audit and the log have the request id too.\n\n| code | status | meaning |\n|---|---|---|\n")
+	for _, s := range api.Statuses() {
+		fmt.Fprintf(&b, "| %d | `%s` | %s |\n", s.Code, s.Name, s.Meaning)
+	}
+	return b.String()
+}
