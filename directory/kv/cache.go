@@ -41,6 +41,7 @@ type cacheHead struct {
 	Written  time.Time // when the entry at this revision was
 	Checked  time.Time // when the bucket held nothing newer
 	Entries  int
+	Faulty   bool // there was something that could not be read, or did not fit
 }
 
 // cacheKey goes before each value.
@@ -72,7 +73,6 @@ func (s *Store) restore() {
 	st.at = s.cfg.Now()
 	for e := range st.snapshot.Entries() {
 		if _, bad := e.Value.(*directory.Unreadable); bad {
-			st.reread = true // this usher may be able to
 			s.faults.add(e.Key.String(), e.Revision, errUnread.Error())
 		}
 	}
@@ -109,17 +109,20 @@ func (s *Store) readCache() (_ *state, checked time.Time, err error) {
 	if _, err := io.ReadFull(body, magic); err != nil || string(magic) != cacheMagic {
 		return nil, checked, errOtherFile
 	}
-	head, snapshot, err := decodeCache(body)
+	c, err := decodeCache(body)
 	if err != nil {
 		return nil, checked, err
 	}
+	head := &c.head
 	if head.Bucket != s.cfg.Bucket {
 		return nil, checked, fmt.Errorf("it is that of bucket %q", head.Bucket)
 	}
-	if !sumFits(f, body, sum) {
+	if int64(len(cacheMagic)+c.read) != size || !sumFits(f, body, sum) {
 		return nil, checked, ErrCache
 	}
-	return &state{snapshot: snapshot, revision: head.Revision, written: head.Written, bucket: head.Made}, head.Checked, nil
+	s.faults.problems(head.Revision, c.problems)
+	st := &state{snapshot: c.snapshot, revision: head.Revision, written: head.Written, bucket: head.Made, reread: head.Faulty}
+	return st, head.Checked, nil
 }
 
 // sumFits reads what is left of the body, which should be nothing, and compares.
@@ -132,30 +135,38 @@ func sumFits(f io.Reader, body io.Reader, sum hash.Hash) bool {
 	return bytes.Equal(want, sum.Sum(nil))
 }
 
+// cacheBody is what decodeCache has found.
+type cacheBody struct {
+	head     cacheHead
+	snapshot *directory.Snapshot
+	problems directory.Problems
+	read     int // bytes
+}
+
 // decodeCache decodes entries in one goroutine and indexes them in another.
-func decodeCache(r io.Reader) (head cacheHead, _ *directory.Snapshot, err error) {
+func decodeCache(r io.Reader) (*cacheBody, error) {
 	mode, err := cbor.DecOptions{MaxArrayElements: maxInACL}.DecMode()
 	if err != nil {
-		return head, nil, fmt.Errorf("read: %w", err)
+		return nil, fmt.Errorf("read: %w", err)
 	}
-	d := mode.NewDecoder(r)
-	if err := d.Decode(&head); err != nil || head.Entries < 0 {
-		return head, nil, ErrCache
+	d, c := mode.NewDecoder(r), &cacheBody{}
+	if err := d.Decode(&c.head); err != nil || c.head.Entries < 0 {
+		return nil, ErrCache
 	}
 	const block = 1024
 	blocks := make(chan []directory.Entry, 8)
-	built := make(chan *directory.Snapshot, 1)
+	built := make(chan struct{})
 	go func() {
+		defer close(built)
 		b := directory.NewBuilder()
 		for entries := range blocks {
 			for i := range entries {
 				b.Add(&entries[i])
 			}
 		}
-		snapshot, _ := b.Snapshot() // what did not fit has not fitted before
-		built <- snapshot
+		c.snapshot, c.problems = b.Snapshot()
 	}()
-	for left := head.Entries; left > 0 && err == nil; left -= block {
+	for left := c.head.Entries; left > 0 && err == nil; left -= block {
 		entries := make([]directory.Entry, min(left, block))
 		for i := range entries {
 			if entries[i], err = decodeEntry(d); err != nil {
@@ -167,8 +178,9 @@ func decodeCache(r io.Reader) (head cacheHead, _ *directory.Snapshot, err error)
 		}
 	}
 	close(blocks)
-	snapshot := <-built
-	return head, snapshot, err
+	<-built
+	c.read = d.NumBytesRead()
+	return c, err
 }
 
 func decodeEntry(d *cbor.Decoder) (e directory.Entry, err error) {
@@ -212,7 +224,7 @@ func bytesOf(id *uuid.UUID) []byte {
 
 // writeCache writes the state to the cache, in place of what is there.
 func (s *Store) writeCache(st *state, checked time.Time) error {
-	head := cacheHead{Bucket: s.cfg.Bucket, Made: st.bucket, Revision: st.revision, Written: st.written, Checked: checked}
+	head := cacheHead{Bucket: s.cfg.Bucket, Made: st.bucket, Revision: st.revision, Written: st.written, Checked: checked, Faulty: s.faults.some()}
 	for range st.snapshot.Entries() {
 		head.Entries++
 	}

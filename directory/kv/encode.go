@@ -51,10 +51,22 @@ func decode(kind directory.Kind, data []byte) (directory.Value, error) {
 		return nil, ErrDamaged
 	}
 	v := directory.NewValue(kind)
-	if v == nil || strict(e.Value, v) != nil {
+	if v == nil || len(e.Value) == 0 || e.Value[0] != '{' || strict(e.Value, v) != nil || lifts(v) {
 		return nil, ErrDamaged
 	}
 	return v, nil
+}
+
+// lifts reports an empty list where none would be no limit at all: it would lift
+// the limit that it seems to set.
+func lifts(v directory.Value) bool {
+	switch v := v.(type) {
+	case *directory.User:
+		return v.Limits.ConnectionTypes != nil && len(v.Limits.ConnectionTypes) == 0
+	case *directory.Key:
+		return v.Networks != nil && len(v.Networks) == 0
+	}
+	return false
 }
 
 // strict decodes one JSON value with nothing in it, or behind it, that has no place.

@@ -65,6 +65,12 @@ func (f *faults) problems(revision uint64, problems directory.Problems) {
 	}
 }
 
+func (f *faults) some() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.of) > 0
+}
+
 func (f *faults) list() []Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -80,7 +80,7 @@ type state struct {
 	written  time.Time // when the entry at this revision was; zero: there was none any more
 	bucket   time.Time // when the bucket was made: another one has other revisions
 	at       time.Time // when it came into use
-	reread   bool      // another usher could not read all of it
+	reread   bool      // from a cache that lacks what could not be read, which this usher may be able to
 }
 
 // Open returns a Store that serves the cached snapshot, if there is a good one;

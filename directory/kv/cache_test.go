@@ -1,0 +1,300 @@
+package kv_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/callouttest"
+	"usher/directory"
+	"usher/directory/kv"
+)
+
+// cached runs a store with these users until it has a cache, and returns its path.
+func cached(tb testing.TB, c *nats.Conn, names ...string) string {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), "cache")
+	s := open(tb, kv.Config{Conn: c, Create: true, Cache: path})
+	stop := run(tb, s)
+	add(tb, loaded(tb, s), names...)
+	stop()
+	return path
+}
+
+// later is a clock that is ahead.
+func later(by time.Duration) func() time.Time {
+	return func() time.Time { return time.Now().Add(by) }
+}
+
+// Without JetStream a replica serves what it had, says how old that is, and
+// follows when JetStream is back.
+func TestWithoutJetStream(t *testing.T) {
+	n := startNode(t)
+	c := connect(t, n.url())
+	path := cached(t, c, "ada", "bob")
+	before := time.Now()
+	n.stop()
+
+	var log callouttest.Buffer
+	s := open(t, kv.Config{Conn: connect(t, n.url()), Cache: path, Log: slog.New(slog.NewTextHandler(&log, nil)), Now: later(time.Hour)})
+	if !has(s.Snapshot(), "ada", "bob") {
+		t.Fatal("it does not serve")
+	}
+	if text := log.String(); !strings.Contains(text, "directory loaded from the snapshot on disk") || !strings.Contains(text, "age=1h0m") {
+		t.Errorf("it does not say how old that is: %s", text)
+	}
+	run(t, s)
+	status := s.Status()
+	if !status.Loaded || status.Checked.IsZero() || status.Checked.After(before) {
+		t.Errorf("%+v", status)
+	}
+	ctx, done := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer done()
+	_, f := user("eve")
+	if _, err := s.Change(ctx, f); !errors.Is(err, kv.ErrUnavailable) {
+		t.Errorf("a change: %v", err)
+	}
+	n.start(t)
+	callouttest.Eventually(t, "it has followed", func() bool { return s.Status().Checked.After(before) })
+	other := loaded(t, start(t, kv.Config{Conn: connect(t, n.url())}))
+	add(t, other, "cyd")
+	callouttest.Eventually(t, "it follows", func() bool { return has(s.Snapshot(), "ada", "bob", "cyd") })
+	if strings.Contains(log.String(), `msg="directory loaded"`) {
+		t.Error("it has read everything anew")
+	}
+}
+
+// A cache that is damaged anywhere is not served from, not even in part.
+func TestDamagedCache(t *testing.T) {
+	n := startNode(t)
+	good, err := os.ReadFile(cached(t, connect(t, n.url()), "ada", "bob"))
+	callouttest.Must(t, err)
+	n.stop()
+	away := connect(t, n.url())
+	path := filepath.Join(t.TempDir(), "cache")
+	refused := func(what string, content []byte, at int) {
+		t.Helper()
+		callouttest.Must(t, os.WriteFile(path, content, 0o600))
+		var log bytes.Buffer
+		s := open(t, kv.Config{Conn: away, Cache: path, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		if s.Snapshot() != nil || s.Status().Loaded || !s.LoadedAt().IsZero() {
+			t.Errorf("%s, at %d: it is served from", what, at)
+		}
+		if !strings.Contains(log.String(), "the snapshot on disk cannot be used") {
+			t.Errorf("%s, at %d: logged %q", what, at, log.String())
+		}
+	}
+	for at := range good {
+		refused("cut off", good[:at], at)
+		for _, bits := range []byte{0x01, 0x80, 0xff} {
+			spoilt := slices.Clone(good)
+			spoilt[at] ^= bits
+			refused("flipped", spoilt, at)
+		}
+	}
+	resum := func(body []byte) []byte {
+		sum := sha256.Sum256(body)
+		return append(body, sum[:]...)
+	}
+	body := good[:len(good)-sha256.Size]
+	refused("longer", append(slices.Clone(good), 0), len(good))
+	refused("longer, and the sum fits", resum(append(slices.Clone(body), 0)), len(body))
+	refused("of another version", resum(bytes.Replace(slices.Clone(body), []byte("snapshot 1\n"), []byte("snapshot 2\n"), 1)), 0)
+	refused("foreign", []byte(strings.Repeat("users: []\n", 100)), 0)
+	refused("of another bucket", resum(bytes.Replace(slices.Clone(body), []byte("eusher"), []byte("eother"), 1)), 0)
+	for mode, ok := range map[os.FileMode]bool{0o600: true, 0o644: true, 0o620: false, 0o602: false, 0o666: false} {
+		callouttest.Must(t, os.WriteFile(path, good, 0o600))
+		callouttest.Must(t, os.Chmod(path, mode))
+		s := open(t, kv.Config{Conn: away, Cache: path})
+		if got := s.Snapshot() != nil; runtime.GOOS != "windows" && got != ok {
+			t.Errorf("mode %04o: served from: %v", mode, got)
+		}
+	}
+}
+
+// Whoever could not use its cache waits for the bucket, and has a good one then.
+func TestMendedCache(t *testing.T) {
+	n := startNode(t)
+	path := cached(t, connect(t, n.url()), "ada", "bob")
+	n.stop()
+	callouttest.Must(t, os.Truncate(path, 100))
+	s := start(t, kv.Config{Conn: connect(t, n.url()), Cache: path})
+	_, f := user("eve")
+	if _, err := s.Change(t.Context(), f); !errors.Is(err, kv.ErrUnavailable) {
+		t.Errorf("a change: %v", err)
+	}
+	n.start(t)
+	if !has(loaded(t, s).Snapshot(), "ada", "bob") {
+		t.Error("not all is there")
+	}
+	callouttest.Eventually(t, "there is a good cache", func() bool {
+		return open(t, kv.Config{Conn: connect(t, n.url()), Cache: path, Log: slog.New(slog.DiscardHandler)}).Snapshot() != nil
+	})
+}
+
+// The cache is written in place of the old one, for its owner alone, when
+// something has changed.
+func TestCacheIsWritten(t *testing.T) {
+	c := jetStream(t)
+	path := cached(t, c, "ada")
+	look := func() []byte {
+		t.Helper()
+		info, err := os.Stat(path)
+		callouttest.Must(t, err)
+		if runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+			t.Errorf("mode %04o", info.Mode().Perm())
+		}
+		names, err := os.ReadDir(filepath.Dir(path))
+		callouttest.Must(t, err)
+		if len(names) != 1 {
+			t.Errorf("left behind: %v", names)
+		}
+		content, err := os.ReadFile(path)
+		callouttest.Must(t, err)
+		return content
+	}
+	again := func(what string, names ...string) {
+		t.Helper()
+		before := look()
+		s := open(t, kv.Config{Conn: c, Cache: path})
+		from := s.Status().Checked
+		stop := run(t, s)
+		callouttest.Eventually(t, "the bucket was asked", func() bool { return s.Status().Checked.After(from) })
+		add(t, s, names...)
+		stop()
+		if same := bytes.Equal(before, look()); same != (len(names) == 0) {
+			t.Errorf("%s: the same file: %v", what, same)
+		}
+	}
+	again("nothing changes")
+	again("something changes", "bob", "cyd")
+	if !has(open(t, kv.Config{Conn: c, Cache: path}).Snapshot(), "ada", "bob", "cyd") {
+		t.Error("the cache is not that of the end")
+	}
+}
+
+// follows starts a store from a cache, and returns whether it has read everything
+// anew.
+func follows(t *testing.T, c *nats.Conn, path string, now func() time.Time, names ...string) (anew bool) {
+	t.Helper()
+	var loads atomic.Int64
+	s := open(t, kv.Config{Conn: c, Create: true, Cache: path, Now: now, OnChange: func(c kv.Changed) {
+		if c.Loaded {
+			loads.Add(1)
+		}
+	}})
+	if s.Snapshot() == nil {
+		t.Fatal("the cache is not served from")
+	}
+	from := s.Status().Checked
+	stop := run(t, s)
+	defer stop()
+	callouttest.Eventually(t, "it has followed", func() bool { return s.Status().Checked != from })
+	callouttest.Eventually(t, "it has what the bucket has", func() bool { return has(s.Snapshot(), names...) })
+	return loads.Load() > 0
+}
+
+// After half of the time that the marks of what was removed are kept for, a cache
+// is no place to go on from.
+func TestOldCache(t *testing.T) {
+	const day = 24 * time.Hour
+	for age, anew := range map[time.Duration]bool{0: false, 14 * day: false, 16 * day: true, 400 * day: true, -time.Minute: false, -2 * day: true} {
+		c := jetStream(t)
+		path := cached(t, c, "ada", "bob")
+		s := open(t, kv.Config{Conn: c})
+		stop := run(t, s)
+		loaded(t, s)
+		change(t, s, func(now *directory.Snapshot) ([]directory.Entry, error) {
+			return now.RemoveUser(directory.IDOf(directory.KindUser, "bob")), nil
+		})
+		stop()
+		if got := follows(t, c, path, later(age), "ada"); got != anew {
+			t.Errorf("%s old: read anew: %v", age, got)
+		}
+	}
+}
+
+// A bucket that is another one, or has gone another way, is read anew.
+func TestOtherBucket(t *testing.T) {
+	tests := map[string]func(t *testing.T, n *node, path string) []string{
+		"the same": func(*testing.T, *node, string) []string { return []string{"ada", "bob"} },
+		"made again": func(t *testing.T, n *node, _ string) []string {
+			t.Helper()
+			remove(t, n)
+			add(t, loaded(t, start(t, kv.Config{Conn: connect(t, n.url()), Create: true})), "cyd", "dan", "eve", "fay")
+			return []string{"cyd", "dan", "eve", "fay"}
+		},
+		"made again, and empty": func(t *testing.T, n *node, _ string) []string { t.Helper(); remove(t, n); return nil },
+		"restored": func(t *testing.T, n *node, backup string) []string {
+			t.Helper()
+			restore(t, n, backup)
+			return []string{"ada"}
+		},
+		"restored, and as long again": func(t *testing.T, n *node, backup string) []string {
+			t.Helper()
+			restore(t, n, backup)
+			add(t, loaded(t, start(t, kv.Config{Conn: connect(t, n.url())})), "cyd")
+			return []string{"ada", "cyd"}
+		},
+		"restored, and longer": func(t *testing.T, n *node, backup string) []string {
+			t.Helper()
+			restore(t, n, backup)
+			add(t, loaded(t, start(t, kv.Config{Conn: connect(t, n.url())})), "cyd", "dan")
+			return []string{"ada", "cyd", "dan"}
+		},
+	}
+	for name, meanwhile := range tests {
+		for _, running := range []bool{false, true} {
+			t.Run(name+map[bool]string{true: ", meanwhile", false: ", before"}[running], func(t *testing.T) {
+				n := startNode(t)
+				path := cached(t, connect(t, n.url()), "ada")
+				backup := t.TempDir()
+				n.stop()
+				callouttest.Must(t, os.CopyFS(backup, os.DirFS(n.opts.StoreDir)))
+				n.start(t)
+				c := connect(t, n.url())
+				s := open(t, kv.Config{Conn: c, Create: true, Cache: path})
+				stop := run(t, s)
+				add(t, loaded(t, s), "bob")
+				if running {
+					names := meanwhile(t, n, backup)
+					callouttest.Eventually(t, "it has what the bucket has", func() bool { return has(s.Snapshot(), names...) })
+					return
+				}
+				stop()
+				names := meanwhile(t, n, backup)
+				if anew := follows(t, c, path, nil, names...); anew != (name != "the same") {
+					t.Errorf("read anew: %v", anew)
+				}
+			})
+		}
+	}
+}
+
+func remove(t *testing.T, n *node) {
+	t.Helper()
+	answer, err := connect(t, n.url()).Request("$JS.API.STREAM.DELETE.KV_usher", nil, 10*time.Second)
+	callouttest.Must(t, err)
+	if !strings.Contains(string(answer.Data), `"success":true`) {
+		t.Fatalf("%s", answer.Data)
+	}
+}
+
+func restore(t *testing.T, n *node, backup string) {
+	t.Helper()
+	n.stop()
+	n.opts.StoreDir = backup
+	n.start(t)
+}

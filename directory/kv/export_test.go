@@ -1,0 +1,7 @@
+package kv
+
+// For tests.
+var (
+	Encode = encode
+	Decode = decode
+)

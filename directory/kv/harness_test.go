@@ -1,0 +1,149 @@
+package kv_test
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"usher/callouttest"
+	"usher/directory"
+	"usher/directory/kv"
+)
+
+// node is one server with JetStream, in process.
+type node struct {
+	opts *server.Options
+	srv  *server.Server
+}
+
+func startNode(tb testing.TB) *node {
+	tb.Helper()
+	n := &node{opts: &server.Options{
+		Host: "127.0.0.1", Port: callouttest.FreePort(tb), JetStream: true, StoreDir: tb.TempDir(), NoSigs: true, NoLog: true,
+	}}
+	n.start(tb)
+	tb.Cleanup(n.stop)
+	return n
+}
+
+func (n *node) start(tb testing.TB) {
+	tb.Helper()
+	s, err := server.NewServer(n.opts.Clone())
+	callouttest.Must(tb, err)
+	s.Start()
+	n.srv = s
+	if !s.ReadyForConnections(10 * time.Second) {
+		tb.Fatal("the server does not start")
+	}
+}
+
+func (n *node) stop() {
+	n.srv.Shutdown()
+	n.srv.WaitForShutdown()
+}
+
+func (n *node) addr() string { return net.JoinHostPort(n.opts.Host, strconv.Itoa(n.opts.Port)) }
+
+func (n *node) url() string { return "nats://" + n.addr() }
+
+// connect connects as usher does: it keeps trying, and keeps nothing back.
+func connect(tb testing.TB, url string) *nats.Conn {
+	tb.Helper()
+	c, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond), nats.ReconnectJitter(0, 0),
+		nats.ReconnectBufSize(-1), nats.RetryOnFailedConnect(true))
+	callouttest.Must(tb, err)
+	tb.Cleanup(c.Close)
+	return c
+}
+
+// jetStream starts a server with JetStream, and returns a connection to it.
+func jetStream(tb testing.TB) *nats.Conn {
+	tb.Helper()
+	return connect(tb, startNode(tb).url())
+}
+
+// open opens a store that is not run yet.
+func open(tb testing.TB, cfg kv.Config) *kv.Store {
+	tb.Helper()
+	if cfg.Bucket == "" {
+		cfg.Bucket = "usher"
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.NewTextHandler(tb.Output(), nil))
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	s, err := kv.Open(cfg)
+	callouttest.Must(tb, err)
+	return s
+}
+
+// run runs a store until the test ends, or the function returned is called.
+func run(tb testing.TB, s *kv.Store) (stop func()) {
+	tb.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			tb.Error(err)
+		}
+	})
+	tb.Cleanup(stop)
+	return stop
+}
+
+// start runs a store until the test ends.
+func start(tb testing.TB, cfg kv.Config) *kv.Store {
+	tb.Helper()
+	s := open(tb, cfg)
+	run(tb, s)
+	return s
+}
+
+func loaded(tb testing.TB, s *kv.Store) *kv.Store {
+	tb.Helper()
+	callouttest.Eventually(tb, "the directory is loaded", func() bool { return s.Snapshot() != nil })
+	return s
+}
+
+func change(tb testing.TB, s *kv.Store, f func(*directory.Snapshot) ([]directory.Entry, error)) *directory.Snapshot {
+	tb.Helper()
+	next, err := s.Change(tb.Context(), f)
+	callouttest.Must(tb, err)
+	return next
+}
+
+// user returns the change that makes a user with a key, which is its name.
+func user(name string) (uuid.UUID, func(*directory.Snapshot) ([]directory.Entry, error)) {
+	return directory.IDOf(directory.KindUser, name), func(*directory.Snapshot) ([]directory.Entry, error) { return member(name)[:2], nil }
+}
+
+// add makes users.
+func add(tb testing.TB, s *kv.Store, names ...string) {
+	tb.Helper()
+	for _, name := range names {
+		_, f := user(name)
+		change(tb, s, f)
+	}
+}
+
+// has reports whether exactly these users are there, with their keys.
+func has(s *directory.Snapshot, names ...string) bool {
+	for _, name := range names {
+		if _, ok := s.LookupKey(directory.DigestOf(name)); !ok {
+			return false
+		}
+	}
+	return s.Size().Users == len(names)
+}
