@@ -117,8 +117,12 @@ usher.yaml:3:80: accounts.healthcheck: is the same account as accounts.callout (
   hint: set directory.store_dir, or choose another value`},
 		{"a store directory without an embedded server", live + "directory: {from: kv, store_dir: s}", `usher.yaml:3:34: directory.store_dir: is set, but directory.from is "kv"
   hint: set directory.from: embedded, or leave directory.store_dir out`},
-		{"replicas of one server", live + "directory: {from: embedded, store_dir: s, replicas: 3}", `usher.yaml:3:53: directory.replicas: is set, but directory.from is "embedded"
-  hint: it is one server; set directory.from: kv for a bucket in a cluster`},
+		{"what an embedded server does not have", live + "directory: {from: embedded, store_dir: s, replicas: 3, create_bucket: false, storage: memory}", `usher.yaml:3:53: directory.replicas: is set, but directory.from is "embedded"
+  hint: it is one server; set directory.from: kv for a bucket in a cluster
+usher.yaml:3:71: directory.create_bucket: is set, but directory.from is "embedded"
+  hint: leave it out: the embedded server makes the bucket, in files; or set directory.from: kv
+usher.yaml:3:87: directory.storage: is set, but directory.from is "embedded"
+  hint: leave it out: the embedded server makes the bucket, in files; or set directory.from: kv`},
 		{
 			"what a file does not have", live + "directory: {file: d, bucket: b, create_bucket: false, replicas: 3, storage: memory, snapshot_file: s}\napi: {listen: '127.0.0.1:9779'}",
 			`usher.yaml:3:30: directory.bucket: is set, but directory.from is "file"

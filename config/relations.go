@@ -17,6 +17,7 @@ type relation struct {
 // relations is the table of all of them.
 func relations() []relation {
 	const noClients = "no client is ever placed in the account that auth_callout names; give it an account of its own"
+	const embedded = "leave it out: the embedded server makes the bucket, in files; or set directory.from: kv"
 	const noBucket = "set directory.from: kv, or leave it out"
 	return []relation{
 		alternatives([]string{"nats.user", "nats.password_file"}, []string{"nats.nkey_file"}, []string{"nats.creds_file"}),
@@ -34,7 +35,9 @@ func relations() []relation {
 		notFrom("directory.create_bucket", DirectoryFile, noBucket),
 		notFrom("directory.replicas", DirectoryFile, noBucket),
 		notFrom("directory.replicas", DirectoryEmbedded, "it is one server; set directory.from: kv for a bucket in a cluster"),
+		notFrom("directory.create_bucket", DirectoryEmbedded, embedded),
 		notFrom("directory.storage", DirectoryFile, noBucket),
+		notFrom("directory.storage", DirectoryEmbedded, embedded),
 		notFrom("directory.snapshot_file", DirectoryFile, "leave it out: a file is there when usher starts"),
 		notFrom("api.listen", DirectoryFile, "a file is edited; usher directory import moves it into a bucket"),
 		together("api.tls.cert_file", "api.tls.key_file"),

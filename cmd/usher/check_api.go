@@ -11,7 +11,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"syscall"
 	"time"
 
@@ -24,14 +23,14 @@ import (
 const soonEnded = 14 * 24 * time.Hour
 
 // api looks at the management API: its certificate, and who is at its address.
-func (f *findings) api(ctx context.Context, path string, cfg *config.Config, offline bool) {
+func (f *findings) api(ctx context.Context, cfg *config.Config, offline bool) {
 	if cfg.API.Listen == "" {
 		if cfg.Directory.From != config.DirectoryFile {
 			f.warn("api", "", "set api.listen", "none is configured: this usher does not manage the directory")
 		}
 		return
 	}
-	a := apiCheck{findings: f, path: path, cfg: &cfg.API, now: time.Now}
+	a := apiCheck{findings: f, cfg: &cfg.API, now: time.Now}
 	if cfg.API.TLS.CertFile != "" && !a.certificate(cfg.Keyring.AllowGroupReadable) || offline {
 		return
 	}
@@ -40,7 +39,6 @@ func (f *findings) api(ctx context.Context, path string, cfg *config.Config, off
 
 type apiCheck struct {
 	*findings
-	path string // of the configuration
 	cfg  *config.API
 	now  func() time.Time
 	leaf *x509.Certificate // nil: no TLS
@@ -51,19 +49,12 @@ func (a *apiCheck) certificate(allowGroup bool) bool {
 	const check = "api certificate"
 	const hint = "api.tls takes a certificate and its private key as PEM files"
 	c := &a.cfg.TLS
-	info, err := os.Stat(c.KeyFile)
-	if err == nil {
-		err = keyring.CheckMode(c.KeyFile, info, allowGroup)
-	}
-	if errors.Is(err, keyring.ErrReadable) {
+	pair, err := (&certificate{cert: c.CertFile, key: c.KeyFile, allowGroup: allowGroup}).load()
+	switch {
+	case errors.Is(err, keyring.ErrReadable):
 		a.fail(exitConfig, check, c.KeyFile, "chmod 600 "+quote(c.KeyFile), "%v", err)
 		return false
-	}
-	var pair tls.Certificate
-	if err == nil {
-		pair, err = tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
-	}
-	if err != nil {
+	case err != nil:
 		a.fail(exitConfig, check, c.CertFile, hint, "%v", err)
 		return false
 	}

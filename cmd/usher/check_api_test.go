@@ -75,13 +75,13 @@ func TestCheckAPI(t *testing.T) {
 				cfg.API.TLS = config.APITLS{CertFile: mine, KeyFile: mineKey}
 			}
 			var f findings
-			f.api(t.Context(), "usher.yaml", &cfg, false)
+			f.api(t.Context(), &cfg, false)
 			f.holds(t, tt.exit, tt.check, tt.result, tt.detail)
 		})
 	}
 	var f findings
 	cfg := config.Default()
-	if f.api(t.Context(), "usher.yaml", &cfg, false); f != nil {
+	if f.api(t.Context(), &cfg, false); f != nil {
 		t.Errorf("a directory that is a file: %+v", f)
 	}
 }
@@ -107,7 +107,7 @@ func TestCheckCertificate(t *testing.T) {
 		"ended":          {cert, key, 25 * time.Hour, "error", "ended at", exitConfig},
 		"not yet":        {cert, key, -2 * time.Hour, "error", "begins at", exitConfig},
 		"another key":    {cert, otherKey, 0, "error", "private key does not match", exitConfig},
-		"no key":         {cert, filepath.Join(t.TempDir(), "none"), 0, "error", "none", exitConfig},
+		"no key":         {cert, filepath.Join(t.TempDir(), "none"), 0, "error", "key_file: cannot be read", exitConfig},
 		"no certificate": {key, key, 0, "error", "failed to find", exitConfig},
 		"a readable key": {cert, open, 0, "error", "mode 0644", exitConfig},
 		"nothing at all": {filepath.Join(t.TempDir(), "none"), key, 0, "error", "none", exitConfig},

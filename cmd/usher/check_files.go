@@ -26,7 +26,8 @@ func (f *findings) files(ctx context.Context, path string, cfg *config.Config, o
 	} else {
 		f.ok("keyring", cfg.Keyring.Dir, "%s, %s", counted(len(keys.Signers()), signerWord(keys)), counted(len(keys.XKeys()), "xkey"))
 	}
-	snapshot := f.directory(ctx, cfg, keys, offline)
+	snapshot := f.directory(ctx, path, cfg, keys, offline)
+	f.api(ctx, cfg, offline)
 	if _, err := serviceOptions(cfg); err != nil {
 		f.failed("service user", configError(err))
 	}
@@ -45,34 +46,10 @@ func signerWord(keys *issuer.Keyring) string {
 }
 
 // directory looks at the directory, and returns it unless it cannot be used.
-func (f *findings) directory(ctx context.Context, cfg *config.Config, keys *issuer.Keyring, offline bool) *directory.Snapshot {
-	if cfg.Directory.From == config.DirectoryFile {
-		f.writable("directory", cfg.Directory.File)
-	}
-	var snapshot *directory.Snapshot // nil: none could be loaded
-	if offline && cfg.Directory.From == config.DirectoryKV {
-		f.warn("directory", "bucket "+cfg.Directory.Bucket, "", "not looked at: that takes the servers")
-		f.accounts(cfg, nil)
-		return nil
-	}
-	s, err := openDirectory(cfg, discardLog(), time.Now, told{})
-	var end func() error
-	if err == nil {
-		var note string
-		if note, end, err = following(ctx, s); note != "" {
-			f.warn("directory", cfg.Directory.SnapshotFile, "see whether the servers run, with JetStream in the callout account", "%s", note)
-		}
-	}
-	if err != nil {
-		f.failed("directory", err)
-	} else {
-		defer end() //nolint:errcheck // it was only read
-		snapshot = s.Snapshot()
+func (f *findings) directory(ctx context.Context, path string, cfg *config.Config, keys *issuer.Keyring, offline bool) *directory.Snapshot {
+	snapshot, where := f.loaded(ctx, path, cfg, offline)
+	if snapshot != nil {
 		size := snapshot.Size()
-		where := cfg.Directory.File
-		if where == "" {
-			where = "bucket " + cfg.Directory.Bucket
-		}
 		f.ok("directory", where, "%s, %s, %s, %s, %s",
 			counted(size.Users, "user"), counted(size.Keys, "key"), counted(size.Projects, "project"),
 			counted(size.Topics, "topic"), counted(size.Subscriptions, "subscription"))
@@ -87,6 +64,20 @@ func (f *findings) directory(ctx context.Context, cfg *config.Config, keys *issu
 	}
 	f.accounts(cfg, snapshot)
 	return snapshot
+}
+
+// loaded returns the directory, and where it was read; nil: it cannot be used.
+func (f *findings) loaded(ctx context.Context, path string, cfg *config.Config, offline bool) (_ *directory.Snapshot, where string) {
+	if cfg.Directory.From != config.DirectoryFile {
+		return f.live(ctx, path, cfg, offline)
+	}
+	f.writable("directory", cfg.Directory.File)
+	s, err := openDirectory(cfg, discardLog(), time.Now, told{})
+	if err != nil {
+		f.failed("directory", err)
+		return nil, ""
+	}
+	return s.Snapshot(), cfg.Directory.File
 }
 
 // programs has every program of the keyring sign something that means nothing, as

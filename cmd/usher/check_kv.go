@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"usher/config"
+	"usher/devserver"
 	"usher/directory"
 	"usher/directory/kv"
 )
@@ -28,19 +29,24 @@ const (
 )
 
 // live looks at a directory that is a bucket: what is kept of it on disk, then the
-// bucket itself. It returns the directory, as current as it can be had; nil: not
-// at all. It makes no bucket, and does not write what is on disk.
-func (f *findings) live(ctx context.Context, path string, cfg *config.Config, offline bool) *directory.Snapshot {
+// bucket itself. It returns the directory, as current as it can be had, and where
+// that is; nil: not at all. It makes no bucket, and does not write what is on disk.
+func (f *findings) live(ctx context.Context, path string, cfg *config.Config, offline bool) (_ *directory.Snapshot, where string) {
 	b := bucketCheck{findings: f, path: path, cfg: cfg, where: "bucket " + cfg.Directory.Bucket}
 	kept := b.kept(time.Now())
-	if offline {
+	var s *directory.Snapshot
+	switch {
+	case cfg.Directory.From == config.DirectoryEmbedded:
+		s = b.embedded(ctx)
+	case offline:
 		f.warn("directory", b.where, "leave --offline out", "not looked at: that takes the servers")
-		return kept
+	default:
+		s = b.read(ctx)
 	}
-	if s := b.read(ctx); s != nil {
-		return s
+	if s != nil {
+		return s, b.where
 	}
-	return kept
+	return kept, cfg.Directory.SnapshotFile
 }
 
 // bucketCheck looks at the bucket of a directory.
@@ -97,6 +103,37 @@ func canWrite(dir string) error {
 		}
 		return errors.Join(f.Close(), os.Remove(f.Name()))
 	}
+}
+
+// embedded reads the bucket of a usher that does not run.
+func (b *bucketCheck) embedded(ctx context.Context) *directory.Snapshot {
+	dir := b.cfg.Directory.StoreDir
+	if !there(dir) {
+		b.warn("directory", dir, "usher bootstrap makes it, with the first service admin: usher bootstrap -c "+quote(b.path), "is not there yet")
+		return nil
+	}
+	store, err := devserver.StartStore(dir)
+	switch {
+	case errors.Is(err, devserver.ErrStoreInUse):
+		b.ok("directory", dir, "a usher that runs keeps it")
+		return nil
+	case err != nil:
+		b.fail(exitConfig, "directory", dir, "directory.store_dir has to be the directory of an embedded server, and usher's alone", "%v", err)
+		return nil
+	}
+	nc, err := store.Connect()
+	if err != nil {
+		b.fail(exitRuntime, "directory", dir, "see what is in that directory", "%v", errors.Join(err, store.Stop()))
+		return nil
+	}
+	defer func() {
+		nc.Close()
+		_ = store.Stop() // it was only read
+	}()
+	if !b.bucket(ctx, nc) {
+		return nil
+	}
+	return b.entries(ctx, nc)
 }
 
 // read looks at the bucket, and reads it if it can be read.
@@ -213,7 +250,7 @@ func (b *bucketCheck) keeping(have *jetstream.StreamConfig) {
 func (b *bucketCheck) entries(ctx context.Context, nc *nats.Conn) *directory.Snapshot {
 	store, err := kv.Open(kv.Config{Conn: nc, Bucket: b.cfg.Directory.Bucket, Log: discardLog(), Now: time.Now}) // without the snapshot: everything is read
 	if err != nil {
-		b.fail(exitRuntime, "directory", b.where, "", "%v", err)
+		b.fail(exitRuntime, "directory", b.where, "nats-server's log may say why", "%v", err)
 		return nil
 	}
 	ctx, stop := context.WithTimeout(ctx, checkLoad)

@@ -86,7 +86,7 @@ func (s *bucketSite) fill(t *testing.T) {
 func (s *bucketSite) check(t *testing.T) (findings, *directory.Snapshot) {
 	t.Helper()
 	var f findings
-	snapshot := f.live(t.Context(), s.config(), s.cfg(t), false)
+	snapshot, _ := f.live(t.Context(), s.config(), s.cfg(t), false)
 	return f, snapshot
 }
 
@@ -236,7 +236,7 @@ func TestCheckSnapshot(t *testing.T) {
 	f, _ = s.check(t)
 	f.holds(t, 0, "snapshot", "warning", "none is kept on disk")
 	f = nil
-	f.live(t.Context(), s.config(), s.cfg(t), true)
+	_, _ = f.live(t.Context(), s.config(), s.cfg(t), true)
 	f.holds(t, 0, "directory", "warning", "not looked at")
 }
 

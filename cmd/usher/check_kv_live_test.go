@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"usher/callouttest"
+	"usher/setup"
+)
+
+// TestCheckDirectoryInNATS: the whole command, beside a usher that serves the
+// directory, and without one.
+func TestCheckDirectoryInNATS(t *testing.T) {
+	t.Parallel()
+	in := initialized(t, "--kv", "--api", fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)))
+	in.natsServer(t)
+	checkLive(t, in.config()).says(t, exitOK, "directory", "warning", "is not there yet")
+	if code, _, stderr := usher(t, "bootstrap", "-c", in.config()); code != exitOK {
+		t.Fatalf("bootstrap: %d %s", code, stderr)
+	}
+	c := checkLive(t, in.config())
+	c.says(t, exitOK, "directory", "ok", "1 user, 1 key")
+	c.says(t, exitOK, "api", "ok", "is free")
+	in.serve(t)
+	c = checkLive(t, in.config())
+	c.says(t, exitOK, "api", "ok", "a usher answers")
+	c.says(t, exitOK, "issuer", "ok", "usher-nats")
+	for _, f := range c.Findings {
+		if f.Result != "ok" {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
+// TestCheckEmbedded: one usher at a time has the bucket, and check is none.
+func TestCheckEmbedded(t *testing.T) {
+	t.Parallel()
+	in := initialized(t, "--kv", "--api", fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)))
+	in.edit(t, setup.FileConfig, "from: kv", "from: embedded")
+	in.edit(t, setup.FileConfig, "#store_dir: \"\"", "store_dir: store")
+	in.natsServer(t)
+	checkLive(t, in.config()).says(t, exitOK, "directory", "warning", "is not there yet")
+	if there(in.path("store")) {
+		t.Error("it was made by looking")
+	}
+	if code, _, stderr := usher(t, "bootstrap", "-c", in.config()); code != exitOK {
+		t.Fatalf("bootstrap: %d %s", code, stderr)
+	}
+	checkLive(t, in.config()).says(t, exitOK, "directory", "ok", "1 user, 1 key")
+	in.serve(t)
+	c := checkLive(t, in.config())
+	c.says(t, exitOK, "directory", "ok", "a usher that runs keeps it")
+	c.says(t, exitOK, "directory", "ok", "1 user, 1 key")
+	for _, f := range c.Findings {
+		if f.Check == "directory" && f.Result == "ok" && strings.HasPrefix(f.Detail, "1 user") && f.Where != in.path(setup.FileSnapshot) {
+			t.Errorf("%+v", f)
+		}
+	}
+}
