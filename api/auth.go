@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"usher/callout/admission"
 	"usher/directory"
 	"usher/tokens"
 	"usher/tokens/apikey"
@@ -51,7 +52,7 @@ func (c *call) authenticate() error {
 	if errors.As(err, &reason) && reason.Identity.Name != "" {
 		c.change.Actor, c.change.ActorKeyID = reason.Identity.Name, reason.Identity.KeyID
 	}
-	attempt := c.failures.Attempt(c.host, "")
+	attempt := c.failures.Attempt(admission.HostSource(c.host), "")
 	if c.failures.HostSpent(attempt) {
 		f := fail(http.StatusTooManyRequests, "TOO_MANY_REQUESTS", "Too many failed keys from this address")
 		f.header = http.Header{"Retry-After": {strconv.Itoa(int(max(1, math.Ceil(1/c.cfg.FailedKeys))))}}

@@ -194,12 +194,14 @@ func (c *call) end(panicked any, err error) {
 }
 
 func (c *call) log(err error, took time.Duration) {
-	level := slog.LevelDebug
-	if c.route.Changes() || c.code == http.StatusUnauthorized || c.code == http.StatusTooManyRequests {
-		level = slog.LevelInfo
-	}
-	if c.code >= http.StatusInternalServerError {
+	level := slog.LevelDebug // whoever has no key cannot fill the log
+	switch {
+	case c.code == http.StatusServiceUnavailable:
+		level = slog.LevelWarn
+	case c.code >= http.StatusInternalServerError:
 		level = slog.LevelError
+	case c.user != nil && c.route.Changes(), c.key != "" && c.code == http.StatusUnauthorized:
+		level = slog.LevelInfo
 	}
 	attrs := []slog.Attr{
 		slog.String("request_id", c.id), slog.String("route", c.route.Name), slog.Int("status", c.code),

@@ -193,9 +193,10 @@ func TestStoreFails(t *testing.T) {
 		err    error
 		code   int
 		status string
+		level  string
 	}{
-		{fmt.Errorf("%w: no responders", kv.ErrUnavailable), http.StatusServiceUnavailable, "UNAVAILABLE"},
-		{errors.New("the cause, with " + s.keys["root"]), http.StatusInternalServerError, "INTERNAL_SERVER_ERROR"},
+		{fmt.Errorf("%w: no responders", kv.ErrUnavailable), http.StatusServiceUnavailable, "UNAVAILABLE", "WARN"},
+		{errors.New("the cause, with " + s.keys["root"]), http.StatusInternalServerError, "INTERNAL_SERVER_ERROR", "ERROR"},
 	} {
 		store.fail = tt.err
 		got := s.as("root", "POST", "/v1/projects/new", "")
@@ -205,7 +206,7 @@ func TestStoreFails(t *testing.T) {
 		if c := s.lastChange(); c.Outcome != audit.Failed || c.Code != strings.ToLower(tt.status) {
 			t.Errorf("audited %+v", c)
 		}
-		if !strings.Contains(s.logged(), `"level":"ERROR","msg":"request","request_id":"`+got.Get("X-Request-Id")) {
+		if !strings.Contains(s.logged(), `"level":"`+tt.level+`","msg":"request","request_id":"`+got.Get("X-Request-Id")) {
 			t.Errorf("not logged: %s", s.logged())
 		}
 	}

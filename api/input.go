@@ -21,6 +21,7 @@ const maxText = 4096
 var (
 	errOtherName = errors.New("name: another one than in the path")
 	errReserved  = errors.New("is reserved")
+	errText      = errors.New("a text is too long, or looks like a secret")
 )
 
 // newName checks the name of something that is to be made, or renamed.
@@ -46,17 +47,15 @@ func (c *call) made() directory.Made {
 }
 
 // checkUser checks what can be said without the directory.
-func checkUser(in *wire.UserInput) error {
+func (c *call) checkUser(in *wire.UserInput) error {
 	for _, role := range in.ServiceRoles {
 		if !slices.Contains(directory.ServiceRoles(), directory.ServiceRole(role)) {
 			return invalidRole(role)
 		}
 	}
 	for _, text := range []*string{in.FirstName, in.LastName, in.Organization, in.Description, in.Email} {
-		if text != nil && (len(*text) > maxText || secret.Holds(*text)) {
-			f := invalid("Invalid User Arguments")
-			f.details = []string{"a text is too long, or looks like a secret"}
-			return f
+		if !sayable(text) {
+			return c.arguments(errText)
 		}
 	}
 	seen := map[string]bool{}
@@ -70,6 +69,11 @@ func checkUser(in *wire.UserInput) error {
 		}
 	}
 	return nil
+}
+
+// sayable reports whether a text may be said of something; nil: nothing is said.
+func sayable(text *string) bool {
+	return text == nil || len(*text) <= maxText && !secret.Holds(*text)
 }
 
 func invalidRole(role string) *failure { return invalid("invalid role: %s", shownName(role)) }

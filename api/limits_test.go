@@ -3,6 +3,7 @@ package api_test
 import (
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -43,6 +44,24 @@ func TestFailedKeys(t *testing.T) {
 	s.now.Add(3600)
 	if s.as("expired", "DELETE", "/v1/users/pub", ""); len(s.changes()) != 1 || s.lastChange().Actor != "expired" || s.lastChange().Code != "unauthorized" {
 		t.Errorf("a key that has ended: %+v", s.changes())
+	}
+}
+
+// A site with IPv6 is one source, whatever address it comes from.
+func TestFailedKeysOfASite(t *testing.T) {
+	s := start(t, nil, func(c *api.Config) { c.FailedKeys = 0.25 })
+	for host, want := range map[string]int{"2001:db8::1": 401, "2001:db8:0:1::1": 401, "192.0.2.1": 401, "192.0.2.2": 401} {
+		for range 2 {
+			req := httptest.NewRequestWithContext(t.Context(), "GET", "/v1/users/profile", nil)
+			req.RemoteAddr = net.JoinHostPort(host, "1")
+			req.Header.Set(api.HeaderKey, "wrong")
+			rec := httptest.NewRecorder()
+			s.http.Config.Handler.ServeHTTP(rec, req)
+			if rec.Code != want {
+				t.Errorf("%s: %d, want %d", host, rec.Code, want)
+			}
+			want, host = 429, strings.Replace(host, "::1", "::2", 1) // the same site
+		}
 	}
 }
 

@@ -13,7 +13,7 @@ func memberView(project, name string) view {
 		if !there || !ok {
 			return nil, 0, false
 		}
-		return shownMember(s, u, &m), m.Revision, true
+		return shownMember(u, &m), m.Revision, true
 	}
 }
 
@@ -21,7 +21,7 @@ func listMembers(c *call) (*answer, error) {
 	project := c.vars[varProject]
 	return listOfUsers(c, first(c.snapshot.Members(project)), func(u *directory.User) wire.User {
 		m, _ := c.snapshot.Member(project, u.Name)
-		return shownMember(c.snapshot, u, &m)
+		return shownMember(u, &m)
 	})
 }
 

@@ -16,7 +16,8 @@ import (
 type object map[string]any
 
 // openAPI returns the table as an OpenAPI 3.0 document.
-func openAPI(routes []Route, version string) ([]byte, error) {
+func openAPI(routes []Route, version string, in KeyIn) ([]byte, error) {
+	security, schemes := securityOf(in)
 	schemas := object{}
 	paths := object{}
 	for i := range routes {
@@ -26,23 +27,36 @@ func openAPI(routes []Route, version string) ([]byte, error) {
 			path = object{}
 			paths[rt.Path] = path
 		}
-		path[strings.ToLower(rt.Method)] = rt.operation(schemas)
+		path[strings.ToLower(rt.Method)] = rt.operation(schemas, security)
 	}
 	return json.MarshalIndent(object{
 		"openapi": "3.0.3",
 		"info":    object{"title": "usher management API", "version": version, "description": "In the shape of the Argo Messaging Service."},
 		"paths":   paths,
 		"components": object{
-			"schemas": schemas,
-			"securitySchemes": object{
-				"header": object{"type": "apiKey", "in": "header", "name": HeaderKey},
-				"query":  object{"type": "apiKey", "in": "query", "name": QueryKey},
-			},
+			"schemas":         schemas,
+			"securitySchemes": schemes,
 		},
 	}, "", "  ")
 }
 
-func (r *Route) operation(schemas object) object {
+// securityOf describes where a key may be.
+func securityOf(in KeyIn) (security []any, schemes object) {
+	schemes = object{}
+	add := func(place, name string) {
+		schemes[place] = object{"type": "apiKey", "in": place, "name": name}
+		security = append(security, object{place: []string{}})
+	}
+	if in != KeyInQuery {
+		add("header", HeaderKey)
+	}
+	if in != KeyInHeader {
+		add("query", QueryKey)
+	}
+	return security, schemes
+}
+
+func (r *Route) operation(schemas object, security []any) object {
 	group, _, _ := strings.Cut(r.Name, ".")
 	text := object{"type": "string"}
 	var parameters []any
@@ -84,7 +98,7 @@ func (r *Route) operation(schemas object) object {
 	op := object{
 		"operationId": r.Name, "summary": r.Doc, "tags": []string{group},
 		"responses": object{strconv.Itoa(http.StatusOK): done, "default": failed},
-		"security":  []any{object{"header": []string{}}, object{"query": []string{}}},
+		"security":  security,
 	}
 	if parameters != nil {
 		op["parameters"] = parameters

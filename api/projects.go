@@ -37,8 +37,11 @@ func showProject(c *call) (*answer, error) {
 
 func createProject(c *call) (*answer, error) {
 	in, name := c.body.(*wire.ProjectInput), c.vars[varProject]
-	if err := newName(varProject, name); err != nil {
+	if err := c.checkProject(in, name); err != nil {
 		return nil, err
+	}
+	if in.Name != nil && *in.Name != name {
+		return nil, c.arguments(errOtherName)
 	}
 	id, err := c.newUUID()
 	if err != nil {
@@ -64,7 +67,7 @@ func updateProject(c *call) (*answer, error) {
 	in, name := c.body.(*wire.ProjectInput), c.vars[varProject]
 	before, after := name, name
 	set(&after, in.Name)
-	if err := newName(varProject, after); err != nil {
+	if err := c.checkProject(in, after); err != nil {
 		return nil, err
 	}
 	next, err := c.alter(whatProject, projectView(&before), func(s *directory.Snapshot) ([]directory.Entry, error) {
@@ -75,8 +78,8 @@ func updateProject(c *call) (*answer, error) {
 		if _, taken := s.Project(after); taken && after != before {
 			return nil, exists(whatProject)
 		}
-		if in.Account != nil && *in.Account != old.Account && !c.isServiceAdmin() {
-			return nil, forbidden() // it would reach the subjects of others there
+		if moves := in.Account != nil && *in.Account != old.Account; (moves || after != before) && !c.isServiceAdmin() {
+			return nil, forbidden() // other subjects would be the project's
 		}
 		p := *old
 		p.Name, p.Made.Modified = after, c.now()
@@ -88,6 +91,14 @@ func updateProject(c *call) (*answer, error) {
 		return nil, err
 	}
 	return c.changed(next, whatProject, projectView(&after))
+}
+
+// checkProject checks what can be said without the directory.
+func (c *call) checkProject(in *wire.ProjectInput, name string) error {
+	if !sayable(in.Description) {
+		return c.arguments(errText)
+	}
+	return newName(varProject, name)
 }
 
 func deleteProject(c *call) (*answer, error) {

@@ -78,7 +78,7 @@ func projectRoutes() []Route {
 		{
 			Name: "project.update", Method: http.MethodPut, Path: pathProject, Access: project,
 			handle: updateProject,
-			Doc:    "Changes a project; only a service_admin may give it another account.", Noun: noun, Request: wire.ProjectInput{}, Answer: wire.Project{}, Tagged: true,
+			Doc:    "Changes a project; only a service_admin may give it another name or account.", Noun: noun, Request: wire.ProjectInput{}, Answer: wire.Project{}, Tagged: true,
 		},
 		{
 			Name: "project.delete", Method: http.MethodDelete, Path: pathProject, Access: project,

@@ -37,7 +37,7 @@ func newServer(cfg Config) (*server, error) {
 		failures: admission.NewFailures(admission.FailuresConfig{PerHost: cfg.FailedKeys, Now: cfg.Now}),
 	}
 	var err error
-	if a.openAPI, err = openAPI(a.routes, cfg.Version); err != nil {
+	if a.openAPI, err = openAPI(a.routes, cfg.Version, cfg.KeyIn); err != nil {
 		return nil, err
 	}
 	for i := range a.routes {

@@ -54,10 +54,29 @@ func nameOf(s *directory.Snapshot, id uuid.UUID) string {
 }
 
 func shownUser(s *directory.Snapshot, u *directory.User) wire.User {
+	out := shownAlone(u)
+	out.CreatedBy = nameOf(s, u.Made.By)
+	if facts, ok := s.Facts(u.Name, ""); ok {
+		for i := range facts.Memberships {
+			out.Projects = append(out.Projects, shownMembership(&facts.Memberships[i]))
+		}
+	}
+	return out
+}
+
+// shownMember is a user as those see it who administer one project.
+func shownMember(u *directory.User, m *directory.Membership) wire.User {
+	out := shownAlone(u)
+	out.Projects = append(out.Projects, shownMembership(m))
+	return out
+}
+
+// shownAlone is a user without what others have to do with it.
+func shownAlone(u *directory.User) wire.User {
 	out := wire.User{
 		UUID: u.ID.String(), Name: u.Name, Projects: []wire.UserProject{},
 		ServiceRoles: texts(u.ServiceRoles), Enabled: !u.Disabled,
-		CreatedOn: shownTime(u.Made.Created), ModifiedOn: shownTime(u.Made.Modified), CreatedBy: nameOf(s, u.Made.By),
+		CreatedOn: shownTime(u.Made.Created), ModifiedOn: shownTime(u.Made.Modified),
 	}
 	if len(u.Limits.ConnectionTypes) > 0 {
 		out.ConnectionTypes = texts(u.Limits.ConnectionTypes)
@@ -65,11 +84,6 @@ func shownUser(s *directory.Snapshot, u *directory.User) wire.User {
 	if p := u.Profile; p != nil {
 		out.FirstName, out.LastName, out.Organization = p.FirstName, p.LastName, p.Organization
 		out.Description, out.Email = p.Description, p.Email
-	}
-	if facts, ok := s.Facts(u.Name, ""); ok {
-		for i := range facts.Memberships {
-			out.Projects = append(out.Projects, shownMembership(&facts.Memberships[i]))
-		}
 	}
 	return out
 }
@@ -83,16 +97,6 @@ func shownMembership(m *directory.Membership) wire.UserProject {
 		p.Subscriptions = append(p.Subscriptions, sub.Name)
 	}
 	return p
-}
-
-// shownMember is a user as those see it who administer one project.
-func shownMember(s *directory.Snapshot, u *directory.User, m *directory.Membership) wire.User {
-	alone := *u
-	alone.Name = "" // nobody's facts: of the memberships one is shown
-	out := shownUser(s, &alone)
-	out.Name, out.CreatedBy = u.Name, ""
-	out.Projects = []wire.UserProject{shownMembership(m)}
-	return out
 }
 
 func shownKey(k *directory.Key) wire.Key {

@@ -163,6 +163,8 @@ func TestErrors(t *testing.T) {
 		{"admin", "POST", "/v1/projects/shop/members/new", `{"projects":[{"project":"shop","roles":["consumer"]}],"service_roles":["ingest"]}`, 403, "FORBIDDEN", "Access to this resource is forbidden"},
 		{"admin", "POST", "/v1/projects/shop/members/new", `{"projects":[{"project":"lab","roles":["consumer"]}]}`, 400, "INVALID_ARGUMENT", "invalid project: lab"},
 		{"admin", "PUT", "/v1/projects/shop", `{"account":"OTHER"}`, 403, "FORBIDDEN", "Access to this resource is forbidden"},
+		{"admin", "PUT", "/v1/projects/shop", `{"name":"store"}`, 403, "FORBIDDEN", "Access to this resource is forbidden"},
+		{"admin", "PUT", "/v1/projects/shop", `{"description":"` + strings.Repeat("usher_", 10) + `"}`, 400, "INVALID_ARGUMENT", "Invalid Project Arguments"},
 		{"root", "POST", "/v1/users/new", `{"service_roles":["project_admin"]}`, 400, "INVALID_ARGUMENT", "invalid role: project_admin"},
 		{"root", "POST", "/v1/users/new", `{"projects":[{"project":"none","roles":["consumer"]}]}`, 400, "INVALID_ARGUMENT", "invalid project: none"},
 		{"root", "POST", "/v1/users/pub", `{}`, 409, "ALREADY_EXISTS", "User already exists"},

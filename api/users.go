@@ -127,7 +127,7 @@ func (c *call) newUser(name string, in *wire.UserInput) (*newUser, error) {
 	if in.Name != nil && *in.Name != name {
 		return nil, c.arguments(errOtherName)
 	}
-	if err := checkUser(in); err != nil {
+	if err := c.checkUser(in); err != nil {
 		return nil, err
 	}
 	id, err := c.newUUID()
@@ -170,7 +170,7 @@ func updateUser(c *call) (*answer, error) {
 			return nil, err
 		}
 	}
-	if err := checkUser(in); err != nil {
+	if err := c.checkUser(in); err != nil {
 		return nil, err
 	}
 	next, err := c.alter(whatUser, userView(&before), func(s *directory.Snapshot) ([]directory.Entry, error) {
