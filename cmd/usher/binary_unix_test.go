@@ -39,6 +39,10 @@ func TestBuilt(t *testing.T) {
 		t.Parallel()
 		stockServer(t, program, natsServer, "--operator")
 	})
+	t.Run("the way of the README", func(t *testing.T) {
+		t.Parallel()
+		readme(t, program, natsServer)
+	})
 	t.Run("dev prints commands to paste", func(t *testing.T) {
 		t.Parallel()
 		pasteCommands(t, program)
@@ -118,7 +122,7 @@ func pasteCommands(t *testing.T, program string, mode ...string) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "a demo, with 'quotes'")
 	dev := start(t, program, append([]string{"dev", "--listen", "127.0.0.1:0", "--dir", dir}, mode...)...)
-	dev.waitFor(t, " explain -c ")
+	dev.waitFor(t, " user list -s ")
 	comment, pasted := "", 0
 	for line := range strings.Lines(dev.stdout.String()) {
 		line = strings.TrimSpace(line)
@@ -145,8 +149,8 @@ func pasteCommands(t *testing.T, program string, mode ...string) {
 			t.Errorf("a token stands on the command line: %s", line)
 		}
 	}
-	if pasted != 7 {
-		t.Errorf("%d commands, not 7:\n%s", pasted, dev.stdout.String())
+	if pasted != 8 {
+		t.Errorf("%d commands, not 8:\n%s", pasted, dev.stdout.String())
 	}
 	dev.signal(t, os.Interrupt)
 	if code := dev.wait(t); code != exitOK {

@@ -61,15 +61,15 @@ func bootstrap(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	defer out.drop()
 	key, err := makeFirstAdmin(c, cfg, name)
 	if err != nil {
-		out.drop()
 		return err
 	}
-	if c.Bool("json") && out.file == nil {
+	if c.Bool("json") {
 		return json.NewEncoder(c.App.Writer).Encode(newKey{User: name, Key: key, Digest: directory.DigestOf(key).String(), ID: defaultKey})
 	}
-	say(c.App.ErrWriter, "note", "this is the key of service admin "+name+"; it is not shown again")
+	say(c.App.ErrWriter, "note", "made service admin "+name+"; its key is "+out.where()+", shown this once")
 	return out.write(key)
 }
 

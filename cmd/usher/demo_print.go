@@ -36,7 +36,7 @@ func (d *demo) printText(w io.Writer, url, api, dir string) error {
 	}
 	manage := ""
 	if api != "" {
-		manage = "The API that manages the directory is at " + api + "/v1 (usher help).\n"
+		manage = "The API that manages the directory is at " + api + "/v1.\n"
 	}
 	fmt.Fprintf(&b, "%s listens on %s, and usher decides who gets in.\n%sFiles are in %s. Ctrl-C ends it.\n\nPaste into another terminal:\n\n", server, url, manage, dir)
 	tokens := filepath.Join(dir, dirTokens)
@@ -52,6 +52,10 @@ func (d *demo) printText(w io.Writer, url, api, dir string) error {
 	command("refused: this key expired on 2024-12-31. Only usher's log and audit say so", demoFormer, "publish", "shop.orders hello")
 	fmt.Fprintf(&b, "# what may a token do, and why? (orders yes, returns no, so the exit code is 4)\n%s explain -c %s --token-file %s --publish shop.orders --publish shop.returns\n",
 		self(), quote(filepath.Join(dir, setup.FileConfig)), quote(filepath.Join(tokens, demoPublisher)))
+	if api != "" {
+		fmt.Fprintf(&b, "\n# who is there? usher user, project, member, topic, subscription, acl and key manage the directory\n%s user list -s %s --key-file %s\n",
+			self(), api, quote(filepath.Join(tokens, demoSAdmin)))
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }

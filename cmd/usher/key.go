@@ -29,7 +29,7 @@ func keyCommand() *cli.Command {
 	}
 	return nounCommand("key", "manage the API keys of a user", append(reads.verbs(),
 		verb{
-			name: "add", usage: "make another key for a user", args: "USER KEY",
+			name: "add", usage: "make another key for a user", args: "USER KEY", makesKey: true,
 			more: "KEY is the name of the key. The key itself goes to stdout, once: usher keeps none.",
 			flags: []cli.Flag{
 				&cli.StringFlag{Name: "expires-in", Usage: "`TIME` that the key is good for, such as 720h; default: for ever"},
@@ -44,7 +44,7 @@ func keyCommand() *cli.Command {
 			func(ctx context.Context, r *remote) error { return r.api.DeleteKey(ctx, r.arg(0), r.arg(1), "") },
 			nil),
 		verb{
-			name: "refresh", usage: "replace a key by a new one of the same name", args: "USER",
+			name: "refresh", usage: "replace a key by a new one of the same name", args: "USER", makesKey: true,
 			more: "Prints the new key on stdout, once. The old one stops at once, unless --grace says\notherwise.",
 			flags: []cli.Flag{
 				&cli.StringFlag{Name: "key", Usage: "`KEY` to replace, by its name; default: " + wire.DefaultKey},

@@ -17,14 +17,18 @@ func toFlag() cli.Flag {
 // keyOutput is where a key goes that is made now. It is there before the key is,
 // which nobody could get a second time.
 type keyOutput struct {
-	w    io.Writer
-	file *os.File // nil: stdout
+	w       io.Writer
+	file    *os.File // nil: stdout
+	written bool
 }
 
 func openKeyOutput(c *cli.Context) (*keyOutput, error) {
 	path := c.String("to")
 	if path == "" {
 		return &keyOutput{w: c.App.Writer}, nil
+	}
+	if c.Bool("json") {
+		return nil, usageError("leave one of them out", "--to and --json: the JSON has the key in it")
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the path is the user's
 	if errors.Is(err, os.ErrExist) {
@@ -36,19 +40,28 @@ func openKeyOutput(c *cli.Context) (*keyOutput, error) {
 	return &keyOutput{w: f, file: f}, nil
 }
 
-// write writes the key, and ends.
+// write writes the key.
 func (o *keyOutput) write(key string) error {
+	o.written = true
 	_, err := fmt.Fprintln(o.w, key)
-	if o.file != nil {
-		err = errors.Join(err, o.file.Close())
-	}
 	return err
 }
 
-// drop takes the file back: there is no key.
+// where says where the key is.
+func (o *keyOutput) where() string {
+	if o.file == nil {
+		return "on stdout"
+	}
+	return "in " + quote(o.file.Name())
+}
+
+// drop ends the output, and takes the file back if no key came.
 func (o *keyOutput) drop() {
-	if o.file != nil {
-		_ = o.file.Close()
+	if o.file == nil {
+		return
+	}
+	_ = o.file.Close() // what was written was written through
+	if !o.written {
 		_ = os.Remove(o.file.Name())
 	}
 }

@@ -24,7 +24,7 @@ func memberCommand() *cli.Command {
 	}
 	return nounCommand("member", "manage the members of a project", append(reads.verbs(),
 		verb{
-			name: "add", usage: "make a user a member", args: "USER", inside: true, needs: []string{"role"},
+			name: "add", usage: "make a user a member", args: "USER", inside: true, makesKey: true, needs: []string{"role"},
 			flags: []cli.Flag{roles(), &cli.BoolFlag{Name: "new", Usage: "make the user, too, and print its key"}},
 			do:    memberAdd,
 		},

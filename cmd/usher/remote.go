@@ -43,7 +43,8 @@ func remoteFlags() []cli.Flag {
 type remote struct {
 	c       *cli.Context
 	api     *client.Client
-	project string // of a verb that needs one
+	project string     // of a verb that needs one
+	out     *keyOutput // of a verb that makes a key
 }
 
 // connect finds out which API, and with which key. Options go before a context, and

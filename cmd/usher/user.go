@@ -25,7 +25,7 @@ func userCommand() *cli.Command {
 	}
 	return nounCommand("user", "manage users", append(reads.verbs(),
 		verb{
-			name: "add", usage: "make a user with a key", args: "NAME", flags: userFlags(),
+			name: "add", usage: "make a user with a key", args: "NAME", flags: userFlags(), makesKey: true,
 			more: "Prints the key on stdout, once: usher keeps none.",
 			do: func(ctx context.Context, r *remote) error {
 				u, err := r.api.CreateUser(ctx, r.arg(0), userInput(r.c))

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -17,6 +16,7 @@ type verb struct {
 	inside            bool   // a project: --project, or that of the context
 	flags             []cli.Flag
 	needs             []string // those of its options that have to be given
+	makesKey          bool     // an API key, which goes to stdout or to a file
 	do                func(ctx context.Context, r *remote) error
 }
 
@@ -31,6 +31,9 @@ func nounCommand(name, usage string, verbs ...verb) *cli.Command {
 
 func (v *verb) command(noun string) *cli.Command {
 	flags := slices.Clone(v.flags)
+	if v.makesKey {
+		flags = append(flags, toFlag())
+	}
 	if v.inside {
 		flags = append(flags, &cli.StringFlag{Name: "project", Aliases: []string{"p"}, Usage: "the project `P`; default: that of the context"})
 	}
@@ -54,6 +57,12 @@ func (v *verb) command(noun string) *cli.Command {
 				if err := checkName("project", r.project); err != nil {
 					return err
 				}
+			}
+			if v.makesKey {
+				if r.out, err = openKeyOutput(c); err != nil {
+					return err
+				}
+				defer r.out.drop()
 			}
 			return remoteError(v.do(c.Context, r))
 		},
@@ -122,13 +131,13 @@ func (v *verb) check(c *cli.Context) error {
 // arg returns an argument of the command.
 func (r *remote) arg(i int) string { return r.c.Args().Get(i) }
 
-// key prints a key that was just made, alone on stdout.
+// key prints a key that was just made, alone.
 func (r *remote) key(answer any, key, format string, args ...any) error {
 	return r.print(answer, func() error {
-		if _, err := fmt.Fprintln(r.c.App.Writer, key); err != nil {
+		if err := r.out.write(key); err != nil {
 			return err
 		}
-		r.tell(format+"; its key is on stdout, shown this once", args...)
+		r.tell(format+"; its key is "+r.out.where()+", shown this once", args...)
 		return nil
 	})
 }

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"usher/callouttest"
+	"usher/setup"
+)
+
+// TestEmbedded: a single usher keeps its directory by itself. It is bootstrapped
+// before it runs, since one process at a time has the store, and what was changed
+// over the API is there after a restart.
+func TestEmbedded(t *testing.T) {
+	t.Parallel()
+	in := initialized(t, "--kv", "--api", fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)))
+	in.edit(t, setup.FileConfig, "  from: kv\n", "  from: embedded\n  store_dir: store\n")
+	in.natsServer(t)
+	code, key, stderr := usher(t, "bootstrap", "-c", in.config())
+	if code != exitOK {
+		t.Fatalf("%d %s", code, stderr)
+	}
+	if code, _, stderr := usher(t, "bootstrap", "-c", in.config()); code != exitDenied || !strings.Contains(stderr, "not empty") {
+		t.Errorf("a second time: %d %s", code, stderr)
+	}
+	serve := func() (api string, stop func()) {
+		ctx, end := context.WithCancel(t.Context())
+		var stdout, stderr callouttest.Buffer
+		ended := make(chan int, 1)
+		go func() { ended <- run(ctx, []string{"usher", "serve", "-c", in.config()}, &stdout, &stderr) }()
+		callouttest.Eventually(t, "usher runs", func() bool {
+			_, rest, ok := strings.Cut(stderr.String(), `msg="management API" url=`)
+			api, _, _ = strings.Cut(rest, "\n")
+			return ok && strings.Contains(stderr.String(), "directory loaded")
+		})
+		return api, func() {
+			end()
+			if code := <-ended; code != exitOK {
+				t.Errorf("%d\n%s", code, stderr.String())
+			}
+		}
+	}
+	api, stop := serve()
+	demoAPI(t, &announced{API: api}, strings.TrimSpace(key), http.MethodPost, "/v1/users/alice", `{}`)
+	if code, _, stderr := usher(t, "bootstrap", "-c", in.config()); code != exitRuntime || !strings.Contains(stderr, "in use by another usher") {
+		t.Errorf("while it runs: %d %s", code, stderr)
+	}
+	stop()
+	api, stop = serve()
+	defer stop()
+	if u := demoAPI(t, &announced{API: api}, strings.TrimSpace(key), http.MethodGet, "/v1/users/alice", ``); u["name"] != "alice" || u["token"] != nil {
+		t.Errorf("%v", u)
+	}
+	if !there(filepath.Join(in.dir, "store")) {
+		t.Error("the store is elsewhere")
+	}
+}

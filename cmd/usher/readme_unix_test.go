@@ -1,0 +1,134 @@
+//go:build unix
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/callouttest"
+)
+
+// readmeCommand is one command of README.md with what it prints.
+type readmeCommand struct{ line, prints string }
+
+// ownServer returns the commands of the section for one's own nats-server.
+func ownServer(t *testing.T) []readmeCommand {
+	t.Helper()
+	text, err := os.ReadFile("../../README.md")
+	callouttest.Must(t, err)
+	_, section, _ := strings.Cut(string(text), "## With your own nats-server\n")
+	section, _, _ = strings.Cut(section, "With an operator and account JWTs")
+	var all []readmeCommand
+	for i, block := range strings.Split(section, "```") {
+		block, console := strings.CutPrefix(block, "console\n")
+		if i%2 == 0 || !console {
+			continue
+		}
+		for line := range strings.Lines(block) {
+			if command, ok := strings.CutPrefix(line, "$ "); ok {
+				command, _, _ = strings.Cut(command, "  #")
+				all = append(all, readmeCommand{line: strings.TrimSpace(command)})
+			} else if line != "\n" {
+				all[len(all)-1].prints += line
+			}
+		}
+	}
+	return all
+}
+
+// readme types the commands of README.md, on ports of its own, and looks at what
+// they print. The nats CLI is the one program that is not there: a client does what
+// it would.
+func readme(t *testing.T, program, natsServer string) {
+	t.Helper()
+	port := callouttest.FreePort(t)
+	at := func(n int) string { return fmt.Sprintf("127.0.0.1:%d", port+n) }
+	dir := t.TempDir()
+	bin := filepath.Join(dir, "bin")
+	callouttest.Must(t, os.Mkdir(bin, 0o700))
+	callouttest.Must(t, os.Symlink(natsServer, filepath.Join(bin, "nats-server")))
+	callouttest.Must(t, os.Symlink(program, filepath.Join(dir, "usher")))
+	shell := func(line string) *exec.Cmd {
+		c := exec.CommandContext(t.Context(), "/bin/sh", "-c", "exec "+line)
+		c.Dir = dir
+		c.Env = append(os.Environ(), "XDG_CONFIG_HOME="+filepath.Join(dir, "config"), "PATH="+bin+":"+os.Getenv("PATH"))
+		return c
+	}
+	done := 0
+	for _, command := range ownServer(t) {
+		line := strings.NewReplacer(
+			"http://127.0.0.1:9779", "http://"+at(2),
+			"init --kv ", "init --kv --listen "+at(0)+" --http "+at(1)+" --api "+at(2)+" ",
+			" --token-file", " -s nats://"+at(0)+" --token-file",
+		).Replace(command.line)
+		switch {
+		case strings.HasPrefix(line, "go build"):
+		case strings.HasSuffix(line, "&"):
+			background(t, shell(strings.TrimSpace(strings.TrimSuffix(line, "&"))))
+		case strings.Contains(line, " nats stream add "):
+			asNATSCLI(t, "nats://"+at(0), filepath.Join(dir, "admin.key"))
+		case strings.Contains(line, " nats consumer add "): // with the stream
+		default:
+			out, err := shell(line).CombinedOutput()
+			want := 0
+			if strings.Contains(command.prints, "usher: error:") {
+				want = exitDenied
+			}
+			var ended *exec.ExitError
+			code := 0
+			if errors.As(err, &ended) {
+				code = ended.ExitCode()
+			}
+			if code != want || command.prints != "" && string(out) != command.prints {
+				t.Fatalf("$ %s\nexit code %d, not %d\n%s\nREADME.md says:\n%s", line, code, want, out, command.prints)
+			}
+		}
+		done++
+	}
+	if done < 20 {
+		t.Errorf("only %d commands", done)
+	}
+}
+
+// background starts a program that runs on, and waits until it says that it does.
+func background(t *testing.T, c *exec.Cmd) {
+	t.Helper()
+	var out callouttest.Buffer
+	c.Stdout, c.Stderr = &out, &out
+	callouttest.Must(t, c.Start())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = c.Wait() // it is told to end
+	}()
+	t.Cleanup(func() {
+		_ = c.Process.Signal(syscall.SIGTERM)
+		<-ended
+		if t.Failed() {
+			t.Logf("%s\n%s", c, out.String())
+		}
+	})
+	callouttest.Eventually(t, c.String()+" runs", func() bool {
+		return strings.Contains(out.String(), "Server is ready") || strings.Contains(out.String(), "usher runs") && strings.Contains(out.String(), "directory loaded")
+	})
+}
+
+// asNATSCLI makes the stream and the consumer that the README has the nats CLI make.
+func asNATSCLI(t *testing.T, url, keyFile string) {
+	t.Helper()
+	key, err := os.ReadFile(keyFile)
+	callouttest.Must(t, err)
+	nc, err := connectWhenReady(t.Context(), url, func() error { return nil }, nats.Token(strings.TrimSpace(string(key))))
+	callouttest.Must(t, err)
+	defer nc.Close()
+	callouttest.Must(t, makeStream(t.Context(), nc))
+}
