@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -68,12 +70,18 @@ func openDirectory(cfg *config.Config, log *slog.Logger, now func() time.Time, o
 	c := kv.Config{
 		Conn: s.conn, Bucket: cfg.Directory.Bucket, Create: cfg.Directory.CreateBucket || s.embedded != nil,
 		Replicas: cfg.Directory.Replicas, Storage: kv.Storage(cfg.Directory.Storage), Cache: cfg.Directory.SnapshotFile,
-		Log: log, Now: now, OnChange: on.changed,
+		ReadOnly: on.changed == nil, // a command that only looks, maybe as another user
+		Log:      log, Now: now, OnChange: on.changed,
 	}
 	if s.embedded != nil {
 		c.Replicas, c.Storage = 1, kv.StorageFile
 	}
 	var err error
+	if c.Cache != "" && !c.ReadOnly {
+		if err := os.MkdirAll(filepath.Dir(c.Cache), 0o700); err != nil {
+			return nil, errors.Join(configError(fmt.Errorf("directory.snapshot_file: %w", err)), s.Close())
+		}
+	}
 	if s.Store, err = kv.Open(c); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

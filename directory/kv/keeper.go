@@ -15,7 +15,7 @@ const (
 // keeper writes the cache when the directory has changed, and a last time when
 // the function that it returns is called.
 func (s *Store) keeper(ctx context.Context) (end func()) {
-	if s.cfg.Cache == "" {
+	if s.cfg.Cache == "" || s.cfg.ReadOnly {
 		return func() {}
 	}
 	done := make(chan struct{})

@@ -24,6 +24,7 @@ type Config struct {
 	Replicas int     // 0: 1
 	Storage  Storage // empty: file
 	Cache    string  // file with the last good snapshot; empty: none
+	ReadOnly bool    // leave that file as it is
 	Log      *slog.Logger
 	Now      func() time.Time
 
