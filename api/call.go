@@ -40,7 +40,9 @@ type call struct {
 	snapshot *directory.Snapshot // in which user was found
 
 	change audit.Change
-	code   int // what was answered; 0: nothing yet
+	tried  bool // nothing is to change: it was only asked what would
+	told   bool // a failure stands in the answer that had begun
+	code   int  // what was answered; 0: nothing yet
 }
 
 // answer is what a call is answered with when it is done.
@@ -166,6 +168,9 @@ func (c *call) write(code int, body any) error {
 func (c *call) answerFailure(f *failure) {
 	if c.code != 0 {
 		c.code = f.code // the answer had begun: only the log can tell
+		if c.told {
+			return
+		}
 		panic(http.ErrAbortHandler)
 	}
 	for name, values := range f.header {

@@ -94,7 +94,7 @@ func (c *call) record(err error, took time.Duration) {
 	if c.user != nil {
 		c.change.Actor, c.change.ActorKeyID = c.user.Name, c.keyID
 	}
-	if !c.route.Changes() || c.change.Actor == "" {
+	if !c.route.Changes() || c.tried || c.change.Actor == "" {
 		return
 	}
 	e := c.change

@@ -51,7 +51,7 @@ func TestDocs(t *testing.T) {
 func routesDoc() string {
 	titles := map[string]string{
 		"version": "Service", "project": "Projects", "member": "Members", "topic": "Topics",
-		"subscription": "Subscriptions", "user": "Users", "key": "Keys of a user",
+		"subscription": "Subscriptions", "user": "Users", "key": "Keys of a user", "directory": "The whole directory",
 	}
 	var b strings.Builder
 	group := ""

@@ -244,9 +244,11 @@ func (s *service) as(who, method, path, body string, headers ...string) reply {
 	text, err := io.ReadAll(res.Body)
 	callouttest.Must(s.t, err)
 	callouttest.Must(s.t, res.Body.Close())
-	s.mu.Lock()
-	s.shown = append(s.shown, string(text))
-	s.mu.Unlock()
+	if !strings.HasSuffix(path, ":export") { // which has everybody's digest
+		s.mu.Lock()
+		s.shown = append(s.shown, string(text))
+		s.mu.Unlock()
+	}
 	return reply{res.StatusCode, res.Header, string(text)}
 }
 

@@ -32,7 +32,7 @@ func admins(project ...directory.Role) Access {
 
 // Routes returns the table, in the order in which documents show it.
 func Routes() []Route {
-	return slices.Concat(serviceRoutes(), projectRoutes(), memberRoutes(), topicRoutes(), subscriptionRoutes(), userRoutes(), keyRoutes())
+	return slices.Concat(serviceRoutes(), projectRoutes(), memberRoutes(), topicRoutes(), subscriptionRoutes(), userRoutes(), keyRoutes(), directoryRoutes())
 }
 
 func serviceRoutes() []Route {

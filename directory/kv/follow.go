@@ -65,7 +65,6 @@ func (s *Store) Run(ctx context.Context) error {
 		select {
 		case <-wait.C:
 		case <-connected:
-			s.waiting.lost()
 		case <-ctx.Done():
 		}
 		wait.Stop()
@@ -167,7 +166,6 @@ func (s *Store) watch(ctx context.Context, stream jetstream.Stream, bucket time.
 		select {
 		case <-tick.C:
 		case <-connected:
-			s.waiting.lost()
 			stop(errReconnect)
 			return
 		case <-ctx.Done():

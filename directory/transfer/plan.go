@@ -3,6 +3,7 @@ package transfer
 import (
 	"errors"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -87,6 +88,11 @@ func projectName(p *directory.Project) string { return p.Name }
 
 // Len is how many entries the plan changes.
 func (p *Plan) Len() int { return len(p.entries) }
+
+// Changes reports whether anything of a user changes.
+func (p *Plan) Changes(user uuid.UUID) bool {
+	return slices.ContainsFunc(p.users, func(u pair[directory.User]) bool { return u.any().ID == user })
+}
 
 // Counts says how much of each kind changes.
 func (p *Plan) Counts() Counts { return p.counts }

@@ -1,0 +1,186 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"usher/api/wire"
+	"usher/directory"
+	"usher/directory/file"
+	"usher/directory/transfer"
+	"usher/secret"
+)
+
+// The parameters of an import.
+const (
+	paramMode    = "mode"
+	paramDryRun  = "dryRun"
+	paramAccount = "account"
+
+	modeMerge   = "merge"
+	modeReplace = "replace"
+)
+
+// maxFaults bounds how many faults of a file are answered.
+const maxFaults = 50
+
+func exportDirectory(c *call) (*answer, error) {
+	return &answer{typ: typeYAML, stream: func(w io.Writer) error { return file.Write(w, c.snapshot.Records()) }}, nil
+}
+
+// importDirectory plans on the directory as it is, and then changes it part by
+// part. What is wrong with the file is answered before anything has changed.
+func importDirectory(c *call) (*answer, error) {
+	q := c.r.URL.Query()
+	mode, dry := q.Get(paramMode), q.Get(paramDryRun)
+	if mode != "" && mode != modeMerge && mode != modeReplace {
+		return nil, invalid("Invalid mode")
+	}
+	if dry != "" && dry != "true" && dry != "false" {
+		return nil, invalid("Invalid dryRun")
+	}
+	c.tried = dry == "true"
+	plan, err := c.plan(mode == modeReplace, q.Get(paramAccount))
+	if err != nil {
+		return nil, err
+	}
+	result := &wire.ImportResult{DryRun: c.tried, Entries: plan.Len(), Counts: countsOf(plan.Counts())}
+	return &answer{typ: typeLines, stream: func(w io.Writer) error {
+		lines := newLines(c.w, w)
+		if c.tried {
+			for line := range plan.Lines() {
+				lines.write(wire.ImportLine{Diff: line})
+			}
+		} else if err := c.run(plan, lines); err != nil {
+			e := asFailure(err).body(c.id).Error
+			lines.write(wire.ImportLine{Error: &e})
+			c.told = lines.err == nil
+			return err
+		}
+		lines.write(wire.ImportLine{Result: result})
+		var err error
+		c.change.After, err = json.Marshal(result)
+		return errors.Join(err, lines.err)
+	}}, nil
+}
+
+// plan reads the body and compares it with the directory.
+func (c *call) plan(replace bool, account string) (*transfer.Plan, error) {
+	text, err := io.ReadAll(c.r.Body)
+	if err != nil {
+		return nil, unread(err)
+	}
+	records, src, err := file.Parse("body", text)
+	if err != nil {
+		return nil, c.faults(err)
+	}
+	if !src.Has("users") && !src.Has("projects") {
+		return nil, c.arguments(errEmpty)
+	}
+	if account == "" {
+		account = c.cfg.DefaultAccount
+	}
+	for i := range records.Projects {
+		if p := &records.Projects[i]; p.Account == "" {
+			p.Account = account
+		}
+	}
+	plan, err := transfer.New(c.snapshot, records, transfer.Options{Replace: replace, Now: c.now(), By: c.user.ID})
+	var problems directory.Problems
+	switch {
+	case errors.As(err, &problems):
+		return nil, c.faults(file.Locate(src, problems))
+	case err != nil: // what it would lead to, not what the file says
+		f := conflict("%s", err)
+		f.cause = err
+		return nil, f
+	}
+	return plan, nil
+}
+
+var errEmpty = errors.New("the body holds no directory; one without anybody is written as users: []")
+
+// faults says what is wrong with a file, and where.
+func (c *call) faults(err error) *failure {
+	f := c.arguments(err)
+	f.details = file.Lines(err)
+	if len(f.details) > maxFaults {
+		f.details = append(f.details[:maxFaults], "and more")
+	}
+	for i, line := range f.details {
+		f.details[i] = secret.Redact(line)
+	}
+	return f
+}
+
+// run makes the changes of a plan. Who asks may ask as long as it takes, unless
+// somebody takes that away meanwhile; the import itself may, at its end.
+func (c *call) run(plan *transfer.Plan, lines *lines) error {
+	check := c.permitted
+	if plan.Changes(c.user.ID) {
+		check = func(*directory.Snapshot) error { return nil }
+	}
+	changed := 0
+	_, err := transfer.Run(c.r.Context(), checked{c.cfg.Store, check}, plan, func(done, total int) {
+		changed = done
+		lines.write(wire.ImportLine{Done: done, Total: total})
+	})
+	if err == nil {
+		return nil
+	}
+	f := *asFailure(err)
+	f.details = append(f.details, fmt.Sprintf("%d of %d entries are changed; another import does the rest", changed, plan.Len()))
+	return &f
+}
+
+// checked is a store that looks first who asks.
+type checked struct {
+	store Store
+	check func(*directory.Snapshot) error
+}
+
+// Change implements transfer.Store.
+func (s checked) Change(ctx context.Context, f func(*directory.Snapshot) ([]directory.Entry, error)) (*directory.Snapshot, error) {
+	return s.store.Change(ctx, func(at *directory.Snapshot) ([]directory.Entry, error) {
+		if err := s.check(at); err != nil {
+			return nil, err
+		}
+		return f(at)
+	})
+}
+
+// lines writes one JSON value per line, each as soon as it is there.
+type lines struct {
+	enc   *json.Encoder
+	flush func() error
+	err   error
+}
+
+func newLines(rw http.ResponseWriter, w io.Writer) *lines {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return &lines{enc: enc, flush: http.NewResponseController(rw).Flush}
+}
+
+// write writes a line. When nobody reads them any more, the request's context ends
+// the import.
+func (l *lines) write(line wire.ImportLine) {
+	if l.err == nil {
+		l.err = l.enc.Encode(line)
+	}
+	if l.err == nil && line.Diff == "" {
+		_ = l.flush() // where it is not supported, lines come later
+	}
+}
+
+func countsOf(c transfer.Counts) wire.ImportCounts {
+	of := func(n transfer.Count) wire.ImportCount { return wire.ImportCount(n) }
+	return wire.ImportCounts{
+		Users: of(c.Users), Keys: of(c.Keys), Projects: of(c.Projects), Members: of(c.Members),
+		Topics: of(c.Topics), Subscriptions: of(c.Subscriptions), ACLs: of(c.ACLs),
+	}
+}

@@ -1,0 +1,38 @@
+package file
+
+import (
+	"errors"
+
+	"usher/directory"
+	"usher/strictyaml"
+)
+
+// MaxSize is how large a file may be, in bytes.
+const MaxSize = strictyaml.MaxSize
+
+// Locate says of the problems of records where they are in the text that the
+// records were parsed from. The error is strictyaml.Errors.
+func Locate(src *strictyaml.Source, problems directory.Problems) error {
+	faults := make(strictyaml.Errors, 0, len(problems))
+	for _, p := range problems {
+		faults = append(faults, src.Errorf(p.Path, p.Hint, "%s", p.Message))
+	}
+	faults.Sort()
+	return faults
+}
+
+// Lines returns each fault of a text in one line, with the way out of it.
+func Lines(err error) []string {
+	var faults strictyaml.Errors
+	if !errors.As(err, &faults) {
+		return []string{err.Error()}
+	}
+	lines := make([]string, len(faults))
+	for i, f := range faults {
+		lines[i] = f.Error()
+		if f.Hint != "" {
+			lines[i] += " (" + f.Hint + ")"
+		}
+	}
+	return lines
+}
