@@ -91,11 +91,7 @@ func (d *draft) settleMembers(p *projectEntry) {
 	left := make(map[uuid.UUID]bool, len(p.left))
 	for _, id := range p.left { // and has not come back
 		e := d.s.user(id)
-		left[id] = true
-		if e != nil {
-			at, ok := e.placeOf(p.id)
-			left[id] = !ok || !e.places[at].member
-		}
+		left[id] = e == nil || !e.isMember(p.id)
 	}
 	if len(left) > 0 {
 		p.members = slices.DeleteFunc(p.members, func(id uuid.UUID) bool { return left[id] })

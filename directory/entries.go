@@ -52,6 +52,11 @@ func (e *userEntry) placeOf(project uuid.UUID) (at int, found bool) {
 	return slices.BinarySearchFunc(e.places, project, func(p place, id uuid.UUID) int { return bytes.Compare(p.project[:], id[:]) })
 }
 
+func (e *userEntry) isMember(project uuid.UUID) bool {
+	at, ok := e.placeOf(project)
+	return ok && e.places[at].member
+}
+
 // in returns the place in a project, to be changed.
 func (e *userEntry) in(project uuid.UUID) *place {
 	at, ok := e.placeOf(project)

@@ -52,26 +52,20 @@ func (s *Snapshot) refers(e *Entry, before *Snapshot) Problems {
 		return one("there is no such " + string(k.Kind.resource()))
 	}
 	var problems Problems
+	seen := make(map[uuid.UUID]bool, len(v.Users))
 	for _, id := range v.Users {
-		if m := s.memberOf(p, id); m || slices.Contains(old, id) {
-			continue
-		}
-		if u, ok := s.UserByID(id); ok {
-			problems = append(problems, one("user "+secret.Name(u.Name)+" is not a member of project "+secret.Name(p.project.Name))...)
-		} else {
+		switch e := s.user(id); {
+		case seen[id] && e != nil:
+			problems = append(problems, one("user "+secret.Name(e.user.Name)+" is named twice")...)
+		case e != nil && e.named && e.isMember(p.id), slices.Contains(old, id):
+		case e != nil && e.named:
+			problems = append(problems, one("user "+secret.Name(e.user.Name)+" is not a member of project "+secret.Name(p.project.Name))...)
+		default:
 			problems = append(problems, one("there is no user "+id.String())...)
 		}
+		seen[id] = true
 	}
 	return problems
-}
-
-func (s *Snapshot) memberOf(p *projectEntry, user uuid.UUID) bool {
-	e := s.user(user)
-	if e == nil || !e.named {
-		return false
-	}
-	at, ok := e.placeOf(p.id)
-	return ok && e.places[at].member
 }
 
 func hasACL[T any](list []*resource[T], name string) bool {

@@ -263,17 +263,17 @@ func (s *Snapshot) ACL(kind Kind, project, name string) (users []string, revisio
 	return s.memberNames(p, ids), revision, ok
 }
 
-// memberNames returns the names of those who are members.
+// memberNames returns the names of those who are members, each once.
 func (s *Snapshot) memberNames(p *projectEntry, ids []uuid.UUID) []string {
 	var names []string
+	seen := make(map[uuid.UUID]bool, len(ids))
 	for _, id := range ids {
 		e := s.user(id)
-		if e == nil || !e.named {
+		if seen[id] || e == nil || !e.named || !e.isMember(p.id) {
 			continue
 		}
-		if at, ok := e.placeOf(p.id); ok && e.places[at].member {
-			names = append(names, e.user.Name)
-		}
+		seen[id] = true
+		names = append(names, e.user.Name)
 	}
 	return names
 }

@@ -70,9 +70,6 @@ func (d *draft) unsettled() []*projectEntry {
 // is outside of the project is not its own if others are in the account, and of
 // two topics of one subject one does not have it.
 func (d *draft) claimSubjects(p *projectEntry) {
-	if !p.named {
-		return
-	}
 	taken := make(map[string]bool, len(p.topics))
 	for _, stated := range []bool{false, true} {
 		for _, t := range p.topics {
@@ -81,6 +78,7 @@ func (d *draft) claimSubjects(p *projectEntry) {
 			}
 			message := ""
 			switch subject := t.view.Subject; {
+			case !p.named: // nobody sees it
 			case p.strays(subject) && d.s.accounts[p.project.Account].projects > 1:
 				message = "subject " + secret.Name(subject) + " lies outside of project " + secret.Name(p.project.Name) + ", and other projects are in its account too"
 			case taken[subject]:
