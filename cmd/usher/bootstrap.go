@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/urfave/cli/v2"
 
+	"usher/audit"
 	"usher/config"
 	"usher/directory"
 	"usher/directory/kv"
@@ -82,8 +83,24 @@ func makeFirstAdmin(c *cli.Context, cfg *config.Config, name string) (string, er
 	if err != nil {
 		return "", err
 	}
+	in := &instance{cfg: cfg, log: discardLog()}
+	if err := in.openAudit(c.App.ErrWriter); err != nil {
+		return "", errors.Join(configError(err), end())
+	}
+	change := audit.Change{
+		Time: time.Now(), RequestID: newRequestID(), Action: "bootstrap", Resource: "/users/" + name, Outcome: audit.Changed,
+		After: json.RawMessage(`{"service_roles":["service_admin"]}`),
+	}
 	key, err := firstAdmin(c, s.(*kvStore).Store, name)
-	return key, errors.Join(err, end())
+	switch {
+	case errors.Is(err, errNotEmpty):
+		change.Outcome, change.Cause, change.After = audit.Refused, errNotEmpty.Error(), nil
+	case err != nil:
+		change.Outcome, change.Cause, change.After = audit.Failed, err.Error(), nil
+	}
+	change.Total = time.Since(change.Time)
+	in.audit.WriteChange(change)
+	return key, errors.Join(err, in.closeAudit(), end())
 }
 
 // firstAdmin makes the service admin, and returns the key.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -26,6 +27,12 @@ func TestEmbedded(t *testing.T) {
 	}
 	if code, _, stderr := usher(t, "bootstrap", "-c", in.config()); code != exitDenied || !strings.Contains(stderr, "not empty") {
 		t.Errorf("a second time: %d %s", code, stderr)
+	}
+	events, err := os.ReadFile(in.path(setup.FileAudit))
+	callouttest.Must(t, err)
+	first, second, _ := strings.Cut(string(events), "\n")
+	if !strings.Contains(first, `"outcome":"changed","action":"bootstrap"`) || !strings.Contains(second, `"outcome":"refused"`) {
+		t.Errorf("not in the audit:\n%s", events)
 	}
 	serve := func() (api string, stop func()) {
 		ctx, end := context.WithCancel(t.Context())
