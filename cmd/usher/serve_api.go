@@ -34,7 +34,7 @@ func (in *instance) startAPI(ctx context.Context) error {
 	handler, err := api.New(api.Config{
 		Store: bucket, Audit: in.audit.WriteChange, Now: in.parts.now, Random: rand.Reader, NewID: newRequestID, Log: in.log,
 		Explain: in.explainUser, Directory: in.directoryView, Version: semver(), DefaultAccount: in.cfg.Accounts.ServiceAdmin,
-		KeyIn: api.KeyIn(cfg.KeyIn), FailedKeys: failedKeys(cfg.FailuresPerS), MaxBody: int64(cfg.MaxBody), Timeout: cfg.Timeout,
+		KeyIn: api.KeyIn(cfg.KeyIn), FailedKeys: float64(cfg.FailuresPerS), MaxBody: int64(cfg.MaxBody), Timeout: cfg.Timeout,
 	})
 	if err != nil {
 		return err
@@ -67,14 +67,6 @@ func (in *instance) startAPI(ctx context.Context) error {
 	}()
 	in.log.LogAttrs(ctx, slog.LevelInfo, "management API", slog.String("url", in.apiURL()))
 	return nil
-}
-
-// failedKeys is what the API calls no limit: a negative number.
-func failedKeys(perSecond int) float64 {
-	if perSecond == 0 {
-		return -1
-	}
-	return float64(perSecond)
 }
 
 // apiURL returns where the API is; empty: it is off.

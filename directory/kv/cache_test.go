@@ -258,9 +258,9 @@ func TestOtherBucket(t *testing.T) {
 	for name, meanwhile := range tests {
 		for _, running := range []bool{false, true} {
 			t.Run(name+map[bool]string{true: ", meanwhile", false: ", before"}[running], func(t *testing.T) {
+				backup := storeDir(t)
 				n := startNode(t)
 				path := cached(t, connect(t, n.url()), "ada")
-				backup := t.TempDir()
 				n.stop()
 				callouttest.Must(t, os.CopyFS(backup, os.DirFS(n.opts.StoreDir)))
 				n.start(t)

@@ -22,7 +22,7 @@ var ErrUnavailable = errors.New("the directory cannot be changed now")
 var errMoved = errors.New("the directory has changed")
 
 const (
-	publishLimit = 3 * time.Second  // for one answer of the server
+	publishLimit = time.Second      // for one answer of the server; what was sent twice is made once
 	commitLimit  = 15 * time.Second // until the server takes a change: a new leader is found in less
 	changeLimit  = 30 * time.Second // for a change, however many others there are
 )
@@ -108,7 +108,10 @@ func (s *Store) commit(ctx context.Context, st *state, entries []directory.Entry
 	s.waiting.add(id, &pending{at: at, n: n, known: known})
 	defer s.waiting.remove(id)
 	for unheard := false; ; unheard = true {
-		revision, err := s.publish(sending, messages)
+		attempt, again := context.WithCancel(sending)
+		s.waiting.sending(id, again)
+		revision, err := s.publish(attempt, messages)
+		again()
 		if err == nil {
 			return revision, nil
 		}

@@ -43,7 +43,7 @@ func startCluster(tb testing.TB) *cluster {
 	}
 	for i := range c.opts {
 		c.opts[i] = &server.Options{
-			ServerName: fmt.Sprintf("n%d", i+1), Host: "127.0.0.1", Port: ports[i], JetStream: true, StoreDir: tb.TempDir(),
+			ServerName: fmt.Sprintf("n%d", i+1), Host: "127.0.0.1", Port: ports[i], JetStream: true, StoreDir: storeDir(tb),
 			Cluster: server.ClusterOpts{Name: "C", Host: "127.0.0.1", Port: ports[i] + 1, PoolSize: -1},
 			Routes:  routes, NoSigs: true, NoLog: true,
 		}

@@ -1,10 +1,12 @@
 package kv_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,6 +43,7 @@ func TestCluster(t *testing.T) {
 	furnish(t, replicas[0].store.Load())
 	t.Run("Follow", func(t *testing.T) { follow(t, &replicas, heard) })
 	t.Run("Serial", func(t *testing.T) { serial(t, &replicas) })
+	t.Run("LeaderChanges", func(t *testing.T) { leaderChanges(t, &replicas) })
 	t.Run("Disturbed", func(t *testing.T) { disturb(t, c, &replicas) })
 }
 
@@ -239,4 +242,54 @@ func serial(t *testing.T, replicas *[3]*replica) {
 		}
 		return directory.Put(ordersACL(), acl), nil
 	})
+}
+
+// leaderChanges makes large changes while the leader of the bucket steps down
+// again and again: each is made as a whole, once, and Change says so.
+func leaderChanges(t *testing.T, replicas *[3]*replica) {
+	t.Helper()
+	const entries, steps = 200, 5
+	var made atomic.Int64
+	stepped := make(chan struct{})
+	go func() {
+		defer close(stepped)
+		for range steps {
+			ctx, done := context.WithTimeout(t.Context(), time.Second)
+			_, _ = replicas[1].conn.RequestWithContext(ctx, "$JS.API.STREAM.LEADER.STEPDOWN.KV_usher", nil) // its answer may be lost
+			done()
+			from := made.Load()
+			within(t, 30*time.Second, "changes are made again", func() bool { return made.Load() >= from+3 })
+		}
+	}()
+	refused := 0
+	for i, more := 0, true; more; i++ {
+		select {
+		case <-stepped:
+			more = false
+		default:
+		}
+		s := replicas[i%len(replicas)].store.Load()
+		before := s.Status().Revision
+		next, err := s.Change(t.Context(), func(*directory.Snapshot) ([]directory.Entry, error) {
+			var all []directory.Entry
+			for n := range entries {
+				all = append(all, directory.Entry{Key: directory.ResourceKey(directory.KindTopic, shop(), fmt.Sprintf("large-%d", n)), Value: &directory.Topic{Created: time.Unix(int64(i), 0).UTC()}})
+			}
+			return all, nil
+		})
+		switch {
+		case errors.Is(err, kv.ErrUnavailable):
+			refused++
+			continue
+		case err != nil:
+			t.Fatal(err)
+		}
+		made.Add(1)
+		first, _ := next.Topic("shop", "large-0")
+		last, _ := next.Topic("shop", fmt.Sprintf("large-%d", entries-1))
+		if last.Revision-first.Revision != entries-1 || !last.Created.Equal(time.Unix(int64(i), 0)) || first.Revision <= before {
+			t.Errorf("change %d is not there as a whole: revisions %d to %d", i, first.Revision, last.Revision)
+		}
+	}
+	t.Logf("%d changes of %d entries were made and %d refused as unavailable while the leader stepped down %d times", made.Load(), entries, refused, steps)
 }

@@ -65,6 +65,7 @@ func (s *Store) Run(ctx context.Context) error {
 		select {
 		case <-wait.C:
 		case <-connected:
+			s.waiting.lost()
 		case <-ctx.Done():
 		}
 		wait.Stop()
@@ -166,6 +167,7 @@ func (s *Store) watch(ctx context.Context, stream jetstream.Stream, bucket time.
 		select {
 		case <-tick.C:
 		case <-connected:
+			s.waiting.lost()
 			stop(errReconnect)
 			return
 		case <-ctx.Done():

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"os"
 	"strconv"
 	"sync"
 	"testing"
@@ -18,6 +19,18 @@ import (
 	"usher/directory/kv"
 )
 
+// storeDir returns a directory for a server that is gone with the test. The server
+// may clear away in it a little longer than it runs.
+func storeDir(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.MkdirTemp("", "usher-kv-") //nolint:usetesting // see above
+	callouttest.Must(tb, err)
+	tb.Cleanup(func() {
+		callouttest.Eventually(tb, "the server's directory is gone", func() bool { return os.RemoveAll(dir) == nil })
+	})
+	return dir
+}
+
 // node is one server with JetStream, in process.
 type node struct {
 	opts *server.Options
@@ -27,7 +40,7 @@ type node struct {
 func startNode(tb testing.TB) *node {
 	tb.Helper()
 	n := &node{opts: &server.Options{
-		Host: "127.0.0.1", Port: callouttest.FreePort(tb), JetStream: true, StoreDir: tb.TempDir(), NoSigs: true, NoLog: true,
+		Host: "127.0.0.1", Port: callouttest.FreePort(tb), JetStream: true, StoreDir: storeDir(tb), NoSigs: true, NoLog: true,
 	}}
 	n.start(tb)
 	tb.Cleanup(n.stop)

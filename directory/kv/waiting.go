@@ -15,6 +15,7 @@ type pending struct {
 	at, n uint64 // it would be the entries from at+1 to at+n
 	fate  fate
 	known func() // called when its fate is
+	again func() // called when no answer will come
 }
 
 type fate int
@@ -44,6 +45,24 @@ func (w *waiting) fate(id string) fate {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.of[id].fate
+}
+
+// sending says how to hear that the answer to what is being sent is lost.
+func (w *waiting) sending(id string, again func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.of[id].again = again
+}
+
+// lost notes that answers on their way will not come.
+func (w *waiting) lost() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, p := range w.of {
+		if p.again != nil {
+			p.again()
+		}
+	}
 }
 
 // came notes that the message seq of the bucket is of this change.

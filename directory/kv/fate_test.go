@@ -1,0 +1,169 @@
+package kv_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"usher/callouttest"
+	"usher/directory"
+	"usher/directory/kv"
+)
+
+// rig is a store behind a line that can be cut, and another that has its own.
+type rig struct {
+	proxy     *proxy
+	cut, free *kv.Store
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	n := startNode(t)
+	r := &rig{proxy: startProxy(t, n.addr())}
+	r.free = loaded(t, start(t, kv.Config{Conn: connect(t, n.url()), Create: true}))
+	furnish(t, r.free)
+	change(t, r.free, func(*directory.Snapshot) ([]directory.Entry, error) {
+		var entries []directory.Entry
+		for _, name := range []string{"ours", "theirs"} {
+			entries = append(entries, member(name)...)
+		}
+		return append(entries, directory.Entry{Key: ordersACL(), Value: &directory.ACL{}}), nil
+	})
+	r.cut = loaded(t, start(t, kv.Config{Conn: connect(t, r.proxy.url())}))
+	callouttest.Eventually(t, "both have the same", func() bool { return r.cut.Status().Revision == r.free.Status().Revision })
+	return r
+}
+
+// orders returns whom the ACL of the orders names.
+func orders(s *kv.Store) []string {
+	names, _, _ := s.Snapshot().ACL(directory.KindTopicACL, "shop", "orders")
+	return names
+}
+
+// What is not known of a change is found out: it is made once or not at all, and
+// Change says which.
+func TestLineIsCut(t *testing.T) {
+	const single, batch, large = 1, 3, directory.MaxChange
+	// add appends a user to the ACL, as one of several entries.
+	add := func(name string, entries int, calls *int) func(*directory.Snapshot) ([]directory.Entry, error) {
+		return func(s *directory.Snapshot) ([]directory.Entry, error) {
+			*calls++
+			all := []directory.Entry{aclWith(t, s, name)}
+			for i := 1; i < entries; i++ {
+				all = append(all, directory.Entry{Key: directory.ResourceKey(directory.KindTopic, shop(), fmt.Sprintf("%s-%d", name, i)), Value: &directory.Topic{}})
+			}
+			return all, nil
+		}
+	}
+	topic := func(*directory.Snapshot) ([]directory.Entry, error) {
+		return directory.Put(directory.ResourceKey(directory.KindTopic, shop(), "another"), &directory.Topic{}), nil
+	}
+	tests := map[string]struct {
+		entries   int
+		at        string // the line is cut where this is sent
+		f         fate
+		meanwhile string // what the other store does before the line is mended
+		err       error
+		calls     int
+		want      []string
+	}{
+		"before one entry":               {single, "Usher-Change", swallow, "", nil, 1, []string{"ours"}},
+		"behind one entry":               {single, "Usher-Change", deafen, "", nil, 1, []string{"ours"}},
+		"before three":                   {batch, "Nats-Batch-Commit", swallow, "", nil, 1, []string{"ours"}},
+		"behind three":                   {batch, "Nats-Batch-Commit", deafen, "", nil, 1, []string{"ours"}},
+		"before a thousand":              {large, "Nats-Batch-Sequence: 1\r", swallow, "", nil, 1, []string{"ours"}},
+		"among a thousand":               {large, "Nats-Batch-Sequence: 500\r", swallow, "", nil, 1, []string{"ours"}},
+		"before the last of a thousand":  {large, "Nats-Batch-Commit", swallow, "", nil, 1, []string{"ours"}},
+		"behind a thousand":              {large, "Nats-Batch-Commit", deafen, "", nil, 1, []string{"ours"}},
+		"before, and another is first":   {single, "Usher-Change", swallow, "acl", nil, 2, []string{"theirs", "ours"}},
+		"before three, another first":    {batch, "Nats-Batch-Commit", swallow, "acl", nil, 2, []string{"theirs", "ours"}},
+		"behind, and another is next":    {single, "Usher-Change", deafen, "topic", nil, 1, []string{"ours"}},
+		"behind three, another extends":  {batch, "Nats-Batch-Commit", deafen, "acl", nil, 1, []string{"ours", "theirs"}},
+		"behind, and another overwrites": {single, "Usher-Change", deafen, "acl", kv.ErrUnavailable, 1, []string{"ours", "theirs"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			before := r.free.Status().Revision
+			done := r.proxy.next(tt.at, tt.f)
+			calls, theirs := 0, 0
+			ended := make(chan error)
+			go func() {
+				_, err := r.cut.Change(t.Context(), add("ours", tt.entries, &calls))
+				ended <- err
+			}()
+			<-done
+			if tt.f == deafen {
+				callouttest.Eventually(t, "the change is made", func() bool { return slices.Equal(orders(r.free), []string{"ours"}) })
+			}
+			switch tt.meanwhile {
+			case "acl":
+				change(t, r.free, add("theirs", 1, &theirs))
+			case "topic":
+				change(t, r.free, topic)
+			}
+			r.proxy.hangUp()
+			r.proxy.open()
+			if err := <-ended; !errors.Is(err, tt.err) {
+				t.Errorf("got %v, want %v", err, tt.err)
+			}
+			if calls != tt.calls {
+				t.Errorf("made %d times, want %d", calls, tt.calls)
+			}
+			for _, s := range []*kv.Store{r.cut, r.free} {
+				callouttest.Eventually(t, "it is in force", func() bool { return slices.Equal(orders(s), tt.want) })
+			}
+			entries := uint64(tt.entries)
+			if tt.meanwhile != "" {
+				entries++
+			}
+			if got := r.free.Status().Revision - before; got != entries {
+				t.Errorf("%d entries were written, want %d", got, entries)
+			}
+		})
+	}
+}
+
+// As many entries as fit are changed at once, more in parts.
+func TestLargeChange(t *testing.T) {
+	s := loaded(t, start(t, kv.Config{Conn: jetStream(t), Create: true}))
+	furnish(t, s)
+	topics := func(from, n int) func(*directory.Snapshot) ([]directory.Entry, error) {
+		return func(*directory.Snapshot) ([]directory.Entry, error) {
+			var all []directory.Entry
+			for i := range n {
+				all = append(all, directory.Entry{Key: directory.ResourceKey(directory.KindTopic, shop(), fmt.Sprintf("topic-%d", from+i)), Value: &directory.Topic{}})
+			}
+			return all, nil
+		}
+	}
+	from, before := 0, s.Status().Revision
+	for _, n := range []int{0, 1, 2, directory.MaxChange - 1, directory.MaxChange, directory.MaxChange + 1, 2*directory.MaxChange + 1} {
+		next := change(t, s, topics(from, n))
+		from += n
+		if got := next.Size().Topics; got != from+1 {
+			t.Errorf("%d at once: %d topics, want %d", n, got, from+1)
+		}
+		if got := s.Status().Revision - before; got != uint64(from) {
+			t.Errorf("%d at once: revision %d, want %d", n, got, from)
+		}
+	}
+}
+
+// An entry that no message holds is refused by a rule, and not tried again.
+func TestLargeEntry(t *testing.T) {
+	s := loaded(t, start(t, kv.Config{Conn: jetStream(t), Create: true}))
+	furnish(t, s)
+	id := uuid.New()
+	_, err := s.Change(t.Context(), func(*directory.Snapshot) ([]directory.Entry, error) {
+		return directory.Put(directory.UserKey(id), &directory.User{Name: "large", Profile: &directory.Profile{Description: string(make([]byte, 1<<20))}}), nil
+	})
+	var problems directory.Problems
+	if !errors.As(err, &problems) || problems[0].Path != directory.UserKey(id).String() {
+		t.Errorf("got %v", err)
+	}
+}

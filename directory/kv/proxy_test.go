@@ -1,0 +1,171 @@
+package kv_test
+
+import (
+	"bytes"
+	"net"
+	"sync"
+	"testing"
+
+	"usher/callouttest"
+)
+
+// proxy is a TCP proxy between a store and its server that can cut the line at
+// one moment.
+type proxy struct {
+	listener net.Listener
+	server   string
+	tasks    sync.WaitGroup
+
+	mu    sync.Mutex
+	conns map[net.Conn]bool
+	shut  bool // no new lines
+	cut   func([]byte) fate
+	done  chan struct{} // closed when it was cut
+}
+
+// fate is what becomes of bytes on their way to the server.
+type fate int
+
+const (
+	pass    fate = iota
+	swallow      // the server does not get them, and the line is cut
+	deafen       // the server gets them, and nothing that it says comes back
+)
+
+func startProxy(tb testing.TB, server string) *proxy {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	callouttest.Must(tb, err)
+	p := &proxy{listener: l, server: server, conns: map[net.Conn]bool{}}
+	p.tasks.Go(p.accept)
+	tb.Cleanup(func() {
+		_ = l.Close()
+		p.closeAll(true)
+		p.tasks.Wait()
+	})
+	return p
+}
+
+func (p *proxy) url() string { return "nats://" + p.listener.Addr().String() }
+
+// next says what becomes of the next bytes that hold this text. Afterwards the
+// line is cut, and stays so until open.
+func (p *proxy) next(text string, f fate) (done <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done = make(chan struct{})
+	p.cut = func(b []byte) fate {
+		if bytes.Contains(b, []byte(text)) {
+			p.cut, p.shut = nil, true
+			return f
+		}
+		return pass
+	}
+	return p.done
+}
+
+// hangUp ends what deafen has left.
+func (p *proxy) hangUp() { p.closeAll(false) }
+
+// open lets new lines in again.
+func (p *proxy) open() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.shut = false
+}
+
+func (p *proxy) closeAll(forever bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.shut = p.shut || forever
+	for c := range p.conns {
+		_ = c.Close()
+	}
+}
+
+func (p *proxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		server, err := net.Dial("tcp", p.server)
+		if err != nil {
+			_ = client.Close()
+			continue
+		}
+		p.mu.Lock()
+		if p.shut {
+			_, _ = client.Close(), server.Close()
+			p.mu.Unlock()
+			continue
+		}
+		p.conns[client], p.conns[server] = true, true
+		p.mu.Unlock()
+		var deaf sync.Mutex
+		p.tasks.Go(func() { p.up(client, server, &deaf) })
+		p.tasks.Go(func() { p.down(server, client, &deaf) })
+	}
+}
+
+// up carries what the client says. Who holds deaf keeps down from carrying on.
+func (p *proxy) up(client, server net.Conn, deaf *sync.Mutex) {
+	defer p.hang(client, server)
+	b := make([]byte, 1<<20)
+	for {
+		n, err := client.Read(b)
+		if err != nil {
+			return
+		}
+		p.mu.Lock()
+		f := pass
+		if p.cut != nil {
+			f = p.cut(b[:n])
+		}
+		done := p.done
+		p.mu.Unlock()
+		switch f {
+		case swallow:
+			close(done)
+			return
+		case deafen:
+			deaf.Lock() // for good
+		case pass:
+		}
+		if _, err := server.Write(b[:n]); err != nil {
+			return
+		}
+		if f == deafen {
+			close(done)
+		}
+	}
+}
+
+// down carries what the server says.
+func (p *proxy) down(server, client net.Conn, deaf *sync.Mutex) {
+	defer p.hang(client, server)
+	b := make([]byte, 1<<20)
+	for {
+		n, err := server.Read(b)
+		if err != nil {
+			return
+		}
+		if !deaf.TryLock() {
+			continue // into the void
+		}
+		_, err = client.Write(b[:n])
+		deaf.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (p *proxy) hang(conns ...net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range conns {
+		_ = c.Close()
+		delete(p.conns, c)
+	}
+}
