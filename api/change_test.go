@@ -149,7 +149,7 @@ func TestDemotedMeanwhile(t *testing.T) {
 		}, http.StatusNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
-			between := &meddler{Store: bucket(t)}
+			between := &meddler{Store: callouttest.Bucket(t)}
 			s := start(t, between, nil)
 			between.first = fall.change
 			if got := s.as("admin", "POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":[]}`); got.code != fall.want {
@@ -187,7 +187,7 @@ func (m *meddler) Change(ctx context.Context, f func(*directory.Snapshot) ([]dir
 
 // What cannot be kept is said to be so, and audited.
 func TestStoreFails(t *testing.T) {
-	store := &meddler{Store: bucket(t)}
+	store := &meddler{Store: callouttest.Bucket(t)}
 	s := start(t, store, nil)
 	for _, tt := range []struct {
 		err    error

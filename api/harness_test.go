@@ -2,14 +2,12 @@ package api_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -18,14 +16,12 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/nats-io/nats.go"
 
 	"usher/api"
 	"usher/api/wire"
 	"usher/audit"
 	"usher/callouttest"
 	"usher/directory"
-	"usher/directory/kv"
 	"usher/tokens/apikey"
 )
 
@@ -75,37 +71,12 @@ func (s *service) logged() string {
 	return s.log.String()
 }
 
-// bucket returns a directory in the bucket of a new server.
-func bucket(tb testing.TB) *kv.Store {
-	tb.Helper()
-	srv := callouttest.RunConfig(tb, fmt.Sprintf("listen: 127.0.0.1:-1\njetstream {store_dir: %q}\n", filepath.ToSlash(tb.TempDir())))
-	conn, err := nats.Connect(srv.ClientURL())
-	callouttest.Must(tb, err)
-	tb.Cleanup(conn.Close)
-	store, err := kv.Open(kv.Config{
-		Conn: conn, Bucket: "usher", Create: true, Storage: kv.StorageMemory,
-		Log: slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})), Now: time.Now,
-	})
-	callouttest.Must(tb, err)
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- store.Run(ctx) }()
-	tb.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			tb.Error(err)
-		}
-	})
-	callouttest.Eventually(tb, "the directory is loaded", func() bool { return store.Snapshot() != nil })
-	return store
-}
-
 // start returns an API over store, or over a new bucket, with the directory of fill.
 func start(tb testing.TB, store api.Store, change func(*api.Config)) *service {
 	tb.Helper()
 	s := &service{t: tb, store: store, keys: map[string]string{}}
 	if store == nil {
-		s.store = bucket(tb)
+		s.store = callouttest.Bucket(tb)
 	}
 	var ids atomic.Int64
 	random := &counter{}

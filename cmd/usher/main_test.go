@@ -23,7 +23,6 @@ import (
 // TestMain makes this test binary the command usher as well: scripts, and tests
 // that start a process, find it in the PATH.
 func TestMain(m *testing.M) {
-	callouttest.Overlap()
 	testscript.Main(m, map[string]func(){"usher": func() {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		context.AfterFunc(ctx, stop)
@@ -37,16 +36,21 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits,
-			"owned": owned,
-			"files": files,
-			"store": store,
-			"keys":  keys,
-			"site":  site,
-			"paste": paste,
-		},
+		Cmds:                scriptCommands(),
 	})
+}
+
+// scriptCommands are those that scripts have beside their own.
+func scriptCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
+	return map[string]func(ts *testscript.TestScript, neg bool, args []string){
+		"exits": exits,
+		"owned": owned,
+		"files": files,
+		"store": store,
+		"keys":  keys,
+		"site":  site,
+		"paste": paste,
+	}
 }
 
 func plain(ts *testscript.TestScript, neg bool, ok bool, usage string) {

@@ -1,0 +1,40 @@
+package callouttest
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/directory/kv"
+)
+
+// Bucket returns an empty directory in the bucket of a server of its own, followed
+// until the test ends.
+func Bucket(tb testing.TB) *kv.Store {
+	tb.Helper()
+	server := RunConfig(tb, fmt.Sprintf("listen: 127.0.0.1:-1\njetstream {store_dir: %q}\n", filepath.ToSlash(tb.TempDir())))
+	conn, err := nats.Connect(server.ClientURL())
+	Must(tb, err)
+	tb.Cleanup(conn.Close)
+	store, err := kv.Open(kv.Config{
+		Conn: conn, Bucket: "usher", Create: true, Storage: kv.StorageMemory, Now: time.Now,
+		Log: slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	Must(tb, err)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- store.Run(ctx) }()
+	tb.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			tb.Error(err)
+		}
+	})
+	Eventually(tb, "the directory is loaded", func() bool { return store.Snapshot() != nil })
+	return store
+}
