@@ -57,7 +57,7 @@ func (c *Client) Subscription(ctx context.Context, in, name string) (*wire.Subsc
 }
 
 // CreateSubscription makes a subscription to a topic of the same project, with an empty ACL.
-func (c *Client) CreateSubscription(ctx context.Context, in, name string, with *wire.Subscription) (*wire.Subscription, error) {
+func (c *Client) CreateSubscription(ctx context.Context, in, name string, with *wire.SubscriptionInput) (*wire.Subscription, error) {
 	s, _, err := fetch[wire.Subscription](ctx, c, http.MethodPut, subscription(in, name), body(with))
 	return s, err
 }

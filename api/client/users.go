@@ -34,6 +34,11 @@ func (c *Client) User(ctx context.Context, name string) (*wire.User, Tag, error)
 	return fetch[wire.User](ctx, c, http.MethodGet, user(name))
 }
 
+// UserByUUID returns one user by its id, which stays when the name changes.
+func (c *Client) UserByUUID(ctx context.Context, id string) (*wire.User, Tag, error) {
+	return fetch[wire.User](ctx, c, http.MethodGet, path("users:byUUID").name(id))
+}
+
 // CreateUser makes a user. The answer holds its key, which is shown this once.
 func (c *Client) CreateUser(ctx context.Context, name string, in *wire.UserInput) (*wire.UserCreated, error) {
 	u, _, err := fetch[wire.UserCreated](ctx, c, http.MethodPost, user(name), body(in))

@@ -63,7 +63,7 @@ func subscriptionAdd(ctx context.Context, r *remote) error {
 	if deadline <= 0 {
 		return usageError("", "--ack-deadline %d: expected one second or more", deadline)
 	}
-	s, err := r.api.CreateSubscription(ctx, r.project, r.arg(0), &wire.Subscription{
+	s, err := r.api.CreateSubscription(ctx, r.project, r.arg(0), &wire.SubscriptionInput{
 		Topic: "projects/" + r.project + "/topics/" + topic, AckDeadlineSeconds: deadline,
 	})
 	if err != nil {

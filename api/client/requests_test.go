@@ -1,0 +1,148 @@
+package client_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"usher/api"
+	"usher/api/client"
+	"usher/api/wire"
+)
+
+// requests are what each method sends: method, path, query, body and condition.
+func requests(ctx context.Context) map[string]func(c *client.Client) error {
+	email, account := "a@example.org", "APP"
+	return map[string]func(c *client.Client) error{
+		`GET /v1/users?pageSize=500&project=shop`: func(c *client.Client) error { _, err := c.Users(ctx, "shop"); return err },
+		`GET /v1/users/alice`:                     func(c *client.Client) error { _, _, err := c.User(ctx, "alice"); return err },
+		`GET /v1/users:byUUID/6f1e-2`:             func(c *client.Client) error { _, _, err := c.UserByUUID(ctx, "6f1e-2"); return err },
+		`GET /v1/version`:                         func(c *client.Client) error { _, err := c.Version(ctx); return err },
+		`GET /v1/status`:                          func(c *client.Client) error { _, err := c.Status(ctx); return err },
+		`GET /v1/users/profile`:                   func(c *client.Client) error { _, err := c.Profile(ctx); return err },
+		`POST /v1/users/alice {"email":"a@example.org"}`: func(c *client.Client) error {
+			_, err := c.CreateUser(ctx, "alice", &wire.UserInput{Email: &email})
+			return err
+		},
+		`PUT /v1/users/alice {"service_roles":[]} if "7"`: func(c *client.Client) error {
+			_, err := c.UpdateUser(ctx, "alice", &wire.UserInput{ServiceRoles: []string{}}, `"7"`)
+			return err
+		},
+		`DELETE /v1/users/alice`: func(c *client.Client) error { return c.DeleteUser(ctx, "alice", "") },
+		`POST /v1/users/alice:refreshToken {"grace":"1h"}`: func(c *client.Client) error {
+			_, err := c.RefreshToken(ctx, "alice", &wire.RefreshToken{Grace: "1h"})
+			return err
+		},
+		`GET /v1/users/alice:permissions?project=shop`: func(c *client.Client) error { _, err := c.Permissions(ctx, "alice", "shop"); return err },
+		`GET /v1/users/alice/keys?pageSize=500`:        func(c *client.Client) error { _, err := c.Keys(ctx, "alice"); return err },
+		`GET /v1/users/alice/keys/laptop`:              func(c *client.Client) error { _, _, err := c.Key(ctx, "alice", "laptop"); return err },
+		`POST /v1/users/alice/keys {"name":"laptop","expires_in":"24h"}`: func(c *client.Client) error {
+			_, err := c.CreateKey(ctx, "alice", &wire.KeyInput{Name: "laptop", ExpiresIn: "24h"})
+			return err
+		},
+		`DELETE /v1/users/alice/keys/laptop`: func(c *client.Client) error { return c.DeleteKey(ctx, "alice", "laptop", "") },
+
+		`GET /v1/projects?pageSize=500`: func(c *client.Client) error { _, err := c.Projects(ctx); return err },
+		`GET /v1/projects/shop`:         func(c *client.Client) error { _, _, err := c.Project(ctx, "shop"); return err },
+		`POST /v1/projects/shop {"account":"APP"}`: func(c *client.Client) error {
+			_, err := c.CreateProject(ctx, "shop", &wire.ProjectInput{Account: &account})
+			return err
+		},
+		`PUT /v1/projects/shop {} if "7"`: func(c *client.Client) error {
+			_, err := c.UpdateProject(ctx, "shop", &wire.ProjectInput{}, `"7"`)
+			return err
+		},
+		`DELETE /v1/projects/shop if "7"`: func(c *client.Client) error { return c.DeleteProject(ctx, "shop", `"7"`) },
+
+		`GET /v1/projects/shop/members?pageSize=500`: func(c *client.Client) error { _, err := c.Members(ctx, "shop"); return err },
+		`GET /v1/projects/shop/members/alice`:        func(c *client.Client) error { _, _, err := c.Member(ctx, "shop", "alice"); return err },
+		`POST /v1/projects/shop/members/alice:add {"project":"shop","roles":["publisher"]}`: func(c *client.Client) error {
+			_, err := c.AddMember(ctx, "shop", "alice", []string{"publisher"})
+			return err
+		},
+		`POST /v1/projects/shop/members/alice {"projects":[{"project":"shop","roles":["consumer"]}]}`: func(c *client.Client) error {
+			_, err := c.CreateMember(ctx, "shop", "alice", []string{"consumer"})
+			return err
+		},
+		`PUT /v1/projects/shop/members/alice {"projects":[{"project":"shop","roles":["consumer"]}]} if "7"`: func(c *client.Client) error {
+			_, err := c.UpdateMember(ctx, "shop", "alice", []string{"consumer"}, `"7"`)
+			return err
+		},
+		`POST /v1/projects/shop/members/alice:remove`: func(c *client.Client) error { return c.RemoveMember(ctx, "shop", "alice", "") },
+
+		`GET /v1/projects/shop/topics?pageSize=500`: func(c *client.Client) error { _, err := c.Topics(ctx, "shop"); return err },
+		`GET /v1/projects/shop/topics/orders`:       func(c *client.Client) error { _, _, err := c.Topic(ctx, "shop", "orders"); return err },
+		`PUT /v1/projects/shop/topics/orders {"subject":"shop.x.y"}`: func(c *client.Client) error {
+			_, err := c.CreateTopic(ctx, "shop", "orders", &wire.TopicInput{Subject: "shop.x.y"})
+			return err
+		},
+		`DELETE /v1/projects/shop/topics/orders`:            func(c *client.Client) error { return c.DeleteTopic(ctx, "shop", "orders", "") },
+		`GET /v1/projects/shop/topics/orders/subscriptions`: func(c *client.Client) error { _, err := c.TopicSubscriptions(ctx, "shop", "orders"); return err },
+		`GET /v1/projects/shop/subscriptions?pageSize=500`:  func(c *client.Client) error { _, err := c.Subscriptions(ctx, "shop"); return err },
+		`GET /v1/projects/shop/subscriptions/s`:             func(c *client.Client) error { _, _, err := c.Subscription(ctx, "shop", "s"); return err },
+		`DELETE /v1/projects/shop/subscriptions/s`:          func(c *client.Client) error { return c.DeleteSubscription(ctx, "shop", "s", "") },
+
+		`GET /v1/projects/shop/topics/orders:acl`: func(c *client.Client) error {
+			_, _, err := c.ACL(ctx, client.TopicOf("shop", "orders"))
+			return err
+		},
+		`GET /v1/projects/shop/subscriptions/s:acl`: func(c *client.Client) error {
+			_, _, err := c.ACL(ctx, client.SubscriptionOf("shop", "s"))
+			return err
+		},
+		`PUT /v1/projects/shop/subscriptions/s {"topic":"projects/shop/topics/orders","ackDeadlineSeconds":20}`: func(c *client.Client) error {
+			_, err := c.CreateSubscription(ctx, "shop", "s", &wire.SubscriptionInput{Topic: "projects/shop/topics/orders", AckDeadlineSeconds: 20})
+			return err
+		},
+		`POST /v1/projects/shop/topics/orders:modifyAcl {"authorized_users":["alice"]} if "7"`: func(c *client.Client) error {
+			return c.SetACL(ctx, client.TopicOf("shop", "orders"), []string{"alice"}, `"7"`)
+		},
+		`POST /v1/projects/shop/subscriptions/s:modifyAcl {"authorized_users":[]} if "7"`: func(c *client.Client) error {
+			return c.SetACL(ctx, client.SubscriptionOf("shop", "s"), nil, `"7"`)
+		},
+	}
+}
+
+func TestRequests(t *testing.T) {
+	for want, call := range requests(context.Background()) {
+		var got string
+		c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			got = strings.TrimSpace(r.Method + " " + r.URL.RequestURI() + " " + string(body))
+			if match := r.Header.Get("If-Match"); match != "" {
+				got += " if " + match
+			}
+			if r.Header.Get("x-api-key") != testKey || r.Header.Get("User-Agent") != "usher/test" {
+				t.Errorf("%s: headers %v", want, r.Header)
+			}
+			_, _ = io.WriteString(w, "{}")
+		})
+		if err := call(c); err != nil {
+			t.Errorf("%s: %v", want, err)
+		}
+		if got != want {
+			t.Errorf("sent %s\nnot  %s", got, want)
+		}
+	}
+}
+
+// TestEveryRoute: the requests of the client reach every route of the API.
+func TestEveryRoute(t *testing.T) {
+	variable := regexp.MustCompile(`\\\{[a-z]+\\\}`)
+	for _, route := range api.Routes() {
+		if route.Name == "openapi.show" { // for other programs
+			continue
+		}
+		line := regexp.MustCompile("^" + variable.ReplaceAllString(regexp.QuoteMeta(route.Method+" "+route.Path), "[^/:? ]+") + "([? ]|$)")
+		reached := false
+		for request := range requests(context.Background()) {
+			reached = reached || line.MatchString(request)
+		}
+		if !reached {
+			t.Errorf("%s: no method sends %s %s", route.Name, route.Method, route.Path)
+		}
+	}
+}
