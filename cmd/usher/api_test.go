@@ -42,10 +42,9 @@ func TestAPIScripts(t *testing.T) {
 					env.Vars = append(env.Vars, "API="+handlers[0].URL, "API_TLS="+handlers[1].URL,
 						"XDG_CONFIG_HOME="+filepath.Join(env.WorkDir, "config"), envContext+"=")
 					ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: handlers[1].Certificate().Raw})
-					if err := os.WriteFile(filepath.Join(env.WorkDir, "ca.pem"), ca, 0o600); err != nil {
-						return err
-					}
-					return os.WriteFile(filepath.Join(env.WorkDir, "root.key"), []byte(key+"\n"), 0o600)
+					callouttest.Must(t, os.WriteFile(filepath.Join(env.WorkDir, "ca.pem"), ca, 0o600))
+					callouttest.Must(t, os.WriteFile(filepath.Join(env.WorkDir, "root.key"), []byte(key+"\n"), 0o600))
+					return scriptSetup(env)
 				},
 			})
 		})

@@ -37,7 +37,15 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		Cmds:                scriptCommands(),
+		Setup:               scriptSetup,
 	})
+}
+
+// scriptSetup has the commands of a script end at once under the race detector too,
+// which would wait a second for races to be reported.
+func scriptSetup(env *testscript.Env) error {
+	env.Vars = append(env.Vars, "GORACE=atexit_sleep_ms=10")
+	return nil
 }
 
 // scriptCommands are those that scripts have beside their own.
