@@ -23,8 +23,7 @@ func NewSnapshot(r Records) (*Snapshot, error) {
 	d := newDraft(Empty())
 	d.s.expect(len(r.Users))
 	for i := range r.Users {
-		r.Users[i].entries(d.take)
-		r.Users[i].Keys = nil // the memory is needed
+		d.adopt(&r.Users[i])
 	}
 	id := func(user string) (uuid.UUID, bool) {
 		n, ok := c.names.find(hashName(user), c.isUser(user))
@@ -35,7 +34,7 @@ func NewSnapshot(r Records) (*Snapshot, error) {
 	}
 	for i := range r.Projects {
 		r.Projects[i].entries(id, d.take)
-		r.Projects[i] = Project{}
+		r.Projects[i] = Project{} // the memory is needed
 	}
 	s := d.commit()
 	if problems := d.all(); len(problems) > 0 {

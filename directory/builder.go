@@ -50,7 +50,7 @@ func (s *Snapshot) Entries() iter.Seq[Entry] {
 }
 
 func (e *userEntry) entries(yield func(Entry) bool) bool {
-	if e.there && !yield(Entry{Key: UserKey(e.id), Revision: e.user.Revision, Value: &e.user}) {
+	if e.there && !yield(Entry{Key: UserKey(e.id), Revision: e.user.Revision, Value: e.user}) {
 		return false
 	}
 	for i := range e.user.Keys {

@@ -41,17 +41,18 @@ func (d *draft) user(id uuid.UUID) *userEntry {
 	if e != nil && e.owner == d.e {
 		return e
 	}
-	own := &userEntry{owner: d.e, id: id, user: User{ID: id}}
+	own := &userEntry{owner: d.e, id: id, owns: true}
 	if e != nil {
 		*own = *e
-		own.owner = d.e
-		own.ownKeys()
+		own.owner, own.owns = d.e, false
 		own.places = slices.Clone(e.places)
 		for i := range own.places { // whoever appends gets a list of its own
 			in := &own.places[i]
 			in.topics, in.subs = slices.Clip(in.topics), slices.Clip(in.subs)
 		}
 		d.count(e, -1)
+	} else {
+		own.user = &User{ID: id}
 	}
 	d.users = append(d.users, own)
 	is := func(x *userEntry) bool { return x.id == id }
@@ -90,6 +91,30 @@ func (d *draft) project(id uuid.UUID) *projectEntry {
 		d.s.called.put(d.e, hashName(own.project.Name), own, func(x *projectEntry) bool { return x.id == id })
 	}
 	return own
+}
+
+// adopt takes a user of checked records over as it is, with its keys.
+func (d *draft) adopt(u *User) {
+	d.turns.step()
+	e := &userEntry{owner: d.e, id: u.ID, there: true, named: true, user: u}
+	u.ServiceRoles = d.service.one(u.ServiceRoles)
+	u.Limits.ConnectionTypes = d.types.one(u.Limits.ConnectionTypes)
+	u.Revision = 0
+	byID := func(x, y Key) int { return strings.Compare(x.ID, y.ID) }
+	if !slices.IsSortedFunc(u.Keys, byID) || slices.ContainsFunc(u.Keys, func(k Key) bool { return k.Revision != 0 }) {
+		u.Keys = slices.Clone(u.Keys) // they may be another snapshot's too
+		slices.SortFunc(u.Keys, byID)
+		for i := range u.Keys {
+			u.Keys[i].Revision = 0
+		}
+	}
+	nobody := func(*userEntry) bool { return false }
+	d.s.ids.put(d.e, hashID(&e.id), e, nobody)
+	d.s.names.put(d.e, hashName(u.Name), e, nobody)
+	for i := range u.Keys {
+		d.s.digests.put(d.e, hashDigest(&u.Keys[i].Digest), e, nobody)
+	}
+	d.count(e, 1)
 }
 
 // take is apply for what records yield.
@@ -169,29 +194,31 @@ func (d *draft) applyUser(entry *Entry, v *User) {
 		d.s.names.remove(d.e, hashName(e.user.Name), is)
 		e.named = false
 	}
-	keys := e.user.Keys
+	u := e.own()
+	keys := u.Keys
 	if v != nil && !e.named && d.s.names.claim(d.e, hashName(v.Name), e, func(x *userEntry) bool { return x.user.Name == v.Name }) != nil {
 		d.wait(entry)
 		v = nil
 	}
 	if v == nil {
-		e.there, e.user = false, User{ID: e.id, Keys: keys}
+		e.there, *u = false, User{ID: e.id, Keys: keys}
 		return
 	}
-	e.there, e.named, e.user = true, true, *v
-	e.user.ID, e.user.Keys, e.user.Revision = e.id, keys, entry.Revision
-	e.user.ServiceRoles = d.service.one(v.ServiceRoles)
-	e.user.Limits.ConnectionTypes = d.types.one(v.Limits.ConnectionTypes)
+	e.there, e.named, *u = true, true, *v
+	u.ID, u.Keys, u.Revision = e.id, keys, entry.Revision
+	u.ServiceRoles = d.service.one(v.ServiceRoles)
+	u.Limits.ConnectionTypes = d.types.one(v.Limits.ConnectionTypes)
 }
 
 // applyKey takes the entry of a key. One with the digest of another key waits.
 func (d *draft) applyKey(entry *Entry, v *Key) {
 	e := d.user(entry.Key.User)
+	u := e.own()
 	is := func(x *userEntry) bool { return x.id == e.id }
-	at, found := slices.BinarySearchFunc(e.user.Keys, entry.Key.Name, func(k Key, id string) int { return strings.Compare(k.ID, id) })
-	if found && (v == nil || v.Digest != e.user.Keys[at].Digest) {
-		old := e.user.Keys[at].Digest
-		e.user.Keys = slices.Delete(e.user.Keys, at, at+1)
+	at, found := slices.BinarySearchFunc(u.Keys, entry.Key.Name, func(k Key, id string) int { return strings.Compare(k.ID, id) })
+	if found && (v == nil || v.Digest != u.Keys[at].Digest) {
+		old := u.Keys[at].Digest
+		u.Keys = slices.Delete(u.Keys, at, at+1)
 		d.s.digests.remove(d.e, hashDigest(&old), is)
 		found = false
 	}
@@ -201,19 +228,14 @@ func (d *draft) applyKey(entry *Entry, v *Key) {
 	own := *v
 	own.ID, own.Revision = entry.Key.Name, entry.Revision
 	if found {
-		e.user.Keys[at] = own
+		u.Keys[at] = own
 		return
 	}
 	if d.s.digests.claim(d.e, hashDigest(&own.Digest), e, func(x *userEntry) bool { return x.keyOf(&own.Digest) != nil }) != nil {
 		d.wait(entry)
 		return
 	}
-	if len(e.user.Keys) == 0 {
-		e.key[0] = own
-		e.user.Keys = e.key[:]
-		return
-	}
-	e.user.Keys = slices.Insert(e.user.Keys, at, own)
+	u.Keys = slices.Insert(u.Keys, at, own)
 }
 
 // applyProject takes the entry of a project. One whose name is another's waits,

@@ -14,8 +14,8 @@ type userEntry struct {
 	id     uuid.UUID
 	there  bool // the entry of the user itself has come
 	named  bool // and the name is this user's
-	user   User
-	key    [1]Key  // user.Keys, if there is one: most have one
+	owns   bool // user was made in the draft, and may be changed in it
+	user   *User
 	places []place // sorted by project
 }
 
@@ -29,14 +29,14 @@ type place struct {
 	subs     []*Subscription
 }
 
-// ownKeys gives the entry keys of its own, to be changed.
-func (e *userEntry) ownKeys() {
-	if len(e.user.Keys) == 1 {
-		e.key[0] = e.user.Keys[0]
-		e.user.Keys = e.key[:]
-		return
+// own returns the user, to be changed.
+func (e *userEntry) own() *User {
+	if !e.owns {
+		u := *e.user
+		u.Keys = slices.Clone(u.Keys)
+		e.user, e.owns = &u, true
 	}
-	e.user.Keys = slices.Clone(e.user.Keys)
+	return e.user
 }
 
 func (e *userEntry) keyOf(d *Digest) *Key {

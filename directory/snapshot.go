@@ -79,7 +79,7 @@ func (s *Snapshot) LookupKey(d Digest) (KeyRecord, bool) {
 	if e == nil || !e.named {
 		return KeyRecord{}, false
 	}
-	return KeyRecord{User: &e.user, Key: e.keyOf(&d)}, true
+	return KeyRecord{User: e.user, Key: e.keyOf(&d)}, true
 }
 
 // Facts returns what the directory says of user; project is the one that the
@@ -89,7 +89,7 @@ func (s *Snapshot) Facts(user, project string) (Facts, bool) {
 	if e == nil {
 		return Facts{}, false
 	}
-	f := Facts{User: &e.user, Memberships: s.memberships(e)}
+	f := Facts{User: e.user, Memberships: s.memberships(e)}
 	if project != "" {
 		f.Selected, _ = s.Project(project)
 	}
@@ -138,7 +138,7 @@ func (s *Snapshot) projectCalled(name string) *projectEntry {
 // User returns the user of this name.
 func (s *Snapshot) User(name string) (*User, bool) {
 	if e := s.named(name); e != nil {
-		return &e.user, true
+		return e.user, true
 	}
 	return nil, false
 }
@@ -146,7 +146,7 @@ func (s *Snapshot) User(name string) (*User, bool) {
 // UserByID returns the user with this id.
 func (s *Snapshot) UserByID(id uuid.UUID) (*User, bool) {
 	if e := s.user(id); e != nil && e.named {
-		return &e.user, true
+		return e.user, true
 	}
 	return nil, false
 }
@@ -155,7 +155,7 @@ func (s *Snapshot) UserByID(id uuid.UUID) (*User, bool) {
 func (s *Snapshot) Users() iter.Seq[*User] {
 	return func(yield func(*User) bool) {
 		for e := range s.names.all() {
-			if !yield(&e.user) {
+			if !yield(e.user) {
 				return
 			}
 		}
@@ -207,7 +207,7 @@ func (s *Snapshot) Members(project string) iter.Seq2[*User, Membership] {
 				continue
 			}
 			in := &e.places[at]
-			if !yield(&e.user, Membership{Project: &p.project, Roles: in.roles, Topics: in.topics, Subs: in.subs, Revision: in.revision}) {
+			if !yield(e.user, Membership{Project: &p.project, Roles: in.roles, Topics: in.topics, Subs: in.subs, Revision: in.revision}) {
 				return
 			}
 		}
