@@ -53,21 +53,27 @@ const headerRequestID = "X-Request-Id"
 // errorOf makes an Error of an answer that is no success.
 func errorOf(answer *http.Response, body []byte) error {
 	var w wire.Error
-	e := &Error{Code: answer.StatusCode, RequestID: line(answer.Header.Get(headerRequestID))}
+	id := line(answer.Header.Get(headerRequestID))
 	if json.Unmarshal(body, &w) == nil && w.Error.Message != "" {
-		e.Status, e.Message = line(w.Error.Status), line(w.Error.Message)
-		for _, more := range w.Error.Errors {
-			e.Message += "; " + line(more)
-		}
-		if w.Error.RequestID != "" {
-			e.RequestID = line(w.Error.RequestID)
-		}
-		return e
+		w.Error.Code = answer.StatusCode
+		return errorFrom(&w.Error, id)
 	}
 	if answer.StatusCode/100 == 3 {
 		return fmt.Errorf("%w: it redirects (%d)", ErrAnswer, answer.StatusCode)
 	}
-	e.Status, e.Message = http.StatusText(answer.StatusCode), "the server gives no reason"
+	return &Error{Code: answer.StatusCode, RequestID: id, Status: http.StatusText(answer.StatusCode), Message: "the server gives no reason"}
+}
+
+// errorFrom makes an Error of what a server says; id is that of the request if
+// it does not say one.
+func errorFrom(said *wire.ErrorBody, id string) error {
+	e := &Error{Code: said.Code, Status: line(said.Status), Message: line(said.Message), RequestID: id}
+	for _, more := range said.Errors {
+		e.Message += "; " + line(more)
+	}
+	if said.RequestID != "" {
+		e.RequestID = line(said.RequestID)
+	}
 	return e
 }
 
