@@ -47,7 +47,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			group("Run it", devCommand(), initCommand(), bootstrapCommand(), serveCommand()),
 			group("Keys", apikeyCommand(), nkeyCommand()),
 			group("Manage the directory", userCommand(), keyCommand(), projectCommand(), memberCommand(),
-				topicCommand(), subscriptionCommand(), aclCommand(), contextCommand()),
+				topicCommand(), subscriptionCommand(), aclCommand(), directoryCommand(), contextCommand()),
 			group("Look into it", checkCommand(), explainCommand(), tryCommand(), benchCommand(), healthcheckCommand()),
 			group("usher itself", versionCommand(), completionCommand(), completeCommand(), helpCommand()),
 		),

@@ -34,35 +34,38 @@ func TestEmbedded(t *testing.T) {
 	if !strings.Contains(first, `"outcome":"changed","action":"bootstrap"`) || !strings.Contains(second, `"outcome":"refused"`) {
 		t.Errorf("not in the audit:\n%s", events)
 	}
-	serve := func() (api string, stop func()) {
-		ctx, end := context.WithCancel(t.Context())
-		var stdout, stderr callouttest.Buffer
-		ended := make(chan int, 1)
-		go func() { ended <- run(ctx, []string{"usher", "serve", "-c", in.config()}, &stdout, &stderr) }()
-		callouttest.Eventually(t, "usher runs", func() bool {
-			_, rest, ok := strings.Cut(stderr.String(), `msg="management API" url=`)
-			api, _, _ = strings.Cut(rest, "\n")
-			return ok && strings.Contains(stderr.String(), "directory loaded")
-		})
-		return api, func() {
-			end()
-			if code := <-ended; code != exitOK {
-				t.Errorf("%d\n%s", code, stderr.String())
-			}
-		}
-	}
-	api, stop := serve()
+	api, stop := in.serveAPI(t)
 	demoAPI(t, &announced{API: api}, strings.TrimSpace(key), http.MethodPost, "/v1/users/alice", `{}`)
 	if code, _, stderr := usher(t, "bootstrap", "-c", in.config()); code != exitRuntime || !strings.Contains(stderr, "in use by another usher") {
 		t.Errorf("while it runs: %d %s", code, stderr)
 	}
 	stop()
-	api, stop = serve()
+	api, stop = in.serveAPI(t)
 	defer stop()
 	if u := demoAPI(t, &announced{API: api}, strings.TrimSpace(key), http.MethodGet, "/v1/users/alice", ``); u["name"] != "alice" || u["token"] != nil {
 		t.Errorf("%v", u)
 	}
 	if !there(filepath.Join(in.dir, "store")) {
 		t.Error("the store is elsewhere")
+	}
+}
+
+// serveAPI runs usher until stop is called, and returns where its API is.
+func (in installation) serveAPI(t *testing.T) (api string, stop func()) {
+	t.Helper()
+	ctx, end := context.WithCancel(t.Context())
+	var stdout, stderr callouttest.Buffer
+	ended := make(chan int, 1)
+	go func() { ended <- run(ctx, []string{"usher", "serve", "-c", in.config()}, &stdout, &stderr) }()
+	callouttest.Eventually(t, "usher runs", func() bool {
+		_, rest, ok := strings.Cut(stderr.String(), `msg="management API" url=`)
+		api, _, _ = strings.Cut(rest, "\n")
+		return ok && strings.Contains(stderr.String(), "directory loaded")
+	})
+	return api, func() {
+		end()
+		if code := <-ended; code != exitOK {
+			t.Errorf("%d\n%s", code, stderr.String())
+		}
 	}
 }

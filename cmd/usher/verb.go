@@ -13,6 +13,7 @@ import (
 type verb struct {
 	name, usage, more string
 	args              string // names of its arguments: "USER KEY"; "..." at the end: any number of them
+	free              bool   // its arguments are no names, and do looks at them
 	inside            bool   // a project: --project, or that of the context
 	flags             []cli.Flag
 	needs             []string // those of its options that have to be given
@@ -108,7 +109,7 @@ func (v *verb) usageText(noun string, flags []cli.Flag) string {
 func (v *verb) check(c *cli.Context) error {
 	names := strings.Fields(v.args)
 	want := len(names)
-	if open := strings.HasSuffix(v.args, "..."); open {
+	if open := v.free || strings.HasSuffix(v.args, "..."); open {
 		want = c.NArg()
 	}
 	if err := arguments(c, want); err != nil {
@@ -118,6 +119,9 @@ func (v *verb) check(c *cli.Context) error {
 		if !c.IsSet(option) {
 			return usageError("usage: "+strings.Join(strings.Fields(c.Command.UsageText), " "), "--%s is missing", option)
 		}
+	}
+	if v.free {
+		return nil
 	}
 	for i, text := range c.Args().Slice() {
 		what := strings.ToLower(strings.TrimSuffix(names[min(i, len(names)-1)], "..."))
