@@ -66,6 +66,9 @@ func (d *differ) user(p *pair[directory.User], first func(*directory.User) bool)
 			d.count(directory.KindKey, true, false)
 		}
 	}
+	if u.gone {
+		u.entries = append(u.entries, d.hidden(d.current.RemoveUser(u.id), directory.KindKey, u.entries)...)
+	}
 	if p.was == nil || p.now == nil || !sameUser(p.was, p.now) {
 		e := gone(directory.UserKey(u.id))
 		if p.now != nil {
@@ -111,6 +114,7 @@ func (d *differ) project(p *pair[directory.Project]) bool {
 	subsGone := differResources(d, &u, was.Subscriptions, now.Subscriptions, subscriptionParts, sameSubscription, stay)
 	u.entries = append(append(u.entries, subsGone...), topicsGone...)
 	if p.now == nil {
+		u.entries = append(u.entries, d.hidden(d.current.RemoveProject(u.id), "", slices.Concat(u.entries, d.leaves[leaves:]))...)
 		u.entries = append(u.entries, gone(directory.ProjectKey(u.id)))
 		d.count(directory.KindProject, true, false)
 	}
@@ -118,6 +122,20 @@ func (d *differ) project(p *pair[directory.Project]) bool {
 		d.parts = append(d.parts, u)
 	}
 	return len(u.entries) > 0 || len(d.leaves) > leaves || len(d.members) > members || len(d.acls) > acls
+}
+
+// hidden returns what a removal takes away that nobody sees, besides what is known
+// to go: it would be back with somebody of the same id. An empty kind is any but
+// that of projects.
+func (*differ) hidden(removal []directory.Entry, kind directory.Kind, known []directory.Entry) []directory.Entry {
+	seen := make(map[directory.EntryKey]bool, len(known))
+	for i := range known {
+		seen[known[i].Key] = true
+	}
+	return slices.DeleteFunc(removal, func(e directory.Entry) bool {
+		other := kind != "" && e.Key.Kind != kind || kind == "" && e.Key.Kind == directory.KindProject
+		return other || e.Value != nil || seen[e.Key]
+	})
 }
 
 // membersOf notes which members of a project change, and returns who stays one.

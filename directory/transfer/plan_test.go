@@ -284,6 +284,46 @@ func TestFormerName(t *testing.T) {
 	}
 }
 
+// TestHidden: who goes leaves nothing behind, not even what nobody sees.
+func TestHidden(t *testing.T) {
+	carl, lab := directory.IDOf(directory.KindUser, "carl"), directory.IDOf(directory.KindProject, "lab")
+	hidden := []directory.EntryKey{
+		directory.KeyKey(carl, "stolen"), directory.MemberKey(lab, uuid.UUID{9}), directory.ResourceKey(directory.KindTopicACL, lab, "none"),
+	}
+	current, _, _ := snapshot(t, shop()).Apply([]directory.Entry{
+		{Key: hidden[0], Revision: 1, Value: &directory.Key{Digest: directory.DigestOf("root")}},
+		{Key: hidden[1], Revision: 1, Value: &directory.Member{Roles: directory.Roles()[:1]}},
+		{Key: hidden[2], Revision: 1, Value: &directory.ACL{Users: []uuid.UUID{carl}}},
+	})
+	want := only(shop(), func(r *directory.Records) { r.Users, r.Projects = r.Users[:2], nil })
+	for _, limit := range []int{3, directory.MaxChange} {
+		p, err := plan(current, want, Options{Replace: true, Now: now}, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		times := map[directory.EntryKey]int{}
+		for e := range p.Entries() {
+			if e.Value == nil {
+				times[e.Key]++
+			}
+		}
+		for _, k := range hidden {
+			if times[k] != 1 {
+				t.Errorf("%s is removed %d times", k, times[k])
+			}
+		}
+		end, err := Run(t.Context(), &store{t: t, current: current}, p, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for e := range end.Entries() {
+			if e.Key.User == carl || e.Key.Project != (uuid.UUID{}) {
+				t.Errorf("%s is left", e.Key)
+			}
+		}
+	}
+}
+
 var errBroken = errors.New("broken")
 
 func TestRunFails(t *testing.T) {
