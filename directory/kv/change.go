@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -32,7 +33,8 @@ const (
 // the directory that f has seen: if that has changed meanwhile, f is called
 // again. Up to directory.MaxChange entries are changed at once; of more, the
 // first that many, then the others. An error of f is returned as it is, and
-// nothing has changed.
+// nothing has changed. What is refused is refused by the directory of now: f is
+// called again if somebody else's change had not come here yet.
 //
 // The snapshot returned has the change in it, and is in use here; replicas follow.
 func (s *Store) Change(ctx context.Context, f func(*directory.Snapshot) ([]directory.Entry, error)) (*directory.Snapshot, error) {
@@ -50,7 +52,13 @@ func (s *Store) Change(ctx context.Context, f func(*directory.Snapshot) ([]direc
 			return nil, fmt.Errorf("%w: nothing is loaded yet", ErrUnavailable)
 		}
 		entries, err := f(st.snapshot)
+		if err == nil {
+			_, err = st.snapshot.Try(entries[:min(len(entries), directory.MaxChange)])
+		}
 		if err != nil {
+			if s.caughtUp(ctx, st) {
+				continue
+			}
 			return nil, err
 		}
 		next, err := s.make(ctx, st, entries)
@@ -67,13 +75,39 @@ func (s *Store) Change(ctx context.Context, f func(*directory.Snapshot) ([]direc
 	}
 }
 
-// make makes a change in as many parts as it takes. Once the first is made, the
-// others are checked against what is there then.
+// caughtUp reports whether the bucket was ahead of st, and has come here now.
+func (s *Store) caughtUp(ctx context.Context, st *state) bool {
+	ctx, done := context.WithTimeout(ctx, publishLimit)
+	defer done()
+	stream, err := s.js.Stream(ctx, streamName(s.cfg.Bucket))
+	if err != nil {
+		return false
+	}
+	info := stream.CachedInfo()
+	if !info.Created.Equal(st.bucket) || info.State.LastSeq <= st.revision {
+		return false
+	}
+	_, err = s.reached(ctx, st, info.State.LastSeq)
+	return err == nil
+}
+
+// make makes a change, whose first part was checked, in as many parts as it takes.
+// Once that is made, the others are checked against what is there then, and what somebody else has
+// changed meanwhile stays as that is: f has not seen it.
 func (s *Store) make(ctx context.Context, st *state, entries []directory.Entry) (*state, error) {
+	seen := st.snapshot
 	for first := true; len(entries) > 0; {
+		if !first {
+			entries = slices.DeleteFunc(entries, func(e directory.Entry) bool { return st.snapshot.Revision(e.Key) != seen.Revision(e.Key) })
+		}
 		part := entries[:min(len(entries), directory.MaxChange)]
-		if _, err := st.snapshot.Try(part); err != nil {
-			return nil, err
+		if len(part) == 0 {
+			break
+		}
+		if !first {
+			if _, err := st.snapshot.Try(part); err != nil {
+				return nil, err
+			}
 		}
 		revision, err := s.commit(ctx, st, part)
 		switch {
