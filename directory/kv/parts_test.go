@@ -4,61 +4,87 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/uuid"
 
+	"usher/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
 )
 
-// A user is in more ACLs than are changed at once, and somebody else edits them
-// while it is removed: what is edited stays edited.
+// A user is in more ACLs than are changed at once, and somebody else adds to the
+// last of them while it is removed: nobody who was added is lost.
 func TestPartsLeaveOthersEdits(t *testing.T) {
 	c := jetStream(t)
-	a, b := loaded(t, start(t, kv.Config{Conn: c, Create: true})), loaded(t, start(t, kv.Config{Conn: c}))
-	const topics = 2*directory.MaxChange + 500
-	project := uuid.New()
-	leaves, stays := uuid.New(), uuid.New()
-	put := func(key directory.EntryKey, v directory.Value) directory.Entry {
-		return directory.Entry{Key: key, Value: v}
-	}
+	first := make(chan struct{}) // the first part has been made
+	removed := sync.OnceFunc(func() { close(first) })
+	var leaving atomic.Bool
+	a := loaded(t, start(t, kv.Config{Conn: c, Create: true, OnChange: func(kv.Changed) {
+		if leaving.Load() {
+			removed()
+		}
+	}}))
+	b := loaded(t, start(t, kv.Config{Conn: c}))
+	many, last := uuid.UUID{0x01}, uuid.UUID{0xff} // in the order in which a user leaves them
+	leaves, added := uuid.New(), make([]uuid.UUID, 200)
+	role := []directory.Role{directory.RolePublisher}
+	put := func(key directory.EntryKey, v directory.Value) directory.Entry { return directory.Entry{Key: key, Value: v} }
 	change(t, a, func(*directory.Snapshot) ([]directory.Entry, error) {
-		role := []directory.Role{directory.RolePublisher}
-		return []directory.Entry{
-			put(directory.UserKey(leaves), &directory.User{Name: "leaves"}), put(directory.UserKey(stays), &directory.User{Name: "stays"}),
-			put(directory.ProjectKey(project), &directory.Project{Name: "shop", Account: "APP"}),
-			put(directory.MemberKey(project, leaves), &directory.Member{Roles: role}), put(directory.MemberKey(project, stays), &directory.Member{Roles: role}),
-		}, nil
-	})
-	name := func(i int) string { return fmt.Sprintf("topic-%d", i) }
-	change(t, a, func(*directory.Snapshot) ([]directory.Entry, error) {
-		var all []directory.Entry
-		for i := range topics {
-			all = append(all, put(directory.ResourceKey(directory.KindTopic, project, name(i)), &directory.Topic{}),
-				put(directory.ResourceKey(directory.KindTopicACL, project, name(i)), &directory.ACL{Users: []uuid.UUID{leaves}}))
+		all := []directory.Entry{
+			put(directory.UserKey(leaves), &directory.User{Name: "leaves"}),
+			put(directory.ProjectKey(many), &directory.Project{Name: "many", Account: "APP"}),
+			put(directory.ProjectKey(last), &directory.Project{Name: "last", Account: "APP"}),
+			put(directory.MemberKey(many, leaves), &directory.Member{Roles: role}), put(directory.MemberKey(last, leaves), &directory.Member{Roles: role}),
+			put(directory.ResourceKey(directory.KindTopic, last, "topic"), &directory.Topic{}),
+			put(directory.ResourceKey(directory.KindTopicACL, last, "topic"), &directory.ACL{Users: []uuid.UUID{leaves}}),
+		}
+		for i := range added {
+			added[i] = uuid.New()
+			all = append(all, put(directory.UserKey(added[i]), &directory.User{Name: fmt.Sprintf("user-%d", i)}),
+				put(directory.MemberKey(last, added[i]), &directory.Member{Roles: role}))
 		}
 		return all, nil
 	})
-	var edits sync.WaitGroup
-	edits.Go(func() {
-		for i := topics - 1; i > topics-60; i-- { // those that come last
+	change(t, a, func(*directory.Snapshot) ([]directory.Entry, error) {
+		var all []directory.Entry
+		for i := range 2*directory.MaxChange + 500 {
+			name := fmt.Sprintf("topic-%d", i)
+			all = append(all, put(directory.ResourceKey(directory.KindTopic, many, name), &directory.Topic{}),
+				put(directory.ResourceKey(directory.KindTopicACL, many, name), &directory.ACL{Users: []uuid.UUID{leaves}}))
+		}
+		return all, nil
+	})
+	var gone atomic.Bool
+	edits := make(chan int, 1)
+	go func() {
+		n := 0
+		<-first
+		for ; n < len(added) && !gone.Load(); n++ {
 			if _, err := b.Change(t.Context(), func(s *directory.Snapshot) ([]directory.Entry, error) {
-				users, _, _ := s.ACL(directory.KindTopicACL, "shop", name(i))
-				ids, _ := s.IDs("shop", users)
-				return directory.Put(directory.ResourceKey(directory.KindTopicACL, project, name(i)), &directory.ACL{Users: append(ids, stays)}), nil
+				users, _, _ := s.ACL(directory.KindTopicACL, "last", "topic")
+				ids, _ := s.IDs("last", users)
+				for i := range n {
+					if !slices.Contains(ids, added[i]) {
+						t.Errorf("user-%d was added, and is not there any more", i)
+					}
+				}
+				return directory.Put(directory.ResourceKey(directory.KindTopicACL, last, "topic"), &directory.ACL{Users: append(ids, added[n])}), nil
 			}); err != nil {
 				t.Error(err)
-				return
+				break
 			}
 		}
-	})
+		edits <- n
+	}()
+	leaving.Store(true)
 	change(t, a, func(s *directory.Snapshot) ([]directory.Entry, error) { return s.RemoveUser(leaves), nil })
-	edits.Wait()
-	s := change(t, b, func(*directory.Snapshot) ([]directory.Entry, error) { return nil, nil })
-	for i := topics - 1; i > topics-60; i-- {
-		if users, _, _ := s.ACL(directory.KindTopicACL, "shop", name(i)); !slices.Equal(users, []string{"stays"}) {
-			t.Fatalf("%s is open to %v", name(i), users)
-		}
-	}
+	gone.Store(true)
+	n := <-edits
+	t.Logf("%d edits meanwhile", n)
+	callouttest.Eventually(t, "nobody is lost", func() bool {
+		users, _, _ := a.Snapshot().ACL(directory.KindTopicACL, "last", "topic")
+		return len(users) == n
+	})
 }
