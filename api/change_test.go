@@ -238,7 +238,7 @@ func (unloaded) Snapshot() *directory.Snapshot { return nil }
 // others are told so; what is there in the end is what the last winner said.
 func TestConcurrentEdits(t *testing.T) {
 	s := start(t, nil, nil)
-	const writers, edits = 8, 10
+	const writers, edits = 8, 25 // 200 in all
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	replaced := map[string]string{} // tag → the tag that took its place
