@@ -30,7 +30,9 @@ func TestPartsLeaveOthersEdits(t *testing.T) {
 	many, last := uuid.UUID{0x01}, uuid.UUID{0xff} // in the order in which a user leaves them
 	leaves, added := uuid.New(), make([]uuid.UUID, 200)
 	role := []directory.Role{directory.RolePublisher}
-	put := func(key directory.EntryKey, v directory.Value) directory.Entry { return directory.Entry{Key: key, Value: v} }
+	put := func(key directory.EntryKey, v directory.Value) directory.Entry {
+		return directory.Entry{Key: key, Value: v}
+	}
 	change(t, a, func(*directory.Snapshot) ([]directory.Entry, error) {
 		all := []directory.Entry{
 			put(directory.UserKey(leaves), &directory.User{Name: "leaves"}),
