@@ -56,6 +56,10 @@ type answer struct {
 // handler does what a route is for. The call is authenticated and authorized.
 type handler func(c *call) (*answer, error)
 
+// answerTime is how long after the end of a request its answer may be on its way:
+// whoever does not read it keeps no connection.
+const answerTime = 10 * time.Second
+
 // serve returns the way of a request to a route.
 func (a *server) serve(rt *Route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -66,7 +70,9 @@ func (a *server) serve(rt *Route) http.HandlerFunc {
 		ctx, done := context.WithTimeout(r.Context(), limit)
 		defer done()
 		if end, ok := ctx.Deadline(); ok {
-			_ = http.NewResponseController(w).SetReadDeadline(end) // where it is not supported, the server's own limit holds
+			rc := http.NewResponseController(w)
+			_ = rc.SetReadDeadline(end) // where it is not supported, the server's own limit holds
+			_ = rc.SetWriteDeadline(end.Add(answerTime))
 		}
 		c := &call{server: a, route: rt, w: w, r: r.WithContext(ctx), id: a.cfg.NewID(), at: a.cfg.Now(), host: hostOf(r.RemoteAddr), vars: map[string]string{}}
 		for _, name := range rt.Variables() {

@@ -67,8 +67,13 @@ var (
 	errNoObject  = errors.New("expected one JSON object")
 	errEncoding  = errors.New("not valid UTF-8")
 	errDuplicate = errors.New("a key stands twice in one object")
+	errDeep      = errors.New("objects or arrays stand too deep in one another")
 	errType      = errors.New("a value has the wrong type")
 )
+
+// maxDepth is how deep values may stand in one another. What a route takes is 4
+// deep; what a client has besides is left out, and may be a little deeper.
+const maxDepth = 32
 
 // decode takes one JSON object into v. Fields that v does not have are left out,
 // since clients of AMS send some; what could be read in two ways is refused.
@@ -80,7 +85,7 @@ func decode(text []byte, v any) error {
 	if first, err := dec.Token(); err != nil || first != json.Delim('{') {
 		return errNoObject
 	}
-	if err := once(dec, true); err != nil {
+	if err := once(dec, true, 1); err != nil {
 		return err
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
@@ -97,8 +102,11 @@ func decode(text []byte, v any) error {
 }
 
 // once checks the rest of an object, or of an array, for keys that stand twice,
-// in whatever case: they lead to the same field.
-func once(dec *json.Decoder, object bool) error {
+// in whatever case: they lead to the same field. depth is how many are open.
+func once(dec *json.Decoder, object bool, depth int) error {
+	if depth > maxDepth {
+		return errDeep
+	}
 	seen := map[string]bool{}
 	for dec.More() {
 		if object {
@@ -117,7 +125,7 @@ func once(dec *json.Decoder, object bool) error {
 			return errNoObject
 		}
 		if delim, ok := value.(json.Delim); ok {
-			if err := once(dec, delim == '{'); err != nil {
+			if err := once(dec, delim == '{', depth+1); err != nil {
 				return err
 			}
 		}

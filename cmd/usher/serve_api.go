@@ -56,9 +56,10 @@ func (in *instance) startAPI(ctx context.Context) error {
 		Handler: handler, TLSConfig: certificates, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(in.log.Handler(), slog.LevelDebug),
 	}}
-	serve := func() error { return in.api.server.Serve(l) }
+	limited := limit(l, apiConnections, apiConnectionsPerHost)
+	serve := func() error { return in.api.server.Serve(limited) }
 	if certificates != nil {
-		serve = func() error { return in.api.server.ServeTLS(l, "", "") }
+		serve = func() error { return in.api.server.ServeTLS(limited, "", "") }
 	}
 	go func() {
 		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
