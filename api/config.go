@@ -49,6 +49,13 @@ type Config struct {
 	// Directory says how current the view is; nil: it always is.
 	Directory func() wire.Directory
 
+	// AccountOf returns the NATS account that a service role is bound to, or
+	// nothing; nil: none of them is.
+	AccountOf func(directory.ServiceRole) string
+	// Reserved lists the accounts that no project may be in: the callout account and
+	// the system account, under all their names.
+	Reserved []string
+
 	Version        string
 	DefaultAccount string        // of projects that state none; empty: they have to
 	KeyIn          KeyIn         // default: header
@@ -79,6 +86,9 @@ func (c *Config) valid() error {
 		if need.missing {
 			return fmt.Errorf("api: no %s given", need.what)
 		}
+	}
+	if c.AccountOf == nil {
+		c.AccountOf = func(directory.ServiceRole) string { return "" }
 	}
 	switch c.KeyIn {
 	case "":

@@ -1,11 +1,15 @@
 package api
 
 import (
+	"slices"
+
 	"usher/api/wire"
 	"usher/directory"
 )
 
-// memberView shows a member as every administrator of the project sees it.
+// memberView shows a member as every administrator of the project sees it: what
+// concerns the project, and who it is. What it may do elsewhere, service roles
+// included, is not theirs to know.
 func memberView(project, name string) view {
 	return func(s *directory.Snapshot) (any, uint64, bool) {
 		u, there := s.User(name)
@@ -115,11 +119,11 @@ func addMember(c *call) (*answer, error) {
 	}
 	at := memberView(project, name)
 	next, err := c.alter(whatUser, at, func(s *directory.Snapshot) ([]directory.Entry, error) {
-		if _, ok := s.User(name); !ok {
-			return nil, notFound(whatUser)
-		}
 		if _, ok := s.Member(project, name); ok {
 			return nil, conflict("User is already a member of the project")
+		}
+		if err := c.mayAdd(s, project, name); err != nil {
+			return nil, err
 		}
 		return putMember(s, project, name, in.Roles), nil
 	})
@@ -127,6 +131,38 @@ func addMember(c *call) (*answer, error) {
 		return nil, err
 	}
 	return c.changed(next, whatUser, at)
+}
+
+// mayAdd reports whether who asks may make a user a member. Whoever administers
+// one project may not give a user a further account: a client with two has to say
+// which one it wants, and is denied until it does. That there is such a user is
+// told as little as who it is.
+func (c *call) mayAdd(s *directory.Snapshot, project, name string) error {
+	u, ok := s.User(name)
+	if !c.isServiceAdmin() {
+		if !ok || c.lands(s, u, project) {
+			f := notFound(whatUser)
+			f.details = []string{"if it exists, it has roles in another account, and only a service_admin can add it"}
+			return f
+		}
+		return nil
+	}
+	if !ok {
+		return notFound(whatUser)
+	}
+	return nil
+}
+
+// lands reports whether a user has an account besides that of a project.
+func (c *call) lands(s *directory.Snapshot, u *directory.User, project string) bool {
+	p, _ := s.Project(project)
+	for _, role := range u.ServiceRoles {
+		if c.cfg.AccountOf(role) != p.Account {
+			return true
+		}
+	}
+	facts, _ := s.Facts(u.Name, "")
+	return slices.ContainsFunc(facts.Memberships, func(m directory.Membership) bool { return m.Project.Account != p.Account })
 }
 
 func removeMember(c *call) (*answer, error) {

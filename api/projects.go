@@ -1,8 +1,12 @@
 package api
 
 import (
+	"fmt"
+	"slices"
+
 	"usher/api/wire"
 	"usher/directory"
+	"usher/secret"
 )
 
 // projectView shows the project of this name. The name is read when the view is
@@ -39,6 +43,11 @@ func createProject(c *call) (*answer, error) {
 	in, name := c.body.(*wire.ProjectInput), c.vars[varProject]
 	if err := c.checkProject(in, name); err != nil {
 		return nil, err
+	}
+	if in.Account == nil {
+		if err := c.checkAccount(c.cfg.DefaultAccount); err != nil {
+			return nil, c.arguments(err)
+		}
 	}
 	if in.Name != nil && *in.Name != name {
 		return nil, c.arguments(errOtherName)
@@ -98,8 +107,23 @@ func (c *call) checkProject(in *wire.ProjectInput, name string) error {
 	if !sayable(in.Description) {
 		return c.arguments(errText)
 	}
+	if in.Account != nil {
+		if err := c.checkAccount(*in.Account); err != nil {
+			return c.arguments(err)
+		}
+	}
 	return newName(varProject, name)
 }
+
+// checkAccount refuses the accounts in which no client is ever placed.
+func (c *call) checkAccount(account string) error {
+	if slices.Contains(c.cfg.Reserved, account) {
+		return fmt.Errorf("account %s is the callout account or the system account, where no client is placed", secret.Name(account))
+	}
+	return nil
+}
+
+const hintAccount = "give the project another account"
 
 func deleteProject(c *call) (*answer, error) {
 	name := c.vars[varProject]

@@ -55,6 +55,7 @@ func nameOf(s *directory.Snapshot, id uuid.UUID) string {
 
 func shownUser(s *directory.Snapshot, u *directory.User) wire.User {
 	out := shownAlone(u)
+	out.ServiceRoles = texts(u.ServiceRoles)
 	out.CreatedBy = nameOf(s, u.Made.By)
 	if facts, ok := s.Facts(u.Name, ""); ok {
 		for i := range facts.Memberships {
@@ -75,7 +76,7 @@ func shownMember(u *directory.User, m *directory.Membership) wire.User {
 func shownAlone(u *directory.User) wire.User {
 	out := wire.User{
 		UUID: u.ID.String(), Name: u.Name, Projects: []wire.UserProject{},
-		ServiceRoles: texts(u.ServiceRoles), Enabled: !u.Disabled,
+		ServiceRoles: []string{}, Enabled: !u.Disabled,
 		CreatedOn: shownTime(u.Made.Created), ModifiedOn: shownTime(u.Made.Modified),
 	}
 	if len(u.Limits.ConnectionTypes) > 0 {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"slices"
+	"strings"
 
 	"usher/api/wire"
 	"usher/directory"
@@ -71,6 +72,11 @@ func createTopic(c *call) (*answer, error) {
 		p, _ := s.Project(project)
 		if _, ok := s.Topic(project, name); ok {
 			return nil, exists(whatTopic)
+		}
+		if in.Subject != "" && !strings.HasPrefix(in.Subject, project+".") && !c.isServiceAdmin() {
+			f := forbidden()
+			f.details = []string{"only a service_admin gives a topic a subject that does not begin with " + project + "."}
+			return nil, f
 		}
 		return directory.Put(directory.ResourceKey(directory.KindTopic, p.ID, name), &directory.Topic{Subject: in.Subject, Created: c.now()}), nil
 	})

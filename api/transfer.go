@@ -84,13 +84,20 @@ func (c *call) plan(replace bool, account string) (*transfer.Plan, error) {
 	if account == "" {
 		account = c.cfg.DefaultAccount
 	}
+	var problems directory.Problems
 	for i := range records.Projects {
-		if p := &records.Projects[i]; p.Account == "" {
+		p := &records.Projects[i]
+		if p.Account == "" {
 			p.Account = account
 		}
+		if err := c.checkAccount(p.Account); err != nil {
+			problems = append(problems, directory.Problem{Path: fmt.Sprintf("projects[%d].account", i), Message: err.Error(), Hint: hintAccount})
+		}
+	}
+	if len(problems) > 0 {
+		return nil, c.faults(file.Locate(src, problems))
 	}
 	plan, err := transfer.New(c.snapshot, records, transfer.Options{Replace: replace, Now: c.now(), By: c.user.ID})
-	var problems directory.Problems
 	switch {
 	case errors.As(err, &problems):
 		return nil, c.faults(file.Locate(src, problems))

@@ -3,7 +3,7 @@ package wire
 import "time"
 
 // User is a user, or a member of a project. Of a member only what concerns that
-// project is shown, and not who made it.
+// project is shown: ServiceRoles is empty, and who made it is not told.
 type User struct {
 	UUID            string        `json:"uuid"`
 	Name            string        `json:"name"`
