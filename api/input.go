@@ -12,9 +12,6 @@ import (
 	"usher/secret"
 )
 
-// reservedUser is a name that no user can have here: GET users/profile is something else.
-const reservedUser = "profile"
-
 // maxText bounds what is said of a user or a project, in bytes.
 const maxText = 4096
 
@@ -27,7 +24,7 @@ var (
 // newName checks the name of something that is to be made, or renamed.
 func newName(variable, name string) error {
 	err := directory.CheckName(name)
-	if err == nil && variable == varUser && name == reservedUser {
+	if err == nil && variable == varUser && name == wire.ProfileUser {
 		err = errReserved
 	}
 	if err != nil {

@@ -2,6 +2,9 @@ package wire
 
 import "time"
 
+// ProfileUser is a name that no user can have: GET users/profile is something else.
+const ProfileUser = "profile"
+
 // User is a user, or a member of a project. Of a member only what concerns that
 // project is shown: ServiceRoles is empty, and who made it is not told.
 type User struct {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/urfave/cli/v2"
 
+	"usher/api/wire"
 	"usher/audit"
 	"usher/config"
 	"usher/directory"
@@ -24,21 +26,24 @@ func bootstrapCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "bootstrap",
 		Usage:     "make the first service admin of an empty directory",
-		UsageText: "usher bootstrap -c FILE [--user NAME] [--to FILE] [--json]",
-		Description: "Prints the key on stdout, once: usher keeps its digest only. A directory with\n" +
-			"anything in it is left as it is, so this works once. The directory has to be a\n" +
-			"bucket (directory.from: kv or embedded), which is made if it is missing.",
+		UsageText: "usher bootstrap -c FILE [--user NAME] [--again] [--to FILE] [--json]",
+		Description: "Prints the key on stdout, once: usher keeps its digest only. Nothing is changed\n" +
+			"unless it could be written. A directory with anything in it is left as it is, so\n" +
+			"this works once. The directory has to be a bucket (directory.from: kv or embedded),\n" +
+			"which is made if it is missing.\n\n" +
+			"With --again, for when its key is lost: makes another key for the service admin\n" +
+			"NAME, and enables it; its other keys stay. Where no service admin can get in any\n" +
+			"more, NAME may be anybody, and becomes one.",
 		Flags: []cli.Flag{
 			configFlag(),
 			&cli.StringFlag{Name: "user", Value: "admin", Usage: "`NAME` of the service admin"},
+			&cli.BoolFlag{Name: "again", Usage: "make another key, in a directory that is not empty"},
 			toFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print user and key as JSON"},
 		},
 		Action: bootstrap,
 	}
 }
-
-var errNotEmpty = errors.New("the directory is not empty")
 
 func bootstrap(c *cli.Context) error {
 	if err := arguments(c, 0); err != nil {
@@ -47,6 +52,9 @@ func bootstrap(c *cli.Context) error {
 	name := c.String("user")
 	if err := directory.CheckName(name); err != nil {
 		return usageError("", "user name %w", err)
+	}
+	if name == wire.ProfileUser {
+		return usageError("", "user name %q is reserved: the API has something else there", name)
 	}
 	cfg, err := loadConfig(c)
 	if err != nil {
@@ -63,66 +71,91 @@ func bootstrap(c *cli.Context) error {
 		return err
 	}
 	defer out.drop()
-	key, err := makeFirstAdmin(c, cfg, name)
+	key, err := apikey.New(rand.Reader)
+	if err != nil {
+		return fmt.Errorf("make API key: %w", err)
+	}
+	a := &adminKey{name: name, again: c.Bool("again"), key: key, id: uuid.New(), now: time.Now().UTC().Truncate(time.Second)}
+	a.write = func() error {
+		if c.Bool("json") {
+			return json.NewEncoder(c.App.Writer).Encode(newKey{User: name, Key: key, Digest: directory.DigestOf(key).String(), ID: a.keyID})
+		}
+		return out.write(key)
+	}
+	if err := makeAdminKey(c, cfg, a); err != nil {
+		return a.leftover(c, out, err)
+	}
+	if !c.Bool("json") {
+		say(c.App.ErrWriter, "note", a.made()+"; its key is "+out.where()+", shown this once")
+	}
+	return nil
+}
+
+// makeAdminKey makes the key that a says in the directory of a configuration, and
+// audits that.
+func makeAdminKey(c *cli.Context, cfg *config.Config, a *adminKey) error {
+	s, err := openDirectory(cfg, discardLog(), time.Now, told{})
 	if err != nil {
 		return err
 	}
-	if c.Bool("json") {
-		return json.NewEncoder(c.App.Writer).Encode(newKey{User: name, Key: key, Digest: directory.DigestOf(key).String(), ID: defaultKey})
-	}
-	say(c.App.ErrWriter, "note", "made service admin "+name+"; its key is "+out.where()+", shown this once")
-	return out.write(key)
-}
-
-func makeFirstAdmin(c *cli.Context, cfg *config.Config, name string) (string, error) {
-	s, err := openDirectory(cfg, discardLog(), time.Now, told{})
+	note, end, err := following(c.Context, s)
 	if err != nil {
-		return "", err
+		return err
 	}
-	_, end, err := following(c.Context, s)
-	if err != nil {
-		return "", err
+	if note != "" {
+		return errors.Join(&exitError{code: exitRuntime, err: errors.New(note), hint: "usher check says what is in the way"}, end())
 	}
 	in := &instance{cfg: cfg, log: discardLog()}
 	if err := in.openAudit(c.App.ErrWriter); err != nil {
-		return "", errors.Join(configError(err), end())
+		return errors.Join(configError(err), end())
 	}
+	bucket := s.(*kvStore).Store
 	change := audit.Change{
-		Time: time.Now(), RequestID: newRequestID(), Action: "bootstrap", Resource: "/users/" + name, Outcome: audit.Changed,
-		After: json.RawMessage(`{"service_roles":["service_admin"]}`),
+		Time: time.Now(), RequestID: newRequestID(), Action: "bootstrap", Resource: "/users/" + a.name, Outcome: audit.Changed,
 	}
-	key, err := firstAdmin(c, s.(*kvStore).Store, name)
+	if a.again {
+		change.Action = "bootstrap.again"
+	}
+	change.Revision, err = a.make(c.Context, bucket)
 	switch {
-	case errors.Is(err, errNotEmpty):
-		change.Outcome, change.Cause, change.After = audit.Refused, errNotEmpty.Error(), nil
-	case err != nil:
-		change.Outcome, change.Cause, change.After = audit.Failed, err.Error(), nil
+	case err == nil:
+		change.Before, change.After = a.before, a.after
+	case errors.Is(err, errNotEmpty), errors.Is(err, errNoAdmin), errors.As(err, &directory.Problems{}):
+		change.Outcome, change.Cause = audit.Refused, err.Error()
+	default:
+		change.Outcome, change.Cause = audit.Failed, err.Error()
 	}
 	change.Total = time.Since(change.Time)
 	in.audit.WriteChange(change)
-	return key, errors.Join(err, in.closeAudit(), end())
+	return errors.Join(err, in.closeAudit(), end())
 }
 
-// firstAdmin makes the service admin, and returns the key.
-func firstAdmin(c *cli.Context, s *kv.Store, name string) (string, error) {
-	key, err := apikey.New(rand.Reader)
-	if err != nil {
-		return "", fmt.Errorf("make API key: %w", err)
-	}
-	id, now := uuid.New(), time.Now().UTC().Truncate(time.Second)
-	_, err = s.Change(c.Context, func(s *directory.Snapshot) ([]directory.Entry, error) {
-		if s.Size() != (directory.Size{}) {
-			return nil, &exitError{
-				code: exitDenied, err: errNotEmpty,
-				hint: "a service admin of it makes others: usher user add --service-role service_admin NAME",
-			}
-		}
-		user := &directory.User{
-			Name: name, ServiceRoles: []directory.ServiceRole{directory.ServiceRoleAdmin},
-			Made: directory.Made{Created: now, Modified: now},
-		}
-		return append(directory.Put(directory.UserKey(id), user),
-			directory.Put(directory.KeyKey(id, defaultKey), &directory.Key{Digest: directory.DigestOf(key), Created: now})...), nil
+// make makes the key, and returns the revision of the directory with it.
+func (a *adminKey) make(ctx context.Context, s *kv.Store) (uint64, error) {
+	next, err := s.Change(ctx, func(now *directory.Snapshot) ([]directory.Entry, error) {
+		return a.change(now, s.Status().Faults)
 	})
-	return key, err
+	if err != nil {
+		return 0, err
+	}
+	return next.Revision(directory.KeyKey(a.id, a.keyID)), nil
+}
+
+// leftover says what has become of a key that was written before the change that
+// makes it good has failed.
+func (a *adminKey) leftover(c *cli.Context, out *keyOutput, err error) error {
+	switch {
+	case !a.written:
+		return err
+	case errors.Is(err, kv.ErrUnavailable):
+		return &exitError{
+			code: exitRuntime, err: fmt.Errorf("it is not known whether this was done: %w", err),
+			hint: "keep the key that is " + out.where() + " until usher user profile says whether it is good",
+		}
+	}
+	if out.file == nil {
+		say(c.App.ErrWriter, "note", "nothing was changed: the key on stdout is good for nothing")
+	}
+	out.written = false
+	return err
 }

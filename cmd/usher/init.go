@@ -97,7 +97,7 @@ func initNext(o *setup.Options) string {
 		if more := o.Config["api.listen"]; more != "" {
 			api = more
 		}
-		next += fmt.Sprintf("  (umask 077; usher bootstrap -c %[1]s > %[2]s)\n  usher serve -c %[1]s\n"+
+		next += fmt.Sprintf("  usher bootstrap -c %[1]s --to %[2]s\n  usher serve -c %[1]s\n"+
 			"  usher context save --server http://%[3]s --key-file %[2]s local\n  usher user add NAME\n",
 			path(setup.FileConfig), path(fileAdminKey), api)
 	} else {

@@ -40,10 +40,13 @@ func openKeyOutput(c *cli.Context) (*keyOutput, error) {
 	return &keyOutput{w: f, file: f}, nil
 }
 
-// write writes the key.
+// write writes the key, so that it outlives a crash if it goes to a file.
 func (o *keyOutput) write(key string) error {
-	o.written = true
 	_, err := fmt.Fprintln(o.w, key)
+	if err == nil && o.file != nil {
+		err = o.file.Sync()
+	}
+	o.written = err == nil
 	return err
 }
 
@@ -60,7 +63,7 @@ func (o *keyOutput) drop() {
 	if o.file == nil {
 		return
 	}
-	_ = o.file.Close() // what was written was written through
+	_ = o.file.Close() // what was written is on the disk
 	if !o.written {
 		_ = os.Remove(o.file.Name())
 	}

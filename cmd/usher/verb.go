@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -139,7 +140,8 @@ func (r *remote) arg(i int) string { return r.c.Args().Get(i) }
 func (r *remote) key(answer any, key, format string, args ...any) error {
 	return r.print(answer, func() error {
 		if err := r.out.write(key); err != nil {
-			return err
+			r.tell(format+", and its key is lost", args...)
+			return &exitError{code: exitRuntime, err: fmt.Errorf("write the key: %w", err), hint: "usher key refresh makes another in its place"}
 		}
 		r.tell(format+"; its key is "+r.out.where()+", shown this once", args...)
 		return nil
