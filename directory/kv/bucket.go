@@ -25,8 +25,12 @@ const (
 	StorageMemory Storage = "memory"
 )
 
-// ErrNoBucket: the bucket is not there, and may not be made.
+// ErrNoBucket: the bucket is not there, and may not be made; or it has lost all
+// that it held.
 var ErrNoBucket = errors.New("there is no such bucket")
+
+// errInUse says why no bucket is made or taken over in place of one that is gone.
+var errInUse = errors.New("it was in use: restore it, or remove the snapshot file and start anew for a new one")
 
 // ErrBucket: the bucket cannot be used as it is.
 var ErrBucket = errors.New("the bucket is not fit for a directory")
@@ -52,11 +56,16 @@ func (c *Config) streamConfig() jetstream.StreamConfig {
 	}
 }
 
-// stream returns the bucket's stream, which it makes if that is allowed.
+// stream returns the bucket's stream, which it makes if that is allowed and there
+// was none before: an empty one in place of one that is gone would keep everybody
+// out, and would be in the way of a backup.
 func (s *Store) stream(ctx context.Context) (jetstream.Stream, error) {
 	stream, err := s.js.Stream(ctx, streamName(s.cfg.Bucket))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		if !s.cfg.Create {
+		switch {
+		case s.known || s.current.Load() != nil:
+			return nil, fmt.Errorf("bucket %s: %w, and %w", s.cfg.Bucket, ErrNoBucket, errInUse)
+		case !s.cfg.Create:
 			return nil, fmt.Errorf("bucket %s: %w", s.cfg.Bucket, ErrNoBucket)
 		}
 		stream, err = s.js.CreateStream(ctx, s.cfg.streamConfig())
@@ -131,12 +140,26 @@ func (s *Store) newest(ctx context.Context) (uint64, error) {
 	return seq, err
 }
 
-// same reports whether the bucket still holds what a state ended with, if it
-// holds anything there: after it was restored from a backup it has gone another way.
+// same reports whether the bucket still holds what a state ended with. If not,
+// that was overwritten; or the bucket was restored from a backup and has gone
+// another way, which may be as long: nobody can tell.
 func (s *Store) same(ctx context.Context, st *state) (bool, error) {
 	if st.written.IsZero() {
-		return true, nil
+		return false, nil
 	}
 	seq, at, err := s.lookUp(ctx, `{"seq":`+strconv.FormatUint(st.revision, 10)+`}`)
-	return seq == 0 || at.Equal(st.written), err
+	return seq == st.revision && at.Equal(st.written), err
+}
+
+// emptied reports whether a bucket holds nothing in place of what is in use: it
+// was made by somebody else, or the servers have lost what was in their memory.
+func (s *Store) emptied(info *jetstream.StreamInfo, newest uint64) bool {
+	st := s.current.Load()
+	if st == nil || newest > 0 || info.Created.Equal(st.bucket) && info.State.LastSeq >= st.revision {
+		return false
+	}
+	for range st.snapshot.Entries() {
+		return true
+	}
+	return false
 }

@@ -27,9 +27,11 @@ const maxInACL = 1 << 24 // far more than fit into a message
 
 // Errors of the cache.
 var (
-	ErrCache     = errors.New("the snapshot on disk is damaged")
-	errOtherFile = errors.New("not a snapshot of this version")
-	errUnread    = errors.New("the entry could not be read when the snapshot was written")
+	ErrCache       = errors.New("the snapshot on disk is damaged")
+	errOtherFile   = errors.New("not a snapshot of this version")
+	errOtherBucket = errors.New("it is that of another bucket")
+	errNoFile      = errors.New("not a regular file")
+	errUnread      = errors.New("the entry could not be read when the snapshot was written")
 )
 
 // cacheHead says what a cache holds.
@@ -67,6 +69,7 @@ func (s *Store) restore() {
 	case errors.Is(err, fs.ErrNotExist):
 		return
 	case err != nil:
+		s.known = !errors.Is(err, errOtherBucket)
 		s.cfg.Log.Error("the snapshot on disk cannot be used, and the directory is waited for", path, slog.String("error", err.Error()))
 		return
 	}
@@ -87,6 +90,9 @@ func (s *Store) restore() {
 
 // readCache reads all of the cache before any of it is used.
 func (s *Store) readCache() (_ *state, checked time.Time, err error) {
+	if info, err := os.Stat(s.cfg.Cache); err == nil && !info.Mode().IsRegular() {
+		return nil, checked, errNoFile // to open a pipe would wait for whoever writes to it
+	}
 	f, err := os.Open(s.cfg.Cache)
 	if err != nil {
 		return nil, checked, fmt.Errorf("read: %w", err)
@@ -115,7 +121,7 @@ func (s *Store) readCache() (_ *state, checked time.Time, err error) {
 	}
 	head := &c.head
 	if head.Bucket != s.cfg.Bucket {
-		return nil, checked, fmt.Errorf("it is that of bucket %q", head.Bucket)
+		return nil, checked, fmt.Errorf("%w, %q", errOtherBucket, head.Bucket)
 	}
 	if int64(len(cacheMagic)+c.read) != size || !sumFits(f, body, sum) {
 		return nil, checked, ErrCache

@@ -90,6 +90,9 @@ func (s *Store) follow(ctx context.Context, connected <-chan nats.Status, caught
 	if f.newest, err = s.newest(ask); err != nil {
 		return err
 	}
+	if s.emptied(info, f.newest) {
+		return fmt.Errorf("bucket %s: %w, but an empty one in its place: %w", s.cfg.Bucket, ErrNoBucket, errInUse)
+	}
 	config := jetstream.ConsumerConfig{
 		DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckNonePolicy, ReplayPolicy: jetstream.ReplayInstantPolicy,
 		MemoryStorage: true, Replicas: 1, InactiveThreshold: 5 * time.Minute,

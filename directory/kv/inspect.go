@@ -3,6 +3,7 @@ package kv
 import (
 	"context"
 	"fmt"
+	"log/slog"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -31,7 +32,7 @@ func Look(ctx context.Context, cfg Config) (*jetstream.StreamInfo, error) {
 // Cached reads the file that Config.Cache names, all of it or nothing, as Open
 // does. The error is fs.ErrNotExist if there is none.
 func Cached(path, bucket string) (*directory.Snapshot, Status, error) {
-	s := &Store{cfg: Config{Cache: path, Bucket: bucket}}
+	s := &Store{cfg: Config{Cache: path, Bucket: bucket}, faults: faults{log: slog.New(slog.DiscardHandler)}}
 	st, checked, err := s.readCache()
 	if err != nil {
 		return nil, Status{}, err

@@ -58,3 +58,19 @@ func TestCached(t *testing.T) {
 		t.Error("a damaged snapshot was taken")
 	}
 }
+
+// TestCachedWithFaults: a snapshot with entries that contradict each other is read.
+func TestCachedWithFaults(t *testing.T) {
+	c, file := jetStream(t), filepath.Join(t.TempDir(), "snapshot")
+	s := open(t, kv.Config{Conn: c, Create: true, Cache: file})
+	stop := run(t, s)
+	add(t, loaded(t, s), "ada")
+	write(t, c, "user."+steadyID(1), `{"v":1,"value":{"name":"ada"}}`)
+	callouttest.Eventually(t, "it is found", func() bool { return len(s.Status().Faults) == 1 })
+	stop()
+	snapshot, _, err := kv.Cached(file, "usher")
+	callouttest.Must(t, err)
+	if !has(snapshot, "ada") {
+		t.Errorf("%+v", snapshot.Size())
+	}
+}

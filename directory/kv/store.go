@@ -61,6 +61,7 @@ type Store struct {
 	cfg     Config
 	js      jetstream.JetStream
 	current atomic.Pointer[state] // nil: nothing was loaded yet
+	known   bool                  // there is a cache, good or not: the bucket has been there
 	checked atomic.Int64          // when the bucket held nothing newer, unix nanoseconds; 0: never
 	writing chan struct{}         // one change at a time
 	faults  faults

@@ -1,0 +1,102 @@
+package kv_test
+
+import (
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"usher/callouttest"
+	"usher/directory/kv"
+)
+
+// A bucket that is gone is not made anew by those who had it, and an empty one in
+// its place is not taken over: they serve on and say so, until it is restored.
+func TestLostBucket(t *testing.T) {
+	for name, lose := range map[string]func(t *testing.T, n *node) (says string){
+		"deleted": func(t *testing.T, n *node) string { t.Helper(); remove(t, n); return "and it was in use" },
+		"deleted, and made by somebody else": func(t *testing.T, n *node) string {
+			t.Helper()
+			remove(t, n)
+			loaded(t, start(t, kv.Config{Conn: connect(t, n.url()), Create: true}))
+			return "but an empty one in its place"
+		},
+		"lost by the server": func(t *testing.T, n *node) string {
+			t.Helper()
+			n.stop()
+			n.opts.StoreDir = storeDir(t)
+			n.start(t)
+			return "and it was in use"
+		},
+	} {
+		for _, running := range []bool{false, true} {
+			t.Run(name+map[bool]string{true: ", meanwhile", false: ", before"}[running], func(t *testing.T) {
+				t.Parallel()
+				backup := storeDir(t)
+				n := startNode(t)
+				path := cached(t, connect(t, n.url()), "ada", "bob")
+				n.stop()
+				callouttest.Must(t, os.CopyFS(backup, os.DirFS(n.opts.StoreDir)))
+				n.start(t)
+				var log callouttest.Buffer
+				c := connect(t, n.url())
+				cfg := kv.Config{Conn: c, Create: true, Cache: path, Log: slog.New(slog.NewTextHandler(&log, nil))}
+				var says string
+				if !running {
+					says = lose(t, n)
+				}
+				s := open(t, cfg)
+				from := s.Status().Checked
+				stop := run(t, s)
+				if running {
+					callouttest.Eventually(t, "it has followed", func() bool { return s.Status().Checked != from })
+					says = lose(t, n)
+				}
+				callouttest.Eventually(t, "it says so", func() bool {
+					return strings.Contains(log.String(), kv.ErrNoBucket.Error()) && strings.Contains(log.String(), says)
+				})
+				if !has(s.Snapshot(), "ada", "bob") {
+					t.Error("it does not serve any more")
+				}
+				js, err := jetstream.New(c)
+				callouttest.Must(t, err)
+				if stream, err := js.Stream(t.Context(), "KV_usher"); err == nil && stream.CachedInfo().State.LastSeq > 0 {
+					t.Error("something was written")
+				} else if made := err == nil; made != strings.Contains(says, "in its place") {
+					t.Errorf("there is a bucket: %v", made)
+				}
+				restore(t, n, backup)
+				callouttest.Eventually(t, "it is followed again", func() bool { return strings.Contains(log.String(), "the directory is followed again") })
+				if !has(s.Snapshot(), "ada", "bob") {
+					t.Error("it has not come back")
+				}
+				stop()
+				if kept, _, err := kv.Cached(path, "usher"); err != nil || !has(kept, "ada", "bob") {
+					t.Errorf("the snapshot on disk was overwritten: %v", err)
+				}
+			})
+		}
+	}
+}
+
+// A snapshot that cannot be used says that there was a bucket; one of another
+// bucket does not.
+func TestLostBucketAndSnapshot(t *testing.T) {
+	n := startNode(t)
+	c := connect(t, n.url())
+	path := cached(t, c, "ada")
+	var log callouttest.Buffer
+	loaded(t, start(t, kv.Config{Conn: c, Create: true, Bucket: "other", Cache: path, ReadOnly: true}))
+	callouttest.Must(t, os.Truncate(path, 100))
+	remove(t, n)
+	s := start(t, kv.Config{Conn: c, Create: true, Cache: path, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	callouttest.Eventually(t, "it says so", func() bool { return strings.Contains(log.String(), "and it was in use") })
+	if s.Snapshot() != nil {
+		t.Error("an empty directory is served")
+	}
+	callouttest.Must(t, os.Remove(path))
+	loaded(t, start(t, kv.Config{Conn: c, Create: true, Cache: path}))
+	loaded(t, s)
+}
