@@ -217,10 +217,10 @@ func (s *Store) publish(ctx context.Context, messages []*nats.Msg) (uint64, erro
 	if len(messages) > 1 {
 		batch := nuid.Next()
 		for i, m := range messages {
-			m.Header.Set("Nats-Batch-Id", batch)
-			m.Header.Set("Nats-Batch-Sequence", strconv.Itoa(i+1))
+			m.Header.Set(headerBatch, batch)
+			m.Header.Set(headerNumber, strconv.Itoa(i+1))
 		}
-		last.Header.Set("Nats-Batch-Commit", "1")
+		last.Header.Set(headerComplete, "1")
 		for _, m := range messages[:len(messages)-1] {
 			if err := s.cfg.Conn.PublishMsg(m); err != nil {
 				return 0, err

@@ -20,6 +20,10 @@ const (
 	headerChange    = "Usher-Change" // id of the change that made an entry
 	headerLeft      = "Usher-Left"   // how many entries of that change come behind it
 	headerLife      = "Nats-TTL"     // after which a message expires
+
+	headerBatch    = "Nats-Batch-Id" // of a message that came with others, as a whole (ADR-50 of NATS)
+	headerNumber   = "Nats-Batch-Sequence"
+	headerComplete = "Nats-Batch-Commit" // of the last of them
 )
 
 const (
@@ -66,7 +70,7 @@ func (f *follower) run(messages jetstream.MessagesContext) error {
 }
 
 func (f *follower) next(messages jetstream.MessagesContext) (jetstream.Msg, error) {
-	if f.load == nil && f.left == 0 && f.revision() < f.whole {
+	if f.left == 0 && f.revision() < f.whole {
 		return messages.Next(jetstream.NextMaxWait(restLimit))
 	}
 	return messages.Next()
@@ -85,12 +89,7 @@ func (f *follower) message(m jetstream.Msg) error {
 	}
 	f.at, f.written, f.left = meta.Sequence.Stream, meta.Timestamp, meta.NumPending
 	change := m.Headers().Get(headerChange)
-	f.whole = f.at
-	if left := m.Headers().Get(headerLeft); left != "" {
-		if n, err := strconv.ParseUint(left, 10, 64); err == nil && n < directory.MaxChange {
-			f.whole += n
-		}
-	}
+	f.whole = f.at + rest(m.Headers())
 	f.s.waiting.came(f.at, change)
 	if e, ok := f.entry(m); ok {
 		if f.load != nil {
@@ -100,6 +99,20 @@ func (f *follower) message(m jetstream.Msg) error {
 		}
 	}
 	return nil
+}
+
+// rest returns how many messages of the same change come behind one. It believes
+// that only of those that the server has taken as a whole: whoever writes messages
+// by hand could have everybody wait for what never comes.
+func rest(h nats.Header) uint64 {
+	if h.Get(headerBatch) == "" || h.Get(headerComplete) != "" {
+		return 0
+	}
+	n, err := strconv.ParseUint(h.Get(headerLeft), 10, 64)
+	if err != nil || n >= directory.MaxChange {
+		return 0
+	}
+	return n
 }
 
 // revision is how far the bucket has been read.
