@@ -218,6 +218,9 @@ func (b *bucketCheck) bucket(ctx context.Context, nc *nats.Conn) bool {
 	info, err := kv.Look(ctx, kv.Config{Conn: nc, Bucket: d.Bucket, Log: discardLog(), Now: time.Now})
 	const bootstrap = "usher bootstrap makes it, with the first service admin: usher bootstrap -c "
 	switch {
+	case errors.Is(err, kv.ErrNoBucket) && d.SnapshotFile != "" && there(d.SnapshotFile):
+		b.fail(exitConfig, "directory", b.where, "nats stream restore; or for a new beginning remove "+d.SnapshotFile+", then usher bootstrap -c "+quote(b.path),
+			"is gone: what is kept on disk is served, and no other is made")
 	case errors.Is(err, kv.ErrNoBucket) && d.CreateBucket:
 		b.warn("directory", b.where, bootstrap+quote(b.path), "is not there yet")
 	case errors.Is(err, kv.ErrNoBucket):

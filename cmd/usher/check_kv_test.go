@@ -120,6 +120,21 @@ func TestCheckBucket(t *testing.T) {
 	}
 }
 
+// TestCheckLostBucket: a bucket that is gone is told from one that is not there yet.
+func TestCheckLostBucket(t *testing.T) {
+	t.Parallel()
+	s := newBucketSite(t, nil)
+	s.fill(t)
+	js, err := jetstream.New(s.conn)
+	callouttest.Must(t, err)
+	callouttest.Must(t, js.DeleteKeyValue(t.Context(), "usher_directory"))
+	f, snapshot := s.check(t)
+	f.holds(t, exitConfig, "directory", "error", "is gone")
+	if snapshot == nil {
+		t.Error("what is kept on disk was not read")
+	}
+}
+
 func noBucket(t *testing.T, js jetstream.JetStream) bool {
 	t.Helper()
 	_, err := js.KeyValue(t.Context(), "usher_directory")

@@ -105,8 +105,10 @@ func (in *instance) directoryView() wire.Directory {
 // as that: the bucket is asked every two seconds.
 const currentWithin = 15 * time.Second
 
+// viewOf does not take a view for current that is from times to come: the clock
+// has been put back since.
 func viewOf(s kv.Status, now time.Time) wire.Directory {
-	return wire.Directory{Current: s.Loaded && now.Sub(s.Checked) < currentWithin, AsOf: s.Checked}
+	return wire.Directory{Current: s.Loaded && now.Sub(s.Checked).Abs() < currentWithin, AsOf: s.Checked}
 }
 
 // certificate is a pair of files, read again when one of them has changed.
