@@ -15,6 +15,7 @@ type draft struct {
 	e        *edit
 	was, s   *Snapshot
 	users    []*userEntry
+	last     *userEntry // of them, the one that was asked for last
 	projects []*projectEntry
 	refused  map[EntryKey]bool // entries of this draft that are waiting
 	indirect []uuid.UUID       // projects that changed because others did
@@ -37,8 +38,12 @@ func newDraft(s *Snapshot) *draft {
 
 // user returns a user, known or not, to be changed.
 func (d *draft) user(id uuid.UUID) *userEntry {
+	if d.last != nil && d.last.id == id { // entries of one user often come together
+		return d.last
+	}
 	e := d.s.user(id)
 	if e != nil && e.owner == d.e {
+		d.last = e
 		return e
 	}
 	own := &userEntry{owner: d.e, id: id, owns: true}
@@ -54,7 +59,7 @@ func (d *draft) user(id uuid.UUID) *userEntry {
 	} else {
 		own.user = &User{ID: id}
 	}
-	d.users = append(d.users, own)
+	d.users, d.last = append(d.users, own), own
 	is := func(x *userEntry) bool { return x.id == id }
 	d.s.ids.put(d.e, hashID(&id), own, is)
 	if own.named {
