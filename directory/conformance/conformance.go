@@ -1,0 +1,76 @@
+// Package conformance holds the tests that every store of a directory passes:
+// Reads, of what a directory says, and Writes, of changes to it. Like the tests of
+// storage in dexidp/dex, they are run by the tests of each store.
+package conformance
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"usher/directory"
+)
+
+// Store is a store that can be changed, as directory/kv describes it.
+type Store interface {
+	Snapshot() *directory.Snapshot
+	Change(ctx context.Context, f func(*directory.Snapshot) ([]directory.Entry, error)) (*directory.Snapshot, error)
+}
+
+// sorted puts the lists of records in an order of their own where they have none.
+func sorted(r directory.Records) directory.Records {
+	slices.SortFunc(r.Users, func(x, y directory.User) int { return strings.Compare(x.Name, y.Name) })
+	for i := range r.Users {
+		slices.SortFunc(r.Users[i].Keys, func(x, y directory.Key) int { return strings.Compare(x.ID, y.ID) })
+	}
+	slices.SortFunc(r.Projects, func(x, y directory.Project) int { return strings.Compare(x.Name, y.Name) })
+	for i := range r.Projects {
+		p := &r.Projects[i]
+		slices.SortFunc(p.Members, func(x, y directory.Member) int { return strings.Compare(x.User, y.User) })
+		slices.SortFunc(p.Topics, func(x, y directory.Topic) int { return strings.Compare(x.Name, y.Name) })
+		slices.SortFunc(p.Subscriptions, func(x, y directory.Subscription) int { return strings.Compare(x.Name, y.Name) })
+	}
+	return r
+}
+
+// plain takes away what a store gives by itself: revisions, and ids that follow
+// from names.
+func plain(r directory.Records) directory.Records {
+	for i := range r.Users {
+		u := &r.Users[i]
+		u.Revision = 0
+		for j := range u.Keys {
+			u.Keys[j].Revision = 0
+		}
+	}
+	for i := range r.Projects {
+		p := &r.Projects[i]
+		p.Revision = 0
+		for j := range p.Members {
+			p.Members[j].Revision = 0
+		}
+		for j := range p.Topics {
+			p.Topics[j].Revision, p.Topics[j].ACLRevision = 0, 0
+		}
+		for j := range p.Subscriptions {
+			p.Subscriptions[j].Revision, p.Subscriptions[j].ACLRevision = 0, 0
+		}
+	}
+	return r
+}
+
+func names[T any](list []*T, name func(*T) string) string {
+	var all []string
+	for _, one := range list {
+		all = append(all, name(one))
+	}
+	return strings.Join(all, " ")
+}
+
+func must(tb testing.TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
