@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -82,10 +83,21 @@ func openDirectory(cfg *config.Config, log *slog.Logger, now func() time.Time, o
 			return nil, errors.Join(configError(fmt.Errorf("directory.snapshot_file: %w", err)), s.Close())
 		}
 	}
+	tightenHeap()
 	if s.Store, err = kv.Open(c); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// tightenHeap has garbage collected before the heap has doubled: a directory is
+// held for good and makes little garbage, so what it could grow by is memory
+// wasted. GOGC in the environment says otherwise.
+func tightenHeap() {
+	const percent = 40
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(percent)
+	}
 }
 
 // connect connects to whoever keeps the bucket. It succeeds while NATS is away:

@@ -133,10 +133,17 @@ func (s *Store) lookUp(ctx context.Context, which string) (seq uint64, at time.T
 	}
 }
 
-// newest returns the sequence of the newest message; the bucket itself may count
-// on beyond it, because marks of what was removed expire.
-func (s *Store) newest(ctx context.Context) (uint64, error) {
-	seq, _, err := s.lookUp(ctx, `{"last_by_subj":"`+subjectOf(s.cfg.Bucket, ">")+`"}`)
+// newest returns the sequence of the newest message of a bucket that has counted
+// to last; it may have counted on, because marks of what was removed expire.
+func (s *Store) newest(ctx context.Context, last uint64) (uint64, error) {
+	if last == 0 {
+		return 0, nil
+	}
+	seq, _, err := s.lookUp(ctx, `{"seq":`+strconv.FormatUint(last, 10)+`}`)
+	if err != nil || seq != 0 {
+		return seq, err
+	}
+	seq, _, err = s.lookUp(ctx, `{"last_by_subj":"`+subjectOf(s.cfg.Bucket, ">")+`"}`) // takes seconds in a large bucket
 	return seq, err
 }
 

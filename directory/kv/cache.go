@@ -74,9 +74,11 @@ func (s *Store) restore() {
 		return
 	}
 	st.at = s.cfg.Now()
-	for e := range st.snapshot.Entries() {
-		if _, bad := e.Value.(*directory.Unreadable); bad {
-			s.faults.add(e.Key.String(), e.Revision, errUnread.Error())
+	if st.reread {
+		for e := range st.snapshot.Entries() {
+			if _, bad := e.Value.(*directory.Unreadable); bad {
+				s.faults.add(e.Key.String(), e.Revision, errUnread.Error())
+			}
 		}
 	}
 	s.current.Store(st)

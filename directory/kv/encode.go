@@ -34,11 +34,29 @@ func encode(v directory.Value) ([]byte, error) {
 	return json.Marshal(envelope{Version: version, Value: value})
 }
 
+// begin is how an envelope begins that encode has written; its value and a brace
+// follow.
+var begin = fmt.Appendf(nil, `{"v":%d,"value":`, version)
+
+// decoder reads the values of entries, one after the other. It keeps its buffer.
+// The zero value is ready to use.
+type decoder struct {
+	data bytes.Reader
+	json *json.Decoder
+}
+
 // decode reads the value of an entry. The error, ErrDamaged or ErrNewer, does not
 // say what stands in it.
-func decode(kind directory.Kind, data []byte) (directory.Value, error) {
+func (d *decoder) decode(kind directory.Kind, data []byte) (directory.Value, error) {
+	v := directory.NewValue(kind)
+	if inner, ok := bytes.CutPrefix(data, begin); ok && v != nil { // nearly all
+		if inner, ok = bytes.CutSuffix(inner, []byte("}")); ok && d.value(inner, v) == nil {
+			return v, nil
+		}
+		v = directory.NewValue(kind)
+	}
 	var e envelope
-	if err := strict(data, &e); err != nil {
+	if err := d.strict(data, &e); err != nil {
 		if looser := (envelope{}); json.Unmarshal(data, &looser) == nil && looser.Version > version {
 			return nil, ErrNewer
 		}
@@ -47,14 +65,24 @@ func decode(kind directory.Kind, data []byte) (directory.Value, error) {
 	switch {
 	case e.Version > version:
 		return nil, ErrNewer
-	case e.Version < 1:
-		return nil, ErrDamaged
-	}
-	v := directory.NewValue(kind)
-	if v == nil || len(e.Value) == 0 || e.Value[0] != '{' || strict(e.Value, v) != nil || lifts(v) {
+	case e.Version < 1 || v == nil || d.value(e.Value, v) != nil:
 		return nil, ErrDamaged
 	}
 	return v, nil
+}
+
+// value reads one object.
+func (d *decoder) value(data []byte, v directory.Value) error {
+	if len(data) == 0 || data[0] != '{' {
+		return ErrDamaged
+	}
+	if err := d.strict(data, v); err != nil {
+		return err
+	}
+	if lifts(v) {
+		return ErrDamaged
+	}
+	return nil
 }
 
 // lifts reports an empty list where none would be no limit at all: it would lift
@@ -70,14 +98,20 @@ func lifts(v directory.Value) bool {
 }
 
 // strict decodes one JSON value with nothing in it, or behind it, that has no place.
-func strict(data []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		return err
+func (d *decoder) strict(data []byte, v any) error {
+	if d.json == nil {
+		d.json = json.NewDecoder(&d.data)
+		d.json.DisallowUnknownFields()
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return ErrDamaged
+	d.data.Reset(data)
+	err := d.json.Decode(v)
+	if err == nil {
+		if _, rest := d.json.Token(); !errors.Is(rest, io.EOF) {
+			err = ErrDamaged
+		}
 	}
-	return nil
+	if err != nil {
+		d.json = nil // it keeps its errors, and what it has not read
+	}
+	return err
 }

@@ -3,5 +3,5 @@ package kv
 // For tests.
 var (
 	Encode = encode
-	Decode = decode
+	Decode = new(decoder).decode
 )

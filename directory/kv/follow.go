@@ -19,7 +19,7 @@ const (
 	checkEvery = time.Second            // how often the bucket is asked how far it is
 	lagLimit   = 2 * time.Second        // how long it may be ahead without anything coming
 	askLimit   = 2 * time.Second        // for one question; a cluster without a leader answers none
-	beginLimit = 10 * time.Second       // for a consumer of a large bucket
+	beginLimit = 20 * time.Second       // for what takes longer with a large bucket
 	firstRetry = 100 * time.Millisecond // after the bucket could not be followed
 	lastRetry  = 2 * time.Second
 	maxPulled  = 4096 // messages on their way
@@ -87,7 +87,9 @@ func (s *Store) follow(ctx context.Context, connected <-chan nats.Status, caught
 	}
 	info := stream.CachedInfo()
 	f := &follower{s: s, caught: caught, asked: asked, bucket: info.Created, end: info.State.LastSeq}
-	if f.newest, err = s.newest(ask); err != nil {
+	begin, begun := context.WithTimeout(ctx, beginLimit)
+	defer begun()
+	if f.newest, err = s.newest(begin, f.end); err != nil {
 		return err
 	}
 	if s.emptied(info, f.newest) {
@@ -108,8 +110,6 @@ func (s *Store) follow(ctx context.Context, connected <-chan nats.Status, caught
 		f.load = directory.NewBuilder()
 		s.faults.again()
 	}
-	begin, begun := context.WithTimeout(ctx, beginLimit)
-	defer begun()
 	consumer, err := stream.CreateConsumer(begin, config)
 	if err != nil {
 		return fmt.Errorf("follow bucket %s: %w", s.cfg.Bucket, err)
@@ -191,7 +191,7 @@ func (s *Store) watch(ctx context.Context, stream jetstream.Stream, bucket time.
 		case st != nil && st.bucket.Equal(bucket) && info.State.LastSeq <= st.revision:
 			s.checked.Store(asked.UnixNano())
 			came, since = s.came.Load(), now
-		case s.came.Load() != came:
+		case s.taking.Load() || s.came.Load() != came:
 			came, since = s.came.Load(), now
 		case now.Sub(since) > lagLimit:
 			stop(errLag)

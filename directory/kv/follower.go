@@ -48,6 +48,7 @@ type follower struct {
 	seen    uint64             // messages of this consumer
 	left    uint64             // messages behind at that can come now
 	entries []directory.Entry
+	decoder decoder
 }
 
 // run takes messages over until there are no more.
@@ -134,6 +135,8 @@ func (f *follower) settle() {
 	case f.load == nil && f.left > 0 && len(f.entries) < maxApplied:
 		return
 	}
+	s.taking.Store(true)
+	defer s.taking.Store(false)
 	next := &state{revision: f.revision(), bucket: f.bucket}
 	if next.revision == f.at {
 		next.written = f.written
@@ -191,7 +194,7 @@ func (f *follower) entry(m jetstream.Msg) (directory.Entry, bool) {
 	}
 	if m.Headers().Get(headerLife) != "" {
 		err = errExpires
-	} else if e.Value, err = decode(key.Kind, m.Data()); err == nil {
+	} else if e.Value, err = f.decoder.decode(key.Kind, m.Data()); err == nil {
 		err = e.Check()
 	}
 	if err != nil {

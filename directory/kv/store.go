@@ -68,6 +68,7 @@ type Store struct {
 	saved   atomic.Pointer[state] // what the cache has
 	savedAt atomic.Int64          // checked, as the cache has it
 	came    atomic.Uint64         // messages of the bucket
+	taking  atomic.Bool           // they are being taken over
 
 	waiting waiting
 

@@ -14,15 +14,15 @@ const (
 	benchSwap     = "BenchmarkSwap"
 )
 
-// directoryTable is the one place where rows and benchmarks of package directory meet.
-func directoryTable() []struct {
+// benchRow is where a row and a benchmark meet.
+type benchRow struct {
 	row
 	metric
-} {
-	return []struct {
-		row
-		metric
-	}{
+}
+
+// directoryTable is the one place where rows and benchmarks of package directory meet.
+func directoryTable() []benchRow {
+	return []benchRow{
 		{row{"lookup", "look-up among 1,000,000 users, to 1,000", atMost(1.2), "×"}, metric{benchLookup, "x-small", 1}},
 		{row{"lookup-key", "of this, finding the key's record", information(), "×"}, metric{benchKey, "x-small", 1}},
 		{row{"lookup-decide", "the whole decision among 1,000,000 users, to 1,000", information(), "×"}, metric{benchDecide, "x-small", 1}},
@@ -36,9 +36,9 @@ func directoryTable() []struct {
 	}
 }
 
-func directoryRows() []row {
+func rowsOf(table []benchRow) []row {
 	var rows []row
-	for _, t := range directoryTable() {
+	for _, t := range table {
 		rows = append(rows, t.row)
 	}
 	return rows
@@ -46,9 +46,14 @@ func directoryRows() []row {
 
 // measureDirectory measures look-up, building and swapping.
 func measureDirectory(ctx context.Context, r *runner) (figures, error) {
-	found, err := r.goBench(ctx, directoryTest, directoryPattern)
+	return r.measureTable(ctx, directoryTest, directoryPattern, directoryTable())
+}
+
+// measureTable measures what a table says with benchmarks of one package.
+func (r *runner) measureTable(ctx context.Context, p program, pattern string, table []benchRow) (figures, error) {
+	found, err := r.goBench(ctx, p, pattern)
 	wanted := map[string]metric{}
-	for _, t := range directoryTable() {
+	for _, t := range table {
 		wanted[t.id] = t.metric
 	}
 	return found.pick(wanted, err)

@@ -32,7 +32,7 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-const help = `bench: measure against the targets, about 5 minutes on an idle machine; up to 10
+const help = `bench: measure against the targets, about 8 minutes on an idle machine; up to 13
 where storms do not recover
 
 It builds usher, nats-server and a reference, starts them on loopback in a

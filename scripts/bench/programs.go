@@ -18,6 +18,7 @@ const (
 	reference     program = "reference"
 	calloutTest   program = "callout.test"
 	directoryTest program = "directory.test"
+	kvTest        program = "kv.test"
 )
 
 const natsServerModule = "github.com/nats-io/nats-server/v2"
@@ -33,6 +34,8 @@ func (p program) recipe() (verb []string, pkg string) {
 		return []string{"test", "-c"}, "usher/callout"
 	case directoryTest:
 		return []string{"test", "-c"}, "usher/directory"
+	case kvTest:
+		return []string{"test", "-c"}, "usher/directory/kv"
 	case usher:
 	}
 	return []string{"build"}, "usher/cmd/usher"

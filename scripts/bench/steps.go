@@ -17,7 +17,7 @@ type step struct {
 }
 
 // parts are what --only knows.
-func parts() []string { return []string{"handle", "storm", "steady", "directory"} }
+func parts() []string { return []string{"handle", "storm", "steady", "directory", "kv"} }
 
 func partNames() string { return strings.Join(parts(), ",") }
 
@@ -109,7 +109,11 @@ func allSteps(o options) []step {
 		},
 		{
 			part: "directory", name: "directory", needs: []program{directoryTest}, run: measureDirectory,
-			rows: directoryRows(),
+			rows: rowsOf(directoryTable()),
+		},
+		{
+			part: "kv", name: "directory in NATS", needs: []program{kvTest}, run: measureKV,
+			rows: rowsOf(kvTable()),
 		},
 	}
 }

@@ -34,7 +34,7 @@ func TestSteps(t *testing.T) {
 
 func TestChoose(t *testing.T) {
 	t.Parallel()
-	for only, want := range map[string]int{"": 6, "handle": 1, "storm": 3, "steady,handle": 2, "handle,storm,steady,directory": 6} {
+	for only, want := range map[string]int{"": 7, "kv": 1, "handle": 1, "storm": 3, "steady,handle": 2, "handle,storm,steady,directory": 6} {
 		if steps, err := choose(options{only: only, rounds: 1, clients: 100}); err != nil || len(steps) != want {
 			t.Errorf("%q: %d steps, %v", only, len(steps), err)
 		}
@@ -45,7 +45,7 @@ func TestChoose(t *testing.T) {
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"--only storms":   `there is no part "storms", only handle,storm,steady,directory`,
+		"--only storms":   `there is no part "storms", only handle,storm,steady,directory,kv`,
 		"--only handle,":  `there is no part ""`,
 		"--rounds 0":      "--rounds 0 is not between 1 and 100",
 		"--clients 0":     "--clients 0 is not between 1 and 100000",
