@@ -2,10 +2,14 @@ package api
 
 import (
 	"errors"
+	"fmt"
 
 	"usher/api/wire"
 	"usher/directory"
 )
+
+// maxACL is how many users one ACL names: more do not fit into one message of NATS.
+const maxACL = 20_000
 
 // acls is what the ACLs of topics and of subscriptions have not in common.
 type acls struct {
@@ -42,6 +46,12 @@ func (a acls) modify(c *call) (*answer, error) {
 	if in.AuthorizedUsers == nil {
 		return nil, c.arguments(errors.New("authorized_users is missing"))
 	}
+	if len(in.AuthorizedUsers) > maxACL {
+		return nil, c.arguments(fmt.Errorf("authorized_users: at most %d are allowed", maxACL))
+	}
+	if twice, ok := repeated(in.AuthorizedUsers); ok {
+		return nil, c.arguments(fmt.Errorf("authorized_users: %s is named twice", shownName(twice)))
+	}
 	at := a.view(project, name)
 	next, err := c.alter(a.what, at, func(s *directory.Snapshot) ([]directory.Entry, error) {
 		if _, _, ok := at(s); !ok {
@@ -59,7 +69,7 @@ func (a acls) modify(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := c.changed(next, a.resource, at)
+	out, err := c.changed(next, at)
 	if err != nil {
 		return nil, err
 	}

@@ -39,10 +39,11 @@ type call struct {
 	keyID    string
 	snapshot *directory.Snapshot // in which user was found
 
-	change audit.Change
-	tried  bool // nothing is to change: it was only asked what would
-	told   bool // a failure stands in the answer that had begun
-	code   int  // what was answered; 0: nothing yet
+	change  audit.Change
+	written []directory.Entry // what the call has changed, on snapshot
+	tried   bool              // nothing is to change: it was only asked what would
+	told    bool              // a failure stands in the answer that had begun
+	code    int               // what was answered; 0: nothing yet
 }
 
 // answer is what a call is answered with when it is done.
@@ -238,5 +239,9 @@ func causeOf(err error) string {
 	} else if len(f.details) > 0 {
 		text = f.message + ": " + strings.Join(f.details, "; ")
 	}
-	return secret.Redact(text)
+	text = secret.Redact(text)
+	if len(text) > maxCause {
+		text = strings.ToValidUTF8(text[:maxCause], "") + "…"
+	}
+	return text
 }

@@ -22,7 +22,8 @@ func isUnavailable(err error) bool { return errors.Is(err, kv.ErrUnavailable) }
 // before, for If-Match and the audit. Who asks is looked up in the snapshot that
 // the change is made on; f may be called several times.
 func (c *call) alter(what string, at view, f func(s *directory.Snapshot) ([]directory.Entry, error)) (*directory.Snapshot, error) {
-	return c.cfg.Store.Change(c.r.Context(), func(s *directory.Snapshot) ([]directory.Entry, error) {
+	next, err := c.cfg.Store.Change(c.r.Context(), func(s *directory.Snapshot) ([]directory.Entry, error) {
+		c.written = nil
 		if err := c.permitted(s); err != nil {
 			return nil, err
 		}
@@ -41,8 +42,15 @@ func (c *call) alter(what string, at view, f func(s *directory.Snapshot) ([]dire
 		if err := c.match(what, current, ok); err != nil {
 			return nil, err
 		}
-		return f(s)
+		entries, err := f(s)
+		c.written = entries
+		return entries, err
 	})
+	if err != nil {
+		return nil, err
+	}
+	c.change.Revision = next.Latest()
+	return next, nil
 }
 
 // show answers with a resource; what is how it is called if it is not there.
@@ -58,14 +66,29 @@ func (c *call) show(s *directory.Snapshot, what string, at view) (*answer, error
 	return &answer{body: shown, tag: tag}, nil
 }
 
-// changed answers with a resource that was changed, and remembers it for the audit.
-func (c *call) changed(next *directory.Snapshot, what string, at view) (*answer, error) {
-	out, err := c.show(next, what, at)
-	if err != nil { // it has gone meanwhile
-		return nil, err
+// changed answers with a resource as this call has made it, and remembers it for
+// the audit. Others may have changed it since, or given it another name: there is
+// no ETag then, since nobody has seen the resource so. They may even have removed
+// it, and a key that was made is shown all the same.
+func (c *call) changed(next *directory.Snapshot, at view) (*answer, error) {
+	made, _, _ := c.snapshot.Apply(c.written)
+	shown, _, _ := at(made)
+	out := &answer{body: shown}
+	if now, revision, ok := at(next); ok {
+		tag, err := tagOf(revision, shown)
+		if err != nil {
+			return nil, err
+		}
+		current, err := tagOf(revision, now)
+		if err != nil {
+			return nil, err
+		}
+		if tag == current {
+			out.tag = tag
+		}
 	}
-	_, c.change.Revision, _ = at(next)
-	c.change.After, err = audited(out.body)
+	var err error
+	c.change.After, err = audited(shown)
 	return out, err
 }
 

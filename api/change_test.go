@@ -169,6 +169,7 @@ func TestDemotedMeanwhile(t *testing.T) {
 type meddler struct {
 	*kv.Store
 	first func(*directory.Snapshot) []directory.Entry
+	then  func(*directory.Snapshot) []directory.Entry // at once after the next change
 	fail  error
 }
 
@@ -182,7 +183,75 @@ func (m *meddler) Change(ctx context.Context, f func(*directory.Snapshot) ([]dir
 			return nil, err
 		}
 	}
-	return m.Store.Change(ctx, f)
+	next, err := m.Store.Change(ctx, f)
+	if then := m.then; then != nil && err == nil {
+		m.then = nil
+		return m.Store.Change(ctx, func(s *directory.Snapshot) ([]directory.Entry, error) { return then(s), nil })
+	}
+	return next, err
+}
+
+// What was made is answered as it was made, and its key shown, even if another
+// replica has given it another name since, or removed it, or made another thing of
+// its name.
+func TestMadeAndChangedSince(t *testing.T) {
+	user := func(s *directory.Snapshot) *directory.User {
+		u, _ := s.User("neo")
+		v := *u
+		v.Name = "trinity"
+		return &v
+	}
+	for name, since := range map[string]func(*directory.Snapshot) []directory.Entry{
+		"renamed": func(s *directory.Snapshot) []directory.Entry {
+			return directory.Put(directory.UserKey(user(s).ID), user(s))
+		},
+		"removed": func(s *directory.Snapshot) []directory.Entry { return s.RemoveUser(user(s).ID) },
+		"another": func(s *directory.Snapshot) []directory.Entry {
+			u := user(s)
+			return append(directory.Put(directory.UserKey(u.ID), u), directory.Put(directory.UserKey(directory.IDOf(directory.KindUser, "other")), &directory.User{Name: "neo"})...)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := &meddler{Store: callouttest.Bucket(t)}
+			s := start(t, store, nil)
+			store.then = since
+			got := s.root(200, "POST", "/v1/users/neo", `{"service_roles":["ingest"],"projects":[{"project":"shop","roles":["publisher"]}]}`)
+			made := into[wire.UserCreated](t, got)
+			if made.Name != "neo" || made.Token == "" || len(made.Projects) != 1 || len(made.ServiceRoles) != 1 || got.Get("ETag") != "" {
+				t.Errorf("ETag %q, %s", got.Get("ETag"), got.text)
+			}
+			if c := s.lastChange(); c.Outcome != audit.Changed || c.Revision == 0 || !strings.Contains(string(c.After), `"neo"`) {
+				t.Errorf("audited %+v", c)
+			}
+			if name != "removed" && !s.letsIn(made.Token) {
+				t.Error("the key is not let in")
+			}
+		})
+	}
+}
+
+// The revisions in the audit are in the order of the changes, removals included.
+func TestAuditedRevisions(t *testing.T) {
+	s := start(t, nil, nil)
+	var last uint64
+	for _, tt := range [][3]string{
+		{"PUT", "/v1/projects/shop/topics/new", ""},
+		{"DELETE", "/v1/projects/shop/topics/new", ""},
+		{"POST", "/v1/users/ada", `{"projects":[{"project":"shop","roles":["publisher"]}]}`},
+		{"PUT", "/v1/users/ada", `{"projects":[]}`},
+		{"POST", "/v1/users/ada/keys", `{"name":"other"}`},
+		{"DELETE", "/v1/users/ada/keys/other", ""},
+		{"POST", "/v1/users/ada:refreshToken", ""},
+		{"DELETE", "/v1/users/ada", ""},
+		{"POST", "/v1/directory:import", "users: [{name: bea}]\n"},
+	} {
+		s.root(200, tt[0], tt[1], tt[2])
+		if c := s.lastChange(); c.Revision <= last {
+			t.Errorf("%s %s: revision %d after %d", tt[0], tt[1], c.Revision, last)
+		} else {
+			last = c.Revision
+		}
+	}
 }
 
 // What cannot be kept is said to be so, and audited.

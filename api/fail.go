@@ -11,6 +11,13 @@ import (
 	"usher/secret"
 )
 
+// What an answer, the log and the audit say of a failure is short, however much
+// is wrong: whoever may ask must not fill a disk with it.
+const (
+	maxShown = 10   // names, or faults of one request
+	maxCause = 2048 // bytes of a cause
+)
+
 // failure is what a request is answered with when it is not done. The message and
 // the status are AMS's where it has the case.
 type failure struct {
@@ -99,10 +106,18 @@ func asFailure(err error) *failure {
 }
 
 // broken says which rules of the directory a change would break. Where the fault
-// is, the caller knows: it asked for it.
+// is, the caller knows: it asked for it. What the message says already is not
+// among the details.
 func broken(problems directory.Problems) *failure {
 	f := invalid("%s", secret.Redact(problems[0].Message))
-	for _, p := range problems {
+	if hint := problems[0].Hint; hint != "" {
+		f.details = append(f.details, secret.Redact(hint))
+	}
+	for i, p := range problems[1:] {
+		if i+1 == maxShown {
+			f.details = append(f.details, fmt.Sprintf("and %d more", len(problems)-maxShown))
+			break
+		}
 		text := p.Message
 		if p.Hint != "" {
 			text += ": " + p.Hint
@@ -120,12 +135,17 @@ func shownName(name string) string {
 	return name
 }
 
+// shownNames shows the first of many.
 func shownNames(names []string) string {
-	shown := make([]string, len(names))
-	for i, name := range names {
-		shown[i] = shownName(name)
+	shown := make([]string, min(len(names), maxShown))
+	for i := range shown {
+		shown[i] = shownName(names[i])
 	}
-	return strings.Join(shown, ", ")
+	text := strings.Join(shown, ", ")
+	if more := len(names) - len(shown); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 // body returns the failure as it is answered.

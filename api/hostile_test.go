@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -56,5 +57,43 @@ func TestWriteDeadline(t *testing.T) {
 		if w.read.IsZero() || !w.write.After(w.read) || w.write.Sub(w.read) > time.Minute {
 			t.Errorf("%s: read until %s, write until %s", path, w.read, w.write)
 		}
+	}
+}
+
+// What is answered, logged and audited of a request is short, whatever is in it.
+func TestAmplification(t *testing.T) {
+	s := start(t, nil, nil)
+	list := func(name string, n int) string { return `["` + name + `"` + strings.Repeat(`,"`+name+`"`, n) + "]" }
+	var many []string
+	for i := range 100_000 {
+		many = append(many, fmt.Sprintf(`"u%d"`, i))
+	}
+	for what, tt := range map[string]struct{ method, path, body, says string }{
+		"one name":         {"POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":` + list("a", 19_000) + `}`, "a is named twice"},
+		"many names":       {"POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":` + list("a", 250_000) + `}`, "at most 20000"},
+		"many strangers":   {"POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":[` + strings.Join(many[:20_000], ",") + `]}`, "u9 and 19990 more do not exist"},
+		"no names":         {"POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":["\u0000\u0001",""` + strings.Repeat(`,"`+strings.Repeat("\x7f", 12)+`"`, 19_000) + `]}`, "is named twice"},
+		"roles":            {"PUT", "/v1/projects/shop/members/pub", `{"projects":[{"roles":` + list("publisher", 80_000) + `}]}`, "role publisher stands twice"},
+		"service roles":    {"POST", "/v1/users/new", `{"service_roles":` + list("ingest", 80_000) + `}`, "service role ingest stands twice"},
+		"connection types": {"POST", "/v1/users/new", `{"connection_types":` + list("MQTT", 80_000) + `}`, "connection type MQTT stands twice"},
+		"networks":         {"POST", "/v1/users/pub/keys", `{"name":"n","source_networks":` + list("192.0.2.1", 80_000) + `}`, "at most 100"},
+	} {
+		before := len(s.logged())
+		got := s.as("root", tt.method, tt.path, tt.body)
+		e := got.error(t)
+		if logged := len(s.logged()) - before; len(got.text) > 1000 || logged > 2000 || len(s.lastChange().Cause) > 1000 {
+			t.Errorf("%s: %d bytes answered, %d logged, %d in the audit", what, len(got.text), logged, len(s.lastChange().Cause))
+		}
+		if !strings.Contains(e.Message+strings.Join(e.Errors, "; "), tt.says) {
+			t.Errorf("%s: %s", what, got.text)
+		}
+	}
+	// Of many faults of an import the audit has the first.
+	var users strings.Builder
+	for i := range 2000 {
+		fmt.Fprintf(&users, "  - {name: %q}\n", fmt.Sprintf("no name %d", i))
+	}
+	if got := s.as("root", "POST", "/v1/directory:import", "users:\n"+users.String()); got.code != 400 || len(s.lastChange().Cause) > 4000 {
+		t.Errorf("%d, %d bytes in the audit", got.code, len(s.lastChange().Cause))
 	}
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -47,8 +48,21 @@ func (c *call) made() directory.Made {
 func (c *call) checkUser(in *wire.UserInput) error {
 	for _, role := range in.ServiceRoles {
 		if !slices.Contains(directory.ServiceRoles(), directory.ServiceRole(role)) {
-			return invalidRole(role)
+			return invalidRole(role, directory.ServiceRoles())
 		}
+	}
+	for _, t := range in.ConnectionTypes {
+		if !slices.Contains(directory.ConnectionTypes(), directory.ConnectionType(t)) {
+			f := invalid("there is no connection type %s", shownName(t))
+			f.details = []string{oneOf(directory.ConnectionTypes())}
+			return f
+		}
+	}
+	if twice, ok := repeated(in.ConnectionTypes); ok {
+		return invalid("connection type %s stands twice", twice)
+	}
+	if twice, ok := repeated(in.ServiceRoles); ok {
+		return invalid("service role %s stands twice", twice)
 	}
 	for _, text := range []*string{in.FirstName, in.LastName, in.Organization, in.Description, in.Email} {
 		if !sayable(text) {
@@ -73,18 +87,40 @@ func sayable(text *string) bool {
 	return text == nil || len(*text) <= maxText && !secret.Holds(*text)
 }
 
-func invalidRole(role string) *failure { return invalid("invalid role: %s", shownName(role)) }
+// repeated returns the first value of a list that stands in it before.
+func repeated[T comparable](values []T) (first T, ok bool) {
+	seen := make(map[T]bool, len(values))
+	for _, v := range values {
+		if seen[v] {
+			return v, true
+		}
+		seen[v] = true
+	}
+	return first, false
+}
+
+// invalidRole refuses a role, and says which there are.
+func invalidRole[T ~string](role string, known []T) *failure {
+	f := invalid("invalid role: %s", shownName(role))
+	f.details = []string{oneOf(known)}
+	return f
+}
+
+func oneOf[T ~string](known []T) string { return "one of " + strings.Join(texts(known), ", ") }
 
 // checkRoles takes roles of projects only, and at least one: a member without a
 // role is none.
 func checkRoles(roles []string) error {
 	for _, role := range roles {
 		if !slices.Contains(directory.Roles(), directory.Role(role)) {
-			return invalidRole(role)
+			return invalidRole(role, directory.Roles())
 		}
 	}
 	if len(roles) == 0 {
 		return invalid("a member needs a role")
+	}
+	if twice, ok := repeated(roles); ok {
+		return invalid("role %s stands twice", twice)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -10,6 +11,9 @@ import (
 	"usher/directory"
 	"usher/tokens/apikey"
 )
+
+// maxNetworks is how many networks one key may be used from.
+const maxNetworks = 100
 
 func keyView(user, id string) view {
 	return func(s *directory.Snapshot) (any, uint64, bool) {
@@ -84,7 +88,7 @@ func createKey(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := c.changed(next, whatKey, at)
+	out, err := c.changed(next, at)
 	if err != nil {
 		return nil, err
 	}
@@ -96,21 +100,15 @@ func createKey(c *call) (*answer, error) {
 // keyFrom returns the key that is asked for, without its digest.
 func keyFrom(in *wire.KeyInput, now time.Time) (directory.Key, error) {
 	k := directory.Key{Created: now}
-	if in.ExpiresOn != nil {
-		k.Expires = in.ExpiresOn.UTC()
-	}
 	if in.NotBefore != nil {
 		k.NotBefore = in.NotBefore.UTC()
 	}
-	if in.ExpiresIn != "" {
-		lasts, err := time.ParseDuration(in.ExpiresIn)
-		if err != nil || lasts <= 0 || in.ExpiresOn != nil {
-			return k, errors.New("expires_in: expected a duration such as \"720h\", and no expires_on beside it")
-		}
-		k.Expires = now.Add(lasts)
+	var err error
+	if k.Expires, err = endOf(in.ExpiresOn, in.ExpiresIn, now); err != nil {
+		return k, err
 	}
-	if !k.Expires.IsZero() && !k.Expires.After(now) {
-		return k, errors.New("expires_on: has passed")
+	if len(in.SourceNetworks) > maxNetworks {
+		return k, fmt.Errorf("source_networks: at most %d are allowed", maxNetworks)
 	}
 	for _, text := range in.SourceNetworks {
 		n, err := parseNetwork(text)
@@ -120,6 +118,26 @@ func keyFrom(in *wire.KeyInput, now time.Time) (directory.Key, error) {
 		k.Networks = append(k.Networks, n)
 	}
 	return k, nil
+}
+
+// endOf returns when a key ends of which at most one of the two is said; zero: it
+// does not.
+func endOf(on *time.Time, within string, now time.Time) (time.Time, error) {
+	var end time.Time
+	if on != nil {
+		end = on.UTC()
+	}
+	if within != "" {
+		lasts, err := time.ParseDuration(within)
+		if err != nil || lasts <= 0 || on != nil {
+			return end, errors.New("expires_in: expected a duration such as \"720h\", and no expires_on beside it")
+		}
+		end = now.Add(lasts)
+	}
+	if (on != nil || !end.IsZero()) && !end.After(now) {
+		return end, errors.New("expires_on: has passed")
+	}
+	return end, nil
 }
 
 // parseNetwork reads a network or a single address. One of IPv6 that holds IPv4

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"usher/api/wire"
+	"usher/callouttest"
+	"usher/directory"
 )
 
 // letsIn reports whether a key is let in.
@@ -97,6 +99,44 @@ func TestKeys(t *testing.T) {
 			t.Errorf("%d: %d %s", i, got.code, got.text)
 		}
 	}
+}
+
+// A refreshed key is one that is let in, and the answer and the audit say how long.
+func TestRefreshedEnd(t *testing.T) {
+	s := start(t, nil, nil)
+	const keys, refresh = "/v1/users/pub/keys", "/v1/users/pub:refreshToken"
+	s.root(200, "POST", keys, `{"name":"short","expires_in":"1h"}`)
+	s.now.Add(7200)
+	got := into[wire.UserCreated](t, s.root(200, "POST", refresh, `{"key":"short"}`))
+	if !s.letsIn(got.Token) || !got.ExpiresOn.Equal(began.Add(3*time.Hour)) {
+		t.Errorf("until %s", got.ExpiresOn)
+	}
+	// As an import leaves a key that had ended when it was made.
+	_, err := s.store.Change(t.Context(), func(*directory.Snapshot) ([]directory.Entry, error) {
+		k := &directory.Key{Digest: directory.DigestOf("gone"), Created: began, Expires: began.Add(-time.Hour)}
+		return directory.Put(directory.KeyKey(idsOf("pub")[0], "gone"), k), nil
+	})
+	callouttest.Must(t, err)
+	if e := s.as("root", "POST", refresh, `{"key":"gone"}`); e.code != 409 || !strings.Contains(e.text, "expires_in") {
+		t.Errorf("%d %s", e.code, e.text)
+	}
+	for body, until := range map[string]time.Time{
+		`{"key":"gone","expires_in":"30m"}`: began.Add(150 * time.Minute), `{"key":"short","expires_on":"2026-04-01T00:00:00Z"}`: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC),
+		`{"key":"default"}`: {},
+	} {
+		got := into[wire.UserCreated](t, s.root(200, "POST", refresh, body))
+		if !s.letsIn(got.Token) || !got.ExpiresOn.Equal(until) {
+			t.Errorf("%s: until %s", body, got.ExpiresOn)
+		}
+	}
+	for _, body := range []string{`{"expires_in":"-1h"}`, `{"expires_in":"soon"}`, `{"expires_on":"2026-01-01T00:00:00Z"}`, `{"expires_in":"1h","expires_on":"2027-01-01T00:00:00Z"}`} {
+		s.root(400, "POST", refresh, body)
+	}
+	s.root(200, "POST", refresh, `{"key":"short","grace":"10m","expires_in":"2h"}`)
+	c := s.lastChange()
+	same(t, "before", string(c.Before), `{"keys":[{"name":"short","enabled":true,"created_on":"2026-03-01T14:00:00Z","expires_on":"2026-04-01T00:00:00Z"}]}`)
+	same(t, "after", string(c.After), `{"keys":[{"name":"short","enabled":true,"created_on":"2026-03-01T14:00:00Z","expires_on":"2026-03-01T16:00:00Z"},
+		{"name":"$aside","enabled":true,"created_on":"2026-03-01T14:00:00Z","expires_on":"2026-03-01T14:10:00Z"}]}`)
 }
 
 // Nobody locks everybody out.

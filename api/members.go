@@ -100,7 +100,7 @@ func updateMember(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.changed(next, whatUser, at)
+	return c.changed(next, at)
 }
 
 func putMember(s *directory.Snapshot, project, name string, roles []string) []directory.Entry {
@@ -130,7 +130,7 @@ func addMember(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.changed(next, whatUser, at)
+	return c.changed(next, at)
 }
 
 // mayAdd reports whether who asks may make a user a member. Whoever administers

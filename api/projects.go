@@ -69,7 +69,7 @@ func createProject(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.changed(next, whatProject, at)
+	return c.changed(next, at)
 }
 
 func updateProject(c *call) (*answer, error) {
@@ -99,7 +99,7 @@ func updateProject(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.changed(next, whatProject, projectView(&after))
+	return c.changed(next, projectView(&after))
 }
 
 // checkProject checks what can be said without the directory.

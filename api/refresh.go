@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"time"
 
 	"usher/api/wire"
@@ -18,11 +19,16 @@ func refreshToken(c *call) (*answer, error) {
 			return nil, invalid("Invalid grace Arguments")
 		}
 	}
+	end, err := endOf(in.ExpiresOn, in.ExpiresIn, c.now())
+	if err != nil {
+		return nil, c.arguments(err)
+	}
 	token, err := apikey.New(c.cfg.Random)
 	if err != nil {
 		return nil, err
 	}
 	var refreshed string
+	var before []wire.Key
 	at := userView(&name)
 	next, err := c.alter(whatUser, at, func(s *directory.Snapshot) ([]directory.Entry, error) {
 		u, ok := s.User(name)
@@ -33,15 +39,41 @@ func refreshToken(c *call) (*answer, error) {
 		if err != nil {
 			return nil, err
 		}
-		if refreshed = wire.DefaultKey; old != nil {
-			refreshed = old.ID
+		if refreshed, before = wire.DefaultKey, []wire.Key{}; old != nil {
+			refreshed, before = old.ID, []wire.Key{shownKey(old)}
 		}
-		return c.replace(u, old, refreshed, token, grace)
+		return c.replace(u, old, refreshed, token, end, grace)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return c.created(next, at, token, refreshed)
+	out, err := c.created(next, at, token, refreshed)
+	if err != nil {
+		return nil, err
+	}
+	return out, c.auditKeys(before)
+}
+
+// keys is what the audit says of a refreshed key, which the user does not show:
+// the key before, and after it the new one and what stays of the old one.
+type keys struct {
+	Keys []wire.Key `json:"keys"`
+}
+
+func (c *call) auditKeys(before []wire.Key) (err error) {
+	after := []wire.Key{}
+	for _, e := range c.written {
+		if k, ok := e.Value.(*directory.Key); ok {
+			shown := *k
+			shown.ID = e.Key.Name
+			after = append(after, shownKey(&shown))
+		}
+	}
+	if c.change.Before, err = json.Marshal(keys{before}); err != nil {
+		return err
+	}
+	c.change.After, err = json.Marshal(keys{after})
+	return err
 }
 
 // whichKey returns the key that is to be replaced: the one that is named, or the
@@ -65,28 +97,32 @@ func whichKey(u *directory.User, named string) (*directory.Key, error) {
 }
 
 // replace returns the change that puts a new key in the place of an old one. It
-// may be used from where the old one may, and lasts as long as that did from its
-// making; the old one moves aside for the grace period.
-func (c *call) replace(u *directory.User, old *directory.Key, id, token string, grace time.Duration) ([]directory.Entry, error) {
-	k := &directory.Key{Digest: directory.DigestOf(token), Created: c.now()}
+// may be used from where the old one may, and ends when it is said to, or else
+// lasts as long as that did from its making; the old one moves aside for the grace
+// period.
+func (c *call) replace(u *directory.User, old *directory.Key, id, token string, end time.Time, grace time.Duration) ([]directory.Entry, error) {
+	k := &directory.Key{Digest: directory.DigestOf(token), Created: c.now(), Expires: end}
 	change := directory.Put(directory.KeyKey(u.ID, id), k)
 	if old == nil {
 		return change, nil
 	}
 	k.Networks = old.Networks
 	switch {
-	case old.Expires.IsZero():
-	case old.Created.IsZero() && !old.Expires.After(c.now()):
-		return nil, conflict("Key has expired: make another one")
+	case !end.IsZero() || old.Expires.IsZero():
 	case old.Created.IsZero():
 		k.Expires = old.Expires
 	default:
 		k.Expires = c.now().Add(old.Expires.Sub(old.Created))
 	}
-	if end := c.now().Add(grace); grace > 0 && !old.Disabled && (old.Expires.IsZero() || old.Expires.After(c.now())) {
+	if !k.Expires.IsZero() && !k.Expires.After(c.now()) {
+		f := conflict("Key has expired, and the new one would have too")
+		f.details = []string{"say when the new one ends: expires_in or expires_on"}
+		return nil, f
+	}
+	if until := c.now().Add(grace); grace > 0 && !old.Disabled && (old.Expires.IsZero() || old.Expires.After(c.now())) {
 		aside := *old
-		if aside.Expires.IsZero() || aside.Expires.After(end) {
-			aside.Expires = end
+		if aside.Expires.IsZero() || aside.Expires.After(until) {
+			aside.Expires = until
 		}
 		if !aside.NotBefore.Before(aside.Expires) { // it would not have been valid in that time
 			return change, nil

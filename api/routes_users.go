@@ -48,7 +48,7 @@ func userRoutes() []Route {
 		{
 			Name: "user.refresh_token", Method: http.MethodPost, Path: pathUser + ":refreshToken", Access: access,
 			handle:  refreshToken,
-			Doc:     "Replaces a key of a user; the new one is shown this once. The old one stops at once, or after a grace period.",
+			Doc:     "Replaces a key of a user; the new one is shown this once. The old one is refused from the next connect on, or after a grace period; open connections last until they end.",
 			Request: wire.RefreshToken{}, NoBody: true, Answer: wire.UserCreated{}, Tagged: true,
 		},
 		{
@@ -81,7 +81,7 @@ func keyRoutes() []Route {
 		{
 			Name: "key.delete", Method: http.MethodDelete, Path: pathKey, Access: access, Beyond: true,
 			handle: deleteKey,
-			Doc:    "Removes a key: it stops at once.", Tagged: true,
+			Doc:    "Removes a key: it is refused from the next connect on; open connections last until they end.", Tagged: true,
 		},
 	}
 }

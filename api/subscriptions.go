@@ -80,7 +80,7 @@ func createSubscription(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.changed(next, whatSubscription, at)
+	return c.changed(next, at)
 }
 
 func deleteSubscription(c *call) (*answer, error) {

@@ -83,7 +83,7 @@ func createTopic(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.changed(next, whatTopic, at)
+	return c.changed(next, at)
 }
 
 func deleteTopic(c *call) (*answer, error) {

@@ -132,11 +132,14 @@ func (c *call) run(plan *transfer.Plan, lines *lines) error {
 		check = func(*directory.Snapshot) error { return nil }
 	}
 	changed := 0
-	_, err := transfer.Run(c.r.Context(), checked{c.cfg.Store, check}, plan, func(done, total int) {
+	last, err := transfer.Run(c.r.Context(), checked{c.cfg.Store, check}, plan, func(done, total int) {
 		changed = done
 		lines.write(wire.ImportLine{Done: done, Total: total})
 	})
 	if err == nil {
+		if last != nil {
+			c.change.Revision = last.Latest()
+		}
 		return nil
 	}
 	f := *asFailure(err)

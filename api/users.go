@@ -103,12 +103,18 @@ func createUser(c *call) (*answer, error) {
 
 // created answers with a user and the key that it has just got.
 func (c *call) created(next *directory.Snapshot, at view, key, keyName string) (*answer, error) {
-	out, err := c.changed(next, whatUser, at)
+	out, err := c.changed(next, at)
 	if err != nil {
 		return nil, err
 	}
 	user, _ := out.body.(wire.User)
-	out.body = wire.UserCreated{User: user, Token: key, Key: keyName}
+	made := wire.UserCreated{User: user, Token: key, Key: keyName}
+	for _, e := range c.written {
+		if k, ok := e.Value.(*directory.Key); ok && e.Key.Name == keyName {
+			made.ExpiresOn = shownTime(k.Expires)
+		}
+	}
+	out.body = made
 	return out, nil
 }
 
@@ -192,7 +198,7 @@ func updateUser(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.changed(next, whatUser, userView(&after))
+	return c.changed(next, userView(&after))
 }
 
 // memberships appends to a change what makes the memberships of a user the wanted

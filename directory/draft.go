@@ -132,6 +132,7 @@ func (d *draft) take(k EntryKey, v Value) bool {
 func (d *draft) apply(entry *Entry) {
 	d.turns.step()
 	d.note(entry)
+	d.s.latest = max(d.s.latest, entry.Revision)
 	k := entry.Key
 	delete(d.s.waiting, k)
 	delete(d.refused, k)

@@ -14,6 +14,10 @@ func (s *Snapshot) Revision(k EntryKey) uint64 {
 	}
 }
 
+// Latest returns the highest revision of all that was ever applied, removals
+// included: that of the directory itself. 0: nothing had a revision.
+func (s *Snapshot) Latest() uint64 { return s.latest }
+
 func (e *userEntry) revision(k EntryKey) uint64 {
 	switch {
 	case e == nil || e.user == nil:

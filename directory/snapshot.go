@@ -27,6 +27,7 @@ type Snapshot struct {
 	accounts map[string]account
 	waiting  map[EntryKey]Entry // what asks for a name or a digest that another has
 	unread   unreadable
+	latest   uint64 // revision of the last entry that was applied, whether it set or removed
 }
 
 // expect makes room for n users, each with a key.

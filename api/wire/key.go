@@ -37,7 +37,12 @@ type KeyList struct {
 // RefreshToken says which key is replaced, and how. No body is one without fields.
 type RefreshToken struct {
 	Key   string `json:"key,omitempty"`   // name of the key; empty: DefaultKey
-	Grace string `json:"grace,omitempty"` // how long the old key still works, such as "1h"; empty: it stops at once
+	Grace string `json:"grace,omitempty"` // how long the old key still works, such as "1h"; empty: it is refused from the next connect on
+
+	// At most one of them is given; none: the new key lasts as long as the old one
+	// did when it was made. Beyond AMS, as are the others.
+	ExpiresOn *time.Time `json:"expires_on,omitempty"`
+	ExpiresIn string     `json:"expires_in,omitempty"`
 }
 
 // DefaultKey is the name of the key that a user is made with.

@@ -38,6 +38,8 @@ type UserCreated struct {
 	User
 	Token string `json:"token"` // the key
 	Key   string `json:"key"`   // its name; beyond AMS
+
+	ExpiresOn time.Time `json:"expires_on,omitzero"` // when the key ends; absent: it does not. Beyond AMS
 }
 
 // UserInput makes or changes a user. What is left out stays as it is; an empty
