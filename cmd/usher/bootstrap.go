@@ -98,7 +98,7 @@ func makeAdminKey(c *cli.Context, cfg *config.Config, a *adminKey) error {
 	if err != nil {
 		return err
 	}
-	note, end, err := following(c.Context, s)
+	note, end, err := following(c.Context, s, c.App.ErrWriter)
 	if err != nil {
 		return err
 	}

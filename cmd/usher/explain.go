@@ -53,7 +53,7 @@ func explain(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	note, end, err := following(c.Context, p.store)
+	note, end, err := following(c.Context, p.store, c.App.ErrWriter)
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,10 @@ type kvStore struct {
 	*kv.Store
 	conn     *nats.Conn
 	embedded *devserver.Store // nil: the servers keep it
+	cfg      *config.Config
+
+	// What is in the way of a command that waits: of the connection, and of the bucket.
+	dialing, trouble *trouble
 }
 
 // LoadedAt returns when the directory in use was known to be that of the bucket.
@@ -64,10 +68,11 @@ func openDirectory(cfg *config.Config, log *slog.Logger, now func() time.Time, o
 		}
 		return fileStore{s}, nil
 	}
-	s := &kvStore{}
-	if err := s.connect(cfg, log, now); err != nil {
+	s := &kvStore{cfg: cfg, dialing: &trouble{Handler: log.Handler()}, trouble: &trouble{Handler: log.Handler()}}
+	if err := s.connect(cfg, slog.New(s.dialing), now, on.changed == nil); err != nil {
 		return nil, err
 	}
+	log = slog.New(s.trouble)
 	c := kv.Config{
 		Conn: s.conn, Bucket: cfg.Directory.Bucket, Create: cfg.Directory.CreateBucket || s.embedded != nil,
 		Replicas: cfg.Directory.Replicas, Storage: kv.Storage(cfg.Directory.Storage), Cache: cfg.Directory.SnapshotFile,
@@ -101,11 +106,14 @@ func tightenHeap() {
 }
 
 // connect connects to whoever keeps the bucket. It succeeds while NATS is away:
-// the connection comes about when it can.
-func (s *kvStore) connect(cfg *config.Config, log *slog.Logger, now func() time.Time) error {
+// the connection comes about when it can. Somebody waits for a command.
+func (s *kvStore) connect(cfg *config.Config, log *slog.Logger, now func() time.Time, command bool) error {
 	// What is written while the connection is away is not sent later: whoever
 	// wrote it was told that it failed.
 	opts := []nats.Option{nats.Name("usher directory"), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1), nats.RetryOnFailedConnect(true)}
+	if command {
+		opts = append(opts, nats.ReconnectWait(250*time.Millisecond))
+	}
 	if cfg.Directory.From == config.DirectoryEmbedded {
 		embedded, err := devserver.StartStore(cfg.Directory.StoreDir)
 		if errors.Is(err, devserver.ErrStoreInUse) {
@@ -129,56 +137,4 @@ func (s *kvStore) connect(cfg *config.Config, log *slog.Logger, now func() time.
 		return fmt.Errorf("directory: %w", err)
 	}
 	return nil
-}
-
-// loadLimit is how long a command waits for a directory that is a bucket.
-const loadLimit = 60 * time.Second
-
-// nearLimit is how long it waits for the bucket if a snapshot on disk would do.
-const nearLimit = 3 * time.Second
-
-var errNotLoaded = errors.New("the directory cannot be loaded")
-
-// following runs a store for a command that ends soon, once its directory is
-// there. note is what the command's user should know of it.
-func following(ctx context.Context, s directoryStore) (note string, end func() error, err error) {
-	bucket, ok := s.(*kvStore)
-	if !ok {
-		return "", s.Close, nil
-	}
-	start := time.Now()
-	ctx, stop := context.WithCancel(ctx)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = s.Run(ctx) // it returns nil
-	}()
-	end = func() error {
-		stop()
-		<-ended
-		return s.Close()
-	}
-	wait, limit := time.NewTicker(5*time.Millisecond), loadLimit
-	defer wait.Stop()
-	if s.Snapshot() != nil {
-		limit = nearLimit
-	}
-	for {
-		status := bucket.Status()
-		switch waited := time.Since(start); {
-		case status.Loaded && status.Checked.After(start):
-			return "", end, nil
-		case waited > limit && status.Loaded:
-			return "the bucket cannot be reached; this is the directory of " + status.Checked.Format(time.RFC3339), end, nil
-		case waited > limit || ctx.Err() != nil:
-			return "", nil, errors.Join(&exitError{
-				code: exitRuntime, err: fmt.Errorf("%w within %s", errNotLoaded, limit),
-				hint: "usher check says what is in the way",
-			}, end())
-		}
-		select {
-		case <-wait.C:
-		case <-ctx.Done():
-		}
-	}
 }

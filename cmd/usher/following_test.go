@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"usher/callouttest"
+	"usher/setup"
+)
+
+// TestWaitsAndSaysSo: a command that waits for the bucket says for what, and what
+// is in the way, and can be interrupted.
+func TestWaitsAndSaysSo(t *testing.T) {
+	t.Parallel()
+	in := initialized(t, "--kv")
+	for _, args := range [][]string{
+		{"bootstrap", "-c", in.config(), "--to", in.path("key")},
+		{"explain", "-c", in.config(), "--token-file", in.token(t, "alice-key")},
+	} {
+		ctx, stop := context.WithCancel(t.Context())
+		var stdout, stderr callouttest.Buffer
+		ended := make(chan int, 1)
+		go func() { ended <- run(ctx, append([]string{"usher"}, args...), &stdout, &stderr) }()
+		callouttest.Eventually(t, args[0]+" says what it waits for", func() bool {
+			return strings.Contains(stderr.String(), "note: waiting for the directory, bucket usher_directory: dial tcp")
+		})
+		stop()
+		if code := <-ended; code != exitInterrupted || !strings.HasSuffix(stderr.String(), "usher: error: interrupted\n") || stdout.String() != "" {
+			t.Errorf("%d %s%s", code, stdout.String(), stderr.String())
+		}
+	}
+	if there(in.path("key")) {
+		t.Error("a file without a key stays")
+	}
+}
+
+// TestWaitsForNothing: what time does not mend is said at once.
+func TestWaitsForNothing(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ old, replacement, says, hint string }{
+		"no JetStream":        {"jetstream {", "# jetstream {", "JetStream is not enabled on server", "jetstream { store_dir"},
+		"not for the account": {"is alone.\n    jetstream: enabled", "is alone.", "JetStream is not enabled for account AUTH", "jetstream: enabled in account AUTH"},
+	} {
+		in := initialized(t, "--kv")
+		in.edit(t, setup.FileServerConfig, c.old, c.replacement)
+		in.natsServer(t)
+		code, stdout, stderr := usher(t, "bootstrap", "-c", in.config())
+		if code != exitConfig || stdout != "" || !strings.Contains(stderr, "error: the directory cannot be loaded: bucket usher_directory: "+c.says) || !strings.Contains(stderr, "hint: ") || !strings.Contains(stderr, c.hint) {
+			t.Errorf("%s: %d %s%s", name, code, stdout, stderr)
+		}
+	}
+}
