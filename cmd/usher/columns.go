@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -81,4 +82,13 @@ func timeText(t time.Time) string {
 		return ""
 	}
 	return t.UTC().Format(time.RFC3339)
+}
+
+// firstFew joins the first few of what may be many.
+func firstFew(texts []string) string {
+	const few = 5
+	if more := len(texts) - few; more > 0 {
+		texts = append(slices.Clone(texts[:few]), fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(texts, ", ")
 }

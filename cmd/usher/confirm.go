@@ -41,6 +41,12 @@ func (r *remote) confirm(lost func() (string, error)) error {
 	return &exitError{code: exitRuntime, err: errNotConfirmed}
 }
 
+// stillOpen says what removing a key, or whoever has it, does not do.
+const (
+	stillOpen = "connections that are open last until they end (user_jwt.max_lifetime)"
+	helpOpen  = "Connections that are open last until they end (user_jwt.max_lifetime)."
+)
+
 // rmVerb is a verb rm. what says what it removes; lost, if not nil, what goes along
 // with it, which a person has to agree to.
 func rmVerb(v verb, what func(r *remote) string, remove func(ctx context.Context, r *remote) error, lost func(ctx context.Context, r *remote) (string, error)) verb {

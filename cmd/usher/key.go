@@ -39,13 +39,14 @@ func keyCommand() *cli.Command {
 			},
 			do: keyAdd,
 		},
-		rmVerb(verb{usage: "remove a key: it stops at once", args: "USER KEY"},
-			func(r *remote) string { return "key " + r.arg(1) + " of user " + r.arg(0) },
+		rmVerb(verb{usage: "remove a key: it is refused from the next connect on", args: "USER KEY", more: helpOpen},
+			func(r *remote) string { return "key " + r.arg(1) + " of user " + r.arg(0) + "; " + stillOpen },
 			func(ctx context.Context, r *remote) error { return r.api.DeleteKey(ctx, r.arg(0), r.arg(1), "") },
 			nil),
 		verb{
 			name: "refresh", usage: "replace a key by a new one of the same name", args: "USER", makesKey: true,
-			more: "Prints the new key on stdout, once. The old one stops at once, unless --grace says\notherwise.",
+			more: "Prints the new key on stdout, once. The old one is refused from then on, unless\n" +
+				"--grace says otherwise.\n" + helpOpen,
 			flags: []cli.Flag{
 				&cli.StringFlag{Name: "key", Usage: "`KEY` to replace, by its name; default: " + wire.DefaultKey},
 				&cli.StringFlag{Name: "grace", Usage: "`TIME` for which the old key still works, such as 1h"},
@@ -78,7 +79,7 @@ func keyAdd(ctx context.Context, r *remote) error {
 }
 
 func keyRefresh(ctx context.Context, r *remote) error {
-	grace, err := lifetime(r.c, "grace", "without it, the old key stops at once")
+	grace, err := lifetime(r.c, "grace", "without it, the old key is refused from then on")
 	if err != nil {
 		return err
 	}

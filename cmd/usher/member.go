@@ -36,8 +36,8 @@ func memberCommand() *cli.Command {
 			func(ctx context.Context, r *remote, roles *[]string, unchanged client.Tag) (*wire.User, error) {
 				return r.api.UpdateMember(ctx, r.project, r.arg(0), *roles, unchanged)
 			}, memberText),
-		rmVerb(verb{usage: "take a member out of the project and its ACLs", args: "USER", inside: true},
-			func(r *remote) string { return r.arg(0) + " from project " + r.project },
+		rmVerb(verb{usage: "take a member out of the project and its ACLs", args: "USER", inside: true, more: helpOpen},
+			func(r *remote) string { return r.arg(0) + " from project " + r.project + "; " + stillOpen },
 			func(ctx context.Context, r *remote) error { return r.api.RemoveMember(ctx, r.project, r.arg(0), "") },
 			nil),
 	)...)

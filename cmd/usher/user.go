@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -37,17 +39,18 @@ func userCommand() *cli.Command {
 		},
 		setVerb(reads, verb{
 			usage: "change what is given of a user", flags: userChanges(),
-			more: "Options that may be repeated replace what was there; with '' alone they take all\nof it away.",
+			more: "Options that may be repeated replace what was there; with '' alone they take all\nof it away. With --disable,\n" + stillOpen + ".",
 		}, userChange, func(ctx context.Context, r *remote, in *wire.UserInput, unchanged client.Tag) (*wire.User, error) {
 			return r.api.UpdateUser(ctx, r.arg(0), in, unchanged)
-		}, func(_ *remote, u *wire.User) string { return "changed user " + u.Name }),
-		rmVerb(verb{usage: "remove a user with its keys and memberships", args: "NAME"},
-			func(r *remote) string { return "user " + r.arg(0) },
+		}, changedUser),
+		rmVerb(verb{usage: "remove a user with its keys and memberships", args: "NAME", more: helpOpen},
+			func(r *remote) string { return "user " + r.arg(0) + "; " + stillOpen },
 			func(ctx context.Context, r *remote) error { return r.api.DeleteUser(ctx, r.arg(0), "") },
 			userLost),
 		verb{
 			name: "permissions", usage: "say what a user would get on connecting to NATS, and why", args: "NAME",
-			more: "What usher explain says of the user's keys. Exits 4 if it would be denied.",
+			more: "What any key of the user gets that works: usher explain says it of one key, with its\n" +
+				"own end and networks. Exits 4 if it would be denied, or if no key of the user works\nnow.",
 			flags: []cli.Flag{&cli.StringFlag{
 				Name: "project", Aliases: []string{"p"},
 				Usage: "as if the client asked for project `P`",
@@ -113,7 +116,7 @@ func userFlags() []cli.Flag {
 func userChanges() []cli.Flag {
 	return append([]cli.Flag{
 		&cli.StringFlag{Name: "name", Usage: "its new `NAME`"},
-		&cli.BoolFlag{Name: "disable", Usage: "let none of its keys in any more"},
+		&cli.BoolFlag{Name: "disable", Usage: "let none of its keys in from the next connect on"},
 		&cli.BoolFlag{Name: "enable", Usage: "let its keys in again"},
 	}, userFlags()...)
 }
@@ -134,6 +137,14 @@ func userChange(c *cli.Context) (*wire.UserInput, error) {
 	var err error
 	in.Name, err = newName(c)
 	return in, err
+}
+
+func changedUser(r *remote, u *wire.User) string {
+	text := "changed user " + u.Name
+	if r.c.Bool("disable") {
+		text += "; " + stillOpen
+	}
+	return text
 }
 
 // userLost says what goes when a user goes.
@@ -177,5 +188,37 @@ func userPermissions(ctx context.Context, r *remote) error {
 	if err != nil {
 		return err
 	}
-	return outcomeError(&x)
+	if err := outcomeError(&x); err != nil {
+		return err
+	}
+	keys, err := r.api.Keys(ctx, r.arg(0))
+	if err != nil {
+		return err
+	}
+	if none := noKeyWorks(keys.Keys, time.Now()); none != "" {
+		return &exitError{code: exitDenied, err: errors.New("no key of user " + r.arg(0) + " works now: " + none), hint: "usher key add and usher key refresh make one"}
+	}
+	return nil
+}
+
+// noKeyWorks says why none of a user's keys works, wherever it is used from; empty:
+// one does.
+func noKeyWorks(keys []wire.Key, now time.Time) string {
+	if len(keys) == 0 {
+		return "there is none"
+	}
+	var why []string
+	for i := range keys {
+		switch k := &keys[i]; {
+		case !k.Enabled:
+			why = append(why, k.Name+" is disabled")
+		case !k.ExpiresOn.IsZero() && !k.ExpiresOn.After(now):
+			why = append(why, k.Name+" ended at "+timeText(k.ExpiresOn))
+		case k.NotBefore.After(now):
+			why = append(why, k.Name+" begins at "+timeText(k.NotBefore))
+		default:
+			return ""
+		}
+	}
+	return firstFew(why)
 }
