@@ -17,6 +17,8 @@ type draft struct {
 	users    []*userEntry
 	last     *userEntry // of them, the one that was asked for last
 	projects []*projectEntry
+	trying   bool              // a change is checked: it takes nothing from anybody
+	freed    bool              // there is a name or a digest that was somebody's
 	refused  map[EntryKey]bool // entries of this draft that are waiting
 	indirect []uuid.UUID       // projects that changed because others did
 	problems Problems          // what is another's already
@@ -25,6 +27,8 @@ type draft struct {
 	service  shared[ServiceRole]
 	types    shared[ConnectionType]
 	turns    turns
+
+	ownsUnread bool // s.unread is the draft's own
 }
 
 func newDraft(s *Snapshot) *draft {
@@ -198,11 +202,11 @@ func (d *draft) applyUser(entry *Entry, v *User) {
 	is := func(x *userEntry) bool { return x.id == e.id }
 	if e.named && (v == nil || v.Name != e.user.Name) {
 		d.s.names.remove(d.e, hashName(e.user.Name), is)
-		e.named = false
+		e.named, d.freed = false, true
 	}
 	u := e.own()
 	keys := u.Keys
-	if v != nil && !e.named && d.s.names.claim(d.e, hashName(v.Name), e, func(x *userEntry) bool { return x.user.Name == v.Name }) != nil {
+	if v != nil && !e.named && !d.claimName(e, v.Name) {
 		d.wait(entry)
 		v = nil
 	}
@@ -226,7 +230,7 @@ func (d *draft) applyKey(entry *Entry, v *Key) {
 		old := u.Keys[at].Digest
 		u.Keys = slices.Delete(u.Keys, at, at+1)
 		d.s.digests.remove(d.e, hashDigest(&old), is)
-		found = false
+		found, d.freed = false, true
 	}
 	if v == nil {
 		return
@@ -237,10 +241,11 @@ func (d *draft) applyKey(entry *Entry, v *Key) {
 		u.Keys[at] = own
 		return
 	}
-	if d.s.digests.claim(d.e, hashDigest(&own.Digest), e, func(x *userEntry) bool { return x.keyOf(&own.Digest) != nil }) != nil {
+	if !d.claimDigest(e, &own) {
 		d.wait(entry)
 		return
 	}
+	at, _ = slices.BinarySearchFunc(u.Keys, own.ID, func(k Key, id string) int { return strings.Compare(k.ID, id) })
 	u.Keys = slices.Insert(u.Keys, at, own)
 }
 
@@ -250,9 +255,9 @@ func (d *draft) applyProject(entry *Entry, v *Project) {
 	p := d.project(entry.Key.Project)
 	if p.named && (v == nil || v.Name != p.project.Name) {
 		d.s.called.remove(d.e, hashName(p.project.Name), func(x *projectEntry) bool { return x.id == p.id })
-		p.named = false
+		p.named, d.freed = false, true
 	}
-	if v != nil && !p.named && d.s.called.claim(d.e, hashName(v.Name), p, func(x *projectEntry) bool { return x.project.Name == v.Name }) != nil {
+	if v != nil && !p.named && !d.claimProject(p, v.Name) {
 		d.wait(entry)
 		v = nil
 	}

@@ -58,6 +58,7 @@ func (d *draft) affected(entries []Entry) []uuid.UUID {
 // still be named elsewhere.
 func (s *Snapshot) Try(entries []Entry) (*Snapshot, error) {
 	d := newDraft(s)
+	d.trying = true
 	var problems Problems
 	for i := range entries {
 		e := &entries[i]
@@ -76,6 +77,7 @@ func (s *Snapshot) Try(entries []Entry) (*Snapshot, error) {
 		problems = append(problems, next.refers(&entries[i], s)...)
 	}
 	problems = append(problems, s.leftOver(entries, next)...)
+	problems = append(problems, next.obscured(entries, s)...)
 	if len(problems) > 0 {
 		return nil, problems
 	}
@@ -87,6 +89,19 @@ func (s *Snapshot) Try(entries []Entry) (*Snapshot, error) {
 		return nil, d.blocked
 	}
 	return next, nil
+}
+
+// Foresee returns the snapshot that a change of any size would lead to, and which
+// names, keys and subjects it asks for that others have. Whether it keeps the other
+// rules, Check says.
+func (s *Snapshot) Foresee(entries []Entry) (*Snapshot, Problems) {
+	d := newDraft(s)
+	d.trying = true
+	for i := range entries {
+		d.apply(&entries[i])
+	}
+	next := d.commit()
+	return next, append(d.all(), next.obscured(entries, s)...)
 }
 
 // concerned returns the users and projects that entries are about, as they are.

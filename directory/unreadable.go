@@ -13,47 +13,68 @@ func (*Unreadable) isValue() {}
 // unreadable are the entries that cannot be read. There are few, or none.
 type unreadable struct {
 	revisions map[EntryKey]uint64
-	keys      int // how many of them are API keys
-}
-
-func (u *unreadable) with(k EntryKey, revision uint64) unreadable {
-	next := u.without(k)
-	if next.revisions == nil {
-		next.revisions = map[EntryKey]uint64{}
-	}
-	next.revisions[k] = revision
-	if k.Kind == KindKey {
-		next.keys++
-	}
-	return next
-}
-
-func (u *unreadable) without(k EntryKey) unreadable {
-	next := unreadable{revisions: maps.Clone(u.revisions), keys: u.keys}
-	if _, ok := next.revisions[k]; ok && k.Kind == KindKey {
-		next.keys--
-	}
-	delete(next.revisions, k)
-	return next
+	count     map[Kind]int
 }
 
 // note keeps in mind whether an entry can be read.
 func (d *draft) note(e *Entry) {
 	_, bad := e.Value.(*Unreadable)
 	_, was := d.s.unread.revisions[e.Key]
-	switch {
-	case bad:
-		d.s.unread = d.s.unread.with(e.Key, e.Revision)
-	case was:
-		d.s.unread = d.s.unread.without(e.Key)
+	if !bad && !was {
+		return
 	}
+	u := &d.s.unread
+	if !d.ownsUnread {
+		u.revisions, u.count, d.ownsUnread = maps.Clone(u.revisions), maps.Clone(u.count), true
+		if u.revisions == nil {
+			u.revisions, u.count = map[EntryKey]uint64{}, map[Kind]int{}
+		}
+	}
+	switch {
+	case !bad:
+		delete(u.revisions, e.Key)
+		u.count[e.Key.Kind]--
+	case !was:
+		u.count[e.Key.Kind]++
+		fallthrough
+	default:
+		u.revisions[e.Key] = e.Revision
+	}
+}
+
+// obscured reports the users and projects that a change gives a name to while
+// another of their kind cannot be read: it may be that one's name. What could not
+// be read before is mended.
+func (s *Snapshot) obscured(entries []Entry, before *Snapshot) Problems {
+	var problems Problems
+	for i := range entries {
+		k, same := entries[i].Key, false
+		switch v := entries[i].Value.(type) {
+		case *User:
+			u, ok := before.UserByID(k.User)
+			same = ok && u.Name == v.Name
+		case *Project:
+			p, ok := before.ProjectByID(k.Project)
+			same = ok && p.Name == v.Name
+		default:
+			continue
+		}
+		if _, mended := before.unread.revisions[k]; same || mended || s.unread.count[k.Kind] == 0 {
+			continue
+		}
+		problems = append(problems, Problem{
+			Path: k.path(), Message: "the entry of another " + string(k.Kind) + " cannot be read, and may have this name",
+			Hint: "usher check says which entry it is: mend it, remove it, or update usher",
+		})
+	}
+	return problems
 }
 
 // Undecided reports whether a key that LookupKey leads to nobody may be
 // somebody's: the key is there and its user is not, or cannot be read; or there
 // is a key that cannot be read, which might be this one.
 func (s *Snapshot) Undecided(d Digest) bool {
-	if s.unread.keys > 0 {
+	if s.unread.count[KindKey] > 0 {
 		return true
 	}
 	return s.digests.find(hashDigest(&d), func(e *userEntry) bool { return e.keyOf(&d) != nil }) != nil

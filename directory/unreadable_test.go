@@ -103,3 +103,42 @@ func TestUnreadable(t *testing.T) {
 		})
 	}
 }
+
+// While an entry cannot be read, nobody gets what may be its name.
+func TestNameOfUnreadable(t *testing.T) {
+	user := func(name string) *directory.User { return &directory.User{Name: name} }
+	project := func(name string) *directory.Project { return &directory.Project{Name: name, Account: "A"} }
+	s, _, _ := directory.Empty().Apply([]directory.Entry{
+		set(directory.UserKey(pia), user("pia")), set(directory.UserKey(carl), user("carl")),
+		set(directory.ProjectKey(shop), project("shop")), set(directory.ProjectKey(lab), project("lab")),
+	})
+	bad := []directory.Entry{set(directory.UserKey(pia), &directory.Unreadable{}), set(directory.ProjectKey(shop), &directory.Unreadable{})}
+	both, _, _ := s.Apply(bad)
+	onlyUser, _, _ := s.Apply(bad[:1])
+	onlyProject, _, _ := s.Apply(bad[1:])
+	for name, tt := range map[string]struct {
+		in *directory.Snapshot
+		e  directory.Entry
+		ok bool
+	}{
+		"its name":                         {onlyUser, set(directory.UserKey(none), user("pia")), false},
+		"another, which may be its own":    {onlyUser, set(directory.UserKey(none), user("zoe")), false},
+		"a rename":                         {onlyUser, set(directory.UserKey(carl), user("pia")), false},
+		"an edit":                          {onlyUser, set(directory.UserKey(carl), &directory.User{Name: "carl", Disabled: true}), true},
+		"a removal":                        {onlyUser, unset(directory.UserKey(carl)), true},
+		"it is mended":                     {onlyUser, set(directory.UserKey(pia), user("pia")), true},
+		"it is removed":                    {onlyUser, unset(directory.UserKey(pia)), true},
+		"a project":                        {onlyUser, set(directory.ProjectKey(moon), project("moon")), true},
+		"a user, of a project":             {onlyProject, set(directory.UserKey(none), user("zoe")), true},
+		"its name, of a project":           {onlyProject, set(directory.ProjectKey(moon), project("shop")), false},
+		"another name, of a project":       {onlyProject, set(directory.ProjectKey(moon), project("moon")), false},
+		"a project is renamed":             {onlyProject, set(directory.ProjectKey(lab), project("shop")), false},
+		"a project moves":                  {onlyProject, set(directory.ProjectKey(lab), &directory.Project{Name: "lab", Account: "B"}), true},
+		"one of two is mended":             {both, set(directory.ProjectKey(shop), project("shop")), true},
+		"a user, while both kinds are bad": {both, set(directory.UserKey(none), user("zoe")), false},
+	} {
+		if _, err := tt.in.Try([]directory.Entry{tt.e}); (err == nil) != tt.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

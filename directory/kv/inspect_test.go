@@ -70,7 +70,7 @@ func TestCachedWithFaults(t *testing.T) {
 	stop()
 	snapshot, _, err := kv.Cached(file, "usher")
 	callouttest.Must(t, err)
-	if !has(snapshot, "ada") {
+	if _, ok := snapshot.User("ada"); !ok {
 		t.Errorf("%+v", snapshot.Size())
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 // check reports what would be wrong after the change.
 func (t *target) check(entries []directory.Entry) directory.Problems {
-	next, _, applied := t.current.Apply(entries)
+	next, applied := t.current.Foresee(entries)
 	problems := append(t.problems, next.Check(&t.records)...)
 	if len(problems) > 0 || len(applied) == 0 {
 		return problems
