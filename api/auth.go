@@ -44,22 +44,25 @@ func (c *call) authenticate() error {
 	if c.user, c.keyID, err = c.who(c.snapshot); err == nil {
 		return nil
 	}
-	f := notLetIn(err)
-	if f.code != http.StatusUnauthorized {
-		return f
-	}
 	var reason *tokens.Reason
 	if errors.As(err, &reason) && reason.Identity.Name != "" {
 		c.change.Actor, c.change.ActorKeyID = reason.Identity.Name, reason.Identity.KeyID
 	}
-	attempt := c.failures.Attempt(admission.HostSource(c.host), "")
-	if c.failures.HostSpent(attempt) {
-		f := fail(http.StatusTooManyRequests, "TOO_MANY_REQUESTS", "Too many failed keys from this address")
-		f.header = http.Header{"Retry-After": {strconv.Itoa(int(max(1, math.Ceil(1/c.cfg.FailedKeys))))}}
-		c.change.Actor = "" // a flood is not audited
+	// What cannot be decided counts too: it is the same to whoever guesses.
+	return c.limited(c.failures, admission.HostSource(c.host), notLetIn(err), "Too many failed keys from this address")
+}
+
+// limited counts a failure of a source, or says in its place that there were too
+// many. A flood is neither audited nor logged as what it is.
+func (c *call) limited(of *admission.Failures, source string, f *failure, message string) *failure {
+	attempt := of.Attempt(source, "")
+	if !of.HostSpent(attempt) {
+		of.Failed(attempt)
 		return f
 	}
-	c.failures.Failed(attempt)
+	c.flood = true
+	f = fail(http.StatusTooManyRequests, "TOO_MANY_REQUESTS", "%s", message)
+	f.header = http.Header{"Retry-After": {strconv.Itoa(int(max(1, math.Ceil(1/c.cfg.FailedKeys))))}}
 	return f
 }
 

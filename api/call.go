@@ -41,6 +41,7 @@ type call struct {
 
 	change  audit.Change
 	written []directory.Entry // what the call has changed, on snapshot
+	flood   bool              // one of too many failures: it is not audited
 	tried   bool              // nothing is to change: it was only asked what would
 	told    bool              // a failure stands in the answer that had begun
 	code    int               // what was answered; 0: nothing yet
@@ -113,7 +114,7 @@ func (c *call) do() (*answer, error) {
 			return nil, err
 		}
 		if err := c.authorize(c.snapshot, c.user); err != nil {
-			return nil, err
+			return nil, c.limited(c.refusals, c.user.ID.String(), asFailure(err), "Too many requests that are refused to this user")
 		}
 	}
 	if err := c.read(); err != nil {
@@ -183,7 +184,7 @@ func (c *call) answerFailure(f *failure) {
 	for name, values := range f.header {
 		c.w.Header()[name] = values
 	}
-	_ = c.write(f.code, f.body(c.id)) // an error always encodes
+	_ = c.write(f.code, c.shownFailure(f)) // an error always encodes
 }
 
 // end writes down what became of the call.
@@ -212,6 +213,7 @@ func (c *call) log(err error, took time.Duration) {
 		level = slog.LevelWarn
 	case c.code >= http.StatusInternalServerError:
 		level = slog.LevelError
+	case c.flood:
 	case c.user != nil && c.route.Changes(), c.key != "" && c.code == http.StatusUnauthorized:
 		level = slog.LevelInfo
 	}
@@ -226,20 +228,20 @@ func (c *call) log(err error, took time.Duration) {
 		attrs = append(attrs, slog.String("client_request_id", secret.Quote(theirs)))
 	}
 	if err != nil {
-		attrs = append(attrs, slog.String("error", causeOf(err)))
+		attrs = append(attrs, slog.String("error", c.causeOf(err)))
 	}
 	c.cfg.Log.LogAttrs(c.r.Context(), level, "request", attrs...)
 }
 
 // causeOf returns what is known of an error, for log and audit.
-func causeOf(err error) string {
+func (c *call) causeOf(err error) string {
 	text := err.Error()
 	if f := asFailure(err); f.cause != nil {
 		text = f.message + ": " + f.cause.Error()
 	} else if len(f.details) > 0 {
 		text = f.message + ": " + strings.Join(f.details, "; ")
 	}
-	text = secret.Redact(text)
+	text = c.redact(text)
 	if len(text) > maxCause {
 		text = strings.ToValidUTF8(text[:maxCause], "") + "…"
 	}

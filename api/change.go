@@ -117,7 +117,7 @@ func (c *call) record(err error, took time.Duration) {
 	if c.user != nil {
 		c.change.Actor, c.change.ActorKeyID = c.user.Name, c.keyID
 	}
-	if !c.route.Changes() || c.tried || c.change.Actor == "" {
+	if !c.route.Changes() || c.tried || c.flood || c.change.Actor == "" {
 		return
 	}
 	e := c.change
@@ -126,7 +126,7 @@ func (c *call) record(err error, took time.Duration) {
 	e.Outcome = audit.Changed
 	if err != nil {
 		f := asFailure(err)
-		e.Outcome, e.Code, e.Cause = audit.Refused, strings.ToLower(f.status), causeOf(err)
+		e.Outcome, e.Code, e.Cause = audit.Refused, strings.ToLower(f.status), c.causeOf(err)
 		e.After, e.Revision = nil, 0
 		if f.code >= http.StatusInternalServerError {
 			e.Outcome = audit.Failed
@@ -141,7 +141,7 @@ func (c *call) resource() string {
 	path, _, _ := strings.Cut(strings.TrimPrefix(c.route.Path, "/v1"), ":")
 	for _, name := range c.route.Variables() {
 		value := c.vars[name]
-		if secret.Holds(value) || !pathName.MatchString(value) {
+		if secret.Holds(value) || c.holdsKey(value) || !pathName.MatchString(value) {
 			value = secret.Hidden
 		}
 		path = strings.ReplaceAll(path, "{"+name+"}", value)

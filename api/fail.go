@@ -148,7 +148,11 @@ func shownNames(names []string) string {
 	return text
 }
 
-// body returns the failure as it is answered.
-func (f *failure) body(requestID string) wire.Error {
-	return wire.Error{Error: wire.ErrorBody{Code: f.code, Message: f.message, Status: f.status, Errors: f.details, RequestID: requestID}}
+// shownFailure returns a failure as it is answered.
+func (c *call) shownFailure(f *failure) wire.Error {
+	e := wire.ErrorBody{Code: f.code, Message: c.redact(f.message), Status: f.status, RequestID: c.id}
+	for _, detail := range f.details {
+		e.Errors = append(e.Errors, c.redact(detail))
+	}
+	return wire.Error{Error: e}
 }

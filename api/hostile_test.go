@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"usher/api"
+	"usher/callouttest"
+	"usher/directory"
 )
 
 // What a body costs does not grow with how deep it is.
@@ -96,4 +98,133 @@ func TestAmplification(t *testing.T) {
 	if got := s.as("root", "POST", "/v1/directory:import", "users:\n"+users.String()); got.code != 400 || len(s.lastChange().Cause) > 4000 {
 		t.Errorf("%d, %d bytes in the audit", got.code, len(s.lastChange().Cause))
 	}
+}
+
+// A key that came from AMS does not look like one, and is hidden all the same.
+func TestForeignKeys(t *testing.T) {
+	s := start(t, nil, nil)
+	s.keys["foreign"] = strings.Repeat("0123456789abcdef", 4)
+	_, err := s.store.Change(t.Context(), func(*directory.Snapshot) ([]directory.Entry, error) {
+		return directory.Put(directory.KeyKey(idsOf("pub")[0], "ams"), &directory.Key{Digest: directory.DigestOf(s.keys["foreign"])}), nil
+	})
+	callouttest.Must(t, err)
+	if !s.letsIn(s.keys["foreign"]) {
+		t.Fatal("the key is not let in")
+	}
+	for _, key := range []string{s.keys["foreign"], "my-" + s.keys["foreign"], "my-" + s.keys["root"]} {
+		for _, tt := range [][3]string{
+			{"POST", "/v1/projects/shop/members/" + key + ":add", `{"roles":["publisher"]}`},
+			{"PUT", "/v1/projects/shop/topics/" + key, ""},
+			{"GET", "/v1/projects/" + key, ""},
+			{"POST", "/v1/projects/" + key, ""},
+			{"POST", "/v1/users/" + key, `{}`},
+			{"POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":["` + key + `"]}`},
+			{"PUT", "/v1/users/pub", `{"email":"` + key + `"}`},
+			{"PUT", "/v1/users/pub", `{"name":"` + key + `"}`},
+			{"POST", "/v1/users/pub/keys", `{"name":"` + key + `"}`},
+			{"PUT", "/v1/projects/shop/topics/new", `{"subject":"shop.` + key + `"}`},
+			{"POST", "/v1/directory:import", "users: [{name: " + key + "}]\n"},
+			{"POST", "/v1/directory:import", "users: [{name: new, nope: " + key + "}]\n"},
+			{"POST", "/v1/users/pub:refreshToken", `{"key":"` + key + `"}`},
+		} {
+			if got := s.as("root", tt[0], tt[1], tt[2]); got.code != 400 && got.code != 404 {
+				t.Errorf("%s %s %s: %d %s", tt[0], tt[1], tt[2], got.code, got.text)
+			}
+		}
+	}
+	s.root(200, "PUT", "/v1/users/pub", `{"email":"x","token":"`+s.keys["foreign"]+`"}`) // as AMS has shown it: left out
+	s.root(200, "PUT", "/v1/users/pub", `{"email":"`+strings.Repeat("0", 64)+`"}`)
+	s.noSecrets()
+}
+
+// Whoever may not do what it asks for fills neither audit nor log with it.
+func TestManyRefused(t *testing.T) {
+	s := start(t, nil, func(c *api.Config) { c.FailedKeys = 1 })
+	codes := map[int]int{}
+	for range 50 {
+		codes[s.as("nobody", "DELETE", "/v1/users/pub", "").code]++
+		codes[s.as("nobody", "DELETE", "/v1/projects/none", "").code]++
+	}
+	if codes[403] != 2 || codes[404] != 2 || codes[429] != 96 || len(s.changes()) != 4 || strings.Count(s.logged(), `"level":"INFO"`) != 4 {
+		t.Errorf("%v, %d in the audit, %d logged", codes, len(s.changes()), strings.Count(s.logged(), `"level":"INFO"`))
+	}
+	if got := s.as("nobody", "GET", "/v1/users/profile", ""); got.code != 200 {
+		t.Errorf("what it may do: %d", got.code)
+	}
+	if got := s.as("pub", "DELETE", "/v1/users/pub", ""); got.code != 403 {
+		t.Errorf("somebody else: %d", got.code)
+	}
+	s.now.Add(10)
+	if got := s.as("nobody", "DELETE", "/v1/users/pub", ""); got.code != 403 {
+		t.Errorf("after a while: %d", got.code)
+	}
+}
+
+// blurred is a directory of which a key cannot be read.
+type blurred struct {
+	api.Store
+	of directory.EntryKey
+}
+
+func (b blurred) Snapshot() *directory.Snapshot {
+	s, _, _ := b.Store.Snapshot().Apply([]directory.Entry{{Key: b.of, Value: &directory.Unreadable{}, Revision: 1}})
+	return s
+}
+
+// While it cannot be decided whose a key is, failures are limited as they are
+// otherwise, and a good key is let in.
+func TestFailedKeysWhileUnreadable(t *testing.T) {
+	s := start(t, blurred{callouttest.Bucket(t), directory.KeyKey(idsOf("pub")[0], "damaged")}, func(c *api.Config) { c.FailedKeys = 1 })
+	codes := map[int]int{}
+	for range 50 {
+		codes[s.as("opaque", "GET", "/v1/users/profile", "").code]++
+		s.root(200, "GET", "/v1/users/profile", "")
+	}
+	if codes[503] != 4 || codes[429] != 46 || strings.Count(s.logged(), `"level":"WARN"`) != 4 {
+		t.Errorf("%v, %d logged", codes, strings.Count(s.logged(), `"level":"WARN"`))
+	}
+}
+
+// An administrator of a project does not fill the directory; a service_admin may.
+func TestQuota(t *testing.T) {
+	s := start(t, nil, nil)
+	shop := directory.IDOf(directory.KindProject, "shop")
+	fill := func(n int, entry func(i int) []directory.Entry) {
+		t.Helper()
+		for i := 0; i < n; {
+			_, err := s.store.Change(t.Context(), func(*directory.Snapshot) (part []directory.Entry, err error) {
+				for ; i < n && len(part) < directory.MaxChange-1; i++ {
+					part = append(part, entry(i)...)
+				}
+				return part, nil
+			})
+			callouttest.Must(t, err)
+		}
+	}
+	fill(9996, func(i int) []directory.Entry {
+		return directory.Put(directory.ResourceKey(directory.KindTopic, shop, fmt.Sprintf("t%d", i)), &directory.Topic{})
+	})
+	const sub = `{"topic":"projects/shop/topics/orders"}`
+	for _, tt := range [][2]string{{"topics/more", ""}, {"subscriptions/more", sub}} {
+		if got := s.as("admin", "PUT", "/v1/projects/shop/"+tt[0], tt[1]); got.code != 409 || !strings.Contains(got.text, "10000 topics and subscriptions") {
+			t.Errorf("%s: %d %s", tt[0], got.code, got.text)
+		}
+	}
+	s.root(200, "PUT", "/v1/projects/shop/topics/more", "")
+	s.root(200, "DELETE", "/v1/projects/shop/topics/more", "")
+	s.root(200, "DELETE", "/v1/projects/shop/topics/t1", "")
+	if got := s.as("admin", "PUT", "/v1/projects/shop/subscriptions/more", sub); got.code != 200 {
+		t.Errorf("with room: %d %s", got.code, got.text)
+	}
+	fill(9997, func(i int) []directory.Entry {
+		name := fmt.Sprintf("m%d", i)
+		return append(directory.Put(directory.UserKey(idsOf(name)[0]), &directory.User{Name: name}),
+			directory.Put(directory.MemberKey(shop, idsOf(name)[0]), &directory.Member{Roles: []directory.Role{directory.RoleConsumer}})...)
+	})
+	for _, tt := range [][2]string{{"nobody:add", `{"roles":["consumer"]}`}, {"new", `{"projects":[{"roles":["consumer"]}]}`}} {
+		if got := s.as("admin", "POST", "/v1/projects/shop/members/"+tt[0], tt[1]); got.code != 409 || !strings.Contains(got.text, "10000 members") {
+			t.Errorf("%s: %d %s", tt[0], got.code, got.text)
+		}
+	}
+	s.root(200, "POST", "/v1/projects/shop/members/new", `{"projects":[{"roles":["consumer"]}]}`)
 }

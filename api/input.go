@@ -23,8 +23,11 @@ var (
 )
 
 // newName checks the name of something that is to be made, or renamed.
-func newName(variable, name string) error {
+func (c *call) newName(variable, name string) error {
 	err := directory.CheckName(name)
+	if err == nil && c.holdsKey(name) {
+		err = directory.ErrSecret
+	}
 	if err == nil && variable == varUser && name == wire.ProfileUser {
 		err = errReserved
 	}

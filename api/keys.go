@@ -61,7 +61,7 @@ func showKey(c *call) (*answer, error) {
 
 func createKey(c *call) (*answer, error) {
 	in, user := c.body.(*wire.KeyInput), c.vars[varUser]
-	if err := newName(varKey, in.Name); err != nil {
+	if err := c.newName(varKey, in.Name); err != nil {
 		return nil, err
 	}
 	wanted, err := keyFrom(in, c.now())

@@ -55,6 +55,9 @@ func createMember(c *call) (*answer, error) {
 		if len(in.ServiceRoles) > 0 && !c.isServiceAdmin() {
 			return nil, forbidden()
 		}
+		if err := c.hasPlace(s, project); err != nil {
+			return nil, err
+		}
 		return made.entries(c, s)
 	})
 	if err != nil {
@@ -123,6 +126,9 @@ func addMember(c *call) (*answer, error) {
 			return nil, conflict("User is already a member of the project")
 		}
 		if err := c.mayAdd(s, project, name); err != nil {
+			return nil, err
+		}
+		if err := c.hasPlace(s, project); err != nil {
 			return nil, err
 		}
 		return putMember(s, project, name, in.Roles), nil

@@ -24,6 +24,9 @@ func compare(x, y position) int {
 	return cmp.Or(y.created.Compare(x.created), strings.Compare(x.name, y.name))
 }
 
+// maxPage is the largest page that is made of a list, unless all of it is asked for.
+const maxPage = 1 << 20
+
 // tokenVersion begins every page token.
 const tokenVersion = "1"
 
@@ -64,6 +67,7 @@ func page[T any](c *call, all iter.Seq[T], at func(T) position) (items []T, next
 		if size, err = strconv.Atoi(text); err != nil || size < 0 {
 			return nil, "", 0, invalid("Invalid page size")
 		}
+		size = min(size, maxPage)
 	}
 	var after position
 	token := query.Get("pageToken")

@@ -58,6 +58,11 @@ func TestPages(t *testing.T) {
 	if got != "[t6 t4 t5 t3 t0 t00 t1 returns orders]" {
 		t.Errorf("while it changes: %s", got)
 	}
+	for _, size := range []string{"4611686018427387903", "9223372036854775807"} {
+		if list := into[wire.TopicList](t, s.root(200, "GET", "/v1/projects/shop/topics?pageSize="+size, "")); len(list.Topics) != 9 {
+			t.Errorf("a page of %s: %d", size, len(list.Topics))
+		}
+	}
 	list := into[wire.TopicList](t, s.root(200, "GET", "/v1/projects/shop/topics?pageSize=3", ""))
 	if list.TotalSize != 9 {
 		t.Errorf("totalSize is %d", list.TotalSize)

@@ -112,7 +112,7 @@ func (c *call) checkProject(in *wire.ProjectInput, name string) error {
 			return c.arguments(err)
 		}
 	}
-	return newName(varProject, name)
+	return c.newName(varProject, name)
 }
 
 // checkAccount refuses the accounts in which no client is ever placed.

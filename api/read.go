@@ -34,6 +34,13 @@ func (c *call) read() error {
 	if err := decode(text, c.body); err != nil {
 		return c.arguments(err)
 	}
+	taken, err := json.Marshal(c.body) // what is left out may hold anything
+	if err != nil {
+		return err
+	}
+	if c.holdsKey(string(taken)) {
+		return c.arguments(errKey)
+	}
 	return nil
 }
 

@@ -14,7 +14,8 @@ import (
 type server struct {
 	cfg      Config
 	routes   []Route
-	failures *admission.Failures
+	failures *admission.Failures // of keys, by address
+	refusals *admission.Failures // of users who may not do what they ask for, by id
 	openAPI  []byte
 	mux      *chi.Mux
 }
@@ -35,6 +36,7 @@ func newServer(cfg Config) (*server, error) {
 	a := &server{
 		cfg: cfg, routes: Routes(), mux: chi.NewRouter(),
 		failures: admission.NewFailures(admission.FailuresConfig{PerHost: cfg.FailedKeys, Now: cfg.Now}),
+		refusals: admission.NewFailures(admission.FailuresConfig{PerHost: cfg.FailedKeys, Now: cfg.Now}),
 	}
 	var err error
 	if a.openAPI, err = openAPI(a.routes, cfg.Version, cfg.KeyIn); err != nil {

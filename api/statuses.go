@@ -22,7 +22,7 @@ func Statuses() []Status {
 		{http.StatusConflict, "ALREADY_EXISTS", "The name is taken."},
 		{http.StatusConflict, "CONFLICT", "`If-Match` names another revision than the current one, which `ETag` has; or something else is in the way."},
 		{http.StatusRequestEntityTooLarge, "INVALID_ARGUMENT", "The body is too large."},
-		{http.StatusTooManyRequests, "TOO_MANY_REQUESTS", "Too many bad keys came from this address; `Retry-After` says in how many seconds to try again. A good key is let in all the same."},
+		{http.StatusTooManyRequests, "TOO_MANY_REQUESTS", "Too many bad keys came from this address, or too many requests of this user that it may not make; `Retry-After` says in how many seconds to try again. A good key is let in all the same, and does what it may."},
 		{http.StatusInternalServerError, "INTERNAL_SERVER_ERROR", "A fault of usher, which the log tells under the request id."},
 		{http.StatusServiceUnavailable, "UNAVAILABLE", "The directory cannot be read or changed now. A change that was answered so may have been made: look before you try again."},
 	}

@@ -49,7 +49,7 @@ func showSubscription(c *call) (*answer, error) {
 
 func createSubscription(c *call) (*answer, error) {
 	in, project, name := c.body.(*wire.SubscriptionInput), c.vars[varProject], c.vars[varSubscription]
-	if err := newName(varSubscription, name); err != nil {
+	if err := c.newName(varSubscription, name); err != nil {
 		return nil, err
 	}
 	topicProject, topic, ok := parseTopicName(in.Topic)
@@ -71,6 +71,9 @@ func createSubscription(c *call) (*answer, error) {
 		}
 		if _, ok := s.Subscription(project, name); ok {
 			return nil, exists(whatSubscription)
+		}
+		if err := c.hasRoom(p); err != nil {
+			return nil, err
 		}
 		sub := &directory.Subscription{
 			Topic: topic, AckDeadline: cmp.Or(in.AckDeadlineSeconds, wire.DefaultAckDeadline), Push: push, Created: c.now(),

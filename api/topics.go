@@ -64,7 +64,7 @@ func showTopic(c *call) (*answer, error) {
 
 func createTopic(c *call) (*answer, error) {
 	in, project, name := c.body.(*wire.TopicInput), c.vars[varProject], c.vars[varTopic]
-	if err := newName(varTopic, name); err != nil {
+	if err := c.newName(varTopic, name); err != nil {
 		return nil, err
 	}
 	at := topicView(project, name)
@@ -72,6 +72,9 @@ func createTopic(c *call) (*answer, error) {
 		p, _ := s.Project(project)
 		if _, ok := s.Topic(project, name); ok {
 			return nil, exists(whatTopic)
+		}
+		if err := c.hasRoom(p); err != nil {
+			return nil, err
 		}
 		if in.Subject != "" && !strings.HasPrefix(in.Subject, project+".") && !c.isServiceAdmin() {
 			f := forbidden()

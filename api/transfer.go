@@ -56,7 +56,7 @@ func importDirectory(c *call) (*answer, error) {
 				lines.write(wire.ImportLine{Diff: line})
 			}
 		} else if err := c.run(plan, lines); err != nil {
-			e := asFailure(err).body(c.id).Error
+			e := c.shownFailure(asFailure(err)).Error
 			lines.write(wire.ImportLine{Error: &e})
 			c.told = lines.err == nil
 			return err
@@ -73,6 +73,9 @@ func (c *call) plan(replace bool, account string) (*transfer.Plan, error) {
 	text, err := io.ReadAll(c.r.Body)
 	if err != nil {
 		return nil, unread(err)
+	}
+	if c.holdsKey(string(text)) {
+		return nil, c.arguments(errKey)
 	}
 	records, src, err := file.Parse("body", text)
 	if err != nil {

@@ -127,7 +127,7 @@ type newUser struct {
 }
 
 func (c *call) newUser(name string, in *wire.UserInput) (*newUser, error) {
-	if err := newName(varUser, name); err != nil {
+	if err := c.newName(varUser, name); err != nil {
 		return nil, err
 	}
 	if in.Name != nil && *in.Name != name {
@@ -172,7 +172,7 @@ func updateUser(c *call) (*answer, error) {
 	before, after := name, name
 	set(&after, in.Name)
 	if after != before {
-		if err := newName(varUser, after); err != nil {
+		if err := c.newName(varUser, after); err != nil {
 			return nil, err
 		}
 	}

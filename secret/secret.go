@@ -26,12 +26,19 @@ const (
 	seed     = 50 // shortest seed
 )
 
+// How secrets begin, and what seeds are made of.
+const (
+	prefixKey    = "usher_"
+	prefixHealth = "HEALTHCHECK-"
+	base32       = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+)
+
 // Looks reports whether text begins, white space aside, as a secret does: with
 // usher_ or HEALTHCHECK-, or as an nkeys seed. What looks like one is not shown,
 // but may be the name of something ("usher_events").
 func Looks(text string) bool {
 	text = strings.TrimSpace(text)
-	return strings.HasPrefix(text, "usher_") || strings.HasPrefix(text, "HEALTHCHECK-") || isSeed(text)
+	return strings.HasPrefix(text, prefixKey) || strings.HasPrefix(text, prefixHealth) || isSeed(text)
 }
 
 // isSeed reports whether text begins with an nkeys seed: S, the letter of an
@@ -40,17 +47,32 @@ func isSeed(text string) bool {
 	if len(text) < seed || text[0] != 'S' || !strings.ContainsRune("OAUNCX", rune(text[1])) {
 		return false
 	}
-	return strings.Trim(text[:seed], "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
+	return strings.Trim(text[:seed], base32) == ""
 }
 
 // Holds reports whether a secret stands somewhere in text, of a length that no
 // name has. What holds one is refused as a name or as a path.
 func Holds(text string) bool {
 	found := false
-	runs(text, func(run string, _ bool) {
-		found = found || len(run) >= sure && Looks(run)
-	})
+	runs(text, func(run string, _ bool) { found = found || inside(run) })
 	return found
+}
+
+// inside reports whether a secret of a length that no name has begins anywhere in
+// a run. A seed does not begin in the middle of base32: public keys would hold one
+// now and then.
+func inside(run string) bool {
+	for _, prefix := range []string{prefixKey, prefixHealth} {
+		if at := strings.Index(run, prefix); at >= 0 && len(run)-at >= sure {
+			return true
+		}
+	}
+	for i := range len(run) {
+		if (i == 0 || !strings.ContainsRune(base32, rune(run[i-1]))) && isSeed(run[i:]) {
+			return true
+		}
+	}
+	return false
 }
 
 // Quote returns text in quotes, cut to 12 characters; Hidden if there is
@@ -87,7 +109,7 @@ func Redact(text string) string {
 	}
 	var b strings.Builder
 	runs(text, func(part string, isRun bool) {
-		if isRun && Looks(part) {
+		if isRun && (Looks(part) || inside(part)) {
 			part = Hidden
 		}
 		b.WriteString(part)
@@ -97,7 +119,7 @@ func Redact(text string) string {
 
 func looksInside(text string) bool {
 	found := false
-	runs(text, func(run string, isRun bool) { found = found || isRun && Looks(run) })
+	runs(text, func(run string, isRun bool) { found = found || isRun && (Looks(run) || inside(run)) })
 	return found
 }
 

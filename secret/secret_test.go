@@ -34,12 +34,12 @@ func TestLooks(t *testing.T) {
 }
 
 func TestHolds(t *testing.T) {
-	for _, text := range []string{key, token, seed, "/x/" + seed, "nats://" + key + "@h", "sha256:" + key, "a\n" + seed, "é" + key} {
+	for _, text := range []string{key, token, seed, "/x/" + seed, "nats://" + key + "@h", "sha256:" + key, "a\n" + seed, "é" + key, "x" + key, "my-" + key, "my_" + token, "my-" + seed, "a1" + seed} {
 		if !secret.Holds(text) {
 			t.Errorf("%q holds none", text)
 		}
 	}
-	for _, text := range []string{"", "usher_events", "/etc/usher_keys", "HEALTHCHECK-1", "/var/lib/" + strings.Repeat("a", 60), "x" + key} {
+	for _, text := range []string{"", "usher_events", "/etc/usher_keys", "HEALTHCHECK-1", "/var/lib/" + strings.Repeat("a", 60), "my-usher_events", "A" + seed, "the-usher_events_of_everybody"} {
 		if secret.Holds(text) {
 			t.Errorf("%q holds one", text)
 		}
@@ -77,6 +77,7 @@ func TestRedact(t *testing.T) {
 		"nothing to hide":              "nothing to hide",
 		"open /x/" + seed + ": absent": "open /x/" + secret.Hidden + ": absent",
 		key + " " + token:              secret.Hidden + " " + secret.Hidden,
+		"my-" + key + " x":             secret.Hidden + " x",
 		`labels["` + key + `"].x`:      `labels["` + secret.Hidden + `"].x`,
 	} {
 		if got := secret.Redact(text); got != want {
