@@ -88,10 +88,10 @@ func openDirectory(cfg *config.Config, log *slog.Logger, now func() time.Time, o
 			return nil, errors.Join(configError(fmt.Errorf("directory.snapshot_file: %w", err)), s.Close())
 		}
 	}
-	tightenHeap()
 	if s.Store, err = kv.Open(c); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	tightenHeap() // what Open has read from disk was nearly all for good
 	return s, nil
 }
 
@@ -99,7 +99,7 @@ func openDirectory(cfg *config.Config, log *slog.Logger, now func() time.Time, o
 // held for good and makes little garbage, so what it could grow by is memory
 // wasted. GOGC in the environment says otherwise.
 func tightenHeap() {
-	const percent = 40
+	const percent = 30
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(percent)
 	}

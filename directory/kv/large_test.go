@@ -76,7 +76,6 @@ func playReplica(url, cache string) error {
 	}
 	defer c.Close()
 	heard := make(chan struct{}, 1)
-	debug.SetGCPercent(40) // as usher serve does
 	start := time.Now()
 	s, err := kv.Open(kv.Config{
 		Conn: c, Bucket: "usher", Cache: cache, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Now: time.Now,
@@ -90,6 +89,7 @@ func playReplica(url, cache string) error {
 	if err != nil {
 		return err
 	}
+	debug.SetGCPercent(30) // as usher serve does
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	ended := make(chan error, 1)
