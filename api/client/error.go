@@ -25,6 +25,7 @@ type Error struct {
 	Status    string // such as "NOT_FOUND"; empty: the answer had none
 	Message   string // one line
 	RequestID string // the audit of the server has it, too; may be empty
+	Current   Tag    // what the condition of a change should have been; empty: there was none, or it held
 }
 
 // Error returns the message, with what helps to look it up.
@@ -39,6 +40,11 @@ func (e *Error) Error() string {
 // Denied reports whether the key is not taken, or is not enough.
 func (e *Error) Denied() bool {
 	return e.Code == http.StatusUnauthorized || e.Code == http.StatusForbidden
+}
+
+// Changed reports whether a condition did not hold: somebody else was faster.
+func (e *Error) Changed() bool {
+	return e.Code == http.StatusPreconditionFailed || e.Code == http.StatusConflict && e.Current != ""
 }
 
 // changedMeanwhile reports whether a condition did not hold: somebody else was faster.
@@ -56,7 +62,9 @@ func errorOf(answer *http.Response, body []byte) error {
 	id := line(answer.Header.Get(headerRequestID))
 	if json.Unmarshal(body, &w) == nil && w.Error.Message != "" {
 		w.Error.Code = answer.StatusCode
-		return errorFrom(&w.Error, id)
+		e := errorFrom(&w.Error, id)
+		e.Current = Tag(answer.Header.Get("ETag"))
+		return e
 	}
 	if answer.StatusCode/100 == 3 {
 		return fmt.Errorf("%w: it redirects (%d)", ErrAnswer, answer.StatusCode)
@@ -66,9 +74,13 @@ func errorOf(answer *http.Response, body []byte) error {
 
 // errorFrom makes an Error of what a server says; id is that of the request if
 // it does not say one.
-func errorFrom(said *wire.ErrorBody, id string) error {
+func errorFrom(said *wire.ErrorBody, id string) *Error {
 	e := &Error{Code: said.Code, Status: line(said.Status), Message: line(said.Message), RequestID: id}
 	for _, more := range said.Errors {
+		if more = line(more); strings.HasPrefix(more, e.Message) { // says it again, and how to go on
+			e.Message = more
+			continue
+		}
 		e.Message += "; " + line(more)
 	}
 	if said.RequestID != "" {

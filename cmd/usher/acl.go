@@ -9,6 +9,13 @@ import (
 
 	"usher/api/client"
 	"usher/api/wire"
+	"usher/directory"
+)
+
+// Verbs that are unlike the others.
+const (
+	aclSet    = "set"
+	aclRemove = "remove"
 )
 
 func aclCommand() *cli.Command {
@@ -38,7 +45,7 @@ func aclCommand() *cli.Command {
 				})
 			},
 		},
-		aclVerb("set", "replace the users of an ACL", "Without users it takes --none, and nobody is left in the ACL.",
+		aclVerb(aclSet, "replace the users of an ACL", "Without users it takes --none, and nobody is left in the ACL.",
 			resource(&cli.BoolFlag{Name: "none", Usage: "leave nobody in it"}),
 			func(_, given []string) []string { return given }),
 		aclVerb("add", "add users to an ACL", "Nobody else's change is lost.", resource(), func(users, given []string) []string {
@@ -49,17 +56,19 @@ func aclCommand() *cli.Command {
 			}
 			return users
 		}),
-		aclVerb("remove", "take users out of an ACL", "Nobody else's change is lost.", resource(), func(users, given []string) []string {
-			return slices.DeleteFunc(users, func(name string) bool { return slices.Contains(given, name) })
-		}),
+		aclVerb(aclRemove, "take users out of an ACL", "Nobody else's change is lost.",
+			resource(yesFlag("for scripts that remove many kinds of things: nobody is asked here")), func(users, given []string) []string {
+				return slices.DeleteFunc(users, func(name string) bool { return slices.Contains(given, name) })
+			}),
 	)
 }
 
 // aclVerb is a verb that makes of the users of an ACL, and of those that are given,
 // those of a new one.
 func aclVerb(name, usage, more string, flags []cli.Flag, change func(users, given []string) []string) verb {
-	return verb{
+	v := verb{
 		name: name, usage: usage, more: more, args: "USER...", inside: true, flags: flags,
+		missing: "is there such a project, topic or subscription? only members can be in an ACL: usher member add --role ROLE USER",
 		do: func(ctx context.Context, r *remote) error {
 			of, what, err := aclOf(r)
 			if err != nil {
@@ -70,15 +79,54 @@ func aclVerb(name, usage, more string, flags []cli.Flag, change func(users, give
 				if none {
 					return usageError("", "--none and users contradict each other")
 				}
+				if name == aclSet {
+					return usageError("give at least one name, or --none to leave nobody in it", "which users?")
+				}
 				return usageError("give at least one name", "which users?")
 			}
 			list, err := r.api.ChangeACL(ctx, of, func(users []string) []string { return change(users, given) })
 			if err != nil {
 				return err
 			}
-			return r.done(list, "%s: %s", what, aclText(list))
+			if err := r.done(list, "%s: %s", what, aclText(list)); err != nil || name == aclRemove {
+				return err
+			}
+			return withoutRole(ctx, r, given)
 		},
 	}
+	if name == aclRemove {
+		v.aliases = []string{"rm"}
+	}
+	return v
+}
+
+// withoutRole tells of users that an ACL names to no effect.
+func withoutRole(ctx context.Context, r *remote, users []string) error {
+	if r.c.Bool("json") || len(users) == 0 {
+		return nil
+	}
+	role := directory.RolePublisher
+	if r.c.String("subscription") != "" {
+		role = directory.RoleConsumer
+	}
+	members, err := r.api.Members(ctx, r.project)
+	if err != nil {
+		return err
+	}
+	for i := range members.Users {
+		m := &members.Users[i]
+		roles := here(m).Roles
+		if !slices.Contains(users, m.Name) || slices.Contains(roles, string(role)) {
+			continue
+		}
+		say(r.c.App.ErrWriter, "note", fmt.Sprintf("%s has no role %s here, without which the ACL gives nothing", printable(m.Name), role))
+		hint := "usher member set"
+		for _, has := range append(slices.Clone(roles), string(role)) {
+			hint += " --role " + printable(has)
+		}
+		say(r.c.App.ErrWriter, "hint", hint+" "+printable(m.Name))
+	}
+	return nil
 }
 
 func aclText(list *wire.ACL) string {

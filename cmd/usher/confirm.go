@@ -51,9 +51,11 @@ const (
 // with it, which a person has to agree to.
 func rmVerb(v verb, what func(r *remote) string, remove func(ctx context.Context, r *remote) error, lost func(ctx context.Context, r *remote) (string, error)) verb {
 	v.name = "rm"
-	if lost != nil {
-		v.flags = append([]cli.Flag{&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask"}}, v.flags...)
+	usage := "do not ask"
+	if lost == nil {
+		usage = "for scripts that remove many kinds of things: nobody is asked here"
 	}
+	v.flags = append([]cli.Flag{yesFlag(usage)}, v.flags...)
 	v.do = func(ctx context.Context, r *remote) error {
 		if lost != nil {
 			if err := r.confirm(func() (string, error) { return lost(ctx, r) }); err != nil {
@@ -67,6 +69,10 @@ func rmVerb(v verb, what func(r *remote) string, remove func(ctx context.Context
 		return nil
 	}
 	return v
+}
+
+func yesFlag(usage string) cli.Flag {
+	return &cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: usage}
 }
 
 // isTerminal reports whether a person is at the other end of a file.

@@ -29,9 +29,13 @@ const maxShownDiff = 40
 func directoryCommand() *cli.Command {
 	return nounCommand("directory", "export and import the whole directory",
 		verb{
-			name: "export", usage: "write the whole directory as a directory file", more: "It holds digests of keys, and no key.",
-			flags: []cli.Flag{&cli.StringFlag{Name: "to", Usage: "`FILE` to write to, which only you can read; default: stdout"}},
-			do:    exportDirectory,
+			name: "export", usage: "write the whole directory as a directory file", more: "It is YAML, and holds digests of keys, and no key.",
+			noJSON: true,
+			flags: []cli.Flag{
+				&cli.StringFlag{Name: "to", Usage: "new `FILE` to write to, which only you can read; default: stdout"},
+				&cli.BoolFlag{Name: "force", Usage: "write over FILE"},
+			},
+			do: exportDirectory,
 		},
 		verb{
 			name: "import", usage: "take a directory file, or what an AMS has answered, into the directory", args: "[FILE]", free: true,
@@ -43,7 +47,7 @@ func directoryCommand() *cli.Command {
 				&cli.StringSliceFlag{Name: "account", Usage: "NATS `ACCOUNT` of projects that state none; with --ams also PROJECT=ACCOUNT of one"},
 				&cli.BoolFlag{Name: "replace", Usage: "remove what is not named"},
 				&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "print what would change, and change nothing"},
-				&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask"},
+				yesFlag("do not ask"),
 			},
 			do: importDirectory,
 		},
@@ -54,6 +58,9 @@ func exportDirectory(ctx context.Context, r *remote) error {
 	to := r.c.String("to")
 	if to == "" {
 		return r.api.Export(ctx, r.c.App.Writer)
+	}
+	if _, err := os.Lstat(to); err == nil && !r.c.Bool("force") {
+		return &exitError{code: exitRuntime, err: fmt.Errorf("--to: %s: %w", to, os.ErrExist), hint: "give another name; --force writes over it"}
 	}
 	// All of it has come before a file is touched.
 	var text bytes.Buffer

@@ -10,6 +10,7 @@ import (
 	"usher/explanation"
 	"usher/permissions"
 	"usher/tokens"
+	"usher/tokens/apikey"
 )
 
 func explainCommand() *cli.Command {
@@ -69,6 +70,9 @@ func explain(c *cli.Context) error {
 	}
 	if err != nil {
 		return err
+	}
+	if x.Code == apikey.CodeNetwork && credential.Host == "" {
+		say(c.App.ErrWriter, "hint", "--host ADDR says where the client would connect from")
 	}
 	return outcomeError(x)
 }

@@ -31,51 +31,77 @@ func keyCommand() *cli.Command {
 		verb{
 			name: "add", usage: "make another key for a user", args: "USER KEY", makesKey: true,
 			more: "KEY is the name of the key. The key itself goes to stdout, once: usher keeps none.",
-			flags: []cli.Flag{
-				&cli.StringFlag{Name: "expires-in", Usage: "`TIME` that the key is good for, such as 720h; default: for ever"},
-				&cli.TimestampFlag{Name: "expires-on", Layout: time.RFC3339, Usage: "`INSTANT` from which it is good no more, such as 2030-01-01T00:00:00Z"},
-				&cli.TimestampFlag{Name: "not-before", Layout: time.RFC3339, Usage: "`INSTANT` before which it is not good yet"},
+			flags: append(endFlags("for ever"),
+				&cli.StringFlag{Name: "not-before", Usage: "`INSTANT` before which it is not good yet"},
 				&cli.StringSliceFlag{Name: "network", Usage: "`CIDR` or address that it may be used from; default: anywhere"},
-			},
+			),
 			do: keyAdd,
 		},
-		rmVerb(verb{usage: "remove a key: it is refused from the next connect on", args: "USER KEY", more: helpOpen},
+		rmVerb(verb{usage: "remove a key: it is refused from the next connect on", args: "USER KEY", more: helpOpen, clash: lastAdmin},
 			func(r *remote) string { return "key " + r.arg(1) + " of user " + r.arg(0) + "; " + stillOpen },
 			func(ctx context.Context, r *remote) error { return r.api.DeleteKey(ctx, r.arg(0), r.arg(1), "") },
 			nil),
 		verb{
 			name: "refresh", usage: "replace a key by a new one of the same name", args: "USER", makesKey: true,
+			clash: "of several keys --key KEY says which, and usher key list lists them; one that has ended takes --expires-in or --expires-on",
 			more: "Prints the new key on stdout, once. The old one is refused from then on, unless\n" +
 				"--grace says otherwise.\n" + helpOpen,
-			flags: []cli.Flag{
+			flags: append(endFlags("as long as the old one was made for"),
 				&cli.StringFlag{Name: "key", Usage: "`KEY` to replace, by its name; default: " + wire.DefaultKey},
 				&cli.StringFlag{Name: "grace", Usage: "`TIME` for which the old key still works, such as 1h"},
-			},
+			),
 			do: keyRefresh,
 		},
 	)...)
 }
 
 func keyAdd(ctx context.Context, r *remote) error {
-	life, err := lifetime(r.c, "expires-in", "the key would have expired already")
-	if err != nil {
+	in := &wire.KeyInput{Name: r.arg(1), SourceNetworks: words(r.c, "network")}
+	var err error
+	if in.ExpiresIn, in.ExpiresOn, err = end(r.c); err != nil {
 		return err
 	}
-	if life > 0 && r.c.IsSet("expires-on") {
-		return usageError("", "--expires-in and --expires-on contradict each other")
-	}
-	in := &wire.KeyInput{
-		Name: r.arg(1), ExpiresOn: r.c.Timestamp("expires-on"), NotBefore: r.c.Timestamp("not-before"),
-		SourceNetworks: words(r.c, "network"),
-	}
-	if life > 0 {
-		in.ExpiresIn = life.String()
+	if in.NotBefore, err = instant(r.c, "not-before"); err != nil {
+		return err
 	}
 	k, err := r.api.CreateKey(ctx, r.arg(0), in)
 	if err != nil {
 		return err
 	}
-	return r.key(k, k.Token, "made key %s of user %s", k.Name, r.arg(0))
+	return r.key(k, k.Token, "made key %s of user %s%s", k.Name, r.arg(0), endText(k.ExpiresOn))
+}
+
+// endFlags are those of a key that is made; otherwise says how long it is good if
+// none is given.
+func endFlags(otherwise string) []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "expires-in", Usage: "`TIME` that the key is good for, such as 720h; default: " + otherwise},
+		&cli.StringFlag{Name: "expires-on", Usage: "`INSTANT` from which it is good no more, such as 2030-01-01T00:00:00Z"},
+	}
+}
+
+// end reads endFlags, of which at most one is given.
+func end(c *cli.Context) (in string, on *time.Time, err error) {
+	life, err := lifetime(c, "expires-in", "the key would have expired already")
+	if err != nil {
+		return "", nil, err
+	}
+	if life > 0 && c.IsSet("expires-on") {
+		return "", nil, usageError("", "--expires-in and --expires-on contradict each other")
+	}
+	if life > 0 {
+		in = life.String()
+	}
+	on, err = instant(c, "expires-on")
+	return in, on, err
+}
+
+// endText says when a key ends, if it does.
+func endText(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return ", which ends at " + timeText(at)
 }
 
 func keyRefresh(ctx context.Context, r *remote) error {
@@ -89,6 +115,9 @@ func keyRefresh(ctx context.Context, r *remote) error {
 			return err
 		}
 	}
+	if in.ExpiresIn, in.ExpiresOn, err = end(r.c); err != nil {
+		return err
+	}
 	if grace > 0 {
 		in.Grace = grace.String()
 	}
@@ -96,5 +125,5 @@ func keyRefresh(ctx context.Context, r *remote) error {
 	if err != nil {
 		return err
 	}
-	return r.key(u, u.Token, "replaced key %s of user %s", u.Key, u.Name)
+	return r.key(u, u.Token, "replaced key %s of user %s%s", u.Key, u.Name, endText(u.ExpiresOn))
 }

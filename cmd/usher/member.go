@@ -8,6 +8,7 @@ import (
 
 	"usher/api/client"
 	"usher/api/wire"
+	"usher/directory"
 )
 
 func memberCommand() *cli.Command {
@@ -20,11 +21,12 @@ func memberCommand() *cli.Command {
 		},
 	}
 	roles := func() cli.Flag {
-		return &cli.StringSliceFlag{Name: "role", Usage: "`ROLE` in the project"}
+		return &cli.StringSliceFlag{Name: "role", Usage: "`ROLE` in the project: " + oneOf(directory.Roles())}
 	}
 	return nounCommand("member", "manage the members of a project", append(reads.verbs(),
 		verb{
 			name: "add", usage: "make a user a member", args: "USER", inside: true, makesKey: true, needs: []string{"role"},
+			clash: "usher member set replaces the roles of a member",
 			flags: []cli.Flag{roles(), &cli.BoolFlag{Name: "new", Usage: "make the user, too, and print its key"}},
 			do:    memberAdd,
 		},

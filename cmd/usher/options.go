@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 )
@@ -38,6 +39,28 @@ func fill[In any](c *cli.Context, in *In, options []textOption[In]) {
 			*o.field(in) = &text
 		}
 	}
+}
+
+// instant reads an option that is a point in time; nil: it is not given.
+func instant(c *cli.Context, option string) (*time.Time, error) {
+	if !c.IsSet(option) {
+		return nil, nil
+	}
+	text := c.String(option)
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return nil, usageError("such as --"+option+" 2030-01-01T00:00:00Z", "--%s %q is not a date and time with its zone (RFC 3339)", option, text)
+	}
+	return &at, nil
+}
+
+// oneOf lists what an option takes.
+func oneOf[T ~string](values []T) string {
+	var texts []string
+	for _, v := range values {
+		texts = append(texts, string(v))
+	}
+	return strings.Join(texts, ", ")
 }
 
 // words returns what an option that may be repeated was given; nil: it was not, and

@@ -1,17 +1,16 @@
 package main
 
 import (
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 
 	"github.com/urfave/cli/v2"
 
 	"usher/api/client"
 	"usher/directory"
+	"usher/keyring"
 	"usher/secret"
 )
 
@@ -143,6 +142,8 @@ func (x *apiContext) key(c *cli.Context) (string, error) {
 	switch {
 	case err == nil:
 		return key, nil
+	case errors.Is(err, keyring.ErrReadable):
+		return "", &exitError{code: exitConfig, err: fmt.Errorf("--key-file: %w", err), hint: "chmod 600 the file"}
 	case secret.Holds(x.KeyFile):
 		return "", &exitError{code: exitConfig, err: errors.New("--key-file: it looks like a key"), hint: "put the key into a file that nobody else can read"}
 	default:
@@ -179,54 +180,5 @@ func (r *remote) done(answer any, format string, args ...any) error {
 func (r *remote) tell(format string, args ...any) {
 	if !r.c.Bool("json") {
 		fmt.Fprintf(r.c.App.ErrWriter, format+"\n", args...)
-	}
-}
-
-// remoteError gives what a request failed with its exit code and its hint.
-func remoteError(err error) error {
-	var e *exitError
-	var no *client.Error
-	var unknown x509.UnknownAuthorityError
-	switch {
-	case err == nil || errors.As(err, &e):
-		return err
-	case errors.As(err, &no):
-		return &exitError{code: refusalCode(no), err: err, hint: refusalHint(no)}
-	case errors.Is(err, client.ErrName):
-		return usageError("", "%w", err)
-	case errors.As(err, &unknown):
-		return &exitError{code: exitRuntime, err: err, hint: "--ca-file FILE names the authority that signed its certificate"}
-	case errors.Is(err, client.ErrAnswer):
-		return &exitError{code: exitRuntime, err: err, hint: "is --server the address of the management API?"}
-	case errors.Is(err, client.ErrUncertain):
-		return &exitError{code: exitRuntime, err: err, hint: "look before you do it again"}
-	default:
-		return err
-	}
-}
-
-func refusalCode(no *client.Error) int {
-	switch {
-	case no.Denied():
-		return exitDenied
-	case no.Code == http.StatusBadRequest:
-		return exitUsage
-	default:
-		return exitRuntime
-	}
-}
-
-func refusalHint(no *client.Error) string {
-	switch {
-	case no.Code == http.StatusUnauthorized:
-		return "the key is not known there, or has ended, or may not be used from here"
-	case no.Code == http.StatusForbidden:
-		return "the roles of the key's user are not enough; usher user profile shows them"
-	case no.Code == http.StatusConflict && no.Status == "CONFLICT", no.Code == http.StatusPreconditionFailed:
-		return "look at what is there now, and try again if it still has to be done"
-	case no.Code == http.StatusTooManyRequests:
-		return "wait a little"
-	default:
-		return ""
 	}
 }

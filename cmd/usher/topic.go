@@ -36,7 +36,7 @@ func topicCommand() *cli.Command {
 				return r.done(t, "made topic %s, subject %s", lastName(t.Name), t.Subject)
 			},
 		},
-		rmVerb(verb{usage: "remove a topic that no subscription reads", args: "NAME", inside: true},
+		rmVerb(verb{usage: "remove a topic that no subscription reads", args: "NAME", inside: true, clash: "usher subscription list --topic NAME lists what reads it"},
 			func(r *remote) string { return "topic " + r.arg(0) + " of project " + r.project },
 			func(ctx context.Context, r *remote) error { return r.api.DeleteTopic(ctx, r.project, r.arg(0), "") },
 			nil),

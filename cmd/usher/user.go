@@ -12,6 +12,7 @@ import (
 
 	"usher/api/client"
 	"usher/api/wire"
+	"usher/directory"
 	"usher/explanation"
 )
 
@@ -38,12 +39,12 @@ func userCommand() *cli.Command {
 			},
 		},
 		setVerb(reads, verb{
-			usage: "change what is given of a user", flags: userChanges(),
+			usage: "change what is given of a user", flags: userChanges(), clash: lastAdmin,
 			more: "Options that may be repeated replace what was there; with '' alone they take all\nof it away. With --disable,\n" + stillOpen + ".",
 		}, userChange, func(ctx context.Context, r *remote, in *wire.UserInput, unchanged client.Tag) (*wire.User, error) {
 			return r.api.UpdateUser(ctx, r.arg(0), in, unchanged)
 		}, changedUser),
-		rmVerb(verb{usage: "remove a user with its keys and memberships", args: "NAME", more: helpOpen},
+		rmVerb(verb{usage: "remove a user with its keys and memberships", args: "NAME", more: helpOpen, clash: lastAdmin},
 			func(r *remote) string { return "user " + r.arg(0) + "; " + stillOpen },
 			func(ctx context.Context, r *remote) error { return r.api.DeleteUser(ctx, r.arg(0), "") },
 			userLost),
@@ -107,8 +108,8 @@ func userTexts() []textOption[wire.UserInput] {
 
 func userFlags() []cli.Flag {
 	return append(textFlags(userTexts()),
-		&cli.StringSliceFlag{Name: "service-role", Usage: "`SERVICE_ROLE` that it has across projects"},
-		&cli.StringSliceFlag{Name: "connection-type", Usage: "`TYPE` of connection that it may use, such as STANDARD; default: all"},
+		&cli.StringSliceFlag{Name: "service-role", Usage: "`SERVICE_ROLE` that it has across projects: " + oneOf(directory.ServiceRoles())},
+		&cli.StringSliceFlag{Name: "connection-type", Usage: "`TYPE` of connection that it may use: " + oneOf(directory.ConnectionTypes()) + "; default: all"},
 	)
 }
 
@@ -146,6 +147,9 @@ func changedUser(r *remote, u *wire.User) string {
 	}
 	return text
 }
+
+// lastAdmin is what to do if a change would leave nobody who can administer.
+const lastAdmin = "make another service admin first, with a key that does not end: usher user add --service-role service_admin NAME"
 
 // userLost says what goes when a user goes.
 func userLost(ctx context.Context, r *remote) (string, error) {

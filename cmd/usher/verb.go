@@ -13,12 +13,17 @@ import (
 // from it: options, usage, checks and errors are alike for all of them.
 type verb struct {
 	name, usage, more string
+	noun              string // its command
 	args              string // names of its arguments: "USER KEY"; "..." at the end: any number of them
-	free              bool   // its arguments are no names, and do looks at them
-	inside            bool   // a project: --project, or that of the context
+	aliases           []string
+	free              bool // its arguments are no names, and do looks at them
+	inside            bool // a project: --project, or that of the context
 	flags             []cli.Flag
 	needs             []string // those of its options that have to be given
 	makesKey          bool     // an API key, which goes to stdout or to a file
+	noJSON            bool     // what it prints is of another form
+	clash             string   // what to do if something is in the way, beside a change by somebody else
+	missing           string   // what to do if something is not there; empty: what was looked for is said
 	do                func(ctx context.Context, r *remote) error
 }
 
@@ -32,6 +37,7 @@ func nounCommand(name, usage string, verbs ...verb) *cli.Command {
 }
 
 func (v *verb) command(noun string) *cli.Command {
+	v.noun = noun
 	flags := slices.Clone(v.flags)
 	if v.makesKey {
 		flags = append(flags, toFlag())
@@ -40,9 +46,9 @@ func (v *verb) command(noun string) *cli.Command {
 		flags = append(flags, &cli.StringFlag{Name: "project", Aliases: []string{"p"}, Usage: "the project `P`; default: that of the context"})
 	}
 	return &cli.Command{
-		Name: v.name, Usage: v.usage, Description: v.more,
+		Name: v.name, Aliases: v.aliases, Usage: v.usage, Description: v.more,
 		UsageText: v.usageText(noun, flags),
-		Flags:     append(flags, remoteFlags()...),
+		Flags:     append(flags, v.remoteFlags()...),
 		Action: func(c *cli.Context) error {
 			if err := v.check(c); err != nil {
 				return err
@@ -66,9 +72,18 @@ func (v *verb) command(noun string) *cli.Command {
 				}
 				defer r.out.drop()
 			}
-			return remoteError(v.do(c.Context, r))
+			return v.failed(r, v.do(c.Context, r))
 		},
 	}
+}
+
+// remoteFlags are those that say where the API is, and --json.
+func (v *verb) remoteFlags() []cli.Flag {
+	flags := remoteFlags()
+	if v.noJSON {
+		flags = slices.DeleteFunc(flags, func(f cli.Flag) bool { return f.Names()[0] == "json" })
+	}
+	return flags
 }
 
 // usageWidth is where a line of usage breaks.
@@ -90,7 +105,10 @@ func (v *verb) usageText(noun string, flags []cli.Flag) string {
 			words = append(words, "["+word+"]")
 		}
 	}
-	words = slices.Concat(needed, words, []string{"[--json]"})
+	words = slices.Concat(needed, words)
+	if !v.noJSON {
+		words = append(words, "[--json]")
+	}
 	if v.args != "" {
 		words = append(words, v.args)
 	}
