@@ -109,6 +109,8 @@ func TestProblems(t *testing.T) {
 		}, `projects[0].topics[1].name: topic "orders" is already defined at index 0`},
 		{"an ACL with a stranger", func(r *directory.Records) { r.Projects[0].Topics[0].ACL = []string{"pia", "*"} }, `projects[0].topics[0].acl[1]: user "*" is not a member of project "shop"`},
 		{"an ACL with a user twice", func(r *directory.Records) { r.Projects[0].Topics[0].ACL = []string{"pia", "carl", "pia"} }, `projects[0].topics[0].acl[2]: user "pia" is named twice`},
+		{"a subject of the ingest profile", func(r *directory.Records) { r.Projects[1].Topics[0].Subject = "habitat.event.x" }, `projects[1].topics[0].subject: subject "habitat.event.x" begins with habitat, which is reserved: every ingest client publishes under habitat.event`},
+		{"a subject of the health check", func(r *directory.Records) { r.Projects[1].Topics[0].Subject = "healthcheck" }, `projects[1].topics[0].subject: subject "healthcheck" begins with healthcheck, which is reserved: usher's health check uses healthcheck.>`},
 		{"a subject that is a wildcard", func(r *directory.Records) { r.Projects[1].Topics[0].Subject = "probe.>" }, `projects[1].topics[0].subject: subject "probe.>" is a wildcard; a topic stands for one subject`},
 		{"a subject with an empty token", func(r *directory.Records) { r.Projects[1].Topics[0].Subject = "probe..x" }, `projects[1].topics[0].subject: subject "probe..x" has an empty token`},
 		{"a subject with a star in a token", func(r *directory.Records) { r.Projects[1].Topics[0].Subject = "probe.a*" }, `projects[1].topics[0].subject: subject "probe.a*" holds '*', which a subject of a topic must not`},

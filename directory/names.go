@@ -55,7 +55,8 @@ func isNameRune(r rune) bool {
 }
 
 // CheckSubject reports why subject cannot be the subject of a topic: it has to
-// be literal, and its first token must not be one that NATS keeps for itself.
+// be literal, and its first token must not be one that NATS keeps for itself, nor
+// a name that no project may have.
 func CheckSubject(subject string) error {
 	if subject == "" {
 		return fmt.Errorf("is empty")
@@ -81,6 +82,10 @@ func CheckSubject(subject string) error {
 	}
 	if subject[0] == '$' || subject[0] == '_' {
 		return fmt.Errorf("%s begins with %q, which is reserved for NATS itself", secret.Name(subject), subject[0])
+	}
+	first, _, _ := strings.Cut(subject, ".")
+	if use, ok := reservedProjects()[first]; ok {
+		return fmt.Errorf("%s begins with %s, which is reserved: %s", secret.Name(subject), first, use)
 	}
 	return nil
 }

@@ -119,6 +119,7 @@ func TestTry(t *testing.T) {
 		{"a topic", change{set(of(topicKind, shop, "new"), &topic{})}, ""},
 		{"a topic of no project", change{set(of(topicKind, nowhere, "new"), &topic{})}, `there is no such project`},
 		{"a topic with a dot", change{set(of(topicKind, shop, "a.b"), &topic{})}, `topic name "a.b" holds '.'`},
+		{"a topic whose subject is a profile's", change{set(of(topicKind, shop, "new"), &topic{Subject: "habitat.event.x"})}, `is reserved`},
 		{"a topic whose subject is a wildcard", change{set(of(topicKind, shop, "new"), &topic{Subject: "shop.>"})}, `is a wildcard`},
 		{"a topic whose subject is NATS's", change{set(of(topicKind, moon, "new"), &topic{Subject: "$SYS.REQ.USER.AUTH"})}, `reserved for NATS itself`},
 		{"a topic whose subject is a secret", change{set(of(topicKind, moon, "new"), &topic{Subject: "moon." + secret})}, `looks like a secret`},

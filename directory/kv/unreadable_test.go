@@ -85,6 +85,9 @@ func TestUnreadable(t *testing.T) {
 		"a topic with a wildcard for a subject": {
 			entry(directory.ResourceKey(directory.KindTopic, shop(), "orders")), `{"v":1,"value":{"subject":">"}}`, nil, known, unknown, false, &directory.Topic{},
 		},
+		"a topic with a profile's subject": {
+			entry(directory.ResourceKey(directory.KindTopic, shop(), "orders")), `{"v":1,"value":{"subject":"healthcheck.x"}}`, nil, known, unknown, false, &directory.Topic{},
+		},
 		"a member without a role": {
 			entry(directory.MemberKey(shop(), ada)), `{"v":1,"value":{"roles":[]}}`, nil, known, unknown, false, &directory.Member{Roles: []directory.Role{directory.RolePublisher}},
 		},
