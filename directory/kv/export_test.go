@@ -4,4 +4,5 @@ package kv
 var (
 	Encode = encode
 	Decode = new(decoder).decode
+	Sweep  = (*Store).sweep
 )

@@ -35,8 +35,9 @@ var (
 // Run follows the bucket until ctx ends; then it returns nil. The snapshot in use
 // stays while the bucket cannot be reached.
 func (s *Store) Run(ctx context.Context) error {
-	keep := s.keeper(ctx)
+	keep, sweep := s.keeper(ctx), s.sweeper(ctx)
 	defer keep()
+	defer sweep()
 	connected := s.cfg.Conn.StatusChanged(nats.CONNECTED)
 	defer s.cfg.Conn.RemoveStatusListener(connected)
 	retry := backoff.NewExponentialBackOff()

@@ -1,0 +1,64 @@
+package kv_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"usher/callouttest"
+	"usher/directory"
+	"usher/directory/kv"
+)
+
+// What a removal has left that was cut between its parts is removed, once it has
+// been seen twice; what is there, waits or cannot be read stays.
+func TestSweep(t *testing.T) {
+	c := jetStream(t)
+	ctx, cut := context.WithCancel(t.Context())
+	var armed atomic.Bool
+	s := loaded(t, start(t, kv.Config{Conn: c, Create: true, OnChange: func(kv.Changed) {
+		if armed.Load() {
+			cut()
+		}
+	}}))
+	project, bad := uuid.New(), uuid.New()
+	put := func(k directory.EntryKey, v directory.Value) directory.Entry {
+		return directory.Entry{Key: k, Value: v}
+	}
+	change(t, s, func(*directory.Snapshot) ([]directory.Entry, error) {
+		all := append(member("ada")[:2], put(directory.ProjectKey(project), &directory.Project{Name: "big", Account: "APP"}),
+			put(directory.ProjectKey(bad), &directory.Project{Name: "bad", Account: "APP"}),
+			put(directory.ResourceKey(directory.KindTopic, bad, "t"), &directory.Topic{}))
+		for i := range 2500 {
+			all = append(all, put(directory.ResourceKey(directory.KindTopic, project, fmt.Sprint("t", i)), &directory.Topic{}))
+		}
+		return all, nil
+	})
+	write(t, c, directory.ProjectKey(bad).String(), "x")
+	write(t, c, directory.KeyKey(uuid.New(), "lost").String(), `{"v":1,"value":{"digest":"`+directory.DigestOf("lost").String()+`"}}`)
+	callouttest.Eventually(t, "they are taken over", func() bool { return s.Snapshot().Undecided(directory.DigestOf("lost")) })
+	armed.Store(true)
+	if _, err := s.Change(ctx, func(now *directory.Snapshot) ([]directory.Entry, error) { return now.RemoveProject(project), nil }); err == nil {
+		t.Fatal("the removal was not cut")
+	}
+	count := func() int { return len(slices.Collect(s.Snapshot().Entries())) }
+	before := count()
+	seen := kv.Sweep(s, t.Context(), nil)
+	if len(seen) != 2 || count() != before {
+		t.Errorf("seen at first: %v; entries: %d, were %d", seen, count(), before)
+	}
+	if seen = kv.Sweep(s, t.Context(), seen); len(seen) != 0 {
+		t.Errorf("left: %v", seen)
+	}
+	snapshot := s.Snapshot()
+	if want := 2 + 2; count() != want {
+		t.Errorf("%d entries, want %d", count(), want)
+	}
+	if !has(snapshot, "ada") || snapshot.Undecided(directory.DigestOf("lost")) {
+		t.Error("ada is gone, or the lost key is not")
+	}
+}
