@@ -77,7 +77,7 @@ func openDirectory(cfg *config.Config, log *slog.Logger, now func() time.Time, o
 		Conn: s.conn, Bucket: cfg.Directory.Bucket, Create: cfg.Directory.CreateBucket || s.embedded != nil,
 		Replicas: cfg.Directory.Replicas, Storage: kv.Storage(cfg.Directory.Storage), Cache: cfg.Directory.SnapshotFile,
 		ReadOnly: on.changed == nil, // a command that only looks, maybe as another user
-		Log:      log, Now: now, OnChange: on.changed,
+		Log:      log, Now: now, OnChange: on.changed, OnLarge: tightenHeap,
 	}
 	if s.embedded != nil {
 		c.Replicas, c.Storage = 1, kv.StorageFile
@@ -91,12 +91,11 @@ func openDirectory(cfg *config.Config, log *slog.Logger, now func() time.Time, o
 	if s.Store, err = kv.Open(c); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	tightenHeap() // what Open has read from disk was nearly all for good
 	return s, nil
 }
 
-// tightenHeap has garbage collected before the heap has doubled: a directory is
-// held for good and makes little garbage, so what it could grow by is memory
+// tightenHeap has garbage collected before the heap has doubled: a large directory
+// is held for good and makes little garbage, so what it could grow by is memory
 // wasted. GOGC in the environment says otherwise.
 func tightenHeap() {
 	const percent = 30

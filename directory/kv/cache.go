@@ -88,6 +88,7 @@ func (s *Store) restore() {
 	size := st.snapshot.Size()
 	s.cfg.Log.Info("directory loaded from the snapshot on disk", path, slog.Duration("age", start.Sub(checked)),
 		slog.Uint64("revision", st.revision), slog.Int("users", size.Users), slog.Int("projects", size.Projects))
+	s.loading(uint64(size.Users + size.Keys)) //nolint:gosec // counts
 }
 
 // readCache reads all of the cache before any of it is used.

@@ -108,6 +108,7 @@ func (s *Store) follow(ctx context.Context, connected <-chan nats.Status, caught
 		f.at, f.written = st.revision, st.written
 		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, st.revision+1
 	} else {
+		s.loading(info.State.Msgs)
 		f.load = directory.NewBuilder()
 		s.faults.again()
 	}

@@ -79,6 +79,7 @@ func playReplica(url, cache string) error {
 	start := time.Now()
 	s, err := kv.Open(kv.Config{
 		Conn: c, Bucket: "usher", Cache: cache, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Now: time.Now,
+		OnLarge: func() { debug.SetGCPercent(30) }, // as usher serve does
 		OnChange: func(kv.Changed) {
 			select {
 			case heard <- struct{}{}:
@@ -89,7 +90,6 @@ func playReplica(url, cache string) error {
 	if err != nil {
 		return err
 	}
-	debug.SetGCPercent(30) // as usher serve does
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	ended := make(chan error, 1)

@@ -28,6 +28,11 @@ type Config struct {
 	Log      *slog.Logger
 	Now      func() time.Time
 
+	// OnLarge is called before many entries are loaded from the bucket, and once they
+	// were loaded from the cache, so that the process can be made ready for what
+	// they take. May be nil.
+	OnLarge func()
+
 	// OnChange hears of everything that was taken over, in order; it must not wait
 	// and must not call Change. This is where those who watch connections hook in.
 	OnChange func(Changed) // may be nil
@@ -175,5 +180,14 @@ func (s *Store) reached(ctx context.Context, st *state, revision uint64) (*state
 		case <-ctx.Done():
 			return nil, fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
 		}
+	}
+}
+
+// largeLoad is how many entries are worth telling of: some 100 MiB.
+const largeLoad = 200_000
+
+func (s *Store) loading(entries uint64) {
+	if entries > largeLoad && s.cfg.OnLarge != nil {
+		s.cfg.OnLarge()
 	}
 }
