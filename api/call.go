@@ -91,7 +91,7 @@ func (a *server) serve(rt *Route) http.HandlerFunc {
 			err = c.answer(out)
 		}
 		if err != nil {
-			c.answerFailure(asFailure(err))
+			c.answerFailure(c.name(asFailure(err)))
 		}
 	}
 }

@@ -27,6 +27,7 @@ type failure struct {
 	details []string
 	header  http.Header // beside the usual ones; may be nil
 	cause   error       // for the log; may be nil
+	absent  string      // one of the what…: what is not there; empty: something else is wrong
 }
 
 // Error returns the message.
@@ -48,7 +49,45 @@ func forbidden() *failure {
 }
 
 func notFound(what string) *failure {
-	return fail(http.StatusNotFound, "NOT_FOUND", "%s doesn't exist", what)
+	f := fail(http.StatusNotFound, "NOT_FOUND", "%s doesn't exist", what)
+	f.absent = what
+	return f
+}
+
+// noSuch is notFound of something that the path does not name.
+func noSuch(what, name string) *failure {
+	f := notFound(what)
+	f.details = []string{"there is no " + strings.ToLower(what) + " " + shownName(name)}
+	return f
+}
+
+// name says which thing it is that is not there, since AMS's message does not.
+func (c *call) name(f *failure) *failure {
+	if f.absent == "" || len(f.details) > 0 {
+		return f
+	}
+	is := func(variable string) string { return shownName(c.vars[variable]) }
+	text := ""
+	switch {
+	case f.absent == whatProject:
+		text = "there is no project " + is(varProject)
+	case f.absent == whatTopic:
+		text = "project " + is(varProject) + " has no topic " + is(varTopic)
+	case f.absent == whatSubscription:
+		text = "project " + is(varProject) + " has no subscription " + is(varSubscription)
+	case f.absent == whatKey:
+		text = "user " + is(varUser) + " has no key " + is(varKey)
+	case f.absent == whatUser && c.vars[varUUID] != "":
+		text = "no user has this id"
+	case f.absent == whatUser && c.vars[varProject] != "":
+		text = "project " + is(varProject) + " has no member " + is(varUser)
+	case f.absent == whatUser:
+		text = "there is no user " + is(varUser)
+	default:
+		return f
+	}
+	f.details = []string{text}
+	return f
 }
 
 func exists(what string) *failure {
@@ -57,6 +96,13 @@ func exists(what string) *failure {
 
 func conflict(format string, args ...any) *failure {
 	return fail(http.StatusConflict, "CONFLICT", format, args...)
+}
+
+// obscured refuses a name that may be that of an entry which cannot be read now.
+func obscured(what string) *failure {
+	f := conflict("Another %s cannot be read, and may have this name", strings.ToLower(what))
+	f.details = []string{"usher check says which entry of the bucket it is: mend it, remove it, or update usher"}
+	return f
 }
 
 func invalid(format string, args ...any) *failure {

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -160,15 +161,21 @@ func TestManyRefused(t *testing.T) {
 	}
 }
 
-// blurred is a directory of which a key cannot be read.
+// blurred is a directory of which an entry cannot be read.
 type blurred struct {
 	api.Store
-	of directory.EntryKey
+	key directory.EntryKey
 }
 
-func (b blurred) Snapshot() *directory.Snapshot {
-	s, _, _ := b.Store.Snapshot().Apply([]directory.Entry{{Key: b.of, Value: &directory.Unreadable{}, Revision: 1}})
-	return s
+func (b blurred) Snapshot() *directory.Snapshot { return b.of(b.Store.Snapshot()) }
+
+func (b blurred) of(s *directory.Snapshot) *directory.Snapshot {
+	next, _, _ := s.Apply([]directory.Entry{{Key: b.key, Value: &directory.Unreadable{}, Revision: 1}})
+	return next
+}
+
+func (b blurred) Change(ctx context.Context, f func(*directory.Snapshot) ([]directory.Entry, error)) (*directory.Snapshot, error) {
+	return b.Store.Change(ctx, func(s *directory.Snapshot) ([]directory.Entry, error) { return f(b.of(s)) })
 }
 
 // While it cannot be decided whose a key is, failures are limited as they are
@@ -227,4 +234,22 @@ func TestQuota(t *testing.T) {
 		}
 	}
 	s.root(200, "POST", "/v1/projects/shop/members/new", `{"projects":[{"roles":["consumer"]}]}`)
+}
+
+// While a user or a project cannot be read, its name is nobody else's.
+func TestNamesWhileUnreadable(t *testing.T) {
+	for _, key := range []directory.EntryKey{directory.UserKey(idsOf("gone")[0]), directory.ProjectKey(directory.IDOf(directory.KindProject, "gone"))} {
+		other := start(t, blurred{callouttest.Bucket(t), key}, nil)
+		calls := [][3]string{{"POST", "/v1/users/gone", "{}"}, {"PUT", "/v1/users/pub", `{"name":"gone"}`}, {"POST", "/v1/projects/shop/members/gone", `{"projects":[{"roles":["consumer"]}]}`}}
+		if key.Kind == directory.KindProject {
+			calls = [][3]string{{"POST", "/v1/projects/gone", ""}, {"PUT", "/v1/projects/shop", `{"name":"gone"}`}}
+		}
+		for _, x := range calls {
+			if got := other.as("root", x[0], x[1], x[2]); got.code != 409 || !strings.Contains(got.text, "may have this name") {
+				t.Errorf("%s %s: %d %s", x[0], x[1], got.code, got.text)
+			}
+		}
+		other.root(200, "PUT", "/v1/users/pub", `{"name":"pub","email":"x"}`)
+		other.root(200, "PUT", "/v1/projects/shop", `{"name":"shop","description":"x"}`)
+	}
 }

@@ -154,7 +154,7 @@ func (c *call) mayAdd(s *directory.Snapshot, project, name string) error {
 		return nil
 	}
 	if !ok {
-		return notFound(whatUser)
+		return noSuch(whatUser, name)
 	}
 	return nil
 }

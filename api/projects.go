@@ -61,6 +61,9 @@ func createProject(c *call) (*answer, error) {
 		if _, ok := s.Project(name); ok {
 			return nil, exists(whatProject)
 		}
+		if s.Obscures(directory.KindProject) {
+			return nil, obscured(whatProject)
+		}
 		p := &directory.Project{Name: name, Account: c.cfg.DefaultAccount, Made: c.made()}
 		set(&p.Account, in.Account)
 		set(&p.Description, in.Description)
@@ -86,6 +89,9 @@ func updateProject(c *call) (*answer, error) {
 		}
 		if _, taken := s.Project(after); taken && after != before {
 			return nil, exists(whatProject)
+		}
+		if after != before && s.Obscures(directory.KindProject) {
+			return nil, obscured(whatProject)
 		}
 		if moves := in.Account != nil && *in.Account != old.Account; (moves || after != before) && !c.isServiceAdmin() {
 			return nil, forbidden() // other subjects would be the project's

@@ -84,7 +84,9 @@ func whichKey(u *directory.User, named string) (*directory.Key, error) {
 		if k := keyOf(u, named); k != nil {
 			return k, nil
 		}
-		return nil, notFound(whatKey)
+		f := notFound(whatKey)
+		f.details = []string{"user " + u.Name + " has no key " + shownName(named)}
+		return nil, f
 	case keyOf(u, wire.DefaultKey) != nil:
 		return keyOf(u, wire.DefaultKey), nil
 	case len(u.Keys) == 0:

@@ -54,7 +54,7 @@ func userRoutes() []Route {
 		{
 			Name: "user.permissions", Method: http.MethodGet, Path: pathUser + ":permissions", Access: access, Beyond: true,
 			handle: showPermissions,
-			Doc:    "What this user would get on connecting to NATS, and why.", Answer: wire.Permissions{},
+			Doc:    "What this user would get on connecting to NATS, and why; `no_key` says if none of its keys works now.", Answer: wire.Permissions{},
 			Query: []Parameter{{"project", "As if the client asked for this project."}},
 		},
 	}

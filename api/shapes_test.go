@@ -212,3 +212,37 @@ func TestErrors(t *testing.T) {
 	}
 	s.noSecrets()
 }
+
+// What AMS's messages leave open stands in errors: which thing is missing, and what
+// there is. Nothing is said twice.
+func TestDetails(t *testing.T) {
+	s := start(t, nil, nil)
+	for _, tt := range []struct{ who, method, path, body, want string }{
+		{"root", "GET", "/v1/projects/none/topics/x", "", "project doesn't exist; there is no project none"},
+		{"root", "GET", "/v1/projects/shop/topics/none", "", "Topic doesn't exist; project shop has no topic none"},
+		{"root", "POST", "/v1/projects/shop/topics/none:modifyAcl", `{"authorized_users":[]}`, "Topic doesn't exist; project shop has no topic none"},
+		{"root", "DELETE", "/v1/projects/shop/subscriptions/none", "", "Subscription doesn't exist; project shop has no subscription none"},
+		{"root", "PUT", "/v1/projects/shop/subscriptions/new", `{"topic":"projects/shop/topics/none"}`, "Topic doesn't exist; project shop has no topic none"},
+		{"root", "PUT", "/v1/projects/shop/subscriptions/new", `{"topic":"projects/lab/topics/orders"}`, "Topic doesn't exist; a subscription reads a topic of its own project"},
+		{"root", "GET", "/v1/users/none", "", "User doesn't exist; there is no user none"},
+		{"root", "GET", "/v1/users/" + strings.Repeat("n", 41), "", "User doesn't exist; there is no user " + strings.Repeat("n", 41)},
+		{"root", "GET", "/v1/users:byUUID/11111111-2222-3333-4444-555555555555", "", "User doesn't exist; no user has this id"},
+		{"root", "GET", "/v1/users?project=none", "", "project doesn't exist; there is no project none"},
+		{"root", "GET", "/v1/users/pub:permissions?project=none", "", "project doesn't exist; there is no project none"},
+		{"root", "GET", "/v1/users/pub/keys/none", "", "Key doesn't exist; user pub has no key none"},
+		{"root", "POST", "/v1/users/pub:refreshToken", `{"key":"none"}`, "Key doesn't exist; user pub has no key none"},
+		{"admin", "GET", "/v1/projects/shop/members/lab-pub", "", "User doesn't exist; project shop has no member lab-pub"},
+		{"root", "POST", "/v1/projects/shop/members/none:add", `{"roles":["consumer"]}`, "User doesn't exist; there is no user none"},
+		{"root", "POST", "/v1/projects/shop/members/nobody:add", `{"roles":["foo"]}`, "invalid role: foo; one of project_admin, publisher, consumer"},
+		{"root", "POST", "/v1/users/new", `{"service_roles":["foo"]}`, "invalid role: foo; one of service_admin, ingest"},
+		{"root", "POST", "/v1/users/new", `{"connection_types":["foo"]}`, "there is no connection type foo; one of STANDARD, WEBSOCKET, LEAFNODE, LEAFNODE_WS, MQTT, MQTT_WS"},
+		{"root", "POST", "/v1/projects/new", `{"account":"a b"}`, `account "a b" holds ' ', which an account name must not`},
+		{"root", "POST", "/v1/projects/habitat", "", `"habitat" is reserved: every ingest client publishes under habitat.event`},
+	} {
+		got := s.as(tt.who, tt.method, tt.path, tt.body)
+		e := got.error(t)
+		if text := strings.Join(append([]string{e.Message}, e.Errors...), "; "); text != tt.want {
+			t.Errorf("%s %s: %q, want %q", tt.method, tt.path, text, tt.want)
+		}
+	}
+}

@@ -67,7 +67,12 @@ func createSubscription(c *call) (*answer, error) {
 	next, err := c.alter(whatSubscription, at, func(s *directory.Snapshot) ([]directory.Entry, error) {
 		p, _ := s.Project(project)
 		if _, ok := s.Topic(project, topic); !ok || topicProject != project {
-			return nil, notFound(whatTopic)
+			f := notFound(whatTopic)
+			f.details = []string{"project " + project + " has no topic " + shownName(topic)}
+			if topicProject != project {
+				f.details = []string{"a subscription reads a topic of its own project"}
+			}
+			return nil, f
 		}
 		if _, ok := s.Subscription(project, name); ok {
 			return nil, exists(whatSubscription)

@@ -26,7 +26,7 @@ func listUsers(c *call) (*answer, error) {
 	all := c.snapshot.Users()
 	if project := c.r.URL.Query().Get(varProject); project != "" {
 		if _, ok := c.snapshot.Project(project); !ok {
-			return nil, notFound(whatProject)
+			return nil, noSuch(whatProject, project)
 		}
 		all = first(c.snapshot.Members(project))
 	}
@@ -82,7 +82,7 @@ func showPermissions(c *call) (*answer, error) {
 		return nil, notFound(whatUser)
 	}
 	if _, ok := c.snapshot.Project(project); !ok && project != "" {
-		return nil, notFound(whatProject)
+		return nil, noSuch(whatProject, project)
 	}
 	return &answer{body: c.cfg.Explain(name, project)}, nil
 }
@@ -151,6 +151,9 @@ func (n *newUser) entries(c *call, s *directory.Snapshot) ([]directory.Entry, er
 	if _, ok := s.User(n.name); ok {
 		return nil, exists(whatUser)
 	}
+	if s.Obscures(directory.KindUser) {
+		return nil, obscured(whatUser)
+	}
 	u := &directory.User{Name: n.name, Made: c.made()}
 	fill(u, n.in)
 	change := []directory.Entry{
@@ -186,6 +189,9 @@ func updateUser(c *call) (*answer, error) {
 		}
 		if _, taken := s.User(after); taken && after != before {
 			return nil, exists(whatUser)
+		}
+		if after != before && s.Obscures(directory.KindUser) {
+			return nil, obscured(whatUser)
 		}
 		u := *old
 		u.Name, u.Made.Modified = after, c.now()

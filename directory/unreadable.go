@@ -42,6 +42,10 @@ func (d *draft) note(e *Entry) {
 	}
 }
 
+// Obscures reports whether an entry of a kind cannot be read. Users and projects
+// get no name then: it may be that one's.
+func (s *Snapshot) Obscures(k Kind) bool { return s.unread.count[k] > 0 }
+
 // obscured reports the users and projects that a change gives a name to while
 // another of their kind cannot be read: it may be that one's name. What could not
 // be read before is mended.

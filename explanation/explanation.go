@@ -8,6 +8,7 @@ package explanation
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"usher/callout"
@@ -36,6 +37,10 @@ type Explanation struct {
 	selected string          // "project=lab"; empty: nothing
 	Grant    *Grant          `json:"grant,omitempty"` // none: not granted
 	Asked    []Answer        `json:"asked,omitempty"`
+
+	// NoKey says of a user why nobody can connect as it now, whatever it would be
+	// granted. Empty: one of its keys works, at least from somewhere.
+	NoKey string `json:"no_key,omitempty"`
 }
 
 // Identity is who it turned out to be.
@@ -68,10 +73,34 @@ func Of(ctx context.Context, in Inputs, c *tokens.Credential, asked ...Question)
 // ForUser explains what any key of a user gets: a user without a key too, and
 // without what is a key's own, which are its id, its end and its networks. sel is
 // what the client would ask to be bound to. No verifier is asked, so none is named.
+// Whether the user has a key that works is said in NoKey.
 func ForUser(in Inputs, user string, sel identity.Selection, asked ...Question) *Explanation {
-	return in.explain(in.Decider.DecideIdentity(identity.Identity{
+	x := in.explain(in.Decider.DecideIdentity(identity.Identity{
 		Name: user, Authority: identity.AuthorityDirectory, Method: identity.MethodAPIKey, Selection: sel,
 	}), asked)
+	x.NoKey = in.noKey(user)
+	return x
+}
+
+// noKey says why no key of a user works now, if that is so.
+func (in *Inputs) noKey(user string) string {
+	s, now := in.Decider.Snapshot(), in.Decider.Now()
+	if s == nil {
+		return ""
+	}
+	u, ok := s.User(user)
+	switch {
+	case !ok:
+		return ""
+	case len(u.Keys) == 0:
+		return "the user has no key"
+	case slices.ContainsFunc(u.Keys, func(k directory.Key) bool {
+		return !k.Disabled && !k.NotBefore.After(now) && (k.Expires.IsZero() || k.Expires.After(now))
+	}):
+		return ""
+	default:
+		return "no key of the user works now: each has expired, is disabled, or is not valid yet"
+	}
 }
 
 func (in *Inputs) explain(d callout.Decision, asked []Question) *Explanation {

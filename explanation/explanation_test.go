@@ -109,10 +109,13 @@ func TestForUserHasNoKey(t *testing.T) {
 		if x.Outcome != callout.Granted || x.Grant == nil || x.Grant.Networks != nil || x.Identity.NotAfter != nil {
 			t.Errorf("%s: %s", user, jsonOf(t, x))
 		}
+		if works := user == "elsewhere"; (x.NoKey == "") != works {
+			t.Errorf("%s: %q", user, x.NoKey)
+		}
 	}
 	keyless := callouttest.Snapshot(t, "users: [{name: pia, service_roles: [ingest]}]\n")
 	in = inputsOf(t, func() *directory.Snapshot { return keyless })
-	if x := explanation.ForUser(in, "pia", identity.Selection{}); x.Outcome != callout.Granted || x.Grant.Account != callouttest.AppAccount {
+	if x := explanation.ForUser(in, "pia", identity.Selection{}); x.Outcome != callout.Granted || x.Grant.Account != callouttest.AppAccount || x.NoKey != "the user has no key" {
 		t.Errorf("without a key: %s", jsonOf(t, x))
 	}
 }
