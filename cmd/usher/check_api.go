@@ -103,6 +103,9 @@ func (a *apiCheck) answers(ctx context.Context) {
 		a.warn("api", a.cfg.Listen, "usher takes a new certificate over by itself; its log says why not", "%v", err)
 	case err != nil:
 		a.fail(exitConfig, "api", a.cfg.Listen, other, "is in use, and no usher answers: %v", err)
+	case status.Directory != nil && !status.Directory.Current && status.Directory.AsOf.IsZero():
+		a.warn("api", a.cfg.Listen, "the log of that usher says why it does not follow the bucket",
+			"a usher answers, and has no directory yet: it decides nothing")
 	case status.Directory != nil && !status.Directory.Current:
 		a.warn("api", a.cfg.Listen, "the log of that usher says why it does not follow the bucket",
 			"a usher answers, and its view of the directory is that of %s", status.Directory.AsOf.UTC().Format(time.RFC3339))

@@ -60,6 +60,7 @@ func TestCheckAPI(t *testing.T) {
 		"usher":               {apiAnswers(t, 200, good, nil), false, "api", "ok", "a usher answers", 0},
 		"usher, over TLS":     {apiAnswers(t, 200, good, pair(mine, mineKey)), true, "api", "ok", "a usher answers", 0},
 		"an old view":         {apiAnswers(t, 200, `{"status":"warning","directory":{"current":false,"as_of":"2026-01-02T03:04:05Z"}}`, nil), false, "api", "warning", "is that of 2026-01-02T03:04:05Z", 0},
+		"no view yet":         {apiAnswers(t, 200, `{"status":"warning","directory":{"current":false}}`, nil), false, "api", "warning", "has no directory yet", 0},
 		"another certificate": {apiAnswers(t, 200, good, pair(other, otherKey)), true, "api", "warning", "another certificate", 0},
 		"another program":     {apiAnswers(t, 404, "not found", nil), false, "api", "error", "no usher answers: HTTP 404", exitConfig},
 		"a page":              {apiAnswers(t, 200, "<html>", nil), false, "api", "error", "not the answer of a usher", exitConfig},

@@ -14,13 +14,15 @@ const (
 	// pingSubject is where every service connection of usher answers (ADR-32).
 	pingSubject = "$SRV.PING.usher"
 	pingCollect = 300 * time.Millisecond // how long answers are collected
+	serviceWait = 2 * time.Second        // for a usher that has just been started
+	pingAgain   = 100 * time.Millisecond
 )
 
 // services counts who answers for usher in the callout account. Connections of
 // one usher and those of another look alike.
 func (s *serverCheck) services(ctx context.Context, nc *nats.Conn) {
 	before := nc.LastError()
-	n, err := pinged(ctx, nc)
+	n, err := awaited(ctx, nc)
 	if last := nc.LastError(); err == nil && last != before && errors.Is(last, nats.ErrPermissionViolation) { //nolint:errorlint // the very same error, not one like it
 		err = last
 	}
@@ -32,6 +34,26 @@ func (s *serverCheck) services(ctx context.Context, nc *nats.Conn) {
 	default:
 		s.ok("service", s.url, "%s of usher in %s; with this configuration each usher makes %d",
 			counted(n, "connection"), s.cfg.Accounts.Callout, s.cfg.NATS.Connections)
+	}
+}
+
+// awaited returns how many service connections there are, and waits for the first
+// for a while.
+func awaited(ctx context.Context, nc *nats.Conn) (int, error) {
+	waiting, stop := context.WithTimeout(ctx, serviceWait)
+	defer stop()
+	again := time.NewTicker(pingAgain)
+	defer again.Stop()
+	for {
+		n, err := pinged(ctx, nc)
+		if n > 0 || err != nil || nc.LastError() != nil {
+			return n, err
+		}
+		select {
+		case <-again.C:
+		case <-waiting.Done():
+			return 0, ctx.Err()
+		}
 	}
 }
 

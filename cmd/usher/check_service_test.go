@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
+
 	"usher/callouttest"
 	"usher/config"
 	"usher/setup"
@@ -40,6 +43,29 @@ func TestCheckServiceHint(t *testing.T) {
 	if want := "warning service " + in.url + ": no usher answers\n        hint: usher serve -c " + in.config() + "\n"; code != exitOK || !strings.Contains(stdout, want) {
 		t.Errorf("exit code %d\n%s", code, stdout)
 	}
+}
+
+// TestCheckServiceWaits: a usher that was started just now counts.
+func TestCheckServiceWaits(t *testing.T) {
+	t.Parallel()
+	in := newInstallation(t)
+	in.natsServer(t)
+	cfg, err := config.Load(in.config())
+	callouttest.Must(t, err)
+	opts, err := serviceOptions(cfg)
+	callouttest.Must(t, err)
+	nc, err := nats.Connect(in.url, opts...)
+	callouttest.Must(t, err)
+	defer nc.Close()
+	pings := 0
+	_, err = nc.Subscribe(pingSubject, func(m *nats.Msg) {
+		if pings++; pings == 2 {
+			_ = m.Respond([]byte(`{"type":"` + micro.PingResponseType + `","id":"late"}`))
+		}
+	})
+	callouttest.Must(t, err)
+	callouttest.Must(t, nc.Flush())
+	checkLive(t, in.config()).says(t, exitOK, "service", "ok", "1 connection of usher")
 }
 
 // TestCheckServiceForbidden: a service user that may not ask says nothing about

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,13 +22,13 @@ import (
 // readmeCommand is one command of README.md with what it prints.
 type readmeCommand struct{ line, prints string }
 
-// ownServer returns the commands of the section for one's own nats-server.
-func ownServer(t *testing.T) []readmeCommand {
+// readmeCommands returns the commands between two texts of README.md.
+func readmeCommands(t *testing.T, from, to string) []readmeCommand {
 	t.Helper()
 	text, err := os.ReadFile("../../README.md")
 	callouttest.Must(t, err)
-	_, section, _ := strings.Cut(string(text), "## With your own nats-server\n")
-	section, _, _ = strings.Cut(section, "With an operator and account JWTs")
+	_, section, _ := strings.Cut(string(text), from)
+	section, _, _ = strings.Cut(section, to)
 	var all []readmeCommand
 	for i, block := range strings.Split(section, "```") {
 		block, console := strings.CutPrefix(block, "console\n")
@@ -64,7 +66,7 @@ func readme(t *testing.T, program, natsServer string) {
 		return c
 	}
 	done := 0
-	for _, command := range ownServer(t) {
+	for _, command := range readmeCommands(t, "## With your own nats-server\n", "With an operator and account JWTs") {
 		line := strings.NewReplacer(
 			"http://127.0.0.1:9779", "http://"+at(2),
 			"init --kv ", "init --kv --listen "+at(0)+" --http "+at(1)+" --api "+at(2)+" ",
@@ -97,6 +99,35 @@ func readme(t *testing.T, program, natsServer string) {
 	if done < 20 {
 		t.Errorf("only %d commands", done)
 	}
+}
+
+// TestReadmeDemo types the commands of README.md's first section beside "usher dev",
+// and looks at what they print.
+func TestReadmeDemo(t *testing.T) {
+	t.Parallel()
+	p, a := startDev(t, "--listen", "127.0.0.1:0")
+	ends := regexp.MustCompile(`(?m)^(ends +)\S+`)
+	done := 0
+	for _, command := range readmeCommands(t, "In another terminal, allowed:", "How fast do clients come in") {
+		line, ok := strings.CutPrefix(command.line, "go run ./cmd/usher ")
+		if !ok {
+			t.Fatalf("no command of usher: %s", command.line)
+		}
+		args := strings.Fields(strings.ReplaceAll(line, "demo/", a.Dir+"/"))
+		if args[0] == "try" {
+			args = slices.Insert(args, 2, "-s", a.URL)
+		}
+		_, stdout, stderr := usher(t, args...)
+		if got, want := ends.ReplaceAllString(stdout+stderr, "$1"), ends.ReplaceAllString(command.prints, "$1"); got != want {
+			t.Errorf("$ %s\n%s\nREADME.md says:\n%s", command.line, got, want)
+		}
+		done++
+	}
+	if done != 5 {
+		t.Errorf("%d commands", done)
+	}
+	p.signal(t, os.Interrupt)
+	p.wait(t)
 }
 
 // background starts a program that runs on, and waits until it says that it does.
