@@ -34,6 +34,7 @@ const (
 	CodeUserUnknown     = "user_unknown"
 	CodeUnavailable     = "verifier_unavailable"
 	CodeNoDirectory     = "no_directory"
+	CodeUnreadable      = "entry_unreadable"
 	CodeNoAccount       = "no_account"
 	CodeInvariant       = "invariant"
 	CodeMisplaced       = "wrong_account"
@@ -95,6 +96,7 @@ func Codes() []Code {
 
 		{CodeUnavailable, Unavailable, "A verifier could not decide.", "The cause in the log says which backend."},
 		{CodeNoDirectory, Unavailable, "No directory is loaded.", ""},
+		{CodeUnreadable, Unavailable, "An entry of the directory cannot be read, and may say otherwise about a project or a membership of the user.", "usher check says which entry it is: mend it, remove it, or update usher."},
 		{CodeNoAccount, Unavailable, "The role is bound to no account by the configuration.", "Set the `accounts` key that the cause names."},
 		{CodeInvariant, Unavailable, "The grant would break a rule that holds for every grant, so it was not issued.", "Directory or configuration name an account that clients must not land in."},
 		{CodeMisplaced, Unavailable, "The service user is not in the account that `accounts.callout` names.", "Name that account in the configuration: usher check says which."},

@@ -93,6 +93,9 @@ func (d *Decider) derive(out *Decision, start time.Time) Decision {
 			return out.verifyFailed(err)
 		}
 		out.Facts = facts
+		if facts.Undecided {
+			return out.set(Unavailable, CodeUnreadable, "an entry about a project or a membership of the user cannot be read")
+		}
 	}
 	var err error
 	out.Grant, err = d.Policy.Derive(id, out.Facts)

@@ -46,3 +46,22 @@ func TestDecideIdentity(t *testing.T) {
 		}
 	}
 }
+
+// Nobody is refused, or let in with less, because of an entry that cannot be read.
+func TestDecideUnreadable(t *testing.T) {
+	snapshot := callouttest.Snapshot(t, callouttest.Directory(callouttest.DirectoryText))
+	u, ok := snapshot.User("publisher")
+	if !ok {
+		t.Fatal("there is no publisher")
+	}
+	snapshot, _, _ = snapshot.Apply([]directory.Entry{
+		{Key: directory.MemberKey(directory.IDOf(directory.KindProject, "unknown"), u.ID), Value: &directory.Unreadable{}},
+	})
+	d := &callout.Decider{Snapshot: func() *directory.Snapshot { return snapshot }, Policy: callouttest.Policy(), Now: time.Now}
+	for user, want := range map[string]string{"publisher": callout.CodeUnreadable, "former": tokens.CodeUserDisabled, "both": callout.CodeAmbiguous} {
+		got := d.DecideIdentity(identity.Identity{Name: user, Authority: identity.AuthorityDirectory})
+		if got.Code != want || want == callout.CodeUnreadable && got.Outcome != callout.Unavailable {
+			t.Errorf("%s: %s, want %s", user, got.Code, want)
+		}
+	}
+}

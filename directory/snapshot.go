@@ -60,6 +60,7 @@ type Facts struct {
 	User        *User
 	Memberships []Membership // sorted by project name
 	Selected    *Project     // the project that was asked for; nil if none was, or it does not exist
+	Undecided   bool         // an entry that cannot be read may say otherwise
 }
 
 // HasServiceRole reports whether the user holds service role r.
@@ -94,6 +95,7 @@ func (s *Snapshot) Facts(user, project string) (Facts, bool) {
 	if project != "" {
 		f.Selected, _ = s.Project(project)
 	}
+	f.Undecided = s.obscure(e, f.Selected)
 	return f, true
 }
 

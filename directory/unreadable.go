@@ -1,6 +1,10 @@
 package directory
 
-import "maps"
+import (
+	"maps"
+
+	"github.com/google/uuid"
+)
 
 // Unreadable is the value of an entry that is there, and of which nobody knows
 // what it says: it is damaged, or was written by a newer usher. Whoever keeps
@@ -14,6 +18,19 @@ func (*Unreadable) isValue() {}
 type unreadable struct {
 	revisions map[EntryKey]uint64
 	count     map[Kind]int
+	projects  map[uuid.UUID]int // of what is in them, and of themselves
+	members   map[uuid.UUID]int // memberships, by user
+}
+
+// add counts an entry n times.
+func (u *unreadable) add(k EntryKey, n int) {
+	u.count[k.Kind] += n
+	switch {
+	case k.Kind == KindMember:
+		u.members[k.User] += n
+	case !k.ofUser():
+		u.projects[k.Project] += n
+	}
 }
 
 // note keeps in mind whether an entry can be read.
@@ -26,16 +43,18 @@ func (d *draft) note(e *Entry) {
 	u := &d.s.unread
 	if !d.ownsUnread {
 		u.revisions, u.count, d.ownsUnread = maps.Clone(u.revisions), maps.Clone(u.count), true
+		u.projects, u.members = maps.Clone(u.projects), maps.Clone(u.members)
 		if u.revisions == nil {
 			u.revisions, u.count = map[EntryKey]uint64{}, map[Kind]int{}
+			u.projects, u.members = map[uuid.UUID]int{}, map[uuid.UUID]int{}
 		}
 	}
 	switch {
 	case !bad:
 		delete(u.revisions, e.Key)
-		u.count[e.Key.Kind]--
+		u.add(e.Key, -1)
 	case !was:
-		u.count[e.Key.Kind]++
+		u.add(e.Key, 1)
 		fallthrough
 	default:
 		u.revisions[e.Key] = e.Revision
@@ -82,4 +101,27 @@ func (s *Snapshot) Undecided(d Digest) bool {
 		return true
 	}
 	return s.digests.find(hashDigest(&d), func(e *userEntry) bool { return e.keyOf(&d) != nil }) != nil
+}
+
+// obscure reports whether an entry that cannot be read may say something else
+// about what a user has in the project that it selects, or in any if it selects
+// none: a membership of the user, or something in a project where it is a member.
+func (s *Snapshot) obscure(e *userEntry, selected *Project) bool {
+	u := &s.unread
+	if len(u.revisions) == 0 {
+		return false
+	}
+	if selected != nil {
+		_, member := u.revisions[MemberKey(selected.ID, e.id)]
+		return member || u.projects[selected.ID] > 0 && e.isMember(selected.ID)
+	}
+	if u.members[e.id] > 0 {
+		return true
+	}
+	for i := range e.places {
+		if in := &e.places[i]; in.member && u.projects[in.project] > 0 {
+			return true
+		}
+	}
+	return false
 }

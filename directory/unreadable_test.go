@@ -142,3 +142,39 @@ func TestNameOfUnreadable(t *testing.T) {
 		}
 	}
 }
+
+// What somebody gets is undecided while an entry about it cannot be read, and only
+// for those whom it could concern.
+func TestFactsUndecided(t *testing.T) {
+	member := &directory.Member{Roles: directory.Roles()}
+	s, _, _ := directory.Empty().Apply([]directory.Entry{
+		set(directory.UserKey(pia), &directory.User{Name: "pia"}), set(directory.UserKey(carl), &directory.User{Name: "carl"}),
+		set(directory.ProjectKey(shop), &directory.Project{Name: "shop", Account: "A"}), set(directory.ProjectKey(lab), &directory.Project{Name: "lab", Account: "B"}),
+		set(directory.MemberKey(shop, pia), member), set(directory.MemberKey(lab, pia), member), set(directory.MemberKey(lab, carl), member),
+		set(of(topicKind, shop, "t"), &directory.Topic{}), set(of(topicACL, shop, "t"), open(pia)),
+	})
+	for _, tt := range []struct {
+		bad                        directory.EntryKey
+		pia, piaShop, piaLab, carl bool
+	}{
+		{directory.ProjectKey(shop), true, true, false, false},
+		{directory.MemberKey(shop, pia), true, true, false, false},
+		{directory.MemberKey(shop, carl), false, false, false, true},
+		{of(topicKind, shop, "t"), true, true, false, false},
+		{of(topicACL, shop, "t"), true, true, false, false},
+		{of(topicKind, lab, "t"), true, false, true, true},
+		{of(topicKind, moon, "t"), false, false, false, false},
+		{directory.KeyKey(pia, "k"), false, false, false, false},
+	} {
+		now, _, _ := s.Apply([]directory.Entry{set(tt.bad, &directory.Unreadable{})})
+		mended, _, _ := now.Apply([]directory.Entry{unset(tt.bad)})
+		for who, want := range map[[2]string]bool{{"pia"}: tt.pia, {"pia", "shop"}: tt.piaShop, {"pia", "lab"}: tt.piaLab, {"carl"}: tt.carl} {
+			if f, _ := now.Facts(who[0], who[1]); f.Undecided != want {
+				t.Errorf("%s: %v undecided: %v", tt.bad, who, f.Undecided)
+			}
+			if f, _ := mended.Facts(who[0], who[1]); f.Undecided {
+				t.Errorf("%s is mended: %v", tt.bad, who)
+			}
+		}
+	}
+}
