@@ -211,6 +211,17 @@ func (s *Store) messages(id string, at uint64, entries []directory.Entry) ([]*na
 // errRefused: the server does not take the message, and would not next time.
 var errRefused = errors.New("refused by the server")
 
+// errAway is what the client library calls a full buffer, since none is kept for
+// what is said while it is not connected.
+var errAway = errors.New("not connected to NATS")
+
+func plain(err error) error {
+	if errors.Is(err, nats.ErrReconnectBufExceeded) {
+		return errAway
+	}
+	return err
+}
+
 // publish sends messages, and returns the revision of the last of them.
 func (s *Store) publish(ctx context.Context, messages []*nats.Msg) (uint64, error) {
 	last := messages[len(messages)-1]
@@ -223,7 +234,7 @@ func (s *Store) publish(ctx context.Context, messages []*nats.Msg) (uint64, erro
 		last.Header.Set(headerComplete, "1")
 		for _, m := range messages[:len(messages)-1] {
 			if err := s.cfg.Conn.PublishMsg(m); err != nil {
-				return 0, err
+				return 0, plain(err)
 			}
 		}
 	}
@@ -231,7 +242,7 @@ func (s *Store) publish(ctx context.Context, messages []*nats.Msg) (uint64, erro
 	defer done()
 	answer, err := s.cfg.Conn.RequestMsgWithContext(ctx, last)
 	if err != nil {
-		return 0, err
+		return 0, plain(err)
 	}
 	var ack struct {
 		Sequence uint64 `json:"seq"`

@@ -57,7 +57,7 @@ func (s *Store) Run(ctx context.Context) error {
 		if errors.Is(err, errReconnect) {
 			continue
 		}
-		if text := err.Error(); text != last {
+		if text := plain(err).Error(); text != last {
 			last = text
 			s.cfg.Log.LogAttrs(ctx, slog.LevelError, "the directory's bucket cannot be followed; what is loaded stays in use",
 				slog.String("bucket", s.cfg.Bucket), slog.Bool("loaded", s.Snapshot() != nil), slog.String("error", text))
