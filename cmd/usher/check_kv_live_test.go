@@ -49,6 +49,7 @@ func TestCheckEmbedded(t *testing.T) {
 	}
 	checkLive(t, in.config()).says(t, exitOK, "directory", "ok", "1 user, 1 key")
 	in.serve(t)
+	callouttest.Eventually(t, "it has kept the snapshot", func() bool { return there(in.path(setup.FileSnapshot)) })
 	c := checkLive(t, in.config())
 	c.says(t, exitOK, "directory", "ok", "a usher that runs keeps it")
 	c.says(t, exitOK, "directory", "ok", "1 user, 1 key")
