@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -13,39 +11,16 @@ import (
 
 	"usher/api"
 	"usher/api/wire"
+	"usher/callouttest"
 )
 
 //go:generate go test -run ^TestDocs$ -count 1 . -args -update
 
 var update = flag.Bool("update", false, "write the tables of docs/api.md")
 
-const (
-	tableBegin = "<!-- routes: made by `go generate ./...` from the code; edit that. -->\n"
-	tableEnd   = "<!-- end of routes -->\n"
-)
-
 // The tables in docs/api.md are those that the server goes by.
 func TestDocs(t *testing.T) {
-	path := filepath.Join("..", "docs", "api.md")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	head, rest, ok := strings.Cut(string(text), tableBegin)
-	_, tail, ended := strings.Cut(rest, tableEnd)
-	if !ok || !ended {
-		t.Fatalf("%s has no place for the routes", path)
-	}
-	want := head + tableBegin + routesDoc() + typesDoc() + statusesDoc() + tableEnd + tail
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if string(text) != want {
-		t.Errorf("%s differs from the code: run go generate ./...", path)
-	}
+	callouttest.DocsTable(t, "api.md", "routes", routesDoc()+typesDoc()+statusesDoc(), *update)
 }
 
 func routesDoc() string {

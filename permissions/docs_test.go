@@ -3,12 +3,11 @@ package permissions_test
 import (
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"usher/callouttest"
 	"usher/directory"
 	"usher/identity"
 	"usher/permissions"
@@ -18,33 +17,9 @@ import (
 
 var update = flag.Bool("update", false, "write the tables of docs/permissions.md")
 
-const (
-	tableBegin = "<!-- subjects: made by `go generate ./...` from the code; edit that. -->\n"
-	tableEnd   = "<!-- end of subjects -->\n"
-)
-
 // The subjects in docs/permissions.md are those that Derive gives.
 func TestDocs(t *testing.T) {
-	path := filepath.Join("..", "docs", "permissions.md")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	head, rest, ok := strings.Cut(string(text), tableBegin)
-	_, tail, ended := strings.Cut(rest, tableEnd)
-	if !ok || !ended {
-		t.Fatalf("%s has no place for the subjects", path)
-	}
-	want := head + tableBegin + documented(t) + tableEnd + tail
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if string(text) != want {
-		t.Errorf("%s differs from the code: run go generate ./...", path)
-	}
+	callouttest.DocsTable(t, "permissions.md", "subjects", documented(t), *update)
 }
 
 // documented derives one user per role of project shop, which is alone in its
