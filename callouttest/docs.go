@@ -14,7 +14,7 @@ func DocsTable(tb testing.TB, page, part, want string, update bool) {
 	tb.Helper()
 	begin, end := "<!-- "+part+": made by `go generate ./...` from the code; edit that. -->\n", "<!-- end of "+part+" -->\n"
 	path := filepath.Join("..", "docs", page)
-	text, err := os.ReadFile(path) //nolint:gosec // a page of this repository
+	text, err := os.ReadFile(path)
 	Must(tb, err)
 	head, rest, ok := strings.Cut(string(text), begin)
 	_, tail, ended := strings.Cut(rest, end)
@@ -24,7 +24,7 @@ func DocsTable(tb testing.TB, page, part, want string, update bool) {
 	whole := head + begin + want + end + tail
 	switch {
 	case update:
-		Must(tb, os.WriteFile(path, []byte(whole), 0o644)) //nolint:gosec // everybody may read it
+		Must(tb, os.WriteFile(path, []byte(whole), 0o644))
 	case string(text) != whole:
 		tb.Errorf("%s differs from the code: run go generate ./...", path)
 	}
