@@ -11,12 +11,18 @@ import (
 )
 
 // VerifyTestMain runs the tests of a package, and fails them if a goroutine
-// outlives them. Nothing is excused: servers, services and clients of every kind
-// end with the test that started them.
+// outlives them: servers, services and clients of every kind end with the test that
+// started them. One goroutine is excused, which only nats-server could end.
 func VerifyTestMain(m *testing.M) {
 	Overlap()
-	goleak.VerifyTestMain(unhurried{m})
+	goleak.VerifyTestMain(unhurried{m}, stray)
 }
+
+// stray is the writer of a block of messages that nats-server (2.15.2) forgets:
+// fileStore.stop closes the blocks, and lets go of its lock before it says that it
+// is closed. A message that comes in between gets a new block, whose writer nobody
+// ends. A server that a test forgot to stop is still found, by all its others.
+var stray = goleak.IgnoreTopFunction("github.com/nats-io/nats-server/v2/server.(*msgBlock).flushLoop")
 
 // overlapping is how many parallel tests may run at once for each processor.
 const overlapping = 3
@@ -38,7 +44,7 @@ type unhurried struct{ m *testing.M }
 
 func (u unhurried) Run() int {
 	code := u.m.Run()
-	for end := time.Now().Add(leaving); goleak.Find() != nil && time.Now().Before(end); {
+	for end := time.Now().Add(leaving); goleak.Find(stray) != nil && time.Now().Before(end); {
 		continue // Find waits by itself
 	}
 	return code
