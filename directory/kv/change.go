@@ -46,10 +46,15 @@ func (s *Store) Change(ctx context.Context, f func(*directory.Snapshot) ([]direc
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
 	}
+	c := &contender{s: s}
+	defer c.end()
 	for {
 		st := s.current.Load()
 		if st == nil {
 			return nil, fmt.Errorf("%w: nothing is loaded yet", ErrUnavailable)
+		}
+		if c.yield(ctx) {
+			continue
 		}
 		entries, err := f(st.snapshot)
 		if err == nil {
@@ -61,9 +66,9 @@ func (s *Store) Change(ctx context.Context, f func(*directory.Snapshot) ([]direc
 			}
 			return nil, err
 		}
-		next, err := s.make(ctx, st, entries)
+		next, err := s.make(ctx, c, st, entries)
 		if errors.Is(err, errMoved) {
-			if _, err := s.reached(ctx, st, st.revision+1); err != nil {
+			if _, err := c.beaten(ctx, st); err != nil {
 				return nil, err
 			}
 			continue
@@ -94,10 +99,16 @@ func (s *Store) caughtUp(ctx context.Context, st *state) bool {
 // make makes a change, whose first part was checked, in as many parts as it takes.
 // Once that is made, the others are checked against what is there then, and what somebody else has
 // changed meanwhile stays as that is: f has not seen it.
-func (s *Store) make(ctx context.Context, st *state, entries []directory.Entry) (*state, error) {
+func (s *Store) make(ctx context.Context, c *contender, st *state, entries []directory.Entry) (*state, error) {
 	seen := st.snapshot
 	for first := true; len(entries) > 0; {
 		if !first {
+			for c.yield(ctx) {
+				var err error
+				if st, err = s.reached(ctx, st, st.revision); err != nil {
+					return nil, err
+				}
+			}
 			entries = slices.DeleteFunc(entries, func(e directory.Entry) bool { return st.snapshot.Revision(e.Key) != seen.Revision(e.Key) })
 		}
 		part := entries[:min(len(entries), directory.MaxChange)]
@@ -109,16 +120,17 @@ func (s *Store) make(ctx context.Context, st *state, entries []directory.Entry) 
 				return nil, err
 			}
 		}
-		revision, err := s.commit(ctx, st, part)
+		revision, err := s.commit(ctx, c, st, part)
 		switch {
 		case errors.Is(err, errMoved) && !first:
-			if st, err = s.reached(ctx, st, st.revision+1); err != nil {
+			if st, err = c.beaten(ctx, st); err != nil {
 				return nil, err
 			}
 			continue
 		case err != nil:
 			return nil, err
 		}
+		c.made()
 		if st, err = s.reached(ctx, st, revision); err != nil {
 			return nil, err
 		}
@@ -129,11 +141,14 @@ func (s *Store) make(ctx context.Context, st *state, entries []directory.Entry) 
 
 // commit writes entries at once if the bucket is as in st. If it does not hear
 // what became of that, it sends them again: only one can be taken.
-func (s *Store) commit(ctx context.Context, st *state, entries []directory.Entry) (uint64, error) {
+func (s *Store) commit(ctx context.Context, c *contender, st *state, entries []directory.Entry) (uint64, error) {
 	id, at, n := nuid.Next(), st.revision, uint64(len(entries))
 	messages, err := s.messages(id, at, entries)
 	if err != nil {
 		return 0, err
+	}
+	if c.asked {
+		messages[len(messages)-1].Header.Set(headerTurn, c.id)
 	}
 	ctx, done := context.WithTimeout(ctx, commitLimit)
 	defer done()
@@ -244,6 +259,11 @@ func (s *Store) publish(ctx context.Context, messages []*nats.Msg) (uint64, erro
 	if err != nil {
 		return 0, plain(err)
 	}
+	return taken(answer)
+}
+
+// taken returns the revision of what the server has taken, as it says.
+func taken(answer *nats.Msg) (uint64, error) {
 	var ack struct {
 		Sequence uint64 `json:"seq"`
 		Error    *struct {

@@ -89,9 +89,11 @@ func (f *follower) message(m jetstream.Msg) error {
 		return errGap
 	}
 	f.at, f.written, f.left = meta.Sequence.Stream, meta.Timestamp, meta.NumPending
-	change := m.Headers().Get(headerChange)
 	f.whole = f.at + rest(m.Headers())
-	f.s.waiting.came(f.at, change)
+	f.s.waiting.came(f.at, m.Headers().Get(headerChange))
+	if f.turn(m) {
+		return nil
+	}
 	if e, ok := f.entry(m); ok {
 		if f.load != nil {
 			f.load.Add(&e)
@@ -100,6 +102,22 @@ func (f *follower) message(m jetstream.Msg) error {
 		}
 	}
 	return nil
+}
+
+// turn notes whose turn it is, and reports whether the message says nothing else.
+func (f *follower) turn(m jetstream.Msg) (only bool) {
+	of := m.Headers().Get(headerTurn)
+	only = m.Subject() == subjectOf(f.s.cfg.Bucket, turnName)
+	switch {
+	case f.load != nil: // from another time
+	case only && removes(m):
+		f.s.turns.over(of)
+	case only:
+		f.s.turns.asked(of, time.Now())
+	case f.whole == f.at:
+		f.s.turns.made(of)
+	}
+	return only
 }
 
 // rest returns how many messages of the same change come behind one. It believes

@@ -76,6 +76,7 @@ type Store struct {
 	taking  atomic.Bool           // they are being taken over
 
 	waiting waiting
+	turns   turns
 
 	mu    sync.Mutex
 	moved chan struct{} // closed when current is replaced

@@ -1,0 +1,122 @@
+package kv_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/callouttest"
+	"usher/directory"
+	"usher/directory/kv"
+)
+
+// Whoever is always slower than somebody else gets a turn, with a small change and
+// with one that is made in parts.
+func TestTurn(t *testing.T) {
+	for name, entries := range map[string]int{"small": 1, "in parts": 2*directory.MaxChange + 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := startNode(t).url()
+			fast := loaded(t, start(t, kv.Config{Conn: connect(t, url), Create: true}))
+			slow := loaded(t, start(t, kv.Config{Conn: connect(t, url)}))
+			furnish(t, fast)
+			callouttest.Eventually(t, "both have the same", func() bool { return slow.Status().Revision == fast.Status().Revision })
+
+			var made atomic.Int64
+			stop := make(chan struct{})
+			var ended sync.WaitGroup
+			ended.Go(func() {
+				for i := 0; ; i++ {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					change(t, fast, func(*directory.Snapshot) ([]directory.Entry, error) {
+						return directory.Put(directory.ResourceKey(directory.KindTopic, shop(), "busy"), &directory.Topic{Created: time.Unix(int64(i), 0)}), nil
+					})
+					made.Add(1)
+				}
+			})
+			again := func(n int64, limit time.Duration) bool {
+				from, end := made.Load(), time.NewTimer(limit)
+				tick := time.NewTicker(time.Millisecond)
+				defer tick.Stop()
+				for made.Load() < from+n {
+					select {
+					case <-tick.C:
+					case <-end.C:
+						return false
+					}
+				}
+				return true
+			}
+			calls, alone := 0, 0
+			next := change(t, slow, func(*directory.Snapshot) ([]directory.Entry, error) {
+				calls++
+				if !again(3, 200*time.Millisecond) { // nobody else makes any
+					alone++
+				}
+				var all []directory.Entry
+				for i := range entries {
+					all = append(all, directory.Entry{Key: directory.ResourceKey(directory.KindTopic, shop(), fmt.Sprintf("slow-%d", i)), Value: &directory.Topic{}})
+				}
+				return all, nil
+			})
+			if got := next.Size().Topics; got < entries+1 {
+				t.Errorf("%d topics, want %d more", got, entries)
+			}
+			if alone == 0 {
+				t.Error("it was never slower")
+			}
+			if !again(3, 20*time.Second) {
+				t.Error("the other makes no more changes")
+			}
+			close(stop)
+			ended.Wait()
+			t.Logf("%d calls, %d of them alone; %d changes of the other", calls, alone, made.Load())
+		})
+	}
+}
+
+// A turn holds nobody up for ever, and is no entry.
+func TestTurnIsLeft(t *testing.T) {
+	n := startNode(t)
+	c := connect(t, n.url())
+	s := loaded(t, start(t, kv.Config{Conn: c, Create: true}))
+	turn := func(of string, over bool) {
+		m := nats.NewMsg("$KV.usher.turn")
+		m.Header.Set("Usher-Turn", of)
+		if over {
+			m.Header.Set("KV-Operation", "DEL")
+		}
+		answer, err := c.RequestMsg(m, 10*time.Second)
+		callouttest.Must(t, err)
+		var taken struct{ Seq uint64 }
+		callouttest.Must(t, json.Unmarshal(answer.Data, &taken))
+		callouttest.Eventually(t, "it came", func() bool { return s.Status().Revision >= taken.Seq })
+	}
+	turn("gone", false)
+	add(t, s, "alice")
+	turn("first", false)
+	turn("second", false)
+	turn("first", true)
+	turn("second", true)
+	add(t, s, "bob")
+	turn("nobody's", true)
+	add(t, s, "carol")
+	if st := s.Status(); len(st.Faults) > 0 || !has(s.Snapshot(), "alice", "bob", "carol") {
+		t.Errorf("%+v", st)
+	}
+	turn("before it starts", false)
+	late := loaded(t, start(t, kv.Config{Conn: connect(t, n.url())}))
+	add(t, late, "dave")
+	if st := late.Status(); len(st.Faults) > 0 || !has(late.Snapshot(), "alice", "bob", "carol", "dave") {
+		t.Errorf("%+v", st)
+	}
+}
