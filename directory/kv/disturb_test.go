@@ -138,19 +138,21 @@ func (d *disturbance) connect(ctx context.Context, at int) {
 		if <-pace.C; !r.up.Load() {
 			continue
 		}
-		ok, outcome := r.may(steady(n%steadyUsers), "shop.orders")
-		d.connects.Add(1)
-		d.count(ok, outcome)
+		d.admit(r, steady(n%steadyUsers))
 	}
 }
 
-func (d *disturbance) count(ok bool, outcome callout.Outcome) {
-	switch {
+// admit connects a user who must be let in.
+func (d *disturbance) admit(r *replica, name string) {
+	d.connects.Add(1)
+	before := r.store.Load().Status().Revision
+	switch ok, outcome := r.may(name, "shop.orders"); {
 	case ok:
 	case outcome == callout.Unavailable:
 		d.undecided.Add(1)
 	default:
 		d.denied.Add(1)
+		d.t.Errorf("%s is kept out (%s) at revision %d to %d", name, outcome, before, r.store.Load().Status().Revision)
 	}
 }
 
@@ -206,11 +208,12 @@ func (d *disturbance) make(r *replica, at int, name string, there bool) bool {
 	d.edits[at].Add(1)
 	d.gap = max(d.gap, time.Since(d.last))
 	d.last = time.Now()
-	ok, outcome := r.may(name, "shop.orders")
-	d.connects.Add(1)
 	if there {
-		d.count(ok, outcome)
-	} else if outcome != callout.Denied {
+		d.admit(r, name)
+		return true
+	}
+	d.connects.Add(1)
+	if _, outcome := r.may(name, "shop.orders"); outcome != callout.Denied {
 		d.let.Add(1)
 	}
 	return true

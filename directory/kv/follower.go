@@ -28,12 +28,14 @@ const (
 
 const (
 	maxApplied = 20_000      // entries that are taken over at once
-	restLimit  = time.Second // for the rest of a change; it has been written already
+	restLimit  = time.Second // for the rest; it has been written already
 )
 
 // follower takes over one consumer's messages. Replicas see a change as a whole,
 // and of a bucket that is loaded nothing before they have seen all: a consumer
-// may be at a server that is behind the others.
+// may be at a server that is behind the others. What is overwritten before it was
+// sent does not come, and what it was overwritten with comes last; so nothing is a
+// directory as it was before there is no more to come.
 type follower struct {
 	s       *Store
 	caught  func()
@@ -57,8 +59,8 @@ func (f *follower) run(messages jetstream.MessagesContext) error {
 	for {
 		m, err := f.next(messages)
 		switch {
-		case errors.Is(err, nats.ErrTimeout):
-			f.whole = 0
+		case errors.Is(err, nats.ErrTimeout): // what it waited for is gone
+			f.whole, f.left = 0, 0
 		case err != nil:
 			return err
 		default:
@@ -71,7 +73,7 @@ func (f *follower) run(messages jetstream.MessagesContext) error {
 }
 
 func (f *follower) next(messages jetstream.MessagesContext) (jetstream.Msg, error) {
-	if f.left == 0 && f.revision() < f.whole {
+	if len(f.entries) > 0 || f.load != nil && f.at >= f.newest {
 		return messages.Next(jetstream.NextMaxWait(restLimit))
 	}
 	return messages.Next()
@@ -148,7 +150,7 @@ func (f *follower) settle() {
 	switch {
 	case f.revision() < f.whole:
 		return
-	case f.load != nil && !all:
+	case f.load != nil && (!all || f.left > 0):
 		return
 	case f.load == nil && f.left > 0 && len(f.entries) < maxApplied:
 		return

@@ -1,0 +1,74 @@
+package kv_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"usher/callouttest"
+	"usher/directory"
+	"usher/directory/kv"
+)
+
+// What is overwritten while a bucket is loaded is missing in nothing that is served.
+func TestLoadWhileEdited(t *testing.T) {
+	const topics, loads = 5000, 10
+	url := startNode(t).url()
+	s := loaded(t, start(t, kv.Config{Conn: connect(t, url), Create: true}))
+	furnish(t, s)
+	change(t, s, func(*directory.Snapshot) ([]directory.Entry, error) {
+		var all []directory.Entry
+		for i := range topics {
+			all = append(all, directory.Entry{Key: directory.ResourceKey(directory.KindTopic, shop(), fmt.Sprintf("topic-%d", i)), Value: &directory.Topic{}})
+		}
+		return all, nil
+	})
+	stop := make(chan struct{})
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		for i := int64(0); ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			change(t, s, func(now *directory.Snapshot) ([]directory.Entry, error) {
+				if i%2 == 0 {
+					return directory.Put(directory.ResourceKey(directory.KindTopic, shop(), "busy"), &directory.Topic{Created: time.Unix(i, 0)}), nil
+				}
+				names, _, _ := now.ACL(directory.KindTopicACL, "shop", "orders")
+				acl := &directory.ACL{}
+				for _, name := range names {
+					acl.Users = append(acl.Users, directory.IDOf(directory.KindUser, name))
+				}
+				return directory.Put(ordersACL(), acl), nil
+			})
+		}
+	})
+	defer func() { close(stop); ended.Wait() }()
+
+	var mu sync.Mutex
+	var next *kv.Store
+	short := 0
+	look := func(kv.Changed) {
+		mu.Lock()
+		defer mu.Unlock()
+		if m, _ := next.Snapshot().Member("shop", steady(0)); len(m.Topics) != 1 || next.Snapshot().Size().Topics < topics {
+			short++
+		}
+	}
+	for range loads {
+		mu.Lock()
+		next = open(t, kv.Config{Conn: connect(t, url), OnChange: look})
+		mu.Unlock()
+		end := run(t, next)
+		callouttest.Eventually(t, "it is loaded", func() bool { return next.Snapshot() != nil })
+		at := next.Status().Revision
+		callouttest.Eventually(t, "it follows", func() bool { return next.Status().Revision > at+10 })
+		end()
+	}
+	if short > 0 {
+		t.Errorf("%d directories were served that lacked something", short)
+	}
+}
