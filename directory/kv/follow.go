@@ -10,6 +10,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
 
 	"usher/directory"
 )
@@ -90,7 +91,8 @@ func (s *Store) follow(ctx context.Context, connected <-chan nats.Status, caught
 	f := &follower{s: s, caught: caught, asked: asked, bucket: info.Created, end: info.State.LastSeq}
 	begin, begun := context.WithTimeout(ctx, beginLimit)
 	defer begun()
-	if f.newest, err = s.newest(begin, f.end); err != nil {
+	err = insist(begin, func(ctx context.Context) (err error) { f.newest, err = s.newest(ctx, f.end); return err })
+	if err != nil {
 		return err
 	}
 	if s.emptied(info, f.newest) {
@@ -99,6 +101,7 @@ func (s *Store) follow(ctx context.Context, connected <-chan nats.Status, caught
 	config := jetstream.ConsumerConfig{
 		DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckNonePolicy, ReplayPolicy: jetstream.ReplayInstantPolicy,
 		MemoryStorage: true, Replicas: 1, InactiveThreshold: 5 * time.Minute,
+		Name: nuid.Next(), // so that asking twice makes one
 	}
 	st, err := s.resumable(ask, info)
 	if err != nil {
@@ -112,7 +115,8 @@ func (s *Store) follow(ctx context.Context, connected <-chan nats.Status, caught
 		f.load = directory.NewBuilder()
 		s.faults.again()
 	}
-	consumer, err := stream.CreateConsumer(begin, config)
+	var consumer jetstream.Consumer
+	err = insist(begin, func(ctx context.Context) (err error) { consumer, err = stream.CreateConsumer(ctx, config); return err })
 	if err != nil {
 		return fmt.Errorf("follow bucket %s: %w", s.cfg.Bucket, err)
 	}
@@ -135,6 +139,19 @@ func (s *Store) follow(ctx context.Context, connected <-chan nats.Status, caught
 		return context.Cause(ctx)
 	}
 	return fmt.Errorf("follow bucket %s: %w", s.cfg.Bucket, err)
+}
+
+// insist asks until there is an answer, or ctx ends. The server that was to answer
+// may be gone; or the bucket is large, so each time has longer than the one before.
+func insist(ctx context.Context, ask func(context.Context) error) error {
+	for limit := askLimit; ; limit *= 2 {
+		once, done := context.WithTimeout(ctx, limit)
+		err := ask(once)
+		done()
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+	}
 }
 
 // forget removes a consumer; the server does so by itself later.
