@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"usher/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
@@ -70,5 +72,30 @@ func TestLoadWhileEdited(t *testing.T) {
 	}
 	if short > 0 {
 		t.Errorf("%d directories were served that lacked something", short)
+	}
+}
+
+// An answer that never comes keeps nobody from asking again.
+func TestAnswerIsLost(t *testing.T) {
+	for _, asked := range []string{"$JS.API.STREAM.MSG.GET", "$JS.API.CONSUMER.CREATE"} {
+		t.Run(asked, func(t *testing.T) {
+			t.Parallel()
+			n := startNode(t)
+			c := connect(t, n.url())
+			add(t, loaded(t, start(t, kv.Config{Conn: c, Create: true})), "alice")
+			heard := make(chan *nats.Msg, 1)
+			sub, err := c.ChanSubscribe("mislaid.>", heard)
+			callouttest.Must(t, err)
+			t.Cleanup(func() { callouttest.Must(t, sub.Unsubscribe()) })
+			callouttest.Must(t, c.Flush())
+			p := startProxy(t, n.addr())
+			done := p.next(asked, mislay)
+			s := start(t, kv.Config{Conn: connect(t, p.url())})
+			<-done
+			<-heard
+			if !has(loaded(t, s).Snapshot(), "alice") {
+				t.Error("she is not there")
+			}
+		})
 	}
 }

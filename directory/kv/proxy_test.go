@@ -30,6 +30,7 @@ const (
 	pass    fate = iota
 	swallow      // the server does not get them, and the line is cut
 	deafen       // the server gets them, and nothing that it says comes back
+	mislay       // the server gives them to who subscribes to "mislaid", and the line stays
 )
 
 func startProxy(tb testing.TB, server string) *proxy {
@@ -49,14 +50,14 @@ func startProxy(tb testing.TB, server string) *proxy {
 func (p *proxy) url() string { return "nats://" + p.listener.Addr().String() }
 
 // next says what becomes of the next bytes that hold this text. Afterwards the
-// line is cut, and stays so until open.
+// line is cut, and stays so until open, except for mislay.
 func (p *proxy) next(text string, f fate) (done <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.done = make(chan struct{})
 	p.cut = func(b []byte) fate {
 		if bytes.Contains(b, []byte(text)) {
-			p.cut, p.shut = nil, true
+			p.cut, p.shut = nil, f != mislay
 			return f
 		}
 		return pass
@@ -130,6 +131,10 @@ func (p *proxy) up(client, server net.Conn, deaf *sync.Mutex) {
 			return
 		case deafen:
 			deaf.Lock() // for good
+		case mislay:
+			at := bytes.Index(b[:n], []byte("$JS.API."))
+			copy(b[at:], "mislaid.")
+			close(done)
 		case pass:
 		}
 		if _, err := server.Write(b[:n]); err != nil {
