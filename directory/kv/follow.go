@@ -88,7 +88,7 @@ func (s *Store) follow(ctx context.Context, connected <-chan nats.Status, caught
 		return err
 	}
 	info := stream.CachedInfo()
-	f := &follower{s: s, caught: caught, asked: asked, bucket: info.Created, end: info.State.LastSeq}
+	f := &follower{s: s, stream: stream, caught: caught, asked: asked, bucket: info.Created, end: info.State.LastSeq}
 	begin, begun := context.WithTimeout(ctx, beginLimit)
 	defer begun()
 	err = insist(begin, func(ctx context.Context) (err error) { f.newest, err = s.newest(ctx, f.end); return err })
@@ -134,7 +134,7 @@ func (s *Store) follow(ctx context.Context, connected <-chan nats.Status, caught
 		defer close(watched)
 		s.watch(ctx, stream, info.Created, connected, stop)
 	}()
-	err = f.run(messages)
+	err = f.run(ctx, messages)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

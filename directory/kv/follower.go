@@ -33,11 +33,10 @@ const (
 
 // follower takes over one consumer's messages. Replicas see a change as a whole,
 // and of a bucket that is loaded nothing before they have seen all: a consumer
-// may be at a server that is behind the others. What is overwritten before it was
-// sent does not come, and what it was overwritten with comes last; so nothing is a
-// directory as it was before there is no more to come.
+// may be at a server that is behind the others.
 type follower struct {
 	s       *Store
+	stream  jetstream.Stream
 	caught  func()
 	asked   time.Time          // when the bucket was asked what follows
 	bucket  time.Time          // when it was made
@@ -47,6 +46,9 @@ type follower struct {
 	at      uint64             // the last message that came
 	written time.Time          // and when it was written
 	whole   uint64             // the last message of the change that at belongs to
+	since   uint64             // every message from here to at has come
+	from    uint64             // how far it had come when newest was asked for
+	sure    bool               // that what has been loaded is all
 	seen    uint64             // messages of this consumer
 	left    uint64             // messages behind at that can come now
 	entries []directory.Entry
@@ -54,9 +56,12 @@ type follower struct {
 }
 
 // run takes messages over until there are no more.
-func (f *follower) run(messages jetstream.MessagesContext) error {
-	f.settle()
+func (f *follower) run(ctx context.Context, messages jetstream.MessagesContext) error {
 	for {
+		if err := f.complete(ctx); err != nil {
+			return err
+		}
+		f.settle()
 		m, err := f.next(messages)
 		switch {
 		case errors.Is(err, nats.ErrTimeout): // what it waited for is gone
@@ -68,8 +73,45 @@ func (f *follower) run(messages jetstream.MessagesContext) error {
 				return err
 			}
 		}
-		f.settle()
 	}
+}
+
+// complete finds out whether what has come of a bucket that is loaded is all. What
+// is overwritten before it was sent never comes, and what it was overwritten with
+// may be still to come: from the leader, if the server of this consumer is catching
+// up. So the leader is asked once more how far it is. If everything from here to
+// there comes without a gap, there is nothing that was overwritten still later.
+func (f *follower) complete(ctx context.Context) error {
+	for f.load != nil && !f.sure && f.at >= f.newest && f.left == 0 {
+		if f.since <= f.from+1 || f.at == f.from {
+			f.sure = true
+			return nil
+		}
+		f.from = f.at
+		if err := f.ask(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ask asks the leader how far it is.
+func (f *follower) ask(ctx context.Context) error {
+	ctx, done := context.WithTimeout(ctx, beginLimit)
+	defer done()
+	return insist(ctx, func(ctx context.Context) error {
+		asked := f.s.cfg.Now()
+		info, err := f.stream.Info(ctx)
+		if err != nil {
+			return err
+		}
+		if !info.Created.Equal(f.bucket) {
+			return errOther
+		}
+		f.asked, f.end = asked, info.State.LastSeq
+		f.newest, err = f.s.newest(ctx, f.end)
+		return err
+	})
 }
 
 func (f *follower) next(messages jetstream.MessagesContext) (jetstream.Msg, error) {
@@ -89,6 +131,9 @@ func (f *follower) message(m jetstream.Msg) error {
 	f.s.came.Add(1)
 	if meta.Sequence.Consumer != f.seen {
 		return errGap
+	}
+	if meta.Sequence.Stream != f.at+1 {
+		f.since = meta.Sequence.Stream
 	}
 	f.at, f.written, f.left = meta.Sequence.Stream, meta.Timestamp, meta.NumPending
 	f.whole = f.at + rest(m.Headers())
@@ -150,7 +195,7 @@ func (f *follower) settle() {
 	switch {
 	case f.revision() < f.whole:
 		return
-	case f.load != nil && (!all || f.left > 0):
+	case f.load != nil && !f.sure:
 		return
 	case f.load == nil && f.left > 0 && len(f.entries) < maxApplied:
 		return
