@@ -62,6 +62,7 @@ func TestLameDuckAlone(t *testing.T) {
 	if strings.Contains(s.Log.String(), "state=moved") {
 		t.Error("moved")
 	}
+	callouttest.Eventually(t, "the service knows that it is alone", func() bool { return s.Ready() != nil })
 	a.Start(t)
 	s.WaitReady(t)
 	in(t, a.URL())
