@@ -106,45 +106,47 @@ func (s *Store) fit(have *jetstream.StreamConfig) error {
 	return nil
 }
 
-// lookUp asks the leader of the bucket, who knows best, for one message, and
-// returns its sequence and time; 0 if there is none.
-func (s *Store) lookUp(ctx context.Context, which string) (seq uint64, at time.Time, err error) {
+// held is a message of the bucket; zero: there is none.
+type held struct {
+	Sequence uint64    `json:"seq"`
+	Subject  string    `json:"subject"`
+	Time     time.Time `json:"time"`
+}
+
+// lookUp asks the leader of the bucket, who knows best, for one message.
+func (s *Store) lookUp(ctx context.Context, which string) (held, error) {
 	answer, err := s.cfg.Conn.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+streamName(s.cfg.Bucket), []byte(which))
 	if err != nil {
-		return 0, at, fmt.Errorf("bucket %s: %w", s.cfg.Bucket, err)
+		return held{}, fmt.Errorf("bucket %s: %w", s.cfg.Bucket, err)
 	}
 	var found struct {
-		Message struct {
-			Sequence uint64    `json:"seq"`
-			Time     time.Time `json:"time"`
-		} `json:"message"`
-		Error *jetstream.APIError `json:"error"`
+		Message held                `json:"message"`
+		Error   *jetstream.APIError `json:"error"`
 	}
 	if err := json.Unmarshal(answer.Data, &found); err != nil {
-		return 0, at, fmt.Errorf("bucket %s: an answer that is none", s.cfg.Bucket)
+		return held{}, fmt.Errorf("bucket %s: an answer that is none", s.cfg.Bucket)
 	}
 	switch {
 	case found.Error == nil:
-		return found.Message.Sequence, found.Message.Time, nil
+		return found.Message, nil
 	case found.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
-		return 0, at, nil
+		return held{}, nil
 	default:
-		return 0, at, fmt.Errorf("bucket %s: %w", s.cfg.Bucket, found.Error)
+		return held{}, fmt.Errorf("bucket %s: %w", s.cfg.Bucket, found.Error)
 	}
 }
 
-// newest returns the sequence of the newest message of a bucket that has counted
-// to last; it may have counted on, because marks of what was removed expire.
-func (s *Store) newest(ctx context.Context, last uint64) (uint64, error) {
+// newest returns the newest message of a bucket that has counted to last; it may
+// have counted on, because marks of what was removed expire.
+func (s *Store) newest(ctx context.Context, last uint64) (held, error) {
 	if last == 0 {
-		return 0, nil
+		return held{}, nil
 	}
-	seq, _, err := s.lookUp(ctx, `{"seq":`+strconv.FormatUint(last, 10)+`}`)
-	if err != nil || seq != 0 {
-		return seq, err
+	m, err := s.lookUp(ctx, `{"seq":`+strconv.FormatUint(last, 10)+`}`)
+	if err != nil || m.Sequence != 0 {
+		return m, err
 	}
-	seq, _, err = s.lookUp(ctx, `{"last_by_subj":"`+subjectOf(s.cfg.Bucket, ">")+`"}`) // takes seconds in a large bucket
-	return seq, err
+	return s.lookUp(ctx, `{"last_by_subj":"`+subjectOf(s.cfg.Bucket, ">")+`"}`) // takes seconds in a large bucket
 }
 
 // same reports whether the bucket still holds what a state ended with. If not,
@@ -154,15 +156,21 @@ func (s *Store) same(ctx context.Context, st *state) (bool, error) {
 	if st.written.IsZero() {
 		return false, nil
 	}
-	seq, at, err := s.lookUp(ctx, `{"seq":`+strconv.FormatUint(st.revision, 10)+`}`)
-	return seq == st.revision && at.Equal(st.written), err
+	var m held
+	err := insist(ctx, func(ctx context.Context) (err error) {
+		m, err = s.lookUp(ctx, `{"seq":`+strconv.FormatUint(st.revision, 10)+`}`)
+		return err
+	})
+	return m.Sequence == st.revision && m.Time.Equal(st.written), err
 }
 
 // emptied reports whether a bucket holds nothing in place of what is in use: it
-// was made by somebody else, or the servers have lost what was in their memory.
-func (s *Store) emptied(info *jetstream.StreamInfo, newest uint64) bool {
+// was made by somebody else, or the servers have lost what was in their memory. A
+// turn that somebody has asked for or given up meanwhile is nothing.
+func (s *Store) emptied(info *jetstream.StreamInfo, newest held) bool {
 	st := s.current.Load()
-	if st == nil || newest > 0 || info.Created.Equal(st.bucket) && info.State.LastSeq >= st.revision {
+	turn := newest.Subject == subjectOf(s.cfg.Bucket, turnName) && info.State.Msgs == 1
+	if st == nil || newest.Sequence > 0 && !turn || info.Created.Equal(st.bucket) && info.State.LastSeq >= st.revision {
 		return false
 	}
 	for range st.snapshot.Entries() {

@@ -91,11 +91,12 @@ func (s *Store) follow(ctx context.Context, connected <-chan nats.Status, caught
 	f := &follower{s: s, stream: stream, caught: caught, asked: asked, bucket: info.Created, end: info.State.LastSeq}
 	begin, begun := context.WithTimeout(ctx, beginLimit)
 	defer begun()
-	err = insist(begin, func(ctx context.Context) (err error) { f.newest, err = s.newest(ctx, f.end); return err })
+	var newest held
+	err = insist(begin, func(ctx context.Context) (err error) { newest, err = s.newest(ctx, f.end); return err })
 	if err != nil {
 		return err
 	}
-	if s.emptied(info, f.newest) {
+	if f.newest = newest.Sequence; s.emptied(info, newest) {
 		return fmt.Errorf("bucket %s: %w, but an empty one in its place: %w", s.cfg.Bucket, ErrNoBucket, errInUse)
 	}
 	config := jetstream.ConsumerConfig{

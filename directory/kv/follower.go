@@ -109,7 +109,8 @@ func (f *follower) ask(ctx context.Context) error {
 			return errOther
 		}
 		f.asked, f.end = asked, info.State.LastSeq
-		f.newest, err = f.s.newest(ctx, f.end)
+		newest, err := f.s.newest(ctx, f.end)
+		f.newest = newest.Sequence
 		return err
 	})
 }

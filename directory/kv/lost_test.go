@@ -100,3 +100,27 @@ func TestLostBucketAndSnapshot(t *testing.T) {
 	loaded(t, start(t, kv.Config{Conn: c, Create: true, Cache: path}))
 	loaded(t, s)
 }
+
+// Who gives a turn up when the bucket is another one fills it with nothing.
+func TestLostBucketAndTurn(t *testing.T) {
+	for name, header := range map[string][]string{"asked for": {"Usher-Turn", "x"}, "given up": {"Usher-Turn", "x", "KV-Operation", "DEL"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := startNode(t)
+			c := connect(t, n.url())
+			path := cached(t, c, "ada", "bob")
+			remove(t, n)
+			loaded(t, start(t, kv.Config{Conn: connect(t, n.url()), Create: true}))
+			write(t, c, "turn", "", header...)
+			write(t, c, "turn", "", header...)
+			var log callouttest.Buffer
+			s := start(t, kv.Config{Conn: c, Cache: path, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			callouttest.Eventually(t, "it says so, or has read it", func() bool {
+				return strings.Contains(log.String(), "but an empty one in its place") || !has(s.Snapshot(), "ada", "bob")
+			})
+			if !has(s.Snapshot(), "ada", "bob") {
+				t.Error("an empty directory is served")
+			}
+		})
+	}
+}
