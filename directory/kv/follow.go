@@ -104,7 +104,7 @@ func (s *Store) follow(ctx context.Context, connected <-chan nats.Status, caught
 		MemoryStorage: true, Replicas: 1, InactiveThreshold: 5 * time.Minute,
 		Name: nuid.Next(), // so that asking twice makes one
 	}
-	st, err := s.resumable(ask, info)
+	st, err := s.resumable(begin, info)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,8 @@ package kv_test
 
 import (
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -97,5 +99,27 @@ func TestAnswerIsLost(t *testing.T) {
 				t.Error("she is not there")
 			}
 		})
+	}
+}
+
+// An answer that never comes does not keep a replica from following on where it was.
+func TestAnswerIsLostOnTheWayBack(t *testing.T) {
+	n := startNode(t)
+	c := connect(t, n.url())
+	path := cached(t, c, "ada")
+	heard := make(chan *nats.Msg, 1)
+	sub, err := c.ChanSubscribe("mislaid.>", heard)
+	callouttest.Must(t, err)
+	t.Cleanup(func() { callouttest.Must(t, sub.Unsubscribe()) })
+	callouttest.Must(t, c.Flush())
+	p := startProxy(t, n.addr())
+	done := p.next("$JS.API.STREAM.MSG.GET", mislay)
+	before := time.Now()
+	var log callouttest.Buffer
+	s := start(t, kv.Config{Conn: connect(t, p.url()), Cache: path, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	<-done
+	callouttest.Eventually(t, "it follows", func() bool { return s.Status().Checked.After(before) })
+	if text := log.String(); strings.Contains(text, "cannot be followed") || strings.Contains(text, `msg="directory loaded"`) {
+		t.Error(text)
 	}
 }
