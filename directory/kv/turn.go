@@ -2,7 +2,9 @@ package kv
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,7 +26,9 @@ const (
 	turnLimit = 2 * time.Second // for who has the turn; it may be gone
 )
 
-// turns are those that were asked for and are not over, the first first.
+// turns are those that were asked for and are not over, the first first. It is by
+// what they are called, the same everywhere: of messages that overwrite each other
+// not every usher has heard all, and two would wait for each other else.
 type turns struct {
 	mu    sync.Mutex
 	open  []turn
@@ -36,11 +40,12 @@ type turn struct {
 	until time.Time
 }
 
-// asked notes that somebody asks for the turn, at the end of those who wait.
+// asked notes that somebody asks for the turn.
 func (t *turns) asked(of string, now time.Time) {
 	t.change(func() {
-		t.open = slices.DeleteFunc(t.open, func(o turn) bool { return o.of == of })
-		t.open = append(t.open, turn{of: of, until: now.Add(turnLimit)})
+		t.open = slices.DeleteFunc(t.open, func(o turn) bool { return o.of == of || !now.Before(o.until) })
+		at, _ := slices.BinarySearchFunc(t.open, of, func(o turn, of string) int { return strings.Compare(o.of, of) })
+		t.open = slices.Insert(t.open, at, turn{of: of, until: now.Add(turnLimit)})
 	})
 }
 
@@ -50,14 +55,13 @@ func (t *turns) over(of string) {
 }
 
 // made notes a change behind all that were asked for: it ends the turn of who made
-// it, or the first one, since nobody else goes before that is over.
+// it. If nobody says whose it was, the first one is over: nobody else goes before.
 func (t *turns) made(by string) {
-	t.change(func() {
-		if len(t.open) > 0 {
-			i := max(0, slices.IndexFunc(t.open, func(o turn) bool { return o.of == by }))
-			t.open = slices.Delete(t.open, i, i+1)
-		}
-	})
+	if by != "" {
+		t.over(by)
+		return
+	}
+	t.change(func() { t.open = t.open[min(1, len(t.open)):] })
 }
 
 func (t *turns) change(f func()) {
@@ -76,7 +80,7 @@ func (t *turns) before(of string, now time.Time) (until time.Time, moved <-chan 
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.open = slices.DeleteFunc(t.open, func(o turn) bool { return !now.Before(o.until) })
-	if len(t.open) == 0 || t.open[0].of == of {
+	if len(t.open) == 0 || of != "" && of <= t.open[0].of {
 		return time.Time{}, nil
 	}
 	if t.moved == nil {
@@ -123,7 +127,7 @@ func (c *contender) beaten(ctx context.Context, st *state) (*state, error) {
 		return next, nil
 	}
 	if c.id == "" {
-		c.id = nuid.Next()
+		c.id = fmt.Sprintf("%020d.%s", next.revision, nuid.Next()) // who asks first goes first
 	}
 	c.asked = true
 	at, err := c.s.askTurn(ctx, c.id)
