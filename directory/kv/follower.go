@@ -28,7 +28,7 @@ const (
 
 const (
 	maxApplied = 20_000      // entries that are taken over at once
-	restLimit  = time.Second // for the rest; it has been written already
+	restLimit  = time.Second // for what is held back to be whole; then it is asked whether more comes
 )
 
 // follower takes over one consumer's messages. Replicas see a change as a whole,
@@ -64,8 +64,13 @@ func (f *follower) run(ctx context.Context, messages jetstream.MessagesContext) 
 		f.settle()
 		m, err := f.next(messages)
 		switch {
-		case errors.Is(err, nats.ErrTimeout): // what it waited for is gone
-			f.whole, f.left = 0, 0
+		case errors.Is(err, nats.ErrTimeout):
+			if err := f.ask(ctx); err != nil {
+				return err
+			}
+			if f.at >= f.newest { // what it waited for is gone, and not only slow
+				f.whole, f.left = 0, 0
+			}
 		case err != nil:
 			return err
 		default:
@@ -82,12 +87,14 @@ func (f *follower) run(ctx context.Context, messages jetstream.MessagesContext) 
 // up. So the leader is asked once more how far it is. If everything from here to
 // there comes without a gap, there is nothing that was overwritten still later.
 func (f *follower) complete(ctx context.Context) error {
-	for f.load != nil && !f.sure && f.at >= f.newest && f.left == 0 {
+	for f.load != nil && !f.sure && f.at >= f.newest {
 		if f.since <= f.from+1 || f.at == f.from {
 			f.sure = true
 			return nil
 		}
-		f.from = f.at
+		if f.left > 0 {
+			return nil
+		}
 		if err := f.ask(ctx); err != nil {
 			return err
 		}
@@ -97,6 +104,7 @@ func (f *follower) complete(ctx context.Context) error {
 
 // ask asks the leader how far it is.
 func (f *follower) ask(ctx context.Context) error {
+	f.from = f.at
 	ctx, done := context.WithTimeout(ctx, beginLimit)
 	defer done()
 	return insist(ctx, func(ctx context.Context) error {
@@ -116,7 +124,7 @@ func (f *follower) ask(ctx context.Context) error {
 }
 
 func (f *follower) next(messages jetstream.MessagesContext) (jetstream.Msg, error) {
-	if len(f.entries) > 0 || f.load != nil && f.at >= f.newest {
+	if f.load == nil && f.at > f.s.current.Load().revision || f.load != nil && f.at >= f.newest {
 		return messages.Next(jetstream.NextMaxWait(restLimit))
 	}
 	return messages.Next()

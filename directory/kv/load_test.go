@@ -123,3 +123,37 @@ func TestAnswerIsLostOnTheWayBack(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// Of a change that takes its time on the way, nothing is served before it is there.
+func TestSlowLine(t *testing.T) {
+	const topics = 500
+	n := startNode(t)
+	s := loaded(t, start(t, kv.Config{Conn: connect(t, n.url()), Create: true}))
+	furnish(t, s)
+	had := s.Snapshot().Size().Topics
+	p := startProxy(t, n.addr())
+	var far *kv.Store
+	var served sync.Map
+	far = open(t, kv.Config{Conn: connect(t, p.url()), OnChange: func(kv.Changed) { served.Store(far.Snapshot().Size().Topics-had, true) }})
+	run(t, far)
+	loaded(t, far)
+	there, pass := p.hold(".shop-300 ")
+	defer pass()
+	change(t, s, func(*directory.Snapshot) ([]directory.Entry, error) {
+		var all []directory.Entry
+		for i := range topics {
+			all = append(all, directory.Entry{Key: directory.ResourceKey(directory.KindTopic, shop(), fmt.Sprintf("shop-%d", i)), Value: &directory.Topic{}})
+		}
+		return all, nil
+	})
+	<-there
+	<-time.After(1500 * time.Millisecond)
+	pass()
+	callouttest.Eventually(t, "all is there", func() bool { return far.Snapshot().Size().Topics == had+topics })
+	served.Range(func(n, _ any) bool {
+		if n != 0 && n != topics {
+			t.Errorf("%d of %d were served", n, topics)
+		}
+		return true
+	})
+}

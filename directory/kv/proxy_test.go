@@ -21,6 +21,13 @@ type proxy struct {
 	shut  bool // no new lines
 	cut   func([]byte) fate
 	done  chan struct{} // closed when it was cut
+	halt  *halt         // of what the server says; nil: none
+}
+
+// halt is a stop for what the server says, in front of a text.
+type halt struct {
+	text          []byte
+	there, passed chan struct{} // closed when the text is there, and when it may pass
 }
 
 // fate is what becomes of bytes on their way to the server.
@@ -63,6 +70,31 @@ func (p *proxy) next(text string, f fate) (done <-chan struct{}) {
 		return pass
 	}
 	return p.done
+}
+
+// hold keeps back what the server says from this text on, until pass is called.
+func (p *proxy) hold(text string) (there <-chan struct{}, pass func()) {
+	h := &halt{text: []byte(text), there: make(chan struct{}), passed: make(chan struct{})}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.halt = h
+	return h.there, sync.OnceFunc(func() { close(h.passed) })
+}
+
+// held takes the halt that these bytes come to, and where that is.
+func (p *proxy) held(b []byte) (*halt, int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h := p.halt
+	if h == nil {
+		return nil, 0
+	}
+	at := bytes.Index(b, h.text)
+	if at < 0 {
+		return nil, 0
+	}
+	p.halt = nil
+	return h, at
 }
 
 // hangUp ends what deafen has left.
@@ -158,7 +190,14 @@ func (p *proxy) down(server, client net.Conn, deaf *sync.Mutex) {
 		if !deaf.TryLock() {
 			continue // into the void
 		}
-		_, err = client.Write(b[:n])
+		from := 0
+		if h, at := p.held(b[:n]); h != nil {
+			_, _ = client.Write(b[:at])
+			close(h.there)
+			<-h.passed
+			from = at
+		}
+		_, err = client.Write(b[from:n])
 		deaf.Unlock()
 		if err != nil {
 			return
