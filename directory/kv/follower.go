@@ -169,7 +169,7 @@ func (f *follower) turn(m jetstream.Msg) (only bool) {
 	case only && removes(m):
 		f.s.turns.over(of)
 	case only:
-		f.s.turns.asked(of, time.Now())
+		f.s.turns.asked(of, f.s.cfg.Now())
 	case f.whole == f.at:
 		f.s.turns.made(of)
 	}

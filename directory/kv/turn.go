@@ -101,11 +101,11 @@ type contender struct {
 // is another one then.
 func (c *contender) yield(ctx context.Context) (waited bool) {
 	for {
-		until, moved := c.s.turns.before(c.id, time.Now())
+		until, moved := c.s.turns.before(c.id, c.s.cfg.Now())
 		if until.IsZero() || ctx.Err() != nil {
 			return waited
 		}
-		limit := time.NewTimer(time.Until(until))
+		limit := time.NewTimer(until.Sub(c.s.cfg.Now()))
 		select {
 		case <-moved:
 		case <-limit.C:
