@@ -117,6 +117,10 @@ func TestCheckLive(t *testing.T) {
 			server: callouttest.ServerConfig{Keys: mine, Sealed: true}, config: map[string]string{"nats.user": "nobody"},
 			code: exitConfig, check: "connect", result: "error", detail: "refuses the service user", hint: "auth_callout.auth_users; nats.password_file has to hold its password",
 		},
+		"the service user is refused, and late": {
+			server: callouttest.ServerConfig{Keys: mine, Sealed: true, Timeout: 3}, config: map[string]string{"nats.user": "nobody"},
+			code: exitConfig, check: "connect", result: "error", detail: "refuses the service user", hint: "auth_callout.auth_users; nats.password_file has to hold its password",
+		},
 		"the service user is in another account": {
 			server: callouttest.ServerConfig{Keys: mine, Sealed: true}, config: map[string]string{"nats.user": callouttest.AdminUser},
 			code: exitConfig, check: "account", result: "error", detail: `in account "APP"`,

@@ -69,13 +69,13 @@ func (s *serverCheck) run(ctx context.Context, opts []nats.Option) {
 
 func (s *serverCheck) cannotConnect(err error) {
 	switch {
-	case errors.Is(err, nats.ErrAuthorization):
+	case errors.Is(err, nats.ErrAuthorization), keptWaiting(err):
+		// A user that is none of auth_users waits until the server has asked in vain.
 		s.fail(exitConfig, "connect", s.url, s.authUserHint()+"; "+s.secretHint(),
 			"the server refuses the service user: %v", err)
 	case errors.Is(err, nats.ErrNoServers), stalled(err):
 		s.fail(exitRuntime, "connect", s.url, "is nats-server running, and is this its address?", "%v", err)
 	default:
-		// A user that is none of auth_users waits until the server has asked in vain.
 		s.fail(exitConfig, "connect", s.url, s.authUserHint()+"; and nats.tls has to fit the server's certificate",
 			"the server is there, and the connection does not come about: %v", err)
 	}

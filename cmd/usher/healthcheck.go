@@ -86,7 +86,7 @@ func connectFailed(err error) error {
 		return &exitError{code: exitDenied, err: fmt.Errorf("connect: %w", err), hint: "the log of nats-server and usher say why, under the same request id"}
 	}
 	e := &exitError{code: exitRuntime, err: fmt.Errorf("connect: %w", err), hint: "usher check looks at server and service in detail"}
-	if stalled(err) {
+	if stalled(err) || keptWaiting(err) {
 		e.hint = "nobody answered nats-server: is usher serve running? " + e.hint
 	}
 	return e

@@ -83,7 +83,7 @@ func (l *live) knock(ctx context.Context, cfg *config.Config, url string, keys *
 			case errors.Is(err, nats.ErrNoServers), stalled(err):
 				x.Problem = err.Error()
 				return x, nil
-			case errors.Is(err, nats.ErrAuthorization): // its request has come, or there is none
+			case errors.Is(err, nats.ErrAuthorization), err != nil && keptWaiting(err): // its request has come, or there is none
 				timeout.Reset(settled)
 			}
 		case <-timeout.C:

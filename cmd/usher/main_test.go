@@ -23,6 +23,7 @@ import (
 // TestMain makes this test binary the command usher as well: scripts, and tests
 // that start a process, find it in the PATH.
 func TestMain(m *testing.M) {
+	callouttest.Overlap()
 	testscript.Main(m, map[string]func(){"usher": func() {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		context.AfterFunc(ctx, stop)

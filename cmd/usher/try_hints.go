@@ -30,7 +30,7 @@ func notConnected(server string, sentinel bool, err error) error {
 		}
 	case errors.Is(err, nats.ErrNoServers), errors.As(err, &dial) && dial.Op == "dial":
 		e.hint = "is nats-server running, and is this its address?"
-	case stalled(err):
+	case stalled(err), keptWaiting(err):
 		e.hint = "usher did not answer: is it running? usher check"
 	}
 	return e
@@ -41,6 +41,11 @@ func stalled(err error) bool {
 	var e net.Error
 	return errors.Is(err, nats.ErrTimeout) || errors.As(err, &e) && e.Timeout()
 }
+
+// keptWaiting reports whether a server had not decided about a connection when its first
+// PING was due, after two seconds: it asks usher, and nobody answers. nats.go says
+// that in its text only.
+func keptWaiting(err error) bool { return strings.Contains(err.Error(), "got 'PING'") }
 
 // violation says what the server refused on a connection that it took.
 func violation(err error) error {
