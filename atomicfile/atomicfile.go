@@ -44,6 +44,24 @@ func write(path string, mode os.FileMode, fill func(*os.File) error) error {
 	return nil
 }
 
+// New writes content to a file that is not there yet, its owner's alone until fit,
+// which may be nil, has seen it. Nothing is left of it after an error; that is
+// os.ErrExist if there was a file, which stays as it is.
+func New(path string, content []byte, fit func(*os.File) error) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the path is the operator's
+	if err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	if _, err = f.Write(content); err == nil && fit != nil {
+		err = fit(f)
+	}
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(fmt.Errorf("write: %w", err), os.Remove(path))
+	}
+	SyncDir(filepath.Dir(path))
+	return nil
+}
+
 // SyncDir has names that were changed in dir outlive a crash, where the system can
 // do that; if not, they do in practice.
 func SyncDir(dir string) {

@@ -17,6 +17,30 @@ func must(tb testing.TB, err error) {
 	}
 }
 
+func TestNew(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	errUnfit := errors.New("unfit")
+	if err := atomicfile.New(path, []byte("one"), func(*os.File) error { return errUnfit }); !errors.Is(err, errUnfit) {
+		t.Errorf("%v", err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+	must(t, atomicfile.New(path, []byte("two"), func(f *os.File) error { return f.Chmod(0o640) }))
+	if err := atomicfile.New(path, []byte("three"), nil); !errors.Is(err, os.ErrExist) {
+		t.Errorf("%v", err)
+	}
+	info, err := os.Stat(path)
+	must(t, err)
+	if runtime.GOOS != "windows" && info.Mode().Perm() != 0o640 {
+		t.Errorf("mode %s", info.Mode())
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != "two" {
+		t.Errorf("%q %v", text, err)
+	}
+}
+
 func TestWrite(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "file")

@@ -79,15 +79,10 @@ func (c *Config) mode() os.FileMode {
 // cfg lets it, its group. What root writes belongs to who owns the directory, as all
 // that it makes in a keyring: an usher of another user has to read it.
 func WriteSeed(path string, seed []byte, cfg Config) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the path is the operator's
-	if err != nil {
-		return fmt.Errorf("write seed: %w", err)
+	content := append(slices.Clone(seed), '\n')
+	if err := atomicfile.New(path, content, func(f *os.File) error { return errors.Join(give(f), f.Chmod(cfg.mode())) }); err != nil {
+		return fmt.Errorf("seed file: %w", err)
 	}
-	_, err = f.Write(append(append([]byte{}, seed...), '\n'))
-	if err = errors.Join(err, give(f), f.Chmod(cfg.mode()), f.Sync(), f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("write seed: %w", err), os.Remove(path))
-	}
-	atomicfile.SyncDir(filepath.Dir(path))
 	return nil
 }
 

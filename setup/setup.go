@@ -24,6 +24,7 @@ import (
 	"github.com/nats-io/nkeys"
 	"golang.org/x/crypto/bcrypt"
 
+	"usher/atomicfile"
 	"usher/config"
 	"usher/keyring"
 )
@@ -130,17 +131,7 @@ func writeNew(path string, content []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("make directory: %w", err)
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the path is the operator's
-	if err != nil {
-		return fmt.Errorf("write: %w", err)
-	}
-	if _, err := f.Write(content); err != nil {
-		return errors.Join(fmt.Errorf("write: %w", err), f.Close())
-	}
-	if err := f.Close(); err != nil {
-		return fmt.Errorf("write: %w", err)
-	}
-	return nil
+	return atomicfile.New(path, content, nil)
 }
 
 // made makes the content of all files.
