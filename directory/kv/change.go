@@ -239,6 +239,9 @@ func plain(err error) error {
 
 // publish sends messages, and returns the revision of the last of them.
 func (s *Store) publish(ctx context.Context, messages []*nats.Msg) (uint64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
 	last := messages[len(messages)-1]
 	if len(messages) > 1 {
 		batch := nuid.Next()

@@ -1,6 +1,7 @@
 package kv_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -41,4 +42,24 @@ func TestChange(t *testing.T) {
 		change(t, []*kv.Store{a, b}[i%2], add)
 	}
 	callouttest.Eventually(t, "both have five", func() bool { return a.Snapshot().Size().Users == 5 && b.Snapshot().Size().Users == 5 })
+}
+
+// Nothing is sent of a change that nobody waits for any more.
+func TestChangeNobodyWaitsFor(t *testing.T) {
+	c := jetStream(t)
+	s := loaded(t, start(t, kv.Config{Conn: c, Create: true}))
+	sub, err := c.SubscribeSync("$KV.usher.>")
+	callouttest.Must(t, err)
+	ctx, done := context.WithCancel(t.Context())
+	done()
+	for range 20 {
+		_, f := user("ada")
+		if _, err := s.Change(ctx, f); !errors.Is(err, kv.ErrUnavailable) {
+			t.Error(err)
+		}
+	}
+	callouttest.Must(t, c.Flush())
+	if n, _, _ := sub.Pending(); n > 0 {
+		t.Errorf("%d messages", n)
+	}
 }
