@@ -30,6 +30,7 @@ var (
 	errGap       = errors.New("messages of the bucket were missed")
 	errLag       = errors.New("the bucket is ahead, and nothing comes")
 	errOther     = errors.New("another bucket is in its place")
+	errRestored  = errors.New("the bucket holds an older directory now")
 	errReconnect = errors.New("connected anew") // what was on its way is lost
 )
 

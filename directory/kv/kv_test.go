@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -62,4 +64,30 @@ func TestChangeNobodyWaitsFor(t *testing.T) {
 	if n, _, _ := sub.Pending(); n > 0 {
 		t.Errorf("%d messages", n)
 	}
+}
+
+// A bucket that goes back to an older directory while a change is made does not
+// keep the change waiting for what will not come.
+func TestChangeWhileRestored(t *testing.T) {
+	backup := storeDir(t)
+	n := startNode(t)
+	s := loaded(t, start(t, kv.Config{Conn: connect(t, n.url()), Create: true}))
+	add(t, s, "ada")
+	n.stop()
+	callouttest.Must(t, os.CopyFS(backup, os.DirFS(n.opts.StoreDir)))
+	n.start(t)
+	add(t, s, "bob", "cyd")
+	_, f := user("dan")
+	began := time.Now()
+	_, err := s.Change(t.Context(), func(now *directory.Snapshot) ([]directory.Entry, error) {
+		if has(now, "ada", "bob", "cyd") {
+			restore(t, n, backup)
+			callouttest.Eventually(t, "the older one is in use", func() bool { return has(s.Snapshot(), "ada") })
+		}
+		return f(now)
+	})
+	if !errors.Is(err, kv.ErrUnavailable) || time.Since(began) > 20*time.Second {
+		t.Errorf("%v after %s", err, time.Since(began))
+	}
+	add(t, s, "dan")
 }

@@ -173,6 +173,8 @@ func (s *Store) reached(ctx context.Context, st *state, revision uint64) (*state
 		switch {
 		case !now.bucket.Equal(st.bucket):
 			return nil, fmt.Errorf("%w: %w", ErrUnavailable, errOther)
+		case now.revision < st.revision: // it will not come
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, errRestored)
 		case now.revision >= revision:
 			return now, nil
 		}
