@@ -5,6 +5,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 
 	"usher/callouttest"
 )
@@ -21,6 +22,7 @@ type proxy struct {
 	shut  bool // no new lines
 	cut   func([]byte) fate
 	done  chan struct{} // closed when it was cut
+	rate  int           // bytes a second of what clients say; 0: as it comes
 	halt  *halt         // of what the server says; nil: none
 }
 
@@ -70,6 +72,13 @@ func (p *proxy) next(text string, f fate) (done <-chan struct{}) {
 		return pass
 	}
 	return p.done
+}
+
+// slow has new lines carry so many bytes a second of what clients say.
+func (p *proxy) slow(rate int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rate = rate
 }
 
 // hold keeps back what the server says from this text on, until pass is called.
@@ -145,10 +154,19 @@ func (p *proxy) accept() {
 func (p *proxy) up(client, server net.Conn, deaf *sync.Mutex) {
 	defer p.hang(client, server)
 	b := make([]byte, 1<<20)
+	p.mu.Lock()
+	rate := p.rate
+	p.mu.Unlock()
+	if rate > 0 {
+		b = b[:rate/50]
+	}
 	for {
 		n, err := client.Read(b)
 		if err != nil {
 			return
+		}
+		if rate > 0 {
+			<-time.After(time.Duration(n) * time.Second / time.Duration(rate))
 		}
 		p.mu.Lock()
 		f := pass

@@ -155,8 +155,15 @@ func (s *Store) turnMessage(id string) *nats.Msg {
 	return m
 }
 
-// askTurn asks for the turn, and returns the revision of that.
+// askTurn asks for the turn, and returns the revision of that. What was sent in
+// vain may still be on its way over a slow line: the turn would be over before
+// anything that is sent in it got there.
 func (s *Store) askTurn(ctx context.Context, id string) (uint64, error) {
+	sent, flushed := context.WithTimeout(ctx, commitLimit)
+	defer flushed()
+	if err := s.cfg.Conn.FlushWithContext(sent); err != nil {
+		return 0, err
+	}
 	ctx, done := context.WithTimeout(ctx, publishLimit)
 	defer done()
 	answer, err := s.cfg.Conn.RequestMsgWithContext(ctx, s.turnMessage(id))

@@ -151,3 +151,39 @@ func TestTurnsHeardInPart(t *testing.T) {
 		}
 	}
 }
+
+// Who has the turn at the end of a slow line is not kept from it by what it has
+// sent there in vain.
+func TestTurnOnSlowLine(t *testing.T) {
+	t.Parallel()
+	n := startNode(t)
+	fast := loaded(t, start(t, kv.Config{Conn: connect(t, n.url()), Create: true}))
+	furnish(t, fast)
+	p := startProxy(t, n.addr())
+	p.slow(200_000)
+	slow := loaded(t, start(t, kv.Config{Conn: connect(t, p.url())}))
+	stop := make(chan struct{})
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		pace := time.NewTicker(20 * time.Millisecond)
+		defer pace.Stop()
+		for i := int64(0); ; i++ {
+			select {
+			case <-stop:
+				return
+			case <-pace.C:
+			}
+			change(t, fast, func(*directory.Snapshot) ([]directory.Entry, error) {
+				return directory.Put(directory.ResourceKey(directory.KindTopic, shop(), "busy"), &directory.Topic{Created: time.Unix(i, 0)}), nil
+			})
+		}
+	})
+	defer func() { close(stop); ended.Wait() }()
+	change(t, slow, func(*directory.Snapshot) ([]directory.Entry, error) {
+		var all []directory.Entry
+		for i := range directory.MaxChange {
+			all = append(all, directory.Entry{Key: directory.ResourceKey(directory.KindTopic, shop(), fmt.Sprintf("slow-%d", i)), Value: &directory.Topic{}})
+		}
+		return all, nil
+	})
+}
