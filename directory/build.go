@@ -21,7 +21,6 @@ func NewSnapshot(r Records) (*Snapshot, error) {
 		return nil, c.problems
 	}
 	d := newDraft(Empty())
-	d.s.expect(len(r.Users))
 	for i := range r.Users {
 		d.adopt(&r.Users[i])
 	}

@@ -30,12 +30,6 @@ type Snapshot struct {
 	latest   uint64 // revision of the last entry that was applied, whether it set or removed
 }
 
-// expect makes room for n users, each with a key.
-func (s *Snapshot) expect(n int) {
-	s.ids.expect(n)
-	s.names.expect(n)
-	s.digests.expect(n)
-}
 
 // KeyRecord is what a digest leads to.
 type KeyRecord struct {
