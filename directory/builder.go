@@ -61,7 +61,7 @@ func (e *userEntry) entries(yield func(Entry) bool) bool {
 	}
 	for i := range e.places {
 		in := &e.places[i]
-		if in.member && !yield(Entry{Key: MemberKey(in.project, e.id), Revision: in.revision, Value: &Member{Roles: in.roles}}) {
+		if in.roles != nil && !yield(Entry{Key: MemberKey(in.project, e.id), Revision: in.revision, Value: &Member{Roles: *in.roles}}) {
 			return false
 		}
 	}

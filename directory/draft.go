@@ -273,16 +273,16 @@ func (d *draft) applyProject(entry *Entry, v *Project) {
 func (d *draft) applyMember(k EntryKey, v *Member, revision uint64) {
 	e, p := d.user(k.User), d.project(k.Project)
 	in := e.in(k.Project)
-	was := in.member
+	was := in.roles != nil
 	if v == nil {
-		in.member, in.roles, in.revision = false, nil, 0
+		in.roles, in.revision = nil, 0
 		e.tidy(k.Project)
 		if was {
 			p.left = append(p.left, k.User)
 		}
 		return
 	}
-	in.member, in.roles, in.revision = true, d.roles.one(v.Roles), revision
+	in.roles, in.revision = d.roles.pointer(v.Roles), revision
 	if !was {
 		p.joined = append(p.joined, k.User)
 	}

@@ -22,8 +22,7 @@ type userEntry struct {
 // place is what a user is in one project.
 type place struct {
 	project  uuid.UUID
-	member   bool
-	roles    []Role
+	roles    *[]Role // nil: it is no member
 	revision uint64
 	topics   []*Topic // whose ACL names the user, member or not
 	subs     []*Subscription
@@ -54,7 +53,7 @@ func (e *userEntry) placeOf(project uuid.UUID) (at int, found bool) {
 
 func (e *userEntry) isMember(project uuid.UUID) bool {
 	at, ok := e.placeOf(project)
-	return ok && e.places[at].member
+	return ok && e.places[at].roles != nil
 }
 
 // in returns the place in a project, to be changed.
@@ -69,7 +68,7 @@ func (e *userEntry) in(project uuid.UUID) *place {
 // tidy takes the place in a project away if there is nothing in it.
 func (e *userEntry) tidy(project uuid.UUID) {
 	if at, ok := e.placeOf(project); ok {
-		if p := &e.places[at]; !p.member && len(p.topics) == 0 && len(p.subs) == 0 {
+		if p := &e.places[at]; p.roles == nil && len(p.topics) == 0 && len(p.subs) == 0 {
 			e.places = slices.Delete(e.places, at, at+1)
 		}
 	}

@@ -6,19 +6,25 @@ import "slices"
 const maxShared = 32
 
 // shared keeps one of each list that stands in many records.
-type shared[T comparable] [][]T
+type shared[T comparable] []*[]T
 
 func (s *shared[T]) one(list []T) []T {
 	if len(list) == 0 {
 		return list
 	}
+	return *s.pointer(list)
+}
+
+// pointer is one for whoever keeps very many of them.
+func (s *shared[T]) pointer(list []T) *[]T {
 	for _, known := range *s {
-		if slices.Equal(known, list) {
+		if len(list) > 0 && slices.Equal(*known, list) {
 			return known
 		}
 	}
-	if len(*s) < maxShared {
-		*s = append(*s, slices.Clip(list))
+	own := slices.Clip(list)
+	if len(list) > 0 && len(*s) < maxShared {
+		*s = append(*s, &own)
 	}
-	return list
+	return &own
 }

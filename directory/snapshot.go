@@ -98,7 +98,7 @@ func (s *Snapshot) memberships(e *userEntry) []Membership {
 	var all []Membership
 	for i := range e.places {
 		at := &e.places[i]
-		if !at.member {
+		if at.roles == nil {
 			continue
 		}
 		p := s.project(at.project)
@@ -108,7 +108,7 @@ func (s *Snapshot) memberships(e *userEntry) []Membership {
 		if all == nil {
 			all = make([]Membership, 0, len(e.places)-i)
 		}
-		all = append(all, Membership{Project: &p.project, Roles: at.roles, Topics: at.topics, Subs: at.subs, Revision: at.revision})
+		all = append(all, Membership{Project: &p.project, Roles: *at.roles, Topics: at.topics, Subs: at.subs, Revision: at.revision})
 	}
 	if len(all) > 1 {
 		slices.SortFunc(all, func(x, y Membership) int { return strings.Compare(x.Project.Name, y.Project.Name) })
@@ -200,11 +200,11 @@ func (s *Snapshot) Members(project string) iter.Seq2[*User, Membership] {
 				continue
 			}
 			at, ok := e.placeOf(p.id)
-			if !ok {
+			if !ok || e.places[at].roles == nil {
 				continue
 			}
 			in := &e.places[at]
-			if !yield(e.user, Membership{Project: &p.project, Roles: in.roles, Topics: in.topics, Subs: in.subs, Revision: in.revision}) {
+			if !yield(e.user, Membership{Project: &p.project, Roles: *in.roles, Topics: in.topics, Subs: in.subs, Revision: in.revision}) {
 				return
 			}
 		}
@@ -218,11 +218,11 @@ func (s *Snapshot) Member(project, user string) (Membership, bool) {
 		return Membership{}, false
 	}
 	at, ok := e.placeOf(p.id)
-	if !ok || !e.places[at].member {
+	if !ok || e.places[at].roles == nil {
 		return Membership{}, false
 	}
 	in := &e.places[at]
-	return Membership{Project: &p.project, Roles: in.roles, Topics: in.topics, Subs: in.subs, Revision: in.revision}, true
+	return Membership{Project: &p.project, Roles: *in.roles, Topics: in.topics, Subs: in.subs, Revision: in.revision}, true
 }
 
 // Topic returns a topic of a project.

@@ -119,7 +119,7 @@ func (s *Snapshot) obscure(e *userEntry, selected *Project) bool {
 		return true
 	}
 	for i := range e.places {
-		if in := &e.places[i]; in.member && u.projects[in.project] > 0 {
+		if in := &e.places[i]; in.roles != nil && u.projects[in.project] > 0 {
 			return true
 		}
 	}
