@@ -28,26 +28,33 @@ func NewSnapshot(r Records) (*Snapshot, error) {
 	if len(c.problems) > 0 {
 		return nil, c.problems
 	}
-	d := newDraft(Empty())
-	for i := range r.Users {
-		d.adopt(&r.Users[i])
-	}
-	id := func(user string) (uuid.UUID, bool) {
-		n, ok := c.names.find(hashName(user), c.isUser(user))
-		if !ok {
-			return uuid.Nil, false
-		}
-		return r.Users[n].ID, true
-	}
+	d, rosters := newWhole(), c.rosters // the rest of c is not needed any more
+	users := d.adopt(r.Users)
 	for i := range r.Projects {
-		r.Projects[i].entries(id, d.take)
-		r.Projects[i] = Project{} // the memory is needed
+		r.Projects[i].entries(d.idsIn(rosters[i], users), d.take)
+		r.Projects[i], rosters[i] = Project{}, nil // the memory is needed
 	}
 	s := d.commit()
 	if problems := d.all(); len(problems) > 0 {
 		return nil, problems
 	}
 	return s, nil
+}
+
+// idsIn returns what yields the ids of the members of a project, by their names.
+// They are asked for next.
+func (d *draft) idsIn(r *roster, users []userEntry) func(member string) (uuid.UUID, bool) {
+	for _, n := range r.users {
+		e := &users[n]
+		d.recent.add(hashID(&e.id), e)
+	}
+	return func(member string) (uuid.UUID, bool) {
+		i, ok := r.find(member)
+		if !ok {
+			return uuid.Nil, false
+		}
+		return users[r.users[i]].id, true
+	}
 }
 
 // identify gives an id to whoever has none.

@@ -11,7 +11,7 @@ import (
 type Builder struct{ d *draft }
 
 // NewBuilder returns a Builder for a directory with nothing in it.
-func NewBuilder() *Builder { return &Builder{d: newDraft(Empty())} }
+func NewBuilder() *Builder { return &Builder{d: newWhole()} }
 
 // Add takes one entry. Its value belongs to the snapshot from then on.
 func (b *Builder) Add(e *Entry) { b.d.apply(e) }

@@ -22,8 +22,9 @@ type checker struct {
 	accounts map[string]int            // account → projects in it
 	subjects map[string]map[string]use // account → subject of a topic → who states it
 
-	names index
-	keys  keyIndex
+	names   index
+	keys    keyIndex
+	rosters []*roster // of the projects
 
 	empty                           Digest // of the empty key
 	reservedUsers, reservedProjects map[string]string
@@ -162,8 +163,10 @@ func (c *checker) project(i int, p *Project) {
 		c.add(at.field("account"), cmp.Or(hintOf(err), "name the NATS account that the project's subjects are in"), "account %s", err)
 	}
 	c.shared(at.field("account"), p)
-	members := newRoster(len(p.Members))
-	for j, user := range c.numbers(p.Members) {
+	members := newRoster(p.Members, c.numbers(p.Members))
+	defer members.end()
+	c.rosters = append(c.rosters, members)
+	for j, user := range members.users {
 		c.turns.step()
 		c.member(at.element("members", j), j, &p.Members[j], user != nobody || c.isOutside(p.Members[j].User), members)
 	}
@@ -216,11 +219,9 @@ func (c *checker) member(at path, i int, m *Member, exists bool, members *roster
 	if !exists && !c.misplaced(at.field("user"), m.User) {
 		c.add(at.field("user"), c.meant(m.User, "", c.userNames()), "there is no user %s", secret.Name(m.User))
 	}
-	if first, ok := members.index[m.User]; ok {
+	if first, ok := members.add(i); ok {
 		c.add(at.field("user"), "put all roles of a member in one entry",
 			"user %s is already a member, at index %d", secret.Name(m.User), first)
-	} else {
-		members.index[m.User] = i
 	}
 	if len(m.Roles) == 0 {
 		c.add(at.field("roles"), "one or more of "+strings.Join(roleNames(Roles()), ", "), "a member needs a role")

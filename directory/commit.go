@@ -194,6 +194,9 @@ func (r *resource[T]) without(next *resource[T]) []uuid.UUID {
 	return gone
 }
 
+// shortList is how long a list is that has no room for more: most are, of very many.
+const shortList = 8
+
 // give puts a resource into a list that is sorted by name. Others may read the
 // list; they have left no room in it, so that inserting makes another.
 func give[T any](list *[]*T, view *T, called string, name func(*T) string) {
@@ -202,6 +205,9 @@ func give[T any](list *[]*T, view *T, called string, name func(*T) string) {
 		*list = slices.Clone(*list)
 		(*list)[at] = view
 		return
+	}
+	if n := len(*list); n < shortList {
+		*list = append(make([]*T, 0, n+1), *list...)
 	}
 	*list = slices.Insert(*list, at, view)
 }

@@ -15,7 +15,7 @@ type draft struct {
 	e        *edit
 	was, s   *Snapshot
 	users    []*userEntry
-	last     *userEntry // of them, the one that was asked for last
+	recent   recent // of them
 	projects []*projectEntry
 	trying   bool              // a change is checked: it takes nothing from anybody
 	freed    bool              // there is a name or a digest that was somebody's
@@ -37,17 +37,25 @@ func newDraft(s *Snapshot) *draft {
 	if next.accounts == nil {
 		next.accounts = map[string]account{}
 	}
-	return &draft{e: &edit{}, was: s, s: &next}
+	return &draft{e: &edit{}, was: s, s: &next, recent: make(recent, 1)}
+}
+
+// newWhole returns a draft of a whole directory.
+func newWhole() *draft {
+	d := newDraft(Empty())
+	d.recent = make(recent, ofProject)
+	return d
 }
 
 // user returns a user, known or not, to be changed.
 func (d *draft) user(id uuid.UUID) *userEntry {
-	if d.last != nil && d.last.id == id { // entries of one user often come together
-		return d.last
+	hash := hashID(&id)
+	if e := d.recent.find(hash, id); e != nil {
+		return e
 	}
 	e := d.s.user(id)
 	if e != nil && e.owner == d.e {
-		d.last = e
+		d.recent.add(hash, e)
 		return e
 	}
 	own := &userEntry{owner: d.e, id: id, owns: true}
@@ -63,9 +71,10 @@ func (d *draft) user(id uuid.UUID) *userEntry {
 	} else {
 		own.user = &User{ID: id}
 	}
-	d.users, d.last = append(d.users, own), own
+	d.users = append(d.users, own)
+	d.recent.add(hash, own)
 	is := func(x *userEntry) bool { return x.id == id }
-	d.s.ids.put(d.e, hashID(&id), own, is)
+	d.s.ids.put(d.e, hash, own, is)
 	if own.named {
 		d.s.names.put(d.e, hashName(own.user.Name), own, is)
 	}
@@ -100,30 +109,6 @@ func (d *draft) project(id uuid.UUID) *projectEntry {
 		d.s.called.put(d.e, hashName(own.project.Name), own, func(x *projectEntry) bool { return x.id == id })
 	}
 	return own
-}
-
-// adopt takes a user of checked records over as it is, with its keys.
-func (d *draft) adopt(u *User) {
-	d.turns.step()
-	e := &userEntry{owner: d.e, id: u.ID, there: true, named: true, user: u}
-	u.ServiceRoles = d.service.one(u.ServiceRoles)
-	u.Limits.ConnectionTypes = d.types.one(u.Limits.ConnectionTypes)
-	u.Revision = 0
-	byID := func(x, y Key) int { return strings.Compare(x.ID, y.ID) }
-	if !slices.IsSortedFunc(u.Keys, byID) || slices.ContainsFunc(u.Keys, func(k Key) bool { return k.Revision != 0 }) {
-		u.Keys = slices.Clone(u.Keys) // they may be another snapshot's too
-		slices.SortFunc(u.Keys, byID)
-		for i := range u.Keys {
-			u.Keys[i].Revision = 0
-		}
-	}
-	nobody := func(*userEntry) bool { return false }
-	d.s.ids.put(d.e, hashID(&e.id), e, nobody)
-	d.s.names.put(d.e, hashName(u.Name), e, nobody)
-	for i := range u.Keys {
-		d.s.digests.put(d.e, hashDigest(&u.Keys[i].Digest), e, nobody)
-	}
-	d.count(e, 1)
 }
 
 // take is apply for what records yield.

@@ -30,7 +30,6 @@ type Snapshot struct {
 	latest   uint64 // revision of the last entry that was applied, whether it set or removed
 }
 
-
 // KeyRecord is what a digest leads to.
 type KeyRecord struct {
 	User *User

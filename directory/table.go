@@ -49,7 +49,7 @@ type leaf[T any] struct {
 
 // slot has the hash beside the item, so that both are in one line of a cache.
 type slot[T any] struct {
-	hash uint32 // its low bits
+	hash uint32 // the part that within returns
 	item *T
 }
 
@@ -113,6 +113,9 @@ func (l *leaf[T]) place(hash uint32, is func(*T) bool) (at int, found bool) {
 // of the slot.
 func first(hash uint64) uint64  { return hash >> (64 - fanBits) }
 func second(hash uint64) uint64 { return hash >> (64 - 2*fanBits) % fan }
+func within(hash uint64) uint32 { return uint32(hash >> (64 - 2*fanBits - 32)) } //nolint:gosec // some of the bits
+
+func sameLeaf(x, y uint64) bool { return (x^y)>>(64-2*fanBits) == 0 }
 
 // find returns the item with this hash for which is holds; nil: there is none.
 func (t *table[T]) find(hash uint64, is func(*T) bool) *T {
@@ -127,7 +130,7 @@ func (t *table[T]) find(hash uint64, is func(*T) bool) *T {
 	if l == nil {
 		return nil
 	}
-	if at, found := l.place(uint32(hash), is); found { //nolint:gosec // the low bits are what is compared
+	if at, found := l.place(within(hash), is); found {
 		return l.slots[at].item
 	}
 	return nil
@@ -136,12 +139,12 @@ func (t *table[T]) find(hash uint64, is func(*T) bool) *T {
 // put puts an item in the place of the one for which is holds, or adds it.
 func (t *table[T]) put(e *edit, hash uint64, item *T, is func(*T) bool) {
 	l := t.leafOf(e, hash)
-	at, found := l.place(uint32(hash), is) //nolint:gosec // as in find
+	at, found := l.place(within(hash), is)
 	if found {
 		l.slots[at].item = item
 		return
 	}
-	l.slots = slices.Insert(l.slots, at, slot[T]{uint32(hash), item}) //nolint:gosec // as in find
+	l.insert(at, slot[T]{within(hash), item})
 	t.size++
 }
 
@@ -159,7 +162,7 @@ func (t *table[T]) remove(e *edit, hash uint64, is func(*T) bool) {
 		return
 	}
 	l := t.leafOf(e, hash)
-	at, _ := l.place(uint32(hash), is) //nolint:gosec // as in find
+	at, _ := l.place(within(hash), is)
 	l.slots = slices.Delete(l.slots, at, at+1)
 	t.size--
 }

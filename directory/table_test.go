@@ -114,6 +114,36 @@ func TestTableIsSorted(t *testing.T) {
 	}
 }
 
+// What fills a table at once is found as if it had been put there.
+func TestFill(t *testing.T) {
+	var at, filled table[item]
+	var items []item
+	var order []numbered
+	for n := range 3000 {
+		items = append(items, item{number: n})
+		order = append(order, numbered{hashOf(n), n})
+	}
+	e := &edit{}
+	for n := range items {
+		at.put(e, hashOf(n), &items[n], is(n))
+	}
+	filled.fill(e, order, items)
+	if filled.size != at.size {
+		t.Errorf("%d items, want %d", filled.size, at.size)
+	}
+	for n := range items {
+		if got := filled.find(hashOf(n), is(n)); got != &items[n] {
+			t.Fatalf("%d is %v", n, got)
+		}
+	}
+	for i := range filled.all() {
+		at.remove(e, hashOf(i.number), is(i.number))
+	}
+	if at.size != 0 {
+		t.Errorf("%d items are missing", at.size)
+	}
+}
+
 func leaves(b *branch[leaf[item]]) func(func(*leaf[item]) bool) {
 	return func(yield func(*leaf[item]) bool) {
 		if b == nil {
