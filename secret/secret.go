@@ -53,6 +53,9 @@ func isSeed(text string) bool {
 // Holds reports whether a secret stands somewhere in text, of a length that no
 // name has. What holds one is refused as a name or as a path.
 func Holds(text string) bool {
+	if len(text) < sure { // most names are, of very many
+		return false
+	}
 	found := false
 	runs(text, func(run string, _ bool) { found = found || inside(run) })
 	return found
