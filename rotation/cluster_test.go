@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 
+	"usher/callout"
 	"usher/callouttest"
 	"usher/issuer"
 	"usher/permissions"
@@ -57,11 +58,20 @@ func TestRotateUnderLoad(t *testing.T) {
 		}
 	}
 	l.end(t, fmt.Sprintf("%d rotations, 3 servers, 2 ushers", len(targets)**rounds))
+	granted, late := 0, 0
 	for _, s := range f.services {
 		for _, e := range s.Events(t) {
-			if e.Text("outcome") != "granted" {
+			switch {
+			case e.Text("outcome") == "granted":
+				granted++
+			case e.Text("code") == callout.CodeTooLate: // the machine is busy, and the client goes to another server
+				late++
+			default:
 				t.Errorf("%s %s: %s", e.Text("outcome"), e.Text("code"), e.Text("cause"))
 			}
 		}
+	}
+	if t.Logf("%d granted, %d too late", granted, late); late > granted/100 {
+		t.Error("too many were too late")
 	}
 }

@@ -68,8 +68,9 @@ func TestRotateRollingRestart(t *testing.T) {
 	p := &pair{}
 	var routes []string
 	for i := range 2 {
+		// nats-server gives who is connected 10 s to leave; ushers on a busy machine need some of it.
 		s := callouttest.StartServer(t, callouttest.ServerConfig{
-			Name: "n" + string(rune('1'+i)), Keys: keys, Sealed: true, Cluster: true, Routes: slices.Clone(routes), Timeout: 3, LameDuck: 300 * time.Millisecond,
+			Name: "n" + string(rune('1'+i)), Keys: keys, Sealed: true, Cluster: true, Routes: slices.Clone(routes), Timeout: 3, LameDuck: 1500 * time.Millisecond,
 		})
 		routes = append(routes, s.RouteURL())
 		p.servers, p.keys = append(p.servers, s), append(p.keys, keys)
