@@ -12,6 +12,18 @@ bin=$(mktemp -d)
 trap 'rm -rf "$bin"' EXIT
 corpus=$(go env GOCACHE)/fuzz # where go test keeps what it has found
 
+fuzz() (
+  cd "$dir" || exit
+  "$bin/fuzz.test" -test.run '^$' -test.fuzz "^$name\$" -test.fuzztime "$fuzztime" \
+    -test.fuzzcachedir "$corpus/$package" -test.paniconexit0 </dev/null 2>&1 | tee "$bin/printed"
+)
+
+# Go before 1.27 now and then reports as a failure that the time is over. What a
+# target finds is printed with the input that it failed on.
+only_time() {
+  grep -q '^    context deadline exceeded$' "$bin/printed" && ! grep -qE 'Failing input|panic|^fatal error|_test\.go:' "$bin/printed"
+}
+
 while IFS=: read -r file func; do
   count=$((count + 1))
   dir=$(dirname "$file")
@@ -31,11 +43,13 @@ while IFS=: read -r file func; do
     built=$dir
   fi
   echo "fuzz $dir $name for $fuzztime"
-  (
-    cd "$dir"
-    "$bin/fuzz.test" -test.run '^$' -test.fuzz "^$name\$" -test.fuzztime "$fuzztime" \
-      -test.fuzzcachedir "$corpus/$package" -test.paniconexit0 </dev/null
-  )
+  for try in 1 2 3; do
+    fuzz && break
+    if [[ $try -eq 3 ]] || ! only_time; then
+      exit 1
+    fi
+    echo "again: that was the end of the time, and no failing input (go.dev/issue/75804)"
+  done
 done < <(git grep --untracked -o -E '^func Fuzz[A-Za-z0-9_]*\(' -- '*_test.go' | sed 's|^|./|')
 
 if [[ $count -eq 0 ]]; then
