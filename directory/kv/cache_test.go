@@ -306,3 +306,18 @@ func restore(t *testing.T, n *node, backup string) {
 	n.opts.StoreDir = backup
 	n.start(t)
 }
+
+// The first that is written says when it was up to date, however soon that is.
+func TestCacheHasItsDate(t *testing.T) {
+	c := jetStream(t)
+	add(t, loaded(t, start(t, kv.Config{Conn: c, Create: true})), "ada")
+	path, before := filepath.Join(t.TempDir(), "cache"), time.Now()
+	written := func() bool { _, err := os.Stat(path); return err == nil }
+	start(t, kv.Config{Conn: c, Cache: path, OnChange: func(kv.Changed) { callouttest.Eventually(t, "it is written", written) }})
+	callouttest.Eventually(t, "it is written", written)
+	_, status, err := kv.Cached(path, "usher")
+	callouttest.Must(t, err)
+	if status.Checked.Before(before) {
+		t.Errorf("%+v", status)
+	}
+}

@@ -230,13 +230,17 @@ func (f *follower) settle() {
 		next.snapshot = st.snapshot
 	}
 	s.faults.problems(next.revision, problems)
-	if changed.Loaded || next.revision != st.revision {
-		s.take(next, changed)
-	}
+	checked := int64(0) // as it was
 	if all && f.caught != nil {
-		s.checked.Store(f.asked.UnixNano())
-		f.caught()
+		checked = f.asked.UnixNano()
+		defer f.caught()
 		f.caught = nil
+	}
+	switch {
+	case changed.Loaded || next.revision != st.revision:
+		s.take(next, changed, checked)
+	case checked != 0:
+		s.checked.Store(checked)
 	}
 }
 

@@ -53,7 +53,9 @@ func wait(ctx context.Context, long time.Duration, happens <-chan struct{}) bool
 // save writes the cache if the directory has changed, or the cache says of an
 // old time that it was up to date then. It returns false if there was nothing to do.
 func (s *Store) save(ctx context.Context) bool {
-	checked, st := s.checked.Load(), s.current.Load() // in this order: the directory may be newer than its date, not older
+	s.mu.Lock()
+	checked, st := s.checked.Load(), s.current.Load() // of one moment
+	s.mu.Unlock()
 	if st == nil || st == s.saved.Load() && time.Duration(checked-s.savedAt.Load()) <= staleAfter {
 		return false
 	}

@@ -144,12 +144,16 @@ func (s *Store) Status() Status {
 	return out
 }
 
-// take makes a state the current one.
-func (s *Store) take(st *state, c Changed) {
+// take makes a state the current one, and notes when the bucket held nothing newer;
+// 0: that is as it was. What is kept on disk has both.
+func (s *Store) take(st *state, c Changed, checked int64) {
 	st.at = s.cfg.Now()
 	c.At, c.Revision = st.at, st.revision
 	s.mu.Lock()
 	s.current.Store(st)
+	if checked != 0 {
+		s.checked.Store(checked)
+	}
 	close(s.moved)
 	s.moved = make(chan struct{})
 	s.mu.Unlock()
