@@ -23,6 +23,7 @@ func TestCheckDirectoryInNATS(t *testing.T) {
 	c.says(t, exitOK, "directory", "ok", "1 user, 1 key")
 	c.says(t, exitOK, "api", "ok", "is free")
 	in.serve(t)
+	callouttest.Eventually(t, "it has kept the snapshot", func() bool { return there(in.path(setup.FileSnapshot)) })
 	c = checkLive(t, in.config())
 	c.says(t, exitOK, "api", "ok", "a usher answers")
 	c.says(t, exitOK, "issuer", "ok", "usher-nats")

@@ -77,6 +77,17 @@ func TestLoadWhileEdited(t *testing.T) {
 	}
 }
 
+// mislaid hears what mislay has sent elsewhere, and does not answer.
+func mislaid(t *testing.T, c *nats.Conn) <-chan *nats.Msg {
+	t.Helper()
+	heard := make(chan *nats.Msg, 1)
+	sub, err := c.ChanSubscribe("mislaid.>", heard)
+	callouttest.Must(t, err)
+	t.Cleanup(func() { callouttest.Must(t, sub.Unsubscribe()) })
+	callouttest.Must(t, c.Flush())
+	return heard
+}
+
 // An answer that never comes keeps nobody from asking again.
 func TestAnswerIsLost(t *testing.T) {
 	for _, asked := range []string{"$JS.API.STREAM.MSG.GET", "$JS.API.CONSUMER.CREATE"} {
@@ -85,11 +96,7 @@ func TestAnswerIsLost(t *testing.T) {
 			n := startNode(t)
 			c := connect(t, n.url())
 			add(t, loaded(t, start(t, kv.Config{Conn: c, Create: true})), "alice")
-			heard := make(chan *nats.Msg, 1)
-			sub, err := c.ChanSubscribe("mislaid.>", heard)
-			callouttest.Must(t, err)
-			t.Cleanup(func() { callouttest.Must(t, sub.Unsubscribe()) })
-			callouttest.Must(t, c.Flush())
+			heard := mislaid(t, c)
 			p := startProxy(t, n.addr())
 			done := p.next(asked, mislay)
 			s := start(t, kv.Config{Conn: connect(t, p.url())})
@@ -107,17 +114,14 @@ func TestAnswerIsLostOnTheWayBack(t *testing.T) {
 	n := startNode(t)
 	c := connect(t, n.url())
 	path := cached(t, c, "ada")
-	heard := make(chan *nats.Msg, 1)
-	sub, err := c.ChanSubscribe("mislaid.>", heard)
-	callouttest.Must(t, err)
-	t.Cleanup(func() { callouttest.Must(t, sub.Unsubscribe()) })
-	callouttest.Must(t, c.Flush())
+	heard := mislaid(t, c)
 	p := startProxy(t, n.addr())
 	done := p.next("$JS.API.STREAM.MSG.GET", mislay)
 	before := time.Now()
 	var log callouttest.Buffer
 	s := start(t, kv.Config{Conn: connect(t, p.url()), Cache: path, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	<-done
+	<-heard
 	callouttest.Eventually(t, "it follows", func() bool { return s.Status().Checked.After(before) })
 	if text := log.String(); strings.Contains(text, "cannot be followed") || strings.Contains(text, `msg="directory loaded"`) {
 		t.Error(text)
