@@ -116,7 +116,8 @@ func knockWith(cfg *config.Config, url, name, creds string) error {
 	if creds != "" {
 		opts = append(opts, nats.UserCredentials(creds))
 	}
-	nc, err := nats.Connect(url, append(opts, nats.Token(name), nats.Name(name), nats.NoReconnect(), nats.Timeout(checkConnect))...)
+	nc, err := nats.Connect(url, append(opts, nats.Token(name), nats.Name(name), nats.NoReconnect(), nats.Timeout(checkConnect),
+		nats.IgnoreDiscoveredServers())...) // refused here, nats.go would knock at the next server of the cluster
 	if err != nil {
 		return err
 	}

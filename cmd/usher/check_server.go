@@ -38,7 +38,7 @@ type serverCheck struct {
 
 func (s *serverCheck) run(ctx context.Context, opts []nats.Option) {
 	nc, err := nats.Connect(s.url, append(opts, nats.Name("usher-check"), nats.Timeout(checkConnect),
-		nats.NoReconnect(), nats.DontRandomize(),
+		nats.NoReconnect(), nats.IgnoreDiscoveredServers(), // this server, and no other
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
 	if err != nil {
 		s.cannotConnect(err)

@@ -87,7 +87,7 @@ func try(c *cli.Context, args int, do func(ctx context.Context, c *cli.Context, 
 	}
 	t := &trial{}
 	opts := []nats.Option{
-		nats.Name("usher-try"), nats.NoReconnect(), nats.CustomInboxPrefix(c.String("inbox")),
+		nats.Name("usher-try"), nats.NoReconnect(), nats.IgnoreDiscoveredServers(), nats.CustomInboxPrefix(c.String("inbox")),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // nats.go would print them
 	}
 	if credential.AuthToken != "" {
