@@ -22,8 +22,9 @@ const (
 	connectionsPage = 1024
 )
 
-// Wait is how long servers may take to answer a question.
-const Wait = 2 * time.Second
+// Wait is how long servers may take to answer a question: one that is busy is not
+// taken for one that has gone. Nobody waits for it while all are there.
+const Wait = 5 * time.Second
 
 // ErrNoServer: no server answers on the system account.
 var ErrNoServer = errors.New("no server answers: is this a user of the system account?")

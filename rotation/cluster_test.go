@@ -2,7 +2,6 @@ package rotation_test
 
 import (
 	"flag"
-	"fmt"
 	"slices"
 	"testing"
 
@@ -57,7 +56,7 @@ func TestRotateUnderLoad(t *testing.T) {
 			t.Errorf("%s: active is %s after %s", target, now, keys)
 		}
 	}
-	l.end(t, fmt.Sprintf("%d rotations, 3 servers, 2 ushers", len(targets)**rounds))
+	l.end(t, len(targets)**rounds, "3 servers, 2 ushers")
 	granted, late := 0, 0
 	for _, s := range f.services {
 		for _, e := range s.Events(t) {

@@ -3,7 +3,6 @@ package rotation_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -111,5 +110,5 @@ func TestRotateRollingRestart(t *testing.T) {
 			}
 		}
 	}
-	l.end(t, fmt.Sprintf("%d rotations, each with two servers restarted one after the other, 2 ushers", len(kinds)**rounds))
+	l.end(t, len(kinds)**rounds, "each with two servers restarted one after the other, 2 ushers")
 }
