@@ -266,7 +266,7 @@ func TestImportMany(t *testing.T) {
 	if !ok {
 		t.Fatalf("the store is a %T", s.store)
 	}
-	t.Logf("%d users, %d MiB: %d entries in %v, peak memory %s with nats-server and client, snapshot %v old", users, text.Len()>>20,
+	t.Logf("figures: %d users, %d MiB: %d entries in %v, peak memory %s with nats-server and client, snapshot %v old", users, text.Len()>>20,
 		last.Result.Entries, took.Round(time.Millisecond), peak(t), time.Since(store.Status().Checked).Round(time.Millisecond))
 }
 

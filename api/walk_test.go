@@ -83,7 +83,7 @@ func TestWalk(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d calls", calls)
+	t.Logf("figures: %d calls", calls)
 	size := s.store.Snapshot().Size()
 	if want := (directory.Size{Users: 11, Keys: 11, Projects: 2, Topics: 4, Subscriptions: 4}); size != want {
 		t.Errorf("the walk changed the directory: %+v", size)

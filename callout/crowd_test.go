@@ -139,7 +139,7 @@ func (c *crowd) report(since time.Time) {
 	if !c.last.IsZero() {
 		well = fmt.Sprintf("the last one who had met an error was in after %s", c.last.Sub(since).Round(time.Millisecond))
 	}
-	c.t.Logf("%d of %d in, %d refused, %d closed for good, slowest %s, errors %v; %s",
+	c.t.Logf("figures: %d of %d in, %d refused, %d closed for good, slowest %s, errors %v; %s",
 		c.admitted, crowdSize, c.refused, c.closed, c.slowest.Round(time.Millisecond), c.failed, well)
 	if c.refused > 0 || c.closed > 0 {
 		c.t.Errorf("%d authorization errors, %d closed for good", c.refused, c.closed)

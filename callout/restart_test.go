@@ -41,7 +41,7 @@ func TestServerRestart(t *testing.T) {
 	s.server.Stop()
 	s.server.Start(t)
 	s.service.WaitReady(t)
-	t.Logf("the service was ready again after %s", time.Since(start).Round(time.Millisecond))
+	t.Logf("figures: the service was ready again after %s", time.Since(start).Round(time.Millisecond))
 	<-rest
 	c.report(start)
 }
@@ -61,7 +61,7 @@ func TestServiceRestart(t *testing.T) {
 	c.come(crowdSize / 6) // nobody answers these
 	gap := time.Since(start)
 	callouttest.StartService(t, cfg)
-	t.Logf("no service for %s", gap.Round(time.Millisecond))
+	t.Logf("figures: no service for %s", gap.Round(time.Millisecond))
 	c.come(crowdSize / 2)
 	c.report(start)
 }

@@ -30,7 +30,7 @@ func TestRollingRestart(t *testing.T) {
 		select {
 		case <-coming:
 			done = true
-			t.Logf("%d replicas were replaced", replaced+1)
+			t.Logf("figures: %d replicas were replaced", replaced+1)
 		default:
 		}
 	}

@@ -70,7 +70,7 @@ func TestRotateUnderLoad(t *testing.T) {
 			}
 		}
 	}
-	if t.Logf("%d granted, %d too late", granted, late); late > granted/100 {
+	if t.Logf("figures: %d granted, %d too late", granted, late); late > granted/100 {
 		t.Error("too many were too late")
 	}
 }

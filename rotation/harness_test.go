@@ -214,7 +214,7 @@ func (l *load) end(t *testing.T, rotations int, what string) {
 	l.group.Wait()
 	took := time.Since(l.begun)
 	rate := float64(l.ok+len(l.refused)+len(l.failed)) / took.Seconds()
-	t.Logf("%d rotations, %s: %d connects in %s (%.0f a second): %d refused, %d timed out or failed",
+	t.Logf("figures: %d rotations, %s: %d connects in %s (%.0f a second): %d refused, %d timed out or failed",
 		rotations, what, l.ok, took.Round(time.Second), rate, len(l.refused), len(l.failed))
 	for _, err := range append(l.refused, l.failed...) {
 		t.Error(err)

@@ -10,4 +10,5 @@ if [[ -z $line ]]; then
   exit 1
 fi
 echo "\$ $line"
-bash -c "$line"
+# shellcheck disable=SC2086 # words of a command
+scripts/test.sh ${line/go test/go test -json}

@@ -144,7 +144,7 @@ func follow(t *testing.T, replicas *[3]*replica, heard <-chan struct{}) {
 		took = append(took, time.Since(start))
 	}
 	slices.Sort(took)
-	t.Logf("%d changes, until in force on all three: p50 %s, p99 %s, longest %s", changes, took[changes/2], took[changes*99/100], took[changes-1])
+	t.Logf("figures: %d changes, until in force on all three: p50 %s, p99 %s, longest %s", changes, took[changes/2], took[changes*99/100], took[changes-1])
 }
 
 var errConflict = errors.New("the ACL has changed")
@@ -234,7 +234,7 @@ func serial(t *testing.T, replicas *[3]*replica) {
 	if len(winners) != writers*each {
 		t.Errorf("%d of %d marks were put", len(winners), writers*each)
 	}
-	t.Logf("%d writers put %d marks into one ACL: %d conflicts", writers, len(winners), conflicts)
+	t.Logf("figures: %d writers put %d marks into one ACL: %d conflicts", writers, len(winners), conflicts)
 	change(t, replicas[0].store.Load(), func(*directory.Snapshot) ([]directory.Entry, error) {
 		acl := &directory.ACL{}
 		for i := range steadyUsers {
@@ -291,5 +291,5 @@ func leaderChanges(t *testing.T, replicas *[3]*replica) {
 			t.Errorf("change %d is not there as a whole: revisions %d to %d", i, first.Revision, last.Revision)
 		}
 	}
-	t.Logf("%d changes of %d entries were made and %d refused as unavailable while the leader stepped down %d times", made.Load(), entries, refused, steps)
+	t.Logf("figures: %d changes of %d entries were made and %d refused as unavailable while the leader stepped down %d times", made.Load(), entries, refused, steps)
 }

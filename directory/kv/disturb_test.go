@@ -86,9 +86,9 @@ func disturb(t *testing.T, c *cluster, replicas *[3]*replica) {
 	end()
 
 	lost := d.lost()
-	t.Logf("%d connects, %d wrongly denied, %d not decided, %d of removed users let in where they had been removed; a removed user was refused everywhere after %s at most (%d looked at)",
+	t.Logf("figures: %d connects, %d wrongly denied, %d not decided, %d of removed users let in where they had been removed; a removed user was refused everywhere after %s at most (%d looked at)",
 		d.connects.Load(), d.denied.Load(), d.undecided.Load(), d.let.Load(), d.lag.Round(time.Millisecond), d.lagged)
-	t.Logf("%d edits acknowledged, %d of them lost, %d refused as unavailable; the longest time without one was %s",
+	t.Logf("figures: %d edits acknowledged, %d of them lost, %d refused as unavailable; the longest time without one was %s",
 		d.edits[0].Load()+d.edits[1].Load()+d.edits[2].Load(), lost, d.unavailable.Load(), d.gap.Round(time.Millisecond))
 	if d.denied.Load()+d.undecided.Load()+d.let.Load() > 0 || lost > 0 || d.lagged == 0 {
 		t.Error("this must not be")
@@ -101,7 +101,7 @@ func (d *disturbance) step(what string, do func(), at ...int) {
 	start := time.Now()
 	do()
 	took := time.Since(start)
-	d.t.Logf("%s: %s, and %s until edits were made everywhere", what, took.Round(time.Millisecond), d.edited(what, 10, at...).Round(time.Millisecond))
+	d.t.Logf("figures: %s: %s, and %s until edits were made everywhere", what, took.Round(time.Millisecond), d.edited(what, 10, at...).Round(time.Millisecond))
 }
 
 // edited waits for n more edits at every replica.
