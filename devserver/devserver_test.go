@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 
+	"usher/callouttest"
 	"usher/devserver"
 )
 
@@ -43,8 +44,9 @@ func start(t *testing.T, cfg devserver.Config) *devserver.Server {
 // its port when it stops.
 func TestStart(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "nats-server.log")
-	s := start(t, devserver.Config{ConfigFile: configFile(t, `listen: "127.0.0.1:-1"`), LogFile: log})
-	nc, err := nats.Connect(s.URL(), nats.Timeout(5*time.Second))
+	address := fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)) // which nobody takes between the two
+	s := start(t, devserver.Config{ConfigFile: configFile(t, "listen: "+address), LogFile: log})
+	nc, err := nats.Connect(s.URL(), nats.Timeout(20*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,9 +55,9 @@ func TestStart(t *testing.T) {
 		t.Errorf("log: %v\n%s", err, text)
 	}
 	s.Stop()
-	again := start(t, devserver.Config{ConfigFile: configFile(t, "listen: 127.0.0.1:4222"), Listen: strings.TrimPrefix(s.URL(), "nats://")})
-	if again.URL() != s.URL() {
-		t.Errorf("--listen asked for %s, it is %s", s.URL(), again.URL())
+	again := start(t, devserver.Config{ConfigFile: configFile(t, "listen: 127.0.0.1:4222"), Listen: address})
+	if want := "nats://" + address; s.URL() != want || again.URL() != want {
+		t.Errorf("asked for %s, it was %s, and then %s", want, s.URL(), again.URL())
 	}
 }
 
@@ -95,11 +97,11 @@ func TestStopWhileClientsConnect(t *testing.T) {
 		t.Fatal(err)
 	}
 	conf := fmt.Sprintf(`
-listen: "127.0.0.1:-1"
+listen: "127.0.0.1:%d"
 accounts { AUTH { users: [{user: usher, password: secret}] }, SYS {} }
 system_account: SYS
 authorization { timeout: 0.2, auth_callout { issuer: %s, account: AUTH, auth_users: [usher] } }
-`, issuer)
+`, callouttest.FreePort(t), issuer) // clients go on until nobody listens there, so nobody else may
 	for range 3 {
 		s := start(t, devserver.Config{ConfigFile: configFile(t, conf)})
 		addr := strings.TrimPrefix(s.URL(), "nats://")

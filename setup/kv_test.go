@@ -75,7 +75,7 @@ func serve(t *testing.T, dir string) *server.Server {
 	callouttest.Must(t, err)
 	s.Start()
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(10 * time.Second) {
+	if !s.ReadyForConnections(20 * time.Second) {
 		t.Fatal("the server does not start")
 	}
 	return s
@@ -90,8 +90,14 @@ func follow(t *testing.T, cfg *config.Config, s *server.Server) *kv.Store {
 		callouttest.Must(t, err)
 		opt = nats.UserInfo(cfg.NATS.User, strings.TrimSpace(string(password)))
 	}
-	nc, err := nats.Connect(s.ClientURL(), opt)
-	callouttest.Must(t, err)
+	var nc *nats.Conn
+	callouttest.Eventually(t, "the service user is connected", func() bool { // a busy machine may be late
+		var err error
+		if nc, err = nats.Connect(s.ClientURL(), opt); err != nil {
+			t.Log(err)
+		}
+		return err == nil
+	})
 	t.Cleanup(nc.Close)
 	d := cfg.Directory
 	store, err := kv.Open(kv.Config{
