@@ -93,7 +93,7 @@ func (s *kvStore) wait(ctx context.Context, stderr io.Writer) (note string, err 
 	}
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	told, look := false, lookAgain/4
+	told, why, look := false, "", lookAgain/4
 	for {
 		status := s.Status()
 		waited := time.Since(start)
@@ -109,9 +109,9 @@ func (s *kvStore) wait(ctx context.Context, stderr io.Writer) (note string, err 
 				code: exitRuntime, err: fmt.Errorf("%w within %s%s", errNotLoaded, limit, s.inTheWay()),
 				hint: "usher check says what is in the way",
 			}
-		case waited > toldAfter && !told:
-			told = true
-			say(stderr, "note", "waiting for the directory, bucket "+s.cfg.Directory.Bucket+s.inTheWay())
+		case waited > toldAfter && (!told || why == "" && s.inTheWay() != ""): // what is in the way may not be known at first
+			told, why = true, s.inTheWay()
+			say(stderr, "note", "waiting for the directory, bucket "+s.cfg.Directory.Bucket+why)
 		case waited > look && !status.Loaded:
 			if err := s.hopeless(ctx); err != nil {
 				return "", err
