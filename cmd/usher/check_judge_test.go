@@ -44,12 +44,17 @@ func TestCheckClock(t *testing.T) {
 	for _, off := range []time.Duration{-time.Hour, 0, time.Hour} {
 		var clock callouttest.Clock
 		clock.Move(off)
-		var f findings
-		keys, _ := f.files(t.Context(), "usher.yaml", cfg, true)
 		opts, err := serviceOptions(cfg)
 		callouttest.Must(t, err)
-		s := serverCheck{findings: &f, cfg: cfg, keys: keys, url: srv.URL(), now: clock.Now}
-		s.run(t.Context(), opts)
+		var f findings
+		for range attempts {
+			f = nil
+			keys, _ := f.files(t.Context(), "usher.yaml", cfg, true)
+			s := serverCheck{findings: &f, cfg: cfg, keys: keys, url: srv.URL(), now: clock.Now}
+			if s.run(t.Context(), opts); !f.missed(unanswered) {
+				break
+			}
+		}
 		wrong := slices.ContainsFunc(f, func(f finding) bool { return f.Check == "clock" && f.Result == "error" })
 		if wrong != (off != 0) {
 			t.Errorf("clock off by %s: %+v", off, f)

@@ -31,7 +31,11 @@ func TestKnockAtOneServer(t *testing.T) {
 		return v.TotalConnections
 	}
 	before := came()
-	if err := knockAt(&config.Config{}, a.URL(), "somebody"); !errors.Is(err, nats.ErrAuthorization) {
+	err := knockAt(&config.Config{}, a.URL(), "somebody")
+	for i := 1; i < attempts && err != nil && unanswered(err.Error()); i++ {
+		err = knockAt(&config.Config{}, a.URL(), "somebody")
+	}
+	if !errors.Is(err, nats.ErrAuthorization) {
 		t.Errorf("%v", err)
 	}
 	if n := came() - before; n > 0 {

@@ -52,9 +52,7 @@ func newBucketSite(t *testing.T, options []string, edits ...string) *bucketSite 
 	s.natsServer(t)
 	opts, err := serviceOptions(s.cfg(t))
 	callouttest.Must(t, err)
-	s.conn, err = nats.Connect(s.url, opts...)
-	callouttest.Must(t, err)
-	t.Cleanup(s.conn.Close)
+	s.conn = connected(t, s.url, opts...)
 	return s
 }
 
@@ -86,7 +84,14 @@ func (s *bucketSite) fill(t *testing.T) {
 func (s *bucketSite) check(t *testing.T) (findings, *directory.Snapshot) {
 	t.Helper()
 	var f findings
-	snapshot, _ := f.live(t.Context(), s.config(), s.cfg(t), false)
+	var snapshot *directory.Snapshot
+	for range attempts {
+		f = nil
+		if snapshot, _ = f.live(t.Context(), s.config(), s.cfg(t), false); !f.missed(unanswered) {
+			break
+		}
+		t.Logf("again, since something came late: %+v", f)
+	}
 	return f, snapshot
 }
 

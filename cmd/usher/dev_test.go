@@ -79,11 +79,8 @@ type natsClient struct {
 func connectDev(t *testing.T, a *announced, token string) natsClient {
 	t.Helper()
 	c := natsClient{refused: make(chan struct{}, 16)}
-	var err error
-	c.Conn, err = nats.Connect(a.URL, nats.Token(token), nats.Timeout(5*time.Second), nats.CustomInboxPrefix("_INBOX_"+a.user(token)),
+	c.Conn = connected(t, a.URL, nats.Token(token), nats.CustomInboxPrefix("_INBOX_"+a.user(token)),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) { c.refused <- struct{}{} }))
-	callouttest.Must(t, err)
-	t.Cleanup(c.Close)
 	return c
 }
 
@@ -107,7 +104,7 @@ func (c natsClient) allowed(t *testing.T, act func() error) bool {
 	t.Helper()
 	before := c.LastError()
 	callouttest.Must(t, act())
-	callouttest.Must(t, c.FlushTimeout(5*time.Second))
+	callouttest.Must(t, c.FlushTimeout(20*time.Second))
 	if c.LastError() == before { //nolint:errorlint // the very same error, not one like it
 		return true
 	}
@@ -175,7 +172,7 @@ func TestDevStream(t *testing.T) {
 	callouttest.Must(t, err)
 	consumer, err := js.Consumer(t.Context(), "shop", "invoices")
 	callouttest.Must(t, err)
-	m, err := consumer.Next(jetstream.FetchMaxWait(5 * time.Second))
+	m, err := consumer.Next(jetstream.FetchMaxWait(20 * time.Second))
 	callouttest.Must(t, err)
 	if string(m.Data()) != "teapot" {
 		t.Errorf("got %s", m.Data())

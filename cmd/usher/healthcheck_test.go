@@ -13,7 +13,11 @@ import (
 // unhealthy holds that the check fails with a code, and says why on stderr only.
 func unhealthy(t *testing.T, configFile string, want int, reason string) {
 	t.Helper()
-	code, stdout, stderr := usher(t, "healthcheck", "-c", configFile)
+	ask := usher
+	if want == exitDenied { // somebody has to say so
+		ask = answered
+	}
+	code, stdout, stderr := ask(t, "healthcheck", "-c", configFile)
 	if code != want || stdout != "" || !strings.Contains(stderr, "usher: error: ") || !strings.Contains(stderr, reason) {
 		t.Errorf("exit code %d, not %d, for %q:\n%s%s", code, want, reason, stdout, stderr)
 	}
@@ -21,7 +25,7 @@ func unhealthy(t *testing.T, configFile string, want int, reason string) {
 
 func healthy(t *testing.T, configFile string) {
 	t.Helper()
-	if code, stdout, stderr := usher(t, "healthcheck", "-c", configFile); code != exitOK || stdout+stderr != "" {
+	if code, stdout, stderr := answered(t, "healthcheck", "-c", configFile); code != exitOK || stdout+stderr != "" {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 }

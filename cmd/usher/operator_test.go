@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"usher/callouttest"
 	"usher/setup"
@@ -37,7 +38,7 @@ func TestOperatorSentinel(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			args := append([]string{"try", "publish", "-s", in.url, "--token-file", in.token(t, "alice-key")}, c.args...)
-			code, stdout, stderr := usher(t, append(args, "shop.orders", "teapot")...)
+			code, stdout, stderr := answered(t, append(args, "shop.orders", "teapot")...)
 			if code != c.code || (code == exitOK) != (stdout != "") || !strings.Contains(stderr, c.says) || strings.Contains(stderr, "/teapot") {
 				t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 			}
@@ -99,7 +100,7 @@ func TestOperatorIngest(t *testing.T) {
 	if !connectDev(t, &a, a.token(t, "ingest")).publishes(t, "habitat.event.healthcheck") {
 		t.Fatal("the supervisor may not publish")
 	}
-	m, err := sub.NextMsg(tryWait)
+	m, err := sub.NextMsg(20 * time.Second)
 	callouttest.Must(t, err)
 	if m.Subject != "habitat.event.healthcheck" {
 		t.Errorf("got %s", m.Subject)

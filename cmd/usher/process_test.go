@@ -91,7 +91,7 @@ func (in installation) token(t *testing.T, token string) string {
 // try connects as alice and returns the exit code.
 func (in installation) try(t *testing.T) int {
 	t.Helper()
-	code, _, _ := usher(t, "try", "publish", "-s", in.url, "--token-file", in.token(t, "alice-key"), "shop.orders", "teapot")
+	code, _, _ := answered(t, "try", "publish", "-s", in.url, "--token-file", in.token(t, "alice-key"), "shop.orders", "teapot")
 	return code
 }
 

@@ -49,7 +49,7 @@ func TestTry(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			args := []string{"try", c.args[0], "-s", in.url, "--token-file", in.token(t, c.token)}
-			code, stdout, stderr := usher(t, append(args, c.args[2:]...)...)
+			code, stdout, stderr := answered(t, append(args, c.args[2:]...)...)
 			if code != c.code || (code == exitOK) != (stdout != "") {
 				t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 			}
