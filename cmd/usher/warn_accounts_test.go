@@ -116,7 +116,7 @@ func TestCheckPrograms(t *testing.T) {
 		callouttest.Must(t, err)
 		var f findings
 		cfg := config.Default()
-		cfg.Callout.Budget = 5 * time.Second
+		cfg.Callout.Budget = time.Minute // a program that takes half of it is worth a warning
 		if tt.argv == "hang" {
 			cfg.Callout.Budget = 100 * time.Millisecond
 		}
