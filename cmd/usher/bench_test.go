@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -19,7 +20,8 @@ import (
 func benchServer(t *testing.T) *callouttest.Server {
 	t.Helper()
 	keys := callouttest.NewKeys(t)
-	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys})
+	// Clients give up before it does: it then says no only to those that usher denied.
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Timeout: 10})
 	callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys),
 		Directory: callouttest.Directory(callouttest.DirectoryText),
@@ -62,6 +64,20 @@ func silence(stderr string) string {
 	return stderr
 }
 
+var timedOut = regexp.MustCompile(`\btimeout [1-9]|"timeout":[1-9]`)
+
+// benched runs a load, and again if it was too much for a machine that is busy.
+func benched(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	for range attempts {
+		if code, stdout, stderr = usher(t, append([]string{"bench"}, args...)...); !timedOut.MatchString(stdout) {
+			break
+		}
+		t.Logf("again, since a client was not answered: %v\n%s%s", args, stdout, stderr)
+	}
+	return code, stdout, stderr
+}
+
 // TestBenchJSON: scripts read these fields.
 func TestBenchJSON(t *testing.T) {
 	t.Parallel()
@@ -95,8 +111,7 @@ func TestBenchJSON(t *testing.T) {
 			}, append(failures, "max_in_flight")...),
 		},
 	} {
-		args := append([]string{"bench"}, c.args...)
-		code, stdout, stderr := usher(t, append(args, "-s", srv.URL(), "--token-file", tokenFile(t, "publisher-key"), "--json")...)
+		code, stdout, stderr := benched(t, append(c.args, "-s", srv.URL(), "--token-file", tokenFile(t, "publisher-key"), "--json")...)
 		if code != exitOK || silence(stderr) != "" || strings.Count(stdout, "\n") != 1 {
 			t.Fatalf("%v: exit code %d\n%s%s", c.args, code, stdout, stderr)
 		}
@@ -123,7 +138,7 @@ func TestBench(t *testing.T) {
 		"storm":                  {exitOK, []string{"storm", "--clients", "4", "-s", srv.URL(), "--token-file", good}, []string{"clients ", "4, tcp", "closed for good", "of all clients connected"}},
 		"storm over websocket":   {exitOK, []string{"storm", "--clients", "4", "-s", srv.WebSocketURL(), "--token-file", good}, []string{"4, websocket"}},
 		"a kind makes the URL":   {exitOK, []string{"storm", "--clients", "4", "--kind", "websocket", "-s", strings.TrimPrefix(srv.WebSocketURL(), "ws://"), "--token-file", good}, []string{"4, websocket"}},
-		"nobody":                 {exitRuntime, []string{"storm", "--clients", "4", "-s", nobody, "--duration", "100ms"}, []string{"refused 4", "not reached", "error: 4 of 4 did not connect", "hint: is nats-server running"}},
+		"nobody":                 {exitRuntime, []string{"storm", "--clients", "4", "-s", nobody, "--duration", "2s"}, []string{"refused ", "not reached", "error: 4 of 4 did not connect", "hint: is nats-server running"}},
 		"connect":                {exitOK, []string{"connect", "--clients", "4", "-s", srv.URL(), "--token-file", good}, []string{"4 in ", "of 100 asked for", "99.9%"}},
 		"connect for a time":     {exitOK, []string{"connect", "--duration", "50ms", "-s", srv.URL(), "--token-file", good}, []string{"5 in "}},
 		"connect with user":      {exitOK, []string{"connect", "--clients", "4", "-s", srv.URL(), "--token-file", good, "--user", "project=shop"}, nil},
@@ -136,7 +151,7 @@ func TestBench(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			code, stdout, stderr := usher(t, append([]string{"bench"}, c.args...)...)
+			code, stdout, stderr := benched(t, c.args...)
 			if code != c.code || (code == exitOK) != (silence(stderr) == "") {
 				t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 			}
