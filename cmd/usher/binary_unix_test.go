@@ -127,7 +127,7 @@ users:
 func pasteCommands(t *testing.T, program string, mode ...string) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "a demo, with 'quotes'")
-	dev := start(t, program, append([]string{"dev", "--listen", "127.0.0.1:0", "--dir", dir}, mode...)...)
+	dev := start(t, program, append([]string{"dev", "--listen", ownAddress(t), "--dir", dir}, mode...)...)
 	dev.waitFor(t, " user list -s ")
 	comment, pasted := "", 0
 	for line := range strings.Lines(dev.stdout.String()) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -49,18 +50,28 @@ func (a *announced) user(token string) string {
 	return ""
 }
 
-// dev starts "usher dev" and waits for its line.
-func startDev(t *testing.T, args ...string) (*process, announced) {
+// ownAddress is an address for --listen that nobody else takes, not even while the
+// server that has it is started again.
+func ownAddress(t *testing.T) string {
 	t.Helper()
-	p := start(t, "usher", append([]string{"dev", "--json"}, args...)...)
-	p.waitFor(t, "\n")
-	callouttest.Eventually(t, "it is ready", func() bool {
-		if p.ended() {
-			t.Fatal("it ended")
+	return fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t))
+}
+
+// startDev starts "usher dev" and waits for its line.
+func startDev(t *testing.T, args ...string) (p *process, a announced) {
+	t.Helper()
+	for range attempts {
+		p = start(t, "usher", append([]string{"dev", "--json"}, args...)...)
+		callouttest.Eventually(t, "it is ready", func() bool { return p.ended() || strings.HasSuffix(p.stdout.String(), "\n") })
+		// A port that was free when usher looked may be another test's by now.
+		if !p.ended() || !strings.Contains(p.stderr.String(), "address already in use") {
+			break
 		}
-		return strings.HasSuffix(p.stdout.String(), "\n")
-	})
-	var a announced
+		t.Logf("again: %s", p.stderr.String())
+	}
+	if p.ended() {
+		t.Fatal("it ended")
+	}
 	d := json.NewDecoder(strings.NewReader(p.stdout.String()))
 	d.DisallowUnknownFields()
 	callouttest.Must(t, d.Decode(&a))

@@ -112,7 +112,7 @@ func TestOperatorIngest(t *testing.T) {
 func TestDevOperatorAgain(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "dev")
-	p, first := startDev(t, "--operator", "--dir", dir, "--listen", "127.0.0.1:0")
+	p, first := startDev(t, "--operator", "--dir", dir, "--listen", ownAddress(t))
 	content := func() map[string]string {
 		files := map[string]string{}
 		for _, name := range setup.Names(true, true) {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"usher/callouttest"
@@ -98,7 +99,14 @@ func (in installation) try(t *testing.T) int {
 // natsServer starts the server of the installation. It ends with the test.
 func (in installation) natsServer(t *testing.T) *devserver.Server {
 	t.Helper()
-	srv, err := devserver.Start(devserver.Config{ConfigFile: in.path(setup.FileServerConfig), LogFile: in.path("nats-server.log")})
+	var srv *devserver.Server
+	var err error
+	// Of the one before it a process that another test just starts can have the
+	// listener, until it becomes its program.
+	callouttest.Eventually(t, "its port is free", func() bool {
+		srv, err = devserver.Start(devserver.Config{ConfigFile: in.path(setup.FileServerConfig), LogFile: in.path("nats-server.log")})
+		return !errors.Is(err, syscall.EADDRINUSE)
+	})
 	callouttest.Must(t, err)
 	t.Cleanup(srv.Stop)
 	return srv
