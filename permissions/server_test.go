@@ -14,13 +14,17 @@ import (
 	"usher/permissions"
 )
 
+// patience is how long server and client wait for each other.
+const patience = 20 * time.Second
+
 // startServer runs nats-server with one account and these users, password "p".
 func startServer(t *testing.T, users map[string]*server.Permissions) *server.Server {
 	t.Helper()
 	account := server.NewAccount("APP")
 	opts := &server.Options{
 		Host: "127.0.0.1", Port: -1, NoLog: true, NoSigs: true, JetStream: true, StoreDir: t.TempDir(),
-		Accounts: []*server.Account{account},
+		AuthTimeout: patience.Seconds(),
+		Accounts:    []*server.Account{account},
 	}
 	for name, perms := range users {
 		opts.Users = append(opts.Users, &server.User{Username: name, Password: "p", Account: account, Permissions: perms})
@@ -31,7 +35,7 @@ func startServer(t *testing.T, users map[string]*server.Permissions) *server.Ser
 	}
 	s.Start()
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(20 * time.Second) {
+	if !s.ReadyForConnections(patience) {
 		t.Fatal("nats-server did not become ready")
 	}
 	if a, err := s.LookupAccount("APP"); err != nil || a.EnableJetStream(nil, nil) != nil {
@@ -62,9 +66,6 @@ func dial(t *testing.T, s *server.Server, user string) *wire {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
 	w := &wire{t, conn, bufio.NewReader(conn)}
 	w.line()
 	w.send("CONNECT {\"verbose\":false,\"user\":%q,\"pass\":\"p\"}\r\n", user)
@@ -81,13 +82,22 @@ func (w *wire) send(format string, args ...any) {
 	}
 }
 
+// line returns what the server says next, but for its own PING: the first comes two
+// seconds after the connection was made.
 func (w *wire) line() string {
 	w.t.Helper()
-	line, err := w.in.ReadString('\n')
-	if err != nil {
-		w.t.Fatal(err)
+	for {
+		if err := w.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+			w.t.Fatal(err)
+		}
+		line, err := w.in.ReadString('\n')
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if line = strings.TrimSpace(line); line != "PING" {
+			return line
+		}
 	}
-	return strings.TrimSpace(line)
 }
 
 // untilPong returns what the server says before it answers a PING.
@@ -96,13 +106,11 @@ func (w *wire) untilPong() []string {
 	w.send("PING\r\n")
 	var out []string
 	for {
-		switch line := w.line(); line {
-		case "PONG":
+		line := w.line()
+		if line == "PONG" {
 			return out
-		case "PING":
-		default:
-			out = append(out, line)
 		}
+		out = append(out, line)
 	}
 }
 
