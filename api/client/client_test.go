@@ -148,9 +148,7 @@ func TestNotUsher(t *testing.T) {
 }
 
 func TestUnreachable(t *testing.T) {
-	server := httptest.NewServer(nil)
-	server.Close()
-	c, err := client.New(&client.Config{Server: server.URL, Key: testKey})
+	c, err := client.New(&client.Config{Server: "http://127.0.0.1:1", Key: testKey}) // a port that nobody is given
 	if err != nil {
 		t.Fatal(err)
 	}
