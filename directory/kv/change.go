@@ -156,6 +156,9 @@ func (s *Store) commit(ctx context.Context, c *contender, st *state, entries []d
 	defer known()
 	s.waiting.add(id, &pending{at: at, n: n, known: known})
 	defer s.waiting.remove(id)
+	if s.waiting.fate(id) == fateLost {
+		return 0, errMoved
+	}
 	for unheard := false; ; unheard = true {
 		attempt, again := context.WithCancel(sending)
 		s.waiting.sending(id, again)

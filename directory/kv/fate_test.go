@@ -128,6 +128,35 @@ func TestLineIsCut(t *testing.T) {
 	}
 }
 
+// A change that others were faster than before it was sent is made on theirs, and
+// it is known that it was not made before.
+func TestOvertaken(t *testing.T) {
+	r := newRig(t)
+	done := r.proxy.next("Usher-Change", swallow)
+	calls := 0
+	ended := make(chan error)
+	go func() {
+		_, err := r.cut.Change(t.Context(), func(s *directory.Snapshot) ([]directory.Entry, error) {
+			if calls++; calls == 1 {
+				change(t, r.free, func(s *directory.Snapshot) ([]directory.Entry, error) {
+					return []directory.Entry{aclWith(t, s, "theirs")}, nil
+				})
+				callouttest.Eventually(t, "it has come", func() bool { return slices.Equal(orders(r.cut), []string{"theirs"}) })
+			}
+			return []directory.Entry{aclWith(t, s, "ours")}, nil
+		})
+		ended <- err
+	}()
+	<-done
+	r.proxy.open()
+	if err := <-ended; err != nil || calls != 2 {
+		t.Errorf("made %d times: %v", calls, err)
+	}
+	if got := orders(r.cut); !slices.Equal(got, []string{"theirs", "ours"}) {
+		t.Errorf("got %v", got)
+	}
+}
+
 // As many entries as fit are changed at once, more in parts.
 func TestLargeChange(t *testing.T) {
 	s := loaded(t, start(t, kv.Config{Conn: jetStream(t), Create: true}))

@@ -117,6 +117,7 @@ func (s *Store) follow(ctx context.Context, connected <-chan nats.Status, caught
 		f.load = directory.NewBuilder()
 		s.faults.again()
 	}
+	s.waiting.follow(f.at)
 	var consumer jetstream.Consumer
 	err = insist(begin, func(ctx context.Context) (err error) { consumer, err = stream.CreateConsumer(ctx, config); return err })
 	if err != nil {

@@ -6,8 +6,9 @@ import "sync"
 // of them. The bucket says it: a change is made right behind the revision that
 // it was checked against, or never.
 type waiting struct {
-	mu sync.Mutex
-	of map[string]*pending
+	mu   sync.Mutex
+	of   map[string]*pending
+	last uint64 // the last message that came, of those that are followed now
 }
 
 // pending is a change that was sent.
@@ -26,6 +27,15 @@ const (
 	fateLost // somebody else's came in its place
 )
 
+// follow notes that the bucket, which may be another one, is followed from here.
+func (w *waiting) follow(at uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.last = at
+}
+
+// add begins to wait for what becomes of a change that was not sent yet. What has
+// come in its place by now is somebody else's, and does not come again.
 func (w *waiting) add(id string, p *pending) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -33,6 +43,9 @@ func (w *waiting) add(id string, p *pending) {
 		w.of = map[string]*pending{}
 	}
 	w.of[id] = p
+	if w.last > p.at {
+		p.fate = fateLost
+	}
 }
 
 func (w *waiting) remove(id string) {
@@ -69,6 +82,7 @@ func (w *waiting) lost() {
 func (w *waiting) came(seq uint64, change string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.last = seq
 	for id, p := range w.of {
 		if p.fate != fateUnknown || seq <= p.at || seq > p.at+p.n {
 			continue
