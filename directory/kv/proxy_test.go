@@ -3,6 +3,8 @@ package kv_test
 import (
 	"bytes"
 	"net"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -19,16 +21,17 @@ type proxy struct {
 
 	mu    sync.Mutex
 	conns map[net.Conn]bool
-	shut  bool // no new lines
-	cut   func([]byte) fate
-	done  chan struct{} // closed when it was cut
-	rate  int           // bytes a second of what clients say; 0: as it comes
-	halt  *halt         // of what the server says; nil: none
+	shut  bool   // no new lines
+	text  string // which cut is asked about; the rest are bytes
+	cut   func() fate
+	done  func() // tells that it was cut
+	rate  int    // bytes a second of what clients say; 0: as it comes
+	halt  *halt  // of what the server says; nil: none
 }
 
 // halt is a stop for what the server says, in front of a text.
 type halt struct {
-	text          []byte
+	text          string
 	there, passed chan struct{} // closed when the text is there, and when it may pass
 }
 
@@ -63,15 +66,26 @@ func (p *proxy) url() string { return "nats://" + p.listener.Addr().String() }
 func (p *proxy) next(text string, f fate) (done <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.done = make(chan struct{})
-	p.cut = func(b []byte) fate {
-		if bytes.Contains(b, []byte(text)) {
-			p.cut, p.shut = nil, f != mislay
-			return f
-		}
-		return pass
+	cut := make(chan struct{})
+	p.done = sync.OnceFunc(func() { close(cut) })
+	p.text, p.cut = text, func() fate {
+		p.cut, p.shut = nil, f != mislay
+		return f
 	}
-	return p.done
+	return cut
+}
+
+// mislayEveryOther mislays the next bytes that hold this text, not those after
+// them, and so on.
+func (p *proxy) mislayEveryOther(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	p.done = func() {}
+	p.text, p.cut = text, func() fate {
+		n++
+		return []fate{pass, mislay}[n%2]
+	}
 }
 
 // slow has new lines carry so many bytes a second of what clients say.
@@ -83,22 +97,48 @@ func (p *proxy) slow(rate int) {
 
 // hold keeps back what the server says from this text on, until pass is called.
 func (p *proxy) hold(text string) (there <-chan struct{}, pass func()) {
-	h := &halt{text: []byte(text), there: make(chan struct{}), passed: make(chan struct{})}
+	h := &halt{text: text, there: make(chan struct{}), passed: make(chan struct{})}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.halt = h
 	return h.there, sync.OnceFunc(func() { close(h.passed) })
 }
 
+// seam is what has come before of a text that comes in two pieces.
+type seam []byte
+
+// find returns where a text begins, or goes on, in what has come now; -1: it has
+// not come.
+func (s *seam) find(now []byte, text string) int {
+	all := append(slices.Clone(*s), now...)
+	at := strings.Index(string(all), text)
+	if at >= 0 {
+		at = max(at-len(*s), 0)
+	}
+	*s = all[max(len(all)-len(text)+1, 0):]
+	return at
+}
+
+// fate takes what becomes of these bytes.
+func (p *proxy) fate(before *seam, b []byte) (f fate, done func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cut != nil && before.find(b, p.text) >= 0 {
+		*before = nil
+		f = p.cut()
+	}
+	return f, p.done
+}
+
 // held takes the halt that these bytes come to, and where that is.
-func (p *proxy) held(b []byte) (*halt, int) {
+func (p *proxy) held(before *seam, b []byte) (*halt, int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	h := p.halt
 	if h == nil {
 		return nil, 0
 	}
-	at := bytes.Index(b, h.text)
+	at := before.find(b, h.text)
 	if at < 0 {
 		return nil, 0
 	}
@@ -160,38 +200,39 @@ func (p *proxy) up(client, server net.Conn, deaf *sync.Mutex) {
 	if rate > 0 {
 		b = b[:rate/50]
 	}
+	var before seam
+	var free time.Time // when the line has carried all that was said
 	for {
 		n, err := client.Read(b)
 		if err != nil {
 			return
 		}
 		if rate > 0 {
-			<-time.After(time.Duration(n) * time.Second / time.Duration(rate))
+			// What a timer is late it makes up for: the line is no slower on a slow machine.
+			if late := time.Now().Add(-300 * time.Millisecond); free.Before(late) {
+				free = late
+			}
+			free = free.Add(time.Duration(n) * time.Second / time.Duration(rate))
+			<-time.After(time.Until(free))
 		}
-		p.mu.Lock()
-		f := pass
-		if p.cut != nil {
-			f = p.cut(b[:n])
-		}
-		done := p.done
-		p.mu.Unlock()
+		f, done := p.fate(&before, b[:n])
 		switch f {
 		case swallow:
-			close(done)
+			done()
 			return
 		case deafen:
 			deaf.Lock() // for good
 		case mislay:
 			at := bytes.Index(b[:n], []byte("$JS.API."))
 			copy(b[at:], "mislaid.")
-			close(done)
+			done()
 		case pass:
 		}
 		if _, err := server.Write(b[:n]); err != nil {
 			return
 		}
 		if f == deafen {
-			close(done)
+			done()
 		}
 	}
 }
@@ -200,6 +241,7 @@ func (p *proxy) up(client, server net.Conn, deaf *sync.Mutex) {
 func (p *proxy) down(server, client net.Conn, deaf *sync.Mutex) {
 	defer p.hang(client, server)
 	b := make([]byte, 1<<20)
+	var before seam
 	for {
 		n, err := server.Read(b)
 		if err != nil {
@@ -209,7 +251,7 @@ func (p *proxy) down(server, client net.Conn, deaf *sync.Mutex) {
 			continue // into the void
 		}
 		from := 0
-		if h, at := p.held(b[:n]); h != nil {
+		if h, at := p.held(&before, b[:n]); h != nil {
 			_, _ = client.Write(b[:at])
 			close(h.there)
 			<-h.passed
