@@ -178,20 +178,28 @@ func serial(t *testing.T, replicas *[3]*replica) {
 	}
 	var mu sync.Mutex
 	var winners []won
-	conflicts := 0
+	conflicts, unknown := 0, 0
 	var all sync.WaitGroup
 	for w := range writers {
 		s := replicas[w%len(replicas)].store.Load()
 		all.Go(func() {
 			for i := range each {
+				var unsure won // the change of which it was not known whether it was made
 				for done := false; !done; {
 					names, read, _ := s.Snapshot().ACL(directory.KindTopicACL, "shop", "orders")
+					if slices.Contains(names, mark(w, i)) {
+						mu.Lock()
+						winners = append(winners, unsure)
+						mu.Unlock()
+						break
+					}
+					next := won{prior: read, list: append(slices.Clone(names), mark(w, i))}
 					_, err := s.Change(t.Context(), func(now *directory.Snapshot) ([]directory.Entry, error) {
 						if _, revision, _ := now.ACL(directory.KindTopicACL, "shop", "orders"); revision != read {
 							return nil, errConflict
 						}
 						acl := &directory.ACL{}
-						for _, name := range append(slices.Clone(names), mark(w, i)) {
+						for _, name := range next.list {
 							acl.Users = append(acl.Users, directory.IDOf(directory.KindUser, name))
 						}
 						return directory.Put(ordersACL(), acl), nil
@@ -200,9 +208,12 @@ func serial(t *testing.T, replicas *[3]*replica) {
 					switch {
 					case err == nil:
 						done = true
-						winners = append(winners, won{prior: read, list: append(slices.Clone(names), mark(w, i))})
+						winners = append(winners, next)
 					case errors.Is(err, errConflict):
 						conflicts++
+					case errors.Is(err, kv.ErrUnavailable): // its answer was late, and others have written over it
+						unsure = next
+						unknown++
 					default:
 						t.Error(err)
 						done = true
@@ -234,7 +245,7 @@ func serial(t *testing.T, replicas *[3]*replica) {
 	if len(winners) != writers*each {
 		t.Errorf("%d of %d marks were put", len(winners), writers*each)
 	}
-	t.Logf("figures: %d writers put %d marks into one ACL: %d conflicts", writers, len(winners), conflicts)
+	t.Logf("figures: %d writers put %d marks into one ACL: %d conflicts, %d times it was not known", writers, len(winners), conflicts, unknown)
 	change(t, replicas[0].store.Load(), func(*directory.Snapshot) ([]directory.Entry, error) {
 		acl := &directory.ACL{}
 		for i := range steadyUsers {
