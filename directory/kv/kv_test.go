@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -78,7 +77,6 @@ func TestChangeWhileRestored(t *testing.T) {
 	n.start(t)
 	add(t, s, "bob", "cyd")
 	_, f := user("dan")
-	began := time.Now()
 	_, err := s.Change(t.Context(), func(now *directory.Snapshot) ([]directory.Entry, error) {
 		if has(now, "ada", "bob", "cyd") {
 			restore(t, n, backup)
@@ -86,8 +84,8 @@ func TestChangeWhileRestored(t *testing.T) {
 		}
 		return f(now)
 	})
-	if !errors.Is(err, kv.ErrUnavailable) || time.Since(began) > 20*time.Second {
-		t.Errorf("%v after %s", err, time.Since(began))
+	if !errors.Is(err, kv.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
 	}
 	add(t, s, "dan")
 }
