@@ -200,9 +200,9 @@ func follows(t *testing.T, c *nats.Conn, path string, now func() time.Time, name
 	}
 	from := s.Status().Checked
 	stop := run(t, s)
-	defer stop()
 	callouttest.Eventually(t, "it has followed", func() bool { return s.Status().Checked != from })
 	callouttest.Eventually(t, "it has what the bucket has", func() bool { return has(s.Snapshot(), names...) })
+	stop() // OnChange hears of what is in use a little later
 	return loads.Load() > 0
 }
 
