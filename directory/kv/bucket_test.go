@@ -84,11 +84,16 @@ func TestNoBucket(t *testing.T) {
 	if s.Snapshot() != nil {
 		t.Error("it is served from")
 	}
-	if n := strings.Count(log.String(), "level=ERROR"); n != 1 {
-		t.Errorf("logged %d times", n)
-	}
 	loaded(t, start(t, kv.Config{Conn: c, Create: true}))
 	loaded(t, s)
+	last := ""
+	for line := range strings.Lines(log.String()) {
+		_, fault, _ := strings.Cut(line, "level=ERROR")
+		if fault != "" && fault == last {
+			t.Errorf("logged again: %s", fault)
+		}
+		last = fault
+	}
 }
 
 // Marks of what was removed expire; the bucket counts on, and can be changed.
