@@ -18,7 +18,7 @@ import (
 func Bucket(tb testing.TB) *kv.Store {
 	tb.Helper()
 	server := RunConfig(tb, fmt.Sprintf("listen: 127.0.0.1:-1\njetstream {store_dir: %q}\n", filepath.ToSlash(tb.TempDir())))
-	conn, err := nats.Connect(server.ClientURL())
+	conn, err := nats.Connect(server.ClientURL(), nats.Timeout(20*time.Second))
 	Must(tb, err)
 	tb.Cleanup(conn.Close)
 	store, err := kv.Open(kv.Config{

@@ -53,7 +53,7 @@ func (n *node) start(tb testing.TB) {
 	callouttest.Must(tb, err)
 	s.Start()
 	n.srv = s
-	if !s.ReadyForConnections(10 * time.Second) {
+	if !s.ReadyForConnections(20 * time.Second) {
 		tb.Fatal("the server does not start")
 	}
 }
@@ -67,10 +67,11 @@ func (n *node) addr() string { return net.JoinHostPort(n.opts.Host, strconv.Itoa
 
 func (n *node) url() string { return "nats://" + n.addr() }
 
-// connect connects as usher does: it keeps trying, and keeps nothing back.
+// connect connects as usher does: it keeps trying, and keeps nothing back. A server
+// that is there is waited for: tests ask it at once.
 func connect(tb testing.TB, url string) *nats.Conn {
 	tb.Helper()
-	c, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond), nats.ReconnectJitter(0, 0),
+	c, err := nats.Connect(url, nats.Timeout(20*time.Second), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond), nats.ReconnectJitter(0, 0),
 		nats.ReconnectBufSize(-1), nats.RetryOnFailedConnect(true))
 	callouttest.Must(tb, err)
 	tb.Cleanup(c.Close)

@@ -70,7 +70,7 @@ type measured struct {
 }
 
 func playReplica(url, cache string) error {
-	c, err := nats.Connect(url, nats.ReconnectBufSize(-1))
+	c, err := nats.Connect(url, nats.Timeout(time.Minute), nats.ReconnectBufSize(-1))
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package kv_test
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"strings"
@@ -62,7 +63,12 @@ func TestLostBucket(t *testing.T) {
 				}
 				js, err := jetstream.New(c)
 				callouttest.Must(t, err)
-				if stream, err := js.Stream(t.Context(), "KV_usher"); err == nil && stream.CachedInfo().State.LastSeq > 0 {
+				var stream jetstream.Stream
+				callouttest.Eventually(t, "the server says whether there is a bucket", func() bool {
+					stream, err = js.Stream(t.Context(), "KV_usher")
+					return err == nil || errors.Is(err, jetstream.ErrStreamNotFound)
+				})
+				if err == nil && stream.CachedInfo().State.LastSeq > 0 {
 					t.Error("something was written")
 				} else if made := err == nil; made != strings.Contains(says, "in its place") {
 					t.Errorf("there is a bucket: %v", made)
