@@ -13,6 +13,7 @@ import (
 
 const (
 	accountTimeout = time.Second // for the server to say which account a connection is in
+	accountTries   = 5           // of a server that is slow to say
 )
 
 var errUnchecked = errors.New("it is not known yet which account the connection is in")
@@ -35,9 +36,8 @@ func (c *conn) connected(log *slog.Logger, nc *nats.Conn, account, msg string) {
 // that the policy keeps clients out of, nothing may be answered: the policy
 // would keep them out of the wrong one.
 func (c *conn) place(log *slog.Logger, nc *nats.Conn, account string) {
-	ctx, cancel := context.WithTimeout(context.Background(), accountTimeout)
-	defer cancel()
-	actual, err := AccountOf(ctx, nc)
+	ctx := context.Background()
+	actual, err := askAccount(ctx, nc)
 	if err != nil && !nc.IsConnected() {
 		return // the next connection will tell
 	}
@@ -53,6 +53,25 @@ func (c *conn) place(log *slog.Logger, nc *nats.Conn, account string) {
 	default:
 		c.misplaced.Store(nil)
 	}
+}
+
+// askAccount asks again while the server is slow: one that has no time for us now must
+// not pass for one that we may not ask, or nobody would ever know where we are. That
+// one says that it refuses.
+func askAccount(ctx context.Context, nc *nats.Conn) (account string, err error) {
+	for range accountTries {
+		account, err = accountWithin(ctx, nc, accountTimeout)
+		if !errors.Is(err, context.DeadlineExceeded) || !nc.IsConnected() || errors.Is(nc.LastError(), nats.ErrPermissionViolation) {
+			break
+		}
+	}
+	return account, err
+}
+
+func accountWithin(ctx context.Context, nc *nats.Conn, d time.Duration) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	return AccountOf(ctx, nc)
 }
 
 func disconnected(log *slog.Logger, err error) {

@@ -1,8 +1,12 @@
 package callout_test
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"net"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -45,7 +49,7 @@ func TestMisplacedServiceIsSilent(t *testing.T) {
 		err := service.Ready()
 		return err != nil && strings.Contains(err.Error(), `"AUTH"`) && strings.Contains(err.Error(), `"ELSEWHERE"`)
 	})
-	nc, err := nats.Connect(srv.URL(), nats.Token("publisher-key"))
+	nc, err := nats.Connect(srv.URL(), nats.Token("publisher-key"), nats.Timeout(patience))
 	if err == nil {
 		nc.Close()
 		t.Fatal("let in")
@@ -56,4 +60,87 @@ func TestMisplacedServiceIsSilent(t *testing.T) {
 	if e := service.WaitEvent(t, "wrong_account"); e.Text("outcome") != "unavailable" {
 		t.Errorf("event %v", e)
 	}
+}
+
+// tardy is a connection of which nothing is heard between the first question for its
+// account and the second, as of a server that has no time.
+type tardy struct {
+	net.Conn
+	mu          sync.Mutex
+	asked       int
+	again, over chan struct{}
+	end         sync.Once
+}
+
+func (c *tardy) Write(b []byte) (int, error) {
+	if bytes.Contains(b, []byte("$SYS.REQ.USER.INFO")) {
+		c.mu.Lock()
+		if c.asked++; c.asked == 2 {
+			close(c.again)
+		}
+		c.mu.Unlock()
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *tardy) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.mu.Lock()
+	asked := c.asked > 0
+	c.mu.Unlock()
+	if asked {
+		select {
+		case <-c.again:
+		case <-c.over:
+		}
+	}
+	return n, err
+}
+
+func (c *tardy) Close() error {
+	c.end.Do(func() { close(c.over) })
+	return c.Conn.Close()
+}
+
+type tardyDialer struct{}
+
+// Dial implements nats.CustomDialer.
+func (tardyDialer) Dial(network, address string) (net.Conn, error) {
+	conn, err := (&net.Dialer{}).DialContext(context.Background(), network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &tardy{Conn: conn, again: make(chan struct{}), over: make(chan struct{})}, nil
+}
+
+// A server that is slow to say where the service is, is asked again: slow is not
+// refused.
+func TestMisplacedBehindASlowServer(t *testing.T) {
+	t.Parallel() // it waits, and so do others
+	keys := callouttest.NewKeys(t)
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys})
+	service := callouttest.NewService(t, callouttest.ServiceConfig{
+		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys),
+		Directory: callouttest.Directory(callouttest.DirectoryText), Account: "ELSEWHERE",
+		Options: []nats.Option{nats.UserInfo(callouttest.ServiceUser, callouttest.Password), nats.SetCustomDialer(tardyDialer{})},
+	})
+	callouttest.Eventually(t, "the service says where it is", func() bool {
+		err := service.Ready()
+		return err != nil && strings.Contains(err.Error(), `"AUTH"`) && strings.Contains(err.Error(), `"ELSEWHERE"`)
+	})
+}
+
+// One that refuses to say is not: the service goes by the configuration.
+func TestServerThatMayNotBeAsked(t *testing.T) {
+	t.Parallel() // it waits, and so do others
+	keys := callouttest.NewKeys(t)
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys})
+	srv.SetServiceUser(t, `password: "`+callouttest.Password+`", permissions: {publish: {deny: ["$SYS.REQ.USER.INFO"]}}`)
+	service := callouttest.StartService(t, callouttest.ServiceConfig{
+		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Directory: callouttest.Directory(callouttest.DirectoryText),
+	})
+	if log := service.Log.String(); !strings.Contains(log, "the server does not say which account the service is in") {
+		t.Error(log)
+	}
+	(stage{t, srv, service, keys}).connect(t, "publisher-key")
 }
