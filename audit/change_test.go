@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"usher/audit"
@@ -102,7 +103,9 @@ func TestChangeThatIsNoJSON(t *testing.T) {
 
 // Decisions and changes stand in the order in which they came, and only the
 // changes say which kind they are.
-func TestOrderOfDecisionsAndChanges(t *testing.T) {
+func TestOrderOfDecisionsAndChanges(t *testing.T) { synctest.Test(t, writesBothInOrder) }
+
+func writesBothInOrder(t *testing.T) {
 	var out bytes.Buffer
 	l := audit.New(&out, nil)
 	const n = 10_000 // together more than the queue takes
