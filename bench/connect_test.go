@@ -104,8 +104,13 @@ func TestConnectLate(t *testing.T) {
 		}
 		return now
 	}
-	r := connect(t.Context(), t, bench.ConnectConfig{
-		Target: bench.Target{Servers: []string{srv.URL()}, Tokens: []string{"publisher-key"}}, Connects: 3, Now: lost,
+	var r bench.ConnectResult
+	callouttest.Eventually(t, "somebody is in", func() bool { // on a busy machine all may time out
+		first = true
+		r = connect(t.Context(), t, bench.ConnectConfig{
+			Target: bench.Target{Servers: []string{srv.URL()}, Tokens: []string{"publisher-key"}}, Connects: 3, Now: lost,
+		})
+		return r.Connected > 0
 	})
 	if fastest, ok := r.Took.At(0); !ok || fastest < time.Hour-time.Second || r.BeginLag < time.Hour-time.Second {
 		t.Errorf("the fastest took %s: %+v", fastest, r)
@@ -118,22 +123,30 @@ func TestConnectHold(t *testing.T) {
 	t.Parallel()
 	srv := startUsher(t, callouttest.ServerConfig{})
 	before := srv.Native().NumClients()
-	ctx, interrupt := context.WithCancel(t.Context())
-	defer interrupt()
-	c, err := bench.NewConnect(ctx, bench.ConnectConfig{
-		Target: bench.Target{Servers: []string{srv.URL()}, Tokens: []string{"publisher-key"}},
-		Rate:   1000, Connects: 5, Hold: time.Hour, MaxInFlight: 5, Now: time.Now,
-	})
-	callouttest.Must(t, err)
-	done := make(chan bench.ConnectResult)
-	go func() { done <- c.Run(ctx) }()
-	callouttest.Eventually(t, "all are held", func() bool {
-		begun, connected, failed, inFlight := c.Progress()
-		return begun == 5 && connected == 5 && failed == 0 && inFlight == 5
-	})
-	interrupt()
-	if r := <-done; !r.Interrupted || r.Connected != 5 || r.Attempts != 5 {
-		t.Errorf("%+v", r)
+	held := func() (r bench.ConnectResult, inFlight int64) {
+		ctx, interrupt := context.WithCancel(t.Context())
+		defer interrupt()
+		c, err := bench.NewConnect(ctx, bench.ConnectConfig{
+			Target: bench.Target{Servers: []string{srv.URL()}, Tokens: []string{"publisher-key"}},
+			Rate:   1000, Connects: 5, Hold: time.Hour, MaxInFlight: 5, Now: time.Now,
+		})
+		callouttest.Must(t, err)
+		done := make(chan bench.ConnectResult)
+		go func() { done <- c.Run(ctx) }()
+		callouttest.Eventually(t, "all are decided", func() bool {
+			var connected, failed int64
+			_, connected, failed, inFlight = c.Progress()
+			return connected+failed == 5
+		})
+		interrupt()
+		return <-done, inFlight
+	}
+	r, inFlight := held()
+	for r.Failures[bench.Timeout] > 0 { // the machine was too busy
+		r, inFlight = held()
+	}
+	if !r.Interrupted || r.Connected != 5 || r.Attempts != 5 || inFlight != 5 {
+		t.Errorf("%d were held: %+v", inFlight, r)
 	}
 	callouttest.Eventually(t, "all are closed", func() bool { return srv.Native().NumClients() == before })
 }

@@ -206,7 +206,7 @@ func TestAdvertised(t *testing.T) {
 	})
 	witness := srv.Connect(t, callouttest.AdminUser)
 	callouttest.Eventually(t, "the other is told of", func() bool { return len(witness.DiscoveredServers()) > 0 })
-	r := storm(t.Context(), t, bench.Target{Servers: []string{srv.URL()}, Tokens: []string{"nobody-key"}}, 5, time.Second)
+	r := storm(t.Context(), t, bench.Target{Servers: []string{srv.URL()}, Tokens: []string{"nobody-key"}}, 5, time.Minute)
 	if r.Failures[bench.Authorization] == 0 {
 		t.Errorf("%+v", r)
 	}

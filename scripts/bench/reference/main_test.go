@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -39,7 +40,7 @@ func TestReference(t *testing.T) {
 		callouttest.Eventually(t, "it is ready", func() bool { return strings.Contains(stderr.String(), "ready") })
 
 		refused := make(chan error, 1)
-		nc, err := nats.Connect(srv.URL(), nats.Token("anything"), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err }))
+		nc, err := nats.Connect(srv.URL(), nats.Token("anything"), nats.Timeout(10*time.Second), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err }))
 		if err != nil {
 			t.Fatalf("sealed %t: %v\n%s", sealed, err, stderr.String())
 		}
