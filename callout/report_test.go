@@ -22,11 +22,17 @@ import (
 // collect is how long these tests wait for reports: answers come in milliseconds.
 const collect = 300 * time.Millisecond
 
-// reports asks all ushers, as somebody in the callout account.
+// reports asks all ushers, as somebody in the callout account, and again if some of
+// them took longer.
 func reports(t *testing.T, nc *nats.Conn, want int) []callout.Report {
 	t.Helper()
-	all, err := callout.Reports(t.Context(), nc, collect)
-	callouttest.Must(t, err)
+	var all []callout.Report
+	callouttest.Eventually(t, "all ushers report", func() bool {
+		var err error
+		all, err = callout.Reports(t.Context(), nc, collect)
+		callouttest.Must(t, err)
+		return len(all) >= want
+	})
 	if len(all) != want {
 		t.Fatalf("%d reports, want %d", len(all), want)
 	}

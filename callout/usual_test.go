@@ -22,8 +22,10 @@ func TestRealRequestsAreUsual(t *testing.T) {
 				URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys), TLS: tls,
 				Directory: callouttest.Directory(callouttest.DirectoryText),
 			})
-			requests, err := srv.Connect(t, callouttest.ServiceUser).SubscribeSync(callout.Subject)
+			listener := srv.Connect(t, callouttest.ServiceUser)
+			requests, err := listener.SubscribeSync(callout.Subject)
 			callouttest.Must(t, err)
+			callouttest.Must(t, listener.FlushTimeout(patience))
 			urls := []string{srv.URL(), srv.WebSocketURL()}
 			opts := []nats.Option{nats.Name("naïve \"app\" <1>"), nats.UserInfo("project=shop", "publisher-key"), nats.Timeout(patience)}
 			if tls != nil {

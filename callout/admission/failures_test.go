@@ -219,7 +219,7 @@ func FuzzHostSource(f *testing.F) {
 
 // To have no credential is nobody's in particular: it is never spent.
 func TestNoCredentialIsNobodys(t *testing.T) {
-	f := NewFailures(FailuresConfig{PerHost: 1, PerCredential: 1, Now: time.Now})
+	f, _ := newFailures(1, 1)
 	for range 100 {
 		f.Failed(f.Attempt("192.0.2.1", ""))
 	}
