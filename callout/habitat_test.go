@@ -54,12 +54,18 @@ func (s *supervisor) send(text string) {
 	callouttest.Must(s.t, err)
 }
 
-// line returns the next line, whatever it is.
+// line returns the next line, whatever it is, but for a PING: the server sends its
+// first one after 2 s, which a slow machine may need for all of this.
 func (s *supervisor) line() string {
 	s.t.Helper()
-	line, err := s.in.ReadString('\n')
-	callouttest.Must(s.t, err)
-	return strings.TrimRight(line, "\r\n")
+	for {
+		line, err := s.in.ReadString('\n')
+		callouttest.Must(s.t, err)
+		if line = strings.TrimRight(line, "\r\n"); line != "PING" {
+			return line
+		}
+		s.send("PONG\r\n")
+	}
 }
 
 func (s *supervisor) expect(want string) {

@@ -20,7 +20,7 @@ func (s stage) startLeaf(t *testing.T, userinfo string) (*server.Server, *nats.C
 	text := fmt.Sprintf(`
 server_name: leaf
 listen: "127.0.0.1:%d"
-leafnodes { reconnect: 1, remotes: [{ url: "nats-leaf://%s@%s" }] }
+leafnodes { reconnect: "600s", remotes: [{ url: "nats-leaf://%s@%s", first_info_timeout: "20s" }] }
 `, port, userinfo, s.server.LeafAddr())
 	leaf := callouttest.RunConfig(t, text)
 	nc, err := nats.Connect(leaf.ClientURL())

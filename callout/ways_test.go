@@ -155,7 +155,7 @@ func (s *site) extend(t *testing.T, name, userinfo string) *server.Server {
 	text := fmt.Sprintf(`
 server_name: %q
 listen: "127.0.0.1:%d"
-leafnodes { reconnect: "600s", remotes: [{ url: "nats-leaf://%s%s"%s }] }
+leafnodes { reconnect: "600s", remotes: [{ url: "nats-leaf://%s%s", first_info_timeout: "20s"%s }] }
 `, name, callouttest.FreePort(t), userinfo, s.leaf, creds)
 	return callouttest.RunConfig(t, text)
 }
