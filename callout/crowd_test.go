@@ -3,6 +3,7 @@ package callout_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -32,9 +33,9 @@ type crowd struct {
 // pace is the time between two clients: 40 a second.
 const pace = 25 * time.Millisecond
 
-func newCrowd(t *testing.T, url string) *crowd {
+func newCrowd(t *testing.T, url string, opts ...nats.Option) *crowd {
 	t.Helper()
-	return &crowd{t: t, url: url, failed: map[string]int{}, opts: []nats.Option{nats.Token("publisher-key")}}
+	return &crowd{t: t, url: url, failed: map[string]int{}, opts: append(opts, nats.Token("publisher-key"))}
 }
 
 // come starts n clients, one after the other at the pace of the crowd.
@@ -56,7 +57,7 @@ func (c *crowd) steadfast() {
 	start := time.Now()
 	in, gone := make(chan struct{}), make(chan struct{})
 	met := false
-	nc, err := nats.Connect(c.url, append(c.opts,
+	nc, err := nats.Connect(c.url, append(slices.Clip(c.opts),
 		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.NoCallbacksAfterClientClose(),
 		nats.ConnectHandler(func(*nats.Conn) { close(in) }),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { met = true; c.saw(err) }),

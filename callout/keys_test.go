@@ -96,7 +96,7 @@ func TestIssuerThatIsNotInTheKeyring(t *testing.T) {
 	for _, s := range servers {
 		reaches(t, s)
 	}
-	if nc, err := nats.Connect(servers[1].URL(), nats.Token("publisher-key"), nats.IgnoreDiscoveredServers()); err == nil {
+	if nc, err := nats.Connect(servers[1].URL(), nats.Token("publisher-key"), nats.Timeout(patience), nats.IgnoreDiscoveredServers()); err == nil {
 		nc.Close()
 		t.Error("a client got in with an issuer that usher does not hold")
 	}

@@ -1,6 +1,7 @@
 package callout_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,12 +19,16 @@ func TestLameDuck(t *testing.T) {
 	keys := callouttest.NewKeys(t)
 	start := func(name string, routes ...string) *callouttest.Server {
 		return callouttest.StartServer(t, callouttest.ServerConfig{
-			Name: name, Keys: keys, Cluster: true, Routes: routes, LameDuck: 2 * time.Second,
+			Name: name, Keys: keys, Cluster: true, Routes: routes, LameDuck: time.Minute, // far more than it takes
 		})
 	}
 	a := start("a")
 	b := start("b", a.RouteURL())
-	callouttest.Eventually(t, "the cluster is whole", func() bool { return a.Native().NumRoutes() > 0 && b.Native().NumRoutes() > 0 })
+	callouttest.Eventually(t, "the cluster is whole, and a tells its clients of b", func() bool {
+		z, err := a.Native().Varz(nil)
+		callouttest.Must(t, err)
+		return b.Native().NumRoutes() > 0 && slices.Contains(z.ClientConnectURLs, b.Addr())
+	})
 	s := callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs: a.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Connections: 3,
 		Directory: callouttest.Directory(callouttest.DirectoryText),
@@ -46,6 +51,7 @@ func TestLameDuck(t *testing.T) {
 	s.WaitReady(t)
 	in(t, b.URL())
 	s.Stop(t)
+	a.Native().Shutdown() // and not after that minute
 	<-stopped
 	a.Start(t) // for the end of the test, which stops it
 }

@@ -18,7 +18,7 @@ import (
 func newReplicas(t *testing.T, sealed bool, n int) (stage, []*callouttest.Service) {
 	t.Helper()
 	keys := callouttest.NewKeys(t)
-	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed})
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed, LatePing: true})
 	dir := callouttest.KeyringDir(t, sealed, keys)
 	services := make([]*callouttest.Service, n)
 	for i := range services {
@@ -47,9 +47,9 @@ func TestReplicas(t *testing.T) {
 	if user, account := s.placed(t, s.connect(t, token)); user != health.UserName || account != callouttest.HealthAccount {
 		t.Errorf("the other replica placed the health check as %q in %q", user, account)
 	}
-	if e := newest(services[1].Events(t)); e.Text("method") != "healthcheck" {
-		t.Errorf("event: %v", e)
-	}
+	callouttest.Eventually(t, "the health check is in its audit", func() bool {
+		return newest(services[1].Events(t)).Text("method") == "healthcheck"
+	})
 }
 
 func newest(events []callouttest.Event) callouttest.Event {

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"usher/callouttest"
 )
 
@@ -11,13 +13,13 @@ import (
 // each: nobody is refused, and nobody is left without an answer.
 func TestRollingRestart(t *testing.T) {
 	keys := callouttest.NewKeys(t)
-	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true})
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, LatePing: true})
 	cfg := callouttest.ServiceConfig{
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, true, keys), Connections: 4,
 		Directory: callouttest.Directory(callouttest.DirectoryText),
 	}
 	services := []*callouttest.Service{callouttest.StartService(t, cfg), callouttest.StartService(t, cfg)}
-	c := newCrowd(t, srv.URL())
+	c := newCrowd(t, srv.URL(), nats.Timeout(patience))
 	start := time.Now()
 	coming := make(chan struct{})
 	go func() {

@@ -37,7 +37,7 @@ func TestSilence(t *testing.T) {
 		client time.Duration
 	}{
 		{"client's default", nats.DefaultTimeout},
-		{"patient client", patience},
+		{"patient client", 2 * silenceTimeout * time.Second},
 	} {
 		keys := callouttest.NewKeys(t)
 		srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Timeout: silenceTimeout})
@@ -61,4 +61,25 @@ func TestSilence(t *testing.T) {
 		}
 	}
 	clients.Wait()
+}
+
+// unanswered has a client connect that gets no answer, and hang up a while after the
+// audit says why: however slow the machine is, there is a request then, and the
+// server has not given up on it.
+func unanswered(t *testing.T, url string, inAudit func() bool, opts ...nats.Option) {
+	t.Helper()
+	const while = 500 * time.Millisecond
+	c, ended := &caller{from: "127.0.0.1"}, make(chan error, 1)
+	go func() { ended <- attempt(url, append(opts, nats.SetCustomDialer(c), nats.Timeout(4*patience))...) }()
+	callouttest.Eventually(t, "the audit says why", inAudit)
+	var err error
+	select {
+	case err = <-ended:
+	case <-time.After(while):
+		c.hangUp()
+		err = <-ended
+	}
+	if err == nil || errors.Is(err, nats.ErrAuthorization) {
+		t.Errorf("got %v, want no answer", err)
+	}
 }

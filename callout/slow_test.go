@@ -163,12 +163,16 @@ func TestPlacesAreOfOneVerifier(t *testing.T) {
 		one.silent(i.ask(t, quietHost, "", "ab:ok"))
 	}
 	var verifiers []string
-	for _, e := range s.service.Events(t) {
-		if e.Text("code") == callout.CodeVerifierBusy {
-			name, _, _ := strings.Cut(e.Text("cause"), ":")
-			verifiers = append(verifiers, name)
+	callouttest.Eventually(t, "all are in the audit", func() bool {
+		verifiers = nil
+		for _, e := range s.service.Events(t) {
+			if e.Text("code") == callout.CodeVerifierBusy {
+				name, _, _ := strings.Cut(e.Text("cause"), ":")
+				verifiers = append(verifiers, name)
+			}
 		}
-	}
+		return len(verifiers) >= 3
+	})
 	if got := strings.Join(verifiers, ""); got != "bab" && got != "abb" {
 		t.Errorf("busy were %s", got)
 	}
@@ -191,7 +195,7 @@ func TestPlaceIsLeft(t *testing.T) {
 // What a slow verifier says within the budget is what others would have to say,
 // and the order of the chain holds.
 func TestSlowVerifierDecides(t *testing.T) {
-	var clock callouttest.Clock
+	clock := &still{start: time.Now()}
 	a, b := newBackend("a"), newBackend("b")
 	a.takes = func(context.Context) { clock.Move(100 * time.Millisecond) }
 	b.takes = a.takes
@@ -223,7 +227,7 @@ func TestSlowVerifierDecides(t *testing.T) {
 			if granted != (tt.code == "granted") || e.Text("code") != tt.code || e.Text("verifier") != tt.verifier {
 				t.Errorf("granted: %v, event %v", granted, e)
 			}
-			if took, _ := e["duration_us"].(map[string]any)["verify"].(float64); took < tt.takes || took > tt.takes+90_000 {
+			if took, _ := e["duration_us"].(map[string]any)["verify"].(float64); took != tt.takes {
 				t.Errorf("verifying took %v µs", took)
 			}
 		})
@@ -233,6 +237,7 @@ func TestSlowVerifierDecides(t *testing.T) {
 // What a slow verifier says too late is not sent, whether it notices or not, and
 // its place is free again.
 func TestSlowVerifierIsTooLate(t *testing.T) {
+	t.Parallel() // it waits, and so do others
 	a, b := newBackend("a"), newBackend("b")
 	b.deaf = true
 	b.takes = func(ctx context.Context) {
@@ -241,7 +246,7 @@ func TestSlowVerifierIsTooLate(t *testing.T) {
 		}
 	}
 	cfg := slowConfig(1, a, b)
-	cfg.Budget = 200 * time.Millisecond
+	cfg.Budget = shortBudget
 	s, i := newImpostorTo(t, false, cfg)
 	late := i.asks(t, 1, "a:ok")
 	s.shed(t, callout.CodeTooLate, 1)

@@ -21,7 +21,7 @@ type stage struct {
 func newStage(t *testing.T, sealed bool) stage {
 	t.Helper()
 	keys := callouttest.NewKeys(t)
-	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed})
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed, LatePing: true})
 	service := callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs:      srv.URL(),
 		Keyring:   callouttest.KeyringDir(t, sealed, keys),

@@ -62,7 +62,7 @@ func TestStreaming(t *testing.T) {
 				return -1
 			}, name)
 			r := runStreamingClient(t, program, "--nats-url", s.server.URL(), "--client-id", id, "--token-file", token,
-				"--op", c.op, "--channel", c.channel, "--hold", hold)
+				"--op", c.op, "--channel", c.channel, "--hold", hold, "--timeout", "6s")
 			if c.refused == "" {
 				if !r.OK || len(r.PermissionErrors) > 0 {
 					t.Errorf("%+v\n%s", r, s.service.Log)

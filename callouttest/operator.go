@@ -27,6 +27,8 @@ type OperatorConfig struct {
 	Scoped map[string]jwt.UserPermissionLimits
 	// ServerExtra is appended to every server's configuration file.
 	ServerExtra string
+	// LatePing is as for a Server.
+	LatePing bool
 	// Memory preloads the account JWTs into a memory resolver, which takes no push.
 	Memory bool
 }
@@ -88,7 +90,7 @@ func NewOperator(tb testing.TB, cfg OperatorConfig) *Operator {
 		ports[i] = FreePort(tb)
 	}
 	for i, port := range ports {
-		s := &OperatorServer{Name: fmt.Sprintf("n%d", i+1), port: port, tls: cfg.TLS, file: filepath.Join(dir, fmt.Sprintf("n%d.conf", i+1))}
+		s := &OperatorServer{Name: fmt.Sprintf("n%d", i+1), port: port, tls: cfg.TLS, latePing: cfg.LatePing, file: filepath.Join(dir, fmt.Sprintf("n%d.conf", i+1))}
 		Must(tb, os.WriteFile(s.file, []byte(o.serverConfig(tb, s, ports)), 0o600))
 		o.Servers = append(o.Servers, s)
 	}

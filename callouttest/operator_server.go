@@ -20,6 +20,8 @@ type OperatorServer struct {
 	port int
 	tls  *CA
 	srv  *server.Server
+
+	latePing bool
 }
 
 func (o *Operator) serverConfig(tb testing.TB, s *OperatorServer, ports []int) string {
@@ -69,7 +71,7 @@ func (o *Operator) serverConfig(tb testing.TB, s *OperatorServer, ports []int) s
 // Start starts the server, again after Stop.
 func (s *OperatorServer) Start(tb testing.TB) {
 	tb.Helper()
-	s.srv = runServer(tb, s.file, func(*server.Options) {})
+	s.srv = runServer(tb, s.file, func(opts *server.Options) { opts.DisableShortFirstPing = s.latePing })
 }
 
 // Stop ends the server and waits until it has.

@@ -53,6 +53,9 @@ type ServerConfig struct {
 	// stop it while clients connect. ID, Native and SetServiceUser are not to be
 	// had then.
 	Process bool
+	// LatePing keeps the server from sending a PING 2 s after a client came, with which
+	// nats.go gives up on a handshake that is not over, however patient it is told to be.
+	LatePing bool
 }
 
 // Server is a real nats-server, in process if not asked otherwise. It listens
@@ -93,6 +96,7 @@ func (s *Server) Start(tb testing.TB) {
 		return
 	}
 	s.srv = runServer(tb, s.file, func(opts *server.Options) {
+		opts.DisableShortFirstPing = s.cfg.LatePing
 		if s.cfg.LameDuck > 0 {
 			opts.LameDuckGracePeriod = s.cfg.LameDuck
 			opts.LameDuckDuration = s.cfg.LameDuck + 20*time.Millisecond
