@@ -116,19 +116,6 @@ func (o *Operator) Start(tb testing.TB) {
 	o.WaitCluster(tb)
 }
 
-// WaitCluster waits until every server has a route to every other.
-func (o *Operator) WaitCluster(tb testing.TB) {
-	tb.Helper()
-	Eventually(tb, "the cluster is whole", func() bool {
-		for _, s := range o.Servers {
-			if s.srv.NumRoutes() < len(o.Servers)-1 {
-				return false
-			}
-		}
-		return true
-	})
-}
-
 // URLs returns the URLs of all servers, comma-separated.
 func (o *Operator) URLs() string {
 	urls := make([]string, len(o.Servers))

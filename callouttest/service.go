@@ -67,6 +67,7 @@ type Service struct {
 	audit     *audit.Log
 	auditText *Buffer
 	keyring   *keyring.Store
+	operator  *Operator // nil: config mode
 	directory atomic.Pointer[directory.Snapshot]
 	drained   sync.Once
 }
@@ -95,7 +96,7 @@ func StartService(tb testing.TB, cfg ServiceConfig) *Service {
 func NewService(tb testing.TB, cfg ServiceConfig) *Service {
 	tb.Helper()
 	cfg.defaults()
-	s := &Service{Registry: prometheus.NewRegistry(), Log: &Buffer{}, auditText: &Buffer{}}
+	s := &Service{Registry: prometheus.NewRegistry(), Log: &Buffer{}, auditText: &Buffer{}, operator: cfg.Operator}
 	log := slog.New(slog.NewTextHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var keyrings keyring.Config
 	if cfg.Operator != nil {
@@ -202,12 +203,12 @@ func Snapshot(tb testing.TB, text string) *directory.Snapshot {
 }
 
 // WaitReady waits until every connection of the service is connected and
-// subscribed.
+// subscribed, and every server of an Operator has heard of it.
 func (s *Service) WaitReady(tb testing.TB) {
 	tb.Helper()
 	Eventually(tb, "the service is ready", func() bool {
 		connected, of := s.Connected()
-		return connected == of && s.Ready() == nil
+		return connected == of && s.Ready() == nil && (s.operator == nil || s.operator.heard(tb))
 	})
 }
 
