@@ -139,7 +139,7 @@ func (o *Operator) Admin(tb testing.TB) *nats.Conn {
 
 func (o *Operator) connect(tb testing.TB, creds string) *nats.Conn {
 	tb.Helper()
-	opts := []nats.Option{nats.UserCredentials(creds)}
+	opts := []nats.Option{nats.UserCredentials(creds), Patient()}
 	if o.cfg.TLS != nil {
 		opts = append(opts, nats.Secure(o.cfg.TLS.ClientTLS()))
 	}

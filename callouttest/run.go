@@ -7,9 +7,14 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 
 	"usher/devserver"
 )
+
+// Patient has a client wait longer for its server than nats.go would, which gives up
+// after 2 s: a busy machine can be as slow.
+func Patient() nats.Option { return nats.Timeout(10 * time.Second) }
 
 // RunConfig runs a nats-server in this process from the text of a configuration file,
 // such as a leaf node, until the test ends.

@@ -179,7 +179,7 @@ func (s *Server) RouteURL() string { return fmt.Sprintf("nats://127.0.0.1:%d", s
 // Connect connects a static user, past the callout.
 func (s *Server) Connect(tb testing.TB, user string) *nats.Conn {
 	tb.Helper()
-	opts := []nats.Option{nats.UserInfo(user, Password)}
+	opts := []nats.Option{nats.UserInfo(user, Password), Patient()}
 	if s.cfg.TLS != nil {
 		opts = append(opts, nats.Secure(s.cfg.TLS.ClientTLS()))
 	}

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
@@ -34,6 +35,7 @@ func TestRotateUnderLoad(t *testing.T) {
 		Scoped: []permissions.ScopedRole{{Account: callouttest.AppAccount, Role: "consumer"}},
 	})
 	r := operatorRotator(t, o, f)
+	r.Quiet = 2 * time.Second // uses are told of in whole seconds, and a request may be on its way
 	l := startLoad(t, o.URLs(), false, nats.Token("publisher-key"), nats.Token("consumer-key"), nats.UserInfo("project=far", "both-key"))
 	targets := []rotation.Target{
 		{Kind: issuer.KindXKey},

@@ -80,6 +80,9 @@ func TestRotateRollingRestart(t *testing.T) {
 		Dir: dir, Now: time.Now, PickUp: 10 * time.Second, Quiet: 500 * time.Millisecond,
 		Say: func(line string) { t.Log(line) }, Reports: f.reports, Expecting: p.expecting,
 	}
+	for _, s := range p.servers {
+		callouttest.Eventually(t, "the server answers", func() bool { return getsIn(s.URL(), nats.Token("publisher-key")) == nil })
+	}
 	l := startLoad(t, p.urls(), true, nats.Token("publisher-key"), nats.Token("consumer-key"))
 	kinds := []string{issuer.KindIssuer, issuer.KindXKey}
 	for range *rounds {

@@ -222,9 +222,15 @@ func TestRetireNowDespiteOthers(t *testing.T) {
 	}
 	_, err := r.Retire(t.Context(), old, true)
 	must(t, err)
-	if c := o.Account(t, callouttest.AppAccount); c.SigningKeys.Contains(old) || !c.SigningKeys.Contains(active(t, r, target)) {
+	fresh := active(t, r, target)
+	if c := o.Account(t, callouttest.AppAccount); c.SigningKeys.Contains(old) || !c.SigningKeys.Contains(fresh) {
 		t.Errorf("signing keys %v", c.SigningKeys.Keys())
 	}
+	callouttest.Eventually(t, "the usher that was not waited for uses the new key", func() bool {
+		report := f.services[0].Report()
+		key := report.Key(fresh)
+		return key != nil && key.State == issuer.StateActive
+	})
 	letsIn(t, o)
 }
 
@@ -254,7 +260,7 @@ func TestRetireWhileAnotherSigns(t *testing.T) {
 	o, f, r := quickly(t, callouttest.OperatorConfig{})
 	stale := t.TempDir()
 	copyKeyring(t, o.Keyring, stale)
-	nc, err := nats.Connect(o.URLs(), nats.Token("publisher-key"))
+	nc, err := nats.Connect(o.URLs(), nats.Token("publisher-key"), callouttest.Patient())
 	must(t, err)
 	result, err := r.Rotate(t.Context(), signingKey(callouttest.AppAccount, ""))
 	must(t, err)
@@ -345,23 +351,23 @@ func TestSentinelUnknown(t *testing.T) {
 func TestEditWhileWaiting(t *testing.T) {
 	t.Parallel()
 	o, _, r := quickly(t, callouttest.OperatorConfig{})
-	nc, err := nats.Connect(o.URLs(), nats.Token("publisher-key"))
+	nc, err := nats.Connect(o.URLs(), nats.Token("publisher-key"), callouttest.Patient())
 	must(t, err)
 	defer nc.Close()
-	done := make(chan error, 1)
-	go func() {
-		_, err := r.Rotate(t.Context(), signingKey(callouttest.AppAccount, ""))
-		done <- err
-	}()
-	callouttest.Eventually(t, "it waits", func() bool {
-		s, err := keyring.ReadState(r.Dir, r.Config)
-		return err == nil && s.Rotation != nil && s.Rotation.Done == keyring.StepSwitch
-	})
 	extra := callouttest.NewKeys(t)
-	put(t, r, extra.IssuerSeed, keyring.Entry{
-		PublicKey: extra.Issuer, Kind: issuer.KindSigning, Account: callouttest.OtherAccount, Scope: "hand", State: issuer.StateActive,
-	})
-	if err := <-done; !errors.Is(err, rotation.ErrEdited) {
+	edited := false
+	waiting := *r
+	waiting.Reports = func(ctx context.Context) ([]callout.Report, error) {
+		s, err := keyring.ReadState(r.Dir, r.Config)
+		if must(t, err); !edited && s.Rotation.Done == keyring.StepSwitch {
+			edited = true
+			put(t, r, extra.IssuerSeed, keyring.Entry{
+				PublicKey: extra.Issuer, Kind: issuer.KindSigning, Account: callouttest.OtherAccount, Scope: "hand", State: issuer.StateActive,
+			})
+		}
+		return r.Reports(ctx)
+	}
+	if _, err := waiting.Rotate(t.Context(), signingKey(callouttest.AppAccount, "")); !errors.Is(err, rotation.ErrEdited) {
 		t.Errorf("%v", err)
 	}
 	nc.Close()

@@ -68,7 +68,7 @@ func (f *fleet) reports(context.Context) ([]callout.Report, error) {
 	return reports, nil
 }
 
-// rotator returns a Rotator for the keyring of an operator.
+// operatorRotator returns a Rotator for the keyring of an operator.
 func operatorRotator(t *testing.T, o *callouttest.Operator, f *fleet) *rotation.Rotator {
 	t.Helper()
 	return &rotation.Rotator{
@@ -110,9 +110,10 @@ type load struct {
 	fallBack bool     // to the next server if one is not there
 	away     sync.Map // URLs that clients are sent to last, as by a load balancer
 
-	stop  chan struct{}
-	group sync.WaitGroup
-	begun time.Time
+	stop   chan struct{}
+	group  sync.WaitGroup
+	inside sync.WaitGroup // clients that got in, until they leave
+	begun  time.Time
 }
 
 // pace is how often a client connects: 60 times a second, while fewer than atOnce are
@@ -175,7 +176,7 @@ func (l *load) connect(urls []string, opt nats.Option) {
 	var nc *nats.Conn
 	err := nats.ErrNoServers
 	for _, url := range urls[:l.tries(urls)] {
-		nc, err = nats.Connect(url, opt, nats.Timeout(5*time.Second), nats.NoReconnect(), nats.IgnoreDiscoveredServers())
+		nc, err = nats.Connect(url, opt, callouttest.Patient(), nats.NoReconnect(), nats.IgnoreDiscoveredServers())
 		if err == nil || !unreachable(err) {
 			break
 		}
@@ -185,7 +186,8 @@ func (l *load) connect(urls []string, opt nats.Option) {
 	switch {
 	case err == nil:
 		l.ok++
-		time.AfterFunc(time.Duration(rand.IntN(200))*time.Millisecond, nc.Close)
+		l.inside.Add(1)
+		time.AfterFunc(time.Duration(rand.IntN(200))*time.Millisecond, func() { nc.Close(); l.inside.Done() })
 	case errors.Is(err, nats.ErrAuthorization):
 		l.refused = append(l.refused, err.Error())
 	default:
@@ -213,6 +215,7 @@ func (l *load) end(t *testing.T, rotations int, what string) {
 	close(l.stop)
 	l.group.Wait()
 	took := time.Since(l.begun)
+	l.inside.Wait()
 	rate := float64(l.ok+len(l.refused)+len(l.failed)) / took.Seconds()
 	t.Logf("figures: %d rotations, %s: %d connects in %s (%.0f a second): %d refused, %d timed out or failed",
 		rotations, what, l.ok, took.Round(time.Second), rate, len(l.refused), len(l.failed))
@@ -227,7 +230,7 @@ func (l *load) end(t *testing.T, rotations int, what string) {
 // getsIn connects once, to this server: refused there, nats.go would go on to the
 // others of its cluster.
 func getsIn(url string, opts ...nats.Option) error {
-	nc, err := nats.Connect(url, append(opts, nats.NoReconnect(), nats.IgnoreDiscoveredServers(), nats.Timeout(5*time.Second))...)
+	nc, err := nats.Connect(url, append(opts, nats.NoReconnect(), nats.IgnoreDiscoveredServers(), callouttest.Patient())...)
 	if err != nil {
 		return fmt.Errorf("%s: %w", url, err)
 	}

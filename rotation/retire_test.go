@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,7 +36,7 @@ func TestRetireWhileInUse(t *testing.T) {
 	t.Parallel()
 	o, _, r := site(t, callouttest.OperatorConfig{})
 	closed, back := make(chan error, 8), make(chan bool, 8)
-	nc, err := nats.Connect(o.URLs(), nats.Token("publisher-key"), nats.ReconnectWait(50*time.Millisecond),
+	nc, err := nats.Connect(o.URLs(), nats.Token("publisher-key"), callouttest.Patient(), nats.ReconnectWait(50*time.Millisecond), nats.MaxReconnects(-1),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { closed <- err }),
 		nats.ReconnectHandler(func(*nats.Conn) { back <- true }))
 	must(t, err)
@@ -57,7 +58,7 @@ func TestRetireWhileInUse(t *testing.T) {
 	must(t, err)
 	select {
 	case <-back:
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("the connection did not come back")
 	}
 	if err := <-closed; errors.Is(err, nats.ErrAuthorization) {
@@ -167,12 +168,9 @@ func TestTwoAtOnce(t *testing.T) {
 	o, f, r := site(t, callouttest.OperatorConfig{})
 	inside, goOn := make(chan bool), make(chan bool)
 	first := *r
+	var once sync.Once
 	first.Reports = func(ctx context.Context) ([]callout.Report, error) {
-		select {
-		case inside <- true:
-			<-goOn
-		default:
-		}
+		once.Do(func() { inside <- true; <-goOn })
 		return f.reports(ctx)
 	}
 	done := make(chan error, 1)
@@ -193,6 +191,7 @@ func TestTwoAtOnce(t *testing.T) {
 func TestSilentResolver(t *testing.T) {
 	t.Parallel()
 	o, _, r := site(t, callouttest.OperatorConfig{Memory: true})
+	r.Operator.Cluster = operator.NewCluster(o.System(t), 2*time.Second) // who does not answer is waited for
 	target := signingKey(callouttest.AppAccount, "")
 	before := active(t, r, target)
 	must(t, getsIn(o.URLs(), nats.Token("publisher-key"))) // the server has loaded the account
