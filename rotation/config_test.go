@@ -39,14 +39,14 @@ func (p *pair) expecting(context.Context) ([]rotation.Expectation, error) {
 }
 
 // restart gives both servers other keys, one after the other. No new client is sent
-// to a server from when it is told to stop until it is back in its cluster: until
-// then nobody answers it, whoever its issuer is, and nats-server takes clients
-// before it has a route.
+// to a server from before it is told to stop until it is back in its cluster: in lame
+// duck mode nats-server asks nobody about those that are connecting, whoever its
+// issuer is, and it takes clients before it has a route.
 func (p *pair) restart(t *testing.T, f *fleet, l *load, change func(*callouttest.Keys)) {
 	t.Helper()
 	for i, s := range p.servers {
 		change(&p.keys[i])
-		l.away.Store(s.URL(), true)
+		l.spare(t, s.URL())
 		s.Stop()
 		s.SetKeys(t, p.keys[i])
 		s.Start(t)

@@ -103,6 +103,8 @@ func active(t *testing.T, r *rotation.Rotator, target rotation.Target) string {
 // load connects clients all the time, and counts what becomes of them.
 type load struct {
 	mu      sync.Mutex
+	next    int          // client
+	at      map[int]bool // clients that are connecting
 	ok      int
 	refused []string
 	failed  []string
@@ -128,7 +130,7 @@ const (
 // the next of the tokens.
 func startLoad(t *testing.T, urls string, fallBack bool, opts ...nats.Option) *load {
 	t.Helper()
-	l := &load{fallBack: fallBack, stop: make(chan struct{}), begun: time.Now()}
+	l := &load{fallBack: fallBack, at: map[int]bool{}, stop: make(chan struct{}), begun: time.Now()}
 	servers := strings.Split(urls, ",")
 	places := make(chan struct{}, atOnce)
 	l.group.Go(func() {
@@ -156,11 +158,39 @@ func startLoad(t *testing.T, urls string, fallBack bool, opts ...nats.Option) *l
 
 // send lets client i connect to one of the servers, and says when it is through.
 func (l *load) send(servers []string, i int, opt nats.Option, through func()) {
+	l.mu.Lock()
+	l.next, l.at[i] = i+1, true
+	l.mu.Unlock()
 	first := i % len(servers)
 	order := append(append([]string{}, servers[first:]...), servers[:first]...)
 	// Last, and not never: by the time that it is its turn, the other may be away.
 	slices.SortStableFunc(order, func(a, b string) int { return l.isAway(a) - l.isAway(b) })
-	l.group.Go(func() { defer through(); l.connect(order, opt) })
+	l.group.Go(func() {
+		defer through()
+		l.connect(order, opt)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.at, i)
+	})
+}
+
+// spare sends no new client to a server, and waits for those that are at it.
+func (l *load) spare(t *testing.T, url string) {
+	t.Helper()
+	l.away.Store(url, true)
+	l.mu.Lock()
+	next := l.next
+	l.mu.Unlock()
+	callouttest.Eventually(t, "the clients that are connecting have connected", func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		for i := range l.at {
+			if i < next {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 func (l *load) isAway(url string) int {
