@@ -28,8 +28,9 @@ const (
 	// commandLimit is how long a program may run for one signature where the
 	// context says nothing shorter, as the budget of a request does.
 	commandLimit = 5 * time.Second
-	// commandWait is how long it may hold on to its pipes after it has ended.
-	commandWait = 100 * time.Millisecond
+	// commandWait is how long it may hold on to its pipes after it has ended. What it
+	// has written is there by then, but on a busy machine it takes us a while to read it.
+	commandWait = time.Second
 	// maxOutput is far above any signature, and what is kept of a complaint.
 	maxOutput = 512
 )

@@ -207,7 +207,7 @@ func TestCheckOperatorLive(t *testing.T) {
 	for name, f := range liveFaults(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o := callouttest.StartOperator(t, callouttest.OperatorConfig{Sealed: true, NoSentinel: f.noSentinel, Edit: f.edit, Timeout: 1})
+			o := callouttest.StartOperator(t, callouttest.OperatorConfig{Sealed: true, NoSentinel: f.noSentinel, Edit: f.edit, Timeout: 2})
 			// A server that stops waits for what nobody answers.
 			values := map[string]string{"callout.budget": "500ms"}
 			for k, v := range f.config {
@@ -294,7 +294,7 @@ func TestCheckOperatorDiffers(t *testing.T) {
 // everybody in, and what usher check presents itself does not show it.
 func TestCheckOperatorLetIn(t *testing.T) {
 	t.Parallel()
-	o := callouttest.NewOperator(t, callouttest.OperatorConfig{Sealed: true, Timeout: 1})
+	o := callouttest.NewOperator(t, callouttest.OperatorConfig{Sealed: true, Timeout: 2})
 	file, _ := credsOf(t, o.Identity[accOther], o.Accounts[accOther], bearerOf)
 	creds, err := os.ReadFile(file)
 	callouttest.Must(t, err)

@@ -45,7 +45,15 @@ func run(mode string, args []string) error {
 	case "leave": // one behind that holds the pipes
 		c := exec.Command(os.Args[0], append([]string{"hang"}, args[1:]...)...)
 		c.Stdout, c.Stderr = os.Stdout, os.Stderr
+		there, tell, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		c.ExtraFiles = []*os.File{tell}
 		if err := c.Start(); err != nil {
+			return err
+		}
+		if _, err := there.Read(make([]byte, 1)); err != nil {
 			return err
 		}
 		return sign("base64", args[0])
@@ -54,7 +62,8 @@ func run(mode string, args []string) error {
 	}
 }
 
-// hang tells an address that it is there, and stays for ever, whoever asks.
+// hang tells an address that it is there, and who has started it if he listens, and
+// stays for ever, whoever asks.
 func hang(args []string) error {
 	signal.Ignore(syscall.SIGTERM, os.Interrupt)
 	if len(args) > 0 {
@@ -64,6 +73,7 @@ func hang(args []string) error {
 		}
 		defer c.Close()
 	}
+	_, _ = os.NewFile(3, "tell").Write([]byte{1}) // the first of ExtraFiles, if there is one
 	select {}
 }
 
