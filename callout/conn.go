@@ -39,6 +39,7 @@ type conn struct {
 	queue     *admission.Queue[*job]
 	window    *window
 	idle      atomic.Int64 // workers that hold a place in the window and have nothing to do
+	pending   atomic.Int64 // requests that came by it and are not finished
 }
 
 // connect makes connection i of the service. It survives whatever the server

@@ -18,7 +18,7 @@ const movePatience = 2 * time.Second
 // one, and this must not hold them up.
 func (s *Service) moveOn(log *slog.Logger, c *conn) {
 	if len(c.nc.Servers()) < 2 {
-		return // there is nowhere to go, and the clients of this server still ask
+		return // there is nowhere to go
 	}
 	s.pending.Add(1) // Drain waits
 	go func() {
@@ -35,7 +35,7 @@ func (s *Service) moveOn(log *slog.Logger, c *conn) {
 		ctx, cancel := context.WithTimeout(s.ctx, movePatience)
 		defer cancel()
 		if c.left(ctx) == nil {
-			c.finish(ctx)
+			_ = still(ctx, &c.pending) // what is not answered by then is answered from there
 		}
 		// The errors are that the connection is closed, or was lost: then it is made
 		// again anyway.
@@ -47,17 +47,15 @@ func (s *Service) moveOn(log *slog.Logger, c *conn) {
 			return
 		}
 		c.settle(ctx)
+		// What servers have sent to where it was, before they knew, may be on its way still:
+		// the connections that are left there answer it.
+		select {
+		case <-time.After(quiet):
+		case <-ctx.Done():
+		}
 		log.LogAttrs(s.ctx, slog.LevelInfo, "service connection", slog.String("state", "moved"),
 			slog.String("from", from), slog.String("server_name", c.nc.ConnectedServerName()))
 	}()
-}
-
-// finish waits until nothing that c has taken is left to answer.
-func (c *conn) finish(ctx context.Context) {
-	c.poll(ctx, func() bool {
-		_, taken := c.window.size()
-		return c.queue.Held() == 0 && taken <= int(c.idle.Load())
-	})
 }
 
 // settle waits until requests can come in on c again.

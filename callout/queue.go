@@ -32,15 +32,17 @@ type job struct {
 func (s *Service) enqueue(req micro.Request, c *conn) {
 	j := &job{micro: req, conn: c, arrival: s.cfg.Now()}
 	s.pending.Add(1)
+	c.pending.Add(1)
 	s.cfg.Metrics.Taken()
 	if !c.queue.Add(j) {
 		s.shed(j, CodeQueueFull, "more requests are waiting than the queue takes")
-		s.finished()
+		s.finished(j.conn)
 	}
 }
 
-func (s *Service) finished() {
+func (s *Service) finished(c *conn) {
 	s.cfg.Metrics.Done()
+	c.pending.Add(-1)
 	s.pending.Add(-1)
 }
 
@@ -78,7 +80,7 @@ func (s *Service) next(c *conn) (*job, bool) {
 			s.age(j)
 			s.shed(j, CodeQueueFull, "more requests are waiting than the queue takes, most of them from this host")
 		}
-		s.finished()
+		s.finished(j.conn)
 		turn, ok = c.take()
 	}
 	return nil, false
@@ -204,7 +206,7 @@ func (s *Service) end(j *job) {
 	}
 	s.record(j)
 	s.cfg.Metrics.End()
-	s.finished()
+	s.finished(j.conn)
 }
 
 // respond sends the answer, if there is one, and gives back the room if there

@@ -144,7 +144,7 @@ func (s *Service) Drain(ctx context.Context) error {
 			errs = append(errs, err)
 		}
 	}
-	if err := s.settle(ctx); err != nil {
+	if err := still(ctx, &s.pending); err != nil {
 		errs = append(errs, err)
 	}
 	flushing, cancel := context.WithTimeout(ctx, confirmTimeout) // nats.go demands a deadline
@@ -166,18 +166,18 @@ func (s *Service) Drain(ctx context.Context) error {
 // microseconds; nats.go gives no sign of when it has.
 const quiet = 50 * time.Millisecond
 
-// settle waits until every request that was taken is finished.
-func (s *Service) settle(ctx context.Context) error {
+// still waits until nothing of what is counted has been pending for quiet.
+func still(ctx context.Context, pending *atomic.Int64) error {
 	tick := time.NewTicker(drainPoll)
 	defer tick.Stop()
 	for idle := time.Duration(0); idle < quiet; idle += drainPoll {
-		if s.pending.Load() > 0 {
+		if pending.Load() > 0 {
 			idle = 0
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%d requests were left unanswered: %w", s.pending.Load(), ctx.Err())
+			return fmt.Errorf("%d requests were left unanswered: %w", pending.Load(), ctx.Err())
 		}
 	}
 	return nil
@@ -194,9 +194,9 @@ func (s *Service) abandon() error {
 		c.nc.Close()
 	}
 	close(s.stop)
-	left := 0 // was never answered, and nobody works on it any more
-	for _, c := range s.conns {
-		left += c.queue.Close()
+	left := make([]int, len(s.conns)) // was never answered, and nobody works on it any more
+	for i, c := range s.conns {
+		left[i] = c.queue.Close()
 		c.window.close()
 	}
 	stopped := make(chan struct{})
@@ -211,8 +211,10 @@ func (s *Service) abandon() error {
 	case <-time.After(grace):
 		err = errors.New("workers were left behind")
 	}
-	for range left {
-		s.finished()
+	for i, n := range left {
+		for range n {
+			s.finished(s.conns[i])
+		}
 	}
 	s.shedding.settle(true)
 	s.cfg.Log.LogAttrs(context.Background(), slog.LevelInfo, "service stopped")

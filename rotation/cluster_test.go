@@ -28,10 +28,11 @@ func TestRotateUnderLoad(t *testing.T) {
 	template.Pub.Allow.Add("{{tag(project)}}.>")
 	template.Sub.Allow.Add("_INBOX_{{name()}}.>")
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{
+		Timeout: loadTimeout, LatePing: true,
 		Servers: 3, Sealed: true, Scoped: map[string]jwt.UserPermissionLimits{"consumer": template},
 	})
 	f := newFleet(t, 2, callouttest.ServiceConfig{
-		Operator: o, Directory: callouttest.Directory(callouttest.DirectoryText),
+		Operator: o, Directory: callouttest.Directory(callouttest.DirectoryText), Budget: loadBudget,
 		Scoped: []permissions.ScopedRole{{Account: callouttest.AppAccount, Role: "consumer"}},
 	})
 	r := operatorRotator(t, o, f)

@@ -69,13 +69,14 @@ func TestRotateRollingRestart(t *testing.T) {
 	for i := range 2 {
 		// nats-server gives who is connected 10 s to leave; ushers on a busy machine need some of it.
 		s := callouttest.StartServer(t, callouttest.ServerConfig{
-			Name: "n" + string(rune('1'+i)), Keys: keys, Sealed: true, Cluster: true, Routes: slices.Clone(routes), Timeout: 3, LameDuck: 1500 * time.Millisecond,
+			Name: "n" + string(rune('1'+i)), Keys: keys, Sealed: true, Cluster: true, Routes: slices.Clone(routes), LameDuck: 1500 * time.Millisecond,
+			Timeout: loadTimeout, LatePing: true,
 		})
 		routes = append(routes, s.RouteURL())
 		p.servers, p.keys = append(p.servers, s), append(p.keys, keys)
 	}
 	dir := callouttest.KeyringDir(t, true, keys)
-	f := newFleet(t, 2, callouttest.ServiceConfig{URLs: p.urls(), Keyring: dir, Directory: callouttest.Directory(callouttest.DirectoryText), Connections: 2})
+	f := newFleet(t, 2, callouttest.ServiceConfig{URLs: p.urls(), Keyring: dir, Directory: callouttest.Directory(callouttest.DirectoryText), Connections: 2, Budget: loadBudget})
 	r := &rotation.Rotator{
 		Dir: dir, Now: time.Now, PickUp: 10 * time.Second, Quiet: 500 * time.Millisecond,
 		Say: func(line string) { t.Log(line) }, Reports: f.reports, Expecting: p.expecting,

@@ -126,6 +126,13 @@ const (
 	atOnce = 16
 )
 
+// A machine that stands still for seconds keeps clients waiting, and does not turn
+// them away: only who is never answered is refused.
+const (
+	loadTimeout = 8 // seconds, until a server refuses
+	loadBudget  = 6 * time.Second
+)
+
 // startLoad lets clients connect to one of the servers after the other, each with
 // the next of the tokens.
 func startLoad(t *testing.T, urls string, fallBack bool, opts ...nats.Option) *load {
