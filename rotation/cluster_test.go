@@ -36,7 +36,7 @@ func TestRotateUnderLoad(t *testing.T) {
 		Scoped: []permissions.ScopedRole{{Account: callouttest.AppAccount, Role: "consumer"}},
 	})
 	r := operatorRotator(t, o, f)
-	r.Quiet = 2 * time.Second // uses are told of in whole seconds, and a request may be on its way
+	r.Quiet = 1200 * time.Millisecond // uses are told of in whole seconds, and a request may be on its way
 	l := startLoad(t, o.URLs(), false, nats.Token("publisher-key"), nats.Token("consumer-key"), nats.UserInfo("project=far", "both-key"))
 	targets := []rotation.Target{
 		{Kind: issuer.KindXKey},

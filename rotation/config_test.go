@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"usher/callout"
 	"usher/callouttest"
 	"usher/issuer"
 	"usher/keyring"
@@ -54,10 +55,17 @@ func (p *pair) restart(t *testing.T, f *fleet, l *load, change func(*callouttest
 			u.WaitReady(t)
 		}
 		callouttest.Eventually(t, "the server answers", func() bool {
-			return s.Native().NumRoutes() > 0 && getsIn(s.URL(), nats.Token("publisher-key")) == nil
+			return heard(s) && getsIn(s.URL(), nats.Token("publisher-key")) == nil
 		})
 		l.away.Delete(s.URL())
 	}
+}
+
+// heard reports whether a server has heard of an usher: until then nobody would
+// answer whoever it asks about.
+func heard(s *callouttest.Server) bool {
+	account, err := s.Native().LookupAccount(callouttest.CalloutAccount)
+	return err == nil && account.Interest(callout.Subject) > 0
 }
 
 // In config mode the servers are restarted one after the other with the new lines,
@@ -82,7 +90,7 @@ func TestRotateRollingRestart(t *testing.T) {
 		Say: func(line string) { t.Log(line) }, Reports: f.reports, Expecting: p.expecting,
 	}
 	for _, s := range p.servers {
-		callouttest.Eventually(t, "the server answers", func() bool { return getsIn(s.URL(), nats.Token("publisher-key")) == nil })
+		callouttest.Eventually(t, "the server answers", func() bool { return heard(s) && getsIn(s.URL(), nats.Token("publisher-key")) == nil })
 	}
 	l := startLoad(t, p.urls(), true, nats.Token("publisher-key"), nats.Token("consumer-key"))
 	kinds := []string{issuer.KindIssuer, issuer.KindXKey}
