@@ -163,13 +163,17 @@ func (s *stated) member(p *directory.Project, m directory.Member) {
 	if admin {
 		s.pub, s.sub = append(s.pub, p.Name+".>"), append(s.sub, p.Name+".>")
 		for _, call := range []string{
-			"STREAM.INFO.%s", "STREAM.PURGE.%s", "STREAM.MSG.GET.%s", "STREAM.MSG.DELETE.%s", "DIRECT.GET.%s", "DIRECT.GET.%s.>",
-			"CONSUMER.LIST.%s", "CONSUMER.NAMES.%s", "CONSUMER.CREATE.%s", "CONSUMER.CREATE.%s.>", "CONSUMER.DURABLE.CREATE.%s.*",
+			"STREAM.INFO.%s", "STREAM.PURGE.%s", "STREAM.MSG.GET.%s", "STREAM.MSG.DELETE.%s", "DIRECT.GET.%s",
+			"CONSUMER.LIST.%s", "CONSUMER.NAMES.%s", "CONSUMER.CREATE.%s", "CONSUMER.CREATE.%s.*", "CONSUMER.DURABLE.CREATE.%s.*",
 			"CONSUMER.INFO.%s.*", "CONSUMER.DELETE.%s.*", "CONSUMER.PAUSE.%s.*", "CONSUMER.MSG.NEXT.%s.*",
 		} {
 			s.pub = append(s.pub, "$JS.API."+fmt.Sprintf(call, p.Name))
 		}
-		s.pub = append(s.pub, "$JS.ACK."+p.Name+".>", "$JS.FC."+p.Name+".>")
+		for tokens := 1; tokens <= 16; tokens++ {
+			filter := strings.Repeat(".*", tokens)
+			s.pub = append(s.pub, "$JS.API.CONSUMER.CREATE."+p.Name+".*"+filter, "$JS.API.DIRECT.GET."+p.Name+filter)
+		}
+		s.pub = append(s.pub, "$JS.ACK."+p.Name+".*.*.*.*.*.*", "$JS.FC."+p.Name+".*.*")
 	}
 	for _, t := range p.Topics {
 		subject := t.Subject
@@ -186,7 +190,7 @@ func (s *stated) member(p *directory.Project, m directory.Member) {
 	for _, c := range p.Subscriptions {
 		if slices.Contains(m.Roles, directory.RoleConsumer) && slices.Contains(c.ACL, m.User) {
 			s.pub = append(s.pub, "$JS.API.CONSUMER.INFO."+p.Name+"."+c.Name,
-				"$JS.API.CONSUMER.MSG.NEXT."+p.Name+"."+c.Name, "$JS.ACK."+p.Name+"."+c.Name+".>")
+				"$JS.API.CONSUMER.MSG.NEXT."+p.Name+"."+c.Name, "$JS.ACK."+p.Name+"."+c.Name+".*.*.*.*.*")
 		}
 	}
 }

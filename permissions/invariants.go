@@ -64,6 +64,9 @@ func validateSide(g *Grant, side Side) error {
 			if Overlaps(reach(side, r.Subject), authSubject) && !g.denies(side, authSubject) {
 				return fmt.Errorf("%w: %s %q reaches %s", ErrInvariant, side, r.Subject, authSubject)
 			}
+			if openTail(side, r.Subject) {
+				return fmt.Errorf("%w: %s %q has an open tail below $JS", ErrInvariant, side, r.Subject)
+			}
 		default:
 			return fmt.Errorf("%w: effect %q", ErrInvariant, r.Effect)
 		}
@@ -75,4 +78,13 @@ func validateSide(g *Grant, side Side) error {
 		return fmt.Errorf("%w: the %s side is not stated", ErrInvariant, side)
 	}
 	return nil
+}
+
+// openTail reports whether an allowance reaches subjects below $JS without saying
+// how many tokens they have. JetStream tells the forms of a subject apart by their
+// number, so an open tail takes in forms that were not meant. Only ">", the whole
+// account, may.
+func openTail(side Side, subject string) bool {
+	reached := reach(side, subject)
+	return strings.HasSuffix(reached, ".>") && Overlaps(reached, "$JS.>")
 }

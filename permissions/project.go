@@ -1,6 +1,10 @@
 package permissions
 
-import "usher/directory"
+import (
+	"strings"
+
+	"usher/directory"
+)
 
 // InboxPrefix returns the private inbox prefix of a user.
 func InboxPrefix(user string) string { return "_INBOX_" + user }
@@ -35,8 +39,21 @@ func consume(b *builder, p, s string) {
 	stream := p + "." + s
 	b.allow(Publish, "$JS.API.CONSUMER.INFO."+stream, o)
 	b.allow(Publish, "$JS.API.CONSUMER.MSG.NEXT."+stream, o)
-	b.allow(Publish, "$JS.ACK."+stream+".>", o)
+	b.allow(Publish, "$JS.ACK."+stream+ackTail, o)
 }
+
+// ackTail is what stands behind stream and consumer in an acknowledgement:
+// deliveries, stream sequence, consumer sequence, time, pending. With an open
+// tail the rule would take in the newer form too, which has the JetStream domain
+// and a hash of the account before the stream: a project called like the domain
+// would acknowledge, and with +NXT read, for every stream of the account.
+const ackTail = ".*.*.*.*.*"
+
+// maxFilterTokens is how many tokens a subject may have where it is part of a
+// JetStream subject: the filter of a new consumer, and what is read directly. It
+// is the number that NATS recommends at most. What is longer goes into the
+// request instead (docs/permissions.md).
+const maxFilterTokens = 16
 
 // projectAdmin adds everything inside the project: its subjects, its stream's
 // messages and consumers. Creating or changing the stream itself is not inside:
@@ -64,10 +81,14 @@ func projectAdmin(b *builder, p *directory.Project) {
 	} {
 		b.allow(Publish, api+s+p.Name+".*", o)
 	}
-	b.allow(Publish, api+"CONSUMER.CREATE."+p.Name+".>", o)
-	b.allow(Publish, api+"DIRECT.GET."+p.Name+".>", o)
-	b.allow(Publish, "$JS.ACK."+p.Name+".>", o)
-	b.allow(Publish, "$JS.FC."+p.Name+".>", o)
+	tail := strings.Repeat(".*", maxFilterTokens)
+	b.allow(Publish, api+"CONSUMER.CREATE."+p.Name+".*", o)
+	for n := len(".*"); n <= len(tail); n += len(".*") {
+		b.allow(Publish, api+"CONSUMER.CREATE."+p.Name+".*"+tail[:n], o)
+		b.allow(Publish, api+"DIRECT.GET."+p.Name+tail[:n], o)
+	}
+	b.allow(Publish, "$JS.ACK."+p.Name+".*"+ackTail, o)
+	b.allow(Publish, "$JS.FC."+p.Name+".*.*", o)
 }
 
 // serviceAdmin adds everything in the account.
