@@ -47,7 +47,8 @@ func (p *Policy) Derive(id identity.Identity, f directory.Facts) (Grant, error) 
 }
 
 // DeriveWithin is Derive for an answer of at most limit bytes. The error is
-// ErrTooLarge if it would be larger (Size), and nothing of the grant is made then.
+// ErrTooLarge if it is certain to be larger: if Size says more than limit and
+// SizeSlack. Nothing of the grant is made then.
 func (p *Policy) DeriveWithin(id identity.Identity, f directory.Facts, limit int) (Grant, error) {
 	if id.Method == identity.MethodHealthCheck {
 		return p.deriveHealthCheck(id)
