@@ -43,6 +43,10 @@ type Membership struct {
 	Topics   []*Topic        // whose ACL names the user, sorted by name
 	Subs     []*Subscription // whose ACL names the user, sorted by name
 	Revision uint64
+
+	TopicBytes int     // of the subjects of Topics, as the inside of JSON strings
+	SubBytes   int     // of the names of Subs
+	Outside    Lengths // of the subjects of all topics of the project that are outside of it
 }
 
 // Has reports whether the membership holds role r.
@@ -107,7 +111,7 @@ func (s *Snapshot) memberships(e *userEntry) []Membership {
 		if all == nil {
 			all = make([]Membership, 0, len(e.places)-i)
 		}
-		all = append(all, Membership{Project: &p.project, Roles: *at.roles, Topics: at.topics, Subs: at.subs, Revision: at.revision})
+		all = append(all, p.membership(at))
 	}
 	if len(all) > 1 {
 		slices.SortFunc(all, func(x, y Membership) int { return strings.Compare(x.Project.Name, y.Project.Name) })
@@ -203,7 +207,7 @@ func (s *Snapshot) Members(project string) iter.Seq2[*User, Membership] {
 				continue
 			}
 			in := &e.places[at]
-			if !yield(e.user, Membership{Project: &p.project, Roles: *in.roles, Topics: in.topics, Subs: in.subs, Revision: in.revision}) {
+			if !yield(e.user, p.membership(in)) {
 				return
 			}
 		}
@@ -221,7 +225,7 @@ func (s *Snapshot) Member(project, user string) (Membership, bool) {
 		return Membership{}, false
 	}
 	in := &e.places[at]
-	return Membership{Project: &p.project, Roles: *in.roles, Topics: in.topics, Subs: in.subs, Revision: in.revision}, true
+	return p.membership(in), true
 }
 
 // Topic returns a topic of a project.

@@ -44,6 +44,9 @@ func (x *Explanation) WriteText(out io.Writer) error {
 	for _, r := range x.Roles {
 		line("role", "%s", r.text(x.selected))
 	}
+	if x.Size != nil && x.Size.Bytes > x.Size.Limit/2 { // of most it is no matter
+		line("size", "at most %d bytes, of %d that an answer may have", x.Size.Bytes, x.Size.Limit)
+	}
 	if x.Grant != nil {
 		x.Grant.lines(line)
 	}

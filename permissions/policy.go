@@ -3,6 +3,7 @@ package permissions
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -42,6 +43,13 @@ type part struct {
 // Derive returns what identity id, of which the directory says f, may do. It is
 // a pure function. Errors are the Err values of this package, with details.
 func (p *Policy) Derive(id identity.Identity, f directory.Facts) (Grant, error) {
+	return p.DeriveWithin(id, f, math.MaxInt)
+}
+
+// DeriveWithin is Derive for an answer of at most limit bytes. The error is
+// ErrTooLarge if it is certain to be larger: if Size says more than limit and
+// SizeSlack. Nothing of the grant is made then.
+func (p *Policy) DeriveWithin(id identity.Identity, f directory.Facts, limit int) (Grant, error) {
 	if id.Method == identity.MethodHealthCheck {
 		return p.deriveHealthCheck(id)
 	}
@@ -54,6 +62,9 @@ func (p *Policy) Derive(id identity.Identity, f directory.Facts) (Grant, error) 
 		return Grant{}, err
 	}
 	scope, err := p.scope(parts)
+	if err == nil {
+		err = fits(parts, &id, account, scope, limit)
+	}
 	if err != nil {
 		return Grant{}, err
 	}

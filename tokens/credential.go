@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"usher/directory"
 	"usher/identity"
 )
 
@@ -19,7 +20,36 @@ type Credential struct {
 	Password  string
 
 	Host string // address that the client connects from, as nats-server sees it
+
+	current func() *directory.Snapshot // of the decision that it is in; nil: it is in none
+	view    *directory.Snapshot
+	viewed  bool // view is what this decision sees
 }
+
+// Bind begins a decision about the credential: from the first time that somebody
+// asks for the directory, all of it is on what current returns then.
+func (c *Credential) Bind(current func() *directory.Snapshot) {
+	c.current, c.view, c.viewed = current, nil, false
+}
+
+// Directory returns the directory that the decision about the credential is made
+// on; nil: none is loaded. Who asks first takes the newest, and who comes after it,
+// up to the grant, sees that one. A verifier that waits for somebody asks when it
+// has waited. Of a credential that is in no decision, it is what otherwise returns.
+func (c *Credential) Directory(otherwise func() *directory.Snapshot) *directory.Snapshot {
+	if c.viewed {
+		return c.view
+	}
+	if c.current != nil {
+		otherwise = c.current
+	}
+	c.view, c.viewed = otherwise(), true
+	return c.view
+}
+
+// unseen lets the next verifier take the newest directory: what the last one saw
+// has decided nothing, and it may have waited.
+func (c *Credential) unseen() { c.view, c.viewed = nil, false }
 
 const hidden = "[credential]"
 

@@ -18,7 +18,7 @@ func explainCommand() *cli.Command {
 		Name:  "explain",
 		Usage: "say what a credential may do, and why, without connecting",
 		UsageText: "usher explain -c FILE --token-file FILE [--user NAME] [--host ADDR]\n" +
-			"    [--publish SUBJECT] [--subscribe SUBJECT] [--json]",
+			"    [--publish SUBJECT] [--subscribe SUBJECT] [--max-payload BYTES] [--json]",
 		Description: "Goes the way of a live request. Exits 4 if the credential is refused, or a subject\n" +
 			"that was asked for is; 1 if the template of a scoped signing key decides about that.",
 		Flags: []cli.Flag{
@@ -28,6 +28,7 @@ func explainCommand() *cli.Command {
 			&cli.StringFlag{Name: "host", Usage: "`ADDR` that the client would connect from"},
 			&cli.StringSliceFlag{Name: "publish", Usage: "would it be allowed to publish to `SUBJECT`?"},
 			&cli.StringSliceFlag{Name: "subscribe", Usage: "would it be allowed to subscribe to `SUBJECT`?"},
+			&cli.IntFlag{Name: "max-payload", Usage: "`BYTES` that the servers take (max_payload), where that is less than 1 MiB"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		},
 		Action: explain,
@@ -41,6 +42,9 @@ func explain(c *cli.Context) error {
 	asked, err := askedFor(c)
 	if err != nil {
 		return err
+	}
+	if c.IsSet("max-payload") && c.Int("max-payload") <= 0 {
+		return usageError("say max_payload of the servers, such as 65536", "--max-payload: expected a number of bytes")
 	}
 	credential, err := credentialOf(c)
 	if err != nil {
@@ -62,7 +66,9 @@ func explain(c *cli.Context) error {
 	if note != "" {
 		say(c.App.ErrWriter, "note", note)
 	}
-	x := explanation.Of(c.Context, p.explains(), &credential, asked...)
+	in := p.explains()
+	in.MaxPayload = c.Int("max-payload")
+	x := explanation.Of(c.Context, in, &credential, asked...)
 	if c.Bool("json") {
 		err = x.WriteJSON(c.App.Writer)
 	} else {
