@@ -12,7 +12,6 @@ import (
 	"usher/directory"
 	"usher/directory/file"
 	"usher/directory/transfer"
-	"usher/secret"
 )
 
 // The parameters of an import.
@@ -120,9 +119,6 @@ func (c *call) faults(err error) *failure {
 	f.details = file.Lines(err)
 	if len(f.details) > maxFaults {
 		f.details = append(f.details[:maxFaults], "and more")
-	}
-	for i, line := range f.details {
-		f.details[i] = secret.Redact(line)
 	}
 	return f
 }

@@ -3,8 +3,8 @@
 //
 // It promises that an event is written after the answer has gone out, that what
 // the disk does not take is counted and never holds the service up for long, and
-// that a decision has no place where a secret could stand; what a change leads
-// from and to is its caller's to keep clean. It never decides anything.
+// that nothing is written which looks like a secret (package secret), whichever field
+// it stands in. It never decides anything.
 package audit
 
 import (
@@ -16,6 +16,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"usher/secret"
 )
 
 // Event is one decision. Empty fields are left out of the line.
@@ -189,7 +191,7 @@ func (e *Event) record() slog.Record {
 	r := slog.NewRecord(e.Time, slog.LevelInfo, "decision", 0)
 	text := func(key, value string) {
 		if value != "" {
-			r.AddAttrs(slog.String(key, value))
+			r.AddAttrs(slog.String(key, secret.Redact(value)))
 		}
 	}
 	text("request_id", e.RequestID)

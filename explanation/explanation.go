@@ -83,9 +83,14 @@ type Grant struct {
 	Rules           []permissions.Rule         `json:"rules"`
 }
 
+// maxCause bounds what is said of a cause, in bytes.
+const maxCause = 1024
+
 // Of explains what becomes of a credential.
 func Of(ctx context.Context, in Inputs, c *tokens.Credential, asked ...Question) *Explanation {
-	return in.explain(in.Decider.DecideWithin(ctx, c, in.limit()), asked)
+	x := in.explain(in.Decider.DecideWithin(ctx, c, in.limit()), asked)
+	x.Cause = c.Filter().Text(x.Cause, maxCause) // it can say what the client asked for
+	return x
 }
 
 // ForUser explains what any key of a user gets: a user without a key too, and

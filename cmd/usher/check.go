@@ -10,6 +10,7 @@ import (
 
 	"usher/config"
 	"usher/issuer"
+	"usher/secret"
 )
 
 func checkCommand() *cli.Command {
@@ -101,8 +102,14 @@ func (f *findings) servers(ctx context.Context, path string, cfg *config.Config,
 	}
 }
 
-// print writes the findings and returns the error that the worst of them is.
+// print writes the findings and returns the error that the worst of them is. They
+// tell of files and of servers: nothing in them that looks like a secret is shown.
 func (f *findings) print(c *cli.Context) error {
+	for i := range *f {
+		x := &(*f)[i]
+		x.Where, x.Path = secret.Redact(x.Where), secret.Redact(x.Path)
+		x.Detail, x.Hint = secret.Redact(x.Detail), secret.Redact(x.Hint)
+	}
 	if c.Bool("json") {
 		if err := json.NewEncoder(c.App.Writer).Encode(map[string]any{"findings": f}); err != nil {
 			return err

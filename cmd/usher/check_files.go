@@ -28,6 +28,9 @@ func (f *findings) files(ctx context.Context, path string, cfg *config.Config, o
 	}
 	snapshot := f.directory(ctx, path, cfg, keys, offline)
 	f.api(ctx, cfg, offline)
+	if keys != nil {
+		f.openFiles(cfg, keys)
+	}
 	if _, err := serviceOptions(cfg); err != nil {
 		f.failed("service user", configError(err))
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"usher/keyring"
+	"usher/secret"
 	"usher/setup"
 	"usher/strictyaml"
 )
@@ -77,9 +78,10 @@ func report(stderr io.Writer, err error) int {
 	return e.code
 }
 
-// say prints one line for people, unless it is empty.
+// say prints one line for people, unless it is empty. Errors come from files, from
+// servers and from libraries: nothing in them that looks like a secret is shown.
 func say(w io.Writer, kind, text string) {
 	if text != "" {
-		fmt.Fprintf(w, "usher: %s: %s\n", kind, text)
+		fmt.Fprintf(w, "usher: %s: %s\n", kind, secret.Redact(text))
 	}
 }
