@@ -40,14 +40,11 @@ const (
 func (s *Store) Change(ctx context.Context, f func(*directory.Snapshot) ([]directory.Entry, error)) (*directory.Snapshot, error) {
 	ctx, done := context.WithTimeout(ctx, changeLimit)
 	defer done()
-	select {
-	case s.writing <- struct{}{}:
-		defer func() { <-s.writing }()
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
+	c := &contender{s: s, by: authorOf(ctx)}
+	if err := c.enter(ctx); err != nil {
+		return nil, err
 	}
-	c := &contender{s: s}
-	defer c.end()
+	defer c.leave()
 	for {
 		st := s.current.Load()
 		if st == nil {
@@ -103,11 +100,9 @@ func (s *Store) make(ctx context.Context, c *contender, st *state, entries []dir
 	seen := st.snapshot
 	for first := true; len(entries) > 0; {
 		if !first {
-			for c.yield(ctx) {
-				var err error
-				if st, err = s.reached(ctx, st, st.revision); err != nil {
-					return nil, err
-				}
+			var err error
+			if st, err = s.between(ctx, c, st); err != nil {
+				return nil, err
 			}
 			entries = slices.DeleteFunc(entries, func(e directory.Entry) bool { return st.snapshot.Revision(e.Key) != seen.Revision(e.Key) })
 		}
@@ -137,6 +132,23 @@ func (s *Store) make(ctx context.Context, c *contender, st *state, entries []dir
 		entries, first = entries[len(part):], false
 	}
 	return st, nil
+}
+
+// between lets others make their changes between two parts of one, and returns the
+// state with them. It makes no difference whether they are made here or elsewhere.
+func (s *Store) between(ctx context.Context, c *contender, st *state) (*state, error) {
+	if err := c.pass(ctx); err != nil {
+		return nil, err
+	}
+	for {
+		next, err := s.reached(ctx, st, st.revision)
+		if err != nil {
+			return nil, err
+		}
+		if st = next; !c.yield(ctx) {
+			return st, nil
+		}
+	}
 }
 
 // commit writes entries at once if the bucket is as in st. If it does not hear

@@ -68,7 +68,7 @@ type Store struct {
 	current atomic.Pointer[state] // nil: nothing was loaded yet
 	known   bool                  // there is a cache, good or not: the bucket has been there
 	checked atomic.Int64          // when the bucket held nothing newer, unix nanoseconds; 0: never
-	writing chan struct{}         // one change at a time
+	writing queue                 // one change at a time
 	faults  faults
 	saved   atomic.Pointer[state] // what the cache has
 	savedAt atomic.Int64          // checked, as the cache has it
@@ -102,7 +102,7 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("directory kv: %w", err)
 	}
-	s := &Store{cfg: cfg, js: js, writing: make(chan struct{}, 1), moved: make(chan struct{})}
+	s := &Store{cfg: cfg, js: js, moved: make(chan struct{})}
 	s.faults.log = cfg.Log
 	s.restore()
 	return s, nil
