@@ -12,11 +12,11 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// markerLife is how long it stays known that an entry was removed. A replica that
+// MarkerLife is how long it stays known that an entry was removed. A replica that
 // was away for half of it reads everything again, and serves what it has until then;
 // so all that a longer life would save is that, and it would keep the marks of
 // whoever makes and removes things without end.
-const markerLife = 24 * time.Hour
+const MarkerLife = 24 * time.Hour
 
 // Storage says where the servers keep the bucket.
 type Storage string
@@ -77,6 +77,8 @@ func (s *Store) stream(ctx context.Context) (jetstream.Stream, error) {
 		stream, err = s.js.CreateStream(ctx, s.cfg.streamConfig())
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another replica was faster
 			stream, err = s.js.Stream(ctx, streamName(s.cfg.Bucket))
+		} else if err != nil {
+			err = fmt.Errorf("cannot be made with max_bytes %d: %w", max(s.cfg.MaxBytes, 0), err)
 		}
 	}
 	if err != nil {

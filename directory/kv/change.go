@@ -225,7 +225,7 @@ func (s *Store) messages(id string, at uint64, by Author, entries []directory.En
 		}
 		if e.Value == nil {
 			m.Header.Set(headerOperation, "DEL")
-			m.Header.Set(headerLife, markerLife.String())
+			m.Header.Set(headerLife, MarkerLife.String())
 		} else {
 			var err error
 			if m.Data, err = encode(e.Value); err != nil {

@@ -6,9 +6,6 @@ type Turns = turns
 // Queue is queue, for tests.
 type Queue = queue
 
-// MarkerLife is markerLife, for tests.
-const MarkerLife = markerLife
-
 // Waiting is how many changes of a store wait for their turn.
 func Waiting(s *Store) int { return s.writing.length() }
 

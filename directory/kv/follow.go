@@ -174,7 +174,7 @@ func (s *Store) resumable(ctx context.Context, info *jetstream.StreamInfo) (*sta
 		return nil, nil
 	}
 	const skew = time.Hour // by which a clock may have been put back
-	if age := s.cfg.Now().Sub(time.Unix(0, s.checked.Load())); age > markerLife/2 || age < -skew {
+	if age := s.cfg.Now().Sub(time.Unix(0, s.checked.Load())); age > MarkerLife/2 || age < -skew {
 		return nil, nil // the mark of something that was removed may have expired
 	}
 	if same, err := s.same(ctx, st); err != nil || !same {

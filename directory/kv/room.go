@@ -45,8 +45,9 @@ type usage struct {
 	full, overrun atomic.Uint64
 }
 
-func usageOf(info *jetstream.StreamInfo) *Usage {
-	return &Usage{
+// UsageOf returns how much a bucket holds by what its server says.
+func UsageOf(info *jetstream.StreamInfo) Usage {
+	return Usage{
 		Messages: info.State.Msgs, Bytes: int64(info.State.Bytes), //nolint:gosec // it fits on a disk
 		Limit: max(info.Config.MaxBytes, 0),
 	}
@@ -54,7 +55,8 @@ func usageOf(info *jetstream.StreamInfo) *Usage {
 
 // told notes what the bucket holds; had is what had come before it was asked.
 func (u *usage) told(info *jetstream.StreamInfo, had int64) {
-	u.last.Store(usageOf(info))
+	now := UsageOf(info)
+	u.last.Store(&now)
 	u.since.Add(-had)
 }
 
@@ -102,7 +104,7 @@ func (s *Store) room(by Author, at *directory.Snapshot, entries []directory.Entr
 	}
 	if after, over := s.charges.Load().takes(by.Project, names, size, most, s.cfg.Now()); over && grows(at, entries, messages, slack) {
 		s.usage.overrun.Add(1)
-		return fmt.Errorf("%w: it would take %d bytes of %d; marks of what was removed within the last %v count", ErrShare, after, most, markerLife)
+		return fmt.Errorf("%w: it would take %d bytes of %d; marks of what was removed within the last %v count", ErrShare, after, most, MarkerLife)
 	}
 	return nil
 }
