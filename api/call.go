@@ -120,6 +120,7 @@ func (c *call) do() (*answer, error) {
 	if err := c.read(); err != nil {
 		return nil, err
 	}
+	c.charge()
 	return c.route.handle(c)
 }
 
@@ -209,7 +210,7 @@ func (c *call) end(panicked any, err error) {
 func (c *call) log(err error, took time.Duration) {
 	level := slog.LevelDebug // whoever has no key cannot fill the log
 	switch {
-	case c.code == http.StatusServiceUnavailable:
+	case c.code == http.StatusServiceUnavailable, c.code == http.StatusInsufficientStorage:
 		level = slog.LevelWarn
 	case c.code >= http.StatusInternalServerError:
 		level = slog.LevelError

@@ -8,6 +8,7 @@ import (
 
 	"usher/api/wire"
 	"usher/directory"
+	"usher/directory/kv"
 	"usher/secret"
 )
 
@@ -144,6 +145,10 @@ func asFailure(err error) *failure {
 		return f
 	case errors.As(err, &problems):
 		return broken(problems)
+	case errors.Is(err, kv.ErrShare):
+		return exhausted(err)
+	case errors.Is(err, kv.ErrFull):
+		return stuffed(err)
 	case isUnavailable(err):
 		return unavailable(err)
 	default:

@@ -40,10 +40,11 @@ type NATS struct {
 
 // TLS says whom the service trusts and who it is.
 type TLS struct {
-	CAFile     string `yaml:"ca_file" rule:"path" doc:"PEM file with the certificates that the servers' certificates must lead to, in place of the system's roots."`
-	CertFile   string `yaml:"cert_file" rule:"path" doc:"PEM file with the client certificate of the service."`
-	KeyFile    string `yaml:"key_file" rule:"path" doc:"PEM file with the private key of nats.tls.cert_file."`
-	ServerName string `yaml:"server_name" rule:"host" doc:"Name that must stand in the servers' certificates, where it is not the host of the URL."`
+	CAFile         string `yaml:"ca_file" rule:"path" doc:"PEM file with the certificates that the servers' certificates must lead to, in place of the system's roots."`
+	CertFile       string `yaml:"cert_file" rule:"path" doc:"PEM file with the client certificate of the service."`
+	KeyFile        string `yaml:"key_file" rule:"path" doc:"PEM file with the private key of nats.tls.cert_file."`
+	HandshakeFirst bool   `yaml:"handshake_first" doc:"Begin with the TLS handshake, before the server has said anything, as it takes for servers with handshake_first: true in their tls block. Where that is a time or auto, both ways work."`
+	ServerName     string `yaml:"server_name" rule:"host" doc:"Name that must stand in the servers' certificates, where it is not the host of the URL."`
 }
 
 // Accounts names the accounts that usher knows by their use.
@@ -81,9 +82,11 @@ type Directory struct {
 	From         string `yaml:"from" default:"file" rule:"one-of=file|kv|embedded" doc:"file: a YAML file, which is edited. kv: a JetStream key-value bucket of the servers of nats.urls, in the account of the service user; replicas share it, and api.listen serves its management. embedded: the same in a nats-server inside this process, for a single usher."`
 	File         string `yaml:"file" rule:"path" hint:"usher init writes an example" doc:"YAML file of the directory. It is read again when it changes; the last good one stays on error."`
 	Bucket       string `yaml:"bucket" default:"usher_directory" rule:"bucket" doc:"Name of the bucket."`
-	CreateBucket bool   `yaml:"create_bucket" default:"true" doc:"Make the bucket if it is missing, with the two settings below. A bucket that is there stays as it is."`
+	CreateBucket bool   `yaml:"create_bucket" default:"true" doc:"Make the bucket if it is missing, with the settings below. A bucket that is there stays as it is."`
 	Replicas     int    `yaml:"replicas" default:"1" rule:"between=1..5" doc:"On how many servers of the cluster a bucket that is made is kept: 3 outlives the loss of one."`
 	Storage      string `yaml:"storage" default:"file" rule:"one-of=file|memory" doc:"Where the servers keep a bucket that is made."`
+	MaxBytes     int    `yaml:"max_bytes" default:"1073741824" rule:"between=16777216..1099511627776" doc:"max_bytes of a bucket that is made, and of that of an embedded server: how large it may get, marks of removed entries included. From four fifths of it on, what makes the directory larger is refused, so that there is room for removals. A bucket of the servers that is there keeps its own, which counts then; usher check compares the two."`
+	MaxProject   int    `yaml:"max_project_bytes" default:"33554432" rule:"between=65536..1099511627776" doc:"How much of the bucket the administrators of one project may fill: with what they have made or changed last, and for a day with the marks of what they have removed, of some 350 bytes each. Above that, they can still remove things; a service_admin is not bound to it."`
 	SnapshotFile string `yaml:"snapshot_file" rule:"path" doc:"File with the last good directory of a bucket, made with mode 0600. With it usher starts while the bucket cannot be reached, and says how old its view is. Each usher needs its own."`
 	StoreDir     string `yaml:"store_dir" rule:"path" doc:"Where the embedded nats-server keeps the bucket. One usher at a time."`
 }

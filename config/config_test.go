@@ -29,7 +29,7 @@ func TestDefaults(t *testing.T) {
 		NATS:      config.NATS{Mode: "config", URLs: []string{"nats://127.0.0.1:4222"}, Connections: 4},
 		Accounts:  config.Accounts{Callout: "AUTH", System: "SYS", Scopes: []string{}},
 		Keyring:   config.Keyring{Dir: "keys"},
-		Directory: config.Directory{From: "file", File: "directory.yaml", Bucket: "usher_directory", CreateBucket: true, Replicas: 1, Storage: "file"},
+		Directory: config.Directory{From: "file", File: "directory.yaml", Bucket: "usher_directory", CreateBucket: true, Replicas: 1, Storage: "file", MaxBytes: 1 << 30, MaxProject: 32 << 20},
 		Callout: config.Callout{
 			Budget: 1500 * time.Millisecond, Queue: 8192, Order: "adaptive", Failures: config.Failures{PerHost: 100, PerCredential: 10}, ClockSkew: 5 * time.Second, DrainTimeout: 10 * time.Second,
 		},

@@ -15,6 +15,10 @@ import (
 // ErrStoreInUse: another process keeps its directory there.
 var ErrStoreInUse = errors.New("in use by another usher")
 
+// maxStore is more than there is: the server sets aside what buckets may hold at
+// most, and would refuse one that may get larger than the disk has room now.
+const maxStore = 1 << 50
+
 // Store is a nats-server that listens on nothing and keeps what this process
 // stores with JetStream.
 type Store struct {
@@ -37,7 +41,7 @@ func StartStore(dir string) (*Store, error) {
 	}
 	srv, err := server.NewServer(&server.Options{
 		ServerName: "usher-store", DontListen: true, JetStream: true, StoreDir: filepath.ToSlash(dir), NoSigs: true, NoLog: true,
-		SyncInterval: time.Second,
+		SyncInterval: time.Second, JetStreamMaxStore: maxStore,
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("embedded store: %w", err), lock.Unlock())

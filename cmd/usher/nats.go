@@ -97,6 +97,9 @@ func tlsOptions(c *config.TLS) ([]nats.Option, error) {
 	if c.ServerName != "" {
 		opts = append([]nats.Option{nats.Secure(&tls.Config{ServerName: c.ServerName, MinVersion: tls.VersionTLS12})}, opts...)
 	}
+	if c.HandshakeFirst {
+		opts = append(opts, nats.TLSHandshakeFirst())
+	}
 	// Applying them reads the files, so that a missing one is found now and not
 	// when the first connection is made.
 	var probe nats.Options

@@ -76,6 +76,7 @@ func openDirectory(cfg *config.Config, log *slog.Logger, now func() time.Time, o
 	c := kv.Config{
 		Conn: s.conn, Bucket: cfg.Directory.Bucket, Create: cfg.Directory.CreateBucket || s.embedded != nil,
 		Replicas: cfg.Directory.Replicas, Storage: kv.Storage(cfg.Directory.Storage), Cache: cfg.Directory.SnapshotFile,
+		MaxBytes: int64(cfg.Directory.MaxBytes), MaxProjectBytes: int64(cfg.Directory.MaxProject), Own: s.embedded != nil && on.changed != nil,
 		ReadOnly: on.changed == nil, // a command that only looks, maybe as another user
 		Log:      log, Now: now, OnChange: on.changed, OnLarge: tightenHeap,
 	}
