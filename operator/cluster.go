@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -34,6 +35,9 @@ var ErrNoServer = errors.New("no server answers: is this a user of the system ac
 type Cluster struct {
 	nc   *nats.Conn
 	wait time.Duration
+
+	mu     sync.Mutex
+	trusts map[string][]string // keys that a server takes account JWTs from, by its ID
 }
 
 // NewCluster returns the Cluster behind a connection of the system account. wait
@@ -42,7 +46,7 @@ func NewCluster(nc *nats.Conn, wait time.Duration) *Cluster {
 	if wait == 0 {
 		wait = Wait
 	}
-	return &Cluster{nc: nc, wait: wait}
+	return &Cluster{nc: nc, wait: wait, trusts: map[string][]string{}}
 }
 
 // Server is one server.
