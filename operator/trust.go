@@ -73,8 +73,7 @@ func (c *Cluster) Trusts(ctx context.Context, servers []Server) (map[string][]st
 	return trusts, nil
 }
 
-// signersOf returns the keys that sign for operators: their signing keys, and their
-// own unless they demand that signing keys sign.
+// signersOf returns the keys that sign account JWTs for operators.
 func signersOf(operators []string) []string {
 	signers := []string{}
 	for _, text := range operators {
@@ -82,12 +81,17 @@ func signersOf(operators []string) []string {
 		if err != nil {
 			continue // a server does not start with one that cannot be read
 		}
-		if !c.StrictSigningKeyUsage {
-			signers = append(signers, c.Subject)
-		}
-		signers = append(signers, c.SigningKeys...)
+		signers = append(signers, Signers(c)...)
 	}
 	return signers
+}
+
+// Signers returns the public keys that sign account JWTs for an operator.
+func Signers(c *jwt.OperatorClaims) []string {
+	if c.StrictSigningKeyUsage {
+		return slices.Clone(c.SigningKeys)
+	}
+	return append([]string{c.Subject}, c.SigningKeys...)
 }
 
 // CheckTrust reports whether every one of the servers goes by account JWTs that a key
