@@ -17,11 +17,20 @@ import (
 const (
 	subjectPing     = "$SYS.REQ.SERVER.PING"
 	subjectAccount  = "$SYS.REQ.SERVER.PING.ACCOUNTZ"
+	subjectVarz     = "$SYS.REQ.SERVER.PING.VARZ"
+	subjectLeafz    = "$SYS.REQ.SERVER.PING.LEAFZ"
+	subjectJsz      = "$SYS.REQ.SERVER.PING.JSZ"
 	subjectConnz    = "$SYS.REQ.SERVER.%s.CONNZ"
 	subjectUpdate   = "$SYS.REQ.CLAIMS.UPDATE"
 	subjectLookup   = "$SYS.REQ.ACCOUNT.%s.CLAIMS.LOOKUP"
 	connectionsPage = 1024
 )
+
+// Asks lists what a user of the system account has to be allowed to publish so that
+// "usher check" can ask every server about itself. It changes nothing.
+func Asks() []string {
+	return []string{subjectPing, subjectVarz, subjectAccount, subjectLeafz, subjectJsz}
+}
 
 // Wait is how long servers may take to answer a question: one that is busy is not
 // taken for one that has gone. Nobody waits for it while all are there.

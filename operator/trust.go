@@ -2,19 +2,14 @@ package operator
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/nats-io/jwt/v2"
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 )
-
-// subjectVarz asks every server for its configuration, as far as it tells.
-const subjectVarz = "$SYS.REQ.SERVER.PING.VARZ"
 
 // TrustError says that servers would not go by an account JWT that a key has signed.
 // Nothing was pushed: a resolver stores what anybody has signed, and a server that
@@ -43,25 +38,15 @@ func (e *TrustError) Error() string {
 func (c *Cluster) Trusts(ctx context.Context, servers []Server) (map[string][]string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	missing := func() bool {
-		return slices.ContainsFunc(servers, func(s Server) bool { _, known := c.trusts[s.ID]; return !known })
-	}
-	if missing() {
-		err := c.ask(ctx, subjectVarz, nil, func(m *nats.Msg) (bool, error) {
-			var e envelope
-			var varz struct {
-				Operators []string `json:"trusted_operators_jwt"`
-			}
-			if err := json.Unmarshal(m.Data, &e); err != nil {
-				return false, fmt.Errorf("varz: %w", err)
-			}
-			if e.Error == nil && json.Unmarshal(e.Data, &varz) == nil && len(varz.Operators) > 0 {
-				c.trusts[e.Server.ID] = signersOf(varz.Operators)
-			}
-			return !missing(), nil
-		})
+	if slices.ContainsFunc(servers, func(s Server) bool { _, known := c.trusts[s.ID]; return !known }) {
+		all, err := c.Varz(ctx, servers)
 		if err != nil {
 			return nil, fmt.Errorf("ask for trusted operators: %w", err)
+		}
+		for id, v := range all {
+			if len(v.Operators) > 0 {
+				c.trusts[id] = signersOf(v.Operators)
+			}
 		}
 	}
 	trusts := map[string][]string{}
