@@ -88,6 +88,48 @@ func TestCheckUnreachable(t *testing.T) {
 	}
 }
 
+// TestCheckSupercluster: a server of another cluster, which no client is told of, is
+// found through the system account; and one that cannot be reached is described.
+func TestCheckSupercluster(t *testing.T) {
+	t.Parallel()
+	mine, other := callouttest.NewKeys(t), callouttest.NewKeys(t)
+	theirs := mine
+	theirs.Issuer = other.Issuer
+	gate := callouttest.FreePort(t)
+	gateway := func(name string, port int) string {
+		return fmt.Sprintf("cluster { name: %[1]s, listen: \"127.0.0.1:-1\" }\ngateway { name: %[1]s, listen: \"127.0.0.1:%[2]d\", gateways: [{name: g1, url: \"nats://127.0.0.1:%[3]d\"}] }\n", name, port, gate)
+	}
+	nowhere := fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t))
+	a := callouttest.StartServer(t, callouttest.ServerConfig{Name: "n1", Keys: mine, Sealed: true, Cluster: true, Timeout: 3, Extra: gateway("g1", gate)})
+	callouttest.StartServer(t, callouttest.ServerConfig{Name: "n2", Keys: theirs, Sealed: true, Cluster: true, Timeout: 3, Extra: gateway("g2", callouttest.FreePort(t))})
+	// This one is on every address of its machine, and tells one that nobody gets to.
+	callouttest.StartServer(t, callouttest.ServerConfig{
+		Name: "n3", Keys: theirs, Sealed: true, Cluster: true, Timeout: 3,
+		Extra: fmt.Sprintf("listen: \"0.0.0.0:%d\"\nmax_payload: 65536\nclient_advertise: %q\n", callouttest.FreePort(t), nowhere) + gateway("g3", callouttest.FreePort(t)),
+	})
+	file := configFor(t, a, callouttest.KeyringDir(t, true, mine), withSystemUser(nil))
+	var c checked
+	callouttest.Eventually(t, "all three are there", func() bool {
+		c = checkLive(t, file)
+		return slices.ContainsFunc(c.Findings, func(f finding) bool { return f.Check == "system user" && strings.HasSuffix(f.Detail, "n1, n2, n3") })
+	})
+	c.says(t, exitConfig, "issuer", "error", "server n2 expects answers from "+other.Issuer)
+	c.says(t, exitConfig, "connect", "warning", "no address of it is reachable from here ("+nowhere+")")
+	c.says(t, exitConfig, "connect", "warning", "of cluster g3, takes up to 65536 bytes, and gives up after 3 s")
+}
+
+// TestCheckLeafServers: a leaf server with a system account of its own is named.
+func TestCheckLeafServers(t *testing.T) {
+	t.Parallel()
+	mine := callouttest.NewKeys(t)
+	hub := callouttest.StartServer(t, callouttest.ServerConfig{Name: "n1", Keys: mine, Sealed: true, Timeout: 3})
+	callouttest.RunConfig(t, fmt.Sprintf("server_name: edge\nlisten: \"127.0.0.1:-1\"\nleafnodes { remotes: [{url: \"nats-leaf://%s:%s@%s\"}] }\n",
+		callouttest.AdminUser, callouttest.Password, hub.LeafAddr()))
+	callouttest.Eventually(t, "the leaf node is connected", func() bool { return hub.Native().NumLeafNodes() == 1 })
+	c := checkLive(t, configFor(t, hub, callouttest.KeyringDir(t, true, mine), withSystemUser(nil)))
+	c.says(t, exitOK, "leaf node", "ok", "decide about their own clients: edge (127.0.0.1) at n1, in APP")
+}
+
 // TestCheckAccountsOfServers: an account that one of the servers lacks is found, with
 // who lands there.
 //
