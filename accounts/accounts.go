@@ -89,7 +89,7 @@ func (m *Manager) Open(ctx context.Context, projects []string) ([]issuer.Account
 	if len(projects) == 0 {
 		return nil, nil
 	}
-	if err := m.Rotator.Ready(); err != nil {
+	if err := m.Rotator.Ready(ctx); err != nil {
 		return nil, err
 	}
 	state, unlock, err := m.Rotator.Open()

@@ -31,7 +31,7 @@ type CloseOptions struct {
 // ErrForeign: it was made by somebody else, who has to close it. If Remove refuses,
 // the account stays as it was, and the error is what Remove said.
 func (m *Manager) Close(ctx context.Context, name string, o CloseOptions) (issuer.Account, error) {
-	if err := m.Rotator.Ready(); err != nil {
+	if err := m.Rotator.Ready(ctx); err != nil {
 		return issuer.Account{}, err
 	}
 	state, unlock, err := m.Rotator.Open()

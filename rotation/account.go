@@ -21,7 +21,7 @@ func (r *Rotator) Open() (s *keyring.State, unlock func(), err error) { return r
 func (r *Rotator) Save(s *keyring.State) error { return r.save(s) }
 
 // Ready reports what would end a change of account JWTs later than at its beginning.
-func (r *Rotator) Ready() error { return r.ready() }
+func (r *Rotator) Ready(ctx context.Context) error { return r.ready(ctx) }
 
 // Servers returns the servers of operator mode that have to take an account JWT.
 func (r *Rotator) Servers(ctx context.Context) ([]operator.Server, error) { return r.servers(ctx) }

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"text/template"
+
+	cluster "usher/operator"
 )
 
 // serverConfig returns a nats-server.conf. Paths in it are absolute, because
 // nats-server takes relative ones from where it was started.
-func (o *Options) serverConfig(issuer, xkey, hash string) []byte {
+func (o *Options) serverConfig(issuer, xkey, hash, systemHash string) []byte {
 	var b bytes.Buffer
 	// The template is a constant of this file and executes on any strings.
 	_ = serverTemplate.Execute(&b, map[string]any{
@@ -20,6 +23,9 @@ func (o *Options) serverConfig(issuer, xkey, hash string) []byte {
 		"XKey":      xkey,
 		"Hash":      hash,
 		"User":      ServiceUser,
+		"SysUser":   SystemUser,
+		"SysHash":   systemHash,
+		"Asks":      strings.Join(cluster.Asks(), `", "`),
 		"Callout":   AccountCallout,
 		"System":    AccountSystem,
 		"App":       AccountApp,
@@ -71,7 +77,17 @@ accounts {
   }
   # For "usher healthcheck" alone.
   {{.Health}} {}
-  {{.System}} {}
+  # The system account has one user, for "usher check": it may ask the servers about
+  # themselves, and change nothing.
+  {{.System}} {
+    users: [ {
+      user: {{.SysUser}}, password: "{{.SysHash}}"
+      permissions: {
+        publish: [ "{{.Asks}}" ]
+        subscribe: "_INBOX.>"
+      }
+    } ]
+  }
 }
 system_account: {{.System}}
 
@@ -82,7 +98,7 @@ authorization {
   timeout: 3
   auth_callout {
     account: {{.Callout}}
-    auth_users: [ {{.User}} ]
+    auth_users: [ {{.User}}, {{.SysUser}} ]
     # The public halves of the seeds in ` + DirKeys + `/.
     issuer: {{.Issuer}}
     xkey: {{.XKey}}
