@@ -35,7 +35,7 @@ projects:
 
 // site is a nats-server of either mode with the service behind it.
 type site struct {
-	native              *server.Server
+	system              *nats.Conn // in the system account
 	url, ws, mqtt, leaf string
 	service             *callouttest.Service
 	admin               *nats.Conn         // in APP, past the callout
@@ -49,9 +49,9 @@ type site struct {
 func configSite(t *testing.T, sealed bool) *site {
 	t.Helper()
 	keys := callouttest.NewKeys(t)
-	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed})
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed, Program: *serverProgram})
 	s := &site{
-		native: srv.Native(), url: srv.URL(), ws: srv.WebSocketURL(), mqtt: srv.MQTTURL(), leaf: srv.LeafAddr(),
+		system: srv.Connect(t, callouttest.SystemUser), url: srv.URL(), ws: srv.WebSocketURL(), mqtt: srv.MQTTURL(), leaf: srv.LeafAddr(),
 		service: callouttest.StartService(t, callouttest.ServiceConfig{
 			URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, sealed, keys), Directory: callouttest.Directory(matrixDirectory),
 		}),
@@ -68,10 +68,10 @@ func configSite(t *testing.T, sealed bool) *site {
 // clients that bring the sentinel's creds.
 func operatorSite(t *testing.T, sealed, bring bool) *site {
 	t.Helper()
-	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Sealed: sealed, NoSentinel: bring})
+	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Sealed: sealed, NoSentinel: bring, Program: *serverProgram})
 	srv := o.Servers[0]
 	s := &site{
-		native: srv.Native(), url: srv.URL(), ws: srv.WebSocketURL(), mqtt: srv.MQTTURL(), leaf: srv.LeafAddr(),
+		system: o.System(t), url: srv.URL(), ws: srv.WebSocketURL(), mqtt: srv.MQTTURL(), leaf: srv.LeafAddr(),
 		service:  callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.Directory(matrixDirectory)}),
 		admin:    o.Admin(t),
 		accounts: o.Accounts,
@@ -96,28 +96,48 @@ func (s *site) watch(t *testing.T, opt nats.Option) {
 
 // The whole matrix: what a token opens does not depend on how the servers are
 // configured, whether requests are sealed, how the client connects, and who has
-// the sentinel.
+// the sentinel; nor on the release of nats-server, from the first that can do it.
 func TestMatrix(t *testing.T) {
 	t.Parallel() // it waits, and so do others
-	for _, m := range []struct {
-		mode, sentinel string
-		start          func(t *testing.T, sealed bool) *site
-	}{
-		{"config", "no sentinel in this mode", configSite},
-		{"operator", "default sentinel", func(t *testing.T, sealed bool) *site { t.Helper(); return operatorSite(t, sealed, false) }},
-		{"operator", "sentinel creds", func(t *testing.T, sealed bool) *site { t.Helper(); return operatorSite(t, sealed, true) }},
-	} {
+	release := serverRelease(t)
+	for _, m := range modes() {
 		for _, wire := range []string{"plain", "sealed"} {
-			t.Run(fmt.Sprintf("%s, %s, %s", m.mode, wire, m.sentinel), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s, %s, %s", m.name, wire, m.sentinel), func(t *testing.T) {
+				if !release.has(m.since) {
+					refusesFile(t, m.file(t, wire == "sealed"), "default_sentinel")
+					return
+				}
 				s := m.start(t, wire == "sealed")
 				for _, w := range everyWay() {
-					t.Run(w.name, func(t *testing.T) { s.cell(t, w) })
+					t.Run(w.name, func(t *testing.T) {
+						if release.has(m.from(w)) {
+							s.cell(t, w)
+						} else {
+							s.refusedUnasked(t, w)
+						}
+					})
 				}
 				if t.Failed() {
 					t.Log(s.service.Log)
 				}
 			})
 		}
+	}
+}
+
+// refusedUnasked is a cell that this release does not have: the server keeps the client
+// out by itself.
+func (s *site) refusedUnasked(t *testing.T, w way) {
+	t.Helper()
+	before := len(s.service.Events(t))
+	if v, err := w.connect(t, s, "near-key"); err == nil {
+		v.leave()
+		t.Error("let in: docs/compatibility.md says that this release cannot")
+	} else if !errors.Is(err, errRefused) {
+		t.Error(err)
+	}
+	if asked := s.service.Events(t)[before:]; len(asked) > 0 {
+		t.Errorf("usher was asked: %v", asked)
 	}
 }
 
@@ -252,9 +272,7 @@ func (s *site) refusedLeaf(t *testing.T, userinfo string) error {
 	leaf := s.extend(t, name, userinfo)
 	refused := false
 	callouttest.Eventually(t, "the leaf node is refused", func() bool {
-		z, err := s.native.Connz(&server.ConnzOptions{State: server.ConnClosed})
-		callouttest.Must(t, err)
-		for _, c := range z.Conns {
+		for _, c := range s.connections(t, server.ConnzOptions{State: server.ConnClosed}) {
 			refused = refused || c.Name == name
 		}
 		return refused || leaf.NumLeafNodes() > 0

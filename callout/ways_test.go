@@ -80,19 +80,18 @@ func (v natsVisitor) account(t *testing.T) string {
 	t.Helper()
 	cid, err := v.GetClientID()
 	callouttest.Must(t, err)
-	return v.s.connection(t, &server.ConnzOptions{CID: cid, Username: true})
+	return v.s.connection(t, server.ConnzOptions{CID: cid, Username: true})
 }
 
 func (v natsVisitor) leave() { v.Close() }
 
-func (s *site) connection(t *testing.T, which *server.ConnzOptions) string {
+func (s *site) connection(t *testing.T, which server.ConnzOptions) string {
 	t.Helper()
-	z, err := s.native.Connz(which)
-	callouttest.Must(t, err)
-	if len(z.Conns) != 1 {
-		t.Fatalf("the server has %d such connections", len(z.Conns))
+	conns := s.connections(t, which)
+	if len(conns) != 1 {
+		t.Fatalf("the server has %d such connections", len(conns))
 	}
-	return z.Conns[0].Account
+	return conns[0].Account
 }
 
 // MQTT has user name and password. The key is the password, with any user name;
@@ -127,7 +126,7 @@ func (v mqttVisitor) publish(t *testing.T, subject string) {
 
 func (v mqttVisitor) account(t *testing.T) string {
 	t.Helper()
-	return v.s.connection(t, &server.ConnzOptions{MQTTClient: v.id, Username: true})
+	return v.s.connection(t, server.ConnzOptions{MQTTClient: v.id, Username: true})
 }
 
 func (v mqttVisitor) leave() { v.Disconnect(100) }
@@ -192,9 +191,7 @@ func (v leafVisitor) publish(t *testing.T, subject string) {
 
 func (v leafVisitor) account(t *testing.T) string {
 	t.Helper()
-	z, err := v.s.native.Leafz(nil)
-	callouttest.Must(t, err)
-	for _, l := range z.Leafs {
+	for _, l := range v.s.leafNodes(t) {
 		if l.Name == v.leaf.Name() {
 			return l.Account
 		}
