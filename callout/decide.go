@@ -69,16 +69,16 @@ func (d *Decider) decide(ctx context.Context, c *tokens.Credential, chain tokens
 	if err != nil {
 		return out.verifyFailed(err)
 	}
-	return d.derive(&out, verified)
+	return d.derive(&out, c.Connection, verified)
 }
 
 // DecideIdentity derives the grant of an identity that is verified already, as
-// Decide does when its chain has returned it.
+// Decide does when its chain has returned it, for no connection in particular.
 func (d *Decider) DecideIdentity(id identity.Identity) Decision {
-	return d.derive(&Decision{Identity: id}, d.Now())
+	return d.derive(&Decision{Identity: id}, identity.Connection{}, d.Now())
 }
 
-func (d *Decider) derive(out *Decision, start time.Time) Decision {
+func (d *Decider) derive(out *Decision, by identity.Connection, start time.Time) Decision {
 	id := out.Identity
 	if id.Authority == identity.AuthorityDirectory {
 		s := d.Snapshot()
@@ -99,6 +99,9 @@ func (d *Decider) derive(out *Decision, start time.Time) Decision {
 	}
 	var err error
 	out.Grant, err = d.Policy.Derive(id, out.Facts)
+	if err == nil {
+		err = d.Policy.Connect(&out.Grant, id.Name, by)
+	}
 	out.Derive = d.Now().Sub(start)
 	if err != nil {
 		return out.deriveFailed(err)
@@ -144,6 +147,14 @@ func (d *Decision) deriveFailed(err error) Decision {
 		return d.set(Denied, CodeNotOneToken, err.Error())
 	case errors.Is(err, permissions.ErrScopeLimits):
 		return d.set(Denied, CodeScopeLimits, err.Error())
+	case errors.Is(err, permissions.ErrLeafNode) && !errors.Is(err, permissions.ErrInvariant):
+		return d.set(Denied, CodeLeafNode, err.Error())
+	case errors.Is(err, permissions.ErrConnectionType) && !errors.Is(err, permissions.ErrInvariant):
+		return d.set(Denied, CodeConnectionType, err.Error())
+	case errors.Is(err, permissions.ErrMQTTClientID):
+		return d.set(Denied, CodeMQTTClientID, err.Error())
+	case errors.Is(err, permissions.ErrUndecided):
+		return d.set(Unavailable, CodeUnreadable, err.Error())
 	case errors.Is(err, permissions.ErrNoAccount):
 		return d.set(Unavailable, CodeNoAccount, err.Error())
 	case errors.Is(err, permissions.ErrInvariant):

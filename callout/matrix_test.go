@@ -15,21 +15,24 @@ import (
 	"usher/callouttest"
 )
 
-// matrixDirectory has one user in each of two accounts.
+// matrixDirectory has one user in each of two accounts, and for each one who may
+// bring a leaf node there.
 const matrixDirectory = `
 users:
   - {name: near, keys: [{digest: KEY(near-key)}]}
   - {name: distant, keys: [{digest: KEY(distant-key)}]}
+  - {name: leaf-near, keys: [{digest: KEY(leaf-near-key)}], limits: {connection_types: [leafnode]}}
+  - {name: leaf-distant, keys: [{digest: KEY(leaf-distant-key)}], limits: {connection_types: [leafnode]}}
 projects:
   - name: shop
     account: APP
-    members: [{user: near, roles: [publisher]}]
+    members: [{user: near, roles: [publisher]}, {user: leaf-near, roles: [project_admin]}]
     topics:
       - {name: orders, acl: [near]}
       - {name: returns, acl: []}
   - name: far
     account: OTHER
-    members: [{user: distant, roles: [publisher]}]
+    members: [{user: distant, roles: [publisher]}, {user: leaf-distant, roles: [project_admin]}]
     topics: [{name: orders, acl: [distant]}]
 `
 
@@ -155,7 +158,7 @@ func (s *site) cell(t *testing.T, w way) {
 			t.Errorf("%s landed in account %s, expected %s", c.token, account, s.accounts[c.account])
 		}
 		if c.account == callouttest.AppAccount {
-			s.holds(t, v)
+			s.holds(t, v, w.refused)
 		}
 		v.leave()
 	}
@@ -182,21 +185,21 @@ func (s *site) cell(t *testing.T, w way) {
 	if want := []string{"granted", "granted", "key_unknown"}; !slices.Equal(codes, want) {
 		t.Errorf("audit: %q, expected %q", codes, want)
 	}
-	t.Log("granted in APP and OTHER, may publish orders and not returns, unknown token refused")
+	t.Logf("granted in APP and OTHER, may publish shop.orders and not %s, unknown token refused", w.refused)
 }
 
 // holds shows what the publisher may do and what not: the message that is not
 // allowed is published first, so it would be seen first.
-func (s *site) holds(t *testing.T, v visitor) {
+func (s *site) holds(t *testing.T, v visitor, refused string) {
 	t.Helper()
-	sub, err := s.admin.SubscribeSync("shop.>")
+	sub, err := s.admin.SubscribeSync("*.*")
 	callouttest.Must(t, err)
 	defer sub.Unsubscribe() //nolint:errcheck // the connection ends with the test
 	callouttest.Must(t, s.admin.FlushTimeout(patience))
 	var m *nats.Msg
 	// Interest reaches a leaf node on its own time: repeat until one came through.
 	callouttest.Eventually(t, "an allowed message came", func() bool {
-		v.publish(t, "shop.returns")
+		v.publish(t, refused)
 		v.publish(t, "shop.orders")
 		m, err = sub.NextMsg(200 * time.Millisecond)
 		return err == nil
@@ -229,7 +232,7 @@ func TestSentinelAndTokenAreBothNeeded(t *testing.T) {
 	for name, connect := range map[string]func() error{
 		"token alone, TCP":       func() error { return attempt(s.url, nats.Token("near-key")) },
 		"token alone, MQTT":      func() error { _, err := dialMQTT(t, s, "near-key"); return err },
-		"token alone, leaf node": func() error { return s.refusedLeaf(t, "anybody:near-key") },
+		"token alone, leaf node": func() error { return s.refusedLeaf(t, "anybody:leaf-near-key") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			if connect() == nil {
@@ -238,7 +241,7 @@ func TestSentinelAndTokenAreBothNeeded(t *testing.T) {
 		})
 	}
 	// Both: a token is taken from the user name of a remote's URL, too.
-	leaf := bring.extend(t, "both", "near-key")
+	leaf := bring.extend(t, "both", "leaf-near-key")
 	callouttest.Eventually(t, "the leaf node is connected", func() bool { return leaf.NumLeafNodes() == 1 })
 	var codes []string
 	callouttest.Eventually(t, "all that usher was asked is in its audit", func() bool {

@@ -65,7 +65,7 @@ func (r *result) event(arrival time.Time) audit.Event {
 		c := r.request.claims
 		e.ClientHost, e.ClientID = clip(c.ClientInformation.Host), c.ClientInformation.ID
 		e.ClientKind, e.ClientType = clip(c.ClientInformation.Kind), clip(c.ClientInformation.Type)
-		e.ClientName = clip(c.ClientInformation.Name)
+		e.ClientName, e.MQTTClientID = clip(c.ClientInformation.Name), clip(c.ClientInformation.MQTT)
 		e.ServerID, e.ServerName, e.Issuer = clip(c.Server.ID), clip(c.Server.Name), clip(c.Subject)
 	}
 	return e

@@ -28,15 +28,16 @@ var errRefused = errors.New("refused")
 // has them. The error is errRefused.
 type way struct {
 	name    string
+	refused string // a subject to which the user of near-key may not publish
 	connect func(t *testing.T, s *site, token string) (visitor, error)
 }
 
 func everyWay() []way {
 	return []way{
-		{"TCP", dialTCP},
-		{"WebSocket", dialWebSocket},
-		{"MQTT", dialMQTT},
-		{"leaf node", dialLeaf},
+		{"TCP", "shop.returns", dialTCP},
+		{"WebSocket", "shop.returns", dialWebSocket},
+		{"MQTT", "shop.returns", dialMQTT},
+		{"leaf node", "other.returns", dialLeaf},
 	}
 }
 
@@ -105,7 +106,7 @@ type mqttVisitor struct {
 
 func dialMQTT(t *testing.T, s *site, token string) (visitor, error) {
 	t.Helper()
-	id := "of-" + token
+	id := strings.TrimSuffix(token, "-key") + ":of"
 	user, password := "anybody", token
 	if s.jwt != "" {
 		user, password = token, s.jwt
@@ -159,8 +160,13 @@ leafnodes { reconnect: "600s", remotes: [{ url: "nats-leaf://%s%s", first_info_t
 	return callouttest.RunConfig(t, text)
 }
 
+//
+// Only an admin of the whole account may bring one: the token is that of another
+// user, who is.
+
 func dialLeaf(t *testing.T, s *site, token string) (visitor, error) {
 	t.Helper()
+	token = "leaf-" + token
 	before := len(s.service.Events(t))
 	leaf := s.extend(t, "leaf-of-"+token, "anybody:"+token)
 	var event callouttest.Event

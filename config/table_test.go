@@ -23,6 +23,7 @@ var bad = map[string][]string{
 	"account":          {`"two words"`, `"A\n"`, strings.Repeat("a", 129)},
 	"bucket":           {`""`, "a.b", `"a b"`, "_a", "é", strings.Repeat("a", 129)},
 	"scopes":           {"[publisher]", "[APP/]", "[/publisher]", "[APP/owner]", `["two words/publisher"]`, "[APP/publisher, APP/publisher]"},
+	"mqtt-client-ids":  {"{APP: all}", `{APP: ""}`, "{APP: [any]}", `{"two words": any}`, `{"": any}`, "{APP: any, APP: user}", "any", "[APP]"},
 	"line":             {`"a\nb"`, `"\0"`},
 	"path":             {"~/file", `"a\0b"`},
 	"host":             {"a:4222", "a b", "-a", "a..b", strings.Repeat("a", 64), strings.Repeat("a.", 127)},
@@ -65,7 +66,7 @@ func TestTable(t *testing.T) {
 			continue
 		}
 		switch typeName(e.typ) {
-		case "string", "list of strings", "integer", "number", "boolean", "duration":
+		case "string", "list of strings", "integer", "number", "boolean", "duration", "map of strings":
 		default:
 			t.Errorf("%s: type %s", e.path, e.typ)
 		}
@@ -102,7 +103,7 @@ func TestTable(t *testing.T) {
 func names(err error, key string) bool {
 	var all strictyaml.Errors
 	return errors.As(err, &all) && slices.ContainsFunc(all, func(e strictyaml.Error) bool {
-		return (e.Path == key || strings.HasPrefix(e.Path, key+"[")) && e.File == "usher.yaml" && e.Line > 0 && e.Message != ""
+		return (e.Path == key || strings.HasPrefix(e.Path, key+"[") || strings.HasPrefix(e.Path, key+".")) && e.File == "usher.yaml" && e.Line > 0 && e.Message != ""
 	})
 }
 

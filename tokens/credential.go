@@ -18,7 +18,8 @@ type Credential struct {
 	User      string
 	Password  string
 
-	Host string // address that the client connects from, as nats-server sees it
+	Host       string // address that the client connects from, as nats-server sees it
+	Connection identity.Connection
 }
 
 const hidden = "[credential]"
