@@ -35,14 +35,15 @@ type Event struct {
 	Account  string // where a granted connection was placed
 	Expires  time.Time
 
-	ClientHost string
-	ClientID   uint64
-	ClientKind string
-	ClientType string
-	ClientName string
-	ServerID   string
-	ServerName string
-	Issuer     string // public key that signed, or was asked for
+	ClientHost   string
+	ClientID     uint64
+	ClientKind   string
+	ClientType   string
+	ClientName   string
+	MQTTClientID string
+	ServerID     string
+	ServerName   string
+	Issuer       string // public key that signed, or was asked for
 
 	Queue, Open, Verify, Derive, Issue, Total time.Duration
 }
@@ -213,6 +214,7 @@ func (e *Event) record() slog.Record {
 	text("client_kind", e.ClientKind)
 	text("client_type", e.ClientType)
 	text("client_name", e.ClientName)
+	text("mqtt_client_id", e.MQTTClientID)
 	text("server_id", e.ServerID)
 	text("server_name", e.ServerName)
 	text("issuer", e.Issuer)

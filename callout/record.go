@@ -67,7 +67,7 @@ func (r *result) event(arrival time.Time) audit.Event {
 			e.ClientHost = clip(e.ClientHost)
 		}
 		e.ClientKind, e.ClientType = clip(c.ClientInformation.Kind), clip(c.ClientInformation.Type)
-		e.ClientName = clip(c.ClientInformation.Name)
+		e.ClientName, e.MQTTClientID = clip(c.ClientInformation.Name), clip(c.ClientInformation.MQTT)
 		e.ServerID, e.ServerName, e.Issuer = publicKey(c.Server.ID, clip), clip(c.Server.Name), publicKey(c.Subject, clip)
 	}
 	return e

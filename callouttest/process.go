@@ -35,9 +35,14 @@ func startProcess(tb testing.TB, program, file, addr string) (kill func()) {
 	var log Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	Must(tb, cmd.Start())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait() // it says that it was killed
+	}()
 	kill = func() {
-		_ = cmd.Process.Kill() // it may have ended by itself,
-		_ = cmd.Wait()         // and says here that it was killed
+		_ = cmd.Process.Kill() // it may have ended by itself
+		<-ended
 	}
 	dialer := net.Dialer{Timeout: time.Second}
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
@@ -46,7 +51,11 @@ func startProcess(tb testing.TB, program, file, addr string) (kill func()) {
 			_ = c.Close()
 			return kill
 		}
-		<-time.After(5 * time.Millisecond)
+		select {
+		case <-ended:
+			tb.Fatalf("nats-server ended:\n%s", log.String())
+		case <-time.After(5 * time.Millisecond):
+		}
 	}
 	kill()
 	tb.Fatalf("nats-server did not become ready:\n%s", log.String())

@@ -58,7 +58,15 @@ type Accounts struct {
 	ServiceAdmin string   `yaml:"service_admin" rule:"account" doc:"Account for the service role service_admin when it asks for no other. Empty: such identities are not answered."`
 	HealthCheck  string   `yaml:"healthcheck" rule:"account" doc:"Account for usher's own health check. Empty: no health check."`
 	Scopes       []string `yaml:"scopes" default:"[]" rule:"scopes" doc:"Roles whose permissions are not derived from the directory: the template of a scoped signing key gives them, whose role in the account JWT is called the same. Operator mode only. A change of this list takes a restart of usher. An edit of the template applies at once: nats-server closes the connections that it concerns, and clients come back with what it says then."`
+
+	MQTTClientIDs map[string]string `yaml:"mqtt_client_ids" default:"{}" rule:"mqtt-client-ids" doc:"By account: which ids MQTT clients may have. Every user of an account shares its MQTT sessions, and whoever connects with the id of another takes its session over, with what is waiting in it. So by default (user) the id of a client is the name of its user, or begins with it and a colon, such as alice:phone. any: every user of the account may have every id."`
 }
+
+// The values of accounts.mqtt_client_ids.
+const (
+	MQTTClientIDsUser = "user"
+	MQTTClientIDsAny  = "any"
+)
 
 // Keyring says where the keys are.
 type Keyring struct {

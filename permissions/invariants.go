@@ -22,6 +22,9 @@ func (p *Policy) Validate(g *Grant) error {
 	case g.Account == p.SystemAccount && !p.bindsSystem(g):
 		return fmt.Errorf("%w: %q is the system account, and no role of this grant is bound to it", ErrInvariant, g.Account)
 	}
+	if err := g.validateConnection(); err != nil {
+		return err
+	}
 	if g.Scope != "" {
 		return validateScoped(g)
 	}

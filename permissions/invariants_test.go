@@ -13,7 +13,7 @@ import (
 
 // handmade returns a grant that Validate accepts, for a test to spoil.
 func handmade(rules ...permissions.Rule) *permissions.Grant {
-	return &permissions.Grant{Account: "APP", Rules: rules}
+	return &permissions.Grant{Account: "APP", Rules: rules, ConnectionTypes: []directory.ConnectionType{directory.ConnectionStandard}}
 }
 
 func rule(side permissions.Side, effect permissions.Effect, subject string) permissions.Rule {

@@ -31,6 +31,7 @@ type Policy struct {
 	CalloutAccount     string // never granted
 	SystemAccount      string // granted only to a role that configuration binds to it
 	Scoped             []ScopedRole
+	AnyMQTTClientID    []string // accounts in which MQTT client ids are not bound to users
 }
 
 // part is one reason to land in an account.
@@ -81,7 +82,9 @@ func (p *Policy) DeriveWithin(id identity.Identity, f directory.Facts, limit int
 		return g, p.Validate(&g)
 	}
 	b.allow(Subscribe, g.InboxPrefix+".>", Origin{Source: SourceInbox})
-	g.ConnectionTypes = f.User.Limits.ConnectionTypes
+	if err := g.limitTypes(f.User.Limits.ConnectionTypes, parts, &f); err != nil {
+		return Grant{}, err
+	}
 	g.Rules = b.finish()
 	g.sortTags()
 	return g, p.Validate(&g)
@@ -99,6 +102,7 @@ func (p *Policy) deriveHealthCheck(id identity.Identity) (Grant, error) {
 	g := grantFor(id, p.HealthCheckAccount)
 	var b builder
 	healthCheck(&b, g.InboxPrefix)
+	g.ConnectionTypes = enforced()
 	g.Tags = append(g.Tags, "role:"+profileHealthCheck)
 	g.Rules = b.finish()
 	return g, p.Validate(&g)

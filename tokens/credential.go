@@ -20,7 +20,8 @@ type Credential struct {
 	User      string
 	Password  string
 
-	Host string // address that the client connects from, as nats-server sees it
+	Host       string // address that the client connects from, as nats-server sees it
+	Connection identity.Connection
 
 	current func() *directory.Snapshot // of the decision that it is in; nil: it is in none
 	view    *directory.Snapshot

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,7 +46,19 @@ func policyOf(cfg *config.Config) *permissions.Policy {
 		CalloutAccount:     cfg.Accounts.Callout,
 		SystemAccount:      cfg.Accounts.System,
 		Scoped:             scopedRoles(cfg.Accounts.Scopes),
+		AnyMQTTClientID:    anyMQTTClientID(cfg.Accounts.MQTTClientIDs),
 	}
+}
+
+// anyMQTTClientID returns the accounts in which MQTT client ids are not bound to users.
+func anyMQTTClientID(by map[string]string) []string {
+	return slices.Sorted(func(yield func(string) bool) {
+		for account, ids := range by {
+			if ids == config.MQTTClientIDsAny && !yield(account) {
+				return
+			}
+		}
+	})
 }
 
 // scopedRoles reads accounts.scopes, whose form the configuration has checked.
