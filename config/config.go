@@ -27,15 +27,18 @@ const (
 
 // NATS says how the service connects.
 type NATS struct {
-	Mode         string   `yaml:"mode" default:"config" rule:"one-of=config|operator" doc:"How the servers know their accounts. config: they stand in the server's configuration, with authorization.auth_callout. operator: they are JWTs that an operator has signed (docs/operator-mode.md); keyring.yaml in keyring.dir says which key signs for which account."`
-	URLs         []string `yaml:"urls" default:"[nats://127.0.0.1:4222]" rule:"nats-urls" doc:"Servers to connect to; any of a cluster will do, the others are learned from it."`
-	User         string   `yaml:"user" rule:"line" doc:"User name of the service, with nats.password_file."`
-	PasswordFile string   `yaml:"password_file" rule:"path" doc:"File with the password of nats.user. A file that others can read is refused, see keyring.allow_group_readable."`
-	NKeyFile     string   `yaml:"nkey_file" rule:"path" doc:"File with the user nkey seed of the service. A file that others can read is refused, see keyring.allow_group_readable."`
-	CredsFile    string   `yaml:"creds_file" rule:"path" doc:"Credentials file (.creds) of the service, for operator mode. A file that others can read is refused, see keyring.allow_group_readable."`
-	SentinelFile string   `yaml:"sentinel_creds_file" rule:"path" doc:"Credentials file (.creds) of the sentinel, with which usher check, nkey and healthcheck connect as a client does. Needed in operator mode where the servers have no default_sentinel. What is in it is no secret: whoever has it still has to present a token."`
-	Connections  int      `yaml:"connections" default:"4" rule:"between=1..64" doc:"Connections of this process in the queue group. A server checks answers one after the other per connection, so several use more of its cores."`
-	TLS          TLS      `yaml:"tls" doc:"TLS of these connections. With all of it empty, the servers' certificates are checked against the system's roots."`
+	Mode               string   `yaml:"mode" default:"config" rule:"one-of=config|operator" doc:"How the servers know their accounts. config: they stand in the server's configuration, with authorization.auth_callout. operator: they are JWTs that an operator has signed (docs/operator-mode.md); keyring.yaml in keyring.dir says which key signs for which account."`
+	URLs               []string `yaml:"urls" default:"[nats://127.0.0.1:4222]" rule:"nats-urls" doc:"Servers to connect to; any of a cluster will do, the others are learned from it."`
+	User               string   `yaml:"user" rule:"line" doc:"User name of the service, with nats.password_file."`
+	PasswordFile       string   `yaml:"password_file" rule:"path" doc:"File with the password of nats.user. A file that others can read is refused, see keyring.allow_group_readable."`
+	NKeyFile           string   `yaml:"nkey_file" rule:"path" doc:"File with the user nkey seed of the service. A file that others can read is refused, see keyring.allow_group_readable."`
+	CredsFile          string   `yaml:"creds_file" rule:"path" doc:"Credentials file (.creds) of the service, for operator mode. A file that others can read is refused, see keyring.allow_group_readable."`
+	SentinelFile       string   `yaml:"sentinel_creds_file" rule:"path" doc:"Credentials file (.creds) of the sentinel, with which usher check, nkey and healthcheck connect as a client does. Needed in operator mode where the servers have no default_sentinel. What is in it is no secret: whoever has it still has to present a token."`
+	SystemUser         string   `yaml:"system_user" rule:"line" doc:"User name of a user of the system account, with nats.system_password_file, in config mode. usher check asks the servers as that user which accounts they have, and which servers there are; usher serve does without. In operator mode operator.system_creds_file is for this."`
+	SystemPasswordFile string   `yaml:"system_password_file" rule:"path" doc:"File with the password of nats.system_user. A file that others can read is refused, see keyring.allow_group_readable."`
+	SystemNKeyFile     string   `yaml:"system_nkey_file" rule:"path" doc:"File with the user nkey seed of a user of the system account, in place of nats.system_user and its password. A file that others can read is refused, see keyring.allow_group_readable."`
+	Connections        int      `yaml:"connections" default:"4" rule:"between=1..64" doc:"Connections of this process in the queue group. A server checks answers one after the other per connection, so several use more of its cores."`
+	TLS                TLS      `yaml:"tls" doc:"TLS of these connections. With all of it empty, the servers' certificates are checked against the system's roots."`
 }
 
 // TLS says whom the service trusts and who it is.

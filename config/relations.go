@@ -22,6 +22,8 @@ func relations() []relation {
 	return []relation{
 		alternatives([]string{"nats.user", "nats.password_file"}, []string{"nats.nkey_file"}, []string{"nats.creds_file"}),
 		together("nats.user", "nats.password_file"),
+		alternatives([]string{"nats.system_user", "nats.system_password_file"}, []string{"nats.system_nkey_file"}),
+		together("nats.system_user", "nats.system_password_file"),
 		together("nats.tls.cert_file", "nats.tls.key_file"),
 		notCallout("accounts.system", "auth_callout cannot live in the system account"),
 		notCallout("accounts.ingest", noClients),
@@ -42,6 +44,8 @@ func relations() []relation {
 		notFrom("api.listen", DirectoryFile, "a file is edited; usher directory import moves it into a bucket"),
 		together("api.tls.cert_file", "api.tls.key_file"),
 		notInClear("api.listen", "api.tls.cert_file", "api.allow_cleartext"),
+		onlyIn(ModeConfig, "nats.system_user"),
+		onlyIn(ModeConfig, "nats.system_nkey_file"),
 		operatorOnly("nats.sentinel_creds_file"),
 		operatorOnly("accounts.scopes"),
 		operatorOnly("operator.dir"),
@@ -129,8 +133,11 @@ func onlyWith(key, choice, value string) relation {
 }
 
 // operatorOnly: key is set only in operator mode.
-func operatorOnly(key string) relation {
-	const choice, value = "nats.mode", ModeOperator
+func operatorOnly(key string) relation { return onlyIn(ModeOperator, key) }
+
+// onlyIn: key is set only in one mode.
+func onlyIn(value, key string) relation {
+	const choice = "nats.mode"
 	check := func(c *checker) []fault {
 		if !c.set(key) || c.text(choice) == value {
 			return nil

@@ -35,11 +35,19 @@ func (e *PushError) Error() string {
 
 // Push gives an account JWT to the resolvers, and waits until every one of the
 // servers has taken it and goes by it. Anything less is a *PushError; those that
-// have it keep it, and pushing again does no harm.
+// have it keep it, and pushing again does no harm. One that a server would not trust
+// is a *TrustError, and is not pushed at all.
 func (c *Cluster) Push(ctx context.Context, account, text string, servers []Server) error {
+	claims, err := jwt.DecodeAccountClaims(text)
+	if err != nil {
+		return fmt.Errorf("push: %w", err)
+	}
+	if err := c.CheckTrust(ctx, claims.Issuer, servers); err != nil {
+		return err
+	}
 	failure := &PushError{Refused: map[string]string{}}
 	answered := map[string]bool{}
-	err := c.ask(ctx, subjectUpdate, []byte(text), func(m *nats.Msg) (bool, error) {
+	err = c.ask(ctx, subjectUpdate, []byte(text), func(m *nats.Msg) (bool, error) {
 		var e envelope
 		if err := json.Unmarshal(m.Data, &e); err != nil {
 			return false, fmt.Errorf("push: %w", err)

@@ -35,6 +35,7 @@ const (
 	FileConfig       = "usher.yaml"
 	FileDirectory    = "directory.yaml"
 	FilePassword     = "service.password"
+	FileSystem       = "system.password" // config mode
 	DirKeys          = "keys"
 	FileIssuer       = DirKeys + "/issuer" + keyring.SeedSuffix
 	FileXKey         = DirKeys + "/xkey" + keyring.SeedSuffix
@@ -52,6 +53,7 @@ const (
 	AccountIngest  = "INGEST"
 	AccountHealth  = "HEALTH"
 	ServiceUser    = "usher"
+	SystemUser     = "usher-system" // of config mode: asks the servers, and changes nothing
 )
 
 // ListenAPI is where a new installation whose directory lives in NATS is managed.
@@ -63,6 +65,7 @@ type Options struct {
 	Operator  bool              // operator mode, in place of config mode
 	KV        bool              // a directory in a bucket of the nats-server, in place of a file
 	Listen    string            // HOST:PORT of nats-server
+	Projects  []string          // config mode: each gets an account of its own, which is named as the project is
 	Directory []byte            // content of directory.yaml; nil: an empty, commented one; not with KV
 	Config    map[string]string // more of usher.yaml, by key path
 	Random    io.Reader
@@ -78,7 +81,7 @@ type File struct {
 // Names returns the names of all files of an installation, in the order in which
 // they are written. One with its directory in NATS (kv) has no file of it.
 func Names(operator, kv bool) []string {
-	names := []string{FileIssuer, FileXKey, FilePassword, FileServerConfig}
+	names := []string{FileIssuer, FileXKey, FilePassword, FileSystem, FileServerConfig}
 	if operator {
 		names = operatorNames()
 	}
@@ -140,6 +143,9 @@ func (o *Options) made() ([]File, error) {
 	if o.Operator {
 		own = o.operatorFiles
 	}
+	if err := o.checkProjects(); err != nil {
+		return nil, err
+	}
 	files, err := own()
 	if err != nil {
 		return nil, err
@@ -156,7 +162,7 @@ func (o *Options) made() ([]File, error) {
 	case o.KV:
 		return files, nil
 	case directory == nil:
-		directory = []byte(emptyDirectory)
+		directory = o.emptyDirectory()
 	}
 	return append(files, File{FileDirectory, directory}), nil
 }
@@ -175,11 +181,16 @@ func (o *Options) configFiles() ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
+	system, systemHash, err := o.password()
+	if err != nil {
+		return nil, err
+	}
 	return []File{
 		{FileIssuer, issuerSeed},
 		{FileXKey, xkeySeed},
 		{FilePassword, password},
-		{FileServerConfig, o.serverConfig(issuerPublic, xkeyPublic, hash)},
+		{FileSystem, system},
+		{FileServerConfig, o.serverConfig(issuerPublic, xkeyPublic, hash, systemHash)},
 	}, nil
 }
 
@@ -231,7 +242,10 @@ func (o *Options) config() ([]byte, error) {
 		"audit.to":               "file",
 		"audit.file":             FileAudit,
 	}
-	header, own := "", map[string]string{"nats.user": ServiceUser, "nats.password_file": FilePassword}
+	header, own := "", map[string]string{
+		"nats.user": ServiceUser, "nats.password_file": FilePassword,
+		"nats.system_user": SystemUser, "nats.system_password_file": FileSystem,
+	}
 	if o.Operator {
 		header, own = o.operatorHeader(), operatorConfig()
 	}

@@ -4,12 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"usher/config"
-	"usher/issuer"
 )
 
 func checkCommand() *cli.Command {
@@ -86,18 +84,7 @@ func (f *findings) installation(ctx context.Context, path string, cfg *config.Co
 	}
 	if !offline {
 		f.programs(ctx, cfg, keys)
-		f.servers(ctx, path, cfg, keys, o)
-	}
-}
-
-func (f *findings) servers(ctx context.Context, path string, cfg *config.Config, keys *issuer.Keyring, o *operatorCheck) {
-	opts, err := serviceOptions(cfg)
-	if err != nil {
-		return // files has said so
-	}
-	for _, url := range cfg.NATS.URLs {
-		s := serverCheck{findings: f, path: path, cfg: cfg, keys: keys, operator: o, url: url, now: time.Now}
-		s.run(ctx, opts)
+		f.servers(ctx, path, cfg, keys, snapshot, o)
 	}
 }
 

@@ -114,20 +114,8 @@ func (o *operatorCheck) account(a *accountCheck) {
 	}
 }
 
-// stranger says who signed an account JWT, unless servers take it from them.
-func (o *operatorCheck) stranger(c *jwt.AccountClaims) string {
-	switch {
-	case o.operator == nil || o.operator.DidSign(c):
-		return ""
-	case c.Issuer == o.operator.Subject:
-		return "it is signed by " + c.Issuer + ", the operator's own key, and the operator demands that a signing key signs"
-	default:
-		return "it is signed by " + c.Issuer + ", which is neither operator " + o.operator.Name + " nor one of its signing keys"
-	}
-}
-
 func (o *operatorCheck) signAgain(name string) string {
-	return "sign it again with one of operator.jwt's signing_keys (nsc: -K KEY)" + o.pushed(name)
+	return "sign it again with one of operator.jwt's signing_keys that every server trusts (nsc: -K KEY)" + o.pushed(name)
 }
 
 // signingKeys compares the signing keys of the keyring with those that the account

@@ -51,6 +51,10 @@ func (o *operatorCheck) live(ctx context.Context) {
 		o.fail(exitRuntime, check, natsURLs(o.cfg), "start the servers that are missing, or take them out of the cluster", "%v", err)
 		return
 	}
+	if err := o.trust(ctx, cluster, servers); err != nil {
+		o.fail(exitRuntime, check, natsURLs(o.cfg), "usher check again; if it stays so, look at the servers' logs", "%v", err)
+		return
+	}
 	silent := true // servers may be unable to say what their resolver stores
 	found := map[string][]jwtVersion{}
 	for _, a := range o.accounts {

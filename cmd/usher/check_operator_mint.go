@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
 
+	"usher/config"
 	"usher/directory"
 	"usher/identity"
 	"usher/issuer"
@@ -41,8 +42,8 @@ func (e *example) size() int {
 
 // examples returns the largest grant of every account and scope that somebody can
 // land in.
-func (o *operatorCheck) examples() []example {
-	policy := policyOf(o.cfg)
+func examples(cfg *config.Config, snapshot *directory.Snapshot) []example {
+	policy := policyOf(cfg)
 	largest := map[issuer.Place]example{}
 	try := func(who string, id identity.Identity, facts directory.Facts) {
 		g, err := policy.Derive(id, facts)
@@ -60,8 +61,8 @@ func (o *operatorCheck) examples() []example {
 		user := &directory.User{Name: mintName, ServiceRoles: []directory.ServiceRole{role}}
 		try("service role "+string(role), identity.Identity{Name: mintName, Method: identity.MethodAPIKey}, directory.Facts{User: user})
 	}
-	if o.snapshot != nil {
-		tryUsers(o.snapshot, try)
+	if snapshot != nil {
+		tryUsers(snapshot, try)
 	}
 	for _, r := range policy.Scoped { // a scope that nobody has yet
 		place := issuer.Place{Account: r.Account, Scope: r.Role}
@@ -129,7 +130,7 @@ func (o *operatorCheck) userJWTs(ctx context.Context) {
 		Policy: policyOf(o.cfg), MaxLifetime: o.cfg.UserJWT.MaxLifetime,
 		Now: func() time.Time { return o.now }, Random: func() float64 { return 0 },
 	})
-	for _, e := range o.examples() {
+	for _, e := range examples(o.cfg, o.snapshot) {
 		o.userJWT(ctx, mint, signers, view, &e)
 	}
 }
