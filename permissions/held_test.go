@@ -20,6 +20,16 @@ import (
 	"usher/permissions"
 )
 
+// solo is the grant of a project_admin whose project is alone in its account.
+func solo(t *testing.T) permissions.Grant {
+	t.Helper()
+	alone := world()
+	alone.Projects = alone.Projects[:1]
+	g, err := derive(t, newPolicy(), snapshotOf(t, alone), "ann", identity.Selection{})
+	must(t, err)
+	return g
+}
+
 // manage connects as user "free", who may do everything in the account.
 func manage(t *testing.T, s *server.Server) (*nats.Conn, jetstream.JetStream) {
 	t.Helper()
@@ -116,7 +126,7 @@ func TestGrantsReachTheirOwn(t *testing.T) {
 	}
 	health, err := newPolicy().Derive(identity.Identity{Name: "h", Method: identity.MethodHealthCheck}, directory.Facts{})
 	must(t, err)
-	grants["health check"] = health
+	grants["health check"], grants["solo"] = health, solo(t)
 	for name, change := range map[string]func(*server.Options){
 		"no domain":               func(*server.Options) {},
 		"domain":                  func(o *server.Options) { o.JetStreamDomain = "hub" },
@@ -158,13 +168,17 @@ func TestGrantsReachTheirOwn(t *testing.T) {
 			shop := without(held(t, s), others)
 			makeConsumers(t, nc, js, "shop", "billing")
 			billing := without(held(t, s), slices.Concat(shop, others))
+			admin := each("$JS.", "ACK.shop.billing-push.*.*.*.*.*", "ACK.shop.billing.*.*.*.*.*", "API.CONSUMER.MSG.NEXT.shop.billing",
+				"API.CONSUMER.MSG.NEXT.shop.billing-push", "FC.shop.billing-push.*")
 			consumer := each("$JS.", "ACK.shop.billing.*.*.*.*.*", "API.CONSUMER.MSG.NEXT.shop.billing")
 			for user, want := range map[string]struct{ stream, consumer []string }{
 				"ann": {
 					append(each("$JS.", "ACK.shop.audit-push.*.*.*.*.*", "ACK.shop.audit.*.*.*.*.*", "API.CONSUMER.MSG.NEXT.shop.audit",
-						"API.CONSUMER.MSG.NEXT.shop.audit-push", "API.DIRECT.GET.shop", "API.DIRECT.GET.shop.>", "FC.shop.audit-push.*"), "shop.>"),
-					each("$JS.", "ACK.shop.billing-push.*.*.*.*.*", "ACK.shop.billing.*.*.*.*.*", "API.CONSUMER.MSG.NEXT.shop.billing",
-						"API.CONSUMER.MSG.NEXT.shop.billing-push", "FC.shop.billing-push.*"),
+						"API.CONSUMER.MSG.NEXT.shop.audit-push", "FC.shop.audit-push.*"), "shop.>"), admin,
+				},
+				"solo": {
+					append(each("$JS.", "ACK.shop.audit-push.*.*.*.*.*", "ACK.shop.audit.*.*.*.*.*", "API.CONSUMER.MSG.NEXT.shop.audit",
+						"API.CONSUMER.MSG.NEXT.shop.audit-push", "API.DIRECT.GET.shop", "API.DIRECT.GET.shop.>", "FC.shop.audit-push.*"), "shop.>"), admin,
 				},
 				"pia":          {[]string{"shop.>"}, nil},
 				"carl":         {nil, consumer},
@@ -221,9 +235,13 @@ func TestGrantsReachTheirOwnAPI(t *testing.T) {
 		subjects int
 		stream   string
 		consumer string // of the ACL; empty: any
-	}{"ann": {16, "shop", ""}, "carl": {2, "shop", "billing"}, "pia": {}, "idle": {}, "hab": {}} {
-		g, err := derive(t, newPolicy(), snapshot, user, identity.Selection{})
-		must(t, err)
+	}{"ann": {13, "shop", ""}, "solo": {16, "shop", ""}, "carl": {2, "shop", "billing"}, "pia": {}, "idle": {}, "hab": {}} {
+		g := solo(t)
+		if user != "solo" {
+			var err error
+			g, err = derive(t, newPolicy(), snapshot, user, identity.Selection{})
+			must(t, err)
+		}
 		n := 0
 		for _, pattern := range patterns {
 			found := false

@@ -72,7 +72,7 @@ func (p *Policy) DeriveWithin(id identity.Identity, f directory.Facts, limit int
 	g := grantFor(id, account)
 	var b builder
 	for i := range parts {
-		p.add(&b, &g, &parts[i])
+		p.add(&b, &g, &parts[i], &f)
 	}
 	if scope != "" {
 		g.sortTags()
@@ -181,10 +181,10 @@ func accounts(parts []part) []string {
 	return slices.Compact(names)
 }
 
-func (p *Policy) add(b *builder, g *Grant, x *part) {
+func (p *Policy) add(b *builder, g *Grant, x *part, f *directory.Facts) {
 	switch {
 	case x.membership != nil:
-		membership(b, x.membership)
+		membership(b, x.membership, f)
 		g.Tags = append(g.Tags, "project:"+x.membership.Project.Name)
 		for _, r := range x.membership.Roles {
 			g.Tags = append(g.Tags, "role:"+string(r))

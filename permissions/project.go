@@ -11,9 +11,12 @@ func InboxPrefix(user string) string { return "_INBOX_" + user }
 
 // membership adds what one membership gives. An administrator needs no ACL
 // entry; a publisher or consumer has exactly what the ACLs name it for.
-func membership(b *builder, m *directory.Membership) {
+func membership(b *builder, m *directory.Membership, f *directory.Facts) {
 	if m.Has(directory.RoleProjectAdmin) {
 		projectAdmin(b, m.Project)
+		if n, certain := f.ProjectsIn(m.Project.Account); certain && n <= 1 {
+			readDirectly(b, m.Project.Name)
+		}
 	}
 	if m.Has(directory.RolePublisher) {
 		for _, t := range m.Topics {
@@ -70,7 +73,7 @@ func projectAdmin(b *builder, p *directory.Project) {
 	}
 	const api = "$JS.API."
 	for _, s := range []string{
-		"STREAM.INFO.", "STREAM.PURGE.", "STREAM.MSG.GET.", "STREAM.MSG.DELETE.", "DIRECT.GET.",
+		"STREAM.INFO.", "STREAM.PURGE.", "STREAM.MSG.GET.", "STREAM.MSG.DELETE.",
 		"CONSUMER.LIST.", "CONSUMER.NAMES.", "CONSUMER.CREATE.",
 	} {
 		b.allow(Publish, api+s+p.Name, o)
@@ -82,13 +85,23 @@ func projectAdmin(b *builder, p *directory.Project) {
 		b.allow(Publish, api+s+p.Name+".*", o)
 	}
 	tail := strings.Repeat(".*", maxFilterTokens)
-	b.allow(Publish, api+"CONSUMER.CREATE."+p.Name+".*", o)
-	for n := len(".*"); n <= len(tail); n += len(".*") {
+	for n := 0; n <= len(tail); n += len(".*") {
 		b.allow(Publish, api+"CONSUMER.CREATE."+p.Name+".*"+tail[:n], o)
-		b.allow(Publish, api+"DIRECT.GET."+p.Name+tail[:n], o)
 	}
 	b.allow(Publish, "$JS.ACK."+p.Name+".*"+ackTail, o)
 	b.allow(Publish, "$JS.FC."+p.Name+".*.*", o)
+}
+
+// readDirectly adds the direct read of a stream's messages, for an administrator
+// whose project is alone in its account. The server sends what is read to any
+// reply subject, where the JetStream API takes it for a request: a message that
+// asks for a consumer on another project's stream gets one.
+func readDirectly(b *builder, project string) {
+	o := Origin{Source: SourceRole, Role: string(directory.RoleProjectAdmin), Project: project}
+	tail := strings.Repeat(".*", maxFilterTokens)
+	for n := 0; n <= len(tail); n += len(".*") {
+		b.allow(Publish, "$JS.API.DIRECT.GET."+project+tail[:n], o)
+	}
 }
 
 // serviceAdmin adds everything in the account.

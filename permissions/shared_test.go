@@ -27,7 +27,7 @@ type shared struct {
 	s     *server.Server
 	admin *nats.Conn
 	js    jetstream.JetStream
-	as    map[string]*nats.Conn // pia publishes, carl consumes, ann administers
+	as    map[string]*nats.Conn // pia publishes, carl consumes, ann administers; so does solo, as one whose project is alone
 }
 
 func newShared(t *testing.T, changes ...func(*server.Options)) *shared {
@@ -38,6 +38,9 @@ func newShared(t *testing.T, changes ...func(*server.Options)) *shared {
 		must(t, err)
 		users[name] = permissionsOf(&g)
 	}
+	g := solo(t)
+	g.Rules = append(g.Rules, subAllow("_INBOX_solo.>"))
+	users["solo"] = permissionsOf(&g)
 	x := &shared{t: t, s: startServer(t, users, changes...), as: map[string]*nats.Conn{}}
 	x.admin, x.js = manage(t, x.s)
 	for name := range users {
@@ -87,10 +90,11 @@ func (x *shared) message(to, body string) {
 	send(x.t, x.as["carl"], "$JS.API.CONSUMER.MSG.NEXT.shop.billing", to, "")
 }
 
-// direct has the server send a message that is read directly, which says body.
+// direct has the server send a message that is read directly, which says body. In
+// a shared account nobody may.
 func (x *shared) direct(to, body string) {
 	x.t.Helper()
-	send(x.t, x.as["ann"], "$JS.API.DIRECT.GET.shop", to, fmt.Sprintf(`{"seq":%d}`, x.store(body)))
+	send(x.t, x.as["solo"], "$JS.API.DIRECT.GET.shop", to, fmt.Sprintf(`{"seq":%d}`, x.store(body)))
 }
 
 // eventually waits for a condition.
@@ -112,7 +116,7 @@ func TestSharedAccountPlacing(t *testing.T) {
 		"a publisher, its acknowledgement": x.acknowledge,
 		"a consumer, an error":             x.status,
 		"a consumer, a message":            func(to string) { x.message(to, "forged") },
-		"a project_admin, a message":       func(to string) { x.direct(to, "forged") },
+		"a direct read":                    func(to string) { x.direct(to, "forged") },
 	} {
 		for _, user := range []string{"pia", "carl", "ann"} {
 			for _, to := range []string{"lab.results", "$KV.settings.key", "_INBOX_other.x"} {
@@ -174,7 +178,7 @@ func TestSharedAccountPush(t *testing.T) {
 func TestSharedAccountAcknowledgements(t *testing.T) {
 	x := newShared(t)
 	for user, subject := range map[string]string{
-		"pia": "shop.orders", "carl": "$JS.API.CONSUMER.MSG.NEXT.shop.billing", "ann": "$JS.API.DIRECT.GET.shop",
+		"pia": "shop.orders", "carl": "$JS.API.CONSUMER.MSG.NEXT.shop.billing", "ann": "$JS.API.STREAM.MSG.GET.shop", "solo": "$JS.API.DIRECT.GET.shop",
 	} {
 		w := dial(t, x.s, user)
 		for _, reply := range []string{"$JS.ACK.lab.reader.1.1.1.1.1", "$JS.ACK.hub.hash.lab.reader.1.1.1.1.0", "_R_.x", "_GR_.x"} {
@@ -186,16 +190,26 @@ func TestSharedAccountAcknowledgements(t *testing.T) {
 	}
 }
 
-// A project_admin has the JetStream API do anything in the account, by a message
-// that it reads directly: here it reads another project's stream.
+// Whoever reads a message directly has the JetStream API do what the message says:
+// here it makes a consumer that brings another project's stream. So a project_admin
+// may read directly only where the project is alone.
+//
+// Attack: a project_admin reads another project's stream by a direct read with a reply subject of the JetStream API
+// Held by: no direct reads where projects share an account
 func TestSharedAccountReading(t *testing.T) {
 	x := newShared(t)
-	inbox, err := x.as["ann"].SubscribeSync("_INBOX_ann.lab")
+	ann := dial(t, x.s, "ann")
+	for _, subject := range []string{"$JS.API.DIRECT.GET.shop", "$JS.API.DIRECT.GET.shop.shop", "$JS.API.DIRECT.GET.shop.shop.orders"} {
+		if ann.allowed(permissions.Publish, subject) {
+			t.Errorf("ann may publish %s", subject)
+		}
+	}
+	inbox, err := x.as["solo"].SubscribeSync("_INBOX_solo.lab")
 	must(t, err)
-	must(t, x.as["ann"].FlushTimeout(patience))
-	x.direct("$JS.API.CONSUMER.CREATE.lab.copy", `{"stream_name":"lab","config":{"name":"copy","ack_policy":"none","deliver_subject":"_INBOX_ann.lab"}}`)
+	must(t, x.as["solo"].FlushTimeout(patience))
+	x.direct("$JS.API.CONSUMER.CREATE.lab.copy", `{"stream_name":"lab","config":{"name":"copy","ack_policy":"none","deliver_subject":"_INBOX_solo.lab"}}`)
 	if m, err := inbox.NextMsg(patience); err != nil || string(m.Data) != "secret" {
-		t.Errorf("nothing is read: %v", err)
+		t.Errorf("with direct reads nothing is read either: %v", err)
 	}
 }
 
@@ -239,7 +253,7 @@ func TestSharedAccountAPI(t *testing.T) {
 		server.JSApiConsumerDelete:   {"", done, refused, refused, done},
 		server.JSApiConsumerPause:    {`{"pause_until":"2099-01-01T00:00:00Z"}`, done, refused, done, done},
 		server.JSApiConsumerUnpin:    {`{"group":"g"}`, refused, refused, refused, refused},
-		server.JSApiStreamSnapshot:   {`{"deliver_subject":"_INBOX_ann.x"}`, refused, refused, refused, done},
+		server.JSApiStreamSnapshot:   {`{"deliver_subject":"_INBOX_solo.x"}`, refused, refused, refused, done},
 		server.JSApiStreamRestore:    {`{"config":{"name":"lab","storage":"file"},"state":{}}`, refused, refused, refused, refused},
 		// Read by whoever holds the stream or consumer, and by the tests above.
 		"$JS.API.CONSUMER.RESET.*.*": {}, "$JS.API.CONSUMER.MSG.NEXT.*.*": {}, server.JSDirectMsgGet: {}, server.JSDirectGetLastBySubject: {}, "$JS.API.DIRECT.GET.*.*": {}, "$JS.API.DIRECT.GET": {},
@@ -288,8 +302,7 @@ func (x *shared) audited(subject string, send func()) fate {
 	for {
 		m, err := advisories.NextMsg(patience)
 		if err != nil {
-			x.t.Errorf("%s: %v", subject, err)
-			return elsewhere
+			x.t.Fatalf("%s: %v", subject, err)
 		}
 		var advisory struct{ Subject, Response string }
 		must(x.t, json.Unmarshal(m.Data, &advisory))

@@ -65,6 +65,7 @@ type Options struct {
 	Operator  bool              // operator mode, in place of config mode
 	KV        bool              // a directory in a bucket of the nats-server, in place of a file
 	Listen    string            // HOST:PORT of nats-server
+	Projects  []string          // config mode: each gets an account of its own, which is named as the project is
 	Directory []byte            // content of directory.yaml; nil: an empty, commented one; not with KV
 	Config    map[string]string // more of usher.yaml, by key path
 	Random    io.Reader
@@ -142,6 +143,9 @@ func (o *Options) made() ([]File, error) {
 	if o.Operator {
 		own = o.operatorFiles
 	}
+	if err := o.checkProjects(); err != nil {
+		return nil, err
+	}
 	files, err := own()
 	if err != nil {
 		return nil, err
@@ -158,7 +162,7 @@ func (o *Options) made() ([]File, error) {
 	case o.KV:
 		return files, nil
 	case directory == nil:
-		directory = []byte(emptyDirectory)
+		directory = o.emptyDirectory()
 	}
 	return append(files, File{FileDirectory, directory}), nil
 }

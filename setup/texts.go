@@ -30,6 +30,7 @@ func (o *Options) serverConfig(issuer, xkey, hash, systemHash string) []byte {
 		"System":    AccountSystem,
 		"App":       AccountApp,
 		"Ingest":    AccountIngest,
+		"Projects":  o.Projects,
 		"Health":    AccountHealth,
 	})
 	return b.Bytes()
@@ -45,7 +46,7 @@ const serverNeeds = `{{if .KV}}#
 {{end}}`
 
 //nolint:gochecknoglobals // a parsed constant
-var serverTemplate = template.Must(template.New(FileServerConfig).Parse(`# Made by "usher init{{if .KV}} --kv{{end}}". A stock nats-server starts with it: nats-server -c ` + FileServerConfig + `
+var serverTemplate = template.Must(template.New(FileServerConfig).Funcs(template.FuncMap{"account": AccountBlock}).Parse(`# Made by "usher init{{if .KV}} --kv{{end}}". A stock nats-server starts with it: nats-server -c ` + FileServerConfig + `
 #
 # Tokens travel in this connection. Before it listens on anything but loopback,
 # give it a certificate: https://docs.nats.io/running-a-nats-service/configuration/securing_nats/tls
@@ -65,6 +66,10 @@ accounts {
     jetstream: enabled
 {{- end}}
   }
+{{- range .Projects}}
+  # Project {{.}}. An account is the wall between projects: no other one is in it.
+{{account . "  "}}
+{{- end}}
   # Where clients land: projects {{if not .KV}}of directory.yaml {{end}}name their account.
   {{.App}} {
     jetstream: enabled

@@ -49,13 +49,10 @@ func (o *operatorCheck) trust(ctx context.Context, cluster *operator.Cluster, se
 	return nil
 }
 
-// signs returns the public key of operator.signing_key_file; empty: it is not here,
+// signs returns the public key that signs account JWTs here; empty: it is not here,
 // which operatorJWT says.
 func (o *operatorCheck) signs() string {
-	if o.cfg.Operator.SigningKeyFile == "" {
-		return ""
-	}
-	kp, err := operatorSigner(o.cfg.Operator.SigningKeyFile, o.cfg.Keyring.AllowGroupReadable)
+	kp, err := operatorKey(o.cfg)
 	if err != nil {
 		return ""
 	}
