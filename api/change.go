@@ -44,6 +44,9 @@ func (c *call) alter(what string, at view, f func(s *directory.Snapshot) ([]dire
 		}
 		entries, err := f(s)
 		c.written = entries
+		if err == nil {
+			err = c.keepsAnAdmin(s, entries)
+		}
 		return entries, err
 	})
 	if err != nil {

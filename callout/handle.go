@@ -122,7 +122,18 @@ func (s *Service) judgeSlow(ctx context.Context, j *job, chain tokens.Chain) tok
 func (s *Service) promising(ctx context.Context, j *job) bool {
 	credential := CredentialOf(j.request.claims)
 	decision, _ := s.cfg.Decider.decideFast(ctx, &credential, j.limit())
-	return decision.Outcome == Granted
+	return decision.Outcome == Granted && s.answerable(j, &decision)
+}
+
+// answerable reports whether a grant will be answered, as far as that is known
+// before it is tried. One of which only trying shows that it is too large is not.
+func (s *Service) answerable(j *job, d *Decision) bool {
+	signers, ok := s.cfg.Keyring().For(j.request.claims.Subject)
+	if !ok {
+		return true // which is no fault of the client, and costs nothing
+	}
+	size, err := s.cfg.Decider.Policy.Size(d.Identity, d.Facts)
+	return err == nil && size <= j.limit() && signers.Has(issuer.Place{Account: d.Grant.Account, Scope: d.Grant.Scope})
 }
 
 // signers returns what the server expects the answer from.

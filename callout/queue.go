@@ -201,7 +201,7 @@ func (s *Service) proceed(ctx context.Context, cancel context.CancelFunc, j *job
 // became of it.
 func (s *Service) end(j *job) {
 	s.respond(j)
-	if j.decision.Outcome == Denied {
+	if j.verified && charged(&j.decision) {
 		s.failures.Failed(j.attempt)
 	}
 	s.record(j)

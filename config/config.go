@@ -125,8 +125,8 @@ type Callout struct {
 
 // Failures says how often attempts may fail.
 type Failures struct {
-	PerHost       int `yaml:"per_host" default:"100" rule:"between=0..1000000" doc:"Denials a second for one client address (IPv6: network of 64 bits), and four times as many at once. Above that, attempts from there that would not be granted are not answered. 0: no limit."`
-	PerCredential int `yaml:"per_credential" default:"10" rule:"between=0..1000000" doc:"Denials a second for one credential, wherever it is presented, and four times as many at once. Above that, it is not answered, unless it would be granted. 0: no limit."`
+	PerHost       int `yaml:"per_host" default:"100" rule:"between=0..1000000" doc:"Denials, and other attempts that cost work and cannot be granted (grant_too_large), a second for one client address (IPv6: network of 64 bits), and four times as many at once. Above that, attempts from there that would not be granted are not answered. 0: no limit."`
+	PerCredential int `yaml:"per_credential" default:"10" rule:"between=0..1000000" doc:"The same for one credential, wherever it is presented, and four times as many at once. Above that, it is not answered, unless it would be granted. 0: no limit."`
 }
 
 // UserJWT says how long what is minted lives.
