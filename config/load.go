@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"reflect"
 
+	"usher/ownedfile"
 	"usher/strictyaml"
 )
 
@@ -23,7 +23,7 @@ func Load(path string) (*Config, error) {
 
 // read reads a file up to one byte more than strictyaml accepts.
 func read(path string) (data []byte, err error) {
-	f, err := os.Open(path) //nolint:gosec // the operator says where the configuration is
+	f, _, err := ownedfile.Open(path, ownedfile.Rule{Pipe: true}) // it says what everything else is
 	if err != nil {
 		return nil, err
 	}

@@ -70,9 +70,9 @@ const maxCause = 1024
 
 // Of explains what becomes of a credential.
 func Of(ctx context.Context, in Inputs, c *tokens.Credential, asked ...Question) *Explanation {
-	x := in.explain(in.Decider.Decide(ctx, c), asked)
-	x.Cause = c.Filter().Text(x.Cause, maxCause) // it can say what the client asked for
-	return x
+	d := in.Decider.Decide(ctx, c)
+	d.Cause = c.Filter().Text(d.Cause, maxCause) // it can say what the client asked for
+	return in.explain(d, asked)
 }
 
 // ForUser explains what any key of a user gets: a user without a key too, and
