@@ -71,8 +71,11 @@ const maxCause = 1024
 // Of explains what becomes of a credential.
 func Of(ctx context.Context, in Inputs, c *tokens.Credential, asked ...Question) *Explanation {
 	d := in.Decider.Decide(ctx, c)
-	d.Cause = c.Filter().Text(d.Cause, maxCause) // it can say what the client asked for
-	return in.explain(d, asked)
+	filter := c.Filter() // cause and roles can say what the client asked for
+	d.Cause = filter.Text(d.Cause, maxCause)
+	x := in.explain(d, asked)
+	x.selected = filter.Text(x.selected, maxCause)
+	return x
 }
 
 // ForUser explains what any key of a user gets: a user without a key too, and
