@@ -3,6 +3,7 @@ package callouttest
 import (
 	"context"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -24,6 +25,7 @@ func Build(tb testing.TB, name, pkg string) string {
 	if out, err := exec.CommandContext(tb.Context(), "go", "build", "-o", program, pkg).CombinedOutput(); err != nil {
 		tb.Fatalf("go build %s: %v\n%s", pkg, err, out)
 	}
+	Must(tb, os.Chmod(program, 0o755)) // whatever the umask: others must not write what signs
 	return program
 }
 

@@ -3,13 +3,14 @@ package devserver
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"usher/ownedfile"
 )
 
 // ErrStoreInUse: another process keeps its directory there.
@@ -29,7 +30,7 @@ type Store struct {
 // StartStore starts one that keeps its files in dir, which one process at a time
 // may use: ErrStoreInUse otherwise.
 func StartStore(dir string) (*Store, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := ownedfile.MakeFolder(dir); err != nil { // it says who gets in
 		return nil, fmt.Errorf("embedded store: %w", err)
 	}
 	lock := flock.New(filepath.Join(dir, ".lock"), flock.SetPermissions(0o600))

@@ -88,8 +88,11 @@ const maxCause = 1024
 
 // Of explains what becomes of a credential.
 func Of(ctx context.Context, in Inputs, c *tokens.Credential, asked ...Question) *Explanation {
-	x := in.explain(in.Decider.DecideWithin(ctx, c, in.limit()), asked)
-	x.Cause = c.Filter().Text(x.Cause, maxCause) // it can say what the client asked for
+	d := in.Decider.DecideWithin(ctx, c, in.limit())
+	filter := c.Filter() // cause and roles can say what the client asked for
+	d.Cause = filter.Text(d.Cause, maxCause)
+	x := in.explain(d, asked)
+	x.selected = filter.Text(x.selected, maxCause)
 	return x
 }
 

@@ -113,7 +113,14 @@ func quote(text string, limit int) string {
 
 // Redact returns text with Hidden in place of everything in it that looks like
 // a secret. It is for texts that are made elsewhere, such as errors.
-func Redact(text string) string {
+func Redact(text string) string { return redact(text, showable) }
+
+// RedactSure is Redact for texts that name what usher and its operators have named:
+// a name may begin as a key does ("usher_events"), and is shown unless it is of a
+// length that only a secret has.
+func RedactSure(text string) string { return redact(text, nameableRun) }
+
+func redact(text string, showable func(run string) bool) string {
 	if !looksInside(text) {
 		return text
 	}
@@ -145,6 +152,11 @@ func looksInside(text string) bool {
 // showable reports whether there is nothing in a run that looks like a secret.
 func showable(run string) bool {
 	return !Looks(run) && !inside(run) && !isJWT(run) && hexIn(run) == ""
+}
+
+// nameableRun reports whether there is nothing in a run that only a secret would be.
+func nameableRun(run string) bool {
+	return !inside(run) && !isJWT(run) && hexIn(run) == ""
 }
 
 // isJWT reports whether a run begins as the header of a JWT does, or its claims.

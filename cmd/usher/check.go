@@ -94,8 +94,8 @@ func (f *findings) installation(ctx context.Context, path string, cfg *config.Co
 func (f *findings) print(c *cli.Context) error {
 	for i := range *f {
 		x := &(*f)[i]
-		x.Where, x.Path = secret.Redact(x.Where), secret.Redact(x.Path)
-		x.Detail, x.Hint = secret.Redact(x.Detail), secret.Redact(x.Hint)
+		x.Where, x.Path = secret.RedactSure(x.Where), secret.RedactSure(x.Path)
+		x.Detail, x.Hint = secret.RedactSure(x.Detail), secret.RedactSure(x.Hint)
 	}
 	if c.Bool("json") {
 		if err := json.NewEncoder(c.App.Writer).Encode(map[string]any{"findings": f}); err != nil {

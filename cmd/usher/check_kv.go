@@ -17,6 +17,7 @@ import (
 	"usher/devserver"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/ownedfile"
 )
 
 const (
@@ -96,6 +97,9 @@ func canWrite(dir string) error {
 			return err
 		case !info.IsDir():
 			return &fs.PathError{Op: "open", Path: dir, Err: errors.New("not a directory")}
+		}
+		if err := ownedfile.CheckFolder(dir, ownedfile.Rule{}); err != nil {
+			return err
 		}
 		f, err := os.CreateTemp(dir, ".usher-check-*")
 		if err != nil {

@@ -2,13 +2,13 @@ package main
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
-	"os"
 
 	"github.com/nats-io/nats.go"
 	"github.com/urfave/cli/v2"
 
-	"usher/keyring"
+	"usher/ownedfile"
 )
 
 // tlsFlags are the options of TLS of commands that connect as clients do, without a
@@ -33,12 +33,11 @@ func clientCertificate(c *cli.Context) (*tls.Certificate, error) {
 	case key == "":
 		return nil, usageError("--key FILE", "--cert: with which private key?")
 	}
-	info, err := os.Stat(key)
-	if err != nil {
-		return nil, usageError("", "--key cannot be read: %w", withoutPath(err))
-	}
-	if err := keyring.CheckMode(key, info, false); err != nil {
+	var refused *ownedfile.Error
+	if err := ownedfile.Check(key, ownedfile.Rule{Secret: true}); errors.As(err, &refused) {
 		return nil, configError(fmt.Errorf("--key: %w", err))
+	} else if err != nil {
+		return nil, usageError("", "--key cannot be read: %w", withoutPath(err))
 	}
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {

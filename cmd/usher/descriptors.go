@@ -88,7 +88,7 @@ func (in *instance) shareFiles() error {
 	return nil
 }
 
-// openFiles says whether there are enough of them for NATS and the listeners. The
+// openFiles says if there are too few of them for NATS and the listeners. The
 // limit is that of this process: whoever starts the service may set another.
 func (f *findings) openFiles(cfg *config.Config, keys *issuer.Keyring) {
 	limit, known := maxOpenFiles()
@@ -101,7 +101,5 @@ func (f *findings) openFiles(cfg *config.Config, keys *issuer.Keyring) {
 		f.fail(exitConfig, check, "", hintFiles, "%v, if usher serve is started as usher check was", err)
 	case n.reduced():
 		f.warn(check, "", hintFiles, "%d, if usher serve is started as usher check was: http.listen holds %d connections and api.listen %d", limit, n.web, n.api)
-	default:
-		f.ok(check, "", "%d, of which %d are set aside for NATS and for files", limit, n.reserved)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"io"
 	"strings"
 
-	"usher/keyring"
+	"usher/ownedfile"
 	"usher/secret"
 	"usher/setup"
 	"usher/strictyaml"
@@ -45,8 +45,11 @@ func usageError(hint, format string, args ...any) error {
 
 func configError(err error) error {
 	hint := ""
+	var owned *ownedfile.Error
 	switch {
-	case errors.Is(err, keyring.ErrReadable):
+	case errors.Is(err, ownedfile.ErrOthers) && errors.As(err, &owned):
+		hint = owned.Fix + "; docs/security.md says whose files are taken"
+	case errors.Is(err, ownedfile.ErrReadable):
 		hint = "chmod 600 the file; for secrets mounted group-readable set keyring.allow_group_readable"
 	case errors.Is(err, setup.ErrExists):
 		hint = "nothing was written; choose another directory, or move these files away"
@@ -82,6 +85,6 @@ func report(stderr io.Writer, err error) int {
 // servers and from libraries: nothing in them that looks like a secret is shown.
 func say(w io.Writer, kind, text string) {
 	if text != "" {
-		fmt.Fprintf(w, "usher: %s: %s\n", kind, secret.Redact(text))
+		fmt.Fprintf(w, "usher: %s: %s\n", kind, secret.RedactSure(text))
 	}
 }

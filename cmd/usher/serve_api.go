@@ -17,8 +17,8 @@ import (
 	"usher/directory/kv"
 	"usher/explanation"
 	"usher/identity"
-	"usher/keyring"
 	"usher/listener"
+	"usher/ownedfile"
 )
 
 // apiStop is how long the last requests to the API may take to end.
@@ -136,12 +136,11 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 }
 
 func (c *certificate) load() (*tls.Certificate, error) {
-	info, err := os.Stat(c.key)
-	if err != nil {
-		return nil, fmt.Errorf("key_file: %w", unreadable(err))
-	}
-	if err := keyring.CheckMode(c.key, info, c.allowGroup); err != nil {
+	if err := checkFile(c.key, ownedfile.Rule{Secret: true, Group: c.allowGroup}); err != nil {
 		return nil, fmt.Errorf("key_file: %w", err)
+	}
+	if err := ownedfile.Check(c.cert, ownedfile.Rule{}); err != nil {
+		return nil, fmt.Errorf("cert_file: %w", err)
 	}
 	pair, err := tls.LoadX509KeyPair(c.cert, c.key)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"usher/directory"
 	"usher/directory/file"
 	"usher/directory/kv"
+	"usher/ownedfile"
 )
 
 // directoryStore is a directory, wherever it is kept.
@@ -85,7 +86,7 @@ func openDirectory(cfg *config.Config, log *slog.Logger, now func() time.Time, o
 	}
 	var err error
 	if c.Cache != "" && !c.ReadOnly {
-		if err := os.MkdirAll(filepath.Dir(c.Cache), 0o700); err != nil {
+		if err := ownedfile.MakeFolder(filepath.Dir(c.Cache)); err != nil {
 			return nil, errors.Join(configError(fmt.Errorf("directory.snapshot_file: %w", err)), s.Close())
 		}
 	}

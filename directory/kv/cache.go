@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
@@ -18,6 +17,7 @@ import (
 
 	"usher/atomicfile"
 	"usher/directory"
+	"usher/ownedfile"
 )
 
 // The cache is a file: magic, then CBOR items, then the SHA-256 of all that.
@@ -30,7 +30,6 @@ var (
 	ErrCache       = errors.New("the snapshot on disk is damaged")
 	errOtherFile   = errors.New("not a snapshot of this version")
 	errOtherBucket = errors.New("it is that of another bucket")
-	errNoFile      = errors.New("not a regular file")
 	errUnread      = errors.New("the entry could not be read when the snapshot was written")
 )
 
@@ -104,21 +103,11 @@ func (s *Store) restore() {
 
 // readCache reads all of the cache before any of it is used.
 func (s *Store) readCache() (_ *state, _ *charges, checked time.Time, err error) {
-	if info, err := os.Stat(s.cfg.Cache); err == nil && !info.Mode().IsRegular() {
-		return nil, nil, checked, errNoFile // to open a pipe would wait for whoever writes to it
-	}
-	f, err := os.Open(s.cfg.Cache)
+	f, info, err := ownedfile.Open(s.cfg.Cache, ownedfile.Rule{Own: true}) // it says who gets in
 	if err != nil {
 		return nil, nil, checked, fmt.Errorf("read: %w", err)
 	}
 	defer f.Close() //nolint:errcheck // read only
-	info, err := f.Stat()
-	if err != nil {
-		return nil, nil, checked, fmt.Errorf("read: %w", err)
-	}
-	if err := atomicfile.CheckAuthor(s.cfg.Cache, info); err != nil {
-		return nil, nil, checked, err // it says who gets in
-	}
 	size := info.Size() - sha256.Size
 	if size < int64(len(cacheMagic)) {
 		return nil, nil, checked, ErrCache
