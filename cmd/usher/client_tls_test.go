@@ -106,7 +106,7 @@ func TestClientKeyOfOthers(t *testing.T) {
 	if block, _ := pem.Decode(text); block == nil {
 		t.Fatal("no key")
 	}
-	callouttest.Must(t, os.Chmod(key, 0o644)) //nolint:gosec // that is what is refused
+	callouttest.Must(t, os.Chmod(key, 0o644))
 	code, _, stderr := usher(t, "try", "publish", "--cert", cert, "--key", key, "--token-file", in.token(t, "alice-key"), "a", "b")
 	if code != exitConfig || !strings.Contains(stderr, "0644") {
 		t.Errorf("exit code %d\n%s", code, stderr)

@@ -236,7 +236,7 @@ func TestSizeOfMessages(t *testing.T) {
 		}
 		sum += kv.SizeOf(m.Subject, m.Header, m.Data)
 	}
-	if want := int64(info.State.Bytes); sum != want { //nolint:gosec // small
+	if want := int64(info.State.Bytes); sum != want {
 		t.Errorf("%d bytes, the server counts %d", sum, want)
 	}
 	callouttest.Eventually(t, "the status says so", func() bool {
