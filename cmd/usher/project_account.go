@@ -77,6 +77,11 @@ func makeAccount(ctx context.Context, r *remote, cfg *config.Config) error {
 			return errInhabited(name, p.Name)
 		}
 	}
+	// What the directory would refuse gets no account either.
+	would := fmt.Appendf(nil, "projects: [{name: %q, account: %q}]\n", name, name)
+	if _, err := r.api.Import(ctx, would, client.ImportOptions{DryRun: true}, func(*wire.ImportLine) {}); err != nil {
+		return err
+	}
 	m, err := openMaker(r.c, cfg)
 	if err != nil {
 		return err
@@ -147,6 +152,9 @@ func ownAccount(ctx context.Context, r *remote, cfg *config.Config) (account, wh
 		return account, "the project has gone already", nil
 	}
 	account = all.Projects[i].Account
+	if left := accounts.Closing(known, name); !accounts.Own(known, account) && left != "" && inhabitant(all.Projects, left, "") == "" {
+		return left, "", nil // the project was moved out of it
+	}
 	if !accounts.Own(known, account) {
 		return "", "account " + account + " was not made for a project, and stays", nil
 	}
