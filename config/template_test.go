@@ -30,7 +30,7 @@ usher.yaml:5:29: operator.create_accounts: needs operator.signing_command or ope
   hint: an account without connections is closed`},
 		{"operator: {account_template: {limit: {}}}", `usher.yaml:5:31: operator.account_template.limit: unknown key
   hint: did you mean "limits"?`},
-		{"operator: {account_template: {imports: [{account: A, subject: 'a..b', type: stream}]}}", `usher.yaml:5:41: operator.account_template.imports[0]: subject "a..b" cannot contain consecutive `+"`.`"+`
+		{"operator: {account_template: {imports: [{account: A, subject: 'a..b', type: stream}]}}", `usher.yaml:5:41: operator.account_template.imports[0]: subject "a..b" cannot contain consecutive ` + "`.`" + `
   hint: as in an account JWT of nats-server`},
 		{"operator: {account_template: {exports: [{subject: a, type: both}]}}", `usher.yaml:5:60: operator.account_template.exports[0].type: expected one of stream, service, found "both"`},
 		{"operator: {account_template: {limits: {exports: 0}, exports: [{subject: a, type: stream}]}}", `usher.yaml:5:31: operator.account_template.limits: the account contains more exports than allowed by the operator
@@ -69,7 +69,7 @@ func TestSigningCommandAuthor(t *testing.T) {
 	if err != nil || len(cfg.Operator.SigningCommand) != 2 {
 		t.Fatalf("%v, %v", cfg, err)
 	}
-	if err := os.Chmod(file, 0o622); err != nil { //nolint:gosec // that is what is tested
+	if err := os.Chmod(file, 0o622); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := config.Load(file); err == nil || !strings.Contains(err.Error(), "operator.signing_command names a program to run") {
