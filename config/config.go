@@ -8,7 +8,7 @@ type Config struct {
 	NATS        NATS        `yaml:"nats" doc:"How usher itself connects to NATS. Its user must be one of auth_users in the server's auth_callout block, or else it would have to ask itself."`
 	Accounts    Accounts    `yaml:"accounts" doc:"NATS accounts, by name as in the server's configuration; in operator mode by name as in keyring.yaml."`
 	Keyring     Keyring     `yaml:"keyring" doc:"The keys that usher signs and decrypts with."`
-	Operator    Operator    `yaml:"operator" doc:"Operator mode only. What usher nkey and usher check need to read and change account JWTs; usher serve reads none of it."`
+	Operator    Operator    `yaml:"operator" doc:"Operator mode only. What usher nkey, usher project and usher check need to read and change account JWTs; usher serve reads none of it, unless operator.create_accounts is true."`
 	Directory   Directory   `yaml:"directory" doc:"Where users, projects, ACLs and digests of API keys are kept."`
 	Callout     Callout     `yaml:"callout" doc:"How authorization requests are worked on."`
 	UserJWT     UserJWT     `yaml:"user_jwt" doc:"The user JWT that a granted connection gets."`
@@ -57,13 +57,6 @@ type Accounts struct {
 	ServiceAdmin string   `yaml:"service_admin" rule:"account" doc:"Account for the service role service_admin when it asks for no other. Empty: such identities are not answered."`
 	HealthCheck  string   `yaml:"healthcheck" rule:"account" doc:"Account for usher's own health check. Empty: no health check."`
 	Scopes       []string `yaml:"scopes" default:"[]" rule:"scopes" doc:"Roles whose permissions are not derived from the directory: the template of a scoped signing key gives them, whose role in the account JWT is called the same. Operator mode only. A change of this list takes a restart of usher. An edit of the template applies at once: nats-server closes the connections that it concerns, and clients come back with what it says then."`
-}
-
-// Operator says what it takes to change account JWTs.
-type Operator struct {
-	Dir             string `yaml:"dir" rule:"path" doc:"Directory with operator.jwt and, in accounts/, one NAME.jwt for each account, as they were pushed to the resolver last."`
-	SigningKeyFile  string `yaml:"signing_key_file" rule:"path" doc:"File with the seed of the operator (SO…), or of one of its signing keys. usher nkey signs with it, and usher check looks whether it is the operator's; it need not be on the machine that usher serve runs on, and may be named here all the same."`
-	SystemCredsFile string `yaml:"system_creds_file" rule:"path" doc:"Credentials file (.creds) of a user of the system account, with which usher nkey and usher check ask the servers, and usher nkey pushes to the resolver. Like the signing key it may be elsewhere."`
 }
 
 // Keyring says where the keys are.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 
+	"usher/atomicfile"
 	"usher/strictyaml"
 )
 
@@ -18,7 +19,27 @@ func Load(path string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
-	return Parse(path, data)
+	cfg, err := Parse(path, data)
+	if err == nil && len(cfg.Operator.SigningCommand) > 0 {
+		err = checkAuthor(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return cfg, nil
+}
+
+// checkAuthor refuses a file that names a program to run and that somebody else could
+// have written.
+func checkAuthor(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("read configuration: %w", err)
+	}
+	if err := atomicfile.CheckAuthor(path, info); err != nil {
+		return fmt.Errorf("operator.signing_command names a program to run: %w", err)
+	}
+	return nil
 }
 
 // read reads a file up to one byte more than strictyaml accepts.

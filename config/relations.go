@@ -50,6 +50,12 @@ func relations() []relation {
 		operatorOnly("accounts.scopes"),
 		operatorOnly("operator.dir"),
 		operatorOnly("operator.signing_key_file"),
+		operatorOnly("operator.signing_command"),
+		alternatives([]string{"operator.signing_key_file"}, []string{"operator.signing_command", "operator.signing_public_key"}),
+		together("operator.signing_command", "operator.signing_public_key"),
+		operatorOnly("operator.create_accounts"),
+		createAccounts(),
+		templateLimits(),
 		operatorOnly("operator.system_creds_file"),
 	}
 }
@@ -177,4 +183,27 @@ func notInClear(listener, cert, allowed string) relation {
 	}
 	text := fmt.Sprintf("`%s` is an address of loopback, or `%s` is set, or `%s` is `true`.", listener, cert, allowed)
 	return relation{[]string{listener, cert, allowed}, text, check}
+}
+
+// createAccounts holds that the service has all it takes to make accounts.
+func createAccounts() relation {
+	const key, file, command = "operator.create_accounts", "operator.signing_key_file", "operator.signing_command"
+	needs := []string{"operator.dir", "operator.system_creds_file", "api.listen"}
+	check := func(c *checker) []fault {
+		if !c.set(key) {
+			return nil
+		}
+		var faults []fault
+		for _, need := range needs {
+			if !c.set(need) {
+				faults = append(faults, fault{key, "needs " + need, "set it, or leave " + key + " out"})
+			}
+		}
+		if !c.set(file) && !c.set(command) {
+			faults = append(faults, fault{key, "needs " + command + " or " + file, "a program can refuse what is none of its business, a key in a file cannot"})
+		}
+		return faults
+	}
+	text := fmt.Sprintf("With `%s`, `%s` are set, and one of `%s` and `%s`.", key, strings.Join(needs, "`, `"), command, file)
+	return relation{append([]string{key, file, command}, needs...), text, check}
 }

@@ -123,6 +123,9 @@ func typeName(t reflect.Type) string {
 	case reflect.Float64:
 		return "number"
 	case reflect.Slice:
+		if t.Elem().Kind() == reflect.Struct {
+			return "list of mappings"
+		}
 		return "list of " + typeName(t.Elem()) + "s"
 	default:
 		return t.String()

@@ -16,7 +16,7 @@ var ErrReadable = errors.New("secret file can be read by others")
 // Sizes, in bytes.
 const (
 	maxSeedFile  = 4096    // far above any seed with surrounding white space
-	maxStateFile = 1 << 20 // far above any keyring.yaml
+	maxStateFile = 8 << 20 // 340 bytes for an account with its key: thousands of them
 )
 
 // ReadSeed reads a seed file that nobody else can read. The check is made on the

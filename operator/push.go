@@ -33,6 +33,14 @@ func (e *PushError) Error() string {
 	return fmt.Sprintf("push: %s (%d took it)", strings.Join(parts, "; "), e.Taken)
 }
 
+// UnknownError says that no server has the JWT of an account.
+type UnknownError struct{ Account string }
+
+// Error implements error.
+func (e *UnknownError) Error() string {
+	return fmt.Sprintf("no server knows account %s: push its JWT first", e.Account)
+}
+
 // Push gives an account JWT to the resolvers, and waits until every one of the
 // servers has taken it and goes by it. Anything less is a *PushError; those that
 // have it keep it, and pushing again does no harm. One that a server would not trust
@@ -116,7 +124,7 @@ func (c *Cluster) Newest(ctx context.Context, account string, servers []Server) 
 		}
 	}
 	if claims == nil {
-		return nil, "", false, fmt.Errorf("no server knows account %s: push its JWT first", account)
+		return nil, "", false, &UnknownError{Account: account}
 	}
 	return claims, text, agree, nil
 }

@@ -48,6 +48,10 @@ func (o *operatorCheck) operatorJWT(where string) {
 	if sound {
 		o.ok("operator", where, "%s, with %s", c.Name, counted(len(c.SigningKeys), "signing key"))
 	}
+	if argv := o.cfg.Operator.SigningCommand; len(argv) > 0 {
+		o.operatorProgram(argv[0])
+		return
+	}
 	file := o.cfg.Operator.SigningKeyFile
 	if file == "" {
 		return
@@ -67,6 +71,22 @@ func (o *operatorCheck) operatorJWT(where string) {
 	default:
 		o.ok("operator", file, "signs account JWTs for the operator")
 	}
+}
+
+// operatorProgram tries the program that signs for the operator.
+func (o *operatorCheck) operatorProgram(name string) {
+	signer, err := operatorProgram(o.cfg)
+	if err == nil {
+		err = operator.CheckSigner(o.operator, signer)
+	}
+	if err == nil {
+		_, err = signer.Sign([]byte("usher check"))
+	}
+	if err != nil {
+		o.fail(exitConfig, "operator", name, "docs/signing-elsewhere.md says what a program that signs has to do", "operator.signing_command: %v", err)
+		return
+	}
+	o.ok("operator", name, "signs account JWTs for the operator")
 }
 
 // operatorSigner reads the seed of an operator or of its signing key.

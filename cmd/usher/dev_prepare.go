@@ -83,10 +83,14 @@ func (d *devRun) make() error {
 	if err != nil {
 		return err
 	}
+	values := map[string]string{"http.listen": "127.0.0.1:0", "api.listen": api}
+	if d.demo.Operator {
+		values["operator.create_accounts"] = "true" // all keys are in this directory, and so is every account
+	}
 	_, err = setup.Write(setup.Options{
 		Dir: d.dir, Operator: d.demo.Operator, KV: true, Listen: listen,
 		Random: rand.Reader, Now: time.Now(),
-		Config: map[string]string{"http.listen": "127.0.0.1:0", "api.listen": api},
+		Config: values,
 	})
 	if err != nil {
 		return configError(err)

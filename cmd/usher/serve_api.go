@@ -15,6 +15,7 @@ import (
 
 	"usher/api"
 	"usher/api/wire"
+	"usher/config"
 	"usher/directory/kv"
 	"usher/explanation"
 	"usher/identity"
@@ -31,7 +32,12 @@ func (in *instance) startAPI(ctx context.Context) error {
 	if cfg.Listen == "" || !ok {
 		return nil
 	}
+	maker, err := in.accountService()
+	if err != nil {
+		return err
+	}
 	handler, err := api.New(api.Config{
+		Accounts: maker, AccountStated: in.cfg.NATS.Mode == config.ModeOperator,
 		Store: bucket, Audit: in.audit.WriteChange, Now: in.parts.now, Random: rand.Reader, NewID: newRequestID, Log: in.log,
 		Explain: in.explainUser, Directory: in.directoryView, Version: semver(), DefaultAccount: in.cfg.Accounts.ServiceAdmin,
 		AccountOf: in.parts.policy.AccountOf, Reserved: []string{in.cfg.Accounts.Callout, in.cfg.Accounts.System},
