@@ -15,10 +15,13 @@ func checkCommand() *cli.Command {
 		Name:      "check",
 		Usage:     "find what does not fit: configuration, directory, seeds, live server",
 		UsageText: "usher check -c FILE [--offline] [--json]",
-		Description: "Reads configuration, directory and keyring, then connects to every server and\n" +
-			"looks at the authorization request that a client without credentials causes.\n" +
-			"In operator mode it also holds operator, account and user JWTs, on disk and as\n" +
-			"servers go by them, to what usher needs (docs/operator-mode.md).",
+		Description: "Reads configuration, directory and keyring, then connects to every server of\n" +
+			"nats.urls and every other one that it can learn of (cluster, supercluster, leaf\n" +
+			"servers), and looks at the authorization request that a client without\n" +
+			"credentials causes. With a system user (nats.system_user) it also says which\n" +
+			"server lacks the account of a project. In operator mode it holds operator,\n" +
+			"account and user JWTs, on disk and as servers go by them, to what usher needs\n" +
+			"(docs/operator-mode.md).",
 		Flags: []cli.Flag{
 			configFlag(),
 			&cli.BoolFlag{Name: "offline", Usage: "look at the files only"},
