@@ -52,7 +52,7 @@ func ownInConfigMode(r *remote, in *wire.ProjectInput) (bool, error) {
 
 // tellAccount says what a server's configuration needs so that it has an account.
 func tellAccount(c *cli.Context, account string) error {
-	say(c.App.ErrWriter, "note", "nobody gets into "+account+" at a server that does not have it: add this to accounts in every nats-server.conf, and to auth_callout.allowed_accounts where that is set")
+	say(c.App.ErrWriter, "note", "nobody gets into "+account+" at a server that does not have it: add this to accounts in every nats-server.conf, and its name to auth_callout.allowed_accounts where that is set")
 	if _, err := fmt.Fprintln(c.App.Writer, setup.AccountBlock(account, "  ")); err != nil {
 		return err
 	}
