@@ -33,7 +33,7 @@ type site struct {
 	deaf  atomic.Bool // the usher hears of no change of its keyring
 }
 
-func newSite(t testing.TB, cfg callouttest.OperatorConfig) *site {
+func newSite(t *testing.T, cfg callouttest.OperatorConfig) *site {
 	t.Helper()
 	s := &site{Operator: callouttest.StartOperator(t, cfg)}
 	s.usher = callouttest.StartService(t, callouttest.ServiceConfig{Operator: s.Operator, Directory: directoryOf()})
@@ -59,7 +59,7 @@ func newSite(t testing.TB, cfg callouttest.OperatorConfig) *site {
 }
 
 // manager returns a Manager of its own, as another process would be.
-func (s *site) manager(t testing.TB) *accounts.Manager {
+func (s *site) manager(t *testing.T) *accounts.Manager {
 	t.Helper()
 	return &accounts.Manager{
 		Rotator: &rotation.Rotator{
@@ -118,7 +118,7 @@ func (s *site) in(t *testing.T, project, account string) {
 	}
 }
 
-func (s *site) state(t testing.TB) *keyring.State {
+func (s *site) state(t *testing.T) *keyring.State {
 	t.Helper()
 	state, err := keyring.ReadState(s.Keyring, s.m.Rotator.Config)
 	must(t, err)
@@ -126,7 +126,7 @@ func (s *site) state(t testing.TB) *keyring.State {
 }
 
 // account returns an account of the keyring, and its signing key.
-func (s *site) account(t testing.TB, name string) (a issuer.Account, key keyring.Entry) {
+func (s *site) account(t *testing.T, name string) (a issuer.Account, key keyring.Entry) {
 	t.Helper()
 	state := s.state(t)
 	for _, a = range state.Accounts {
@@ -141,7 +141,7 @@ func (s *site) account(t testing.TB, name string) (a issuer.Account, key keyring
 }
 
 // inForce returns what every server goes by for an account, or has stored.
-func (s *site) inForce(t testing.TB, public string) *jwt.AccountClaims {
+func (s *site) inForce(t *testing.T, public string) *jwt.AccountClaims {
 	t.Helper()
 	servers, err := s.m.Rotator.Servers(t.Context())
 	must(t, err)

@@ -109,7 +109,7 @@ func TestOpenTaken(t *testing.T) {
 		}
 	}
 	// An account of the operator that usher does not serve.
-	must(t, os.WriteFile(operator.Dir(s.JWTDir).AccountFile("billing"), []byte(s.Operator.WriteAccount(t, callouttest.AppAccount, s.Account(t, callouttest.AppAccount))), 0o600))
+	must(t, os.WriteFile(operator.Dir(s.JWTDir).AccountFile("billing"), []byte(s.WriteAccount(t, callouttest.AppAccount, s.Account(t, callouttest.AppAccount))), 0o600))
 	if _, err := s.m.Open(t.Context(), []string{"billing"}); !errors.Is(err, accounts.ErrTaken) {
 		t.Error(err)
 	}
@@ -148,6 +148,34 @@ func interrupt(t *testing.T, m *accounts.Manager, after accounts.Step) context.C
 		}
 	}
 	return ctx
+}
+
+// What ends before the keys are written down leaves seeds, which the next call takes.
+func TestInterruptedWhileMaking(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, callouttest.OperatorConfig{})
+	ctx, cancel := context.WithCancel(t.Context())
+	s.m.Progress = func(step accounts.Step, done, _ int) {
+		if step == accounts.StepKeys && done == 1 {
+			cancel()
+		}
+	}
+	names := []string{"a", "b", "c"}
+	if _, err := s.m.Open(ctx, names); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	left := s.files(t)
+	if a, _ := s.account(t, "a"); a.Name != "" {
+		t.Errorf("written down: %+v", a)
+	}
+	made, err := s.manager(t).Open(t.Context(), names)
+	must(t, err)
+	if after := s.files(t); len(made) != 3 || !slices.ContainsFunc(left, func(f string) bool { return strings.HasSuffix(f, "project-b.nk") }) ||
+		slices.ContainsFunc(left, func(f string) bool { return !slices.Contains(after, f) }) {
+		t.Errorf("left %q, then %q", left, after)
+	}
+	s.usher.SetDirectory(t, directoryOf(names...))
+	s.in(t, "a", made[0].PublicKey)
 }
 
 // Open and Close are interrupted after each step, and then resumed, or undone by the

@@ -88,6 +88,11 @@ func (c *call) account(project string) (account string, own bool, err error) {
 	if other := inhabitant(s, project, project); other != "" {
 		return "", false, inhabited(project, other)
 	}
+	// What the directory would refuse gets no account either.
+	p := &directory.Project{Name: project, Account: project}
+	if _, err := s.Try(directory.Put(directory.ProjectKey(directory.IDOf(directory.KindProject, project)), p)); err != nil {
+		return "", false, err
+	}
 	return project, true, c.openAccounts([]string{project}, nil)
 }
 
@@ -143,7 +148,7 @@ func (c *call) closeAccount(name string, purge bool, remove func() error) error 
 	if p, ok := s.Project(name); ok {
 		account, there = p.Account, true
 	}
-	own, err := c.ownAccount(&account, name, there)
+	own, err := c.ownAccount(s, &account, name, there)
 	switch {
 	case err != nil:
 		return unfinished("looked at", err)
@@ -171,15 +176,21 @@ func (c *call) closeAccount(name string, purge bool, remove func() error) error 
 	return nil
 }
 
-// ownAccount reports whether an account was made for a project; of a project that has
-// gone it finds out which one that was.
-func (c *call) ownAccount(account *string, project string, there bool) (bool, error) {
+// ownAccount reports whether the account of a project is one that was made for it. Of
+// a project that has gone, or was moved elsewhere, it finds out which one that was.
+func (c *call) ownAccount(s *directory.Snapshot, account *string, project string, there bool) (bool, error) {
 	if there {
-		return c.cfg.Accounts.Own(*account)
+		if own, err := c.cfg.Accounts.Own(*account); own || err != nil {
+			return own, err
+		}
 	}
-	var err error
-	if *account, err = c.cfg.Accounts.Closing(project); err != nil {
+	left, err := c.cfg.Accounts.Closing(project)
+	if err != nil {
 		return false, fmt.Errorf("account of project %s: %w", project, err)
 	}
-	return *account != "", nil
+	if left == "" || inhabitant(s, left, "") != "" {
+		return false, nil
+	}
+	*account = left
+	return true, nil
 }

@@ -69,7 +69,7 @@ func TestSigningCommandAuthor(t *testing.T) {
 	if err != nil || len(cfg.Operator.SigningCommand) != 2 {
 		t.Fatalf("%v, %v", cfg, err)
 	}
-	if err := os.Chmod(file, 0o622); err != nil { //nolint:gosec // that is what is tested
+	if err := os.Chmod(file, 0o622); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := config.Load(file); err == nil || !strings.Contains(err.Error(), "operator.signing_command names a program to run") {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/nats-io/jwt/v2"
@@ -66,7 +67,7 @@ func (l *live) accountMaker(say func(string)) (*accountMaker, error) {
 		return nil, err
 	}
 	m := &accountMaker{live: l}
-	m.Manager = &accounts.Manager{Rotator: r, Template: accountTemplate(l.cfg, r), Progress: func(s accounts.Step, done, total int) {
+	m.Manager = &accounts.Manager{Rotator: r, Template: accountTemplate(l.cfg), Progress: func(s accounts.Step, done, total int) {
 		m.step.Store(s)
 		m.done.Store(int64(done))
 		m.total.Store(int64(total))
@@ -75,9 +76,10 @@ func (l *live) accountMaker(say func(string)) (*accountMaker, error) {
 }
 
 // accountTemplate returns what accounts of projects begin with.
-func accountTemplate(cfg *config.Config, r *rotation.Rotator) func(name, public string) (*jwt.AccountClaims, error) {
+func accountTemplate(cfg *config.Config) func(name, public string) (*jwt.AccountClaims, error) {
+	once := sync.OnceValues(func() ([]issuer.Account, error) { return knownAccounts(cfg) })
 	return func(name, public string) (*jwt.AccountClaims, error) {
-		known, err := knownAccounts(cfg)
+		known, err := once()
 		if err != nil {
 			return nil, err
 		}

@@ -7,6 +7,7 @@ import (
 
 	"usher/config"
 	"usher/directory"
+	"usher/issuer"
 	"usher/operator"
 )
 
@@ -39,6 +40,21 @@ func (f *findings) accounts(cfg *config.Config, s *directory.Snapshot) {
 	if len(named) > 0 {
 		slices.Sort(named)
 		f.ok("accounts", strings.Join(slices.Compact(named), ", "), "named by the directory")
+	}
+}
+
+// leftAccounts finds accounts that were made for a project and that no project is in:
+// who gets a project of that name would get what they hold.
+func (f *findings) leftAccounts(s *directory.Snapshot, keys *issuer.Keyring) {
+	inhabited := map[string]bool{}
+	for p := range s.Projects() {
+		inhabited[p.Account] = true
+	}
+	for _, a := range keys.Accounts() {
+		if a.Project != "" && !inhabited[a.Name] {
+			f.warn("accounts", a.Name, "usher project rm -c closes it, usher project add -c puts the project back",
+				"was made for project %s, and no project is in it: whoever makes a project of that name gets what it holds", a.Project)
+		}
 	}
 }
 

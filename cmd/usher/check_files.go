@@ -60,6 +60,7 @@ func (f *findings) directory(ctx context.Context, path string, cfg *config.Confi
 			for _, problem := range accountProblems(policyOf(cfg), snapshot, keys) {
 				f.warn("directory", problem.Path, problem.Hint, "%s", problem.Message)
 			}
+			f.leftAccounts(snapshot, keys)
 		}
 	}
 	f.accounts(cfg, snapshot)

@@ -164,6 +164,22 @@ func liveFaults(t *testing.T) map[string]liveFault {
 				{check: "callout", result: "error", detail: "got in"},
 			},
 		},
+		"others come past usher": {
+			code: exitOK,
+			edit: func(name string, c jwt.Claims) {
+				a, ok := c.(*jwt.AccountClaims)
+				switch {
+				case ok && name == accAuth:
+					a.Authorization.AuthUsers.Add(strangeUser)
+				case ok && name == accApp:
+					a.SigningKeys.Add(ghost)
+				}
+			},
+			want: []fault{
+				{check: "callout", result: "warning", detail: "1 user beside the service user, let in without usher being asked, and able to read in AUTH: " + strangeUser, hint: "--rm-auth-user"},
+				{check: "callout", result: "ok", detail: "whoever has 1 signing key of APP, which the keyring does not have, makes users of it that come past usher: " + ghost},
+			},
+		},
 		"usher is no auth user": {
 			code: exitConfig, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AuthUsers = jwt.StringList{strangeUser} }),
 			want: []fault{

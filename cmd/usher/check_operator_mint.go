@@ -110,8 +110,7 @@ func (o *operatorCheck) userJWTs(ctx context.Context) {
 	if a.claims == nil || !ok {
 		return
 	}
-	program := slices.ContainsFunc(o.keys.Keys(), func(k issuer.Key) bool { return len(k.Command) > 0 && k.State == issuer.StateActive })
-	if o.offline && program {
+	if o.offline && signsElsewhere(o.keys) {
 		o.ok("user jwt", "", "not tried offline: a program signs")
 		return
 	}
@@ -134,6 +133,11 @@ func (o *operatorCheck) userJWTs(ctx context.Context) {
 	for _, e := range examples(o.cfg, o.snapshot) {
 		o.userJWT(ctx, mint, signers, view, &e)
 	}
+}
+
+// signsElsewhere reports whether a program signs for any key that is in use.
+func signsElsewhere(keys *issuer.Keyring) bool {
+	return slices.ContainsFunc(keys.Keys(), func(k issuer.Key) bool { return len(k.Command) > 0 && k.State == issuer.StateActive })
 }
 
 func (o *operatorCheck) userJWT(ctx context.Context, mint *issuer.Issuer, signers *issuer.Signers, view *operator.View, e *example) {

@@ -55,12 +55,12 @@ func largestAnswer(ctx context.Context, cfg *config.Config, keys *issuer.Keyring
 }
 
 // payload compares what a server takes with the largest answer that it would be given.
-func (s *serverCheck) payload(max int64) {
+func (s *serverCheck) payload(takes int64) {
 	const check = "max_payload"
 	if s.largest.bytes == 0 {
 		return
 	}
-	limit, name := max, fmt.Sprintf("the server takes %d (max_payload)", max)
+	limit, name := takes, fmt.Sprintf("the server takes %d (max_payload)", takes)
 	if limit > jwt.MaxTokenSize {
 		limit, name = jwt.MaxTokenSize, fmt.Sprintf("no server takes a JWT of more than %d", jwt.MaxTokenSize)
 	}

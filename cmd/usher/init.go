@@ -70,7 +70,7 @@ func initOptions(c *cli.Context) (setup.Options, error) {
 	o := setup.Options{
 		Dir: c.Args().First(), Operator: c.Bool("operator"), KV: c.Bool("kv"), Listen: c.String("listen"),
 		Projects: c.StringSlice("project"),
-		Config: map[string]string{}, Random: rand.Reader, Now: time.Now(),
+		Config:   map[string]string{}, Random: rand.Reader, Now: time.Now(),
 	}
 	if err := checkFixed("listen", o.Listen, "the files name it"); err != nil {
 		return o, err

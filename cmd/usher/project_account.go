@@ -21,6 +21,7 @@ const (
 		"it: from the API if that may make accounts (operator.create_accounts); with -c\n" +
 		"from here, where the operator's key is. Interrupted, the same command goes on,\n" +
 		"and usher project rm -c undoes it. --account puts it where others may be too.\n" +
+		"In config mode -c prints the account to add to every nats-server.conf.\n" +
 		"With directory.from: file it prints what to add to that file."
 	projectRmHelp = "An account of its own is closed: by the API if that may make accounts; with -c\n" +
 		"from here. First nobody gets in, then its connections end. Its streams stay on the\n" +
@@ -38,6 +39,10 @@ func addProject(ctx context.Context, r *remote) error {
 	if err != nil {
 		return err
 	}
+	own, err := ownInConfigMode(r, in)
+	if err != nil {
+		return err
+	}
 	if cfg != nil && in.Account != nil {
 		return errAccountOrConfig()
 	}
@@ -52,10 +57,13 @@ func addProject(ctx context.Context, r *remote) error {
 	if err != nil {
 		return err
 	}
-	if cfg == nil && in.Account != nil && !r.c.Bool("json") {
+	if cfg == nil && in.Account != nil && !own && !r.c.Bool("json") {
 		tellShared(r.c, p.Account)
 	}
-	return r.done(p, "made project %s in account %s", p.Name, p.Account)
+	if err := r.done(p, "made project %s in account %s", p.Name, p.Account); err != nil || !own || r.c.Bool("json") {
+		return err
+	}
+	return tellAccount(r.c, p.Account)
 }
 
 func errAccountOrConfig() error {
@@ -76,6 +84,11 @@ func makeAccount(ctx context.Context, r *remote, cfg *config.Config) error {
 		case p.Account == name:
 			return errInhabited(name, p.Name)
 		}
+	}
+	// What the directory would refuse gets no account either.
+	would := fmt.Appendf(nil, "projects: [{name: %q, account: %q}]\n", name, name)
+	if _, err := r.api.Import(ctx, would, client.ImportOptions{DryRun: true}, func(*wire.ImportLine) {}); err != nil {
+		return err
 	}
 	m, err := openMaker(r.c, cfg)
 	if err != nil {
@@ -147,6 +160,9 @@ func ownAccount(ctx context.Context, r *remote, cfg *config.Config) (account, wh
 		return account, "the project has gone already", nil
 	}
 	account = all.Projects[i].Account
+	if left := accounts.Closing(known, name); !accounts.Own(known, account) && left != "" && inhabitant(all.Projects, left, "") == "" {
+		return left, "", nil // the project was moved out of it
+	}
 	if !accounts.Own(known, account) {
 		return "", "account " + account + " was not made for a project, and stays", nil
 	}
@@ -187,6 +203,9 @@ func fileConfig(c *cli.Context) (*config.Config, *directory.Records, error) {
 // addWithoutAPI makes the account of a project of a directory that is a file, and
 // prints what to add to it.
 func addWithoutAPI(c *cli.Context) (done bool, err error) {
+	if done, err := addToFile(c); done || err != nil {
+		return done, err
+	}
 	cfg, records, err := fileConfig(c)
 	if cfg == nil || err != nil {
 		return false, err

@@ -41,3 +41,46 @@ projects:
 		})
 	}
 }
+
+// TestProjectAddConfigMode: what a project needs is printed, for the directory and for
+// every server, and works when it is pasted.
+func TestProjectAddConfigMode(t *testing.T) {
+	t.Parallel()
+	in := initialized(t)
+	code, stdout, stderr := usher(t, "project", "add", "-c", in.config(), "shop")
+	if code != exitOK || !strings.Contains(stderr, "a reload ends every connection that usher let in") {
+		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	project, account, ok := strings.Cut(stdout, "  \"shop\" {")
+	if !ok {
+		t.Fatal(stdout)
+	}
+	in.write(t, setup.FileDirectory, "users: []\nprojects:\n"+project)
+	srv := in.natsServer(t)
+	checkLive(t, in.config()).says(t, exitConfig, "accounts", "error", "usher-nats has no such account: clients that land in it are refused there (project shop)")
+	srv.Stop()
+	in.edit(t, setup.FileServerConfig, "accounts {\n", "accounts {\n  \"shop\" {"+account)
+	in.natsServer(t)
+	checkLive(t, in.config()).says(t, exitOK, "accounts", "ok", "on every server: usher-nats")
+
+	for _, c := range []struct {
+		code int
+		says string
+		args []string
+	}{
+		{exitRuntime, "project shop is there already", []string{"shop"}},
+		{exitConfig, "habitat", []string{"habitat"}},
+		{exitConfig, "AUTH", []string{"AUTH"}},
+		{exitRuntime, "project shop is in account shop, so that this one cannot have it for itself", []string{"SHOP"}},
+		{exitOK, "projects in one account are not walled off from each other", []string{"--account", "shop", "lab"}},
+	} {
+		if c.args[0] == "SHOP" {
+			in.edit(t, setup.FileDirectory, "account: shop", "account: SHOP")
+			c.says = "project shop is in account SHOP"
+		}
+		code, stdout, stderr := usher(t, append([]string{"project", "add", "-c", in.config()}, c.args...)...)
+		if code != c.code || !strings.Contains(stdout+stderr, c.says) {
+			t.Errorf("%v: exit code %d, not %d with %q\n%s%s", c.args, code, c.code, c.says, stdout, stderr)
+		}
+	}
+}

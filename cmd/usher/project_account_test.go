@@ -100,6 +100,10 @@ func TestProjectAccount(t *testing.T) {
 	o.no(t, exitUsage, "usher project add -c makes one, where the operator's key is", "project", "add", "shop")
 	o.no(t, exitUsage, "--account goes without -c", "project", "add", "-c", o.config(), "--account", "APP", "shop")
 	o.no(t, exitRuntime, "hint: give the project another name", "project", "add", "-c", o.config(), "APP")
+	o.no(t, exitUsage, "is reserved", "project", "add", "-c", o.config(), "habitat")
+	if there(o.path("keys/project-habitat.nk")) {
+		t.Error("a project that is refused has an account")
+	}
 	_, stderr := o.ok(t, "made project shop in account shop", "project", "add", "-c", o.config(), "shop")
 	t.Log(stderr)
 	o.no(t, exitRuntime, "project shop is there already", "project", "add", "-c", o.config(), "shop")
@@ -121,6 +125,17 @@ func TestProjectAccount(t *testing.T) {
 		t.Error(stderr)
 	}
 	o.no(t, exitRuntime, "doesn't exist", "project", "rm", "-c", o.config(), "--yes", "store")
+	// A project that goes without its account leaves one, which check finds.
+	o.ok(t, "made project left", "project", "add", "-c", o.config(), "left")
+	o.ok(t, "removed project left", "project", "rm", "--yes", "left")
+	code, stdout, stderr := usher(t, "check", "-c", o.config())
+	if code != exitOK || !strings.Contains(stdout+stderr, "was made for project left, and no project is in it") {
+		t.Errorf("check: exit code %d\n%s%s", code, stdout, stderr)
+	}
+	o.ok(t, "removed project left", "project", "rm", "-c", o.config(), "--yes", "left")
+	if there(o.path("keys/project-left.nk")) {
+		t.Error("the account that was left is still there")
+	}
 	_, stderr = o.ok(t, "removed project one", "project", "rm", "-c", o.config(), "--yes", "one")
 	if !strings.Contains(stderr, "account APP was not made for a project, and stays") {
 		t.Error(stderr)
