@@ -149,6 +149,9 @@ func state(r *directory.Records, p *permissions.Policy, name string, sel identit
 			s.pub, s.sub = append(s.pub, ">"), append(s.sub, ">")
 		}
 		for _, m := range project.Members {
+			if admin && sel.Project != "" {
+				continue // it has all of the account
+			}
 			if m.User == name && lands(project.Account, roleNames(m.Roles)...) {
 				s.member(project, m)
 			}
