@@ -249,7 +249,7 @@ func TestQuota(t *testing.T) {
 		return append(directory.Put(directory.UserKey(idsOf(name)[0]), &directory.User{Name: name}),
 			directory.Put(directory.MemberKey(shop, idsOf(name)[0]), &directory.Member{Roles: []directory.Role{directory.RoleConsumer}})...)
 	})
-	for _, tt := range [][2]string{{"nobody:add", `{"roles":["consumer"]}`}, {"new", `{"projects":[{"roles":["consumer"]}]}`}} {
+	for _, tt := range [][2]string{{"lab-pub:add", `{"roles":["consumer"]}`}, {"new", `{"projects":[{"roles":["consumer"]}]}`}} {
 		if got := s.as("admin", "POST", "/v1/projects/shop/members/"+tt[0], tt[1]); got.code != 409 || !strings.Contains(got.text, "10000 members") {
 			t.Errorf("%s: %d %s", tt[0], got.code, got.text)
 		}
