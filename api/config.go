@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/nats-io/jwt/v2"
-
 	"usher/api/wire"
 	"usher/audit"
 	"usher/directory"
@@ -97,7 +95,7 @@ func (c *Config) valid() error {
 		c.Policy = &permissions.Policy{}
 	}
 	if c.MaxPayload == nil {
-		c.MaxPayload = func() int64 { return jwt.MaxTokenSize }
+		c.MaxPayload = func() int64 { return permissions.MaxAnswer }
 	}
 	switch c.KeyIn {
 	case "":
