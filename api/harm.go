@@ -32,7 +32,10 @@ func (c *call) harmed(s *directory.Snapshot, project string, entries []directory
 	if !ok {
 		return nil
 	}
-	limit := int(min(permissions.MaxAnswer, c.cfg.MaxPayload()))
+	limit := permissions.MaxAnswer
+	if most := c.cfg.MaxPayload(); most > 0 { // it is known once there is a connection
+		limit = int(min(int64(limit), most))
+	}
 	next, users, _ := s.Apply(entries)
 	var names []string
 	for _, id := range users {
