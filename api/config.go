@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/nats-io/jwt/v2"
-
 	"usher/api/wire"
 	"usher/audit"
 	"usher/directory"
@@ -55,8 +53,8 @@ type Config struct {
 	// Policy says what users get on connecting to NATS; nil: service roles are bound
 	// to no account, and roles to no scope.
 	Policy *permissions.Policy
-	// MaxPayload returns max_payload of the servers; nil: it is not known, and answers
-	// are as large as a JWT may be.
+	// MaxPayload returns max_payload of the servers; nil, or 0: it is not known, and
+	// answers are as large as a JWT may be.
 	MaxPayload func() int64
 	// Reserved lists the accounts that no project may be in: the callout account and
 	// the system account, under all their names.
@@ -103,7 +101,7 @@ func (c *Config) valid() error {
 		c.Policy = &permissions.Policy{}
 	}
 	if c.MaxPayload == nil {
-		c.MaxPayload = func() int64 { return jwt.MaxTokenSize }
+		c.MaxPayload = func() int64 { return permissions.MaxAnswer }
 	}
 	switch c.KeyIn {
 	case "":

@@ -1,9 +1,8 @@
 package api
 
 import (
-	"github.com/nats-io/jwt/v2"
-
 	"usher/directory"
+	"usher/permissions"
 )
 
 // harmsNobody refuses a change of who administers one project and no more, after
@@ -33,7 +32,10 @@ func (c *call) harmed(s *directory.Snapshot, project string, entries []directory
 	if !ok {
 		return nil
 	}
-	limit := int(min(jwt.MaxTokenSize, c.cfg.MaxPayload()))
+	limit := permissions.MaxAnswer
+	if most := c.cfg.MaxPayload(); most > 0 { // it is known once there is a connection
+		limit = int(min(int64(limit), most))
+	}
 	next, users, _ := s.Apply(entries)
 	var names []string
 	for _, id := range users {
@@ -43,7 +45,7 @@ func (c *call) harmed(s *directory.Snapshot, project string, entries []directory
 		}
 		before, _ := s.Facts(u.Name, "")
 		after, _ := next.Facts(u.Name, "")
-		if c.cfg.Policy.Harms(&before, &after, p.ID, limit) {
+		if c.cfg.Policy.Harms(&before, &after, p, limit) {
 			names = append(names, u.Name)
 		}
 	}

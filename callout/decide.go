@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/nats-io/jwt/v2"
-
 	"usher/directory"
 	"usher/identity"
 	"usher/permissions"
@@ -40,7 +38,7 @@ type Decision struct {
 // Denied, Unavailable or Shed. A grant that is larger than any server takes is
 // Unavailable.
 func (d *Decider) Decide(ctx context.Context, c *tokens.Credential) Decision {
-	return d.DecideWithin(ctx, c, jwt.MaxTokenSize)
+	return d.DecideWithin(ctx, c, permissions.MaxAnswer)
 }
 
 // DecideWithin is Decide for a server that takes answers of limit bytes.

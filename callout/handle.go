@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nats-io/jwt/v2"
-
 	"usher/issuer"
 	"usher/permissions"
 	"usher/tokens"
@@ -20,9 +18,8 @@ type message struct {
 	maxPayload int64  // of the connection it came by; answers must fit
 }
 
-// limit returns how large an answer may be. However large its max_payload, a server
-// reads no larger JWT than jwt/v2 does.
-func (m *message) limit() int { return int(min(m.maxPayload, jwt.MaxTokenSize)) }
+// limit returns how large an answer may be.
+func (m *message) limit() int { return int(min(m.maxPayload, permissions.MaxAnswer)) }
 
 // result is what became of one message: the answer, if there is one, and
 // everything that log, audit and metrics say.

@@ -11,8 +11,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/nats-io/jwt/v2"
-
 	"usher/callout"
 	"usher/directory"
 	"usher/identity"
@@ -32,9 +30,9 @@ type Inputs struct {
 // limit returns how large an answer may be.
 func (in *Inputs) limit() int {
 	if in.MaxPayload > 0 {
-		return min(in.MaxPayload, jwt.MaxTokenSize)
+		return min(in.MaxPayload, permissions.MaxAnswer)
 	}
-	return jwt.MaxTokenSize
+	return permissions.MaxAnswer
 }
 
 // Explanation is what "usher explain" prints. Its JSON form is stable.

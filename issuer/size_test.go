@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/jwt/v2"
+
 	"usher/directory"
 	"usher/identity"
 	"usher/issuer"
@@ -28,7 +30,7 @@ func TestSizeIsKnownBefore(t *testing.T) {
 	i := newIssuer(func(c *issuer.Config) { c.Policy, c.MaxLifetime = policy, time.Hour })
 	to := recipient(t)
 	for seed := range uint64(60) {
-		random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test's dice
+		random := rand.New(rand.NewPCG(seed, 1))
 		r := crowded(random)
 		s, err := directory.NewSnapshot(r)
 		must(t, err)
@@ -63,6 +65,13 @@ func TestSizeIsKnownBefore(t *testing.T) {
 		if u, ok := s.User(user); !ok || u.Disabled || bytes < largest || bytes-largest > 1<<10 {
 			t.Errorf("seed %d: the largest grant is said to be %s with %d bytes, and is of %d", seed, user, bytes, largest)
 		}
+	}
+}
+
+// The limit is that of the library with which servers read JWTs.
+func TestMaxAnswer(t *testing.T) {
+	if permissions.MaxAnswer != jwt.MaxTokenSize {
+		t.Errorf("%d, and servers read %d", permissions.MaxAnswer, jwt.MaxTokenSize)
 	}
 }
 

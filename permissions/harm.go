@@ -1,8 +1,6 @@
 package permissions
 
 import (
-	"github.com/google/uuid"
-
 	"usher/directory"
 	"usher/identity"
 )
@@ -40,7 +38,7 @@ func (p *Policy) outlook(sel identity.Selection, f *directory.Facts, limit int) 
 // that of a user who has roles elsewhere too: the other half is for the others.
 //
 // Whoever administers one project alone may not do that.
-func (p *Policy) Harms(before, after *directory.Facts, project uuid.UUID, limit int) bool {
+func (p *Policy) Harms(before, after *directory.Facts, project *directory.Project, limit int) bool {
 	if before.User == nil || after.User == nil {
 		return false
 	}
@@ -66,14 +64,14 @@ func (p *Policy) Harms(before, after *directory.Facts, project uuid.UUID, limit 
 }
 
 // outside lists what gives a user something besides a project.
-func (p *Policy) outside(f *directory.Facts, project uuid.UUID) []part {
+func (p *Policy) outside(f *directory.Facts, project *directory.Project) []part {
 	all, err := p.parts(identity.Selection{}, f)
 	if err != nil {
 		return nil
 	}
 	var others []part
 	for _, x := range all {
-		if x.membership == nil || x.membership.Project.ID != project {
+		if x.membership == nil || x.membership.Project.ID != project.ID {
 			others = append(others, x)
 		}
 	}
@@ -81,9 +79,9 @@ func (p *Policy) outside(f *directory.Facts, project uuid.UUID) []part {
 }
 
 // shareOf returns the size of what a project alone gives a user; 0: nothing.
-func (p *Policy) shareOf(f *directory.Facts, project uuid.UUID) int {
+func (p *Policy) shareOf(f *directory.Facts, project *directory.Project) int {
 	for i := range f.Memberships {
-		if m := &f.Memberships[i]; m.Project.ID == project {
+		if m := &f.Memberships[i]; m.Project.ID == project.ID {
 			id := widest(f.User)
 			return sizeOf([]part{{account: m.Project.Account, membership: m}}, &id, m.Project.Account, "")
 		}

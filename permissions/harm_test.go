@@ -80,7 +80,7 @@ func TestHarms(t *testing.T) {
 			f, _ := snapshotOf(t, r).Facts("vic", "")
 			return &f
 		}
-		if got := p.Harms(facts(tt.before), facts(tt.after), directory.IDOf(directory.KindProject, "lab"), limit); got != tt.harms {
+		if got := p.Harms(facts(tt.before), facts(tt.after), &directory.Project{ID: directory.IDOf(directory.KindProject, "lab")}, limit); got != tt.harms {
 			t.Errorf("%s: harms %v", tt.name, got)
 		}
 	}

@@ -13,6 +13,10 @@ import (
 // before anything of the grant is made.
 var ErrTooLarge = errors.New("the grant is too large to be answered")
 
+// MaxAnswer is how many bytes an answer has at most, whatever max_payload is: the
+// server reads no larger JWT (jwt/v2, MaxTokenSize).
+const MaxAnswer = 1 << 20
+
 // What stands in an answer beside that which a grant says (issuer/encode.go, whose
 // test holds these).
 const (

@@ -81,7 +81,11 @@ func (in *instance) apiURL() string {
 
 // explainUser answers what "usher explain" would of any good key of a user.
 func (in *instance) explainUser(user, project string) any {
-	return explanation.ForUser(in.parts.explains(), user, identity.Selection{Project: project})
+	inputs := in.parts.explains()
+	if bucket, ok := in.parts.store.(*kvStore); ok {
+		inputs.MaxPayload = int(bucket.conn.MaxPayload())
+	}
+	return explanation.ForUser(inputs, user, identity.Selection{Project: project})
 }
 
 // directoryView says how current the directory is.
