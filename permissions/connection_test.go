@@ -151,7 +151,7 @@ func TestConnect(t *testing.T) {
 			g := permissions.Grant{Account: "APP", Scope: scope}
 			if scope == "" {
 				g.ConnectionTypes = []directory.ConnectionType{standard, directory.ConnectionMQTT}
-			} else if tt.want == permissions.ErrConnectionType && len(tt.types) > 0 && tt.types[0] == "WEBSOCKET" {
+			} else if errors.Is(tt.want, permissions.ErrConnectionType) && len(tt.types) > 0 && tt.types[0] == "WEBSOCKET" {
 				continue // the template says
 			}
 			err := newPolicy().Connect(&g, "pia", identity.Connection{Types: tt.types, MQTTClientID: tt.id})
