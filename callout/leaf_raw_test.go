@@ -164,25 +164,41 @@ func TestLeafNodeIsUnchecked(t *testing.T) {
 	if m, err := heard.NextMsg(patience); err != nil || string(m.Data) != "forged" {
 		t.Errorf("_R_.x.y did not pass: %v", err)
 	}
-	l.message("other.x", "", "refused") // a subject like any other is checked
 	l.message("shop.orders", first.Reply(), "allowed")
 	m, err := orders.NextMsg(patience)
 	callouttest.Must(t, err)
 	if m.Subject != "shop.orders" || m.Reply != first.Reply() {
-		t.Errorf("%s with reply %s passed first", m.Subject, m.Reply)
+		t.Errorf("%s with reply %s passed", m.Subject, m.Reply)
 	}
 
 	// A subscription with a wildcard is taken, and each message of it is checked.
-	l.send("LS+ >", "LS+ _INBOX_consumer.x", "PING")
-	if refused, _ := l.until("-ERR"); !strings.Contains(refused, "_INBOX_consumer.x") {
-		t.Errorf("refused: %s", refused)
-	}
+	l.send("LS+ >", "PING")
 	l.until("PONG")
 	for _, subject := range []string{"_INBOX_consumer.x", "lab.results", "other.x", "shop.orders"} {
 		callouttest.Must(t, admin.Publish(subject, []byte("down")))
 	}
 	if line, _ := l.until("LMSG "); !strings.HasPrefix(line, "LMSG shop.orders ") {
 		t.Errorf("passed: %s", line)
+	}
+
+	// Any other subject is checked, and who breaks it is closed.
+	l.send("LS+ _INBOX_consumer.x")
+	if refused, _ := l.until("-ERR"); !strings.Contains(refused, "_INBOX_consumer.x") {
+		t.Errorf("refused: %s", refused)
+	}
+	again, _ := s.newRawLeaf(t, "owner-key")
+	again.message("other.x", "", "refused")
+	if refused, _ := again.until("-ERR"); !strings.Contains(refused, "other.x") {
+		t.Errorf("refused: %s", refused)
+	}
+	for {
+		m, err := orders.NextMsg(50 * time.Millisecond)
+		if err != nil {
+			break // no more
+		}
+		if string(m.Data) == "refused" {
+			t.Errorf("%s passed", m.Subject)
+		}
 	}
 }
 
