@@ -1,6 +1,7 @@
 package permissions
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -43,43 +44,44 @@ func (g *Grant) limitTypes(named []directory.ConnectionType, parts []part, f *di
 	case !slices.ContainsFunc(named, directory.ConnectionType.OfLeafNode):
 		return nil
 	}
-	var err error
-	if g.WholeAccount, err = whole(parts, f); err != nil || g.WholeAccount {
-		return err
+	var certain bool
+	if g.WholeAccount, certain = whole(parts, f); g.WholeAccount {
+		return nil
+	}
+	g.noLeafNode = ErrLeafNode
+	if !certain {
+		g.noLeafNode = ErrUndecided
 	}
 	g.ConnectionTypes = slices.DeleteFunc(slices.Clone(named), directory.ConnectionType.OfLeafNode)
 	if len(g.ConnectionTypes) == 0 { // nats-server would take that for any
-		return fmt.Errorf("%w; the user's connection_types name nothing else", ErrLeafNode)
+		return fmt.Errorf("%w; the user's connection_types name nothing else", g.noLeafNode)
 	}
 	return nil
 }
 
 // whole reports whether parts, which lie in one account, give everything in it:
 // a service_admin's do, and those of a project_admin of every project there is.
-// All of them are of one snapshot of the directory.
-func whole(parts []part, f *directory.Facts) (bool, error) {
+// All of them are of one snapshot of the directory. If they do not as far as it
+// can be read, and might, certain is false.
+func whole(parts []part, f *directory.Facts) (all, certain bool) {
 	administered := 0
 	for i := range parts {
 		switch m := parts[i].membership; {
 		case m == nil && parts[i].role == directory.ServiceRoleAdmin:
-			return true, nil
+			return true, true
 		case m != nil && m.Has(directory.RoleProjectAdmin):
 			administered++
 		}
 	}
 	n, certain := f.ProjectsIn(parts[0].account)
-	switch {
-	case administered == 0 || administered < n:
-		return false, nil
-	case !certain:
-		return false, ErrUndecided
-	default:
-		return true, nil
+	if administered == 0 || administered < n {
+		return false, true
 	}
+	return certain, certain
 }
 
 // Connect makes g a grant for one connection of the user called name, or says why
-// it is not: ErrLeafNode, ErrConnectionType or ErrMQTTClientID. It is a pure
+// it is not: ErrLeafNode, ErrConnectionType, ErrMQTTClientID or ErrUndecided. It is a pure
 // function. A connection of which nothing is known is not refused; nothing is
 // issued for it either (ValidateConnected).
 func (p *Policy) Connect(g *Grant, name string, c identity.Connection) error {
@@ -103,7 +105,7 @@ func (g *Grant) checkTypes() error {
 		return nil
 	}
 	if slices.ContainsFunc(types, func(t string) bool { return directory.ConnectionType(t).OfLeafNode() }) {
-		return ErrLeafNode
+		return cmp.Or(g.noLeafNode, ErrLeafNode)
 	}
 	return fmt.Errorf("%w: %s", ErrConnectionType, strings.Join(types, " or "))
 }

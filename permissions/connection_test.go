@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"usher/directory"
 	"usher/identity"
 	"usher/permissions"
@@ -90,6 +92,41 @@ func TestInvariant0EveryProject(t *testing.T) {
 	more.Projects = append(more.Projects, directory.Project{Name: "new", Account: "APP"})
 	if _, err := derive(t, newPolicy(), snapshotOf(t, more), "ann", identity.Selection{}); !errors.Is(err, permissions.ErrLeafNode) {
 		t.Errorf("with one more project: %v", err)
+	}
+}
+
+// A project that cannot be read may be in the account: that is no "no", and no "yes".
+func TestInvariant0Unreadable(t *testing.T) {
+	obscured := func(far ...directory.ConnectionType) *directory.Snapshot {
+		s := snapshotOf(t, typed(map[string][]directory.ConnectionType{"far": far, "root": {leafNode}, "ann": {leafNode}}))
+		s, _, problems := s.Apply([]directory.Entry{{Key: directory.ProjectKey(uuid.New()), Value: &directory.Unreadable{}, Revision: 1 << 20}})
+		if problems != nil {
+			t.Fatal(problems)
+		}
+		return s
+	}
+	s, both := obscured(leafNode), obscured(leafNode, standard)
+	for _, tt := range []struct {
+		user, selection string
+		want            error
+	}{
+		{"far", "project=moon", permissions.ErrUndecided},
+		{"ann", "", permissions.ErrLeafNode}, // there is another one that can be read
+		{"root", "", nil},
+	} {
+		if _, err := derive(t, newPolicy(), s, tt.user, selection(tt.selection)); !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v", tt.user, err)
+		}
+	}
+	// It matters to leaf nodes only.
+	for connection, want := range map[string]error{"STANDARD": nil, "LEAFNODE": permissions.ErrUndecided} {
+		g, err := derive(t, newPolicy(), both, "far", selection("project=moon"))
+		if err == nil {
+			err = newPolicy().Connect(&g, "far", identity.Connection{Types: []string{connection}})
+		}
+		if !errors.Is(err, want) {
+			t.Errorf("%s: %v", connection, err)
+		}
 	}
 }
 

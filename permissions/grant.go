@@ -94,6 +94,7 @@ type Grant struct {
 	ConnectionTypes []directory.ConnectionType // in which it may be used; empty: the template of Scope says
 	Connection      identity.Connection        // the connection that it is for, which Connect has checked
 	WholeAccount    bool                       // the roles that it comes from give everything in the account
+	noLeafNode      error                      // why a leaf node is not among them, though the user names it
 	Networks        []netip.Prefix             // where the connection may come from; empty: anywhere
 	NotAfter        time.Time                  // when the credential ends; zero: it does not
 	Tags            []string                   // project, role, method and key id, as "name:value"
