@@ -97,8 +97,8 @@ func TestClose(t *testing.T) {
 				steps = append(steps, step)
 				if step == accounts.StepRefuse {
 					k.after.Store(true)
-					if nc.IsClosed() != wide {
-						t.Errorf("closed %t before its time", nc.IsClosed())
+					if !wide && nc.IsClosed() { // where every account is allowed, both are one step
+						t.Error("closed before its time")
 					}
 				}
 			}
