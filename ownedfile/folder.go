@@ -62,6 +62,9 @@ func CheckOwnFolder(base, rel string) error {
 		if name != "" && info.Mode()&fs.ModeSymlink != 0 {
 			return fmt.Errorf("%s: %w", at, ErrLink)
 		}
+		if info.Mode().IsRegular() {
+			return nil // making the folder says what is wrong
+		}
 		if err := CheckFolder(at, Rule{}); err != nil {
 			return err
 		}
