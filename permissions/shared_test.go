@@ -161,17 +161,45 @@ func TestSharedAccountConsumers(t *testing.T) {
 	eventually(t, "messages go to nobody", func() bool { return info().NumAckPending == 3 })
 }
 
-// A project_admin does the same with a push consumer, for as long as that lives.
+// A project_admin does the same with a push consumer, for as long as that lives. It
+// acknowledges nothing of others by it.
 func TestSharedAccountPush(t *testing.T) {
 	x := newShared(t)
-	x.store(`{"seq":4}`)
-	create := `{"stream_name":"shop","config":{"name":"push","ack_policy":"none","deliver_subject":"$JS.API.CONSUMER.RESET.lab.reader"}}`
-	_, err := x.as["ann"].Request("$JS.API.CONSUMER.CREATE.shop.push", []byte(create), patience)
+	reader, err := x.js.Consumer(t.Context(), "lab", "reader")
 	must(t, err)
-	eventually(t, "the consumer is reset", func() bool {
-		c, err := x.js.Consumer(t.Context(), "lab", "reader")
-		return err == nil && c.CachedInfo().NumPending == 2
-	})
+	var taken []jetstream.Msg
+	for range 2 {
+		m, err := reader.Next(jetstream.FetchMaxWait(patience))
+		must(t, err)
+		taken = append(taken, m)
+	}
+	push := func(name, to string) {
+		create := fmt.Sprintf(`{"stream_name":"shop","config":{"name":%q,"deliver_policy":"last","ack_policy":"none","deliver_subject":%q}}`, name, to)
+		reply, err := x.as["ann"].Request("$JS.API.CONSUMER.CREATE.shop."+name, []byte(create), patience)
+		if err != nil || strings.Contains(string(reply.Data), `"error":{`) {
+			t.Fatalf("%s: %v", reply.Data, err)
+		}
+	}
+	info := func() *jetstream.ConsumerInfo {
+		info, err := reader.Info(t.Context())
+		must(t, err)
+		return info
+	}
+	x.store("+TERM")
+	push("ack", taken[0].Reply())
+	inbox, err := x.as["ann"].SubscribeSync("_INBOX_ann.pushed")
+	must(t, err)
+	must(t, x.as["ann"].FlushTimeout(patience))
+	push("inbox", inbox.Subject)
+	_, err = inbox.NextMsg(patience) // so much for delivery
+	must(t, err)
+	must(t, taken[1].DoubleAck(t.Context())) // acknowledgements are taken in turn
+	if n := info().NumAckPending; n != 1 {
+		t.Errorf("%d messages wait for their acknowledgement", n)
+	}
+	x.store(`{"seq":4}`)
+	push("reset", "$JS.API.CONSUMER.RESET.lab.reader")
+	eventually(t, "the consumer is reset", func() bool { return info().NumPending == 2 && info().NumAckPending == 0 })
 }
 
 // An acknowledgement is the one reply subject that the server lets no client name.
