@@ -44,6 +44,9 @@ func (c *call) alter(what string, at view, f func(s *directory.Snapshot) ([]dire
 		}
 		entries, err := f(s)
 		c.written = entries
+		if err == nil {
+			err = c.keepsAnAdmin(s, entries)
+		}
 		return entries, err
 	})
 	if err != nil {
@@ -141,7 +144,7 @@ func (c *call) resource() string {
 	path, _, _ := strings.Cut(strings.TrimPrefix(c.route.Path, "/v1"), ":")
 	for _, name := range c.route.Variables() {
 		value := c.vars[name]
-		if secret.Holds(value) || c.holdsKey(value) || !pathName.MatchString(value) {
+		if !secret.NewFilter(c.key).Shows(value) || !pathName.MatchString(value) {
 			value = secret.Hidden
 		}
 		path = strings.ReplaceAll(path, "{"+name+"}", value)

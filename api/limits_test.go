@@ -106,7 +106,7 @@ func TestRequestID(t *testing.T) {
 	got := s.root(200, "POST", "/v1/projects/new", "", "X-Request-Id", "theirs")
 	id := got.Get("X-Request-Id")
 	if id == "theirs" || s.lastChange().RequestID != id || !strings.Contains(s.logged(), `"request_id":"`+id+`","route":"project.create","status":200`) ||
-		!strings.Contains(s.logged(), `"client_request_id":"\"theirs\""`) {
+		!strings.Contains(s.logged(), `"client_request_id":"theirs"`) {
 		t.Errorf("id %s, audit %+v, log %s", id, s.lastChange(), s.logged())
 	}
 	s.root(200, "GET", "/v1/projects/new", "", "X-Request-Id", s.keys["root"])

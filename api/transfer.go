@@ -12,7 +12,6 @@ import (
 	"usher/directory"
 	"usher/directory/file"
 	"usher/directory/transfer"
-	"usher/secret"
 )
 
 // The parameters of an import.
@@ -95,6 +94,11 @@ func (c *call) plan(replace bool, account string) (plan *transfer.Plan, own []st
 	if len(problems) > 0 {
 		return nil, nil, c.faults(file.Locate(src, problems))
 	}
+	// Reading took as long as the client liked: who asks is looked up again, and the
+	// plan is made on the directory as it is now.
+	if err := c.permitted(c.cfg.Store.Snapshot()); err != nil {
+		return nil, nil, err
+	}
 	plan, err = transfer.New(c.snapshot, records, transfer.Options{Replace: replace, Now: c.now(), By: c.user.ID})
 	switch {
 	case errors.As(err, &problems):
@@ -158,14 +162,12 @@ func (c *call) faults(err error) *failure {
 	if len(f.details) > maxFaults {
 		f.details = append(f.details[:maxFaults], "and more")
 	}
-	for i, line := range f.details {
-		f.details[i] = secret.Redact(line)
-	}
 	return f
 }
 
-// run makes the changes of a plan. Who asks may ask as long as it takes, unless
-// somebody takes that away meanwhile; the import itself may, at its end.
+// run makes the accounts of a plan and its changes. Who asks has to be allowed to
+// at each part, on the directory that the part is made on: what it imports about
+// itself is no exception, and comes last where it takes that away.
 func (c *call) run(plan *transfer.Plan, own []string, lines *lines) error {
 	if len(own) > 0 {
 		if err := c.permitted(c.cfg.Store.Snapshot()); err != nil {
@@ -177,12 +179,8 @@ func (c *call) run(plan *transfer.Plan, own []string, lines *lines) error {
 	}); err != nil {
 		return err
 	}
-	check := c.permitted
-	if plan.Changes(c.user.ID) {
-		check = func(*directory.Snapshot) error { return nil }
-	}
 	changed := 0
-	last, err := transfer.Run(c.r.Context(), checked{c.cfg.Store, check}, plan, func(done, total int) {
+	last, err := transfer.Run(c.r.Context(), checked{c.cfg.Store, c.permitted}, plan, func(done, total int) {
 		changed = done
 		lines.write(wire.ImportLine{Done: done, Total: total})
 	})

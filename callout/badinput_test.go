@@ -42,7 +42,7 @@ func (i *impostor) claims() *jwt.AuthorizationRequestClaims {
 	if i.sealed {
 		c.Server.XKey = public(i.t, i.curve)
 	}
-	c.ClientInformation.Host = "127.0.0.1"
+	c.ClientInformation.Host, c.ClientInformation.Kind, c.ClientInformation.Type = "127.0.0.1", "Client", "nats"
 	c.ConnectOptions.Token = "publisher-key"
 	return c
 }

@@ -13,7 +13,9 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
 
+	"usher/callout"
 	"usher/callouttest"
+	"usher/identity"
 )
 
 // BenchmarkHandle measures the whole handler for an API key, in a directory of
@@ -42,6 +44,56 @@ func BenchmarkSubjects(b *testing.B) {
 			benchmarkWay(b, false, benchDirectory(100, subjects-1))
 		})
 	}
+}
+
+// BenchmarkTooLarge measures an attempt with a grant that does not fit into an
+// answer; x-denial is how many times a denial of the same run it takes. Beside it
+// is what it would take to make all of that grant first.
+func BenchmarkTooLarge(b *testing.B) {
+	for _, topics := range []int{3_000, 30_000} {
+		b.Run(strconv.Itoa(topics), func(b *testing.B) {
+			keys := callouttest.NewKeys(b)
+			service := callouttest.NewService(b, callouttest.ServiceConfig{
+				URLs: "nats://127.0.0.1:1", Keyring: callouttest.KeyringDir(b, true, keys), Directory: callouttest.Directory(largeDirectory(topics)),
+			})
+			ctx := context.Background()
+			attempt := func(token, want string) func() {
+				w := newWireOf(b, keys, true, token)
+				return func() {
+					if _, code := service.Handle(ctx, w.data, w.header); code != want {
+						b.Fatalf("%s: %s", token, code)
+					}
+				}
+			}
+			large, denial := attempt("large-key", callout.CodeTooLarge), attempt("wrong", "key_unknown")
+			xDenial, _ := ratios(large, denial, denial)
+			f, _ := service.Decider.Snapshot().Facts("large", "")
+			whole := func() {
+				if _, err := service.Decider.Policy.Derive(identity.Identity{Name: "large"}, f); err != nil {
+					b.Fatal(err)
+				}
+			}
+			xWhole := perCall(3, whole) / perCall(40, denial)
+			b.ReportAllocs()
+			for b.Loop() {
+				large()
+			}
+			b.ReportMetric(xDenial, "x-denial")
+			b.ReportMetric(xWhole, "x-denial-whole")
+		})
+	}
+}
+
+// largeDirectory has a user whose grant is larger than any answer.
+func largeDirectory(topics int) string {
+	var text strings.Builder
+	text.WriteString("users:\n  - {name: large, keys: [{digest: KEY(large-key)}]}\n  - {name: publisher, keys: [{digest: KEY(publisher-key)}]}\n" +
+		"projects:\n  - name: shop\n    account: APP\n    members: [{user: large, roles: [publisher]}, {user: publisher, roles: [publisher]}]\n    topics:\n" +
+		"      - {name: orders, acl: [publisher]}\n")
+	for i := range topics {
+		fmt.Fprintf(&text, "      - {name: t%d, subject: shop.t%d.%s, acl: [large]}\n", i, i, strings.Repeat("x", 230))
+	}
+	return text.String()
 }
 
 func benchmarkHandle(b *testing.B, sealed bool) {
@@ -126,6 +178,11 @@ type wire struct {
 
 func newWire(b *testing.B, keys callouttest.Keys, sealed bool) wire {
 	b.Helper()
+	return newWireOf(b, keys, sealed, "user-50-key")
+}
+
+func newWireOf(b *testing.B, keys callouttest.Keys, sealed bool, token string) wire {
+	b.Helper()
 	server, err := nkeys.CreateServer()
 	callouttest.Must(b, err)
 	id, err := server.PublicKey()
@@ -139,7 +196,7 @@ func newWire(b *testing.B, keys callouttest.Keys, sealed bool) wire {
 	c.UserNkey = nkey
 	c.Server = jwt.ServerID{Name: "bench", Host: "127.0.0.1", ID: id, Version: "2.15.2"}
 	c.ClientInformation = jwt.ClientInformation{Host: "127.0.0.1", ID: 7, Kind: "Client", Type: "nats"}
-	c.ConnectOptions = jwt.ConnectOptions{Token: "user-50-key", Lang: "go", Version: "1.55.0", Protocol: 1}
+	c.ConnectOptions = jwt.ConnectOptions{Token: token, Lang: "go", Version: "1.55.0", Protocol: 1}
 	c.Expires = time.Now().Add(time.Hour).Unix()
 	w := wire{keys: keys}
 	var curve nkeys.KeyPair

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/nats-io/jwt/v2"
+
 	"usher/directory"
 	"usher/identity"
 	"usher/permissions"
@@ -29,39 +31,47 @@ type Decision struct {
 	Identity identity.Identity
 	Facts    directory.Facts
 	Grant    permissions.Grant
+	Snapshot *directory.Snapshot // on which all of it was decided; nil: the directory was not asked, or is not loaded
 
 	Verify, Derive time.Duration
 }
 
-// Decide verifies c and derives its grant. Outcome is Granted, Denied,
-// Unavailable or Shed.
+// Decide verifies c and derives its grant, on one snapshot. Outcome is Granted,
+// Denied, Unavailable or Shed. A grant that is larger than any server takes is
+// Unavailable.
 func (d *Decider) Decide(ctx context.Context, c *tokens.Credential) Decision {
-	return d.decide(ctx, c, d.Chain)
+	return d.DecideWithin(ctx, c, jwt.MaxTokenSize)
+}
+
+// DecideWithin is Decide for a server that takes answers of limit bytes.
+func (d *Decider) DecideWithin(ctx context.Context, c *tokens.Credential, limit int) Decision {
+	return d.decide(ctx, c, d.Chain, limit)
 }
 
 // decideFast does what can be done without waiting for anybody. If the verifiers
 // that can be asked at once leave the decision to others, it returns those.
-func (d *Decider) decideFast(ctx context.Context, c *tokens.Credential) (Decision, tokens.Chain) {
+func (d *Decider) decideFast(ctx context.Context, c *tokens.Credential, limit int) (Decision, tokens.Chain) {
 	fast, rest := d.Chain.Fast(c)
-	return d.decidePart(ctx, c, fast, rest)
+	return d.decidePart(ctx, c, fast, rest, limit)
 }
 
 // decideSlow asks the first of chain, which can be slow, and those behind it that
 // can be asked at once. If they leave the decision to others, it returns those.
-func (d *Decider) decideSlow(ctx context.Context, c *tokens.Credential, chain tokens.Chain) (Decision, tokens.Chain) {
+func (d *Decider) decideSlow(ctx context.Context, c *tokens.Credential, chain tokens.Chain, limit int) (Decision, tokens.Chain) {
 	_, rest := chain[1:].Fast(c)
-	return d.decidePart(ctx, c, chain[:len(chain)-len(rest)], rest)
+	return d.decidePart(ctx, c, chain[:len(chain)-len(rest)], rest, limit)
 }
 
-func (d *Decider) decidePart(ctx context.Context, c *tokens.Credential, part, rest tokens.Chain) (Decision, tokens.Chain) {
-	out := d.decide(ctx, c, part)
+func (d *Decider) decidePart(ctx context.Context, c *tokens.Credential, part, rest tokens.Chain, limit int) (Decision, tokens.Chain) {
+	out := d.decide(ctx, c, part, limit)
 	if out.Code == CodeNoCredential && len(rest) > 0 {
 		return out, rest
 	}
 	return out, nil
 }
 
-func (d *Decider) decide(ctx context.Context, c *tokens.Credential, chain tokens.Chain) Decision {
+func (d *Decider) decide(ctx context.Context, c *tokens.Credential, chain tokens.Chain, limit int) Decision {
+	c.Bind(d.Snapshot)
 	start := d.Now()
 	id, verifier, err := chain.Verify(ctx, c)
 	verified := d.Now()
@@ -69,23 +79,26 @@ func (d *Decider) decide(ctx context.Context, c *tokens.Credential, chain tokens
 	if err != nil {
 		return out.verifyFailed(err)
 	}
-	return d.derive(&out, verified)
+	if id.Authority == identity.AuthorityDirectory {
+		out.Snapshot = c.Directory(d.Snapshot)
+	}
+	return d.derive(&out, c.Connection, verified, limit)
 }
 
 // DecideIdentity derives the grant of an identity that is verified already, as
-// Decide does when its chain has returned it.
-func (d *Decider) DecideIdentity(id identity.Identity) Decision {
-	return d.derive(&Decision{Identity: id}, d.Now())
+// DecideWithin does when its chain has returned it, for no connection in particular.
+// It is decided on s.
+func (d *Decider) DecideIdentity(s *directory.Snapshot, id identity.Identity, limit int) Decision {
+	return d.derive(&Decision{Identity: id, Snapshot: s}, identity.Connection{}, d.Now(), limit)
 }
 
-func (d *Decider) derive(out *Decision, start time.Time) Decision {
+func (d *Decider) derive(out *Decision, by identity.Connection, start time.Time, limit int) Decision {
 	id := out.Identity
 	if id.Authority == identity.AuthorityDirectory {
-		s := d.Snapshot()
-		if s == nil {
+		if out.Snapshot == nil {
 			return out.set(Unavailable, CodeNoDirectory, "no directory is loaded")
 		}
-		facts, ok := s.Facts(id.Name, id.Selection.Project)
+		facts, ok := out.Snapshot.Facts(id.Name, id.Selection.Project)
 		if !ok {
 			return out.set(Denied, CodeUserUnknown, "the user is not in the directory")
 		}
@@ -98,7 +111,10 @@ func (d *Decider) derive(out *Decision, start time.Time) Decision {
 		}
 	}
 	var err error
-	out.Grant, err = d.Policy.Derive(id, out.Facts)
+	out.Grant, err = d.Policy.DeriveWithin(id, out.Facts, limit)
+	if err == nil {
+		err = d.Policy.Connect(&out.Grant, id.Name, by)
+	}
 	out.Derive = d.Now().Sub(start)
 	if err != nil {
 		return out.deriveFailed(err)
@@ -144,6 +160,16 @@ func (d *Decision) deriveFailed(err error) Decision {
 		return d.set(Denied, CodeNotOneToken, err.Error())
 	case errors.Is(err, permissions.ErrScopeLimits):
 		return d.set(Denied, CodeScopeLimits, err.Error())
+	case errors.Is(err, permissions.ErrTooLarge):
+		return d.set(Unavailable, CodeTooLarge, err.Error())
+	case errors.Is(err, permissions.ErrLeafNode) && !errors.Is(err, permissions.ErrInvariant):
+		return d.set(Denied, CodeLeafNode, err.Error())
+	case errors.Is(err, permissions.ErrConnectionType) && !errors.Is(err, permissions.ErrInvariant):
+		return d.set(Denied, CodeConnectionType, err.Error())
+	case errors.Is(err, permissions.ErrMQTTClientID):
+		return d.set(Denied, CodeMQTTClientID, err.Error())
+	case errors.Is(err, permissions.ErrUndecided):
+		return d.set(Unavailable, CodeUnreadable, err.Error())
 	case errors.Is(err, permissions.ErrNoAccount):
 		return d.set(Unavailable, CodeNoAccount, err.Error())
 	case errors.Is(err, permissions.ErrInvariant):

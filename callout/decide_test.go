@@ -35,7 +35,7 @@ func TestDecideIdentity(t *testing.T) {
 			Snapshot: func() *directory.Snapshot { return snapshot }, Policy: callouttest.Policy(), Now: time.Now,
 		}
 		verified := d.Decide(t.Context(), &tokens.Credential{})
-		given := d.DecideIdentity(verified.Identity)
+		given := d.DecideIdentity(snapshot, verified.Identity, 1<<20)
 		for how, got := range map[string]callout.Decision{"vouching": verified, "": given} {
 			if got.Code != want || got.Verifier != how || got.Identity.Name != user || got.Identity.KeyID != "k" {
 				t.Errorf("%s, verifier %q: got %s by %q for %+v, want %s", user, how, got.Code, got.Verifier, got.Identity, want)
@@ -59,7 +59,7 @@ func TestDecideUnreadable(t *testing.T) {
 	})
 	d := &callout.Decider{Snapshot: func() *directory.Snapshot { return snapshot }, Policy: callouttest.Policy(), Now: time.Now}
 	for user, want := range map[string]string{"publisher": callout.CodeUnreadable, "former": tokens.CodeUserDisabled, "both": callout.CodeAmbiguous} {
-		got := d.DecideIdentity(identity.Identity{Name: user, Authority: identity.AuthorityDirectory})
+		got := d.DecideIdentity(snapshot, identity.Identity{Name: user, Authority: identity.AuthorityDirectory}, 1<<20)
 		if got.Code != want || want == callout.CodeUnreadable && got.Outcome != callout.Unavailable {
 			t.Errorf("%s: %s, want %s", user, got.Code, want)
 		}

@@ -20,6 +20,10 @@ type message struct {
 	maxPayload int64  // of the connection it came by; answers must fit
 }
 
+// limit returns how large an answer may be. However large its max_payload, a server
+// reads no larger JWT than jwt/v2 does.
+func (m *message) limit() int { return int(min(m.maxPayload, jwt.MaxTokenSize)) }
+
 // result is what became of one message: the answer, if there is one, and
 // everything that log, audit and metrics say.
 type result struct {
@@ -82,7 +86,7 @@ func (s *Service) judge(ctx context.Context, j *job) tokens.Chain {
 		return nil
 	}
 	credential := CredentialOf(j.request.claims)
-	decision, rest := s.cfg.Decider.decideFast(ctx, &credential)
+	decision, rest := s.cfg.Decider.decideFast(ctx, &credential, j.limit())
 	if len(rest) > 0 {
 		return rest
 	}
@@ -99,7 +103,7 @@ func (s *Service) judgeSlow(ctx context.Context, j *job, chain tokens.Chain) tok
 		return nil
 	}
 	credential := CredentialOf(j.request.claims)
-	decision, rest := s.cfg.Decider.decideSlow(ctx, &credential, chain)
+	decision, rest := s.cfg.Decider.decideSlow(ctx, &credential, chain, j.limit())
 	decision.Verify += j.decision.Verify
 	if len(rest) > 0 {
 		j.decision.Verify = decision.Verify
@@ -117,8 +121,19 @@ func (s *Service) judgeSlow(ctx context.Context, j *job, chain tokens.Chain) tok
 // for another project.
 func (s *Service) promising(ctx context.Context, j *job) bool {
 	credential := CredentialOf(j.request.claims)
-	decision, _ := s.cfg.Decider.decideFast(ctx, &credential)
-	return decision.Outcome == Granted
+	decision, _ := s.cfg.Decider.decideFast(ctx, &credential, j.limit())
+	return decision.Outcome == Granted && s.answerable(j, &decision)
+}
+
+// answerable reports whether a grant will be answered, as far as that is known
+// before it is tried. One of which only trying shows that it is too large is not.
+func (s *Service) answerable(j *job, d *Decision) bool {
+	signers, ok := s.cfg.Keyring().For(j.request.claims.Subject)
+	if !ok {
+		return true // which is no fault of the client, and costs nothing
+	}
+	size, err := s.cfg.Decider.Policy.Size(d.Identity, d.Facts)
+	return err == nil && size <= j.limit() && signers.Has(issuer.Place{Account: d.Grant.Account, Scope: d.Grant.Scope})
 }
 
 // signers returns what the server expects the answer from.
@@ -161,16 +176,15 @@ func (s *Service) answer(ctx context.Context, j *job, signers *issuer.Signers) {
 	case Unavailable, Shed, Malformed:
 		return
 	}
-	size := len(answer)
 	if err == nil && j.request.xkey != nil {
 		answer, err = j.request.xkey.Seal(answer, j.header, s.cfg.Random)
 	}
 	switch {
 	case err != nil:
 		j.issueFailed(err)
-	case int64(len(answer)) > j.maxPayload, size > jwt.MaxTokenSize: // however large its max_payload, the server reads no larger JWT
+	case len(answer) > j.limit():
 		j.decision.set(Unavailable, CodeTooLarge, fmt.Sprintf(
-			"the answer has %d bytes for %d rules, the server takes %d", len(answer), len(j.decision.Grant.Rules), min(j.maxPayload, jwt.MaxTokenSize)))
+			"the answer has %d bytes for %d rules, the server takes %d", len(answer), len(j.decision.Grant.Rules), j.limit()))
 	case ctx.Err() != nil:
 		j.decision.set(Shed, CodeTooLate, "the budget ran out before the answer was ready")
 	default:

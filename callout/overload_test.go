@@ -338,6 +338,32 @@ func TestShedBeforeTheCryptography(t *testing.T) {
 	}
 }
 
+// Attack: a user whose grant is too large connects again and again, each time costs 17 ms, and nobody is charged
+// Held by: the size of a grant is known before it is made, and what costs work and cannot be granted counts as a failure of host and credential
+func TestTooLargeIsCharged(t *testing.T) {
+	t.Parallel()
+	for name, cfg := range map[string]callouttest.ServiceConfig{
+		"host": {FailPerHost: 0.001}, "credential": {FailPerCred: 0.001},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, i := newImpostorTo(t, true, cfg)
+			s.service.SetDirectory(t, callouttest.Directory(largeDirectory(3_000)))
+			from := func(token string) *nats.Msg {
+				return i.with(func(c *jwt.AuthorizationRequestClaims) {
+					c.ClientInformation.Host, c.ConnectOptions.Token = "192.0.2.1", token
+				})
+			}
+			for _, c := range []badInput{
+				{name: "too large", msg: from("large-key"), outcome: callout.Unavailable, code: callout.CodeTooLarge},
+				{name: "again", msg: from("large-key"), outcome: callout.Shed, code: callout.CodeFailing},
+				{name: "one that fits", msg: from("publisher-key"), outcome: callout.Granted, code: callout.CodeGranted, answered: true},
+			} {
+				t.Run(c.name, func(t *testing.T) { s.sendBad(t, i, c) })
+			}
+		})
+	}
+}
+
 // asked is a request that an impostor sent.
 type asked struct {
 	t       *testing.T

@@ -201,7 +201,7 @@ func (s *Service) proceed(ctx context.Context, cancel context.CancelFunc, j *job
 // became of it.
 func (s *Service) end(j *job) {
 	s.respond(j)
-	if j.decision.Outcome == Denied {
+	if j.verified && charged(&j.decision) {
 		s.failures.Failed(j.attempt)
 	}
 	s.record(j)
@@ -234,7 +234,7 @@ func (s *Service) respond(j *job) {
 func (s *Service) guarded(j *job, step func()) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.log.panicked(p, debug.Stack())
+			s.log.panicked(p, debug.Stack(), j.filter())
 			j.result = result{id: s.cfg.NewID()}
 			j.decision.set(Unavailable, CodeInternal, "panic")
 		}

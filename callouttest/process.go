@@ -3,6 +3,7 @@ package callouttest
 import (
 	"context"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -24,6 +25,7 @@ func Build(tb testing.TB, name, pkg string) string {
 	if out, err := exec.CommandContext(tb.Context(), "go", "build", "-o", program, pkg).CombinedOutput(); err != nil {
 		tb.Fatalf("go build %s: %v\n%s", pkg, err, out)
 	}
+	Must(tb, os.Chmod(program, 0o755)) // whatever the umask: others must not write what signs
 	return program
 }
 
@@ -35,9 +37,14 @@ func startProcess(tb testing.TB, program, file, addr string) (kill func()) {
 	var log Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	Must(tb, cmd.Start())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait() // it says that it was killed
+	}()
 	kill = func() {
-		_ = cmd.Process.Kill() // it may have ended by itself,
-		_ = cmd.Wait()         // and says here that it was killed
+		_ = cmd.Process.Kill() // it may have ended by itself
+		<-ended
 	}
 	dialer := net.Dialer{Timeout: time.Second}
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
@@ -46,7 +53,11 @@ func startProcess(tb testing.TB, program, file, addr string) (kill func()) {
 			_ = c.Close()
 			return kill
 		}
-		<-time.After(5 * time.Millisecond)
+		select {
+		case <-ended:
+			tb.Fatalf("nats-server ended:\n%s", log.String())
+		case <-time.After(5 * time.Millisecond):
+		}
 	}
 	kill()
 	tb.Fatalf("nats-server did not become ready:\n%s", log.String())

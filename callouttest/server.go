@@ -53,6 +53,8 @@ type ServerConfig struct {
 	// stop it while clients connect. ID, Native and SetServiceUser are not to be
 	// had then.
 	Process bool
+	// Program is a nats-server to run as such a process, of any version.
+	Program string
 	// LatePing keeps the server from sending a PING 2 s after a client came, with which
 	// nats.go gives up on a handshake that is not over, however patient it is told to be.
 	LatePing bool
@@ -80,6 +82,7 @@ func StartServer(tb testing.TB, cfg ServerConfig) *Server {
 	}
 	s := &Server{cfg: cfg, file: filepath.Join(tb.TempDir(), "nats-server.conf"), port: FreePort(tb)}
 	Must(tb, os.WriteFile(s.file, []byte(s.text(tb)), 0o600))
+	s.program = cfg.Program
 	if cfg.Process {
 		s.program = Build(tb, "nats-server", NATSServerPackage)
 	}

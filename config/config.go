@@ -43,10 +43,11 @@ type NATS struct {
 
 // TLS says whom the service trusts and who it is.
 type TLS struct {
-	CAFile     string `yaml:"ca_file" rule:"path" doc:"PEM file with the certificates that the servers' certificates must lead to, in place of the system's roots."`
-	CertFile   string `yaml:"cert_file" rule:"path" doc:"PEM file with the client certificate of the service."`
-	KeyFile    string `yaml:"key_file" rule:"path" doc:"PEM file with the private key of nats.tls.cert_file."`
-	ServerName string `yaml:"server_name" rule:"host" doc:"Name that must stand in the servers' certificates, where it is not the host of the URL."`
+	CAFile         string `yaml:"ca_file" rule:"path" doc:"PEM file with the certificates that the servers' certificates must lead to, in place of the system's roots."`
+	CertFile       string `yaml:"cert_file" rule:"path" doc:"PEM file with the client certificate of the service."`
+	KeyFile        string `yaml:"key_file" rule:"path" doc:"PEM file with the private key of nats.tls.cert_file."`
+	HandshakeFirst bool   `yaml:"handshake_first" doc:"Begin with the TLS handshake, before the server has said anything, as it takes for servers with handshake_first: true in their tls block. Where that is a time or auto, both ways work."`
+	ServerName     string `yaml:"server_name" rule:"host" doc:"Name that must stand in the servers' certificates, where it is not the host of the URL."`
 }
 
 // Accounts names the accounts that usher knows by their use.
@@ -57,7 +58,15 @@ type Accounts struct {
 	ServiceAdmin string   `yaml:"service_admin" rule:"account" doc:"Account for the service role service_admin when it asks for no other. Empty: such identities are not answered."`
 	HealthCheck  string   `yaml:"healthcheck" rule:"account" doc:"Account for usher's own health check. Empty: no health check."`
 	Scopes       []string `yaml:"scopes" default:"[]" rule:"scopes" doc:"Roles whose permissions are not derived from the directory: the template of a scoped signing key gives them, whose role in the account JWT is called the same. Operator mode only. A change of this list takes a restart of usher. An edit of the template applies at once: nats-server closes the connections that it concerns, and clients come back with what it says then."`
+
+	MQTTClientIDs map[string]string `yaml:"mqtt_client_ids" default:"{}" rule:"mqtt-client-ids" doc:"By account: which ids MQTT clients may have. Every user of an account shares its MQTT sessions, and whoever connects with the id of another takes its session over, with what is waiting in it. So by default (user) the id of a client is the name of its user, or begins with it and a colon, such as alice:phone. any: every user of the account may have every id."`
 }
+
+// The values of accounts.mqtt_client_ids.
+const (
+	MQTTClientIDsUser = "user"
+	MQTTClientIDsAny  = "any"
+)
 
 // Keyring says where the keys are.
 type Keyring struct {
@@ -77,9 +86,11 @@ type Directory struct {
 	From         string `yaml:"from" default:"file" rule:"one-of=file|kv|embedded" doc:"file: a YAML file, which is edited. kv: a JetStream key-value bucket of the servers of nats.urls, in the account of the service user; replicas share it, and api.listen serves its management. embedded: the same in a nats-server inside this process, for a single usher."`
 	File         string `yaml:"file" rule:"path" hint:"usher init writes an example" doc:"YAML file of the directory. It is read again when it changes; the last good one stays on error."`
 	Bucket       string `yaml:"bucket" default:"usher_directory" rule:"bucket" doc:"Name of the bucket."`
-	CreateBucket bool   `yaml:"create_bucket" default:"true" doc:"Make the bucket if it is missing, with the two settings below. A bucket that is there stays as it is."`
+	CreateBucket bool   `yaml:"create_bucket" default:"true" doc:"Make the bucket if it is missing, with the settings below. A bucket that is there stays as it is."`
 	Replicas     int    `yaml:"replicas" default:"1" rule:"between=1..5" doc:"On how many servers of the cluster a bucket that is made is kept: 3 outlives the loss of one."`
 	Storage      string `yaml:"storage" default:"file" rule:"one-of=file|memory" doc:"Where the servers keep a bucket that is made."`
+	MaxBytes     int    `yaml:"max_bytes" default:"1073741824" rule:"between=16777216..1099511627776" doc:"max_bytes of a bucket that is made, and of that of an embedded server: how large it may get, marks of removed entries included. From four fifths of it on, what makes the directory larger is refused, so that there is room for removals. A bucket of the servers that is there keeps its own, which counts then; usher check compares the two."`
+	MaxProject   int    `yaml:"max_project_bytes" default:"33554432" rule:"between=65536..1099511627776" doc:"How much of the bucket the administrators of one project may fill: with what they have made or changed last, and for a day with the marks of what they have removed, of some 350 bytes each. Above that, they can still remove things; a service_admin is not bound to it."`
 	SnapshotFile string `yaml:"snapshot_file" rule:"path" doc:"File with the last good directory of a bucket, made with mode 0600. With it usher starts while the bucket cannot be reached, and says how old its view is. Each usher needs its own."`
 	StoreDir     string `yaml:"store_dir" rule:"path" doc:"Where the embedded nats-server keeps the bucket. One usher at a time."`
 }
@@ -114,8 +125,8 @@ type Callout struct {
 
 // Failures says how often attempts may fail.
 type Failures struct {
-	PerHost       int `yaml:"per_host" default:"100" rule:"between=0..1000000" doc:"Denials a second for one client address (IPv6: network of 64 bits), and four times as many at once. Above that, attempts from there that would not be granted are not answered. 0: no limit."`
-	PerCredential int `yaml:"per_credential" default:"10" rule:"between=0..1000000" doc:"Denials a second for one credential, wherever it is presented, and four times as many at once. Above that, it is not answered, unless it would be granted. 0: no limit."`
+	PerHost       int `yaml:"per_host" default:"100" rule:"between=0..1000000" doc:"Denials, and other attempts that cost work and cannot be granted (grant_too_large), a second for one client address (IPv6: network of 64 bits), and four times as many at once. Above that, attempts from there that would not be granted are not answered. 0: no limit."`
+	PerCredential int `yaml:"per_credential" default:"10" rule:"between=0..1000000" doc:"The same for one credential, wherever it is presented, and four times as many at once. Above that, it is not answered, unless it would be granted. 0: no limit."`
 }
 
 // UserJWT says how long what is minted lives.

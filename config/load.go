@@ -4,11 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"reflect"
 
-	"usher/atomicfile"
+	"usher/ownedfile"
 	"usher/strictyaml"
 )
 
@@ -20,31 +19,18 @@ func Load(path string) (*Config, error) {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
 	cfg, err := Parse(path, data)
-	if err == nil && len(cfg.Operator.SigningCommand) > 0 {
-		err = checkAuthor(path)
+	if err != nil || len(cfg.Operator.SigningCommand) == 0 {
+		return cfg, err
 	}
-	if err != nil {
-		return nil, err
+	if err := ownedfile.Check(path, ownedfile.Rule{Runs: true, Pipe: true}); err != nil {
+		return nil, fmt.Errorf("operator.signing_command names a program to run: %w", err)
 	}
 	return cfg, nil
 }
 
-// checkAuthor refuses a file that names a program to run and that somebody else could
-// have written.
-func checkAuthor(path string) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return fmt.Errorf("read configuration: %w", err)
-	}
-	if err := atomicfile.CheckAuthor(path, info); err != nil {
-		return fmt.Errorf("operator.signing_command names a program to run: %w", err)
-	}
-	return nil
-}
-
 // read reads a file up to one byte more than strictyaml accepts.
 func read(path string) (data []byte, err error) {
-	f, err := os.Open(path) //nolint:gosec // the operator says where the configuration is
+	f, _, err := ownedfile.Open(path, ownedfile.Rule{Pipe: true}) // it says what everything else is
 	if err != nil {
 		return nil, err
 	}

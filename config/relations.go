@@ -40,6 +40,9 @@ func relations() []relation {
 		notFrom("directory.create_bucket", DirectoryEmbedded, embedded),
 		notFrom("directory.storage", DirectoryFile, noBucket),
 		notFrom("directory.storage", DirectoryEmbedded, embedded),
+		notFrom("directory.max_bytes", DirectoryFile, noBucket),
+		notFrom("directory.max_project_bytes", DirectoryFile, noBucket),
+		notMore("directory.max_project_bytes", "directory.max_bytes"),
 		notFrom("directory.snapshot_file", DirectoryFile, "leave it out: a file is there when usher starts"),
 		notFrom("api.listen", DirectoryFile, "a file is edited; usher directory import moves it into a bucket"),
 		together("api.tls.cert_file", "api.tls.key_file"),
@@ -166,6 +169,17 @@ func notFrom(key, value, hint string) relation {
 		return []fault{{key, fmt.Sprintf("is set, but %s is %s", choice, secret.Quote(value)), hint}}
 	}
 	return relation{[]string{key, choice}, fmt.Sprintf("`%s` is not set if `%s` is `%s`.", key, choice, value), check}
+}
+
+// notMore: one size is part of another.
+func notMore(part, whole string) relation {
+	check := func(c *checker) []fault {
+		if c.value(part).Int() <= c.value(whole).Int() {
+			return nil
+		}
+		return []fault{{part, fmt.Sprintf("is %d, more than %s, which is %d", c.value(part).Int(), whole, c.value(whole).Int()), "lower the one or raise the other"}}
+	}
+	return relation{[]string{part, whole}, fmt.Sprintf("`%s` is at most `%s`.", part, whole), check}
 }
 
 // notInClear: others than this machine reach the listener over TLS, unless it is

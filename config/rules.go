@@ -98,6 +98,7 @@ func rules() []rule {
 		{"account", is("a NATS account: printable ASCII without spaces"), onText(account)},
 		{"bucket", is("letters, digits, `-` and `_`, and does not begin with `_`"), bucket},
 		{"scopes", is("each one is `ACCOUNT/ROLE`, with a project role or a service role"), scopes},
+		{"mqtt-client-ids", is("each one is `ACCOUNT: any` or `ACCOUNT: user`"), mqttClientIDs},
 		{"line", is("one line"), onText(name)},
 		{"path", is("a path; `~` is not expanded"), onText(path)},
 		{"host", is("a host name or IP address"), onText(hostName)},
@@ -201,6 +202,25 @@ func scopes(v reflect.Value, _ string) []fault {
 			faults = append(faults, fault{at, "is there twice", ""})
 		}
 		seen[text] = true
+	}
+	return faults
+}
+
+// mqttClientIDs checks a map from accounts to what their client ids may be.
+func mqttClientIDs(v reflect.Value, _ string) []fault {
+	var faults []fault
+	for _, key := range v.MapKeys() {
+		name := key.String()
+		if message, hint := account(name); message != "" || name == "" {
+			if name == "" {
+				message = "an account must not be empty"
+			}
+			faults = append(faults, fault{"", message, hint})
+			continue
+		}
+		for _, f := range oneOf(v.MapIndex(key), MQTTClientIDsUser+"|"+MQTTClientIDsAny) {
+			faults = append(faults, fault{strings.TrimPrefix(strictyaml.KeyPath("ids", name), "ids"), f.message, f.hint})
+		}
 	}
 	return faults
 }

@@ -110,9 +110,10 @@ func (d *draft) finish(p *projectEntry) {
 	if was == nil {
 		was = &projectEntry{}
 	}
-	grant(d, p.id, was.topics, p.topics, func(in *place) *[]*Topic { return &in.topics }, func(t *Topic) string { return t.Name })
-	grant(d, p.id, was.subs, p.subs, func(in *place) *[]*Subscription { return &in.subs }, func(s *Subscription) string { return s.Name })
+	grant(d, p.id, was.topics, p.topics, func(in *place) (*[]*Topic, *uint32) { return &in.topics, &in.lengths.topics }, func(t *Topic) string { return t.Name }, topicLength)
+	grant(d, p.id, was.subs, p.subs, func(in *place) (*[]*Subscription, *uint32) { return &in.subs, &in.lengths.subs }, func(s *Subscription) string { return s.Name }, subLength)
 	p.project.Topics, p.project.Subscriptions = views(p.topics), views(p.subs)
+	p.outside = outsideOf(p)
 	d.countProject(was, -1)
 	d.countProject(p, 1)
 }
@@ -145,7 +146,7 @@ func views[T any](list []*resource[T]) []T {
 
 // grant gives and takes what the difference of two lists of resources says. Both
 // are sorted by name.
-func grant[T any](d *draft, project uuid.UUID, was, now []*resource[T], list func(*place) *[]*T, name func(*T) string) {
+func grant[T any](d *draft, project uuid.UUID, was, now []*resource[T], list func(*place) (*[]*T, *uint32), name func(*T) string, length func(*T) uint32) {
 	for len(was) > 0 || len(now) > 0 {
 		var old, next *resource[T]
 		switch {
@@ -163,14 +164,25 @@ func grant[T any](d *draft, project uuid.UUID, was, now []*resource[T], list fun
 			for _, id := range old.without(next) {
 				e := d.user(id)
 				in := e.in(project)
-				*list(in) = slices.DeleteFunc(slices.Clone(*list(in)), func(x *T) bool { return name(x) == old.name })
+				all, long := list(in)
+				*all = slices.DeleteFunc(slices.Clone(*all), func(x *T) bool {
+					gone := name(x) == old.name
+					if gone {
+						*long -= length(x)
+					}
+					return gone
+				})
 				e.tidy(project)
 			}
 		}
 		if next != nil && next.shown() {
 			for _, id := range next.acl {
 				d.turns.step()
-				give(list(d.user(id).in(project)), &next.view, next.name, name)
+				all, long := list(d.user(id).in(project))
+				if before := give(all, &next.view, next.name, name); before != nil {
+					*long -= length(before)
+				}
+				*long += length(&next.view)
 			}
 		}
 	}
@@ -198,16 +210,18 @@ func (r *resource[T]) without(next *resource[T]) []uuid.UUID {
 const shortList = 8
 
 // give puts a resource into a list that is sorted by name. Others may read the
-// list; they have left no room in it, so that inserting makes another.
-func give[T any](list *[]*T, view *T, called string, name func(*T) string) {
+// list; they have left no room in it, so that inserting makes another. It returns
+// what was in its place; nil: nothing was.
+func give[T any](list *[]*T, view *T, called string, name func(*T) string) (before *T) {
 	at, found := slices.BinarySearchFunc(*list, called, func(x *T, called string) int { return strings.Compare(name(x), called) })
 	if found {
 		*list = slices.Clone(*list)
-		(*list)[at] = view
-		return
+		before, (*list)[at] = (*list)[at], view
+		return before
 	}
 	if n := len(*list); n < shortList {
 		*list = append(make([]*T, 0, n+1), *list...)
 	}
 	*list = slices.Insert(*list, at, view)
+	return nil
 }

@@ -26,7 +26,12 @@ type place struct {
 	revision uint64
 	topics   []*Topic // whose ACL names the user, member or not
 	subs     []*Subscription
+	lengths  lengths
 }
+
+// lengths are how long what a place has is where it becomes a grant. They are kept
+// up to date with the lists, so that nobody has to go through these.
+type lengths struct{ topics, subs uint32 }
 
 // own returns the user, to be changed.
 func (e *userEntry) own() *User {
@@ -87,6 +92,7 @@ type projectEntry struct {
 	left    []uuid.UUID // in the draft
 	topics  []*resource[Topic]
 	subs    []*resource[Subscription]
+	outside Lengths // of shown topics
 }
 
 // resource is a topic or a subscription with its ACL.

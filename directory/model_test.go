@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -241,8 +242,30 @@ func describeFacts(tb testing.TB, s *directory.Snapshot, u *directory.User, add 
 				tb.Errorf("%s has subscription %s.%s, whose ACL names %v", u.Name, m.Project.Name, x.Name, users)
 			}
 		}
+		topics, subs, outside := lengthsOf(m)
+		if topics != m.TopicBytes || subs != m.SubBytes || outside != m.Outside {
+			tb.Errorf("%s has %d bytes of subjects and %d of names in %s, and outside of it are %+v: it says %d, %d and %+v",
+				u.Name, topics, subs, m.Project.Name, outside, m.TopicBytes, m.SubBytes, m.Outside)
+		}
 		add("%s", text)
 	}
+}
+
+// lengthsOf goes through what a snapshot has counted.
+func lengthsOf(m *directory.Membership) (topics, subs int, outside directory.Lengths) {
+	for _, t := range m.Topics {
+		topics += len(t.Subject)
+	}
+	for _, s := range m.Subs {
+		subs += len(s.Name)
+	}
+	for i := range m.Project.Topics {
+		if subject := m.Project.Topics[i].Subject; !strings.HasPrefix(subject, m.Project.Name+".") {
+			outside.Count++
+			outside.Bytes += len(subject)
+		}
+	}
+	return topics, subs, outside
 }
 
 func describeProject(tb testing.TB, s *directory.Snapshot, p *directory.Project, add func(string, ...any)) {

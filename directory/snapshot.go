@@ -43,6 +43,10 @@ type Membership struct {
 	Topics   []*Topic        // whose ACL names the user, sorted by name
 	Subs     []*Subscription // whose ACL names the user, sorted by name
 	Revision uint64
+
+	TopicBytes int     // of the subjects of Topics, as the inside of JSON strings
+	SubBytes   int     // of the names of Subs
+	Outside    Lengths // of the subjects of all topics of the project that are outside of it
 }
 
 // Has reports whether the membership holds role r.
@@ -54,6 +58,15 @@ type Facts struct {
 	Memberships []Membership // sorted by project name
 	Selected    *Project     // the project that was asked for; nil if none was, or it does not exist
 	Undecided   bool         // an entry that cannot be read may say otherwise
+
+	accounts   map[string]account // of the same snapshot
+	unreadable bool               // a project is there whose account nobody knows
+}
+
+// ProjectsIn returns how many projects are in a NATS account; certain is false
+// if there is a project that cannot be read, which may be in it too.
+func (f *Facts) ProjectsIn(account string) (n int, certain bool) {
+	return f.accounts[account].projects, !f.unreadable
 }
 
 // HasServiceRole reports whether the user holds service role r.
@@ -84,7 +97,7 @@ func (s *Snapshot) Facts(user, project string) (Facts, bool) {
 	if e == nil {
 		return Facts{}, false
 	}
-	f := Facts{User: e.user, Memberships: s.memberships(e)}
+	f := Facts{User: e.user, Memberships: s.memberships(e), accounts: s.accounts, unreadable: s.Obscures(KindProject)}
 	if project != "" {
 		f.Selected, _ = s.Project(project)
 	}
@@ -107,7 +120,7 @@ func (s *Snapshot) memberships(e *userEntry) []Membership {
 		if all == nil {
 			all = make([]Membership, 0, len(e.places)-i)
 		}
-		all = append(all, Membership{Project: &p.project, Roles: *at.roles, Topics: at.topics, Subs: at.subs, Revision: at.revision})
+		all = append(all, p.membership(at))
 	}
 	if len(all) > 1 {
 		slices.SortFunc(all, func(x, y Membership) int { return strings.Compare(x.Project.Name, y.Project.Name) })
@@ -203,7 +216,7 @@ func (s *Snapshot) Members(project string) iter.Seq2[*User, Membership] {
 				continue
 			}
 			in := &e.places[at]
-			if !yield(e.user, Membership{Project: &p.project, Roles: *in.roles, Topics: in.topics, Subs: in.subs, Revision: in.revision}) {
+			if !yield(e.user, p.membership(in)) {
 				return
 			}
 		}
@@ -221,7 +234,7 @@ func (s *Snapshot) Member(project, user string) (Membership, bool) {
 		return Membership{}, false
 	}
 	in := &e.places[at]
-	return Membership{Project: &p.project, Roles: *in.roles, Topics: in.topics, Subs: in.subs, Revision: in.revision}, true
+	return p.membership(in), true
 }
 
 // Topic returns a topic of a project.

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nats-io/jwt/v2"
+
 	"usher/callout"
 	"usher/directory"
 	"usher/identity"
@@ -24,6 +26,15 @@ type Inputs struct {
 	Decider     *callout.Decider
 	Keyring     func() *issuer.Keyring
 	MaxLifetime time.Duration // user_jwt.max_lifetime; zero: connections do not end by it
+	MaxPayload  int           // of the servers; zero: not known, and no answer is larger than a JWT may be
+}
+
+// limit returns how large an answer may be.
+func (in *Inputs) limit() int {
+	if in.MaxPayload > 0 {
+		return min(in.MaxPayload, jwt.MaxTokenSize)
+	}
+	return jwt.MaxTokenSize
 }
 
 // Explanation is what "usher explain" prints. Its JSON form is stable.
@@ -36,11 +47,18 @@ type Explanation struct {
 	Roles    []Role          `json:"roles,omitempty"`
 	selected string          // "project=lab"; empty: nothing
 	Grant    *Grant          `json:"grant,omitempty"` // none: not granted
+	Size     *Size           `json:"size,omitempty"`  // none: there is nothing to grant
 	Asked    []Answer        `json:"asked,omitempty"`
 
 	// NoKey says of a user why nobody can connect as it now, whatever it would be
 	// granted. Empty: one of its keys works, at least from somewhere.
 	NoKey string `json:"no_key,omitempty"`
+}
+
+// Size is how large the answer is that lets somebody in.
+type Size struct {
+	Bytes int `json:"bytes"` // at most, and not much less
+	Limit int `json:"limit"` // a larger one is not sent: max_payload, or what a JWT may have
 }
 
 // Identity is who it turned out to be.
@@ -65,9 +83,17 @@ type Grant struct {
 	Rules           []permissions.Rule         `json:"rules"`
 }
 
+// maxCause bounds what is said of a cause, in bytes.
+const maxCause = 1024
+
 // Of explains what becomes of a credential.
 func Of(ctx context.Context, in Inputs, c *tokens.Credential, asked ...Question) *Explanation {
-	return in.explain(in.Decider.Decide(ctx, c), asked)
+	d := in.Decider.DecideWithin(ctx, c, in.limit())
+	filter := c.Filter() // cause and roles can say what the client asked for
+	d.Cause = filter.Text(d.Cause, maxCause)
+	x := in.explain(d, asked)
+	x.selected = filter.Text(x.selected, maxCause)
+	return x
 }
 
 // ForUser explains what any key of a user gets: a user without a key too, and
@@ -75,16 +101,17 @@ func Of(ctx context.Context, in Inputs, c *tokens.Credential, asked ...Question)
 // what the client would ask to be bound to. No verifier is asked, so none is named.
 // Whether the user has a key that works is said in NoKey.
 func ForUser(in Inputs, user string, sel identity.Selection, asked ...Question) *Explanation {
-	x := in.explain(in.Decider.DecideIdentity(identity.Identity{
+	s := in.Decider.Snapshot()
+	x := in.explain(in.Decider.DecideIdentity(s, identity.Identity{
 		Name: user, Authority: identity.AuthorityDirectory, Method: identity.MethodAPIKey, Selection: sel,
-	}), asked)
-	x.NoKey = in.noKey(user)
+	}, in.limit()), asked)
+	x.NoKey = in.noKey(s, user)
 	return x
 }
 
 // noKey says why no key of a user works now, if that is so.
-func (in *Inputs) noKey(user string) string {
-	s, now := in.Decider.Snapshot(), in.Decider.Now()
+func (in *Inputs) noKey(s *directory.Snapshot, user string) string {
+	now := in.Decider.Now()
 	if s == nil {
 		return ""
 	}
@@ -116,6 +143,11 @@ func (in *Inputs) explain(d callout.Decision, asked []Question) *Explanation {
 		}
 	}
 	x.Roles, x.selected = rolesOf(in.Decider.Policy, &d), selected(d.Identity.Selection)
+	if d.Outcome == callout.Granted || d.Code == callout.CodeTooLarge {
+		if n, err := in.Decider.Policy.Size(d.Identity, d.Facts); err == nil {
+			x.Size = &Size{Bytes: n, Limit: in.limit()}
+		}
+	}
 	if d.Outcome != callout.Granted {
 		return x
 	}

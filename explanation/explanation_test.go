@@ -2,6 +2,7 @@ package explanation_test
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -58,6 +59,10 @@ func ofKey(t *testing.T, in explanation.Inputs, c tokens.Credential, asked []exp
 		t.Fatalf("no key: %s", jsonOf(t, x))
 	}
 	x.Verifier, x.Identity.KeyID, x.Identity.NotAfter = "", "", nil
+	if (x.Size != nil) != (x.Grant != nil) {
+		t.Errorf("the size is there, or not, without the grant: %s", jsonOf(t, x))
+	}
+	x.Size = nil // a key's id and networks are in it
 	if x.Grant != nil {
 		x.Grant.Networks = nil
 		x.Grant.Tags = slices.DeleteFunc(slices.Clone(x.Grant.Tags), func(tag string) bool { return strings.HasPrefix(tag, "key:") })
@@ -94,6 +99,7 @@ func TestForUserIsWhatAKeyGets(t *testing.T) {
 		sel, err := credential.Selection()
 		callouttest.Must(t, err)
 		x := explanation.ForUser(in, c.user, sel, asked...)
+		x.Size = nil
 		if got, want := jsonOf(t, x), ofKey(t, in, credential, asked); x.Code != c.outcome || got != want {
 			t.Errorf("%s %s: got\n%s\nwant %s,\n%s", c.user, c.bound, got, c.outcome, want)
 		}
@@ -158,6 +164,27 @@ func TestEnds(t *testing.T) {
 	in.MaxLifetime = 0
 	if x := explanation.ForUser(in, "publisher", identity.Selection{}); x.Grant.Ends != nil {
 		t.Errorf("without: %v", x.Grant.Ends)
+	}
+}
+
+// What serve cannot answer, explain does not call granted: it says how large the
+// answer would be, and what fits.
+func TestTooLarge(t *testing.T) {
+	in := inputs(t)
+	fits := explanation.ForUser(in, "publisher", identity.Selection{})
+	in.MaxPayload = fits.Size.Bytes - permissions.SizeSlack - 1
+	x := explanation.ForUser(in, "publisher", identity.Selection{})
+	if x.Outcome != callout.Unavailable || x.Code != callout.CodeTooLarge || x.Grant != nil || x.Size == nil || x.Size.Bytes != fits.Size.Bytes || x.Size.Limit != in.MaxPayload {
+		t.Errorf("got %s", jsonOf(t, x))
+	}
+	var text bytes.Buffer
+	callouttest.Must(t, x.WriteText(&text))
+	if want := fmt.Sprintf("at most %d bytes, of %d that an answer may have", x.Size.Bytes, x.Size.Limit); !strings.Contains(text.String(), want) {
+		t.Errorf("%q is not in\n%s", want, text.String())
+	}
+	in.MaxPayload++
+	if x := explanation.ForUser(in, "publisher", identity.Selection{}); x.Outcome != callout.Granted {
+		t.Errorf("got %s", jsonOf(t, x))
 	}
 }
 

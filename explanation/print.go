@@ -44,6 +44,9 @@ func (x *Explanation) WriteText(out io.Writer) error {
 	for _, r := range x.Roles {
 		line("role", "%s", r.text(x.selected))
 	}
+	if x.Size != nil && x.Size.Bytes > x.Size.Limit/2 { // of most it is no matter
+		line("size", "at most %d bytes, of %d that an answer may have", x.Size.Bytes, x.Size.Limit)
+	}
 	if x.Grant != nil {
 		x.Grant.lines(line)
 	}
@@ -69,8 +72,12 @@ func (g *Grant) lines(line func(label, format string, args ...any)) {
 	if len(g.Networks) > 0 {
 		line("networks", "%s", strings.Join(g.Networks, ", "))
 	}
-	for _, t := range g.ConnectionTypes {
-		line("connects by", "%s", t)
+	if len(g.ConnectionTypes) > 0 {
+		var types []string
+		for _, t := range g.ConnectionTypes {
+			types = append(types, string(t))
+		}
+		line("connects", "%s", strings.Join(types, ", "))
 	}
 	line("tags", "%s", strings.Join(g.Tags, ", "))
 	for _, r := range g.Rules {

@@ -124,7 +124,7 @@ func TestOperatorIssues(t *testing.T) {
 
 // scopedGrant is what permissions.Derive makes of a role that is bound to a scope.
 func scopedGrant() *permissions.Grant {
-	return &permissions.Grant{Account: "APP", Scope: "publisher", Tags: []string{"key:laptop", "project:Shop", "role:publisher"}}
+	return &permissions.Grant{Account: "APP", Scope: "publisher", Tags: []string{"key:laptop", "project:Shop", "role:publisher"}, Connection: connected()}
 }
 
 // The user JWT of a scope states nothing: nats-server refuses it otherwise.

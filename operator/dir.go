@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 
 	"usher/atomicfile"
+	"usher/ownedfile"
 )
 
 // Dir is a directory with operator.jwt and accounts/NAME.jwt.
@@ -66,14 +67,7 @@ func (d Dir) Account(name string) (*jwt.AccountClaims, string, error) {
 }
 
 func (d Dir) read(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", fmt.Errorf("read JWT: %w", err)
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxJWT {
-		return "", fmt.Errorf("%s is no JWT: not a regular file, or too large", path)
-	}
-	b, err := os.ReadFile(path) //nolint:gosec // the path is the operator's
+	b, _, err := ownedfile.Read(path, ownedfile.Rule{Max: maxJWT})
 	if err != nil {
 		return "", fmt.Errorf("read JWT: %w", err)
 	}

@@ -13,7 +13,7 @@ import (
 
 // handmade returns a grant that Validate accepts, for a test to spoil.
 func handmade(rules ...permissions.Rule) *permissions.Grant {
-	return &permissions.Grant{Account: "APP", Rules: rules}
+	return &permissions.Grant{Account: "APP", Rules: rules, ConnectionTypes: []directory.ConnectionType{directory.ConnectionStandard}}
 }
 
 func rule(side permissions.Side, effect permissions.Effect, subject string) permissions.Rule {
@@ -167,6 +167,39 @@ func TestInvariant2SystemAccount(t *testing.T) {
 	})
 }
 
+// Invariant 1: nothing below $JS ends in ">", nor does what a client may put in
+// the place of a "*" at the end of a subscribe rule.
+//
+// Attack: a project called like the JetStream domain acknowledges and reads every stream of its account
+// Held by: every subject below $JS in a grant has its exact number of tokens
+func TestInvariant1OpenTails(t *testing.T) {
+	for subject, ok := range map[string]struct{ publish, subscribe bool }{
+		"$JS.ACK.shop.billing.>":         {false, false},
+		"$JS.ACK.shop.billing.*.*.*.*.*": {true, false},
+		"$JS.ACK.shop.billing.1.1.1.1.1": {true, true},
+		"$JS.API.CONSUMER.CREATE.shop.>": {false, false},
+		"$JS.API.CONSUMER.CREATE.shop.*": {true, false},
+		"$JS.API.CONSUMER.CREATE.*.shop": {true, true},
+		"$JS.>":                          {false, false},
+		"$JS.*":                          {true, false},
+		"*.>":                            {false, false},
+		"*.*.>":                          {false, false},
+		"*.API.>":                        {false, false},
+		"*.API.*":                        {true, false},
+		"*.shop.orders":                  {true, true},
+		"$JS":                            {true, true},
+		"$JSX.>":                         {true, true},
+		"shop.>":                         {true, true},
+		"shop.*":                         {true, true},
+		"*":                              {true, true}, // one token, and on the subscribe side the whole account
+		">":                              {true, true},
+	} {
+		checkValid(t, newPolicy().Validate(handmade(pubAllow(subject), pubDeny(auth), subDeny(">"))), ok.publish)
+		checkValid(t, newPolicy().Validate(handmade(pubDeny(">"), subAllow(subject), subDeny(auth))), ok.subscribe)
+		checkValid(t, newPolicy().Validate(handmade(pubDeny(subject), pubDeny(">"), subDeny(subject), subDeny(">"))), true)
+	}
+}
+
 const auth = "$SYS.REQ.USER.AUTH"
 
 // Invariant 3: never where credentials pass, on either side.
@@ -181,17 +214,21 @@ func TestInvariant3AuthSubject(t *testing.T) {
 		// Denied on the other side, or next to it, is not denied.
 		checkValid(t, newPolicy().Validate(handmade(pubAllow(s), subAllow("b"), subDeny(auth))), false)
 		checkValid(t, newPolicy().Validate(handmade(pubAllow(s), pubDeny("$SYS.REQ.USER"), pubDeny(auth+".*"), subAllow("b"))), false)
-		// Denied where it is reached is enough.
-		checkValid(t, newPolicy().Validate(handmade(pubAllow(s), pubDeny(auth), subAllow(s), subDeny("$SYS.REQ.USER.*"))), true)
+		// Denied where it is reached is enough; what reaches all below $JS is refused for that.
+		below := strings.HasPrefix(s, "*") && strings.HasSuffix(s, ">")
+		checkValid(t, newPolicy().Validate(handmade(pubAllow(s), pubDeny(auth), subAllow("b"))), !below)
+		below = strings.HasPrefix(s, "*") && strings.ContainsAny(s[len(s)-1:], "*>")
+		checkValid(t, newPolicy().Validate(handmade(pubAllow("b"), subAllow(s), subDeny("$SYS.REQ.USER.*"))), !below)
 	}
 	// A subscription may put ">" in the place of the "*" that ends a rule.
 	for _, s := range []string{"*", "*.*", "*.*.*", "$SYS.*", "$SYS.REQ.*", "*.REQ.*"} {
 		checkValid(t, newPolicy().Validate(handmade(pubAllow(s), subAllow("b"))), true)
 		checkValid(t, newPolicy().Validate(handmade(pubAllow("b"), subAllow(s))), false)
-		checkValid(t, newPolicy().Validate(handmade(pubAllow("b"), subAllow(s), subDeny(auth))), true)
+		below := strings.HasPrefix(s, "*.") // and at the end too
+		checkValid(t, newPolicy().Validate(handmade(pubAllow("b"), subAllow(s), subDeny(auth))), !below)
 	}
 	passing := []string{
-		"$SYS", "$SYS.REQ.USER", "$SYS.REQ.USER.INFO", auth + ".x", "*.*.*.*.*", "*.*.*.*.>", "REQ.>", "$JS.>", "$JS.*", "*.REQ.USER.INFO", "$SYS.REQ.USER.AUTH*",
+		"$SYS", "$SYS.REQ.USER", "$SYS.REQ.USER.INFO", auth + ".x", "*.*.*.*.x", "REQ.>", "$JS.x", "$JS.*.x", "*.REQ.USER.INFO", "$SYS.REQ.USER.AUTH*",
 	}
 	for _, s := range passing {
 		checkValid(t, newPolicy().Validate(handmade(pubAllow(s), subAllow(s))), true)

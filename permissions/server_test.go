@@ -18,7 +18,7 @@ import (
 const patience = 20 * time.Second
 
 // startServer runs nats-server with one account and these users, password "p".
-func startServer(t *testing.T, users map[string]*server.Permissions) *server.Server {
+func startServer(t *testing.T, users map[string]*server.Permissions, changes ...func(*server.Options)) *server.Server {
 	t.Helper()
 	account := server.NewAccount("APP")
 	opts := &server.Options{
@@ -28,6 +28,9 @@ func startServer(t *testing.T, users map[string]*server.Permissions) *server.Ser
 	}
 	for name, perms := range users {
 		opts.Users = append(opts.Users, &server.User{Username: name, Password: "p", Account: account, Permissions: perms})
+	}
+	for _, change := range changes {
+		change(opts)
 	}
 	s, err := server.NewServer(opts)
 	if err != nil {

@@ -5,7 +5,8 @@
 // has signed them.
 //
 // It promises never to overwrite a file, to write nothing at all if one is in
-// the way, and to put secrets only into files that their owner alone can read.
+// the way, to follow no link that was planted and to write into no folder in which
+// others can, and to put secrets only into files that their owner alone can read.
 package setup
 
 import (
@@ -16,6 +17,7 @@ import (
 	"maps"
 	"net"
 	"os"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -27,6 +29,7 @@ import (
 	"usher/atomicfile"
 	"usher/config"
 	"usher/keyring"
+	"usher/ownedfile"
 )
 
 // The names of the files, below the directory of an installation.
@@ -109,6 +112,9 @@ func Write(o Options) ([]File, error) {
 	}
 	var errs []error
 	for _, f := range files {
+		if err := ownedfile.CheckOwnFolder(o.Dir, folderOf(f.Name)); err != nil {
+			return nil, err
+		}
 		if _, err := os.Lstat(o.path(f.Name)); err == nil {
 			errs = append(errs, fmt.Errorf("%s: %w", o.path(f.Name), ErrExists))
 		}
@@ -117,7 +123,7 @@ func Write(o Options) ([]File, error) {
 		return nil, errors.Join(errs...)
 	}
 	for i, f := range files {
-		if err := writeNew(o.path(f.Name), f.Content); err != nil {
+		if err := o.writeNew(f); err != nil {
 			for _, written := range files[:i] {
 				err = errors.Join(err, os.Remove(o.path(written.Name)))
 			}
@@ -129,12 +135,15 @@ func Write(o Options) ([]File, error) {
 
 func (o *Options) path(name string) string { return filepath.Join(o.Dir, filepath.FromSlash(name)) }
 
-// writeNew writes a file that is not there yet, readable by its owner only.
-func writeNew(path string, content []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+func folderOf(name string) string { return filepath.FromSlash(path.Dir(name)) }
+
+// writeNew writes a file that is not there yet, readable by its owner only. It goes
+// through no link below the directory of the installation, whoever made it.
+func (o *Options) writeNew(f File) error {
+	if err := ownedfile.MakeOwnFolder(o.Dir, folderOf(f.Name)); err != nil {
 		return fmt.Errorf("make directory: %w", err)
 	}
-	return atomicfile.New(path, content, nil)
+	return atomicfile.New(o.path(f.Name), f.Content, nil)
 }
 
 // made makes the content of all files.

@@ -8,7 +8,9 @@ import (
 	"net/netip"
 	"strings"
 
+	"usher/directory"
 	"usher/identity"
+	"usher/secret"
 )
 
 // Credential is what a client presented to nats-server, as the request says it
@@ -18,8 +20,38 @@ type Credential struct {
 	User      string
 	Password  string
 
-	Host string // address that the client connects from, as nats-server sees it
+	Host       string // address that the client connects from, as nats-server sees it
+	Connection identity.Connection
+
+	current func() *directory.Snapshot // of the decision that it is in; nil: it is in none
+	view    *directory.Snapshot
+	viewed  bool // view is what this decision sees
 }
+
+// Bind begins a decision about the credential: from the first time that somebody
+// asks for the directory, all of it is on what current returns then.
+func (c *Credential) Bind(current func() *directory.Snapshot) {
+	c.current, c.view, c.viewed = current, nil, false
+}
+
+// Directory returns the directory that the decision about the credential is made
+// on; nil: none is loaded. Who asks first takes the newest, and who comes after it,
+// up to the grant, sees that one. A verifier that waits for somebody asks when it
+// has waited. Of a credential that is in no decision, it is what otherwise returns.
+func (c *Credential) Directory(otherwise func() *directory.Snapshot) *directory.Snapshot {
+	if c.viewed {
+		return c.view
+	}
+	if c.current != nil {
+		otherwise = c.current
+	}
+	c.view, c.viewed = otherwise(), true
+	return c.view
+}
+
+// unseen lets the next verifier take the newest directory: what the last one saw
+// has decided nothing, and it may have waited.
+func (c *Credential) unseen() { c.view, c.viewed = nil, false }
 
 const hidden = "[credential]"
 
@@ -49,6 +81,10 @@ func (c *Credential) Token() string {
 		return c.User
 	}
 }
+
+// Filter returns what hides the credential in everything that is said of the
+// request it came with. The user name is no part of it, unless it is the token.
+func (c *Credential) Filter() secret.Filter { return secret.NewFilter(c.Token(), c.Password) }
 
 // Prefixes of a user name that select what the connection is bound to.
 const (

@@ -42,6 +42,9 @@ func Reject(code, cause string, who identity.Identity) error {
 // Verifier turns a credential into an identity.
 //
 // Errors wrap exactly one of ErrNotApplicable, ErrRejected and ErrUnavailable.
+//
+// What it looks up in the directory it looks up in Credential.Directory, and
+// nowhere else: the grant is derived from that same snapshot.
 type Verifier interface {
 	// Name is how logs and "usher explain" call the verifier.
 	Name() string
@@ -76,6 +79,7 @@ func (ch Chain) Verify(ctx context.Context, c *Credential) (identity.Identity, s
 		if !errors.Is(err, ErrNotApplicable) {
 			return id, v.Name(), err
 		}
+		c.unseen()
 	}
 	return identity.Identity{}, "", ErrNotApplicable
 }

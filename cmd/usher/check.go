@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"usher/config"
+	"usher/secret"
 )
 
 func checkCommand() *cli.Command {
@@ -99,8 +100,14 @@ func (f *findings) installation(ctx context.Context, path string, cfg *config.Co
 	}
 }
 
-// print writes the findings and returns the error that the worst of them is.
+// print writes the findings and returns the error that the worst of them is. They
+// tell of files and of servers: nothing in them that looks like a secret is shown.
 func (f *findings) print(c *cli.Context) error {
+	for i := range *f {
+		x := &(*f)[i]
+		x.Where, x.Path = secret.RedactSure(x.Where), secret.RedactSure(x.Path)
+		x.Detail, x.Hint = secret.RedactSure(x.Detail), secret.RedactSure(x.Hint)
+	}
 	if c.Bool("json") {
 		if err := json.NewEncoder(c.App.Writer).Encode(map[string]any{"findings": f}); err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"usher/issuer"
 	"usher/keyring"
 	"usher/operator"
+	"usher/ownedfile"
 )
 
 // nearEnd is how long before its end a JWT is warned of.
@@ -64,7 +65,7 @@ func (o *operatorCheck) operatorJWT(where string) {
 	case errors.Is(err, fs.ErrNotExist): // docs/operator-mode.md says to move it away
 		o.warn("operator", file, "usher nkey has to run where it is; where it does not, operator.signing_key_file can be left out",
 			"operator.signing_key_file is not on this machine: account JWTs cannot be changed from here")
-	case errors.Is(err, keyring.ErrReadable):
+	case errors.Is(err, ownedfile.ErrReadable), errors.Is(err, ownedfile.ErrOthers):
 		o.failed("operator", configError(err))
 	case err != nil:
 		o.fail(exitConfig, "operator", file, "put the seed of one of the operator's signing_keys there, or add this key: nsc edit operator --sk PUBLIC_KEY", "operator.signing_key_file: %v", err)

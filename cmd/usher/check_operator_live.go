@@ -14,7 +14,6 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 
-	"usher/keyring"
 	"usher/operator"
 )
 
@@ -82,7 +81,7 @@ func (o *operatorCheck) connectSystem(file string) (*nats.Conn, error) {
 	if err != nil {
 		return nil, err // said of the service user already
 	}
-	info, err := os.Stat(file)
+	_, err = os.Stat(file)
 	if errors.Is(err, fs.ErrNotExist) { // docs/operator-mode.md says to move it away
 		o.warn(check, file, "usher check looks at more where it is; where it is not, operator.system_creds_file can be left out",
 			"operator.system_creds_file is not on this machine: which account JWTs are in force cannot be checked from here, so what follows is about those on disk")
@@ -90,7 +89,7 @@ func (o *operatorCheck) connectSystem(file string) (*nats.Conn, error) {
 	}
 	if err != nil {
 		err = unreadable(err)
-	} else if err = keyring.CheckMode(file, info, o.cfg.Keyring.AllowGroupReadable); err == nil {
+	} else if err = checkCreds(file, o.cfg.Keyring.AllowGroupReadable); err == nil {
 		_, err = userOf(file)
 	}
 	if err != nil {

@@ -50,6 +50,10 @@ func examples(cfg *config.Config, snapshot *directory.Snapshot) []example {
 		if err != nil {
 			return // such a user is denied, or not answered for a reason that is none of the JWTs
 		}
+		g.Connection = inClient()
+		if types := g.ConnectionTypes; len(types) > 0 { // one by which the user may come
+			g.Connection.Types = []string{string(types[0])}
+		}
 		e := example{id: id, grant: g, who: who}
 		place := issuer.Place{Account: g.Account, Scope: g.Scope}
 		if was, there := largest[place]; !there || was.size() < e.size() {
@@ -67,7 +71,7 @@ func examples(cfg *config.Config, snapshot *directory.Snapshot) []example {
 	for _, r := range policy.Scoped { // a scope that nobody has yet
 		place := issuer.Place{Account: r.Account, Scope: r.Role}
 		if _, there := largest[place]; !there {
-			g := permissions.Grant{Account: r.Account, Scope: r.Role, Tags: []string{"project:" + mintName, "role:" + r.Role}}
+			g := permissions.Grant{Account: r.Account, Scope: r.Role, Tags: []string{"project:" + mintName, "role:" + r.Role}, Connection: inClient()}
 			largest[place] = example{id: identity.Identity{Name: mintName}, grant: g, who: "role " + r.Role}
 		}
 	}

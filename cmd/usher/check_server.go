@@ -97,7 +97,7 @@ func (s *serverCheck) cannotConnect(err error) {
 	case errors.Is(err, nats.ErrNoServers), stalled(err):
 		s.fail(exitRuntime, "connect", s.url, "is nats-server running, and is this its address?", "%v", err)
 	default:
-		s.fail(exitConfig, "connect", s.url, s.authUserHint()+"; and nats.tls has to fit the server's certificate",
+		s.fail(exitConfig, "connect", s.url, s.authUserHint()+"; and nats.tls has to fit the server's certificate, with nats.tls.handshake_first where it wants the handshake first",
 			"the server is there, and the connection does not come about: %v", err)
 	}
 }

@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/nats-io/nats.go"
 
 	"usher/config"
-	"usher/keyring"
 	"usher/operator"
 )
 
@@ -132,15 +130,6 @@ func systemOptions(cfg *config.Config) (opts []nats.Option, file string, err err
 	key, file := "nats.system_password_file", cfg.NATS.SystemPasswordFile
 	if file == "" {
 		key, file = "nats.system_nkey_file", cfg.NATS.SystemNKeyFile
-	}
-	info, err := os.Stat(file)
-	if err == nil {
-		err = keyring.CheckMode(file, info, cfg.Keyring.AllowGroupReadable)
-	} else {
-		err = unreadable(err)
-	}
-	if err != nil {
-		return nil, file, fmt.Errorf("%s: %w", key, err)
 	}
 	text, err := readSecret(file, cfg.Keyring.AllowGroupReadable)
 	if err != nil {

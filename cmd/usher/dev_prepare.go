@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"usher/ownedfile"
 	"usher/setup"
 )
 
@@ -20,6 +21,12 @@ func prepareDev(dir, listen string, operator bool) (*devRun, error) {
 	listen, err := fixPort(listen)
 	if err != nil {
 		return nil, err
+	}
+	// Whatever is made there goes through no link that somebody has planted.
+	for _, name := range []string{".", setup.DirKeys, dirTokens, filepath.Dir(filepath.FromSlash(fileDevAddr)), setup.DirJetStream} {
+		if err := ownedfile.CheckOwnFolder(dir, name); err != nil {
+			return nil, configError(err)
+		}
 	}
 	d := &devRun{dir: dir, listen: listen}
 	err = d.demo.load(filepath.Join(dir, fileDemo))

@@ -16,7 +16,7 @@ import (
 // keys, and projects with their topics and subscriptions; of them, those that
 // exchange what only one can have change at once. Then members, then ACLs. Users
 // and projects that go, go last: an import that is interrupted leaves more, not
-// less.
+// less. Behind them comes what takes from who imports the right to go on.
 func (p *Plan) arrange(d *differ) error {
 	if all := d.all(); len(all) <= p.limit {
 		return p.atom(all)
@@ -26,6 +26,7 @@ func (p *Plan) arrange(d *differ) error {
 		slices.DeleteFunc(slices.Clone(d.leaves), func(e directory.Entry) bool { return e.Value != nil }))
 	p.each(d.leaves)
 	users, projects := d.tieUsers(p.users), d.tieProjects(p.projects)
+	own := p.ownLoss(d, users)
 	late, err := p.groups(d.users, users)
 	if err != nil {
 		return err
@@ -38,7 +39,33 @@ func (p *Plan) arrange(d *differ) error {
 	p.each(d.acls)
 	p.each(lateProjects)
 	p.each(late)
-	return nil
+	return p.atom(own)
+}
+
+// ownLoss takes out of the users what takes from who imports its key or its role.
+// What others depend on stays where it is.
+func (p *Plan) ownLoss(d *differ, t *ties) []directory.Entry {
+	at, changes := t.index[p.by]
+	if !changes || t.whole[at] {
+		return nil
+	}
+	i := slices.IndexFunc(p.users, func(u pair[directory.User]) bool { return u.any().ID == p.by })
+	if u := &p.users[i]; u.was == nil || u.now != nil && keeps(u.was, u.now) {
+		return nil
+	}
+	own := d.users[at].entries
+	d.users[at].entries = nil
+	return own
+}
+
+// keeps reports whether a user may do afterwards what it may do before, with every
+// key.
+func keeps(was, now *directory.User) bool {
+	return (was.Disabled || !now.Disabled) &&
+		!slices.ContainsFunc(was.ServiceRoles, func(r directory.ServiceRole) bool { return !slices.Contains(now.ServiceRoles, r) }) &&
+		!slices.ContainsFunc(was.Keys, func(k directory.Key) bool {
+			return !slices.ContainsFunc(now.Keys, func(x directory.Key) bool { return x.ID == k.ID && sameKey(&x, &k) })
+		})
 }
 
 // atom adds entries that have to change at once.

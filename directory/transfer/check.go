@@ -2,7 +2,6 @@ package transfer
 
 import (
 	"cmp"
-	"slices"
 
 	"usher/directory"
 )
@@ -43,27 +42,27 @@ func (t *target) paths() map[string]string {
 }
 
 // locksOut reports whether somebody can manage the directory, and nobody after
-// the change.
+// the change. The rule is that of directory.Snapshot.LocksOut.
 func (t *target) locksOut() bool {
-	before, after := false, false
-	for u := range t.current.Users() {
-		if t.manages(u) {
-			before = true
-			_, changes := t.numbers[u.ID]
-			after = after || !changes && !t.o.Replace
+	for _, anywhere := range []bool{false, true} {
+		before, after := false, false
+		for u := range t.current.Users() {
+			if u.Administers(t.o.Now, anywhere) {
+				before = true
+				_, changes := t.numbers[u.ID]
+				after = after || !changes && !t.o.Replace
+			}
+		}
+		for i := range t.records.Users {
+			after = after || t.records.Users[i].Administers(t.o.Now, anywhere)
+		}
+		if before && !after {
+			return true
 		}
 	}
-	for i := range t.records.Users {
-		after = after || t.manages(&t.records.Users[i])
-	}
-	return before && !after
+	return false
 }
 
-// manages reports whether a user is a service_admin with a key that works.
-func (t *target) manages(u *directory.User) bool {
-	now := t.o.Now
-	return !u.Disabled && slices.Contains(u.ServiceRoles, directory.ServiceRoleAdmin) &&
-		slices.ContainsFunc(u.Keys, func(k directory.Key) bool {
-			return !k.Disabled && !k.NotBefore.After(now) && (k.Expires.IsZero() || k.Expires.After(now))
-		})
-}
+// manages reports whether a user is a service_admin with a key that works, and goes
+// on to. It comes before those that lose that.
+func (t *target) manages(u *directory.User) bool { return u.Administers(t.o.Now, false) }

@@ -3,7 +3,6 @@ package transfer
 import (
 	"errors"
 	"iter"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -11,8 +10,9 @@ import (
 	"usher/directory"
 )
 
-// ErrLockout: after the change no service_admin would have a key that works.
-var ErrLockout = errors.New("nobody could manage the directory: no service_admin would have a key that works")
+// ErrLockout: after the change no service_admin would have a key that works and
+// does not expire, or that may be used from anywhere where one has such a key now.
+var ErrLockout = errors.New("nobody could manage the directory: no service_admin would have a key that works, neither expires nor is bound to networks")
 
 // ErrTangled: more users or projects exchange names, keys or subjects than can
 // change at once.
@@ -22,7 +22,7 @@ var ErrTangled = errors.New("too many exchange names, keys or subjects at once")
 type Options struct {
 	Replace bool      // it is removed; otherwise it stays as it is
 	Now     time.Time // when that is made and changed of which the records do not say it
-	By      uuid.UUID // who makes it; zero: not known
+	By      uuid.UUID // who makes it; zero: not known. What takes the right to do so from it comes last
 }
 
 // Plan is what has to change.
@@ -36,6 +36,8 @@ type Plan struct {
 	entries []directory.Entry
 	ends    []int // of what has to change at once; each is an index of entries
 	limit   int
+	now     time.Time
+	by      uuid.UUID
 }
 
 // pair is a user or a project, with all that is in it, before and after.
@@ -64,7 +66,7 @@ func New(current *directory.Snapshot, want directory.Records, o Options) (*Plan,
 func plan(current *directory.Snapshot, want directory.Records, o Options, limit int) (*Plan, error) {
 	o.Now = o.Now.UTC().Truncate(time.Second)
 	t := newTarget(current, want, o)
-	p := &Plan{from: t.from, to: t.to, limit: limit}
+	p := &Plan{from: t.from, to: t.to, limit: limit, now: o.Now, by: o.By}
 	d := &differ{current: current, from: t.from, to: t.to}
 	p.users = changed(t.users(), userName, func(u *pair[directory.User]) bool { return d.user(u, t.manages) })
 	p.projects = changed(t.projects(), projectName, d.project)
@@ -88,11 +90,6 @@ func projectName(p *directory.Project) string { return p.Name }
 
 // Len is how many entries the plan changes.
 func (p *Plan) Len() int { return len(p.entries) }
-
-// Changes reports whether anything of a user changes.
-func (p *Plan) Changes(user uuid.UUID) bool {
-	return slices.ContainsFunc(p.users, func(u pair[directory.User]) bool { return u.any().ID == user })
-}
 
 // Counts says how much of each kind changes.
 func (p *Plan) Counts() Counts { return p.counts }

@@ -3,6 +3,8 @@ package transfer
 import (
 	"context"
 	"errors"
+	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -200,18 +202,24 @@ func TestProblems(t *testing.T) {
 	}
 }
 
+// Attack: an import leaves one service_admin, whose key ends within the hour, and nobody can manage the directory then
+// Held by: an import keeps a service_admin with a key that neither expires nor is bound to networks, by the rule of every other change
 func TestLockout(t *testing.T) {
 	admin := func(name string, k directory.Key) directory.User {
 		return directory.User{Name: name, ServiceRoles: []directory.ServiceRole{directory.ServiceRoleAdmin}, Keys: []directory.Key{k}}
 	}
-	disabled, expired, later := key("d"), key("e"), key("l")
+	disabled, expired, later, ending, bound := key("d"), key("e"), key("l"), key("f"), key("n")
 	disabled.Disabled, expired.Expires, later.NotBefore = true, now, now.Add(1)
+	ending.Expires, bound.Networks = now.Add(time.Hour), []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 	off := admin("off", key("o"))
 	off.Disabled = true
 	refused := []directory.Records{
 		{},
 		{Users: []directory.User{{Name: "root", Keys: []directory.Key{key("root")}}}},
 		{Users: []directory.User{admin("a", disabled), admin("b", expired), admin("c", later), off, {Name: "keyless", ServiceRoles: []directory.ServiceRole{directory.ServiceRoleAdmin}}}},
+		{Users: []directory.User{admin("b", ending)}},
+		{Users: []directory.User{admin("b", bound)}},
+		{Users: []directory.User{admin("b", ending), admin("c", bound)}},
 	}
 	for i, want := range refused {
 		if _, err := New(snapshot(t, shop()), want, Options{Replace: true, Now: now}); !errors.Is(err, ErrLockout) {
@@ -226,6 +234,58 @@ func TestLockout(t *testing.T) {
 	}
 	if _, err := New(directory.Empty(), shop(), Options{Replace: true, Now: now}); err != nil {
 		t.Errorf("an empty directory: got %v", err)
+	}
+}
+
+// What a plan finds may have changed when it is run: somebody stays who can manage
+// the directory.
+func TestLockoutMeanwhile(t *testing.T) {
+	admin := func(name string) directory.User {
+		return directory.User{Name: name, ServiceRoles: []directory.ServiceRole{directory.ServiceRoleAdmin}, Keys: []directory.Key{key(name)}}
+	}
+	current := snapshot(t, directory.Records{Users: []directory.User{admin("one"), admin("two")}})
+	demoted := admin("one")
+	demoted.ServiceRoles = nil
+	p, err := New(current, directory.Records{Users: []directory.User{demoted}}, Options{Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, _ := current.User("two")
+	current, _, _ = current.Apply(current.RemoveUser(two.ID))
+	if _, err := Run(t.Context(), &store{t: t, current: current}, p, nil); !errors.Is(err, ErrLockout) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What takes from who imports the right to go on comes last, and at once.
+func TestOwnLossComesLast(t *testing.T) {
+	admin := func(name string) directory.User {
+		return directory.User{Name: name, ServiceRoles: []directory.ServiceRole{directory.ServiceRoleAdmin}, Keys: []directory.Key{key(name), key(name + "-too")}}
+	}
+	current := snapshot(t, directory.Records{Users: []directory.User{admin("root"), admin("gone")}})
+	root, _ := current.User("root")
+	disabled, keyless := admin("root"), admin("root")
+	disabled.Disabled, keyless.Keys = true, []directory.Key{key("another"), key("one-more")}
+	for name, own := range map[string][]directory.User{"removed": nil, "disabled": {disabled}, "with other keys": {keyless}} {
+		want := directory.Records{Users: append(own, admin("new"), admin("other"))}
+		p, err := plan(current, want, Options{Replace: true, Now: now, By: root.ID}, 4)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		last, at := current, current
+		for chunk := range p.Chunks() {
+			last = at
+			if at, err = at.Try(chunk); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		before, ok := last.UserByID(root.ID)
+		if !ok || !reflect.DeepEqual(before, root) {
+			t.Errorf("%s: before the last part it is %+v", name, before)
+		}
+		if after, ok := at.UserByID(root.ID); ok && reflect.DeepEqual(after, root) {
+			t.Errorf("%s: nothing has become of it", name)
+		}
 	}
 }
 

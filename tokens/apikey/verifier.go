@@ -25,13 +25,14 @@ const (
 // maxTokenLength bounds what is hashed: no real key comes near it.
 const maxTokenLength = 4096
 
-// Verifier looks up API keys in the current snapshot of a directory.
+// Verifier looks up API keys in the snapshot that the decision is made on.
 type Verifier struct {
 	snapshot func() *directory.Snapshot
 	now      func() time.Time
 }
 
-// NewVerifier returns a Verifier. snapshot may return nil while no directory is
+// NewVerifier returns a Verifier. snapshot is for credentials that are in no
+// decision (tokens.Credential.Directory). It may return nil while no directory is
 // loaded; nothing can be decided then.
 func NewVerifier(snapshot func() *directory.Snapshot, now func() time.Time) *Verifier {
 	return &Verifier{snapshot: snapshot, now: now}
@@ -49,7 +50,7 @@ func (v *Verifier) Verify(_ context.Context, c *tokens.Credential) (identity.Ide
 	if len(token) > maxTokenLength || Check(token) != nil {
 		return identity.Identity{}, tokens.Reject(CodeMalformed, "the API key is mistyped or cut off", identity.Identity{})
 	}
-	s := v.snapshot()
+	s := c.Directory(v.snapshot)
 	if s == nil {
 		return identity.Identity{}, fmt.Errorf("%w: no directory is loaded", tokens.ErrUnavailable)
 	}

@@ -1,11 +1,14 @@
 //go:build unix
 
-package atomicfile
+package ownedfile
 
 import (
 	"os"
 	"syscall"
 )
+
+// openNow opens a pipe without waiting for a writer.
+const openNow = syscall.O_NONBLOCK
 
 // ownerOf returns the user that a file belongs to, if the system has such a thing.
 func ownerOf(info os.FileInfo) (uid int, ok bool) {

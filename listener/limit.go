@@ -1,4 +1,4 @@
-package main
+package listener
 
 import (
 	"net"
@@ -8,16 +8,11 @@ import (
 	"usher/callout/admission"
 )
 
-// How many connections the management API holds at once. It is for people and
-// scripts; without a limit, whoever reaches it could use up the files that the
-// service needs for clients.
-const (
-	apiConnections        = 1024
-	apiConnectionsPerHost = 256 // so that one host leaves room for the others
-)
-
-// limited is a listener that closes at once what is more than the limits.
-type limited struct {
+// limitListener is a listener that closes at once what is more than the limits. Making it
+// wait instead, as netutil.LimitListener of golang.org/x/net does, would have
+// whoever holds all connections keep everybody else out, and that one knows no
+// addresses.
+type limitListener struct {
 	net.Listener
 	most, perHost int
 
@@ -26,12 +21,12 @@ type limited struct {
 	hosts map[string]int
 }
 
-func limit(l net.Listener, most, perHost int) *limited {
-	return &limited{Listener: l, most: most, perHost: perHost, hosts: map[string]int{}}
+func newLimitListener(l net.Listener, most, perHost int) *limitListener {
+	return &limitListener{Listener: l, most: most, perHost: perHost, hosts: map[string]int{}}
 }
 
 // Accept implements net.Listener.
-func (l *limited) Accept() (net.Conn, error) {
+func (l *limitListener) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
 		if err != nil {
@@ -53,7 +48,7 @@ func sourceOf(a net.Addr) string {
 	return a.String()
 }
 
-func (l *limited) take(host string) bool {
+func (l *limitListener) take(host string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.all >= l.most || l.hosts[host] >= l.perHost {
@@ -64,7 +59,7 @@ func (l *limited) take(host string) bool {
 	return true
 }
 
-func (l *limited) release(host string) {
+func (l *limitListener) release(host string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.all--

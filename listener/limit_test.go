@@ -1,4 +1,4 @@
-package main
+package listener
 
 import (
 	"net"
@@ -15,7 +15,7 @@ func TestLimitedListener(t *testing.T) {
 			var lc net.ListenConfig
 			inner, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
 			callouttest.Must(t, err)
-			l := limit(inner, limits.most, limits.perHost)
+			l := newLimitListener(inner, limits.most, limits.perHost)
 			accepted := make(chan net.Conn)
 			go func() {
 				defer close(accepted)

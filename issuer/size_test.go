@@ -1,0 +1,126 @@
+package issuer_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"usher/directory"
+	"usher/identity"
+	"usher/issuer"
+	"usher/permissions"
+)
+
+const sealing = 44 // bytes that sealing adds
+
+// What a grant is said to need before it is made is what the answer has, or
+// somewhat more: in both modes, for every role, with subjects of any length.
+func TestSizeIsKnownBefore(t *testing.T) {
+	t.Parallel()
+	o := newOperators(t)
+	ways := map[string]*issuer.Signers{"config mode": issuer.Single(signer(t)), "operator mode": o.signers(t)}
+	policy := &permissions.Policy{CalloutAccount: "AUTH", SystemAccount: "SYS", AdminAccount: "APP", IngestAccount: "APP"}
+	i := newIssuer(func(c *issuer.Config) { c.Policy, c.MaxLifetime = policy, time.Hour })
+	to := recipient(t)
+	for seed := range uint64(60) {
+		random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test's dice
+		r := crowded(random)
+		s, err := directory.NewSnapshot(r)
+		must(t, err)
+		largest := 0
+		for u := range s.Users() {
+			f, _ := s.Facts(u.Name, "")
+			id := identity.Identity{Name: u.Name, Method: identity.MethodAPIKey, KeyID: u.Keys[0].ID, NotAfter: noon.Add(time.Hour), Networks: u.Keys[0].Networks}
+			size, sizeErr := policy.Size(id, f)
+			g, err := policy.Derive(id, f)
+			if (err == nil) != (sizeErr == nil) {
+				t.Fatalf("seed %d: %s: derived with %v, and its size with %v", seed, u.Name, err, sizeErr)
+			}
+			if err != nil {
+				continue
+			}
+			for way, signers := range ways {
+				answer, _, err := i.Issue(t.Context(), signers, to, id, &g)
+				must(t, err)
+				if has := len(answer) + sealing; has > size || size-has > permissions.SizeSlack {
+					t.Errorf("seed %d, %s: %s is said to need %d bytes and needs %d, for %d rules", seed, way, u.Name, size, has, len(g.Rules))
+				}
+			}
+			if _, err := policy.DeriveWithin(id, f, size); err != nil {
+				t.Errorf("seed %d: %s does not fit into the bytes that it is said to need: %v", seed, u.Name, err)
+			}
+			if _, err := policy.DeriveWithin(id, f, size-permissions.SizeSlack-1); !errors.Is(err, permissions.ErrTooLarge) {
+				t.Errorf("seed %d: %s fits into less than it is said to need: %v", seed, u.Name, err)
+			}
+			largest = max(largest, size)
+		}
+		user, bytes := policy.LargestGrant(s)
+		if u, ok := s.User(user); !ok || u.Disabled || bytes < largest || bytes-largest > 1<<10 {
+			t.Errorf("seed %d: the largest grant is said to be %s with %d bytes, and is of %d", seed, user, bytes, largest)
+		}
+	}
+}
+
+// crowded is a directory in one account whose users have all kinds of roles and
+// places in ACLs.
+func crowded(random *rand.Rand) directory.Records {
+	var r directory.Records
+	name := func(kind string, i int) string {
+		return fmt.Sprint(kind, i, "-", strings.Repeat("x", random.IntN(90)))
+	}
+	for n := range 4 {
+		u := directory.User{Name: name("user", n)}
+		k := directory.Key{Digest: directory.DigestOf(u.Name)}
+		for range random.IntN(3) {
+			k.Networks = append(k.Networks, netip.MustParsePrefix("2001:db8:1234:5678::/64"))
+		}
+		u.Keys = []directory.Key{k}
+		if random.IntN(2) == 0 {
+			u.Limits.ConnectionTypes = directory.ConnectionTypes()
+		}
+		if random.IntN(6) == 0 {
+			u.ServiceRoles = []directory.ServiceRole{directory.ServiceRoleIngest}
+		}
+		if random.IntN(8) == 0 {
+			u.ServiceRoles = append(u.ServiceRoles, directory.ServiceRoleAdmin)
+		}
+		r.Users = append(r.Users, u)
+	}
+	projects := 1 + random.IntN(3)
+	for n := range projects {
+		p := directory.Project{Name: name("project", n), Account: "APP"}
+		var members []string
+		for _, u := range r.Users {
+			var roles []directory.Role
+			for _, role := range directory.Roles() {
+				if random.IntN(2) == 0 && (role != directory.RoleProjectAdmin || random.IntN(3) == 0) {
+					roles = append(roles, role)
+				}
+			}
+			if len(roles) > 0 {
+				p.Members = append(p.Members, directory.Member{User: u.Name, Roles: roles})
+				members = append(members, u.Name)
+			}
+		}
+		some := func() []string {
+			return slices.DeleteFunc(slices.Clone(members), func(string) bool { return random.IntN(3) == 0 })
+		}
+		for i := range 1 + random.IntN(40) {
+			topic := directory.Topic{Name: name("topic", i), ACL: some()}
+			if projects == 1 && random.IntN(3) == 0 {
+				topic.Subject = fmt.Sprintf(`far."away"\%d.%s`, i, strings.Repeat("&<", 1+random.IntN(100)))
+			}
+			p.Topics = append(p.Topics, topic)
+		}
+		for i := range random.IntN(40) {
+			p.Subscriptions = append(p.Subscriptions, directory.Subscription{Name: name("sub", i), Topic: p.Topics[0].Name, ACL: some()})
+		}
+		r.Projects = append(r.Projects, p)
+	}
+	return r
+}
