@@ -91,20 +91,19 @@ func (m *Manager) forgetClosed(state *keyring.State, projects []string) error {
 func (m *Manager) target(state *keyring.State, project string, known map[string]issuer.Account, entries map[string][]int) (*target, error) {
 	a, there := known[project]
 	t := &target{Account: a, known: there}
-	for _, i := range entries[project] {
-		e := &state.Keys[i]
-		switch e.State {
-		case issuer.StateActive:
-			t.key, t.active = e.PublicKey, true
+	// Beside an active key there may be others of a rotation. With none, the account is
+	// being made (next), or was being closed (retiring).
+	for _, want := range []issuer.KeyState{issuer.StateActive, issuer.StateNext, issuer.StateRetiring} {
+		for _, i := range entries[project] {
+			e := &state.Keys[i]
+			if e.State != want {
+				continue
+			}
+			if t.key, t.active = e.PublicKey, want == issuer.StateActive; !t.active {
+				setState(e, issuer.StateNext, m.now())
+			}
 			return t, nil
-		case issuer.StateNext, issuer.StateRetiring: // the latter: it was being closed
-			t.key = e.PublicKey
-			setState(e, issuer.StateNext, m.now())
-		case issuer.StateRetired:
 		}
-	}
-	if t.key != "" {
-		return t, nil
 	}
 	identity, was, err := m.make(m.dir().IdentityDir(), project, keyring.Config{})
 	if err != nil {

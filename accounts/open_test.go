@@ -12,6 +12,8 @@ import (
 
 	"usher/accounts"
 	"usher/callouttest"
+	"usher/issuer"
+	"usher/keyring"
 	"usher/operator"
 )
 
@@ -84,6 +86,32 @@ func TestOpen(t *testing.T) {
 	}
 	if !operator.Allows(callout, s.Accounts[callouttest.AppAccount]) {
 		t.Error("APP is not allowed any more")
+	}
+}
+
+// Keys that a rotation has left are not touched.
+func TestOpenRotated(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, callouttest.OperatorConfig{})
+	_, err := s.m.Open(t.Context(), []string{"shop"})
+	must(t, err)
+	state, unlock, err := s.m.Rotator.Open()
+	must(t, err)
+	old := callouttest.NewKeys(t)
+	callouttest.WriteSeed(t, filepath.Join(s.Keyring, "old.nk"), old.IssuerSeed)
+	state.Keys = append([]keyring.Entry{{Kind: issuer.KindSigning, PublicKey: old.Issuer, Account: "shop", File: "old.nk", State: issuer.StateRetiring}}, state.Keys...)
+	must(t, s.m.Rotator.Save(state))
+	unlock()
+	_, before := s.account(t, "shop")
+	_, err = s.m.Open(t.Context(), []string{"shop"})
+	must(t, err)
+	if _, after := s.account(t, "shop"); after.PublicKey != before.PublicKey || s.state(t).Entry(old.Issuer).State != issuer.StateRetiring {
+		t.Errorf("active %+v, old %+v", after, s.state(t).Entry(old.Issuer))
+	}
+	_, err = s.m.Close(t.Context(), "shop", accounts.CloseOptions{})
+	must(t, err)
+	if e := s.state(t).Entry(old.Issuer); e != nil {
+		t.Errorf("left: %+v", e)
 	}
 }
 

@@ -133,12 +133,13 @@ func unfinished(what string, cause error) *failure {
 }
 
 // closeAccount removes a project, and closes its account if that is its own.
-func (c *call) closeAccount(name string, purge bool, remove func() error) error {
+// remove is told whose account goes along with the project; empty: none does.
+func (c *call) closeAccount(name string, purge bool, remove func(account string) error) error {
 	if c.cfg.Accounts == nil {
 		if purge {
 			return invalid("This service closes no accounts, and so it deletes no streams")
 		}
-		return remove()
+		return remove("")
 	}
 	account, there := "", false
 	s := c.cfg.Store.Snapshot()
@@ -158,12 +159,12 @@ func (c *call) closeAccount(name string, purge bool, remove func() error) error 
 		if purge {
 			return conflict("Account %s is not this project's alone", shownName(account))
 		}
-		return remove()
+		return remove("")
 	}
 	var refused error
 	err = c.cfg.Accounts.Close(c.r.Context(), account, name, purge, func(context.Context) error {
 		if there {
-			refused = remove()
+			refused = remove(account)
 		}
 		return refused
 	})

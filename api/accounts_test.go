@@ -175,6 +175,13 @@ func TestProjectAccountsClose(t *testing.T) {
 	if asked := b.asked(); asked != "" {
 		t.Errorf("asked for %s", asked)
 	}
+	// Who comes into the account while it is about to be closed keeps it open.
+	b.during = func() { s.root(200, "PUT", "/v1/projects/lab", `{"account":"a"}`) }
+	if got := s.root(409, "DELETE", "/v1/projects/a", ""); !strings.Contains(got.text, "Project lab has come into the account") {
+		t.Error(got.text)
+	}
+	b.during = nil
+	s.root(200, "PUT", "/v1/projects/lab", `{"account":"APP"}`)
 	// What the directory refuses is answered as it is.
 	s.root(409, "DELETE", "/v1/projects/a", "", "If-Match", `"1"`)
 	s.root(200, "GET", "/v1/projects/a", "")

@@ -47,6 +47,9 @@ func (c *call) alter(what string, at view, f func(s *directory.Snapshot) ([]dire
 		if err == nil {
 			err = c.keepsAnAdmin(s, entries)
 		}
+		if err == nil {
+			err = c.harmsNobody(s, entries)
+		}
 		return entries, err
 	})
 	if err != nil {

@@ -8,9 +8,12 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/nats-io/jwt/v2"
+
 	"usher/api/wire"
 	"usher/audit"
 	"usher/directory"
+	"usher/permissions"
 )
 
 // Store is a directory that can be changed, such as that of directory/kv. Change
@@ -49,9 +52,12 @@ type Config struct {
 	// Directory says how current the view is; nil: it always is.
 	Directory func() wire.Directory
 
-	// AccountOf returns the NATS account that a service role is bound to, or
-	// nothing; nil: none of them is.
-	AccountOf func(directory.ServiceRole) string
+	// Policy says what users get on connecting to NATS; nil: service roles are bound
+	// to no account, and roles to no scope.
+	Policy *permissions.Policy
+	// MaxPayload returns max_payload of the servers; nil: it is not known, and answers
+	// are as large as a JWT may be.
+	MaxPayload func() int64
 	// Reserved lists the accounts that no project may be in: the callout account and
 	// the system account, under all their names.
 	Reserved []string
@@ -93,8 +99,11 @@ func (c *Config) valid() error {
 			return fmt.Errorf("api: no %s given", need.what)
 		}
 	}
-	if c.AccountOf == nil {
-		c.AccountOf = func(directory.ServiceRole) string { return "" }
+	if c.Policy == nil {
+		c.Policy = &permissions.Policy{}
+	}
+	if c.MaxPayload == nil {
+		c.MaxPayload = func() int64 { return jwt.MaxTokenSize }
 	}
 	switch c.KeyIn {
 	case "":

@@ -50,6 +50,9 @@ func createMember(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.mayGuess(); err != nil {
+		return nil, err
+	}
 	at := memberView(project, name)
 	next, err := c.alter(whatUser, at, func(s *directory.Snapshot) ([]directory.Entry, error) {
 		if len(in.ServiceRoles) > 0 && !c.isServiceAdmin() {
@@ -61,7 +64,7 @@ func createMember(c *call) (*answer, error) {
 		return made.entries(c, s)
 	})
 	if err != nil {
-		return nil, err
+		return nil, c.guessed(err)
 	}
 	return c.created(next, at, made.key, wire.DefaultKey)
 }
@@ -120,50 +123,62 @@ func addMember(c *call) (*answer, error) {
 	if err := checkRoles(in.Roles); err != nil {
 		return nil, err
 	}
+	if err := c.mayGuess(); err != nil {
+		return nil, err
+	}
 	at := memberView(project, name)
 	next, err := c.alter(whatUser, at, func(s *directory.Snapshot) ([]directory.Entry, error) {
 		if _, ok := s.Member(project, name); ok {
 			return nil, conflict("User is already a member of the project")
 		}
-		if err := c.mayAdd(s, project, name); err != nil {
+		change := func() []directory.Entry { return putMember(s, project, name, in.Roles) }
+		if err := c.mayAdd(s, project, name, change); err != nil {
 			return nil, err
 		}
 		if err := c.hasPlace(s, project); err != nil {
 			return nil, err
 		}
-		return putMember(s, project, name, in.Roles), nil
+		return change(), nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, c.guessed(err)
 	}
 	return c.changed(next, at)
 }
 
-// mayAdd reports whether who asks may make a user a member. Whoever administers
-// one project may not give a user a further account: a client with two has to say
-// which one it wants, and is denied until it does. That there is such a user is
-// told as little as who it is.
-func (c *call) mayAdd(s *directory.Snapshot, project, name string) error {
+// mayAdd reports whether who asks may make a user a member by a change. Whoever
+// administers one project may not give a user a further account: a client with two
+// has to say which one it wants, and is denied until it does. Nor may it do other
+// harm to it, or take a user without roles that somebody else has made. That there is
+// such a user is told as little as who it is.
+func (c *call) mayAdd(s *directory.Snapshot, project, name string, change func() []directory.Entry) error {
 	u, ok := s.User(name)
-	if !c.isServiceAdmin() {
-		if !ok || c.lands(s, u, project) {
-			f := notFound(whatUser)
-			f.details = []string{"if it exists, it has roles in another account, and only a service_admin can add it"}
-			return f
-		}
+	switch {
+	case c.isServiceAdmin() && !ok:
+		return noSuch(whatUser, name)
+	case c.isServiceAdmin():
+		return nil
+	case !ok || c.lands(s, u, project) || c.foreign(s, u) || len(c.harmed(s, project, change())) > 0:
+		f := notFound(whatUser)
+		f.details = []string{"if it exists, only a service_admin can add it: it has roles elsewhere that this would disturb, or none, and somebody else has made it"}
+		return f
+	default:
 		return nil
 	}
-	if !ok {
-		return noSuch(whatUser, name)
-	}
-	return nil
+}
+
+// foreign reports whether a user has no role, and was made by somebody else than who
+// asks: it belongs to who made it, until a service_admin gives it a role.
+func (c *call) foreign(s *directory.Snapshot, u *directory.User) bool {
+	facts, _ := s.Facts(u.Name, "")
+	return len(u.ServiceRoles) == 0 && len(facts.Memberships) == 0 && u.Made.By != c.user.ID
 }
 
 // lands reports whether a user has an account besides that of a project.
 func (c *call) lands(s *directory.Snapshot, u *directory.User, project string) bool {
 	p, _ := s.Project(project)
 	for _, role := range u.ServiceRoles {
-		if c.cfg.AccountOf(role) != p.Account {
+		if c.cfg.Policy.AccountOf(role) != p.Account {
 			return true
 		}
 	}

@@ -141,11 +141,14 @@ func deleteProject(c *call) (*answer, error) {
 	if purge != "" && purge != "true" && purge != "false" {
 		return nil, invalid("Invalid purge")
 	}
-	return &answer{}, c.closeAccount(name, purge == "true", func() error {
+	return &answer{}, c.closeAccount(name, purge == "true", func(account string) error {
 		_, err := c.alter(whatProject, projectView(&name), func(s *directory.Snapshot) ([]directory.Entry, error) {
 			p, ok := s.Project(name)
 			if !ok {
 				return nil, notFound(whatProject)
+			}
+			if other := inhabitant(s, account, name); account != "" && other != "" {
+				return nil, conflict("Project %s has come into the account meanwhile", shownName(other))
 			}
 			return s.RemoveProject(p.ID), nil
 		})

@@ -16,6 +16,7 @@ type server struct {
 	routes   []Route
 	failures *admission.Failures // of keys, by address
 	refusals *admission.Failures // of users who may not do what they ask for, by id
+	guesses  *admission.Failures // of names of users, by id of the project
 	openAPI  []byte
 	mux      *chi.Mux
 }
@@ -38,6 +39,7 @@ func newServer(cfg Config) (*server, error) {
 		failures: admission.NewFailures(admission.FailuresConfig{PerHost: cfg.FailedKeys, Now: cfg.Now}),
 		refusals: admission.NewFailures(admission.FailuresConfig{PerHost: cfg.FailedKeys, Now: cfg.Now}),
 	}
+	a.guesses = newGuesses(&a.cfg)
 	var err error
 	if a.openAPI, err = openAPI(a.routes, cfg.Version, cfg.KeyIn); err != nil {
 		return nil, err

@@ -58,11 +58,15 @@ func compatibility(t *testing.T) string {
 		fmt.Fprintf(&b, " %s |", r)
 	}
 	b.WriteString("\n|---|---|" + strings.Repeat("---|", len(releases)) + "\n")
-	row := func(what string, since release) {
-		fmt.Fprintf(&b, "| %s | %s |", what, strings.TrimSuffix(since.String(), ".0"))
+	row := func(what string, since ...release) {
+		from := make([]string, len(since))
+		for i, s := range since {
+			from[i] = strings.TrimSuffix(s.String(), ".0")
+		}
+		fmt.Fprintf(&b, "| %s | %s |", what, strings.Join(from, ", "))
 		for _, r := range releases {
 			word := "yes"
-			if !r.has(since) {
+			if !r.has(since...) {
 				word = "no"
 			}
 			fmt.Fprintf(&b, " %s |", word)
@@ -79,7 +83,7 @@ func compatibility(t *testing.T) string {
 		}
 	}
 	for _, f := range features() {
-		row(f.name, f.since)
+		row(f.name, f.since...)
 	}
 	return b.String()
 }

@@ -22,8 +22,8 @@ import (
 
 // feature is what depends on the release of nats-server, besides the ways to connect.
 type feature struct {
-	name  string // in docs/compatibility.md
-	since release
+	name  string    // in docs/compatibility.md
+	since []release // of each line that got it, in order
 	works func(t *testing.T)
 	lacks func(t *testing.T) // what a server does that has it not
 }
@@ -35,7 +35,7 @@ func features() []feature {
 			unknown = "default_sentinel"
 		}
 		return feature{
-			name: "the files of `usher init" + name + "`", since: since,
+			name: "the files of `usher init" + name + "`", since: []release{since},
 			works: func(t *testing.T) { t.Helper(); startSetup(t, o) },
 			lacks: func(t *testing.T) {
 				t.Helper()
@@ -48,7 +48,7 @@ func features() []feature {
 		files("", setup.Options{}, firstCallout),
 		files(" --operator", setup.Options{Operator: true}, firstSentinel),
 		{
-			name: "a directory in NATS, `usher init --kv`", since: firstAtomic,
+			name: "a directory in NATS, `usher init --kv`", since: []release{firstAtomic},
 			works: func(t *testing.T) {
 				t.Helper()
 				store, log := openDirectory(t)
@@ -72,7 +72,7 @@ func features() []feature {
 			},
 		},
 		{
-			name: "`allowed_accounts` in `auth_callout`, in config mode: static users of other accounts stay", since: firstAllowed,
+			name: "`allowed_accounts` in `auth_callout`, in config mode: static users of other accounts stay", since: []release{firstAllowed},
 			works: func(t *testing.T) {
 				t.Helper()
 				port := callouttest.FreePort(t)
@@ -88,6 +88,17 @@ func features() []feature {
 				refusesFile(t, allowedFile(t, callouttest.FreePort(t)), "allowed_accounts")
 			},
 		},
+		{
+			name: "config mode: clients stay connected at a reload that is not about `auth_callout`", since: []release{{2, 14, 10}, {2, 15, 3}},
+			works: func(t *testing.T) {
+				t.Helper()
+				callouttest.Must(t, reloaded(t).FlushTimeout(patience))
+			},
+			lacks: func(t *testing.T) {
+				t.Helper()
+				callouttest.Eventually(t, "the client is disconnected", reloaded(t).IsClosed)
+			},
+		},
 	}
 }
 
@@ -98,7 +109,7 @@ func TestFeatures(t *testing.T) {
 	release := serverRelease(t)
 	for _, f := range features() {
 		t.Run(f.name, func(t *testing.T) {
-			if release.has(f.since) {
+			if release.has(f.since...) {
 				f.works(t)
 			} else {
 				f.lacks(t)
@@ -163,6 +174,25 @@ func openDirectory(t *testing.T) (*kv.Store, *callouttest.Buffer) {
 
 func someUser(name string) []directory.Entry {
 	return directory.Put(directory.UserKey(directory.IDOf(directory.KindUser, name)), &directory.User{Name: name})
+}
+
+// reloaded returns a client that came over auth callout, after the server was reloaded.
+func reloaded(t *testing.T) *nats.Conn {
+	t.Helper()
+	keys := callouttest.NewKeys(t)
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Program: *serverProgram})
+	callouttest.StartService(t, callouttest.ServiceConfig{
+		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Directory: callouttest.Directory(matrixDirectory),
+	})
+	nc, err := nats.Connect(srv.URL(), nats.Token("near-key"), nats.NoReconnect(), callouttest.Patient())
+	callouttest.Must(t, err)
+	t.Cleanup(nc.Close)
+	s := &site{system: srv.Connect(t, callouttest.SystemUser)}
+	before := s.server(t).ConfigLoadTime
+	srv.Reload(t, "write_deadline: \"7s\"\n")
+	// The time is set when all clients were looked at.
+	callouttest.Eventually(t, "the server has reloaded", func() bool { return s.server(t).ConfigLoadTime.After(before) })
+	return nc
 }
 
 // allowedFile writes the configuration of a server that asks only about APP.

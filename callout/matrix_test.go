@@ -211,6 +211,9 @@ func (s *site) holds(t *testing.T, v visitor, refused string) {
 
 // The sentinel opens nothing by itself, and where servers have no default one, a
 // token opens nothing without it: the server refuses that without asking usher.
+//
+// Attack: connecting with nothing but the sentinel, which anybody may have
+// Held by: the sentinel opens nothing; without a credential of a user the answer is no
 func TestSentinelAndTokenAreBothNeeded(t *testing.T) {
 	s := operatorSite(t, true, true)
 	for name, connect := range map[string]func() error{

@@ -25,6 +25,13 @@ func (s *site) leafNodes(t *testing.T) []*server.LeafInfo {
 	return z.Leafs
 }
 
+func (s *site) server(t *testing.T) *server.Varz {
+	t.Helper()
+	var z server.Varz
+	s.ask(t, "VARZ", server.VarzOptions{}, &z)
+	return &z
+}
+
 func (s *site) ask(t *testing.T, endpoint string, options, into any) {
 	t.Helper()
 	request, err := json.Marshal(options)

@@ -308,3 +308,29 @@ func TestMQTTSessionLosesWhatItsUserLoses(t *testing.T) {
 		c.leave()
 	}
 }
+
+// A reload of the server's configuration removes what users of auth callout have
+// retained, for it finds them nowhere in that configuration.
+func TestMQTTReloadRemovesRetained(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, false)
+	admin := s.server.Connect(t, callouttest.AdminUser)
+	c, refused := s.newRawMQTT(t, "publisher", "publisher-key", nil)
+	if refused != packets.Accepted {
+		t.Fatalf("return code %d", refused)
+	}
+	c.publish("shop/orders", 0, true, "kept")
+	c.ping()
+	kept, err := jetStream(t, admin).Stream(t.Context(), "$MQTT_rmsgs")
+	callouttest.Must(t, err)
+	retained := func() string {
+		m, err := kept.GetLastMsgForSubject(t.Context(), "$MQTT.rmsgs.shop.orders")
+		if err != nil {
+			return ""
+		}
+		return string(m.Data)
+	}
+	callouttest.Eventually(t, "it is retained", func() bool { return retained() == "kept" })
+	s.server.SetServicePassword(t, callouttest.Password) // nothing has changed
+	callouttest.Eventually(t, "it is gone", func() bool { return retained() == "" })
+}

@@ -54,6 +54,8 @@ projects:
 	return granted, denied, callouttest.Directory(directory)
 }
 
+// Attack: reading tokens and passwords of clients in log, audit, metrics or answers
+// Held by: nothing that a client presents as a secret is written anywhere, nor a part of it
 func TestNoSecretAnywhere(t *testing.T) {
 	eachWire(t, func(s stage) {
 		t := s.t

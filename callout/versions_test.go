@@ -29,8 +29,16 @@ var (
 
 func (r release) String() string { return fmt.Sprintf("%d.%d.%d", r[0], r[1], r[2]) }
 
-// has reports whether release r has what came with the release since.
-func (r release) has(since release) bool { return slices.Compare(r[:], since[:]) >= 0 }
+// has reports whether release r has what came with the releases since: the last of
+// them, or an earlier one of the same line.
+func (r release) has(since ...release) bool {
+	for i, s := range since {
+		if (i == len(since)-1 || slices.Equal(r[:2], s[:2])) && slices.Compare(r[:], s[:]) >= 0 {
+			return true
+		}
+	}
+	return false
+}
 
 var releaseText = regexp.MustCompile(`v?(\d+)\.(\d+)\.(\d+)\s*$`)
 

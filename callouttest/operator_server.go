@@ -22,7 +22,7 @@ type OperatorServer struct {
 	srv  *server.Server
 
 	program  string // nats-server as a process of its own
-	kill     func()
+	process  *process
 	latePing bool
 }
 
@@ -77,7 +77,7 @@ func (s *OperatorServer) File() string { return s.file }
 func (s *OperatorServer) Start(tb testing.TB) {
 	tb.Helper()
 	if s.program != "" {
-		s.kill = startProcess(tb, s.program, s.file, fmt.Sprintf("127.0.0.1:%d", s.port))
+		s.process = startProcess(tb, s.program, s.file, fmt.Sprintf("127.0.0.1:%d", s.port))
 		return
 	}
 	s.srv = runServer(tb, s.file, func(opts *server.Options) { opts.DisableShortFirstPing = s.latePing })
@@ -86,7 +86,7 @@ func (s *OperatorServer) Start(tb testing.TB) {
 // Stop ends the server and waits until it has.
 func (s *OperatorServer) Stop() {
 	if s.program != "" {
-		s.kill()
+		s.process.kill()
 		return
 	}
 	devserver.Shutdown(s.srv)

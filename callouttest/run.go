@@ -33,7 +33,7 @@ func RunConfig(tb testing.TB, text string) *server.Server {
 func RunFile(tb testing.TB, program, file, addr string) {
 	tb.Helper()
 	if program != "" {
-		tb.Cleanup(startProcess(tb, program, file, addr))
+		tb.Cleanup(startProcess(tb, program, file, addr).kill)
 		return
 	}
 	srv := runServer(tb, file, func(*server.Options) {})

@@ -68,7 +68,7 @@ type Server struct {
 	port    int
 	srv     *server.Server
 	program string // nats-server as a process of its own
-	kill    func()
+	process *process
 }
 
 // StartServer starts a Server that ends with the test.
@@ -95,7 +95,7 @@ func StartServer(tb testing.TB, cfg ServerConfig) *Server {
 func (s *Server) Start(tb testing.TB) {
 	tb.Helper()
 	if s.program != "" {
-		s.kill = startProcess(tb, s.program, s.file, s.Addr())
+		s.process = startProcess(tb, s.program, s.file, s.Addr())
 		return
 	}
 	s.srv = runServer(tb, s.file, func(opts *server.Options) {
@@ -113,7 +113,7 @@ func (s *Server) Start(tb testing.TB) {
 // Stop ends the server and waits until it has.
 func (s *Server) Stop() {
 	if s.program != "" {
-		s.kill()
+		s.process.kill()
 		return
 	}
 	devserver.Shutdown(s.srv)
@@ -134,6 +134,25 @@ func (s *Server) SetServiceUser(tb testing.TB, options string) {
 	Must(tb, err)
 	user := regexp.MustCompile(`(?m)\{user: ` + ServiceUser + `, .*\}(\] \})$`)
 	Must(tb, os.WriteFile(s.file, user.ReplaceAll(text, fmt.Appendf(nil, "{user: %s, %s}$1", ServiceUser, strings.ReplaceAll(options, "$", "$$"))), 0o600))
+	s.reload(tb)
+}
+
+// Reload appends a text to the configuration file and reloads it. A server that is a
+// process of its own takes it over a little later.
+func (s *Server) Reload(tb testing.TB, more string) {
+	tb.Helper()
+	text, err := os.ReadFile(s.file)
+	Must(tb, err)
+	Must(tb, os.WriteFile(s.file, append(text, more...), 0o600))
+	if s.program != "" {
+		s.process.reload(tb)
+		return
+	}
+	s.reload(tb)
+}
+
+func (s *Server) reload(tb testing.TB) {
+	tb.Helper()
 	opts, err := server.ProcessConfigFile(s.file)
 	Must(tb, err)
 	opts.NoLog, opts.NoSigs = true, true

@@ -40,8 +40,8 @@ type ServiceConfig struct {
 	Keyring     string    // directory of seeds, see KeyringDir
 	Operator    *Operator // operator mode: in place of Account, URLs, Keyring and Options
 	Scoped      []permissions.ScopedRole
-	AnyMQTT     []string  // accounts in which MQTT client ids are not bound to users
-	Directory   string // the text of a directory.yaml
+	AnyMQTT     []string // accounts in which MQTT client ids are not bound to users
+	Directory   string   // the text of a directory.yaml
 	TLS         *CA
 	Connections int             // default 4
 	Workers     int             // default 4

@@ -170,6 +170,9 @@ func inClear(address string) string {
 
 // TestSecretsAreNotShown: a secret is not quoted wherever it stands, and where a
 // name, a path or an address belongs it is called what it is.
+//
+// Attack: a secret in the wrong place of usher.yaml is quoted in an error
+// Held by: what looks like a secret is called that, and not shown
 func TestSecretsAreNotShown(t *testing.T) {
 	const hint = "\n  hint: replace that secret, since it stood in a file"
 	secrets := map[string]string{ // made up, in the shape of the real ones

@@ -35,7 +35,8 @@ func rolesOf(policy *permissions.Policy, d *callout.Decision) []Role {
 	for i := range f.Memberships {
 		m := &f.Memberships[i]
 		project := m.Project
-		leftOut := sel.Project != "" && sel.Project != project.Name || elsewhere(sel, project.Account)
+		// A service_admin has all of the account of the project that it asks for.
+		leftOut := sel.Project != "" && (sel.Project != project.Name || f.HasServiceRole(directory.ServiceRoleAdmin)) || elsewhere(sel, project.Account)
 		for _, r := range m.Roles {
 			roles = append(roles, Role{Project: project.Name, Account: project.Account, Role: string(r), LeftOut: leftOut})
 		}

@@ -161,6 +161,9 @@ func TestDeny(t *testing.T) {
 
 // Invariant 5: a user JWT ends no later than the credential, and no later than
 // the cap; jitter shortens only what the cap decides.
+//
+// Attack: staying connected longer than the credential is good
+// Held by: a user JWT ends no later than the credential and the cap
 func TestInvariant5Expiry(t *testing.T) {
 	at := func(d time.Duration) time.Time { return noon.Add(d) }
 	tests := []struct {
@@ -235,6 +238,9 @@ func TestLapsed(t *testing.T) {
 }
 
 // Whatever derived a grant, it is checked again where it is minted.
+//
+// Attack: a fault in deriving grants gets past
+// Held by: every grant is checked again where it is minted
 func TestInvariantsAtIssue(t *testing.T) {
 	spoil := map[string]func(*permissions.Grant){
 		"no account":               func(g *permissions.Grant) { g.Account = "" },

@@ -191,6 +191,9 @@ func TestNoSigningKey(t *testing.T) {
 }
 
 // Nobody is ever placed in the callout account, by whatever name.
+//
+// Attack: placing a client in the callout account under another name of it, in operator mode
+// Held by: checked again where a user JWT is minted, by public key
 func TestOperatorNeverCallout(t *testing.T) {
 	o, to := newOperators(t), recipient(t)
 	o.accounts["FRONT"] = o.accounts["AUTH"]

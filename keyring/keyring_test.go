@@ -163,6 +163,9 @@ func TestKeyringFaults(t *testing.T) {
 }
 
 // Who else may touch a seed file.
+//
+// Attack: reading or replacing a seed on disk
+// Held by: a seed file that others can read or write is refused
 func TestSeedModes(t *testing.T) {
 	seed, _ := seedOf(t, nkeys.PrefixByteAccount)
 	tests := []struct {

@@ -19,8 +19,8 @@ var ErrFewFiles = errors.New("too few files may be open")
 func Share(limit, reserved uint64, want ...int) ([]int, error) {
 	var all, least uint64
 	for _, w := range want {
-		all += uint64(w) //nolint:gosec // a number of connections
-		least += uint64(min(w, fewest))
+		all += uint64(w)                //nolint:gosec // a number of connections
+		least += uint64(min(w, fewest)) //nolint:gosec // the same
 	}
 	if limit < reserved+least {
 		return nil, fmt.Errorf("%w: %d, and %d are needed, %d of them for NATS and for files", ErrFewFiles, limit, reserved+least, reserved)
@@ -31,8 +31,8 @@ func Share(limit, reserved uint64, want ...int) ([]int, error) {
 		got[i] = w
 		if left < all {
 			// What each needs at least, and its part of the rest.
-			part := uint64(w-min(w, fewest)) * (left - least) / (all - least)
-			got[i] = min(w, fewest) + int(part) //nolint:gosec // less than w
+			part := uint64(w-min(w, fewest)) * (left - least) / (all - least) //nolint:gosec // not negative
+			got[i] = min(w, fewest) + int(part)                               //nolint:gosec // less than w
 		}
 	}
 	return got, nil

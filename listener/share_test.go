@@ -29,7 +29,7 @@ func TestShare(t *testing.T) {
 		}
 		sum := tt.reserved
 		for _, n := range got {
-			sum += uint64(n) //nolint:gosec // a number of connections
+			sum += uint64(n)
 		}
 		if err == nil && sum > tt.limit {
 			t.Errorf("%d files are not enough for %v", tt.limit, got)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -105,7 +106,8 @@ func (s *system) way(path string, r Rule) (fs.FileInfo, error) {
 
 // parts are the names in a path.
 func parts(path string) []string {
-	return strings.FieldsFunc(strings.TrimPrefix(path, filepath.VolumeName(path)), func(r rune) bool { return r < 0x80 && os.IsPathSeparator(uint8(r)) })
+	names := strings.Split(filepath.ToSlash(strings.TrimPrefix(path, filepath.VolumeName(path))), "/")
+	return slices.DeleteFunc(names, func(name string) bool { return name == "" || name == "." })
 }
 
 // entry looks at one file, folder or link, which lies in folder.

@@ -1,8 +1,12 @@
 package permissions_test
 
 import (
+	"errors"
+	"net"
+	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -94,4 +98,58 @@ func accountHash(t *testing.T, s *server.Server) string {
 		t.Fatalf("no newer acknowledgement in %q", subjects)
 	}
 	return form.FindStringSubmatch(subjects[i])[1]
+}
+
+// From a leaf server with a JetStream domain of its own, the hub's JetStream is under
+// $JS.<domain>.API, which only a service_admin has: usher does not know the domain. On
+// the hub itself the server maps those subjects before it looks at permissions.
+func TestHubJetStreamFromLeaf(t *testing.T) {
+	admin := solo(t)
+	root, err := derive(t, newPolicy(), snapshotOf(t, world()), "root", identity.Selection{})
+	must(t, err)
+	hub := startServer(t, map[string]*server.Permissions{"free": nil, "ann": permissionsOf(&admin), "root": permissionsOf(&root)}, func(o *server.Options) {
+		o.ServerName, o.JetStreamDomain = "hub", "hub"
+		o.LeafNode.Host, o.LeafNode.Port = "127.0.0.1", -1
+	})
+	_, js := manage(t, hub)
+	makeStream(t, js, "shop")
+	makeStream(t, js, "lab")
+
+	varz, err := hub.Varz(nil)
+	must(t, err)
+
+	// On the hub, with the domain in the subject: what the grant says without it.
+	ann := dial(t, hub, "ann")
+	for subject, want := range map[string]bool{
+		"$JS.hub.API.STREAM.INFO.shop": true, "$JS.hub.API.STREAM.INFO.lab": false, "$JS.hub.API.STREAM.DELETE.shop": false, "$JS.edge.API.STREAM.INFO.shop": false,
+	} {
+		if got := ann.allowed(permissions.Publish, subject); got != want {
+			t.Errorf("on the hub, %s: %v", subject, got)
+		}
+	}
+	for user, works := range map[string]bool{"ann": false, "root": true} {
+		remote := &url.URL{Scheme: "nats-leaf", User: url.UserPassword(user, "p"), Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(varz.LeafNode.Port))}
+		leaf := startServer(t, map[string]*server.Permissions{"free": nil}, func(o *server.Options) {
+			o.ServerName, o.JetStreamDomain = "leaf-"+user, "edge"
+			o.LeafNode.Remotes = []*server.RemoteLeafOpts{{LocalAccount: "APP", URLs: []*url.URL{remote}}}
+		})
+		eventually(t, "the leaf is connected", func() bool { return leaf.NumLeafNodes() == 1 })
+		nc, _ := manage(t, leaf)
+		ask := func(subject string) error {
+			_, err := nc.Request(subject, nil, patience)
+			return err
+		}
+		if !works {
+			eventually(t, "what "+user+" publishes at the leaf is in the hub's stream", func() bool {
+				must(t, nc.Publish("shop.orders", nil))
+				stream, err := js.Stream(t.Context(), "shop")
+				return err == nil && stream.CachedInfo().State.Msgs > 0
+			})
+			if err := ask("$JS.hub.API.STREAM.INFO.shop"); !errors.Is(err, nats.ErrNoResponders) {
+				t.Errorf("%s: %v", user, err)
+			}
+			continue
+		}
+		eventually(t, "the hub's JetStream answers "+user, func() bool { return ask("$JS.hub.API.STREAM.INFO.shop") == nil })
+	}
 }

@@ -150,6 +150,9 @@ func state(r *directory.Records, p *permissions.Policy, name string, sel identit
 		}
 		alone := !slices.ContainsFunc(r.Projects, func(p directory.Project) bool { return p.Account == project.Account && p.Name != project.Name })
 		for _, m := range project.Members {
+			if admin && sel.Project != "" {
+				continue // it has all of the account
+			}
 			if m.User == name && lands(project.Account, roleNames(m.Roles)...) {
 				s.member(project, m, alone)
 			}

@@ -37,6 +37,9 @@ func subDeny(s string) permissions.Rule {
 }
 
 // Invariant 1: both sides are stated.
+//
+// Attack: publishing anywhere with a grant that states only subscriptions, or the other way round
+// Held by: every grant states both sides, and an empty side denies everything
 func TestInvariant1BothSides(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -87,6 +90,9 @@ func placed(account string) directory.Records {
 }
 
 // Invariant 2: never the callout account, whoever says so.
+//
+// Attack: landing in the callout account, where everybody's credentials pass
+// Held by: no grant leads into the callout account, whoever says so
 func TestInvariant2CalloutAccount(t *testing.T) {
 	named := newPolicy()
 	named.IngestAccount, named.AdminAccount, named.HealthCheckAccount = "AUTH", "AUTH", "AUTH"
@@ -121,6 +127,9 @@ func TestInvariant2CalloutAccount(t *testing.T) {
 }
 
 // Invariant 2: the system account only for a role that configuration binds to it.
+//
+// Attack: landing in the system account
+// Held by: only a role that configuration binds to it leads into the system account
 func TestInvariant2SystemAccount(t *testing.T) {
 	bind := func(change func(p *permissions.Policy)) *permissions.Policy {
 		p := newPolicy()
@@ -203,6 +212,9 @@ func TestInvariant1OpenTails(t *testing.T) {
 const auth = "$SYS.REQ.USER.AUTH"
 
 // Invariant 3: never where credentials pass, on either side.
+//
+// Attack: reading others' credentials, or posing as a server, on $SYS.REQ.USER.AUTH
+// Held by: no grant reaches that subject on either side
 func TestInvariant3AuthSubject(t *testing.T) {
 	reaching := []string{
 		auth, ">", "$SYS.>", "$SYS.REQ.>", "$SYS.REQ.USER.>", "$SYS.REQ.USER.*", "$SYS.REQ.*.AUTH", "$SYS.*.USER.AUTH",
@@ -259,6 +271,9 @@ var badNames = []string{
 }
 
 // Invariant 4: every name from outside is one token, or the directory is refused.
+//
+// Attack: names of users, projects and topics that become wildcards in a subject
+// Held by: every name that reaches a subject is one literal token, checked when the directory is loaded
 func TestInvariant4Names(t *testing.T) {
 	for _, name := range badNames {
 		places := map[string]directory.Records{
@@ -302,6 +317,9 @@ func TestInvariant4Rules(t *testing.T) {
 
 // Topics with subjects of their own cannot reach into another project, or take
 // what is taken.
+//
+// Attack: a topic whose own subject reaches into another project
+// Held by: a topic's subject is refused where it overlaps what is somebody else's
 func TestInvariant4OwnSubjects(t *testing.T) {
 	tests := []struct {
 		subject string
@@ -361,6 +379,9 @@ func TestInvariant4OwnAccount(t *testing.T) {
 }
 
 // Projects that are called like a verb of the JetStream API reach no other stream.
+//
+// Attack: a project named like a verb of the JetStream API reaches other streams
+// Held by: grants below $JS name the stream in its place, and no such name reaches another
 func TestInvariant4Verbs(t *testing.T) {
 	verbs := []string{
 		"NEXT", "GET", "CREATE", "MSG", "INFO", "LIST", "NAMES", "DELETE", "PURGE", "DURABLE", "PAUSE", "STREAM", "CONSUMER",
@@ -422,6 +443,9 @@ func apiSubjects(stream, consumer string) []string {
 }
 
 // Collapsing drops only what a wildcard grants anyway.
+//
+// Attack: a list of subjects that is shortened grants more than the list
+// Held by: a wildcard replaces only what it grants anyway
 func TestInvariant6CollapseNeverWidens(t *testing.T) {
 	r := world()
 	p := &r.Projects[0]

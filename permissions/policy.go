@@ -123,12 +123,15 @@ func grantFor(id identity.Identity, account string) Grant {
 	return g
 }
 
-// parts lists what gives the user something, as far as the selection lets it.
+// parts lists what gives the user something, as far as the selection lets it. What
+// asks for a project gets what it has by that project alone; a service_admin has all
+// of its account, and nothing by being a member too.
 func (p *Policy) parts(sel identity.Selection, f *directory.Facts) ([]part, error) {
 	var parts []part
+	all := f.Selected != nil && f.HasServiceRole(directory.ServiceRoleAdmin)
 	for i := range f.Memberships {
 		m := &f.Memberships[i]
-		if sel.Project == "" || sel.Project == m.Project.Name {
+		if sel.Project == "" || sel.Project == m.Project.Name && !all {
 			parts = append(parts, part{account: m.Project.Account, membership: m})
 		}
 	}

@@ -210,7 +210,7 @@ func TestGrants(t *testing.T) {
 		},
 		{"a service admin that selects a project lands in its account", "root", "project=moon", "OTHER", everything, "key:laptop method:apikey role:service_admin"},
 		{"a service admin that selects the account of the role", "root", "account=APP", "APP", everything, "key:laptop method:apikey role:service_admin"},
-		{"a service admin that is also a member", "boss", "project=shop", "APP", everything, "key:laptop method:apikey project:shop role:publisher role:service_admin"},
+		{"a service admin that is also a member", "boss", "project=shop", "APP", everything, "key:laptop method:apikey role:service_admin"},
 		{
 			"ingest, as the event gateway grants it, without its fault", "hab", "", "INGEST",
 			slices.Concat(ingest, each("publish allow ", "habitat.event.*"),

@@ -178,6 +178,9 @@ func TestCheckAgreesWithServer(t *testing.T) {
 // place, and see what the rule does not say: nats-server 2.15 looks the
 // subscription up as if it were a subject. Check says so, and Validate reckons
 // with it. When this test fails, the server has learnt better.
+//
+// Attack: subscribing to a.> where a.* is granted
+// Held by: a subscribe rule that ends in * counts as if it ended in >, as the server takes it
 func TestServerTakesFullWildcardUnderStar(t *testing.T) {
 	reader, writer := handmade(pubAllow("x"), subAllow("a.*")), handmade(pubAllow("a.>"), subDeny(">"))
 	s := startServer(t, map[string]*server.Permissions{"reader": permissionsOf(reader), "writer": permissionsOf(writer)})

@@ -211,15 +211,7 @@ func (p *Policy) LargestGrant(s *directory.Snapshot) (user string, bytes int) {
 // largestOf returns the size of the largest answer that a user gets; 0: it is
 // smaller than least, or there is none.
 func (p *Policy) largestOf(f *directory.Facts, least int) (largest int) {
-	id := identity.Identity{Name: f.User.Name, Authority: identity.AuthorityDirectory, Method: identity.MethodAPIKey}
-	for i := range f.User.Keys {
-		if k := &f.User.Keys[i]; len(k.Networks) >= len(id.Networks) {
-			id.Networks = k.Networks
-		}
-		if k := &f.User.Keys[i]; len(k.ID) > len(id.KeyID) {
-			id.KeyID = k.ID
-		}
-	}
+	id := widest(f.User)
 	all, err := p.parts(identity.Selection{}, f)
 	if err != nil {
 		return 0
@@ -233,6 +225,21 @@ func (p *Policy) largestOf(f *directory.Facts, least int) (largest int) {
 		largest = max(largest, sizeOf(in, &id, account, scope))
 	}
 	return largest
+}
+
+// widest is a user with what takes the most room of all its keys.
+func widest(u *directory.User) identity.Identity {
+	id := identity.Identity{Name: u.Name, Authority: identity.AuthorityDirectory, Method: identity.MethodAPIKey}
+	for i := range u.Keys {
+		k := &u.Keys[i]
+		if len(k.Networks) >= len(id.Networks) {
+			id.Networks = k.Networks
+		}
+		if len(k.ID) > len(id.KeyID) {
+			id.KeyID = k.ID
+		}
+	}
+	return id
 }
 
 func inAccount(parts []part, account string) []part {

@@ -95,6 +95,9 @@ func TestWrite(t *testing.T) {
 }
 
 // TestWriteOwnerOnly: nobody else reads or enters anything that was made.
+//
+// Attack: reading the seeds and passwords of a new installation
+// Held by: every file and folder that is made is its owner's alone
 func TestWriteOwnerOnly(t *testing.T) {
 	for _, o := range kinds() {
 		dir := filepath.Join(t.TempDir(), "new", "site")

@@ -14,6 +14,7 @@ import (
 type FailuresConfig struct {
 	PerHost       float64 // failures a second
 	PerCredential float64
+	Burst         int // how many may come at once; 0: as many as in 4 seconds
 	Now           func() time.Time
 }
 
@@ -35,8 +36,8 @@ type Failures struct {
 func NewFailures(cfg FailuresConfig) *Failures {
 	return &Failures{
 		now:         cfg.Now,
-		hosts:       newKept(cfg.PerHost),
-		credentials: newKept(cfg.PerCredential),
+		hosts:       newKept(cfg.PerHost, cfg.Burst),
+		credentials: newKept(cfg.PerCredential, cfg.Burst),
 		seed:        maphash.MakeSeed(),
 	}
 }
@@ -84,12 +85,16 @@ func (f *Failures) Size() (hosts, credentials int) {
 // kept holds a token bucket of failures for each source that has failed.
 type kept struct {
 	perSecond float64
+	atOnce    int
 	buckets   *lru.Cache[uint64, *rate.Limiter] // nil: no limit
 	size      *atomic.Int64                     // of buckets, to be read without its lock
 }
 
-func newKept(perSecond float64) kept {
-	k := kept{perSecond: perSecond, size: new(atomic.Int64)}
+func newKept(perSecond float64, atOnce int) kept {
+	if atOnce <= 0 {
+		atOnce = max(1, int(burst*perSecond))
+	}
+	k := kept{perSecond: perSecond, atOnce: atOnce, size: new(atomic.Int64)}
 	if perSecond > 0 {
 		k.buckets, _ = lru.New[uint64, *rate.Limiter](sources) // fails for sizes below 1
 	}
@@ -102,7 +107,7 @@ func (k *kept) failed(key uint64, now time.Time) {
 	}
 	b, ok := k.buckets.Get(key)
 	if !ok {
-		b = rate.NewLimiter(rate.Limit(k.perSecond), max(1, int(burst*k.perSecond)))
+		b = rate.NewLimiter(rate.Limit(k.perSecond), k.atOnce)
 		if other, ok, _ := k.buckets.PeekOrAdd(key, b); ok { // it failed elsewhere just now
 			b = other
 		}

@@ -73,6 +73,7 @@ func (f *findings) servers(ctx context.Context, path string, cfg *config.Config,
 		s.run(ctx, opts)
 	}
 	f.unreached(cfg, all)
+	f.streamsOfProjects(cfg, keys, snapshot, all.view)
 	if all.view != nil {
 		f.leafServers(all.view)
 		f.accountsOfServers(cfg, snapshot, all.view)

@@ -18,9 +18,10 @@ import (
 // cluster, the supercluster, and leaf servers that share the system account.
 type systemView struct {
 	servers  []operator.Server
-	varz     map[string]*operator.Varz  // by server ID; one that is missing did not say
-	accounts map[string][]string        // by server ID, as varz
-	leafs    map[string][]operator.Leaf // by the ID of the server that they are connected to
+	varz     map[string]*operator.Varz    // by server ID; one that is missing did not say
+	accounts map[string][]string          // by server ID, as varz
+	leafs    map[string][]operator.Leaf   // by the ID of the server that they are connected to
+	streams  map[string][]operator.Stream // by account, in operator mode by its public key
 }
 
 const checkSystem = "system user"
@@ -69,6 +70,9 @@ func systemViewOf(ctx context.Context, c *operator.Cluster) (*systemView, error)
 		return nil, err
 	}
 	if v.leafs, err = c.Leafs(ctx, servers); err != nil {
+		return nil, err
+	}
+	if v.streams, err = c.Streams(ctx, servers); err != nil {
 		return nil, err
 	}
 	return v, few

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"encoding/pem"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -93,22 +91,5 @@ func TestTLSFirst(t *testing.T) {
 	code, stdout, stderr := usher(t, append([]string{"bench", "connect", "-s", in.url, "--token-file", in.path("admin.key"), "--clients", "3", "--rate", "5"}, tls...)...)
 	if code != exitOK {
 		t.Errorf("bench: exit code %d\n%s%s", code, stdout, stderr)
-	}
-}
-
-// A private key that others can read is not used.
-func TestClientKeyOfOthers(t *testing.T) {
-	t.Parallel()
-	cert, key := callouttest.NewCA(t).Issue(t, "client")
-	in := newInstallation(t)
-	text, err := os.ReadFile(key)
-	callouttest.Must(t, err)
-	if block, _ := pem.Decode(text); block == nil {
-		t.Fatal("no key")
-	}
-	callouttest.Must(t, os.Chmod(key, 0o644)) //nolint:gosec // that is what is refused
-	code, _, stderr := usher(t, "try", "publish", "--cert", cert, "--key", key, "--token-file", in.token(t, "alice-key"), "a", "b")
-	if code != exitConfig || !strings.Contains(stderr, "0644") {
-		t.Errorf("exit code %d\n%s", code, stderr)
 	}
 }

@@ -109,7 +109,11 @@ func TestNoSecretFromAnyFile(t *testing.T) {
 
 		// What stands on the command line, and in a token's place.
 		for _, args := range [][]string{
-			{secret}, {"check", "-c", secret}, {"check", "--" + secret}, {"check", "-c", in.config(), secret}, {"serve", "-c", in.path(secret)},
+			{secret},
+			{"check", "-c", secret},
+			{"check", "--" + secret},
+			{"check", "-c", in.config(), secret},
+			{"serve", "-c", in.path(secret)},
 			{"explain", "-c", in.config(), "--token-file", secret},
 			{"explain", "-c", in.config(), "--token-file", in.path("token"), "--user", "project=" + secret},
 			{"explain", "-c", in.config(), "--token-file", in.token(t, "alice-key"), "--user", "project=" + secret},
@@ -117,11 +121,15 @@ func TestNoSecretFromAnyFile(t *testing.T) {
 			{"explain", "-c", in.config(), "--token-file", in.token(t, "alice-key"), "--host", secret},
 			{"try", "publish", "-s", secret, "--token-file", in.path("token"), "a", "b"},
 			{"try", "publish", "-s", "nats://127.0.0.1:1", "--token-file", secret, "a", "b"},
-			{"init", "--listen", secret, in.path("new")}, {"init", "--http", secret, in.path("new")},
-			{"user", "list", "--server", secret}, {"user", "list", "--server", "https://h.example", "--key-file", secret},
+			{"init", "--listen", secret, in.path("new")},
+			{"init", "--http", secret, in.path("new")},
+			{"user", "list", "--server", secret},
+			{"user", "list", "--server", "https://h.example", "--key-file", secret},
 			{"user", "add", "--server", "http://127.0.0.1:1", "--key-file", in.path("token"), secret},
-			{"apikey", "new", "--user", secret + "!"}, {"nkey", "new", "--out", in.path("seed"), secret},
-			{"context", "show", secret}, {"directory", "convert", secret},
+			{"apikey", "new", "--user", secret + "!"},
+			{"nkey", "new", "--out", in.path("seed"), secret},
+			{"context", "show", secret},
+			{"directory", "convert", secret},
 		} {
 			silent(secret, args...)
 		}

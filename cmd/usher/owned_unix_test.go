@@ -84,11 +84,17 @@ func TestNothingIsWrittenElsewhere(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{
-		{"init", planted}, {"init", "--operator", planted}, {"init", "--kv", planted},
-		{"init", open}, {"init", filepath.Join(open, "sub")},
-		{"dev", "--dir", planted}, {"dev", "--dir", filepath.Join(open, "sub")},
-		{"bootstrap", "-c", in.config(), "--to", filepath.Join(planted, "key")}, {"bootstrap", "-c", in.config(), "--to", filepath.Join(open, "key")},
-		{"nkey", "new", "--out", filepath.Join(planted, "key"), "account"}, {"nkey", "new", "--out", filepath.Join(open, "key"), "account"},
+		{"init", planted},
+		{"init", "--operator", planted},
+		{"init", "--kv", planted},
+		{"init", open},
+		{"init", filepath.Join(open, "sub")},
+		{"dev", "--dir", planted},
+		{"dev", "--dir", filepath.Join(open, "sub")},
+		{"bootstrap", "-c", in.config(), "--to", filepath.Join(planted, "key")},
+		{"bootstrap", "-c", in.config(), "--to", filepath.Join(open, "key")},
+		{"nkey", "new", "--out", filepath.Join(planted, "key"), "account"},
+		{"nkey", "new", "--out", filepath.Join(open, "key"), "account"},
 	} {
 		code, stdout, stderr := usher(t, args...)
 		if code == exitOK || !strings.Contains(stderr, "is a link") && !strings.Contains(stderr, "others could have put it there") && !strings.Contains(stderr, "file exists") {

@@ -39,7 +39,7 @@ func (in *instance) startAPI(ctx context.Context) error {
 		Accounts: maker, AccountStated: in.cfg.NATS.Mode == config.ModeOperator,
 		Store: bucket, Audit: in.audit.WriteChange, Now: in.parts.now, Random: rand.Reader, NewID: newRequestID, Log: in.log,
 		Explain: in.explainUser, Directory: in.directoryView, Version: semver(), DefaultAccount: in.cfg.Accounts.ServiceAdmin,
-		AccountOf: in.parts.policy.AccountOf, Reserved: []string{in.cfg.Accounts.Callout, in.cfg.Accounts.System},
+		Policy: in.parts.policy, MaxPayload: bucket.conn.MaxPayload, Reserved: []string{in.cfg.Accounts.Callout, in.cfg.Accounts.System},
 		KeyIn: api.KeyIn(cfg.KeyIn), FailedKeys: float64(cfg.FailuresPerS), MaxBody: int64(cfg.MaxBody), Timeout: cfg.Timeout,
 	})
 	if err != nil {

@@ -77,6 +77,9 @@ func TestWithoutJetStream(t *testing.T) {
 }
 
 // A cache that is damaged anywhere is not served from, not even in part.
+//
+// Attack: a damaged snapshot file on disk is served from
+// Held by: the file has a checksum, and is taken whole or not at all
 func TestDamagedCache(t *testing.T) {
 	n := startNode(t)
 	good, err := os.ReadFile(cached(t, connect(t, n.url()), "ada", "bob"))

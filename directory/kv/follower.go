@@ -257,6 +257,10 @@ func (f *follower) say(snapshot *directory.Snapshot) {
 	f.s.cfg.Log.LogAttrs(context.Background(), slog.LevelInfo, "directory loaded", slog.String("bucket", f.s.cfg.Bucket),
 		slog.Uint64("revision", f.revision()), slog.Int("users", size.Users), slog.Int("keys", size.Keys), slog.Int("projects", size.Projects),
 		slog.Int("topics", size.Topics), slog.Int("subscriptions", size.Subscriptions))
+	if usage := f.s.usage.now(); usage.Limit == 0 && f.s.cfg.MaxBytes > 0 {
+		f.s.cfg.Log.LogAttrs(context.Background(), slog.LevelWarn, "the bucket has no max_bytes: it grows until the disk of its servers is full",
+			slog.String("bucket", f.s.cfg.Bucket), slog.Int64("bytes", usage.Bytes), slog.Int64("configured", f.s.cfg.MaxBytes))
+	}
 }
 
 // name returns the key of the entry that a message is about.

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -201,11 +203,15 @@ func TestSizeOfBucket(t *testing.T) {
 		own        bool
 		want, have int64
 	}{{false, 0, -1}, {false, 1 << 20, -1}, {true, 2 << 20, 2 << 20}, {true, 1 << 20, 1 << 20}, {false, 4 << 20, 1 << 20}} {
-		s := open(t, kv.Config{Conn: c, Create: true, Own: step.own, MaxBytes: step.want})
+		var log callouttest.Buffer
+		s := open(t, kv.Config{Conn: c, Create: true, Own: step.own, MaxBytes: step.want, Log: slog.New(slog.NewTextHandler(&log, nil))})
 		stop := run(t, s)
 		add(t, loaded(t, s), fmt.Sprintf("u-%d-%t", step.want, step.own))
 		if got := size(); got != step.have {
 			t.Errorf("%+v: max_bytes is %d", step, got)
+		}
+		if warned, want := strings.Contains(log.String(), "has no max_bytes"), step.have < 0 && step.want > 0; warned != want {
+			t.Errorf("%+v: %s", step, log.String())
 		}
 		callouttest.Eventually(t, "the limit is known", func() bool { return s.Status().Usage.Limit == max(step.have, 0) })
 		stop()
@@ -236,7 +242,7 @@ func TestSizeOfMessages(t *testing.T) {
 		}
 		sum += kv.SizeOf(m.Subject, m.Header, m.Data)
 	}
-	if want := int64(info.State.Bytes); sum != want { //nolint:gosec // small
+	if want := int64(info.State.Bytes); sum != want {
 		t.Errorf("%d bytes, the server counts %d", sum, want)
 	}
 	callouttest.Eventually(t, "the status says so", func() bool {

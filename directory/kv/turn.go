@@ -99,8 +99,8 @@ type contender struct {
 	asked bool // and nothing has ended that
 }
 
-// enter waits until no other change of this store is being made. leave has to be
-// called, whatever the error.
+// enter waits until no other change of this store is being made. Without an error,
+// leave has to be called.
 func (c *contender) enter(ctx context.Context) error {
 	if err := c.s.writing.enter(ctx, c.by.party()); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
