@@ -51,6 +51,9 @@ func examples(cfg *config.Config, snapshot *directory.Snapshot) []example {
 			return // such a user is denied, or not answered for a reason that is none of the JWTs
 		}
 		g.Connection = inClient()
+		if types := g.ConnectionTypes; len(types) > 0 { // one by which the user may come
+			g.Connection.Types = []string{string(types[0])}
+		}
 		e := example{id: id, grant: g, who: who}
 		place := issuer.Place{Account: g.Account, Scope: g.Scope}
 		if was, there := largest[place]; !there || was.size() < e.size() {

@@ -17,6 +17,7 @@ type answerSize struct {
 	bytes int64 // zero: not known
 	who   string
 	rules int
+	err   error // why it is not known
 }
 
 // largestAnswer makes the answer with the largest grant of a configuration and its
@@ -45,11 +46,21 @@ func largestAnswer(ctx context.Context, cfg *config.Config, keys *issuer.Keyring
 	defer cancel()
 	response, _, err := mint.Issue(ctx, signers, to, most.id, &most.grant)
 	if err != nil {
-		return none // a program that does not sign is said under keyring
+		return answerSize{who: most.who, err: err}
 	}
 	size := answerSize{bytes: int64(len(response)), who: most.who, rules: len(most.grant.Rules)}
 	if len(keys.XKeys()) > 0 {
 		size.bytes += sealedBytes
+	}
+	if snapshot == nil {
+		return size
+	}
+	// By this size usher decides before it makes an answer.
+	if user, bytes := policyOf(cfg).LargestGrant(snapshot); int64(bytes) > size.bytes {
+		size.bytes = int64(bytes)
+		if size.who != "user "+user {
+			size.who, size.rules = "user "+user, 0
+		}
 	}
 	return size
 }
@@ -57,6 +68,10 @@ func largestAnswer(ctx context.Context, cfg *config.Config, keys *issuer.Keyring
 // payload compares what a server takes with the largest answer that it would be given.
 func (s *serverCheck) payload(takes int64) {
 	const check = "max_payload"
+	if err := s.largest.err; err != nil {
+		s.fail(exitConfig, check, s.url, "the keyring, and the program that signs, have to be mended", "what %s would get cannot be signed, so its size is not known: %v", s.largest.who, err)
+		return
+	}
 	if s.largest.bytes == 0 {
 		return
 	}
@@ -64,7 +79,10 @@ func (s *serverCheck) payload(takes int64) {
 	if limit > jwt.MaxTokenSize {
 		limit, name = jwt.MaxTokenSize, fmt.Sprintf("no server takes a JWT of more than %d", jwt.MaxTokenSize)
 	}
-	what := fmt.Sprintf("the answer for %s has %d bytes for %s", s.largest.who, s.largest.bytes, counted(s.largest.rules, "rule"))
+	what := fmt.Sprintf("the answer for %s has up to %d bytes", s.largest.who, s.largest.bytes)
+	if s.largest.rules > 0 {
+		what += " for " + counted(s.largest.rules, "rule")
+	}
 	if s.largest.bytes > limit {
 		s.fail(exitConfig, check, s.url, "fewer ACL entries for "+s.largest.who+", or a larger max_payload in the server's configuration",
 			"%s, and %s: clients with such a grant are not answered", what, name)

@@ -246,5 +246,5 @@ func TestCheckPayload(t *testing.T) {
 	callouttest.Must(t, replaceFile(strings.TrimSuffix(file, "usher.yaml")+"directory.yaml", []byte(d.String())))
 	c := checkLive(t, file)
 	c.says(t, exitConfig, "max_payload", "error", "no server takes a JWT of more than 1048576")
-	c.says(t, exitConfig, "max_payload", "error", "the answer for user till has ")
+	c.says(t, exitConfig, "max_payload", "error", "the answer for user till has up to ")
 }
