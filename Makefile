@@ -36,6 +36,10 @@ fmt: ## format the Go files
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	scripts/check-fuzz.sh $(FUZZTIME)
 
+.PHONY: servers
+servers: ## run the tests of every release of nats-server in docs/compatibility.md
+	scripts/check-servers.sh
+
 .PHONY: generate
 generate: ## make the generated files; fails when that changed something
 	scripts/check-generate.sh

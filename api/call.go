@@ -120,6 +120,7 @@ func (c *call) do() (*answer, error) {
 	if err := c.read(); err != nil {
 		return nil, err
 	}
+	c.charge()
 	return c.route.handle(c)
 }
 
@@ -193,7 +194,7 @@ func (c *call) end(panicked any, err error) {
 		defer panic(panicked)
 	} else if panicked != nil {
 		c.cfg.Log.LogAttrs(c.r.Context(), slog.LevelError, "a request has panicked", slog.String("request_id", c.id),
-			slog.String("panic", secret.Redact(fmt.Sprint(panicked))), slog.String("stack", secret.Redact(string(debug.Stack()))))
+			slog.String("panic", c.shown(fmt.Sprint(panicked), maxCause)), slog.String("stack", secret.Redact(string(debug.Stack()))))
 		err = internal(nil)
 		if c.code == 0 {
 			c.answerFailure(internal(nil))
@@ -209,7 +210,7 @@ func (c *call) end(panicked any, err error) {
 func (c *call) log(err error, took time.Duration) {
 	level := slog.LevelDebug // whoever has no key cannot fill the log
 	switch {
-	case c.code == http.StatusServiceUnavailable:
+	case c.code == http.StatusServiceUnavailable, c.code == http.StatusInsufficientStorage:
 		level = slog.LevelWarn
 	case c.code >= http.StatusInternalServerError:
 		level = slog.LevelError
@@ -225,7 +226,7 @@ func (c *call) log(err error, took time.Duration) {
 		attrs = append(attrs, slog.String("user", c.user.Name), slog.String("key_id", c.keyID))
 	}
 	if theirs := c.r.Header.Get("X-Request-Id"); theirs != "" {
-		attrs = append(attrs, slog.String("client_request_id", secret.Quote(theirs)))
+		attrs = append(attrs, slog.String("client_request_id", c.shown(theirs, maxTheirID)))
 	}
 	if err != nil {
 		attrs = append(attrs, slog.String("error", c.causeOf(err)))
@@ -241,9 +242,5 @@ func (c *call) causeOf(err error) string {
 	} else if len(f.details) > 0 {
 		text = f.message + ": " + strings.Join(f.details, "; ")
 	}
-	text = c.redact(text)
-	if len(text) > maxCause {
-		text = strings.ToValidUTF8(text[:maxCause], "") + "…"
-	}
-	return text
+	return c.shown(text, maxCause)
 }

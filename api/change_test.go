@@ -133,6 +133,9 @@ func TestProjectsTopicsSubscriptions(t *testing.T) {
 
 // Who asks is looked up in the snapshot that the change is made on: whoever has
 // lost a role, or its key, meanwhile changes nothing.
+//
+// Attack: somebody who is demoted while a request of theirs is under way
+// Held by: roles are looked up in the snapshot that the change is made on
 func TestDemotedMeanwhile(t *testing.T) {
 	for name, fall := range map[string]struct {
 		change func(s *directory.Snapshot) []directory.Entry

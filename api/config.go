@@ -60,6 +60,12 @@ type Config struct {
 	// the system account, under all their names.
 	Reserved []string
 
+	// Accounts makes and closes accounts of projects; nil: this service does not.
+	Accounts Accounts
+	// AccountStated demands an account of every project that Accounts makes none for:
+	// operator mode, where a project should have one of its own.
+	AccountStated bool
+
 	Version        string
 	DefaultAccount string        // of projects that state none; empty: they have to
 	KeyIn          KeyIn         // default: header

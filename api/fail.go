@@ -8,6 +8,7 @@ import (
 
 	"usher/api/wire"
 	"usher/directory"
+	"usher/directory/kv"
 	"usher/secret"
 )
 
@@ -144,6 +145,10 @@ func asFailure(err error) *failure {
 		return f
 	case errors.As(err, &problems):
 		return broken(problems)
+	case errors.Is(err, kv.ErrShare):
+		return exhausted(err)
+	case errors.Is(err, kv.ErrFull):
+		return stuffed(err)
 	case isUnavailable(err):
 		return unavailable(err)
 	default:
@@ -155,9 +160,9 @@ func asFailure(err error) *failure {
 // is, the caller knows: it asked for it. What the message says already is not
 // among the details.
 func broken(problems directory.Problems) *failure {
-	f := invalid("%s", secret.Redact(problems[0].Message))
+	f := invalid("%s", problems[0].Message)
 	if hint := problems[0].Hint; hint != "" {
-		f.details = append(f.details, secret.Redact(hint))
+		f.details = append(f.details, hint)
 	}
 	for i, p := range problems[1:] {
 		if i+1 == maxShown {
@@ -168,7 +173,7 @@ func broken(problems directory.Problems) *failure {
 		if p.Hint != "" {
 			text += ": " + p.Hint
 		}
-		f.details = append(f.details, secret.Redact(text))
+		f.details = append(f.details, text)
 	}
 	return f
 }
@@ -196,9 +201,9 @@ func shownNames(names []string) string {
 
 // shownFailure returns a failure as it is answered.
 func (c *call) shownFailure(f *failure) wire.Error {
-	e := wire.ErrorBody{Code: f.code, Message: c.redact(f.message), Status: f.status, RequestID: c.id}
+	e := wire.ErrorBody{Code: f.code, Message: c.shown(f.message, maxMessage), Status: f.status, RequestID: c.id}
 	for _, detail := range f.details {
-		e.Errors = append(e.Errors, c.redact(detail))
+		e.Errors = append(e.Errors, c.shown(detail, maxMessage))
 	}
 	return wire.Error{Error: e}
 }

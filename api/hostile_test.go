@@ -15,6 +15,9 @@ import (
 )
 
 // What a body costs does not grow with how deep it is.
+//
+// Attack: a body for the management API that costs more than its size
+// Held by: size and depth of a body are limited before it is read
 func TestDeepBody(t *testing.T) {
 	s := start(t, nil, func(c *api.Config) { c.MaxBody = 4 << 20 })
 	for _, tt := range []struct {
@@ -52,6 +55,9 @@ func (d *deadlines) SetWriteDeadline(t time.Time) error {
 
 // Whoever does not read an answer, key or no key, does not keep its connection:
 // every route has an end for it, somewhat after that of the request.
+//
+// Attack: holding connections to the management API by not reading answers
+// Held by: every route has an end for writing
 func TestWriteDeadline(t *testing.T) {
 	s := start(t, nil, nil)
 	for _, path := range []string{"/v1/openapi.json", "/v1/users", "/v1/directory:export", "/nowhere"} {
@@ -64,6 +70,9 @@ func TestWriteDeadline(t *testing.T) {
 }
 
 // What is answered, logged and audited of a request is short, whatever is in it.
+//
+// Attack: making answers, log and audit of the management API long
+// Held by: of many names or faults the first ten are said, and causes are cut at 2 KiB
 func TestAmplification(t *testing.T) {
 	s := start(t, nil, nil)
 	list := func(name string, n int) string { return `["` + name + `"` + strings.Repeat(`,"`+name+`"`, n) + "]" }
@@ -102,6 +111,9 @@ func TestAmplification(t *testing.T) {
 }
 
 // A key that came from AMS does not look like one, and is hidden all the same.
+//
+// Attack: a key in a name or a text that goes through the management API
+// Held by: what is somebody's key is hidden in answer, log and audit, also if it does not look like one of usher's
 func TestForeignKeys(t *testing.T) {
 	s := start(t, nil, nil)
 	s.keys["foreign"] = strings.Repeat("0123456789abcdef", 4)
@@ -139,6 +151,9 @@ func TestForeignKeys(t *testing.T) {
 }
 
 // Whoever may not do what it asks for fills neither audit nor log with it.
+//
+// Attack: filling log and audit with requests that are refused
+// Held by: of one user as of one address no more than api.failures_per_second are told why, logged and audited
 func TestManyRefused(t *testing.T) {
 	s := start(t, nil, func(c *api.Config) { c.FailedKeys = 1 })
 	codes := map[int]int{}
@@ -180,6 +195,9 @@ func (b blurred) Change(ctx context.Context, f func(*directory.Snapshot) ([]dire
 
 // While it cannot be decided whose a key is, failures are limited as they are
 // otherwise, and a good key is let in.
+//
+// Attack: guessing keys of the management API while the directory cannot be read
+// Held by: failures are limited per address all the same
 func TestFailedKeysWhileUnreadable(t *testing.T) {
 	s := start(t, blurred{callouttest.Bucket(t), directory.KeyKey(idsOf("pub")[0], "damaged")}, func(c *api.Config) { c.FailedKeys = 1 })
 	codes := map[int]int{}
@@ -193,6 +211,9 @@ func TestFailedKeysWhileUnreadable(t *testing.T) {
 }
 
 // An administrator of a project does not fill the directory; a service_admin may.
+//
+// Attack: a project_admin fills the directory
+// Held by: a project has at most 10,000 topics and subscriptions, and 10,000 members, unless a service_admin adds more
 func TestQuota(t *testing.T) {
 	s := start(t, nil, nil)
 	shop := directory.IDOf(directory.KindProject, "shop")

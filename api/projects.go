@@ -44,13 +44,15 @@ func createProject(c *call) (*answer, error) {
 	if err := c.checkProject(in, name); err != nil {
 		return nil, err
 	}
-	if in.Account == nil {
-		if err := c.checkAccount(c.cfg.DefaultAccount); err != nil {
-			return nil, c.arguments(err)
-		}
-	}
 	if in.Name != nil && *in.Name != name {
 		return nil, c.arguments(errOtherName)
+	}
+	account, own := "", false
+	if in.Account == nil {
+		var err error
+		if account, own, err = c.account(name); err != nil {
+			return nil, err
+		}
 	}
 	id, err := c.newUUID()
 	if err != nil {
@@ -64,7 +66,10 @@ func createProject(c *call) (*answer, error) {
 		if s.Obscures(directory.KindProject) {
 			return nil, obscured(whatProject)
 		}
-		p := &directory.Project{Name: name, Account: c.cfg.DefaultAccount, Made: c.made()}
+		if other := inhabitant(s, name, name); own && other != "" {
+			return nil, inhabited(name, other)
+		}
+		p := &directory.Project{Name: name, Account: account, Made: c.made()}
 		set(&p.Account, in.Account)
 		set(&p.Description, in.Description)
 		return directory.Put(directory.ProjectKey(id), p), nil
@@ -132,15 +137,23 @@ func (c *call) checkAccount(account string) error {
 const hintAccount = "give the project another account"
 
 func deleteProject(c *call) (*answer, error) {
-	name := c.vars[varProject]
-	_, err := c.alter(whatProject, projectView(&name), func(s *directory.Snapshot) ([]directory.Entry, error) {
-		p, ok := s.Project(name)
-		if !ok {
-			return nil, notFound(whatProject)
-		}
-		return s.RemoveProject(p.ID), nil
+	name, purge := c.vars[varProject], c.r.URL.Query().Get(paramPurge)
+	if purge != "" && purge != "true" && purge != "false" {
+		return nil, invalid("Invalid purge")
+	}
+	return &answer{}, c.closeAccount(name, purge == "true", func(account string) error {
+		_, err := c.alter(whatProject, projectView(&name), func(s *directory.Snapshot) ([]directory.Entry, error) {
+			p, ok := s.Project(name)
+			if !ok {
+				return nil, notFound(whatProject)
+			}
+			if other := inhabitant(s, account, name); account != "" && other != "" {
+				return nil, conflict("Project %s has come into the account meanwhile", shownName(other))
+			}
+			return s.RemoveProject(p.ID), nil
+		})
+		return err
 	})
-	return &answer{}, err
 }
 
 // set changes a value if the request states it.

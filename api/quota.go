@@ -1,6 +1,12 @@
 package api
 
-import "usher/directory"
+import (
+	"fmt"
+	"net/http"
+
+	"usher/directory"
+	"usher/directory/kv"
+)
 
 // What an administrator of a project can put into it. A service_admin can go
 // further.
@@ -34,5 +40,37 @@ func (c *call) hasPlace(s *directory.Snapshot, project string) error {
 func full(format string, most int) *failure {
 	f := conflict("The project has "+format, most)
 	f.details = []string{"that is as many as its administrators may give it; a service_admin can add more"}
+	return f
+}
+
+// charge says on whose behalf the call changes the directory: that of the project
+// in its path, or that of a service_admin, who has no share to use up.
+func (c *call) charge() {
+	if c.user == nil {
+		return
+	}
+	by := kv.Author{User: c.user.ID}
+	if p, ok := c.snapshot.Project(c.vars[varProject]); ok && !c.isServiceAdmin() {
+		by.Project = p.ID
+	}
+	c.r = c.r.WithContext(kv.ByAuthor(c.r.Context(), by))
+}
+
+// exhausted is the failure of a change for which there is no room.
+func exhausted(cause error) *failure {
+	f := fail(http.StatusTooManyRequests, "RESOURCE_EXHAUSTED", "The project has used up its share of the directory")
+	f.cause = cause
+	f.details = []string{
+		fmt.Sprintf("what its administrators have made counts, and for %v what they have removed", kv.MarkerLife),
+		"removals are still made; a service_admin can add more",
+	}
+	return f
+}
+
+// stuffed is the failure of a change for which nobody has room.
+func stuffed(cause error) *failure {
+	f := fail(http.StatusInsufficientStorage, "INSUFFICIENT_STORAGE", "The directory is nearly full")
+	f.cause = cause
+	f.details = []string{"removals are still made; whoever looks after the servers can give its bucket more room"}
 	return f
 }

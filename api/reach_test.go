@@ -28,6 +28,9 @@ func (s *service) granted(user string) bool {
 
 // Whoever administers a project does not keep others off NATS by making them
 // members of it, and learns nothing of them.
+//
+// Attack: a project_admin adds users of another account, so that they are ambiguous and denied
+// Held by: only a service_admin adds a user that has roles in another account
 func TestAddStranger(t *testing.T) {
 	s := start(t, nil, withPolicy)
 	s.root(200, "POST", "/v1/projects/evil", `{"account":"EVIL"}`)
@@ -62,6 +65,9 @@ func TestAddStranger(t *testing.T) {
 
 // A subject outside of the project is given by a service_admin, even if nobody
 // else is in the account.
+//
+// Attack: a project_admin takes subjects outside of its project
+// Held by: a subject outside of the project is given by a service_admin only
 func TestOwnSubject(t *testing.T) {
 	s := start(t, nil, withPolicy)
 	s.root(200, "POST", "/v1/projects/solo", `{"account":"SOLO"}`)
@@ -81,6 +87,9 @@ func TestOwnSubject(t *testing.T) {
 }
 
 // No way leads a project into the accounts where no client is placed.
+//
+// Attack: a project in the callout account or the system account
+// Held by: the API and imports refuse it
 func TestReservedAccounts(t *testing.T) {
 	s := start(t, nil, withPolicy)
 	for _, account := range []string{"AUTH", "SYS"} {

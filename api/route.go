@@ -41,6 +41,7 @@ type Route struct {
 	Tagged  bool   // answers an ETag, and takes If-Match
 	Query   []Parameter
 	Beyond  bool // AMS has no such route
+	Left    bool // something may be left of the project when it has gone
 
 	MaxBody int64         // 0: Config.MaxBody
 	Timeout time.Duration // 0: Config.Timeout

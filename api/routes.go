@@ -67,8 +67,8 @@ func projectRoutes() []Route {
 		},
 		{
 			Name: "project.create", Method: http.MethodPost, Path: pathProject, Access: service,
-			handle: createProject,
-			Doc:    "Makes a project.", Noun: noun, Request: wire.ProjectInput{}, NoBody: true, Answer: wire.Project{}, Tagged: true,
+			handle: createProject, Timeout: accountLimit,
+			Doc: "Makes a project. One that states no account gets one of its own, if the service may make accounts (operator.create_accounts).", Noun: noun, Request: wire.ProjectInput{}, NoBody: true, Answer: wire.Project{}, Tagged: true,
 		},
 		{
 			Name: "project.show", Method: http.MethodGet, Path: pathProject, Access: project,
@@ -83,7 +83,9 @@ func projectRoutes() []Route {
 		{
 			Name: "project.delete", Method: http.MethodDelete, Path: pathProject, Access: project,
 			handle: deleteProject,
-			Doc:    "Removes a project with its topics, subscriptions and memberships.", Tagged: true,
+			Doc:    "Removes a project with its topics, subscriptions and memberships, and closes the account that was made for it, if the service may (operator.create_accounts).", Tagged: true,
+			Left: true, Timeout: accountLimit,
+			Query: []Parameter{{paramPurge, "true: the streams of the account that is closed are deleted."}},
 		},
 	}
 }

@@ -235,7 +235,7 @@ func TestDetails(t *testing.T) {
 		{"root", "POST", "/v1/projects/shop/members/none:add", `{"roles":["consumer"]}`, "User doesn't exist; there is no user none"},
 		{"root", "POST", "/v1/projects/shop/members/nobody:add", `{"roles":["foo"]}`, "invalid role: foo; one of project_admin, publisher, consumer"},
 		{"root", "POST", "/v1/users/new", `{"service_roles":["foo"]}`, "invalid role: foo; one of service_admin, ingest"},
-		{"root", "POST", "/v1/users/new", `{"connection_types":["foo"]}`, "there is no connection type foo; one of STANDARD, WEBSOCKET, LEAFNODE, LEAFNODE_WS, MQTT, MQTT_WS"},
+		{"root", "POST", "/v1/users/new", `{"connection_types":["foo"]}`, "there is no connection type foo; one of STANDARD, WEBSOCKET, LEAFNODE, LEAFNODE_WS, MQTT, MQTT_WS, IN_PROCESS"},
 		{"root", "POST", "/v1/projects/new", `{"account":"a b"}`, `account "a b" holds ' ', which an account name must not`},
 		{"root", "POST", "/v1/projects/habitat", "", `"habitat" is reserved: every ingest client publishes under habitat.event`},
 	} {

@@ -23,7 +23,9 @@ func Statuses() []Status {
 		{http.StatusConflict, "CONFLICT", "`If-Match` names another revision than the current one, which `ETag` has; or something else is in the way."},
 		{http.StatusRequestEntityTooLarge, "INVALID_ARGUMENT", "The body is too large."},
 		{http.StatusTooManyRequests, "TOO_MANY_REQUESTS", "Too many bad keys came from this address, or too many requests of this user that it may not make; `Retry-After` says in how many seconds to try again. A good key is let in all the same, and does what it may."},
+		{http.StatusTooManyRequests, "RESOURCE_EXHAUSTED", "The administrators of the project have used up its share of the directory (`directory.max_project_bytes`) with what they have made, and with what they have removed within the last day. Removals, and changes that make nothing longer, are still made; a service_admin is not bound to the share."},
 		{http.StatusInternalServerError, "INTERNAL_SERVER_ERROR", "A fault of usher, which the log tells under the request id."},
+		{http.StatusInsufficientStorage, "INSUFFICIENT_STORAGE", "The bucket of the directory is nearly full. Removals, and changes that make nothing longer, are still made."},
 		{http.StatusServiceUnavailable, "UNAVAILABLE", "The directory cannot be read or changed now. A change that was answered so may have been made: look before you try again."},
 	}
 }

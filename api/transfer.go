@@ -12,7 +12,6 @@ import (
 	"usher/directory"
 	"usher/directory/file"
 	"usher/directory/transfer"
-	"usher/secret"
 )
 
 // The parameters of an import.
@@ -44,7 +43,7 @@ func importDirectory(c *call) (*answer, error) {
 		return nil, invalid("Invalid dryRun")
 	}
 	c.tried = dry == "true"
-	plan, err := c.plan(mode == modeReplace, q.Get(paramAccount))
+	plan, own, err := c.plan(mode == modeReplace, q.Get(paramAccount))
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +54,7 @@ func importDirectory(c *call) (*answer, error) {
 			for line := range plan.Lines() {
 				lines.write(wire.ImportLine{Diff: line})
 			}
-		} else if err := c.run(plan, lines); err != nil {
+		} else if err := c.run(plan, own, lines); err != nil {
 			e := c.shownFailure(asFailure(err)).Error
 			lines.write(wire.ImportLine{Error: &e})
 			c.told = lines.err == nil
@@ -68,53 +67,90 @@ func importDirectory(c *call) (*answer, error) {
 	}}, nil
 }
 
-// plan reads the body and compares it with the directory.
-func (c *call) plan(replace bool, account string) (*transfer.Plan, error) {
+// plan reads the body and compares it with the directory. own are the projects whose
+// accounts have to be made first.
+func (c *call) plan(replace bool, account string) (plan *transfer.Plan, own []string, _ error) {
 	text, err := io.ReadAll(c.r.Body)
 	if err != nil {
-		return nil, unread(err)
+		return nil, nil, unread(err)
 	}
 	if c.holdsKey(string(text)) {
-		return nil, c.arguments(errKey)
+		return nil, nil, c.arguments(errKey)
 	}
 	records, src, err := file.Parse("body", text)
 	if err != nil {
-		return nil, c.faults(err)
+		return nil, nil, c.faults(err)
 	}
 	if !src.Has("users") && !src.Has("projects") {
-		return nil, c.arguments(errEmpty)
+		return nil, nil, c.arguments(errEmpty)
 	}
-	if account == "" {
-		account = c.cfg.DefaultAccount
-	}
-	var problems directory.Problems
+	own, problems := c.unstated(&records, account)
 	for i := range records.Projects {
 		p := &records.Projects[i]
-		if p.Account == "" {
-			p.Account = account
-		}
 		if err := c.checkAccount(p.Account); err != nil {
 			problems = append(problems, directory.Problem{Path: fmt.Sprintf("projects[%d].account", i), Message: err.Error(), Hint: hintAccount})
 		}
 	}
 	if len(problems) > 0 {
-		return nil, c.faults(file.Locate(src, problems))
+		return nil, nil, c.faults(file.Locate(src, problems))
 	}
 	// Reading took as long as the client liked: who asks is looked up again, and the
 	// plan is made on the directory as it is now.
 	if err := c.permitted(c.cfg.Store.Snapshot()); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	plan, err := transfer.New(c.snapshot, records, transfer.Options{Replace: replace, Now: c.now(), By: c.user.ID})
+	plan, err = transfer.New(c.snapshot, records, transfer.Options{Replace: replace, Now: c.now(), By: c.user.ID})
 	switch {
 	case errors.As(err, &problems):
-		return nil, c.faults(file.Locate(src, problems))
+		return nil, nil, c.faults(file.Locate(src, problems))
 	case err != nil: // what it would lead to, not what the file says
 		f := conflict("%s", err)
 		f.cause = err
-		return nil, f
+		return nil, nil, f
 	}
-	return plan, nil
+	return plan, own, nil
+}
+
+// unstated gives an account to projects that state none: the one that all of them
+// shall have, or one of its own where the service makes accounts, and returns whose
+// accounts have to be made.
+func (c *call) unstated(r *directory.Records, account string) (own []string, problems directory.Problems) {
+	if account == "" && c.cfg.Accounts == nil && !c.cfg.AccountStated {
+		account = c.cfg.DefaultAccount
+	}
+	in := map[string]string{} // project by account that it states
+	for p := range c.snapshot.Projects() {
+		if p.Account != p.Name {
+			in[p.Account] = p.Name
+		}
+	}
+	for i := range r.Projects {
+		in[r.Projects[i].Account] = r.Projects[i].Name
+	}
+	for i := range r.Projects {
+		p := &r.Projects[i]
+		old, there := c.snapshot.Project(p.Name)
+		path := fmt.Sprintf("projects[%d].account", i)
+		switch {
+		case p.Account != "":
+		case account != "":
+			p.Account = account
+		case there:
+			p.Account = old.Account
+		case c.cfg.Accounts == nil && !c.cfg.AccountStated: // the directory says what is missing
+		case c.cfg.Accounts == nil:
+			problems = append(problems, directory.Problem{
+				Path: path, Message: "is missing, and this service makes no accounts (operator.create_accounts)",
+				Hint: "usher directory import -c makes them, where the operator's key is; or state the account",
+			})
+		case in[p.Name] != "":
+			problems = append(problems, directory.Problem{Path: path, Message: "would be " + shownName(p.Name) + ", which another project is in", Hint: hintAccount})
+		default:
+			p.Account = p.Name
+			own = append(own, p.Name)
+		}
+	}
+	return own, problems
 }
 
 var errEmpty = errors.New("the body holds no directory; one without anybody is written as users: []")
@@ -126,16 +162,23 @@ func (c *call) faults(err error) *failure {
 	if len(f.details) > maxFaults {
 		f.details = append(f.details[:maxFaults], "and more")
 	}
-	for i, line := range f.details {
-		f.details[i] = secret.Redact(line)
-	}
 	return f
 }
 
-// run makes the changes of a plan. Who asks has to be allowed to at each part, on
-// the directory that the part is made on: what it imports about itself is no
-// exception, and comes last where it takes that away.
-func (c *call) run(plan *transfer.Plan, lines *lines) error {
+// run makes the accounts of a plan and its changes. Who asks has to be allowed to
+// at each part, on the directory that the part is made on: what it imports about
+// itself is no exception, and comes last where it takes that away.
+func (c *call) run(plan *transfer.Plan, own []string, lines *lines) error {
+	if len(own) > 0 {
+		if err := c.permitted(c.cfg.Store.Snapshot()); err != nil {
+			return err
+		}
+	}
+	if err := c.openAccounts(own, func(done, total int) {
+		lines.write(wire.ImportLine{Accounts: true, Done: done, Total: total})
+	}); err != nil {
+		return err
+	}
 	changed := 0
 	last, err := transfer.Run(c.r.Context(), checked{c.cfg.Store, c.permitted}, plan, func(done, total int) {
 		changed = done

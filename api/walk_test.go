@@ -42,6 +42,9 @@ func askers() []asker {
 
 // The whole table: every route for everybody. What the table permits gets past
 // the checks of roles, and nothing else does.
+//
+// Attack: calling a route of the management API that one's roles do not permit
+// Held by: one table says who may do what, and is asked before anything else
 func TestWalk(t *testing.T) {
 	s := start(t, nil, nil)
 	calls := 0

@@ -1,6 +1,6 @@
 // Package atomicfile puts a file in place in one step: whoever reads it finds what
-// was there or what is there now, and after a crash it is one of the two. It also
-// says whether others could have put a file there.
+// was there or what is there now, and after a crash it is one of the two. It never
+// writes through a link that stands there.
 package atomicfile
 
 import (
@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"usher/ownedfile"
 )
 
 // Write writes content to path with this mode, in place of what is there. The file
@@ -45,9 +47,13 @@ func write(path string, mode os.FileMode, fill func(*os.File) error) error {
 }
 
 // New writes content to a file that is not there yet, its owner's alone until fit,
-// which may be nil, has seen it. Nothing is left of it after an error; that is
+// which may be nil, has seen it. The folder has to be one in which nobody else can
+// exchange it (package ownedfile). Nothing is left of it after an error; that is
 // os.ErrExist if there was a file, which stays as it is.
 func New(path string, content []byte, fit func(*os.File) error) error {
+	if err := ownedfile.CheckFolder(filepath.Dir(path), ownedfile.Rule{}); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the path is the operator's
 	if err != nil {
 		return fmt.Errorf("write: %w", err)

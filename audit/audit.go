@@ -3,8 +3,8 @@
 //
 // It promises that an event is written after the answer has gone out, that what
 // the disk does not take is counted and never holds the service up for long, and
-// that a decision has no place where a secret could stand; what a change leads
-// from and to is its caller's to keep clean. It never decides anything.
+// that nothing is written which looks like a secret (package secret), whichever field
+// it stands in. It never decides anything.
 package audit
 
 import (
@@ -16,6 +16,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"usher/secret"
 )
 
 // Event is one decision. Empty fields are left out of the line.
@@ -33,14 +35,15 @@ type Event struct {
 	Account  string // where a granted connection was placed
 	Expires  time.Time
 
-	ClientHost string
-	ClientID   uint64
-	ClientKind string
-	ClientType string
-	ClientName string
-	ServerID   string
-	ServerName string
-	Issuer     string // public key that signed, or was asked for
+	ClientHost   string
+	ClientID     uint64
+	ClientKind   string
+	ClientType   string
+	ClientName   string
+	MQTTClientID string
+	ServerID     string
+	ServerName   string
+	Issuer       string // public key that signed, or was asked for
 
 	Queue, Open, Verify, Derive, Issue, Total time.Duration
 }
@@ -189,7 +192,7 @@ func (e *Event) record() slog.Record {
 	r := slog.NewRecord(e.Time, slog.LevelInfo, "decision", 0)
 	text := func(key, value string) {
 		if value != "" {
-			r.AddAttrs(slog.String(key, value))
+			r.AddAttrs(slog.String(key, secret.RedactSure(value)))
 		}
 	}
 	text("request_id", e.RequestID)
@@ -211,6 +214,7 @@ func (e *Event) record() slog.Record {
 	text("client_kind", e.ClientKind)
 	text("client_type", e.ClientType)
 	text("client_name", e.ClientName)
+	text("mqtt_client_id", e.MQTTClientID)
 	text("server_id", e.ServerID)
 	text("server_name", e.ServerName)
 	text("issuer", e.Issuer)

@@ -340,6 +340,9 @@ func closeLog(t *testing.T, l *audit.Log) {
 }
 
 // A writer that hangs holds nobody up for long, and neither the end.
+//
+// Attack: an audit disk that hangs keeps clients out
+// Held by: events are lost and counted, and nobody waits
 func TestStuckWriter(t *testing.T) {
 	w := &hanging{release: make(chan struct{})}
 	complaints := make(chan error, 10)

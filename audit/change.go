@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"log/slog"
 	"time"
+
+	"usher/secret"
 )
 
 // Change is one change of the directory that somebody asked for, whatever became
@@ -48,12 +50,13 @@ func (c *Change) record() slog.Record {
 	r.AddAttrs(slog.String("kind", "change"), slog.Time("time", c.Time))
 	text := func(key, value string) {
 		if value != "" {
-			r.AddAttrs(slog.String(key, value))
+			r.AddAttrs(slog.String(key, secret.RedactSure(value)))
 		}
 	}
 	value := func(key string, v json.RawMessage) {
 		if len(v) > 0 {
-			r.AddAttrs(slog.Any(key, v))
+			// Names and strings of JSON hold their quotes, whatever is hidden in them.
+			r.AddAttrs(slog.Any(key, json.RawMessage(secret.RedactSure(string(v)))))
 		}
 	}
 	text("request_id", c.RequestID)

@@ -26,6 +26,7 @@ const (
 var (
 	errNATS  = errors.New("NATS is spoken there, not WebSocket")
 	errNoTLS = errors.New("there is no TLS there")
+	errLater = errors.New("TLS begins later there: without the handshake first")
 )
 
 // greeting judges the first bytes that come from a server: whether it speaks
@@ -40,6 +41,10 @@ func greeting(sent []byte, kind Kind, secure, wanted bool) (failure, bool) {
 	line = line[:min(len(line), 64)]
 	switch {
 	case len(sent) == 0:
+	case kind == TCP && secure: // it was to begin with TLS
+		if sent[0] != tlsHandshake && sent[0] != tlsAlert {
+			return failure{Protocol, fmt.Errorf("%w, it says %q", errLater, line)}, true
+		}
 	case kind == TCP && begins(infoStart):
 		if wanted && whole && withoutTLS(sent) {
 			return failureOf(nats.ErrSecureConnWanted), true

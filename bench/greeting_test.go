@@ -45,6 +45,9 @@ func TestGreeting(t *testing.T) {
 		{tls, bench.WebSocket, true, true, none},
 		{tls, bench.WebSocket, false, false, "protocol"},
 		{"", bench.TCP, false, false, none},
+		{tls, bench.TCP, true, true, none},
+		{"\x15\x03\x01", bench.TCP, true, true, none},
+		{"INFO {}\r\n", bench.TCP, true, true, "protocol"},
 	} {
 		cause, ok := bench.Greeting(c.sent, c.kind, c.secure, c.wanted)
 		got := none

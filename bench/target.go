@@ -42,6 +42,8 @@ type Target struct {
 	AllowRemote bool                                                         // else every address must be loopback
 	Tokens      []string                                                     // client i takes token i, from the start again when they run out; none: no credential
 	User        string                                                       // user name that goes with the tokens, which are passwords then
+	TLSFirst    bool                                                         // begin with the TLS handshake
+	Certificate *tls.Certificate                                             // of the clients; default: none
 	RootCAs     *x509.CertPool                                               // default: the system's
 	Lookup      func(ctx context.Context, host string) ([]netip.Addr, error) // default: the system's
 }
@@ -114,7 +116,7 @@ func kindOf(u *url.URL) Kind {
 
 // secure reports whether clients want TLS.
 func (t Target) secure() bool {
-	return t.RootCAs != nil || slices.ContainsFunc(t.Servers, func(s string) bool {
+	return t.RootCAs != nil || t.TLSFirst || t.Certificate != nil || slices.ContainsFunc(t.Servers, func(s string) bool {
 		return strings.HasPrefix(s, "tls:") || strings.HasPrefix(s, "wss:")
 	})
 }
@@ -161,10 +163,13 @@ func (t Target) options() nats.Options {
 	o.SkipHostLookup = true          // the dialer does it, so that one dial is one attempt
 	o.NoCallbacksAfterClientClose = true
 	o.AsyncErrorCB = func(*nats.Conn, *nats.Subscription, error) {} // nats.go would print them
-	if t.RootCAs != nil {
+	if t.RootCAs != nil || t.Certificate != nil || t.TLSFirst {
 		// As nats.RootCAs has it, which reads the file for each connection.
-		o.Secure = true
+		o.Secure, o.TLSHandshakeFirst = true, t.TLSFirst
 		o.TLSConfig = &tls.Config{RootCAs: t.RootCAs, MinVersion: tls.VersionTLS12}
+	}
+	if t.Certificate != nil {
+		o.TLSConfig.Certificates = []tls.Certificate{*t.Certificate}
 	}
 	return o
 }

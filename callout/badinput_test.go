@@ -42,7 +42,7 @@ func (i *impostor) claims() *jwt.AuthorizationRequestClaims {
 	if i.sealed {
 		c.Server.XKey = public(i.t, i.curve)
 	}
-	c.ClientInformation.Host = "127.0.0.1"
+	c.ClientInformation.Host, c.ClientInformation.Kind, c.ClientInformation.Type = "127.0.0.1", "Client", "nats"
 	c.ConnectOptions.Token = "publisher-key"
 	return c
 }
@@ -126,6 +126,8 @@ type badInput struct {
 	answered bool
 }
 
+// Attack: a request that no server signed, or that was altered, is late, is for another service, or comes in the clear where it has to be sealed
+// Held by: signature, server id, audience, expiry, and xkey in header and claim are checked; what fails is not answered
 func TestBadInput(t *testing.T) {
 	t.Parallel() // it waits, and so do others
 	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {

@@ -105,6 +105,9 @@ func TestClockSkew(t *testing.T) {
 // A key's own end is a time, not a duration, and the server holds to it by its
 // clock: with a usher that is behind nobody stays longer. With one that is ahead
 // the key ends early.
+//
+// Attack: using a key past its end while clocks differ
+// Held by: the end of a key is a time in the user JWT, which the server holds to as well
 func TestKeyEndsWhileClocksDiffer(t *testing.T) {
 	t.Parallel() // it waits, and so do others
 	const skew = 5 * time.Minute

@@ -31,6 +31,9 @@ const (
 	CodeAmbiguousScope  = "ambiguous_scope"
 	CodeNotOneToken     = "not_one_token"
 	CodeScopeLimits     = "scope_limits"
+	CodeLeafNode        = "leafnode_not_allowed"
+	CodeConnectionType  = "connection_type"
+	CodeMQTTClientID    = "mqtt_client_id"
 	CodeUserUnknown     = "user_unknown"
 	CodeUnavailable     = "verifier_unavailable"
 	CodeNoDirectory     = "no_directory"
@@ -93,6 +96,10 @@ func Codes() []Code {
 		{CodeAmbiguousScope, Denied, "The user's roles are bound to different scoped signing keys, or one is and another is not, and a user JWT is signed by one key.", "Give the user one of these roles only, or leave none of them bound (`accounts.scopes`)."},
 		{CodeNotOneToken, Denied, "The role is bound to a scoped signing key, and the user's name or one of its tags is not one subject token, so it cannot be filled into a template.", "A key id of the directory must have no dot, space or wildcard in it then."},
 		{CodeScopeLimits, Denied, "The role is bound to a scoped signing key, and the user has `limits` of its own, which nats-server does not take beside a template.", "Put the limit into the template of the scoped signing key."},
+
+		{CodeLeafNode, Denied, "A leaf node, and the user is neither service_admin nor project_admin of every project of the account, or its `limits.connection_types` do not name `leafnode`.", "nats-server does not check all that a leaf node sends, so whoever brings one gets the whole account (docs/permissions.md, Connection types)."},
+		{CodeConnectionType, Denied, "The user's `limits.connection_types` do not name the way in which it connects.", "usher explain --connection TYPE says what the user may do."},
+		{CodeMQTTClientID, Denied, "The MQTT client id is neither the user's name nor begins with it and a colon, or the client stated none.", "Give the client an id such as NAME:device; `accounts.mqtt_client_ids` lets an account have any."},
 
 		{CodeUnavailable, Unavailable, "A verifier could not decide.", "The cause in the log says which backend."},
 		{CodeNoDirectory, Unavailable, "No directory is loaded.", ""},

@@ -1,6 +1,8 @@
 package callout
 
 import (
+	"encoding/base64"
+	"slices"
 	"testing"
 
 	"github.com/nats-io/jwt/v2"
@@ -26,6 +28,7 @@ func TestTokenOfARequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	bearer := base64.RawURLEncoding.EncodeToString([]byte(`{"typ":"JWT","alg":"RS256"}`)) + ".e30.x"
 	for _, c := range []struct {
 		name           string
 		opts           jwt.ConnectOptions
@@ -39,6 +42,9 @@ func TestTokenOfARequest(t *testing.T) {
 		{"sentinel as password, and a token", jwt.ConnectOptions{JWT: sentinel, Password: sentinel, Token: "t"}, "t", ""},
 		{"sentinel alone", jwt.ConnectOptions{JWT: sentinel}, "", ""},
 		{"a bearer token in place of a user JWT", jwt.ConnectOptions{JWT: sentinel, Username: "u", Password: "eyJ.other", Token: "eyJ.other"}, "eyJ.other", ""},
+		{"MQTT, before 2.12.6", jwt.ConnectOptions{JWT: "usher_key", Username: "u", Password: "usher_key", Token: "usher_key"}, "usher_key", ""},
+		{"MQTT, before 2.12.6, and a project", jwt.ConnectOptions{JWT: "usher_key", Username: "project=shop", Password: "usher_key", Token: "usher_key"}, "usher_key", "shop"},
+		{"MQTT, before 2.12.6, a bearer token", jwt.ConnectOptions{JWT: bearer, Username: "u", Password: bearer, Token: bearer}, bearer, ""},
 		{"no sentinel", jwt.ConnectOptions{Username: "u", Password: "t"}, "t", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -53,5 +59,30 @@ func TestTokenOfARequest(t *testing.T) {
 				t.Errorf("selection %v, %v, expected project %q", selection, err, c.project)
 			}
 		})
+	}
+}
+
+// How a client comes, as nats-server says it: of what usher does not know, nothing
+// is granted.
+func TestConnectionOfARequest(t *testing.T) {
+	for _, c := range []struct {
+		info jwt.ClientInformation
+		want []string
+		id   string
+	}{
+		{jwt.ClientInformation{Kind: "Client", Type: "nats", MQTT: "x"}, []string{"STANDARD", "IN_PROCESS"}, ""},
+		{jwt.ClientInformation{Kind: "Client", Type: "websocket"}, []string{"WEBSOCKET"}, ""},
+		{jwt.ClientInformation{Kind: "Client", Type: "mqtt", MQTT: "pia:phone"}, []string{"MQTT", "MQTT_WS"}, "pia:phone"},
+		{jwt.ClientInformation{Kind: "Leafnode"}, []string{"LEAFNODE", "LEAFNODE_WS"}, ""},
+		{jwt.ClientInformation{Kind: "Leafnode", Type: "nats"}, []string{"LEAFNODE", "LEAFNODE_WS"}, ""},
+		{jwt.ClientInformation{Kind: "Router"}, []string{`a connection of kind "Router"`}, ""},
+		{jwt.ClientInformation{Kind: "client", Type: "nats"}, []string{`a connection of kind "client"`}, ""},
+		{jwt.ClientInformation{Type: "nats"}, []string{`a connection of kind ""`}, ""},
+		{jwt.ClientInformation{Kind: "Client"}, []string{`a connection of type ""`}, ""},
+		{jwt.ClientInformation{Kind: "Client", Type: "STANDARD"}, []string{`a connection of type "STANDARD"`}, ""},
+	} {
+		if got := connectionOf(&c.info); !slices.Equal(got.Types, c.want) || got.MQTTClientID != c.id {
+			t.Errorf("%+v: got %+v", c.info, got)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"usher/callout"
 	"usher/callouttest"
 )
 
@@ -79,7 +80,7 @@ func TestConnectionTypes(t *testing.T) {
 		} else if !errors.Is(err, nats.ErrAuthorization) {
 			t.Errorf("connect: %v", err)
 		}
-		s.service.WaitEvent(t, "granted")
+		s.service.WaitEvent(t, callout.CodeConnectionType)
 		nc, err = nats.Connect(s.server.WebSocketURL(), nats.Token("wsonly-key"), nats.Timeout(patience), quiet())
 		callouttest.Must(t, err)
 		defer nc.Close()

@@ -80,16 +80,17 @@ func (d *Decider) decide(ctx context.Context, c *tokens.Credential, chain tokens
 	if id.Authority == identity.AuthorityDirectory {
 		out.Snapshot = c.Directory(d.Snapshot)
 	}
-	return d.derive(&out, verified, limit)
+	return d.derive(&out, c.Connection, verified, limit)
 }
 
 // DecideIdentity derives the grant of an identity that is verified already, as
-// DecideWithin does when its chain has returned it. It is decided on s.
+// DecideWithin does when its chain has returned it, for no connection in particular.
+// It is decided on s.
 func (d *Decider) DecideIdentity(s *directory.Snapshot, id identity.Identity, limit int) Decision {
-	return d.derive(&Decision{Identity: id, Snapshot: s}, d.Now(), limit)
+	return d.derive(&Decision{Identity: id, Snapshot: s}, identity.Connection{}, d.Now(), limit)
 }
 
-func (d *Decider) derive(out *Decision, start time.Time, limit int) Decision {
+func (d *Decider) derive(out *Decision, by identity.Connection, start time.Time, limit int) Decision {
 	id := out.Identity
 	if id.Authority == identity.AuthorityDirectory {
 		if out.Snapshot == nil {
@@ -109,6 +110,9 @@ func (d *Decider) derive(out *Decision, start time.Time, limit int) Decision {
 	}
 	var err error
 	out.Grant, err = d.Policy.DeriveWithin(id, out.Facts, limit)
+	if err == nil {
+		err = d.Policy.Connect(&out.Grant, id.Name, by)
+	}
 	out.Derive = d.Now().Sub(start)
 	if err != nil {
 		return out.deriveFailed(err)
@@ -156,6 +160,14 @@ func (d *Decision) deriveFailed(err error) Decision {
 		return d.set(Denied, CodeScopeLimits, err.Error())
 	case errors.Is(err, permissions.ErrTooLarge):
 		return d.set(Unavailable, CodeTooLarge, err.Error())
+	case errors.Is(err, permissions.ErrLeafNode) && !errors.Is(err, permissions.ErrInvariant):
+		return d.set(Denied, CodeLeafNode, err.Error())
+	case errors.Is(err, permissions.ErrConnectionType) && !errors.Is(err, permissions.ErrInvariant):
+		return d.set(Denied, CodeConnectionType, err.Error())
+	case errors.Is(err, permissions.ErrMQTTClientID):
+		return d.set(Denied, CodeMQTTClientID, err.Error())
+	case errors.Is(err, permissions.ErrUndecided):
+		return d.set(Unavailable, CodeUnreadable, err.Error())
 	case errors.Is(err, permissions.ErrNoAccount):
 		return d.set(Unavailable, CodeNoAccount, err.Error())
 	case errors.Is(err, permissions.ErrInvariant):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -125,6 +126,8 @@ func TestJetStreamProjectAdmin(t *testing.T) {
 	eachWire(t, func(s stage) {
 		t := s.t
 		s.withStreams(t)
+		// As in an account of its own; what is left of lab there is not its.
+		s.service.SetDirectory(t, callouttest.Directory(strings.Replace(callouttest.DirectoryText, "name: lab\n    account: APP", "name: lab\n    account: OTHER", 1)))
 		js := jetStream(t, s.connect(t, "padmin-key", inbox("padmin"), quiet()))
 		ack, err := js.Publish(t.Context(), "shop.returns", []byte("r"))
 		callouttest.Must(t, err)
@@ -151,6 +154,7 @@ func TestJetStreamProjectAdmin(t *testing.T) {
 		if first.Subject() != "shop.returns" {
 			t.Errorf("the ordered consumer read %s", first.Subject())
 		}
+		longFilters(t, js, stream)
 		var names []string
 		for n := range stream.ConsumerNames(t.Context()).Name() {
 			names = append(names, n)
@@ -182,6 +186,40 @@ func TestJetStreamProjectAdmin(t *testing.T) {
 			}
 		}
 	})
+}
+
+// longFilters reads a subject of 16 tokens, which is the longest that may be part of
+// a JetStream subject, and a longer one, which goes into the request.
+func longFilters(t *testing.T, js jetstream.JetStream, stream jetstream.Stream) {
+	t.Helper()
+	longest := "shop" + strings.Repeat(".x", 15)
+	for _, subject := range []string{longest, longest + ".x"} {
+		_, err := js.Publish(t.Context(), subject, []byte(subject))
+		callouttest.Must(t, err)
+	}
+	for name, config := range map[string]jetstream.ConsumerConfig{
+		longest:        {FilterSubject: longest},
+		longest + ".x": {FilterSubjects: []string{longest + ".x"}},
+	} {
+		c, err := stream.CreateConsumer(t.Context(), config)
+		callouttest.Must(t, err)
+		if got := fetch(t, c, 1); !slices.Equal(got, []string{name}) {
+			t.Errorf("fetched %q", got)
+		}
+	}
+	ordered, err := stream.OrderedConsumer(t.Context(), jetstream.OrderedConsumerConfig{FilterSubjects: []string{"shop.x.>"}})
+	callouttest.Must(t, err)
+	if m, err := ordered.Next(jetstream.FetchMaxWait(patience)); err != nil || m.Subject() != longest {
+		t.Errorf("the ordered consumer: %v", err)
+	}
+	got, err := stream.GetLastMsgForSubject(t.Context(), longest)
+	callouttest.Must(t, err)
+	if string(got.Data) != longest {
+		t.Errorf("read %q", got.Data)
+	}
+	if _, err := stream.CreateConsumer(brief(t), jetstream.ConsumerConfig{FilterSubject: longest + ".x"}); err == nil {
+		t.Error("a filter of 17 tokens is granted in the subject")
+	}
 }
 
 func createStream(t *testing.T, js jetstream.JetStream, name, subject string) error {

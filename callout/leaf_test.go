@@ -33,11 +33,15 @@ func TestLeafNodeCredentials(t *testing.T) {
 	eachWire(t, func(s stage) {
 		t := s.t
 		refusals := authErrors(t, s, callouttest.ServiceUser, "$SYS.ACCOUNT.CLIENT.AUTH.ERR")
-		for _, c := range []struct{ name, userinfo, code, reason string }{
-			{"token", "publisher-key", "granted", ""},
-			{"password with any user name", "anybody:publisher-key", "granted", ""},
-			{"unknown token", "nobody-key", "key_unknown", "denied, request "},
-			{"other connection type", "wsonly-key", "granted", "not allowed to use connection type"}, // so says the server
+		for _, c := range []struct{ name, userinfo, code string }{
+			{"service_admin", "ladmin-key", "granted"},
+			{"password with any user name", "anybody:ladmin-key", "granted"},
+			{"admin of every project of the account", "fleaf-key", "granted"},
+			{"unknown token", "nobody-key", "key_unknown"},
+			{"publisher", "publisher-key", "leafnode_not_allowed"},
+			{"project_admin", "padmin-key", "leafnode_not_allowed"},
+			{"service_admin whose types are not named", "sadmin-key", "leafnode_not_allowed"},
+			{"other connection type", "wsonly-key", "leafnode_not_allowed"},
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				before := len(s.service.Events(t))
@@ -54,9 +58,9 @@ func TestLeafNodeCredentials(t *testing.T) {
 				if event.Text("code") != c.code || event.Text("client_kind") != "Leafnode" {
 					t.Errorf("event: %v", event)
 				}
-				if c.reason == "" {
+				if c.code == "granted" {
 					callouttest.Eventually(t, "the leaf node is connected", func() bool { return leaf.NumLeafNodes() == 1 })
-				} else if reason := nextReason(t, refusals); !strings.Contains(reason, c.reason) {
+				} else if reason := nextReason(t, refusals); !strings.Contains(reason, "denied, request ") {
 					t.Errorf("refused because: %s", reason)
 				}
 			})
@@ -64,40 +68,43 @@ func TestLeafNodeCredentials(t *testing.T) {
 	})
 }
 
-// Through the leaf passes what the grant of its credential allows, and nothing else.
+// Through a real leaf node passes what the grant of its credential allows, and
+// nothing else: it asks for nothing that the server does not check. What another
+// program does that speaks its protocol, see TestLeafNodeIsUnchecked.
 func TestLeafNodeSubjects(t *testing.T) {
 	eachWire(t, func(s stage) {
 		t := s.t
 		admin := s.server.Connect(t, callouttest.AdminUser)
+		s.service.SetDirectory(t, callouttest.Directory(leafDirectory))
 		hub, err := admin.SubscribeSync(">")
 		callouttest.Must(t, err)
 		callouttest.Must(t, admin.Flush())
-		leaf, nc := s.startLeaf(t, "publisher-key")
+		leaf, nc := s.startLeaf(t, "owner-key")
 		callouttest.Eventually(t, "the leaf node is connected", func() bool { return leaf.NumLeafNodes() == 1 })
 		below, err := nc.SubscribeSync(">")
 		callouttest.Must(t, err)
-		inbox, err := nc.SubscribeSync("_INBOX_publisher.>")
+		inbox, err := nc.SubscribeSync("_INBOX_owner.>")
 		callouttest.Must(t, err)
 
 		// Interest travels on its own time: repeat until one message came through.
 		callouttest.Eventually(t, "an allowed message passed upwards", func() bool {
-			for _, subject := range []string{"shop.returns", "lab.results", "shop.orders"} {
+			for _, subject := range []string{"elsewhere.x", "lab.results", "shop.orders"} {
 				callouttest.Must(t, nc.Publish(subject, []byte("up")))
 			}
 			callouttest.Must(t, nc.Flush())
 			return received(hub, "shop.orders", "up")
 		})
 		callouttest.Eventually(t, "an allowed message passed downwards", func() bool {
-			for _, subject := range []string{"shop.orders", "shop.returns", "_INBOX_consumer.x", "_INBOX_publisher.x"} {
+			for _, subject := range []string{"elsewhere.x", "_INBOX_consumer.x", "_INBOX_owner.x"} {
 				callouttest.Must(t, admin.Publish(subject, []byte("down")))
 			}
 			callouttest.Must(t, admin.Flush())
-			return received(inbox, "_INBOX_publisher.x", "down")
+			return received(inbox, "_INBOX_owner.x", "down")
 		})
 		for _, c := range []struct {
 			sub        *nats.Subscription
 			data, only string
-		}{{hub, "up", "shop.orders"}, {below, "down", "_INBOX_publisher.x"}} {
+		}{{hub, "up", "shop.orders"}, {below, "down", "_INBOX_owner.x"}} {
 			for {
 				m, err := c.sub.NextMsg(100 * time.Millisecond)
 				if err != nil {

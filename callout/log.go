@@ -9,6 +9,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"usher/audit"
+	"usher/secret"
 )
 
 // A flood of requests must not become a flood of log lines: the audit has them
@@ -16,6 +17,7 @@ import (
 const (
 	logPerSecond = 5
 	logBurst     = 20
+	maxPanic     = 1024 // bytes
 )
 
 type decisionLog struct {
@@ -65,10 +67,10 @@ func (l *decisionLog) decision(e *audit.Event) {
 }
 
 // panicked logs a panic and where it was, the first few a second.
-func (l *decisionLog) panicked(p any, stack []byte) {
+func (l *decisionLog) panicked(p any, stack []byte, filter secret.Filter) {
 	if omitted, ok := l.admit("panic"); ok {
 		l.log.LogAttrs(context.Background(), slog.LevelError, "panic while handling a request",
-			slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(stack)), slog.Int("omitted", omitted))
+			slog.String("panic", filter.Text(fmt.Sprint(p), maxPanic)), slog.String("stack", secret.Redact(string(stack))), slog.Int("omitted", omitted))
 	}
 }
 

@@ -1,9 +1,14 @@
 package callout_test
 
 import (
+	"flag"
 	"testing"
 
 	"usher/callouttest"
 )
+
+// serverProgram makes the tests of the matrix run against that nats-server, of any
+// version: go test ./callout -run ^TestMatrix$ -args -server PATH.
+var serverProgram = flag.String("server", "", "the nats-server program of TestMatrix; default the library's, in this process")
 
 func TestMain(m *testing.M) { callouttest.VerifyTestMain(m) }

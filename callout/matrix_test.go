@@ -15,27 +15,30 @@ import (
 	"usher/callouttest"
 )
 
-// matrixDirectory has one user in each of two accounts.
+// matrixDirectory has one user in each of two accounts, and for each one who may
+// bring a leaf node there.
 const matrixDirectory = `
 users:
   - {name: near, keys: [{digest: KEY(near-key)}]}
   - {name: distant, keys: [{digest: KEY(distant-key)}]}
+  - {name: leaf-near, keys: [{digest: KEY(leaf-near-key)}], limits: {connection_types: [leafnode]}}
+  - {name: leaf-distant, keys: [{digest: KEY(leaf-distant-key)}], limits: {connection_types: [leafnode]}}
 projects:
   - name: shop
     account: APP
-    members: [{user: near, roles: [publisher]}]
+    members: [{user: near, roles: [publisher]}, {user: leaf-near, roles: [project_admin]}]
     topics:
       - {name: orders, acl: [near]}
       - {name: returns, acl: []}
   - name: far
     account: OTHER
-    members: [{user: distant, roles: [publisher]}]
+    members: [{user: distant, roles: [publisher]}, {user: leaf-distant, roles: [project_admin]}]
     topics: [{name: orders, acl: [distant]}]
 `
 
 // site is a nats-server of either mode with the service behind it.
 type site struct {
-	native              *server.Server
+	system              *nats.Conn // in the system account
 	url, ws, mqtt, leaf string
 	service             *callouttest.Service
 	admin               *nats.Conn         // in APP, past the callout
@@ -49,9 +52,9 @@ type site struct {
 func configSite(t *testing.T, sealed bool) *site {
 	t.Helper()
 	keys := callouttest.NewKeys(t)
-	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed})
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed, Program: *serverProgram})
 	s := &site{
-		native: srv.Native(), url: srv.URL(), ws: srv.WebSocketURL(), mqtt: srv.MQTTURL(), leaf: srv.LeafAddr(),
+		system: srv.Connect(t, callouttest.SystemUser), url: srv.URL(), ws: srv.WebSocketURL(), mqtt: srv.MQTTURL(), leaf: srv.LeafAddr(),
 		service: callouttest.StartService(t, callouttest.ServiceConfig{
 			URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, sealed, keys), Directory: callouttest.Directory(matrixDirectory),
 		}),
@@ -68,10 +71,10 @@ func configSite(t *testing.T, sealed bool) *site {
 // clients that bring the sentinel's creds.
 func operatorSite(t *testing.T, sealed, bring bool) *site {
 	t.Helper()
-	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Sealed: sealed, NoSentinel: bring})
+	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Sealed: sealed, NoSentinel: bring, Program: *serverProgram})
 	srv := o.Servers[0]
 	s := &site{
-		native: srv.Native(), url: srv.URL(), ws: srv.WebSocketURL(), mqtt: srv.MQTTURL(), leaf: srv.LeafAddr(),
+		system: o.System(t), url: srv.URL(), ws: srv.WebSocketURL(), mqtt: srv.MQTTURL(), leaf: srv.LeafAddr(),
 		service:  callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.Directory(matrixDirectory)}),
 		admin:    o.Admin(t),
 		accounts: o.Accounts,
@@ -96,28 +99,48 @@ func (s *site) watch(t *testing.T, opt nats.Option) {
 
 // The whole matrix: what a token opens does not depend on how the servers are
 // configured, whether requests are sealed, how the client connects, and who has
-// the sentinel.
+// the sentinel; nor on the release of nats-server, from the first that can do it.
 func TestMatrix(t *testing.T) {
 	t.Parallel() // it waits, and so do others
-	for _, m := range []struct {
-		mode, sentinel string
-		start          func(t *testing.T, sealed bool) *site
-	}{
-		{"config", "no sentinel in this mode", configSite},
-		{"operator", "default sentinel", func(t *testing.T, sealed bool) *site { t.Helper(); return operatorSite(t, sealed, false) }},
-		{"operator", "sentinel creds", func(t *testing.T, sealed bool) *site { t.Helper(); return operatorSite(t, sealed, true) }},
-	} {
+	release := serverRelease(t)
+	for _, m := range modes() {
 		for _, wire := range []string{"plain", "sealed"} {
-			t.Run(fmt.Sprintf("%s, %s, %s", m.mode, wire, m.sentinel), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s, %s, %s", m.name, wire, m.sentinel), func(t *testing.T) {
+				if !release.has(m.since) {
+					refusesFile(t, m.file(t, wire == "sealed"), "default_sentinel")
+					return
+				}
 				s := m.start(t, wire == "sealed")
 				for _, w := range everyWay() {
-					t.Run(w.name, func(t *testing.T) { s.cell(t, w) })
+					t.Run(w.name, func(t *testing.T) {
+						if release.has(m.from(w)) {
+							s.cell(t, w)
+						} else {
+							s.refusedUnasked(t, w)
+						}
+					})
 				}
 				if t.Failed() {
 					t.Log(s.service.Log)
 				}
 			})
 		}
+	}
+}
+
+// refusedUnasked is a cell that this release does not have: the server keeps the client
+// out by itself.
+func (s *site) refusedUnasked(t *testing.T, w way) {
+	t.Helper()
+	before := len(s.service.Events(t))
+	if v, err := w.connect(t, s, "near-key"); err == nil {
+		v.leave()
+		t.Error("let in: docs/compatibility.md says that this release cannot")
+	} else if !errors.Is(err, errRefused) {
+		t.Error(err)
+	}
+	if asked := s.service.Events(t)[before:]; len(asked) > 0 {
+		t.Errorf("usher was asked: %v", asked)
 	}
 }
 
@@ -135,7 +158,7 @@ func (s *site) cell(t *testing.T, w way) {
 			t.Errorf("%s landed in account %s, expected %s", c.token, account, s.accounts[c.account])
 		}
 		if c.account == callouttest.AppAccount {
-			s.holds(t, v)
+			s.holds(t, v, w.refused)
 		}
 		v.leave()
 	}
@@ -162,21 +185,21 @@ func (s *site) cell(t *testing.T, w way) {
 	if want := []string{"granted", "granted", "key_unknown"}; !slices.Equal(codes, want) {
 		t.Errorf("audit: %q, expected %q", codes, want)
 	}
-	t.Log("granted in APP and OTHER, may publish orders and not returns, unknown token refused")
+	t.Logf("granted in APP and OTHER, may publish shop.orders and not %s, unknown token refused", w.refused)
 }
 
 // holds shows what the publisher may do and what not: the message that is not
 // allowed is published first, so it would be seen first.
-func (s *site) holds(t *testing.T, v visitor) {
+func (s *site) holds(t *testing.T, v visitor, refused string) {
 	t.Helper()
-	sub, err := s.admin.SubscribeSync("shop.>")
+	sub, err := s.admin.SubscribeSync("*.*")
 	callouttest.Must(t, err)
 	defer sub.Unsubscribe() //nolint:errcheck // the connection ends with the test
 	callouttest.Must(t, s.admin.FlushTimeout(patience))
 	var m *nats.Msg
 	// Interest reaches a leaf node on its own time: repeat until one came through.
 	callouttest.Eventually(t, "an allowed message came", func() bool {
-		v.publish(t, "shop.returns")
+		v.publish(t, refused)
 		v.publish(t, "shop.orders")
 		m, err = sub.NextMsg(200 * time.Millisecond)
 		return err == nil
@@ -188,6 +211,9 @@ func (s *site) holds(t *testing.T, v visitor) {
 
 // The sentinel opens nothing by itself, and where servers have no default one, a
 // token opens nothing without it: the server refuses that without asking usher.
+//
+// Attack: connecting with nothing but the sentinel, which anybody may have
+// Held by: the sentinel opens nothing; without a credential of a user the answer is no
 func TestSentinelAndTokenAreBothNeeded(t *testing.T) {
 	s := operatorSite(t, true, true)
 	for name, connect := range map[string]func() error{
@@ -209,7 +235,7 @@ func TestSentinelAndTokenAreBothNeeded(t *testing.T) {
 	for name, connect := range map[string]func() error{
 		"token alone, TCP":       func() error { return attempt(s.url, nats.Token("near-key")) },
 		"token alone, MQTT":      func() error { _, err := dialMQTT(t, s, "near-key"); return err },
-		"token alone, leaf node": func() error { return s.refusedLeaf(t, "anybody:near-key") },
+		"token alone, leaf node": func() error { return s.refusedLeaf(t, "anybody:leaf-near-key") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			if connect() == nil {
@@ -218,7 +244,7 @@ func TestSentinelAndTokenAreBothNeeded(t *testing.T) {
 		})
 	}
 	// Both: a token is taken from the user name of a remote's URL, too.
-	leaf := bring.extend(t, "both", "near-key")
+	leaf := bring.extend(t, "both", "leaf-near-key")
 	callouttest.Eventually(t, "the leaf node is connected", func() bool { return leaf.NumLeafNodes() == 1 })
 	var codes []string
 	callouttest.Eventually(t, "all that usher was asked is in its audit", func() bool {
@@ -252,9 +278,7 @@ func (s *site) refusedLeaf(t *testing.T, userinfo string) error {
 	leaf := s.extend(t, name, userinfo)
 	refused := false
 	callouttest.Eventually(t, "the leaf node is refused", func() bool {
-		z, err := s.native.Connz(&server.ConnzOptions{State: server.ConnClosed})
-		callouttest.Must(t, err)
-		for _, c := range z.Conns {
+		for _, c := range s.connections(t, server.ConnzOptions{State: server.ConnClosed}) {
 			refused = refused || c.Name == name
 		}
 		return refused || leaf.NumLeafNodes() > 0

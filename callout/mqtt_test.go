@@ -1,7 +1,9 @@
 package callout_test
 
 import (
+	"cmp"
 	"errors"
+	"strings"
 	"testing"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -44,7 +46,7 @@ func TestMQTTCredentials(t *testing.T) {
 			{"other network", "anybody", "elsewhere-key", "key_network"},
 		} {
 			t.Run(c.name, func(t *testing.T) {
-				client := s.mqttClient("c", c.user, c.password)
+				client := s.mqttClient(strings.TrimSuffix(cmp.Or(c.password, c.user), "-key")+":c", c.user, c.password)
 				err := done(t, client.Connect())
 				if c.code == "granted" {
 					callouttest.Must(t, err)
@@ -70,7 +72,7 @@ func TestMQTTSubjects(t *testing.T) {
 		callouttest.Must(t, err)
 		callouttest.Must(t, admin.Flush())
 
-		client := s.mqttClient("p", "anybody", "publisher-key")
+		client := s.mqttClient("publisher", "anybody", "publisher-key")
 		callouttest.Must(t, done(t, client.Connect()))
 		defer client.Disconnect(100)
 		callouttest.Must(t, done(t, client.Publish("shop/returns", 0, false, "refused")))

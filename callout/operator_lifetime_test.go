@@ -121,6 +121,9 @@ func (d *decentral) replace(name string) {
 // An account's signing key is taken away while usher still signs with it, as
 // after a compromise: every server of a cluster refuses what it signed, at once.
 // With the next key all is well again.
+//
+// Attack: minting users with a stolen signing key
+// Held by: a retired key is taken out of the account JWT, and every server refuses what it signed
 func TestRemovedSigningKeyIsRefusedEverywhere(t *testing.T) {
 	d := newDecentral(t, callouttest.OperatorConfig{Servers: 3})
 	d.enters()
@@ -165,6 +168,9 @@ func TestRemovedSigningKeySealed(t *testing.T) {
 
 // A key that is removed takes its live connections with it: the server closes
 // them, and the clients come back with the next key if it is there by then.
+//
+// Attack: staying connected on a user JWT that a stolen signing key made
+// Held by: the servers close the connections of a removed key
 func TestLiveConnectionsOfARemovedSigningKey(t *testing.T) {
 	d := newDecentral(t, callouttest.OperatorConfig{})
 	nc, lost := d.stays()

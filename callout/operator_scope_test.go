@@ -89,6 +89,9 @@ func (dotted) Verify(_ context.Context, c *tokens.Credential) (identity.Identity
 
 // What a template cannot take is denied, with a code that says why. The directory
 // itself takes no key id that is more than one token.
+//
+// Attack: a name or tag that a scoped signing key's template takes for a wildcard or for more tokens
+// Held by: user name and tags of a scoped user JWT are single tokens, or the identity is denied
 func TestWhatATemplateCannotTake(t *testing.T) {
 	records, _, err := file.Parse("directory.yaml", []byte(callouttest.Directory(strings.Replace(callouttest.DirectoryText, "id: laptop", "id: a.b", 1))))
 	callouttest.Must(t, err)

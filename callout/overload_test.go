@@ -162,6 +162,9 @@ func (s stage) outcome(t *testing.T, from string, as nats.Option) callout.Outcom
 
 // A flood of clients from one host does not keep one of another waiting for more
 // than one turn, whatever came before it.
+//
+// Attack: a flood of clients from one address keeps others waiting
+// Held by: addresses take turns; when too many wait, the address with the most pays
 func TestFloodDoesNotStarve(t *testing.T) {
 	const flood, other, size = "127.0.0.2", "127.0.0.3", 60
 	keys := callouttest.NewKeys(t)
@@ -225,6 +228,9 @@ type step struct {
 
 // Who fails again and again is shed, and others are not. Answers come again as
 // time goes by.
+//
+// Attack: guessing credentials, or failing without end
+// Held by: failures are limited per address and per credential; above that there is no answer
 func TestFailing(t *testing.T) {
 	t.Parallel() // it waits, and so do others
 	keys := callouttest.NewKeys(t)
@@ -306,6 +312,9 @@ func (i *impostor) forged(change func(*jwt.AuthorizationRequestClaims)) *nats.Ms
 // What is shed is shed before its signature is verified: a forged request and a
 // real one are told apart only where they would be answered. And what nobody has
 // signed is no failure of the host that it names.
+//
+// Attack: requests that nobody signed cost usher signatures, or an honest address its budget of failures
+// Held by: what is shed is shed before any cryptography, and only what a server signed counts as a failure
 func TestShedBeforeTheCryptography(t *testing.T) {
 	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
 		t.Run(name, func(t *testing.T) {

@@ -37,6 +37,9 @@ func TestRefusedSubscriptionIsMended(t *testing.T) {
 
 // In another account than the configuration says, the policy would keep clients
 // out of the wrong one: nothing is answered.
+//
+// Attack: a service in the wrong account grants what the policy keeps for another
+// Held by: a service that is not in the configured callout account answers nothing
 func TestMisplacedServiceIsSilent(t *testing.T) {
 	t.Parallel() // it waits, and so do others
 	keys := callouttest.NewKeys(t)

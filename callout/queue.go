@@ -234,7 +234,7 @@ func (s *Service) respond(j *job) {
 func (s *Service) guarded(j *job, step func()) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.log.panicked(p, debug.Stack())
+			s.log.panicked(p, debug.Stack(), j.filter())
 			j.result = result{id: s.cfg.NewID()}
 			j.decision.set(Unavailable, CodeInternal, "panic")
 		}

@@ -1,11 +1,14 @@
 package callout
 
 import (
-	"strings"
+	"net/netip"
 	"time"
+
+	"github.com/nats-io/nkeys"
 
 	"usher/audit"
 	"usher/metrics"
+	"usher/secret"
 )
 
 // record writes down what became of a request: metrics, audit and log. It runs
@@ -38,18 +41,14 @@ func (s *Service) observe(j *job, total time.Duration) {
 	m.Step(metrics.StepTotal, total)
 }
 
-// maxText bounds what log and audit keep of a text that others chose.
+// maxText bounds what log and audit keep of a text that others chose, in bytes.
 const maxText = 256
 
-func clip(s string) string {
-	if len(s) <= maxText {
-		return s
-	}
-	return strings.ToValidUTF8(s[:maxText], "") + "…"
-}
-
-// event is what the audit keeps of a result.
+// event is what the audit keeps of a result. Every text in it that is not from the
+// directory goes through the filter of the request.
 func (r *result) event(arrival time.Time) audit.Event {
+	filter := r.filter()
+	clip := func(text string) string { return filter.Text(text, maxText) }
 	e := audit.Event{
 		Time: arrival, RequestID: r.id,
 		Outcome: string(r.decision.Outcome), Code: r.decision.Code, Cause: clip(r.decision.Cause),
@@ -63,10 +62,32 @@ func (r *result) event(arrival time.Time) audit.Event {
 	if r.request != nil {
 		// client_info.user is left out: for a token it is the token.
 		c := r.request.claims
-		e.ClientHost, e.ClientID = clip(c.ClientInformation.Host), c.ClientInformation.ID
+		e.ClientHost, e.ClientID = c.ClientInformation.Host, c.ClientInformation.ID
+		if _, err := netip.ParseAddr(e.ClientHost); err != nil { // an address is the server's word, and holds no secret
+			e.ClientHost = clip(e.ClientHost)
+		}
 		e.ClientKind, e.ClientType = clip(c.ClientInformation.Kind), clip(c.ClientInformation.Type)
-		e.ClientName = clip(c.ClientInformation.Name)
-		e.ServerID, e.ServerName, e.Issuer = clip(c.Server.ID), clip(c.Server.Name), clip(c.Subject)
+		e.ClientName, e.MQTTClientID = clip(c.ClientInformation.Name), clip(c.ClientInformation.MQTT)
+		e.ServerID, e.ServerName, e.Issuer = publicKey(c.Server.ID, clip), clip(c.Server.Name), publicKey(c.Subject, clip)
 	}
 	return e
+}
+
+// publicKey shows a public key as it is, whatever a client has presented, so that
+// nobody can hide which server it came by.
+func publicKey(text string, clip func(string) string) string {
+	if nkeys.IsValidPublicKey(text) {
+		return text
+	}
+	return clip(text)
+}
+
+// filter is the way of all texts of a request to log and audit. It knows everything
+// that a client can present as a secret, whether a verifier looks at it or not.
+func (r *result) filter() secret.Filter {
+	if r.request == nil {
+		return secret.Filter{}
+	}
+	o, c := &r.request.claims.ConnectOptions, CredentialOf(r.request.claims)
+	return secret.NewFilter(c.Token(), o.Token, o.Password, o.JWT, o.SignedNonce)
 }

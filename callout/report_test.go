@@ -171,6 +171,9 @@ func TestReportForgetsAfterAnHour(t *testing.T) {
 }
 
 // A request that does not prove which server it comes from counts for nothing.
+//
+// Attack: forged requests spoil what usher reports of its servers
+// Held by: only requests that a server signed are counted
 func TestReportCountsNothingForged(t *testing.T) {
 	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
 		t.Run(name, func(t *testing.T) {

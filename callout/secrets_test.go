@@ -54,6 +54,8 @@ projects:
 	return granted, denied, callouttest.Directory(directory)
 }
 
+// Attack: reading tokens and passwords of clients in log, audit, metrics or answers
+// Held by: nothing that a client presents as a secret is written anywhere, nor a part of it
 func TestNoSecretAnywhere(t *testing.T) {
 	eachWire(t, func(s stage) {
 		t := s.t
@@ -66,7 +68,7 @@ func TestNoSecretAnywhere(t *testing.T) {
 		for _, token := range append(granted, denied...) {
 			refusals += s.inEveryWay(t, token)
 		}
-		if want := len(denied) * ways; refusals != want {
+		if want := len(denied)*ways + len(granted); refusals != want { // the MQTT client id is nobody's
 			t.Fatalf("%d connections were refused, expected %d", refusals, want)
 		}
 		var events []callouttest.Event

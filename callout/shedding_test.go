@@ -42,6 +42,9 @@ func (e *episodes) expect(lines ...string) {
 
 // One line when it begins with a code, one when it is over, however many were
 // shed, and so for each time.
+//
+// Attack: filling the log with requests that are shed
+// Held by: one line when it begins and one when it is over, with the count
 func TestShedding(t *testing.T) {
 	e := newEpisodes(t)
 	e.settle(false)

@@ -266,6 +266,9 @@ func TestSlowVerifierIsTooLate(t *testing.T) {
 }
 
 // A fault in a slow verifier is one request's, and not the service's.
+//
+// Attack: a fault of usher's own lets somebody in
+// Held by: silence, never a grant
 func TestSlowVerifierPanics(t *testing.T) {
 	a := newBackend("a")
 	close(a.open)

@@ -138,7 +138,9 @@ func TestSubjects(t *testing.T) {
 				allow(subscribe, "shop.>"), allow(subscribe, "shop.orders"), allow(subscribe, "shop.market.prices"),
 				allow(subscribe, "_INBOX_padmin.>"), deny(subscribe, "_INBOX_publisher.>"),
 				allow(publish, "$JS.API.STREAM.INFO.shop"), allow(publish, "$JS.API.STREAM.PURGE.shop"),
-				allow(publish, "$JS.API.STREAM.MSG.GET.shop"), allow(publish, "$JS.API.DIRECT.GET.shop"),
+				allow(publish, "$JS.API.STREAM.MSG.GET.shop"),
+				deny(publish, "$JS.API.DIRECT.GET.shop"), deny(publish, "$JS.API.DIRECT.GET.shop.shop.orders"), // the account is lab's too
+				deny(publish, "$JS.ACK.shop.hash.lab.reader.1.1.1.1.1"), deny(publish, "$JS.ACK.shop.hash.lab.reader.1.1.1.1.1.x"), deny(publish, "$JS.FC.shop.hash.lab.reader.x"),
 				allow(publish, "$JS.API.CONSUMER.LIST.shop"), allow(publish, "$JS.API.CONSUMER.NAMES.shop"),
 				allow(publish, "$JS.API.CONSUMER.CREATE.shop.new.shop.orders"), allow(publish, "$JS.API.CONSUMER.DURABLE.CREATE.shop.new"),
 				allow(publish, "$JS.API.CONSUMER.INFO.shop.billing"), allow(publish, "$JS.API.CONSUMER.DELETE.shop.new"),

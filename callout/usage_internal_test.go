@@ -85,6 +85,8 @@ func TestConcurrentUsage(t *testing.T) {
 	}
 }
 
+// Attack: servers that name ever new issuers fill usher's memory
+// Held by: a fixed number is kept for the report
 func TestUnknownKeysAreBounded(t *testing.T) {
 	own := newAccountKey(t)
 	keys, u := keyringOf(t, own), newUsage()

@@ -28,15 +28,16 @@ var errRefused = errors.New("refused")
 // has them. The error is errRefused.
 type way struct {
 	name    string
+	refused string // a subject to which the user of near-key may not publish
 	connect func(t *testing.T, s *site, token string) (visitor, error)
 }
 
 func everyWay() []way {
 	return []way{
-		{"TCP", dialTCP},
-		{"WebSocket", dialWebSocket},
-		{"MQTT", dialMQTT},
-		{"leaf node", dialLeaf},
+		{"TCP", "shop.returns", dialTCP},
+		{"WebSocket", "shop.returns", dialWebSocket},
+		{"MQTT", "shop.returns", dialMQTT},
+		{"leaf node", "other.returns", dialLeaf},
 	}
 }
 
@@ -80,19 +81,18 @@ func (v natsVisitor) account(t *testing.T) string {
 	t.Helper()
 	cid, err := v.GetClientID()
 	callouttest.Must(t, err)
-	return v.s.connection(t, &server.ConnzOptions{CID: cid, Username: true})
+	return v.s.connection(t, server.ConnzOptions{CID: cid, Username: true})
 }
 
 func (v natsVisitor) leave() { v.Close() }
 
-func (s *site) connection(t *testing.T, which *server.ConnzOptions) string {
+func (s *site) connection(t *testing.T, which server.ConnzOptions) string {
 	t.Helper()
-	z, err := s.native.Connz(which)
-	callouttest.Must(t, err)
-	if len(z.Conns) != 1 {
-		t.Fatalf("the server has %d such connections", len(z.Conns))
+	conns := s.connections(t, which)
+	if len(conns) != 1 {
+		t.Fatalf("the server has %d such connections", len(conns))
 	}
-	return z.Conns[0].Account
+	return conns[0].Account
 }
 
 // MQTT has user name and password. The key is the password, with any user name;
@@ -106,7 +106,7 @@ type mqttVisitor struct {
 
 func dialMQTT(t *testing.T, s *site, token string) (visitor, error) {
 	t.Helper()
-	id := "of-" + token
+	id := strings.TrimSuffix(token, "-key") + ":of"
 	user, password := "anybody", token
 	if s.jwt != "" {
 		user, password = token, s.jwt
@@ -127,7 +127,7 @@ func (v mqttVisitor) publish(t *testing.T, subject string) {
 
 func (v mqttVisitor) account(t *testing.T) string {
 	t.Helper()
-	return v.s.connection(t, &server.ConnzOptions{MQTTClient: v.id, Username: true})
+	return v.s.connection(t, server.ConnzOptions{MQTTClient: v.id, Username: true})
 }
 
 func (v mqttVisitor) leave() { v.Disconnect(100) }
@@ -160,8 +160,13 @@ leafnodes { reconnect: "600s", remotes: [{ url: "nats-leaf://%s%s", first_info_t
 	return callouttest.RunConfig(t, text)
 }
 
+//
+// Only an admin of the whole account may bring one: the token is that of another
+// user, who is.
+
 func dialLeaf(t *testing.T, s *site, token string) (visitor, error) {
 	t.Helper()
+	token = "leaf-" + token
 	before := len(s.service.Events(t))
 	leaf := s.extend(t, "leaf-of-"+token, "anybody:"+token)
 	var event callouttest.Event
@@ -192,9 +197,7 @@ func (v leafVisitor) publish(t *testing.T, subject string) {
 
 func (v leafVisitor) account(t *testing.T) string {
 	t.Helper()
-	z, err := v.s.native.Leafz(nil)
-	callouttest.Must(t, err)
-	for _, l := range z.Leafs {
+	for _, l := range v.s.leafNodes(t) {
 		if l.Name == v.leaf.Name() {
 			return l.Account
 		}

@@ -1,14 +1,18 @@
 package callout
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
 
+	"usher/identity"
 	"usher/issuer"
 	"usher/tokens"
 )
@@ -126,15 +130,19 @@ func (r *request) verify() error {
 // many clients share. MQTT has no field for it, so a client that brings one has it
 // in its password; nats-server copies the password into auth_token, and repeats
 // it as the JWT. What is left of such a credential is the user name.
+//
+// Before 2.12.6 nats-server repeats every password of an MQTT client as the JWT;
+// what is no JWT of NATS is no sentinel.
 func CredentialOf(c *jwt.AuthorizationRequestClaims) tokens.Credential {
 	o := &c.ConnectOptions
 	out := tokens.Credential{
-		AuthToken: o.Token,
-		User:      o.Username,
-		Password:  o.Password,
-		Host:      c.ClientInformation.Host,
+		AuthToken:  o.Token,
+		User:       o.Username,
+		Password:   o.Password,
+		Host:       c.ClientInformation.Host,
+		Connection: connectionOf(&c.ClientInformation),
 	}
-	if o.JWT != "" && o.Password == o.JWT {
+	if o.Password == o.JWT && ofNATS(o.JWT) {
 		out.Password = ""
 		if out.AuthToken == o.JWT {
 			out.AuthToken = ""
@@ -142,3 +150,43 @@ func CredentialOf(c *jwt.AuthorizationRequestClaims) tokens.Credential {
 	}
 	return out
 }
+
+// ofNATS reports whether a text is a JWT of NATS, as far as its header says.
+func ofNATS(text string) bool {
+	first, _, ok := strings.Cut(text, ".")
+	if !ok || !strings.HasPrefix(first, jwtPrefix) {
+		return false
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(first)
+	var header jwt.Header
+	return err == nil && json.Unmarshal(raw, &header) == nil &&
+		(header.Algorithm == jwt.AlgorithmNkey || header.Algorithm == jwt.AlgorithmNkeyOld)
+}
+
+// connectionOf returns how the client came. Of what it does not know it takes the
+// server's word, which names no type in which anything is granted.
+func connectionOf(c *jwt.ClientInformation) identity.Connection {
+	switch {
+	case c.Kind == kindLeafNode:
+		return identity.Connection{Types: []string{jwt.ConnectionTypeLeafnode, jwt.ConnectionTypeLeafnodeWS}}
+	case c.Kind != kindClient:
+		return identity.Connection{Types: []string{"a connection of kind " + strconv.Quote(c.Kind)}}
+	}
+	switch c.Type {
+	case "nats":
+		return identity.Connection{Types: []string{jwt.ConnectionTypeStandard, jwt.ConnectionTypeInProcess}}
+	case "websocket":
+		return identity.Connection{Types: []string{jwt.ConnectionTypeWebsocket}}
+	case "mqtt":
+		return identity.Connection{Types: []string{jwt.ConnectionTypeMqtt, jwt.ConnectionTypeMqttWS}, MQTTClientID: c.MQTT}
+	default:
+		return identity.Connection{Types: []string{"a connection of type " + strconv.Quote(c.Type)}}
+	}
+}
+
+// Kinds of connection that nats-server asks about: clients, and the leaf nodes
+// that come in. Routes, gateways and outgoing leaf nodes it settles by itself.
+const (
+	kindClient   = "Client"
+	kindLeafNode = "Leafnode"
+)

@@ -17,14 +17,19 @@ import (
 // until the test ends.
 func Bucket(tb testing.TB) *kv.Store {
 	tb.Helper()
+	return BucketOf(tb, kv.Config{})
+}
+
+// BucketOf is Bucket with settings; what a test always needs is added to them.
+func BucketOf(tb testing.TB, cfg kv.Config) *kv.Store {
+	tb.Helper()
 	server := RunConfig(tb, fmt.Sprintf("listen: 127.0.0.1:-1\njetstream {store_dir: %q}\n", filepath.ToSlash(tb.TempDir())))
 	conn, err := nats.Connect(server.ClientURL(), nats.Timeout(20*time.Second))
 	Must(tb, err)
 	tb.Cleanup(conn.Close)
-	store, err := kv.Open(kv.Config{
-		Conn: conn, Bucket: "usher", Create: true, Storage: kv.StorageMemory, Now: time.Now,
-		Log: slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
-	})
+	cfg.Conn, cfg.Bucket, cfg.Create, cfg.Storage, cfg.Now = conn, "usher", true, kv.StorageMemory, time.Now
+	cfg.Log = slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	store, err := kv.Open(cfg)
 	Must(tb, err)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -7,7 +7,8 @@ import (
 )
 
 // DirectoryText is a directory with one user per role in two projects of
-// AppAccount and one of OtherAccount. The API key of user NAME is "NAME-key".
+// AppAccount and one of OtherAccount. Those who may bring a leaf node are ladmin, a
+// service_admin, and fleaf, who administers all there is in OtherAccount. The API key of user NAME is "NAME-key".
 const DirectoryText = `
 users:
   - {name: ingest, service_roles: [ingest], keys: [{digest: KEY(ingest-key)}]}
@@ -15,6 +16,13 @@ users:
   - {name: consumer, keys: [{digest: KEY(consumer-key)}]}
   - {name: padmin, keys: [{digest: KEY(padmin-key)}]}
   - {name: sadmin, service_roles: [service_admin], keys: [{digest: KEY(sadmin-key)}]}
+  - name: ladmin
+    service_roles: [service_admin]
+    limits: {connection_types: [standard, leafnode]}
+    keys: [{digest: KEY(ladmin-key)}]
+  - name: fleaf
+    limits: {connection_types: [leafnode, leafnode_ws]}
+    keys: [{digest: KEY(fleaf-key)}]
   - {name: stranger, keys: [{digest: KEY(stranger-key)}]}
   - {name: both, keys: [{digest: KEY(both-key)}]}
   - {name: former, enabled: false, keys: [{digest: KEY(former-key)}]}
@@ -54,7 +62,7 @@ projects:
     subscriptions: [{name: reader, topic: results, acl: []}]
   - name: far
     account: OTHER
-    members: [{user: both, roles: [publisher]}]
+    members: [{user: both, roles: [publisher]}, {user: fleaf, roles: [project_admin]}]
     topics: [{name: orders, acl: [both]}]
 `
 

@@ -29,6 +29,9 @@ type OperatorConfig struct {
 	ServerExtra string
 	// LatePing is as for a Server.
 	LatePing bool
+	// Program is a nats-server to run as a process of its own, of any version. Only one,
+	// and Native and AccountOf are not to be had then.
+	Program string
 	// Memory preloads the account JWTs into a memory resolver, which takes no push.
 	Memory bool
 }
@@ -90,7 +93,7 @@ func NewOperator(tb testing.TB, cfg OperatorConfig) *Operator {
 		ports[i] = FreePort(tb)
 	}
 	for i, port := range ports {
-		s := &OperatorServer{Name: fmt.Sprintf("n%d", i+1), port: port, tls: cfg.TLS, latePing: cfg.LatePing, file: filepath.Join(dir, fmt.Sprintf("n%d.conf", i+1))}
+		s := &OperatorServer{Name: fmt.Sprintf("n%d", i+1), port: port, tls: cfg.TLS, program: cfg.Program, latePing: cfg.LatePing, file: filepath.Join(dir, fmt.Sprintf("n%d.conf", i+1))}
 		Must(tb, os.WriteFile(s.file, []byte(o.serverConfig(tb, s, ports)), 0o600))
 		o.Servers = append(o.Servers, s)
 	}

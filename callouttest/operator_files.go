@@ -57,6 +57,25 @@ func (o *Operator) makeOperator(tb testing.TB) {
 	Must(tb, os.WriteFile(filepath.Join(o.JWTDir, "operator.jwt"), []byte(text), 0o600))
 }
 
+// ReplaceSigningKey adds a signing key to the operator JWT on disk, and puts it in
+// place of SigningKey. Servers that run do not know it until they are restarted.
+func (o *Operator) ReplaceSigningKey(tb testing.TB) {
+	tb.Helper()
+	path := filepath.Join(o.JWTDir, "operator.jwt")
+	text, err := os.ReadFile(path)
+	Must(tb, err)
+	c, err := jwt.DecodeOperatorClaims(string(text))
+	Must(tb, err)
+	o.SigningKey, err = nkeys.CreateOperator()
+	Must(tb, err)
+	seed, public := textOf(tb, o.SigningKey)
+	c.SigningKeys.Add(public)
+	signed, err := c.Encode(o.Key)
+	Must(tb, err)
+	Must(tb, os.WriteFile(path, []byte(signed), 0o600))
+	WriteSeed(tb, o.SigningKeyFile, seed)
+}
+
 func (o *Operator) edit(name string, c jwt.Claims) {
 	if o.cfg.Edit != nil {
 		o.cfg.Edit(name, c)

@@ -21,6 +21,8 @@ type OperatorServer struct {
 	tls  *CA
 	srv  *server.Server
 
+	program  string // nats-server as a process of its own
+	process  *process
 	latePing bool
 }
 
@@ -68,14 +70,27 @@ func (o *Operator) serverConfig(tb testing.TB, s *OperatorServer, ports []int) s
 	return b.String()
 }
 
+// File returns the path of the server's configuration.
+func (s *OperatorServer) File() string { return s.file }
+
 // Start starts the server, again after Stop.
 func (s *OperatorServer) Start(tb testing.TB) {
 	tb.Helper()
+	if s.program != "" {
+		s.process = startProcess(tb, s.program, s.file, fmt.Sprintf("127.0.0.1:%d", s.port))
+		return
+	}
 	s.srv = runServer(tb, s.file, func(opts *server.Options) { opts.DisableShortFirstPing = s.latePing })
 }
 
 // Stop ends the server and waits until it has.
-func (s *OperatorServer) Stop() { devserver.Shutdown(s.srv) }
+func (s *OperatorServer) Stop() {
+	if s.program != "" {
+		s.process.kill()
+		return
+	}
+	devserver.Shutdown(s.srv)
+}
 
 // AccountOf returns the account that client connection id is in.
 func (s *OperatorServer) AccountOf(tb testing.TB, id uint64) string {

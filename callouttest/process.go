@@ -3,9 +3,11 @@ package callouttest
 import (
 	"context"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -24,31 +26,58 @@ func Build(tb testing.TB, name, pkg string) string {
 	if out, err := exec.CommandContext(tb.Context(), "go", "build", "-o", program, pkg).CombinedOutput(); err != nil {
 		tb.Fatalf("go build %s: %v\n%s", pkg, err, out)
 	}
+	Must(tb, os.Chmod(program, 0o755)) // whatever the umask: others must not write what signs
 	return program
 }
 
-// startProcess starts a nats-server as a process of its own, waits until it
-// takes connections, and returns what kills it.
-func startProcess(tb testing.TB, program, file, addr string) (kill func()) {
+// process is a nats-server as a process of its own.
+type process struct {
+	program string
+	cmd     *exec.Cmd
+	ended   chan struct{}
+}
+
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill() // it may have ended by itself
+	<-p.ended
+}
+
+// reload has the server read its configuration again; it does so a little later.
+func (p *process) reload(tb testing.TB) {
+	tb.Helper()
+	signal := "reload=" + strconv.Itoa(p.cmd.Process.Pid)
+	if out, err := exec.CommandContext(tb.Context(), p.program, "--signal", signal).CombinedOutput(); err != nil {
+		tb.Fatalf("reload: %v\n%s", err, out)
+	}
+}
+
+// startProcess starts a nats-server as a process of its own, and waits until it
+// takes connections.
+func startProcess(tb testing.TB, program, file, addr string) *process {
 	tb.Helper()
 	cmd := exec.CommandContext(context.WithoutCancel(tb.Context()), program, "-c", file)
 	var log Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	Must(tb, cmd.Start())
-	kill = func() {
-		_ = cmd.Process.Kill() // it may have ended by itself,
-		_ = cmd.Wait()         // and says here that it was killed
-	}
+	p := &process{program: program, cmd: cmd, ended: make(chan struct{})}
+	go func() {
+		defer close(p.ended)
+		_ = cmd.Wait() // it says that it was killed
+	}()
 	dialer := net.Dialer{Timeout: time.Second}
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
 		c, err := dialer.DialContext(tb.Context(), "tcp", addr)
 		if err == nil {
 			_ = c.Close()
-			return kill
+			return p
 		}
-		<-time.After(5 * time.Millisecond)
+		select {
+		case <-p.ended:
+			tb.Fatalf("nats-server ended:\n%s", log.String())
+		case <-time.After(5 * time.Millisecond):
+		}
 	}
-	kill()
+	p.kill()
 	tb.Fatalf("nats-server did not become ready:\n%s", log.String())
 	return nil
 }

@@ -27,6 +27,19 @@ func RunConfig(tb testing.TB, text string) *server.Server {
 	return srv
 }
 
+// RunFile runs a nats-server with a configuration file that has it listen on addr, until
+// the test ends: a program of any version as a process of its own, or in this process if
+// program is empty.
+func RunFile(tb testing.TB, program, file, addr string) {
+	tb.Helper()
+	if program != "" {
+		tb.Cleanup(startProcess(tb, program, file, addr).kill)
+		return
+	}
+	srv := runServer(tb, file, func(*server.Options) {})
+	tb.Cleanup(func() { devserver.Shutdown(srv) })
+}
+
 // runServer runs a nats-server in this process from a configuration file, with options
 // that no file has, and waits until it takes connections.
 func runServer(tb testing.TB, file string, set func(*server.Options)) *server.Server {

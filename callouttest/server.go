@@ -53,6 +53,8 @@ type ServerConfig struct {
 	// stop it while clients connect. ID, Native and SetServiceUser are not to be
 	// had then.
 	Process bool
+	// Program is a nats-server to run as such a process, of any version.
+	Program string
 	// LatePing keeps the server from sending a PING 2 s after a client came, with which
 	// nats.go gives up on a handshake that is not over, however patient it is told to be.
 	LatePing bool
@@ -66,7 +68,7 @@ type Server struct {
 	port    int
 	srv     *server.Server
 	program string // nats-server as a process of its own
-	kill    func()
+	process *process
 }
 
 // StartServer starts a Server that ends with the test.
@@ -80,6 +82,7 @@ func StartServer(tb testing.TB, cfg ServerConfig) *Server {
 	}
 	s := &Server{cfg: cfg, file: filepath.Join(tb.TempDir(), "nats-server.conf"), port: FreePort(tb)}
 	Must(tb, os.WriteFile(s.file, []byte(s.text(tb)), 0o600))
+	s.program = cfg.Program
 	if cfg.Process {
 		s.program = Build(tb, "nats-server", NATSServerPackage)
 	}
@@ -92,7 +95,7 @@ func StartServer(tb testing.TB, cfg ServerConfig) *Server {
 func (s *Server) Start(tb testing.TB) {
 	tb.Helper()
 	if s.program != "" {
-		s.kill = startProcess(tb, s.program, s.file, s.Addr())
+		s.process = startProcess(tb, s.program, s.file, s.Addr())
 		return
 	}
 	s.srv = runServer(tb, s.file, func(opts *server.Options) {
@@ -110,7 +113,7 @@ func (s *Server) Start(tb testing.TB) {
 // Stop ends the server and waits until it has.
 func (s *Server) Stop() {
 	if s.program != "" {
-		s.kill()
+		s.process.kill()
 		return
 	}
 	devserver.Shutdown(s.srv)
@@ -131,6 +134,25 @@ func (s *Server) SetServiceUser(tb testing.TB, options string) {
 	Must(tb, err)
 	user := regexp.MustCompile(`(?m)\{user: ` + ServiceUser + `, .*\}(\] \})$`)
 	Must(tb, os.WriteFile(s.file, user.ReplaceAll(text, fmt.Appendf(nil, "{user: %s, %s}$1", ServiceUser, strings.ReplaceAll(options, "$", "$$"))), 0o600))
+	s.reload(tb)
+}
+
+// Reload appends a text to the configuration file and reloads it. A server that is a
+// process of its own takes it over a little later.
+func (s *Server) Reload(tb testing.TB, more string) {
+	tb.Helper()
+	text, err := os.ReadFile(s.file)
+	Must(tb, err)
+	Must(tb, os.WriteFile(s.file, append(text, more...), 0o600))
+	if s.program != "" {
+		s.process.reload(tb)
+		return
+	}
+	s.reload(tb)
+}
+
+func (s *Server) reload(tb testing.TB) {
+	tb.Helper()
 	opts, err := server.ProcessConfigFile(s.file)
 	Must(tb, err)
 	opts.NoLog, opts.NoSigs = true, true

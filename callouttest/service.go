@@ -40,7 +40,8 @@ type ServiceConfig struct {
 	Keyring     string    // directory of seeds, see KeyringDir
 	Operator    *Operator // operator mode: in place of Account, URLs, Keyring and Options
 	Scoped      []permissions.ScopedRole
-	Directory   string // the text of a directory.yaml
+	AnyMQTT     []string // accounts in which MQTT client ids are not bound to users
+	Directory   string   // the text of a directory.yaml
 	TLS         *CA
 	Connections int             // default 4
 	Workers     int             // default 4
@@ -108,7 +109,7 @@ func NewService(tb testing.TB, cfg ServiceConfig) *Service {
 	s.SetDirectory(tb, cfg.Directory)
 	s.audit = audit.New(s.auditText, nil)
 	policy := Policy()
-	policy.Scoped = cfg.Scoped
+	policy.Scoped, policy.AnyMQTTClientID = cfg.Scoped, cfg.AnyMQTT
 	chain := append(tokens.Chain{}, cfg.Verifiers...)
 	chain = append(chain, health.NewVerifier(s.Keyring, cfg.Now), apikey.NewVerifier(s.directory.Load, cfg.Now))
 	s.Decider = &callout.Decider{Chain: chain, Snapshot: s.directory.Load, Policy: policy, Now: cfg.Now}

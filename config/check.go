@@ -78,7 +78,7 @@ func (c *checker) sound(keys ...string) bool {
 	for _, key := range keys {
 		for i := range c.faults {
 			p := c.faults[i].Path
-			if p == key || strings.HasPrefix(key, p+".") || strings.HasPrefix(p, key+"[") {
+			if p == key || strings.HasPrefix(key, p+".") || strings.HasPrefix(p, key+"[") || strings.HasPrefix(p, key+".") {
 				return false
 			}
 		}
@@ -102,10 +102,10 @@ func (c *checker) value(path string) reflect.Value { return c.cfg.FieldByIndex(c
 // text returns the value of a key that is a string.
 func (c *checker) text(path string) string { return c.value(path).String() }
 
-// set reports whether a key has a value: a text, true, or a list with something in it.
+// set reports whether a key has a value: a text, true, or a list or map with something in it.
 func (c *checker) set(path string) bool {
 	v := c.value(path)
-	return !v.IsZero() && (v.Kind() != reflect.Slice || v.Len() > 0)
+	return !v.IsZero() && (v.Kind() != reflect.Slice && v.Kind() != reflect.Map || v.Len() > 0)
 }
 
 // unchanged reports whether a key has its default, in the file or for want of it.

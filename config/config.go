@@ -8,7 +8,7 @@ type Config struct {
 	NATS        NATS        `yaml:"nats" doc:"How usher itself connects to NATS. Its user must be one of auth_users in the server's auth_callout block, or else it would have to ask itself."`
 	Accounts    Accounts    `yaml:"accounts" doc:"NATS accounts, by name as in the server's configuration; in operator mode by name as in keyring.yaml."`
 	Keyring     Keyring     `yaml:"keyring" doc:"The keys that usher signs and decrypts with."`
-	Operator    Operator    `yaml:"operator" doc:"Operator mode only. What usher nkey and usher check need to read and change account JWTs; usher serve reads none of it."`
+	Operator    Operator    `yaml:"operator" doc:"Operator mode only. What usher nkey, usher project and usher check need to read and change account JWTs; usher serve reads none of it, unless operator.create_accounts is true."`
 	Directory   Directory   `yaml:"directory" doc:"Where users, projects, ACLs and digests of API keys are kept."`
 	Callout     Callout     `yaml:"callout" doc:"How authorization requests are worked on."`
 	UserJWT     UserJWT     `yaml:"user_jwt" doc:"The user JWT that a granted connection gets."`
@@ -27,23 +27,27 @@ const (
 
 // NATS says how the service connects.
 type NATS struct {
-	Mode         string   `yaml:"mode" default:"config" rule:"one-of=config|operator" doc:"How the servers know their accounts. config: they stand in the server's configuration, with authorization.auth_callout. operator: they are JWTs that an operator has signed (docs/operator-mode.md); keyring.yaml in keyring.dir says which key signs for which account."`
-	URLs         []string `yaml:"urls" default:"[nats://127.0.0.1:4222]" rule:"nats-urls" doc:"Servers to connect to; any of a cluster will do, the others are learned from it."`
-	User         string   `yaml:"user" rule:"line" doc:"User name of the service, with nats.password_file."`
-	PasswordFile string   `yaml:"password_file" rule:"path" doc:"File with the password of nats.user. A file that others can read is refused, see keyring.allow_group_readable."`
-	NKeyFile     string   `yaml:"nkey_file" rule:"path" doc:"File with the user nkey seed of the service. A file that others can read is refused, see keyring.allow_group_readable."`
-	CredsFile    string   `yaml:"creds_file" rule:"path" doc:"Credentials file (.creds) of the service, for operator mode. A file that others can read is refused, see keyring.allow_group_readable."`
-	SentinelFile string   `yaml:"sentinel_creds_file" rule:"path" doc:"Credentials file (.creds) of the sentinel, with which usher check, nkey and healthcheck connect as a client does. Needed in operator mode where the servers have no default_sentinel. What is in it is no secret: whoever has it still has to present a token."`
-	Connections  int      `yaml:"connections" default:"4" rule:"between=1..64" doc:"Connections of this process in the queue group. A server checks answers one after the other per connection, so several use more of its cores."`
-	TLS          TLS      `yaml:"tls" doc:"TLS of these connections. With all of it empty, the servers' certificates are checked against the system's roots."`
+	Mode               string   `yaml:"mode" default:"config" rule:"one-of=config|operator" doc:"How the servers know their accounts. config: they stand in the server's configuration, with authorization.auth_callout. operator: they are JWTs that an operator has signed (docs/operator-mode.md); keyring.yaml in keyring.dir says which key signs for which account."`
+	URLs               []string `yaml:"urls" default:"[nats://127.0.0.1:4222]" rule:"nats-urls" doc:"Servers to connect to; any of a cluster will do, the others are learned from it."`
+	User               string   `yaml:"user" rule:"line" doc:"User name of the service, with nats.password_file."`
+	PasswordFile       string   `yaml:"password_file" rule:"path" doc:"File with the password of nats.user. A file that others can read is refused, see keyring.allow_group_readable."`
+	NKeyFile           string   `yaml:"nkey_file" rule:"path" doc:"File with the user nkey seed of the service. A file that others can read is refused, see keyring.allow_group_readable."`
+	CredsFile          string   `yaml:"creds_file" rule:"path" doc:"Credentials file (.creds) of the service, for operator mode. A file that others can read is refused, see keyring.allow_group_readable."`
+	SentinelFile       string   `yaml:"sentinel_creds_file" rule:"path" doc:"Credentials file (.creds) of the sentinel, with which usher check, nkey and healthcheck connect as a client does. Needed in operator mode where the servers have no default_sentinel. What is in it is no secret: whoever has it still has to present a token."`
+	SystemUser         string   `yaml:"system_user" rule:"line" doc:"User name of a user of the system account, with nats.system_password_file, in config mode. usher check asks the servers as that user which accounts they have, and which servers there are; usher serve does without. In operator mode operator.system_creds_file is for this."`
+	SystemPasswordFile string   `yaml:"system_password_file" rule:"path" doc:"File with the password of nats.system_user. A file that others can read is refused, see keyring.allow_group_readable."`
+	SystemNKeyFile     string   `yaml:"system_nkey_file" rule:"path" doc:"File with the user nkey seed of a user of the system account, in place of nats.system_user and its password. A file that others can read is refused, see keyring.allow_group_readable."`
+	Connections        int      `yaml:"connections" default:"4" rule:"between=1..64" doc:"Connections of this process in the queue group. A server checks answers one after the other per connection, so several use more of its cores."`
+	TLS                TLS      `yaml:"tls" doc:"TLS of these connections. With all of it empty, the servers' certificates are checked against the system's roots."`
 }
 
 // TLS says whom the service trusts and who it is.
 type TLS struct {
-	CAFile     string `yaml:"ca_file" rule:"path" doc:"PEM file with the certificates that the servers' certificates must lead to, in place of the system's roots."`
-	CertFile   string `yaml:"cert_file" rule:"path" doc:"PEM file with the client certificate of the service."`
-	KeyFile    string `yaml:"key_file" rule:"path" doc:"PEM file with the private key of nats.tls.cert_file."`
-	ServerName string `yaml:"server_name" rule:"host" doc:"Name that must stand in the servers' certificates, where it is not the host of the URL."`
+	CAFile         string `yaml:"ca_file" rule:"path" doc:"PEM file with the certificates that the servers' certificates must lead to, in place of the system's roots."`
+	CertFile       string `yaml:"cert_file" rule:"path" doc:"PEM file with the client certificate of the service."`
+	KeyFile        string `yaml:"key_file" rule:"path" doc:"PEM file with the private key of nats.tls.cert_file."`
+	HandshakeFirst bool   `yaml:"handshake_first" doc:"Begin with the TLS handshake, before the server has said anything, as it takes for servers with handshake_first: true in their tls block. Where that is a time or auto, both ways work."`
+	ServerName     string `yaml:"server_name" rule:"host" doc:"Name that must stand in the servers' certificates, where it is not the host of the URL."`
 }
 
 // Accounts names the accounts that usher knows by their use.
@@ -54,14 +58,15 @@ type Accounts struct {
 	ServiceAdmin string   `yaml:"service_admin" rule:"account" doc:"Account for the service role service_admin when it asks for no other. Empty: such identities are not answered."`
 	HealthCheck  string   `yaml:"healthcheck" rule:"account" doc:"Account for usher's own health check. Empty: no health check."`
 	Scopes       []string `yaml:"scopes" default:"[]" rule:"scopes" doc:"Roles whose permissions are not derived from the directory: the template of a scoped signing key gives them, whose role in the account JWT is called the same. Operator mode only. A change of this list takes a restart of usher. An edit of the template applies at once: nats-server closes the connections that it concerns, and clients come back with what it says then."`
+
+	MQTTClientIDs map[string]string `yaml:"mqtt_client_ids" default:"{}" rule:"mqtt-client-ids" doc:"By account: which ids MQTT clients may have. Every user of an account shares its MQTT sessions, and whoever connects with the id of another takes its session over, with what is waiting in it. So by default (user) the id of a client is the name of its user, or begins with it and a colon, such as alice:phone. any: every user of the account may have every id."`
 }
 
-// Operator says what it takes to change account JWTs.
-type Operator struct {
-	Dir             string `yaml:"dir" rule:"path" doc:"Directory with operator.jwt and, in accounts/, one NAME.jwt for each account, as they were pushed to the resolver last."`
-	SigningKeyFile  string `yaml:"signing_key_file" rule:"path" doc:"File with the seed of the operator (SO…), or of one of its signing keys. usher nkey signs with it, and usher check looks whether it is the operator's; it need not be on the machine that usher serve runs on, and may be named here all the same."`
-	SystemCredsFile string `yaml:"system_creds_file" rule:"path" doc:"Credentials file (.creds) of a user of the system account, with which usher nkey and usher check ask the servers, and usher nkey pushes to the resolver. Like the signing key it may be elsewhere."`
-}
+// The values of accounts.mqtt_client_ids.
+const (
+	MQTTClientIDsUser = "user"
+	MQTTClientIDsAny  = "any"
+)
 
 // Keyring says where the keys are.
 type Keyring struct {
@@ -81,9 +86,11 @@ type Directory struct {
 	From         string `yaml:"from" default:"file" rule:"one-of=file|kv|embedded" doc:"file: a YAML file, which is edited. kv: a JetStream key-value bucket of the servers of nats.urls, in the account of the service user; replicas share it, and api.listen serves its management. embedded: the same in a nats-server inside this process, for a single usher."`
 	File         string `yaml:"file" rule:"path" hint:"usher init writes an example" doc:"YAML file of the directory. It is read again when it changes; the last good one stays on error."`
 	Bucket       string `yaml:"bucket" default:"usher_directory" rule:"bucket" doc:"Name of the bucket."`
-	CreateBucket bool   `yaml:"create_bucket" default:"true" doc:"Make the bucket if it is missing, with the two settings below. A bucket that is there stays as it is."`
+	CreateBucket bool   `yaml:"create_bucket" default:"true" doc:"Make the bucket if it is missing, with the settings below. A bucket that is there stays as it is."`
 	Replicas     int    `yaml:"replicas" default:"1" rule:"between=1..5" doc:"On how many servers of the cluster a bucket that is made is kept: 3 outlives the loss of one."`
 	Storage      string `yaml:"storage" default:"file" rule:"one-of=file|memory" doc:"Where the servers keep a bucket that is made."`
+	MaxBytes     int    `yaml:"max_bytes" default:"1073741824" rule:"between=16777216..1099511627776" doc:"max_bytes of a bucket that is made, and of that of an embedded server: how large it may get, marks of removed entries included. From four fifths of it on, what makes the directory larger is refused, so that there is room for removals. A bucket of the servers that is there keeps its own, which counts then; usher check compares the two."`
+	MaxProject   int    `yaml:"max_project_bytes" default:"33554432" rule:"between=65536..1099511627776" doc:"How much of the bucket the administrators of one project may fill: with what they have made or changed last, and for a day with the marks of what they have removed, of some 350 bytes each. Above that, they can still remove things; a service_admin is not bound to it."`
 	SnapshotFile string `yaml:"snapshot_file" rule:"path" doc:"File with the last good directory of a bucket, made with mode 0600. With it usher starts while the bucket cannot be reached, and says how old its view is. Each usher needs its own."`
 	StoreDir     string `yaml:"store_dir" rule:"path" doc:"Where the embedded nats-server keeps the bucket. One usher at a time."`
 }

@@ -143,6 +143,13 @@ usher.yaml:4:15: api.listen: is set, but directory.from is "file"
 		{"keys in the clear, on every address", live + "directory: {from: kv}\napi: {listen: ':9779'}", inClear(":9779")},
 		{"keys in the clear, on one address", live + "directory: {from: kv}\napi: {listen: '192.0.2.1:9779'}", inClear("192.0.2.1:9779")},
 		{"keys in the clear, on a host", live + "directory: {from: kv}\napi: {listen: 'localhost.example:9779', allow_cleartext: false}", inClear("localhost.example:9779")},
+		{"sizes of a bucket that a file does not have", live + "directory: {file: d, max_bytes: 20000000, max_project_bytes: 70000}", `usher.yaml:3:33: directory.max_bytes: is set, but directory.from is "file"
+  hint: set directory.from: kv, or leave it out
+usher.yaml:3:62: directory.max_project_bytes: is set, but directory.from is "file"
+  hint: set directory.from: kv, or leave it out`},
+		{"a project larger than the bucket", live + "directory: {from: kv, max_bytes: 20000000}", `usher.yaml:3:1: directory.max_project_bytes: is 33554432, more than directory.max_bytes, which is 20000000
+  hint: lower the one or raise the other`},
+		{"a bucket without room", live + "directory: {from: kv, max_bytes: 1000000}", `usher.yaml:3:34: directory.max_bytes: must be from 16777216 to 1099511627776, is 1000000`},
 		{"a bucket without a name", live + `directory: {from: kv, bucket: ""}`, `usher.yaml:3:31: directory.bucket: must not be empty
   hint: leave the key out for its default`},
 		{"an account that is empty", files + `accounts: {callout: "", system: SYS}`, "usher.yaml:3:21: accounts.callout: must not be empty"},
@@ -163,6 +170,9 @@ func inClear(address string) string {
 
 // TestSecretsAreNotShown: a secret is not quoted wherever it stands, and where a
 // name, a path or an address belongs it is called what it is.
+//
+// Attack: a secret in the wrong place of usher.yaml is quoted in an error
+// Held by: what looks like a secret is called that, and not shown
 func TestSecretsAreNotShown(t *testing.T) {
 	const hint = "\n  hint: replace that secret, since it stood in a file"
 	secrets := map[string]string{ // made up, in the shape of the real ones

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"reflect"
 
+	"usher/ownedfile"
 	"usher/strictyaml"
 )
 
@@ -18,12 +18,19 @@ func Load(path string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
-	return Parse(path, data)
+	cfg, err := Parse(path, data)
+	if err != nil || len(cfg.Operator.SigningCommand) == 0 {
+		return cfg, err
+	}
+	if err := ownedfile.Check(path, ownedfile.Rule{Runs: true, Pipe: true}); err != nil {
+		return nil, fmt.Errorf("operator.signing_command names a program to run: %w", err)
+	}
+	return cfg, nil
 }
 
 // read reads a file up to one byte more than strictyaml accepts.
 func read(path string) (data []byte, err error) {
-	f, err := os.Open(path) //nolint:gosec // the operator says where the configuration is
+	f, _, err := ownedfile.Open(path, ownedfile.Rule{Pipe: true}) // it says what everything else is
 	if err != nil {
 		return nil, err
 	}

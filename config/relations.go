@@ -22,6 +22,8 @@ func relations() []relation {
 	return []relation{
 		alternatives([]string{"nats.user", "nats.password_file"}, []string{"nats.nkey_file"}, []string{"nats.creds_file"}),
 		together("nats.user", "nats.password_file"),
+		alternatives([]string{"nats.system_user", "nats.system_password_file"}, []string{"nats.system_nkey_file"}),
+		together("nats.system_user", "nats.system_password_file"),
 		together("nats.tls.cert_file", "nats.tls.key_file"),
 		notCallout("accounts.system", "auth_callout cannot live in the system account"),
 		notCallout("accounts.ingest", noClients),
@@ -38,14 +40,25 @@ func relations() []relation {
 		notFrom("directory.create_bucket", DirectoryEmbedded, embedded),
 		notFrom("directory.storage", DirectoryFile, noBucket),
 		notFrom("directory.storage", DirectoryEmbedded, embedded),
+		notFrom("directory.max_bytes", DirectoryFile, noBucket),
+		notFrom("directory.max_project_bytes", DirectoryFile, noBucket),
+		notMore("directory.max_project_bytes", "directory.max_bytes"),
 		notFrom("directory.snapshot_file", DirectoryFile, "leave it out: a file is there when usher starts"),
 		notFrom("api.listen", DirectoryFile, "a file is edited; usher directory import moves it into a bucket"),
 		together("api.tls.cert_file", "api.tls.key_file"),
 		notInClear("api.listen", "api.tls.cert_file", "api.allow_cleartext"),
+		onlyIn(ModeConfig, "nats.system_user"),
+		onlyIn(ModeConfig, "nats.system_nkey_file"),
 		operatorOnly("nats.sentinel_creds_file"),
 		operatorOnly("accounts.scopes"),
 		operatorOnly("operator.dir"),
 		operatorOnly("operator.signing_key_file"),
+		operatorOnly("operator.signing_command"),
+		alternatives([]string{"operator.signing_key_file"}, []string{"operator.signing_command", "operator.signing_public_key"}),
+		together("operator.signing_command", "operator.signing_public_key"),
+		operatorOnly("operator.create_accounts"),
+		createAccounts(),
+		templateLimits(),
 		operatorOnly("operator.system_creds_file"),
 	}
 }
@@ -129,8 +142,11 @@ func onlyWith(key, choice, value string) relation {
 }
 
 // operatorOnly: key is set only in operator mode.
-func operatorOnly(key string) relation {
-	const choice, value = "nats.mode", ModeOperator
+func operatorOnly(key string) relation { return onlyIn(ModeOperator, key) }
+
+// onlyIn: key is set only in one mode.
+func onlyIn(value, key string) relation {
+	const choice = "nats.mode"
 	check := func(c *checker) []fault {
 		if !c.set(key) || c.text(choice) == value {
 			return nil
@@ -155,6 +171,17 @@ func notFrom(key, value, hint string) relation {
 	return relation{[]string{key, choice}, fmt.Sprintf("`%s` is not set if `%s` is `%s`.", key, choice, value), check}
 }
 
+// notMore: one size is part of another.
+func notMore(part, whole string) relation {
+	check := func(c *checker) []fault {
+		if c.value(part).Int() <= c.value(whole).Int() {
+			return nil
+		}
+		return []fault{{part, fmt.Sprintf("is %d, more than %s, which is %d", c.value(part).Int(), whole, c.value(whole).Int()), "lower the one or raise the other"}}
+	}
+	return relation{[]string{part, whole}, fmt.Sprintf("`%s` is at most `%s`.", part, whole), check}
+}
+
 // notInClear: others than this machine reach the listener over TLS, unless it is
 // allowed that they need none.
 func notInClear(listener, cert, allowed string) relation {
@@ -170,4 +197,27 @@ func notInClear(listener, cert, allowed string) relation {
 	}
 	text := fmt.Sprintf("`%s` is an address of loopback, or `%s` is set, or `%s` is `true`.", listener, cert, allowed)
 	return relation{[]string{listener, cert, allowed}, text, check}
+}
+
+// createAccounts holds that the service has all it takes to make accounts.
+func createAccounts() relation {
+	const key, file, command = "operator.create_accounts", "operator.signing_key_file", "operator.signing_command"
+	needs := []string{"operator.dir", "operator.system_creds_file", "api.listen"}
+	check := func(c *checker) []fault {
+		if !c.set(key) {
+			return nil
+		}
+		var faults []fault
+		for _, need := range needs {
+			if !c.set(need) {
+				faults = append(faults, fault{key, "needs " + need, "set it, or leave " + key + " out"})
+			}
+		}
+		if !c.set(file) && !c.set(command) {
+			faults = append(faults, fault{key, "needs " + command + " or " + file, "a program can refuse what is none of its business, a key in a file cannot"})
+		}
+		return faults
+	}
+	text := fmt.Sprintf("With `%s`, `%s` are set, and one of `%s` and `%s`.", key, strings.Join(needs, "`, `"), command, file)
+	return relation{append([]string{key, file, command}, needs...), text, check}
 }

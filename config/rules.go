@@ -9,7 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nkeys"
+
 	"usher/directory"
+	"usher/issuer"
 	"usher/secret"
 	"usher/strictyaml"
 )
@@ -82,9 +85,20 @@ func rules() []rule {
 			return when(v.Int() != 0 && v.Int() < span(arg), fmt.Sprintf("must be 0, or at least %s, is %v", arg, v), "")
 		}},
 		{"one-of", func(arg string) string { return "one of `" + strings.ReplaceAll(arg, "|", "`, `") + "`" }, oneOf},
+		{"no-limit-or-more", is("-1 (no limit) or more"), func(v reflect.Value, _ string) []fault {
+			return when(v.Int() < -1, fmt.Sprintf("must be -1 (no limit) or more, is %d", v.Int()), "")
+		}},
+		{"account-connections", is("-1 (no limit), or more than 0"), func(v reflect.Value, _ string) []fault {
+			return when(v.Int() < -1 || v.Int() == 0, fmt.Sprintf("must be -1 (no limit), or more than 0, is %d", v.Int()), "an account without connections is closed")
+		}},
+		{"imports", is("what nats-server takes for imports of an account"), imports},
+		{"exports", is("what nats-server takes for exports of an account"), exports},
+		{"program", is("an absolute path or the bare name of a program, and its arguments"), program},
+		{"operator-key", is("the public key of an operator or of its signing key (O…)"), onText(operatorKey)},
 		{"account", is("a NATS account: printable ASCII without spaces"), onText(account)},
 		{"bucket", is("letters, digits, `-` and `_`, and does not begin with `_`"), bucket},
 		{"scopes", is("each one is `ACCOUNT/ROLE`, with a project role or a service role"), scopes},
+		{"mqtt-client-ids", is("each one is `ACCOUNT: any` or `ACCOUNT: user`"), mqttClientIDs},
 		{"line", is("one line"), onText(name)},
 		{"path", is("a path; `~` is not expanded"), onText(path)},
 		{"host", is("a host name or IP address"), onText(hostName)},
@@ -192,7 +206,54 @@ func scopes(v reflect.Value, _ string) []fault {
 	return faults
 }
 
+// mqttClientIDs checks a map from accounts to what their client ids may be.
+func mqttClientIDs(v reflect.Value, _ string) []fault {
+	var faults []fault
+	for _, key := range v.MapKeys() {
+		name := key.String()
+		if message, hint := account(name); message != "" || name == "" {
+			if name == "" {
+				message = "an account must not be empty"
+			}
+			faults = append(faults, fault{"", message, hint})
+			continue
+		}
+		for _, f := range oneOf(v.MapIndex(key), MQTTClientIDsUser+"|"+MQTTClientIDsAny) {
+			faults = append(faults, fault{strings.TrimPrefix(strictyaml.KeyPath("ids", name), "ids"), f.message, f.hint})
+		}
+	}
+	return faults
+}
+
 func isRole(role string) bool {
 	return slices.Contains(directory.Roles(), directory.Role(role)) ||
 		slices.Contains(directory.ServiceRoles(), directory.ServiceRole(role))
+}
+
+// program checks a program with its arguments; none is one that is not set.
+func program(v reflect.Value, _ string) []fault {
+	if v.Len() == 0 {
+		return nil
+	}
+	argv := make([]string, v.Len())
+	for i := range argv {
+		argv[i] = v.Index(i).String()
+		if secret.Holds(argv[i]) {
+			return []fault{{fmt.Sprintf("[%d]", i), "looks like a secret, found where an argument belongs", secret.Hint}}
+		}
+	}
+	if err := issuer.CheckProgram(argv); err != nil {
+		return when(true, err.Error(), "give the whole path of the program, or its bare name if it lies in PATH")
+	}
+	return nil
+}
+
+func operatorKey(text string) (message, hint string) {
+	if nkeys.IsValidPublicOperatorKey(text) {
+		return "", ""
+	}
+	if message, hint = misplaced(text, "a public key"); message != "" {
+		return message, hint
+	}
+	return secret.Quote(text) + " is not the public key of an operator (O…)", ""
 }

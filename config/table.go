@@ -14,7 +14,7 @@ import (
 // Key is one key of the configuration, for whoever explains it.
 type Key struct {
 	Path     string   // "nats.tls.ca_file"
-	Type     string   // "string", "list of strings", "integer", "number", "boolean", "duration"
+	Type     string   // "string", "list of strings", "integer", "number", "boolean", "duration", "map of strings"
 	Default  string   // as it would stand in the file; empty for a required key
 	Doc      string   // sentences
 	Rules    []string // what its value must be, for people
@@ -123,7 +123,12 @@ func typeName(t reflect.Type) string {
 	case reflect.Float64:
 		return "number"
 	case reflect.Slice:
+		if t.Elem().Kind() == reflect.Struct {
+			return "list of mappings"
+		}
 		return "list of " + typeName(t.Elem()) + "s"
+	case reflect.Map:
+		return "map of " + typeName(t.Elem()) + "s"
 	default:
 		return t.String()
 	}

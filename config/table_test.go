@@ -13,20 +13,34 @@ import (
 
 // bad has values for every rule that it refuses.
 var bad = map[string][]string{
-	"between":          {"-1", "0x10", "500000000"},
-	"fraction":         {"-0.1", "1.01", "2"},
-	"positive":         {"0", "0s", "-1s"},
-	"not-negative":     {"-1ns"},
-	"at-most":          {"10m"},
-	"zero-or-at-least": {"-1h", "999ms"},
-	"one-of":           {`""`, "INFO", "other"},
-	"account":          {`"two words"`, `"A\n"`, strings.Repeat("a", 129)},
-	"bucket":           {`""`, "a.b", `"a b"`, "_a", "é", strings.Repeat("a", 129)},
-	"scopes":           {"[publisher]", "[APP/]", "[/publisher]", "[APP/owner]", `["two words/publisher"]`, "[APP/publisher, APP/publisher]"},
-	"line":             {`"a\nb"`, `"\0"`},
-	"path":             {"~/file", `"a\0b"`},
-	"host":             {"a:4222", "a b", "-a", "a..b", strings.Repeat("a", 64), strings.Repeat("a.", 127)},
-	"listen":           {"localhost", `":65536"`, `":http"`, "a/b:80", `"1.2.3.4:"`, `"::1:80:"`},
+	"between":             {"-1", "0x10", "500000000"},
+	"fraction":            {"-0.1", "1.01", "2"},
+	"positive":            {"0", "0s", "-1s"},
+	"not-negative":        {"-1ns"},
+	"at-most":             {"10m"},
+	"zero-or-at-least":    {"-1h", "999ms"},
+	"one-of":              {`""`, "INFO", "other"},
+	"no-limit-or-more":    {"-2", "0x10"},
+	"account-connections": {"0", "-2"},
+	"imports": {
+		"[{}]", "[{account: A, subject: s}]", "[{account: A, subject: s, type: Stream}]", "[{account: A, subject: s, type: stream, to: x}]",
+		"[{account: A, subject: 'a..b', type: stream}]", "[{account: 'two words', subject: s, type: stream}]", "[{account: A, subject: 'a.>', type: stream, local_subject: b}]",
+		"[{account: A, subject: s, type: service}, {account: A, subject: s, type: service}]",
+	},
+	"exports": {
+		"[{}]", "[{subject: s}]", "[{subject: s, type: both}]", "[{subject: s, type: stream, token: x}]", "[{subject: 'a.', type: stream}]",
+		"[{subject: 'a.>', type: stream}, {subject: a.b, type: stream}]",
+	},
+	"program":         {"[relative/program]", "['']", `["/bin/x\0"]`, "[/bin/sign, SOAGRP5ZF6GRCI4JIN3LXSSVOPLHVZYJXK4YIZ7FSXB3OWZ4ABCDEFGHIJ]"},
+	"operator-key":    {"A", "ADSTQNE5PVURJXJEMA4IMETNWHZXBYUSU7TFOC4M6WXRPSAS2XN4646L"},
+	"account":         {`"two words"`, `"A\n"`, strings.Repeat("a", 129)},
+	"bucket":          {`""`, "a.b", `"a b"`, "_a", "é", strings.Repeat("a", 129)},
+	"scopes":          {"[publisher]", "[APP/]", "[/publisher]", "[APP/owner]", `["two words/publisher"]`, "[APP/publisher, APP/publisher]"},
+	"mqtt-client-ids": {"{APP: all}", `{APP: ""}`, "{APP: [any]}", `{"two words": any}`, `{"": any}`, "{APP: any, APP: user}", "any", "[APP]"},
+	"line":            {`"a\nb"`, `"\0"`},
+	"path":            {"~/file", `"a\0b"`},
+	"host":            {"a:4222", "a b", "-a", "a..b", strings.Repeat("a", 64), strings.Repeat("a.", 127)},
+	"listen":          {"localhost", `":65536"`, `":http"`, "a/b:80", `"1.2.3.4:"`, `"::1:80:"`},
 	"nats-urls": {
 		"[]", `[""]`, "[localhost]", "[127.0.0.1:4222]", "[http://a]", "[nats://]", "['nats://a:']", "[nats://a:0]",
 		"[nats://a:65536]", "[nats://a/path]", "['nats://a?x=y']", "['nats://a?']", "['nats://a#x']", "['nats://a,nats://b']",
@@ -65,7 +79,7 @@ func TestTable(t *testing.T) {
 			continue
 		}
 		switch typeName(e.typ) {
-		case "string", "list of strings", "integer", "number", "boolean", "duration":
+		case "string", "list of strings", "list of mappings", "map of strings", "integer", "number", "boolean", "duration":
 		default:
 			t.Errorf("%s: type %s", e.path, e.typ)
 		}
@@ -102,7 +116,7 @@ func TestTable(t *testing.T) {
 func names(err error, key string) bool {
 	var all strictyaml.Errors
 	return errors.As(err, &all) && slices.ContainsFunc(all, func(e strictyaml.Error) bool {
-		return (e.Path == key || strings.HasPrefix(e.Path, key+"[")) && e.File == "usher.yaml" && e.Line > 0 && e.Message != ""
+		return (e.Path == key || strings.HasPrefix(e.Path, key+"[") || strings.HasPrefix(e.Path, key+".")) && e.File == "usher.yaml" && e.Line > 0 && e.Message != ""
 	})
 }
 

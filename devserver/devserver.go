@@ -1,4 +1,5 @@
-// Package devserver runs a real nats-server in this process, for "usher dev".
+// Package devserver runs a real nats-server in this process, for "usher dev", and reads
+// configuration files as nats-server does, for "usher check".
 // Only this package and the test harness import nats-server; the service itself
 // works with whatever nats-server the operator runs.
 package devserver

@@ -3,17 +3,22 @@ package devserver
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"usher/ownedfile"
 )
 
 // ErrStoreInUse: another process keeps its directory there.
 var ErrStoreInUse = errors.New("in use by another usher")
+
+// maxStore is more than there is: the server sets aside what buckets may hold at
+// most, and would refuse one that may get larger than the disk has room now.
+const maxStore = 1 << 50
 
 // Store is a nats-server that listens on nothing and keeps what this process
 // stores with JetStream.
@@ -25,7 +30,7 @@ type Store struct {
 // StartStore starts one that keeps its files in dir, which one process at a time
 // may use: ErrStoreInUse otherwise.
 func StartStore(dir string) (*Store, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := ownedfile.MakeFolder(dir); err != nil { // it says who gets in
 		return nil, fmt.Errorf("embedded store: %w", err)
 	}
 	lock := flock.New(filepath.Join(dir, ".lock"), flock.SetPermissions(0o600))
@@ -37,7 +42,7 @@ func StartStore(dir string) (*Store, error) {
 	}
 	srv, err := server.NewServer(&server.Options{
 		ServerName: "usher-store", DontListen: true, JetStream: true, StoreDir: filepath.ToSlash(dir), NoSigs: true, NoLog: true,
-		SyncInterval: time.Second,
+		SyncInterval: time.Second, JetStreamMaxStore: maxStore,
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("embedded store: %w", err), lock.Unlock())

@@ -26,8 +26,8 @@ type checker struct {
 	keys    keyIndex
 	rosters []*roster // of the projects
 
-	empty                           Digest // of the empty key
-	reservedUsers, reservedProjects map[string]string
+	empty         Digest // of the empty key
+	reservedUsers map[string]string
 
 	known    []string // names of users in order, for hints; made when the first is needed
 	compared int      // names that were looked at for a hint
@@ -43,16 +43,15 @@ func (c *checker) add(at path, hint, format string, args ...any) {
 // check looks at all of r, whose users and projects have ids.
 func check(r *Records, outside *Snapshot) *checker {
 	c := &checker{
-		records:          r,
-		outside:          outside,
-		accounts:         map[string]int{},
-		projects:         make(map[string]int, len(r.Projects)),
-		subjects:         map[string]map[string]use{},
-		names:            newIndex(len(r.Users)),
-		keys:             newKeyIndex(r.Users),
-		empty:            DigestOf(""),
-		reservedUsers:    reservedUsers(),
-		reservedProjects: reservedProjects(),
+		records:       r,
+		outside:       outside,
+		accounts:      map[string]int{},
+		projects:      make(map[string]int, len(r.Projects)),
+		subjects:      map[string]map[string]use{},
+		names:         newIndex(len(r.Users)),
+		keys:          newKeyIndex(r.Users),
+		empty:         DigestOf(""),
+		reservedUsers: reservedUsers(),
 	}
 	for i := range r.Users {
 		c.user(i, &r.Users[i])
@@ -93,9 +92,9 @@ func (c *checker) repeated(at path, kind, name string, first int) {
 	c.add(at, "", "%s %s is already defined at index %d", kind, secret.Name(name), first)
 }
 
-// reserved refuses names whose subjects belong to a profile.
-func (c *checker) reserved(at path, name string, names map[string]string) {
-	if use, ok := names[name]; ok {
+// reserved refuses a name whose subjects belong to something else.
+func (c *checker) reserved(at path, name, use string, reserved bool) {
+	if reserved {
 		c.add(at, "choose another name", "%s is reserved: %s", secret.Name(name), use)
 	}
 }
@@ -109,7 +108,8 @@ func (c *checker) user(i int, u *User) {
 			c.repeated(at, "user", u.Name, first)
 		}
 	}
-	c.reserved(at, u.Name, c.reservedUsers)
+	use, reserved := c.reservedUsers[u.Name]
+	c.reserved(at, u.Name, use, reserved)
 	each(c, user, "service_roles", "service role", u.ServiceRoles, ServiceRoles())
 	each(c, user.field("limits"), "connection_types", "connection type", u.Limits.ConnectionTypes, ConnectionTypes())
 	var ids map[string]int
@@ -154,7 +154,8 @@ func (c *checker) projectName(i int, p *Project) {
 	project := path{key: "projects", index: i}
 	at := project.field("name")
 	c.name(at, "project", p.Name, i, c.projects)
-	c.reserved(at, p.Name, c.reservedProjects)
+	use, reserved := projectUse(p.Name)
+	c.reserved(at, p.Name, use, reserved)
 }
 
 func (c *checker) project(i int, p *Project) {

@@ -200,6 +200,9 @@ func TestHints(t *testing.T) {
 }
 
 // Names whose subjects a profile uses are nobody else's.
+//
+// Attack: a project or user whose name is part of a profile's subjects
+// Held by: names whose subjects a profile uses are refused
 func TestReservedNames(t *testing.T) {
 	_, err := directory.NewSnapshot(directory.Records{
 		Users:    []directory.User{{Name: "usher-healthcheck"}},
@@ -217,6 +220,9 @@ func TestReservedNames(t *testing.T) {
 }
 
 // A secret is refused wherever a name stands, and never shown.
+//
+// Attack: a secret in place of a name is shown in errors
+// Held by: what looks like a secret is refused as a name, and never quoted
 func TestSecretsAsNames(t *testing.T) {
 	for _, text := range []string{ // made up, in the shape of the real ones
 		"usher_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHI",

@@ -85,7 +85,7 @@ func (p *Project) check() error {
 	if err := CheckName(p.Name); err != nil {
 		return about("project name", err)
 	}
-	if use, ok := reservedProjects()[p.Name]; ok {
+	if use, ok := projectUse(p.Name); ok {
 		return fmt.Errorf("%s is reserved: %s", secret.Name(p.Name), use)
 	}
 	return about("account", CheckAccount(p.Account))

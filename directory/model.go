@@ -114,7 +114,7 @@ type Made struct {
 // none of them from a user JWT that came over auth callout (measured; see
 // docs/divergences.md), and a limit that does not limit would be a lie.
 type Limits struct {
-	ConnectionTypes []ConnectionType `json:"connection_types,omitempty"` // how the user may connect; empty: in any way
+	ConnectionTypes []ConnectionType `json:"connection_types,omitempty"` // how the user may connect; empty: in any way but as a leaf node
 }
 
 // ConnectionType is a way of connecting to nats-server, spelt as in a user JWT.
@@ -128,14 +128,20 @@ const (
 	ConnectionLeafNodeWS ConnectionType = "LEAFNODE_WS"
 	ConnectionMQTT       ConnectionType = "MQTT"
 	ConnectionMQTTWS     ConnectionType = "MQTT_WS"
+	ConnectionInProcess  ConnectionType = "IN_PROCESS" // of a program that embeds the server
 )
 
 // ConnectionTypes lists every connection type, in the order in which documents show them.
 func ConnectionTypes() []ConnectionType {
 	return []ConnectionType{
 		ConnectionStandard, ConnectionWebSocket, ConnectionLeafNode,
-		ConnectionLeafNodeWS, ConnectionMQTT, ConnectionMQTTWS,
+		ConnectionLeafNodeWS, ConnectionMQTT, ConnectionMQTTWS, ConnectionInProcess,
 	}
+}
+
+// OfLeafNode reports whether a whole other server comes in this way.
+func (t ConnectionType) OfLeafNode() bool {
+	return t == ConnectionLeafNode || t == ConnectionLeafNodeWS
 }
 
 // Key is one API key of a user.

@@ -45,6 +45,20 @@ func reservedProjects() map[string]string {
 	}
 }
 
+// projectUse returns what a name is used for that no project may have. A project's
+// stream is called like the project, and so is the stream of a key-value bucket or
+// an object store with this beginning: the project would own somebody's bucket.
+func projectUse(name string) (use string, reserved bool) {
+	switch {
+	case strings.HasPrefix(name, "KV_"):
+		return "KV_ begins the stream of a key-value bucket", true
+	case strings.HasPrefix(name, "OBJ_"):
+		return "OBJ_ begins the stream of an object store", true
+	}
+	use, reserved = reservedProjects()[name]
+	return use, reserved
+}
+
 // reservedUsers are names whose private inbox is usher's own.
 func reservedUsers() map[string]string {
 	return map[string]string{"usher-healthcheck": "it is usher's own health check"}

@@ -58,6 +58,15 @@ type Facts struct {
 	Memberships []Membership // sorted by project name
 	Selected    *Project     // the project that was asked for; nil if none was, or it does not exist
 	Undecided   bool         // an entry that cannot be read may say otherwise
+
+	accounts   map[string]account // of the same snapshot
+	unreadable bool               // a project is there whose account nobody knows
+}
+
+// ProjectsIn returns how many projects are in a NATS account; certain is false
+// if there is a project that cannot be read, which may be in it too.
+func (f *Facts) ProjectsIn(account string) (n int, certain bool) {
+	return f.accounts[account].projects, !f.unreadable
 }
 
 // HasServiceRole reports whether the user holds service role r.
@@ -88,7 +97,7 @@ func (s *Snapshot) Facts(user, project string) (Facts, bool) {
 	if e == nil {
 		return Facts{}, false
 	}
-	f := Facts{User: e.user, Memberships: s.memberships(e)}
+	f := Facts{User: e.user, Memberships: s.memberships(e), accounts: s.accounts, unreadable: s.Obscures(KindProject)}
 	if project != "" {
 		f.Selected, _ = s.Project(project)
 	}

@@ -81,9 +81,17 @@ type Grant struct {
 	Rules           []permissions.Rule         `json:"rules"`
 }
 
+// maxCause bounds what is said of a cause, in bytes.
+const maxCause = 1024
+
 // Of explains what becomes of a credential.
 func Of(ctx context.Context, in Inputs, c *tokens.Credential, asked ...Question) *Explanation {
-	return in.explain(in.Decider.DecideWithin(ctx, c, in.limit()), asked)
+	d := in.Decider.DecideWithin(ctx, c, in.limit())
+	filter := c.Filter() // cause and roles can say what the client asked for
+	d.Cause = filter.Text(d.Cause, maxCause)
+	x := in.explain(d, asked)
+	x.selected = filter.Text(x.selected, maxCause)
+	return x
 }
 
 // ForUser explains what any key of a user gets: a user without a key too, and

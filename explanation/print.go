@@ -72,8 +72,12 @@ func (g *Grant) lines(line func(label, format string, args ...any)) {
 	if len(g.Networks) > 0 {
 		line("networks", "%s", strings.Join(g.Networks, ", "))
 	}
-	for _, t := range g.ConnectionTypes {
-		line("connects by", "%s", t)
+	if len(g.ConnectionTypes) > 0 {
+		var types []string
+		for _, t := range g.ConnectionTypes {
+			types = append(types, string(t))
+		}
+		line("connects", "%s", strings.Join(types, ", "))
 	}
 	line("tags", "%s", strings.Join(g.Tags, ", "))
 	for _, r := range g.Rules {

@@ -157,6 +157,9 @@ func TestCommandEndsWithItsRequest(t *testing.T) {
 
 // A program that leaves another behind, which holds its pipes, is at fault: its
 // signature is not waited for, and the other ended.
+//
+// Attack: a signing program leaves processes behind that hold its pipes
+// Held by: it is ended with all that it started, and its signature is not waited for
 func TestCommandLeavesNothingBehind(t *testing.T) {
 	file, _, public := seedFile(t)
 	addr, there := listen(t)

@@ -122,7 +122,7 @@ func TestIssueEncodes(t *testing.T) {
 	kp, s := account(t)
 	e := encoded{name: "pia", account: "APP", pub: "shop", sub: "a", denySub: "b", tag: "x", connection: "STANDARD", net: "10.0.0.0/8"}
 	g := e.grant()
-	g.NotAfter = time.Now().Add(time.Hour)
+	g.NotAfter, g.Connection = time.Now().Add(time.Hour), identity.Connection{Types: []string{"STANDARD"}}
 	e.expires = g.NotAfter.Unix()
 	to := Recipient{UserNkey: publicKey(t, nkeys.CreateUser), ServerID: publicKey(t, nkeys.CreateServer)}
 	uc := e.theirs(to.UserNkey, g)

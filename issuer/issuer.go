@@ -67,6 +67,9 @@ func (i *Issuer) Issue(ctx context.Context, s *Signers, to Recipient, id identit
 	if err := permissions.ValidateName(g, id.Name); err != nil {
 		return nil, time.Time{}, err
 	}
+	if err := permissions.ValidateConnected(g); err != nil {
+		return nil, time.Time{}, err
+	}
 	// A JWT counts in whole seconds; rounding down keeps it within its bounds.
 	expires := i.Expiry(g.NotAfter).Truncate(time.Second)
 	now := i.cfg.Now().Unix()

@@ -34,9 +34,14 @@ func newIssuer(change func(*issuer.Config)) *issuer.Issuer {
 	return issuer.New(cfg)
 }
 
+// connected is what every grant that is issued is for.
+func connected() identity.Connection {
+	return identity.Connection{Types: []string{"STANDARD", "IN_PROCESS"}}
+}
+
 func grant() *permissions.Grant {
 	return &permissions.Grant{
-		Account: "APP",
+		Account: "APP", ConnectionTypes: []directory.ConnectionType{directory.ConnectionStandard}, Connection: connected(),
 		Rules: []permissions.Rule{
 			{Side: permissions.Publish, Effect: permissions.Allow, Subject: "shop.>"},
 			{Side: permissions.Publish, Effect: permissions.Deny, Subject: "shop.secret"},
@@ -93,7 +98,7 @@ func openUser(t *testing.T, rc *jwt.AuthorizationResponseClaims) *jwt.UserClaims
 func TestIssue(t *testing.T) {
 	s, to, g := signer(t), recipient(t), grant()
 	g.Networks = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}
-	g.ConnectionTypes = directory.ConnectionTypes()
+	g.ConnectionTypes, g.WholeAccount = directory.ConnectionTypes(), true
 	g.NotAfter = noon.Add(time.Hour)
 	response, expires, err := newIssuer(nil).Issue(t.Context(), issuer.Single(s), to, identity.Identity{Name: "pia"}, g)
 	must(t, err)
@@ -123,7 +128,7 @@ func TestIssue(t *testing.T) {
 	if got := strings.Join(uc.Src, " "); got != "10.0.0.0/8 2001:db8::/32" {
 		t.Errorf("src %s", got)
 	}
-	if got := strings.Join(uc.AllowedConnectionTypes, " "); got != "STANDARD WEBSOCKET LEAFNODE LEAFNODE_WS MQTT MQTT_WS" {
+	if got := strings.Join(uc.AllowedConnectionTypes, " "); got != "STANDARD WEBSOCKET LEAFNODE LEAFNODE_WS MQTT MQTT_WS IN_PROCESS" {
 		t.Errorf("connection types %s", got)
 	}
 }
@@ -136,7 +141,7 @@ func TestConnectionTypes(t *testing.T) {
 	}
 	for _, c := range []string{
 		jwt.ConnectionTypeStandard, jwt.ConnectionTypeWebsocket, jwt.ConnectionTypeLeafnode,
-		jwt.ConnectionTypeLeafnodeWS, jwt.ConnectionTypeMqtt, jwt.ConnectionTypeMqttWS,
+		jwt.ConnectionTypeLeafnodeWS, jwt.ConnectionTypeMqtt, jwt.ConnectionTypeMqttWS, jwt.ConnectionTypeInProcess,
 	} {
 		if !got[c] {
 			t.Errorf("%s is missing", c)
@@ -156,6 +161,9 @@ func TestDeny(t *testing.T) {
 
 // Invariant 5: a user JWT ends no later than the credential, and no later than
 // the cap; jitter shortens only what the cap decides.
+//
+// Attack: staying connected longer than the credential is good
+// Held by: a user JWT ends no later than the credential and the cap
 func TestInvariant5Expiry(t *testing.T) {
 	at := func(d time.Duration) time.Time { return noon.Add(d) }
 	tests := []struct {
@@ -230,6 +238,9 @@ func TestLapsed(t *testing.T) {
 }
 
 // Whatever derived a grant, it is checked again where it is minted.
+//
+// Attack: a fault in deriving grants gets past
+// Held by: every grant is checked again where it is minted
 func TestInvariantsAtIssue(t *testing.T) {
 	spoil := map[string]func(*permissions.Grant){
 		"no account":               func(g *permissions.Grant) { g.Account = "" },

@@ -53,4 +53,5 @@ type Key struct {
 type Account struct {
 	Name      string // what usher calls it
 	PublicKey string // "A…"
+	Project   string // the project that it was made for; empty: somebody else made it
 }

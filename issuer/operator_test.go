@@ -124,7 +124,7 @@ func TestOperatorIssues(t *testing.T) {
 
 // scopedGrant is what permissions.Derive makes of a role that is bound to a scope.
 func scopedGrant() *permissions.Grant {
-	return &permissions.Grant{Account: "APP", Scope: "publisher", Tags: []string{"key:laptop", "project:Shop", "role:publisher"}}
+	return &permissions.Grant{Account: "APP", Scope: "publisher", Tags: []string{"key:laptop", "project:Shop", "role:publisher"}, Connection: connected()}
 }
 
 // The user JWT of a scope states nothing: nats-server refuses it otherwise.
@@ -191,6 +191,9 @@ func TestNoSigningKey(t *testing.T) {
 }
 
 // Nobody is ever placed in the callout account, by whatever name.
+//
+// Attack: placing a client in the callout account under another name of it, in operator mode
+// Held by: checked again where a user JWT is minted, by public key
 func TestOperatorNeverCallout(t *testing.T) {
 	o, to := newOperators(t), recipient(t)
 	o.accounts["FRONT"] = o.accounts["AUTH"]

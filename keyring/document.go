@@ -25,6 +25,7 @@ type document struct {
 type account struct {
 	Name      string `yaml:"name" required:"true"`
 	PublicKey string `yaml:"public_key" required:"true"`
+	Project   string `yaml:"project" nonempty:"true"`
 }
 
 type entry struct {
@@ -110,6 +111,7 @@ func (c *stateChecker) document(d *document) {
 		}
 		c.accounts[a.Name] = true
 		c.name(path+".name", a.Name)
+		c.name(path+".project", a.Project)
 		c.key(path+".public_key", a.PublicKey, nkeys.PrefixByteAccount)
 	}
 	c.known("callout", c.cfg.Callout)

@@ -13,6 +13,7 @@ import (
 
 	"usher/issuer"
 	"usher/keyring"
+	"usher/ownedfile"
 	"usher/strictyaml"
 )
 
@@ -398,23 +399,23 @@ func TestStateModes(t *testing.T) {
 		put(t, filepath.Join(dir, keyring.StateFile), text("command: [sign]"), tt.mode)
 		for allowGroup, ok := range map[bool]bool{false: tt.alone, true: tt.group} {
 			_, err := keyring.Load(dir, keyring.Config{AllowGroup: allowGroup})
-			if ok && err != nil || !ok && !errors.Is(err, keyring.ErrReadable) {
+			if ok && err != nil || !ok && !errors.Is(err, ownedfile.ErrReadable) {
 				t.Errorf("mode %04o, AllowGroup %v: got %v", tt.mode, allowGroup, err)
 			}
 		}
 	}
-	// Who can write the directory can put another keyring.yaml there, which says
-	// what to run. A mounted secret lies in a sticky directory.
+	// Who can write the directory can put another keyring.yaml there, or a seed. A
+	// mounted secret lies in a sticky directory.
 	dir := t.TempDir()
 	path := filepath.Join(dir, keyring.StateFile)
 	for mode, ok := range map[os.FileMode]bool{0o700: true, 0o755: true, 0o777: false, 0o702: false, 0o777 | os.ModeSticky: true} {
 		put(t, path, text("command: [sign]"), 0o600)
 		must(t, os.Chmod(dir, mode))
-		if _, err := keyring.Load(dir, keyring.Config{}); ok && err != nil || !ok && !errors.Is(err, keyring.ErrAuthor) {
+		if _, err := keyring.Load(dir, keyring.Config{}); ok && err != nil || !ok && !errors.Is(err, ownedfile.ErrOthers) {
 			t.Errorf("directory of mode %v: got %v", mode, err)
 		}
 		put(t, path, "keys: []\n", 0o600)
-		if _, err := keyring.Load(dir, keyring.Config{}); errors.Is(err, keyring.ErrAuthor) {
+		if _, err := keyring.Load(dir, keyring.Config{}); errors.Is(err, ownedfile.ErrOthers) == ok {
 			t.Errorf("directory of mode %v, and nothing to run: got %v", mode, err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"usher/callouttest"
 	"usher/keyring"
+	"usher/ownedfile"
 )
 
 var (
@@ -162,6 +163,9 @@ func TestKeyringFaults(t *testing.T) {
 }
 
 // Who else may touch a seed file.
+//
+// Attack: reading or replacing a seed on disk
+// Held by: a seed file that others can read or write is refused
 func TestSeedModes(t *testing.T) {
 	seed, _ := seedOf(t, nkeys.PrefixByteAccount)
 	tests := []struct {
@@ -188,7 +192,7 @@ func TestSeedModes(t *testing.T) {
 		put(t, filepath.Join(dir, "a.nk"), seed, tt.mode)
 		for allowGroup, ok := range map[bool]bool{false: tt.alone, true: tt.group} {
 			_, err := keyring.Load(dir, keyring.Config{AllowGroup: allowGroup})
-			if ok && err != nil || !ok && !errors.Is(err, keyring.ErrReadable) {
+			if ok && err != nil || !ok && !errors.Is(err, ownedfile.ErrReadable) {
 				t.Errorf("mode %04o, AllowGroup %v: got %v", tt.mode, allowGroup, err)
 			}
 		}
@@ -219,7 +223,7 @@ func TestKeyringAsKubernetesMountsIt(t *testing.T) {
 			t.Errorf("issuers %v", k.Keys())
 		}
 	}
-	if _, err := keyring.Load(dir, keyring.Config{}); !errors.Is(err, keyring.ErrReadable) {
+	if _, err := keyring.Load(dir, keyring.Config{}); !errors.Is(err, ownedfile.ErrReadable) {
 		t.Errorf("the mode of the link's target is not looked at: %v", err)
 	}
 }

@@ -6,14 +6,15 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/nats-io/nkeys"
 
-	"usher/atomicfile"
 	"usher/issuer"
+	"usher/ownedfile"
 	"usher/secret"
 )
 
@@ -86,9 +87,9 @@ type directory struct {
 }
 
 func read(dir string, cfg Config) (*directory, error) {
-	entries, err := os.ReadDir(dir)
+	entries, err := list(dir)
 	if err != nil {
-		return nil, fmt.Errorf("read keyring: %w", err)
+		return nil, err
 	}
 	state, err := readState(dir, cfg)
 	d := &directory{dir: dir, cfg: cfg, state: state, stated: state != nil}
@@ -102,11 +103,23 @@ func read(dir string, cfg Config) (*directory, error) {
 	return d, d.match(entries, seeds)
 }
 
-// check reports what Load would say of a directory with this state.
-func check(dir string, cfg Config, s *State) error {
+// list returns what is in a directory in which nobody else can put anything.
+func list(dir string) ([]os.DirEntry, error) {
+	if err := ownedfile.CheckFolder(dir, ownedfile.Rule{}); err != nil {
+		return nil, fmt.Errorf("read keyring: %w", err)
+	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return fmt.Errorf("read keyring: %w", err)
+		return nil, fmt.Errorf("read keyring: %w", err)
+	}
+	return entries, nil
+}
+
+// check reports what Load would say of a directory with this state.
+func check(dir string, cfg Config, s *State) error {
+	entries, err := list(dir)
+	if err != nil {
+		return err
 	}
 	d := &directory{dir: dir, cfg: cfg, state: s, stated: true}
 	seeds, err := d.seeds(entries)
@@ -177,11 +190,34 @@ var ErrAuthor = errors.New("the keyring names a program to run")
 // checkAuthor reports ErrAuthor for a keyring.yaml that somebody else could have
 // written.
 func checkAuthor(path string, info os.FileInfo) error {
-	err := atomicfile.CheckAuthor(path, info)
-	if errors.Is(err, atomicfile.ErrAuthor) {
+	err := ownedfile.CheckWritten(path, info, ownedfile.Rule{Runs: true})
+	if errors.Is(err, ownedfile.ErrOthers) {
 		return fmt.Errorf("%w: %w", ErrAuthor, err)
 	}
 	return err
+}
+
+// checkProgram reports a program that others could have put there, or a file that it
+// is told to read, such as a script. One that is not there is no fault of the
+// keyring: it may come, and until then nothing is signed with that key.
+func checkProgram(argv []string) error {
+	if argv[0] == "" {
+		return nil // which NewCommand refuses
+	}
+	if path, err := exec.LookPath(argv[0]); err == nil {
+		if err := ownedfile.Check(path, ownedfile.Rule{Runs: true}); err != nil {
+			return err
+		}
+	}
+	for _, arg := range argv[1:] {
+		if info, err := os.Stat(arg); err != nil || !filepath.IsAbs(arg) || !info.Mode().IsRegular() {
+			continue
+		}
+		if err := ownedfile.Check(arg, ownedfile.Rule{}); errors.Is(err, ownedfile.ErrOthers) {
+			return err
+		}
+	}
+	return nil
 }
 
 // seed reads one seed file.
@@ -266,6 +302,9 @@ func (d *directory) held1(e *Entry, seeds map[string]*issuer.Held) (*issuer.Held
 	case e.State == issuer.StateRetired:
 		return &issuer.Held{Key: key}, nil
 	case len(e.Command) > 0:
+		if err := checkProgram(e.Command); err != nil {
+			return nil, fmt.Errorf("%s: command: %w", where, err)
+		}
 		s, err := issuer.NewCommand(e.PublicKey, e.Command)
 		if err != nil {
 			return nil, fmt.Errorf("%s: command: %w", where, err)

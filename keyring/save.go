@@ -134,7 +134,11 @@ func (s *State) text() string {
 	if len(s.Accounts) > 0 {
 		b.WriteString("accounts:\n")
 		for _, a := range s.Accounts {
-			fmt.Fprintf(&b, "  - {name: %s, public_key: %s}\n", quote(a.Name), quote(a.PublicKey))
+			project := ""
+			if a.Project != "" {
+				project = ", project: " + quote(a.Project)
+			}
+			fmt.Fprintf(&b, "  - {name: %s, public_key: %s%s}\n", quote(a.Name), quote(a.PublicKey), project)
 		}
 	}
 	b.WriteString("keys:\n")

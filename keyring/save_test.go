@@ -15,6 +15,7 @@ import (
 
 	"usher/issuer"
 	"usher/keyring"
+	"usher/ownedfile"
 )
 
 // rotating is a state with everything that there is to say.
@@ -108,7 +109,7 @@ func TestSaveRefuses(t *testing.T) {
 		}
 	}
 	must(t, os.Chmod(dir, 0o777)) // others could put a program to run there
-	if err := keyring.Save(dir, cfg, rotating(k)); !errors.Is(err, keyring.ErrAuthor) {
+	if err := keyring.Save(dir, cfg, rotating(k)); !errors.Is(err, ownedfile.ErrOthers) {
 		t.Errorf("in everybody's directory: got %v", err)
 	}
 	names, err := os.ReadDir(dir)

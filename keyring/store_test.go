@@ -18,6 +18,7 @@ import (
 	"usher/callouttest"
 	"usher/issuer"
 	"usher/keyring"
+	"usher/ownedfile"
 )
 
 // running is a store over a directory of its own.
@@ -183,7 +184,7 @@ func TestStoreWatches(t *testing.T) {
 	for { // the two may be seen one after the other
 		if e := r.next(t); e.Err == nil || !strings.Contains(e.Err.Error(), "stays in use") {
 			t.Fatalf("event %+v", e)
-		} else if errors.Is(e.Err, keyring.ErrReadable) {
+		} else if errors.Is(e.Err, ownedfile.ErrReadable) {
 			break
 		}
 	}

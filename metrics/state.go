@@ -10,22 +10,29 @@ type Sample struct {
 	Value  float64
 }
 
-// State is a gauge whose values are read from the live state at each scrape.
+// State is a metric whose values are read from the live state at each scrape.
 type State struct {
 	Name, Help string
+	Counter    bool // it counts up since the start; its name ends in _total. Otherwise it is a gauge
 	Labels     []string
 	Read       func() []Sample
 }
 
 type stateCollector struct {
 	desc *prometheus.Desc
+	kind prometheus.ValueType
 	read func() []Sample
 }
 
-// RegisterState registers gauges that read live state.
+// RegisterState registers metrics that read live state.
 func RegisterState(reg prometheus.Registerer, states ...State) {
 	for _, s := range states {
+		kind := prometheus.GaugeValue
+		if s.Counter {
+			kind = prometheus.CounterValue
+		}
 		reg.MustRegister(&stateCollector{
+			kind: kind,
 			desc: prometheus.NewDesc(s.Name, s.Help, s.Labels, nil),
 			read: s.Read,
 		})
@@ -38,6 +45,6 @@ func (c *stateCollector) Describe(ch chan<- *prometheus.Desc) { ch <- c.desc }
 // Collect implements prometheus.Collector.
 func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 	for _, s := range c.read() {
-		ch <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, s.Value, s.Labels...)
+		ch <- prometheus.MustNewConstMetric(c.desc, c.kind, s.Value, s.Labels...)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -16,11 +17,20 @@ import (
 const (
 	subjectPing     = "$SYS.REQ.SERVER.PING"
 	subjectAccount  = "$SYS.REQ.SERVER.PING.ACCOUNTZ"
+	subjectVarz     = "$SYS.REQ.SERVER.PING.VARZ"
+	subjectLeafz    = "$SYS.REQ.SERVER.PING.LEAFZ"
+	subjectJsz      = "$SYS.REQ.SERVER.PING.JSZ"
 	subjectConnz    = "$SYS.REQ.SERVER.%s.CONNZ"
 	subjectUpdate   = "$SYS.REQ.CLAIMS.UPDATE"
 	subjectLookup   = "$SYS.REQ.ACCOUNT.%s.CLAIMS.LOOKUP"
 	connectionsPage = 1024
 )
+
+// Asks lists what a user of the system account has to be allowed to publish so that
+// "usher check" can ask every server about itself. It changes nothing.
+func Asks() []string {
+	return []string{subjectPing, subjectVarz, subjectAccount, subjectLeafz, subjectJsz}
+}
 
 // Wait is how long servers may take to answer a question: one that is busy is not
 // taken for one that has gone. Nobody waits for it while all are there.
@@ -34,6 +44,9 @@ var ErrNoServer = errors.New("no server answers: is this a user of the system ac
 type Cluster struct {
 	nc   *nats.Conn
 	wait time.Duration
+
+	mu     sync.Mutex
+	trusts map[string][]string // keys that a server takes account JWTs from, by its ID
 }
 
 // NewCluster returns the Cluster behind a connection of the system account. wait
@@ -42,7 +55,7 @@ func NewCluster(nc *nats.Conn, wait time.Duration) *Cluster {
 	if wait == 0 {
 		wait = Wait
 	}
-	return &Cluster{nc: nc, wait: wait}
+	return &Cluster{nc: nc, wait: wait, trusts: map[string][]string{}}
 }
 
 // Server is one server.

@@ -58,8 +58,7 @@ func TestCluster(t *testing.T) {
 	if _, err := operator.Sign(changed, o.Identity[callouttest.AppAccount]); !errors.Is(err, operator.ErrNotOperator) {
 		t.Errorf("signed by an account: %v", err)
 	}
-	// A resolver stores what another operator has signed, and says that all is well;
-	// where the account is in use it is not gone by.
+	// A resolver would store what another operator has signed, and say that all is well.
 	app := o.Accounts[callouttest.AppAccount]
 	o.Admin(t)
 	claims, _, _, err = c.Newest(t.Context(), app, servers)
@@ -67,8 +66,8 @@ func TestCluster(t *testing.T) {
 	stranger := callouttest.NewOperator(t, callouttest.OperatorConfig{})
 	forged, err := operator.Sign(claims, stranger.SigningKey)
 	callouttest.Must(t, err)
-	var failure *operator.PushError
-	if err := c.Push(t.Context(), app, forged, servers); !errors.As(err, &failure) || len(failure.Behind) == 0 {
+	var failure *operator.TrustError
+	if err := c.Push(t.Context(), app, forged, servers); !errors.As(err, &failure) || len(failure.Untrusted) != 3 {
 		t.Errorf("a JWT of another operator: %v", err)
 	}
 	claimsOf, err := operator.Dir(o.JWTDir).Operator()

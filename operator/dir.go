@@ -1,7 +1,9 @@
 package operator
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +11,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 
 	"usher/atomicfile"
+	"usher/ownedfile"
 )
 
 // Dir is a directory with operator.jwt and accounts/NAME.jwt.
@@ -17,6 +20,8 @@ type Dir string
 const (
 	fileOperator = "operator.jwt"
 	dirAccounts  = "accounts"
+	dirKeys      = "keys"
+	dirClosed    = ".closed"
 	suffixJWT    = ".jwt"
 	maxJWT       = jwt.MaxTokenSize
 )
@@ -28,6 +33,9 @@ func (d Dir) OperatorFile() string { return filepath.Join(string(d), fileOperato
 func (d Dir) AccountFile(name string) string {
 	return filepath.Join(string(d), dirAccounts, name+suffixJWT)
 }
+
+// IdentityDir returns the directory of the identity seeds of accounts.
+func (d Dir) IdentityDir() string { return filepath.Join(string(d), dirKeys) }
 
 // Operator returns the operator's claims.
 func (d Dir) Operator() (*jwt.OperatorClaims, error) {
@@ -59,14 +67,7 @@ func (d Dir) Account(name string) (*jwt.AccountClaims, string, error) {
 }
 
 func (d Dir) read(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", fmt.Errorf("read JWT: %w", err)
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxJWT {
-		return "", fmt.Errorf("%s is no JWT: not a regular file, or too large", path)
-	}
-	b, err := os.ReadFile(path) //nolint:gosec // the path is the operator's
+	b, _, err := ownedfile.Read(path, ownedfile.Rule{Max: maxJWT})
 	if err != nil {
 		return "", fmt.Errorf("read JWT: %w", err)
 	}
@@ -76,4 +77,18 @@ func (d Dir) read(path string) (string, error) {
 // WriteAccount puts an account's JWT in place, in one step.
 func (d Dir) WriteAccount(name, text string) error {
 	return atomicfile.Write(d.AccountFile(name), []byte(text+"\n"), 0o600, nil)
+}
+
+// CloseAccount puts the JWT of an account that is closed aside, under its public key:
+// its name may become that of another. That it has gone already is no error.
+func (d Dir) CloseAccount(name, public string) error {
+	aside := filepath.Join(string(d), dirAccounts, dirClosed)
+	if err := os.MkdirAll(aside, 0o700); err != nil {
+		return fmt.Errorf("put account JWT aside: %w", err)
+	}
+	err := os.Rename(d.AccountFile(name), filepath.Join(aside, public+suffixJWT))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("put account JWT aside: %w", err)
+	}
+	return nil
 }

@@ -33,13 +33,29 @@ func (e *PushError) Error() string {
 	return fmt.Sprintf("push: %s (%d took it)", strings.Join(parts, "; "), e.Taken)
 }
 
+// UnknownError says that no server has the JWT of an account.
+type UnknownError struct{ Account string }
+
+// Error implements error.
+func (e *UnknownError) Error() string {
+	return fmt.Sprintf("no server knows account %s: push its JWT first", e.Account)
+}
+
 // Push gives an account JWT to the resolvers, and waits until every one of the
 // servers has taken it and goes by it. Anything less is a *PushError; those that
-// have it keep it, and pushing again does no harm.
+// have it keep it, and pushing again does no harm. One that a server would not trust
+// is a *TrustError, and is not pushed at all.
 func (c *Cluster) Push(ctx context.Context, account, text string, servers []Server) error {
+	claims, err := jwt.DecodeAccountClaims(text)
+	if err != nil {
+		return fmt.Errorf("push: %w", err)
+	}
+	if err := c.CheckTrust(ctx, claims.Issuer, servers); err != nil {
+		return err
+	}
 	failure := &PushError{Refused: map[string]string{}}
 	answered := map[string]bool{}
-	err := c.ask(ctx, subjectUpdate, []byte(text), func(m *nats.Msg) (bool, error) {
+	err = c.ask(ctx, subjectUpdate, []byte(text), func(m *nats.Msg) (bool, error) {
 		var e envelope
 		if err := json.Unmarshal(m.Data, &e); err != nil {
 			return false, fmt.Errorf("push: %w", err)
@@ -108,7 +124,7 @@ func (c *Cluster) Newest(ctx context.Context, account string, servers []Server) 
 		}
 	}
 	if claims == nil {
-		return nil, "", false, fmt.Errorf("no server knows account %s: push its JWT first", account)
+		return nil, "", false, &UnknownError{Account: account}
 	}
 	return claims, text, agree, nil
 }

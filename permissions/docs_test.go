@@ -46,9 +46,16 @@ func documented(t *testing.T) string {
 			t.Fatal(err)
 		}
 		fmt.Fprintf(&b, "\n### %s\n\n| side | effect | subject |\n|---|---|---|\n", title)
-		for _, r := range g.Rules {
-			subject := strings.Replace(r.Subject, "_INBOX_"+name, "_INBOX_<user>", 1)
-			fmt.Fprintf(&b, "| %s | %s | `%s` |\n", r.Side, r.Effect, subject)
+		for rules := g.Rules; len(rules) > 0; {
+			r, longer := rules[0], longerForms(rules)
+			subject := "`" + strings.Replace(r.Subject, "_INBOX_"+name, "_INBOX_<user>", 1) + "`"
+			if longer > 1 {
+				subject += fmt.Sprintf(", and the same with `.*` behind it 1 to %d times", longer)
+			} else {
+				longer = 0
+			}
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", r.Side, r.Effect, subject)
+			rules = rules[1+longer:]
 		}
 	}
 	for _, x := range []struct{ title, name string }{
@@ -68,6 +75,16 @@ func documented(t *testing.T) string {
 		t.Errorf("%d tables: a role is not documented", n)
 	}
 	return b.String()
+}
+
+// longerForms returns how many rules follow the first that are the one before with
+// one more token.
+func longerForms(rules []permissions.Rule) int {
+	n := 0
+	for n+1 < len(rules) && rules[n+1].Subject == rules[n].Subject+".*" {
+		n++
+	}
+	return n
 }
 
 func roleNames[T ~string](roles []T) []string {

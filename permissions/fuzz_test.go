@@ -148,12 +148,13 @@ func state(r *directory.Records, p *permissions.Policy, name string, sel identit
 		if sel.Project != "" && admin && lands(project.Account, "service_admin") {
 			s.pub, s.sub = append(s.pub, ">"), append(s.sub, ">")
 		}
+		alone := !slices.ContainsFunc(r.Projects, func(p directory.Project) bool { return p.Account == project.Account && p.Name != project.Name })
 		for _, m := range project.Members {
 			if admin && sel.Project != "" {
 				continue // it has all of the account
 			}
 			if m.User == name && lands(project.Account, roleNames(m.Roles)...) {
-				s.member(project, m)
+				s.member(project, m, alone)
 			}
 		}
 	}
@@ -161,18 +162,25 @@ func state(r *directory.Records, p *permissions.Policy, name string, sel identit
 	return s
 }
 
-func (s *stated) member(p *directory.Project, m directory.Member) {
+func (s *stated) member(p *directory.Project, m directory.Member, alone bool) {
 	admin := slices.Contains(m.Roles, directory.RoleProjectAdmin)
 	if admin {
 		s.pub, s.sub = append(s.pub, p.Name+".>"), append(s.sub, p.Name+".>")
 		for _, call := range []string{
-			"STREAM.INFO.%s", "STREAM.PURGE.%s", "STREAM.MSG.GET.%s", "STREAM.MSG.DELETE.%s", "DIRECT.GET.%s", "DIRECT.GET.%s.>",
-			"CONSUMER.LIST.%s", "CONSUMER.NAMES.%s", "CONSUMER.CREATE.%s", "CONSUMER.CREATE.%s.>", "CONSUMER.DURABLE.CREATE.%s.*",
+			"STREAM.INFO.%s", "STREAM.PURGE.%s", "STREAM.MSG.GET.%s", "STREAM.MSG.DELETE.%s",
+			"CONSUMER.LIST.%s", "CONSUMER.NAMES.%s", "CONSUMER.CREATE.%s", "CONSUMER.CREATE.%s.*", "CONSUMER.DURABLE.CREATE.%s.*",
 			"CONSUMER.INFO.%s.*", "CONSUMER.DELETE.%s.*", "CONSUMER.PAUSE.%s.*", "CONSUMER.MSG.NEXT.%s.*",
 		} {
 			s.pub = append(s.pub, "$JS.API."+fmt.Sprintf(call, p.Name))
 		}
-		s.pub = append(s.pub, "$JS.ACK."+p.Name+".>", "$JS.FC."+p.Name+".>")
+		for tokens := 1; tokens <= 16; tokens++ {
+			filter := strings.Repeat(".*", tokens)
+			s.pub = append(s.pub, "$JS.API.CONSUMER.CREATE."+p.Name+".*"+filter)
+			if alone {
+				s.pub = append(s.pub, "$JS.API.DIRECT.GET."+p.Name, "$JS.API.DIRECT.GET."+p.Name+filter)
+			}
+		}
+		s.pub = append(s.pub, "$JS.ACK."+p.Name+".*.*.*.*.*.*", "$JS.FC."+p.Name+".*.*")
 	}
 	for _, t := range p.Topics {
 		subject := t.Subject
@@ -189,7 +197,7 @@ func (s *stated) member(p *directory.Project, m directory.Member) {
 	for _, c := range p.Subscriptions {
 		if slices.Contains(m.Roles, directory.RoleConsumer) && slices.Contains(c.ACL, m.User) {
 			s.pub = append(s.pub, "$JS.API.CONSUMER.INFO."+p.Name+"."+c.Name,
-				"$JS.API.CONSUMER.MSG.NEXT."+p.Name+"."+c.Name, "$JS.ACK."+p.Name+"."+c.Name+".>")
+				"$JS.API.CONSUMER.MSG.NEXT."+p.Name+"."+c.Name, "$JS.ACK."+p.Name+"."+c.Name+".*.*.*.*.*")
 		}
 	}
 }

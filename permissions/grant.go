@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"usher/directory"
+	"usher/identity"
 )
 
 // Side is the direction of a rule.
@@ -90,7 +91,9 @@ type Grant struct {
 	Scope           string                     // the scoped signing key whose template gives the permissions; empty: Rules do
 	Rules           []Rule                     // sorted by side, effect and subject; no two alike
 	InboxPrefix     string                     // the inbox prefix that the client may use
-	ConnectionTypes []directory.ConnectionType // empty: any
+	ConnectionTypes []directory.ConnectionType // in which it may be used; empty: the template of Scope says
+	Connection      identity.Connection        // the connection that it is for, which Connect has checked
+	WholeAccount    bool                       // the roles that it comes from give everything in the account
 	Networks        []netip.Prefix             // where the connection may come from; empty: anywhere
 	NotAfter        time.Time                  // when the credential ends; zero: it does not
 	Tags            []string                   // project, role, method and key id, as "name:value"

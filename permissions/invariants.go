@@ -22,6 +22,9 @@ func (p *Policy) Validate(g *Grant) error {
 	case g.Account == p.SystemAccount && !p.bindsSystem(g):
 		return fmt.Errorf("%w: %q is the system account, and no role of this grant is bound to it", ErrInvariant, g.Account)
 	}
+	if err := g.validateConnection(); err != nil {
+		return err
+	}
 	if g.Scope != "" {
 		return validateScoped(g)
 	}
@@ -64,6 +67,9 @@ func validateSide(g *Grant, side Side) error {
 			if Overlaps(reach(side, r.Subject), authSubject) && !g.denies(side, authSubject) {
 				return fmt.Errorf("%w: %s %q reaches %s", ErrInvariant, side, r.Subject, authSubject)
 			}
+			if openTail(side, r.Subject) {
+				return fmt.Errorf("%w: %s %q has an open tail below $JS", ErrInvariant, side, r.Subject)
+			}
 		default:
 			return fmt.Errorf("%w: effect %q", ErrInvariant, r.Effect)
 		}
@@ -75,4 +81,13 @@ func validateSide(g *Grant, side Side) error {
 		return fmt.Errorf("%w: the %s side is not stated", ErrInvariant, side)
 	}
 	return nil
+}
+
+// openTail reports whether an allowance reaches subjects below $JS without saying
+// how many tokens they have. JetStream tells the forms of a subject apart by their
+// number, so an open tail takes in forms that were not meant. Only ">", the whole
+// account, may.
+func openTail(side Side, subject string) bool {
+	reached := reach(side, subject)
+	return strings.HasSuffix(reached, ".>") && Overlaps(reached, "$JS.>")
 }

@@ -13,7 +13,7 @@ import (
 
 // handmade returns a grant that Validate accepts, for a test to spoil.
 func handmade(rules ...permissions.Rule) *permissions.Grant {
-	return &permissions.Grant{Account: "APP", Rules: rules}
+	return &permissions.Grant{Account: "APP", Rules: rules, ConnectionTypes: []directory.ConnectionType{directory.ConnectionStandard}}
 }
 
 func rule(side permissions.Side, effect permissions.Effect, subject string) permissions.Rule {
@@ -37,6 +37,9 @@ func subDeny(s string) permissions.Rule {
 }
 
 // Invariant 1: both sides are stated.
+//
+// Attack: publishing anywhere with a grant that states only subscriptions, or the other way round
+// Held by: every grant states both sides, and an empty side denies everything
 func TestInvariant1BothSides(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -87,6 +90,9 @@ func placed(account string) directory.Records {
 }
 
 // Invariant 2: never the callout account, whoever says so.
+//
+// Attack: landing in the callout account, where everybody's credentials pass
+// Held by: no grant leads into the callout account, whoever says so
 func TestInvariant2CalloutAccount(t *testing.T) {
 	named := newPolicy()
 	named.IngestAccount, named.AdminAccount, named.HealthCheckAccount = "AUTH", "AUTH", "AUTH"
@@ -121,6 +127,9 @@ func TestInvariant2CalloutAccount(t *testing.T) {
 }
 
 // Invariant 2: the system account only for a role that configuration binds to it.
+//
+// Attack: landing in the system account
+// Held by: only a role that configuration binds to it leads into the system account
 func TestInvariant2SystemAccount(t *testing.T) {
 	bind := func(change func(p *permissions.Policy)) *permissions.Policy {
 		p := newPolicy()
@@ -167,9 +176,45 @@ func TestInvariant2SystemAccount(t *testing.T) {
 	})
 }
 
+// Invariant 1: nothing below $JS ends in ">", nor does what a client may put in
+// the place of a "*" at the end of a subscribe rule.
+//
+// Attack: a project called like the JetStream domain acknowledges and reads every stream of its account
+// Held by: every subject below $JS in a grant has its exact number of tokens
+func TestInvariant1OpenTails(t *testing.T) {
+	for subject, ok := range map[string]struct{ publish, subscribe bool }{
+		"$JS.ACK.shop.billing.>":         {false, false},
+		"$JS.ACK.shop.billing.*.*.*.*.*": {true, false},
+		"$JS.ACK.shop.billing.1.1.1.1.1": {true, true},
+		"$JS.API.CONSUMER.CREATE.shop.>": {false, false},
+		"$JS.API.CONSUMER.CREATE.shop.*": {true, false},
+		"$JS.API.CONSUMER.CREATE.*.shop": {true, true},
+		"$JS.>":                          {false, false},
+		"$JS.*":                          {true, false},
+		"*.>":                            {false, false},
+		"*.*.>":                          {false, false},
+		"*.API.>":                        {false, false},
+		"*.API.*":                        {true, false},
+		"*.shop.orders":                  {true, true},
+		"$JS":                            {true, true},
+		"$JSX.>":                         {true, true},
+		"shop.>":                         {true, true},
+		"shop.*":                         {true, true},
+		"*":                              {true, true}, // one token, and on the subscribe side the whole account
+		">":                              {true, true},
+	} {
+		checkValid(t, newPolicy().Validate(handmade(pubAllow(subject), pubDeny(auth), subDeny(">"))), ok.publish)
+		checkValid(t, newPolicy().Validate(handmade(pubDeny(">"), subAllow(subject), subDeny(auth))), ok.subscribe)
+		checkValid(t, newPolicy().Validate(handmade(pubDeny(subject), pubDeny(">"), subDeny(subject), subDeny(">"))), true)
+	}
+}
+
 const auth = "$SYS.REQ.USER.AUTH"
 
 // Invariant 3: never where credentials pass, on either side.
+//
+// Attack: reading others' credentials, or posing as a server, on $SYS.REQ.USER.AUTH
+// Held by: no grant reaches that subject on either side
 func TestInvariant3AuthSubject(t *testing.T) {
 	reaching := []string{
 		auth, ">", "$SYS.>", "$SYS.REQ.>", "$SYS.REQ.USER.>", "$SYS.REQ.USER.*", "$SYS.REQ.*.AUTH", "$SYS.*.USER.AUTH",
@@ -181,17 +226,21 @@ func TestInvariant3AuthSubject(t *testing.T) {
 		// Denied on the other side, or next to it, is not denied.
 		checkValid(t, newPolicy().Validate(handmade(pubAllow(s), subAllow("b"), subDeny(auth))), false)
 		checkValid(t, newPolicy().Validate(handmade(pubAllow(s), pubDeny("$SYS.REQ.USER"), pubDeny(auth+".*"), subAllow("b"))), false)
-		// Denied where it is reached is enough.
-		checkValid(t, newPolicy().Validate(handmade(pubAllow(s), pubDeny(auth), subAllow(s), subDeny("$SYS.REQ.USER.*"))), true)
+		// Denied where it is reached is enough; what reaches all below $JS is refused for that.
+		below := strings.HasPrefix(s, "*") && strings.HasSuffix(s, ">")
+		checkValid(t, newPolicy().Validate(handmade(pubAllow(s), pubDeny(auth), subAllow("b"))), !below)
+		below = strings.HasPrefix(s, "*") && strings.ContainsAny(s[len(s)-1:], "*>")
+		checkValid(t, newPolicy().Validate(handmade(pubAllow("b"), subAllow(s), subDeny("$SYS.REQ.USER.*"))), !below)
 	}
 	// A subscription may put ">" in the place of the "*" that ends a rule.
 	for _, s := range []string{"*", "*.*", "*.*.*", "$SYS.*", "$SYS.REQ.*", "*.REQ.*"} {
 		checkValid(t, newPolicy().Validate(handmade(pubAllow(s), subAllow("b"))), true)
 		checkValid(t, newPolicy().Validate(handmade(pubAllow("b"), subAllow(s))), false)
-		checkValid(t, newPolicy().Validate(handmade(pubAllow("b"), subAllow(s), subDeny(auth))), true)
+		below := strings.HasPrefix(s, "*.") // and at the end too
+		checkValid(t, newPolicy().Validate(handmade(pubAllow("b"), subAllow(s), subDeny(auth))), !below)
 	}
 	passing := []string{
-		"$SYS", "$SYS.REQ.USER", "$SYS.REQ.USER.INFO", auth + ".x", "*.*.*.*.*", "*.*.*.*.>", "REQ.>", "$JS.>", "$JS.*", "*.REQ.USER.INFO", "$SYS.REQ.USER.AUTH*",
+		"$SYS", "$SYS.REQ.USER", "$SYS.REQ.USER.INFO", auth + ".x", "*.*.*.*.x", "REQ.>", "$JS.x", "$JS.*.x", "*.REQ.USER.INFO", "$SYS.REQ.USER.AUTH*",
 	}
 	for _, s := range passing {
 		checkValid(t, newPolicy().Validate(handmade(pubAllow(s), subAllow(s))), true)
@@ -222,6 +271,9 @@ var badNames = []string{
 }
 
 // Invariant 4: every name from outside is one token, or the directory is refused.
+//
+// Attack: names of users, projects and topics that become wildcards in a subject
+// Held by: every name that reaches a subject is one literal token, checked when the directory is loaded
 func TestInvariant4Names(t *testing.T) {
 	for _, name := range badNames {
 		places := map[string]directory.Records{
@@ -265,6 +317,9 @@ func TestInvariant4Rules(t *testing.T) {
 
 // Topics with subjects of their own cannot reach into another project, or take
 // what is taken.
+//
+// Attack: a topic whose own subject reaches into another project
+// Held by: a topic's subject is refused where it overlaps what is somebody else's
 func TestInvariant4OwnSubjects(t *testing.T) {
 	tests := []struct {
 		subject string
@@ -324,6 +379,9 @@ func TestInvariant4OwnAccount(t *testing.T) {
 }
 
 // Projects that are called like a verb of the JetStream API reach no other stream.
+//
+// Attack: a project named like a verb of the JetStream API reaches other streams
+// Held by: grants below $JS name the stream in its place, and no such name reaches another
 func TestInvariant4Verbs(t *testing.T) {
 	verbs := []string{
 		"NEXT", "GET", "CREATE", "MSG", "INFO", "LIST", "NAMES", "DELETE", "PURGE", "DURABLE", "PAUSE", "STREAM", "CONSUMER",
@@ -385,6 +443,9 @@ func apiSubjects(stream, consumer string) []string {
 }
 
 // Collapsing drops only what a wildcard grants anyway.
+//
+// Attack: a list of subjects that is shortened grants more than the list
+// Held by: a wildcard replaces only what it grants anyway
 func TestInvariant6CollapseNeverWidens(t *testing.T) {
 	r := world()
 	p := &r.Projects[0]

@@ -31,6 +31,7 @@ type Policy struct {
 	CalloutAccount     string // never granted
 	SystemAccount      string // granted only to a role that configuration binds to it
 	Scoped             []ScopedRole
+	AnyMQTTClientID    []string // accounts in which MQTT client ids are not bound to users
 }
 
 // part is one reason to land in an account.
@@ -71,7 +72,7 @@ func (p *Policy) DeriveWithin(id identity.Identity, f directory.Facts, limit int
 	g := grantFor(id, account)
 	var b builder
 	for i := range parts {
-		p.add(&b, &g, &parts[i])
+		p.add(&b, &g, &parts[i], &f)
 	}
 	if scope != "" {
 		g.sortTags()
@@ -81,7 +82,9 @@ func (p *Policy) DeriveWithin(id identity.Identity, f directory.Facts, limit int
 		return g, p.Validate(&g)
 	}
 	b.allow(Subscribe, g.InboxPrefix+".>", Origin{Source: SourceInbox})
-	g.ConnectionTypes = f.User.Limits.ConnectionTypes
+	if err := g.limitTypes(f.User.Limits.ConnectionTypes, parts, &f); err != nil {
+		return Grant{}, err
+	}
 	g.Rules = b.finish()
 	g.sortTags()
 	return g, p.Validate(&g)
@@ -99,6 +102,7 @@ func (p *Policy) deriveHealthCheck(id identity.Identity) (Grant, error) {
 	g := grantFor(id, p.HealthCheckAccount)
 	var b builder
 	healthCheck(&b, g.InboxPrefix)
+	g.ConnectionTypes = enforced()
 	g.Tags = append(g.Tags, "role:"+profileHealthCheck)
 	g.Rules = b.finish()
 	return g, p.Validate(&g)
@@ -180,10 +184,10 @@ func accounts(parts []part) []string {
 	return slices.Compact(names)
 }
 
-func (p *Policy) add(b *builder, g *Grant, x *part) {
+func (p *Policy) add(b *builder, g *Grant, x *part, f *directory.Facts) {
 	switch {
 	case x.membership != nil:
-		membership(b, x.membership)
+		membership(b, x.membership, f)
 		g.Tags = append(g.Tags, "project:"+x.membership.Project.Name)
 		for _, r := range x.membership.Roles {
 			g.Tags = append(g.Tags, "role:"+string(r))

@@ -142,16 +142,27 @@ func lines(g *permissions.Grant) []string {
 func TestGrants(t *testing.T) {
 	adminOf := func(p string, inbox string, subjects ...string) []string {
 		var pub []string
-		pub = append(pub, "$JS.ACK."+p+".>")
+		pub = append(pub, "$JS.ACK."+p+".*.*.*.*.*.*", "$JS.API.CONSUMER.CREATE."+p)
+		for n := range 17 { // a consumer, and a filter of up to 16 tokens
+			pub = append(pub, "$JS.API.CONSUMER.CREATE."+p+".*"+strings.Repeat(".*", n))
+		}
 		for _, s := range []string{
-			"CONSUMER.CREATE.{}", "CONSUMER.CREATE.{}.>", "CONSUMER.DELETE.{}.*", "CONSUMER.DURABLE.CREATE.{}.*",
+			"CONSUMER.DELETE.{}.*", "CONSUMER.DURABLE.CREATE.{}.*",
 			"CONSUMER.INFO.{}.*", "CONSUMER.LIST.{}", "CONSUMER.MSG.NEXT.{}.*", "CONSUMER.NAMES.{}", "CONSUMER.PAUSE.{}.*",
-			"DIRECT.GET.{}", "DIRECT.GET.{}.>",
+		} {
+			pub = append(pub, "$JS.API."+strings.Replace(s, "{}", p, 1))
+		}
+		for n := range 17 {
+			if p == "moon" { // which is alone in its account
+				pub = append(pub, "$JS.API.DIRECT.GET."+p+strings.Repeat(".*", n))
+			}
+		}
+		for _, s := range []string{
 			"STREAM.INFO.{}", "STREAM.MSG.DELETE.{}", "STREAM.MSG.GET.{}", "STREAM.PURGE.{}",
 		} {
 			pub = append(pub, "$JS.API."+strings.Replace(s, "{}", p, 1))
 		}
-		pub = append(pub, "$JS.FC."+p+".>")
+		pub = append(pub, "$JS.FC."+p+".*.*")
 		pub = append(pub, subjects...)
 		out := each("publish allow ", pub...)
 		return append(out, each("subscribe allow ", append([]string{inbox}, subjects...)...)...)
@@ -161,7 +172,7 @@ func TestGrants(t *testing.T) {
 	everything := []string{
 		"publish allow >", "publish deny $SYS.REQ.USER.AUTH", "subscribe allow >", "subscribe deny $SYS.REQ.USER.AUTH",
 	}
-	billing := each("publish allow ", "$JS.ACK.shop.billing.>", "$JS.API.CONSUMER.INFO.shop.billing", "$JS.API.CONSUMER.MSG.NEXT.shop.billing")
+	billing := each("publish allow ", "$JS.ACK.shop.billing.*.*.*.*.*", "$JS.API.CONSUMER.INFO.shop.billing", "$JS.API.CONSUMER.MSG.NEXT.shop.billing")
 
 	tests := []struct {
 		name, user, selection, account string
@@ -219,7 +230,7 @@ func TestGrants(t *testing.T) {
 		},
 		{
 			"two projects in one account add up", "wide", "", "APP",
-			slices.Concat(each("publish allow ", "$JS.ACK.lab.reader.>", "$JS.API.CONSUMER.INFO.lab.reader",
+			slices.Concat(each("publish allow ", "$JS.ACK.lab.reader.*.*.*.*.*", "$JS.API.CONSUMER.INFO.lab.reader",
 				"$JS.API.CONSUMER.MSG.NEXT.lab.reader", "lab.raw", "shop.orders"), each("subscribe allow ", "_INBOX_wide.>")),
 			"key:laptop method:apikey project:lab project:shop role:consumer role:publisher",
 		},

@@ -1,15 +1,22 @@
 package permissions
 
-import "usher/directory"
+import (
+	"strings"
+
+	"usher/directory"
+)
 
 // InboxPrefix returns the private inbox prefix of a user.
 func InboxPrefix(user string) string { return "_INBOX_" + user }
 
 // membership adds what one membership gives. An administrator needs no ACL
 // entry; a publisher or consumer has exactly what the ACLs name it for.
-func membership(b *builder, m *directory.Membership) {
+func membership(b *builder, m *directory.Membership, f *directory.Facts) {
 	if m.Has(directory.RoleProjectAdmin) {
 		projectAdmin(b, m.Project)
+		if n, certain := f.ProjectsIn(m.Project.Account); certain && n <= 1 {
+			readDirectly(b, m.Project.Name)
+		}
 	}
 	if m.Has(directory.RolePublisher) {
 		for _, t := range m.Topics {
@@ -35,8 +42,21 @@ func consume(b *builder, p, s string) {
 	stream := p + "." + s
 	b.allow(Publish, "$JS.API.CONSUMER.INFO."+stream, o)
 	b.allow(Publish, "$JS.API.CONSUMER.MSG.NEXT."+stream, o)
-	b.allow(Publish, "$JS.ACK."+stream+".>", o)
+	b.allow(Publish, "$JS.ACK."+stream+ackTail, o)
 }
+
+// ackTail is what stands behind stream and consumer in an acknowledgement:
+// deliveries, stream sequence, consumer sequence, time, pending. With an open
+// tail the rule would take in the newer form too, which has the JetStream domain
+// and a hash of the account before the stream: a project called like the domain
+// would acknowledge, and with +NXT read, for every stream of the account.
+const ackTail = ".*.*.*.*.*"
+
+// maxFilterTokens is how many tokens a subject may have where it is part of a
+// JetStream subject: the filter of a new consumer, and what is read directly. It
+// is the number that NATS recommends at most. What is longer goes into the
+// request instead (docs/permissions.md).
+const maxFilterTokens = 16
 
 // projectAdmin adds everything inside the project: its subjects, its stream's
 // messages and consumers. Creating or changing the stream itself is not inside:
@@ -53,7 +73,7 @@ func projectAdmin(b *builder, p *directory.Project) {
 	}
 	const api = "$JS.API."
 	for _, s := range []string{
-		"STREAM.INFO.", "STREAM.PURGE.", "STREAM.MSG.GET.", "STREAM.MSG.DELETE.", "DIRECT.GET.",
+		"STREAM.INFO.", "STREAM.PURGE.", "STREAM.MSG.GET.", "STREAM.MSG.DELETE.",
 		"CONSUMER.LIST.", "CONSUMER.NAMES.", "CONSUMER.CREATE.",
 	} {
 		b.allow(Publish, api+s+p.Name, o)
@@ -64,10 +84,24 @@ func projectAdmin(b *builder, p *directory.Project) {
 	} {
 		b.allow(Publish, api+s+p.Name+".*", o)
 	}
-	b.allow(Publish, api+"CONSUMER.CREATE."+p.Name+".>", o)
-	b.allow(Publish, api+"DIRECT.GET."+p.Name+".>", o)
-	b.allow(Publish, "$JS.ACK."+p.Name+".>", o)
-	b.allow(Publish, "$JS.FC."+p.Name+".>", o)
+	tail := strings.Repeat(".*", maxFilterTokens)
+	for n := 0; n <= len(tail); n += len(".*") {
+		b.allow(Publish, api+"CONSUMER.CREATE."+p.Name+".*"+tail[:n], o)
+	}
+	b.allow(Publish, "$JS.ACK."+p.Name+".*"+ackTail, o)
+	b.allow(Publish, "$JS.FC."+p.Name+".*.*", o)
+}
+
+// readDirectly adds the direct read of a stream's messages, for an administrator
+// whose project is alone in its account. The server sends what is read to any
+// reply subject, where the JetStream API takes it for a request: a message that
+// asks for a consumer on another project's stream gets one.
+func readDirectly(b *builder, project string) {
+	o := Origin{Source: SourceRole, Role: string(directory.RoleProjectAdmin), Project: project}
+	tail := strings.Repeat(".*", maxFilterTokens)
+	for n := 0; n <= len(tail); n += len(".*") {
+		b.allow(Publish, "$JS.API.DIRECT.GET."+project+tail[:n], o)
+	}
 }
 
 // serviceAdmin adds everything in the account.

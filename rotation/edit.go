@@ -81,12 +81,20 @@ func (r *Rotator) tryEdit(ctx context.Context, a issuer.Account, apply edit) (do
 		return false, err
 	}
 	if len(diff) == 0 && before.agree {
-		if before.disk != before.text {
+		// One that servers have stored and do not trust is none that they go by: it is
+		// signed again below.
+		err := o.Cluster.CheckTrust(ctx, before.claims.Issuer, servers)
+		var untrusted *operator.TrustError
+		switch {
+		case err == nil && before.disk != before.text:
 			return true, o.Dir.WriteAccount(a.Name, before.text)
+		case err == nil:
+			return true, nil
+		case !errors.As(err, &untrusted):
+			return false, err
 		}
-		return true, nil
 	}
-	if err := r.ready(); err != nil {
+	if err := o.Cluster.Ready(ctx, o.Dir, o.Signer, servers); err != nil {
 		return false, err
 	}
 	// Resolvers that have missed a push take the newest, and count in whole seconds.

@@ -427,3 +427,59 @@ func TestWrongOperatorKey(t *testing.T) {
 		t.Error("keyring.yaml was changed")
 	}
 }
+
+// A rotation that is signed by a key that the servers do not trust ends before
+// anything is made, pushed or retired: case 3 from the field. The account is not in
+// use, so that the servers would take whatever was pushed.
+//
+// Attack: a rotation signed with an operator key that the servers do not trust locks an account out
+// Held by: rotate, push and retire compare with every server's trusted_operators_jwt before anything is pushed or retired
+func TestRotateUntrusted(t *testing.T) {
+	t.Parallel()
+	o, _, r := quickly(t, callouttest.OperatorConfig{})
+	target := signingKey(callouttest.AppAccount, "")
+	before, err := os.ReadFile(filepath.Join(o.Keyring, keyring.StateFile))
+	must(t, err)
+	o.ReplaceSigningKey(t)
+	r.Operator.Signer = o.SigningKey
+	var untrusted *operator.TrustError
+	for _, err := range []error{
+		func() error { _, err := r.Rotate(t.Context(), target); return err }(),
+		func() error { _, err := r.Retire(t.Context(), active(t, r, target), true); return err }(),
+	} {
+		if !errors.As(err, &untrusted) || operator.Names(untrusted.Untrusted) != "n1" {
+			t.Errorf("%v", err)
+		}
+	}
+	if after, err := os.ReadFile(filepath.Join(o.Keyring, keyring.StateFile)); err != nil || string(after) != string(before) {
+		t.Errorf("keyring.yaml was changed (%v)", err)
+	}
+	must(t, getsIn(o.URLs(), nats.Token("publisher-key")))
+}
+
+// What was pushed with such a key before is signed again by one that is trusted,
+// though it says what it should already, and everybody is let in again.
+func TestResumeUntrusted(t *testing.T) {
+	t.Parallel()
+	o, _, r := quickly(t, callouttest.OperatorConfig{})
+	trusted, next := o.SigningKey, callouttest.NewKeys(t)
+	s, err := keyring.ReadState(r.Dir, r.Config)
+	must(t, err)
+	must(t, keyring.WriteSeed(filepath.Join(r.Dir, "next.nk"), []byte(next.IssuerSeed), r.Config))
+	s.Keys = append(s.Keys, keyring.Entry{
+		PublicKey: next.Issuer, Kind: issuer.KindSigning, Account: callouttest.AppAccount, File: "next.nk", State: issuer.StateNext,
+	})
+	must(t, keyring.Save(r.Dir, r.Config, s))
+	c := o.Account(t, callouttest.AppAccount)
+	c.SigningKeys.Add(next.Issuer)
+	o.ReplaceSigningKey(t)
+	o.Push(t, callouttest.AppAccount, c) // past usher
+	if err := getsIn(o.URLs(), nats.Token("publisher-key")); err == nil {
+		t.Fatal("the server goes by a JWT that it does not trust: this test shows nothing")
+	}
+	r.Operator.Signer = trusted
+	r.Wait, r.Pinned = 0, func(string) []string { return []string{"pinned"} } // the old key stays
+	_, err = r.Rotate(t.Context(), signingKey(callouttest.AppAccount, ""))
+	must(t, err)
+	must(t, getsIn(o.URLs(), nats.Token("publisher-key")))
+}

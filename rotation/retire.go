@@ -57,7 +57,7 @@ func (r *Rotator) Retire(ctx context.Context, public string, now bool) (blockers
 	case e.State == issuer.StateActive && !now:
 		return nil, ErrActive
 	}
-	if err := r.ready(); err != nil {
+	if err := r.ready(ctx); err != nil {
 		return nil, err
 	}
 	if now {

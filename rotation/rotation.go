@@ -121,7 +121,7 @@ func (r *Rotator) Rotate(ctx context.Context, t Target) (Result, error) {
 	if s.Rotation != nil {
 		return Result{}, UnderWay(s.Rotation)
 	}
-	if err := r.ready(); err != nil {
+	if err := r.ready(ctx); err != nil {
 		return Result{}, err
 	}
 	if err := r.begin(s, t); err != nil {
@@ -130,16 +130,21 @@ func (r *Rotator) Rotate(ctx context.Context, t Target) (Result, error) {
 	return r.advance(ctx, s)
 }
 
-// ready reports what would end a rotation later than at its beginning.
-func (r *Rotator) ready() error {
+// ready reports what would end a rotation later than at its beginning. Servers that
+// are away now are waited for later, and asked before anything is pushed to them.
+func (r *Rotator) ready(ctx context.Context) error {
 	if r.Operator == nil {
 		return nil
 	}
-	claims, err := r.Operator.Dir.Operator()
-	if err != nil {
+	servers, err := r.Operator.Cluster.Servers(ctx)
+	var fewer *operator.FewerError
+	switch {
+	case errors.As(err, &fewer):
+		servers = fewer.Have
+	case err != nil:
 		return err
 	}
-	return operator.CheckSigner(claims, r.Operator.Signer)
+	return r.Operator.Cluster.Ready(ctx, r.Operator.Dir, r.Operator.Signer, servers)
 }
 
 // Resume goes on with a rotation that was interrupted.

@@ -77,6 +77,10 @@ func (r *Rotator) until(ctx context.Context, wait time.Duration, what string, ch
 // held waits until every running usher has a key, in a state if one is given. When a
 // key has to go, whoever does not answer is named, and not waited for.
 func (r *Rotator) held(ctx context.Context, public string, state issuer.KeyState) error {
+	return r.heldAll(ctx, []string{public}, state)
+}
+
+func (r *Rotator) heldAll(ctx context.Context, public []string, state issuer.KeyState) error {
 	if r.seen == nil {
 		r.seen = map[string]sighting{}
 	}
@@ -99,19 +103,15 @@ func (r *Rotator) held(ctx context.Context, public string, state issuer.KeyState
 	return err
 }
 
-// without lists the ushers that do not have a key, in a state if one is given, and
-// those that have reported a moment ago and do not any more.
-func (r *Rotator) without(reports []callout.Report, public string, state issuer.KeyState) []string {
+// without lists the ushers that do not have all of these keys, in a state if one is
+// given, and those that have reported a moment ago and do not any more.
+func (r *Rotator) without(reports []callout.Report, public []string, state issuer.KeyState) []string {
 	now := r.Now()
 	var missing []string
 	for i := range reports {
 		r.seen[reports[i].Instance] = sighting{reports[i].Name(), now}
-		k := reports[i].Key(public)
-		switch {
-		case k == nil || k.State == "":
-			missing = append(missing, "usher "+reports[i].Name()+" does not have it")
-		case state != "" && k.State != state:
-			missing = append(missing, "usher "+reports[i].Name()+" has it as "+string(k.State))
+		if text := lacks(&reports[i], public, state); text != "" {
+			missing = append(missing, "usher "+reports[i].Name()+" "+text)
 		}
 	}
 	for _, last := range r.seen {
@@ -123,6 +123,31 @@ func (r *Rotator) without(reports []callout.Report, public string, state issuer.
 		missing = append(missing, "no usher answers")
 	}
 	return missing
+}
+
+// lacks says which of these keys an usher does not have, in a state if one is given;
+// empty: it has all.
+func lacks(report *callout.Report, public []string, state issuer.KeyState) string {
+	states := make(map[string]issuer.KeyState, len(report.Keys))
+	for i := range report.Keys {
+		states[report.Keys[i].PublicKey] = report.Keys[i].State
+	}
+	n, has := 0, issuer.KeyState("")
+	for _, key := range public {
+		if is := states[key]; is == "" || state != "" && is != state {
+			n, has = n+1, is
+		}
+	}
+	switch {
+	case n == 0:
+		return ""
+	case len(public) > 1:
+		return fmt.Sprintf("lacks %d of %d keys", n, len(public))
+	case has == "":
+		return "does not have it"
+	default:
+		return "has it as " + string(has)
+	}
 }
 
 // away lists the servers that are not there: those that the others count and that do

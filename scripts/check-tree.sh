@@ -38,4 +38,22 @@ while read -r module; do
   grep -qF "$module" docs/dependencies.md 2>/dev/null || complain "docs/dependencies.md says nothing about $module"
 done < <(sed '/^$/d' <<<"$direct")
 
+# What README.md has people type leaves keys and seeds in the working tree: none of
+# that is ever committed. outputs prints what its commands write.
+outputs() {
+  sed -n 's/^\$ //p' README.md | sed 's/[[:space:]]#.*//' | while read -r command; do
+    grep -oE -- '(--(to|out|dir)|-o|>)[ =][^ -][^ ]*' <<<"$command" | sed -E 's/^[^ =]+[ =]//' || true
+    if [[ $command =~ usher\ init\ .*[[:space:]]([^[:space:]-][^[:space:]]*)[[:space:]]*$ ]]; then
+      echo "${BASH_REMATCH[1]}"
+    fi
+  done
+}
+found=0
+while read -r path; do
+  found=$((found + 1))
+  git check-ignore -q --no-index "$path" || git check-ignore -q --no-index "$path/any" ||
+    complain "README.md has people make $path, and .gitignore does not name it"
+done < <(outputs | sort -u)
+((found >= 7)) || complain "only $found outputs of README.md's commands were found: scripts/check-tree.sh does not understand it any more"
+
 exit "$bad"

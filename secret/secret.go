@@ -1,10 +1,13 @@
 // Package secret knows what secrets of this field look like, so that one that
 // was put in the wrong place of a file is neither taken for something else nor
-// given away by the message about it.
+// given away by the message about it. It is the one way of every text from
+// outside to log, audit, metrics, errors and answers.
 //
-// It promises that Quote, Name and Redact show nothing of what it recognises:
-// API keys and health-check tokens of usher, and nkeys seeds. Passwords and keys
-// from elsewhere look like anything; of a long text only its beginning is shown.
+// It promises that Quote, Name, Redact and Filter show nothing of what it
+// recognises: API keys and health-check tokens of usher, nkeys seeds, JWTs, and 64
+// hexadecimal digits, as the keys of AMS are. Passwords and keys from elsewhere look
+// like anything: of a long text Quote and Name show only the beginning, and a Filter
+// is told what was presented in the request, and hides every part of that.
 package secret
 
 import (
@@ -24,12 +27,16 @@ const (
 	nameable = 40 // longest name that is shown whole
 	sure     = 32 // shortest text that only a secret would be, given its prefix
 	seed     = 50 // shortest seed
+	hexKey   = 64 // digits of a key of AMS
+	jwtPart  = 16 // shortest beginning of a JWT
 )
 
 // How secrets begin, and what seeds are made of.
 const (
 	prefixKey    = "usher_"
 	prefixHealth = "HEALTHCHECK-"
+	prefixJWT    = "eyJ" // base64url of `{"`
+	hexDigits    = "0123456789abcdefABCDEF"
 	base32       = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 )
 
@@ -106,24 +113,82 @@ func quote(text string, limit int) string {
 
 // Redact returns text with Hidden in place of everything in it that looks like
 // a secret. It is for texts that are made elsewhere, such as errors.
-func Redact(text string) string {
+func Redact(text string) string { return redact(text, showable) }
+
+// RedactSure is Redact for texts that name what usher and its operators have named:
+// a name may begin as a key does ("usher_events"), and is shown unless it is of a
+// length that only a secret has.
+func RedactSure(text string) string { return redact(text, nameableRun) }
+
+func redact(text string, showable func(run string) bool) string {
 	if !looksInside(text) {
 		return text
 	}
 	var b strings.Builder
+	var jwt bool // what stands before is part of a JWT
 	runs(text, func(part string, isRun bool) {
-		if isRun && (Looks(part) || inside(part)) {
-			part = Hidden
+		switch {
+		case isRun && jwt: // its claims, or its signature
+		case isRun && showable(part):
+			b.WriteString(part)
+		case isRun:
+			b.WriteString(Hidden)
+			jwt = strings.HasPrefix(part, prefixJWT)
+		case jwt && part == ".":
+		default:
+			jwt = false
+			b.WriteString(part)
 		}
-		b.WriteString(part)
 	})
 	return b.String()
 }
 
 func looksInside(text string) bool {
 	found := false
-	runs(text, func(run string, isRun bool) { found = found || isRun && (Looks(run) || inside(run)) })
+	runs(text, func(run string, isRun bool) { found = found || isRun && !showable(run) })
 	return found
+}
+
+// showable reports whether there is nothing in a run that looks like a secret.
+func showable(run string) bool {
+	return !Looks(run) && !inside(run) && !isJWT(run) && hexIn(run) == ""
+}
+
+// nameableRun reports whether there is nothing in a run that only a secret would be.
+func nameableRun(run string) bool {
+	return !inside(run) && !isJWT(run) && hexIn(run) == ""
+}
+
+// isJWT reports whether a run begins as the header of a JWT does, or its claims.
+func isJWT(run string) bool { return len(run) >= jwtPart && strings.HasPrefix(run, prefixJWT) }
+
+// hexIn returns the first hexadecimal digits in a run that are as many as those of a
+// key of AMS, or more.
+func hexIn(run string) string {
+	for start := 0; len(run)-start >= hexKey; {
+		end := start
+		for end < len(run) && strings.IndexByte(hexDigits, run[end]) >= 0 {
+			end++
+		}
+		if end-start >= hexKey {
+			return run[start:end]
+		}
+		start = end + 1
+	}
+	return ""
+}
+
+// ForeignKeys calls one with everything in text that looks like a key of AMS. What
+// does may be something else: only a directory knows.
+func ForeignKeys(text string, one func(key string)) {
+	if len(text) < hexKey {
+		return
+	}
+	for _, run := range strings.FieldsFunc(text, func(r rune) bool { return !strings.ContainsRune(hexDigits, r) }) {
+		if len(run) == hexKey {
+			one(run)
+		}
+	}
 }
 
 // runs cuts text into runs, as long as they can be, of the characters that

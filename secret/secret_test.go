@@ -87,6 +87,9 @@ func TestRedact(t *testing.T) {
 }
 
 // FuzzShown: whatever a secret stands in, nothing of it is shown.
+//
+// Attack: a secret in the wrong place of a file or a request is quoted in an error
+// Held by: whatever it stands in, what looks like a secret is hidden
 func FuzzShown(f *testing.F) {
 	f.Add("", "")
 	f.Add("/x/", ".yaml")

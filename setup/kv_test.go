@@ -102,7 +102,7 @@ func follow(t *testing.T, cfg *config.Config, s *server.Server) *kv.Store {
 	d := cfg.Directory
 	store, err := kv.Open(kv.Config{
 		Conn: nc, Bucket: d.Bucket, Create: d.CreateBucket, Replicas: d.Replicas, Storage: kv.Storage(d.Storage),
-		Cache: d.SnapshotFile, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now,
+		MaxBytes: int64(d.MaxBytes), Cache: d.SnapshotFile, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now,
 	})
 	callouttest.Must(t, err)
 	ctx, stop := context.WithCancel(context.Background())

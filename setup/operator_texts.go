@@ -14,7 +14,7 @@ import (
 const operatorHeader = `# Made by "usher init --operator%s" (docs/operator-mode.md). Neither nats-server nor
 # "usher serve" reads anything in ` + DirOperator + `/. The seeds in ` + DirIdentity + `/ can make
 # and change everything, and nothing here needs them: move that directory off this
-# machine. ` + FileOperatorSigning + ` is for "usher nkey" alone; it can be elsewhere, too.
+# machine. ` + FileOperatorSigning + ` is for "usher nkey" and "usher project"; it can be elsewhere, too.
 
 `
 

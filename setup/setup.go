@@ -5,7 +5,8 @@
 // has signed them.
 //
 // It promises never to overwrite a file, to write nothing at all if one is in
-// the way, and to put secrets only into files that their owner alone can read.
+// the way, to follow no link that was planted and to write into no folder in which
+// others can, and to put secrets only into files that their owner alone can read.
 package setup
 
 import (
@@ -16,6 +17,7 @@ import (
 	"maps"
 	"net"
 	"os"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -27,6 +29,7 @@ import (
 	"usher/atomicfile"
 	"usher/config"
 	"usher/keyring"
+	"usher/ownedfile"
 )
 
 // The names of the files, below the directory of an installation.
@@ -35,6 +38,7 @@ const (
 	FileConfig       = "usher.yaml"
 	FileDirectory    = "directory.yaml"
 	FilePassword     = "service.password"
+	FileSystem       = "system.password" // config mode
 	DirKeys          = "keys"
 	FileIssuer       = DirKeys + "/issuer" + keyring.SeedSuffix
 	FileXKey         = DirKeys + "/xkey" + keyring.SeedSuffix
@@ -52,6 +56,7 @@ const (
 	AccountIngest  = "INGEST"
 	AccountHealth  = "HEALTH"
 	ServiceUser    = "usher"
+	SystemUser     = "usher-system" // of config mode: asks the servers, and changes nothing
 )
 
 // ListenAPI is where a new installation whose directory lives in NATS is managed.
@@ -63,6 +68,7 @@ type Options struct {
 	Operator  bool              // operator mode, in place of config mode
 	KV        bool              // a directory in a bucket of the nats-server, in place of a file
 	Listen    string            // HOST:PORT of nats-server
+	Projects  []string          // config mode: each gets an account of its own, which is named as the project is
 	Directory []byte            // content of directory.yaml; nil: an empty, commented one; not with KV
 	Config    map[string]string // more of usher.yaml, by key path
 	Random    io.Reader
@@ -78,7 +84,7 @@ type File struct {
 // Names returns the names of all files of an installation, in the order in which
 // they are written. One with its directory in NATS (kv) has no file of it.
 func Names(operator, kv bool) []string {
-	names := []string{FileIssuer, FileXKey, FilePassword, FileServerConfig}
+	names := []string{FileIssuer, FileXKey, FilePassword, FileSystem, FileServerConfig}
 	if operator {
 		names = operatorNames()
 	}
@@ -106,6 +112,9 @@ func Write(o Options) ([]File, error) {
 	}
 	var errs []error
 	for _, f := range files {
+		if err := ownedfile.CheckOwnFolder(o.Dir, folderOf(f.Name)); err != nil {
+			return nil, err
+		}
 		if _, err := os.Lstat(o.path(f.Name)); err == nil {
 			errs = append(errs, fmt.Errorf("%s: %w", o.path(f.Name), ErrExists))
 		}
@@ -114,7 +123,7 @@ func Write(o Options) ([]File, error) {
 		return nil, errors.Join(errs...)
 	}
 	for i, f := range files {
-		if err := writeNew(o.path(f.Name), f.Content); err != nil {
+		if err := o.writeNew(f); err != nil {
 			for _, written := range files[:i] {
 				err = errors.Join(err, os.Remove(o.path(written.Name)))
 			}
@@ -126,12 +135,15 @@ func Write(o Options) ([]File, error) {
 
 func (o *Options) path(name string) string { return filepath.Join(o.Dir, filepath.FromSlash(name)) }
 
-// writeNew writes a file that is not there yet, readable by its owner only.
-func writeNew(path string, content []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+func folderOf(name string) string { return filepath.FromSlash(path.Dir(name)) }
+
+// writeNew writes a file that is not there yet, readable by its owner only. It goes
+// through no link below the directory of the installation, whoever made it.
+func (o *Options) writeNew(f File) error {
+	if err := ownedfile.MakeOwnFolder(o.Dir, folderOf(f.Name)); err != nil {
 		return fmt.Errorf("make directory: %w", err)
 	}
-	return atomicfile.New(path, content, nil)
+	return atomicfile.New(o.path(f.Name), f.Content, nil)
 }
 
 // made makes the content of all files.
@@ -139,6 +151,9 @@ func (o *Options) made() ([]File, error) {
 	own := o.configFiles
 	if o.Operator {
 		own = o.operatorFiles
+	}
+	if err := o.checkProjects(); err != nil {
+		return nil, err
 	}
 	files, err := own()
 	if err != nil {
@@ -156,7 +171,7 @@ func (o *Options) made() ([]File, error) {
 	case o.KV:
 		return files, nil
 	case directory == nil:
-		directory = []byte(emptyDirectory)
+		directory = o.emptyDirectory()
 	}
 	return append(files, File{FileDirectory, directory}), nil
 }
@@ -175,11 +190,16 @@ func (o *Options) configFiles() ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
+	system, systemHash, err := o.password()
+	if err != nil {
+		return nil, err
+	}
 	return []File{
 		{FileIssuer, issuerSeed},
 		{FileXKey, xkeySeed},
 		{FilePassword, password},
-		{FileServerConfig, o.serverConfig(issuerPublic, xkeyPublic, hash)},
+		{FileSystem, system},
+		{FileServerConfig, o.serverConfig(issuerPublic, xkeyPublic, hash, systemHash)},
 	}, nil
 }
 
@@ -231,7 +251,10 @@ func (o *Options) config() ([]byte, error) {
 		"audit.to":               "file",
 		"audit.file":             FileAudit,
 	}
-	header, own := "", map[string]string{"nats.user": ServiceUser, "nats.password_file": FilePassword}
+	header, own := "", map[string]string{
+		"nats.user": ServiceUser, "nats.password_file": FilePassword,
+		"nats.system_user": SystemUser, "nats.system_password_file": FileSystem,
+	}
 	if o.Operator {
 		header, own = o.operatorHeader(), operatorConfig()
 	}

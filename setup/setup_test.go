@@ -73,17 +73,19 @@ func TestWrite(t *testing.T) {
 		if !filepath.IsAbs(opts.StoreDir) || filepath.Dir(opts.StoreDir) != dir {
 			t.Errorf("JetStream stores in %s", opts.StoreDir)
 		}
-		password, err := os.ReadFile(cfg.NATS.PasswordFile)
-		if err != nil {
-			t.Fatal(err)
-		}
+		passwords, accounts := map[string]string{cfg.NATS.User: cfg.NATS.PasswordFile, cfg.NATS.SystemUser: cfg.NATS.SystemPasswordFile},
+			map[string]string{cfg.NATS.User: cfg.Accounts.Callout, cfg.NATS.SystemUser: cfg.Accounts.System}
 		for _, u := range opts.Users {
-			err := bcrypt.CompareHashAndPassword([]byte(u.Password), bytes.TrimSpace(password))
-			if u.Username != cfg.NATS.User || u.Account.Name != cfg.Accounts.Callout || err != nil {
+			password, err := os.ReadFile(passwords[u.Username])
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = bcrypt.CompareHashAndPassword([]byte(u.Password), bytes.TrimSpace(password))
+			if u.Account.Name != accounts[u.Username] || !slices.Contains(a.AuthUsers, u.Username) || err != nil {
 				t.Errorf("user %s in %s: %v", u.Username, u.Account.Name, err)
 			}
 		}
-		if len(opts.Users) != 1 || len(cfg.NATS.URLs) != 1 || strings.Contains(cfg.NATS.URLs[0], "0.0.0.0") || strings.Contains(cfg.NATS.URLs[0], "[::]") {
+		if len(opts.Users) != 2 || len(cfg.NATS.URLs) != 1 || strings.Contains(cfg.NATS.URLs[0], "0.0.0.0") || strings.Contains(cfg.NATS.URLs[0], "[::]") {
 			t.Errorf("%s: %d users, connects to %v", listen, len(opts.Users), cfg.NATS.URLs)
 		}
 		if _, _, err := file.Parse(setup.FileDirectory, files[len(files)-1].Content); err != nil {
@@ -93,6 +95,9 @@ func TestWrite(t *testing.T) {
 }
 
 // TestWriteOwnerOnly: nobody else reads or enters anything that was made.
+//
+// Attack: reading the seeds and passwords of a new installation
+// Held by: every file and folder that is made is its owner's alone
 func TestWriteOwnerOnly(t *testing.T) {
 	for _, o := range kinds() {
 		dir := filepath.Join(t.TempDir(), "new", "site")

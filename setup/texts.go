@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"text/template"
+
+	cluster "usher/operator"
 )
 
 // serverConfig returns a nats-server.conf. Paths in it are absolute, because
 // nats-server takes relative ones from where it was started.
-func (o *Options) serverConfig(issuer, xkey, hash string) []byte {
+func (o *Options) serverConfig(issuer, xkey, hash, systemHash string) []byte {
 	var b bytes.Buffer
 	// The template is a constant of this file and executes on any strings.
 	_ = serverTemplate.Execute(&b, map[string]any{
@@ -20,10 +23,14 @@ func (o *Options) serverConfig(issuer, xkey, hash string) []byte {
 		"XKey":      xkey,
 		"Hash":      hash,
 		"User":      ServiceUser,
+		"SysUser":   SystemUser,
+		"SysHash":   systemHash,
+		"Asks":      strings.Join(cluster.Asks(), `", "`),
 		"Callout":   AccountCallout,
 		"System":    AccountSystem,
 		"App":       AccountApp,
 		"Ingest":    AccountIngest,
+		"Projects":  o.Projects,
 		"Health":    AccountHealth,
 	})
 	return b.Bytes()
@@ -39,7 +46,7 @@ const serverNeeds = `{{if .KV}}#
 {{end}}`
 
 //nolint:gochecknoglobals // a parsed constant
-var serverTemplate = template.Must(template.New(FileServerConfig).Parse(`# Made by "usher init{{if .KV}} --kv{{end}}". A stock nats-server starts with it: nats-server -c ` + FileServerConfig + `
+var serverTemplate = template.Must(template.New(FileServerConfig).Funcs(template.FuncMap{"account": AccountBlock}).Parse(`# Made by "usher init{{if .KV}} --kv{{end}}". A stock nats-server starts with it: nats-server -c ` + FileServerConfig + `
 #
 # Tokens travel in this connection. Before it listens on anything but loopback,
 # give it a certificate: https://docs.nats.io/running-a-nats-service/configuration/securing_nats/tls
@@ -59,6 +66,10 @@ accounts {
     jetstream: enabled
 {{- end}}
   }
+{{- range .Projects}}
+  # Project {{.}}. An account is the wall between projects: no other one is in it.
+{{account . "  "}}
+{{- end}}
   # Where clients land: projects {{if not .KV}}of directory.yaml {{end}}name their account.
   {{.App}} {
     jetstream: enabled
@@ -71,7 +82,17 @@ accounts {
   }
   # For "usher healthcheck" alone.
   {{.Health}} {}
-  {{.System}} {}
+  # The system account has one user, for "usher check": it may ask the servers about
+  # themselves, and change nothing.
+  {{.System}} {
+    users: [ {
+      user: {{.SysUser}}, password: "{{.SysHash}}"
+      permissions: {
+        publish: [ "{{.Asks}}" ]
+        subscribe: "_INBOX.>"
+      }
+    } ]
+  }
 }
 system_account: {{.System}}
 
@@ -82,7 +103,7 @@ authorization {
   timeout: 3
   auth_callout {
     account: {{.Callout}}
-    auth_users: [ {{.User}} ]
+    auth_users: [ {{.User}}, {{.SysUser}} ]
     # The public halves of the seeds in ` + DirKeys + `/.
     issuer: {{.Issuer}}
     xkey: {{.XKey}}

@@ -10,6 +10,7 @@ import (
 
 	"usher/directory"
 	"usher/identity"
+	"usher/secret"
 )
 
 // Credential is what a client presented to nats-server, as the request says it
@@ -19,7 +20,8 @@ type Credential struct {
 	User      string
 	Password  string
 
-	Host string // address that the client connects from, as nats-server sees it
+	Host       string // address that the client connects from, as nats-server sees it
+	Connection identity.Connection
 
 	current func() *directory.Snapshot // of the decision that it is in; nil: it is in none
 	view    *directory.Snapshot
@@ -79,6 +81,10 @@ func (c *Credential) Token() string {
 		return c.User
 	}
 }
+
+// Filter returns what hides the credential in everything that is said of the
+// request it came with. The user name is no part of it, unless it is the token.
+func (c *Credential) Filter() secret.Filter { return secret.NewFilter(c.Token(), c.Password) }
 
 // Prefixes of a user name that select what the connection is bound to.
 const (

@@ -212,6 +212,9 @@ func TestAddr(t *testing.T) {
 }
 
 // No way of printing a credential shows it.
+//
+// Attack: printing a credential by mistake
+// Held by: every way of printing a credential hides its secrets
 func TestCredentialsAreNeverPrinted(t *testing.T) {
 	c := tokens.Credential{AuthToken: "s3cret-a", User: "s3cret-b", Password: "s3cret-c"}
 	type holder struct {

@@ -37,6 +37,12 @@ func (c *Client) UpdateProject(ctx context.Context, name string, in *wire.Projec
 	return p, err
 }
 
+// PurgeProject is DeleteProject of a project with an account of its own, and deletes
+// the streams in it too.
+func (c *Client) PurgeProject(ctx context.Context, name string) error {
+	return c.tell(ctx, http.MethodDelete, project(name), query("purge", "true"))
+}
+
 // DeleteProject removes a project with its topics, subscriptions and memberships.
 func (c *Client) DeleteProject(ctx context.Context, name string, unchanged Tag) error {
 	return c.tell(ctx, http.MethodDelete, project(name), ifMatch(unchanged))

@@ -4,11 +4,12 @@ package wire
 // run what would change, otherwise how far it is; the last one holds a Result or
 // an Error. Beyond AMS, as is all that follows.
 type ImportLine struct {
-	Diff   string        `json:"diff,omitempty"` // "+ user alice (2 keys)"
-	Done   int           `json:"done,omitempty"` // entries that are changed
-	Total  int           `json:"total,omitempty"`
-	Result *ImportResult `json:"result,omitempty"`
-	Error  *ErrorBody    `json:"error,omitempty"`
+	Diff     string        `json:"diff,omitempty"`     // "+ user alice (2 keys)"
+	Accounts bool          `json:"accounts,omitempty"` // Done and Total count accounts of projects, which are made first
+	Done     int           `json:"done,omitempty"`     // entries that are changed
+	Total    int           `json:"total,omitempty"`
+	Result   *ImportResult `json:"result,omitempty"`
+	Error    *ErrorBody    `json:"error,omitempty"`
 }
 
 // ImportResult is what an import has changed, or would change.

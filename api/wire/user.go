@@ -18,7 +18,7 @@ type User struct {
 	Email           string        `json:"email"`
 	ServiceRoles    []string      `json:"service_roles"`
 	Enabled         bool          `json:"enabled"`                    // beyond AMS
-	ConnectionTypes []string      `json:"connection_types,omitempty"` // beyond AMS: how it may connect to NATS; none: in any way
+	ConnectionTypes []string      `json:"connection_types,omitempty"` // beyond AMS: how it may connect to NATS; none: in any way but as a leaf node
 	CreatedOn       time.Time     `json:"created_on,omitzero"`
 	ModifiedOn      time.Time     `json:"modified_on,omitzero"`
 	CreatedBy       string        `json:"created_by,omitempty"` // name of a user

@@ -102,6 +102,9 @@ func TestFailuresWithoutLimit(t *testing.T) {
 }
 
 // So many are kept, and no more; who goes on failing is among them.
+//
+// Attack: failing with ever new credentials fills usher's memory
+// Held by: a fixed number of failures is kept, those that go on among them
 func TestFailuresAreBounded(t *testing.T) {
 	f, _ := newFailures(1, 1)
 	fail(f, "loud", "wrong", burst)

@@ -45,9 +45,8 @@ func benchCommand() *cli.Command {
 			&cli.StringFlag{Name: "server", Aliases: []string{"s"}, Usage: "`URL` of nats-server; several with commas", Value: "nats://" + defaultListen},
 			&cli.StringFlag{Name: "token-file", Usage: "`FILE` with tokens, one on each line, for the clients in turn; - reads stdin; default: no credential"},
 			&cli.StringFlag{Name: "user", Usage: "user `NAME` to go with them, such as project=P; the token is its password"},
-			&cli.StringFlag{Name: "ca", Usage: "`FILE` with the certificate authority of nats-server"},
 			&cli.StringFlag{Name: "kind", Usage: "`KIND` of connection: tcp or websocket; default: what the URL says"},
-		}, own...),
+		}, append(tlsFlags(), own...)...),
 			&cli.BoolFlag{Name: "allow-remote", Usage: "connect to addresses that are not loopback, too"},
 			&cli.BoolFlag{Name: "json", Usage: "print one line of JSON on stdout"})
 	}

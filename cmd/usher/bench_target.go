@@ -42,7 +42,9 @@ func benchTarget(c *cli.Context) (bench.Target, error) {
 			return t, fmt.Errorf("--ca: %w", err)
 		}
 	}
-	return t, nil
+	t.TLSFirst = c.Bool("tls-first")
+	t.Certificate, err = clientCertificate(c)
+	return t, err
 }
 
 // readTokens reads one token from each line that is not empty. What is no file

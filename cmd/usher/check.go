@@ -4,26 +4,29 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"usher/config"
-	"usher/issuer"
+	"usher/secret"
 )
 
 func checkCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "check",
 		Usage:     "find what does not fit: configuration, directory, seeds, live server",
-		UsageText: "usher check -c FILE [--offline] [--json]",
-		Description: "Reads configuration, directory and keyring, then connects to every server and\n" +
-			"looks at the authorization request that a client without credentials causes.\n" +
-			"In operator mode it also holds operator, account and user JWTs, on disk and as\n" +
-			"servers go by them, to what usher needs (docs/operator-mode.md).",
+		UsageText: "usher check -c FILE [--server-config FILE]… [--offline] [--json]",
+		Description: "Reads configuration, directory and keyring, then connects to every server of\n" +
+			"nats.urls and every other one that it can learn of (cluster, supercluster, leaf\n" +
+			"servers), and looks at the authorization request that a client without\n" +
+			"credentials causes. With a system user (nats.system_user) it also says which\n" +
+			"server lacks the account of a project. In operator mode it holds operator,\n" +
+			"account and user JWTs, on disk and as servers go by them, to what usher needs\n" +
+			"(docs/operator-mode.md).",
 		Flags: []cli.Flag{
 			configFlag(),
 			&cli.BoolFlag{Name: "offline", Usage: "look at the files only"},
+			&cli.StringSliceFlag{Name: "server-config", Usage: "look at a nats-server.conf too, a `FILE` of config mode, with the static users in it; may be given several times"},
 			&cli.BoolFlag{Name: "json", Usage: "print findings as JSON"},
 		},
 		Action: func(c *cli.Context) error {
@@ -43,7 +46,7 @@ func checkCommand() *cli.Command {
 				f.failed("configuration", configError(err))
 				return f.print(c)
 			}
-			f.installation(c.Context, path, cfg, c.Bool("offline"))
+			f.installation(c.Context, path, cfg, c.Bool("offline"), c.StringSlice("server-config"))
 			return f.print(c)
 		},
 	}
@@ -75,7 +78,7 @@ func (f *findings) fail(exit int, check, where, hint, format string, args ...any
 }
 
 // installation looks at everything that a configuration names.
-func (f *findings) installation(ctx context.Context, path string, cfg *config.Config, offline bool) {
+func (f *findings) installation(ctx context.Context, path string, cfg *config.Config, offline bool, serverConfigs []string) {
 	keys, snapshot := f.files(ctx, path, cfg, offline)
 	if keys == nil {
 		return
@@ -84,25 +87,27 @@ func (f *findings) installation(ctx context.Context, path string, cfg *config.Co
 	if cfg.NATS.Mode == config.ModeOperator {
 		o = f.operatorMode(ctx, cfg, keys, snapshot, offline)
 	}
+	for _, file := range serverConfigs {
+		var largest answerSize
+		if !offline || !signsElsewhere(keys) {
+			largest = largestAnswer(ctx, cfg, keys, snapshot)
+		}
+		f.serverConfig(file, cfg, keys, snapshot, largest)
+	}
 	if !offline {
 		f.programs(ctx, cfg, keys)
-		f.servers(ctx, path, cfg, keys, o)
+		f.servers(ctx, path, cfg, keys, snapshot, o)
 	}
 }
 
-func (f *findings) servers(ctx context.Context, path string, cfg *config.Config, keys *issuer.Keyring, o *operatorCheck) {
-	opts, err := serviceOptions(cfg)
-	if err != nil {
-		return // files has said so
-	}
-	for _, url := range cfg.NATS.URLs {
-		s := serverCheck{findings: f, path: path, cfg: cfg, keys: keys, operator: o, url: url, now: time.Now}
-		s.run(ctx, opts)
-	}
-}
-
-// print writes the findings and returns the error that the worst of them is.
+// print writes the findings and returns the error that the worst of them is. They
+// tell of files and of servers: nothing in them that looks like a secret is shown.
 func (f *findings) print(c *cli.Context) error {
+	for i := range *f {
+		x := &(*f)[i]
+		x.Where, x.Path = secret.RedactSure(x.Where), secret.RedactSure(x.Path)
+		x.Detail, x.Hint = secret.RedactSure(x.Detail), secret.RedactSure(x.Hint)
+	}
 	if c.Bool("json") {
 		if err := json.NewEncoder(c.App.Writer).Encode(map[string]any{"findings": f}); err != nil {
 			return err

@@ -1,15 +1,18 @@
 package main
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
 	"usher/config"
 	"usher/directory"
+	"usher/issuer"
+	"usher/operator"
 )
 
-// accounts looks at who shares an account with whom. No server says which
-// accounts it has, so that those of the directory are only listed.
+// accounts looks at who shares an account with whom. Which accounts a server has is
+// looked at by accountsOfServers.
 func (f *findings) accounts(cfg *config.Config, s *directory.Snapshot) {
 	a := &cfg.Accounts
 	const apart = "give accounts.ingest an account of its own, and export what the others need from it"
@@ -36,10 +39,53 @@ func (f *findings) accounts(cfg *config.Config, s *directory.Snapshot) {
 	}
 	if len(named) > 0 {
 		slices.Sort(named)
-		f.ok("accounts", strings.Join(slices.Compact(named), ", "), "named by the directory; if the server lacks one, its log says so")
+		f.ok("accounts", strings.Join(slices.Compact(named), ", "), "named by the directory")
+	}
+}
+
+// leftAccounts finds accounts that were made for a project and that no project is in:
+// who gets a project of that name would get what they hold.
+func (f *findings) leftAccounts(s *directory.Snapshot, keys *issuer.Keyring) {
+	inhabited := map[string]bool{}
+	for p := range s.Projects() {
+		inhabited[p.Account] = true
+	}
+	for _, a := range keys.Accounts() {
+		if a.Project != "" && !inhabited[a.Name] {
+			f.warn("accounts", a.Name, "usher project rm -c closes it, usher project add -c puts the project back",
+				"was made for project %s, and no project is in it: whoever makes a project of that name gets what it holds", a.Project)
+		}
 	}
 }
 
 func sortedProjects(s *directory.Snapshot) []*directory.Project {
 	return slices.SortedFunc(s.Projects(), func(x, y *directory.Project) int { return strings.Compare(x.Name, y.Name) })
+}
+
+// accountsOfServers says which accounts that clients land in are missing on which
+// server, in config mode: a server refuses whoever is placed in an account that it does
+// not have.
+func (f *findings) accountsOfServers(cfg *config.Config, s *directory.Snapshot, v *systemView) {
+	if cfg.NATS.Mode == config.ModeOperator {
+		return // servers load an account when somebody comes
+	}
+	lands := landsIn(cfg, s)
+	sound := true
+	for _, name := range slices.Sorted(maps.Keys(lands)) {
+		var without []string
+		for _, server := range v.servers {
+			if has, said := v.accounts[server.ID]; said && !slices.Contains(has, name) {
+				without = append(without, server.Name)
+			}
+		}
+		if len(without) == 0 {
+			continue
+		}
+		sound = false
+		f.fail(exitConfig, "accounts", name, "add it to accounts in the configuration of every server, and reload them (docs/operations.md, Accounts of projects)",
+			"%s has no such account: clients that land in it are refused there (%s)", strings.Join(without, ", "), lands[name])
+	}
+	if sound && len(v.accounts) > 0 {
+		f.ok("accounts", strings.Join(slices.Sorted(maps.Keys(lands)), ", "), "on every server: %s", operator.Names(v.servers))
+	}
 }

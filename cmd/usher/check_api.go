@@ -16,7 +16,7 @@ import (
 
 	"usher/api/wire"
 	"usher/config"
-	"usher/keyring"
+	"usher/ownedfile"
 )
 
 // soonEnded is how long before its end a certificate is worth a word.
@@ -51,8 +51,10 @@ func (a *apiCheck) certificate(allowGroup bool) bool {
 	c := &a.cfg.TLS
 	pair, err := (&certificate{cert: c.CertFile, key: c.KeyFile, allowGroup: allowGroup}).load()
 	switch {
-	case errors.Is(err, keyring.ErrReadable):
-		a.fail(exitConfig, check, c.KeyFile, "chmod 600 "+quote(c.KeyFile), "%v", err)
+	case errors.Is(err, ownedfile.ErrReadable), errors.Is(err, ownedfile.ErrOthers):
+		var owned *ownedfile.Error
+		errors.As(err, &owned)
+		a.fail(exitConfig, check, owned.Path, owned.Fix, "%v", err)
 		return false
 	case err != nil:
 		a.fail(exitConfig, check, c.CertFile, hint, "%v", err)

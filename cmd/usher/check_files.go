@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"runtime"
 	"strings"
 	"time"
 
@@ -19,7 +17,6 @@ import (
 // hides none of another. Keyring and directory are nil if they cannot be used.
 func (f *findings) files(ctx context.Context, path string, cfg *config.Config, offline bool) (*issuer.Keyring, *directory.Snapshot) {
 	f.ok("configuration", "", "valid")
-	f.writable("configuration", path)
 	keys, err := loadKeyring(cfg)
 	if err != nil {
 		f.failed("keyring", err)
@@ -28,6 +25,9 @@ func (f *findings) files(ctx context.Context, path string, cfg *config.Config, o
 	}
 	snapshot := f.directory(ctx, path, cfg, keys, offline)
 	f.api(ctx, cfg, offline)
+	if keys != nil {
+		f.openFiles(cfg, keys)
+	}
 	if _, err := serviceOptions(cfg); err != nil {
 		f.failed("service user", configError(err))
 	}
@@ -60,6 +60,7 @@ func (f *findings) directory(ctx context.Context, path string, cfg *config.Confi
 			for _, problem := range accountProblems(policyOf(cfg), snapshot, keys) {
 				f.warn("directory", problem.Path, problem.Hint, "%s", problem.Message)
 			}
+			f.leftAccounts(snapshot, keys)
 		}
 	}
 	f.accounts(cfg, snapshot)
@@ -71,7 +72,6 @@ func (f *findings) loaded(ctx context.Context, path string, cfg *config.Config, 
 	if cfg.Directory.From != config.DirectoryFile {
 		return f.live(ctx, path, cfg, offline)
 	}
-	f.writable("directory", cfg.Directory.File)
 	s, err := openDirectory(cfg, discardLog(), time.Now, told{})
 	if err != nil {
 		f.failed("directory", err)
@@ -105,19 +105,6 @@ func (f *findings) programs(ctx context.Context, cfg *config.Config, keys *issue
 		default:
 			f.ok("keyring", k.Command[0], "signs for %s in %v", k.PublicKey, took)
 		}
-	}
-}
-
-// writable warns of a file through which others than its owner and group could
-// let themselves in. On Windows file modes say nothing about access.
-func (f *findings) writable(check, path string) {
-	const others = 0o002
-	info, err := os.Stat(path)
-	if err != nil || runtime.GOOS == "windows" {
-		return // one that is not there is said by whoever reads it
-	}
-	if mode := info.Mode().Perm(); mode&others != 0 {
-		f.warn(check, path, "chmod o-w "+quote(path), "others than its owner and group can change it (mode %04o)", mode)
 	}
 }
 

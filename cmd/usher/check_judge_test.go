@@ -50,7 +50,7 @@ func TestCheckClock(t *testing.T) {
 		for range attempts {
 			f = nil
 			keys, _ := f.files(t.Context(), "usher.yaml", cfg, true)
-			s := serverCheck{findings: &f, cfg: cfg, keys: keys, url: srv.URL(), now: clock.Now}
+			s := serverCheck{set: newServerSet(), findings: &f, cfg: cfg, keys: keys, url: srv.URL(), now: clock.Now}
 			if s.run(t.Context(), opts); !f.missed(unanswered) {
 				break
 			}

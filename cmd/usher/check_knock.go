@@ -64,12 +64,17 @@ func (s *serverCheck) tokenOnly(ctx context.Context, seen <-chan *nats.Msg) {
 // causes lets a client knock, with the credentials of a sentinel if there are any,
 // and returns the request that this causes.
 func (s *serverCheck) causes(ctx context.Context, seen <-chan *nats.Msg, creds string) (callout.Sighting, error) {
+	return s.causedBy(ctx, seen, func(name string) error { return knockWith(s.cfg, s.url, name, creds) })
+}
+
+// causedBy returns the request that a client with a name causes.
+func (s *serverCheck) causedBy(ctx context.Context, seen <-chan *nats.Msg, knock func(name string) error) (callout.Sighting, error) {
 	name, err := knockName()
 	if err != nil {
 		return callout.Sighting{}, err
 	}
 	result := make(chan error, 1)
-	go func() { result <- knockWith(s.cfg, s.url, name, creds) }()
+	go func() { result <- knock(name) }()
 	timeout := time.After(checkRequest)
 	for {
 		select {

@@ -17,6 +17,7 @@ import (
 	"usher/devserver"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/ownedfile"
 )
 
 const (
@@ -96,6 +97,9 @@ func canWrite(dir string) error {
 			return err
 		case !info.IsDir():
 			return &fs.PathError{Op: "open", Path: dir, Err: errors.New("not a directory")}
+		}
+		if err := ownedfile.CheckFolder(dir, ownedfile.Rule{}); err != nil {
+			return err
 		}
 		f, err := os.CreateTemp(dir, ".usher-check-*")
 		if err != nil {
@@ -231,6 +235,7 @@ func (b *bucketCheck) bucket(ctx context.Context, nc *nats.Conn) bool {
 		b.fail(exitRuntime, "directory", b.where, "has the bucket a leader? nats stream info KV_"+d.Bucket, "%v", err)
 	default:
 		b.keeping(&info.Config)
+		b.size(kv.UsageOf(info))
 		return true
 	}
 	return false
@@ -247,6 +252,32 @@ func (b *bucketCheck) keeping(have *jetstream.StreamConfig) {
 	if storage := strings.ToLower(have.Storage.String()); storage != d.Storage {
 		b.warn("directory", b.where, "set directory.storage: "+storage+"; the storage of a bucket cannot be changed", "is kept in %s, directory.storage is %s", storage, d.Storage)
 	}
+}
+
+// size looks at how large the bucket is, and how large it may get.
+func (b *bucketCheck) size(u kv.Usage) {
+	d := &b.cfg.Directory
+	set := "nats stream edit KV_" + d.Bucket + " --max-bytes "
+	raise := set + strconv.FormatInt(2*max(u.Limit, u.Bytes), 10)
+	configured := set + strconv.Itoa(d.MaxBytes) + "; or set directory.max_bytes"
+	if d.From == config.DirectoryEmbedded { // usher serve sets it
+		raise, configured = "raise directory.max_bytes", ""
+	}
+	switch {
+	case u.Near():
+		b.fail(exitRuntime, "directory", b.where, raise+"; or remove what is not needed: the marks of that go after "+kv.MarkerLife.String(),
+			"is nearly full, and takes nothing that makes it larger: it holds %d bytes of %d", u.Bytes, u.Limit)
+	case configured == "":
+	case u.Limit == 0:
+		b.warn("directory", b.where, configured, "has no max_bytes: it grows until the disk of its servers is full")
+	case u.Limit != int64(d.MaxBytes):
+		b.warn("directory", b.where, configured, "has max_bytes %d, directory.max_bytes is %d", u.Limit, d.MaxBytes)
+	}
+	limit := "without a limit"
+	if u.Limit > 0 {
+		limit = "of " + strconv.FormatInt(u.Limit, 10)
+	}
+	b.ok("directory", b.where, "%d messages (entries, and marks of removed ones), %d bytes %s", u.Messages, u.Bytes, limit)
 }
 
 // entries reads the bucket, and says which entries cannot be read.

@@ -68,7 +68,7 @@ func (s *bucketSite) fill(t *testing.T) {
 	t.Helper()
 	cfg := s.cfg(t)
 	callouttest.Must(t, os.MkdirAll(filepath.Dir(cfg.Directory.SnapshotFile), 0o700))
-	store, err := kv.Open(kv.Config{Conn: s.conn, Bucket: cfg.Directory.Bucket, Create: true, Cache: cfg.Directory.SnapshotFile, Log: discardLog(), Now: time.Now})
+	store, err := kv.Open(kv.Config{Conn: s.conn, Bucket: cfg.Directory.Bucket, Create: true, MaxBytes: int64(cfg.Directory.MaxBytes), Cache: cfg.Directory.SnapshotFile, Log: discardLog(), Now: time.Now})
 	callouttest.Must(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -172,6 +172,35 @@ func TestCheckBucketSettings(t *testing.T) {
 	f, _ = s.check(t)
 	f.holds(t, 0, "directory", "warning", "has 1 replica, directory.replicas is 3")
 	f.holds(t, 0, "directory", "warning", "is kept in file, directory.storage is memory")
+}
+
+// TestCheckBucketSize: a bucket that grows without a limit, has another one than it
+// says, or is nearly full.
+func TestCheckBucketSize(t *testing.T) {
+	t.Parallel()
+	s := newBucketSite(t, nil)
+	s.fill(t)
+	js, err := jetstream.New(s.conn)
+	callouttest.Must(t, err)
+	stream, err := js.Stream(t.Context(), "KV_usher_directory")
+	callouttest.Must(t, err)
+	resize := func(size int64) findings {
+		have := stream.CachedInfo().Config
+		have.MaxBytes = size
+		_, err := js.UpdateStream(t.Context(), have)
+		callouttest.Must(t, err)
+		f, _ := s.check(t)
+		return f
+	}
+	f, _ := s.check(t)
+	f.holds(t, 0, "directory", "ok", "bytes of 1073741824")
+	resize(-1).holds(t, 0, "directory", "warning", "has no max_bytes")
+	resize(1<<20).holds(t, 0, "directory", "warning", "has max_bytes 1048576, directory.max_bytes is 1073741824")
+	// Of a message of another kind nothing is read; it takes room all the same.
+	_, err = js.Publish(t.Context(), "$KV.usher_directory.turn", make([]byte, 900_000))
+	callouttest.Must(t, err)
+	f, _ = s.check(t)
+	f.holds(t, exitRuntime, "directory", "error", "is nearly full")
 }
 
 // TestCheckEntries: entries that cannot be read are named, and the others read.

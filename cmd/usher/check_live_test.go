@@ -183,7 +183,7 @@ func TestCheckServerDown(t *testing.T) {
 func TestCheckNotAnAuthUser(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
-	in.edit(t, setup.FileServerConfig, "auth_users: [ usher ]", "auth_users: [ somebody ]")
+	in.edit(t, setup.FileServerConfig, "auth_users: [ usher, usher-system ]", "auth_users: [ somebody ]")
 	in.natsServer(t)
 	// What nats.go makes of it depends on what it was just waiting for.
 	checkRefused(t, in.config()).says(t, exitConfig, "connect", "error", "nats: ")

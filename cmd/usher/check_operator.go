@@ -32,6 +32,8 @@ type operatorCheck struct {
 	operator   *jwt.OperatorClaims // nil: not known
 	accounts   []*accountCheck     // sorted by name
 	maxPayload int64               // of the servers
+	servers    []operator.Server   // that answer the system user
+	trusts     map[string][]string // the keys whose account JWTs a server takes, by its ID; nil: it does not say
 }
 
 // accountCheck is one account that something needs.

@@ -12,6 +12,7 @@ import (
 	"usher/issuer"
 	"usher/keyring"
 	"usher/operator"
+	"usher/ownedfile"
 )
 
 // nearEnd is how long before its end a JWT is warned of.
@@ -48,6 +49,10 @@ func (o *operatorCheck) operatorJWT(where string) {
 	if sound {
 		o.ok("operator", where, "%s, with %s", c.Name, counted(len(c.SigningKeys), "signing key"))
 	}
+	if argv := o.cfg.Operator.SigningCommand; len(argv) > 0 {
+		o.operatorProgram(argv[0])
+		return
+	}
 	file := o.cfg.Operator.SigningKeyFile
 	if file == "" {
 		return
@@ -60,13 +65,29 @@ func (o *operatorCheck) operatorJWT(where string) {
 	case errors.Is(err, fs.ErrNotExist): // docs/operator-mode.md says to move it away
 		o.warn("operator", file, "usher nkey has to run where it is; where it does not, operator.signing_key_file can be left out",
 			"operator.signing_key_file is not on this machine: account JWTs cannot be changed from here")
-	case errors.Is(err, keyring.ErrReadable):
+	case errors.Is(err, ownedfile.ErrReadable), errors.Is(err, ownedfile.ErrOthers):
 		o.failed("operator", configError(err))
 	case err != nil:
 		o.fail(exitConfig, "operator", file, "put the seed of one of the operator's signing_keys there, or add this key: nsc edit operator --sk PUBLIC_KEY", "operator.signing_key_file: %v", err)
 	default:
 		o.ok("operator", file, "signs account JWTs for the operator")
 	}
+}
+
+// operatorProgram tries the program that signs for the operator.
+func (o *operatorCheck) operatorProgram(name string) {
+	signer, err := operatorProgram(o.cfg)
+	if err == nil {
+		err = operator.CheckSigner(o.operator, signer)
+	}
+	if err == nil {
+		_, err = signer.Sign([]byte("usher check"))
+	}
+	if err != nil {
+		o.fail(exitConfig, "operator", name, "docs/signing-elsewhere.md says what a program that signs has to do", "operator.signing_command: %v", err)
+		return
+	}
+	o.ok("operator", name, "signs account JWTs for the operator")
 }
 
 // operatorSigner reads the seed of an operator or of its signing key.
@@ -114,20 +135,8 @@ func (o *operatorCheck) account(a *accountCheck) {
 	}
 }
 
-// stranger says who signed an account JWT, unless servers take it from them.
-func (o *operatorCheck) stranger(c *jwt.AccountClaims) string {
-	switch {
-	case o.operator == nil || o.operator.DidSign(c):
-		return ""
-	case c.Issuer == o.operator.Subject:
-		return "it is signed by " + c.Issuer + ", the operator's own key, and the operator demands that a signing key signs"
-	default:
-		return "it is signed by " + c.Issuer + ", which is neither operator " + o.operator.Name + " nor one of its signing keys"
-	}
-}
-
 func (o *operatorCheck) signAgain(name string) string {
-	return "sign it again with one of operator.jwt's signing_keys (nsc: -K KEY)" + o.pushed(name)
+	return "sign it again with one of operator.jwt's signing_keys that every server trusts (nsc: -K KEY)" + o.pushed(name)
 }
 
 // signingKeys compares the signing keys of the keyring with those that the account

@@ -6,6 +6,7 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 
+	"usher/issuer"
 	"usher/operator"
 )
 
@@ -22,6 +23,7 @@ func (o *operatorCheck) callout() {
 		return
 	}
 	o.reach(a)
+	o.past(a)
 	o.xkey(a)
 	if n := a.claims.Limits.Conn; n != jwt.NoLimit {
 		o.warn("callout", a.where, "nsc edit account -n "+a.name+" --conns -1"+o.pushed(a.name),
@@ -92,6 +94,35 @@ func (o *operatorCheck) reach(callout *accountCheck) {
 	}
 	if sound {
 		o.ok("callout", callout.where, "%s has external authorization, for every account that clients land in", callout.name)
+	}
+}
+
+// past finds who comes past usher: auth users beside the service user, about whom no
+// server asks; and keys that usher does not hold and that make users of an account where
+// its clients land.
+func (o *operatorCheck) past(callout *accountCheck) {
+	service := o.serviceKey()
+	others := slices.DeleteFunc(slices.Clone(callout.claims.Authorization.AuthUsers), func(u string) bool { return u == service })
+	if len(others) > 0 {
+		o.warn("callout", callout.where, "nsc edit authcallout -a "+callout.name+" --rm-auth-user PUBLIC_KEY"+o.pushed(callout.name)+", unless it is that of another usher",
+			"auth_users of %s has %s beside the service user, let in without usher being asked, and able to read in %s: %s",
+			callout.name, counted(len(others), "user"), callout.name, strings.Join(others, ", "))
+	}
+	for _, a := range o.accounts {
+		if a.lands == "" || a.claims == nil {
+			continue
+		}
+		var strange []string
+		for _, key := range a.claims.SigningKeys.Keys() {
+			if !slices.ContainsFunc(o.keys.Keys(), func(k issuer.Key) bool { return k.PublicKey == key }) {
+				strange = append(strange, key)
+			}
+		}
+		if len(strange) > 0 {
+			slices.Sort(strange)
+			o.ok("callout", a.where, "whoever has %s of %s, which the keyring does not have, makes users of it that come past usher: %s",
+				counted(len(strange), "signing key"), a.name, strings.Join(strange, ", "))
+		}
 	}
 }
 

@@ -14,7 +14,6 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 
-	"usher/keyring"
 	"usher/operator"
 )
 
@@ -51,6 +50,10 @@ func (o *operatorCheck) live(ctx context.Context) {
 		o.fail(exitRuntime, check, natsURLs(o.cfg), "start the servers that are missing, or take them out of the cluster", "%v", err)
 		return
 	}
+	if err := o.trust(ctx, cluster, servers); err != nil {
+		o.fail(exitRuntime, check, natsURLs(o.cfg), "usher check again; if it stays so, look at the servers' logs", "%v", err)
+		return
+	}
 	silent := true // servers may be unable to say what their resolver stores
 	found := map[string][]jwtVersion{}
 	for _, a := range o.accounts {
@@ -78,7 +81,7 @@ func (o *operatorCheck) connectSystem(file string) (*nats.Conn, error) {
 	if err != nil {
 		return nil, err // said of the service user already
 	}
-	info, err := os.Stat(file)
+	_, err = os.Stat(file)
 	if errors.Is(err, fs.ErrNotExist) { // docs/operator-mode.md says to move it away
 		o.warn(check, file, "usher check looks at more where it is; where it is not, operator.system_creds_file can be left out",
 			"operator.system_creds_file is not on this machine: which account JWTs are in force cannot be checked from here, so what follows is about those on disk")
@@ -86,7 +89,7 @@ func (o *operatorCheck) connectSystem(file string) (*nats.Conn, error) {
 	}
 	if err != nil {
 		err = unreadable(err)
-	} else if err = keyring.CheckMode(file, info, o.cfg.Keyring.AllowGroupReadable); err == nil {
+	} else if err = checkCreds(file, o.cfg.Keyring.AllowGroupReadable); err == nil {
 		_, err = userOf(file)
 	}
 	if err != nil {

@@ -84,6 +84,35 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			},
 			want: []fault{{check: "account", result: "error", detail: "neither operator test nor one of its signing keys", hint: "sign it again"}},
 		},
+		"no server trusts the key that signs": {
+			code: exitConfig,
+			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+				t.Helper()
+				o.ReplaceSigningKey(t)
+			},
+			want: []fault{
+				{check: "operator", result: "error", detail: "n1 does not trust O", hint: "restart them one after the other"},
+				{check: "account", result: "ok", detail: "OTHER is A"},
+			},
+		},
+		"an account was pushed that no server trusts": {
+			code: exitConfig,
+			mess: func(t *testing.T, o *callouttest.Operator, config map[string]string) {
+				t.Helper()
+				o.ReplaceSigningKey(t)
+				o.Push(t, accOther, o.Account(t, accOther))
+				config["operator.signing_key_file"] = ""
+			},
+			want: []fault{
+				{check: "operator", result: "warning", detail: "and n1 does not trust it", hint: "restart them"},
+				{check: "account", result: "error", detail: "which n1 does not trust (trusted_operators_jwt)", hint: "sign it again"},
+			},
+		},
+		"the system user may not ask whom servers trust": {
+			code: exitOK,
+			edit: editUser(callouttest.SystemUser, func(c *jwt.UserClaims) { c.Pub.Deny.Add("$SYS.REQ.SERVER.PING.VARZ") }),
+			want: []fault{{check: "operator", result: "warning", detail: "n1 does not say which operators it trusts", hint: "has to be allowed to publish"}},
+		},
 		"what is on disk is another operator's": {
 			code: exitConfig,
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
@@ -133,6 +162,22 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			want: []fault{
 				{check: "callout", result: "error", detail: "no external authorization", hint: "nsc edit authcallout"},
 				{check: "callout", result: "error", detail: "got in"},
+			},
+		},
+		"others come past usher": {
+			code: exitOK,
+			edit: func(name string, c jwt.Claims) {
+				a, ok := c.(*jwt.AccountClaims)
+				switch {
+				case ok && name == accAuth:
+					a.Authorization.AuthUsers.Add(strangeUser)
+				case ok && name == accApp:
+					a.SigningKeys.Add(ghost)
+				}
+			},
+			want: []fault{
+				{check: "callout", result: "warning", detail: "1 user beside the service user, let in without usher being asked, and able to read in AUTH: " + strangeUser, hint: "--rm-auth-user"},
+				{check: "callout", result: "ok", detail: "whoever has 1 signing key of APP, which the keyring does not have, makes users of it that come past usher: " + ghost},
 			},
 		},
 		"usher is no auth user": {

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
 
+	"usher/config"
 	"usher/directory"
 	"usher/identity"
 	"usher/issuer"
@@ -41,14 +42,15 @@ func (e *example) size() int {
 
 // examples returns the largest grant of every account and scope that somebody can
 // land in.
-func (o *operatorCheck) examples() []example {
-	policy := policyOf(o.cfg)
+func examples(cfg *config.Config, snapshot *directory.Snapshot) []example {
+	policy := policyOf(cfg)
 	largest := map[issuer.Place]example{}
 	try := func(who string, id identity.Identity, facts directory.Facts) {
 		g, err := policy.Derive(id, facts)
 		if err != nil {
 			return // such a user is denied, or not answered for a reason that is none of the JWTs
 		}
+		g.Connection = inClient()
 		e := example{id: id, grant: g, who: who}
 		place := issuer.Place{Account: g.Account, Scope: g.Scope}
 		if was, there := largest[place]; !there || was.size() < e.size() {
@@ -60,13 +62,13 @@ func (o *operatorCheck) examples() []example {
 		user := &directory.User{Name: mintName, ServiceRoles: []directory.ServiceRole{role}}
 		try("service role "+string(role), identity.Identity{Name: mintName, Method: identity.MethodAPIKey}, directory.Facts{User: user})
 	}
-	if o.snapshot != nil {
-		tryUsers(o.snapshot, try)
+	if snapshot != nil {
+		tryUsers(snapshot, try)
 	}
 	for _, r := range policy.Scoped { // a scope that nobody has yet
 		place := issuer.Place{Account: r.Account, Scope: r.Role}
 		if _, there := largest[place]; !there {
-			g := permissions.Grant{Account: r.Account, Scope: r.Role, Tags: []string{"project:" + mintName, "role:" + r.Role}}
+			g := permissions.Grant{Account: r.Account, Scope: r.Role, Tags: []string{"project:" + mintName, "role:" + r.Role}, Connection: inClient()}
 			largest[place] = example{id: identity.Identity{Name: mintName}, grant: g, who: "role " + r.Role}
 		}
 	}
@@ -108,8 +110,7 @@ func (o *operatorCheck) userJWTs(ctx context.Context) {
 	if a.claims == nil || !ok {
 		return
 	}
-	program := slices.ContainsFunc(o.keys.Keys(), func(k issuer.Key) bool { return len(k.Command) > 0 && k.State == issuer.StateActive })
-	if o.offline && program {
+	if o.offline && signsElsewhere(o.keys) {
 		o.ok("user jwt", "", "not tried offline: a program signs")
 		return
 	}
@@ -129,9 +130,14 @@ func (o *operatorCheck) userJWTs(ctx context.Context) {
 		Policy: policyOf(o.cfg), MaxLifetime: o.cfg.UserJWT.MaxLifetime,
 		Now: func() time.Time { return o.now }, Random: func() float64 { return 0 },
 	})
-	for _, e := range o.examples() {
+	for _, e := range examples(o.cfg, o.snapshot) {
 		o.userJWT(ctx, mint, signers, view, &e)
 	}
+}
+
+// signsElsewhere reports whether a program signs for any key that is in use.
+func signsElsewhere(keys *issuer.Keyring) bool {
+	return slices.ContainsFunc(keys.Keys(), func(k issuer.Key) bool { return len(k.Command) > 0 && k.State == issuer.StateActive })
 }
 
 func (o *operatorCheck) userJWT(ctx context.Context, mint *issuer.Issuer, signers *issuer.Signers, view *operator.View, e *example) {

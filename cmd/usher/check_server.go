@@ -34,18 +34,39 @@ type serverCheck struct {
 	operator *operatorCheck
 	url      string
 	now      func() time.Time
+
+	set     *serverSet
+	from    string // the server that named it; empty: the configuration
+	largest answerSize
 }
 
 func (s *serverCheck) run(ctx context.Context, opts []nats.Option) {
 	nc, err := nats.Connect(s.url, append(opts, nats.Name("usher-check"), nats.Timeout(checkConnect),
 		nats.NoReconnect(), nats.IgnoreDiscoveredServers(), // this server, and no other
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
-	if err != nil {
+	switch {
+	case err == nil:
+	case s.from != "" && (errors.Is(err, nats.ErrNoServers) || stalled(err)):
+		s.set.lost = append(s.set.lost, address{url: s.url, from: s.from})
+		return
+	default:
 		s.cannotConnect(err)
 		return
 	}
 	defer nc.Close()
-	s.ok("connect", s.url, "as service user, to server %s %s", nc.ConnectedServerName(), nc.ConnectedServerVersion())
+	id, name := nc.ConnectedServerId(), nc.ConnectedServerName()
+	if s.from != "" && s.set.reached[id] != "" {
+		return // another address of a server that was looked at
+	}
+	s.set.reached[id] = s.url
+	from := ""
+	if s.from != "" {
+		from = ", whose address " + s.from + " names"
+	}
+	s.ok("connect", s.url, "as service user, to server %s %s%s", name, nc.ConnectedServerVersion(), from)
+	_, tlsErr := nc.TLSConnectionState()
+	s.learn(opts, name, tlsErr == nil)
+	s.payload(nc.MaxPayload())
 	if !s.account(ctx, nc) {
 		return
 	}
@@ -76,7 +97,7 @@ func (s *serverCheck) cannotConnect(err error) {
 	case errors.Is(err, nats.ErrNoServers), stalled(err):
 		s.fail(exitRuntime, "connect", s.url, "is nats-server running, and is this its address?", "%v", err)
 	default:
-		s.fail(exitConfig, "connect", s.url, s.authUserHint()+"; and nats.tls has to fit the server's certificate",
+		s.fail(exitConfig, "connect", s.url, s.authUserHint()+"; and nats.tls has to fit the server's certificate, with nats.tls.handshake_first where it wants the handshake first",
 			"the server is there, and the connection does not come about: %v", err)
 	}
 }
@@ -132,5 +153,6 @@ func (s *serverCheck) observe(ctx context.Context, seen <-chan *nats.Msg) {
 		s.judge(&first)
 		s.sighted(&first)
 		s.tokenOnly(ctx, seen)
+		s.anonymous(ctx, seen)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"usher/atomicfile"
 	"usher/directory"
+	"usher/ownedfile"
 )
 
 // apiContext says which API a command speaks to, and with which key. It holds
@@ -55,7 +56,7 @@ func (f contextFiles) read(name string) (*apiContext, error) {
 	if err := directory.CheckName(name); err != nil {
 		return nil, fmt.Errorf("the name of a context %w", err)
 	}
-	text, err := os.ReadFile(f.path(name))
+	text, _, err := ownedfile.Read(f.path(name), ownedfile.Rule{}) // it says where a key is sent
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no context %s: %w", name, fs.ErrNotExist)
 	}
@@ -84,7 +85,7 @@ func (f contextFiles) write(name string, x *apiContext) error {
 }
 
 func (f contextFiles) put(path string, text []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := ownedfile.MakeFolder(filepath.Dir(path)); err != nil {
 		return err
 	}
 	return atomicfile.Write(path, text, 0o600, nil)
@@ -107,7 +108,7 @@ func (f contextFiles) names() ([]string, error) {
 
 // selected returns the name of the selected context; empty: none is.
 func (f contextFiles) selected() (string, error) {
-	text, err := os.ReadFile(filepath.Join(f.dir, contextSelected))
+	text, _, err := ownedfile.Read(filepath.Join(f.dir, contextSelected), ownedfile.Rule{})
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}

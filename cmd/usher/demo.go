@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"usher/directory"
+	"usher/ownedfile"
 	"usher/setup"
 	"usher/tokens/apikey"
 )
@@ -103,7 +103,7 @@ projects:
 }
 
 func (d *demo) load(path string) error {
-	b, err := os.ReadFile(path) //nolint:gosec // the path is the operator's
+	b, _, err := ownedfile.Read(path, ownedfile.Rule{})
 	if err != nil {
 		return fmt.Errorf("read demo: %w", err)
 	}

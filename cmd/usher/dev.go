@@ -73,6 +73,7 @@ type devRun struct {
 	dir    string
 	listen string // in place of what the files say; empty: as they say
 	demo   demo
+	log    *heldWriter // what usher says of itself comes behind what to do
 }
 
 func (d *devRun) run(c *cli.Context) error {
@@ -93,11 +94,13 @@ func (d *devRun) run(c *cli.Context) error {
 	if err != nil {
 		return configError(err)
 	}
+	d.log = &heldWriter{w: c.App.ErrWriter}
+	defer d.log.release() //nolint:errcheck // there is nobody else to tell
 	if url := server.URL(); !slices.Contains(cfg.NATS.URLs, url) {
-		say(c.App.ErrWriter, "note", filepath.Join(d.dir, setup.FileConfig)+" names another address; other commands that read it will look there")
+		say(d.log, "note", filepath.Join(d.dir, setup.FileConfig)+" names another address; other commands that read it will look there")
 		cfg.NATS.URLs = []string{url}
 	}
-	in, err := newInstance(cfg, c.App.ErrWriter)
+	in, err := newInstance(cfg, d.log)
 	if err != nil {
 		return err
 	}
@@ -137,12 +140,13 @@ func (d *devRun) announce(ctx context.Context, c *cli.Context, url string, in *i
 	err := d.demo.provision(ctx, url, in.ready)
 	if errors.Is(err, errDemoDenied) {
 		// The directory is the user's to edit; the other identities go on working.
-		say(c.App.ErrWriter, "note", "the demo's stream was not set up: "+err.Error())
+		say(d.log, "note", "the demo's stream was not set up: "+err.Error())
 	} else if err != nil {
 		return err
 	}
+	announce := d.demo.printText
 	if c.Bool("json") {
-		return d.demo.printJSON(c.App.Writer, url, in.apiURL(), d.dir)
+		announce = d.demo.printJSON
 	}
-	return d.demo.printText(c.App.Writer, url, in.apiURL(), d.dir)
+	return errors.Join(announce(c.App.Writer, url, in.apiURL(), d.dir), d.log.release())
 }

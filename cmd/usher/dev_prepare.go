@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"usher/ownedfile"
 	"usher/setup"
 )
 
@@ -20,6 +21,12 @@ func prepareDev(dir, listen string, operator bool) (*devRun, error) {
 	listen, err := fixPort(listen)
 	if err != nil {
 		return nil, err
+	}
+	// Whatever is made there goes through no link that somebody has planted.
+	for _, name := range []string{".", setup.DirKeys, dirTokens, filepath.Dir(filepath.FromSlash(fileDevAddr)), setup.DirJetStream} {
+		if err := ownedfile.CheckOwnFolder(dir, name); err != nil {
+			return nil, configError(err)
+		}
 	}
 	d := &devRun{dir: dir, listen: listen}
 	err = d.demo.load(filepath.Join(dir, fileDemo))
@@ -83,10 +90,14 @@ func (d *devRun) make() error {
 	if err != nil {
 		return err
 	}
+	values := map[string]string{"http.listen": "127.0.0.1:0", "api.listen": api}
+	if d.demo.Operator {
+		values["operator.create_accounts"] = "true" // all keys are in this directory, and so is every account
+	}
 	_, err = setup.Write(setup.Options{
 		Dir: d.dir, Operator: d.demo.Operator, KV: true, Listen: listen,
 		Random: rand.Reader, Now: time.Now(),
-		Config: map[string]string{"http.listen": "127.0.0.1:0", "api.listen": api},
+		Config: values,
 	})
 	if err != nil {
 		return configError(err)

@@ -41,13 +41,16 @@ func directoryCommand() *cli.Command {
 			name: "import", usage: "take a directory file, or what an AMS has answered, into the directory", args: "[FILE]", free: true,
 			more: "FILE - is stdin. What it does not name stays, unless --replace is given. Without\n" +
 				"--yes it says what would be removed, and asks. With --ams it reads the files of\n" +
-				"docs/import-ams.md, whose tokens become digests before anything is sent.",
+				"docs/import-ams.md, whose tokens become digests before anything is sent. In\n" +
+				"operator mode projects that state no account get accounts of their own: from the\n" +
+				"API if that may make them (operator.create_accounts); with -c from here.",
 			flags: []cli.Flag{
 				&cli.StringFlag{Name: "ams", Usage: "`DIR` with what an Argo Messaging Service has answered, in place of FILE"},
 				&cli.StringSliceFlag{Name: "account", Usage: "NATS `ACCOUNT` of projects that state none; with --ams also PROJECT=ACCOUNT of one"},
 				&cli.BoolFlag{Name: "replace", Usage: "remove what is not named"},
 				&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "print what would change, and change nothing"},
 				yesFlag("do not ask"),
+				configFlag(), withoutFlag(), noUsherFlag(),
 			},
 			do: importDirectory,
 		},
@@ -94,17 +97,32 @@ func importDirectory(ctx context.Context, r *remote) error {
 		return err
 	}
 	o := client.ImportOptions{Replace: r.c.Bool("replace"), Account: accounts.Account}
+	own, err := ownAccounts(ctx, r, &text, accounts.Account != "")
+	if err != nil {
+		return err
+	}
+	defer own.end()
 	if r.c.Bool("dry-run") {
-		return dryRun(ctx, r, text, o)
+		return dryRun(ctx, r, text, o, own)
 	}
 	if !r.c.Bool("yes") {
 		if err := agree(ctx, r, text, o); err != nil {
 			return err
 		}
 	}
+	if err := own.open(ctx, r); err != nil {
+		return err
+	}
 	var done, total atomic.Int64
-	stop := showProgress(r.c, func() string { return fmt.Sprintf("%d of %d entries changed", done.Load(), total.Load()) })
+	var making atomic.Bool
+	stop := showProgress(r.c, func() string {
+		if making.Load() {
+			return fmt.Sprintf("%d of %d accounts made", done.Load(), total.Load())
+		}
+		return fmt.Sprintf("%d of %d entries changed", done.Load(), total.Load())
+	})
 	result, err := r.api.Import(ctx, text, o, func(l *wire.ImportLine) {
+		making.Store(l.Accounts)
 		done.Store(int64(l.Done))
 		total.Store(int64(l.Total))
 	})
@@ -184,8 +202,13 @@ func readAMS(r *remote, dir string, o ams.Options) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-func dryRun(ctx context.Context, r *remote, text []byte, o client.ImportOptions) error {
+func dryRun(ctx context.Context, r *remote, text []byte, o client.ImportOptions, own *importAccounts) error {
 	o.DryRun = true
+	for _, name := range own.names {
+		if !r.c.Bool("json") {
+			fmt.Fprintln(r.c.App.Writer, "+ account "+name)
+		}
+	}
 	result, err := r.api.Import(ctx, text, o, func(l *wire.ImportLine) {
 		if !r.c.Bool("json") {
 			fmt.Fprintln(r.c.App.Writer, printable(l.Diff))

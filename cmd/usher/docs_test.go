@@ -73,15 +73,27 @@ func errorsDoc() []byte {
 	return b.Bytes()
 }
 
-// metricsDoc lists what a real instance registers.
+// metricsDoc lists what real instances register: one with a directory that is a file,
+// and one with a bucket.
 func metricsDoc(t *testing.T) []byte {
 	t.Helper()
-	families, err := newTestInstance(t).registry.Gather()
-	if err != nil {
-		t.Fatal(err)
+	var families []*dto.MetricFamily
+	everywhere := map[string]bool{}
+	for _, bucket := range []bool{false, true} {
+		more, err := newTestInstanceOf(t, bucket).registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range more {
+			if !slices.ContainsFunc(families, func(x *dto.MetricFamily) bool { return x.GetName() == f.GetName() }) {
+				families = append(families, f)
+				everywhere[f.GetName()] = !bucket
+			}
+		}
 	}
 	var b bytes.Buffer
-	b.WriteString("# Metrics\n\n" + generated + "Served at `/metrics` on `http.listen`, for Prometheus. Beside these there are the usual `go_` and `process_` metrics.\n\n" +
+	b.WriteString("# Metrics\n\n" + generated + "Served at `/metrics` on `http.listen`, for Prometheus. Beside these there are the usual `go_` and `process_` metrics.\n" +
+		"What counts up is a counter, and its name ends in `_total`.\n\n" +
 		"| metric | type | labels | what it says |\n|---|---|---|---|\n")
 	slices.SortFunc(families, func(x, y *dto.MetricFamily) int { return cmp.Compare(x.GetName(), y.GetName()) })
 	for _, f := range families {
@@ -92,13 +104,26 @@ func metricsDoc(t *testing.T) []byte {
 		for _, l := range f.GetMetric()[0].GetLabel() {
 			labels = append(labels, "`"+l.GetName()+"`")
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.GetName(), strings.ToLower(f.GetType().String()), strings.Join(labels, " "), f.GetHelp())
+		help := f.GetHelp()
+		if !everywhere[f.GetName()] {
+			help += onlyBuckets
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.GetName(), strings.ToLower(f.GetType().String()), strings.Join(labels, " "), help)
 	}
 	return b.Bytes()
 }
 
+// onlyBuckets is said of metrics that a directory in a file does not have.
+const onlyBuckets = " Only with `directory.from: kv` or `embedded`."
+
 // newTestInstance returns an instance that is not started.
 func newTestInstance(t *testing.T) *instance {
+	t.Helper()
+	return newTestInstanceOf(t, false)
+}
+
+// newTestInstanceOf is newTestInstance with a directory that is a file, or a bucket.
+func newTestInstanceOf(t *testing.T, bucket bool) *instance {
 	t.Helper()
 	dir := t.TempDir()
 	if _, err := setup.Write(setup.Options{Dir: dir, Listen: defaultListen, Random: zeros{}}); err != nil {
@@ -108,11 +133,17 @@ func newTestInstance(t *testing.T) *instance {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if bucket {
+		cfg.Directory.From, cfg.Directory.File, cfg.Directory.StoreDir = config.DirectoryEmbedded, "", filepath.Join(dir, "store")
+	}
 	in, err := newInstance(cfg, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		if err := in.parts.store.Close(); err != nil {
+			t.Error(err)
+		}
 		if err := in.closeAudit(); err != nil {
 			t.Error(err)
 		}

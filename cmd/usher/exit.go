@@ -6,7 +6,8 @@ import (
 	"io"
 	"strings"
 
-	"usher/keyring"
+	"usher/ownedfile"
+	"usher/secret"
 	"usher/setup"
 	"usher/strictyaml"
 )
@@ -44,8 +45,11 @@ func usageError(hint, format string, args ...any) error {
 
 func configError(err error) error {
 	hint := ""
+	var owned *ownedfile.Error
 	switch {
-	case errors.Is(err, keyring.ErrReadable):
+	case errors.Is(err, ownedfile.ErrOthers) && errors.As(err, &owned):
+		hint = owned.Fix + "; docs/security.md says whose files are taken"
+	case errors.Is(err, ownedfile.ErrReadable):
 		hint = "chmod 600 the file; for secrets mounted group-readable set keyring.allow_group_readable"
 	case errors.Is(err, setup.ErrExists):
 		hint = "nothing was written; choose another directory, or move these files away"
@@ -77,9 +81,10 @@ func report(stderr io.Writer, err error) int {
 	return e.code
 }
 
-// say prints one line for people, unless it is empty.
+// say prints one line for people, unless it is empty. Errors come from files, from
+// servers and from libraries: nothing in them that looks like a secret is shown.
 func say(w io.Writer, kind, text string) {
 	if text != "" {
-		fmt.Fprintf(w, "usher: %s: %s\n", kind, text)
+		fmt.Fprintf(w, "usher: %s: %s\n", kind, secret.RedactSure(text))
 	}
 }

@@ -3,12 +3,17 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"usher/callout"
+	"usher/directory"
 	"usher/explanation"
+	"usher/identity"
 	"usher/permissions"
+	"usher/secret"
 	"usher/tokens"
 	"usher/tokens/apikey"
 )
@@ -18,7 +23,8 @@ func explainCommand() *cli.Command {
 		Name:  "explain",
 		Usage: "say what a credential may do, and why, without connecting",
 		UsageText: "usher explain -c FILE --token-file FILE [--user NAME] [--host ADDR]\n" +
-			"    [--publish SUBJECT] [--subscribe SUBJECT] [--max-payload BYTES] [--json]",
+			"    [--connection TYPE] [--mqtt-client-id ID] [--publish SUBJECT] [--subscribe SUBJECT]\n" +
+			"    [--max-payload BYTES] [--json]",
 		Description: "Goes the way of a live request. Exits 4 if the credential is refused, or a subject\n" +
 			"that was asked for is; 1 if the template of a scoped signing key decides about that.",
 		Flags: []cli.Flag{
@@ -26,6 +32,8 @@ func explainCommand() *cli.Command {
 			&cli.StringFlag{Name: "token-file", Usage: "`FILE` with the token; - reads it from stdin"},
 			&cli.StringFlag{Name: "user", Usage: "user `NAME` to go with it, such as project=P; the token is its password"},
 			&cli.StringFlag{Name: "host", Usage: "`ADDR` that the client would connect from"},
+			&cli.StringFlag{Name: "connection", Usage: "`TYPE` of connection that the client would make: " + strings.ToLower(oneOf(directory.ConnectionTypes())) + "; default: any that it may"},
+			&cli.StringFlag{Name: "mqtt-client-id", Usage: "client `ID` that it would have, with --connection mqtt or mqtt_ws"},
 			&cli.StringSliceFlag{Name: "publish", Usage: "would it be allowed to publish to `SUBJECT`?"},
 			&cli.StringSliceFlag{Name: "subscribe", Usage: "would it be allowed to subscribe to `SUBJECT`?"},
 			&cli.IntFlag{Name: "max-payload", Usage: "`BYTES` that the servers take (max_payload), where that is less than 1 MiB"},
@@ -80,6 +88,9 @@ func explain(c *cli.Context) error {
 	if x.Code == apikey.CodeNetwork && credential.Host == "" {
 		say(c.App.ErrWriter, "hint", "--host ADDR says where the client would connect from")
 	}
+	if x.Code == callout.CodeMQTTClientID && credential.Connection.MQTTClientID == "" {
+		say(c.App.ErrWriter, "hint", "--mqtt-client-id ID says the id that the client would have")
+	}
 	return outcomeError(x)
 }
 
@@ -102,10 +113,15 @@ func credentialOf(c *cli.Context) (tokens.Credential, error) {
 	if path == "" {
 		return credential, usageError("say it with --token-file FILE; - reads it from stdin", "which token?")
 	}
+	connection, err := connectionOf(c)
+	if err != nil {
+		return credential, err
+	}
 	token, err := readToken(c, path)
 	if err != nil {
 		return credential, err
 	}
+	credential.Connection = connection
 	credential.Host = c.String("host")
 	if user := c.String("user"); user != "" {
 		credential.User, credential.Password = user, token
@@ -113,6 +129,32 @@ func credentialOf(c *cli.Context) (tokens.Credential, error) {
 		credential.AuthToken = token
 	}
 	return credential, nil
+}
+
+// connectionOf returns the connection that is asked about; zero: none in particular.
+func connectionOf(c *cli.Context) (identity.Connection, error) {
+	const ofMQTT = "say it with --connection mqtt"
+	id := c.String("mqtt-client-id")
+	if !c.IsSet("connection") {
+		if id != "" {
+			return identity.Connection{}, usageError(ofMQTT, "--mqtt-client-id is of an MQTT client")
+		}
+		return identity.Connection{}, nil
+	}
+	t := directory.ConnectionType(strings.ToUpper(c.String("connection")))
+	switch {
+	case !slices.Contains(directory.ConnectionTypes(), t):
+		return identity.Connection{}, usageError("one of "+strings.ToLower(oneOf(directory.ConnectionTypes())),
+			"--connection: there is no type %s", secret.Quote(c.String("connection")))
+	case id != "" && t != directory.ConnectionMQTT && t != directory.ConnectionMQTTWS:
+		return identity.Connection{}, usageError(ofMQTT, "--mqtt-client-id is of an MQTT client")
+	}
+	return identity.Connection{Types: []string{string(t)}, MQTTClientID: id}, nil
+}
+
+// inClient returns the connection of a client that is like any other.
+func inClient() identity.Connection {
+	return identity.Connection{Types: []string{string(directory.ConnectionStandard)}}
 }
 
 func readToken(c *cli.Context, path string) (string, error) {

@@ -13,7 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"usher/config"
-	"usher/keyring"
+	"usher/ownedfile"
 	"usher/permissions"
 	"usher/tokens/health"
 )
@@ -50,11 +50,11 @@ func healthcheck(ctx context.Context, cfg *config.Config) error {
 	if cfg.Accounts.HealthCheck == "" {
 		return configError(errNoHealthCheck)
 	}
-	token, err := readSecret(cfg.HealthCheck.TokenFile, false)
+	token, err := readHealthToken(cfg.HealthCheck.TokenFile)
 	if err != nil {
 		err = fmt.Errorf("healthcheck.token_file: %w", err)
 	}
-	if errors.Is(err, keyring.ErrReadable) {
+	if errors.Is(err, ownedfile.ErrReadable) || errors.Is(err, ownedfile.ErrOthers) {
 		return configError(err)
 	}
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"usher/callouttest"
-	"usher/keyring"
+	"usher/ownedfile"
 	"usher/setup"
 )
 
@@ -42,7 +42,7 @@ func TestHealthcheck(t *testing.T) {
 	healthy(t, in.config())
 	info, err := os.Stat(token)
 	callouttest.Must(t, err)
-	if err := keyring.CheckMode(token, info, false); err != nil {
+	if err := ownedfile.CheckWritten(token, info, ownedfile.Rule{Secret: true}); err != nil {
 		t.Error(err)
 	}
 	good, err := os.ReadFile(token)

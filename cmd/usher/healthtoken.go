@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"usher/atomicfile"
+	"usher/ownedfile"
 	"usher/tokens/health"
 )
 
@@ -65,6 +67,17 @@ func (in *instance) refreshHealthToken(ctx context.Context) {
 	if err := in.writeHealthToken(ctx); err != nil {
 		in.log.LogAttrs(ctx, slog.LevelError, "health-check token was not renewed", slog.String("error", err.Error()))
 	}
+}
+
+// readHealthToken reads the token. Its folder is not looked at: whoever exchanges the
+// file has the health check fail, and nothing else.
+func readHealthToken(path string) (string, error) {
+	token, err := openLine(path, ownedfile.Rule{Secret: true, Alone: true, Pipe: true})
+	var at *os.PathError
+	if errors.As(err, &at) {
+		err = unreadable(err)
+	}
+	return token, err
 }
 
 // replaceFile writes a file that its owner alone can read, in one step.

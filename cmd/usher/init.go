@@ -22,18 +22,21 @@ func initCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "init",
 		Usage:     "make the files for a nats-server and usher",
-		UsageText: "usher init [--operator] [--kv] [--api HOST:PORT] [--listen HOST:PORT]\n      [--http HOST:PORT] DIR",
+		UsageText: "usher init [--operator] [--kv] [--api HOST:PORT] [--listen HOST:PORT]\n      [--http HOST:PORT] [--project NAME]… DIR",
 		Description: "Writes seeds of issuer and xkey, the service user's password, nats-server.conf,\n" +
 			"usher.yaml and directory.yaml to DIR. Both programs start with them unedited.\n" +
 			"No file is ever overwritten.\n\n" +
 			"With --kv the directory lives in a JetStream bucket of that nats-server, which has\n" +
 			"to be 2.12 or later, in place of directory.yaml. Every usher shares it, and it is\n" +
 			"managed over HTTP and with usher user, project, topic and so on.\n\n" +
+			"Each --project gets an account of its own, which is the wall around it: nobody in\n" +
+			"another account reads, writes or disturbs what is in it.\n\n" +
 			"With --operator the accounts are JWTs, signed by an operator that is made along\n" +
 			"with them: docs/operator-mode.md says what each file is for.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "operator", Usage: "make an operator with accounts and signing keys (operator mode)"},
 			&cli.BoolFlag{Name: "kv", Usage: "keep the directory in NATS, in place of a file"},
+			&cli.StringSliceFlag{Name: "project", Usage: "`NAME` of a project with an account of its own, in config mode; may be given several times"},
 			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` for nats-server", Value: defaultListen},
 			&cli.StringFlag{Name: "http", Usage: "`HOST:PORT` for metrics and probes of usher; default: " + config.Default().HTTP.Listen},
 			&cli.StringFlag{Name: "api", Usage: "`HOST:PORT` for the management API, with --kv; default: " + setup.ListenAPI},
@@ -66,10 +69,14 @@ func initCommand() *cli.Command {
 func initOptions(c *cli.Context) (setup.Options, error) {
 	o := setup.Options{
 		Dir: c.Args().First(), Operator: c.Bool("operator"), KV: c.Bool("kv"), Listen: c.String("listen"),
-		Config: map[string]string{}, Random: rand.Reader, Now: time.Now(),
+		Projects: c.StringSlice("project"),
+		Config:   map[string]string{}, Random: rand.Reader, Now: time.Now(),
 	}
 	if err := checkFixed("listen", o.Listen, "the files name it"); err != nil {
 		return o, err
+	}
+	if o.Operator && len(o.Projects) > 0 {
+		return o, usageError("usher project add makes a project with its account, once nats-server and usher run", "--project is for config mode")
 	}
 	if web := c.String("http"); web != "" {
 		if err := checkListen("http", web); err != nil {
@@ -100,6 +107,9 @@ func initNext(o *setup.Options) string {
 		next += fmt.Sprintf("  usher bootstrap -c %[1]s --to %[2]s\n  usher serve -c %[1]s\n"+
 			"  usher context save --server http://%[3]s --key-file %[2]s local\n  usher user add NAME\n",
 			path(setup.FileConfig), path(fileAdminKey), api)
+		for _, name := range o.Projects {
+			next += fmt.Sprintf("  usher project add --account %[1]s %[1]s\n", name)
+		}
 	} else {
 		next += fmt.Sprintf("  usher serve -c %s\n  usher apikey new --user NAME\n", path(setup.FileConfig))
 	}

@@ -24,6 +24,7 @@ import (
 	"usher/directory/file"
 	"usher/directory/kv"
 	"usher/keyring"
+	"usher/listener"
 	"usher/metrics"
 )
 
@@ -38,9 +39,11 @@ type instance struct {
 	reloads   *reloads // of the directory
 	rekeyed   *reloads // of the keyring
 	service   *callout.Service
-	web       *web // nil: off
-	api       *web // nil: off
+	web       *listener.Server // nil: off
+	api       *listener.Server // nil: off
 	started   atomic.Bool
+
+	connections connections // of web and api, at most
 }
 
 // newInstance reads everything and connects nothing. What fails here is the
@@ -189,14 +192,17 @@ func (in *instance) serve(ctx context.Context, started func()) (err error) {
 	defer func() { err = errors.Join(err, in.parts.store.Close()) }()
 	hangup := catchHangup()
 	defer signal.Stop(hangup)
+	if err := in.shareFiles(); err != nil {
+		return err
+	}
 	if err := in.startWeb(ctx); err != nil {
 		return err
 	}
-	defer in.web.stop(time.Second)
+	defer in.web.Stop(time.Second)
 	if err := in.startAPI(ctx); err != nil {
 		return err
 	}
-	defer func() { in.api.stop(apiStop) }()
+	defer func() { in.api.Stop(apiStop) }()
 	if err := in.writeHealthToken(ctx); err != nil {
 		return err
 	}
@@ -217,7 +223,7 @@ func (in *instance) serve(ctx context.Context, started func()) (err error) {
 	started()
 	<-ctx.Done()
 	in.log.LogAttrs(ctx, slog.LevelInfo, "draining")
-	in.api.stop(apiStop)
+	in.api.Stop(apiStop)
 	drain, cancel := context.WithTimeout(context.Background(), in.cfg.Callout.DrainTimeout)
 	defer cancel()
 	err = in.service.Drain(drain)

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/urfave/cli/v2"
+
+	"usher/ownedfile"
 )
 
 // toFlag is that of commands that make an API key.
@@ -29,6 +32,9 @@ func openKeyOutput(c *cli.Context) (*keyOutput, error) {
 	}
 	if c.Bool("json") {
 		return nil, usageError("leave one of them out", "--to and --json: the JSON has the key in it")
+	}
+	if err := ownedfile.CheckFolder(filepath.Dir(path), ownedfile.Rule{}); err != nil {
+		return nil, configError(fmt.Errorf("--to: %w", err))
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the path is the user's
 	if errors.Is(err, os.ErrExist) {

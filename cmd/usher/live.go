@@ -16,6 +16,7 @@ import (
 
 	"usher/callout"
 	"usher/config"
+	"usher/issuer"
 	"usher/operator"
 	"usher/rotation"
 )
@@ -189,10 +190,13 @@ const pickUp = 45 * time.Second
 
 // operatorKey reads the key that signs account JWTs.
 func operatorKey(cfg *config.Config) (nkeys.KeyPair, error) {
+	if len(cfg.Operator.SigningCommand) > 0 {
+		return operatorProgram(cfg)
+	}
 	path := cfg.Operator.SigningKeyFile
 	if path == "" {
 		return nil, &exitError{
-			code: exitConfig, err: errors.New("operator.signing_key_file is not set"),
+			code: exitConfig, err: errors.New("neither operator.signing_key_file nor operator.signing_command is set"),
 			hint: "a change of an account JWT has to be signed by the operator",
 		}
 	}
@@ -202,6 +206,19 @@ func operatorKey(cfg *config.Config) (nkeys.KeyPair, error) {
 	}
 	if public, err := kp.PublicKey(); err != nil || nkeys.Prefix(public) != nkeys.PrefixByteOperator {
 		return nil, configError(fmt.Errorf("operator.signing_key_file: %w", operator.ErrNotOperator))
+	}
+	return kp, nil
+}
+
+// operatorProgram returns the operator's key that a program signs with.
+func operatorProgram(cfg *config.Config) (nkeys.KeyPair, error) {
+	s, err := issuer.NewCommand(cfg.Operator.SigningPublicKey, cfg.Operator.SigningCommand)
+	if err != nil {
+		return nil, configError(fmt.Errorf("operator.signing_command: %w", err))
+	}
+	kp, err := operator.Elsewhere(context.Background(), s) // each signature has an end of its own
+	if err != nil {
+		return nil, configError(fmt.Errorf("operator.signing_public_key: %w", err))
 	}
 	return kp, nil
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"usher/config"
-	"usher/keyring"
+	"usher/ownedfile"
 )
 
 // maxSecretFile is far above any password or token.
@@ -35,18 +35,16 @@ func readSecret(path string, allowGroup bool) (string, error) {
 
 // openSecret is readSecret, with errors of the system that say the path.
 func openSecret(path string, allowGroup bool) (string, error) {
-	f, err := os.Open(path) //nolint:gosec // the path is the operator's
+	return openLine(path, ownedfile.Rule{Secret: true, Group: allowGroup, Pipe: true})
+}
+
+// openLine reads the one line of a file that keeps the rule.
+func openLine(path string, r ownedfile.Rule) (string, error) {
+	f, _, err := ownedfile.Open(path, r)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close() //nolint:errcheck // read only
-	info, err := f.Stat()
-	if err != nil {
-		return "", err
-	}
-	if err := keyring.CheckMode(path, info, allowGroup); err != nil {
-		return "", err
-	}
 	return readLine(f, path)
 }
 
@@ -88,6 +86,16 @@ func readLine(r io.Reader, name string) (string, error) {
 // tlsOptions are what every connection to the server needs, whoever makes it.
 func tlsOptions(c *config.TLS) ([]nats.Option, error) {
 	var opts []nats.Option
+	for _, f := range []struct{ key, path string }{{"ca_file", c.CAFile}, {"cert_file", c.CertFile}, {"key_file", c.KeyFile}} {
+		if f.path == "" {
+			continue
+		}
+		// They say which server is trusted, and who usher is. That others can read the
+		// key was always let pass here: tools that make certificates write it so.
+		if err := checkFile(f.path, ownedfile.Rule{}); err != nil {
+			return nil, fmt.Errorf("nats.tls.%s: %w", f.key, err)
+		}
+	}
 	if c.CAFile != "" {
 		opts = append(opts, nats.RootCAs(c.CAFile))
 	}
@@ -96,6 +104,9 @@ func tlsOptions(c *config.TLS) ([]nats.Option, error) {
 	}
 	if c.ServerName != "" {
 		opts = append([]nats.Option{nats.Secure(&tls.Config{ServerName: c.ServerName, MinVersion: tls.VersionTLS12})}, opts...)
+	}
+	if c.HandshakeFirst {
+		opts = append(opts, nats.TLSHandshakeFirst())
 	}
 	// Applying them reads the files, so that a missing one is found now and not
 	// when the first connection is made.
@@ -150,13 +161,21 @@ func serviceOptions(cfg *config.Config) ([]nats.Option, error) {
 	return opts, nil
 }
 
-// checkCreds reports a credentials file that is not there, or that others can read.
+// checkCreds reports a file with a secret that is not there, that others can read,
+// or that others could have put there.
 func checkCreds(path string, allowGroup bool) error {
-	info, err := os.Stat(path)
-	if err != nil {
+	return checkFile(path, ownedfile.Rule{Secret: true, Group: allowGroup})
+}
+
+// checkFile reports a file that does not keep the rule. What cannot be read is not
+// named: its path may be a secret.
+func checkFile(path string, r ownedfile.Rule) error {
+	err := ownedfile.Check(path, r)
+	var at *os.PathError
+	if errors.As(err, &at) {
 		return unreadable(err)
 	}
-	return keyring.CheckMode(path, info, allowGroup)
+	return err
 }
 
 // tellAgain is how often the same cause is logged: connections try for ever, and

@@ -68,7 +68,7 @@ func (l *live) push(c *cli.Context, name string) error {
 		return &exitError{code: exitConfig, err: fmt.Errorf("the servers have a newer JWT of %s", name), hint: "it would be lost; sign yours again"}
 	}
 	if err := l.cluster.Push(c.Context, claims.Subject, text, servers); err != nil {
-		return err
+		return rotationError(l.cfg, err)
 	}
 	_, err = fmt.Fprintln(c.App.Writer, "pushed "+name+" to "+operator.Names(servers))
 	return err

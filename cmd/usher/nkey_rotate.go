@@ -154,6 +154,8 @@ func rotationError(cfg *config.Config, err error) error {
 	var wait *rotation.WaitError
 	var fewer *operator.FewerError
 	switch {
+	case operator.TrustHint(err) != "":
+		e.code, e.hint = exitConfig, operator.TrustHint(err)
 	case errors.Is(err, rotation.ErrUnderWay):
 		e.hint = "usher nkey rotate --resume goes on with it, --rollback undoes it"
 	case errors.Is(err, keyring.ErrLocked):

@@ -2,9 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 
+	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 
 	"usher/callouttest"
@@ -117,6 +119,10 @@ func TestNkeyOperator(t *testing.T) {
 		t.Parallel()
 		retireInUse(t, operatorSite(t))
 	})
+	t.Run("no server trusts the operator's key", func(t *testing.T) {
+		t.Parallel()
+		notTrusted(t, operatorSite(t))
+	})
 	t.Run("retired at once", func(t *testing.T) {
 		t.Parallel()
 		in := operatorSite(t)
@@ -147,6 +153,53 @@ func retireInUse(t *testing.T, in installation) {
 	nc.Close()
 	in.nkey(t, exitOK, "", "retire", "--wait", "20s", old)
 	in.nkey(t, exitOK, "retired", "status", fingerprint(old))
+}
+
+// notTrusted: nothing is made, pushed or retired with a key of the operator that the
+// servers do not know yet.
+func notTrusted(t *testing.T, in installation) {
+	t.Helper()
+	owner, err := operatorSigner(in.path("operator/keys/operator.nk"), false)
+	callouttest.Must(t, err)
+	file := in.path("operator/" + "operator.jwt")
+	text, err := os.ReadFile(file)
+	callouttest.Must(t, err)
+	c, err := jwt.DecodeOperatorClaims(strings.TrimSpace(string(text)))
+	callouttest.Must(t, err)
+	fresh := strings.TrimSpace(in.nkeyNew(t, in.path("operator/second.nk"), "operator"))
+	c.SigningKeys.Add(fresh)
+	signed, err := c.Encode(owner)
+	callouttest.Must(t, err)
+	callouttest.Must(t, replaceFile(file, []byte(signed)))
+	in.edit(t, setup.FileConfig, "signing_key_file: operator/signing.nk", "signing_key_file: operator/second.nk")
+	const says = "usher-nats does not trust O"
+	in.nkey(t, exitConfig, says, "rotate", "--account", "APP", "signing_key")
+	in.nkey(t, exitConfig, says, "retire", "--now", nkeyOf(t, in, issuer.KindSigning, setup.AccountApp, issuer.StateActive))
+	signer, err := operatorSigner(in.path("operator/second.nk"), false)
+	callouttest.Must(t, err)
+	app := in.path("operator/accounts/APP.jwt")
+	text, err = os.ReadFile(app)
+	callouttest.Must(t, err)
+	account, err := jwt.DecodeAccountClaims(strings.TrimSpace(string(text)))
+	callouttest.Must(t, err)
+	signed, err = account.Encode(signer)
+	callouttest.Must(t, err)
+	callouttest.Must(t, replaceFile(app, []byte(signed)))
+	in.nkey(t, exitConfig, says, "push", "APP")
+	checkLive(t, in.config()).says(t, exitConfig, "operator", "error", says)
+	if code := in.try(t); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// nkeyNew makes a key, and returns its public key.
+func (in installation) nkeyNew(t *testing.T, file, kind string) string {
+	t.Helper()
+	code, stdout, stderr := usher(t, "nkey", "new", "--out", file, kind)
+	if code != exitOK {
+		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	return stdout
 }
 
 // TestNkeyConfig rotates the issuer of config mode: the server is restarted with the

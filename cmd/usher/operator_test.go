@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -104,6 +105,10 @@ func TestOperatorIngest(t *testing.T) {
 	callouttest.Must(t, err)
 	if m.Subject != "habitat.event.healthcheck" {
 		t.Errorf("got %s", m.Subject)
+	}
+	// A project that is made there gets an account of its own.
+	if p := demoAPI(t, &a, a.token(t, "service_admin"), http.MethodPost, "/v1/projects/mine", ``); p["account"] != "mine" {
+		t.Errorf("%v", p)
 	}
 }
 

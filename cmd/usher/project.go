@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/urfave/cli/v2"
 
@@ -21,14 +20,9 @@ func projectCommand() *cli.Command {
 	}
 	return nounCommand("project", "manage projects", append(reads.verbs(),
 		verb{
-			name: "add", usage: "make a project", args: "NAME", flags: textFlags(projectTexts()),
-			do: func(ctx context.Context, r *remote) error {
-				p, err := r.api.CreateProject(ctx, r.arg(0), projectInput(r.c))
-				if err != nil {
-					return err
-				}
-				return r.done(p, "made project %s in account %s", p.Name, p.Account)
-			},
+			name: "add", usage: "make a project", args: "NAME", more: projectAddHelp,
+			flags: append(textFlags(projectTexts()), accountFlags()...),
+			local: addWithoutAPI, do: addProject,
 		},
 		setVerb(reads, verb{usage: "change what is given of a project", flags: projectChanges()},
 			func(c *cli.Context) (*wire.ProjectInput, error) {
@@ -41,10 +35,10 @@ func projectCommand() *cli.Command {
 				return r.api.UpdateProject(ctx, r.arg(0), in, unchanged)
 			},
 			func(_ *remote, p *wire.Project) string { return "changed project " + p.Name }),
-		rmVerb(verb{usage: "remove a project with its topics, subscriptions and memberships", args: "NAME"},
-			func(r *remote) string { return "project " + r.arg(0) },
-			func(ctx context.Context, r *remote) error { return r.api.DeleteProject(ctx, r.arg(0), "") },
-			projectLost),
+		rmVerb(verb{
+			usage: "remove a project with its topics, subscriptions and memberships", args: "NAME", more: projectRmHelp,
+			flags: append([]cli.Flag{purgeFlag()}, accountFlags()...), local: removeWithoutAPI,
+		}, func(r *remote) string { return "project " + r.arg(0) }, removeProject, projectLost),
 	)...)
 }
 
@@ -61,7 +55,7 @@ func projectColumns() []column[wire.Project] {
 
 func projectTexts() []textOption[wire.ProjectInput] {
 	return []textOption[wire.ProjectInput]{
-		{"account", "the NATS `ACCOUNT` that its subjects are in", func(in *wire.ProjectInput) **string { return &in.Account }},
+		{"account", "the NATS `ACCOUNT` that its subjects are in, where other projects may be too; default: one of its own, where accounts can be made", func(in *wire.ProjectInput) **string { return &in.Account }},
 		{"description", "description: any `TEXT`", func(in *wire.ProjectInput) **string { return &in.Description }},
 	}
 }
@@ -75,23 +69,4 @@ func projectInput(c *cli.Context) *wire.ProjectInput {
 	in := &wire.ProjectInput{}
 	fill(c, in, projectTexts())
 	return in
-}
-
-// projectLost says what goes when a project goes.
-func projectLost(ctx context.Context, r *remote) (string, error) {
-	name := r.arg(0)
-	topics, err := r.api.Topics(ctx, name)
-	if err != nil {
-		return "", err
-	}
-	subscriptions, err := r.api.Subscriptions(ctx, name)
-	if err != nil {
-		return "", err
-	}
-	members, err := r.api.Members(ctx, name)
-	if err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("project %s with %s, %s and %s", name, counted(len(topics.Topics), "topic"),
-		counted(len(subscriptions.Subscriptions), "subscription"), counted(len(members.Users), "membership")), nil
 }

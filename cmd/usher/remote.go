@@ -4,13 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/urfave/cli/v2"
 
 	"usher/api/client"
 	"usher/directory"
-	"usher/keyring"
+	"usher/ownedfile"
 	"usher/secret"
 )
 
@@ -96,7 +95,7 @@ func chosenContext(c *cli.Context) (*apiContext, error) {
 func (x *apiContext) open(c *cli.Context, wanted bool) (*client.Config, string, error) {
 	cfg := &client.Config{Server: x.Server, InsecureHTTP: x.InsecureHTTP}
 	if x.CAFile != "" {
-		ca, err := os.ReadFile(x.CAFile)
+		ca, _, err := ownedfile.Read(x.CAFile, ownedfile.Rule{Pipe: true})
 		if err != nil {
 			return nil, "", configError(fmt.Errorf("--ca-file: %w", err))
 		}
@@ -142,7 +141,7 @@ func (x *apiContext) key(c *cli.Context) (string, error) {
 	switch {
 	case err == nil:
 		return key, nil
-	case errors.Is(err, keyring.ErrReadable):
+	case errors.Is(err, ownedfile.ErrReadable):
 		return "", &exitError{code: exitConfig, err: fmt.Errorf("--key-file: %w", err), hint: "chmod 600 the file"}
 	case secret.Holds(x.KeyFile):
 		return "", &exitError{code: exitConfig, err: errors.New("--key-file: it looks like a key"), hint: "put the key into a file that nobody else can read"}

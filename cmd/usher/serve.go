@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -87,16 +86,4 @@ func (in *instance) hangup() {
 			in.log.LogAttrs(ctx, slog.LevelError, "reopen of the audit file failed, the old one stays", slog.String("error", err.Error()))
 		}
 	}
-}
-
-func newLogger(cfg *config.Log, w interface{ Write([]byte) (int, error) }) (*slog.Logger, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
-		return nil, fmt.Errorf("log.level: %w", err)
-	}
-	opts := &slog.HandlerOptions{Level: level}
-	if cfg.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, opts)), nil
-	}
-	return slog.New(slog.NewTextHandler(w, opts)), nil
 }

@@ -4,21 +4,21 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"sync"
 	"time"
 
 	"usher/api"
 	"usher/api/wire"
+	"usher/config"
 	"usher/directory/kv"
 	"usher/explanation"
 	"usher/identity"
-	"usher/keyring"
+	"usher/listener"
+	"usher/ownedfile"
 )
 
 // apiStop is how long the last requests to the API may take to end.
@@ -31,7 +31,12 @@ func (in *instance) startAPI(ctx context.Context) error {
 	if cfg.Listen == "" || !ok {
 		return nil
 	}
+	maker, err := in.accountService()
+	if err != nil {
+		return err
+	}
 	handler, err := api.New(api.Config{
+		Accounts: maker, AccountStated: in.cfg.NATS.Mode == config.ModeOperator,
 		Store: bucket, Audit: in.audit.WriteChange, Now: in.parts.now, Random: rand.Reader, NewID: newRequestID, Log: in.log,
 		Explain: in.explainUser, Directory: in.directoryView, Version: semver(), DefaultAccount: in.cfg.Accounts.ServiceAdmin,
 		Policy: in.parts.policy, MaxPayload: bucket.conn.MaxPayload, Reserved: []string{in.cfg.Accounts.Callout, in.cfg.Accounts.System},
@@ -48,25 +53,12 @@ func (in *instance) startAPI(ctx context.Context) error {
 		}
 		certificates = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}
 	}
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", cfg.Listen)
+	in.api, err = listener.Start(ctx, listener.Config{
+		Name: "api.listen", Address: cfg.Listen, Handler: handler, TLS: certificates, Connections: in.connections.api, Log: in.log,
+	})
 	if err != nil {
-		return listenFailed(fmt.Errorf("api.listen: %w", err))
+		return listenFailed(err)
 	}
-	in.api = &web{listener: l, server: &http.Server{
-		Handler: handler, TLSConfig: certificates, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
-		ErrorLog: slog.NewLogLogger(in.log.Handler(), slog.LevelDebug),
-	}}
-	limited := limit(l, apiConnections, apiConnectionsPerHost)
-	serve := func() error { return in.api.server.Serve(limited) }
-	if certificates != nil {
-		serve = func() error { return in.api.server.ServeTLS(limited, "", "") }
-	}
-	go func() {
-		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
-			in.log.LogAttrs(context.WithoutCancel(ctx), slog.LevelError, "the listener of the API ended", slog.String("error", err.Error()))
-		}
-	}()
 	in.log.LogAttrs(ctx, slog.LevelInfo, "management API", slog.String("url", in.apiURL()))
 	return nil
 }
@@ -80,11 +72,11 @@ func (in *instance) apiURL() string {
 	if in.cfg.API.TLS.CertFile != "" {
 		scheme = "https://"
 	}
-	addr, ok := in.api.listener.Addr().(*net.TCPAddr)
+	addr, ok := in.api.Addr().(*net.TCPAddr)
 	if ok && addr.IP.IsUnspecified() {
 		return scheme + net.JoinHostPort("127.0.0.1", fmt.Sprint(addr.Port))
 	}
-	return scheme + in.api.listener.Addr().String()
+	return scheme + in.api.Addr().String()
 }
 
 // explainUser answers what "usher explain" would of any good key of a user.
@@ -148,12 +140,11 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 }
 
 func (c *certificate) load() (*tls.Certificate, error) {
-	info, err := os.Stat(c.key)
-	if err != nil {
-		return nil, fmt.Errorf("key_file: %w", unreadable(err))
-	}
-	if err := keyring.CheckMode(c.key, info, c.allowGroup); err != nil {
+	if err := checkFile(c.key, ownedfile.Rule{Secret: true, Group: c.allowGroup}); err != nil {
 		return nil, fmt.Errorf("key_file: %w", err)
+	}
+	if err := ownedfile.Check(c.cert, ownedfile.Rule{}); err != nil {
+		return nil, fmt.Errorf("cert_file: %w", err)
 	}
 	pair, err := tls.LoadX509KeyPair(c.cert, c.key)
 	if err != nil {

@@ -96,7 +96,24 @@ func (in *instance) registerState() {
 			Read: in.directoryStatus(func(s *kv.Status) float64 { return float64(len(s.Faults)) }),
 		},
 		metrics.State{
-			Name: "usher_audit_events_lost", Help: "Audit events that could not be kept since the start.",
+			Name: "usher_directory_bucket_bytes", Help: "How much the bucket holds, as its server counts it: entries, and marks of removed ones.",
+			Read: in.directoryStatus(func(s *kv.Status) float64 { return float64(s.Usage.Bytes) }),
+		},
+		metrics.State{
+			Name: "usher_directory_bucket_limit_bytes", Help: "max_bytes of the bucket; 0: it has none. From four fifths of it on, what makes the directory larger is refused.",
+			Read: in.directoryStatus(func(s *kv.Status) float64 { return float64(s.Usage.Limit) }),
+		},
+		metrics.State{
+			Name: "usher_directory_bucket_messages", Help: "Messages of the bucket: entries, and marks of removed ones.",
+			Read: in.directoryStatus(func(s *kv.Status) float64 { return float64(s.Usage.Messages) }),
+		},
+		metrics.State{
+			Name: "usher_directory_changes_refused_total", Counter: true, Labels: []string{"reason"},
+			Help: "Changes for which there was no room: in the bucket (bucket_full), or in the share of a project (project_share).",
+			Read: in.changesRefused,
+		},
+		metrics.State{
+			Name: "usher_audit_events_lost_total", Counter: true, Help: "Audit events that could not be kept since the start.",
 			Read: func() []metrics.Sample { return one(float64(in.audit.Lost())) },
 		},
 	)
@@ -148,6 +165,18 @@ func (in *instance) directoryStatus(read func(*kv.Status) float64) func() []metr
 		}
 		status := bucket.Status()
 		return one(read(&status))
+	}
+}
+
+func (in *instance) changesRefused() []metrics.Sample {
+	bucket, ok := in.parts.store.(*kvStore)
+	if !ok {
+		return nil
+	}
+	u := bucket.Status().Usage
+	return []metrics.Sample{
+		{Labels: []string{"bucket_full"}, Value: float64(u.RefusedFull)},
+		{Labels: []string{"project_share"}, Value: float64(u.RefusedShare)},
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"usher/directory"
 	"usher/directory/file"
 	"usher/directory/kv"
+	"usher/ownedfile"
 )
 
 // directoryStore is a directory, wherever it is kept.
@@ -76,6 +77,7 @@ func openDirectory(cfg *config.Config, log *slog.Logger, now func() time.Time, o
 	c := kv.Config{
 		Conn: s.conn, Bucket: cfg.Directory.Bucket, Create: cfg.Directory.CreateBucket || s.embedded != nil,
 		Replicas: cfg.Directory.Replicas, Storage: kv.Storage(cfg.Directory.Storage), Cache: cfg.Directory.SnapshotFile,
+		MaxBytes: int64(cfg.Directory.MaxBytes), MaxProjectBytes: int64(cfg.Directory.MaxProject), Own: s.embedded != nil && on.changed != nil,
 		ReadOnly: on.changed == nil, // a command that only looks, maybe as another user
 		Log:      log, Now: now, OnChange: on.changed, OnLarge: tightenHeap,
 	}
@@ -84,7 +86,7 @@ func openDirectory(cfg *config.Config, log *slog.Logger, now func() time.Time, o
 	}
 	var err error
 	if c.Cache != "" && !c.ReadOnly {
-		if err := os.MkdirAll(filepath.Dir(c.Cache), 0o700); err != nil {
+		if err := ownedfile.MakeFolder(filepath.Dir(c.Cache)); err != nil {
 			return nil, errors.Join(configError(fmt.Errorf("directory.snapshot_file: %w", err)), s.Close())
 		}
 	}

@@ -27,8 +27,7 @@ func tryCommand() *cli.Command {
 			&cli.StringFlag{Name: "user", Usage: "user `NAME` to go with it, such as project=P; the token is its password"},
 			&cli.StringFlag{Name: "inbox", Usage: "inbox `PREFIX` for what comes back, as explain says it", Value: "_INBOX"},
 			&cli.StringFlag{Name: "sentinel", Usage: "`FILE` (.creds) of the sentinel; operator mode, where nats-server has no default_sentinel"},
-			&cli.StringFlag{Name: "ca", Usage: "`FILE` with the certificate authority of nats-server"},
-		}, more...)
+		}, append(tlsFlags(), more...)...)
 	}
 	return &cli.Command{
 		Name:  "try",
@@ -85,8 +84,9 @@ func try(c *cli.Context, args int, do func(ctx context.Context, c *cli.Context, 
 	if err != nil {
 		return err
 	}
-	t := &trial{}
+	t, dialer := &trial{}, &heardDialer{}
 	opts := []nats.Option{
+		nats.SetCustomDialer(dialer),
 		nats.Name("usher-try"), nats.NoReconnect(), nats.IgnoreDiscoveredServers(), nats.CustomInboxPrefix(c.String("inbox")),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // nats.go would print them
 	}
@@ -102,20 +102,23 @@ func try(c *cli.Context, args int, do func(ctx context.Context, c *cli.Context, 
 		}
 		opts = append(opts, sentinel)
 	}
-	if ca := c.String("ca"); ca != "" {
-		opts = append(opts, nats.RootCAs(ca))
+	secure, err := tlsClientOptions(c)
+	if err != nil {
+		return err
 	}
+	opts = append(opts, secure...)
 	t.nc, err = nats.Connect(c.String("server"), opts...)
 	if err != nil {
-		return notConnected(c.String("server"), c.String("sentinel") != "", err)
+		return notConnected(c.String("server"), c.String("sentinel") != "", dialer.heard.Load(), err)
 	}
 	defer t.nc.Close()
+	at := shownServers(t.nc.ConnectedUrlRedacted())
 	done, err := do(c.Context, c, t)
 	if refused := t.refused(); refused != nil {
-		return violation(refused)
+		return violation(at, refused)
 	}
 	if err != nil {
-		return failed(err)
+		return failed(at, err)
 	}
 	_, err = fmt.Fprintln(c.App.Writer, done)
 	return err

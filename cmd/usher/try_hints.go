@@ -1,18 +1,23 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"usher/secret"
 )
 
-// notConnected says why a trial did not come about. sentinel says that it brought one.
-func notConnected(server string, sentinel bool, err error) error {
+// notConnected says why a trial did not come about. sentinel says that it brought one,
+// heard that a server has said something.
+func notConnected(server string, sentinel, heard bool, err error) error {
 	var faulty *url.Error
 	if errors.As(err, &faulty) { // it quotes the URL, with the password that may be in it
 		if strings.Contains(server, "@") { // and what it wraps can quote a part of that
@@ -20,7 +25,7 @@ func notConnected(server string, sentinel bool, err error) error {
 		}
 		return usageError("such as -s nats://"+defaultListen, "--server is not a URL: %w", faulty.Err)
 	}
-	e := &exitError{code: exitRuntime, err: fmt.Errorf("connect: %w", err)}
+	e := &exitError{code: exitRuntime, err: fmt.Errorf("connect to %s: %w", shownServers(server), err)}
 	var dial *net.OpError
 	switch {
 	case errors.Is(err, nats.ErrAuthorization):
@@ -30,10 +35,43 @@ func notConnected(server string, sentinel bool, err error) error {
 		}
 	case errors.Is(err, nats.ErrNoServers), errors.As(err, &dial) && dial.Op == "dial":
 		e.hint = "is nats-server running, and is this its address?"
+	case !heard && (stalled(err) || errors.Is(err, io.EOF)):
+		e.hint = "something listens there and says nothing: is it nats-server? one with handshake_first: true takes --tls-first"
 	case stalled(err), keptWaiting(err):
 		e.hint = "usher did not answer: is it running? usher check"
+	case isTLS(err):
+		e.hint = "--ca FILE names who signed the server's certificate, --cert and --key the client's own; --tls-first if the server wants the handshake first"
 	}
 	return e
+}
+
+// isTLS reports an error of the TLS handshake, or a server that does not want to
+// talk without one.
+func isTLS(err error) bool {
+	var certificate *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var alert tls.AlertError
+	var op *net.OpError
+	return errors.As(err, &certificate) || errors.As(err, &record) || errors.As(err, &alert) || errors.As(err, &op) && op.Op == "remote error" ||
+		errors.Is(err, nats.ErrSecureConnRequired) || errors.Is(err, nats.ErrSecureConnWanted) || errors.Is(err, io.EOF)
+}
+
+// shownServers is a list of URLs without what might be a credential in them.
+func shownServers(servers string) string {
+	list := strings.Split(servers, ",")
+	for i, server := range list {
+		server = strings.TrimSpace(server)
+		if !strings.Contains(server, "://") {
+			server = "nats://" + server
+		}
+		u, err := url.Parse(server)
+		if err != nil || u.Host == "" {
+			list[i] = secret.Hidden
+			continue
+		}
+		list[i] = (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
+	}
+	return secret.Redact(strings.Join(list, ", "))
 }
 
 // stalled reports whether a server was there, and did not come to an answer.
@@ -48,18 +86,18 @@ func stalled(err error) bool {
 func keptWaiting(err error) bool { return strings.Contains(err.Error(), "got 'PING'") }
 
 // violation says what the server refused on a connection that it took.
-func violation(err error) error {
+func violation(server string, err error) error {
 	hint := "usher explain says what the token may do, and why"
 	// nats.go names the subject of a violation in its text only.
 	if strings.Contains(err.Error(), `Subscription to "_INBOX`) {
 		hint = "give --inbox _INBOX_<user>; usher explain names it"
 	}
-	return &exitError{code: exitDenied, err: err, hint: hint}
+	return &exitError{code: exitDenied, err: fmt.Errorf("%w (at %s)", err, server), hint: hint}
 }
 
 // failed says what did not come, though nothing was refused.
-func failed(err error) error {
-	e := &exitError{code: exitRuntime, err: err}
+func failed(server string, err error) error {
+	e := &exitError{code: exitRuntime, err: fmt.Errorf("%w (at %s)", err, server)}
 	switch {
 	case errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, jetstream.ErrStreamNotFound):
 		e.hint = "has a service admin made the stream? (docs/directory.md)"

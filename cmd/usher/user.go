@@ -109,7 +109,7 @@ func userTexts() []textOption[wire.UserInput] {
 func userFlags() []cli.Flag {
 	return append(textFlags(userTexts()),
 		&cli.StringSliceFlag{Name: "service-role", Usage: "`SERVICE_ROLE` that it has across projects: " + oneOf(directory.ServiceRoles())},
-		&cli.StringSliceFlag{Name: "connection-type", Usage: "`TYPE` of connection that it may use: " + oneOf(directory.ConnectionTypes()) + "; default: all"},
+		&cli.StringSliceFlag{Name: "connection-type", Usage: "`TYPE` of connection that it may use: " + oneOf(directory.ConnectionTypes()) + "; default: all but those of leaf nodes"},
 	)
 }
 

@@ -19,11 +19,12 @@ type verb struct {
 	free              bool // its arguments are no names, and do looks at them
 	inside            bool // a project: --project, or that of the context
 	flags             []cli.Flag
-	needs             []string // those of its options that have to be given
-	makesKey          bool     // an API key, which goes to stdout or to a file
-	noJSON            bool     // what it prints is of another form
-	clash             string   // what to do if something is in the way, beside a change by somebody else
-	missing           string   // what to do if something is not there; empty: what was looked for is said
+	needs             []string                                    // those of its options that have to be given
+	makesKey          bool                                        // an API key, which goes to stdout or to a file
+	noJSON            bool                                        // what it prints is of another form
+	clash             string                                      // what to do if something is in the way, beside a change by somebody else
+	missing           string                                      // what to do if something is not there; empty: what was looked for is said
+	local             func(c *cli.Context) (done bool, err error) // what can be done without the API; may be nil
 	do                func(ctx context.Context, r *remote) error
 }
 
@@ -52,6 +53,11 @@ func (v *verb) command(noun string) *cli.Command {
 		Action: func(c *cli.Context) error {
 			if err := v.check(c); err != nil {
 				return err
+			}
+			if v.local != nil {
+				if done, err := v.local(c); done || err != nil {
+					return err
+				}
 			}
 			r, err := connect(c)
 			if err != nil {

@@ -5,21 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"syscall"
-	"time"
 
 	"usher/callout"
+	"usher/listener"
+	"usher/secret"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
-
-// web is a listener with what it serves.
-type web struct {
-	server   *http.Server
-	listener net.Listener
-}
 
 // startWeb serves /metrics, /healthz (the process lives) and /readyz
 // (requests can reach it, and it could decide them).
@@ -27,25 +21,18 @@ func (in *instance) startWeb(ctx context.Context) error {
 	if in.cfg.HTTP.Listen == "" {
 		return nil
 	}
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", in.cfg.HTTP.Listen)
-	if err != nil {
-		return listenFailed(fmt.Errorf("http.listen: %w", err))
-	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(in.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { probe(w, nil) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { probe(w, in.ready()) })
-	in.web = &web{listener: l, server: &http.Server{
-		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
-		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
-	}}
-	go func() {
-		if err := in.web.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			in.log.LogAttrs(context.WithoutCancel(ctx), slog.LevelError, "metrics listener ended", slog.String("error", err.Error()))
-		}
-	}()
-	in.log.LogAttrs(ctx, slog.LevelInfo, "metrics and probes", slog.String("listen", l.Addr().String()))
+	var err error
+	in.web, err = listener.Start(ctx, listener.Config{
+		Name: "http.listen", Address: in.cfg.HTTP.Listen, Handler: mux, Connections: in.connections.web, Log: in.log,
+	})
+	if err != nil {
+		return listenFailed(err)
+	}
+	in.log.LogAttrs(ctx, slog.LevelInfo, "metrics and probes", slog.String("listen", in.web.Addr().String()))
 	return nil
 }
 
@@ -58,18 +45,6 @@ func listenFailed(err error) error {
 		e.hint = "another usher? give each its own http.listen"
 	}
 	return e
-}
-
-// stop ends the listener, and its requests within the time given.
-func (w *web) stop(within time.Duration) {
-	if w == nil {
-		return // off
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), within)
-	defer cancel()
-	if w.server.Shutdown(ctx) != nil {
-		_ = w.server.Close() // whoever hangs does not keep us
-	}
 }
 
 // connected returns how many service connections are connected, of how many.
@@ -102,7 +77,7 @@ func probe(w http.ResponseWriter, err error) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if err != nil {
 		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = fmt.Fprintln(w, err)
+		_, _ = fmt.Fprintln(w, secret.RedactSure(err.Error()))
 		return
 	}
 	_, _ = fmt.Fprintln(w, "ok")

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"usher/explanation"
 	"usher/issuer"
 	"usher/keyring"
+	"usher/ownedfile"
 	"usher/permissions"
 	"usher/secret"
 	"usher/strictyaml"
@@ -45,7 +47,19 @@ func policyOf(cfg *config.Config) *permissions.Policy {
 		CalloutAccount:     cfg.Accounts.Callout,
 		SystemAccount:      cfg.Accounts.System,
 		Scoped:             scopedRoles(cfg.Accounts.Scopes),
+		AnyMQTTClientID:    anyMQTTClientID(cfg.Accounts.MQTTClientIDs),
 	}
+}
+
+// anyMQTTClientID returns the accounts in which MQTT client ids are not bound to users.
+func anyMQTTClientID(by map[string]string) []string {
+	return slices.Sorted(func(yield func(string) bool) {
+		for account, ids := range by {
+			if ids == config.MQTTClientIDsAny && !yield(account) {
+				return
+			}
+		}
+	})
 }
 
 // scopedRoles reads accounts.scopes, whose form the configuration has checked.
@@ -94,10 +108,7 @@ func keyringFault(cfg *config.Config, err error) error {
 	}
 	dir := cfg.Keyring.Dir
 	var located strictyaml.Errors
-	if errors.Is(err, keyring.ErrAuthor) {
-		return &exitError{code: exitConfig, err: err, hint: authorHint(dir)}
-	}
-	if errors.Is(err, keyring.ErrReadable) || errors.As(err, &located) {
+	if errors.Is(err, ownedfile.ErrReadable) || errors.Is(err, ownedfile.ErrOthers) || errors.As(err, &located) {
 		return configError(err)
 	}
 	e := &exitError{code: exitConfig, err: err}
@@ -109,15 +120,6 @@ func keyringFault(cfg *config.Config, err error) error {
 		}
 	}
 	return e
-}
-
-// authorHint says how nobody else can name a program to run.
-func authorHint(dir string) string {
-	const others = 0o002
-	if info, err := os.Stat(dir); err == nil && info.Mode().Perm()&others != 0 && info.Mode()&os.ModeSticky == 0 { //nolint:gosec // the path is the operator's
-		return "chmod o-w " + quote(dir)
-	}
-	return "make root, or the user that usher runs as, the owner of " + quote(filepath.Join(dir, keyring.StateFile))
 }
 
 // told is who hears of reloads; each may be nil.

@@ -129,7 +129,7 @@ func TestFaults(t *testing.T) {
 		{
 			"a key for a connection type", "users:\n- name: a\n  limits: {connection_types: [" + rawKey + "]}",
 			"d.yaml:3:31: users[0].limits.connection_types[0]: unknown connection type [looks like a secret]\n" +
-				"  hint: known connection types: standard, websocket, leafnode, leafnode_ws, mqtt, mqtt_ws",
+				"  hint: known connection types: standard, websocket, leafnode, leafnode_ws, mqtt, mqtt_ws, in_process",
 		},
 		{"a key for a user", "users:\n- name: " + rawKey, "d.yaml:2:9: users[0].name: user name looks like a secret, found where a name belongs" + secretHint},
 		{"a key for a time", key("{digest: " + digestA + ", expires: " + rawKey + "}"), "d.yaml:4:96: users[0].keys[0].expires: expected an RFC 3339 time such as 2026-01-31T00:00:00Z, found [looks like a secret]\n  hint: write date, time and offset, with a T between date and time"},

@@ -12,9 +12,11 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// markerLife is how long it stays known that an entry was removed. A replica that
-// was away for longer reads everything again.
-const markerLife = 30 * 24 * time.Hour
+// MarkerLife is how long it stays known that an entry was removed. A replica that
+// was away for half of it reads everything again, and serves what it has until then;
+// so all that a longer life would save is that, and it would keep the marks of
+// whoever makes and removes things without end.
+const MarkerLife = 24 * time.Hour
 
 // Storage says where the servers keep the bucket.
 type Storage string
@@ -47,12 +49,16 @@ func (c *Config) streamConfig() jetstream.StreamConfig {
 	if c.Storage == StorageMemory {
 		storage = jetstream.MemoryStorage
 	}
+	maxBytes := int64(-1)
+	if c.MaxBytes > 0 {
+		maxBytes = c.MaxBytes
+	}
 	return jetstream.StreamConfig{
 		Name: streamName(c.Bucket), Description: "usher's directory: users, projects, ACLs and digests of API keys",
 		Subjects: []string{subjectOf(c.Bucket, ">")}, MaxMsgsPerSubject: 1, Storage: storage, Replicas: max(c.Replicas, 1),
 		Discard: jetstream.DiscardNew, DenyDelete: true, DenyPurge: true, AllowDirect: true,
 		AllowAtomicPublish: true, AllowMsgTTL: true, Duplicates: time.Minute,
-		MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: -1, MaxConsumers: -1,
+		MaxMsgs: -1, MaxBytes: maxBytes, MaxMsgSize: -1, MaxConsumers: -1,
 	}
 }
 
@@ -71,6 +77,8 @@ func (s *Store) stream(ctx context.Context) (jetstream.Stream, error) {
 		stream, err = s.js.CreateStream(ctx, s.cfg.streamConfig())
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another replica was faster
 			stream, err = s.js.Stream(ctx, streamName(s.cfg.Bucket))
+		} else if err != nil {
+			err = fmt.Errorf("cannot be made with max_bytes %d: %w", max(s.cfg.MaxBytes, 0), err)
 		}
 	}
 	if err != nil {
@@ -78,6 +86,9 @@ func (s *Store) stream(ctx context.Context) (jetstream.Stream, error) {
 	}
 	if err := s.fit(&stream.CachedInfo().Config); err != nil {
 		return nil, err
+	}
+	if stream, err = s.resize(ctx, stream); err != nil {
+		return nil, fmt.Errorf("bucket %s: max_bytes: %w", s.cfg.Bucket, err)
 	}
 	return stream, nil
 }

@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
@@ -18,10 +17,11 @@ import (
 
 	"usher/atomicfile"
 	"usher/directory"
+	"usher/ownedfile"
 )
 
 // The cache is a file: magic, then CBOR items, then the SHA-256 of all that.
-const cacheMagic = "usher directory snapshot 1\n"
+const cacheMagic = "usher directory snapshot 2\n"
 
 const maxInACL = 1 << 24 // far more than fit into a message
 
@@ -30,7 +30,6 @@ var (
 	ErrCache       = errors.New("the snapshot on disk is damaged")
 	errOtherFile   = errors.New("not a snapshot of this version")
 	errOtherBucket = errors.New("it is that of another bucket")
-	errNoFile      = errors.New("not a regular file")
 	errUnread      = errors.New("the entry could not be read when the snapshot was written")
 )
 
@@ -57,13 +56,23 @@ type cacheKey struct {
 	Bad      bool // could not be read, and has no value here
 }
 
+// cacheCharge is one of the charges, which come behind the entries: how many there
+// are, then these.
+type cacheCharge struct {
+	_       struct{} `cbor:",toarray"`
+	Key     []byte
+	Project []byte
+	Size    uint32
+	Ends    int64
+}
+
 // restore puts the cached snapshot into use, if there is a good one.
 func (s *Store) restore() {
 	if s.cfg.Cache == "" {
 		return
 	}
 	start := s.cfg.Now()
-	st, checked, err := s.readCache()
+	st, kept, checked, err := s.readCache()
 	path := slog.String("file", s.cfg.Cache)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -81,6 +90,7 @@ func (s *Store) restore() {
 			}
 		}
 	}
+	s.charges.Store(kept)
 	s.current.Store(st)
 	s.checked.Store(checked.UnixNano())
 	s.saved.Store(st)
@@ -92,46 +102,36 @@ func (s *Store) restore() {
 }
 
 // readCache reads all of the cache before any of it is used.
-func (s *Store) readCache() (_ *state, checked time.Time, err error) {
-	if info, err := os.Stat(s.cfg.Cache); err == nil && !info.Mode().IsRegular() {
-		return nil, checked, errNoFile // to open a pipe would wait for whoever writes to it
-	}
-	f, err := os.Open(s.cfg.Cache)
+func (s *Store) readCache() (_ *state, _ *charges, checked time.Time, err error) {
+	f, info, err := ownedfile.Open(s.cfg.Cache, ownedfile.Rule{Own: true}) // it says who gets in
 	if err != nil {
-		return nil, checked, fmt.Errorf("read: %w", err)
+		return nil, nil, checked, fmt.Errorf("read: %w", err)
 	}
 	defer f.Close() //nolint:errcheck // read only
-	info, err := f.Stat()
-	if err != nil {
-		return nil, checked, fmt.Errorf("read: %w", err)
-	}
-	if err := atomicfile.CheckAuthor(s.cfg.Cache, info); err != nil {
-		return nil, checked, err // it says who gets in
-	}
 	size := info.Size() - sha256.Size
 	if size < int64(len(cacheMagic)) {
-		return nil, checked, ErrCache
+		return nil, nil, checked, ErrCache
 	}
 	sum := sha256.New()
 	body := bufio.NewReaderSize(io.TeeReader(io.LimitReader(f, size), sum), 1<<20)
 	magic := make([]byte, len(cacheMagic))
 	if _, err := io.ReadFull(body, magic); err != nil || string(magic) != cacheMagic {
-		return nil, checked, errOtherFile
+		return nil, nil, checked, errOtherFile
 	}
 	c, err := decodeCache(body)
 	if err != nil {
-		return nil, checked, err
+		return nil, nil, checked, err
 	}
 	head := &c.head
 	if head.Bucket != s.cfg.Bucket {
-		return nil, checked, fmt.Errorf("%w, %q", errOtherBucket, head.Bucket)
+		return nil, nil, checked, fmt.Errorf("%w, %q", errOtherBucket, head.Bucket)
 	}
 	if int64(len(cacheMagic)+c.read) != size || !sumFits(f, body, sum) {
-		return nil, checked, ErrCache
+		return nil, nil, checked, ErrCache
 	}
 	s.faults.problems(head.Revision, c.problems)
 	st := &state{snapshot: c.snapshot, revision: head.Revision, written: head.Written, bucket: head.Made, reread: head.Faulty}
-	return st, head.Checked, nil
+	return st, c.charges, head.Checked, nil
 }
 
 // sumFits reads what is left of the body, which should be nothing, and compares.
@@ -149,6 +149,7 @@ type cacheBody struct {
 	head     cacheHead
 	snapshot *directory.Snapshot
 	problems directory.Problems
+	charges  *charges
 	read     int // bytes
 }
 
@@ -188,8 +189,42 @@ func decodeCache(r io.Reader) (*cacheBody, error) {
 	}
 	close(blocks)
 	<-built
+	if err == nil {
+		c.charges, err = decodeCharges(d)
+	}
 	c.read = d.NumBytesRead()
 	return c, err
+}
+
+func decodeCharges(d *cbor.Decoder) (*charges, error) {
+	c, left := newCharges(), 0
+	if err := d.Decode(&left); err != nil {
+		return nil, ErrCache
+	}
+	for ; left > 0; left-- {
+		var one cacheCharge
+		if err := d.Decode(&one); err != nil || len(one.Key) != len(chargeKey{}) {
+			return nil, ErrCache
+		}
+		project, err := idOf(one.Project)
+		if err != nil || project == uuid.Nil {
+			return nil, ErrCache
+		}
+		c.put(chargeKey(one.Key), charge{project: project, size: one.Size, ends: one.Ends})
+	}
+	return c, nil
+}
+
+func encodeCharges(e *cbor.Encoder, all map[chargeKey]charge) error {
+	if err := e.Encode(len(all)); err != nil {
+		return err
+	}
+	for k, one := range all {
+		if err := e.Encode(cacheCharge{Key: k[:], Project: one.project[:], Size: one.size, Ends: one.ends}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func decodeEntry(d *cbor.Decoder) (e directory.Entry, err error) {
@@ -266,6 +301,9 @@ func (s *Store) writeCache(st *state, checked time.Time) error {
 			if err := e.Encode(entry.Value); err != nil {
 				return err
 			}
+		}
+		if err := encodeCharges(e, s.charges.Load().each()); err != nil {
+			return err
 		}
 		if err := body.Flush(); err != nil {
 			return err

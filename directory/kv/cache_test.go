@@ -77,6 +77,9 @@ func TestWithoutJetStream(t *testing.T) {
 }
 
 // A cache that is damaged anywhere is not served from, not even in part.
+//
+// Attack: a damaged snapshot file on disk is served from
+// Held by: the file has a checksum, and is taken whole or not at all
 func TestDamagedCache(t *testing.T) {
 	n := startNode(t)
 	good, err := os.ReadFile(cached(t, connect(t, n.url()), "ada", "bob"))
@@ -111,7 +114,7 @@ func TestDamagedCache(t *testing.T) {
 	body := good[:len(good)-sha256.Size]
 	refused("longer", append(slices.Clone(good), 0), len(good))
 	refused("longer, and the sum fits", resum(append(slices.Clone(body), 0)), len(body))
-	refused("of another version", resum(bytes.Replace(slices.Clone(body), []byte("snapshot 1\n"), []byte("snapshot 2\n"), 1)), 0)
+	refused("of another version", resum(bytes.Replace(slices.Clone(body), []byte("snapshot 2\n"), []byte("snapshot 3\n"), 1)), 0)
 	refused("foreign", []byte(strings.Repeat("users: []\n", 100)), 0)
 	refused("of another bucket", resum(bytes.Replace(slices.Clone(body), []byte("eusher"), []byte("eother"), 1)), 0)
 	for mode, ok := range map[os.FileMode]bool{0o600: true, 0o644: true, 0o620: false, 0o602: false, 0o666: false} {
@@ -209,8 +212,8 @@ func follows(t *testing.T, c *nats.Conn, path string, now func() time.Time, name
 // After half of the time that the marks of what was removed are kept for, a cache
 // is no place to go on from.
 func TestOldCache(t *testing.T) {
-	const day = 24 * time.Hour
-	for age, anew := range map[time.Duration]bool{0: false, 14 * day: false, 16 * day: true, 400 * day: true, -time.Minute: false, -2 * day: true} {
+	const half = kv.MarkerLife / 2
+	for age, anew := range map[time.Duration]bool{0: false, half - time.Hour: false, half + time.Hour: true, 40 * half: true, -time.Minute: false, -2 * half: true} {
 		c := jetStream(t)
 		path := cached(t, c, "ada", "bob")
 		s := open(t, kv.Config{Conn: c})

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
 
@@ -40,14 +41,11 @@ const (
 func (s *Store) Change(ctx context.Context, f func(*directory.Snapshot) ([]directory.Entry, error)) (*directory.Snapshot, error) {
 	ctx, done := context.WithTimeout(ctx, changeLimit)
 	defer done()
-	select {
-	case s.writing <- struct{}{}:
-		defer func() { <-s.writing }()
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
+	c := &contender{s: s, by: authorOf(ctx)}
+	if err := c.enter(ctx); err != nil {
+		return nil, err
 	}
-	c := &contender{s: s}
-	defer c.end()
+	defer c.leave()
 	for {
 		st := s.current.Load()
 		if st == nil {
@@ -103,11 +101,9 @@ func (s *Store) make(ctx context.Context, c *contender, st *state, entries []dir
 	seen := st.snapshot
 	for first := true; len(entries) > 0; {
 		if !first {
-			for c.yield(ctx) {
-				var err error
-				if st, err = s.reached(ctx, st, st.revision); err != nil {
-					return nil, err
-				}
+			var err error
+			if st, err = s.between(ctx, c, st); err != nil {
+				return nil, err
 			}
 			entries = slices.DeleteFunc(entries, func(e directory.Entry) bool { return st.snapshot.Revision(e.Key) != seen.Revision(e.Key) })
 		}
@@ -139,12 +135,32 @@ func (s *Store) make(ctx context.Context, c *contender, st *state, entries []dir
 	return st, nil
 }
 
+// between lets others make their changes between two parts of one, and returns the
+// state with them. It makes no difference whether they are made here or elsewhere.
+func (s *Store) between(ctx context.Context, c *contender, st *state) (*state, error) {
+	if err := c.pass(ctx); err != nil {
+		return nil, err
+	}
+	for {
+		next, err := s.reached(ctx, st, st.revision)
+		if err != nil {
+			return nil, err
+		}
+		if st = next; !c.yield(ctx) {
+			return st, nil
+		}
+	}
+}
+
 // commit writes entries at once if the bucket is as in st. If it does not hear
 // what became of that, it sends them again: only one can be taken.
 func (s *Store) commit(ctx context.Context, c *contender, st *state, entries []directory.Entry) (uint64, error) {
 	id, at, n := nuid.Next(), st.revision, uint64(len(entries))
-	messages, err := s.messages(id, at, entries)
+	messages, err := s.messages(id, at, c.by, entries)
 	if err != nil {
+		return 0, err
+	}
+	if err := s.room(c.by, st.snapshot, entries, messages); err != nil {
 		return 0, err
 	}
 	if c.asked {
@@ -182,6 +198,8 @@ func (s *Store) commit(ctx context.Context, c *contender, st *state, entries []d
 		switch {
 		case errors.Is(err, errMoved) && !unheard:
 			return 0, errMoved
+		case errors.Is(err, errNotStored) && s.usage.exceeds(messages):
+			return 0, fmt.Errorf("%w: %w", ErrFull, err)
 		case errors.Is(err, errMoved):
 			return 0, fmt.Errorf("%w: others have overwritten what it may have written", ErrUnavailable)
 		case ctx.Err() != nil || errors.Is(err, errRefused) || errors.Is(err, nats.ErrConnectionClosed):
@@ -193,18 +211,21 @@ func (s *Store) commit(ctx context.Context, c *contender, st *state, entries []d
 
 // messages encodes entries as one atomic batch (ADR-50 of NATS), or as a single
 // message if there is one.
-func (s *Store) messages(id string, at uint64, entries []directory.Entry) ([]*nats.Msg, error) {
+func (s *Store) messages(id string, at uint64, by Author, entries []directory.Entry) ([]*nats.Msg, error) {
 	messages := make([]*nats.Msg, len(entries))
 	for i := range entries {
 		e := &entries[i]
 		m := nats.NewMsg(subjectOf(s.cfg.Bucket, e.Key.String()))
 		m.Header.Set(headerChange, id)
+		if by.Project != uuid.Nil {
+			m.Header.Set(headerProject, by.Project.String())
+		}
 		if left := len(entries) - 1 - i; left > 0 {
 			m.Header.Set(headerLeft, strconv.Itoa(left))
 		}
 		if e.Value == nil {
 			m.Header.Set(headerOperation, "DEL")
-			m.Header.Set(headerLife, markerLife.String())
+			m.Header.Set(headerLife, MarkerLife.String())
 		} else {
 			var err error
 			if m.Data, err = encode(e.Value); err != nil {
@@ -228,6 +249,10 @@ func (s *Store) messages(id string, at uint64, entries []directory.Entry) ([]*na
 
 // errRefused: the server does not take the message, and would not next time.
 var errRefused = errors.New("refused by the server")
+
+// errNotStored: the server has taken the message, and could not keep it: the disk or
+// the bucket is full, for instance.
+var errNotStored = errors.New("not stored by the server")
 
 // errAway is what the client library calls a full buffer, since none is kept for
 // what is said while it is not connected.
@@ -284,10 +309,12 @@ func taken(answer *nats.Msg) (uint64, error) {
 	if ack.Error == nil {
 		return ack.Sequence, nil
 	}
-	const wrongLastSequence, wrongLastSequenceConstant, incomplete, tooMany, server = 10071, 10164, 10176, 10210, 500
+	const wrongLastSequence, wrongLastSequenceConstant, incomplete, tooMany, notStored, server = 10071, 10164, 10176, 10210, 10077, 500
 	switch e := ack.Error; {
 	case e.ErrCode == wrongLastSequence || e.ErrCode == wrongLastSequenceConstant:
 		return 0, errMoved
+	case e.ErrCode == notStored:
+		return 0, fmt.Errorf("%w: %s", errNotStored, e.Description)
 	case e.Code >= server || e.ErrCode == incomplete || e.ErrCode == tooMany:
 		return 0, errors.New(e.Description)
 	default:

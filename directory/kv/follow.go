@@ -83,12 +83,13 @@ func (s *Store) follow(ctx context.Context, connected <-chan nats.Status, caught
 	defer stop(nil)
 	ask, done := context.WithTimeout(ctx, askLimit)
 	defer done()
-	asked := s.cfg.Now()
+	asked, had := s.cfg.Now(), s.usage.since.Load()
 	stream, err := s.stream(ask)
 	if err != nil {
 		return err
 	}
 	info := stream.CachedInfo()
+	s.usage.told(info, had)
 	f := &follower{s: s, stream: stream, caught: caught, asked: asked, bucket: info.Created, end: info.State.LastSeq}
 	begin, begun := context.WithTimeout(ctx, beginLimit)
 	defer begun()
@@ -110,11 +111,11 @@ func (s *Store) follow(ctx context.Context, connected <-chan nats.Status, caught
 		return err
 	}
 	if st != nil {
-		f.at, f.written = st.revision, st.written
+		f.at, f.written, f.charges = st.revision, st.written, s.charges.Load()
 		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, st.revision+1
 	} else {
 		s.loading(info.State.Msgs)
-		f.load = directory.NewBuilder()
+		f.load, f.charges = directory.NewBuilder(), newCharges()
 		s.faults.again()
 	}
 	s.waiting.follow(f.at)
@@ -173,7 +174,7 @@ func (s *Store) resumable(ctx context.Context, info *jetstream.StreamInfo) (*sta
 		return nil, nil
 	}
 	const skew = time.Hour // by which a clock may have been put back
-	if age := s.cfg.Now().Sub(time.Unix(0, s.checked.Load())); age > markerLife/2 || age < -skew {
+	if age := s.cfg.Now().Sub(time.Unix(0, s.checked.Load())); age > MarkerLife/2 || age < -skew {
 		return nil, nil // the mark of something that was removed may have expired
 	}
 	if same, err := s.same(ctx, st); err != nil || !same {
@@ -198,13 +199,14 @@ func (s *Store) watch(ctx context.Context, stream jetstream.Stream, bucket time.
 		case <-ctx.Done():
 			return
 		}
-		asked := s.cfg.Now()
+		asked, had := s.cfg.Now(), s.usage.since.Load()
 		ask, done := context.WithTimeout(ctx, askLimit)
 		info, err := stream.Info(ask)
 		done()
 		if err != nil {
 			continue // the consumer's heartbeat says whether there is anybody
 		}
+		s.usage.told(info, had)
 		now, st := s.cfg.Now(), s.current.Load()
 		switch {
 		case !info.Created.Equal(bucket):

@@ -17,9 +17,10 @@ import (
 // Headers of entries.
 const (
 	headerOperation = "KV-Operation"
-	headerChange    = "Usher-Change" // id of the change that made an entry
-	headerLeft      = "Usher-Left"   // how many entries of that change come behind it
-	headerLife      = "Nats-TTL"     // after which a message expires
+	headerChange    = "Usher-Change"  // id of the change that made an entry
+	headerLeft      = "Usher-Left"    // how many entries of that change come behind it
+	headerProject   = "Usher-Project" // whose share of the bucket it takes; without it nobody's
+	headerLife      = "Nats-TTL"      // after which a message expires
 
 	headerBatch    = "Nats-Batch-Id" // of a message that came with others, as a whole (ADR-50 of NATS)
 	headerNumber   = "Nats-Batch-Sequence"
@@ -43,6 +44,7 @@ type follower struct {
 	newest  uint64             // the newest message that it held then
 	end     uint64             // how far it had counted
 	load    *directory.Builder // while everything is read
+	charges *charges           // of what has come
 	at      uint64             // the last message that came
 	written time.Time          // and when it was written
 	whole   uint64             // the last message of the change that at belongs to
@@ -147,6 +149,11 @@ func (f *follower) message(m jetstream.Msg) error {
 	f.at, f.written, f.left = meta.Sequence.Stream, meta.Timestamp, meta.NumPending
 	f.whole = f.at + rest(m.Headers())
 	f.s.waiting.came(f.at, m.Headers().Get(headerChange))
+	size := sizeOf(m.Subject(), m.Headers(), m.Data())
+	if f.load == nil {
+		f.s.usage.since.Add(size)
+	}
+	f.charges.wrote(f.name(m), chargeOf(m.Headers(), size, f.written), f.s.cfg.Now())
 	if f.turn(m) {
 		return nil
 	}
@@ -222,6 +229,7 @@ func (f *follower) settle() {
 	case f.load != nil:
 		next.snapshot, problems = f.load.Snapshot()
 		f.load, changed.Loaded = nil, true
+		s.charges.Store(f.charges)
 		f.say(next.snapshot)
 	case len(f.entries) > 0:
 		next.snapshot, changed.Users, problems = st.snapshot.Apply(f.entries)
@@ -249,13 +257,22 @@ func (f *follower) say(snapshot *directory.Snapshot) {
 	f.s.cfg.Log.LogAttrs(context.Background(), slog.LevelInfo, "directory loaded", slog.String("bucket", f.s.cfg.Bucket),
 		slog.Uint64("revision", f.revision()), slog.Int("users", size.Users), slog.Int("keys", size.Keys), slog.Int("projects", size.Projects),
 		slog.Int("topics", size.Topics), slog.Int("subscriptions", size.Subscriptions))
+	if usage := f.s.usage.now(); usage.Limit == 0 && f.s.cfg.MaxBytes > 0 {
+		f.s.cfg.Log.LogAttrs(context.Background(), slog.LevelWarn, "the bucket has no max_bytes: it grows until the disk of its servers is full",
+			slog.String("bucket", f.s.cfg.Bucket), slog.Int64("bytes", usage.Bytes), slog.Int64("configured", f.s.cfg.MaxBytes))
+	}
+}
+
+// name returns the key of the entry that a message is about.
+func (f *follower) name(m jetstream.Msg) string {
+	return strings.TrimPrefix(m.Subject(), subjectOf(f.s.cfg.Bucket, ""))
 }
 
 // entry reads one message. What it cannot read it reports: an entry of which
 // nobody knows what it says gives nobody anything.
 func (f *follower) entry(m jetstream.Msg) (directory.Entry, bool) {
 	faults := &f.s.faults
-	name := strings.TrimPrefix(m.Subject(), subjectOf(f.s.cfg.Bucket, ""))
+	name := f.name(m)
 	key, err := directory.ParseEntryKey(name)
 	if err != nil {
 		if !removes(m) {

@@ -18,6 +18,9 @@ import (
 
 // Messages written by hand that announce more of their change, which never comes,
 // keep no replica from following, nor from loading.
+//
+// Attack: a message in the bucket that announces more of its change, which never comes
+// Held by: the rest of a change that does not come is not waited for
 func TestForgedRest(t *testing.T) {
 	for name, change := range map[string]func(i int) string{
 		"of no change":     func(int) string { return "" },

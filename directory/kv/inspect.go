@@ -33,7 +33,7 @@ func Look(ctx context.Context, cfg Config) (*jetstream.StreamInfo, error) {
 // does. The error is fs.ErrNotExist if there is none.
 func Cached(path, bucket string) (*directory.Snapshot, Status, error) {
 	s := &Store{cfg: Config{Cache: path, Bucket: bucket}, faults: faults{log: slog.New(slog.DiscardHandler)}}
-	st, checked, err := s.readCache()
+	st, _, checked, err := s.readCache()
 	if err != nil {
 		return nil, Status{}, err
 	}

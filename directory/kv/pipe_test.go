@@ -14,6 +14,9 @@ import (
 )
 
 // A pipe where the snapshot belongs is refused: to open it would wait for ever.
+//
+// Attack: a pipe in place of the snapshot file keeps usher from starting
+// Held by: what is opened has to be a file
 func TestPipeForSnapshot(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "snapshot")
 	callouttest.Must(t, syscall.Mkfifo(file, 0o600))

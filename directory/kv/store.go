@@ -20,11 +20,18 @@ import (
 type Config struct {
 	Conn     *nats.Conn
 	Bucket   string
-	Create   bool    // make the bucket if it is missing, with the two settings below
+	Create   bool    // make the bucket if it is missing, with the three settings below
 	Replicas int     // 0: 1
 	Storage  Storage // empty: file
-	Cache    string  // file with the last good snapshot; empty: none
-	ReadOnly bool    // leave that file as it is
+	MaxBytes int64   // 0: no limit
+	Own      bool    // the bucket is this store's alone, and gets MaxBytes if it is there, too
+
+	// MaxProjectBytes is how much of the bucket the administrators of one project may
+	// fill; 0: no limit. See Author.
+	MaxProjectBytes int64
+
+	Cache    string // file with the last good snapshot; empty: none
+	ReadOnly bool   // leave that file as it is
 	Log      *slog.Logger
 	Now      func() time.Time
 
@@ -68,7 +75,7 @@ type Store struct {
 	current atomic.Pointer[state] // nil: nothing was loaded yet
 	known   bool                  // there is a cache, good or not: the bucket has been there
 	checked atomic.Int64          // when the bucket held nothing newer, unix nanoseconds; 0: never
-	writing chan struct{}         // one change at a time
+	writing queue                 // one change at a time
 	faults  faults
 	saved   atomic.Pointer[state] // what the cache has
 	savedAt atomic.Int64          // checked, as the cache has it
@@ -77,6 +84,8 @@ type Store struct {
 
 	waiting waiting
 	turns   turns
+	usage   usage
+	charges atomic.Pointer[charges]
 
 	mu    sync.Mutex
 	moved chan struct{} // closed when current is replaced
@@ -102,8 +111,9 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("directory kv: %w", err)
 	}
-	s := &Store{cfg: cfg, js: js, writing: make(chan struct{}, 1), moved: make(chan struct{})}
+	s := &Store{cfg: cfg, js: js, moved: make(chan struct{})}
 	s.faults.log = cfg.Log
+	s.charges.Store(newCharges())
 	s.restore()
 	return s, nil
 }
@@ -130,11 +140,12 @@ type Status struct {
 	Revision uint64
 	Checked  time.Time // when the bucket held nothing newer; zero: not since the start, and no cache says when
 	Faults   []Fault   // entries that cannot be read
+	Usage    Usage     // of the bucket; no messages and no limit until it was asked
 }
 
 // Status returns how the store stands.
 func (s *Store) Status() Status {
-	out := Status{Faults: s.faults.list()}
+	out := Status{Faults: s.faults.list(), Usage: s.usage.now()}
 	if st := s.current.Load(); st != nil {
 		out.Loaded, out.Revision = true, st.revision
 	}

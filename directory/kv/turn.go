@@ -92,9 +92,38 @@ func (t *turns) before(of string, now time.Time) (until time.Time, moved <-chan 
 // contender is one change among others.
 type contender struct {
 	s     *Store
+	by    Author
+	in    bool   // it is the one of this store that makes changes
 	id    string // empty until it asks for the turn
 	lost  int
 	asked bool // and nothing has ended that
+}
+
+// enter waits until no other change of this store is being made. Without an error,
+// leave has to be called.
+func (c *contender) enter(ctx context.Context) error {
+	if err := c.s.writing.enter(ctx, c.by.party()); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	c.in = true
+	return nil
+}
+
+// pass lets other authors go between two parts of a change.
+func (c *contender) pass(ctx context.Context) error {
+	c.in = false
+	if err := c.s.writing.pass(ctx, c.by.party()); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	c.in = true
+	return nil
+}
+
+func (c *contender) leave() {
+	c.end()
+	if c.in {
+		c.s.writing.leave()
+	}
 }
 
 // yield waits for those whose turn it is. It reports whether it did: the directory

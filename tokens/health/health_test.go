@@ -148,6 +148,9 @@ func TestOthersTokens(t *testing.T) {
 
 // A signature that the issuer key makes elsewhere is none here, whoever chose
 // what was signed: a health check signs under a name of its own.
+//
+// Attack: a signature that the issuer key made elsewhere is taken for a health check's
+// Held by: a health check signs under a name of its own
 func TestDomains(t *testing.T) {
 	seed := newSeed(t)
 	k := replica(t, seed)

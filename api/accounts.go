@@ -1,0 +1,197 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"usher/directory"
+)
+
+// Accounts makes and closes accounts of projects in operator mode.
+type Accounts interface {
+	// Open gives each of these projects an account of its own, which is named as the
+	// project is. ErrAccountTaken: somebody else has made an account of that name.
+	// After any other error the same call goes on where this one has stopped.
+	Open(ctx context.Context, projects []string, progress func(done, total int)) error
+	// Own reports whether an account was made for a project.
+	Own(account string) (bool, error)
+	// Closing returns the account that was made for a project which is in the directory
+	// no more, or never was; empty: there is none.
+	Closing(project string) (account string, err error)
+	// Close closes an account that was made for a project. remove takes the project out
+	// of the directory; what it fails with leaves the account as it was. purge deletes
+	// the account's streams.
+	Close(ctx context.Context, account, project string, purge bool, remove func(context.Context) error) error
+}
+
+// ErrAccountTaken: an account of this name is there, and was not made for the project.
+var ErrAccountTaken = errors.New("the account is there already, and was not made for this project")
+
+// accountLimit is how long an account may take to be made, or to be closed.
+const accountLimit = 3 * time.Minute
+
+// paramPurge has the streams of an account deleted with its project.
+const paramPurge = "purge"
+
+// inhabitant returns a project that is in an account, but for one; empty: nobody is.
+func inhabitant(s *directory.Snapshot, account, but string) string {
+	for p := range s.Projects() {
+		if p.Account == account && p.Name != but {
+			return p.Name
+		}
+	}
+	return ""
+}
+
+// needsAccount says that a project has to state its account here.
+func needsAccount() *failure {
+	f := invalid("Invalid project account")
+	f.details = []string{
+		"this service makes no accounts (operator.create_accounts), and the project states none",
+		"usher project add -c makes one, where the operator's key is; --account ACCOUNT puts the project into one that is there",
+	}
+	return f
+}
+
+// inhabited: an account that a project would get for itself has another in it.
+func inhabited(account, project string) *failure {
+	f := conflict("Account %s is that of another project", shownName(account))
+	f.details = []string{"project " + shownName(project) + " is in it: choose another name, or state the account to share it"}
+	return f
+}
+
+// account returns the account of a new project that states none, and makes it if it
+// gets one of its own.
+func (c *call) account(project string) (account string, own bool, err error) {
+	switch {
+	case c.cfg.Accounts == nil && c.cfg.AccountStated:
+		return "", false, needsAccount()
+	case c.cfg.Accounts == nil:
+		return c.cfg.DefaultAccount, false, c.arguable(c.checkAccount(c.cfg.DefaultAccount))
+	}
+	s := c.cfg.Store.Snapshot()
+	if s == nil {
+		return "", false, unavailable(nil)
+	}
+	if err := c.permitted(s); err != nil {
+		return "", false, err
+	}
+	if _, ok := s.Project(project); ok {
+		return "", false, exists(whatProject)
+	}
+	if s.Obscures(directory.KindProject) {
+		return "", false, obscured(whatProject)
+	}
+	if other := inhabitant(s, project, project); other != "" {
+		return "", false, inhabited(project, other)
+	}
+	// What the directory would refuse gets no account either.
+	p := &directory.Project{Name: project, Account: project}
+	if _, err := s.Try(directory.Put(directory.ProjectKey(directory.IDOf(directory.KindProject, project)), p)); err != nil {
+		return "", false, err
+	}
+	return project, true, c.openAccounts([]string{project}, nil)
+}
+
+// arguable makes a failure of what is wrong with the arguments.
+func (c *call) arguable(err error) error {
+	if err == nil {
+		return nil
+	}
+	return c.arguments(err)
+}
+
+// openAccounts makes accounts of projects.
+func (c *call) openAccounts(projects []string, progress func(done, total int)) error {
+	if len(projects) == 0 {
+		return nil
+	}
+	if progress == nil {
+		progress = func(int, int) {}
+	}
+	err := c.cfg.Accounts.Open(c.r.Context(), projects, progress)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrAccountTaken):
+		f := conflict("An account of this name is there already, and was not made for this project")
+		f.details, f.cause = []string{"choose another name, or state the account to share it"}, err
+		return f
+	default:
+		return unfinished("made", err)
+	}
+}
+
+// unfinished says that an account is on its way, and that the same request goes on.
+func unfinished(what string, cause error) *failure {
+	f := fail(http.StatusServiceUnavailable, "UNAVAILABLE", "The account cannot be %s now", what)
+	f.details, f.cause = []string{"what was begun is kept: the same request goes on with it"}, cause
+	return f
+}
+
+// closeAccount removes a project, and closes its account if that is its own.
+// remove is told whose account goes along with the project; empty: none does.
+func (c *call) closeAccount(name string, purge bool, remove func(account string) error) error {
+	if c.cfg.Accounts == nil {
+		if purge {
+			return invalid("This service closes no accounts, and so it deletes no streams")
+		}
+		return remove("")
+	}
+	account, there := "", false
+	s := c.cfg.Store.Snapshot()
+	if s == nil {
+		return unavailable(nil)
+	}
+	if p, ok := s.Project(name); ok {
+		account, there = p.Account, true
+	}
+	own, err := c.ownAccount(s, &account, name, there)
+	switch {
+	case err != nil:
+		return unfinished("looked at", err)
+	case !own && !there:
+		return notFound(whatProject)
+	case !own || inhabitant(s, account, name) != "":
+		if purge {
+			return conflict("Account %s is not this project's alone", shownName(account))
+		}
+		return remove("")
+	}
+	var refused error
+	err = c.cfg.Accounts.Close(c.r.Context(), account, name, purge, func(context.Context) error {
+		if there {
+			refused = remove(account)
+		}
+		return refused
+	})
+	switch {
+	case refused != nil:
+		return refused
+	case err != nil:
+		return unfinished("closed", err)
+	}
+	return nil
+}
+
+// ownAccount reports whether the account of a project is one that was made for it. Of
+// a project that has gone, or was moved elsewhere, it finds out which one that was.
+func (c *call) ownAccount(s *directory.Snapshot, account *string, project string, there bool) (bool, error) {
+	if there {
+		if own, err := c.cfg.Accounts.Own(*account); own || err != nil {
+			return own, err
+		}
+	}
+	left, err := c.cfg.Accounts.Closing(project)
+	if err != nil {
+		return false, fmt.Errorf("account of project %s: %w", project, err)
+	}
+	if left == "" || inhabitant(s, left, "") != "" {
+		return false, nil
+	}
+	*account = left
+	return true, nil
+}

@@ -1,0 +1,123 @@
+package api_test
+
+import (
+	"encoding/json"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+
+	"usher/api"
+	"usher/callouttest"
+	"usher/directory"
+)
+
+// bodiesWith returns a body for each field of a request's type that can hold a text,
+// however deep, with that text in it, and one with a field that there is not.
+func bodiesWith(t *testing.T, typ reflect.Type, text string) []string {
+	t.Helper()
+	quoted, err := json.Marshal(text)
+	callouttest.Must(t, err)
+	var values func(typ reflect.Type, depth int) []string
+	values = func(typ reflect.Type, depth int) []string {
+		var out []string
+		switch typ.Kind() { //nolint:exhaustive // the others hold no text, and take none
+		case reflect.Pointer:
+			return values(typ.Elem(), depth)
+		case reflect.Slice:
+			for _, v := range values(typ.Elem(), depth) {
+				out = append(out, "["+v+"]")
+			}
+		case reflect.Struct:
+			for i := range typ.NumField() {
+				f := typ.Field(i)
+				name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+				if name == "" && f.Anonymous {
+					out = append(out, values(f.Type, depth)...)
+				}
+				if name == "" || name == "-" || depth == 0 {
+					continue
+				}
+				for _, v := range values(f.Type, depth-1) {
+					out = append(out, `{"`+name+`":`+v+`}`)
+				}
+			}
+			out = append(out, "{"+string(quoted)+":1}")
+		default:
+			out = []string{string(quoted)}
+		}
+		return out
+	}
+	return append(values(typ, 4), string(quoted), "{"+string(quoted))
+}
+
+// Wherever in a request a key stands, it is in no answer, no line of the log and no
+// change of the audit.
+//
+// Attack: a key that stands in a name, a body or a header of the management API is shown to whoever reads answers, log or audit
+// Held by: answers, log and audit of the API go through one filter, which knows the key that was presented and what keys look like
+func TestNoSecretFromAnyPlace(t *testing.T) {
+	s := start(t, nil, nil)
+	s.keys["own"] = "correct-horse-battery-staple" // root's, and like none of the others
+	s.keys["foreign"] = "5f2a90c1e7b34d86a1c0f9d27be8430516de72f4890ab3c5d1e6f7082b4c9da3"
+	for name, user := range map[string]string{"own": "root", "foreign": "pub"} {
+		_, err := s.store.Change(t.Context(), func(*directory.Snapshot) ([]directory.Entry, error) {
+			return directory.Put(directory.KeyKey(idsOf(user)[0], name), &directory.Key{Digest: directory.DigestOf(s.keys[name])}), nil
+		})
+		callouttest.Must(t, err)
+	}
+	if got := s.as("own", "GET", "/v1/users/profile", ""); got.code != 200 {
+		t.Fatalf("the key of its own form: %d", got.code)
+	}
+	sent := 0
+	for _, key := range []string{s.keys["own"], s.keys["foreign"], s.keys["root"], s.keys["con"]} {
+		for _, form := range []string{key, "my-" + key, key[:len(key)-4]} {
+			for _, rt := range api.Routes() {
+				if rt.Access.Open {
+					continue
+				}
+				bodies := []string{""}
+				if rt.Request != nil {
+					bodies = bodiesWith(t, reflect.TypeOf(rt.Request), form)
+				}
+				existing := strings.NewReplacer("{project}", "none", "{user}", "none", "{topic}", "none", "{subscription}", "none", "{key}", "none", "{uuid}", "none").Replace(rt.Path)
+				in := strings.NewReplacer("{project}", "shop", "{user}", "pub", "{topic}", "orders", "{subscription}", "billing", "{key}", "none", "{uuid}", "none").Replace(rt.Path)
+				paths := []string{existing + "?page_token=" + url.QueryEscape(form), existing + "?" + url.QueryEscape(form) + "=1"}
+				if rt.Method != "DELETE" {
+					paths = append(paths, in)
+				}
+				for _, name := range rt.Variables() {
+					at := strings.Replace(rt.Path, "{"+name+"}", url.PathEscape(form), 1)
+					paths = append(paths, strings.NewReplacer("{project}", "shop", "{user}", "pub", "{topic}", "orders", "{subscription}", "billing", "{key}", "none", "{uuid}", "none").Replace(at))
+				}
+				for n, path := range paths {
+					for m, body := range bodies {
+						if n > 0 && m > 0 && path != in {
+							break // one body for each path, and all of them where they are looked at
+						}
+						s.as("own", rt.Method, path, body, "X-Request-Id", form, "If-Match", `"`+form+`"`, "User-Agent", form, "Content-Type", form)
+						s.as("own", rt.Method, path, body)
+						sent++
+					}
+				}
+			}
+		}
+	}
+	if sent < 500 || len(s.changes()) < 500 {
+		t.Fatalf("only %d requests, %d in the audit", sent, len(s.changes()))
+	}
+	if got := s.as("own", "GET", "/v1/users/profile", ""); got.code != 200 {
+		t.Errorf("the key has stopped working: %d", got.code)
+	}
+	delete(s.keys, "expired")
+	for who, key := range s.keys {
+		for _, part := range []string{key, key[len(key)-12:]} {
+			for _, text := range append(s.shown, s.logged()) {
+				if strings.Contains(text, part) {
+					t.Fatalf("a part of the key of %s is shown: %s", who, text)
+				}
+			}
+		}
+	}
+	s.noSecrets()
+}

@@ -1,0 +1,212 @@
+package callout_test
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/callouttest"
+	"usher/config"
+	"usher/directory"
+	"usher/directory/kv"
+	"usher/setup"
+)
+
+// feature is what depends on the release of nats-server, besides the ways to connect.
+type feature struct {
+	name  string    // in docs/compatibility.md
+	since []release // of each line that got it, in order
+	works func(t *testing.T)
+	lacks func(t *testing.T) // what a server does that has it not
+}
+
+func features() []feature {
+	files := func(name string, o setup.Options, since release) feature {
+		unknown := ""
+		if o.Operator {
+			unknown = "default_sentinel"
+		}
+		return feature{
+			name: "the files of `usher init" + name + "`", since: []release{since},
+			works: func(t *testing.T) { t.Helper(); startSetup(t, o) },
+			lacks: func(t *testing.T) {
+				t.Helper()
+				dir := writeSetup(t, o)
+				refusesFile(t, filepath.Join(dir, setup.FileServerConfig), unknown)
+			},
+		}
+	}
+	return []feature{
+		files("", setup.Options{}, firstCallout),
+		files(" --operator", setup.Options{Operator: true}, firstSentinel),
+		{
+			name: "a directory in NATS, `usher init --kv`", since: []release{firstAtomic},
+			works: func(t *testing.T) {
+				t.Helper()
+				store, log := openDirectory(t)
+				callouttest.Eventually(t, "the directory is loaded", func() bool { return store.Snapshot() != nil })
+				next, err := store.Change(t.Context(), func(*directory.Snapshot) ([]directory.Entry, error) {
+					return append(someUser("ann"), someUser("ben")...), nil
+				})
+				if err != nil || next.Size().Users != 2 {
+					t.Errorf("two users at once: %v\n%s", err, log)
+				}
+			},
+			lacks: func(t *testing.T) {
+				t.Helper()
+				store, log := openDirectory(t)
+				callouttest.Eventually(t, "the log says which nats-server it takes", func() bool {
+					return strings.Contains(log.String(), "nats-server "+strings.TrimSuffix(firstAtomic.String(), ".0")+" or later")
+				})
+				if store.Snapshot() != nil {
+					t.Error("the directory is loaded")
+				}
+			},
+		},
+		{
+			name: "`allowed_accounts` in `auth_callout`, in config mode: static users of other accounts stay", since: []release{firstAllowed},
+			works: func(t *testing.T) {
+				t.Helper()
+				port := callouttest.FreePort(t)
+				callouttest.RunFile(t, *serverProgram, allowedFile(t, port), address(port))
+				// Nobody answers the server, so whoever is asked about stays out.
+				callouttest.Must(t, attempt("nats://"+address(port), nats.UserInfo("static", "s")))
+				if attempt("nats://"+address(port), nats.UserInfo("delegated", "s")) == nil {
+					t.Error("a user of an allowed account came in without being asked about")
+				}
+			},
+			lacks: func(t *testing.T) {
+				t.Helper()
+				refusesFile(t, allowedFile(t, callouttest.FreePort(t)), "allowed_accounts")
+			},
+		},
+		{
+			name: "config mode: clients stay connected at a reload that is not about `auth_callout`", since: []release{{2, 14, 10}, {2, 15, 3}},
+			works: func(t *testing.T) {
+				t.Helper()
+				callouttest.Must(t, reloaded(t).FlushTimeout(patience))
+			},
+			lacks: func(t *testing.T) {
+				t.Helper()
+				callouttest.Eventually(t, "the client is disconnected", reloaded(t).IsClosed)
+			},
+		},
+	}
+}
+
+// What docs/compatibility.md says of a release is so: what it has works, and what it
+// has not is refused.
+func TestFeatures(t *testing.T) {
+	t.Parallel()
+	release := serverRelease(t)
+	for _, f := range features() {
+		t.Run(f.name, func(t *testing.T) {
+			if release.has(f.since...) {
+				f.works(t)
+			} else {
+				f.lacks(t)
+			}
+		})
+	}
+}
+
+func address(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+
+// writeSetup writes the files of usher init and returns the directory.
+func writeSetup(t *testing.T, o setup.Options) string {
+	t.Helper()
+	o.Dir, o.Random = filepath.Join(t.TempDir(), "auth"), rand.Reader
+	if o.Listen == "" {
+		o.Listen = address(callouttest.FreePort(t))
+	}
+	_, err := setup.Write(o)
+	callouttest.Must(t, err)
+	return o.Dir
+}
+
+// startSetup starts a server with the files of usher init, and connects the service
+// user that they name.
+func startSetup(t *testing.T, o setup.Options) (*config.Config, *nats.Conn) {
+	t.Helper()
+	o.Listen = address(callouttest.FreePort(t))
+	dir := writeSetup(t, o)
+	cfg, err := config.Load(filepath.Join(dir, setup.FileConfig))
+	callouttest.Must(t, err)
+	callouttest.RunFile(t, *serverProgram, filepath.Join(dir, setup.FileServerConfig), o.Listen)
+	opt := nats.UserCredentials(cfg.NATS.CredsFile)
+	if cfg.NATS.CredsFile == "" {
+		password, err := os.ReadFile(cfg.NATS.PasswordFile)
+		callouttest.Must(t, err)
+		opt = nats.UserInfo(cfg.NATS.User, strings.TrimSpace(string(password)))
+	}
+	nc, err := nats.Connect("nats://"+o.Listen, opt, callouttest.Patient())
+	callouttest.Must(t, err)
+	t.Cleanup(nc.Close)
+	return cfg, nc
+}
+
+// openDirectory opens the directory of a new installation that has it in NATS.
+func openDirectory(t *testing.T) (*kv.Store, *callouttest.Buffer) {
+	t.Helper()
+	cfg, nc := startSetup(t, setup.Options{KV: true})
+	log := &callouttest.Buffer{}
+	store, err := kv.Open(kv.Config{
+		Conn: nc, Bucket: cfg.Directory.Bucket, Create: true, Log: slog.New(slog.NewTextHandler(log, nil)), Now: time.Now,
+	})
+	callouttest.Must(t, err)
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- store.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		callouttest.Must(t, <-ended)
+	})
+	return store, log
+}
+
+func someUser(name string) []directory.Entry {
+	return directory.Put(directory.UserKey(directory.IDOf(directory.KindUser, name)), &directory.User{Name: name})
+}
+
+// reloaded returns a client that came over auth callout, after the server was reloaded.
+func reloaded(t *testing.T) *nats.Conn {
+	t.Helper()
+	keys := callouttest.NewKeys(t)
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Program: *serverProgram})
+	callouttest.StartService(t, callouttest.ServiceConfig{
+		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Directory: callouttest.Directory(matrixDirectory),
+	})
+	nc, err := nats.Connect(srv.URL(), nats.Token("near-key"), nats.NoReconnect(), callouttest.Patient())
+	callouttest.Must(t, err)
+	t.Cleanup(nc.Close)
+	s := &site{system: srv.Connect(t, callouttest.SystemUser)}
+	before := s.server(t).ConfigLoadTime
+	srv.Reload(t, "write_deadline: \"7s\"\n")
+	// The time is set when all clients were looked at.
+	callouttest.Eventually(t, "the server has reloaded", func() bool { return s.server(t).ConfigLoadTime.After(before) })
+	return nc
+}
+
+// allowedFile writes the configuration of a server that asks only about APP.
+func allowedFile(t *testing.T, port int) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "nats-server.conf")
+	callouttest.Must(t, os.WriteFile(file, fmt.Appendf(nil, `
+listen: %q
+accounts {
+  AUTH { users: [{user: usher, password: s}] }
+  APP { users: [{user: delegated, password: s}] }
+  LOCAL { users: [{user: static, password: s}] }
+}
+authorization { timeout: 0.5, auth_callout { issuer: %s, account: AUTH, auth_users: [usher], allowed_accounts: [APP] } }
+`, address(port), callouttest.NewKeys(t).Issuer), 0o600))
+	return file
+}

@@ -1,0 +1,119 @@
+package callout_test
+
+import (
+	"fmt"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"usher/callouttest"
+)
+
+// release is a release of nats-server: major, minor, patch.
+type release [3]int
+
+// The first release of nats-server that is asked for something, for those that several
+// features need.
+var (
+	firstCallout  = release{2, 10, 0}
+	firstSentinel = release{2, 11, 2} // default_sentinel, a bearer JWT
+	firstMQTT     = release{2, 12, 7} // default_sentinel for MQTT
+	firstAllowed  = release{2, 11, 0} // allowed_accounts
+	firstAtomic   = release{2, 12, 0} // several messages at once
+)
+
+func (r release) String() string { return fmt.Sprintf("%d.%d.%d", r[0], r[1], r[2]) }
+
+// has reports whether release r has what came with the releases since: the last of
+// them, or an earlier one of the same line.
+func (r release) has(since ...release) bool {
+	for i, s := range since {
+		if (i == len(since)-1 || slices.Equal(r[:2], s[:2])) && slices.Compare(r[:], s[:]) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+var releaseText = regexp.MustCompile(`v?(\d+)\.(\d+)\.(\d+)\s*$`)
+
+// releaseOf reads "2.12.0", or "v2.12.0" at the end of a text.
+func releaseOf(t *testing.T, text string) release {
+	t.Helper()
+	parts := releaseText.FindStringSubmatch(text)
+	if parts == nil {
+		t.Fatalf("%q is no release of nats-server", text)
+	}
+	var r release
+	for i := range r {
+		var err error
+		r[i], err = strconv.Atoi(parts[i+1])
+		callouttest.Must(t, err)
+	}
+	return r
+}
+
+// serverRelease returns the release that the tests run against.
+func serverRelease(t *testing.T) release {
+	t.Helper()
+	if *serverProgram == "" {
+		return releaseOf(t, server.VERSION)
+	}
+	out, err := exec.CommandContext(t.Context(), *serverProgram, "--version").Output() // "nats-server: v2.12.0"
+	callouttest.Must(t, err)
+	return releaseOf(t, string(out))
+}
+
+// refusesFile fails the test unless the server refuses the configuration file, for
+// something that it does not know.
+func refusesFile(t *testing.T, file, unknown string) {
+	t.Helper()
+	if *serverProgram == "" {
+		t.Fatal("the library's server is the newest, and refuses nothing")
+	}
+	out, err := exec.CommandContext(t.Context(), *serverProgram, "-t", "-c", file).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), unknown) {
+		t.Errorf("the server does not refuse %s in the file: %v\n%s", unknown, err, out)
+	}
+}
+
+// A mode is how servers are configured, and from which release on which way to connect
+// works in it.
+type mode struct {
+	name, sentinel string
+	start          func(t *testing.T, sealed bool) *site
+	file           func(t *testing.T, sealed bool) string // the server's configuration; nil: every release takes it
+	since          release
+	ways           map[string]release // those that came later
+}
+
+func modes() []mode {
+	return []mode{
+		{name: "config", sentinel: "no sentinel in this mode", start: configSite, since: firstCallout},
+		{
+			name: "operator", sentinel: "default sentinel", since: firstSentinel, ways: map[string]release{"MQTT": firstMQTT},
+			start: func(t *testing.T, sealed bool) *site { t.Helper(); return operatorSite(t, sealed, false) },
+			file: func(t *testing.T, sealed bool) string {
+				t.Helper()
+				return callouttest.NewOperator(t, callouttest.OperatorConfig{Sealed: sealed}).Servers[0].File()
+			},
+		},
+		{
+			name: "operator", sentinel: "sentinel creds", since: firstCallout,
+			start: func(t *testing.T, sealed bool) *site { t.Helper(); return operatorSite(t, sealed, true) },
+		},
+	}
+}
+
+// from returns the release from which on a way to connect works.
+func (m *mode) from(w way) release {
+	if since, ok := m.ways[w.name]; ok {
+		return since
+	}
+	return m.since
+}

@@ -1,0 +1,250 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/callouttest"
+	"usher/setup"
+)
+
+// withSystemUser are the keys of a system user that may only ask.
+func withSystemUser(more map[string]string) map[string]string {
+	values := map[string]string{"nats.system_user": callouttest.SystemUser, "nats.system_password_file": "password"}
+	for k, v := range more {
+		values[k] = v
+	}
+	return values
+}
+
+// at returns the findings about one place.
+func (c checked) at(where string) []finding {
+	return slices.DeleteFunc(slices.Clone(c.Findings), func(f finding) bool { return f.Where != where })
+}
+
+// pairOf starts two servers of a cluster, which know of each other; edit changes the
+// second.
+func pairOf(t *testing.T, keys callouttest.Keys, edit func(*callouttest.ServerConfig)) (a, b *callouttest.Server) {
+	t.Helper()
+	a = callouttest.StartServer(t, callouttest.ServerConfig{Name: "n1", Keys: keys, Sealed: true, Cluster: true, Timeout: 3})
+	second := callouttest.ServerConfig{Name: "n2", Keys: keys, Sealed: true, Cluster: true, Timeout: 3, Routes: []string{a.RouteURL()}}
+	edit(&second)
+	b = callouttest.StartServer(t, second)
+	callouttest.Eventually(t, "n1 tells clients of n2", func() bool {
+		nc, err := nats.Connect(a.URL(), nats.UserInfo(callouttest.ServiceUser, callouttest.Password))
+		if err != nil {
+			return false
+		}
+		defer nc.Close()
+		return len(nc.DiscoveredServers()) > 0
+	})
+	return a, b
+}
+
+// TestCheckEveryServer: a server of the cluster that nats.urls does not name is looked
+// at as the first one is: case 4 from the field. It is learned from the first.
+//
+// Attack: one server of a cluster expects another issuer, and its clients are refused without a word in usher check
+// Held by: usher check looks at every server that it can learn of, each in the same way
+func TestCheckEveryServer(t *testing.T) {
+	t.Parallel()
+	mine, other := callouttest.NewKeys(t), callouttest.NewKeys(t)
+	a, b := pairOf(t, mine, func(c *callouttest.ServerConfig) { c.Keys.Issuer = other.Issuer })
+	file := configFor(t, a, callouttest.KeyringDir(t, true, mine), nil)
+	c := checkLive(t, file)
+	c.says(t, exitConfig, "issuer", "error", "server n2 expects answers from "+other.Issuer)
+	c.says(t, exitConfig, "issuer", "ok", "server n1 expects "+mine.Issuer)
+	var names [2][]string
+	for i, s := range []*callouttest.Server{a, b} {
+		for _, f := range c.at(s.URL()) {
+			names[i] = append(names[i], f.Check)
+		}
+	}
+	if !slices.Equal(names[0], names[1]) {
+		t.Errorf("the findings about the second server are not those about the first:\n%v\n%v", names[0], names[1])
+	}
+}
+
+// TestCheckUnreachable: a server that cannot be reached from here is named, and what
+// the system account says of it.
+func TestCheckUnreachable(t *testing.T) {
+	t.Parallel()
+	mine := callouttest.NewKeys(t)
+	nowhere := fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t))
+	// It listens, and tells everybody another address; the one that it is configured
+	// with is one of a port that it does not say.
+	a, _ := pairOf(t, mine, func(c *callouttest.ServerConfig) {
+		c.Extra = "max_payload: 65536\nclient_advertise: \"" + nowhere + "\"\n"
+	})
+	keyring := callouttest.KeyringDir(t, true, mine)
+	c := checkLive(t, configFor(t, a, keyring, nil))
+	c.says(t, exitOK, "connect", "warning", "not reachable from here, and so not looked at; server n1 names it")
+	if found := c.at("nats://" + nowhere); len(found) != 1 {
+		t.Errorf("%+v", c.Findings)
+	}
+}
+
+// TestCheckSupercluster: a server of another cluster, which no client is told of, is
+// found through the system account; and one that cannot be reached is described.
+func TestCheckSupercluster(t *testing.T) {
+	t.Parallel()
+	mine, other := callouttest.NewKeys(t), callouttest.NewKeys(t)
+	theirs := mine
+	theirs.Issuer = other.Issuer
+	gate := callouttest.FreePort(t)
+	gateway := func(name string, port int) string {
+		return fmt.Sprintf("cluster { name: %[1]s, listen: \"127.0.0.1:-1\" }\ngateway { name: %[1]s, listen: \"127.0.0.1:%[2]d\", gateways: [{name: g1, url: \"nats://127.0.0.1:%[3]d\"}] }\n", name, port, gate)
+	}
+	nowhere := fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t))
+	a := callouttest.StartServer(t, callouttest.ServerConfig{Name: "n1", Keys: mine, Sealed: true, Cluster: true, Timeout: 3, Extra: gateway("g1", gate)})
+	callouttest.StartServer(t, callouttest.ServerConfig{Name: "n2", Keys: theirs, Sealed: true, Cluster: true, Timeout: 3, Extra: gateway("g2", callouttest.FreePort(t))})
+	// This one is on every address of its machine, and tells one that nobody gets to.
+	callouttest.StartServer(t, callouttest.ServerConfig{
+		Name: "n3", Keys: theirs, Sealed: true, Cluster: true, Timeout: 3,
+		Extra: fmt.Sprintf("listen: \"0.0.0.0:%d\"\nmax_payload: 65536\nclient_advertise: %q\n", callouttest.FreePort(t), nowhere) + gateway("g3", callouttest.FreePort(t)),
+	})
+	file := configFor(t, a, callouttest.KeyringDir(t, true, mine), withSystemUser(nil))
+	var c checked
+	callouttest.Eventually(t, "all three are there", func() bool {
+		c = checkLive(t, file)
+		return slices.ContainsFunc(c.Findings, func(f finding) bool { return f.Check == "system user" && strings.HasSuffix(f.Detail, "n1, n2, n3") })
+	})
+	c.says(t, exitConfig, "issuer", "error", "server n2 expects answers from "+other.Issuer)
+	c.says(t, exitConfig, "connect", "warning", "no address of it is reachable from here ("+nowhere+")")
+	c.says(t, exitConfig, "connect", "warning", "of cluster g3, takes up to 65536 bytes, and gives up after 3 s")
+}
+
+// TestCheckLeafServers: a leaf server with a system account of its own is named.
+func TestCheckLeafServers(t *testing.T) {
+	t.Parallel()
+	mine := callouttest.NewKeys(t)
+	hub := callouttest.StartServer(t, callouttest.ServerConfig{Name: "n1", Keys: mine, Sealed: true, Timeout: 3})
+	callouttest.RunConfig(t, fmt.Sprintf("server_name: edge\nlisten: \"127.0.0.1:-1\"\nleafnodes { remotes: [{url: \"nats-leaf://%s:%s@%s\"}] }\n",
+		callouttest.AdminUser, callouttest.Password, hub.LeafAddr()))
+	callouttest.Eventually(t, "the leaf node is connected", func() bool { return hub.Native().NumLeafNodes() == 1 })
+	c := checkLive(t, configFor(t, hub, callouttest.KeyringDir(t, true, mine), withSystemUser(nil)))
+	c.says(t, exitOK, "leaf node", "ok", "decide about their own clients: edge (127.0.0.1) at n1, in APP")
+}
+
+// TestCheckAccountsOfServers: an account that one of the servers lacks is found, with
+// who lands there.
+//
+// Attack: a project's account is missing on one server, and clients that come there are refused
+// Held by: usher check asks every server for its accounts as a user of the system account
+func TestCheckAccountsOfServers(t *testing.T) {
+	t.Parallel()
+	mine := callouttest.NewKeys(t)
+	a, _ := pairOf(t, mine, func(*callouttest.ServerConfig) {})
+	keyring := callouttest.KeyringDir(t, true, mine)
+	file := configFor(t, a, keyring, withSystemUser(nil))
+	c := checkLive(t, file)
+	c.says(t, exitOK, "system user", "ok", "2 servers: n1, n2")
+	c.says(t, exitOK, "accounts", "ok", "on every server: n1, n2")
+	callouttest.Must(t, replaceFile(strings.TrimSuffix(file, "usher.yaml")+"directory.yaml",
+		[]byte("users: []\nprojects: [{name: shop, account: SHOP}, {name: lab, account: APP}]\n")))
+	c = checkLive(t, file)
+	c.says(t, exitConfig, "accounts", "error", "n1, n2 has no such account: clients that land in it are refused there (project shop)")
+	for _, f := range c.Findings {
+		if f.Result == "error" && f.Where != "SHOP" {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
+// TestCheckSystemUser: what the system user lacks is said, with what it needs.
+func TestCheckSystemUser(t *testing.T) {
+	t.Parallel()
+	mine := callouttest.NewKeys(t)
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: mine, Sealed: true})
+	keyring := callouttest.KeyringDir(t, true, mine)
+	for name, c := range map[string]struct {
+		config         map[string]string
+		code           int
+		result, detail string
+	}{
+		"none":            {nil, exitOK, "warning", "none is configured"},
+		"elsewhere":       {withSystemUser(map[string]string{"nats.system_password_file": "/nowhere/password"}), exitOK, "warning", "cannot be checked from here"},
+		"another account": {withSystemUser(map[string]string{"nats.system_user": callouttest.AdminUser}), exitConfig, "error", "no server answers"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			checkLive(t, configFor(t, srv, keyring, c.config)).says(t, c.code, "system user", c.result, c.detail)
+		})
+	}
+}
+
+// TestCheckAnonymous: a client without any credential is let in by a no_auth_user that
+// usher is not asked about.
+//
+// Attack: a no_auth_user lets in whoever comes without a credential, past usher
+// Held by: usher check connects without a credential, and says as whom it got in
+func TestCheckAnonymous(t *testing.T) {
+	t.Parallel()
+	mine := callouttest.NewKeys(t)
+	keyring := callouttest.KeyringDir(t, true, mine)
+	for name, c := range map[string]struct {
+		extra          string
+		code           int
+		result, detail string
+	}{
+		"none":              {"", exitOK, "ok", "usher is asked about a client without any credential"},
+		"one of auth_users": {"no_auth_user: admin\n", exitConfig, "error", `gets in as user "admin" of APP`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: mine, Sealed: true, Timeout: 3, Extra: c.extra})
+			checkLive(t, configFor(t, srv, keyring, nil)).says(t, c.code, "no_auth_user", c.result, c.detail)
+		})
+	}
+}
+
+// TestCheckNoAuthUser: usher is asked about the user of no_auth_user, unless its
+// account is not among allowed_accounts.
+func TestCheckNoAuthUser(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		allowed        string
+		code           int
+		result, detail string
+	}{
+		"all accounts":   {"", exitOK, "ok", "usher is asked about a client without any credential"},
+		"the other ones": {"allowed_accounts: [ APP ]", exitConfig, "error", `gets in as user "guest" of HEALTH`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := newInstallation(t)
+			in.edit(t, setup.FileServerConfig, "HEALTH {}", "HEALTH { users: [ { user: guest, password: guest } ] }")
+			in.edit(t, setup.FileServerConfig, "auth_callout {", "auth_callout {\n"+c.allowed)
+			in.edit(t, setup.FileServerConfig, "system_account:", "no_auth_user: guest\nsystem_account:")
+			in.natsServer(t)
+			checkLive(t, in.config()).says(t, c.code, "no_auth_user", c.result, c.detail)
+		})
+	}
+}
+
+// TestCheckPayload: a server that takes less than the largest answer is found: case 8
+// from the field.
+func TestCheckPayload(t *testing.T) {
+	t.Parallel()
+	mine := callouttest.NewKeys(t)
+	keyring := callouttest.KeyringDir(t, true, mine)
+	small := callouttest.StartServer(t, callouttest.ServerConfig{Keys: mine, Sealed: true, Extra: "max_payload: 1024\n"})
+	checkLive(t, configFor(t, small, keyring, nil)).says(t, exitConfig, "max_payload", "error", "clients with such a grant are not answered")
+
+	large := callouttest.StartServer(t, callouttest.ServerConfig{Keys: mine, Sealed: true, Extra: "max_payload: 8MB\n"})
+	file := configFor(t, large, keyring, nil)
+	checkLive(t, file).says(t, exitOK, "max_payload", "ok", "and no server takes a JWT of more than 1048576")
+	var d strings.Builder
+	d.WriteString("users: [{name: till}]\nprojects:\n  - name: shop\n    account: APP\n    members: [{user: till, roles: [publisher]}]\n    topics:\n")
+	for i := range 2600 {
+		fmt.Fprintf(&d, "      - {name: t%d, subject: shop.%s%d, acl: [till]}\n", i, strings.Repeat("x", 240), i)
+	}
+	callouttest.Must(t, replaceFile(strings.TrimSuffix(file, "usher.yaml")+"directory.yaml", []byte(d.String())))
+	c := checkLive(t, file)
+	c.says(t, exitConfig, "max_payload", "error", "no server takes a JWT of more than 1048576")
+	c.says(t, exitConfig, "max_payload", "error", "the answer for user till has ")
+}

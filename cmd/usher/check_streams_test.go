@@ -1,0 +1,81 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"usher/callouttest"
+)
+
+// makeStreams makes one stream of project shop for each header that reaches beyond a
+// publisher's subjects, one without, and one that holds no topic of a project.
+func makeStreams(t *testing.T, nc *nats.Conn) {
+	t.Helper()
+	js, err := jetstream.New(nc)
+	callouttest.Must(t, err)
+	for _, config := range []jetstream.StreamConfig{
+		{Name: "orders", Subjects: []string{"shop.orders"}, AllowRollup: true},
+		{Name: "prices", Subjects: []string{"shop.market.>"}, AllowMsgSchedules: true},
+		{Name: "returns", Subjects: []string{"shop.returns"}},
+		{Name: "elsewhere", Subjects: []string{"elsewhere.>"}, AllowRollup: true},
+	} {
+		_, err := js.CreateStream(t.Context(), config)
+		callouttest.Must(t, err)
+	}
+}
+
+// streamsSaid are the findings about streams, by place.
+func streamsSaid(c checked) map[string]string {
+	said := map[string]string{}
+	for _, f := range c.Findings {
+		if f.Check == "streams" {
+			said[f.Where] = f.Result
+		}
+	}
+	return said
+}
+
+// TestCheckStreams: usher check says in which streams a publisher goes past its ACL by
+// a header, in both modes, and that it cannot look where it has no user for it.
+//
+// Attack: a publisher deletes a stream's messages by Nats-Rollup, or publishes to another topic by Nats-Schedule-Target
+// Held by: usher check names every stream of a project whose options let it
+func TestCheckStreams(t *testing.T) {
+	t.Parallel()
+	const none, app = "", callouttest.AppAccount + ": "
+	saysAll := func(t *testing.T, file string) {
+		t.Helper()
+		c := checkLive(t, file)
+		c.says(t, exitOK, "streams", "warning", "deletes all of its messages, with Nats-Rollup: all")
+		c.says(t, exitOK, "streams", "warning", "publishes to every subject of the stream, with Nats-Schedule-Target")
+		if said := streamsSaid(c); len(said) != 2 || said[app+"orders"] != "warning" || said[app+"prices"] != "warning" {
+			t.Errorf("%v", said)
+		}
+	}
+	t.Run("config mode", func(t *testing.T) {
+		t.Parallel()
+		keys := callouttest.NewKeys(t)
+		srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, Timeout: 3})
+		keyring := callouttest.KeyringDir(t, true, keys)
+		file := configFor(t, srv, keyring, withSystemUser(nil))
+		checkLive(t, file).says(t, exitOK, "streams", "ok", "0 streams of projects")
+		makeStreams(t, srv.Connect(t, callouttest.AdminUser))
+		saysAll(t, file)
+		c := checkLive(t, configFor(t, srv, keyring, nil))
+		c.says(t, exitOK, "streams", "warning", "cannot be asked for the streams of projects")
+		if said := streamsSaid(c); said[none] != "warning" {
+			t.Errorf("%v", said)
+		}
+	})
+	t.Run("operator mode", func(t *testing.T) {
+		t.Parallel()
+		o := callouttest.StartOperator(t, callouttest.OperatorConfig{})
+		nc, err := nats.Connect(o.URLs(), nats.UserCredentials(o.AdminCreds))
+		callouttest.Must(t, err)
+		t.Cleanup(nc.Close)
+		makeStreams(t, nc)
+		saysAll(t, operatorConfigFor(t, o, nil))
+	})
+}

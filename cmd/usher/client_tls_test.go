@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"usher/callouttest"
+	"usher/setup"
+)
+
+// TestTLSFirst: a server that wants the TLS handshake first, and a certificate of
+// every client: all connections that usher makes come about, by its configuration and
+// by the options of try and bench.
+func TestTLSFirst(t *testing.T) {
+	t.Parallel()
+	in := initialized(t, "--kv", "--api", fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)))
+	ca := callouttest.NewCA(t)
+	serverCert, serverKey := ca.Issue(t, "localhost")
+	cert, key := ca.Issue(t, "client")
+	slash := filepath.ToSlash
+	in.edit(t, setup.FileServerConfig, "\njetstream {", fmt.Sprintf(
+		"\ntls { cert_file: %q, key_file: %q, ca_file: %q, verify: true, handshake_first: true }\njetstream {", slash(serverCert), slash(serverKey), slash(ca.File)))
+	in.natsServer(t)
+	in.edit(t, setup.FileConfig, "  urls: [", fmt.Sprintf("  tls: { ca_file: %q, cert_file: %q, key_file: %q, handshake_first: false }\n  urls: [", slash(ca.File), slash(cert), slash(key)))
+
+	// Without the key it cannot connect, and says at what.
+	checkOnce(t, in.config()).says(t, exitConfig, "connect", "error", "")
+	in.edit(t, setup.FileConfig, "handshake_first: false }", "handshake_first: true }")
+	if code, _, stderr := usher(t, "bootstrap", "-c", in.config(), "--to", in.path("admin.key")); code != exitOK {
+		t.Fatalf("bootstrap: %d %s", code, stderr)
+	}
+	in.serve(t)
+	callouttest.Eventually(t, "it has kept the snapshot", func() bool { return there(in.path(setup.FileSnapshot)) })
+	for _, f := range checkLive(t, in.config()).Findings {
+		if f.Result != "ok" {
+			t.Errorf("%+v", f)
+		}
+	}
+	if code, _, stderr := answered(t, "healthcheck", "-c", in.config()); code != exitOK {
+		t.Errorf("healthcheck: %d %s", code, stderr)
+	}
+	if code, stdout, stderr := usher(t, "nkey", "list", "-c", in.config()); code != exitOK {
+		t.Errorf("nkey list: %d %s%s", code, stdout, stderr)
+	}
+
+	tls := []string{"--ca", ca.File, "--cert", cert, "--key", key, "--tls-first"}
+	without := func(options ...string) []string {
+		var rest []string
+		for i := 0; i < len(tls); i++ {
+			n := 2
+			if tls[i] == "--tls-first" {
+				n = 1
+			}
+			if !slices.Contains(options, tls[i]) {
+				rest = append(rest, tls[i:i+n]...)
+			}
+			i += n - 1
+		}
+		return rest
+	}
+	for name, c := range map[string]struct {
+		options []string
+		code    int
+		says    string
+	}{
+		"all of it":            {tls, exitOK, ""},
+		"no certificate":       {without("--cert", "--key"), exitRuntime, "hint: --ca FILE names"},
+		"no authority":         {without("--ca"), exitRuntime, "hint: --ca FILE names"},
+		"not first":            {without("--tls-first"), exitRuntime, "takes --tls-first"},
+		"certificate, no key":  {without("--key"), exitUsage, "--cert: with which private key?"},
+		"key, no certificate":  {without("--cert"), exitUsage, "--key: for which certificate?"},
+		"another's key":        {append(without("--key"), "--key", serverKey), exitUsage, "--cert and --key: "},
+		"no such key":          {append(without("--key"), "--key", key+".absent"), exitUsage, "--key cannot be read: "},
+		"a certificate as key": {append(without("--key"), "--key", cert), exitUsage, "--cert and --key: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			args := append([]string{"try", "publish", "-s", in.url, "--token-file", in.path("admin.key")}, c.options...)
+			ask := answered
+			if name == "not first" { // nobody answers
+				ask = usher
+			}
+			code, _, stderr := ask(t, append(args, "any.subject", "x")...)
+			if code != c.code || !strings.Contains(stderr, c.says) {
+				t.Errorf("exit code %d, want %d with %q\n%s", code, c.code, c.says, stderr)
+			}
+		})
+	}
+	code, stdout, stderr := usher(t, append([]string{"bench", "connect", "-s", in.url, "--token-file", in.path("admin.key"), "--clients", "3", "--rate", "5"}, tls...)...)
+	if code != exitOK {
+		t.Errorf("bench: exit code %d\n%s%s", code, stdout, stderr)
+	}
+}

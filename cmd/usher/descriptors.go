@@ -1,0 +1,105 @@
+package main
+
+import (
+	"log/slog"
+	"math"
+
+	"usher/config"
+	"usher/issuer"
+	"usher/listener"
+)
+
+// How many connections the listeners hold at once, where the process may open
+// enough files. The API is for people and scripts, the other for probes and for
+// Prometheus.
+const (
+	apiConnections = 1024
+	webConnections = 256
+)
+
+// Descriptors that are set aside for what is not a connection of a listener.
+const (
+	filesBase     = 32 // of the process: log, audit, keyring, directory, watches, names that are looked up
+	filesEmbedded = 64 // of a JetStream store in this process
+	filesProgram  = 4  // of one that signs: its pipes
+)
+
+// connections are how many each listener may hold; 0: it is off.
+type connections struct {
+	web, api int
+	limit    uint64 // of open files; 0: none is known
+	reserved uint64
+}
+
+// reduced reports whether there are fewer than there would be with more files.
+func (n connections) reduced() bool {
+	return n.web != 0 && n.web < webConnections || n.api != 0 && n.api < apiConnections
+}
+
+// shareFiles returns how many connections the listeners of a configuration may hold
+// without taking what the connections to NATS need. The error is listener.ErrFewFiles.
+func shareFiles(cfg *config.Config, keys *issuer.Keyring, limit uint64) (connections, error) {
+	const whileReconnecting = 2                                                                              // the old one may not be closed yet
+	n := connections{limit: limit, reserved: filesBase + whileReconnecting*(uint64(cfg.NATS.Connections)+1)} //nolint:gosec // at most 64
+	if cfg.Directory.From == config.DirectoryEmbedded {
+		n.reserved += filesEmbedded
+	}
+	for _, k := range keys.Keys() {
+		if len(k.Command) > 0 && k.State != issuer.StateRetired {
+			n.reserved += filesProgram * uint64(workers(cfg)) //nolint:gosec // a number of workers
+			break
+		}
+	}
+	var want []int
+	var of []*int
+	for _, l := range []struct {
+		address string
+		want    int
+		got     *int
+	}{{cfg.HTTP.Listen, webConnections, &n.web}, {cfg.API.Listen, apiConnections, &n.api}} {
+		if l.address != "" {
+			want, of = append(want, l.want), append(of, l.got)
+		}
+	}
+	if limit == 0 {
+		limit = math.MaxInt64
+	}
+	got, err := listener.Share(limit, n.reserved, want...)
+	for i := range got {
+		*of[i] = got[i]
+	}
+	return n, err
+}
+
+const hintFiles = "LimitNOFILE=65536 in a unit of systemd, or ulimit -n 65536 before it"
+
+// shareFiles sets descriptors for NATS aside, and says so if there are few.
+func (in *instance) shareFiles() error {
+	limit, _ := maxOpenFiles()
+	n, err := shareFiles(in.cfg, in.parts.keyring.Keyring(), limit)
+	if err != nil {
+		return &exitError{code: exitConfig, err: err, hint: hintFiles}
+	}
+	in.connections = n
+	if n.reduced() {
+		in.log.Warn("this process may open few files, so its listeners hold fewer connections", slog.Uint64("files", limit),
+			slog.Uint64("set_aside", n.reserved), slog.Int("http_connections", n.web), slog.Int("api_connections", n.api), slog.String("hint", hintFiles))
+	}
+	return nil
+}
+
+// openFiles says if there are too few of them for NATS and the listeners. The
+// limit is that of this process: whoever starts the service may set another.
+func (f *findings) openFiles(cfg *config.Config, keys *issuer.Keyring) {
+	limit, known := maxOpenFiles()
+	if !known {
+		return
+	}
+	const check = "open files"
+	switch n, err := shareFiles(cfg, keys, limit); {
+	case err != nil:
+		f.fail(exitConfig, check, "", hintFiles, "%v, if usher serve is started as usher check was", err)
+	case n.reduced():
+		f.warn(check, "", hintFiles, "%d, if usher serve is started as usher check was: http.listen holds %d connections and api.listen %d", limit, n.web, n.api)
+	}
+}

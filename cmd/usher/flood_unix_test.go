@@ -1,0 +1,101 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"golang.org/x/time/rate"
+
+	"usher/callouttest"
+	"usher/setup"
+)
+
+// flood keeps connecting to an address, from several of this machine's where it has
+// them, and holds what is not closed, until the test ends. It returns how often it
+// was closed.
+func flood(t *testing.T, address string) *atomic.Int64 {
+	t.Helper()
+	const holders, perSecond = 200, 1000
+	ctx, stop := context.WithCancel(t.Context())
+	var closed atomic.Int64
+	var all sync.WaitGroup
+	t.Cleanup(func() {
+		stop()
+		all.Wait()
+	})
+	pace := rate.NewLimiter(perSecond, 1)
+	for i := range holders {
+		var d net.Dialer
+		if runtime.GOOS == "linux" { // where all of 127.0.0.0/8 is the machine itself
+			d.LocalAddr = &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(i%40))}
+		}
+		all.Go(func() {
+			for pace.Wait(ctx) == nil {
+				conn, err := d.DialContext(ctx, "tcp", address)
+				if err != nil {
+					continue
+				}
+				end := context.AfterFunc(ctx, func() { _ = conn.Close() })
+				_, _ = conn.Read(make([]byte, 1)) // until it is closed
+				end()
+				_ = conn.Close()
+				closed.Add(1)
+			}
+		})
+	}
+	return &closed
+}
+
+// A flood without end on http.listen, where few files may be open, neither keeps
+// usher from its servers nor from answering.
+//
+// Attack: connections without end to http.listen use up the files that usher needs to reconnect to NATS
+// Held by: every listener has limits, of all connections and of one address, and descriptors are set aside for NATS
+func TestFloodLeavesFilesForNATS(t *testing.T) {
+	t.Parallel()
+	in := newInstallation(t)
+	in.write(t, setup.FileDirectory, aliceDirectory())
+	server := in.natsServer(t)
+	p := start(t, "sh", "-c", "ulimit -n 128; exec usher serve -c "+quote(in.config()))
+	in.waitReady(t, p)
+	p.waitFor(t, "its listeners hold fewer connections")
+
+	closed := flood(t, strings.TrimPrefix(in.web, "http://"))
+	callouttest.Eventually(t, "the flood is more than is held", func() bool { return closed.Load() > 500 })
+	server.Stop()
+	p.waitFor(t, "cannot connect to NATS")
+	in.natsServer(t)
+	callouttest.Eventually(t, "a client is let in", func() bool { return in.try(t) == exitOK })
+	if said := p.stderr.String(); strings.Contains(said, "too many open files") {
+		t.Error("files have run out")
+	}
+	if p.ended() {
+		t.Error("it has ended")
+	}
+}
+
+// What cannot work is said before anything is served.
+func TestTooFewFiles(t *testing.T) {
+	in := newInstallation(t)
+	for _, command := range []string{"serve", "check --offline"} {
+		p := start(t, "sh", "-c", fmt.Sprintf("ulimit -n 40; exec usher %s -c %s", command, quote(in.config())))
+		if code := p.wait(t); code != exitConfig {
+			t.Errorf("%s: exit code %d", command, code)
+		}
+		p.waitFor(t, "too few files may be open: 40, and 50 are needed, 42 of them for NATS and for files")
+		p.waitFor(t, "LimitNOFILE")
+	}
+	p := start(t, "sh", "-c", "ulimit -n 128; exec usher check --offline -c "+quote(in.config()))
+	p.waitFor(t, "http.listen holds 86 connections")
+	if code := p.wait(t); code != exitOK {
+		t.Errorf("check: exit code %d", code)
+	}
+}

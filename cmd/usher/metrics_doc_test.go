@@ -1,0 +1,117 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"usher/callouttest"
+	"usher/setup"
+)
+
+// row is one metric: in docs/metrics.md, or as a running usher shows it.
+type row struct{ kind, labels, help string }
+
+// documented reads docs/metrics.md.
+func documented(t *testing.T) map[string]row {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/metrics.md")
+	callouttest.Must(t, err)
+	rows := map[string]row{}
+	for line := range strings.Lines(string(text)) {
+		if cells := strings.Split(strings.TrimSpace(line), " | "); strings.HasPrefix(line, "| `usher_") && len(cells) == 4 {
+			rows[strings.Trim(cells[0], "|` ")] = row{cells[1], cells[2], strings.TrimSuffix(cells[3], " |")}
+		}
+	}
+	return rows
+}
+
+var sample = regexp.MustCompile(`^(usher_\w+?)(?:_bucket|_sum|_count)?(?:\{(.*)\})? \S+$`)
+
+// shown reads what a running usher shows.
+func shown(text string) map[string]row {
+	rows := map[string]row{}
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		words := strings.SplitN(line, " ", 4)
+		switch m := sample.FindStringSubmatch(line); {
+		case len(words) == 4 && words[1] == "HELP" && strings.HasPrefix(words[2], "usher_"):
+			rows[words[2]] = row{help: strings.ReplaceAll(words[3], `\"`, `"`)}
+		case len(words) == 4 && words[1] == "TYPE" && strings.HasPrefix(words[2], "usher_"):
+			r := rows[words[2]]
+			r.kind = words[3]
+			rows[words[2]] = r
+		case m != nil:
+			var labels []string
+			for _, name := range regexp.MustCompile(`(\w+)="`).FindAllStringSubmatch(m[2], -1) {
+				if name[1] != "le" {
+					labels = append(labels, "`"+name[1]+"`")
+				}
+			}
+			slices.Sort(labels)
+			if r, ok := rows[m[1]]; ok {
+				r.labels = strings.Join(labels, " ")
+				rows[m[1]] = r
+			}
+		}
+	}
+	return rows
+}
+
+// TestMetricsDocumented: docs/metrics.md has what a running usher shows, and nothing
+// else, however usher is run. What counts is a counter, and called so.
+func TestMetricsDocumented(t *testing.T) {
+	t.Parallel()
+	want := documented(t)
+	if len(want) < 18 {
+		t.Fatalf("only %d metrics are documented", len(want))
+	}
+	for name, r := range want {
+		if strings.HasSuffix(name, "_total") != (r.kind == "counter") {
+			t.Errorf("%s is a %s", name, r.kind)
+		}
+	}
+	for name, way := range map[string]struct {
+		options []string
+		edits   []string
+		bucket  bool
+	}{
+		"file":           {nil, nil, false},
+		"file, operator": {[]string{"--operator"}, nil, false},
+		"kv":             {[]string{"--kv"}, nil, true},
+		"kv, operator":   {[]string{"--kv", "--operator"}, nil, true},
+		"kv, no API":     {[]string{"--kv"}, []string{"  listen: 127.0.0.1:9779", "  listen: \"\""}, true},
+		"embedded":       {[]string{"--kv"}, []string{"  from: kv\n", "  from: embedded\n  store_dir: store\n"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			options := way.options
+			if way.bucket && !strings.Contains(name, "no API") {
+				options = append(slices.Clone(options), "--api", fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)))
+			}
+			in := initialized(t, options...)
+			for i := 0; i < len(way.edits); i += 2 {
+				in.edit(t, setup.FileConfig, way.edits[i], way.edits[i+1])
+			}
+			in.natsServer(t)
+			in.serve(t)
+			_, text := in.get("/metrics")
+			got := shown(text)
+			for name, r := range got {
+				d, ok := want[name]
+				d.help = strings.TrimSuffix(d.help, onlyBuckets)
+				if !ok || d != r {
+					t.Errorf("%s is shown as %+v, and documented as %+v", name, r, d)
+				}
+			}
+			for name, d := range want {
+				if _, ok := got[name]; !ok && (way.bucket || !strings.HasSuffix(d.help, onlyBuckets)) {
+					t.Errorf("%s is documented, and not shown", name)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,275 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+
+	"usher/callouttest"
+	"usher/setup"
+)
+
+// operated is an installation of operator mode with its directory in NATS, which runs.
+type operated struct {
+	installation
+	api, key string // URL of the API, and file with the key of a service_admin
+	stop     func()
+}
+
+func startOperated(t *testing.T, edit func(in installation)) *operated {
+	t.Helper()
+	in := initialized(t, "--operator", "--kv", "--api", fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)))
+	if edit != nil {
+		edit(in)
+	}
+	in.natsServer(t)
+	code, key, stderr := usher(t, "bootstrap", "-c", in.config())
+	if code != exitOK {
+		t.Fatalf("%d %s", code, stderr)
+	}
+	o := &operated{installation: in, key: in.token(t, strings.TrimSpace(key))}
+	o.api, o.stop = in.serveAPI(t)
+	t.Cleanup(o.stop)
+	return o
+}
+
+// ask runs a verb that speaks to the API.
+func (o *operated) ask(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	return usher(t, append(args[:2:2], append([]string{"--server", o.api, "--key-file", o.key}, args[2:]...)...)...)
+}
+
+// ok demands that a verb does what it is there for, and says so.
+func (o *operated) ok(t *testing.T, says string, args ...string) (stdout, stderr string) {
+	t.Helper()
+	code, stdout, stderr := o.ask(t, args...)
+	if code != exitOK || !strings.Contains(stdout+stderr, says) {
+		t.Fatalf("%v: exit code %d\n%s%s", args, code, stdout, stderr)
+	}
+	return stdout, stderr
+}
+
+// no demands that a verb refuses, and says why.
+func (o *operated) no(t *testing.T, want int, says string, args ...string) {
+	t.Helper()
+	code, stdout, stderr := o.ask(t, args...)
+	if code != want || !strings.Contains(stderr, says) {
+		t.Errorf("%v: exit code %d\n%s%s", args, code, stdout, stderr)
+	}
+}
+
+// member makes a user with a role in a project, and returns its key.
+func (o *operated) member(t *testing.T, name, project string) string {
+	t.Helper()
+	stdout, _ := o.ok(t, "", "member", "add", "--new", "--role", "project_admin", "--project", project, name)
+	return strings.TrimSpace(stdout)
+}
+
+// where returns the account in which a client with this key lands; empty: it does not get in.
+func (o *operated) where(t *testing.T, key string) string {
+	t.Helper()
+	nc, err := nats.Connect(o.url, nats.Token(key), nats.CustomInboxPrefix("_INBOX_any"), nats.NoReconnect(), callouttest.Patient())
+	if err != nil {
+		return ""
+	}
+	defer nc.Close()
+	id, err := nc.GetClientID()
+	callouttest.Must(t, err)
+	system, err := nats.Connect(o.url, nats.UserCredentials(o.path(setup.FileSystemCreds)), callouttest.Patient())
+	callouttest.Must(t, err)
+	defer system.Close()
+	m, err := system.Request("$SYS.REQ.SERVER.PING.CONNZ", fmt.Appendf(nil, `{"cid":%d,"auth":true}`, id), 20*time.Second)
+	callouttest.Must(t, err)
+	_, rest, _ := strings.Cut(string(m.Data), `"account":"`)
+	account, _, _ := strings.Cut(rest, `"`)
+	return account
+}
+
+// Where the operator's key is, a project gets an account of its own, and it is closed
+// with it.
+func TestProjectAccount(t *testing.T) {
+	t.Parallel()
+	o := startOperated(t, nil)
+	o.no(t, exitUsage, "usher project add -c makes one, where the operator's key is", "project", "add", "shop")
+	o.no(t, exitUsage, "--account goes without -c", "project", "add", "-c", o.config(), "--account", "APP", "shop")
+	o.no(t, exitRuntime, "hint: give the project another name", "project", "add", "-c", o.config(), "APP")
+	o.no(t, exitUsage, "is reserved", "project", "add", "-c", o.config(), "habitat")
+	if there(o.path("keys/project-habitat.nk")) {
+		t.Error("a project that is refused has an account")
+	}
+	_, stderr := o.ok(t, "made project shop in account shop", "project", "add", "-c", o.config(), "shop")
+	t.Log(stderr)
+	o.no(t, exitRuntime, "project shop is there already", "project", "add", "-c", o.config(), "shop")
+	o.ok(t, "What an account does not separate", "project", "add", "--account", "APP", "one")
+	for _, name := range []string{"operator/accounts/shop.jwt", "operator/keys/project-shop.nk", "keys/project-shop.nk"} {
+		if info, err := os.Stat(o.path(name)); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+	if code, stdout, stderr := usher(t, "check", "-c", o.config()); code != exitOK {
+		t.Errorf("check: exit code %d\n%s%s", code, stdout, stderr)
+	}
+
+	// A project of another name is still in its account; who would get that is refused.
+	o.ok(t, "", "project", "set", "--name", "store", "shop")
+	o.no(t, exitRuntime, "project store is in account shop", "project", "add", "-c", o.config(), "shop")
+	_, stderr = o.ok(t, "removed project store", "project", "rm", "-c", o.config(), "--yes", "store")
+	if !strings.Contains(stderr, "nats server account purge A") {
+		t.Error(stderr)
+	}
+	o.no(t, exitRuntime, "doesn't exist", "project", "rm", "-c", o.config(), "--yes", "store")
+	// A project that goes without its account leaves one, which check finds.
+	o.ok(t, "made project left", "project", "add", "-c", o.config(), "left")
+	o.ok(t, "removed project left", "project", "rm", "--yes", "left")
+	code, stdout, stderr := usher(t, "check", "-c", o.config())
+	if code != exitOK || !strings.Contains(stdout+stderr, "was made for project left, and no project is in it") {
+		t.Errorf("check: exit code %d\n%s%s", code, stdout, stderr)
+	}
+	o.ok(t, "removed project left", "project", "rm", "-c", o.config(), "--yes", "left")
+	if there(o.path("keys/project-left.nk")) {
+		t.Error("the account that was left is still there")
+	}
+	_, stderr = o.ok(t, "removed project one", "project", "rm", "-c", o.config(), "--yes", "one")
+	if !strings.Contains(stderr, "account APP was not made for a project, and stays") {
+		t.Error(stderr)
+	}
+	if there(o.path("operator/accounts/shop.jwt")) || there(o.path("keys/project-shop.nk")) {
+		t.Error("files of the account are still there")
+	}
+}
+
+// Many projects come with their accounts in one import.
+func TestImportAccounts(t *testing.T) {
+	t.Parallel()
+	o := startOperated(t, nil)
+	file := filepath.Join(t.TempDir(), "directory.yaml")
+	text := "users: []\nprojects:\n  - {name: shared, account: APP}\n"
+	for i := range 20 {
+		text += fmt.Sprintf("  - {name: p%d}\n", i)
+	}
+	callouttest.Must(t, os.WriteFile(file, []byte(text), 0o600))
+	stdout, _ := o.ok(t, "", "directory", "import", "-c", o.config(), "--dry-run", file)
+	if strings.Count(stdout, "+ account p") != 20 || !strings.Contains(stdout, "+ project p7") || there(o.path("keys/project-p7.nk")) {
+		t.Errorf("dry run\n%s", stdout)
+	}
+	_, stderr := o.ok(t, "made 20 accounts", "directory", "import", "-c", o.config(), "--yes", file)
+	if n := strings.Count(stderr, "account AUTH: pushed"); n != 1 || strings.Contains(stderr, "\x1b") {
+		t.Errorf("%d pushes of the callout account\n%s", n, stderr)
+	}
+	stdout, _ = o.ok(t, "", "project", "list")
+	for i := range 20 {
+		if name := fmt.Sprintf("p%d", i); !strings.Contains(stdout, name) {
+			t.Errorf("no %s in\n%s", name, stdout)
+		}
+	}
+	o.ok(t, "nothing: it is so already", "directory", "import", "-c", o.config(), "--yes", file)
+	// One of them has another name by now: nobody else gets its account.
+	o.ok(t, "", "project", "set", "--name", "other", "p3")
+	o.no(t, exitRuntime, "project other is in account p3", "directory", "import", "-c", o.config(), "--yes", file)
+}
+
+// With a directory that is a file it is said what to add to it.
+func TestProjectAccountFile(t *testing.T) {
+	t.Parallel()
+	in := initialized(t, "--operator")
+	in.natsServer(t)
+	in.serve(t)
+	healthy(t, in.config())
+	code, stdout, stderr := usher(t, "project", "add", "-c", in.config(), "shop")
+	if code != exitOK || stdout != "  - name: shop\n    account: shop\n" || !strings.Contains(stderr, "hint: add this to projects in ") {
+		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	in.write(t, setup.FileDirectory, "users: []\nprojects:\n"+stdout)
+	code, _, stderr = usher(t, "project", "rm", "-c", in.config(), "--yes", "shop")
+	if code != exitRuntime || !strings.Contains(stderr, "project shop is still in") {
+		t.Errorf("exit code %d\n%s", code, stderr)
+	}
+	in.write(t, setup.FileDirectory, "users: []\n")
+	for _, want := range []struct {
+		code int
+		says string
+	}{{exitOK, "nats server account purge"}, {exitRuntime, "no account was made for project shop"}} {
+		if code, _, stderr = usher(t, "project", "rm", "-c", in.config(), "--yes", "shop"); code != want.code || !strings.Contains(stderr, want.says) {
+			t.Errorf("exit code %d\n%s", code, stderr)
+		}
+	}
+}
+
+// The service makes accounts itself where its configuration says so; a program signs
+// for the operator, and its key is nowhere else.
+func TestProjectAccountAPI(t *testing.T) {
+	t.Parallel()
+	elsewhere := filepath.Join(t.TempDir(), "signing.nk")
+	signer := callouttest.Build(t, "signer", "usher/issuer/testdata/signer")
+	o := startOperated(t, func(in installation) {
+		callouttest.Must(t, os.Rename(in.path(setup.FileOperatorSigning), elsewhere))
+		in.edit(t, setup.FileConfig, "  signing_key_file: "+setup.FileOperatorSigning+"\n",
+			fmt.Sprintf("  signing_command: [%q, base64, %q]\n  signing_public_key: %s\n  create_accounts: true\n", signer, elsewhere, publicOfSeed(t, elsewhere)))
+	})
+	o.ok(t, "made project shop in account shop", "project", "add", "shop")
+	o.no(t, exitRuntime, "project already exists", "project", "add", "shop")
+	o.no(t, exitRuntime, "An account of this name is there already", "project", "add", "APP")
+	o.ok(t, "made project two in account shop", "project", "add", "--account", "shop", "two")
+	key := o.member(t, "alice", "shop")
+	if account := o.where(t, key); account != accountKey(t, o, "shop") {
+		t.Errorf("alice is in %q", account)
+	}
+	if code, stdout, stderr := usher(t, "check", "-c", o.config()); code != exitOK {
+		t.Errorf("check: exit code %d\n%s%s", code, stdout, stderr)
+	}
+
+	// The account stays while another project is in it, and goes with the last one.
+	o.no(t, exitRuntime, "not this project's alone", "project", "rm", "--yes", "--purge", "two")
+	o.ok(t, "", "project", "rm", "--yes", "two")
+	if account := o.where(t, key); account == "" {
+		t.Error("alice does not get in any more")
+	}
+	o.ok(t, "removed project shop", "project", "rm", "--yes", "--purge", "shop")
+	if account := o.where(t, key); account != "" {
+		t.Errorf("alice still gets into %q", account)
+	}
+	if there(o.path("keys/project-shop.nk")) {
+		t.Error("its key is still there")
+	}
+	o.no(t, exitRuntime, "doesn't exist", "project", "rm", "--yes", "--purge", "shop")
+
+	// An import makes accounts, too.
+	file := filepath.Join(t.TempDir(), "directory.yaml")
+	callouttest.Must(t, os.WriteFile(file, []byte("users: []\nprojects: [{name: a}, {name: b}, {name: c, account: APP}]\n"), 0o600))
+	o.ok(t, "", "directory", "import", "--yes", file)
+	stdout, _ := o.ok(t, "", "project", "list", "--json")
+	for _, want := range []string{`"name":"a","account":"a"`, `"name":"b","account":"b"`, `"name":"c","account":"APP"`} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("no %s in %s", want, stdout)
+		}
+	}
+}
+
+// accountKey returns the public key of an account of the keyring.
+func accountKey(t *testing.T, o *operated, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(o.path(setup.FileKeyring))
+	callouttest.Must(t, err)
+	_, rest, _ := strings.Cut(string(text), "{name: "+name+", public_key: ")
+	public, _, _ := strings.Cut(rest, ",")
+	return public
+}
+
+// publicOfSeed returns the public key of a seed file.
+func publicOfSeed(t *testing.T, file string) string {
+	t.Helper()
+	seed, err := os.ReadFile(file)
+	callouttest.Must(t, err)
+	kp, err := nkeys.FromSeed(bytes.TrimSpace(seed))
+	callouttest.Must(t, err)
+	public, err := kp.PublicKey()
+	callouttest.Must(t, err)
+	return public
+}

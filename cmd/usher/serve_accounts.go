@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"usher/accounts"
+	"usher/api"
+	"usher/config"
+)
+
+// accountService makes and closes accounts for the management API. It holds no key and
+// no connection between two requests.
+type accountService struct {
+	cfg  *config.Config
+	log  *slog.Logger
+	turn chan struct{} // held by the request that is at it: the keyring is changed by one at a time
+}
+
+// accountService returns what makes accounts for the API; nil: the configuration does
+// not let the service do that. What it would lack is said before anybody asks.
+func (in *instance) accountService() (api.Accounts, error) {
+	cfg := in.cfg
+	if !cfg.Operator.CreateAccounts {
+		return nil, nil
+	}
+	signer, err := operatorKey(cfg)
+	if err != nil {
+		return nil, err
+	}
+	signer.Wipe()
+	if err := checkCreds(cfg.Operator.SystemCredsFile, cfg.Keyring.AllowGroupReadable); err != nil {
+		return nil, configError(fmt.Errorf("operator.system_creds_file: %w", err))
+	}
+	return &accountService{cfg: cfg, log: in.log, turn: make(chan struct{}, 1)}, nil
+}
+
+// with does something with what makes accounts, when it is this request's turn.
+func (s *accountService) with(ctx context.Context, do func(m *accountMaker) error) error {
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-s.turn }()
+	l, err := openLive(s.cfg)
+	if err != nil {
+		return err
+	}
+	m, err := l.accountMaker(func(line string) {
+		s.log.LogAttrs(ctx, slog.LevelInfo, "account of a project", slog.String("step", line))
+	})
+	if err != nil {
+		l.close()
+		return err
+	}
+	defer m.end()
+	defer m.Rotator.Operator.Signer.Wipe()
+	return do(m)
+}
+
+// Open implements api.Accounts.
+func (s *accountService) Open(ctx context.Context, projects []string, progress func(done, total int)) error {
+	return s.with(ctx, func(m *accountMaker) error {
+		m.Progress = func(step accounts.Step, done, total int) {
+			if step == accounts.StepPush && total > 1 {
+				progress(done, total)
+			}
+		}
+		_, err := m.Open(ctx, projects)
+		if errors.Is(err, accounts.ErrTaken) {
+			return fmt.Errorf("%w: %w", api.ErrAccountTaken, err)
+		}
+		return err
+	})
+}
+
+// Own implements api.Accounts.
+func (s *accountService) Own(account string) (bool, error) {
+	known, err := knownAccounts(s.cfg)
+	return accounts.Own(known, account), err
+}
+
+// Closing implements api.Accounts.
+func (s *accountService) Closing(project string) (string, error) {
+	known, err := knownAccounts(s.cfg)
+	return accounts.Closing(known, project), err
+}
+
+// Close implements api.Accounts.
+func (s *accountService) Close(ctx context.Context, account, project string, purge bool, remove func(context.Context) error) error {
+	return s.with(ctx, func(m *accountMaker) error {
+		_, err := m.Close(ctx, account, accounts.CloseOptions{Project: project, Purge: purge, Remove: remove})
+		return err
+	})
+}

@@ -1,0 +1,80 @@
+package devserver
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// globalAccount is where users are whose account a configuration does not state.
+const globalAccount = "$G"
+
+// defaultMaxPayload is nats-server's.
+const defaultMaxPayload = 1 << 20
+
+// File is what a nats-server.conf of config mode says about who gets in.
+type File struct {
+	Callout    *Callout // nil: no auth_callout
+	Accounts   []string
+	Users      []StaticUser
+	NoAuthUser string
+	MaxPayload int64
+	Operators  int // operator JWTs: it is no configuration of config mode
+}
+
+// Callout is authorization.auth_callout.
+type Callout struct {
+	Account, Issuer, XKey string
+	AuthUsers             []string
+	AllowedAccounts       []string
+}
+
+// StaticUser is a user of the file: a name or a public nkey.
+type StaticUser struct{ Name, Account string }
+
+// Read reads a nats-server.conf as nats-server does, with the files that it includes
+// and those that it names, such as certificates. It starts nothing.
+func Read(path string) (*File, error) {
+	opts, err := server.ProcessConfigFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("nats-server: %w", err)
+	}
+	f := &File{NoAuthUser: opts.NoAuthUser, MaxPayload: int64(opts.MaxPayload), Operators: len(opts.TrustedOperators)}
+	if f.MaxPayload == 0 {
+		f.MaxPayload = defaultMaxPayload
+	}
+	if c := opts.AuthCallout; c != nil {
+		f.Callout = &Callout{Account: c.Account, Issuer: c.Issuer, XKey: c.XKey, AuthUsers: c.AuthUsers, AllowedAccounts: c.AllowedAccounts}
+		if c.Account == "" {
+			f.Callout.Account = globalAccount
+		}
+	}
+	for _, a := range opts.Accounts {
+		f.Accounts = append(f.Accounts, a.Name)
+	}
+	for _, u := range opts.Users {
+		f.Users = append(f.Users, StaticUser{u.Username, accountOf(u.Account)})
+	}
+	for _, u := range opts.Nkeys {
+		f.Users = append(f.Users, StaticUser{u.Nkey, accountOf(u.Account)})
+	}
+	if opts.Username != "" {
+		f.Users = append(f.Users, StaticUser{opts.Username, globalAccount})
+	}
+	return f, nil
+}
+
+func accountOf(a *server.Account) string {
+	if a == nil {
+		return globalAccount
+	}
+	return a.Name
+}
+
+// Past reports whether a server lets a static user in without asking: one of auth_users,
+// or one in an account that is not among allowed_accounts, if that is set.
+func (c *Callout) Past(u StaticUser) bool {
+	delegated := u.Account == globalAccount || len(c.AllowedAccounts) == 0 || slices.Contains(c.AllowedAccounts, u.Account)
+	return !delegated || slices.Contains(c.AuthUsers, u.Name)
+}

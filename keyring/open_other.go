@@ -1,5 +1,0 @@
-//go:build !unix
-
-package keyring
-
-const openNow = 0

@@ -1,0 +1,148 @@
+//go:build unix
+
+package ownedfile
+
+import (
+	"errors"
+	"io/fs"
+	"testing"
+	"time"
+)
+
+// entry is what a file looks like to the walk, with owners that only root could give.
+type entry struct {
+	mode fs.FileMode
+	uid  int
+	to   string // of a link
+}
+
+// Name implements fs.FileInfo.
+func (e entry) Name() string { return "" }
+
+// Size implements fs.FileInfo.
+func (e entry) Size() int64 { return 0 }
+
+// Mode implements fs.FileInfo.
+func (e entry) Mode() fs.FileMode { return e.mode }
+
+// ModTime implements fs.FileInfo.
+func (e entry) ModTime() time.Time { return time.Time{} }
+
+// IsDir implements fs.FileInfo.
+func (e entry) IsDir() bool { return e.mode.IsDir() }
+
+// Sys implements fs.FileInfo.
+func (e entry) Sys() any { return e }
+
+const (
+	usher   = 998
+	mallory = 1001
+	dir     = fs.ModeDir
+	sticky  = fs.ModeDir | fs.ModeSticky
+	link    = fs.ModeSymlink | 0o777
+)
+
+// files is a file system of entries.
+type files map[string]entry
+
+func (f files) system(user int) *system {
+	return &system{
+		user:  user,
+		owner: func(i fs.FileInfo) (int, bool) { return i.(entry).uid, true },
+		lstat: func(path string) (fs.FileInfo, error) {
+			if e, ok := f[path]; ok {
+				return e, nil
+			}
+			return nil, &fs.PathError{Op: "lstat", Path: path, Err: fs.ErrNotExist}
+		},
+		readlink: func(path string) (string, error) { return f[path].to, nil },
+	}
+}
+
+// The rule reads as policy: who is let put what where.
+func TestRule(t *testing.T) {
+	base := files{
+		"/": {dir | 0o755, 0, ""}, "/etc": {dir | 0o755, 0, ""}, "/tmp": {sticky | 0o777, 0, ""},
+		"/etc/seed":  {0o600, 0, ""},
+		"/etc/ours":  {0o600, usher, ""},
+		"/etc/alien": {0o600, mallory, ""},
+		"/etc/open":  {0o602, usher, ""},
+		"/etc/group": {0o620, usher, ""},
+		"/etc/read":  {0o644, usher, ""},
+		"/etc/mount": {0o440, 0, ""},
+
+		"/shared": {dir | 0o777, 0, ""}, "/shared/ours": {0o600, usher, ""}, "/shared/alien": {0o600, mallory, ""},
+		"/shared/sub": {dir | 0o700, usher, ""}, "/shared/sub/ours": {0o600, usher, ""},
+		"/tmp/ours": {0o600, usher, ""}, "/tmp/alien": {0o600, mallory, ""},
+		"/home": {dir | 0o755, 0, ""}, "/home/mallory": {dir | 0o755, mallory, ""}, "/home/mallory/ours": {0o600, usher, ""},
+		"/home/mallory/alien": {0o600, mallory, ""},
+		"/team":               {dir | 0o775, 0, ""}, "/team/ours": {0o600, usher, ""},
+
+		"/etc/link": {link, 0, "seed"}, "/etc/far": {link, usher, "/tmp/ours"}, "/tmp/link": {link, mallory, "/etc/ours"},
+		"/etc/worse": {link, 0, "/shared/ours"}, "/etc/loop": {link, 0, "loop"}, "/etc/up": {link, usher, "../tmp/./ours"},
+		"/etc/none": {link, 0, "nowhere"}, "/proc": {dir | 0o555, 0, ""}, "/proc/9": {link, usher, "pipe:[1]"},
+
+		// As Kubernetes mounts a secret.
+		"/run": {dir | 0o755, 0, ""}, "/run/keys": {sticky | 0o777, 0, ""}, "/run/keys/a.nk": {link, 0, "..data/a.nk"},
+		"/run/keys/..data": {link, 0, "..2026"}, "/run/keys/..2026": {dir | 0o755, 0, ""}, "/run/keys/..2026/a.nk": {0o440, 0, ""},
+	}
+	secret, group, runs := Rule{Secret: true}, Rule{Secret: true, Group: true}, Rule{Runs: true}
+	for _, tt := range []struct {
+		path        string
+		rule        Rule
+		usher, root error // what a service of each user says
+	}{
+		{"/etc/seed", secret, nil, nil},
+		{"/etc/ours", secret, nil, nil},
+		{"/etc/alien", secret, ErrOthers, nil}, // only root can have put it there
+		{"/etc/open", secret, ErrReadable, ErrReadable},
+		{"/etc/open", Rule{}, ErrOthers, ErrOthers},
+		{"/etc/group", Rule{}, nil, nil},
+		{"/etc/group", Rule{Own: true}, ErrOthers, ErrOthers},
+		{"/etc/read", secret, ErrReadable, ErrReadable},
+		{"/etc/read", Rule{}, nil, nil},
+		{"/etc/mount", secret, ErrReadable, ErrReadable},
+		{"/etc/mount", group, nil, nil},
+		{"/shared/ours", secret, ErrOthers, ErrOthers},
+		{"/shared/alien", secret, ErrOthers, ErrOthers},
+		{"/shared/sub/ours", secret, ErrOthers, ErrOthers}, // the folder can be exchanged
+		{"/tmp/ours", secret, nil, ErrOthers},
+		{"/tmp/alien", secret, ErrOthers, ErrOthers},
+		{"/home/mallory/ours", secret, ErrOthers, nil}, // the owner of the folder can exchange it; root has given it to that one
+		{"/home/mallory/alien", secret, ErrOthers, nil},
+		{"/team/ours", secret, nil, nil},
+		{"/etc/link", secret, nil, nil},
+		{"/etc/far", secret, nil, ErrOthers},
+		{"/etc/up", secret, nil, ErrOthers},
+		{"/tmp/link", secret, ErrOthers, ErrOthers},
+		{"/etc/worse", secret, ErrOthers, ErrOthers},
+		{"/etc/loop", secret, errLinks, errLinks},
+		{"/etc/none", secret, fs.ErrNotExist, fs.ErrNotExist},
+		{"/etc/nothing", secret, fs.ErrNotExist, fs.ErrNotExist},
+		{"/proc/9", secret, nil, nil}, // what the shell hands over; opening it says more
+		{"/run/keys/a.nk", group, nil, nil},
+		{"/run/keys/a.nk", secret, ErrReadable, ErrReadable},
+		{"/etc/ours", runs, nil, ErrOthers}, // root runs what root alone can write
+		{"/etc/seed", runs, nil, nil},
+		{"/etc/group", runs, ErrOthers, ErrOthers},
+	} {
+		for user, want := range map[int]error{usher: tt.usher, 0: tt.root} {
+			s := base.system(user)
+			info, err := s.walk(tt.path, tt.rule)
+			if err == nil && info != nil {
+				err = s.mode(tt.path, info, tt.rule)
+			}
+			if (want == nil) != (err == nil) || want != nil && !errors.Is(err, want) {
+				t.Errorf("%s, %+v, as user %d: got %v, want %v", tt.path, tt.rule, user, err, want)
+			}
+		}
+	}
+}
+
+func TestQuote(t *testing.T) {
+	for path, want := range map[string]string{"/etc/a-b_c.d": "/etc/a-b_c.d", "": "''", "a b": "'a b'", "it's": `'it'\''s'`} {
+		if got := quote(path); got != want {
+			t.Errorf("%q: %s", path, got)
+		}
+	}
+}

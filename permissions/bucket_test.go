@@ -1,0 +1,40 @@
+package permissions_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"usher/directory"
+)
+
+// The stream of a bucket is KV_<bucket>, so a project of that name would own it:
+// its admin reads and deletes every key. No project gets such a name.
+//
+// Attack: the admin of a project called KV_x reads key-value bucket x of the account
+// Held by: no project's name begins with KV_ or OBJ_
+func TestProjectLikeBucket(t *testing.T) {
+	for name, ok := range map[string]bool{"KV_settings": false, "KV_": false, "OBJ_files": false, "KV": true, "OBJ": true, "kv_x": true, "x_KV_y": true} {
+		_, err := directory.NewSnapshot(directory.Records{Projects: []directory.Project{{Name: name, Account: "APP"}}})
+		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "is reserved: "+name[:strings.Index(name, "_")+1]) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// What the name would give.
+	owner := solo(t)
+	for i := range owner.Rules {
+		owner.Rules[i].Subject = strings.ReplaceAll(owner.Rules[i].Subject, ".shop", ".KV_settings")
+	}
+	s := startServer(t, map[string]*server.Permissions{"free": nil, "ann": permissionsOf(&owner)})
+	_, js := manage(t, s)
+	bucket, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "settings"})
+	must(t, err)
+	_, err = bucket.PutString(t.Context(), "key", "secret")
+	must(t, err)
+	m, err := as(t, s, "ann").Request("$JS.API.DIRECT.GET.KV_settings.$KV.settings.key", nil, patience)
+	if err != nil || string(m.Data) != "secret" {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,171 @@
+package permissions_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"usher/directory"
+	"usher/identity"
+	"usher/permissions"
+)
+
+const (
+	leafNode   = directory.ConnectionLeafNode
+	leafNodeWS = directory.ConnectionLeafNodeWS
+	standard   = directory.ConnectionStandard
+)
+
+// typed is a world in which users may connect in the ways that they are given.
+func typed(types map[string][]directory.ConnectionType) directory.Records {
+	r := world()
+	for i := range r.Users {
+		r.Users[i].Limits.ConnectionTypes = types[r.Users[i].Name]
+	}
+	return r
+}
+
+// Invariant 0: a grant holds only on kinds of connection on which the server
+// enforces it, or where there is nothing to enforce.
+func TestInvariant0Derived(t *testing.T) {
+	enforced := []directory.ConnectionType{
+		directory.ConnectionStandard, directory.ConnectionWebSocket, directory.ConnectionMQTT, directory.ConnectionMQTTWS, directory.ConnectionInProcess,
+	}
+	for _, tt := range []struct {
+		user, selection string
+		named, want     []directory.ConnectionType // want nil: denied
+	}{
+		{"pia", "", nil, enforced},
+		{"root", "", nil, enforced}, // by name or not at all
+		{"pia", "", []directory.ConnectionType{standard}, []directory.ConnectionType{standard}},
+		{"pia", "", []directory.ConnectionType{standard, leafNode}, []directory.ConnectionType{standard}},
+		{"pia", "", []directory.ConnectionType{leafNode}, nil},
+		{"hab", "", []directory.ConnectionType{leafNode, leafNodeWS}, nil},
+		{"ann", "", []directory.ConnectionType{leafNode}, nil}, // of one project of two
+		{"root", "", []directory.ConnectionType{leafNode}, []directory.ConnectionType{leafNode}},
+		{"root", "project=moon", []directory.ConnectionType{leafNodeWS}, []directory.ConnectionType{leafNodeWS}},
+		{"far", "project=moon", []directory.ConnectionType{leafNode, standard}, []directory.ConnectionType{leafNode, standard}}, // of the only one
+		{"far", "project=shop", []directory.ConnectionType{leafNode, standard}, []directory.ConnectionType{standard}},
+		{"boss", "account=APP", []directory.ConnectionType{leafNode}, []directory.ConnectionType{leafNode}},
+	} {
+		s := snapshotOf(t, typed(map[string][]directory.ConnectionType{tt.user: tt.named}))
+		g, err := derive(t, newPolicy(), s, tt.user, selection(tt.selection))
+		if tt.want == nil {
+			if !errors.Is(err, permissions.ErrLeafNode) || errors.Is(err, permissions.ErrInvariant) {
+				t.Errorf("%s %s %v: got %v", tt.user, tt.selection, tt.named, err)
+			}
+			continue
+		}
+		if err != nil || !slices.Equal(g.ConnectionTypes, tt.want) {
+			t.Errorf("%s %s %v: got %v, %v", tt.user, tt.selection, tt.named, g.ConnectionTypes, err)
+		}
+	}
+}
+
+// Every project of the account counts: with one more, or with a role less in one of
+// them, there is no leaf node.
+func TestInvariant0EveryProject(t *testing.T) {
+	leaf := map[string][]directory.ConnectionType{"ann": {leafNode}}
+	admin := func(r directory.Records, role directory.Role) directory.Records {
+		r.Projects[1].Members = append(r.Projects[1].Members, member("ann", role))
+		return r
+	}
+	for _, tt := range []struct {
+		name string
+		r    directory.Records
+		sel  string
+		ok   bool
+	}{
+		{"of both", admin(typed(leaf), directory.RoleProjectAdmin), "", true},
+		{"of both, and bound to the account", admin(typed(leaf), directory.RoleProjectAdmin), "account=APP", true},
+		{"of both, and bound to one", admin(typed(leaf), directory.RoleProjectAdmin), "project=shop", false},
+		{"of one, and publisher in the other", admin(typed(leaf), directory.RolePublisher), "", false},
+	} {
+		g, err := derive(t, newPolicy(), snapshotOf(t, tt.r), "ann", selection(tt.sel))
+		if tt.ok != (err == nil && slices.Equal(g.ConnectionTypes, leaf["ann"])) {
+			t.Errorf("%s: %v, %v", tt.name, g.ConnectionTypes, err)
+		}
+	}
+	more := admin(typed(leaf), directory.RoleProjectAdmin)
+	more.Projects = append(more.Projects, directory.Project{Name: "new", Account: "APP"})
+	if _, err := derive(t, newPolicy(), snapshotOf(t, more), "ann", identity.Selection{}); !errors.Is(err, permissions.ErrLeafNode) {
+		t.Errorf("with one more project: %v", err)
+	}
+}
+
+// Invariant 0 where it is minted.
+func TestInvariant0Validate(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(*permissions.Grant)
+		ok     bool
+	}{
+		{"types are stated", func(*permissions.Grant) {}, true},
+		{"types are not stated", func(g *permissions.Grant) { g.ConnectionTypes = nil }, false},
+		{"a leaf node", func(g *permissions.Grant) { g.ConnectionTypes = []directory.ConnectionType{leafNode} }, false},
+		{"a leaf node, of the whole account", func(g *permissions.Grant) {
+			g.ConnectionTypes, g.WholeAccount = []directory.ConnectionType{leafNode}, true
+		}, true},
+		{"a connection that is none of them", func(g *permissions.Grant) { g.Connection.Types = []string{"LEAFNODE", "LEAFNODE_WS"} }, false},
+		{"a connection that is one of them", func(g *permissions.Grant) { g.Connection.Types = []string{"STANDARD", "IN_PROCESS"} }, true},
+		{"a connection that nobody knows", func(g *permissions.Grant) { g.Connection.Types = []string{"Router"} }, false},
+		{"a leaf node with a scope", func(g *permissions.Grant) {
+			*g = permissions.Grant{Account: "APP", Scope: "publisher", Connection: identity.Connection{Types: []string{"LEAFNODE"}}}
+		}, false},
+		{"a client with a scope", func(g *permissions.Grant) {
+			*g = permissions.Grant{Account: "APP", Scope: "publisher", Connection: identity.Connection{Types: []string{"STANDARD"}}}
+		}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := handmade(pubAllow("a"), subAllow("b"))
+			tt.change(g)
+			checkValid(t, newPolicy().Validate(g), tt.ok)
+		})
+	}
+	if err := permissions.ValidateConnected(handmade()); !errors.Is(err, permissions.ErrInvariant) {
+		t.Errorf("a grant for no connection is issued: %v", err)
+	}
+}
+
+func TestConnect(t *testing.T) {
+	mqtt := []string{"MQTT", "MQTT_WS"}
+	for _, tt := range []struct {
+		name  string
+		types []string
+		id    string
+		want  error
+	}{
+		{"nothing is known", nil, "", nil},
+		{"a client", []string{"STANDARD", "IN_PROCESS"}, "", nil},
+		{"a leaf node", []string{"LEAFNODE", "LEAFNODE_WS"}, "", permissions.ErrLeafNode},
+		{"a type that is not named", []string{"WEBSOCKET"}, "", permissions.ErrConnectionType},
+		{"a kind that nobody knows", []string{"Gateway"}, "", permissions.ErrConnectionType},
+		{"no kind at all", []string{}, "", permissions.ErrConnectionType},
+		{"the user's name", mqtt, "pia", nil},
+		{"the user's name and more", mqtt, "pia:phone", nil},
+		{"another's", mqtt, "carl", permissions.ErrMQTTClientID},
+		{"another's that begins so", mqtt, "piano", permissions.ErrMQTTClientID},
+		{"none", mqtt, "", permissions.ErrMQTTClientID},
+	} {
+		for _, scope := range []string{"", "publisher"} {
+			g := permissions.Grant{Account: "APP", Scope: scope}
+			if scope == "" {
+				g.ConnectionTypes = []directory.ConnectionType{standard, directory.ConnectionMQTT}
+			} else if tt.want == permissions.ErrConnectionType && len(tt.types) > 0 && tt.types[0] == "WEBSOCKET" {
+				continue // the template says
+			}
+			err := newPolicy().Connect(&g, "pia", identity.Connection{Types: tt.types, MQTTClientID: tt.id})
+			if !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) {
+				t.Errorf("%s, scope %q: got %v", tt.name, scope, err)
+			}
+		}
+	}
+	p := newPolicy()
+	p.AnyMQTTClientID = []string{"OTHER"}
+	for account, ok := range map[string]bool{"APP": false, "OTHER": true} {
+		g := permissions.Grant{Account: account, ConnectionTypes: []directory.ConnectionType{directory.ConnectionMQTT}}
+		if err := p.Connect(&g, "pia", identity.Connection{Types: mqtt, MQTTClientID: "x"}); (err == nil) != ok {
+			t.Errorf("%s: %v", account, err)
+		}
+	}
+}
