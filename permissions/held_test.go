@@ -61,7 +61,7 @@ func makeConsumers(t *testing.T, nc *nats.Conn, js jetstream.JetStream, stream, 
 	t.Helper()
 	_, err := js.CreateConsumer(t.Context(), stream, jetstream.ConsumerConfig{Durable: pull, AckPolicy: jetstream.AckExplicitPolicy})
 	must(t, err)
-	legacy, err := nc.JetStream() //nolint:staticcheck // the newer client has no push consumers with flow control
+	legacy, err := nc.JetStream() // the newer client makes no push consumers with flow control
 	must(t, err)
 	_, err = legacy.Subscribe(stream+".>", func(*nats.Msg) {}, nats.BindStream(stream), nats.Durable(pull+"-push"), nats.EnableFlowControl(), nats.IdleHeartbeat(patience), nats.ManualAck())
 	must(t, err)
