@@ -27,7 +27,7 @@ func (p *Policy) outlook(sel identity.Selection, f *directory.Facts, limit int) 
 	if err != nil {
 		return outlook{}
 	}
-	size := sizeOf(parts, &id, account, scope)
+	size := sizeOf(parts, f, &id, account, scope)
 	return outlook{account, scope, size, size <= limit}
 }
 
@@ -83,7 +83,7 @@ func (p *Policy) shareOf(f *directory.Facts, project *directory.Project) int {
 	for i := range f.Memberships {
 		if m := &f.Memberships[i]; m.Project.ID == project.ID {
 			id := widest(f.User)
-			return sizeOf([]part{{account: m.Project.Account, membership: m}}, &id, m.Project.Account, "")
+			return sizeOf([]part{{account: m.Project.Account, membership: m}}, f, &id, m.Project.Account, "")
 		}
 	}
 	return 0

@@ -64,7 +64,7 @@ func (p *Policy) DeriveWithin(id identity.Identity, f directory.Facts, limit int
 	}
 	scope, err := p.scope(parts)
 	if err == nil {
-		err = fits(parts, &id, account, scope, limit)
+		err = fits(parts, &f, &id, account, scope, limit)
 	}
 	if err != nil {
 		return Grant{}, err

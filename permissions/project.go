@@ -13,10 +13,7 @@ func InboxPrefix(user string) string { return "_INBOX_" + user }
 // entry; a publisher or consumer has exactly what the ACLs name it for.
 func membership(b *builder, m *directory.Membership, f *directory.Facts) {
 	if m.Has(directory.RoleProjectAdmin) {
-		projectAdmin(b, m.Project)
-		if n, certain := f.ProjectsIn(m.Project.Account); certain && n <= 1 {
-			readDirectly(b, m.Project.Name)
-		}
+		administer(b, m.Project, f)
 	}
 	if m.Has(directory.RolePublisher) {
 		for _, t := range m.Topics {
@@ -30,6 +27,14 @@ func membership(b *builder, m *directory.Membership, f *directory.Facts) {
 		for _, s := range m.Subs {
 			consume(b, m.Project.Name, s.Name)
 		}
+	}
+}
+
+// administer adds what an administrator of a project gets.
+func administer(b *builder, p *directory.Project, f *directory.Facts) {
+	projectAdmin(b, p)
+	if n, certain := f.ProjectsIn(p.Account); certain && n <= 1 {
+		readDirectly(b, p.Name)
 	}
 }
 

@@ -20,7 +20,7 @@ const MaxAnswer = 1 << 20
 // What stands in an answer beside that which a grant says (issuer/encode.go, whose
 // test holds these).
 const (
-	userClaims     = 480 // of a user JWT, without names and rules
+	userClaims     = 520 // of a user JWT, without names and rules
 	responseClaims = 470 // of the response around it
 	signedAround   = 48 + 1 + 86
 	sealedAround   = 44
@@ -51,16 +51,16 @@ func (p *Policy) Size(id identity.Identity, f directory.Facts) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return sizeOf(parts, &id, account, scope), nil
+	return sizeOf(parts, &f, &id, account, scope), nil
 }
 
 // fits reports ErrTooLarge for parts that cannot fit into limit bytes. Most are far
 // from it, and cost a few additions.
-func fits(parts []part, id *identity.Identity, account, scope string, limit int) error {
+func fits(parts []part, f *directory.Facts, id *identity.Identity, account, scope string, limit int) error {
 	if scope == "" && roughSize(parts, id, account) <= limit {
 		return nil
 	}
-	if size := sizeOf(parts, id, account, scope); size-SizeSlack > limit {
+	if size := sizeOf(parts, f, id, account, scope); size-SizeSlack > limit {
 		return fmt.Errorf("%w: the answer would have %d bytes or somewhat less, the server takes %d", ErrTooLarge, size, limit)
 	}
 	return nil
@@ -68,7 +68,7 @@ func fits(parts []part, id *identity.Identity, account, scope string, limit int)
 
 // sizeOf returns the size of an answer. It is exact but for the claims around the
 // rules, and for rules that cover each other across projects.
-func sizeOf(parts []part, id *identity.Identity, account, scope string) int {
+func sizeOf(parts []part, f *directory.Facts, id *identity.Identity, account, scope string) int {
 	var texts directory.Lengths // in lists
 	texts.Add("method:" + string(id.Method))
 	texts.Add("key:" + id.KeyID)
@@ -80,7 +80,7 @@ func sizeOf(parts []part, id *identity.Identity, account, scope string) int {
 	if scope == "" {
 		for i := range parts {
 			if x := &parts[i]; !all || x.membership == nil {
-				texts.AddAll(x.lengths())
+				texts.AddAll(x.lengths(f))
 			}
 		}
 		texts.Add(InboxPrefix(id.Name) + ".>")
@@ -115,7 +115,7 @@ func tagLengths(l *directory.Lengths, x *part) {
 
 // lengths returns what the rules of one part take. It makes those that one resource
 // needs, and none for each resource.
-func (x *part) lengths() directory.Lengths {
+func (x *part) lengths(f *directory.Facts) directory.Lengths {
 	var b builder
 	switch m := x.membership; {
 	case x.role == directory.ServiceRoleAdmin:
@@ -125,7 +125,7 @@ func (x *part) lengths() directory.Lengths {
 	case m.Has(directory.RoleProjectAdmin): // which covers what the other roles give
 		project := *m.Project
 		project.Topics = nil // its own name covers those inside
-		projectAdmin(&b, &project)
+		administer(&b, &project, f)
 		l := b.lengths()
 		l.AddAll(m.Outside)
 		l.AddAll(m.Outside) // on both sides
@@ -226,7 +226,7 @@ func (p *Policy) largestOf(f *directory.Facts, least int) (largest int) {
 		if account == "" || err != nil || roughSize(in, &id, account) < least {
 			continue
 		}
-		largest = max(largest, sizeOf(in, &id, account, scope))
+		largest = max(largest, sizeOf(in, f, &id, account, scope))
 	}
 	return largest
 }
