@@ -72,7 +72,7 @@ func TestSigningCommandAuthor(t *testing.T) {
 	if err := os.Chmod(file, 0o622); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := config.Load(file); err == nil || !strings.Contains(err.Error(), "operator.signing_command names a program to run") {
+	if _, err := config.Load(file); err == nil || !strings.Contains(err.Error(), "others could have put it there") {
 		t.Error(err)
 	}
 }

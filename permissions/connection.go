@@ -93,7 +93,7 @@ func (p *Policy) Connect(g *Grant, name string, c identity.Connection) error {
 		return err
 	}
 	if ofMQTT(c.Types) && !slices.Contains(p.AnyMQTTClientID, g.Account) && !ownsMQTTClientID(name, c.MQTTClientID) {
-		return fmt.Errorf("%w: it has to be %s, or begin with %s and a colon", ErrMQTTClientID, name, name)
+		return fmt.Errorf("%w: it has to be the name of the user, or begin with it and a colon", ErrMQTTClientID)
 	}
 	return nil
 }
