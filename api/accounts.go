@@ -137,7 +137,7 @@ func unfinished(what string, cause error) *failure {
 func (c *call) closeAccount(name string, purge bool, remove func(account string) error) error {
 	if c.cfg.Accounts == nil {
 		if purge {
-			return invalid("This service closes no accounts, and so it deletes no streams")
+			return invalid("This service closes no accounts, and so it deletes no streams: usher project rm -c usher.yaml --purge does, where the operator's key is")
 		}
 		return remove("")
 	}

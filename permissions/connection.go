@@ -93,6 +93,9 @@ func (p *Policy) Connect(g *Grant, name string, c identity.Connection) error {
 		return err
 	}
 	if ofMQTT(c.Types) && !slices.Contains(p.AnyMQTTClientID, g.Account) && !ownsMQTTClientID(name, c.MQTTClientID) {
+		if c.MQTTClientID == "" {
+			return fmt.Errorf("%w: the client has none, and it has to be the name of the user, or begin with it and a colon", ErrMQTTClientID)
+		}
 		return fmt.Errorf("%w: it has to be the name of the user, or begin with it and a colon", ErrMQTTClientID)
 	}
 	return nil

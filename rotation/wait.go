@@ -30,7 +30,7 @@ type WaitError struct {
 
 // Error implements error.
 func (e *WaitError) Error() string {
-	return "waited in vain for " + e.For + ": " + strings.Join(e.Missing, "; ")
+	return "timed out waiting for " + e.For + ": " + strings.Join(e.Missing, "; ")
 }
 
 // quiet returns how long nobody may have asked for a key.

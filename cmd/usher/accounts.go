@@ -138,7 +138,7 @@ func accountError(cfg *config.Config, err error) error {
 	case errors.Is(err, operator.ErrNoJetStream):
 		return &exitError{code: exitRuntime, err: err, hint: "where no server has JetStream there is no data: leave --purge out"}
 	case accounts.Unfinished(err), errors.Is(err, keyring.ErrLocked), errors.Is(err, rotation.ErrOthers):
-		return &exitError{code: exitRuntime, err: err, hint: "nothing is lost: the same command again goes on; usher project rm undoes what add has begun"}
+		return &exitError{code: exitRuntime, err: err, hint: "nothing is lost: the same command again goes on; usher project rm -c FILE undoes what add has begun. Every usher has to run and have the keyring: usher serve, or --no-usher where none runs yet"}
 	default:
 		return rotationError(cfg, err)
 	}

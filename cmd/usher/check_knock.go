@@ -112,7 +112,8 @@ func knockAt(cfg *config.Config, url, name string) error {
 	return knockWith(cfg, url, name, cfg.NATS.SentinelFile)
 }
 
-// knockWith connects with a made-up token, and a sentinel if there is one.
+// knockWith connects with a made-up token, and a sentinel if there is one. The name is
+// no part of the token: what was presented is hidden in log and audit.
 func knockWith(cfg *config.Config, url, name, creds string) error {
 	opts, err := tlsOptions(&cfg.NATS.TLS)
 	if err != nil {
@@ -121,7 +122,7 @@ func knockWith(cfg *config.Config, url, name, creds string) error {
 	if creds != "" {
 		opts = append(opts, nats.UserCredentials(creds))
 	}
-	nc, err := nats.Connect(url, append(opts, nats.Token(name), nats.Name(name), nats.NoReconnect(), nats.Timeout(checkConnect),
+	nc, err := nats.Connect(url, append(opts, nats.Token(rand.Text()), nats.Name(name), nats.NoReconnect(), nats.Timeout(checkConnect),
 		nats.IgnoreDiscoveredServers())...) // refused here, nats.go would knock at the next server of the cluster
 	if err != nil {
 		return err

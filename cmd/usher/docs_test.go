@@ -173,7 +173,7 @@ func cliDoc(t *testing.T) []byte {
 	var walk func(path []string, commands []*cli.Command)
 	walk = func(path []string, commands []*cli.Command) {
 		for _, c := range commands {
-			if c.Name == "help" {
+			if c.Name == "help" || c.Hidden {
 				continue
 			}
 			here := append(slices.Clone(path), c.Name)

@@ -57,7 +57,7 @@ func addProject(ctx context.Context, r *remote) error {
 	if err != nil {
 		return err
 	}
-	if cfg == nil && in.Account != nil && !own && !r.c.Bool("json") {
+	if cfg == nil && !own && p.Account != p.Name && !r.c.Bool("json") {
 		tellShared(r.c, p.Account)
 	}
 	if err := r.done(p, "made project %s in account %s", p.Name, p.Account); err != nil || !own || r.c.Bool("json") {
@@ -235,6 +235,9 @@ func addWithoutAPI(c *cli.Context) (done bool, err error) {
 // removeWithoutAPI closes the account of a project that was taken out of a directory
 // that is a file.
 func removeWithoutAPI(c *cli.Context) (done bool, err error) {
+	if done, err := removeFromFile(c); done || err != nil {
+		return done, err
+	}
 	cfg, records, err := fileConfig(c)
 	if cfg == nil || err != nil {
 		return false, err
@@ -276,7 +279,7 @@ func projectLost(ctx context.Context, r *remote) (string, error) {
 	topics, err := r.api.Topics(ctx, name)
 	var no *client.Error
 	if errors.As(err, &no) && no.Code == 404 && r.c.IsSet("config") {
-		return "what is left of the account of project " + name, nil
+		return "what is left of the account of project " + name + ", which is not " + r.whichAPI(), nil
 	}
 	if err != nil {
 		return "", err
@@ -289,7 +292,7 @@ func projectLost(ctx context.Context, r *remote) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text := fmt.Sprintf("project %s with %s, %s and %s", name, counted(len(topics.Topics), "topic"),
+	text := fmt.Sprintf("project %s %s with %s, %s and %s", name, r.whichAPI(), counted(len(topics.Topics), "topic"),
 		counted(len(subscriptions.Subscriptions), "subscription"), counted(len(members.Users), "membership"))
 	if r.c.Bool("purge") {
 		text += ", and all that the streams of its account hold"

@@ -102,6 +102,37 @@ func addToFile(c *cli.Context) (done bool, err error) {
 	return true, tellAccount(c, account)
 }
 
+// removeFromFile says what is to be taken out of a directory that is a file, and of the
+// servers' configuration, for a project to be gone: in config mode there is no API that
+// removes one.
+func removeFromFile(c *cli.Context) (done bool, err error) {
+	cfg, err := configMode(c)
+	if cfg == nil || err != nil || cfg.Directory.From != config.DirectoryFile {
+		return false, err
+	}
+	text, err := readDirectory(c, cfg.Directory.File)
+	if err != nil {
+		return true, err
+	}
+	records, _, err := file.Parse(cfg.Directory.File, text)
+	if err != nil {
+		return true, configError(err)
+	}
+	name := c.Args().First()
+	for i := range records.Projects {
+		if p := &records.Projects[i]; p.Name == name {
+			return true, &exitError{
+				code: exitRuntime, err: fmt.Errorf("project %s is in %s, with account %s", name, cfg.Directory.File, p.Account),
+				hint: "take it out of the file, so that nobody gets in, and then its account out of every nats-server.conf",
+			}
+		}
+	}
+	return true, &exitError{
+		code: exitRuntime, err: fmt.Errorf("there is no project %s in %s", name, cfg.Directory.File),
+		hint: "if it had an account of its own, take that out of every nats-server.conf; its streams stay on the servers' disks until they are deleted",
+	}
+}
+
 // newProject reports why a directory cannot have a project in an account.
 func newProject(cfg *config.Config, records directory.Records, name, account string) error {
 	records.Projects = append(slices.Clone(records.Projects), directory.Project{Name: name, Account: account})

@@ -41,6 +41,7 @@ func remoteFlags() []cli.Flag {
 type remote struct {
 	c       *cli.Context
 	api     *client.Client
+	server  string     // URL of the API
 	project string     // of a verb that needs one
 	out     *keyOutput // of a verb that makes a key
 }
@@ -60,6 +61,9 @@ func connect(c *cli.Context) (*remote, error) {
 	if err := x.take(c); err != nil {
 		return nil, err
 	}
+	if err := x.fits(c); err != nil {
+		return nil, err
+	}
 	cfg, key, err := x.open(c, true)
 	if err != nil {
 		return nil, err
@@ -72,7 +76,7 @@ func connect(c *cli.Context) (*remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &remote{c: c, api: api, project: x.Project}, nil
+	return &remote{c: c, api: api, server: x.Server, project: x.Project}, nil
 }
 
 func chosenContext(c *cli.Context) (*apiContext, error) {
