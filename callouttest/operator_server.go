@@ -83,6 +83,12 @@ func (s *OperatorServer) Start(tb testing.TB) {
 	s.srv = runServer(tb, s.file, func(opts *server.Options) { opts.DisableShortFirstPing = s.latePing })
 }
 
+// Reload has a server of this process read its configuration again.
+func (s *OperatorServer) Reload(tb testing.TB) {
+	tb.Helper()
+	reloadServer(tb, s.srv, s.file)
+}
+
 // Stop ends the server and waits until it has.
 func (s *OperatorServer) Stop() {
 	if s.program != "" {

@@ -153,11 +153,16 @@ func (s *Server) Reload(tb testing.TB, more string) {
 
 func (s *Server) reload(tb testing.TB) {
 	tb.Helper()
-	opts, err := server.ProcessConfigFile(s.file)
+	reloadServer(tb, s.srv, s.file)
+}
+
+func reloadServer(tb testing.TB, srv *server.Server, file string) {
+	tb.Helper()
+	opts, err := server.ProcessConfigFile(file)
 	Must(tb, err)
 	opts.NoLog, opts.NoSigs = true, true
 	devserver.Leave(opts)
-	Must(tb, s.srv.ReloadOptions(opts))
+	Must(tb, srv.ReloadOptions(opts))
 }
 
 // SetKeys writes other keys to the configuration file, which the server reads when

@@ -31,10 +31,33 @@ const (
 type Selection struct {
 	Project string // only this project
 	Account string // only what lies in this NATS account
+
+	// OwnName: nothing was asked for, and the user name is the user's own. So asks
+	// nats-server 2.15 in operator mode when it is reloaded, of a connection that
+	// had another user name: with the name of its user JWT.
+	OwnName bool
 }
 
+// What a user name begins with that selects.
+const (
+	SelectProject = "project="
+	SelectAccount = "account="
+)
+
 // IsZero reports whether nothing was asked for.
-func (s Selection) IsZero() bool { return s == Selection{} }
+func (s Selection) IsZero() bool { return s.Project == "" && s.Account == "" }
+
+// String returns the user name that selects this; empty: nothing was asked for.
+func (s Selection) String() string {
+	switch {
+	case s.Project != "":
+		return SelectProject + s.Project
+	case s.Account != "":
+		return SelectAccount + s.Account
+	default:
+		return ""
+	}
+}
 
 // Identity is a verified principal.
 type Identity struct {

@@ -91,6 +91,8 @@ func (i *Issuer) Issue(ctx context.Context, s *Signers, to Recipient, id identit
 	}
 	if account == "" {
 		c.audience = g.Account // config mode: where the user is placed
+	} else {
+		c.name = permissions.JWTName(id, g.Scope)
 	}
 	if !expires.IsZero() {
 		c.expires = expires.Unix()

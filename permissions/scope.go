@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"usher/directory"
+	"usher/identity"
 )
 
 // Denials of identities whose role is bound to a scoped signing key.
@@ -100,6 +101,27 @@ func checkTags(g *Grant) error {
 // oneToken reports whether s is one literal token of a subject, and has nothing
 // in it that a template would take for one of its own.
 func oneToken(s string) bool { return ValidSubject(s) && !strings.ContainsAny(s, ".*>{}") }
+
+// JWTName returns the name of a user JWT in operator mode. It holds what was selected,
+// behind a comma, which no name of a user has: a server that is reloaded asks again about
+// its connections, with this name as user name, and what selected a project must not
+// come to more by that. The template of a scope takes the name alone.
+func JWTName(id identity.Identity, scope string) string {
+	if scope != "" || id.Selection.IsZero() {
+		return id.Name
+	}
+	return id.Name + "," + id.Selection.String()
+}
+
+// checkSelected refuses a user name that is the user's own where it could have selected
+// less. The name of a scoped user JWT cannot say what was selected (JWTName), so at a
+// reload of nats-server this is all that is left of project=P.
+func checkSelected(id *identity.Identity, scope string, f *directory.Facts) error {
+	if scope == "" || !id.Selection.OwnName || len(f.Memberships) < 2 && !f.HasServiceRole(directory.ServiceRoleAdmin) {
+		return nil
+	}
+	return fmt.Errorf("%w: the user name is the user's own; with several projects and a scoped signing key it has to select one, or be another name", ErrAmbiguousScope)
+}
 
 // ValidateName checks the invariant of the name that a user JWT of g gets, which
 // the template of a scope may take. It is called where user JWTs are issued.

@@ -92,7 +92,7 @@ func sizeOf(parts []part, f *directory.Facts, id *identity.Identity, account, sc
 		}
 	}
 	var names directory.Lengths
-	names.Add(id.Name)
+	names.Add(JWTName(*id, scope))
 	names.Add(account)
 	return answerSize(userClaims + names.Bytes + texts.Bytes + between*texts.Count)
 }
@@ -179,7 +179,7 @@ const (
 
 // roughSize is more than sizeOf, allocates nothing and makes no rule.
 func roughSize(parts []part, id *identity.Identity, account string) int {
-	n := roughClaims + roughEscapes*len(account) + 2*len(id.Name) + 64*len(id.Networks)
+	n := roughClaims + roughEscapes*(len(account)+len(id.Selection.Account)) + 2*(len(id.Name)+len(id.Selection.Project)) + 64*len(id.Networks)
 	for i := range parts {
 		m := parts[i].membership
 		if m == nil {

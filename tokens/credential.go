@@ -86,27 +86,26 @@ func (c *Credential) Token() string {
 // request it came with. The user name is no part of it, unless it is the token.
 func (c *Credential) Filter() secret.Filter { return secret.NewFilter(c.Token(), c.Password) }
 
-// Prefixes of a user name that select what the connection is bound to.
-const (
-	selectProject = "project="
-	selectAccount = "account="
-)
-
 // ErrEmptySelection: the user name begins to ask for something, and does not
 // say for what. Taking that for "everything" would give a client with an unset
 // variable more than it asked for.
 var ErrEmptySelection = errors.New("the user name asks for a project or an account without naming it")
 
 // Selection returns what the user name asks to be bound to: "project=P" or
-// "account=A". Any other user name, or none, asks for nothing. The error is
-// ErrEmptySelection.
+// "account=A". It may stand behind a name and a comma, as in the name of a user JWT
+// (permissions.JWTName): nats-server gives that as user name when it asks again. Any
+// other user name, or none, asks for nothing. The error is ErrEmptySelection.
 func (c *Credential) Selection() (identity.Selection, error) {
 	var s identity.Selection
 	if c.User == c.Token() {
 		return s, nil // the user name is the token
 	}
-	project, ofProject := strings.CutPrefix(c.User, selectProject)
-	account, ofAccount := strings.CutPrefix(c.User, selectAccount)
+	user := c.User
+	if _, behind, ok := strings.Cut(user, ","); ok {
+		user = behind
+	}
+	project, ofProject := strings.CutPrefix(user, identity.SelectProject)
+	account, ofAccount := strings.CutPrefix(user, identity.SelectAccount)
 	switch {
 	case ofProject:
 		s.Project = project

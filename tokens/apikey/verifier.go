@@ -75,6 +75,7 @@ func (v *Verifier) Verify(_ context.Context, c *tokens.Credential) (identity.Ide
 		return identity.Identity{}, tokens.Reject(CodeSelection, err.Error(), id)
 	}
 	id.Selection = selection
+	id.Selection.OwnName = selection.IsZero() && c.User == rec.User.Name && c.User != token
 	if err := v.usable(rec, c, id); err != nil {
 		return identity.Identity{}, err
 	}
