@@ -43,9 +43,6 @@ func createMember(c *call) (*answer, error) {
 	if len(in.Projects) == 0 {
 		return nil, checkRoles(nil)
 	}
-	if (len(in.ServiceRoles) > 0 || in.ConnectionTypes != nil) && !c.isServiceAdmin() {
-		return nil, forbidden()
-	}
 	made, err := c.newUser(name, in)
 	if err != nil {
 		return nil, err
@@ -55,7 +52,7 @@ func createMember(c *call) (*answer, error) {
 	}
 	at := memberView(project, name)
 	next, err := c.alter(whatUser, at, func(s *directory.Snapshot) ([]directory.Entry, error) {
-		if len(in.ServiceRoles) > 0 && !c.isServiceAdmin() {
+		if (len(in.ServiceRoles) > 0 || in.ConnectionTypes != nil) && !c.isServiceAdmin() {
 			return nil, forbidden()
 		}
 		if err := c.hasPlace(s, project); err != nil {
