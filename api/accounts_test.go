@@ -19,7 +19,7 @@ type book struct {
 	calls   []string
 	turn    func() // called once, before it is the turn of who makes or closes an account
 	during  func() // called while an account is made or closed
-	fails  error
+	fails   error
 }
 
 func (b *book) Open(_ context.Context, projects []string, may func() error, progress func(done, total int)) error {
