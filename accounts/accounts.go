@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/nats-io/jwt/v2"
 
@@ -56,6 +57,22 @@ type Manager struct {
 	Template func(name, public string) (*jwt.AccountClaims, error)
 	// Progress hears how many accounts a step has done; nil: nobody wants to know.
 	Progress func(s Step, done, total int)
+	// May is asked once the keyring is locked, and by Open again before each JWT that it
+	// signs; nil: nobody has to be asked. An error of it ends the call, and is its error.
+	// It is called by one at a time. Close asks it before anything is changed; after
+	// that Remove decides, and a project that is removed has its account closed.
+	May func() error
+
+	asking sync.Mutex
+}
+
+func (m *Manager) may() error {
+	if m.May == nil {
+		return nil
+	}
+	m.asking.Lock()
+	defer m.asking.Unlock()
+	return m.May()
 }
 
 func (m *Manager) tell(s Step, done, total int) {
@@ -70,6 +87,29 @@ func (m *Manager) dir() operator.Dir { return m.Rotator.Operator.Dir }
 // if somebody has put them there.
 func Own(accounts []issuer.Account, name string) bool {
 	return slices.ContainsFunc(accounts, func(a issuer.Account) bool { return a.Name == name && a.Project != "" })
+}
+
+// Made returns the accounts that were made for projects, and whether each is being
+// closed: no usher signs for it, and no key of it is on its way to that.
+func Made(s *keyring.State) map[string]bool {
+	closing := map[string]bool{}
+	for _, a := range s.Accounts {
+		if a.Project != "" {
+			closing[a.Name] = true
+		}
+	}
+	for i := range s.Keys {
+		e := &s.Keys[i]
+		if _, ok := closing[e.Account]; ok && usable(e) {
+			closing[e.Account] = false
+		}
+	}
+	return closing
+}
+
+// usable reports whether a key is in use, or is going to be.
+func usable(e *keyring.Entry) bool {
+	return !e.Unlisted && (e.State == issuer.StateActive || e.State == issuer.StateNext)
 }
 
 // target is an account on its way.
@@ -97,6 +137,9 @@ func (m *Manager) Open(ctx context.Context, projects []string) ([]issuer.Account
 		return nil, err
 	}
 	defer unlock()
+	if err := m.may(); err != nil {
+		return nil, err
+	}
 	targets, err := m.keys(ctx, state, projects)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", StepKeys, err)

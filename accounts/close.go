@@ -39,6 +39,9 @@ func (m *Manager) Close(ctx context.Context, name string, o CloseOptions) (issue
 		return issuer.Account{}, err
 	}
 	defer unlock()
+	if err := m.may(); err != nil {
+		return issuer.Account{}, err
+	}
 	a := accountOf(state, name)
 	switch {
 	case a == nil:
@@ -91,7 +94,7 @@ func (m *Manager) mark(ctx context.Context, state *keyring.State, a *issuer.Acco
 	was := map[string]keyring.Entry{}
 	for i := range state.Keys {
 		e := &state.Keys[i]
-		if e.Account == a.Name && !e.Unlisted && (e.State == issuer.StateActive || e.State == issuer.StateNext) {
+		if e.Account == a.Name && usable(e) {
 			was[e.PublicKey] = *e
 			setState(e, issuer.StateRetiring, m.now())
 		}

@@ -64,6 +64,9 @@ func (m *Manager) push1(ctx context.Context, t *target, servers []operator.Serve
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := m.may(); err != nil {
+		return err
+	}
 	if t.known {
 		_, _, _, err := m.Rotator.Operator.Cluster.Newest(ctx, t.PublicKey, servers)
 		var unknown *operator.UnknownError
@@ -102,6 +105,9 @@ func (m *Manager) signed(t *target) (string, error) {
 // reopen lets clients into an account again that was being closed, and gives it its
 // signing key. Revocations stay: who was revoked once does not come back with it.
 func (m *Manager) reopen(c *jwt.AccountClaims, t *target) error {
+	if err := m.may(); err != nil {
+		return err
+	}
 	if closed(c) {
 		fresh, err := m.Template(t.Name, t.PublicKey)
 		if err != nil {
@@ -123,6 +129,9 @@ func (m *Manager) allow(ctx context.Context, state *keyring.State, targets []tar
 		return fmt.Errorf("the keyring does not know the callout account %s", m.Rotator.Config.Callout)
 	}
 	return m.Rotator.Edit(ctx, *callout, func(c *jwt.AccountClaims) error {
+		if err := m.may(); err != nil {
+			return err
+		}
 		for i := range targets {
 			if !operator.Allows(c, targets[i].PublicKey) {
 				c.Authorization.AllowedAccounts.Add(targets[i].PublicKey)
@@ -136,6 +145,9 @@ func (m *Manager) allow(ctx context.Context, state *keyring.State, targets []tar
 func (m *Manager) use(_ context.Context, state *keyring.State, targets []target) error {
 	if len(targets) == 0 {
 		return nil
+	}
+	if err := m.may(); err != nil {
+		return err
 	}
 	for i := range targets {
 		setState(state.Entry(targets[i].key), issuer.StateActive, m.now())

@@ -14,17 +14,25 @@ import (
 type Accounts interface {
 	// Open gives each of these projects an account of its own, which is named as the
 	// project is. ErrAccountTaken: somebody else has made an account of that name.
-	// After any other error the same call goes on where this one has stopped.
-	Open(ctx context.Context, projects []string, progress func(done, total int)) error
-	// Own reports whether an account was made for a project.
-	Own(account string) (bool, error)
+	// After any other error the same call goes on where this one has stopped. may is
+	// asked when it is this call's turn, and again before each JWT that is signed; its
+	// error ends the call.
+	Open(ctx context.Context, projects []string, may func() error, progress func(done, total int)) error
+	// Made returns by name the accounts that were made for projects, as they are now.
+	Made() (map[string]MadeAccount, error)
 	// Closing returns the account that was made for a project which is in the directory
 	// no more, or never was; empty: there is none.
 	Closing(project string) (account string, err error)
-	// Close closes an account that was made for a project. remove takes the project out
-	// of the directory; what it fails with leaves the account as it was. purge deletes
-	// the account's streams.
-	Close(ctx context.Context, account, project string, purge bool, remove func(context.Context) error) error
+	// Close closes an account that was made for a project. may is asked when it is this
+	// call's turn. From then on Made says that the account is being closed, and remove
+	// takes the project out of the directory, or makes sure that it is not there; what it
+	// fails with leaves the account as it was. purge deletes the account's streams.
+	Close(ctx context.Context, account, project string, purge bool, may func() error, remove func(context.Context) error) error
+}
+
+// MadeAccount is an account that was made for a project.
+type MadeAccount struct {
+	Closing bool // nobody gets in any more, and no project may come into it
 }
 
 // ErrAccountTaken: an account of this name is there, and was not made for the project.
@@ -112,10 +120,13 @@ func (c *call) openAccounts(projects []string, progress func(done, total int)) e
 	if progress == nil {
 		progress = func(int, int) {}
 	}
-	err := c.cfg.Accounts.Open(c.r.Context(), projects, progress)
+	may, refused := c.allowed()
+	err := c.cfg.Accounts.Open(c.r.Context(), projects, may, progress)
 	switch {
 	case err == nil:
 		return nil
+	case *refused != nil:
+		return *refused
 	case errors.Is(err, ErrAccountTaken):
 		f := conflict("An account of this name is there already, and was not made for this project")
 		f.details, f.cause = []string{"choose another name, or state the account to share it"}, err
@@ -123,6 +134,45 @@ func (c *call) openAccounts(projects []string, progress func(done, total int)) e
 	default:
 		return unfinished("made", err)
 	}
+}
+
+// allowed returns what looks again whether who asks still may, and what it has said
+// last. It may have waited for its turn for long.
+func (c *call) allowed() (may func() error, refused *error) {
+	refused = new(error)
+	return func() error {
+		*refused = c.permitted(c.cfg.Store.Snapshot())
+		return *refused
+	}, refused
+}
+
+// errClosed: somebody has closed the account that was just made.
+var errClosed = errors.New("the account was closed meanwhile")
+
+// takes reports whether projects may come into accounts: none of them is being closed.
+// own are those that were made for this, and have to be there still. It is asked where
+// the change is made: Close marks the account first, and looks at the directory then.
+func (c *call) takes(own, others []string) error {
+	if c.cfg.Accounts == nil || len(own)+len(others) == 0 {
+		return nil
+	}
+	made, err := c.cfg.Accounts.Made()
+	if err != nil {
+		return unfinished("looked at", err)
+	}
+	for _, account := range own {
+		if m, ok := made[account]; !ok || m.Closing {
+			return unfinished("made", errClosed)
+		}
+	}
+	for _, account := range others {
+		if made[account].Closing {
+			f := conflict("Account %s is being closed", shownName(account))
+			f.details = []string{"choose another account, or try again when it has gone"}
+			return f
+		}
+	}
+	return nil
 }
 
 // unfinished says that an account is on its way, and that the same request goes on.
@@ -161,27 +211,58 @@ func (c *call) closeAccount(name string, purge bool, remove func(account string)
 		}
 		return remove("")
 	}
-	var refused error
-	err = c.cfg.Accounts.Close(c.r.Context(), account, name, purge, func(context.Context) error {
+	may, refused := c.allowed()
+	err = c.cfg.Accounts.Close(c.r.Context(), account, name, purge, may, func(context.Context) error {
 		if there {
-			refused = remove(account)
+			*refused = remove(account)
+		} else {
+			*refused = c.left(account, name)
 		}
-		return refused
+		return *refused
 	})
 	switch {
-	case refused != nil:
-		return refused
+	case *refused != nil:
+		return *refused
 	case err != nil:
 		return unfinished("closed", err)
 	}
 	return nil
 }
 
+// errLeft: a project is not there, and nobody is in the account that it has left.
+var errLeft = errors.New("left")
+
+// left makes sure that an account is still what a project has left: neither is it back,
+// nor has another one come in, and who asks still may close it. It changes nothing, and
+// says so by an error: what is not changed is true of the directory of now, not only
+// of what this replica has heard of it.
+func (c *call) left(account, project string) error {
+	_, err := c.alter(whatProject, projectView(&project), func(s *directory.Snapshot) ([]directory.Entry, error) {
+		if _, ok := s.Project(project); ok {
+			return nil, conflict("Project %s is there again", shownName(project))
+		}
+		if other := inhabitant(s, account, project); other != "" {
+			return nil, cameIn(other)
+		}
+		return nil, errLeft
+	})
+	if errors.Is(err, errLeft) {
+		return nil
+	}
+	return err
+}
+
+// cameIn: the account that was to be closed has another project in it now.
+func cameIn(other string) *failure {
+	return conflict("Project %s has come into the account meanwhile", shownName(other))
+}
+
 // ownAccount reports whether the account of a project is one that was made for it. Of
 // a project that has gone, or was moved elsewhere, it finds out which one that was.
 func (c *call) ownAccount(s *directory.Snapshot, account *string, project string, there bool) (bool, error) {
 	if there {
-		if own, err := c.cfg.Accounts.Own(*account); own || err != nil {
+		made, err := c.cfg.Accounts.Made()
+		if _, own := made[*account]; own || err != nil {
 			return own, err
 		}
 	}

@@ -14,13 +14,19 @@ import (
 // book is what makes accounts, without servers: what these tests are about is what the
 // API asks for, and when. The rest is in cmd/usher and in package accounts.
 type book struct {
-	open   map[string]string // project by account that was made for it
-	calls  []string
-	during func() // called while an account is made or closed
-	fails  error
+	open    map[string]string // project by account that was made for it
+	closing map[string]bool
+	calls   []string
+	turn    func() // called once, before it is the turn of who makes or closes an account
+	during  func() // called while an account is made or closed
+	fails   error
 }
 
-func (b *book) Open(_ context.Context, projects []string, progress func(done, total int)) error {
+func (b *book) Open(_ context.Context, projects []string, may func() error, progress func(done, total int)) error {
+	b.wait()
+	if err := may(); err != nil {
+		return fmt.Errorf("not allowed: %w", err)
+	}
 	b.calls = append(b.calls, "open "+strings.Join(projects, " "))
 	if b.fails != nil {
 		return b.fails
@@ -33,13 +39,26 @@ func (b *book) Open(_ context.Context, projects []string, progress func(done, to
 	return nil
 }
 
+func (b *book) wait() {
+	if turn := b.turn; turn != nil {
+		b.turn = nil
+		turn()
+	}
+}
+
 func (b *book) now() {
 	if b.during != nil {
 		b.during()
 	}
 }
 
-func (b *book) Own(account string) (bool, error) { return b.open[account] != "", nil }
+func (b *book) Made() (map[string]api.MadeAccount, error) {
+	made := map[string]api.MadeAccount{}
+	for account := range b.open {
+		made[account] = api.MadeAccount{Closing: b.closing[account]}
+	}
+	return made, nil
+}
 
 func (b *book) Closing(project string) (string, error) {
 	for account, p := range b.open {
@@ -50,17 +69,24 @@ func (b *book) Closing(project string) (string, error) {
 	return "", nil
 }
 
-func (b *book) Close(ctx context.Context, account, project string, purge bool, remove func(context.Context) error) error {
+func (b *book) Close(ctx context.Context, account, project string, purge bool, may func() error, remove func(context.Context) error) error {
+	b.wait()
+	if err := may(); err != nil {
+		return fmt.Errorf("not allowed: %w", err)
+	}
 	b.calls = append(b.calls, fmt.Sprintf("close %s of %s, purge %t", account, project, purge))
 	b.open[account] = project
+	b.closing[account] = true
 	b.now()
 	if err := remove(ctx); err != nil {
+		delete(b.closing, account)
 		return fmt.Errorf("remove: %w", err)
 	}
 	if b.fails != nil {
 		return b.fails
 	}
 	delete(b.open, account)
+	delete(b.closing, account)
 	return nil
 }
 
@@ -72,7 +98,7 @@ func (b *book) asked() string {
 
 func startWithAccounts(t *testing.T) (*service, *book) {
 	t.Helper()
-	b := &book{open: map[string]string{}}
+	b := &book{open: map[string]string{}, closing: map[string]bool{}}
 	return start(t, nil, func(c *api.Config) { c.Accounts, c.AccountStated = b, true }), b
 }
 
@@ -176,11 +202,10 @@ func TestProjectAccountsClose(t *testing.T) {
 		t.Errorf("asked for %s", asked)
 	}
 	// Who comes into the account while it is about to be closed keeps it open.
-	b.during = func() { s.root(200, "PUT", "/v1/projects/lab", `{"account":"a"}`) }
+	b.turn = func() { s.root(200, "PUT", "/v1/projects/lab", `{"account":"a"}`) }
 	if got := s.root(409, "DELETE", "/v1/projects/a", ""); !strings.Contains(got.text, "Project lab has come into the account") {
 		t.Error(got.text)
 	}
-	b.during = nil
 	s.root(200, "PUT", "/v1/projects/lab", `{"account":"APP"}`)
 	// What the directory refuses is answered as it is.
 	s.root(409, "DELETE", "/v1/projects/a", "", "If-Match", `"1"`)

@@ -41,6 +41,7 @@ type call struct {
 
 	change  audit.Change
 	written []directory.Entry // what the call has changed, on snapshot
+	counted bool              // the name that it asks for is counted as one that is taken
 	flood   bool              // one of too many failures: it is not audited
 	tried   bool              // nothing is to change: it was only asked what would
 	told    bool              // a failure stands in the answer that had begun

@@ -19,7 +19,7 @@ func (c *call) harmsNobody(s *directory.Snapshot, entries []directory.Entry) err
 	}
 	f := conflict("User(s) would be worse off outside of the project")
 	f.details = []string{
-		shownNames(harmed) + ": without a grant, or with one in another account or scope, because of what they have elsewhere; or one project would take more than half of what a grant may hold",
+		shownNames(harmed) + ": without a grant, or with one in another account or scope, because of what they have elsewhere; or one project would take more than half of what a grant may hold, or the part of another project",
 		"take something away first, use another user for this project, or ask a service_admin, who can see what else it has and make the change",
 	}
 	return f

@@ -43,28 +43,22 @@ func createMember(c *call) (*answer, error) {
 	if len(in.Projects) == 0 {
 		return nil, checkRoles(nil)
 	}
-	if (len(in.ServiceRoles) > 0 || in.ConnectionTypes != nil) && !c.isServiceAdmin() {
-		return nil, forbidden()
-	}
 	made, err := c.newUser(name, in)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.mayGuess(); err != nil {
-		return nil, err
-	}
 	at := memberView(project, name)
 	next, err := c.alter(whatUser, at, func(s *directory.Snapshot) ([]directory.Entry, error) {
-		if len(in.ServiceRoles) > 0 && !c.isServiceAdmin() {
+		if (len(in.ServiceRoles) > 0 || in.ConnectionTypes != nil) && !c.isServiceAdmin() {
 			return nil, forbidden()
 		}
 		if err := c.hasPlace(s, project); err != nil {
 			return nil, err
 		}
-		return made.entries(c, s)
+		return c.guessing(func() ([]directory.Entry, error) { return made.entries(c, s) })
 	})
 	if err != nil {
-		return nil, c.guessed(err)
+		return nil, err
 	}
 	return c.created(next, at, made.key, wire.DefaultKey)
 }
@@ -123,25 +117,24 @@ func addMember(c *call) (*answer, error) {
 	if err := checkRoles(in.Roles); err != nil {
 		return nil, err
 	}
-	if err := c.mayGuess(); err != nil {
-		return nil, err
-	}
 	at := memberView(project, name)
 	next, err := c.alter(whatUser, at, func(s *directory.Snapshot) ([]directory.Entry, error) {
 		if _, ok := s.Member(project, name); ok {
 			return nil, conflict("User is already a member of the project")
 		}
 		change := func() []directory.Entry { return putMember(s, project, name, in.Roles) }
-		if err := c.mayAdd(s, project, name, change); err != nil {
-			return nil, err
-		}
 		if err := c.hasPlace(s, project); err != nil {
 			return nil, err
 		}
-		return change(), nil
+		return c.guessing(func() ([]directory.Entry, error) {
+			if err := c.mayAdd(s, project, name, change); err != nil {
+				return nil, err
+			}
+			return change(), nil
+		})
 	})
 	if err != nil {
-		return nil, c.guessed(err)
+		return nil, err
 	}
 	return c.changed(next, at)
 }

@@ -71,6 +71,9 @@ func createProject(c *call) (*answer, error) {
 		}
 		p := &directory.Project{Name: name, Account: account, Made: c.made()}
 		set(&p.Account, in.Account)
+		if err := c.takes(ownOf(account, own), []string{p.Account}); err != nil {
+			return nil, err
+		}
 		set(&p.Description, in.Description)
 		return directory.Put(directory.ProjectKey(id), p), nil
 	})
@@ -78,6 +81,14 @@ func createProject(c *call) (*answer, error) {
 		return nil, err
 	}
 	return c.changed(next, at)
+}
+
+// ownOf lists the account that was made for a project, if one was.
+func ownOf(account string, own bool) []string {
+	if own {
+		return []string{account}
+	}
+	return nil
 }
 
 func updateProject(c *call) (*answer, error) {
@@ -98,8 +109,14 @@ func updateProject(c *call) (*answer, error) {
 		if after != before && s.Obscures(directory.KindProject) {
 			return nil, obscured(whatProject)
 		}
-		if moves := in.Account != nil && *in.Account != old.Account; (moves || after != before) && !c.isServiceAdmin() {
+		moves := in.Account != nil && *in.Account != old.Account
+		if (moves || after != before) && !c.isServiceAdmin() {
 			return nil, forbidden() // other subjects would be the project's
+		}
+		if moves {
+			if err := c.takes(nil, []string{*in.Account}); err != nil {
+				return nil, err
+			}
 		}
 		p := *old
 		p.Name, p.Made.Modified = after, c.now()
@@ -148,7 +165,7 @@ func deleteProject(c *call) (*answer, error) {
 				return nil, notFound(whatProject)
 			}
 			if other := inhabitant(s, account, name); account != "" && other != "" {
-				return nil, conflict("Project %s has come into the account meanwhile", shownName(other))
+				return nil, cameIn(other)
 			}
 			return s.RemoveProject(p.ID), nil
 		})

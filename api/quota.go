@@ -44,16 +44,19 @@ func full(format string, most int) *failure {
 }
 
 // charge says on whose behalf the call changes the directory: that of the project
-// in its path, or that of a service_admin, who has no share to use up.
+// in its path, or that of a service_admin, who has no share to use up. Which of them
+// who asks is, is looked at where the change is made.
 func (c *call) charge() {
 	if c.user == nil {
 		return
 	}
-	by := kv.Author{User: c.user.ID}
-	if p, ok := c.snapshot.Project(c.vars[varProject]); ok && !c.isServiceAdmin() {
-		by.Project = p.ID
-	}
-	c.r = c.r.WithContext(kv.ByAuthor(c.r.Context(), by))
+	c.r = c.r.WithContext(kv.ByAuthorNow(c.r.Context(), func() kv.Author {
+		by := kv.Author{User: c.user.ID}
+		if p, ok := c.snapshot.Project(c.vars[varProject]); ok && !c.isServiceAdmin() {
+			by.Project = p.ID
+		}
+		return by
+	}))
 }
 
 // exhausted is the failure of a change for which there is no room.

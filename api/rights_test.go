@@ -11,6 +11,7 @@ import (
 	"usher/api"
 	"usher/callouttest"
 	"usher/directory"
+	"usher/directory/kv"
 )
 
 // begun sends the head and the beginning of a request, waits until the service reads
@@ -127,6 +128,61 @@ func TestRightsAtTheCommit(t *testing.T) {
 				t.Errorf("who is service_admin no longer gets %d %s", got.code, got.text)
 			}
 		})
+	}
+}
+
+// Attack: a service_admin that also administers the project loses that role while a request of it is under way, and goes on as one
+// Held by: every condition on the author, and whose share its change takes, is looked at in the snapshot that the change is made on
+func TestFallsBackToProjectAdmin(t *testing.T) {
+	const members = "/v1/projects/shop/members/"
+	forbidden := map[string][3]string{ // what a project_admin may not ask for, by route
+		"project.update":   {"PUT", "/v1/projects/shop", `{"account":"OTHER"}`},
+		"project.update, ": {"PUT", "/v1/projects/shop", `{"name":"store"}`},
+		"topic.create":     {"PUT", "/v1/projects/shop/topics/new", `{"subject":"lab.orders"}`},
+		"member.create":    {"POST", members + "new", `{"connection_types":["LEAFNODE"],"projects":[{"roles":["publisher"]}]}`},
+		"member.create, ":  {"POST", members + "new", `{"service_roles":["service_admin"],"projects":[{"roles":["publisher"]}]}`},
+	}
+	makes := map[string][3]string{ // what it may as long as the project has room, which it has not
+		"project.update":      {"PUT", "/v1/projects/shop", `{"description":"x"}`},
+		"member.create":       {"POST", members + "new", `{"projects":[{"roles":["publisher"]}]}`},
+		"member.update":       {"PUT", members + "pub", `{"projects":[{"roles":["publisher","consumer"]}]}`},
+		"member.add":          {"POST", members + "lab-pub:add", `{"roles":["publisher"]}`},
+		"topic.create":        {"PUT", "/v1/projects/shop/topics/new", ""},
+		"subscription.create": {"PUT", "/v1/projects/shop/subscriptions/new", `{"topic":"/projects/shop/topics/orders"}`},
+	}
+	removes := map[string][3]string{
+		"project.delete":          {"DELETE", "/v1/projects/shop", ""},
+		"member.remove":           {"POST", members + "pub:remove", ""},
+		"topic.delete":            {"DELETE", "/v1/projects/shop/topics/returns", ""},
+		"topic.modify_acl":        {"POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":[]}`},
+		"subscription.delete":     {"DELETE", "/v1/projects/shop/subscriptions/audit", ""},
+		"subscription.modify_acl": {"POST", "/v1/projects/shop/subscriptions/billing:modifyAcl", `{"authorized_users":[]}`},
+	}
+	for _, rt := range api.Routes() {
+		if makes[rt.Name][0] == "" && removes[rt.Name][0] == "" && rt.Changes() && len(rt.Access.Project) > 0 {
+			t.Errorf("%s is not tried", rt.Name)
+		}
+	}
+	for _, part := range []struct {
+		requests map[string][3]string
+		want     int
+	}{{forbidden, http.StatusForbidden}, {makes, http.StatusTooManyRequests}, {removes, http.StatusOK}} {
+		for name, r := range part.requests {
+			t.Run(fmt.Sprint(name, " ", part.want), func(t *testing.T) {
+				t.Parallel()
+				between := &meddler{Store: callouttest.BucketOf(t, kv.Config{MaxProjectBytes: 1})}
+				s := start(t, between, withPolicy)
+				shop := directory.IDOf(directory.KindProject, "shop")
+				between.first = func(*directory.Snapshot) []directory.Entry {
+					return append(directory.Put(directory.UserKey(idsOf("root")[0]), &directory.User{Name: "root"}),
+						directory.Put(directory.MemberKey(shop, idsOf("root")[0]), &directory.Member{Roles: []directory.Role{directory.RoleProjectAdmin}})...)
+				}
+				got := s.as("root", r[0], r[1], r[2])
+				if between.first != nil || got.code != part.want {
+					t.Errorf("%d %s", got.code, got.text)
+				}
+			})
+		}
 	}
 }
 

@@ -16,7 +16,7 @@ type server struct {
 	routes   []Route
 	failures *admission.Failures // of keys, by address
 	refusals *admission.Failures // of users who may not do what they ask for, by id
-	guesses  *admission.Failures // of names of users, by id of the project
+	guesses  *guessed            // of names of users, by id of the project
 	openAPI  []byte
 	mux      *chi.Mux
 }

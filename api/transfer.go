@@ -43,7 +43,7 @@ func importDirectory(c *call) (*answer, error) {
 		return nil, invalid("Invalid dryRun")
 	}
 	c.tried = dry == "true"
-	plan, own, err := c.plan(mode == modeReplace, q.Get(paramAccount))
+	plan, into, err := c.plan(mode == modeReplace, q.Get(paramAccount))
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func importDirectory(c *call) (*answer, error) {
 			for line := range plan.Lines() {
 				lines.write(wire.ImportLine{Diff: line})
 			}
-		} else if err := c.run(plan, own, lines); err != nil {
+		} else if err := c.run(plan, into, lines); err != nil {
 			e := c.shownFailure(asFailure(err)).Error
 			lines.write(wire.ImportLine{Error: &e})
 			c.told = lines.err == nil
@@ -67,48 +67,52 @@ func importDirectory(c *call) (*answer, error) {
 	}}, nil
 }
 
-// plan reads the body and compares it with the directory. own are the projects whose
-// accounts have to be made first.
-func (c *call) plan(replace bool, account string) (plan *transfer.Plan, own []string, _ error) {
+// places are the accounts of what is imported: own ones have to be made first.
+type places struct{ own, others []string }
+
+// plan reads the body and compares it with the directory.
+func (c *call) plan(replace bool, account string) (plan *transfer.Plan, into places, _ error) {
 	text, err := io.ReadAll(c.r.Body)
 	if err != nil {
-		return nil, nil, unread(err)
+		return nil, into, unread(err)
 	}
 	if c.holdsKey(string(text)) {
-		return nil, nil, c.arguments(errKey)
+		return nil, into, c.arguments(errKey)
 	}
 	records, src, err := file.Parse("body", text)
 	if err != nil {
-		return nil, nil, c.faults(err)
+		return nil, into, c.faults(err)
 	}
 	if !src.Has("users") && !src.Has("projects") {
-		return nil, nil, c.arguments(errEmpty)
+		return nil, into, c.arguments(errEmpty)
 	}
 	own, problems := c.unstated(&records, account)
+	into.own = own
 	for i := range records.Projects {
 		p := &records.Projects[i]
+		into.others = append(into.others, p.Account)
 		if err := c.checkAccount(p.Account); err != nil {
 			problems = append(problems, directory.Problem{Path: fmt.Sprintf("projects[%d].account", i), Message: err.Error(), Hint: hintAccount})
 		}
 	}
 	if len(problems) > 0 {
-		return nil, nil, c.faults(file.Locate(src, problems))
+		return nil, into, c.faults(file.Locate(src, problems))
 	}
 	// Reading took as long as the client liked: who asks is looked up again, and the
 	// plan is made on the directory as it is now.
 	if err := c.permitted(c.cfg.Store.Snapshot()); err != nil {
-		return nil, nil, err
+		return nil, into, err
 	}
 	plan, err = transfer.New(c.snapshot, records, transfer.Options{Replace: replace, Now: c.now(), By: c.user.ID})
 	switch {
 	case errors.As(err, &problems):
-		return nil, nil, c.faults(file.Locate(src, problems))
+		return nil, into, c.faults(file.Locate(src, problems))
 	case err != nil: // what it would lead to, not what the file says
 		f := conflict("%s", err)
 		f.cause = err
-		return nil, nil, f
+		return nil, into, f
 	}
-	return plan, own, nil
+	return plan, into, nil
 }
 
 // unstated gives an account to projects that state none: the one that all of them
@@ -168,19 +172,20 @@ func (c *call) faults(err error) *failure {
 // run makes the accounts of a plan and its changes. Who asks has to be allowed to
 // at each part, on the directory that the part is made on: what it imports about
 // itself is no exception, and comes last where it takes that away.
-func (c *call) run(plan *transfer.Plan, own []string, lines *lines) error {
-	if len(own) > 0 {
-		if err := c.permitted(c.cfg.Store.Snapshot()); err != nil {
-			return err
-		}
-	}
-	if err := c.openAccounts(own, func(done, total int) {
+func (c *call) run(plan *transfer.Plan, into places, lines *lines) error {
+	if err := c.openAccounts(into.own, func(done, total int) {
 		lines.write(wire.ImportLine{Accounts: true, Done: done, Total: total})
 	}); err != nil {
 		return err
 	}
 	changed := 0
-	last, err := transfer.Run(c.r.Context(), checked{c.cfg.Store, c.permitted}, plan, func(done, total int) {
+	check := func(s *directory.Snapshot) error {
+		if err := c.permitted(s); err != nil {
+			return err
+		}
+		return c.takes(into.own, into.others)
+	}
+	last, err := transfer.Run(c.r.Context(), checked{c.cfg.Store, check}, plan, func(done, total int) {
 		changed = done
 		lines.write(wire.ImportLine{Done: done, Total: total})
 	})

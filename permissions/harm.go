@@ -35,7 +35,8 @@ func (p *Policy) outlook(sel identity.Selection, f *directory.Facts, limit int) 
 // has, leaves the user worse than before outside of a project: where it is not only
 // about that project, what was granted is not any more, or in another account, or by
 // another scope. An answer has at most limit bytes, and one project may take half of
-// that of a user who has roles elsewhere too: the other half is for the others.
+// that of a user who has roles elsewhere too: the other half is for the others. Nor may
+// it take the part of another one (crowds).
 //
 // Whoever administers one project alone may not do that.
 func (p *Policy) Harms(before, after *directory.Facts, project *directory.Project, limit int) bool {
@@ -60,7 +61,7 @@ func (p *Policy) Harms(before, after *directory.Facts, project *directory.Projec
 		}
 	}
 	share := p.shareOf(after, project)
-	return share > limit/2 && share > p.shareOf(before, project)
+	return share > limit/2 && share > p.shareOf(before, project) || p.crowds(before, after, project, limit)
 }
 
 // outside lists what gives a user something besides a project.

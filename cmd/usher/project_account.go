@@ -118,7 +118,6 @@ func removeProject(ctx context.Context, r *remote) error {
 	case cfg == nil:
 		return r.api.DeleteProject(ctx, name, "")
 	}
-	o := accounts.CloseOptions{Project: name, Purge: purge, Remove: func(ctx context.Context) error { return r.api.DeleteProject(ctx, name, "") }}
 	account, why, err := ownAccount(ctx, r, cfg)
 	switch {
 	case err != nil:
@@ -128,9 +127,24 @@ func removeProject(ctx context.Context, r *remote) error {
 	case account == "":
 		r.tell("%s", why)
 		return r.api.DeleteProject(ctx, name, "")
-	case why != "": // the project has gone already
-		o.Remove = nil
 	}
+	gone := why != ""
+	o := accounts.CloseOptions{Project: name, Purge: purge, Remove: func(ctx context.Context) error {
+		// It took a while to get here: others have made changes.
+		again, why, err := ownAccount(ctx, r, cfg)
+		switch {
+		case err != nil:
+			return err
+		case again != account || gone != (why != ""):
+			return &exitError{
+				code: exitRuntime, err: fmt.Errorf("somebody else has changed project %s, or put another one into account %s", name, account),
+				hint: "nothing is changed: the same command again looks anew",
+			}
+		case gone:
+			return nil
+		}
+		return r.api.DeleteProject(ctx, name, "")
+	}}
 	m, err := openMaker(r.c, cfg)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"usher/accounts"
 	"usher/api"
 	"usher/config"
+	"usher/keyring"
 )
 
 // accountService makes and closes accounts for the management API. It holds no key and
@@ -62,8 +63,9 @@ func (s *accountService) with(ctx context.Context, do func(m *accountMaker) erro
 }
 
 // Open implements api.Accounts.
-func (s *accountService) Open(ctx context.Context, projects []string, progress func(done, total int)) error {
+func (s *accountService) Open(ctx context.Context, projects []string, may func() error, progress func(done, total int)) error {
 	return s.with(ctx, func(m *accountMaker) error {
+		m.May = may
 		m.Progress = func(step accounts.Step, done, total int) {
 			if step == accounts.StepPush && total > 1 {
 				progress(done, total)
@@ -77,10 +79,17 @@ func (s *accountService) Open(ctx context.Context, projects []string, progress f
 	})
 }
 
-// Own implements api.Accounts.
-func (s *accountService) Own(account string) (bool, error) {
-	known, err := knownAccounts(s.cfg)
-	return accounts.Own(known, account), err
+// Made implements api.Accounts.
+func (s *accountService) Made() (map[string]api.MadeAccount, error) {
+	state, err := keyring.ReadState(s.cfg.Keyring.Dir, keyringConfig(s.cfg))
+	if err != nil {
+		return nil, keyringFault(s.cfg, err)
+	}
+	made := map[string]api.MadeAccount{}
+	for name, closing := range accounts.Made(state) {
+		made[name] = api.MadeAccount{Closing: closing}
+	}
+	return made, nil
 }
 
 // Closing implements api.Accounts.
@@ -90,8 +99,9 @@ func (s *accountService) Closing(project string) (string, error) {
 }
 
 // Close implements api.Accounts.
-func (s *accountService) Close(ctx context.Context, account, project string, purge bool, remove func(context.Context) error) error {
+func (s *accountService) Close(ctx context.Context, account, project string, purge bool, may func() error, remove func(context.Context) error) error {
 	return s.with(ctx, func(m *accountMaker) error {
+		m.May = may
 		_, err := m.Close(ctx, account, accounts.CloseOptions{Project: project, Purge: purge, Remove: remove})
 		return err
 	})

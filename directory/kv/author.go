@@ -16,12 +16,21 @@ type authorKey struct{}
 
 // ByAuthor returns a context in which changes are the author's.
 func ByAuthor(ctx context.Context, a Author) context.Context {
-	return context.WithValue(ctx, authorKey{}, a)
+	return ByAuthorNow(ctx, func() Author { return a })
+}
+
+// ByAuthorNow is ByAuthor for an author whose rights may change until the change is
+// made: now is asked before the change waits, and again when its function has returned,
+// for whose share it takes.
+func ByAuthorNow(ctx context.Context, now func() Author) context.Context {
+	return context.WithValue(ctx, authorKey{}, now)
 }
 
 func authorOf(ctx context.Context) Author {
-	a, _ := ctx.Value(authorKey{}).(Author)
-	return a
+	if now, ok := ctx.Value(authorKey{}).(func() Author); ok {
+		return now()
+	}
+	return Author{}
 }
 
 // party is who the author is in the queue: all administrators of a project are one.

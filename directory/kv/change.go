@@ -55,6 +55,7 @@ func (s *Store) Change(ctx context.Context, f func(*directory.Snapshot) ([]direc
 			continue
 		}
 		entries, err := f(st.snapshot)
+		c.by = authorOf(ctx)
 		if err == nil {
 			_, err = st.snapshot.Try(entries[:min(len(entries), directory.MaxChange)])
 		}
