@@ -59,6 +59,7 @@ type Rule struct {
 	Group  bool // the group of a secret may read it
 	Own    bool // its group must not write it either
 	Runs   bool // Own, and it is a program or names one: root takes none but root's
+	Put    bool // something is put there: root follows no link of somebody else
 	Alone  bool // the file is looked at and its folder is not: whoever exchanges it gains nothing
 	Pipe   bool // it may be something else than a regular file, as in "-c <(command)"
 	Max    int64

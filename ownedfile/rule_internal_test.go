@@ -78,7 +78,7 @@ func TestRule(t *testing.T) {
 		"/home/mallory/alien": {0o600, mallory, ""},
 		"/team":               {dir | 0o775, 0, ""}, "/team/ours": {0o600, usher, ""},
 
-		"/etc/link": {link, 0, "seed"}, "/etc/far": {link, usher, "/tmp/ours"}, "/tmp/link": {link, mallory, "/etc/ours"},
+		"/etc/link": {link, 0, "seed"}, "/etc/far2": {link, usher, "/etc/seed"}, "/etc/far": {link, usher, "/tmp/ours"}, "/tmp/link": {link, mallory, "/etc/ours"},
 		"/etc/worse": {link, 0, "/shared/ours"}, "/etc/loop": {link, 0, "loop"}, "/etc/up": {link, usher, "../tmp/./ours"},
 		"/etc/none": {link, 0, "nowhere"}, "/dev": {dir | 0o755, 0, ""}, "/dev/fd": {link, 0, "/proc/self/fd"},
 		"/proc": {dir | 0o555, 0, ""}, "/proc/self": {link, 0, "9"}, "/proc/9": {dir | 0o555, 0, ""}, "/proc/9/fd": {dir | 0o500, 0, ""},
@@ -132,6 +132,9 @@ func TestRule(t *testing.T) {
 		{"/etc/nothing", runs, fs.ErrNotExist, fs.ErrNotExist},
 		{"/run/keys/a.nk", group, nil, nil},
 		{"/run/keys/a.nk", secret, ErrReadable, ErrReadable},
+		{"/etc/far2", Rule{}, nil, nil},
+		{"/etc/far2", Rule{Put: true}, nil, ErrOthers}, // root would put something where usher says
+		{"/etc/link", Rule{Put: true}, nil, nil},
 		{"/etc/ours", runs, nil, ErrOthers}, // root runs what root alone can write
 		{"/etc/seed", runs, nil, nil},
 		{"/etc/group", runs, ErrOthers, ErrOthers},

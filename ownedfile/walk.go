@@ -125,6 +125,8 @@ func (s *system) entry(path string, info, folder fs.FileInfo, r Rule) error {
 	open := folder.Mode().Perm()&othersWrite != 0 // to everybody, for files of their own
 	switch {
 	case owner == 0 || owner == s.user:
+	case s.user == 0 && r.Put && mode&fs.ModeSymlink != 0:
+		return &Error{Path: path, Err: ErrOthers, Detail: fmt.Sprintf("a link that belongs to user %d", owner), Fix: "chown -h 0 " + quote(path)}
 	case s.user == 0 && !r.Runs && !open: // only root, or whom root has given the folder, can have put it there
 	default:
 		return &Error{Path: path, Err: ErrOthers, Detail: fmt.Sprintf("it belongs to user %d", owner), Fix: fmt.Sprintf("chown %d %s", s.user, quote(path))}
