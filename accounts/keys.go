@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -14,6 +13,7 @@ import (
 
 	"usher/issuer"
 	"usher/keyring"
+	"usher/ownedfile"
 )
 
 // seedFile is the name of the seed files of a project's account: the identity in
@@ -173,7 +173,7 @@ func (m *Manager) seed(dir, file string) (string, error) {
 }
 
 func makeDir(path string) error {
-	if err := os.MkdirAll(path, 0o700); err != nil {
+	if err := ownedfile.MakeFolder(path); err != nil {
 		return fmt.Errorf("make directory for keys: %w", err)
 	}
 	return nil

@@ -51,7 +51,7 @@ func write(path string, mode os.FileMode, fill func(*os.File) error) error {
 // exchange it (package ownedfile). Nothing is left of it after an error; that is
 // os.ErrExist if there was a file, which stays as it is.
 func New(path string, content []byte, fit func(*os.File) error) error {
-	if err := ownedfile.CheckFolder(filepath.Dir(path), ownedfile.Rule{}); err != nil {
+	if err := ownedfile.CheckFolder(filepath.Dir(path), ownedfile.Rule{Put: true}); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the path is the operator's

@@ -27,10 +27,7 @@ func OpenFile(path string) (*File, error) {
 // Reopen closes the file and opens its path again. On error the old one stays.
 func (a *File) Reopen() error {
 	// Whoever else made a link there chooses what is written to.
-	if err := ownedfile.CheckLink(a.path); err != nil {
-		return fmt.Errorf("open audit file: %w", err)
-	}
-	f, err := os.OpenFile(a.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	f, err := ownedfile.OpenAppend(a.path)
 	if err != nil {
 		return fmt.Errorf("open audit file: %w", err)
 	}

@@ -33,7 +33,12 @@ func StartStore(dir string) (*Store, error) {
 	if err := ownedfile.MakeFolder(dir); err != nil { // it says who gets in
 		return nil, fmt.Errorf("embedded store: %w", err)
 	}
-	lock := flock.New(filepath.Join(dir, ".lock"), flock.SetPermissions(0o600))
+	file := filepath.Join(dir, ".lock")
+	flags, err := ownedfile.MakeLockFile(file, nil)
+	if err != nil {
+		return nil, fmt.Errorf("embedded store: %w", err)
+	}
+	lock := flock.New(file, flock.SetFlag(flags), flock.SetPermissions(0o600))
 	switch ok, err := lock.TryLock(); {
 	case err != nil:
 		return nil, fmt.Errorf("embedded store: %w", err)

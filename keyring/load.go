@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -197,29 +196,6 @@ func checkAuthor(path string, info os.FileInfo) error {
 	return err
 }
 
-// checkProgram reports a program that others could have put there, or a file that it
-// is told to read, such as a script. One that is not there is no fault of the
-// keyring: it may come, and until then nothing is signed with that key.
-func checkProgram(argv []string) error {
-	if argv[0] == "" {
-		return nil // which NewCommand refuses
-	}
-	if path, err := exec.LookPath(argv[0]); err == nil {
-		if err := ownedfile.Check(path, ownedfile.Rule{Runs: true}); err != nil {
-			return err
-		}
-	}
-	for _, arg := range argv[1:] {
-		if info, err := os.Stat(arg); err != nil || !filepath.IsAbs(arg) || !info.Mode().IsRegular() {
-			continue
-		}
-		if err := ownedfile.Check(arg, ownedfile.Rule{}); errors.Is(err, ownedfile.ErrOthers) {
-			return err
-		}
-	}
-	return nil
-}
-
 // seed reads one seed file.
 func (d *directory) seed(path string) (*issuer.Held, error) {
 	if !strings.HasSuffix(path, SeedSuffix) {
@@ -302,7 +278,7 @@ func (d *directory) held1(e *Entry, seeds map[string]*issuer.Held) (*issuer.Held
 	case e.State == issuer.StateRetired:
 		return &issuer.Held{Key: key}, nil
 	case len(e.Command) > 0:
-		if err := checkProgram(e.Command); err != nil {
+		if err := CheckProgram(e.Command); err != nil {
 			return nil, fmt.Errorf("%s: command: %w", where, err)
 		}
 		s, err := issuer.NewCommand(e.PublicKey, e.Command)

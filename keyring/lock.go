@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 
 	"github.com/gofrs/flock"
+
+	"usher/ownedfile"
 )
 
 // ErrLocked: another process is changing this keyring.
@@ -19,10 +21,11 @@ const lockFile = ".lock"
 // called or this process ends. ErrLocked: one is at it.
 func Lock(dir string) (unlock func(), err error) {
 	path := filepath.Join(dir, lockFile)
-	if err := makeLockFile(path); err != nil {
+	flags, err := ownedfile.MakeLockFile(path, give)
+	if err != nil {
 		return nil, fmt.Errorf("lock keyring: %w", err)
 	}
-	file := flock.New(path, flock.SetPermissions(0o600))
+	file := flock.New(path, flock.SetFlag(flags), flock.SetPermissions(0o600))
 	got, err := file.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("lock keyring: %w", err)
@@ -41,17 +44,4 @@ func Lock(dir string) (unlock func(), err error) {
 		_ = whole.Close()
 		_ = file.Unlock()
 	}, nil
-}
-
-// makeLockFile makes the file if it is not there. What is there keeps its owner: it
-// may be a link.
-func makeLockFile(path string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the path is the operator's
-	if errors.Is(err, os.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return errors.Join(give(f), f.Close())
 }

@@ -23,14 +23,3 @@ func give(f *os.File) error {
 	}
 	return nil
 }
-
-// giveDir is give for a directory. It is opened, so that nothing else can be put in
-// its place before it is given away.
-func giveDir(path string) error {
-	d, err := os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0) //nolint:gosec // the path is the operator's
-	if err != nil {
-		return err
-	}
-	defer d.Close() //nolint:errcheck // nothing is written to it
-	return give(d)
-}

@@ -13,6 +13,7 @@ import (
 
 	"usher/issuer"
 	"usher/keyring"
+	"usher/ownedfile"
 )
 
 // What root makes in a keyring belongs to who owns the directory, and what others
@@ -51,18 +52,69 @@ func TestOwner(t *testing.T) {
 	if err := keyring.Save(dir, keyring.Config{}, state); root != errors.Is(err, keyring.ErrAuthor) || !root && err != nil {
 		t.Errorf("got %v", err)
 	}
+}
 
-	// A file that is there already may be anything, and stays whose it is.
-	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
-	put(t, elsewhere, "", 0o600)
-	must(t, os.Remove(filepath.Join(dir, ".lock")))
-	must(t, os.Symlink(elsewhere, filepath.Join(dir, ".lock")))
-	unlock, err = keyring.Lock(dir)
-	must(t, err)
-	unlock()
-	info, err := os.Stat(elsewhere)
-	must(t, err)
-	if st, ok := info.Sys().(*syscall.Stat_t); !ok || int(st.Uid) != os.Geteuid() {
-		t.Errorf("a file elsewhere belongs to %d", st.Uid)
+// Whatever the service's user puts into the keyring, root makes and moves nothing
+// outside of it.
+//
+// Attack: the service's user plants a link in the keyring, so that root makes a file, or moves a seed, where it leads
+// Held by: what is made or moved in a folder of another user goes through no link, and stays in that folder
+func TestLinksInKeyring(t *testing.T) {
+	elsewhere := t.TempDir()
+	planted := func(name, to string) string {
+		dir := t.TempDir()
+		must(t, os.Symlink(to, filepath.Join(dir, name)))
+		if os.Geteuid() == 0 {
+			must(t, os.Lchown(filepath.Join(dir, name), 4711, 4711))
+			must(t, os.Chown(dir, 4711, 4711))
+		}
+		return dir
+	}
+	for _, to := range []string{filepath.Join(elsewhere, "nologin"), "../x", "inside"} {
+		if _, err := keyring.Lock(planted(".lock", to)); !errors.Is(err, ownedfile.ErrLink) {
+			t.Errorf(".lock leads to %s: %v", to, err)
+		}
+	}
+	dir := t.TempDir()
+	must(t, syscall.Mkfifo(filepath.Join(dir, ".lock"), 0o600))
+	if _, err := keyring.Lock(dir); !errors.Is(err, ownedfile.ErrNotRegular) {
+		t.Errorf(".lock is a pipe: %v", err)
+	}
+	for _, to := range []string{elsewhere, "../x", "."} {
+		dir := planted(".retired", to)
+		put(t, filepath.Join(dir, "a.nk"), "x", 0o600)
+		if err := keyring.Retire(dir, "a.nk"); !errors.Is(err, ownedfile.ErrLink) {
+			t.Errorf(".retired leads to %s: %v", to, err)
+		}
+		if _, err := os.Lstat(filepath.Join(dir, "a.nk")); err != nil {
+			t.Error(err)
+		}
+	}
+	dir = t.TempDir()
+	put(t, filepath.Join(dir, "a.nk"), "x", 0o600)
+	put(t, filepath.Join(dir, ".retired"), "x", 0o600)
+	if err := keyring.Retire(dir, "a.nk"); err == nil {
+		t.Error(".retired is a file")
+	}
+
+	// The keyring itself may be a link, and for root it then has to be root's.
+	root := os.Geteuid() == 0
+	dir = filepath.Join(planted("keyring", elsewhere), "keyring")
+	seed, _ := seedOf(t, nkeys.PrefixByteAccount)
+	for what, err := range map[string]error{
+		"seed": keyring.WriteSeed(filepath.Join(dir, "a.nk"), []byte(seed), keyring.Config{}), "state": keyring.Save(dir, keyring.Config{}, &keyring.State{}),
+		"retire": keyring.Retire(dir, "a.nk"),
+	} {
+		if root && !errors.Is(err, ownedfile.ErrOthers) || !root && errors.Is(err, ownedfile.ErrOthers) {
+			t.Errorf("%s, where the keyring is a link: %v", what, err)
+		}
+	}
+	if unlock, err := keyring.Lock(dir); root && !errors.Is(err, ownedfile.ErrOthers) || !root && err != nil {
+		t.Errorf("lock, where the keyring is a link: %v", err)
+	} else if err == nil {
+		unlock()
+	}
+	if left, err := os.ReadDir(elsewhere); err != nil || root && len(left) != 0 {
+		t.Errorf("made elsewhere: %v, %v", left, err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"usher/atomicfile"
 	"usher/issuer"
+	"usher/ownedfile"
 )
 
 const stateHeader = `# Which key is for what, and where a rotation stands. "usher nkey" writes this
@@ -31,6 +32,9 @@ const dirRetired = ".retired"
 // that a file that Load refuses, or that says something else, is never put in place.
 func Save(dir string, cfg Config, s *State) error {
 	path := filepath.Join(dir, StateFile)
+	if err := ownedfile.CheckFolder(dir, ownedfile.Rule{Put: true}); err != nil {
+		return fmt.Errorf("write %s: %w", StateFile, err)
+	}
 	text, err := Text(path, cfg, s)
 	if err != nil {
 		return err
@@ -93,15 +97,16 @@ func Retire(dir, file string) error {
 	if file == "" {
 		return nil
 	}
-	old := filepath.Join(dir, dirRetired)
-	err := os.Mkdir(old, 0o700)
-	if err == nil {
-		err = giveDir(old)
-	}
-	if err != nil && !errors.Is(err, os.ErrExist) {
+	root, err := ownedfile.OpenFolder(dir)
+	if err != nil {
 		return fmt.Errorf("retire seed: %w", err)
 	}
-	err = os.Rename(filepath.Join(dir, file), filepath.Join(old, free(strings.TrimSuffix(file, SeedSuffix), old)))
+	defer root.Close() //nolint:errcheck // nothing is written to it
+	if err := ownedfile.MakeSubfolder(root, dirRetired, give); err != nil {
+		return fmt.Errorf("retire seed: %w", err)
+	}
+	name := free(strings.TrimSuffix(file, SeedSuffix), filepath.Join(dir, dirRetired))
+	err = root.Rename(file, filepath.Join(dirRetired, name))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("retire seed: %w", err)
 	}

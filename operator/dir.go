@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -76,17 +75,24 @@ func (d Dir) read(path string) (string, error) {
 
 // WriteAccount puts an account's JWT in place, in one step.
 func (d Dir) WriteAccount(name, text string) error {
+	if err := ownedfile.CheckFolder(filepath.Join(string(d), dirAccounts), ownedfile.Rule{Put: true}); err != nil {
+		return fmt.Errorf("write account JWT: %w", err)
+	}
 	return atomicfile.Write(d.AccountFile(name), []byte(text+"\n"), 0o600, nil)
 }
 
 // CloseAccount puts the JWT of an account that is closed aside, under its public key:
 // its name may become that of another. That it has gone already is no error.
 func (d Dir) CloseAccount(name, public string) error {
-	aside := filepath.Join(string(d), dirAccounts, dirClosed)
-	if err := os.MkdirAll(aside, 0o700); err != nil {
+	root, err := ownedfile.OpenFolder(filepath.Join(string(d), dirAccounts))
+	if err != nil {
 		return fmt.Errorf("put account JWT aside: %w", err)
 	}
-	err := os.Rename(d.AccountFile(name), filepath.Join(aside, public+suffixJWT))
+	defer root.Close() //nolint:errcheck // nothing is written to it
+	if err := ownedfile.MakeSubfolder(root, dirClosed, nil); err != nil {
+		return fmt.Errorf("put account JWT aside: %w", err)
+	}
+	err = root.Rename(name+suffixJWT, filepath.Join(dirClosed, public+suffixJWT))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("put account JWT aside: %w", err)
 	}

@@ -18,7 +18,7 @@ func MakeFolder(path string) error {
 	if err != nil {
 		return err
 	}
-	err = CheckFolder(path, Rule{})
+	err = CheckFolder(path, Rule{Put: true})
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -30,7 +30,7 @@ func MakeFolder(path string) error {
 	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return CheckFolder(path, Rule{}) // somebody may have been faster
+	return CheckFolder(path, Rule{Put: true}) // somebody may have been faster
 }
 
 // MakeOwnFolder is MakeFolder for what is new altogether: nothing is put through a

@@ -59,6 +59,7 @@ type Rule struct {
 	Group  bool // the group of a secret may read it
 	Own    bool // its group must not write it either
 	Runs   bool // Own, and it is a program or names one: root takes none but root's
+	Put    bool // something is put there: root follows no link of somebody else
 	Alone  bool // the file is looked at and its folder is not: whoever exchanges it gains nothing
 	Pipe   bool // it may be something else than a regular file, as in "-c <(command)"
 	Max    int64
@@ -102,10 +103,7 @@ func Check(path string, r Rule) error {
 // away, or which they could exchange. One with the sticky bit is good for files whose
 // owner is looked at.
 func CheckFolder(path string, r Rule) error {
-	info, err := host().walk(path, r)
-	if err == nil && info != nil && !info.IsDir() {
-		err = &fs.PathError{Op: "open", Path: path, Err: errors.New("not a directory")}
-	}
+	_, err := host().folder(path, r)
 	return err
 }
 
@@ -141,7 +139,7 @@ func (s *system) open(path string, r Rule) (*os.File, fs.FileInfo, error) {
 				_ = f.Close()
 				continue
 			}
-			err = fmt.Errorf("%s: is exchanged for another again and again", path)
+			err = exchanged(path)
 		default:
 			err = s.content(path, info, r)
 		}
@@ -151,6 +149,33 @@ func (s *system) open(path string, r Rule) (*os.File, fs.FileInfo, error) {
 		}
 		return f, info, nil
 	}
+}
+
+// folder is walk to a folder. What lies at path has to be what the way leads to, as
+// for a file: a link may lead elsewhere than it says.
+func (s *system) folder(path string, r Rule) (fs.FileInfo, error) {
+	r.Pipe = false
+	for n := 1; ; n++ {
+		info, err := s.walk(path, r)
+		if err != nil {
+			return nil, err
+		}
+		there, err := os.Stat(path)
+		switch {
+		case err != nil:
+			return nil, err
+		case os.SameFile(info, there) && info.IsDir():
+			return info, nil
+		case os.SameFile(info, there):
+			return nil, &fs.PathError{Op: "open", Path: path, Err: errors.New("not a directory")}
+		case n == attempts:
+			return nil, exchanged(path)
+		}
+	}
+}
+
+func exchanged(path string) error {
+	return fmt.Errorf("%s: is exchanged for another again and again", path)
 }
 
 // content looks at the file itself.

@@ -78,9 +78,12 @@ func TestRule(t *testing.T) {
 		"/home/mallory/alien": {0o600, mallory, ""},
 		"/team":               {dir | 0o775, 0, ""}, "/team/ours": {0o600, usher, ""},
 
-		"/etc/link": {link, 0, "seed"}, "/etc/far": {link, usher, "/tmp/ours"}, "/tmp/link": {link, mallory, "/etc/ours"},
+		"/etc/link": {link, 0, "seed"}, "/etc/far2": {link, usher, "/etc/seed"}, "/etc/far": {link, usher, "/tmp/ours"}, "/tmp/link": {link, mallory, "/etc/ours"},
 		"/etc/worse": {link, 0, "/shared/ours"}, "/etc/loop": {link, 0, "loop"}, "/etc/up": {link, usher, "../tmp/./ours"},
-		"/etc/none": {link, 0, "nowhere"}, "/proc": {dir | 0o555, 0, ""}, "/proc/9": {link, usher, "pipe:[1]"},
+		"/etc/none": {link, 0, "nowhere"}, "/dev": {dir | 0o755, 0, ""}, "/dev/fd": {link, 0, "/proc/self/fd"},
+		"/proc": {dir | 0o555, 0, ""}, "/proc/self": {link, 0, "9"}, "/proc/9": {dir | 0o555, 0, ""}, "/proc/9/fd": {dir | 0o500, 0, ""},
+		"/proc/9/fd/7": {link, 0, "pipe:[1]"}, "/proc/9/root": {link, 0, "/"}, "/proc/8": {dir | 0o555, 0, ""}, "/proc/8/fd": {dir | 0o500, 0, ""},
+		"/proc/8/fd/7": {link, 0, "pipe:[1]"},
 
 		// As Kubernetes mounts a secret.
 		"/run": {dir | 0o755, 0, ""}, "/run/keys": {sticky | 0o777, 0, ""}, "/run/keys/a.nk": {link, 0, "..data/a.nk"},
@@ -119,9 +122,19 @@ func TestRule(t *testing.T) {
 		{"/etc/loop", secret, errLinks, errLinks},
 		{"/etc/none", secret, fs.ErrNotExist, fs.ErrNotExist},
 		{"/etc/nothing", secret, fs.ErrNotExist, fs.ErrNotExist},
-		{"/proc/9", secret, nil, nil}, // what the shell hands over; opening it says more
+		{"/dev/fd/7", Rule{Secret: true, Pipe: true}, nil, nil}, // what the shell hands over; opening it says more
+		{"/dev/fd/7", secret, ErrOthers, ErrOthers},
+		{"/dev/fd/7/x", Rule{Pipe: true}, ErrOthers, ErrOthers},
+		{"/proc/8/fd/7", Rule{Pipe: true}, ErrOthers, ErrOthers},
+		{"/proc/self/root/etc/ours", Rule{Pipe: true}, ErrOthers, ErrOthers},
+		{"/tmp/none", secret, fs.ErrNotExist, fs.ErrNotExist},
+		{"/tmp/none", runs, ErrOthers, ErrOthers}, // it may come
+		{"/etc/nothing", runs, fs.ErrNotExist, fs.ErrNotExist},
 		{"/run/keys/a.nk", group, nil, nil},
 		{"/run/keys/a.nk", secret, ErrReadable, ErrReadable},
+		{"/etc/far2", Rule{}, nil, nil},
+		{"/etc/far2", Rule{Put: true}, nil, ErrOthers}, // root would put something where usher says
+		{"/etc/link", Rule{Put: true}, nil, nil},
 		{"/etc/ours", runs, nil, ErrOthers}, // root runs what root alone can write
 		{"/etc/seed", runs, nil, nil},
 		{"/etc/group", runs, ErrOthers, ErrOthers},

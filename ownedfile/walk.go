@@ -25,17 +25,16 @@ func host() *system {
 
 // Permission bits, and what a path may hold.
 const (
-	groupWrites  = 0o020
-	othersWrite  = 0o002
-	maxLinks     = 40
-	kernelFolder = "/proc/" // its links lead to open files, and belong to whoever opened those
+	groupWrites = 0o020
+	othersWrite = 0o002
+	maxLinks    = 40
 )
 
 var errLinks = errors.New("too many links")
 
 // walk goes the way from the root to what lies at path, which is the result, and
-// looks at every folder and link on it. The result is nil if the way leads to a file
-// that is open already.
+// looks at every folder and link on it. The result is nil if the way leads to a
+// descriptor of this process, which only a Rule with Pipe allows.
 func (s *system) walk(path string, r Rule) (fs.FileInfo, error) {
 	info, err := s.way(path, r)
 	var at *fs.PathError
@@ -46,9 +45,13 @@ func (s *system) walk(path string, r Rule) (fs.FileInfo, error) {
 }
 
 func (s *system) way(path string, r Rule) (fs.FileInfo, error) {
-	whole, err := filepath.Abs(path)
-	if err != nil {
-		return nil, err
+	whole := path // as it is: the ".." behind a link is that of where the link leads
+	if !filepath.IsAbs(path) {
+		folder, err := os.Getwd()
+		if err != nil {
+			return nil, err
+		}
+		whole = folder + string(filepath.Separator) + path
 	}
 	at := filepath.VolumeName(whole) + string(filepath.Separator)
 	info, err := s.lstat(at)
@@ -70,9 +73,12 @@ func (s *system) way(path string, r Rule) (fs.FileInfo, error) {
 		left = left[1:]
 		next, folder := filepath.Join(at, name), info
 		if info, err = s.lstat(next); err != nil {
+			if r.Runs && errors.Is(err, fs.ErrNotExist) && folder.Mode().Perm()&othersWrite != 0 {
+				return nil, &Error{Path: next, Err: ErrOthers, Detail: "nothing is there, and everybody can put something there", Fix: "choose another folder than " + quote(at)}
+			}
 			return nil, err
 		}
-		if name == ".." { // of a link; its folder was looked at on the way here
+		if name == ".." { // which was looked at on the way here
 			at = next
 			continue
 		}
@@ -83,8 +89,11 @@ func (s *system) way(path string, r Rule) (fs.FileInfo, error) {
 			at = next
 			continue
 		}
-		if strings.HasPrefix(next, kernelFolder) {
-			return nil, nil
+		if ofProcess(next) {
+			if r.Pipe && len(left) == 0 && s.ownDescriptor(next) {
+				return nil, nil
+			}
+			return nil, &Error{Path: next, Err: ErrOthers, Detail: "a link to what a process has open or sees as its root", Fix: "choose a path outside of " + kernelFolder}
 		}
 		if links++; links > maxLinks {
 			return nil, &fs.PathError{Op: "open", Path: path, Err: errLinks}
@@ -116,6 +125,8 @@ func (s *system) entry(path string, info, folder fs.FileInfo, r Rule) error {
 	open := folder.Mode().Perm()&othersWrite != 0 // to everybody, for files of their own
 	switch {
 	case owner == 0 || owner == s.user:
+	case s.user == 0 && r.Put && mode&fs.ModeSymlink != 0:
+		return &Error{Path: path, Err: ErrOthers, Detail: fmt.Sprintf("a link that belongs to user %d", owner), Fix: "chown -h 0 " + quote(path)}
 	case s.user == 0 && !r.Runs && !open: // only root, or whom root has given the folder, can have put it there
 	default:
 		return &Error{Path: path, Err: ErrOthers, Detail: fmt.Sprintf("it belongs to user %d", owner), Fix: fmt.Sprintf("chown %d %s", s.user, quote(path))}
@@ -137,7 +148,7 @@ func (s *system) mode(path string, info fs.FileInfo, r Rule) error {
 	if !ok {
 		return nil
 	}
-	if owner != 0 && owner != s.user && s.user != 0 {
+	if owner != 0 && owner != s.user && (s.user != 0 || r.Runs) {
 		return &Error{Path: path, Err: ErrOthers, Detail: fmt.Sprintf("it belongs to user %d", owner), Fix: fmt.Sprintf("chown %d %s", s.user, quote(path))}
 	}
 	perm := info.Mode().Perm()
@@ -165,8 +176,12 @@ func (s *system) mode(path string, info fs.FileInfo, r Rule) error {
 
 // written looks at a file that is to be put at path.
 func (s *system) written(path string, info fs.FileInfo, r Rule) error {
-	folder, err := s.walk(filepath.Dir(path), r)
-	if err != nil || folder == nil {
+	in, _ := filepath.Split(path) // as it is, which filepath.Dir would not leave it
+	if in == "" {
+		in = "."
+	}
+	folder, err := s.folder(in, r)
+	if err != nil {
 		return err
 	}
 	if _, ok := s.owner(info); !ok {

@@ -83,6 +83,10 @@ func (o *operatorCheck) operatorProgram(name string) {
 	if err == nil {
 		_, err = signer.Sign([]byte("usher check"))
 	}
+	if errors.Is(err, ownedfile.ErrOthers) {
+		o.failed("operator", err)
+		return
+	}
 	if err != nil {
 		o.fail(exitConfig, "operator", name, "docs/signing-elsewhere.md says what a program that signs has to do", "operator.signing_command: %v", err)
 		return

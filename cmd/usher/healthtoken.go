@@ -83,6 +83,9 @@ func readHealthToken(path string) (string, error) {
 // replaceFile writes a file that its owner alone can read, in one step.
 func replaceFile(path string, content []byte) error {
 	dir := filepath.Dir(path)
+	if err := ownedfile.CheckLink(dir); err != nil { // whoever else made it chooses where the file is written
+		return err
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make directory: %w", err)
 	}

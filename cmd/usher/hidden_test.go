@@ -123,6 +123,9 @@ func TestNoSecretFromAnyFile(t *testing.T) {
 			{"try", "publish", "-s", "nats://127.0.0.1:1", "--token-file", secret, "a", "b"},
 			{"init", "--listen", secret, in.path("new")},
 			{"init", "--http", secret, in.path("new")},
+			{"init", in.path(secret)},
+			{"init", "--kv", in.path(secret + "/x")},
+			{"nkey", "new", "--out", in.path("of-" + secret), "account"},
 			{"user", "list", "--server", secret},
 			{"user", "list", "--server", "https://h.example", "--key-file", secret},
 			{"user", "add", "--server", "http://127.0.0.1:1", "--key-file", in.path("token"), secret},
@@ -132,6 +135,13 @@ func TestNoSecretFromAnyFile(t *testing.T) {
 			{"directory", "convert", secret},
 		} {
 			silent(secret, args...)
+		}
+		var out strings.Builder // of "usher dev --dir"
+		dev := demo{}
+		callouttest.Must(t, dev.printText(&out, in.url, in.web, in.path(secret)))
+		callouttest.Must(t, dev.printJSON(&out, in.url, in.web, in.path(secret)))
+		if strings.Contains(out.String(), secret) {
+			t.Errorf("dev shows it:\n%s", &out)
 		}
 	}
 	if tried < 500 {

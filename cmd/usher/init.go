@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"usher/config"
+	"usher/secret"
 	"usher/setup"
 )
 
@@ -55,7 +56,7 @@ func initCommand() *cli.Command {
 				return configError(err)
 			}
 			for _, f := range files {
-				if _, err := fmt.Fprintln(c.App.Writer, filepath.Join(dir, filepath.FromSlash(f.Name))); err != nil {
+				if _, err := fmt.Fprintln(c.App.Writer, secret.RedactSure(filepath.Join(dir, filepath.FromSlash(f.Name)))); err != nil {
 					return err
 				}
 			}

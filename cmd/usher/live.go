@@ -17,6 +17,7 @@ import (
 	"usher/callout"
 	"usher/config"
 	"usher/issuer"
+	"usher/keyring"
 	"usher/operator"
 	"usher/rotation"
 )
@@ -212,6 +213,9 @@ func operatorKey(cfg *config.Config) (nkeys.KeyPair, error) {
 
 // operatorProgram returns the operator's key that a program signs with.
 func operatorProgram(cfg *config.Config) (nkeys.KeyPair, error) {
+	if err := keyring.CheckProgram(cfg.Operator.SigningCommand); err != nil {
+		return nil, configError(fmt.Errorf("operator.signing_command: %w", err))
+	}
 	s, err := issuer.NewCommand(cfg.Operator.SigningPublicKey, cfg.Operator.SigningCommand)
 	if err != nil {
 		return nil, configError(fmt.Errorf("operator.signing_command: %w", err))

@@ -12,7 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nkeys"
+
 	"usher/callouttest"
+	"usher/config"
 	"usher/ownedfile"
 	"usher/setup"
 )
@@ -117,5 +120,34 @@ func TestNothingIsWrittenElsewhere(t *testing.T) {
 			}
 			return err
 		}))
+	}
+}
+
+// Attack: operator.signing_command is given a script that others can write, and so runs what they choose
+// Held by: the program that signs for the operator and its files are held to the rule of what is run before anything is signed
+func TestSigningCommandOfOthers(t *testing.T) {
+	t.Parallel()
+	script := filepath.Join(t.TempDir(), "sign")
+	callouttest.Must(t, os.WriteFile(script, nil, 0o600))
+	callouttest.Must(t, os.Chmod(script, 0o755))
+	foreign(t, script)
+	kp, err := nkeys.CreateOperator()
+	callouttest.Must(t, err)
+	public, err := kp.PublicKey()
+	callouttest.Must(t, err)
+	for _, argv := range [][]string{{script}, {"/bin/sh", script}} {
+		in := instance{cfg: &config.Config{Operator: config.Operator{SigningCommand: argv, SigningPublicKey: public, CreateAccounts: true}}}
+		if _, err := operatorKey(in.cfg); !errors.Is(err, ownedfile.ErrOthers) { // of check and nkey
+			t.Errorf("%v: %v", argv, err)
+		}
+		if _, err := in.accountService(); !errors.Is(err, ownedfile.ErrOthers) { // of serve
+			t.Errorf("%v, serve: %v", argv, err)
+		}
+		var f findings
+		o := operatorCheck{findings: &f, cfg: in.cfg}
+		o.operatorProgram(argv[0])
+		if len(f) != 1 || !strings.Contains(f[0].Detail, "others could have put it there") || !strings.Contains(f[0].Hint, "ch") {
+			t.Errorf("%v, check: %+v", argv, f)
+		}
 	}
 }
