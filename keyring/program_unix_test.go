@@ -31,7 +31,7 @@ func TestProgramOfOthers(t *testing.T) {
 	put(t, filepath.Join(ours, "group"), "", 0o660)
 	must(t, os.Symlink(filepath.Join(theirs, "sign"), filepath.Join(ours, "link")))
 	socket := filepath.Join(theirs, "socket")
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"}) //nolint:noctx // it waits for nothing
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
 	must(t, err)
 	defer l.Close() //nolint:errcheck // nobody connects
 	must(t, os.Mkdir(filepath.Join(theirs, "folder"), 0o700))

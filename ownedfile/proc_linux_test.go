@@ -13,7 +13,7 @@ import (
 // A link below /proc says a path and leads past it. None is followed, whatever the
 // rule, but to a descriptor that the shell handed over.
 //
-// Attack: the service's user names keyring.dir, a program or a key by /proc/self/root/…, past every check of the way there, and root runs a program of theirs
+// Attack: the service's user names keyring.dir, a program or a key below /proc/self/root, past every check of the way there, and root runs a program of theirs
 // Held by: links of processes are refused on the way to every file and folder; a pipe of the shell alone is taken, as the last name
 func TestLinksOfProcesses(t *testing.T) {
 	top := t.TempDir()

@@ -21,8 +21,17 @@ const (
 const (
 	filesBase     = 32 // of the process: log, audit, keyring, directory, watches, names that are looked up
 	filesEmbedded = 64 // of a JetStream store in this process
-	filesProgram  = 4  // of one that signs: its pipes
+	filesProgram  = 9  // of one that signs, while it starts: both ends of its pipes, and what the system says of it
+	filesAccounts = 8  // of the one request that makes or closes accounts: lock, folders, keys and JWTs
 )
+
+// accountConnections are those of a request that makes or closes accounts: as the
+// service user and as the user of the system account.
+const accountConnections = 2
+
+// whileReconnecting is how many descriptors a connection has: the old one may not be
+// closed yet.
+const whileReconnecting = 2
 
 // connections are how many each listener may hold; 0: it is off.
 type connections struct {
@@ -39,8 +48,13 @@ func (n connections) reduced() bool {
 // shareFiles returns how many connections the listeners of a configuration may hold
 // without taking what the connections to NATS need. The error is listener.ErrFewFiles.
 func shareFiles(cfg *config.Config, keys *issuer.Keyring, limit uint64) (connections, error) {
-	const whileReconnecting = 2                                                                              // the old one may not be closed yet
 	n := connections{limit: limit, reserved: filesBase + whileReconnecting*(uint64(cfg.NATS.Connections)+1)} //nolint:gosec // at most 64
+	if cfg.Operator.CreateAccounts {
+		n.reserved += filesAccounts + whileReconnecting*accountConnections
+		if len(cfg.Operator.SigningCommand) > 0 {
+			n.reserved += filesProgram
+		}
+	}
 	if cfg.Directory.From == config.DirectoryEmbedded {
 		n.reserved += filesEmbedded
 	}
