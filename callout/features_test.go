@@ -99,6 +99,39 @@ func features() []feature {
 				callouttest.Eventually(t, "the client is disconnected", reloaded(t).IsClosed)
 			},
 		},
+		{
+			name: "wall: a second CONNECT ends what the first one had", since: firstEndsFirst,
+			works: func(t *testing.T) {
+				t.Helper()
+				secondConnect(t, 0)
+			},
+			lacks: func(t *testing.T) {
+				t.Helper()
+				secondConnect(t, 1)
+			},
+		},
+		{
+			name: "wall: no trace (`Nats-Trace-Dest`) where its publisher may not publish", since: firstChecksTrace,
+			works: func(t *testing.T) {
+				t.Helper()
+				traces(t, false)
+			},
+			lacks: func(t *testing.T) {
+				t.Helper()
+				traces(t, true)
+			},
+		},
+	}
+}
+
+// secondConnect fails the test unless a subscription gets so many messages after a
+// second CONNECT, in its own account or in another.
+func secondConnect(t *testing.T, want int) {
+	t.Helper()
+	for _, account := range []string{callouttest.AppAccount, callouttest.OtherAccount} {
+		if got := heardAfterSecondConnect(t, account); len(got) != want {
+			t.Errorf("into account %s: the subscription of the first CONNECT gets %q", account, got)
+		}
 	}
 }
 

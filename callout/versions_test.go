@@ -27,6 +27,13 @@ var (
 	firstAtomic   = release{2, 12, 0} // several messages at once
 )
 
+// The first releases of each line in which nats-server holds what a wall of usher's
+// needs. cmd/usher/check_release.go warns of those before.
+var (
+	firstEndsFirst   = []release{{2, 11, 17}, {2, 12, 8}}
+	firstChecksTrace = []release{{2, 10, 0}, {2, 11, 15}, {2, 12, 6}} // 2.10 makes no traces
+)
+
 func (r release) String() string { return fmt.Sprintf("%d.%d.%d", r[0], r[1], r[2]) }
 
 // has reports whether release r has what came with the releases since: the last of

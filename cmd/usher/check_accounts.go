@@ -23,6 +23,7 @@ func (f *findings) accounts(cfg *config.Config, s *directory.Snapshot) {
 	if s == nil {
 		return
 	}
+	f.mqttAccounts(cfg, s)
 	var named, shared []string
 	for _, p := range sortedProjects(s) {
 		named = append(named, p.Account)
@@ -40,6 +41,18 @@ func (f *findings) accounts(cfg *config.Config, s *directory.Snapshot) {
 	if len(named) > 0 {
 		slices.Sort(named)
 		f.ok("accounts", strings.Join(slices.Compact(named), ", "), "named by the directory")
+	}
+}
+
+// mqttAccounts finds accounts.mqtt_client_ids of accounts that nobody lands in: a name
+// that is mistyped leaves the account that was meant as it is.
+func (f *findings) mqttAccounts(cfg *config.Config, s *directory.Snapshot) {
+	lands := landsIn(cfg, s)
+	for _, name := range slices.Sorted(maps.Keys(cfg.Accounts.MQTTClientIDs)) {
+		if _, there := lands[name]; !there {
+			f.warn("accounts", name, "is the name right? clients land in "+strings.Join(slices.Sorted(maps.Keys(lands)), ", "),
+				"accounts.mqtt_client_ids names it, and no client lands in it")
+		}
 	}
 }
 

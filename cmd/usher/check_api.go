@@ -106,7 +106,7 @@ func (a *apiCheck) answers(ctx context.Context) {
 	case err != nil:
 		a.fail(exitConfig, "api", a.cfg.Listen, other, "is in use, and no usher answers: %v", err)
 	case status.Directory != nil && !status.Directory.Current && status.Directory.AsOf.IsZero():
-		a.warn("api", a.cfg.Listen, "the log of that usher says why it does not follow the bucket",
+		a.warn("api", a.cfg.Listen, "if it was started just now, wait until /readyz of http.listen answers 200, and check again; otherwise its log says why it does not follow the bucket",
 			"a usher answers, and has no directory yet: it decides nothing")
 	case status.Directory != nil && !status.Directory.Current:
 		a.warn("api", a.cfg.Listen, "the log of that usher says why it does not follow the bucket",

@@ -327,14 +327,8 @@ func (b *bucketCheck) unread(faults []kv.Fault) {
 // keepsBuckets reports whether a nats-server of this version changes several
 // entries of a bucket as a whole.
 func keepsBuckets(version string) bool {
-	const needMajor, needMinor = 2, 12
-	parts := strings.SplitN(version, ".", 3)
-	if len(parts) < 2 {
-		return true // nobody knows
-	}
-	major, errMajor := strconv.Atoi(parts[0])
-	minor, errMinor := strconv.Atoi(parts[1])
-	return errMajor != nil || errMinor != nil || major > needMajor || major == needMajor && minor >= needMinor
+	r, ok := parseRelease(version)
+	return !ok || r.has(firstBuckets) // of another version nobody knows
 }
 
 func tooOld(nc *nats.Conn) string {

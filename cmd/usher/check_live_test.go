@@ -69,6 +69,14 @@ func (c checked) says(t *testing.T, code int, check, result, detail string) {
 	}
 }
 
+// hints fails the test unless a check that found an error has a hint.
+func (c checked) hints(t *testing.T, check, hint string) {
+	t.Helper()
+	if !slices.ContainsFunc(c.Findings, func(f finding) bool { return f.Check == check && f.Result == "error" && f.Hint == hint }) {
+		t.Errorf("no hint of %s is %q:\n%+v", check, hint, c.Findings)
+	}
+}
+
 // configFor writes an installation's files that fit a server of the harness.
 func configFor(t *testing.T, srv *callouttest.Server, keyring string, more map[string]string) string {
 	t.Helper()

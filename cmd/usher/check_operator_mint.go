@@ -30,6 +30,7 @@ type example struct {
 	id    identity.Identity
 	grant permissions.Grant
 	who   string
+	acls  bool // it is smaller with fewer ACL entries
 }
 
 func (e *example) size() int {
@@ -54,7 +55,7 @@ func examples(cfg *config.Config, snapshot *directory.Snapshot) []example {
 		if types := g.ConnectionTypes; len(types) > 0 { // one by which the user may come
 			g.Connection.Types = []string{string(types[0])}
 		}
-		e := example{id: id, grant: g, who: who}
+		e := example{id: id, grant: g, who: who, acls: byACLs(&facts)}
 		place := issuer.Place{Account: g.Account, Scope: g.Scope}
 		if was, there := largest[place]; !there || was.size() < e.size() {
 			largest[place] = e
@@ -223,7 +224,7 @@ func (o *operatorCheck) refusedHint(err error, e *example) string {
 	}
 	switch {
 	case errors.Is(err, operator.ErrTooLarge):
-		return "fewer ACL entries for " + e.who + ", or a larger max_payload in the servers' configuration"
+		return payloadHint(e.who, e.acls, "the servers'")
 	case errors.Is(err, operator.ErrNotAllowed):
 		return "nsc edit authcallout -a " + callout + " --allowed-account " + public + o.pushed(callout)
 	case errors.Is(err, operator.ErrResponseSigner):

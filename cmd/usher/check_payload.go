@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -17,6 +18,7 @@ type answerSize struct {
 	bytes int64 // zero: not known
 	who   string
 	rules int
+	acls  bool  // it is smaller with fewer ACL entries
 	err   error // why it is not known
 }
 
@@ -48,7 +50,7 @@ func largestAnswer(ctx context.Context, cfg *config.Config, keys *issuer.Keyring
 	if err != nil {
 		return answerSize{who: most.who, err: err}
 	}
-	size := answerSize{bytes: int64(len(response)), who: most.who, rules: len(most.grant.Rules)}
+	size := answerSize{bytes: int64(len(response)), who: most.who, rules: len(most.grant.Rules), acls: most.acls}
 	if len(keys.XKeys()) > 0 {
 		size.bytes += sealedBytes
 	}
@@ -59,10 +61,28 @@ func largestAnswer(ctx context.Context, cfg *config.Config, keys *issuer.Keyring
 	if user, bytes := policyOf(cfg).LargestGrant(snapshot); int64(bytes) > size.bytes {
 		size.bytes = int64(bytes)
 		if size.who != "user "+user {
-			size.who, size.rules = "user "+user, 0
+			facts, _ := snapshot.Facts(user, "")
+			size.who, size.rules, size.acls = "user "+user, 0, byACLs(&facts)
 		}
 	}
 	return size
+}
+
+// byACLs reports whether a user has a grant that entries of ACLs make: one that has the
+// whole account has none of them, nor has a profile that is the same for everybody.
+func byACLs(f *directory.Facts) bool {
+	return !f.HasServiceRole(directory.ServiceRoleAdmin) && slices.ContainsFunc(f.Memberships, func(m directory.Membership) bool {
+		return len(m.Topics) > 0 || len(m.Subs) > 0
+	})
+}
+
+// payloadHint says what to do about an answer that is too large.
+func payloadHint(who string, acls bool, whose string) string {
+	larger := "a larger max_payload in " + whose + " configuration"
+	if !acls {
+		return larger
+	}
+	return "fewer ACL entries for " + who + ", or " + larger
 }
 
 // payload compares what a server takes with the largest answer that it would be given.
@@ -84,7 +104,7 @@ func (s *serverCheck) payload(takes int64) {
 		what += " for " + counted(s.largest.rules, "rule")
 	}
 	if s.largest.bytes > limit {
-		s.fail(exitConfig, check, s.url, "fewer ACL entries for "+s.largest.who+", or a larger max_payload in the server's configuration",
+		s.fail(exitConfig, check, s.url, payloadHint(s.largest.who, s.largest.acls, "the server's"),
 			"%s, and %s: clients with such a grant are not answered", what, name)
 		return
 	}

@@ -64,6 +64,7 @@ func (s *serverCheck) run(ctx context.Context, opts []nats.Option) {
 		from = ", whose address " + s.from + " names"
 	}
 	s.ok("connect", s.url, "as service user, to server %s %s%s", name, nc.ConnectedServerVersion(), from)
+	s.release(s.url, nc.ConnectedServerVersion())
 	_, tlsErr := nc.TLSConnectionState()
 	s.learn(opts, name, tlsErr == nil)
 	s.payload(nc.MaxPayload())

@@ -140,6 +140,7 @@ func (f *findings) unreached(cfg *config.Config, set *serverSet) {
 		says := "it does not say anything of itself"
 		if v := set.view.varz[s.ID]; v != nil {
 			says = describe(v)
+			f.release(s.Name, v.Version)
 			if !v.AuthRequired {
 				f.fail(exitConfig, "callout", s.Name, "set authorization.auth_callout in the server's configuration, with account "+cfg.Accounts.Callout,
 					"the server lets everybody in (auth_required is false)")

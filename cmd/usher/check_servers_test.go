@@ -233,7 +233,9 @@ func TestCheckPayload(t *testing.T) {
 	mine := callouttest.NewKeys(t)
 	keyring := callouttest.KeyringDir(t, true, mine)
 	small := callouttest.StartServer(t, callouttest.ServerConfig{Keys: mine, Sealed: true, Extra: "max_payload: 1024\n"})
-	checkLive(t, configFor(t, small, keyring, nil)).says(t, exitConfig, "max_payload", "error", "clients with such a grant are not answered")
+	tight := checkLive(t, configFor(t, small, keyring, nil))
+	tight.says(t, exitConfig, "max_payload", "error", "clients with such a grant are not answered")
+	tight.hints(t, "max_payload", "a larger max_payload in the server's configuration")
 
 	large := callouttest.StartServer(t, callouttest.ServerConfig{Keys: mine, Sealed: true, Extra: "max_payload: 8MB\n"})
 	file := configFor(t, large, keyring, nil)
@@ -247,4 +249,5 @@ func TestCheckPayload(t *testing.T) {
 	c := checkLive(t, file)
 	c.says(t, exitConfig, "max_payload", "error", "no server takes a JWT of more than 1048576")
 	c.says(t, exitConfig, "max_payload", "error", "the answer for user till has up to ")
+	c.hints(t, "max_payload", "fewer ACL entries for user till, or a larger max_payload in the server's configuration")
 }

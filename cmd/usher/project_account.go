@@ -25,7 +25,8 @@ const (
 		"With directory.from: file it prints what to add to that file."
 	projectRmHelp = "An account of its own is closed: by the API if that may make accounts; with -c\n" +
 		"from here. First nobody gets in, then its connections end. Its streams stay on the\n" +
-		"servers' disks, unless --purge is given."
+		"servers' disks, unless --purge is given. In an account that others are in, too, they\n" +
+		"stay within reach of those, and of whoever gets a project of the same name."
 )
 
 func purgeFlag() cli.Flag {
@@ -116,7 +117,7 @@ func removeProject(ctx context.Context, r *remote) error {
 	case cfg == nil && purge:
 		return r.api.PurgeProject(ctx, name)
 	case cfg == nil:
-		return r.api.DeleteProject(ctx, name, "")
+		return removeBesideOthers(ctx, r)
 	}
 	account, why, err := ownAccount(ctx, r, cfg)
 	switch {
@@ -125,8 +126,11 @@ func removeProject(ctx context.Context, r *remote) error {
 	case account == "" && purge:
 		return usageError("", "%s: --purge would delete what is not this project's alone", why)
 	case account == "":
-		r.tell("%s", why)
-		return r.api.DeleteProject(ctx, name, "")
+		if err := r.api.DeleteProject(ctx, name, ""); err != nil {
+			return err
+		}
+		r.tell("%s%s", why, streamsStay(name))
+		return nil
 	}
 	gone := why != ""
 	o := accounts.CloseOptions{Project: name, Purge: purge, Remove: func(ctx context.Context) error {
@@ -151,6 +155,32 @@ func removeProject(ctx context.Context, r *remote) error {
 	}
 	defer m.end()
 	return m.close(contextOf(ctx, r), account, o)
+}
+
+// streamsStay says, of an account that stays when a project goes, who gets at what the
+// project leaves there.
+func streamsStay(project string) string {
+	return ", and so do the project's streams: who administers what is left in the account, or gets a project " + project + ", can read them; nats stream rm deletes them"
+}
+
+// removeBesideOthers removes a project over the API, and says what it leaves in an
+// account that others are in.
+func removeBesideOthers(ctx context.Context, r *remote) error {
+	name := r.arg(0)
+	all, err := r.api.Projects(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.api.DeleteProject(ctx, name, ""); err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(all.Projects, func(p wire.Project) bool { return p.Name == name }); i >= 0 {
+		account := all.Projects[i].Account
+		if other := inhabitant(all.Projects, account, name); other != "" {
+			r.tell("account %s stays, because project %s is in it too%s", account, other, streamsStay(name))
+		}
+	}
+	return nil
 }
 
 // ownAccount returns the account that is a project's own; empty: it stays, and why.

@@ -137,7 +137,7 @@ func TestProjectAccount(t *testing.T) {
 		t.Error("the account that was left is still there")
 	}
 	_, stderr = o.ok(t, "removed project one", "project", "rm", "-c", o.config(), "--yes", "one")
-	if !strings.Contains(stderr, "account APP was not made for a project, and stays") {
+	if !strings.Contains(stderr, "account APP was not made for a project, and stays, and so do the project's streams") {
 		t.Error(stderr)
 	}
 	if there(o.path("operator/accounts/shop.jwt")) || there(o.path("keys/project-shop.nk")) {
@@ -227,7 +227,9 @@ func TestProjectAccountAPI(t *testing.T) {
 
 	// The account stays while another project is in it, and goes with the last one.
 	o.no(t, exitRuntime, "not this project's alone", "project", "rm", "--yes", "--purge", "two")
-	o.ok(t, "", "project", "rm", "--yes", "two")
+	if _, stderr := o.ok(t, "removed project two", "project", "rm", "--yes", "two"); !strings.Contains(stderr, "is in it too, and so do the project's streams") {
+		t.Errorf("what is left is not said: %s", stderr)
+	}
 	if account := o.where(t, key); account == "" {
 		t.Error("alice does not get in any more")
 	}
