@@ -64,7 +64,7 @@ func (p *Policy) DeriveWithin(id identity.Identity, f directory.Facts, limit int
 	}
 	scope, err := p.scope(parts)
 	if err == nil {
-		err = checkSelected(&id, scope, &f)
+		err = p.checkSelected(&id, scope, &f)
 	}
 	if err == nil {
 		err = fits(parts, &f, &id, account, scope, limit)

@@ -114,10 +114,13 @@ func JWTName(id identity.Identity, scope string) string {
 }
 
 // checkSelected refuses a user name that is the user's own where it could have selected
-// less. The name of a scoped user JWT cannot say what was selected (JWTName), so at a
-// reload of nats-server this is all that is left of project=P.
-func checkSelected(id *identity.Identity, scope string, f *directory.Facts) error {
-	if scope == "" || !id.Selection.OwnName || len(f.Memberships) < 2 && !f.HasServiceRole(directory.ServiceRoleAdmin) {
+// something else. The name of a scoped user JWT cannot say what was selected (JWTName),
+// so at a reload of nats-server this is all that is left of project=P. A service_admin
+// has a scope in some accounts and none in others: what it selected is not known then.
+func (p *Policy) checkSelected(id *identity.Identity, scope string, f *directory.Facts) error {
+	admin := f.HasServiceRole(directory.ServiceRoleAdmin)
+	could := scope != "" || admin && slices.ContainsFunc(p.Scoped, func(r ScopedRole) bool { return r.Role == string(directory.ServiceRoleAdmin) })
+	if !could || !id.Selection.OwnName || len(f.Memberships) < 2 && !admin {
 		return nil
 	}
 	return fmt.Errorf("%w: the user name is the user's own; with several projects and a scoped signing key it has to select one, or be another name", ErrAmbiguousScope)

@@ -164,3 +164,33 @@ func TestScopeNeverCalloutNorSystem(t *testing.T) {
 		}
 	}
 }
+
+// The name of a scoped user JWT holds no selection, so at a reload of nats-server a
+// connection that had selected a project asks with the user's own name.
+//
+// Attack: after a reload of nats-server a scoped connection that selected a project has those of all projects of its user, or leaves the scope
+// Held by: the user's own name is denied where another project, or none, could have been selected
+func TestOwnNameBesideAScope(t *testing.T) {
+	s := snapshotOf(t, world())
+	for _, tt := range []struct {
+		name, scopes, user string
+		denied             bool
+	}{
+		{"one project, bound", "APP/publisher", "pia", false},
+		{"two projects, both bound", "APP/publisher APP/consumer APP/project_admin", "wide", true},
+		{"two projects, none bound", "", "wide", false},
+		{"a service admin that is bound", "APP/service_admin", "root", true},
+		{"a service admin that is bound elsewhere", "OTHER/service_admin", "root", true},
+		{"a service admin where others are bound", "APP/publisher", "root", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := derive(t, bind(tt.scopes), s, tt.user, identity.Selection{OwnName: true})
+			if errors.Is(err, permissions.ErrAmbiguousScope) != tt.denied {
+				t.Errorf("got %v", err)
+			}
+			if _, err := derive(t, bind(tt.scopes), s, tt.user, identity.Selection{}); tt.denied && tt.user == "root" && err != nil {
+				t.Errorf("under another name: %v", err)
+			}
+		})
+	}
+}

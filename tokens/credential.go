@@ -101,7 +101,7 @@ func (c *Credential) Selection() (identity.Selection, error) {
 		return s, nil // the user name is the token
 	}
 	user := c.User
-	if _, behind, ok := strings.Cut(user, ","); ok {
+	if name, behind, ok := strings.Cut(user, ","); ok && !strings.Contains(name, "=") { // no name of a user has "="
 		user = behind
 	}
 	project, ofProject := strings.CutPrefix(user, identity.SelectProject)

@@ -21,11 +21,23 @@ func (x *apiContext) fits(c *cli.Context) error {
 		return err
 	}
 	at, err := url.Parse(x.Server)
-	if err != nil || cfg.API.Listen == "" || listensAt(cfg.API.Listen, at.Hostname(), at.Port()) {
+	if err != nil || cfg.API.Listen == "" || listensAt(cfg.API.Listen, at.Hostname(), portOf(at)) {
 		return nil //nolint:nilerr // what is wrong with the address is said where it is used
 	}
 	return usageError("name the API of this configuration with --server URL or --context CONTEXT",
 		"the API of %s listens on %s, and the selected context is for %s", c.String("config"), cfg.API.Listen, x.Server)
+}
+
+// portOf returns the port of a URL, stated or not.
+func portOf(at *url.URL) string {
+	switch {
+	case at.Port() != "":
+		return at.Port()
+	case at.Scheme == "https":
+		return "443"
+	default:
+		return "80"
+	}
 }
 
 // listensAt reports whether a listener can be what a client reaches at host and port.
