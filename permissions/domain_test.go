@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"usher/callouttest"
 	"usher/identity"
 	"usher/permissions"
 )
@@ -133,14 +134,14 @@ func TestHubJetStreamFromLeaf(t *testing.T) {
 			o.ServerName, o.JetStreamDomain = "leaf-"+user, "edge"
 			o.LeafNode.Remotes = []*server.RemoteLeafOpts{{LocalAccount: "APP", URLs: []*url.URL{remote}}}
 		})
-		eventually(t, "the leaf is connected", func() bool { return leaf.NumLeafNodes() == 1 })
+		callouttest.Eventually(t, "the leaf is connected", func() bool { return leaf.NumLeafNodes() == 1 })
 		nc, _ := manage(t, leaf)
 		ask := func(subject string) error {
 			_, err := nc.Request(subject, nil, patience)
 			return err
 		}
 		if !works {
-			eventually(t, "what "+user+" publishes at the leaf is in the hub's stream", func() bool {
+			callouttest.Eventually(t, "what "+user+" publishes at the leaf is in the hub's stream", func() bool {
 				must(t, nc.Publish("shop.orders", nil))
 				stream, err := js.Stream(t.Context(), "shop")
 				return err == nil && stream.CachedInfo().State.Msgs > 0
@@ -150,6 +151,6 @@ func TestHubJetStreamFromLeaf(t *testing.T) {
 			}
 			continue
 		}
-		eventually(t, "the hub's JetStream answers "+user, func() bool { return ask("$JS.hub.API.STREAM.INFO.shop") == nil })
+		callouttest.Eventually(t, "the hub's JetStream answers "+user, func() bool { return ask("$JS.hub.API.STREAM.INFO.shop") == nil })
 	}
 }

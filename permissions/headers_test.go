@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"usher/callouttest"
 	"usher/identity"
 )
 
@@ -108,7 +109,7 @@ func TestHeadersThatAct(t *testing.T) {
 		if p := publish("Nats-Schedule", soon, "Nats-Schedule-Target", "shop.returns"); p.Error != nil {
 			t.Errorf("%+v", p)
 		}
-		eventually(t, "the message is on the other topic", func() bool {
+		callouttest.Eventually(t, "the message is on the other topic", func() bool {
 			_, err := st.GetLastMsgForSubject(t.Context(), "shop.returns")
 			return err == nil
 		})
@@ -135,7 +136,7 @@ func TestHeadersThatAct(t *testing.T) {
 		if p := publish("Nats-Batch-Id", "b", "Nats-Batch-Sequence", "1", "Nats-Batch-Commit", "1"); p.Error != nil {
 			t.Errorf("%+v", p)
 		}
-		eventually(t, "the message has ended", func() bool {
+		callouttest.Eventually(t, "the message has ended", func() bool {
 			_, err := st.GetMsg(t.Context(), ended.Seq)
 			return errors.Is(err, jetstream.ErrMsgNotFound)
 		})

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"usher/callouttest"
 	"usher/identity"
 	"usher/permissions"
 )
@@ -98,16 +98,6 @@ func (x *shared) direct(to, body string) {
 	send(x.t, x.as["solo"], "$JS.API.DIRECT.GET.shop", to, fmt.Sprintf(`{"seq":%d}`, x.store(body)))
 }
 
-// eventually waits for a condition.
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !condition(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain until %s", what)
-		}
-	}
-}
-
 // Everybody who gets an answer from JetStream can place it where it may not publish.
 func TestSharedAccountPlacing(t *testing.T) {
 	x := newShared(t)
@@ -136,7 +126,7 @@ func TestSharedAccountPlacing(t *testing.T) {
 			}
 			must(t, got.Unsubscribe())
 		}
-		eventually(t, name+" is in the bucket", func() bool {
+		callouttest.Eventually(t, name+" is in the bucket", func() bool {
 			status, err := bucket.Status(t.Context())
 			return err == nil && status.Values() > 0
 		})
@@ -155,11 +145,11 @@ func TestSharedAccountConsumers(t *testing.T) {
 		return c.CachedInfo()
 	}
 	x.message("$JS.API.CONSUMER.RESET.lab.reader", `{"seq":4}`)
-	eventually(t, "a message resets the consumer", func() bool { return info().NumPending == 2 })
+	callouttest.Eventually(t, "a message resets the consumer", func() bool { return info().NumPending == 2 })
 	x.message("$JS.API.CONSUMER.RESET.lab.reader", `{"seq":1}`)
-	eventually(t, "and back", func() bool { return info().NumPending == 5 })
+	callouttest.Eventually(t, "and back", func() bool { return info().NumPending == 5 })
 	x.message("$JS.API.CONSUMER.MSG.NEXT.lab.reader", `{"batch":3,"no_wait":true}`)
-	eventually(t, "messages go to nobody", func() bool { return info().NumAckPending == 3 })
+	callouttest.Eventually(t, "messages go to nobody", func() bool { return info().NumAckPending == 3 })
 }
 
 // A project_admin does the same with a push consumer, for as long as that lives. It
@@ -200,7 +190,7 @@ func TestSharedAccountPush(t *testing.T) {
 	}
 	x.store(`{"seq":4}`)
 	push("reset", "$JS.API.CONSUMER.RESET.lab.reader")
-	eventually(t, "the consumer is reset", func() bool { return info().NumPending == 2 && info().NumAckPending == 0 })
+	callouttest.Eventually(t, "the consumer is reset", func() bool { return info().NumPending == 2 && info().NumAckPending == 0 })
 }
 
 // An acknowledgement is the one reply subject that the server lets no client name.

@@ -31,6 +31,24 @@ func configMode(c *cli.Context) (*config.Config, error) {
 	return cfg, nil
 }
 
+// configModeFile returns the configuration of -c if it is one of config mode with a
+// directory that is a file, and what is in that; nil: it is not.
+func configModeFile(c *cli.Context) (*config.Config, directory.Records, error) {
+	cfg, err := configMode(c)
+	if cfg == nil || err != nil || cfg.Directory.From != config.DirectoryFile {
+		return nil, directory.Records{}, err
+	}
+	text, err := readDirectory(c, cfg.Directory.File)
+	if err != nil {
+		return cfg, directory.Records{}, err
+	}
+	records, _, err := file.Parse(cfg.Directory.File, text)
+	if err != nil {
+		return cfg, directory.Records{}, configError(err)
+	}
+	return cfg, records, nil
+}
+
 // ownInConfigMode gives a project that states no account one of its own, if -c is that
 // of config mode.
 func ownInConfigMode(r *remote, in *wire.ProjectInput) (bool, error) {
@@ -63,17 +81,9 @@ func tellAccount(c *cli.Context, account string) error {
 // addToFile prints what a directory that is a file, and the servers' configuration, need
 // for a project: in config mode there is no API that makes one.
 func addToFile(c *cli.Context) (done bool, err error) {
-	cfg, err := configMode(c)
-	if cfg == nil || err != nil || cfg.Directory.From != config.DirectoryFile {
-		return false, err
-	}
-	text, err := readDirectory(c, cfg.Directory.File)
-	if err != nil {
-		return true, err
-	}
-	records, _, err := file.Parse(cfg.Directory.File, text)
-	if err != nil {
-		return true, configError(err)
+	cfg, records, err := configModeFile(c)
+	if cfg == nil || err != nil {
+		return cfg != nil, err
 	}
 	name := c.Args().First()
 	account, shared := c.String("account"), c.IsSet("account")
@@ -106,17 +116,9 @@ func addToFile(c *cli.Context) (done bool, err error) {
 // servers' configuration, for a project to be gone: in config mode there is no API that
 // removes one.
 func removeFromFile(c *cli.Context) (done bool, err error) {
-	cfg, err := configMode(c)
-	if cfg == nil || err != nil || cfg.Directory.From != config.DirectoryFile {
-		return false, err
-	}
-	text, err := readDirectory(c, cfg.Directory.File)
-	if err != nil {
-		return true, err
-	}
-	records, _, err := file.Parse(cfg.Directory.File, text)
-	if err != nil {
-		return true, configError(err)
+	cfg, records, err := configModeFile(c)
+	if cfg == nil || err != nil {
+		return cfg != nil, err
 	}
 	name := c.Args().First()
 	for i := range records.Projects {
