@@ -17,9 +17,9 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
-	"usher/audit"
 	"usher/directory"
-	"usher/secret"
+	"usher/internal/audit"
+	"usher/internal/secret"
 )
 
 // call is one request on its way.

@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"usher/api/wire"
-	"usher/audit"
 	"usher/directory"
 	"usher/directory/kv"
-	"usher/secret"
+	"usher/internal/audit"
+	"usher/internal/secret"
 )
 
 // isUnavailable reports an error after which trying again may help.

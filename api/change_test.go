@@ -11,10 +11,10 @@ import (
 
 	"usher/api"
 	"usher/api/wire"
-	"usher/audit"
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/internal/audit"
 )
 
 // A user from its making to its end, as AMS's clients go about it.

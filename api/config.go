@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"usher/api/wire"
-	"usher/audit"
 	"usher/directory"
+	"usher/internal/audit"
 	"usher/permissions"
 )
 

@@ -11,7 +11,7 @@ import (
 
 	"usher/api"
 	"usher/api/wire"
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 //go:generate go test -run ^TestDocs$ -count 1 . -args -update

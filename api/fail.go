@@ -9,7 +9,7 @@ import (
 	"usher/api/wire"
 	"usher/directory"
 	"usher/directory/kv"
-	"usher/secret"
+	"usher/internal/secret"
 )
 
 // What an answer, the log and the audit say of a failure is short, however much

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"usher/api"
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/directory"
 )
 

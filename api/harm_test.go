@@ -9,7 +9,7 @@ import (
 
 	"usher/api"
 	"usher/api/wire"
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/identity"
 	"usher/permissions"

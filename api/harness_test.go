@@ -19,9 +19,9 @@ import (
 
 	"usher/api"
 	"usher/api/wire"
-	"usher/audit"
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/directory"
+	"usher/internal/audit"
 	"usher/tokens/apikey"
 )
 

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"usher/api"
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/directory"
 )
 

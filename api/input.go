@@ -10,7 +10,7 @@ import (
 
 	"usher/api/wire"
 	"usher/directory"
-	"usher/secret"
+	"usher/internal/secret"
 )
 
 // maxText bounds what is said of a user or a project, in bytes.

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"usher/api/wire"
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/directory"
 )
 

@@ -12,7 +12,7 @@ import (
 
 	"usher/api"
 	"usher/api/wire"
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -10,7 +10,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"usher/api"
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // The document, the table and the router say the same, each way round.

@@ -12,7 +12,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 
 	"usher/api"
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // The document is valid OpenAPI, and answers are as it says.

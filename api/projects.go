@@ -6,7 +6,7 @@ import (
 
 	"usher/api/wire"
 	"usher/directory"
-	"usher/secret"
+	"usher/internal/secret"
 )
 
 // projectView shows the project of this name. The name is read when the view is

@@ -8,7 +8,7 @@ import (
 
 	"usher/api/wire"
 	"usher/directory"
-	"usher/secret"
+	"usher/internal/secret"
 )
 
 // maxAckDeadline is AMS's, in seconds.

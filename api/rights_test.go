@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"usher/api"
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
 )

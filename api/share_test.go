@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/directory/kv"
 )
 

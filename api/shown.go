@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"usher/directory"
-	"usher/secret"
+	"usher/internal/secret"
 )
 
 var errKey = errors.New("a key of somebody stands where no key belongs: replace it")

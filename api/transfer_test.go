@@ -13,11 +13,11 @@ import (
 
 	"usher/api"
 	"usher/api/wire"
-	"usher/audit"
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/file"
 	"usher/directory/kv"
+	"usher/internal/audit"
 )
 
 // importLines sends a directory, and returns what is answered line by line.

@@ -14,7 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"usher/callout"
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // impostor poses as a nats-server: it has a server's keys, and a connection on

@@ -14,7 +14,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"usher/callout"
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/identity"
 )
 

@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"usher/callout"
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // skewed is a server of either mode, and what a service needs to stand behind it.

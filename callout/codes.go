@@ -1,7 +1,7 @@
 package callout
 
 import (
-	"usher/metrics"
+	"usher/internal/metrics"
 	"usher/tokens"
 	"usher/tokens/apikey"
 	"usher/tokens/health"

@@ -10,10 +10,10 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"usher/audit"
 	"usher/callout/admission"
+	"usher/internal/audit"
+	"usher/internal/metrics"
 	"usher/issuer"
-	"usher/metrics"
 )
 
 // Config says how a Service works. New checks it.

@@ -6,10 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"usher/audit"
 	"usher/callout/admission"
+	"usher/internal/audit"
+	"usher/internal/metrics"
 	"usher/issuer"
-	"usher/metrics"
 	"usher/tokens"
 	"usher/tokens/apikey"
 	"usher/tokens/health"

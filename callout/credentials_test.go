@@ -7,7 +7,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"usher/callout"
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 func TestCredentials(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"usher/callout"
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/identity"
 	"usher/tokens"

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 //go:generate go test -run ^TestDocs$ -count 1 . -args -update

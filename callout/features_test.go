@@ -13,11 +13,11 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"usher/callouttest"
-	"usher/config"
+	"usher/app/config"
+	"usher/app/setup"
+	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
-	"usher/setup"
 )
 
 // feature is what depends on the release of nats-server, besides the ways to connect.

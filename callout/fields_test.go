@@ -8,7 +8,7 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // fieldsOf calls one with every text field of a request, however deep; set gives it

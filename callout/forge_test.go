@@ -9,7 +9,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 const jwtHeader = `{"typ":"JWT","alg":"ed25519-nkey"}`

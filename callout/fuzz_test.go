@@ -16,7 +16,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"usher/issuer"
-	"usher/keyring"
+	"usher/issuer/keyring"
 	"usher/tokens"
 )
 

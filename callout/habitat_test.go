@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // supervisor speaks the protocol as a habitat supervisor does: line by line,

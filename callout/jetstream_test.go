@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 func makeStream(t *testing.T, admin *nats.Conn, name string, subjects []string, durables ...string) {

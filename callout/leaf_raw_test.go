@@ -12,7 +12,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // leafDirectory has a user who administers the only project of APP, and may bring

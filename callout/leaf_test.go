@@ -9,7 +9,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // startLeaf starts a nats-server that extends s as a leaf node with the given

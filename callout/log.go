@@ -8,8 +8,8 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"usher/audit"
-	"usher/secret"
+	"usher/internal/audit"
+	"usher/internal/secret"
 )
 
 // A flood of requests must not become a flood of log lines: the audit has them

@@ -4,7 +4,7 @@ import (
 	"flag"
 	"testing"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // serverProgram makes the tests of the matrix run against that nats-server, of any

@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"usher/callout"
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // matrixDirectory has one user in each of two accounts, and for each one who may

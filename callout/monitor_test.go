@@ -6,7 +6,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // connections asks the server for its connections, as an operator would: over its

@@ -9,7 +9,7 @@ import (
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 	"github.com/eclipse/paho.mqtt.golang/packets"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 const subscribeFailure = 0x80 // MQTT 3.1.1 section 3.9.3

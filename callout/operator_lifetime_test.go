@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"usher/callout"
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // decentral is an operator's servers with the service behind them.

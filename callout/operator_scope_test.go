@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"usher/callout"
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/file"
 	"usher/identity"

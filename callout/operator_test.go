@@ -9,7 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"usher/callout"
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/permissions"
 )
 

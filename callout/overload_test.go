@@ -17,7 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"usher/callout"
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/identity"
 	"usher/tokens"
 )

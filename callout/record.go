@@ -6,9 +6,9 @@ import (
 
 	"github.com/nats-io/nkeys"
 
-	"usher/audit"
-	"usher/metrics"
-	"usher/secret"
+	"usher/internal/audit"
+	"usher/internal/metrics"
+	"usher/internal/secret"
 )
 
 // record writes down what became of a request: metrics, audit and log. It runs

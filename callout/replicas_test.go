@@ -9,7 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/tokens/health"
 )
 

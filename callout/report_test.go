@@ -13,9 +13,9 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"usher/callout"
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/issuer"
-	"usher/keyring"
+	"usher/issuer/keyring"
 	"usher/permissions"
 )
 

@@ -7,7 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // silenceTimeout is the servers' authorization.timeout here. docs/operations.md asks

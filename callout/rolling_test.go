@@ -6,7 +6,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // Two replicas are replaced one after the other, with several connections

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // A client may send CONNECT again on the same connection, with another key: the server

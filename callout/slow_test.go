@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"usher/callout"
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/identity"
 	"usher/tokens"
 )

@@ -7,7 +7,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // stage is a server with the service behind it.

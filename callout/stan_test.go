@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // stanBound is how long any one of the streaming programs may run.

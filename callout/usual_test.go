@@ -6,7 +6,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"usher/callout"
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // What the nats-server of go.mod writes is read in one pass. If another version

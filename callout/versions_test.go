@@ -11,7 +11,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // release is a release of nats-server: major, minor, patch.

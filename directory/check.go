@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"usher/nearest"
-	"usher/secret"
+	"usher/internal/nearest"
+	"usher/internal/secret"
 )
 
 // checker collects every fault of one set of records. Here stand the rules of a

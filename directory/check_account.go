@@ -5,7 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"usher/secret"
+	"usher/internal/secret"
 )
 
 // isOutside reports whether there is such a user besides the records.

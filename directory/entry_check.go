@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"usher/secret"
+	"usher/internal/secret"
 )
 
 // emptyDigest is that of no key at all.

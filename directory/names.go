@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"usher/secret"
+	"usher/internal/secret"
 )
 
 // ErrSecret: an API key, a health-check token or an nkeys seed where a name is expected.

@@ -5,7 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"usher/secret"
+	"usher/internal/secret"
 )
 
 // valid reports what is wrong with an entry by itself that check does not see.

@@ -5,7 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"usher/secret"
+	"usher/internal/secret"
 )
 
 // account counts the projects of a NATS account, and their topics whose subject

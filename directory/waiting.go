@@ -5,7 +5,7 @@ import (
 	"maps"
 	"slices"
 
-	"usher/secret"
+	"usher/internal/secret"
 )
 
 // wait keeps an entry until the name or the digest that it asks for is nobody's.

@@ -14,7 +14,7 @@ import (
 
 	"github.com/nats-io/nkeys"
 
-	"usher/secret"
+	"usher/internal/secret"
 )
 
 // ErrSignature: a program that signs elsewhere has answered with something that

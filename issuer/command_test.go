@@ -16,7 +16,7 @@ import (
 
 	"github.com/nats-io/nkeys"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/issuer"
 )
 

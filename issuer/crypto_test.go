@@ -12,7 +12,7 @@ import (
 
 	"github.com/nats-io/nkeys"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/issuer"
 )
 

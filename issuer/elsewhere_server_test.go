@@ -11,8 +11,8 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"usher/callout"
-	"usher/callouttest"
-	"usher/keyring"
+	"usher/callout/callouttest"
+	"usher/issuer/keyring"
 )
 
 // A client gets in where the keyring holds no seed that signs: config mode.

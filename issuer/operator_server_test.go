@@ -10,8 +10,8 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"usher/callout"
-	"usher/callouttest"
-	"usher/keyring"
+	"usher/callout/callouttest"
+	"usher/issuer/keyring"
 )
 
 // Who lands in an account that no key signs for is not answered, and not denied:

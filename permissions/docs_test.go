@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/identity"
 	"usher/permissions"

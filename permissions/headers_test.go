@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/identity"
 )
 

@@ -10,7 +10,7 @@ import (
 
 	"usher/directory"
 	"usher/identity"
-	"usher/secret"
+	"usher/internal/secret"
 )
 
 // Credential is what a client presented to nats-server, as the request says it

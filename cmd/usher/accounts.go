@@ -11,12 +11,12 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/urfave/cli/v2"
 
-	"usher/accounts"
-	"usher/config"
+	"usher/app/accounts"
+	"usher/app/config"
+	"usher/app/rotation"
 	"usher/issuer"
-	"usher/keyring"
-	"usher/operator"
-	"usher/rotation"
+	"usher/issuer/keyring"
+	"usher/issuer/operator"
 )
 
 // accountFlags are those of the verbs that make accounts where the operator's key is.

@@ -16,12 +16,12 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"usher/api"
-	"usher/audit"
+	"usher/app/explanation"
 	"usher/callout"
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/directory"
-	"usher/explanation"
 	"usher/identity"
+	"usher/internal/audit"
 	"usher/tokens/apikey"
 )
 

@@ -10,7 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"usher/strictyaml"
+	"usher/internal/strictyaml"
 )
 
 const description = `usher decides who may connect to NATS and what they may do there. A stock

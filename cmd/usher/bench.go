@@ -10,7 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"usher/bench"
+	"usher/app/bench"
 )
 
 // benchWords are what is said of one load.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"usher/bench"
+	"usher/app/bench"
 )
 
 func benchConnect(c *cli.Context) error {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"usher/bench"
+	"usher/app/bench"
 )
 
 // benchReport is one measurement for people, and as JSON.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"usher/bench"
+	"usher/app/bench"
 )
 
 func benchStorm(c *cli.Context) error {

@@ -11,8 +11,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"usher/bench"
-	"usher/secret"
+	"usher/app/bench"
+	"usher/internal/secret"
 )
 
 // maxTokensFile is far above a token for each of as many clients as there may be.

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // benchServer starts a server with usher behind it.

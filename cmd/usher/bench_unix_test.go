@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"testing"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // TestBenchSignals: Ctrl-C and SIGTERM end it early.

@@ -6,7 +6,7 @@ import (
 	"io"
 	"time"
 
-	"usher/bench"
+	"usher/app/bench"
 )
 
 // benchOutcome is what the exit code and the words on stderr are made of.

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"usher/bench"
+	"usher/app/bench"
 )
 
 // TestBenchHints: the most frequent cause decides, and what goes with it.

@@ -12,10 +12,10 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"usher/api/wire"
-	"usher/audit"
-	"usher/config"
+	"usher/app/config"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/internal/audit"
 	"usher/tokens/apikey"
 )
 

@@ -12,10 +12,10 @@ import (
 
 	"github.com/google/uuid"
 
-	"usher/callouttest"
+	"usher/app/setup"
+	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
-	"usher/setup"
 	"usher/tokens/apikey"
 )
 

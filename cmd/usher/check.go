@@ -7,8 +7,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"usher/config"
-	"usher/secret"
+	"usher/app/config"
+	"usher/internal/secret"
 )
 
 func checkCommand() *cli.Command {

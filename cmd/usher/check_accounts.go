@@ -5,10 +5,10 @@ import (
 	"slices"
 	"strings"
 
-	"usher/config"
+	"usher/app/config"
 	"usher/directory"
 	"usher/issuer"
-	"usher/operator"
+	"usher/issuer/operator"
 )
 
 // accounts looks at who shares an account with whom. Which accounts a server has is

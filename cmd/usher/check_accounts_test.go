@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"usher/callouttest"
-	"usher/config"
+	"usher/app/config"
+	"usher/callout/callouttest"
 )
 
 // An account of accounts.mqtt_client_ids in which nobody lands is warned of.

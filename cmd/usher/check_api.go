@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"usher/api/wire"
-	"usher/config"
-	"usher/ownedfile"
+	"usher/app/config"
+	"usher/internal/ownedfile"
 )
 
 // soonEnded is how long before its end a certificate is worth a word.

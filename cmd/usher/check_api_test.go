@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"usher/callouttest"
-	"usher/config"
+	"usher/app/config"
+	"usher/callout/callouttest"
 )
 
 // apiAnswers serves an answer to every request, over TLS if there is a certificate.

@@ -7,10 +7,10 @@ import (
 	"strings"
 	"time"
 
-	"usher/config"
+	"usher/app/config"
 	"usher/directory"
+	"usher/internal/strictyaml"
 	"usher/issuer"
-	"usher/strictyaml"
 )
 
 // files looks at what lies on disk, each file on its own, so that a fault of one

@@ -5,10 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"usher/app/config"
 	"usher/callout"
-	"usher/callouttest"
-	"usher/config"
-	"usher/keyring"
+	"usher/callout/callouttest"
+	"usher/issuer/keyring"
 )
 
 // TestJudgeClock: the clocks may differ by what the configuration says.

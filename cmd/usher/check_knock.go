@@ -9,8 +9,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"usher/app/config"
 	"usher/callout"
-	"usher/config"
 )
 
 const probeName = "usher-check-"

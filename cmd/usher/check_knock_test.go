@@ -6,8 +6,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"usher/callouttest"
-	"usher/config"
+	"usher/app/config"
+	"usher/callout/callouttest"
 )
 
 // TestKnockAtOneServer: what a server makes of a client is asked of that server.

@@ -13,11 +13,11 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"usher/config"
-	"usher/devserver"
+	"usher/app/config"
+	"usher/app/devserver"
 	"usher/directory"
 	"usher/directory/kv"
-	"usher/ownedfile"
+	"usher/internal/ownedfile"
 )
 
 const (

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"usher/callouttest"
-	"usher/setup"
+	"usher/app/setup"
+	"usher/callout/callouttest"
 )
 
 // TestCheckDirectoryInNATS: the whole command, beside a usher that serves the

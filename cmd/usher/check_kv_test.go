@@ -13,11 +13,11 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"usher/callouttest"
-	"usher/config"
+	"usher/app/config"
+	"usher/app/setup"
+	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
-	"usher/setup"
 )
 
 // holds reports a finding that is not there, and any that names no way out.

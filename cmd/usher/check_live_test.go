@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"usher/callouttest"
-	"usher/config"
-	"usher/setup"
+	"usher/app/config"
+	"usher/app/setup"
+	"usher/callout/callouttest"
 )
 
 // checked is what "usher check --json" found.

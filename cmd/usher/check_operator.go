@@ -10,10 +10,10 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 
-	"usher/config"
+	"usher/app/config"
 	"usher/directory"
 	"usher/issuer"
-	"usher/operator"
+	"usher/issuer/operator"
 )
 
 // defaultMaxPayload is nats-server's.

@@ -9,10 +9,10 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
 
+	"usher/internal/ownedfile"
 	"usher/issuer"
-	"usher/keyring"
-	"usher/operator"
-	"usher/ownedfile"
+	"usher/issuer/keyring"
+	"usher/issuer/operator"
 )
 
 // nearEnd is how long before its end a JWT is warned of.

@@ -7,7 +7,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 
 	"usher/issuer"
-	"usher/operator"
+	"usher/issuer/operator"
 )
 
 // callout looks at the external authorization of the callout account.

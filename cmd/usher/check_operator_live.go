@@ -14,7 +14,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 
-	"usher/operator"
+	"usher/issuer/operator"
 )
 
 // jwtVersion is one JWT of an account as servers have it.

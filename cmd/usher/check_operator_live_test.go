@@ -10,9 +10,9 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
 
-	"usher/callouttest"
-	"usher/config"
-	"usher/setup"
+	"usher/app/config"
+	"usher/app/setup"
+	"usher/callout/callouttest"
 )
 
 // liveFaults are those that only servers can show.

@@ -11,11 +11,11 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
 
-	"usher/config"
+	"usher/app/config"
 	"usher/directory"
 	"usher/identity"
 	"usher/issuer"
-	"usher/operator"
+	"usher/issuer/operator"
 	"usher/permissions"
 )
 

@@ -8,7 +8,7 @@ import (
 
 	"usher/callout"
 	"usher/issuer"
-	"usher/operator"
+	"usher/issuer/operator"
 	"usher/permissions"
 )
 

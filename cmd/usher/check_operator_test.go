@@ -15,9 +15,9 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
 
-	"usher/callouttest"
-	"usher/config"
-	"usher/keyring"
+	"usher/app/config"
+	"usher/callout/callouttest"
+	"usher/issuer/keyring"
 )
 
 // operatorConfigFor writes an installation's files that fit an operator of the

@@ -6,7 +6,7 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 
-	"usher/operator"
+	"usher/issuer/operator"
 )
 
 // trust compares whose account JWTs the servers take with who signs them here. It is

@@ -8,7 +8,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 
 	"usher/issuer"
-	"usher/operator"
+	"usher/issuer/operator"
 )
 
 // errOtherSeed: the user JWT and the seed of a .creds file are those of two users.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 
-	"usher/config"
+	"usher/app/config"
 	"usher/directory"
 	"usher/issuer"
 )

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // Attack: a member uses a fault of an old nats-server to go past a grant of usher's

@@ -5,8 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"usher/callouttest"
-	"usher/keyring"
+	"usher/callout/callouttest"
+	"usher/issuer/keyring"
 )
 
 // TestCheckRetiredIssuer: where a server expects an issuer that was retired, nobody is

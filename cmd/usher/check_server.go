@@ -8,8 +8,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"usher/app/config"
 	"usher/callout"
-	"usher/config"
 	"usher/issuer"
 )
 

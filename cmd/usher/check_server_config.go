@@ -9,8 +9,8 @@ import (
 
 	"github.com/nats-io/nkeys"
 
-	"usher/config"
-	"usher/devserver"
+	"usher/app/config"
+	"usher/app/devserver"
 	"usher/directory"
 	"usher/issuer"
 )

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"usher/callouttest"
-	"usher/setup"
+	"usher/app/setup"
+	"usher/callout/callouttest"
 )
 
 // TestCheckServerConfig: what a nats-server.conf holds and no server tells is found in

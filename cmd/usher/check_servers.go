@@ -12,10 +12,10 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"usher/config"
+	"usher/app/config"
 	"usher/directory"
 	"usher/issuer"
-	"usher/operator"
+	"usher/issuer/operator"
 )
 
 // address is where a server listens for clients.

@@ -10,9 +10,9 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 
-	"usher/callouttest"
-	"usher/config"
-	"usher/setup"
+	"usher/app/config"
+	"usher/app/setup"
+	"usher/callout/callouttest"
 )
 
 // TestCheckService: connections of all ushers are counted, and a service user

@@ -6,10 +6,10 @@ import (
 	"slices"
 	"strings"
 
-	"usher/config"
+	"usher/app/config"
 	"usher/directory"
 	"usher/issuer"
-	"usher/operator"
+	"usher/issuer/operator"
 	"usher/permissions"
 )
 

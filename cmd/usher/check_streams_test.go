@@ -6,7 +6,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // makeStreams makes one stream of project shop for each header that reaches beyond a

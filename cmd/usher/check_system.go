@@ -10,8 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"usher/config"
-	"usher/operator"
+	"usher/app/config"
+	"usher/issuer/operator"
 )
 
 // systemView is what the servers say to a user of the system account: all of the

@@ -8,7 +8,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/urfave/cli/v2"
 
-	"usher/ownedfile"
+	"usher/internal/ownedfile"
 )
 
 // tlsFlags are the options of TLS of commands that connect as clients do, without a

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"usher/callouttest"
-	"usher/setup"
+	"usher/app/setup"
+	"usher/callout/callouttest"
 )
 
 // TestTLSFirst: a server that wants the TLS handshake first, and a certificate of

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // A private key that others can read is not used.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"usher/strictyaml"
+	"usher/internal/strictyaml"
 )
 
 // envContext names the context to use, where --context does not.

@@ -11,9 +11,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"usher/atomicfile"
 	"usher/directory"
-	"usher/ownedfile"
+	"usher/internal/atomicfile"
+	"usher/internal/ownedfile"
 )
 
 // apiContext says which API a command speaks to, and with which key. It holds

@@ -7,9 +7,9 @@ import (
 	"io"
 	"path/filepath"
 
+	"usher/app/setup"
 	"usher/directory"
-	"usher/ownedfile"
-	"usher/setup"
+	"usher/internal/ownedfile"
 	"usher/tokens/apikey"
 )
 

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"unicode"
 
+	"usher/app/setup"
+	"usher/internal/secret"
 	"usher/permissions"
-	"usher/secret"
-	"usher/setup"
 )
 
 // printJSON prints one line that scripts read.

@@ -4,9 +4,9 @@ import (
 	"log/slog"
 	"math"
 
-	"usher/config"
+	"usher/api/listener"
+	"usher/app/config"
 	"usher/issuer"
-	"usher/listener"
 )
 
 // How many connections the listeners hold at once, where the process may open

@@ -5,8 +5,8 @@ import (
 
 	"github.com/nats-io/nkeys"
 
-	"usher/callouttest"
-	"usher/config"
+	"usher/app/config"
+	"usher/callout/callouttest"
 	"usher/issuer"
 )
 

@@ -11,9 +11,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"usher/config"
-	"usher/devserver"
-	"usher/setup"
+	"usher/app/config"
+	"usher/app/devserver"
+	"usher/app/setup"
 )
 
 // fileDemo keeps the tokens of the demo identities in a dev directory.

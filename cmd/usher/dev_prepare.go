@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"usher/ownedfile"
-	"usher/setup"
+	"usher/app/setup"
+	"usher/internal/ownedfile"
 )
 
 // prepareDev makes the files of a dev directory, or takes those that are there.

@@ -15,12 +15,12 @@ import (
 
 	"usher/api/client"
 	"usher/api/wire"
-	"usher/atomicfile"
 	"usher/directory"
 	"usher/directory/ams"
 	"usher/directory/file"
-	"usher/secret"
-	"usher/strictyaml"
+	"usher/internal/atomicfile"
+	"usher/internal/secret"
+	"usher/internal/strictyaml"
 )
 
 // maxShownDiff is how many lines of a diff an import shows that is about to change

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"usher/callouttest"
-	"usher/setup"
+	"usher/app/setup"
+	"usher/callout/callouttest"
 )
 
 // TestDirectory takes a directory out and in, and an AMS in, whose users come in

@@ -17,10 +17,10 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/urfave/cli/v2"
 
+	"usher/app/config"
+	"usher/app/setup"
 	"usher/callout"
-	"usher/config"
 	"usher/directory/file"
-	"usher/setup"
 )
 
 //go:generate go test -run ^TestDocs$ -count 1 . -args -update

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"usher/callouttest"
-	"usher/setup"
+	"usher/app/setup"
+	"usher/callout/callouttest"
 )
 
 // TestEmbedded: a single usher keeps its directory by itself. It is bootstrapped

@@ -6,10 +6,10 @@ import (
 	"io"
 	"strings"
 
-	"usher/ownedfile"
-	"usher/secret"
-	"usher/setup"
-	"usher/strictyaml"
+	"usher/app/setup"
+	"usher/internal/ownedfile"
+	"usher/internal/secret"
+	"usher/internal/strictyaml"
 )
 
 // Exit codes, as docs/cli.md lists them.

@@ -8,12 +8,12 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"usher/app/explanation"
 	"usher/callout"
 	"usher/directory"
-	"usher/explanation"
 	"usher/identity"
+	"usher/internal/secret"
 	"usher/permissions"
-	"usher/secret"
 	"usher/tokens"
 	"usher/tokens/apikey"
 )

@@ -11,7 +11,7 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // explainOf runs "usher explain" for a key of callouttest.DirectoryText.

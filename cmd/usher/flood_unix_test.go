@@ -14,8 +14,8 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"usher/callouttest"
-	"usher/setup"
+	"usher/app/setup"
+	"usher/callout/callouttest"
 )
 
 // flood keeps connecting to an address, from several of this machine's where it has

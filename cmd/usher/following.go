@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"usher/config"
+	"usher/app/config"
 )
 
 const (

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"usher/callouttest"
-	"usher/setup"
+	"usher/app/setup"
+	"usher/callout/callouttest"
 )
 
 // TestWaitsAndSaysSo: a command that waits for the bucket says for what, and what

@@ -12,8 +12,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/urfave/cli/v2"
 
-	"usher/config"
-	"usher/ownedfile"
+	"usher/app/config"
+	"usher/internal/ownedfile"
 	"usher/permissions"
 	"usher/tokens/health"
 )

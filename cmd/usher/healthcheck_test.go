@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"usher/callouttest"
-	"usher/ownedfile"
-	"usher/setup"
+	"usher/app/setup"
+	"usher/callout/callouttest"
+	"usher/internal/ownedfile"
 )
 
 // unhealthy holds that the check fails with a code, and says why on stderr only.

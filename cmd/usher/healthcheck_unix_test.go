@@ -7,8 +7,8 @@ import (
 	"syscall"
 	"testing"
 
-	"usher/callouttest"
-	"usher/setup"
+	"usher/app/setup"
+	"usher/callout/callouttest"
 )
 
 // TestHealthcheckAfterStop: without a service nobody is healthy, though its token

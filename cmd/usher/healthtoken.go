@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"usher/atomicfile"
-	"usher/ownedfile"
+	"usher/internal/atomicfile"
+	"usher/internal/ownedfile"
 	"usher/tokens/health"
 )
 

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // TestDevPrintsItsTextFirst: on a terminal, what to paste stands before all that

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"usher/callouttest"
-	"usher/setup"
+	"usher/app/setup"
+	"usher/callout/callouttest"
 )
 
 // secretsOfEveryShape are made up, in the shapes of real ones.

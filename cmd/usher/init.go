@@ -12,9 +12,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"usher/config"
-	"usher/secret"
-	"usher/setup"
+	"usher/app/config"
+	"usher/app/setup"
+	"usher/internal/secret"
 )
 
 const defaultListen = "127.0.0.1:4222"

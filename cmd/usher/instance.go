@@ -17,15 +17,15 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"usher/audit"
+	"usher/api/listener"
+	"usher/app/config"
 	"usher/callout"
 	"usher/callout/admission"
-	"usher/config"
 	"usher/directory/file"
 	"usher/directory/kv"
-	"usher/keyring"
-	"usher/listener"
-	"usher/metrics"
+	"usher/internal/audit"
+	"usher/internal/metrics"
+	"usher/issuer/keyring"
 )
 
 // instance is one running usher.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"usher/ownedfile"
+	"usher/internal/ownedfile"
 )
 
 // toFlag is that of commands that make an API key.

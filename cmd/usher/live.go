@@ -14,12 +14,12 @@ import (
 	"github.com/nats-io/nkeys"
 	"github.com/urfave/cli/v2"
 
+	"usher/app/config"
+	"usher/app/rotation"
 	"usher/callout"
-	"usher/config"
 	"usher/issuer"
-	"usher/keyring"
-	"usher/operator"
-	"usher/rotation"
+	"usher/issuer/keyring"
+	"usher/issuer/operator"
 )
 
 // live is what the verbs of "usher nkey" ask: the running ushers and the servers.

@@ -9,10 +9,10 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 
+	"usher/app/config"
+	"usher/app/rotation"
 	"usher/callout"
-	"usher/config"
 	"usher/issuer"
-	"usher/rotation"
 )
 
 // expecting knocks at every server, and looks at the requests that this causes. In

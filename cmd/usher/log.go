@@ -6,8 +6,8 @@ import (
 	"io"
 	"log/slog"
 
-	"usher/config"
-	"usher/secret"
+	"usher/app/config"
+	"usher/internal/secret"
 )
 
 func newLogger(cfg *config.Log, w io.Writer) (*slog.Logger, error) {

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"usher/callouttest"
-	"usher/setup"
+	"usher/app/setup"
+	"usher/callout/callouttest"
 )
 
 // row is one metric: in docs/metrics.md, or as a running usher shows it.

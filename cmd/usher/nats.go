@@ -14,8 +14,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"usher/config"
-	"usher/ownedfile"
+	"usher/app/config"
+	"usher/internal/ownedfile"
 )
 
 // maxSecretFile is far above any password or token.

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"usher/callouttest"
-	"usher/config"
+	"usher/app/config"
+	"usher/callout/callouttest"
 )
 
 // TestReadSecret: a secret that stands where its path belongs is not shown.

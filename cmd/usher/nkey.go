@@ -7,10 +7,10 @@ import (
 	"github.com/nats-io/nkeys"
 	"github.com/urfave/cli/v2"
 
-	"usher/config"
+	"usher/app/config"
+	"usher/app/rotation"
 	"usher/issuer"
-	"usher/keyring"
-	"usher/rotation"
+	"usher/issuer/keyring"
 )
 
 func nkeyCommand() *cli.Command {

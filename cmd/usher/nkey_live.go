@@ -8,10 +8,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"usher/app/rotation"
 	"usher/callout"
 	"usher/issuer"
-	"usher/keyring"
-	"usher/rotation"
+	"usher/issuer/keyring"
 )
 
 func nkeyStatusCommand() *cli.Command {

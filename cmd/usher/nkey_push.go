@@ -8,8 +8,8 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/urfave/cli/v2"
 
-	"usher/config"
-	"usher/operator"
+	"usher/app/config"
+	"usher/issuer/operator"
 )
 
 func nkeyPushCommand() *cli.Command {

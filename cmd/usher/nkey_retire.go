@@ -7,7 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"usher/config"
+	"usher/app/config"
 )
 
 func nkeyRetireCommand() *cli.Command {

@@ -10,10 +10,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"usher/config"
-	"usher/keyring"
-	"usher/operator"
-	"usher/rotation"
+	"usher/app/config"
+	"usher/app/rotation"
+	"usher/issuer/keyring"
+	"usher/issuer/operator"
 )
 
 // defaultWait is how long a rotation waits for an old key to fall out of use.

@@ -13,10 +13,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"usher/config"
+	"usher/app/config"
+	"usher/app/rotation"
 	"usher/issuer"
-	"usher/keyring"
-	"usher/rotation"
+	"usher/issuer/keyring"
 )
 
 // keyRow is one key as "usher nkey list" and "status" show it. Its JSON form is

@@ -9,9 +9,9 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 
-	"usher/callouttest"
+	"usher/app/setup"
+	"usher/callout/callouttest"
 	"usher/issuer"
-	"usher/setup"
 )
 
 // nkeysOf returns what a verb of nkey lists.

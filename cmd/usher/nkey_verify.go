@@ -5,9 +5,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"usher/app/rotation"
 	"usher/issuer"
-	"usher/operator"
-	"usher/rotation"
+	"usher/issuer/operator"
 )
 
 func nkeyVerifyCommand() *cli.Command {

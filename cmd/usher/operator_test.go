@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"usher/callouttest"
-	"usher/setup"
+	"usher/app/setup"
+	"usher/callout/callouttest"
 )
 
 // TestOperatorSentinel: a server that has no default sentinel is shown one. Without

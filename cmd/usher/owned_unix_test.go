@@ -14,10 +14,10 @@ import (
 
 	"github.com/nats-io/nkeys"
 
-	"usher/callouttest"
-	"usher/config"
-	"usher/ownedfile"
-	"usher/setup"
+	"usher/app/config"
+	"usher/app/setup"
+	"usher/callout/callouttest"
+	"usher/internal/ownedfile"
 )
 
 // foreign makes a file one that others could have put there: it belongs to another

@@ -7,7 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // Clients give up after two seconds, usher before them. On a machine that stands

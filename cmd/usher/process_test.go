@@ -13,9 +13,9 @@ import (
 	"syscall"
 	"testing"
 
-	"usher/callouttest"
-	"usher/devserver"
-	"usher/setup"
+	"usher/app/devserver"
+	"usher/app/setup"
+	"usher/callout/callouttest"
 )
 
 // installation is what "usher init" makes, on ports of its own.

@@ -8,10 +8,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"usher/accounts"
 	"usher/api/client"
 	"usher/api/wire"
-	"usher/config"
+	"usher/app/accounts"
+	"usher/app/config"
 	"usher/directory"
 	"usher/directory/file"
 )

@@ -9,10 +9,10 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"usher/api/wire"
-	"usher/config"
+	"usher/app/config"
+	"usher/app/setup"
 	"usher/directory"
 	"usher/directory/file"
-	"usher/setup"
 )
 
 // Config mode: accounts stand in the servers' configuration, which is not usher's to

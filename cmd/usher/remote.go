@@ -9,8 +9,8 @@ import (
 
 	"usher/api/client"
 	"usher/directory"
-	"usher/ownedfile"
-	"usher/secret"
+	"usher/internal/ownedfile"
+	"usher/internal/secret"
 )
 
 func serverFlag(more string) cli.Flag {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"usher/config"
+	"usher/app/config"
 )
 
 func serveCommand() *cli.Command {

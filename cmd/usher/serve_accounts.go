@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 
-	"usher/accounts"
 	"usher/api"
-	"usher/config"
-	"usher/keyring"
+	"usher/app/accounts"
+	"usher/app/config"
+	"usher/issuer/keyring"
 )
 
 // accountService makes and closes accounts for the management API. It holds no key and

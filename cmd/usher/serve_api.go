@@ -12,13 +12,13 @@ import (
 	"time"
 
 	"usher/api"
+	"usher/api/listener"
 	"usher/api/wire"
-	"usher/config"
+	"usher/app/config"
+	"usher/app/explanation"
 	"usher/directory/kv"
-	"usher/explanation"
 	"usher/identity"
-	"usher/listener"
-	"usher/ownedfile"
+	"usher/internal/ownedfile"
 )
 
 // apiStop is how long the last requests to the API may take to end.

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"usher/callouttest"
-	"usher/setup"
+	"usher/app/setup"
+	"usher/callout/callouttest"
 )
 
 // TestServeKeyringChange: the issuer is replaced while usher runs; a broken seed is

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"usher/callouttest"
-	"usher/setup"
+	"usher/app/setup"
+	"usher/callout/callouttest"
 )
 
 // TestServeWaitsForServer: usher may start before nats-server, and is not ready

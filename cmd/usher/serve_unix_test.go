@@ -8,8 +8,8 @@ import (
 	"syscall"
 	"testing"
 
-	"usher/callouttest"
-	"usher/setup"
+	"usher/app/setup"
+	"usher/callout/callouttest"
 )
 
 func (p *process) signal(t *testing.T, s os.Signal) {

@@ -5,7 +5,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"usher/directory/kv"
-	"usher/metrics"
+	"usher/internal/metrics"
 )
 
 // reloads counts reloads of something.

@@ -12,12 +12,12 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"usher/config"
-	"usher/devserver"
+	"usher/app/config"
+	"usher/app/devserver"
 	"usher/directory"
 	"usher/directory/file"
 	"usher/directory/kv"
-	"usher/ownedfile"
+	"usher/internal/ownedfile"
 )
 
 // directoryStore is a directory, wherever it is kept.

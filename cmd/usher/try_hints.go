@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"usher/secret"
+	"usher/internal/secret"
 )
 
 // notConnected says why a trial did not come about. sentinel says that it brought one,

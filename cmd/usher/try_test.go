@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"usher/callouttest"
-	"usher/setup"
+	"usher/app/setup"
+	"usher/callout/callouttest"
 )
 
 // trialist is a directory in which alice may publish and read, without a stream.

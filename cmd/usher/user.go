@@ -12,8 +12,8 @@ import (
 
 	"usher/api/client"
 	"usher/api/wire"
+	"usher/app/explanation"
 	"usher/directory"
-	"usher/explanation"
 )
 
 func userCommand() *cli.Command {

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"usher/callouttest"
-	"usher/config"
+	"usher/app/config"
+	"usher/callout/callouttest"
 	"usher/issuer"
-	"usher/keyring"
+	"usher/issuer/keyring"
 	"usher/permissions"
 )
 

@@ -8,9 +8,9 @@ import (
 	"net/http"
 	"syscall"
 
+	"usher/api/listener"
 	"usher/callout"
-	"usher/listener"
-	"usher/secret"
+	"usher/internal/secret"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )

@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"usher/directory"
-	"usher/secret"
+	"usher/internal/secret"
 )
 
 // Options say what AMS does not know.

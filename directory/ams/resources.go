@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"usher/directory"
-	"usher/secret"
+	"usher/internal/secret"
 )
 
 // resource splits "/projects/P/topics/T"; AMS leaves out the first slash in places.

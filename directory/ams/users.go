@@ -7,7 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"usher/directory"
-	"usher/secret"
+	"usher/internal/secret"
 )
 
 // tokenLength is that of a token of AMS: a SHA-256 in hex.

@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"usher/directory"
-	"usher/strictyaml"
+	"usher/internal/strictyaml"
 )
 
 // places are the paths at which a file could not be decoded. What is wrong

@@ -4,7 +4,7 @@ import (
 	"errors"
 
 	"usher/directory"
-	"usher/strictyaml"
+	"usher/internal/strictyaml"
 )
 
 // MaxSize is how large a file may be, in bytes.

@@ -6,8 +6,8 @@ import (
 	"io"
 
 	"usher/directory"
-	"usher/ownedfile"
-	"usher/strictyaml"
+	"usher/internal/ownedfile"
+	"usher/internal/strictyaml"
 )
 
 // Parse decodes the text of a directory. The error is strictyaml.Errors; the

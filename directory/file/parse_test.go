@@ -12,7 +12,7 @@ import (
 
 	"usher/directory"
 	"usher/directory/file"
-	"usher/strictyaml"
+	"usher/internal/strictyaml"
 )
 
 const (

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"usher/directory/file"
-	"usher/strictyaml"
+	"usher/internal/strictyaml"
 )
 
 const (

@@ -9,8 +9,8 @@ import (
 	"github.com/google/uuid"
 
 	"usher/directory"
-	"usher/secret"
-	"usher/strictyaml"
+	"usher/internal/secret"
+	"usher/internal/strictyaml"
 )
 
 const (

@@ -7,8 +7,8 @@ import (
 	"log/slog"
 	"path/filepath"
 
-	"usher/filewatch"
-	"usher/strictyaml"
+	"usher/internal/filewatch"
+	"usher/internal/strictyaml"
 )
 
 const maxLogged = 20 // faults of one file

@@ -15,9 +15,9 @@ import (
 	"github.com/fxamacker/cbor/v2"
 	"github.com/google/uuid"
 
-	"usher/atomicfile"
 	"usher/directory"
-	"usher/ownedfile"
+	"usher/internal/atomicfile"
+	"usher/internal/ownedfile"
 )
 
 // The cache is a file: magic, then CBOR items, then the SHA-256 of all that.

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"usher/callout"
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
 )

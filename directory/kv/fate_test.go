@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
 )

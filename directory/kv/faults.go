@@ -7,7 +7,7 @@ import (
 	"sync"
 
 	"usher/directory"
-	"usher/secret"
+	"usher/internal/secret"
 )
 
 // Fault is an entry that cannot be read, or that does not fit the others.

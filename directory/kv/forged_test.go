@@ -12,7 +12,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/directory/kv"
 )
 

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/directory/kv"
 )
 

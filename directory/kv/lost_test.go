@@ -9,7 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/directory/kv"
 )
 

@@ -5,7 +5,7 @@ import (
 	"os"
 	"testing"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 func TestMain(m *testing.M) {

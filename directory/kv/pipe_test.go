@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"testing"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/directory/kv"
 )
 

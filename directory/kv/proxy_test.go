@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 )
 
 // proxy is a TCP proxy between a store and its server that can cut the line at

@@ -14,7 +14,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"usher/callouttest"
+	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
 )

@@ -6,7 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"usher/directory"
-	"usher/secret"
+	"usher/internal/secret"
 )
 
 func (t *target) identifyUsers() {

@@ -13,7 +13,7 @@ import (
 	"regexp"
 	"strings"
 
-	"usher/setup"
+	"usher/app/setup"
 )
 
 // kind says who decides about connections.

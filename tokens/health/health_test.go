@@ -18,7 +18,7 @@ import (
 
 	"usher/identity"
 	"usher/issuer"
-	"usher/keyring"
+	"usher/issuer/keyring"
 	"usher/tokens"
 	"usher/tokens/health"
 )

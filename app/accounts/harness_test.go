@@ -1,0 +1,154 @@
+package accounts_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats.go"
+
+	"usher/app/accounts"
+	"usher/app/rotation"
+	"usher/callout"
+	"usher/callout/callouttest"
+	"usher/issuer"
+	"usher/issuer/keyring"
+	"usher/issuer/operator"
+)
+
+func TestMain(m *testing.M) { callouttest.VerifyTestMain(m) }
+
+var must = callouttest.Must
+
+// site is an operator with its servers, and one usher that looks at its keyring a
+// hundred times a second.
+type site struct {
+	*callouttest.Operator
+	usher *callouttest.Service
+	m     *accounts.Manager
+	deaf  atomic.Bool // the usher hears of no change of its keyring
+}
+
+func newSite(t *testing.T, cfg callouttest.OperatorConfig) *site {
+	t.Helper()
+	s := &site{Operator: callouttest.StartOperator(t, cfg)}
+	s.usher = callouttest.StartService(t, callouttest.ServiceConfig{Operator: s.Operator, Directory: directoryOf()})
+	stop := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				if !s.deaf.Load() {
+					_ = s.usher.ReloadKeyring() // a seed and keyring.yaml are not written in one step
+				}
+			case <-stop:
+				return
+			}
+		}
+	})
+	t.Cleanup(func() { close(stop); watching.Wait() })
+	s.m = s.manager(t)
+	return s
+}
+
+// manager returns a Manager of its own, as another process would be.
+func (s *site) manager(t *testing.T) *accounts.Manager {
+	t.Helper()
+	return &accounts.Manager{
+		Rotator: &rotation.Rotator{
+			Dir: s.Keyring, Config: keyring.Config{Callout: callouttest.CalloutAccount}, Now: time.Now,
+			PickUp: 20 * time.Second, Wait: 20 * time.Second, Quiet: 300 * time.Millisecond,
+			Say:      func(line string) { t.Log(line) },
+			Reports:  func(context.Context) ([]callout.Report, error) { return []callout.Report{s.usher.Report()}, nil },
+			Operator: &rotation.Operator{Cluster: operator.NewCluster(s.System(t), 0), Dir: operator.Dir(s.JWTDir), Signer: s.SigningKey},
+		},
+		Template: template,
+	}
+}
+
+// template is an account with JetStream.
+func template(name, public string) (*jwt.AccountClaims, error) {
+	c := jwt.NewAccountClaims(public)
+	c.Name = name
+	c.Limits.JetStreamLimits = jwt.JetStreamLimits{MemoryStorage: -1, DiskStorage: -1, Streams: -1, Consumer: -1}
+	return c, nil
+}
+
+// directoryOf is a directory with projects, each in the account of its name: user
+// NAME-admin, whose key is NAME-admin-key, administers it.
+func directoryOf(projects ...string) string {
+	var users, list strings.Builder
+	for _, p := range projects {
+		users.WriteString("  - {name: " + p + "-admin, keys: [{digest: KEY(" + p + "-admin-key)}]}\n")
+		list.WriteString("  - {name: " + p + ", account: " + p + ", members: [{user: " + p + "-admin, roles: [project_admin]}]}\n")
+	}
+	text := "users: []\n"
+	if len(projects) > 0 {
+		text = "users:\n" + users.String() + "projects:\n" + list.String()
+	}
+	return callouttest.Directory(text)
+}
+
+// connect connects as the administrator of a project, to one server.
+func (s *site) connect(server int, project string) (*nats.Conn, error) {
+	return nats.Connect(s.Servers[server].URL(), nats.Token(project+"-admin-key"), nats.CustomInboxPrefix("_INBOX_"+project+"-admin"),
+		nats.NoReconnect(), nats.IgnoreDiscoveredServers(), callouttest.Patient())
+}
+
+// in demands that the administrator of a project gets in at every server, into the
+// account of this public key.
+func (s *site) in(t *testing.T, project, account string) {
+	t.Helper()
+	for i, server := range s.Servers {
+		nc, err := s.connect(i, project)
+		must(t, err)
+		id, err := nc.GetClientID()
+		must(t, err)
+		if got := server.AccountOf(t, id); got != account {
+			t.Errorf("%s: in account %s, not %s", server.Name, got, account)
+		}
+		nc.Close()
+	}
+}
+
+func (s *site) state(t *testing.T) *keyring.State {
+	t.Helper()
+	state, err := keyring.ReadState(s.Keyring, s.m.Rotator.Config)
+	must(t, err)
+	return state
+}
+
+// account returns an account of the keyring, and its signing key.
+func (s *site) account(t *testing.T, name string) (a issuer.Account, key keyring.Entry) {
+	t.Helper()
+	state := s.state(t)
+	for _, a = range state.Accounts {
+		if a.Name == name {
+			if e := state.Active(issuer.KindSigning, issuer.Place{Account: name}); e != nil {
+				key = *e
+			}
+			return a, key
+		}
+	}
+	return issuer.Account{}, key
+}
+
+// inForce returns what every server goes by for an account, or has stored.
+func (s *site) inForce(t *testing.T, public string) *jwt.AccountClaims {
+	t.Helper()
+	servers, err := s.m.Rotator.Servers(t.Context())
+	must(t, err)
+	c, _, agree, err := s.m.Rotator.Operator.Cluster.Newest(t.Context(), public, servers)
+	must(t, err)
+	if !agree {
+		t.Errorf("servers differ about %s", public)
+	}
+	return c
+}

@@ -1,0 +1,9 @@
+package bench_test
+
+import (
+	"testing"
+
+	"usher/callout/callouttest"
+)
+
+func TestMain(m *testing.M) { callouttest.VerifyTestMain(m) }

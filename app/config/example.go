@@ -1,0 +1,127 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"usher/internal/strictyaml"
+)
+
+// exampleWidth is where comments of the example wrap.
+const exampleWidth = 80
+
+// Example returns an usher.yaml that holds the values, keyed by path, and every
+// other key commented out with its default, each under what the documentation
+// says of it. A value is given as it would stand in the file, on one line; a
+// string is given as it is, quotes are put around it where it needs them.
+//
+// A path that is no key is an error, and so is whatever Parse says of the
+// result: the values hold the required keys, and do not contradict each other.
+func Example(values map[string]string) ([]byte, error) {
+	data, err := write(values, true)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := Parse("usher.yaml", data); err != nil {
+		return nil, fmt.Errorf("example configuration: %w", err)
+	}
+	return data, nil
+}
+
+// write returns a file with the values; if all, with every other key too.
+func write(values map[string]string, all bool) ([]byte, error) {
+	var b strings.Builder
+	if all {
+		b.WriteString("# Configuration of usher. A key with # before it has its default; to set it,\n" +
+			"# take the # away, and the one before each section it stands in.\n")
+	}
+	var errs []error
+	left := maps.Clone(values)
+	for _, k := range table() {
+		text, isSet := values[k.path]
+		switch {
+		case k.section:
+			if used := usedSection(values, k.path); used || all {
+				b.WriteString(k.example("", used, all))
+			}
+			continue
+		case !isSet && all:
+			b.WriteString(k.example(" "+k.def, false, all))
+			continue
+		case !isSet:
+			continue
+		}
+		delete(left, k.path)
+		if typeName(k.typ) == "string" {
+			text = quoteIfNeeded(text)
+		}
+		if _, err := decodeText(k.typ, text); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", k.path, err))
+		}
+		b.WriteString(k.example(" "+text, true, all))
+	}
+	for _, path := range slices.Sorted(maps.Keys(left)) {
+		errs = append(errs, strictyaml.WithHint(fmt.Errorf("%s: unknown key", path), "see docs/configuration.md"))
+	}
+	return []byte(b.String()), errors.Join(errs...)
+}
+
+func usedSection(values map[string]string, section string) bool {
+	for path := range values {
+		if strings.HasPrefix(path, section+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// example returns the lines of one row: comment, key and value.
+func (e *entry) example(value string, used, comment bool) string {
+	indent := strings.Repeat("  ", e.depth)
+	var b strings.Builder
+	if comment {
+		if e.depth == 0 || e.section {
+			b.WriteByte('\n')
+		}
+		for _, text := range wrap(strings.ReplaceAll(e.explain(), "`", ""), exampleWidth-len(indent)-len("# ")) {
+			b.WriteString(indent + "# " + text + "\n")
+		}
+	}
+	b.WriteString(indent)
+	if !used {
+		b.WriteByte('#')
+	}
+	b.WriteString(e.name + ":" + value + "\n")
+	return b.String()
+}
+
+// explain returns the doc of a row and its rules as one text.
+func (e *entry) explain() string {
+	parts := []string{e.doc}
+	for _, r := range e.rules {
+		text := r.text()
+		parts = append(parts, strings.ToUpper(text[:min(1, len(text))])+text[min(1, len(text)):]+".")
+	}
+	return strings.Join(parts, " ")
+}
+
+// wrap breaks text between words into lines of at most width bytes, where words allow it.
+func wrap(text string, width int) []string {
+	var lines []string
+	current := ""
+	for word := range strings.FieldsSeq(text) {
+		switch {
+		case current == "":
+			current = word
+		case len(current)+1+len(word) > width:
+			lines = append(lines, current)
+			current = word
+		default:
+			current += " " + word
+		}
+	}
+	return append(lines, current)
+}

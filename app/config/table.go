@@ -1,0 +1,161 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"usher/internal/strictyaml"
+)
+
+// Key is one key of the configuration, for whoever explains it.
+type Key struct {
+	Path     string   // "nats.tls.ca_file"
+	Type     string   // "string", "list of strings", "integer", "number", "boolean", "duration", "map of strings"
+	Default  string   // as it would stand in the file; empty for a required key
+	Doc      string   // sentences
+	Rules    []string // what its value must be, for people
+	Required bool
+}
+
+// Keys returns every key, in the order of the file.
+func Keys() []Key {
+	var keys []Key
+	for _, e := range table() {
+		if e.section {
+			continue
+		}
+		k := Key{Path: e.path, Type: typeName(e.typ), Doc: e.doc, Required: e.required}
+		if !e.required {
+			k.Default = e.def
+		}
+		for _, r := range e.rules {
+			k.Rules = append(k.Rules, r.text())
+		}
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+// entry is one row of the table: a key, or a section of keys.
+type entry struct {
+	path, name string
+	depth      int
+	section    bool
+	index      []int // of the field, from Config
+	typ        reflect.Type
+	def        string // YAML on one line
+	tagged     bool   // has the tag default
+	doc, hint  string
+	rules      []use
+	required   bool
+}
+
+func (e *entry) is(rule string) bool {
+	for _, u := range e.rules {
+		if u.name == rule {
+			return true
+		}
+	}
+	return false
+}
+
+// table reads the tags of Config.
+func table() []entry { return rows(nil, entry{typ: reflect.TypeFor[Config](), depth: -1}) }
+
+func rows(all []entry, parent entry) []entry {
+	for i := range parent.typ.NumField() {
+		f := parent.typ.Field(i)
+		e := entry{
+			path:     strictyaml.KeyPath(parent.path, f.Tag.Get("yaml")),
+			name:     f.Tag.Get("yaml"),
+			depth:    parent.depth + 1,
+			section:  f.Type.Kind() == reflect.Struct,
+			index:    append(append([]int{}, parent.index...), i),
+			typ:      f.Type,
+			doc:      f.Tag.Get("doc"),
+			hint:     f.Tag.Get("hint"),
+			required: f.Tag.Get("required") == "true",
+		}
+		if e.section {
+			all = rows(append(all, e), e)
+			continue
+		}
+		e.def, e.tagged = defaultOf(&f)
+		for name := range strings.FieldsSeq(f.Tag.Get("rule")) {
+			e.rules = append(e.rules, useOf(name))
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+// defaultOf returns the default of a field as YAML, and whether the tag says it;
+// without the tag it is the zero value.
+func defaultOf(f *reflect.StructField) (yaml string, tagged bool) {
+	text, tagged := f.Tag.Lookup("default")
+	switch kind := f.Type.Kind(); {
+	case tagged && kind == reflect.String:
+		return quoteIfNeeded(text), true
+	case tagged:
+		return text, true
+	case kind == reflect.String:
+		return `""`, false
+	default:
+		return fmt.Sprint(reflect.Zero(f.Type)), false
+	}
+}
+
+func typeName(t reflect.Type) string {
+	if t == reflect.TypeFor[time.Duration]() {
+		return "duration"
+	}
+	switch t.Kind() { //nolint:exhaustive // a test holds that the table has no other kinds
+	case reflect.String:
+		return "string"
+	case reflect.Bool:
+		return "boolean"
+	case reflect.Int:
+		return "integer"
+	case reflect.Float64:
+		return "number"
+	case reflect.Slice:
+		if t.Elem().Kind() == reflect.Struct {
+			return "list of mappings"
+		}
+		return "list of " + typeName(t.Elem()) + "s"
+	case reflect.Map:
+		return "map of " + typeName(t.Elem()) + "s"
+	default:
+		return t.String()
+	}
+}
+
+// decodeText reads one value as it would stand behind its key in the file.
+func decodeText(t reflect.Type, text string) (reflect.Value, error) {
+	if strings.ContainsAny(text, "\r\n") {
+		return reflect.Value{}, errors.New("is more than one line")
+	}
+	values := reflect.New(reflect.MapOf(reflect.TypeFor[string](), t))
+	_, err := strictyaml.Decode("", []byte("value: "+text+"\n"), values.Interface())
+	var faults strictyaml.Errors
+	if errors.As(err, &faults) && len(faults) > 0 {
+		return reflect.Value{}, errors.New(faults[0].Message)
+	}
+	v := values.Elem().MapIndex(reflect.ValueOf("value"))
+	if err != nil || !v.IsValid() {
+		return reflect.Value{}, errors.New("cannot be read")
+	}
+	return v, nil
+}
+
+// quoteIfNeeded returns YAML that is read as the string text.
+func quoteIfNeeded(text string) string {
+	if v, err := decodeText(reflect.TypeFor[string](), text); err == nil && v.String() == text {
+		return text
+	}
+	return strconv.Quote(text)
+}

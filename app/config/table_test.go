@@ -1,0 +1,178 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"usher/internal/strictyaml"
+)
+
+// bad has values for every rule that it refuses.
+var bad = map[string][]string{
+	"between":             {"-1", "0x10", "500000000"},
+	"fraction":            {"-0.1", "1.01", "2"},
+	"positive":            {"0", "0s", "-1s"},
+	"not-negative":        {"-1ns"},
+	"at-most":             {"10m"},
+	"zero-or-at-least":    {"-1h", "999ms"},
+	"one-of":              {`""`, "INFO", "other"},
+	"no-limit-or-more":    {"-2", "0x10"},
+	"account-connections": {"0", "-2"},
+	"imports": {
+		"[{}]", "[{account: A, subject: s}]", "[{account: A, subject: s, type: Stream}]", "[{account: A, subject: s, type: stream, to: x}]",
+		"[{account: A, subject: 'a..b', type: stream}]", "[{account: 'two words', subject: s, type: stream}]", "[{account: A, subject: 'a.>', type: stream, local_subject: b}]",
+		"[{account: A, subject: s, type: service}, {account: A, subject: s, type: service}]",
+	},
+	"exports": {
+		"[{}]", "[{subject: s}]", "[{subject: s, type: both}]", "[{subject: s, type: stream, token: x}]", "[{subject: 'a.', type: stream}]",
+		"[{subject: 'a.>', type: stream}, {subject: a.b, type: stream}]",
+	},
+	"program":         {"[relative/program]", "['']", `["/bin/x\0"]`, "[/bin/sign, SOAGRP5ZF6GRCI4JIN3LXSSVOPLHVZYJXK4YIZ7FSXB3OWZ4ABCDEFGHIJ]"},
+	"operator-key":    {"A", "ADSTQNE5PVURJXJEMA4IMETNWHZXBYUSU7TFOC4M6WXRPSAS2XN4646L"},
+	"account":         {`"two words"`, `"A\n"`, strings.Repeat("a", 129)},
+	"bucket":          {`""`, "a.b", `"a b"`, "_a", "é", strings.Repeat("a", 129)},
+	"scopes":          {"[publisher]", "[APP/]", "[/publisher]", "[APP/owner]", `["two words/publisher"]`, "[APP/publisher, APP/publisher]"},
+	"mqtt-client-ids": {"{APP: all}", `{APP: ""}`, "{APP: [any]}", `{"two words": any}`, `{"": any}`, "{APP: any, APP: user}", "any", "[APP]"},
+	"line":            {`"a\nb"`, `"\0"`},
+	"path":            {"~/file", `"a\0b"`},
+	"host":            {"a:4222", "a b", "-a", "a..b", strings.Repeat("a", 64), strings.Repeat("a.", 127)},
+	"listen":          {"localhost", `":65536"`, `":http"`, "a/b:80", `"1.2.3.4:"`, `"::1:80:"`},
+	"nats-urls": {
+		"[]", `[""]`, "[localhost]", "[127.0.0.1:4222]", "[http://a]", "[nats://]", "['nats://a:']", "[nats://a:0]",
+		"[nats://a:65536]", "[nats://a/path]", "['nats://a?x=y']", "['nats://a?']", "['nats://a#x']", "['nats://a,nats://b']",
+		"[nats://me@a]", "[nats://me:secret@a:4222]", "['%zz']", "[nats:a]", "[nats://a, wss://b]", "[ws://a, tls://b]", "['nats://a b']",
+	},
+}
+
+// with returns a document that has nothing but the required keys, and key.
+func with(key, value string) string {
+	doc := map[string]string{
+		"accounts.callout": "AUTH", "accounts.system": "SYS",
+		"keyring.dir": "keys", "directory.file": "directory.yaml",
+	}
+	doc[key] = value
+	var b strings.Builder
+	for _, e := range table() {
+		text, isSet := doc[e.path]
+		switch {
+		case e.section && usedSection(doc, e.path):
+			fmt.Fprintf(&b, "%s%s:\n", strings.Repeat("  ", e.depth), e.name)
+		case isSet:
+			fmt.Fprintf(&b, "%s%s: %s\n", strings.Repeat("  ", e.depth), e.name, text)
+		}
+	}
+	return b.String()
+}
+
+func TestTable(t *testing.T) {
+	used := map[string]bool{}
+	def := reflect.ValueOf(Default())
+	for _, e := range table() {
+		if e.name == "" || !strings.HasSuffix(e.doc, ".") {
+			t.Errorf("%q: no name, or no sentence as its doc", e.path)
+		}
+		if e.section {
+			continue
+		}
+		switch typeName(e.typ) {
+		case "string", "list of strings", "list of mappings", "map of strings", "integer", "number", "boolean", "duration":
+		default:
+			t.Errorf("%s: type %s", e.path, e.typ)
+		}
+		if v, err := decodeText(e.typ, e.def); err != nil || !reflect.DeepEqual(v.Interface(), def.FieldByIndex(e.index).Interface()) {
+			t.Errorf("%s: default %q is read as %v: %v", e.path, e.def, v, err)
+		}
+		if isFile := strings.HasSuffix(e.name, "file") || e.name == "dir" || strings.HasSuffix(e.name, "_dir"); isFile != e.is("path") {
+			t.Errorf("%s: only, and all, names of files have rule path", e.path)
+		}
+		for _, u := range e.rules {
+			used[u.name] = true
+			if u.text() == "" {
+				t.Errorf("%s: rule %s has no text", e.path, u.name)
+			}
+			if v, err := decodeText(e.typ, e.def); err == nil && len(u.check(v)) > 0 {
+				t.Errorf("%s: the default breaks rule %s", e.path, u.name)
+			}
+		}
+		if typeName(e.typ) != "boolean" && len(e.rules) == 0 {
+			t.Errorf("%s: any value goes", e.path)
+		}
+	}
+	for _, r := range rules() {
+		if !used[r.name] || len(bad[r.name]) == 0 {
+			t.Errorf("rule %s is not used, or has no bad values", r.name)
+		}
+	}
+	if (use{name: "no-such"}).check(reflect.ValueOf("")) == nil {
+		t.Error("an unknown rule lets everything pass")
+	}
+}
+
+// names reports whether one of the faults in err stands at key.
+func names(err error, key string) bool {
+	var all strictyaml.Errors
+	return errors.As(err, &all) && slices.ContainsFunc(all, func(e strictyaml.Error) bool {
+		return (e.Path == key || strings.HasPrefix(e.Path, key+"[") || strings.HasPrefix(e.Path, key+".")) && e.File == "usher.yaml" && e.Line > 0 && e.Message != ""
+	})
+}
+
+func TestBadValues(t *testing.T) {
+	for _, e := range table() {
+		if e.section {
+			continue
+		}
+		values := []string{"[[]]", "{a: b}", "null"}
+		for _, u := range e.rules {
+			values = append(values, bad[u.name]...)
+		}
+		if e.required {
+			values = append(values, `""`)
+		}
+		for _, value := range values {
+			_, err := Parse("usher.yaml", []byte(with(e.path, value)))
+			if !names(err, e.path) {
+				t.Errorf("%s: %s: %v", e.path, value, err)
+			}
+			if err != nil && strings.Contains(err.Error(), "secret@") {
+				t.Errorf("the error gives a password away: %v", err)
+			}
+		}
+	}
+}
+
+func TestRelations(t *testing.T) {
+	paths := map[string]bool{}
+	for _, k := range Keys() {
+		paths[k.Path] = true
+	}
+	for _, r := range relations() {
+		for _, key := range r.keys {
+			if !paths[key] || !strings.Contains(r.text, "`"+key+"`") {
+				t.Errorf("%s: no such key, or the text does not name it: %s", key, r.text)
+			}
+		}
+	}
+}
+
+func TestKeys(t *testing.T) {
+	for _, k := range Keys() {
+		if k.Required != (k.Default == "") || k.Type == "" || k.Doc == "" {
+			t.Errorf("%+v", k)
+		}
+		switch k.Path {
+		case "log.format":
+			want := Key{Path: "log.format", Type: "string", Default: "text", Doc: "Form of a line.", Rules: []string{"one of `text`, `json`"}}
+			if !reflect.DeepEqual(k, want) {
+				t.Errorf("got  %+v\nwant %+v", k, want)
+			}
+		case "nats.user":
+			if k.Default != `""` {
+				t.Errorf("default %q", k.Default)
+			}
+		}
+	}
+}

@@ -1,0 +1,180 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nkeys"
+
+	"usher/directory"
+	"usher/internal/secret"
+)
+
+// Claims returns the claims of the account of a project, named name, whose public key
+// is public. account finds the public keys of accounts that imports name.
+func (t *AccountTemplate) Claims(name, public string, account func(name string) (public string, ok bool)) (*jwt.AccountClaims, error) {
+	c := jwt.NewAccountClaims(public)
+	c.Name = name
+	c.Limits.AccountLimits = jwt.AccountLimits{
+		Conn: int64(t.Limits.Connections), LeafNodeConn: int64(t.Limits.LeafNodes),
+		Imports: int64(t.Limits.Imports), Exports: int64(t.Limits.Exports), WildcardExports: t.Limits.WildcardExports,
+	}
+	c.Limits.NatsLimits = jwt.NatsLimits{Subs: int64(t.Limits.Subscriptions), Data: jwt.NoLimit, Payload: int64(t.Limits.Payload)}
+	if t.JetStream.MemoryStorage != 0 || t.JetStream.DiskStorage != 0 {
+		c.Limits.JetStreamLimits = jwt.JetStreamLimits{
+			MemoryStorage: int64(t.JetStream.MemoryStorage), DiskStorage: int64(t.JetStream.DiskStorage),
+			Streams: int64(t.JetStream.Streams), Consumer: int64(t.JetStream.Consumers),
+			MaxAckPending: int64(t.JetStream.MaxAckPending), MaxBytesRequired: t.JetStream.MaxBytesRequired,
+		}
+	}
+	for i := range t.Imports {
+		from := t.Imports[i].Account
+		if !nkeys.IsValidPublicAccountKey(from) {
+			key, ok := account(from)
+			if !ok {
+				return nil, fmt.Errorf("operator.account_template.imports[%d].account: the keyring knows no account %s", i, secret.Name(from))
+			}
+			from = key
+		}
+		c.Imports.Add(t.Imports[i].claims(from))
+	}
+	for i := range t.Exports {
+		c.Exports.Add(t.Exports[i].claims())
+	}
+	return c, nil
+}
+
+func (i *AccountImport) claims(from string) *jwt.Import {
+	return &jwt.Import{Name: i.Name, Account: from, Subject: jwt.Subject(i.Subject), LocalSubject: jwt.RenamingSubject(i.LocalSubject), Type: exportType(i.Type)}
+}
+
+func (e *AccountExport) claims() *jwt.Export {
+	out := &jwt.Export{Name: e.Name, Subject: jwt.Subject(e.Subject), Type: exportType(e.Type), TokenReq: e.TokenRequired}
+	if out.Type == jwt.Service {
+		out.ResponseType = jwt.ResponseTypeSingleton
+	}
+	return out
+}
+
+// The values of type.
+const (
+	typeStream  = "stream"
+	typeService = "service"
+)
+
+func exportType(text string) jwt.ExportType {
+	switch text {
+	case typeStream:
+		return jwt.Stream
+	case typeService:
+		return jwt.Service
+	default:
+		return jwt.Unknown
+	}
+}
+
+func typeFault(at, text string) []fault {
+	if exportType(text) != jwt.Unknown {
+		return nil
+	}
+	return []fault{{at + ".type", "expected one of stream, service, found " + secret.Quote(text), ""}}
+}
+
+// someAccount stands for an account whose public key is not known yet: that of 32
+// zero bytes.
+func someAccount() string {
+	public, err := nkeys.Encode(nkeys.PrefixByteAccount, make([]byte, 32))
+	if err != nil {
+		return ""
+	}
+	return string(public)
+}
+
+// imports checks what the account of a project imports, one by one and together.
+func imports(v reflect.Value, _ string) []fault {
+	var faults []fault
+	var all jwt.Imports
+	for i := range v.Len() {
+		at := fmt.Sprintf("[%d]", i)
+		in, ok := v.Index(i).Interface().(AccountImport)
+		if !ok {
+			continue
+		}
+		if err := directory.CheckAccount(in.Account); err != nil {
+			faults = append(faults, fault{at + ".account", "account " + err.Error(), "the name of an account in keyring.yaml, or its public key (A…)"})
+		}
+		faults = append(faults, typeFault(at, in.Type)...)
+		one := in.claims(someAccount())
+		faults = append(faults, validated(at, func(vr *jwt.ValidationResults) { one.Validate("", vr) }, one.Type)...)
+		if nkeys.IsValidPublicAccountKey(in.Account) {
+			one.Account = in.Account
+		}
+		all = append(all, one)
+	}
+	if len(faults) > 0 {
+		return faults
+	}
+	return validated("", func(vr *jwt.ValidationResults) { all.Validate("", vr) }, jwt.Stream)
+}
+
+// exports checks what the account of a project exports, one by one and together.
+func exports(v reflect.Value, _ string) []fault {
+	var faults []fault
+	var all jwt.Exports
+	for i := range v.Len() {
+		at := fmt.Sprintf("[%d]", i)
+		in, ok := v.Index(i).Interface().(AccountExport)
+		if !ok {
+			continue
+		}
+		faults = append(faults, typeFault(at, in.Type)...)
+		one := in.claims()
+		faults = append(faults, validated(at, one.Validate, one.Type)...)
+		all = append(all, one)
+	}
+	if len(faults) > 0 {
+		return faults
+	}
+	return validated("", all.Validate, jwt.Stream)
+}
+
+// validated is what jwt/v2, and so nats-server, has to say. Where the type is bad,
+// nothing else is said.
+func validated(at string, validate func(*jwt.ValidationResults), t jwt.ExportType) []fault {
+	if t == jwt.Unknown {
+		return nil
+	}
+	vr := jwt.CreateValidationResults()
+	validate(vr)
+	if errs := vr.Errors(); len(errs) > 0 {
+		return []fault{{at, secret.Redact(errs[0].Error()), "as in an account JWT of nats-server"}}
+	}
+	return nil
+}
+
+// templateLimits holds that the limits of the template admit what is in it.
+func templateLimits() relation {
+	const at = "operator.account_template."
+	keys := []string{at + "limits.imports", at + "limits.exports", at + "limits.wildcard_exports", at + "imports", at + "exports"}
+	check := func(c *checker) []fault {
+		cfg, ok := c.cfg.Interface().(Config)
+		if !ok {
+			return nil
+		}
+		t := &cfg.Operator.AccountTemplate
+		claims, err := t.Claims("project", someAccount(), func(string) (string, bool) { return someAccount(), true })
+		if err != nil {
+			return []fault{{at + "imports", err.Error(), ""}}
+		}
+		vr := jwt.CreateValidationResults()
+		claims.Validate(vr)
+		if err := errors.Join(vr.Errors()...); err != nil {
+			return []fault{{at + "limits", secret.Redact(vr.Errors()[0].Error()), "raise the limit, or take something out of imports and exports"}}
+		}
+		return nil
+	}
+	return relation{keys, "The limits of `" + at + "limits.imports`, `" + at + "limits.exports` and `" + at + "limits.wildcard_exports` admit what is in `" +
+		at + "imports` and `" + at + "exports`.", check}
+}

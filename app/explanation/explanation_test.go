@@ -1,0 +1,208 @@
+package explanation_test
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"usher/app/explanation"
+	"usher/callout"
+	"usher/callout/callouttest"
+	"usher/directory"
+	"usher/identity"
+	"usher/issuer"
+	"usher/issuer/keyring"
+	"usher/permissions"
+	"usher/tokens"
+	"usher/tokens/apikey"
+)
+
+var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// inputs are those of callouttest.DirectoryText and one issuer.
+func inputs(t *testing.T) explanation.Inputs {
+	t.Helper()
+	snapshot := callouttest.Snapshot(t, callouttest.Directory(callouttest.DirectoryText))
+	return inputsOf(t, func() *directory.Snapshot { return snapshot })
+}
+
+func inputsOf(t *testing.T, snapshot func() *directory.Snapshot) explanation.Inputs {
+	t.Helper()
+	keys, err := keyring.Load(callouttest.KeyringDir(t, false, callouttest.NewKeys(t)), keyring.Config{})
+	callouttest.Must(t, err)
+	clock := func() time.Time { return now }
+	return explanation.Inputs{
+		Decider: &callout.Decider{
+			Chain:    tokens.Chain{apikey.NewVerifier(snapshot, clock)},
+			Snapshot: snapshot, Policy: callouttest.Policy(), Now: clock,
+		},
+		Keyring:     func() *issuer.Keyring { return keys },
+		MaxLifetime: time.Hour,
+	}
+}
+
+func jsonOf(t *testing.T, x *explanation.Explanation) string {
+	t.Helper()
+	var out bytes.Buffer
+	callouttest.Must(t, x.WriteJSON(&out))
+	return out.String()
+}
+
+// ofKey is what a key gets, without what is the key's own.
+func ofKey(t *testing.T, in explanation.Inputs, c tokens.Credential, asked []explanation.Question) string {
+	t.Helper()
+	x := explanation.Of(t.Context(), in, &c, asked...)
+	if x.Verifier != "apikey" || x.Identity == nil || x.Identity.KeyID == "" {
+		t.Fatalf("no key: %s", jsonOf(t, x))
+	}
+	x.Verifier, x.Identity.KeyID, x.Identity.NotAfter = "", "", nil
+	if (x.Size != nil) != (x.Grant != nil) {
+		t.Errorf("the size is there, or not, without the grant: %s", jsonOf(t, x))
+	}
+	x.Size = nil // a key's id and networks are in it
+	if x.Grant != nil {
+		x.Grant.Networks = nil
+		x.Grant.Tags = slices.DeleteFunc(slices.Clone(x.Grant.Tags), func(tag string) bool { return strings.HasPrefix(tag, "key:") })
+	}
+	return jsonOf(t, x)
+}
+
+// A user is told what a key of it is told: there is one way only.
+func TestForUserIsWhatAKeyGets(t *testing.T) {
+	in := inputs(t)
+	asked := []explanation.Question{
+		{Side: permissions.Publish, Subject: "shop.orders"},
+		{Side: permissions.Publish, Subject: "shop.returns"},
+		{Side: permissions.Subscribe, Subject: ">"},
+	}
+	for _, c := range []struct{ user, bound, outcome string }{
+		{"ingest", "", "granted"},
+		{"publisher", "", "granted"},
+		{"publisher", "project=shop", "granted"},
+		{"consumer", "", "granted"},
+		{"padmin", "", "granted"},
+		{"sadmin", "project=far", "granted"},
+		{"wsonly", "", "granted"},
+		{"here", "", "granted"},
+		{"both", "", "ambiguous_account"},
+		{"both", "project=far", "granted"},
+		{"both", "account=APP", "granted"},
+		{"both", "project=lab", "not_member"},
+		{"both", "account=AUTH", "not_in_account"},
+		{"stranger", "", "no_role"},
+		{"former", "", "user_disabled"},
+	} {
+		credential := tokens.Credential{User: c.bound, Password: c.user + "-key", Host: "127.0.0.1"}
+		sel, err := credential.Selection()
+		callouttest.Must(t, err)
+		x := explanation.ForUser(in, c.user, sel, asked...)
+		x.Size = nil
+		if got, want := jsonOf(t, x), ofKey(t, in, credential, asked); x.Code != c.outcome || got != want {
+			t.Errorf("%s %s: got\n%s\nwant %s,\n%s", c.user, c.bound, got, c.outcome, want)
+		}
+	}
+}
+
+// What is wrong with one key of a user, another key would not have, so the user
+// is told what it gets. A user without any key is no different.
+func TestForUserHasNoKey(t *testing.T) {
+	in := inputs(t)
+	for _, user := range []string{"late", "early", "off", "elsewhere"} {
+		x := explanation.ForUser(in, user, identity.Selection{})
+		if x.Outcome != callout.Granted || x.Grant == nil || x.Grant.Networks != nil || x.Identity.NotAfter != nil {
+			t.Errorf("%s: %s", user, jsonOf(t, x))
+		}
+		if works := user == "elsewhere"; (x.NoKey == "") != works {
+			t.Errorf("%s: %q", user, x.NoKey)
+		}
+	}
+	keyless := callouttest.Snapshot(t, "users: [{name: pia, service_roles: [ingest]}]\n")
+	in = inputsOf(t, func() *directory.Snapshot { return keyless })
+	if x := explanation.ForUser(in, "pia", identity.Selection{}); x.Outcome != callout.Granted || x.Grant.Account != callouttest.AppAccount || x.NoKey != "the user has no key" {
+		t.Errorf("without a key: %s", jsonOf(t, x))
+	}
+}
+
+func TestForUserThatNobodyKnows(t *testing.T) {
+	for _, user := range []string{"nobody", "", "*", "publisher-key"} {
+		x := explanation.ForUser(inputs(t), user, identity.Selection{})
+		if x.Outcome != callout.Denied || x.Code != callout.CodeUserUnknown || x.Roles != nil || x.Grant != nil {
+			t.Errorf("%q: %s", user, jsonOf(t, x))
+		}
+	}
+	none := inputsOf(t, func() *directory.Snapshot { return nil })
+	if x := explanation.ForUser(none, "publisher", identity.Selection{}); x.Outcome != callout.Unavailable || x.Code != callout.CodeNoDirectory {
+		t.Errorf("without a directory: %s", jsonOf(t, x))
+	}
+}
+
+// A grant that no key would sign is none, for a user as for a key.
+func TestForUserWithoutASigningKey(t *testing.T) {
+	in := inputs(t)
+	o := callouttest.NewOperator(t, callouttest.OperatorConfig{})
+	keys, err := keyring.Load(o.Keyring, keyring.Config{Callout: callouttest.CalloutAccount, System: callouttest.SystemAccount})
+	callouttest.Must(t, err)
+	in.Keyring = func() *issuer.Keyring { return keys }
+	if x := explanation.ForUser(in, "publisher", identity.Selection{}); x.Outcome != callout.Granted {
+		t.Errorf("got %s", jsonOf(t, x))
+	}
+	in.Decider.Policy.Scoped = []permissions.ScopedRole{{Account: callouttest.AppAccount, Role: string(directory.RolePublisher)}}
+	x := explanation.ForUser(in, "publisher", identity.Selection{})
+	if x.Outcome != callout.Unavailable || x.Code != callout.CodeNoSigningKey || x.Grant != nil {
+		t.Errorf("got %s", jsonOf(t, x))
+	}
+}
+
+func TestEnds(t *testing.T) {
+	in := inputs(t)
+	if x := explanation.ForUser(in, "publisher", identity.Selection{}); x.Grant.Ends == nil || !x.Grant.Ends.Equal(now.Add(time.Hour)) {
+		t.Errorf("with a limit: %v", x.Grant.Ends)
+	}
+	in.MaxLifetime = 0
+	if x := explanation.ForUser(in, "publisher", identity.Selection{}); x.Grant.Ends != nil {
+		t.Errorf("without: %v", x.Grant.Ends)
+	}
+}
+
+// What serve cannot answer, explain does not call granted: it says how large the
+// answer would be, and what fits.
+func TestTooLarge(t *testing.T) {
+	in := inputs(t)
+	fits := explanation.ForUser(in, "publisher", identity.Selection{})
+	in.MaxPayload = fits.Size.Bytes - permissions.SizeSlack - 1
+	x := explanation.ForUser(in, "publisher", identity.Selection{})
+	if x.Outcome != callout.Unavailable || x.Code != callout.CodeTooLarge || x.Grant != nil || x.Size == nil || x.Size.Bytes != fits.Size.Bytes || x.Size.Limit != in.MaxPayload {
+		t.Errorf("got %s", jsonOf(t, x))
+	}
+	var text bytes.Buffer
+	callouttest.Must(t, x.WriteText(&text))
+	if want := fmt.Sprintf("at most %d bytes, of %d that an answer may have", x.Size.Bytes, x.Size.Limit); !strings.Contains(text.String(), want) {
+		t.Errorf("%q is not in\n%s", want, text.String())
+	}
+	in.MaxPayload++
+	if x := explanation.ForUser(in, "publisher", identity.Selection{}); x.Outcome != callout.Granted {
+		t.Errorf("got %s", jsonOf(t, x))
+	}
+}
+
+func TestQuestion(t *testing.T) {
+	for _, c := range []struct {
+		side    permissions.Side
+		subject string
+		want    string // empty: it can be asked
+	}{
+		{permissions.Publish, "shop.orders", ""},
+		{permissions.Subscribe, "shop.>", ""},
+		{permissions.Publish, "shop.*", `"shop.*": a message has one subject, without wildcards`},
+		{permissions.Publish, "shop..orders", `"shop..orders" is not a subject`},
+		{permissions.Subscribe, "", `"" is not a subject`},
+	} {
+		err := explanation.Question{Side: c.side, Subject: c.subject}.Valid()
+		if (err == nil) != (c.want == "") || err != nil && err.Error() != c.want {
+			t.Errorf("%s %q: got %v, want %q", c.side, c.subject, err, c.want)
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package rotation_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/app/rotation"
+	"usher/callout"
+	"usher/callout/callouttest"
+	"usher/issuer"
+	"usher/issuer/keyring"
+)
+
+// pair are two servers in config mode, and what each expects.
+type pair struct {
+	servers []*callouttest.Server
+	keys    []callouttest.Keys
+}
+
+func (p *pair) urls() string {
+	var urls []string
+	for _, s := range p.servers {
+		urls = append(urls, s.URL())
+	}
+	return strings.Join(urls, ",")
+}
+
+func (p *pair) expecting(context.Context) ([]rotation.Expectation, error) {
+	var all []rotation.Expectation
+	for i, s := range p.servers {
+		all = append(all, rotation.Expectation{URL: s.URL(), Server: s.URL(), Issuer: p.keys[i].Issuer, XKey: p.keys[i].XKey})
+	}
+	return all, nil
+}
+
+// restart gives both servers other keys, one after the other. No new client is sent
+// to a server from before it is told to stop until it is back in its cluster: in lame
+// duck mode nats-server asks nobody about those that are connecting, whoever its
+// issuer is, and it takes clients before it has a route.
+func (p *pair) restart(t *testing.T, f *fleet, l *load, change func(*callouttest.Keys)) {
+	t.Helper()
+	for i, s := range p.servers {
+		change(&p.keys[i])
+		l.spare(t, s.URL())
+		s.Stop()
+		s.SetKeys(t, p.keys[i])
+		s.Start(t)
+		for _, u := range f.services {
+			u.WaitReady(t)
+		}
+		callouttest.Eventually(t, "the server answers", func() bool {
+			return heard(s) && getsIn(s.URL(), nats.Token("publisher-key")) == nil
+		})
+		l.away.Delete(s.URL())
+	}
+}
+
+// heard reports whether a server has heard of an usher: until then nobody would
+// answer whoever it asks about.
+func heard(s *callouttest.Server) bool {
+	account, err := s.Native().LookupAccount(callouttest.CalloutAccount)
+	return err == nil && account.Interest(callout.Subject) > 0
+}
+
+// In config mode the servers are restarted one after the other with the new lines,
+// and meanwhile both keys are served.
+func TestRotateRollingRestart(t *testing.T) {
+	keys := callouttest.NewKeys(t)
+	p := &pair{}
+	var routes []string
+	for i := range 2 {
+		// nats-server gives who is connected 10 s to leave; ushers on a busy machine need some of it.
+		s := callouttest.StartServer(t, callouttest.ServerConfig{
+			Name: "n" + string(rune('1'+i)), Keys: keys, Sealed: true, Cluster: true, Routes: slices.Clone(routes), LameDuck: 1500 * time.Millisecond,
+			Timeout: loadTimeout, LatePing: true,
+		})
+		routes = append(routes, s.RouteURL())
+		p.servers, p.keys = append(p.servers, s), append(p.keys, keys)
+	}
+	dir := callouttest.KeyringDir(t, true, keys)
+	f := newFleet(t, 2, callouttest.ServiceConfig{URLs: p.urls(), Keyring: dir, Directory: callouttest.Directory(callouttest.DirectoryText), Connections: 2, Budget: loadBudget})
+	r := &rotation.Rotator{
+		Dir: dir, Now: time.Now, PickUp: 10 * time.Second, Quiet: 500 * time.Millisecond,
+		Say: func(line string) { t.Log(line) }, Reports: f.reports, Expecting: p.expecting,
+	}
+	for _, s := range p.servers {
+		callouttest.Eventually(t, "the server answers", func() bool { return heard(s) && getsIn(s.URL(), nats.Token("publisher-key")) == nil })
+	}
+	l := startLoad(t, p.urls(), true, nats.Token("publisher-key"), nats.Token("consumer-key"))
+	kinds := []string{issuer.KindIssuer, issuer.KindXKey}
+	for range *rounds {
+		for _, kind := range kinds {
+			target := rotation.Target{Kind: kind}
+			old := active(t, r, target)
+			r.Wait = 0
+			_, err := r.Rotate(t.Context(), target)
+			var wait *rotation.WaitError
+			if !errors.As(err, &wait) || len(wait.Missing) != 2 {
+				t.Fatalf("before the servers were restarted: %v", err)
+			}
+			s, err := keyring.ReadState(dir, keyring.Config{})
+			must(t, err)
+			fresh := s.Entry(s.Rotation.New)
+			p.restart(t, f, l, func(k *callouttest.Keys) {
+				if kind == issuer.KindIssuer {
+					k.Issuer = fresh.PublicKey
+				} else {
+					k.XKey = fresh.PublicKey
+				}
+			})
+			r.Wait = 20 * time.Second
+			result, err := r.Resume(t.Context())
+			must(t, err)
+			if result.Old != old || len(result.Blockers) > 0 || active(t, r, target) != fresh.PublicKey {
+				t.Errorf("%+v", result)
+			}
+		}
+	}
+	l.end(t, len(kinds)**rounds, "each with two servers restarted one after the other, 2 ushers")
+}

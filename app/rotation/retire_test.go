@@ -1,0 +1,244 @@
+package rotation_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/app/rotation"
+	"usher/callout"
+	"usher/callout/callouttest"
+	"usher/issuer"
+	"usher/issuer/keyring"
+	"usher/issuer/operator"
+)
+
+// site is one server in operator mode with one usher.
+func site(t *testing.T, cfg callouttest.OperatorConfig) (*callouttest.Operator, *fleet, *rotation.Rotator) {
+	t.Helper()
+	o := callouttest.StartOperator(t, cfg)
+	f := newFleet(t, 1, callouttest.ServiceConfig{Operator: o, Directory: callouttest.Directory(callouttest.DirectoryText)})
+	r := operatorRotator(t, o, f)
+	r.Wait = time.Second
+	return o, f, r
+}
+
+// A key whose user JWTs are in use is not taken away, for nats-server would close
+// those connections; --now does, and they come back with the new key.
+func TestRetireWhileInUse(t *testing.T) {
+	t.Parallel()
+	o, _, r := site(t, callouttest.OperatorConfig{})
+	closed, back := make(chan error, 8), make(chan bool, 8)
+	nc, err := nats.Connect(o.URLs(), nats.Token("publisher-key"), callouttest.Patient(), nats.ReconnectWait(50*time.Millisecond), nats.MaxReconnects(-1),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { closed <- err }),
+		nats.ReconnectHandler(func(*nats.Conn) { back <- true }))
+	must(t, err)
+	defer nc.Close()
+	result, err := r.Rotate(t.Context(), signingKey(callouttest.AppAccount, ""))
+	must(t, err)
+	if result.Done != keyring.StepSwitch || len(result.Blockers) != 1 || !strings.HasPrefix(result.Blockers[0], "1 connection in APP") {
+		t.Errorf("%+v", result)
+	}
+	blockers, err := r.Retire(t.Context(), result.Old, false)
+	must(t, err)
+	if len(blockers) != 1 || len(closed) > 0 {
+		t.Errorf("blockers %q, closed %d", blockers, len(closed))
+	}
+	if _, err := r.Retire(t.Context(), result.New, false); !errors.Is(err, rotation.ErrActive) {
+		t.Errorf("an active key: %v", err)
+	}
+	_, err = r.Retire(t.Context(), result.Old, true)
+	must(t, err)
+	select {
+	case <-back:
+	case <-time.After(30 * time.Second):
+		t.Fatal("the connection did not come back")
+	}
+	if err := <-closed; errors.Is(err, nats.ErrAuthorization) {
+		t.Errorf("refused: %v", err)
+	}
+	if _, err := r.Retire(t.Context(), result.Old, false); !errors.Is(err, rotation.ErrRetired) {
+		t.Errorf("twice: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(o.Keyring, ".retired", "APP.nk")); err != nil {
+		t.Error(err)
+	}
+}
+
+// A key that others have got hold of is replaced and taken away at once; what it
+// signs is refused by every server.
+func TestRetireNow(t *testing.T) {
+	t.Parallel()
+	for _, account := range []string{callouttest.AppAccount, callouttest.CalloutAccount} {
+		t.Run(account, func(t *testing.T) {
+			t.Parallel()
+			o := callouttest.StartOperator(t, callouttest.OperatorConfig{Servers: 3})
+			f := newFleet(t, 1, callouttest.ServiceConfig{Operator: o, Directory: callouttest.Directory(callouttest.DirectoryText)})
+			r := operatorRotator(t, o, f)
+			stolen := t.TempDir()
+			copyKeyring(t, o.Keyring, stolen)
+			_, err := r.Retire(t.Context(), active(t, r, signingKey(account, "")), true)
+			must(t, err)
+			for _, s := range o.Servers {
+				must(t, getsIn(s.URL(), nats.Token("publisher-key")))
+			}
+			// The thief answers in place of usher, with the keys as they were.
+			f.services[0].Stop(t)
+			thief := *o
+			thief.Keyring = stolen
+			callouttest.StartService(t, callouttest.ServiceConfig{Operator: &thief, Directory: callouttest.Directory(callouttest.DirectoryText)})
+			for _, s := range o.Servers {
+				if err := getsIn(s.URL(), nats.Token("publisher-key")); !errors.Is(err, nats.ErrAuthorization) {
+					t.Errorf("%s takes what the old key has signed: %v", s.Name, err)
+				}
+			}
+		})
+	}
+}
+
+// A rotation that is interrupted after any step can be resumed, and rolled back.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	for _, target := range []rotation.Target{{Kind: issuer.KindXKey}, signingKey(callouttest.CalloutAccount, "")} {
+		for _, step := range []keyring.Step{"", keyring.StepAdd, keyring.StepAnnounce} {
+			for _, resume := range []bool{true, false} {
+				name := target.String() + " after " + string(step) + map[bool]string{true: " resumed", false: " rolled back"}[resume]
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					o, _, r := site(t, callouttest.OperatorConfig{Sealed: true})
+					r.Wait, r.Quiet = 10*time.Second, 300*time.Millisecond
+					before := active(t, r, target)
+					interrupt(t, r, target, step)
+					if _, err := r.Rotate(t.Context(), target); !errors.Is(err, rotation.ErrUnderWay) {
+						t.Errorf("another one was let: %v", err)
+					}
+					must(t, getsIn(o.URLs(), nats.Token("publisher-key")))
+					end := r.Resume
+					if !resume {
+						end = r.Rollback
+					}
+					result, err := end(t.Context())
+					must(t, err)
+					if len(result.Blockers) > 0 || (active(t, r, target) == before) == resume {
+						t.Errorf("%+v", result)
+					}
+					must(t, getsIn(o.URLs(), nats.Token("publisher-key")))
+					if _, err := end(t.Context()); !errors.Is(err, rotation.ErrNotUnderWay) {
+						t.Errorf("again: %v", err)
+					}
+				})
+			}
+		}
+	}
+}
+
+// interrupt begins a rotation and ends it before the switch; what was written down
+// then is that no more than a step is done, as if it had been killed before it could
+// write the next.
+func interrupt(t *testing.T, r *rotation.Rotator, target rotation.Target, done keyring.Step) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	cut := *r
+	cut.Reports = func(ctx context.Context) ([]callout.Report, error) {
+		if s, err := keyring.ReadState(r.Dir, r.Config); err != nil || s.Rotation.Done == keyring.StepAnnounce {
+			cancel()
+			return nil, context.Canceled
+		}
+		return r.Reports(ctx)
+	}
+	if _, err := cut.Rotate(ctx, target); !errors.Is(err, context.Canceled) {
+		t.Fatalf("not interrupted: %v", err)
+	}
+	s, err := keyring.ReadState(r.Dir, r.Config)
+	must(t, err)
+	s.Rotation.Done = done
+	must(t, keyring.Save(r.Dir, r.Config, s))
+}
+
+func TestTwoAtOnce(t *testing.T) {
+	t.Parallel()
+	o, f, r := site(t, callouttest.OperatorConfig{})
+	inside, goOn := make(chan bool), make(chan bool)
+	first := *r
+	var once sync.Once
+	first.Reports = func(ctx context.Context) ([]callout.Report, error) {
+		once.Do(func() { inside <- true; <-goOn })
+		return f.reports(ctx)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := first.Rotate(t.Context(), signingKey(callouttest.AppAccount, ""))
+		done <- err
+	}()
+	<-inside
+	if _, err := r.Rotate(t.Context(), signingKey(callouttest.OtherAccount, "")); !errors.Is(err, keyring.ErrLocked) {
+		t.Errorf("two at once: %v", err)
+	}
+	close(goOn)
+	must(t, <-done)
+	must(t, getsIn(o.URLs(), nats.Token("publisher-key")))
+}
+
+// A resolver that does not answer stops a rotation before anything depends on it.
+func TestSilentResolver(t *testing.T) {
+	t.Parallel()
+	o, _, r := site(t, callouttest.OperatorConfig{Memory: true})
+	r.Operator.Cluster = operator.NewCluster(o.System(t), 2*time.Second) // who does not answer is waited for
+	target := signingKey(callouttest.AppAccount, "")
+	before := active(t, r, target)
+	must(t, getsIn(o.URLs(), nats.Token("publisher-key"))) // the server has loaded the account
+	_, err := r.Rotate(t.Context(), target)
+	var push *operator.PushError
+	if !errors.As(err, &push) || len(push.Silent) != 1 {
+		t.Errorf("%v", err)
+	}
+	if now := active(t, r, target); now != before {
+		t.Errorf("active is %s", now)
+	}
+	if _, err := r.Resume(t.Context()); !errors.As(err, &push) {
+		t.Errorf("resumed without the resolver: %v", err)
+	}
+	// No server has the new key, so that there is nothing to push.
+	_, err = r.Rollback(t.Context())
+	must(t, err)
+	must(t, getsIn(o.URLs(), nats.Token("publisher-key")))
+}
+
+// A key that signs elsewhere is not replaced by one whose seed lies here, unless
+// somebody has put its successor into keyring.yaml.
+func TestRotateElsewhere(t *testing.T) {
+	t.Parallel()
+	o, _, r := site(t, callouttest.OperatorConfig{})
+	target := signingKey(callouttest.OtherAccount, "")
+	s, err := keyring.ReadState(r.Dir, r.Config)
+	must(t, err)
+	old, err := rotation.Old(s, target)
+	must(t, err)
+	old.File, old.Command = "", []string{"sign-with-a-program-that-nobody-runs"}
+	successor := callouttest.NewKeys(t)
+	must(t, os.Remove(filepath.Join(r.Dir, "OTHER.nk")))
+	must(t, keyring.Save(r.Dir, r.Config, s))
+	if _, err := r.Rotate(t.Context(), target); !errors.Is(err, rotation.ErrElsewhere) {
+		t.Errorf("%v", err)
+	}
+	s.Keys = append(s.Keys, keyring.Entry{
+		PublicKey: successor.Issuer, Kind: issuer.KindSigning, Account: callouttest.OtherAccount,
+		Command: []string{"sign-with-another"}, State: issuer.StateNext,
+	})
+	must(t, keyring.Save(r.Dir, r.Config, s))
+	r.Wait = 10 * time.Second
+	result, err := r.Rotate(t.Context(), target)
+	must(t, err)
+	if result.New != successor.Issuer || len(result.Blockers) > 0 {
+		t.Errorf("%+v", result)
+	}
+	must(t, getsIn(o.URLs(), nats.Token("publisher-key")))
+}

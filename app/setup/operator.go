@@ -1,0 +1,145 @@
+package setup
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/nats-io/jwt/v2"
+
+	"usher/issuer"
+	"usher/issuer/keyring"
+)
+
+// The names of the files of operator mode, below the directory of an installation.
+const (
+	DirOperator         = "operator"
+	FileOperator        = DirOperator + "/operator.jwt"
+	FileOperatorSigning = DirOperator + "/signing" + keyring.SeedSuffix
+	DirAccounts         = DirOperator + "/accounts" // one NAME.jwt for each account
+	DirIdentity         = DirOperator + "/keys"     // identity seeds of operator and accounts
+	FileOperatorKey     = DirIdentity + "/operator" + keyring.SeedSuffix
+	FileKeyring         = DirKeys + "/" + keyring.StateFile
+	FileServiceCreds    = "service.creds"
+	FileSentinelCreds   = "sentinel.creds"
+	FileSystemCreds     = "system.creds"
+	DirResolver         = "resolver"
+)
+
+// The operator, and its users besides ServiceUser.
+const (
+	operatorName = "usher"
+	sentinelUser = "sentinel"
+	systemUser   = "system"
+)
+
+// clientAccounts lists the accounts that clients are placed in.
+func clientAccounts() []string { return []string{AccountApp, AccountIngest, AccountHealth} }
+
+// signingAccounts lists the accounts in whose name usher signs: the callout
+// account answers, the others have the clients.
+func signingAccounts() []string { return append([]string{AccountCallout}, clientAccounts()...) }
+
+func allAccounts() []string { return append([]string{AccountSystem}, signingAccounts()...) }
+
+func fileIdentity(account string) string { return DirIdentity + "/" + account + keyring.SeedSuffix }
+func fileAccount(account string) string  { return DirAccounts + "/" + account + ".jwt" }
+func fileSigning(account string) string {
+	return DirKeys + "/" + strings.ToLower(account) + keyring.SeedSuffix
+}
+
+// operatorNames are the names of the files that only operator mode has, and
+// FileServerConfig.
+func operatorNames() []string {
+	names := []string{FileOperatorKey}
+	for _, a := range allAccounts() {
+		names = append(names, fileIdentity(a))
+	}
+	names = append(names, FileOperatorSigning, FileOperator)
+	for _, a := range allAccounts() {
+		names = append(names, fileAccount(a))
+	}
+	for _, a := range signingAccounts() {
+		names = append(names, fileSigning(a))
+	}
+	return append(names, FileXKey, FileKeyring, FileServiceCreds, FileSentinelCreds, FileSystemCreds, FileServerConfig)
+}
+
+// operatorFiles makes what only operator mode has.
+func (o *Options) operatorFiles() ([]File, error) {
+	op, err := newOperator(o.Random)
+	if err != nil {
+		return nil, err
+	}
+	content := op.seeds()
+	operatorJWT, err := op.operatorJWT()
+	if err != nil {
+		return nil, err
+	}
+	content[FileOperator] = []byte(operatorJWT)
+	accounts, err := op.accountJWTs(o.KV)
+	if err != nil {
+		return nil, err
+	}
+	for name, text := range accounts {
+		content[fileAccount(name)] = []byte(text)
+	}
+	sentinelJWT, err := op.users(content)
+	if err != nil {
+		return nil, err
+	}
+	if content[FileKeyring], err = op.keyring(o); err != nil {
+		return nil, err
+	}
+	content[FileServerConfig] = o.operatorServerConfig(op, operatorJWT, sentinelJWT, accounts)
+	var files []File
+	for _, name := range operatorNames() {
+		files = append(files, File{name, content[name]})
+	}
+	return files, nil
+}
+
+// keyring returns the content of keyring.yaml.
+func (op *operator) keyring(o *Options) ([]byte, error) {
+	s := &keyring.State{}
+	for _, name := range allAccounts() {
+		s.Accounts = append(s.Accounts, issuer.Account{Name: name, PublicKey: op.accounts[name].public})
+	}
+	add := func(e keyring.Entry, file string) {
+		e.File, e.State, e.Since = strings.TrimPrefix(file, DirKeys+"/"), issuer.StateActive, o.Now
+		s.Keys = append(s.Keys, e)
+	}
+	for _, name := range signingAccounts() {
+		add(keyring.Entry{Kind: issuer.KindSigning, Account: name, PublicKey: op.signers[name].public}, fileSigning(name))
+	}
+	add(keyring.Entry{Kind: issuer.KindXKey, PublicKey: op.xkey.public}, FileXKey)
+	return keyring.Text(o.path(FileKeyring), keyring.Config{Callout: AccountCallout, System: AccountSystem}, s)
+}
+
+// users adds the .creds files to content, and returns the sentinel's JWT.
+func (op *operator) users(content map[string][]byte) (sentinelJWT string, _ error) {
+	for _, u := range []struct {
+		file, name, account string
+		key                 key
+	}{
+		{FileServiceCreds, ServiceUser, AccountCallout, op.service},
+		{FileSentinelCreds, sentinelUser, AccountCallout, op.sentinel},
+		{FileSystemCreds, systemUser, AccountSystem, op.system},
+	} {
+		c := jwt.NewUserClaims(u.key.public)
+		c.Name = u.name
+		if u.name == sentinelUser {
+			bearer(c)
+		}
+		text, err := c.Encode(op.accounts[u.account].pair)
+		if err == nil {
+			content[u.file], err = jwt.FormatUserConfig(text, u.key.seed)
+		}
+		if err != nil {
+			return "", fmt.Errorf("make user %s: %w", u.name, err)
+		}
+		if u.name == sentinelUser {
+			sentinelJWT = text
+		}
+	}
+	return sentinelJWT, nil
+}

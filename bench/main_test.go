@@ -1,9 +1,0 @@
-package bench_test
-
-import (
-	"testing"
-
-	"usher/callouttest"
-)
-
-func TestMain(m *testing.M) { callouttest.VerifyTestMain(m) }

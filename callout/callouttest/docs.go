@@ -1,0 +1,47 @@
+package callouttest
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// DocsTable checks that the part of a page in docs/ that is made from the code is
+// want, or with update writes it. The part is between two comments that name it.
+func DocsTable(tb testing.TB, page, part, want string, update bool) {
+	tb.Helper()
+	begin, end := "<!-- "+part+": made by `go generate ./...` from the code; edit that. -->\n", "<!-- end of "+part+" -->\n"
+	path := filepath.Join(Root(tb), "docs", page)
+	text, err := os.ReadFile(path)
+	Must(tb, err)
+	head, rest, ok := strings.Cut(string(text), begin)
+	_, tail, ended := strings.Cut(rest, end)
+	if !ok || !ended {
+		tb.Fatalf("%s has no place for the %s", path, part)
+	}
+	whole := head + begin + want + end + tail
+	switch {
+	case update:
+		Must(tb, os.WriteFile(path, []byte(whole), 0o644))
+	case string(text) != whole:
+		tb.Errorf("%s differs from the code: run go generate ./...", path)
+	}
+}
+
+// Root returns the folder of the module, from that of the package under test.
+func Root(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.Getwd()
+	Must(tb, err)
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			tb.Fatal("no go.mod in any folder above")
+		}
+		dir = parent
+	}
+}

@@ -1,0 +1,131 @@
+package callouttest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"usher/app/devserver"
+)
+
+// OperatorServer is one nats-server of an Operator, in process, on loopback, for
+// NATS, WebSocket, MQTT and leaf nodes.
+type OperatorServer struct {
+	Name string
+	file string
+	port int
+	tls  *CA
+	srv  *server.Server
+
+	program  string // nats-server as a process of its own
+	process  *process
+	latePing bool
+}
+
+func (o *Operator) serverConfig(tb testing.TB, s *OperatorServer, ports []int) string {
+	tb.Helper()
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("server_name: %q", s.Name)
+	line("listen: 127.0.0.1:%d", s.port)
+	line("websocket { listen: \"127.0.0.1:%d\", no_tls: true }", s.port+1)
+	line("leafnodes { listen: \"127.0.0.1:%d\" }", s.port+3)
+	if len(ports) > 1 {
+		var routes []string
+		for _, p := range ports {
+			routes = append(routes, fmt.Sprintf("\"nats://127.0.0.1:%d\"", p+4))
+		}
+		line("cluster { name: C, listen: \"127.0.0.1:%d\", routes: [%s] }", s.port+4, strings.Join(routes, ", "))
+	} else {
+		line("mqtt { listen: \"127.0.0.1:%d\" }", s.port+2)
+		line("jetstream { store_dir: %q }", filepath.ToSlash(tb.TempDir()))
+	}
+	if s.tls != nil {
+		cert, key := s.tls.Issue(tb, "localhost")
+		line("tls { cert_file: %q, key_file: %q }", filepath.ToSlash(cert), filepath.ToSlash(key))
+	}
+	line("operator: %q", filepath.ToSlash(filepath.Join(o.JWTDir, "operator.jwt")))
+	line("system_account: %s", o.Accounts[SystemAccount])
+	if o.cfg.Memory {
+		line("resolver: MEMORY")
+	} else {
+		line("resolver { type: full, dir: %q, interval: \"2s\" }", filepath.ToSlash(filepath.Join(o.Dir, "jwt-"+s.Name)))
+	}
+	line("resolver_preload {")
+	for _, name := range OperatorAccounts() {
+		text, err := os.ReadFile(o.accountFile(name))
+		Must(tb, err)
+		line("  %s: %s", o.Accounts[name], text)
+	}
+	line("}")
+	if !o.cfg.NoSentinel {
+		line("default_sentinel: %s", o.SentinelJWT)
+	}
+	line("authorization { timeout: %g }", o.cfg.Timeout)
+	b.WriteString(o.cfg.ServerExtra)
+	return b.String()
+}
+
+// File returns the path of the server's configuration.
+func (s *OperatorServer) File() string { return s.file }
+
+// Start starts the server, again after Stop.
+func (s *OperatorServer) Start(tb testing.TB) {
+	tb.Helper()
+	if s.program != "" {
+		s.process = startProcess(tb, s.program, s.file, fmt.Sprintf("127.0.0.1:%d", s.port))
+		return
+	}
+	s.srv = runServer(tb, s.file, func(opts *server.Options) { opts.DisableShortFirstPing = s.latePing })
+}
+
+// Reload has a server of this process read its configuration again.
+func (s *OperatorServer) Reload(tb testing.TB) {
+	tb.Helper()
+	reloadServer(tb, s.srv, s.file)
+}
+
+// Stop ends the server and waits until it has.
+func (s *OperatorServer) Stop() {
+	if s.program != "" {
+		s.process.kill()
+		return
+	}
+	devserver.Shutdown(s.srv)
+}
+
+// AccountOf returns the account that client connection id is in.
+func (s *OperatorServer) AccountOf(tb testing.TB, id uint64) string {
+	tb.Helper()
+	connz, err := s.srv.Connz(&server.ConnzOptions{CID: id, Username: true})
+	Must(tb, err)
+	if len(connz.Conns) != 1 {
+		tb.Fatalf("no connection %d", id)
+	}
+	return connz.Conns[0].Account
+}
+
+// Native returns the server itself.
+func (s *OperatorServer) Native() *server.Server { return s.srv }
+
+// URL returns the URL for NATS clients.
+func (s *OperatorServer) URL() string {
+	scheme := "nats"
+	if s.tls != nil {
+		scheme = "tls"
+	}
+	return fmt.Sprintf("%s://127.0.0.1:%d", scheme, s.port)
+}
+
+// WebSocketURL returns the URL for WebSocket clients.
+func (s *OperatorServer) WebSocketURL() string { return fmt.Sprintf("ws://127.0.0.1:%d", s.port+1) }
+
+// MQTTURL returns the URL for MQTT clients; a server of a cluster has none.
+func (s *OperatorServer) MQTTURL() string { return fmt.Sprintf("tcp://127.0.0.1:%d", s.port+2) }
+
+// LeafAddr returns host and port for leaf nodes.
+func (s *OperatorServer) LeafAddr() string { return fmt.Sprintf("127.0.0.1:%d", s.port+3) }

@@ -1,0 +1,318 @@
+package callouttest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"usher/callout"
+	"usher/callout/admission"
+	"usher/directory"
+	"usher/directory/file"
+	"usher/internal/audit"
+	"usher/internal/metrics"
+	"usher/issuer"
+	"usher/issuer/keyring"
+	"usher/permissions"
+	"usher/tokens"
+	"usher/tokens/apikey"
+	"usher/tokens/health"
+)
+
+// ServiceConfig describes a Service. URLs, Keyring and Directory are needed.
+type ServiceConfig struct {
+	Account     string    // that the service expects to be in; default CalloutAccount
+	URLs        string    // comma-separated
+	Keyring     string    // directory of seeds, see KeyringDir
+	Operator    *Operator // operator mode: in place of Account, URLs, Keyring and Options
+	Scoped      []permissions.ScopedRole
+	AnyMQTT     []string // accounts in which MQTT client ids are not bound to users
+	Directory   string   // the text of a directory.yaml
+	TLS         *CA
+	Connections int             // default 4
+	Workers     int             // default 4
+	Queue       int             // default 4096
+	Waiters     int             // for one slow verifier; default 64
+	Order       admission.Order // default admission.Adaptive
+	FailPerHost float64         // failures a second; default no limit
+	FailPerCred float64
+	Budget      time.Duration     // default 1.5 s
+	Leeway      time.Duration     // default 5 s
+	MaxLifetime time.Duration     // default none
+	Verifiers   []tokens.Verifier // before the built-in ones
+	Now         func() time.Time  // default time.Now
+	Options     []nats.Option     // in place of the service user
+}
+
+// Service is the whole of usher behind a Server.
+type Service struct {
+	*callout.Service
+	Decider  *callout.Decider
+	Registry *prometheus.Registry
+	Log      *Buffer // what the service logged
+
+	audit     *audit.Log
+	auditText *Buffer
+	keyring   *keyring.Store
+	operator  *Operator // nil: config mode
+	directory atomic.Pointer[directory.Snapshot]
+	drained   sync.Once
+}
+
+// Policy is what the harness's accounts mean.
+func Policy() *permissions.Policy {
+	return &permissions.Policy{
+		IngestAccount:      AppAccount,
+		AdminAccount:       AppAccount,
+		HealthCheckAccount: HealthAccount,
+		CalloutAccount:     CalloutAccount,
+		SystemAccount:      SystemAccount,
+	}
+}
+
+// StartService starts a Service that is drained with the test, and waits until
+// it is ready.
+func StartService(tb testing.TB, cfg ServiceConfig) *Service {
+	tb.Helper()
+	s := NewService(tb, cfg)
+	s.WaitReady(tb)
+	return s
+}
+
+// NewService starts a Service that is drained with the test.
+func NewService(tb testing.TB, cfg ServiceConfig) *Service {
+	tb.Helper()
+	cfg.defaults()
+	s := &Service{Registry: prometheus.NewRegistry(), Log: &Buffer{}, auditText: &Buffer{}, operator: cfg.Operator}
+	log := slog.New(slog.NewTextHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	var keyrings keyring.Config
+	if cfg.Operator != nil {
+		keyrings.Callout, keyrings.System = CalloutAccount, SystemAccount
+	}
+	var err error
+	s.keyring, err = keyring.Open(keyring.StoreConfig{Dir: cfg.Keyring, Config: keyrings, Log: log, Now: cfg.Now})
+	Must(tb, err)
+	s.SetDirectory(tb, cfg.Directory)
+	s.audit = audit.New(s.auditText, nil)
+	policy := Policy()
+	policy.Scoped, policy.AnyMQTTClientID = cfg.Scoped, cfg.AnyMQTT
+	chain := append(tokens.Chain{}, cfg.Verifiers...)
+	chain = append(chain, health.NewVerifier(s.Keyring, cfg.Now), apikey.NewVerifier(s.directory.Load, cfg.Now))
+	s.Decider = &callout.Decider{Chain: chain, Snapshot: s.directory.Load, Policy: policy, Now: cfg.Now}
+	s.Service, err = callout.New(callout.Config{
+		URLs: cfg.URLs, Options: cfg.Options, Account: cfg.Account,
+		Connections: cfg.Connections, Workers: cfg.Workers, Queue: cfg.Queue,
+		Waiters: cfg.Waiters, Order: cfg.Order,
+		Failures: admission.FailuresConfig{PerHost: cfg.FailPerHost, PerCredential: cfg.FailPerCred, Now: cfg.Now},
+		Budget:   cfg.Budget, Leeway: cfg.Leeway, Version: "0.0.0-test",
+		Decider: s.Decider,
+		Issuer: issuer.New(issuer.Config{
+			Policy: policy, MaxLifetime: cfg.MaxLifetime, Jitter: 0.1, Now: cfg.Now, Random: mathrand.Float64,
+		}),
+		Keyring: s.Keyring,
+		Log:     log,
+		Audit:   s.audit,
+		Metrics: metrics.New(s.Registry, callout.MetricCodes()),
+		Now:     cfg.Now, Random: rand.Reader, NewID: nuid.Next,
+	})
+	Must(tb, err)
+	Must(tb, s.Start())
+	tb.Cleanup(func() { s.Stop(tb) })
+	return s
+}
+
+func (c *ServiceConfig) defaults() {
+	c.Connections = max(c.Connections, 1)
+	if o := c.Operator; o != nil {
+		c.Account, c.Keyring, c.TLS = o.Accounts[CalloutAccount], o.Keyring, o.cfg.TLS
+		if c.URLs == "" {
+			c.URLs = o.URLs()
+		}
+		if c.Options == nil {
+			c.Options = []nats.Option{nats.UserCredentials(o.ServiceCreds)}
+			if c.TLS != nil {
+				c.Options = append(c.Options, nats.Secure(c.TLS.ClientTLS()))
+			}
+		}
+	}
+	if c.Account == "" {
+		c.Account = CalloutAccount
+	}
+	if c.Workers == 0 {
+		c.Workers = 4
+	}
+	if c.Queue == 0 {
+		c.Queue = 4096
+	}
+	if c.Waiters == 0 {
+		c.Waiters = 64
+	}
+	if c.Order == "" {
+		c.Order = admission.Adaptive
+	}
+	if c.Budget == 0 {
+		c.Budget = 1500 * time.Millisecond
+	}
+	if c.Leeway == 0 {
+		c.Leeway = 5 * time.Second
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Options == nil {
+		c.Options = []nats.Option{nats.UserInfo(ServiceUser, Password)}
+		if c.TLS != nil {
+			c.Options = append(c.Options, nats.Secure(c.TLS.ClientTLS()))
+		}
+	}
+}
+
+// Keyring returns the keyring in use.
+func (s *Service) Keyring() *issuer.Keyring { return s.keyring.Keyring() }
+
+// ReloadKeyring reads the keyring directory again; on error the last one stays.
+func (s *Service) ReloadKeyring() error { return s.keyring.Reload() }
+
+// SetDirectory puts another directory in place.
+func (s *Service) SetDirectory(tb testing.TB, text string) {
+	tb.Helper()
+	s.directory.Store(Snapshot(tb, text))
+}
+
+// Snapshot parses the text of a directory.yaml.
+func Snapshot(tb testing.TB, text string) *directory.Snapshot {
+	tb.Helper()
+	records, _, err := file.Parse("directory.yaml", []byte(text))
+	Must(tb, err)
+	snapshot, err := directory.NewSnapshot(records)
+	Must(tb, err)
+	return snapshot
+}
+
+// WaitReady waits until every connection of the service is connected and
+// subscribed, and every server of an Operator has heard of it.
+func (s *Service) WaitReady(tb testing.TB) {
+	tb.Helper()
+	Eventually(tb, "the service is ready", func() bool {
+		connected, of := s.Connected()
+		return connected == of && s.Ready() == nil && (s.operator == nil || s.operator.heard(tb))
+	})
+}
+
+// Stop drains the service; stopping twice is no error.
+func (s *Service) Stop(tb testing.TB) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := s.Drain(ctx); err != nil {
+		tb.Errorf("drain: %v", err)
+	}
+}
+
+// Drain ends the service within ctx, and then its audit. The second time it does
+// nothing.
+func (s *Service) Drain(ctx context.Context) (err error) {
+	s.drained.Do(func() {
+		err = errors.Join(s.Service.Drain(ctx), s.audit.Close(context.WithoutCancel(ctx)))
+	})
+	return err
+}
+
+// Event is one line of the audit.
+type Event map[string]any
+
+// Text returns a field of the event as text, empty if it is not there.
+func (e Event) Text(key string) string {
+	text, _ := e[key].(string)
+	return text
+}
+
+// AuditText returns the audit as it was written so far.
+func (s *Service) AuditText() string { return s.auditText.String() }
+
+// Events returns the audit so far.
+func (s *Service) Events(tb testing.TB) []Event {
+	tb.Helper()
+	var events []Event
+	for line := range strings.Lines(s.AuditText()) {
+		var e Event
+		Must(tb, json.Unmarshal([]byte(line), &e))
+		events = append(events, e)
+	}
+	return events
+}
+
+// WaitEvent waits for an event with this code and returns the newest.
+func (s *Service) WaitEvent(tb testing.TB, code string) Event {
+	tb.Helper()
+	var found Event
+	Eventually(tb, "an audit event with code "+code, func() bool {
+		events := s.Events(tb)
+		i := slices.IndexFunc(events, func(e Event) bool { return e.Text("code") == code })
+		if i < 0 {
+			return false
+		}
+		for _, e := range events {
+			if e.Text("code") == code {
+				found = e
+			}
+		}
+		return true
+	})
+	return found
+}
+
+// Eventually waits up to 20 seconds for a condition.
+func Eventually(tb testing.TB, what string, condition func() bool) {
+	tb.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !condition() {
+		if time.Now().After(deadline) {
+			tb.Fatalf("waited in vain until %s", what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// Buffer is a bytes.Buffer that many may write to.
+type Buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write appends p.
+func (b *Buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+// String returns what was written so far.
+func (b *Buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// Clock is a clock that tests move.
+type Clock struct{ offset atomic.Int64 }
+
+// Now returns the time on the clock.
+func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
+
+// Move moves the clock by d.
+func (c *Clock) Move(d time.Duration) { c.offset.Add(int64(d)) }

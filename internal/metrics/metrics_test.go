@@ -1,0 +1,176 @@
+package metrics_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"usher/internal/metrics"
+)
+
+var codes = []metrics.Code{{Outcome: "granted", Code: "granted"}, {Outcome: "denied", Code: "key_unknown"}, {Outcome: "shed", Code: "too_late"}}
+
+// values gathers every sample as "name{label=value,…} value".
+func values(t *testing.T, reg *prometheus.Registry) []string {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			var labels []string
+			for _, l := range m.GetLabel() {
+				labels = append(labels, l.GetName()+"="+l.GetValue())
+			}
+			value := fmt.Sprint(m.GetCounter().GetValue() + m.GetGauge().GetValue())
+			if h := m.GetHistogram(); h != nil {
+				value = fmt.Sprintf("%d times %.3f", h.GetSampleCount(), h.GetSampleSum())
+			}
+			out = append(out, fmt.Sprintf("%s{%s} %s", f.GetName(), strings.Join(labels, ","), value))
+		}
+	}
+	return out
+}
+
+func TestMetrics(t *testing.T) {
+	reg := prometheus.NewPedanticRegistry()
+	m := metrics.New(reg, codes)
+	m.Request("granted")
+	m.Request("granted")
+	m.Request("too_late")
+	m.Request("a code that nobody knows") // counts nothing, and makes no label
+	m.Taken()
+	m.Taken()
+	m.Done()
+	m.Begin()
+	m.Begin()
+	m.Begin()
+	m.End()
+	m.Step(metrics.StepVerify, 20*time.Millisecond)
+	m.Step(metrics.StepVerify, 30*time.Millisecond)
+	want := []string{
+		"usher_requests_in_flight{} 1",
+		"usher_requests_total{code=key_unknown,outcome=denied} 0", // there from the beginning, so that a rate of it is right
+		"usher_requests_total{code=granted,outcome=granted} 2",
+		"usher_requests_total{code=too_late,outcome=shed} 1",
+		"usher_requests_working{} 2",
+		"usher_step_duration_seconds{step=derive} 0 times 0.000",
+		"usher_step_duration_seconds{step=issue} 0 times 0.000",
+		"usher_step_duration_seconds{step=open} 0 times 0.000",
+		"usher_step_duration_seconds{step=queue} 0 times 0.000",
+		"usher_step_duration_seconds{step=total} 0 times 0.000",
+		"usher_step_duration_seconds{step=verify} 2 times 0.050",
+	}
+	got := values(t, reg)
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// The buckets reach from a check in memory to past the 1.5 s budget.
+func TestBuckets(t *testing.T) {
+	reg := prometheus.NewPedanticRegistry()
+	metrics.New(reg, codes).Step(metrics.StepTotal, time.Second)
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if h := m.GetHistogram(); h != nil {
+				b := h.GetBucket()
+				if first, last := b[0].GetUpperBound(), b[len(b)-1].GetUpperBound(); first > 50e-6 || last < 1.5 {
+					t.Errorf("buckets from %v to %v seconds", first, last)
+				}
+			}
+		}
+	}
+}
+
+// Names and help as Prometheus asks for them: a prefix, a base unit, a total.
+func TestNames(t *testing.T) {
+	reg := prometheus.NewPedanticRegistry()
+	metrics.New(reg, codes)
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		counter, total := f.GetMetric()[0].GetCounter() != nil, strings.HasSuffix(f.GetName(), "_total")
+		if !strings.HasPrefix(f.GetName(), "usher_") || f.GetHelp() == "" || counter != total {
+			t.Errorf("%s: %q", f.GetName(), f.GetHelp())
+		}
+	}
+}
+
+func TestTwice(t *testing.T) {
+	reg := prometheus.NewPedanticRegistry()
+	metrics.New(reg, codes)
+	defer func() {
+		if recover() == nil {
+			t.Error("the same metrics are registered twice")
+		}
+	}()
+	metrics.New(reg, codes)
+}
+
+func TestConcurrentCounting(t *testing.T) {
+	reg := prometheus.NewPedanticRegistry()
+	m := metrics.New(reg, codes)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 500 {
+				m.Taken()
+				m.Request("granted")
+				m.Step(metrics.StepTotal, time.Millisecond)
+				m.Done()
+			}
+		})
+	}
+	wg.Wait()
+	got := values(t, reg)
+	for _, want := range []string{"usher_requests_total{code=granted,outcome=granted} 4000", "usher_requests_in_flight{} 0"} {
+		if !slices.Contains(got, want) {
+			t.Errorf("no %s in\n%s", want, strings.Join(got, "\n"))
+		}
+	}
+}
+
+// State is read when it is scraped, not before.
+func TestState(t *testing.T) {
+	reg := prometheus.NewPedanticRegistry()
+	users, asked := 3.0, 0
+	metrics.RegisterState(reg,
+		metrics.State{Name: "usher_directory_users", Help: "Users.", Read: func() []metrics.Sample {
+			asked++
+			return []metrics.Sample{{Value: users}}
+		}},
+		metrics.State{Name: "usher_key_age_seconds", Help: "Age.", Labels: []string{"kind", "key"}, Read: func() []metrics.Sample {
+			return []metrics.Sample{{Labels: []string{"issuer", "A1"}, Value: 1}, {Labels: []string{"xkey", "X1"}, Value: 2}}
+		}},
+		metrics.State{Name: "usher_nothing", Help: "Nothing.", Read: func() []metrics.Sample { return nil }},
+	)
+	if asked != 0 {
+		t.Error("read before it was scraped")
+	}
+	for _, n := range []float64{3, 4} {
+		users = n
+		want := []string{
+			fmt.Sprintf("usher_directory_users{} %v", n),
+			"usher_key_age_seconds{key=A1,kind=issuer} 1", "usher_key_age_seconds{key=X1,kind=xkey} 2",
+		}
+		if got := values(t, reg); !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

@@ -1,0 +1,307 @@
+package keyring
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/nats-io/nkeys"
+
+	"usher/internal/ownedfile"
+	"usher/internal/secret"
+	"usher/issuer"
+)
+
+// SeedSuffix ends the name of every seed file in a keyring directory.
+const SeedSuffix = ".nk"
+
+// Config says how a keyring directory may look.
+type Config struct {
+	// AllowGroup admits files that their group can read, as mounted secrets
+	// often are. Others never can.
+	AllowGroup bool
+	// Callout is the name of the callout account in operator mode; empty: config mode.
+	Callout string
+	// System is the name of the system account in operator mode; empty: nothing is
+	// known of it. keyring.yaml has to have both, so that neither is there under
+	// another name: no account is there twice.
+	System string
+}
+
+// Load reads a keyring directory: one seed in every "*.nk" file, an account seed
+// for what signs or a curve seed for an xkey, and keyring.yaml, which config mode
+// can do without. Names that begin with a dot are left alone, because mounted
+// secrets have them; anything else is an error. All faults are reported at once.
+func Load(dir string, cfg Config) (*issuer.Keyring, error) {
+	d, err := read(dir, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return d.keyring()
+}
+
+// ReadState returns what keyring.yaml of a directory says, and as Unlisted entries
+// the seeds that it does not name: in config mode they are active. In operator mode
+// an account seed that it does not name is left out, because nobody can tell whose
+// it is.
+func ReadState(dir string, cfg Config) (*State, error) {
+	d, err := read(dir, cfg)
+	if err != nil {
+		return nil, err
+	}
+	s := &State{Accounts: d.state.Accounts, Rotation: d.state.Rotation}
+	for i := range d.held {
+		k := &d.held[i].Key
+		listed := i < len(d.state.Keys) // match keeps their order
+		if !listed && k.Kind == issuer.KindSigning {
+			continue
+		}
+		e := Entry{
+			PublicKey: k.PublicKey, Kind: k.Kind, Account: k.Account, Scope: k.Scope,
+			Command: k.Command, State: k.State, Since: k.Since, Unlisted: !listed && d.stated,
+		}
+		if k.File != "" {
+			e.File = filepath.Base(k.File)
+		}
+		if listed { // of a retired seed only the name is left
+			e.File = d.state.Keys[i].File
+		}
+		s.Keys = append(s.Keys, e)
+	}
+	return s, nil
+}
+
+// directory is what was read of a keyring directory.
+type directory struct {
+	dir    string
+	cfg    Config
+	state  *State
+	stated bool // there is a keyring.yaml
+	held   []issuer.Held
+}
+
+func read(dir string, cfg Config) (*directory, error) {
+	entries, err := list(dir)
+	if err != nil {
+		return nil, err
+	}
+	state, err := readState(dir, cfg)
+	d := &directory{dir: dir, cfg: cfg, state: state, stated: state != nil}
+	if !d.stated {
+		d.state = &State{}
+	}
+	seeds, more := d.seeds(entries)
+	if err = errors.Join(err, more); err != nil {
+		return nil, err
+	}
+	return d, d.match(entries, seeds)
+}
+
+// list returns what is in a directory in which nobody else can put anything.
+func list(dir string) ([]os.DirEntry, error) {
+	if err := ownedfile.CheckFolder(dir, ownedfile.Rule{}); err != nil {
+		return nil, fmt.Errorf("read keyring: %w", err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("read keyring: %w", err)
+	}
+	return entries, nil
+}
+
+// check reports what Load would say of a directory with this state.
+func check(dir string, cfg Config, s *State) error {
+	entries, err := list(dir)
+	if err != nil {
+		return err
+	}
+	d := &directory{dir: dir, cfg: cfg, state: s, stated: true}
+	seeds, err := d.seeds(entries)
+	if err != nil {
+		return err
+	}
+	if err := d.match(entries, seeds); err != nil {
+		return err
+	}
+	_, err = d.keyring()
+	return err
+}
+
+// seeds reads every seed file, by name.
+func (d *directory) seeds(entries []os.DirEntry) (map[string]*issuer.Held, error) {
+	seeds := map[string]*issuer.Held{}
+	var errs []error
+	for _, e := range entries {
+		name := e.Name()
+		if strings.HasPrefix(name, ".") || name == StateFile {
+			continue
+		}
+		if secret.Holds(name) {
+			errs = append(errs, fmt.Errorf("%s: a file is named %s: %s", d.dir, secret.Hidden, secret.Hint))
+			continue
+		}
+		held, err := d.seed(filepath.Join(d.dir, name))
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		seeds[name] = held
+	}
+	return seeds, errors.Join(errs...)
+}
+
+// readState reads keyring.yaml; it is nil if there is none, or none that is good.
+func readState(dir string, cfg Config) (*State, error) {
+	path := filepath.Join(dir, StateFile)
+	data, info, err := readFile(path, maxStateFile, "the state of the keyring", cfg.AllowGroup)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // config mode can do without it
+	}
+	if err != nil {
+		return nil, err
+	}
+	s, err := ParseState(path, data, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if s.runs() {
+		if err := checkAuthor(path, info); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// runs reports whether a key in use is signed with by a program.
+func (s *State) runs() bool {
+	return slices.ContainsFunc(s.Keys, func(e Entry) bool { return len(e.Command) > 0 && e.State != issuer.StateRetired })
+}
+
+// ErrAuthor: keyring.yaml says which program to run, and somebody else than root
+// or the user that usher runs as could have said so.
+var ErrAuthor = errors.New("the keyring names a program to run")
+
+// checkAuthor reports ErrAuthor for a keyring.yaml that somebody else could have
+// written.
+func checkAuthor(path string, info os.FileInfo) error {
+	err := ownedfile.CheckWritten(path, info, ownedfile.Rule{Runs: true})
+	if errors.Is(err, ownedfile.ErrOthers) {
+		return fmt.Errorf("%w: %w", ErrAuthor, err)
+	}
+	return err
+}
+
+// seed reads one seed file.
+func (d *directory) seed(path string) (*issuer.Held, error) {
+	if !strings.HasSuffix(path, SeedSuffix) {
+		return nil, fmt.Errorf("%s: a keyring directory holds seed files named *%s only, and %s", path, SeedSuffix, StateFile)
+	}
+	seed, info, err := ReadSeed(path, d.cfg.AllowGroup)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(seed)
+	h := &issuer.Held{Key: issuer.Key{File: path, Modified: info.ModTime(), Since: info.ModTime(), State: issuer.StateActive}}
+	prefix, _, err := nkeys.DecodeSeed(seed)
+	if err != nil {
+		return nil, fmt.Errorf("%s: not a seed: %w", path, err)
+	}
+	switch prefix { //nolint:exhaustive // the default refuses every other kind
+	case nkeys.PrefixByteAccount:
+		if h.Signer, err = issuer.NewSigner(seed); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		h.Kind, h.PublicKey = issuer.KindIssuer, h.Signer.PublicKey()
+		if d.cfg.Callout != "" {
+			h.Kind, h.State = issuer.KindSigning, issuer.StateNext // keyring.yaml says whose it is
+		}
+	case nkeys.PrefixByteCurve:
+		if h.XKey, err = issuer.NewXKey(seed); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		h.Kind, h.PublicKey = issuer.KindXKey, h.XKey.PublicKey()
+	default:
+		return nil, fmt.Errorf("%s: a %s seed; the keyring takes account seeds (SA…) and xkey seeds (SX…)", path, prefix)
+	}
+	return h, nil
+}
+
+// match puts the seeds and what keyring.yaml says of them together.
+func (d *directory) match(entries []os.DirEntry, seeds map[string]*issuer.Held) error {
+	var errs []error
+	for i := range d.state.Keys {
+		h, err := d.held1(&d.state.Keys[i], seeds)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		d.held = append(d.held, *h)
+		delete(seeds, d.state.Keys[i].File)
+	}
+	for _, e := range entries {
+		if h := seeds[e.Name()]; h != nil {
+			d.held = append(d.held, *h)
+		}
+	}
+	at := map[string]string{}
+	for i := range d.held {
+		h := &d.held[i]
+		if other, twice := at[h.PublicKey]; twice {
+			errs = append(errs, fmt.Errorf("%s: the same key as in %s", h.File, other))
+		}
+		at[h.PublicKey] = cmp.Or(h.File, filepath.Join(d.dir, StateFile))
+	}
+	return errors.Join(errs...)
+}
+
+// held1 returns the key of one entry of keyring.yaml.
+func (d *directory) held1(e *Entry, seeds map[string]*issuer.Held) (*issuer.Held, error) {
+	key := issuer.Key{
+		Kind: e.Kind, PublicKey: e.PublicKey, Account: e.Account, Scope: e.Scope,
+		State: e.State, Command: e.Command, Since: e.Since, Modified: e.Since,
+	}
+	where := filepath.Join(d.dir, StateFile) + ": key " + e.PublicKey
+	switch h := seeds[e.File]; {
+	case h != nil && h.PublicKey != e.PublicKey:
+		return nil, fmt.Errorf("%s: the seed in %s is that of %s", where, e.File, h.PublicKey)
+	case h != nil:
+		key.File, key.Modified = h.File, h.Modified
+		if key.Since.IsZero() {
+			key.Since = h.Modified
+		}
+		return &issuer.Held{Key: key, Signer: h.Signer, XKey: h.XKey}, nil
+	case e.State == issuer.StateRetired:
+		return &issuer.Held{Key: key}, nil
+	case len(e.Command) > 0:
+		if err := CheckProgram(e.Command); err != nil {
+			return nil, fmt.Errorf("%s: command: %w", where, err)
+		}
+		s, err := issuer.NewCommand(e.PublicKey, e.Command)
+		if err != nil {
+			return nil, fmt.Errorf("%s: command: %w", where, err)
+		}
+		return &issuer.Held{Key: key, Signer: s}, nil
+	default:
+		return nil, fmt.Errorf("%s: its seed file %s is not there", where, e.File)
+	}
+}
+
+func (d *directory) keyring() (*issuer.Keyring, error) {
+	var operator *issuer.Operator
+	if d.cfg.Callout != "" {
+		operator = &issuer.Operator{Callout: d.cfg.Callout, System: d.cfg.System, Accounts: d.state.Accounts}
+	}
+	k, err := issuer.NewKeyring(d.held, operator)
+	if err != nil {
+		return nil, fmt.Errorf("keyring %s: %w", d.dir, err)
+	}
+	if len(k.Expected()) == 0 {
+		return nil, fmt.Errorf("keyring %s %w (a file *%s with an account seed, SA…)", d.dir, issuer.ErrEmptyKeyring, SeedSuffix)
+	}
+	return k, nil
+}

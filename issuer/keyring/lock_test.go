@@ -1,0 +1,94 @@
+package keyring_test
+
+import (
+	"bufio"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"usher/issuer/keyring"
+)
+
+// TestMain is also a process that holds a lock until its input ends.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == "lock" {
+		os.Exit(hold(os.Args[2]))
+	}
+	os.Exit(m.Run())
+}
+
+func hold(dir string) int {
+	if _, err := keyring.Lock(dir); err != nil {
+		return 1
+	}
+	if _, err := os.Stdout.WriteString("locked\n"); err != nil {
+		return 1
+	}
+	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
+	return 0
+}
+
+func TestLock(t *testing.T) {
+	dir := t.TempDir()
+	unlock, err := keyring.Lock(dir)
+	must(t, err)
+	if _, err := keyring.Lock(dir); !errors.Is(err, keyring.ErrLocked) {
+		t.Errorf("a second lock: got %v", err)
+	}
+	other, err := keyring.Lock(t.TempDir())
+	must(t, err)
+	other()
+	unlock()
+	unlock, err = keyring.Lock(dir)
+	must(t, err)
+	unlock()
+	checkMode(t, filepath.Join(dir, ".lock"))
+	if _, err := keyring.Lock(filepath.Join(dir, "none")); err == nil || errors.Is(err, keyring.ErrLocked) {
+		t.Errorf("no directory: got %v", err)
+	}
+}
+
+// Removing the file that is locked lets nobody else in.
+func TestLockFileRemoved(t *testing.T) {
+	dir := t.TempDir()
+	unlock, err := keyring.Lock(dir)
+	must(t, err)
+	for range 2 {
+		must(t, os.Remove(filepath.Join(dir, ".lock")))
+		if _, err := keyring.Lock(dir); !errors.Is(err, keyring.ErrLocked) {
+			t.Errorf("got %v", err)
+		}
+	}
+	unlock()
+	unlock, err = keyring.Lock(dir)
+	must(t, err)
+	unlock()
+}
+
+// A process that ends has unlocked, even if it was killed.
+func TestLockOfAnotherProcess(t *testing.T) {
+	dir := t.TempDir()
+	self, err := os.Executable()
+	must(t, err)
+	cmd := exec.CommandContext(t.Context(), self, "lock", dir)
+	in, err := cmd.StdinPipe() // open for as long as we want the process to live
+	must(t, err)
+	t.Cleanup(func() { _ = in.Close() })
+	out, err := cmd.StdoutPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil || line != "locked\n" {
+		t.Fatalf("got %q, %v", line, err)
+	}
+	if _, err := keyring.Lock(dir); !errors.Is(err, keyring.ErrLocked) {
+		t.Errorf("got %v", err)
+	}
+	must(t, cmd.Process.Kill())
+	_ = cmd.Wait() // says that it was killed
+	unlock, err := keyring.Lock(dir)
+	must(t, err)
+	unlock()
+}

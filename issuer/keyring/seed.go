@@ -1,0 +1,38 @@
+package keyring
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"usher/internal/ownedfile"
+)
+
+// Sizes, in bytes.
+const (
+	maxSeedFile  = 4096    // far above any seed with surrounding white space
+	maxStateFile = 8 << 20 // 340 bytes for an account with its key: thousands of them
+)
+
+// ReadSeed reads a seed file that nobody else can read, and that nobody else could
+// have put there (package ownedfile).
+func ReadSeed(path string, allowGroup bool) ([]byte, fs.FileInfo, error) {
+	b, info, err := readFile(path, maxSeedFile, "a seed", allowGroup)
+	return bytes.TrimSpace(b), info, err
+}
+
+// readFile reads a small file of a keyring.
+func readFile(path string, limit int64, what string, allowGroup bool) ([]byte, fs.FileInfo, error) {
+	b, info, err := ownedfile.Read(path, ownedfile.Rule{Secret: true, Group: allowGroup, Max: limit})
+	var failed *fs.PathError
+	switch {
+	case errors.Is(err, ownedfile.ErrTooLarge):
+		return nil, nil, fmt.Errorf("%w are too many for %s", err, what)
+	case errors.As(err, &failed):
+		return nil, nil, fmt.Errorf("open file with %s: %w", what, err)
+	case err != nil:
+		return nil, nil, err
+	}
+	return b, info, nil
+}

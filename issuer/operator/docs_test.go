@@ -1,0 +1,37 @@
+package operator_test
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/jwt/v2"
+
+	"usher/issuer/operator"
+)
+
+// TestDocumentedScope: the object that docs/permissions.md shows for a scoped signing
+// key is one, in every field, and closes both sides.
+func TestDocumentedScope(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/permissions.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "```json\n")
+	block, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("docs/permissions.md shows no JSON")
+	}
+	var scope jwt.UserScope
+	d := json.NewDecoder(strings.NewReader(block))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&scope); err != nil {
+		t.Fatal(err)
+	}
+	open := operator.Open(&scope.Template.Permissions, &jwt.Permissions{})
+	if scope.Kind != jwt.UserScopeType || scope.Role != "publisher" || len(open) > 0 || scope.Template.Subs != jwt.NoLimit {
+		t.Errorf("%+v leaves %v open", scope, open)
+	}
+}
