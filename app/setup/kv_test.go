@@ -17,6 +17,7 @@ import (
 	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 )
 
 // TestLiveDirectory: a stock server that starts with the files keeps the
@@ -35,7 +36,7 @@ func TestLiveDirectory(t *testing.T) {
 				t.Errorf("the API listens on %s", cfg.API.Listen)
 			}
 			store := follow(t, cfg, serve(t, o.Dir))
-			s, err := store.Change(t.Context(), func(*directory.Snapshot) ([]directory.Entry, error) {
+			s, err := store.Change(t.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) {
 				return directory.Put(directory.UserKey(directory.IDOf(directory.KindUser, "ann")), &directory.User{Name: "ann"}), nil
 			})
 			callouttest.Must(t, err)

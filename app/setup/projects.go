@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // AccountBlock returns the lines of nats-server.conf, below accounts, of an account of a
@@ -31,7 +32,7 @@ func (o *Options) checkProjects() error {
 	for _, name := range o.Projects {
 		records.Projects = append(records.Projects, directory.Project{Name: name, Account: name})
 	}
-	if _, err := directory.NewSnapshot(records); err != nil {
+	if _, err := snapshot.New(records); err != nil {
 		return fmt.Errorf("%w: %w", ErrProject, err)
 	}
 	taken := []string{AccountCallout, AccountSystem, AccountApp, AccountIngest, AccountHealth}
