@@ -73,9 +73,13 @@ func (c *checker) add(path, hint, message string) {
 }
 
 // sound reports whether no fault was found at any of the keys, in them, or in
-// a section around them. What else would be said of them might not be true.
+// a section around them, and none of them is misspelled. What else would be said
+// of them might not be true.
 func (c *checker) sound(keys ...string) bool {
 	for _, key := range keys {
+		if c.src.Misspelled(key) {
+			return false
+		}
 		for i := range c.faults {
 			p := c.faults[i].Path
 			if p == key || strings.HasPrefix(key, p+".") || strings.HasPrefix(p, key+"[") || strings.HasPrefix(p, key+".") {
