@@ -62,7 +62,11 @@ func (s *Service) verify(j *job) bool {
 		return false
 	}
 	j.verified = true
-	s.usage.asked(j.request, j.keys, start)
+	xkey := ""
+	if j.request.xkey != nil {
+		xkey = j.request.xkey.PublicKey()
+	}
+	s.usage.Request(j.request.server(), j.request.claims.Subject, xkey, j.keys, start)
 	s.ages.Learn(j.request.claims.Server.ID, j.request.claims.ClientInformation.ID, j.arrival)
 	return true
 }
@@ -190,7 +194,7 @@ func (s *Service) answer(ctx context.Context, j *job, signers *issuer.Signers) {
 		if g := &j.decision.Grant; j.decision.Outcome == Granted {
 			user = signers.User(issuer.Place{Account: g.Account, Scope: g.Scope})
 		}
-		s.usage.signed(j.request, j.keys, signers.Response(), user, start)
+		s.usage.Answer(j.request.server(), signers.Response(), user, j.keys, start)
 	}
 }
 

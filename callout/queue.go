@@ -49,7 +49,7 @@ func (s *Service) finished(c *conn) {
 // work is one worker of a connection: it has turns until the service has stopped.
 // It takes none before there is room for an answer.
 func (s *Service) work(c *conn) {
-	for c.window.enter() {
+	for c.window.Acquire() {
 		j, ok := s.next(c)
 		if !ok {
 			return
@@ -166,7 +166,7 @@ func (s *Service) process(j *job) {
 	var rest tokens.Chain
 	s.guarded(j, func() { rest = s.judge(ctx, j) })
 	if len(rest) > 0 {
-		j.conn.window.leave() // others go on meanwhile
+		j.conn.window.Release() // others go on meanwhile
 		j.room = false
 	}
 	s.proceed(ctx, cancel, j, rest)
@@ -217,15 +217,15 @@ func (s *Service) respond(j *job) {
 		err := j.micro.Respond(j.answer)
 		if err == nil {
 			if !j.room {
-				w.intrude()
+				w.ForceAcquire()
 			}
-			w.answer()
+			w.Sent()
 			return
 		}
 		j.decision.set(Unavailable, CodeReply, err.Error())
 	}
 	if j.room {
-		w.leave()
+		w.Release()
 	}
 }
 

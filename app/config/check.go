@@ -72,10 +72,14 @@ func (c *checker) add(path, hint, message string) {
 	c.faults = append(c.faults, c.src.Errorf(path, hint, "%s", message))
 }
 
-// valid reports whether none of the keys, nothing in them and no section around
-// them has a fault. Further checks of a faulty key could give misleading errors.
+// valid reports whether none of the keys is misspelled, and none of them, nothing in
+// them and no section around them has a fault. Further checks of a faulty key could
+// give misleading errors.
 func (c *checker) valid(keys ...string) bool {
 	for _, key := range keys {
+		if c.src.Misspelled(key) {
+			return false
+		}
 		for i := range c.faults {
 			p := c.faults[i].Path
 			if p == key || strings.HasPrefix(key, p+".") || strings.HasPrefix(p, key+"[") || strings.HasPrefix(p, key+".") {

@@ -35,6 +35,12 @@ usher.yaml:2:1: directory: expected a mapping, found null
 		{"not YAML", "nats: [", "usher.yaml:2:1: not valid YAML: did not find expected node content while parsing a flow node"},
 		{"unknown key", required + "nats: {url: nats://a}", `usher.yaml:4:8: nats.url: unknown key
   hint: did you mean "urls"?`},
+		{"misspelled section, reported once", "accounts: {callout: AUTH, system: SYS}\nkeyring: {dir: k}\ndirectry: {file: d}", `usher.yaml:3:1: directry: unknown key
+  hint: did you mean "directory"?`},
+		{"misspelled key, reported once", "accounts: {callout: AUTH, system: SYS}\nkeyring: {dri: k}\ndirectory: {file: d}", `usher.yaml:2:11: keyring.dri: unknown key
+  hint: did you mean "dir"?`},
+		{"secret key in place of a file key", required + "nats: {user: u, password: p}", `usher.yaml:4:17: nats.password: unknown key
+  hint: did you mean "password_file"?`},
 		{"several faults", `nats: {urls: [nats://a:1, "http://b"], connections: 65, user: u}
 accounts: {callout: A, ingest: A}
 callout: {budget: 11s, queue: 0, clock_skew: -1s}
