@@ -15,8 +15,8 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"usher/app/rotation"
-	"usher/callout"
 	"usher/callout/callouttest"
+	"usher/callout/keyusage"
 	"usher/issuer"
 	"usher/issuer/keyring"
 	"usher/issuer/operator"
@@ -103,7 +103,7 @@ func put(t *testing.T, r *rotation.Rotator, seed string, e keyring.Entry) {
 func failingDisk(o *callouttest.Operator, r *rotation.Rotator, now func(*keyring.Rotation) bool) (failing *rotation.Rotator, mend func() error) {
 	accounts := filepath.Join(o.JWTDir, "accounts")
 	cut := *r
-	cut.Reports = func(ctx context.Context) ([]callout.Report, error) {
+	cut.Reports = func(ctx context.Context) ([]keyusage.Report, error) {
 		if s, err := keyring.ReadState(r.Dir, r.Config); err == nil && s.Rotation != nil && now(s.Rotation) {
 			_ = os.Rename(accounts, accounts+"-away")
 		}
@@ -210,9 +210,9 @@ func TestRetireNowDespiteOthers(t *testing.T) {
 	t.Parallel()
 	o, f, r := quickly(t, callouttest.OperatorConfig{})
 	r.PickUp = time.Second
-	r.Reports = func(ctx context.Context) ([]callout.Report, error) {
+	r.Reports = func(ctx context.Context) ([]keyusage.Report, error) {
 		reports, err := f.reports(ctx)
-		return append(reports, callout.Report{Instance: "an usher that has another keyring"}), err
+		return append(reports, keyusage.Report{Instance: "an usher that has another keyring"}), err
 	}
 	target := signingKey(callouttest.AppAccount, "")
 	old := active(t, r, target)
@@ -268,7 +268,7 @@ func TestRetireWhileAnotherSigns(t *testing.T) {
 	other := *o
 	other.Keyring = stale
 	late := callouttest.StartService(t, callouttest.ServiceConfig{Operator: &other, Directory: callouttest.Directory(callouttest.DirectoryText)})
-	r.Reports = func(ctx context.Context) ([]callout.Report, error) {
+	r.Reports = func(ctx context.Context) ([]keyusage.Report, error) {
 		reports, err := f.reports(ctx)
 		return append(reports, late.Report()), err
 	}
@@ -322,7 +322,7 @@ func TestNoReport(t *testing.T) {
 	t.Parallel()
 	_, _, r := quickly(t, callouttest.OperatorConfig{Sealed: true})
 	r.PickUp = time.Second
-	r.Reports = func(context.Context) ([]callout.Report, error) { return nil, nil }
+	r.Reports = func(context.Context) ([]keyusage.Report, error) { return nil, nil }
 	var wait *rotation.WaitError
 	if _, err := r.Rotate(t.Context(), rotation.Target{Kind: issuer.KindXKey}); !errors.As(err, &wait) {
 		t.Errorf("%v", err)
@@ -357,7 +357,7 @@ func TestEditWhileWaiting(t *testing.T) {
 	extra := callouttest.NewKeys(t)
 	edited := false
 	waiting := *r
-	waiting.Reports = func(ctx context.Context) ([]callout.Report, error) {
+	waiting.Reports = func(ctx context.Context) ([]keyusage.Report, error) {
 		s, err := keyring.ReadState(r.Dir, r.Config)
 		if must(t, err); !edited && s.Rotation.Done == keyring.StepSwitch {
 			edited = true

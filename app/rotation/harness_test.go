@@ -16,8 +16,8 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"usher/app/rotation"
-	"usher/callout"
 	"usher/callout/callouttest"
+	"usher/callout/keyusage"
 	"usher/issuer"
 	"usher/issuer/keyring"
 	"usher/issuer/operator"
@@ -60,8 +60,8 @@ func newFleet(tb testing.TB, n int, cfg callouttest.ServiceConfig) *fleet {
 	return f
 }
 
-func (f *fleet) reports(context.Context) ([]callout.Report, error) {
-	var reports []callout.Report
+func (f *fleet) reports(context.Context) ([]keyusage.Report, error) {
+	var reports []keyusage.Report
 	for _, s := range f.services {
 		reports = append(reports, s.Report())
 	}

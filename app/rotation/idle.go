@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"usher/callout"
+	"usher/callout/keyusage"
 	"usher/issuer"
 	"usher/issuer/keyring"
 	"usher/issuer/operator"
@@ -77,7 +77,7 @@ func (r *Rotator) Blockers(ctx context.Context, s *keyring.State, e *keyring.Ent
 // reported lists what running ushers say of a key that keeps it from being retired:
 // one that uses it as if nothing had happened, because it has not heard of the
 // change, and servers that asked for it and for no other since.
-func (r *Rotator) reported(reports []callout.Report, e *keyring.Entry) []string {
+func (r *Rotator) reported(reports []keyusage.Report, e *keyring.Entry) []string {
 	var blockers []string
 	asked, since := map[string]time.Time{}, map[string]time.Time{} // by server: for this key, for another of its kind
 	for i := range reports {

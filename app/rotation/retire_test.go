@@ -13,8 +13,8 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"usher/app/rotation"
-	"usher/callout"
 	"usher/callout/callouttest"
+	"usher/callout/keyusage"
 	"usher/issuer"
 	"usher/issuer/keyring"
 	"usher/issuer/operator"
@@ -147,7 +147,7 @@ func interrupt(t *testing.T, r *rotation.Rotator, target rotation.Target, done k
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	cut := *r
-	cut.Reports = func(ctx context.Context) ([]callout.Report, error) {
+	cut.Reports = func(ctx context.Context) ([]keyusage.Report, error) {
 		if s, err := keyring.ReadState(r.Dir, r.Config); err != nil || s.Rotation.Done == keyring.StepAnnounce {
 			cancel()
 			return nil, context.Canceled
@@ -169,7 +169,7 @@ func TestTwoAtOnce(t *testing.T) {
 	inside, goOn := make(chan bool), make(chan bool)
 	first := *r
 	var once sync.Once
-	first.Reports = func(ctx context.Context) ([]callout.Report, error) {
+	first.Reports = func(ctx context.Context) ([]keyusage.Report, error) {
 		once.Do(func() { inside <- true; <-goOn })
 		return f.reports(ctx)
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/nats-io/nkeys"
 
-	"usher/callout"
+	"usher/callout/keyusage"
 	"usher/issuer"
 	"usher/issuer/keyring"
 	"usher/issuer/operator"
@@ -71,7 +71,7 @@ type Rotator struct {
 	// Say tells a person how it goes, a line at a time.
 	Say func(line string)
 	// Reports asks the running ushers.
-	Reports func(ctx context.Context) ([]callout.Report, error)
+	Reports func(ctx context.Context) ([]keyusage.Report, error)
 	// Expecting knocks at every server.
 	Expecting func(ctx context.Context) ([]Expectation, error)
 	// Operator is what operator mode takes; nil: config mode.

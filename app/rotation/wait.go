@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"usher/callout"
+	"usher/callout/keyusage"
 	"usher/issuer"
 	"usher/issuer/keyring"
 	"usher/issuer/operator"
@@ -105,7 +105,7 @@ func (r *Rotator) heldAll(ctx context.Context, public []string, state issuer.Key
 
 // without lists the ushers that do not have all of these keys, in a state if one is
 // given, and those that have reported a moment ago and do not any more.
-func (r *Rotator) without(reports []callout.Report, public []string, state issuer.KeyState) []string {
+func (r *Rotator) without(reports []keyusage.Report, public []string, state issuer.KeyState) []string {
 	now := r.Now()
 	var missing []string
 	for i := range reports {
@@ -127,7 +127,7 @@ func (r *Rotator) without(reports []callout.Report, public []string, state issue
 
 // lacks says which of these keys an usher does not have, in a state if one is given;
 // empty: it has all.
-func lacks(report *callout.Report, public []string, state issuer.KeyState) string {
+func lacks(report *keyusage.Report, public []string, state issuer.KeyState) string {
 	states := make(map[string]issuer.KeyState, len(report.Keys))
 	for i := range report.Keys {
 		states[report.Keys[i].PublicKey] = report.Keys[i].State
@@ -180,7 +180,7 @@ func (r *Rotator) away(ctx context.Context) ([]string, error) {
 }
 
 // askedLately returns the servers that asked for any key lately, and how long ago.
-func (r *Rotator) askedLately(reports []callout.Report) map[string]time.Duration {
+func (r *Rotator) askedLately(reports []keyusage.Report) map[string]time.Duration {
 	servers := map[string]time.Duration{}
 	for i := range reports {
 		for _, k := range reports[i].Keys {

@@ -16,7 +16,7 @@ import (
 
 	"usher/app/config"
 	"usher/app/rotation"
-	"usher/callout"
+	"usher/callout/keyusage"
 	"usher/issuer"
 	"usher/issuer/keyring"
 	"usher/issuer/operator"
@@ -123,7 +123,7 @@ const reportWait = time.Second
 
 // reports asks the running ushers. While the connection is being made again nobody
 // can be asked, which is not the same as nobody being there.
-func (l *live) reports(ctx context.Context) ([]callout.Report, error) {
+func (l *live) reports(ctx context.Context) ([]keyusage.Report, error) {
 	for !l.service.IsConnected() {
 		t := time.NewTimer(reconnectEvery)
 		select {
@@ -133,7 +133,7 @@ func (l *live) reports(ctx context.Context) ([]callout.Report, error) {
 			return nil, ctx.Err()
 		}
 	}
-	return callout.Reports(ctx, l.service, reportWait)
+	return keyusage.Collect(ctx, l.service, reportWait)
 }
 
 // urls returns every server that is known: those of the configuration, and those

@@ -9,7 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"usher/app/rotation"
-	"usher/callout"
+	"usher/callout/keyusage"
 	"usher/issuer"
 	"usher/issuer/keyring"
 )
@@ -76,7 +76,7 @@ func (l *live) status(ctx context.Context) ([]keyRow, *keyring.State, error) {
 }
 
 // notHeld returns the keys that servers ask for and this keyring does not have.
-func notHeld(rows []keyRow, reports []callout.Report) []keyRow {
+func notHeld(rows []keyRow, reports []keyusage.Report) []keyRow {
 	known := map[string]bool{}
 	for i := range rows {
 		known[rows[i].PublicKey] = true
@@ -106,7 +106,7 @@ func notHeld(rows []keyRow, reports []callout.Report) []keyRow {
 const stateMissing issuer.KeyState = "missing"
 
 // liveOf gathers what the running ushers report of a key.
-func liveOf(public string, reports []callout.Report, now time.Time) *keyLive {
+func liveOf(public string, reports []keyusage.Report, now time.Time) *keyLive {
 	l := &keyLive{Of: len(reports)}
 	names := map[string]bool{}
 	for i := range reports {

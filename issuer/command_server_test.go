@@ -15,11 +15,11 @@ import (
 	"usher/issuer/keyring"
 )
 
-// A client gets in where the keyring holds no seed that signs: config mode.
-func TestServerTakesCommand(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+// In config mode a client connects although the keyring holds no seed: a program signs.
+func TestServerAcceptsCommand(t *testing.T) {
+	t.Parallel()
 	keys := callouttest.NewKeys(t)
-	seed := filepath.Join(t.TempDir(), "elsewhere.nk")
+	seed := filepath.Join(t.TempDir(), "external.nk")
 	callouttest.WriteSeed(t, seed, keys.IssuerSeed)
 	dir := t.TempDir()
 	state := fmt.Sprintf("keys:\n  - kind: issuer\n    public_key: %s\n    command: [%q, base64, %q]\n    state: active\n", keys.Issuer, program(t), seed)
@@ -29,16 +29,16 @@ func TestServerTakesCommand(t *testing.T) {
 	s := callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs: server.URL(), Keyring: dir, Directory: callouttest.Directory(callouttest.DirectoryText),
 	})
-	getsIn(t, s, server.URL(), "publisher-key")
-	isDenied(t, server.URL())
+	checkConnects(t, s, server.URL(), "publisher-key")
+	checkDenied(t, server.URL())
 
-	// Without the seed that it signs with, nobody is answered: not a denial, which
-	// clients take as final.
+	// If the program cannot sign, there is no response. A denial would be final for
+	// clients.
 	must(t, os.Remove(seed))
 	nc, err := nats.Connect(server.URL(), nats.Token("publisher-key"))
 	if err == nil {
 		nc.Close()
-		t.Fatal("got in without a signature")
+		t.Fatal("connected without a signature")
 	}
 	event := s.WaitEvent(t, callout.CodeSign)
 	if event.Text("outcome") != string(callout.Unavailable) || !strings.Contains(event.Text("cause"), "exit status 3: open ") {
@@ -46,18 +46,18 @@ func TestServerTakesCommand(t *testing.T) {
 	}
 }
 
-// The same in operator mode: user JWTs of one account, and the responses, are
-// signed elsewhere, by different keys; those of another account here.
-func TestServerTakesCommandInOperatorMode(t *testing.T) {
+// In operator mode programs sign the responses and the user JWTs of one account, each
+// with its own key. usher signs those of another account itself.
+func TestServerAcceptsCommandInOperatorMode(t *testing.T) {
 	o := callouttest.NewOperator(t, callouttest.OperatorConfig{Sealed: true})
-	elsewhere, signer := t.TempDir(), program(t)
+	external, signer := t.TempDir(), program(t)
 	path := filepath.Join(o.Keyring, keyring.StateFile)
 	state, err := os.ReadFile(path)
 	must(t, err)
 	for _, name := range []string{callouttest.CalloutAccount, callouttest.AppAccount} {
 		file := name + keyring.SeedSuffix
-		must(t, os.Rename(filepath.Join(o.Keyring, file), filepath.Join(elsewhere, file)))
-		state = []byte(strings.Replace(string(state), "file: "+file+"\n", fmt.Sprintf("command: [%q, raw, %q]\n", signer, filepath.Join(elsewhere, file)), 1))
+		must(t, os.Rename(filepath.Join(o.Keyring, file), filepath.Join(external, file)))
+		state = []byte(strings.Replace(string(state), "file: "+file+"\n", fmt.Sprintf("command: [%q, raw, %q]\n", signer, filepath.Join(external, file)), 1))
 	}
 	must(t, os.WriteFile(path, state, 0o600))
 	o.Start(t)
@@ -67,11 +67,11 @@ func TestServerTakesCommandInOperatorMode(t *testing.T) {
 			t.Errorf("%s: no signer", account)
 		}
 	}
-	getsIn(t, s, o.URLs(), "publisher-key")
-	isDenied(t, o.URLs())
+	checkConnects(t, s, o.URLs(), "publisher-key")
+	checkDenied(t, o.URLs())
 }
 
-func getsIn(t *testing.T, s *callouttest.Service, url, token string) {
+func checkConnects(t *testing.T, s *callouttest.Service, url, token string) {
 	t.Helper()
 	nc, err := nats.Connect(url, nats.Token(token))
 	if err != nil {
@@ -83,10 +83,10 @@ func getsIn(t *testing.T, s *callouttest.Service, url, token string) {
 	must(t, nc.LastError())
 }
 
-// isDenied: a denial is signed elsewhere too.
-func isDenied(t *testing.T, url string) {
+// checkDenied connects with an unknown key. A program signs the denial, too.
+func checkDenied(t *testing.T, url string) {
 	t.Helper()
-	nc, err := nats.Connect(url, nats.Token("nobody's key"))
+	nc, err := nats.Connect(url, nats.Token("unknown-key"))
 	if err == nil {
 		nc.Close()
 	}

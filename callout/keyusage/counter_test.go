@@ -1,4 +1,4 @@
-package callout
+package keyusage
 
 import (
 	"slices"
@@ -27,7 +27,7 @@ func newAccountKey(tb testing.TB) string {
 	return public
 }
 
-// keyringOf returns a keyring that knows these issuers, and can do nothing.
+// keyringOf returns a keyring of these issuers, which cannot sign.
 func keyringOf(tb testing.TB, publics ...string) *issuer.Keyring {
 	tb.Helper()
 	var held []issuer.Held
@@ -41,10 +41,12 @@ func keyringOf(tb testing.TB, publics ...string) *issuer.Keyring {
 	return k
 }
 
+var testServer = Server{"s", "n"}
+
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
 func TestLastHour(t *testing.T) {
-	k := &keyUse{}
+	k := &keyCounter{}
 	for range 5 {
 		k.count(noon)
 	}
@@ -57,75 +59,75 @@ func TestLastHour(t *testing.T) {
 			t.Errorf("%s after: %d, want %d", c.after, got, c.want)
 		}
 	}
-	k.count(noon.Add(time.Hour)) // takes the place of the first minute
+	k.count(noon.Add(time.Hour)) // reuses the bucket of the first minute
 	if got := k.lastHour(noon.Add(time.Hour)); got != 2 {
 		t.Errorf("%d, want 2", got)
 	}
-	k.count(noon) // a clock that was set back
+	k.count(noon) // the clock was set back
 	if got := k.lastHour(noon); got != 1 {
 		t.Errorf("set back: %d, want 1", got)
 	}
 }
 
-func TestConcurrentUsage(t *testing.T) {
+func TestConcurrentCount(t *testing.T) {
 	public := newAccountKey(t)
-	keys, u := keyringOf(t, public), newUsage()
+	keys, c := keyringOf(t, public), NewCounter()
 	var wg sync.WaitGroup
 	for server := range 8 {
 		wg.Go(func() {
 			for i := range 1000 {
-				u.count(public, keys, strconv.Itoa((server+i)%8), "n", noon)
+				c.count(public, keys, Server{strconv.Itoa((server + i) % 8), "n"}, noon)
 			}
 		})
 	}
 	wg.Wait()
-	k := (*u.keys.Load())[public]
+	k := (*c.keys.Load())[public]
 	if n := k.lastHour(noon); n != 8000 || len(*k.servers.Load()) != 8 {
 		t.Errorf("%d requests of %d servers", n, len(*k.servers.Load()))
 	}
 }
 
-// Attack: servers that name ever new issuers fill usher's memory
-// Held by: a fixed number is kept for the report
+// Attack: servers name new issuers without end to exhaust usher's memory
+// Held by: usher counts a bounded number of unknown keys
 func TestUnknownKeysAreBounded(t *testing.T) {
 	own := newAccountKey(t)
-	keys, u := keyringOf(t, own), newUsage()
-	u.count(own, keys, "s", "n", noon)
+	keys, c := keyringOf(t, own), NewCounter()
+	c.count(own, keys, testServer, noon)
 	for _, public := range []string{"", "x", strings.Repeat("A", 1<<20)} {
-		u.count(public, keys, "s", "n", noon)
+		c.count(public, keys, testServer, noon)
 	}
 	first := newAccountKey(t)
-	u.count(first, keys, "s", "n", noon)
+	c.count(first, keys, testServer, noon)
 	for range 2 * maxUnknownKeys {
-		u.count(newAccountKey(t), keys, "s", "n", noon)
+		c.count(newAccountKey(t), keys, testServer, noon)
 	}
-	all := *u.keys.Load()
+	all := *c.keys.Load()
 	if len(all) != 1+maxUnknownKeys || all[own] == nil || all[first] == nil {
-		t.Errorf("%d keys are kept", len(all))
+		t.Errorf("%d keys are counted", len(all))
 	}
-	// Those that nobody asks for any more make place.
+	// A new key replaces keys that were not requested for an hour.
 	later := noon.Add(30 * time.Minute)
-	u.count(first, keys, "s", "n", later)
+	c.count(first, keys, testServer, later)
 	last := newAccountKey(t)
-	u.count(last, keys, "s", "n", noon.Add(time.Hour))
-	all = *u.keys.Load()
+	c.count(last, keys, testServer, noon.Add(time.Hour))
+	all = *c.keys.Load()
 	if len(all) != 3 || all[own] == nil || all[first] == nil || all[last] == nil {
-		t.Errorf("%d keys are kept", len(all))
+		t.Errorf("%d keys are counted", len(all))
 	}
-	// A key that was taken out of the keyring is one of the unknown ones.
-	u.count(own, keyringOf(t, last), "s", "n", noon.Add(time.Hour))
-	if n := (*u.keys.Load())[own].lastHour(noon.Add(time.Hour)); n != 1 {
+	// A key that is removed from the keyring becomes an unknown key.
+	c.count(own, keyringOf(t, last), testServer, noon.Add(time.Hour))
+	if n := (*c.keys.Load())[own].lastHour(noon.Add(time.Hour)); n != 1 {
 		t.Errorf("counted %d times", n)
 	}
 }
 
 func TestServersAreBounded(t *testing.T) {
 	public := newAccountKey(t)
-	keys, u := keyringOf(t, public), newUsage()
+	keys, c := keyringOf(t, public), NewCounter()
 	for i := range maxKeyServers + 1 {
-		u.count(public, keys, strconv.Itoa(i), strings.Repeat("é", 100), noon.Add(time.Duration(i)*time.Second))
+		c.count(public, keys, Server{strconv.Itoa(i), strings.Repeat("é", 100)}, noon.Add(time.Duration(i)*time.Second))
 	}
-	servers := *(*u.keys.Load())[public].servers.Load()
+	servers := *(*c.keys.Load())[public].servers.Load()
 	if len(servers) != maxKeyServers*3/4+1 || servers["0"] != nil || servers[strconv.Itoa(maxKeyServers)] == nil {
 		t.Errorf("%d servers", len(servers))
 	}
@@ -136,7 +138,7 @@ func TestServersAreBounded(t *testing.T) {
 	}
 }
 
-func TestLongest(t *testing.T) {
+func TestFairShare(t *testing.T) {
 	for _, c := range []struct {
 		lengths []int
 		total   int
@@ -144,24 +146,24 @@ func TestLongest(t *testing.T) {
 		{nil, 10}, {[]int{5}, 10}, {[]int{5}, 3}, {[]int{1, 100, 2, 100}, 23}, {[]int{100, 100, 100}, 10}, {[]int{9, 9}, 0},
 	} {
 		before := slices.Clone(c.lengths)
-		most, sum, all := longest(c.lengths, c.total), 0, 0
+		limit, sum, all := fairShare(c.lengths, c.total), 0, 0
 		for _, n := range c.lengths {
-			sum += min(n, most)
+			sum += min(n, limit)
 			all += n
 		}
 		if sum > c.total || sum+len(c.lengths) < min(c.total, all) || !slices.Equal(before, c.lengths) {
-			t.Errorf("%v, at most %d: %d each, %d in all", c.lengths, c.total, most, sum)
+			t.Errorf("%v, at most %d: limit %d, total %d", c.lengths, c.total, limit, sum)
 		}
 	}
 }
 
-// BenchmarkUsage measures counting one request, beside an atomic add of the same
-// run: x-add is how many of those it takes. A whole request takes some 100 µs.
-func BenchmarkUsage(b *testing.B) {
+// BenchmarkCount measures counting one request. x-add is its duration divided by
+// that of an atomic add in the same run. A whole request takes some 100 µs.
+func BenchmarkCount(b *testing.B) {
 	public := newAccountKey(b)
-	keys, u := keyringOf(b, public), newUsage()
-	server := newAccountKey(b)
-	count := func() { u.count(public, keys, server, "n1", noon) }
+	keys, c := keyringOf(b, public), NewCounter()
+	server := Server{newAccountKey(b), "n1"}
+	count := func() { c.count(public, keys, server, noon) }
 	count()
 	if n := testing.AllocsPerRun(100, count); n != 0 {
 		b.Errorf("%v allocations", n)
