@@ -16,7 +16,7 @@ import (
 // misplaced refuses a secret that stands where what belongs. The message does
 // not quote it.
 func misplaced(text, what string) (message, hint string) {
-	if secret.Holds(text) {
+	if secret.Detect(text) {
 		return "looks like a secret, found where " + what + " belongs", secret.Hint
 	}
 	return "", ""
