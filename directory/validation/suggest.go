@@ -45,7 +45,7 @@ func names[T any](all []T, name func(*T) string) []string {
 
 // secret reports a secret in place of a name.
 func (c *checker) secret(at path, name string) bool {
-	if !secret.Holds(name) {
+	if !secret.Detect(name) {
 		return false
 	}
 	c.add(at, secret.Hint, "%s", directory.ErrSecret)
