@@ -54,7 +54,7 @@ func load(path string, data []byte) (*directory.Snapshot, error) {
 		// without users would refuse everybody for good.
 		faults = strictyaml.Errors{src.Errorf("", "a directory without anybody is written as users: []", "the file is empty")}
 	}
-	at := placesOf(faults)
+	at := placesOf(faults, src)
 	if !complete(records, at) {
 		return nil, faults
 	}

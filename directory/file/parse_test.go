@@ -109,6 +109,18 @@ func TestFaults(t *testing.T) {
 		{"empty", "", "d.yaml:1:1: the file is empty\n  hint: a directory without anybody is written as users: []"},
 		{"comments only", "# nothing\n", "d.yaml:1:1: the file is empty\n  hint: a directory without anybody is written as users: []"},
 		{"nobody", "users: []", ""},
+		{
+			"a misspelled name, said once", "users: [{nam: a}]\nprojects: [{name: p, account: A, members: [{user: a, roles: [publisher]}]}]",
+			"d.yaml:1:10: users[0].nam: unknown key\n  hint: did you mean \"name\"?",
+		},
+		{
+			"misspelled topics, said once", "users: [{name: a}]\nprojects:\n- name: p\n  account: A\n  topcs: [{name: t}]\n  subscriptions: [{name: s, topic: t}]",
+			"d.yaml:5:3: projects[0].topcs: unknown key\n  hint: did you mean \"topics\"?",
+		},
+		{
+			"a misspelled list, said once", "usrs: [{name: a}]\nprojects: [{name: p, account: A, members: [{user: a, roles: [publisher]}]}]",
+			"d.yaml:1:1: usrs: unknown key\n  hint: did you mean \"users\"?",
+		},
 		{"upper-case digest", key("digest: sha256:" + strings.ToUpper(digestA[7:])), ""},
 		{"the key for its digest", key("digest: " + rawKey), "d.yaml:4:13: users[0].keys[0].digest: expected a digest, found an API key" + rawHint},
 		{"the key with a prefix", key("digest: sha256:" + rawKey), "d.yaml:4:13: users[0].keys[0].digest: expected a digest, found an API key" + rawHint},
@@ -161,7 +173,7 @@ func TestFaults(t *testing.T) {
 		{
 			"nor do users that cannot be decoded",
 			"users: none\nprojects:\n- name: p\n  account: A\n  members:\n  - user: a\n    roles: [consumer]",
-			"d.yaml:1:8: users: expected a list of mappings, found a string\n  hint: write a list of one with brackets around it",
+			"d.yaml:1:8: users: expected a list of mappings, found a string\n  hint: put it in brackets for a list of one",
 		},
 		{"syntax", "users: [", "d.yaml:2:1: not valid YAML: did not find expected node content while parsing a flow node"},
 	} {

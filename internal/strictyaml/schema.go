@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// plan is what Decode knows of a struct type.
-type plan struct {
+// schema describes the keys of a struct type.
+type schema struct {
 	fields map[string]field
 	names  []string // in the order of the struct
 }
@@ -21,7 +21,7 @@ type field struct {
 	required, nonempty, secret bool
 }
 
-// shape is the way in which a type is decoded.
+// shape is the kind of document value that a type is decoded from.
 type shape int
 
 const (
@@ -41,7 +41,7 @@ const (
 	shapeList
 )
 
-// shapeOf returns how t is decoded; shapeNone if it is not.
+// shapeOf returns the shape of t; shapeNone if t is not supported.
 func shapeOf(t reflect.Type) shape {
 	switch t {
 	case reflect.TypeFor[time.Duration]():
@@ -54,7 +54,7 @@ func shapeOf(t reflect.Type) shape {
 	if t.Kind() != reflect.Pointer && reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
 		return shapeText
 	}
-	switch t.Kind() { //nolint:exhaustive // every other kind is not decoded
+	switch t.Kind() { //nolint:exhaustive // every other kind is unsupported
 	case reflect.String:
 		return shapeString
 	case reflect.Bool:
@@ -79,27 +79,27 @@ func shapeOf(t reflect.Type) shape {
 	return shapeNone
 }
 
-// learn makes the plans of t and all it is made of, and reports the first thing
-// in it that cannot be decoded: a mistake in the program, not in the document.
-func (d *decoder) learn(t reflect.Type) error {
-	switch shapeOf(t) { //nolint:exhaustive // every other shape is made of nothing else
+// compile makes the schemas of t and of the types in it. It returns an error for the
+// first type that cannot be decoded: a mistake in the program, not in the document.
+func (d *decoder) compile(t reflect.Type) error {
+	switch shapeOf(t) { //nolint:exhaustive // every other shape has no types in it
 	case shapeNone:
 		return fmt.Errorf("values of type %s cannot be decoded", t)
 	case shapePointer, shapeMap, shapeList:
-		return d.learn(t.Elem())
+		return d.compile(t.Elem())
 	case shapeStruct:
-		return d.learnStruct(t)
+		return d.compileStruct(t)
 	default:
 		return nil
 	}
 }
 
-func (d *decoder) learnStruct(t reflect.Type) error {
-	if _, known := d.plans[t]; known {
+func (d *decoder) compileStruct(t reflect.Type) error {
+	if _, known := d.schemas[t]; known {
 		return nil
 	}
-	p := &plan{fields: map[string]field{}}
-	d.plans[t] = p // before the fields: a type may contain itself
+	s := &schema{fields: map[string]field{}}
+	d.schemas[t] = s // before its fields, because a type may contain itself
 	for i := range t.NumField() {
 		sf := t.Field(i)
 		name, _, _ := strings.Cut(sf.Tag.Get("yaml"), ",")
@@ -110,17 +110,17 @@ func (d *decoder) learnStruct(t reflect.Type) error {
 			return fmt.Errorf("field %s of %s has no yaml tag", sf.Name, t)
 		case !sf.IsExported():
 			return fmt.Errorf("field %s of %s is not exported", sf.Name, t)
-		case slices.Contains(p.names, name):
+		case slices.Contains(s.names, name):
 			return fmt.Errorf("two fields of %s are named %q", t, name)
 		}
-		p.names = append(p.names, name)
-		p.fields[name] = field{
+		s.names = append(s.names, name)
+		s.fields[name] = field{
 			index:    i,
 			required: sf.Tag.Get("required") == "true",
 			nonempty: sf.Tag.Get("nonempty") == "true",
 			secret:   sf.Tag.Get("secret") == "true",
 		}
-		if err := d.learn(sf.Type); err != nil {
+		if err := d.compile(sf.Type); err != nil {
 			return fmt.Errorf("field %s of %s: %w", sf.Name, t, err)
 		}
 	}

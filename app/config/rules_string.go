@@ -13,41 +13,41 @@ import (
 	"usher/internal/strictyaml"
 )
 
-// misplaced refuses a secret that stands where what belongs. The message does
-// not quote it.
-func misplaced(text, what string) (message, hint string) {
+// refuseSecret refuses a text that looks like a secret; expected says what belongs in
+// its place. The message does not quote the text.
+func refuseSecret(text, expected string) (message, hint string) {
 	if secret.Holds(text) {
-		return "looks like a secret, found where " + what + " belongs", secret.Hint
+		return "looks like a secret, found where " + expected + " belongs", secret.Hint
 	}
 	return "", ""
 }
 
-func name(text string) (message, hint string) {
-	if message, hint = misplaced(text, "a name"); message != "" {
+func checkName(text string) (message, hint string) {
+	if message, hint = refuseSecret(text, "a name"); message != "" {
 		return message, hint
 	}
-	return line(text)
+	return checkLine(text)
 }
 
-func line(text string) (message, hint string) {
+func checkLine(text string) (message, hint string) {
 	if strings.ContainsFunc(text, unicode.IsControl) {
-		return "holds a line break or another control character", ""
+		return "contains a line break or another control character", ""
 	}
 	return "", ""
 }
 
-func path(text string) (message, hint string) {
-	if message, hint = misplaced(text, "a path"); message != "" {
+func checkPath(text string) (message, hint string) {
+	if message, hint = refuseSecret(text, "a path"); message != "" {
 		return message, hint
 	}
 	if text == "~" || strings.HasPrefix(text, "~/") {
-		return "a path begins with ~, which only a shell understands", "write the directory out"
+		return "begins with ~, which usher does not expand", "write the full path"
 	}
-	return line(text)
+	return checkLine(text)
 }
 
-func hostName(text string) (message, hint string) {
-	if message, hint = misplaced(text, "a host name"); message != "" {
+func checkHost(text string) (message, hint string) {
+	if message, hint = refuseSecret(text, "a host name"); message != "" {
 		return message, hint
 	}
 	if !isHost(text) {
@@ -72,23 +72,22 @@ func isHost(text string) bool {
 	return true
 }
 
-func listen(text string) (message, hint string) {
-	const way = "write 127.0.0.1:9778, or :9778 for every address of the machine"
-	if message, hint = misplaced(text, "an address"); message != "" {
+func checkListen(text string) (message, hint string) {
+	const example = "write 127.0.0.1:9778, or :9778 for all addresses of the machine"
+	if message, hint = refuseSecret(text, "an address"); message != "" {
 		return message, hint
 	}
 	host, port, err := net.SplitHostPort(text)
 	if err != nil || host != "" && !isHost(host) {
-		return "expected host:port, found " + secret.Quote(text), way
+		return "expected host:port, found " + secret.Quote(text), example
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return "expected a port from 0 to 65535, found " + secret.Quote(port), way
+		return "expected a port from 0 to 65535, found " + secret.Quote(port), example
 	}
 	return "", ""
 }
 
-// isLoopback reports whether only this machine reaches an address, whose form was
-// checked.
+// isLoopback reports whether a valid address is reachable only from this machine.
 func isLoopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -100,17 +99,17 @@ func isLoopback(address string) bool {
 
 func natsURLs(v reflect.Value, _ string) []fault {
 	if v.Len() == 0 {
-		return when(true, "must not be empty", "leave the key out for its default")
+		return faultIf(true, "must not be empty", "leave the key out for its default")
 	}
 	var faults []fault
 	for i := range v.Len() {
 		at := strictyaml.IndexPath("", i)
-		if message, hint := natsURL(v.Index(i).String()); message != "" {
+		if message, hint := checkURL(v.Index(i).String()); message != "" {
 			faults = append(faults, fault{at: at, message: message, hint: hint})
 		} else if isWebSocket(v.Index(i).String()) != isWebSocket(v.Index(0).String()) && len(faults) == 0 {
 			faults = append(faults, fault{
-				at: at, message: "WebSocket and plain URLs stand in one list",
-				hint: "write either ws and wss URLs, or nats and tls URLs",
+				at: at, message: "the list mixes WebSocket and plain NATS URLs",
+				hint: "use either ws and wss URLs, or nats and tls URLs",
 			})
 		}
 	}
@@ -122,35 +121,35 @@ func isWebSocket(text string) bool {
 	return scheme == "ws" || scheme == "wss"
 }
 
-// natsURL does not quote what it finds, for it may hold a password.
-func natsURL(text string) (message, hint string) {
-	const shape = "write it as nats://127.0.0.1:4222"
+// checkURL does not quote the URL, because it may contain a password.
+func checkURL(text string) (message, hint string) {
+	const example = "write it as nats://127.0.0.1:4222"
 	if strings.Contains(text, "@") {
-		return "a user name or password does not belong in a URL",
-			"use nats.user and nats.password_file, nats.nkey_file or nats.creds_file, and replace the secret, since it stood in a file"
+		return "a URL must not contain a user name or password",
+			"use nats.user with nats.password_file, nats.nkey_file or nats.creds_file, and replace the secret, since it stood in a file"
 	}
-	if message, hint = misplaced(text, "a URL"); message != "" {
+	if message, hint = refuseSecret(text, "a URL"); message != "" {
 		return message, hint
 	}
 	if strings.Contains(text, ",") {
-		return "holds a comma", "write each URL as an entry of its own"
+		return "contains a comma", "write each URL as a separate list entry"
 	}
 	u, err := url.Parse(text)
 	if err != nil {
-		return "is not a URL", shape
+		return "is not a URL", example
 	}
 	switch u.Scheme {
 	case "nats", "tls", "ws", "wss":
 	default:
-		return "expected scheme nats, tls, ws or wss", shape
+		return "expected scheme nats, tls, ws or wss", example
 	}
 	switch {
 	case !isHost(u.Hostname()):
-		return "expected a host name or IP address after the scheme", shape
+		return "expected a host name or IP address after the scheme", example
 	case strings.HasSuffix(u.Host, ":") || u.Port() != "" && !isPort(u.Port()):
-		return "expected a port from 1 to 65535", shape
+		return "expected a port from 1 to 65535", example
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.Path != "" && !isWebSocket(text):
-		return "expected nothing after host and port", shape
+		return "expected nothing after host and port", example
 	}
 	return "", ""
 }
