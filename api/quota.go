@@ -51,7 +51,7 @@ func (c *call) charge() {
 	if c.user == nil {
 		return
 	}
-	c.r = c.r.WithContext(kv.ByAuthorNow(c.r.Context(), func() kv.Author {
+	c.r = c.r.WithContext(kv.ByCurrentAuthor(c.r.Context(), func() kv.Author {
 		by := kv.Author{User: c.user.ID}
 		if p, ok := c.snapshot.Project(c.vars[varProject]); ok && !c.isServiceAdmin() {
 			by.Project = p.ID

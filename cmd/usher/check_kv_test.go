@@ -163,7 +163,7 @@ func TestCheckBucketSettings(t *testing.T) {
 	_, err = js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "usher_directory", History: 5})
 	callouttest.Must(t, err)
 	f, snapshot := s.check(t)
-	f.holds(t, exitConfig, "directory", "error", "not fit for a directory")
+	f.holds(t, exitConfig, "directory", "error", "not suitable for a directory")
 	if snapshot != nil {
 		t.Error("it was read all the same")
 	}
