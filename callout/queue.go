@@ -33,7 +33,7 @@ func (s *Service) enqueue(req micro.Request, c *conn) {
 	j := &job{micro: req, conn: c, arrival: s.cfg.Now()}
 	s.pending.Add(1)
 	c.pending.Add(1)
-	s.cfg.Metrics.Taken()
+	s.cfg.Metrics.Admitted()
 	if !c.queue.Add(j) {
 		s.shed(j, CodeQueueFull, "the queue is full")
 		s.finished(j.conn)
@@ -41,7 +41,7 @@ func (s *Service) enqueue(req micro.Request, c *conn) {
 }
 
 func (s *Service) finished(c *conn) {
-	s.cfg.Metrics.Done()
+	s.cfg.Metrics.Finished()
 	c.pending.Add(-1)
 	s.pending.Add(-1)
 }
@@ -168,7 +168,7 @@ func (s *Service) estimateConnectTime(j *job) bool {
 // process decides one request within its budget and sends the answer.
 func (s *Service) process(j *job) {
 	j.holdsSlot = true
-	s.cfg.Metrics.Begin()
+	s.cfg.Metrics.DecisionStarted()
 	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Budget-j.queued)
 	var rest tokens.Chain
 	s.recovered(j, func() { rest = s.decide(ctx, j) })
@@ -211,7 +211,7 @@ func (s *Service) finish(j *job) {
 		s.failures.Record(j.attempt)
 	}
 	s.record(j)
-	s.cfg.Metrics.End()
+	s.cfg.Metrics.DecisionEnded()
 	s.finished(j.conn)
 }
 
