@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/identity"
 	"usher/permissions"
 	"usher/tokens"
@@ -14,7 +15,7 @@ import (
 // Decider turns a credential into a grant. The service and explanations share it.
 type Decider struct {
 	Chain    tokens.Chain
-	Snapshot func() *directory.Snapshot // returns nil if no directory is loaded
+	Snapshot func() *snapshot.Snapshot // returns nil if no directory is loaded
 	Policy   *permissions.Policy
 	Now      func() time.Time
 }
@@ -28,7 +29,7 @@ type Decision struct {
 	Identity identity.Identity
 	Facts    directory.Facts
 	Grant    permissions.Grant
-	Snapshot *directory.Snapshot // on which the decision is based; nil: not needed, or not loaded
+	Snapshot *snapshot.Snapshot // on which the decision is based; nil: not needed, or not loaded
 
 	Verify, Derive time.Duration
 }
@@ -86,7 +87,7 @@ func (d *Decider) decide(ctx context.Context, c *tokens.Credential, chain tokens
 // DecideIdentity derives the grant of a verified identity on snapshot s, as
 // DecideWithin does after its chain returned the identity. It checks no connection
 // type.
-func (d *Decider) DecideIdentity(s *directory.Snapshot, id identity.Identity, limit int) Decision {
+func (d *Decider) DecideIdentity(s *snapshot.Snapshot, id identity.Identity, limit int) Decision {
 	return d.derive(&Decision{Identity: id, Snapshot: s}, identity.Connection{}, d.Now(), limit)
 }
 
