@@ -62,6 +62,9 @@ const (
 // ListenAPI is where a new installation whose directory lives in NATS is managed.
 const ListenAPI = "127.0.0.1:9779"
 
+// DefaultListen is where the nats-server of a new installation listens for clients.
+const DefaultListen = "127.0.0.1:4222"
+
 // Options say what a new installation is like.
 type Options struct {
 	Dir       string

@@ -3,14 +3,12 @@ package main
 import (
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"usher/internal/fault"
 
 	"github.com/urfave/cli/v2"
-
-	"usher/internal/strictyaml"
 )
 
 const description = `usher decides who may connect to NATS and what they may do there. A stock
@@ -60,14 +58,6 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 	return app
 }
 
-// group puts commands under one heading of the help.
-func group(heading string, commands ...*cli.Command) []*cli.Command {
-	for _, c := range commands {
-		c.Category = heading
-	}
-	return commands
-}
-
 // prepare makes a command and those below it fail, and help, like all others.
 func prepare(parent string, c *cli.Command) {
 	c.HelpName = parent + " " + c.Name
@@ -109,52 +99,5 @@ func onlyHolds(c *cli.Context) error {
 	if err := showHelp(c.App.ErrWriter, command); err != nil {
 		return err
 	}
-	return &exitError{code: exitUsage}
-}
-
-func unknownCommand(name string, commands []*cli.Command) error {
-	var known []string
-	for _, o := range commandOffers(commands) {
-		known = append(known, o.word)
-	}
-	if len(known) == 0 {
-		return usageError("", "there is no command %q", name)
-	}
-	return usageError(strictyaml.Suggest(name, "commands", known), "there is no command %q", name)
-}
-
-// arguments checks how many arguments a verb has, and that none looks like an
-// option that came too late.
-func arguments(c *cli.Context, want int) error {
-	usage := "usage: " + strings.Join(strings.Fields(c.Command.UsageText), " ")
-	for _, a := range c.Args().Slice() {
-		if len(a) > 1 && a[0] == '-' {
-			return usageError(usage, "options come before arguments: %s", a)
-		}
-	}
-	if n := c.NArg(); n != want {
-		return usageError(usage, "expected %s, found %d", counted(want, "argument"), n)
-	}
-	return nil
-}
-
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
-var errNoConfig = errors.New("which configuration?")
-
-func configFlag() cli.Flag {
-	return &cli.StringFlag{Name: "config", Aliases: []string{"c"}, Usage: "`FILE` with the configuration: usher.yaml"}
-}
-
-func configPath(c *cli.Context) (string, error) {
-	path := c.String("config")
-	if path == "" {
-		return "", usageError("give it with -c FILE", "%w", errNoConfig)
-	}
-	return path, nil
+	return &fault.Error{Kind: fault.Usage}
 }

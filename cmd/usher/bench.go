@@ -1,12 +1,11 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
+	"usher/app/setup"
 
 	"github.com/urfave/cli/v2"
 
@@ -42,7 +41,7 @@ func benchHelp(own benchWords, without ...bench.Cause) string {
 func benchCommand() *cli.Command {
 	flags := func(own ...cli.Flag) []cli.Flag {
 		return append(append([]cli.Flag{
-			&cli.StringFlag{Name: "server", Aliases: []string{"s"}, Usage: "`URL` of nats-server; several with commas", Value: "nats://" + defaultListen},
+			&cli.StringFlag{Name: "server", Aliases: []string{"s"}, Usage: "`URL` of nats-server; several with commas", Value: "nats://" + setup.DefaultListen},
 			&cli.StringFlag{Name: "token-file", Usage: "`FILE` with tokens, one on each line, for the clients in turn; - reads stdin; default: no credential"},
 			&cli.StringFlag{Name: "user", Usage: "user `NAME` to go with them, such as project=P; the token is its password"},
 			&cli.StringFlag{Name: "kind", Usage: "`KIND` of connection: tcp or websocket; default: what the URL says"},
@@ -92,33 +91,4 @@ func benchCommand() *cli.Command {
 			},
 		},
 	}
-}
-
-// showProgress shows a line that changes, if stderr is a terminal, until stop
-// is called.
-func showProgress(c *cli.Context, line func() string) (stop func()) {
-	if !isTerminal(c.App.ErrWriter) {
-		return func() {}
-	}
-	return follow(c.App.ErrWriter, time.NewTicker(time.Second/5), line)
-}
-
-// follow writes the line at each tick.
-func follow(w io.Writer, tick *time.Ticker, line func() string) (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				fmt.Fprint(w, "\r\x1b[K")
-				return
-			case <-tick.C:
-				fmt.Fprintf(w, "\r\x1b[K%s", line())
-			}
-		}
-	}()
-	return func() { cancel(); <-ended }
 }

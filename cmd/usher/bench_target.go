@@ -2,12 +2,14 @@ package main
 
 import (
 	"bufio"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"usher/app/setup"
+	"usher/internal/fault"
+	"usher/internal/secretfile"
 
 	"github.com/urfave/cli/v2"
 
@@ -59,7 +61,7 @@ func readTokens(stdin io.Reader, path string) ([]string, error) {
 	}
 	f, err := os.Open(path) //nolint:gosec // the path is the operator's
 	if err != nil {
-		return nil, fmt.Errorf("--token-file %s cannot be read: %w", secret.Name(path), withoutPath(err))
+		return nil, fmt.Errorf("--token-file %s cannot be read: %w", secret.Name(path), secretfile.WithoutPath(err))
 	}
 	defer f.Close() //nolint:errcheck // read only
 	tokens, err := tokensFrom(f)
@@ -73,7 +75,7 @@ func tokensFrom(r io.Reader) ([]string, error) {
 	var tokens []string
 	limited := &io.LimitedReader{R: r, N: maxTokensFile}
 	lines := bufio.NewScanner(limited)
-	lines.Buffer(nil, maxSecretFile)
+	lines.Buffer(nil, secretfile.MaxSize)
 	n := 0
 	for ; lines.Scan(); n++ {
 		if token := strings.TrimSpace(lines.Text()); token != "" {
@@ -84,7 +86,7 @@ func tokensFrom(r io.Reader) ([]string, error) {
 		return nil, fmt.Errorf("line %d is too long for a token", n+1)
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("it cannot be read: %w", withoutPath(err))
+		return nil, fmt.Errorf("it cannot be read: %w", secretfile.WithoutPath(err))
 	}
 	if limited.N <= 0 {
 		return nil, errors.New("it is too large")
@@ -95,18 +97,6 @@ func tokensFrom(r io.Reader) ([]string, error) {
 	return tokens, nil
 }
 
-func readCA(path string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // the path is the operator's
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s holds no certificate", path)
-	}
-	return pool, nil
-}
-
 // benchRefused says why a load was not begun.
 func benchRefused(c *cli.Context, err error) error {
 	switch {
@@ -115,9 +105,9 @@ func benchRefused(c *cli.Context, err error) error {
 	case errors.Is(err, bench.ErrKind):
 		return usageError("nats:// and tls:// are tcp, ws:// and wss:// are websocket", "--server: %w", err)
 	case errors.Is(err, bench.ErrServer):
-		return usageError("such as -s nats://"+defaultListen+"; the token comes from --token-file", "--server: %w", err)
+		return usageError("such as -s nats://"+setup.DefaultListen+"; the token comes from --token-file", "--server: %w", err)
 	case c.Err() != nil:
-		return &exitError{code: exitInterrupted, err: errors.New("interrupted before it began")}
+		return &fault.Error{Kind: fault.Interrupted, Err: errors.New("interrupted before it began")}
 	default:
 		return fmt.Errorf("--server: %w", err)
 	}

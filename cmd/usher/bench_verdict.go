@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"time"
+	"usher/internal/fault"
 
 	"usher/app/bench"
 )
@@ -60,12 +61,12 @@ func (o *benchOutcome) notes(w io.Writer) {
 // verdict makes the exit code, and says what to do about the most frequent cause.
 func (o *benchOutcome) verdict() error {
 	if o.interrupted {
-		return &exitError{code: exitInterrupted, err: errors.New("interrupted: this is what was measured until then")}
+		return &fault.Error{Kind: fault.Interrupted, Err: errors.New("interrupted: this is what was measured until then")}
 	}
 	if o.missing == 0 {
 		return nil
 	}
-	return &exitError{code: exitRuntime, err: fmt.Errorf("%d of %d did not connect", o.missing, o.of), hint: o.hint()}
+	return &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("%d of %d did not connect", o.missing, o.of), Hint: o.hint()}
 }
 
 func (o *benchOutcome) hint() string {

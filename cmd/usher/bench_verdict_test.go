@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"usher/internal/fault"
 
 	"usher/app/bench"
 )
@@ -28,8 +29,8 @@ func TestBenchHints(t *testing.T) {
 		"protocol, websocket":   {benchOutcome{kind: bench.WebSocket, failures: map[bench.Cause]int64{bench.Protocol: 9}}, "is this a WebSocket port", ""},
 	} {
 		c.outcome.missing, c.outcome.of = 9, 10
-		var e *exitError
-		if err := c.outcome.verdict(); !errors.As(err, &e) || e.code != exitRuntime || !strings.Contains(e.hint, c.says) || c.without != "" && strings.Contains(e.hint, c.without) {
+		var e *fault.Error
+		if err := c.outcome.verdict(); !errors.As(err, &e) || e.Kind != fault.Runtime || !strings.Contains(e.Hint, c.says) || c.without != "" && strings.Contains(e.Hint, c.without) {
 			t.Errorf("%s: %v, %+v", name, err, e)
 		}
 	}

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
+	"usher/internal/fault"
 
 	"github.com/google/uuid"
 	"github.com/urfave/cli/v2"
@@ -61,9 +63,9 @@ func bootstrap(c *cli.Context) error {
 		return err
 	}
 	if cfg.Directory.From == config.DirectoryFile {
-		return &exitError{
-			code: exitConfig, err: fmt.Errorf("directory.from is %s: that directory is edited", cfg.Directory.From),
-			hint: "usher apikey new makes a key for it; or set directory.from: kv",
+		return &fault.Error{
+			Kind: fault.Config, Err: fmt.Errorf("directory.from is %s: that directory is edited", cfg.Directory.From),
+			Hint: "usher apikey new makes a key for it; or set directory.from: kv",
 		}
 	}
 	out, err := openKeyOutput(c)
@@ -94,7 +96,7 @@ func bootstrap(c *cli.Context) error {
 // makeAdminKey makes the key that a says in the directory of a configuration, and
 // audits that.
 func makeAdminKey(c *cli.Context, cfg *config.Config, a *adminKey) error {
-	s, err := openDirectory(cfg, discardLog(), time.Now, told{})
+	s, err := openDirectory(cfg, slog.New(slog.DiscardHandler), time.Now, told{})
 	if err != nil {
 		return err
 	}
@@ -103,11 +105,11 @@ func makeAdminKey(c *cli.Context, cfg *config.Config, a *adminKey) error {
 		return err
 	}
 	if note != "" {
-		return errors.Join(&exitError{code: exitRuntime, err: errors.New(note), hint: "usher check says what is in the way"}, end())
+		return errors.Join(&fault.Error{Kind: fault.Runtime, Err: errors.New(note), Hint: "usher check says what is in the way"}, end())
 	}
-	in := &instance{cfg: cfg, log: discardLog()}
-	if err := in.openAudit(c.App.ErrWriter); err != nil {
-		return errors.Join(configError(err), end())
+	events, err := openAudit(&cfg.Audit, slog.New(slog.DiscardHandler), c.App.ErrWriter)
+	if err != nil {
+		return errors.Join(fault.InConfig(err), end())
 	}
 	bucket := s.(*kvStore).Store
 	change := audit.Change{
@@ -126,8 +128,8 @@ func makeAdminKey(c *cli.Context, cfg *config.Config, a *adminKey) error {
 		change.Outcome, change.Cause = audit.Failed, err.Error()
 	}
 	change.Total = time.Since(change.Time)
-	in.audit.WriteChange(change)
-	return errors.Join(err, in.closeAudit(), end())
+	events.WriteChange(change)
+	return errors.Join(err, events.Close(), end())
 }
 
 // make makes the key, and returns the revision of the directory with it.
@@ -148,9 +150,9 @@ func (a *adminKey) leftover(c *cli.Context, out *keyOutput, err error) error {
 	case !a.written:
 		return err
 	case errors.Is(err, kv.ErrUnavailable):
-		return &exitError{
-			code: exitRuntime, err: fmt.Errorf("it is not known whether this was done: %w", err),
-			hint: "keep the key that is " + out.where() + " until usher user profile says whether it is good",
+		return &fault.Error{
+			Kind: fault.Runtime, Err: fmt.Errorf("it is not known whether this was done: %w", err),
+			Hint: "keep the key that is " + out.where() + " until usher user profile says whether it is good",
 		}
 	}
 	if out.file == nil {

@@ -139,7 +139,7 @@ func TestKeyIsWrittenFirst(t *testing.T) {
 	if code, _, stderr := usher(t, "bootstrap", "-c", in.config(), "--user", "profile"); code != exitUsage || !strings.Contains(stderr, "reserved") {
 		t.Errorf("%d %s", code, stderr)
 	}
-	if code, stdout, stderr := usher(t, "bootstrap", "-c", in.config(), "--user", "usher-healthcheck", "--to", in.path("key")); code != exitRuntime || stdout != "" || there(in.path("key")) {
+	if code, stdout, stderr := usher(t, "bootstrap", "-c", in.config(), "--user", "usher-healthcheck", "--to", in.path("key")); code != exitRuntime || stdout != "" || fileExists(in.path("key")) {
 		t.Errorf("%d %s", code, stderr)
 	}
 	code, first, stderr := usher(t, "bootstrap", "-c", in.config())
@@ -147,7 +147,7 @@ func TestKeyIsWrittenFirst(t *testing.T) {
 		t.Fatalf("%d %s", code, stderr)
 	}
 	code, stdout, stderr := usher(t, "bootstrap", "-c", in.config(), "--to", in.path("key"))
-	if code != exitDenied || stdout != "" || there(in.path("key")) || !strings.Contains(stderr, "usher bootstrap --again") {
+	if code != exitDenied || stdout != "" || fileExists(in.path("key")) || !strings.Contains(stderr, "usher bootstrap --again") {
 		t.Errorf("%d %s%s", code, stdout, stderr)
 	}
 	code, stdout, stderr = usher(t, "bootstrap", "-c", in.config(), "--again", "--user", "zed")

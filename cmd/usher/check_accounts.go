@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"usher/internal/fault"
 
 	"usher/app/config"
 	"usher/directory"
@@ -71,10 +72,6 @@ func (f *findings) leftAccounts(s *directory.Snapshot, keys *issuer.Keyring) {
 	}
 }
 
-func sortedProjects(s *directory.Snapshot) []*directory.Project {
-	return slices.SortedFunc(s.Projects(), func(x, y *directory.Project) int { return strings.Compare(x.Name, y.Name) })
-}
-
 // accountsOfServers says which accounts that clients land in are missing on which
 // server, in config mode: a server refuses whoever is placed in an account that it does
 // not have.
@@ -95,7 +92,7 @@ func (f *findings) accountsOfServers(cfg *config.Config, s *directory.Snapshot, 
 			continue
 		}
 		sound = false
-		f.fail(exitConfig, "accounts", name, "add it to accounts in the configuration of every server, and reload them (docs/operations.md, Accounts of projects)",
+		f.fail(fault.Config, "accounts", name, "add it to accounts in the configuration of every server, and reload them (docs/operations.md, Accounts of projects)",
 			"%s has no such account: clients that land in it are refused there (%s)", strings.Join(without, ", "), lands[name])
 	}
 	if sound && len(v.accounts) > 0 {

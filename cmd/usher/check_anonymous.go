@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"usher/internal/fault"
 
 	"github.com/nats-io/nats.go"
 )
@@ -32,12 +33,12 @@ func (s *serverCheck) anonymous(ctx context.Context, seen <-chan *nats.Msg) {
 	})
 	switch {
 	case errors.Is(err, errGotIn):
-		s.fail(exitConfig, check, s.url, "take no_auth_user out of the server's configuration, or its user out of auth_callout.auth_users and its account into allowed_accounts: then usher is asked",
+		s.fail(fault.Config, check, s.url, "take no_auth_user out of the server's configuration, or its user out of auth_callout.auth_users and its account into allowed_accounts: then usher is asked",
 			"a client without any credential gets in%s, and usher is not asked", who)
 	case errors.Is(err, errNotAsked):
 		s.ok(check, s.url, "a client without any credential is refused, and usher is not asked")
 	case err != nil:
-		s.fail(exitRuntime, check, s.url, "usher check again; if it stays so, look at the server's log", "%v", err)
+		s.fail(fault.Runtime, check, s.url, "usher check again; if it stays so, look at the server's log", "%v", err)
 	default:
 		s.ok(check, s.url, "usher is asked about a client without any credential")
 	}
@@ -49,13 +50,13 @@ func (s *serverCheck) knockWithout(name string) (*nats.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nats.Connect(s.url, append(opts, nats.Name(name), nats.NoReconnect(), nats.Timeout(checkConnect),
+	return nats.Connect(s.url, append(opts, nats.Name(name), nats.NoReconnect(), nats.Timeout(connectTimeout),
 		nats.IgnoreDiscoveredServers(), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...)
 }
 
 // whoAmI says as whom a connection got in; empty: the server does not say.
 func whoAmI(nc *nats.Conn) string {
-	m, err := nc.Request(subjectUserInfo, nil, checkRequest)
+	m, err := nc.Request(subjectUserInfo, nil, requestTimeout)
 	if err != nil {
 		return ""
 	}

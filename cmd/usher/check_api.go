@@ -11,8 +11,9 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"syscall"
 	"time"
+	"usher/api/listener"
+	"usher/internal/fault"
 
 	"usher/api/wire"
 	"usher/app/config"
@@ -49,24 +50,24 @@ func (a *apiCheck) certificate(allowGroup bool) bool {
 	const check = "api certificate"
 	const hint = "api.tls takes a certificate and its private key as PEM files"
 	c := &a.cfg.TLS
-	pair, err := (&certificate{cert: c.CertFile, key: c.KeyFile, allowGroup: allowGroup}).load()
+	pair, err := (&listener.Certificate{CertFile: c.CertFile, KeyFile: c.KeyFile, AllowGroup: allowGroup}).Load()
 	switch {
 	case errors.Is(err, ownedfile.ErrReadable), errors.Is(err, ownedfile.ErrOthers):
 		var owned *ownedfile.Error
 		errors.As(err, &owned)
-		a.fail(exitConfig, check, owned.Path, owned.Fix, "%v", err)
+		a.fail(fault.Config, check, owned.Path, owned.Fix, "%v", err)
 		return false
 	case err != nil:
-		a.fail(exitConfig, check, c.CertFile, hint, "%v", err)
+		a.fail(fault.Config, check, c.CertFile, hint, "%v", err)
 		return false
 	}
 	a.leaf = pair.Leaf
 	ends := a.leaf.NotAfter.UTC().Format(time.RFC3339)
 	switch now := a.now(); {
 	case now.After(a.leaf.NotAfter):
-		a.fail(exitConfig, check, c.CertFile, "put a new one in its place; a running usher takes it over", "ended at %s", ends)
+		a.fail(fault.Config, check, c.CertFile, "put a new one in its place; a running usher takes it over", "ended at %s", ends)
 	case now.Before(a.leaf.NotBefore):
-		a.fail(exitConfig, check, c.CertFile, "is the clock of this machine right?", "begins at %s", a.leaf.NotBefore.UTC().Format(time.RFC3339))
+		a.fail(fault.Config, check, c.CertFile, "is the clock of this machine right?", "begins at %s", a.leaf.NotBefore.UTC().Format(time.RFC3339))
 	case a.leaf.NotAfter.Sub(now) < soonEnded:
 		a.warn(check, c.CertFile, "put a new one in its place; a running usher takes it over", "ends at %s", ends)
 	default:
@@ -85,7 +86,7 @@ func (a *apiCheck) address(ctx context.Context) {
 	switch {
 	case err == nil && l.Close() == nil:
 		a.ok("api", a.cfg.Listen, "is free; no usher serves it here")
-	case errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, errTakenWindows):
+	case listener.InUse(err):
 		a.answers(ctx)
 	default:
 		a.warn("api", a.cfg.Listen, "api.listen has to be an address of the machine that usher runs on", "cannot be served here: %v", err)
@@ -104,7 +105,7 @@ func (a *apiCheck) answers(ctx context.Context) {
 	case errors.Is(err, errOtherCertificate):
 		a.warn("api", a.cfg.Listen, "usher takes a new certificate over by itself; its log says why not", "%v", err)
 	case err != nil:
-		a.fail(exitConfig, "api", a.cfg.Listen, other, "is in use, and no usher answers: %v", err)
+		a.fail(fault.Config, "api", a.cfg.Listen, other, "is in use, and no usher answers: %v", err)
 	case status.Directory != nil && !status.Directory.Current && status.Directory.AsOf.IsZero():
 		a.warn("api", a.cfg.Listen, "if it was started just now, wait until /readyz of http.listen answers 200, and check again; otherwise its log says why it does not follow the bucket",
 			"a usher answers, and has no directory yet: it decides nothing")
@@ -119,7 +120,7 @@ func (a *apiCheck) answers(ctx context.Context) {
 // status asks the API how it is, which takes no key.
 func (a *apiCheck) status(ctx context.Context) (*wire.Status, error) {
 	const maxAnswer = 64 << 10
-	ctx, cancel := context.WithTimeout(ctx, checkRequest)
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	transport := &http.Transport{DisableKeepAlives: true} // Proxy is nil: it is on this machine
 	scheme := "http://"

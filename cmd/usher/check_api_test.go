@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"usher/internal/fault"
 
 	"usher/app/config"
 	"usher/callout/callouttest"
@@ -53,20 +54,20 @@ func TestCheckAPI(t *testing.T) {
 		listen                string
 		certified             bool
 		check, result, detail string
-		exit                  int
+		kind                  fault.Kind
 	}{
-		"off":                 {"", false, "api", "warning", "none is configured", 0},
-		"nobody there":        {fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)), false, "api", "ok", "is free", 0},
-		"usher":               {apiAnswers(t, 200, good, nil), false, "api", "ok", "a usher answers", 0},
-		"usher, over TLS":     {apiAnswers(t, 200, good, pair(mine, mineKey)), true, "api", "ok", "a usher answers", 0},
-		"an old view":         {apiAnswers(t, 200, `{"status":"warning","directory":{"current":false,"as_of":"2026-01-02T03:04:05Z"}}`, nil), false, "api", "warning", "is that of 2026-01-02T03:04:05Z", 0},
-		"no view yet":         {apiAnswers(t, 200, `{"status":"warning","directory":{"current":false}}`, nil), false, "api", "warning", "has no directory yet", 0},
-		"another certificate": {apiAnswers(t, 200, good, pair(other, otherKey)), true, "api", "warning", "another certificate", 0},
-		"another program":     {apiAnswers(t, 404, "not found", nil), false, "api", "error", "no usher answers: HTTP 404", exitConfig},
-		"a page":              {apiAnswers(t, 200, "<html>", nil), false, "api", "error", "not the answer of a usher", exitConfig},
-		"TLS where none is":   {apiAnswers(t, 200, good, nil), true, "api", "error", "no usher answers", exitConfig},
-		"not of this machine": {"192.0.2.1:9779", false, "api", "warning", "cannot be served here", 0},
-		"a certificate":       {"127.0.0.1:0", true, "api certificate", "warning", "ends at ", 0}, // it is good for a day
+		"off":                 {"", false, "api", "warning", "none is configured", fault.None},
+		"nobody there":        {fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)), false, "api", "ok", "is free", fault.None},
+		"usher":               {apiAnswers(t, 200, good, nil), false, "api", "ok", "a usher answers", fault.None},
+		"usher, over TLS":     {apiAnswers(t, 200, good, pair(mine, mineKey)), true, "api", "ok", "a usher answers", fault.None},
+		"an old view":         {apiAnswers(t, 200, `{"status":"warning","directory":{"current":false,"as_of":"2026-01-02T03:04:05Z"}}`, nil), false, "api", "warning", "is that of 2026-01-02T03:04:05Z", fault.None},
+		"no view yet":         {apiAnswers(t, 200, `{"status":"warning","directory":{"current":false}}`, nil), false, "api", "warning", "has no directory yet", fault.None},
+		"another certificate": {apiAnswers(t, 200, good, pair(other, otherKey)), true, "api", "warning", "another certificate", fault.None},
+		"another program":     {apiAnswers(t, 404, "not found", nil), false, "api", "error", "no usher answers: HTTP 404", fault.Config},
+		"a page":              {apiAnswers(t, 200, "<html>", nil), false, "api", "error", "not the answer of a usher", fault.Config},
+		"TLS where none is":   {apiAnswers(t, 200, good, nil), true, "api", "error", "no usher answers", fault.Config},
+		"not of this machine": {"192.0.2.1:9779", false, "api", "warning", "cannot be served here", fault.None},
+		"a certificate":       {"127.0.0.1:0", true, "api certificate", "warning", "ends at ", fault.None}, // it is good for a day
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -77,7 +78,7 @@ func TestCheckAPI(t *testing.T) {
 			}
 			var f findings
 			f.api(t.Context(), &cfg, false)
-			f.holds(t, tt.exit, tt.check, tt.result, tt.detail)
+			holds(t, f, tt.kind, tt.check, tt.result, tt.detail)
 		})
 	}
 	var f findings
@@ -102,16 +103,16 @@ func TestCheckCertificate(t *testing.T) {
 		cert, key      string
 		after          time.Duration
 		result, detail string
-		exit           int
+		kind           fault.Kind
 	}{
-		"good":           {cert, key, -30 * time.Minute, "warning", "ends at", 0},
-		"ended":          {cert, key, 25 * time.Hour, "error", "ended at", exitConfig},
-		"not yet":        {cert, key, -2 * time.Hour, "error", "begins at", exitConfig},
-		"another key":    {cert, otherKey, 0, "error", "private key does not match", exitConfig},
-		"no key":         {cert, filepath.Join(t.TempDir(), "none"), 0, "error", "key_file: cannot be read", exitConfig},
-		"no certificate": {key, key, 0, "error", "failed to find", exitConfig},
-		"a readable key": {cert, open, 0, "error", "mode 0644", exitConfig},
-		"nothing at all": {filepath.Join(t.TempDir(), "none"), key, 0, "error", "none", exitConfig},
+		"good":           {cert, key, -30 * time.Minute, "warning", "ends at", fault.None},
+		"ended":          {cert, key, 25 * time.Hour, "error", "ended at", fault.Config},
+		"not yet":        {cert, key, -2 * time.Hour, "error", "begins at", fault.Config},
+		"another key":    {cert, otherKey, 0, "error", "private key does not match", fault.Config},
+		"no key":         {cert, filepath.Join(t.TempDir(), "none"), 0, "error", "key_file: cannot be read", fault.Config},
+		"no certificate": {key, key, 0, "error", "failed to find", fault.Config},
+		"a readable key": {cert, open, 0, "error", "mode 0644", fault.Config},
+		"nothing at all": {filepath.Join(t.TempDir(), "none"), key, 0, "error", "none", fault.Config},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var f findings
@@ -120,7 +121,7 @@ func TestCheckCertificate(t *testing.T) {
 			if runtime.GOOS == "windows" && tt.key == open {
 				return // modes say nothing there
 			}
-			f.holds(t, tt.exit, "api certificate", tt.result, tt.detail)
+			holds(t, f, tt.kind, "api certificate", tt.result, tt.detail)
 		})
 	}
 }

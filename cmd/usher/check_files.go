@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
+	"usher/internal/fault"
+	"usher/internal/plural"
 
 	"usher/app/config"
 	"usher/directory"
@@ -21,7 +24,7 @@ func (f *findings) files(ctx context.Context, path string, cfg *config.Config, o
 	if err != nil {
 		f.failed("keyring", err)
 	} else {
-		f.ok("keyring", cfg.Keyring.Dir, "%s, %s", counted(len(keys.Signers()), signerWord(keys)), counted(len(keys.XKeys()), "xkey"))
+		f.ok("keyring", cfg.Keyring.Dir, "%s, %s", plural.Count(len(keys.Signers()), signerWord(keys)), plural.Count(len(keys.XKeys()), "xkey"))
 	}
 	snapshot := f.directory(ctx, path, cfg, keys, offline)
 	f.api(ctx, cfg, offline)
@@ -29,7 +32,7 @@ func (f *findings) files(ctx context.Context, path string, cfg *config.Config, o
 		f.openFiles(cfg, keys)
 	}
 	if _, err := serviceOptions(cfg); err != nil {
-		f.failed("service user", configError(err))
+		f.failed("service user", fault.InConfig(err))
 	}
 	if cfg.Accounts.HealthCheck == "" {
 		f.warn("health check", "", "set accounts.healthcheck and healthcheck.token_file", "none is configured")
@@ -51,10 +54,10 @@ func (f *findings) directory(ctx context.Context, path string, cfg *config.Confi
 	if snapshot != nil {
 		size := snapshot.Size()
 		f.ok("directory", where, "%s, %s, %s, %s, %s",
-			counted(size.Users, "user"), counted(size.Keys, "key"), counted(size.Projects, "project"),
-			counted(size.Topics, "topic"), counted(size.Subscriptions, "subscription"))
+			plural.Count(size.Users, "user"), plural.Count(size.Keys, "key"), plural.Count(size.Projects, "project"),
+			plural.Count(size.Topics, "topic"), plural.Count(size.Subscriptions, "subscription"))
 		for _, problem := range policyOf(cfg).CheckDirectory(snapshot) {
-			f.fail(exitConfig, "directory", problem.Path, problem.Hint, "%s", problem.Message)
+			f.fail(fault.Config, "directory", problem.Path, problem.Hint, "%s", problem.Message)
 		}
 		if keys != nil {
 			for _, problem := range accountProblems(policyOf(cfg), snapshot, keys) {
@@ -72,7 +75,7 @@ func (f *findings) loaded(ctx context.Context, path string, cfg *config.Config, 
 	if cfg.Directory.From != config.DirectoryFile {
 		return f.live(ctx, path, cfg, offline)
 	}
-	s, err := openDirectory(cfg, discardLog(), time.Now, told{})
+	s, err := openDirectory(cfg, slog.New(slog.DiscardHandler), time.Now, told{})
 	if err != nil {
 		f.failed("directory", err)
 		return nil, ""
@@ -96,9 +99,9 @@ func (f *findings) programs(ctx context.Context, cfg *config.Config, keys *issue
 		const contract = "docs/signing-elsewhere.md says what a program has to do"
 		switch {
 		case errors.Is(err, issuer.ErrSignature):
-			f.fail(exitConfig, "keyring", k.Command[0], contract, "does not sign for %s: %v", k.PublicKey, err)
+			f.fail(fault.Config, "keyring", k.Command[0], contract, "does not sign for %s: %v", k.PublicKey, err)
 		case err != nil:
-			f.fail(exitRuntime, "keyring", k.Command[0], contract, "does not sign for %s: %v", k.PublicKey, err)
+			f.fail(fault.Runtime, "keyring", k.Command[0], contract, "does not sign for %s: %v", k.PublicKey, err)
 		case 2*took > cfg.Callout.Budget:
 			f.warn("keyring", k.Command[0], "let it ask something that is nearer, or keeps its connection open",
 				"signs for %s in %v: an answer takes two signatures, and callout.budget is %v", k.PublicKey, took, cfg.Callout.Budget)
@@ -114,20 +117,26 @@ func (f *findings) failed(check string, err error) {
 	var located strictyaml.Errors
 	if errors.As(err, &located) {
 		for _, l := range located {
-			f.fail(exitConfig, check, place(&l), l.Hint, "%s", l.Message)
+			f.fail(fault.Config, check, place(&l), l.Hint, "%s", l.Message)
 			(*f)[len(*f)-1].Path = l.Path
 		}
 		return
 	}
-	var text strings.Builder
-	report(&text, err)
-	for line := range strings.Lines(text.String()) {
-		line = strings.TrimSuffix(strings.TrimPrefix(line, "usher: "), "\n")
-		if hint, ok := strings.CutPrefix(line, "hint: "); ok && len(*f) > 0 {
-			(*f)[len(*f)-1].Hint = hint
-			continue
+	hint := ""
+	var e *fault.Error
+	if errors.As(err, &e) {
+		hint, err = e.Hint, e.Err
+	}
+	if err == nil {
+		return
+	}
+	lines := strings.Split(strings.TrimSuffix(err.Error(), "\n"), "\n")
+	for i, line := range lines {
+		if i < len(lines)-1 {
+			f.fail(fault.Config, check, "", "", "%s", line)
+		} else {
+			f.fail(fault.Config, check, "", hint, "%s", line)
 		}
-		f.fail(exitConfig, check, "", "", "%s", strings.TrimPrefix(line, "error: "))
 	}
 }
 

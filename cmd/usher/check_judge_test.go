@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"usher/internal/fault"
 
 	"usher/app/config"
 	"usher/callout"
@@ -28,7 +29,7 @@ func TestJudgeClock(t *testing.T) {
 		s := serverCheck{findings: &f, cfg: &cfg, keys: keys, url: "nats://test"}
 		s.judge(&callout.Sighting{Issuer: "A", Known: true, Timeout: 3 * time.Second, Skew: skew})
 		i := slices.IndexFunc(f, func(f finding) bool { return f.Check == "clock" })
-		if i < 0 || f[i].Result != want || (want == "error") != (f[i].exit == exitConfig) {
+		if i < 0 || f[i].Result != want || (want == "error") != (f[i].Kind == fault.Config) {
 			t.Errorf("skew %s: %+v", skew, f)
 		}
 	}
@@ -51,7 +52,7 @@ func TestCheckClock(t *testing.T) {
 			f = nil
 			keys, _ := f.files(t.Context(), "usher.yaml", cfg, true)
 			s := serverCheck{set: newServerSet(), findings: &f, cfg: cfg, keys: keys, url: srv.URL(), now: clock.Now}
-			if s.run(t.Context(), opts); !f.missed(unanswered) {
+			if s.run(t.Context(), opts); !missed2(f, unanswered) {
 				break
 			}
 		}

@@ -2,18 +2,14 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"time"
+	"usher/internal/fault"
 
 	"github.com/nats-io/nats.go"
 
-	"usher/app/config"
 	"usher/callout"
 )
-
-const probeName = "usher-check-"
 
 // What becomes of a client that knocks, and that the server does not ask about.
 var (
@@ -26,11 +22,11 @@ func (s *serverCheck) knock(ctx context.Context, seen <-chan *nats.Msg) (callout
 	sight, err := s.causes(ctx, seen, s.cfg.NATS.SentinelFile)
 	switch {
 	case errors.Is(err, errGotIn):
-		s.fail(exitConfig, "callout", s.url, "the server has no authorization, or a no_auth_user", "%v", err)
+		s.fail(fault.Config, "callout", s.url, "the server has no authorization, or a no_auth_user", "%v", err)
 	case errors.Is(err, errNotAsked):
-		s.fail(exitConfig, "callout", s.url, "set authorization.auth_callout in the server's configuration, with account "+s.cfg.Accounts.Callout, "%v", err)
+		s.fail(fault.Config, "callout", s.url, "set authorization.auth_callout in the server's configuration, with account "+s.cfg.Accounts.Callout, "%v", err)
 	case err != nil:
-		s.fail(exitRuntime, "callout", s.url, "", "%v", err)
+		s.fail(fault.Runtime, "callout", s.url, "", "%v", err)
 	}
 	return sight, err == nil
 }
@@ -47,12 +43,12 @@ func (s *serverCheck) tokenOnly(ctx context.Context, seen <-chan *nats.Msg) {
 	set := "set default_sentinel in the server's configuration to the user JWT of a bearer of " + s.cfg.Accounts.Callout
 	switch {
 	case errors.Is(err, errGotIn):
-		s.fail(exitConfig, check, s.url, set+", and no no_auth_user; a user of another account is let in without a question", "with nothing beside it, %v", err)
+		s.fail(fault.Config, check, s.url, set+", and no no_auth_user; a user of another account is let in without a question", "with nothing beside it, %v", err)
 	case errors.Is(err, errNotAsked):
 		s.warn(check, s.url, set+", if they should do without; one that is set, and is no bearer, has expired or is of another account, does not count",
 			"no default_sentinel: clients need the sentinel's credentials beside their token")
 	case err != nil:
-		s.fail(exitRuntime, check, s.url, "", "%v", err)
+		s.fail(fault.Runtime, check, s.url, "", "%v", err)
 	default:
 		s.sighted(&sight)
 	}
@@ -75,7 +71,7 @@ func (s *serverCheck) causedBy(ctx context.Context, seen <-chan *nats.Msg, knock
 	}
 	result := make(chan error, 1)
 	go func() { result <- knock(name) }()
-	timeout := time.After(checkRequest)
+	timeout := time.After(requestTimeout)
 	for {
 		select {
 		case m := <-seen:
@@ -95,38 +91,4 @@ func (s *serverCheck) causedBy(ctx context.Context, seen <-chan *nats.Msg, knock
 			return callout.Sighting{}, ctx.Err()
 		}
 	}
-}
-
-// knockName returns a name for a client that knocks, by which its request is known.
-func knockName() (string, error) {
-	var raw [12]byte
-	if _, err := rand.Read(raw[:]); err != nil {
-		return "", err
-	}
-	return probeName + hex.EncodeToString(raw[:]), nil
-}
-
-// knockAt connects with a made-up token, and the sentinel of the configuration; nil
-// means that it got in.
-func knockAt(cfg *config.Config, url, name string) error {
-	return knockWith(cfg, url, name, cfg.NATS.SentinelFile)
-}
-
-// knockWith connects with a made-up token, and a sentinel if there is one. The name is
-// no part of the token: what was presented is hidden in log and audit.
-func knockWith(cfg *config.Config, url, name, creds string) error {
-	opts, err := tlsOptions(&cfg.NATS.TLS)
-	if err != nil {
-		return err
-	}
-	if creds != "" {
-		opts = append(opts, nats.UserCredentials(creds))
-	}
-	nc, err := nats.Connect(url, append(opts, nats.Token(rand.Text()), nats.Name(name), nats.NoReconnect(), nats.Timeout(checkConnect),
-		nats.IgnoreDiscoveredServers())...) // refused here, nats.go would knock at the next server of the cluster
-	if err != nil {
-		return err
-	}
-	nc.Close()
-	return nil
 }

@@ -4,11 +4,16 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+	"usher/internal/fault"
+	"usher/internal/plural"
+	"usher/internal/secretfile"
+	"usher/internal/shellword"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -50,6 +55,16 @@ func (f *findings) live(ctx context.Context, path string, cfg *config.Config, of
 	return kept, cfg.Directory.SnapshotFile
 }
 
+// bucketFindings looks at JetStream and the bucket over a connection of the service user.
+func bucketFindings(ctx context.Context, cfg *config.Config, nc *nats.Conn) findings {
+	var f findings
+	b := bucketCheck{findings: &f, path: "usher.yaml", cfg: cfg, where: "bucket " + cfg.Directory.Bucket}
+	if b.jetStream(ctx, nc) {
+		b.bucket(ctx, nc)
+	}
+	return f
+}
+
 // bucketCheck looks at the bucket of a directory.
 type bucketCheck struct {
 	*findings
@@ -67,7 +82,7 @@ func (b *bucketCheck) kept(now time.Time) *directory.Snapshot {
 		return nil
 	}
 	if err := canWrite(filepath.Dir(file)); err != nil {
-		b.fail(exitConfig, check, file, "directory.snapshot_file has to be in a directory that usher can write to", "cannot be kept: %v", err)
+		b.fail(fault.Config, check, file, "directory.snapshot_file has to be in a directory that usher can write to", "cannot be kept: %v", err)
 	}
 	s, status, err := kv.Cached(file, b.cfg.Directory.Bucket)
 	switch age := now.Sub(status.Checked).Round(time.Second); {
@@ -75,9 +90,9 @@ func (b *bucketCheck) kept(now time.Time) *directory.Snapshot {
 		b.ok(check, file, "none yet: a running usher makes it")
 	case err != nil:
 		b.warn(check, file, "a usher that follows the bucket makes it anew; one that starts while NATS is away has to wait",
-			"cannot be used: %v", withoutPath(err))
+			"cannot be used: %v", secretfile.WithoutPath(err))
 	case age > oldSnapshot:
-		b.warn(check, file, "usher serve -c "+quote(b.path)+"; if it runs, its log says why it cannot keep it",
+		b.warn(check, file, "usher serve -c "+shellword.Quote(b.path)+"; if it runs, its log says why it cannot keep it",
 			"is %v old: no usher keeps it", age)
 	default:
 		b.ok(check, file, "%v old, at revision %d", max(age, 0), status.Revision)
@@ -112,8 +127,8 @@ func canWrite(dir string) error {
 // embedded reads the bucket of a usher that does not run.
 func (b *bucketCheck) embedded(ctx context.Context) *directory.Snapshot {
 	dir := b.cfg.Directory.StoreDir
-	if !there(dir) {
-		b.warn("directory", dir, "usher bootstrap makes it, with the first service admin: usher bootstrap -c "+quote(b.path), "is not there yet")
+	if !exists(dir) {
+		b.warn("directory", dir, "usher bootstrap makes it, with the first service admin: usher bootstrap -c "+shellword.Quote(b.path), "is not there yet")
 		return nil
 	}
 	store, err := devserver.StartStore(dir)
@@ -122,12 +137,12 @@ func (b *bucketCheck) embedded(ctx context.Context) *directory.Snapshot {
 		b.ok("directory", dir, "a usher that runs keeps it")
 		return nil
 	case err != nil:
-		b.fail(exitConfig, "directory", dir, "directory.store_dir has to be the directory of an embedded server, and usher's alone", "%v", err)
+		b.fail(fault.Config, "directory", dir, "directory.store_dir has to be the directory of an embedded server, and usher's alone", "%v", err)
 		return nil
 	}
 	nc, err := store.Connect()
 	if err != nil {
-		b.fail(exitRuntime, "directory", dir, "see what is in that directory", "%v", errors.Join(err, store.Stop()))
+		b.fail(fault.Runtime, "directory", dir, "see what is in that directory", "%v", errors.Join(err, store.Stop()))
 		return nil
 	}
 	defer func() {
@@ -146,10 +161,10 @@ func (b *bucketCheck) read(ctx context.Context) *directory.Snapshot {
 	if err != nil {
 		return nil // files says so
 	}
-	nc, err := nats.Connect(natsURLs(b.cfg), append(opts, nats.Name("usher-check"), nats.Timeout(checkConnect), nats.NoReconnect(),
+	nc, err := nats.Connect(natsURLs(b.cfg), append(opts, nats.Name("usher-check"), nats.Timeout(connectTimeout), nats.NoReconnect(),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
 	if err != nil {
-		b.fail(exitRuntime, "directory", b.where, "see below at connect, what is in the way", "cannot be reached: %v", err)
+		b.fail(fault.Runtime, "directory", b.where, "see below at connect, what is in the way", "cannot be reached: %v", err)
 		return nil
 	}
 	defer nc.Close()
@@ -162,28 +177,28 @@ func (b *bucketCheck) read(ctx context.Context) *directory.Snapshot {
 // jetStream looks whether the server can keep a bucket for the service user.
 func (b *bucketCheck) jetStream(ctx context.Context, nc *nats.Conn) bool {
 	if !keepsBuckets(nc.ConnectedServerVersion()) {
-		b.fail(exitConfig, "directory", b.where, "update nats-server", "%s", tooOld(nc))
+		b.fail(fault.Config, "directory", b.where, "update nats-server", "%s", tooOld(nc))
 		return false
 	}
 	js, err := jetstream.New(nc)
 	if err != nil {
-		b.fail(exitRuntime, "directory", b.where, "nats-server's log may say why", "%v", err)
+		b.fail(fault.Runtime, "directory", b.where, "nats-server's log may say why", "%v", err)
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, checkRequest)
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	account, err := js.AccountInfo(ctx)
 	switch last := nc.LastError(); {
 	case errors.Is(last, nats.ErrPermissionViolation):
-		b.fail(exitConfig, "directory", b.where, "the service user needs to publish to $JS.API.>, $JS.ACK.> and $KV."+b.cfg.Directory.Bucket+".>, and to subscribe to _INBOX.>",
+		b.fail(fault.Config, "directory", b.where, "the service user needs to publish to $JS.API.>, $JS.ACK.> and $KV."+b.cfg.Directory.Bucket+".>, and to subscribe to _INBOX.>",
 			"the server refuses the service user JetStream: %v", last)
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
-		b.fail(exitConfig, "directory", b.where, b.enableHint(), "JetStream is not enabled for account %s", b.cfg.Accounts.Callout)
+		b.fail(fault.Config, "directory", b.where, b.enableHint(), "JetStream is not enabled for account %s", b.cfg.Accounts.Callout)
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, nats.ErrNoResponders):
-		b.fail(exitConfig, "directory", b.where, "add to the server's configuration: jetstream { store_dir: … }; and: "+b.enableHint(),
+		b.fail(fault.Config, "directory", b.where, "add to the server's configuration: jetstream { store_dir: … }; and: "+b.enableHint(),
 			"JetStream is not enabled on server %s", nc.ConnectedServerName())
 	case err != nil:
-		b.fail(exitRuntime, "directory", b.where, "has the cluster a JetStream leader? nats-server's log says so", "JetStream does not answer: %v", err)
+		b.fail(fault.Runtime, "directory", b.where, "has the cluster a JetStream leader? nats-server's log says so", "JetStream does not answer: %v", err)
 	default:
 		return b.room(nc, account)
 	}
@@ -204,10 +219,10 @@ func (b *bucketCheck) room(nc *nats.Conn, account *jetstream.AccountInfo) bool {
 	switch limit := account.Limits.MaxStreams; {
 	case account.Streams > 0: // it may well be the bucket
 	case limit == 0:
-		b.fail(exitConfig, "directory", b.where, "let account "+b.cfg.Accounts.Callout+" have a stream", "account %s may have no stream", b.cfg.Accounts.Callout)
+		b.fail(fault.Config, "directory", b.where, "let account "+b.cfg.Accounts.Callout+" have a stream", "account %s may have no stream", b.cfg.Accounts.Callout)
 		return false
 	case b.cfg.Directory.Replicas > 1 && nc.ConnectedClusterName() == "":
-		b.fail(exitConfig, "directory", b.where, "leave directory.replicas out, or make the server one of a cluster",
+		b.fail(fault.Config, "directory", b.where, "leave directory.replicas out, or make the server one of a cluster",
 			"cannot be made: directory.replicas is %d, and server %s is in no cluster", b.cfg.Directory.Replicas, nc.ConnectedServerName())
 		return false
 	}
@@ -216,23 +231,23 @@ func (b *bucketCheck) room(nc *nats.Conn, account *jetstream.AccountInfo) bool {
 
 // bucket looks at the bucket's settings.
 func (b *bucketCheck) bucket(ctx context.Context, nc *nats.Conn) bool {
-	ctx, cancel := context.WithTimeout(ctx, checkRequest)
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	d := &b.cfg.Directory
-	info, err := kv.Look(ctx, kv.Config{Conn: nc, Bucket: d.Bucket, Log: discardLog(), Now: time.Now})
+	info, err := kv.Look(ctx, kv.Config{Conn: nc, Bucket: d.Bucket, Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	const bootstrap = "usher bootstrap makes it, with the first service admin: usher bootstrap -c "
 	switch {
-	case errors.Is(err, kv.ErrNoBucket) && d.SnapshotFile != "" && there(d.SnapshotFile):
-		b.fail(exitConfig, "directory", b.where, "nats stream restore; or for a new beginning remove "+d.SnapshotFile+", then usher bootstrap -c "+quote(b.path),
+	case errors.Is(err, kv.ErrNoBucket) && d.SnapshotFile != "" && exists(d.SnapshotFile):
+		b.fail(fault.Config, "directory", b.where, "nats stream restore; or for a new beginning remove "+d.SnapshotFile+", then usher bootstrap -c "+shellword.Quote(b.path),
 			"is gone: what is kept on disk is served, and no other is made")
 	case errors.Is(err, kv.ErrNoBucket) && d.CreateBucket:
-		b.warn("directory", b.where, bootstrap+quote(b.path), "is not there yet")
+		b.warn("directory", b.where, bootstrap+shellword.Quote(b.path), "is not there yet")
 	case errors.Is(err, kv.ErrNoBucket):
-		b.fail(exitConfig, "directory", b.where, "set directory.create_bucket: true; "+bootstrap+quote(b.path), "is not there, and directory.create_bucket is false")
+		b.fail(fault.Config, "directory", b.where, "set directory.create_bucket: true; "+bootstrap+shellword.Quote(b.path), "is not there, and directory.create_bucket is false")
 	case errors.Is(err, kv.ErrBucket):
-		b.fail(exitConfig, "directory", b.where, "nats stream edit KV_"+d.Bucket+"; or set directory.bucket to another, which is made as it has to be", "%v", err)
+		b.fail(fault.Config, "directory", b.where, "nats stream edit KV_"+d.Bucket+"; or set directory.bucket to another, which is made as it has to be", "%v", err)
 	case err != nil:
-		b.fail(exitRuntime, "directory", b.where, "has the bucket a leader? nats stream info KV_"+d.Bucket, "%v", err)
+		b.fail(fault.Runtime, "directory", b.where, "has the bucket a leader? nats stream info KV_"+d.Bucket, "%v", err)
 	default:
 		b.keeping(&info.Config)
 		b.size(kv.UsageOf(info))
@@ -247,7 +262,7 @@ func (b *bucketCheck) keeping(have *jetstream.StreamConfig) {
 	d := &b.cfg.Directory
 	if have.Replicas != d.Replicas {
 		b.warn("directory", b.where, "nats stream edit KV_"+d.Bucket+" --replicas "+strconv.Itoa(d.Replicas)+"; or set directory.replicas",
-			"has %s, directory.replicas is %d", counted(have.Replicas, "replica"), d.Replicas)
+			"has %s, directory.replicas is %d", plural.Count(have.Replicas, "replica"), d.Replicas)
 	}
 	if storage := strings.ToLower(have.Storage.String()); storage != d.Storage {
 		b.warn("directory", b.where, "set directory.storage: "+storage+"; the storage of a bucket cannot be changed", "is kept in %s, directory.storage is %s", storage, d.Storage)
@@ -265,7 +280,7 @@ func (b *bucketCheck) size(u kv.Usage) {
 	}
 	switch {
 	case u.Near():
-		b.fail(exitRuntime, "directory", b.where, raise+"; or remove what is not needed: the marks of that go after "+kv.MarkerLife.String(),
+		b.fail(fault.Runtime, "directory", b.where, raise+"; or remove what is not needed: the marks of that go after "+kv.MarkerLife.String(),
 			"is nearly full, and takes nothing that makes it larger: it holds %d bytes of %d", u.Bytes, u.Limit)
 	case configured == "":
 	case u.Limit == 0:
@@ -282,9 +297,9 @@ func (b *bucketCheck) size(u kv.Usage) {
 
 // entries reads the bucket, and says which entries cannot be read.
 func (b *bucketCheck) entries(ctx context.Context, nc *nats.Conn) *directory.Snapshot {
-	store, err := kv.Open(kv.Config{Conn: nc, Bucket: b.cfg.Directory.Bucket, Log: discardLog(), Now: time.Now}) // without the snapshot: everything is read
+	store, err := kv.Open(kv.Config{Conn: nc, Bucket: b.cfg.Directory.Bucket, Log: slog.New(slog.DiscardHandler), Now: time.Now}) // without the snapshot: everything is read
 	if err != nil {
-		b.fail(exitRuntime, "directory", b.where, "nats-server's log may say why", "%v", err)
+		b.fail(fault.Runtime, "directory", b.where, "nats-server's log may say why", "%v", err)
 		return nil
 	}
 	ctx, stop := context.WithTimeout(ctx, checkLoad)
@@ -300,7 +315,7 @@ func (b *bucketCheck) entries(ctx context.Context, nc *nats.Conn) *directory.Sna
 		select {
 		case <-tick.C:
 		case <-ended:
-			b.fail(exitRuntime, "directory", b.where, "is the network slow, or the server busy?", "cannot be read within %v", checkLoad)
+			b.fail(fault.Runtime, "directory", b.where, "is the network slow, or the server busy?", "cannot be read within %v", checkLoad)
 			return nil
 		}
 	}
@@ -317,10 +332,10 @@ func (b *bucketCheck) unread(faults []kv.Fault) {
 	const hint = "is it from a newer usher? otherwise put it right over the API, or delete it there"
 	for i, x := range faults {
 		if i == shownFaults {
-			b.fail(exitConfig, "directory", b.where, "the log of usher serve has them all", "%d more of its entries cannot be used", len(faults)-i)
+			b.fail(fault.Config, "directory", b.where, "the log of usher serve has them all", "%d more of its entries cannot be used", len(faults)-i)
 			return
 		}
-		b.fail(exitConfig, "directory", b.where, hint, "entry %s (revision %d) cannot be used, and gives nobody anything: %s", x.Key, x.Revision, x.Message)
+		b.fail(fault.Config, "directory", b.where, hint, "entry %s (revision %d) cannot be used, and gives nobody anything: %s", x.Key, x.Revision, x.Message)
 	}
 }
 
@@ -333,4 +348,9 @@ func keepsBuckets(version string) bool {
 
 func tooOld(nc *nats.Conn) string {
 	return "a directory in NATS takes nats-server 2.12 or later, and server " + nc.ConnectedServerName() + " is " + nc.ConnectedServerVersion()
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }

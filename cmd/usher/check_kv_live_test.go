@@ -23,7 +23,7 @@ func TestCheckDirectoryInNATS(t *testing.T) {
 	c.says(t, exitOK, "directory", "ok", "1 user, 1 key")
 	c.says(t, exitOK, "api", "ok", "is free")
 	in.serve(t)
-	callouttest.Eventually(t, "it has kept the snapshot", func() bool { return there(in.path(setup.FileSnapshot)) })
+	callouttest.Eventually(t, "it has kept the snapshot", func() bool { return fileExists(in.path(setup.FileSnapshot)) })
 	c = checkLive(t, in.config())
 	c.says(t, exitOK, "api", "ok", "a usher answers")
 	c.says(t, exitOK, "issuer", "ok", "usher-nats")
@@ -42,7 +42,7 @@ func TestCheckEmbedded(t *testing.T) {
 	in.edit(t, setup.FileConfig, "#store_dir: \"\"", "store_dir: store")
 	in.natsServer(t)
 	checkLive(t, in.config()).says(t, exitOK, "directory", "warning", "is not there yet")
-	if there(in.path("store")) {
+	if fileExists(in.path("store")) {
 		t.Error("it was made by looking")
 	}
 	if code, _, stderr := usher(t, "bootstrap", "-c", in.config()); code != exitOK {
@@ -50,7 +50,7 @@ func TestCheckEmbedded(t *testing.T) {
 	}
 	checkLive(t, in.config()).says(t, exitOK, "directory", "ok", "1 user, 1 key")
 	in.serve(t)
-	callouttest.Eventually(t, "it has kept the snapshot", func() bool { return there(in.path(setup.FileSnapshot)) })
+	callouttest.Eventually(t, "it has kept the snapshot", func() bool { return fileExists(in.path(setup.FileSnapshot)) })
 	c := checkLive(t, in.config())
 	c.says(t, exitOK, "directory", "ok", "a usher that runs keeps it")
 	c.says(t, exitOK, "directory", "ok", "1 user, 1 key")

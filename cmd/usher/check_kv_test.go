@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,15 +19,16 @@ import (
 	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/internal/fault"
 )
 
 // holds reports a finding that is not there, and any that names no way out.
-func (f findings) holds(t *testing.T, exit int, check, result, detail string) {
+func holds(t *testing.T, f findings, kind fault.Kind, check, result, detail string) {
 	t.Helper()
 	if !slices.ContainsFunc(f, func(x finding) bool {
-		return x.Check == check && x.Result == result && strings.Contains(x.Detail, detail) && x.exit == exit
+		return x.Check == check && x.Result == result && strings.Contains(x.Detail, detail) && x.Kind == kind
 	}) {
-		t.Errorf("no %s of %s with %q (exit code %d):\n%+v", result, check, detail, exit, f)
+		t.Errorf("no %s of %s with %q (kind %d):\n%+v", result, check, detail, kind, f)
 	}
 	for _, x := range f {
 		if x.Result != "ok" && x.Hint == "" {
@@ -37,15 +39,15 @@ func (f findings) holds(t *testing.T, exit int, check, result, detail string) {
 
 // bucketSite is an installation with its directory in NATS, and the server.
 type bucketSite struct {
-	installation
+	site
 	conn *nats.Conn // of the service user
 }
 
 // newBucketSite starts a server after the edits of its configuration, which come
 // in pairs.
-func newBucketSite(t *testing.T, options []string, edits ...string) *bucketSite {
+func newBucketSite(t *testing.T, operator bool, edits ...string) *bucketSite {
 	t.Helper()
-	s := &bucketSite{installation: initialized(t, append([]string{"--kv"}, options...)...)}
+	s := &bucketSite{site: newSite(t, func(o *setup.Options) { o.KV, o.Operator = true, operator })}
 	for i := 0; i < len(edits); i += 2 {
 		s.edit(t, setup.FileServerConfig, edits[i], edits[i+1])
 	}
@@ -68,7 +70,7 @@ func (s *bucketSite) fill(t *testing.T) {
 	t.Helper()
 	cfg := s.cfg(t)
 	callouttest.Must(t, os.MkdirAll(filepath.Dir(cfg.Directory.SnapshotFile), 0o700))
-	store, err := kv.Open(kv.Config{Conn: s.conn, Bucket: cfg.Directory.Bucket, Create: true, MaxBytes: int64(cfg.Directory.MaxBytes), Cache: cfg.Directory.SnapshotFile, Log: discardLog(), Now: time.Now})
+	store, err := kv.Open(kv.Config{Conn: s.conn, Bucket: cfg.Directory.Bucket, Create: true, MaxBytes: int64(cfg.Directory.MaxBytes), Cache: cfg.Directory.SnapshotFile, Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	callouttest.Must(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -87,7 +89,7 @@ func (s *bucketSite) check(t *testing.T) (findings, *directory.Snapshot) {
 	var snapshot *directory.Snapshot
 	for range attempts {
 		f = nil
-		if snapshot, _ = f.live(t.Context(), s.config(), s.cfg(t), false); !f.missed(unanswered) {
+		if snapshot, _ = f.live(t.Context(), s.config(), s.cfg(t), false); !missed2(f, unanswered) {
 			break
 		}
 		t.Logf("again, since something came late: %+v", f)
@@ -98,11 +100,11 @@ func (s *bucketSite) check(t *testing.T) (findings, *directory.Snapshot) {
 // TestCheckBucket: all is well, in both modes; and nothing is made by looking.
 func TestCheckBucket(t *testing.T) {
 	t.Parallel()
-	for _, options := range [][]string{nil, {"--operator"}} {
-		s := newBucketSite(t, options)
+	for _, operator := range []bool{false, true} {
+		s := newBucketSite(t, operator)
 		f, snapshot := s.check(t)
-		f.holds(t, 0, "directory", "warning", "is not there yet")
-		f.holds(t, 0, "snapshot", "ok", "none yet")
+		holds(t, f, fault.None, "directory", "warning", "is not there yet")
+		holds(t, f, fault.None, "snapshot", "ok", "none yet")
 		if js, err := jetstream.New(s.conn); snapshot != nil || err != nil || !noBucket(t, js) {
 			t.Errorf("the bucket was made by looking: %v", err)
 		}
@@ -110,7 +112,7 @@ func TestCheckBucket(t *testing.T) {
 		before, err := os.Stat(s.path(setup.FileSnapshot))
 		callouttest.Must(t, err)
 		f, snapshot = s.check(t)
-		f.holds(t, 0, "snapshot", "ok", "s old, at revision")
+		holds(t, f, fault.None, "snapshot", "ok", "s old, at revision")
 		for _, x := range f {
 			if x.Result != "ok" {
 				t.Errorf("%+v", x)
@@ -128,13 +130,13 @@ func TestCheckBucket(t *testing.T) {
 // TestCheckLostBucket: a bucket that is gone is told from one that is not there yet.
 func TestCheckLostBucket(t *testing.T) {
 	t.Parallel()
-	s := newBucketSite(t, nil)
+	s := newBucketSite(t, false)
 	s.fill(t)
 	js, err := jetstream.New(s.conn)
 	callouttest.Must(t, err)
 	callouttest.Must(t, js.DeleteKeyValue(t.Context(), "usher_directory"))
 	f, snapshot := s.check(t)
-	f.holds(t, exitConfig, "directory", "error", "is gone")
+	holds(t, f, fault.Config, "directory", "error", "is gone")
 	if snapshot == nil {
 		t.Error("what is kept on disk was not read")
 	}
@@ -149,20 +151,20 @@ func noBucket(t *testing.T, js jetstream.JetStream) bool {
 // TestCheckBucketSettings: a bucket that is there, and is not what it has to be.
 func TestCheckBucketSettings(t *testing.T) {
 	t.Parallel()
-	s := newBucketSite(t, nil)
+	s := newBucketSite(t, false)
 	s.edit(t, setup.FileConfig, "#create_bucket: true", "create_bucket: false")
 	f, _ := s.check(t)
-	f.holds(t, exitConfig, "directory", "error", "directory.create_bucket is false")
+	holds(t, f, fault.Config, "directory", "error", "directory.create_bucket is false")
 	s.edit(t, setup.FileConfig, "#replicas: 1", "replicas: 3")
 	f, _ = s.check(t)
-	f.holds(t, exitConfig, "directory", "error", "is in no cluster")
+	holds(t, f, fault.Config, "directory", "error", "is in no cluster")
 
 	js, err := jetstream.New(s.conn)
 	callouttest.Must(t, err)
 	_, err = js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "usher_directory", History: 5})
 	callouttest.Must(t, err)
 	f, snapshot := s.check(t)
-	f.holds(t, exitConfig, "directory", "error", "not fit for a directory")
+	holds(t, f, fault.Config, "directory", "error", "not fit for a directory")
 	if snapshot != nil {
 		t.Error("it was read all the same")
 	}
@@ -170,15 +172,15 @@ func TestCheckBucketSettings(t *testing.T) {
 	s.fill(t)
 	s.edit(t, setup.FileConfig, "#storage: file", "storage: memory")
 	f, _ = s.check(t)
-	f.holds(t, 0, "directory", "warning", "has 1 replica, directory.replicas is 3")
-	f.holds(t, 0, "directory", "warning", "is kept in file, directory.storage is memory")
+	holds(t, f, fault.None, "directory", "warning", "has 1 replica, directory.replicas is 3")
+	holds(t, f, fault.None, "directory", "warning", "is kept in file, directory.storage is memory")
 }
 
 // TestCheckBucketSize: a bucket that grows without a limit, has another one than it
 // says, or is nearly full.
 func TestCheckBucketSize(t *testing.T) {
 	t.Parallel()
-	s := newBucketSite(t, nil)
+	s := newBucketSite(t, false)
 	s.fill(t)
 	js, err := jetstream.New(s.conn)
 	callouttest.Must(t, err)
@@ -193,20 +195,20 @@ func TestCheckBucketSize(t *testing.T) {
 		return f
 	}
 	f, _ := s.check(t)
-	f.holds(t, 0, "directory", "ok", "bytes of 1073741824")
-	resize(-1).holds(t, 0, "directory", "warning", "has no max_bytes")
-	resize(1<<20).holds(t, 0, "directory", "warning", "has max_bytes 1048576, directory.max_bytes is 1073741824")
+	holds(t, f, fault.None, "directory", "ok", "bytes of 1073741824")
+	holds(t, resize(-1), fault.None, "directory", "warning", "has no max_bytes")
+	holds(t, resize(1<<20), fault.None, "directory", "warning", "has max_bytes 1048576, directory.max_bytes is 1073741824")
 	// Of a message of another kind nothing is read; it takes room all the same.
 	_, err = js.Publish(t.Context(), "$KV.usher_directory.turn", make([]byte, 900_000))
 	callouttest.Must(t, err)
 	f, _ = s.check(t)
-	f.holds(t, exitRuntime, "directory", "error", "is nearly full")
+	holds(t, f, fault.Runtime, "directory", "error", "is nearly full")
 }
 
 // TestCheckEntries: entries that cannot be read are named, and the others read.
 func TestCheckEntries(t *testing.T) {
 	t.Parallel()
-	s := newBucketSite(t, nil)
+	s := newBucketSite(t, false)
 	s.fill(t)
 	js, err := jetstream.New(s.conn)
 	callouttest.Must(t, err)
@@ -216,7 +218,7 @@ func TestCheckEntries(t *testing.T) {
 	}
 	publish("nobody.knows")
 	f, snapshot := s.check(t)
-	f.holds(t, exitConfig, "directory", "error", "entry nobody.knows (revision ")
+	holds(t, f, fault.Config, "directory", "error", "entry nobody.knows (revision ")
 	if _, ok := snapshot.User("ann"); !ok {
 		t.Error("the directory was not read")
 	}
@@ -224,7 +226,7 @@ func TestCheckEntries(t *testing.T) {
 		publish("nobody.knows" + strings.Repeat("x", i+1))
 	}
 	f, _ = s.check(t)
-	f.holds(t, exitConfig, "directory", "error", "11 more of its entries")
+	holds(t, f, fault.Config, "directory", "error", "11 more of its entries")
 }
 
 // TestCheckJetStream: what the server lacks.
@@ -245,8 +247,8 @@ func TestCheckJetStream(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f, _ := newBucketSite(t, nil, tt.edits...).check(t)
-			f.holds(t, exitConfig, "directory", "error", tt.detail)
+			f, _ := newBucketSite(t, false, tt.edits...).check(t)
+			holds(t, f, fault.Config, "directory", "error", tt.detail)
 		})
 	}
 }
@@ -255,38 +257,38 @@ func TestCheckJetStream(t *testing.T) {
 // if that is any good.
 func TestCheckSnapshot(t *testing.T) {
 	t.Parallel()
-	s := newBucketSite(t, nil)
+	s := newBucketSite(t, false)
 	s.fill(t)
 	s.conn.Close()
 	s.edit(t, setup.FileConfig, "urls: [nats://", "urls: [nats://127.0.0.1:1] # [nats://")
 	f, snapshot := s.check(t)
-	f.holds(t, exitRuntime, "directory", "error", "cannot be reached")
+	holds(t, f, fault.Runtime, "directory", "error", "cannot be reached")
 	if _, ok := snapshot.User("ann"); !ok {
 		t.Error("the snapshot was not read")
 	}
 	f = nil
 	b := bucketCheck{findings: &f, path: s.config(), cfg: s.cfg(t), where: "bucket"}
 	b.kept(time.Now().Add(oldSnapshot + time.Minute))
-	f.holds(t, 0, "snapshot", "warning", "old: no usher keeps it")
+	holds(t, f, fault.None, "snapshot", "warning", "old: no usher keeps it")
 
 	file := s.path(setup.FileSnapshot)
 	text, err := os.ReadFile(file)
 	callouttest.Must(t, err)
 	callouttest.Must(t, os.WriteFile(file, text[:len(text)-1], 0o600))
 	f, snapshot = s.check(t)
-	f.holds(t, 0, "snapshot", "warning", "is damaged")
+	holds(t, f, fault.None, "snapshot", "warning", "is damaged")
 	if snapshot != nil {
 		t.Error("a damaged snapshot was taken")
 	}
 	s.edit(t, setup.FileConfig, "snapshot_file: "+setup.FileSnapshot, "snapshot_file: usher.yaml/snapshot")
 	f, _ = s.check(t)
-	f.holds(t, exitConfig, "snapshot", "error", "cannot be kept: ")
+	holds(t, f, fault.Config, "snapshot", "error", "cannot be kept: ")
 	s.edit(t, setup.FileConfig, "  snapshot_file: usher.yaml/snapshot\n", "")
 	f, _ = s.check(t)
-	f.holds(t, 0, "snapshot", "warning", "none is kept on disk")
+	holds(t, f, fault.None, "snapshot", "warning", "none is kept on disk")
 	f = nil
 	_, _ = f.live(t.Context(), s.config(), s.cfg(t), true)
-	f.holds(t, 0, "directory", "warning", "not looked at")
+	holds(t, f, fault.None, "directory", "warning", "not looked at")
 }
 
 func TestKeepsBuckets(t *testing.T) {

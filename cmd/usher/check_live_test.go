@@ -2,12 +2,10 @@ package main
 
 import (
 	"encoding/json"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"usher/app/config"
 	"usher/app/setup"
 	"usher/callout/callouttest"
 )
@@ -36,7 +34,7 @@ func checkOnce(t *testing.T, configFile string) checked {
 }
 
 // checkAgain checks until nothing is missed.
-func checkAgain(t *testing.T, configFile string, missed func(string) bool) checked {
+func checkAgain(t *testing.T, configFile string, says func(string) bool) checked {
 	t.Helper()
 	var c checked
 	for range attempts {
@@ -45,7 +43,7 @@ func checkAgain(t *testing.T, configFile string, missed func(string) bool) check
 		if err := json.Unmarshal([]byte(stdout), &c); err != nil {
 			t.Fatalf("%v\n%s%s", err, stdout, stderr)
 		}
-		if !findings(c.Findings).missed(missed) {
+		if !missed(c.Findings, says) {
 			break
 		}
 		t.Logf("again, since something came late: %+v", c.Findings)
@@ -75,28 +73,6 @@ func (c checked) hints(t *testing.T, check, hint string) {
 	if !slices.ContainsFunc(c.Findings, func(f finding) bool { return f.Check == check && f.Result == "error" && f.Hint == hint }) {
 		t.Errorf("no hint of %s is %q:\n%+v", check, hint, c.Findings)
 	}
-}
-
-// configFor writes an installation's files that fit a server of the harness.
-func configFor(t *testing.T, srv *callouttest.Server, keyring string, more map[string]string) string {
-	t.Helper()
-	values := map[string]string{
-		"nats.urls": "[" + srv.URL() + "]", "nats.user": callouttest.ServiceUser, "nats.password_file": "password",
-		"accounts.callout": callouttest.CalloutAccount, "accounts.system": callouttest.SystemAccount,
-		"accounts.ingest": callouttest.AppAccount, "accounts.service_admin": callouttest.AppAccount,
-		"accounts.healthcheck": callouttest.HealthAccount, "healthcheck.token_file": "healthcheck.token",
-		"keyring.dir": keyring, "directory.file": "directory.yaml", "http.listen": "127.0.0.1:0",
-	}
-	for k, v := range more {
-		values[k] = v
-	}
-	text, err := config.Example(values)
-	callouttest.Must(t, err)
-	dir := t.TempDir()
-	callouttest.Must(t, replaceFile(filepath.Join(dir, "usher.yaml"), text))
-	callouttest.Must(t, replaceFile(filepath.Join(dir, "password"), []byte(callouttest.Password+"\n")))
-	callouttest.Must(t, replaceFile(filepath.Join(dir, "directory.yaml"), []byte(callouttest.Directory(callouttest.DirectoryText))))
-	return filepath.Join(dir, "usher.yaml")
 }
 
 func TestCheckLive(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"usher/internal/fault"
+	"usher/internal/shellword"
 
 	"github.com/nats-io/jwt/v2"
 
@@ -86,7 +88,7 @@ func (o *operatorCheck) need() {
 		known, ok := o.keys.Account(name)
 		a.public = known.PublicKey
 		if !ok && a.lands != "" {
-			o.fail(exitConfig, "keyring", name, "add it to accounts in keyring.yaml, with its public key (nsc describe account -n "+name+" -F sub), and a signing key of it to keys",
+			o.fail(fault.Config, "keyring", name, "add it to accounts in keyring.yaml, with its public key (nsc describe account -n "+name+" -F sub), and a signing key of it to keys",
 				"is not in keyring.yaml, and clients land in it: %s", a.lands)
 		}
 		o.accounts = append(o.accounts, a)
@@ -123,7 +125,7 @@ func (o *operatorCheck) readDir() {
 	dir := operator.Dir(o.cfg.Operator.Dir)
 	claims, err := dir.Operator()
 	if err != nil {
-		o.fail(exitConfig, "operator", dir.OperatorFile(), "nsc describe operator -R > "+quote(dir.OperatorFile()), "%v", err)
+		o.fail(fault.Config, "operator", dir.OperatorFile(), "nsc describe operator -R > "+shellword.Quote(dir.OperatorFile()), "%v", err)
 	} else {
 		o.operator = claims
 		o.operatorJWT(dir.OperatorFile())
@@ -131,7 +133,7 @@ func (o *operatorCheck) readDir() {
 	for _, a := range o.accounts {
 		claims, text, err := dir.Account(a.name)
 		if err != nil {
-			o.fail(exitConfig, "account", dir.AccountFile(a.name), "nsc describe account -n "+a.name+" -R > "+quote(dir.AccountFile(a.name)), "%v", err)
+			o.fail(fault.Config, "account", dir.AccountFile(a.name), "nsc describe account -n "+a.name+" -R > "+shellword.Quote(dir.AccountFile(a.name)), "%v", err)
 			continue
 		}
 		a.disk, a.text = claims, text
@@ -166,7 +168,7 @@ func (o *operatorCheck) pushed(name string) string {
 		return "; then nsc push -a " + name
 	}
 	return fmt.Sprintf("; then nsc push -a %s, and nsc describe account -n %s -R > %s (without nsc: sign it again, then usher nkey push %s)",
-		name, name, quote(operator.Dir(dir).AccountFile(name)), name)
+		name, name, shellword.Quote(operator.Dir(dir).AccountFile(name)), name)
 }
 
 // addKey begins a hint that puts a signing key into an account JWT. One that has a

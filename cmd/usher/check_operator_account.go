@@ -5,13 +5,13 @@ import (
 	"io/fs"
 	"strings"
 	"time"
+	"usher/internal/fault"
+	"usher/internal/plural"
 
 	"github.com/nats-io/jwt/v2"
-	"github.com/nats-io/nkeys"
 
 	"usher/internal/ownedfile"
 	"usher/issuer"
-	"usher/issuer/keyring"
 	"usher/issuer/operator"
 )
 
@@ -23,11 +23,11 @@ func (o *operatorCheck) lifetime(check, where, renew string, c *jwt.ClaimsData) 
 	begins, ends := time.Unix(c.NotBefore, 0).UTC(), time.Unix(c.Expires, 0).UTC()
 	switch {
 	case c.NotBefore != 0 && begins.After(o.now):
-		o.fail(exitConfig, check, where, renew, "the JWT is not valid before %s", begins.Format(time.RFC3339))
+		o.fail(fault.Config, check, where, renew, "the JWT is not valid before %s", begins.Format(time.RFC3339))
 	case c.Expires == 0:
 		return true
 	case !ends.After(o.now):
-		o.fail(exitConfig, check, where, renew, "the JWT has expired on %s", ends.Format(time.RFC3339))
+		o.fail(fault.Config, check, where, renew, "the JWT has expired on %s", ends.Format(time.RFC3339))
 	case ends.Before(o.now.Add(nearEnd)):
 		o.warn(check, where, renew, "the JWT expires on %s", ends.Format(time.RFC3339))
 		return true
@@ -42,12 +42,12 @@ func (o *operatorCheck) operatorJWT(where string) {
 	c := o.operator
 	sound := o.lifetime("operator", where, "nsc edit operator --expiry 0, and give the new operator JWT to every server's configuration", &c.ClaimsData)
 	if public := o.called(o.cfg.Accounts.System).public; public != "" && c.SystemAccount != "" && public != c.SystemAccount {
-		o.fail(exitConfig, "operator", where, "set accounts.system to the operator's system account (nsc edit operator --system-account changes the operator's)",
+		o.fail(fault.Config, "operator", where, "set accounts.system to the operator's system account (nsc edit operator --system-account changes the operator's)",
 			"its system account is %s, that of accounts.system (%s) is %s in keyring.yaml", c.SystemAccount, o.cfg.Accounts.System, public)
 		sound = false
 	}
 	if sound {
-		o.ok("operator", where, "%s, with %s", c.Name, counted(len(c.SigningKeys), "signing key"))
+		o.ok("operator", where, "%s, with %s", c.Name, plural.Count(len(c.SigningKeys), "signing key"))
 	}
 	if argv := o.cfg.Operator.SigningCommand; len(argv) > 0 {
 		o.operatorProgram(argv[0])
@@ -66,9 +66,9 @@ func (o *operatorCheck) operatorJWT(where string) {
 		o.warn("operator", file, "usher nkey has to run where it is; where it does not, operator.signing_key_file can be left out",
 			"operator.signing_key_file is not on this machine: account JWTs cannot be changed from here")
 	case errors.Is(err, ownedfile.ErrReadable), errors.Is(err, ownedfile.ErrOthers):
-		o.failed("operator", configError(err))
+		o.failed("operator", fault.InConfig(err))
 	case err != nil:
-		o.fail(exitConfig, "operator", file, "put the seed of one of the operator's signing_keys there, or add this key: nsc edit operator --sk PUBLIC_KEY", "operator.signing_key_file: %v", err)
+		o.fail(fault.Config, "operator", file, "put the seed of one of the operator's signing_keys there, or add this key: nsc edit operator --sk PUBLIC_KEY", "operator.signing_key_file: %v", err)
 	default:
 		o.ok("operator", file, "signs account JWTs for the operator")
 	}
@@ -88,20 +88,10 @@ func (o *operatorCheck) operatorProgram(name string) {
 		return
 	}
 	if err != nil {
-		o.fail(exitConfig, "operator", name, "docs/signing-elsewhere.md says what a program that signs has to do", "operator.signing_command: %v", err)
+		o.fail(fault.Config, "operator", name, "docs/signing-elsewhere.md says what a program that signs has to do", "operator.signing_command: %v", err)
 		return
 	}
 	o.ok("operator", name, "signs account JWTs for the operator")
-}
-
-// operatorSigner reads the seed of an operator or of its signing key.
-func operatorSigner(file string, group bool) (nkeys.KeyPair, error) {
-	seed, _, err := keyring.ReadSeed(file, group)
-	if err != nil {
-		return nil, err
-	}
-	defer clear(seed)
-	return nkeys.FromSeed(seed)
 }
 
 // account looks at what holds for every account JWT.
@@ -112,12 +102,12 @@ func (o *operatorCheck) account(a *accountCheck) {
 	}
 	if a.stale {
 		if by := o.stranger(a.disk); by != "" {
-			o.fail(exitConfig, "account", operator.Dir(o.cfg.Operator.Dir).AccountFile(a.name), o.signAgain(a.name), "servers would not take it: %s", by)
+			o.fail(fault.Config, "account", operator.Dir(o.cfg.Operator.Dir).AccountFile(a.name), o.signAgain(a.name), "servers would not take it: %s", by)
 		}
 	}
 	sound := o.lifetime("account", a.where, "nsc edit account -n "+a.name+" --expiry 0"+o.pushed(a.name), &c.ClaimsData)
 	fail := func(hint, format string, args ...any) {
-		o.fail(exitConfig, "account", a.where, hint, format, args...)
+		o.fail(fault.Config, "account", a.where, hint, format, args...)
 		sound = false
 	}
 	if a.public != "" && c.Subject != a.public {
@@ -159,7 +149,7 @@ func (o *operatorCheck) signingKeys() {
 		}
 	}
 	if sound {
-		o.ok("signing key", o.cfg.Keyring.Dir, "%s, as the account JWTs have them", counted(n, "active signing key"))
+		o.ok("signing key", o.cfg.Keyring.Dir, "%s, as the account JWTs have them", plural.Count(n, "active signing key"))
 	}
 }
 
@@ -175,21 +165,21 @@ func (o *operatorCheck) signingKey(a *accountCheck, k *issuer.Key) bool {
 	case k.State != issuer.StateActive: // a rotation puts it there when its turn comes
 		return true
 	case own && o.strict():
-		o.fail(exitConfig, "signing key", a.where, "use a signing key in place of it: nsc edit account -n "+a.name+" --sk generate"+o.pushed(a.name),
+		o.fail(fault.Config, "signing key", a.where, "use a signing key in place of it: nsc edit account -n "+a.name+" --sk generate"+o.pushed(a.name),
 			"%s is the own key of %s, and the operator demands signing keys", k.PublicKey, a.name)
 	case own:
 		o.warn("signing key", a.where, "use a signing key in place of it, which can be replaced: nsc edit account -n "+a.name+" --sk generate"+o.pushed(a.name),
 			"%s signs with its own key, which no rotation can replace", a.name)
 	case !there:
-		o.fail(exitConfig, "signing key", a.where, add+o.pushed(a.name), "%s is not among the signing_keys of %s: servers refuse what it signs", k.PublicKey, a.name)
+		o.fail(fault.Config, "signing key", a.where, add+o.pushed(a.name), "%s is not among the signing_keys of %s: servers refuse what it signs", k.PublicKey, a.name)
 	case scope == nil && k.Scope != "":
-		o.fail(exitConfig, "signing key", a.where, add+o.pushed(a.name),
+		o.fail(fault.Config, "signing key", a.where, add+o.pushed(a.name),
 			"%s has no scope in the JWT of %s, and scope %s in keyring.yaml: what it signs would have no limit", k.PublicKey, a.name, k.Scope)
 	case scope != nil && k.Scope == "":
-		o.fail(exitConfig, "signing key", a.where, strings.TrimSpace("in keyring.yaml state its scope "+role)+", or use a key without one: nsc edit account -n "+a.name+" --sk generate"+o.pushed(a.name),
+		o.fail(fault.Config, "signing key", a.where, strings.TrimSpace("in keyring.yaml state its scope "+role)+", or use a key without one: nsc edit account -n "+a.name+" --sk generate"+o.pushed(a.name),
 			"%s is a scoped key (role %q) of %s, and has no scope in keyring.yaml: servers refuse permissions of its user JWTs", k.PublicKey, role, a.name)
 	case role != k.Scope:
-		o.fail(exitConfig, "signing key", a.where, "state the same in both: nsc edit signing-key -a "+a.name+" --sk "+k.PublicKey+" --role "+k.Scope+o.pushed(a.name),
+		o.fail(fault.Config, "signing key", a.where, "state the same in both: nsc edit signing-key -a "+a.name+" --sk "+k.PublicKey+" --role "+k.Scope+o.pushed(a.name),
 			"%s has role %q in the JWT of %s, and scope %q in keyring.yaml", k.PublicKey, role, a.name, k.Scope)
 	default:
 		return true

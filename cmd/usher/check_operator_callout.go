@@ -3,6 +3,8 @@ package main
 import (
 	"slices"
 	"strings"
+	"usher/internal/fault"
+	"usher/internal/plural"
 
 	"github.com/nats-io/jwt/v2"
 
@@ -18,7 +20,7 @@ func (o *operatorCheck) callout() {
 		return
 	}
 	if !a.claims.HasExternalAuthorization() {
-		o.fail(exitConfig, "callout", a.where, "nsc edit authcallout -a "+a.name+" --auth-user "+o.serviceKey()+o.wanted()+o.pushed(a.name),
+		o.fail(fault.Config, "callout", a.where, "nsc edit authcallout -a "+a.name+" --auth-user "+o.serviceKey()+o.wanted()+o.pushed(a.name),
 			"%s has no external authorization (authorization.auth_users): its servers ask nobody, and let the sentinel in", a.name)
 		return
 	}
@@ -65,7 +67,7 @@ func (o *operatorCheck) alias() {
 	}
 	for _, a := range o.accounts {
 		if a.lands != "" && a.public == o.operator.SystemAccount && a.name != o.cfg.Accounts.System {
-			o.fail(exitConfig, "callout", a.name, "give clients an account of their own; a role that needs the system account is bound to accounts.system by name", "is the system account under another name, and clients land in it (%s)", a.lands)
+			o.fail(fault.Config, "callout", a.name, "give clients an account of their own; a role that needs the system account is bound to accounts.system by name", "is the system account under another name, and clients land in it (%s)", a.lands)
 		}
 	}
 }
@@ -76,7 +78,7 @@ func (o *operatorCheck) reach(callout *accountCheck) {
 	sound := true
 	for _, a := range o.accounts {
 		if a.lands != "" && a.public != "" && !a.wrong && !operator.Allows(callout.claims, a.public) {
-			o.fail(exitConfig, "callout", callout.where, "nsc edit authcallout -a "+callout.name+" --allowed-account "+a.public+o.pushed(callout.name),
+			o.fail(fault.Config, "callout", callout.where, "nsc edit authcallout -a "+callout.name+" --allowed-account "+a.public+o.pushed(callout.name),
 				"%s (%s) is not among the allowed_accounts of %s: servers refuse every client that lands in it (%s)", a.name, a.public, callout.name, a.lands)
 			sound = false
 		}
@@ -106,7 +108,7 @@ func (o *operatorCheck) past(callout *accountCheck) {
 	if len(others) > 0 {
 		o.warn("callout", callout.where, "nsc edit authcallout -a "+callout.name+" --rm-auth-user PUBLIC_KEY"+o.pushed(callout.name)+", unless it is that of another usher",
 			"auth_users of %s has %s beside the service user, let in without usher being asked, and able to read in %s: %s",
-			callout.name, counted(len(others), "user"), callout.name, strings.Join(others, ", "))
+			callout.name, plural.Count(len(others), "user"), callout.name, strings.Join(others, ", "))
 	}
 	for _, a := range o.accounts {
 		if a.lands == "" || a.claims == nil {
@@ -121,7 +123,7 @@ func (o *operatorCheck) past(callout *accountCheck) {
 		if len(strange) > 0 {
 			slices.Sort(strange)
 			o.ok("callout", a.where, "whoever has %s of %s, which the keyring does not have, makes users of it that come past usher: %s",
-				counted(len(strange), "signing key"), a.name, strings.Join(strange, ", "))
+				plural.Count(len(strange), "signing key"), a.name, strings.Join(strange, ", "))
 		}
 	}
 }
@@ -139,14 +141,14 @@ func (o *operatorCheck) xkey(a *accountCheck) {
 	case holds:
 		o.ok("xkey", a.where, "requests are sealed to a key of the keyring")
 	case public == "" && len(held) > 0:
-		o.fail(exitConfig, "xkey", a.where, set, "%s has no authorization.xkey, and the keyring has an xkey: servers ask in the clear, and usher refuses such requests", a.name)
+		o.fail(fault.Config, "xkey", a.where, set, "%s has no authorization.xkey, and the keyring has an xkey: servers ask in the clear, and usher refuses such requests", a.name)
 	case public == "":
 		o.warn("xkey", a.where, "make one (usher nkey new --out FILE xkey), put it into the keyring and set it: nsc edit authcallout -a "+a.name+" --curve PUBLIC_XKEY"+o.pushed(a.name),
 			"%s has no authorization.xkey: requests come in the clear, and whoever reads in it reads credentials", a.name)
 	case len(held) == 0:
-		o.fail(exitConfig, "xkey", a.where, "put the seed of "+public+" into "+o.cfg.Keyring.Dir+" and keyring.yaml", "servers seal to %s, which is not in the keyring: usher cannot open their requests", public)
+		o.fail(fault.Config, "xkey", a.where, "put the seed of "+public+" into "+o.cfg.Keyring.Dir+" and keyring.yaml", "servers seal to %s, which is not in the keyring: usher cannot open their requests", public)
 	default:
-		o.fail(exitConfig, "xkey", a.where, "put its seed into "+o.cfg.Keyring.Dir+" and keyring.yaml, or set the keyring's: "+set,
+		o.fail(fault.Config, "xkey", a.where, "put its seed into "+o.cfg.Keyring.Dir+" and keyring.yaml, or set the keyring's: "+set,
 			"servers seal to %s, which is not in the keyring: usher cannot open their requests", public)
 	}
 }

@@ -10,6 +10,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"usher/internal/fault"
+	"usher/internal/secretfile"
+	"usher/internal/shellword"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
@@ -44,14 +47,14 @@ func (o *operatorCheck) live(ctx context.Context) {
 	servers, err := cluster.Servers(ctx)
 	switch {
 	case errors.Is(err, operator.ErrNoServer):
-		o.fail(exitConfig, check, file, "operator.system_creds_file has to be that of a user of the operator's system account", "%v", err)
+		o.fail(fault.Config, check, file, "operator.system_creds_file has to be that of a user of the operator's system account", "%v", err)
 		return
 	case err != nil:
-		o.fail(exitRuntime, check, natsURLs(o.cfg), "start the servers that are missing, or take them out of the cluster", "%v", err)
+		o.fail(fault.Runtime, check, natsURLs(o.cfg), "start the servers that are missing, or take them out of the cluster", "%v", err)
 		return
 	}
 	if err := o.trust(ctx, cluster, servers); err != nil {
-		o.fail(exitRuntime, check, natsURLs(o.cfg), "usher check again; if it stays so, look at the servers' logs", "%v", err)
+		o.fail(fault.Runtime, check, natsURLs(o.cfg), "usher check again; if it stays so, look at the servers' logs", "%v", err)
 		return
 	}
 	silent := true // servers may be unable to say what their resolver stores
@@ -62,7 +65,7 @@ func (o *operatorCheck) live(ctx context.Context) {
 		}
 		all, stored, err := versions(ctx, cluster, a.public, servers)
 		if err != nil {
-			o.fail(exitRuntime, check, a.name, "usher check again; if it stays so, look at the servers' logs", "%v", err)
+			o.fail(fault.Runtime, check, a.name, "usher check again; if it stays so, look at the servers' logs", "%v", err)
 			return
 		}
 		silent = silent && !stored
@@ -88,22 +91,22 @@ func (o *operatorCheck) connectSystem(file string) (*nats.Conn, error) {
 		return nil, err
 	}
 	if err != nil {
-		err = unreadable(err)
-	} else if err = checkCreds(file, o.cfg.Keyring.AllowGroupReadable); err == nil {
+		err = secretfile.Unreadable(err)
+	} else if err = secretfile.CheckSecret(file, o.cfg.Keyring.AllowGroupReadable); err == nil {
 		_, err = userOf(file)
 	}
 	if err != nil {
-		o.fail(exitConfig, check, file, "nsc generate creds -a "+o.cfg.Accounts.System+" -n USER -o FILE; and chmod 600 it", "operator.system_creds_file: %v", err)
+		o.fail(fault.Config, check, file, "nsc generate creds -a "+o.cfg.Accounts.System+" -n USER -o FILE; and chmod 600 it", "operator.system_creds_file: %v", err)
 		return nil, err
 	}
 	nc, err := nats.Connect(natsURLs(o.cfg), append(opts, nats.UserCredentials(file), nats.Name("usher-check-system"),
-		nats.Timeout(checkConnect), nats.NoReconnect(),
+		nats.Timeout(connectTimeout), nats.NoReconnect(),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
 	switch {
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
-		o.fail(exitConfig, check, file, "operator.system_creds_file has to be that of a user of the operator's system account", "the servers refuse the system user: %v", err)
+		o.fail(fault.Config, check, file, "operator.system_creds_file has to be that of a user of the operator's system account", "the servers refuse the system user: %v", err)
 	case err != nil:
-		o.fail(exitRuntime, check, natsURLs(o.cfg), "is nats-server running, and is this its address?", "as system user: %v", err)
+		o.fail(fault.Runtime, check, natsURLs(o.cfg), "is nats-server running, and is this its address?", "as system user: %v", err)
 	}
 	return nc, err
 }
@@ -144,7 +147,7 @@ func (o *operatorCheck) compare(a *accountCheck, all []jwtVersion, servers []ope
 			o.ok(check, a.name, "no server has loaded it yet, and they do not say what they would take (a memory resolver does not)")
 			return
 		}
-		o.fail(exitConfig, check, a.name, push, "no server knows %s (%s)", a.name, a.public)
+		o.fail(fault.Config, check, a.name, push, "no server knows %s (%s)", a.name, a.public)
 		a.missing = true // what is on disk may say why
 		return
 	}
@@ -164,7 +167,7 @@ func (o *operatorCheck) compare(a *accountCheck, all []jwtVersion, servers []ope
 		}
 	}
 	if len(texts) > 1 && !behind {
-		o.fail(exitConfig, check, a.name, push+"; servers take it from each other where they are connected", "servers differ: %s", o.dated(a.name, all))
+		o.fail(fault.Config, check, a.name, push+"; servers take it from each other where they are connected", "servers differ: %s", o.dated(a.name, all))
 	}
 	if len(*o.findings) == before {
 		same := "as on disk"
@@ -198,14 +201,14 @@ func (o *operatorCheck) againstDisk(a *accountCheck, all []jwtVersion, push stri
 		push = o.signAgain(a.name) // servers keep what is pushed, and do not go by it
 	}
 	if len(older) > 0 {
-		o.fail(exitConfig, check, a.name, push, "older than on disk: %s; %s is of %s", o.dated(a.name, older), file, disk)
+		o.fail(fault.Config, check, a.name, push, "older than on disk: %s; %s is of %s", o.dated(a.name, older), file, disk)
 	}
 	if len(newer) > 0 {
-		o.warn(check, a.name, "nsc pull -a "+a.name+", and nsc describe account -n "+a.name+" -R > "+quote(file)+", before anything is changed from here",
+		o.warn(check, a.name, "nsc pull -a "+a.name+", and nsc describe account -n "+a.name+" -R > "+shellword.Quote(file)+", before anything is changed from here",
 			"newer than on disk: %s; %s is of %s", o.dated(a.name, newer), file, disk)
 	}
 	if len(other) > 0 {
-		o.fail(exitConfig, check, a.name, push, "another JWT than on disk, signed in the same second: %s", o.dated(a.name, other))
+		o.fail(fault.Config, check, a.name, push, "another JWT than on disk, signed in the same second: %s", o.dated(a.name, other))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"time"
+	"usher/internal/fault"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
@@ -149,7 +150,7 @@ func (o *operatorCheck) userJWT(ctx context.Context, mint *issuer.Issuer, signer
 	place := issuer.Place{Account: e.grant.Account, Scope: e.grant.Scope}
 	to, err := madeUp()
 	if err != nil {
-		o.fail(exitRuntime, check, place.String(), "", "%v", err)
+		o.fail(fault.Runtime, check, place.String(), "", "%v", err)
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, mintTimeout)
@@ -161,11 +162,11 @@ func (o *operatorCheck) userJWT(ctx context.Context, mint *issuer.Issuer, signer
 		if place.Scope != "" {
 			with += " and scope: " + place.Scope
 		}
-		o.fail(exitConfig, check, place.String(), addKey(place, "PUBLIC_KEY")+o.pushed(place.Account)+"; and put its seed into the keyring, active, with "+with,
+		o.fail(fault.Config, check, place.String(), addKey(place, "PUBLIC_KEY")+o.pushed(place.Account)+"; and put its seed into the keyring, active, with "+with,
 			"the keyring has no active %s for %s: %s is not answered", what, place, e.who)
 		return
 	case err != nil:
-		o.fail(exitConfig, check, place.String(), "the keyring, and the program that signs, have to be mended", "what %s would get cannot be signed: %v", e.who, err)
+		o.fail(fault.Config, check, place.String(), "the keyring, and the program that signs, have to be mended", "what %s would get cannot be signed: %v", e.who, err)
 		return
 	}
 	if _, err := view.Judge(string(response)); err != nil {
@@ -175,7 +176,7 @@ func (o *operatorCheck) userJWT(ctx context.Context, mint *issuer.Issuer, signer
 		if o.called(place.Account).wrong {
 			return // that it is another account is said, and all else follows from that
 		}
-		o.fail(exitConfig, check, place.String(), o.refusedHint(err, e), "servers would refuse what %s gets: %v", e.who, err)
+		o.fail(fault.Config, check, place.String(), o.refusedHint(err, e), "servers would refuse what %s gets: %v", e.who, err)
 		return
 	}
 	o.ok(check, place.String(), "servers would take what %s gets, %d bytes", e.who, len(response))
@@ -240,4 +241,9 @@ func (o *operatorCheck) refusedHint(err error, e *example) string {
 	default:
 		return "add the active signing key of " + place.String() + " to its JWT: " + addKey(place, o.activeKey(place)) + o.pushed(name)
 	}
+}
+
+// inClient returns the connection of a client that is like any other.
+func inClient() identity.Connection {
+	return identity.Connection{Types: []string{string(directory.ConnectionStandard)}}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 	"strings"
+	"usher/internal/fault"
 
 	"github.com/nats-io/jwt/v2"
 
@@ -24,7 +25,7 @@ func (o *operatorCheck) scopes() {
 	for _, r := range policyOf(o.cfg).Scoped {
 		place := issuer.Place{Account: r.Account, Scope: r.Role}
 		if active[place] == "" {
-			o.fail(exitConfig, "scope", o.cfg.Keyring.Dir,
+			o.fail(fault.Config, "scope", o.cfg.Keyring.Dir,
 				"usher nkey new --out FILE account; "+addKey(place, "PUBLIC_KEY")+o.pushed(r.Account)+"; and put its seed into the keyring, active, with account: "+r.Account+" and scope: "+r.Role,
 				"accounts.scopes has %s/%s, and the keyring has no active signing key for that: identities with this role are not answered", r.Account, r.Role)
 		}
@@ -57,7 +58,7 @@ func (o *operatorCheck) template(a *accountCheck, k *issuer.Key) {
 	for _, side := range operator.Open(p, &a.claims.DefaultPermissions) {
 		flag := strings.TrimSuffix(side, "lish")
 		flag = strings.TrimSuffix(flag, "scribe")
-		o.fail(exitConfig, "scope", a.where, edit+"--deny-"+flag+" '>' (or --allow-"+flag+" for what is meant)"+o.pushed(a.name),
+		o.fail(fault.Config, "scope", a.where, edit+"--deny-"+flag+" '>' (or --allow-"+flag+" for what is meant)"+o.pushed(a.name),
 			"the template of %s says nothing of what may be allowed to %s: everything is", k.Account+"/"+k.Scope, side)
 		sound = false
 	}

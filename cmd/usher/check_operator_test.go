@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"usher/internal/secretfile"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
@@ -38,8 +39,8 @@ func operatorConfigFor(t *testing.T, o *callouttest.Operator, more map[string]st
 	text, err := config.Example(values)
 	callouttest.Must(t, err)
 	dir := t.TempDir()
-	callouttest.Must(t, replaceFile(filepath.Join(dir, "usher.yaml"), text))
-	callouttest.Must(t, replaceFile(filepath.Join(dir, "directory.yaml"), []byte(callouttest.Directory(operatorDirectory))))
+	callouttest.Must(t, secretfile.Write(filepath.Join(dir, "usher.yaml"), text))
+	callouttest.Must(t, secretfile.Write(filepath.Join(dir, "directory.yaml"), []byte(callouttest.Directory(operatorDirectory))))
 	return filepath.Join(dir, "usher.yaml")
 }
 
@@ -52,8 +53,8 @@ projects:
     topics: [{name: orders, acl: [alice]}]
 `
 
-// fault is a set-up that is wrong in one place, and what has to be found.
-type fault struct {
+// operatorFault is a set-up that is wrong in one place, and what has to be found.
+type operatorFault struct {
 	plain  bool // requests come in the clear
 	edit   func(name string, c jwt.Claims)
 	scoped map[string]jwt.UserPermissionLimits
@@ -181,13 +182,13 @@ func permits(pub, sub []string) jwt.UserPermissionLimits {
 
 var scopesPublisher = map[string]string{"accounts.scopes": "[APP/publisher]"}
 
-func offlineFaults(t *testing.T) map[string]fault {
+func offlineFaults(t *testing.T) map[string]operatorFault {
 	t.Helper()
 	_, strangeUser := publicOf(t, nkeys.PrefixByteUser)
 	_, strangeAccount := publicOf(t, nkeys.PrefixByteAccount)
 	strangeOperator, strangeOperatorKey := publicOf(t, nkeys.PrefixByteOperator)
 	_, strangeXKey := publicOf(t, nkeys.PrefixByteCurve)
-	return map[string]fault{
+	return map[string]operatorFault{
 		// The callout account.
 		"external authorization is missing": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization = jwt.ExternalAuthorization{} }),
@@ -594,7 +595,7 @@ func offlineFaults(t *testing.T) map[string]fault {
 }
 
 // found reports whether c holds what f names.
-func (f *fault) found(c *checked) bool {
+func (f *operatorFault) found(c *checked) bool {
 	return slices.ContainsFunc(c.Findings, func(x finding) bool {
 		return x.Check == f.check && x.Result == f.result && strings.Contains(x.Detail, f.detail) && strings.Contains(x.Hint, f.hint)
 	})

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"slices"
+	"usher/internal/fault"
 
 	"github.com/nats-io/jwt/v2"
 
@@ -32,7 +33,7 @@ func (o *operatorCheck) trust(ctx context.Context, cluster *operator.Cluster, se
 	signs := o.signs()
 	if by := o.distrust(signs); signs != "" && len(by) > 0 {
 		err := &operator.TrustError{Signer: signs, Untrusted: by}
-		o.fail(exitConfig, check, o.cfg.Operator.SigningKeyFile, operator.TrustHint(err), "%v. An account whose JWT it signs would let nobody in", err)
+		o.fail(fault.Config, check, o.cfg.Operator.SigningKeyFile, operator.TrustHint(err), "%v. An account whose JWT it signs would let nobody in", err)
 	}
 	if o.operator == nil {
 		return nil

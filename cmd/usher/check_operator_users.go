@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"usher/internal/fault"
+	"usher/internal/secretfile"
 
 	"github.com/nats-io/jwt/v2"
 
@@ -18,7 +20,7 @@ var errOtherSeed = errors.New("holds the user JWT of one user and the seed of an
 func userOf(path string) (*jwt.UserClaims, error) {
 	creds, err := os.ReadFile(path) //nolint:gosec // the path is the operator's
 	if err != nil {
-		return nil, unreadable(err)
+		return nil, secretfile.Unreadable(err)
 	}
 	defer clear(creds)
 	text, err := jwt.ParseDecoratedJWT(creds)
@@ -47,7 +49,7 @@ func (o *operatorCheck) serviceUser() {
 	file := o.cfg.NATS.CredsFile
 	renew := "nsc generate creds -a " + a.name + " -n USER -o FILE, for an auth user of " + a.name
 	if file == "" {
-		o.fail(exitConfig, check, "", "set nats.creds_file: "+renew, "nats.creds_file is not set: in operator mode a user has a JWT")
+		o.fail(fault.Config, check, "", "set nats.creds_file: "+renew, "nats.creds_file is not set: in operator mode a user has a JWT")
 		return
 	}
 	if _, err := serviceOptions(o.cfg); err != nil {
@@ -55,7 +57,7 @@ func (o *operatorCheck) serviceUser() {
 	}
 	c, err := userOf(file)
 	if err != nil {
-		o.fail(exitConfig, check, file, renew, "nats.creds_file: %v", err)
+		o.fail(fault.Config, check, file, renew, "nats.creds_file: %v", err)
 		return
 	}
 	if a.claims == nil {
@@ -63,7 +65,7 @@ func (o *operatorCheck) serviceUser() {
 	}
 	sound := o.user(check, file, "nats.creds_file: "+renew, "nats.creds_file: "+renew, a, c)
 	if a.claims.HasExternalAuthorization() && !a.claims.Authorization.AuthUsers.Contains(c.Subject) {
-		o.fail(exitConfig, check, file, "nsc edit authcallout -a "+a.name+" --auth-user "+c.Subject+o.pushed(a.name),
+		o.fail(fault.Config, check, file, "nsc edit authcallout -a "+a.name+" --auth-user "+c.Subject+o.pushed(a.name),
 			"%s is not among the auth_users of %s: usher would be asked about itself, and cannot connect", c.Subject, a.name)
 		sound = false
 	}
@@ -87,14 +89,14 @@ func (o *operatorCheck) user(check, where, renew, another string, a *accountChec
 	_, err := operator.Limits(a.claims, c, o.strict())
 	switch {
 	case errors.Is(err, operator.ErrOtherAccount):
-		o.fail(exitConfig, check, where, another, "is a user of account %s; %s is %s", operator.AccountOf(c), a.name, a.claims.Subject)
+		o.fail(fault.Config, check, where, another, "is a user of account %s; %s is %s", operator.AccountOf(c), a.name, a.claims.Subject)
 		return false
 	case err != nil:
-		o.fail(exitConfig, check, where, "sign it again with a key of "+a.name+" (nsc: -K KEY)", "servers refuse this user: %v", err)
+		o.fail(fault.Config, check, where, "sign it again with a key of "+a.name+" (nsc: -K KEY)", "servers refuse this user: %v", err)
 		return false
 	}
 	if a.claims.IsClaimRevoked(c) {
-		o.fail(exitConfig, check, where, "nsc revocations delete-user -a "+a.name+" -n USER"+o.pushed(a.name)+"; or make another user", "is revoked in the JWT of %s", a.name)
+		o.fail(fault.Config, check, where, "nsc revocations delete-user -a "+a.name+" -n USER"+o.pushed(a.name)+"; or make another user", "is revoked in the JWT of %s", a.name)
 		sound = false
 	}
 	for _, k := range o.keys.Keys() {
@@ -118,7 +120,7 @@ func (o *operatorCheck) sentinelFile() {
 	}
 	c, err := userOf(file)
 	if err != nil {
-		o.fail(exitConfig, "sentinel", file, "nsc generate creds -a "+o.cfg.Accounts.Callout+" -n USER -o FILE, for the sentinel", "nats.sentinel_creds_file: %v", err)
+		o.fail(fault.Config, "sentinel", file, "nsc generate creds -a "+o.cfg.Accounts.Callout+" -n USER -o FILE, for the sentinel", "nats.sentinel_creds_file: %v", err)
 		return
 	}
 	o.sentinel(file, c)
@@ -138,7 +140,7 @@ func (o *operatorCheck) sentinel(where string, c *jwt.UserClaims) {
 		return // nothing of it counts
 	}
 	before := len(*o.findings)
-	fail := func(hint, format string, args ...any) { o.fail(exitConfig, "sentinel", where, hint, format, args...) }
+	fail := func(hint, format string, args ...any) { o.fail(fault.Config, "sentinel", where, hint, format, args...) }
 	if a.claims.Authorization.AuthUsers.Contains(c.Subject) {
 		fail("nsc edit authcallout -a "+a.name+" --rm-auth-user "+c.Subject+o.pushed(a.name), "is among the auth_users of %s: who has it gets in, and usher is not asked", a.name)
 	}

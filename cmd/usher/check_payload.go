@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"usher/internal/fault"
+	"usher/internal/plural"
 
 	"github.com/nats-io/jwt/v2"
 
@@ -89,7 +91,7 @@ func payloadHint(who string, acls bool, whose string) string {
 func (s *serverCheck) payload(takes int64) {
 	const check = "max_payload"
 	if err := s.largest.err; err != nil {
-		s.fail(exitConfig, check, s.url, "the keyring, and the program that signs, have to be mended", "what %s would get cannot be signed, so its size is not known: %v", s.largest.who, err)
+		s.fail(fault.Config, check, s.url, "the keyring, and the program that signs, have to be mended", "what %s would get cannot be signed, so its size is not known: %v", s.largest.who, err)
 		return
 	}
 	if s.largest.bytes == 0 {
@@ -101,10 +103,10 @@ func (s *serverCheck) payload(takes int64) {
 	}
 	what := fmt.Sprintf("the answer for %s has up to %d bytes", s.largest.who, s.largest.bytes)
 	if s.largest.rules > 0 {
-		what += " for " + counted(s.largest.rules, "rule")
+		what += " for " + plural.Count(s.largest.rules, "rule")
 	}
 	if s.largest.bytes > limit {
-		s.fail(exitConfig, check, s.url, payloadHint(s.largest.who, s.largest.acls, "the server's"),
+		s.fail(fault.Config, check, s.url, payloadHint(s.largest.who, s.largest.acls, "the server's"),
 			"%s, and %s: clients with such a grant are not answered", what, name)
 		return
 	}

@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"time"
+	"usher/internal/fault"
 
 	"github.com/nats-io/nats.go"
 
@@ -14,15 +14,10 @@ import (
 )
 
 const (
-	checkConnect = 3 * time.Second
-	checkRequest = 3 * time.Second // how long a probe's request may take to come
-
 	// patientTimeout is longer than clients wait. A server that gives up before
 	// them sends them Authorization Violation, as if they had been refused.
 	patientTimeout = 3 * time.Second
 )
-
-func discardLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // serverCheck looks at one live server.
 type serverCheck struct {
@@ -41,7 +36,7 @@ type serverCheck struct {
 }
 
 func (s *serverCheck) run(ctx context.Context, opts []nats.Option) {
-	nc, err := nats.Connect(s.url, append(opts, nats.Name("usher-check"), nats.Timeout(checkConnect),
+	nc, err := nats.Connect(s.url, append(opts, nats.Name("usher-check"), nats.Timeout(connectTimeout),
 		nats.NoReconnect(), nats.IgnoreDiscoveredServers(), // this server, and no other
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
 	switch {
@@ -73,15 +68,15 @@ func (s *serverCheck) run(ctx context.Context, opts []nats.Option) {
 	}
 	seen := make(chan *nats.Msg, 256)
 	if _, err := nc.ChanSubscribe(callout.Subject, seen); err != nil {
-		s.fail(exitRuntime, "subscribe", s.url, "", "%v", err)
+		s.fail(fault.Runtime, "subscribe", s.url, "", "%v", err)
 		return
 	}
-	if err := nc.FlushTimeout(checkRequest); err != nil {
-		s.fail(exitRuntime, "subscribe", s.url, "", "%v", err)
+	if err := nc.FlushTimeout(requestTimeout); err != nil {
+		s.fail(fault.Runtime, "subscribe", s.url, "", "%v", err)
 		return
 	}
 	if err := nc.LastError(); errors.Is(err, nats.ErrPermissionViolation) {
-		s.fail(exitConfig, "subscribe", s.url, "the service user needs to subscribe to "+callout.Subject+" and $SRV.>, and to publish answers",
+		s.fail(fault.Config, "subscribe", s.url, "the service user needs to subscribe to "+callout.Subject+" and $SRV.>, and to publish answers",
 			"the server refuses the service user its subscription: %v", err)
 		return
 	}
@@ -93,12 +88,12 @@ func (s *serverCheck) cannotConnect(err error) {
 	switch {
 	case errors.Is(err, nats.ErrAuthorization), keptWaiting(err):
 		// A user that is none of auth_users waits until the server has asked in vain.
-		s.fail(exitConfig, "connect", s.url, s.authUserHint()+"; "+s.secretHint(),
+		s.fail(fault.Config, "connect", s.url, s.authUserHint()+"; "+s.secretHint(),
 			"the server refuses the service user: %v", err)
 	case errors.Is(err, nats.ErrNoServers), stalled(err):
-		s.fail(exitRuntime, "connect", s.url, "is nats-server running, and is this its address?", "%v", err)
+		s.fail(fault.Runtime, "connect", s.url, "is nats-server running, and is this its address?", "%v", err)
 	default:
-		s.fail(exitConfig, "connect", s.url, s.authUserHint()+"; and nats.tls has to fit the server's certificate, with nats.tls.handshake_first where it wants the handshake first",
+		s.fail(fault.Config, "connect", s.url, s.authUserHint()+"; and nats.tls has to fit the server's certificate, with nats.tls.handshake_first where it wants the handshake first",
 			"the server is there, and the connection does not come about: %v", err)
 	}
 }
@@ -117,15 +112,15 @@ func (s *serverCheck) secretHint() string {
 
 // account compares where the service user is with where the configuration says.
 func (s *serverCheck) account(ctx context.Context, nc *nats.Conn) bool {
-	ctx, cancel := context.WithTimeout(ctx, checkRequest)
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	account, err := callout.AccountOf(ctx, nc)
 	switch {
 	case err != nil:
-		s.fail(exitRuntime, "account", s.url, "", "%v", err)
+		s.fail(fault.Runtime, "account", s.url, "", "%v", err)
 		return false
 	case account != serverAccount(s.cfg, s.keys):
-		s.fail(exitConfig, "account", s.url, s.accountHint(),
+		s.fail(fault.Config, "account", s.url, s.accountHint(),
 			"the service user is in account %q, accounts.callout says %q", account, s.called(serverAccount(s.cfg, s.keys)))
 		return false
 	}

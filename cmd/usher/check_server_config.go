@@ -6,6 +6,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"usher/internal/fault"
+	"usher/internal/plural"
 
 	"github.com/nats-io/nkeys"
 
@@ -24,19 +26,19 @@ func (f *findings) serverConfig(file string, cfg *config.Config, keys *issuer.Ke
 	x, err := devserver.Read(file)
 	switch {
 	case err != nil:
-		f.fail(exitConfig, check, file, "it is read as nats-server reads it: check it where all files are that it names (nats-server -t -c FILE)", "%v", err)
+		f.fail(fault.Config, check, file, "it is read as nats-server reads it: check it where all files are that it names (nats-server -t -c FILE)", "%v", err)
 		return
 	case x.Operators > 0 || cfg.NATS.Mode == config.ModeOperator:
-		f.fail(exitConfig, check, file, "leave --server-config out: in operator mode accounts and users are JWTs, which are looked at", "is for config mode")
+		f.fail(fault.Config, check, file, "leave --server-config out: in operator mode accounts and users are JWTs, which are looked at", "is for config mode")
 		return
 	case x.Callout == nil:
-		f.fail(exitConfig, check, file, "set authorization.auth_callout, with account "+cfg.Accounts.Callout, "has no auth_callout: usher is not asked")
+		f.fail(fault.Config, check, file, "set authorization.auth_callout, with account "+cfg.Accounts.Callout, "has no auth_callout: usher is not asked")
 		return
 	}
 	before := len(*f)
 	c := x.Callout
 	if c.Account != cfg.Accounts.Callout {
-		f.fail(exitConfig, check, file, "accounts.callout and auth_callout.account are one and the same", "auth_callout.account is %s, accounts.callout says %s", c.Account, cfg.Accounts.Callout)
+		f.fail(fault.Config, check, file, "accounts.callout and auth_callout.account are one and the same", "auth_callout.account is %s, accounts.callout says %s", c.Account, cfg.Accounts.Callout)
 	}
 	f.fileKeys(file, c, keys)
 	f.fileAccounts(file, x, cfg, snapshot)
@@ -55,7 +57,7 @@ func (f *findings) fileKeys(file string, c *devserver.Callout, keys *issuer.Keyr
 		if hint == "" {
 			hint = "put its seed into the keyring, or set auth_callout.issuer to " + issuerInUse(keys)
 		}
-		f.fail(exitConfig, check, file, hint, "auth_callout.issuer is %s, which does not sign here", c.Issuer)
+		f.fail(fault.Config, check, file, hint, "auth_callout.issuer is %s, which does not sign here", c.Issuer)
 	}
 	held := slices.ContainsFunc(keys.XKeys(), func(x *issuer.XKey) bool { return x.PublicKey() == c.XKey })
 	switch set := "set auth_callout.xkey to " + publicXKey(keys); {
@@ -63,9 +65,9 @@ func (f *findings) fileKeys(file string, c *devserver.Callout, keys *issuer.Keyr
 	case c.XKey == "" && len(keys.XKeys()) == 0:
 		f.warn(check, file, "make one, and set auth_callout.xkey", "requests come in the clear: whoever reads in account %s reads credentials", c.Account)
 	case c.XKey == "":
-		f.fail(exitConfig, check, file, set, "has no auth_callout.xkey, and the keyring has one: usher refuses requests in the clear")
+		f.fail(fault.Config, check, file, set, "has no auth_callout.xkey, and the keyring has one: usher refuses requests in the clear")
 	default:
-		f.fail(exitConfig, check, file, "put its seed into the keyring, or "+set, "auth_callout.xkey is %s, which is not in the keyring", c.XKey)
+		f.fail(fault.Config, check, file, "put its seed into the keyring, or "+set, "auth_callout.xkey is %s, which is not in the keyring", c.XKey)
 	}
 }
 
@@ -74,7 +76,7 @@ func (f *findings) fileAccounts(file string, x *devserver.File, cfg *config.Conf
 	lands := landsIn(cfg, snapshot)
 	for _, name := range slices.Sorted(maps.Keys(lands)) {
 		if !slices.Contains(x.Accounts, name) && !strings.HasPrefix(name, "$") {
-			f.fail(exitConfig, checkServerConfig, file, "usher project add -c prints what to add (docs/operations.md, Accounts of projects)",
+			f.fail(fault.Config, checkServerConfig, file, "usher project add -c prints what to add (docs/operations.md, Accounts of projects)",
 				"has no account %s: clients that land in it are refused (%s)", name, lands[name])
 		}
 	}
@@ -95,7 +97,7 @@ func (f *findings) fileUsers(file string, x *devserver.File, cfg *config.Config)
 	for _, u := range x.Users {
 		switch reason := "one of auth_users"; {
 		case u.Name == x.NoAuthUser && c.Past(u):
-			f.fail(exitConfig, check, file, "take no_auth_user out, or its user out of auth_users and its account into allowed_accounts: then usher is asked",
+			f.fail(fault.Config, check, file, "take no_auth_user out, or its user out of auth_users and its account into allowed_accounts: then usher is asked",
 				"no_auth_user is %s of %s, which is let in without usher being asked: whoever has no credential is that user", u.Name, u.Account)
 		case own[u.Name] || !c.Past(u):
 		default:
@@ -108,7 +110,7 @@ func (f *findings) fileUsers(file string, x *devserver.File, cfg *config.Config)
 	if len(past) > 0 {
 		slices.Sort(past)
 		f.warn(check, file, "usher decides about a user that is not among auth_users, and whose account is among allowed_accounts where that is set",
-			"the server lets %s of the file in without asking usher: %s", counted(len(past), "user"), strings.Join(past, "; "))
+			"the server lets %s of the file in without asking usher: %s", plural.Count(len(past), "user"), strings.Join(past, "; "))
 	}
 }
 

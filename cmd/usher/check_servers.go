@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"usher/internal/fault"
 
 	"github.com/nats-io/nats.go"
 
@@ -142,7 +143,7 @@ func (f *findings) unreached(cfg *config.Config, set *serverSet) {
 			says = describe(v)
 			f.release(s.Name, v.Version)
 			if !v.AuthRequired {
-				f.fail(exitConfig, "callout", s.Name, "set authorization.auth_callout in the server's configuration, with account "+cfg.Accounts.Callout,
+				f.fail(fault.Config, "callout", s.Name, "set authorization.auth_callout in the server's configuration, with account "+cfg.Accounts.Callout,
 					"the server lets everybody in (auth_required is false)")
 			}
 		}
@@ -169,7 +170,7 @@ func describe(v *operator.Varz) string {
 
 // learn adds the servers that this one tells its clients of.
 func (s *serverCheck) learn(opts []nats.Option, server string, tls bool) {
-	nc, err := nats.Connect(s.url, append(opts, nats.Name("usher-check-servers"), nats.Timeout(checkConnect), nats.NoReconnect(),
+	nc, err := nats.Connect(s.url, append(opts, nats.Name("usher-check-servers"), nats.Timeout(connectTimeout), nats.NoReconnect(),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
 	if err != nil {
 		return // it let the service user in a moment ago, and does so again for what follows

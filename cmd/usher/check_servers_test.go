@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"usher/internal/secretfile"
 
 	"github.com/nats-io/nats.go"
 
@@ -144,7 +145,7 @@ func TestCheckAccountsOfServers(t *testing.T) {
 	c := checkLive(t, file)
 	c.says(t, exitOK, "system user", "ok", "2 servers: n1, n2")
 	c.says(t, exitOK, "accounts", "ok", "on every server: n1, n2")
-	callouttest.Must(t, replaceFile(strings.TrimSuffix(file, "usher.yaml")+"directory.yaml",
+	callouttest.Must(t, secretfile.Write(strings.TrimSuffix(file, "usher.yaml")+"directory.yaml",
 		[]byte("users: []\nprojects: [{name: shop, account: SHOP}, {name: lab, account: APP}]\n")))
 	c = checkLive(t, file)
 	c.says(t, exitConfig, "accounts", "error", "n1, n2 has no such account: clients that land in it are refused there (project shop)")
@@ -245,7 +246,7 @@ func TestCheckPayload(t *testing.T) {
 	for i := range 2600 {
 		fmt.Fprintf(&d, "      - {name: t%d, subject: shop.%s%d, acl: [till]}\n", i, strings.Repeat("x", 240), i)
 	}
-	callouttest.Must(t, replaceFile(strings.TrimSuffix(file, "usher.yaml")+"directory.yaml", []byte(d.String())))
+	callouttest.Must(t, secretfile.Write(strings.TrimSuffix(file, "usher.yaml")+"directory.yaml", []byte(d.String())))
 	c := checkLive(t, file)
 	c.says(t, exitConfig, "max_payload", "error", "no server takes a JWT of more than 1048576")
 	c.says(t, exitConfig, "max_payload", "error", "the answer for user till has up to ")

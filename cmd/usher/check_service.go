@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"time"
+	"usher/internal/plural"
+	"usher/internal/shellword"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
@@ -30,10 +32,10 @@ func (s *serverCheck) services(ctx context.Context, nc *nats.Conn) {
 	case err != nil:
 		s.warn("service", s.url, "the service user needs to publish to $SRV.>, and to subscribe to _INBOX.>", "could not ask who answers: %v", err)
 	case n == 0:
-		s.warn("service", s.url, "usher serve -c "+quote(s.path), "no usher answers")
+		s.warn("service", s.url, "usher serve -c "+shellword.Quote(s.path), "no usher answers")
 	default:
 		s.ok("service", s.url, "%s of usher in %s; with this configuration each usher makes %d",
-			counted(n, "connection"), s.cfg.Accounts.Callout, s.cfg.NATS.Connections)
+			plural.Count(n, "connection"), s.cfg.Accounts.Callout, s.cfg.NATS.Connections)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"usher/internal/plural"
 
 	"usher/app/config"
 	"usher/directory"
@@ -55,7 +56,7 @@ func (f *findings) streamsOfProjects(cfg *config.Config, keys *issuer.Keyring, s
 		}
 	}
 	if sound {
-		f.ok(check, "", "%s of projects: in none does a header reach beyond what its publisher may publish to", counted(held, "stream"))
+		f.ok(check, "", "%s of projects: in none does a header reach beyond what its publisher may publish to", plural.Count(held, "stream"))
 	}
 }
 

@@ -7,6 +7,9 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"usher/internal/fault"
+	"usher/internal/plural"
+	"usher/internal/secretfile"
 
 	"github.com/nats-io/nats.go"
 
@@ -43,11 +46,11 @@ func (f *findings) system(ctx context.Context, cfg *config.Config) *systemView {
 	case errors.As(err, &fewer):
 		f.warn(checkSystem, natsURLs(cfg), "start the servers that are missing; one that has crashed is counted for some minutes", "%v: the others are not looked at", err)
 	case errors.Is(err, operator.ErrNoServer):
-		f.fail(exitConfig, checkSystem, natsURLs(cfg), systemUserHint(cfg), "%v", err)
+		f.fail(fault.Config, checkSystem, natsURLs(cfg), systemUserHint(cfg), "%v", err)
 	case err != nil:
-		f.fail(exitRuntime, checkSystem, natsURLs(cfg), "usher check again; if it stays so, look at the servers' logs", "%v", err)
+		f.fail(fault.Runtime, checkSystem, natsURLs(cfg), "usher check again; if it stays so, look at the servers' logs", "%v", err)
 	default:
-		f.ok(checkSystem, natsURLs(cfg), "%s: %s", counted(len(v.servers), "server"), operator.Names(v.servers))
+		f.ok(checkSystem, natsURLs(cfg), "%s: %s", plural.Count(len(v.servers), "server"), operator.Names(v.servers))
 	}
 	return v
 }
@@ -104,18 +107,18 @@ func (f *findings) connectAsSystem(cfg *config.Config) *nats.Conn {
 		return nil
 	}
 	if err != nil {
-		f.failed(checkSystem, configError(err))
+		f.failed(checkSystem, fault.InConfig(err))
 		return nil
 	}
-	nc, err := nats.Connect(natsURLs(cfg), append(opts, nats.Name("usher-check-system"), nats.Timeout(checkConnect), nats.NoReconnect(),
+	nc, err := nats.Connect(natsURLs(cfg), append(opts, nats.Name("usher-check-system"), nats.Timeout(connectTimeout), nats.NoReconnect(),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
 	switch {
 	case err == nil:
 		return nc
 	case errors.Is(err, nats.ErrAuthorization), keptWaiting(err):
-		f.fail(exitConfig, checkSystem, natsURLs(cfg), systemUserHint(cfg), "the servers refuse the system user: %v", err)
+		f.fail(fault.Config, checkSystem, natsURLs(cfg), systemUserHint(cfg), "the servers refuse the system user: %v", err)
 	default:
-		f.fail(exitRuntime, checkSystem, natsURLs(cfg), "is nats-server running, and is this its address?", "as system user: %v", err)
+		f.fail(fault.Runtime, checkSystem, natsURLs(cfg), "is nats-server running, and is this its address?", "as system user: %v", err)
 	}
 	return nil
 }
@@ -135,7 +138,7 @@ func systemOptions(cfg *config.Config) (opts []nats.Option, file string, err err
 	if file == "" {
 		key, file = "nats.system_nkey_file", cfg.NATS.SystemNKeyFile
 	}
-	text, err := readSecret(file, cfg.Keyring.AllowGroupReadable)
+	text, err := secretfile.Read(file, cfg.Keyring.AllowGroupReadable)
 	if err != nil {
 		return nil, file, fmt.Errorf("%s: %w", key, err)
 	}

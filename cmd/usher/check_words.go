@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"time"
+	"usher/internal/fault"
 
 	"github.com/nats-io/jwt/v2"
 
@@ -95,7 +96,7 @@ func (s *serverCheck) called(account string) string {
 // did not ask.
 func (s *serverCheck) notAsked() {
 	last := len(*s.findings) - 1
-	if last < 0 || !s.keys.Operator() || (*s.findings)[last].exit != exitConfig {
+	if last < 0 || !s.keys.Operator() || (*s.findings)[last].Kind != fault.Config {
 		return
 	}
 	const bearer = "a server asks about clients that are a sentinel: a bearer user of "
@@ -114,7 +115,7 @@ func (s *serverCheck) sighted(x *callout.Sighting) {
 	}
 	c, err := jwt.DecodeUserClaims(x.Sentinel)
 	if err != nil {
-		s.fail(exitConfig, "sentinel", s.url, "set default_sentinel in the server's configuration to the user JWT of a bearer", "%v", err)
+		s.fail(fault.Config, "sentinel", s.url, "set default_sentinel in the server's configuration to the user JWT of a bearer", "%v", err)
 		return
 	}
 	if file, err := userOf(s.cfg.NATS.SentinelFile); err == nil && file.ID == c.ID {

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"usher/internal/fault"
+	"usher/internal/secretfile"
 
 	"github.com/nats-io/nats.go"
 	"github.com/urfave/cli/v2"
@@ -35,13 +37,13 @@ func clientCertificate(c *cli.Context) (*tls.Certificate, error) {
 	}
 	var refused *ownedfile.Error
 	if err := ownedfile.Check(key, ownedfile.Rule{Secret: true}); errors.As(err, &refused) {
-		return nil, configError(fmt.Errorf("--key: %w", err))
+		return nil, fault.InConfig(fmt.Errorf("--key: %w", err))
 	} else if err != nil {
-		return nil, usageError("", "--key cannot be read: %w", withoutPath(err))
+		return nil, usageError("", "--key cannot be read: %w", secretfile.WithoutPath(err))
 	}
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
-		return nil, usageError("both are PEM files, and belong together", "--cert and --key: %w", withoutPath(err))
+		return nil, usageError("both are PEM files, and belong together", "--cert and --key: %w", secretfile.WithoutPath(err))
 	}
 	return &pair, nil
 }
@@ -52,7 +54,7 @@ func tlsClientOptions(c *cli.Context) ([]nats.Option, error) {
 	if path := c.String("ca"); path != "" {
 		pool, err := readCA(path)
 		if err != nil {
-			return nil, usageError("a PEM file", "--ca: %w", withoutPath(err))
+			return nil, usageError("a PEM file", "--ca: %w", secretfile.WithoutPath(err))
 		}
 		opts = append(opts, nats.Secure(&tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}))
 	}

@@ -33,7 +33,7 @@ func TestTLSFirst(t *testing.T) {
 		t.Fatalf("bootstrap: %d %s", code, stderr)
 	}
 	in.serve(t)
-	callouttest.Eventually(t, "it has kept the snapshot", func() bool { return there(in.path(setup.FileSnapshot)) })
+	callouttest.Eventually(t, "it has kept the snapshot", func() bool { return fileExists(in.path(setup.FileSnapshot)) })
 	for _, f := range checkLive(t, in.config()).Findings {
 		if f.Result != "ok" {
 			t.Errorf("%+v", f)

@@ -9,9 +9,6 @@ import (
 	"usher/directory"
 )
 
-// offer is a word that could stand where somebody is typing.
-type offer struct{ word, about string }
-
 // offerFiles stands for the names of files, which the shell knows best.
 const offerFiles = ":files"
 
@@ -96,16 +93,6 @@ func (p *position) offers(word string) []offer {
 		return p.options(word)
 	}
 	return nil
-}
-
-func commandOffers(commands []*cli.Command) []offer {
-	var offers []offer
-	for _, c := range commands {
-		if !c.Hidden {
-			offers = append(offers, offer{c.Name, c.Usage})
-		}
-	}
-	return offers
 }
 
 // options offers those that were not given yet, by their long names.

@@ -5,8 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
+	"usher/internal/fault"
 
 	"github.com/urfave/cli/v2"
 )
@@ -38,7 +38,7 @@ func (r *remote) confirm(lost func() (string, error)) error {
 			return needed
 		}
 	}
-	return &exitError{code: exitRuntime, err: errNotConfirmed}
+	return &fault.Error{Kind: fault.Runtime, Err: errNotConfirmed}
 }
 
 // stillOpen says what removing a key, or whoever has it, does not do.
@@ -73,14 +73,4 @@ func rmVerb(v verb, what func(r *remote) string, remove func(ctx context.Context
 
 func yesFlag(usage string) cli.Flag {
 	return &cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: usage}
-}
-
-// isTerminal reports whether a person is at the other end of a file.
-func isTerminal(file any) bool {
-	f, ok := file.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

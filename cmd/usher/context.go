@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"usher/internal/fault"
 
 	"github.com/urfave/cli/v2"
 
@@ -86,7 +87,7 @@ func readContext(f contextFiles, name string) (*apiContext, error) {
 	x, err := f.read(name)
 	if !errors.Is(err, fs.ErrNotExist) {
 		if err != nil {
-			return nil, configError(err)
+			return nil, fault.InConfig(err)
 		}
 		return x, nil
 	}
@@ -94,7 +95,7 @@ func readContext(f contextFiles, name string) (*apiContext, error) {
 	if names, _ := f.names(); len(names) > 0 {
 		hint = strictyaml.Suggest(name, "contexts", names)
 	}
-	return nil, &exitError{code: exitConfig, err: fmt.Errorf("there is no context %s", name), hint: hint}
+	return nil, &fault.Error{Kind: fault.Config, Err: fmt.Errorf("there is no context %s", name), Hint: hint}
 }
 
 // namedContext is a context as commands print it. Its JSON form is stable.
@@ -126,7 +127,7 @@ func contextList(c *cli.Context) error {
 	}
 	names, err := f.names()
 	if err != nil {
-		return configError(err)
+		return fault.InConfig(err)
 	}
 	inUse, err := contextInUse(c, f)
 	if err != nil {
@@ -136,7 +137,7 @@ func contextList(c *cli.Context) error {
 	for _, name := range names {
 		x, err := f.read(name)
 		if err != nil {
-			return configError(err)
+			return fault.InConfig(err)
 		}
 		rows = append(rows, namedContext{name, name == inUse, *x})
 	}
@@ -165,7 +166,7 @@ func contextShow(c *cli.Context) error {
 		name = c.Args().First()
 	}
 	if name == "" {
-		return &exitError{code: exitConfig, err: errNoContext, hint: "usher context select CONTEXT"}
+		return &fault.Error{Kind: fault.Config, Err: errNoContext, Hint: "usher context select CONTEXT"}
 	}
 	x, err := readContext(f, name)
 	if err != nil {
@@ -190,7 +191,7 @@ func contextInUse(c *cli.Context, f contextFiles) (string, error) {
 	}
 	name, err := f.selected()
 	if err != nil {
-		return "", configError(err)
+		return "", fault.InConfig(err)
 	}
 	return name, nil
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"usher/internal/fault"
 
 	"usher/directory"
 	"usher/internal/atomicfile"
@@ -41,7 +42,7 @@ func userContexts() (contextFiles, error) {
 	if !filepath.IsAbs(dir) {
 		var err error
 		if dir, err = os.UserConfigDir(); err != nil {
-			return contextFiles{}, configError(fmt.Errorf("find the directory of contexts: %w", err))
+			return contextFiles{}, fault.InConfig(fmt.Errorf("find the directory of contexts: %w", err))
 		}
 	}
 	return contextFiles{filepath.Join(dir, "usher")}, nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"usher/internal/fault"
 
 	"github.com/urfave/cli/v2"
 
@@ -27,7 +28,7 @@ func contextSave(c *cli.Context) error {
 		x, err = &apiContext{}, nil
 	}
 	if err != nil {
-		return configError(err)
+		return fault.InConfig(err)
 	}
 	if err := x.take(c); err != nil {
 		return err
@@ -40,7 +41,7 @@ func contextSave(c *cli.Context) error {
 	}
 	selected, err := f.selected()
 	if err != nil {
-		return configError(err)
+		return fault.InConfig(err)
 	}
 	if err := f.write(name, x); err != nil {
 		return err

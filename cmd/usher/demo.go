@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"usher/internal/secretfile"
 
 	"usher/app/setup"
 	"usher/directory"
@@ -121,7 +122,7 @@ const dirTokens = "tokens"
 
 func (d *demo) save(dir string) error {
 	for _, i := range append([]demoIdentity{d.Refused}, d.Identities...) {
-		if err := replaceFile(filepath.Join(dir, dirTokens, i.Name), []byte(i.Token+"\n")); err != nil {
+		if err := secretfile.Write(filepath.Join(dir, dirTokens, i.Name), []byte(i.Token+"\n")); err != nil {
 			return err
 		}
 	}
@@ -129,7 +130,7 @@ func (d *demo) save(dir string) error {
 	if err != nil {
 		return fmt.Errorf("write demo: %w", err)
 	}
-	return replaceFile(filepath.Join(dir, fileDemo), append(b, '\n'))
+	return secretfile.Write(filepath.Join(dir, fileDemo), append(b, '\n'))
 }
 
 func (d *demo) token(name string) string {

@@ -12,6 +12,9 @@ import (
 	"usher/directory/kv"
 )
 
+// errFilled: the directory has something in it.
+var errFilled = errors.New("the directory is not empty")
+
 // seed puts the demo's directory into an empty bucket. One that has something in
 // it is the user's.
 func (d *demo) seed(ctx context.Context, s *kv.Store) error {
@@ -30,15 +33,18 @@ func (d *demo) seed(ctx context.Context, s *kv.Store) error {
 	}
 	_, err = s.Change(ctx, func(s *directory.Snapshot) ([]directory.Entry, error) {
 		if s.Size() != (directory.Size{}) {
-			return nil, errNotEmpty
+			return nil, errFilled
 		}
 		return entries, nil
 	})
-	if errors.Is(err, errNotEmpty) {
+	if errors.Is(err, errFilled) {
 		return nil
 	}
 	return err
 }
+
+// defaultKeyID is the id of each key.
+const defaultKeyID = "default"
 
 // entries returns the demo's directory, made at now.
 func (d *demo) entries(now time.Time) ([]directory.Entry, error) {
@@ -51,7 +57,7 @@ func (d *demo) entries(now time.Time) ([]directory.Entry, error) {
 		u := &records.Users[i]
 		u.Made = made
 		for j := range u.Keys {
-			u.Keys[j].ID, u.Keys[j].Created = defaultKey, now
+			u.Keys[j].ID, u.Keys[j].Created = defaultKeyID, now
 		}
 	}
 	for i := range records.Projects {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"log/slog"
 	"math"
 
 	"usher/api/listener"
@@ -86,34 +85,3 @@ func shareFiles(cfg *config.Config, keys *issuer.Keyring, limit uint64) (connect
 }
 
 const hintFiles = "LimitNOFILE=65536 in a unit of systemd, or ulimit -n 65536 before it"
-
-// shareFiles sets descriptors for NATS aside, and says so if there are few.
-func (in *instance) shareFiles() error {
-	limit, _ := maxOpenFiles()
-	n, err := shareFiles(in.cfg, in.parts.keyring.Keyring(), limit)
-	if err != nil {
-		return &exitError{code: exitConfig, err: err, hint: hintFiles}
-	}
-	in.connections = n
-	if n.reduced() {
-		in.log.Warn("this process may open few files, so its listeners hold fewer connections", slog.Uint64("files", limit),
-			slog.Uint64("set_aside", n.reserved), slog.Int("http_connections", n.web), slog.Int("api_connections", n.api), slog.String("hint", hintFiles))
-	}
-	return nil
-}
-
-// openFiles says if there are too few of them for NATS and the listeners. The
-// limit is that of this process: whoever starts the service may set another.
-func (f *findings) openFiles(cfg *config.Config, keys *issuer.Keyring) {
-	limit, known := maxOpenFiles()
-	if !known {
-		return
-	}
-	const check = "open files"
-	switch n, err := shareFiles(cfg, keys, limit); {
-	case err != nil:
-		f.fail(exitConfig, check, "", hintFiles, "%v, if usher serve is started as usher check was", err)
-	case n.reduced():
-		f.warn(check, "", hintFiles, "%d, if usher serve is started as usher check was: http.listen holds %d connections and api.listen %d", limit, n.web, n.api)
-	}
-}

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"usher/internal/secretfile"
 
 	"usher/app/setup"
 	"usher/callout/callouttest"
@@ -72,10 +73,10 @@ func TestDevTwice(t *testing.T) {
 	if code := <-ended; code != exitOK {
 		t.Errorf("exit code %d\n%s", code, stderr.String())
 	}
-	if there(devAddr(dir)) {
+	if fileExists(devAddr(dir)) {
 		t.Error("the address stays")
 	}
-	callouttest.Must(t, replaceFile(devAddr(dir), addr))
+	callouttest.Must(t, secretfile.Write(devAddr(dir), addr))
 	startDev(t, "--dir", dir)
 }
 
@@ -89,7 +90,7 @@ func TestDevStaleAddress(t *testing.T) {
 		"": true, "\n": true, "teapot": true, "a\nb": true, "127.0.0.1:1": true,
 		l.Addr().String(): false,
 	} {
-		callouttest.Must(t, replaceFile(devAddr(dir), []byte(text)))
+		callouttest.Must(t, secretfile.Write(devAddr(dir), []byte(text)))
 		if err := unused(t.Context(), dir); (err == nil) != free {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -207,7 +208,7 @@ func TestDevOtherDirectory(t *testing.T) {
 			t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 		}
 	}
-	if there(in.path(fileDemo)) || there(in.path(dirTokens)) {
+	if fileExists(in.path(fileDemo)) || fileExists(in.path(dirTokens)) {
 		t.Error("a demo was written into it")
 	}
 }

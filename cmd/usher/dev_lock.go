@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"usher/internal/fault"
+	"usher/internal/secretfile"
 )
 
 // fileDevAddr holds HOST:PORT of the nats-server that runs in a dev directory.
@@ -27,7 +29,7 @@ func unused(ctx context.Context, dir string) error {
 		return nil // not there; if it cannot be read, it cannot be written either, and that is said
 	}
 	defer f.Close() //nolint:errcheck // read only
-	addr, err := readLine(f, devAddr(dir))
+	addr, err := secretfile.ReadLine(f, devAddr(dir))
 	if err != nil {
 		return nil // no address: nobody to find
 	}
@@ -37,16 +39,16 @@ func unused(ctx context.Context, dir string) error {
 		return nil // nobody is there
 	}
 	_ = c.Close() // nothing was sent
-	return &exitError{
-		code: exitRuntime, err: fmt.Errorf("%s is in use by another usher dev, at %s", dir, addr),
-		hint: "end that one, or give another --dir; if something else listens there, remove " + devAddr(dir),
+	return &fault.Error{
+		Kind: fault.Runtime, Err: fmt.Errorf("%s is in use by another usher dev, at %s", dir, addr),
+		Hint: "end that one, or give another --dir; if something else listens there, remove " + devAddr(dir),
 	}
 }
 
 // claim says that a server runs in dir. The caller takes it back with release.
 func claim(dir, url string) error {
 	_, addr, _ := strings.Cut(url, "://")
-	return replaceFile(devAddr(dir), []byte(addr+"\n"))
+	return secretfile.Write(devAddr(dir), []byte(addr+"\n"))
 }
 
 func release(dir string) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+	"usher/internal/fault"
 
 	"usher/app/setup"
 	"usher/internal/ownedfile"
@@ -25,7 +26,7 @@ func prepareDev(dir, listen string, operator bool) (*devRun, error) {
 	// Whatever is made there goes through no link that somebody has planted.
 	for _, name := range []string{".", setup.DirKeys, dirTokens, filepath.Dir(filepath.FromSlash(fileDevAddr)), setup.DirJetStream} {
 		if err := ownedfile.CheckOwnFolder(dir, name); err != nil {
-			return nil, configError(err)
+			return nil, fault.InConfig(err)
 		}
 	}
 	d := &devRun{dir: dir, listen: listen}
@@ -34,7 +35,7 @@ func prepareDev(dir, listen string, operator bool) (*devRun, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return d, d.begin(operator)
 	case err != nil:
-		return nil, configError(err)
+		return nil, fault.InConfig(err)
 	case d.demo.Operator != operator:
 		return nil, otherMode(dir, operator)
 	}
@@ -55,9 +56,9 @@ func prepareDev(dir, listen string, operator bool) (*devRun, error) {
 
 // otherMode says that a dev directory was made with, or without, --operator.
 func otherMode(dir string, operator bool) error {
-	e := &exitError{code: exitConfig, err: fmt.Errorf("%s was made with usher dev --operator", dir), hint: "give --operator, or another --dir"}
+	e := &fault.Error{Kind: fault.Config, Err: fmt.Errorf("%s was made with usher dev --operator", dir), Hint: "give --operator, or another --dir"}
 	if operator {
-		e.err, e.hint = fmt.Errorf("%s was made without --operator", dir), "leave --operator out, or give another --dir"
+		e.Err, e.Hint = fmt.Errorf("%s was made without --operator", dir), "leave --operator out, or give another --dir"
 	}
 	return e
 }
@@ -84,7 +85,7 @@ func (d *devRun) begin(operator bool) error {
 func (d *devRun) make() error {
 	listen := d.listen
 	if listen == "" {
-		listen = defaultListen
+		listen = setup.DefaultListen
 	}
 	api, err := fixPort("127.0.0.1:0")
 	if err != nil {
@@ -100,7 +101,7 @@ func (d *devRun) make() error {
 		Config: values,
 	})
 	if err != nil {
-		return configError(err)
+		return fault.InConfig(err)
 	}
 	d.listen = "" // the files say it
 	return nil

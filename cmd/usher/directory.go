@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"usher/internal/fault"
+	"usher/internal/plural"
 
 	"github.com/urfave/cli/v2"
 
@@ -64,7 +66,7 @@ func exportDirectory(ctx context.Context, r *remote) error {
 		return r.api.Export(ctx, r.c.App.Writer)
 	}
 	if _, err := os.Lstat(to); err == nil && !r.c.Bool("force") {
-		return &exitError{code: exitRuntime, err: fmt.Errorf("--to: %s: %w", to, os.ErrExist), hint: "give another name; --force writes over it"}
+		return &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("--to: %s: %w", to, os.ErrExist), Hint: "give another name; --force writes over it"}
 	}
 	// All of it has come before a file is touched.
 	var text bytes.Buffer
@@ -169,10 +171,10 @@ func readDirectory(c *cli.Context, path string) ([]byte, error) {
 		text, err = os.ReadFile(path) //nolint:gosec // whoever runs it says which file
 	}
 	if err != nil {
-		return nil, configError(err)
+		return nil, fault.InConfig(err)
 	}
 	if _, _, err := file.Parse(path, text); err != nil {
-		return nil, configError(err)
+		return nil, fault.InConfig(err)
 	}
 	return text, nil
 }
@@ -188,7 +190,7 @@ func readAMS(r *remote, dir string, o ams.Options) ([]byte, error) {
 			name, path, _ := strings.Cut(p.Path, ": ")
 			faults[i] = strictyaml.Error{File: filepath.Join(dir, name), Path: path, Message: p.Message, Hint: p.Hint}
 		}
-		return nil, configError(faults)
+		return nil, fault.InConfig(faults)
 	}
 	if err != nil {
 		return nil, err
@@ -234,7 +236,7 @@ func agree(ctx context.Context, r *remote, text []byte, o client.ImportOptions) 
 		return err
 	}
 	if lines > maxShownDiff {
-		r.tell("… and %s more; --dry-run prints all", counted(lines-maxShownDiff, "line"))
+		r.tell("… and %s more; --dry-run prints all", plural.Count(lines-maxShownDiff, "line"))
 	}
 	removed := removedText(result)
 	if removed == "" {
@@ -294,7 +296,7 @@ func removedText(result *wire.ImportResult) string {
 	var parts []string
 	for _, k := range kinds(&result.Counts) {
 		if n := k.count.Removed; n > 0 {
-			parts = append(parts, counted(n, k.name))
+			parts = append(parts, plural.Count(n, k.name))
 		}
 	}
 	return strings.Join(parts, ", ")

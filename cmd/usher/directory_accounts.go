@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"usher/internal/fault"
+	"usher/internal/plural"
 
 	"usher/directory/file"
 )
@@ -27,7 +29,7 @@ func ownAccounts(ctx context.Context, r *remote, text *[]byte, stated bool) (*im
 	}
 	records, _, err := file.Parse("directory", *text)
 	if err != nil {
-		return nil, configError(err)
+		return nil, fault.InConfig(err)
 	}
 	all, err := r.api.Projects(ctx)
 	if err != nil {
@@ -76,10 +78,10 @@ func (own *importAccounts) open(ctx context.Context, r *remote) error {
 	if own.maker == nil || len(own.names) == 0 {
 		return nil
 	}
-	if err := own.maker.open(contextOf(ctx, r), own.names); err != nil {
+	if err := openAccounts(contextOf(ctx, r), own.maker, own.names); err != nil {
 		return err
 	}
-	r.tell("made %s", counted(len(own.names), "account"))
+	r.tell("made %s", plural.Count(len(own.names), "account"))
 	return nil
 }
 

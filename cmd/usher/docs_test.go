@@ -80,7 +80,7 @@ func metricsDoc(t *testing.T) []byte {
 	var families []*dto.MetricFamily
 	everywhere := map[string]bool{}
 	for _, bucket := range []bool{false, true} {
-		more, err := newTestInstanceOf(t, bucket).registry.Gather()
+		more, err := newTestInstanceOf(t, bucket).metrics().Gather()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,7 +126,7 @@ func newTestInstance(t *testing.T) *instance {
 func newTestInstanceOf(t *testing.T, bucket bool) *instance {
 	t.Helper()
 	dir := t.TempDir()
-	if _, err := setup.Write(setup.Options{Dir: dir, Listen: defaultListen, Random: zeros{}}); err != nil {
+	if _, err := setup.Write(setup.Options{Dir: dir, Listen: setup.DefaultListen, Random: zeros{}}); err != nil {
 		t.Fatal(err)
 	}
 	cfg, err := config.Load(filepath.Join(dir, setup.FileConfig))
@@ -141,10 +141,7 @@ func newTestInstanceOf(t *testing.T, bucket bool) *instance {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := in.parts.store.Close(); err != nil {
-			t.Error(err)
-		}
-		if err := in.closeAudit(); err != nil {
+		if err := in.close(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -190,7 +187,7 @@ func cliDoc(t *testing.T) []byte {
 // TestCodesAreCounted: every code of the table has a counter, so that none can
 // be given that metrics do not see.
 func TestCodesAreCounted(t *testing.T) {
-	families, err := newTestInstance(t).registry.Gather()
+	families, err := newTestInstance(t).metrics().Gather()
 	if err != nil {
 		t.Fatal(err)
 	}

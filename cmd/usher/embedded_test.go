@@ -45,7 +45,7 @@ func TestEmbedded(t *testing.T) {
 	if u := demoAPI(t, &announced{API: api}, strings.TrimSpace(key), http.MethodGet, "/v1/users/alice", ``); u["name"] != "alice" || u["token"] != nil {
 		t.Errorf("%v", u)
 	}
-	if !there(filepath.Join(in.dir, "store")) {
+	if !fileExists(filepath.Join(in.dir, "store")) {
 		t.Error("the store is elsewhere")
 	}
 }

@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"usher/internal/fault"
 
-	"usher/app/setup"
-	"usher/internal/ownedfile"
 	"usher/internal/secret"
 	"usher/internal/strictyaml"
 )
@@ -23,38 +22,26 @@ const (
 	exitInterrupted = 130 // Ctrl-C or SIGTERM ended a measurement early; a service ends with 0 then
 )
 
-// exitError carries an exit code and, where there is a way out, a hint.
-type exitError struct {
-	code int
-	err  error // nil: everything has been said already
-	hint string
-}
-
-func (e *exitError) Error() string {
-	if e.err == nil {
-		return "exit code " + fmt.Sprint(e.code)
+// exitCode returns the exit code of a kind of failure.
+func exitCode(k fault.Kind) int {
+	switch k {
+	case fault.None:
+		return exitOK
+	case fault.Usage:
+		return exitUsage
+	case fault.Config:
+		return exitConfig
+	case fault.Denied:
+		return exitDenied
+	case fault.Interrupted:
+		return exitInterrupted
+	case fault.Runtime:
 	}
-	return e.err.Error()
+	return exitRuntime
 }
-
-func (e *exitError) Unwrap() error { return e.err }
 
 func usageError(hint, format string, args ...any) error {
-	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...), hint: hint}
-}
-
-func configError(err error) error {
-	hint := ""
-	var owned *ownedfile.Error
-	switch {
-	case errors.Is(err, ownedfile.ErrOthers) && errors.As(err, &owned):
-		hint = owned.Fix + "; docs/security.md says whose files are taken"
-	case errors.Is(err, ownedfile.ErrReadable):
-		hint = "chmod 600 the file; for secrets mounted group-readable set keyring.allow_group_readable"
-	case errors.Is(err, setup.ErrExists):
-		hint = "nothing was written; choose another directory, or move these files away"
-	}
-	return &exitError{code: exitConfig, err: err, hint: hint}
+	return &fault.Error{Kind: fault.Usage, Err: fmt.Errorf(format, args...), Hint: hint}
 }
 
 // report prints err the way every verb does, and returns the exit code.
@@ -62,23 +49,23 @@ func report(stderr io.Writer, err error) int {
 	if err == nil {
 		return exitOK
 	}
-	e := &exitError{code: exitRuntime, err: err}
+	e := &fault.Error{Kind: fault.Runtime, Err: err}
 	errors.As(err, &e)
 	var located strictyaml.Errors
 	switch {
-	case e.err == nil:
-	case errors.As(e.err, &located):
+	case e.Err == nil:
+	case errors.As(e.Err, &located):
 		for _, l := range located {
 			say(stderr, "error", l.Error())
 			say(stderr, "hint", l.Hint)
 		}
 	default:
-		for line := range strings.Lines(e.err.Error()) {
+		for line := range strings.Lines(e.Err.Error()) {
 			say(stderr, "error", strings.TrimSuffix(line, "\n"))
 		}
 	}
-	say(stderr, "hint", e.hint)
-	return e.code
+	say(stderr, "hint", e.Hint)
+	return exitCode(e.Kind)
 }
 
 // say prints one line for people, unless it is empty. Errors come from files, from

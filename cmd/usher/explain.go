@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
+	"usher/internal/secretfile"
 
 	"github.com/urfave/cli/v2"
 
@@ -62,7 +64,7 @@ func explain(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	p, err := assemble(cfg, discardLog(), told{})
+	p, err := assemble(cfg, slog.New(slog.DiscardHandler), told{})
 	if err != nil {
 		return err
 	}
@@ -92,18 +94,6 @@ func explain(c *cli.Context) error {
 		say(c.App.ErrWriter, "hint", "--mqtt-client-id ID says the id that the client would have")
 	}
 	return outcomeError(x)
-}
-
-// outcomeError gives an explanation that is no clear yes its exit code.
-func outcomeError(x *explanation.Explanation) error {
-	switch {
-	case x.Outcome == callout.Denied || x.Refuses():
-		return &exitError{code: exitDenied}
-	case x.Outcome != callout.Granted || x.Unknown():
-		return &exitError{code: exitRuntime}
-	default:
-		return nil
-	}
 }
 
 // credentialOf builds what nats-server would pass on.
@@ -154,21 +144,16 @@ func connectionOf(c *cli.Context) (identity.Connection, error) {
 	return identity.Connection{Types: []string{string(t)}, MQTTClientID: id}, nil
 }
 
-// inClient returns the connection of a client that is like any other.
-func inClient() identity.Connection {
-	return identity.Connection{Types: []string{string(directory.ConnectionStandard)}}
-}
-
 func readToken(c *cli.Context, path string) (string, error) {
 	if path == "-" {
-		return readLine(c.App.Reader, "stdin")
+		return secretfile.ReadLine(c.App.Reader, "stdin")
 	}
 	f, err := os.Open(path) //nolint:gosec // the path is the operator's
 	if err != nil {
 		return "", err
 	}
 	defer f.Close() //nolint:errcheck // read only
-	token, err := readLine(f, path)
+	token, err := secretfile.ReadLine(f, path)
 	if err != nil {
 		return "", fmt.Errorf("--token-file: %w", err)
 	}

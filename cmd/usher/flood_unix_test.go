@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"usher/internal/shellword"
 
 	"golang.org/x/time/rate"
 
@@ -64,7 +65,7 @@ func TestFloodLeavesFilesForNATS(t *testing.T) {
 	in := newInstallation(t)
 	in.write(t, setup.FileDirectory, aliceDirectory())
 	server := in.natsServer(t)
-	p := start(t, "sh", "-c", "ulimit -n 128; exec usher serve -c "+quote(in.config()))
+	p := start(t, "sh", "-c", "ulimit -n 128; exec usher serve -c "+shellword.Quote(in.config()))
 	in.waitReady(t, p)
 	p.waitFor(t, "its listeners hold fewer connections")
 
@@ -86,14 +87,14 @@ func TestFloodLeavesFilesForNATS(t *testing.T) {
 func TestTooFewFiles(t *testing.T) {
 	in := newInstallation(t)
 	for _, command := range []string{"serve", "check --offline"} {
-		p := start(t, "sh", "-c", fmt.Sprintf("ulimit -n 40; exec usher %s -c %s", command, quote(in.config())))
+		p := start(t, "sh", "-c", fmt.Sprintf("ulimit -n 40; exec usher %s -c %s", command, shellword.Quote(in.config())))
 		if code := p.wait(t); code != exitConfig {
 			t.Errorf("%s: exit code %d", command, code)
 		}
 		p.waitFor(t, "too few files may be open: 40, and 50 are needed, 42 of them for NATS and for files")
 		p.waitFor(t, "LimitNOFILE")
 	}
-	p := start(t, "sh", "-c", "ulimit -n 128; exec usher check --offline -c "+quote(in.config()))
+	p := start(t, "sh", "-c", "ulimit -n 128; exec usher check --offline -c "+shellword.Quote(in.config()))
 	p.waitFor(t, "http.listen holds 86 connections")
 	if code := p.wait(t); code != exitOK {
 		t.Errorf("check: exit code %d", code)

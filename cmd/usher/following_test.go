@@ -33,7 +33,7 @@ func TestWaitsAndSaysSo(t *testing.T) {
 			t.Errorf("%d %s%s", code, stdout.String(), stderr.String())
 		}
 	}
-	if there(in.path("key")) {
+	if fileExists(in.path("key")) {
 		t.Error("a file without a key stays")
 	}
 }

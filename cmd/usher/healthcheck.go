@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"usher/internal/fault"
 
 	"github.com/nats-io/nats.go"
 	"github.com/urfave/cli/v2"
@@ -48,26 +49,26 @@ func healthcheckCommand() *cli.Command {
 
 func healthcheck(ctx context.Context, cfg *config.Config) error {
 	if cfg.Accounts.HealthCheck == "" {
-		return configError(errNoHealthCheck)
+		return fault.InConfig(errNoHealthCheck)
 	}
 	token, err := readHealthToken(cfg.HealthCheck.TokenFile)
 	if err != nil {
 		err = fmt.Errorf("healthcheck.token_file: %w", err)
 	}
 	if errors.Is(err, ownedfile.ErrReadable) || errors.Is(err, ownedfile.ErrOthers) {
-		return configError(err)
+		return fault.InConfig(err)
 	}
 	if err != nil {
-		return &exitError{code: exitRuntime, err: err, hint: "is usher serve running with this configuration?"}
+		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "is usher serve running with this configuration?"}
 	}
 	opts, err := tlsOptions(&cfg.NATS.TLS)
 	if err != nil {
-		return configError(err)
+		return fault.InConfig(err)
 	}
 	if path := cfg.NATS.SentinelFile; path != "" {
 		sentinel, err := sentinelOption(path)
 		if err != nil {
-			return configError(fmt.Errorf("nats.sentinel_creds_file: %w", err))
+			return fault.InConfig(fmt.Errorf("nats.sentinel_creds_file: %w", err))
 		}
 		opts = append(opts, sentinel)
 	}
@@ -83,11 +84,11 @@ func healthcheck(ctx context.Context, cfg *config.Config) error {
 
 func connectFailed(err error) error {
 	if errors.Is(err, nats.ErrAuthorization) {
-		return &exitError{code: exitDenied, err: fmt.Errorf("connect: %w", err), hint: "the log of nats-server and usher say why, under the same request id"}
+		return &fault.Error{Kind: fault.Denied, Err: fmt.Errorf("connect: %w", err), Hint: "the log of nats-server and usher say why, under the same request id"}
 	}
-	e := &exitError{code: exitRuntime, err: fmt.Errorf("connect: %w", err), hint: "usher check looks at server and service in detail"}
+	e := &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("connect: %w", err), Hint: "usher check looks at server and service in detail"}
 	if stalled(err) || keptWaiting(err) {
-		e.hint = "nobody answered nats-server: is usher serve running? " + e.hint
+		e.Hint = "nobody answered nats-server: is usher serve running? " + e.Hint
 	}
 	return e
 }

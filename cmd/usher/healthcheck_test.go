@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"usher/internal/secretfile"
 
 	"usher/app/setup"
 	"usher/callout/callouttest"
@@ -93,7 +94,7 @@ func TestHealthcheckTLS(t *testing.T) {
 
 	// The same server, and a certificate authority that nobody knows.
 	stranger := configFor(t, srv, keyring, map[string]string{"nats.tls.ca_file": callouttest.NewCA(t).File})
-	callouttest.Must(t, replaceFile(strings.Replace(stranger, "usher.yaml", "healthcheck.token", 1), []byte("any\n")))
+	callouttest.Must(t, secretfile.Write(strings.Replace(stranger, "usher.yaml", "healthcheck.token", 1), []byte("any\n")))
 	unhealthy(t, stranger, exitRuntime, "certificate")
 	checkLive(t, stranger).says(t, exitConfig, "connect", "error", "certificate")
 }

@@ -7,10 +7,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"time"
+	"usher/internal/secretfile"
 
-	"usher/internal/atomicfile"
 	"usher/internal/ownedfile"
 	"usher/tokens/health"
 )
@@ -26,7 +25,7 @@ func (in *instance) writeHealthToken(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(path, []byte(token+"\n")); err != nil {
+	if err := secretfile.Write(path, []byte(token+"\n")); err != nil {
 		return fmt.Errorf("healthcheck.token_file: %w", err)
 	}
 	return nil
@@ -72,22 +71,10 @@ func (in *instance) refreshHealthToken(ctx context.Context) {
 // readHealthToken reads the token. Its folder is not looked at: whoever exchanges the
 // file has the health check fail, and nothing else.
 func readHealthToken(path string) (string, error) {
-	token, err := openLine(path, ownedfile.Rule{Secret: true, Alone: true, Pipe: true})
+	token, err := secretfile.ReadRule(path, ownedfile.Rule{Secret: true, Alone: true, Pipe: true})
 	var at *os.PathError
 	if errors.As(err, &at) {
-		err = unreadable(err)
+		err = secretfile.Unreadable(err)
 	}
 	return token, err
-}
-
-// replaceFile writes a file that its owner alone can read, in one step.
-func replaceFile(path string, content []byte) error {
-	dir := filepath.Dir(path)
-	if err := ownedfile.CheckLink(dir); err != nil { // whoever else made it chooses where the file is written
-		return err
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make directory: %w", err)
-	}
-	return atomicfile.Write(path, content, 0o600, nil)
 }

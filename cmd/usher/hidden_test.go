@@ -138,8 +138,8 @@ func TestNoSecretFromAnyFile(t *testing.T) {
 		}
 		var out strings.Builder // of "usher dev --dir"
 		dev := demo{}
-		callouttest.Must(t, dev.printText(&out, in.url, in.web, in.path(secret)))
-		callouttest.Must(t, dev.printJSON(&out, in.url, in.web, in.path(secret)))
+		callouttest.Must(t, printDemoText(&out, &dev, in.url, in.web, in.path(secret)))
+		callouttest.Must(t, printDemoJSON(&out, &dev, in.url, in.web, in.path(secret)))
 		if strings.Contains(out.String(), secret) {
 			t.Errorf("dev shows it:\n%s", &out)
 		}

@@ -4,16 +4,15 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	mathrand "math/rand/v2"
 	"os"
 	"os/signal"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
+	"usher/internal/fault"
+	"usher/internal/version"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -23,25 +22,23 @@ import (
 	"usher/callout/admission"
 	"usher/directory/file"
 	"usher/directory/kv"
-	"usher/internal/audit"
 	"usher/internal/metrics"
 	"usher/issuer/keyring"
 )
 
 // instance is one running usher.
 type instance struct {
-	cfg       *config.Config
-	parts     *parts
-	log       *slog.Logger
-	audit     *audit.Log
-	auditFile *audit.File // nil: the audit goes elsewhere
-	registry  *prometheus.Registry
-	reloads   *reloads // of the directory
-	rekeyed   *reloads // of the keyring
-	service   *callout.Service
-	web       *listener.Server // nil: off
-	api       *listener.Server // nil: off
-	started   atomic.Bool
+	cfg      *config.Config
+	parts    *parts
+	log      *slog.Logger
+	audit    *auditSink
+	registry *prometheus.Registry
+	reloads  *reloads // of the directory
+	rekeyed  *reloads // of the keyring
+	service  *callout.Service
+	web      *listener.Server // nil: off
+	api      *listener.Server // nil: off
+	started  atomic.Bool
 
 	connections connections // of web and api, at most
 }
@@ -51,7 +48,7 @@ type instance struct {
 func newInstance(cfg *config.Config, stderr io.Writer) (*instance, error) {
 	log, err := newLogger(&cfg.Log, stderr)
 	if err != nil {
-		return nil, configError(err)
+		return nil, fault.InConfig(err)
 	}
 	in := &instance{cfg: cfg, log: log, registry: prometheus.NewRegistry()}
 	in.reloads = newReloads(in.registry, "usher_directory_reloads_total",
@@ -64,10 +61,10 @@ func newInstance(cfg *config.Config, stderr io.Writer) (*instance, error) {
 	}
 	opts, err := serviceOptions(cfg)
 	if err == nil {
-		err = in.openAudit(stderr)
+		in.audit, err = openAudit(&cfg.Audit, log, stderr)
 	}
 	if err != nil {
-		return nil, errors.Join(configError(err), in.parts.store.Close())
+		return nil, errors.Join(fault.InConfig(err), in.parts.store.Close())
 	}
 	in.service, err = callout.New(callout.Config{
 		URLs: natsURLs(cfg), Options: append(opts, tellAttempts(log, in.parts.now)), Account: serverAccount(cfg, in.parts.keyring.Keyring()),
@@ -76,13 +73,13 @@ func newInstance(cfg *config.Config, stderr io.Writer) (*instance, error) {
 		Failures: admission.FailuresConfig{
 			PerHost: float64(cfg.Callout.Failures.PerHost), PerCredential: float64(cfg.Callout.Failures.PerCredential), Now: in.parts.now,
 		},
-		Budget: cfg.Callout.Budget, Leeway: cfg.Callout.ClockSkew, Version: semver(),
+		Budget: cfg.Callout.Budget, Leeway: cfg.Callout.ClockSkew, Version: version.Semver(),
 		Decider: in.parts.decider, Issuer: in.parts.issuer, Keyring: in.parts.keyring.Keyring,
-		Log: log, Audit: in.audit, Metrics: metrics.New(in.registry, callout.MetricCodes()),
+		Log: log, Audit: in.audit.Log, Metrics: metrics.New(in.registry, callout.MetricCodes()),
 		Now: in.parts.now, Random: rand.Reader, NewID: newRequestID, Host: hostName(),
 	})
 	if err != nil {
-		return nil, errors.Join(err, in.closeAudit(), in.parts.store.Close())
+		return nil, errors.Join(err, in.audit.Close(), in.parts.store.Close())
 	}
 	in.registerState()
 	in.warn()
@@ -93,14 +90,6 @@ func newInstance(cfg *config.Config, stderr io.Writer) (*instance, error) {
 // memory only, and no request waits longer than its budget.
 const waiters = 1024
 
-// workers returns how many requests are worked on at once.
-func workers(cfg *config.Config) int {
-	if cfg.Callout.Workers > 0 {
-		return cfg.Callout.Workers
-	}
-	return max(4, 2*runtime.GOMAXPROCS(0))
-}
-
 // hostName returns the name of this machine; empty: it has none.
 func hostName() string {
 	host, err := os.Hostname()
@@ -108,32 +97,6 @@ func hostName() string {
 		return ""
 	}
 	return host
-}
-
-// newRequestID returns an id that tells requests apart; it need not be secret.
-func newRequestID() string {
-	return fmt.Sprintf("%016x%08x", mathrand.Uint64(), mathrand.Uint32()) //nolint:gosec // not a secret
-}
-
-func (in *instance) openAudit(stderr io.Writer) error {
-	onError := func(err error) {
-		in.log.LogAttrs(context.Background(), slog.LevelError, "audit cannot be written", slog.String("error", err.Error()))
-	}
-	var w io.Writer
-	switch in.cfg.Audit.To {
-	case "file":
-		f, err := audit.OpenFile(in.cfg.Audit.File)
-		if err != nil {
-			return err
-		}
-		in.auditFile, w = f, f
-	case "off":
-		w = io.Discard
-	default:
-		w = stderr
-	}
-	in.audit = audit.New(w, onError)
-	return nil
 }
 
 // reloaded hears of every reload of the directory, good or bad.
@@ -182,14 +145,30 @@ func (in *instance) warn() {
 	in.warnAccounts()
 }
 
-// run serves until ctx ends, then drains.
-func (in *instance) run(ctx context.Context) error {
-	return errors.Join(in.serve(ctx, func() {}), in.closeAudit())
+// close ends what newInstance has opened. It is for an instance that never ran.
+func (in *instance) close() error {
+	return errors.Join(in.parts.store.Close(), in.audit.Close())
 }
 
-// serve is run without the audit's end; started is called once everything runs.
+// bucket returns the directory if it is a bucket; nil: it is a file.
+func (in *instance) bucket() *kv.Store {
+	if s, ok := in.parts.store.(*kvStore); ok {
+		return s.Store
+	}
+	return nil
+}
+
+// metrics returns what the instance registers for /metrics.
+func (in *instance) metrics() prometheus.Gatherer { return in.registry }
+
+// run serves until ctx ends, then drains.
+func (in *instance) run(ctx context.Context) error {
+	return in.serve(ctx, func() {})
+}
+
+// serve is run, and calls started once everything runs.
 func (in *instance) serve(ctx context.Context, started func()) (err error) {
-	defer func() { err = errors.Join(err, in.parts.store.Close()) }()
+	defer func() { err = errors.Join(err, in.close()) }()
 	hangup := catchHangup()
 	defer signal.Stop(hangup)
 	if err := in.shareFiles(); err != nil {
@@ -218,7 +197,7 @@ func (in *instance) serve(ctx context.Context, started func()) (err error) {
 	}
 	helpers.Go(func() { in.watchDirectory(side) })
 	helpers.Go(func() { in.watchKeyring(side) })
-	in.log.LogAttrs(ctx, slog.LevelInfo, "usher runs", slog.String("version", semver()),
+	in.log.LogAttrs(ctx, slog.LevelInfo, "usher runs", slog.String("version", version.Semver()),
 		slog.Int("connections", in.cfg.NATS.Connections), slog.Int("workers", workers(in.cfg)))
 	started()
 	<-ctx.Done()
@@ -254,17 +233,17 @@ func (in *instance) watchKeyring(ctx context.Context) {
 	}
 }
 
-// auditClose is how long the last events may take to be written.
-const auditClose = 5 * time.Second
-
-func (in *instance) closeAudit() error {
-	ctx, cancel := context.WithTimeout(context.Background(), auditClose)
-	defer cancel()
-	if err := in.audit.Close(ctx); err != nil {
-		return err // a file that is stuck in a write cannot be closed either
+// shareFiles sets descriptors for NATS aside, and says so if there are few.
+func (in *instance) shareFiles() error {
+	limit, _ := maxOpenFiles()
+	n, err := shareFiles(in.cfg, in.parts.keyring.Keyring(), limit)
+	if err != nil {
+		return &fault.Error{Kind: fault.Config, Err: err, Hint: hintFiles}
 	}
-	if in.auditFile != nil {
-		return in.auditFile.Close()
+	in.connections = n
+	if n.reduced() {
+		in.log.Warn("this process may open few files, so its listeners hold fewer connections", slog.Uint64("files", limit),
+			slog.Uint64("set_aside", n.reserved), slog.Int("http_connections", n.web), slog.Int("api_connections", n.api), slog.String("hint", hintFiles))
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"usher/internal/fault"
+	"usher/internal/shellword"
 
 	"github.com/urfave/cli/v2"
 
@@ -34,11 +36,11 @@ func openKeyOutput(c *cli.Context) (*keyOutput, error) {
 		return nil, usageError("leave one of them out", "--to and --json: the JSON has the key in it")
 	}
 	if err := ownedfile.CheckFolder(filepath.Dir(path), ownedfile.Rule{Put: true}); err != nil {
-		return nil, configError(fmt.Errorf("--to: %w", err))
+		return nil, fault.InConfig(fmt.Errorf("--to: %w", err))
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the path is the user's
 	if errors.Is(err, os.ErrExist) {
-		return nil, &exitError{code: exitRuntime, err: fmt.Errorf("--to: %w", err), hint: "a key is never written over something else: give another name, or move that file away"}
+		return nil, &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("--to: %w", err), Hint: "a key is never written over something else: give another name, or move that file away"}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("--to: %w", err)
@@ -61,7 +63,7 @@ func (o *keyOutput) where() string {
 	if o.file == nil {
 		return "on stdout"
 	}
-	return "in " + quote(o.file.Name())
+	return "in " + shellword.Quote(o.file.Name())
 }
 
 // drop ends the output, and takes the file back if no key came.

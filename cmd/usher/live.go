@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"time"
+	"usher/internal/fault"
+	"usher/internal/secretfile"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
-	"github.com/urfave/cli/v2"
 
 	"usher/app/config"
 	"usher/app/rotation"
@@ -35,7 +35,7 @@ func openLive(cfg *config.Config) (*live, error) {
 	l := &live{cfg: cfg}
 	opts, err := serviceOptions(cfg)
 	if err != nil {
-		return nil, configError(err)
+		return nil, fault.InConfig(err)
 	}
 	if l.service, err = l.connect("service", opts); err != nil {
 		return nil, err
@@ -46,42 +46,28 @@ func openLive(cfg *config.Config) (*live, error) {
 	return l, l.openSystem()
 }
 
-// withLive does what needs the running ushers and the servers, for a verb.
-func withLive(c *cli.Context, do func(l *live) error) error {
-	cfg, err := loadConfig(c)
-	if err != nil {
-		return err
-	}
-	l, err := openLive(cfg)
-	if err != nil {
-		return err
-	}
-	defer l.close()
-	return do(l)
-}
-
 // openSystem connects as the user of the system account alone: a push may be what
 // lets the service user in.
 func (l *live) openSystem() error {
 	cfg := l.cfg
 	if cfg.Operator.SystemCredsFile == "" {
 		l.close()
-		return &exitError{
-			code: exitConfig, err: errors.New("operator.system_creds_file is not set"),
-			hint: "in operator mode the servers are asked as a user of the system account",
+		return &fault.Error{
+			Kind: fault.Config, Err: errors.New("operator.system_creds_file is not set"),
+			Hint: "in operator mode the servers are asked as a user of the system account",
 		}
 	}
 	opts, err := tlsOptions(&cfg.NATS.TLS)
 	if err != nil {
 		l.close()
-		return configError(err)
+		return fault.InConfig(err)
 	}
-	if err := checkCreds(cfg.Operator.SystemCredsFile, cfg.Keyring.AllowGroupReadable); err != nil {
+	if err := secretfile.CheckSecret(cfg.Operator.SystemCredsFile, cfg.Keyring.AllowGroupReadable); err != nil {
 		l.close()
-		e := configError(fmt.Errorf("operator.system_creds_file: %w", err))
-		var exit *exitError
-		if errors.As(e, &exit) && exit.hint == "" {
-			exit.hint = "usher nkey has to run where the system user's credentials are"
+		e := fault.InConfig(fmt.Errorf("operator.system_creds_file: %w", err))
+		var exit *fault.Error
+		if errors.As(e, &exit) && exit.Hint == "" {
+			exit.Hint = "usher nkey has to run where the system user's credentials are"
 		}
 		return e
 	}
@@ -95,13 +81,13 @@ func (l *live) openSystem() error {
 }
 
 func (l *live) connect(who string, opts []nats.Option) (*nats.Conn, error) {
-	nc, err := nats.Connect(natsURLs(l.cfg), append(opts, nats.Name("usher-nkey-"+who), nats.Timeout(checkConnect),
+	nc, err := nats.Connect(natsURLs(l.cfg), append(opts, nats.Name("usher-nkey-"+who), nats.Timeout(connectTimeout),
 		nats.MaxReconnects(-1), nats.ReconnectWait(reconnectEvery),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
 	if err != nil {
-		return nil, &exitError{
-			code: exitRuntime, err: fmt.Errorf("connect as the %s user to %s: %w", who, natsURLs(l.cfg), err),
-			hint: "usher check says what does not fit",
+		return nil, &fault.Error{
+			Kind: fault.Runtime, Err: fmt.Errorf("connect as the %s user to %s: %w", who, natsURLs(l.cfg), err),
+			Hint: "usher check says what does not fit",
 		}
 	}
 	return nc, nil
@@ -153,13 +139,6 @@ func (l *live) urls() []string {
 	return urls
 }
 
-func hostOf(url string) string {
-	if _, host, ok := strings.Cut(url, "://"); ok {
-		return host
-	}
-	return url
-}
-
 // rotator returns what changes the keyring of a configuration. change says that
 // account JWTs are to be signed.
 func (l *live) rotator(say func(string), wait time.Duration, change bool) (*rotation.Rotator, error) {
@@ -176,7 +155,7 @@ func (l *live) rotator(say func(string), wait time.Duration, change bool) (*rota
 		return r, nil
 	}
 	if l.cfg.Operator.Dir == "" {
-		return nil, &exitError{code: exitConfig, err: errors.New("operator.dir is not set"), hint: "it holds operator.jwt and the account JWTs, which are changed here"}
+		return nil, &fault.Error{Kind: fault.Config, Err: errors.New("operator.dir is not set"), Hint: "it holds operator.jwt and the account JWTs, which are changed here"}
 	}
 	signer, err := operatorKey(l.cfg)
 	if err != nil {
@@ -185,6 +164,9 @@ func (l *live) rotator(say func(string), wait time.Duration, change bool) (*rota
 	r.Operator.Signer = signer
 	return r, nil
 }
+
+// defaultWait is how long a rotation waits for an old key to fall out of use.
+const defaultWait = time.Minute
 
 // pickUp is how long running ushers may take to read the keyring again.
 const pickUp = 45 * time.Second
@@ -196,17 +178,17 @@ func operatorKey(cfg *config.Config) (nkeys.KeyPair, error) {
 	}
 	path := cfg.Operator.SigningKeyFile
 	if path == "" {
-		return nil, &exitError{
-			code: exitConfig, err: errors.New("neither operator.signing_key_file nor operator.signing_command is set"),
-			hint: "a change of an account JWT has to be signed by the operator",
+		return nil, &fault.Error{
+			Kind: fault.Config, Err: errors.New("neither operator.signing_key_file nor operator.signing_command is set"),
+			Hint: "a change of an account JWT has to be signed by the operator",
 		}
 	}
 	kp, err := operatorSigner(path, cfg.Keyring.AllowGroupReadable)
 	if err != nil {
-		return nil, configError(fmt.Errorf("operator.signing_key_file: %w", err))
+		return nil, fault.InConfig(fmt.Errorf("operator.signing_key_file: %w", err))
 	}
 	if public, err := kp.PublicKey(); err != nil || nkeys.Prefix(public) != nkeys.PrefixByteOperator {
-		return nil, configError(fmt.Errorf("operator.signing_key_file: %w", operator.ErrNotOperator))
+		return nil, fault.InConfig(fmt.Errorf("operator.signing_key_file: %w", operator.ErrNotOperator))
 	}
 	return kp, nil
 }
@@ -214,15 +196,15 @@ func operatorKey(cfg *config.Config) (nkeys.KeyPair, error) {
 // operatorProgram returns the operator's key that a program signs with.
 func operatorProgram(cfg *config.Config) (nkeys.KeyPair, error) {
 	if err := keyring.CheckProgram(cfg.Operator.SigningCommand); err != nil {
-		return nil, configError(fmt.Errorf("operator.signing_command: %w", err))
+		return nil, fault.InConfig(fmt.Errorf("operator.signing_command: %w", err))
 	}
 	s, err := issuer.NewCommand(cfg.Operator.SigningPublicKey, cfg.Operator.SigningCommand)
 	if err != nil {
-		return nil, configError(fmt.Errorf("operator.signing_command: %w", err))
+		return nil, fault.InConfig(fmt.Errorf("operator.signing_command: %w", err))
 	}
 	kp, err := operator.Elsewhere(context.Background(), s) // each signature has an end of its own
 	if err != nil {
-		return nil, configError(fmt.Errorf("operator.signing_public_key: %w", err))
+		return nil, fault.InConfig(fmt.Errorf("operator.signing_public_key: %w", err))
 	}
 	return kp, nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 
 	"usher/app/config"
@@ -50,7 +49,7 @@ func (l *live) knock(ctx context.Context, cfg *config.Config, url string, keys *
 		return x, fmt.Errorf("look at requests: %w", err)
 	}
 	defer sub.Unsubscribe() //nolint:errcheck // the connection is closed soon
-	if err := l.service.FlushTimeout(checkRequest); err != nil {
+	if err := l.service.FlushTimeout(requestTimeout); err != nil {
 		x.Problem = "the connection to NATS is away: " + err.Error()
 		return x, nil
 	}
@@ -60,7 +59,7 @@ func (l *live) knock(ctx context.Context, cfg *config.Config, url string, keys *
 	}
 	result := make(chan error, 1)
 	go func() { result <- knockAt(cfg, url, name) }()
-	timeout := time.NewTimer(checkRequest)
+	timeout := time.NewTimer(requestTimeout)
 	defer timeout.Stop()
 	x.Problem = "a client knocked, and the server did not ask"
 	for {
@@ -92,16 +91,4 @@ func (l *live) knock(ctx context.Context, cfg *config.Config, url string, keys *
 			return x, ctx.Err()
 		}
 	}
-}
-
-// signerOf returns the key that signed a user JWT; empty: there is none.
-func signerOf(text string) string {
-	if text == "" {
-		return ""
-	}
-	c, err := jwt.DecodeUserClaims(text)
-	if err != nil {
-		return ""
-	}
-	return c.Issuer
 }

@@ -9,9 +9,6 @@ import (
 	"syscall"
 )
 
-// version is set by the build (-ldflags "-X main.version=1.2.3").
-var version = "" //nolint:gochecknoglobals // the linker can set nothing else
-
 func main() {
 	// After the first signal the default comes back: a second Ctrl-C ends at once.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -5,83 +5,17 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"strings"
 	"sync"
 	"time"
+	"usher/internal/secretfile"
 
 	"github.com/nats-io/nats.go"
 
 	"usher/app/config"
 	"usher/internal/ownedfile"
 )
-
-// maxSecretFile is far above any password or token.
-const maxSecretFile = 16 << 10
-
-// readSecret reads a one-line secret from a file that nobody else can read. Its
-// errors do not say the path of a file that cannot be read, for it may be the
-// secret itself; the caller says which key of the configuration named it.
-func readSecret(path string, allowGroup bool) (string, error) {
-	text, err := openSecret(path, allowGroup)
-	var at *os.PathError
-	if errors.As(err, &at) {
-		err = unreadable(err)
-	}
-	return text, err
-}
-
-// openSecret is readSecret, with errors of the system that say the path.
-func openSecret(path string, allowGroup bool) (string, error) {
-	return openLine(path, ownedfile.Rule{Secret: true, Group: allowGroup, Pipe: true})
-}
-
-// openLine reads the one line of a file that keeps the rule.
-func openLine(path string, r ownedfile.Rule) (string, error) {
-	f, _, err := ownedfile.Open(path, r)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close() //nolint:errcheck // read only
-	return readLine(f, path)
-}
-
-// unreadable is err, which a secret's file gave, without the path in it.
-func unreadable(err error) error {
-	return fmt.Errorf("cannot be read: %w (a relative path starts at the configuration file's directory)", withoutPath(err))
-}
-
-func withoutPath(err error) error {
-	var at *os.PathError
-	if errors.As(err, &at) {
-		return at.Err
-	}
-	return err
-}
-
-// readLine reads one line, without the white space around it. A name that is
-// not "stdin" is not said: what was given as a path may be a secret.
-func readLine(r io.Reader, name string) (string, error) {
-	if name != "stdin" {
-		name = "the file"
-	}
-	b, err := io.ReadAll(io.LimitReader(r, maxSecretFile+1))
-	if err != nil {
-		return "", fmt.Errorf("%s cannot be read: %w", name, withoutPath(err))
-	}
-	text := strings.TrimSpace(string(b))
-	switch {
-	case len(b) > maxSecretFile:
-		return "", fmt.Errorf("%s is too large", name)
-	case text == "":
-		return "", fmt.Errorf("%s has no text in it", name)
-	case strings.ContainsAny(text, "\r\n"):
-		return "", fmt.Errorf("%s holds more than one line", name)
-	}
-	return text, nil
-}
 
 // tlsOptions are what every connection to the server needs, whoever makes it.
 func tlsOptions(c *config.TLS) ([]nats.Option, error) {
@@ -92,7 +26,7 @@ func tlsOptions(c *config.TLS) ([]nats.Option, error) {
 		}
 		// They say which server is trusted, and who usher is. That others can read the
 		// key was always let pass here: tools that make certificates write it so.
-		if err := checkFile(f.path, ownedfile.Rule{}); err != nil {
+		if err := secretfile.Check(f.path, ownedfile.Rule{}); err != nil {
 			return nil, fmt.Errorf("nats.tls.%s: %w", f.key, err)
 		}
 	}
@@ -138,13 +72,13 @@ func serviceOptions(cfg *config.Config) ([]nats.Option, error) {
 	group := cfg.Keyring.AllowGroupReadable
 	switch {
 	case cfg.NATS.PasswordFile != "":
-		password, err := readSecret(cfg.NATS.PasswordFile, group)
+		password, err := secretfile.Read(cfg.NATS.PasswordFile, group)
 		if err != nil {
 			return nil, fmt.Errorf("nats.password_file: %w", err)
 		}
 		opts = append(opts, nats.UserInfo(cfg.NATS.User, password))
 	case cfg.NATS.NKeyFile != "":
-		if _, err := readSecret(cfg.NATS.NKeyFile, group); err != nil {
+		if _, err := secretfile.Read(cfg.NATS.NKeyFile, group); err != nil {
 			return nil, fmt.Errorf("nats.nkey_file: %w", err)
 		}
 		nkey, err := nats.NkeyOptionFromSeed(cfg.NATS.NKeyFile)
@@ -153,29 +87,12 @@ func serviceOptions(cfg *config.Config) ([]nats.Option, error) {
 		}
 		opts = append(opts, nkey)
 	case cfg.NATS.CredsFile != "":
-		if err := checkCreds(cfg.NATS.CredsFile, group); err != nil {
+		if err := secretfile.CheckSecret(cfg.NATS.CredsFile, group); err != nil {
 			return nil, fmt.Errorf("nats.creds_file: %w", err)
 		}
 		opts = append(opts, nats.UserCredentials(cfg.NATS.CredsFile))
 	}
 	return opts, nil
-}
-
-// checkCreds reports a file with a secret that is not there, that others can read,
-// or that others could have put there.
-func checkCreds(path string, allowGroup bool) error {
-	return checkFile(path, ownedfile.Rule{Secret: true, Group: allowGroup})
-}
-
-// checkFile reports a file that does not keep the rule. What cannot be read is not
-// named: its path may be a secret.
-func checkFile(path string, r ownedfile.Rule) error {
-	err := ownedfile.Check(path, r)
-	var at *os.PathError
-	if errors.As(err, &at) {
-		return unreadable(err)
-	}
-	return err
 }
 
 // tellAgain is how often the same cause is logged: connections try for ever, and

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"usher/internal/secretfile"
 
 	"usher/app/config"
 	"usher/callout/callouttest"
@@ -28,11 +29,11 @@ func TestReadSecret(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"\n ": "the file has no text in it", "a\nb\n": "the file holds more than one line",
-		strings.Repeat("a", maxSecretFile+1): "the file is too large",
+		strings.Repeat("a", secretfile.MaxSize+1): "the file is too large",
 	} {
 		path := filepath.Join(dir, "secret")
 		callouttest.Must(t, os.WriteFile(path, []byte(text), 0o600))
-		if _, err := readSecret(path, false); err == nil || err.Error() != want {
+		if _, err := secretfile.Read(path, false); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}

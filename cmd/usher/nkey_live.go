@@ -1,17 +1,16 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"time"
+	"usher/internal/fault"
 
 	"github.com/urfave/cli/v2"
 
 	"usher/app/rotation"
 	"usher/callout"
 	"usher/issuer"
-	"usher/issuer/keyring"
 )
 
 func nkeyStatusCommand() *cli.Command {
@@ -31,7 +30,7 @@ func nkeyStatusCommand() *cli.Command {
 }
 
 func printStatus(c *cli.Context, l *live) error {
-	rows, state, err := l.status(c.Context)
+	rows, state, err := keyStatus(c.Context, l)
 	if err != nil {
 		return err
 	}
@@ -39,40 +38,10 @@ func printStatus(c *cli.Context, l *live) error {
 	if only := c.Args().First(); only != "" {
 		rows = slices.DeleteFunc(rows, func(r keyRow) bool { return r.PublicKey != only && r.Fingerprint != only })
 		if len(rows) == 0 {
-			return &exitError{code: exitRuntime, err: fmt.Errorf("%w: %s", rotation.ErrUnknownKey, only), hint: "usher nkey list"}
+			return &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("%w: %s", rotation.ErrUnknownKey, only), Hint: "usher nkey list"}
 		}
 	}
 	return printKeys(c, rows, true)
-}
-
-// status returns the keys of the keyring with what is said of them.
-func (l *live) status(ctx context.Context) ([]keyRow, *keyring.State, error) {
-	rows, state, err := keyRows(l.cfg, time.Now())
-	if err != nil {
-		return nil, nil, err
-	}
-	reports, err := l.reports(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	r, err := l.rotator(func(string) {}, 0, false)
-	if err != nil {
-		return nil, nil, err
-	}
-	for i := range rows {
-		row := &rows[i]
-		row.Live = liveOf(row.PublicKey, reports, time.Now())
-		if row.State == issuer.StateRetired {
-			row.Live.Because = []string{"it is retired"}
-			continue
-		}
-		because, err := r.Blockers(ctx, state, state.Entry(row.PublicKey))
-		if err != nil {
-			because = []string{"could not be looked at: " + err.Error()}
-		}
-		row.Live.Because, row.Live.Safe = because, len(because) == 0
-	}
-	return append(rows, notHeld(rows, reports)...), state, nil
 }
 
 // notHeld returns the keys that servers ask for and this keyring does not have.

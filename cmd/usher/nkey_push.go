@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"usher/internal/fault"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/urfave/cli/v2"
@@ -28,35 +29,35 @@ func nkeyPushCommand() *cli.Command {
 				return err
 			}
 			if cfg.NATS.Mode != config.ModeOperator || cfg.Operator.Dir == "" {
-				return &exitError{code: exitConfig, err: fmt.Errorf("there is nothing to push"), hint: "account JWTs are for operator mode (nats.mode), and lie in operator.dir"}
+				return &fault.Error{Kind: fault.Config, Err: fmt.Errorf("there is nothing to push"), Hint: "account JWTs are for operator mode (nats.mode), and lie in operator.dir"}
 			}
 			l := &live{cfg: cfg}
 			if err := l.openSystem(); err != nil {
 				return err
 			}
 			defer l.close()
-			return l.push(c, c.Args().First())
+			return pushAccount(c, l, c.Args().First())
 		},
 	}
 }
 
-func (l *live) push(c *cli.Context, name string) error {
+func pushAccount(c *cli.Context, l *live, name string) error {
 	dir := operator.Dir(l.cfg.Operator.Dir)
 	claims, text, err := dir.Account(name)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			err = fmt.Errorf("no account %s in %s", name, dir)
 		}
-		return configError(err)
+		return fault.InConfig(err)
 	}
 	trusted, err := dir.Operator()
 	if err != nil {
-		return configError(err)
+		return fault.InConfig(err)
 	}
 	if claims.Issuer != trusted.Subject && !trusted.SigningKeys.Contains(claims.Issuer) {
-		return configError(fmt.Errorf("the JWT of %s is signed by %s, which is neither operator %s nor one of its signing keys", name, claims.Issuer, trusted.Name))
+		return fault.InConfig(fmt.Errorf("the JWT of %s is signed by %s, which is neither operator %s nor one of its signing keys", name, claims.Issuer, trusted.Name))
 	}
-	if err := l.unscoped(name, claims); err != nil {
+	if err := unscoped(l.cfg, name, claims); err != nil {
 		return err
 	}
 	servers, err := l.cluster.Servers(c.Context)
@@ -65,7 +66,7 @@ func (l *live) push(c *cli.Context, name string) error {
 	}
 	now, _, _, err := l.cluster.Newest(c.Context, claims.Subject, servers)
 	if err == nil && now.IssuedAt > claims.IssuedAt {
-		return &exitError{code: exitConfig, err: fmt.Errorf("the servers have a newer JWT of %s", name), hint: "it would be lost; sign yours again"}
+		return &fault.Error{Kind: fault.Config, Err: fmt.Errorf("the servers have a newer JWT of %s", name), Hint: "it would be lost; sign yours again"}
 	}
 	if err := l.cluster.Push(c.Context, claims.Subject, text, servers); err != nil {
 		return rotationError(l.cfg, err)
@@ -77,8 +78,8 @@ func (l *live) push(c *cli.Context, name string) error {
 // unscoped refuses a JWT that gives a key of the keyring another scope than the
 // keyring says: what usher signs states no permissions where there is a scope, and
 // without the template that would be all of them.
-func (l *live) unscoped(name string, claims *jwt.AccountClaims) error {
-	keys, err := loadKeyring(l.cfg)
+func unscoped(cfg *config.Config, name string, claims *jwt.AccountClaims) error {
+	keys, err := loadKeyring(cfg)
 	if err != nil {
 		return err
 	}
@@ -86,10 +87,10 @@ func (l *live) unscoped(name string, claims *jwt.AccountClaims) error {
 		if k.Account != name || !claims.SigningKeys.Contains(k.PublicKey) || operator.ScopeOf(claims, k.PublicKey) == k.Scope {
 			continue
 		}
-		return &exitError{
-			code: exitConfig,
-			err:  fmt.Errorf("%w: %s has scope %q in the JWT of %s, and %q in the keyring", operator.ErrUnscoped, k.PublicKey, operator.ScopeOf(claims, k.PublicKey), name, k.Scope),
-			hint: "without its template a scoped key lets clients do everything; give it the role and template in the JWT (nsc edit signing-key), or mend keyring.yaml",
+		return &fault.Error{
+			Kind: fault.Config,
+			Err:  fmt.Errorf("%w: %s has scope %q in the JWT of %s, and %q in the keyring", operator.ErrUnscoped, k.PublicKey, operator.ScopeOf(claims, k.PublicKey), name, k.Scope),
+			Hint: "without its template a scoped key lets clients do everything; give it the role and template in the JWT (nsc edit signing-key), or mend keyring.yaml",
 		}
 	}
 	return nil

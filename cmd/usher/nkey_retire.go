@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"time"
+	"usher/internal/fault"
 
 	"github.com/urfave/cli/v2"
 
@@ -43,9 +44,9 @@ func retire(c *cli.Context, l *live) error {
 		return rotationError(l.cfg, err)
 	}
 	if len(blockers) > 0 && !c.Bool("now") {
-		return &exitError{
-			code: exitDenied, err: errors.New("not retired: " + strings.Join(blockers, "; ")),
-			hint: "wait until that is over; --now takes the key away whatever depends on it",
+		return &fault.Error{
+			Kind: fault.Denied, Err: errors.New("not retired: " + strings.Join(blockers, "; ")),
+			Hint: "wait until that is over; --now takes the key away whatever depends on it",
 		}
 	}
 	for _, b := range blockers {

@@ -3,21 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
-	"usher/app/config"
 	"usher/app/rotation"
-	"usher/issuer/keyring"
-	"usher/issuer/operator"
 )
-
-// defaultWait is how long a rotation waits for an old key to fall out of use.
-const defaultWait = time.Minute
 
 func nkeyRotateCommand() *cli.Command {
 	return &cli.Command{
@@ -96,19 +88,6 @@ func nkeyRotate(c *cli.Context) error {
 	return printResult(c, &result)
 }
 
-func withoutFlag() cli.Flag {
-	return &cli.StringSliceFlag{Name: "without", Usage: "`NAME` of a server that is gone for good; it is not waited for"}
-}
-
-func noUsherFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "no-usher", Usage: "no usher runs, so that none has to pick a key up"}
-}
-
-// sayTo tells a person how a rotation goes, on standard error.
-func sayTo(c *cli.Context) func(string) {
-	return func(line string) { fmt.Fprintln(c.App.ErrWriter, line) }
-}
-
 func nkeyPlan(c *cli.Context, r *rotation.Rotator, t rotation.Target) error {
 	plan, err := r.Plan(c.Context, t)
 	if err != nil {
@@ -146,43 +125,4 @@ func printResult(c *cli.Context, result *rotation.Result) error {
 		say(c.App.ErrWriter, "hint", "usher nkey retire "+result.Old+" once usher nkey status says that it is safe")
 	}
 	return nil
-}
-
-// rotationError gives a refusal its exit code and its way out.
-func rotationError(cfg *config.Config, err error) error {
-	e := &exitError{code: exitRuntime, err: err}
-	var wait *rotation.WaitError
-	var fewer *operator.FewerError
-	switch {
-	case operator.TrustHint(err) != "":
-		e.code, e.hint = exitConfig, operator.TrustHint(err)
-	case errors.Is(err, rotation.ErrUnderWay):
-		e.hint = "usher nkey rotate --resume goes on with it, --rollback undoes it"
-	case errors.Is(err, keyring.ErrLocked):
-		e.hint = "wait until it is through; usher nkey list shows how far it is"
-	case errors.Is(err, rotation.ErrActive):
-		e.hint = "usher nkey rotate replaces it; --now, for a key that others have got hold of, does both at once"
-	case errors.Is(err, rotation.ErrSeveral):
-		e.hint = "keyring.yaml says the state of each key (docs/keyring.md); set what is not in use any more to retiring"
-	case errors.Is(err, rotation.ErrElsewhere):
-		e.hint = "put the new key into keyring.yaml, with its command and state: next (docs/signing-elsewhere.md); then rotate again"
-	case errors.Is(err, rotation.ErrEdited):
-		e.hint = "your change stands; usher nkey rotate --resume goes on with what was begun"
-	case errors.Is(err, rotation.ErrDone):
-		e.hint = "usher nkey rotate --resume brings it to its end; to go back, rotate again"
-	case errors.Is(err, operator.ErrUnscoped):
-		e.hint = "the account JWT has to have the key with the scope and its template: put it right with nsc or by hand, push it, then --resume"
-	case errors.Is(err, context.Canceled):
-		e.hint = "what was begun is in keyring.yaml: usher nkey rotate --resume goes on with it, --rollback undoes it"
-	case errors.As(err, &fewer):
-		e.hint = "a server that has crashed is counted for some minutes; wait, or name one that is gone for good with --without"
-	case errors.Is(err, rotation.ErrUnpushed):
-		e.hint = "usher nkey push NAME gives it to the servers first"
-	case errors.As(err, &wait):
-		e.hint = "nothing is lost: usher nkey rotate --resume goes on, --rollback undoes it"
-		if cfg != nil && cfg.NATS.Mode == config.ModeConfig && wait.For != "" {
-			e.hint = "change the lines above and restart the servers one after the other; then usher nkey rotate --resume (or --rollback)"
-		}
-	}
-	return e
 }

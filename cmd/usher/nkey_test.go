@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"usher/internal/secretfile"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
@@ -170,7 +171,7 @@ func notTrusted(t *testing.T, in installation) {
 	c.SigningKeys.Add(fresh)
 	signed, err := c.Encode(owner)
 	callouttest.Must(t, err)
-	callouttest.Must(t, replaceFile(file, []byte(signed)))
+	callouttest.Must(t, secretfile.Write(file, []byte(signed)))
 	in.edit(t, setup.FileConfig, "signing_key_file: operator/signing.nk", "signing_key_file: operator/second.nk")
 	const says = "usher-nats does not trust O"
 	in.nkey(t, exitConfig, says, "rotate", "--account", "APP", "signing_key")
@@ -184,7 +185,7 @@ func notTrusted(t *testing.T, in installation) {
 	callouttest.Must(t, err)
 	signed, err = account.Encode(signer)
 	callouttest.Must(t, err)
-	callouttest.Must(t, replaceFile(app, []byte(signed)))
+	callouttest.Must(t, secretfile.Write(app, []byte(signed)))
 	in.nkey(t, exitConfig, says, "push", "APP")
 	checkLive(t, in.config()).says(t, exitConfig, "operator", "error", says)
 	if code := in.try(t); code != exitOK {

@@ -156,13 +156,13 @@ func TestDevOtherMode(t *testing.T) {
 	if code != exitConfig || stdout != "" || !strings.Contains(stderr, dir+" was made without --operator") || !strings.Contains(stderr, "hint: leave --operator out") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
-	if there(filepath.Join(dir, setup.DirOperator)) {
+	if fileExists(filepath.Join(dir, setup.DirOperator)) {
 		t.Error("an operator was made")
 	}
 	for _, args := range [][]string{nil, {"--operator"}} { // what usher init made is left alone
 		in := initialized(t, "--operator")
 		code, _, stderr := usher(t, append([]string{"dev", "--dir", in.dir}, args...)...)
-		if code != exitConfig || !strings.Contains(stderr, "there already") || there(in.path(fileDemo)) {
+		if code != exitConfig || !strings.Contains(stderr, "there already") || fileExists(in.path(fileDemo)) {
 			t.Errorf("exit code %d\n%s", code, stderr)
 		}
 	}
@@ -185,7 +185,7 @@ func TestDevOperatorInterrupted(t *testing.T) {
 			t.Error("another demo")
 		}
 		for _, name := range names {
-			if !there(filepath.Join(dir, filepath.FromSlash(name))) {
+			if !fileExists(filepath.Join(dir, filepath.FromSlash(name))) {
 				t.Errorf("%d kept: %s is missing", kept, name)
 			}
 		}

@@ -54,15 +54,6 @@ func instant(c *cli.Context, option string) (*time.Time, error) {
 	return &at, nil
 }
 
-// oneOf lists what an option takes.
-func oneOf[T ~string](values []T) string {
-	var texts []string
-	for _, v := range values {
-		texts = append(texts, string(v))
-	}
-	return strings.Join(texts, ", ")
-}
-
 // words returns what an option that may be repeated was given; nil: it was not, and
 // no words: one empty text.
 func words(c *cli.Context, option string) []string {

@@ -12,35 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nkeys"
-
-	"usher/app/config"
 	"usher/app/setup"
 	"usher/callout/callouttest"
 	"usher/internal/ownedfile"
 )
-
-// foreign makes a file one that others could have put there: it belongs to another
-// user, in a folder that everybody can write, or, since only root can give files
-// away, everybody can write it.
-func foreign(t *testing.T, path string) (back func()) {
-	t.Helper()
-	info, err := os.Stat(path)
-	callouttest.Must(t, err)
-	folder, err := os.Stat(filepath.Dir(path))
-	callouttest.Must(t, err)
-	if os.Geteuid() == 0 {
-		callouttest.Must(t, os.Chown(path, 4711, 4711))
-		callouttest.Must(t, os.Chmod(filepath.Dir(path), 0o777|os.ModeSticky))
-	} else {
-		callouttest.Must(t, os.Chmod(filepath.Dir(path), 0o777))
-	}
-	return func() {
-		callouttest.Must(t, os.Chown(path, os.Geteuid(), os.Getegid()))
-		callouttest.Must(t, os.Chmod(path, info.Mode()))
-		callouttest.Must(t, os.Chmod(filepath.Dir(path), folder.Mode()))
-	}
-}
 
 // Each file that decides something is refused by check and by serve if somebody else
 // could have put it there, and taken by both if not.
@@ -120,34 +95,5 @@ func TestNothingIsWrittenElsewhere(t *testing.T) {
 			}
 			return err
 		}))
-	}
-}
-
-// Attack: operator.signing_command is given a script that others can write, and so runs what they choose
-// Held by: the program that signs for the operator and its files are held to the rule of what is run before anything is signed
-func TestSigningCommandOfOthers(t *testing.T) {
-	t.Parallel()
-	script := filepath.Join(t.TempDir(), "sign")
-	callouttest.Must(t, os.WriteFile(script, nil, 0o600))
-	callouttest.Must(t, os.Chmod(script, 0o755))
-	foreign(t, script)
-	kp, err := nkeys.CreateOperator()
-	callouttest.Must(t, err)
-	public, err := kp.PublicKey()
-	callouttest.Must(t, err)
-	for _, argv := range [][]string{{script}, {"/bin/sh", script}} {
-		in := instance{cfg: &config.Config{Operator: config.Operator{SigningCommand: argv, SigningPublicKey: public, CreateAccounts: true}}}
-		if _, err := operatorKey(in.cfg); !errors.Is(err, ownedfile.ErrOthers) { // of check and nkey
-			t.Errorf("%v: %v", argv, err)
-		}
-		if _, err := in.accountService(); !errors.Is(err, ownedfile.ErrOthers) { // of serve
-			t.Errorf("%v, serve: %v", argv, err)
-		}
-		var f findings
-		o := operatorCheck{findings: &f, cfg: in.cfg}
-		o.operatorProgram(argv[0])
-		if len(f) != 1 || !strings.Contains(f[0].Detail, "others could have put it there") || !strings.Contains(f[0].Hint, "ch") {
-			t.Errorf("%v, check: %+v", argv, f)
-		}
 	}
 }

@@ -6,22 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
-	"usher/app/devserver"
 	"usher/app/setup"
 	"usher/callout/callouttest"
 )
 
-// installation is what "usher init" makes, on ports of its own.
-type installation struct {
-	dir, url, web string
-}
+// installation is what "usher init" makes, with the commands that run there.
+type installation struct{ site }
 
 func newInstallation(t *testing.T, more ...string) installation {
 	t.Helper()
@@ -36,40 +31,18 @@ func newInstallation(t *testing.T, more ...string) installation {
 func initialized(t *testing.T, options ...string) installation {
 	t.Helper()
 	port := callouttest.FreePort(t)
-	in := installation{
-		dir: filepath.Join(t.TempDir(), "site"),
+	dir := filepath.Join(t.TempDir(), "site")
+	in := installation{site{
+		dir: dir,
 		url: fmt.Sprintf("nats://127.0.0.1:%d", port),
 		web: fmt.Sprintf("http://127.0.0.1:%d", port+1),
-	}
+	}}
 	args := append([]string{"init"}, options...)
 	args = append(args, "--listen", strings.TrimPrefix(in.url, "nats://"), "--http", strings.TrimPrefix(in.web, "http://"), in.dir)
 	if code, _, stderr := usher(t, args...); code != exitOK {
 		t.Fatalf("init: %d\n%s", code, stderr)
 	}
 	return in
-}
-
-func (in installation) path(name string) string {
-	return filepath.Join(in.dir, filepath.FromSlash(name))
-}
-
-func (in installation) config() string { return in.path(setup.FileConfig) }
-
-// edit replaces what stands once in a file.
-func (in installation) edit(t *testing.T, name, old, replacement string) {
-	t.Helper()
-	text, err := os.ReadFile(in.path(name))
-	callouttest.Must(t, err)
-	if bytes.Count(text, []byte(old)) != 1 {
-		t.Fatalf("%s does not hold %q once:\n%s", name, old, text)
-	}
-	in.write(t, name, strings.Replace(string(text), old, replacement, 1))
-}
-
-// write replaces a file in one step, as an operator's tool would.
-func (in installation) write(t *testing.T, name, text string) {
-	t.Helper()
-	callouttest.Must(t, replaceFile(in.path(name), []byte(text)))
 }
 
 // aliceDirectory is a directory.yaml in which alice may publish shop.orders with alice-key.
@@ -94,22 +67,6 @@ func (in installation) try(t *testing.T) int {
 	t.Helper()
 	code, _, _ := answered(t, "try", "publish", "-s", in.url, "--token-file", in.token(t, "alice-key"), "shop.orders", "teapot")
 	return code
-}
-
-// natsServer starts the server of the installation. It ends with the test.
-func (in installation) natsServer(t *testing.T) *devserver.Server {
-	t.Helper()
-	var srv *devserver.Server
-	var err error
-	// Of the one before it a process that another test just starts can have the
-	// listener, until it becomes its program.
-	callouttest.Eventually(t, "its port is free", func() bool {
-		srv, err = devserver.Start(devserver.Config{ConfigFile: in.path(setup.FileServerConfig), LogFile: in.path("nats-server.log")})
-		return !errors.Is(err, syscall.EADDRINUSE)
-	})
-	callouttest.Must(t, err)
-	t.Cleanup(srv.Stop)
-	return srv
 }
 
 // usher runs a command in this process.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"usher/internal/fault"
+	"usher/internal/plural"
 
 	"github.com/urfave/cli/v2"
 
@@ -81,7 +83,7 @@ func makeAccount(ctx context.Context, r *remote, cfg *config.Config) error {
 	for i := range all.Projects {
 		switch p := &all.Projects[i]; {
 		case p.Name == name:
-			return &exitError{code: exitRuntime, err: fmt.Errorf("project %s is there already, in account %s", name, p.Account)}
+			return &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("project %s is there already, in account %s", name, p.Account)}
 		case p.Account == name:
 			return errInhabited(name, p.Name)
 		}
@@ -96,14 +98,14 @@ func makeAccount(ctx context.Context, r *remote, cfg *config.Config) error {
 		return err
 	}
 	defer m.end()
-	return m.open(contextOf(ctx, r), []string{name})
+	return openAccounts(contextOf(ctx, r), m, []string{name})
 }
 
 // errInhabited: an account that a project would get for itself has another in it.
 func errInhabited(account, project string) error {
-	return &exitError{
-		code: exitRuntime, err: fmt.Errorf("project %s is in account %s, so that this one cannot have it for itself", project, account),
-		hint: "give the project another name, or share the account: --account " + account,
+	return &fault.Error{
+		Kind: fault.Runtime, Err: fmt.Errorf("project %s is in account %s, so that this one cannot have it for itself", project, account),
+		Hint: "give the project another name, or share the account: --account " + account,
 	}
 }
 
@@ -140,9 +142,9 @@ func removeProject(ctx context.Context, r *remote) error {
 		case err != nil:
 			return err
 		case again != account || gone != (why != ""):
-			return &exitError{
-				code: exitRuntime, err: fmt.Errorf("somebody else has changed project %s, or put another one into account %s", name, account),
-				hint: "nothing is changed: the same command again looks anew",
+			return &fault.Error{
+				Kind: fault.Runtime, Err: fmt.Errorf("somebody else has changed project %s, or put another one into account %s", name, account),
+				Hint: "nothing is changed: the same command again looks anew",
 			}
 		case gone:
 			return nil
@@ -154,7 +156,7 @@ func removeProject(ctx context.Context, r *remote) error {
 		return err
 	}
 	defer m.end()
-	return m.close(contextOf(ctx, r), account, o)
+	return closeAccount(contextOf(ctx, r), m, account, o)
 }
 
 // streamsStay says, of an account that stays when a project goes, who gets at what the
@@ -239,7 +241,7 @@ func fileConfig(c *cli.Context) (*config.Config, *directory.Records, error) {
 	}
 	records, _, err := file.Parse(cfg.Directory.File, text)
 	if err != nil {
-		return nil, nil, configError(err)
+		return nil, nil, fault.InConfig(err)
 	}
 	return cfg, &records, nil
 }
@@ -268,7 +270,7 @@ func addWithoutAPI(c *cli.Context) (done bool, err error) {
 		return true, err
 	}
 	defer m.end()
-	if err := m.open(c, []string{name}); err != nil {
+	if err := openAccounts(c, m, []string{name}); err != nil {
 		return true, err
 	}
 	say(c.App.ErrWriter, "hint", "add this to projects in "+cfg.Directory.File)
@@ -293,11 +295,11 @@ func removeWithoutAPI(c *cli.Context) (done bool, err error) {
 	}
 	account := accounts.Closing(known, name)
 	if account == "" {
-		return true, &exitError{code: exitRuntime, err: fmt.Errorf("no account was made for project %s", name), hint: "usher nkey list shows the accounts of the keyring"}
+		return true, &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("no account was made for project %s", name), Hint: "usher nkey list shows the accounts of the keyring"}
 	}
 	for i := range records.Projects {
 		if p := &records.Projects[i]; p.Name == name || p.Account == account {
-			return true, &exitError{code: exitRuntime, err: fmt.Errorf("project %s is still in %s", p.Name, cfg.Directory.File), hint: "take it out of the file first, so that nobody gets in"}
+			return true, &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("project %s is still in %s", p.Name, cfg.Directory.File), Hint: "take it out of the file first, so that nobody gets in"}
 		}
 	}
 	if !c.Bool("yes") {
@@ -314,7 +316,7 @@ func removeWithoutAPI(c *cli.Context) (done bool, err error) {
 		return true, err
 	}
 	defer m.end()
-	return true, m.close(c, account, accounts.CloseOptions{Project: name, Purge: c.Bool("purge")})
+	return true, closeAccount(c, m, account, accounts.CloseOptions{Project: name, Purge: c.Bool("purge")})
 }
 
 // projectLost says what goes when a project goes.
@@ -336,8 +338,8 @@ func projectLost(ctx context.Context, r *remote) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text := fmt.Sprintf("project %s %s with %s, %s and %s", name, r.whichAPI(), counted(len(topics.Topics), "topic"),
-		counted(len(subscriptions.Subscriptions), "subscription"), counted(len(members.Users), "membership"))
+	text := fmt.Sprintf("project %s %s with %s, %s and %s", name, r.whichAPI(), plural.Count(len(topics.Topics), "topic"),
+		plural.Count(len(subscriptions.Subscriptions), "subscription"), plural.Count(len(members.Users), "membership"))
 	if r.c.Bool("purge") {
 		text += ", and all that the streams of its account hold"
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"usher/internal/fault"
 
 	"github.com/urfave/cli/v2"
 
@@ -44,7 +45,7 @@ func configModeFile(c *cli.Context) (*config.Config, directory.Records, error) {
 	}
 	records, _, err := file.Parse(cfg.Directory.File, text)
 	if err != nil {
-		return cfg, directory.Records{}, configError(err)
+		return cfg, directory.Records{}, fault.InConfig(err)
 	}
 	return cfg, records, nil
 }
@@ -93,7 +94,7 @@ func addToFile(c *cli.Context) (done bool, err error) {
 	for i := range records.Projects {
 		switch p := &records.Projects[i]; {
 		case p.Name == name:
-			return true, &exitError{code: exitRuntime, err: fmt.Errorf("project %s is there already, in account %s", name, p.Account)}
+			return true, &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("project %s is there already, in account %s", name, p.Account)}
 		case p.Account == account && !shared:
 			return true, errInhabited(account, p.Name)
 		}
@@ -123,15 +124,15 @@ func removeFromFile(c *cli.Context) (done bool, err error) {
 	name := c.Args().First()
 	for i := range records.Projects {
 		if p := &records.Projects[i]; p.Name == name {
-			return true, &exitError{
-				code: exitRuntime, err: fmt.Errorf("project %s is in %s, with account %s", name, cfg.Directory.File, p.Account),
-				hint: "take it out of the file, so that nobody gets in, and then its account out of every nats-server.conf",
+			return true, &fault.Error{
+				Kind: fault.Runtime, Err: fmt.Errorf("project %s is in %s, with account %s", name, cfg.Directory.File, p.Account),
+				Hint: "take it out of the file, so that nobody gets in, and then its account out of every nats-server.conf",
 			}
 		}
 	}
-	return true, &exitError{
-		code: exitRuntime, err: fmt.Errorf("there is no project %s in %s", name, cfg.Directory.File),
-		hint: "if it had an account of its own, take that out of every nats-server.conf; its streams stay on the servers' disks until they are deleted",
+	return true, &fault.Error{
+		Kind: fault.Runtime, Err: fmt.Errorf("there is no project %s in %s", name, cfg.Directory.File),
+		Hint: "if it had an account of its own, take that out of every nats-server.conf; its streams stay on the servers' disks until they are deleted",
 	}
 }
 
@@ -140,10 +141,10 @@ func newProject(cfg *config.Config, records directory.Records, name, account str
 	records.Projects = append(slices.Clone(records.Projects), directory.Project{Name: name, Account: account})
 	snapshot, err := directory.NewSnapshot(records)
 	if err != nil {
-		return configError(err)
+		return fault.InConfig(err)
 	}
 	for _, problem := range policyOf(cfg).CheckDirectory(snapshot) {
-		return &exitError{code: exitConfig, err: errors.New(problem.Message), hint: problem.Hint}
+		return &fault.Error{Kind: fault.Config, Err: errors.New(problem.Message), Hint: problem.Hint}
 	}
 	return nil
 }

@@ -101,7 +101,7 @@ func TestProjectAccount(t *testing.T) {
 	o.no(t, exitUsage, "--account goes without -c", "project", "add", "-c", o.config(), "--account", "APP", "shop")
 	o.no(t, exitRuntime, "hint: give the project another name", "project", "add", "-c", o.config(), "APP")
 	o.no(t, exitUsage, "is reserved", "project", "add", "-c", o.config(), "habitat")
-	if there(o.path("keys/project-habitat.nk")) {
+	if fileExists(o.path("keys/project-habitat.nk")) {
 		t.Error("a project that is refused has an account")
 	}
 	_, stderr := o.ok(t, "made project shop in account shop", "project", "add", "-c", o.config(), "shop")
@@ -133,14 +133,14 @@ func TestProjectAccount(t *testing.T) {
 		t.Errorf("check: exit code %d\n%s%s", code, stdout, stderr)
 	}
 	o.ok(t, "removed project left", "project", "rm", "-c", o.config(), "--yes", "left")
-	if there(o.path("keys/project-left.nk")) {
+	if fileExists(o.path("keys/project-left.nk")) {
 		t.Error("the account that was left is still there")
 	}
 	_, stderr = o.ok(t, "removed project one", "project", "rm", "-c", o.config(), "--yes", "one")
 	if !strings.Contains(stderr, "account APP was not made for a project, and stays, and so do the project's streams") {
 		t.Error(stderr)
 	}
-	if there(o.path("operator/accounts/shop.jwt")) || there(o.path("keys/project-shop.nk")) {
+	if fileExists(o.path("operator/accounts/shop.jwt")) || fileExists(o.path("keys/project-shop.nk")) {
 		t.Error("files of the account are still there")
 	}
 }
@@ -156,7 +156,7 @@ func TestImportAccounts(t *testing.T) {
 	}
 	callouttest.Must(t, os.WriteFile(file, []byte(text), 0o600))
 	stdout, _ := o.ok(t, "", "directory", "import", "-c", o.config(), "--dry-run", file)
-	if strings.Count(stdout, "+ account p") != 20 || !strings.Contains(stdout, "+ project p7") || there(o.path("keys/project-p7.nk")) {
+	if strings.Count(stdout, "+ account p") != 20 || !strings.Contains(stdout, "+ project p7") || fileExists(o.path("keys/project-p7.nk")) {
 		t.Errorf("dry run\n%s", stdout)
 	}
 	_, stderr := o.ok(t, "made 20 accounts", "directory", "import", "-c", o.config(), "--yes", file)
@@ -237,7 +237,7 @@ func TestProjectAccountAPI(t *testing.T) {
 	if account := o.where(t, key); account != "" {
 		t.Errorf("alice still gets into %q", account)
 	}
-	if there(o.path("keys/project-shop.nk")) {
+	if fileExists(o.path("keys/project-shop.nk")) {
 		t.Error("its key is still there")
 	}
 	o.no(t, exitRuntime, "doesn't exist", "project", "rm", "--yes", "--purge", "shop")

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"usher/app/setup"
 
 	"github.com/nats-io/nats.go"
 
@@ -97,7 +98,7 @@ func readme(t *testing.T, program, natsServer string) {
 					break
 				}
 			}
-			printed := strings.ReplaceAll(string(out), "nats://"+at(0), "nats://"+defaultListen)
+			printed := strings.ReplaceAll(string(out), "nats://"+at(0), "nats://"+setup.DefaultListen)
 			if code != want || command.prints != "" && printed != command.prints {
 				t.Fatalf("$ %s\nexit code %d, not %d\n%s\nREADME.md says:\n%s", line, code, want, out, command.prints)
 			}
@@ -126,7 +127,7 @@ func TestReadmeDemo(t *testing.T) {
 			args = slices.Insert(args, 2, "-s", a.URL)
 		}
 		_, stdout, stderr := answered(t, args...)
-		printed := strings.ReplaceAll(stdout+stderr, a.URL, "nats://"+defaultListen)
+		printed := strings.ReplaceAll(stdout+stderr, a.URL, "nats://"+setup.DefaultListen)
 		if got, want := ends.ReplaceAllString(printed, "$1"), ends.ReplaceAllString(command.prints, "$1"); got != want {
 			t.Errorf("$ %s\n%s\nREADME.md says:\n%s", command.line, got, want)
 		}

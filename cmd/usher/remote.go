@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"usher/internal/fault"
+	"usher/internal/secretfile"
+	"usher/internal/version"
 
 	"github.com/urfave/cli/v2"
 
@@ -68,10 +71,10 @@ func connect(c *cli.Context) (*remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.Key, cfg.UserAgent = key, "usher/"+semver()
+	cfg.Key, cfg.UserAgent = key, "usher/"+version.Semver()
 	api, err := client.New(cfg)
 	if errors.Is(err, client.ErrKey) {
-		return nil, configError(fmt.Errorf("--key-file: %w", err))
+		return nil, fault.InConfig(fmt.Errorf("--key-file: %w", err))
 	}
 	if err != nil {
 		return nil, err
@@ -101,7 +104,7 @@ func (x *apiContext) open(c *cli.Context, wanted bool) (*client.Config, string, 
 	if x.CAFile != "" {
 		ca, _, err := ownedfile.Read(x.CAFile, ownedfile.Rule{Pipe: true})
 		if err != nil {
-			return nil, "", configError(fmt.Errorf("--ca-file: %w", err))
+			return nil, "", fault.InConfig(fmt.Errorf("--ca-file: %w", err))
 		}
 		cfg.CA = ca
 	}
@@ -123,7 +126,7 @@ func (x *apiContext) open(c *cli.Context, wanted bool) (*client.Config, string, 
 	case errors.Is(err, client.ErrPlainHTTP):
 		return nil, "", usageError("use https; --insecure-http sends it all the same", "--server: %w", err)
 	case errors.Is(err, client.ErrRoots):
-		return nil, "", configError(fmt.Errorf("--ca-file: %w", err))
+		return nil, "", fault.InConfig(fmt.Errorf("--ca-file: %w", err))
 	case err != nil:
 		return nil, "", err
 	}
@@ -138,19 +141,19 @@ func (x *apiContext) key(c *cli.Context) (string, error) {
 	var key string
 	var err error
 	if x.KeyFile == "-" {
-		key, err = readLine(c.App.Reader, "stdin")
+		key, err = secretfile.ReadLine(c.App.Reader, "stdin")
 	} else {
-		key, err = openSecret(x.KeyFile, false)
+		key, err = secretfile.ReadNamed(x.KeyFile, false)
 	}
 	switch {
 	case err == nil:
 		return key, nil
 	case errors.Is(err, ownedfile.ErrReadable):
-		return "", &exitError{code: exitConfig, err: fmt.Errorf("--key-file: %w", err), hint: "chmod 600 the file"}
+		return "", &fault.Error{Kind: fault.Config, Err: fmt.Errorf("--key-file: %w", err), Hint: "chmod 600 the file"}
 	case secret.Holds(x.KeyFile):
-		return "", &exitError{code: exitConfig, err: errors.New("--key-file: it looks like a key"), hint: "put the key into a file that nobody else can read"}
+		return "", &fault.Error{Kind: fault.Config, Err: errors.New("--key-file: it looks like a key"), Hint: "put the key into a file that nobody else can read"}
 	default:
-		return "", configError(fmt.Errorf("--key-file: %w", err))
+		return "", fault.InConfig(fmt.Errorf("--key-file: %w", err))
 	}
 }
 

@@ -6,13 +6,14 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"usher/internal/fault"
 
 	"usher/api/client"
 )
 
 // failed gives what a request failed with its exit code and its hint.
 func (v *verb) failed(r *remote, err error) error {
-	var e *exitError
+	var e *fault.Error
 	var no *client.Error
 	var unknown x509.UnknownAuthorityError
 	var dial *net.OpError
@@ -20,30 +21,30 @@ func (v *verb) failed(r *remote, err error) error {
 	case err == nil || errors.As(err, &e):
 		return err
 	case errors.As(err, &no):
-		return &exitError{code: refusalCode(no), err: err, hint: v.refusalHint(r, no)}
+		return &fault.Error{Kind: refusalKind(no), Err: err, Hint: v.refusalHint(r, no)}
 	case errors.Is(err, client.ErrName):
 		return usageError("", "%w", err)
 	case errors.As(err, &unknown):
-		return &exitError{code: exitRuntime, err: err, hint: "--ca-file FILE names the authority that signed its certificate"}
+		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "--ca-file FILE names the authority that signed its certificate"}
 	case errors.Is(err, client.ErrAnswer):
-		return &exitError{code: exitRuntime, err: err, hint: "is --server the address of the management API?"}
+		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "is --server the address of the management API?"}
 	case errors.Is(err, client.ErrUncertain):
-		return &exitError{code: exitRuntime, err: err, hint: "look before you do it again"}
+		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "look before you do it again"}
 	case errors.As(err, &dial) && dial.Op == "dial":
-		return &exitError{code: exitRuntime, err: err, hint: "does a usher with api.listen run there? usher context show says which server is asked"}
+		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "does a usher with api.listen run there? usher context show says which server is asked"}
 	default:
 		return err
 	}
 }
 
-func refusalCode(no *client.Error) int {
+func refusalKind(no *client.Error) fault.Kind {
 	switch {
 	case no.Denied():
-		return exitDenied
+		return fault.Denied
 	case no.Code == http.StatusBadRequest:
-		return exitUsage
+		return fault.Usage
 	default:
-		return exitRuntime
+		return fault.Runtime
 	}
 }
 

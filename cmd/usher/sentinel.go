@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"usher/internal/secretfile"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
@@ -19,12 +20,12 @@ var errNoCreds = errors.New("holds no user JWT with its seed")
 func sentinelOption(path string) (nats.Option, error) {
 	f, err := os.Open(path) //nolint:gosec // the path is the operator's
 	if err != nil {
-		return nil, fmt.Errorf("cannot be read: %w", withoutPath(err))
+		return nil, fmt.Errorf("cannot be read: %w", secretfile.WithoutPath(err))
 	}
 	defer f.Close() //nolint:errcheck // read only
-	creds, err := io.ReadAll(io.LimitReader(f, maxSecretFile))
+	creds, err := io.ReadAll(io.LimitReader(f, secretfile.MaxSize))
 	if err != nil {
-		return nil, fmt.Errorf("cannot be read: %w", withoutPath(err))
+		return nil, fmt.Errorf("cannot be read: %w", secretfile.WithoutPath(err))
 	}
 	text, err := jwt.ParseDecoratedJWT(creds)
 	if err != nil {

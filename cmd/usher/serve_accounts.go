@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"usher/internal/fault"
+	"usher/internal/secretfile"
 
 	"usher/api"
 	"usher/app/accounts"
@@ -32,8 +34,8 @@ func (in *instance) accountService() (api.Accounts, error) {
 		return nil, err
 	}
 	signer.Wipe()
-	if err := checkCreds(cfg.Operator.SystemCredsFile, cfg.Keyring.AllowGroupReadable); err != nil {
-		return nil, configError(fmt.Errorf("operator.system_creds_file: %w", err))
+	if err := secretfile.CheckSecret(cfg.Operator.SystemCredsFile, cfg.Keyring.AllowGroupReadable); err != nil {
+		return nil, fault.InConfig(fmt.Errorf("operator.system_creds_file: %w", err))
 	}
 	return &accountService{cfg: cfg, log: in.log, turn: make(chan struct{}, 1)}, nil
 }

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
-	"sync"
 	"time"
+	"usher/internal/fault"
+	"usher/internal/version"
 
 	"usher/api"
 	"usher/api/listener"
@@ -18,7 +18,6 @@ import (
 	"usher/app/explanation"
 	"usher/directory/kv"
 	"usher/identity"
-	"usher/internal/ownedfile"
 )
 
 // apiStop is how long the last requests to the API may take to end.
@@ -38,7 +37,7 @@ func (in *instance) startAPI(ctx context.Context) error {
 	handler, err := api.New(api.Config{
 		Accounts: maker, AccountStated: in.cfg.NATS.Mode == config.ModeOperator,
 		Store: bucket, Audit: in.audit.WriteChange, Now: in.parts.now, Random: rand.Reader, NewID: newRequestID, Log: in.log,
-		Explain: in.explainUser, Directory: in.directoryView, Version: semver(), DefaultAccount: in.cfg.Accounts.ServiceAdmin,
+		Explain: in.explainUser, Directory: in.directoryView, Version: version.Semver(), DefaultAccount: in.cfg.Accounts.ServiceAdmin,
 		Policy: in.parts.policy, MaxPayload: bucket.conn.MaxPayload, Reserved: []string{in.cfg.Accounts.Callout, in.cfg.Accounts.System},
 		KeyIn: api.KeyIn(cfg.KeyIn), FailedKeys: float64(cfg.FailuresPerS), MaxBody: int64(cfg.MaxBody), Timeout: cfg.Timeout,
 	})
@@ -47,11 +46,11 @@ func (in *instance) startAPI(ctx context.Context) error {
 	}
 	var certificates *tls.Config
 	if cfg.TLS.CertFile != "" {
-		c := &certificate{cert: cfg.TLS.CertFile, key: cfg.TLS.KeyFile, allowGroup: in.cfg.Keyring.AllowGroupReadable, log: in.log}
-		if _, err := c.get(nil); err != nil {
-			return configError(fmt.Errorf("api.tls: %w", err))
+		c := &listener.Certificate{CertFile: cfg.TLS.CertFile, KeyFile: cfg.TLS.KeyFile, AllowGroup: in.cfg.Keyring.AllowGroupReadable, Log: in.log}
+		if _, err := c.Get(nil); err != nil {
+			return fault.InConfig(fmt.Errorf("api.tls: %w", err))
 		}
-		certificates = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}
+		certificates = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.Get}
 	}
 	in.api, err = listener.Start(ctx, listener.Config{
 		Name: "api.listen", Address: cfg.Listen, Handler: handler, TLS: certificates, Connections: in.connections.api, Log: in.log,
@@ -105,58 +104,4 @@ const currentWithin = 15 * time.Second
 // has been put back since.
 func viewOf(s kv.Status, now time.Time) wire.Directory {
 	return wire.Directory{Current: s.Loaded && now.Sub(s.Checked).Abs() < currentWithin, AsOf: s.Checked}
-}
-
-// certificate is a pair of files, read again when one of them has changed.
-type certificate struct {
-	cert, key  string
-	allowGroup bool
-	log        *slog.Logger
-
-	mu   sync.Mutex
-	pair *tls.Certificate
-	seen [2]time.Time
-}
-
-// get returns the certificate; if the files are not good, the last one that was.
-func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	seen := [2]time.Time{modified(c.cert), modified(c.key)}
-	if c.pair != nil && seen == c.seen {
-		return c.pair, nil
-	}
-	c.seen = seen
-	pair, err := c.load()
-	switch {
-	case err == nil:
-		c.pair = pair
-	case c.pair == nil:
-		return nil, err
-	default:
-		c.log.Error("the certificate of the API cannot be read again, the last good one stays", slog.String("error", err.Error()))
-	}
-	return c.pair, nil
-}
-
-func (c *certificate) load() (*tls.Certificate, error) {
-	if err := checkFile(c.key, ownedfile.Rule{Secret: true, Group: c.allowGroup}); err != nil {
-		return nil, fmt.Errorf("key_file: %w", err)
-	}
-	if err := ownedfile.Check(c.cert, ownedfile.Rule{}); err != nil {
-		return nil, fmt.Errorf("cert_file: %w", err)
-	}
-	pair, err := tls.LoadX509KeyPair(c.cert, c.key)
-	if err != nil {
-		return nil, err
-	}
-	return &pair, nil
-}
-
-func modified(path string) time.Time {
-	info, err := os.Stat(path)
-	if err != nil {
-		return time.Time{}
-	}
-	return info.ModTime()
 }

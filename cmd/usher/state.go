@@ -1,6 +1,8 @@
 package main
 
 import (
+	"usher/internal/version"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
@@ -33,7 +35,7 @@ func (in *instance) registerState() {
 	metrics.RegisterState(in.registry,
 		metrics.State{
 			Name: "usher_build_info", Help: "Always 1; the version is a label.", Labels: []string{"version"},
-			Read: func() []metrics.Sample { return []metrics.Sample{{Labels: []string{semver()}, Value: 1}} },
+			Read: func() []metrics.Sample { return []metrics.Sample{{Labels: []string{version.Semver()}, Value: 1}} },
 		},
 		metrics.State{
 			Name: "usher_service_connections", Help: "Service connections to NATS by state.", Labels: []string{"state"},

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"runtime/debug"
 	"time"
+	"usher/internal/fault"
 
 	"github.com/nats-io/nats.go"
 
@@ -65,7 +65,7 @@ func openDirectory(cfg *config.Config, log *slog.Logger, now func() time.Time, o
 	if cfg.Directory.From == config.DirectoryFile {
 		s, err := file.Open(file.Config{Path: cfg.Directory.File, Log: log, Now: now, OnReload: on.directory})
 		if err != nil {
-			return nil, configError(fmt.Errorf("directory: %w", err))
+			return nil, fault.InConfig(fmt.Errorf("directory: %w", err))
 		}
 		return fileStore{s}, nil
 	}
@@ -87,7 +87,7 @@ func openDirectory(cfg *config.Config, log *slog.Logger, now func() time.Time, o
 	var err error
 	if c.Cache != "" && !c.ReadOnly {
 		if err := ownedfile.MakeFolder(filepath.Dir(c.Cache)); err != nil {
-			return nil, errors.Join(configError(fmt.Errorf("directory.snapshot_file: %w", err)), s.Close())
+			return nil, errors.Join(fault.InConfig(fmt.Errorf("directory.snapshot_file: %w", err)), s.Close())
 		}
 	}
 	if s.Store, err = kv.Open(c); err != nil {
@@ -96,13 +96,13 @@ func openDirectory(cfg *config.Config, log *slog.Logger, now func() time.Time, o
 	return s, nil
 }
 
-// tightenHeap has garbage collected before the heap has doubled: a large directory
-// is held for good and makes little garbage, so what it could grow by is memory
-// wasted. GOGC in the environment says otherwise.
+// tightenHeap has garbage collected before the heap has doubled. A large directory is
+// held for good and makes little garbage, so the room to double is wasted memory. A
+// process that was started with another GOGC keeps it.
 func tightenHeap() {
-	const percent = 30
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(percent)
+	const byDefault, tight = 100, 30
+	if before := debug.SetGCPercent(tight); before != byDefault {
+		debug.SetGCPercent(before)
 	}
 }
 
@@ -118,10 +118,10 @@ func (s *kvStore) connect(cfg *config.Config, log *slog.Logger, now func() time.
 	if cfg.Directory.From == config.DirectoryEmbedded {
 		embedded, err := devserver.StartStore(cfg.Directory.StoreDir)
 		if errors.Is(err, devserver.ErrStoreInUse) {
-			return &exitError{code: exitRuntime, err: fmt.Errorf("directory.store_dir: %w", err), hint: "end that one; while it runs, manage the directory over its API"}
+			return &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("directory.store_dir: %w", err), Hint: "end that one; while it runs, manage the directory over its API"}
 		}
 		if err != nil {
-			return configError(fmt.Errorf("directory.store_dir: %w", err))
+			return fault.InConfig(fmt.Errorf("directory.store_dir: %w", err))
 		}
 		s.embedded = embedded
 		if s.conn, err = embedded.Connect(opts...); err != nil {
@@ -131,7 +131,7 @@ func (s *kvStore) connect(cfg *config.Config, log *slog.Logger, now func() time.
 	}
 	own, err := serviceOptions(cfg)
 	if err != nil {
-		return configError(err)
+		return fault.InConfig(err)
 	}
 	s.conn, err = nats.Connect(natsURLs(cfg), append(append(opts, own...), tellAttempts(log, now))...)
 	if err != nil {

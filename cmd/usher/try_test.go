@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net"
 	"strings"
 	"testing"
 
@@ -92,22 +91,6 @@ func TestTryFaultyURL(t *testing.T) {
 		}
 		if strings.Contains(server, "@") && (strings.Contains(stderr, "teapot") || strings.Contains(stderr, "zz")) {
 			t.Errorf("%s: a part of the password is printed:\n%s", server, stderr)
-		}
-	}
-}
-
-// TestServeListenerHint: what cannot be listened at is another usher's only if it is taken.
-func TestServeListenerHint(t *testing.T) {
-	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	callouttest.Must(t, err)
-	defer l.Close() //nolint:errcheck // the end of the test
-	_, taken := net.Listen("tcp", l.Addr().String())
-	_, foreign := net.Listen("tcp", "192.0.2.1:80")
-	for err, hint := range map[error]bool{taken: true, errTakenWindows: true, foreign: false} {
-		var text strings.Builder
-		if code := report(&text, listenFailed(err)); code != exitRuntime || strings.Contains(text.String(), "hint: another usher? give each its own http.listen") != hint {
-			t.Errorf("exit code %d\n%s", code, text.String())
 		}
 	}
 }

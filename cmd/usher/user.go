@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"usher/internal/fault"
+	"usher/internal/plural"
 
 	"github.com/urfave/cli/v2"
 
@@ -162,7 +164,7 @@ func userLost(ctx context.Context, r *remote) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("user %s with %s, from %s and from the ACLs there",
-		u.Name, counted(len(keys.Keys), "key"), counted(len(u.Projects), "project")), nil
+		u.Name, plural.Count(len(keys.Keys), "key"), plural.Count(len(u.Projects), "project")), nil
 }
 
 func userPermissions(ctx context.Context, r *remote) error {
@@ -200,7 +202,7 @@ func userPermissions(ctx context.Context, r *remote) error {
 		return err
 	}
 	if none := noKeyWorks(keys.Keys, time.Now()); none != "" {
-		return &exitError{code: exitDenied, err: errors.New("no key of user " + r.arg(0) + " works now: " + none), hint: "usher key add and usher key refresh make one"}
+		return &fault.Error{Kind: fault.Denied, Err: errors.New("no key of user " + r.arg(0) + " works now: " + none), Hint: "usher key add and usher key refresh make one"}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"usher/internal/fault"
 
 	"github.com/urfave/cli/v2"
 )
@@ -165,7 +166,7 @@ func (r *remote) key(answer any, key, format string, args ...any) error {
 	return r.print(answer, func() error {
 		if err := r.out.write(key); err != nil {
 			r.tell(format+", and its key is lost", args...)
-			return &exitError{code: exitRuntime, err: fmt.Errorf("write the key: %w", err), hint: "usher key refresh makes another in its place"}
+			return &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("write the key: %w", err), Hint: "usher key refresh makes another in its place"}
 		}
 		r.tell(format+"; its key is "+r.out.where()+", shown this once", args...)
 		return nil

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"syscall"
+	"usher/internal/fault"
 
 	"usher/api/listener"
 	"usher/callout"
@@ -36,13 +36,10 @@ func (in *instance) startWeb(ctx context.Context) error {
 	return nil
 }
 
-// errTakenWindows is what Windows says for EADDRINUSE; elsewhere no error has this number.
-const errTakenWindows = syscall.Errno(10048)
-
 func listenFailed(err error) error {
-	e := &exitError{code: exitRuntime, err: err}
-	if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, errTakenWindows) {
-		e.hint = "another usher? give each its own http.listen"
+	e := &fault.Error{Kind: fault.Runtime, Err: err}
+	if listener.InUse(err) {
+		e.Hint = "another usher? give each its own http.listen"
 	}
 	return e
 }

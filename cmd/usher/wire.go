@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"usher/internal/fault"
 
 	"usher/app/config"
 	"usher/app/explanation"
@@ -109,14 +110,14 @@ func keyringFault(cfg *config.Config, err error) error {
 	dir := cfg.Keyring.Dir
 	var located strictyaml.Errors
 	if errors.Is(err, ownedfile.ErrReadable) || errors.Is(err, ownedfile.ErrOthers) || errors.As(err, &located) {
-		return configError(err)
+		return fault.InConfig(err)
 	}
-	e := &exitError{code: exitConfig, err: err}
-	e.hint = "keyring.dir takes one seed in each file *" + keyring.SeedSuffix + ": " + takes
+	e := &fault.Error{Kind: fault.Config, Err: err}
+	e.Hint = "keyring.dir takes one seed in each file *" + keyring.SeedSuffix + ": " + takes
 	entries, _ := os.ReadDir(dir) // if it cannot be read, err says so
 	for _, f := range entries {
 		if name := secret.Redact(f.Name()); !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, keyring.SeedSuffix) && name != keyring.StateFile {
-			e.hint = "move " + filepath.Join(dir, name) + " elsewhere; if it is a seed, name it *" + keyring.SeedSuffix
+			e.Hint = "move " + filepath.Join(dir, name) + " elsewhere; if it is a seed, name it *" + keyring.SeedSuffix
 		}
 	}
 	return e

@@ -6,15 +6,15 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
-	"unicode"
+	"usher/internal/shellword"
 
 	"usher/app/setup"
 	"usher/internal/secret"
 	"usher/permissions"
 )
 
-// printJSON prints one line that scripts read.
-func (d *demo) printJSON(w io.Writer, url, api, dir string) error {
+// printDemoJSON prints one line that scripts read.
+func printDemoJSON(w io.Writer, d *demo, url, api, dir string) error {
 	type refused struct {
 		Token string `json:"token"`
 	}
@@ -27,9 +27,9 @@ func (d *demo) printJSON(w io.Writer, url, api, dir string) error {
 	}{url, api, secret.RedactSure(dir), d.Identities, refused{d.Refused.Token}})
 }
 
-// printText prints commands to paste: one for each identity, and one that is
+// printDemoText prints commands to paste: one for each identity, and one that is
 // refused. Tokens are in files, so that they stand on no command line.
-func (d *demo) printText(w io.Writer, url, api, dir string) error {
+func printDemoText(w io.Writer, d *demo, url, api, dir string) error {
 	var b strings.Builder
 	server := "nats-server"
 	if d.Operator {
@@ -43,7 +43,7 @@ func (d *demo) printText(w io.Writer, url, api, dir string) error {
 	tokens := filepath.Join(dir, dirTokens)
 	command := func(what, user, verb, rest string) {
 		fmt.Fprintf(&b, "# %s\n%s try %s -s %s --token-file %s --inbox %s %s\n\n",
-			what, self(), verb, url, quote(filepath.Join(tokens, user)), permissions.InboxPrefix(user), rest)
+			what, self(), verb, url, shellword.Quote(filepath.Join(tokens, user)), permissions.InboxPrefix(user), rest)
 	}
 	command("ingest: a supervisor publishes its events, and nothing more", demoIngest, "publish", "habitat.event.healthcheck up")
 	command("publisher: webshop may publish to topic orders; the stream acknowledges", demoPublisher, "publish --ack", "shop.orders teapot")
@@ -52,23 +52,11 @@ func (d *demo) printText(w io.Writer, url, api, dir string) error {
 	command("service admin: everything in the account", demoSAdmin, "publish", "any.subject.at.all hello")
 	command("refused: this key expired on 2024-12-31. Only usher's log and audit say so", demoFormer, "publish", "shop.orders hello")
 	fmt.Fprintf(&b, "# what may a token do, and why? (orders yes, returns no, so the exit code is 4)\n%s explain -c %s --token-file %s --publish shop.orders --publish shop.returns\n",
-		self(), quote(filepath.Join(dir, setup.FileConfig)), quote(filepath.Join(tokens, demoPublisher)))
+		self(), shellword.Quote(filepath.Join(dir, setup.FileConfig)), shellword.Quote(filepath.Join(tokens, demoPublisher)))
 	if api != "" {
 		fmt.Fprintf(&b, "\n# who is there? usher user, project, member, topic, subscription, acl and key manage the directory\n%s user list -s %s --key-file %s\n",
-			self(), api, quote(filepath.Join(tokens, demoSAdmin)))
+			self(), api, shellword.Quote(filepath.Join(tokens, demoSAdmin)))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-// quote returns a path as one word of a command to paste.
-func quote(path string) string {
-	path = secret.RedactSure(path) // it may be a key that was put in the wrong place
-	plain := func(r rune) bool {
-		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune(`/\:._-+@%,=`, r)
-	}
-	if strings.IndexFunc(path, func(r rune) bool { return !plain(r) }) < 0 {
-		return path
-	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
