@@ -6,6 +6,10 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"usher/cmd/usher/bench"
+	"usher/cmd/usher/cmdutil"
+	"usher/cmd/usher/manage"
+	"usher/cmd/usher/nkey"
 	"usher/internal/fault"
 
 	"github.com/urfave/cli/v2"
@@ -42,15 +46,15 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Action:         onlyHolds,
 		Flags:          []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version, as usher version does"}},
 		Commands: slices.Concat(
-			group("Run it", devCommand(), initCommand(), bootstrapCommand(), serveCommand()),
-			group("Keys", apikeyCommand(), nkeyCommand()),
-			group("Manage the directory", userCommand(), keyCommand(), projectCommand(), memberCommand(),
-				topicCommand(), subscriptionCommand(), aclCommand(), directoryCommand(), contextCommand()),
-			group("Look into it", checkCommand(), explainCommand(), tryCommand(), benchCommand(), healthcheckCommand()),
-			group("usher itself", versionCommand(), completionCommand(), completeCommand(), helpCommand()),
+			cmdutil.Group("Run it", devCommand(), initCommand(), bootstrapCommand(), serveCommand()),
+			cmdutil.Group("Keys", apikeyCommand(), nkey.NkeyCommand()),
+			cmdutil.Group("Manage the directory", manage.UserCommand(), manage.KeyCommand(), manage.ProjectCommand(), manage.MemberCommand(),
+				manage.TopicCommand(), manage.SubscriptionCommand(), manage.AclCommand(), manage.DirectoryCommand(), manage.ContextCommand()),
+			cmdutil.Group("Look into it", checkCommand(), explainCommand(), tryCommand(), bench.BenchCommand(), healthcheckCommand()),
+			cmdutil.Group("usher itself", versionCommand(), completionCommand(), completeCommand(), cmdutil.HelpCommand()),
 		),
 	}
-	app.OnUsageError = onUsageError(root(app))
+	app.OnUsageError = onUsageError(cmdutil.Root(app))
 	for _, c := range app.Commands {
 		prepare(app.Name, c)
 		c.HelpName = c.Name // urfave/cli puts the program before it
@@ -78,9 +82,9 @@ func prepare(parent string, c *cli.Command) {
 func onUsageError(command *cli.Command) cli.OnUsageErrorFunc {
 	return func(c *cli.Context, err error, _ bool) error {
 		if errors.Is(err, flag.ErrHelp) {
-			return showHelp(c.App.Writer, command)
+			return cmdutil.ShowHelp(c.App.Writer, command)
 		}
-		return usageError("see "+strings.Replace(command.HelpName, "usher", "usher help", 1), "%w", err)
+		return cmdutil.UsageError("see "+strings.Replace(command.HelpName, "usher", "usher help", 1), "%w", err)
 	}
 }
 
@@ -88,15 +92,15 @@ func onUsageError(command *cli.Command) cli.OnUsageErrorFunc {
 func onlyHolds(c *cli.Context) error {
 	command := c.Command
 	if c.Command.Name == c.App.Name { // a copy that urfave/cli made
-		command = root(c.App)
+		command = cmdutil.Root(c.App)
 		if c.Bool("version") {
 			return printVersion(c)
 		}
 	}
 	if name := c.Args().First(); name != "" {
-		return unknownCommand(name, command.Subcommands)
+		return cmdutil.UnknownCommand(name, command.Subcommands)
 	}
-	if err := showHelp(c.App.ErrWriter, command); err != nil {
+	if err := cmdutil.ShowHelp(c.App.ErrWriter, command); err != nil {
 		return err
 	}
 	return &fault.Error{Kind: fault.Usage}

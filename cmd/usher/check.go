@@ -1,10 +1,12 @@
 package main
 
 import (
+	"usher/cmd/usher/cmdutil"
 	"usher/internal/fault"
 
 	"github.com/urfave/cli/v2"
 
+	"usher/app/checkup"
 	"usher/app/config"
 )
 
@@ -21,30 +23,30 @@ func checkCommand() *cli.Command {
 			"account and user JWTs, on disk and as servers go by them, to what usher needs\n" +
 			"(docs/operator-mode.md).",
 		Flags: []cli.Flag{
-			configFlag(),
+			cmdutil.ConfigFlag(),
 			&cli.BoolFlag{Name: "offline", Usage: "look at the files only"},
 			&cli.StringSliceFlag{Name: "server-config", Usage: "look at a nats-server.conf too, a `FILE` of config mode, with the static users in it; may be given several times"},
 			&cli.BoolFlag{Name: "json", Usage: "print findings as JSON"},
 		},
 		Action: func(c *cli.Context) error {
-			if err := arguments(c, 0); err != nil {
+			if err := cmdutil.Arguments(c, 0); err != nil {
 				return err
 			}
-			path, err := configPath(c)
+			path, err := cmdutil.ConfigPath(c)
 			if err != nil {
 				return err
 			}
-			var f findings
+			var f checkup.Findings
 			cfg, err := config.Load(path)
 			switch {
 			case err != nil && !c.Bool("json"):
 				return fault.InConfig(err)
 			case err != nil:
-				f.failed("configuration", fault.InConfig(err))
-				return printFindings(c, f)
+				f.Failed("configuration", fault.InConfig(err))
+				return cmdutil.PrintFindings(c, f)
 			}
-			f.installation(c.Context, path, cfg, c.Bool("offline"), c.StringSlice("server-config"))
-			return printFindings(c, f)
+			f.Installation(c.Context, path, cfg, c.Bool("offline"), c.StringSlice("server-config"))
+			return cmdutil.PrintFindings(c, f)
 		},
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"usher/app/setup"
 	"usher/callout/callouttest"
+	"usher/cmd/usher/cmdutil"
 )
 
 // liveFaults are those that only servers can show.
@@ -23,7 +24,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 	stranger, _ := publicOf(t, nkeys.PrefixByteOperator)
 	return map[string]liveFault{
 		"the resolver is behind": {
-			code: exitConfig,
+			code: cmdutil.ExitConfig,
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				issuedAt(t, o, accApp, time.Hour)
@@ -31,7 +32,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			want: []operatorFault{{check: "resolver", result: "error", detail: "older than on disk: the JWT of APP of 20", hint: "usher nkey push APP, or nsc push -a APP"}},
 		},
 		"the resolver is ahead": {
-			code: exitOK,
+			code: cmdutil.ExitOK,
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				issuedAt(t, o, accOther, -time.Hour)
@@ -39,7 +40,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			want: []operatorFault{{check: "resolver", result: "warning", detail: "newer than on disk", hint: "nsc pull -a OTHER"}},
 		},
 		"what is in force counts": { // and not what is on disk, where it has been mended
-			code: exitConfig, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AllowedAccounts = c.Authorization.AllowedAccounts[:1] }),
+			code: cmdutil.ExitConfig, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AllowedAccounts = c.Authorization.AllowedAccounts[:1] }),
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				c := o.Account(t, accAuth)
@@ -54,7 +55,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			},
 		},
 		"no server knows an account": {
-			code: exitConfig,
+			code: cmdutil.ExitConfig,
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				inKeyring(t, o, func(text string) string {
@@ -66,12 +67,12 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			},
 		},
 		"an account has expired": {
-			code: exitConfig, edit: editAccount(accOther, func(c *jwt.AccountClaims) { c.Expires = hourAgo() }),
+			code: cmdutil.ExitConfig, edit: editAccount(accOther, func(c *jwt.AccountClaims) { c.Expires = hourAgo() }),
 			// The resolver throws it away after a while; what is on disk says the same.
 			want: []operatorFault{{check: "account", result: "error", detail: "has expired on", hint: "nsc edit account -n OTHER --expiry"}},
 		},
 		"an account of another operator was pushed": {
-			code: exitConfig,
+			code: cmdutil.ExitConfig,
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				own := o.SigningKey
@@ -84,7 +85,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			want: []operatorFault{{check: "account", result: "error", detail: "neither operator test nor one of its signing keys", hint: "sign it again"}},
 		},
 		"no server trusts the key that signs": {
-			code: exitConfig,
+			code: cmdutil.ExitConfig,
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				o.ReplaceSigningKey(t)
@@ -95,7 +96,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			},
 		},
 		"an account was pushed that no server trusts": {
-			code: exitConfig,
+			code: cmdutil.ExitConfig,
 			mess: func(t *testing.T, o *callouttest.Operator, config map[string]string) {
 				t.Helper()
 				o.ReplaceSigningKey(t)
@@ -108,12 +109,12 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			},
 		},
 		"the system user may not ask whom servers trust": {
-			code: exitOK,
+			code: cmdutil.ExitOK,
 			edit: editUser(callouttest.SystemUser, func(c *jwt.UserClaims) { c.Pub.Deny.Add("$SYS.REQ.SERVER.PING.VARZ") }),
 			want: []operatorFault{{check: "operator", result: "warning", detail: "n1 does not say which operators it trusts", hint: "has to be allowed to publish"}},
 		},
 		"what is on disk is another operator's": {
-			code: exitConfig,
+			code: cmdutil.ExitConfig,
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				c := o.Account(t, accOther)
@@ -128,7 +129,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			},
 		},
 		"keyring.yaml has another account's key": {
-			code: exitConfig,
+			code: cmdutil.ExitConfig,
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				inKeyring(t, o, func(text string) string {
@@ -139,32 +140,32 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			never: "--allowed-account",
 		},
 		"no system credentials": {
-			code: exitOK, config: map[string]string{"operator.system_creds_file": ""},
+			code: cmdutil.ExitOK, config: map[string]string{"operator.system_creds_file": ""},
 			want: []operatorFault{{check: "resolver", result: "warning", detail: "cannot be checked", hint: "set operator.system_creds_file"}},
 		},
 		"system credentials elsewhere": {
-			code: exitOK, config: map[string]string{"operator.system_creds_file": "/nowhere/system.creds", "operator.signing_key_file": "/nowhere/signing.nk"},
+			code: cmdutil.ExitOK, config: map[string]string{"operator.system_creds_file": "/nowhere/system.creds", "operator.signing_key_file": "/nowhere/signing.nk"},
 			want: []operatorFault{
 				{check: "resolver", result: "warning", detail: "is not on this machine", hint: "can be left out"},
 				{check: "operator", result: "warning", detail: "is not on this machine", hint: "can be left out"},
 			},
 		},
 		"not the system account": {
-			code: exitConfig,
+			code: cmdutil.ExitConfig,
 			mess: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
 				config["operator.system_creds_file"] = o.AdminCreds
 			},
 			want: []operatorFault{{check: "resolver", result: "error", detail: "no server answers", hint: "system account"}},
 		},
 		"no external authorization": {
-			code: exitConfig, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization = jwt.ExternalAuthorization{} }),
+			code: cmdutil.ExitConfig, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization = jwt.ExternalAuthorization{} }),
 			want: []operatorFault{
 				{check: "callout", result: "error", detail: "no external authorization", hint: "nsc edit authcallout"},
 				{check: "callout", result: "error", detail: "got in"},
 			},
 		},
 		"others come past usher": {
-			code: exitOK,
+			code: cmdutil.ExitOK,
 			edit: func(name string, c jwt.Claims) {
 				a, ok := c.(*jwt.AccountClaims)
 				switch {
@@ -180,29 +181,29 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			},
 		},
 		"usher is no auth user": {
-			code: exitConfig, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AuthUsers = jwt.StringList{strangeUser} }),
+			code: cmdutil.ExitConfig, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AuthUsers = jwt.StringList{strangeUser} }),
 			want: []operatorFault{
 				{check: "service user", result: "error", detail: "not among the auth_users", hint: "--auth-user U"},
 				{check: "connect", result: "error", detail: "nats: ", hint: "authorization.auth_users in the JWT of AUTH"},
 			},
 		},
 		"servers seal to another xkey": {
-			code: exitConfig, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.XKey = strangeXKey }),
+			code: cmdutil.ExitConfig, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.XKey = strangeXKey }),
 			want: []operatorFault{
 				{check: "xkey", result: "error", detail: "servers seal to " + strangeXKey, hint: "nsc edit authcallout -a AUTH --curve X"},
 				{check: "xkey", result: "error", detail: "the server seals to an xkey that is not in the keyring", hint: "authorization.xkey in the JWT of AUTH"},
 			},
 		},
 		"no sentinel at all": {
-			code: exitConfig, noSentinel: true, config: map[string]string{"nats.sentinel_creds_file": ""},
+			code: cmdutil.ExitConfig, noSentinel: true, config: map[string]string{"nats.sentinel_creds_file": ""},
 			want: []operatorFault{{check: "callout", result: "error", detail: "the server did not ask", hint: "set default_sentinel"}},
 		},
 		"clients have to bring the sentinel": {
-			code: exitOK, noSentinel: true,
+			code: cmdutil.ExitOK, noSentinel: true,
 			want: []operatorFault{{check: "sentinel", result: "warning", detail: "no default_sentinel: clients need the sentinel's credentials beside their token", hint: "set default_sentinel"}},
 		},
 		"the server's own sentinel is another": {
-			code: exitOK, edit: editUser("sentinel", func(c *jwt.UserClaims) { c.Pub = jwt.Permission{} }),
+			code: cmdutil.ExitOK, edit: editUser("sentinel", func(c *jwt.UserClaims) { c.Pub = jwt.Permission{} }),
 			mess: func(t *testing.T, o *callouttest.Operator, config map[string]string) {
 				t.Helper()
 				config["nats.sentinel_creds_file"], _ = credsOf(t, o.Identity[accAuth], o.Accounts[accAuth], bearerOf)
@@ -213,12 +214,12 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			},
 		},
 		"the server's own sentinel may publish": {
-			code: exitOK, config: map[string]string{"nats.sentinel_creds_file": ""},
+			code: cmdutil.ExitOK, config: map[string]string{"nats.sentinel_creds_file": ""},
 			edit: editUser("sentinel", func(c *jwt.UserClaims) { c.Pub = jwt.Permission{} }),
 			want: []operatorFault{{check: "sentinel", result: "warning", detail: "may publish or subscribe", hint: "--deny-pubsub"}},
 		},
 		"the sentinel is an auth user": {
-			code: exitConfig,
+			code: cmdutil.ExitConfig,
 			edit: func(name string, c jwt.Claims) {
 				if u, ok := c.(*jwt.UserClaims); ok && name == callouttest.ServiceUser {
 					bearerOf(u)
@@ -285,10 +286,10 @@ func TestCheckOperatorSound(t *testing.T) {
 	t.Run("init", func(t *testing.T) {
 		t.Parallel()
 		in := initialized(t, "--operator")
-		in.write(t, setup.FileDirectory, aliceDirectory())
-		in.natsServer(t)
+		in.Write(t, setup.FileDirectory, aliceDirectory())
+		in.NatsServer(t)
 		in.serve(t)
-		if c := checkLive(t, in.config()); c.code != exitOK || c.String() != "" {
+		if c := checkLive(t, in.Config()); c.code != cmdutil.ExitOK || c.String() != "" {
 			t.Errorf("exit code %d\n%s", c.code, c)
 		}
 	})
@@ -296,7 +297,7 @@ func TestCheckOperatorSound(t *testing.T) {
 		t.Parallel()
 		o := callouttest.StartOperator(t, callouttest.OperatorConfig{Sealed: true, Servers: 2})
 		callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.Directory(operatorDirectory)})
-		if c := checkLive(t, operatorConfigFor(t, o, nil)); c.code != exitOK || c.String() != "" {
+		if c := checkLive(t, operatorConfigFor(t, o, nil)); c.code != cmdutil.ExitOK || c.String() != "" {
 			t.Errorf("exit code %d\n%s", c.code, c)
 		}
 	})
@@ -304,7 +305,7 @@ func TestCheckOperatorSound(t *testing.T) {
 		t.Parallel()
 		o := callouttest.StartOperator(t, callouttest.OperatorConfig{Sealed: true, Memory: true})
 		callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.Directory(operatorDirectory)})
-		if c := checkLive(t, operatorConfigFor(t, o, nil)); c.code != exitOK || c.String() != "" {
+		if c := checkLive(t, operatorConfigFor(t, o, nil)); c.code != cmdutil.ExitOK || c.String() != "" {
 			t.Errorf("exit code %d\n%s", c.code, c)
 		}
 	})
@@ -327,7 +328,7 @@ func TestCheckOperatorLetIn(t *testing.T) {
 	o.Start(t)
 	c := checkLive(t, operatorConfigFor(t, o, map[string]string{"callout.budget": "500ms"}))
 	want := operatorFault{check: "sentinel", result: "error", detail: "a client with a made-up token got in", hint: "set default_sentinel in the server's configuration to the user JWT of a bearer of AUTH"}
-	if c.code != exitConfig || !want.found(&c) {
+	if c.code != cmdutil.ExitConfig || !want.found(&c) {
 		t.Errorf("exit code %d\n%s", c.code, c)
 	}
 }

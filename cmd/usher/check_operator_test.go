@@ -11,11 +11,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"usher/cmd/usher/cmdutil"
 	"usher/internal/secretfile"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
 
+	"usher/app/checkup"
 	"usher/app/config"
 	"usher/callout/callouttest"
 	"usher/issuer/keyring"
@@ -596,7 +598,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 
 // found reports whether c holds what f names.
 func (f *operatorFault) found(c *checked) bool {
-	return slices.ContainsFunc(c.Findings, func(x finding) bool {
+	return slices.ContainsFunc(c.Findings, func(x checkup.Finding) bool {
 		return x.Check == f.check && x.Result == f.result && strings.Contains(x.Detail, f.detail) && strings.Contains(x.Hint, f.hint)
 	})
 }
@@ -654,7 +656,7 @@ func TestCheckOperatorOffline(t *testing.T) {
 				f.mess(t, o, values)
 			}
 			c := checkOffline(t, operatorConfigFor(t, o, values))
-			if !f.found(&c) || (f.result == "error") && c.code != exitConfig {
+			if !f.found(&c) || (f.result == "error") && c.code != cmdutil.ExitConfig {
 				t.Errorf("exit code %d, or no %s of %s with %q and the hint %q:\n%s", c.code, f.result, f.check, f.detail, f.hint, c)
 			}
 			c.hinted(t)
@@ -674,7 +676,7 @@ func TestCheckOperatorOffline(t *testing.T) {
 			if cfg.Scoped != nil {
 				values = scopesPublisher
 			}
-			if c := checkOffline(t, operatorConfigFor(t, o, values)); c.code != exitOK || c.String() != "" {
+			if c := checkOffline(t, operatorConfigFor(t, o, values)); c.code != cmdutil.ExitOK || c.String() != "" {
 				t.Errorf("exit code %d\n%s", c.code, c)
 			}
 		})

@@ -4,7 +4,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"usher/app/demo"
 	"usher/app/setup"
+	"usher/cmd/usher/cmdutil"
 
 	"github.com/urfave/cli/v2"
 )
@@ -27,11 +29,11 @@ func devCommand() *cli.Command {
 }
 
 func dev(c *cli.Context) error {
-	if err := arguments(c, 0); err != nil {
+	if err := cmdutil.Arguments(c, 0); err != nil {
 		return err
 	}
 	if l := c.String("listen"); l != "" {
-		if err := checkListen("listen", l); err != nil {
+		if err := cmdutil.CheckListen("listen", l); err != nil {
 			return err
 		}
 	}
@@ -48,20 +50,20 @@ func dev(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := unused(c.Context, dir); err != nil {
+	if err := demo.CheckUnused(c.Context, dir); err != nil {
 		return err
 	}
-	d, err := prepareDev(dir, c.String("listen"), c.Bool("operator"))
+	d, err := demo.Prepare(dir, c.String("listen"), c.Bool("operator"))
 	if err != nil {
 		return err
 	}
-	d.note = func(w io.Writer, text string) { say(w, "note", text) }
-	d.announce = func(url, api string) error {
+	d.Note = func(w io.Writer, text string) { cmdutil.Say(w, "note", text) }
+	d.Announce = func(url, api string) error {
 		announce := printDemoText
 		if c.Bool("json") {
 			announce = printDemoJSON
 		}
-		return announce(c.App.Writer, &d.demo, url, api, d.dir)
+		return announce(c.App.Writer, &d.Demo, url, api, d.Dir)
 	}
-	return d.run(c.Context, c.App.ErrWriter)
+	return d.Run(c.Context, c.App.ErrWriter)
 }

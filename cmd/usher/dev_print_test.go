@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"usher/callout/callouttest"
+	"usher/cmd/usher/cmdutil"
 )
 
 // TestDevPrintsItsTextFirst: on a terminal, what to paste stands before all that
@@ -21,7 +22,7 @@ func TestDevPrintsItsTextFirst(t *testing.T) {
 		return strings.Contains(terminal.String(), "usher explain") && strings.Contains(terminal.String(), "level=INFO") || len(ended) > 0
 	})
 	stop()
-	if code := <-ended; code != exitOK {
+	if code := <-ended; code != cmdutil.ExitOK {
 		t.Errorf("exit code %d", code)
 	}
 	if text := terminal.String(); !strings.HasPrefix(text, "nats-server listens on ") || strings.Index(text, "level=") < strings.Index(text, " user list ") {

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"time"
+	"usher/cmd/usher/cmdutil"
 	"usher/internal/fault"
 
+	"usher/app/assembly"
+	"usher/app/checkup"
 	"usher/app/config"
 )
 
@@ -26,8 +29,8 @@ var (
 // following runs a store for a command that ends soon, once its directory is
 // there. It tells on stderr what it waits for. note is what the command's user
 // should know of the directory.
-func following(ctx context.Context, s directoryStore, stderr io.Writer) (note string, end func() error, err error) {
-	bucket, ok := s.(*kvStore)
+func following(ctx context.Context, s assembly.Store, stderr io.Writer) (note string, end func() error, err error) {
+	bucket, ok := s.(*assembly.KVStore)
 	if !ok {
 		return "", s.Close, nil
 	}
@@ -49,7 +52,7 @@ func following(ctx context.Context, s directoryStore, stderr io.Writer) (note st
 }
 
 // waitForBucket waits for the directory as it is now, or for nobody to know that.
-func waitForBucket(ctx context.Context, s *kvStore, stderr io.Writer) (note string, err error) {
+func waitForBucket(ctx context.Context, s *assembly.KVStore, stderr io.Writer) (note string, err error) {
 	start, limit := time.Now(), loadLimit
 	if s.Snapshot() != nil {
 		limit = nearLimit
@@ -66,15 +69,15 @@ func waitForBucket(ctx context.Context, s *kvStore, stderr io.Writer) (note stri
 		case ctx.Err() != nil:
 			return "", &fault.Error{Kind: fault.Interrupted, Err: errInterrupted}
 		case waited > limit && status.Loaded:
-			return "the bucket cannot be reached" + s.inTheWay() + "; this is the directory of " + status.Checked.Format(time.RFC3339), nil
+			return "the bucket cannot be reached" + s.InTheWay() + "; this is the directory of " + status.Checked.Format(time.RFC3339), nil
 		case waited > limit:
 			return "", &fault.Error{
-				Kind: fault.Runtime, Err: fmt.Errorf("%w within %s%s", errNotLoaded, limit, s.inTheWay()),
+				Kind: fault.Runtime, Err: fmt.Errorf("%w within %s%s", errNotLoaded, limit, s.InTheWay()),
 				Hint: "usher check says what is in the way",
 			}
-		case waited > toldAfter && (!told || why == "" && s.inTheWay() != ""): // what is in the way may not be known at first
-			told, why = true, s.inTheWay()
-			say(stderr, "note", "waiting for the directory, bucket "+s.cfg.Directory.Bucket+why)
+		case waited > toldAfter && (!told || why == "" && s.InTheWay() != ""): // what is in the way may not be known at first
+			told, why = true, s.InTheWay()
+			cmdutil.Say(stderr, "note", "waiting for the directory, bucket "+s.Cfg.Directory.Bucket+why)
 		case waited > look && !status.Loaded:
 			if err := hopeless(ctx, s); err != nil {
 				return "", err
@@ -90,11 +93,11 @@ func waitForBucket(ctx context.Context, s *kvStore, stderr io.Writer) (note stri
 
 // hopeless reports what time does not mend: JetStream that is not enabled, or a
 // bucket that is refused.
-func hopeless(ctx context.Context, s *kvStore) error {
-	if !s.conn.IsConnected() || s.cfg.Directory.From == config.DirectoryEmbedded {
+func hopeless(ctx context.Context, s *assembly.KVStore) error {
+	if !s.Conn.IsConnected() || s.Cfg.Directory.From == config.DirectoryEmbedded {
 		return nil
 	}
-	for _, x := range bucketFindings(ctx, s.cfg, s.conn) {
+	for _, x := range checkup.BucketFindings(ctx, s.Cfg, s.Conn) {
 		if x.Kind == fault.Config {
 			return &fault.Error{Kind: fault.Config, Err: fmt.Errorf("%w: %s: %s", errNotLoaded, x.Where, x.Detail), Hint: x.Hint}
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"time"
+	"usher/cmd/usher/cmdutil"
 	"usher/internal/fault"
 	"usher/internal/shellword"
 
@@ -40,7 +41,7 @@ func initCommand() *cli.Command {
 			&cli.StringFlag{Name: "api", Usage: "`HOST:PORT` for the management API, with --kv; default: " + setup.ListenAPI},
 		},
 		Action: func(c *cli.Context) error {
-			if err := arguments(c, 1); err != nil {
+			if err := cmdutil.Arguments(c, 1); err != nil {
 				return err
 			}
 			o, err := initOptions(c)
@@ -80,14 +81,14 @@ func initOptions(c *cli.Context) (setup.Options, error) {
 		Projects: c.StringSlice("project"),
 		Config:   map[string]string{}, Random: rand.Reader, Now: time.Now(),
 	}
-	if err := checkFixed("listen", o.Listen, "the files name it"); err != nil {
+	if err := cmdutil.CheckFixed("listen", o.Listen, "the files name it"); err != nil {
 		return o, err
 	}
 	if o.Operator && len(o.Projects) > 0 {
-		return o, usageError("usher project add makes a project with its account, once nats-server and usher run", "--project is for config mode")
+		return o, cmdutil.UsageError("usher project add makes a project with its account, once nats-server and usher run", "--project is for config mode")
 	}
 	if web := c.String("http"); web != "" {
-		if err := checkListen("http", web); err != nil {
+		if err := cmdutil.CheckListen("http", web); err != nil {
 			return o, err
 		}
 		o.Config["http.listen"] = web
@@ -97,10 +98,10 @@ func initOptions(c *cli.Context) (setup.Options, error) {
 	case api == "":
 		return o, nil
 	case !o.KV:
-		return o, usageError("add --kv", "--api is for a directory that lives in NATS")
+		return o, cmdutil.UsageError("add --kv", "--api is for a directory that lives in NATS")
 	}
 	o.Config["api.listen"] = api
-	return o, checkFixed("api", api, "clients have to know it")
+	return o, cmdutil.CheckFixed("api", api, "clients have to know it")
 }
 
 // initNext says what to do with a new installation.

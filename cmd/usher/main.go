@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"usher/cmd/usher/cmdutil"
 )
 
 func main() {
@@ -18,5 +19,5 @@ func main() {
 
 // run is the whole program but the process: tests call it.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	return report(stderr, newApp(stdout, stderr).RunContext(ctx, args))
+	return cmdutil.Report(stderr, newApp(stdout, stderr).RunContext(ctx, args))
 }

@@ -5,16 +5,16 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"usher/app/apptest"
 	"usher/app/setup"
 	"usher/callout/callouttest"
-	"usher/internal/ownedfile"
+	"usher/cmd/usher/cmdutil"
 )
 
 // Each file that decides something is refused by check and by serve if somebody else
@@ -27,23 +27,23 @@ func TestFilesOfOthers(t *testing.T) {
 	in := newInstallation(t)
 	ca := callouttest.NewCA(t)
 	cert, key := ca.Issue(t, "mine")
-	in.edit(t, setup.FileConfig, "nats:\n", "nats:\n  tls: {ca_file: "+ca.File+", cert_file: "+cert+", key_file: "+key+"}\n")
+	in.Edit(t, setup.FileConfig, "nats:\n", "nats:\n  tls: {ca_file: "+ca.File+", cert_file: "+cert+", key_file: "+key+"}\n")
 	for _, path := range []string{
-		in.config(), in.path(setup.FileDirectory), in.path(setup.FileIssuer), in.path(setup.FileXKey), in.path(setup.FilePassword), ca.File, cert, key,
+		in.Config(), in.Path(setup.FileDirectory), in.Path(setup.FileIssuer), in.Path(setup.FileXKey), in.Path(setup.FilePassword), ca.File, cert, key,
 	} {
-		back := foreign(t, path)
+		back := apptest.Foreign(t, path)
 		for _, command := range [][]string{{"check", "--offline"}, {"check", "--offline", "--json"}, {"serve"}} {
 			ctx, end := context.WithTimeout(t.Context(), 20*time.Second) // of a service that takes the file
 			var out, errs bytes.Buffer
-			code := run(ctx, append(append([]string{"usher"}, command...), "-c", in.config()), &out, &errs)
+			code := run(ctx, append(append([]string{"usher"}, command...), "-c", in.Config()), &out, &errs)
 			end()
-			if said := out.String() + errs.String(); code != exitConfig || !strings.Contains(said, "others could have put it there") || !strings.Contains(said, "chmod o-w ") && !strings.Contains(said, "chown ") {
+			if said := out.String() + errs.String(); code != cmdutil.ExitConfig || !strings.Contains(said, "others could have put it there") || !strings.Contains(said, "chmod o-w ") && !strings.Contains(said, "chown ") {
 				t.Errorf("%v, %s of another user: %d\n%s", command, filepath.Base(path), code, said)
 			}
 		}
 		back()
 	}
-	if code, stdout, stderr := usher(t, "check", "--offline", "-c", in.config()); code != exitOK {
+	if code, stdout, stderr := usher(t, "check", "--offline", "-c", in.Config()); code != cmdutil.ExitOK {
 		t.Errorf("with every file in order: %d\n%s%s", code, stdout, stderr)
 	}
 }
@@ -75,18 +75,15 @@ func TestNothingIsWrittenElsewhere(t *testing.T) {
 		{"init", filepath.Join(open, "sub")},
 		{"dev", "--dir", planted},
 		{"dev", "--dir", filepath.Join(open, "sub")},
-		{"bootstrap", "-c", in.config(), "--to", filepath.Join(planted, "key")},
-		{"bootstrap", "-c", in.config(), "--to", filepath.Join(open, "key")},
+		{"bootstrap", "-c", in.Config(), "--to", filepath.Join(planted, "key")},
+		{"bootstrap", "-c", in.Config(), "--to", filepath.Join(open, "key")},
 		{"nkey", "new", "--out", filepath.Join(planted, "key"), "account"},
 		{"nkey", "new", "--out", filepath.Join(open, "key"), "account"},
 	} {
 		code, stdout, stderr := usher(t, args...)
-		if code == exitOK || !strings.Contains(stderr, "is a link") && !strings.Contains(stderr, "others could have put it there") && !strings.Contains(stderr, "file exists") {
+		if code == cmdutil.ExitOK || !strings.Contains(stderr, "is a link") && !strings.Contains(stderr, "others could have put it there") && !strings.Contains(stderr, "file exists") {
 			t.Errorf("%v: %d\n%s%s", args, code, stdout, stderr)
 		}
-	}
-	if err := (contextFiles{open}).write("mine", &apiContext{Server: "https://h.example"}); !errors.Is(err, ownedfile.ErrOthers) {
-		t.Errorf("a context in everybody's folder: %v", err)
 	}
 	for _, dir := range []string{elsewhere, open, planted} {
 		callouttest.Must(t, filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {

@@ -3,14 +3,17 @@ package main
 import (
 	"slices"
 	"testing"
+	"usher/app/apptest"
+	"usher/app/checkup"
+	"usher/cmd/usher/cmdutil"
 )
 
 // answered runs a command that somebody has to answer, and again if nobody did.
 func answered(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	for range attempts {
+	for range apptest.Attempts {
 		code, stdout, stderr = usher(t, args...)
-		if code == exitOK || code == exitDenied || !unanswered(stdout+stderr) {
+		if code == cmdutil.ExitOK || code == cmdutil.ExitDenied || !apptest.Unanswered(stdout+stderr) {
 			break
 		}
 		t.Logf("again, since nobody answered %v: %s%s", args, stdout, stderr)
@@ -19,6 +22,6 @@ func answered(t *testing.T, args ...string) (code int, stdout, stderr string) {
 }
 
 // missed reports whether something could not be looked at, going by what is said of it.
-func missed(f []finding, says func(string) bool) bool {
-	return slices.ContainsFunc(f, func(x finding) bool { return x.Result == "error" && says(x.Detail) })
+func missed(f []checkup.Finding, says func(string) bool) bool {
+	return slices.ContainsFunc(f, func(x checkup.Finding) bool { return x.Result == "error" && says(x.Detail) })
 }

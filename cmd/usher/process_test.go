@@ -11,18 +11,20 @@ import (
 	"strings"
 	"testing"
 
+	"usher/app/apptest"
 	"usher/app/setup"
 	"usher/callout/callouttest"
+	"usher/cmd/usher/cmdutil"
 )
 
 // installation is what "usher init" makes, with the commands that run there.
-type installation struct{ site }
+type installation struct{ apptest.Site }
 
 func newInstallation(t *testing.T, more ...string) installation {
 	t.Helper()
 	in := initialized(t)
 	for i := 0; i < len(more); i += 2 {
-		in.edit(t, setup.FileConfig, more[i], more[i+1])
+		in.Edit(t, setup.FileConfig, more[i], more[i+1])
 	}
 	return in
 }
@@ -32,14 +34,14 @@ func initialized(t *testing.T, options ...string) installation {
 	t.Helper()
 	port := callouttest.FreePort(t)
 	dir := filepath.Join(t.TempDir(), "site")
-	in := installation{site{
-		dir: dir,
-		url: fmt.Sprintf("nats://127.0.0.1:%d", port),
-		web: fmt.Sprintf("http://127.0.0.1:%d", port+1),
+	in := installation{apptest.Site{
+		Dir: dir,
+		Url: fmt.Sprintf("nats://127.0.0.1:%d", port),
+		Web: fmt.Sprintf("http://127.0.0.1:%d", port+1),
 	}}
 	args := append([]string{"init"}, options...)
-	args = append(args, "--listen", strings.TrimPrefix(in.url, "nats://"), "--http", strings.TrimPrefix(in.web, "http://"), in.dir)
-	if code, _, stderr := usher(t, args...); code != exitOK {
+	args = append(args, "--listen", strings.TrimPrefix(in.Url, "nats://"), "--http", strings.TrimPrefix(in.Web, "http://"), in.Dir)
+	if code, _, stderr := usher(t, args...); code != cmdutil.ExitOK {
 		t.Fatalf("init: %d\n%s", code, stderr)
 	}
 	return in
@@ -58,14 +60,14 @@ projects:
 // token writes a token to a file and returns its path.
 func (in installation) token(t *testing.T, token string) string {
 	t.Helper()
-	in.write(t, "tokens/"+token, token+"\n")
-	return in.path("tokens/" + token)
+	in.Write(t, "tokens/"+token, token+"\n")
+	return in.Path("tokens/" + token)
 }
 
 // try connects as alice and returns the exit code.
 func (in installation) try(t *testing.T) int {
 	t.Helper()
-	code, _, _ := answered(t, "try", "publish", "-s", in.url, "--token-file", in.token(t, "alice-key"), "shop.orders", "teapot")
+	code, _, _ := answered(t, "try", "publish", "-s", in.Url, "--token-file", in.token(t, "alice-key"), "shop.orders", "teapot")
 	return code
 }
 
@@ -143,7 +145,7 @@ func (p *process) wait(t *testing.T) int {
 // serve starts "usher serve" and waits until it is ready.
 func (in installation) serve(t *testing.T) *process {
 	t.Helper()
-	p := start(t, "usher", "serve", "-c", in.config())
+	p := start(t, "usher", "serve", "-c", in.Config())
 	in.waitReady(t, p)
 	return p
 }
@@ -161,7 +163,7 @@ func (in installation) waitReady(t *testing.T, p *process) {
 
 // get asks the listener for metrics and probes; status 0: it does not answer.
 func (in installation) get(path string) (status int, body string) {
-	res, err := http.Get(in.web + path)
+	res, err := http.Get(in.Web + path)
 	if err != nil {
 		return 0, err.Error()
 	}

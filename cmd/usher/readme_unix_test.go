@@ -13,7 +13,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"usher/app/apptest"
+	"usher/app/demo"
 	"usher/app/setup"
+	"usher/cmd/usher/cmdutil"
 
 	"github.com/nats-io/nats.go"
 
@@ -83,18 +86,18 @@ func readme(t *testing.T, program, natsServer string) {
 		default:
 			want := 0
 			if strings.Contains(command.prints, "usher: error:") {
-				want = exitDenied
+				want = cmdutil.ExitDenied
 			}
 			var out []byte
 			code := 0
-			for range attempts {
+			for range apptest.Attempts {
 				var err error
 				out, err = shell(line).CombinedOutput()
 				var ended *exec.ExitError
 				if code = 0; errors.As(err, &ended) {
 					code = ended.ExitCode()
 				}
-				if code == exitOK || code == exitDenied || !unanswered(string(out)) {
+				if code == cmdutil.ExitOK || code == cmdutil.ExitDenied || !apptest.Unanswered(string(out)) {
 					break
 				}
 			}
@@ -168,8 +171,8 @@ func asNATSCLI(t *testing.T, url, keyFile string) {
 	t.Helper()
 	key, err := os.ReadFile(keyFile)
 	callouttest.Must(t, err)
-	nc, err := connectWhenReady(t.Context(), url, func() error { return nil }, nats.Token(strings.TrimSpace(string(key))))
+	nc, err := demo.ConnectWhenReady(t.Context(), url, func() error { return nil }, nats.Token(strings.TrimSpace(string(key))))
 	callouttest.Must(t, err)
 	defer nc.Close()
-	callouttest.Must(t, makeStream(t.Context(), nc))
+	callouttest.Must(t, demo.MakeStream(t.Context(), nc))
 }

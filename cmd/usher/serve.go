@@ -1,6 +1,9 @@
 package main
 
 import (
+	"usher/app/server"
+	"usher/cmd/usher/cmdutil"
+
 	"github.com/urfave/cli/v2"
 )
 
@@ -11,20 +14,20 @@ func serveCommand() *cli.Command {
 		UsageText: "usher serve -c FILE",
 		Description: "Runs until SIGTERM or Ctrl-C; then leaves the queue group, finishes what was\n" +
 			"taken, and ends. SIGHUP reads keyring and directory again and reopens the audit\nfile; a change of either is noticed without it.",
-		Flags: []cli.Flag{configFlag()},
+		Flags: []cli.Flag{cmdutil.ConfigFlag()},
 		Action: func(c *cli.Context) error {
-			if err := arguments(c, 0); err != nil {
+			if err := cmdutil.Arguments(c, 0); err != nil {
 				return err
 			}
-			cfg, err := loadConfig(c)
+			cfg, err := cmdutil.LoadConfig(c)
 			if err != nil {
 				return err
 			}
-			in, err := newInstance(cfg, c.App.ErrWriter)
+			in, err := server.New(cfg, c.App.ErrWriter)
 			if err != nil {
 				return err
 			}
-			return in.run(c.Context)
+			return in.Run(c.Context)
 		},
 	}
 }

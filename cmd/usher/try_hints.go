@@ -8,7 +8,9 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"usher/app/natsconn"
 	"usher/app/setup"
+	"usher/cmd/usher/cmdutil"
 	"usher/internal/fault"
 
 	"github.com/nats-io/nats.go"
@@ -23,9 +25,9 @@ func notConnected(server string, sentinel, heard bool, err error) error {
 	var faulty *url.Error
 	if errors.As(err, &faulty) { // it quotes the URL, with the password that may be in it
 		if strings.Contains(server, "@") { // and what it wraps can quote a part of that
-			return usageError("without user and password: the token comes from --token-file", "--server is not a URL")
+			return cmdutil.UsageError("without user and password: the token comes from --token-file", "--server is not a URL")
 		}
-		return usageError("such as -s nats://"+setup.DefaultListen, "--server is not a URL: %w", faulty.Err)
+		return cmdutil.UsageError("such as -s nats://"+setup.DefaultListen, "--server is not a URL: %w", faulty.Err)
 	}
 	e := &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("connect to %s: %w", shownServers(server), err)}
 	var dial *net.OpError
@@ -37,9 +39,9 @@ func notConnected(server string, sentinel, heard bool, err error) error {
 		}
 	case errors.Is(err, nats.ErrNoServers), errors.As(err, &dial) && dial.Op == "dial":
 		e.Hint = "is nats-server running, and is this its address?"
-	case !heard && (stalled(err) || errors.Is(err, io.EOF)):
+	case !heard && (natsconn.Stalled(err) || errors.Is(err, io.EOF)):
 		e.Hint = "something listens there and says nothing: is it nats-server? one with handshake_first: true takes --tls-first"
-	case stalled(err), keptWaiting(err):
+	case natsconn.Stalled(err), natsconn.KeptWaiting(err):
 		e.Hint = "usher did not answer: is it running? usher check"
 	case isTLS(err):
 		e.Hint = "--ca FILE names who signed the server's certificate, --cert and --key the client's own; --tls-first if the server wants the handshake first"
