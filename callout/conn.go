@@ -13,11 +13,13 @@ import (
 	"github.com/nats-io/nats.go/micro"
 
 	"usher/callout/admission"
+	"usher/callout/congestion"
+	"usher/callout/keyusage"
 )
 
 // serviceName is the name in nats micro list, the queue group, and the name of
 // the connections.
-const serviceName = "usher"
+const serviceName = keyusage.ServiceName
 
 const (
 	reconnectWait   = 250 * time.Millisecond
@@ -37,7 +39,7 @@ type conn struct {
 	placing   sync.Once
 	stands    atomic.Bool // the server has confirmed all that was sent since it connected
 	queue     *admission.Queue[*job]
-	window    *window
+	window    *congestion.Window
 	idle      atomic.Int64 // workers that hold a place in the window and have nothing to do
 	pending   atomic.Int64 // requests that came by it and are not finished
 }
@@ -46,10 +48,10 @@ type conn struct {
 // does: an authorization error must not close it for good, as it would by
 // default after two in a row, and neither must a server that is not there yet.
 func (s *Service) connect(i int) (*conn, error) {
-	c := &conn{placed: make(chan struct{}), window: newWindow(s.cfg.Connections, s.cfg.Now)}
+	c := &conn{placed: make(chan struct{}), window: congestion.NewWindow(s.cfg.Connections, s.cfg.Now)}
 	c.queue = admission.NewQueue[*job](admission.Config{
-		Limit: share(s.cfg.Queue, s.cfg.Connections), Age: s.cfg.Budget, Order: s.cfg.Order,
-		Ahead: c.window.Delay, Now: s.cfg.Now,
+		Limit: share(s.cfg.Queue, s.cfg.Connections), MaxAge: s.cfg.Budget, Order: s.cfg.Order,
+		Delay: c.window.Delay, Now: s.cfg.Now,
 	})
 	c.misplaced.Store(&errUnchecked)
 	log := s.cfg.Log.With(slog.Int("connection", i))
@@ -68,7 +70,7 @@ func (s *Service) connect(i int) (*conn, error) {
 		nats.ReconnectHandler(func(nc *nats.Conn) { c.connected(log, nc, s.cfg.Account, "reconnected") }),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			c.stands.Store(false)
-			c.window.lose()
+			c.window.Reset()
 			disconnected(log, err)
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { c.failed(log, err) }),
@@ -120,12 +122,12 @@ func share(all, n int) int { return (all + n - 1) / n }
 // what it is sent in order, so that a PONG says that it is through.
 func (s *Service) confirmAnswers(c *conn) {
 	for {
-		ticket, ok := c.window.ask(s.stop)
+		epoch, ok := c.window.BeginFlush(s.stop)
 		if !ok {
 			return
 		}
 		_ = c.nc.FlushTimeout(confirmTimeout) // a connection that is lost has been lost to the window too
-		c.window.confirm(ticket)
+		c.window.EndFlush(epoch)
 	}
 }
 

@@ -62,8 +62,12 @@ func (s *Service) verify(j *job) bool {
 		return false
 	}
 	j.verified = true
-	s.usage.asked(j.request, j.keys, start)
-	s.ages.Learn(j.request.claims.Server.ID, j.request.claims.ClientInformation.ID, j.arrival)
+	xkey := ""
+	if j.request.xkey != nil {
+		xkey = j.request.xkey.PublicKey()
+	}
+	s.usage.Request(j.request.server(), j.request.claims.Subject, xkey, j.keys, start)
+	s.ages.Observe(j.request.claims.Server.ID, j.request.claims.ClientInformation.ID, j.arrival)
 	return true
 }
 
@@ -71,7 +75,7 @@ func (s *Service) verify(j *job) bool {
 // If verifiers are left to ask that can be slow, it returns those, and judgeSlow
 // goes on.
 func (s *Service) judge(ctx context.Context, j *job) tokens.Chain {
-	if s.failures.HostSpent(j.attempt) && !s.promising(ctx, j) {
+	if s.failures.HostExhausted(j.attempt) && !s.promising(ctx, j) {
 		j.decision.set(Shed, CodeFailing, "too many attempts from this host fail")
 		return nil
 	}
@@ -190,7 +194,7 @@ func (s *Service) answer(ctx context.Context, j *job, signers *issuer.Signers) {
 		if g := &j.decision.Grant; j.decision.Outcome == Granted {
 			user = signers.User(issuer.Place{Account: g.Account, Scope: g.Scope})
 		}
-		s.usage.signed(j.request, j.keys, signers.Response(), user, start)
+		s.usage.Answer(j.request.server(), signers.Response(), user, j.keys, start)
 	}
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 
-	"usher/callout"
 	"usher/callout/callouttest"
+	"usher/callout/keyusage"
 	"usher/issuer"
 	"usher/issuer/keyring"
 	"usher/permissions"
@@ -24,12 +24,12 @@ const collect = 300 * time.Millisecond
 
 // reports asks all ushers, as somebody in the callout account, and again if some of
 // them took longer.
-func reports(t *testing.T, nc *nats.Conn, want int) []callout.Report {
+func reports(t *testing.T, nc *nats.Conn, want int) []keyusage.Report {
 	t.Helper()
-	var all []callout.Report
+	var all []keyusage.Report
 	callouttest.Eventually(t, "all ushers report", func() bool {
 		var err error
-		all, err = callout.Reports(t.Context(), nc, collect)
+		all, err = keyusage.Collect(t.Context(), nc, collect)
 		callouttest.Must(t, err)
 		return len(all) >= want
 	})
@@ -40,7 +40,7 @@ func reports(t *testing.T, nc *nats.Conn, want int) []callout.Report {
 }
 
 // use returns what a report says of a key, as one line.
-func use(t *testing.T, r callout.Report, public string) string {
+func use(t *testing.T, r keyusage.Report, public string) string {
 	t.Helper()
 	k := r.Key(public)
 	if k == nil {
@@ -61,7 +61,7 @@ func use(t *testing.T, r callout.Report, public string) string {
 }
 
 // is fails the test if a report says something else of a key.
-func is(t *testing.T, r callout.Report, what, public, want string) {
+func is(t *testing.T, r keyusage.Report, what, public, want string) {
 	t.Helper()
 	if got := use(t, r, public); got != want {
 		t.Errorf("%s: %s, want %s", what, got, want)
@@ -285,7 +285,7 @@ func TestReportsOfNobody(t *testing.T) {
 	reports(t, nc, 0)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := callout.Reports(ctx, nc, collect); !errors.Is(err, context.Canceled) {
+	if _, err := keyusage.Collect(ctx, nc, collect); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"usher/callout/admission"
+	"usher/callout/keyusage"
 )
 
 // Service answers authorization requests until it is drained.
@@ -18,8 +19,8 @@ type Service struct {
 	log      *decisionLog
 	shedding *shedding
 	failures *admission.Failures
-	ages     *admission.Ages
-	usage    *usage
+	ages     *admission.ConnectTimes
+	usage    *keyusage.Counter
 	instance string // of this process, random
 	started  time.Time
 	places   map[string]chan struct{} // for requests that wait, by slow verifier
@@ -46,8 +47,8 @@ func New(cfg Config) (*Service, error) {
 		log:      newDecisionLog(cfg.Log),
 		shedding: newShedding(cfg.Log, cfg.Now),
 		failures: admission.NewFailures(cfg.Failures),
-		ages:     admission.NewAges(),
-		usage:    newUsage(),
+		ages:     admission.NewConnectTimes(),
+		usage:    keyusage.NewCounter(),
 		instance: cfg.NewID(),
 		started:  cfg.Now().UTC(),
 		places:   map[string]chan struct{}{},
@@ -97,8 +98,8 @@ type Load struct {
 func (s *Service) Load() Load {
 	var l Load
 	for _, c := range s.conns {
-		limit, taken := c.window.size()
-		l.Waiting += c.queue.Held()
+		limit, taken := c.window.Size()
+		l.Waiting += c.queue.Len()
 		l.Oldest = max(l.Oldest, c.queue.Oldest())
 		l.Window += limit
 		l.Taken += taken - int(c.idle.Load())
@@ -197,7 +198,7 @@ func (s *Service) abandon() error {
 	left := make([]int, len(s.conns)) // was never answered, and nobody works on it any more
 	for i, c := range s.conns {
 		left[i] = c.queue.Close()
-		c.window.close()
+		c.window.Close()
 	}
 	stopped := make(chan struct{})
 	go func() {

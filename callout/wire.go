@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
 
+	"usher/callout/keyusage"
 	"usher/identity"
 	"usher/issuer"
 	"usher/tokens"
@@ -33,6 +34,11 @@ type request struct {
 	header    string       // the server's public xkey from the message header, or empty
 	signed    []byte       // what signature is of; nil: jwt/v2 has verified it
 	signature []byte
+}
+
+// server is what the request says of its sender.
+func (r *request) server() keyusage.Server {
+	return keyusage.Server{ID: r.claims.Server.ID, Name: r.claims.Server.Name}
 }
 
 // refusal is why a message is not taken as a request.

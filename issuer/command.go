@@ -17,38 +17,39 @@ import (
 	"usher/internal/secret"
 )
 
-// ErrSignature: a program that signs elsewhere has answered with something that
-// is not the signature of the key that it is there for.
+// ErrSignature: the output of a signing program is not a valid signature of its key.
 var ErrSignature = errors.New("not a signature of this key")
 
-// ErrProgram: a program cannot be told by this name.
-var ErrProgram = errors.New("neither an absolute path nor the bare name of a program")
+// ErrProgram: the name of a program is a relative path.
+var ErrProgram = errors.New("neither an absolute path nor a bare program name")
 
 const (
-	// commandLimit is how long a program may run for one signature where the
-	// context says nothing shorter, as the budget of a request does.
-	commandLimit = 5 * time.Second
-	// commandWait is how long it may hold on to its pipes after it has ended. What it
-	// has written is there by then, but on a busy machine it takes us a while to read it.
-	commandWait = time.Second
-	// maxOutput is far above any signature, and what is kept of a complaint.
+	// commandTimeout limits the run time of a program for one signature. The context
+	// of a request usually has an earlier deadline.
+	commandTimeout = 5 * time.Second
+	// commandWaitDelay is how long the pipes may stay open after the program has
+	// exited. Its output is in the pipe by then, but on a busy machine reading it takes
+	// time.
+	commandWaitDelay = time.Second
+	// maxOutput bounds what is kept of standard output and of standard error. It is
+	// far above the size of a signature.
 	maxOutput = 512
 )
 
-// commandSigner signs with a key that is not on this machine: a program gets the
-// bytes on standard input and answers with the signature, in base64 or as its 64
-// bytes, on standard output. It runs once for each signature, two for an answer
-// (docs/signing-elsewhere.md).
+// commandSigner signs with a key that another system holds. It runs a program for
+// each signature, and so twice for each response (docs/signing-elsewhere.md). The
+// program reads the data on standard input and writes the signature to standard
+// output, as base64 or as its 64 bytes.
 type commandSigner struct {
 	public string
 	key    ed25519.PublicKey
 	argv   []string
 }
 
-// NewCommand returns a Signer that runs argv for every signature; nothing runs
-// before that. No shell is involved. public is the public nkey that the program
-// signs for; every signature is verified with it before it is used, so that a
-// program that signs with another key is found out here and not by the server.
+// NewCommand returns a Signer that runs argv for every signature, without a shell.
+// NewCommand itself runs nothing. public is the public nkey of the program's key.
+// Every signature is verified with it before use, so that a program with the wrong
+// key fails here and not in the server.
 func NewCommand(public string, argv []string) (Signer, error) {
 	prefix, raw, err := decodePublic(public)
 	if err != nil || prefix == nkeys.PrefixByteCurve {
@@ -60,9 +61,9 @@ func NewCommand(public string, argv []string) (Signer, error) {
 	return &commandSigner{public: public, key: raw[:], argv: argv}, nil
 }
 
-// CheckProgram reports whether argv can be run from wherever usher was started:
-// its first element is an absolute path, or a bare name that is looked for in
-// PATH. It does not look whether the program is there.
+// CheckProgram reports whether argv means the same in every working directory: its
+// first element is an absolute path, or a bare name to look up in PATH. It does not
+// check that the program exists.
 func CheckProgram(argv []string) error {
 	switch {
 	case len(argv) == 0 || argv[0] == "":
@@ -70,38 +71,37 @@ func CheckProgram(argv []string) error {
 	case !filepath.IsAbs(argv[0]) && (filepath.Base(argv[0]) != argv[0] || strings.ContainsAny(argv[0], `/\`) || strings.Trim(argv[0], ".") == ""):
 		return ErrProgram
 	case strings.Contains(strings.Join(argv, ""), "\x00"):
-		return errors.New("holds a null byte, which no argument can")
+		return errors.New("contains a null byte, which no argument can")
 	}
 	return nil
 }
 
 func (s *commandSigner) PublicKey() string { return s.public }
 
-// Sign runs the program. What it has started itself is ended with it where the
-// system has process groups.
+// Sign runs the program. On Unix its child processes end with it.
 func (s *commandSigner) Sign(ctx context.Context, data []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, commandLimit)
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.argv[0], s.argv[1:]...) //nolint:gosec // the operator's own program, from a file that only the operator can write
-	cmd.WaitDelay = commandWait
+	cmd.WaitDelay = commandWaitDelay
 	cmd.Stdin = bytes.NewReader(data)
-	out, complaint := bounded{strict: true}, bounded{}
-	cmd.Stdout, cmd.Stderr = &out, &complaint
+	stdout, stderr := limitedBuffer{strict: true}, limitedBuffer{}
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	kill := inGroup(cmd)
 	err := cmd.Run()
 	if errors.Is(err, exec.ErrWaitDelay) {
-		kill() // a program that it left behind holds its pipes
+		kill() // a child process holds the pipes open
 	}
 	switch {
-	case out.over:
+	case stdout.exceeded:
 		return nil, fmt.Errorf("%s: %w: more than %d bytes", s.argv[0], ErrSignature, maxOutput)
 	case err != nil:
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		return nil, fmt.Errorf("run %s: %w%s", s.argv[0], err, complaint.text())
+		return nil, fmt.Errorf("run %s: %w%s", s.argv[0], err, stderr.text())
 	}
-	signature, err := decodeSignature(out.b)
+	signature, err := decodeSignature(stdout.b)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.argv[0], err)
 	}
@@ -111,8 +111,8 @@ func (s *commandSigner) Sign(ctx context.Context, data []byte) ([]byte, error) {
 	return signature, nil
 }
 
-// decodeSignature reads what a program has written: 64 bytes, or base64 of them
-// in any of its forms.
+// decodeSignature decodes the output of a program: 64 bytes, or any form of base64
+// of them.
 func decodeSignature(out []byte) ([]byte, error) {
 	if len(out) == ed25519.SignatureSize {
 		return out, nil
@@ -123,30 +123,30 @@ func decodeSignature(out []byte) ([]byte, error) {
 			return b, nil
 		}
 	}
-	return nil, fmt.Errorf("%w: %d bytes, which are not 64, nor base64 of 64", ErrSignature, len(out))
+	return nil, fmt.Errorf("%w: %d bytes, which are neither 64 bytes nor base64 of 64 bytes", ErrSignature, len(out))
 }
 
-// bounded keeps the beginning of what is written to it. A strict one takes no
-// more, which ends the program that goes on writing.
-type bounded struct {
-	b            []byte
-	strict, over bool
+// limitedBuffer keeps the first maxOutput bytes. A strict one fails the write that
+// exceeds them, which ends a program that writes without end.
+type limitedBuffer struct {
+	b                []byte
+	strict, exceeded bool
 }
 
 var errTooMuch = errors.New("too much output")
 
-func (w *bounded) Write(p []byte) (int, error) {
-	room := maxOutput - len(w.b)
-	w.b = append(w.b, p[:min(len(p), room)]...)
-	if w.strict && len(p) > room {
-		w.over = true
-		return room, errTooMuch
+func (w *limitedBuffer) Write(p []byte) (int, error) {
+	free := maxOutput - len(w.b)
+	w.b = append(w.b, p[:min(len(p), free)]...)
+	if w.strict && len(p) > free {
+		w.exceeded = true
+		return free, errTooMuch
 	}
 	return len(p), nil
 }
 
-// text returns the first line, for people.
-func (w *bounded) text() string {
+// text returns the first line, without secrets, for an error message.
+func (w *limitedBuffer) text() string {
 	line, _, _ := strings.Cut(strings.TrimSpace(string(w.b)), "\n")
 	if line == "" {
 		return ""

@@ -4,6 +4,6 @@ package issuer
 
 import "os/exec"
 
-// inGroup does nothing here: a program is ended alone, and has to see to it that
-// what it starts ends with it.
+// inGroup does nothing on this system: only the program itself is killed, and it
+// must end its child processes itself.
 func inGroup(*exec.Cmd) (kill func()) { return func() {} }

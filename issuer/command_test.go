@@ -30,7 +30,7 @@ func program(tb testing.TB) string {
 func seedFile(tb testing.TB) (file, seed, public string) {
 	tb.Helper()
 	seed, public = seedOf(tb, nkeys.PrefixByteAccount)
-	file = filepath.Join(tb.TempDir(), "elsewhere.nk")
+	file = filepath.Join(tb.TempDir(), "external.nk")
 	callouttest.WriteSeed(tb, file, seed)
 	return file, seed, public
 }
@@ -42,16 +42,16 @@ func command(tb testing.TB, public string, argv ...string) issuer.Signer {
 	return s
 }
 
-// A program may answer in every form that a signature has, and in no other.
+// The output may be the raw signature or base64 in any form, and nothing else.
 func TestCommand(t *testing.T) {
 	signer := program(t)
 	file, seed, public := seedFile(t)
-	here, err := issuer.NewSigner([]byte(seed))
+	local, err := issuer.NewSigner([]byte(seed))
 	must(t, err)
 	for _, data := range [][]byte{nil, []byte("x"), bytes.Repeat([]byte("a user JWT "), 50_000)} {
-		want, err := here.Sign(t.Context(), data)
+		want, err := local.Sign(t.Context(), data)
 		must(t, err)
-		for _, form := range []string{"raw", "base64", "lines", "url", "complain"} {
+		for _, form := range []string{"raw", "base64", "lines", "url", "warn"} {
 			s := command(t, public, signer, form, file)
 			got, err := s.Sign(t.Context(), data)
 			if err != nil || !bytes.Equal(got, want) {
@@ -67,14 +67,14 @@ func TestCommand(t *testing.T) {
 		name, want string
 		argv       []string
 	}{
-		{"hexadecimal", "128 bytes, which are not 64, nor base64 of 64", []string{"hex", file}},
-		{"64 bytes and a line end", "65 bytes, which", []string{"rawline", file}},
+		{"hexadecimal", "128 bytes, which are neither 64 bytes nor base64 of 64 bytes", []string{"hex", file}},
+		{"64 bytes and a newline", "65 bytes, which", []string{"rawline", file}},
 		{"too short", "84 bytes, which", []string{"short", file}},
-		{"as Vault says it", "97 bytes, which", []string{"vault", file}},
-		{"nothing", "0 bytes, which", []string{"silent"}},
-		{"without an end", "more than 512 bytes", []string{"flood"}},
-		{"another key's", "not a signature of this key", []string{"base64", other}},
-		{"a changed one", "not a signature of this key", []string{"changed", file}},
+		{"Vault's format", "97 bytes, which", []string{"vault", file}},
+		{"no output", "0 bytes, which", []string{"silent"}},
+		{"endless output", "more than 512 bytes", []string{"flood"}},
+		{"signature of another key", "not a signature of this key", []string{"base64", other}},
+		{"modified signature", "not a signature of this key", []string{"modified", file}},
 	} {
 		sig, err := command(t, public, append([]string{signer}, tt.argv...)...).Sign(t.Context(), bytes.Repeat([]byte("x"), 1<<20))
 		if !errors.Is(err, issuer.ErrSignature) || sig != nil || !strings.Contains(err.Error(), tt.want) {
@@ -92,7 +92,7 @@ func TestCommandFails(t *testing.T) {
 		t.Errorf("got %.1000v", err)
 	}
 	if strings.Contains(err.Error(), seed[:12]) {
-		t.Error("what it complains of holds a seed, and is passed on")
+		t.Error("the error contains a seed from standard error")
 	}
 	for _, argv := range [][]string{{filepath.Join(t.TempDir(), "gone")}, {"no-such-program-in-path"}} {
 		if _, err := command(t, public, argv...).Sign(t.Context(), []byte("x")); !errors.Is(err, os.ErrNotExist) && !errors.Is(err, exec.ErrNotFound) {
@@ -101,9 +101,9 @@ func TestCommandFails(t *testing.T) {
 	}
 }
 
-// listen returns an address where hanging programs report, a function that waits until
-// one has come, and one that waits until it has ended.
-func listen(t *testing.T) (addr string, there func() (ended func())) {
+// listen returns an address to which hanging programs connect. started waits until one
+// has connected, and exited waits until that program has exited.
+func listen(t *testing.T) (addr string, started func() (exited func())) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
@@ -117,21 +117,21 @@ func listen(t *testing.T) (addr string, there func() (ended func())) {
 			t.Helper()
 			must(t, c.SetDeadline(time.Now().Add(20*time.Second)))
 			if _, err := io.ReadAll(c); errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Fatal("the program goes on")
+				t.Fatal("the program still runs")
 			}
 			_ = c.Close()
 		}
 	}
 }
 
-// A request that is over ends a program, and with it what that has started; a program
-// that ignores SIGTERM is no exception.
+// When the context of a request ends, the program and its child processes end, even if
+// they ignore SIGTERM.
 func TestCommandEndsWithItsRequest(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+	t.Parallel()
 	signer := program(t)
 	_, _, public := seedFile(t)
 	for _, mode := range []string{"hang", "wait"} {
-		addr, there := listen(t)
+		addr, started := listen(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		failed := make(chan error, 1)
 		go func() {
@@ -141,38 +141,38 @@ func TestCommandEndsWithItsRequest(t *testing.T) {
 			}
 			failed <- err
 		}()
-		ended := there()
+		exited := started()
 		cancel()
 		if err := <-failed; !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: got %v", mode, err)
 		}
-		ended()
+		exited()
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := command(t, public, signer, "hang").Sign(ctx, nil); !errors.Is(err, context.Canceled) {
-		t.Errorf("too late to begin: %v", err)
+		t.Errorf("context already canceled: got %v", err)
 	}
 }
 
-// A program that leaves another behind, which holds its pipes, is at fault: its
-// signature is not waited for, and the other ended.
+// A program that leaves a child process behind, which holds its pipes open, fails. Its
+// signature is not used, and the child process is killed.
 //
-// Attack: a signing program leaves processes behind that hold its pipes
-// Held by: it is ended with all that it started, and its signature is not waited for
+// Attack: a signing program leaves child processes behind that hold its pipes open
+// Held by: its whole process group is killed, and its signature is not used
 func TestCommandLeavesNothingBehind(t *testing.T) {
 	file, _, public := seedFile(t)
-	addr, there := listen(t)
+	addr, started := listen(t)
 	_, err := command(t, public, program(t), "leave", file, addr).Sign(t.Context(), []byte("x"))
 	if !errors.Is(err, exec.ErrWaitDelay) {
 		t.Errorf("got %v", err)
 	}
-	there()()
+	started()()
 }
 
-// Where the context has no end, there is one all the same.
-func TestCommandLimit(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+// A program has a time limit even if the context has no deadline.
+func TestCommandTimeout(t *testing.T) {
+	t.Parallel()
 	_, _, public := seedFile(t)
 	_, err := command(t, public, program(t), "hang").Sign(context.Background(), nil)
 	if !errors.Is(err, context.DeadlineExceeded) {
@@ -187,7 +187,7 @@ func TestNewCommandRefuses(t *testing.T) {
 	must(t, err)
 	for _, public := range []string{"", "A", account[:55], curve, string(long)} {
 		if _, err := issuer.NewCommand(public, []string{"true"}); err == nil {
-			t.Errorf("signs for %q", public)
+			t.Errorf("public key %q is accepted", public)
 		}
 	}
 	absolute, err := filepath.Abs("sign")
@@ -199,24 +199,23 @@ func TestNewCommandRefuses(t *testing.T) {
 	}
 	for _, bad := range [][]string{nil, {""}, {"", "x"}, {"./sign"}, {"bin/sign"}, {"../sign"}, {`bin\sign`}, {"."}, {".."}, {"sign", "a\x00b"}, {"si\x00gn"}} {
 		if err := issuer.CheckProgram(bad); err == nil {
-			t.Errorf("%q is a program", bad)
+			t.Errorf("CheckProgram accepts %q", bad)
 		}
 		if _, err := issuer.NewCommand(account, bad); err == nil {
-			t.Errorf("%q runs", bad)
+			t.Errorf("NewCommand accepts %q", bad)
 		}
 	}
 }
 
-// What signing elsewhere costs, beside signing here: read the ratio
-// (docs/signing-elsewhere.md). The program is as small as one can be, and asks
-// nobody.
+// BenchmarkSign compares signing by a program with signing in process; the ratio is
+// what counts (docs/signing-elsewhere.md). The program is minimal and uses no network.
 func BenchmarkSign(b *testing.B) {
 	signer := program(b)
 	file, seed, public := seedFile(b)
-	here, err := issuer.NewSigner([]byte(seed))
+	local, err := issuer.NewSigner([]byte(seed))
 	must(b, err)
 	data := bytes.Repeat([]byte("x"), 1000)
-	for name, s := range map[string]issuer.Signer{"here": here, "command": command(b, public, signer, "base64", file)} {
+	for name, s := range map[string]issuer.Signer{"seed": local, "command": command(b, public, signer, "base64", file)} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				if _, err := s.Sign(b.Context(), data); err != nil {

@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// inGroup has cmd run in a process group of its own, which ends as a whole when
-// its context does: a script that is killed would otherwise leave what it waits
-// for behind, one for each request. The returned function ends it too.
+// inGroup runs cmd in its own process group, and kills the whole group when the
+// context ends. Otherwise each killed script would leave behind the process that it
+// waits for. The returned function kills the group, too.
 func inGroup(cmd *exec.Cmd) (kill func()) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error {
@@ -21,5 +21,5 @@ func inGroup(cmd *exec.Cmd) (kill func()) {
 		}
 		return err
 	}
-	return func() { _ = cmd.Cancel() } // that it has ended by itself is all the better
+	return func() { _ = cmd.Cancel() } // an error means that it has already exited
 }

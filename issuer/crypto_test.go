@@ -16,7 +16,7 @@ import (
 	"usher/issuer"
 )
 
-func TestSignerIsNkeys(t *testing.T) {
+func TestSignerMatchesNkeys(t *testing.T) {
 	for _, prefix := range []nkeys.PrefixByte{nkeys.PrefixByteAccount, nkeys.PrefixByteOperator, nkeys.PrefixByteUser} {
 		seed, public := seedOf(t, prefix)
 		s, err := issuer.NewSigner([]byte(seed))
@@ -32,7 +32,7 @@ func TestSignerIsNkeys(t *testing.T) {
 			want, err := kp.Sign(data)
 			must(t, err)
 			if !bytes.Equal(got, want) || kp.Verify(data, got) != nil {
-				t.Errorf("%s: another signature than nkeys'", prefix)
+				t.Errorf("%s: signature differs from that of nkeys", prefix)
 			}
 		}
 	}
@@ -43,19 +43,20 @@ func TestSignerRefuses(t *testing.T) {
 	_, public := seedOf(t, nkeys.PrefixByteAccount)
 	for _, seed := range []string{"", "S", curve, public} {
 		if _, err := issuer.NewSigner([]byte(seed)); err == nil {
-			t.Errorf("%.4q… signs", seed)
+			t.Errorf("NewSigner accepts %.4q…", seed)
 		}
 	}
 	account, _ := seedOf(t, nkeys.PrefixByteAccount)
 	for _, seed := range []string{"", account, public} {
 		if _, err := issuer.NewXKey([]byte(seed)); err == nil {
-			t.Errorf("%.4q… is an xkey", seed)
+			t.Errorf("NewXKey accepts %.4q…", seed)
 		}
 	}
 }
 
-// The seed may be wiped once the Signer is made; it is not derived from again.
-func TestSignerKeepsItsKey(t *testing.T) {
+// A Signer keeps its expanded key: the seed may be wiped, and Sign does not derive the
+// key again.
+func TestSignerKeepsExpandedKey(t *testing.T) {
 	text, public := seedOf(t, nkeys.PrefixByteAccount)
 	seed := []byte(text)
 	s, err := issuer.NewSigner(seed)
@@ -68,20 +69,20 @@ func TestSignerKeepsItsKey(t *testing.T) {
 	must(t, kp.Verify([]byte("data"), sig))
 
 	data := bytes.Repeat([]byte("x"), 1000)
-	ours := testing.AllocsPerRun(50, func() { _, _ = s.Sign(context.Background(), data) })
-	theirs, err := nkeys.FromSeed([]byte(text))
+	allocs := testing.AllocsPerRun(50, func() { _, _ = s.Sign(context.Background(), data) })
+	kp, err = nkeys.FromSeed([]byte(text))
 	must(t, err)
-	derived := testing.AllocsPerRun(50, func() { _, _ = theirs.Sign(data) })
-	if ours > 1 || ours >= derived {
-		t.Errorf("signing allocates %v times, nkeys, which derives its key, %v times", ours, derived)
+	derived := testing.AllocsPerRun(50, func() { _, _ = kp.Sign(data) })
+	if allocs > 1 || allocs >= derived {
+		t.Errorf("Sign allocates %v times; nkeys, which derives its key each time, allocates %v times", allocs, derived)
 	}
 	if n := testing.AllocsPerRun(50, func() { s.PublicKey() }); n > 0 {
 		t.Errorf("PublicKey allocates %v times", n)
 	}
 }
 
-// pair is usher's xkey and a server's, as nkeys knows it.
-func pair(t *testing.T) (x *issuer.XKey, server nkeys.KeyPair, serverPublic string) {
+// newXKeyPair returns an xkey of usher and the xkey of a server.
+func newXKeyPair(t *testing.T) (x *issuer.XKey, server nkeys.KeyPair, serverPublic string) {
 	t.Helper()
 	seed, public := seedOf(t, nkeys.PrefixByteCurve)
 	x, err := issuer.NewXKey([]byte(seed))
@@ -96,9 +97,9 @@ func pair(t *testing.T) (x *issuer.XKey, server nkeys.KeyPair, serverPublic stri
 	return x, server, serverPublic
 }
 
-func TestXKeySpeaksWithNkeys(t *testing.T) {
-	x, server, public := pair(t)
-	for range 2 { // with the shared key derived, then kept
+func TestXKeyMatchesNkeys(t *testing.T) {
+	x, server, public := newXKeyPair(t)
+	for range 2 { // the shared key is derived, then cached
 		for _, plain := range []string{"", "x", string(bytes.Repeat([]byte("request"), 1000))} {
 			sealed, err := server.Seal([]byte(plain), x.PublicKey())
 			must(t, err)
@@ -119,13 +120,13 @@ func TestXKeySpeaksWithNkeys(t *testing.T) {
 	b, err := x.Seal([]byte("x"), public, rand.Reader)
 	must(t, err)
 	if bytes.Equal(a, b) {
-		t.Error("the nonce is not random")
+		t.Error("the nonce repeats")
 	}
 }
 
 func TestXKeyRefuses(t *testing.T) {
-	x, server, public := pair(t)
-	other, _, otherPublic := pair(t)
+	x, server, public := newXKeyPair(t)
+	other, _, otherPublic := newXKeyPair(t)
 	sealed, err := server.Seal([]byte("request"), x.PublicKey())
 	must(t, err)
 	refuse := func(what string, err error) {
@@ -134,13 +135,13 @@ func TestXKeyRefuses(t *testing.T) {
 			t.Errorf("%s: got %v", what, err)
 		}
 	}
-	for range 2 { // before the shared key is kept, and after
+	for range 2 { // before the shared key is cached, and after
 		for i := range sealed {
 			for _, bit := range []byte{1, 0x80} {
 				changed := bytes.Clone(sealed)
 				changed[i] ^= bit
 				_, err := x.Open(changed, public)
-				refuse(fmt.Sprintf("byte %d changed", i), err)
+				refuse(fmt.Sprintf("byte %d modified", i), err)
 			}
 		}
 		for n := range len(sealed) {
@@ -148,13 +149,13 @@ func TestXKeyRefuses(t *testing.T) {
 			refuse(fmt.Sprintf("%d bytes", n), err)
 		}
 		_, err = x.Open(append(bytes.Clone(sealed), 0), public)
-		refuse("a byte too many", err)
+		refuse("one extra byte", err)
 		_, err = other.Open(sealed, public)
 		refuse("another xkey", err)
 		_, err = x.Open(sealed, otherPublic)
 		refuse("another server", err)
 		_, err = x.Open([]byte("eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.e30.c2lnbmF0dXJlc2lnbmF0dXJl"), public)
-		refuse("a request in the clear", err)
+		refuse("an unencrypted request", err)
 		_, err = x.Open(sealed, public)
 		must(t, err)
 	}
@@ -167,14 +168,14 @@ func TestXKeyRefuses(t *testing.T) {
 			t.Errorf("sealed for %q", bad)
 		}
 	}
-	if _, err := x.Seal([]byte("x"), public, iotest.ErrReader(errors.New("dry"))); err == nil {
+	if _, err := x.Seal([]byte("x"), public, iotest.ErrReader(errors.New("no entropy"))); err == nil {
 		t.Error("sealed without randomness")
 	}
 }
 
-// More servers than shared keys are kept still work, from many goroutines.
+// More servers than the cache holds still work, with concurrent requests.
 func TestXKeyManyServers(t *testing.T) {
-	x, _, _ := pair(t)
+	x, _, _ := newXKeyPair(t)
 	const servers, workers = 1100, 4
 	var wg sync.WaitGroup
 	for w := range workers {

@@ -19,8 +19,8 @@ import (
 	"usher/issuer"
 )
 
-// The script of docs/signing-elsewhere.md signs, with a server that takes and
-// says what Vault's transit engine does.
+// The script of docs/signing-elsewhere.md works with a server that behaves like Vault's
+// transit engine.
 func TestVaultScript(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "docs", "signing-elsewhere.md"))
 	must(t, err)
@@ -34,7 +34,7 @@ func TestVaultScript(t *testing.T) {
 	must(t, os.WriteFile(headers, []byte("X-Vault-Token: root\n"), 0o600))
 
 	seed, public := seedOf(t, nkeys.PrefixByteAccount)
-	here, err := issuer.NewSigner([]byte(seed))
+	local, err := issuer.NewSigner([]byte(seed))
 	must(t, err)
 	vault := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -47,7 +47,7 @@ func TestVaultScript(t *testing.T) {
 			http.Error(w, `{"errors":["permission denied"]}`, http.StatusForbidden)
 			return
 		}
-		signature, err := here.Sign(r.Context(), request.Input)
+		signature, err := local.Sign(r.Context(), request.Input)
 		if err != nil {
 			t.Error(err)
 		}

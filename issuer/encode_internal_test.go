@@ -14,8 +14,8 @@ import (
 	"usher/permissions"
 )
 
-// encoded is what the encoder is given, in forms that a fuzzer can make.
-type encoded struct {
+// encodeInput is the input of the encoder, as types that the fuzzer can generate.
+type encodeInput struct {
 	name, account                string
 	pub, sub, denyPub, denySub   string // one subject each; empty: none
 	tag, connection, denial, net string
@@ -24,7 +24,7 @@ type encoded struct {
 	scoped                       bool
 }
 
-func (e *encoded) grant() *permissions.Grant {
+func (e *encodeInput) grant() *permissions.Grant {
 	g := &permissions.Grant{Account: e.account}
 	if e.scoped {
 		g.Scope = "publisher"
@@ -53,8 +53,8 @@ func (e *encoded) grant() *permissions.Grant {
 	return g
 }
 
-// theirs returns the claims as a user of jwt/v2 would state them.
-func (e *encoded) theirs(nkey string, g *permissions.Grant) *jwt.UserClaims {
+// claims returns the same claims as jwt/v2 represents them.
+func (e *encodeInput) claims(nkey string, g *permissions.Grant) *jwt.UserClaims {
 	uc := jwt.NewUserClaims(nkey)
 	uc.Name, uc.Audience, uc.Expires = e.name, g.Account, e.expires
 	uc.Tags, uc.IssuerAccount = g.Tags, e.issuerAccount
@@ -73,24 +73,24 @@ func (e *encoded) theirs(nkey string, g *permissions.Grant) *jwt.UserClaims {
 	return uc
 }
 
-// FuzzEncode: both claims are, to the byte, what jwt/v2 makes of the same
-// claims. ed25519 is deterministic, so the signatures are compared too; and
-// whoever reads JWTs with jwt/v2, as nats-server does, reads ours like theirs.
+// FuzzEncode checks that both kinds of claims are byte for byte what jwt/v2 encodes,
+// so that nats-server decodes them in the same way. ed25519 is deterministic, so the
+// signatures are compared, too.
 func FuzzEncode(f *testing.F) {
-	add := func(e encoded) {
+	add := func(e encodeInput) {
 		f.Add(e.name, e.account, e.pub, e.sub, e.denyPub, e.denySub, e.tag, e.connection, e.denial, e.net, e.expires, e.issuerAccount, e.scoped)
 	}
-	add(encoded{})
-	add(encoded{name: "pia", account: "APP", pub: "shop.orders", sub: "_INBOX_pia.>", denyPub: ">", tag: "project:shop", connection: "WEBSOCKET", denial: "denied, request 1", net: "10.0.0.0/8", expires: 4102444800})
-	add(encoded{name: "\"\\/<>&\x7f\b\f\n\r\t\x00", account: "\u2028\u2029é\U0001F600", pub: "a<b", sub: "a&b", denial: "\xff\xc3", tag: "\"", connection: "\\"})
-	add(encoded{name: "pia", tag: "project:shop", issuerAccount: "AAAA", scoped: true})
-	add(encoded{name: "a>", account: ">", denySub: "$SYS.>", expires: -1})
+	add(encodeInput{})
+	add(encodeInput{name: "pia", account: "APP", pub: "shop.orders", sub: "_INBOX_pia.>", denyPub: ">", tag: "project:shop", connection: "WEBSOCKET", denial: "denied, request 1", net: "10.0.0.0/8", expires: 4102444800})
+	add(encodeInput{name: "\"\\/<>&\x7f\b\f\n\r\t\x00", account: "\u2028\u2029é\U0001F600", pub: "a<b", sub: "a&b", denial: "\xff\xc3", tag: "\"", connection: "\\"})
+	add(encodeInput{name: "pia", tag: "project:shop", issuerAccount: "AAAA", scoped: true})
+	add(encodeInput{name: "a>", account: ">", denySub: "$SYS.>", expires: -1})
 	kp, s := account(f)
 	nkey, server := publicKey(f, nkeys.CreateUser), publicKey(f, nkeys.CreateServer)
 	f.Fuzz(func(t *testing.T, name, account, pub, sub, denyPub, denySub, tag, connection, denial, net string, expires int64, issuerAccount string, scoped bool) {
-		e := encoded{name, account, pub, sub, denyPub, denySub, tag, connection, denial, net, expires, issuerAccount, scoped}
+		e := encodeInput{name, account, pub, sub, denyPub, denySub, tag, connection, denial, net, expires, issuerAccount, scoped}
 		g := e.grant()
-		uc := e.theirs(nkey, g)
+		uc := e.claims(nkey, g)
 		user, err := uc.Encode(kp)
 		if err != nil {
 			t.Fatal(err)
@@ -117,15 +117,15 @@ func FuzzEncode(f *testing.F) {
 	})
 }
 
-// Issue states what the fuzzer's claims state, and nothing else.
+// Issue encodes the same claims as FuzzEncode, and nothing else.
 func TestIssueEncodes(t *testing.T) {
 	kp, s := account(t)
-	e := encoded{name: "pia", account: "APP", pub: "shop", sub: "a", denySub: "b", tag: "x", connection: "STANDARD", net: "10.0.0.0/8"}
+	e := encodeInput{name: "pia", account: "APP", pub: "shop", sub: "a", denySub: "b", tag: "x", connection: "STANDARD", net: "10.0.0.0/8"}
 	g := e.grant()
 	g.NotAfter, g.Connection = time.Now().Add(time.Hour), identity.Connection{Types: []string{"STANDARD"}}
 	e.expires = g.NotAfter.Unix()
 	to := Recipient{UserNkey: publicKey(t, nkeys.CreateUser), ServerID: publicKey(t, nkeys.CreateServer)}
-	uc := e.theirs(to.UserNkey, g)
+	uc := e.claims(to.UserNkey, g)
 	user, err := uc.Encode(kp)
 	if err != nil {
 		t.Fatal(err)
@@ -141,36 +141,36 @@ func TestIssueEncodes(t *testing.T) {
 	}
 }
 
-// Encoding many at once must not let one see the scratch of another.
-func TestEncodeAtOnce(t *testing.T) {
+// Concurrent calls do not share a buffer.
+func TestEncodeConcurrently(t *testing.T) {
 	_, s := account(t)
 	nkey := publicKey(t, nkeys.CreateUser)
 	done := make(chan bool)
 	names := []string{"a", "bb", "ccc", "dddd"}
 	for _, name := range names {
 		go func() {
-			fine := true
+			ok := true
 			for range 200 {
 				g := &permissions.Grant{Tags: slices.Repeat([]string{name}, 50)}
 				got, err := encode(t.Context(), s, &claimsData{issuer: s.PublicKey(), name: name, subject: nkey}, func(b []byte) []byte { return appendUser(b, g, "") })
 				if err != nil {
-					fine = false
+					ok = false
 					break
 				}
 				uc, err := jwt.DecodeUserClaims(string(got))
-				fine = fine && err == nil && uc.Name == name && slices.Equal(uc.Tags, g.Tags)
+				ok = ok && err == nil && uc.Name == name && slices.Equal(uc.Tags, g.Tags)
 			}
-			done <- fine
+			done <- ok
 		}()
 	}
 	for range names {
 		if !<-done {
-			t.Error("a JWT is broken, or holds what another should")
+			t.Error("a JWT is invalid or has the claims of another")
 		}
 	}
 }
 
-// account returns a new account key, and the Signer that has it.
+// account returns a new account key and its Signer.
 func account(tb testing.TB) (nkeys.KeyPair, Signer) {
 	tb.Helper()
 	kp, err := nkeys.CreateAccount()

@@ -13,19 +13,19 @@ import (
 	"usher/permissions"
 )
 
-// ErrLapsed: the credential ended between verifying and issuing.
-var ErrLapsed = errors.New("the credential has ended meanwhile")
+// ErrLapsed: the credential expired between verifying and issuing.
+var ErrLapsed = errors.New("the credential expired before the user JWT was issued")
 
 var (
-	errNoRecipient = errors.New("the request names no user key")
+	errNoRecipient = errors.New("the request has no valid user key")
 	errNotAccount  = errors.New("the issuer's key is not an account key")
 )
 
-// Config says how user JWTs are minted.
+// Config sets how user JWTs are minted.
 type Config struct {
 	Policy      *permissions.Policy
-	MaxLifetime time.Duration // cap on the life of a user JWT; zero: none
-	Jitter      float64       // share of MaxLifetime, 0 to 1, that is taken off at random when the cap decides
+	MaxLifetime time.Duration // cap on the lifetime of a user JWT; zero: no cap
+	Jitter      float64       // 0 to 1: the largest share of MaxLifetime that is subtracted at random where the cap applies
 	Now         func() time.Time
 	Random      func() float64 // 0 ≤ x < 1
 }
@@ -36,16 +36,16 @@ type Issuer struct{ cfg Config }
 // New returns an Issuer.
 func New(cfg Config) *Issuer { return &Issuer{cfg: cfg} }
 
-// Recipient is whom a response is for.
+// Recipient identifies the request that a response answers.
 type Recipient struct {
 	UserNkey string // the one-time user key of the request, "U…"
-	ServerID string // the server that asked, "N…"
+	ServerID string // the server that sent the request, "N…"
 }
 
-// Expiry returns when a user JWT issued now ends: with the credential or with
-// the cap, whichever is first; zero: it does not end. Only where the cap
-// decides, a random part is taken off, so that clients that came together do
-// not come back together.
+// Expiry returns when a user JWT that is issued now expires: with the credential
+// (notAfter) or with the cap, whichever is earlier; zero: never. Only where the cap
+// applies, a random duration is subtracted, so that clients that connected at the
+// same time do not reconnect at the same time.
 func (i *Issuer) Expiry(notAfter time.Time) time.Time {
 	if i.cfg.MaxLifetime <= 0 {
 		return notAfter
@@ -58,8 +58,8 @@ func (i *Issuer) Expiry(notAfter time.Time) time.Time {
 	return end.Add(-time.Duration(float64(i.cfg.MaxLifetime) * i.cfg.Jitter * i.cfg.Random()))
 }
 
-// Issue returns the signed response that lets id in with grant g, and when the
-// user JWT in it ends (zero: never).
+// Issue returns the signed response that admits id with grant g, and when the user
+// JWT in it expires (zero: never).
 func (i *Issuer) Issue(ctx context.Context, s *Signers, to Recipient, id identity.Identity, g *permissions.Grant) ([]byte, time.Time, error) {
 	if err := i.cfg.Policy.Validate(g); err != nil {
 		return nil, time.Time{}, err
@@ -70,7 +70,7 @@ func (i *Issuer) Issue(ctx context.Context, s *Signers, to Recipient, id identit
 	if err := permissions.ValidateConnected(g); err != nil {
 		return nil, time.Time{}, err
 	}
-	// A JWT counts in whole seconds; rounding down keeps it within its bounds.
+	// JWT times are whole seconds. Rounding down never extends the lifetime.
 	expires := i.Expiry(g.NotAfter).Truncate(time.Second)
 	now := i.cfg.Now().Unix()
 	if !expires.IsZero() && expires.Unix() <= now {
@@ -90,7 +90,7 @@ func (i *Issuer) Issue(ctx context.Context, s *Signers, to Recipient, id identit
 		subject:  to.UserNkey,
 	}
 	if account == "" {
-		c.audience = g.Account // config mode: where the user is placed
+		c.audience = g.Account // config mode: the account that the server places the user in
 	} else {
 		c.name = permissions.JWTName(id, g.Scope)
 	}
@@ -105,8 +105,8 @@ func (i *Issuer) Issue(ctx context.Context, s *Signers, to Recipient, id identit
 	return response, expires, err
 }
 
-// Deny returns the signed response that turns a client away. text is seen by
-// whoever reads the server's log or its auth error events: it names no cause.
+// Deny returns the signed response that rejects a client. text appears in the
+// server's log and in its auth error events, so it must not name the cause.
 func (i *Issuer) Deny(ctx context.Context, s *Signers, to Recipient, text string) ([]byte, error) {
 	if err := signable(to, s.response); err != nil {
 		return nil, err
@@ -127,13 +127,13 @@ func (i *Issuer) respond(ctx context.Context, s *Signers, to Recipient, user []b
 	return response, nil
 }
 
-// signable says what nats-server would refuse, whoever signed it.
+// signable reports what nats-server would refuse whatever the signature.
 func signable(to Recipient, signers ...Signer) error {
 	if !nkeys.IsValidPublicUserKey(to.UserNkey) {
 		return errNoRecipient
 	}
 	for _, s := range signers {
-		// Of public keys only those of accounts begin so; decoding them says no more.
+		// Only public account keys start with "A"; decoding them would add nothing.
 		if !strings.HasPrefix(s.PublicKey(), "A") {
 			return errNotAccount
 		}

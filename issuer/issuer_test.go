@@ -18,8 +18,8 @@ import (
 	"usher/permissions"
 )
 
-// noon is on a half second, because clocks are and JWTs are not. It is ahead of
-// the machine's clock: jwt/v2 validates by that one.
+// noon has half a second, because a clock has fractions of a second and a JWT has not.
+// It is in the future, because jwt/v2 validates expiry with the machine's clock.
 var noon = time.Date(2101, 1, 1, 12, 0, 0, 500_000_000, time.UTC)
 
 func newIssuer(change func(*issuer.Config)) *issuer.Issuer {
@@ -34,7 +34,7 @@ func newIssuer(change func(*issuer.Config)) *issuer.Issuer {
 	return issuer.New(cfg)
 }
 
-// connected is what every grant that is issued is for.
+// connected is a connection to a standard client port, as every grant needs one.
 func connected() identity.Connection {
 	return identity.Connection{Types: []string{"STANDARD", "IN_PROCESS"}}
 }
@@ -66,14 +66,14 @@ func recipient(tb testing.TB) issuer.Recipient {
 	return issuer.Recipient{UserNkey: user, ServerID: server}
 }
 
-// open decodes a response as nats-server does and demands that nothing is wrong with it.
-func open(t *testing.T, response []byte, s issuer.Signer, to issuer.Recipient) *jwt.AuthorizationResponseClaims {
+// decodeResponse decodes a response as nats-server does, and checks that it is valid.
+func decodeResponse(t *testing.T, response []byte, s issuer.Signer, to issuer.Recipient) *jwt.AuthorizationResponseClaims {
 	t.Helper()
 	rc, err := jwt.DecodeAuthorizationResponseClaims(string(response))
 	must(t, err)
 	valid(t, rc)
 	if rc.Issuer != s.PublicKey() || rc.Subject != to.UserNkey || rc.Audience != to.ServerID || rc.IssuerAccount != "" {
-		t.Errorf("response of %s about %s for %s", rc.Issuer, rc.Subject, rc.Audience)
+		t.Errorf("response has issuer %s, subject %s, audience %s", rc.Issuer, rc.Subject, rc.Audience)
 	}
 	return rc
 }
@@ -87,7 +87,7 @@ func valid(t *testing.T, claims jwt.Claims) {
 	}
 }
 
-func openUser(t *testing.T, rc *jwt.AuthorizationResponseClaims) *jwt.UserClaims {
+func decodeUser(t *testing.T, rc *jwt.AuthorizationResponseClaims) *jwt.UserClaims {
 	t.Helper()
 	uc, err := jwt.DecodeUserClaims(rc.Jwt)
 	must(t, err)
@@ -102,16 +102,16 @@ func TestIssue(t *testing.T) {
 	g.NotAfter = noon.Add(time.Hour)
 	response, expires, err := newIssuer(nil).Issue(t.Context(), issuer.Single(s), to, identity.Identity{Name: "pia"}, g)
 	must(t, err)
-	rc := open(t, response, s, to)
+	rc := decodeResponse(t, response, s, to)
 	if rc.Error != "" {
 		t.Errorf("error %q", rc.Error)
 	}
-	uc := openUser(t, rc)
+	uc := decodeUser(t, rc)
 	if uc.Subject != to.UserNkey || uc.Issuer != s.PublicKey() || uc.IssuerAccount != "" || uc.Audience != "APP" || uc.Name != "pia" {
 		t.Errorf("user JWT %+v", uc.ClaimsData)
 	}
 	if uc.Expires != noon.Add(time.Hour).Unix() || expires.Unix() != uc.Expires || uc.NotBefore != 0 {
-		t.Errorf("from %d to %d, reported %v", uc.NotBefore, uc.Expires, expires)
+		t.Errorf("valid from %d to %d, reported %v", uc.NotBefore, uc.Expires, expires)
 	}
 	if !reflect.DeepEqual(uc.Tags, jwt.TagList(g.Tags)) {
 		t.Errorf("tags %q", uc.Tags)
@@ -133,7 +133,7 @@ func TestIssue(t *testing.T) {
 	}
 }
 
-// The connection types of the directory are those of jwt/v2.
+// The directory has every connection type of jwt/v2.
 func TestConnectionTypes(t *testing.T) {
 	got := map[string]bool{}
 	for _, c := range directory.ConnectionTypes() {
@@ -153,17 +153,17 @@ func TestDeny(t *testing.T) {
 	s, to := signer(t), recipient(t)
 	response, err := newIssuer(nil).Deny(t.Context(), issuer.Single(s), to, "denied; request id 42")
 	must(t, err)
-	rc := open(t, response, s, to)
+	rc := decodeResponse(t, response, s, to)
 	if rc.Error != "denied; request id 42" || rc.Jwt != "" {
 		t.Errorf("error %q, user JWT %q", rc.Error, rc.Jwt)
 	}
 }
 
-// Invariant 5: a user JWT ends no later than the credential, and no later than
-// the cap; jitter shortens only what the cap decides.
+// Invariant 5: a user JWT expires no later than the credential and no later than the
+// cap. Jitter applies only where the cap does.
 //
-// Attack: staying connected longer than the credential is good
-// Held by: a user JWT ends no later than the credential and the cap
+// Attack: a client stays connected after its credential has expired
+// Held by: a user JWT expires no later than the credential and the cap
 func TestInvariant5Expiry(t *testing.T) {
 	at := func(d time.Duration) time.Time { return noon.Add(d) }
 	tests := []struct {
@@ -173,16 +173,16 @@ func TestInvariant5Expiry(t *testing.T) {
 		jitter, random float64
 		want           time.Time
 	}{
-		{"neither", time.Time{}, 0, 0.5, 0.9, time.Time{}},
-		{"the credential alone", at(time.Hour), 0, 0.5, 0.9, at(time.Hour)},
-		{"the cap alone", time.Time{}, time.Hour, 0, 0.9, at(time.Hour)},
-		{"the credential ends first, so there is no jitter", at(time.Minute), time.Hour, 0.5, 0.9, at(time.Minute)},
-		{"the cap ends first", at(2 * time.Hour), time.Hour, 0, 0.9, at(time.Hour)},
-		{"both at once", at(time.Hour), time.Hour, 0, 0.9, at(time.Hour)},
-		{"the cap with jitter", time.Time{}, 10 * time.Hour, 0.1, 0.5, at(10*time.Hour - 30*time.Minute)},
-		{"the cap with jitter, luckily", time.Time{}, 10 * time.Hour, 0.1, 0, at(10 * time.Hour)},
-		{"the cap before a late credential, with jitter", at(11 * time.Hour), 10 * time.Hour, 0.1, 0.5, at(10*time.Hour - 30*time.Minute)},
-		{"a negative cap is none", at(time.Hour), -time.Second, 0.5, 0.9, at(time.Hour)},
+		{"no expiry and no cap", time.Time{}, 0, 0.5, 0.9, time.Time{}},
+		{"credential only", at(time.Hour), 0, 0.5, 0.9, at(time.Hour)},
+		{"cap only", time.Time{}, time.Hour, 0, 0.9, at(time.Hour)},
+		{"credential first, no jitter", at(time.Minute), time.Hour, 0.5, 0.9, at(time.Minute)},
+		{"cap first", at(2 * time.Hour), time.Hour, 0, 0.9, at(time.Hour)},
+		{"both at the same time", at(time.Hour), time.Hour, 0, 0.9, at(time.Hour)},
+		{"cap with jitter", time.Time{}, 10 * time.Hour, 0.1, 0.5, at(10*time.Hour - 30*time.Minute)},
+		{"cap with jitter, random value zero", time.Time{}, 10 * time.Hour, 0.1, 0, at(10 * time.Hour)},
+		{"cap with jitter before the credential", at(11 * time.Hour), 10 * time.Hour, 0.1, 0.5, at(10*time.Hour - 30*time.Minute)},
+		{"a negative cap means no cap", at(time.Hour), -time.Second, 0.5, 0.9, at(time.Hour)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -190,37 +190,37 @@ func TestInvariant5Expiry(t *testing.T) {
 				c.MaxLifetime, c.Jitter, c.Random = tt.cap, tt.jitter, func() float64 { return tt.random }
 			})
 			if got := i.Expiry(tt.notAfter); !got.Equal(tt.want) {
-				t.Errorf("ends %v, want %v", got, tt.want)
+				t.Errorf("Expiry is %v, want %v", got, tt.want)
 			}
 			s, to, g := signer(t), recipient(t), grant()
 			g.NotAfter = tt.notAfter
 			response, expires, err := i.Issue(t.Context(), issuer.Single(s), to, identity.Identity{Name: "pia"}, g)
 			must(t, err)
-			uc := openUser(t, open(t, response, s, to))
+			uc := decodeUser(t, decodeResponse(t, response, s, to))
 			if tt.want.IsZero() {
 				if uc.Expires != 0 || !expires.IsZero() {
-					t.Errorf("ends %d, reported %v", uc.Expires, expires)
+					t.Errorf("expires %d, reported %v", uc.Expires, expires)
 				}
 				return
 			}
 			if uc.Expires != tt.want.Unix() || time.Unix(uc.Expires, 0).After(tt.want) {
-				t.Errorf("ends %v, want %v rounded down", time.Unix(uc.Expires, 0), tt.want)
+				t.Errorf("expires %v, want %v rounded down", time.Unix(uc.Expires, 0), tt.want)
 			}
 			if !expires.Equal(time.Unix(uc.Expires, 0)) {
-				t.Errorf("reported %v, and the user JWT says %v", expires, time.Unix(uc.Expires, 0))
+				t.Errorf("reported %v, the user JWT has %v", expires, time.Unix(uc.Expires, 0))
 			}
 		})
 	}
 }
 
-func TestLapsed(t *testing.T) {
+func TestExpiredCredential(t *testing.T) {
 	tests := []struct {
 		left time.Duration
 		ok   bool
 	}{
 		{-time.Hour, false},
 		{0, false},
-		{499 * time.Millisecond, false}, // within the second that has begun
+		{499 * time.Millisecond, false}, // within the current second
 		{500 * time.Millisecond, true},
 		{time.Second, true},
 	}
@@ -232,26 +232,26 @@ func TestLapsed(t *testing.T) {
 			t.Errorf("%v left: got %v", tt.left, err)
 		}
 		if !tt.ok && response != nil {
-			t.Errorf("%v left: there is a response", tt.left)
+			t.Errorf("%v left: got a response", tt.left)
 		}
 	}
 }
 
-// Whatever derived a grant, it is checked again where it is minted.
+// A grant is checked again when it is minted, whatever derived it.
 //
-// Attack: a fault in deriving grants gets past
-// Held by: every grant is checked again where it is minted
+// Attack: a bug in the derivation of grants grants too much
+// Held by: every grant is checked again when it is minted
 func TestInvariantsAtIssue(t *testing.T) {
-	spoil := map[string]func(*permissions.Grant){
-		"no account":               func(g *permissions.Grant) { g.Account = "" },
-		"the callout account":      func(g *permissions.Grant) { g.Account = "AUTH" },
-		"the system account":       func(g *permissions.Grant) { g.Account = "SYS" },
-		"an open side":             func(g *permissions.Grant) { g.Rules = g.Rules[:2] },
-		"no rules":                 func(g *permissions.Grant) { g.Rules = nil },
-		"the auth subject":         func(g *permissions.Grant) { g.Rules[0].Subject = ">" },
-		"a rule that is a subject": func(g *permissions.Grant) { g.Rules[0].Subject = "a b" },
+	corrupt := map[string]func(*permissions.Grant){
+		"no account":          func(g *permissions.Grant) { g.Account = "" },
+		"the callout account": func(g *permissions.Grant) { g.Account = "AUTH" },
+		"the system account":  func(g *permissions.Grant) { g.Account = "SYS" },
+		"an open side":        func(g *permissions.Grant) { g.Rules = g.Rules[:2] },
+		"no rules":            func(g *permissions.Grant) { g.Rules = nil },
+		"the callout subject": func(g *permissions.Grant) { g.Rules[0].Subject = ">" },
+		"an invalid subject":  func(g *permissions.Grant) { g.Rules[0].Subject = "a b" },
 	}
-	for name, f := range spoil {
+	for name, f := range corrupt {
 		g := grant()
 		f(g)
 		response, _, err := newIssuer(nil).Issue(t.Context(), issuer.Single(signer(t)), recipient(t), identity.Identity{Name: "pia"}, g)
@@ -261,32 +261,32 @@ func TestInvariantsAtIssue(t *testing.T) {
 	}
 }
 
-// brokenSigner stands for a signer that is away.
-type brokenSigner struct{ issuer.Signer }
+// failingSigner is a signer whose key cannot be reached.
+type failingSigner struct{ issuer.Signer }
 
-var errAway = errors.New("away")
+var errUnreachable = errors.New("unreachable")
 
-func (brokenSigner) Sign(context.Context, []byte) ([]byte, error) { return nil, errAway }
+func (failingSigner) Sign(context.Context, []byte) ([]byte, error) { return nil, errUnreachable }
 
 func TestSignerFails(t *testing.T) {
-	s, to := brokenSigner{signer(t)}, recipient(t)
-	if response, _, err := newIssuer(nil).Issue(t.Context(), issuer.Single(s), to, identity.Identity{}, grant()); !errors.Is(err, errAway) || response != nil {
+	s, to := failingSigner{signer(t)}, recipient(t)
+	if response, _, err := newIssuer(nil).Issue(t.Context(), issuer.Single(s), to, identity.Identity{}, grant()); !errors.Is(err, errUnreachable) || response != nil {
 		t.Errorf("got %q, %v", response, err)
 	}
-	if response, err := newIssuer(nil).Deny(t.Context(), issuer.Single(s), to, "denied"); !errors.Is(err, errAway) || response != nil {
+	if response, err := newIssuer(nil).Deny(t.Context(), issuer.Single(s), to, "denied"); !errors.Is(err, errUnreachable) || response != nil {
 		t.Errorf("got %q, %v", response, err)
 	}
 }
 
-// A recipient that is no nkey gets nothing.
+// A request without a valid user key gets no response.
 func TestBadRecipient(t *testing.T) {
 	good := recipient(t)
 	for _, to := range []issuer.Recipient{{ServerID: good.ServerID}, {UserNkey: good.ServerID, ServerID: good.ServerID}, {UserNkey: "U", ServerID: good.ServerID}} {
 		if response, _, err := newIssuer(nil).Issue(t.Context(), issuer.Single(signer(t)), to, identity.Identity{}, grant()); err == nil {
-			t.Errorf("%q got %q", to.UserNkey, response)
+			t.Errorf("user key %q: got %q", to.UserNkey, response)
 		}
 	}
 	if response, err := newIssuer(nil).Deny(t.Context(), issuer.Single(signer(t)), issuer.Recipient{ServerID: good.ServerID}, "denied"); err == nil {
-		t.Errorf("nobody got the denial %q", response)
+		t.Errorf("no user key: got the denial %q", response)
 	}
 }

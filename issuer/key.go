@@ -6,32 +6,32 @@ import (
 	"time"
 )
 
-// What a key of the keyring is for.
+// The kinds of key in a keyring.
 const (
 	KindIssuer  = "issuer"      // config mode: an account key that signs user JWTs and responses
 	KindSigning = "signing_key" // operator mode: a signing key of an account
-	KindXKey    = "xkey"        // a curve key that opens requests and seals answers
+	KindXKey    = "xkey"        // a curve key that opens requests and seals responses
 )
 
-// KeyState says where in its life a key is.
+// KeyState is the lifecycle state of a key.
 type KeyState string
 
-// The states of a key, in the order in which it goes through them. In config
-// mode a server says which issuer it expects, so that every key but a retired
-// one may answer; in operator mode the active key of an account signs.
+// The states of a key, in lifecycle order. In config mode a request names the
+// issuer that its server expects, so every key except a retired one may answer. In
+// operator mode the active key of an account signs.
 const (
-	StateNext     KeyState = "next"     // made, not in use yet
+	StateNext     KeyState = "next"     // created, not in use yet
 	StateActive   KeyState = "active"   // in use
-	StateRetiring KeyState = "retiring" // its successor is in use; it still serves who asks for it
-	StateRetired  KeyState = "retired"  // out of use for good
+	StateRetiring KeyState = "retiring" // replaced; still serves servers that ask for it
+	StateRetired  KeyState = "retired"  // permanently out of use
 )
 
-// Compare orders states as a key goes through them.
+// Compare orders states by lifecycle.
 func (s KeyState) Compare(other KeyState) int {
 	return cmp.Compare(slices.Index(KeyStates(), s), slices.Index(KeyStates(), other))
 }
 
-// KeyStates lists every state, in order.
+// KeyStates lists every state, in lifecycle order.
 func KeyStates() []KeyState {
 	return []KeyState{StateNext, StateActive, StateRetiring, StateRetired}
 }
@@ -43,15 +43,15 @@ type Key struct {
 	Account   string // operator mode: name of the account that a signing key belongs to
 	Scope     string // of a scoped signing key: the name of its role in the account JWT
 	State     KeyState
-	File      string    // of its seed; empty: it signs elsewhere
-	Command   []string  // that signs elsewhere
-	Since     time.Time // when it came into its state, as far as that is known: else when its file was written
-	Modified  time.Time // when the file was last written; the key's age counts from here
+	File      string    // seed file; empty: an external program signs
+	Command   []string  // the external program and its arguments
+	Since     time.Time // when it entered its state; if unknown, when its file was written
+	Modified  time.Time // when the file was last written; the key's age counts from then
 }
 
 // Account is one NATS account of operator mode.
 type Account struct {
-	Name      string // what usher calls it
+	Name      string // the name that usher uses
 	PublicKey string // "A…"
-	Project   string // the project that it was made for; empty: somebody else made it
+	Project   string // the project that usher created it for; empty: usher did not create it
 }

@@ -8,9 +8,9 @@ import (
 	"slices"
 )
 
-// Keyring is an immutable set of signing keys and xkeys. It answers with the
-// keys that a request asks for, so that servers on an old and on a new key are
-// served side by side. Safe for concurrent use.
+// Keyring is an immutable set of signing keys and xkeys. It selects the keys that a
+// request asks for, so that servers on the old key and servers on the new key are
+// served at the same time. Safe for concurrent use.
 type Keyring struct {
 	signers  map[string]Signer
 	xkeys    []*XKey
@@ -20,18 +20,18 @@ type Keyring struct {
 	operator bool
 }
 
-// Held is one key of a keyring with what it does. A Signer for what signs, an
-// XKey for an xkey; neither for a key that is only remembered.
+// Held is one key of a keyring with its implementation: a Signer for a signing key,
+// an XKey for an xkey, neither for a retired key whose seed is gone.
 type Held struct {
 	Key
 	Signer Signer
 	XKey   *XKey
 }
 
-// Operator is what a keyring of operator mode has to know besides its keys.
+// Operator describes the accounts of operator mode.
 type Operator struct {
 	Callout  string // name of the callout account
-	System   string // name of the system account; empty: nothing is known of it
+	System   string // name of the system account; empty: not configured
 	Accounts []Account
 }
 
@@ -61,7 +61,7 @@ func NewKeyring(held []Held, operator *Operator) (*Keyring, error) {
 	return k, nil
 }
 
-// byAccount puts the active signing keys together.
+// byAccount indexes the active signing keys by account and scope.
 func (k *Keyring) byAccount(held []Held, operator *Operator) error {
 	k.operator = true
 	for _, a := range operator.Accounts {
@@ -83,7 +83,7 @@ func (k *Keyring) byAccount(held []Held, operator *Operator) error {
 		}
 		account, ok := k.accounts[h.Account]
 		if !ok {
-			return fmt.Errorf("signing key %s is of account %q, which the keyring does not know", h.PublicKey, h.Account)
+			return fmt.Errorf("signing key %s belongs to account %q, which the keyring does not know", h.PublicKey, h.Account)
 		}
 		place := Place{Account: h.Account, Scope: h.Scope}
 		if other, taken := signers.users[place]; taken {
@@ -93,27 +93,27 @@ func (k *Keyring) byAccount(held []Held, operator *Operator) error {
 	}
 	response, ok := signers.users[Place{Account: operator.Callout}]
 	if !ok {
-		return fmt.Errorf("no active signing key for the callout account %s: nothing could be answered", operator.Callout)
+		return fmt.Errorf("no active signing key for the callout account %s: no response could be signed", operator.Callout)
 	}
 	signers.response = response.Signer
 	k.expected[callout.PublicKey] = signers
 	return nil
 }
 
-// ErrEmptyKeyring: a keyring of config mode has no key that signs.
+// ErrEmptyKeyring: a keyring of config mode has no signing key.
 var ErrEmptyKeyring = errors.New("holds no issuer seed")
 
-// Operator reports whether the keyring is one of operator mode.
+// Operator reports whether the keyring is for operator mode.
 func (k *Keyring) Operator() bool { return k.operator }
 
-// For returns what a server is answered with that asks for this public key: an
-// issuer (config mode), or the callout account (operator mode).
+// For returns the keys that answer a server which expects this public key: that of
+// an issuer (config mode), or of the callout account (operator mode).
 func (k *Keyring) For(expected string) (*Signers, bool) {
 	s, ok := k.expected[expected]
 	return s, ok
 }
 
-// Expected returns every public key that a server may ask for, sorted.
+// Expected returns every public key that For answers, sorted.
 func (k *Keyring) Expected() []string { return slices.Sorted(maps.Keys(k.expected)) }
 
 // Account returns an account of operator mode.
@@ -127,13 +127,13 @@ func (k *Keyring) Accounts() []Account {
 	return slices.SortedFunc(maps.Values(k.accounts), func(a, b Account) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-// Signer returns the key that signs with this public key.
+// Signer returns the signing key with this public key.
 func (k *Keyring) Signer(public string) (Signer, bool) {
 	s, ok := k.signers[public]
 	return s, ok
 }
 
-// Signers returns every key that signs, sorted by public key.
+// Signers returns every signing key, sorted by public key.
 func (k *Keyring) Signers() []Signer {
 	out := make([]Signer, 0, len(k.signers))
 	for _, public := range slices.Sorted(maps.Keys(k.signers)) {
@@ -142,8 +142,9 @@ func (k *Keyring) Signers() []Signer {
 	return out
 }
 
-// Oldest returns the signing key whose file was written first: while keys are
-// being replaced, the one that every replica has. A keyring has one.
+// Oldest returns the signing key whose file was written first. While a key is being
+// replaced, that is the key that every replica has. It is never nil: a keyring
+// without a signing key does not load.
 func (k *Keyring) Oldest() Signer {
 	var oldest *Key
 	for i := range k.keys {
@@ -158,7 +159,7 @@ func (k *Keyring) Oldest() Signer {
 	return k.signers[oldest.PublicKey]
 }
 
-// XKeys returns every xkey that opens. Empty: requests come in the clear.
+// XKeys returns every xkey that opens requests. Empty: requests are not encrypted.
 func (k *Keyring) XKeys() []*XKey { return k.xkeys }
 
 // Keys describes every key, sorted by kind and public key.

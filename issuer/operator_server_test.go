@@ -14,19 +14,19 @@ import (
 	"usher/issuer/keyring"
 )
 
-// Who lands in an account that no key signs for is not answered, and not denied:
-// the key may come. Everybody else is.
-func TestServerHearsNothingWithoutSigningKey(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+// A client whose account has no signing key gets no response and no denial, because the
+// key may still be added. Clients of other accounts are answered.
+func TestNoResponseWithoutSigningKey(t *testing.T) {
+	t.Parallel()
 	o := callouttest.NewOperator(t, callouttest.OperatorConfig{})
 	path := filepath.Join(o.Keyring, keyring.StateFile)
 	state, err := os.ReadFile(path)
 	must(t, err)
-	with := "file: OTHER.nk\n    state: active\n"
-	if !strings.Contains(string(state), with) {
+	entry := "file: OTHER.nk\n    state: active\n"
+	if !strings.Contains(string(state), entry) {
 		t.Fatalf("no key of OTHER in\n%s", state)
 	}
-	must(t, os.WriteFile(path, []byte(strings.Replace(string(state), with, "state: retired\n", 1)), 0o600))
+	must(t, os.WriteFile(path, []byte(strings.Replace(string(state), entry, "state: retired\n", 1)), 0o600))
 	must(t, keyring.Retire(o.Keyring, "OTHER.nk"))
 	o.Start(t)
 	s := callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.Directory(callouttest.DirectoryText)})
@@ -34,14 +34,14 @@ func TestServerHearsNothingWithoutSigningKey(t *testing.T) {
 	nc, err := nats.Connect(o.URLs(), nats.UserInfo("project=far", "both-key"))
 	if err == nil {
 		nc.Close()
-		t.Fatal("got in without a key of the account")
+		t.Fatal("connected without a signing key of the account")
 	}
 	if errors.Is(err, nats.ErrAuthorization) {
-		t.Errorf("is denied: %v", err)
+		t.Errorf("denied: %v", err)
 	}
 	event := s.WaitEvent(t, callout.CodeNoSigningKey)
 	if event.Text("outcome") != string(callout.Unavailable) || event.Text("cause") != "no signing key for OTHER" {
 		t.Errorf("got %v", event)
 	}
-	getsIn(t, s, o.URLs(), "publisher-key")
+	checkConnects(t, s, o.URLs(), "publisher-key")
 }

@@ -17,32 +17,32 @@ import (
 	"usher/permissions"
 )
 
-// operators is a keyring of operator mode with signing keys for AUTH (the callout
-// account), APP, scope publisher of APP, and LAB; and what is not in use.
-type operators struct {
-	keys     map[string]issuer.Signer // by place
+// operatorKeys is a keyring of operator mode. It has active signing keys for AUTH (the
+// callout account), APP, scope publisher of APP, and LAB, and keys in every other state.
+type operatorKeys struct {
+	keys     map[string]issuer.Signer // active keys, by issuer.Place.String()
 	accounts map[string]string        // public keys by name
 	held     []issuer.Held
 }
 
-func newOperators(t *testing.T) *operators {
+func newOperatorKeys(t *testing.T) *operatorKeys {
 	t.Helper()
-	o := &operators{keys: map[string]issuer.Signer{}, accounts: map[string]string{}}
+	o := &operatorKeys{keys: map[string]issuer.Signer{}, accounts: map[string]string{}}
 	for _, name := range []string{"AUTH", "APP", "LAB", "EMPTY"} {
 		_, o.accounts[name] = seedOf(t, nkeys.PrefixByteAccount)
 	}
-	o.hold(t, "AUTH", "", issuer.StateActive)
-	o.hold(t, "APP", "", issuer.StateActive)
-	o.hold(t, "APP", "publisher", issuer.StateActive)
-	o.hold(t, "LAB", "", issuer.StateActive)
+	o.add(t, "AUTH", "", issuer.StateActive)
+	o.add(t, "APP", "", issuer.StateActive)
+	o.add(t, "APP", "publisher", issuer.StateActive)
+	o.add(t, "LAB", "", issuer.StateActive)
 	for _, state := range []issuer.KeyState{issuer.StateNext, issuer.StateRetiring, issuer.StateRetired} {
-		o.hold(t, "APP", "", state)
-		o.hold(t, "EMPTY", "", state)
+		o.add(t, "APP", "", state)
+		o.add(t, "EMPTY", "", state)
 	}
 	return o
 }
 
-func (o *operators) hold(t *testing.T, account, scope string, state issuer.KeyState) {
+func (o *operatorKeys) add(t *testing.T, account, scope string, state issuer.KeyState) {
 	t.Helper()
 	s := signer(t)
 	o.held = append(o.held, issuer.Held{Signer: s, Key: issuer.Key{
@@ -53,7 +53,7 @@ func (o *operators) hold(t *testing.T, account, scope string, state issuer.KeySt
 	}
 }
 
-func (o *operators) operator() *issuer.Operator {
+func (o *operatorKeys) operator() *issuer.Operator {
 	op := &issuer.Operator{Callout: "AUTH"}
 	for name, public := range o.accounts {
 		op.Accounts = append(op.Accounts, issuer.Account{Name: name, PublicKey: public})
@@ -61,53 +61,53 @@ func (o *operators) operator() *issuer.Operator {
 	return op
 }
 
-func (o *operators) signers(t *testing.T) *issuer.Signers {
+func (o *operatorKeys) signers(t *testing.T) *issuer.Signers {
 	t.Helper()
 	k, err := issuer.NewKeyring(o.held, o.operator())
 	must(t, err)
 	s, ok := k.For(o.accounts["AUTH"])
 	if !ok || !k.Operator() || !slices.Equal(k.Expected(), []string{o.accounts["AUTH"]}) {
-		t.Fatalf("servers may ask for %q", k.Expected())
+		t.Fatalf("expected keys are %q", k.Expected())
 	}
 	return s
 }
 
-// opened is open for operator mode: the response and the user JWT in it, valid,
-// and signed by the keys of callout account and place.
-func (o *operators) opened(t *testing.T, response []byte, to issuer.Recipient, place issuer.Place) *jwt.UserClaims {
+// decode is decodeResponse for operator mode: it returns the user JWT, after it has
+// checked that the response and the user JWT are valid and signed by the right keys.
+func (o *operatorKeys) decode(t *testing.T, response []byte, to issuer.Recipient, place issuer.Place) *jwt.UserClaims {
 	t.Helper()
 	rc, err := jwt.DecodeAuthorizationResponseClaims(string(response))
 	must(t, err)
 	valid(t, rc)
 	if rc.Issuer != o.keys["AUTH"].PublicKey() || rc.IssuerAccount != o.accounts["AUTH"] {
-		t.Errorf("response of %s for account %s", rc.Issuer, rc.IssuerAccount)
+		t.Errorf("response has issuer %s, issuer account %s", rc.Issuer, rc.IssuerAccount)
 	}
 	if rc.Subject != to.UserNkey || rc.Audience != to.ServerID {
-		t.Errorf("response about %s for %s", rc.Subject, rc.Audience)
+		t.Errorf("response has subject %s, audience %s", rc.Subject, rc.Audience)
 	}
 	uc, err := jwt.DecodeUserClaims(rc.Jwt)
 	must(t, err)
 	valid(t, uc)
 	if uc.Issuer != o.keys[place.String()].PublicKey() || uc.IssuerAccount != o.accounts[place.Account] {
-		t.Errorf("user JWT of %s for account %s", uc.Issuer, uc.IssuerAccount)
+		t.Errorf("user JWT has issuer %s, issuer account %s", uc.Issuer, uc.IssuerAccount)
 	}
 	if uc.Audience != "" {
-		t.Errorf("the audience %q is for config mode", uc.Audience)
+		t.Errorf("user JWT has audience %q, which only config mode sets", uc.Audience)
 	}
 	return uc
 }
 
-// A user JWT is signed by the account that it leads to, the response by the
-// callout account; both say in whose name.
+// A signing key of the user's account signs the user JWT, and one of the callout
+// account signs the response. Both name their account as issuer account.
 func TestOperatorIssues(t *testing.T) {
-	o, to := newOperators(t), recipient(t)
+	o, to := newOperatorKeys(t), recipient(t)
 	s := o.signers(t)
 	for _, account := range []string{"APP", "LAB"} {
 		g := grant()
 		g.Account = account
 		response, _, err := newIssuer(nil).Issue(t.Context(), s, to, identity.Identity{Name: "pia"}, g)
 		must(t, err)
-		uc := o.opened(t, response, to, issuer.Place{Account: account})
+		uc := o.decode(t, response, to, issuer.Place{Account: account})
 		if uc.Name != "pia" || !reflect.DeepEqual(uc.Pub.Allow, jwt.StringList{"shop.>"}) || uc.HasEmptyPermissions() {
 			t.Errorf("user JWT %+v", uc)
 		}
@@ -122,37 +122,38 @@ func TestOperatorIssues(t *testing.T) {
 	}
 }
 
-// scopedGrant is what permissions.Derive makes of a role that is bound to a scope.
+// scopedGrant is a grant as permissions.Derive returns it for a role with a scope.
 func scopedGrant() *permissions.Grant {
 	return &permissions.Grant{Account: "APP", Scope: "publisher", Tags: []string{"key:laptop", "project:Shop", "role:publisher"}, Connection: connected()}
 }
 
-// The user JWT of a scope states nothing: nats-server refuses it otherwise.
+// A scoped user JWT has no permissions and no limits: nats-server would refuse it
+// otherwise.
 func TestOperatorIssuesScoped(t *testing.T) {
-	o, to := newOperators(t), recipient(t)
+	o, to := newOperatorKeys(t), recipient(t)
 	g := scopedGrant()
 	g.NotAfter = noon.AddDate(0, 0, 1)
 	response, _, err := newIssuer(nil).Issue(t.Context(), o.signers(t), to, identity.Identity{Name: "Pia"}, g)
 	must(t, err)
 	place := issuer.Place{Account: "APP", Scope: "publisher"}
-	uc := o.opened(t, response, to, place)
+	uc := o.decode(t, response, to, place)
 	if !uc.HasEmptyPermissions() {
-		t.Errorf("states %+v", uc.UserPermissionLimits)
+		t.Errorf("limits are %+v", uc.UserPermissionLimits)
 	}
 	scope := jwt.NewUserScope()
 	scope.Key, scope.Role = o.keys[place.String()].PublicKey(), "publisher"
 	if err := scope.ValidateScopedSigner(uc); err != nil {
 		t.Errorf("nats-server refuses it: %v", err)
 	}
-	// A template takes name and tags as they are written.
+	// A template uses name and tags verbatim.
 	if uc.Name != "Pia" || !slices.Contains(uc.Tags, "project:Shop") || uc.Expires != g.NotAfter.Unix() {
-		t.Errorf("name %s, tags %q, ends %d", uc.Name, uc.Tags, uc.Expires)
+		t.Errorf("name %s, tags %q, expires %d", uc.Name, uc.Tags, uc.Expires)
 	}
 }
 
-// What has no key is not signed by another.
+// A grant without a signing key is not signed by another key.
 func TestNoSigningKey(t *testing.T) {
-	o, to := newOperators(t), recipient(t)
+	o, to := newOperatorKeys(t), recipient(t)
 	s := o.signers(t)
 	single := issuer.Single(signer(t))
 	for _, tt := range []struct {
@@ -160,11 +161,11 @@ func TestNoSigningKey(t *testing.T) {
 		signers *issuer.Signers
 		place   issuer.Place
 	}{
-		{"an account that is not known", s, issuer.Place{Account: "MOON"}},
-		{"an account whose keys are next, retiring and retired", s, issuer.Place{Account: "EMPTY"}},
-		{"a scope that has no key", s, issuer.Place{Account: "APP", Scope: "consumer"}},
-		{"the scope of another account", s, issuer.Place{Account: "LAB", Scope: "publisher"}},
-		{"a scope in config mode", single, issuer.Place{Account: "APP", Scope: "publisher"}},
+		{"unknown account", s, issuer.Place{Account: "MOON"}},
+		{"account without an active key", s, issuer.Place{Account: "EMPTY"}},
+		{"scope without a key", s, issuer.Place{Account: "APP", Scope: "consumer"}},
+		{"scope of another account", s, issuer.Place{Account: "LAB", Scope: "publisher"}},
+		{"scope in config mode", single, issuer.Place{Account: "APP", Scope: "publisher"}},
 	} {
 		g := grant()
 		if tt.place.Scope != "" {
@@ -177,27 +178,27 @@ func TestNoSigningKey(t *testing.T) {
 			t.Errorf("%s: got %q, %v", tt.name, response, err)
 		}
 		if tt.signers.Has(tt.place) {
-			t.Errorf("%s: Has says that there is one", tt.name)
+			t.Errorf("%s: Has returns true", tt.name)
 		}
 	}
 	for _, place := range []issuer.Place{{Account: "APP"}, {Account: "LAB"}, {Account: "APP", Scope: "publisher"}} {
 		if !s.Has(place) {
-			t.Errorf("Has does not know of %s", place)
+			t.Errorf("Has(%s) returns false", place)
 		}
 	}
 	if !single.Has(issuer.Place{Account: "ANY"}) {
-		t.Error("in config mode one key signs for every account")
+		t.Error("Has returns false in config mode, where one key signs for every account")
 	}
 }
 
-// Nobody is ever placed in the callout account, by whatever name.
+// No client is placed in the callout account, whatever name it has.
 //
-// Attack: placing a client in the callout account under another name of it, in operator mode
-// Held by: checked again where a user JWT is minted, by public key
+// Attack: in operator mode a second name for the callout account places a client in it
+// Held by: the public key of the account is compared when a user JWT is minted
 func TestOperatorNeverCallout(t *testing.T) {
-	o, to := newOperators(t), recipient(t)
+	o, to := newOperatorKeys(t), recipient(t)
 	o.accounts["FRONT"] = o.accounts["AUTH"]
-	o.hold(t, "FRONT", "", issuer.StateActive)
+	o.add(t, "FRONT", "", issuer.StateActive)
 	s := o.signers(t)
 	for _, account := range []string{"AUTH", "FRONT"} {
 		g := grant()
@@ -209,13 +210,13 @@ func TestOperatorNeverCallout(t *testing.T) {
 	}
 }
 
-// The system account is bound to roles by its name in the configuration, and by no other.
+// Only the configured name of the system account can be bound to a role.
 func TestOperatorNeverSystemAlias(t *testing.T) {
-	o, to := newOperators(t), recipient(t)
+	o, to := newOperatorKeys(t), recipient(t)
 	_, o.accounts["SYS"] = seedOf(t, nkeys.PrefixByteAccount)
 	o.accounts["OPS"] = o.accounts["SYS"]
-	o.hold(t, "SYS", "", issuer.StateActive)
-	o.hold(t, "OPS", "", issuer.StateActive)
+	o.add(t, "SYS", "", issuer.StateActive)
+	o.add(t, "OPS", "", issuer.StateActive)
 	op := o.operator()
 	op.System = "SYS"
 	k, err := issuer.NewKeyring(o.held, op)
@@ -240,12 +241,12 @@ func TestOperatorNeverSystemAlias(t *testing.T) {
 	}
 }
 
-// Whatever derived a grant of a scope, it is checked again where it is minted:
-// the template would put name and tags into subjects.
+// A scoped grant is checked again when it is minted, whatever derived it: the template
+// puts its name and tags into subjects.
 func TestScopedInvariantsAtIssue(t *testing.T) {
-	o, to := newOperators(t), recipient(t)
+	o, to := newOperatorKeys(t), recipient(t)
 	s := o.signers(t)
-	for name, spoil := range map[string]func(*permissions.Grant){
+	for name, corrupt := range map[string]func(*permissions.Grant){
 		"rules":               func(g *permissions.Grant) { g.Rules = grant().Rules },
 		"connection types":    func(g *permissions.Grant) { g.ConnectionTypes = directory.ConnectionTypes() },
 		"networks":            func(g *permissions.Grant) { g.Networks = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} },
@@ -257,7 +258,7 @@ func TestScopedInvariantsAtIssue(t *testing.T) {
 		"the system account":  func(g *permissions.Grant) { g.Account = "SYS" },
 	} {
 		g := scopedGrant()
-		spoil(g)
+		corrupt(g)
 		response, _, err := newIssuer(nil).Issue(t.Context(), s, to, identity.Identity{Name: "pia"}, g)
 		if !errors.Is(err, permissions.ErrInvariant) || response != nil {
 			t.Errorf("%s: got %q, %v", name, response, err)
@@ -273,26 +274,26 @@ func TestScopedInvariantsAtIssue(t *testing.T) {
 
 func TestNewKeyringRefuses(t *testing.T) {
 	for name, tt := range map[string]struct {
-		spoil func(*testing.T, *operators)
-		want  string
+		corrupt func(*testing.T, *operatorKeys)
+		want    string
 	}{
-		"no callout account":               {func(_ *testing.T, o *operators) { delete(o.accounts, "AUTH") }, "does not know the callout account AUTH"},
-		"no key for the callout account":   {func(_ *testing.T, o *operators) { o.held = o.held[1:] }, "no active signing key for the callout account AUTH"},
-		"two active keys":                  {func(t *testing.T, o *operators) { t.Helper(); o.hold(t, "APP", "publisher", issuer.StateActive) }, "two active signing keys for APP, scope publisher: "},
-		"a key of no account":              {func(_ *testing.T, o *operators) { delete(o.accounts, "LAB") }, `is of account "LAB", which the keyring does not know`},
-		"only a scoped key to answer with": {func(_ *testing.T, o *operators) { o.held[0].Scope = "publisher" }, "no active signing key for the callout account AUTH"},
+		"no callout account":              {func(_ *testing.T, o *operatorKeys) { delete(o.accounts, "AUTH") }, "does not know the callout account AUTH"},
+		"no key for the callout account":  {func(_ *testing.T, o *operatorKeys) { o.held = o.held[1:] }, "no active signing key for the callout account AUTH"},
+		"two active keys":                 {func(t *testing.T, o *operatorKeys) { t.Helper(); o.add(t, "APP", "publisher", issuer.StateActive) }, "two active signing keys for APP, scope publisher: "},
+		"a key of an unknown account":     {func(_ *testing.T, o *operatorKeys) { delete(o.accounts, "LAB") }, `belongs to account "LAB", which the keyring does not know`},
+		"only a scoped key for responses": {func(_ *testing.T, o *operatorKeys) { o.held[0].Scope = "publisher" }, "no active signing key for the callout account AUTH"},
 	} {
-		o := newOperators(t)
-		tt.spoil(t, o)
+		o := newOperatorKeys(t)
+		tt.corrupt(t, o)
 		if _, err := issuer.NewKeyring(o.held, o.operator()); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
 }
 
-// What a keyring of operator mode says of itself.
+// The accessors of a keyring of operator mode.
 func TestOperatorKeyring(t *testing.T) {
-	o := newOperators(t)
+	o := newOperatorKeys(t)
 	seed, x := seedOf(t, nkeys.PrefixByteCurve)
 	for i, state := range issuer.KeyStates() {
 		xkey, err := issuer.NewXKey([]byte(seed))
@@ -301,7 +302,7 @@ func TestOperatorKeyring(t *testing.T) {
 		k, err := issuer.NewKeyring(o.held, o.operator())
 		must(t, err)
 		if want := min(i+1, 3); len(k.XKeys()) != want {
-			t.Errorf("%d xkeys open, want %d: a retired one does not", len(k.XKeys()), want)
+			t.Errorf("%d xkeys, want %d without the retired one", len(k.XKeys()), want)
 		}
 	}
 	k, err := issuer.NewKeyring(o.held, o.operator())
@@ -309,7 +310,7 @@ func TestOperatorKeyring(t *testing.T) {
 	for i := range o.held {
 		h := &o.held[i]
 		if _, signs := k.Signer(h.PublicKey); h.Signer != nil && signs != (h.State != issuer.StateRetired) {
-			t.Errorf("%s key of %s signs: %v", h.State, h.Account, signs)
+			t.Errorf("%s key of %s is a signing key: %t", h.State, h.Account, signs)
 		}
 	}
 	var names []string
@@ -323,9 +324,9 @@ func TestOperatorKeyring(t *testing.T) {
 		t.Errorf("accounts %q", names)
 	}
 	if _, ok := k.For(o.accounts["APP"]); ok {
-		t.Error("a server that asks for another account is answered")
+		t.Error("For returns keys for an account that is not the callout account")
 	}
 	if _, ok := k.For(o.keys["AUTH"].PublicKey()); ok {
-		t.Error("a server that asks for a signing key is answered")
+		t.Error("For returns keys for a signing key of the callout account")
 	}
 }

@@ -11,16 +11,16 @@ import (
 	"usher/permissions"
 )
 
-// What docs/permissions.md says of templates: nats-server 2.15 fills in name and
-// tags as they are written, once for each project; what has no tag falls away, and
-// a side that loses all its allowances is closed, one that never had any is open.
-func TestServerFillsTemplates(t *testing.T) {
-	filled, bare, broken := jwt.UserPermissionLimits{}, jwt.UserPermissionLimits{}, jwt.UserPermissionLimits{}
-	filled.Pub.Allow.Add("{{tag(project)}}.{{name()}}.{{tag(role)}}", "x.{{tag(none)}}")
-	filled.Sub.Allow.Add("{{tag(none)}}.>")
-	broken.Pub.Deny.Add("x.{{tag(none)}}")
+// nats-server 2.15 expands templates as docs/permissions.md describes. It inserts name
+// and tags verbatim, once for each value of a tag. An allow rule whose tag is missing is
+// dropped. A side that loses all its allow rules is closed; a side that had none is open.
+func TestServerExpandsTemplates(t *testing.T) {
+	allows, empty, denies := jwt.UserPermissionLimits{}, jwt.UserPermissionLimits{}, jwt.UserPermissionLimits{}
+	allows.Pub.Allow.Add("{{tag(project)}}.{{name()}}.{{tag(role)}}", "x.{{tag(none)}}")
+	allows.Sub.Allow.Add("{{tag(none)}}.>")
+	denies.Pub.Deny.Add("x.{{tag(none)}}")
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Scoped: map[string]jwt.UserPermissionLimits{
-		"publisher": filled, "consumer": bare, "project_admin": broken,
+		"publisher": allows, "consumer": empty, "project_admin": denies,
 	}})
 	var scoped []permissions.ScopedRole
 	for _, role := range []string{"publisher", "consumer", "project_admin"} {
@@ -39,7 +39,7 @@ projects:
 `)})
 	may := func(user, token, side, subject string) bool {
 		t.Helper()
-		refused := make(chan error, 8) // kept out of the way: LastError has it
+		refused := make(chan error, 8) // only to keep nats.go from printing; LastError has the error
 		opts := []nats.Option{nats.Token(token), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err })}
 		if user != "" {
 			opts[0] = nats.UserInfo(user, token)
@@ -53,7 +53,7 @@ projects:
 			_, err := nc.SubscribeSync(subject)
 			must(t, err)
 		}
-		must(t, nc.Flush()) // a refusal comes before the answer to it
+		must(t, nc.Flush()) // a permissions violation arrives before the PONG
 		return nc.LastError() == nil
 	}
 	for _, tt := range []struct {
@@ -80,6 +80,6 @@ projects:
 		nc.Close()
 	}
 	if !errors.Is(err, nats.ErrAuthorization) {
-		t.Errorf("a denial without its tag: got %v", err)
+		t.Errorf("deny rule with a missing tag: got %v", err)
 	}
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/nats-io/nkeys"
 )
 
-// answering starts a nats-server whose callout is answered with the user JWT
-// that change makes, signed by jwt/v2 alone.
-func answering(t *testing.T, change func(*jwt.UserClaims)) string {
+// serverWithUserJWT starts a nats-server whose auth callout is answered with the user
+// JWT that change edits. Only jwt/v2 encodes and signs it.
+func serverWithUserJWT(t *testing.T, change func(*jwt.UserClaims)) string {
 	t.Helper()
 	kp, err := nkeys.CreateAccount()
 	must(t, err)
@@ -62,11 +62,11 @@ func answering(t *testing.T, change func(*jwt.UserClaims)) string {
 	return s.ClientURL()
 }
 
-// Facts that the design builds on: what nats-server 2.15 takes from the user
-// JWT of an auth callout, and what it leaves. Where a test of "leaves" fails,
-// the server has learnt to do it, and usher may say so.
-func TestServerLeavesLimits(t *testing.T) {
-	nc, err := nats.Connect(answering(t, func(uc *jwt.UserClaims) {
+// The design depends on what nats-server 2.15 enforces of the user JWT of an auth
+// callout, and on what it ignores. If a test of "ignores" fails, the server has begun
+// to enforce that, and usher may set it.
+func TestServerIgnoresLimits(t *testing.T) {
+	nc, err := nats.Connect(serverWithUserJWT(t, func(uc *jwt.UserClaims) {
 		uc.Limits = jwt.Limits{NatsLimits: jwt.NatsLimits{Subs: 1, Payload: 10, Data: 10}}
 	}), nats.Token("x"))
 	must(t, err)
@@ -78,21 +78,21 @@ func TestServerLeavesLimits(t *testing.T) {
 	must(t, nc.Publish("a", make([]byte, 100)))
 	must(t, nc.Flush())
 	if err := nc.LastError(); err != nil || nc.MaxPayload() < 1000 {
-		t.Errorf("the server takes the limits: %v, max payload %d", err, nc.MaxPayload())
+		t.Errorf("the server enforces the limits: %v, max payload %d", err, nc.MaxPayload())
 	}
 }
 
-func TestServerLeavesNetworks(t *testing.T) {
-	nc, err := nats.Connect(answering(t, func(uc *jwt.UserClaims) { uc.Src = []string{"192.0.2.0/24"} }), nats.Token("x"))
+func TestServerIgnoresNetworks(t *testing.T) {
+	nc, err := nats.Connect(serverWithUserJWT(t, func(uc *jwt.UserClaims) { uc.Src = []string{"192.0.2.0/24"} }), nats.Token("x"))
 	if err != nil {
-		t.Fatalf("the server looks at src: %v", err)
+		t.Fatalf("the server enforces src: %v", err)
 	}
 	nc.Close()
 }
 
-func TestServerTakesTimes(t *testing.T) {
+func TestServerEnforcesTimes(t *testing.T) {
 	clock := func(d time.Duration) string { return time.Now().UTC().Add(d).Format(time.TimeOnly) }
-	nc, err := nats.Connect(answering(t, func(uc *jwt.UserClaims) {
+	nc, err := nats.Connect(serverWithUserJWT(t, func(uc *jwt.UserClaims) {
 		uc.Times, uc.Locale = []jwt.TimeRange{{Start: clock(time.Hour), End: clock(2 * time.Hour)}}, "UTC"
 	}), nats.Token("x"))
 	if err == nil {
@@ -103,8 +103,8 @@ func TestServerTakesTimes(t *testing.T) {
 	}
 }
 
-func TestServerTakesConnectionTypes(t *testing.T) {
-	url := answering(t, func(uc *jwt.UserClaims) { uc.AllowedConnectionTypes = []string{"WEBSOCKET"} })
+func TestServerEnforcesConnectionTypes(t *testing.T) {
+	url := serverWithUserJWT(t, func(uc *jwt.UserClaims) { uc.AllowedConnectionTypes = []string{"WEBSOCKET"} })
 	nc, err := nats.Connect(url, nats.Token("x"))
 	if err == nil {
 		nc.Close()
@@ -112,19 +112,19 @@ func TestServerTakesConnectionTypes(t *testing.T) {
 	if !errors.Is(err, nats.ErrAuthorization) {
 		t.Errorf("got %v", err)
 	}
-	nc, err = nats.Connect(answering(t, func(uc *jwt.UserClaims) { uc.AllowedConnectionTypes = []string{"STANDARD"} }), nats.Token("x"))
+	nc, err = nats.Connect(serverWithUserJWT(t, func(uc *jwt.UserClaims) { uc.AllowedConnectionTypes = []string{"STANDARD"} }), nats.Token("x"))
 	must(t, err)
 	nc.Close()
 }
 
-func TestServerTakesExpiry(t *testing.T) {
-	t.Parallel() // it waits, and so do others
-	heard := make(chan error, 8)
-	nc, err := nats.Connect(answering(t, func(uc *jwt.UserClaims) { uc.Expires = time.Now().Add(2 * time.Second).Unix() }),
-		nats.Token("x"), nats.NoReconnect(), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { heard <- err }))
+func TestServerEnforcesExpiry(t *testing.T) {
+	t.Parallel()
+	failed := make(chan error, 8)
+	nc, err := nats.Connect(serverWithUserJWT(t, func(uc *jwt.UserClaims) { uc.Expires = time.Now().Add(2 * time.Second).Unix() }),
+		nats.Token("x"), nats.NoReconnect(), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { failed <- err }))
 	must(t, err)
 	defer nc.Close()
-	if err := <-heard; !errors.Is(err, nats.ErrAuthExpired) {
+	if err := <-failed; !errors.Is(err, nats.ErrAuthExpired) {
 		t.Errorf("got %v", err)
 	}
 }

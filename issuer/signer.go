@@ -9,8 +9,8 @@ import (
 	"github.com/nats-io/nkeys"
 )
 
-// Signer signs with one nkey. It keeps its expanded key; PublicKey costs
-// nothing. Safe for concurrent use.
+// Signer signs with one nkey. It keeps its expanded key, and PublicKey does not
+// allocate. Safe for concurrent use.
 type Signer interface {
 	// PublicKey returns the public nkey, such as "A…".
 	PublicKey() string
@@ -18,7 +18,7 @@ type Signer interface {
 	Sign(ctx context.Context, data []byte) ([]byte, error)
 }
 
-// seedSigner signs with a key of this process.
+// seedSigner signs with a key that is held in this process.
 type seedSigner struct {
 	public string
 	key    ed25519.PrivateKey
@@ -31,10 +31,10 @@ func NewSigner(seed []byte) (Signer, error) {
 		return nil, fmt.Errorf("decode seed: %w", err)
 	}
 	if prefix == nkeys.PrefixByteCurve {
-		return nil, errors.New("an xkey seals, it cannot sign")
+		return nil, errors.New("an xkey encrypts; it cannot sign")
 	}
 	key := ed25519.NewKeyFromSeed(raw)
-	public, err := nkeys.Encode(prefix, key.Public().(ed25519.PublicKey)) // crypto/ed25519 documents this type
+	public, err := nkeys.Encode(prefix, key.Public().(ed25519.PublicKey)) // the type that crypto/ed25519 documents
 	if err != nil {
 		return nil, fmt.Errorf("encode public key: %w", err)
 	}

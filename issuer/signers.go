@@ -7,17 +7,17 @@ import (
 	"usher/permissions"
 )
 
-// ErrNoSigningKey: no key of the keyring signs user JWTs for the account (and
-// scope) of a grant. That is the operator's fault and not a denial.
+// ErrNoSigningKey: the keyring has no signing key for the account (and scope) of a
+// grant. That is a configuration fault and not a denial.
 var ErrNoSigningKey = errors.New("no signing key")
 
-// Place is what the user JWTs of one signing key lead to.
+// Place is the account and scope for which a signing key signs user JWTs.
 type Place struct {
-	Account string // name, as grants say it
-	Scope   string // of a scoped signing key; empty: the key has none
+	Account string // name, as in grants
+	Scope   string // of a scoped signing key; empty: the key has no scope
 }
 
-// String returns the place for people, such as "APP" or "APP, scope publisher".
+// String returns text such as "APP" or "APP, scope publisher".
 func (p Place) String() string {
 	if p.Scope == "" {
 		return p.Account
@@ -25,10 +25,9 @@ func (p Place) String() string {
 	return p.Account + ", scope " + p.Scope
 }
 
-// Signers are the keys that the requests of one server are answered with. In
-// config mode that is one issuer for everything. In operator mode responses are
-// signed in the name of the callout account, and user JWTs by the account that
-// they lead to.
+// Signers are the keys that answer the requests of one server. In config mode one
+// issuer signs everything. In operator mode a signing key of the callout account
+// signs responses, and a signing key of the user's account signs user JWTs.
 type Signers struct {
 	response Signer
 	callout  string // public key of the callout account; empty: config mode
@@ -36,16 +35,16 @@ type Signers struct {
 	users    map[Place]userSigner
 }
 
-// userSigner signs user JWTs in the name of an account.
+// userSigner signs user JWTs on behalf of an account.
 type userSigner struct {
 	Signer
 	account string // public key
 }
 
-// Single returns the Signers of config mode: one issuer for everything.
+// Single returns the Signers of config mode: one issuer that signs everything.
 func Single(s Signer) *Signers { return &Signers{response: s} }
 
-// Has reports whether user JWTs for a place can be signed.
+// Has reports whether there is a key for the user JWTs of an account and scope.
 func (s *Signers) Has(p Place) bool {
 	if s.callout == "" {
 		return p.Scope == ""
@@ -54,11 +53,11 @@ func (s *Signers) Has(p Place) bool {
 	return ok
 }
 
-// Response returns the public key that responses are signed with.
+// Response returns the public key that signs responses.
 func (s *Signers) Response() string { return s.response.PublicKey() }
 
-// User returns the public key that user JWTs for a place are signed with; empty: none
-// is.
+// User returns the public key that signs the user JWTs of an account and scope;
+// empty: there is none.
 func (s *Signers) User(p Place) string {
 	if s.callout == "" {
 		return s.Response()
@@ -70,7 +69,7 @@ func (s *Signers) User(p Place) string {
 }
 
 // user returns the signer of the user JWT of a grant, and the public key of the
-// account in whose name it signs; empty in config mode.
+// account that it signs for; empty in config mode.
 func (s *Signers) user(g *permissions.Grant) (Signer, string, error) {
 	place := Place{Account: g.Account, Scope: g.Scope}
 	if s.callout == "" {
@@ -83,9 +82,9 @@ func (s *Signers) user(g *permissions.Grant) (Signer, string, error) {
 	switch {
 	case !ok:
 		return nil, "", fmt.Errorf("%w for %s", ErrNoSigningKey, place)
-	case u.account == s.callout: // under whatever name it is known
-		return nil, "", fmt.Errorf("%w: %q is the callout account, where every credential passes by", permissions.ErrInvariant, g.Account)
-	case u.account == s.system.PublicKey && g.Account != s.system.Name: // which Policy.Validate knows by its name only
+	case u.account == s.callout: // Policy.Validate compares names; this catches an alias
+		return nil, "", fmt.Errorf("%w: %q is the callout account, where every credential can be seen", permissions.ErrInvariant, g.Account)
+	case u.account == s.system.PublicKey && g.Account != s.system.Name: // an alias, too
 		return nil, "", fmt.Errorf("%w: %q is the system account %s under another name", permissions.ErrInvariant, g.Account, s.system.Name)
 	}
 	return u.Signer, u.account, nil

@@ -13,26 +13,27 @@ import (
 	"github.com/nats-io/jwt/v2"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/identity"
 	"usher/issuer"
 	"usher/permissions"
 )
 
-const sealing = 44 // bytes that sealing adds
+const sealOverhead = 44 // bytes that sealing adds
 
-// What a grant is said to need before it is made is what the answer has, or
-// somewhat more: in both modes, for every role, with subjects of any length.
-func TestSizeIsKnownBefore(t *testing.T) {
+// Policy.Size predicts the size of the response, or slightly more: in both modes, for
+// every role, with subjects of any length.
+func TestSizePrediction(t *testing.T) {
 	t.Parallel()
-	o := newOperators(t)
-	ways := map[string]*issuer.Signers{"config mode": issuer.Single(signer(t)), "operator mode": o.signers(t)}
+	o := newOperatorKeys(t)
+	modes := map[string]*issuer.Signers{"config mode": issuer.Single(signer(t)), "operator mode": o.signers(t)}
 	policy := &permissions.Policy{CalloutAccount: "AUTH", SystemAccount: "SYS", AdminAccount: "APP", IngestAccount: "APP"}
 	i := newIssuer(func(c *issuer.Config) { c.Policy, c.MaxLifetime = policy, time.Hour })
 	to := recipient(t)
 	for seed := range uint64(60) {
 		random := rand.New(rand.NewPCG(seed, 1))
-		r := crowded(random)
-		s, err := directory.NewSnapshot(r)
+		r := randomRecords(random)
+		s, err := snapshot.New(r)
 		must(t, err)
 		largest := 0
 		for u := range s.Users() {
@@ -41,46 +42,46 @@ func TestSizeIsKnownBefore(t *testing.T) {
 			size, sizeErr := policy.Size(id, f)
 			g, err := policy.Derive(id, f)
 			if (err == nil) != (sizeErr == nil) {
-				t.Fatalf("seed %d: %s: derived with %v, and its size with %v", seed, u.Name, err, sizeErr)
+				t.Fatalf("seed %d: %s: Derive returned %v, Size returned %v", seed, u.Name, err, sizeErr)
 			}
 			if err != nil {
 				continue
 			}
 			if policy.Connect(&g, id.Name, identity.Connection{Types: []string{"STANDARD"}}) != nil {
-				continue // a user that may connect in no way that is enforced
+				continue // no connection type of this user is enforced
 			}
-			for way, signers := range ways {
-				answer, _, err := i.Issue(t.Context(), signers, to, id, &g)
+			for mode, signers := range modes {
+				response, _, err := i.Issue(t.Context(), signers, to, id, &g)
 				must(t, err)
-				if has := len(answer) + sealing; has > size || size-has > permissions.SizeSlack {
-					t.Errorf("seed %d, %s: %s is said to need %d bytes and needs %d, for %d rules", seed, way, u.Name, size, has, len(g.Rules))
+				if got := len(response) + sealOverhead; got > size || size-got > permissions.SizeSlack {
+					t.Errorf("seed %d, %s: %s: predicted %d bytes, got %d, with %d rules", seed, mode, u.Name, size, got, len(g.Rules))
 				}
 			}
 			if _, err := policy.DeriveWithin(id, f, size); err != nil {
-				t.Errorf("seed %d: %s does not fit into the bytes that it is said to need: %v", seed, u.Name, err)
+				t.Errorf("seed %d: %s does not fit into its predicted size: %v", seed, u.Name, err)
 			}
 			if _, err := policy.DeriveWithin(id, f, size-permissions.SizeSlack-1); !errors.Is(err, permissions.ErrTooLarge) {
-				t.Errorf("seed %d: %s fits into less than it is said to need: %v", seed, u.Name, err)
+				t.Errorf("seed %d: %s fits into less than its predicted size: %v", seed, u.Name, err)
 			}
 			largest = max(largest, size)
 		}
 		user, bytes := policy.LargestGrant(s)
 		if u, ok := s.User(user); !ok || u.Disabled || bytes < largest || bytes-largest > 1<<10 {
-			t.Errorf("seed %d: the largest grant is said to be %s with %d bytes, and is of %d", seed, user, bytes, largest)
+			t.Errorf("seed %d: LargestGrant returned %s with %d bytes, the largest has %d", seed, user, bytes, largest)
 		}
 	}
 }
 
-// The limit is that of the library with which servers read JWTs.
+// The limit is that of jwt/v2, with which servers decode JWTs.
 func TestMaxAnswer(t *testing.T) {
 	if permissions.MaxAnswer != jwt.MaxTokenSize {
-		t.Errorf("%d, and servers read %d", permissions.MaxAnswer, jwt.MaxTokenSize)
+		t.Errorf("MaxAnswer is %d, servers accept %d", permissions.MaxAnswer, jwt.MaxTokenSize)
 	}
 }
 
-// crowded is a directory in one account whose users have all kinds of roles and
-// places in ACLs.
-func crowded(random *rand.Rand) directory.Records {
+// randomRecords returns a directory in one account, whose users have random roles and
+// ACL entries.
+func randomRecords(random *rand.Rand) directory.Records {
 	var r directory.Records
 	name := func(kind string, i int) string {
 		return fmt.Sprint(kind, i, "-", strings.Repeat("x", random.IntN(90)))
@@ -119,18 +120,18 @@ func crowded(random *rand.Rand) directory.Records {
 				members = append(members, u.Name)
 			}
 		}
-		some := func() []string {
+		someMembers := func() []string {
 			return slices.DeleteFunc(slices.Clone(members), func(string) bool { return random.IntN(3) == 0 })
 		}
 		for i := range 1 + random.IntN(40) {
-			topic := directory.Topic{Name: name("topic", i), ACL: some()}
+			topic := directory.Topic{Name: name("topic", i), ACL: someMembers()}
 			if projects == 1 && random.IntN(3) == 0 {
 				topic.Subject = fmt.Sprintf(`far."away"\%d.%s`, i, strings.Repeat("&<", 1+random.IntN(100)))
 			}
 			p.Topics = append(p.Topics, topic)
 		}
 		for i := range random.IntN(40) {
-			p.Subscriptions = append(p.Subscriptions, directory.Subscription{Name: name("sub", i), Topic: p.Topics[0].Name, ACL: some()})
+			p.Subscriptions = append(p.Subscriptions, directory.Subscription{Name: name("sub", i), Topic: p.Topics[0].Name, ACL: someMembers()})
 		}
 		r.Projects = append(r.Projects, p)
 	}

@@ -19,27 +19,27 @@ const (
 	sealHeader  = len(sealVersion) + nonceSize
 )
 
-// maxSharedKeys bounds the kept shared keys. A server has one xkey for as long
-// as it runs, and is forgotten after that (Forget); past the bound all are
-// forgotten, and the live ones come back.
+// maxSharedKeys bounds the cache of shared keys. A server has one xkey while it
+// runs; Forget evicts those of stopped servers. At the bound the whole cache is
+// cleared, and running servers fill it again.
 const maxSharedKeys = 1024
 
-// ErrNotForThisKey: the sealed bytes were not made for this xkey, or were changed.
+// ErrNotForThisKey: the sealed data is for another xkey, or was modified.
 var ErrNotForThisKey = errors.New("cannot be opened with this xkey")
 
-// XKey opens requests and seals answers. It keeps the shared key of every
-// server it has exchanged with, because deriving one costs 20 times what
-// sealing does (facts: 65 µs against 2.5 µs). Safe for concurrent use.
+// XKey opens requests and seals responses. It caches the shared key of every server,
+// because deriving one takes about 25 times as long as sealing (65 µs against
+// 2.5 µs). Safe for concurrent use.
 type XKey struct {
 	public string
 	secret [32]byte
 	shared atomic.Pointer[map[string]*sharedKey] // by the server's public xkey
 }
 
-// sharedKey is what this xkey and one server's have in common.
+// sharedKey is the secret that this xkey shares with the xkey of one server.
 type sharedKey struct {
 	key  [32]byte
-	used atomic.Bool // since Forget looked last
+	used atomic.Bool // since the last call of Forget
 }
 
 // NewXKey returns the XKey of a curve seed ("SX…").
@@ -69,12 +69,13 @@ func NewXKey(seed []byte) (*XKey, error) {
 // PublicKey returns the public xkey, "X…".
 func (x *XKey) PublicKey() string { return x.public }
 
-// Open returns what server sealed to this key. server is its public xkey.
+// Open decrypts data that a server sealed to this key. server is the server's public
+// xkey.
 func (x *XKey) Open(sealed []byte, server string) ([]byte, error) {
 	if len(sealed) < sealHeader+box.Overhead || string(sealed[:len(sealVersion)]) != sealVersion {
 		return nil, ErrNotForThisKey
 	}
-	key, kept, err := x.sharedWith(server)
+	key, cached, err := x.sharedWith(server)
 	if err != nil {
 		return nil, err
 	}
@@ -84,13 +85,13 @@ func (x *XKey) Open(sealed []byte, server string) ([]byte, error) {
 	if !ok {
 		return nil, ErrNotForThisKey
 	}
-	if !kept {
-		x.keep(server, key)
+	if !cached {
+		x.cache(server, key)
 	}
 	return plain, nil
 }
 
-// Seal seals plain for server, its public xkey.
+// Seal encrypts plain for a server. server is the server's public xkey.
 func (x *XKey) Seal(plain []byte, server string, random io.Reader) ([]byte, error) {
 	key, _, err := x.sharedWith(server)
 	if err != nil {
@@ -106,7 +107,8 @@ func (x *XKey) Seal(plain []byte, server string, random io.Reader) ([]byte, erro
 	return box.SealAfterPrecomputation(out, plain, &nonce, &key.key), nil
 }
 
-func (x *XKey) sharedWith(server string) (key *sharedKey, kept bool, err error) {
+// sharedWith returns the key shared with a server, from the cache or derived.
+func (x *XKey) sharedWith(server string) (key *sharedKey, cached bool, err error) {
 	if key, ok := (*x.shared.Load())[server]; ok {
 		if !key.used.Load() {
 			key.used.Store(true)
@@ -123,8 +125,9 @@ func (x *XKey) sharedWith(server string) (key *sharedKey, kept bool, err error) 
 	return key, false, nil
 }
 
-// keep remembers a key that has proved itself, by copying: readers take no lock.
-func (x *XKey) keep(server string, key *sharedKey) {
+// cache adds a key that has opened a request. It replaces the map, so that readers
+// need no lock.
+func (x *XKey) cache(server string, key *sharedKey) {
 	for {
 		old := x.shared.Load()
 		next := map[string]*sharedKey{}
@@ -138,8 +141,9 @@ func (x *XKey) keep(server string, key *sharedKey) {
 	}
 }
 
-// Forget drops the keys shared with servers that have asked nothing since it was
-// called last: a server that was restarted has another xkey.
+// Forget evicts the shared keys that were not used since its last call. A server
+// gets a new xkey when it restarts, so the key of its previous run is never used
+// again.
 func (x *XKey) Forget() {
 	for {
 		old := x.shared.Load()

@@ -7,20 +7,20 @@ import (
 	"github.com/nats-io/nkeys"
 )
 
-// The kept keys are bounded, and nobody's lie is kept: a key is kept only once
-// something could be opened with it.
+// The cache of shared keys is bounded. A key is cached only after it has opened a
+// request, so that false server keys do not fill the cache.
 func TestSharedKeysAreBounded(t *testing.T) {
 	x := newXKey(t)
-	kept := func() int { return len(*x.shared.Load()) }
+	cached := func() int { return len(*x.shared.Load()) }
 	most := 0
 	for i := range 3*maxSharedKeys + 5 {
-		x.keep(fmt.Sprint("server", i), new(sharedKey))
-		most = max(most, kept())
+		x.cache(fmt.Sprint("server", i), new(sharedKey))
+		most = max(most, cached())
 	}
 	if most != maxSharedKeys {
-		t.Errorf("%d keys are kept at most, want %d", most, maxSharedKeys)
+		t.Errorf("at most %d keys are cached, want %d", most, maxSharedKeys)
 	}
-	before := kept()
+	before := cached()
 	server, err := nkeys.CreateCurveKeys()
 	if err != nil {
 		t.Fatal(err)
@@ -34,19 +34,19 @@ func TestSharedKeysAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	sealed[len(sealed)-1] ^= 1
-	if _, err := x.Open(sealed, public); err == nil || kept() != before {
-		t.Errorf("a key was kept for a request that could not be opened: %v", err)
+	if _, err := x.Open(sealed, public); err == nil || cached() != before {
+		t.Errorf("a key was cached for a request that cannot be opened: %v", err)
 	}
 	sealed[len(sealed)-1] ^= 1
-	if _, err := x.Open(sealed, public); err != nil || kept() != before+1 {
-		t.Errorf("%d keys after one more server, want %d: %v", kept(), before+1, err)
+	if _, err := x.Open(sealed, public); err != nil || cached() != before+1 {
+		t.Errorf("%d keys after one more server, want %d: %v", cached(), before+1, err)
 	}
 }
 
-// A key is forgotten once a whole round has passed in which its server asked nothing.
+// Forget evicts a key that was not used since its previous call.
 func TestForget(t *testing.T) {
 	x := newXKey(t)
-	ask := func(server nkeys.KeyPair) {
+	request := func(server nkeys.KeyPair) {
 		t.Helper()
 		sealed, err := server.Seal([]byte("request"), x.PublicKey())
 		if err != nil {
@@ -62,15 +62,15 @@ func TestForget(t *testing.T) {
 		if servers[i], err = nkeys.CreateCurveKeys(); err != nil {
 			t.Fatal(err)
 		}
-		ask(servers[i])
+		request(servers[i])
 	}
 	for round, want := range []int{2, 1, 1, 0} {
 		x.Forget()
 		if n := len(*x.shared.Load()); n != want {
-			t.Errorf("round %d: %d keys are kept, want %d", round, n, want)
+			t.Errorf("round %d: %d keys are cached, want %d", round, n, want)
 		}
 		if round < 2 {
-			ask(servers[0])
+			request(servers[0])
 		}
 	}
 }

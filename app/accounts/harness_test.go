@@ -13,8 +13,8 @@ import (
 
 	"usher/app/accounts"
 	"usher/app/rotation"
-	"usher/callout"
 	"usher/callout/callouttest"
+	"usher/callout/keyusage"
 	"usher/issuer"
 	"usher/issuer/keyring"
 	"usher/issuer/operator"
@@ -66,7 +66,7 @@ func (s *site) manager(t *testing.T) *accounts.Manager {
 			Dir: s.Keyring, Config: keyring.Config{Callout: callouttest.CalloutAccount}, Now: time.Now,
 			PickUp: 20 * time.Second, Wait: 20 * time.Second, Quiet: 300 * time.Millisecond,
 			Say:      func(line string) { t.Log(line) },
-			Reports:  func(context.Context) ([]callout.Report, error) { return []callout.Report{s.usher.Report()}, nil },
+			Reports:  func(context.Context) ([]keyusage.Report, error) { return []keyusage.Report{s.usher.Report()}, nil },
 			Operator: &rotation.Operator{Cluster: operator.NewCluster(s.System(t), 0), Dir: operator.Dir(s.JWTDir), Signer: s.SigningKey},
 		},
 		Template: template,

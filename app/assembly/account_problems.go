@@ -7,18 +7,19 @@ import (
 	"slices"
 	"strings"
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/issuer"
 	"usher/permissions"
 )
 
-func SortedProjects(s *directory.Snapshot) []*directory.Project {
+func SortedProjects(s *snapshot.Snapshot) []*directory.Project {
 	return slices.SortedFunc(s.Projects(), func(x, y *directory.Project) int { return strings.Compare(x.Name, y.Name) })
 }
 
 // AccountProblems reports each account, and scope of one, in which somebody of the
 // directory would land and for which the keyring has no signing key. Requests of
 // those users go unanswered (no_signing_key).
-func AccountProblems(policy *permissions.Policy, s *directory.Snapshot, keys *issuer.Keyring) directory.Problems {
+func AccountProblems(policy *permissions.Policy, s *snapshot.Snapshot, keys *issuer.Keyring) directory.Problems {
 	if !keys.Operator() {
 		return nil
 	}
@@ -65,7 +66,7 @@ func SigningKeyFor(keys *issuer.Keyring, place issuer.Place) string {
 }
 
 // landings returns where somebody of the directory lands, with an example of who.
-func landings(policy *permissions.Policy, s *directory.Snapshot) map[issuer.Place]string {
+func landings(policy *permissions.Policy, s *snapshot.Snapshot) map[issuer.Place]string {
 	lands := map[issuer.Place]string{}
 	add := func(account, role, who string) {
 		place := issuer.Place{Account: account}

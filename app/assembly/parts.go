@@ -14,9 +14,9 @@ import (
 	"usher/app/config"
 	"usher/app/explanation"
 	"usher/callout"
-	"usher/directory"
 	"usher/directory/file"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 	"usher/internal/ownedfile"
 	"usher/internal/secret"
 	"usher/internal/strictyaml"
@@ -152,7 +152,7 @@ func Assemble(cfg *config.Config, log *slog.Logger, on Observers) (*Parts, error
 	chain = append(chain, apikey.NewVerifier(store.Snapshot, now))
 	p.Decider = &callout.Decider{
 		Chain:    chain,
-		Snapshot: func() *directory.Snapshot { return store.Snapshot() },
+		Snapshot: func() *snapshot.Snapshot { return store.Snapshot() },
 		Policy:   p.Policy,
 		Now:      now,
 	}

@@ -15,15 +15,15 @@ import (
 	"usher/app/config"
 	"usher/app/devserver"
 	"usher/app/natsconn"
-	"usher/directory"
 	"usher/directory/file"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 	"usher/internal/ownedfile"
 )
 
 // Store is a directory, wherever it is kept.
 type Store interface {
-	Snapshot() *directory.Snapshot // nil: nothing is loaded yet
+	Snapshot() *snapshot.Snapshot // nil: nothing is loaded yet
 	LoadedAt() time.Time
 	Run(ctx context.Context) error
 	Reload() error

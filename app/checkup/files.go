@@ -7,20 +7,20 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+	"usher/directory/snapshot"
 	"usher/internal/fault"
 	"usher/internal/plural"
 
 	"usher/app/assembly"
 	"usher/app/config"
 	"usher/app/natsconn"
-	"usher/directory"
 	"usher/internal/strictyaml"
 	"usher/issuer"
 )
 
 // files looks at what lies on disk, each file on its own, so that a fault of one
 // hides none of another. Keyring and directory are nil if they cannot be used.
-func (f *Findings) files(ctx context.Context, path string, cfg *config.Config, offline bool) (*issuer.Keyring, *directory.Snapshot) {
+func (f *Findings) files(ctx context.Context, path string, cfg *config.Config, offline bool) (*issuer.Keyring, *snapshot.Snapshot) {
 	f.ok("configuration", "", "valid")
 	keys, err := assembly.LoadKeyring(cfg)
 	if err != nil {
@@ -51,7 +51,7 @@ func signerWord(keys *issuer.Keyring) string {
 }
 
 // directory looks at the directory, and returns it unless it cannot be used.
-func (f *Findings) directory(ctx context.Context, path string, cfg *config.Config, keys *issuer.Keyring, offline bool) *directory.Snapshot {
+func (f *Findings) directory(ctx context.Context, path string, cfg *config.Config, keys *issuer.Keyring, offline bool) *snapshot.Snapshot {
 	snapshot, where := f.loaded(ctx, path, cfg, offline)
 	if snapshot != nil {
 		size := snapshot.Size()
@@ -73,7 +73,7 @@ func (f *Findings) directory(ctx context.Context, path string, cfg *config.Confi
 }
 
 // loaded returns the directory, and where it was read; nil: it cannot be used.
-func (f *Findings) loaded(ctx context.Context, path string, cfg *config.Config, offline bool) (_ *directory.Snapshot, where string) {
+func (f *Findings) loaded(ctx context.Context, path string, cfg *config.Config, offline bool) (_ *snapshot.Snapshot, where string) {
 	if cfg.Directory.From != config.DirectoryFile {
 		return f.live(ctx, path, cfg, offline)
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"usher/directory/snapshot"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -78,17 +79,17 @@ func (s *bucketSite) fill(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- store.Run(ctx) }()
 	callouttest.Eventually(t, "the directory is loaded", func() bool { return store.Snapshot() != nil })
-	_, err = store.Change(ctx, func(*directory.Snapshot) ([]directory.Entry, error) {
+	_, err = store.Change(ctx, func(*snapshot.Snapshot) ([]directory.Entry, error) {
 		return directory.Put(directory.UserKey(directory.IDOf(directory.KindUser, "ann")), &directory.User{Name: "ann"}), nil
 	})
 	stop()
 	callouttest.Must(t, errors.Join(err, <-ended))
 }
 
-func (s *bucketSite) check(t *testing.T) (Findings, *directory.Snapshot) {
+func (s *bucketSite) check(t *testing.T) (Findings, *snapshot.Snapshot) {
 	t.Helper()
 	var f Findings
-	var snapshot *directory.Snapshot
+	var snapshot *snapshot.Snapshot
 	for range apptest.Attempts {
 		f = nil
 		if snapshot, _ = f.live(t.Context(), s.Config(), s.cfg(t), false); !missed(f, apptest.Unanswered) {

@@ -14,7 +14,7 @@ import (
 
 	"usher/app/assembly"
 	"usher/app/config"
-	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/issuer"
 	"usher/issuer/operator"
 )
@@ -28,7 +28,7 @@ type operatorCheck struct {
 	*Findings
 	cfg      *config.Config
 	keys     *issuer.Keyring
-	snapshot *directory.Snapshot // nil: there is none
+	snapshot *snapshot.Snapshot // nil: there is none
 	now      time.Time
 	offline  bool
 
@@ -55,7 +55,7 @@ type accountCheck struct {
 
 // operatorMode looks at the JWTs of operator mode: those on disk, and unless offline
 // those in force.
-func (f *Findings) operatorMode(ctx context.Context, cfg *config.Config, keys *issuer.Keyring, snapshot *directory.Snapshot, offline bool) *operatorCheck {
+func (f *Findings) operatorMode(ctx context.Context, cfg *config.Config, keys *issuer.Keyring, snapshot *snapshot.Snapshot, offline bool) *operatorCheck {
 	o := &operatorCheck{Findings: f, cfg: cfg, keys: keys, snapshot: snapshot, now: time.Now(), offline: offline, maxPayload: defaultMaxPayload}
 	o.need()
 	o.readDir()
@@ -97,7 +97,7 @@ func (o *operatorCheck) need() {
 }
 
 // landsIn returns the accounts that clients can land in, with the reason.
-func landsIn(cfg *config.Config, s *directory.Snapshot) map[string]string {
+func landsIn(cfg *config.Config, s *snapshot.Snapshot) map[string]string {
 	lands := map[string]string{}
 	if s != nil {
 		for _, p := range assembly.SortedProjects(s) {

@@ -13,7 +13,7 @@ import (
 
 	"usher/app/config"
 	"usher/app/devserver"
-	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/issuer"
 )
 
@@ -21,7 +21,7 @@ const checkServerConfig = "server config"
 
 // serverConfig looks at a nats-server.conf: what is in it and cannot be asked of a
 // server, such as its static users, is seen here alone.
-func (f *Findings) serverConfig(file string, cfg *config.Config, keys *issuer.Keyring, snapshot *directory.Snapshot, largest answerSize) {
+func (f *Findings) serverConfig(file string, cfg *config.Config, keys *issuer.Keyring, snapshot *snapshot.Snapshot, largest answerSize) {
 	const check = checkServerConfig
 	x, err := devserver.Read(file)
 	switch {
@@ -72,7 +72,7 @@ func (f *Findings) fileKeys(file string, c *devserver.Callout, keys *issuer.Keyr
 }
 
 // fileAccounts finds accounts that clients land in and that are missing.
-func (f *Findings) fileAccounts(file string, x *devserver.File, cfg *config.Config, snapshot *directory.Snapshot) {
+func (f *Findings) fileAccounts(file string, x *devserver.File, cfg *config.Config, snapshot *snapshot.Snapshot) {
 	lands := landsIn(cfg, snapshot)
 	for _, name := range slices.Sorted(maps.Keys(lands)) {
 		if !slices.Contains(x.Accounts, name) && !strings.HasPrefix(name, "$") {
@@ -96,10 +96,10 @@ func (f *Findings) fileUsers(file string, x *devserver.File, cfg *config.Config)
 	var past []string
 	for _, u := range x.Users {
 		switch reason := "one of auth_users"; {
-		case u.Name == x.NoAuthUser && c.Past(u):
+		case u.Name == x.NoAuthUser && c.Bypasses(u):
 			f.fail(fault.Config, check, file, "take no_auth_user out, or its user out of auth_users and its account into allowed_accounts: then usher is asked",
 				"no_auth_user is %s of %s, which is let in without usher being asked: whoever has no credential is that user", u.Name, u.Account)
-		case own[u.Name] || !c.Past(u):
+		case own[u.Name] || !c.Bypasses(u):
 		default:
 			if !slices.Contains(c.AuthUsers, u.Name) {
 				reason = "its account is not among allowed_accounts"

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"usher/directory/snapshot"
 	"usher/internal/fault"
 
 	"github.com/nats-io/nats.go"
@@ -16,7 +17,6 @@ import (
 	"usher/app/config"
 	"usher/app/deployment"
 	"usher/app/natsconn"
-	"usher/directory"
 	"usher/issuer"
 	"usher/issuer/operator"
 )
@@ -43,7 +43,7 @@ func newServerSet() *serverSet {
 }
 
 // servers looks at every server, each in the same way.
-func (f *Findings) servers(ctx context.Context, path string, cfg *config.Config, keys *issuer.Keyring, snapshot *directory.Snapshot, o *operatorCheck) {
+func (f *Findings) servers(ctx context.Context, path string, cfg *config.Config, keys *issuer.Keyring, snapshot *snapshot.Snapshot, o *operatorCheck) {
 	if _, err := natsconn.ServiceOptions(cfg); err != nil {
 		return // files has said so
 	}

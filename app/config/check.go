@@ -7,7 +7,7 @@ import (
 	"usher/internal/strictyaml"
 )
 
-// checker finds what is wrong with a configuration that was decoded.
+// checker validates a decoded configuration.
 type checker struct {
 	src    *strictyaml.Source
 	cfg    reflect.Value // of type Config
@@ -18,16 +18,16 @@ type checker struct {
 func (c *checker) check() {
 	for i := range c.faults {
 		if c.faults[i].Path == "" {
-			return // the document as a whole is no configuration
+			return // the document as a whole is invalid
 		}
 	}
 	for i := range c.keys {
 		if k := &c.keys[i]; !k.section {
-			c.key(k)
+			c.checkKey(k)
 		}
 	}
-	for _, r := range relations() {
-		if c.sound(r.keys...) {
+	for _, r := range constraints() {
+		if c.valid(r.keys...) {
 			for _, f := range r.check(c) {
 				c.add(f.at, f.hint, f.message)
 			}
@@ -35,32 +35,32 @@ func (c *checker) check() {
 	}
 }
 
-func (c *checker) key(k *entry) {
+func (c *checker) checkKey(k *entry) {
 	switch {
-	case !c.sound(k.path):
-		c.hint(k)
+	case !c.valid(k.path):
+		c.addMissingHint(k)
 		return
 	case k.required && !c.src.Has(k.path):
-		// The decoder says so only where the section is there, and without the hint.
+		// The decoder reports this only if the section is present, and without the hint.
 		c.add(k.path, k.hint, "is missing")
 		return
 	}
-	for _, u := range k.rules {
-		broken := u.check(c.cfg.FieldByIndex(k.index))
-		for _, f := range broken {
+	for _, r := range k.rules {
+		faults := r.check(c.cfg.FieldByIndex(k.index))
+		for _, f := range faults {
 			if f.hint == "" {
 				f.hint = k.hint
 			}
 			c.add(k.path+f.at, f.hint, f.message)
 		}
-		if len(broken) > 0 {
+		if len(faults) > 0 {
 			return
 		}
 	}
 }
 
-// hint adds the way out to what the decoder says of a key that is missing.
-func (c *checker) hint(k *entry) {
+// addMissingHint adds the hint of a missing key to the decoder's error.
+func (c *checker) addMissingHint(k *entry) {
 	for i := range c.faults {
 		if f := &c.faults[i]; f.Path == k.path && f.Hint == "" && k.required && !c.src.Has(k.path) {
 			f.Hint = k.hint
@@ -72,10 +72,14 @@ func (c *checker) add(path, hint, message string) {
 	c.faults = append(c.faults, c.src.Errorf(path, hint, "%s", message))
 }
 
-// sound reports whether no fault was found at any of the keys, in them, or in
-// a section around them. What else would be said of them might not be true.
-func (c *checker) sound(keys ...string) bool {
+// valid reports whether none of the keys is misspelled, and none of them, nothing in
+// them and no section around them has a fault. Further checks of a faulty key could
+// give misleading errors.
+func (c *checker) valid(keys ...string) bool {
 	for _, key := range keys {
+		if c.src.Misspelled(key) {
+			return false
+		}
 		for i := range c.faults {
 			p := c.faults[i].Path
 			if p == key || strings.HasPrefix(key, p+".") || strings.HasPrefix(p, key+"[") || strings.HasPrefix(p, key+".") {
@@ -86,8 +90,9 @@ func (c *checker) sound(keys ...string) bool {
 	return true
 }
 
-// row returns the row of a key. A test holds that relations name no other keys.
-func (c *checker) row(path string) *entry {
+// entry returns the table entry of a key. A test ensures that constraints name
+// only keys of the table.
+func (c *checker) entry(path string) *entry {
 	for i := range c.keys {
 		if c.keys[i].path == path {
 			return &c.keys[i]
@@ -97,19 +102,21 @@ func (c *checker) row(path string) *entry {
 }
 
 // value returns the value of a key.
-func (c *checker) value(path string) reflect.Value { return c.cfg.FieldByIndex(c.row(path).index) }
+func (c *checker) value(path string) reflect.Value { return c.cfg.FieldByIndex(c.entry(path).index) }
 
-// text returns the value of a key that is a string.
-func (c *checker) text(path string) string { return c.value(path).String() }
+// stringValue returns the value of a key that is a string.
+func (c *checker) stringValue(path string) string { return c.value(path).String() }
 
-// set reports whether a key has a value: a text, true, or a list or map with something in it.
-func (c *checker) set(path string) bool {
+// isSet reports whether a key has a value: a nonempty string, list or map, true, or
+// a number other than 0.
+func (c *checker) isSet(path string) bool {
 	v := c.value(path)
 	return !v.IsZero() && (v.Kind() != reflect.Slice && v.Kind() != reflect.Map || v.Len() > 0)
 }
 
-// unchanged reports whether a key has its default, in the file or for want of it.
-func (c *checker) unchanged(path string) bool {
-	def, err := decodeText(c.row(path).typ, c.row(path).def)
+// hasDefault reports whether a key has its default value, whether or not the file
+// sets it.
+func (c *checker) hasDefault(path string) bool {
+	def, err := decodeText(c.entry(path).typ, c.entry(path).def)
 	return err == nil && reflect.DeepEqual(def.Interface(), c.value(path).Interface())
 }

@@ -13,11 +13,11 @@ import (
 	"usher/internal/strictyaml"
 )
 
-// required is a document with nothing but what must be there.
+// required is a document with the required keys only.
 const (
 	required = "accounts: {callout: AUTH, system: SYS}\n" + files
 	files    = "keyring: {dir: keys}\ndirectory: {file: directory.yaml}\n"
-	live     = "accounts: {callout: AUTH, system: SYS}\nkeyring: {dir: keys}\n" // and a directory that is no file
+	live     = "accounts: {callout: AUTH, system: SYS}\nkeyring: {dir: keys}\n" // for a test that adds a directory section
 )
 
 func TestDefaults(t *testing.T) {
@@ -96,7 +96,7 @@ audit: {to: file, file: audit.jsonl}
 	}
 }
 
-// TestLoadLivePaths: those of a directory that is no file.
+// TestLoadLivePaths: paths of a directory in a bucket.
 func TestLoadLivePaths(t *testing.T) {
 	cfg, err := config.Parse("/etc/usher/usher.yaml", []byte(live+"directory: {from: embedded, store_dir: store/, snapshot_file: run/./directory}"))
 	if err != nil {
@@ -119,7 +119,7 @@ func TestLoadAbsent(t *testing.T) {
 	}
 }
 
-// faults returns what Parse says of text, as text.
+// faults returns the error text of Parse.
 func faults(t *testing.T, text string) string {
 	t.Helper()
 	cfg, err := config.Parse("usher.yaml", []byte(text))
@@ -127,7 +127,7 @@ func faults(t *testing.T, text string) string {
 		return ""
 	}
 	if cfg != nil {
-		t.Error("a configuration and an error")
+		t.Error("Parse returned a configuration and an error")
 	}
 	if all := strictyaml.Errors(nil); !errors.As(err, &all) {
 		t.Fatalf("not strictyaml.Errors: %v", err)
@@ -142,7 +142,7 @@ func TestAccepted(t *testing.T) {
 		"nats: {user: service, password_file: p}",
 		"nats: {nkey_file: n}",
 		"nats: {tls: {cert_file: c, key_file: k, server_name: nats.example.org}}",
-		"accounts: {callout: AUTH, system: $SYS, ingest: $SYS, service_admin: $SYS}", // named for the role, so it is meant
+		"accounts: {callout: AUTH, system: $SYS, ingest: $SYS, service_admin: $SYS}", // named for the role, so it is intended
 		"accounts: {callout: AUTH, system: SYS, ingest: $G}",
 		"callout: {budget: 10s, workers: 4096, clock_skew: 0s, queue: 1}",
 		"user_jwt: {max_lifetime: 0, jitter: 1}",
@@ -158,9 +158,9 @@ func TestAccepted(t *testing.T) {
 		"directory: {from: kv}\napi: {listen: 'LocalHost:9779', key_in: both, failures_per_second: 0}",
 		"directory: {from: kv}\napi: {listen: ':9779', tls: {cert_file: c, key_file: k}}",
 		"directory: {from: kv}\napi: {listen: 'api.example.org:9779', allow_cleartext: true}",
-		"directory: {from: file, file: d, bucket: usher_directory, replicas: 1, create_bucket: true, storage: file}", // what is so anyway
+		"directory: {from: file, file: d, bucket: usher_directory, replicas: 1, create_bucket: true, storage: file}", // the defaults, stated
 		`audit: {to: "off"}`,
-		"nats: {user: usher_events, password_file: /run/usher_keys/p}", // begins as an API key does, and is none
+		"nats: {user: usher_events, password_file: /run/usher_keys/p}", // begins like an API key, but is not one
 	} {
 		head := required
 		if strings.HasPrefix(text, "accounts:") {

@@ -28,11 +28,11 @@ func TestMarkdown(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Error("docs/configuration.md is not what the code says: go generate ./config")
+		t.Error("docs/configuration.md is out of date: run go generate ./app/config")
 	}
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(got, -1)
 	if len(blocks) == 0 {
-		t.Error("no example in it")
+		t.Error("docs/configuration.md has no example")
 	}
 	for _, block := range blocks {
 		if _, err := config.Parse("usher.yaml", block[1]); err != nil {
@@ -41,7 +41,7 @@ func TestMarkdown(t *testing.T) {
 	}
 	for _, k := range config.Keys() {
 		if !strings.Contains(string(got), k.Doc) {
-			t.Errorf("%s is not in it", k.Path)
+			t.Errorf("docs/configuration.md lacks the doc of %s", k.Path)
 		}
 	}
 }
@@ -80,7 +80,7 @@ func TestExample(t *testing.T) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 
-	// With every # before a key taken away it says the same.
+	// With every key uncommented, the configuration is the same.
 	all := regexp.MustCompile(`(?m)^( *)#(\S)`).ReplaceAll(data, []byte("$1$2"))
 	got, err = config.Parse("usher.yaml", all)
 	if err != nil {
@@ -94,7 +94,7 @@ func TestExample(t *testing.T) {
 		name := k.Path[strings.LastIndexByte(k.Path, '.')+1:]
 		_, after, found := strings.Cut(next, " "+name+": ")
 		if !found {
-			t.Fatalf("%s is not in the example, or not in its place", k.Path)
+			t.Fatalf("%s is not in the example, or not in order", k.Path)
 		}
 		next = after
 	}
@@ -112,12 +112,12 @@ func TestExampleFaults(t *testing.T) {
 		want   string
 	}{
 		{"unknown path", map[string]string{"nats.url": "x", "a": "b"}, "a: unknown key\nnats.url: unknown key"},
-		{"a section", map[string]string{"nats": "{}"}, "nats: unknown key"},
+		{"section", map[string]string{"nats": "{}"}, "nats: unknown key"},
 		{"wrong type", map[string]string{"nats.connections": "many"}, "nats.connections: expected an integer, found a string"},
 		{"two lines", map[string]string{"nats.connections": "1\nnats: {}"}, "nats.connections: is more than one line"},
-		{"nothing", map[string]string{"nats.connections": ""}, "nats.connections: expected an integer, found null"},
+		{"empty value", map[string]string{"nats.connections": ""}, "nats.connections: expected an integer, found null"},
 		{
-			"a contradiction",
+			"contradiction",
 			map[string]string{"audit.to": "file"},
 			"example configuration: usher.yaml:\x00: audit.to: needs audit.file\n  hint: set audit.file, or choose another value",
 		},

@@ -10,18 +10,18 @@ import (
 	"usher/internal/strictyaml"
 )
 
-// exampleWidth is where comments of the example wrap.
+// exampleWidth is the maximum width of a comment line.
 const exampleWidth = 80
 
-// Example returns an usher.yaml that holds the values, keyed by path, and every
-// other key commented out with its default, each under what the documentation
-// says of it. A value is given as it would stand in the file, on one line; a
-// string is given as it is, quotes are put around it where it needs them.
+// Example returns an usher.yaml with the values, which are keyed by path. Every other
+// key is commented out and has its default. Each key has its documentation as a
+// comment. A value is YAML on one line; a string is given as it is, and Example
+// quotes it if needed.
 //
-// A path that is no key is an error, and so is whatever Parse says of the
-// result: the values hold the required keys, and do not contradict each other.
+// A path that is not a key is an error, and so is every error of Parse on the
+// result: values must contain the required keys and no contradiction.
 func Example(values map[string]string) ([]byte, error) {
-	data, err := write(values, true)
+	data, err := render(values, true)
 	if err != nil {
 		return nil, err
 	}
@@ -31,12 +31,13 @@ func Example(values map[string]string) ([]byte, error) {
 	return data, nil
 }
 
-// write returns a file with the values; if all, with every other key too.
-func write(values map[string]string, all bool) ([]byte, error) {
+// render returns a file with the values and, if all is set, every other key as a
+// comment.
+func render(values map[string]string, all bool) ([]byte, error) {
 	var b strings.Builder
 	if all {
-		b.WriteString("# Configuration of usher. A key with # before it has its default; to set it,\n" +
-			"# take the # away, and the one before each section it stands in.\n")
+		b.WriteString("# Configuration of usher. A key that is commented out has its default.\n" +
+			"# To set it, uncomment it and its section.\n")
 	}
 	var errs []error
 	left := maps.Clone(values)
@@ -78,7 +79,7 @@ func usedSection(values map[string]string, section string) bool {
 	return false
 }
 
-// example returns the lines of one row: comment, key and value.
+// example returns the lines of one entry: comment, key and value.
 func (e *entry) example(value string, used, comment bool) string {
 	indent := strings.Repeat("  ", e.depth)
 	var b strings.Builder
@@ -86,7 +87,7 @@ func (e *entry) example(value string, used, comment bool) string {
 		if e.depth == 0 || e.section {
 			b.WriteByte('\n')
 		}
-		for _, text := range wrap(strings.ReplaceAll(e.explain(), "`", ""), exampleWidth-len(indent)-len("# ")) {
+		for _, text := range wrap(strings.ReplaceAll(e.description(), "`", ""), exampleWidth-len(indent)-len("# ")) {
 			b.WriteString(indent + "# " + text + "\n")
 		}
 	}
@@ -98,8 +99,8 @@ func (e *entry) example(value string, used, comment bool) string {
 	return b.String()
 }
 
-// explain returns the doc of a row and its rules as one text.
-func (e *entry) explain() string {
+// description returns the doc of an entry and its rules as one text.
+func (e *entry) description() string {
 	parts := []string{e.doc}
 	for _, r := range e.rules {
 		text := r.text()
@@ -108,7 +109,8 @@ func (e *entry) explain() string {
 	return strings.Join(parts, " ")
 }
 
-// wrap breaks text between words into lines of at most width bytes, where words allow it.
+// wrap breaks text between words into lines of at most width bytes. A longer word is a
+// line of its own.
 func wrap(text string, width int) []string {
 	var lines []string
 	current := ""

@@ -11,120 +11,126 @@ import (
 func TestFaults(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"empty", "", `usher.yaml:1:1: accounts.callout: is missing
-  hint: auth_callout.account in the server's configuration; $G where that does not name one
+  hint: auth_callout.account in the server's configuration; $G if that is not set
 usher.yaml:1:1: accounts.system: is missing
-  hint: system_account in the server's configuration; $SYS where that does not name one
+  hint: system_account in the server's configuration; $SYS if that is not set
 usher.yaml:1:1: keyring.dir: is missing
-  hint: usher init makes a keyring
+  hint: usher init creates a keyring
 usher.yaml:1:1: directory.file: is missing
   hint: usher init writes an example`},
-		{"a section without its required key", "keyring: {}\ndirectory: {file: \"\"}", `usher.yaml:1:1: keyring.dir: is missing
-  hint: usher init makes a keyring
+		{"section without its required key", "keyring: {}\ndirectory: {file: \"\"}", `usher.yaml:1:1: keyring.dir: is missing
+  hint: usher init creates a keyring
 usher.yaml:1:1: accounts.callout: is missing
-  hint: auth_callout.account in the server's configuration; $G where that does not name one
+  hint: auth_callout.account in the server's configuration; $G if that is not set
 usher.yaml:1:1: accounts.system: is missing
-  hint: system_account in the server's configuration; $SYS where that does not name one
+  hint: system_account in the server's configuration; $SYS if that is not set
 usher.yaml:2:19: directory.file: must not be empty`},
-		{"a section that is none", "keyring: keys\ndirectory:\n", `usher.yaml:1:1: accounts.callout: is missing
-  hint: auth_callout.account in the server's configuration; $G where that does not name one
+		{"scalar instead of a section", "keyring: keys\ndirectory:\n", `usher.yaml:1:1: accounts.callout: is missing
+  hint: auth_callout.account in the server's configuration; $G if that is not set
 usher.yaml:1:1: accounts.system: is missing
-  hint: system_account in the server's configuration; $SYS where that does not name one
+  hint: system_account in the server's configuration; $SYS if that is not set
 usher.yaml:1:10: keyring: expected a mapping, found a string
 usher.yaml:2:1: directory: expected a mapping, found null
   hint: leave the key out, or give it a value`},
 		{"not YAML", "nats: [", "usher.yaml:2:1: not valid YAML: did not find expected node content while parsing a flow node"},
 		{"unknown key", required + "nats: {url: nats://a}", `usher.yaml:4:8: nats.url: unknown key
   hint: did you mean "urls"?`},
-		{"everything at once", `nats: {urls: [nats://a:1, "http://b"], connections: 65, user: u}
+		{"misspelled section, reported once", "accounts: {callout: AUTH, system: SYS}\nkeyring: {dir: k}\ndirectry: {file: d}", `usher.yaml:3:1: directry: unknown key
+  hint: did you mean "directory"?`},
+		{"misspelled key, reported once", "accounts: {callout: AUTH, system: SYS}\nkeyring: {dri: k}\ndirectory: {file: d}", `usher.yaml:2:11: keyring.dri: unknown key
+  hint: did you mean "dir"?`},
+		{"secret key in place of a file key", required + "nats: {user: u, password: p}", `usher.yaml:4:17: nats.password: unknown key
+  hint: did you mean "password_file"?`},
+		{"several faults", `nats: {urls: [nats://a:1, "http://b"], connections: 65, user: u}
 accounts: {callout: A, ingest: A}
 callout: {budget: 11s, queue: 0, clock_skew: -1s}
 http: {listen: 127.0.0.1}
 log: {level: warning}
 `, `usher.yaml:1:1: keyring.dir: is missing
-  hint: usher init makes a keyring
+  hint: usher init creates a keyring
 usher.yaml:1:1: directory.file: is missing
   hint: usher init writes an example
 usher.yaml:1:27: nats.urls[1]: expected scheme nats, tls, ws or wss
   hint: write it as nats://127.0.0.1:4222
 usher.yaml:1:53: nats.connections: must be from 1 to 64, is 65
 usher.yaml:1:63: nats.user: needs nats.password_file
-  hint: set both or none of them
+  hint: set both or neither
 usher.yaml:2:1: accounts.system: is missing
-  hint: system_account in the server's configuration; $SYS where that does not name one
+  hint: system_account in the server's configuration; $SYS if that is not set
 usher.yaml:2:32: accounts.ingest: is the same account as accounts.callout ("A")
-  hint: no client is ever placed in the account that auth_callout names; give it an account of its own
+  hint: usher never places a client in the account that auth_callout names; use another account
 usher.yaml:3:19: callout.budget: must be at most 10s, is 11s
-  hint: nats.go gives up after 2s whatever the server allows, so 1500ms leaves time for the way there and back
+  hint: nats.go gives up after 2s whatever the server allows; 1500ms leaves time for the round trip
 usher.yaml:3:31: callout.queue: must be from 1 to 1000000, is 0
 usher.yaml:3:46: callout.clock_skew: must be 0 or more, is -1s
 usher.yaml:4:16: http.listen: expected host:port, found "127.0.0.1"
-  hint: write 127.0.0.1:9778, or :9778 for every address of the machine
+  hint: write 127.0.0.1:9778, or :9778 for all addresses of the machine
 usher.yaml:5:14: log.level: expected one of debug, info, warn, error, found "warning"`},
-		{"a secret in a URL", required + "nats: {urls: [nats://me:secret@a]}", `usher.yaml:4:15: nats.urls[0]: a user name or password does not belong in a URL
-  hint: use nats.user and nats.password_file, nats.nkey_file or nats.creds_file, and replace the secret, since it stood in a file`},
-		{"mixed schemes, said once", required + "nats: {urls: [nats://a, ws://b, ws://c]}", `usher.yaml:4:25: nats.urls[1]: WebSocket and plain URLs stand in one list
-  hint: write either ws and wss URLs, or nats and tls URLs`},
+		{"secret in a URL", required + "nats: {urls: [nats://me:secret@a]}", `usher.yaml:4:15: nats.urls[0]: a URL must not contain a user name or password
+  hint: use nats.user with nats.password_file, nats.nkey_file or nats.creds_file, and replace the secret, since it stood in a file`},
+		{"mixed schemes, reported once", required + "nats: {urls: [nats://a, ws://b, ws://c]}", `usher.yaml:4:25: nats.urls[1]: the list mixes WebSocket and plain NATS URLs
+  hint: use either ws and wss URLs, or nats and tls URLs`},
 		{
-			"every way to authenticate", required + "nats: {user: u, password_file: p, nkey_file: n, creds_file: c}",
-			`usher.yaml:4:46: nats.nkey_file: cannot stand beside nats.user
+			"every authentication method", required + "nats: {user: u, password_file: p, nkey_file: n, creds_file: c}",
+			`usher.yaml:4:46: nats.nkey_file: conflicts with nats.user
   hint: keep one of: nats.user with nats.password_file; nats.nkey_file; nats.creds_file
-usher.yaml:4:61: nats.creds_file: cannot stand beside nats.user
+usher.yaml:4:61: nats.creds_file: conflicts with nats.user
   hint: keep one of: nats.user with nats.password_file; nats.nkey_file; nats.creds_file`,
 		},
 		{"password without user", required + "nats: {password_file: p}", `usher.yaml:4:23: nats.password_file: needs nats.user
-  hint: set both or none of them`},
+  hint: set both or neither`},
 		{
-			"nothing follows from a key that is faulty", required + "nats: {user: 5, password_file: p}",
+			"no further fault of a key with a wrong type", required + "nats: {user: 5, password_file: p}",
 			"usher.yaml:4:14: nats.user: expected a string, found an integer\n  hint: quote it",
 		},
 		{
-			"nothing follows from a value that is faulty", required + "audit: {to: File, file: f}",
+			"no further fault of a key with an invalid value", required + "audit: {to: File, file: f}",
 			"usher.yaml:4:13: audit.to: expected one of stderr, file, off, found \"File\"\n  hint: did you mean \"file\"?",
 		},
 		{"certificate without key", required + "nats: {tls: {cert_file: c}}", `usher.yaml:4:25: nats.tls.cert_file: needs nats.tls.key_file
-  hint: set both or none of them`},
+  hint: set both or neither`},
 		{"key without certificate", required + "nats: {tls: {key_file: k}}", `usher.yaml:4:24: nats.tls.key_file: needs nats.tls.cert_file
-  hint: set both or none of them`},
+  hint: set both or neither`},
 		{
 			"callout in the system account", files + "accounts: {callout: $SYS, system: $SYS}",
 			`usher.yaml:3:35: accounts.system: is the same account as accounts.callout ("$SYS")
-  hint: auth_callout cannot live in the system account`,
+  hint: auth_callout cannot be in the system account; use another account`,
 		},
 		{
 			"clients in the callout account", files + "accounts: {callout: $G, system: S, ingest: $G, service_admin: $G, healthcheck: $G}\nhealthcheck: {token_file: t}",
 			`usher.yaml:3:44: accounts.ingest: is the same account as accounts.callout ("$G")
-  hint: no client is ever placed in the account that auth_callout names; give it an account of its own
+  hint: usher never places a client in the account that auth_callout names; use another account
 usher.yaml:3:63: accounts.service_admin: is the same account as accounts.callout ("$G")
-  hint: no client is ever placed in the account that auth_callout names; give it an account of its own
+  hint: usher never places a client in the account that auth_callout names; use another account
 usher.yaml:3:80: accounts.healthcheck: is the same account as accounts.callout ("$G")
-  hint: no client is ever placed in the account that auth_callout names; give it an account of its own`,
+  hint: usher never places a client in the account that auth_callout names; use another account`,
 		},
 		{"health check without a token", files + "accounts: {callout: AUTH, system: SYS, healthcheck: HC}", `usher.yaml:3:53: accounts.healthcheck: needs healthcheck.token_file
-  hint: set both or none of them`},
+  hint: set both or neither`},
 		{"token without a health check", required + "healthcheck: {token_file: t}", `usher.yaml:4:27: healthcheck.token_file: needs accounts.healthcheck
-  hint: set both or none of them`},
+  hint: set both or neither`},
 		{"audit to no file", required + "audit: {to: file}", `usher.yaml:4:13: audit.to: needs audit.file
   hint: set audit.file, or choose another value`},
 		{"audit file without audit to it", required + "audit: {file: a}", `usher.yaml:4:15: audit.file: is set, but audit.to is "stderr"
   hint: set audit.to: file, or leave audit.file out`},
-		{"no file", live + "directory: {from: file}", `usher.yaml:3:19: directory.from: needs directory.file
+		{"directory file missing", live + "directory: {from: file}", `usher.yaml:3:19: directory.from: needs directory.file
   hint: set directory.file, or choose another value`},
-		{"a section without its file", live + "directory: {create_bucket: true}", `usher.yaml:3:1: directory.file: is missing
+		{"directory file missing by default", live + "directory: {create_bucket: true}", `usher.yaml:3:1: directory.file: is missing
   hint: usher init writes an example`},
-		{"a file beside a bucket", live + "directory: {from: kv, file: d}", `usher.yaml:3:29: directory.file: is set, but directory.from is "kv"
+		{"file and bucket", live + "directory: {from: kv, file: d}", `usher.yaml:3:29: directory.file: is set, but directory.from is "kv"
   hint: set directory.from: file, or leave directory.file out`},
-		{"an embedded server without its directory", live + "directory: {from: embedded}", `usher.yaml:3:19: directory.from: needs directory.store_dir
+		{"embedded server without store_dir", live + "directory: {from: embedded}", `usher.yaml:3:19: directory.from: needs directory.store_dir
   hint: set directory.store_dir, or choose another value`},
-		{"a store directory without an embedded server", live + "directory: {from: kv, store_dir: s}", `usher.yaml:3:34: directory.store_dir: is set, but directory.from is "kv"
+		{"store_dir without embedded server", live + "directory: {from: kv, store_dir: s}", `usher.yaml:3:34: directory.store_dir: is set, but directory.from is "kv"
   hint: set directory.from: embedded, or leave directory.store_dir out`},
-		{"what an embedded server does not have", live + "directory: {from: embedded, store_dir: s, replicas: 3, create_bucket: false, storage: memory}", `usher.yaml:3:53: directory.replicas: is set, but directory.from is "embedded"
-  hint: it is one server; set directory.from: kv for a bucket in a cluster
+		{"settings that do not apply to an embedded server", live + "directory: {from: embedded, store_dir: s, replicas: 3, create_bucket: false, storage: memory}", `usher.yaml:3:53: directory.replicas: is set, but directory.from is "embedded"
+  hint: the embedded server is a single server; set directory.from: kv for a bucket in a cluster
 usher.yaml:3:71: directory.create_bucket: is set, but directory.from is "embedded"
-  hint: leave it out: the embedded server makes the bucket, in files; or set directory.from: kv
+  hint: leave it out: the embedded server creates the bucket, with file storage; or set directory.from: kv
 usher.yaml:3:87: directory.storage: is set, but directory.from is "embedded"
-  hint: leave it out: the embedded server makes the bucket, in files; or set directory.from: kv`},
+  hint: leave it out: the embedded server creates the bucket, with file storage; or set directory.from: kv`},
 		{
-			"what a file does not have", live + "directory: {file: d, bucket: b, create_bucket: false, replicas: 3, storage: memory, snapshot_file: s}\napi: {listen: '127.0.0.1:9779'}",
+			"settings that do not apply to a file", live + "directory: {file: d, bucket: b, create_bucket: false, replicas: 3, storage: memory, snapshot_file: s}\napi: {listen: '127.0.0.1:9779'}",
 			`usher.yaml:3:30: directory.bucket: is set, but directory.from is "file"
   hint: set directory.from: kv, or leave it out
 usher.yaml:3:48: directory.create_bucket: is set, but directory.from is "file"
@@ -134,25 +140,25 @@ usher.yaml:3:65: directory.replicas: is set, but directory.from is "file"
 usher.yaml:3:77: directory.storage: is set, but directory.from is "file"
   hint: set directory.from: kv, or leave it out
 usher.yaml:3:100: directory.snapshot_file: is set, but directory.from is "file"
-  hint: leave it out: a file is there when usher starts
+  hint: leave it out: a directory file needs no snapshot
 usher.yaml:4:15: api.listen: is set, but directory.from is "file"
-  hint: a file is edited; usher directory import moves it into a bucket`,
+  hint: the API needs a bucket; usher directory import copies the file into one`,
 		},
-		{"half a certificate", live + "directory: {from: kv}\napi: {tls: {key_file: k}}", `usher.yaml:4:23: api.tls.key_file: needs api.tls.cert_file
-  hint: set both or none of them`},
-		{"keys in the clear, on every address", live + "directory: {from: kv}\napi: {listen: ':9779'}", inClear(":9779")},
-		{"keys in the clear, on one address", live + "directory: {from: kv}\napi: {listen: '192.0.2.1:9779'}", inClear("192.0.2.1:9779")},
-		{"keys in the clear, on a host", live + "directory: {from: kv}\napi: {listen: 'localhost.example:9779', allow_cleartext: false}", inClear("localhost.example:9779")},
-		{"sizes of a bucket that a file does not have", live + "directory: {file: d, max_bytes: 20000000, max_project_bytes: 70000}", `usher.yaml:3:33: directory.max_bytes: is set, but directory.from is "file"
+		{"API key file without certificate", live + "directory: {from: kv}\napi: {tls: {key_file: k}}", `usher.yaml:4:23: api.tls.key_file: needs api.tls.cert_file
+  hint: set both or neither`},
+		{"cleartext on all addresses", live + "directory: {from: kv}\napi: {listen: ':9779'}", cleartextFault(":9779")},
+		{"cleartext on one address", live + "directory: {from: kv}\napi: {listen: '192.0.2.1:9779'}", cleartextFault("192.0.2.1:9779")},
+		{"cleartext on a host name", live + "directory: {from: kv}\napi: {listen: 'localhost.example:9779', allow_cleartext: false}", cleartextFault("localhost.example:9779")},
+		{"bucket sizes with a file", live + "directory: {file: d, max_bytes: 20000000, max_project_bytes: 70000}", `usher.yaml:3:33: directory.max_bytes: is set, but directory.from is "file"
   hint: set directory.from: kv, or leave it out
 usher.yaml:3:62: directory.max_project_bytes: is set, but directory.from is "file"
   hint: set directory.from: kv, or leave it out`},
-		{"a project larger than the bucket", live + "directory: {from: kv, max_bytes: 20000000}", `usher.yaml:3:1: directory.max_project_bytes: is 33554432, more than directory.max_bytes, which is 20000000
-  hint: lower the one or raise the other`},
-		{"a bucket without room", live + "directory: {from: kv, max_bytes: 1000000}", `usher.yaml:3:34: directory.max_bytes: must be from 16777216 to 1099511627776, is 1000000`},
-		{"a bucket without a name", live + `directory: {from: kv, bucket: ""}`, `usher.yaml:3:31: directory.bucket: must not be empty
+		{"max_project_bytes above max_bytes", live + "directory: {from: kv, max_bytes: 20000000}", `usher.yaml:3:1: directory.max_project_bytes: is 33554432, more than directory.max_bytes, which is 20000000
+  hint: lower directory.max_project_bytes or raise directory.max_bytes`},
+		{"max_bytes below its minimum", live + "directory: {from: kv, max_bytes: 1000000}", `usher.yaml:3:34: directory.max_bytes: must be from 16777216 to 1099511627776, is 1000000`},
+		{"empty bucket name", live + `directory: {from: kv, bucket: ""}`, `usher.yaml:3:31: directory.bucket: must not be empty
   hint: leave the key out for its default`},
-		{"an account that is empty", files + `accounts: {callout: "", system: SYS}`, "usher.yaml:3:21: accounts.callout: must not be empty"},
+		{"empty account", files + `accounts: {callout: "", system: SYS}`, "usher.yaml:3:21: accounts.callout: must not be empty"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := faults(t, tt.text); got != tt.want {
@@ -162,20 +168,20 @@ usher.yaml:3:62: directory.max_project_bytes: is set, but directory.from is "fil
 	}
 }
 
-// inClear is what is said of an api.listen, on line 4.
-func inClear(address string) string {
-	return fmt.Sprintf(`usher.yaml:4:15: api.listen: %q can be reached from elsewhere, and keys would travel in the clear
-  hint: set api.tls, or listen on 127.0.0.1; api.allow_cleartext: true if something else ends TLS`, address)
+// cleartextFault is the error of an api.listen on line 4.
+func cleartextFault(address string) string {
+	return fmt.Sprintf(`usher.yaml:4:15: api.listen: %q is reachable from other machines, which would send API keys in cleartext
+  hint: set api.tls, or listen on 127.0.0.1; api.allow_cleartext: true if a proxy terminates TLS`, address)
 }
 
-// TestSecretsAreNotShown: a secret is not quoted wherever it stands, and where a
-// name, a path or an address belongs it is called what it is.
+// TestSecretsAreNotShown: no error quotes a secret. In place of a name, a path or an
+// address the error says that the value looks like a secret.
 //
-// Attack: a secret in the wrong place of usher.yaml is quoted in an error
-// Held by: what looks like a secret is called that, and not shown
+// Attack: an error quotes a secret that is in the wrong place of usher.yaml
+// Held by: a value that looks like a secret is reported as one and never shown
 func TestSecretsAreNotShown(t *testing.T) {
 	const hint = "\n  hint: replace that secret, since it stood in a file"
-	secrets := map[string]string{ // made up, in the shape of the real ones
+	secrets := map[string]string{ // invented, in the format of real ones
 		"API key": "usher_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHI",
 		"token":   "HEALTHCHECK-0123456789abcdefghijklmnopqrstuvwxyz",
 		"seed":    "SUABCDEFGHIJKLMNOPQRSTUVWXYZ234567ABCDEFGHIJKLMNOPQRSTUVWX",

@@ -10,9 +10,8 @@ import (
 	"usher/internal/strictyaml"
 )
 
-// FuzzParse: what is refused has a place in the file, and what is accepted has
-// clean paths, keeps clients out of the callout account, and is read the same
-// way twice.
+// FuzzParse: every error has a place in the file. An accepted configuration has clean
+// paths, places no client in the callout account, and parses the same a second time.
 func FuzzParse(f *testing.F) {
 	example, err := config.Example(minimal())
 	if err != nil {
@@ -46,19 +45,19 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, p := range []struct {
-			path  string
-			there bool
+			path     string
+			required bool
 		}{
 			{cfg.Keyring.Dir, true},
 			{cfg.Directory.File, cfg.Directory.From == config.DirectoryFile},
 			{cfg.Directory.StoreDir, cfg.Directory.From == config.DirectoryEmbedded},
 		} {
-			if (p.path != "") != p.there || p.there && p.path != filepath.Clean(p.path) {
+			if (p.path != "") != p.required || p.required && p.path != filepath.Clean(p.path) {
 				t.Errorf("path %q", p.path)
 			}
 		}
 		if api := &cfg.API; api.Listen != "" && cfg.Directory.From == config.DirectoryFile {
-			t.Errorf("a file and %+v", api)
+			t.Errorf("directory.from is file, but the API is on: %+v", api)
 		}
 		a := cfg.Accounts
 		if a.Callout == "" || a.Callout == a.System || a.Callout == a.Ingest || a.Callout == a.ServiceAdmin || a.Callout == a.HealthCheck {
@@ -66,7 +65,7 @@ func FuzzParse(f *testing.F) {
 		}
 		again, err := config.Parse("dir/usher.yaml", data)
 		if err != nil || !reflect.DeepEqual(cfg, again) {
-			t.Errorf("a second time: %+v, %v", again, err)
+			t.Errorf("parsed again: %+v, %v", again, err)
 		}
 	})
 }

@@ -11,7 +11,7 @@ import (
 	"usher/internal/strictyaml"
 )
 
-// Load reads the configuration at path; what is wrong with its content is
+// Load reads the configuration at path. If its content is invalid, the error is a
 // strictyaml.Errors with every fault.
 func Load(path string) (*Config, error) {
 	data, err := read(path)
@@ -23,14 +23,14 @@ func Load(path string) (*Config, error) {
 		return cfg, err
 	}
 	if err := ownedfile.Check(path, ownedfile.Rule{Runs: true, Pipe: true}); err != nil {
-		return nil, fmt.Errorf("operator.signing_command names a program to run: %w", err)
+		return nil, fmt.Errorf("operator.signing_command is a program that usher runs: %w", err)
 	}
 	return cfg, nil
 }
 
-// read reads a file up to one byte more than strictyaml accepts.
+// read reads a file, up to one byte more than strictyaml accepts.
 func read(path string) (data []byte, err error) {
-	f, _, err := ownedfile.Open(path, ownedfile.Rule{Pipe: true}) // it says what everything else is
+	f, _, err := ownedfile.Open(path, ownedfile.Rule{Pipe: true})
 	if err != nil {
 		return nil, err
 	}
@@ -38,9 +38,9 @@ func read(path string) (data []byte, err error) {
 	return io.ReadAll(io.LimitReader(f, strictyaml.MaxSize+1))
 }
 
-// Parse checks the text of a configuration. The file is only named, not read:
-// errors name it, and relative paths in data start at its directory. The error
-// is strictyaml.Errors with every fault.
+// Parse validates a configuration. It does not read file: errors name it, and relative
+// paths in data are joined to its directory. The error is a strictyaml.Errors with
+// every fault.
 func Parse(file string, data []byte) (*Config, error) {
 	keys := table()
 	cfg := defaults(keys)
@@ -56,7 +56,7 @@ func Parse(file string, data []byte) (*Config, error) {
 		return nil, c.faults
 	}
 	for _, k := range c.keys {
-		if k.is("path") {
+		if k.hasRule("path") {
 			v := c.cfg.FieldByIndex(k.index)
 			v.SetString(resolve(filepath.Dir(file), v.String()))
 		}
@@ -75,12 +75,12 @@ func resolve(dir, path string) string {
 	}
 }
 
-// Default returns the configuration of a file without keys. It lacks the
-// required keys, so it is not one to run with.
+// Default returns the configuration of an empty file. It is not valid, because the
+// required keys are missing.
 func Default() Config { return defaults(table()) }
 
-// defaults reads the defaults as they would be read from the file. A test holds
-// that every one can be, and that a key without the tag has its zero value.
+// defaults decodes the default tags as YAML. A test ensures that each one can be
+// decoded, and that a key without the tag has its zero value.
 func defaults(keys []entry) Config {
 	var cfg Config
 	rv := reflect.ValueOf(&cfg).Elem()

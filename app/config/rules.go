@@ -17,115 +17,115 @@ import (
 	"usher/issuer"
 )
 
-// fault is what is wrong with a value.
+// fault describes what is wrong with a value.
 type fault struct {
-	at      string // path of the key; of a rule, what follows it ("[2]", or nothing)
+	at      string // path of the key; from a rule, the rest of the path after the key ("[2]", or empty)
 	message string
 	hint    string
 }
 
-// rule is something that a value must be. The text and the check stand side by
-// side, so that the documentation says what is checked.
+// rule is a condition on the value of one key. Its text and its check are defined
+// together, so that the documentation says what is checked.
 type rule struct {
 	name  string
 	text  func(arg string) string
 	check func(v reflect.Value, arg string) []fault
 }
 
-// use is a rule as a tag names it: "between=1..64".
-type use struct{ name, arg string }
+// ruleRef is a reference to a rule in a tag, such as "between=1..64".
+type ruleRef struct{ name, arg string }
 
-func useOf(tag string) use {
+func parseRuleRef(tag string) ruleRef {
 	name, arg, _ := strings.Cut(tag, "=")
-	return use{name: name, arg: arg}
+	return ruleRef{name: name, arg: arg}
 }
 
-func (u use) find() (rule, bool) {
-	for _, r := range rules() {
-		if r.name == u.name {
-			return r, true
+func (r ruleRef) find() (rule, bool) {
+	for _, candidate := range rules() {
+		if candidate.name == r.name {
+			return candidate, true
 		}
 	}
 	return rule{}, false
 }
 
-func (u use) text() string {
-	if r, ok := u.find(); ok {
-		return r.text(u.arg)
+func (r ruleRef) text() string {
+	if found, ok := r.find(); ok {
+		return found.text(r.arg)
 	}
 	return ""
 }
 
-func (u use) check(v reflect.Value) []fault {
-	if r, ok := u.find(); ok {
-		return r.check(v, u.arg)
+func (r ruleRef) check(v reflect.Value) []fault {
+	if found, ok := r.find(); ok {
+		return found.check(v, r.arg)
 	}
-	return []fault{{message: "usher has no rule " + strconv.Quote(u.name)}} // a test holds that it has
+	return []fault{{message: "unknown rule " + strconv.Quote(r.name)}} // a test ensures that every rule exists
 }
 
-// rules is the table of all rules. An empty string is a value that is not set:
-// no rule says anything of it. What looks like a secret is refused by every rule
-// of a name, a path or an address.
+// rules is the table of all rules. An empty string is an unset value: every rule for
+// strings accepts it, except bucket. Every rule for a name, a path or an address
+// refuses a value that looks like a secret.
 func rules() []rule {
 	return []rule{
 		{"between", func(arg string) string { return "from " + strings.Replace(arg, "..", " to ", 1) }, between},
-		{"fraction", is("from 0 to 1"), func(v reflect.Value, _ string) []fault {
-			return when(v.Float() < 0 || v.Float() > 1, fmt.Sprintf("must be from 0 to 1, is %v", v), "")
+		{"fraction", fixed("from 0 to 1"), func(v reflect.Value, _ string) []fault {
+			return faultIf(v.Float() < 0 || v.Float() > 1, fmt.Sprintf("must be from 0 to 1, is %v", v), "")
 		}},
-		{"positive", is("more than 0"), func(v reflect.Value, _ string) []fault {
-			return when(v.Int() <= 0, fmt.Sprintf("must be more than 0, is %v", v), "")
+		{"positive", fixed("more than 0"), func(v reflect.Value, _ string) []fault {
+			return faultIf(v.Int() <= 0, fmt.Sprintf("must be more than 0, is %v", v), "")
 		}},
-		{"not-negative", is("0 or more"), func(v reflect.Value, _ string) []fault {
-			return when(v.Int() < 0, fmt.Sprintf("must be 0 or more, is %v", v), "")
+		{"not-negative", fixed("0 or more"), func(v reflect.Value, _ string) []fault {
+			return faultIf(v.Int() < 0, fmt.Sprintf("must be 0 or more, is %v", v), "")
 		}},
 		{"at-most", func(arg string) string { return "at most " + arg }, func(v reflect.Value, arg string) []fault {
-			return when(v.Int() > span(arg), fmt.Sprintf("must be at most %s, is %v", arg, v), "")
+			return faultIf(v.Int() > ruleDuration(arg), fmt.Sprintf("must be at most %s, is %v", arg, v), "")
 		}},
 		{"zero-or-at-least", func(arg string) string { return "0, or at least " + arg }, func(v reflect.Value, arg string) []fault {
-			return when(v.Int() != 0 && v.Int() < span(arg), fmt.Sprintf("must be 0, or at least %s, is %v", arg, v), "")
+			return faultIf(v.Int() != 0 && v.Int() < ruleDuration(arg), fmt.Sprintf("must be 0, or at least %s, is %v", arg, v), "")
 		}},
 		{"one-of", func(arg string) string { return "one of `" + strings.ReplaceAll(arg, "|", "`, `") + "`" }, oneOf},
-		{"no-limit-or-more", is("-1 (no limit) or more"), func(v reflect.Value, _ string) []fault {
-			return when(v.Int() < -1, fmt.Sprintf("must be -1 (no limit) or more, is %d", v.Int()), "")
+		{"no-limit-or-more", fixed("-1 (no limit) or more"), func(v reflect.Value, _ string) []fault {
+			return faultIf(v.Int() < -1, fmt.Sprintf("must be -1 (no limit) or more, is %d", v.Int()), "")
 		}},
-		{"account-connections", is("-1 (no limit), or more than 0"), func(v reflect.Value, _ string) []fault {
-			return when(v.Int() < -1 || v.Int() == 0, fmt.Sprintf("must be -1 (no limit), or more than 0, is %d", v.Int()), "an account without connections is closed")
+		{"account-connections", fixed("-1 (no limit), or more than 0"), func(v reflect.Value, _ string) []fault {
+			return faultIf(v.Int() < -1 || v.Int() == 0, fmt.Sprintf("must be -1 (no limit), or more than 0, is %d", v.Int()), "an account without connections is closed")
 		}},
-		{"imports", is("what nats-server takes for imports of an account"), imports},
-		{"exports", is("what nats-server takes for exports of an account"), exports},
-		{"program", is("an absolute path or the bare name of a program, and its arguments"), program},
-		{"operator-key", is("the public key of an operator or of its signing key (O…)"), onText(operatorKey)},
-		{"account", is("a NATS account: printable ASCII without spaces"), onText(account)},
-		{"bucket", is("letters, digits, `-` and `_`, and does not begin with `_`"), bucket},
-		{"scopes", is("each one is `ACCOUNT/ROLE`, with a project role or a service role"), scopes},
-		{"mqtt-client-ids", is("each one is `ACCOUNT: any` or `ACCOUNT: user`"), mqttClientIDs},
-		{"line", is("one line"), onText(name)},
-		{"path", is("a path; `~` is not expanded"), onText(path)},
-		{"host", is("a host name or IP address"), onText(hostName)},
-		{"listen", is("`host:port`; without a host on every address of the machine; port 0 takes a free one"), onText(listen)},
-		{"nats-urls", is("at least one URL of host and port with scheme `nats`, `tls`, `ws` or `wss`; " +
+		{"imports", fixed("imports that nats-server accepts in an account JWT"), imports},
+		{"exports", fixed("exports that nats-server accepts in an account JWT"), exports},
+		{"program", fixed("a program, as an absolute path or a bare name, and its arguments"), program},
+		{"operator-key", fixed("the public key of an operator or of its signing key (O…)"), onString(checkOperatorKey)},
+		{"account", fixed("a NATS account: printable ASCII without spaces"), onString(checkAccount)},
+		{"bucket", fixed("letters, digits, `-` and `_`, not beginning with `_`"), bucket},
+		{"scopes", fixed("each entry is `ACCOUNT/ROLE`, with a project role or a service role"), scopes},
+		{"mqtt-client-ids", fixed("each entry is `ACCOUNT: any` or `ACCOUNT: user`"), mqttClientIDs},
+		{"line", fixed("one line"), onString(checkName)},
+		{"path", fixed("a path; `~` is not expanded"), onString(checkPath)},
+		{"host", fixed("a host name or IP address"), onString(checkHost)},
+		{"listen", fixed("`host:port`; without a host, all addresses of the machine; port 0 picks a free port"), onString(checkListen)},
+		{"nats-urls", fixed("at least one URL of host and port with scheme `nats`, `tls`, `ws` or `wss`; " +
 			"no user name or password in it; `ws` and `wss` not together with `nats` and `tls`"), natsURLs},
 	}
 }
 
-func is(text string) func(string) string { return func(string) string { return text } }
+func fixed(text string) func(string) string { return func(string) string { return text } }
 
-func when(broken bool, message, hint string) []fault {
+func faultIf(broken bool, message, hint string) []fault {
 	if !broken {
 		return nil
 	}
 	return []fault{{message: message, hint: hint}}
 }
 
-// onText makes a check of strings of one that returns a message, if it finds
-// something, and a hint.
-func onText(check func(string) (message, hint string)) func(reflect.Value, string) []fault {
+// onString adapts a check of a string. The check returns a message if the string is
+// invalid, and a hint. An empty string is valid.
+func onString(check func(string) (message, hint string)) func(reflect.Value, string) []fault {
 	return func(v reflect.Value, _ string) []fault {
 		if v.String() == "" {
 			return nil
 		}
 		message, hint := check(v.String())
-		return when(message != "", message, hint)
+		return faultIf(message != "", message, hint)
 	}
 }
 
@@ -134,11 +134,11 @@ func between(v reflect.Value, arg string) []fault {
 	from, errFrom := strconv.ParseInt(low, 10, 64)
 	to, errTo := strconv.ParseInt(high, 10, 64)
 	broken := errFrom != nil || errTo != nil || v.Int() < from || v.Int() > to
-	return when(broken, fmt.Sprintf("must be from %s to %s, is %d", low, high, v.Int()), "")
+	return faultIf(broken, fmt.Sprintf("must be from %s to %s, is %d", low, high, v.Int()), "")
 }
 
-// span reads the duration of a rule; a test holds that it is one.
-func span(arg string) int64 {
+// ruleDuration parses the duration in a rule's argument; a test ensures that it is valid.
+func ruleDuration(arg string) int64 {
 	d, err := time.ParseDuration(arg)
 	if err != nil {
 		return 0
@@ -155,12 +155,12 @@ func oneOf(v reflect.Value, arg string) []fault {
 	}
 	message := "expected one of " + strings.Join(words, ", ") + ", found " + secret.Quote(v.String())
 	if hint := strictyaml.Suggest(v.String(), "", words); strings.HasPrefix(hint, "did you mean") {
-		return when(true, message, hint)
+		return faultIf(true, message, hint)
 	}
-	return when(true, message, "")
+	return faultIf(true, message, "")
 }
 
-func account(text string) (message, hint string) {
+func checkAccount(text string) (message, hint string) {
 	if err := directory.CheckAccount(text); err != nil {
 		if errors.Is(err, directory.ErrSecret) {
 			return err.Error(), secret.Hint
@@ -170,17 +170,17 @@ func account(text string) (message, hint string) {
 	return "", ""
 }
 
-// bucket checks the name of a bucket, which cannot be unset.
+// bucket checks the name of a bucket, which must not be empty.
 func bucket(v reflect.Value, _ string) []fault {
 	switch err := directory.CheckName(v.String()); {
 	case err == nil:
 		return nil
 	case v.String() == "":
-		return when(true, "must not be empty", "leave the key out for its default")
+		return faultIf(true, "must not be empty", "leave the key out for its default")
 	case errors.Is(err, directory.ErrSecret):
-		return when(true, err.Error(), secret.Hint)
+		return faultIf(true, err.Error(), secret.Hint)
 	default:
-		return when(true, "bucket "+err.Error(), "")
+		return faultIf(true, "bucket "+err.Error(), "")
 	}
 }
 
@@ -191,29 +191,29 @@ func scopes(v reflect.Value, _ string) []fault {
 	for i := range v.Len() {
 		text, at := v.Index(i).String(), fmt.Sprintf("[%d]", i)
 		name, role, ok := strings.Cut(text, "/")
-		switch message, hint := account(name); {
+		switch message, hint := checkAccount(name); {
 		case !ok || name == "":
 			faults = append(faults, fault{at, secret.Quote(text) + " is not ACCOUNT/ROLE", "such as APP/publisher"})
 		case message != "":
 			faults = append(faults, fault{at, message, hint})
 		case !isRole(role):
-			faults = append(faults, fault{at, secret.Quote(role) + " is no role", "a project role (publisher, …) or a service role (ingest, …)"})
+			faults = append(faults, fault{at, secret.Quote(role) + " is not a role", "a project role (publisher, …) or a service role (ingest, …)"})
 		case seen[text]:
-			faults = append(faults, fault{at, "is there twice", ""})
+			faults = append(faults, fault{at, "is listed twice", ""})
 		}
 		seen[text] = true
 	}
 	return faults
 }
 
-// mqttClientIDs checks a map from accounts to what their client ids may be.
+// mqttClientIDs checks a map of accounts to the client IDs that they allow.
 func mqttClientIDs(v reflect.Value, _ string) []fault {
 	var faults []fault
 	for _, key := range v.MapKeys() {
 		name := key.String()
-		if message, hint := account(name); message != "" || name == "" {
+		if message, hint := checkAccount(name); message != "" || name == "" {
 			if name == "" {
-				message = "an account must not be empty"
+				message = "account names must not be empty"
 			}
 			faults = append(faults, fault{"", message, hint})
 			continue
@@ -230,7 +230,7 @@ func isRole(role string) bool {
 		slices.Contains(directory.ServiceRoles(), directory.ServiceRole(role))
 }
 
-// program checks a program with its arguments; none is one that is not set.
+// program checks a program and its arguments. An empty list is unset.
 func program(v reflect.Value, _ string) []fault {
 	if v.Len() == 0 {
 		return nil
@@ -238,21 +238,21 @@ func program(v reflect.Value, _ string) []fault {
 	argv := make([]string, v.Len())
 	for i := range argv {
 		argv[i] = v.Index(i).String()
-		if secret.Holds(argv[i]) {
+		if secret.Detect(argv[i]) {
 			return []fault{{fmt.Sprintf("[%d]", i), "looks like a secret, found where an argument belongs", secret.Hint}}
 		}
 	}
 	if err := issuer.CheckProgram(argv); err != nil {
-		return when(true, err.Error(), "give the whole path of the program, or its bare name if it lies in PATH")
+		return faultIf(true, err.Error(), "use the absolute path of the program, or its bare name if it is in PATH")
 	}
 	return nil
 }
 
-func operatorKey(text string) (message, hint string) {
+func checkOperatorKey(text string) (message, hint string) {
 	if nkeys.IsValidPublicOperatorKey(text) {
 		return "", ""
 	}
-	if message, hint = misplaced(text, "a public key"); message != "" {
+	if message, hint = refuseSecret(text, "a public key"); message != "" {
 		return message, hint
 	}
 	return secret.Quote(text) + " is not the public key of an operator (O…)", ""

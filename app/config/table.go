@@ -11,13 +11,13 @@ import (
 	"usher/internal/strictyaml"
 )
 
-// Key is one key of the configuration, for whoever explains it.
+// Key describes one key of the configuration, for documentation and help.
 type Key struct {
 	Path     string   // "nats.tls.ca_file"
 	Type     string   // "string", "list of strings", "integer", "number", "boolean", "duration", "map of strings"
-	Default  string   // as it would stand in the file; empty for a required key
-	Doc      string   // sentences
-	Rules    []string // what its value must be, for people
+	Default  string   // as YAML; empty for a required key
+	Doc      string   // one or more sentences
+	Rules    []string // conditions on the value, as text
 	Required bool
 }
 
@@ -40,23 +40,23 @@ func Keys() []Key {
 	return keys
 }
 
-// entry is one row of the table: a key, or a section of keys.
+// entry is a key in the table, or a section of keys.
 type entry struct {
 	path, name string
 	depth      int
 	section    bool
-	index      []int // of the field, from Config
+	index      []int // index of the field, for reflect.Value.FieldByIndex on Config
 	typ        reflect.Type
-	def        string // YAML on one line
-	tagged     bool   // has the tag default
+	def        string // default as YAML on one line
+	tagged     bool   // has a default tag
 	doc, hint  string
-	rules      []use
+	rules      []ruleRef
 	required   bool
 }
 
-func (e *entry) is(rule string) bool {
-	for _, u := range e.rules {
-		if u.name == rule {
+func (e *entry) hasRule(name string) bool {
+	for _, r := range e.rules {
+		if r.name == name {
 			return true
 		}
 	}
@@ -64,9 +64,9 @@ func (e *entry) is(rule string) bool {
 }
 
 // table reads the tags of Config.
-func table() []entry { return rows(nil, entry{typ: reflect.TypeFor[Config](), depth: -1}) }
+func table() []entry { return appendEntries(nil, entry{typ: reflect.TypeFor[Config](), depth: -1}) }
 
-func rows(all []entry, parent entry) []entry {
+func appendEntries(all []entry, parent entry) []entry {
 	for i := range parent.typ.NumField() {
 		f := parent.typ.Field(i)
 		e := entry{
@@ -81,20 +81,20 @@ func rows(all []entry, parent entry) []entry {
 			required: f.Tag.Get("required") == "true",
 		}
 		if e.section {
-			all = rows(append(all, e), e)
+			all = appendEntries(append(all, e), e)
 			continue
 		}
 		e.def, e.tagged = defaultOf(&f)
 		for name := range strings.FieldsSeq(f.Tag.Get("rule")) {
-			e.rules = append(e.rules, useOf(name))
+			e.rules = append(e.rules, parseRuleRef(name))
 		}
 		all = append(all, e)
 	}
 	return all
 }
 
-// defaultOf returns the default of a field as YAML, and whether the tag says it;
-// without the tag it is the zero value.
+// defaultOf returns the default of a field as YAML, and whether the field has a
+// default tag. Without the tag the default is the zero value.
 func defaultOf(f *reflect.StructField) (yaml string, tagged bool) {
 	text, tagged := f.Tag.Lookup("default")
 	switch kind := f.Type.Kind(); {
@@ -113,7 +113,7 @@ func typeName(t reflect.Type) string {
 	if t == reflect.TypeFor[time.Duration]() {
 		return "duration"
 	}
-	switch t.Kind() { //nolint:exhaustive // a test holds that the table has no other kinds
+	switch t.Kind() { //nolint:exhaustive // a test ensures that the table has no other kinds
 	case reflect.String:
 		return "string"
 	case reflect.Bool:
@@ -134,7 +134,7 @@ func typeName(t reflect.Type) string {
 	}
 }
 
-// decodeText reads one value as it would stand behind its key in the file.
+// decodeText decodes one value, written as YAML on one line.
 func decodeText(t reflect.Type, text string) (reflect.Value, error) {
 	if strings.ContainsAny(text, "\r\n") {
 		return reflect.Value{}, errors.New("is more than one line")
@@ -152,7 +152,7 @@ func decodeText(t reflect.Type, text string) (reflect.Value, error) {
 	return v, nil
 }
 
-// quoteIfNeeded returns YAML that is read as the string text.
+// quoteIfNeeded returns YAML that decodes to the string text.
 func quoteIfNeeded(text string) string {
 	if v, err := decodeText(reflect.TypeFor[string](), text); err == nil && v.String() == text {
 		return text

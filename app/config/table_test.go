@@ -11,8 +11,8 @@ import (
 	"usher/internal/strictyaml"
 )
 
-// bad has values for every rule that it refuses.
-var bad = map[string][]string{
+// invalid has values that each rule refuses.
+var invalid = map[string][]string{
 	"between":             {"-1", "0x10", "500000000"},
 	"fraction":            {"-0.1", "1.01", "2"},
 	"positive":            {"0", "0s", "-1s"},
@@ -48,8 +48,8 @@ var bad = map[string][]string{
 	},
 }
 
-// with returns a document that has nothing but the required keys, and key.
-func with(key, value string) string {
+// minimalWith returns a document with the required keys and key.
+func minimalWith(key, value string) string {
 	doc := map[string]string{
 		"accounts.callout": "AUTH", "accounts.system": "SYS",
 		"keyring.dir": "keys", "directory.file": "directory.yaml",
@@ -73,7 +73,7 @@ func TestTable(t *testing.T) {
 	def := reflect.ValueOf(Default())
 	for _, e := range table() {
 		if e.name == "" || !strings.HasSuffix(e.doc, ".") {
-			t.Errorf("%q: no name, or no sentence as its doc", e.path)
+			t.Errorf("%q has no name, or its doc is not a sentence", e.path)
 		}
 		if e.section {
 			continue
@@ -84,75 +84,75 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s: type %s", e.path, e.typ)
 		}
 		if v, err := decodeText(e.typ, e.def); err != nil || !reflect.DeepEqual(v.Interface(), def.FieldByIndex(e.index).Interface()) {
-			t.Errorf("%s: default %q is read as %v: %v", e.path, e.def, v, err)
+			t.Errorf("%s: default %q is decoded as %v: %v", e.path, e.def, v, err)
 		}
-		if isFile := strings.HasSuffix(e.name, "file") || e.name == "dir" || strings.HasSuffix(e.name, "_dir"); isFile != e.is("path") {
-			t.Errorf("%s: only, and all, names of files have rule path", e.path)
+		if isFile := strings.HasSuffix(e.name, "file") || e.name == "dir" || strings.HasSuffix(e.name, "_dir"); isFile != e.hasRule("path") {
+			t.Errorf("%s: a key has rule path if, and only if, it names a file", e.path)
 		}
-		for _, u := range e.rules {
-			used[u.name] = true
-			if u.text() == "" {
-				t.Errorf("%s: rule %s has no text", e.path, u.name)
+		for _, r := range e.rules {
+			used[r.name] = true
+			if r.text() == "" {
+				t.Errorf("%s: rule %s has no text", e.path, r.name)
 			}
-			if v, err := decodeText(e.typ, e.def); err == nil && len(u.check(v)) > 0 {
-				t.Errorf("%s: the default breaks rule %s", e.path, u.name)
+			if v, err := decodeText(e.typ, e.def); err == nil && len(r.check(v)) > 0 {
+				t.Errorf("%s: rule %s refuses the default", e.path, r.name)
 			}
 		}
 		if typeName(e.typ) != "boolean" && len(e.rules) == 0 {
-			t.Errorf("%s: any value goes", e.path)
+			t.Errorf("%s has no rule", e.path)
 		}
 	}
 	for _, r := range rules() {
-		if !used[r.name] || len(bad[r.name]) == 0 {
-			t.Errorf("rule %s is not used, or has no bad values", r.name)
+		if !used[r.name] || len(invalid[r.name]) == 0 {
+			t.Errorf("rule %s is not used, or has no invalid values", r.name)
 		}
 	}
-	if (use{name: "no-such"}).check(reflect.ValueOf("")) == nil {
-		t.Error("an unknown rule lets everything pass")
+	if (ruleRef{name: "no-such"}).check(reflect.ValueOf("")) == nil {
+		t.Error("an unknown rule accepts everything")
 	}
 }
 
-// names reports whether one of the faults in err stands at key.
-func names(err error, key string) bool {
+// hasFaultAt reports whether one of the faults in err is at key or below it.
+func hasFaultAt(err error, key string) bool {
 	var all strictyaml.Errors
 	return errors.As(err, &all) && slices.ContainsFunc(all, func(e strictyaml.Error) bool {
 		return (e.Path == key || strings.HasPrefix(e.Path, key+"[") || strings.HasPrefix(e.Path, key+".")) && e.File == "usher.yaml" && e.Line > 0 && e.Message != ""
 	})
 }
 
-func TestBadValues(t *testing.T) {
+func TestInvalidValues(t *testing.T) {
 	for _, e := range table() {
 		if e.section {
 			continue
 		}
 		values := []string{"[[]]", "{a: b}", "null"}
-		for _, u := range e.rules {
-			values = append(values, bad[u.name]...)
+		for _, r := range e.rules {
+			values = append(values, invalid[r.name]...)
 		}
 		if e.required {
 			values = append(values, `""`)
 		}
 		for _, value := range values {
-			_, err := Parse("usher.yaml", []byte(with(e.path, value)))
-			if !names(err, e.path) {
+			_, err := Parse("usher.yaml", []byte(minimalWith(e.path, value)))
+			if !hasFaultAt(err, e.path) {
 				t.Errorf("%s: %s: %v", e.path, value, err)
 			}
 			if err != nil && strings.Contains(err.Error(), "secret@") {
-				t.Errorf("the error gives a password away: %v", err)
+				t.Errorf("the error shows a password: %v", err)
 			}
 		}
 	}
 }
 
-func TestRelations(t *testing.T) {
+func TestConstraints(t *testing.T) {
 	paths := map[string]bool{}
 	for _, k := range Keys() {
 		paths[k.Path] = true
 	}
-	for _, r := range relations() {
+	for _, r := range constraints() {
 		for _, key := range r.keys {
 			if !paths[key] || !strings.Contains(r.text, "`"+key+"`") {
-				t.Errorf("%s: no such key, or the text does not name it: %s", key, r.text)
+				t.Errorf("%s: unknown key, or the text does not name it: %s", key, r.text)
 			}
 		}
 	}
@@ -165,7 +165,7 @@ func TestKeys(t *testing.T) {
 		}
 		switch k.Path {
 		case "log.format":
-			want := Key{Path: "log.format", Type: "string", Default: "text", Doc: "Form of a line.", Rules: []string{"one of `text`, `json`"}}
+			want := Key{Path: "log.format", Type: "string", Default: "text", Doc: "Format of a log line.", Rules: []string{"one of `text`, `json`"}}
 			if !reflect.DeepEqual(k, want) {
 				t.Errorf("got  %+v\nwant %+v", k, want)
 			}

@@ -12,8 +12,9 @@ import (
 	"usher/internal/secret"
 )
 
-// Claims returns the claims of the account of a project, named name, whose public key
-// is public. account finds the public keys of accounts that imports name.
+// Claims returns the account claims of a new project. name is the account's name and
+// public its public key. account returns the public key of an account that an import
+// names.
 func (t *AccountTemplate) Claims(name, public string, account func(name string) (public string, ok bool)) (*jwt.AccountClaims, error) {
 	c := jwt.NewAccountClaims(public)
 	c.Name = name
@@ -34,7 +35,7 @@ func (t *AccountTemplate) Claims(name, public string, account func(name string) 
 		if !nkeys.IsValidPublicAccountKey(from) {
 			key, ok := account(from)
 			if !ok {
-				return nil, fmt.Errorf("operator.account_template.imports[%d].account: the keyring knows no account %s", i, secret.Name(from))
+				return nil, fmt.Errorf("operator.account_template.imports[%d].account: the keyring has no account %s", i, secret.Name(from))
 			}
 			from = key
 		}
@@ -82,9 +83,9 @@ func typeFault(at, text string) []fault {
 	return []fault{{at + ".type", "expected one of stream, service, found " + secret.Quote(text), ""}}
 }
 
-// someAccount stands for an account whose public key is not known yet: that of 32
-// zero bytes.
-func someAccount() string {
+// placeholderAccount returns a valid public key (of 32 zero bytes), for an account
+// whose public key is not known yet.
+func placeholderAccount() string {
 	public, err := nkeys.Encode(nkeys.PrefixByteAccount, make([]byte, 32))
 	if err != nil {
 		return ""
@@ -92,7 +93,7 @@ func someAccount() string {
 	return string(public)
 }
 
-// imports checks what the account of a project imports, one by one and together.
+// imports checks the imports of the template, one by one and together.
 func imports(v reflect.Value, _ string) []fault {
 	var faults []fault
 	var all jwt.Imports
@@ -106,20 +107,20 @@ func imports(v reflect.Value, _ string) []fault {
 			faults = append(faults, fault{at + ".account", "account " + err.Error(), "the name of an account in keyring.yaml, or its public key (A…)"})
 		}
 		faults = append(faults, typeFault(at, in.Type)...)
-		one := in.claims(someAccount())
-		faults = append(faults, validated(at, func(vr *jwt.ValidationResults) { one.Validate("", vr) }, one.Type)...)
+		claims := in.claims(placeholderAccount())
+		faults = append(faults, validationFaults(at, func(vr *jwt.ValidationResults) { claims.Validate("", vr) }, claims.Type)...)
 		if nkeys.IsValidPublicAccountKey(in.Account) {
-			one.Account = in.Account
+			claims.Account = in.Account
 		}
-		all = append(all, one)
+		all = append(all, claims)
 	}
 	if len(faults) > 0 {
 		return faults
 	}
-	return validated("", func(vr *jwt.ValidationResults) { all.Validate("", vr) }, jwt.Stream)
+	return validationFaults("", func(vr *jwt.ValidationResults) { all.Validate("", vr) }, jwt.Stream)
 }
 
-// exports checks what the account of a project exports, one by one and together.
+// exports checks the exports of the template, one by one and together.
 func exports(v reflect.Value, _ string) []fault {
 	var faults []fault
 	var all jwt.Exports
@@ -130,32 +131,32 @@ func exports(v reflect.Value, _ string) []fault {
 			continue
 		}
 		faults = append(faults, typeFault(at, in.Type)...)
-		one := in.claims()
-		faults = append(faults, validated(at, one.Validate, one.Type)...)
-		all = append(all, one)
+		claims := in.claims()
+		faults = append(faults, validationFaults(at, claims.Validate, claims.Type)...)
+		all = append(all, claims)
 	}
 	if len(faults) > 0 {
 		return faults
 	}
-	return validated("", all.Validate, jwt.Stream)
+	return validationFaults("", all.Validate, jwt.Stream)
 }
 
-// validated is what jwt/v2, and so nats-server, has to say. Where the type is bad,
-// nothing else is said.
-func validated(at string, validate func(*jwt.ValidationResults), t jwt.ExportType) []fault {
+// validationFaults returns the first error of jwt/v2, which nats-server validates
+// with. It returns none if the type is invalid, because typeFault reports that.
+func validationFaults(at string, validate func(*jwt.ValidationResults), t jwt.ExportType) []fault {
 	if t == jwt.Unknown {
 		return nil
 	}
 	vr := jwt.CreateValidationResults()
 	validate(vr)
 	if errs := vr.Errors(); len(errs) > 0 {
-		return []fault{{at, secret.Redact(errs[0].Error()), "as in an account JWT of nats-server"}}
+		return []fault{{at, secret.Redact(errs[0].Error()), "write it as in an account JWT"}}
 	}
 	return nil
 }
 
-// templateLimits holds that the limits of the template admit what is in it.
-func templateLimits() relation {
+// templateLimits: the limits of the template allow its imports and exports.
+func templateLimits() constraint {
 	const at = "operator.account_template."
 	keys := []string{at + "limits.imports", at + "limits.exports", at + "limits.wildcard_exports", at + "imports", at + "exports"}
 	check := func(c *checker) []fault {
@@ -164,17 +165,17 @@ func templateLimits() relation {
 			return nil
 		}
 		t := &cfg.Operator.AccountTemplate
-		claims, err := t.Claims("project", someAccount(), func(string) (string, bool) { return someAccount(), true })
+		claims, err := t.Claims("project", placeholderAccount(), func(string) (string, bool) { return placeholderAccount(), true })
 		if err != nil {
 			return []fault{{at + "imports", err.Error(), ""}}
 		}
 		vr := jwt.CreateValidationResults()
 		claims.Validate(vr)
 		if err := errors.Join(vr.Errors()...); err != nil {
-			return []fault{{at + "limits", secret.Redact(vr.Errors()[0].Error()), "raise the limit, or take something out of imports and exports"}}
+			return []fault{{at + "limits", secret.Redact(vr.Errors()[0].Error()), "raise the limit, or remove imports or exports"}}
 		}
 		return nil
 	}
-	return relation{keys, "The limits of `" + at + "limits.imports`, `" + at + "limits.exports` and `" + at + "limits.wildcard_exports` admit what is in `" +
+	return constraint{keys, "The limits `" + at + "limits.imports`, `" + at + "limits.exports` and `" + at + "limits.wildcard_exports` allow what is in `" +
 		at + "imports` and `" + at + "exports`.", check}
 }

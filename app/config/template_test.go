@@ -23,20 +23,20 @@ usher.yaml:5:29: operator.create_accounts: needs operator.system_creds_file
 usher.yaml:5:29: operator.create_accounts: needs api.listen
   hint: set it, or leave operator.create_accounts out
 usher.yaml:5:29: operator.create_accounts: needs operator.signing_command or operator.signing_key_file
-  hint: a program can refuse what is none of its business, a key in a file cannot`},
+  hint: prefer a signing program: it can refuse requests that it is not meant for, a key in a file cannot`},
 		{"operator: {signing_command: [sign]}", `usher.yaml:5:12: operator.signing_command: needs operator.signing_public_key
-  hint: set both or none of them`},
+  hint: set both or neither`},
 		{"operator: {account_template: {limits: {connections: 0}}}", `usher.yaml:5:53: operator.account_template.limits.connections: must be -1 (no limit), or more than 0, is 0
   hint: an account without connections is closed`},
 		{"operator: {account_template: {limit: {}}}", `usher.yaml:5:31: operator.account_template.limit: unknown key
   hint: did you mean "limits"?`},
 		{"operator: {account_template: {imports: [{account: A, subject: 'a..b', type: stream}]}}", `usher.yaml:5:41: operator.account_template.imports[0]: subject "a..b" cannot contain consecutive ` + "`.`" + `
-  hint: as in an account JWT of nats-server`},
+  hint: write it as in an account JWT`},
 		{"operator: {account_template: {exports: [{subject: a, type: both}]}}", `usher.yaml:5:60: operator.account_template.exports[0].type: expected one of stream, service, found "both"`},
 		{"operator: {account_template: {limits: {exports: 0}, exports: [{subject: a, type: stream}]}}", `usher.yaml:5:31: operator.account_template.limits: the account contains more exports than allowed by the operator
-  hint: raise the limit, or take something out of imports and exports`},
+  hint: raise the limit, or remove imports or exports`},
 		{"operator: {account_template: {limits: {exports: 1, wildcard_exports: false}, exports: [{subject: 'a.>', type: stream}]}}", `usher.yaml:5:31: operator.account_template.limits: the account contains wildcard exports that are not allowed by the operator
-  hint: raise the limit, or take something out of imports and exports`},
+  hint: raise the limit, or remove imports or exports`},
 	} {
 		if got := faults(t, required+operatorMode+tt.text); got != tt.want {
 			t.Errorf("%s\ngot  %s\nwant %s", tt.text, got, tt.want)
@@ -47,10 +47,11 @@ usher.yaml:5:29: operator.create_accounts: needs operator.signing_command or ope
 	}
 }
 
-// Who can write a configuration that names a program can run what they like as usher.
+// TestSigningCommandAuthor: whoever can write operator.signing_command can run any
+// program as usher.
 //
-// Attack: a file that others can write names a program that usher runs
-// Held by: a configuration with operator.signing_command that others could have written is refused
+// Attack: another user writes operator.signing_command into usher.yaml, and usher runs it
+// Held by: usher refuses a configuration with operator.signing_command that other users can write
 func TestSigningCommandAuthor(t *testing.T) {
 	kp, err := nkeys.CreateOperator()
 	if err != nil {
@@ -77,7 +78,7 @@ func TestSigningCommandAuthor(t *testing.T) {
 	}
 }
 
-// What stands in the template is what the account JWT has.
+// TestTemplateClaims: the account claims contain what the template says.
 func TestTemplateClaims(t *testing.T) {
 	cfg, err := config.Parse("usher.yaml", []byte(required+operatorMode+`
 operator:
@@ -126,6 +127,6 @@ operator:
 		t.Errorf("imports %+v, exports %+v", c.Imports, c.Exports)
 	}
 	if _, err := template.Claims("shop", public, func(string) (string, bool) { return "", false }); err == nil {
-		t.Error("an account that nobody knows is imported from")
+		t.Error("an import of an unknown account is accepted")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"usher/directory"
 	"usher/directory/file"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 )
 
 // errFilled: the directory has something in it.
@@ -31,7 +32,7 @@ func (d *Demo) seed(ctx context.Context, s *kv.Store) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.Change(ctx, func(s *directory.Snapshot) ([]directory.Entry, error) {
+	_, err = s.Change(ctx, func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		if s.Size() != (directory.Size{}) {
 			return nil, errFilled
 		}
@@ -70,7 +71,7 @@ func (d *Demo) entries(now time.Time) ([]directory.Entry, error) {
 			p.Subscriptions[j].Created = now
 		}
 	}
-	s, err := directory.NewSnapshot(records)
+	s, err := snapshot.New(records)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"time"
+	"usher/callout/keyusage"
 	"usher/internal/fault"
 	"usher/internal/secretfile"
 
@@ -18,7 +19,6 @@ import (
 	"usher/app/config"
 	"usher/app/natsconn"
 	"usher/app/rotation"
-	"usher/callout"
 	"usher/issuer"
 	"usher/issuer/keyring"
 	"usher/issuer/operator"
@@ -111,7 +111,7 @@ const reportWait = time.Second
 
 // Reports asks the running ushers. While the connection is being made again nobody
 // can be asked, which is not the same as nobody being there.
-func (l *Deployment) Reports(ctx context.Context) ([]callout.Report, error) {
+func (l *Deployment) Reports(ctx context.Context) ([]keyusage.Report, error) {
 	for !l.service.IsConnected() {
 		t := time.NewTimer(reconnectEvery)
 		select {
@@ -121,7 +121,7 @@ func (l *Deployment) Reports(ctx context.Context) ([]callout.Report, error) {
 			return nil, ctx.Err()
 		}
 	}
-	return callout.Reports(ctx, l.service, reportWait)
+	return keyusage.Collect(ctx, l.service, reportWait)
 }
 
 // urls returns every server that is known: those of the configuration, and those

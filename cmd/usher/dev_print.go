@@ -25,7 +25,7 @@ func printDemoJSON(w io.Writer, d *demo.Demo, url, api, dir string) error {
 		Dir        string              `json:"dir"`
 		Identities []demo.DemoIdentity `json:"identities"`
 		Refused    refused             `json:"refused"`
-	}{url, api, secret.RedactSure(dir), d.Identities, refused{d.Refused.Token}})
+	}{url, api, secret.RedactDetected(dir), d.Identities, refused{d.Refused.Token}})
 }
 
 // printDemoText prints commands to paste: one for each identity, and one that is
@@ -40,7 +40,7 @@ func printDemoText(w io.Writer, d *demo.Demo, url, api, dir string) error {
 	if api != "" {
 		manage = "The API that manages the directory is at " + api + "/v1.\n"
 	}
-	fmt.Fprintf(&b, "%s listens on %s, and usher decides who gets in.\n%sFiles are in %s. Ctrl-C ends it.\n\nPaste into another terminal:\n\n", server, url, manage, secret.RedactSure(dir))
+	fmt.Fprintf(&b, "%s listens on %s, and usher decides who gets in.\n%sFiles are in %s. Ctrl-C ends it.\n\nPaste into another terminal:\n\n", server, url, manage, secret.RedactDetected(dir))
 	tokens := filepath.Join(dir, demo.DirTokens)
 	command := func(what, user, verb, rest string) {
 		fmt.Fprintf(&b, "# %s\n%s try %s -s %s --token-file %s --inbox %s %s\n\n",

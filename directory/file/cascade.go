@@ -7,36 +7,41 @@ import (
 	"usher/internal/strictyaml"
 )
 
-// places are the paths at which a file could not be decoded. What is wrong
-// there is reported already; checking the records would find the gaps that the
-// faults leave, and report each a second time in other words.
-type places map[string]bool
+// places are the paths at which a file could not be decoded, or that stand under a
+// misspelled key. These faults are reported already; checking the records would find
+// the gaps that they leave, and report each a second time in other words.
+type places struct {
+	faults map[string]bool
+	src    *strictyaml.Source
+}
 
-func placesOf(faults strictyaml.Errors) places {
-	p := make(places, len(faults))
+func placesOf(faults strictyaml.Errors, src *strictyaml.Source) places {
+	p := places{faults: make(map[string]bool, len(faults)), src: src}
 	for _, f := range faults {
-		p[f.Path] = true
+		p.faults[f.Path] = true
 	}
 	return p
 }
 
+func (p places) has(path string) bool { return p.faults[path] || p.src.Misspelled(path) }
+
 // cover reports whether path, or something that it lies in, could not be decoded.
 func (p places) cover(path string) bool {
-	if len(p) == 0 {
+	if len(p.faults) == 0 {
 		return false
 	}
 	for ; path != ""; path = path[:max(0, strings.LastIndexAny(path, ".["))] {
-		if p[path] {
+		if p.has(path) {
 			return true
 		}
 	}
-	return p[""]
+	return p.faults[""]
 }
 
 // complete reports whether everything could be decoded that other entries refer
 // to. If not, the references would seem to dangle, however right they are.
 func complete(r directory.Records, at places) bool {
-	for path := range at {
+	for path := range at.faults {
 		if !strings.Contains(path, ".") && !strings.Contains(path, "[") {
 			return false // the document itself, one of its lists, or a key that may have meant one
 		}
@@ -49,7 +54,7 @@ func complete(r directory.Records, at places) bool {
 	}
 	for i, p := range r.Projects {
 		path := strictyaml.IndexPath("projects", i)
-		if lost(p.Name, path+".name") || at[path+".members"] || at[path+".topics"] {
+		if lost(p.Name, path+".name") || at.has(path+".members") || at.has(path+".topics") {
 			return false
 		}
 		for j, m := range p.Members {

@@ -12,6 +12,7 @@ import (
 
 	"usher/directory"
 	"usher/directory/file"
+	"usher/directory/snapshot"
 	"usher/internal/strictyaml"
 )
 
@@ -109,6 +110,18 @@ func TestFaults(t *testing.T) {
 		{"empty", "", "d.yaml:1:1: the file is empty\n  hint: a directory without anybody is written as users: []"},
 		{"comments only", "# nothing\n", "d.yaml:1:1: the file is empty\n  hint: a directory without anybody is written as users: []"},
 		{"nobody", "users: []", ""},
+		{
+			"a misspelled name, said once", "users: [{nam: a}]\nprojects: [{name: p, account: A, members: [{user: a, roles: [publisher]}]}]",
+			"d.yaml:1:10: users[0].nam: unknown key\n  hint: did you mean \"name\"?",
+		},
+		{
+			"misspelled topics, said once", "users: [{name: a}]\nprojects:\n- name: p\n  account: A\n  topcs: [{name: t}]\n  subscriptions: [{name: s, topic: t}]",
+			"d.yaml:5:3: projects[0].topcs: unknown key\n  hint: did you mean \"topics\"?",
+		},
+		{
+			"a misspelled list, said once", "usrs: [{name: a}]\nprojects: [{name: p, account: A, members: [{user: a, roles: [publisher]}]}]",
+			"d.yaml:1:1: usrs: unknown key\n  hint: did you mean \"users\"?",
+		},
 		{"upper-case digest", key("digest: sha256:" + strings.ToUpper(digestA[7:])), ""},
 		{"the key for its digest", key("digest: " + rawKey), "d.yaml:4:13: users[0].keys[0].digest: expected a digest, found an API key" + rawHint},
 		{"the key with a prefix", key("digest: sha256:" + rawKey), "d.yaml:4:13: users[0].keys[0].digest: expected a digest, found an API key" + rawHint},
@@ -149,7 +162,7 @@ func TestFaults(t *testing.T) {
 		{
 			"empty entry of an acl", "projects:\n- name: p\n  account: A\n  topics:\n  - name: t\n    acl:\n    - \"\"\n    -",
 			"d.yaml:7:7: projects[0].topics[0].acl[0]: user \"\" is not a member of project \"p\"\n" +
-				"  hint: add the user to the members, or take the name out of the acl\n" +
+				"  hint: add the user to the members, or remove the name from the acl\n" +
 				"d.yaml:8:6: projects[0].topics[0].acl[1]: expected a string, found null\n" +
 				"  hint: leave the key out, or give it a value",
 		},
@@ -161,7 +174,7 @@ func TestFaults(t *testing.T) {
 		{
 			"nor do users that cannot be decoded",
 			"users: none\nprojects:\n- name: p\n  account: A\n  members:\n  - user: a\n    roles: [consumer]",
-			"d.yaml:1:8: users: expected a list of mappings, found a string\n  hint: write a list of one with brackets around it",
+			"d.yaml:1:8: users: expected a list of mappings, found a string\n  hint: put it in brackets for a list of one",
 		},
 		{"syntax", "users: [", "d.yaml:2:1: not valid YAML: did not find expected node content while parsing a flow node"},
 	} {
@@ -214,7 +227,7 @@ d.yaml:13:11: users[2].name: user "alice" is already defined at index 0
 d.yaml:16:14: projects[0].account: expected a string, found an integer
   hint: quote it
 d.yaml:22:15: projects[0].topics[0].acl[0]: user "eve" is not a member of project "demo"
-  hint: add the user to the members, or take the name out of the acl
+  hint: add the user to the members, or remove the name from the acl
 d.yaml:25:16: projects[0].subscriptions[0].topic: project "demo" has no topic "order"
   hint: did you mean "orders"?`
 	if got != want {
@@ -251,7 +264,7 @@ func FuzzParse(f *testing.F) {
 		if !reflect.DeepEqual(first, second) || !reflect.DeepEqual(err, again) {
 			t.Fatal("the same text is parsed in two ways")
 		}
-		snapshot, err := directory.NewSnapshot(first)
+		one, err := snapshot.New(first)
 		var problems directory.Problems
 		if err != nil && !errors.As(err, &problems) {
 			t.Fatalf("not Problems: %v", err)
@@ -264,8 +277,8 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		other, err := directory.NewSnapshot(second)
-		if err != nil || !reflect.DeepEqual(snapshot, other) {
+		other, err := snapshot.New(second)
+		if err != nil || !reflect.DeepEqual(one, other) {
 			t.Fatalf("the same records make two snapshots: %v", err)
 		}
 	})

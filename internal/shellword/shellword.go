@@ -9,7 +9,7 @@ import (
 
 // Quote returns a path as one word of a command to paste.
 func Quote(path string) string {
-	path = secret.RedactSure(path) // it may be a key that was put in the wrong place
+	path = secret.RedactDetected(path) // it may be a key that was put in the wrong place
 	plain := func(r rune) bool {
 		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune(`/\:._-+@%,=`, r)
 	}

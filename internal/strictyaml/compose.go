@@ -10,37 +10,38 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Bounds of what Decode reads.
+// Limits of a document.
 const (
-	MaxSize  = 64 << 20 // bytes of a document
-	MaxDepth = 64       // mappings and lists in one another
+	MaxSize  = 64 << 20 // bytes
+	MaxDepth = 64       // nested mappings and lists
 )
 
-// compose parses data into a tree. The tree is nil if the document is empty or
-// cannot be read; a document that is followed by another is still returned.
+// compose parses data into a node tree. The tree is nil if the document is empty
+// or not valid. If a second document follows, compose returns both the first one
+// and an error.
 func compose(file string, data []byte) (root *yaml.Node, errs Errors) {
-	fault := func(at place, hint, format string, args ...any) Errors {
+	fault := func(pos position, hint, format string, args ...any) Errors {
 		return Errors{{
-			File: file, Line: at.line, Column: at.column,
+			File: file, Line: pos.line, Column: pos.column,
 			Message: fmt.Sprintf(format, args...), Hint: hint,
 		}}
 	}
 	if len(data) > MaxSize {
-		return nil, fault(place{}, "", "the file is larger than %d MiB", MaxSize>>20)
+		return nil, fault(position{}, "", "the file is larger than %d MiB", MaxSize>>20)
 	}
-	if at, what := unreadable(data); what != "" {
-		return nil, fault(at, "save the file as UTF-8 text", "%s", what)
+	if pos, problem := checkText(data); problem != "" {
+		return nil, fault(pos, "save the file as UTF-8 text", "%s", problem)
 	}
-	// The parser reports what it takes for its own bugs by panicking, and a
-	// service that reloads a file must not die of one.
+	// The parser panics on states that it considers bugs of its own. A service that
+	// reloads a file must survive that.
 	defer func() {
 		if r := recover(); r != nil {
-			root, errs = nil, fault(place{}, "", "the YAML parser cannot read the file")
+			root, errs = nil, fault(position{}, "", "the YAML parser cannot read the file")
 		}
 	}()
 	loader, err := yaml.NewLoader(bytes.NewReader(data))
 	if err != nil {
-		return nil, fault(place{}, "", "the YAML parser does not start: %v", err)
+		return nil, fault(position{}, "", "cannot start the YAML parser: %v", err)
 	}
 	var first, second yaml.Node
 	if err := loader.Load(&first); err != nil {
@@ -53,7 +54,7 @@ func compose(file string, data []byte) (root *yaml.Node, errs Errors) {
 		root = first.Content[0]
 	}
 	if err := loader.Load(&second); err == nil {
-		errs = fault(place{second.Line, second.Column},
+		errs = fault(position{second.Line, second.Column},
 			"keep one document in the file, without further --- lines", "a second document starts here")
 	} else if !errors.Is(err, io.EOF) {
 		errs = Errors{syntaxError(file, data, err)}
@@ -61,8 +62,8 @@ func compose(file string, data []byte) (root *yaml.Node, errs Errors) {
 	return root, errs
 }
 
-// syntaxError locates what the parser says. Its messages quote no scalars, but
-// for the names of aliases, and those are not passed on.
+// syntaxError makes an Error of a parser error. The parser's messages quote no
+// scalars except the names of aliases; for those it uses its own message.
 func syntaxError(file string, data []byte, err error) Error {
 	e := Error{File: file, Message: "not valid YAML"}
 	var load *yaml.LoadError
@@ -106,23 +107,23 @@ func byteAt(data []byte, line, column int) byte {
 	return data[0]
 }
 
-// unreadable finds the first byte that is not UTF-8 text. The parser refuses
-// the same, but without saying where.
-func unreadable(data []byte) (at place, what string) {
-	at = place{1, 1}
+// checkText finds the first byte that is not UTF-8 text. The parser refuses the
+// same bytes, but does not say where they are.
+func checkText(data []byte) (pos position, problem string) {
+	pos = position{1, 1}
 	for len(data) > 0 {
 		r, size := utf8.DecodeRune(data)
 		switch {
 		case r == utf8.RuneError && size == 1:
-			return at, "not UTF-8 text"
+			return pos, "not UTF-8 text"
 		case r < ' ' && r != '\t' && r != '\n' && r != '\r', r == 0xFFFE, r == 0xFFFF:
-			return at, fmt.Sprintf("control character %U", r)
+			return pos, fmt.Sprintf("control character %U", r)
 		case r == '\n':
-			at = place{at.line + 1, 1}
+			pos = position{pos.line + 1, 1}
 		default:
-			at.column++
+			pos.column++
 		}
 		data = data[size:]
 	}
-	return place{}, ""
+	return position{}, ""
 }

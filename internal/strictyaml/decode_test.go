@@ -110,7 +110,7 @@ self:
 	}
 }
 
-func TestDecodeKeepsWhatIsAbsent(t *testing.T) {
+func TestDecodeKeepsAbsentFields(t *testing.T) {
 	got := target{Count: 3, Inner: inner{Port: 4}}
 	if _, err := strictyaml.Decode("f.yaml", []byte("inner: {level: low}"), &got); err != nil {
 		t.Fatal(err)
@@ -125,9 +125,9 @@ func TestDecodeKeepsWhatIsAbsent(t *testing.T) {
 	}
 }
 
-func TestFaults(t *testing.T) {
+func TestErrors(t *testing.T) {
 	const (
-		apiKey = "usher_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHI" // the shape of one, as the seed has
+		apiKey = "usher_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHI" // made up, like the seed
 		seed   = "SUABCDEFGHIJKLMNOPQRSTUVWXYZ234567ABCDEFGHIJKLMNOPQRSTUVWX"
 		keys   = "name, on, count, ratio, wait, at, net, list, inner, maybe, labels, secrets, nonempty, self"
 	)
@@ -167,7 +167,7 @@ func TestFaults(t *testing.T) {
 		{"mapping for list", "list: {a: b}", "f.yaml:1:1: list: expected a list of strings, found a mapping"},
 		{
 			"string for list", "list: a",
-			"f.yaml:1:7: list: expected a list of strings, found a string\n  hint: write a list of one with brackets around it",
+			"f.yaml:1:7: list: expected a list of strings, found a string\n  hint: put it in brackets for a list of one",
 		},
 		{"list for mapping", "inner: [a]", "f.yaml:1:1: inner: expected a mapping, found a list"},
 		{"string for entry", "self: [a]", "f.yaml:1:8: self[0]: expected a mapping, found a string"},
@@ -201,8 +201,8 @@ func TestFaults(t *testing.T) {
 			"integer too large", "count: 9223372036854775808",
 			"f.yaml:1:8: count: expected an integer from -9223372036854775808 to 9223372036854775807, found \"9223372036854775808\"",
 		},
-		{"uint too large", "inner: {port: 256}", "f.yaml:1:15: inner.port: expected a whole number from 0 to 255, found \"256\""},
-		{"uint negative", "inner: {port: -1}", "f.yaml:1:15: inner.port: expected a whole number from 0 to 255, found \"-1\""},
+		{"uint too large", "inner: {port: 256}", "f.yaml:1:15: inner.port: expected an integer from 0 to 255, found \"256\""},
+		{"uint negative", "inner: {port: -1}", "f.yaml:1:15: inner.port: expected an integer from 0 to 255, found \"-1\""},
 		{"float", "ratio: .nan", "f.yaml:1:8: ratio: expected a finite decimal number, found \".nan\""},
 		{"octal float", "ratio: 010", "f.yaml:1:8: ratio: expected a finite decimal number, found \"010\""},
 		{"string for float", "ratio: x", "f.yaml:1:8: ratio: expected a number, found a string"},
@@ -223,7 +223,7 @@ func TestFaults(t *testing.T) {
 		},
 		{
 			"zero time", "at: 0001-01-01T00:00:00Z",
-			"f.yaml:1:5: at: the first moment of year 1 is not a time to use\n  hint: leave the key out if there is no such time",
+			"f.yaml:1:5: at: the zero time (start of year 1) is not allowed\n  hint: leave the key out if there is no such time",
 		},
 		{"host bits", "net: 10.0.0.1/8", "f.yaml:1:6: net: \"10.0.0.1/8\" has bits set beyond its prefix length\n  hint: did you mean 10.0.0.0/8?"},
 		{"mapped", "net: ::ffff:10.0.0.0/104", "f.yaml:1:6: net: \"::ffff:10.0.0.0/104\" is IPv4 written as IPv6\n  hint: did you mean 10.0.0.0/8?"},
@@ -236,16 +236,16 @@ func TestFaults(t *testing.T) {
 		{"nonempty", "nonempty: []", "f.yaml:1:1: nonempty: must not be empty\n  hint: leave the key out, or give it a value"},
 		{
 			"anchor", "name: &a x",
-			"f.yaml:1:7: name: anchors are not supported\n  hint: write the value out; a string that begins with * or & needs quotes",
+			"f.yaml:1:7: name: anchors are not supported\n  hint: spell the value out; a string that begins with * or & needs quotes",
 		},
 		{
 			"alias", "name: x\nlist: &l [a]\nself: [{list: *l}]",
-			"f.yaml:2:1: list: anchors are not supported\n  hint: write the value out; a string that begins with * or & needs quotes\n" +
-				"f.yaml:3:15: self[0].list: aliases are not supported\n  hint: write the value out; a string that begins with * or & needs quotes",
+			"f.yaml:2:1: list: anchors are not supported\n  hint: spell the value out; a string that begins with * or & needs quotes\n" +
+				"f.yaml:3:15: self[0].list: aliases are not supported\n  hint: spell the value out; a string that begins with * or & needs quotes",
 		},
 		{
 			"alias of nothing", "name: *hunter2",
-			"f.yaml:1:7: aliases are not supported\n  hint: write the value out; a string that begins with * or & needs quotes",
+			"f.yaml:1:7: aliases are not supported\n  hint: spell the value out; a string that begins with * or & needs quotes",
 		},
 		{"merge key", "inner:\n  <<: {port: 1}", "f.yaml:2:3: inner: merge keys are not supported\n  hint: write the keys out"},
 		{
@@ -254,7 +254,7 @@ func TestFaults(t *testing.T) {
 		},
 		{"number as key", "labels: {1: a}", "f.yaml:1:10: labels: expected a string as key, found an integer\n  hint: quote it"},
 		{"list as key", "labels: {[a]: a}", "f.yaml:1:10: labels: expected a string as key, found a list"},
-		{"empty key", "labels: {'': a}", "f.yaml:1:10: labels: a key is empty"},
+		{"empty key", "labels: {'': a}", "f.yaml:1:10: labels: empty key"},
 		{
 			"two documents", "name: a\n---\nname: b",
 			"f.yaml:2:1: a second document starts here\n  hint: keep one document in the file, without further --- lines",
@@ -314,7 +314,64 @@ func TestRequired(t *testing.T) {
 	}
 }
 
-func TestMistakesOfTheProgram(t *testing.T) {
+// A misspelled key is one error: what it was meant to be is not reported as missing.
+func TestMisspelledKey(t *testing.T) {
+	type server struct {
+		User         string `yaml:"user" required:"true"`
+		PasswordFile string `yaml:"password_file" required:"true"`
+		CertFile     string `yaml:"cert_file"`
+		CertKey      string `yaml:"cert_key"`
+	}
+	type doc struct {
+		Directory map[string]string `yaml:"directory" required:"true"`
+		Servers   []server          `yaml:"servers"`
+	}
+	const unknown = "unknown key\n  hint: did you mean "
+	for _, tt := range []struct {
+		doc, want  string
+		misspelled []string
+		right      []string
+	}{
+		{
+			"directry: {a: b}", "f.yaml:1:1: directry: " + unknown + `"directory"?`,
+			[]string{"directory", "directory.a", "directory.a.b"}, []string{"", "servers", "directry"},
+		},
+		{
+			"directory: {a: b}\ndirectry: {}", "f.yaml:2:1: directry: " + unknown + `"directory"?`,
+			nil, []string{"directory", "directory.c"},
+		},
+		{
+			"directory: {a: b}\nservers:\n- {usr: u, password: p}\n- {password_file: p}",
+			"f.yaml:3:4: servers[0].usr: " + unknown + "\"user\"?\n" +
+				"f.yaml:3:12: servers[0].password: " + unknown + "\"password_file\"?\n" +
+				"f.yaml:4:3: servers[1].user: is missing",
+			[]string{"servers[0].user", "servers[0].password_file"}, []string{"servers[1].user", "servers[0].cert_file", "servers[0]"},
+		},
+		{
+			"directory: {a: b}\nservers: [{user: u, password_file: p, cert: c}]",
+			"f.yaml:2:39: servers[0].cert: unknown key\n  hint: known keys: user, password_file, cert_file, cert_key", // two continue it
+			nil, []string{"servers[0].cert_file"},
+		},
+	} {
+		var v doc
+		src, err := strictyaml.Decode("f.yaml", []byte(tt.doc), &v)
+		if err == nil || err.Error() != tt.want {
+			t.Errorf("%q: got\n%v\nwant\n%s", tt.doc, err, tt.want)
+		}
+		for _, path := range tt.misspelled {
+			if !src.Misspelled(path) {
+				t.Errorf("%q: %s is not misspelled", tt.doc, path)
+			}
+		}
+		for _, path := range tt.right {
+			if src.Misspelled(path) {
+				t.Errorf("%q: %s is misspelled", tt.doc, path)
+			}
+		}
+	}
+}
+
+func TestUnsupportedTargets(t *testing.T) {
 	type untagged struct{ A string }
 	type chans struct {
 		C chan int `yaml:"c"`
@@ -324,7 +381,7 @@ func TestMistakesOfTheProgram(t *testing.T) {
 		B string `yaml:"a"`
 	}
 	type unexported struct {
-		a string `yaml:"a"` //nolint:unused // the mistake that is tested
+		a string `yaml:"a"` //nolint:unused // the test is about this mistake
 	}
 	for _, tt := range []struct {
 		v    any
@@ -353,12 +410,12 @@ func TestErrorsAreBounded(t *testing.T) {
 	if !errors.As(err, &all) || len(all) != 1001 {
 		t.Fatalf("got %d errors", len(all))
 	}
-	if got, want := all[1000].Message, "more than 1000 faults, the others are not shown"; got != want {
+	if got, want := all[1000].Message, "more than 1000 errors; the rest are not shown"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	var one strictyaml.Error
-	if !errors.As(err, &one) || one.Path != "list[0]" {
-		t.Errorf("the first error is %v", one)
+	var first strictyaml.Error
+	if !errors.As(err, &first) || first.Path != "list[0]" {
+		t.Errorf("the first error is %v", first)
 	}
 }
 

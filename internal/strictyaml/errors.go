@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// Error is one fault of a document.
+// Error is one error in a document.
 type Error struct {
 	File    string
-	Line    int    // from 1; 0 if the fault has no place in the file
-	Column  int    // in characters, from 1; 0 if there is no place
+	Line    int    // from 1; 0 if the error has no position
+	Column  int    // in characters, from 1; 0 if the error has no position
 	Path    string // "users[3].keys[0].digest"; empty for the whole document
 	Message string
-	Hint    string // a way out; may be empty
+	Hint    string // how to fix it; may be empty
 }
 
 // Error returns "file:line:column: path: message". The hint is not part of it.
@@ -36,19 +36,19 @@ func (e Error) Error() string {
 	return b.String()
 }
 
-// Errors is every fault of a document, sorted by line.
+// Errors holds every error in a document, sorted by line.
 type Errors []Error
 
-// Error returns one line for each fault, and a second, indented one where there is a hint.
+// Error returns one line for each error, and a second, indented line for its hint.
 func (e Errors) Error() string {
 	var b strings.Builder
-	for i, one := range e {
+	for i, err := range e {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		b.WriteString(one.Error())
-		if one.Hint != "" {
-			b.WriteString("\n  hint: " + one.Hint)
+		b.WriteString(err.Error())
+		if err.Hint != "" {
+			b.WriteString("\n  hint: " + err.Hint)
 		}
 	}
 	return b.String()
@@ -63,14 +63,14 @@ func (e Errors) Unwrap() []error {
 	return all
 }
 
-// Sort puts the faults in the order of the file; faults of one place keep theirs.
+// Sort sorts the errors by position, and keeps the order of those at the same position.
 func (e Errors) Sort() {
 	slices.SortStableFunc(e, func(a, b Error) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 }
 
-// hinted is an error that knows a way out.
+// hinted is an error with a hint.
 type hinted struct {
 	error
 	hint string
@@ -78,11 +78,11 @@ type hinted struct {
 
 func (h *hinted) Unwrap() error { return h.error }
 
-// WithHint returns err with a way out. An UnmarshalText method that returns it
-// sets the Hint of the Error that Decode makes of it.
+// WithHint adds a hint to err. When an UnmarshalText method returns such an error,
+// Decode sets the Hint of its Error to it.
 func WithHint(err error, hint string) error { return &hinted{error: err, hint: hint} }
 
-// hintOf returns the hint that WithHint gave, or nothing.
+// hintOf returns the hint of WithHint, or an empty string.
 func hintOf(err error) string {
 	var h *hinted
 	if errors.As(err, &h) {

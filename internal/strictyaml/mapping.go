@@ -6,112 +6,125 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// keyFunc decodes the value of one key of a mapping.
-type keyFunc func(key string, keyAt place, value *yaml.Node, s spot) bool
+// keyDecoder decodes the value of one key of the mapping at l.
+type keyDecoder func(key string, keyPos position, value *yaml.Node, l location) bool
 
-// mapping walks the keys of n, each once, and hands them to one.
-func (d *decoder) mapping(n *yaml.Node, rv reflect.Value, s spot, one keyFunc) bool {
+// mapping calls decode once for each key of n.
+func (d *decoder) mapping(n *yaml.Node, rv reflect.Value, l location, decode keyDecoder) bool {
 	if n.Kind != yaml.MappingNode {
-		return d.wrongType(n, rv, s)
+		return d.wrongType(n, rv, l)
 	}
 	ok := true
 	lines := make(map[string]int, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
-		at := place{key.Line, key.Column}
-		here := s
-		here.at = at
-		if !d.keyNode(key, here) {
+		at := l
+		at.pos = position{key.Line, key.Column}
+		if !d.checkKey(key, at) {
 			ok = false
 			continue
 		}
 		if first, dup := lines[key.Value]; dup {
-			here.path = KeyPath(s.path, shownKey(key.Value))
-			ok = d.fault(here, "", "duplicate key, the first is on line %d", first)
+			at.path = KeyPath(l.path, displayKey(key.Value))
+			ok = d.report(at, "", "duplicate key, the first is on line %d", first)
 			continue
 		}
-		lines[key.Value] = at.line
-		if !one(key.Value, at, value, s) {
+		lines[key.Value] = key.Line
+		if !decode(key.Value, at.pos, value, l) {
 			ok = false
 		}
 	}
-	if p, isStruct := d.plans[rv.Type()]; isStruct && !d.missing(p, lines, s) {
+	if s, isStruct := d.schemas[rv.Type()]; isStruct && !d.missing(s, lines, l) {
 		ok = false
 	}
 	return ok
 }
 
-// keyNode reports whether n can be a key.
-func (d *decoder) keyNode(n *yaml.Node, s spot) bool {
-	if !d.plainNode(n, s) {
+// checkKey reports whether n can be a key.
+func (d *decoder) checkKey(n *yaml.Node, l location) bool {
+	if !d.checkNode(n, l) {
 		return false
 	}
 	switch {
 	case n.Kind == yaml.ScalarNode && n.ShortTag() == "!!merge":
-		return d.fault(s, "write the keys out", "merge keys are not supported")
+		return d.report(l, "write the keys out", "merge keys are not supported")
 	case n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str":
 		hint := ""
 		if n.Kind == yaml.ScalarNode {
 			hint = "quote it"
 		}
-		return d.fault(s, hint, "expected a string as key, found %s", foundName(n))
+		return d.report(l, hint, "expected a string as key, found %s", describe(n))
 	case n.Value == "":
-		return d.fault(s, "", "a key is empty")
+		return d.report(l, "", "empty key")
 	}
 	return true
 }
 
-// structKey returns what decodes a key into the field of that name.
-func (d *decoder) structKey(rv reflect.Value) keyFunc {
-	p := d.plans[rv.Type()]
-	return func(key string, keyAt place, value *yaml.Node, s spot) bool {
-		f, known := p.fields[key]
+// fieldDecoder decodes each key into the field of that name.
+func (d *decoder) fieldDecoder(rv reflect.Value) keyDecoder {
+	s := d.schemas[rv.Type()]
+	return func(key string, keyPos position, value *yaml.Node, l location) bool {
+		f, known := s.fields[key]
 		if !known {
-			s.at, s.path = keyAt, KeyPath(s.path, shownKey(key))
-			return d.fault(s, Suggest(key, "known keys", p.names), "unknown key")
+			return d.unknownKey(key, keyPos, s, l)
 		}
 		field := rv.Field(f.index)
-		in := s.key(key, valuePlace(keyAt, value), f.secret)
-		ok := d.value(value, field, in)
+		at := l.key(key, valuePosition(keyPos, value), f.secret)
+		ok := d.value(value, field, at)
 		if ok && (f.required || f.nonempty) && isBlank(field) {
 			hint := ""
 			if !f.required {
 				hint = "leave the key out, or give it a value"
 			}
-			return d.fault(in, hint, "must not be empty")
+			return d.report(at, hint, "must not be empty")
 		}
 		return ok
 	}
 }
 
-// mapKey returns what decodes a key into an entry of a map.
-func (d *decoder) mapKey(rv reflect.Value) keyFunc {
-	return func(key string, keyAt place, value *yaml.Node, s spot) bool {
+// unknownKey reports a key that the mapping at l cannot have, and records which
+// key it was probably meant to be.
+func (d *decoder) unknownKey(key string, pos position, s *schema, l location) bool {
+	if meant, ok := closest(key, s.names); ok {
+		d.src.misspelled[KeyPath(l.path, meant)] = true
+	}
+	l.pos, l.path = pos, KeyPath(l.path, displayKey(key))
+	return d.report(l, Suggest(key, "known keys", s.names), "unknown key")
+}
+
+// entryDecoder decodes each key into an entry of a map.
+func (d *decoder) entryDecoder(rv reflect.Value) keyDecoder {
+	return func(key string, keyPos position, value *yaml.Node, l location) bool {
 		entry := reflect.New(rv.Type().Elem()).Elem()
-		ok := d.value(value, entry, s.key(key, valuePlace(keyAt, value), false))
+		ok := d.value(value, entry, l.key(key, valuePosition(keyPos, value), false))
 		rv.SetMapIndex(reflect.ValueOf(key).Convert(rv.Type().Key()), entry)
 		return ok
 	}
 }
 
-// missing reports the required keys that are not among the present ones.
-func (d *decoder) missing(p *plan, present map[string]int, s spot) bool {
+// missing reports the required keys that are neither present nor misspelled.
+func (d *decoder) missing(s *schema, present map[string]int, l location) bool {
 	ok := true
-	for _, name := range p.names {
-		if _, there := present[name]; p.fields[name].required && !there {
-			at := s
-			at.path = KeyPath(s.path, name)
-			ok = d.fault(at, "", "is missing")
+	for _, name := range s.names {
+		path := KeyPath(l.path, name)
+		if _, found := present[name]; found || !s.fields[name].required {
+			continue
+		}
+		ok = false
+		if !d.src.misspelled[path] {
+			at := l
+			at.path = path
+			d.report(at, "", "is missing")
 		}
 	}
 	return ok
 }
 
-// valuePlace is where a reader looks for the value of a key: at the value if it
-// is a scalar that is written out, else at the key.
-func valuePlace(key place, value *yaml.Node) place {
+// valuePosition is where an error about a value points: at the value if it is a
+// scalar that is written out, else at its key.
+func valuePosition(key position, value *yaml.Node) position {
 	if value.Kind == yaml.AliasNode || value.Kind == yaml.ScalarNode && value.ShortTag() != "!!null" {
-		return place{value.Line, value.Column}
+		return position{value.Line, value.Column}
 	}
 	return key
 }
@@ -123,7 +136,7 @@ func isBlank(v reflect.Value) bool {
 		}
 		v = v.Elem()
 	}
-	switch v.Kind() { //nolint:exhaustive // every other kind is a value that stands for itself
+	switch v.Kind() { //nolint:exhaustive // values of every other kind count as present
 	case reflect.String, reflect.Slice, reflect.Map:
 		return v.Len() == 0
 	default:

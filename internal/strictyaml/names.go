@@ -6,7 +6,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// names of a shape, alone and in a list.
+// names returns the name of a value of shape s, and of several in a list.
 func (s shape) names() (one, many string) {
 	switch s {
 	case shapeString, shapeText:
@@ -16,7 +16,7 @@ func (s shape) names() (one, many string) {
 	case shapeInt:
 		return "an integer", "integers"
 	case shapeUint:
-		return "a whole number from 0", "whole numbers"
+		return "a non-negative integer", "non-negative integers"
 	case shapeFloat:
 		return "a number", "numbers"
 	case shapeDuration:
@@ -34,7 +34,7 @@ func (s shape) names() (one, many string) {
 	return "a value", "values"
 }
 
-// nameOf returns what a document has to hold for a value of type t.
+// nameOf returns the name of the document value that t is decoded from.
 func nameOf(t reflect.Type) string {
 	t = pointee(t)
 	one, _ := shapeOf(t).names()
@@ -52,9 +52,9 @@ func pointee(t reflect.Type) reflect.Type {
 	return t
 }
 
-// foundName returns what n is, without saying its value.
-func foundName(n *yaml.Node) string {
-	switch n.Kind { //nolint:exhaustive // documents and streams stand in no value
+// describe returns the type of n, without its value.
+func describe(n *yaml.Node) string {
+	switch n.Kind { //nolint:exhaustive // no value is a document or a stream
 	case yaml.MappingNode:
 		return "a mapping"
 	case yaml.SequenceNode:
@@ -82,11 +82,11 @@ func foundName(n *yaml.Node) string {
 	}
 }
 
-// wrongType reports that n is no value of the type of rv.
-func (d *decoder) wrongType(n *yaml.Node, rv reflect.Value, s spot) bool {
+// wrongType reports that n is not of the type of rv.
+func (d *decoder) wrongType(n *yaml.Node, rv reflect.Value, l location) bool {
 	hint := ""
 	if shapeOf(rv.Type()) == shapeList && n.Kind == yaml.ScalarNode {
-		hint = "write a list of one with brackets around it"
+		hint = "put it in brackets for a list of one"
 	}
-	return d.fault(s, hint, "expected %s, found %s", nameOf(rv.Type()), foundName(n))
+	return d.report(l, hint, "expected %s, found %s", nameOf(rv.Type()), describe(n))
 }

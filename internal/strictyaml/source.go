@@ -8,47 +8,63 @@ import (
 	"usher/internal/secret"
 )
 
-// place is a position in the file, line and column from 1.
-type place struct{ line, column int }
+// position is a place in the file; line and column count from 1.
+type position struct{ line, column int }
 
-// Source knows where every path of a decoded document stands. Only paths that
-// the Go value has a field for are known. It is immutable once Decode returned.
+// Source maps the paths of a decoded document to their positions. It knows only
+// paths that the Go value has a field for. It is immutable once Decode returned.
 type Source struct {
-	file   string
-	places map[string]place
+	file       string
+	positions  map[string]position
+	misspelled map[string]bool // paths that an unknown key was probably meant to be
 }
 
 // Has reports whether the document has something at path.
 func (s *Source) Has(path string) bool {
-	_, ok := s.places[path]
+	_, ok := s.positions[path]
 	return ok
 }
 
-// Errorf returns an Error that stands at path, or, where the document has no
-// such path, at its nearest parent that it has. The Error keeps
-// path as given, but for what looks like a secret; that it never shows.
+// Misspelled reports whether the document probably has path, or a mapping around
+// it, under a misspelled key, for which Decode has reported an unknown key. Errors
+// about a missing path, or about what follows from it, would only repeat that one.
+func (s *Source) Misspelled(path string) bool {
+	if len(s.misspelled) == 0 {
+		return false
+	}
+	for ; path != ""; path = parentPath(path) {
+		if s.misspelled[path] && !s.Has(path) {
+			return true
+		}
+	}
+	return false
+}
+
+// Errorf returns an Error at the position of path or, if the document has no such
+// path, of its nearest parent. The Error keeps path as given, except that anything
+// that looks like a secret is redacted.
 func (s *Source) Errorf(path, hint, format string, args ...any) Error {
-	at := s.find(path)
+	pos := s.find(path)
 	return Error{
-		File: s.file, Line: at.line, Column: at.column,
+		File: s.file, Line: pos.line, Column: pos.column,
 		Path: secret.Redact(path), Message: secret.Redact(fmt.Sprintf(format, args...)), Hint: secret.Redact(hint),
 	}
 }
 
-func (s *Source) find(path string) place {
+func (s *Source) find(path string) position {
 	for {
-		if at, ok := s.places[path]; ok {
-			return at
+		if pos, ok := s.positions[path]; ok {
+			return pos
 		}
 		if path == "" {
-			return place{1, 1}
+			return position{1, 1}
 		}
 		path = parentPath(path)
 	}
 }
 
 // KeyPath returns the path of key in the mapping at parent: "parent.key", or
-// `parent["key"]` for a key that would not be clear in the dotted form.
+// `parent["key"]` for a key that would be ambiguous in the dotted form.
 func KeyPath(parent, key string) string {
 	if !plainKey(key) {
 		return parent + "[" + strconv.Quote(key) + "]"
@@ -76,7 +92,7 @@ func plainKey(key string) bool {
 	return key != ""
 }
 
-// parentPath cuts the last key or index off a path that is not empty. It reads
+// parentPath cuts the last key or index off a path that is not empty. It scans
 // from the front, because a quoted key may hold dots and brackets.
 func parentPath(path string) string {
 	last := 0

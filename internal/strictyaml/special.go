@@ -10,7 +10,7 @@ import (
 	"usher/internal/secret"
 )
 
-func (d *decoder) duration(n *yaml.Node, rv reflect.Value, s spot) bool {
+func (d *decoder) duration(n *yaml.Node, rv reflect.Value, l location) bool {
 	const units = "the units are ns, us, ms, s, m and h; a day is 24h"
 	tag := n.ShortTag()
 	if number := tag == "!!int" || tag == "!!float"; number && n.Value != "0" || !number && tag != "!!str" {
@@ -18,37 +18,37 @@ func (d *decoder) duration(n *yaml.Node, rv reflect.Value, s spot) bool {
 		if number {
 			hint = "write the unit: " + units
 		}
-		return d.fault(s, hint, "expected %s, found %s", nameOf(rv.Type()), foundName(n))
+		return d.report(l, hint, "expected %s, found %s", nameOf(rv.Type()), describe(n))
 	}
 	v, err := time.ParseDuration(n.Value)
 	if err != nil {
-		return d.fault(s, units, "expected %s, found %s", nameOf(rv.Type()), s.found(n))
+		return d.report(l, units, "expected %s, found %s", nameOf(rv.Type()), l.found(n))
 	}
 	rv.SetInt(int64(v))
 	return true
 }
 
-func (d *decoder) time(n *yaml.Node, rv reflect.Value, s spot) bool {
+func (d *decoder) time(n *yaml.Node, rv reflect.Value, l location) bool {
 	if tag := n.ShortTag(); tag != "!!timestamp" && tag != "!!str" {
-		return d.fault(s, "", "expected %s, found %s", nameOf(rv.Type()), foundName(n))
+		return d.report(l, "", "expected %s, found %s", nameOf(rv.Type()), describe(n))
 	}
 	var t time.Time
 	if err := t.UnmarshalText([]byte(n.Value)); err != nil {
-		return d.fault(s, "write date, time and offset, with a T between date and time",
-			"expected %s, found %s", nameOf(rv.Type()), s.found(n))
+		return d.report(l, "write date, time and offset, with a T between date and time",
+			"expected %s, found %s", nameOf(rv.Type()), l.found(n))
 	}
 	if t.IsZero() {
-		// Programs read the zero time as "none": a key that expired in year 1 would never expire.
-		return d.fault(s, "leave the key out if there is no such time", "the first moment of year 1 is not a time to use")
+		// Programs take the zero time for "none": a key that expired in year 1 would never expire.
+		return d.report(l, "leave the key out if there is no such time", "the zero time (start of year 1) is not allowed")
 	}
 	rv.Set(reflect.ValueOf(t))
 	return true
 }
 
 // prefix accepts a network whose host bits are zero, or a single address.
-func (d *decoder) prefix(text string, rv reflect.Value, s spot) bool {
+func (d *decoder) prefix(text string, rv reflect.Value, l location) bool {
 	hint := func(h string) string {
-		if s.secret {
+		if l.secret {
 			return ""
 		}
 		return h
@@ -58,24 +58,24 @@ func (d *decoder) prefix(text string, rv reflect.Value, s spot) bool {
 		addr, errAddr := netip.ParseAddr(text)
 		if errAddr != nil || addr.Zone() != "" {
 			found := "a string"
-			if !s.secret {
+			if !l.secret {
 				found = secret.Quote(text)
 			}
-			return d.fault(s, "", "expected %s, found %s", nameOf(rv.Type()), found)
+			return d.report(l, "", "expected %s, found %s", nameOf(rv.Type()), found)
 		}
 		p = netip.PrefixFrom(addr, addr.BitLen())
 	}
 	found := "a string"
-	if !s.secret {
-		found = secret.Name(text) // it is a network
+	if !l.secret {
+		found = secret.Name(text) // a network is no secret, so show it whole
 	}
 	if p.Addr().Is4In6() {
-		// No IPv4 address would ever be found in it.
+		// An IPv4 address would never match it.
 		unmapped := netip.PrefixFrom(p.Addr().Unmap(), max(p.Bits()-96, 0)).Masked()
-		return d.fault(s, hint("did you mean "+unmapped.String()+"?"), "%s is IPv4 written as IPv6", found)
+		return d.report(l, hint("did you mean "+unmapped.String()+"?"), "%s is IPv4 written as IPv6", found)
 	}
 	if p.Masked() != p {
-		return d.fault(s, hint("did you mean "+p.Masked().String()+"?"), "%s has bits set beyond its prefix length", found)
+		return d.report(l, hint("did you mean "+p.Masked().String()+"?"), "%s has bits set beyond its prefix length", found)
 	}
 	rv.Set(reflect.ValueOf(p))
 	return true

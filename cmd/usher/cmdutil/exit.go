@@ -72,6 +72,6 @@ func Report(stderr io.Writer, err error) int {
 // servers and from libraries: nothing in them that looks like a secret is shown.
 func Say(w io.Writer, kind, text string) {
 	if text != "" {
-		fmt.Fprintf(w, "usher: %s: %s\n", kind, secret.RedactSure(text))
+		fmt.Fprintf(w, "usher: %s: %s\n", kind, secret.RedactDetected(text))
 	}
 }

@@ -15,8 +15,8 @@ import (
 func PrintFindings(c *cli.Context, f checkup.Findings) error {
 	for i := range f {
 		x := &f[i]
-		x.Where, x.Path = secret.RedactSure(x.Where), secret.RedactSure(x.Path)
-		x.Detail, x.Hint = secret.RedactSure(x.Detail), secret.RedactSure(x.Hint)
+		x.Where, x.Path = secret.RedactDetected(x.Where), secret.RedactDetected(x.Path)
+		x.Detail, x.Hint = secret.RedactDetected(x.Detail), secret.RedactDetected(x.Hint)
 	}
 	if c.Bool("json") {
 		if err := json.NewEncoder(c.App.Writer).Encode(map[string]any{"findings": f}); err != nil {

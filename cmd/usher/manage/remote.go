@@ -151,7 +151,7 @@ func (x *Context) key(c *cli.Context) (string, error) {
 		return key, nil
 	case errors.Is(err, ownedfile.ErrReadable):
 		return "", &fault.Error{Kind: fault.Config, Err: fmt.Errorf("--key-file: %w", err), Hint: "chmod 600 the file"}
-	case secret.Holds(x.KeyFile):
+	case secret.Detect(x.KeyFile):
 		return "", &fault.Error{Kind: fault.Config, Err: errors.New("--key-file: it looks like a key"), Hint: "put the key into a file that nobody else can read"}
 	default:
 		return "", fault.InConfig(fmt.Errorf("--key-file: %w", err))

@@ -11,7 +11,7 @@ import (
 
 	"usher/app/deployment"
 	"usher/app/rotation"
-	"usher/callout"
+	"usher/callout/keyusage"
 	"usher/issuer"
 )
 
@@ -47,7 +47,7 @@ func printStatus(c *cli.Context, l *deployment.Deployment) error {
 }
 
 // notHeld returns the keys that servers ask for and this keyring does not have.
-func notHeld(rows []KeyRow, reports []callout.Report) []KeyRow {
+func notHeld(rows []KeyRow, reports []keyusage.Report) []KeyRow {
 	known := map[string]bool{}
 	for i := range rows {
 		known[rows[i].PublicKey] = true
@@ -77,7 +77,7 @@ func notHeld(rows []KeyRow, reports []callout.Report) []KeyRow {
 const stateMissing issuer.KeyState = "missing"
 
 // liveOf gathers what the running ushers report of a key.
-func liveOf(public string, reports []callout.Report, now time.Time) *keyLive {
+func liveOf(public string, reports []keyusage.Report, now time.Time) *keyLive {
 	l := &keyLive{Of: len(reports)}
 	names := map[string]bool{}
 	for i := range reports {

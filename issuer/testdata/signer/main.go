@@ -1,5 +1,5 @@
-// Command signer is what the tests of command keys run: it signs standard input
-// with a seed file as a program that asks a KMS would, or misbehaves.
+// Command signer is the signing program of the tests. It signs standard input with a
+// seed file, in place of a program that calls a KMS, or fails in various ways.
 package main
 
 import (
@@ -26,9 +26,9 @@ func main() {
 
 func run(mode string, args []string) error {
 	switch mode {
-	case "fail": // with more to say than anybody wants to read
+	case "fail": // with a very long error message
 		return fmt.Errorf("vault is sealed: %s\n%s", args[0], strings.Repeat("x", 1<<20))
-	case "silent": // without reading what it got
+	case "silent": // without reading standard input
 		return nil
 	case "flood":
 		for {
@@ -38,22 +38,22 @@ func run(mode string, args []string) error {
 		}
 	case "hang":
 		return hang(args)
-	case "wait": // for a program of its own that hangs
+	case "wait": // for a child process that hangs
 		c := exec.Command(os.Args[0], append([]string{"hang"}, args...)...)
 		c.Stdout, c.Stderr = os.Stdout, os.Stderr
 		return c.Run()
-	case "leave": // one behind that holds the pipes
+	case "leave": // a child process behind that holds the pipes open
 		c := exec.Command(os.Args[0], append([]string{"hang"}, args[1:]...)...)
 		c.Stdout, c.Stderr = os.Stdout, os.Stderr
-		there, tell, err := os.Pipe()
+		ready, signalReady, err := os.Pipe()
 		if err != nil {
 			return err
 		}
-		c.ExtraFiles = []*os.File{tell}
+		c.ExtraFiles = []*os.File{signalReady}
 		if err := c.Start(); err != nil {
 			return err
 		}
-		if _, err := there.Read(make([]byte, 1)); err != nil {
+		if _, err := ready.Read(make([]byte, 1)); err != nil {
 			return err
 		}
 		return sign("base64", args[0])
@@ -62,8 +62,8 @@ func run(mode string, args []string) error {
 	}
 }
 
-// hang tells an address that it is there, and who has started it if he listens, and
-// stays for ever, whoever asks.
+// hang connects to an address if one is given, signals its parent if there is a pipe
+// for that, and then blocks forever. It ignores SIGTERM.
 func hang(args []string) error {
 	signal.Ignore(syscall.SIGTERM, os.Interrupt)
 	if len(args) > 0 {
@@ -73,7 +73,7 @@ func hang(args []string) error {
 		}
 		defer c.Close()
 	}
-	_, _ = os.NewFile(3, "tell").Write([]byte{1}) // the first of ExtraFiles, if there is one
+	_, _ = os.NewFile(3, "ready").Write([]byte{1}) // the first of ExtraFiles, if there is one
 	select {}
 }
 
@@ -111,10 +111,10 @@ func sign(form, file string) error {
 		text = base64.StdEncoding.EncodeToString(signature[:63])
 	case "vault":
 		text = "vault:v1:" + base64.StdEncoding.EncodeToString(signature)
-	case "complain": // and sign all the same
+	case "warn":
 		fmt.Fprintln(os.Stderr, "a warning")
 		text = base64.StdEncoding.EncodeToString(signature)
-	case "changed":
+	case "modified":
 		signature[0] ^= 1
 		text = base64.StdEncoding.EncodeToString(signature)
 	}

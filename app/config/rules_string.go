@@ -1,0 +1,160 @@
+package config
+
+import (
+	"net"
+	"net/netip"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"usher/internal/secret"
+	"usher/internal/strictyaml"
+)
+
+// refuseSecret refuses a text that looks like a secret; expected says what belongs in
+// its place. The message does not quote the text.
+func refuseSecret(text, expected string) (message, hint string) {
+	if secret.Detect(text) {
+		return "looks like a secret, found where " + expected + " belongs", secret.Hint
+	}
+	return "", ""
+}
+
+func checkName(text string) (message, hint string) {
+	if message, hint = refuseSecret(text, "a name"); message != "" {
+		return message, hint
+	}
+	return checkLine(text)
+}
+
+func checkLine(text string) (message, hint string) {
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		return "contains a line break or another control character", ""
+	}
+	return "", ""
+}
+
+func checkPath(text string) (message, hint string) {
+	if message, hint = refuseSecret(text, "a path"); message != "" {
+		return message, hint
+	}
+	if text == "~" || strings.HasPrefix(text, "~/") {
+		return "begins with ~, which usher does not expand", "write the full path"
+	}
+	return checkLine(text)
+}
+
+func checkHost(text string) (message, hint string) {
+	if message, hint = refuseSecret(text, "a host name"); message != "" {
+		return message, hint
+	}
+	if !isHost(text) {
+		return "expected a host name or IP address, found " + secret.Quote(text), ""
+	}
+	return "", ""
+}
+
+func isHost(text string) bool {
+	if _, err := netip.ParseAddr(text); err == nil {
+		return true
+	}
+	if text == "" || len(text) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(strings.TrimSuffix(text, "."), ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
+			strings.Trim(strings.ToLower(label), "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			return false
+		}
+	}
+	return true
+}
+
+func checkListen(text string) (message, hint string) {
+	const example = "write 127.0.0.1:9778, or :9778 for all addresses of the machine"
+	if message, hint = refuseSecret(text, "an address"); message != "" {
+		return message, hint
+	}
+	host, port, err := net.SplitHostPort(text)
+	if err != nil || host != "" && !isHost(host) {
+		return "expected host:port, found " + secret.Quote(text), example
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return "expected a port from 0 to 65535, found " + secret.Quote(port), example
+	}
+	return "", ""
+}
+
+// isLoopback reports whether a valid address is reachable only from this machine.
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback() || strings.EqualFold(host, "localhost")
+}
+
+func natsURLs(v reflect.Value, _ string) []fault {
+	if v.Len() == 0 {
+		return faultIf(true, "must not be empty", "leave the key out for its default")
+	}
+	var faults []fault
+	for i := range v.Len() {
+		at := strictyaml.IndexPath("", i)
+		if message, hint := checkURL(v.Index(i).String()); message != "" {
+			faults = append(faults, fault{at: at, message: message, hint: hint})
+		} else if isWebSocket(v.Index(i).String()) != isWebSocket(v.Index(0).String()) && len(faults) == 0 {
+			faults = append(faults, fault{
+				at: at, message: "the list mixes WebSocket and plain NATS URLs",
+				hint: "use either ws and wss URLs, or nats and tls URLs",
+			})
+		}
+	}
+	return faults
+}
+
+func isWebSocket(text string) bool {
+	scheme, _, _ := strings.Cut(strings.ToLower(text), ":")
+	return scheme == "ws" || scheme == "wss"
+}
+
+// checkURL does not quote the URL, because it may contain a password.
+func checkURL(text string) (message, hint string) {
+	const example = "write it as nats://127.0.0.1:4222"
+	if strings.Contains(text, "@") {
+		return "a URL must not contain a user name or password",
+			"use nats.user with nats.password_file, nats.nkey_file or nats.creds_file, and replace the secret, since it stood in a file"
+	}
+	if message, hint = refuseSecret(text, "a URL"); message != "" {
+		return message, hint
+	}
+	if strings.Contains(text, ",") {
+		return "contains a comma", "write each URL as a separate list entry"
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return "is not a URL", example
+	}
+	switch u.Scheme {
+	case "nats", "tls", "ws", "wss":
+	default:
+		return "expected scheme nats, tls, ws or wss", example
+	}
+	switch {
+	case !isHost(u.Hostname()):
+		return "expected a host name or IP address after the scheme", example
+	case strings.HasSuffix(u.Host, ":") || u.Port() != "" && !isPort(u.Port()):
+		return "expected a port from 1 to 65535", example
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.Path != "" && !isWebSocket(text):
+		return "expected nothing after host and port", example
+	}
+	return "", ""
+}
+
+func isPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && n > 0
+}
