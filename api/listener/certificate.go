@@ -45,7 +45,7 @@ func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 
 // Load reads the files, and checks who else can read or write them.
 func (c *Certificate) Load() (*tls.Certificate, error) {
-	if err := secretfile.Check(c.KeyFile, ownedfile.Rule{Secret: true, Group: c.AllowGroup}); err != nil {
+	if err := secretfile.Check(c.KeyFile, ownedfile.Rule{Secret: true, GroupRead: c.AllowGroup}); err != nil {
 		return nil, fmt.Errorf("key_file: %w", err)
 	}
 	if err := ownedfile.Check(c.CertFile, ownedfile.Rule{}); err != nil {

@@ -109,7 +109,7 @@ func KeyringFault(cfg *config.Config, err error) error {
 	}
 	dir := cfg.Keyring.Dir
 	var located strictyaml.Errors
-	if errors.Is(err, ownedfile.ErrReadable) || errors.Is(err, ownedfile.ErrOthers) || errors.As(err, &located) {
+	if errors.Is(err, ownedfile.ErrReadable) || errors.Is(err, ownedfile.ErrUntrusted) || errors.As(err, &located) {
 		return fault.InConfig(err)
 	}
 	e := &fault.Error{Kind: fault.Config, Err: err}

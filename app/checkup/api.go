@@ -53,7 +53,7 @@ func (a *apiCheck) certificate(allowGroup bool) bool {
 	c := &a.cfg.TLS
 	pair, err := (&listener.Certificate{CertFile: c.CertFile, KeyFile: c.KeyFile, AllowGroup: allowGroup}).Load()
 	switch {
-	case errors.Is(err, ownedfile.ErrReadable), errors.Is(err, ownedfile.ErrOthers):
+	case errors.Is(err, ownedfile.ErrReadable), errors.Is(err, ownedfile.ErrUntrusted):
 		var owned *ownedfile.Error
 		errors.As(err, &owned)
 		a.fail(fault.Config, check, owned.Path, owned.Fix, "%v", err)

@@ -31,13 +31,13 @@ func TestSigningCommandOfOthers(t *testing.T) {
 	callouttest.Must(t, err)
 	for _, argv := range [][]string{{script}, {"/bin/sh", script}} {
 		cfg := &config.Config{Operator: config.Operator{SigningCommand: argv, SigningPublicKey: public, CreateAccounts: true}}
-		if _, err := deployment.OperatorKey(cfg); !errors.Is(err, ownedfile.ErrOthers) { // of nkey and serve
+		if _, err := deployment.OperatorKey(cfg); !errors.Is(err, ownedfile.ErrUntrusted) { // of nkey and serve
 			t.Errorf("%v: %v", argv, err)
 		}
 		var f Findings
 		o := operatorCheck{Findings: &f, cfg: cfg}
 		o.operatorProgram(argv[0])
-		if len(f) != 1 || !strings.Contains(f[0].Detail, "others could have put it there") || !strings.Contains(f[0].Hint, "ch") {
+		if len(f) != 1 || !strings.Contains(f[0].Detail, "another user can write or replace it") || !strings.Contains(f[0].Hint, "ch") {
 			t.Errorf("%v, check: %+v", argv, f)
 		}
 	}

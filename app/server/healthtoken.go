@@ -71,7 +71,7 @@ func (in *Server) refreshHealthToken(ctx context.Context) {
 // ReadHealthToken reads the token. Its folder is not looked at: whoever exchanges the
 // file has the health check fail, and nothing else.
 func ReadHealthToken(path string) (string, error) {
-	token, err := secretfile.ReadRule(path, ownedfile.Rule{Secret: true, Alone: true, Pipe: true})
+	token, err := secretfile.ReadRule(path, ownedfile.Rule{Secret: true, FileOnly: true, Pipe: true})
 	var at *os.PathError
 	if errors.As(err, &at) {
 		err = secretfile.Unreadable(err)

@@ -37,7 +37,7 @@ func TestFilesOfOthers(t *testing.T) {
 			var out, errs bytes.Buffer
 			code := run(ctx, append(append([]string{"usher"}, command...), "-c", in.Config()), &out, &errs)
 			end()
-			if said := out.String() + errs.String(); code != cmdutil.ExitConfig || !strings.Contains(said, "others could have put it there") || !strings.Contains(said, "chmod o-w ") && !strings.Contains(said, "chown ") {
+			if said := out.String() + errs.String(); code != cmdutil.ExitConfig || !strings.Contains(said, "another user can write or replace it") || !strings.Contains(said, "chmod o-w ") && !strings.Contains(said, "chown ") {
 				t.Errorf("%v, %s of another user: %d\n%s", command, filepath.Base(path), code, said)
 			}
 		}
@@ -81,7 +81,7 @@ func TestNothingIsWrittenElsewhere(t *testing.T) {
 		{"nkey", "new", "--out", filepath.Join(open, "key"), "account"},
 	} {
 		code, stdout, stderr := usher(t, args...)
-		if code == cmdutil.ExitOK || !strings.Contains(stderr, "is a link") && !strings.Contains(stderr, "others could have put it there") && !strings.Contains(stderr, "file exists") {
+		if code == cmdutil.ExitOK || !strings.Contains(stderr, "is a link") && !strings.Contains(stderr, "another user can write or replace it") && !strings.Contains(stderr, "file exists") {
 			t.Errorf("%v: %d\n%s%s", args, code, stdout, stderr)
 		}
 	}

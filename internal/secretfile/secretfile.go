@@ -46,7 +46,7 @@ func Read(path string, allowGroup bool) (string, error) {
 
 // ReadNamed is Read, with errors of the system that say the path.
 func ReadNamed(path string, allowGroup bool) (string, error) {
-	return ReadRule(path, ownedfile.Rule{Secret: true, Group: allowGroup, Pipe: true})
+	return ReadRule(path, ownedfile.Rule{Secret: true, GroupRead: allowGroup, Pipe: true})
 }
 
 // ReadRule reads the one line of a file that keeps the rule.
@@ -97,7 +97,7 @@ func ReadLine(r io.Reader, name string) (string, error) {
 // CheckSecret reports a file with a secret that is not there, that others can read,
 // or that others could have put there.
 func CheckSecret(path string, allowGroup bool) error {
-	return Check(path, ownedfile.Rule{Secret: true, Group: allowGroup})
+	return Check(path, ownedfile.Rule{Secret: true, GroupRead: allowGroup})
 }
 
 // Check reports a file that does not keep the rule. What cannot be read is not

@@ -18,7 +18,7 @@ func TestContextInForeignFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := (ContextFiles{open}).Write("mine", &Context{Server: "https://h.example"})
-	if !errors.Is(err, ownedfile.ErrOthers) {
+	if !errors.Is(err, ownedfile.ErrUntrusted) {
 		t.Errorf("%v", err)
 	}
 }
