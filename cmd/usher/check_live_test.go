@@ -95,7 +95,7 @@ func configFor(t *testing.T, srv *callouttest.Server, keyring string, more map[s
 	dir := t.TempDir()
 	callouttest.Must(t, replaceFile(filepath.Join(dir, "usher.yaml"), text))
 	callouttest.Must(t, replaceFile(filepath.Join(dir, "password"), []byte(callouttest.Password+"\n")))
-	callouttest.Must(t, replaceFile(filepath.Join(dir, "directory.yaml"), []byte(callouttest.Directory(callouttest.DirectoryText))))
+	callouttest.Must(t, replaceFile(filepath.Join(dir, "directory.yaml"), []byte(callouttest.WithDigests(callouttest.DirectoryYAML))))
 	return filepath.Join(dir, "usher.yaml")
 }
 
@@ -139,7 +139,7 @@ func TestCheckLive(t *testing.T) {
 			code: exitConfig, check: "xkey", result: "error", detail: "not in the keyring",
 		},
 		"no auth_callout": {
-			server: callouttest.ServerConfig{Keys: mine, Bare: true},
+			server: callouttest.ServerConfig{Keys: mine, NoCallout: true},
 			code:   exitConfig, check: "callout", result: "error", detail: "not active",
 		},
 		"the server gives up too soon": {

@@ -39,7 +39,7 @@ func operatorConfigFor(t *testing.T, o *callouttest.Operator, more map[string]st
 	callouttest.Must(t, err)
 	dir := t.TempDir()
 	callouttest.Must(t, replaceFile(filepath.Join(dir, "usher.yaml"), text))
-	callouttest.Must(t, replaceFile(filepath.Join(dir, "directory.yaml"), []byte(callouttest.Directory(operatorDirectory))))
+	callouttest.Must(t, replaceFile(filepath.Join(dir, "directory.yaml"), []byte(callouttest.WithDigests(operatorDirectory))))
 	return filepath.Join(dir, "usher.yaml")
 }
 

@@ -74,7 +74,7 @@ func (in installation) write(t *testing.T, name, text string) {
 
 // aliceDirectory is a directory.yaml in which alice may publish shop.orders with alice-key.
 func aliceDirectory() string {
-	return callouttest.Directory(`
+	return callouttest.WithDigests(`
 users:
   - {name: alice, keys: [{digest: KEY(alice-key)}]}
 projects:
