@@ -21,8 +21,8 @@ type OperatorServer struct {
 	tls  *CA
 	srv  *server.Server
 
-	program  string // nats-server as a process of its own
-	process  *process
+	program               string // nats-server as a process of its own
+	process               *process
 	disableShortFirstPing bool
 }
 

@@ -35,27 +35,27 @@ import (
 
 // ServiceConfig describes a Service. URLs, Keyring and Directory are needed.
 type ServiceConfig struct {
-	Account     string    // that the service expects to be in; default CalloutAccount
-	URLs        string    // comma-separated
-	Keyring     string    // directory of seeds, see KeyringDir
-	Operator    *Operator // operator mode: in place of Account, URLs, Keyring and Options
-	Scoped      []permissions.ScopedRole
-	AnyMQTT     []string // accounts in which MQTT client ids are not bound to users
-	Directory   string   // the text of a directory.yaml
-	TLS         *CA
-	Connections int             // default 4
-	Workers     int             // default 4
-	Queue       int             // default 4096
-	Waiters     int             // for one slow verifier; default 64
-	Order       admission.Order // default admission.Adaptive
-	FailuresPerHost float64         // failures a second; default no limit
+	Account               string    // that the service expects to be in; default CalloutAccount
+	URLs                  string    // comma-separated
+	Keyring               string    // directory of seeds, see KeyringDir
+	Operator              *Operator // operator mode: in place of Account, URLs, Keyring and Options
+	Scoped                []permissions.ScopedRole
+	AnyMQTT               []string // accounts in which MQTT client ids are not bound to users
+	Directory             string   // the text of a directory.yaml
+	TLS                   *CA
+	Connections           int             // default 4
+	Workers               int             // default 4
+	Queue                 int             // default 4096
+	Waiters               int             // for one slow verifier; default 64
+	Order                 admission.Order // default admission.Adaptive
+	FailuresPerHost       float64         // failures a second; default no limit
 	FailuresPerCredential float64
-	Budget      time.Duration     // default 1.5 s
-	Leeway      time.Duration     // default 5 s
-	MaxLifetime time.Duration     // default none
-	Verifiers   []tokens.Verifier // before the built-in ones
-	Now         func() time.Time  // default time.Now
-	Options     []nats.Option     // in place of the service user
+	Budget                time.Duration     // default 1.5 s
+	Leeway                time.Duration     // default 5 s
+	MaxLifetime           time.Duration     // default none
+	Verifiers             []tokens.Verifier // before the built-in ones
+	Now                   func() time.Time  // default time.Now
+	Options               []nats.Option     // in place of the service user
 }
 
 // Service is the whole of usher behind a Server.
