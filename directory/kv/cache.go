@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/internal/atomicfile"
 	"usher/internal/ownedfile"
 )
@@ -103,7 +104,7 @@ func (s *Store) restore() {
 
 // readCache reads all of the cache before any of it is used.
 func (s *Store) readCache() (_ *state, _ *charges, checked time.Time, err error) {
-	f, info, err := ownedfile.Open(s.cfg.Cache, ownedfile.Rule{Own: true}) // it says who gets in
+	f, info, err := ownedfile.Open(s.cfg.Cache, ownedfile.Rule{NoGroupWrite: true}) // it says who gets in
 	if err != nil {
 		return nil, nil, checked, fmt.Errorf("read: %w", err)
 	}
@@ -147,7 +148,7 @@ func sumFits(f io.Reader, body io.Reader, sum hash.Hash) bool {
 // cacheBody is what decodeCache has found.
 type cacheBody struct {
 	head     cacheHead
-	snapshot *directory.Snapshot
+	snapshot *snapshot.Snapshot
 	problems directory.Problems
 	charges  *charges
 	read     int // bytes
@@ -168,7 +169,7 @@ func decodeCache(r io.Reader) (*cacheBody, error) {
 	built := make(chan struct{})
 	go func() {
 		defer close(built)
-		b := directory.NewBuilder()
+		b := snapshot.NewBuilder()
 		for entries := range blocks {
 			for i := range entries {
 				b.Add(&entries[i])
