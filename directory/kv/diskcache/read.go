@@ -21,7 +21,7 @@ const bufferSize = 1 << 20
 // before it returns any of it. The error is ErrDamaged, ErrOtherVersion or
 // ErrOtherBucket; or that of the file system, such as fs.ErrNotExist.
 func Read(path, bucket string) (*Contents, error) {
-	f, info, err := ownedfile.Open(path, ownedfile.Rule{Own: true}) // the file decides who may connect
+	f, info, err := ownedfile.Open(path, ownedfile.Rule{NoGroupWrite: true}) // the file decides who may connect
 	if err != nil {
 		return nil, fmt.Errorf("read: %w", err)
 	}
