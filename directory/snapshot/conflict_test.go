@@ -33,14 +33,14 @@ func TestContradictions(t *testing.T) {
 				set(directory.UserKey(carl), &directory.User{Name: "x"}), set(directory.KeyKey(carl, "k"), &directory.Key{Digest: digest(1)}),
 				set(directory.ProjectKey(shop), project("shop", "A")), set(directory.MemberKey(shop, carl), member),
 			},
-			problem: `user "x" exists already`, gone: entries{unset(directory.UserKey(pia))},
+			problem: `user "x" already exists`, gone: entries{unset(directory.UserKey(pia))},
 			during: []string{"x is 01", "key 1 is nobody's", "x in "}, after: []string{"x is 02", "key 1 is x", "x in shop"},
 		},
 		{
 			name:    "a user that is renamed to another's name",
 			first:   entries{set(directory.UserKey(pia), &directory.User{Name: "x"}), set(directory.UserKey(carl), &directory.User{Name: "y"})},
 			second:  entries{set(directory.UserKey(carl), &directory.User{Name: "x"})},
-			problem: `user "x" exists already`, gone: entries{set(directory.UserKey(pia), &directory.User{Name: "z"})},
+			problem: `user "x" already exists`, gone: entries{set(directory.UserKey(pia), &directory.User{Name: "z"})},
 			during: []string{"x is 01", "y is nobody"}, after: []string{"x is 02", "y is nobody", "z is 01"},
 		},
 		{
@@ -50,14 +50,14 @@ func TestContradictions(t *testing.T) {
 				set(directory.UserKey(carl), &directory.User{Name: "y"}), set(directory.KeyKey(carl, "k"), &directory.Key{Digest: digest(2)}),
 			},
 			second:  entries{set(directory.KeyKey(carl, "k"), &directory.Key{Digest: digest(1)})},
-			problem: `this key is another user's already`, gone: entries{unset(directory.KeyKey(pia, "k"))},
+			problem: `this key already belongs to another user`, gone: entries{unset(directory.KeyKey(pia, "k"))},
 			during: []string{"key 1 is x", "key 2 is nobody's"}, after: []string{"key 1 is y", "key 2 is nobody's"},
 		},
 		{
 			name:    "two projects of one name",
 			first:   entries{set(directory.UserKey(pia), &directory.User{Name: "x"}), set(directory.ProjectKey(shop), project("p", "A"))},
 			second:  entries{set(directory.ProjectKey(lab), project("p", "B")), set(directory.MemberKey(lab, pia), member)},
-			problem: `project "p" exists already`, gone: entries{unset(directory.ProjectKey(shop))},
+			problem: `project "p" already exists`, gone: entries{unset(directory.ProjectKey(shop))},
 			during: []string{"x in "}, after: []string{"x in p"},
 		},
 		{
@@ -67,7 +67,7 @@ func TestContradictions(t *testing.T) {
 				set(directory.MemberKey(shop, pia), member), set(of(topicKind, shop, "b"), topic("")),
 			},
 			second:  entries{set(of(topicKind, shop, "a"), topic("p.b")), set(of(topicACL, shop, "a"), open(pia))},
-			problem: `subject "p.b" is another topic's already`, gone: entries{unset(of(topicKind, shop, "b"))},
+			problem: `subject "p.b" already belongs to another topic`, gone: entries{unset(of(topicKind, shop, "b"))},
 			during: []string{"x in p"}, after: []string{"x in p p.b"},
 		},
 		{
