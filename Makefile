@@ -37,7 +37,7 @@ fuzz: ## run each fuzz target for FUZZTIME (10s)
 	scripts/check-fuzz.sh $(FUZZTIME)
 
 .PHONY: servers
-servers: ## run the tests of every release of nats-server in docs/compatibility.md
+servers: ## run the tests of every release of nats-server in docs/reference/compatibility.md
 	scripts/check-servers.sh
 
 .PHONY: generate

@@ -2,7 +2,7 @@ package api
 
 import "net/http"
 
-// Status is one kind of failure, as docs/api.md lists it.
+// Status is one kind of failure, as docs/reference/api.md lists it.
 type Status struct {
 	Code    int
 	Name    string // error.status

@@ -71,7 +71,7 @@ type Code struct {
 	Hint    string // what to do about it; empty: nothing
 }
 
-// Codes lists every code there is, in the order in which docs/errors.md shows them.
+// Codes lists every code there is, in the order in which docs/reference/errors.md shows them.
 func Codes() []Code {
 	return []Code{
 		{CodeGranted, Granted, "The client was let in.", ""},
@@ -97,7 +97,7 @@ func Codes() []Code {
 		{CodeNotOneToken, Denied, "The role is bound to a scoped signing key, and the user's name or one of its tags is not one subject token, so it cannot be filled into a template.", "A key id of the directory must have no dot, space or wildcard in it then."},
 		{CodeScopeLimits, Denied, "The role is bound to a scoped signing key, and the user has `limits` of its own, which nats-server does not take beside a template.", "Put the limit into the template of the scoped signing key."},
 
-		{CodeLeafNode, Denied, "A leaf node, and the user is neither service_admin nor project_admin of every project of the account, or its `limits.connection_types` do not name `leafnode`.", "nats-server does not check all that a leaf node sends, so whoever brings one gets the whole account (docs/permissions.md, Connection types)."},
+		{CodeLeafNode, Denied, "A leaf node, and the user is neither service_admin nor project_admin of every project of the account, or its `limits.connection_types` do not name `leafnode`.", "nats-server does not check all that a leaf node sends, so whoever brings one gets the whole account (docs/reference/connections.md, Leaf nodes)."},
 		{CodeConnectionType, Denied, "The user's `limits.connection_types` do not name the way in which it connects.", "usher explain --connection TYPE says what the user may do."},
 		{CodeMQTTClientID, Denied, "The MQTT client id is neither the user's name nor begins with it and a colon, or the client stated none.", "Give the client an id such as NAME:device; `accounts.mqtt_client_ids` lets an account have any."},
 
@@ -110,7 +110,7 @@ func Codes() []Code {
 		{CodeIssuerUnknown, Unavailable, "The server expects answers from an issuer that is not in the keyring.", "Put the issuer's seed into the keyring, or its public key into the server's auth_callout: usher check says which."},
 		{CodeNoSigningKey, Unavailable, "No active key of the keyring signs user JWTs for the account, or the scope, that the user is to land in (operator mode).", "usher nkey list shows which accounts have one; a project's `account` has to be a name that keyring.yaml knows."},
 		{CodeXKeyUnknown, Unavailable, "The request is sealed to an xkey that is not in the keyring.", "usher check says what the server expects."},
-		{CodeSign, Unavailable, "The issuer could not sign.", "usher check tries every program that signs (docs/signing-elsewhere.md)."},
+		{CodeSign, Unavailable, "The issuer could not sign.", "usher check tries every program that signs (docs/reference/signing-programs.md)."},
 		{CodeCredentialEnded, Unavailable, "The credential ended between verifying and issuing.", ""},
 		{CodeTooLarge, Unavailable, "The answer is larger than the server's max_payload, or than 1 MiB, the largest JWT that it reads.", "Fewer ACL entries for this user, fewer projects in one connection (`project=P`), or a larger max_payload."},
 		{CodeReply, Unavailable, "The answer could not be sent; the service connection was lost.", ""},

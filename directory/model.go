@@ -112,7 +112,7 @@ type Made struct {
 //
 // There is no limit on subscriptions or payload here: nats-server 2.15 takes
 // none of them from a user JWT that came over auth callout (measured; see
-// docs/divergences.md), and a limit that does not limit would be a lie.
+// docs/reference/divergences.md), and a limit that does not limit would be a lie.
 type Limits struct {
 	ConnectionTypes []ConnectionType `json:"connection_types,omitempty"` // how the user may connect; empty: in any way but as a leaf node
 }

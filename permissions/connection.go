@@ -24,7 +24,7 @@ var ErrUndecided = errors.New("a project that cannot be read may be in the accou
 // enforced are the connection types in which nats-server checks what a grant
 // says, of every publish and of every subscription: what may be done where a user
 // names none. It does not for leaf nodes, whose $JS.ACK.> and _R_.> pass
-// unchecked (docs/permissions.md).
+// unchecked (docs/reference/connections.md).
 func enforced() []directory.ConnectionType {
 	return []directory.ConnectionType{
 		directory.ConnectionStandard, directory.ConnectionWebSocket,
@@ -137,7 +137,7 @@ func ownsMQTTClientID(name, id string) bool {
 	return ok && name != "" && (rest == "" || rest[0] == ':')
 }
 
-// validateConnection checks invariant 0 (docs/permissions.md): a grant holds only
+// validateConnection checks invariant 0 (docs/reference/connections.md): a grant holds only
 // on kinds of connection on which the server enforces it.
 func (g *Grant) validateConnection() error {
 	switch {

@@ -11,7 +11,7 @@ import (
 // issued, and it is a fault of directory or configuration, not a denial.
 var ErrInvariant = errors.New("grant breaks an invariant")
 
-// Validate checks the invariants that need no clock (docs/permissions.md). It is
+// Validate checks the invariants that need no clock (docs/reference/permissions.md). It is
 // called where grants are derived and again where they are issued.
 func (p *Policy) Validate(g *Grant) error {
 	switch {

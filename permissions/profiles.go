@@ -2,7 +2,7 @@ package permissions
 
 // ingest is the grant of a client that publishes events through the gateway,
 // and nothing more. It follows Chef Automate's event gateway without its fault
-// of subscribing to everything (docs/divergences.md). The shared inbox is there
+// of subscribing to everything (docs/reference/divergences.md). The shared inbox is there
 // because NATS Streaming clients cannot set a prefix.
 func ingest(b *builder) {
 	o := Origin{Source: SourceProfile, Role: profileIngest}

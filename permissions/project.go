@@ -60,7 +60,7 @@ const ackTail = ".*.*.*.*.*"
 // maxFilterTokens is how many tokens a subject may have where it is part of a
 // JetStream subject: the filter of a new consumer, and what is read directly. It
 // is the number that NATS recommends at most. What is longer goes into the
-// request instead (docs/permissions.md).
+// request instead (docs/reference/permissions.md).
 const maxFilterTokens = 16
 
 // projectAdmin adds everything inside the project: its subjects, its stream's

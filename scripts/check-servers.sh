@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs what docs/compatibility.md says, against each nats-server of testdata/servers as
+# Runs what docs/reference/compatibility.md says, against each nats-server of testdata/servers as
 # a process of its own.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -18,7 +18,7 @@ var (
 	ErrUnavailable = errors.New("cannot be decided now")
 )
 
-// Reason is a rejection with its cause as a code of docs/errors.md. It wraps
+// Reason is a rejection with its cause as a code of docs/reference/errors.md. It wraps
 // ErrRejected. The code goes to log and audit, never to the client.
 type Reason struct { //nolint:errname // it says why a credential is rejected
 	Code  string // such as "key_expired"

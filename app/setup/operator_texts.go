@@ -11,7 +11,7 @@ import (
 )
 
 // operatorHeader stands above the usher.yaml of operator mode.
-const operatorHeader = `# Made by "usher init --operator%s" (docs/operator-mode.md). Neither nats-server nor
+const operatorHeader = `# Made by "usher init --operator%s" (docs/how-to/operator-mode.md). Neither nats-server nor
 # "usher serve" reads anything in ` + DirOperator + `/. The seeds in ` + DirIdentity + `/ can make
 # and change everything, and nothing here needs them: move that directory off this
 # machine. ` + FileOperatorSigning + ` is for "usher nkey" and "usher project"; it can be elsewhere, too.

@@ -10,7 +10,7 @@ import (
 // Order is which request of one source is taken first.
 type Order string
 
-// The orders. docs/performance.md has the measurement that chose the default.
+// The orders. docs/explanation/storms.md has the measurement that chose the default.
 const (
 	OldestFirst Order = "oldest_first"
 	NewestFirst Order = "newest_first"

@@ -122,7 +122,7 @@ func attacksOf(group *ast.CommentGroup) ([]attack, error) {
 	return found, nil
 }
 
-// attackTable is the table for docs/security.md: a row for each attack and what
+// attackTable is the table for docs/reference/attacks.md: a row for each attack and what
 // holds it, with all the tests that show it.
 func attackTable(attacks []attack) string {
 	tests := map[[2]string][]string{}

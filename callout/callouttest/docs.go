@@ -12,7 +12,7 @@ import (
 func DocsTable(tb testing.TB, page, part, want string, update bool) {
 	tb.Helper()
 	begin, end := "<!-- "+part+": made by `go generate ./...` from the code; edit that. -->\n", "<!-- end of "+part+" -->\n"
-	path := filepath.Join(Root(tb), "docs", page)
+	path := filepath.Join(Root(tb), "docs", filepath.FromSlash(page))
 	text, err := os.ReadFile(path)
 	Must(tb, err)
 	head, rest, ok := strings.Cut(string(text), begin)

@@ -12,13 +12,13 @@ import (
 
 //go:generate go test -run ^TestDocs$ -count 1 . -args -update
 
-var update = flag.Bool("update", false, "write the table of docs/security.md")
+var update = flag.Bool("update", false, "write the table of docs/reference/attacks.md")
 
-// The table of attacks in docs/security.md is what the tests say that they show.
+// The table of attacks in docs/reference/attacks.md is what the tests say that they show.
 func TestDocs(t *testing.T) {
 	attacks, err := attacksBelow(os.DirFS(callouttest.Root(t)))
 	callouttest.Must(t, err)
-	callouttest.DocsTable(t, "security.md", "attacks", attackTable(attacks), *update)
+	callouttest.DocsTable(t, "reference/attacks.md", "attacks", attackTable(attacks), *update)
 }
 
 // What tests say is found, merged and sorted, and what is not in its place is an error.

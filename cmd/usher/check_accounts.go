@@ -95,7 +95,7 @@ func (f *findings) accountsOfServers(cfg *config.Config, s *directory.Snapshot, 
 			continue
 		}
 		sound = false
-		f.fail(exitConfig, "accounts", name, "add it to accounts in the configuration of every server, and reload them (docs/operations.md, Accounts of projects)",
+		f.fail(exitConfig, "accounts", name, "add it to accounts in the configuration of every server, and reload them (docs/how-to/project-accounts.md)",
 			"%s has no such account: clients that land in it are refused there (%s)", strings.Join(without, ", "), lands[name])
 	}
 	if sound && len(v.accounts) > 0 {

@@ -12,7 +12,7 @@ import (
 	"usher/internal/strictyaml"
 )
 
-// Exit codes, as docs/cli.md lists them.
+// Exit codes, as docs/reference/cli.md lists them.
 const (
 	exitOK      = 0
 	exitRuntime = 1 // something outside went wrong
@@ -48,7 +48,7 @@ func configError(err error) error {
 	var owned *ownedfile.Error
 	switch {
 	case errors.Is(err, ownedfile.ErrOthers) && errors.As(err, &owned):
-		hint = owned.Fix + "; docs/security.md says whose files are taken"
+		hint = owned.Fix + "; docs/reference/files.md says whose files are taken"
 	case errors.Is(err, ownedfile.ErrReadable):
 		hint = "chmod 600 the file; for secrets mounted group-readable set keyring.allow_group_readable"
 	case errors.Is(err, setup.ErrExists):

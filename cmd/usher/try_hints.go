@@ -100,9 +100,9 @@ func failed(server string, err error) error {
 	e := &exitError{code: exitRuntime, err: fmt.Errorf("%w (at %s)", err, server)}
 	switch {
 	case errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, jetstream.ErrStreamNotFound):
-		e.hint = "has a service admin made the stream? (docs/directory.md)"
+		e.hint = "has a service admin made the stream? (docs/how-to/api-keys-and-streams.md)"
 	case errors.Is(err, jetstream.ErrConsumerNotFound):
-		e.hint = "has a service admin made the consumer? (docs/directory.md)"
+		e.hint = "has a service admin made the consumer? (docs/how-to/api-keys-and-streams.md)"
 	}
 	return e
 }

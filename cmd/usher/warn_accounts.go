@@ -55,7 +55,7 @@ func accountProblems(policy *permissions.Policy, s *directory.Snapshot, keys *is
 		case !signers.Has(place):
 			problems = append(problems, directory.Problem{
 				Path: lands[place], Message: fmt.Sprintf("lands in account %s, for which no active %s is in the keyring", place, signingKeyFor(keys, place)),
-				Hint: "put a signing key of the account into the keyring (docs/keyring.md)",
+				Hint: "put a signing key of the account into the keyring (docs/reference/keyring.md)",
 			})
 		}
 	}

@@ -126,7 +126,7 @@ func TrustHint(err error) string {
 	case !errors.As(err, &trust):
 		return ""
 	case len(trust.Untrusted) > 0:
-		return "put the operator JWT that names the key into the configuration of every server, and restart them one after the other: a reload refuses it (docs/operator-mode.md, Bring your own operator, step 4)"
+		return "put the operator JWT that names the key into the configuration of every server, and restart them one after the other: a reload refuses it (docs/how-to/own-operator.md, Add a signing key to the operator)"
 	default:
 		return "the system user has to be allowed to publish to " + subjectVarz + ", and the servers' configuration to name the operator's JWT (operator)"
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // seeMore is where figures are explained that a machine cannot reach.
-const seeMore = "docs/performance.md"
+const seeMore = "docs/reference/performance.md"
 
 var errNotMeasured = errors.New("not measured")
 

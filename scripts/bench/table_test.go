@@ -31,7 +31,7 @@ func TestTable(t *testing.T) {
 	t.Parallel()
 	const want = `what                      target    measured                 verdict
 storm, worst              ≤ 3.5 ×   3.70 × (2.90, 3.70, 3)   within 10 %
-storm, recovered          3 of 3    2 of 3                   missed, see docs/performance.md
+storm, recovered          3 of 3    2 of 3                   missed, see docs/reference/performance.md
 storm, until all are in   –         4.56 s                   –
 faster                    ≥ 2 ×     2.50 ×                   ok
 p99                       ≤ 1.3 ×   –                        failed
@@ -50,7 +50,7 @@ what failed:
 
 1 of 5 failed: they were not measured.
 
-1 of 5 missed; docs/performance.md explains what a machine cannot reach, and how to read this.
+1 of 5 missed; docs/reference/performance.md explains what a machine cannot reach, and how to read this.
 `
 	var b bytes.Buffer
 	if err := sample().printText(&b); err != nil || b.String() != want {
