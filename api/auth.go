@@ -56,8 +56,8 @@ func (c *call) authenticate() error {
 // many. A flood is neither audited nor logged as what it is.
 func (c *call) limited(of *admission.Failures, source string, f *failure, message string) *failure {
 	attempt := of.Attempt(source, "")
-	if !of.HostSpent(attempt) {
-		of.Failed(attempt)
+	if !of.HostExhausted(attempt) {
+		of.Record(attempt)
 		return f
 	}
 	c.flood = true

@@ -147,7 +147,7 @@ func (c *call) resource() string {
 	path, _, _ := strings.Cut(strings.TrimPrefix(c.route.Path, "/v1"), ":")
 	for _, name := range c.route.Variables() {
 		value := c.vars[name]
-		if !secret.NewFilter(c.key).Shows(value) || !pathName.MatchString(value) {
+		if !secret.NewFilter(c.key).Clean(value) || !pathName.MatchString(value) {
 			value = secret.Hidden
 		}
 		path = strings.ReplaceAll(path, "{"+name+"}", value)

@@ -41,7 +41,7 @@ func (c *call) guessing(look func() ([]directory.Entry, error)) ([]directory.Ent
 	}
 	c.guesses.turn.Lock()
 	defer c.guesses.turn.Unlock()
-	if !c.counted && c.guesses.HostSpent(attempt) {
+	if !c.counted && c.guesses.HostExhausted(attempt) {
 		c.flood = true
 		f := fail(http.StatusTooManyRequests, "TOO_MANY_REQUESTS", "Too many names of users that are taken, or not to be had, were tried in this project")
 		f.details = []string{"a service_admin can make and add users all the same"}
@@ -52,7 +52,7 @@ func (c *call) guessing(look func() ([]directory.Entry, error)) ([]directory.Ent
 	var f *failure
 	if errors.As(err, &f) && (f.absent == whatUser || f.status == "ALREADY_EXISTS") && !c.counted {
 		c.counted = true // once, however often the change is tried
-		c.guesses.Failed(attempt)
+		c.guesses.Record(attempt)
 	}
 	return entries, err
 }

@@ -87,7 +87,7 @@ func (c *call) checkUser(in *wire.UserInput) error {
 
 // sayable reports whether a text may be said of something; nil: nothing is said.
 func sayable(text *string) bool {
-	return text == nil || len(*text) <= maxText && !secret.Holds(*text)
+	return text == nil || len(*text) <= maxText && !secret.Detect(*text)
 }
 
 // repeated returns the first value of a list that stands in it before.

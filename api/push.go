@@ -76,7 +76,7 @@ func pushOf(in *wire.PushConfig) (*directory.Push, error) {
 		p.RetryPeriod = defaultRetryPeriod
 	}
 	for _, text := range []string{p.MattermostUsername, p.MattermostChannel} {
-		if len(text) > maxPushText || secret.Holds(text) {
+		if len(text) > maxPushText || secret.Detect(text) {
 			return nil, invalid("Invalid Push Configuration Arguments")
 		}
 	}
@@ -90,7 +90,7 @@ func checkAddress(address string) error {
 	switch {
 	case err != nil || u.Scheme != "https" || u.Host == "" || u.Opaque != "":
 		return errors.New("expected https://host/path")
-	case u.User != nil || secret.Holds(address):
+	case u.User != nil || secret.Detect(address):
 		return errors.New("a secret has no place in the address")
 	case len(address) > maxPushText:
 		return errors.New("the address is too long")

@@ -27,8 +27,8 @@ func (c *call) shown(text string, limit int) string {
 // was presented, or somebody's that came from AMS, which does not look like one of
 // usher's.
 func (c *call) holdsKey(text string) bool {
-	held := len(c.key) >= minKey && !secret.Looks(c.key) && strings.Contains(text, c.key) // one of usher's is found where it stands
-	secret.ForeignKeys(text, func(key string) {
+	held := len(c.key) >= minKey && !secret.Suspect(c.key) && strings.Contains(text, c.key) // one of usher's is found where it stands
+	secret.AMSKeys(text, func(key string) {
 		if c.snapshot != nil {
 			_, known := c.snapshot.LookupKey(directory.DigestOf(key))
 			held = held || known

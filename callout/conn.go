@@ -50,8 +50,8 @@ type conn struct {
 func (s *Service) connect(i int) (*conn, error) {
 	c := &conn{placed: make(chan struct{}), window: congestion.NewWindow(s.cfg.Connections, s.cfg.Now)}
 	c.queue = admission.NewQueue[*job](admission.Config{
-		Limit: share(s.cfg.Queue, s.cfg.Connections), Age: s.cfg.Budget, Order: s.cfg.Order,
-		Ahead: c.window.Delay, Now: s.cfg.Now,
+		Limit: share(s.cfg.Queue, s.cfg.Connections), MaxAge: s.cfg.Budget, Order: s.cfg.Order,
+		Delay: c.window.Delay, Now: s.cfg.Now,
 	})
 	c.misplaced.Store(&errUnchecked)
 	log := s.cfg.Log.With(slog.Int("connection", i))

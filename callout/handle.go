@@ -67,7 +67,7 @@ func (s *Service) verify(j *job) bool {
 		xkey = j.request.xkey.PublicKey()
 	}
 	s.usage.Request(j.request.server(), j.request.claims.Subject, xkey, j.keys, start)
-	s.ages.Learn(j.request.claims.Server.ID, j.request.claims.ClientInformation.ID, j.arrival)
+	s.ages.Observe(j.request.claims.Server.ID, j.request.claims.ClientInformation.ID, j.arrival)
 	return true
 }
 
@@ -75,7 +75,7 @@ func (s *Service) verify(j *job) bool {
 // If verifiers are left to ask that can be slow, it returns those, and judgeSlow
 // goes on.
 func (s *Service) judge(ctx context.Context, j *job) tokens.Chain {
-	if s.failures.HostSpent(j.attempt) && !s.promising(ctx, j) {
+	if s.failures.HostExhausted(j.attempt) && !s.promising(ctx, j) {
 		j.decision.set(Shed, CodeFailing, "too many attempts from this host fail")
 		return nil
 	}

@@ -33,7 +33,7 @@ func (s *Service) enqueue(req micro.Request, c *conn) {
 	j := &job{micro: req, conn: c, arrival: s.cfg.Now()}
 	s.pending.Add(1)
 	c.pending.Add(1)
-	s.cfg.Metrics.Taken()
+	s.cfg.Metrics.Admitted()
 	if !c.queue.Add(j) {
 		s.shed(j, CodeQueueFull, "more requests are waiting than the queue takes")
 		s.finished(j.conn)
@@ -41,7 +41,7 @@ func (s *Service) enqueue(req micro.Request, c *conn) {
 }
 
 func (s *Service) finished(c *conn) {
-	s.cfg.Metrics.Done()
+	s.cfg.Metrics.Finished()
 	c.pending.Add(-1)
 	s.pending.Add(-1)
 }
@@ -65,18 +65,18 @@ func (s *Service) next(c *conn) (*job, bool) {
 	for ok {
 		j := turn.Value
 		switch turn.State {
-		case admission.Fresh:
+		case admission.Unclassified:
 			if source, wanted := s.look(j); wanted {
-				turn = c.queue.Exchange(source, j, j.arrival, j.since)
+				turn = c.queue.Classify(source, j, j.arrival, j.since)
 				continue
 			}
-		case admission.Next:
+		case admission.Admitted:
 			s.age(j)
 			return j, true
-		case admission.Late:
+		case admission.Expired:
 			s.age(j)
 			s.shed(j, CodeTooLate, "waited "+j.waited.Round(time.Millisecond).String()+" in the queue")
-		case admission.Full:
+		case admission.Evicted:
 			s.age(j)
 			s.shed(j, CodeQueueFull, "more requests are waiting than the queue takes, most of them from this host")
 		}
@@ -86,7 +86,7 @@ func (s *Service) next(c *conn) (*job, bool) {
 	return nil, false
 }
 
-func (c *conn) take() (admission.Turn[*job], bool) {
+func (c *conn) take() (admission.Item[*job], bool) {
 	c.idle.Add(1)
 	defer c.idle.Add(-1)
 	return c.queue.Take()
@@ -133,7 +133,7 @@ func (s *Service) admit(j *job) (source string, ok bool) {
 	source = admission.HostSource(c.ClientInformation.Host)
 	credential := CredentialOf(c)
 	j.attempt = s.failures.Attempt(source, credential.Token())
-	if s.failures.CredentialSpent(j.attempt) && !s.promising(s.ctx, j) {
+	if s.failures.CredentialExhausted(j.attempt) && !s.promising(s.ctx, j) {
 		j.decision.set(Shed, CodeFailing, "this credential fails too often")
 		return source, false
 	}
@@ -151,17 +151,17 @@ const crowded = 32
 func (s *Service) number(j *job) bool {
 	c := j.request.claims
 	server, client := c.Server.ID, c.ClientInformation.ID
-	if j.conn.queue.Held() >= crowded && !s.failures.HostSpent(j.attempt) && s.ages.Wants(server, client, j.arrival) && !s.verify(j) {
+	if j.conn.queue.Len() >= crowded && !s.failures.HostExhausted(j.attempt) && s.ages.NeedsSample(server, client, j.arrival) && !s.verify(j) {
 		return false
 	}
-	j.since = s.ages.Since(server, client, j.arrival)
+	j.since = s.ages.ConnectedBy(server, client, j.arrival)
 	return true
 }
 
 // process decides one request within its budget and sends the answer.
 func (s *Service) process(j *job) {
 	j.room = true
-	s.cfg.Metrics.Begin()
+	s.cfg.Metrics.DecisionStarted()
 	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Budget-j.waited)
 	var rest tokens.Chain
 	s.guarded(j, func() { rest = s.judge(ctx, j) })
@@ -202,10 +202,10 @@ func (s *Service) proceed(ctx context.Context, cancel context.CancelFunc, j *job
 func (s *Service) end(j *job) {
 	s.respond(j)
 	if j.verified && charged(&j.decision) {
-		s.failures.Failed(j.attempt)
+		s.failures.Record(j.attempt)
 	}
 	s.record(j)
-	s.cfg.Metrics.End()
+	s.cfg.Metrics.DecisionEnded()
 	s.finished(j.conn)
 }
 

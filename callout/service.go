@@ -19,7 +19,7 @@ type Service struct {
 	log      *decisionLog
 	shedding *shedding
 	failures *admission.Failures
-	ages     *admission.Ages
+	ages     *admission.ConnectTimes
 	usage    *keyusage.Counter
 	instance string // of this process, random
 	started  time.Time
@@ -47,7 +47,7 @@ func New(cfg Config) (*Service, error) {
 		log:      newDecisionLog(cfg.Log),
 		shedding: newShedding(cfg.Log, cfg.Now),
 		failures: admission.NewFailures(cfg.Failures),
-		ages:     admission.NewAges(),
+		ages:     admission.NewConnectTimes(),
 		usage:    keyusage.NewCounter(),
 		instance: cfg.NewID(),
 		started:  cfg.Now().UTC(),
@@ -99,7 +99,7 @@ func (s *Service) Load() Load {
 	var l Load
 	for _, c := range s.conns {
 		limit, taken := c.window.Size()
-		l.Waiting += c.queue.Held()
+		l.Waiting += c.queue.Len()
 		l.Oldest = max(l.Oldest, c.queue.Oldest())
 		l.Window += limit
 		l.Taken += taken - int(c.idle.Load())

@@ -284,7 +284,7 @@ func each[T ~string](c *checker, at path, list, kind string, values, known []T) 
 
 // misplaced reports a secret where a name belongs.
 func (c *checker) misplaced(at path, name string) bool {
-	if !secret.Holds(name) {
+	if !secret.Detect(name) {
 		return false
 	}
 	c.add(at, secret.Hint, "%s", ErrSecret)

@@ -21,7 +21,7 @@ func CheckName(name string) error {
 	switch {
 	case name == "":
 		return fmt.Errorf("is empty")
-	case secret.Holds(name):
+	case secret.Detect(name):
 		return ErrSecret
 	case len(name) > maxNameLength:
 		return fmt.Errorf("is %d characters long, at most %d are allowed", len(name), maxNameLength)
@@ -75,7 +75,7 @@ func CheckSubject(subject string) error {
 	if subject == "" {
 		return fmt.Errorf("is empty")
 	}
-	if secret.Holds(subject) {
+	if secret.Detect(subject) {
 		return ErrSecret
 	}
 	if len(subject) > maxNameLength*2 {
@@ -110,7 +110,7 @@ func CheckAccount(name string) error {
 	if name == "" {
 		return fmt.Errorf("is empty")
 	}
-	if secret.Holds(name) {
+	if secret.Detect(name) {
 		return ErrSecret
 	}
 	if len(name) > maxNameLength {

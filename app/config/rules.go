@@ -238,7 +238,7 @@ func program(v reflect.Value, _ string) []fault {
 	argv := make([]string, v.Len())
 	for i := range argv {
 		argv[i] = v.Index(i).String()
-		if secret.Holds(argv[i]) {
+		if secret.Detect(argv[i]) {
 			return []fault{{fmt.Sprintf("[%d]", i), "looks like a secret, found where an argument belongs", secret.Hint}}
 		}
 	}

@@ -16,7 +16,7 @@ import (
 // refuseSecret refuses a text that looks like a secret; expected says what belongs in
 // its place. The message does not quote the text.
 func refuseSecret(text, expected string) (message, hint string) {
-	if secret.Holds(text) {
+	if secret.Detect(text) {
 		return "looks like a secret, found where " + expected + " belongs", secret.Hint
 	}
 	return "", ""

@@ -1,7 +1,10 @@
-// Package devserver runs a real nats-server in this process, for "usher dev", and reads
-// configuration files as nats-server does, for "usher check".
-// Only this package and the test harness import nats-server; the service itself
-// works with whatever nats-server the operator runs.
+// Package devserver embeds nats-server: as the server of "usher dev" (Server), as the
+// store of a directory that is embedded (Store), and as the parser of configuration files
+// for "usher check" (Read).
+//
+// It promises that no nats-server ends the process, and that a stopped server has released
+// its files and ports. Only this package and the test harness import nats-server; usher
+// itself works with the nats-server that the operator runs.
 package devserver
 
 import (
@@ -14,36 +17,36 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// readyWithin is how long the server may take to start.
-const readyWithin = 20 * time.Second
+// startTimeout is how long a server may take to start.
+const startTimeout = 20 * time.Second
 
-// Config says what to run.
+// Config configures a Server.
 type Config struct {
-	ConfigFile string // a nats-server.conf
-	Listen     string // HOST:PORT in place of what the file says; empty: as the file says
-	LogFile    string
+	ConfigFile string // path of a nats-server.conf
+	Listen     string // HOST:PORT that overrides the file; empty: as in the file
+	LogFile    string // path of the log file
 }
 
 // Server is a running nats-server.
 type Server struct{ srv *server.Server }
 
-// Start starts a nats-server and waits until it takes connections.
+// Start starts a nats-server and waits until it accepts connections.
 func Start(cfg Config) (*Server, error) {
 	opts, err := server.ProcessConfigFile(cfg.ConfigFile)
 	if err != nil {
 		return nil, fmt.Errorf("nats-server: %w", err)
 	}
 	if cfg.Listen != "" {
-		if err := listen(opts, cfg.Listen); err != nil {
+		if err := setListen(opts, cfg.Listen); err != nil {
 			return nil, err
 		}
 	}
-	// A taken port would end the whole process from inside nats-server.
-	if err := available(opts); err != nil {
+	// nats-server would end the process if the port is in use.
+	if err := checkPort(opts); err != nil {
 		return nil, err
 	}
 	opts.NoSigs = true
-	Leave(opts)
+	SetFastShutdown(opts)
 	opts.LogFile = filepath.ToSlash(cfg.LogFile)
 	srv, err := server.NewServer(opts)
 	if err != nil {
@@ -51,7 +54,7 @@ func Start(cfg Config) (*Server, error) {
 	}
 	srv.ConfigureLogger()
 	srv.Start()
-	if !srv.ReadyForConnections(readyWithin) {
+	if !srv.ReadyForConnections(startTimeout) {
 		Shutdown(srv)
 		return nil, fmt.Errorf("nats-server did not become ready: see %s", cfg.LogFile)
 	}
@@ -61,27 +64,27 @@ func Start(cfg Config) (*Server, error) {
 // URL returns the URL for clients.
 func (s *Server) URL() string { return s.srv.ClientURL() }
 
-// Stop ends the server and waits until it has ended.
+// Stop stops the server and waits until it has stopped.
 func (s *Server) Stop() { Shutdown(s.srv) }
 
-// Shutdown ends a nats-server of this process and waits until it has ended.
+// Shutdown stops a nats-server of this process and waits until it has stopped.
 //
-// nats-server 2.15.2 takes connections until late in its Shutdown, and one that
-// needs the auth callout then makes it panic (newRespInbox on what
-// shutdownEventing has set to nil), which would end this process. So it stops
-// listening first, and parts from its clients.
+// nats-server 2.15.2 accepts connections until late in its Shutdown. A connection that
+// needs the auth callout then makes it panic (newRespInbox uses what shutdownEventing has
+// set to nil), which would end this process. Lame duck mode closes the listener and the
+// client connections first.
 func Shutdown(srv *server.Server) {
 	srv.LameDuckShutdown()
 	srv.Shutdown()
 	srv.WaitForShutdown()
 }
 
-// Leave sets how fast Shutdown parts from the clients: at once, near enough.
-func Leave(opts *server.Options) {
+// SetFastShutdown makes Shutdown close the client connections almost at once.
+func SetFastShutdown(opts *server.Options) {
 	opts.LameDuckDuration, opts.LameDuckGracePeriod = 20*time.Millisecond, time.Millisecond
 }
 
-func listen(opts *server.Options, hostPort string) error {
+func setListen(opts *server.Options, hostPort string) error {
 	host, port, err := net.SplitHostPort(hostPort)
 	if err != nil {
 		return fmt.Errorf("listen address: %w", err)
@@ -94,11 +97,11 @@ func listen(opts *server.Options, hostPort string) error {
 	return nil
 }
 
-// available returns an error if something listens where the server would.
-func available(opts *server.Options) error {
+// checkPort returns an error if the server's address is in use.
+func checkPort(opts *server.Options) error {
 	port := opts.Port
 	switch port {
-	case 0: // the file does not say
+	case 0: // not set in the file
 		port = server.DEFAULT_PORT
 	case server.RANDOM_PORT:
 		return nil

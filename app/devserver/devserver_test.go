@@ -40,11 +40,11 @@ func start(t *testing.T, cfg devserver.Config) *devserver.Server {
 	return s
 }
 
-// TestStart: the server takes connections, says so in its log file, and frees
-// its port when it stops.
+// TestStart: the server accepts connections, logs to its file, and frees its port when
+// it stops.
 func TestStart(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "nats-server.log")
-	address := fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)) // which nobody takes between the two
+	address := fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)) // stays free between the two starts
 	s := start(t, devserver.Config{ConfigFile: configFile(t, "listen: "+address), LogFile: log})
 	nc, err := nats.Connect(s.URL(), nats.Timeout(20*time.Second))
 	if err != nil {
@@ -57,11 +57,11 @@ func TestStart(t *testing.T) {
 	s.Stop()
 	again := start(t, devserver.Config{ConfigFile: configFile(t, "listen: 127.0.0.1:4222"), Listen: address})
 	if want := "nats://" + address; s.URL() != want || again.URL() != want {
-		t.Errorf("asked for %s, it was %s, and then %s", want, s.URL(), again.URL())
+		t.Errorf("requested %s, got %s, and then %s", want, s.URL(), again.URL())
 	}
 }
 
-// TestStartFails: what is in the way is an error; nothing ends the process.
+// TestStartFails: every obstacle is an error, and none ends the process.
 func TestStartFails(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -70,12 +70,12 @@ func TestStartFails(t *testing.T) {
 	defer l.Close() //nolint:errcheck // the end of the test
 	good := configFile(t, `listen: "127.0.0.1:-1"`)
 	for name, cfg := range map[string]devserver.Config{
-		"a port that is taken":      {ConfigFile: good, Listen: l.Addr().String()},
-		"a port that is none":       {ConfigFile: good, Listen: "127.0.0.1:x"},
-		"an address without a port": {ConfigFile: good, Listen: "127.0.0.1"},
-		"an address of others":      {ConfigFile: good, Listen: "192.0.2.1:4222"},
-		"no file":                   {ConfigFile: good + ".absent"},
-		"a faulty file":             {ConfigFile: configFile(t, "listen: {")},
+		"port in use":                {ConfigFile: good, Listen: l.Addr().String()},
+		"invalid port":               {ConfigFile: good, Listen: "127.0.0.1:x"},
+		"address without a port":     {ConfigFile: good, Listen: "127.0.0.1"},
+		"address of another machine": {ConfigFile: good, Listen: "192.0.2.1:4222"},
+		"file missing":               {ConfigFile: good + ".absent"},
+		"invalid file":               {ConfigFile: configFile(t, "listen: {")},
 	} {
 		cfg.LogFile = filepath.Join(t.TempDir(), "nats-server.log")
 		if s, err := devserver.Start(cfg); err == nil {
@@ -85,8 +85,8 @@ func TestStartFails(t *testing.T) {
 	}
 }
 
-// TestStopWhileClientsConnect: a server that ends while clients wait for the
-// auth callout does not take the process with it.
+// TestStopWhileClientsConnect: a server that stops while clients wait for the auth
+// callout does not end the process.
 func TestStopWhileClientsConnect(t *testing.T) {
 	key, err := nkeys.CreateAccount()
 	if err != nil {
@@ -101,12 +101,12 @@ listen: "127.0.0.1:%d"
 accounts { AUTH { users: [{user: usher, password: secret}] }, SYS {} }
 system_account: SYS
 authorization { timeout: 0.2, auth_callout { issuer: %s, account: AUTH, auth_users: [usher] } }
-`, callouttest.FreePort(t), issuer) // clients go on until nobody listens there, so nobody else may
+`, callouttest.FreePort(t), issuer) // clients connect until nothing listens there, so no other test may use the port
 	for range 3 {
 		s := start(t, devserver.Config{ConfigFile: configFile(t, conf)})
 		addr := strings.TrimPrefix(s.URL(), "nats://")
 		var clients sync.WaitGroup
-		came := make(chan struct{}, 1<<20)
+		attempts := make(chan struct{}, 1<<20)
 		for range 16 {
 			clients.Go(func() {
 				for {
@@ -114,16 +114,16 @@ authorization { timeout: 0.2, auth_callout { issuer: %s, account: AUTH, auth_use
 					if err != nil {
 						return
 					}
-					_ = c.SetDeadline(time.Now().Add(time.Second)) // one that came last may hear nothing
+					_ = c.SetDeadline(time.Now().Add(time.Second)) // a late client may get no answer
 					_, _ = bufio.NewReader(c).ReadString('\n')     // INFO, or the end
 					_, _ = fmt.Fprint(c, "CONNECT {\"auth_token\":\"x\"}\r\nPING\r\n")
 					_ = c.Close()
-					came <- struct{}{}
+					attempts <- struct{}{}
 				}
 			})
 		}
 		for range 200 {
-			<-came
+			<-attempts
 		}
 		s.Stop()
 		clients.Wait()

@@ -7,20 +7,20 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// globalAccount is where users are whose account a configuration does not state.
+// globalAccount is the account of users without an account in the configuration.
 const globalAccount = "$G"
 
-// defaultMaxPayload is nats-server's.
+// defaultMaxPayload is the default of nats-server.
 const defaultMaxPayload = 1 << 20
 
-// File is what a nats-server.conf of config mode says about who gets in.
+// File is what a nats-server.conf of config mode contains about authentication.
 type File struct {
 	Callout    *Callout // nil: no auth_callout
 	Accounts   []string
 	Users      []StaticUser
 	NoAuthUser string
 	MaxPayload int64
-	Operators  int // operator JWTs: it is no configuration of config mode
+	Operators  int // number of operator JWTs; more than 0: the file is not for config mode
 }
 
 // Callout is authorization.auth_callout.
@@ -30,11 +30,11 @@ type Callout struct {
 	AllowedAccounts       []string
 }
 
-// StaticUser is a user of the file: a name or a public nkey.
+// StaticUser is a user in the file. Name is a user name or a public nkey.
 type StaticUser struct{ Name, Account string }
 
-// Read reads a nats-server.conf as nats-server does, with the files that it includes
-// and those that it names, such as certificates. It starts nothing.
+// Read parses a nats-server.conf as nats-server does, with the files that it includes
+// and the files that it names, such as certificates. It starts no server.
 func Read(path string) (*File, error) {
 	opts, err := server.ProcessConfigFile(path)
 	if err != nil {
@@ -72,9 +72,9 @@ func accountOf(a *server.Account) string {
 	return a.Name
 }
 
-// Past reports whether a server lets a static user in without asking: one of auth_users,
-// or one in an account that is not among allowed_accounts, if that is set.
-func (c *Callout) Past(u StaticUser) bool {
+// Bypasses reports whether a static user connects without the auth callout: it is one of
+// auth_users, or allowed_accounts is set and lacks its account.
+func (c *Callout) Bypasses(u StaticUser) bool {
 	delegated := u.Account == globalAccount || len(c.AllowedAccounts) == 0 || slices.Contains(c.AllowedAccounts, u.Account)
 	return !delegated || slices.Contains(c.AuthUsers, u.Name)
 }

@@ -13,24 +13,23 @@ import (
 	"usher/internal/ownedfile"
 )
 
-// ErrStoreInUse: another process keeps its directory there.
+// ErrStoreInUse: another process uses the store.
 var ErrStoreInUse = errors.New("in use by another usher")
 
-// maxStore is more than there is: the server sets aside what buckets may hold at
-// most, and would refuse one that may get larger than the disk has room now.
+// maxStore exceeds every disk. nats-server reserves the maximum size of a bucket, and
+// would refuse a bucket whose maximum exceeds the free disk space.
 const maxStore = 1 << 50
 
-// Store is a nats-server that listens on nothing and keeps what this process
-// stores with JetStream.
+// Store is a nats-server without a listener. It stores this process's JetStream data.
 type Store struct {
 	srv  *server.Server
 	lock *flock.Flock
 }
 
-// StartStore starts one that keeps its files in dir, which one process at a time
-// may use: ErrStoreInUse otherwise.
+// StartStore starts a Store with its files in dir. Only one process can use dir at a
+// time; the error is ErrStoreInUse if another one does.
 func StartStore(dir string) (*Store, error) {
-	if err := ownedfile.MakeFolder(dir); err != nil { // it says who gets in
+	if err := ownedfile.MakeFolder(dir); err != nil { // its content decides who gets in
 		return nil, fmt.Errorf("embedded store: %w", err)
 	}
 	file := filepath.Join(dir, ".lock")
@@ -53,20 +52,20 @@ func StartStore(dir string) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("embedded store: %w", err), lock.Unlock())
 	}
 	srv.Start()
-	if !srv.ReadyForConnections(readyWithin) || !srv.JetStreamEnabled() {
+	if !srv.ReadyForConnections(startTimeout) || !srv.JetStreamEnabled() {
 		srv.Shutdown()
 		srv.WaitForShutdown()
-		return nil, errors.Join(fmt.Errorf("embedded store: JetStream does not start in %s", dir), lock.Unlock())
+		return nil, errors.Join(fmt.Errorf("embedded store: JetStream did not start in %s", dir), lock.Unlock())
 	}
 	return &Store{srv, lock}, nil
 }
 
-// Connect connects to it, within this process.
+// Connect returns an in-process connection to the server.
 func (s *Store) Connect(options ...nats.Option) (*nats.Conn, error) {
 	return nats.Connect("", append(options, nats.InProcessServer(s.srv))...)
 }
 
-// Stop ends the server, and lets others have its files.
+// Stop stops the server and releases its files.
 func (s *Store) Stop() error {
 	s.srv.Shutdown()
 	s.srv.WaitForShutdown()

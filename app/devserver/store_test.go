@@ -9,8 +9,8 @@ import (
 	"usher/callout/callouttest"
 )
 
-// A bucket may be allowed more than the disk has room for now.
-func TestStoreSetsNothingAside(t *testing.T) {
+// TestStoreReservesNothing: the maximum size of a bucket may exceed the free disk space.
+func TestStoreReservesNothing(t *testing.T) {
 	s, err := devserver.StartStore(t.TempDir())
 	callouttest.Must(t, err)
 	defer func() { callouttest.Must(t, s.Stop()) }()

@@ -12,17 +12,17 @@ import (
 	"usher/internal/ownedfile"
 )
 
-// Attack: a link is planted for the lock of an embedded store, and a file is made where it leads
-// Held by: the lock file is made and opened through no link
+// Attack: another user plants a symbolic link as the lock file of an embedded store, and usher creates a file at its target
+// Held by: usher never follows a symbolic link when it creates or opens the lock file
 func TestStoreLockIsNoLink(t *testing.T) {
-	dir, elsewhere := t.TempDir(), filepath.Join(t.TempDir(), "made")
-	if err := os.Symlink(elsewhere, filepath.Join(dir, ".lock")); err != nil {
+	dir, target := t.TempDir(), filepath.Join(t.TempDir(), "target")
+	if err := os.Symlink(target, filepath.Join(dir, ".lock")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := devserver.StartStore(dir); !errors.Is(err, ownedfile.ErrLink) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := os.Lstat(elsewhere); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("made elsewhere: %v", err)
+	if _, err := os.Lstat(target); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the target was created: %v", err)
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"usher/issuer/keyring"
 )
 
-// pair are two servers in config mode, and what each expects.
+// pair is two servers in config mode, and the keys that each expects.
 type pair struct {
 	servers []*callouttest.Server
 	keys    []callouttest.Keys
@@ -39,15 +39,15 @@ func (p *pair) expecting(context.Context) ([]rotation.Expectation, error) {
 	return all, nil
 }
 
-// restart gives both servers other keys, one after the other. No new client is sent
-// to a server from before it is told to stop until it is back in its cluster: in lame
-// duck mode nats-server asks nobody about those that are connecting, whoever its
-// issuer is, and it takes clients before it has a route.
+// restart restarts both servers with changed keys, one after the other. No new client
+// is sent to a server from before it stops until it has joined its cluster again: in
+// lame duck mode nats-server sends no callout for clients that are connecting, and after
+// a start it accepts clients before it has a route.
 func (p *pair) restart(t *testing.T, f *fleet, l *load, change func(*callouttest.Keys)) {
 	t.Helper()
 	for i, s := range p.servers {
 		change(&p.keys[i])
-		l.spare(t, s.URL())
+		l.drain(t, s.URL())
 		s.Stop()
 		s.SetKeys(t, p.keys[i])
 		s.Start(t)
@@ -55,27 +55,28 @@ func (p *pair) restart(t *testing.T, f *fleet, l *load, change func(*callouttest
 			u.WaitReady(t)
 		}
 		callouttest.Eventually(t, "the server answers", func() bool {
-			return heard(s) && getsIn(s.URL(), nats.Token("publisher-key")) == nil
+			return hasUsher(s) && connects(s.URL(), nats.Token("publisher-key")) == nil
 		})
-		l.away.Delete(s.URL())
+		l.draining.Delete(s.URL())
 	}
 }
 
-// heard reports whether a server has heard of an usher: until then nobody would
-// answer whoever it asks about.
-func heard(s *callouttest.Server) bool {
+// hasUsher reports whether a server knows of the subscription of an usher. Without it
+// its callouts get no answer.
+func hasUsher(s *callouttest.Server) bool {
 	account, err := s.Native().LookupAccount(callouttest.CalloutAccount)
 	return err == nil && account.Interest(callout.Subject) > 0
 }
 
-// In config mode the servers are restarted one after the other with the new lines,
-// and meanwhile both keys are served.
+// In config mode the servers are restarted one after the other with the new lines.
+// usher serves both keys until then.
 func TestRotateRollingRestart(t *testing.T) {
 	keys := callouttest.NewKeys(t)
 	p := &pair{}
 	var routes []string
 	for i := range 2 {
-		// nats-server gives who is connected 10 s to leave; ushers on a busy machine need some of it.
+		// By default nats-server gives connected clients 10 s to leave. Ushers on a busy
+		// machine need some of that.
 		s := callouttest.StartServer(t, callouttest.ServerConfig{
 			Name: "n" + string(rune('1'+i)), Keys: keys, Sealed: true, Cluster: true, Routes: slices.Clone(routes), LameDuck: 1500 * time.Millisecond,
 			Timeout: loadTimeout, LatePing: true,
@@ -90,7 +91,7 @@ func TestRotateRollingRestart(t *testing.T) {
 		Say: func(line string) { t.Log(line) }, Reports: f.reports, Expecting: p.expecting,
 	}
 	for _, s := range p.servers {
-		callouttest.Eventually(t, "the server answers", func() bool { return heard(s) && getsIn(s.URL(), nats.Token("publisher-key")) == nil })
+		callouttest.Eventually(t, "the server answers", func() bool { return hasUsher(s) && connects(s.URL(), nats.Token("publisher-key")) == nil })
 	}
 	l := startLoad(t, p.urls(), true, nats.Token("publisher-key"), nats.Token("consumer-key"))
 	kinds := []string{issuer.KindIssuer, issuer.KindXKey}
@@ -106,18 +107,18 @@ func TestRotateRollingRestart(t *testing.T) {
 			}
 			s, err := keyring.ReadState(dir, keyring.Config{})
 			must(t, err)
-			fresh := s.Entry(s.Rotation.New)
+			next := s.Entry(s.Rotation.New)
 			p.restart(t, f, l, func(k *callouttest.Keys) {
 				if kind == issuer.KindIssuer {
-					k.Issuer = fresh.PublicKey
+					k.Issuer = next.PublicKey
 				} else {
-					k.XKey = fresh.PublicKey
+					k.XKey = next.PublicKey
 				}
 			})
 			r.Wait = 20 * time.Second
 			result, err := r.Resume(t.Context())
 			must(t, err)
-			if result.Old != old || len(result.Blockers) > 0 || active(t, r, target) != fresh.PublicKey {
+			if result.Old != old || len(result.Blockers) > 0 || active(t, r, target) != next.PublicKey {
 				t.Errorf("%+v", result)
 			}
 		}

@@ -1,9 +1,9 @@
-// Package rotation replaces keys while clients connect: add, announce, switch,
-// retire, each step written to keyring.yaml when it is done, so that a rotation
-// that was interrupted can be resumed or rolled back.
+// Package rotation replaces keys while clients connect. A rotation has four steps:
+// add, announce, switch, retire. Each completed step is recorded in keyring.yaml, so
+// that an interrupted rotation can be resumed or rolled back.
 //
-// It promises that at every moment each server's requests can be answered: a key
-// is announced only when every usher has it, used only when every server takes it,
-// and taken away only when nothing depends on it, unless that is demanded (a key
-// that others have got hold of).
+// It promises that the requests of every server can be answered throughout: a key is
+// announced only when every usher has loaded it, used only when every server accepts
+// it, and retired only when nothing depends on it. The exception is Retire with now,
+// for a compromised key. It never restarts or reconfigures a server.
 package rotation

@@ -13,11 +13,11 @@ import (
 	"usher/issuer/operator"
 )
 
-// edit changes the claims of an account.
+// edit is a change of the claims of an account.
 type edit func(*jwt.AccountClaims) error
 
-// change is what puts a key into an account JWT. That it is there is no change.
-func change(kind, scope, like, key string) edit {
+// addition adds a key to an account JWT that does not have it yet.
+func addition(kind, scope, like, key string) edit {
 	if kind == issuer.KindXKey {
 		return func(c *jwt.AccountClaims) error {
 			operator.SetXKey(c, key)
@@ -27,39 +27,38 @@ func change(kind, scope, like, key string) edit {
 	return func(c *jwt.AccountClaims) error { return operator.AddSigningKey(c, scope, like, key) }
 }
 
-// removal takes a signing key out of an account JWT, and leaves in it what takes its
-// place: an account without that would let nobody in.
+// removal removes a signing key from an account JWT. It adds the active key if that is
+// missing: without it no client could connect to the account.
 func removal(s *keyring.State, e *keyring.Entry) edit {
-	gone, scope := e.PublicKey, e.Scope
+	old, scope := e.PublicKey, e.Scope
 	active := s.Active(issuer.KindSigning, issuer.Place{Account: e.Account, Scope: e.Scope})
 	return func(c *jwt.AccountClaims) error {
-		if active != nil && active.PublicKey != gone {
-			if err := operator.AddSigningKey(c, scope, gone, active.PublicKey); err != nil {
+		if active != nil && active.PublicKey != old {
+			if err := operator.AddSigningKey(c, scope, old, active.PublicKey); err != nil {
 				return err
 			}
 		}
-		operator.RemoveSigningKey(c, gone)
+		operator.RemoveSigningKey(c, old)
 		return nil
 	}
 }
 
-// inForce is an account JWT that servers go by.
-type inForce struct {
+// accountJWT is the JWT of an account that servers use.
+type accountJWT struct {
 	claims *jwt.AccountClaims
 	text   string
-	agree  bool // every server has it
-	disk   string
+	agree  bool   // every server has it
+	disk   string // the JWT on disk
 }
 
-// tries is how often an edit is begun anew because somebody else has pushed
-// meanwhile.
+// tries is how often an edit is attempted while somebody else pushes the same JWT.
 const tries = 3
 
-// ErrOthers: somebody else pushes the same account JWT all the time.
+// ErrOthers: somebody else keeps pushing the same account JWT.
 var ErrOthers = errors.New("somebody else is changing the account JWT")
 
-// edit changes the JWT of an account, gives it to every server, and keeps it on disk.
-// What has been done before it was interrupted is done no second time.
+// edit changes the JWT of an account, pushes it to every server, and writes it to disk.
+// It is idempotent.
 func (r *Rotator) edit(ctx context.Context, a issuer.Account, apply edit) error {
 	for range tries {
 		done, err := r.tryEdit(ctx, a, apply)
@@ -72,7 +71,7 @@ func (r *Rotator) edit(ctx context.Context, a issuer.Account, apply edit) error 
 
 func (r *Rotator) tryEdit(ctx context.Context, a issuer.Account, apply edit) (done bool, err error) {
 	o := r.Operator
-	before, servers, err := r.look(ctx, a)
+	before, servers, err := r.accountJWT(ctx, a)
 	if err != nil {
 		return false, err
 	}
@@ -81,7 +80,7 @@ func (r *Rotator) tryEdit(ctx context.Context, a issuer.Account, apply edit) (do
 		return false, err
 	}
 	if len(diff) == 0 && before.agree {
-		// One that servers have stored and do not trust is none that they go by: it is
+		// A server does not use a stored JWT whose signer it does not trust. Such a JWT is
 		// signed again below.
 		err := o.Cluster.CheckTrust(ctx, before.claims.Issuer, servers)
 		var untrusted *operator.TrustError
@@ -97,8 +96,9 @@ func (r *Rotator) tryEdit(ctx context.Context, a issuer.Account, apply edit) (do
 	if err := o.Cluster.Ready(ctx, o.Dir, o.Signer, servers); err != nil {
 		return false, err
 	}
-	// Resolvers that have missed a push take the newest, and count in whole seconds.
-	if err := r.pass(ctx, time.Unix(before.claims.IssuedAt+1, 0)); err != nil {
+	// A resolver that missed a push takes the newest JWT later. Its time of issue has
+	// whole seconds, so the new JWT must be at least one second newer.
+	if err := r.sleepUntil(ctx, time.Unix(before.claims.IssuedAt+1, 0)); err != nil {
 		return false, err
 	}
 	now, err := r.current(ctx, a, servers)
@@ -116,8 +116,8 @@ func (r *Rotator) tryEdit(ctx context.Context, a issuer.Account, apply edit) (do
 	return true, o.Dir.WriteAccount(a.Name, text)
 }
 
-// look returns the JWT of an account that is in force, and the servers that were asked.
-func (r *Rotator) look(ctx context.Context, a issuer.Account) (*inForce, []operator.Server, error) {
+// accountJWT returns the JWT of an account that the servers use, and those servers.
+func (r *Rotator) accountJWT(ctx context.Context, a issuer.Account) (*accountJWT, []operator.Server, error) {
 	servers, err := r.servers(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -126,10 +126,10 @@ func (r *Rotator) look(ctx context.Context, a issuer.Account) (*inForce, []opera
 	return now, servers, err
 }
 
-// current returns the JWT of an account that is in force. One on disk that is newer
-// was meant for the servers, and is not ours to push along.
-func (r *Rotator) current(ctx context.Context, a issuer.Account, servers []operator.Server) (*inForce, error) {
-	var now inForce
+// current returns the JWT of an account that these servers use. ErrUnpushed: the JWT on
+// disk is newer. It has changes that a rotation must not push.
+func (r *Rotator) current(ctx context.Context, a issuer.Account, servers []operator.Server) (*accountJWT, error) {
+	var now accountJWT
 	var err error
 	now.claims, now.text, now.agree, err = r.Operator.Cluster.Newest(ctx, a.PublicKey, servers)
 	if err != nil {
@@ -137,7 +137,7 @@ func (r *Rotator) current(ctx context.Context, a issuer.Account, servers []opera
 	}
 	disk, text, err := r.Operator.Dir.Account(a.Name)
 	if err != nil {
-		return &now, nil //nolint:nilerr // it need not be on disk, and is put there with the next change
+		return &now, nil //nolint:nilerr // it need not be on disk; the next edit writes it
 	}
 	now.disk = text
 	switch {
@@ -149,14 +149,14 @@ func (r *Rotator) current(ctx context.Context, a issuer.Account, servers []opera
 	return &now, nil
 }
 
-// pass waits until a moment is over.
-func (r *Rotator) pass(ctx context.Context, until time.Time) error {
+// sleepUntil waits until a time has come.
+func (r *Rotator) sleepUntil(ctx context.Context, until time.Time) error {
 	left := until.Sub(r.Now())
 	if left <= 0 {
 		return nil
 	}
 	if left > time.Minute {
-		return errors.New("the account JWT in force was issued in the future: synchronise the clocks")
+		return errors.New("the account JWT that the servers use was issued in the future: synchronise the clocks")
 	}
 	t := time.NewTimer(left)
 	defer t.Stop()

@@ -23,21 +23,21 @@ import (
 	"usher/permissions"
 )
 
-// quickly is a site whose rotations wait for little.
-func quickly(t *testing.T, cfg callouttest.OperatorConfig) (*callouttest.Operator, *fleet, *rotation.Rotator) {
+// fastSite is a site whose rotations have short timeouts.
+func fastSite(t *testing.T, cfg callouttest.OperatorConfig) (*callouttest.Operator, *fleet, *rotation.Rotator) {
 	t.Helper()
 	o, f, r := site(t, cfg)
 	r.Wait, r.Quiet, r.PickUp = 3*time.Second, 300*time.Millisecond, 5*time.Second
 	return o, f, r
 }
 
-// letsIn holds that a client of APP gets in.
-func letsIn(t *testing.T, o *callouttest.Operator) {
+// checkConnects checks that a client of APP can connect.
+func checkConnects(t *testing.T, o *callouttest.Operator) {
 	t.Helper()
-	must(t, getsIn(o.URLs(), nats.Token("publisher-key")))
+	must(t, connects(o.URLs(), nats.Token("publisher-key")))
 }
 
-// scopedSite has a role whose template lets little.
+// scopedSite is a site with a scoped role whose template allows little.
 func scopedSite(t *testing.T) (*callouttest.Operator, *rotation.Rotator, rotation.Target) {
 	t.Helper()
 	template := jwt.UserPermissionLimits{Limits: jwt.Limits{NatsLimits: jwt.NatsLimits{Subs: -1, Data: -1, Payload: -1}}}
@@ -53,9 +53,9 @@ func scopedSite(t *testing.T) (*callouttest.Operator, *rotation.Rotator, rotatio
 	return o, r, signingKey(callouttest.AppAccount, "publisher")
 }
 
-// A scoped key is never replaced by one without a scope: what it signs states nothing,
-// which would let clients do everything.
-func TestScopeIsNotLost(t *testing.T) {
+// A scoped key is never replaced by a key without a scope. The user JWTs of a scoped
+// role have no permissions of their own, so that clients could do everything.
+func TestScopeIsKept(t *testing.T) {
 	t.Parallel()
 	t.Run("old key gone from the JWT", func(t *testing.T) {
 		t.Parallel()
@@ -74,7 +74,7 @@ func TestScopeIsNotLost(t *testing.T) {
 		o, r, target := scopedSite(t)
 		old := active(t, r, target)
 		next := callouttest.NewKeys(t)
-		put(t, r, next.IssuerSeed, keyring.Entry{
+		addKey(t, r, next.IssuerSeed, keyring.Entry{
 			PublicKey: next.Issuer, Kind: issuer.KindSigning, Account: callouttest.AppAccount, Scope: "publisher", State: issuer.StateNext,
 		})
 		c := o.Account(t, callouttest.AppAccount)
@@ -87,10 +87,10 @@ func TestScopeIsNotLost(t *testing.T) {
 	})
 }
 
-// put puts a seed and its entry into the keyring.
-func put(t *testing.T, r *rotation.Rotator, seed string, e keyring.Entry) {
+// addKey adds a seed and its entry to the keyring.
+func addKey(t *testing.T, r *rotation.Rotator, seed string, e keyring.Entry) {
 	t.Helper()
-	e.File = "put.nk"
+	e.File = "added.nk"
 	must(t, keyring.WriteSeed(filepath.Join(r.Dir, e.File), []byte(seed), r.Config))
 	s, err := keyring.ReadState(r.Dir, r.Config)
 	must(t, err)
@@ -99,95 +99,97 @@ func put(t *testing.T, r *rotation.Rotator, seed string, e keyring.Entry) {
 	must(t, keyring.Save(r.Dir, r.Config, s))
 }
 
-// failingDisk makes the JWTs on disk unwritable as soon as f says so.
-func failingDisk(o *callouttest.Operator, r *rotation.Rotator, now func(*keyring.Rotation) bool) (failing *rotation.Rotator, mend func() error) {
+// failingDisk returns a Rotator for which the JWTs on disk become unwritable once when
+// returns true, and a function that repairs that.
+func failingDisk(o *callouttest.Operator, r *rotation.Rotator, when func(*keyring.Rotation) bool) (failing *rotation.Rotator, repair func() error) {
 	accounts := filepath.Join(o.JWTDir, "accounts")
-	cut := *r
-	cut.Reports = func(ctx context.Context) ([]keyusage.Report, error) {
-		if s, err := keyring.ReadState(r.Dir, r.Config); err == nil && s.Rotation != nil && now(s.Rotation) {
+	fails := *r
+	fails.Reports = func(ctx context.Context) ([]keyusage.Report, error) {
+		if s, err := keyring.ReadState(r.Dir, r.Config); err == nil && s.Rotation != nil && when(s.Rotation) {
 			_ = os.Rename(accounts, accounts+"-away")
 		}
 		return r.Reports(ctx)
 	}
-	return &cut, func() error { return os.Rename(accounts+"-away", accounts) }
+	return &fails, func() error { return os.Rename(accounts+"-away", accounts) }
 }
 
-// A retirement that was pushed and not written down can be undone and brought to its
-// end: the servers get back what they need.
+// A retirement that was pushed but not recorded can be resumed or rolled back, and the
+// servers get the JWT that they need.
 func TestInterruptedAfterRetirePushed(t *testing.T) {
 	t.Parallel()
 	for _, resume := range []bool{true, false} {
 		t.Run(map[bool]string{true: "resumed", false: "rolled back"}[resume], func(t *testing.T) {
 			t.Parallel()
-			o, _, r := quickly(t, callouttest.OperatorConfig{})
+			o, _, r := fastSite(t, callouttest.OperatorConfig{})
 			target := signingKey(callouttest.AppAccount, "")
-			cut, mend := failingDisk(o, r, func(x *keyring.Rotation) bool { return x.Done == keyring.StepSwitch })
-			if _, err := cut.Rotate(t.Context(), target); err == nil {
+			failing, repair := failingDisk(o, r, func(x *keyring.Rotation) bool { return x.Done == keyring.StepSwitch })
+			if _, err := failing.Rotate(t.Context(), target); err == nil {
 				t.Fatal("not interrupted")
 			}
-			must(t, mend())
-			letsIn(t, o)
-			end := r.Resume
+			must(t, repair())
+			checkConnects(t, o)
+			finish := r.Resume
 			if !resume {
-				end = r.Rollback
+				finish = r.Rollback
 			}
-			result, err := end(t.Context())
+			result, err := finish(t.Context())
 			must(t, err)
 			if len(result.Blockers) > 0 {
 				t.Errorf("%+v", result)
 			}
-			letsIn(t, o)
+			checkConnects(t, o)
 			if c := o.Account(t, callouttest.AppAccount); !c.SigningKeys.Contains(active(t, r, target)) {
-				t.Error("on disk is a JWT without the active key")
+				t.Error("the JWT on disk does not have the active key")
 			}
 		})
 	}
 }
 
-// A roll-back that was interrupted goes on as one.
+// An interrupted roll-back is resumed as a roll-back.
 func TestInterruptedRollback(t *testing.T) {
 	t.Parallel()
-	o, _, r := quickly(t, callouttest.OperatorConfig{})
+	o, _, r := fastSite(t, callouttest.OperatorConfig{})
 	target := signingKey(callouttest.AppAccount, "")
 	before := active(t, r, target)
 	interrupt(t, r, target, keyring.StepAnnounce)
-	cut, mend := failingDisk(o, r, func(x *keyring.Rotation) bool { return x.New == before })
-	if _, err := cut.Rollback(t.Context()); err == nil {
+	failing, repair := failingDisk(o, r, func(x *keyring.Rotation) bool { return x.New == before })
+	if _, err := failing.Rollback(t.Context()); err == nil {
 		t.Fatal("not interrupted")
 	}
-	must(t, mend())
-	letsIn(t, o)
+	must(t, repair())
+	checkConnects(t, o)
 	result, err := r.Resume(t.Context())
 	must(t, err)
 	if result.New != before || active(t, r, target) != before || len(result.Blockers) > 0 {
 		t.Errorf("%+v", result)
 	}
-	letsIn(t, o)
+	checkConnects(t, o)
 }
 
-// Somebody else's push takes the new key away before it is in use.
-func TestForeignPush(t *testing.T) {
+// Somebody else pushes an account JWT without the new key, before the key is in use.
+func TestConcurrentPush(t *testing.T) {
 	t.Parallel()
-	o, _, r := quickly(t, callouttest.OperatorConfig{})
+	o, _, r := fastSite(t, callouttest.OperatorConfig{})
 	target := signingKey(callouttest.AppAccount, "")
-	c := o.Account(t, callouttest.AppAccount) // as somebody else has it
+	c := o.Account(t, callouttest.AppAccount) // the version that is pushed later
 	interrupt(t, r, target, keyring.StepAnnounce)
 	announced := o.Account(t, callouttest.AppAccount)
-	callouttest.Eventually(t, "the second is over", func() bool { return time.Now().Unix() > announced.IssuedAt })
+	callouttest.Eventually(t, "the next second", func() bool { return time.Now().Unix() > announced.IssuedAt })
 	c.Tags.Add("edited")
 	o.Push(t, callouttest.AppAccount, c)
 	_, err := r.Resume(t.Context())
 	must(t, err)
-	letsIn(t, o)
+	checkConnects(t, o)
 	if now := o.Account(t, callouttest.AppAccount); !now.Tags.Contains("edited") || !now.SigningKeys.Contains(active(t, r, target)) {
 		t.Errorf("%v %v", now.Tags, now.SigningKeys.Keys())
 	}
 }
 
-// Killed after the old key was retired and before the rotation was struck out.
-func TestRollbackWhatIsDone(t *testing.T) {
+// The process was killed after the old key was retired and before the rotation was
+// removed from keyring.yaml.
+func TestRollbackAfterRetire(t *testing.T) {
 	t.Parallel()
-	o, _, r := quickly(t, callouttest.OperatorConfig{})
+	o, _, r := fastSite(t, callouttest.OperatorConfig{})
 	target := signingKey(callouttest.AppAccount, "")
 	result, err := r.Rotate(t.Context(), target)
 	must(t, err)
@@ -202,13 +204,13 @@ func TestRollbackWhatIsDone(t *testing.T) {
 	must(t, err)
 	_, err = keyring.Load(r.Dir, r.Config)
 	must(t, err)
-	letsIn(t, o)
+	checkConnects(t, o)
 }
 
-// Who does not answer does not hold up a key that has to go.
-func TestRetireNowDespiteOthers(t *testing.T) {
+// An usher that does not load the keyring does not delay Retire with now.
+func TestRetireNowDoesNotWait(t *testing.T) {
 	t.Parallel()
-	o, f, r := quickly(t, callouttest.OperatorConfig{})
+	o, f, r := fastSite(t, callouttest.OperatorConfig{})
 	r.PickUp = time.Second
 	r.Reports = func(ctx context.Context) ([]keyusage.Report, error) {
 		reports, err := f.reports(ctx)
@@ -218,29 +220,29 @@ func TestRetireNowDespiteOthers(t *testing.T) {
 	old := active(t, r, target)
 	var wait *rotation.WaitError
 	if _, err := r.Rotate(t.Context(), target); !errors.As(err, &wait) {
-		t.Errorf("a rotation did not wait for it: %v", err)
+		t.Errorf("the rotation did not wait: %v", err)
 	}
 	_, err := r.Retire(t.Context(), old, true)
 	must(t, err)
-	fresh := active(t, r, target)
-	if c := o.Account(t, callouttest.AppAccount); c.SigningKeys.Contains(old) || !c.SigningKeys.Contains(fresh) {
+	next := active(t, r, target)
+	if c := o.Account(t, callouttest.AppAccount); c.SigningKeys.Contains(old) || !c.SigningKeys.Contains(next) {
 		t.Errorf("signing keys %v", c.SigningKeys.Keys())
 	}
-	callouttest.Eventually(t, "the usher that was not waited for uses the new key", func() bool {
+	callouttest.Eventually(t, "the usher uses the new key", func() bool {
 		report := f.services[0].Report()
-		key := report.Key(fresh)
+		key := report.Key(next)
 		return key != nil && key.State == issuer.StateActive
 	})
-	letsIn(t, o)
+	checkConnects(t, o)
 }
 
-// A seed that keyring.yaml does not name is in nobody's way.
-func TestOrphanSeed(t *testing.T) {
+// A seed that keyring.yaml does not list does not block a rotation.
+func TestUnlistedSeed(t *testing.T) {
 	t.Parallel()
 	for name, create := range map[string]func() (nkeys.KeyPair, error){"account": nkeys.CreateAccount, "xkey": nkeys.CreateCurveKeys} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, _, r := quickly(t, callouttest.OperatorConfig{Sealed: true})
+			_, _, r := fastSite(t, callouttest.OperatorConfig{Sealed: true})
 			kp, err := create()
 			must(t, err)
 			seed, err := kp.Seed()
@@ -254,10 +256,10 @@ func TestOrphanSeed(t *testing.T) {
 	}
 }
 
-// An usher that has an older keyring signs with the old key still.
-func TestRetireWhileAnotherSigns(t *testing.T) {
+// A key is not retired while an usher with an older keyring signs with it.
+func TestRetireWithStaleUsher(t *testing.T) {
 	t.Parallel()
-	o, f, r := quickly(t, callouttest.OperatorConfig{})
+	o, f, r := fastSite(t, callouttest.OperatorConfig{})
 	stale := t.TempDir()
 	copyKeyring(t, o.Keyring, stale)
 	nc, err := nats.Connect(o.URLs(), nats.Token("publisher-key"), callouttest.Patient())
@@ -267,17 +269,17 @@ func TestRetireWhileAnotherSigns(t *testing.T) {
 	nc.Close()
 	other := *o
 	other.Keyring = stale
-	late := callouttest.StartService(t, callouttest.ServiceConfig{Operator: &other, Directory: callouttest.Directory(callouttest.DirectoryText)})
+	staleUsher := callouttest.StartService(t, callouttest.ServiceConfig{Operator: &other, Directory: callouttest.Directory(callouttest.DirectoryText)})
 	r.Reports = func(ctx context.Context) ([]keyusage.Report, error) {
 		reports, err := f.reports(ctx)
-		return append(reports, late.Report()), err
+		return append(reports, staleUsher.Report()), err
 	}
 	blockers, err := r.Retire(t.Context(), result.Old, false)
 	must(t, err)
 	if len(blockers) == 0 || !strings.Contains(strings.Join(blockers, "; "), "still has it as active") {
 		t.Errorf("blockers %q", blockers)
 	}
-	letsIn(t, o)
+	checkConnects(t, o)
 }
 
 func copyKeyring(t *testing.T, from, to string) {
@@ -290,26 +292,20 @@ func copyKeyring(t *testing.T, from, to string) {
 	}
 }
 
-// In config mode a server that nobody could knock at has asked for the key a moment ago.
-func TestRetireWhatIsAskedFor(t *testing.T) {
+// In config mode a key is not retired while a server that cannot be probed asks for it.
+func TestRetireRequestedKey(t *testing.T) {
 	t.Parallel()
 	old, fresh := callouttest.NewKeys(t), callouttest.NewKeys(t)
 	a := callouttest.StartServer(t, callouttest.ServerConfig{Name: "n1", Keys: fresh, Cluster: true, Timeout: 3})
 	b := callouttest.StartServer(t, callouttest.ServerConfig{Name: "n2", Keys: old, Cluster: true, Routes: []string{a.RouteURL()}, Timeout: 3})
-	dir := callouttest.KeyringDir(t, false, old, fresh)
-	s, err := keyring.ReadState(dir, keyring.Config{})
-	must(t, err)
-	s.Entry(old.Issuer).State = issuer.StateRetiring
-	must(t, keyring.Save(dir, keyring.Config{}, s))
-	f := newFleet(t, 1, callouttest.ServiceConfig{URLs: a.URL() + "," + b.URL(), Keyring: dir, Directory: callouttest.Directory(callouttest.DirectoryText)})
-	r := &rotation.Rotator{
-		Dir: dir, Now: time.Now, PickUp: 5 * time.Second, Wait: time.Second, Quiet: 300 * time.Millisecond,
-		Say: func(line string) { t.Log(line) }, Reports: f.reports,
-		Expecting: func(context.Context) ([]rotation.Expectation, error) {
-			return []rotation.Expectation{{URL: a.URL(), Server: "n1", Issuer: fresh.Issuer}}, nil
-		},
+	r := retiringKeyring(t, old, fresh)
+	r.Reports = newFleet(t, 1, callouttest.ServiceConfig{
+		URLs: a.URL() + "," + b.URL(), Keyring: r.Dir, Directory: callouttest.Directory(callouttest.DirectoryText),
+	}).reports
+	r.Expecting = func(context.Context) ([]rotation.Expectation, error) {
+		return []rotation.Expectation{{URL: a.URL(), Server: "n1", Issuer: fresh.Issuer}}, nil
 	}
-	callouttest.Eventually(t, "n2 answers", func() bool { return getsIn(b.URL(), nats.Token("publisher-key")) == nil })
+	callouttest.Eventually(t, "n2 answers", func() bool { return connects(b.URL(), nats.Token("publisher-key")) == nil })
 	blockers, err := r.Retire(t.Context(), old.Issuer, false)
 	must(t, err)
 	if len(blockers) != 1 || !strings.HasPrefix(blockers[0], "server n2 asked for it") {
@@ -317,28 +313,114 @@ func TestRetireWhatIsAskedFor(t *testing.T) {
 	}
 }
 
-// That nobody answers is not taken for nobody being there.
-func TestNoReport(t *testing.T) {
+// Without a running usher a rotation fails early and changes nothing, unless NoUsher is
+// set. The same holds for a rotation that is resumed or rolled back.
+func TestNoUsher(t *testing.T) {
 	t.Parallel()
-	_, _, r := quickly(t, callouttest.OperatorConfig{Sealed: true})
-	r.PickUp = time.Second
-	r.Reports = func(context.Context) ([]keyusage.Report, error) { return nil, nil }
-	var wait *rotation.WaitError
-	if _, err := r.Rotate(t.Context(), rotation.Target{Kind: issuer.KindXKey}); !errors.As(err, &wait) {
-		t.Errorf("%v", err)
+	_, _, r := fastSite(t, callouttest.OperatorConfig{Sealed: true})
+	target := rotation.Target{Kind: issuer.KindXKey}
+	var progress []string
+	alone := *r
+	alone.PickUp = time.Second
+	alone.Say = func(line string) { progress = append(progress, line) }
+	asked := 0
+	alone.Reports = func(context.Context) ([]keyusage.Report, error) { asked++; return nil, nil }
+	before, err := os.ReadFile(filepath.Join(r.Dir, keyring.StateFile))
+	must(t, err)
+	if _, err := alone.Rotate(t.Context(), target); !errors.Is(err, rotation.ErrNoUsher) {
+		t.Errorf("rotate: %v", err)
 	}
-	r.NoUsher = true
-	_, err := r.Resume(t.Context())
+	after, err := os.ReadFile(filepath.Join(r.Dir, keyring.StateFile))
+	must(t, err)
+	if string(after) != string(before) {
+		t.Error("keyring.yaml was changed")
+	}
+	if !slices.Equal(progress, []string{"waiting for a running usher: none answers"}) || asked < 2 {
+		t.Errorf("asked %d times, said %q", asked, progress)
+	}
+	interrupt(t, r, target, keyring.StepAdd)
+	if _, err := alone.Resume(t.Context()); !errors.Is(err, rotation.ErrNoUsher) {
+		t.Errorf("resume: %v", err)
+	}
+	if _, err := alone.Rollback(t.Context()); !errors.Is(err, rotation.ErrNoUsher) {
+		t.Errorf("roll back: %v", err)
+	}
+	alone.NoUsher = true
+	_, err = alone.Resume(t.Context())
 	must(t, err)
 }
 
-// A server that does not show its sentinel may take one that the old key has signed.
+// An usher that has yet to reload the keyring after a key is retired is no failure, and
+// the progress does not read like one.
+func TestRetiredKeyStillLoaded(t *testing.T) {
+	t.Parallel()
+	old, next := callouttest.NewKeys(t), callouttest.NewKeys(t)
+	r := retiringKeyring(t, old, next)
+	r.PickUp = 200 * time.Millisecond
+	var progress []string
+	r.Say = func(line string) { progress = append(progress, line) }
+	r.Reports = func(context.Context) ([]keyusage.Report, error) {
+		return []keyusage.Report{{Instance: "a1", Keys: []keyusage.KeyUse{{PublicKey: old.Issuer, Kind: issuer.KindIssuer, State: issuer.StateRetiring}}}}, nil
+	}
+	_, err := r.Retire(t.Context(), old.Issuer, false)
+	must(t, err)
+	at := slices.Index(progress, "retired "+old.Issuer)
+	if at < 0 || !slices.Equal(progress[at+1:], []string{
+		"running ushers unload the key when they reload the keyring; waiting for a1",
+		"the key is retired; these ushers have yet to reload the keyring: a1",
+	}) {
+		t.Errorf("said %q", progress)
+	}
+}
+
+// A key that is used several times in one second, as the reports count it, is in use
+// until the last of them.
+func TestRetireSeesUsesWithinOneSecond(t *testing.T) {
+	t.Parallel()
+	old, next := callouttest.NewKeys(t), callouttest.NewKeys(t)
+	r := retiringKeyring(t, old, next)
+	r.Wait = 20 * time.Second
+	last := time.Now().UTC().Truncate(time.Second)
+	end := time.Now().Add(3 * r.Quiet) // of the use of the key
+	uses := uint64(1)
+	var lastUse time.Time
+	r.Reports = func(context.Context) ([]keyusage.Report, error) {
+		if now := time.Now(); now.Before(end) {
+			uses++
+			lastUse = now
+		}
+		return []keyusage.Report{{Instance: "a1", Keys: []keyusage.KeyUse{{PublicKey: old.Issuer, Kind: issuer.KindIssuer, Last: &last, LastHour: uses}}}}, nil
+	}
+	blockers, err := r.Retire(t.Context(), old.Issuer, false)
+	must(t, err)
+	if unused := time.Since(lastUse); len(blockers) > 0 || unused < r.Quiet {
+		t.Errorf("retired %s after the last use, blockers %q", unused, blockers)
+	}
+}
+
+// retiringKeyring returns a Rotator of config mode for a keyring in which next has
+// replaced old. No usher and no server runs.
+func retiringKeyring(t *testing.T, old, next callouttest.Keys) *rotation.Rotator {
+	t.Helper()
+	dir := callouttest.KeyringDir(t, false, old, next)
+	s, err := keyring.ReadState(dir, keyring.Config{})
+	must(t, err)
+	s.Entry(old.Issuer).State = issuer.StateRetiring
+	must(t, keyring.Save(dir, keyring.Config{}, s))
+	return &rotation.Rotator{
+		Dir: dir, Now: time.Now, PickUp: 5 * time.Second, Wait: time.Second, Quiet: 300 * time.Millisecond,
+		Say:       func(line string) { t.Log(line) },
+		Expecting: func(context.Context) ([]rotation.Expectation, error) { return nil, nil },
+	}
+}
+
+// The signer of a server's sentinel is unknown, so the old key may have signed it.
 func TestSentinelUnknown(t *testing.T) {
 	t.Parallel()
-	o, _, r := quickly(t, callouttest.OperatorConfig{})
+	o, _, r := fastSite(t, callouttest.OperatorConfig{})
 	r.Wait = time.Second
 	r.Expecting = func(context.Context) ([]rotation.Expectation, error) {
-		return []rotation.Expectation{{URL: o.URLs(), Problem: "a client knocked, and the server did not ask"}}, nil
+		return []rotation.Expectation{{URL: o.URLs(), Problem: "the server sent no request for the probe"}}, nil
 	}
 	result, err := r.Rotate(t.Context(), signingKey(callouttest.CalloutAccount, ""))
 	must(t, err)
@@ -347,10 +429,10 @@ func TestSentinelUnknown(t *testing.T) {
 	}
 }
 
-// A person's change of keyring.yaml while a rotation waits is not lost.
+// An edit of keyring.yaml while a rotation waits is not lost.
 func TestEditWhileWaiting(t *testing.T) {
 	t.Parallel()
-	o, _, r := quickly(t, callouttest.OperatorConfig{})
+	o, _, r := fastSite(t, callouttest.OperatorConfig{})
 	nc, err := nats.Connect(o.URLs(), nats.Token("publisher-key"), callouttest.Patient())
 	must(t, err)
 	defer nc.Close()
@@ -359,9 +441,9 @@ func TestEditWhileWaiting(t *testing.T) {
 	waiting := *r
 	waiting.Reports = func(ctx context.Context) ([]keyusage.Report, error) {
 		s, err := keyring.ReadState(r.Dir, r.Config)
-		if must(t, err); !edited && s.Rotation.Done == keyring.StepSwitch {
+		if must(t, err); !edited && s.Rotation != nil && s.Rotation.Done == keyring.StepSwitch {
 			edited = true
-			put(t, r, extra.IssuerSeed, keyring.Entry{
+			addKey(t, r, extra.IssuerSeed, keyring.Entry{
 				PublicKey: extra.Issuer, Kind: issuer.KindSigning, Account: callouttest.OtherAccount, Scope: "hand", State: issuer.StateActive,
 			})
 		}
@@ -380,25 +462,25 @@ func TestEditWhileWaiting(t *testing.T) {
 	}
 }
 
-// A server that was there a moment ago and is not now is waited for, unless it is gone
-// for good: it would come back with the JWT that it had.
-func TestServerAway(t *testing.T) {
+// A rotation waits for a server that has stopped recently, because it would come back
+// with its old account JWT. Without names a server that is gone for good.
+func TestServerStopped(t *testing.T) {
 	t.Parallel()
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Servers: 3})
 	f := newFleet(t, 1, callouttest.ServiceConfig{Operator: o, Directory: callouttest.Directory(callouttest.DirectoryText)})
 	r := operatorRotator(t, o, f)
 	r.Wait, r.Quiet = time.Second, 300*time.Millisecond
 	for _, s := range o.Servers {
-		must(t, getsIn(s.URL(), nats.Token("publisher-key")))
+		must(t, connects(s.URL(), nats.Token("publisher-key")))
 	}
 	o.Servers[2].Stop()
-	callouttest.Eventually(t, "it is gone", func() bool {
+	callouttest.Eventually(t, "two servers are left", func() bool {
 		servers, err := r.Operator.Cluster.Servers(t.Context())
 		return err == nil && len(servers) == 2
 	})
 	target := signingKey(callouttest.AppAccount, "")
 	var wait *rotation.WaitError
-	if _, err := r.Rotate(t.Context(), target); !errors.As(err, &wait) || !strings.HasPrefix(wait.Missing[0], "server n3 was there") {
+	if _, err := r.Rotate(t.Context(), target); !errors.As(err, &wait) || !strings.HasPrefix(wait.Missing[0], "server n3 sent a request") {
 		t.Errorf("%v", err)
 	}
 	r.Without = []string{"n3"}
@@ -407,19 +489,19 @@ func TestServerAway(t *testing.T) {
 	if len(result.Blockers) > 0 {
 		t.Errorf("%+v", result)
 	}
-	o.Servers[2].Start(t) // for the end of the test, which stops it
+	o.Servers[2].Start(t) // the cleanup stops it
 }
 
-// What a wrong key of the operator would end later ends at once.
+// A rotation with a wrong operator key fails before anything is changed.
 func TestWrongOperatorKey(t *testing.T) {
 	t.Parallel()
-	o, _, r := quickly(t, callouttest.OperatorConfig{})
+	o, _, r := fastSite(t, callouttest.OperatorConfig{})
 	before, err := os.ReadFile(filepath.Join(o.Keyring, keyring.StateFile))
 	must(t, err)
 	r.Operator.Signer, err = nkeys.CreateOperator()
 	must(t, err)
 	if _, err := r.Rotate(t.Context(), signingKey(callouttest.AppAccount, "")); err == nil {
-		t.Error("begun")
+		t.Error("the rotation began")
 	}
 	after, err := os.ReadFile(filepath.Join(o.Keyring, keyring.StateFile))
 	must(t, err)
@@ -428,15 +510,15 @@ func TestWrongOperatorKey(t *testing.T) {
 	}
 }
 
-// A rotation that is signed by a key that the servers do not trust ends before
-// anything is made, pushed or retired: case 3 from the field. The account is not in
-// use, so that the servers would take whatever was pushed.
+// A rotation with an operator key that the servers do not trust fails before anything is
+// created, pushed or retired. The account is not in use, so that the servers would
+// accept any JWT that was pushed.
 //
 // Attack: a rotation signed with an operator key that the servers do not trust locks an account out
-// Held by: rotate, push and retire compare with every server's trusted_operators_jwt before anything is pushed or retired
+// Held by: rotate, push and retire compare the key with every server's trusted_operators_jwt before they change anything
 func TestRotateUntrusted(t *testing.T) {
 	t.Parallel()
-	o, _, r := quickly(t, callouttest.OperatorConfig{})
+	o, _, r := fastSite(t, callouttest.OperatorConfig{})
 	target := signingKey(callouttest.AppAccount, "")
 	before, err := os.ReadFile(filepath.Join(o.Keyring, keyring.StateFile))
 	must(t, err)
@@ -454,14 +536,14 @@ func TestRotateUntrusted(t *testing.T) {
 	if after, err := os.ReadFile(filepath.Join(o.Keyring, keyring.StateFile)); err != nil || string(after) != string(before) {
 		t.Errorf("keyring.yaml was changed (%v)", err)
 	}
-	must(t, getsIn(o.URLs(), nats.Token("publisher-key")))
+	must(t, connects(o.URLs(), nats.Token("publisher-key")))
 }
 
-// What was pushed with such a key before is signed again by one that is trusted,
-// though it says what it should already, and everybody is let in again.
+// An account JWT that such a key has signed is signed again with a trusted key, even if
+// its content is right. Then clients can connect again.
 func TestResumeUntrusted(t *testing.T) {
 	t.Parallel()
-	o, _, r := quickly(t, callouttest.OperatorConfig{})
+	o, _, r := fastSite(t, callouttest.OperatorConfig{})
 	trusted, next := o.SigningKey, callouttest.NewKeys(t)
 	s, err := keyring.ReadState(r.Dir, r.Config)
 	must(t, err)
@@ -473,13 +555,13 @@ func TestResumeUntrusted(t *testing.T) {
 	c := o.Account(t, callouttest.AppAccount)
 	c.SigningKeys.Add(next.Issuer)
 	o.ReplaceSigningKey(t)
-	o.Push(t, callouttest.AppAccount, c) // past usher
-	if err := getsIn(o.URLs(), nats.Token("publisher-key")); err == nil {
-		t.Fatal("the server goes by a JWT that it does not trust: this test shows nothing")
+	o.Push(t, callouttest.AppAccount, c) // without usher
+	if err := connects(o.URLs(), nats.Token("publisher-key")); err == nil {
+		t.Fatal("the server uses a JWT that it does not trust, so this test shows nothing")
 	}
 	r.Operator.Signer = trusted
 	r.Wait, r.Pinned = 0, func(string) []string { return []string{"pinned"} } // the old key stays
 	_, err = r.Rotate(t.Context(), signingKey(callouttest.AppAccount, ""))
 	must(t, err)
-	must(t, getsIn(o.URLs(), nats.Token("publisher-key")))
+	must(t, connects(o.URLs(), nats.Token("publisher-key")))
 }

@@ -27,8 +27,7 @@ func TestMain(m *testing.M) { callouttest.VerifyTestMain(m) }
 
 var must = callouttest.Must
 
-// fleet are running ushers that look at their keyring whenever they are asked, and
-// a hundred times a second.
+// fleet is a set of running ushers that reload their keyring a hundred times a second.
 type fleet struct {
 	tb       testing.TB
 	services []*callouttest.Service
@@ -41,22 +40,22 @@ func newFleet(tb testing.TB, n int, cfg callouttest.ServiceConfig) *fleet {
 		f.services = append(f.services, callouttest.StartService(tb, cfg))
 	}
 	stop := make(chan struct{})
-	var watching sync.WaitGroup
-	watching.Go(func() {
+	var reloading sync.WaitGroup
+	reloading.Go(func() {
 		tick := time.NewTicker(10 * time.Millisecond)
 		defer tick.Stop()
 		for {
 			select {
 			case <-tick.C:
 				for _, s := range f.services {
-					_ = s.ReloadKeyring() // a seed and keyring.yaml are not written in one step
+					_ = s.ReloadKeyring() // it may fail between the write of a seed and that of keyring.yaml
 				}
 			case <-stop:
 				return
 			}
 		}
 	})
-	tb.Cleanup(func() { close(stop); watching.Wait() })
+	tb.Cleanup(func() { close(stop); reloading.Wait() })
 	return f
 }
 
@@ -90,7 +89,7 @@ func signingKey(account, scope string) rotation.Target {
 	return rotation.Target{Kind: issuer.KindSigning, Place: issuer.Place{Account: account, Scope: scope}}
 }
 
-// active returns the public key that a target has now.
+// active returns the public key of the active key of a target.
 func active(t *testing.T, r *rotation.Rotator, target rotation.Target) string {
 	t.Helper()
 	s, err := keyring.ReadState(r.Dir, r.Config)
@@ -100,48 +99,46 @@ func active(t *testing.T, r *rotation.Rotator, target rotation.Target) string {
 	return e.PublicKey
 }
 
-// load connects clients all the time, and counts what becomes of them.
+// load keeps connecting clients, and counts the outcomes.
 type load struct {
-	mu      sync.Mutex
-	next    int          // client
-	at      map[int]bool // clients that are connecting
-	ok      int
-	refused []string
-	failed  []string
+	mu         sync.Mutex
+	next       int          // number of the next client
+	connecting map[int]bool // by number of the client
+	ok         int
+	refused    []string
+	failed     []string
 
-	fallBack bool     // to the next server if one is not there
-	away     sync.Map // URLs that clients are sent to last, as by a load balancer
+	failover bool     // try the next server if one cannot be reached
+	draining sync.Map // URLs of servers that clients try last, as with a load balancer
 
-	stop   chan struct{}
-	group  sync.WaitGroup
-	inside sync.WaitGroup // clients that got in, until they leave
-	begun  time.Time
+	stop      chan struct{}
+	group     sync.WaitGroup
+	connected sync.WaitGroup // clients that are connected
+	begun     time.Time
 }
 
-// pace is how often a client connects: 60 times a second, while fewer than atOnce are
-// at it. More at once would measure the machine: what it can do no longer in time, the
-// clients call refused.
+// A client connects 60 times a second, while fewer than maxConnecting are connecting.
+// A higher load would overload the machine, and clients would be refused for that.
 const (
-	pace   = time.Second / 60
-	atOnce = 16
+	interval      = time.Second / 60
+	maxConnecting = 16
 )
 
-// A machine that stands still for seconds keeps clients waiting, and does not turn
-// them away: only who is never answered is refused.
+// The timeouts are long, so that a machine that stalls for seconds delays clients and
+// does not refuse them.
 const (
 	loadTimeout = 8 // seconds, until a server refuses
 	loadBudget  = 6 * time.Second
 )
 
-// startLoad lets clients connect to one of the servers after the other, each with
-// the next of the tokens.
-func startLoad(t *testing.T, urls string, fallBack bool, opts ...nats.Option) *load {
+// startLoad connects clients to the servers in turn, each with the next of the options.
+func startLoad(t *testing.T, urls string, failover bool, opts ...nats.Option) *load {
 	t.Helper()
-	l := &load{fallBack: fallBack, at: map[int]bool{}, stop: make(chan struct{}), begun: time.Now()}
+	l := &load{failover: failover, connecting: map[int]bool{}, stop: make(chan struct{}), begun: time.Now()}
 	servers := strings.Split(urls, ",")
-	places := make(chan struct{}, atOnce)
+	semaphore := make(chan struct{}, maxConnecting)
 	l.group.Go(func() {
-		tick := time.NewTicker(pace)
+		tick := time.NewTicker(interval)
 		defer tick.Stop()
 		for i := 0; ; {
 			select {
@@ -149,11 +146,11 @@ func startLoad(t *testing.T, urls string, fallBack bool, opts ...nats.Option) *l
 			case <-l.stop:
 				return
 			}
-			// A machine that is busy misses ticks, and has to make up for them.
-			for ; i < int(time.Since(l.begun)/pace); i++ {
+			// A busy machine misses ticks: catch up with them.
+			for ; i < int(time.Since(l.begun)/interval); i++ {
 				select {
-				case places <- struct{}{}:
-					l.send(servers, i, opts[i%len(opts)], func() { <-places })
+				case semaphore <- struct{}{}:
+					l.start(servers, i, opts[i%len(opts)], func() { <-semaphore })
 				case <-l.stop:
 					return
 				}
@@ -163,35 +160,36 @@ func startLoad(t *testing.T, urls string, fallBack bool, opts ...nats.Option) *l
 	return l
 }
 
-// send lets client i connect to one of the servers, and says when it is through.
-func (l *load) send(servers []string, i int, opt nats.Option, through func()) {
+// start connects client i to one of the servers, and then calls done.
+func (l *load) start(servers []string, i int, opt nats.Option, done func()) {
 	l.mu.Lock()
-	l.next, l.at[i] = i+1, true
+	l.next, l.connecting[i] = i+1, true
 	l.mu.Unlock()
 	first := i % len(servers)
 	order := append(append([]string{}, servers[first:]...), servers[:first]...)
-	// Last, and not never: by the time that it is its turn, the other may be away.
-	slices.SortStableFunc(order, func(a, b string) int { return l.isAway(a) - l.isAway(b) })
+	// A draining server comes last, but is not left out: when the client tries it, the
+	// other server may be the one that is draining.
+	slices.SortStableFunc(order, func(a, b string) int { return l.rank(a) - l.rank(b) })
 	l.group.Go(func() {
-		defer through()
+		defer done()
 		l.connect(order, opt)
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		delete(l.at, i)
+		delete(l.connecting, i)
 	})
 }
 
-// spare sends no new client to a server, and waits for those that are at it.
-func (l *load) spare(t *testing.T, url string) {
+// drain sends no new client to a server, and waits for the clients that are connecting.
+func (l *load) drain(t *testing.T, url string) {
 	t.Helper()
-	l.away.Store(url, true)
+	l.draining.Store(url, true)
 	l.mu.Lock()
 	next := l.next
 	l.mu.Unlock()
 	callouttest.Eventually(t, "the clients that are connecting have connected", func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		for i := range l.at {
+		for i := range l.connecting {
 			if i < next {
 				return false
 			}
@@ -200,15 +198,16 @@ func (l *load) spare(t *testing.T, url string) {
 	})
 }
 
-func (l *load) isAway(url string) int {
-	if _, away := l.away.Load(url); away {
+// rank sorts draining servers last.
+func (l *load) rank(url string) int {
+	if _, draining := l.draining.Load(url); draining {
 		return 1
 	}
 	return 0
 }
 
-// connect tries one server after the other, as nats.go would: one that is being
-// restarted cannot be reached. A refusal ends it, whoever it comes from.
+// connect tries one server after the other, as nats.go would, because a server that is
+// being restarted cannot be reached. It stops at the first refusal.
 func (l *load) connect(urls []string, opt nats.Option) {
 	var nc *nats.Conn
 	err := nats.ErrNoServers
@@ -223,8 +222,8 @@ func (l *load) connect(urls []string, opt nats.Option) {
 	switch {
 	case err == nil:
 		l.ok++
-		l.inside.Add(1)
-		time.AfterFunc(time.Duration(rand.IntN(200))*time.Millisecond, func() { nc.Close(); l.inside.Done() })
+		l.connected.Add(1)
+		time.AfterFunc(time.Duration(rand.IntN(200))*time.Millisecond, func() { nc.Close(); l.connected.Done() })
 	case errors.Is(err, nats.ErrAuthorization):
 		l.refused = append(l.refused, err.Error())
 	default:
@@ -233,26 +232,26 @@ func (l *load) connect(urls []string, opt nats.Option) {
 }
 
 func (l *load) tries(urls []string) int {
-	if l.fallBack {
+	if l.failover {
 		return len(urls)
 	}
 	return 1
 }
 
-// unreachable reports whether a server was not there, or went away.
+// unreachable reports whether a server was down or stopped.
 func unreachable(err error) bool {
 	return errors.Is(err, nats.ErrNoServers) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNREFUSED) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, nats.ErrConnectionClosed)
 }
 
-// end stops the load, prints what became of it and fails the test unless all got in,
-// and enough for the rotations that there were: how many a second is the machine's.
+// end stops the load and logs the outcomes. It fails the test unless every client
+// connected, and enough clients for the number of rotations.
 func (l *load) end(t *testing.T, rotations int, what string) {
 	t.Helper()
 	close(l.stop)
 	l.group.Wait()
 	took := time.Since(l.begun)
-	l.inside.Wait()
+	l.connected.Wait()
 	rate := float64(l.ok+len(l.refused)+len(l.failed)) / took.Seconds()
 	t.Logf("figures: %d rotations, %s: %d connects in %s (%.0f a second): %d refused, %d timed out or failed",
 		rotations, what, l.ok, took.Round(time.Second), rate, len(l.refused), len(l.failed))
@@ -260,13 +259,13 @@ func (l *load) end(t *testing.T, rotations int, what string) {
 		t.Error(err)
 	}
 	if l.ok < 20*rotations {
-		t.Error("too few connects to see what a rotation does to them")
+		t.Error("too few connects to show the effect of a rotation")
 	}
 }
 
-// getsIn connects once, to this server: refused there, nats.go would go on to the
-// others of its cluster.
-func getsIn(url string, opts ...nats.Option) error {
+// connects connects once, to this server only. By default nats.go would try the other
+// servers of the cluster after a refusal.
+func connects(url string, opts ...nats.Option) error {
 	nc, err := nats.Connect(url, append(opts, nats.NoReconnect(), nats.IgnoreDiscoveredServers(), callouttest.Patient())...)
 	if err != nil {
 		return fmt.Errorf("%s: %w", url, err)

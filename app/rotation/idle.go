@@ -12,14 +12,14 @@ import (
 	"usher/issuer/operator"
 )
 
-// expecting lists the servers that expect a key, and those that could not be asked.
+// expecting lists the servers that expect a key, and those for which it is unknown.
 func (r *Rotator) expecting(ctx context.Context, kind, public string) ([]string, error) {
-	seen, err := r.Expecting(ctx)
+	probes, err := r.Expecting(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("ask the servers what they expect: %w", err)
 	}
 	var servers []string
-	for _, x := range seen {
+	for _, x := range probes {
 		key := x.Issuer
 		if kind == issuer.KindXKey {
 			key = x.XKey
@@ -28,7 +28,7 @@ func (r *Rotator) expecting(ctx context.Context, kind, public string) ([]string,
 		case public:
 			servers = append(servers, "server "+x.name()+" still expects "+short(public))
 		case "":
-			servers = append(servers, "server "+x.name()+" does not say what it expects: "+x.Problem)
+			servers = append(servers, "cannot tell which key server "+x.name()+" expects: "+x.Problem)
 		}
 	}
 	return servers, nil
@@ -41,17 +41,17 @@ func (x *Expectation) name() string {
 	return x.URL
 }
 
-// short returns enough of a public key to tell it from others.
+// short returns the first characters of a public key.
 func short(public string) string { return public[:min(len(public), 8)] + "…" }
 
-// Blockers says what depends on a key: nothing if it is safe to retire.
+// Blockers lists what depends on a key. Empty: the key is safe to retire.
 func (r *Rotator) Blockers(ctx context.Context, s *keyring.State, e *keyring.Entry) ([]string, error) {
 	if e.State == issuer.StateActive {
 		return []string{"it is active"}, nil
 	}
-	reports, err := r.Reports(ctx)
+	reports, err := r.reports(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("ask the running ushers: %w", err)
+		return nil, err
 	}
 	blockers := r.reported(reports, e)
 	var more []string
@@ -74,21 +74,22 @@ func (r *Rotator) Blockers(ctx context.Context, s *keyring.State, e *keyring.Ent
 	return slices.Compact(blockers), nil
 }
 
-// reported lists what running ushers say of a key that keeps it from being retired:
-// one that uses it as if nothing had happened, because it has not heard of the
-// change, and servers that asked for it and for no other since.
+// reported lists the blockers that the reports of running ushers show: an usher that
+// has not loaded the changed keyring and still uses the key, and a server whose last
+// request asked for the key.
 func (r *Rotator) reported(reports []keyusage.Report, e *keyring.Entry) []string {
 	var blockers []string
-	asked, since := map[string]time.Time{}, map[string]time.Time{} // by server: for this key, for another of its kind
+	// The last request of each server for this key, and for another key of its kind.
+	forThis, forOther := map[string]time.Time{}, map[string]time.Time{}
 	for i := range reports {
 		for _, k := range reports[i].Keys {
 			if k.PublicKey == e.PublicKey && k.State == issuer.StateActive {
 				blockers = append(blockers, "usher "+reports[i].Name()+" still has it as active")
 			}
-			last := since
+			last := forOther
 			switch {
 			case k.PublicKey == e.PublicKey:
-				last = asked
+				last = forThis
 			case k.Kind != e.Kind || k.State == "":
 				continue
 			}
@@ -100,18 +101,18 @@ func (r *Rotator) reported(reports []keyusage.Report, e *keyring.Entry) []string
 		}
 	}
 	if r.Operator != nil {
-		return blockers // what servers go by can be seen there, and need not be guessed
+		return blockers // in operator mode the servers themselves are asked
 	}
-	for name, at := range asked {
-		if ago := r.Now().Sub(at); ago < lately && !since[name].After(at) && !slices.Contains(r.Without, name) {
-			blockers = append(blockers, fmt.Sprintf("server %s asked for it %s ago, and for no other since", name, max(0, ago).Round(time.Second)))
+	for name, at := range forThis {
+		if ago := r.Now().Sub(at); ago < lately && !forOther[name].After(at) && !slices.Contains(r.Without, name) {
+			blockers = append(blockers, fmt.Sprintf("server %s asked for it %s ago, and for no other key since", name, max(0, ago).Round(time.Second)))
 		}
 	}
 	return blockers
 }
 
-// signed lists what a signing key of operator mode has signed that would fall with
-// it: nats-server closes those connections.
+// signed lists the connections and sentinels whose user JWT a signing key of operator
+// mode has signed. nats-server closes those connections when the key is removed.
 func (r *Rotator) signed(ctx context.Context, s *keyring.State, e *keyring.Entry) ([]string, error) {
 	a, err := account(s, e.Account)
 	if err != nil {
@@ -139,39 +140,39 @@ func (r *Rotator) signed(ctx context.Context, s *keyring.State, e *keyring.Entry
 	return append(blockers, sentinels...), err
 }
 
-// sentinels lists the servers whose sentinel a key has signed, or that do not show
-// who has.
+// sentinels lists the servers whose sentinel a key has signed, and those for which the
+// signer is unknown.
 func (r *Rotator) sentinels(ctx context.Context, e *keyring.Entry, servers []operator.Server) ([]string, error) {
-	seen, err := r.Expecting(ctx)
+	probes, err := r.Expecting(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("ask the servers for their sentinels: %w", err)
 	}
 	var blockers []string
-	knocked := map[string]bool{}
-	for _, x := range seen {
-		knocked[x.Server] = true
+	probed := map[string]bool{}
+	for _, x := range probes {
+		probed[x.Server] = true
 		switch x.Sentinel {
 		case e.PublicKey:
-			blockers = append(blockers, "it has signed the sentinel that server "+x.name()+" takes")
+			blockers = append(blockers, "it has signed the sentinel of server "+x.name())
 		case "":
-			blockers = append(blockers, "server "+x.name()+" does not show who has signed its sentinel: "+x.Problem)
+			blockers = append(blockers, "cannot tell which key has signed the sentinel of server "+x.name()+": "+x.Problem)
 		}
 	}
 	for _, s := range servers {
-		if !knocked[s.Name] {
-			blockers = append(blockers, "server "+s.Name+" cannot be asked who has signed its sentinel: put its URL into nats.urls")
+		if !probed[s.Name] {
+			blockers = append(blockers, "cannot tell which key has signed the sentinel of server "+s.Name+": add its URL to nats.urls")
 		}
 	}
 	return blockers, nil
 }
 
-// sealed lists what keeps the servers from having left an xkey.
+// sealed lists why servers may still encrypt requests to an xkey.
 func (r *Rotator) sealed(ctx context.Context, s *keyring.State, e *keyring.Entry) ([]string, error) {
 	a, err := account(s, r.Config.Callout)
 	if err != nil {
 		return nil, err
 	}
-	now, _, err := r.look(ctx, a)
+	now, _, err := r.accountJWT(ctx, a)
 	switch {
 	case err != nil:
 		return nil, err
@@ -180,5 +181,5 @@ func (r *Rotator) sealed(ctx context.Context, s *keyring.State, e *keyring.Entry
 	case !now.agree:
 		return []string{"not every server has the newest JWT of " + a.Name}, nil
 	}
-	return r.away(ctx)
+	return r.unreachable(ctx)
 }

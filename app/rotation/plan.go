@@ -11,7 +11,7 @@ import (
 	"usher/issuer/operator"
 )
 
-// Plan is what a rotation would do.
+// Plan lists the steps that a rotation would take.
 type Plan struct {
 	Steps []PlanStep `json:"steps"`
 }
@@ -23,8 +23,8 @@ type PlanStep struct {
 	Diff []string     `json:"diff,omitempty"` // of the decoded account JWT, or of nats-server.conf
 }
 
-// newKey stands in a plan for the key that is yet to be made.
-const newKey = "(new key)"
+// newKeyName is the placeholder for a key that is not created yet.
+const newKeyName = "(new key)"
 
 // Plan returns what Rotate would do, and changes nothing.
 func (r *Rotator) Plan(ctx context.Context, t Target) (*Plan, error) {
@@ -39,7 +39,7 @@ func (r *Rotator) Plan(ctx context.Context, t Target) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &keyring.Rotation{Kind: t.Kind, Account: t.Place.Account, Scope: t.Place.Scope, Old: old.PublicKey, New: newKey}
+	x := &keyring.Rotation{Kind: t.Kind, Account: t.Place.Account, Scope: t.Place.Scope, Old: old.PublicKey, New: newKeyName}
 	if next := nextOf(s, t); next != nil {
 		x.New = next.PublicKey
 	}
@@ -47,22 +47,22 @@ func (r *Rotator) Plan(ctx context.Context, t Target) (*Plan, error) {
 	add := func(step keyring.Step, diff []string, format string, args ...any) {
 		plan.Steps = append(plan.Steps, PlanStep{step, fmt.Sprintf(format, args...), diff})
 	}
-	add(keyring.StepAdd, nil, "add: put the %s %s beside %s into %s, and wait until every running usher has it", t, x.New, x.Old, r.Dir)
+	add(keyring.StepAdd, nil, "add: add the %s %s to %s, beside %s, and wait until every running usher has loaded it", t, x.New, r.Dir, x.Old)
 	if r.Operator == nil {
-		add(keyring.StepAnnounce, Lines(x.Kind, x.Old, x.New), "announce: these lines are yours to change")
-		add(keyring.StepSwitch, nil, "switch: wait until every server has been restarted and expects %s; both are served meanwhile", x.New)
-		add(keyring.StepRetire, nil, "retire: once nobody has asked for %s for %s, move its seed away", x.Old, r.quiet())
+		add(keyring.StepAnnounce, Lines(x.Kind, x.Old, x.New), "announce: you change these lines")
+		add(keyring.StepSwitch, nil, "switch: wait until every server has been restarted and expects %s; usher serves both keys until then", x.New)
+		add(keyring.StepRetire, nil, "retire: once no server has asked for %s for %s, move its seed away", x.Old, r.quiet())
 		return plan, nil
 	}
 	a, err := r.accountOf(s, x)
 	if err != nil {
 		return nil, err
 	}
-	now, servers, err := r.look(ctx, a)
+	now, servers, err := r.accountJWT(ctx, a)
 	if err != nil {
 		return nil, err
 	}
-	announced, diff, err := changed(now.claims, change(x.Kind, x.Scope, x.Old, x.New))
+	announced, diff, err := changed(now.claims, addition(x.Kind, x.Scope, x.Old, x.New))
 	if err != nil {
 		return nil, err
 	}
@@ -74,11 +74,15 @@ func (r *Rotator) Plan(ctx context.Context, t Target) (*Plan, error) {
 			return nil, err
 		}
 	}
-	add(keyring.StepRetire, diff, "retire: once nothing depends on %s, take it away and move its seed away", x.Old)
+	retire := "retire: once nothing depends on %s, move its seed away"
+	if diff != nil {
+		retire = "retire: once nothing depends on %s, remove it from the JWT and move its seed away"
+	}
+	add(keyring.StepRetire, diff, retire, x.Old)
 	return plan, nil
 }
 
-// changed returns what claims become, and what differs.
+// changed returns a changed copy of the claims, and the differences.
 func changed(c *jwt.AccountClaims, change edit) (*jwt.AccountClaims, []string, error) {
 	next, err := operator.Clone(c)
 	if err != nil {

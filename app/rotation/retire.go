@@ -2,15 +2,15 @@ package rotation
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strings"
 
 	"usher/issuer"
 	"usher/issuer/keyring"
 )
 
-// retire takes a key away from the servers, and then from the keyring. The rotation
-// that it is part of is over with it.
+// retire removes a key from the account JWT, and then from the keyring. It ends the
+// rotation that the key is part of.
 func (r *Rotator) retire(ctx context.Context, s *keyring.State, e *keyring.Entry) error {
 	public, file := e.PublicKey, e.File
 	if r.Operator != nil && e.Kind == issuer.KindSigning {
@@ -36,9 +36,9 @@ func (r *Rotator) retire(ctx context.Context, s *keyring.State, e *keyring.Entry
 	return r.dropped(ctx, public)
 }
 
-// Retire takes a key that was replaced away, once nothing depends on it; now: at
-// once, whatever does, and an active one is replaced first. The blockers say what
-// still depends on it, if anything; without now the key stays then.
+// Retire retires a replaced key once nothing depends on it. With now it retires the key
+// even if something does; an active key is replaced first. The blockers list what still
+// depends on the key. Without now a key with blockers is not retired.
 func (r *Rotator) Retire(ctx context.Context, public string, now bool) (blockers []string, err error) {
 	s, unlock, err := r.open()
 	if err != nil {
@@ -70,8 +70,8 @@ func (r *Rotator) Retire(ctx context.Context, public string, now bool) (blockers
 	return nil, r.retire(ctx, s, e)
 }
 
-// retireNow is for a key that others have got hold of: nobody who does not answer
-// holds it up.
+// retireNow retires a compromised key. It does not fail because ushers or servers do
+// not answer.
 func (r *Rotator) retireNow(ctx context.Context, s *keyring.State, e *keyring.Entry) ([]string, error) {
 	r.urgent = true
 	public := e.PublicKey
@@ -89,13 +89,13 @@ func (r *Rotator) retireNow(ctx context.Context, s *keyring.State, e *keyring.En
 	}
 	blockers, err := r.Blockers(ctx, s, e)
 	if err != nil {
-		blockers = []string{"could not be looked at: " + err.Error()}
+		blockers = []string{"cannot tell what depends on it: " + err.Error()}
 	}
 	return blockers, r.retire(ctx, s, e)
 }
 
-// replaceNow puts the new key of a rotation in use without waiting for the servers
-// of config mode, whose restart is not ours to do.
+// replaceNow puts the new key of a rotation in use. It does not wait for the servers of
+// config mode to be restarted.
 func (r *Rotator) replaceNow(ctx context.Context, s *keyring.State) error {
 	for _, step := range []keyring.Step{keyring.StepAdd, keyring.StepAnnounce} {
 		if err := r.step(ctx, s, step); err != nil {
@@ -109,8 +109,8 @@ func (r *Rotator) replaceNow(ctx context.Context, s *keyring.State) error {
 	return r.use(ctx, s)
 }
 
-// Rollback undoes a rotation that was interrupted, by rotating back: the old key is
-// announced, switched to, and the new one is retired.
+// Rollback undoes an interrupted rotation by rotating back: it announces the old key,
+// switches to it, and retires the new key.
 func (r *Rotator) Rollback(ctx context.Context) (Result, error) {
 	s, unlock, err := r.open()
 	if err != nil {
@@ -124,6 +124,9 @@ func (r *Rotator) Rollback(ctx context.Context) (Result, error) {
 	case s.Entry(x.Old).State == issuer.StateRetired:
 		return Result{}, ErrDone
 	}
+	if err := r.findUsher(ctx); err != nil {
+		return Result{}, err
+	}
 	x.Old, x.New, x.Done = x.New, x.Old, keyring.StepAdd
 	if err := r.save(s); err != nil {
 		return Result{}, err
@@ -131,28 +134,26 @@ func (r *Rotator) Rollback(ctx context.Context) (Result, error) {
 	return r.advance(ctx, s)
 }
 
-// dropped waits until no running usher goes by a key that is retired. By then it is
-// gone; that one has not heard of it is worth a word and no more.
+// dropped waits until every running usher has loaded the keyring without a retired key.
+// The key is out of use already, so an usher that takes longer is no error.
 func (r *Rotator) dropped(ctx context.Context, public string) error {
-	err := r.until(ctx, r.pickUp(), "every usher to drop the key", func(ctx context.Context) ([]string, error) {
-		reports, err := r.Reports(ctx)
+	missing, err := r.poll(ctx, r.pickUp(), func(ctx context.Context) ([]string, error) {
+		reports, err := r.reports(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("ask the running ushers: %w", err)
+			return nil, err
 		}
-		var missing []string
+		var ushers []string
 		for i := range reports {
-			for _, k := range reports[i].Keys {
-				if k.PublicKey == public && k.State != "" && k.State != issuer.StateRetired {
-					missing = append(missing, "usher "+reports[i].Name()+" still has it")
-				}
+			if k := reports[i].Key(public); k != nil && k.State != "" && k.State != issuer.StateRetired {
+				ushers = append(ushers, reports[i].Name())
 			}
 		}
-		return missing, nil
+		return ushers, nil
+	}, func(ushers []string) {
+		r.say("running ushers unload the key when they reload the keyring; waiting for %s", strings.Join(ushers, ", "))
 	})
-	var late *WaitError
-	if errors.As(err, &late) {
-		r.say("note: %v", late)
-		return nil
+	if err == nil && len(missing) > 0 {
+		r.say("the key is retired; these ushers have yet to reload the keyring: %s", strings.Join(missing, ", "))
 	}
 	return err
 }

@@ -20,7 +20,7 @@ import (
 	"usher/issuer/operator"
 )
 
-// site is one server in operator mode with one usher.
+// site starts one server in operator mode and one usher.
 func site(t *testing.T, cfg callouttest.OperatorConfig) (*callouttest.Operator, *fleet, *rotation.Rotator) {
 	t.Helper()
 	o := callouttest.StartOperator(t, cfg)
@@ -30,15 +30,15 @@ func site(t *testing.T, cfg callouttest.OperatorConfig) (*callouttest.Operator, 
 	return o, f, r
 }
 
-// A key whose user JWTs are in use is not taken away, for nats-server would close
-// those connections; --now does, and they come back with the new key.
+// A key whose user JWTs are in use is not retired, because nats-server would close
+// those connections. With now it is, and the clients reconnect with the new key.
 func TestRetireWhileInUse(t *testing.T) {
 	t.Parallel()
 	o, _, r := site(t, callouttest.OperatorConfig{})
-	closed, back := make(chan error, 8), make(chan bool, 8)
+	closed, reconnected := make(chan error, 8), make(chan bool, 8)
 	nc, err := nats.Connect(o.URLs(), nats.Token("publisher-key"), callouttest.Patient(), nats.ReconnectWait(50*time.Millisecond), nats.MaxReconnects(-1),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { closed <- err }),
-		nats.ReconnectHandler(func(*nats.Conn) { back <- true }))
+		nats.ReconnectHandler(func(*nats.Conn) { reconnected <- true }))
 	must(t, err)
 	defer nc.Close()
 	result, err := r.Rotate(t.Context(), signingKey(callouttest.AppAccount, ""))
@@ -57,23 +57,23 @@ func TestRetireWhileInUse(t *testing.T) {
 	_, err = r.Retire(t.Context(), result.Old, true)
 	must(t, err)
 	select {
-	case <-back:
+	case <-reconnected:
 	case <-time.After(30 * time.Second):
-		t.Fatal("the connection did not come back")
+		t.Fatal("the client did not reconnect")
 	}
 	if err := <-closed; errors.Is(err, nats.ErrAuthorization) {
 		t.Errorf("refused: %v", err)
 	}
 	if _, err := r.Retire(t.Context(), result.Old, false); !errors.Is(err, rotation.ErrRetired) {
-		t.Errorf("twice: %v", err)
+		t.Errorf("a retired key: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(o.Keyring, ".retired", "APP.nk")); err != nil {
 		t.Error(err)
 	}
 }
 
-// A key that others have got hold of is replaced and taken away at once; what it
-// signs is refused by every server.
+// A compromised key is replaced and retired at once, and every server refuses what it
+// signs.
 func TestRetireNow(t *testing.T) {
 	t.Parallel()
 	for _, account := range []string{callouttest.AppAccount, callouttest.CalloutAccount} {
@@ -87,23 +87,23 @@ func TestRetireNow(t *testing.T) {
 			_, err := r.Retire(t.Context(), active(t, r, signingKey(account, "")), true)
 			must(t, err)
 			for _, s := range o.Servers {
-				must(t, getsIn(s.URL(), nats.Token("publisher-key")))
+				must(t, connects(s.URL(), nats.Token("publisher-key")))
 			}
-			// The thief answers in place of usher, with the keys as they were.
+			// The attacker answers in place of usher, with the stolen keyring.
 			f.services[0].Stop(t)
-			thief := *o
-			thief.Keyring = stolen
-			callouttest.StartService(t, callouttest.ServiceConfig{Operator: &thief, Directory: callouttest.Directory(callouttest.DirectoryText)})
+			attacker := *o
+			attacker.Keyring = stolen
+			callouttest.StartService(t, callouttest.ServiceConfig{Operator: &attacker, Directory: callouttest.Directory(callouttest.DirectoryText)})
 			for _, s := range o.Servers {
-				if err := getsIn(s.URL(), nats.Token("publisher-key")); !errors.Is(err, nats.ErrAuthorization) {
-					t.Errorf("%s takes what the old key has signed: %v", s.Name, err)
+				if err := connects(s.URL(), nats.Token("publisher-key")); !errors.Is(err, nats.ErrAuthorization) {
+					t.Errorf("%s accepts what the old key has signed: %v", s.Name, err)
 				}
 			}
 		})
 	}
 }
 
-// A rotation that is interrupted after any step can be resumed, and rolled back.
+// A rotation that is interrupted after any step can be resumed or rolled back.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	for _, target := range []rotation.Target{{Kind: issuer.KindXKey}, signingKey(callouttest.CalloutAccount, "")} {
@@ -117,21 +117,21 @@ func TestInterrupted(t *testing.T) {
 					before := active(t, r, target)
 					interrupt(t, r, target, step)
 					if _, err := r.Rotate(t.Context(), target); !errors.Is(err, rotation.ErrUnderWay) {
-						t.Errorf("another one was let: %v", err)
+						t.Errorf("a second rotation: %v", err)
 					}
-					must(t, getsIn(o.URLs(), nats.Token("publisher-key")))
-					end := r.Resume
+					must(t, connects(o.URLs(), nats.Token("publisher-key")))
+					finish := r.Resume
 					if !resume {
-						end = r.Rollback
+						finish = r.Rollback
 					}
-					result, err := end(t.Context())
+					result, err := finish(t.Context())
 					must(t, err)
 					if len(result.Blockers) > 0 || (active(t, r, target) == before) == resume {
 						t.Errorf("%+v", result)
 					}
-					must(t, getsIn(o.URLs(), nats.Token("publisher-key")))
-					if _, err := end(t.Context()); !errors.Is(err, rotation.ErrNotUnderWay) {
-						t.Errorf("again: %v", err)
+					must(t, connects(o.URLs(), nats.Token("publisher-key")))
+					if _, err := finish(t.Context()); !errors.Is(err, rotation.ErrNotUnderWay) {
+						t.Errorf("a second time: %v", err)
 					}
 				})
 			}
@@ -139,23 +139,23 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// interrupt begins a rotation and ends it before the switch; what was written down
-// then is that no more than a step is done, as if it had been killed before it could
-// write the next.
+// interrupt begins a rotation and cancels it before the switch. It then records done as
+// the last completed step, as if the process had been killed before it could record a
+// later one.
 func interrupt(t *testing.T, r *rotation.Rotator, target rotation.Target, done keyring.Step) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	cut := *r
-	cut.Reports = func(ctx context.Context) ([]keyusage.Report, error) {
-		if s, err := keyring.ReadState(r.Dir, r.Config); err != nil || s.Rotation.Done == keyring.StepAnnounce {
+	interrupted := *r
+	interrupted.Reports = func(ctx context.Context) ([]keyusage.Report, error) {
+		if s, err := keyring.ReadState(r.Dir, r.Config); err != nil || s.Rotation != nil && s.Rotation.Done == keyring.StepAnnounce {
 			cancel()
 			return nil, context.Canceled
 		}
 		return r.Reports(ctx)
 	}
-	if _, err := cut.Rotate(ctx, target); !errors.Is(err, context.Canceled) {
-		t.Fatalf("not interrupted: %v", err)
+	if _, err := interrupted.Rotate(ctx, target); !errors.Is(err, context.Canceled) {
+		t.Fatalf("the rotation was not interrupted: %v", err)
 	}
 	s, err := keyring.ReadState(r.Dir, r.Config)
 	must(t, err)
@@ -163,14 +163,14 @@ func interrupt(t *testing.T, r *rotation.Rotator, target rotation.Target, done k
 	must(t, keyring.Save(r.Dir, r.Config, s))
 }
 
-func TestTwoAtOnce(t *testing.T) {
+func TestConcurrentRotations(t *testing.T) {
 	t.Parallel()
 	o, f, r := site(t, callouttest.OperatorConfig{})
-	inside, goOn := make(chan bool), make(chan bool)
+	started, resume := make(chan bool), make(chan bool)
 	first := *r
 	var once sync.Once
 	first.Reports = func(ctx context.Context) ([]keyusage.Report, error) {
-		once.Do(func() { inside <- true; <-goOn })
+		once.Do(func() { started <- true; <-resume })
 		return f.reports(ctx)
 	}
 	done := make(chan error, 1)
@@ -178,23 +178,23 @@ func TestTwoAtOnce(t *testing.T) {
 		_, err := first.Rotate(t.Context(), signingKey(callouttest.AppAccount, ""))
 		done <- err
 	}()
-	<-inside
+	<-started
 	if _, err := r.Rotate(t.Context(), signingKey(callouttest.OtherAccount, "")); !errors.Is(err, keyring.ErrLocked) {
-		t.Errorf("two at once: %v", err)
+		t.Errorf("a second rotation: %v", err)
 	}
-	close(goOn)
+	close(resume)
 	must(t, <-done)
-	must(t, getsIn(o.URLs(), nats.Token("publisher-key")))
+	must(t, connects(o.URLs(), nats.Token("publisher-key")))
 }
 
-// A resolver that does not answer stops a rotation before anything depends on it.
-func TestSilentResolver(t *testing.T) {
+// A resolver that does not answer a push stops a rotation before the new key is used.
+func TestUnresponsiveResolver(t *testing.T) {
 	t.Parallel()
 	o, _, r := site(t, callouttest.OperatorConfig{Memory: true})
-	r.Operator.Cluster = operator.NewCluster(o.System(t), 2*time.Second) // who does not answer is waited for
+	r.Operator.Cluster = operator.NewCluster(o.System(t), 2*time.Second) // the push waits for it that long
 	target := signingKey(callouttest.AppAccount, "")
 	before := active(t, r, target)
-	must(t, getsIn(o.URLs(), nats.Token("publisher-key"))) // the server has loaded the account
+	must(t, connects(o.URLs(), nats.Token("publisher-key"))) // the server has loaded the account
 	_, err := r.Rotate(t.Context(), target)
 	var push *operator.PushError
 	if !errors.As(err, &push) || len(push.Silent) != 1 {
@@ -206,15 +206,15 @@ func TestSilentResolver(t *testing.T) {
 	if _, err := r.Resume(t.Context()); !errors.As(err, &push) {
 		t.Errorf("resumed without the resolver: %v", err)
 	}
-	// No server has the new key, so that there is nothing to push.
+	// No server has the new key, so the roll-back has nothing to push.
 	_, err = r.Rollback(t.Context())
 	must(t, err)
-	must(t, getsIn(o.URLs(), nats.Token("publisher-key")))
+	must(t, connects(o.URLs(), nats.Token("publisher-key")))
 }
 
-// A key that signs elsewhere is not replaced by one whose seed lies here, unless
-// somebody has put its successor into keyring.yaml.
-func TestRotateElsewhere(t *testing.T) {
+// A key of an external program is only replaced by a key that was added to keyring.yaml
+// in state next.
+func TestRotateExternalKey(t *testing.T) {
 	t.Parallel()
 	o, _, r := site(t, callouttest.OperatorConfig{})
 	target := signingKey(callouttest.OtherAccount, "")
@@ -222,7 +222,7 @@ func TestRotateElsewhere(t *testing.T) {
 	must(t, err)
 	old, err := rotation.Old(s, target)
 	must(t, err)
-	old.File, old.Command = "", []string{"sign-with-a-program-that-nobody-runs"}
+	old.File, old.Command = "", []string{"sign-with-a-program-that-never-runs"}
 	successor := callouttest.NewKeys(t)
 	must(t, os.Remove(filepath.Join(r.Dir, "OTHER.nk")))
 	must(t, keyring.Save(r.Dir, r.Config, s))
@@ -240,5 +240,5 @@ func TestRotateElsewhere(t *testing.T) {
 	if result.New != successor.Issuer || len(result.Blockers) > 0 {
 		t.Errorf("%+v", result)
 	}
-	must(t, getsIn(o.URLs(), nats.Token("publisher-key")))
+	must(t, connects(o.URLs(), nats.Token("publisher-key")))
 }

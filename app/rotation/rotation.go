@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nkeys"
@@ -15,28 +16,29 @@ import (
 	"usher/issuer/operator"
 )
 
-// Refusals: nothing was changed.
+// Errors after which nothing has changed.
 var (
-	ErrUnderWay    = errors.New("a rotation is under way")
-	ErrNotUnderWay = errors.New("no rotation is under way")
+	ErrUnderWay    = errors.New("a rotation is in progress")
+	ErrNotUnderWay = errors.New("no rotation is in progress")
 	ErrNoActive    = errors.New("no active key to replace")
-	ErrSeveral     = errors.New("several keys are active")
+	ErrSeveral     = errors.New("more than one key is active")
 	ErrUnknownKey  = errors.New("the keyring has no such key")
 	ErrActive      = errors.New("the key is active")
-	ErrRetired     = errors.New("the key is retired already")
+	ErrRetired     = errors.New("the key is already retired")
 	ErrUnpushed    = errors.New("the account JWT on disk is newer than the servers'")
-	ErrElsewhere   = errors.New("the key signs elsewhere, and so should its successor")
-	ErrDone        = errors.New("the old key is retired already")
-	ErrEdited      = errors.New("keyring.yaml was changed by somebody else meanwhile")
+	ErrElsewhere   = errors.New("an external program signs with the key, and its successor must be added to keyring.yaml")
+	ErrDone        = errors.New("the old key is already retired")
+	ErrEdited      = errors.New("keyring.yaml was changed in the meantime")
+	ErrNoUsher     = errors.New("no running usher answers")
 )
 
-// Target is what to rotate.
+// Target identifies the key to rotate.
 type Target struct {
 	Kind  string       // issuer.KindIssuer, KindSigning or KindXKey
 	Place issuer.Place // of a signing key
 }
 
-// String returns the target for people.
+// String returns text such as "signing key of APP, scope publisher".
 func (t Target) String() string {
 	if t.Kind == issuer.KindSigning {
 		return "signing key of " + t.Place.String()
@@ -44,15 +46,14 @@ func (t Target) String() string {
 	return t.Kind
 }
 
-// Expectation is what one live server expects of us, as a client that knocks at it
-// shows.
+// Expectation is what a probe of a live server shows: the keys that the server expects.
 type Expectation struct {
 	URL      string
 	Server   string // name
 	Issuer   string // config mode: the issuer; operator mode: the callout account
-	XKey     string // the xkey of ours that it seals to; empty: none of ours, or it asks in the clear
-	Sentinel string // operator mode: the key that signed the JWT of its sentinel; empty: it does not show
-	Problem  string // why we would not take the request, or why there was none; empty: we would
+	XKey     string // the xkey of this keyring that it encrypts to; empty: another xkey, or none
+	Sentinel string // operator mode: the key that signed the JWT of its sentinel; empty: unknown
+	Problem  string // why usher would not answer its request, or why there was none; empty: no problem
 }
 
 // Rotator changes the keys of one keyring directory.
@@ -60,58 +61,59 @@ type Rotator struct {
 	Dir    string
 	Config keyring.Config
 	Now    func() time.Time
-	// PickUp is how long running ushers may take to go by what was written.
+	// PickUp is how long running ushers may take to load a changed keyring.
 	PickUp time.Duration
 	// Wait is how long to wait for servers to be restarted (config mode), and for an
 	// old key to fall out of use.
 	Wait time.Duration
-	// Quiet is how long nobody may have asked for a key before it is out of use:
-	// longer than a request lives. Zero: 3 s.
+	// Quiet is how long a key must be unused before it counts as out of use. It must be
+	// longer than the lifetime of a request. Zero: 3 s.
 	Quiet time.Duration
-	// Say tells a person how it goes, a line at a time.
+	// Say receives progress, one line at a time.
 	Say func(line string)
-	// Reports asks the running ushers.
+	// Reports asks the running ushers for their reports.
 	Reports func(ctx context.Context) ([]keyusage.Report, error)
-	// Expecting knocks at every server.
+	// Expecting probes every server.
 	Expecting func(ctx context.Context) ([]Expectation, error)
-	// Operator is what operator mode takes; nil: config mode.
+	// Operator changes account JWTs; nil: config mode.
 	Operator *Operator
-	// Pinned says what else depends on a key, such as credentials that it has signed.
+	// Pinned lists what else depends on a key, such as credentials that it has signed.
 	// nil: nothing.
 	Pinned func(public string) []string
-	// NoUsher says that no usher runs, so that none has to pick a key up.
+	// NoUsher states that no usher runs, so that there is none to wait for.
 	NoUsher bool
 	// Without names servers that are gone for good.
 	Without []string
 
-	urgent bool   // the key has to go, whoever does not answer
-	text   []byte // keyring.yaml as it was read or written last
+	urgent bool   // retire the key even if ushers or servers do not answer
+	text   []byte // keyring.yaml as last read or written
 
-	seen map[string]sighting // ushers that have reported, by instance
+	seen map[string]sighting // the last report of every usher, by instance
 }
 
-// sighting is when an usher has reported last.
+// sighting is the time of the last report of an usher.
 type sighting struct {
 	name string
 	at   time.Time
 }
 
-// Operator is what changing account JWTs takes.
+// Operator holds what is needed to change account JWTs.
 type Operator struct {
 	Cluster *operator.Cluster
 	Dir     operator.Dir  // JWTs on disk
 	Signer  nkeys.KeyPair // the operator's key, or a signing key of it
 }
 
-// Result is how far a rotation has come.
+// Result is the outcome of a rotation.
 type Result struct {
 	Old, New string       // public keys
-	Done     keyring.Step // the last step that is done
+	Done     keyring.Step // the last completed step
 	Blockers []string     // why the old key was not retired; empty: it was
 }
 
-// Rotate replaces the active key of a target. Old keys that are still in use after
-// Wait stay as retiring: that is no error, and Retire takes them away later.
+// Rotate replaces the active key of a target. An old key that is still in use after
+// Wait stays in state retiring. That is no error; Retire retires it later. ErrNoUsher:
+// no running usher answers, and NoUsher is not set.
 func (r *Rotator) Rotate(ctx context.Context, t Target) (Result, error) {
 	s, unlock, err := r.open()
 	if err != nil {
@@ -124,14 +126,18 @@ func (r *Rotator) Rotate(ctx context.Context, t Target) (Result, error) {
 	if err := r.ready(ctx); err != nil {
 		return Result{}, err
 	}
+	if err := r.findUsher(ctx); err != nil {
+		return Result{}, err
+	}
 	if err := r.begin(s, t); err != nil {
 		return Result{}, err
 	}
 	return r.advance(ctx, s)
 }
 
-// ready reports what would end a rotation later than at its beginning. Servers that
-// are away now are waited for later, and asked before anything is pushed to them.
+// ready checks early what would make a later step fail: whether the servers trust the
+// operator's key. A server that is unreachable now is waited for and checked later,
+// before anything is pushed to it.
 func (r *Rotator) ready(ctx context.Context) error {
 	if r.Operator == nil {
 		return nil
@@ -147,7 +153,7 @@ func (r *Rotator) ready(ctx context.Context) error {
 	return r.Operator.Cluster.Ready(ctx, r.Operator.Dir, r.Operator.Signer, servers)
 }
 
-// Resume goes on with a rotation that was interrupted.
+// Resume continues an interrupted rotation.
 func (r *Rotator) Resume(ctx context.Context) (Result, error) {
 	s, unlock, err := r.open()
 	if err != nil {
@@ -157,22 +163,27 @@ func (r *Rotator) Resume(ctx context.Context) (Result, error) {
 	if s.Rotation == nil {
 		return Result{}, ErrNotUnderWay
 	}
+	if slices.Contains(stepsAfter(s.Rotation.Done), keyring.StepSwitch) {
+		if err := r.findUsher(ctx); err != nil {
+			return Result{}, err
+		}
+	}
 	return r.advance(ctx, s)
 }
 
-// UnderWay says which rotation is under way.
+// UnderWay returns an ErrUnderWay that describes the rotation in progress.
 func UnderWay(x *keyring.Rotation) error {
 	t := Target{Kind: x.Kind, Place: issuer.Place{Account: x.Account, Scope: x.Scope}}
-	done := string(x.Done)
-	if done == "" {
-		done = "nothing"
+	done := "no step completed"
+	if x.Done != "" {
+		done = "last completed step: " + string(x.Done)
 	}
-	return fmt.Errorf("%w: %s, from %s to %s, done: %s", ErrUnderWay, t, x.Old, x.New, done)
+	return fmt.Errorf("%w: %s, from %s to %s, %s", ErrUnderWay, t, x.Old, x.New, done)
 }
 
-// names reports whether an entry is one of the target. A seed that keyring.yaml does
-// not name is what an interrupted rotation has left, or what somebody has yet to name.
-func (t Target) names(e *keyring.Entry) bool {
+// matches reports whether an entry is a key for the target. A seed that keyring.yaml
+// does not list never matches: an interrupted rotation may have left it.
+func (t Target) matches(e *keyring.Entry) bool {
 	return !e.Unlisted && e.Kind == t.Kind && e.Account == t.Place.Account && e.Scope == t.Place.Scope
 }
 
@@ -181,7 +192,7 @@ func Old(s *keyring.State, t Target) (*keyring.Entry, error) {
 	var found *keyring.Entry
 	for i := range s.Keys {
 		e := &s.Keys[i]
-		if !t.names(e) || e.State != issuer.StateActive {
+		if !t.matches(e) || e.State != issuer.StateActive {
 			continue
 		}
 		if found != nil {
@@ -195,21 +206,21 @@ func Old(s *keyring.State, t Target) (*keyring.Entry, error) {
 	return found, nil
 }
 
-// begin makes the new key, if nobody has put one there, and writes the rotation
-// down.
+// begin creates the new key, unless keyring.yaml has one in state next, and records
+// the rotation.
 func (r *Rotator) begin(s *keyring.State, t Target) error {
 	old, err := Old(s, t)
 	if err != nil {
 		return err
 	}
-	from := old.PublicKey // appending moves old
-	made := ""
+	from := old.PublicKey // append below may move old
+	created := ""
 	next := nextOf(s, t)
 	if next == nil && len(old.Command) > 0 {
 		return fmt.Errorf("%w: %s", ErrElsewhere, from)
 	}
 	if next == nil {
-		e, seed, err := r.make(t)
+		e, seed, err := r.newKey(t)
 		if err != nil {
 			return err
 		}
@@ -220,7 +231,7 @@ func (r *Rotator) begin(s *keyring.State, t Target) error {
 		}
 		s.Keys = append(s.Keys, *e)
 		next = &s.Keys[len(s.Keys)-1]
-		made = e.File
+		created = e.File
 	}
 	s.Rotation = &keyring.Rotation{
 		Kind: t.Kind, Account: t.Place.Account, Scope: t.Place.Scope,
@@ -228,41 +239,41 @@ func (r *Rotator) begin(s *keyring.State, t Target) error {
 	}
 	r.say("new key %s", next.PublicKey)
 	err = r.save(s)
-	if err != nil && made != "" {
-		err = errors.Join(err, os.Remove(r.path(made)))
+	if err != nil && created != "" {
+		err = errors.Join(err, os.Remove(r.path(created)))
 	}
 	return err
 }
 
-// nextOf returns a key that was put into the keyring to be the next one: a key that
-// signs elsewhere cannot be made here.
+// nextOf returns the key for the target that is in state next, or nil. A key of an
+// external program cannot be created here, so it is added to keyring.yaml by hand.
 func nextOf(s *keyring.State, t Target) *keyring.Entry {
 	for i := range s.Keys {
 		e := &s.Keys[i]
-		if t.names(e) && e.State == issuer.StateNext {
+		if t.matches(e) && e.State == issuer.StateNext {
 			return e
 		}
 	}
 	return nil
 }
 
-// make makes a key pair for a target.
-func (r *Rotator) make(t Target) (*keyring.Entry, []byte, error) {
+// newKey creates a key pair for a target.
+func (r *Rotator) newKey(t Target) (*keyring.Entry, []byte, error) {
 	create := nkeys.CreateAccount
 	if t.Kind == issuer.KindXKey {
 		create = nkeys.CreateCurveKeys
 	}
 	kp, err := create()
 	if err != nil {
-		return nil, nil, fmt.Errorf("make key: %w", err)
+		return nil, nil, fmt.Errorf("create key: %w", err)
 	}
 	public, err := kp.PublicKey()
 	if err != nil {
-		return nil, nil, fmt.Errorf("make key: %w", err)
+		return nil, nil, fmt.Errorf("create key: %w", err)
 	}
 	seed, err := kp.Seed()
 	if err != nil {
-		return nil, nil, fmt.Errorf("make key: %w", err)
+		return nil, nil, fmt.Errorf("create key: %w", err)
 	}
 	e := &keyring.Entry{
 		PublicKey: public, Kind: t.Kind, Account: t.Place.Account, Scope: t.Place.Scope,

@@ -20,8 +20,7 @@ func (r *Rotator) stamp() time.Time { return r.Now().UTC().Truncate(time.Second)
 
 func (r *Rotator) say(format string, args ...any) { r.Say(fmt.Sprintf(format, args...)) }
 
-// open keeps others from changing the keyring until unlock is called, and returns its
-// state.
+// open locks the keyring until unlock is called, and returns its state.
 func (r *Rotator) open() (s *keyring.State, unlock func(), err error) {
 	unlock, err = keyring.Lock(r.Dir)
 	if err != nil {
@@ -34,7 +33,7 @@ func (r *Rotator) open() (s *keyring.State, unlock func(), err error) {
 	return s, unlock, nil
 }
 
-// read returns the state of the keyring, and remembers its text.
+// read returns the state of the keyring, and keeps the text for save to compare.
 func (r *Rotator) read() (*keyring.State, error) {
 	text, err := r.onDisk()
 	if err != nil {
@@ -56,8 +55,8 @@ func (r *Rotator) onDisk() ([]byte, error) {
 	return text, err
 }
 
-// save writes the state down, unless a person has changed it since: a rotation can
-// wait for long, and what was edited meanwhile would be lost.
+// save writes the state, unless keyring.yaml has changed since it was read. A rotation
+// can wait for a long time, and must not overwrite edits made in that time.
 func (r *Rotator) save(s *keyring.State) error {
 	text, err := r.onDisk()
 	switch {
@@ -66,23 +65,23 @@ func (r *Rotator) save(s *keyring.State) error {
 	case !bytes.Equal(text, r.text):
 		return ErrEdited
 	}
-	named := *s
-	named.Keys = slices.DeleteFunc(slices.Clone(s.Keys), func(e keyring.Entry) bool { return e.Unlisted })
-	if err := keyring.Save(r.Dir, r.Config, &named); err != nil {
+	listed := *s
+	listed.Keys = slices.DeleteFunc(slices.Clone(s.Keys), func(e keyring.Entry) bool { return e.Unlisted })
+	if err := keyring.Save(r.Dir, r.Config, &listed); err != nil {
 		return err
 	}
 	r.text, err = r.onDisk()
 	return err
 }
 
-// advance takes the steps that are not done yet.
+// advance takes the remaining steps.
 func (r *Rotator) advance(ctx context.Context, s *keyring.State) (Result, error) {
 	x := s.Rotation
 	result := Result{Old: x.Old, New: x.New, Done: x.Done}
-	if r.Operator == nil && x.Done == keyring.StepAnnounce { // resumed: whoever does so may not have seen them
-		r.lines(x)
+	if r.Operator == nil && x.Done == keyring.StepAnnounce { // resumed, perhaps in another terminal
+		r.sayLines(x)
 	}
-	for _, step := range after(x.Done) {
+	for _, step := range stepsAfter(x.Done) {
 		if step == keyring.StepRetire {
 			break
 		}
@@ -101,7 +100,7 @@ func (r *Rotator) advance(ctx context.Context, s *keyring.State) (Result, error)
 	}
 	result.Blockers = blockers
 	if len(blockers) > 0 {
-		s.Rotation = nil // the new key is in use; the old one does not keep others from being replaced
+		s.Rotation = nil // the new key is in use; the retiring key must not block other rotations
 		return result, r.save(s)
 	}
 	if err := r.retire(ctx, s, old); err != nil {
@@ -111,7 +110,7 @@ func (r *Rotator) advance(ctx context.Context, s *keyring.State) (Result, error)
 	return result, nil
 }
 
-func after(done keyring.Step) []keyring.Step {
+func stepsAfter(done keyring.Step) []keyring.Step {
 	steps := keyring.Steps()
 	for i, step := range steps {
 		if step == done {
@@ -124,7 +123,7 @@ func after(done keyring.Step) []keyring.Step {
 func (r *Rotator) step(ctx context.Context, s *keyring.State, step keyring.Step) error {
 	switch step {
 	case keyring.StepAdd:
-		return r.held(ctx, s.Rotation.New, "")
+		return r.waitForKey(ctx, s.Rotation.New, "")
 	case keyring.StepAnnounce:
 		return r.announce(ctx, s)
 	case keyring.StepSwitch:
@@ -134,29 +133,28 @@ func (r *Rotator) step(ctx context.Context, s *keyring.State, step keyring.Step)
 	return nil
 }
 
-// announce lets the servers know of the new key.
+// announce makes the servers accept the new key.
 func (r *Rotator) announce(ctx context.Context, s *keyring.State) error {
 	x := s.Rotation
 	if r.Operator == nil {
-		r.lines(x)
+		r.sayLines(x)
 		return nil
 	}
 	account, err := r.accountOf(s, x)
 	if err != nil {
 		return err
 	}
-	return r.edit(ctx, account, change(x.Kind, x.Scope, x.Old, x.New))
+	return r.edit(ctx, account, addition(x.Kind, x.Scope, x.Old, x.New))
 }
 
-func (r *Rotator) lines(x *keyring.Rotation) {
+func (r *Rotator) sayLines(x *keyring.Rotation) {
 	for _, line := range Lines(x.Kind, x.Old, x.New) {
 		r.Say(line)
 	}
 }
 
-// Lines says what to change in every nats-server.conf in config mode, where a
-// reload does not take it.
-func Lines(kind, old, fresh string) []string {
+// Lines returns the lines to change in every nats-server.conf in config mode.
+func Lines(kind, old, next string) []string {
 	name := "issuer"
 	if kind == issuer.KindXKey {
 		name = "xkey"
@@ -164,7 +162,7 @@ func Lines(kind, old, fresh string) []string {
 	return []string{
 		"in every server's configuration, authorization.auth_callout, change",
 		"-   " + name + ": " + old,
-		"+   " + name + ": " + fresh,
+		"+   " + name + ": " + next,
 		"and restart the servers one after the other: nats-server refuses a reload of auth_callout",
 	}
 }
@@ -187,10 +185,10 @@ func account(s *keyring.State, name string) (issuer.Account, error) {
 	return issuer.Account{}, fmt.Errorf("the keyring does not know account %s", name)
 }
 
-// switchTo puts the new key in use. In config mode the servers do that, each when it
-// is restarted; until then both are. In operator mode every server has to have the
-// key now, and not only when it was announced: others push account JWTs too, and a
-// server that was away goes by what it had.
+// switchTo puts the new key in use. In config mode each server does that when it is
+// restarted; until then both keys are in use. In operator mode the key is announced
+// again, because somebody may have pushed another account JWT since, and a server that
+// was unreachable has its old JWT.
 func (r *Rotator) switchTo(ctx context.Context, s *keyring.State) error {
 	x := s.Rotation
 	if r.Operator == nil {
@@ -200,7 +198,7 @@ func (r *Rotator) switchTo(ctx context.Context, s *keyring.State) error {
 			return err
 		}
 	} else {
-		if err := r.until(ctx, r.Wait, "every server to be there", r.away); err != nil {
+		if err := r.until(ctx, r.Wait, "every server to answer", r.unreachable); err != nil {
 			return err
 		}
 		if err := r.announce(ctx, s); err != nil {
@@ -210,7 +208,7 @@ func (r *Rotator) switchTo(ctx context.Context, s *keyring.State) error {
 	return r.use(ctx, s)
 }
 
-// use writes down that the new key of a rotation is in use, and waits until it is.
+// use records that the new key is active, and waits until every usher uses it.
 func (r *Rotator) use(ctx context.Context, s *keyring.State) error {
 	x := s.Rotation
 	set(s.Entry(x.New), issuer.StateActive, r.stamp())
@@ -218,7 +216,7 @@ func (r *Rotator) use(ctx context.Context, s *keyring.State) error {
 	if err := r.save(s); err != nil {
 		return err
 	}
-	return r.held(ctx, x.New, issuer.StateActive)
+	return r.waitForKey(ctx, x.New, issuer.StateActive)
 }
 
 func set(e *keyring.Entry, state issuer.KeyState, at time.Time) {

@@ -16,13 +16,14 @@ import (
 
 const (
 	quiet        = 3 * time.Second
-	goneFor      = 10 * time.Second // an usher that has not reported for so long has ended
-	lately       = time.Hour        // a server that asked for a key no longer ago may still be there
-	urgentPickUp = 5 * time.Second  // longest wait for ushers when a key has to go
+	goneFor      = 10 * time.Second // an usher that has not reported for this long has stopped
+	lately       = time.Hour        // a server that asked for a key within this time may come back
+	urgentPickUp = 5 * time.Second  // longest wait for ushers when a key must be retired now
+	usherTimeout = 5 * time.Second  // longest wait for the first report of any usher
 )
 
-// WaitError says that what others have to do was not done in time. Nothing is lost:
-// the rotation can be resumed, or rolled back.
+// WaitError: ushers or servers were not ready in time. Nothing is lost: the rotation
+// can be resumed or rolled back.
 type WaitError struct {
 	For     string
 	Missing []string
@@ -33,7 +34,7 @@ func (e *WaitError) Error() string {
 	return "timed out waiting for " + e.For + ": " + strings.Join(e.Missing, "; ")
 }
 
-// quiet returns how long nobody may have asked for a key.
+// quiet returns how long a key must be unused.
 func (r *Rotator) quiet() time.Duration {
 	if r.Quiet > 0 {
 		return r.Quiet
@@ -41,7 +42,7 @@ func (r *Rotator) quiet() time.Duration {
 	return quiet
 }
 
-// pickUp returns how long ushers may take to go by what was written.
+// pickUp returns how long ushers may take to load the keyring.
 func (r *Rotator) pickUp() time.Duration {
 	if r.urgent {
 		return min(r.PickUp, urgentPickUp)
@@ -49,68 +50,102 @@ func (r *Rotator) pickUp() time.Duration {
 	return r.PickUp
 }
 
-// until waits for at most wait until nothing is missing, and looks once at least.
+// until waits until check finds nothing missing, for at most wait. Else it returns a
+// *WaitError. It checks at least once.
 func (r *Rotator) until(ctx context.Context, wait time.Duration, what string, check func(context.Context) ([]string, error)) error {
+	missing, err := r.poll(ctx, wait, check, func(missing []string) {
+		r.say("waiting for %s: %s", what, strings.Join(missing, "; "))
+	})
+	if err == nil && len(missing) > 0 {
+		return &WaitError{For: what, Missing: missing}
+	}
+	return err
+}
+
+// poll calls check until nothing is missing, for at most wait, and returns what is
+// missing in the end. It calls waiting once, before it waits for the first time.
+func (r *Rotator) poll(ctx context.Context, wait time.Duration, check func(context.Context) ([]string, error), waiting func(missing []string)) ([]string, error) {
 	deadline := r.Now().Add(wait)
-	said := false
-	for {
+	for first := true; ; first = false {
 		missing, err := check(ctx)
-		if err != nil {
-			return err
+		if err != nil || len(missing) == 0 || !r.Now().Before(deadline) {
+			return missing, err
 		}
-		if len(missing) == 0 {
-			return nil
+		if first {
+			waiting(missing)
 		}
-		if !r.Now().Before(deadline) {
-			return &WaitError{For: what, Missing: missing}
-		}
-		if !said {
-			r.say("waiting for %s: %s", what, strings.Join(missing, "; "))
-			said = true
-		}
-		if err := r.pass(ctx, r.Now().Add(r.quiet()/3)); err != nil {
-			return err
+		if err := r.sleepUntil(ctx, r.Now().Add(r.quiet()/3)); err != nil {
+			return missing, err
 		}
 	}
 }
 
-// held waits until every running usher has a key, in a state if one is given. When a
-// key has to go, whoever does not answer is named, and not waited for.
-func (r *Rotator) held(ctx context.Context, public string, state issuer.KeyState) error {
-	return r.heldAll(ctx, []string{public}, state)
+// reports asks the running ushers for their reports.
+func (r *Rotator) reports(ctx context.Context) ([]keyusage.Report, error) {
+	reports, err := r.Reports(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("ask the running ushers: %w", err)
+	}
+	return reports, nil
 }
 
-func (r *Rotator) heldAll(ctx context.Context, public []string, state issuer.KeyState) error {
+// findUsher checks that at least one usher answers, before anything is changed.
+// ErrNoUsher: none does.
+func (r *Rotator) findUsher(ctx context.Context) error {
+	if r.NoUsher {
+		return nil
+	}
+	err := r.until(ctx, min(r.PickUp, usherTimeout), "a running usher", func(ctx context.Context) ([]string, error) {
+		reports, err := r.reports(ctx)
+		if err == nil && len(reports) == 0 {
+			return []string{"none answers"}, nil
+		}
+		return nil, err
+	})
+	var timeout *WaitError
+	if errors.As(err, &timeout) {
+		return ErrNoUsher
+	}
+	return err
+}
+
+// waitForKey waits until every running usher has loaded a key, in a state if one is
+// given. When a key must be retired now, an usher that is not ready is only named.
+func (r *Rotator) waitForKey(ctx context.Context, public string, state issuer.KeyState) error {
+	return r.waitForKeys(ctx, []string{public}, state)
+}
+
+func (r *Rotator) waitForKeys(ctx context.Context, public []string, state issuer.KeyState) error {
 	if r.seen == nil {
 		r.seen = map[string]sighting{}
 	}
-	what := "every usher to pick the key up"
+	what := "every usher to load the key"
 	if state == issuer.StateActive {
 		what = "every usher to use the key"
 	}
 	err := r.until(ctx, r.pickUp(), what, func(ctx context.Context) ([]string, error) {
-		reports, err := r.Reports(ctx)
+		reports, err := r.reports(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("ask the running ushers: %w", err)
+			return nil, err
 		}
-		return r.without(reports, public, state), nil
+		return r.notReady(reports, public, state), nil
 	})
-	var late *WaitError
-	if r.urgent && errors.As(err, &late) {
-		r.say("note: %v", late)
+	var timeout *WaitError
+	if r.urgent && errors.As(err, &timeout) {
+		r.say("note: %v", timeout)
 		return nil
 	}
 	return err
 }
 
-// without lists the ushers that do not have all of these keys, in a state if one is
-// given, and those that have reported a moment ago and do not any more.
-func (r *Rotator) without(reports []keyusage.Report, public []string, state issuer.KeyState) []string {
+// notReady lists the ushers that do not have all of these keys, in a state if one is
+// given, and those that have stopped to report.
+func (r *Rotator) notReady(reports []keyusage.Report, public []string, state issuer.KeyState) []string {
 	now := r.Now()
 	var missing []string
 	for i := range reports {
 		r.seen[reports[i].Instance] = sighting{reports[i].Name(), now}
-		if text := lacks(&reports[i], public, state); text != "" {
+		if text := missingKeys(&reports[i], public, state); text != "" {
 			missing = append(missing, "usher "+reports[i].Name()+" "+text)
 		}
 	}
@@ -125,17 +160,17 @@ func (r *Rotator) without(reports []keyusage.Report, public []string, state issu
 	return missing
 }
 
-// lacks says which of these keys an usher does not have, in a state if one is given;
-// empty: it has all.
-func lacks(report *keyusage.Report, public []string, state issuer.KeyState) string {
+// missingKeys describes the keys that an usher does not have, in a state if one is
+// given; empty: it has all of them.
+func missingKeys(report *keyusage.Report, public []string, state issuer.KeyState) string {
 	states := make(map[string]issuer.KeyState, len(report.Keys))
 	for i := range report.Keys {
 		states[report.Keys[i].PublicKey] = report.Keys[i].State
 	}
-	n, has := 0, issuer.KeyState("")
+	n, actual := 0, issuer.KeyState("")
 	for _, key := range public {
-		if is := states[key]; is == "" || state != "" && is != state {
-			n, has = n+1, is
+		if s := states[key]; s == "" || state != "" && s != state {
+			n, actual = n+1, s
 		}
 	}
 	switch {
@@ -143,50 +178,50 @@ func lacks(report *keyusage.Report, public []string, state issuer.KeyState) stri
 		return ""
 	case len(public) > 1:
 		return fmt.Sprintf("lacks %d of %d keys", n, len(public))
-	case has == "":
+	case actual == "":
 		return "does not have it"
 	default:
-		return "has it as " + string(has)
+		return "has it as " + string(actual)
 	}
 }
 
-// away lists the servers that are not there: those that the others count and that do
-// not answer, and those that have asked for a key lately. A server that comes back
-// goes by the account JWT that it had, until its resolver has met the others.
-func (r *Rotator) away(ctx context.Context) ([]string, error) {
+// unreachable lists the servers that do not answer: those that the other servers
+// count, and those that have recently asked for a key. A server that comes back uses
+// its old account JWT until its resolver has synchronised with the others.
+func (r *Rotator) unreachable(ctx context.Context) ([]string, error) {
 	servers, err := r.Operator.Cluster.Servers(ctx)
 	var fewer *operator.FewerError
 	switch {
 	case errors.As(err, &fewer) && fewer.Of-len(fewer.Have) > len(r.Without):
-		return []string{err.Error() + " (one that has crashed counts for some minutes)"}, nil
+		return []string{err.Error() + " (a crashed server is counted for some minutes)"}, nil
 	case errors.As(err, &fewer):
 		servers = fewer.Have
 	case err != nil:
 		return nil, err
 	}
-	reports, err := r.Reports(ctx)
+	reports, err := r.reports(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("ask the running ushers: %w", err)
+		return nil, err
 	}
 	var missing []string
-	for name, ago := range r.askedLately(reports) {
-		here := slices.ContainsFunc(servers, func(s operator.Server) bool { return s.Name == name })
-		if !here && !slices.Contains(r.Without, name) {
-			missing = append(missing, fmt.Sprintf("server %s was there %s ago, and does not answer", name, ago.Round(time.Second)))
+	for name, ago := range r.recentServers(reports) {
+		answers := slices.ContainsFunc(servers, func(s operator.Server) bool { return s.Name == name })
+		if !answers && !slices.Contains(r.Without, name) {
+			missing = append(missing, fmt.Sprintf("server %s sent a request %s ago and does not answer now", name, ago.Round(time.Second)))
 		}
 	}
 	slices.Sort(missing)
 	return missing, nil
 }
 
-// askedLately returns the servers that asked for any key lately, and how long ago.
-func (r *Rotator) askedLately(reports []keyusage.Report) map[string]time.Duration {
+// recentServers returns the servers that recently asked for any key, and how long ago.
+func (r *Rotator) recentServers(reports []keyusage.Report) map[string]time.Duration {
 	servers := map[string]time.Duration{}
 	for i := range reports {
 		for _, k := range reports[i].Keys {
 			for _, s := range k.Servers {
 				ago := r.Now().Sub(s.Last)
-				if last, there := servers[s.Name]; ago < lately && (!there || ago < last) {
+				if last, known := servers[s.Name]; ago < lately && (!known || ago < last) {
 					servers[s.Name] = ago
 				}
 			}
@@ -195,8 +230,8 @@ func (r *Rotator) askedLately(reports []keyusage.Report) map[string]time.Duratio
 	return servers
 }
 
-// servers returns the servers of operator mode; when a key has to go, and for servers
-// that are gone for good, those that are there.
+// servers returns the servers of operator mode. Those that do not answer are an error,
+// unless a key must be retired now or Without accounts for them.
 func (r *Rotator) servers(ctx context.Context) ([]operator.Server, error) {
 	servers, err := r.Operator.Cluster.Servers(ctx)
 	var fewer *operator.FewerError
@@ -207,39 +242,57 @@ func (r *Rotator) servers(ctx context.Context) ([]operator.Server, error) {
 	return servers, err
 }
 
-// idle waits until nothing depends on a key and nobody has asked for it for a while,
-// and returns what is in the way after Wait.
+// idle waits until nothing depends on a key and the key was unused for Quiet. It
+// returns the blockers that are left after Wait.
 func (r *Rotator) idle(ctx context.Context, s *keyring.State, e *keyring.Entry) ([]string, error) {
-	begun := r.Now()
-	used := begun // when a use was last seen to have happened, by our clock
-	last := map[string]time.Time{}
+	uses := useDetector{lastUse: r.Now(), reported: map[string]reportedUse{}}
 	err := r.until(ctx, r.Wait+r.quiet(), e.PublicKey+" to fall out of use", func(ctx context.Context) ([]string, error) {
 		blockers, err := r.Blockers(ctx, s, e)
 		if err != nil || len(blockers) > 0 {
 			return blockers, err
 		}
-		reports, err := r.Reports(ctx)
+		reports, err := r.reports(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("ask the running ushers: %w", err)
+			return nil, err
 		}
-		for i := range reports {
-			k := reports[i].Key(e.PublicKey)
-			if k == nil || k.Last == nil || k.Last.Equal(last[reports[i].Instance]) {
-				continue
-			}
-			if _, looked := last[reports[i].Instance]; looked {
-				used = r.Now()
-			}
-			last[reports[i].Instance] = *k.Last
-		}
-		if r.Now().Sub(used) < r.quiet() {
-			return []string{"somebody may have asked for it a moment ago"}, nil
+		uses.observe(e.PublicKey, reports, r.Now())
+		if r.Now().Sub(uses.lastUse) < r.quiet() {
+			return []string{"it may have been used a moment ago"}, nil
 		}
 		return nil, nil
 	})
-	var missing *WaitError
-	if errors.As(err, &missing) {
-		return missing.Missing, nil
+	var timeout *WaitError
+	if errors.As(err, &timeout) {
+		return timeout.Missing, nil
 	}
 	return nil, err
+}
+
+// useDetector detects the use of a key from one set of reports to the next. It does
+// not compare the clock of an usher with the local clock.
+type useDetector struct {
+	lastUse  time.Time              // local time; no use happened after it
+	reported map[string]reportedUse // by usher instance
+}
+
+// reportedUse is what the last report of an usher said about the key. The time has
+// whole seconds, so the count is needed to detect a second use in the same second.
+type reportedUse struct {
+	last     time.Time
+	lastHour uint64
+}
+
+func (d *useDetector) observe(public string, reports []keyusage.Report, now time.Time) {
+	for i := range reports {
+		k := reports[i].Key(public)
+		if k == nil || k.Last == nil {
+			continue
+		}
+		is := reportedUse{last: *k.Last, lastHour: k.LastHour}
+		was, known := d.reported[reports[i].Instance]
+		if known && is != was {
+			d.lastUse = now
+		}
+		d.reported[reports[i].Instance] = is
+	}
 }

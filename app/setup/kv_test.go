@@ -19,8 +19,8 @@ import (
 	"usher/directory/kv"
 )
 
-// TestLiveDirectory: a stock server that starts with the files keeps the
-// directory in the account of the service user.
+// TestLiveDirectory: a stock server started with the files stores the directory in the
+// account of the service user.
 func TestLiveDirectory(t *testing.T) {
 	for name, o := range map[string]setup.Options{"config": {}, "operator": {Operator: true}} {
 		t.Run(name, func(t *testing.T) {
@@ -34,39 +34,38 @@ func TestLiveDirectory(t *testing.T) {
 			if cfg.API.Listen != setup.ListenAPI {
 				t.Errorf("the API listens on %s", cfg.API.Listen)
 			}
-			store := follow(t, cfg, serve(t, o.Dir))
+			store := openDirectory(t, cfg, startServer(t, o.Dir))
 			s, err := store.Change(t.Context(), func(*directory.Snapshot) ([]directory.Entry, error) {
 				return directory.Put(directory.UserKey(directory.IDOf(directory.KindUser, "ann")), &directory.User{Name: "ann"}), nil
 			})
 			callouttest.Must(t, err)
 			if _, ok := s.User("ann"); !ok {
-				t.Error("the user is not there")
+				t.Error("the user does not exist")
 			}
 		})
 	}
 }
 
-// TestLiveDirectoryWords: the files say what it takes, and those of a directory
-// that is a file do not.
-func TestLiveDirectoryWords(t *testing.T) {
-	for _, o := range kinds() {
+// TestServerConfigComments: the comments fit the kind of the installation.
+func TestServerConfigComments(t *testing.T) {
+	for _, o := range variants() {
 		o.Dir = t.TempDir()
 		write(t, o)
 		text, err := os.ReadFile(filepath.Join(o.Dir, setup.FileServerConfig))
 		callouttest.Must(t, err)
-		for _, words := range []string{"usher init", " --kv\"", "nats-server 2.12 or", "where usher is alone"} {
+		for _, words := range []string{"usher init", " --kv\"", "nats-server 2.12\n", "usher is the only user"} {
 			if want := o.KV || words == "usher init"; strings.Contains(string(text), words) != want {
-				t.Errorf("%+v: %q: not %t", o, words, want)
+				t.Errorf("%+v: contains %q: %t, want %t", o, words, !want, want)
 			}
 		}
 		if strings.Contains(string(text), "directory.yaml") == (o.KV || o.Operator) {
-			t.Errorf("%+v: directory.yaml", o)
+			t.Errorf("%+v: names directory.yaml: %t", o, strings.Contains(string(text), "directory.yaml"))
 		}
 	}
 }
 
-// serve starts a server with the files of an installation, on another port.
-func serve(t *testing.T, dir string) *server.Server {
+// startServer starts a nats-server with the files of an installation, on a free port.
+func startServer(t *testing.T, dir string) *server.Server {
 	t.Helper()
 	opts, err := server.ProcessConfigFile(filepath.Join(dir, setup.FileServerConfig))
 	callouttest.Must(t, err)
@@ -76,13 +75,13 @@ func serve(t *testing.T, dir string) *server.Server {
 	s.Start()
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
 	if !s.ReadyForConnections(20 * time.Second) {
-		t.Fatal("the server does not start")
+		t.Fatal("the server did not start")
 	}
 	return s
 }
 
-// follow opens the directory as the service user.
-func follow(t *testing.T, cfg *config.Config, s *server.Server) *kv.Store {
+// openDirectory opens the directory as the service user.
+func openDirectory(t *testing.T, cfg *config.Config, s *server.Server) *kv.Store {
 	t.Helper()
 	opt := nats.UserCredentials(cfg.NATS.CredsFile)
 	if cfg.NATS.CredsFile == "" {
@@ -91,7 +90,7 @@ func follow(t *testing.T, cfg *config.Config, s *server.Server) *kv.Store {
 		opt = nats.UserInfo(cfg.NATS.User, strings.TrimSpace(string(password)))
 	}
 	var nc *nats.Conn
-	callouttest.Eventually(t, "the service user is connected", func() bool { // a busy machine may be late
+	callouttest.Eventually(t, "the service user is connected", func() bool { // a busy machine can be slow
 		var err error
 		if nc, err = nats.Connect(s.ClientURL(), opt); err != nil {
 			t.Log(err)

@@ -10,12 +10,12 @@ import (
 	"usher/issuer/keyring"
 )
 
-// The names of the files of operator mode, below the directory of an installation.
+// The names of the files of operator mode, relative to the folder of an installation.
 const (
 	DirOperator         = "operator"
 	FileOperator        = DirOperator + "/operator.jwt"
 	FileOperatorSigning = DirOperator + "/signing" + keyring.SeedSuffix
-	DirAccounts         = DirOperator + "/accounts" // one NAME.jwt for each account
+	DirAccounts         = DirOperator + "/accounts" // NAME.jwt of each account
 	DirIdentity         = DirOperator + "/keys"     // identity seeds of operator and accounts
 	FileOperatorKey     = DirIdentity + "/operator" + keyring.SeedSuffix
 	FileKeyring         = DirKeys + "/" + keyring.StateFile
@@ -25,18 +25,18 @@ const (
 	DirResolver         = "resolver"
 )
 
-// The operator, and its users besides ServiceUser.
+// The names of the operator and of the users other than ServiceUser.
 const (
 	operatorName = "usher"
 	sentinelUser = "sentinel"
 	systemUser   = "system"
 )
 
-// clientAccounts lists the accounts that clients are placed in.
+// clientAccounts returns the accounts that usher places clients in.
 func clientAccounts() []string { return []string{AccountApp, AccountIngest, AccountHealth} }
 
-// signingAccounts lists the accounts in whose name usher signs: the callout
-// account answers, the others have the clients.
+// signingAccounts returns the accounts that usher has a signing key of: the callout
+// account's key signs responses, the others' keys sign user JWTs.
 func signingAccounts() []string { return append([]string{AccountCallout}, clientAccounts()...) }
 
 func allAccounts() []string { return append([]string{AccountSystem}, signingAccounts()...) }
@@ -47,9 +47,9 @@ func fileSigning(account string) string {
 	return DirKeys + "/" + strings.ToLower(account) + keyring.SeedSuffix
 }
 
-// operatorNames are the names of the files that only operator mode has, and
+// operatorModeNames returns the names of the files that only operator mode has, and
 // FileServerConfig.
-func operatorNames() []string {
+func operatorModeNames() []string {
 	names := []string{FileOperatorKey}
 	for _, a := range allAccounts() {
 		names = append(names, fileIdentity(a))
@@ -64,8 +64,8 @@ func operatorNames() []string {
 	return append(names, FileXKey, FileKeyring, FileServiceCreds, FileSentinelCreds, FileSystemCreds, FileServerConfig)
 }
 
-// operatorFiles makes what only operator mode has.
-func (o *Options) operatorFiles() ([]File, error) {
+// operatorModeFiles returns the files that only operator mode has.
+func (o *Options) operatorModeFiles() ([]File, error) {
 	op, err := newOperator(o.Random)
 	if err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func (o *Options) operatorFiles() ([]File, error) {
 	}
 	content[FileServerConfig] = o.operatorServerConfig(op, operatorJWT, sentinelJWT, accounts)
 	var files []File
-	for _, name := range operatorNames() {
+	for _, name := range operatorModeNames() {
 		files = append(files, File{name, content[name]})
 	}
 	return files, nil
@@ -115,7 +115,7 @@ func (op *operator) keyring(o *Options) ([]byte, error) {
 	return keyring.Text(o.path(FileKeyring), keyring.Config{Callout: AccountCallout, System: AccountSystem}, s)
 }
 
-// users adds the .creds files to content, and returns the sentinel's JWT.
+// users adds the .creds files to content and returns the sentinel's JWT.
 func (op *operator) users(content map[string][]byte) (sentinelJWT string, _ error) {
 	for _, u := range []struct {
 		file, name, account string
@@ -128,14 +128,14 @@ func (op *operator) users(content map[string][]byte) (sentinelJWT string, _ erro
 		c := jwt.NewUserClaims(u.key.public)
 		c.Name = u.name
 		if u.name == sentinelUser {
-			bearer(c)
+			restrictSentinel(c)
 		}
 		text, err := c.Encode(op.accounts[u.account].pair)
 		if err == nil {
 			content[u.file], err = jwt.FormatUserConfig(text, u.key.seed)
 		}
 		if err != nil {
-			return "", fmt.Errorf("make user %s: %w", u.name, err)
+			return "", fmt.Errorf("create user %s: %w", u.name, err)
 		}
 		if u.name == sentinelUser {
 			sentinelJWT = text

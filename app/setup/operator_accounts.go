@@ -6,7 +6,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 )
 
-// operatorJWT returns the JWT of the operator, signed by itself.
+// operatorJWT returns the self-signed JWT of the operator.
 func (op *operator) operatorJWT() (string, error) {
 	c := jwt.NewOperatorClaims(op.identity.public)
 	c.Name = operatorName
@@ -14,13 +14,13 @@ func (op *operator) operatorJWT() (string, error) {
 	c.SystemAccount = op.accounts[AccountSystem].public
 	text, err := c.Encode(op.identity.pair)
 	if err != nil {
-		return "", fmt.Errorf("make operator: %w", err)
+		return "", fmt.Errorf("create operator: %w", err)
 	}
 	return text, nil
 }
 
 // accountJWTs returns the JWTs of all accounts by name, signed by the operator's
-// signing key. With kv the callout account keeps the directory.
+// signing key. With kv the callout account has JetStream, for the directory.
 func (op *operator) accountJWTs(kv bool) (map[string]string, error) {
 	texts := map[string]string{}
 	for _, name := range allAccounts() {
@@ -34,20 +34,20 @@ func (op *operator) accountJWTs(kv bool) (map[string]string, error) {
 				MemoryStorage: jwt.NoLimit, DiskStorage: jwt.NoLimit, Streams: jwt.NoLimit, Consumer: jwt.NoLimit,
 			}
 		}
-		err := op.complete(c)
+		err := op.addRelations(c)
 		if err == nil {
 			texts[name], err = c.Encode(op.signing.pair)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("make account %s: %w", name, err)
+			return nil, fmt.Errorf("create account %s: %w", name, err)
 		}
 	}
 	return texts, nil
 }
 
-// complete gives an account what it is for. What it has in config mode stands in
-// serverTemplate.
-func (op *operator) complete(c *jwt.AccountClaims) error {
+// addRelations adds what an account has to do with others: external authorization, and
+// the import and export of events. serverTemplate has the same for config mode.
+func (op *operator) addRelations(c *jwt.AccountClaims) error {
 	switch c.Name {
 	case AccountCallout:
 		c.Authorization.AuthUsers.Add(op.service.public)
@@ -70,10 +70,11 @@ func (op *operator) complete(c *jwt.AccountClaims) error {
 	return nil
 }
 
-// ingestExport is what AccountIngest calls the events that it passes on.
+// ingestExport is the name of the events that AccountIngest exports.
 const ingestExport = "ingest"
 
-// activation lets AccountApp, and no other, import what AccountIngest exports.
+// activation returns the activation token with which only AccountApp can import the
+// export of AccountIngest.
 func (op *operator) activation() (string, error) {
 	c := jwt.NewActivationClaims(op.accounts[AccountApp].public)
 	c.Name = ingestExport
@@ -81,9 +82,9 @@ func (op *operator) activation() (string, error) {
 	return c.Encode(op.accounts[AccountIngest].pair)
 }
 
-// bearer makes the sentinel of a user: what a connection is until usher has
-// decided. Anybody can be it, so it can do nothing.
-func bearer(c *jwt.UserClaims) {
+// restrictSentinel makes a user the sentinel, whose JWT every client may have. A
+// connection is this user until usher has decided, so the user has no permission.
+func restrictSentinel(c *jwt.UserClaims) {
 	c.BearerToken = true
 	c.Pub.Deny.Add(">")
 	c.Sub.Deny.Add(">")

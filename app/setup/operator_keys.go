@@ -8,9 +8,9 @@ import (
 	"github.com/nats-io/nkeys"
 )
 
-// operator holds the keys of a new operator. Identity keys sign what outlasts
-// every rotation: operator.jwt and the users of the .creds files. Signing keys
-// sign what is made anew: accounts, and the user JWTs of clients.
+// operator holds the keys of a new operator. Identity keys sign what a rotation keeps:
+// operator.jwt and the users of the .creds files. Signing keys sign what a rotation
+// replaces: account JWTs, and the user JWTs of clients.
 type operator struct {
 	identity, signing         key
 	accounts                  map[string]key // identity keys, by name of the account
@@ -64,7 +64,7 @@ func newKey(random io.Reader, prefix nkeys.PrefixByte) (key, error) {
 		k.public, err = k.pair.PublicKey()
 	}
 	if err != nil {
-		return key{}, fmt.Errorf("make %s key: %w", prefix, err)
+		return key{}, fmt.Errorf("create %s key: %w", prefix, err)
 	}
 	return k, nil
 }

@@ -18,8 +18,8 @@ import (
 	"usher/issuer/keyring"
 )
 
-// site is an installation of operator mode, as those who read it see it.
-type site struct {
+// installation is an installation of operator mode, as usher and nats-server read it.
+type installation struct {
 	dir      string
 	cfg      *config.Config
 	keys     *issuer.Keyring
@@ -28,9 +28,9 @@ type site struct {
 	accounts map[string]*jwt.AccountClaims
 }
 
-func newSite(t *testing.T) *site {
+func newInstallation(t *testing.T) *installation {
 	t.Helper()
-	s := &site{dir: filepath.Join(t.TempDir(), "a site"), accounts: map[string]*jwt.AccountClaims{}}
+	s := &installation{dir: filepath.Join(t.TempDir(), "a site"), accounts: map[string]*jwt.AccountClaims{}}
 	write(t, setup.Options{Dir: s.dir, Operator: true, Listen: "127.0.0.1:4222", Now: time.Unix(1700000000, 0)})
 	var err error
 	if s.cfg, err = config.Load(filepath.Join(s.dir, setup.FileConfig)); err != nil {
@@ -52,13 +52,13 @@ func newSite(t *testing.T) *site {
 		}
 		s.accounts[a.Name] = c
 		if c.Subject != a.PublicKey || c.Name != a.Name {
-			t.Errorf("account %s is %s to the keyring", c.Name, a.Name)
+			t.Errorf("account %s is %s in the keyring", c.Name, a.Name)
 		}
 	}
 	return s
 }
 
-func (s *site) read(t *testing.T, name string) string {
+func (s *installation) read(t *testing.T, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(s.dir, filepath.FromSlash(name)))
 	if err != nil {
@@ -68,7 +68,7 @@ func (s *site) read(t *testing.T, name string) string {
 }
 
 // seed returns the public key of a seed file.
-func (s *site) seed(t *testing.T, name string) string {
+func (s *installation) seed(t *testing.T, name string) string {
 	t.Helper()
 	kp, err := nkeys.FromSeed([]byte(strings.TrimSpace(s.read(t, name))))
 	if err != nil {
@@ -82,7 +82,7 @@ func (s *site) seed(t *testing.T, name string) string {
 }
 
 // user returns the user of a .creds file.
-func (s *site) user(t *testing.T, name string) *jwt.UserClaims {
+func (s *installation) user(t *testing.T, name string) *jwt.UserClaims {
 	t.Helper()
 	creds := s.read(t, name)
 	text, err := jwt.ParseDecoratedJWT([]byte(creds))
@@ -103,9 +103,9 @@ func (s *site) user(t *testing.T, name string) *jwt.UserClaims {
 	return c
 }
 
-// TestOperatorChain: who has signed what.
+// TestOperatorChain: every JWT is signed by the right key.
 func TestOperatorChain(t *testing.T) {
-	s := newSite(t)
+	s := newInstallation(t)
 	signing := s.seed(t, setup.FileOperatorSigning)
 	if identity := s.seed(t, setup.FileOperatorKey); s.operator.Subject != identity || s.operator.Issuer != identity {
 		t.Errorf("operator %s, signed by %s", s.operator.Subject, s.operator.Issuer)
@@ -141,9 +141,10 @@ func TestOperatorChain(t *testing.T) {
 	}
 }
 
-// TestOperatorAccounts: what the accounts hold, and that jwt/v2 has nothing to say.
+// TestOperatorAccounts: the accounts contain what they should, and jwt/v2 reports no
+// issue.
 func TestOperatorAccounts(t *testing.T) {
-	s := newSite(t)
+	s := newInstallation(t)
 	claims := []jwt.Claims{s.operator}
 	for _, c := range s.accounts {
 		claims = append(claims, c)
@@ -182,10 +183,10 @@ func TestOperatorAccounts(t *testing.T) {
 	}
 }
 
-// TestOperatorServer: the server's file says what the others do, and needs none
-// of them.
+// TestOperatorServer: nats-server.conf agrees with the other files, and needs none of
+// them.
 func TestOperatorServer(t *testing.T) {
-	s := newSite(t)
+	s := newInstallation(t)
 	o := s.server
 	if len(o.TrustedOperators) != 1 || o.TrustedOperators[0].Subject != s.operator.Subject || o.SystemAccount != s.operator.SystemAccount {
 		t.Errorf("operator %v, system account %s", o.TrustedOperators, o.SystemAccount)
@@ -207,13 +208,13 @@ func TestOperatorServer(t *testing.T) {
 		t.Errorf("%d accounts", len(s.accounts))
 	}
 	if _, err := os.Stat(filepath.Join(s.dir, setup.DirResolver)); err != nil {
-		t.Errorf("the resolver's directory: %v", err)
+		t.Errorf("the resolver's folder: %v", err)
 	}
 }
 
-// TestOperatorConfig: usher.yaml names the files that are there.
+// TestOperatorConfig: usher.yaml names files that exist.
 func TestOperatorConfig(t *testing.T) {
-	s := newSite(t)
+	s := newInstallation(t)
 	if s.cfg.NATS.Mode != config.ModeOperator {
 		t.Errorf("mode %s", s.cfg.NATS.Mode)
 	}
@@ -226,6 +227,6 @@ func TestOperatorConfig(t *testing.T) {
 		}
 	}
 	if text := s.read(t, setup.FileConfig); !strings.HasPrefix(text, "# Made by \"usher init --operator\"") || !strings.Contains(text, setup.DirIdentity+"/") {
-		t.Error("usher.yaml does not say what to move away")
+		t.Error("usher.yaml does not name the folder to move away")
 	}
 }

@@ -11,39 +11,43 @@ import (
 	"usher/directory"
 )
 
-// AccountBlock returns the lines of nats-server.conf, below accounts, of an account of a
-// project, each after an indent.
+// AccountBlock returns the lines of a project's account for the accounts block of
+// nats-server.conf. Each line begins with indent.
 func AccountBlock(account, indent string) string {
 	lines := []string{strconv.Quote(account) + " {", "  jetstream: enabled", "}"}
 	return indent + strings.Join(lines, "\n"+indent)
 }
 
-// ErrProject: a project cannot have an account of its own here.
-var ErrProject = errors.New("cannot have an account of its own")
+var (
+	// ErrProject: a project cannot have an account of its own here.
+	ErrProject = errors.New("cannot have an account of its own")
+	// ErrDuplicateProject: Options.Projects names a project twice.
+	ErrDuplicateProject = errors.New("named twice")
+)
 
-// checkProjects reports projects that a directory cannot have, or whose names are those
-// of accounts that are something else.
+// checkProjects refuses duplicate projects, names that the directory refuses, and names
+// of accounts that an installation has for another purpose.
 func (o *Options) checkProjects() error {
 	if o.Operator && len(o.Projects) > 0 {
-		return fmt.Errorf("%w: in operator mode usher project add makes accounts", ErrProject)
+		return fmt.Errorf("%w: in operator mode usher project add creates accounts", ErrProject)
 	}
-	var records directory.Records
-	for _, name := range o.Projects {
-		records.Projects = append(records.Projects, directory.Project{Name: name, Account: name})
-	}
-	if _, err := directory.NewSnapshot(records); err != nil {
-		return fmt.Errorf("%w: %w", ErrProject, err)
-	}
-	taken := []string{AccountCallout, AccountSystem, AccountApp, AccountIngest, AccountHealth}
-	for _, name := range o.Projects {
-		if slices.Contains(taken, name) {
-			return fmt.Errorf("project %s: %w: there is an account of that name for something else", name, ErrProject)
+	reserved := []string{AccountCallout, AccountSystem, AccountApp, AccountIngest, AccountHealth}
+	for i, name := range o.Projects {
+		switch {
+		case slices.Contains(o.Projects[:i], name):
+			return fmt.Errorf("project %s: %w", name, ErrDuplicateProject)
+		case slices.Contains(reserved, name):
+			return fmt.Errorf("project %s: %w: the name is that of another account", name, ErrProject)
+		}
+		project := directory.Project{Name: name, Account: name}
+		if _, err := directory.NewSnapshot(directory.Records{Projects: []directory.Project{project}}); err != nil {
+			return fmt.Errorf("%w: %w", ErrProject, err)
 		}
 	}
 	return nil
 }
 
-// emptyDirectory returns a directory.yaml with nothing but the projects.
+// emptyDirectory returns a directory.yaml that contains only the projects.
 func (o *Options) emptyDirectory() []byte {
 	if len(o.Projects) == 0 {
 		return []byte(emptyDirectory)

@@ -1,38 +1,32 @@
-// Package setup makes the files of a new installation: seeds, what the service
-// user connects with, a nats-server.conf that a stock nats-server starts with,
-// and usher's own configuration and directory, unless that lives in NATS. In config mode the accounts stand
-// in nats-server.conf; in operator mode an operator that is made along with them
-// has signed them.
+// Package setup writes the files of a new installation: seeds, the credentials of the
+// service user, a nats-server.conf that a stock nats-server starts with, usher.yaml and,
+// unless the directory is stored in NATS, directory.yaml. In config mode the accounts
+// are in nats-server.conf. In operator mode they are JWTs of an operator that is created
+// with them. Relocate updates an installation whose folder was moved.
 //
-// It promises never to overwrite a file, to write nothing at all if one is in
-// the way, to follow no link that was planted and to write into no folder in which
-// others can, and to put secrets only into files that their owner alone can read.
+// It promises to overwrite no file (Relocate changes paths in nats-server.conf only), to
+// write nothing if any of the files exists, and to give every file with a secret to its
+// owner only. It never follows a symbolic link below the folder, and never writes into a
+// folder that other users can write to.
 package setup
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"net"
 	"os"
 	"path"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nkeys"
-	"golang.org/x/crypto/bcrypt"
 
-	"usher/app/config"
 	"usher/internal/atomicfile"
 	"usher/internal/ownedfile"
 	"usher/issuer/keyring"
 )
 
-// The names of the files, below the directory of an installation.
+// The names of the files, relative to the folder of an installation.
 const (
 	FileServerConfig = "nats-server.conf"
 	FileConfig       = "usher.yaml"
@@ -56,37 +50,37 @@ const (
 	AccountIngest  = "INGEST"
 	AccountHealth  = "HEALTH"
 	ServiceUser    = "usher"
-	SystemUser     = "usher-system" // of config mode: asks the servers, and changes nothing
+	SystemUser     = "usher-system" // config mode: queries the servers and changes nothing
 )
 
-// ListenAPI is where a new installation whose directory lives in NATS is managed.
+// ListenAPI is the default address of the management API, for a directory in NATS.
 const ListenAPI = "127.0.0.1:9779"
 
-// Options say what a new installation is like.
+// Options describe a new installation.
 type Options struct {
 	Dir       string
 	Operator  bool              // operator mode, in place of config mode
-	KV        bool              // a directory in a bucket of the nats-server, in place of a file
+	KV        bool              // store the directory in a bucket of the nats-server instead of a file
 	Listen    string            // HOST:PORT of nats-server
-	Projects  []string          // config mode: each gets an account of its own, which is named as the project is
-	Directory []byte            // content of directory.yaml; nil: an empty, commented one; not with KV
-	Config    map[string]string // more of usher.yaml, by key path
+	Projects  []string          // config mode: names of projects; each one gets an account of the same name
+	Directory []byte            // content of directory.yaml; nil: an empty directory with comments; not with KV
+	Config    map[string]string // further values of usher.yaml, by key path
 	Random    io.Reader
-	Now       time.Time // since when the keys are in use, where a file says so; zero: it does not
+	Now       time.Time // when the keys become active, for keyring.yaml; zero: not stated
 }
 
 // File is one file of an installation.
 type File struct {
-	Name    string // relative to the directory, with slashes
+	Name    string // relative to the folder, with slashes
 	Content []byte
 }
 
 // Names returns the names of all files of an installation, in the order in which
-// they are written. One with its directory in NATS (kv) has no file of it.
+// Write writes them. With kv there is no directory.yaml.
 func Names(operator, kv bool) []string {
 	names := []string{FileIssuer, FileXKey, FilePassword, FileSystem, FileServerConfig}
 	if operator {
-		names = operatorNames()
+		names = operatorModeNames()
 	}
 	names = append(names, FileConfig)
 	if kv {
@@ -95,18 +89,18 @@ func Names(operator, kv bool) []string {
 	return append(names, FileDirectory)
 }
 
-// ErrExists: a file of the installation is there already.
-var ErrExists = errors.New("there already")
+// ErrExists: a file of the installation already exists.
+var ErrExists = errors.New("already exists")
 
-// Write makes the files and returns them in the order written. Nothing is
-// written if any of them exists.
+// Write writes the files and returns them in the order written. It writes nothing if
+// any of them exists.
 func Write(o Options) ([]File, error) {
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
-		return nil, fmt.Errorf("find directory: %w", err)
+		return nil, fmt.Errorf("find folder: %w", err)
 	}
 	o.Dir = dir
-	files, err := o.made()
+	files, err := o.render()
 	if err != nil {
 		return nil, err
 	}
@@ -137,29 +131,29 @@ func (o *Options) path(name string) string { return filepath.Join(o.Dir, filepat
 
 func folderOf(name string) string { return filepath.FromSlash(path.Dir(name)) }
 
-// writeNew writes a file that is not there yet, readable by its owner only. It goes
-// through no link below the directory of the installation, whoever made it.
+// writeNew creates a file that only its owner can read. It follows no symbolic link
+// below the folder of the installation.
 func (o *Options) writeNew(f File) error {
 	if err := ownedfile.MakeOwnFolder(o.Dir, folderOf(f.Name)); err != nil {
-		return fmt.Errorf("make directory: %w", err)
+		return fmt.Errorf("create folder: %w", err)
 	}
 	return atomicfile.New(o.path(f.Name), f.Content, nil)
 }
 
-// made makes the content of all files.
-func (o *Options) made() ([]File, error) {
-	own := o.configFiles
+// render returns all files with their content.
+func (o *Options) render() ([]File, error) {
+	renderMode := o.configModeFiles
 	if o.Operator {
-		own = o.operatorFiles
+		renderMode = o.operatorModeFiles
 	}
 	if err := o.checkProjects(); err != nil {
 		return nil, err
 	}
-	files, err := own()
+	files, err := renderMode()
 	if err != nil {
 		return nil, err
 	}
-	yaml, err := o.config()
+	yaml, err := o.usherConfig()
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +161,7 @@ func (o *Options) made() ([]File, error) {
 	directory := o.Directory
 	switch {
 	case o.KV && directory != nil:
-		return nil, errors.New("a directory in NATS takes no file")
+		return nil, errors.New("a directory in NATS has no file")
 	case o.KV:
 		return files, nil
 	case directory == nil:
@@ -176,21 +170,21 @@ func (o *Options) made() ([]File, error) {
 	return append(files, File{FileDirectory, directory}), nil
 }
 
-// configFiles makes what only config mode has.
-func (o *Options) configFiles() ([]File, error) {
-	issuerSeed, issuerPublic, err := pair(nkeys.CreateAccount())
+// configModeFiles returns the files that only config mode has.
+func (o *Options) configModeFiles() ([]File, error) {
+	issuerSeed, issuerPublic, err := encodeKeyPair(nkeys.CreateAccount())
 	if err != nil {
 		return nil, err
 	}
-	xkeySeed, xkeyPublic, err := pair(nkeys.CreateCurveKeys())
+	xkeySeed, xkeyPublic, err := encodeKeyPair(nkeys.CreateCurveKeys())
 	if err != nil {
 		return nil, err
 	}
-	password, hash, err := o.password()
+	password, hash, err := o.newPassword()
 	if err != nil {
 		return nil, err
 	}
-	system, systemHash, err := o.password()
+	system, systemHash, err := o.newPassword()
 	if err != nil {
 		return nil, err
 	}
@@ -201,98 +195,4 @@ func (o *Options) configFiles() ([]File, error) {
 		{FileSystem, system},
 		{FileServerConfig, o.serverConfig(issuerPublic, xkeyPublic, hash, systemHash)},
 	}, nil
-}
-
-func pair(kp nkeys.KeyPair, err error) (seed []byte, public string, _ error) {
-	if err != nil {
-		return nil, "", fmt.Errorf("make key: %w", err)
-	}
-	seed, err = kp.Seed()
-	if err != nil {
-		return nil, "", fmt.Errorf("make key: %w", err)
-	}
-	public, err = kp.PublicKey()
-	if err != nil {
-		return nil, "", fmt.Errorf("make key: %w", err)
-	}
-	return append(seed, '\n'), public, nil
-}
-
-// password makes the service user's password and its bcrypt hash. The lowest
-// cost does: nobody guesses 256 random bits, and nats-server has to hash at
-// every connect.
-func (o *Options) password() (text []byte, hash string, _ error) {
-	var raw [32]byte
-	if _, err := io.ReadFull(o.Random, raw[:]); err != nil {
-		return nil, "", fmt.Errorf("make password: %w", err)
-	}
-	password := base64.RawURLEncoding.EncodeToString(raw[:])
-	h, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
-	if err != nil {
-		return nil, "", fmt.Errorf("hash password: %w", err)
-	}
-	return []byte(password + "\n"), string(h), nil
-}
-
-func (o *Options) config() ([]byte, error) {
-	url, err := clientURL(o.Listen)
-	if err != nil {
-		return nil, err
-	}
-	values := map[string]string{
-		"nats.urls":              "[" + url + "]",
-		"accounts.callout":       AccountCallout,
-		"accounts.system":        AccountSystem,
-		"accounts.ingest":        AccountIngest,
-		"accounts.service_admin": AccountApp,
-		"accounts.healthcheck":   AccountHealth,
-		"keyring.dir":            DirKeys,
-		"healthcheck.token_file": FileHealthToken,
-		"audit.to":               "file",
-		"audit.file":             FileAudit,
-	}
-	header, own := "", map[string]string{
-		"nats.user": ServiceUser, "nats.password_file": FilePassword,
-		"nats.system_user": SystemUser, "nats.system_password_file": FileSystem,
-	}
-	if o.Operator {
-		header, own = o.operatorHeader(), operatorConfig()
-	}
-	maps.Copy(values, own)
-	maps.Copy(values, o.directoryConfig())
-	maps.Copy(values, o.Config)
-	yaml, err := config.Example(values)
-	if err != nil {
-		return nil, fmt.Errorf("make %s: %w", FileConfig, err)
-	}
-	return append([]byte(header), yaml...), nil
-}
-
-// directoryConfig returns what usher.yaml says of the directory.
-func (o *Options) directoryConfig() map[string]string {
-	if !o.KV {
-		return map[string]string{"directory.file": FileDirectory}
-	}
-	return map[string]string{
-		"directory.from":          config.DirectoryKV,
-		"directory.snapshot_file": FileSnapshot,
-		"api.listen":              ListenAPI,
-	}
-}
-
-// clientURL returns the URL under which this machine reaches a listener, as it
-// stands in a list of YAML.
-func clientURL(listen string) (string, error) {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return "", fmt.Errorf("listen address: %w", err)
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	url := "nats://" + net.JoinHostPort(host, port)
-	if strings.Contains(host, ":") {
-		return strconv.Quote(url), nil // brackets are a list to YAML
-	}
-	return url, nil
 }

@@ -32,8 +32,8 @@ func write(t *testing.T, o setup.Options) []setup.File {
 	return files
 }
 
-// kinds are all kinds of installations.
-func kinds() []setup.Options {
+// variants returns the options of every kind of installation.
+func variants() []setup.Options {
 	var all []setup.Options
 	for _, operator := range []bool{false, true} {
 		for _, kv := range []bool{false, true} {
@@ -43,14 +43,14 @@ func kinds() []setup.Options {
 	return all
 }
 
-// TestWrite: the files fit each other, as those who read them see it.
+// TestWrite: the files are consistent, as usher and nats-server read them.
 func TestWrite(t *testing.T) {
 	for _, listen := range []string{"127.0.0.1:4222", "0.0.0.0:4333", ":4444", "[::1]:4555", "[::]:4666", "localhost:4777"} {
 		dir := filepath.Join(t.TempDir(), "a site")
 		files := write(t, setup.Options{Dir: dir, Listen: listen})
 		for _, f := range files {
-			there, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(f.Name)))
-			if err != nil || !bytes.Equal(there, f.Content) {
+			content, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(f.Name)))
+			if err != nil || !bytes.Equal(content, f.Content) {
 				t.Errorf("%s: %v", f.Name, err)
 			}
 		}
@@ -68,7 +68,7 @@ func TestWrite(t *testing.T) {
 		}
 		a := opts.AuthCallout
 		if a == nil || a.Issuer != keys.Signers()[0].PublicKey() || a.XKey != keys.XKeys()[0].PublicKey() || a.Account != cfg.Accounts.Callout {
-			t.Errorf("%s: auth_callout %+v does not fit the keyring", listen, a)
+			t.Errorf("%s: auth_callout %+v does not match the keyring", listen, a)
 		}
 		if !filepath.IsAbs(opts.StoreDir) || filepath.Dir(opts.StoreDir) != dir {
 			t.Errorf("JetStream stores in %s", opts.StoreDir)
@@ -94,12 +94,12 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// TestWriteOwnerOnly: nobody else reads or enters anything that was made.
+// TestWriteOwnerOnly: other users can read no file and enter no folder.
 //
-// Attack: reading the seeds and passwords of a new installation
-// Held by: every file and folder that is made is its owner's alone
+// Attack: another user reads the seeds and passwords of a new installation
+// Held by: only the owner can read the files and enter the folders that usher init creates
 func TestWriteOwnerOnly(t *testing.T) {
-	for _, o := range kinds() {
+	for _, o := range variants() {
 		dir := filepath.Join(t.TempDir(), "new", "site")
 		o.Dir = dir
 		write(t, o)
@@ -115,9 +115,9 @@ func TestWriteOwnerOnly(t *testing.T) {
 	}
 }
 
-// TestNames: the names are those of what is written.
+// TestNames: Names returns the names of the written files.
 func TestNames(t *testing.T) {
-	for _, o := range kinds() {
+	for _, o := range variants() {
 		var names []string
 		o.Dir = t.TempDir()
 		for _, f := range write(t, o) {
@@ -132,16 +132,16 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestWriteNeverOverwrites: whichever file is there, none is written.
+// TestWriteNeverOverwrites: whichever file exists, Write writes none.
 func TestWriteNeverOverwrites(t *testing.T) {
-	for _, o := range kinds() {
+	for _, o := range variants() {
 		for _, name := range setup.Names(o.Operator, o.KV) {
-			neverOverwrites(t, name, o)
+			testNeverOverwrites(t, name, o)
 		}
 	}
 }
 
-func neverOverwrites(t *testing.T, name string, o setup.Options) {
+func testNeverOverwrites(t *testing.T, name string, o setup.Options) {
 	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, filepath.FromSlash(name))
@@ -165,16 +165,16 @@ func neverOverwrites(t *testing.T, name string, o setup.Options) {
 	}
 }
 
-// TestWriteFaulty: what cannot work is an error, and writes nothing.
-func TestWriteFaulty(t *testing.T) {
+// TestWriteErrors: invalid options are an error, and nothing is written.
+func TestWriteErrors(t *testing.T) {
 	for name, o := range map[string]setup.Options{
 		"no port":                         {Listen: "127.0.0.1", Random: rand.Reader},
-		"no such key":                     {Listen: "127.0.0.1:4222", Config: map[string]string{"no.such": "key"}, Random: rand.Reader},
+		"unknown key":                     {Listen: "127.0.0.1:4222", Config: map[string]string{"no.such": "key"}, Random: rand.Reader},
 		"no random bytes":                 {Listen: "127.0.0.1:4222", Random: strings.NewReader("")},
 		"no random bytes for an operator": {Listen: "127.0.0.1:4222", Operator: true, Random: strings.NewReader("")},
-		"two directories":                 {Listen: "127.0.0.1:4222", KV: true, Directory: []byte("users: []\nprojects: []\n"), Random: rand.Reader},
-		"an API in the clear":             {Listen: "127.0.0.1:4222", KV: true, Config: map[string]string{"api.listen": ":9779"}, Random: rand.Reader},
-		"another mode than its own":       {Listen: "127.0.0.1:4222", Operator: true, Config: map[string]string{"nats.mode": "config"}, Random: rand.Reader},
+		"a directory file with KV":        {Listen: "127.0.0.1:4222", KV: true, Directory: []byte("users: []\nprojects: []\n"), Random: rand.Reader},
+		"API without TLS":                 {Listen: "127.0.0.1:4222", KV: true, Config: map[string]string{"api.listen": ":9779"}, Random: rand.Reader},
+		"mode that contradicts Operator":  {Listen: "127.0.0.1:4222", Operator: true, Config: map[string]string{"nats.mode": "config"}, Random: rand.Reader},
 	} {
 		o.Dir = filepath.Join(t.TempDir(), "site")
 		if _, err := setup.Write(o); err == nil {
@@ -186,8 +186,8 @@ func TestWriteFaulty(t *testing.T) {
 	}
 }
 
-// TestWriteExtras: a directory and more of the configuration come from the caller.
-func TestWriteExtras(t *testing.T) {
+// TestWriteOptions: the caller can give the directory and values of the configuration.
+func TestWriteOptions(t *testing.T) {
 	dir := t.TempDir()
 	write(t, setup.Options{
 		Dir: dir, Listen: "127.0.0.1:4222", Directory: []byte("users: []\nprojects: []\n"),

@@ -7,48 +7,48 @@ import (
 	"time"
 )
 
-// BenchmarkQueue is what one request costs in the queue: it arrives, is looked
-// at and handed back, and somebody has a turn. x-channel is how many times the
-// cost of a buffered channel, in and out, that is, measured in turns with it.
+// BenchmarkQueue measures the queue's part of one request: it is added, taken,
+// classified, and a request is admitted. x-channel is the duration divided by that
+// of a send and a receive on a buffered channel.
 func BenchmarkQueue(b *testing.B) {
 	const limit = 4096
-	one := func(int) string { return "192.0.2.1" }
-	own := make([]string, 4*limit)
-	for i := range own {
-		own[i] = "host-" + strconv.Itoa(i)
+	oneSource := func(int) string { return "192.0.2.1" }
+	names := make([]string, 4*limit)
+	for i := range names {
+		names[i] = "host-" + strconv.Itoa(i)
 	}
-	each := func(i int) string { return own[i%len(own)] }
-	half := func(i int) string {
+	manySources := func(i int) string { return names[i%len(names)] }
+	halfOneSource := func(i int) string {
 		if i%2 == 0 {
-			return one(i)
+			return oneSource(i)
 		}
-		return each(i / 2)
+		return manySources(i / 2)
 	}
 	for _, bb := range []struct {
 		name    string
-		waiting int // all the time
+		waiting int // throughout the run
 		source  func(int) string
 	}{
-		{"nothing else waits", 0, one},
-		{"a source each", 0, each},
-		{"1000 of a source wait", 1000, one},
-		{"1000 sources wait", 1000, each},
-		{"full of a source", limit, one},
-		{"full of sources", limit, each},
-		{"full, half of a source", limit, half},
+		{"empty, one source", 0, oneSource},
+		{"empty, many sources", 0, manySources},
+		{"1000 waiting, one source", 1000, oneSource},
+		{"1000 waiting, 1000 sources", 1000, manySources},
+		{"full, one source", limit, oneSource},
+		{"full, many sources", limit, manySources},
+		{"full, half from one source", limit, halfOneSource},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
-			q := NewQueue[int](Config{Limit: limit, Age: time.Hour, Order: Adaptive, Now: time.Now})
+			q := NewQueue[int](Config{Limit: limit, MaxAge: time.Hour, Order: Adaptive, Now: time.Now})
 			n := 0
 			for ; n < bb.waiting; n++ {
-				q.put(bb.source(n), waiting[int]{value: n, arrival: time.Now()})
+				q.push(bb.source(n), waiting[int]{value: n, arrival: time.Now()})
 			}
 			request := func() {
 				n++
 				q.Add(n)
-				turn, _ := q.Take()
-				for turn.State == Fresh {
-					turn = q.Exchange(bb.source(turn.Value), turn.Value, time.Now(), time.Now())
+				item, _ := q.Take()
+				for item.State == Unclassified {
+					item = q.Classify(bb.source(item.Value), item.Value, time.Now(), time.Now())
 				}
 			}
 			channel := make(chan int, limit)
@@ -62,27 +62,27 @@ func BenchmarkQueue(b *testing.B) {
 	}
 }
 
-// BenchmarkFailures is what one request costs that does not fail.
+// BenchmarkFailures measures the checks of one request that does not fail.
 func BenchmarkFailures(b *testing.B) {
-	for name, failed := range map[string]bool{"nobody fails": false, "others fail": true} {
+	for name, failed := range map[string]bool{"no failures": false, "failures of others": true} {
 		b.Run(name, func(b *testing.B) {
 			f := NewFailures(FailuresConfig{PerHost: 10, PerCredential: 1, Now: time.Now})
 			if failed {
-				f.Failed(f.Attempt("192.0.2.2", "bad"))
+				f.Record(f.Attempt("192.0.2.2", "bad"))
 			}
 			b.ReportAllocs()
 			for b.Loop() {
 				a := f.Attempt("192.0.2.1", "good")
-				if f.CredentialSpent(a) || f.HostSpent(a) {
-					b.Fatal("spent")
+				if f.CredentialExhausted(a) || f.HostExhausted(a) {
+					b.Fatal("exhausted")
 				}
 			}
 		})
 	}
 }
 
-// ratio returns how many times the reference f takes: the median of many short
-// runs of the one and the other in turn, so that a disturbance meets both.
+// ratio returns the duration of f divided by that of reference: the median of many
+// short runs, which alternate so that a disturbance affects both.
 func ratio(f, reference func()) float64 {
 	const rounds, calls = 61, 200
 	var ratios [rounds]float64

@@ -10,132 +10,132 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// FailuresConfig says how often a source may fail. Zero: as often as it likes.
+// FailuresConfig limits the rate of failures. A zero rate is no limit.
 type FailuresConfig struct {
 	PerHost       float64 // failures a second
-	PerCredential float64
-	Burst         int // how many may come at once; 0: as many as in 4 seconds
+	PerCredential float64 // failures a second
+	Burst         int     // failures that may happen at once; 0: those of 4 seconds
 	Now           func() time.Time
 }
 
 const (
-	burst   = 4    // seconds' worth of failures that may come at once
-	sources = 8192 // kept of each kind; the one that was longest without a failure is forgotten
+	burstSeconds = 4    // default burst, in seconds of the rate
+	maxSources   = 8192 // of each kind; the source that failed least recently is evicted
 )
 
-// Failures keeps count of who fails. It costs nothing while nobody does. Safe
-// for concurrent use.
+// Failures limits the rate of failed attempts by host and by credential, with
+// token buckets. Successful attempts take no token. Safe for concurrent use.
 type Failures struct {
 	now         func() time.Time
-	hosts       kept
-	credentials kept
+	hosts       buckets
+	credentials buckets
 	seed        maphash.Seed
 }
 
-// NewFailures returns Failures in which nobody has failed.
+// NewFailures returns Failures without failures.
 func NewFailures(cfg FailuresConfig) *Failures {
 	return &Failures{
 		now:         cfg.Now,
-		hosts:       newKept(cfg.PerHost, cfg.Burst),
-		credentials: newKept(cfg.PerCredential, cfg.Burst),
+		hosts:       newBuckets(cfg.PerHost, cfg.Burst),
+		credentials: newBuckets(cfg.PerCredential, cfg.Burst),
 		seed:        maphash.MakeSeed(),
 	}
 }
 
-// Attempt is one try of a source.
+// Attempt identifies the host and the credential of an attempt.
 type Attempt struct {
-	host       uint64
-	credential uint64
-	none       bool // there is no credential: what many have in common is nobody's
+	host         uint64
+	credential   uint64
+	noCredential bool // clients without a credential share no limit
 }
 
 // Attempt returns the attempt of a host, as HostSource names it, with a
-// credential. Of the credential it keeps a hash that means something in this
-// process alone.
+// credential. It keeps a hash of the credential that is valid in this process
+// only.
 func (f *Failures) Attempt(host, credential string) Attempt {
 	return Attempt{maphash.String(f.seed, host), maphash.String(f.seed, credential), credential == ""}
 }
 
-// Failed counts a failed attempt.
-func (f *Failures) Failed(a Attempt) {
+// Record counts a failed attempt.
+func (f *Failures) Record(a Attempt) {
 	now := f.now()
-	f.hosts.failed(a.host, now)
-	if !a.none {
-		f.credentials.failed(a.credential, now)
+	f.hosts.take(a.host, now)
+	if !a.noCredential {
+		f.credentials.take(a.credential, now)
 	}
 }
 
-// CredentialSpent reports whether the credential has failed as often as it may
-// for now. The next attempt may still be one that succeeds: what a credential
-// gets can depend on what else the client asks for, and on where it is.
-func (f *Failures) CredentialSpent(a Attempt) bool {
-	return !a.none && f.credentials.spent(a.credential, f.now())
+// CredentialExhausted reports whether the credential has no failures left. The next
+// attempt may still succeed: the result can depend on what else the client requests
+// and where it connects from.
+func (f *Failures) CredentialExhausted(a Attempt) bool {
+	return !a.noCredential && f.credentials.exhausted(a.credential, f.now())
 }
 
-// HostSpent reports whether attempts from the host have failed as often as they
-// may for now. The next one may still be one that succeeds: many clients can
-// live behind one address.
-func (f *Failures) HostSpent(a Attempt) bool { return f.hosts.spent(a.host, f.now()) }
+// HostExhausted reports whether the host has no failures left. The next attempt may
+// still succeed: many clients can share an address.
+func (f *Failures) HostExhausted(a Attempt) bool { return f.hosts.exhausted(a.host, f.now()) }
 
-// Size returns of how many hosts and credentials failures are kept.
+// Size returns how many hosts and credentials have failures.
 func (f *Failures) Size() (hosts, credentials int) {
 	return int(f.hosts.size.Load()), int(f.credentials.size.Load())
 }
 
-// kept holds a token bucket of failures for each source that has failed.
-type kept struct {
-	perSecond float64
-	atOnce    int
-	buckets   *lru.Cache[uint64, *rate.Limiter] // nil: no limit
-	size      *atomic.Int64                     // of buckets, to be read without its lock
+// buckets holds a token bucket for each source that has failed.
+type buckets struct {
+	rate  rate.Limit // tokens a second
+	burst int
+	cache *lru.Cache[uint64, *rate.Limiter] // nil: no limit
+	size  *atomic.Int64                     // of cache, readable without its lock
 }
 
-func newKept(perSecond float64, atOnce int) kept {
-	if atOnce <= 0 {
-		atOnce = max(1, int(burst*perSecond))
+func newBuckets(perSecond float64, burst int) buckets {
+	if burst <= 0 {
+		burst = max(1, int(burstSeconds*perSecond))
 	}
-	k := kept{perSecond: perSecond, atOnce: atOnce, size: new(atomic.Int64)}
+	b := buckets{rate: rate.Limit(perSecond), burst: burst, size: new(atomic.Int64)}
 	if perSecond > 0 {
-		k.buckets, _ = lru.New[uint64, *rate.Limiter](sources) // fails for sizes below 1
+		b.cache, _ = lru.New[uint64, *rate.Limiter](maxSources) // fails for sizes below 1
 	}
-	return k
+	return b
 }
 
-func (k *kept) failed(key uint64, now time.Time) {
-	if k.buckets == nil {
+func (b *buckets) take(key uint64, now time.Time) {
+	if b.cache == nil {
 		return
 	}
-	b, ok := k.buckets.Get(key)
+	bucket, ok := b.cache.Get(key)
 	if !ok {
-		b = rate.NewLimiter(rate.Limit(k.perSecond), k.atOnce)
-		if other, ok, _ := k.buckets.PeekOrAdd(key, b); ok { // it failed elsewhere just now
-			b = other
+		bucket = rate.NewLimiter(b.rate, b.burst)
+		if existing, found, _ := b.cache.PeekOrAdd(key, bucket); found {
+			bucket = existing
 		}
-		k.size.Store(int64(k.buckets.Len()))
+		b.size.Store(int64(b.cache.Len()))
 	}
-	b.AllowN(now, 1)
+	bucket.AllowN(now, 1)
 }
 
-func (k *kept) spent(key uint64, now time.Time) bool {
-	if k.size.Load() == 0 {
+func (b *buckets) exhausted(key uint64, now time.Time) bool {
+	if b.size.Load() == 0 {
 		return false
 	}
-	b, ok := k.buckets.Peek(key)
-	return ok && b.TokensAt(now) < 1
+	bucket, ok := b.cache.Peek(key)
+	return ok && bucket.TokensAt(now) < 1
 }
 
-// translated are the IPv4 addresses behind a translator (RFC 6052); they are not one site.
-var translated = netip.MustParsePrefix("64:ff9b::/96")
+// nat64 is the prefix of IPv4 addresses behind NAT64 (RFC 6052), which are of many
+// sites.
+var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 
-// HostSource names the source that a host is: its address, or for IPv6 the
-// network of 64 bits that one site has. What is no address is a source of its own.
+// HostSource returns the source of a host: its address, or for IPv6 its /64
+// network, which one site has. A host that is not an address is its own source.
 func HostSource(host string) string {
 	a, err := netip.ParseAddr(host)
 	if err != nil {
 		return host
 	}
 	a = a.Unmap().WithZone("")
-	if translated.Contains(a) {
+	if nat64.Contains(a) {
 		b := a.As16()
 		return netip.AddrFrom4([4]byte(b[12:])).String()
 	}
@@ -143,7 +143,7 @@ func HostSource(host string) string {
 		return a.String()
 	}
 	p, err := a.Prefix(64)
-	if err != nil { // 64 bits fit into every IPv6 address
+	if err != nil { // every IPv6 address has a /64
 		return host
 	}
 	return p.String()

@@ -12,77 +12,77 @@ func newFailures(perHost, perCredential float64) (*Failures, *clock) {
 	return NewFailures(FailuresConfig{PerHost: perHost, PerCredential: perCredential, Now: c.Now}), c
 }
 
-// fail lets an attempt fail n times.
+// fail records n failed attempts.
 func fail(f *Failures, host, credential string, n int) {
 	for range n {
-		f.Failed(f.Attempt(host, credential))
+		f.Record(f.Attempt(host, credential))
 	}
 }
 
 func TestFailures(t *testing.T) {
 	f, clock := newFailures(2, 0.5)
-	expect := func(what, host, credential string, hostSpent, credentialSpent bool) {
+	expect := func(what, host, credential string, hostExhausted, credentialExhausted bool) {
 		t.Helper()
 		a := f.Attempt(host, credential)
-		if got := f.HostSpent(a); got != hostSpent {
-			t.Errorf("%s: host %s is spent: %v", what, host, got)
+		if got := f.HostExhausted(a); got != hostExhausted {
+			t.Errorf("%s: host %s is exhausted: %v", what, host, got)
 		}
-		if got := f.CredentialSpent(a); got != credentialSpent {
-			t.Errorf("%s: credential %s is spent: %v", what, credential, got)
+		if got := f.CredentialExhausted(a); got != credentialExhausted {
+			t.Errorf("%s: credential %s is exhausted: %v", what, credential, got)
 		}
 	}
-	expect("at first", "h", "c", false, false)
+	expect("without failures", "h", "c", false, false)
 	fail(f, "h", "c", 1)
 	expect("after one failure", "h", "c", false, false)
 	fail(f, "h", "c", 1)
-	expect("after 4 s worth of the credential's", "h", "c", false, true)
+	expect("after the credential's burst of 4 s", "h", "c", false, true)
 	expect("another credential", "h", "d", false, false)
 	expect("from another host", "i", "c", false, true)
 	fail(f, "h", "d", 1)
 	fail(f, "h", "e", 4)
-	expect("one less than the host's", "h", "f", false, false)
+	expect("one failure before the host's burst", "h", "f", false, false)
 	fail(f, "h", "f", 1)
-	expect("after 4 s worth of the host's", "h", "f", true, false)
+	expect("after the host's burst of 4 s", "h", "f", true, false)
 	expect("another host", "i", "f", false, false)
 
 	clock.move(500*time.Millisecond - 1)
-	expect("not yet", "h", "g", true, false)
+	expect("just before the next token", "h", "g", true, false)
 	clock.move(1)
-	expect("a failure's time later", "h", "c", false, true)
+	expect("at the next token", "h", "c", false, true)
 	fail(f, "h", "g", 1)
-	expect("and one failure more", "h", "g", true, false)
+	expect("after one more failure", "h", "g", true, false)
 	clock.move(1500 * time.Millisecond)
-	expect("the credential later than the host", "h", "c", false, false)
+	expect("the credential recovers after the host", "h", "c", false, false)
 
-	fail(f, "h", "c", 1000) // nothing is owed
-	expect("many failures later", "h", "c", true, true)
+	fail(f, "h", "c", 1000) // the bucket does not go below empty
+	expect("after many failures", "h", "c", true, true)
 	clock.move(2 * time.Second)
-	expect("as soon as after one", "h", "c", false, false)
+	expect("recovers as after one failure", "h", "c", false, false)
 
 	clock.move(time.Hour)
 	fail(f, "h", "c", 1)
-	expect("an hour gives no more than the burst", "h", "c", false, false)
+	expect("one failure after an hour", "h", "c", false, false)
 	fail(f, "h", "c", 1)
-	expect("an hour gives no more than the burst", "h", "c", false, true)
+	expect("an hour refills no more than the burst", "h", "c", false, true)
 	if hosts, credentials := f.Size(); hosts != 1 || credentials != 5 {
 		t.Errorf("%d hosts, %d credentials", hosts, credentials)
 	}
 }
 
-// Less than one failure in four seconds is still one.
-func TestFailuresSeldom(t *testing.T) {
+// The burst is at least one, also if the rate allows less than one failure in 4 s.
+func TestFailuresLowRate(t *testing.T) {
 	f, clock := newFailures(0.1, 0)
 	a := f.Attempt("h", "c")
-	if f.HostSpent(a) {
-		t.Error("spent at first")
+	if f.HostExhausted(a) {
+		t.Error("exhausted without a failure")
 	}
-	f.Failed(a)
-	if !f.HostSpent(a) {
-		t.Error("not spent by one")
+	f.Record(a)
+	if !f.HostExhausted(a) {
+		t.Error("not exhausted by one failure")
 	}
 	clock.move(10 * time.Second)
-	if f.HostSpent(a) {
-		t.Error("spent for ever")
+	if f.HostExhausted(a) {
+		t.Error("still exhausted after 10 s")
 	}
 }
 
@@ -91,8 +91,8 @@ func TestFailuresWithoutLimit(t *testing.T) {
 		f, _ := newFailures(limits[0], limits[1])
 		fail(f, "h", "c", 10_000)
 		a := f.Attempt("h", "c")
-		if f.HostSpent(a) != (limits[0] > 0) || f.CredentialSpent(a) != (limits[1] > 0) {
-			t.Errorf("limits %v: %v, %v", limits, f.HostSpent(a), f.CredentialSpent(a))
+		if f.HostExhausted(a) != (limits[0] > 0) || f.CredentialExhausted(a) != (limits[1] > 0) {
+			t.Errorf("limits %v: %v, %v", limits, f.HostExhausted(a), f.CredentialExhausted(a))
 		}
 		hosts, credentials := f.Size()
 		if float64(hosts) != limits[0] || float64(credentials) != limits[1] {
@@ -101,39 +101,39 @@ func TestFailuresWithoutLimit(t *testing.T) {
 	}
 }
 
-// So many are kept, and no more; who goes on failing is among them.
+// The number of sources is bounded. A source that keeps failing is not evicted.
 //
-// Attack: failing with ever new credentials fills usher's memory
-// Held by: a fixed number of failures is kept, those that go on among them
+// Attack: a client fails with new credentials without end to exhaust usher's memory
+// Held by: usher keeps a bounded number of failing sources, and evicts the one that failed least recently
 func TestFailuresAreBounded(t *testing.T) {
 	f, _ := newFailures(1, 1)
-	fail(f, "loud", "wrong", burst)
-	for i := range 5 * sources {
+	fail(f, "loud", "wrong", burstSeconds)
+	for i := range 5 * maxSources {
 		s := strconv.Itoa(i)
 		fail(f, "host-"+s, "credential-"+s, 1)
 		if i%1000 == 0 {
 			fail(f, "loud", "wrong", 1)
 		}
 	}
-	if hosts, credentials := f.Size(); hosts != sources || credentials != sources {
-		t.Errorf("%d hosts, %d credentials are kept", hosts, credentials)
+	if hosts, credentials := f.Size(); hosts != maxSources || credentials != maxSources {
+		t.Errorf("%d hosts, %d credentials", hosts, credentials)
 	}
-	if a := f.Attempt("loud", "wrong"); !f.HostSpent(a) || !f.CredentialSpent(a) {
-		t.Error("who goes on failing is forgotten")
+	if a := f.Attempt("loud", "wrong"); !f.HostExhausted(a) || !f.CredentialExhausted(a) {
+		t.Error("a source that keeps failing was evicted")
 	}
 }
 
-// No failure is lost, however many come at the same time.
+// No concurrent failure is lost.
 func TestFailuresConcurrently(t *testing.T) {
 	f, _ := newFailures(1, 1)
 	const keys = 500
 	var all sync.WaitGroup
-	for range burst {
+	for range burstSeconds {
 		all.Go(func() {
 			for i := range keys {
 				s := strconv.Itoa(i)
 				fail(f, s, s, 1)
-				f.HostSpent(f.Attempt(s, s))
+				f.HostExhausted(f.Attempt(s, s))
 				f.Size()
 			}
 		})
@@ -141,33 +141,33 @@ func TestFailuresConcurrently(t *testing.T) {
 	all.Wait()
 	for i := range keys {
 		s := strconv.Itoa(i)
-		if a := f.Attempt(s, s); !f.HostSpent(a) || !f.CredentialSpent(a) {
+		if a := f.Attempt(s, s); !f.HostExhausted(a) || !f.CredentialExhausted(a) {
 			t.Errorf("a failure of %s is lost", s)
 		}
 	}
 }
 
-// What a credential is cannot be told from what is kept of it in another process.
-func TestAttemptIsOfThisProcess(t *testing.T) {
+// The hash of a credential differs in each process.
+func TestAttemptHashIsRandom(t *testing.T) {
 	f, _ := newFailures(1, 1)
 	g, _ := newFailures(1, 1)
 	a := f.Attempt("h", "c")
 	if a != f.Attempt("h", "c") {
-		t.Error("the same attempt is another")
+		t.Error("the same attempt has two hashes")
 	}
 	if a == g.Attempt("h", "c") {
-		t.Error("two keep the same")
+		t.Error("two processes have the same hash")
 	}
 }
 
-func TestFailuresCostNothing(t *testing.T) {
+func TestFailureChecksDoNotAllocate(t *testing.T) {
 	f, _ := newFailures(1, 1)
 	for _, failed := range []int{0, 1} {
 		fail(f, "bad", "bad", failed)
 		n := testing.AllocsPerRun(100, func() {
 			a := f.Attempt("good", "good")
-			if f.HostSpent(a) || f.CredentialSpent(a) {
-				t.Error("spent")
+			if f.HostExhausted(a) || f.CredentialExhausted(a) {
+				t.Error("exhausted")
 			}
 		})
 		if n != 0 {
@@ -189,9 +189,9 @@ func TestHostSource(t *testing.T) {
 		"fe80::1%eth0":                   "fe80::/64",
 		"fe80::2%eth1":                   "fe80::/64",
 		"::1":                            "::/64",
-		"64:ff9b::192.0.2.7":             "192.0.2.7", // behind a translator
+		"64:ff9b::192.0.2.7":             "192.0.2.7", // NAT64
 		"64:ff9b:1::192.0.2.7":           "64:ff9b:1::/64",
-		"::192.0.2.7":                    "::/64", // not mapped
+		"::192.0.2.7":                    "::/64", // IPv4-compatible, not IPv4-mapped
 		"":                               "",
 		"localhost":                      "localhost",
 		"192.0.2.7:4222":                 "192.0.2.7:4222",
@@ -201,13 +201,12 @@ func TestHostSource(t *testing.T) {
 		"\x00\xff":                       "\x00\xff",
 	} {
 		if got := HostSource(host); got != want {
-			t.Errorf("%q is of %q, want %q", host, got, want)
+			t.Errorf("source of %q: %q, want %q", host, got, want)
 		}
 	}
 }
 
-// FuzzHostSource: a source is named alike however often it is named, but for
-// networks, which are no addresses.
+// FuzzHostSource: HostSource is idempotent.
 func FuzzHostSource(f *testing.F) {
 	for _, s := range []string{"192.0.2.7", "::ffff:192.0.2.7", "2001:db8::1", "fe80::1%eth0", "::ffff:1.2.3.4%x", "", "localhost", "1.2.3.4:5"} {
 		f.Add(s)
@@ -215,21 +214,21 @@ func FuzzHostSource(f *testing.F) {
 	f.Fuzz(func(t *testing.T, host string) {
 		source := HostSource(host)
 		if again := HostSource(source); again != source {
-			t.Errorf("%q is of %q, and that of %q", host, source, again)
+			t.Errorf("source of %q: %q, and of that: %q", host, source, again)
 		}
 	})
 }
 
-// To have no credential is nobody's in particular: it is never spent.
-func TestNoCredentialIsNobodys(t *testing.T) {
+// Clients without a credential share no limit.
+func TestNoCredentialIsNotLimited(t *testing.T) {
 	f, _ := newFailures(1, 1)
 	for range 100 {
-		f.Failed(f.Attempt("192.0.2.1", ""))
+		f.Record(f.Attempt("192.0.2.1", ""))
 	}
-	if f.CredentialSpent(f.Attempt("192.0.2.2", "")) {
-		t.Error("others without a credential are shut out")
+	if f.CredentialExhausted(f.Attempt("192.0.2.2", "")) {
+		t.Error("failures without a credential limit other hosts")
 	}
-	if !f.HostSpent(f.Attempt("192.0.2.1", "good")) {
-		t.Error("the host has not failed")
+	if !f.HostExhausted(f.Attempt("192.0.2.1", "good")) {
+		t.Error("the failures do not count for the host")
 	}
 }

@@ -7,144 +7,144 @@ import (
 	"github.com/gammazero/deque"
 )
 
-// Order is which request of one source is taken first.
+// Order is the order in which the requests of one source are served.
 type Order string
 
-// The orders. docs/explanation/storms.md has the measurement that chose the default.
+// The orders. docs/explanation/storms.md has the measurement behind the default.
 const (
 	OldestFirst Order = "oldest_first"
 	NewestFirst Order = "newest_first"
-	// Adaptive takes the oldest first, and under pressure the newest: its client
-	// has the most patience left.
+	// Adaptive is OldestFirst, and under pressure NewestFirst: the client of the
+	// newest request waits longest before it gives up.
 	Adaptive Order = "adaptive"
 )
 
 // Orders lists the orders.
 func Orders() []Order { return []Order{Adaptive, OldestFirst, NewestFirst} }
 
-// calm is the share of the age that the oldest of a source may reach. Above that,
-// the source is under pressure.
-const calm = 3
-
-// aheadShare is the share of the age that may be taken for the way ahead: if that
-// seems to take all of it, some have to go there still, or nobody finds out when
-// it is over.
-const aheadShare = 2
-
-// Config describes a Queue. All fields but Ahead are needed.
+// Config configures a Queue. All fields but Delay are required.
 type Config struct {
-	Limit int           // how many may wait
-	Age   time.Duration // how old one may be when it is through, the way ahead included
-	Order Order
-	Ahead func() time.Duration // how long the way ahead takes, once it was one's turn; nil: no time
-	Now   func() time.Time
+	Limit  int           // requests that may wait
+	MaxAge time.Duration // of a request once its answer has been processed
+	Order  Order
+	Delay  func() time.Duration // from admission until the answer has been processed; nil: none
+	Now    func() time.Time
 }
 
-// looks is how many are looked at, at most, before there is a turn. Looking costs
-// a tenth of the work; if more comes than can be looked at, work goes on.
-const looks = 8
+// pressureThreshold is the age of the oldest request of a source at which the
+// source is under pressure.
+func (c *Config) pressureThreshold() time.Duration { return c.MaxAge / 3 }
 
-// Queue holds what waits. What has just come is in no source yet, because its
-// source is not known before somebody has looked; whoever takes it looks, and
-// hands it back with Exchange. Then the sources have turns, one each.
+// maxDelay bounds the Delay that counts. If all requests were shed because of the
+// delay, nothing would measure when it is over.
+func (c *Config) maxDelay() time.Duration { return c.MaxAge / 2 }
+
+// peekLimit is how many unclassified requests may be taken in a row while
+// classified ones wait. To classify a request costs a tenth of serving it; the
+// limit keeps requests served when more arrive than can be classified.
+const peekLimit = 8
+
+// Queue holds waiting requests. A request arrives unclassified, because somebody
+// has to open it to find its source: a worker takes it, and puts it back with
+// Classify. Classified requests are served round robin by source.
 //
-// Its lock is held for a few steps at a time, as a channel's would be, however
-// many wait. Safe for concurrent use.
+// Its lock is held for a few steps at a time, as that of a channel, however many
+// requests wait. Safe for concurrent use.
 type Queue[T any] struct {
 	cfg Config
 
-	mu      sync.Mutex
-	came    sync.Cond
-	fresh   deque.Deque[waiting[T]]
-	looked  int                   // of fresh, since the last turn
-	sources map[string]*source[T] // that have something waiting
-	sorted  int                   // how many wait in them
-	turns   ring[T]
-	crowd   crowd[T]
-	closed  bool
+	mu           sync.Mutex
+	cond         sync.Cond // signalled when a request arrives
+	unclassified deque.Deque[waiting[T]]
+	peeked       int                   // unclassified requests taken since the last classified one
+	sources      map[string]*source[T] // with requests waiting
+	classified   int                   // requests waiting in sources
+	rotation     roundRobin[T]
+	lengths      byLength[T]
+	closed       bool
 }
 
 type waiting[T any] struct {
-	value   T
-	arrival time.Time
-	since   time.Time // when it began to wait somewhere, at the latest; zero: at arrival
+	value     T
+	arrival   time.Time
+	connected time.Time // by when its client had connected; zero: unknown
 }
 
-// State is in what way something leaves the queue.
+// State says what to do with a request that leaves the queue.
 type State int
 
-// The states of a Turn.
+// The states of an Item.
 const (
-	Fresh State = iota // its source is not known: look, and Exchange it
-	Next               // it is its turn
-	Late               // it has waited too long: shed it
-	Full               // too many wait, and of its source the most: shed it
+	Unclassified State = iota // find its source, and Classify it
+	Admitted                  // serve it
+	Expired                   // shed it: it has waited too long
+	Evicted                   // shed it: the queue is full, and its source is the heaviest
 )
 
-// Turn is what a worker is to do.
-type Turn[T any] struct {
+// Item is a request that leaves the queue.
+type Item[T any] struct {
 	Value T
 	State State
 }
 
 // NewQueue returns an empty Queue.
 func NewQueue[T any](cfg Config) *Queue[T] {
-	q := &Queue[T]{cfg: cfg, sources: map[string]*source[T]{}, turns: newRing[T]()}
-	q.came.L = &q.mu
+	q := &Queue[T]{cfg: cfg, sources: map[string]*source[T]{}, rotation: newRoundRobin[T]()}
+	q.cond.L = &q.mu
 	return q
 }
 
-// Add lets value wait, which arrived just now, and returns at once. If too many
-// wait already, it does not, and Add returns false.
+// Add adds a request that arrives now. It never blocks: it returns false if the
+// queue is full or closed.
 func (q *Queue[T]) Add(value T) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closed || q.fresh.Len() >= q.cfg.Limit {
+	if q.closed || q.unclassified.Len() >= q.cfg.Limit {
 		return false
 	}
-	q.fresh.PushBack(waiting[T]{value: value, arrival: q.cfg.Now()})
-	q.came.Signal()
+	q.unclassified.PushBack(waiting[T]{value: value, arrival: q.cfg.Now()})
+	q.cond.Signal()
 	return true
 }
 
-// Take waits for the next turn. It returns false once the Queue is closed.
-func (q *Queue[T]) Take() (Turn[T], bool) {
+// Take waits for the next request. It returns false once the Queue is closed.
+func (q *Queue[T]) Take() (Item[T], bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for q.held() == 0 && !q.closed {
-		q.came.Wait()
+	for q.len() == 0 && !q.closed {
+		q.cond.Wait()
 	}
 	if q.closed {
-		return Turn[T]{}, false
+		return Item[T]{}, false
 	}
 	return q.next(), true
 }
 
-// Exchange puts value, which was Fresh and arrived at arrival, into the queue of
-// its source, and returns the next turn: its own, if nothing else waits. since is
-// when whoever sent it had begun to wait, as far as that is known; it counts
-// under pressure only, because some are slow to ask and patient after that.
-func (q *Queue[T]) Exchange(name string, value T, arrival, since time.Time) Turn[T] {
+// Classify puts an Unclassified request back, into the queue of its source, and
+// takes the next one, which can be the same. connected is a time by which the
+// client had connected, zero if unknown. It counts only under pressure, because
+// some clients are slow to send their credential and wait patiently after that.
+func (q *Queue[T]) Classify(source string, value T, arrival, connected time.Time) Item[T] {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.put(name, waiting[T]{value, arrival, since})
+	q.push(source, waiting[T]{value, arrival, connected})
 	return q.next()
 }
 
-// Held returns how many wait.
-func (q *Queue[T]) Held() int {
+// Len returns how many requests wait.
+func (q *Queue[T]) Len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.held()
+	return q.len()
 }
 
-// Oldest returns how long the one that has waited longest has.
+// Oldest returns how long the oldest request has waited.
 func (q *Queue[T]) Oldest() time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now, oldest := q.cfg.Now(), time.Duration(0)
-	if q.fresh.Len() > 0 {
-		oldest = now.Sub(q.fresh.Front().arrival)
+	if q.unclassified.Len() > 0 {
+		oldest = now.Sub(q.unclassified.Front().arrival)
 	}
 	for _, s := range q.sources {
 		oldest = max(oldest, now.Sub(s.waiting.Front().arrival))
@@ -152,92 +152,90 @@ func (q *Queue[T]) Oldest() time.Duration {
 	return oldest
 }
 
-// Close ends the waiting of all who Take, and returns how many still waited.
+// Close makes every Take return false, and returns how many requests were
+// waiting.
 func (q *Queue[T]) Close() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
-	q.came.Broadcast()
-	return q.held()
+	q.cond.Broadcast()
+	return q.len()
 }
 
-func (q *Queue[T]) held() int { return q.fresh.Len() + q.sorted }
+func (q *Queue[T]) len() int { return q.unclassified.Len() + q.classified }
 
-// put lets w wait in its source, which is new if nothing else of it waits.
-func (q *Queue[T]) put(name string, w waiting[T]) {
+// push adds w to the queue of its source.
+func (q *Queue[T]) push(name string, w waiting[T]) {
 	s := q.sources[name]
 	if s == nil {
-		s = q.crowd.spare()
+		s = q.lengths.unused()
 		s.name = name
 		q.sources[name] = s
-		q.turns.push(s)
+		q.rotation.push(s)
 	}
 	s.waiting.PushBack(w)
-	q.crowd.grew(s)
-	q.sorted++
+	q.lengths.increased(s)
+	q.classified++
 }
 
-// next returns a turn; something waits. What has just come goes first: before
-// somebody has looked, nobody knows whose turn it is. If more are sorted than may
-// wait, who has the most pays, so those who wait with less do not.
-func (q *Queue[T]) next() Turn[T] {
-	// Whatever has its turn now is through then.
-	through := q.cfg.Now()
-	if q.cfg.Ahead != nil {
-		through = through.Add(min(q.cfg.Ahead(), q.cfg.Age/aheadShare))
+// next takes a request; one must be waiting. Unclassified requests are taken
+// first, because nobody knows their source yet. If too many classified requests
+// wait, one of the heaviest source is evicted.
+func (q *Queue[T]) next() Item[T] {
+	done := q.cfg.Now() // when the answer of the request has been processed
+	if q.cfg.Delay != nil {
+		done = done.Add(min(q.cfg.Delay(), q.cfg.maxDelay()))
 	}
 	switch {
-	case q.sorted > q.cfg.Limit:
-		w := q.leave(q.crowd.most(), false)
-		return Turn[T]{w.value, q.late(w.arrival, through, Full)}
-	case q.fresh.Len() > 0 && (q.sorted == 0 || q.looked < looks):
-		q.looked++
-		w := q.fresh.PopFront()
-		return Turn[T]{w.value, q.late(w.arrival, through, Fresh)}
+	case q.classified > q.cfg.Limit:
+		w := q.pop(q.lengths.heaviest(), false)
+		return Item[T]{w.value, q.orExpired(Evicted, w.arrival, done)}
+	case q.unclassified.Len() > 0 && (q.classified == 0 || q.peeked < peekLimit):
+		q.peeked++
+		w := q.unclassified.PopFront()
+		return Item[T]{w.value, q.orExpired(Unclassified, w.arrival, done)}
 	default:
-		q.looked = 0
-		s := q.turns.first()
-		q.turns.remove(s)
-		q.turns.push(s)
-		return q.pick(s, through)
+		q.peeked = 0
+		s := q.rotation.first()
+		q.rotation.remove(s)
+		q.rotation.push(s)
+		return q.serve(s, done)
 	}
 }
 
-// late returns what becomes of something that waits since then: it is Late if it
-// will be too old, and otherwise what it is.
-func (q *Queue[T]) late(since, through time.Time, otherwise State) State {
-	if through.Sub(since) >= q.cfg.Age {
-		return Late
+// orExpired returns state, or Expired for a request that will be too old.
+func (q *Queue[T]) orExpired(state State, since, done time.Time) State {
+	if done.Sub(since) >= q.cfg.MaxAge {
+		return Expired
 	}
-	return otherwise
+	return state
 }
 
-// pick gives s a turn. What is late leaves first, whatever the order.
-func (q *Queue[T]) pick(s *source[T], through time.Time) Turn[T] {
-	age := through.Sub(s.waiting.Front().arrival)
-	pressure := age >= q.cfg.Age/calm
-	newest := age < q.cfg.Age && (q.cfg.Order == NewestFirst || q.cfg.Order == Adaptive && pressure)
-	w := q.leave(s, newest)
+// serve takes the next request of s. Expired requests come first in every order.
+func (q *Queue[T]) serve(s *source[T], done time.Time) Item[T] {
+	age := done.Sub(s.waiting.Front().arrival)
+	pressure := age >= q.cfg.pressureThreshold()
+	newest := age < q.cfg.MaxAge && (q.cfg.Order == NewestFirst || q.cfg.Order == Adaptive && pressure)
+	w := q.pop(s, newest)
 	since := w.arrival
-	if pressure && !w.since.IsZero() {
-		since = w.since
+	if pressure && !w.connected.IsZero() {
+		since = w.connected
 	}
-	return Turn[T]{w.value, q.late(since, through, Next)}
+	return Item[T]{w.value, q.orExpired(Admitted, since, done)}
 }
 
-// leave takes the newest or the oldest out of s, which is forgotten with the
-// last of it.
-func (q *Queue[T]) leave(s *source[T], newest bool) waiting[T] {
-	q.sorted--
+// pop removes the newest or the oldest request of s, and s itself with its last.
+func (q *Queue[T]) pop(s *source[T], newest bool) waiting[T] {
+	q.classified--
 	var w waiting[T]
 	if newest {
 		w = s.waiting.PopBack()
 	} else {
 		w = s.waiting.PopFront()
 	}
-	q.crowd.shrank(s)
+	q.lengths.decreased(s)
 	if s.waiting.Len() == 0 {
-		q.turns.remove(s)
+		q.rotation.remove(s)
 		delete(q.sources, s.name)
 		s.name = ""
 	}

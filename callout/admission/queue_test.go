@@ -12,50 +12,50 @@ import (
 	"time"
 )
 
-// clock stands still until a test moves it.
-type clock struct{ past atomic.Int64 }
+// clock is a clock that only a test moves.
+type clock struct{ elapsed atomic.Int64 }
 
-func (c *clock) Now() time.Time { return time.Unix(1_800_000_000, c.past.Load()) }
+func (c *clock) Now() time.Time { return time.Unix(1_800_000_000, c.elapsed.Load()) }
 
-func (c *clock) move(d time.Duration) { c.past.Add(int64(d)) }
+func (c *clock) move(d time.Duration) { c.elapsed.Add(int64(d)) }
 
-const age = 900 * time.Millisecond
+const maxAge = 900 * time.Millisecond
 
-// line is a Queue of strings. The source of a value is its first letter.
-type line struct {
+// testQueue is a Queue of strings. The source of a value is its first letter.
+type testQueue struct {
 	*Queue[string]
 	t     *testing.T
 	clock *clock
 }
 
-func newLine(t *testing.T, limit int, order Order) *line {
+func newTestQueue(t *testing.T, limit int, order Order) *testQueue {
 	t.Helper()
 	c := &clock{}
-	return &line{NewQueue[string](Config{Limit: limit, Age: age, Order: order, Now: c.Now}), t, c}
+	return &testQueue{NewQueue[string](Config{Limit: limit, MaxAge: maxAge, Order: order, Now: c.Now}), t, c}
 }
 
-// arrive lets values arrive that somebody has looked at already.
-func (l *line) arrive(values ...string) {
+// addClassified adds values to the queues of their sources.
+func (q *testQueue) addClassified(values ...string) {
 	for _, v := range values {
-		l.put(v[:1], waiting[string]{value: v, arrival: l.clock.Now()})
+		q.push(v[:1], waiting[string]{value: v, arrival: q.clock.Now()})
 	}
 }
 
-// expect takes turns.
-func (l *line) expect(state State, values ...string) {
-	l.t.Helper()
+// expect takes the values in this order, all in one state.
+func (q *testQueue) expect(state State, values ...string) {
+	q.t.Helper()
 	for _, v := range values {
-		got, ok := l.Take()
-		if !ok || got != (Turn[string]{v, state}) {
-			l.t.Errorf("%+v, %v, want %s in state %d", got, ok, v, state)
+		got, ok := q.Take()
+		if !ok || got != (Item[string]{v, state}) {
+			q.t.Errorf("%+v, %v, want %s in state %d", got, ok, v, state)
 		}
 	}
 }
 
-func (l *line) expectEmpty() {
-	l.t.Helper()
-	if l.Held() != 0 || len(l.sources) != 0 || l.turns.first() != l.turns.end {
-		l.t.Errorf("%d are held, of %d sources", l.Held(), len(l.sources))
+func (q *testQueue) expectEmpty() {
+	q.t.Helper()
+	if q.Len() != 0 || len(q.sources) != 0 || q.rotation.first() != q.rotation.end {
+		q.t.Errorf("%d requests of %d sources wait", q.Len(), len(q.sources))
 	}
 }
 
@@ -68,349 +68,348 @@ func TestOrder(t *testing.T) {
 		want  []string
 	}{
 		{"oldest first", OldestFirst, 0, oldest},
-		{"oldest first, whatever they waited", OldestFirst, age - 1, oldest},
+		{"oldest first, under pressure", OldestFirst, maxAge - 1, oldest},
 		{"newest first", NewestFirst, 0, newest},
-		{"newest first, whatever they waited", NewestFirst, age - 1, newest},
-		{"adaptive is oldest first", Adaptive, 0, oldest},
-		{"for a third of the limit", Adaptive, age/3 - 1, oldest},
-		{"and then newest first", Adaptive, age / 3, newest},
+		{"newest first, under pressure", NewestFirst, maxAge - 1, newest},
+		{"adaptive", Adaptive, 0, oldest},
+		{"adaptive, below the pressure threshold", Adaptive, maxAge/3 - 1, oldest},
+		{"adaptive, under pressure", Adaptive, maxAge / 3, newest},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			l := newLine(t, 10, tt.order)
-			l.arrive("a1", "a2", "a3")
-			l.clock.move(tt.wait)
-			l.expect(Next, tt.want...)
-			l.expectEmpty()
+			q := newTestQueue(t, 10, tt.order)
+			q.addClassified("a1", "a2", "a3")
+			q.clock.move(tt.wait)
+			q.expect(Admitted, tt.want...)
+			q.expectEmpty()
 		})
 	}
 }
 
-// Adaptive goes back to the oldest once nobody has waited for long.
+// Adaptive serves the oldest first again once the pressure is over.
 func TestAdaptiveRecovers(t *testing.T) {
-	l := newLine(t, 10, Adaptive)
-	l.arrive("a1", "a2")
-	l.clock.move(age / 2)
-	l.arrive("a3", "a4")
-	l.expect(Next, "a4", "a3", "a2", "a1")
-	l.arrive("a5", "a6")
-	l.expect(Next, "a5", "a6")
+	q := newTestQueue(t, 10, Adaptive)
+	q.addClassified("a1", "a2")
+	q.clock.move(maxAge / 2)
+	q.addClassified("a3", "a4")
+	q.expect(Admitted, "a4", "a3", "a2", "a1")
+	q.addClassified("a5", "a6")
+	q.expect(Admitted, "a5", "a6")
 }
 
-// Each source is judged by what it has waiting itself.
+// The pressure of one source does not change the order of another.
 func TestAdaptivePerSource(t *testing.T) {
-	l := newLine(t, 10, Adaptive)
-	l.arrive("a1")
-	l.clock.move(age / 2)
-	l.arrive("a2", "b1", "b2")
-	l.expect(Next, "a2", "b1", "a1", "b2")
+	q := newTestQueue(t, 10, Adaptive)
+	q.addClassified("a1")
+	q.clock.move(maxAge / 2)
+	q.addClassified("a2", "b1", "b2")
+	q.expect(Admitted, "a2", "b1", "a1", "b2")
 }
 
-// The sources have turns in the order in which they came.
-func TestTurns(t *testing.T) {
-	l := newLine(t, 100, OldestFirst)
-	l.arrive("a1", "a2", "a3", "a4", "b1", "c1", "c2")
-	l.expect(Next, "a1", "b1", "c1")
-	l.arrive("d1", "b2") // b had nothing waiting any more
-	l.expect(Next, "a2", "c2", "d1", "b2", "a3", "a4")
-	l.expectEmpty()
+// Sources are served round robin, in the order in which they arrived.
+func TestRoundRobin(t *testing.T) {
+	q := newTestQueue(t, 100, OldestFirst)
+	q.addClassified("a1", "a2", "a3", "a4", "b1", "c1", "c2")
+	q.expect(Admitted, "a1", "b1", "c1")
+	q.addClassified("d1", "b2") // the queue of b was empty, so b is last
+	q.expect(Admitted, "a2", "c2", "d1", "b2", "a3", "a4")
+	q.expectEmpty()
 }
 
-// A source with 10,000 waiting does not delay another's first by more than one
-// turn of each.
-func TestTurnsBesideCrowds(t *testing.T) {
+// However many requests of other sources wait, a new source waits for at most one
+// request of each.
+func TestRoundRobinWithHeavySources(t *testing.T) {
 	for _, order := range Orders() {
-		l := newLine(t, 30_000, order)
+		q := newTestQueue(t, 30_000, order)
 		for i := range 10_000 {
-			l.arrive(fmt.Sprint("a", i), fmt.Sprint("b", i))
+			q.addClassified(fmt.Sprint("a", i), fmt.Sprint("b", i))
 		}
-		var turns string
+		var served string
 		for range 6 {
-			turn, _ := l.Take()
-			turns += turn.Value[:1]
-			if len(turns) == 3 {
-				l.arrive("c1")
+			item, _ := q.Take()
+			served += item.Value[:1]
+			if len(served) == 3 {
+				q.addClassified("c1")
 			}
 		}
-		if turns != "ababac" {
-			t.Errorf("%s: %s", order, turns)
+		if served != "ababac" {
+			t.Errorf("%s: %s", order, served)
 		}
 	}
 }
 
-// What has just come is looked at before there are turns, and the one who looked
-// takes a turn in exchange.
-func TestFresh(t *testing.T) {
-	l := newLine(t, 10, OldestFirst)
-	l.arrive("a1")
+// Unclassified requests are taken before classified ones, and Classify returns the
+// next request.
+func TestClassify(t *testing.T) {
+	q := newTestQueue(t, 10, OldestFirst)
+	q.addClassified("a1")
 	for _, v := range []string{"b1", "a2"} {
-		if !l.Add(v) {
+		if !q.Add(v) {
 			t.Fatal(v)
 		}
 	}
-	l.expect(Fresh, "b1")
-	if turn := l.Exchange("b", "b1", l.clock.Now(), l.clock.Now()); turn != (Turn[string]{"a2", Fresh}) {
-		t.Errorf("%+v", turn)
+	q.expect(Unclassified, "b1")
+	if item := q.Classify("b", "b1", q.clock.Now(), q.clock.Now()); item != (Item[string]{"a2", Unclassified}) {
+		t.Errorf("%+v", item)
 	}
-	if turn := l.Exchange("a", "a2", l.clock.Now(), l.clock.Now()); turn != (Turn[string]{"a1", Next}) {
-		t.Errorf("%+v", turn)
+	if item := q.Classify("a", "a2", q.clock.Now(), q.clock.Now()); item != (Item[string]{"a1", Admitted}) {
+		t.Errorf("%+v", item)
 	}
-	l.expect(Next, "b1", "a2")
-	l.expectEmpty()
-	if turn := l.Exchange("c", "c1", l.clock.Now(), l.clock.Now()); turn != (Turn[string]{"c1", Next}) {
-		t.Errorf("what comes alone has the next turn itself: %+v", turn)
+	q.expect(Admitted, "b1", "a2")
+	q.expectEmpty()
+	if item := q.Classify("c", "c1", q.clock.Now(), q.clock.Now()); item != (Item[string]{"c1", Admitted}) {
+		t.Errorf("the only request is not next: %+v", item)
 	}
-	l.expectEmpty()
+	q.expectEmpty()
 }
 
-// While more comes than can be looked at, work goes on all the same.
-func TestTurnsWhileMoreComes(t *testing.T) {
-	l := newLine(t, 100, OldestFirst)
+// Requests are served even if more arrive than can be classified.
+func TestPeekLimit(t *testing.T) {
+	q := newTestQueue(t, 100, OldestFirst)
 	count := map[State]int{}
 	for n := 0; n < 5000; {
-		for l.Add(fmt.Sprint("a", n)) {
+		for q.Add(fmt.Sprint("a", n)) {
 			n++
 		}
-		turn, _ := l.Take()
-		for turn.State == Fresh {
-			count[Fresh]++
-			l.Add(fmt.Sprint("a", n))
+		item, _ := q.Take()
+		for item.State == Unclassified {
+			count[Unclassified]++
+			q.Add(fmt.Sprint("a", n))
 			n++
-			turn = l.Exchange("a", turn.Value, l.clock.Now(), l.clock.Now())
+			item = q.Classify("a", item.Value, q.clock.Now(), q.clock.Now())
 		}
-		count[turn.State]++
+		count[item.State]++
 	}
-	if got, want := count[Next], count[Fresh]/looks; got < want {
-		t.Errorf("%d were looked at, and %d had a turn: want %d", count[Fresh], got, want)
+	if got, want := count[Admitted], count[Unclassified]/peekLimit; got < want {
+		t.Errorf("%d classified and %d admitted, want %d", count[Unclassified], got, want)
 	}
 }
 
-func TestLate(t *testing.T) {
+func TestExpired(t *testing.T) {
 	for _, order := range Orders() {
 		t.Run(string(order), func(t *testing.T) {
-			l := newLine(t, 10, order)
-			l.arrive("a1", "b1")
-			l.Add("a2")
-			l.clock.move(age - 1)
-			l.arrive("a3")
-			l.Add("b2")
-			l.clock.move(1)
-			l.expect(Late, "a2") // before anybody looks
-			l.expect(Fresh, "b2")
-			l.expect(Late, "a1", "b1")
-			l.expect(Next, "a3")
-			l.expectEmpty()
+			q := newTestQueue(t, 10, order)
+			q.addClassified("a1", "b1")
+			q.Add("a2")
+			q.clock.move(maxAge - 1)
+			q.addClassified("a3")
+			q.Add("b2")
+			q.clock.move(1)
+			q.expect(Expired, "a2") // before it is classified
+			q.expect(Unclassified, "b2")
+			q.expect(Expired, "a1", "b1")
+			q.expect(Admitted, "a3")
+			q.expectEmpty()
 		})
 	}
 }
 
-// Workers that look side by side can hand back a little out of order: late is
-// who has waited too long, not who stands in front.
-func TestLateOutOfOrder(t *testing.T) {
-	l := newLine(t, 10, NewestFirst)
-	start := l.clock.Now()
-	l.put("a", waiting[string]{value: "a2", arrival: start.Add(1)})
-	l.put("a", waiting[string]{value: "a1", arrival: start})
-	l.clock.move(age)
-	l.expect(Late, "a1")
-	l.expect(Next, "a2")
+// Concurrent workers can classify requests slightly out of order. Only the request
+// that has waited too long expires.
+func TestExpiredOutOfOrder(t *testing.T) {
+	q := newTestQueue(t, 10, NewestFirst)
+	start := q.clock.Now()
+	q.push("a", waiting[string]{value: "a2", arrival: start.Add(1)})
+	q.push("a", waiting[string]{value: "a1", arrival: start})
+	q.clock.move(maxAge)
+	q.expect(Expired, "a1")
+	q.expect(Admitted, "a2")
 }
 
-// More than the limit do not wait for a look.
-func TestFullBeforeTheLook(t *testing.T) {
-	l := newLine(t, 3, OldestFirst)
-	l.arrive("a1", "a2", "a3")
+// The limit also holds for unclassified requests.
+func TestAddToFullQueue(t *testing.T) {
+	q := newTestQueue(t, 3, OldestFirst)
+	q.addClassified("a1", "a2", "a3")
 	for i := range 4 {
-		if ok := l.Add(fmt.Sprint("b", i)); ok != (i < 3) {
+		if ok := q.Add(fmt.Sprint("b", i)); ok != (i < 3) {
 			t.Errorf("%d: %v", i, ok)
 		}
 	}
-	if l.Held() != 6 {
-		t.Errorf("%d are held", l.Held())
+	if q.Len() != 6 {
+		t.Errorf("%d requests wait", q.Len())
 	}
 }
 
-// Who has the most pays, with its oldest, and never who has less than the mean.
-func TestFull(t *testing.T) {
+// A full queue evicts the oldest request of the heaviest source.
+func TestEvicted(t *testing.T) {
 	tests := []struct {
 		name    string
-		waiting string // sources of what waits when one more of the last comes
-		pays    string
+		waiting string // sources of the requests; the last one exceeds the limit
+		want    string // sources that may lose a request
 	}{
-		{"a source alone", "aaaa", "a"},
-		{"the crowded one for another", "aaab", "a"},
-		{"the crowded one for itself", "baaa", "a"},
-		{"the most crowded", "aabbbc", "b"},
-		{"any of those with the most", "aabbc", "ab"},
-		{"anybody, if all have one", "abcd", "abcd"},
+		{"one source", "aaaa", "a"},
+		{"the heaviest source, for another", "aaab", "a"},
+		{"the heaviest source, for itself", "baaa", "a"},
+		{"the heaviest of three", "aabbbc", "b"},
+		{"one of two that are equally heavy", "aabbc", "ab"},
+		{"any, if all are equal", "abcd", "abcd"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			l := newLine(t, len(tt.waiting)-1, NewestFirst)
+			q := newTestQueue(t, len(tt.waiting)-1, NewestFirst)
 			number := map[rune]int{}
 			for _, source := range tt.waiting {
 				number[source]++
-				l.arrive(fmt.Sprint(string(source), number[source]))
+				q.addClassified(fmt.Sprint(string(source), number[source]))
 			}
-			got, _ := l.Take()
-			if got.State != Full || !strings.Contains(tt.pays, got.Value[:1]) || got.Value[1:] != "1" {
-				t.Errorf("%+v, want the first of %s", got, tt.pays)
+			got, _ := q.Take()
+			if got.State != Evicted || !strings.Contains(tt.want, got.Value[:1]) || got.Value[1:] != "1" {
+				t.Errorf("%+v, want the first of %s", got, tt.want)
 			}
-			if got, _ := l.Take(); got.State != Next {
+			if got, _ := q.Take(); got.State != Admitted {
 				t.Errorf("then %+v", got)
 			}
 		})
 	}
 }
 
-// Sources that have nothing waiting any more do not make those that have one
-// pay: they are no part of the mean.
-func TestFullAfterMany(t *testing.T) {
+// Sources without waiting requests do not count, however many there were.
+func TestEvictedAfterManySources(t *testing.T) {
 	const limit = 100
-	l := newLine(t, limit, OldestFirst)
+	q := newTestQueue(t, limit, OldestFirst)
 	for i := range limit {
-		l.put(strconv.Itoa(i), waiting[string]{value: "v", arrival: l.clock.Now()})
+		q.push(strconv.Itoa(i), waiting[string]{value: "v", arrival: q.clock.Now()})
 	}
 	for range limit {
-		l.Take()
+		q.Take()
 	}
-	l.arrive("b1", "c1", "d1", "e1")
+	q.addClassified("b1", "c1", "d1", "e1")
 	for i := range limit {
-		l.arrive(fmt.Sprint("a", i))
+		q.addClassified(fmt.Sprint("a", i))
 	}
-	l.expect(Full, "a0", "a1", "a2", "a3")
-	l.expect(Next, "b1", "c1", "d1", "e1", "a4")
+	q.expect(Evicted, "a0", "a1", "a2", "a3")
+	q.expect(Admitted, "b1", "c1", "d1", "e1", "a4")
 }
 
 func TestClose(t *testing.T) {
-	l := newLine(t, 10, OldestFirst)
-	waits := make(chan bool)
+	q := newTestQueue(t, 10, OldestFirst)
+	results := make(chan bool)
 	for range 3 {
 		go func() {
-			_, ok := l.Take()
-			waits <- ok
+			_, ok := q.Take()
+			results <- ok
 		}()
 	}
-	if n := l.Close(); n != 0 {
-		t.Errorf("%d waited", n)
+	if n := q.Close(); n != 0 {
+		t.Errorf("%d requests were waiting", n)
 	}
 	for range 3 {
-		if <-waits {
-			t.Error("a turn of nothing")
+		if <-results {
+			t.Error("took a request of an empty queue")
 		}
 	}
-	if l.Add("a1") {
-		t.Error("let in after the end")
+	if q.Add("a1") {
+		t.Error("added to a closed queue")
 	}
 
-	l = newLine(t, 10, OldestFirst)
-	l.arrive("a1", "b1")
-	l.Add("a2")
-	l.expect(Fresh, "a2")
-	if n := l.Close(); n != 2 || l.Held() != 2 {
-		t.Errorf("%d waited, %d are held", n, l.Held())
+	q = newTestQueue(t, 10, OldestFirst)
+	q.addClassified("a1", "b1")
+	q.Add("a2")
+	q.expect(Unclassified, "a2")
+	if n := q.Close(); n != 2 || q.Len() != 2 {
+		t.Errorf("%d requests were waiting, %d are now", n, q.Len())
 	}
-	if _, ok := l.Take(); ok {
-		t.Error("a turn after the end")
+	if _, ok := q.Take(); ok {
+		t.Error("took from a closed queue")
 	}
-	// Who is looking gets a turn for what it hands back.
-	if turn := l.Exchange("a", "a2", l.clock.Now(), l.clock.Now()); turn != (Turn[string]{"a1", Next}) || l.Held() != 2 {
-		t.Errorf("%+v, %d are held", turn, l.Held())
+	// A worker that classifies a request still gets the next.
+	if item := q.Classify("a", "a2", q.clock.Now(), q.clock.Now()); item != (Item[string]{"a1", Admitted}) || q.Len() != 2 {
+		t.Errorf("%+v, %d requests wait", item, q.Len())
 	}
 }
 
-// A million sources that come and go leave nothing behind.
-func TestSourcesAreForgotten(t *testing.T) {
+// A source without waiting requests takes no memory.
+func TestSourcesAreRemoved(t *testing.T) {
 	const limit = 64
-	l := newLine(t, limit, OldestFirst)
-	var count [Full + 1]int
+	q := newTestQueue(t, limit, OldestFirst)
+	var count [Evicted + 1]int
 	for i := range 1_000_000 {
 		name := strconv.Itoa(i)
 		switch {
 		case i < limit, i%10 == 0:
-			l.put(name, waiting[string]{value: name, arrival: l.clock.Now()})
+			q.push(name, waiting[string]{value: name, arrival: q.clock.Now()})
 		case i%10 == 5:
-			turn, _ := l.Take()
-			count[turn.State]++
+			item, _ := q.Take()
+			count[item.State]++
 		default:
-			count[l.Exchange(name, name, l.clock.Now(), l.clock.Now()).State]++
+			count[q.Classify(name, name, q.clock.Now(), q.clock.Now()).State]++
 		}
 	}
-	if count[Full] < 100_000 || count[Next] < 100_000 {
+	if count[Evicted] < 100_000 || count[Admitted] < 100_000 {
 		t.Errorf("states %v", count)
 	}
-	for l.Held() > 0 {
-		l.Take()
+	for q.Len() > 0 {
+		q.Take()
 	}
-	l.expectEmpty()
-	if n := len(l.crowd.order); n > limit+2 {
-		t.Errorf("%d sources are kept", n)
+	q.expectEmpty()
+	if n := len(q.lengths.order); n > limit+2 {
+		t.Errorf("%d sources", n)
 	}
-	for _, s := range l.crowd.order {
+	for _, s := range q.lengths.order {
 		if s.name != "" || s.waiting.Cap() > limit {
-			t.Errorf("source %q is kept with room for %d", s.name, s.waiting.Cap())
+			t.Errorf("source %q has a queue of capacity %d", s.name, s.waiting.Cap())
 		}
 	}
 }
 
-// Whatever workers and arrivals do at the same time, each value comes out once.
+// Every value leaves the queue exactly once.
 func TestConcurrency(t *testing.T) {
 	for _, limit := range []int{8, 1 << 20} {
 		t.Run(strconv.Itoa(limit), func(t *testing.T) {
 			const each, arrivals, workers = 4000, 4, 4
-			q := NewQueue[int](Config{Limit: limit, Age: time.Hour, Order: Adaptive, Now: time.Now})
+			q := NewQueue[int](Config{Limit: limit, MaxAge: time.Hour, Order: Adaptive, Now: time.Now})
 			var seen [each * arrivals]atomic.Int32
-			var out, in sync.WaitGroup
-			var left atomic.Int32
-			left.Store(int32(len(seen)))
-			gone := func(v int) {
+			var consumers, producers sync.WaitGroup
+			var remaining atomic.Int32
+			remaining.Store(int32(len(seen)))
+			left := func(v int) {
 				seen[v].Add(1)
-				if left.Add(-1) == 0 {
+				if remaining.Add(-1) == 0 {
 					q.Close()
 				}
 			}
 			for range workers {
-				out.Go(func() {
+				consumers.Go(func() {
 					for {
-						turn, ok := q.Take()
-						for ok && turn.State == Fresh {
-							if turn.Value%7 == 0 { // not wanted
+						item, ok := q.Take()
+						for ok && item.State == Unclassified {
+							if item.Value%7 == 0 { // refused before it is classified
 								break
 							}
-							turn = q.Exchange(strconv.Itoa(turn.Value%13), turn.Value, time.Now(), time.Now())
+							item = q.Classify(strconv.Itoa(item.Value%13), item.Value, time.Now(), time.Now())
 						}
 						if !ok {
 							return
 						}
-						gone(turn.Value)
+						left(item.Value)
 					}
 				})
 			}
 			for a := range arrivals {
-				in.Go(func() {
+				producers.Go(func() {
 					for i := range each {
 						if v := a*each + i; !q.Add(v) {
-							gone(v)
+							left(v)
 						}
 					}
 				})
 			}
-			in.Wait()
-			out.Wait()
+			producers.Wait()
+			consumers.Wait()
 			for v := range seen {
 				if n := seen[v].Load(); n != 1 {
-					t.Fatalf("%d came out %d times", v, n)
+					t.Fatalf("%d left the queue %d times", v, n)
 				}
 			}
-			if q.Held() != 0 {
-				t.Errorf("%d are held", q.Held())
+			if q.Len() != 0 {
+				t.Errorf("%d requests wait", q.Len())
 			}
 		})
 	}
 }
 
-// FuzzQueue does random steps, and compares each with a model that counts and
-// searches instead of keeping account.
+// FuzzQueue does random steps, and compares each with a simple model, which searches
+// all that waits at every step.
 func FuzzQueue(f *testing.F) {
 	f.Add([]byte{4, 0, 0, 0, 1, 2, 2, 1, 1})
 	f.Add([]byte{1, 1, 0, 0, 0, 0, 1, 2, 12, 22, 1, 1, 1})
@@ -418,7 +417,7 @@ func FuzzQueue(f *testing.F) {
 	f.Add([]byte("0\x02" + strings.Repeat("\x00\x01\x02\x0c", 40)))
 	f.Add([]byte("\x03\x01" + strings.Repeat("\x00\x00\x01\x02\x16", 40)))
 	f.Add(slices.Repeat([]byte{0, 0, 1, 2, 12, 22, 32, 3}, 60))
-	for _, order := range []byte{129, 130, 131} { // with a way ahead
+	for _, order := range []byte{129, 130, 131} { // with a delay
 		f.Add([]byte{5, order, 0, 1, 7, 159, 0, 1, 3, 4, 0, 3, 3, 3, 3, 0, 1, 4, 1, 7, 1})
 		f.Add(append([]byte{5, order}, slices.Repeat([]byte{0, 0, 0, 1, 4, 14, 5, 39, 1, 6, 3, 49, 1, 79, 2}, 20)...))
 	}
@@ -427,10 +426,10 @@ func FuzzQueue(f *testing.F) {
 			return
 		}
 		c := &clock{}
-		var ahead time.Duration
-		cfg := Config{Limit: int(steps[0]%8) + 1, Age: age, Order: Orders()[steps[1]%3], Now: c.Now}
+		var delay time.Duration
+		cfg := Config{Limit: int(steps[0]%8) + 1, MaxAge: maxAge, Order: Orders()[steps[1]%3], Now: c.Now}
 		if steps[1] > 127 {
-			cfg.Ahead = func() time.Duration { return ahead }
+			cfg.Delay = func() time.Duration { return delay }
 		}
 		m := &model{t: t, cfg: cfg, q: NewQueue[int](cfg), sources: map[string][]waiting[int]{}}
 		for _, step := range steps[2:] {
@@ -440,11 +439,11 @@ func FuzzQueue(f *testing.F) {
 			case 1:
 				m.take()
 			case 2, 4, 5, 6, 7:
-				m.exchange(string(rune('a'+step/10)), time.Duration(step%4)*age/3)
+				m.classify(string(rune('a'+step/10)), time.Duration(step%4)*maxAge/3)
 			case 9:
-				ahead = time.Duration(step/10) * age / 16
+				delay = time.Duration(step/10) * maxAge / 16
 			default:
-				c.move(time.Duration(step/10+1) * age / 16)
+				c.move(time.Duration(step/10+1) * maxAge / 16)
 			}
 			m.check()
 		}
@@ -452,131 +451,132 @@ func FuzzQueue(f *testing.F) {
 	})
 }
 
-// model is what a Queue is to do.
+// model is a simple implementation of Queue.
 type model struct {
 	t   *testing.T
 	cfg Config
 	q   *Queue[int]
 
-	next    int // value
-	out     []int
-	hand    []waiting[int] // was Fresh, and is being looked at
-	fresh   []waiting[int]
-	sources map[string][]waiting[int]
-	turns   []string
-	looked  int
+	next         int            // value to add
+	out          []int          // values that have left
+	taken        []waiting[int] // Unclassified, and not yet classified
+	unclassified []waiting[int]
+	sources      map[string][]waiting[int]
+	rotation     []string
+	peeked       int
 }
 
 func (m *model) add() {
 	w := waiting[int]{value: m.next, arrival: m.cfg.Now()}
 	m.next++
-	if ok := m.q.Add(w.value); ok != (len(m.fresh) < m.cfg.Limit) {
-		m.t.Fatalf("Add is %v with %d of %d", ok, len(m.fresh), m.cfg.Limit)
+	if ok := m.q.Add(w.value); ok != (len(m.unclassified) < m.cfg.Limit) {
+		m.t.Fatalf("Add is %v with %d of %d", ok, len(m.unclassified), m.cfg.Limit)
 	} else if !ok {
 		m.out = append(m.out, w.value)
 		return
 	}
-	m.fresh = append(m.fresh, w)
+	m.unclassified = append(m.unclassified, w)
 }
 
 func (m *model) take() {
-	if len(m.fresh)+m.sorted() == 0 {
-		return // it would wait
+	if len(m.unclassified)+m.classified() == 0 {
+		return // Take would block
 	}
-	turn, ok := m.q.Take()
+	item, ok := m.q.Take()
 	if !ok {
 		m.t.Fatal("closed")
 	}
-	m.expect(turn)
+	m.expect(item)
 }
 
-// exchange hands back what has been looked at longest. before is how long its
-// sender had waited already; 0: that is not known.
-func (m *model) exchange(source string, before time.Duration) {
-	if len(m.hand) == 0 {
+// classify classifies the value that was taken first. before is how long before its
+// arrival its client had connected; 0: unknown.
+func (m *model) classify(source string, before time.Duration) {
+	if len(m.taken) == 0 {
 		return
 	}
-	w := m.hand[0]
-	m.hand = m.hand[1:]
+	w := m.taken[0]
+	m.taken = m.taken[1:]
 	if before > 0 {
-		w.since = w.arrival.Add(-before)
+		w.connected = w.arrival.Add(-before)
 	}
 	if len(m.sources[source]) == 0 {
-		m.turns = append(m.turns, source)
+		m.rotation = append(m.rotation, source)
 	}
 	m.sources[source] = append(m.sources[source], w)
-	m.expect(m.q.Exchange(source, w.value, w.arrival, w.since))
+	m.expect(m.q.Classify(source, w.value, w.arrival, w.connected))
 }
 
-func (m *model) sorted() (n int) {
+func (m *model) classified() (n int) {
 	for _, s := range m.sources {
 		n += len(s)
 	}
 	return n
 }
 
-// expect says what the next turn is, and takes it from the model.
-func (m *model) expect(got Turn[int]) {
+// expect compares with the next item of the model, and removes that.
+func (m *model) expect(got Item[int]) {
 	m.t.Helper()
-	through := m.cfg.Now()
-	if m.cfg.Ahead != nil {
-		through = through.Add(min(m.cfg.Ahead(), age/2))
+	done := m.cfg.Now()
+	if m.cfg.Delay != nil {
+		done = done.Add(min(m.cfg.Delay(), maxAge/2))
 	}
-	want := Next
+	want := Admitted
 	var w waiting[int]
 	var since time.Time
-	switch n := m.sorted(); {
+	switch n := m.classified(); {
 	case n > m.cfg.Limit:
-		want = Full
-		payer := m.payer(got.Value)
-		w = m.sources[payer][0]
-		m.remove(payer, 0)
-	case len(m.fresh) > 0 && (n == 0 || m.looked < looks):
-		want = Fresh
-		m.looked++
-		w, m.fresh = m.fresh[0], m.fresh[1:]
+		want = Evicted
+		heaviest := m.heaviest(got.Value)
+		w = m.sources[heaviest][0]
+		m.remove(heaviest, 0)
+	case len(m.unclassified) > 0 && (n == 0 || m.peeked < peekLimit):
+		want = Unclassified
+		m.peeked++
+		w, m.unclassified = m.unclassified[0], m.unclassified[1:]
 	default:
-		m.looked = 0
-		s := m.turns[0]
-		m.turns = append(m.turns[1:], s)
-		at, oldest := 0, through.Sub(m.sources[s][0].arrival)
-		if oldest < age && (m.cfg.Order == NewestFirst || m.cfg.Order == Adaptive && oldest >= age/3) {
+		m.peeked = 0
+		s := m.rotation[0]
+		m.rotation = append(m.rotation[1:], s)
+		at, oldest := 0, done.Sub(m.sources[s][0].arrival)
+		if oldest < maxAge && (m.cfg.Order == NewestFirst || m.cfg.Order == Adaptive && oldest >= maxAge/3) {
 			at = len(m.sources[s]) - 1
 		}
 		w = m.sources[s][at]
 		m.remove(s, at)
-		if oldest >= age/3 {
-			since = w.since
+		if oldest >= maxAge/3 {
+			since = w.connected
 		}
 	}
 	if since.IsZero() {
 		since = w.arrival
 	}
-	if through.Sub(since) >= age {
-		want = Late
+	if done.Sub(since) >= maxAge {
+		want = Expired
 	}
-	if got != (Turn[int]{w.value, want}) {
+	if got != (Item[int]{w.value, want}) {
 		m.t.Fatalf("%+v, want %d in state %d", got, w.value, want)
 	}
-	if want == Fresh {
-		m.hand = append(m.hand, w)
+	if want == Unclassified {
+		m.taken = append(m.taken, w)
 		return
 	}
 	m.out = append(m.out, w.value)
 }
 
-// payer returns the source that value is the oldest of, and which has the most.
-func (m *model) payer(value int) string {
-	most := 0
+// heaviest returns the source whose oldest value this is. It must be one of the
+// heaviest.
+func (m *model) heaviest(value int) string {
+	longest := 0
 	for _, s := range m.sources {
-		most = max(most, len(s))
+		longest = max(longest, len(s))
 	}
 	for name, s := range m.sources {
-		if len(s) == most && s[0].value == value {
+		if len(s) == longest && s[0].value == value {
 			return name
 		}
 	}
-	m.t.Fatalf("%d pays, and is not the oldest of a source with %d", value, most)
+	m.t.Fatalf("evicted %d, which is not the oldest of a source with %d", value, longest)
 	return ""
 }
 
@@ -584,46 +584,46 @@ func (m *model) remove(source string, at int) {
 	m.sources[source] = slices.Delete(m.sources[source], at, at+1)
 	if len(m.sources[source]) == 0 {
 		delete(m.sources, source)
-		m.turns = slices.DeleteFunc(m.turns, func(s string) bool { return s == source })
+		m.rotation = slices.DeleteFunc(m.rotation, func(s string) bool { return s == source })
 	}
 }
 
-// check compares what the Queue keeps account of.
+// check compares the state of the Queue with the model.
 func (m *model) check() {
 	m.t.Helper()
-	n := m.sorted()
-	if n > m.cfg.Limit || m.q.sorted != n || m.q.Held() != n+len(m.fresh) {
-		m.t.Fatalf("%d sorted, %d held; want %d and %d fresh, at most %d", m.q.sorted, m.q.Held(), n, len(m.fresh), m.cfg.Limit)
+	n := m.classified()
+	if n > m.cfg.Limit || m.q.classified != n || m.q.Len() != n+len(m.unclassified) {
+		m.t.Fatalf("%d classified, %d in all; want %d and %d unclassified, at most %d", m.q.classified, m.q.Len(), n, len(m.unclassified), m.cfg.Limit)
 	}
 	names := slices.Sorted(maps.Keys(m.q.sources))
 	if !slices.Equal(names, slices.Sorted(maps.Keys(m.sources))) {
 		m.t.Fatalf("sources %v, want %v", names, m.sources)
 	}
-	order := m.q.crowd.order
+	order := m.q.lengths.order
 	for i, s := range order {
-		if s.place != i || i > 0 && s.waiting.Len() > order[i-1].waiting.Len() {
-			m.t.Fatalf("source %d of the crowd is at %d, with %d waiting", i, s.place, s.waiting.Len())
+		if s.index != i || i > 0 && s.waiting.Len() > order[i-1].waiting.Len() {
+			m.t.Fatalf("source %d by length has index %d, and %d waiting", i, s.index, s.waiting.Len())
 		}
 	}
 	if len(order) > m.cfg.Limit+1 {
-		m.t.Fatalf("%d sources are kept", len(order))
+		m.t.Fatalf("%d sources", len(order))
 	}
 }
 
-// drain takes everything, and counts.
+// drain takes everything, and checks that every value has left once.
 func (m *model) drain() {
-	for len(m.fresh)+m.sorted()+len(m.hand) > 0 {
-		m.exchange("z", 0)
+	for len(m.unclassified)+m.classified()+len(m.taken) > 0 {
+		m.classify("z", 0)
 		m.take()
 		m.check()
 	}
 	slices.Sort(m.out)
 	for i, v := range m.out {
 		if i != v {
-			m.t.Fatalf("value %d at place %d of what came out", v, i)
+			m.t.Fatalf("value %d is number %d of the values that left", v, i)
 		}
 	}
 	if len(m.out) != m.next {
-		m.t.Fatalf("%d came in, %d out", m.next, len(m.out))
+		m.t.Fatalf("%d values entered, %d left", m.next, len(m.out))
 	}
 }

@@ -47,7 +47,7 @@ func runServer(tb testing.TB, file string, set func(*server.Options)) *server.Se
 	opts, err := server.ProcessConfigFile(file)
 	Must(tb, err)
 	opts.NoLog, opts.NoSigs = true, true
-	devserver.Leave(opts)
+	devserver.SetFastShutdown(opts)
 	set(opts)
 	srv, err := server.NewServer(opts)
 	Must(tb, err)

@@ -161,7 +161,7 @@ func reloadServer(tb testing.TB, srv *server.Server, file string) {
 	opts, err := server.ProcessConfigFile(file)
 	Must(tb, err)
 	opts.NoLog, opts.NoSigs = true, true
-	devserver.Leave(opts)
+	devserver.SetFastShutdown(opts)
 	Must(tb, srv.ReloadOptions(opts))
 }
 

@@ -105,8 +105,8 @@ func (f *findings) installation(ctx context.Context, path string, cfg *config.Co
 func (f *findings) print(c *cli.Context) error {
 	for i := range *f {
 		x := &(*f)[i]
-		x.Where, x.Path = secret.RedactSure(x.Where), secret.RedactSure(x.Path)
-		x.Detail, x.Hint = secret.RedactSure(x.Detail), secret.RedactSure(x.Hint)
+		x.Where, x.Path = secret.RedactDetected(x.Where), secret.RedactDetected(x.Path)
+		x.Detail, x.Hint = secret.RedactDetected(x.Detail), secret.RedactDetected(x.Hint)
 	}
 	if c.Bool("json") {
 		if err := json.NewEncoder(c.App.Writer).Encode(map[string]any{"findings": f}); err != nil {

@@ -94,10 +94,10 @@ func (f *findings) fileUsers(file string, x *devserver.File, cfg *config.Config)
 	var past []string
 	for _, u := range x.Users {
 		switch reason := "one of auth_users"; {
-		case u.Name == x.NoAuthUser && c.Past(u):
+		case u.Name == x.NoAuthUser && c.Bypasses(u):
 			f.fail(exitConfig, check, file, "take no_auth_user out, or its user out of auth_users and its account into allowed_accounts: then usher is asked",
 				"no_auth_user is %s of %s, which is let in without usher being asked: whoever has no credential is that user", u.Name, u.Account)
-		case own[u.Name] || !c.Past(u):
+		case own[u.Name] || !c.Bypasses(u):
 		default:
 			if !slices.Contains(c.AuthUsers, u.Name) {
 				reason = "its account is not among allowed_accounts"

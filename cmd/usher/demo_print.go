@@ -24,7 +24,7 @@ func (d *demo) printJSON(w io.Writer, url, api, dir string) error {
 		Dir        string         `json:"dir"`
 		Identities []demoIdentity `json:"identities"`
 		Refused    refused        `json:"refused"`
-	}{url, api, secret.RedactSure(dir), d.Identities, refused{d.Refused.Token}})
+	}{url, api, secret.RedactDetected(dir), d.Identities, refused{d.Refused.Token}})
 }
 
 // printText prints commands to paste: one for each identity, and one that is
@@ -39,7 +39,7 @@ func (d *demo) printText(w io.Writer, url, api, dir string) error {
 	if api != "" {
 		manage = "The API that manages the directory is at " + api + "/v1.\n"
 	}
-	fmt.Fprintf(&b, "%s listens on %s, and usher decides who gets in.\n%sFiles are in %s. Ctrl-C ends it.\n\nPaste into another terminal:\n\n", server, url, manage, secret.RedactSure(dir))
+	fmt.Fprintf(&b, "%s listens on %s, and usher decides who gets in.\n%sFiles are in %s. Ctrl-C ends it.\n\nPaste into another terminal:\n\n", server, url, manage, secret.RedactDetected(dir))
 	tokens := filepath.Join(dir, dirTokens)
 	command := func(what, user, verb, rest string) {
 		fmt.Fprintf(&b, "# %s\n%s try %s -s %s --token-file %s --inbox %s %s\n\n",
@@ -63,7 +63,7 @@ func (d *demo) printText(w io.Writer, url, api, dir string) error {
 
 // quote returns a path as one word of a command to paste.
 func quote(path string) string {
-	path = secret.RedactSure(path) // it may be a key that was put in the wrong place
+	path = secret.RedactDetected(path) // it may be a key that was put in the wrong place
 	plain := func(r rune) bool {
 		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune(`/\:._-+@%,=`, r)
 	}

@@ -74,7 +74,7 @@ func exportDirectory(ctx context.Context, r *remote) error {
 	if err := atomicfile.Write(to, text.Bytes(), 0o600, nil); err != nil {
 		return fmt.Errorf("--to: %w", err)
 	}
-	r.tell("wrote %s", secret.RedactSure(to))
+	r.tell("wrote %s", secret.RedactDetected(to))
 	return nil
 }
 

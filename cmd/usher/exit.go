@@ -85,6 +85,6 @@ func report(stderr io.Writer, err error) int {
 // servers and from libraries: nothing in them that looks like a secret is shown.
 func say(w io.Writer, kind, text string) {
 	if text != "" {
-		fmt.Fprintf(w, "usher: %s: %s\n", kind, secret.RedactSure(text))
+		fmt.Fprintf(w, "usher: %s: %s\n", kind, secret.RedactDetected(text))
 	}
 }

@@ -123,7 +123,7 @@ func credentialOf(c *cli.Context) (tokens.Credential, error) {
 	}
 	credential.Connection = connection
 	credential.Host = c.String("host")
-	if user := c.String("user"); secret.Holds(user) {
+	if user := c.String("user"); secret.Detect(user) {
 		return credential, usageError("a key goes into --token-file; one that stood on a command line should be replaced", "--user: what looks like a secret is no name")
 	} else if user != "" {
 		credential.User, credential.Password = user, token

@@ -56,7 +56,7 @@ func initCommand() *cli.Command {
 				return configError(err)
 			}
 			for _, f := range files {
-				if _, err := fmt.Fprintln(c.App.Writer, secret.RedactSure(filepath.Join(dir, filepath.FromSlash(f.Name)))); err != nil {
+				if _, err := fmt.Fprintln(c.App.Writer, secret.RedactDetected(filepath.Join(dir, filepath.FromSlash(f.Name)))); err != nil {
 					return err
 				}
 			}

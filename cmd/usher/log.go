@@ -28,7 +28,7 @@ type redacting struct{ slog.Handler }
 
 // Handle implements slog.Handler.
 func (h redacting) Handle(ctx context.Context, r slog.Record) error {
-	out := slog.NewRecord(r.Time, r.Level, secret.RedactSure(r.Message), r.PC)
+	out := slog.NewRecord(r.Time, r.Level, secret.RedactDetected(r.Message), r.PC)
 	r.Attrs(func(a slog.Attr) bool {
 		out.AddAttrs(redacted(a))
 		return true
@@ -54,10 +54,10 @@ func (h redacting) WithGroup(name string) slog.Handler {
 // in a form of its own stays as it is unless there is one in it.
 func redacted(a slog.Attr) slog.Attr {
 	v := a.Value.Resolve()
-	a.Key = secret.RedactSure(a.Key)
+	a.Key = secret.RedactDetected(a.Key)
 	switch v.Kind() { //nolint:exhaustive // numbers, times and the like hold no secret
 	case slog.KindString:
-		a.Value = slog.StringValue(secret.RedactSure(v.String()))
+		a.Value = slog.StringValue(secret.RedactDetected(v.String()))
 	case slog.KindGroup:
 		group := v.Group()
 		out := make([]slog.Attr, len(group))
@@ -70,7 +70,7 @@ func redacted(a slog.Attr) slog.Attr {
 		if b, ok := v.Any().([]byte); ok {
 			text = string(b)
 		}
-		if clean := secret.RedactSure(text); clean != text {
+		if clean := secret.RedactDetected(text); clean != text {
 			a.Value = slog.StringValue(clean)
 		}
 	}

@@ -131,7 +131,7 @@ func TestNkeyOperator(t *testing.T) {
 		if code := in.try(t); code != exitOK {
 			t.Errorf("exit code %d", code)
 		}
-		in.nkey(t, exitRuntime, "no rotation is under way", "rotate", "--resume")
+		in.nkey(t, exitRuntime, "no rotation is in progress", "rotate", "--resume")
 		in.nkey(t, exitRuntime, "no active key to replace", "rotate", "--account", "TEAPOT", "signing_key")
 		in.nkey(t, exitUsage, "the signing key of which account?", "rotate", "signing_key")
 		in.nkey(t, exitOK, "pushed APP to usher-nats", "push", "APP")
@@ -212,7 +212,7 @@ func TestNkeyConfig(t *testing.T) {
 	in.serve(t)
 	old := nkeyOf(t, in, issuer.KindIssuer, "", issuer.StateActive)
 	in.nkey(t, exitRuntime, "hint: change the lines above and restart the servers", "rotate", "--wait", "0s", "issuer")
-	in.nkey(t, exitRuntime, "a rotation is under way", "rotate", "xkey")
+	in.nkey(t, exitRuntime, "a rotation is in progress", "rotate", "xkey")
 	if code := in.try(t); code != exitOK {
 		t.Errorf("exit code %d", code)
 	}

@@ -162,7 +162,7 @@ func TestDevOtherMode(t *testing.T) {
 	for _, args := range [][]string{nil, {"--operator"}} { // what usher init made is left alone
 		in := initialized(t, "--operator")
 		code, _, stderr := usher(t, append([]string{"dev", "--dir", in.dir}, args...)...)
-		if code != exitConfig || !strings.Contains(stderr, "there already") || there(in.path(fileDemo)) {
+		if code != exitConfig || !strings.Contains(stderr, "already exists") || there(in.path(fileDemo)) {
 			t.Errorf("exit code %d\n%s", code, stderr)
 		}
 	}

@@ -147,7 +147,7 @@ func (x *apiContext) key(c *cli.Context) (string, error) {
 		return key, nil
 	case errors.Is(err, ownedfile.ErrReadable):
 		return "", &exitError{code: exitConfig, err: fmt.Errorf("--key-file: %w", err), hint: "chmod 600 the file"}
-	case secret.Holds(x.KeyFile):
+	case secret.Detect(x.KeyFile):
 		return "", &exitError{code: exitConfig, err: errors.New("--key-file: it looks like a key"), hint: "put the key into a file that nobody else can read"}
 	default:
 		return "", configError(fmt.Errorf("--key-file: %w", err))

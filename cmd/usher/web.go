@@ -77,7 +77,7 @@ func probe(w http.ResponseWriter, err error) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if err != nil {
 		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = fmt.Fprintln(w, secret.RedactSure(err.Error()))
+		_, _ = fmt.Fprintln(w, secret.RedactDetected(err.Error()))
 		return
 	}
 	_, _ = fmt.Fprintln(w, "ok")

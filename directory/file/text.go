@@ -33,7 +33,7 @@ func (d *digest) UnmarshalText(text []byte) error {
 	switch s := string(text); {
 	case strings.HasPrefix(strings.TrimSpace(strings.TrimPrefix(s, "sha256:")), keyPrefix):
 		return strictyaml.WithHint(errors.New("expected a digest, found an API key"), rawKeyHint)
-	case secret.Holds(s):
+	case secret.Detect(s):
 		return strictyaml.WithHint(errors.New("looks like a secret, found where a digest belongs"), secret.Hint)
 	default:
 		return err

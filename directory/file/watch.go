@@ -17,8 +17,8 @@ const maxLogged = 20 // faults of one file
 // nil. What is wrong with a changed file is logged, once for each change.
 func (s *Store) Run(ctx context.Context) error {
 	w := filewatch.Watch{
-		Dirs: func() []string { return filewatch.Targets(filepath.Dir(s.cfg.Path), filepath.Base(s.cfg.Path)) },
-		Look: s.lookAndLog,
+		Dirs:  func() []string { return filewatch.Targets(filepath.Dir(s.cfg.Path), filepath.Base(s.cfg.Path)) },
+		Check: s.lookAndLog,
 		Lost: func(err error) {
 			s.cfg.Log.Warn("watching the directory file",
 				slog.String("file", s.cfg.Path), slog.String("error", err.Error()))

@@ -1,6 +1,6 @@
-// Package atomicfile puts a file in place in one step: whoever reads it finds what
-// was there or what is there now, and after a crash it is one of the two. It never
-// writes through a link that stands there.
+// Package atomicfile writes files atomically and durably. A reader sees the old
+// content or the new content, also after a crash; the package syncs the file and
+// then its folder. It never writes through a symbolic link at the path.
 package atomicfile
 
 import (
@@ -13,19 +13,19 @@ import (
 	"usher/internal/ownedfile"
 )
 
-// Write writes content to path with this mode, in place of what is there. The file
-// is written beside it under a name that begins with a dot, and is its owner's alone
-// until fit has seen it; an error of fit, which may be nil, leaves path as it was.
-func Write(path string, content []byte, mode os.FileMode, fit func(*os.File) error) error {
+// Write replaces the file at path with content and mode. It writes a temporary file
+// in the same folder, with a leading dot in its name and mode 0600, calls prepare on
+// it unless prepare is nil, and renames it. On an error path stays as it was.
+func Write(path string, content []byte, mode os.FileMode, prepare func(*os.File) error) error {
 	return write(path, mode, func(f *os.File) error {
-		if _, err := f.Write(content); err != nil || fit == nil {
+		if _, err := f.Write(content); err != nil || prepare == nil {
 			return err
 		}
-		return fit(f)
+		return prepare(f)
 	})
 }
 
-// Stream is Write for content that is too large to be held at once.
+// Stream is Write for content that is too large to hold in memory.
 func Stream(path string, mode os.FileMode, content func(io.Writer) error) error {
 	return write(path, mode, func(f *os.File) error { return content(f) })
 }
@@ -46,11 +46,11 @@ func write(path string, mode os.FileMode, fill func(*os.File) error) error {
 	return nil
 }
 
-// New writes content to a file that is not there yet, its owner's alone until fit,
-// which may be nil, has seen it. The folder has to be one in which nobody else can
-// exchange it (package ownedfile). Nothing is left of it after an error; that is
-// os.ErrExist if there was a file, which stays as it is.
-func New(path string, content []byte, fit func(*os.File) error) error {
+// New creates a file with content and mode 0600, and calls prepare on it unless
+// prepare is nil. If there is a file already, New leaves it alone and returns
+// os.ErrExist. The folder must be one in which no other user can replace the file
+// (package ownedfile). On an error New removes what it has written.
+func New(path string, content []byte, prepare func(*os.File) error) error {
 	if err := ownedfile.CheckFolder(filepath.Dir(path), ownedfile.Rule{Put: true}); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
@@ -58,8 +58,8 @@ func New(path string, content []byte, fit func(*os.File) error) error {
 	if err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
-	if _, err = f.Write(content); err == nil && fit != nil {
-		err = fit(f)
+	if _, err = f.Write(content); err == nil && prepare != nil {
+		err = prepare(f)
 	}
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return errors.Join(fmt.Errorf("write: %w", err), os.Remove(path))
@@ -68,8 +68,8 @@ func New(path string, content []byte, fit func(*os.File) error) error {
 	return nil
 }
 
-// SyncDir has names that were changed in dir outlive a crash, where the system can
-// do that; if not, they do in practice.
+// SyncDir syncs a folder, so that renames and new files in it survive a crash. Not
+// every system can do that, so it is best effort and returns no error.
 func SyncDir(dir string) {
 	d, err := os.Open(dir) //nolint:gosec // the path is the operator's
 	if err != nil {

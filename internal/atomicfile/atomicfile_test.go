@@ -20,8 +20,8 @@ func must(tb testing.TB, err error) {
 func TestNew(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "file")
-	errUnfit := errors.New("unfit")
-	if err := atomicfile.New(path, []byte("one"), func(*os.File) error { return errUnfit }); !errors.Is(err, errUnfit) {
+	errPrepare := errors.New("prepare failed")
+	if err := atomicfile.New(path, []byte("one"), func(*os.File) error { return errPrepare }); !errors.Is(err, errPrepare) {
 		t.Errorf("%v", err)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
@@ -47,12 +47,12 @@ func TestWrite(t *testing.T) {
 	must(t, atomicfile.Write(path, []byte("one"), 0o600, nil))
 	must(t, atomicfile.Write(path, []byte("two"), 0o640, func(f *os.File) error {
 		if text, err := os.ReadFile(f.Name()); err != nil || string(text) != "two" {
-			t.Errorf("fit sees %q: %v", text, err)
+			t.Errorf("prepare sees %q: %v", text, err)
 		}
 		return nil
 	}))
-	errUnfit := errors.New("unfit")
-	if err := atomicfile.Write(path, []byte("three"), 0o600, func(*os.File) error { return errUnfit }); !errors.Is(err, errUnfit) {
+	errPrepare := errors.New("prepare failed")
+	if err := atomicfile.Write(path, []byte("three"), 0o600, func(*os.File) error { return errPrepare }); !errors.Is(err, errPrepare) {
 		t.Errorf("%v", err)
 	}
 	if text, err := os.ReadFile(path); err != nil || string(text) != "two" {
@@ -67,6 +67,6 @@ func TestWrite(t *testing.T) {
 		t.Errorf("left behind: %v %v", left, err)
 	}
 	if err := atomicfile.Write(filepath.Join(dir, "none", "file"), nil, 0o600, nil); err == nil {
-		t.Error("wrote to a directory that is not there")
+		t.Error("wrote to a directory that does not exist")
 	}
 }

@@ -192,7 +192,7 @@ func (e *Event) record() slog.Record {
 	r := slog.NewRecord(e.Time, slog.LevelInfo, "decision", 0)
 	text := func(key, value string) {
 		if value != "" {
-			r.AddAttrs(slog.String(key, secret.RedactSure(value)))
+			r.AddAttrs(slog.String(key, secret.RedactDetected(value)))
 		}
 	}
 	text("request_id", e.RequestID)

@@ -50,13 +50,13 @@ func (c *Change) record() slog.Record {
 	r.AddAttrs(slog.String("kind", "change"), slog.Time("time", c.Time))
 	text := func(key, value string) {
 		if value != "" {
-			r.AddAttrs(slog.String(key, secret.RedactSure(value)))
+			r.AddAttrs(slog.String(key, secret.RedactDetected(value)))
 		}
 	}
 	value := func(key string, v json.RawMessage) {
 		if len(v) > 0 {
 			// Names and strings of JSON hold their quotes, whatever is hidden in them.
-			r.AddAttrs(slog.Any(key, json.RawMessage(secret.RedactSure(string(v)))))
+			r.AddAttrs(slog.Any(key, json.RawMessage(secret.RedactDetected(string(v)))))
 		}
 	}
 	text("request_id", c.RequestID)

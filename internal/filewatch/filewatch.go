@@ -1,8 +1,10 @@
-// Package filewatch says when files may have changed. It watches directories and
-// never a file itself: editors rename another one over it, and Kubernetes swaps a
-// symbolic link that its name leads through. It promises that a change is looked
-// at within seconds where the system tells of it, and within half a minute where
-// it does not. It reads nothing: what changed, and whether, the looker finds out.
+// Package filewatch reports when files may have changed. It watches directories
+// and never a file itself: editors rename a new file over the old one, and
+// Kubernetes swaps a symbolic link on the way to it.
+//
+// It promises to report a change within seconds where the system sends events, and
+// within half a minute where it does not. It reads no file: the callback finds out
+// what changed.
 package filewatch
 
 import (
@@ -17,19 +19,19 @@ import (
 )
 
 const (
-	settle   = 100 * time.Millisecond // how long it must be quiet before the look
-	patience = time.Second            // how long it may be unquiet
-	round    = 30 * time.Second       // looks without being told: network file systems tell nothing
+	debounce = 100 * time.Millisecond // without events before a check
+	maxDelay = time.Second            // from the first event to a check, however many follow
+	poll     = 30 * time.Second       // between checks without events: network file systems send none
 )
 
-// Watch is what is watched, and who looks.
+// Watch watches directories and calls back on changes.
 type Watch struct {
-	// Dirs returns the directories whose changes count. It is asked again before
-	// each look: they may have been replaced, or links may lead elsewhere.
+	// Dirs returns the directories to watch. It is called again before each check,
+	// because a directory may have been replaced and a link may lead elsewhere.
 	Dirs func() []string
-	// Look is called in the beginning and after changes, one at a time.
-	Look func()
-	// Lost is called when changes may have gone unseen.
+	// Check is called at the start and after changes, one call at a time.
+	Check func()
+	// Lost is called when events may have been lost.
 	Lost func(error)
 }
 
@@ -39,19 +41,28 @@ func (w *Watch) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("watch: %w", err)
 	}
-	defer notify.Close() //nolint:errcheck // nothing is left to lose
-	set := &set{notify: notify}
-	if err := set.renew(w.Dirs()); err != nil {
+	defer notify.Close() //nolint:errcheck // there is nothing to lose
+	watched := &watchedDirs{notify: notify}
+	if err := watched.update(w.Dirs()); err != nil {
 		return fmt.Errorf("watch: %w", err)
 	}
-	w.Look() // for what changed before
+	w.Check() // for changes before the watch began
 
-	quiet, limit := stoppedTimer(), stoppedTimer()
+	quiet, deadline := stoppedTimer(), stoppedTimer()
 	defer quiet.Stop()
-	defer limit.Stop()
-	rounds := time.NewTicker(round)
-	defer rounds.Stop()
-	waiting := false
+	defer deadline.Stop()
+	ticker := time.NewTicker(poll)
+	defer ticker.Stop()
+	pending := false // an event has come since the last check
+	check := func() {
+		pending = false
+		quiet.Stop()
+		deadline.Stop()
+		// Before the check, so that no change falls between the two. An error means
+		// that a directory is gone, and its files with it: the check reports that.
+		_ = watched.update(w.Dirs())
+		w.Check()
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -60,32 +71,21 @@ func (w *Watch) Run(ctx context.Context) error {
 		case err := <-notify.Errors: // events may be lost
 			w.Lost(err)
 		case <-quiet.C:
-			waiting = w.settled(set, quiet, limit)
+			check()
 			continue
-		case <-limit.C:
-			waiting = w.settled(set, quiet, limit)
+		case <-deadline.C:
+			check()
 			continue
-		case <-rounds.C:
-			waiting = w.settled(set, quiet, limit)
+		case <-ticker.C:
+			check()
 			continue
 		}
-		quiet.Reset(settle)
-		if !waiting {
-			limit.Reset(patience)
-			waiting = true
+		quiet.Reset(debounce)
+		if !pending {
+			deadline.Reset(maxDelay)
+			pending = true
 		}
 	}
-}
-
-// settled looks and returns false: nothing is waited for then.
-func (w *Watch) settled(set *set, quiet, limit *time.Timer) bool {
-	quiet.Stop()
-	limit.Stop()
-	// Before the look, so that no change falls between the two. An error is that a
-	// directory is gone, and so are its files: that is what the look reports.
-	_ = set.renew(w.Dirs())
-	w.Look()
-	return false
 }
 
 func stoppedTimer() *time.Timer {
@@ -94,14 +94,15 @@ func stoppedTimer() *time.Timer {
 	return t
 }
 
-// set is the directories that are watched.
-type set struct {
+// watchedDirs is the set of directories that fsnotify watches.
+type watchedDirs struct {
 	notify *fsnotify.Watcher
 	dirs   []string
 }
 
-// renew watches dirs, again those that were replaced, and no others.
-func (s *set) renew(dirs []string) error {
+// update watches dirs and no others. It adds each again, because a directory that
+// was replaced has lost its watch.
+func (s *watchedDirs) update(dirs []string) error {
 	for _, old := range s.dirs {
 		if !slices.Contains(dirs, old) {
 			_ = s.notify.Remove(old) // it may be gone, and its watch with it
@@ -115,17 +116,17 @@ func (s *set) renew(dirs []string) error {
 	return errors.Join(errs...)
 }
 
-// Targets returns dir, and the directories that these names in it lead to if
-// they are symbolic links, each once.
+// Targets returns dir and the directories that hold the targets of these names in
+// it, for those that are symbolic links. Each directory is listed once.
 func Targets(dir string, names ...string) []string {
 	dirs := []string{dir}
-	home, err := filepath.EvalSymlinks(dir)
+	resolved, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		return dirs
 	}
 	for _, name := range names {
 		file, err := filepath.EvalSymlinks(filepath.Join(dir, name))
-		if target := filepath.Dir(file); err == nil && target != home && !slices.Contains(dirs, target) {
+		if target := filepath.Dir(file); err == nil && target != resolved && !slices.Contains(dirs, target) {
 			dirs = append(dirs, target)
 		}
 	}

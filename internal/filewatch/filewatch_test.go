@@ -18,8 +18,8 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// resolved returns a new directory by a name without links.
-func resolved(t *testing.T) string {
+// newDir returns the path of a new directory, without links in it.
+func newDir(t *testing.T) string {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	must(t, err)
@@ -27,7 +27,7 @@ func resolved(t *testing.T) string {
 }
 
 func TestTargets(t *testing.T) {
-	dir, elsewhere := resolved(t), resolved(t)
+	dir, elsewhere := newDir(t), newDir(t)
 	for _, name := range []string{"a", "b"} {
 		must(t, os.WriteFile(filepath.Join(elsewhere, name), nil, 0o600))
 		must(t, os.Symlink(filepath.Join(elsewhere, name), filepath.Join(dir, name)))
@@ -47,42 +47,42 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-// It looks in the beginning and after changes of any of the directories, also of
-// one that was not among them before.
+// Run checks at the start and after a change in any of the directories, also in one
+// that Dirs did not return before.
 func TestRun(t *testing.T) {
-	dirs := []string{resolved(t), resolved(t)}
-	looks := make(chan bool, 100)
-	asked := 0
+	dirs := []string{newDir(t), newDir(t)}
+	checks := make(chan bool, 100)
+	calls := 0
 	w := filewatch.Watch{
-		Dirs: func() []string { asked++; return dirs[:min(asked, 2)] },
-		Look: func() { looks <- true },
-		Lost: func(err error) { t.Error(err) },
+		Dirs:  func() []string { calls++; return dirs[:min(calls, 2)] },
+		Check: func() { checks <- true },
+		Lost:  func(err error) { t.Error(err) },
 	}
-	look := func() {
+	waitForCheck := func() {
 		t.Helper()
 		select {
-		case <-looks:
+		case <-checks:
 		case <-time.After(20 * time.Second):
-			t.Fatal("it does not look")
+			t.Fatal("no check within 20 s")
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- w.Run(ctx) }()
-	look()
+	waitForCheck()
 	for _, dir := range dirs {
 		for range 3 {
 			must(t, os.WriteFile(filepath.Join(dir, "f"), nil, 0o600))
 		}
-		look()
+		waitForCheck()
 	}
 	cancel()
 	must(t, <-done)
 }
 
-func TestRunRefuses(t *testing.T) {
+func TestRunWithoutDirectory(t *testing.T) {
 	w := filewatch.Watch{Dirs: func() []string { return []string{filepath.Join(t.TempDir(), "gone")} }}
 	if err := w.Run(t.Context()); err == nil {
-		t.Error("it watches what is not there")
+		t.Error("it watches a directory that does not exist")
 	}
 }

@@ -1,6 +1,6 @@
-// Package metrics counts what usher does, for Prometheus. Names, help and
-// labels are written once, here; docs/reference/metrics.md is made from them. It never
-// labels with anything a client chooses.
+// Package metrics counts requests for Prometheus. Names, help and labels are written
+// once, here; docs/reference/metrics.md is made from them. No label value is ever chosen by a
+// client.
 package metrics
 
 import (
@@ -19,19 +19,19 @@ const (
 	StepTotal  = "total"
 )
 
-// Metrics holds the instruments on the way of a request. Each is looked up once
-// here, so that counting costs an atomic add and no lock.
+// Metrics holds the metrics of a request. It looks up each label combination once,
+// so that counting costs an atomic add and no lock.
 type Metrics struct {
 	requests map[string]prometheus.Counter // by code
 	steps    map[string]prometheus.Observer
 	inFlight prometheus.Gauge
-	working  prometheus.Gauge
+	deciding prometheus.Gauge
 }
 
-// Code is one result that requests are counted by.
+// Code is one result of a request.
 type Code struct{ Outcome, Code string }
 
-// New registers the instruments with reg. codes are all results there are.
+// New registers the metrics with reg. codes lists every result.
 func New(reg prometheus.Registerer, codes []Code) *Metrics {
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "usher_requests_total",
@@ -39,7 +39,7 @@ func New(reg prometheus.Registerer, codes []Code) *Metrics {
 	}, []string{"outcome", "code"})
 	steps := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "usher_step_duration_seconds",
-		Help:    "Time a request spent in each step; step \"queue\" is the wait before it, \"total\" is arrival to answer.",
+		Help:    "Time a request spent in each step; step \"queue\" is the wait before the first, step \"total\" is arrival to answer.",
 		Buckets: prometheus.ExponentialBuckets(25e-6, 2.5, 14),
 	}, []string{"step"})
 	m := &Metrics{
@@ -47,11 +47,11 @@ func New(reg prometheus.Registerer, codes []Code) *Metrics {
 		steps:    map[string]prometheus.Observer{},
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "usher_requests_in_flight",
-			Help: "Requests that were taken and are not finished.",
+			Help: "Requests admitted and not finished.",
 		}),
-		working: prometheus.NewGauge(prometheus.GaugeOpts{
+		deciding: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "usher_requests_working",
-			Help: "Requests that are being decided: at most callout.workers, and those that wait for slow verifiers.",
+			Help: "Requests being decided: at most callout.workers, plus those that wait for slow verifiers.",
 		}),
 	}
 	for _, c := range codes {
@@ -60,28 +60,28 @@ func New(reg prometheus.Registerer, codes []Code) *Metrics {
 	for _, s := range []string{StepQueue, StepOpen, StepVerify, StepDerive, StepIssue, StepTotal} {
 		m.steps[s] = steps.WithLabelValues(s)
 	}
-	reg.MustRegister(requests, steps, m.inFlight, m.working)
+	reg.MustRegister(requests, steps, m.inFlight, m.deciding)
 	return m
 }
 
-// Request counts one request by its code.
+// Request counts one request by its code. A code that New does not know is not counted.
 func (m *Metrics) Request(code string) {
 	if c, ok := m.requests[code]; ok {
 		c.Inc()
 	}
 }
 
-// Step records how long a step took.
+// Step records the duration of a step.
 func (m *Metrics) Step(step string, d time.Duration) { m.steps[step].Observe(d.Seconds()) }
 
-// Taken and Done bracket a request.
-func (m *Metrics) Taken() { m.inFlight.Inc() }
+// Admitted counts a request as in flight, until Finished.
+func (m *Metrics) Admitted() { m.inFlight.Inc() }
 
-// Done ends what Taken began.
-func (m *Metrics) Done() { m.inFlight.Dec() }
+// Finished ends what Admitted began.
+func (m *Metrics) Finished() { m.inFlight.Dec() }
 
-// Begin and End bracket the deciding of a request.
-func (m *Metrics) Begin() { m.working.Inc() }
+// DecisionStarted counts a request as being decided, until DecisionEnded.
+func (m *Metrics) DecisionStarted() { m.deciding.Inc() }
 
-// End ends what Begin began.
-func (m *Metrics) End() { m.working.Dec() }
+// DecisionEnded ends what DecisionStarted began.
+func (m *Metrics) DecisionEnded() { m.deciding.Dec() }

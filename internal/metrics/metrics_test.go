@@ -45,19 +45,19 @@ func TestMetrics(t *testing.T) {
 	m.Request("granted")
 	m.Request("granted")
 	m.Request("too_late")
-	m.Request("a code that nobody knows") // counts nothing, and makes no label
-	m.Taken()
-	m.Taken()
-	m.Done()
-	m.Begin()
-	m.Begin()
-	m.Begin()
-	m.End()
+	m.Request("unknown_code") // counts nothing, and makes no label
+	m.Admitted()
+	m.Admitted()
+	m.Finished()
+	m.DecisionStarted()
+	m.DecisionStarted()
+	m.DecisionStarted()
+	m.DecisionEnded()
 	m.Step(metrics.StepVerify, 20*time.Millisecond)
 	m.Step(metrics.StepVerify, 30*time.Millisecond)
 	want := []string{
 		"usher_requests_in_flight{} 1",
-		"usher_requests_total{code=key_unknown,outcome=denied} 0", // there from the beginning, so that a rate of it is right
+		"usher_requests_total{code=key_unknown,outcome=denied} 0", // exported from the start, so that its rate is right
 		"usher_requests_total{code=granted,outcome=granted} 2",
 		"usher_requests_total{code=too_late,outcome=shed} 1",
 		"usher_requests_working{} 2",
@@ -76,7 +76,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// The buckets reach from a check in memory to past the 1.5 s budget.
+// The buckets reach from an in-memory check to beyond the budget of 1.5 s.
 func TestBuckets(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	metrics.New(reg, codes).Step(metrics.StepTotal, time.Second)
@@ -96,7 +96,7 @@ func TestBuckets(t *testing.T) {
 	}
 }
 
-// Names and help as Prometheus asks for them: a prefix, a base unit, a total.
+// Names and help follow the Prometheus conventions: a prefix, and _total for counters.
 func TestNames(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	metrics.New(reg, codes)
@@ -112,12 +112,12 @@ func TestNames(t *testing.T) {
 	}
 }
 
-func TestTwice(t *testing.T) {
+func TestRegisterTwice(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	metrics.New(reg, codes)
 	defer func() {
 		if recover() == nil {
-			t.Error("the same metrics are registered twice")
+			t.Error("registering the same metrics twice does not panic")
 		}
 	}()
 	metrics.New(reg, codes)
@@ -130,10 +130,10 @@ func TestConcurrentCounting(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 500 {
-				m.Taken()
+				m.Admitted()
 				m.Request("granted")
 				m.Step(metrics.StepTotal, time.Millisecond)
-				m.Done()
+				m.Finished()
 			}
 		})
 	}
@@ -146,13 +146,13 @@ func TestConcurrentCounting(t *testing.T) {
 	}
 }
 
-// State is read when it is scraped, not before.
+// A State is read when it is scraped, not before.
 func TestState(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
-	users, asked := 3.0, 0
+	users, reads := 3.0, 0
 	metrics.RegisterState(reg,
 		metrics.State{Name: "usher_directory_users", Help: "Users.", Read: func() []metrics.Sample {
-			asked++
+			reads++
 			return []metrics.Sample{{Value: users}}
 		}},
 		metrics.State{Name: "usher_key_age_seconds", Help: "Age.", Labels: []string{"kind", "key"}, Read: func() []metrics.Sample {
@@ -160,7 +160,7 @@ func TestState(t *testing.T) {
 		}},
 		metrics.State{Name: "usher_nothing", Help: "Nothing.", Read: func() []metrics.Sample { return nil }},
 	)
-	if asked != 0 {
+	if reads != 0 {
 		t.Error("read before it was scraped")
 	}
 	for _, n := range []float64{3, 4} {

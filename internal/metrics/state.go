@@ -4,16 +4,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Sample is one value of a metric that is read when it is scraped.
+// Sample is one value of a State.
 type Sample struct {
-	Labels []string // in the order of the state metric's labels
+	Labels []string // values, in the order of State.Labels
 	Value  float64
 }
 
-// State is a metric whose values are read from the live state at each scrape.
+// State is a metric whose values are read at each scrape.
 type State struct {
 	Name, Help string
-	Counter    bool // it counts up since the start; its name ends in _total. Otherwise it is a gauge
+	Counter    bool // a counter, whose name ends in _total; otherwise a gauge
 	Labels     []string
 	Read       func() []Sample
 }
@@ -24,7 +24,7 @@ type stateCollector struct {
 	read func() []Sample
 }
 
-// RegisterState registers metrics that read live state.
+// RegisterState registers metrics that are read at each scrape.
 func RegisterState(reg prometheus.Registerer, states ...State) {
 	for _, s := range states {
 		kind := prometheus.GaugeValue

@@ -29,7 +29,7 @@ func To(word string, known []string) (closest string, ok bool) {
 	limit := max(1, len(word)/3) + 1
 	for _, k := range known {
 		// The lengths alone tell that most words are too far off.
-		if d := utf8.RuneCountInString(k) - length; k == "" || d >= limit || -d >= limit || secret.Looks(k) {
+		if d := utf8.RuneCountInString(k) - length; k == "" || d >= limit || -d >= limit || secret.Suspect(k) {
 			continue
 		}
 		if d := edlib.OSADamerauLevenshteinDistance(lower, strings.ToLower(k)); d < limit {

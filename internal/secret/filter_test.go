@@ -23,7 +23,7 @@ func TestFilter(t *testing.T) {
 		own:                         secret.Hidden,
 		`"` + own + `"`:             `"` + secret.Hidden + `"`,
 		"x " + own[:9] + " y":       "x " + secret.Hidden + " y",
-		"correct":                   "correct", // too little of it to tell
+		"correct":                   "correct", // too short a part
 		"my " + key:                 "my " + secret.Hidden,
 		"my " + hexKey:              "my " + secret.Hidden,
 		"my-" + hexKey + ".":        secret.Hidden + ".",
@@ -40,7 +40,7 @@ func TestFilter(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]bool{"": true, "nats.js": true, own: false, "battery": true, "/battery": false, key: false, hexKey: false, token3: false} {
-		if f.Shows(text) != want {
+		if f.Clean(text) != want {
 			t.Errorf("Shows(%q) is %v", text, !want)
 		}
 	}
@@ -50,19 +50,19 @@ func TestFilter(t *testing.T) {
 		}
 	}
 	if got := secret.NewFilter("abc").Text("abc", 256); got != secret.Hidden {
-		t.Errorf("a short one alone: %q", got)
+		t.Errorf("a short credential alone: %q", got)
 	}
 }
 
-func TestForeignKeys(t *testing.T) {
+func TestAMSKeys(t *testing.T) {
 	var found []string
-	secret.ForeignKeys("a "+hexKey+" and my-"+hexKey+", but not a"+hexKey+" nor "+hexKey[1:], func(key string) { found = append(found, key) })
+	secret.AMSKeys("a "+hexKey+" and my-"+hexKey+", but not a"+hexKey+" nor "+hexKey[1:], func(key string) { found = append(found, key) })
 	if len(found) != 2 || found[0] != hexKey || found[1] != hexKey {
 		t.Errorf("found %q", found)
 	}
 }
 
-// FuzzFilter: no part of what was presented is shown, whatever stands around it.
+// FuzzFilter: no text around a presented credential makes Text show a part of it.
 func FuzzFilter(f *testing.F) {
 	f.Add("project=", own, "")
 	f.Add("é", "ééééééééé", "é")
@@ -75,7 +75,7 @@ func FuzzFilter(f *testing.F) {
 		shown := strings.ReplaceAll(got, secret.Hidden, "\x00")
 		for i := 0; i+8 <= len(presented); i++ {
 			if part := presented[i : i+8]; strings.Contains(shown, part) && !strings.Contains(secret.Hidden, part) {
-				t.Errorf("%q of %q is in %q", part, presented, got)
+				t.Errorf("%q of %q is shown in %q", part, presented, got)
 			}
 		}
 	})

@@ -1,13 +1,13 @@
-// Package secret knows what secrets of this field look like, so that one that
-// was put in the wrong place of a file is neither taken for something else nor
-// given away by the message about it. It is the one way of every text from
-// outside to log, audit, metrics, errors and answers.
+// Package secret recognises the secrets of this field by their form, so that one in
+// the wrong place of a file is neither taken for something else nor quoted in the
+// message about it. Every text from outside passes through it on its way to the log,
+// the audit, metrics, errors and answers.
 //
-// It promises that Quote, Name, Redact and Filter show nothing of what it
-// recognises: API keys and health-check tokens of usher, nkeys seeds, JWTs, and 64
-// hexadecimal digits, as the keys of AMS are. Passwords and keys from elsewhere look
-// like anything: of a long text Quote and Name show only the beginning, and a Filter
-// is told what was presented in the request, and hides every part of that.
+// It promises that Quote, Name, Redact and Filter show nothing that they recognise:
+// usher's API keys and health-check tokens, nkeys seeds, JWTs, and 64 hexadecimal
+// digits, the form of AMS keys. Other passwords and keys have no form of their own:
+// of a long text Quote and Name show only the beginning, and a Filter hides every
+// part of the credential that came with the request.
 package secret
 
 import (
@@ -15,23 +15,23 @@ import (
 	"strings"
 )
 
-// Hidden stands in a message for what must not stand there.
+// Hidden replaces a secret in a message.
 const Hidden = "[looks like a secret]"
 
-// Hint is the way out for a secret that was found in the wrong place.
+// Hint is the hint for a secret that was found in the wrong place.
 const Hint = "replace that secret, since it stood in a file"
 
-// Sizes, in characters.
+// Lengths, in characters.
 const (
-	shown    = 12 // of a text that is cut
-	nameable = 40 // longest name that is shown whole
-	sure     = 32 // shortest text that only a secret would be, given its prefix
-	seed     = 50 // shortest seed
-	hexKey   = 64 // digits of a key of AMS
-	jwtPart  = 16 // shortest beginning of a JWT
+	truncated  = 12 // what Quote and Name show of a text that is too long
+	maxName    = 40 // longest text that Name shows whole
+	minCertain = 32 // shortest text with a known prefix that no name would have
+	minSeed    = 50
+	hexKey     = 64 // of an AMS key
+	minJWT     = 16 // shortest beginning that is taken for a JWT
 )
 
-// How secrets begin, and what seeds are made of.
+// Prefixes and alphabets of secrets.
 const (
 	prefixKey    = "usher_"
 	prefixHealth = "HEALTHCHECK-"
@@ -40,10 +40,10 @@ const (
 	base32       = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 )
 
-// Looks reports whether text begins, white space aside, as a secret does: with
-// usher_ or HEALTHCHECK-, or as an nkeys seed. What looks like one is not shown,
-// but may be the name of something ("usher_events").
-func Looks(text string) bool {
+// Suspect reports whether text begins as a secret does, leading white space aside:
+// with usher_ or HEALTHCHECK-, or as an nkeys seed. It may still be a name
+// ("usher_events"), but it is not shown.
+func Suspect(text string) bool {
 	text = strings.TrimSpace(text)
 	return strings.HasPrefix(text, prefixKey) || strings.HasPrefix(text, prefixHealth) || isSeed(text)
 }
@@ -51,29 +51,29 @@ func Looks(text string) bool {
 // isSeed reports whether text begins with an nkeys seed: S, the letter of an
 // operator, account, user, server, cluster or curve key, and base32.
 func isSeed(text string) bool {
-	if len(text) < seed || text[0] != 'S' || !strings.ContainsRune("OAUNCX", rune(text[1])) {
+	if len(text) < minSeed || text[0] != 'S' || !strings.ContainsRune("OAUNCX", rune(text[1])) {
 		return false
 	}
-	return strings.Trim(text[:seed], base32) == ""
+	return strings.Trim(text[:minSeed], base32) == ""
 }
 
-// Holds reports whether a secret stands somewhere in text, of a length that no
-// name has. What holds one is refused as a name or as a path.
-func Holds(text string) bool {
-	if len(text) < sure { // most names are, of very many
+// Detect reports whether text contains a secret that is too long to be a name. A
+// name or path that contains one is refused.
+func Detect(text string) bool {
+	if len(text) < minCertain { // the quick answer for most names
 		return false
 	}
 	found := false
-	runs(text, func(run string, _ bool) { found = found || inside(run) })
+	runs(text, func(run string, _ bool) { found = found || isCertain(run) })
 	return found
 }
 
-// inside reports whether a secret of a length that no name has begins anywhere in
-// a run. A seed does not begin in the middle of base32: public keys would hold one
-// now and then.
-func inside(run string) bool {
+// isCertain reports whether a secret that is too long to be a name begins anywhere
+// in a run. A seed must not begin in the middle of base32, because a public key may
+// contain the beginning of one by chance.
+func isCertain(run string) bool {
 	for _, prefix := range []string{prefixKey, prefixHealth} {
-		if at := strings.Index(run, prefix); at >= 0 && len(run)-at >= sure {
+		if at := strings.Index(run, prefix); at >= 0 && len(run)-at >= minCertain {
 			return true
 		}
 	}
@@ -85,22 +85,22 @@ func inside(run string) bool {
 	return false
 }
 
-// Quote returns text in quotes, cut to 12 characters; Hidden if there is
-// anything in it that looks like a secret.
-func Quote(text string) string { return quote(text, shown) }
+// Quote returns text in quotes, cut to 12 characters; Hidden if anything in it looks
+// like a secret.
+func Quote(text string) string { return quote(text, truncated) }
 
-// Name is Quote for names, which people have to find again: one of up to 40
-// characters is not cut.
-func Name(text string) string { return quote(text, nameable) }
+// Name is Quote for names, which people have to find again: it cuts only a name of
+// more than 40 characters.
+func Name(text string) string { return quote(text, maxName) }
 
-// quote shows what is longer than limit only in part.
+// quote cuts a text that is longer than limit characters.
 func quote(text string, limit int) string {
-	if looksInside(text) {
+	if hasSuspect(text) {
 		return Hidden
 	}
 	n, cut := 0, len(text)
 	for i := range text {
-		if n == shown {
+		if n == truncated {
 			cut = i
 		}
 		if n == limit {
@@ -111,100 +111,102 @@ func quote(text string, limit int) string {
 	return strconv.Quote(text)
 }
 
-// Redact returns text with Hidden in place of everything in it that looks like
-// a secret. It is for texts that are made elsewhere, such as errors.
-func Redact(text string) string { return redact(text, showable) }
+// Redact returns text with Hidden in place of everything that looks like a secret.
+// It is for texts that are made elsewhere, such as errors.
+func Redact(text string) string { return redact(text, isClean) }
 
-// RedactSure is Redact for texts that name what usher and its operators have named:
-// a name may begin as a key does ("usher_events"), and is shown unless it is of a
-// length that only a secret has.
-func RedactSure(text string) string { return redact(text, nameableRun) }
+// RedactDetected is Redact for texts with names that usher or its operators have
+// given. A name may begin as a key does ("usher_events"), so RedactDetected hides
+// only what is too long to be a name.
+func RedactDetected(text string) string { return redact(text, isName) }
 
-func redact(text string, showable func(run string) bool) string {
-	if !looksInside(text) {
+// redact replaces each run that keep refuses. After the first part of a JWT it also
+// drops the parts that follow.
+func redact(text string, keep func(run string) bool) string {
+	if !hasSuspect(text) {
 		return text
 	}
 	var b strings.Builder
-	var jwt bool // what stands before is part of a JWT
+	inJWT := false
 	runs(text, func(part string, isRun bool) {
 		switch {
-		case isRun && jwt: // its claims, or its signature
-		case isRun && showable(part):
+		case isRun && inJWT: // its claims or its signature
+		case isRun && keep(part):
 			b.WriteString(part)
 		case isRun:
 			b.WriteString(Hidden)
-			jwt = strings.HasPrefix(part, prefixJWT)
-		case jwt && part == ".":
+			inJWT = strings.HasPrefix(part, prefixJWT)
+		case inJWT && part == ".":
 		default:
-			jwt = false
+			inJWT = false
 			b.WriteString(part)
 		}
 	})
 	return b.String()
 }
 
-func looksInside(text string) bool {
+// hasSuspect reports whether anything in text looks like a secret.
+func hasSuspect(text string) bool {
 	found := false
-	runs(text, func(run string, isRun bool) { found = found || isRun && !showable(run) })
+	runs(text, func(run string, isRun bool) { found = found || isRun && !isClean(run) })
 	return found
 }
 
-// showable reports whether there is nothing in a run that looks like a secret.
-func showable(run string) bool {
-	return !Looks(run) && !inside(run) && !isJWT(run) && hexIn(run) == ""
+// isClean reports whether nothing in a run looks like a secret.
+func isClean(run string) bool { return !Suspect(run) && isName(run) }
+
+// isName reports whether a run contains nothing that only a secret would.
+func isName(run string) bool {
+	return !isCertain(run) && !isJWT(run) && !hasHexKey(run)
 }
 
-// nameableRun reports whether there is nothing in a run that only a secret would be.
-func nameableRun(run string) bool {
-	return !inside(run) && !isJWT(run) && hexIn(run) == ""
-}
+// isJWT reports whether a run begins as the header or the claims of a JWT do.
+func isJWT(run string) bool { return len(run) >= minJWT && strings.HasPrefix(run, prefixJWT) }
 
-// isJWT reports whether a run begins as the header of a JWT does, or its claims.
-func isJWT(run string) bool { return len(run) >= jwtPart && strings.HasPrefix(run, prefixJWT) }
-
-// hexIn returns the first hexadecimal digits in a run that are as many as those of a
-// key of AMS, or more.
-func hexIn(run string) string {
+// hasHexKey reports whether a run contains at least as many hexadecimal digits in a
+// row as an AMS key has.
+func hasHexKey(run string) bool {
 	for start := 0; len(run)-start >= hexKey; {
 		end := start
 		for end < len(run) && strings.IndexByte(hexDigits, run[end]) >= 0 {
 			end++
 		}
 		if end-start >= hexKey {
-			return run[start:end]
+			return true
 		}
 		start = end + 1
 	}
-	return ""
+	return false
 }
 
-// ForeignKeys calls one with everything in text that looks like a key of AMS. What
-// does may be something else: only a directory knows.
-func ForeignKeys(text string, one func(key string)) {
+// AMSKeys calls yield with everything in text that has the form of an AMS key. Only
+// a directory can tell whether it is one.
+func AMSKeys(text string, yield func(key string)) {
 	if len(text) < hexKey {
 		return
 	}
 	for _, run := range strings.FieldsFunc(text, func(r rune) bool { return !strings.ContainsRune(hexDigits, r) }) {
 		if len(run) == hexKey {
-			one(run)
+			yield(run)
 		}
 	}
 }
 
-// runs cuts text into runs, as long as they can be, of the characters that
-// secrets are made of, and what stands between them.
-func runs(text string, one func(part string, isRun bool)) {
+// runs cuts text into the longest runs of characters that secrets are made of, and
+// the parts between them, and calls yield with each in order.
+func runs(text string, yield func(part string, isRun bool)) {
 	for start := 0; start < len(text); {
-		in := isPart(text[start])
+		in := inAlphabet(text[start])
 		end := start + 1
-		for end < len(text) && isPart(text[end]) == in {
+		for end < len(text) && inAlphabet(text[end]) == in {
 			end++
 		}
-		one(text[start:end], in)
+		yield(text[start:end], in)
 		start = end
 	}
 }
 
-func isPart(b byte) bool {
+// inAlphabet reports whether secrets are made of characters such as b.
+func inAlphabet(b byte) bool {
 	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '_' || b == '-'
 }

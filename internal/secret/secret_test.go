@@ -7,41 +7,41 @@ import (
 	"usher/internal/secret"
 )
 
-// Made up, in the shape of the real ones.
+// Made up, in the form of real ones.
 const (
 	key   = "usher_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHI-_"
 	token = "HEALTHCHECK-0123456789abcdefghijklmnopqrstuvwxyz"
 	seed  = "SUABCDEFGHIJKLMNOPQRSTUVWXYZ234567ABCDEFGHIJKLMNOPQRSTUVWX"
 )
 
-func TestLooks(t *testing.T) {
+func TestSuspect(t *testing.T) {
 	for _, text := range []string{
 		key, token, seed, "usher_", "HEALTHCHECK-", " \t" + seed + "\n", seed[:50], seed + "!",
 		"SO" + seed[2:], "SA" + seed[2:], "SN" + seed[2:], "SC" + seed[2:], "SX" + seed[2:],
 	} {
-		if !secret.Looks(text) {
-			t.Errorf("%q does not look like one", text)
+		if !secret.Suspect(text) {
+			t.Errorf("%q is not suspected", text)
 		}
 	}
 	for _, text := range []string{
 		"", "S", "usher", "usher-demo", "USHER_" + key[6:], "healthcheck-x", "x" + key, "AA" + seed[2:], "SZ" + seed[2:],
 		seed[:49], strings.ToLower(seed), seed[:20] + "0" + seed[21:], "$SYS", "alice",
 	} {
-		if secret.Looks(text) {
-			t.Errorf("%q looks like one", text)
+		if secret.Suspect(text) {
+			t.Errorf("%q is suspected", text)
 		}
 	}
 }
 
-func TestHolds(t *testing.T) {
+func TestDetect(t *testing.T) {
 	for _, text := range []string{key, token, seed, "/x/" + seed, "nats://" + key + "@h", "sha256:" + key, "a\n" + seed, "é" + key, "x" + key, "my-" + key, "my_" + token, "my-" + seed, "a1" + seed} {
-		if !secret.Holds(text) {
-			t.Errorf("%q holds none", text)
+		if !secret.Detect(text) {
+			t.Errorf("no secret detected in %q", text)
 		}
 	}
 	for _, text := range []string{"", "usher_events", "/etc/usher_keys", "HEALTHCHECK-1", "/var/lib/" + strings.Repeat("a", 60), "my-usher_events", "A" + seed, "the-usher_events_of_everybody"} {
-		if secret.Holds(text) {
-			t.Errorf("%q holds one", text)
+		if secret.Detect(text) {
+			t.Errorf("secret detected in %q", text)
 		}
 	}
 }
@@ -86,10 +86,10 @@ func TestRedact(t *testing.T) {
 	}
 }
 
-// FuzzShown: whatever a secret stands in, nothing of it is shown.
+// FuzzShown: no text around a secret makes Quote, Name or Redact show it.
 //
 // Attack: a secret in the wrong place of a file or a request is quoted in an error
-// Held by: whatever it stands in, what looks like a secret is hidden
+// Held by: what looks like a secret is hidden, whatever the text around it
 func FuzzShown(f *testing.F) {
 	f.Add("", "")
 	f.Add("/x/", ".yaml")
@@ -103,8 +103,8 @@ func FuzzShown(f *testing.F) {
 					t.Errorf("%q shows %q", got, s)
 				}
 			}
-			if !secret.Holds(text) {
-				t.Errorf("%q holds none", text)
+			if !secret.Detect(text) {
+				t.Errorf("no secret detected in %q", text)
 			}
 		}
 	})

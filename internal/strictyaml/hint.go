@@ -45,7 +45,7 @@ func closest(word string, known []string) (string, bool) {
 	}
 	meant, n := "", 0
 	for _, k := range known {
-		if strings.HasPrefix(k, word+"_") && word != "" && !secret.Looks(k) {
+		if strings.HasPrefix(k, word+"_") && word != "" && !secret.Suspect(k) {
 			meant, n = k, n+1
 		}
 	}

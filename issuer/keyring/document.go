@@ -141,7 +141,7 @@ func (c *stateChecker) known(what, name string) {
 func (c *stateChecker) key(path, public string, prefix nkeys.PrefixByte) {
 	if raw, err := nkeys.Decode(prefix, []byte(public)); err != nil || len(raw) != ed25519.PublicKeySize {
 		hint := ""
-		if secret.Looks(public) {
+		if secret.Suspect(public) {
 			hint = secret.Hint
 		}
 		c.fault(path, hint, "%s is not a public %s key", secret.Name(public), prefix)
@@ -160,7 +160,7 @@ func (c *stateChecker) key(path, public string, prefix nkeys.PrefixByte) {
 
 // name refuses a name that holds a secret: names are shown and logged.
 func (c *stateChecker) name(path, name string) {
-	if secret.Holds(name) {
+	if secret.Detect(name) {
 		c.fault(path, secret.Hint, "%s is no name", secret.Hidden)
 	}
 }

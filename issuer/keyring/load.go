@@ -141,7 +141,7 @@ func (d *directory) seeds(entries []os.DirEntry) (map[string]*issuer.Held, error
 		if strings.HasPrefix(name, ".") || name == StateFile {
 			continue
 		}
-		if secret.Holds(name) {
+		if secret.Detect(name) {
 			errs = append(errs, fmt.Errorf("%s: a file is named %s: %s", d.dir, secret.Hidden, secret.Hint))
 			continue
 		}

@@ -19,8 +19,8 @@ const maxLogged = 20 // faults of one keyring
 // change.
 func (s *Store) Run(ctx context.Context) error {
 	w := filewatch.Watch{
-		Dirs: func() []string { return filewatch.Targets(s.cfg.Dir, s.names()...) },
-		Look: s.lookAndLog,
+		Dirs:  func() []string { return filewatch.Targets(s.cfg.Dir, s.names()...) },
+		Check: s.lookAndLog,
 		Lost: func(err error) {
 			s.cfg.Log.Warn("watching the keyring", slog.String("dir", s.cfg.Dir), slog.String("error", err.Error()))
 		},

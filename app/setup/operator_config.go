@@ -10,23 +10,23 @@ import (
 	"usher/app/config"
 )
 
-// operatorHeader stands above the usher.yaml of operator mode.
+// operatorHeader is the first comment of usher.yaml in operator mode.
 const operatorHeader = `# Made by "usher init --operator%s" (docs/how-to/operator-mode.md). Neither nats-server nor
-# "usher serve" reads anything in ` + DirOperator + `/. The seeds in ` + DirIdentity + `/ can make
-# and change everything, and nothing here needs them: move that directory off this
-# machine. ` + FileOperatorSigning + ` is for "usher nkey" and "usher project"; it can be elsewhere, too.
+# "usher serve" reads ` + DirOperator + `/. With the seeds in ` + DirIdentity + `/ anyone can create and
+# change everything, and no command needs them: move that folder off this machine.
+# "usher nkey" and "usher project" need ` + FileOperatorSigning + `; it can be on another machine, too.
 
 `
 
 func (o *Options) operatorHeader() string {
-	more := ""
+	options := ""
 	if o.KV {
-		more = " --kv"
+		options = " --kv"
 	}
-	return fmt.Sprintf(operatorHeader, more)
+	return fmt.Sprintf(operatorHeader, options)
 }
 
-// operatorConfig returns what usher.yaml holds in operator mode only.
+// operatorConfig returns the values of usher.yaml that only operator mode has.
 func operatorConfig() map[string]string {
 	return map[string]string{
 		"nats.mode":                  config.ModeOperator,
@@ -38,8 +38,8 @@ func operatorConfig() map[string]string {
 	}
 }
 
-// operatorServerConfig returns a nats-server.conf of operator mode. It holds the
-// JWTs themselves, so that the server needs no other file.
+// operatorServerConfig returns the nats-server.conf of operator mode. It contains the
+// JWTs, so the server needs no other file.
 func (o *Options) operatorServerConfig(op *operator, operatorJWT, sentinelJWT string, accounts map[string]string) []byte {
 	type account struct{ Name, Public, JWT string }
 	var preload []account
@@ -47,7 +47,7 @@ func (o *Options) operatorServerConfig(op *operator, operatorJWT, sentinelJWT st
 		preload = append(preload, account{name, op.accounts[name].public, accounts[name]})
 	}
 	var b bytes.Buffer
-	// The template is a constant of this file and executes on any strings.
+	// The template is a constant and executes with any strings.
 	_ = operatorTemplate.Execute(&b, map[string]any{
 		"KV":        o.KV,
 		"Callout":   AccountCallout,
@@ -64,23 +64,20 @@ func (o *Options) operatorServerConfig(op *operator, operatorJWT, sentinelJWT st
 
 //nolint:gochecknoglobals // a parsed constant
 var operatorTemplate = template.Must(template.New(FileServerConfig).Parse(`# Made by "usher init --operator{{if .KV}} --kv{{end}}". A stock nats-server starts with it: nats-server -c ` + FileServerConfig + `
-#
-# Tokens travel in this connection. Before it listens on anything but loopback,
-# give it a certificate: https://docs.nats.io/running-a-nats-service/configuration/securing_nats/tls
-` + serverNeeds + `server_name: usher-nats
+` + serverNotes + `server_name: usher-nats
 listen: "{{.Listen}}"
 
 jetstream { store_dir: {{.JetStream}} }
 
-# Whom this server believes, as in ` + FileOperator + `.
+# The operator this server trusts, as in ` + FileOperator + `.
 operator: {{.Operator}}
 system_account: {{.System}}
 
-# The accounts as the resolver knows them in the beginning (` + DirAccounts + `/ has
-# the same). One that is pushed to it later is newer, and is the one that counts.
+# The accounts that the resolver starts with; ` + DirAccounts + `/ has the same JWTs. A JWT
+# that is pushed to the resolver later is newer, and replaces the one here.
 {{- if .KV}}
-# {{.Callout}} has JetStream for the bucket with usher's directory. Whoever could write
-# to it would decide who gets in, so it is there, where usher is alone.
+# {{.Callout}} has JetStream for the bucket with usher's directory. A client that can write
+# to the bucket decides who gets in, so it is in the account of which usher is the only user.
 {{- end}}
 resolver { type: full, dir: {{.Resolver}}, allow_delete: false, interval: "2m" }
 resolver_preload {
@@ -90,14 +87,11 @@ resolver_preload {
 {{- end}}
 }
 
-# What a client is that brings a token and nothing else, until usher has decided:
-# a user of the callout account that may do nothing. It is no secret.
+# The user of a client that presents only a token, until usher has decided: a user of
+# the callout account without any permission. It is not a secret.
 default_sentinel: {{.Sentinel}}
 
 authorization {
-  # Longer than the default of 2 s. A server without an answer by then says
-  # "Authorization Violation", and nats.go gives up for good after two of those;
-  # by 3 s nats.go has timed out by itself, and tries again.
-  timeout: 3
+` + timeoutNote + `  timeout: 3
 }
 `))
