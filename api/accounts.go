@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // Accounts makes and closes accounts of projects in operator mode.
@@ -45,7 +46,7 @@ const accountLimit = 3 * time.Minute
 const paramPurge = "purge"
 
 // inhabitant returns a project that is in an account, but for one; empty: nobody is.
-func inhabitant(s *directory.Snapshot, account, but string) string {
+func inhabitant(s *snapshot.Snapshot, account, but string) string {
 	for p := range s.Projects() {
 		if p.Account == account && p.Name != but {
 			return p.Name
@@ -237,7 +238,7 @@ var errLeft = errors.New("left")
 // says so by an error: what is not changed is true of the directory of now, not only
 // of what this replica has heard of it.
 func (c *call) left(account, project string) error {
-	_, err := c.alter(whatProject, projectView(&project), func(s *directory.Snapshot) ([]directory.Entry, error) {
+	_, err := c.alter(whatProject, projectView(&project), func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		if _, ok := s.Project(project); ok {
 			return nil, conflict("Project %s is there again", shownName(project))
 		}
@@ -259,7 +260,7 @@ func cameIn(other string) *failure {
 
 // ownAccount reports whether the account of a project is one that was made for it. Of
 // a project that has gone, or was moved elsewhere, it finds out which one that was.
-func (c *call) ownAccount(s *directory.Snapshot, account *string, project string, there bool) (bool, error) {
+func (c *call) ownAccount(s *snapshot.Snapshot, account *string, project string, there bool) (bool, error) {
 	if there {
 		made, err := c.cfg.Accounts.Made()
 		if _, own := made[*account]; own || err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"usher/api/wire"
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // maxACL is how many users one ACL names: more do not fit into one message of NATS.
@@ -28,7 +29,7 @@ func subscriptionACLs() acls {
 }
 
 func (a acls) view(project, name string) view {
-	return func(s *directory.Snapshot) (any, uint64, bool) {
+	return func(s *snapshot.Snapshot) (any, uint64, bool) {
 		users, revision, ok := s.ACL(a.kind, project, name)
 		if !ok {
 			return nil, 0, false
@@ -53,7 +54,7 @@ func (a acls) modify(c *call) (*answer, error) {
 		return nil, c.arguments(fmt.Errorf("authorized_users: %s is named twice", shownName(twice)))
 	}
 	at := a.view(project, name)
-	next, err := c.alter(a.what, at, func(s *directory.Snapshot) ([]directory.Entry, error) {
+	next, err := c.alter(a.what, at, func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		if _, _, ok := at(s); !ok {
 			return nil, notFound(a.resource)
 		}

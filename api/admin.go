@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 func hasAdmin(u *directory.User) bool {
@@ -12,7 +13,7 @@ func hasAdmin(u *directory.User) bool {
 
 // keepsAnAdmin refuses a change after which no service_admin could get in any more:
 // nobody could undo it over this API.
-func (c *call) keepsAnAdmin(s *directory.Snapshot, entries []directory.Entry) error {
+func (c *call) keepsAnAdmin(s *snapshot.Snapshot, entries []directory.Entry) error {
 	if !s.LocksOut(entries, c.at) {
 		return nil
 	}

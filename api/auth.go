@@ -8,6 +8,7 @@ import (
 
 	"usher/callout/admission"
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/tokens"
 	"usher/tokens/apikey"
 )
@@ -77,8 +78,8 @@ func notLetIn(err error) *failure {
 }
 
 // who returns whose key it is, by the rules for connections.
-func (c *call) who(s *directory.Snapshot) (user *directory.User, keyID string, err error) {
-	v := apikey.NewVerifier(func() *directory.Snapshot { return s }, c.cfg.Now)
+func (c *call) who(s *snapshot.Snapshot) (user *directory.User, keyID string, err error) {
+	v := apikey.NewVerifier(func() *snapshot.Snapshot { return s }, c.cfg.Now)
 	id, err := v.Verify(c.r.Context(), &tokens.Credential{AuthToken: c.key, Host: c.host})
 	if err != nil {
 		return nil, "", err
@@ -89,7 +90,7 @@ func (c *call) who(s *directory.Snapshot) (user *directory.User, keyID string, e
 
 // authorize checks that a user may call the route. That a project does not exist
 // is told to holders of a good key only.
-func (c *call) authorize(s *directory.Snapshot, user *directory.User) error {
+func (c *call) authorize(s *snapshot.Snapshot, user *directory.User) error {
 	var roles []directory.Role
 	if len(c.route.Access.Project) > 0 {
 		project := c.vars["project"]
@@ -110,7 +111,7 @@ func (c *call) authorize(s *directory.Snapshot, user *directory.User) error {
 
 // permitted checks again, on the snapshot that a change is made on, that who asks
 // is still there and may still ask.
-func (c *call) permitted(s *directory.Snapshot) error {
+func (c *call) permitted(s *snapshot.Snapshot) error {
 	if s == c.snapshot {
 		return nil
 	}

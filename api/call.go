@@ -18,6 +18,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/internal/audit"
 	"usher/internal/secret"
 )
@@ -37,7 +38,7 @@ type call struct {
 
 	user     *directory.User // who asks; nil: nobody, or not known yet
 	keyID    string
-	snapshot *directory.Snapshot // in which user was found
+	snapshot *snapshot.Snapshot // in which user was found
 
 	change  audit.Change
 	written []directory.Entry // what the call has changed, on snapshot

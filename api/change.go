@@ -11,6 +11,7 @@ import (
 	"usher/api/wire"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 	"usher/internal/audit"
 	"usher/internal/secret"
 )
@@ -21,8 +22,8 @@ func isUnavailable(err error) bool { return errors.Is(err, kv.ErrUnavailable) }
 // alter changes the directory. What is asked for is called what, and at shows it
 // before, for If-Match and the audit. Who asks is looked up in the snapshot that
 // the change is made on; f may be called several times.
-func (c *call) alter(what string, at view, f func(s *directory.Snapshot) ([]directory.Entry, error)) (*directory.Snapshot, error) {
-	next, err := c.cfg.Store.Change(c.r.Context(), func(s *directory.Snapshot) ([]directory.Entry, error) {
+func (c *call) alter(what string, at view, f func(s *snapshot.Snapshot) ([]directory.Entry, error)) (*snapshot.Snapshot, error) {
+	next, err := c.cfg.Store.Change(c.r.Context(), func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		c.written = nil
 		if err := c.permitted(s); err != nil {
 			return nil, err
@@ -60,7 +61,7 @@ func (c *call) alter(what string, at view, f func(s *directory.Snapshot) ([]dire
 }
 
 // show answers with a resource; what is how it is called if it is not there.
-func (c *call) show(s *directory.Snapshot, what string, at view) (*answer, error) {
+func (c *call) show(s *snapshot.Snapshot, what string, at view) (*answer, error) {
 	shown, revision, ok := at(s)
 	if !ok {
 		return nil, notFound(what)
@@ -76,7 +77,7 @@ func (c *call) show(s *directory.Snapshot, what string, at view) (*answer, error
 // the audit. Others may have changed it since, or given it another name: there is
 // no ETag then, since nobody has seen the resource so. They may even have removed
 // it, and a key that was made is shown all the same.
-func (c *call) changed(next *directory.Snapshot, at view) (*answer, error) {
+func (c *call) changed(next *snapshot.Snapshot, at view) (*answer, error) {
 	made, _, _ := c.snapshot.Apply(c.written)
 	shown, _, _ := at(made)
 	out := &answer{body: shown}

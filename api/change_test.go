@@ -14,6 +14,7 @@ import (
 	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 	"usher/internal/audit"
 )
 
@@ -138,16 +139,16 @@ func TestProjectsTopicsSubscriptions(t *testing.T) {
 // Held by: roles are looked up in the snapshot that the change is made on
 func TestDemotedMeanwhile(t *testing.T) {
 	for name, fall := range map[string]struct {
-		change func(s *directory.Snapshot) []directory.Entry
+		change func(s *snapshot.Snapshot) []directory.Entry
 		want   int
 	}{
-		"out of the project": {func(s *directory.Snapshot) []directory.Entry {
+		"out of the project": {func(s *snapshot.Snapshot) []directory.Entry {
 			return s.RemoveMember(directory.IDOf(directory.KindProject, "shop"), idsOf("admin")[0])
 		}, http.StatusForbidden},
-		"without its key": {func(*directory.Snapshot) []directory.Entry {
+		"without its key": {func(*snapshot.Snapshot) []directory.Entry {
 			return directory.Remove(directory.KeyKey(idsOf("admin")[0], "default"))
 		}, http.StatusUnauthorized},
-		"without its project": {func(s *directory.Snapshot) []directory.Entry {
+		"without its project": {func(s *snapshot.Snapshot) []directory.Entry {
 			return s.RemoveProject(directory.IDOf(directory.KindProject, "shop"))
 		}, http.StatusNotFound},
 	} {
@@ -171,25 +172,25 @@ func TestDemotedMeanwhile(t *testing.T) {
 // meddler is a store in which somebody is faster, once.
 type meddler struct {
 	*kv.Store
-	first func(*directory.Snapshot) []directory.Entry
-	then  func(*directory.Snapshot) []directory.Entry // at once after the next change
+	first func(*snapshot.Snapshot) []directory.Entry
+	then  func(*snapshot.Snapshot) []directory.Entry // at once after the next change
 	fail  error
 }
 
-func (m *meddler) Change(ctx context.Context, f func(*directory.Snapshot) ([]directory.Entry, error)) (*directory.Snapshot, error) {
+func (m *meddler) Change(ctx context.Context, f func(*snapshot.Snapshot) ([]directory.Entry, error)) (*snapshot.Snapshot, error) {
 	if m.fail != nil {
 		return nil, m.fail
 	}
 	if first := m.first; first != nil {
 		m.first = nil
-		if _, err := m.Store.Change(ctx, func(s *directory.Snapshot) ([]directory.Entry, error) { return first(s), nil }); err != nil {
+		if _, err := m.Store.Change(ctx, func(s *snapshot.Snapshot) ([]directory.Entry, error) { return first(s), nil }); err != nil {
 			return nil, err
 		}
 	}
 	next, err := m.Store.Change(ctx, f)
 	if then := m.then; then != nil && err == nil {
 		m.then = nil
-		return m.Store.Change(ctx, func(s *directory.Snapshot) ([]directory.Entry, error) { return then(s), nil })
+		return m.Store.Change(ctx, func(s *snapshot.Snapshot) ([]directory.Entry, error) { return then(s), nil })
 	}
 	return next, err
 }
@@ -198,18 +199,18 @@ func (m *meddler) Change(ctx context.Context, f func(*directory.Snapshot) ([]dir
 // replica has given it another name since, or removed it, or made another thing of
 // its name.
 func TestMadeAndChangedSince(t *testing.T) {
-	user := func(s *directory.Snapshot) *directory.User {
+	user := func(s *snapshot.Snapshot) *directory.User {
 		u, _ := s.User("neo")
 		v := *u
 		v.Name = "trinity"
 		return &v
 	}
-	for name, since := range map[string]func(*directory.Snapshot) []directory.Entry{
-		"renamed": func(s *directory.Snapshot) []directory.Entry {
+	for name, since := range map[string]func(*snapshot.Snapshot) []directory.Entry{
+		"renamed": func(s *snapshot.Snapshot) []directory.Entry {
 			return directory.Put(directory.UserKey(user(s).ID), user(s))
 		},
-		"removed": func(s *directory.Snapshot) []directory.Entry { return s.RemoveUser(user(s).ID) },
-		"another": func(s *directory.Snapshot) []directory.Entry {
+		"removed": func(s *snapshot.Snapshot) []directory.Entry { return s.RemoveUser(user(s).ID) },
+		"another": func(s *snapshot.Snapshot) []directory.Entry {
 			u := user(s)
 			return append(directory.Put(directory.UserKey(u.ID), u), directory.Put(directory.UserKey(directory.IDOf(directory.KindUser, "other")), &directory.User{Name: "neo"})...)
 		},
@@ -304,7 +305,7 @@ func TestNothingLoaded(t *testing.T) {
 
 type unloaded struct{ api.Store }
 
-func (unloaded) Snapshot() *directory.Snapshot { return nil }
+func (unloaded) Snapshot() *snapshot.Snapshot { return nil }
 
 // Many edit one ACL at once. Whoever had the revision that was current wins, the
 // others are told so; what is there in the end is what the last winner said.

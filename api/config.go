@@ -10,6 +10,7 @@ import (
 
 	"usher/api/wire"
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/internal/audit"
 	"usher/permissions"
 )
@@ -18,8 +19,8 @@ import (
 // computes a change on the directory as it is, as often as it takes until nobody
 // was faster, and returns the snapshot with the change in it.
 type Store interface {
-	Snapshot() *directory.Snapshot // nil: nothing is loaded
-	Change(ctx context.Context, f func(*directory.Snapshot) ([]directory.Entry, error)) (*directory.Snapshot, error)
+	Snapshot() *snapshot.Snapshot // nil: nothing is loaded
+	Change(ctx context.Context, f func(*snapshot.Snapshot) ([]directory.Entry, error)) (*snapshot.Snapshot, error)
 }
 
 // KeyIn is where a request has its key.

@@ -10,6 +10,7 @@ import (
 	"usher/api"
 	"usher/callout/callouttest"
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // bodiesWith returns a body for each field of a request's type that can hold a text,
@@ -61,7 +62,7 @@ func TestNoSecretFromAnyPlace(t *testing.T) {
 	s.keys["own"] = "correct-horse-battery-staple" // root's, and like none of the others
 	s.keys["foreign"] = "5f2a90c1e7b34d86a1c0f9d27be8430516de72f4890ab3c5d1e6f7082b4c9da3"
 	for name, user := range map[string]string{"own": "root", "foreign": "pub"} {
-		_, err := s.store.Change(t.Context(), func(*directory.Snapshot) ([]directory.Entry, error) {
+		_, err := s.store.Change(t.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) {
 			return directory.Put(directory.KeyKey(idsOf(user)[0], name), &directory.Key{Digest: directory.DigestOf(s.keys[name])}), nil
 		})
 		callouttest.Must(t, err)

@@ -11,7 +11,7 @@ import (
 
 	"usher/api"
 	"usher/api/wire"
-	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // ask sends a request without a network, as root.
@@ -67,7 +67,7 @@ func FuzzBody(f *testing.F) {
 				t.Error("changed, and not audited")
 			}
 		}
-		if _, err := directory.NewSnapshot(s.store.Snapshot().Records()); err != nil {
+		if _, err := snapshot.New(s.store.Snapshot().Records()); err != nil {
 			t.Errorf("the directory is not sound: %v", err)
 		}
 	})

@@ -2,13 +2,14 @@ package api
 
 import (
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/permissions"
 )
 
 // harmsNobody refuses a change of who administers one project and no more, after
 // which a user would be worse off where it is not only about that project. Members
 // are named, whom the author knows; what else they have is not told.
-func (c *call) harmsNobody(s *directory.Snapshot, entries []directory.Entry) error {
+func (c *call) harmsNobody(s *snapshot.Snapshot, entries []directory.Entry) error {
 	project := c.vars[varProject]
 	if project == "" || c.isServiceAdmin() {
 		return nil
@@ -27,7 +28,7 @@ func (c *call) harmsNobody(s *directory.Snapshot, entries []directory.Entry) err
 
 // harmed returns the names of the users that a change of a project would leave worse
 // than before outside of it.
-func (c *call) harmed(s *directory.Snapshot, project string, entries []directory.Entry) []string {
+func (c *call) harmed(s *snapshot.Snapshot, project string, entries []directory.Entry) []string {
 	p, ok := s.Project(project)
 	if !ok {
 		return nil

@@ -11,6 +11,7 @@ import (
 	"usher/api/wire"
 	"usher/callout/callouttest"
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/identity"
 	"usher/permissions"
 )
@@ -18,7 +19,7 @@ import (
 // put makes entries past the API.
 func (s *service) put(entries ...directory.Entry) {
 	s.t.Helper()
-	_, err := s.store.Change(s.t.Context(), func(*directory.Snapshot) ([]directory.Entry, error) { return entries, nil })
+	_, err := s.store.Change(s.t.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) { return entries, nil })
 	callouttest.Must(s.t, err)
 }
 

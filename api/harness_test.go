@@ -21,6 +21,7 @@ import (
 	"usher/api/wire"
 	"usher/callout/callouttest"
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/internal/audit"
 	"usher/tokens/apikey"
 )
@@ -180,7 +181,7 @@ func (s *service) fill(random io.Reader) {
 			put(directory.ResourceKey(directory.KindSubscriptionACL, in, "billing"), &directory.ACL{Users: idsOf(name)})
 		}
 	}
-	_, err := s.store.Change(s.t.Context(), func(*directory.Snapshot) ([]directory.Entry, error) { return entries, nil })
+	_, err := s.store.Change(s.t.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) { return entries, nil })
 	callouttest.Must(s.t, err)
 }
 

@@ -12,6 +12,7 @@ import (
 	"usher/api"
 	"usher/callout/callouttest"
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // What a body costs does not grow with how deep it is.
@@ -117,7 +118,7 @@ func TestAmplification(t *testing.T) {
 func TestForeignKeys(t *testing.T) {
 	s := start(t, nil, nil)
 	s.keys["foreign"] = strings.Repeat("0123456789abcdef", 4)
-	_, err := s.store.Change(t.Context(), func(*directory.Snapshot) ([]directory.Entry, error) {
+	_, err := s.store.Change(t.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) {
 		return directory.Put(directory.KeyKey(idsOf("pub")[0], "ams"), &directory.Key{Digest: directory.DigestOf(s.keys["foreign"])}), nil
 	})
 	callouttest.Must(t, err)
@@ -182,15 +183,15 @@ type blurred struct {
 	key directory.EntryKey
 }
 
-func (b blurred) Snapshot() *directory.Snapshot { return b.of(b.Store.Snapshot()) }
+func (b blurred) Snapshot() *snapshot.Snapshot { return b.of(b.Store.Snapshot()) }
 
-func (b blurred) of(s *directory.Snapshot) *directory.Snapshot {
+func (b blurred) of(s *snapshot.Snapshot) *snapshot.Snapshot {
 	next, _, _ := s.Apply([]directory.Entry{{Key: b.key, Value: &directory.Unreadable{}, Revision: 1}})
 	return next
 }
 
-func (b blurred) Change(ctx context.Context, f func(*directory.Snapshot) ([]directory.Entry, error)) (*directory.Snapshot, error) {
-	return b.Store.Change(ctx, func(s *directory.Snapshot) ([]directory.Entry, error) { return f(b.of(s)) })
+func (b blurred) Change(ctx context.Context, f func(*snapshot.Snapshot) ([]directory.Entry, error)) (*snapshot.Snapshot, error) {
+	return b.Store.Change(ctx, func(s *snapshot.Snapshot) ([]directory.Entry, error) { return f(b.of(s)) })
 }
 
 // While it cannot be decided whose a key is, failures are limited as they are
@@ -220,7 +221,7 @@ func TestQuota(t *testing.T) {
 	fill := func(n int, entry func(i int) []directory.Entry) {
 		t.Helper()
 		for i := 0; i < n; {
-			_, err := s.store.Change(t.Context(), func(*directory.Snapshot) (part []directory.Entry, err error) {
+			_, err := s.store.Change(t.Context(), func(*snapshot.Snapshot) (part []directory.Entry, err error) {
 				for ; i < n && len(part) < directory.MaxChange-1; i++ {
 					part = append(part, entry(i)...)
 				}

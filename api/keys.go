@@ -9,6 +9,7 @@ import (
 
 	"usher/api/wire"
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/tokens/apikey"
 )
 
@@ -16,7 +17,7 @@ import (
 const maxNetworks = 100
 
 func keyView(user, id string) view {
-	return func(s *directory.Snapshot) (any, uint64, bool) {
+	return func(s *snapshot.Snapshot) (any, uint64, bool) {
 		u, ok := s.User(user)
 		if !ok {
 			return nil, 0, false
@@ -74,7 +75,7 @@ func createKey(c *call) (*answer, error) {
 	}
 	wanted.Digest = directory.DigestOf(token)
 	at := keyView(user, in.Name)
-	next, err := c.alter(whatKey, at, func(s *directory.Snapshot) ([]directory.Entry, error) {
+	next, err := c.alter(whatKey, at, func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		u, ok := s.User(user)
 		if !ok {
 			return nil, notFound(whatUser)
@@ -155,7 +156,7 @@ func parseNetwork(text string) (netip.Prefix, error) {
 
 func deleteKey(c *call) (*answer, error) {
 	user, id := c.vars[varUser], c.vars[varKey]
-	_, err := c.alter(whatKey, keyView(user, id), func(s *directory.Snapshot) ([]directory.Entry, error) {
+	_, err := c.alter(whatKey, keyView(user, id), func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		u, ok := s.User(user)
 		if !ok {
 			return nil, notFound(whatUser)

@@ -10,6 +10,7 @@ import (
 	"usher/api/wire"
 	"usher/callout/callouttest"
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // letsIn reports whether a key is let in.
@@ -112,7 +113,7 @@ func TestRefreshedEnd(t *testing.T) {
 		t.Errorf("until %s", got.ExpiresOn)
 	}
 	// As an import leaves a key that had ended when it was made.
-	_, err := s.store.Change(t.Context(), func(*directory.Snapshot) ([]directory.Entry, error) {
+	_, err := s.store.Change(t.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) {
 		k := &directory.Key{Digest: directory.DigestOf("gone"), Created: began, Expires: began.Add(-time.Hour)}
 		return directory.Put(directory.KeyKey(idsOf("pub")[0], "gone"), k), nil
 	})

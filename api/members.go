@@ -5,13 +5,14 @@ import (
 
 	"usher/api/wire"
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // memberView shows a member as every administrator of the project sees it: what
 // concerns the project, and who it is. What it may do elsewhere, service roles
 // included, is not theirs to know.
 func memberView(project, name string) view {
-	return func(s *directory.Snapshot) (any, uint64, bool) {
+	return func(s *snapshot.Snapshot) (any, uint64, bool) {
 		u, there := s.User(name)
 		m, ok := s.Member(project, name)
 		if !there || !ok {
@@ -48,7 +49,7 @@ func createMember(c *call) (*answer, error) {
 		return nil, err
 	}
 	at := memberView(project, name)
-	next, err := c.alter(whatUser, at, func(s *directory.Snapshot) ([]directory.Entry, error) {
+	next, err := c.alter(whatUser, at, func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		if (len(in.ServiceRoles) > 0 || in.ConnectionTypes != nil) && !c.isServiceAdmin() {
 			return nil, forbidden()
 		}
@@ -91,7 +92,7 @@ func updateMember(c *call) (*answer, error) {
 		return nil, err
 	}
 	at := memberView(project, name)
-	next, err := c.alter(whatUser, at, func(s *directory.Snapshot) ([]directory.Entry, error) {
+	next, err := c.alter(whatUser, at, func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		if _, ok := s.Member(project, name); !ok {
 			return nil, notFound(whatUser)
 		}
@@ -103,7 +104,7 @@ func updateMember(c *call) (*answer, error) {
 	return c.changed(next, at)
 }
 
-func putMember(s *directory.Snapshot, project, name string, roles []string) []directory.Entry {
+func putMember(s *snapshot.Snapshot, project, name string, roles []string) []directory.Entry {
 	p, _ := s.Project(project)
 	u, _ := s.User(name)
 	return directory.Put(directory.MemberKey(p.ID, u.ID), &directory.Member{Roles: rolesOf(roles)})
@@ -118,7 +119,7 @@ func addMember(c *call) (*answer, error) {
 		return nil, err
 	}
 	at := memberView(project, name)
-	next, err := c.alter(whatUser, at, func(s *directory.Snapshot) ([]directory.Entry, error) {
+	next, err := c.alter(whatUser, at, func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		if _, ok := s.Member(project, name); ok {
 			return nil, conflict("User is already a member of the project")
 		}
@@ -144,7 +145,7 @@ func addMember(c *call) (*answer, error) {
 // has to say which one it wants, and is denied until it does. Nor may it do other
 // harm to it, or take a user without roles that somebody else has made. That there is
 // such a user is told as little as who it is.
-func (c *call) mayAdd(s *directory.Snapshot, project, name string, change func() []directory.Entry) error {
+func (c *call) mayAdd(s *snapshot.Snapshot, project, name string, change func() []directory.Entry) error {
 	u, ok := s.User(name)
 	switch {
 	case c.isServiceAdmin() && !ok:
@@ -162,13 +163,13 @@ func (c *call) mayAdd(s *directory.Snapshot, project, name string, change func()
 
 // foreign reports whether a user has no role, and was made by somebody else than who
 // asks: it belongs to who made it, until a service_admin gives it a role.
-func (c *call) foreign(s *directory.Snapshot, u *directory.User) bool {
+func (c *call) foreign(s *snapshot.Snapshot, u *directory.User) bool {
 	facts, _ := s.Facts(u.Name, "")
 	return len(u.ServiceRoles) == 0 && len(facts.Memberships) == 0 && u.Made.By != c.user.ID
 }
 
 // lands reports whether a user has an account besides that of a project.
-func (c *call) lands(s *directory.Snapshot, u *directory.User, project string) bool {
+func (c *call) lands(s *snapshot.Snapshot, u *directory.User, project string) bool {
 	p, _ := s.Project(project)
 	for _, role := range u.ServiceRoles {
 		if c.cfg.Policy.AccountOf(role) != p.Account {
@@ -181,7 +182,7 @@ func (c *call) lands(s *directory.Snapshot, u *directory.User, project string) b
 
 func removeMember(c *call) (*answer, error) {
 	project, name := c.vars[varProject], c.vars[varUser]
-	_, err := c.alter(whatUser, memberView(project, name), func(s *directory.Snapshot) ([]directory.Entry, error) {
+	_, err := c.alter(whatUser, memberView(project, name), func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		if _, ok := s.Member(project, name); !ok {
 			return nil, notFound(whatUser)
 		}

@@ -6,24 +6,25 @@ import (
 	"sync/atomic"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // memory is a store without a server, for fuzzing.
 type memory struct {
 	mu       sync.Mutex
-	current  atomic.Pointer[directory.Snapshot]
+	current  atomic.Pointer[snapshot.Snapshot]
 	revision uint64
 }
 
 func newMemory() *memory {
 	m := &memory{}
-	m.current.Store(directory.Empty())
+	m.current.Store(snapshot.Empty())
 	return m
 }
 
-func (m *memory) Snapshot() *directory.Snapshot { return m.current.Load() }
+func (m *memory) Snapshot() *snapshot.Snapshot { return m.current.Load() }
 
-func (m *memory) Change(_ context.Context, f func(*directory.Snapshot) ([]directory.Entry, error)) (*directory.Snapshot, error) {
+func (m *memory) Change(_ context.Context, f func(*snapshot.Snapshot) ([]directory.Entry, error)) (*snapshot.Snapshot, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	entries, err := f(m.Snapshot())

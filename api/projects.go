@@ -6,13 +6,14 @@ import (
 
 	"usher/api/wire"
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/internal/secret"
 )
 
 // projectView shows the project of this name. The name is read when the view is
 // used: a change may give another one.
 func projectView(name *string) view {
-	return func(s *directory.Snapshot) (any, uint64, bool) {
+	return func(s *snapshot.Snapshot) (any, uint64, bool) {
 		p, ok := s.Project(*name)
 		if !ok {
 			return nil, 0, false
@@ -59,7 +60,7 @@ func createProject(c *call) (*answer, error) {
 		return nil, err
 	}
 	at := projectView(&name)
-	next, err := c.alter(whatProject, at, func(s *directory.Snapshot) ([]directory.Entry, error) {
+	next, err := c.alter(whatProject, at, func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		if _, ok := s.Project(name); ok {
 			return nil, exists(whatProject)
 		}
@@ -98,7 +99,7 @@ func updateProject(c *call) (*answer, error) {
 	if err := c.checkProject(in, after); err != nil {
 		return nil, err
 	}
-	next, err := c.alter(whatProject, projectView(&before), func(s *directory.Snapshot) ([]directory.Entry, error) {
+	next, err := c.alter(whatProject, projectView(&before), func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		old, ok := s.Project(before)
 		if !ok {
 			return nil, notFound(whatProject)
@@ -159,7 +160,7 @@ func deleteProject(c *call) (*answer, error) {
 		return nil, invalid("Invalid purge")
 	}
 	return &answer{}, c.closeAccount(name, purge == "true", func(account string) error {
-		_, err := c.alter(whatProject, projectView(&name), func(s *directory.Snapshot) ([]directory.Entry, error) {
+		_, err := c.alter(whatProject, projectView(&name), func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 			p, ok := s.Project(name)
 			if !ok {
 				return nil, notFound(whatProject)

@@ -6,6 +6,7 @@ import (
 
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 )
 
 // What an administrator of a project can put into it. A service_admin can go
@@ -24,7 +25,7 @@ func (c *call) hasRoom(p *directory.Project) error {
 }
 
 // hasPlace reports whether a project may have another member.
-func (c *call) hasPlace(s *directory.Snapshot, project string) error {
+func (c *call) hasPlace(s *snapshot.Snapshot, project string) error {
 	if c.isServiceAdmin() {
 		return nil
 	}

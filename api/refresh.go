@@ -6,6 +6,7 @@ import (
 
 	"usher/api/wire"
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/tokens/apikey"
 )
 
@@ -30,7 +31,7 @@ func refreshToken(c *call) (*answer, error) {
 	var refreshed string
 	var before []wire.Key
 	at := userView(&name)
-	next, err := c.alter(whatUser, at, func(s *directory.Snapshot) ([]directory.Entry, error) {
+	next, err := c.alter(whatUser, at, func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		u, ok := s.User(name)
 		if !ok {
 			return nil, notFound(whatUser)

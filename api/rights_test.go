@@ -12,6 +12,7 @@ import (
 	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 )
 
 // begun sends the head and the beginning of a request, waits until the service reads
@@ -117,7 +118,7 @@ func TestRightsAtTheCommit(t *testing.T) {
 				there = strings.NewReplacer("{project}", "shop", "{user}", "lab-pub")
 			}
 			path, body := there.Replace(rt.Path), bodies[rt.Name]
-			between.first = func(*directory.Snapshot) []directory.Entry {
+			between.first = func(*snapshot.Snapshot) []directory.Entry {
 				return directory.Put(directory.UserKey(idsOf("root")[0]), &directory.User{Name: "root"})
 			}
 			got := s.as("root", rt.Method, path, body)
@@ -173,7 +174,7 @@ func TestFallsBackToProjectAdmin(t *testing.T) {
 				between := &meddler{Store: callouttest.BucketOf(t, kv.Config{MaxProjectBytes: 1})}
 				s := start(t, between, withPolicy)
 				shop := directory.IDOf(directory.KindProject, "shop")
-				between.first = func(*directory.Snapshot) []directory.Entry {
+				between.first = func(*snapshot.Snapshot) []directory.Entry {
 					return append(directory.Put(directory.UserKey(idsOf("root")[0]), &directory.User{Name: "root"}),
 						directory.Put(directory.MemberKey(shop, idsOf("root")[0]), &directory.Member{Roles: []directory.Role{directory.RoleProjectAdmin}})...)
 				}

@@ -8,6 +8,7 @@ import (
 
 	"usher/api/wire"
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // Names of the variables of paths.
@@ -46,14 +47,14 @@ func texts[T ~string](values []T) []string {
 }
 
 // nameOf returns the name of a user, or nothing if it has gone.
-func nameOf(s *directory.Snapshot, id uuid.UUID) string {
+func nameOf(s *snapshot.Snapshot, id uuid.UUID) string {
 	if u, ok := s.UserByID(id); ok && id != uuid.Nil {
 		return u.Name
 	}
 	return ""
 }
 
-func shownUser(s *directory.Snapshot, u *directory.User) wire.User {
+func shownUser(s *snapshot.Snapshot, u *directory.User) wire.User {
 	out := shownAlone(u)
 	out.ServiceRoles = texts(u.ServiceRoles)
 	out.CreatedBy = nameOf(s, u.Made.By)
@@ -111,7 +112,7 @@ func shownKey(k *directory.Key) wire.Key {
 	return out
 }
 
-func shownProject(s *directory.Snapshot, p *directory.Project) wire.Project {
+func shownProject(s *snapshot.Snapshot, p *directory.Project) wire.Project {
 	return wire.Project{
 		Name: p.Name, Account: p.Account, Description: p.Description,
 		CreatedOn: shownTime(p.Made.Created), ModifiedOn: shownTime(p.Made.Modified), CreatedBy: nameOf(s, p.Made.By),

@@ -6,10 +6,11 @@ import (
 
 	"usher/api/wire"
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 func subscriptionView(project, name string) view {
-	return func(s *directory.Snapshot) (any, uint64, bool) {
+	return func(s *snapshot.Snapshot) (any, uint64, bool) {
 		sub, ok := s.Subscription(project, name)
 		if !ok {
 			return nil, 0, false
@@ -64,7 +65,7 @@ func createSubscription(c *call) (*answer, error) {
 		return nil, err
 	}
 	at := subscriptionView(project, name)
-	next, err := c.alter(whatSubscription, at, func(s *directory.Snapshot) ([]directory.Entry, error) {
+	next, err := c.alter(whatSubscription, at, func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		p, _ := s.Project(project)
 		if _, ok := s.Topic(project, topic); !ok || topicProject != project {
 			f := notFound(whatTopic)
@@ -93,7 +94,7 @@ func createSubscription(c *call) (*answer, error) {
 
 func deleteSubscription(c *call) (*answer, error) {
 	project, name := c.vars[varProject], c.vars[varSubscription]
-	_, err := c.alter(whatSubscription, subscriptionView(project, name), func(s *directory.Snapshot) ([]directory.Entry, error) {
+	_, err := c.alter(whatSubscription, subscriptionView(project, name), func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		p, _ := s.Project(project)
 		if _, ok := s.Subscription(project, name); !ok {
 			return nil, notFound(whatSubscription)

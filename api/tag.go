@@ -8,12 +8,12 @@ import (
 	"strconv"
 	"strings"
 
-	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // view returns a resource as a snapshot has it, with the revision of its entry.
 // It shows the same to everybody, since its ETag is made from it.
-type view func(s *directory.Snapshot) (shown any, revision uint64, ok bool)
+type view func(s *snapshot.Snapshot) (shown any, revision uint64, ok bool)
 
 // tagOf returns the ETag of a resource: the revision of its entry, and a checksum
 // of what is shown. A user's memberships and the names in an ACL are in entries

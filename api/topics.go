@@ -6,10 +6,11 @@ import (
 
 	"usher/api/wire"
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 func topicView(project, name string) view {
-	return func(s *directory.Snapshot) (any, uint64, bool) {
+	return func(s *snapshot.Snapshot) (any, uint64, bool) {
 		t, ok := s.Topic(project, name)
 		if !ok {
 			return nil, 0, false
@@ -68,7 +69,7 @@ func createTopic(c *call) (*answer, error) {
 		return nil, err
 	}
 	at := topicView(project, name)
-	next, err := c.alter(whatTopic, at, func(s *directory.Snapshot) ([]directory.Entry, error) {
+	next, err := c.alter(whatTopic, at, func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		p, _ := s.Project(project)
 		if _, ok := s.Topic(project, name); ok {
 			return nil, exists(whatTopic)
@@ -91,7 +92,7 @@ func createTopic(c *call) (*answer, error) {
 
 func deleteTopic(c *call) (*answer, error) {
 	project, name := c.vars[varProject], c.vars[varTopic]
-	_, err := c.alter(whatTopic, topicView(project, name), func(s *directory.Snapshot) ([]directory.Entry, error) {
+	_, err := c.alter(whatTopic, topicView(project, name), func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		p, _ := s.Project(project)
 		if _, ok := s.Topic(project, name); !ok {
 			return nil, notFound(whatTopic)

@@ -11,6 +11,7 @@ import (
 	"usher/api/wire"
 	"usher/directory"
 	"usher/directory/file"
+	"usher/directory/snapshot"
 	"usher/directory/transfer"
 )
 
@@ -179,7 +180,7 @@ func (c *call) run(plan *transfer.Plan, into places, lines *lines) error {
 		return err
 	}
 	changed := 0
-	check := func(s *directory.Snapshot) error {
+	check := func(s *snapshot.Snapshot) error {
 		if err := c.permitted(s); err != nil {
 			return err
 		}
@@ -203,12 +204,12 @@ func (c *call) run(plan *transfer.Plan, into places, lines *lines) error {
 // checked is a store that looks first who asks.
 type checked struct {
 	store Store
-	check func(*directory.Snapshot) error
+	check func(*snapshot.Snapshot) error
 }
 
 // Change implements transfer.Store.
-func (s checked) Change(ctx context.Context, f func(*directory.Snapshot) ([]directory.Entry, error)) (*directory.Snapshot, error) {
-	return s.store.Change(ctx, func(at *directory.Snapshot) ([]directory.Entry, error) {
+func (s checked) Change(ctx context.Context, f func(*snapshot.Snapshot) ([]directory.Entry, error)) (*snapshot.Snapshot, error) {
+	return s.store.Change(ctx, func(at *snapshot.Snapshot) ([]directory.Entry, error) {
 		if err := s.check(at); err != nil {
 			return nil, err
 		}

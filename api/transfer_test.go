@@ -17,6 +17,7 @@ import (
 	"usher/directory"
 	"usher/directory/file"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 	"usher/internal/audit"
 )
 
@@ -201,7 +202,7 @@ type flaky struct {
 	left int // below 0: it does not fail
 }
 
-func (f *flaky) Change(ctx context.Context, change func(*directory.Snapshot) ([]directory.Entry, error)) (*directory.Snapshot, error) {
+func (f *flaky) Change(ctx context.Context, change func(*snapshot.Snapshot) ([]directory.Entry, error)) (*snapshot.Snapshot, error) {
 	if f.left == 0 {
 		return nil, fmt.Errorf("%w: no responders", kv.ErrUnavailable)
 	}
@@ -213,7 +214,7 @@ func (f *flaky) Change(ctx context.Context, change func(*directory.Snapshot) ([]
 func TestImportDemotedMeanwhile(t *testing.T) {
 	between := &meddler{Store: callouttest.Bucket(t)}
 	s := start(t, between, nil)
-	between.first = func(*directory.Snapshot) []directory.Entry {
+	between.first = func(*snapshot.Snapshot) []directory.Entry {
 		return directory.Put(directory.UserKey(idsOf("root")[0]), &directory.User{Name: "root"})
 	}
 	got := s.as("root", "POST", "/v1/directory:import", "users: [{name: late}]")

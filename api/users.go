@@ -8,12 +8,13 @@ import (
 
 	"usher/api/wire"
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/tokens/apikey"
 )
 
 // userView shows the user of this name, whatever that is when the view is used.
 func userView(name *string) view {
-	return func(s *directory.Snapshot) (any, uint64, bool) {
+	return func(s *snapshot.Snapshot) (any, uint64, bool) {
 		u, ok := s.User(*name)
 		if !ok {
 			return nil, 0, false
@@ -94,7 +95,7 @@ func createUser(c *call) (*answer, error) {
 		return nil, err
 	}
 	at := userView(&name)
-	next, err := c.alter(whatUser, at, func(s *directory.Snapshot) ([]directory.Entry, error) { return made.entries(c, s) })
+	next, err := c.alter(whatUser, at, func(s *snapshot.Snapshot) ([]directory.Entry, error) { return made.entries(c, s) })
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +103,7 @@ func createUser(c *call) (*answer, error) {
 }
 
 // created answers with a user and the key that it has just got.
-func (c *call) created(next *directory.Snapshot, at view, key, keyName string) (*answer, error) {
+func (c *call) created(next *snapshot.Snapshot, at view, key, keyName string) (*answer, error) {
 	out, err := c.changed(next, at)
 	if err != nil {
 		return nil, err
@@ -147,7 +148,7 @@ func (c *call) newUser(name string, in *wire.UserInput) (*newUser, error) {
 	return &newUser{id, name, key, in}, nil
 }
 
-func (n *newUser) entries(c *call, s *directory.Snapshot) ([]directory.Entry, error) {
+func (n *newUser) entries(c *call, s *snapshot.Snapshot) ([]directory.Entry, error) {
 	if _, ok := s.User(n.name); ok {
 		return nil, exists(whatUser)
 	}
@@ -182,7 +183,7 @@ func updateUser(c *call) (*answer, error) {
 	if err := c.checkUser(in); err != nil {
 		return nil, err
 	}
-	next, err := c.alter(whatUser, userView(&before), func(s *directory.Snapshot) ([]directory.Entry, error) {
+	next, err := c.alter(whatUser, userView(&before), func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		old, ok := s.User(before)
 		if !ok {
 			return nil, notFound(whatUser)
@@ -206,7 +207,7 @@ func updateUser(c *call) (*answer, error) {
 
 // memberships appends to a change what makes the memberships of a user the wanted
 // ones; nil: they stay as they are.
-func memberships(s *directory.Snapshot, u *directory.User, wanted []wire.ProjectRoles, change []directory.Entry) ([]directory.Entry, error) {
+func memberships(s *snapshot.Snapshot, u *directory.User, wanted []wire.ProjectRoles, change []directory.Entry) ([]directory.Entry, error) {
 	if wanted == nil {
 		return change, nil
 	}
@@ -232,7 +233,7 @@ func memberships(s *directory.Snapshot, u *directory.User, wanted []wire.Project
 
 func deleteUser(c *call) (*answer, error) {
 	name := c.vars[varUser]
-	_, err := c.alter(whatUser, userView(&name), func(s *directory.Snapshot) ([]directory.Entry, error) {
+	_, err := c.alter(whatUser, userView(&name), func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		u, ok := s.User(name)
 		if !ok {
 			return nil, notFound(whatUser)

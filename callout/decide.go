@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/identity"
 	"usher/permissions"
 	"usher/tokens"
@@ -15,7 +16,7 @@ import (
 // and every explanation go through it.
 type Decider struct {
 	Chain    tokens.Chain
-	Snapshot func() *directory.Snapshot // nil result: no directory is loaded
+	Snapshot func() *snapshot.Snapshot // nil result: no directory is loaded
 	Policy   *permissions.Policy
 	Now      func() time.Time
 }
@@ -29,7 +30,7 @@ type Decision struct {
 	Identity identity.Identity
 	Facts    directory.Facts
 	Grant    permissions.Grant
-	Snapshot *directory.Snapshot // on which all of it was decided; nil: the directory was not asked, or is not loaded
+	Snapshot *snapshot.Snapshot // on which all of it was decided; nil: the directory was not asked, or is not loaded
 
 	Verify, Derive time.Duration
 }
@@ -86,7 +87,7 @@ func (d *Decider) decide(ctx context.Context, c *tokens.Credential, chain tokens
 // DecideIdentity derives the grant of an identity that is verified already, as
 // DecideWithin does when its chain has returned it, for no connection in particular.
 // It is decided on s.
-func (d *Decider) DecideIdentity(s *directory.Snapshot, id identity.Identity, limit int) Decision {
+func (d *Decider) DecideIdentity(s *snapshot.Snapshot, id identity.Identity, limit int) Decision {
 	return d.derive(&Decision{Identity: id, Snapshot: s}, identity.Connection{}, d.Now(), limit)
 }
 

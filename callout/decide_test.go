@@ -8,6 +8,7 @@ import (
 	"usher/callout"
 	"usher/callout/callouttest"
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/identity"
 	"usher/tokens"
 )
@@ -25,17 +26,17 @@ func (v vouching) Verify(context.Context, *tokens.Credential) (identity.Identity
 // A disabled user is denied whatever verified it, and an identity that is
 // verified already goes the same way.
 func TestDecideIdentity(t *testing.T) {
-	snapshot := callouttest.Snapshot(t, callouttest.Directory(callouttest.DirectoryText))
+	current := callouttest.Snapshot(t, callouttest.Directory(callouttest.DirectoryText))
 	for user, want := range map[string]string{
 		"publisher": callout.CodeGranted, "former": tokens.CodeUserDisabled, "nobody": callout.CodeUserUnknown,
 		"stranger": callout.CodeNoRole, "both": callout.CodeAmbiguous,
 	} {
 		d := &callout.Decider{
 			Chain:    tokens.Chain{vouching{user}},
-			Snapshot: func() *directory.Snapshot { return snapshot }, Policy: callouttest.Policy(), Now: time.Now,
+			Snapshot: func() *snapshot.Snapshot { return current }, Policy: callouttest.Policy(), Now: time.Now,
 		}
 		verified := d.Decide(t.Context(), &tokens.Credential{})
-		given := d.DecideIdentity(snapshot, verified.Identity, 1<<20)
+		given := d.DecideIdentity(current, verified.Identity, 1<<20)
 		for how, got := range map[string]callout.Decision{"vouching": verified, "": given} {
 			if got.Code != want || got.Verifier != how || got.Identity.Name != user || got.Identity.KeyID != "k" {
 				t.Errorf("%s, verifier %q: got %s by %q for %+v, want %s", user, how, got.Code, got.Verifier, got.Identity, want)
@@ -49,17 +50,17 @@ func TestDecideIdentity(t *testing.T) {
 
 // Nobody is refused, or let in with less, because of an entry that cannot be read.
 func TestDecideUnreadable(t *testing.T) {
-	snapshot := callouttest.Snapshot(t, callouttest.Directory(callouttest.DirectoryText))
-	u, ok := snapshot.User("publisher")
+	current := callouttest.Snapshot(t, callouttest.Directory(callouttest.DirectoryText))
+	u, ok := current.User("publisher")
 	if !ok {
 		t.Fatal("there is no publisher")
 	}
-	snapshot, _, _ = snapshot.Apply([]directory.Entry{
+	current, _, _ = current.Apply([]directory.Entry{
 		{Key: directory.MemberKey(directory.IDOf(directory.KindProject, "unknown"), u.ID), Value: &directory.Unreadable{}},
 	})
-	d := &callout.Decider{Snapshot: func() *directory.Snapshot { return snapshot }, Policy: callouttest.Policy(), Now: time.Now}
+	d := &callout.Decider{Snapshot: func() *snapshot.Snapshot { return current }, Policy: callouttest.Policy(), Now: time.Now}
 	for user, want := range map[string]string{"publisher": callout.CodeUnreadable, "former": tokens.CodeUserDisabled, "both": callout.CodeAmbiguous} {
-		got := d.DecideIdentity(snapshot, identity.Identity{Name: user, Authority: identity.AuthorityDirectory}, 1<<20)
+		got := d.DecideIdentity(current, identity.Identity{Name: user, Authority: identity.AuthorityDirectory}, 1<<20)
 		if got.Code != want || want == callout.CodeUnreadable && got.Outcome != callout.Unavailable {
 			t.Errorf("%s: %s, want %s", user, got.Code, want)
 		}

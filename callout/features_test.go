@@ -18,6 +18,7 @@ import (
 	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 )
 
 // feature is what depends on the release of nats-server, besides the ways to connect.
@@ -53,7 +54,7 @@ func features() []feature {
 				t.Helper()
 				store, log := openDirectory(t)
 				callouttest.Eventually(t, "the directory is loaded", func() bool { return store.Snapshot() != nil })
-				next, err := store.Change(t.Context(), func(*directory.Snapshot) ([]directory.Entry, error) {
+				next, err := store.Change(t.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) {
 					return append(someUser("ann"), someUser("ben")...), nil
 				})
 				if err != nil || next.Size().Users != 2 {

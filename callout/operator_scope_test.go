@@ -11,8 +11,8 @@ import (
 
 	"usher/callout"
 	"usher/callout/callouttest"
-	"usher/directory"
 	"usher/directory/file"
+	"usher/directory/snapshot"
 	"usher/identity"
 	"usher/permissions"
 	"usher/tokens"
@@ -95,7 +95,7 @@ func (dotted) Verify(_ context.Context, c *tokens.Credential) (identity.Identity
 func TestWhatATemplateCannotTake(t *testing.T) {
 	records, _, err := file.Parse("directory.yaml", []byte(callouttest.Directory(strings.Replace(callouttest.DirectoryText, "id: laptop", "id: a.b", 1))))
 	callouttest.Must(t, err)
-	if _, err := directory.NewSnapshot(records); err == nil {
+	if _, err := snapshot.New(records); err == nil {
 		t.Error("the directory takes a key id with a dot")
 	}
 	d := newScoped(t, dotted{})

@@ -9,6 +9,7 @@ import (
 	"usher/callout"
 	"usher/callout/callouttest"
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/identity"
 	"usher/permissions"
 	"usher/tokens"
@@ -42,7 +43,7 @@ func TestNamesThatChangePlacesMeanwhile(t *testing.T) {
 	})
 	callouttest.Must(t, err)
 	current := before
-	load := func() *directory.Snapshot { return current }
+	load := func() *snapshot.Snapshot { return current }
 	d := &callout.Decider{
 		Chain:    tokens.Chain{exchanging{apikey.NewVerifier(load, time.Now), func() { current = after }}},
 		Snapshot: load, Policy: callouttest.Policy(), Now: time.Now,
@@ -69,7 +70,7 @@ func TestNamesThatChangePlacesMeanwhile(t *testing.T) {
 // others if it is told so.
 type waiting struct {
 	meanwhile func()
-	sees      **directory.Snapshot
+	sees      **snapshot.Snapshot
 	says      error
 }
 
@@ -94,8 +95,8 @@ func TestSnapshotAfterWaiting(t *testing.T) {
 	last, _, _ := before.Apply(nil)
 	for _, says := range []error{nil, tokens.ErrNotApplicable} {
 		current := before
-		var sees *directory.Snapshot
-		load := func() *directory.Snapshot { return current }
+		var sees *snapshot.Snapshot
+		load := func() *snapshot.Snapshot { return current }
 		d := &callout.Decider{
 			Chain: tokens.Chain{
 				exchanging{waiting{func() { current = after }, &sees, says}, func() { current = last }},
@@ -116,8 +117,8 @@ func TestSnapshotAfterWaiting(t *testing.T) {
 
 // No allocation comes with it: the credential has the snapshot in it.
 func TestSnapshotAllocatesNothing(t *testing.T) {
-	s := directory.Empty()
-	load := func() *directory.Snapshot { return s }
+	s := snapshot.Empty()
+	load := func() *snapshot.Snapshot { return s }
 	c := &tokens.Credential{AuthToken: "publisher-key"}
 	if n := testing.AllocsPerRun(100, func() {
 		c.Bind(load)

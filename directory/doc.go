@@ -1,8 +1,19 @@
-// Package directory is the model of users, projects, topics, subscriptions,
-// ACLs and API-key digests, and the immutable Snapshot that requests read.
+// Package directory is the model of users, projects, topics, subscriptions, ACLs and
+// API-key digests: the records of a whole directory, the entries of a directory that
+// is stored entry by entry, and the facts about one user.
 //
-// It promises that what a Snapshot shows is consistent, whatever it was made of:
-// every reference resolves, every name that can reach a subject is one token, no
-// two projects of an account share a subject. It never keeps an API key, only its
-// digest, and a look-up costs what the user has, not what the directory has.
+// It promises that a name which passes its checks is one token of a subject, and that
+// the key of an entry has one spelling. It never holds an API key, only its digest,
+// and it does no I/O.
+//
+// The packages below it, in the order of their imports:
+//
+//   - hashtable and yield: copy-on-write hash tables, and cooperative scheduling for
+//     long loops
+//   - validation: the rules that records have to keep
+//   - snapshot: the immutable index of a directory that requests read, and how
+//     entries change it
+//   - file, kv: stores that keep a directory in a YAML file and in a JetStream
+//     key-value bucket; conformance holds the tests for both
+//   - ams, transfer: reading an export of AMS, and moving records into a store
 package directory

@@ -5,9 +5,14 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"usher/internal/secret"
 )
 
-// Kind is what an entry is about.
+// MaxChange is the largest number of entries that a store changes at once.
+const MaxChange = 1000
+
+// Kind is the kind of an entry.
 type Kind string
 
 // The kinds of entries.
@@ -22,55 +27,57 @@ const (
 	KindSubscriptionACL Kind = "subscription_acl"
 )
 
-// named reports whether the key of such an entry has a name in it.
-func (k Kind) named() bool { return k != KindUser && k != KindProject && k != KindMember }
+// HasName reports whether the keys of such entries contain a name.
+func (k Kind) HasName() bool { return k != KindUser && k != KindProject && k != KindMember }
 
-// acl returns the kind of the ACL of a topic or a subscription.
-func (k Kind) acl() Kind {
+// ACLKind returns the kind of the ACL of a topic or a subscription.
+func (k Kind) ACLKind() Kind {
 	if k == KindTopic {
 		return KindTopicACL
 	}
 	return KindSubscriptionACL
 }
 
-// resource returns the kind of what an ACL is about.
-func (k Kind) resource() Kind {
+// ResourceKind returns the kind of the topic or subscription to which an ACL belongs.
+func (k Kind) ResourceKind() Kind {
 	if k == KindTopicACL {
 		return KindTopic
 	}
 	return KindSubscription
 }
 
-// EntryKey names one entry of a directory that is kept entry by entry. Users and
-// projects go by their ids, so that a new name changes one entry.
+// EntryKey identifies one entry of a directory that is stored entry by entry. It has
+// the ids of users and projects instead of their names, so that renaming one changes
+// a single entry.
 type EntryKey struct {
 	Kind    Kind
-	Project uuid.UUID // of all kinds but user and key
-	User    uuid.UUID // of user, key and member
+	Project uuid.UUID // set for all kinds except user and key
+	User    uuid.UUID // set for user, key and member
 	Name    string    // id of a key; name of a topic or subscription
 }
 
-// UserKey names the entry of a user.
+// UserKey returns the key of a user's entry.
 func UserKey(id uuid.UUID) EntryKey { return EntryKey{Kind: KindUser, User: id} }
 
-// KeyKey names the entry of one API key of a user.
+// KeyKey returns the key of the entry of one API key.
 func KeyKey(user uuid.UUID, id string) EntryKey { return EntryKey{Kind: KindKey, User: user, Name: id} }
 
-// ProjectKey names the entry of a project.
+// ProjectKey returns the key of a project's entry.
 func ProjectKey(id uuid.UUID) EntryKey { return EntryKey{Kind: KindProject, Project: id} }
 
-// MemberKey names the entry of a membership.
+// MemberKey returns the key of the entry of a membership.
 func MemberKey(project, user uuid.UUID) EntryKey {
 	return EntryKey{Kind: KindMember, Project: project, User: user}
 }
 
-// ResourceKey names the entry of a topic or a subscription, or of the ACL of one.
+// ResourceKey returns the key of the entry of a topic or a subscription, or of the
+// ACL of one.
 func ResourceKey(kind Kind, project uuid.UUID, name string) EntryKey {
 	return EntryKey{Kind: kind, Project: project, Name: name}
 }
 
-// String returns the key as stores spell it: the kind, and what tells it from
-// others of its kind, separated by dots: "member.<project id>.<user id>".
+// String returns the key as stores write it: the kind, the ids and the name,
+// separated by dots: "member.<project id>.<user id>".
 func (k EntryKey) String() string {
 	switch k.Kind {
 	case KindUser:
@@ -86,29 +93,38 @@ func (k EntryKey) String() string {
 	return string(k.Kind) + "." + k.Project.String() + "." + k.Name
 }
 
-// ofUser reports whether the entry is a user's and no project's.
-func (k EntryKey) ofUser() bool { return k.Kind == KindUser || k.Kind == KindKey }
+// OfUser reports whether the entry belongs to a user and to no project.
+func (k EntryKey) OfUser() bool { return k.Kind == KindUser || k.Kind == KindKey }
 
-// ErrEntryKey: a text that is no entry's key.
+// Path returns the key for messages. It is String with a name that is not valid
+// hidden: that may be a secret.
+func (k EntryKey) Path() string {
+	if k.Name != "" && CheckName(k.Name) != nil {
+		k.Name = secret.Hidden
+	}
+	return k.String()
+}
+
+// ErrEntryKey: a text that is not the key of an entry.
 var ErrEntryKey = errors.New("not the key of an entry")
 
-// ParseEntryKey reads what String has written.
+// ParseEntryKey parses a key in the form of String.
 func ParseEntryKey(text string) (EntryKey, error) {
 	kind, rest, _ := strings.Cut(text, ".")
-	first, second, two := strings.Cut(rest, ".")
+	first, second, hasSecond := strings.Cut(rest, ".")
 	k := EntryKey{Kind: Kind(kind)}
 	id, err := uuid.Parse(first)
 	if err != nil || id == uuid.Nil || id.String() != first {
 		return EntryKey{}, ErrEntryKey
 	}
-	if k.ofUser() {
+	if k.OfUser() {
 		k.User = id
 	} else {
 		k.Project = id
 	}
 	switch k.Kind {
 	case KindUser, KindProject:
-		if two {
+		if hasSecond {
 			return EntryKey{}, ErrEntryKey
 		}
 	case KindMember:
@@ -126,9 +142,9 @@ func ParseEntryKey(text string) (EntryKey, error) {
 	return k, nil
 }
 
-// Value is what an entry says: a *User, *Key, *Project, *Member, *Topic,
-// *Subscription or *ACL; or *Unreadable. What its key says, and what other entries say, is not
-// read from it.
+// Value is the content of an entry: a *User, *Key, *Project, *Member, *Topic,
+// *Subscription or *ACL; or *Unreadable. Fields that the entry's key or other entries
+// hold are ignored in it.
 type Value interface{ isValue() }
 
 func (*User) isValue()         {}
@@ -138,11 +154,17 @@ func (*Member) isValue()       {}
 func (*Topic) isValue()        {}
 func (*Subscription) isValue() {}
 func (*ACL) isValue()          {}
+func (*Unreadable) isValue()   {}
 
-// ACL names the users that a topic or a subscription is open to.
+// ACL lists the users who may use a topic or a subscription.
 type ACL struct {
 	Users []uuid.UUID `json:"users"`
 }
+
+// Unreadable is the value of an entry whose content is not known: it is damaged, or
+// a newer usher has written it. Code that handles entries treats it like any other
+// value. It grants nothing, and a request that it could decide stays undecided.
+type Unreadable struct{}
 
 // NewValue returns an empty value for an entry of kind k; nil: there is no such kind.
 func NewValue(k Kind) Value {
@@ -166,10 +188,16 @@ func NewValue(k Kind) Value {
 	}
 }
 
-// Entry is one thing of a directory, at one revision. A Value of nil says that it
-// was removed.
+// Entry is one stored record of a directory, at one revision. A nil Value says that
+// the record was removed.
 type Entry struct {
 	Key      EntryKey
 	Revision uint64
 	Value    Value
 }
+
+// Put returns the change that sets one entry.
+func Put(k EntryKey, v Value) []Entry { return []Entry{{Key: k, Value: v}} }
+
+// Remove returns the change that removes one entry to which no other refers.
+func Remove(k EntryKey) []Entry { return []Entry{{Key: k}} }

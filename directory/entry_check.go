@@ -7,17 +7,18 @@ import (
 	"usher/internal/secret"
 )
 
-// emptyDigest is that of no key at all.
+// emptyDigest is the digest of the empty string.
 var emptyDigest = DigestOf("")
 
-// Check reports what is wrong with an entry by itself: a value of another kind
-// than its key says, or one that could stand in no directory. A store that others
-// can write to checks what it reads, for names reach subjects.
+// Check reports what is wrong with an entry regardless of all other entries: its value
+// has another kind than its key, or is not valid in any directory. A store that other
+// programs can write to checks each entry it reads, because names become part of
+// subjects.
 func (e *Entry) Check() error {
 	if e.Value == nil {
 		return nil
 	}
-	if !e.Key.Kind.takes(e.Value) {
+	if !e.Key.Kind.accepts(e.Value) {
 		return fmt.Errorf("found a %T, which is not of kind %q", e.Value, e.Key.Kind)
 	}
 	switch v := e.Value.(type) {
@@ -34,21 +35,21 @@ func (e *Entry) Check() error {
 		if len(v.Roles) == 0 {
 			return fmt.Errorf("a member needs a role")
 		}
-		return known("role", v.Roles, Roles())
+		return allKnown("role", v.Roles, Roles())
 	case *Topic:
 		if v.Subject == "" {
 			return nil
 		}
-		return about("subject", CheckSubject(v.Subject))
+		return prefixed("subject", CheckSubject(v.Subject))
 	case *Subscription:
-		return about("topic name", CheckName(v.Topic))
+		return prefixed("topic name", CheckName(v.Topic))
 	default:
 		return nil
 	}
 }
 
-// takes reports whether v is a value of kind k.
-func (k Kind) takes(v Value) (ok bool) {
+// accepts reports whether v is a value for entries of kind k.
+func (k Kind) accepts(v Value) (ok bool) {
 	switch k {
 	case KindUser:
 		_, ok = v.(*User)
@@ -68,37 +69,49 @@ func (k Kind) takes(v Value) (ok bool) {
 	return ok
 }
 
+// CheckKey reports what is wrong with the entry's key. A store whose keys are parsed
+// need not call it.
+func (e *Entry) CheckKey() error {
+	if e.Key.Kind.HasName() {
+		if err := CheckName(e.Key.Name); err != nil {
+			return prefixed(string(e.Key.Kind)+" name", err)
+		}
+	}
+	_, err := ParseEntryKey(e.Key.String())
+	return err
+}
+
 func (u *User) check() error {
 	if err := CheckName(u.Name); err != nil {
-		return about("user name", err)
+		return prefixed("user name", err)
 	}
-	if use, ok := reservedUsers()[u.Name]; ok {
+	if use, ok := ReservedUser(u.Name); ok {
 		return fmt.Errorf("%s is reserved: %s", secret.Name(u.Name), use)
 	}
-	if err := known("service role", u.ServiceRoles, ServiceRoles()); err != nil {
+	if err := allKnown("service role", u.ServiceRoles, ServiceRoles()); err != nil {
 		return err
 	}
-	return known("connection type", u.Limits.ConnectionTypes, ConnectionTypes())
+	return allKnown("connection type", u.Limits.ConnectionTypes, ConnectionTypes())
 }
 
 func (p *Project) check() error {
 	if err := CheckName(p.Name); err != nil {
-		return about("project name", err)
+		return prefixed("project name", err)
 	}
-	if use, ok := projectUse(p.Name); ok {
+	if use, ok := ReservedProject(p.Name); ok {
 		return fmt.Errorf("%s is reserved: %s", secret.Name(p.Name), use)
 	}
-	return about("account", CheckAccount(p.Account))
+	return prefixed("account", CheckAccount(p.Account))
 }
 
-func about(what string, err error) error {
+func prefixed(what string, err error) error {
 	if err == nil {
 		return nil
 	}
 	return fmt.Errorf("%s %w", what, err)
 }
 
-func known[T ~string](kind string, values, known []T) error {
+func allKnown[T ~string](kind string, values, known []T) error {
 	for _, v := range values {
 		if !slices.Contains(known, v) {
 			return fmt.Errorf("there is no %s %s", kind, secret.Name(string(v)))

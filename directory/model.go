@@ -1,11 +1,7 @@
 package directory
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,8 +10,8 @@ import (
 // Role is what a member may do inside one project.
 type Role string
 
-// The project roles. They share no namespace with the service roles, so a
-// project administrator can never hand out a service role.
+// The project roles. Their namespace is separate from that of the service roles, so a
+// project administrator can never assign a service role.
 const (
 	RoleProjectAdmin Role = "project_admin"
 	RolePublisher    Role = "publisher"
@@ -37,62 +33,20 @@ const (
 // ServiceRoles lists every service role, in the order in which documents show them.
 func ServiceRoles() []ServiceRole { return []ServiceRole{ServiceRoleAdmin, ServiceRoleIngest} }
 
-// Digest is the SHA-256 of an API key. The key itself is never kept.
-type Digest [sha256.Size]byte
-
-// digestPrefix begins a digest where it is text.
-const digestPrefix = "sha256:"
-
-// DigestOf returns the digest under which key is kept.
-func DigestOf(key string) Digest { return sha256.Sum256([]byte(key)) }
-
-// String returns the form that stands in a directory: "sha256:" and 64 lower-case hex digits.
-func (d Digest) String() string { return digestPrefix + hex.EncodeToString(d[:]) }
-
-// KeyID returns the id of a key that has none of its own: the first 12 hex
-// digits of its digest, so that an operator finds the key's line by it.
-func (d Digest) KeyID() string { return hex.EncodeToString(d[:6]) }
-
-// ErrDigest: a text that is no digest. It does not say the text, which may be a
-// key that was put in the wrong place.
-var ErrDigest = errors.New("expected sha256: and 64 hex digits")
-
-// MarshalText returns the form of String.
-func (d Digest) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
-
-// UnmarshalText accepts "sha256:" and 64 hex digits; the error is ErrDigest.
-func (d *Digest) UnmarshalText(text []byte) error {
-	hexed, ok := strings.CutPrefix(string(text), digestPrefix)
-	sum, err := hex.DecodeString(hexed)
-	if !ok || err != nil || len(sum) != len(d) {
-		return ErrDigest
-	}
-	copy(d[:], sum)
-	return nil
-}
-
-// Records is a whole directory as it was decoded, before it is checked and indexed.
-type Records struct {
-	Users    []User
-	Projects []Project
-
-	stated bool // whether some state their ids
-}
-
 // User is one principal of the directory.
 type User struct {
-	ID           uuid.UUID     `json:"-"`    // keeps when the name changes; of records without one it follows from the name
+	ID           uuid.UUID     `json:"-"`    // stays the same when the name changes; IDOf(KindUser, Name) if none is stated
 	Name         string        `json:"name"` // unique; one subject token
 	Disabled     bool          `json:"disabled,omitempty"`
 	ServiceRoles []ServiceRole `json:"service_roles,omitempty"`
 	Limits       Limits        `json:"limits,omitzero"`
-	Profile      *Profile      `json:"profile,omitempty"` // nil: nothing is said
+	Profile      *Profile      `json:"profile,omitempty"` // nil: not stated
 	Made         Made          `json:"made,omitzero"`
-	Keys         []Key         `json:"-"` // entries of their own; sorted by id in a snapshot
+	Keys         []Key         `json:"-"` // stored as entries of their own; sorted by id in a snapshot
 	Revision     uint64        `json:"-"`
 }
 
-// Profile is what people want to know of a user. It decides nothing.
+// Profile describes a user to people. No decision depends on it.
 type Profile struct {
 	FirstName    string `json:"first_name,omitempty"`
 	LastName     string `json:"last_name,omitempty"`
@@ -101,7 +55,8 @@ type Profile struct {
 	Email        string `json:"email,omitempty"`
 }
 
-// Made says when something was made and changed, and by whom. Zero: not known.
+// Made records when something was created and modified, and which user created it.
+// A zero field is not known.
 type Made struct {
 	Created  time.Time `json:"created,omitzero"`
 	Modified time.Time `json:"modified,omitzero"`
@@ -110,17 +65,16 @@ type Made struct {
 
 // Limits bound the connections of a user.
 //
-// There is no limit on subscriptions or payload here: nats-server 2.15 takes
-// none of them from a user JWT that came over auth callout (measured; see
-// docs/reference/divergences.md), and a limit that does not limit would be a lie.
+// There is no limit on subscriptions or payload: nats-server 2.15 ignores both in a
+// user JWT that it receives over auth callout (measured; see docs/reference/divergences.md).
 type Limits struct {
-	ConnectionTypes []ConnectionType `json:"connection_types,omitempty"` // how the user may connect; empty: in any way but as a leaf node
+	ConnectionTypes []ConnectionType `json:"connection_types,omitempty"` // how the user may connect; empty: every type except leaf nodes
 }
 
-// ConnectionType is a way of connecting to nats-server, spelt as in a user JWT.
+// ConnectionType is a type of connection to nats-server, spelt as in a user JWT.
 type ConnectionType string
 
-// The connection types that nats-server tells apart.
+// The connection types of nats-server.
 const (
 	ConnectionStandard   ConnectionType = "STANDARD"
 	ConnectionWebSocket  ConnectionType = "WEBSOCKET"
@@ -128,7 +82,7 @@ const (
 	ConnectionLeafNodeWS ConnectionType = "LEAFNODE_WS"
 	ConnectionMQTT       ConnectionType = "MQTT"
 	ConnectionMQTTWS     ConnectionType = "MQTT_WS"
-	ConnectionInProcess  ConnectionType = "IN_PROCESS" // of a program that embeds the server
+	ConnectionInProcess  ConnectionType = "IN_PROCESS" // from a program that embeds the server
 )
 
 // ConnectionTypes lists every connection type, in the order in which documents show them.
@@ -139,17 +93,18 @@ func ConnectionTypes() []ConnectionType {
 	}
 }
 
-// OfLeafNode reports whether a whole other server comes in this way.
+// OfLeafNode reports whether a connection of this type is a leaf node: a server of its
+// own, with clients of its own.
 func (t ConnectionType) OfLeafNode() bool {
 	return t == ConnectionLeafNode || t == ConnectionLeafNodeWS
 }
 
 // Key is one API key of a user.
 type Key struct {
-	ID        string         `json:"-"` // public name of the key, for logs; never secret
+	ID        string         `json:"-"` // identifies the key in logs; not secret
 	Digest    Digest         `json:"digest"`
 	Disabled  bool           `json:"disabled,omitempty"`
-	NotBefore time.Time      `json:"not_before,omitzero"` // zero: valid from the beginning
+	NotBefore time.Time      `json:"not_before,omitzero"` // zero: valid at once
 	Expires   time.Time      `json:"expires,omitzero"`    // zero: does not expire
 	Networks  []netip.Prefix `json:"networks,omitempty"`  // empty: from anywhere
 	Created   time.Time      `json:"created,omitzero"`
@@ -163,7 +118,7 @@ type Project struct {
 	Account       string         `json:"account"` // the NATS account its subjects are in
 	Description   string         `json:"description,omitempty"`
 	Made          Made           `json:"made,omitzero"`
-	Members       []Member       `json:"-"` // of records; a snapshot yields them
+	Members       []Member       `json:"-"` // only in records; Snapshot.Members yields them
 	Topics        []Topic        `json:"-"`
 	Subscriptions []Subscription `json:"-"`
 	Revision      uint64         `json:"-"`
@@ -176,12 +131,12 @@ type Member struct {
 	Revision uint64 `json:"-"`
 }
 
-// Topic is something that publishers publish to.
+// Topic is what publishers publish to: one subject.
 type Topic struct {
 	Name        string    `json:"-"`                 // one subject token
-	Subject     string    `json:"subject,omitempty"` // the subject it stands for; empty: <project>.<topic>
+	Subject     string    `json:"subject,omitempty"` // the subject of the topic; empty: <project>.<topic>
 	Created     time.Time `json:"created,omitzero"`
-	ACL         []string  `json:"-"` // of records: users who may publish, if they hold role publisher
+	ACL         []string  `json:"-"` // only in records: users who may publish if they hold role publisher
 	Revision    uint64    `json:"-"`
 	ACLRevision uint64    `json:"-"`
 }
@@ -193,13 +148,13 @@ type Subscription struct {
 	AckDeadline int       `json:"ack_deadline,omitempty"` // seconds; 0: not stated
 	Push        *Push     `json:"push,omitempty"`
 	Created     time.Time `json:"created,omitzero"`
-	ACL         []string  `json:"-"` // of records: users who may consume, if they hold role consumer
+	ACL         []string  `json:"-"` // only in records: users who may consume if they hold role consumer
 	Revision    uint64    `json:"-"`
 	ACLRevision uint64    `json:"-"`
 }
 
-// Push says where the messages of a subscription are to be pushed. usher keeps it
-// for whoever pushes; nothing of it is secret.
+// Push says where the messages of a subscription are to be pushed. usher stores it for
+// the service that pushes; nothing in it is secret.
 type Push struct {
 	Type         string `json:"type,omitempty"` // http_endpoint or mattermost
 	Endpoint     string `json:"endpoint,omitempty"`

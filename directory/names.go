@@ -8,15 +8,24 @@ import (
 	"usher/internal/secret"
 )
 
-// ErrSecret: an API key, a health-check token or an nkeys seed where a name is expected.
+// ErrSecret: an API key, a health-check token or an nkeys seed in place of a name.
 var ErrSecret = errors.New("looks like a secret, found where a name belongs")
 
-// maxNameLength keeps names well below what subjects and stream names allow.
+// HintFor returns a hint for an error of CheckName, CheckSubject or CheckAccount;
+// empty: there is none.
+func HintFor(err error) string {
+	if errors.Is(err, ErrSecret) {
+		return secret.Hint
+	}
+	return ""
+}
+
+// maxNameLength is well below the limits for subjects and stream names.
 const maxNameLength = 128
 
-// CheckName reports why name cannot stand as one token of a subject. Names are
-// letters, digits, '-' and '_', as in AMS, and do not begin with '_': those
-// first tokens (_INBOX, _STAN, …) belong to NATS and its protocols.
+// CheckName reports why name cannot be one token of a subject. A name consists of
+// letters, digits, '-' and '_', as in AMS, and does not begin with '_': NATS and its
+// protocols use such first tokens (_INBOX, _STAN, …).
 func CheckName(name string) error {
 	switch {
 	case name == "":
@@ -36,8 +45,8 @@ func CheckName(name string) error {
 	return nil
 }
 
-// reservedProjects are names whose subjects a profile uses, in the account where
-// it lands.
+// reservedProjects returns the project names whose subjects usher's own profiles use,
+// and for what.
 func reservedProjects() map[string]string {
 	return map[string]string{
 		"habitat":     "every ingest client publishes under habitat.event",
@@ -45,10 +54,11 @@ func reservedProjects() map[string]string {
 	}
 }
 
-// projectUse returns what a name is used for that no project may have. A project's
-// stream is called like the project, and so is the stream of a key-value bucket or
-// an object store with this beginning: the project would own somebody's bucket.
-func projectUse(name string) (use string, reserved bool) {
+// ReservedProject reports whether no project may have this name, and what the name is
+// used for. A project's stream has the name of the project. The streams of key-value
+// buckets and object stores begin with KV_ and OBJ_, so a project of such a name would
+// own a bucket of somebody else.
+func ReservedProject(name string) (use string, reserved bool) {
 	switch {
 	case strings.HasPrefix(name, "KV_"):
 		return "KV_ begins the stream of a key-value bucket", true
@@ -59,18 +69,25 @@ func projectUse(name string) (use string, reserved bool) {
 	return use, reserved
 }
 
-// reservedUsers are names whose private inbox is usher's own.
-func reservedUsers() map[string]string {
-	return map[string]string{"usher-healthcheck": "it is usher's own health check"}
+// healthCheckUser is the name of usher's health check. It has a private inbox.
+const healthCheckUser = "usher-healthcheck"
+
+// ReservedUser reports whether no user may have this name, and what the name is used
+// for.
+func ReservedUser(name string) (use string, reserved bool) {
+	if name == healthCheckUser {
+		return "it is usher's own health check", true
+	}
+	return "", false
 }
 
 func isNameRune(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_'
 }
 
-// CheckSubject reports why subject cannot be the subject of a topic: it has to
-// be literal, and its first token must not be one that NATS keeps for itself, nor
-// a name that no project may have.
+// CheckSubject reports why subject cannot be the subject of a topic. It must have no
+// wildcards. Its first token must not be reserved for NATS, and must not be a name
+// that is reserved among projects.
 func CheckSubject(subject string) error {
 	if subject == "" {
 		return fmt.Errorf("is empty")
@@ -104,8 +121,8 @@ func CheckSubject(subject string) error {
 	return nil
 }
 
-// CheckAccount reports why name cannot be the account of a project: an account
-// name of a config file, or an account's public key.
+// CheckAccount reports why name cannot be the account of a project. It is the name of
+// an account in the server's configuration, or an account's public key.
 func CheckAccount(name string) error {
 	if name == "" {
 		return fmt.Errorf("is empty")

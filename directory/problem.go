@@ -2,9 +2,9 @@ package directory
 
 import "strings"
 
-// Problem is one fault of a directory. Path is spelt like the keys of the YAML
-// file, with indexes from 0: "users[3].keys[0].digest".
-type Problem struct { //nolint:errname // one of Problems, seldom used as an error by itself
+// Problem is one fault of a directory. Path has the keys of the YAML file and indexes
+// from 0, as in "users[3].keys[0].digest"; or it is the key of an entry.
+type Problem struct { //nolint:errname // one of Problems, rarely used as an error by itself
 	Path    string
 	Message string
 	Hint    string
@@ -13,7 +13,7 @@ type Problem struct { //nolint:errname // one of Problems, seldom used as an err
 // Error returns path and message in one line.
 func (p Problem) Error() string { return p.Path + ": " + p.Message }
 
-// Problems is every fault of a directory, in the order in which they were found.
+// Problems lists all faults of a directory, in the order in which they were found.
 type Problems []Problem //nolint:errname // a list of problems is what it is
 
 // Error returns one line per fault.

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/identity"
 	"usher/issuer"
 	"usher/permissions"
@@ -32,7 +33,7 @@ func TestSizePrediction(t *testing.T) {
 	for seed := range uint64(60) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		r := randomRecords(random)
-		s, err := directory.NewSnapshot(r)
+		s, err := snapshot.New(r)
 		must(t, err)
 		largest := 0
 		for u := range s.Users() {

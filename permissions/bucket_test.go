@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // The stream of a bucket is KV_<bucket>, so a project of that name would own it:
@@ -17,7 +18,7 @@ import (
 // Held by: no project's name begins with KV_ or OBJ_
 func TestProjectLikeBucket(t *testing.T) {
 	for name, ok := range map[string]bool{"KV_settings": false, "KV_": false, "OBJ_files": false, "KV": true, "OBJ": true, "kv_x": true, "x_KV_y": true} {
-		_, err := directory.NewSnapshot(directory.Records{Projects: []directory.Project{{Name: name, Account: "APP"}}})
+		_, err := snapshot.New(directory.Records{Projects: []directory.Project{{Name: name, Account: "APP"}}})
 		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "is reserved: "+name[:strings.Index(name, "_")+1]) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/identity"
 	"usher/permissions"
 )
@@ -97,7 +98,7 @@ func TestInvariant0EveryProject(t *testing.T) {
 
 // A project that cannot be read may be in the account: that is no "no", and no "yes".
 func TestInvariant0Unreadable(t *testing.T) {
-	obscured := func(far ...directory.ConnectionType) *directory.Snapshot {
+	obscured := func(far ...directory.ConnectionType) *snapshot.Snapshot {
 		s := snapshotOf(t, typed(map[string][]directory.ConnectionType{"far": far, "root": {leafNode}, "ann": {leafNode}}))
 		s, _, problems := s.Apply([]directory.Entry{{Key: directory.ProjectKey(uuid.New()), Value: &directory.Unreadable{}, Revision: 1 << 20}})
 		if problems != nil {

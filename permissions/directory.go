@@ -4,12 +4,13 @@ import (
 	"fmt"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // CheckDirectory reports what in a directory the policy could never grant:
 // projects in accounts that clients must not land in, and service roles that
 // are bound to no account. Requests of those users go unanswered.
-func (p *Policy) CheckDirectory(s *directory.Snapshot) directory.Problems {
+func (p *Policy) CheckDirectory(s *snapshot.Snapshot) directory.Problems {
 	var problems directory.Problems
 	for project := range s.Projects() {
 		if project.Account == p.CalloutAccount || project.Account == p.SystemAccount {

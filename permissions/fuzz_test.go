@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server/gsl"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/identity"
 	"usher/permissions"
 )
@@ -276,7 +277,7 @@ func checkDerive(t *testing.T, data []byte) (granted int) {
 	t.Helper()
 	records, p := build(data)
 	raw, _ := build(data)
-	s, err := directory.NewSnapshot(records)
+	s, err := snapshot.New(records)
 	if err != nil {
 		return 0 // a directory that is refused grants nothing
 	}

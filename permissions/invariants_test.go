@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/identity"
 	"usher/permissions"
 )
@@ -294,7 +295,7 @@ func TestInvariant4Names(t *testing.T) {
 			delete(places, "key") // it gets one of its own
 		}
 		for place, records := range places {
-			if _, err := directory.NewSnapshot(records); err == nil {
+			if _, err := snapshot.New(records); err == nil {
 				t.Errorf("a %s may be called %q", place, name)
 			}
 		}
@@ -350,7 +351,7 @@ func TestInvariant4OwnSubjects(t *testing.T) {
 	for _, tt := range tests {
 		r := world()
 		r.Projects[0].Topics = append(r.Projects[0].Topics, directory.Topic{Name: "own", Subject: tt.subject, ACL: []string{"pia"}})
-		s, err := directory.NewSnapshot(r)
+		s, err := snapshot.New(r)
 		if (err == nil) != tt.ok {
 			t.Errorf("%q: %v", tt.subject, err)
 		}
@@ -372,7 +373,7 @@ func TestInvariant4OwnAccount(t *testing.T) {
 	} {
 		r := world()
 		r.Projects[2].Topics = append(r.Projects[2].Topics, directory.Topic{Name: "own", Subject: subject})
-		if _, err := directory.NewSnapshot(r); (err == nil) != ok {
+		if _, err := snapshot.New(r); (err == nil) != ok {
 			t.Errorf("%q: %v", subject, err)
 		}
 	}

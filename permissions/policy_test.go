@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/identity"
 	"usher/permissions"
 )
@@ -91,9 +92,9 @@ func world() directory.Records {
 	}
 }
 
-func snapshotOf(tb testing.TB, r directory.Records) *directory.Snapshot {
+func snapshotOf(tb testing.TB, r directory.Records) *snapshot.Snapshot {
 	tb.Helper()
-	s, err := directory.NewSnapshot(r)
+	s, err := snapshot.New(r)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -106,7 +107,7 @@ func identityOf(name string, sel identity.Selection) identity.Identity {
 	}
 }
 
-func derive(tb testing.TB, p *permissions.Policy, s *directory.Snapshot, name string, sel identity.Selection) (permissions.Grant, error) {
+func derive(tb testing.TB, p *permissions.Policy, s *snapshot.Snapshot, name string, sel identity.Selection) (permissions.Grant, error) {
 	tb.Helper()
 	facts, ok := s.Facts(name, sel.Project)
 	if !ok {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/identity"
 )
 
@@ -199,7 +200,7 @@ func roughSize(parts []part, id *identity.Identity, account string) int {
 // the largest of its accounts, and how many these are at most; "" and 0 if nobody
 // is granted anything. Disabled users are left out. What a client gets that asks for
 // one project alone is smaller.
-func (p *Policy) LargestGrant(s *directory.Snapshot) (user string, bytes int) {
+func (p *Policy) LargestGrant(s *snapshot.Snapshot) (user string, bytes int) {
 	for u := range s.Users() {
 		if u.Disabled {
 			continue

@@ -8,7 +8,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/identity"
 	"usher/internal/secret"
 )
@@ -23,14 +23,14 @@ type Credential struct {
 	Host       string // address that the client connects from, as nats-server sees it
 	Connection identity.Connection
 
-	current func() *directory.Snapshot // of the decision that it is in; nil: it is in none
-	view    *directory.Snapshot
+	current func() *snapshot.Snapshot // of the decision that it is in; nil: it is in none
+	view    *snapshot.Snapshot
 	viewed  bool // view is what this decision sees
 }
 
 // Bind begins a decision about the credential: from the first time that somebody
 // asks for the directory, all of it is on what current returns then.
-func (c *Credential) Bind(current func() *directory.Snapshot) {
+func (c *Credential) Bind(current func() *snapshot.Snapshot) {
 	c.current, c.view, c.viewed = current, nil, false
 }
 
@@ -38,7 +38,7 @@ func (c *Credential) Bind(current func() *directory.Snapshot) {
 // on; nil: none is loaded. Who asks first takes the newest, and who comes after it,
 // up to the grant, sees that one. A verifier that waits for somebody asks when it
 // has waited. Of a credential that is in no decision, it is what otherwise returns.
-func (c *Credential) Directory(otherwise func() *directory.Snapshot) *directory.Snapshot {
+func (c *Credential) Directory(otherwise func() *snapshot.Snapshot) *snapshot.Snapshot {
 	if c.viewed {
 		return c.view
 	}

@@ -13,6 +13,7 @@ import (
 
 	"usher/callout"
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/identity"
 	"usher/issuer"
 	"usher/permissions"
@@ -108,7 +109,7 @@ func ForUser(in Inputs, user string, sel identity.Selection, asked ...Question) 
 }
 
 // noKey says why no key of a user works now, if that is so.
-func (in *Inputs) noKey(s *directory.Snapshot, user string) string {
+func (in *Inputs) noKey(s *snapshot.Snapshot, user string) string {
 	now := in.Decider.Now()
 	if s == nil {
 		return ""

@@ -12,6 +12,7 @@ import (
 	"usher/callout"
 	"usher/callout/callouttest"
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/identity"
 	"usher/issuer"
 	"usher/issuer/keyring"
@@ -25,19 +26,19 @@ var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // inputs are those of callouttest.DirectoryText and one issuer.
 func inputs(t *testing.T) explanation.Inputs {
 	t.Helper()
-	snapshot := callouttest.Snapshot(t, callouttest.Directory(callouttest.DirectoryText))
-	return inputsOf(t, func() *directory.Snapshot { return snapshot })
+	current := callouttest.Snapshot(t, callouttest.Directory(callouttest.DirectoryText))
+	return inputsOf(t, func() *snapshot.Snapshot { return current })
 }
 
-func inputsOf(t *testing.T, snapshot func() *directory.Snapshot) explanation.Inputs {
+func inputsOf(t *testing.T, current func() *snapshot.Snapshot) explanation.Inputs {
 	t.Helper()
 	keys, err := keyring.Load(callouttest.KeyringDir(t, false, callouttest.NewKeys(t)), keyring.Config{})
 	callouttest.Must(t, err)
 	clock := func() time.Time { return now }
 	return explanation.Inputs{
 		Decider: &callout.Decider{
-			Chain:    tokens.Chain{apikey.NewVerifier(snapshot, clock)},
-			Snapshot: snapshot, Policy: callouttest.Policy(), Now: clock,
+			Chain:    tokens.Chain{apikey.NewVerifier(current, clock)},
+			Snapshot: current, Policy: callouttest.Policy(), Now: clock,
 		},
 		Keyring:     func() *issuer.Keyring { return keys },
 		MaxLifetime: time.Hour,
@@ -120,7 +121,7 @@ func TestForUserHasNoKey(t *testing.T) {
 		}
 	}
 	keyless := callouttest.Snapshot(t, "users: [{name: pia, service_roles: [ingest]}]\n")
-	in = inputsOf(t, func() *directory.Snapshot { return keyless })
+	in = inputsOf(t, func() *snapshot.Snapshot { return keyless })
 	if x := explanation.ForUser(in, "pia", identity.Selection{}); x.Outcome != callout.Granted || x.Grant.Account != callouttest.AppAccount || x.NoKey != "the user has no key" {
 		t.Errorf("without a key: %s", jsonOf(t, x))
 	}
@@ -133,7 +134,7 @@ func TestForUserThatNobodyKnows(t *testing.T) {
 			t.Errorf("%q: %s", user, jsonOf(t, x))
 		}
 	}
-	none := inputsOf(t, func() *directory.Snapshot { return nil })
+	none := inputsOf(t, func() *snapshot.Snapshot { return nil })
 	if x := explanation.ForUser(none, "publisher", identity.Selection{}); x.Outcome != callout.Unavailable || x.Code != callout.CodeNoDirectory {
 		t.Errorf("without a directory: %s", jsonOf(t, x))
 	}

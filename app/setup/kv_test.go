@@ -16,6 +16,7 @@ import (
 	"usher/app/setup"
 	"usher/callout/callouttest"
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/directory/kv"
 )
 
@@ -35,7 +36,7 @@ func TestLiveDirectory(t *testing.T) {
 				t.Errorf("the API listens on %s", cfg.API.Listen)
 			}
 			store := openDirectory(t, cfg, startServer(t, o.Dir))
-			s, err := store.Change(t.Context(), func(*directory.Snapshot) ([]directory.Entry, error) {
+			s, err := store.Change(t.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) {
 				return directory.Put(directory.UserKey(directory.IDOf(directory.KindUser, "ann")), &directory.User{Name: "ann"}), nil
 			})
 			callouttest.Must(t, err)

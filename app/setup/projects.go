@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // AccountBlock returns the lines of a project's account for the accounts block of
@@ -40,7 +41,7 @@ func (o *Options) checkProjects() error {
 			return fmt.Errorf("project %s: %w: the name is that of another account", name, ErrProject)
 		}
 		project := directory.Project{Name: name, Account: name}
-		if _, err := directory.NewSnapshot(directory.Records{Projects: []directory.Project{project}}); err != nil {
+		if _, err := snapshot.New(directory.Records{Projects: []directory.Project{project}}); err != nil {
 			return fmt.Errorf("%w: %w", ErrProject, err)
 		}
 	}

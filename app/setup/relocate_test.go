@@ -13,6 +13,7 @@ import (
 	"usher/app/setup"
 	"usher/callout/callouttest"
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // TestRelocate: an installation that was moved keeps its data, and nothing is created
@@ -26,7 +27,7 @@ func TestRelocate(t *testing.T) {
 			write(t, o)
 			t.Run("before", func(t *testing.T) {
 				store := openDirectory(t, loadConfig(t, before), startServer(t, before))
-				_, err := store.Change(t.Context(), func(*directory.Snapshot) ([]directory.Entry, error) {
+				_, err := store.Change(t.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) {
 					return directory.Put(directory.UserKey(directory.IDOf(directory.KindUser, "ann")), &directory.User{Name: "ann"}), nil
 				})
 				callouttest.Must(t, err)

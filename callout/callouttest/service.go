@@ -21,8 +21,8 @@ import (
 
 	"usher/callout"
 	"usher/callout/admission"
-	"usher/directory"
 	"usher/directory/file"
+	"usher/directory/snapshot"
 	"usher/internal/audit"
 	"usher/internal/metrics"
 	"usher/issuer"
@@ -69,7 +69,7 @@ type Service struct {
 	auditText *Buffer
 	keyring   *keyring.Store
 	operator  *Operator // nil: config mode
-	directory atomic.Pointer[directory.Snapshot]
+	directory atomic.Pointer[snapshot.Snapshot]
 	drained   sync.Once
 }
 
@@ -194,11 +194,11 @@ func (s *Service) SetDirectory(tb testing.TB, text string) {
 }
 
 // Snapshot parses the text of a directory.yaml.
-func Snapshot(tb testing.TB, text string) *directory.Snapshot {
+func Snapshot(tb testing.TB, text string) *snapshot.Snapshot {
 	tb.Helper()
 	records, _, err := file.Parse("directory.yaml", []byte(text))
 	Must(tb, err)
-	snapshot, err := directory.NewSnapshot(records)
+	snapshot, err := snapshot.New(records)
 	Must(tb, err)
 	return snapshot
 }

@@ -20,6 +20,7 @@ import (
 	"usher/callout"
 	"usher/callout/callouttest"
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/identity"
 	"usher/internal/audit"
 	"usher/tokens/apikey"
@@ -58,7 +59,7 @@ func startAPI(t *testing.T) (rootKey string, servers [2]*httptest.Server) {
 	key, err := apikey.New(rand.Reader)
 	callouttest.Must(t, err)
 	id := directory.IDOf(directory.KindUser, "root")
-	_, err = store.Change(t.Context(), func(*directory.Snapshot) ([]directory.Entry, error) {
+	_, err = store.Change(t.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) {
 		return []directory.Entry{
 			{Key: directory.UserKey(id), Value: &directory.User{Name: "root", ServiceRoles: []directory.ServiceRole{directory.ServiceRoleAdmin}}},
 			{Key: directory.KeyKey(id, "default"), Value: &directory.Key{Digest: directory.DigestOf(key)}},

@@ -15,6 +15,7 @@ import (
 	"usher/app/config"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 	"usher/internal/audit"
 	"usher/tokens/apikey"
 )
@@ -132,7 +133,7 @@ func makeAdminKey(c *cli.Context, cfg *config.Config, a *adminKey) error {
 
 // make makes the key, and returns the revision of the directory with it.
 func (a *adminKey) make(ctx context.Context, s *kv.Store) (uint64, error) {
-	next, err := s.Change(ctx, func(now *directory.Snapshot) ([]directory.Entry, error) {
+	next, err := s.Change(ctx, func(now *snapshot.Snapshot) ([]directory.Entry, error) {
 		return a.change(now, s.Status().Faults)
 	})
 	if err != nil {

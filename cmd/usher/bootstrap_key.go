@@ -12,6 +12,7 @@ import (
 
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 )
 
 var (
@@ -37,7 +38,7 @@ type adminKey struct {
 
 // change returns the change that makes the key, which is written by then: nobody
 // could get it a second time.
-func (a *adminKey) change(s *directory.Snapshot, faults []kv.Fault) ([]directory.Entry, error) {
+func (a *adminKey) change(s *snapshot.Snapshot, faults []kv.Fault) ([]directory.Entry, error) {
 	var entries []directory.Entry
 	var err error
 	if a.again {
@@ -63,7 +64,7 @@ func (a *adminKey) change(s *directory.Snapshot, faults []kv.Fault) ([]directory
 
 // first makes a user of a directory in which there is nothing, not even what
 // cannot be read: it may be of a newer usher.
-func (a *adminKey) first(s *directory.Snapshot, faults []kv.Fault) ([]directory.Entry, error) {
+func (a *adminKey) first(s *snapshot.Snapshot, faults []kv.Fault) ([]directory.Entry, error) {
 	for range s.Entries() {
 		hint := "a service admin of it makes others: usher user add --service-role service_admin NAME; if all their keys are lost: usher bootstrap --again"
 		if s.Size() == (directory.Size{}) {
@@ -82,7 +83,7 @@ func (a *adminKey) first(s *directory.Snapshot, faults []kv.Fault) ([]directory.
 }
 
 // another makes another key for a service admin, or makes one where none gets in.
-func (a *adminKey) another(s *directory.Snapshot) ([]directory.Entry, error) {
+func (a *adminKey) another(s *snapshot.Snapshot) ([]directory.Entry, error) {
 	u, found := s.User(a.name)
 	if (!found || !isAdmin(u)) && a.somebodyGetsIn(s) {
 		return nil, &exitError{code: exitDenied, err: fmt.Errorf("%w: %s", errNoAdmin, a.name), hint: "service admins: " + admins(s)}
@@ -144,7 +145,7 @@ func isAdmin(u *directory.User) bool {
 }
 
 // somebodyGetsIn reports whether a service admin has a key that works now.
-func (a *adminKey) somebodyGetsIn(s *directory.Snapshot) bool {
+func (a *adminKey) somebodyGetsIn(s *snapshot.Snapshot) bool {
 	for u := range s.Users() {
 		if isAdmin(u) && !u.Disabled && slices.ContainsFunc(u.Keys, func(k directory.Key) bool {
 			return !k.Disabled && !k.NotBefore.After(a.now) && (k.Expires.IsZero() || k.Expires.After(a.now))
@@ -156,7 +157,7 @@ func (a *adminKey) somebodyGetsIn(s *directory.Snapshot) bool {
 }
 
 // admins lists some service admins.
-func admins(s *directory.Snapshot) string {
+func admins(s *snapshot.Snapshot) string {
 	const most = 10
 	var names []string
 	for u := range s.Users() {

@@ -16,6 +16,7 @@ import (
 	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 	"usher/tokens/apikey"
 )
 
@@ -31,9 +32,9 @@ func newAdminKey(t *testing.T, name string, again bool) *adminKey {
 }
 
 // snapshotOf returns a directory of these entries.
-func snapshotOf(t *testing.T, entries ...directory.Entry) *directory.Snapshot {
+func snapshotOf(t *testing.T, entries ...directory.Entry) *snapshot.Snapshot {
 	t.Helper()
-	b := directory.NewBuilder()
+	b := snapshot.NewBuilder()
 	for i := range entries {
 		entries[i].Revision = uint64(i + 1)
 		b.Add(&entries[i])
@@ -46,17 +47,17 @@ func snapshotOf(t *testing.T, entries ...directory.Entry) *directory.Snapshot {
 func TestFirstAdminOfNothing(t *testing.T) {
 	id := uuid.New()
 	for name, c := range map[string]struct {
-		snapshot *directory.Snapshot
+		snapshot *snapshot.Snapshot
 		faults   []kv.Fault
 		user     string
 		ok       bool
 	}{
-		"nothing":                    {snapshot: directory.Empty(), user: "admin", ok: true},
+		"nothing":                    {snapshot: snapshot.Empty(), user: "admin", ok: true},
 		"a user":                     {snapshot: snapshotOf(t, directory.Put(directory.UserKey(id), &directory.User{Name: "ann"})...), user: "admin"},
 		"a user that cannot be read": {snapshot: snapshotOf(t, directory.Put(directory.UserKey(id), &directory.Unreadable{})...), user: "admin"},
 		"a key of nobody":            {snapshot: snapshotOf(t, directory.Put(directory.KeyKey(id, "k"), &directory.Key{})...), user: "admin"},
-		"an entry of no kind":        {snapshot: directory.Empty(), faults: []kv.Fault{{Key: "group.x"}}, user: "admin"},
-		"a name that is usher's":     {snapshot: directory.Empty(), user: "usher-healthcheck"},
+		"an entry of no kind":        {snapshot: snapshot.Empty(), faults: []kv.Fault{{Key: "group.x"}}, user: "admin"},
+		"a name that is usher's":     {snapshot: snapshot.Empty(), user: "usher-healthcheck"},
 	} {
 		a := newAdminKey(t, c.user, false)
 		_, err := a.change(c.snapshot, c.faults)

@@ -7,13 +7,14 @@ import (
 
 	"usher/app/config"
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/issuer"
 	"usher/issuer/operator"
 )
 
 // accounts looks at who shares an account with whom. Which accounts a server has is
 // looked at by accountsOfServers.
-func (f *findings) accounts(cfg *config.Config, s *directory.Snapshot) {
+func (f *findings) accounts(cfg *config.Config, s *snapshot.Snapshot) {
 	a := &cfg.Accounts
 	const apart = "give accounts.ingest an account of its own, and export what the others need from it"
 	const reads = "clients with the ingest grant can read the replies of others in it"
@@ -46,7 +47,7 @@ func (f *findings) accounts(cfg *config.Config, s *directory.Snapshot) {
 
 // mqttAccounts finds accounts.mqtt_client_ids of accounts that nobody lands in: a name
 // that is mistyped leaves the account that was meant as it is.
-func (f *findings) mqttAccounts(cfg *config.Config, s *directory.Snapshot) {
+func (f *findings) mqttAccounts(cfg *config.Config, s *snapshot.Snapshot) {
 	lands := landsIn(cfg, s)
 	for _, name := range slices.Sorted(maps.Keys(cfg.Accounts.MQTTClientIDs)) {
 		if _, there := lands[name]; !there {
@@ -58,7 +59,7 @@ func (f *findings) mqttAccounts(cfg *config.Config, s *directory.Snapshot) {
 
 // leftAccounts finds accounts that were made for a project and that no project is in:
 // who gets a project of that name would get what they hold.
-func (f *findings) leftAccounts(s *directory.Snapshot, keys *issuer.Keyring) {
+func (f *findings) leftAccounts(s *snapshot.Snapshot, keys *issuer.Keyring) {
 	inhabited := map[string]bool{}
 	for p := range s.Projects() {
 		inhabited[p.Account] = true
@@ -71,14 +72,14 @@ func (f *findings) leftAccounts(s *directory.Snapshot, keys *issuer.Keyring) {
 	}
 }
 
-func sortedProjects(s *directory.Snapshot) []*directory.Project {
+func sortedProjects(s *snapshot.Snapshot) []*directory.Project {
 	return slices.SortedFunc(s.Projects(), func(x, y *directory.Project) int { return strings.Compare(x.Name, y.Name) })
 }
 
 // accountsOfServers says which accounts that clients land in are missing on which
 // server, in config mode: a server refuses whoever is placed in an account that it does
 // not have.
-func (f *findings) accountsOfServers(cfg *config.Config, s *directory.Snapshot, v *systemView) {
+func (f *findings) accountsOfServers(cfg *config.Config, s *snapshot.Snapshot, v *systemView) {
 	if cfg.NATS.Mode == config.ModeOperator {
 		return // servers load an account when somebody comes
 	}

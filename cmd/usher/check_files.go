@@ -8,14 +8,14 @@ import (
 	"time"
 
 	"usher/app/config"
-	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/internal/strictyaml"
 	"usher/issuer"
 )
 
 // files looks at what lies on disk, each file on its own, so that a fault of one
 // hides none of another. Keyring and directory are nil if they cannot be used.
-func (f *findings) files(ctx context.Context, path string, cfg *config.Config, offline bool) (*issuer.Keyring, *directory.Snapshot) {
+func (f *findings) files(ctx context.Context, path string, cfg *config.Config, offline bool) (*issuer.Keyring, *snapshot.Snapshot) {
 	f.ok("configuration", "", "valid")
 	keys, err := loadKeyring(cfg)
 	if err != nil {
@@ -46,7 +46,7 @@ func signerWord(keys *issuer.Keyring) string {
 }
 
 // directory looks at the directory, and returns it unless it cannot be used.
-func (f *findings) directory(ctx context.Context, path string, cfg *config.Config, keys *issuer.Keyring, offline bool) *directory.Snapshot {
+func (f *findings) directory(ctx context.Context, path string, cfg *config.Config, keys *issuer.Keyring, offline bool) *snapshot.Snapshot {
 	snapshot, where := f.loaded(ctx, path, cfg, offline)
 	if snapshot != nil {
 		size := snapshot.Size()
@@ -68,7 +68,7 @@ func (f *findings) directory(ctx context.Context, path string, cfg *config.Confi
 }
 
 // loaded returns the directory, and where it was read; nil: it cannot be used.
-func (f *findings) loaded(ctx context.Context, path string, cfg *config.Config, offline bool) (_ *directory.Snapshot, where string) {
+func (f *findings) loaded(ctx context.Context, path string, cfg *config.Config, offline bool) (_ *snapshot.Snapshot, where string) {
 	if cfg.Directory.From != config.DirectoryFile {
 		return f.live(ctx, path, cfg, offline)
 	}

@@ -15,8 +15,8 @@ import (
 
 	"usher/app/config"
 	"usher/app/devserver"
-	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 	"usher/internal/ownedfile"
 )
 
@@ -32,10 +32,10 @@ const (
 // live looks at a directory that is a bucket: what is kept of it on disk, then the
 // bucket itself. It returns the directory, as current as it can be had, and where
 // that is; nil: not at all. It makes no bucket, and does not write what is on disk.
-func (f *findings) live(ctx context.Context, path string, cfg *config.Config, offline bool) (_ *directory.Snapshot, where string) {
+func (f *findings) live(ctx context.Context, path string, cfg *config.Config, offline bool) (_ *snapshot.Snapshot, where string) {
 	b := bucketCheck{findings: f, path: path, cfg: cfg, where: "bucket " + cfg.Directory.Bucket}
 	kept := b.kept(time.Now())
-	var s *directory.Snapshot
+	var s *snapshot.Snapshot
 	switch {
 	case cfg.Directory.From == config.DirectoryEmbedded:
 		s = b.embedded(ctx)
@@ -59,7 +59,7 @@ type bucketCheck struct {
 }
 
 // kept looks at the snapshot on disk.
-func (b *bucketCheck) kept(now time.Time) *directory.Snapshot {
+func (b *bucketCheck) kept(now time.Time) *snapshot.Snapshot {
 	const check = "snapshot"
 	file := b.cfg.Directory.SnapshotFile
 	if file == "" {
@@ -110,7 +110,7 @@ func canWrite(dir string) error {
 }
 
 // embedded reads the bucket of a usher that does not run.
-func (b *bucketCheck) embedded(ctx context.Context) *directory.Snapshot {
+func (b *bucketCheck) embedded(ctx context.Context) *snapshot.Snapshot {
 	dir := b.cfg.Directory.StoreDir
 	if !there(dir) {
 		b.warn("directory", dir, "usher bootstrap makes it, with the first service admin: usher bootstrap -c "+quote(b.path), "is not there yet")
@@ -141,7 +141,7 @@ func (b *bucketCheck) embedded(ctx context.Context) *directory.Snapshot {
 }
 
 // read looks at the bucket, and reads it if it can be read.
-func (b *bucketCheck) read(ctx context.Context) *directory.Snapshot {
+func (b *bucketCheck) read(ctx context.Context) *snapshot.Snapshot {
 	opts, err := serviceOptions(b.cfg)
 	if err != nil {
 		return nil // files says so
@@ -281,7 +281,7 @@ func (b *bucketCheck) size(u kv.Usage) {
 }
 
 // entries reads the bucket, and says which entries cannot be read.
-func (b *bucketCheck) entries(ctx context.Context, nc *nats.Conn) *directory.Snapshot {
+func (b *bucketCheck) entries(ctx context.Context, nc *nats.Conn) *snapshot.Snapshot {
 	store, err := kv.Open(kv.Config{Conn: nc, Bucket: b.cfg.Directory.Bucket, Log: discardLog(), Now: time.Now}) // without the snapshot: everything is read
 	if err != nil {
 		b.fail(exitRuntime, "directory", b.where, "nats-server's log may say why", "%v", err)

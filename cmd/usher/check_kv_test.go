@@ -18,6 +18,7 @@ import (
 	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 )
 
 // holds reports a finding that is not there, and any that names no way out.
@@ -74,17 +75,17 @@ func (s *bucketSite) fill(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- store.Run(ctx) }()
 	callouttest.Eventually(t, "the directory is loaded", func() bool { return store.Snapshot() != nil })
-	_, err = store.Change(ctx, func(*directory.Snapshot) ([]directory.Entry, error) {
+	_, err = store.Change(ctx, func(*snapshot.Snapshot) ([]directory.Entry, error) {
 		return directory.Put(directory.UserKey(directory.IDOf(directory.KindUser, "ann")), &directory.User{Name: "ann"}), nil
 	})
 	stop()
 	callouttest.Must(t, errors.Join(err, <-ended))
 }
 
-func (s *bucketSite) check(t *testing.T) (findings, *directory.Snapshot) {
+func (s *bucketSite) check(t *testing.T) (findings, *snapshot.Snapshot) {
 	t.Helper()
 	var f findings
-	var snapshot *directory.Snapshot
+	var snapshot *snapshot.Snapshot
 	for range attempts {
 		f = nil
 		if snapshot, _ = f.live(t.Context(), s.config(), s.cfg(t), false); !f.missed(unanswered) {

@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 
 	"usher/app/config"
-	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/issuer"
 	"usher/issuer/operator"
 )
@@ -25,7 +25,7 @@ type operatorCheck struct {
 	*findings
 	cfg      *config.Config
 	keys     *issuer.Keyring
-	snapshot *directory.Snapshot // nil: there is none
+	snapshot *snapshot.Snapshot // nil: there is none
 	now      time.Time
 	offline  bool
 
@@ -52,7 +52,7 @@ type accountCheck struct {
 
 // operatorMode looks at the JWTs of operator mode: those on disk, and unless offline
 // those in force.
-func (f *findings) operatorMode(ctx context.Context, cfg *config.Config, keys *issuer.Keyring, snapshot *directory.Snapshot, offline bool) *operatorCheck {
+func (f *findings) operatorMode(ctx context.Context, cfg *config.Config, keys *issuer.Keyring, snapshot *snapshot.Snapshot, offline bool) *operatorCheck {
 	o := &operatorCheck{findings: f, cfg: cfg, keys: keys, snapshot: snapshot, now: time.Now(), offline: offline, maxPayload: defaultMaxPayload}
 	o.need()
 	o.readDir()
@@ -94,7 +94,7 @@ func (o *operatorCheck) need() {
 }
 
 // landsIn returns the accounts that clients can land in, with the reason.
-func landsIn(cfg *config.Config, s *directory.Snapshot) map[string]string {
+func landsIn(cfg *config.Config, s *snapshot.Snapshot) map[string]string {
 	lands := map[string]string{}
 	if s != nil {
 		for _, p := range sortedProjects(s) {

@@ -13,6 +13,7 @@ import (
 
 	"usher/app/config"
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/identity"
 	"usher/issuer"
 	"usher/issuer/operator"
@@ -43,7 +44,7 @@ func (e *example) size() int {
 
 // examples returns the largest grant of every account and scope that somebody can
 // land in.
-func examples(cfg *config.Config, snapshot *directory.Snapshot) []example {
+func examples(cfg *config.Config, snapshot *snapshot.Snapshot) []example {
 	policy := policyOf(cfg)
 	largest := map[issuer.Place]example{}
 	try := func(who string, id identity.Identity, facts directory.Facts) {
@@ -83,7 +84,7 @@ func examples(cfg *config.Config, snapshot *directory.Snapshot) []example {
 
 // tryUsers calls try for every user with a role in a project, and for a service
 // admin in every project if there is one.
-func tryUsers(s *directory.Snapshot, try func(who string, id identity.Identity, facts directory.Facts)) {
+func tryUsers(s *snapshot.Snapshot, try func(who string, id identity.Identity, facts directory.Facts)) {
 	type stay struct{ user, account string }
 	seen := map[stay]bool{}
 	admin, admins := s.FirstWithServiceRole(directory.ServiceRoleAdmin)

@@ -10,6 +10,7 @@ import (
 
 	"usher/app/config"
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/issuer"
 )
 
@@ -24,7 +25,7 @@ type answerSize struct {
 
 // largestAnswer makes the answer with the largest grant of a configuration and its
 // directory, in config mode. In operator mode userJWTs judges it.
-func largestAnswer(ctx context.Context, cfg *config.Config, keys *issuer.Keyring, snapshot *directory.Snapshot) answerSize {
+func largestAnswer(ctx context.Context, cfg *config.Config, keys *issuer.Keyring, snapshot *snapshot.Snapshot) answerSize {
 	var none answerSize
 	if cfg.NATS.Mode == config.ModeOperator {
 		return none

@@ -11,7 +11,7 @@ import (
 
 	"usher/app/config"
 	"usher/app/devserver"
-	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/issuer"
 )
 
@@ -19,7 +19,7 @@ const checkServerConfig = "server config"
 
 // serverConfig looks at a nats-server.conf: what is in it and cannot be asked of a
 // server, such as its static users, is seen here alone.
-func (f *findings) serverConfig(file string, cfg *config.Config, keys *issuer.Keyring, snapshot *directory.Snapshot, largest answerSize) {
+func (f *findings) serverConfig(file string, cfg *config.Config, keys *issuer.Keyring, snapshot *snapshot.Snapshot, largest answerSize) {
 	const check = checkServerConfig
 	x, err := devserver.Read(file)
 	switch {
@@ -70,7 +70,7 @@ func (f *findings) fileKeys(file string, c *devserver.Callout, keys *issuer.Keyr
 }
 
 // fileAccounts finds accounts that clients land in and that are missing.
-func (f *findings) fileAccounts(file string, x *devserver.File, cfg *config.Config, snapshot *directory.Snapshot) {
+func (f *findings) fileAccounts(file string, x *devserver.File, cfg *config.Config, snapshot *snapshot.Snapshot) {
 	lands := landsIn(cfg, snapshot)
 	for _, name := range slices.Sorted(maps.Keys(lands)) {
 		if !slices.Contains(x.Accounts, name) && !strings.HasPrefix(name, "$") {

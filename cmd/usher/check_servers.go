@@ -13,7 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"usher/app/config"
-	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/issuer"
 	"usher/issuer/operator"
 )
@@ -40,7 +40,7 @@ func newServerSet() *serverSet {
 }
 
 // servers looks at every server, each in the same way.
-func (f *findings) servers(ctx context.Context, path string, cfg *config.Config, keys *issuer.Keyring, snapshot *directory.Snapshot, o *operatorCheck) {
+func (f *findings) servers(ctx context.Context, path string, cfg *config.Config, keys *issuer.Keyring, snapshot *snapshot.Snapshot, o *operatorCheck) {
 	if _, err := serviceOptions(cfg); err != nil {
 		return // files has said so
 	}

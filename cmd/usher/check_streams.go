@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"usher/app/config"
-	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/issuer"
 	"usher/issuer/operator"
 	"usher/permissions"
@@ -16,7 +16,7 @@ import (
 // streamsOfProjects finds streams whose options let a publisher reach beyond the
 // subjects that it may publish to, by a header (docs/explanation/isolation.md, Headers that
 // act). Those that hold no topic of a project are nobody's who comes by usher.
-func (f *findings) streamsOfProjects(cfg *config.Config, keys *issuer.Keyring, s *directory.Snapshot, v *systemView) {
+func (f *findings) streamsOfProjects(cfg *config.Config, keys *issuer.Keyring, s *snapshot.Snapshot, v *systemView) {
 	const check = "streams"
 	if s == nil {
 		return // that the directory cannot be read is said

@@ -10,6 +10,7 @@ import (
 	"usher/directory"
 	"usher/directory/file"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 )
 
 // seed puts the demo's directory into an empty bucket. One that has something in
@@ -28,7 +29,7 @@ func (d *demo) seed(ctx context.Context, s *kv.Store) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.Change(ctx, func(s *directory.Snapshot) ([]directory.Entry, error) {
+	_, err = s.Change(ctx, func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		if s.Size() != (directory.Size{}) {
 			return nil, errNotEmpty
 		}
@@ -64,7 +65,7 @@ func (d *demo) entries(now time.Time) ([]directory.Entry, error) {
 			p.Subscriptions[j].Created = now
 		}
 	}
-	s, err := directory.NewSnapshot(records)
+	s, err := snapshot.New(records)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"usher/app/setup"
 	"usher/directory"
 	"usher/directory/file"
+	"usher/directory/snapshot"
 )
 
 // Config mode: accounts stand in the servers' configuration, which is not usher's to
@@ -138,7 +139,7 @@ func removeFromFile(c *cli.Context) (done bool, err error) {
 // newProject reports why a directory cannot have a project in an account.
 func newProject(cfg *config.Config, records directory.Records, name, account string) error {
 	records.Projects = append(slices.Clone(records.Projects), directory.Project{Name: name, Account: account})
-	snapshot, err := directory.NewSnapshot(records)
+	snapshot, err := snapshot.New(records)
 	if err != nil {
 		return configError(err)
 	}

@@ -14,15 +14,15 @@ import (
 
 	"usher/app/config"
 	"usher/app/devserver"
-	"usher/directory"
 	"usher/directory/file"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 	"usher/internal/ownedfile"
 )
 
 // directoryStore is a directory, wherever it is kept.
 type directoryStore interface {
-	Snapshot() *directory.Snapshot // nil: nothing is loaded yet
+	Snapshot() *snapshot.Snapshot // nil: nothing is loaded yet
 	LoadedAt() time.Time
 	Run(ctx context.Context) error
 	Reload() error

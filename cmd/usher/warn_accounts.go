@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/issuer"
 	"usher/permissions"
 )
@@ -28,7 +29,7 @@ func (in *instance) warnAccounts() {
 // accountProblems reports each account, and scope of one, in which somebody of the
 // directory would land and for which the keyring has no signing key. Requests of
 // those users go unanswered (no_signing_key).
-func accountProblems(policy *permissions.Policy, s *directory.Snapshot, keys *issuer.Keyring) directory.Problems {
+func accountProblems(policy *permissions.Policy, s *snapshot.Snapshot, keys *issuer.Keyring) directory.Problems {
 	if !keys.Operator() {
 		return nil
 	}
@@ -75,7 +76,7 @@ func signingKeyFor(keys *issuer.Keyring, place issuer.Place) string {
 }
 
 // landings returns where somebody of the directory lands, with an example of who.
-func landings(policy *permissions.Policy, s *directory.Snapshot) map[issuer.Place]string {
+func landings(policy *permissions.Policy, s *snapshot.Snapshot) map[issuer.Place]string {
 	lands := map[issuer.Place]string{}
 	add := func(account, role, who string) {
 		place := issuer.Place{Account: account}

@@ -13,9 +13,9 @@ import (
 	"usher/app/config"
 	"usher/app/explanation"
 	"usher/callout"
-	"usher/directory"
 	"usher/directory/file"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 	"usher/internal/ownedfile"
 	"usher/internal/secret"
 	"usher/internal/strictyaml"
@@ -151,7 +151,7 @@ func assemble(cfg *config.Config, log *slog.Logger, on told) (*parts, error) {
 	chain = append(chain, apikey.NewVerifier(store.Snapshot, now))
 	p.decider = &callout.Decider{
 		Chain:    chain,
-		Snapshot: func() *directory.Snapshot { return store.Snapshot() },
+		Snapshot: func() *snapshot.Snapshot { return store.Snapshot() },
 		Policy:   p.policy,
 		Now:      now,
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/internal/secret"
 )
 
@@ -89,7 +90,7 @@ func (r *reader) check() {
 	for i := range copied.Users {
 		copied.Users[i].Keys = slices.Clone(copied.Users[i].Keys)
 	}
-	_, err := directory.NewSnapshot(copied)
+	_, err := snapshot.New(copied)
 	var problems directory.Problems
 	if errors.As(err, &problems) {
 		for _, p := range problems {

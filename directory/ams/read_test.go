@@ -14,6 +14,7 @@ import (
 	"usher/directory"
 	"usher/directory/ams"
 	"usher/directory/file"
+	"usher/directory/snapshot"
 	"usher/tokens"
 	"usher/tokens/apikey"
 )
@@ -70,11 +71,11 @@ func TestKeysKeepWorking(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	snapshot, err := directory.NewSnapshot(result.Records)
+	current, err := snapshot.New(result.Records)
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := apikey.NewVerifier(func() *directory.Snapshot { return snapshot }, func() time.Time { return time.Unix(1.8e9, 0) })
+	v := apikey.NewVerifier(func() *snapshot.Snapshot { return current }, func() time.Time { return time.Unix(1.8e9, 0) })
 	for token, name := range map[string]string{tokenA: "UserA", tokenB: "UserB"} {
 		id, err := v.Verify(t.Context(), &tokens.Credential{AuthToken: token})
 		if err != nil || id.Name != name {
@@ -113,7 +114,7 @@ func TestFaults(t *testing.T) {
 		{"a page is missing", replace("subscriptions.json", `"nextPageToken": ""`, `"nextPageToken": "Mg=="`), "subscriptions.json: more subscriptions follow, and are not there"},
 		{"a number for a token", replace("users.json", `"`+tokenA+`"`, "1234567890123456"), "users.json: users[0].token: expected a string"},
 		{"a token in upper case", replace("users.json", tokenA, strings.ToUpper(tokenA)), "users.json: users[0].token: expected 64 lower-case hex digits"},
-		{"a token twice", replace("users.json", tokenB, tokenA), "users.json: users[1].keys[0].digest: this digest already stands at users[0].keys[0]"},
+		{"a token twice", replace("users.json", tokenB, tokenA), "users.json: users[1].keys[0].digest: this digest is already at users[0].keys[0]"},
 		{"a user twice", replace("users.json", `"name": "UserB"`, `"name": "UserA"`), `users.json: users[1].name: user "UserA" is there already`},
 		{"roles of another type", replace("users.json", `["metrics_viewer"]`, `"metrics_viewer"`), "users.json: users[1].projects.roles: expected a list"},
 		{"a name that NATS keeps", replace("users.json", `"name": "push"`, `"name": "_push"`), `users.json: value 2: users[0].name: user name "_push" begins with '_'`},
@@ -192,7 +193,7 @@ func FuzzRead(f *testing.F) {
 		var problems directory.Problems
 		switch {
 		case err == nil:
-			if _, err := directory.NewSnapshot(result.Records); err != nil {
+			if _, err := snapshot.New(result.Records); err != nil {
 				t.Fatalf("what was read is no directory: %v", err)
 			}
 		case !errors.As(err, &problems):

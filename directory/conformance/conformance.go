@@ -10,12 +10,13 @@ import (
 	"testing"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // Store is a store that can be changed, as directory/kv describes it.
 type Store interface {
-	Snapshot() *directory.Snapshot
-	Change(ctx context.Context, f func(*directory.Snapshot) ([]directory.Entry, error)) (*directory.Snapshot, error)
+	Snapshot() *snapshot.Snapshot
+	Change(ctx context.Context, f func(*snapshot.Snapshot) ([]directory.Entry, error)) (*snapshot.Snapshot, error)
 }
 
 // sorted puts the lists of records in an order of their own where they have none.

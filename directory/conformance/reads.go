@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // at is when everything was made.
@@ -67,7 +68,7 @@ func Records() directory.Records {
 }
 
 // Reads tests what a store says of the directory that load has put into it.
-func Reads(t *testing.T, load func(t *testing.T, r directory.Records) *directory.Snapshot) {
+func Reads(t *testing.T, load func(t *testing.T, r directory.Records) *snapshot.Snapshot) {
 	t.Helper()
 	s := load(t, Records())
 	t.Run("Size", func(t *testing.T) {
@@ -76,7 +77,7 @@ func Reads(t *testing.T, load func(t *testing.T, r directory.Records) *directory
 		}
 	})
 	t.Run("Records", func(t *testing.T) {
-		want, err := directory.NewSnapshot(Records())
+		want, err := snapshot.New(Records())
 		must(t, err)
 		got, wanted := sorted(plain(s.Records())), sorted(plain(want.Records()))
 		if !reflect.DeepEqual(got.Users, wanted.Users) {
@@ -97,7 +98,7 @@ func Reads(t *testing.T, load func(t *testing.T, r directory.Records) *directory
 	})
 }
 
-func readKeys(t *testing.T, s *directory.Snapshot) {
+func readKeys(t *testing.T, s *snapshot.Snapshot) {
 	t.Helper()
 	for key, want := range map[string]string{
 		"pia-1": "pia/laptop", "pia-2": "pia/old", "carl": "carl/default", "gone": "gone/default", "keyless": "", "": "", "PIA-1": "",
@@ -116,7 +117,7 @@ func readKeys(t *testing.T, s *directory.Snapshot) {
 	}
 }
 
-func readFacts(t *testing.T, s *directory.Snapshot) {
+func readFacts(t *testing.T, s *snapshot.Snapshot) {
 	t.Helper()
 	topic := func(x *directory.Topic) string { return x.Name + "=" + x.Subject }
 	sub := func(x *directory.Subscription) string { return x.Name + "=" + x.Topic }
@@ -152,7 +153,7 @@ func readFacts(t *testing.T, s *directory.Snapshot) {
 	}
 }
 
-func readACLs(t *testing.T, s *directory.Snapshot) {
+func readACLs(t *testing.T, s *snapshot.Snapshot) {
 	t.Helper()
 	for _, tt := range []struct {
 		kind          directory.Kind
@@ -175,7 +176,7 @@ func readACLs(t *testing.T, s *directory.Snapshot) {
 	}
 }
 
-func readViews(t *testing.T, s *directory.Snapshot) {
+func readViews(t *testing.T, s *snapshot.Snapshot) {
 	t.Helper()
 	if topic, ok := s.Topic("lab", "raw"); !ok || topic.Subject != "probe.raw" {
 		t.Errorf("%+v", topic)

@@ -11,14 +11,15 @@ import (
 	"github.com/google/uuid"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // Fill puts records into a store.
-func Fill(t *testing.T, s Store, r directory.Records) *directory.Snapshot {
+func Fill(t *testing.T, s Store, r directory.Records) *snapshot.Snapshot {
 	t.Helper()
-	from, err := directory.NewSnapshot(r)
+	from, err := snapshot.New(r)
 	must(t, err)
-	next, err := s.Change(t.Context(), func(*directory.Snapshot) ([]directory.Entry, error) { return slices.Collect(from.Entries()), nil })
+	next, err := s.Change(t.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) { return slices.Collect(from.Entries()), nil })
 	must(t, err)
 	return next
 }
@@ -43,7 +44,7 @@ func Writes(t *testing.T, open func(t *testing.T) Store) {
 			s := open(t)
 			before := Fill(t, s, Records())
 			size := before.Size()
-			next, err := s.Change(t.Context(), func(now *directory.Snapshot) ([]directory.Entry, error) { return tt.change(now), nil })
+			next, err := s.Change(t.Context(), func(now *snapshot.Snapshot) ([]directory.Entry, error) { return tt.change(now), nil })
 			var problems directory.Problems
 			if refused := errors.As(err, &problems); refused != (tt.then == nil) || err != nil && !refused {
 				t.Fatalf("got %v", err)
@@ -61,7 +62,7 @@ func Writes(t *testing.T, open func(t *testing.T) Store) {
 	t.Run("nothing", func(t *testing.T) {
 		s := open(t)
 		before := Fill(t, s, Records()).Size()
-		next, err := s.Change(t.Context(), func(*directory.Snapshot) ([]directory.Entry, error) { return nil, nil })
+		next, err := s.Change(t.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) { return nil, nil })
 		if must(t, err); next.Size() != before {
 			t.Errorf("%+v", next.Size())
 		}
@@ -73,20 +74,20 @@ func Writes(t *testing.T, open func(t *testing.T) Store) {
 // change is a change, and what is so afterwards; nil: it is refused by a rule.
 type change struct {
 	name   string
-	change func(*directory.Snapshot) []directory.Entry
-	then   func(*testing.T, *directory.Snapshot)
+	change func(*snapshot.Snapshot) []directory.Entry
+	then   func(*testing.T, *snapshot.Snapshot)
 }
 
-func put(k directory.EntryKey, v directory.Value) func(*directory.Snapshot) []directory.Entry {
-	return func(*directory.Snapshot) []directory.Entry { return directory.Put(k, v) }
+func put(k directory.EntryKey, v directory.Value) func(*snapshot.Snapshot) []directory.Entry {
+	return func(*snapshot.Snapshot) []directory.Entry { return directory.Put(k, v) }
 }
 
-func remove(k directory.EntryKey) func(*directory.Snapshot) []directory.Entry {
-	return func(*directory.Snapshot) []directory.Entry { return directory.Remove(k) }
+func remove(k directory.EntryKey) func(*snapshot.Snapshot) []directory.Entry {
+	return func(*snapshot.Snapshot) []directory.Entry { return directory.Remove(k) }
 }
 
-func is(what string, f func(*directory.Snapshot) bool) func(*testing.T, *directory.Snapshot) {
-	return func(t *testing.T, s *directory.Snapshot) {
+func is(what string, f func(*snapshot.Snapshot) bool) func(*testing.T, *snapshot.Snapshot) {
+	return func(t *testing.T, s *snapshot.Snapshot) {
 		t.Helper()
 		if !f(s) {
 			t.Errorf("not so: %s", what)
@@ -95,18 +96,18 @@ func is(what string, f func(*directory.Snapshot) bool) func(*testing.T, *directo
 }
 
 func changes() []change {
-	acl := func(s *directory.Snapshot, kind directory.Kind, name string) []string {
+	acl := func(s *snapshot.Snapshot, kind directory.Kind, name string) []string {
 		users, _, _ := s.ACL(kind, "shop", name)
 		return users
 	}
 	return []change{
-		{"a user", put(directory.UserKey(uuid.New()), &directory.User{Name: "eve"}), is("eve is there", func(s *directory.Snapshot) bool { _, ok := s.User("eve"); return ok })},
+		{"a user", put(directory.UserKey(uuid.New()), &directory.User{Name: "eve"}), is("eve is there", func(s *snapshot.Snapshot) bool { _, ok := s.User("eve"); return ok })},
 		{"a user of a name that is taken", put(directory.UserKey(uuid.New()), &directory.User{Name: "carl"}), nil},
 		{"a user of a name that is none", put(directory.UserKey(uuid.New()), &directory.User{Name: "a.b"}), nil},
 		{"a user of a service role that is none", put(directory.UserKey(uuid.New()), &directory.User{Name: "eve", ServiceRoles: []directory.ServiceRole{"root"}}), nil},
 		{
 			"another name for a user", put(directory.UserKey(user("carl")), &directory.User{Name: "karl"}),
-			is("karl has all that carl had", func(s *directory.Snapshot) bool {
+			is("karl has all that carl had", func(s *snapshot.Snapshot) bool {
 				m, ok := s.Member("shop", "karl")
 				rec, known := s.LookupKey(directory.DigestOf("carl"))
 				_, old := s.User("carl")
@@ -114,81 +115,81 @@ func changes() []change {
 			}),
 		},
 		{
-			"two users exchange names", func(*directory.Snapshot) []directory.Entry {
+			"two users exchange names", func(*snapshot.Snapshot) []directory.Entry {
 				return []directory.Entry{
 					{Key: directory.UserKey(user("carl")), Value: &directory.User{Name: "gone"}},
 					{Key: directory.UserKey(user("gone")), Value: &directory.User{Name: "carl"}},
 				}
-			}, is("they have", func(s *directory.Snapshot) bool {
+			}, is("they have", func(s *snapshot.Snapshot) bool {
 				carl, _ := s.User("carl")
 				return carl != nil && carl.ID == user("gone")
 			}),
 		},
 		{
-			"a user goes", func(s *directory.Snapshot) []directory.Entry { return s.RemoveUser(user("carl")) },
-			is("nothing is left of carl", func(s *directory.Snapshot) bool {
+			"a user goes", func(s *snapshot.Snapshot) []directory.Entry { return s.RemoveUser(user("carl")) },
+			is("nothing is left of carl", func(s *snapshot.Snapshot) bool {
 				_, known := s.LookupKey(directory.DigestOf("carl"))
 				return !known && !s.Undecided(directory.DigestOf("carl")) && s.Size().Users == 3 &&
 					slices.Equal(acl(s, directory.KindTopicACL, "orders"), []string{"pia"}) && slices.Equal(acl(s, directory.KindSubscriptionACL, "billing"), []string{"pia"})
 			}),
 		},
-		{"a key", put(directory.KeyKey(user("keyless"), "new"), &directory.Key{Digest: directory.DigestOf("new")}), is("it leads to its user", func(s *directory.Snapshot) bool {
+		{"a key", put(directory.KeyKey(user("keyless"), "new"), &directory.Key{Digest: directory.DigestOf("new")}), is("it leads to its user", func(s *snapshot.Snapshot) bool {
 			rec, ok := s.LookupKey(directory.DigestOf("new"))
 			return ok && rec.User.Name == "keyless"
 		})},
 		{"a key that another user has", put(directory.KeyKey(user("keyless"), "new"), &directory.Key{Digest: directory.DigestOf("carl")}), nil},
 		{"a key of nobody", put(directory.KeyKey(uuid.New(), "new"), &directory.Key{Digest: directory.DigestOf("new")}), nil},
 		{"the key of no key", put(directory.KeyKey(user("keyless"), "new"), &directory.Key{Digest: directory.DigestOf("")}), nil},
-		{"a key goes", remove(directory.KeyKey(pia(), "laptop")), is("it is unknown, and the other is not", func(s *directory.Snapshot) bool {
+		{"a key goes", remove(directory.KeyKey(pia(), "laptop")), is("it is unknown, and the other is not", func(s *snapshot.Snapshot) bool {
 			_, one := s.LookupKey(directory.DigestOf("pia-1"))
 			_, two := s.LookupKey(directory.DigestOf("pia-2"))
 			return !one && two
 		})},
-		{"a project", put(directory.ProjectKey(uuid.New()), &directory.Project{Name: "new", Account: "APP"}), is("it is there", func(s *directory.Snapshot) bool { _, ok := s.Project("new"); return ok })},
+		{"a project", put(directory.ProjectKey(uuid.New()), &directory.Project{Name: "new", Account: "APP"}), is("it is there", func(s *snapshot.Snapshot) bool { _, ok := s.Project("new"); return ok })},
 		{"a project of a name that is taken", put(directory.ProjectKey(uuid.New()), &directory.Project{Name: "shop", Account: "NEW"}), nil},
 		{"a project beside one that is spread out", put(directory.ProjectKey(uuid.New()), &directory.Project{Name: "new", Account: "LAB"}), nil},
-		{"another name for a project", put(directory.ProjectKey(shop()), &directory.Project{Name: "market", Account: "OWN"}), is("its topics move", func(s *directory.Snapshot) bool {
+		{"another name for a project", put(directory.ProjectKey(shop()), &directory.Project{Name: "market", Account: "OWN"}), is("its topics move", func(s *snapshot.Snapshot) bool {
 			topic, ok := s.Topic("market", "orders")
 			return ok && topic.Subject == "market.orders"
 		})},
-		{"a project goes", func(s *directory.Snapshot) []directory.Entry { return s.RemoveProject(shop()) }, is("with all that was in it", func(s *directory.Snapshot) bool {
+		{"a project goes", func(s *snapshot.Snapshot) []directory.Entry { return s.RemoveProject(shop()) }, is("with all that was in it", func(s *snapshot.Snapshot) bool {
 			f, _ := s.Facts("carl", "")
 			return len(f.Memberships) == 0 && s.Size().Topics == 1 && s.Size().Subscriptions == 0
 		})},
-		{"a member", put(directory.MemberKey(shop(), user("keyless")), &directory.Member{Roles: []directory.Role{directory.RoleConsumer}}), is("it is one", func(s *directory.Snapshot) bool { _, ok := s.Member("shop", "keyless"); return ok })},
+		{"a member", put(directory.MemberKey(shop(), user("keyless")), &directory.Member{Roles: []directory.Role{directory.RoleConsumer}}), is("it is one", func(s *snapshot.Snapshot) bool { _, ok := s.Member("shop", "keyless"); return ok })},
 		{"a member that is nobody", put(directory.MemberKey(shop(), uuid.New()), &directory.Member{Roles: []directory.Role{directory.RoleConsumer}}), nil},
 		{"a member of nothing", put(directory.MemberKey(uuid.New(), pia()), &directory.Member{Roles: []directory.Role{directory.RoleConsumer}}), nil},
 		{"a member without a role", put(directory.MemberKey(shop(), user("keyless")), &directory.Member{}), nil},
-		{"a member goes", func(s *directory.Snapshot) []directory.Entry { return s.RemoveMember(shop(), user("carl")) }, is("and leaves the ACLs", func(s *directory.Snapshot) bool {
+		{"a member goes", func(s *snapshot.Snapshot) []directory.Entry { return s.RemoveMember(shop(), user("carl")) }, is("and leaves the ACLs", func(s *snapshot.Snapshot) bool {
 			_, ok := s.Member("shop", "carl")
 			return !ok && slices.Equal(acl(s, directory.KindTopicACL, "orders"), []string{"pia"}) && acl(s, directory.KindTopicACL, "prices") == nil
 		})},
-		{"a topic", put(resource(directory.KindTopic, "new"), &directory.Topic{}), is("it has a subject", func(s *directory.Snapshot) bool {
+		{"a topic", put(resource(directory.KindTopic, "new"), &directory.Topic{}), is("it has a subject", func(s *snapshot.Snapshot) bool {
 			topic, ok := s.Topic("shop", "new")
 			return ok && topic.Subject == "shop.new"
 		})},
 		{"a topic of another's subject", put(resource(directory.KindTopic, "new"), &directory.Topic{Subject: "shop.orders"}), nil},
 		{"a topic with a wildcard", put(resource(directory.KindTopic, "new"), &directory.Topic{Subject: "shop.>"}), nil},
 		{"a topic of nothing", put(directory.ResourceKey(directory.KindTopic, uuid.New(), "new"), &directory.Topic{}), nil},
-		{"a topic goes that is read", func(s *directory.Snapshot) []directory.Entry { return s.RemoveTopic(shop(), "orders") }, nil},
-		{"a topic goes", func(s *directory.Snapshot) []directory.Entry { return s.RemoveTopic(shop(), "prices") }, is("with its ACL", func(s *directory.Snapshot) bool {
+		{"a topic goes that is read", func(s *snapshot.Snapshot) []directory.Entry { return s.RemoveTopic(shop(), "orders") }, nil},
+		{"a topic goes", func(s *snapshot.Snapshot) []directory.Entry { return s.RemoveTopic(shop(), "prices") }, is("with its ACL", func(s *snapshot.Snapshot) bool {
 			_, ok := s.Topic("shop", "prices")
 			m, _ := s.Member("shop", "carl")
 			return !ok && len(m.Topics) == 1
 		})},
-		{"a subscription", put(resource(directory.KindSubscription, "new"), &directory.Subscription{Topic: "returns"}), is("it is there", func(s *directory.Snapshot) bool { _, ok := s.Subscription("shop", "new"); return ok })},
+		{"a subscription", put(resource(directory.KindSubscription, "new"), &directory.Subscription{Topic: "returns"}), is("it is there", func(s *snapshot.Snapshot) bool { _, ok := s.Subscription("shop", "new"); return ok })},
 		{"a subscription to nothing", put(resource(directory.KindSubscription, "new"), &directory.Subscription{Topic: "nothing"}), nil},
-		{"a subscription goes", func(s *directory.Snapshot) []directory.Entry { return s.RemoveSubscription(shop(), "billing") }, is("with its ACL", func(s *directory.Snapshot) bool {
+		{"a subscription goes", func(s *snapshot.Snapshot) []directory.Entry { return s.RemoveSubscription(shop(), "billing") }, is("with its ACL", func(s *snapshot.Snapshot) bool {
 			m, _ := s.Member("shop", "carl")
 			return len(m.Subs) == 0 && s.Size().Subscriptions == 1
 		})},
-		{"an ACL", put(resource(directory.KindTopicACL, "returns"), &directory.ACL{Users: []uuid.UUID{user("carl"), pia()}}), is("in the order given", func(s *directory.Snapshot) bool {
+		{"an ACL", put(resource(directory.KindTopicACL, "returns"), &directory.ACL{Users: []uuid.UUID{user("carl"), pia()}}), is("in the order given", func(s *snapshot.Snapshot) bool {
 			return slices.Equal(acl(s, directory.KindTopicACL, "returns"), []string{"carl", "pia"})
 		})},
 		{"an ACL of nothing", put(resource(directory.KindTopicACL, "nothing"), &directory.ACL{}), nil},
 		{"an ACL that names a stranger", put(resource(directory.KindTopicACL, "returns"), &directory.ACL{Users: []uuid.UUID{user("keyless")}}), nil},
 		{"an ACL that names somebody twice", put(resource(directory.KindTopicACL, "returns"), &directory.ACL{Users: []uuid.UUID{pia(), pia()}}), nil},
-		{"of two things one is wrong", func(*directory.Snapshot) []directory.Entry {
+		{"of two things one is wrong", func(*snapshot.Snapshot) []directory.Entry {
 			return []directory.Entry{
 				{Key: directory.UserKey(uuid.New()), Value: &directory.User{Name: "eve"}},
 				{Key: directory.UserKey(uuid.New()), Value: &directory.User{Name: "carl"}},
@@ -201,7 +202,7 @@ func changes() []change {
 func ownError(t *testing.T, s Store) {
 	t.Helper()
 	before := Fill(t, s, Records())
-	next, err := s.Change(t.Context(), func(now *directory.Snapshot) ([]directory.Entry, error) {
+	next, err := s.Change(t.Context(), func(now *snapshot.Snapshot) ([]directory.Entry, error) {
 		return now.RemoveUser(user("carl")), fmt.Errorf("wrapped: %w", errOwn)
 	})
 	if !errors.Is(err, errOwn) || next != nil || s.Snapshot().Size() != before.Size() {
@@ -213,7 +214,7 @@ func ownError(t *testing.T, s Store) {
 func revisions(t *testing.T, s Store) {
 	t.Helper()
 	before := Fill(t, s, Records())
-	next, err := s.Change(t.Context(), func(*directory.Snapshot) ([]directory.Entry, error) {
+	next, err := s.Change(t.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) {
 		return directory.Put(directory.UserKey(user("carl")), &directory.User{Name: "carl", Disabled: true}), nil
 	})
 	must(t, err)
@@ -226,7 +227,7 @@ func revisions(t *testing.T, s Store) {
 	}
 	last := uint64(0)
 	for range 3 {
-		next, err = s.Change(t.Context(), func(*directory.Snapshot) ([]directory.Entry, error) {
+		next, err = s.Change(t.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) {
 			return directory.Put(resource(directory.KindTopicACL, "orders"), &directory.ACL{Users: []uuid.UUID{pia()}}), nil
 		})
 		must(t, err)
@@ -248,7 +249,7 @@ func atOnce(t *testing.T, s Store) {
 		all.Go(func() {
 			for i := range each {
 				name := fmt.Sprintf("writer-%d-%d", w, i)
-				_, err := s.Change(context.WithoutCancel(t.Context()), func(now *directory.Snapshot) ([]directory.Entry, error) {
+				_, err := s.Change(context.WithoutCancel(t.Context()), func(now *snapshot.Snapshot) ([]directory.Entry, error) {
 					users, _, _ := now.ACL(directory.KindTopicACL, "shop", "orders")
 					ids, _ := now.IDs("shop", users)
 					return []directory.Entry{

@@ -9,10 +9,11 @@ import (
 	"usher/directory"
 	"usher/directory/conformance"
 	"usher/directory/file"
+	"usher/directory/snapshot"
 )
 
 func TestConformance(t *testing.T) {
-	conformance.Reads(t, func(t *testing.T, r directory.Records) *directory.Snapshot {
+	conformance.Reads(t, func(t *testing.T, r directory.Records) *snapshot.Snapshot {
 		t.Helper()
 		var text bytes.Buffer
 		if err := file.Write(&text, r); err != nil {

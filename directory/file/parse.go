@@ -6,13 +6,14 @@ import (
 	"io"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/internal/ownedfile"
 	"usher/internal/strictyaml"
 )
 
 // Parse decodes the text of a directory. The error is strictyaml.Errors; the
 // records then hold what could be decoded, with every index as in the file.
-// Whether the records make a directory is for directory.NewSnapshot to say.
+// Whether the records make a directory is for snapshot.New to say.
 func Parse(file string, data []byte) (directory.Records, *strictyaml.Source, error) {
 	var doc document
 	src, err := strictyaml.Decode(file, data, &doc)
@@ -21,7 +22,7 @@ func Parse(file string, data []byte) (directory.Records, *strictyaml.Source, err
 
 // Load reads and checks the directory at path. A fault of its content is
 // strictyaml.Errors with every one of them, of the form and of the directory.
-func Load(path string) (*directory.Snapshot, error) {
+func Load(path string) (*snapshot.Snapshot, error) {
 	data, err := read(path)
 	if err != nil {
 		return nil, err
@@ -43,7 +44,7 @@ func read(path string) (data []byte, err error) {
 	return data, nil
 }
 
-func load(path string, data []byte) (*directory.Snapshot, error) {
+func load(path string, data []byte) (*snapshot.Snapshot, error) {
 	records, src, err := Parse(path, data)
 	var faults strictyaml.Errors
 	if err != nil && !errors.As(err, &faults) {
@@ -58,7 +59,7 @@ func load(path string, data []byte) (*directory.Snapshot, error) {
 	if !complete(records, at) {
 		return nil, faults
 	}
-	snapshot, err := directory.NewSnapshot(records)
+	snapshot, err := snapshot.New(records)
 	var problems directory.Problems
 	if err != nil && !errors.As(err, &problems) {
 		return nil, fmt.Errorf("%s: %w", path, err)

@@ -12,6 +12,7 @@ import (
 
 	"usher/directory"
 	"usher/directory/file"
+	"usher/directory/snapshot"
 	"usher/internal/strictyaml"
 )
 
@@ -161,7 +162,7 @@ func TestFaults(t *testing.T) {
 		{
 			"empty entry of an acl", "projects:\n- name: p\n  account: A\n  topics:\n  - name: t\n    acl:\n    - \"\"\n    -",
 			"d.yaml:7:7: projects[0].topics[0].acl[0]: user \"\" is not a member of project \"p\"\n" +
-				"  hint: add the user to the members, or take the name out of the acl\n" +
+				"  hint: add the user to the members, or remove the name from the acl\n" +
 				"d.yaml:8:6: projects[0].topics[0].acl[1]: expected a string, found null\n" +
 				"  hint: leave the key out, or give it a value",
 		},
@@ -226,7 +227,7 @@ d.yaml:13:11: users[2].name: user "alice" is already defined at index 0
 d.yaml:16:14: projects[0].account: expected a string, found an integer
   hint: quote it
 d.yaml:22:15: projects[0].topics[0].acl[0]: user "eve" is not a member of project "demo"
-  hint: add the user to the members, or take the name out of the acl
+  hint: add the user to the members, or remove the name from the acl
 d.yaml:25:16: projects[0].subscriptions[0].topic: project "demo" has no topic "order"
   hint: did you mean "orders"?`
 	if got != want {
@@ -263,7 +264,7 @@ func FuzzParse(f *testing.F) {
 		if !reflect.DeepEqual(first, second) || !reflect.DeepEqual(err, again) {
 			t.Fatal("the same text is parsed in two ways")
 		}
-		snapshot, err := directory.NewSnapshot(first)
+		one, err := snapshot.New(first)
 		var problems directory.Problems
 		if err != nil && !errors.As(err, &problems) {
 			t.Fatalf("not Problems: %v", err)
@@ -276,8 +277,8 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		other, err := directory.NewSnapshot(second)
-		if err != nil || !reflect.DeepEqual(snapshot, other) {
+		other, err := snapshot.New(second)
+		if err != nil || !reflect.DeepEqual(one, other) {
 			t.Fatalf("the same records make two snapshots: %v", err)
 		}
 	})

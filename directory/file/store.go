@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // Config says what a Store serves.
@@ -49,7 +49,7 @@ type Store struct {
 
 // version is a good directory.
 type version struct {
-	snapshot *directory.Snapshot
+	snapshot *snapshot.Snapshot
 	content  content
 	loadedAt time.Time
 }
@@ -78,7 +78,7 @@ func Open(cfg Config) (*Store, error) {
 }
 
 // Snapshot returns the directory in use. It takes no lock and is never nil.
-func (s *Store) Snapshot() *directory.Snapshot { return s.current.Load().snapshot }
+func (s *Store) Snapshot() *snapshot.Snapshot { return s.current.Load().snapshot }
 
 // LoadedAt returns since when the directory in use is in use.
 func (s *Store) LoadedAt() time.Time { return s.current.Load().loadedAt }

@@ -18,6 +18,7 @@ import (
 
 	"usher/directory"
 	"usher/directory/file"
+	"usher/directory/snapshot"
 )
 
 func written(tb testing.TB, r directory.Records) []byte {
@@ -48,7 +49,7 @@ func TestWriteGolden(t *testing.T) {
 	if got := written(t, parsed(t, want)); !bytes.Equal(got, want) {
 		t.Errorf("got\n%s\nwant %s", got, path)
 	}
-	snapshot, err := directory.NewSnapshot(parsed(t, want))
+	snapshot, err := snapshot.New(parsed(t, want))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +90,7 @@ func TestWriteReadsBack(t *testing.T) {
 		if !bytes.Equal(again, text) {
 			t.Fatalf("seed %d: the order matters:\n%s\n%s", seed, again, text)
 		}
-		first, err := directory.NewSnapshot(r)
+		first, err := snapshot.New(r)
 		if err != nil {
 			t.Fatalf("seed %d: the records are no directory: %v", seed, err)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/internal/atomicfile"
 	"usher/internal/ownedfile"
 )
@@ -147,7 +148,7 @@ func sumFits(f io.Reader, body io.Reader, sum hash.Hash) bool {
 // cacheBody is what decodeCache has found.
 type cacheBody struct {
 	head     cacheHead
-	snapshot *directory.Snapshot
+	snapshot *snapshot.Snapshot
 	problems directory.Problems
 	charges  *charges
 	read     int // bytes
@@ -168,7 +169,7 @@ func decodeCache(r io.Reader) (*cacheBody, error) {
 	built := make(chan struct{})
 	go func() {
 		defer close(built)
-		b := directory.NewBuilder()
+		b := snapshot.NewBuilder()
 		for entries := range blocks {
 			for i := range entries {
 				b.Add(&entries[i])

@@ -20,6 +20,7 @@ import (
 	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 )
 
 // cached runs a store with these users until it has a cache, and returns its path.
@@ -219,7 +220,7 @@ func TestOldCache(t *testing.T) {
 		s := open(t, kv.Config{Conn: c})
 		stop := run(t, s)
 		loaded(t, s)
-		change(t, s, func(now *directory.Snapshot) ([]directory.Entry, error) {
+		change(t, s, func(now *snapshot.Snapshot) ([]directory.Entry, error) {
 			return now.RemoveUser(directory.IDOf(directory.KindUser, "ada")), nil
 		})
 		stop()
@@ -261,7 +262,7 @@ func TestOtherBucket(t *testing.T) {
 			restore(t, n, backup)
 			s := loaded(t, start(t, kv.Config{Conn: connect(t, n.url())}))
 			for range 4 {
-				change(t, s, func(*directory.Snapshot) ([]directory.Entry, error) { return member("ada")[:1], nil })
+				change(t, s, func(*snapshot.Snapshot) ([]directory.Entry, error) { return member("ada")[:1], nil })
 			}
 			return []string{"ada"}
 		},

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nuid"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // ErrUnavailable: the bucket cannot be reached, or does not take changes. The
@@ -38,7 +39,7 @@ const (
 // called again if somebody else's change had not come here yet.
 //
 // The snapshot returned has the change in it, and is in use here; replicas follow.
-func (s *Store) Change(ctx context.Context, f func(*directory.Snapshot) ([]directory.Entry, error)) (*directory.Snapshot, error) {
+func (s *Store) Change(ctx context.Context, f func(*snapshot.Snapshot) ([]directory.Entry, error)) (*snapshot.Snapshot, error) {
 	ctx, done := context.WithTimeout(ctx, changeLimit)
 	defer done()
 	c := &contender{s: s, by: authorOf(ctx)}

@@ -17,8 +17,8 @@ import (
 
 	"usher/callout"
 	"usher/callout/callouttest"
-	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 	"usher/permissions"
 	"usher/tokens"
 	"usher/tokens/apikey"
@@ -116,7 +116,7 @@ type replica struct {
 func (c *cluster) replica(tb testing.TB, i int) *replica {
 	tb.Helper()
 	r := &replica{tb: tb, url: c.url(i), cache: filepath.Join(tb.TempDir(), "cache")}
-	snapshot := func() *directory.Snapshot { return r.store.Load().Snapshot() }
+	snapshot := func() *snapshot.Snapshot { return r.store.Load().Snapshot() }
 	r.decider = callout.Decider{
 		Chain: tokens.Chain{apikey.NewVerifier(snapshot, time.Now)}, Snapshot: snapshot,
 		Policy: &permissions.Policy{CalloutAccount: "AUTH", SystemAccount: "SYS"}, Now: time.Now,

@@ -14,6 +14,7 @@ import (
 
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 )
 
 // Three replicas on a cluster of three servers.
@@ -56,7 +57,7 @@ func shop() uuid.UUID { return directory.IDOf(directory.KindProject, "shop") }
 // furnish makes a project with a topic and users who may publish to it.
 func furnish(tb testing.TB, s *kv.Store) {
 	tb.Helper()
-	change(tb, s, func(*directory.Snapshot) ([]directory.Entry, error) {
+	change(tb, s, func(*snapshot.Snapshot) ([]directory.Entry, error) {
 		entries := []directory.Entry{
 			{Key: directory.ProjectKey(shop()), Value: &directory.Project{Name: "shop", Account: "APP"}},
 			{Key: directory.ResourceKey(directory.KindTopic, shop(), "orders"), Value: &directory.Topic{}},
@@ -85,7 +86,7 @@ func member(name string) []directory.Entry {
 }
 
 // aclWith is the ACL of the orders with one more user.
-func aclWith(tb testing.TB, s *directory.Snapshot, name string) directory.Entry {
+func aclWith(tb testing.TB, s *snapshot.Snapshot, name string) directory.Entry {
 	tb.Helper()
 	names, _, _ := s.ACL(directory.KindTopicACL, "shop", "orders")
 	acl := &directory.ACL{}
@@ -103,30 +104,30 @@ func follow(t *testing.T, replicas *[3]*replica, heard <-chan struct{}) {
 	took := make([]time.Duration, 0, changes)
 	var user string
 	for i := range changes {
-		var f func(*directory.Snapshot) ([]directory.Entry, error)
-		var inForce func(*directory.Snapshot) bool
+		var f func(*snapshot.Snapshot) ([]directory.Entry, error)
+		var inForce func(*snapshot.Snapshot) bool
 		switch i % 5 {
 		case 0:
 			user = fmt.Sprintf("user-%d", i)
-			f = func(*directory.Snapshot) ([]directory.Entry, error) { return member(user)[:1], nil }
-			inForce = func(s *directory.Snapshot) bool { _, ok := s.User(user); return ok }
+			f = func(*snapshot.Snapshot) ([]directory.Entry, error) { return member(user)[:1], nil }
+			inForce = func(s *snapshot.Snapshot) bool { _, ok := s.User(user); return ok }
 		case 1:
-			f = func(*directory.Snapshot) ([]directory.Entry, error) { return member(user)[1:2], nil }
-			inForce = func(s *directory.Snapshot) bool { _, ok := s.LookupKey(directory.DigestOf(user)); return ok }
+			f = func(*snapshot.Snapshot) ([]directory.Entry, error) { return member(user)[1:2], nil }
+			inForce = func(s *snapshot.Snapshot) bool { _, ok := s.LookupKey(directory.DigestOf(user)); return ok }
 		case 2:
-			f = func(*directory.Snapshot) ([]directory.Entry, error) { return member(user)[2:], nil }
-			inForce = func(s *directory.Snapshot) bool { _, ok := s.Member("shop", user); return ok }
+			f = func(*snapshot.Snapshot) ([]directory.Entry, error) { return member(user)[2:], nil }
+			inForce = func(s *snapshot.Snapshot) bool { _, ok := s.Member("shop", user); return ok }
 		case 3:
-			f = func(s *directory.Snapshot) ([]directory.Entry, error) {
+			f = func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 				return []directory.Entry{aclWith(t, s, user)}, nil
 			}
-			inForce = func(s *directory.Snapshot) bool { m, _ := s.Member("shop", user); return len(m.Topics) == 1 }
+			inForce = func(s *snapshot.Snapshot) bool { m, _ := s.Member("shop", user); return len(m.Topics) == 1 }
 		case 4:
 			topic := fmt.Sprintf("topic-%d", i)
-			f = func(*directory.Snapshot) ([]directory.Entry, error) {
+			f = func(*snapshot.Snapshot) ([]directory.Entry, error) {
 				return directory.Put(directory.ResourceKey(directory.KindTopic, shop(), topic), &directory.Topic{}), nil
 			}
-			inForce = func(s *directory.Snapshot) bool { _, ok := s.Topic("shop", topic); return ok }
+			inForce = func(s *snapshot.Snapshot) bool { _, ok := s.Topic("shop", topic); return ok }
 		}
 		start := time.Now()
 		change(t, replicas[0].store.Load(), f)
@@ -155,7 +156,7 @@ func serial(t *testing.T, replicas *[3]*replica) {
 	t.Helper()
 	const writers, each = 8, 25
 	mark := func(w, i int) string { return fmt.Sprintf("mark-%d-%d", w, i) }
-	change(t, replicas[0].store.Load(), func(*directory.Snapshot) ([]directory.Entry, error) {
+	change(t, replicas[0].store.Load(), func(*snapshot.Snapshot) ([]directory.Entry, error) {
 		entries := []directory.Entry{{Key: ordersACL(), Value: &directory.ACL{}}}
 		for w := range writers {
 			for i := range each {
@@ -194,7 +195,7 @@ func serial(t *testing.T, replicas *[3]*replica) {
 						break
 					}
 					next := won{prior: read, list: append(slices.Clone(names), mark(w, i))}
-					_, err := s.Change(t.Context(), func(now *directory.Snapshot) ([]directory.Entry, error) {
+					_, err := s.Change(t.Context(), func(now *snapshot.Snapshot) ([]directory.Entry, error) {
 						if _, revision, _ := now.ACL(directory.KindTopicACL, "shop", "orders"); revision != read {
 							return nil, errConflict
 						}
@@ -246,7 +247,7 @@ func serial(t *testing.T, replicas *[3]*replica) {
 		t.Errorf("%d of %d marks were put", len(winners), writers*each)
 	}
 	t.Logf("figures: %d writers put %d marks into one ACL: %d conflicts, %d times it was not known", writers, len(winners), conflicts, unknown)
-	change(t, replicas[0].store.Load(), func(*directory.Snapshot) ([]directory.Entry, error) {
+	change(t, replicas[0].store.Load(), func(*snapshot.Snapshot) ([]directory.Entry, error) {
 		acl := &directory.ACL{}
 		for i := range steadyUsers {
 			acl.Users = append(acl.Users, directory.IDOf(directory.KindUser, steady(i)))
@@ -281,7 +282,7 @@ func leaderChanges(t *testing.T, replicas *[3]*replica) {
 		}
 		s := replicas[i%len(replicas)].store.Load()
 		before := s.Status().Revision
-		next, err := s.Change(t.Context(), func(*directory.Snapshot) ([]directory.Entry, error) {
+		next, err := s.Change(t.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) {
 			var all []directory.Entry
 			for n := range entries {
 				all = append(all, directory.Entry{Key: directory.ResourceKey(directory.KindTopic, shop(), fmt.Sprintf("large-%d", n)), Value: &directory.Topic{Created: time.Unix(int64(i), 0).UTC()}})

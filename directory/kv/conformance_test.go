@@ -7,6 +7,7 @@ import (
 	"usher/directory"
 	"usher/directory/conformance"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 )
 
 func TestConformance(t *testing.T) {
@@ -17,7 +18,7 @@ func TestConformance(t *testing.T) {
 		return loaded(t, start(t, kv.Config{Conn: c, Create: true, Bucket: bucket}))
 	}
 	t.Run("Reads", func(t *testing.T) {
-		conformance.Reads(t, func(t *testing.T, r directory.Records) *directory.Snapshot {
+		conformance.Reads(t, func(t *testing.T, r directory.Records) *snapshot.Snapshot {
 			t.Helper()
 			s := open(t)
 			conformance.Fill(t, s, r)

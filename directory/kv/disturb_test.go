@@ -15,6 +15,7 @@ import (
 	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 )
 
 // disturbance is what goes on while servers and replicas go and come: connects
@@ -186,7 +187,7 @@ func (d *disturbance) make(r *replica, at int, name string, there bool) bool {
 		return false
 	}
 	id := directory.IDOf(directory.KindUser, name)
-	_, err := r.store.Load().Change(context.Background(), func(s *directory.Snapshot) ([]directory.Entry, error) {
+	_, err := r.store.Load().Change(context.Background(), func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		if !there {
 			return s.RemoveUser(id), nil
 		}

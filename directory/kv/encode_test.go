@@ -12,6 +12,7 @@ import (
 	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 )
 
 func kinds() []directory.Kind {
@@ -134,7 +135,7 @@ func FuzzEntry(f *testing.F) {
 		key := directory.EntryKey{Kind: k, Project: uuid.New(), User: uuid.New(), Name: "name"}
 		e := directory.Entry{Key: key, Value: v}
 		if e.Check() == nil { // what can stand in a directory does no harm in one
-			_, _, _ = directory.Empty().Apply([]directory.Entry{e})
+			_, _, _ = snapshot.Empty().Apply([]directory.Entry{e})
 		}
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 )
 
 // rig is a store behind a line that can be cut, and another that has its own.
@@ -25,7 +26,7 @@ func newRig(t *testing.T) *rig {
 	r := &rig{proxy: startProxy(t, n.addr())}
 	r.free = loaded(t, start(t, kv.Config{Conn: connect(t, n.url()), Create: true}))
 	furnish(t, r.free)
-	change(t, r.free, func(*directory.Snapshot) ([]directory.Entry, error) {
+	change(t, r.free, func(*snapshot.Snapshot) ([]directory.Entry, error) {
 		var entries []directory.Entry
 		for _, name := range []string{"ours", "theirs"} {
 			entries = append(entries, member(name)...)
@@ -48,8 +49,8 @@ func orders(s *kv.Store) []string {
 func TestLineIsCut(t *testing.T) {
 	const single, batch, large = 1, 3, directory.MaxChange
 	// add appends a user to the ACL, as one of several entries.
-	add := func(name string, entries int, calls *int) func(*directory.Snapshot) ([]directory.Entry, error) {
-		return func(s *directory.Snapshot) ([]directory.Entry, error) {
+	add := func(name string, entries int, calls *int) func(*snapshot.Snapshot) ([]directory.Entry, error) {
+		return func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 			*calls++
 			all := []directory.Entry{aclWith(t, s, name)}
 			for i := 1; i < entries; i++ {
@@ -58,7 +59,7 @@ func TestLineIsCut(t *testing.T) {
 			return all, nil
 		}
 	}
-	topic := func(*directory.Snapshot) ([]directory.Entry, error) {
+	topic := func(*snapshot.Snapshot) ([]directory.Entry, error) {
 		return directory.Put(directory.ResourceKey(directory.KindTopic, shop(), "another"), &directory.Topic{}), nil
 	}
 	tests := map[string]struct {
@@ -136,9 +137,9 @@ func TestOvertaken(t *testing.T) {
 	calls := 0
 	ended := make(chan error)
 	go func() {
-		_, err := r.cut.Change(t.Context(), func(s *directory.Snapshot) ([]directory.Entry, error) {
+		_, err := r.cut.Change(t.Context(), func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 			if calls++; calls == 1 {
-				change(t, r.free, func(s *directory.Snapshot) ([]directory.Entry, error) {
+				change(t, r.free, func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 					return []directory.Entry{aclWith(t, s, "theirs")}, nil
 				})
 				callouttest.Eventually(t, "it has come", func() bool { return slices.Equal(orders(r.cut), []string{"theirs"}) })
@@ -161,8 +162,8 @@ func TestOvertaken(t *testing.T) {
 func TestLargeChange(t *testing.T) {
 	s := loaded(t, start(t, kv.Config{Conn: jetStream(t), Create: true}))
 	furnish(t, s)
-	topics := func(from, n int) func(*directory.Snapshot) ([]directory.Entry, error) {
-		return func(*directory.Snapshot) ([]directory.Entry, error) {
+	topics := func(from, n int) func(*snapshot.Snapshot) ([]directory.Entry, error) {
+		return func(*snapshot.Snapshot) ([]directory.Entry, error) {
 			var all []directory.Entry
 			for i := range n {
 				all = append(all, directory.Entry{Key: directory.ResourceKey(directory.KindTopic, shop(), fmt.Sprintf("topic-%d", from+i)), Value: &directory.Topic{}})
@@ -188,7 +189,7 @@ func TestLargeEntry(t *testing.T) {
 	s := loaded(t, start(t, kv.Config{Conn: jetStream(t), Create: true}))
 	furnish(t, s)
 	id := uuid.New()
-	_, err := s.Change(t.Context(), func(*directory.Snapshot) ([]directory.Entry, error) {
+	_, err := s.Change(t.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) {
 		return directory.Put(directory.UserKey(id), &directory.User{Name: "large", Profile: &directory.Profile{Description: string(make([]byte, 1<<20))}}), nil
 	})
 	var problems directory.Problems

@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 
-	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 const (
@@ -115,7 +115,7 @@ func (s *Store) follow(ctx context.Context, connected <-chan nats.Status, caught
 		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, st.revision+1
 	} else {
 		s.loading(info.State.Msgs)
-		f.load, f.charges = directory.NewBuilder(), newCharges()
+		f.load, f.charges = snapshot.NewBuilder(), newCharges()
 		s.faults.again()
 	}
 	s.waiting.follow(f.at)

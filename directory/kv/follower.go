@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // Headers of entries.
@@ -39,20 +40,20 @@ type follower struct {
 	s       *Store
 	stream  jetstream.Stream
 	caught  func()
-	asked   time.Time          // when the bucket was asked what follows
-	bucket  time.Time          // when it was made
-	newest  uint64             // the newest message that it held then
-	end     uint64             // how far it had counted
-	load    *directory.Builder // while everything is read
-	charges *charges           // of what has come
-	at      uint64             // the last message that came
-	written time.Time          // and when it was written
-	whole   uint64             // the last message of the change that at belongs to
-	since   uint64             // every message from here to at has come
-	from    uint64             // how far it had come when newest was asked for
-	sure    bool               // that what has been loaded is all
-	seen    uint64             // messages of this consumer
-	left    uint64             // messages behind at that can come now
+	asked   time.Time         // when the bucket was asked what follows
+	bucket  time.Time         // when it was made
+	newest  uint64            // the newest message that it held then
+	end     uint64            // how far it had counted
+	load    *snapshot.Builder // while everything is read
+	charges *charges          // of what has come
+	at      uint64            // the last message that came
+	written time.Time         // and when it was written
+	whole   uint64            // the last message of the change that at belongs to
+	since   uint64            // every message from here to at has come
+	from    uint64            // how far it had come when newest was asked for
+	sure    bool              // that what has been loaded is all
+	seen    uint64            // messages of this consumer
+	left    uint64            // messages behind at that can come now
 	entries []directory.Entry
 	decoder decoder
 }
@@ -252,7 +253,7 @@ func (f *follower) settle() {
 	}
 }
 
-func (f *follower) say(snapshot *directory.Snapshot) {
+func (f *follower) say(snapshot *snapshot.Snapshot) {
 	size := snapshot.Size()
 	f.s.cfg.Log.LogAttrs(context.Background(), slog.LevelInfo, "directory loaded", slog.String("bucket", f.s.cfg.Bucket),
 		slog.Uint64("revision", f.revision()), slog.Int("users", size.Users), slog.Int("keys", size.Keys), slog.Int("projects", size.Projects),

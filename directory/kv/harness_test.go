@@ -17,6 +17,7 @@ import (
 	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 )
 
 // storeDir returns a directory for a server that is gone with the test. The server
@@ -131,7 +132,7 @@ func loaded(tb testing.TB, s *kv.Store) *kv.Store {
 	return s
 }
 
-func change(tb testing.TB, s *kv.Store, f func(*directory.Snapshot) ([]directory.Entry, error)) *directory.Snapshot {
+func change(tb testing.TB, s *kv.Store, f func(*snapshot.Snapshot) ([]directory.Entry, error)) *snapshot.Snapshot {
 	tb.Helper()
 	next, err := s.Change(tb.Context(), f)
 	callouttest.Must(tb, err)
@@ -139,8 +140,8 @@ func change(tb testing.TB, s *kv.Store, f func(*directory.Snapshot) ([]directory
 }
 
 // user returns the change that makes a user with a key, which is its name.
-func user(name string) (uuid.UUID, func(*directory.Snapshot) ([]directory.Entry, error)) {
-	return directory.IDOf(directory.KindUser, name), func(*directory.Snapshot) ([]directory.Entry, error) { return member(name)[:2], nil }
+func user(name string) (uuid.UUID, func(*snapshot.Snapshot) ([]directory.Entry, error)) {
+	return directory.IDOf(directory.KindUser, name), func(*snapshot.Snapshot) ([]directory.Entry, error) { return member(name)[:2], nil }
 }
 
 // add makes users.
@@ -153,7 +154,7 @@ func add(tb testing.TB, s *kv.Store, names ...string) {
 }
 
 // has reports whether exactly these users are there, with their keys.
-func has(s *directory.Snapshot, names ...string) bool {
+func has(s *snapshot.Snapshot, names ...string) bool {
 	for _, name := range names {
 		if _, ok := s.LookupKey(directory.DigestOf(name)); !ok {
 			return false

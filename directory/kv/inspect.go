@@ -7,7 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // Look returns how the bucket is kept, and makes none. The error is ErrNoBucket,
@@ -31,7 +31,7 @@ func Look(ctx context.Context, cfg Config) (*jetstream.StreamInfo, error) {
 
 // Cached reads the file that Config.Cache names, all of it or nothing, as Open
 // does. The error is fs.ErrNotExist if there is none.
-func Cached(path, bucket string) (*directory.Snapshot, Status, error) {
+func Cached(path, bucket string) (*snapshot.Snapshot, Status, error) {
 	s := &Store{cfg: Config{Cache: path, Bucket: bucket}, faults: faults{log: slog.New(slog.DiscardHandler)}}
 	st, _, checked, err := s.readCache()
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 )
 
 func TestChange(t *testing.T) {
@@ -26,14 +27,14 @@ func TestChange(t *testing.T) {
 		t.Fatalf("%+v", rec)
 	}
 	callouttest.Eventually(t, "it is in force on the other", func() bool { _, ok := b.Snapshot().User("alice"); return ok })
-	_, err := b.Change(t.Context(), func(*directory.Snapshot) ([]directory.Entry, error) {
+	_, err := b.Change(t.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) {
 		return directory.Put(directory.UserKey(uuid.New()), &directory.User{Name: "alice"}), nil
 	})
 	var problems directory.Problems
 	if !errors.As(err, &problems) {
 		t.Fatalf("a second alice: %v", err)
 	}
-	gone := change(t, b, func(s *directory.Snapshot) ([]directory.Entry, error) { return s.RemoveUser(id), nil })
+	gone := change(t, b, func(s *snapshot.Snapshot) ([]directory.Entry, error) { return s.RemoveUser(id), nil })
 	if gone.Size() != (directory.Size{}) {
 		t.Errorf("%+v", gone.Size())
 	}
@@ -77,7 +78,7 @@ func TestChangeWhileRestored(t *testing.T) {
 	n.start(t)
 	add(t, s, "bob", "cyd")
 	_, f := user("dan")
-	_, err := s.Change(t.Context(), func(now *directory.Snapshot) ([]directory.Entry, error) {
+	_, err := s.Change(t.Context(), func(now *snapshot.Snapshot) ([]directory.Entry, error) {
 		if has(now, "ada", "bob", "cyd") {
 			restore(t, n, backup)
 			callouttest.Eventually(t, "the older one is in use", func() bool { return has(s.Snapshot(), "ada") })

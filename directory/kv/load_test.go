@@ -13,6 +13,7 @@ import (
 	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 )
 
 // What is overwritten while a bucket is loaded is missing in nothing that is served.
@@ -21,7 +22,7 @@ func TestLoadWhileEdited(t *testing.T) {
 	url := startNode(t).url()
 	s := loaded(t, start(t, kv.Config{Conn: connect(t, url), Create: true}))
 	furnish(t, s)
-	change(t, s, func(*directory.Snapshot) ([]directory.Entry, error) {
+	change(t, s, func(*snapshot.Snapshot) ([]directory.Entry, error) {
 		var all []directory.Entry
 		for i := range topics {
 			all = append(all, directory.Entry{Key: directory.ResourceKey(directory.KindTopic, shop(), fmt.Sprintf("topic-%d", i)), Value: &directory.Topic{}})
@@ -37,7 +38,7 @@ func TestLoadWhileEdited(t *testing.T) {
 				return
 			default:
 			}
-			change(t, s, func(now *directory.Snapshot) ([]directory.Entry, error) {
+			change(t, s, func(now *snapshot.Snapshot) ([]directory.Entry, error) {
 				if i%2 == 0 {
 					return directory.Put(directory.ResourceKey(directory.KindTopic, shop(), "busy"), &directory.Topic{Created: time.Unix(i, 0)}), nil
 				}
@@ -142,7 +143,7 @@ func TestSlowLine(t *testing.T) {
 	loaded(t, far)
 	there, pass := p.hold(".shop-300 ")
 	defer pass()
-	change(t, s, func(*directory.Snapshot) ([]directory.Entry, error) {
+	change(t, s, func(*snapshot.Snapshot) ([]directory.Entry, error) {
 		var all []directory.Entry
 		for i := range topics {
 			all = append(all, directory.Entry{Key: directory.ResourceKey(directory.KindTopic, shop(), fmt.Sprintf("shop-%d", i)), Value: &directory.Topic{}})

@@ -12,6 +12,7 @@ import (
 	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 )
 
 // A user is in more ACLs than are changed at once, and somebody else adds to the
@@ -33,7 +34,7 @@ func TestPartsLeaveOthersEdits(t *testing.T) {
 	put := func(key directory.EntryKey, v directory.Value) directory.Entry {
 		return directory.Entry{Key: key, Value: v}
 	}
-	change(t, a, func(*directory.Snapshot) ([]directory.Entry, error) {
+	change(t, a, func(*snapshot.Snapshot) ([]directory.Entry, error) {
 		all := []directory.Entry{
 			put(directory.UserKey(leaves), &directory.User{Name: "leaves"}),
 			put(directory.ProjectKey(many), &directory.Project{Name: "many", Account: "APP"}),
@@ -49,7 +50,7 @@ func TestPartsLeaveOthersEdits(t *testing.T) {
 		}
 		return all, nil
 	})
-	change(t, a, func(*directory.Snapshot) ([]directory.Entry, error) {
+	change(t, a, func(*snapshot.Snapshot) ([]directory.Entry, error) {
 		var all []directory.Entry
 		for i := range 2*directory.MaxChange + 500 {
 			name := fmt.Sprintf("topic-%d", i)
@@ -64,7 +65,7 @@ func TestPartsLeaveOthersEdits(t *testing.T) {
 		n := 0
 		<-first
 		for ; n < len(added) && !gone.Load(); n++ {
-			if _, err := b.Change(t.Context(), func(s *directory.Snapshot) ([]directory.Entry, error) {
+			if _, err := b.Change(t.Context(), func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 				users, _, _ := s.ACL(directory.KindTopicACL, "last", "topic")
 				ids, _ := s.IDs("last", users)
 				for i := range n {
@@ -81,7 +82,7 @@ func TestPartsLeaveOthersEdits(t *testing.T) {
 		edits <- n
 	}()
 	leaving.Store(true)
-	change(t, a, func(s *directory.Snapshot) ([]directory.Entry, error) { return s.RemoveUser(leaves), nil })
+	change(t, a, func(s *snapshot.Snapshot) ([]directory.Entry, error) { return s.RemoveUser(leaves), nil })
 	gone.Store(true)
 	n := <-edits
 	t.Logf("%d edits meanwhile", n)

@@ -15,6 +15,7 @@ import (
 	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 )
 
 // flood has n administrators of the shop make one change each. All of them wait
@@ -27,7 +28,7 @@ func flood(t *testing.T, s *kv.Store, name string, n int, hear func(author strin
 	ended = &sync.WaitGroup{}
 	write := func(i int) {
 		ctx := kv.ByAuthor(t.Context(), kv.Author{User: uuid.New(), Project: shop()})
-		_, err := s.Change(ctx, func(*directory.Snapshot) ([]directory.Entry, error) {
+		_, err := s.Change(ctx, func(*snapshot.Snapshot) ([]directory.Entry, error) {
 			once.Do(func() { close(begun); <-hold })
 			hear("flood")
 			return directory.Put(directory.ResourceKey(directory.KindTopic, shop(), fmt.Sprintf("%s-%d", name, i)), &directory.Topic{}), nil
@@ -63,7 +64,7 @@ func TestFloodOfOneProject(t *testing.T) {
 	for i := range 2 {
 		ended.Go(func() {
 			ctx := kv.ByAuthor(t.Context(), kv.Author{User: uuid.New()})
-			_, err := s.Change(ctx, func(*directory.Snapshot) ([]directory.Entry, error) {
+			_, err := s.Change(ctx, func(*snapshot.Snapshot) ([]directory.Entry, error) {
 				hear("other")
 				return member(fmt.Sprint("other-", i))[:2], nil
 			})
@@ -104,7 +105,7 @@ func TestFloodOfEveryReplica(t *testing.T) {
 					return
 				default:
 				}
-				_, err := a.Change(kv.ByAuthor(t.Context(), kv.Author{User: uuid.New(), Project: shop()}), func(*directory.Snapshot) ([]directory.Entry, error) {
+				_, err := a.Change(kv.ByAuthor(t.Context(), kv.Author{User: uuid.New(), Project: shop()}), func(*snapshot.Snapshot) ([]directory.Entry, error) {
 					return directory.Put(directory.ResourceKey(directory.KindTopic, shop(), fmt.Sprint("a-", i)), &directory.Topic{Created: time.Unix(n, 0)}), nil
 				})
 				if err != nil {
@@ -117,7 +118,7 @@ func TestFloodOfEveryReplica(t *testing.T) {
 	seen := -1
 	ended.Go(func() {
 		defer close(stop)
-		_, err := b.Change(kv.ByAuthor(t.Context(), kv.Author{User: uuid.New()}), func(now *directory.Snapshot) ([]directory.Entry, error) {
+		_, err := b.Change(kv.ByAuthor(t.Context(), kv.Author{User: uuid.New()}), func(now *snapshot.Snapshot) ([]directory.Entry, error) {
 			p, _ := now.Project("shop")
 			seen = 0
 			for i := range p.Topics {
@@ -147,7 +148,7 @@ func TestLargeChangeLetsOthersGo(t *testing.T) {
 	var once sync.Once
 	var ended sync.WaitGroup
 	ended.Go(func() {
-		change(t, s, func(*directory.Snapshot) ([]directory.Entry, error) {
+		change(t, s, func(*snapshot.Snapshot) ([]directory.Entry, error) {
 			once.Do(func() { close(begun); <-hold })
 			var all []directory.Entry
 			for i := range 3 * directory.MaxChange {
@@ -159,7 +160,7 @@ func TestLargeChangeLetsOthersGo(t *testing.T) {
 	<-begun
 	seen := 0
 	ended.Go(func() {
-		_, err := s.Change(kv.ByAuthor(t.Context(), kv.Author{User: uuid.New()}), func(now *directory.Snapshot) ([]directory.Entry, error) {
+		_, err := s.Change(kv.ByAuthor(t.Context(), kv.Author{User: uuid.New()}), func(now *snapshot.Snapshot) ([]directory.Entry, error) {
 			seen = now.Size().Topics
 			return member("other")[:2], nil
 		})

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // Errors of changes for which there is no room. Removals, and changes that make
@@ -85,7 +86,7 @@ func sizeOfAll(messages []*nats.Msg) (size int64) {
 
 // room reports whether there is room for entries, which messages encode: in the
 // bucket, and in the share of the project that is charged for them.
-func (s *Store) room(by Author, at *directory.Snapshot, entries []directory.Entry, messages []*nats.Msg) error {
+func (s *Store) room(by Author, at *snapshot.Snapshot, entries []directory.Entry, messages []*nats.Msg) error {
 	size, slack := sizeOfAll(messages), 0
 	if by.Project == uuid.Nil {
 		slack = usualGrowth
@@ -114,7 +115,7 @@ func (s *Store) room(by Author, at *directory.Snapshot, entries []directory.Entr
 const usualGrowth = 256
 
 // grows reports whether entries make the directory larger.
-func grows(at *directory.Snapshot, entries []directory.Entry, messages []*nats.Msg, slack int) bool {
+func grows(at *snapshot.Snapshot, entries []directory.Entry, messages []*nats.Msg, slack int) bool {
 	for i := range entries {
 		if entries[i].Value == nil {
 			continue

@@ -17,6 +17,7 @@ import (
 	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 )
 
 func topic(name string) directory.EntryKey {
@@ -26,7 +27,7 @@ func topic(name string) directory.EntryKey {
 // as makes one change for an author.
 func as(t *testing.T, s *kv.Store, by kv.Author, entries ...directory.Entry) error {
 	t.Helper()
-	_, err := s.Change(kv.ByAuthor(t.Context(), by), func(*directory.Snapshot) ([]directory.Entry, error) { return entries, nil })
+	_, err := s.Change(kv.ByAuthor(t.Context(), by), func(*snapshot.Snapshot) ([]directory.Entry, error) { return entries, nil })
 	return err
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // Config says which bucket a Store follows.
@@ -93,7 +93,7 @@ type Store struct {
 
 // state is a directory at one revision of a bucket.
 type state struct {
-	snapshot *directory.Snapshot
+	snapshot *snapshot.Snapshot
 	revision uint64    // how far the bucket has counted
 	written  time.Time // when the entry at this revision was; zero: there was none any more
 	bucket   time.Time // when the bucket was made: another one has other revisions
@@ -119,7 +119,7 @@ func Open(cfg Config) (*Store, error) {
 }
 
 // Snapshot returns the directory in use; nil: none was loaded yet.
-func (s *Store) Snapshot() *directory.Snapshot {
+func (s *Store) Snapshot() *snapshot.Snapshot {
 	if st := s.current.Load(); st != nil {
 		return st.snapshot
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // sweepEvery is how often it is looked for what is left of users and projects that
@@ -33,7 +34,7 @@ func (s *Store) sweeper(ctx context.Context) (end func()) {
 func (s *Store) sweep(ctx context.Context, seen []directory.EntryKey) []directory.EntryKey {
 	for _, k := range seen {
 		n := 0
-		_, err := s.Change(ctx, func(now *directory.Snapshot) ([]directory.Entry, error) {
+		_, err := s.Change(ctx, func(now *snapshot.Snapshot) ([]directory.Entry, error) {
 			change := now.RemoveOrphan(k)
 			n = len(change)
 			return change, nil

@@ -12,6 +12,7 @@ import (
 	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 )
 
 // What a removal has left that was cut between its parts is removed, once it has
@@ -29,7 +30,7 @@ func TestSweep(t *testing.T) {
 	put := func(k directory.EntryKey, v directory.Value) directory.Entry {
 		return directory.Entry{Key: k, Value: v}
 	}
-	change(t, s, func(*directory.Snapshot) ([]directory.Entry, error) {
+	change(t, s, func(*snapshot.Snapshot) ([]directory.Entry, error) {
 		all := append(member("ada")[:2], put(directory.ProjectKey(project), &directory.Project{Name: "big", Account: "APP"}),
 			put(directory.ProjectKey(bad), &directory.Project{Name: "bad", Account: "APP"}),
 			put(directory.ResourceKey(directory.KindTopic, bad, "t"), &directory.Topic{}))
@@ -42,7 +43,7 @@ func TestSweep(t *testing.T) {
 	write(t, c, directory.KeyKey(uuid.New(), "lost").String(), `{"v":1,"value":{"digest":"`+directory.DigestOf("lost").String()+`"}}`)
 	callouttest.Eventually(t, "they are taken over", func() bool { return s.Snapshot().Undecided(directory.DigestOf("lost")) })
 	armed.Store(true)
-	if _, err := s.Change(ctx, func(now *directory.Snapshot) ([]directory.Entry, error) { return now.RemoveProject(project), nil }); err == nil {
+	if _, err := s.Change(ctx, func(now *snapshot.Snapshot) ([]directory.Entry, error) { return now.RemoveProject(project), nil }); err == nil {
 		t.Fatal("the removal was not cut")
 	}
 	add(t, s, "bob") // whatever was on its way of the removal has come by then, or never comes

@@ -16,6 +16,7 @@ import (
 	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 )
 
 // Whoever is always slower than somebody else gets a turn, with a small change and
@@ -40,7 +41,7 @@ func TestTurn(t *testing.T) {
 						return
 					default:
 					}
-					change(t, fast, func(*directory.Snapshot) ([]directory.Entry, error) {
+					change(t, fast, func(*snapshot.Snapshot) ([]directory.Entry, error) {
 						return directory.Put(directory.ResourceKey(directory.KindTopic, shop(), "busy"), &directory.Topic{Created: time.Unix(int64(i), 0)}), nil
 					})
 					made.Add(1)
@@ -60,7 +61,7 @@ func TestTurn(t *testing.T) {
 				return true
 			}
 			calls, alone := 0, 0
-			f := func(*directory.Snapshot) ([]directory.Entry, error) {
+			f := func(*snapshot.Snapshot) ([]directory.Entry, error) {
 				calls++
 				if !again(3, 200*time.Millisecond) { // nobody else makes any
 					alone++
@@ -180,13 +181,13 @@ func TestTurnOnSlowLine(t *testing.T) {
 				return
 			case <-pace.C:
 			}
-			change(t, fast, func(*directory.Snapshot) ([]directory.Entry, error) {
+			change(t, fast, func(*snapshot.Snapshot) ([]directory.Entry, error) {
 				return directory.Put(directory.ResourceKey(directory.KindTopic, shop(), "busy"), &directory.Topic{Created: time.Unix(i, 0)}), nil
 			})
 		}
 	})
 	defer func() { close(stop); ended.Wait() }()
-	change(t, slow, func(*directory.Snapshot) ([]directory.Entry, error) {
+	change(t, slow, func(*snapshot.Snapshot) ([]directory.Entry, error) {
 		var all []directory.Entry
 		for i := range directory.MaxChange {
 			all = append(all, directory.Entry{Key: directory.ResourceKey(directory.KindTopic, shop(), fmt.Sprintf("slow-%d", i)), Value: &directory.Topic{}})

@@ -12,6 +12,7 @@ import (
 	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 )
 
 // write writes an entry by hand, as "nats kv put" does.
@@ -92,7 +93,7 @@ func TestUnreadable(t *testing.T) {
 			entry(directory.MemberKey(shop(), ada)), `{"v":1,"value":{"roles":[]}}`, nil, known, unknown, false, &directory.Member{Roles: []directory.Role{directory.RolePublisher}},
 		},
 		"an ACL that names names": {
-			entry(ordersACL()), `{"v":1,"value":{"users":["ada"]}}`, nil, known, unknown, false, aclWith(t, directory.Empty(), "ada").Value,
+			entry(ordersACL()), `{"v":1,"value":{"users":["ada"]}}`, nil, known, unknown, false, aclWith(t, snapshot.Empty(), "ada").Value,
 		},
 		"a topic of a name that is none": {
 			"topic." + shop().String() + ".a.b", `{"v":1,"value":{}}`, nil, known, unknown, true, nil,
@@ -110,11 +111,11 @@ func TestUnreadable(t *testing.T) {
 			s := open(t, cfg)
 			stop := run(t, s)
 			loaded(t, s)
-			change(t, s, func(*directory.Snapshot) ([]directory.Entry, error) {
+			change(t, s, func(*snapshot.Snapshot) ([]directory.Entry, error) {
 				return append(append(member("ada"), member("bob")...),
 					directory.Entry{Key: directory.ProjectKey(shop()), Value: &directory.Project{Name: "shop", Account: "APP"}},
 					directory.Entry{Key: directory.ResourceKey(directory.KindTopic, shop(), "orders"), Value: &directory.Topic{}},
-					aclWith(t, directory.Empty(), "ada")), nil
+					aclWith(t, snapshot.Empty(), "ada")), nil
 			})
 			is := func(what string, s *kv.Store, ada, nobody string, topic bool, faults int) {
 				t.Helper()
@@ -176,7 +177,7 @@ func TestUnreadable(t *testing.T) {
 			} else {
 				k, err := directory.ParseEntryKey(tt.key)
 				callouttest.Must(t, err)
-				change(t, again, func(*directory.Snapshot) ([]directory.Entry, error) { return directory.Put(k, tt.mended), nil })
+				change(t, again, func(*snapshot.Snapshot) ([]directory.Entry, error) { return directory.Put(k, tt.mended), nil })
 			}
 			is("mended", again, known, unknown, true, 0)
 		})

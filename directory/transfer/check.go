@@ -42,7 +42,7 @@ func (t *target) paths() map[string]string {
 }
 
 // locksOut reports whether somebody can manage the directory, and nobody after
-// the change. The rule is that of directory.Snapshot.LocksOut.
+// the change. The rule is that of Snapshot.LocksOut.
 func (t *target) locksOut() bool {
 	for _, anywhere := range []bool{false, true} {
 		before, after := false, false

@@ -7,11 +7,12 @@ import (
 	"github.com/google/uuid"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // differ finds the entries that change, and in which step of a plan.
 type differ struct {
-	current  *directory.Snapshot
+	current  *snapshot.Snapshot
 	from, to namer
 	counts   Counts
 

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // ErrLockout: after the change no service_admin would have a key that works and
@@ -59,11 +60,11 @@ func (p *pair[T]) any() *T {
 //
 // Users and projects go by their ids, so that a known id with another name is a
 // new name; without an id they go by name.
-func New(current *directory.Snapshot, want directory.Records, o Options) (*Plan, error) {
+func New(current *snapshot.Snapshot, want directory.Records, o Options) (*Plan, error) {
 	return plan(current, want, o, directory.MaxChange)
 }
 
-func plan(current *directory.Snapshot, want directory.Records, o Options, limit int) (*Plan, error) {
+func plan(current *snapshot.Snapshot, want directory.Records, o Options, limit int) (*Plan, error) {
 	o.Now = o.Now.UTC().Truncate(time.Second)
 	t := newTarget(current, want, o)
 	p := &Plan{from: t.from, to: t.to, limit: limit, now: o.Now, by: o.By}

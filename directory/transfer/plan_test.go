@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 var now = time.Date(2026, 11, 22, 15, 0, 0, 0, time.UTC)
@@ -42,9 +43,9 @@ func shop() directory.Records {
 	}
 }
 
-func snapshot(tb testing.TB, r directory.Records) *directory.Snapshot {
+func newSnapshot(tb testing.TB, r directory.Records) *snapshot.Snapshot {
 	tb.Helper()
-	s, err := directory.NewSnapshot(r)
+	s, err := snapshot.New(r)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -126,7 +127,7 @@ func TestLines(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			current := snapshot(t, shop())
+			current := newSnapshot(t, shop())
 			p, err := New(current, tt.want, Options{Replace: tt.replace, Now: now})
 			if err != nil {
 				t.Fatal(err)
@@ -189,11 +190,11 @@ func TestProblems(t *testing.T) {
 			directory.Records{Users: []directory.User{{ID: other, Name: "ann"}, {ID: other, Name: "bob"}}},
 			"users[1].uuid: is already that of users[0]",
 		},
-		{"an account that is another's", false, directory.Records{Projects: []directory.Project{{Name: "new", Account: "LAB"}}}, `projects[0].account: account "LAB" is another project's, whose topics have subjects all over it`},
+		{"an account that is another's", false, directory.Records{Projects: []directory.Project{{Name: "new", Account: "LAB"}}}, `projects[0].account: account "LAB" belongs to another project, some of whose topics have subjects outside of it`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := New(snapshot(t, shop()), tt.want, Options{Replace: tt.replace, Now: now})
+			_, err := New(newSnapshot(t, shop()), tt.want, Options{Replace: tt.replace, Now: now})
 			var problems directory.Problems
 			if !errors.As(err, &problems) || !strings.HasPrefix(err.Error(), tt.err) {
 				t.Errorf("got %v, want %s", err, tt.err)
@@ -222,17 +223,17 @@ func TestLockout(t *testing.T) {
 		{Users: []directory.User{admin("b", ending), admin("c", bound)}},
 	}
 	for i, want := range refused {
-		if _, err := New(snapshot(t, shop()), want, Options{Replace: true, Now: now}); !errors.Is(err, ErrLockout) {
+		if _, err := New(newSnapshot(t, shop()), want, Options{Replace: true, Now: now}); !errors.Is(err, ErrLockout) {
 			t.Errorf("%d: got %v", i, err)
 		}
 	}
-	if _, err := New(snapshot(t, shop()), refused[1], Options{Now: now}); !errors.Is(err, ErrLockout) {
+	if _, err := New(newSnapshot(t, shop()), refused[1], Options{Now: now}); !errors.Is(err, ErrLockout) {
 		t.Errorf("a merge that takes the role: got %v", err)
 	}
-	if _, err := New(snapshot(t, shop()), directory.Records{Users: []directory.User{admin("b", key("b"))}}, Options{Replace: true, Now: now}); err != nil {
+	if _, err := New(newSnapshot(t, shop()), directory.Records{Users: []directory.User{admin("b", key("b"))}}, Options{Replace: true, Now: now}); err != nil {
 		t.Errorf("another admin: got %v", err)
 	}
-	if _, err := New(directory.Empty(), shop(), Options{Replace: true, Now: now}); err != nil {
+	if _, err := New(snapshot.Empty(), shop(), Options{Replace: true, Now: now}); err != nil {
 		t.Errorf("an empty directory: got %v", err)
 	}
 }
@@ -243,7 +244,7 @@ func TestLockoutMeanwhile(t *testing.T) {
 	admin := func(name string) directory.User {
 		return directory.User{Name: name, ServiceRoles: []directory.ServiceRole{directory.ServiceRoleAdmin}, Keys: []directory.Key{key(name)}}
 	}
-	current := snapshot(t, directory.Records{Users: []directory.User{admin("one"), admin("two")}})
+	current := newSnapshot(t, directory.Records{Users: []directory.User{admin("one"), admin("two")}})
 	demoted := admin("one")
 	demoted.ServiceRoles = nil
 	p, err := New(current, directory.Records{Users: []directory.User{demoted}}, Options{Now: now})
@@ -262,7 +263,7 @@ func TestOwnLossComesLast(t *testing.T) {
 	admin := func(name string) directory.User {
 		return directory.User{Name: name, ServiceRoles: []directory.ServiceRole{directory.ServiceRoleAdmin}, Keys: []directory.Key{key(name), key(name + "-too")}}
 	}
-	current := snapshot(t, directory.Records{Users: []directory.User{admin("root"), admin("gone")}})
+	current := newSnapshot(t, directory.Records{Users: []directory.User{admin("root"), admin("gone")}})
 	root, _ := current.User("root")
 	disabled, keyless := admin("root"), admin("root")
 	disabled.Disabled, keyless.Keys = true, []directory.Key{key("another"), key("one-more")}
@@ -299,7 +300,7 @@ func TestMade(t *testing.T) {
 		{Name: "carl", Disabled: true, Made: directory.Made{Created: long, Modified: long}},
 		{Name: "ann", Keys: []directory.Key{key("a"), {ID: "b", Digest: directory.DigestOf("b"), Created: long}}},
 	}}
-	current := snapshot(t, r)
+	current := newSnapshot(t, r)
 	p, err := New(current, want, Options{Now: now.Add(time.Millisecond), By: uuid.UUID{1}})
 	if err != nil {
 		t.Fatal(err)
@@ -330,7 +331,7 @@ func TestFormerName(t *testing.T) {
 	former := shop()
 	former.Users[2].ID, former.Users[2].Name = directory.IDOf(directory.KindUser, "carl"), "carlo"
 	former.Projects = nil
-	p, err := New(snapshot(t, former), directory.Records{Users: []directory.User{{Name: "carl"}}}, Options{Now: now})
+	p, err := New(newSnapshot(t, former), directory.Records{Users: []directory.User{{Name: "carl"}}}, Options{Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -350,7 +351,7 @@ func TestHidden(t *testing.T) {
 	hidden := []directory.EntryKey{
 		directory.KeyKey(carl, "stolen"), directory.MemberKey(lab, uuid.UUID{9}), directory.ResourceKey(directory.KindTopicACL, lab, "none"),
 	}
-	current, _, _ := snapshot(t, shop()).Apply([]directory.Entry{
+	current, _, _ := newSnapshot(t, shop()).Apply([]directory.Entry{
 		{Key: hidden[0], Revision: 1, Value: &directory.Key{Digest: directory.DigestOf("root")}},
 		{Key: hidden[1], Revision: 1, Value: &directory.Member{Roles: directory.Roles()[:1]}},
 		{Key: hidden[2], Revision: 1, Value: &directory.ACL{Users: []uuid.UUID{carl}}},
@@ -387,7 +388,7 @@ func TestHidden(t *testing.T) {
 var errBroken = errors.New("broken")
 
 func TestRunFails(t *testing.T) {
-	current := snapshot(t, shop())
+	current := newSnapshot(t, shop())
 	want := only(shop(), func(r *directory.Records) {
 		for i := range r.Users {
 			r.Users[i].Profile = &directory.Profile{LastName: "x"}
@@ -408,13 +409,13 @@ func TestRunFails(t *testing.T) {
 // store is a directory in memory.
 type store struct {
 	t        testing.TB
-	current  *directory.Snapshot
+	current  *snapshot.Snapshot
 	revision uint64
 	fail     int // the change that fails
 	changes  int
 }
 
-func (s *store) Change(_ context.Context, f func(*directory.Snapshot) ([]directory.Entry, error)) (*directory.Snapshot, error) {
+func (s *store) Change(_ context.Context, f func(*snapshot.Snapshot) ([]directory.Entry, error)) (*snapshot.Snapshot, error) {
 	if s.changes++; s.changes == s.fail {
 		return nil, errBroken
 	}

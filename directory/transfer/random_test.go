@@ -13,6 +13,7 @@ import (
 
 	"usher/directory"
 	"usher/directory/file"
+	"usher/directory/snapshot"
 )
 
 // TestEveryPartIsGood takes random directories to others, in parts that are as
@@ -25,7 +26,7 @@ func TestEveryPartIsGood(t *testing.T) {
 		from, to := randomDirectory(random), randomDirectory(random)
 		o := Options{Replace: random.IntN(3) > 0, Now: now}
 		limit := 1 + random.IntN(30)
-		current := snapshot(t, copied(from))
+		current := newSnapshot(t, copied(from))
 		p, err := plan(current, to, o, limit)
 		if err != nil {
 			var problems directory.Problems
@@ -46,7 +47,7 @@ func TestEveryPartIsGood(t *testing.T) {
 			if len(chunk) > limit {
 				t.Fatalf("seed %d: %d entries at once, of at most %d", seed, len(chunk), limit)
 			}
-			if _, err := s.Change(t.Context(), func(*directory.Snapshot) ([]directory.Entry, error) { return chunk, nil }); err != nil {
+			if _, err := s.Change(t.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) { return chunk, nil }); err != nil {
 				t.Fatalf("seed %d, limit %d: %v\n%v", seed, limit, err, chunk)
 			}
 			if !managed(s.current) {
@@ -75,7 +76,7 @@ func TestEveryPartIsGood(t *testing.T) {
 }
 
 // resumes expects that a new plan from here ends in what the first plan would have led to.
-func resumes(t *testing.T, seed uint64, from *directory.Snapshot, to directory.Records, o Options) {
+func resumes(t *testing.T, seed uint64, from *snapshot.Snapshot, to directory.Records, o Options) {
 	t.Helper()
 	rest, err := New(from, to, o)
 	if err != nil {
@@ -93,7 +94,7 @@ func resumes(t *testing.T, seed uint64, from *directory.Snapshot, to directory.R
 	}
 }
 
-func managed(s *directory.Snapshot) bool {
+func managed(s *snapshot.Snapshot) bool {
 	t := target{o: Options{Now: now}}
 	for u := range s.Users() {
 		if t.manages(u) {
@@ -170,7 +171,7 @@ func randomDirectory(random *rand.Rand) directory.Records {
 }
 
 func good(r directory.Records) bool {
-	s, err := directory.NewSnapshot(copied(r))
+	s, err := snapshot.New(copied(r))
 	return err == nil && managed(s)
 }
 

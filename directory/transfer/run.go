@@ -5,11 +5,12 @@ import (
 	"fmt"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // Store is where a directory is kept: see kv.Store.
 type Store interface {
-	Change(ctx context.Context, f func(*directory.Snapshot) ([]directory.Entry, error)) (*directory.Snapshot, error)
+	Change(ctx context.Context, f func(*snapshot.Snapshot) ([]directory.Entry, error)) (*snapshot.Snapshot, error)
 }
 
 // Run makes the changes of a plan. Each part is checked on the directory as it is
@@ -20,10 +21,10 @@ type Store interface {
 // may be nil.
 //
 // It returns the snapshot with all of it in force; nil: nothing had to change.
-func Run(ctx context.Context, store Store, p *Plan, progress func(done, total int)) (last *directory.Snapshot, err error) {
+func Run(ctx context.Context, store Store, p *Plan, progress func(done, total int)) (last *snapshot.Snapshot, err error) {
 	done := 0
 	for chunk := range p.Chunks() {
-		last, err = store.Change(ctx, func(s *directory.Snapshot) ([]directory.Entry, error) {
+		last, err = store.Change(ctx, func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 			if s.LocksOut(chunk, p.now) {
 				return nil, ErrLockout
 			}

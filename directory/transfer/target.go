@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // namer finds the id of a user by a name that it has before or after the change.
@@ -15,7 +16,7 @@ type namer func(name string) (uuid.UUID, bool)
 
 // target is what the directory is to become, as far as the records say it.
 type target struct {
-	current  *directory.Snapshot
+	current  *snapshot.Snapshot
 	o        Options
 	records  directory.Records // in the order in which they came, and with what stays behind it
 	was      []*directory.User // of each user of the records
@@ -28,7 +29,7 @@ type target struct {
 	problems directory.Problems
 }
 
-func newTarget(current *directory.Snapshot, want directory.Records, o Options) *target {
+func newTarget(current *snapshot.Snapshot, want directory.Records, o Options) *target {
 	t := &target{
 		current: current, o: o,
 		records: directory.Records{Users: slices.Clone(want.Users), Projects: slices.Clone(want.Projects)},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/identity"
 	"usher/tokens"
 )
@@ -27,14 +28,14 @@ const maxTokenLength = 4096
 
 // Verifier looks up API keys in the snapshot that the decision is made on.
 type Verifier struct {
-	snapshot func() *directory.Snapshot
+	snapshot func() *snapshot.Snapshot
 	now      func() time.Time
 }
 
 // NewVerifier returns a Verifier. snapshot is for credentials that are in no
 // decision (tokens.Credential.Directory). It may return nil while no directory is
 // loaded; nothing can be decided then.
-func NewVerifier(snapshot func() *directory.Snapshot, now func() time.Time) *Verifier {
+func NewVerifier(snapshot func() *snapshot.Snapshot, now func() time.Time) *Verifier {
 	return &Verifier{snapshot: snapshot, now: now}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/identity"
 	"usher/tokens"
 	"usher/tokens/apikey"
@@ -19,7 +20,7 @@ var (
 	ours  = "usher_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABsfVDA"
 )
 
-func snapshot(t *testing.T) *directory.Snapshot {
+func newSnapshot(t *testing.T) *snapshot.Snapshot {
 	t.Helper()
 	key := func(text string, change func(*directory.Key)) directory.Key {
 		k := directory.Key{ID: "id-" + text, Digest: directory.DigestOf(text)}
@@ -28,7 +29,7 @@ func snapshot(t *testing.T) *directory.Snapshot {
 		}
 		return k
 	}
-	s, err := directory.NewSnapshot(directory.Records{Users: []directory.User{
+	s, err := snapshot.New(directory.Records{Users: []directory.User{
 		{Name: "pia", Keys: []directory.Key{
 			key("plain", nil),
 			{Digest: directory.DigestOf(ours)},
@@ -89,10 +90,10 @@ func TestVerifier(t *testing.T) {
 		{"an address with a port", "netted", "10.1.2.3:4222", from, apikey.CodeNetwork, "pia"},
 		{"no networks, no address needed", "plain", "localhost", from, "", "pia"},
 	}
-	s := snapshot(t)
+	s := newSnapshot(t)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			v := apikey.NewVerifier(func() *directory.Snapshot { return s }, func() time.Time { return tt.now })
+			v := apikey.NewVerifier(func() *snapshot.Snapshot { return s }, func() time.Time { return tt.now })
 			for _, c := range []tokens.Credential{
 				{AuthToken: tt.token, Host: tt.host},
 				{User: "alice", Password: tt.token, Host: tt.host},
@@ -121,8 +122,8 @@ func TestVerifier(t *testing.T) {
 }
 
 func TestIdentityOfAKey(t *testing.T) {
-	s := snapshot(t)
-	v := apikey.NewVerifier(func() *directory.Snapshot { return s }, func() time.Time { return from })
+	s := newSnapshot(t)
+	v := apikey.NewVerifier(func() *snapshot.Snapshot { return s }, func() time.Time { return from })
 	id, err := v.Verify(t.Context(), &tokens.Credential{User: "project=shop", Password: "dated"})
 	if err != nil || id.KeyID != "id-dated" || !id.NotAfter.Equal(until) || id.Selection.Project != "shop" || id.Networks != nil {
 		t.Errorf("got %+v, %v", id, err)
@@ -138,7 +139,7 @@ func TestIdentityOfAKey(t *testing.T) {
 }
 
 func TestNoToken(t *testing.T) {
-	v := apikey.NewVerifier(func() *directory.Snapshot { t.Error("the directory was asked"); return nil }, time.Now)
+	v := apikey.NewVerifier(func() *snapshot.Snapshot { t.Error("the directory was asked"); return nil }, time.Now)
 	if _, err := v.Verify(t.Context(), &tokens.Credential{Host: "10.0.0.1"}); !errors.Is(err, tokens.ErrNotApplicable) {
 		t.Errorf("got %v", err)
 	}
@@ -150,7 +151,7 @@ func TestNoToken(t *testing.T) {
 // Without a directory nothing can be decided, and that is not a denial. A key
 // that is mistyped is no good with any directory.
 func TestNoDirectory(t *testing.T) {
-	v := apikey.NewVerifier(func() *directory.Snapshot { return nil }, time.Now)
+	v := apikey.NewVerifier(func() *snapshot.Snapshot { return nil }, time.Now)
 	if _, err := v.Verify(t.Context(), &tokens.Credential{AuthToken: "plain"}); !errors.Is(err, tokens.ErrUnavailable) || errors.Is(err, tokens.ErrRejected) {
 		t.Errorf("got %v", err)
 	}
@@ -177,8 +178,8 @@ func TestUnreadable(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s, _, _ := snapshot(t).Apply([]directory.Entry{tt.entry})
-			v := apikey.NewVerifier(func() *directory.Snapshot { return s }, func() time.Time { return from })
+			s, _, _ := newSnapshot(t).Apply([]directory.Entry{tt.entry})
+			v := apikey.NewVerifier(func() *snapshot.Snapshot { return s }, func() time.Time { return from })
 			if _, err := v.Verify(t.Context(), &tokens.Credential{AuthToken: tt.token}); !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
