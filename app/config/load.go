@@ -22,7 +22,7 @@ func Load(path string) (*Config, error) {
 	if err != nil || len(cfg.Operator.SigningCommand) == 0 {
 		return cfg, err
 	}
-	if err := ownedfile.Check(path, ownedfile.Rule{Runs: true, Pipe: true}); err != nil {
+	if err := ownedfile.Check(path, ownedfile.Rule{Exec: true, Pipe: true}); err != nil {
 		return nil, fmt.Errorf("operator.signing_command is a program that usher runs: %w", err)
 	}
 	return cfg, nil

@@ -73,7 +73,7 @@ func TestSigningCommandAuthor(t *testing.T) {
 	if err := os.Chmod(file, 0o622); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := config.Load(file); err == nil || !strings.Contains(err.Error(), "others could have put it there") {
+	if _, err := config.Load(file); err == nil || !strings.Contains(err.Error(), "another user can write or replace it") {
 		t.Error(err)
 	}
 }

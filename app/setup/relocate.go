@@ -46,7 +46,7 @@ func Relocate(dir string) ([]Relocation, error) {
 		return nil, fmt.Errorf("relocate: %w", err)
 	}
 	file := filepath.Join(dir, FileServerConfig)
-	text, info, err := ownedfile.Read(file, ownedfile.Rule{Own: true})
+	text, info, err := ownedfile.Read(file, ownedfile.Rule{NoGroupWrite: true})
 	if err != nil {
 		return nil, fmt.Errorf("relocate: %w", err)
 	}

@@ -51,7 +51,7 @@ func (a *apiCheck) certificate(allowGroup bool) bool {
 	c := &a.cfg.TLS
 	pair, err := (&certificate{cert: c.CertFile, key: c.KeyFile, allowGroup: allowGroup}).load()
 	switch {
-	case errors.Is(err, ownedfile.ErrReadable), errors.Is(err, ownedfile.ErrOthers):
+	case errors.Is(err, ownedfile.ErrReadable), errors.Is(err, ownedfile.ErrUntrusted):
 		var owned *ownedfile.Error
 		errors.As(err, &owned)
 		a.fail(exitConfig, check, owned.Path, owned.Fix, "%v", err)

@@ -98,7 +98,7 @@ func canWrite(dir string) error {
 		case !info.IsDir():
 			return &fs.PathError{Op: "open", Path: dir, Err: errors.New("not a directory")}
 		}
-		if err := ownedfile.CheckFolder(dir, ownedfile.Rule{Put: true}); err != nil {
+		if err := ownedfile.CheckFolder(dir, ownedfile.Rule{Write: true}); err != nil {
 			return err
 		}
 		f, err := os.CreateTemp(dir, ".usher-check-*")

@@ -65,7 +65,7 @@ func (o *operatorCheck) operatorJWT(where string) {
 	case errors.Is(err, fs.ErrNotExist): // docs/how-to/operator-mode.md says to move it away
 		o.warn("operator", file, "usher nkey has to run where it is; where it does not, operator.signing_key_file can be left out",
 			"operator.signing_key_file is not on this machine: account JWTs cannot be changed from here")
-	case errors.Is(err, ownedfile.ErrReadable), errors.Is(err, ownedfile.ErrOthers):
+	case errors.Is(err, ownedfile.ErrReadable), errors.Is(err, ownedfile.ErrUntrusted):
 		o.failed("operator", configError(err))
 	case err != nil:
 		o.fail(exitConfig, "operator", file, "put the seed of one of the operator's signing_keys there, or add this key: nsc edit operator --sk PUBLIC_KEY", "operator.signing_key_file: %v", err)
@@ -83,7 +83,7 @@ func (o *operatorCheck) operatorProgram(name string) {
 	if err == nil {
 		_, err = signer.Sign([]byte("usher check"))
 	}
-	if errors.Is(err, ownedfile.ErrOthers) {
+	if errors.Is(err, ownedfile.ErrUntrusted) {
 		o.failed("operator", err)
 		return
 	}

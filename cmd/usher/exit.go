@@ -47,7 +47,7 @@ func configError(err error) error {
 	hint := ""
 	var owned *ownedfile.Error
 	switch {
-	case errors.Is(err, ownedfile.ErrOthers) && errors.As(err, &owned):
+	case errors.Is(err, ownedfile.ErrUntrusted) && errors.As(err, &owned):
 		hint = owned.Fix + "; docs/reference/files.md says whose files are taken"
 	case errors.Is(err, ownedfile.ErrReadable):
 		hint = "chmod 600 the file; for secrets mounted group-readable set keyring.allow_group_readable"

@@ -54,7 +54,7 @@ func healthcheck(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		err = fmt.Errorf("healthcheck.token_file: %w", err)
 	}
-	if errors.Is(err, ownedfile.ErrReadable) || errors.Is(err, ownedfile.ErrOthers) {
+	if errors.Is(err, ownedfile.ErrReadable) || errors.Is(err, ownedfile.ErrUntrusted) {
 		return configError(err)
 	}
 	if err != nil {

@@ -72,7 +72,7 @@ func (in *instance) refreshHealthToken(ctx context.Context) {
 // readHealthToken reads the token. Its folder is not looked at: whoever exchanges the
 // file has the health check fail, and nothing else.
 func readHealthToken(path string) (string, error) {
-	token, err := openLine(path, ownedfile.Rule{Secret: true, Alone: true, Pipe: true})
+	token, err := openLine(path, ownedfile.Rule{Secret: true, FileOnly: true, Pipe: true})
 	var at *os.PathError
 	if errors.As(err, &at) {
 		err = unreadable(err)

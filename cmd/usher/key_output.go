@@ -33,7 +33,7 @@ func openKeyOutput(c *cli.Context) (*keyOutput, error) {
 	if c.Bool("json") {
 		return nil, usageError("leave one of them out", "--to and --json: the JSON has the key in it")
 	}
-	if err := ownedfile.CheckFolder(filepath.Dir(path), ownedfile.Rule{Put: true}); err != nil {
+	if err := ownedfile.CheckFolder(filepath.Dir(path), ownedfile.Rule{Write: true}); err != nil {
 		return nil, configError(fmt.Errorf("--to: %w", err))
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the path is the user's

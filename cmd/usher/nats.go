@@ -35,7 +35,7 @@ func readSecret(path string, allowGroup bool) (string, error) {
 
 // openSecret is readSecret, with errors of the system that say the path.
 func openSecret(path string, allowGroup bool) (string, error) {
-	return openLine(path, ownedfile.Rule{Secret: true, Group: allowGroup, Pipe: true})
+	return openLine(path, ownedfile.Rule{Secret: true, GroupRead: allowGroup, Pipe: true})
 }
 
 // openLine reads the one line of a file that keeps the rule.
@@ -164,7 +164,7 @@ func serviceOptions(cfg *config.Config) ([]nats.Option, error) {
 // checkCreds reports a file with a secret that is not there, that others can read,
 // or that others could have put there.
 func checkCreds(path string, allowGroup bool) error {
-	return checkFile(path, ownedfile.Rule{Secret: true, Group: allowGroup})
+	return checkFile(path, ownedfile.Rule{Secret: true, GroupRead: allowGroup})
 }
 
 // checkFile reports a file that does not keep the rule. What cannot be read is not

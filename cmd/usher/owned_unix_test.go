@@ -62,7 +62,7 @@ func TestFilesOfOthers(t *testing.T) {
 			var out, errs bytes.Buffer
 			code := run(ctx, append(append([]string{"usher"}, command...), "-c", in.config()), &out, &errs)
 			end()
-			if said := out.String() + errs.String(); code != exitConfig || !strings.Contains(said, "others could have put it there") || !strings.Contains(said, "chmod o-w ") && !strings.Contains(said, "chown ") {
+			if said := out.String() + errs.String(); code != exitConfig || !strings.Contains(said, "another user can write or replace it") || !strings.Contains(said, "chmod o-w ") && !strings.Contains(said, "chown ") {
 				t.Errorf("%v, %s of another user: %d\n%s", command, filepath.Base(path), code, said)
 			}
 		}
@@ -106,11 +106,11 @@ func TestNothingIsWrittenElsewhere(t *testing.T) {
 		{"nkey", "new", "--out", filepath.Join(open, "key"), "account"},
 	} {
 		code, stdout, stderr := usher(t, args...)
-		if code == exitOK || !strings.Contains(stderr, "is a link") && !strings.Contains(stderr, "others could have put it there") && !strings.Contains(stderr, "file exists") {
+		if code == exitOK || !strings.Contains(stderr, "is a link") && !strings.Contains(stderr, "another user can write or replace it") && !strings.Contains(stderr, "file exists") {
 			t.Errorf("%v: %d\n%s%s", args, code, stdout, stderr)
 		}
 	}
-	if err := (contextFiles{open}).write("mine", &apiContext{Server: "https://h.example"}); !errors.Is(err, ownedfile.ErrOthers) {
+	if err := (contextFiles{open}).write("mine", &apiContext{Server: "https://h.example"}); !errors.Is(err, ownedfile.ErrUntrusted) {
 		t.Errorf("a context in everybody's folder: %v", err)
 	}
 	for _, dir := range []string{elsewhere, open, planted} {
@@ -137,16 +137,16 @@ func TestSigningCommandOfOthers(t *testing.T) {
 	callouttest.Must(t, err)
 	for _, argv := range [][]string{{script}, {"/bin/sh", script}} {
 		in := instance{cfg: &config.Config{Operator: config.Operator{SigningCommand: argv, SigningPublicKey: public, CreateAccounts: true}}}
-		if _, err := operatorKey(in.cfg); !errors.Is(err, ownedfile.ErrOthers) { // of check and nkey
+		if _, err := operatorKey(in.cfg); !errors.Is(err, ownedfile.ErrUntrusted) { // of check and nkey
 			t.Errorf("%v: %v", argv, err)
 		}
-		if _, err := in.accountService(); !errors.Is(err, ownedfile.ErrOthers) { // of serve
+		if _, err := in.accountService(); !errors.Is(err, ownedfile.ErrUntrusted) { // of serve
 			t.Errorf("%v, serve: %v", argv, err)
 		}
 		var f findings
 		o := operatorCheck{findings: &f, cfg: in.cfg}
 		o.operatorProgram(argv[0])
-		if len(f) != 1 || !strings.Contains(f[0].Detail, "others could have put it there") || !strings.Contains(f[0].Hint, "ch") {
+		if len(f) != 1 || !strings.Contains(f[0].Detail, "another user can write or replace it") || !strings.Contains(f[0].Hint, "ch") {
 			t.Errorf("%v, check: %+v", argv, f)
 		}
 	}

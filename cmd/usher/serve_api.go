@@ -140,7 +140,7 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 }
 
 func (c *certificate) load() (*tls.Certificate, error) {
-	if err := checkFile(c.key, ownedfile.Rule{Secret: true, Group: c.allowGroup}); err != nil {
+	if err := checkFile(c.key, ownedfile.Rule{Secret: true, GroupRead: c.allowGroup}); err != nil {
 		return nil, fmt.Errorf("key_file: %w", err)
 	}
 	if err := ownedfile.Check(c.cert, ownedfile.Rule{}); err != nil {

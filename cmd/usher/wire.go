@@ -108,7 +108,7 @@ func keyringFault(cfg *config.Config, err error) error {
 	}
 	dir := cfg.Keyring.Dir
 	var located strictyaml.Errors
-	if errors.Is(err, ownedfile.ErrReadable) || errors.Is(err, ownedfile.ErrOthers) || errors.As(err, &located) {
+	if errors.Is(err, ownedfile.ErrReadable) || errors.Is(err, ownedfile.ErrUntrusted) || errors.As(err, &located) {
 		return configError(err)
 	}
 	e := &exitError{code: exitConfig, err: err}

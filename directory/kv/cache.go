@@ -104,7 +104,7 @@ func (s *Store) restore() {
 
 // readCache reads all of the cache before any of it is used.
 func (s *Store) readCache() (_ *state, _ *charges, checked time.Time, err error) {
-	f, info, err := ownedfile.Open(s.cfg.Cache, ownedfile.Rule{Own: true}) // it says who gets in
+	f, info, err := ownedfile.Open(s.cfg.Cache, ownedfile.Rule{NoGroupWrite: true}) // it says who gets in
 	if err != nil {
 		return nil, nil, checked, fmt.Errorf("read: %w", err)
 	}

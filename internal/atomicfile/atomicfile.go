@@ -51,7 +51,7 @@ func write(path string, mode os.FileMode, fill func(*os.File) error) error {
 // os.ErrExist. The folder must be one in which no other user can replace the file
 // (package ownedfile). On an error New removes what it has written.
 func New(path string, content []byte, prepare func(*os.File) error) error {
-	if err := ownedfile.CheckFolder(filepath.Dir(path), ownedfile.Rule{Put: true}); err != nil {
+	if err := ownedfile.CheckFolder(filepath.Dir(path), ownedfile.Rule{Write: true}); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the path is the operator's

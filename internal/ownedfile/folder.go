@@ -8,17 +8,17 @@ import (
 	"path/filepath"
 )
 
-// ErrLink: a link stands where a folder is to be made.
-var ErrLink = errors.New("is a link, which may lead anywhere")
+// ErrLink: there is a link where a folder or a lock file is to be created.
+var ErrLink = errors.New("is a symbolic link, which may lead anywhere")
 
-// MakeFolder makes a folder, and those above it that are not there, which only this
-// user can enter. One that is there has to keep the rule, with every folder above it.
+// MakeFolder creates a folder and its missing parents with mode 0700. Folders that
+// exist must satisfy the rule of the package.
 func MakeFolder(path string) error {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return err
 	}
-	err = CheckFolder(path, Rule{Put: true})
+	err = CheckFolder(path, Rule{Write: true})
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -30,12 +30,12 @@ func MakeFolder(path string) error {
 	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return CheckFolder(path, Rule{Put: true}) // somebody may have been faster
+	return CheckFolder(path, Rule{Write: true}) // another process may have created it first
 }
 
-// MakeOwnFolder is MakeFolder for what is new altogether: nothing is put through a
-// link that stands below base, whoever made it, nor into a folder in which others
-// can put files of their own. rel is the path below base; "." is base itself.
+// MakeOwnFolder is MakeFolder for a new installation: it follows no link below base,
+// whoever made it, and creates nothing in a folder in which other users can create
+// files. rel is the path below base; "." is base itself.
 func MakeOwnFolder(base, rel string) error {
 	if err := CheckOwnFolder(base, rel); err != nil {
 		return err
@@ -43,8 +43,8 @@ func MakeOwnFolder(base, rel string) error {
 	return MakeFolder(filepath.Join(base, rel))
 }
 
-// CheckOwnFolder reports why MakeOwnFolder would refuse what is there. It makes
-// nothing.
+// CheckOwnFolder returns the error that MakeOwnFolder would return for what exists
+// already. It creates nothing.
 func CheckOwnFolder(base, rel string) error {
 	at := base
 	for _, name := range append([]string{""}, parts(filepath.Clean(rel))...) {
@@ -63,7 +63,7 @@ func CheckOwnFolder(base, rel string) error {
 			return fmt.Errorf("%s: %w", at, ErrLink)
 		}
 		if info.Mode().IsRegular() {
-			return nil // making the folder says what is wrong
+			return nil // creating the folder gives the error
 		}
 		if err := CheckFolder(at, Rule{}); err != nil {
 			return err
@@ -71,23 +71,23 @@ func CheckOwnFolder(base, rel string) error {
 		if info, err = os.Stat(at); err != nil { // base may be a link
 			return err
 		}
-		if _, ok := ownerOf(info); ok && info.Mode().Perm()&othersWrite != 0 {
-			return &Error{Path: at, Err: ErrOthers, Detail: fmt.Sprintf("mode %04o of the folder", info.Mode().Perm()), Fix: "chmod o-w " + quote(at)}
+		if _, ok := ownerOf(info); ok && info.Mode().Perm()&otherWrite != 0 {
+			return &Error{Path: at, Err: ErrUntrusted, Detail: fmt.Sprintf("mode %04o of the folder", info.Mode().Perm()), Fix: "chmod o-w " + quote(at)}
 		}
 	}
 	return nil
 }
 
-// CheckLink reports a link at path that somebody else than root or this user made.
-// What is there and is no link, or nothing, is good.
+// CheckLink reports a link at path that belongs to a user other than root and the user
+// of this process. It accepts anything else, also a path where there is nothing.
 func CheckLink(path string) error {
 	s := host()
 	info, err := s.lstat(path)
 	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
-		return nil //nolint:nilerr // opening it says what is wrong
+		return nil //nolint:nilerr // opening it gives the error
 	}
 	if owner, ok := s.owner(info); ok && owner != 0 && owner != s.user {
-		return &Error{Path: path, Err: ErrOthers, Detail: fmt.Sprintf("a link that belongs to user %d", owner), Fix: "rm " + quote(path)}
+		return &Error{Path: path, Err: ErrUntrusted, Detail: fmt.Sprintf("a link that belongs to user %d", owner), Fix: "rm " + quote(path)}
 	}
 	return nil
 }

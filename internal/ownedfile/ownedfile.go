@@ -1,22 +1,23 @@
 // Package ownedfile reads files that decide something: who gets in, what is signed,
-// what is run. They are taken only if nobody but root and the user of this process
-// could have put them there. The same rule holds wherever one is read, so that a
-// check finds what a service would refuse.
+// what is run. It refuses a file that any user but root and the user of this process
+// could have written or replaced. Every reader of such a file applies the same rule,
+// so "usher check" finds what a service would refuse.
 //
-// The rule, for the file, every folder up to the root, and every link on the way:
+// The rule holds for the file, for every folder up to the root, and for every link on
+// the way:
 //   - it belongs to root or to the user of this process;
-//   - others cannot write it. A folder with the sticky bit may be written by others,
-//     for nobody can take away there what is not theirs;
-//   - a secret is readable by its owner alone, and by its group where that is allowed.
+//   - other users cannot write it. They may write a folder with the sticky bit,
+//     because nobody can remove or rename files of another user there;
+//   - a secret is readable by its owner alone, or also by its group where Rule allows.
 //
-// To root a file of another user is as good, if others cannot write the folder it
-// lies in: root has given that folder away, or somebody whom root trusts with it
-// has. Where it says what is run (Rule.Runs), it has to be root's.
+// For a process of root, a file may belong to any user if others cannot write its
+// folder: root, or a user whom root trusts with that folder, has put it there. A file
+// that says what is run (Rule.Exec) must be root's.
 //
-// A link is followed if whoever made it is trusted like that: Kubernetes mounts
-// secrets as links that belong to root. Nothing on the way can be exchanged by
-// others, so that what is opened is what was looked at; that is compared as well.
-// Where files have no such owners and modes, as on Windows, nothing is refused.
+// A link is followed if its owner is trusted in the same way: Kubernetes mounts
+// secrets as links that belong to root. As no other user can replace anything on the
+// way, the file that is opened is the one that was checked; Open compares the two as
+// well. On systems without such owners and modes, such as Windows, nothing is refused.
 package ownedfile
 
 import (
@@ -27,24 +28,27 @@ import (
 	"os"
 )
 
-// The faults that a file, a folder or a link can have. They come in an Error.
+// Faults of a file, a folder or a link. They are wrapped in an Error.
 var (
-	ErrOthers   = errors.New("others could have put it there")
+	// ErrUntrusted: a user other than root and the user of this process can write or
+	// replace it.
+	ErrUntrusted = errors.New("another user can write or replace it")
+	// ErrReadable: a secret is readable by users who must not read it.
 	ErrReadable = errors.New("secret file can be read by others")
 )
 
-// ErrNotRegular: it is a folder, a device or the like.
+// ErrNotRegular: the file is a folder, a device or the like.
 var ErrNotRegular = errors.New("not a regular file")
 
-// ErrTooLarge: a file is larger than what it is for can be.
+// ErrTooLarge: the file is larger than Rule.Max.
 var ErrTooLarge = errors.New("too large")
 
-// Error says what is wrong with what lies at Path.
+// Error is a fault of the file, folder or link at Path.
 type Error struct {
 	Path   string
 	Err    error  // one of the faults
 	Detail string // such as "it belongs to user 4711"
-	Fix    string // command that mends it
+	Fix    string // shell command that fixes it
 }
 
 // Error implements error.
@@ -53,26 +57,25 @@ func (e *Error) Error() string { return fmt.Sprintf("%s: %v (%s)", e.Path, e.Err
 // Unwrap returns the fault.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Rule says what a file is, and so who may do what with it.
+// Rule says what a file is used for, and so who may read or write it.
 type Rule struct {
-	Secret bool // others must not read it
-	Group  bool // the group of a secret may read it
-	Own    bool // its group must not write it either
-	Runs   bool // Own, and it is a program or names one: root takes none but root's
-	Put    bool // something is put there: root follows no link of somebody else
-	Alone  bool // the file is looked at and its folder is not: whoever exchanges it gains nothing
-	Pipe   bool // it may be something else than a regular file, as in "-c <(command)"
-	Max    int64
+	Secret       bool  // users other than its owner must not read it
+	GroupRead    bool  // its group may read a Secret
+	NoGroupWrite bool  // its group must not write it either
+	Exec         bool  // a program, or a file that names one: implies NoGroupWrite, and for root it must be root's
+	Write        bool  // a file is written there: root follows no link of another user
+	FileOnly     bool  // check the file but not its folder: replacing it gains an attacker nothing
+	Pipe         bool  // it may be a pipe, as in "-c <(command)"
+	Max          int64 // bytes; 0: any size
 }
 
-// Open opens a file that keeps the rule. What it returns of the file is from after
-// it was opened. Errors are Error, ErrNotRegular, ErrTooLarge or fs.PathError.
+// Open opens a file that satisfies r. The FileInfo is that of the open file. Errors
+// are *Error, ErrNotRegular, ErrTooLarge or *fs.PathError.
 func Open(path string, r Rule) (*os.File, fs.FileInfo, error) {
 	return host().open(path, r)
 }
 
-// Read returns all of a file that keeps the rule. If r.Max is not 0, one that is
-// larger is refused.
+// Read returns the content of a file that satisfies r.
 func Read(path string, r Rule) ([]byte, fs.FileInfo, error) {
 	f, info, err := Open(path, r)
 	if err != nil {
@@ -90,7 +93,7 @@ func Read(path string, r Rule) ([]byte, fs.FileInfo, error) {
 	return b, info, err
 }
 
-// Check reports what Open would refuse, for files that somebody else opens.
+// Check returns the error that Open would return, for files that a library opens.
 func Check(path string, r Rule) error {
 	f, _, err := Open(path, r)
 	if err != nil {
@@ -99,49 +102,49 @@ func Check(path string, r Rule) error {
 	return f.Close()
 }
 
-// CheckFolder reports a folder in which others could put something, take something
-// away, or which they could exchange. One with the sticky bit is good for files whose
-// owner is looked at.
+// CheckFolder reports a folder in which other users could create or remove files, or
+// which they could replace. It accepts a folder with the sticky bit, because the owner
+// of the files in it is checked as well.
 func CheckFolder(path string, r Rule) error {
 	_, err := host().folder(path, r)
 	return err
 }
 
-// CheckWritten reports why a file that was written to be put at path would be
-// refused there: it is not there yet.
+// CheckWritten returns the error that Open would return for a new file once it is
+// renamed to path. info describes the new file.
 func CheckWritten(path string, info fs.FileInfo, r Rule) error {
 	return host().written(path, info, r)
 }
 
-const attempts = 3
+const maxAttempts = 3
 
 func (s *system) open(path string, r Rule) (*os.File, fs.FileInfo, error) {
 	for n := 1; ; n++ {
-		var seen fs.FileInfo
-		if !r.Alone {
+		var checked fs.FileInfo
+		if !r.FileOnly {
 			var err error
-			if seen, err = s.walk(path, r); err != nil {
+			if checked, err = s.walk(path, r); err != nil {
 				return nil, nil, err
 			}
 		}
-		if seen != nil && !seen.Mode().IsRegular() && !r.Pipe {
-			return nil, nil, fmt.Errorf("%s: %w", path, ErrNotRegular) // to open a device may do something
+		if checked != nil && !checked.Mode().IsRegular() && !r.Pipe {
+			return nil, nil, fmt.Errorf("%s: %w", path, ErrNotRegular) // opening a device may have an effect
 		}
-		f, err := os.OpenFile(path, os.O_RDONLY|openNow, 0) //nolint:gosec // the path is the operator's
+		f, err := os.OpenFile(path, os.O_RDONLY|nonBlock, 0) //nolint:gosec // the path is the operator's
 		if err != nil {
 			return nil, nil, err
 		}
 		info, err := f.Stat()
 		switch {
 		case err != nil:
-		case seen != nil && !os.SameFile(seen, info):
-			if n < attempts { // a new one was put in its place, or a mounted secret was renewed
+		case checked != nil && !os.SameFile(checked, info):
+			if n < maxAttempts { // it was replaced, or Kubernetes updated a mounted secret
 				_ = f.Close()
 				continue
 			}
-			err = exchanged(path)
+			err = keepsChanging(path)
 		default:
-			err = s.content(path, info, r)
+			err = s.checkFile(path, info, r)
 		}
 		if err != nil {
 			_ = f.Close()
@@ -151,8 +154,8 @@ func (s *system) open(path string, r Rule) (*os.File, fs.FileInfo, error) {
 	}
 }
 
-// folder is walk to a folder. What lies at path has to be what the way leads to, as
-// for a file: a link may lead elsewhere than it says.
+// folder is walk for a folder. As for a file, the folder at path must be the one that
+// walk has reached: a link below /proc may lead elsewhere than its text says.
 func (s *system) folder(path string, r Rule) (fs.FileInfo, error) {
 	r.Pipe = false
 	for n := 1; ; n++ {
@@ -160,32 +163,32 @@ func (s *system) folder(path string, r Rule) (fs.FileInfo, error) {
 		if err != nil {
 			return nil, err
 		}
-		there, err := os.Stat(path)
+		opened, err := os.Stat(path)
 		switch {
 		case err != nil:
 			return nil, err
-		case os.SameFile(info, there) && info.IsDir():
+		case os.SameFile(info, opened) && info.IsDir():
 			return info, nil
-		case os.SameFile(info, there):
+		case os.SameFile(info, opened):
 			return nil, &fs.PathError{Op: "open", Path: path, Err: errors.New("not a directory")}
-		case n == attempts:
-			return nil, exchanged(path)
+		case n == maxAttempts:
+			return nil, keepsChanging(path)
 		}
 	}
 }
 
-func exchanged(path string) error {
-	return fmt.Errorf("%s: is exchanged for another again and again", path)
+func keepsChanging(path string) error {
+	return fmt.Errorf("%s: was replaced each time it was checked", path)
 }
 
-// content looks at the file itself.
-func (s *system) content(path string, info fs.FileInfo, r Rule) error {
+// checkFile checks the file itself.
+func (s *system) checkFile(path string, info fs.FileInfo, r Rule) error {
 	switch {
 	case info.IsDir(), !info.Mode().IsRegular() && !r.Pipe:
 		return fmt.Errorf("%s: %w", path, ErrNotRegular)
 	case r.Max > 0 && info.Size() > r.Max:
 		return fmt.Errorf("%s: %w, %d bytes", path, ErrTooLarge, info.Size())
 	default:
-		return s.mode(path, info, r)
+		return s.checkMode(path, info, r)
 	}
 }

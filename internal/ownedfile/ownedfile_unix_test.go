@@ -20,8 +20,8 @@ func must(tb testing.TB, err error) {
 	}
 }
 
-// put writes a file, gives it a mode, and to another user if root runs the test.
-// Without root the file is another's all the same: it can be written by everybody.
+// put writes a file with a mode. A foreign file belongs to another user if root runs
+// the test; otherwise every user can write it.
 func put(t *testing.T, path string, mode fs.FileMode, foreign bool) {
 	t.Helper()
 	must(t, os.WriteFile(path, []byte("text"), 0o600))
@@ -33,7 +33,7 @@ func put(t *testing.T, path string, mode fs.FileMode, foreign bool) {
 	must(t, os.Chmod(path, mode))
 }
 
-// Real files: the walk and what is opened go together.
+// Read with real files: what walk checks is what is opened.
 func TestRead(t *testing.T) {
 	top := t.TempDir()
 	folder, open, sticky := filepath.Join(top, "folder"), filepath.Join(top, "open"), filepath.Join(top, "sticky")
@@ -51,15 +51,15 @@ func TestRead(t *testing.T) {
 	must(t, os.Symlink(filepath.Join(folder, "good"), filepath.Join(sticky, "planted")))
 	if os.Geteuid() == 0 {
 		must(t, os.Lchown(filepath.Join(sticky, "planted"), 4711, 4711))
-	} else { // nobody else can be made to plant it: what it leads to is others'
+	} else { // without root, the link cannot have another owner: let its target be untrusted
 		must(t, os.Remove(filepath.Join(sticky, "planted")))
 		must(t, os.Symlink(filepath.Join(folder, "writable"), filepath.Join(sticky, "planted")))
 	}
 	must(t, syscall.Mkfifo(filepath.Join(folder, "pipe"), 0o600))
 	for name, want := range map[string]error{
-		"folder/good": nil, "folder/writable": ownedfile.ErrOthers, "folder/link": nil, "folder/elsewhere": ownedfile.ErrOthers,
+		"folder/good": nil, "folder/writable": ownedfile.ErrUntrusted, "folder/link": nil, "folder/elsewhere": ownedfile.ErrUntrusted,
 		"folder/pipe": ownedfile.ErrNotRegular, "folder": ownedfile.ErrNotRegular, "folder/none": fs.ErrNotExist, "folder/good/x": syscall.ENOTDIR,
-		"open/good": ownedfile.ErrOthers, "sticky/good": nil, "sticky/foreign": ownedfile.ErrOthers, "sticky/planted": ownedfile.ErrOthers,
+		"open/good": ownedfile.ErrUntrusted, "sticky/good": nil, "sticky/foreign": ownedfile.ErrUntrusted, "sticky/planted": ownedfile.ErrUntrusted,
 	} {
 		text, info, err := ownedfile.Read(filepath.Join(top, name), ownedfile.Rule{})
 		if want == nil && (err != nil || string(text) != "text" || info.Size() != 4) || want != nil && !errors.Is(err, want) {
@@ -69,13 +69,13 @@ func TestRead(t *testing.T) {
 	if _, _, err := ownedfile.Read(filepath.Join(folder, "good"), ownedfile.Rule{Max: 3}); !errors.Is(err, ownedfile.ErrTooLarge) {
 		t.Errorf("too large: %v", err)
 	}
-	if err := ownedfile.CheckLink(filepath.Join(sticky, "planted")); os.Geteuid() == 0 && !errors.Is(err, ownedfile.ErrOthers) {
-		t.Errorf("a planted link: %v", err)
+	if err := ownedfile.CheckLink(filepath.Join(sticky, "planted")); os.Geteuid() == 0 && !errors.Is(err, ownedfile.ErrUntrusted) {
+		t.Errorf("a link of another user: %v", err)
 	}
 	if err := ownedfile.CheckLink(filepath.Join(folder, "link")); err != nil {
-		t.Errorf("a link of our own: %v", err)
+		t.Errorf("a link of this user: %v", err)
 	}
-	// What the shell hands over as a file is no file.
+	// A pipe, as the shell passes it for <(command).
 	r, w, err := os.Pipe()
 	must(t, err)
 	_, err = w.WriteString("text")
@@ -93,8 +93,8 @@ func itoa(n uintptr) string { // of a small number
 	return itoa(n/10) + itoa(n%10)
 }
 
-// New files go through no link below the folder they are made in, nor where others
-// can put files of their own.
+// MakeOwnFolder follows no link below base, and creates nothing where other users can
+// create files.
 func TestMakeOwnFolder(t *testing.T) {
 	top := t.TempDir()
 	base := filepath.Join(top, "a", "b")
@@ -115,14 +115,14 @@ func TestMakeOwnFolder(t *testing.T) {
 		}
 	}
 	if left, err := os.ReadDir(elsewhere); err != nil || len(left) != 0 {
-		t.Errorf("written elsewhere: %v, %v", left, err)
+		t.Errorf("created through a link: %v, %v", left, err)
 	}
 	for _, mode := range []fs.FileMode{0o777, 0o777 | fs.ModeSticky} {
 		must(t, os.Chmod(base, mode))
-		if err := ownedfile.MakeOwnFolder(base, "c"); !errors.Is(err, ownedfile.ErrOthers) {
+		if err := ownedfile.MakeOwnFolder(base, "c"); !errors.Is(err, ownedfile.ErrUntrusted) {
 			t.Errorf("mode %v: %v", mode, err)
 		}
-		// A folder for files whose owner is looked at may be sticky.
+		// MakeFolder accepts a sticky folder, because the owner of files is checked.
 		if err := ownedfile.MakeFolder(filepath.Join(base, "c")); (err == nil) != (mode&fs.ModeSticky != 0) {
 			t.Errorf("mode %v: %v", mode, err)
 		}

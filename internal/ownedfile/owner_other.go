@@ -5,9 +5,9 @@ package ownedfile
 import "os"
 
 const (
-	openNow  = 0
+	nonBlock = 0
 	noFollow = 0
 )
 
-// ownerOf knows of no owners here.
+// ownerOf reports no owner: there are none on this system.
 func ownerOf(os.FileInfo) (uid int, ok bool) { return 0, false }

@@ -7,13 +7,13 @@ import (
 	"syscall"
 )
 
-// openNow opens a pipe without waiting for a writer.
-const openNow = syscall.O_NONBLOCK
+// nonBlock opens a pipe without waiting for a writer.
+const nonBlock = syscall.O_NONBLOCK
 
-// noFollow opens no link.
+// noFollow refuses to open a symbolic link.
 const noFollow = syscall.O_NOFOLLOW
 
-// ownerOf returns the user that a file belongs to, if the system has such a thing.
+// ownerOf returns the user id of the owner of a file, if the system has owners.
 func ownerOf(info os.FileInfo) (uid int, ok bool) {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

@@ -5,21 +5,21 @@ import (
 	"strings"
 )
 
-// kernelFolder has links in the folders of processes that lead wherever the process
-// has something open, or to what it sees as its root. Their text says nothing of the
-// way there, and they belong to root where the process does.
-const kernelFolder = "/proc/"
+// procFolder holds links to what a process has open and to its root folder. The text of
+// such a link is not the path it leads to, and the link belongs to the owner of the
+// process, so walk cannot check where it leads.
+const procFolder = "/proc/"
 
-// ofProcess reports a link below the folder of a process. The links of the folder
-// itself, such as "self", are as any other.
-func ofProcess(link string) bool {
-	rest, below := strings.CutPrefix(link, kernelFolder)
+// isProcessLink reports whether a link lies below the folder of a process. Links in
+// /proc itself, such as "self", are ordinary ones.
+func isProcessLink(link string) bool {
+	rest, below := strings.CutPrefix(link, procFolder)
 	return below && strings.Contains(rest, "/")
 }
 
-// ownDescriptor reports what the shell hands over for "<(command)": /dev/fd/N, which
-// leads there.
-func (s *system) ownDescriptor(link string) bool {
-	self, err := s.readlink(kernelFolder + "self")
-	return err == nil && filepath.Dir(link) == kernelFolder+self+"/fd"
+// isOwnDescriptor reports whether link is a descriptor of this process, to which
+// /dev/fd/N leads: the shell passes one for "<(command)".
+func (s *system) isOwnDescriptor(link string) bool {
+	self, err := s.readlink(procFolder + "self")
+	return err == nil && filepath.Dir(link) == procFolder+self+"/fd"
 }

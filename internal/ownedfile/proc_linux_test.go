@@ -10,11 +10,11 @@ import (
 	"usher/internal/ownedfile"
 )
 
-// A link below /proc says a path and leads past it. None is followed, whatever the
-// rule, but to a descriptor that the shell handed over.
+// A link below /proc does not lead to the path in its text. No rule allows one, except
+// for a descriptor that the shell passes.
 //
-// Attack: the service's user names keyring.dir, a program or a key below /proc/self/root, past every check of the way there, and root runs a program of theirs
-// Held by: links of processes are refused on the way to every file and folder; a pipe of the shell alone is taken, as the last name
+// Attack: the service's user names keyring.dir, a program or a key below /proc/self/root, which evades every check of the path, and root runs that user's program
+// Held by: process links are refused in every path; only a pipe of the shell is accepted, as the last element
 func TestLinksOfProcesses(t *testing.T) {
 	top := t.TempDir()
 	file := filepath.Join(top, "file")
@@ -35,37 +35,37 @@ func TestLinksOfProcesses(t *testing.T) {
 	}
 	prefixes = append(prefixes, "/dev/fd/"+fd, filepath.Join(top, "link")+top, "link"+top, "/proc/self/cwd/sub/..", "/proc/self/cwd/../"+filepath.Base(top))
 	for _, r := range []ownedfile.Rule{
-		{}, {Secret: true}, {Secret: true, Group: true}, {Own: true}, {Runs: true}, {Runs: true, Pipe: true}, {Pipe: true}, {Secret: true, Pipe: true},
+		{}, {Secret: true}, {Secret: true, GroupRead: true}, {NoGroupWrite: true}, {Exec: true}, {Exec: true, Pipe: true}, {Pipe: true}, {Secret: true, Pipe: true},
 	} {
 		for _, prefix := range prefixes {
-			if _, _, err := ownedfile.Open(prefix+"/file", r); !errors.Is(err, ownedfile.ErrOthers) {
+			if _, _, err := ownedfile.Open(prefix+"/file", r); !errors.Is(err, ownedfile.ErrUntrusted) {
 				t.Errorf("%s/file, %+v: %v", prefix, r, err)
 			}
 			for _, path := range []string{prefix, prefix + "/.", prefix + "/sub"} {
-				if err := ownedfile.CheckFolder(path, r); !errors.Is(err, ownedfile.ErrOthers) {
+				if err := ownedfile.CheckFolder(path, r); !errors.Is(err, ownedfile.ErrUntrusted) {
 					t.Errorf("folder %s, %+v: %v", path, r, err)
 				}
 			}
 			info, err := os.Stat(file)
 			must(t, err)
-			if err := ownedfile.CheckWritten(prefix+"/file", info, r); !errors.Is(err, ownedfile.ErrOthers) {
+			if err := ownedfile.CheckWritten(prefix+"/file", info, r); !errors.Is(err, ownedfile.ErrUntrusted) {
 				t.Errorf("%s/file, written, %+v: %v", prefix, r, err)
 			}
 		}
-		if err := ownedfile.Check("/proc/self/exe", r); !errors.Is(err, ownedfile.ErrOthers) {
+		if err := ownedfile.Check("/proc/self/exe", r); !errors.Is(err, ownedfile.ErrUntrusted) {
 			t.Errorf("%s by /proc/self/exe, %+v: %v", program, r, err)
 		}
-		// What is open already is a pipe, or what stands for it, and nothing else.
-		if err := ownedfile.Check("/proc/1/fd/0", r); !errors.Is(err, ownedfile.ErrOthers) && !errors.Is(err, os.ErrPermission) {
+		// A descriptor is accepted only if it is one of this process.
+		if err := ownedfile.Check("/proc/1/fd/0", r); !errors.Is(err, ownedfile.ErrUntrusted) && !errors.Is(err, os.ErrPermission) {
 			t.Errorf("a descriptor of another process, %+v: %v", r, err)
 		}
 	}
 }
 
-// Root runs nothing that another user could have written, pipe or not.
+// Root runs nothing that another user could have written, also through a pipe.
 //
-// Attack: root is handed a configuration that names a program, as an open file of another user
-// Held by: what is run, or says what is, has to be root's or one's own also where it is a descriptor
+// Attack: root gets a configuration that names a program as an open file of another user
+// Held by: a program, or a file that names one, must belong to root, also if it comes as a descriptor
 func TestDescriptorOfOthers(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	put(t, file, 0o600, true)
@@ -73,15 +73,15 @@ func TestDescriptorOfOthers(t *testing.T) {
 	must(t, err)
 	defer f.Close() //nolint:errcheck // nothing is written to it
 	path := "/dev/fd/" + itoa(f.Fd())
-	if err := ownedfile.Check(path, ownedfile.Rule{Runs: true, Pipe: true}); !errors.Is(err, ownedfile.ErrOthers) {
-		t.Errorf("of another: %v", err)
+	if err := ownedfile.Check(path, ownedfile.Rule{Exec: true, Pipe: true}); !errors.Is(err, ownedfile.ErrUntrusted) {
+		t.Errorf("a file of another user: %v", err)
 	}
 	must(t, os.Chmod(file, 0o600))
 	must(t, os.Chown(file, os.Geteuid(), -1))
-	if err := ownedfile.Check(path, ownedfile.Rule{Runs: true, Pipe: true}); err != nil {
-		t.Errorf("one's own: %v", err)
+	if err := ownedfile.Check(path, ownedfile.Rule{Exec: true, Pipe: true}); err != nil {
+		t.Errorf("a file of this user: %v", err)
 	}
-	if err := ownedfile.Check(path, ownedfile.Rule{Runs: true}); !errors.Is(err, ownedfile.ErrOthers) {
-		t.Errorf("where no pipe is expected: %v", err)
+	if err := ownedfile.Check(path, ownedfile.Rule{Exec: true}); !errors.Is(err, ownedfile.ErrUntrusted) {
+		t.Errorf("without Pipe: %v", err)
 	}
 }

@@ -8,13 +8,13 @@ import (
 	"path/filepath"
 )
 
-// OpenFolder opens a folder in which this process makes or moves something. Whatever
-// is done with it stays in it, also if others exchange it or plant a link in it; and
-// root comes to it through no link of somebody else.
+// OpenFolder opens a folder in which this process creates or renames files. Operations
+// on the Root stay inside it, even if another user replaces the folder or plants a link
+// in it. A process of root follows no link of another user on the way to it.
 func OpenFolder(path string) (*os.Root, error) {
 	s := host()
 	for n := 1; ; n++ {
-		seen, err := s.folder(path, Rule{Put: true})
+		checked, err := s.folder(path, Rule{Write: true})
 		if err != nil {
 			return nil, err
 		}
@@ -23,12 +23,12 @@ func OpenFolder(path string) (*os.Root, error) {
 			return nil, err
 		}
 		info, err := root.Stat(".")
-		if err == nil && os.SameFile(seen, info) {
+		if err == nil && os.SameFile(checked, info) {
 			return root, nil
 		}
 		_ = root.Close()
-		if err == nil && n == attempts {
-			err = exchanged(path)
+		if err == nil && n == maxAttempts {
+			err = keepsChanging(path)
 		}
 		if err != nil {
 			return nil, err
@@ -36,10 +36,10 @@ func OpenFolder(path string) (*os.Root, error) {
 	}
 }
 
-// MakeLockFile makes the empty file at path, unless it is there, for somebody who
-// locks it and opens it with the flags. A link is ErrLink: root would make a file
-// where it leads. fit, which may be nil, sees a new file.
-func MakeLockFile(path string, fit func(*os.File) error) (flags int, _ error) {
+// MakeLockFile creates the empty lock file at path unless it exists, and returns the
+// flags to open it with. A link is ErrLink, because root would create the file where
+// the link leads. It calls prepare on a new file unless prepare is nil.
+func MakeLockFile(path string, prepare func(*os.File) error) (flags int, _ error) {
 	root, err := OpenFolder(filepath.Dir(path))
 	if err != nil {
 		return 0, err
@@ -49,23 +49,23 @@ func MakeLockFile(path string, fit func(*os.File) error) (flags int, _ error) {
 	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	switch {
 	case errors.Is(err, fs.ErrExist):
-		return openNow | noFollow, plain(root, name, 0)
+		return nonBlock | noFollow, checkType(root, name, 0)
 	case err != nil:
 		return 0, err
-	case fit != nil:
-		err = fit(f)
+	case prepare != nil:
+		err = prepare(f)
 	}
-	return openNow | noFollow, errors.Join(err, f.Close())
+	return nonBlock | noFollow, errors.Join(err, f.Close())
 }
 
-// MakeSubfolder makes a folder in one that OpenFolder has opened, unless it is there.
-// A link is ErrLink. fit sees a new one.
-func MakeSubfolder(root *os.Root, name string, fit func(*os.File) error) error {
+// MakeSubfolder creates a folder in root, which OpenFolder has opened, unless it
+// exists. A link is ErrLink. It calls prepare on a new folder unless prepare is nil.
+func MakeSubfolder(root *os.Root, name string, prepare func(*os.File) error) error {
 	err := root.Mkdir(name, 0o700)
 	if errors.Is(err, fs.ErrExist) {
-		return plain(root, name, fs.ModeDir)
+		return checkType(root, name, fs.ModeDir)
 	}
-	if err != nil || fit == nil {
+	if err != nil || prepare == nil {
 		return err
 	}
 	f, err := root.Open(name)
@@ -77,15 +77,15 @@ func MakeSubfolder(root *os.Root, name string, fit func(*os.File) error) error {
 	if err != nil {
 		return err
 	}
-	// What was just made may have been exchanged for a link to another one.
-	if made, err := root.Lstat(name); err != nil || !os.SameFile(made, info) || !info.IsDir() {
+	// Another user may have replaced the new folder by a link to another one.
+	if created, err := root.Lstat(name); err != nil || !os.SameFile(created, info) || !info.IsDir() {
 		return errors.Join(fmt.Errorf("%s: %w", f.Name(), ErrLink), err)
 	}
-	return fit(f)
+	return prepare(f)
 }
 
-// plain reports what is there under another name, or is of another type.
-func plain(root *os.Root, name string, want fs.FileMode) error {
+// checkType reports a link, or an entry that is not of the wanted type.
+func checkType(root *os.Root, name string, want fs.FileMode) error {
 	info, err := root.Lstat(name)
 	path := filepath.Join(root.Name(), name)
 	switch {
@@ -102,15 +102,15 @@ func plain(root *os.Root, name string, want fs.FileMode) error {
 	}
 }
 
-// OpenAppend opens a file to write at its end, or makes it, its owner's alone. What
-// is there may be a link only if root or this user made it (CheckLink).
+// OpenAppend opens a file for appending, and creates it with mode 0600 if it does not
+// exist. It follows a link only if CheckLink accepts it.
 func OpenAppend(path string) (*os.File, error) {
 	if err := CheckLink(path); err != nil {
 		return nil, err
 	}
 	flags := os.O_APPEND | os.O_CREATE | os.O_WRONLY
 	if info, err := os.Lstat(path); err != nil || info.Mode()&fs.ModeSymlink == 0 {
-		flags |= noFollow // a link that comes now is somebody else's
+		flags |= noFollow // another user may plant a link now
 	}
 	return os.OpenFile(path, flags, 0o600) //nolint:gosec // the path is the operator's
 }

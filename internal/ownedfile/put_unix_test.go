@@ -12,7 +12,7 @@ import (
 	"usher/internal/ownedfile"
 )
 
-// A folder that was opened stays the one that was looked at, and nothing leads out.
+// An open folder stays the one that was checked, and no link leads out of it.
 func TestOpenFolder(t *testing.T) {
 	top, elsewhere := t.TempDir(), t.TempDir()
 	dir := filepath.Join(top, "dir")
@@ -26,17 +26,17 @@ func TestOpenFolder(t *testing.T) {
 	must(t, ownedfile.MakeSubfolder(root, "sub", nil))
 	must(t, os.Symlink(elsewhere, filepath.Join(top, "gone", "link")))
 	if err := ownedfile.MakeSubfolder(root, "link", nil); !errors.Is(err, ownedfile.ErrLink) {
-		t.Errorf("a link for a folder: %v", err)
+		t.Errorf("a link in place of a folder: %v", err)
 	}
 	if left, err := os.ReadDir(elsewhere); err != nil || len(left) != 0 {
-		t.Errorf("made elsewhere: %v, %v", left, err)
+		t.Errorf("created through a link: %v, %v", left, err)
 	}
 	if _, err := ownedfile.OpenFolder(filepath.Join(top, "none")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("none: %v", err)
+		t.Errorf("a missing folder: %v", err)
 	}
 	must(t, os.Chmod(elsewhere, 0o777))
-	if _, err := ownedfile.OpenFolder(dir); !errors.Is(err, ownedfile.ErrOthers) {
-		t.Errorf("a folder of everybody: %v", err)
+	if _, err := ownedfile.OpenFolder(dir); !errors.Is(err, ownedfile.ErrUntrusted) {
+		t.Errorf("a folder that every user can write: %v", err)
 	}
 }
 

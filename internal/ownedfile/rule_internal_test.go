@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// entry is what a file looks like to the walk, with owners that only root could give.
+// entry is a made-up file for walk; only root could give a real one its owner.
 type entry struct {
 	mode fs.FileMode
 	uid  int
-	to   string // of a link
+	to   string // target of a link
 }
 
 // Name implements fs.FileInfo.
@@ -42,7 +42,7 @@ const (
 	link    = fs.ModeSymlink | 0o777
 )
 
-// files is a file system of entries.
+// files is a file system of entries by path.
 type files map[string]entry
 
 func (f files) system(user int) *system {
@@ -59,7 +59,7 @@ func (f files) system(user int) *system {
 	}
 }
 
-// The rule reads as policy: who is let put what where.
+// The table reads as policy: whose files are accepted where.
 func TestRule(t *testing.T) {
 	base := files{
 		"/": {dir | 0o755, 0, ""}, "/etc": {dir | 0o755, 0, ""}, "/tmp": {sticky | 0o777, 0, ""},
@@ -89,61 +89,61 @@ func TestRule(t *testing.T) {
 		"/run": {dir | 0o755, 0, ""}, "/run/keys": {sticky | 0o777, 0, ""}, "/run/keys/a.nk": {link, 0, "..data/a.nk"},
 		"/run/keys/..data": {link, 0, "..2026"}, "/run/keys/..2026": {dir | 0o755, 0, ""}, "/run/keys/..2026/a.nk": {0o440, 0, ""},
 	}
-	secret, group, runs := Rule{Secret: true}, Rule{Secret: true, Group: true}, Rule{Runs: true}
+	secret, group, runs := Rule{Secret: true}, Rule{Secret: true, GroupRead: true}, Rule{Exec: true}
 	for _, tt := range []struct {
 		path        string
 		rule        Rule
-		usher, root error // what a service of each user says
+		usher, root error // for a process of each user
 	}{
 		{"/etc/seed", secret, nil, nil},
 		{"/etc/ours", secret, nil, nil},
-		{"/etc/alien", secret, ErrOthers, nil}, // only root can have put it there
+		{"/etc/alien", secret, ErrUntrusted, nil}, // only root can have created it
 		{"/etc/open", secret, ErrReadable, ErrReadable},
-		{"/etc/open", Rule{}, ErrOthers, ErrOthers},
+		{"/etc/open", Rule{}, ErrUntrusted, ErrUntrusted},
 		{"/etc/group", Rule{}, nil, nil},
-		{"/etc/group", Rule{Own: true}, ErrOthers, ErrOthers},
+		{"/etc/group", Rule{NoGroupWrite: true}, ErrUntrusted, ErrUntrusted},
 		{"/etc/read", secret, ErrReadable, ErrReadable},
 		{"/etc/read", Rule{}, nil, nil},
 		{"/etc/mount", secret, ErrReadable, ErrReadable},
 		{"/etc/mount", group, nil, nil},
-		{"/shared/ours", secret, ErrOthers, ErrOthers},
-		{"/shared/alien", secret, ErrOthers, ErrOthers},
-		{"/shared/sub/ours", secret, ErrOthers, ErrOthers}, // the folder can be exchanged
-		{"/tmp/ours", secret, nil, ErrOthers},
-		{"/tmp/alien", secret, ErrOthers, ErrOthers},
-		{"/home/mallory/ours", secret, ErrOthers, nil}, // the owner of the folder can exchange it; root has given it to that one
-		{"/home/mallory/alien", secret, ErrOthers, nil},
+		{"/shared/ours", secret, ErrUntrusted, ErrUntrusted},
+		{"/shared/alien", secret, ErrUntrusted, ErrUntrusted},
+		{"/shared/sub/ours", secret, ErrUntrusted, ErrUntrusted}, // other users can replace the folder
+		{"/tmp/ours", secret, nil, ErrUntrusted},
+		{"/tmp/alien", secret, ErrUntrusted, ErrUntrusted},
+		{"/home/mallory/ours", secret, ErrUntrusted, nil}, // the owner of the folder can replace it, and root trusts that owner
+		{"/home/mallory/alien", secret, ErrUntrusted, nil},
 		{"/team/ours", secret, nil, nil},
 		{"/etc/link", secret, nil, nil},
-		{"/etc/far", secret, nil, ErrOthers},
-		{"/etc/up", secret, nil, ErrOthers},
-		{"/tmp/link", secret, ErrOthers, ErrOthers},
-		{"/etc/worse", secret, ErrOthers, ErrOthers},
+		{"/etc/far", secret, nil, ErrUntrusted},
+		{"/etc/up", secret, nil, ErrUntrusted},
+		{"/tmp/link", secret, ErrUntrusted, ErrUntrusted},
+		{"/etc/worse", secret, ErrUntrusted, ErrUntrusted},
 		{"/etc/loop", secret, errLinks, errLinks},
 		{"/etc/none", secret, fs.ErrNotExist, fs.ErrNotExist},
 		{"/etc/nothing", secret, fs.ErrNotExist, fs.ErrNotExist},
-		{"/dev/fd/7", Rule{Secret: true, Pipe: true}, nil, nil}, // what the shell hands over; opening it says more
-		{"/dev/fd/7", secret, ErrOthers, ErrOthers},
-		{"/dev/fd/7/x", Rule{Pipe: true}, ErrOthers, ErrOthers},
-		{"/proc/8/fd/7", Rule{Pipe: true}, ErrOthers, ErrOthers},
-		{"/proc/self/root" + "/etc/ours", Rule{Pipe: true}, ErrOthers, ErrOthers},
+		{"/dev/fd/7", Rule{Secret: true, Pipe: true}, nil, nil}, // from the shell; opening it checks the rest
+		{"/dev/fd/7", secret, ErrUntrusted, ErrUntrusted},
+		{"/dev/fd/7/x", Rule{Pipe: true}, ErrUntrusted, ErrUntrusted},
+		{"/proc/8/fd/7", Rule{Pipe: true}, ErrUntrusted, ErrUntrusted},
+		{"/proc/self/root" + "/etc/ours", Rule{Pipe: true}, ErrUntrusted, ErrUntrusted},
 		{"/tmp/none", secret, fs.ErrNotExist, fs.ErrNotExist},
-		{"/tmp/none", runs, ErrOthers, ErrOthers}, // it may come
+		{"/tmp/none", runs, ErrUntrusted, ErrUntrusted}, // another user may create it
 		{"/etc/nothing", runs, fs.ErrNotExist, fs.ErrNotExist},
 		{"/run/keys/a.nk", group, nil, nil},
 		{"/run/keys/a.nk", secret, ErrReadable, ErrReadable},
 		{"/etc/far2", Rule{}, nil, nil},
-		{"/etc/far2", Rule{Put: true}, nil, ErrOthers}, // root would put something where usher says
-		{"/etc/link", Rule{Put: true}, nil, nil},
-		{"/etc/ours", runs, nil, ErrOthers}, // root runs what root alone can write
+		{"/etc/far2", Rule{Write: true}, nil, ErrUntrusted}, // root would write where user usher says
+		{"/etc/link", Rule{Write: true}, nil, nil},
+		{"/etc/ours", runs, nil, ErrUntrusted}, // root runs only what root alone can write
 		{"/etc/seed", runs, nil, nil},
-		{"/etc/group", runs, ErrOthers, ErrOthers},
+		{"/etc/group", runs, ErrUntrusted, ErrUntrusted},
 	} {
 		for user, want := range map[int]error{usher: tt.usher, 0: tt.root} {
 			s := base.system(user)
 			info, err := s.walk(tt.path, tt.rule)
 			if err == nil && info != nil {
-				err = s.mode(tt.path, info, tt.rule)
+				err = s.checkMode(tt.path, info, tt.rule)
 			}
 			if (want == nil) != (err == nil) || want != nil && !errors.Is(err, want) {
 				t.Errorf("%s, %+v, as user %d: got %v, want %v", tt.path, tt.rule, user, err, want)

@@ -10,42 +10,41 @@ import (
 	"strings"
 )
 
-// system is what is asked about files. Tests hand in others' files, which only root
-// could make.
+// system provides facts about files. Tests replace it to have files of other users,
+// which only root could create.
 type system struct {
 	lstat    func(path string) (fs.FileInfo, error)
 	readlink func(path string) (string, error)
 	owner    func(fs.FileInfo) (uid int, ok bool) // ok: the system has owners and modes
-	user     int                                  // of this process
+	user     int                                  // effective user id of this process
 }
 
 func host() *system {
 	return &system{lstat: os.Lstat, readlink: os.Readlink, owner: ownerOf, user: os.Geteuid()}
 }
 
-// Permission bits, and what a path may hold.
 const (
-	groupWrites = 0o020
-	othersWrite = 0o002
-	maxLinks    = 40
+	groupWrite = 0o020
+	otherWrite = 0o002
+	maxLinks   = 40
 )
 
 var errLinks = errors.New("too many links")
 
-// walk goes the way from the root to what lies at path, which is the result, and
-// looks at every folder and link on it. The result is nil if the way leads to a
-// descriptor of this process, which only a Rule with Pipe allows.
+// walk resolves path from the root, checks every folder and link on the way, and
+// returns the entry that it reaches. The result is nil if path leads to a descriptor
+// of this process, which only a Rule with Pipe allows.
 func (s *system) walk(path string, r Rule) (fs.FileInfo, error) {
-	info, err := s.way(path, r)
-	var at *fs.PathError
-	if errors.As(err, &at) { // as opening it would say it
-		err = &fs.PathError{Op: "open", Path: path, Err: at.Err}
+	info, err := s.resolve(path, r)
+	var failed *fs.PathError
+	if errors.As(err, &failed) { // report it as opening the path would
+		err = &fs.PathError{Op: "open", Path: path, Err: failed.Err}
 	}
 	return info, err
 }
 
-func (s *system) way(path string, r Rule) (fs.FileInfo, error) {
-	whole := path // as it is: the ".." behind a link is that of where the link leads
+func (s *system) resolve(path string, r Rule) (fs.FileInfo, error) {
+	whole := path // not cleaned: a ".." after a link is the parent of the link's target
 	if !filepath.IsAbs(path) {
 		folder, err := os.Getwd()
 		if err != nil {
@@ -59,41 +58,41 @@ func (s *system) way(path string, r Rule) (fs.FileInfo, error) {
 		return nil, err
 	}
 	if _, ok := s.owner(info); !ok {
-		return os.Stat(path) // no owners, no modes
+		return os.Stat(path) // the system has no owners and modes
 	}
-	if err := s.entry(at, info, info, r); err != nil {
+	if err := s.checkEntry(at, info, info, r); err != nil {
 		return nil, err
 	}
 	left := parts(whole)
 	for links := 0; len(left) > 0; {
 		if !info.IsDir() {
-			return info, nil // opening it says what is wrong
+			return info, nil // opening it gives the error
 		}
 		name := left[0]
 		left = left[1:]
 		next, folder := filepath.Join(at, name), info
 		if info, err = s.lstat(next); err != nil {
-			if r.Runs && errors.Is(err, fs.ErrNotExist) && folder.Mode().Perm()&othersWrite != 0 {
-				return nil, &Error{Path: next, Err: ErrOthers, Detail: "nothing is there, and everybody can put something there", Fix: "choose another folder than " + quote(at)}
+			if r.Exec && errors.Is(err, fs.ErrNotExist) && folder.Mode().Perm()&otherWrite != 0 {
+				return nil, &Error{Path: next, Err: ErrUntrusted, Detail: "there is no file, and every user can create one", Fix: "choose another folder than " + quote(at)}
 			}
 			return nil, err
 		}
-		if name == ".." { // which was looked at on the way here
+		if name == ".." { // checked on the way here
 			at = next
 			continue
 		}
-		if err := s.entry(next, info, folder, r); err != nil {
+		if err := s.checkEntry(next, info, folder, r); err != nil {
 			return nil, err
 		}
 		if info.Mode()&fs.ModeSymlink == 0 {
 			at = next
 			continue
 		}
-		if ofProcess(next) {
-			if r.Pipe && len(left) == 0 && s.ownDescriptor(next) {
+		if isProcessLink(next) {
+			if r.Pipe && len(left) == 0 && s.isOwnDescriptor(next) {
 				return nil, nil
 			}
-			return nil, &Error{Path: next, Err: ErrOthers, Detail: "a link to what a process has open or sees as its root", Fix: "choose a path outside of " + kernelFolder}
+			return nil, &Error{Path: next, Err: ErrUntrusted, Detail: "a link to an open file or the root folder of a process", Fix: "choose a path outside of " + procFolder}
 		}
 		if links++; links > maxLinks {
 			return nil, &fs.PathError{Op: "open", Path: path, Err: errLinks}
@@ -113,26 +112,26 @@ func (s *system) way(path string, r Rule) (fs.FileInfo, error) {
 	return info, nil
 }
 
-// parts are the names in a path.
+// parts returns the names in a path.
 func parts(path string) []string {
 	names := strings.Split(filepath.ToSlash(strings.TrimPrefix(path, filepath.VolumeName(path))), "/")
 	return slices.DeleteFunc(names, func(name string) bool { return name == "" || name == "." })
 }
 
-// entry looks at one file, folder or link, which lies in folder.
-func (s *system) entry(path string, info, folder fs.FileInfo, r Rule) error {
+// checkEntry checks the owner of one file, folder or link in folder.
+func (s *system) checkEntry(path string, info, folder fs.FileInfo, r Rule) error {
 	mode, owner := info.Mode(), s.ownerOf(info)
-	open := folder.Mode().Perm()&othersWrite != 0 // to everybody, for files of their own
+	open := folder.Mode().Perm()&otherWrite != 0 // every user can create files in it
 	switch {
 	case owner == 0 || owner == s.user:
-	case s.user == 0 && r.Put && mode&fs.ModeSymlink != 0:
-		return &Error{Path: path, Err: ErrOthers, Detail: fmt.Sprintf("a link that belongs to user %d", owner), Fix: "chown -h 0 " + quote(path)}
-	case s.user == 0 && !r.Runs && !open: // only root, or whom root has given the folder, can have put it there
+	case s.user == 0 && r.Write && mode&fs.ModeSymlink != 0:
+		return &Error{Path: path, Err: ErrUntrusted, Detail: fmt.Sprintf("a link that belongs to user %d", owner), Fix: "chown -h 0 " + quote(path)}
+	case s.user == 0 && !r.Exec && !open: // created by root, or by the user to whom root gave the folder
 	default:
-		return &Error{Path: path, Err: ErrOthers, Detail: fmt.Sprintf("it belongs to user %d", owner), Fix: fmt.Sprintf("chown %d %s", s.user, quote(path))}
+		return &Error{Path: path, Err: ErrUntrusted, Detail: fmt.Sprintf("it belongs to user %d", owner), Fix: fmt.Sprintf("chown %d %s", s.user, quote(path))}
 	}
-	if mode.IsDir() && mode.Perm()&othersWrite != 0 && mode&fs.ModeSticky == 0 {
-		return &Error{Path: path, Err: ErrOthers, Detail: fmt.Sprintf("mode %04o of the folder", mode.Perm()), Fix: "chmod o-w " + quote(path)}
+	if mode.IsDir() && mode.Perm()&otherWrite != 0 && mode&fs.ModeSticky == 0 {
+		return &Error{Path: path, Err: ErrUntrusted, Detail: fmt.Sprintf("mode %04o of the folder", mode.Perm()), Fix: "chmod o-w " + quote(path)}
 	}
 	return nil
 }
@@ -142,58 +141,59 @@ func (s *system) ownerOf(info fs.FileInfo) int {
 	return uid
 }
 
-// mode looks at the mode of a file, and again at its owner: it may be an open one.
-func (s *system) mode(path string, info fs.FileInfo, r Rule) error {
+// checkMode checks the mode and owner of a file. walk has not checked the owner of a
+// file that is reached by an open descriptor.
+func (s *system) checkMode(path string, info fs.FileInfo, r Rule) error {
 	owner, ok := s.owner(info)
 	if !ok {
 		return nil
 	}
-	if owner != 0 && owner != s.user && (s.user != 0 || r.Runs) {
-		return &Error{Path: path, Err: ErrOthers, Detail: fmt.Sprintf("it belongs to user %d", owner), Fix: fmt.Sprintf("chown %d %s", s.user, quote(path))}
+	if owner != 0 && owner != s.user && (s.user != 0 || r.Exec) {
+		return &Error{Path: path, Err: ErrUntrusted, Detail: fmt.Sprintf("it belongs to user %d", owner), Fix: fmt.Sprintf("chown %d %s", s.user, quote(path))}
 	}
 	perm := info.Mode().Perm()
 	if r.Secret {
-		allowed, say := fs.FileMode(0o700), 0o600
-		if r.Group {
-			allowed, say = 0o740, 0o640
+		allowed, recommended := fs.FileMode(0o700), 0o600
+		if r.GroupRead {
+			allowed, recommended = 0o740, 0o640
 		}
 		if perm&^allowed != 0 {
 			return &Error{
-				Path: path, Err: ErrReadable, Detail: fmt.Sprintf("mode %04o, expected %04o or less", perm, say),
-				Fix: fmt.Sprintf("chmod %o %s", say, quote(path)),
+				Path: path, Err: ErrReadable, Detail: fmt.Sprintf("mode %04o, expected %04o or less", perm, recommended),
+				Fix: fmt.Sprintf("chmod %o %s", recommended, quote(path)),
 			}
 		}
 	}
-	writers, fix := fs.FileMode(othersWrite), "o-w"
-	if r.Own || r.Runs {
-		writers, fix = othersWrite|groupWrites, "go-w"
+	writers, fix := fs.FileMode(otherWrite), "o-w"
+	if r.NoGroupWrite || r.Exec {
+		writers, fix = otherWrite|groupWrite, "go-w"
 	}
 	if info.Mode().IsRegular() && perm&writers != 0 {
-		return &Error{Path: path, Err: ErrOthers, Detail: fmt.Sprintf("mode %04o", perm), Fix: fmt.Sprintf("chmod %s %s", fix, quote(path))}
+		return &Error{Path: path, Err: ErrUntrusted, Detail: fmt.Sprintf("mode %04o", perm), Fix: fmt.Sprintf("chmod %s %s", fix, quote(path))}
 	}
 	return nil
 }
 
-// written looks at a file that is to be put at path.
+// written checks a new file that is to be renamed to path.
 func (s *system) written(path string, info fs.FileInfo, r Rule) error {
-	in, _ := filepath.Split(path) // as it is, which filepath.Dir would not leave it
-	if in == "" {
-		in = "."
+	dir, _ := filepath.Split(path) // filepath.Dir would clean it
+	if dir == "" {
+		dir = "."
 	}
-	folder, err := s.folder(in, r)
+	folder, err := s.folder(dir, r)
 	if err != nil {
 		return err
 	}
 	if _, ok := s.owner(info); !ok {
 		return nil
 	}
-	if err := s.entry(path, info, folder, r); err != nil {
+	if err := s.checkEntry(path, info, folder, r); err != nil {
 		return err
 	}
-	return s.content(path, info, r)
+	return s.checkFile(path, info, r)
 }
 
-// quote returns a path as a shell takes it.
+// quote quotes a path for a shell if necessary.
 func quote(path string) string {
 	if path != "" && strings.Trim(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+:@%,=") == "" {
 		return path

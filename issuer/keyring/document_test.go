@@ -411,11 +411,11 @@ func TestStateModes(t *testing.T) {
 	for mode, ok := range map[os.FileMode]bool{0o700: true, 0o755: true, 0o777: false, 0o702: false, 0o777 | os.ModeSticky: true} {
 		put(t, path, text("command: [sign]"), 0o600)
 		must(t, os.Chmod(dir, mode))
-		if _, err := keyring.Load(dir, keyring.Config{}); ok && err != nil || !ok && !errors.Is(err, ownedfile.ErrOthers) {
+		if _, err := keyring.Load(dir, keyring.Config{}); ok && err != nil || !ok && !errors.Is(err, ownedfile.ErrUntrusted) {
 			t.Errorf("directory of mode %v: got %v", mode, err)
 		}
 		put(t, path, "keys: []\n", 0o600)
-		if _, err := keyring.Load(dir, keyring.Config{}); errors.Is(err, ownedfile.ErrOthers) == ok {
+		if _, err := keyring.Load(dir, keyring.Config{}); errors.Is(err, ownedfile.ErrUntrusted) == ok {
 			t.Errorf("directory of mode %v, and nothing to run: got %v", mode, err)
 		}
 	}

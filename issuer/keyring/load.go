@@ -189,8 +189,8 @@ var ErrAuthor = errors.New("the keyring names a program to run")
 // checkAuthor reports ErrAuthor for a keyring.yaml that somebody else could have
 // written.
 func checkAuthor(path string, info os.FileInfo) error {
-	err := ownedfile.CheckWritten(path, info, ownedfile.Rule{Runs: true})
-	if errors.Is(err, ownedfile.ErrOthers) {
+	err := ownedfile.CheckWritten(path, info, ownedfile.Rule{Exec: true})
+	if errors.Is(err, ownedfile.ErrUntrusted) {
 		return fmt.Errorf("%w: %w", ErrAuthor, err)
 	}
 	return err

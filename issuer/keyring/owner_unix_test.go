@@ -105,11 +105,11 @@ func TestLinksInKeyring(t *testing.T) {
 		"seed": keyring.WriteSeed(filepath.Join(dir, "a.nk"), []byte(seed), keyring.Config{}), "state": keyring.Save(dir, keyring.Config{}, &keyring.State{}),
 		"retire": keyring.Retire(dir, "a.nk"),
 	} {
-		if root && !errors.Is(err, ownedfile.ErrOthers) || !root && errors.Is(err, ownedfile.ErrOthers) {
+		if root && !errors.Is(err, ownedfile.ErrUntrusted) || !root && errors.Is(err, ownedfile.ErrUntrusted) {
 			t.Errorf("%s, where the keyring is a link: %v", what, err)
 		}
 	}
-	if unlock, err := keyring.Lock(dir); root && !errors.Is(err, ownedfile.ErrOthers) || !root && err != nil {
+	if unlock, err := keyring.Lock(dir); root && !errors.Is(err, ownedfile.ErrUntrusted) || !root && err != nil {
 		t.Errorf("lock, where the keyring is a link: %v", err)
 	} else if err == nil {
 		unlock()

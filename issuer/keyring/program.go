@@ -22,13 +22,13 @@ func CheckProgram(argv []string) error {
 	if len(argv) == 0 || argv[0] == "" {
 		return nil // which NewCommand refuses
 	}
-	rule := ownedfile.Rule{Runs: true}
+	rule := ownedfile.Rule{Exec: true}
 	if path, err := exec.LookPath(argv[0]); err == nil {
 		if err := ownedfile.Check(path, rule); err != nil {
 			return err
 		}
 	} else if filepath.IsAbs(argv[0]) {
-		if err := ownedfile.Check(argv[0], rule); errors.Is(err, ownedfile.ErrOthers) {
+		if err := ownedfile.Check(argv[0], rule); errors.Is(err, ownedfile.ErrUntrusted) {
 			return err
 		}
 	}
@@ -38,7 +38,7 @@ func CheckProgram(argv []string) error {
 			if !namesFile(path) {
 				continue
 			}
-			if err := ownedfile.Check(path, rule); errors.Is(err, ownedfile.ErrOthers) {
+			if err := ownedfile.Check(path, rule); errors.Is(err, ownedfile.ErrUntrusted) {
 				return err
 			}
 		}

@@ -65,7 +65,7 @@ func TestProgramOfOthers(t *testing.T) {
 		if root {
 			want = tt.asRoot
 		}
-		if err := keyring.CheckProgram(tt.argv); want && err != nil || !want && !errors.Is(err, ownedfile.ErrOthers) {
+		if err := keyring.CheckProgram(tt.argv); want && err != nil || !want && !errors.Is(err, ownedfile.ErrUntrusted) {
 			t.Errorf("%v: %v", tt.argv, err)
 		}
 	}
@@ -75,7 +75,7 @@ func TestProgramOfOthers(t *testing.T) {
 	must(t, os.Mkdir(dir, 0o700))
 	_, public := seedOf(t, nkeys.PrefixByteAccount)
 	state := &keyring.State{Keys: []keyring.Entry{{PublicKey: public, Kind: issuer.KindIssuer, State: issuer.StateActive, Command: []string{"/bin/sh", script}}}}
-	if err := keyring.Save(dir, keyring.Config{}, state); !errors.Is(err, ownedfile.ErrOthers) {
+	if err := keyring.Save(dir, keyring.Config{}, state); !errors.Is(err, ownedfile.ErrUntrusted) {
 		t.Errorf("save: %v", err)
 	}
 }

@@ -32,7 +32,7 @@ const dirRetired = ".retired"
 // that a file that Load refuses, or that says something else, is never put in place.
 func Save(dir string, cfg Config, s *State) error {
 	path := filepath.Join(dir, StateFile)
-	if err := ownedfile.CheckFolder(dir, ownedfile.Rule{Put: true}); err != nil {
+	if err := ownedfile.CheckFolder(dir, ownedfile.Rule{Write: true}); err != nil {
 		return fmt.Errorf("write %s: %w", StateFile, err)
 	}
 	text, err := Text(path, cfg, s)

@@ -109,7 +109,7 @@ func TestSaveRefuses(t *testing.T) {
 		}
 	}
 	must(t, os.Chmod(dir, 0o777)) // others could put a program to run there
-	if err := keyring.Save(dir, cfg, rotating(k)); !errors.Is(err, ownedfile.ErrOthers) {
+	if err := keyring.Save(dir, cfg, rotating(k)); !errors.Is(err, ownedfile.ErrUntrusted) {
 		t.Errorf("in everybody's directory: got %v", err)
 	}
 	names, err := os.ReadDir(dir)

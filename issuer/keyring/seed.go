@@ -24,7 +24,7 @@ func ReadSeed(path string, allowGroup bool) ([]byte, fs.FileInfo, error) {
 
 // readFile reads a small file of a keyring.
 func readFile(path string, limit int64, what string, allowGroup bool) ([]byte, fs.FileInfo, error) {
-	b, info, err := ownedfile.Read(path, ownedfile.Rule{Secret: true, Group: allowGroup, Max: limit})
+	b, info, err := ownedfile.Read(path, ownedfile.Rule{Secret: true, GroupRead: allowGroup, Max: limit})
 	var failed *fs.PathError
 	switch {
 	case errors.Is(err, ownedfile.ErrTooLarge):

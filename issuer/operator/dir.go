@@ -75,7 +75,7 @@ func (d Dir) read(path string) (string, error) {
 
 // WriteAccount puts an account's JWT in place, in one step.
 func (d Dir) WriteAccount(name, text string) error {
-	if err := ownedfile.CheckFolder(filepath.Join(string(d), dirAccounts), ownedfile.Rule{Put: true}); err != nil {
+	if err := ownedfile.CheckFolder(filepath.Join(string(d), dirAccounts), ownedfile.Rule{Write: true}); err != nil {
 		return fmt.Errorf("write account JWT: %w", err)
 	}
 	return atomicfile.Write(d.AccountFile(name), []byte(text+"\n"), 0o600, nil)
