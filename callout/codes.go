@@ -7,19 +7,20 @@ import (
 	"usher/tokens/health"
 )
 
-// Outcome is what became of a request.
+// Outcome is the outcome of a request.
 type Outcome string
 
-// The outcomes (DESIGN.md). Only the first two are answered.
+// The outcomes (docs/adr/0001-words.md). Only the first two are answered: a client
+// treats silence as a reason to retry.
 const (
 	Granted     Outcome = "granted"     // answered with a user JWT
-	Denied      Outcome = "denied"      // definitely no; answered with a constant code and a request id
-	Unavailable Outcome = "unavailable" // usher cannot decide; not answered, clients retry silence
-	Shed        Outcome = "shed"        // too late or too much; not answered
+	Denied      Outcome = "denied"      // definitely no; the answer gives a request id and no cause
+	Unavailable Outcome = "unavailable" // usher cannot decide; not answered
+	Shed        Outcome = "shed"        // too late, or too many requests; not answered
 	Malformed   Outcome = "malformed"   // not a request from a server; not answered
 )
 
-// Codes that this package gives; those of verifiers stand in their packages.
+// Codes of this package. Those of verifiers are in the packages of the verifiers.
 const (
 	CodeGranted         = "granted"
 	CodeNoCredential    = "no_credential"
@@ -68,71 +69,71 @@ type Code struct {
 	Code    string
 	Outcome Outcome
 	Meaning string // for operators
-	Hint    string // what to do about it; empty: nothing
+	Hint    string // what to do about it; may be empty
 }
 
-// Codes lists every code there is, in the order in which docs/reference/errors.md shows them.
+// Codes returns all codes, in the order of docs/reference/errors.md.
 func Codes() []Code {
 	return []Code{
-		{CodeGranted, Granted, "The client was let in.", ""},
+		{CodeGranted, Granted, "The client may connect.", ""},
 
-		{CodeNoCredential, Denied, "The client presented nothing that a verifier understands.", "Send the token as auth_token, as password, or as user name."},
-		{apikey.CodeMalformed, Denied, "The token has the prefix of usher's API keys, but its checksum is wrong, or it is far too long.", "The key was mistyped or cut off when it was copied."},
-		{apikey.CodeUnknown, Denied, "No user of the directory has a key with this digest.", "Was the digest put into the directory, and was that reloaded?"},
-		{apikey.CodeDisabled, Denied, "The key is there, with `enabled: false`.", ""},
-		{apikey.CodeNotYetValid, Denied, "The key's `not_before` is still to come.", "Check the clock of this machine."},
-		{apikey.CodeExpired, Denied, "The key's `expires` has passed.", "Make a new key: usher apikey new."},
-		{apikey.CodeNetwork, Denied, "The client's address is in none of the key's `networks`.", "Behind a proxy or NAT, nats-server sees that one's address."},
+		{CodeNoCredential, Denied, "The client presented no recognised credential.", "Send the token as auth_token, as password, or as user name."},
+		{apikey.CodeMalformed, Denied, "The token has the prefix of an API key, but its checksum is wrong or it is too long.", "The key was mistyped or truncated. Copy it again."},
+		{apikey.CodeUnknown, Denied, "No user in the directory has a key with this digest.", "Check that the directory contains the digest, and that it was reloaded."},
+		{apikey.CodeDisabled, Denied, "The key has `enabled: false`.", ""},
+		{apikey.CodeNotYetValid, Denied, "The key's `not_before` is in the future.", "Check the clock of this machine."},
+		{apikey.CodeExpired, Denied, "The key's `expires` has passed.", "Create a new key: usher apikey new."},
+		{apikey.CodeNetwork, Denied, "The client's address is in none of the key's `networks`.", "Behind a proxy or NAT, nats-server sees the address of the proxy."},
 		{tokens.CodeUserDisabled, Denied, "The user has `enabled: false`.", ""},
-		{apikey.CodeSelection, Denied, "The user name is `project=` or `account=` and nothing else.", "An unset variable on the client's side?"},
-		{health.CodeInvalid, Denied, "The token looks like usher's health check, and no issuer key of this keyring signed it, or it is too old.", "Do all replicas share one keyring? Is the health check reading the file that the running service writes?"},
-		{CodeRejected, Denied, "A verifier rejected the credential without a code of its own.", "The cause in the log says why."},
-		{CodeUserUnknown, Denied, "The verified identity is no user of the directory.", ""},
-		{CodeNoRole, Denied, "The user has neither a project nor a service role.", "Add it to a project's members."},
-		{CodeNotMember, Denied, "The user name asked for `project=P`, and the user is not a member of P.", ""},
-		{CodeNotInAccount, Denied, "The user name asked for `account=A`, and no role of the user is there.", ""},
-		{CodeAmbiguous, Denied, "The user has roles in several accounts and did not say which one it wants.", "Connect with user name `project=P` or `account=A` and the key as password."},
+		{apikey.CodeSelection, Denied, "The user name is `project=` or `account=` without a name.", "Check for an unset variable on the client."},
+		{health.CodeInvalid, Denied, "The token is a health check token, but no issuer key of this keyring signed it, or it is too old.", "Check that all replicas share one keyring, and that the health check reads the file that the running service writes."},
+		{CodeRejected, Denied, "A verifier rejected the credential, with no more specific code.", "See the cause in the log."},
+		{CodeUserUnknown, Denied, "The verified identity is not a user in the directory.", ""},
+		{CodeNoRole, Denied, "The user has neither a project role nor a service role.", "Add the user to the members of a project."},
+		{CodeNotMember, Denied, "The user name selects `project=P`, and the user is not a member of P.", ""},
+		{CodeNotInAccount, Denied, "The user name selects `account=A`, and the user has no role in A.", ""},
+		{CodeAmbiguous, Denied, "The user has roles in several accounts and did not select one.", "Connect with user name `project=P` or `account=A`, and the key as password."},
 
-		{CodeAmbiguousScope, Denied, "The user's roles are bound to different scoped signing keys, or one is and another is not, and a user JWT is signed by one key.", "Give the user one of these roles only, or leave none of them bound (`accounts.scopes`)."},
-		{CodeNotOneToken, Denied, "The role is bound to a scoped signing key, and the user's name or one of its tags is not one subject token, so it cannot be filled into a template.", "A key id of the directory must have no dot, space or wildcard in it then."},
-		{CodeScopeLimits, Denied, "The role is bound to a scoped signing key, and the user has `limits` of its own, which nats-server does not take beside a template.", "Put the limit into the template of the scoped signing key."},
+		{CodeAmbiguousScope, Denied, "The user's roles need different signing keys: they are bound to different scoped signing keys, or only some of them are. One key signs a user JWT.", "Give the user only one of these roles, or bind none of them (`accounts.scopes`)."},
+		{CodeNotOneToken, Denied, "The role is bound to a scoped signing key, whose template needs the user's name and tags. The name or a tag is not a single subject token.", "Rename it in the directory: names and key ids that fill a template must not contain a dot, a space or a wildcard."},
+		{CodeScopeLimits, Denied, "The role is bound to a scoped signing key, and the user has its own `limits`. nats-server accepts no limits beside a template.", "Put the limits into the template of the scoped signing key."},
 
-		{CodeLeafNode, Denied, "A leaf node, and the user is neither service_admin nor project_admin of every project of the account, or its `limits.connection_types` do not name `leafnode`.", "nats-server does not check all that a leaf node sends, so whoever brings one gets the whole account (docs/reference/connections.md, Leaf nodes)."},
-		{CodeConnectionType, Denied, "The user's `limits.connection_types` do not name the way in which it connects.", "usher explain --connection TYPE says what the user may do."},
-		{CodeMQTTClientID, Denied, "The MQTT client id is neither the user's name nor begins with it and a colon, or the client stated none.", "Give the client an id such as NAME:device; `accounts.mqtt_client_ids` lets an account have any."},
+		{CodeLeafNode, Denied, "The connection is a leaf node. The user is neither service_admin nor project_admin of every project in the account, or its `limits.connection_types` do not contain `leafnode`.", "nats-server does not check everything that a leaf node sends, so a leaf node gets the whole account (docs/reference/connections.md, Connection types)."},
+		{CodeConnectionType, Denied, "The user's `limits.connection_types` do not contain the type of this connection.", "Run usher explain --connection TYPE to see what the user may do."},
+		{CodeMQTTClientID, Denied, "The MQTT client id is missing, or it is neither the user's name nor starts with the name and a colon.", "Give the client an id such as NAME:device. `accounts.mqtt_client_ids` allows any id in an account."},
 
-		{CodeUnavailable, Unavailable, "A verifier could not decide.", "The cause in the log says which backend."},
+		{CodeUnavailable, Unavailable, "A verifier could not decide.", "The cause in the log names the backend."},
 		{CodeNoDirectory, Unavailable, "No directory is loaded.", ""},
-		{CodeUnreadable, Unavailable, "An entry of the directory cannot be read, and may say otherwise about a project or a membership of the user.", "usher check says which entry it is: mend it, remove it, or update usher."},
-		{CodeNoAccount, Unavailable, "The role is bound to no account by the configuration.", "Set the `accounts` key that the cause names."},
-		{CodeInvariant, Unavailable, "The grant would break a rule that holds for every grant, so it was not issued.", "Directory or configuration name an account that clients must not land in."},
-		{CodeMisplaced, Unavailable, "The service user is not in the account that `accounts.callout` names.", "Name that account in the configuration: usher check says which."},
-		{CodeIssuerUnknown, Unavailable, "The server expects answers from an issuer that is not in the keyring.", "Put the issuer's seed into the keyring, or its public key into the server's auth_callout: usher check says which."},
-		{CodeNoSigningKey, Unavailable, "No active key of the keyring signs user JWTs for the account, or the scope, that the user is to land in (operator mode).", "usher nkey list shows which accounts have one; a project's `account` has to be a name that keyring.yaml knows."},
-		{CodeXKeyUnknown, Unavailable, "The request is sealed to an xkey that is not in the keyring.", "usher check says what the server expects."},
-		{CodeSign, Unavailable, "The issuer could not sign.", "usher check tries every program that signs (docs/reference/signing-programs.md)."},
-		{CodeCredentialEnded, Unavailable, "The credential ended between verifying and issuing.", ""},
-		{CodeTooLarge, Unavailable, "The answer is larger than the server's max_payload, or than 1 MiB, the largest JWT that it reads.", "Fewer ACL entries for this user, fewer projects in one connection (`project=P`), or a larger max_payload."},
-		{CodeReply, Unavailable, "The answer could not be sent; the service connection was lost.", ""},
-		{CodeInternal, Unavailable, "A fault in usher. The log has the details.", "Please report it."},
+		{CodeUnreadable, Unavailable, "A directory entry is unreadable, and it may affect a project or a membership of the user.", "Run usher check to find the entry. Fix it, remove it, or update usher."},
+		{CodeNoAccount, Unavailable, "The configuration binds the role to no account.", "Set the `accounts` key that the cause names."},
+		{CodeInvariant, Unavailable, "The grant would violate an invariant of all grants, so usher did not issue it.", "The directory or the configuration names an account that clients must not use."},
+		{CodeMisplaced, Unavailable, "The service user is not in the account that `accounts.callout` names.", "Run usher check to find the account, and set `accounts.callout` to it."},
+		{CodeIssuerUnknown, Unavailable, "The server expects answers from an issuer that is not in the keyring.", "Add the issuer's seed to the keyring, or set auth_callout.issuer on the server to an issuer of the keyring. usher check shows both."},
+		{CodeNoSigningKey, Unavailable, "The keyring has no active signing key for the account or scope of the grant (operator mode).", "usher nkey list shows which accounts have a key. A project's `account` must be a name in keyring.yaml."},
+		{CodeXKeyUnknown, Unavailable, "The request is sealed to an xkey that is not in the keyring.", "Run usher check to see which xkey the server expects."},
+		{CodeSign, Unavailable, "The issuer could not sign the answer.", "usher check tests every signing program (docs/reference/signing-programs.md)."},
+		{CodeCredentialEnded, Unavailable, "The credential expired between verification and issuing.", ""},
+		{CodeTooLarge, Unavailable, "The answer is larger than the server's max_payload, or than 1 MiB, the largest JWT that nats-server accepts.", "Reduce the ACL entries of this user, select one project per connection (`project=P`), or increase max_payload."},
+		{CodeReply, Unavailable, "The answer could not be sent, because the service connection was lost.", ""},
+		{CodeInternal, Unavailable, "Internal error in usher. The log has the details.", "Please report it."},
 
-		{CodeQueueFull, Shed, "More requests are waiting than the queue takes.", "If usher_answer_delay_seconds is large, the server is the bottleneck; if not, run another replica."},
-		{CodeTooLate, Shed, "The budget ran out before the decision was made; the client is gone or about to go.", "If usher_answer_delay_seconds is large, the server is the bottleneck; if not, run another replica, or look for a slow verifier."},
-		{CodeFailing, Shed, "This credential, or attempts from this client's host, failed more often than they may (`callout.failures`).", "The audit has the denials before it: their user, host and cause. It ends by itself when the failures do."},
-		{CodeVerifierBusy, Shed, "As many requests as may wait for this verifier's backend are waiting for it.", "Look at why the backend is slow; other verifiers are not affected."},
-		{CodeRequestExpired, Shed, "The server had given up on the request before it came here.", "If it is all of them: the clocks of server and usher differ (usher check)."},
+		{CodeQueueFull, Shed, "The queue is full.", "If usher_answer_delay_seconds is large, the server is the bottleneck. Otherwise run another replica."},
+		{CodeTooLate, Shed, "The budget ran out before the decision. The client has given up or is about to.", "If usher_answer_delay_seconds is large, the server is the bottleneck. Otherwise run another replica, or look for a slow verifier."},
+		{CodeFailing, Shed, "This credential, or this client's host, exceeded the rate of failures (`callout.failures`).", "The audit has the earlier denials, with user, host and cause. Shedding ends when the failures do."},
+		{CodeVerifierBusy, Shed, "The maximum number of requests is waiting for this verifier's backend.", "Find out why the backend is slow. Other verifiers are not affected."},
+		{CodeRequestExpired, Shed, "The server stopped waiting for an answer before the request arrived.", "If this affects all requests, the clocks of server and usher differ. Run usher check."},
 
-		{CodeNotARequest, Malformed, "Not a JWT, not signed by its issuer, or not an authorization request.", ""},
-		{CodePlaintext, Malformed, "The request came in the clear, and an xkey is configured.", "Set auth_callout.xkey in the server's configuration."},
-		{CodeXKeyMismatch, Malformed, "The xkey in the header is not the one that the server signed.", ""},
-		{CodeServerID, Malformed, "The issuer of the request is not the server that it names.", ""},
-		{CodeAudience, Malformed, "The request is not meant for an authorization service.", ""},
-		{CodeUserNkey, Malformed, "The request's user nkey is no user nkey.", ""},
+		{CodeNotARequest, Malformed, "The message is not a JWT, not signed by its issuer, or not an authorization request.", ""},
+		{CodePlaintext, Malformed, "The request is not sealed, and an xkey is configured.", "Set auth_callout.xkey in the server's configuration."},
+		{CodeXKeyMismatch, Malformed, "The xkey in the header is not the one in the signed claims.", ""},
+		{CodeServerID, Malformed, "The issuer of the request is not the server that the request names.", ""},
+		{CodeAudience, Malformed, "The audience of the request is not the authorization service.", ""},
+		{CodeUserNkey, Malformed, "The user nkey in the request is not a public user nkey.", ""},
 		{CodeNoReply, Malformed, "The request has no reply subject.", ""},
 	}
 }
 
-// outcomes are those of the table.
+// outcomes maps each code to its outcome.
 var outcomes = func() map[string]Outcome {
 	m := map[string]Outcome{}
 	for _, c := range Codes() {
@@ -141,8 +142,8 @@ var outcomes = func() map[string]Outcome {
 	return m
 }()
 
-// outcomeOf returns the outcome of a code; Unavailable for one that is not in
-// the table, because not knowing is never a "no".
+// outcomeOf returns the outcome of a code. It returns Unavailable for an unknown
+// code, because usher denies only what is definite.
 func outcomeOf(code string) Outcome {
 	if o, ok := outcomes[code]; ok {
 		return o
@@ -150,7 +151,7 @@ func outcomeOf(code string) Outcome {
 	return Unavailable
 }
 
-// MetricCodes returns the codes as package metrics counts them.
+// MetricCodes returns the codes for package metrics.
 func MetricCodes() []metrics.Code {
 	table := Codes()
 	codes := make([]metrics.Code, len(table))

@@ -15,30 +15,30 @@ import (
 	"usher/tokens/health"
 )
 
-func TestConfigIsChecked(t *testing.T) {
+func TestConfigValid(t *testing.T) {
 	tests := []struct {
 		name   string
 		change func(*Config)
-		want   string // of the error; empty: it is valid
+		want   string // in the error; empty: valid
 	}{
 		{"valid", func(*Config) {}, ""},
 		{"no URL", func(c *Config) { c.URLs = "" }, "no NATS URL"},
 		{"no account", func(c *Config) { c.Account = "" }, "no callout account"},
-		{"no connections", func(c *Config) { c.Connections = 0 }, "at least 1"},
-		{"no workers", func(c *Config) { c.Workers = 0 }, "at least 1"},
-		{"no queue", func(c *Config) { c.Queue = 0 }, "at least 1"},
-		{"no waiters", func(c *Config) { c.Waiters = 0 }, "at least 1"},
+		{"no connections", func(c *Config) { c.Connections = 0 }, "must be at least 1"},
+		{"no workers", func(c *Config) { c.Workers = 0 }, "must be at least 1"},
+		{"no queue", func(c *Config) { c.Queue = 0 }, "must be at least 1"},
+		{"no waiters", func(c *Config) { c.Waiters = 0 }, "must be at least 1"},
 		{"no order", func(c *Config) { c.Order = "" }, `order ""`},
-		{"another order", func(c *Config) { c.Order = "random" }, `order "random"`},
+		{"unknown order", func(c *Config) { c.Order = "random" }, `order "random"`},
 		{"no budget", func(c *Config) { c.Budget = 0 }, "budget"},
 		{"no clock for failures", func(c *Config) { c.Failures.Now = nil }, "incomplete"},
 		{"no metrics", func(c *Config) { c.Metrics = nil }, "incomplete"},
 		{"no verifiers", func(c *Config) { c.Decider = &Decider{} }, ""},
-		// They would share their places, and logs could not tell them apart.
-		{"two verifiers of a name", func(c *Config) {
+		// They would share slots, and logs could not tell them apart.
+		{"two verifiers of one name", func(c *Config) {
 			v := apikey.NewVerifier(nil, time.Now)
 			c.Decider = &Decider{Chain: tokens.Chain{v, health.NewVerifier(nil, time.Now), v}}
-		}, `two verifiers are called "apikey"`},
+		}, `two verifiers are named "apikey"`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -17,43 +17,43 @@ import (
 	"usher/callout/keyusage"
 )
 
-// serviceName is the name in nats micro list, the queue group, and the name of
-// the connections.
+// serviceName is the name of the nats micro service and of the queue group, and
+// the prefix of the connection names.
 const serviceName = keyusage.ServiceName
 
 const (
 	reconnectWait   = 250 * time.Millisecond
 	reconnectJitter = 250 * time.Millisecond
-	drainPoll       = 2 * time.Millisecond
-	confirmTimeout  = 5 * time.Second
+	pollInterval    = 2 * time.Millisecond
+	flushTimeout    = 5 * time.Second
 )
 
 // conn is one service connection with its subscription.
 type conn struct {
-	nc        *nats.Conn
-	serving   sync.Mutex            // held while service changes
-	service   micro.Service         // guarded by serving
-	refused   atomic.Pointer[error] // why the server refused the subscription; nil: it did not
-	misplaced atomic.Pointer[error] // why nothing may be answered here; nil: it is the callout account
-	placed    chan struct{}         // closed once misplaced says something
-	placing   sync.Once
-	stands    atomic.Bool // the server has confirmed all that was sent since it connected
-	queue     *admission.Queue[*job]
-	window    *congestion.Window
-	idle      atomic.Int64 // workers that hold a place in the window and have nothing to do
-	pending   atomic.Int64 // requests that came by it and are not finished
+	nc           *nats.Conn
+	serviceMu    sync.Mutex
+	service      micro.Service         // guarded by serviceMu; nil: not subscribed
+	subError     atomic.Pointer[error] // why the server refused the subscription; nil: it did not
+	accountError atomic.Pointer[error] // why requests must not be answered here; nil: the connection is in the callout account
+	accountKnown chan struct{}         // closed once accountError has been determined
+	accountOnce  sync.Once             // closes accountKnown
+	subscribed   atomic.Bool           // the server has confirmed the subscription since it connected
+	queue        *admission.Queue[*job]
+	window       *congestion.Window
+	idle         atomic.Int64 // workers that hold a slot of the window while they wait for a request
+	pending      atomic.Int64 // requests received on it and not finished
 }
 
-// connect makes connection i of the service. It survives whatever the server
-// does: an authorization error must not close it for good, as it would by
-// default after two in a row, and neither must a server that is not there yet.
+// connect opens connection i of the service. Nothing the server does closes it
+// permanently: neither being unreachable at the start, nor repeated authorization
+// errors, after which nats.go gives up by default.
 func (s *Service) connect(i int) (*conn, error) {
-	c := &conn{placed: make(chan struct{}), window: congestion.NewWindow(s.cfg.Connections, s.cfg.Now)}
+	c := &conn{accountKnown: make(chan struct{}), window: congestion.NewWindow(s.cfg.Connections, s.cfg.Now)}
 	c.queue = admission.NewQueue[*job](admission.Config{
 		Limit: share(s.cfg.Queue, s.cfg.Connections), MaxAge: s.cfg.Budget, Order: s.cfg.Order,
 		Delay: c.window.Delay, Now: s.cfg.Now,
 	})
-	c.misplaced.Store(&errUnchecked)
+	c.accountError.Store(&errAccountUnknown)
 	log := s.cfg.Log.With(slog.Int("connection", i))
 	opts := append([]nats.Option{
 		nats.Name(serviceName + "-" + strconv.Itoa(i)),
@@ -62,28 +62,28 @@ func (s *Service) connect(i int) (*conn, error) {
 		nats.IgnoreAuthErrorAbort(),
 		nats.ReconnectWait(reconnectWait),
 		nats.ReconnectJitter(reconnectJitter, reconnectJitter),
-		// An answer that could not be sent at once comes too late anyway.
+		// An answer that cannot be sent at once would be too late.
 		nats.ReconnectBufSize(-1),
-		// Requests leave no subscription behind: left counts those that are there.
+		// waitDrained counts subscriptions, so requests must not leave one behind.
 		nats.UseOldRequestStyle(),
 		nats.ConnectHandler(func(nc *nats.Conn) { c.connected(log, nc, s.cfg.Account, "connected") }),
 		nats.ReconnectHandler(func(nc *nats.Conn) { c.connected(log, nc, s.cfg.Account, "reconnected") }),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			c.stands.Store(false)
+			c.subscribed.Store(false)
 			c.window.Reset()
 			disconnected(log, err)
 		}),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { c.failed(log, err) }),
-		nats.LameDuckModeHandler(func(*nats.Conn) { s.moveOn(log, c) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { c.asyncError(log, err) }),
+		nats.LameDuckModeHandler(func(*nats.Conn) { s.leaveLameDuck(log, c) }),
 	}, s.cfg.Options...)
 	nc, err := nats.Connect(s.cfg.URLs, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	c.nc = nc
-	c.serving.Lock()
+	c.serviceMu.Lock()
 	err = s.subscribe(c)
-	c.serving.Unlock()
+	c.serviceMu.Unlock()
 	if err != nil {
 		nc.Close()
 		return nil, fmt.Errorf("subscribe: %w", err)
@@ -91,13 +91,13 @@ func (s *Service) connect(i int) (*conn, error) {
 	for range share(s.cfg.Workers, s.cfg.Connections) {
 		s.workers.Go(func() { s.work(c) })
 	}
-	s.workers.Go(func() { s.confirmAnswers(c) })
-	// The handler for the first connection may have run before the subscription was made.
-	c.confirm(nc)
+	s.workers.Go(func() { s.flushAnswers(c) })
+	// The connect handler may have run before the subscription was made.
+	c.confirmSubscription(nc)
 	return c, nil
 }
 
-// subscribe joins the queue group. The caller holds c.serving.
+// subscribe joins the queue group. The caller holds c.serviceMu.
 func (s *Service) subscribe(c *conn) (err error) {
 	c.service, err = micro.AddService(c.nc, micro.Config{
 		Name:         serviceName,
@@ -114,39 +114,39 @@ func (s *Service) subscribe(c *conn) (err error) {
 	return err
 }
 
-// share returns what each of n gets of all, rounded up.
-func share(all, n int) int { return (all + n - 1) / n }
+// share returns each of n parts of a total, rounded up.
+func share(total, n int) int { return (total + n - 1) / n }
 
-// confirmAnswers asks the server how far it has come with the answers, as soon
-// as there are some, until the service has stopped. A connection works through
-// what it is sent in order, so that a PONG says that it is through.
-func (s *Service) confirmAnswers(c *conn) {
+// flushAnswers flushes the connection whenever answers have been sent, until the
+// service stops. A server processes the messages of a connection in order, so its
+// PONG shows that it has processed the answers.
+func (s *Service) flushAnswers(c *conn) {
 	for {
 		epoch, ok := c.window.BeginFlush(s.stop)
 		if !ok {
 			return
 		}
-		_ = c.nc.FlushTimeout(confirmTimeout) // a connection that is lost has been lost to the window too
+		_ = c.nc.FlushTimeout(flushTimeout) // fails if the connection is lost, which resets the window too
 		c.window.EndFlush(epoch)
 	}
 }
 
-// leave leaves the queue group; what the server has sent already still comes.
-func (c *conn) leave() {
-	c.serving.Lock()
-	defer c.serving.Unlock()
+// leaveGroup leaves the queue group. Requests that the server has sent already
+// still arrive.
+func (c *conn) leaveGroup() {
+	c.serviceMu.Lock()
+	defer c.serviceMu.Unlock()
 	if c.service == nil {
-		return // it could not be joined again after a move
+		return // the subscription failed after a move
 	}
-	// The error is that the connection is closed, and then there is nothing to leave.
-	_ = c.service.Stop()
+	_ = c.service.Stop() // fails if the connection is closed, which leaves the group too
 }
 
-// left waits until everything the server had sent has been taken. nats.go tells
-// no caller when a subscription that micro owns has drained, but a drained one
-// no longer counts. Without a connection nothing can come any more.
-func (c *conn) left(ctx context.Context) error {
-	tick := time.NewTicker(drainPoll)
+// waitDrained waits until all requests that the server had sent are in the queue.
+// nats.go does not report when a subscription of a micro service has drained, but
+// a drained one no longer counts. Nothing arrives on a connection that is lost.
+func (c *conn) waitDrained(ctx context.Context) error {
+	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	for c.nc.NumSubscriptions() > 0 && c.nc.IsConnected() {
 		select {

@@ -12,54 +12,54 @@ import (
 )
 
 const (
-	accountTimeout = time.Second // for the server to say which account a connection is in
-	accountTries   = 5           // of a server that is slow to say
+	accountTimeout  = time.Second // of one request for the account
+	accountAttempts = 5
 )
 
-var errUnchecked = errors.New("it is not known yet which account the connection is in")
+var errAccountUnknown = errors.New("the account of the service connection is not known yet")
 
-// confirm waits for the server to have taken the subscription: until then,
-// whoever asks finds nobody, and times out.
-func (c *conn) confirm(nc *nats.Conn) {
-	c.stands.Store(nc.IsConnected() && nc.FlushTimeout(confirmTimeout) == nil)
+// confirmSubscription waits until the server has processed the subscription.
+// Before that, requests have no responder and time out.
+func (c *conn) confirmSubscription(nc *nats.Conn) {
+	c.subscribed.Store(nc.IsConnected() && nc.FlushTimeout(flushTimeout) == nil)
 }
 
-func (c *conn) connected(log *slog.Logger, nc *nats.Conn, account, msg string) {
-	c.refused.Store(nil)
-	c.place(log, nc, account)
-	c.confirm(nc)
-	log.LogAttrs(context.Background(), slog.LevelInfo, "service connection", slog.String("state", msg),
+func (c *conn) connected(log *slog.Logger, nc *nats.Conn, account, state string) {
+	c.subError.Store(nil)
+	c.checkAccount(log, nc, account)
+	c.confirmSubscription(nc)
+	log.LogAttrs(context.Background(), slog.LevelInfo, "service connection", slog.String("state", state),
 		slog.String("url", nc.ConnectedUrlRedacted()), slog.String("server_name", nc.ConnectedServerName()))
 }
 
-// place looks where the server has put the service. Anywhere but in the account
-// that the policy keeps clients out of, nothing may be answered: the policy
-// would keep them out of the wrong one.
-func (c *conn) place(log *slog.Logger, nc *nats.Conn, account string) {
+// checkAccount checks that the connection is in the callout account. In any other
+// account no request may be answered: the policy keeps clients out of the callout
+// account only, so it would let them into the account of the service.
+func (c *conn) checkAccount(log *slog.Logger, nc *nats.Conn, account string) {
 	ctx := context.Background()
-	actual, err := askAccount(ctx, nc)
+	actual, err := queryAccount(ctx, nc)
 	if err != nil && !nc.IsConnected() {
-		return // the next connection will tell
+		return // the next connect checks again
 	}
-	defer c.placing.Do(func() { close(c.placed) })
+	defer c.accountOnce.Do(func() { close(c.accountKnown) })
 	switch {
-	case err != nil: // its permissions may not let it ask
-		log.LogAttrs(ctx, slog.LevelWarn, "the server does not say which account the service is in", slog.String("error", err.Error()))
-		c.misplaced.Store(nil)
+	case err != nil: // the permissions of the service user may forbid the request
+		log.LogAttrs(ctx, slog.LevelWarn, "cannot determine the account of the service connection", slog.String("error", err.Error()))
+		c.accountError.Store(nil)
 	case actual != account:
 		err := fmt.Errorf("the service user is in account %q, the configuration says %q", actual, account)
-		c.misplaced.Store(&err)
-		log.LogAttrs(ctx, slog.LevelError, "nothing is answered", slog.String("error", err.Error()))
+		c.accountError.Store(&err)
+		log.LogAttrs(ctx, slog.LevelError, "not answering requests", slog.String("error", err.Error()))
 	default:
-		c.misplaced.Store(nil)
+		c.accountError.Store(nil)
 	}
 }
 
-// askAccount asks again while the server is slow: one that has no time for us now must
-// not pass for one that we may not ask, or nobody would ever know where we are. That
-// one says that it refuses.
-func askAccount(ctx context.Context, nc *nats.Conn) (account string, err error) {
-	for range accountTries {
+// queryAccount returns the account that nc is in. It retries after a timeout: a
+// slow server must not be mistaken for one that forbids the request, which reports
+// a permission violation.
+func queryAccount(ctx context.Context, nc *nats.Conn) (account string, err error) {
+	for range accountAttempts {
 		account, err = accountWithin(ctx, nc, accountTimeout)
 		if !errors.Is(err, context.DeadlineExceeded) || !nc.IsConnected() || errors.Is(nc.LastError(), nats.ErrPermissionViolation) {
 			break
@@ -76,43 +76,45 @@ func accountWithin(ctx context.Context, nc *nats.Conn, d time.Duration) (string,
 
 func disconnected(log *slog.Logger, err error) {
 	if err == nil {
-		return // closed by us
+		return // closed by the service
 	}
 	log.LogAttrs(context.Background(), slog.LevelWarn, "service connection",
 		slog.String("state", "disconnected"), slog.String("error", err.Error()))
 }
 
-func (c *conn) failed(log *slog.Logger, err error) {
-	// nats.go names the subject of a violation in its text only.
+// asyncError handles errors that the server reports without a request.
+func (c *conn) asyncError(log *slog.Logger, err error) {
+	// The subject of a violation is only in the text of nats.go's error.
 	if errors.Is(err, nats.ErrPermissionViolation) && strings.Contains(err.Error(), Subject) {
-		c.refused.Store(&err)
+		c.subError.Store(&err)
 	}
 	log.LogAttrs(context.Background(), slog.LevelError, "service connection",
 		slog.String("state", "error"), slog.String("error", err.Error()))
 }
 
-// ready returns nil if requests can come in on this connection.
+// ready returns nil if requests can arrive on this connection.
 func (c *conn) ready() error {
 	if !c.nc.IsConnected() {
 		return fmt.Errorf("not connected to NATS: %s", c.nc.Status())
 	}
-	if err := c.refused.Load(); err != nil {
+	if err := c.subError.Load(); err != nil {
 		return fmt.Errorf("subscription refused: %w", *err)
 	}
-	if err := c.misplaced.Load(); err != nil {
+	if err := c.accountError.Load(); err != nil {
 		return *err
 	}
-	if !c.stands.Load() {
+	if !c.subscribed.Load() {
 		return errors.New("the subscription is not confirmed yet")
 	}
 	return nil
 }
 
-// mend makes connections again that are up and of no use.
-func (s *Service) mend() {
+// reconnectUnusable reconnects connections that are connected, and cannot answer
+// requests.
+func (s *Service) reconnectUnusable() {
 	for _, c := range s.conns {
-		if c.nc.IsConnected() && (c.refused.Load() != nil || c.misplaced.Load() != nil) {
-			_ = c.nc.ForceReconnect() // the error is that it was closed
+		if c.nc.IsConnected() && (c.subError.Load() != nil || c.accountError.Load() != nil) {
+			_ = c.nc.ForceReconnect() // fails if the connection is closed
 		}
 	}
 }

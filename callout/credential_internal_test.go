@@ -9,9 +9,9 @@ import (
 	"github.com/nats-io/nkeys"
 )
 
-// What is the token, and what the user name asks for, of a credential as
-// nats-server passes it on.
-func TestTokenOfARequest(t *testing.T) {
+// The token and the selection of a credential, in the fields in which nats-server
+// passes it on.
+func TestCredentialOf(t *testing.T) {
 	account, err := nkeys.CreateAccount()
 	if err != nil {
 		t.Fatal(err)
@@ -35,13 +35,13 @@ func TestTokenOfARequest(t *testing.T) {
 		token, project string
 	}{
 		{"default sentinel, or sentinel creds", jwt.ConnectOptions{JWT: sentinel, Token: "t"}, "t", ""},
-		{"and a user name", jwt.ConnectOptions{JWT: sentinel, Username: "project=shop", Password: "t"}, "t", "shop"},
+		{"sentinel and a user name", jwt.ConnectOptions{JWT: sentinel, Username: "project=shop", Password: "t"}, "t", "shop"},
 		{"MQTT, default sentinel", jwt.ConnectOptions{JWT: sentinel, Username: "project=shop", Password: "t", Token: "t"}, "t", "shop"},
 		{"MQTT, sentinel as password", jwt.ConnectOptions{JWT: sentinel, Username: "t", Password: sentinel, Token: sentinel}, "t", ""},
-		{"the user name is then the token, whatever it says", jwt.ConnectOptions{JWT: sentinel, Username: "project=shop", Password: sentinel, Token: sentinel}, "project=shop", ""},
+		{"sentinel as password: the user name is the token, even if it is a selection", jwt.ConnectOptions{JWT: sentinel, Username: "project=shop", Password: sentinel, Token: sentinel}, "project=shop", ""},
 		{"sentinel as password, and a token", jwt.ConnectOptions{JWT: sentinel, Password: sentinel, Token: "t"}, "t", ""},
-		{"sentinel alone", jwt.ConnectOptions{JWT: sentinel}, "", ""},
-		{"a bearer token in place of a user JWT", jwt.ConnectOptions{JWT: sentinel, Username: "u", Password: "eyJ.other", Token: "eyJ.other"}, "eyJ.other", ""},
+		{"sentinel only", jwt.ConnectOptions{JWT: sentinel}, "", ""},
+		{"bearer token as password", jwt.ConnectOptions{JWT: sentinel, Username: "u", Password: "eyJ.other", Token: "eyJ.other"}, "eyJ.other", ""},
 		{"MQTT, before 2.12.6", jwt.ConnectOptions{JWT: "usher_key", Username: "u", Password: "usher_key", Token: "usher_key"}, "usher_key", ""},
 		{"MQTT, before 2.12.6, and a project", jwt.ConnectOptions{JWT: "usher_key", Username: "project=shop", Password: "usher_key", Token: "usher_key"}, "usher_key", "shop"},
 		{"MQTT, before 2.12.6, a bearer token", jwt.ConnectOptions{JWT: bearer, Username: "u", Password: bearer, Token: bearer}, bearer, ""},
@@ -62,9 +62,8 @@ func TestTokenOfARequest(t *testing.T) {
 	}
 }
 
-// How a client comes, as nats-server says it: of what usher does not know, nothing
-// is granted.
-func TestConnectionOfARequest(t *testing.T) {
+// The connection types of a client. No grant allows an unknown type.
+func TestConnectionOf(t *testing.T) {
 	for _, c := range []struct {
 		info jwt.ClientInformation
 		want []string

@@ -12,50 +12,50 @@ import (
 	"usher/tokens"
 )
 
-// Decider is the one place where a credential becomes a grant: the live path
-// and every explanation go through it.
+// Decider turns a credential into a grant. The service and explanations share it.
 type Decider struct {
 	Chain    tokens.Chain
-	Snapshot func() *snapshot.Snapshot // nil result: no directory is loaded
+	Snapshot func() *snapshot.Snapshot // returns nil if no directory is loaded
 	Policy   *permissions.Policy
 	Now      func() time.Time
 }
 
-// Decision is what was decided, and why.
+// Decision is the outcome for a credential, and its reason.
 type Decision struct {
 	Outcome  Outcome
-	Code     string // a code of Codes
-	Cause    string // one line for people; empty when granted
-	Verifier string // name of the verifier that decided; empty: none did
+	Code     string // one of Codes
+	Cause    string // one line of text; empty when granted
+	Verifier string // name of the verifier that decided; empty: none
 	Identity identity.Identity
 	Facts    directory.Facts
 	Grant    permissions.Grant
-	Snapshot *snapshot.Snapshot // on which all of it was decided; nil: the directory was not asked, or is not loaded
+	Snapshot *snapshot.Snapshot // on which the decision is based; nil: not needed, or not loaded
 
 	Verify, Derive time.Duration
 }
 
-// Decide verifies c and derives its grant, on one snapshot. Outcome is Granted,
-// Denied, Unavailable or Shed. A grant that is larger than any server takes is
-// Unavailable.
+// Decide verifies c and derives its grant, on one snapshot. The outcome is Granted,
+// Denied, Unavailable or Shed. It is Unavailable for a grant that is too large for
+// any server.
 func (d *Decider) Decide(ctx context.Context, c *tokens.Credential) Decision {
 	return d.DecideWithin(ctx, c, permissions.MaxAnswer)
 }
 
-// DecideWithin is Decide for a server that takes answers of limit bytes.
+// DecideWithin is Decide for a server that accepts answers of up to limit bytes.
 func (d *Decider) DecideWithin(ctx context.Context, c *tokens.Credential, limit int) Decision {
 	return d.decide(ctx, c, d.Chain, limit)
 }
 
-// decideFast does what can be done without waiting for anybody. If the verifiers
-// that can be asked at once leave the decision to others, it returns those.
+// decideFast decides with the verifiers that never wait for a backend. If none of
+// them applies, it returns the remaining verifiers.
 func (d *Decider) decideFast(ctx context.Context, c *tokens.Credential, limit int) (Decision, tokens.Chain) {
 	fast, rest := d.Chain.Fast(c)
 	return d.decidePart(ctx, c, fast, rest, limit)
 }
 
-// decideSlow asks the first of chain, which can be slow, and those behind it that
-// can be asked at once. If they leave the decision to others, it returns those.
+// decideSlow decides with the first verifier of chain, which can be slow, and the
+// fast ones that follow it. If none of them applies, it returns the remaining
+// verifiers.
 func (d *Decider) decideSlow(ctx context.Context, c *tokens.Credential, chain tokens.Chain, limit int) (Decision, tokens.Chain) {
 	_, rest := chain[1:].Fast(c)
 	return d.decidePart(ctx, c, chain[:len(chain)-len(rest)], rest, limit)
@@ -84,14 +84,14 @@ func (d *Decider) decide(ctx context.Context, c *tokens.Credential, chain tokens
 	return d.derive(&out, c.Connection, verified, limit)
 }
 
-// DecideIdentity derives the grant of an identity that is verified already, as
-// DecideWithin does when its chain has returned it, for no connection in particular.
-// It is decided on s.
+// DecideIdentity derives the grant of a verified identity on snapshot s, as
+// DecideWithin does after its chain returned the identity. It checks no connection
+// type.
 func (d *Decider) DecideIdentity(s *snapshot.Snapshot, id identity.Identity, limit int) Decision {
 	return d.derive(&Decision{Identity: id, Snapshot: s}, identity.Connection{}, d.Now(), limit)
 }
 
-func (d *Decider) derive(out *Decision, by identity.Connection, start time.Time, limit int) Decision {
+func (d *Decider) derive(out *Decision, conn identity.Connection, start time.Time, limit int) Decision {
 	id := out.Identity
 	if id.Authority == identity.AuthorityDirectory {
 		if out.Snapshot == nil {
@@ -101,7 +101,7 @@ func (d *Decider) derive(out *Decision, by identity.Connection, start time.Time,
 		if !ok {
 			return out.set(Denied, CodeUserUnknown, "the user is not in the directory")
 		}
-		if err := tokens.CheckUser(facts.User, id); err != nil { // whoever verified it
+		if err := tokens.CheckUser(facts.User, id); err != nil { // not every verifier checks this
 			return out.verifyFailed(err)
 		}
 		out.Facts = facts
@@ -112,7 +112,7 @@ func (d *Decider) derive(out *Decision, by identity.Connection, start time.Time,
 	var err error
 	out.Grant, err = d.Policy.DeriveWithin(id, out.Facts, limit)
 	if err == nil {
-		err = d.Policy.Connect(&out.Grant, id.Name, by)
+		err = d.Policy.Connect(&out.Grant, id.Name, conn)
 	}
 	out.Derive = d.Now().Sub(start)
 	if err != nil {
@@ -133,7 +133,7 @@ func (d *Decision) verifyFailed(err error) Decision {
 		d.Identity = reason.Identity
 		return d.set(Denied, reason.Code, reason.Cause)
 	case errors.Is(err, tokens.ErrNotApplicable):
-		return d.set(Denied, CodeNoCredential, "no credential that a verifier understands")
+		return d.set(Denied, CodeNoCredential, "no recognised credential")
 	case errors.Is(err, tokens.ErrRejected):
 		return d.set(Denied, CodeRejected, err.Error())
 	case errors.Is(err, context.DeadlineExceeded):

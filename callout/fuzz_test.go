@@ -20,12 +20,11 @@ import (
 	"usher/tokens"
 )
 
-// fuzzNow is the time of every fuzzed request, so that seeds never go stale.
+// fuzzNow is the time of every fuzzed request, so that seeds do not expire.
 var fuzzNow = time.Unix(1_800_000_000, 0)
 
-// FuzzOpen: whatever comes in, the decoder does not panic, and what it refuses
-// has a code of the table that is answered with silence. What it takes has been
-// signed by the server that it names.
+// FuzzOpen: for any message the decoder does not panic. A refused message has a code
+// that is not answered. An accepted one is signed by the server that it names.
 func FuzzOpen(f *testing.F) {
 	plain, sealed := fuzzKeyring(f, false), fuzzKeyring(f, true)
 	server, curve := fuzzKey(f, nkeys.PrefixByteServer, 1), fuzzKey(f, nkeys.PrefixByteCurve, 1)
@@ -54,14 +53,14 @@ func FuzzOpen(f *testing.F) {
 		for _, keys := range []*issuer.Keyring{plain, sealed} {
 			req, err := read(data, header, keys)
 			if err == nil {
-				err = cmp.Or(req.inTime(fuzzNow, time.Second), req.verify())
+				err = cmp.Or(req.checkTimes(fuzzNow, time.Second), req.authenticate())
 			}
 			if err == nil {
 				if c := req.claims; c.Issuer != c.Server.ID || !nkeys.IsValidPublicServerKey(c.Issuer) {
-					t.Errorf("taken from %q for %q", c.Issuer, c.Server.ID)
+					t.Errorf("accepted from %q for %q", c.Issuer, c.Server.ID)
 				}
 				if (req.xkey == nil) != (keys == plain) {
-					t.Error("taken in the clear with an xkey, or sealed without one")
+					t.Error("accepted unsealed with an xkey, or sealed without one")
 				}
 				continue
 			}
@@ -80,8 +79,8 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
-// FuzzCredential: the token is one of the fields that the client filled, taken
-// as it is; a selection is what the user name asks for, and never the token.
+// FuzzCredential: the token is one of the fields of the client, unchanged. A selection
+// comes from the user name, and is never the token.
 func FuzzCredential(f *testing.F) {
 	for _, s := range [][4]string{
 		{"token", "", "", "127.0.0.1"},
@@ -103,10 +102,10 @@ func FuzzCredential(f *testing.F) {
 		c := CredentialOf(claims)
 		got := c.Token()
 		if !slices.Contains([]string{token, user, password}, got) {
-			t.Errorf("the token %q is none of the fields", got)
+			t.Errorf("token %q is not one of the fields", got)
 		}
 		if got == "" && token+user+password != "" {
-			t.Error("a field is filled, and there is no token")
+			t.Error("a field is not empty, but there is no token")
 		}
 		sel, err := c.Selection()
 		if (err != nil) != (got != user && (user == "project=" || user == "account=")) {
@@ -119,19 +118,19 @@ func FuzzCredential(f *testing.F) {
 			t.Errorf("%q is both token and selection", user)
 		}
 		if a := c.Addr(); a.IsValid() && (a.Is4In6() || a.Zone() != "") {
-			t.Errorf("address %v of %q is not plain", a, host)
+			t.Errorf("address %v of %q is not unmapped, or has a zone", a, host)
 		}
-		hidden := (tokens.Credential{}).String()
-		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
-			if text := fmt.Sprintf(verb, c); !strings.Contains(text, hidden) {
-				t.Errorf("with %s the credential shows as %q", verb, text)
+		redacted := (tokens.Credential{}).String()
+		for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+			if text := fmt.Sprintf(format, c); !strings.Contains(text, redacted) {
+				t.Errorf("%s formats the credential as %q", format, text)
 			}
 		}
 	})
 }
 
-// fuzzKey returns the same key in every process that fuzzes, or none would
-// understand what another one found.
+// fuzzKey returns the same key in every fuzzing process, so that their findings can
+// be reproduced.
 func fuzzKey(tb testing.TB, kind nkeys.PrefixByte, n byte) nkeys.KeyPair {
 	tb.Helper()
 	bits := bytes.NewReader(bytes.Repeat([]byte{n}, 64))
@@ -144,7 +143,7 @@ func fuzzKey(tb testing.TB, kind nkeys.PrefixByte, n byte) nkeys.KeyPair {
 	return kp
 }
 
-// fuzzRequest returns a request that is right, bound to an xkey if there is one.
+// fuzzRequest returns a valid request. xkey, if not empty, is the server's xkey.
 func fuzzRequest(tb testing.TB, server nkeys.KeyPair, xkey string) string {
 	tb.Helper()
 	c := jwt.NewAuthorizationRequestClaims("A")
@@ -156,7 +155,8 @@ func fuzzRequest(tb testing.TB, server nkeys.KeyPair, xkey string) string {
 	return token
 }
 
-// fuzzKeyring returns a keyring. The harness, which has one, imports this package.
+// fuzzKeyring returns a keyring. That of callouttest cannot be used here, because
+// callouttest imports this package.
 func fuzzKeyring(tb testing.TB, sealed bool) *issuer.Keyring {
 	tb.Helper()
 	dir := tb.TempDir()
@@ -192,7 +192,7 @@ func TestCodesAreUnique(t *testing.T) {
 	seen := map[string]bool{}
 	for _, c := range Codes() {
 		if seen[c.Code] || c.Code == "" || c.Meaning == "" {
-			t.Errorf("code %q is there twice, or empty", c.Code)
+			t.Errorf("code %q is empty, duplicate, or has no meaning", c.Code)
 		}
 		seen[c.Code] = true
 	}

@@ -11,22 +11,22 @@ import (
 	"usher/tokens"
 )
 
-// message is what the edge needs of a NATS message.
+// message is the part of a NATS message that a request needs.
 type message struct {
 	data       []byte
 	header     string // the server's public xkey, or empty
-	maxPayload int64  // of the connection it came by; answers must fit
+	maxPayload int64  // of the connection on which it was received
 }
 
-// limit returns how large an answer may be.
+// limit returns the maximum size of an answer in bytes.
 func (m *message) limit() int { return int(min(m.maxPayload, permissions.MaxAnswer)) }
 
-// result is what became of one message: the answer, if there is one, and
-// everything that log, audit and metrics say.
+// result is the result of one message: the answer, and what log, audit and metrics
+// record.
 type result struct {
 	answer   []byte          // nil: not answered
-	request  *request        // nil: it never was one
-	keys     *issuer.Keyring // that serves it
+	request  *request        // nil: the message is not a request
+	keys     *issuer.Keyring // that serves the request
 	decision Decision
 	id       string // request id
 	expires  time.Time
@@ -34,52 +34,47 @@ type result struct {
 	opening, issuing time.Duration
 }
 
-// open reads a request, and reports whether there is anything to decide.
+// open unseals and parses a request, and reports whether it can be decided.
 func (s *Service) open(j *job) bool {
 	start := s.cfg.Now()
 	var err error
 	j.keys = s.cfg.Keyring()
 	j.request, err = read(j.data, j.header, j.keys)
 	if err == nil {
-		err = j.request.inTime(start, s.cfg.Leeway)
+		err = j.request.checkTimes(start, s.cfg.Leeway)
 	}
 	j.opening = s.cfg.Now().Sub(start)
 	if err != nil {
-		j.refused(err)
+		j.refuse(err)
 		return false
 	}
 	return true
 }
 
-// verify proves where a request comes from, and learns from it. One that proves
-// false is refused.
-func (s *Service) verify(j *job) bool {
+// authenticateServer verifies that a request comes from the server it names, and
+// counts it. It refuses a request that does not.
+func (s *Service) authenticateServer(j *job) bool {
 	start := s.cfg.Now()
-	err := j.request.verify()
+	err := j.request.authenticate()
 	j.opening += s.cfg.Now().Sub(start)
 	if err != nil {
-		j.refused(err)
+		j.refuse(err)
 		return false
 	}
-	j.verified = true
-	xkey := ""
-	if j.request.xkey != nil {
-		xkey = j.request.xkey.PublicKey()
-	}
-	s.usage.Request(j.request.server(), j.request.claims.Subject, xkey, j.keys, start)
-	s.ages.Observe(j.request.claims.Server.ID, j.request.claims.ClientInformation.ID, j.arrival)
+	j.authenticated = true
+	s.usage.Request(j.request.server(), j.request.claims.Subject, j.request.publicXKey(), j.keys, start)
+	s.connectTimes.Observe(j.request.claims.Server.ID, j.request.claims.ClientInformation.ID, j.arrival)
 	return true
 }
 
-// judge decides a request and makes the answer. ctx ends when the budget does.
-// If verifiers are left to ask that can be slow, it returns those, and judgeSlow
-// goes on.
-func (s *Service) judge(ctx context.Context, j *job) tokens.Chain {
-	if s.failures.HostExhausted(j.attempt) && !s.promising(ctx, j) {
+// decide decides a request and issues the answer. ctx ends when the budget does.
+// If slow verifiers remain, it returns those for decideSlow.
+func (s *Service) decide(ctx context.Context, j *job) tokens.Chain {
+	if s.failures.HostExhausted(j.attempt) && !s.wouldGrant(ctx, j) {
 		j.decision.set(Shed, CodeFailing, "too many attempts from this host fail")
 		return nil
 	}
-	if !j.verified && !s.verify(j) {
+	if !j.authenticated && !s.authenticateServer(j) {
 		return nil
 	}
 	signers, ok := s.signers(j)
@@ -92,13 +87,13 @@ func (s *Service) judge(ctx context.Context, j *job) tokens.Chain {
 		return rest
 	}
 	j.decision = decision
-	s.answer(ctx, j, signers)
+	s.issue(ctx, j, signers)
 	return nil
 }
 
-// judgeSlow goes on where judge has stopped, and asks the first of chain, which
-// can be slow. If others are left to ask that can be slow too, it returns those.
-func (s *Service) judgeSlow(ctx context.Context, j *job, chain tokens.Chain) tokens.Chain {
+// decideSlow continues decide with the first verifier of chain, which can be slow.
+// If further slow verifiers remain, it returns those.
+func (s *Service) decideSlow(ctx context.Context, j *job, chain tokens.Chain) tokens.Chain {
 	signers, ok := s.signers(j)
 	if !ok {
 		return nil
@@ -111,35 +106,34 @@ func (s *Service) judgeSlow(ctx context.Context, j *job, chain tokens.Chain) tok
 		return rest
 	}
 	j.decision = decision
-	s.answer(ctx, j, signers)
+	s.issue(ctx, j, signers)
 	return nil
 }
 
-// promising reports whether a credential will be granted something, as far as
-// that can be told at once. It comes before any cryptography, for hosts and
-// credentials that have failed too often: who succeeds is not held back by
-// another client behind the same address, or one that has the same key and asks
-// for another project.
-func (s *Service) promising(ctx context.Context, j *job) bool {
+// wouldGrant reports whether the request will be granted, as far as the fast
+// verifiers can tell. It is for hosts and credentials that have failed too often,
+// and comes before all cryptography. It keeps their failures from blocking others:
+// clients behind the same address, or with the same key and another project.
+func (s *Service) wouldGrant(ctx context.Context, j *job) bool {
 	credential := CredentialOf(j.request.claims)
 	decision, _ := s.cfg.Decider.decideFast(ctx, &credential, j.limit())
-	return decision.Outcome == Granted && s.answerable(j, &decision)
+	return decision.Outcome == Granted && s.canAnswer(j, &decision)
 }
 
-// answerable reports whether a grant will be answered, as far as that is known
-// before it is tried. One of which only trying shows that it is too large is not.
-func (s *Service) answerable(j *job, d *Decision) bool {
+// canAnswer reports whether a grant can be issued, without issuing it. The size is
+// an upper bound, so it rejects some grants that are just small enough.
+func (s *Service) canAnswer(j *job, d *Decision) bool {
 	signers, ok := s.cfg.Keyring().For(j.request.claims.Subject)
 	if !ok {
-		return true // which is no fault of the client, and costs nothing
+		return true // not the client's fault, and cheap
 	}
 	size, err := s.cfg.Decider.Policy.Size(d.Identity, d.Facts)
 	return err == nil && size <= j.limit() && signers.Has(issuer.Place{Account: d.Grant.Account, Scope: d.Grant.Scope})
 }
 
-// signers returns what the server expects the answer from.
+// signers returns the signers of the issuer that the server expects.
 func (s *Service) signers(j *job) (*issuer.Signers, bool) {
-	j.keys = s.cfg.Keyring() // the newest: since it was opened, it may have waited
+	j.keys = s.cfg.Keyring() // may have changed while the request was queued
 	signers, ok := j.keys.For(j.request.claims.Subject)
 	if !ok {
 		j.decision.set(Unavailable, CodeIssuerUnknown, "the server expects answers from an issuer that is not in the keyring")
@@ -147,7 +141,8 @@ func (s *Service) signers(j *job) (*issuer.Signers, bool) {
 	return signers, ok
 }
 
-func (r *result) refused(err error) {
+// refuse sets the decision for an error of open or authenticateServer.
+func (r *result) refuse(err error) {
 	var f *refusal
 	if !errors.As(err, &f) {
 		r.decision.set(Unavailable, CodeInternal, err.Error())
@@ -156,9 +151,9 @@ func (r *result) refused(err error) {
 	r.decision.set(outcomeOf(f.code), f.code, f.cause)
 }
 
-// answer makes the signed and, where the request was, sealed response. What is
-// too late for it is not signed.
-func (s *Service) answer(ctx context.Context, j *job, signers *issuer.Signers) {
+// issue makes the signed answer, sealed if the request was. It signs nothing once
+// the budget has run out.
+func (s *Service) issue(ctx context.Context, j *job, signers *issuer.Signers) {
 	if ctx.Err() != nil && (j.decision.Outcome == Granted || j.decision.Outcome == Denied) {
 		j.decision.set(Shed, CodeTooLate, "the budget ran out while deciding")
 		return
@@ -173,7 +168,7 @@ func (s *Service) answer(ctx context.Context, j *job, signers *issuer.Signers) {
 	case Granted:
 		answer, j.expires, err = s.cfg.Issuer.Issue(ctx, signers, to, j.decision.Identity, &j.decision.Grant)
 	case Denied:
-		answer, err = s.cfg.Issuer.Deny(ctx, signers, to, answerText(j.id))
+		answer, err = s.cfg.Issuer.Deny(ctx, signers, to, denialText(j.id))
 	case Unavailable, Shed, Malformed:
 		return
 	}
@@ -190,11 +185,11 @@ func (s *Service) answer(ctx context.Context, j *job, signers *issuer.Signers) {
 		j.decision.set(Shed, CodeTooLate, "the budget ran out before the answer was ready")
 	default:
 		j.answer = answer
-		user := ""
+		userKey := ""
 		if g := &j.decision.Grant; j.decision.Outcome == Granted {
-			user = signers.User(issuer.Place{Account: g.Account, Scope: g.Scope})
+			userKey = signers.User(issuer.Place{Account: g.Account, Scope: g.Scope})
 		}
-		s.usage.Answer(j.request.server(), signers.Response(), user, j.keys, start)
+		s.usage.Answer(j.request.server(), signers.Response(), userKey, j.keys, start)
 	}
 }
 
@@ -211,6 +206,7 @@ func (r *result) issueFailed(err error) {
 	}
 }
 
-// answerText is all that a denial says: it goes to the server's log and to its
-// auth error events, so it names no cause (DESIGN.md, decision 4).
-func answerText(id string) string { return "denied, request " + id }
+// denialText is the text of a denial. nats-server writes it to its log and its auth
+// error events, so it gives no cause. The audit has the cause, under the same
+// request id.
+func denialText(id string) string { return "denied, request " + id }

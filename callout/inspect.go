@@ -14,26 +14,26 @@ import (
 	"usher/issuer"
 )
 
-// Sighting is what one authorization request says of the server that sent it.
-type Sighting struct {
+// Inspection describes one authorization request and the server that sent it.
+type Inspection struct {
 	Sealed     bool
-	XKey       string // of ours that opened it; empty: it came in the clear, or could not be opened
-	Refusal    string // code for which the service would not take the request; empty: it would
+	XKey       string // of the keyring that opened it; empty: not sealed, or it could not be opened
+	Refusal    string // code with which the service would refuse the request; empty: it would accept it
 	Cause      string
-	Issuer     string // the public key that the server expects answers from
-	Known      bool   // the keyring can answer that
-	Sentinel   string // operator mode: the user JWT that the client connected with
+	Issuer     string // public key from which the server expects answers
+	Known      bool   // the keyring has the issuer
+	Sentinel   string // operator mode: the user JWT with which the client connected
 	ServerName string
 	ServerID   string
 	Client     string        // name of the client that the request is about
-	Timeout    time.Duration // how long the server waits, in whole seconds
-	Skew       time.Duration // our clock minus the server's, less than 1 s off
+	Timeout    time.Duration // how long the server waits for an answer, in whole seconds
+	Skew       time.Duration // clock of usher minus that of the server, to within 1 s
 }
 
-// Inspect reads an authorization request as the service would, for "usher check".
-func Inspect(m *nats.Msg, keys *issuer.Keyring, now time.Time) Sighting {
+// Inspect reads an authorization request as the service would.
+func Inspect(m *nats.Msg, keys *issuer.Keyring, now time.Time) Inspection {
 	header := m.Header.Get(xkeyHeader)
-	s := Sighting{Sealed: header != ""}
+	s := Inspection{Sealed: header != ""}
 	plain, x, err := unseal(m.Data, header, keys)
 	if x != nil {
 		s.XKey = x.PublicKey()
@@ -56,22 +56,22 @@ func Inspect(m *nats.Msg, keys *issuer.Keyring, now time.Time) Sighting {
 	s.Client, s.Sentinel = c.ClientInformation.Name, c.ConnectOptions.JWT
 	s.Timeout = time.Unix(c.Expires, 0).Sub(issued)
 	s.Skew = now.Sub(issued)
-	if s.Skew > 0 { // the claim counts in whole seconds, rounded down
+	if s.Skew > 0 { // issued is rounded down to whole seconds
 		s.Skew = max(0, s.Skew-time.Second)
 	}
 	_, s.Known = keys.For(c.Subject)
 	r := request{claims: c, header: header}
-	if err := cmp.Or(r.verify(), r.inTime(issued, 0)); errors.As(err, &refused) && s.Refusal == "" {
+	if err := cmp.Or(r.authenticate(), r.checkTimes(issued, 0)); errors.As(err, &refused) && s.Refusal == "" {
 		s.Refusal, s.Cause = refused.code, refused.cause
 	}
 	return s
 }
 
-// AccountOf asks the server which account nc is in.
+// AccountOf returns the account that nc is in.
 func AccountOf(ctx context.Context, nc *nats.Conn) (string, error) {
 	m, err := nc.RequestWithContext(ctx, "$SYS.REQ.USER.INFO", nil)
 	if err != nil {
-		return "", fmt.Errorf("ask for the account: %w", err)
+		return "", fmt.Errorf("request the account of the connection: %w", err)
 	}
 	var info struct {
 		Data struct {
@@ -79,7 +79,7 @@ func AccountOf(ctx context.Context, nc *nats.Conn) (string, error) {
 		} `json:"data"`
 	}
 	if err := json.Unmarshal(m.Data, &info); err != nil {
-		return "", fmt.Errorf("ask for the account: %w", err)
+		return "", fmt.Errorf("request the account of the connection: %w", err)
 	}
 	return info.Data.Account, nil
 }

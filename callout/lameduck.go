@@ -6,39 +6,38 @@ import (
 	"time"
 )
 
-// movePatience is how long a connection that moves finishes what it has taken. It is
-// well within the grace that nats-server gives in lame duck mode (10 s by default).
-const movePatience = 2 * time.Second
+// moveTimeout is how long a connection may take to finish its requests before it
+// moves. It is well within the lame duck grace period of nats-server (10 s by
+// default).
+const moveTimeout = 2 * time.Second
 
-// moveOn goes to another server before the one that c is connected to ends: that one
-// has said so (lame duck mode), as servers do that are restarted one after the other.
-// What was asked for is answered first, and the queue group is left before the
-// connection is, so that no request is sent to where nobody is. One connection moves
-// at a time, so that others serve meanwhile. nats.go hands over its events one by
-// one, and this must not hold them up.
-func (s *Service) moveOn(log *slog.Logger, c *conn) {
+// leaveLameDuck moves c to another server, because its server is in lame duck
+// mode: it is about to stop, as in a rolling restart. c leaves the queue group
+// first and answers what it has received, so that no request is sent to a closed
+// connection. One connection moves at a time, so that the others keep serving. It
+// runs in a goroutine, because nats.go calls its handlers one after the other.
+func (s *Service) leaveLameDuck(log *slog.Logger, c *conn) {
 	if len(c.nc.Servers()) < 2 {
-		return // there is nowhere to go
+		return // there is no other server
 	}
-	s.pending.Add(1) // Drain waits
+	s.pending.Add(1) // makes Drain wait
 	go func() {
 		defer s.pending.Add(-1)
 		s.moving.Lock()
 		defer s.moving.Unlock()
-		c.serving.Lock()
-		defer c.serving.Unlock()
+		c.serviceMu.Lock()
+		defer c.serviceMu.Unlock()
 		if s.draining.Load() || !c.nc.IsConnected() || c.service == nil {
 			return
 		}
 		from := c.nc.ConnectedServerName()
-		_ = c.service.Stop() // the error is that the connection is closed
-		ctx, cancel := context.WithTimeout(s.ctx, movePatience)
+		_ = c.service.Stop() // fails if the connection is closed
+		ctx, cancel := context.WithTimeout(s.ctx, moveTimeout)
 		defer cancel()
-		if c.left(ctx) == nil {
-			_ = still(ctx, &c.pending) // what is not answered by then is answered from there
+		if c.waitDrained(ctx) == nil {
+			_ = waitIdle(ctx, &c.pending) // answers that take longer are sent on the new connection
 		}
-		// The errors are that the connection is closed, or was lost: then it is made
-		// again anyway.
+		// These fail if the connection is closed or lost. nats.go reconnects then anyway.
 		_ = c.nc.FlushWithContext(ctx)
 		_ = c.nc.ForceReconnect()
 		if err := s.subscribe(c); err != nil {
@@ -46,11 +45,11 @@ func (s *Service) moveOn(log *slog.Logger, c *conn) {
 			log.LogAttrs(s.ctx, slog.LevelError, "service connection", slog.String("state", "not subscribed"), slog.String("error", err.Error()))
 			return
 		}
-		c.settle(ctx)
-		// What servers have sent to where it was, before they knew, may be on its way still:
-		// the connections that are left there answer it.
+		c.waitReady(ctx)
+		// Servers may have sent requests to the old server before they knew that c left it.
+		// The connections that have not moved yet answer those.
 		select {
-		case <-time.After(quiet):
+		case <-time.After(idleTime):
 		case <-ctx.Done():
 		}
 		log.LogAttrs(s.ctx, slog.LevelInfo, "service connection", slog.String("state", "moved"),
@@ -58,20 +57,16 @@ func (s *Service) moveOn(log *slog.Logger, c *conn) {
 	}()
 }
 
-// settle waits until requests can come in on c again.
-func (c *conn) settle(ctx context.Context) {
-	c.poll(ctx, func() bool { return c.nc.IsConnected() && c.misplaced.Load() == nil })
-	c.confirm(c.nc)
-}
-
-func (c *conn) poll(ctx context.Context, done func() bool) {
-	tick := time.NewTicker(drainPoll)
+// waitReady waits until requests can arrive on c again.
+func (c *conn) waitReady(ctx context.Context) {
+	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
-	for !done() {
+	for !c.nc.IsConnected() || c.accountError.Load() != nil {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return
 		}
 	}
+	c.confirmSubscription(c.nc)
 }

@@ -12,27 +12,29 @@ import (
 	"usher/internal/secret"
 )
 
-// A flood of requests must not become a flood of log lines: the audit has them
-// all, the log has the first few of each code a second, and how many it left out.
+// The log is rate limited: it has the first few requests of each code a second, and
+// the number of omitted ones. The audit has all of them.
 const (
 	logPerSecond = 5
 	logBurst     = 20
-	maxPanic     = 1024 // bytes
+	maxPanicText = 1024 // bytes
 )
 
+// decisionLog logs decisions and panics, rate limited by code.
 type decisionLog struct {
 	log    *slog.Logger
 	mu     sync.Mutex
-	byCode map[string]*limited
+	byCode map[string]*limitedCode
 }
 
-type limited struct {
+// limitedCode is the rate limit of one code.
+type limitedCode struct {
 	limiter *rate.Limiter
-	left    int
+	omitted int
 }
 
 func newDecisionLog(log *slog.Logger) *decisionLog {
-	return &decisionLog{log: log, byCode: map[string]*limited{}}
+	return &decisionLog{log: log, byCode: map[string]*limitedCode{}}
 }
 
 func (l *decisionLog) decision(e *audit.Event) {
@@ -40,7 +42,7 @@ func (l *decisionLog) decision(e *audit.Event) {
 	if !l.log.Enabled(context.Background(), level) {
 		return
 	}
-	omitted, ok := l.admit(e.Code)
+	omitted, ok := l.allow(e.Code)
 	if !ok {
 		return
 	}
@@ -66,29 +68,29 @@ func (l *decisionLog) decision(e *audit.Event) {
 	l.log.LogAttrs(context.Background(), level, "request", attrs...)
 }
 
-// panicked logs a panic and where it was, the first few a second.
+// panicked logs a panic and its stack.
 func (l *decisionLog) panicked(p any, stack []byte, filter secret.Filter) {
-	if omitted, ok := l.admit("panic"); ok {
+	if omitted, ok := l.allow("panic"); ok {
 		l.log.LogAttrs(context.Background(), slog.LevelError, "panic while handling a request",
-			slog.String("panic", filter.Text(fmt.Sprint(p), maxPanic)), slog.String("stack", secret.Redact(string(stack))), slog.Int("omitted", omitted))
+			slog.String("panic", filter.Text(fmt.Sprint(p), maxPanicText)), slog.String("stack", secret.Redact(string(stack))), slog.Int("omitted", omitted))
 	}
 }
 
-// admit reports whether a line with this code may be written now, and how many
-// like it were left out before.
-func (l *decisionLog) admit(code string) (omitted int, ok bool) {
+// allow reports whether a line with this code may be logged now, and how many were
+// omitted before it.
+func (l *decisionLog) allow(code string) (omitted int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := l.byCode[code]
 	if c == nil {
-		c = &limited{limiter: rate.NewLimiter(logPerSecond, logBurst)}
+		c = &limitedCode{limiter: rate.NewLimiter(logPerSecond, logBurst)}
 		l.byCode[code] = c
 	}
 	if !c.limiter.Allow() {
-		c.left++
+		c.omitted++
 		return 0, false
 	}
-	omitted, c.left = c.left, 0
+	omitted, c.omitted = c.omitted, 0
 	return omitted, true
 }
 

@@ -18,18 +18,18 @@ const jwtHeader = "eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ."
 // jwtVersion is the version of its claims.
 const jwtVersion = 2
 
-// claims are those of an authorization request, and the place where a JWT of
-// version 1 would state its type.
+// claims are the claims of an authorization request, and the member in which a JWT
+// of version 1 has its type.
 type claims struct {
 	TypeV1 jwt.ClaimType `json:"type"`
 	jwt.AuthorizationRequestClaims
 }
 
-// parse takes a JWT apart without verifying it. jwt/v2 reads every JWT twice and
-// then verifies it, and some are shed before; what looks in any way other than
-// nats-server writes it is left to jwt/v2, which verifies it too.
+// parse parses a JWT without verifying its signature, because the request may be
+// shed before. jwt/v2 would parse it twice and then verify it. Only a JWT that is
+// not written as nats-server does is left to jwt/v2, which also verifies it.
 func parse(token []byte) (*request, error) {
-	r, ok := parseUsual(token)
+	r, ok := parseFast(token)
 	if ok {
 		return r, nil
 	}
@@ -40,7 +40,8 @@ func parse(token []byte) (*request, error) {
 	return &request{claims: c}, nil
 }
 
-func parseUsual(token []byte) (*request, bool) {
+// parseFast parses a JWT as nats-server writes it. ok is false for any other.
+func parseFast(token []byte) (r *request, ok bool) {
 	rest, ok := bytes.CutPrefix(token, []byte(jwtHeader))
 	if !ok || len(token) > jwt.MaxTokenSize {
 		return nil, false
@@ -71,10 +72,10 @@ func parseUsual(token []byte) (*request, bool) {
 	}, true
 }
 
-// verified reports whether the issuer is the public nkey of a server, and has
-// signed the request. A valid one is also no point of small order, which fits
-// signatures that nobody made.
-func (r *request) verified() bool {
+// signatureValid reports whether the issuer is the public nkey of a server and has
+// signed the request. The check of the nkey also excludes points of small order,
+// for which a signature can be made without a private key.
+func (r *request) signatureValid() bool {
 	switch {
 	case r.signed == nil:
 		return true

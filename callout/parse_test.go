@@ -15,59 +15,59 @@ import (
 	"github.com/nats-io/nkeys"
 )
 
-// agree checks that a token is taken exactly when jwt/v2 takes it, and read as
-// jwt/v2 reads it. It reports whether it was taken, and whether in one pass.
-func agree(t *testing.T, token []byte) (taken, usual bool) {
+// checkParse checks that a token is accepted exactly if jwt/v2 accepts it, with the
+// same claims. It reports whether it was accepted, and whether on the fast path.
+func checkParse(t *testing.T, token []byte) (accepted, fast bool) {
 	t.Helper()
 	before := bytes.Clone(token)
 	r, err := parse(token)
-	taken = err == nil && r.verified()
+	accepted = err == nil && r.signatureValid()
 	if !bytes.Equal(token, before) {
-		t.Error("the token was written to")
+		t.Error("the token was modified")
 	}
-	want, refused := jwt.DecodeAuthorizationRequestClaims(string(token))
-	if taken != (refused == nil) {
-		t.Fatalf("taken: %v, %v; jwt/v2 says %v", taken, err, refused)
+	want, jwtErr := jwt.DecodeAuthorizationRequestClaims(string(token))
+	if accepted != (jwtErr == nil) {
+		t.Fatalf("accepted: %v (%v); jwt/v2: %v", accepted, err, jwtErr)
 	}
-	if taken && !reflect.DeepEqual(r.claims, want) {
-		t.Errorf("read as %+v, jwt/v2 reads %+v", r.claims, want)
+	if accepted && !reflect.DeepEqual(r.claims, want) {
+		t.Errorf("claims %+v; jwt/v2: %+v", r.claims, want)
 	}
-	return taken, err == nil && r.signed != nil
+	return accepted, err == nil && r.signed != nil
 }
 
-// parseCase is one message that comes where servers ask.
+// parseCase is one message on the subject of authorization requests.
 type parseCase struct {
-	name  string
-	token string
-	taken bool
-	usual bool // it is read in one pass
+	name     string
+	token    string
+	accepted bool
+	fast     bool // parsed on the fast path
 }
 
 func TestParse(t *testing.T) {
 	for _, c := range parseCases(t) {
 		t.Run(c.name, func(t *testing.T) {
-			if taken, usual := agree(t, []byte(c.token)); taken != c.taken || usual != c.usual {
-				t.Errorf("taken: %v, in one pass: %v", taken, usual)
+			if accepted, fast := checkParse(t, []byte(c.token)); accepted != c.accepted || fast != c.fast {
+				t.Errorf("accepted: %v, on the fast path: %v", accepted, fast)
 			}
 		})
 	}
 }
 
-// maxSeed is the length of a seed that can be changed thousands of times a second.
+// maxSeed is the maximum length of a seed, so that the fuzzer stays fast.
 const maxSeed = 1 << 13
 
-// FuzzParse: for any bytes, the same is taken as by jwt/v2, and read alike.
+// FuzzParse: usher and jwt/v2 accept the same bytes, with the same claims.
 func FuzzParse(f *testing.F) {
 	for _, c := range parseCases(f) {
 		if len(c.token) <= maxSeed {
 			f.Add([]byte(c.token))
 		}
 	}
-	f.Fuzz(func(t *testing.T, token []byte) { agree(t, token) })
+	f.Fuzz(func(t *testing.T, token []byte) { checkParse(t, token) })
 }
 
-// FuzzParseSigned: and so it is for any claims and header that a server has
-// signed, the way of version 2 or 1.
+// FuzzParseSigned: the same as FuzzParse for any header and claims that a server has
+// signed, as version 2 or version 1.
 func FuzzParseSigned(f *testing.F) {
 	server := fuzzKey(f, nkeys.PrefixByteServer, 1)
 	for _, c := range parseCases(f) {
@@ -75,18 +75,18 @@ func FuzzParseSigned(f *testing.F) {
 		if len(chunks) != 3 || len(c.token) > maxSeed {
 			continue
 		}
-		header, _ := base64.RawURLEncoding.DecodeString(chunks[0]) // what is no base64 is a seed of FuzzParse
+		header, _ := base64.RawURLEncoding.DecodeString(chunks[0]) // invalid base64 is a seed of FuzzParse
 		claims, _ := base64.RawURLEncoding.DecodeString(chunks[1])
 		f.Add(string(header), string(claims), string(header) == v1Header)
 	}
 	f.Fuzz(func(t *testing.T, header, claims string, v1 bool) {
-		agree(t, []byte(signedToken(t, header, claims, server, v1)))
+		checkParse(t, []byte(signedToken(t, header, claims, server, v1)))
 	})
 }
 
 const (
-	usualHeader = `{"typ":"JWT","alg":"ed25519-nkey"}`
-	v1Header    = `{"typ":"jwt","alg":"ed25519"}`
+	serverHeader = `{"typ":"JWT","alg":"ed25519-nkey"}`
+	v1Header     = `{"typ":"jwt","alg":"ed25519"}`
 )
 
 func parseCases(tb testing.TB) []parseCase {
@@ -97,8 +97,8 @@ func parseCases(tb testing.TB) []parseCase {
 	return append(cases, issuerCases(tb)...)
 }
 
-// usualRequest returns the claims of a request, as nats-server makes them.
-func usualRequest(tb testing.TB) *jwt.AuthorizationRequestClaims {
+// serverRequest returns the claims of a request as nats-server makes them.
+func serverRequest(tb testing.TB) *jwt.AuthorizationRequestClaims {
 	tb.Helper()
 	c := jwt.NewAuthorizationRequestClaims(public(tb, fuzzKey(tb, nkeys.PrefixByteAccount, 1)))
 	c.Audience, c.Expires, c.IssuedAt = requestAudience, fuzzNow.Unix()+2, fuzzNow.Unix()
@@ -113,8 +113,8 @@ func usualRequest(tb testing.TB) *jwt.AuthorizationRequestClaims {
 	return c
 }
 
-// text returns the claims as the server that issues them writes them.
-func text(tb testing.TB, c *jwt.AuthorizationRequestClaims) string {
+// claimsText returns the claims as the server marshals them.
+func claimsText(tb testing.TB, c *jwt.AuthorizationRequestClaims) string {
 	tb.Helper()
 	c.Issuer = public(tb, fuzzKey(tb, nkeys.PrefixByteServer, 1))
 	c.Type, c.Version = jwt.AuthorizationRequestClaim, jwtVersion
@@ -140,7 +140,7 @@ func signedText(tb testing.TB, header, claims string, key nkeys.KeyPair, v1 bool
 	return header + "." + claims + "." + base64.RawURLEncoding.EncodeToString(signature)
 }
 
-// wholeCases are whole JWTs, of this and of other kinds.
+// wholeCases are complete JWTs of all kinds.
 func wholeCases(tb testing.TB) []parseCase {
 	tb.Helper()
 	server, account := fuzzKey(tb, nkeys.PrefixByteServer, 1), fuzzKey(tb, nkeys.PrefixByteAccount, 1)
@@ -149,22 +149,22 @@ func wholeCases(tb testing.TB) []parseCase {
 		must(tb, err)
 		return token
 	}
-	usual := usualRequest(tb)
-	secured := usualRequest(tb)
-	secured.TLS = &jwt.ClientTLS{
+	plain := serverRequest(tb)
+	withTLS := serverRequest(tb)
+	withTLS.TLS = &jwt.ClientTLS{
 		Version: "1.3", Cipher: "TLS_AES_128_GCM_SHA256", Certs: jwt.StringList{"-----BEGIN CERTIFICATE-----\nAAAA\n"},
 		VerifiedChains: []jwt.StringList{{"a", "b"}, {"c"}},
 	}
-	secured.RequestNonce = "nonce"
-	least := jwt.NewAuthorizationRequestClaims("s")
+	withTLS.RequestNonce = "nonce"
+	minimal := jwt.NewAuthorizationRequestClaims("s")
 	user := public(tb, fuzzKey(tb, nkeys.PrefixByteUser, 1))
 	response := jwt.NewAuthorizationResponseClaims(user)
-	good := encoded(usual, server)
+	good := encoded(plain, server)
 	dot := strings.LastIndexByte(good, '.')
 	return []parseCase{
 		{"as nats-server writes it", good, true, true},
-		{"with a TLS member", encoded(secured, server), true, true},
-		{"with the least", encoded(least, server), true, true},
+		{"with a TLS member", encoded(withTLS, server), true, true},
+		{"minimal", encoded(minimal, server), true, true},
 		{"a user JWT", encoded(jwt.NewUserClaims(user), account), false, false},
 		{"an account JWT", encoded(jwt.NewAccountClaims(public(tb, account)), account), false, false},
 		{"a response", encoded(response, account), false, false},
@@ -182,75 +182,75 @@ func wholeCases(tb testing.TB) []parseCase {
 	}
 }
 
-// headerCases are headers that nats-server does not write.
+// headerCases are JWTs with various headers.
 func headerCases(tb testing.TB) []parseCase {
 	tb.Helper()
-	server, claims := fuzzKey(tb, nkeys.PrefixByteServer, 1), text(tb, usualRequest(tb))
+	server, claims := fuzzKey(tb, nkeys.PrefixByteServer, 1), claimsText(tb, serverRequest(tb))
 	with := func(header string) string { return signedToken(tb, header, claims, server, false) }
 	return []parseCase{
-		{"usual header", with(usualHeader), true, true},
+		{"header of nats-server", with(serverHeader), true, true},
 		{"header in another order", with(`{"alg":"ed25519-nkey","typ":"JWT"}`), true, false},
 		{"header with spaces", with(`{ "typ":"JWT", "alg":"ed25519-nkey" }`), true, false},
-		{"header with more in it", with(`{"typ":"JWT","alg":"ed25519-nkey","kid":"1"}`), true, false},
-		{"small letters", with(`{"typ":"jwt","alg":"ED25519"}`), true, false},
-		{"duplicate in the header", with(`{"typ":"x","typ":"JWT","alg":"ed25519-nkey"}`), true, false},
+		{"header with another member", with(`{"typ":"JWT","alg":"ed25519-nkey","kid":"1"}`), true, false},
+		{"lower case", with(`{"typ":"jwt","alg":"ED25519"}`), true, false},
+		{"duplicate member in the header", with(`{"typ":"x","typ":"JWT","alg":"ed25519-nkey"}`), true, false},
 		{"alg none", with(`{"typ":"JWT","alg":"none"}`), false, false},
-		{"another typ", with(`{"typ":"at+jwt","alg":"ed25519-nkey"}`), false, false},
+		{"unknown typ", with(`{"typ":"at+jwt","alg":"ed25519-nkey"}`), false, false},
 		{"empty header", with(`{}`), false, false},
-		{"header is no JSON", with(`typ`), false, false},
+		{"header is not JSON", with(`typ`), false, false},
 	}
 }
 
-// claimCases are claims that a server has signed.
+// claimCases are JWTs with various claims that a server has signed.
 func claimCases(tb testing.TB) []parseCase {
 	tb.Helper()
-	server, usual := fuzzKey(tb, nkeys.PrefixByteServer, 1), text(tb, usualRequest(tb))
+	server, valid := fuzzKey(tb, nkeys.PrefixByteServer, 1), claimsText(tb, serverRequest(tb))
 	change := func(old, changed string) string {
-		if !strings.Contains(usual, old) {
+		if !strings.Contains(valid, old) {
 			tb.Fatalf("no %s in the claims", old)
 		}
-		return strings.Replace(usual, old, changed, 1)
+		return strings.Replace(valid, old, changed, 1)
 	}
-	v2 := func(claims string) string { return signedToken(tb, usualHeader, claims, server, false) }
+	v2 := func(claims string) string { return signedToken(tb, serverHeader, claims, server, false) }
 	v1 := func(claims string) string { return signedToken(tb, v1Header, claims, server, true) }
 	const kind = `"type":"authorization_request"`
 	first := change(`{`, `{`+kind+`,`)
 	return []parseCase{
 		{"version 1", v1(first), true, false},
 		{"version 1, signed as version 2", v2(first), false, false},
-		{"version 2 that says 1", v2(change(`"version":2`, `"version":1`)), false, false},
-		{"it says 1, and is signed so", v1(change(`"version":2`, `"version":1`)), true, false},
+		{"version 1, with the type of version 2", v2(change(`"version":2`, `"version":1`)), false, false},
+		{"version 1, signed as version 1", v1(change(`"version":2`, `"version":1`)), true, false},
 		{"no version", v2(change(`,"version":2`, ``)), false, false},
 		{"version 3", v2(change(`"version":2`, `"version":3`)), false, false},
 		{"version 2 as text", v2(change(`"version":2`, `"version":"2"`)), false, false},
-		{"another type above", v2(change(`{`, `{"type":"user",`)), false, false},
-		{"another type above, in capitals", v2(change(`{`, `{"TYPE":"user",`)), false, false},
-		{"an empty type above", v2(change(`{`, `{"type":"",`)), true, true},
-		{"null for a type above", v2(change(`{`, `{"type":null,`)), true, true},
-		{"a type above that is taken back", v2(change(`{`, `{"type":"user","type":"",`)), true, true},
-		{"a number for a type above", v2(change(`{`, `{"type":1,`)), false, false},
+		{"top-level type of another kind", v2(change(`{`, `{"type":"user",`)), false, false},
+		{"top-level type of another kind, in capitals", v2(change(`{`, `{"TYPE":"user",`)), false, false},
+		{"empty top-level type", v2(change(`{`, `{"type":"",`)), true, true},
+		{"top-level type null", v2(change(`{`, `{"type":null,`)), true, true},
+		{"top-level type given twice, empty last", v2(change(`{`, `{"type":"user","type":"",`)), true, true},
+		{"top-level type is a number", v2(change(`{`, `{"type":1,`)), false, false},
 		{"another type", v2(change(kind, `"type":"user"`)), false, false},
 		{"no type", v2(change(kind, `"type":""`)), false, false},
 		{"an unknown type", v2(change(kind, `"type":"server"`)), false, false},
 		{"type in capitals", v2(change(kind, `"TYPE":"authorization_request"`)), true, true},
 		{"type given twice", v2(change(kind, kind+`,"type":"user"`)), false, false},
-		{"members that nobody knows", v2(change(`{`, `{"x":{"y":[1,2,{}]},`)), true, true},
-		{"members that nobody knows, inside", v2(change(`"nats":{`, `"nats":{"x":{"y":[1]},`)), true, true},
+		{"unknown members", v2(change(`{`, `{"x":{"y":[1,2,{}]},`)), true, true},
+		{"unknown members, nested", v2(change(`"nats":{`, `"nats":{"x":{"y":[1]},`)), true, true},
 		{"a member named like the Go type", v2(change(`{`, `{"AuthorizationRequestClaims":{"aud":"x"},"ClaimsData":{"aud":"x"},`)), true, true},
 		{"members given twice", v2(change(`{`, `{"aud":"x","sub":"y",`)), true, true},
-		{"members given twice, inside", v2(change(`"nats":{`, `"nats":{"tags":["a","b","c"],"client_info":{"mqtt_id":"m"},"client_tls":{"version":"1"},`)), true, true},
+		{"members given twice, nested", v2(change(`"nats":{`, `"nats":{"tags":["a","b","c"],"client_info":{"mqtt_id":"m"},"client_tls":{"version":"1"},`)), true, true},
 		{"nats given twice", v2(change(`"nats":{`, `"nats":{"request_nonce":"r","tags":["x","y"]},"nats":{`)), true, true},
-		{"nats, and then null", v2(strings.TrimSuffix(usual, "}") + `,"nats":null}`), true, true},
-		{"names in capitals", v2(change(`"aud"`, `"AUD"`)), true, true},
+		{"nats given twice, null last", v2(strings.TrimSuffix(valid, "}") + `,"nats":null}`), true, true},
+		{"member names in capitals", v2(change(`"aud"`, `"AUD"`)), true, true},
 		{"text that is not UTF-8", v2(change(`"name":"app"`, "\"name\":\"\xff\xfe\"")), true, true},
 		{"a fraction", v2(change(`"protocol":1`, `"protocol":1.5`)), false, false},
 		{"a number too large", v2(change(`"id":7`, `"id":18446744073709551616`)), false, false},
-		{"spaces around", v2(" \n" + usual + "\t"), true, true},
-		{"something behind", v2(usual + "{}"), false, false},
+		{"surrounding whitespace", v2(" \n" + valid + "\t"), true, true},
+		{"trailing data", v2(valid + "{}"), false, false},
 		{"null", v2("null"), false, false},
-		{"a list", v2("[]"), false, false},
-		{"nothing", v2(""), false, false},
-		{"no JSON", v2("{"), false, false},
+		{"an array", v2("[]"), false, false},
+		{"empty claims", v2(""), false, false},
+		{"invalid JSON", v2("{"), false, false},
 		{"deeply nested", v2(change(`{`, `{"x":`+strings.Repeat("[", 20_000)+strings.Repeat("]", 20_000)+`,`)), false, false},
 		{"huge", v2(change(`"name":"app"`, `"name":"`+strings.Repeat("x", 500_000)+`"`)), true, true},
 		{"too large", v2(change(`"name":"app"`, `"name":"`+strings.Repeat("x", 1<<20)+`"`)), false, false},
@@ -262,44 +262,44 @@ func encodingCases(tb testing.TB) []parseCase {
 	tb.Helper()
 	server := fuzzKey(tb, nkeys.PrefixByteServer, 1)
 	b64 := base64.RawURLEncoding.EncodeToString
-	header, claims := b64([]byte(usualHeader)), b64([]byte(text(tb, usualRequest(tb))))
+	header, claims := b64([]byte(serverHeader)), b64([]byte(claimsText(tb, serverRequest(tb))))
 	if len(claims)%4 == 0 {
-		claims = b64([]byte(text(tb, usualRequest(tb)) + " "))
+		claims = b64([]byte(claimsText(tb, serverRequest(tb)) + " "))
 	}
-	standard := base64.RawStdEncoding.EncodeToString([]byte(`{"x":"???>>>~~~",` + text(tb, usualRequest(tb))[1:]))
+	standard := base64.RawStdEncoding.EncodeToString([]byte(`{"x":"???>>>~~~",` + claimsText(tb, serverRequest(tb))[1:]))
 	if !strings.ContainsAny(standard, "+/") {
-		tb.Fatal("it is the same in both alphabets")
+		tb.Fatal("both alphabets encode it alike")
 	}
 	good := signedText(tb, header, claims, server, false)
-	spare := good[:len(good)-1] + string(good[len(good)-1]+1) // bits that belong to no byte
+	spare := good[:len(good)-1] + string(good[len(good)-1]+1) // changes bits that encode no byte
 	return []parseCase{
 		{"a line break at the end", good + "\n", true, true},
 		{"line breaks in the signature", good[:len(good)-4] + "\r\n" + good[len(good)-4:], true, true},
 		{"a line break in the claims", signedText(tb, header, claims[:8]+"\n"+claims[8:], server, false), true, true},
-		{"a line break behind the claims", signedText(tb, header, claims+"\n", server, false), true, true},
+		{"a line break after the claims", signedText(tb, header, claims+"\n", server, false), true, true},
 		{"a line break in the header", signedText(tb, header[:8]+"\n"+header[8:], claims, server, false), true, false},
-		{"a line break that nobody signed", strings.Replace(good, ".", ".\n", 1), false, true},
+		{"a line break that is not signed", strings.Replace(good, ".", ".\n", 1), false, true},
 		{"padded claims", signedText(tb, header, claims+"==", server, false), false, false},
 		{"padded signature", good + "==", false, false},
 		{"a space at the end", good + " ", false, false},
 		{"a space before it", " " + good, false, false},
 		{"spare bits in the signature", spare, true, true},
-		{"another alphabet", signedText(tb, header, standard, server, false), false, false},
+		{"standard alphabet", signedText(tb, header, standard, server, false), false, false},
 	}
 }
 
-// issuerCases are keys that no server can have.
+// issuerCases are JWTs with various issuers.
 func issuerCases(tb testing.TB) []parseCase {
 	tb.Helper()
 	server, account := fuzzKey(tb, nkeys.PrefixByteServer, 1), fuzzKey(tb, nkeys.PrefixByteAccount, 1)
-	usual := text(tb, usualRequest(tb))
+	valid := claimsText(tb, serverRequest(tb))
 	by := func(issuer string, key nkeys.KeyPair) string {
-		claims := strings.Replace(usual, `"iss":"`+public(tb, server), `"iss":"`+issuer, 1)
-		return signedToken(tb, usualHeader, claims, key, false)
+		claims := strings.Replace(valid, `"iss":"`+public(tb, server), `"iss":"`+issuer, 1)
+		return signedToken(tb, serverHeader, claims, key, false)
 	}
 	raw, err := nkeys.Decode(nkeys.PrefixByteServer, []byte(public(tb, server)))
 	must(tb, err)
-	small := make([]byte, ed25519.PublicKeySize) // a point of which a signature can be made without a key
+	small := make([]byte, ed25519.PublicKeySize) // for this point a signature can be made without a key
 	small[0] = 1
 	weak := by(nkey(nkeys.PrefixByteServer, small), server)
 	weak = weak[:strings.LastIndexByte(weak, '.')+1] +
@@ -308,17 +308,17 @@ func issuerCases(tb testing.TB) []parseCase {
 		{"signed by an account", by(public(tb, account), account), false, true},
 		{"signed by another server", by(public(tb, server), fuzzKey(tb, nkeys.PrefixByteServer, 2)), false, true},
 		{"a key of small order", weak, false, true},
-		{"almost a server's prefix", by(nkey(nkeys.PrefixByteServer|1, raw), server), false, true},
+		{"a prefix that decodes like a server's", by(nkey(nkeys.PrefixByteServer|1, raw), server), false, true},
 		{"a short key", by(nkey(nkeys.PrefixByteServer, raw[:31]), server), false, true},
 		{"a long key", by(nkey(nkeys.PrefixByteServer, append(bytes.Clone(raw), 0)), server), false, true},
-		{"a key with a line break in it", by(public(tb, server)[:9]+`\n`+public(tb, server)[9:], server), true, true},
-		{"a key in small letters", by(strings.ToLower(public(tb, server)), server), false, true},
+		{"a key with a line break", by(public(tb, server)[:9]+`\n`+public(tb, server)[9:], server), true, true},
+		{"a key in lower case", by(strings.ToLower(public(tb, server)), server), false, true},
 		{"no key", by("", server), false, true},
-		{"nonsense", by("NOTAKEY", server), false, true},
+		{"not a key", by("NOTAKEY", server), false, true},
 	}
 }
 
-// nkey encodes a public key, also one that package nkeys would not.
+// nkey encodes a public key, also one that package nkeys refuses to encode.
 func nkey(prefix nkeys.PrefixByte, key []byte) string {
 	b := append([]byte{byte(prefix)}, key...)
 	var sum uint16 // CRC-16/XMODEM

@@ -142,7 +142,7 @@ func TestServerThatMayNotBeAsked(t *testing.T) {
 	service := callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Directory: callouttest.Directory(callouttest.DirectoryText),
 	})
-	if log := service.Log.String(); !strings.Contains(log, "the server does not say which account the service is in") {
+	if log := service.Log.String(); !strings.Contains(log, "cannot determine the account of the service connection") {
 		t.Error(log)
 	}
 	(stage{t, srv, service, keys}).connect(t, "publisher-key")

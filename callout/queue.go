@@ -12,30 +12,30 @@ import (
 	"usher/tokens"
 )
 
-// job is one request on its way, and what became of it.
+// job is one request in progress, and its result.
 type job struct {
 	message
 	result
 
-	micro    micro.Request
-	conn     *conn // that it came by
-	arrival  time.Time
-	waited   time.Duration
-	attempt  admission.Attempt
-	since    time.Time // when its client had come, at the latest
-	verified bool
-	room     bool // it holds a place in the window of its connection
+	micro         micro.Request
+	conn          *conn // on which it was received
+	arrival       time.Time
+	queued        time.Duration
+	attempt       admission.Attempt
+	connected     time.Time // by when its client had connected to the server
+	authenticated bool      // it is known to come from the server it names
+	holdsSlot     bool      // of the congestion window of its connection
 }
 
-// enqueue takes a request off the subscription's goroutine. It never waits: a
-// request that finds too many waiting is shed.
+// enqueue puts a request into the queue. It runs on the goroutine of the
+// subscription and never waits: if the queue is full, the request is shed.
 func (s *Service) enqueue(req micro.Request, c *conn) {
 	j := &job{micro: req, conn: c, arrival: s.cfg.Now()}
 	s.pending.Add(1)
 	c.pending.Add(1)
 	s.cfg.Metrics.Admitted()
 	if !c.queue.Add(j) {
-		s.shed(j, CodeQueueFull, "more requests are waiting than the queue takes")
+		s.shed(j, CodeQueueFull, "the queue is full")
 		s.finished(j.conn)
 	}
 }
@@ -46,8 +46,8 @@ func (s *Service) finished(c *conn) {
 	s.pending.Add(-1)
 }
 
-// work is one worker of a connection: it has turns until the service has stopped.
-// It takes none before there is room for an answer.
+// work is one worker of a connection. It processes requests until the service
+// stops. It acquires a slot of the congestion window before each.
 func (s *Service) work(c *conn) {
 	for c.window.Acquire() {
 		j, ok := s.next(c)
@@ -58,30 +58,30 @@ func (s *Service) work(c *conn) {
 	}
 }
 
-// next returns the next request to decide. Those that are not wanted, or have to
-// be shed, it ends itself.
+// next returns the next admitted request. It finishes the requests that are
+// refused or shed before that.
 func (s *Service) next(c *conn) (*job, bool) {
-	turn, ok := c.take()
+	item, ok := c.take()
 	for ok {
-		j := turn.Value
-		switch turn.State {
+		j := item.Value
+		switch item.State {
 		case admission.Unclassified:
-			if source, wanted := s.look(j); wanted {
-				turn = c.queue.Classify(source, j, j.arrival, j.since)
+			if source, admitted := s.peek(j); admitted {
+				item = c.queue.Classify(source, j, j.arrival, j.connected)
 				continue
 			}
 		case admission.Admitted:
-			s.age(j)
+			s.stopQueueTime(j)
 			return j, true
 		case admission.Expired:
-			s.age(j)
-			s.shed(j, CodeTooLate, "waited "+j.waited.Round(time.Millisecond).String()+" in the queue")
+			s.stopQueueTime(j)
+			s.shed(j, CodeTooLate, "waited "+j.queued.Round(time.Millisecond).String()+" in the queue")
 		case admission.Evicted:
-			s.age(j)
-			s.shed(j, CodeQueueFull, "more requests are waiting than the queue takes, most of them from this host")
+			s.stopQueueTime(j)
+			s.shed(j, CodeQueueFull, "the queue is full, and this host has the most requests in it")
 		}
 		s.finished(j.conn)
-		turn, ok = c.take()
+		item, ok = c.take()
 	}
 	return nil, false
 }
@@ -92,34 +92,39 @@ func (c *conn) take() (admission.Item[*job], bool) {
 	return c.queue.Take()
 }
 
-func (s *Service) age(j *job) { j.waited = s.cfg.Now().Sub(j.arrival) }
+func (s *Service) stopQueueTime(j *job) { j.queued = s.cfg.Now().Sub(j.arrival) }
 
-// look sees who asks, which costs little, and names the source. It reports
-// whether the request is wanted; one that is not has been recorded.
-func (s *Service) look(j *job) (source string, wanted bool) {
-	s.guarded(j, func() {
+// peek opens a request, which costs little, and returns its source. It reports
+// whether the request is admitted to the queue; it records one that is not.
+func (s *Service) peek(j *job) (source string, admitted bool) {
+	s.recovered(j, func() {
 		j.id = s.cfg.NewID()
 		j.message = message{data: j.micro.Data(), header: j.micro.Headers().Get(xkeyHeader), maxPayload: j.conn.nc.MaxPayload()}
-		if s.inPlace(j) && s.open(j) {
-			source, wanted = s.admit(j)
+		if s.inCalloutAccount(j) && hasReply(j) && s.open(j) {
+			source, admitted = s.admit(j)
 		}
 	})
-	if !wanted {
+	if !admitted {
 		s.record(j)
 	}
-	return source, wanted
+	return source, admitted
 }
 
-// inPlace reports whether requests may be answered where this one came from.
-func (s *Service) inPlace(j *job) bool {
+// inCalloutAccount reports whether the request was received in the callout
+// account. A request can arrive before that is known.
+func (s *Service) inCalloutAccount(j *job) bool {
 	select {
-	case <-j.conn.placed: // at the start, requests can come before it is known where we are
+	case <-j.conn.accountKnown:
 	case <-s.ctx.Done():
 	}
-	if err := j.conn.misplaced.Load(); err != nil {
+	if err := j.conn.accountError.Load(); err != nil {
 		j.decision.set(Unavailable, CodeMisplaced, (*err).Error())
 		return false
 	}
+	return true
+}
+
+func hasReply(j *job) bool {
 	if j.micro.Reply() == "" {
 		j.decision.set(Malformed, CodeNoReply, "no reply subject")
 		return false
@@ -127,81 +132,82 @@ func (s *Service) inPlace(j *job) bool {
 	return true
 }
 
-// admit says which source a request is of, and whether that source may try.
+// admit returns the source of a request, and whether the request may wait in the
+// queue.
 func (s *Service) admit(j *job) (source string, ok bool) {
 	c := j.request.claims
 	source = admission.HostSource(c.ClientInformation.Host)
 	credential := CredentialOf(c)
 	j.attempt = s.failures.Attempt(source, credential.Token())
-	if s.failures.CredentialExhausted(j.attempt) && !s.promising(s.ctx, j) {
+	if s.failures.CredentialExhausted(j.attempt) && !s.wouldGrant(s.ctx, j) {
 		j.decision.set(Shed, CodeFailing, "this credential fails too often")
 		return source, false
 	}
-	return source, s.number(j)
+	return source, s.estimateConnectTime(j)
 }
 
-// crowded is how many wait on a connection when it begins to matter who of them
-// has come when.
-const crowded = 32
+// sampleThreshold is how many requests wait on a connection before requests are
+// verified to sample connect times.
+const sampleThreshold = 32
 
-// number finds out when the client of a request has come. Numbers are learnt from
-// verified requests; when many wait, most of which may never be verified, one is
-// verified now and then for that alone. It reports whether the request is wanted
-// still.
-func (s *Service) number(j *job) bool {
+// estimateConnectTime estimates when the client of a request connected. Only
+// verified requests give samples. When many requests wait, most may never be
+// verified, so one is verified now and then for the sample alone. It reports
+// whether the request is still admitted.
+func (s *Service) estimateConnectTime(j *job) bool {
 	c := j.request.claims
 	server, client := c.Server.ID, c.ClientInformation.ID
-	if j.conn.queue.Len() >= crowded && !s.failures.HostExhausted(j.attempt) && s.ages.NeedsSample(server, client, j.arrival) && !s.verify(j) {
+	if j.conn.queue.Len() >= sampleThreshold && !s.failures.HostExhausted(j.attempt) &&
+		s.connectTimes.NeedsSample(server, client, j.arrival) && !s.authenticateServer(j) {
 		return false
 	}
-	j.since = s.ages.ConnectedBy(server, client, j.arrival)
+	j.connected = s.connectTimes.ConnectedBy(server, client, j.arrival)
 	return true
 }
 
 // process decides one request within its budget and sends the answer.
 func (s *Service) process(j *job) {
-	j.room = true
+	j.holdsSlot = true
 	s.cfg.Metrics.DecisionStarted()
-	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Budget-j.waited)
+	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Budget-j.queued)
 	var rest tokens.Chain
-	s.guarded(j, func() { rest = s.judge(ctx, j) })
+	s.recovered(j, func() { rest = s.decide(ctx, j) })
 	if len(rest) > 0 {
-		j.conn.window.Release() // others go on meanwhile
-		j.room = false
+		j.conn.window.Release() // other requests use it while this one waits
+		j.holdsSlot = false
 	}
-	s.proceed(ctx, cancel, j, rest)
+	s.nextStage(ctx, cancel, j, rest)
 }
 
-// proceed ends a request, or waits with it for the first of rest, which can be
-// slow: apart from the workers, in one of that verifier's places. Nobody waits
-// for one verifier in the place of another.
-func (s *Service) proceed(ctx context.Context, cancel context.CancelFunc, j *job, rest tokens.Chain) {
+// nextStage finishes a request if rest is empty. Otherwise it starts a goroutine
+// that asks the first verifier of rest, which can be slow. Each slow verifier has
+// slots of its own, so that requests do not wait for another verifier.
+func (s *Service) nextStage(ctx context.Context, cancel context.CancelFunc, j *job, rest tokens.Chain) {
 	if len(rest) == 0 {
-		s.end(j)
+		s.finish(j)
 		cancel()
 		return
 	}
-	places := s.places[rest[0].Name()]
+	slots := s.slots[rest[0].Name()]
 	select {
-	case places <- struct{}{}:
+	case slots <- struct{}{}:
 	default:
-		j.decision.set(Shed, CodeVerifierBusy, rest[0].Name()+": "+fmt.Sprint(cap(places))+" requests are waiting for it")
-		s.proceed(ctx, cancel, j, nil)
+		j.decision.set(Shed, CodeVerifierBusy, rest[0].Name()+": "+fmt.Sprint(cap(slots))+" requests are waiting for this verifier")
+		s.nextStage(ctx, cancel, j, nil)
 		return
 	}
 	s.waiters.Go(func() {
-		var left tokens.Chain
-		s.guarded(j, func() { left = s.judgeSlow(ctx, j, rest) })
-		<-places
-		s.proceed(ctx, cancel, j, left)
+		var next tokens.Chain
+		s.recovered(j, func() { next = s.decideSlow(ctx, j, rest) })
+		<-slots
+		s.nextStage(ctx, cancel, j, next)
 	})
 }
 
-// end sends the answer of a request, if there is one, and writes down what
-// became of it.
-func (s *Service) end(j *job) {
+// finish sends the answer of a request, if it has one, and records the result.
+func (s *Service) finish(j *job) {
 	s.respond(j)
-	if j.verified && charged(&j.decision) {
+	if j.authenticated && countsAsFailure(&j.decision) {
 		s.failures.Record(j.attempt)
 	}
 	s.record(j)
@@ -209,14 +215,14 @@ func (s *Service) end(j *job) {
 	s.finished(j.conn)
 }
 
-// respond sends the answer, if there is one, and gives back the room if there
-// is none.
+// respond sends the answer of a request. If it has none, or cannot be sent, the
+// slot is released.
 func (s *Service) respond(j *job) {
 	w := j.conn.window
 	if j.answer != nil {
 		err := j.micro.Respond(j.answer)
 		if err == nil {
-			if !j.room {
+			if !j.holdsSlot {
 				w.ForceAcquire()
 			}
 			w.Sent()
@@ -224,14 +230,14 @@ func (s *Service) respond(j *job) {
 		}
 		j.decision.set(Unavailable, CodeReply, err.Error())
 	}
-	if j.room {
+	if j.holdsSlot {
 		w.Release()
 	}
 }
 
-// guarded does one step of a request and turns a panic, from wherever, into
-// "cannot decide": one bad request must not end the service for all others.
-func (s *Service) guarded(j *job, step func()) {
+// recovered runs one step of a request. It turns a panic into "cannot decide", so
+// that one request cannot stop the service.
+func (s *Service) recovered(j *job, step func()) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.log.panicked(p, debug.Stack(), j.filter())
@@ -242,8 +248,8 @@ func (s *Service) guarded(j *job, step func()) {
 	step()
 }
 
-// shed drops a request without looking into it further. The client is gone, or
-// will come back; an answer would only cost the server time.
+// shed drops a request without processing it. Its client has given up or will
+// retry, so an answer would only cost the server time.
 func (s *Service) shed(j *job, code, cause string) {
 	if j.id == "" {
 		j.id = s.cfg.NewID()

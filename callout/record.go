@@ -11,17 +11,17 @@ import (
 	"usher/internal/secret"
 )
 
-// record writes down what became of a request: metrics, audit and log. It runs
-// after the answer has gone out.
+// record records the result of a request in metrics, audit and log. It runs after
+// the answer has been sent.
 func (s *Service) record(j *job) {
 	total := s.cfg.Now().Sub(j.arrival)
 	s.cfg.Metrics.Request(j.decision.Code)
 	e := j.event(j.arrival)
-	e.Queue, e.Total = j.waited, total
+	e.Queue, e.Total = j.queued, total
 	if j.decision.Outcome == Shed {
-		// What is too much must not wait for whoever writes it down.
+		// Shedding must not wait for the writer of the audit.
 		s.cfg.Audit.TryWrite(e)
-		s.shedding.one(j.decision.Code)
+		s.shedding.count(j.decision.Code)
 		return
 	}
 	s.observe(j, total)
@@ -31,7 +31,7 @@ func (s *Service) record(j *job) {
 
 func (s *Service) observe(j *job, total time.Duration) {
 	m := s.cfg.Metrics
-	m.Step(metrics.StepQueue, j.waited)
+	m.Step(metrics.StepQueue, j.queued)
 	m.Step(metrics.StepOpen, j.opening)
 	if j.decision.Verifier != "" {
 		m.Step(metrics.StepVerify, j.decision.Verify)
@@ -41,11 +41,11 @@ func (s *Service) observe(j *job, total time.Duration) {
 	m.Step(metrics.StepTotal, total)
 }
 
-// maxText bounds what log and audit keep of a text that others chose, in bytes.
+// maxText is the maximum length in bytes of text from outside in log and audit.
 const maxText = 256
 
-// event is what the audit keeps of a result. Every text in it that is not from the
-// directory goes through the filter of the request.
+// event returns the audit event of a result. The filter of the request redacts every
+// text that is not from the directory.
 func (r *result) event(arrival time.Time) audit.Event {
 	filter := r.filter()
 	clip := func(text string) string { return filter.Text(text, maxText) }
@@ -60,10 +60,10 @@ func (r *result) event(arrival time.Time) audit.Event {
 		e.Account, e.Expires = r.decision.Grant.Account, r.expires
 	}
 	if r.request != nil {
-		// client_info.user is left out: for a token it is the token.
+		// Not client_info.user: it contains the token if the client sent one.
 		c := r.request.claims
 		e.ClientHost, e.ClientID = c.ClientInformation.Host, c.ClientInformation.ID
-		if _, err := netip.ParseAddr(e.ClientHost); err != nil { // an address is the server's word, and holds no secret
+		if _, err := netip.ParseAddr(e.ClientHost); err != nil { // the server sets an address; it is not a secret
 			e.ClientHost = clip(e.ClientHost)
 		}
 		e.ClientKind, e.ClientType = clip(c.ClientInformation.Kind), clip(c.ClientInformation.Type)
@@ -73,8 +73,8 @@ func (r *result) event(arrival time.Time) audit.Event {
 	return e
 }
 
-// publicKey shows a public key as it is, whatever a client has presented, so that
-// nobody can hide which server it came by.
+// publicKey returns a public key without filtering it, so that a client that presents
+// a server's key as its token cannot hide the server. It clips any other text.
 func publicKey(text string, clip func(string) string) string {
 	if nkeys.IsValidPublicKey(text) {
 		return text
@@ -82,8 +82,8 @@ func publicKey(text string, clip func(string) string) string {
 	return clip(text)
 }
 
-// filter is the way of all texts of a request to log and audit. It knows everything
-// that a client can present as a secret, whether a verifier looks at it or not.
+// filter returns the filter for texts of a request in log and audit. It redacts
+// every secret that the client may have presented, also those that no verifier uses.
 func (r *result) filter() secret.Filter {
 	if r.request == nil {
 		return secret.Filter{}

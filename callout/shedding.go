@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// calm is how long nothing may be shed before shedding counts as over.
-const calm = 5 * time.Second
+// quietPeriod is how long no request may be shed before shedding has ended.
+const quietPeriod = 5 * time.Second
 
-// shedding says in the log when requests begin to be shed, once for each code, and
-// when that is over, with how many it was: a few lines, however many those are. The metrics
-// count each, and the audit has them one by one.
-type shedding struct {
+// sheddingLog logs when shedding begins, once for each code, and when it ends, with
+// the number of requests. It keeps the log short under load: the metrics count every
+// shed request, and the audit lists them.
+type sheddingLog struct {
 	log *slog.Logger
 	now func() time.Time
 
@@ -22,15 +22,15 @@ type shedding struct {
 	mu     sync.Mutex
 	since  time.Time
 	last   time.Time
-	counts map[string]int
+	counts map[string]int // by code
 }
 
-func newShedding(log *slog.Logger, now func() time.Time) *shedding {
-	return &shedding{log: log, now: now, counts: map[string]int{}}
+func newSheddingLog(log *slog.Logger, now func() time.Time) *sheddingLog {
+	return &sheddingLog{log: log, now: now, counts: map[string]int{}}
 }
 
-// one counts one request that was shed.
-func (s *shedding) one(code string) {
+// count counts one shed request.
+func (s *sheddingLog) count(code string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last = s.now()
@@ -45,14 +45,21 @@ func (s *shedding) one(code string) {
 	s.log.LogAttrs(context.Background(), slog.LevelWarn, "shedding requests", slog.String("code", code))
 }
 
-// settle ends the shedding if there was none for a while, or if the service ends.
-func (s *shedding) settle(ending bool) {
+// endIfQuiet ends shedding if no request was shed for quietPeriod.
+func (s *sheddingLog) endIfQuiet() {
+	s.endIf(func() bool { return s.now().Sub(s.last) >= quietPeriod })
+}
+
+// end ends shedding, because the service stops.
+func (s *sheddingLog) end() { s.endIf(func() bool { return true }) }
+
+func (s *sheddingLog) endIf(ended func() bool) {
 	if !s.active.Load() {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !ending && s.now().Sub(s.last) < calm {
+	if !ended() {
 		return
 	}
 	attrs := []slog.Attr{slog.Duration("for", s.last.Sub(s.since).Round(time.Millisecond))}

@@ -9,102 +9,102 @@ import (
 	"time"
 )
 
-// episodes is shedding with a log to read and a clock to move.
-type episodes struct {
-	*shedding
+// testShedding is a sheddingLog with a readable log and a clock that a test sets.
+type testShedding struct {
+	*sheddingLog
 	t   *testing.T
 	log bytes.Buffer
 	now time.Time
 }
 
-func newEpisodes(t *testing.T) *episodes {
+func newTestShedding(t *testing.T) *testShedding {
 	t.Helper()
-	e := &episodes{t: t, now: time.Unix(1_800_000_000, 0)}
+	s := &testShedding{t: t, now: time.Unix(1_800_000_000, 0)}
 	noTime := func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
 			return slog.Attr{}
 		}
 		return a
 	}
-	log := slog.New(slog.NewTextHandler(&e.log, &slog.HandlerOptions{ReplaceAttr: noTime}))
-	e.shedding = newShedding(log, func() time.Time { return e.now })
-	return e
+	log := slog.New(slog.NewTextHandler(&s.log, &slog.HandlerOptions{ReplaceAttr: noTime}))
+	s.sheddingLog = newSheddingLog(log, func() time.Time { return s.now })
+	return s
 }
 
-// expect compares what was logged since it was called last.
-func (e *episodes) expect(lines ...string) {
-	e.t.Helper()
-	if got, want := strings.TrimSpace(e.log.String()), strings.Join(lines, "\n"); got != want {
-		e.t.Errorf("logged:\n%s\nwant:\n%s", got, want)
+// expect compares with what was logged since the last call.
+func (s *testShedding) expect(lines ...string) {
+	s.t.Helper()
+	if got, want := strings.TrimSpace(s.log.String()), strings.Join(lines, "\n"); got != want {
+		s.t.Errorf("logged:\n%s\nwant:\n%s", got, want)
 	}
-	e.log.Reset()
+	s.log.Reset()
 }
 
-// One line when it begins with a code, one when it is over, however many were
-// shed, and so for each time.
+// Shedding logs one line for each code when it begins and one line when it ends,
+// however many requests were shed.
 //
-// Attack: filling the log with requests that are shed
-// Held by: one line when it begins and one when it is over, with the count
+// Attack: a client floods the log with requests that are shed
+// Held by: usher logs one line when shedding begins and one with the count when it ends
 func TestShedding(t *testing.T) {
-	e := newEpisodes(t)
-	e.settle(false)
-	e.settle(true)
-	e.expect()
+	s := newTestShedding(t)
+	s.endIfQuiet()
+	s.end()
+	s.expect()
 
-	e.one(CodeQueueFull)
-	e.expect(`level=WARN msg="shedding requests" code=queue_full`)
+	s.count(CodeQueueFull)
+	s.expect(`level=WARN msg="shedding requests" code=queue_full`)
 	for range 1000 {
-		e.one(CodeTooLate)
+		s.count(CodeTooLate)
 	}
-	e.now = e.now.Add(1500 * time.Millisecond)
-	e.one(CodeFailing)
-	e.expect(`level=WARN msg="shedding requests" code=too_late`, `level=WARN msg="shedding requests" code=too_many_failures`)
-	e.now = e.now.Add(calm - 1)
-	e.settle(false)
-	e.expect()
-	e.now = e.now.Add(1)
-	e.settle(false)
-	e.settle(false)
-	e.settle(true)
-	e.expect(`level=INFO msg="shedding has ended" for=1.5s queue_full=1 too_late=1000 too_many_failures=1`)
+	s.now = s.now.Add(1500 * time.Millisecond)
+	s.count(CodeFailing)
+	s.expect(`level=WARN msg="shedding requests" code=too_late`, `level=WARN msg="shedding requests" code=too_many_failures`)
+	s.now = s.now.Add(quietPeriod - 1)
+	s.endIfQuiet()
+	s.expect()
+	s.now = s.now.Add(1)
+	s.endIfQuiet()
+	s.endIfQuiet()
+	s.end()
+	s.expect(`level=INFO msg="shedding has ended" for=1.5s queue_full=1 too_late=1000 too_many_failures=1`)
 
-	e.one(CodeVerifierBusy)
-	e.expect(`level=WARN msg="shedding requests" code=verifier_busy`)
-	e.now = e.now.Add(time.Second)
-	e.one(CodeVerifierBusy)
-	e.settle(true) // the service ends
-	e.expect(`level=INFO msg="shedding has ended" for=1s verifier_busy=2`)
+	s.count(CodeVerifierBusy)
+	s.expect(`level=WARN msg="shedding requests" code=verifier_busy`)
+	s.now = s.now.Add(time.Second)
+	s.count(CodeVerifierBusy)
+	s.end() // the service stops
+	s.expect(`level=INFO msg="shedding has ended" for=1s verifier_busy=2`)
 }
 
-// However many workers shed at the same time, and while somebody looks whether
-// it is over, nobody is counted twice or not at all.
+// Every shed request is counted once, while workers shed concurrently and the end is
+// checked.
 func TestSheddingConcurrently(t *testing.T) {
-	e := newEpisodes(t)
+	s := newTestShedding(t)
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
 			for range 500 {
-				e.one(CodeTooLate)
-				e.settle(false)
+				s.count(CodeTooLate)
+				s.endIfQuiet()
 			}
 		})
 	}
 	all.Wait()
-	e.settle(true)
-	e.expect(`level=WARN msg="shedding requests" code=too_late`, `level=INFO msg="shedding has ended" for=0s too_late=2000`)
+	s.end()
+	s.expect(`level=WARN msg="shedding requests" code=too_late`, `level=INFO msg="shedding has ended" for=0s too_late=2000`)
 }
 
-// Every code of a request that can be shed has its place in the last line.
+// The line at the end has the count of every code that can be shed.
 func TestSheddingCountsEachCode(t *testing.T) {
 	for _, c := range Codes() {
 		if c.Outcome != Shed {
 			continue
 		}
-		e := newEpisodes(t)
-		e.one(c.Code)
-		e.settle(true)
-		if !strings.Contains(e.log.String(), " "+c.Code+"=1") {
-			t.Errorf("%s is not counted: %s", c.Code, e.log.String())
+		s := newTestShedding(t)
+		s.count(c.Code)
+		s.end()
+		if !strings.Contains(s.log.String(), " "+c.Code+"=1") {
+			t.Errorf("%s is not counted: %s", c.Code, s.log.String())
 		}
 	}
 }

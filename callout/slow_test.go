@@ -324,11 +324,11 @@ func TestDrainAbandonsSlowVerifiers(t *testing.T) {
 			callouttest.Eventually(t, "the service is draining", func() bool { return s.service.Ready() != nil })
 			cancel()
 			err := <-stopped
-			if err == nil || !strings.Contains(err.Error(), "3 requests were left unanswered") {
+			if err == nil || !strings.Contains(err.Error(), "3 requests were not answered") {
 				t.Errorf("drain: %v", err)
 			}
-			if behind := strings.Contains(err.Error(), "left behind"); behind != deaf {
-				t.Errorf("left behind: %v, %v", behind, err)
+			if behind := strings.Contains(err.Error(), "timed out"); behind != deaf {
+				t.Errorf("timed out: %v, %v", behind, err)
 			}
 			if deaf {
 				close(a.open)

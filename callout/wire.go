@@ -18,30 +18,39 @@ import (
 	"usher/tokens"
 )
 
-// The wire of ADR-26.
+// The wire format of ADR-26.
 const (
 	Subject         = "$SYS.REQ.USER.AUTH"
 	requestAudience = "nats-authorization-request"
 	xkeyHeader      = "Nats-Server-Xkey"
-	jwtPrefix       = "eyJ" // base64url of `{"`, how nats-server itself tells a JWT from a sealed one
+	jwtPrefix       = "eyJ" // base64url of `{"`, by which nats-server itself recognizes a JWT that is not sealed
 )
 
-// request is an authorization request. Until verify has returned nil it only
-// claims to come from a server.
+// request is an authorization request. Only once authenticate returns nil is it
+// known to come from the server that it names.
 type request struct {
 	claims    *jwt.AuthorizationRequestClaims
-	xkey      *issuer.XKey // what opened it; nil: it came in the clear
+	xkey      *issuer.XKey // that opened it; nil: it was not sealed
 	header    string       // the server's public xkey from the message header, or empty
-	signed    []byte       // what signature is of; nil: jwt/v2 has verified it
+	signed    []byte       // the signed bytes; nil: jwt/v2 has verified the signature
 	signature []byte
 }
 
-// server is what the request says of its sender.
+// server returns the server that the request names.
 func (r *request) server() keyusage.Server {
 	return keyusage.Server{ID: r.claims.Server.ID, Name: r.claims.Server.Name}
 }
 
-// refusal is why a message is not taken as a request.
+// publicXKey returns the public xkey that opened the request, empty if it was not
+// sealed.
+func (r *request) publicXKey() string {
+	if r.xkey == nil {
+		return ""
+	}
+	return r.xkey.PublicKey()
+}
+
+// refusal is the reason why a message is not accepted as a request.
 type refusal struct {
 	code  string
 	cause string
@@ -53,9 +62,8 @@ func refuse(code, format string, args ...any) error {
 	return &refusal{code: code, cause: fmt.Sprintf(format, args...)}
 }
 
-// read opens a message so far that one can see who asks and for whom; nothing
-// of it is proved. header is the server's public xkey from the message header, or
-// empty. Errors are refusals.
+// read unseals and parses a message, and verifies nothing. header is the server's
+// public xkey from the message header, or empty. Errors are refusals.
 func read(data []byte, header string, keys *issuer.Keyring) (*request, error) {
 	plain, x, err := unseal(data, header, keys)
 	if err != nil {
@@ -73,7 +81,7 @@ func read(data []byte, header string, keys *issuer.Keyring) (*request, error) {
 func unseal(data []byte, header string, keys *issuer.Keyring) ([]byte, *issuer.XKey, error) {
 	if strings.HasPrefix(string(data[:min(len(data), len(jwtPrefix))]), jwtPrefix) {
 		if len(keys.XKeys()) > 0 {
-			return nil, nil, refuse(CodePlaintext, "the request came in the clear, and an xkey is configured")
+			return nil, nil, refuse(CodePlaintext, "the request is not sealed, and an xkey is configured")
 		}
 		return data, nil, nil
 	}
@@ -92,37 +100,38 @@ func unseal(data []byte, header string, keys *issuer.Keyring) ([]byte, *issuer.X
 	if !strings.HasPrefix(string(data[:min(len(data), len(sealedPrefix))]), sealedPrefix) {
 		return nil, nil, refuse(CodeNotARequest, "neither a JWT nor sealed")
 	}
-	return nil, nil, refuse(CodeXKeyUnknown, "sealed to an xkey that is not in the keyring (of %d)", len(keys.XKeys()))
+	return nil, nil, refuse(CodeXKeyUnknown, "sealed to an xkey that is not among the %d in the keyring", len(keys.XKeys()))
 }
 
 const sealedPrefix = "xkv1"
 
-// inTime says whether the server still waits for an answer, by its own account.
-func (r *request) inTime(now time.Time, leeway time.Duration) error {
+// checkTimes checks that the request is valid now, which is as long as its server
+// waits for an answer.
+func (r *request) checkTimes(now time.Time, leeway time.Duration) error {
 	c := r.claims
 	switch {
 	case c.Expires == 0 || now.Add(-leeway).Unix() > c.Expires:
-		return refuse(CodeRequestExpired, "the server gave up on it %s ago", now.Sub(time.Unix(c.Expires, 0)).Round(time.Second))
+		return refuse(CodeRequestExpired, "the server stopped waiting for an answer %s ago", now.Sub(time.Unix(c.Expires, 0)).Round(time.Second))
 	case c.NotBefore > now.Add(leeway).Unix():
-		return refuse(CodeNotARequest, "not valid yet")
+		return refuse(CodeNotARequest, "the request is not valid yet")
 	default:
 		return nil
 	}
 }
 
-// verify proves that a request comes from the server that it names, and is meant
-// for us.
-func (r *request) verify() error {
+// authenticate verifies that a request comes from the server that it names, and is
+// an authorization request. Errors are refusals.
+func (r *request) authenticate() error {
 	c := r.claims
 	switch {
 	case c.Issuer != c.Server.ID:
 		return refuse(CodeServerID, "signed by %q for server %q", c.Issuer, c.Server.ID)
-	case !r.verified():
-		return refuse(CodeNotARequest, "not an authorization request: the signature is not that of %q", c.Issuer)
+	case !r.signatureValid():
+		return refuse(CodeNotARequest, "not an authorization request: not signed by %q", c.Issuer)
 	case c.Audience != requestAudience:
-		return refuse(CodeAudience, "audience is not %s", requestAudience)
+		return refuse(CodeAudience, "the audience is not %s", requestAudience)
 	case c.Server.XKey != r.header:
-		return refuse(CodeXKeyMismatch, "header and claim name different xkeys")
+		return refuse(CodeXKeyMismatch, "the xkey in the header is not the one in the claims")
 	case !nkeys.IsValidPublicUserKey(c.UserNkey):
 		return refuse(CodeUserNkey, "the user nkey is not a public user key")
 	default:
@@ -130,15 +139,15 @@ func (r *request) verify() error {
 	}
 }
 
-// CredentialOf returns what the client presented.
+// CredentialOf returns the credential that the client presented.
 //
-// A user JWT of NATS is not a token: in operator mode it is the sentinel, which
-// many clients share. MQTT has no field for it, so a client that brings one has it
-// in its password; nats-server copies the password into auth_token, and repeats
-// it as the JWT. What is left of such a credential is the user name.
+// A NATS user JWT is not a token: in operator mode it is the sentinel, which many
+// clients share. MQTT has no field for a JWT, so an MQTT client sends the sentinel as
+// its password. nats-server copies the password to auth_token, and to jwt. Of such a
+// credential only the user name counts.
 //
-// Before 2.12.6 nats-server repeats every password of an MQTT client as the JWT;
-// what is no JWT of NATS is no sentinel.
+// Before 2.12.6 nats-server copies every MQTT password to jwt, so a password is a
+// sentinel only if it is a NATS JWT.
 func CredentialOf(c *jwt.AuthorizationRequestClaims) tokens.Credential {
 	o := &c.ConnectOptions
 	out := tokens.Credential{
@@ -148,7 +157,7 @@ func CredentialOf(c *jwt.AuthorizationRequestClaims) tokens.Credential {
 		Host:       c.ClientInformation.Host,
 		Connection: connectionOf(&c.ClientInformation),
 	}
-	if o.Password == o.JWT && ofNATS(o.JWT) {
+	if o.Password == o.JWT && isNATSJWT(o.JWT) {
 		out.Password = ""
 		if out.AuthToken == o.JWT {
 			out.AuthToken = ""
@@ -157,8 +166,8 @@ func CredentialOf(c *jwt.AuthorizationRequestClaims) tokens.Credential {
 	return out
 }
 
-// ofNATS reports whether a text is a JWT of NATS, as far as its header says.
-func ofNATS(text string) bool {
+// isNATSJWT reports whether the header of a text is that of a NATS JWT.
+func isNATSJWT(text string) bool {
 	first, _, ok := strings.Cut(text, ".")
 	if !ok || !strings.HasPrefix(first, jwtPrefix) {
 		return false
@@ -169,8 +178,8 @@ func ofNATS(text string) bool {
 		(header.Algorithm == jwt.AlgorithmNkey || header.Algorithm == jwt.AlgorithmNkeyOld)
 }
 
-// connectionOf returns how the client came. Of what it does not know it takes the
-// server's word, which names no type in which anything is granted.
+// connectionOf returns the connection type of the client. An unknown type becomes a
+// text that no grant allows.
 func connectionOf(c *jwt.ClientInformation) identity.Connection {
 	switch {
 	case c.Kind == kindLeafNode:
@@ -190,8 +199,9 @@ func connectionOf(c *jwt.ClientInformation) identity.Connection {
 	}
 }
 
-// Kinds of connection that nats-server asks about: clients, and the leaf nodes
-// that come in. Routes, gateways and outgoing leaf nodes it settles by itself.
+// Kinds of connection for which nats-server requests authorization: clients and
+// incoming leaf nodes. It authenticates routes, gateways and outgoing leaf nodes
+// itself.
 const (
 	kindClient   = "Client"
 	kindLeafNode = "Leafnode"

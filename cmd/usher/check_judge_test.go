@@ -26,7 +26,7 @@ func TestJudgeClock(t *testing.T) {
 	} {
 		var f findings
 		s := serverCheck{findings: &f, cfg: &cfg, keys: keys, url: "nats://test"}
-		s.judge(&callout.Sighting{Issuer: "A", Known: true, Timeout: 3 * time.Second, Skew: skew})
+		s.judge(&callout.Inspection{Issuer: "A", Known: true, Timeout: 3 * time.Second, Skew: skew})
 		i := slices.IndexFunc(f, func(f finding) bool { return f.Check == "clock" })
 		if i < 0 || f[i].Result != want || (want == "error") != (f[i].exit == exitConfig) {
 			t.Errorf("skew %s: %+v", skew, f)

@@ -22,7 +22,7 @@ var (
 )
 
 // knock returns the request that a client causes, or says why there was none.
-func (s *serverCheck) knock(ctx context.Context, seen <-chan *nats.Msg) (callout.Sighting, bool) {
+func (s *serverCheck) knock(ctx context.Context, seen <-chan *nats.Msg) (callout.Inspection, bool) {
 	sight, err := s.causes(ctx, seen, s.cfg.NATS.SentinelFile)
 	switch {
 	case errors.Is(err, errGotIn):
@@ -63,15 +63,15 @@ func (s *serverCheck) tokenOnly(ctx context.Context, seen <-chan *nats.Msg) {
 
 // causes lets a client knock, with the credentials of a sentinel if there are any,
 // and returns the request that this causes.
-func (s *serverCheck) causes(ctx context.Context, seen <-chan *nats.Msg, creds string) (callout.Sighting, error) {
+func (s *serverCheck) causes(ctx context.Context, seen <-chan *nats.Msg, creds string) (callout.Inspection, error) {
 	return s.causedBy(ctx, seen, func(name string) error { return knockWith(s.cfg, s.url, name, creds) })
 }
 
 // causedBy returns the request that a client with a name causes.
-func (s *serverCheck) causedBy(ctx context.Context, seen <-chan *nats.Msg, knock func(name string) error) (callout.Sighting, error) {
+func (s *serverCheck) causedBy(ctx context.Context, seen <-chan *nats.Msg, knock func(name string) error) (callout.Inspection, error) {
 	name, err := knockName()
 	if err != nil {
-		return callout.Sighting{}, err
+		return callout.Inspection{}, err
 	}
 	result := make(chan error, 1)
 	go func() { result <- knock(name) }()
@@ -86,13 +86,13 @@ func (s *serverCheck) causedBy(ctx context.Context, seen <-chan *nats.Msg, knock
 			}
 		case err := <-result:
 			if err == nil {
-				return callout.Sighting{}, errGotIn
+				return callout.Inspection{}, errGotIn
 			}
 			result = nil // refused; its request must have come, or comes now
 		case <-timeout:
-			return callout.Sighting{}, errNotAsked
+			return callout.Inspection{}, errNotAsked
 		case <-ctx.Done():
-			return callout.Sighting{}, ctx.Err()
+			return callout.Inspection{}, ctx.Err()
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"usher/issuer"
 )
 
-func (s *serverCheck) seal(x *callout.Sighting) {
+func (s *serverCheck) seal(x *callout.Inspection) {
 	switch {
 	case x.Refusal == callout.CodePlaintext:
 		s.fail(exitConfig, "xkey", s.url, s.setXKey()+publicXKey(s.keys),
@@ -39,7 +39,7 @@ func (s *serverCheck) orOurs() string {
 	return ", or " + s.setXKey() + publicXKey(s.keys)
 }
 
-func (s *serverCheck) judge(x *callout.Sighting) {
+func (s *serverCheck) judge(x *callout.Inspection) {
 	retired := retiredHint(s.keys, x.Issuer)
 	switch {
 	case x.Known:

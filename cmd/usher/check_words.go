@@ -108,7 +108,7 @@ func (s *serverCheck) notAsked() {
 
 // sighted looks at the sentinel that a client turned out to be: the server's own,
 // if the client brought none.
-func (s *serverCheck) sighted(x *callout.Sighting) {
+func (s *serverCheck) sighted(x *callout.Inspection) {
 	if s.operator == nil || x.Sentinel == "" {
 		return
 	}

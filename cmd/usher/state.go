@@ -59,7 +59,7 @@ func (in *instance) registerState() {
 				l := in.load()
 				return []metrics.Sample{
 					{Labels: []string{"limit"}, Value: float64(l.Window)},
-					{Labels: []string{"taken"}, Value: float64(l.Taken)},
+					{Labels: []string{"taken"}, Value: float64(l.InUse)},
 				}
 			},
 		},

@@ -1,10 +1,9 @@
-// Package audit keeps one structured event per decision, and one per change of
-// the directory, as JSON lines.
+// Package audit writes one structured event per decision and per change of the
+// directory, as JSON lines.
 //
-// It promises that an event is written after the answer has gone out, that what
-// the disk does not take is counted and never holds the service up for long, and
-// that nothing is written which looks like a secret (package secret), whichever field
-// it stands in. It never decides anything.
+// It promises that a slow or full disk never holds up the service for long, that
+// every lost event is counted, and that nothing in any field that looks like a secret
+// is written (package secret). It never decides anything.
 package audit
 
 import (
@@ -28,11 +27,11 @@ type Event struct {
 	Code      string // a code of docs/reference/errors.md
 	Cause     string // one line for people
 
-	User     string // who it turned out to be, as far as known
+	User     string // verified user name, if known
 	Method   string
 	Verifier string
 	KeyID    string
-	Account  string // where a granted connection was placed
+	Account  string // of a granted connection
 	Expires  time.Time
 
 	ClientHost   string
@@ -43,23 +42,24 @@ type Event struct {
 	MQTTClientID string
 	ServerID     string
 	ServerName   string
-	Issuer       string // public key that signed, or was asked for
+	Issuer       string // public key that signed, or that the request asked for
 
 	Queue, Open, Verify, Derive, Issue, Total time.Duration
 }
 
-// queueLength is how many events may wait for a slow disk before the workers do.
+// queueLength is the number of events that wait for a slow disk before callers do.
 const queueLength = 8192
 
-// patience is how long a worker waits for a full queue, once. After that the
-// writer counts as stuck, and nobody waits until it has written again: a disk
-// that hangs must not keep clients out.
-const patience = 250 * time.Millisecond
+// maxWait is how long a caller waits for a full queue. After that the writer counts as
+// stuck, and callers drop events at once until it writes again: a disk that hangs must
+// not keep clients from connecting.
+const maxWait = 250 * time.Millisecond
 
-// Errors that onError hears of, and Close returns.
 var (
-	ErrStuck  = errors.New("the audit is not taken fast enough; events are lost")
-	ErrUnread = errors.New("audit events were left unwritten")
+	// ErrStuck: the writer does not keep up, and events are lost.
+	ErrStuck = errors.New("the audit writer does not keep up; events are lost")
+	// ErrUnwritten: Close gave up before every event was written.
+	ErrUnwritten = errors.New("audit events were not written")
 )
 
 // event is one line: an Event or a Change.
@@ -67,7 +67,7 @@ type event interface {
 	record() slog.Record
 }
 
-// Log writes events in the order in which it got them. Safe for concurrent use.
+// Log writes events in the order of the calls. It is safe for concurrent use.
 type Log struct {
 	events  chan event
 	stop    chan struct{}
@@ -80,8 +80,8 @@ type Log struct {
 	close   sync.Once
 }
 
-// New returns a Log that writes JSON lines to w until Close. onError, which may
-// be nil, hears of the first failed write after a good one, and of ErrStuck.
+// New returns a Log that writes JSON lines to w until Close. It calls onError, unless
+// that is nil, with the first error after a successful write, and with ErrStuck.
 func New(w io.Writer, onError func(error)) *Log {
 	l := &Log{
 		events:  make(chan event, queueLength),
@@ -94,11 +94,11 @@ func New(w io.Writer, onError func(error)) *Log {
 	return l
 }
 
-// Write takes one decision. It waits a little while the queue is full, and not at
-// all while the writer is stuck. Call it after the answer has gone out.
-func (l *Log) Write(e Event) { l.put(&e) } //nolint:gocritic // an event is handed over, not shared
+// Write queues one decision. It waits up to 250 ms while the queue is full, and not at
+// all while the writer is stuck. Call it after the answer was sent.
+func (l *Log) Write(e Event) { l.put(&e) } //nolint:gocritic // the caller gives the event away
 
-// WriteChange takes one change, in the same way and into the same queue.
+// WriteChange queues one change, as Write does.
 func (l *Log) WriteChange(c Change) { l.put(&c) }
 
 func (l *Log) put(e event) {
@@ -108,7 +108,7 @@ func (l *Log) put(e event) {
 	default:
 	}
 	if !l.stuck.Load() {
-		wait := time.NewTimer(patience)
+		wait := time.NewTimer(maxWait)
 		defer wait.Stop()
 		select {
 		case l.events <- e:
@@ -116,14 +116,14 @@ func (l *Log) put(e event) {
 		case <-l.stop:
 		case <-wait.C:
 			if !l.stuck.Swap(true) {
-				l.complain(ErrStuck)
+				l.reportError(ErrStuck)
 			}
 		}
 	}
 	l.lost.Add(1)
 }
 
-// TryWrite takes one decision unless the queue is full; for places that must not wait.
+// TryWrite queues one decision unless the queue is full. It never waits.
 func (l *Log) TryWrite(e Event) bool {
 	select {
 	case l.events <- &e:
@@ -134,19 +134,18 @@ func (l *Log) TryWrite(e Event) bool {
 	}
 }
 
-// Lost returns how many events could not be kept.
+// Lost returns the number of events that were not written.
 func (l *Log) Lost() uint64 { return l.lost.Load() }
 
-// Close writes what is queued and stops; if ctx ends first, the error is
-// ErrUnread, and the writer may still be in a write. Events that come later are
-// lost.
+// Close writes the queued events and stops. If ctx ends first, it returns ErrUnwritten,
+// and a write may still be in progress. Events that are queued later are lost.
 func (l *Log) Close(ctx context.Context) error {
 	l.close.Do(func() { close(l.stop) })
 	select {
 	case <-l.done:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("%w: %d", ErrUnread, len(l.events))
+		return fmt.Errorf("%w: %d", ErrUnwritten, len(l.events))
 	}
 }
 
@@ -178,11 +177,11 @@ func (l *Log) write(e event) {
 	}
 	l.lost.Add(1)
 	if !l.failing.Swap(true) {
-		l.complain(err)
+		l.reportError(err)
 	}
 }
 
-func (l *Log) complain(err error) {
+func (l *Log) reportError(err error) {
 	if l.onError != nil {
 		l.onError(err)
 	}

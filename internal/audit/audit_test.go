@@ -66,8 +66,8 @@ func TestShape(t *testing.T) {
 	}
 }
 
-// Every field that an event has reaches the line: one that is added and
-// forgotten shows here.
+// Every field of an event is written: the test fails for a new field that record
+// leaves out.
 func TestEveryFieldIsWritten(t *testing.T) {
 	var e audit.Event
 	v := reflect.ValueOf(&e).Elem()
@@ -82,7 +82,7 @@ func TestEveryFieldIsWritten(t *testing.T) {
 		case time.Time:
 			f.Set(reflect.ValueOf(time.Date(1000+i, 1, 1, 0, 0, 0, 0, time.UTC)))
 		default:
-			t.Fatalf("%s has a type that this test does not know", v.Type().Field(i).Name)
+			t.Fatalf("%s has an unexpected type", v.Type().Field(i).Name)
 		}
 	}
 	var out bytes.Buffer
@@ -100,15 +100,14 @@ func TestEveryFieldIsWritten(t *testing.T) {
 	}
 }
 
-// Close writes everything that was taken, in the order in which it was. The clock is
-// that of a bubble: however long the writer is kept from running, no time goes by in
-// which it counts as stuck.
-func TestOrder(t *testing.T) { synctest.Test(t, writesInOrder) }
+// Close writes every queued event, in order. The clock is that of a synctest bubble, so
+// the writer never counts as stuck, however slow the machine is.
+func TestOrder(t *testing.T) { synctest.Test(t, testOrder) }
 
-func writesInOrder(t *testing.T) {
+func testOrder(t *testing.T) {
 	var out bytes.Buffer
 	l := audit.New(&out, nil)
-	const n = 20_000 // more than the queue takes
+	const n = 20_000 // more than the queue holds
 	for i := range n {
 		l.Write(audit.Event{ClientID: uint64(i + 1)})
 	}
@@ -153,7 +152,7 @@ func TestManyWriters(t *testing.T) {
 
 var errFull = errors.New("disk full")
 
-// failing answers with an error as long as the next of its plan says so.
+// failing returns an error from each write for which plan is true.
 type failing struct {
 	plan []bool
 	good int
@@ -171,18 +170,18 @@ func (f *failing) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A disk that is full is reported when it fills, not for every event, and again
-// when it fills again.
+// A full disk is reported once, not for every event, and again after a successful
+// write.
 func TestFailingWriter(t *testing.T) {
 	w := &failing{plan: []bool{false, true, true, true, false, true, false}}
-	var heard []error
-	l := audit.New(w, func(err error) { heard = append(heard, err) })
+	var reported []error
+	l := audit.New(w, func(err error) { reported = append(reported, err) })
 	for range 8 {
 		l.Write(audit.Event{})
 	}
 	closeLog(t, l)
-	if len(heard) != 2 || !errors.Is(heard[0], errFull) || !errors.Is(heard[1], errFull) {
-		t.Errorf("heard %v", heard)
+	if len(reported) != 2 || !errors.Is(reported[0], errFull) || !errors.Is(reported[1], errFull) {
+		t.Errorf("reported %v", reported)
 	}
 	if l.Lost() != 4 || w.good != 4 {
 		t.Errorf("%d lost, %d written", l.Lost(), w.good)
@@ -195,9 +194,9 @@ func TestFailingWriter(t *testing.T) {
 	}
 }
 
-// TryWrite gives up where Write waits.
+// TryWrite fails where Write would wait.
 func TestTryWrite(t *testing.T) {
-	r, w := io.Pipe() // takes nothing until it is read
+	r, w := io.Pipe() // blocks until it is read
 	l := audit.New(w, nil)
 	taken := 0
 	for l.TryWrite(audit.Event{ClientID: uint64(taken + 1)}) {
@@ -248,7 +247,7 @@ func TestFile(t *testing.T) {
 	if err := os.Rename(path, path+".1"); err != nil {
 		t.Fatal(err)
 	}
-	write("b") // into the file that was renamed, until it is told
+	write("b") // into the renamed file, until Reopen
 	if err := f.Reopen(); err != nil {
 		t.Fatal(err)
 	}
@@ -270,7 +269,7 @@ func TestFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := f.Reopen(); err == nil {
-		t.Error("a directory is opened")
+		t.Error("Reopen opened a directory")
 	}
 	write("d")
 	if got := lines(t, path+".2"); !slices.Equal(got, []string{"c", "d"}) {
@@ -288,7 +287,7 @@ func TestFileFails(t *testing.T) {
 	}
 }
 
-// Writers and a rotation do not meet.
+// No event is lost when the file is rotated while events are written.
 func TestReopenWhileWriting(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.jsonl")
 	f, err := audit.OpenFile(path)
@@ -339,23 +338,23 @@ func closeLog(t *testing.T, l *audit.Log) {
 	}
 }
 
-// A writer that hangs holds nobody up for long, and neither the end.
+// A writer that hangs does not hold up callers for long, nor Close.
 //
 // Attack: an audit disk that hangs keeps clients out
-// Held by: events are lost and counted, and nobody waits
+// Held by: callers stop waiting for the disk; events are lost and counted
 func TestStuckWriter(t *testing.T) {
 	w := &hanging{release: make(chan struct{})}
-	complaints := make(chan error, 10)
-	l := audit.New(w, func(err error) { complaints <- err })
-	for l.Lost() < 3 { // the queue fills, one waits a little, the rest do not
+	reported := make(chan error, 10)
+	l := audit.New(w, func(err error) { reported <- err })
+	for l.Lost() < 3 { // the queue fills, one call waits, the rest do not
 		l.Write(audit.Event{RequestID: "a"})
 	}
-	if err := <-complaints; !errors.Is(err, audit.ErrStuck) {
-		t.Errorf("complaint: %v", err)
+	if err := <-reported; !errors.Is(err, audit.ErrStuck) {
+		t.Errorf("reported: %v", err)
 	}
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := l.Close(over); !errors.Is(err, audit.ErrUnread) {
+	if err := l.Close(over); !errors.Is(err, audit.ErrUnwritten) {
 		t.Errorf("close: %v", err)
 	}
 	close(w.release)

@@ -8,43 +8,43 @@ import (
 	"usher/internal/secret"
 )
 
-// Change is one change of the directory that somebody asked for, whatever became
-// of it. Empty fields are left out of the line.
+// Change is one requested change of the directory, with its outcome. Empty fields are
+// left out of the line.
 //
-// Before and After are the resource without any secret: of a key its id and
-// never its digest. They belong to the Log once they are handed over.
+// Before and After are the resource without secrets: a key has its id, never its
+// digest. The caller must not modify them after WriteChange.
 type Change struct {
-	Time      time.Time // when it was asked for
+	Time      time.Time // of the request
 	RequestID string
 	Outcome   ChangeOutcome
-	Code      string // why it was not done; empty: it was
+	Code      string // why it was refused or failed; empty: changed
 	Cause     string // one line for people
 
-	Actor      string // user that asked for it; empty: the command line
+	Actor      string // user who requested it; empty: the command line
 	ActorKeyID string
 	ClientHost string
 
 	Action   string          // such as "topic.modify_acl"
 	Resource string          // such as "/projects/shop/topics/orders"
-	Before   json.RawMessage // any JSON value; nil: there was nothing
-	After    json.RawMessage // any JSON value; nil: there is nothing
-	Revision uint64          // of the directory with the change in it; 0: there is none
+	Before   json.RawMessage // any JSON value; nil: the resource did not exist
+	After    json.RawMessage // any JSON value; nil: the resource does not exist
+	Revision uint64          // of the directory that has the change; 0: none
 
 	Total time.Duration
 }
 
-// ChangeOutcome is what became of a change.
+// ChangeOutcome is the outcome of a change.
 type ChangeOutcome string
 
 // The outcomes of a change.
 const (
-	Changed ChangeOutcome = "changed" // the directory holds it
-	Refused ChangeOutcome = "refused" // definitely no: not allowed, or against a rule of the directory
-	Failed  ChangeOutcome = "failed"  // allowed, and it could not be kept or nobody knows whether it was
+	Changed ChangeOutcome = "changed" // committed
+	Refused ChangeOutcome = "refused" // not allowed, or against a rule of the directory
+	Failed  ChangeOutcome = "failed"  // allowed, but the commit failed or its result is unknown
 )
 
-// record gives the time as an attribute like the others: a handler would write
-// it before the kind, which comes first.
+// record adds the time as an attribute, because a slog handler would write the time of
+// the record before the kind, which comes first.
 func (c *Change) record() slog.Record {
 	r := slog.NewRecord(time.Time{}, slog.LevelInfo, "change", 0)
 	r.AddAttrs(slog.String("kind", "change"), slog.Time("time", c.Time))
@@ -55,7 +55,7 @@ func (c *Change) record() slog.Record {
 	}
 	value := func(key string, v json.RawMessage) {
 		if len(v) > 0 {
-			// Names and strings of JSON hold their quotes, whatever is hidden in them.
+			// Redacting leaves the JSON valid: no secret contains a quote.
 			r.AddAttrs(slog.Any(key, json.RawMessage(secret.RedactDetected(string(v)))))
 		}
 	}

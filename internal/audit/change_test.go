@@ -16,7 +16,7 @@ import (
 	"usher/internal/audit"
 )
 
-// The form is stable, to the byte: a change says first what it is.
+// The format is stable to the byte, and begins with the kind.
 func TestChangeLine(t *testing.T) {
 	var out bytes.Buffer
 	l := audit.New(&out, nil)
@@ -54,7 +54,7 @@ func TestChangeLine(t *testing.T) {
 	}
 }
 
-// Every field that a change has reaches the line.
+// Every field of a change is written.
 func TestEveryFieldOfAChangeIsWritten(t *testing.T) {
 	var c audit.Change
 	v := reflect.ValueOf(&c).Elem()
@@ -74,7 +74,7 @@ func TestEveryFieldOfAChangeIsWritten(t *testing.T) {
 		case time.Time:
 			f.Set(reflect.ValueOf(time.Date(1000+i, 1, 1, 0, 0, 0, 0, time.UTC)))
 		default:
-			t.Fatalf("%s has a type that this test does not know", name)
+			t.Fatalf("%s has an unexpected type", name)
 		}
 		marks[name] = mark
 	}
@@ -89,8 +89,8 @@ func TestEveryFieldOfAChangeIsWritten(t *testing.T) {
 	}
 }
 
-// What is no JSON costs its place in the line, not the line.
-func TestChangeThatIsNoJSON(t *testing.T) {
+// Invalid JSON in a field loses the field, not the line.
+func TestChangeWithInvalidJSON(t *testing.T) {
 	var out bytes.Buffer
 	l := audit.New(&out, nil)
 	l.WriteChange(audit.Change{Action: "user.add", Before: json.RawMessage("{\n"), After: json.RawMessage(`"} x`)})
@@ -101,14 +101,14 @@ func TestChangeThatIsNoJSON(t *testing.T) {
 	}
 }
 
-// Decisions and changes stand in the order in which they came, and only the
-// changes say which kind they are.
-func TestOrderOfDecisionsAndChanges(t *testing.T) { synctest.Test(t, writesBothInOrder) }
+// Decisions and changes are written in the order of the calls, and only changes have a
+// kind.
+func TestOrderOfDecisionsAndChanges(t *testing.T) { synctest.Test(t, testOrderOfBoth) }
 
-func writesBothInOrder(t *testing.T) {
+func testOrderOfBoth(t *testing.T) {
 	var out bytes.Buffer
 	l := audit.New(&out, nil)
-	const n = 10_000 // together more than the queue takes
+	const n = 10_000 // together more than the queue holds
 	for i := range n {
 		l.Write(audit.Event{RequestID: fmt.Sprint(i)})
 		l.WriteChange(audit.Change{RequestID: fmt.Sprint(i)})
@@ -125,20 +125,20 @@ func writesBothInOrder(t *testing.T) {
 	}
 }
 
-// A change that a stuck writer does not take is counted and complained about.
+// A change that is lost to a stuck writer is counted, and the error is reported.
 func TestStuckWriterLosesChanges(t *testing.T) {
 	w := &hanging{release: make(chan struct{})}
-	complaints := make(chan error, 10)
-	l := audit.New(w, func(err error) { complaints <- err })
-	for l.Lost() < 3 { // the queue fills, one waits a little, the rest do not
+	reported := make(chan error, 10)
+	l := audit.New(w, func(err error) { reported <- err })
+	for l.Lost() < 3 { // the queue fills, one call waits, the rest do not
 		l.WriteChange(audit.Change{RequestID: "a"})
 	}
-	if err := <-complaints; !errors.Is(err, audit.ErrStuck) {
-		t.Errorf("complaint: %v", err)
+	if err := <-reported; !errors.Is(err, audit.ErrStuck) {
+		t.Errorf("reported: %v", err)
 	}
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := l.Close(over); !errors.Is(err, audit.ErrUnread) {
+	if err := l.Close(over); !errors.Is(err, audit.ErrUnwritten) {
 		t.Errorf("close: %v", err)
 	}
 	close(w.release)

@@ -8,14 +8,14 @@ import (
 	"usher/internal/ownedfile"
 )
 
-// File is an audit file that can be reopened after it was rotated away.
+// File is an audit file that can be reopened after log rotation.
 type File struct {
 	path string
 	mu   sync.Mutex
 	f    *os.File
 }
 
-// OpenFile opens path for appending; it is made with mode 0600.
+// OpenFile opens path for appending, and creates it with mode 0600 if necessary.
 func OpenFile(path string) (*File, error) {
 	a := &File{path: path}
 	if err := a.Reopen(); err != nil {
@@ -24,9 +24,10 @@ func OpenFile(path string) (*File, error) {
 	return a, nil
 }
 
-// Reopen closes the file and opens its path again. On error the old one stays.
+// Reopen opens the path again and closes the old file. On an error the old file stays
+// in use.
 func (a *File) Reopen() error {
-	// Whoever else made a link there chooses what is written to.
+	// A link of another user would choose the file that is written to.
 	f, err := ownedfile.OpenAppend(a.path)
 	if err != nil {
 		return fmt.Errorf("open audit file: %w", err)
