@@ -9,7 +9,7 @@ help: ## show this list
 
 .PHONY: build
 build: ## build ./usher, static and reproducible
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o usher ./cmd/usher
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X usher/internal/version.version=$(VERSION)' -o usher ./cmd/usher
 
 .PHONY: test
 test: ## run all tests

@@ -56,7 +56,10 @@ const (
 // ListenAPI is the default address of the management API, for a directory in NATS.
 const ListenAPI = "127.0.0.1:9779"
 
-// Options describe a new installation.
+// DefaultListen is where the nats-server of a new installation listens for clients.
+const DefaultListen = "127.0.0.1:4222"
+
+// Options say what a new installation is like.
 type Options struct {
 	Dir       string
 	Operator  bool              // operator mode, in place of config mode

@@ -19,6 +19,7 @@ import (
 	"usher/app/explanation"
 	"usher/callout"
 	"usher/callout/callouttest"
+	"usher/cmd/usher/manage"
 	"usher/directory"
 	"usher/directory/snapshot"
 	"usher/identity"
@@ -41,7 +42,7 @@ func TestAPIScripts(t *testing.T) {
 				Files: []string{file}, UpdateScripts: *update, RequireExplicitExec: true, Cmds: scriptCommands(),
 				Setup: func(env *testscript.Env) error {
 					env.Vars = append(env.Vars, "API="+handlers[0].URL, "API_TLS="+handlers[1].URL,
-						"XDG_CONFIG_HOME="+filepath.Join(env.WorkDir, "config"), envContext+"=")
+						"XDG_CONFIG_HOME="+filepath.Join(env.WorkDir, "config"), manage.EnvContext+"=")
 					ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: handlers[1].Certificate().Raw})
 					callouttest.Must(t, os.WriteFile(filepath.Join(env.WorkDir, "ca.pem"), ca, 0o600))
 					callouttest.Must(t, os.WriteFile(filepath.Join(env.WorkDir, "root.key"), []byte(key+"\n"), 0o600))
@@ -66,7 +67,7 @@ func startAPI(t *testing.T) (rootKey string, servers [2]*httptest.Server) {
 		}, nil
 	})
 	callouttest.Must(t, err)
-	in := newTestInstance(t).parts.explains()
+	in := newTestInstance(t).Parts.Explains()
 	in.Decider = &callout.Decider{Snapshot: store.Snapshot, Policy: in.Decider.Policy, Now: time.Now}
 	handler, err := api.New(api.Config{
 		Store: store, Audit: func(audit.Change) {}, Now: time.Now, Random: rand.Reader, NewID: uuid.NewString,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"usher/cmd/usher/cmdutil"
 	"usher/directory"
 	"usher/tokens/apikey"
 )
@@ -42,20 +43,20 @@ type newKey struct {
 }
 
 func apikeyNew(c *cli.Context) error {
-	if err := arguments(c, 0); err != nil {
+	if err := cmdutil.Arguments(c, 0); err != nil {
 		return err
 	}
 	user, id := c.String("user"), c.String("id")
 	if user == "" {
-		return usageError("say it with --user NAME", "whose key?")
+		return cmdutil.UsageError("say it with --user NAME", "whose key?")
 	}
 	if err := directory.CheckName(user); err != nil {
-		return usageError("", "user name %w", err)
+		return cmdutil.UsageError("", "user name %w", err)
 	}
 	if err := directory.CheckName(id); id != "" && err != nil {
-		return usageError("", "key id %w", err)
+		return cmdutil.UsageError("", "key id %w", err)
 	}
-	life, err := lifetime(c, "expires-in", "the key would have expired already")
+	life, err := cmdutil.Lifetime(c, "expires-in", "the key would have expired already")
 	if err != nil {
 		return err
 	}
@@ -80,24 +81,6 @@ func apikeyNew(c *cli.Context) error {
 	}
 	_, err = fmt.Fprintf(c.App.ErrWriter, "# under keys: of user %s in directory.yaml\n%s", user, out.yaml(id != ""))
 	return err
-}
-
-// lifetime reads an option that is a time, longer than none: short says why. 0: it
-// is not given.
-func lifetime(c *cli.Context, option, short string) (time.Duration, error) {
-	if !c.IsSet(option) {
-		return 0, nil
-	}
-	example := "such as --" + option + " 720h"
-	d, err := time.ParseDuration(c.String(option))
-	switch {
-	case err != nil:
-		return 0, usageError(example, "--%s %q is not a time: a day is 24h", option, c.String(option))
-	case d <= 0:
-		return 0, usageError(example, "--%s %s: %s", option, d, short)
-	default:
-		return d, nil
-	}
 }
 
 // yaml returns the lines for directory.yaml.

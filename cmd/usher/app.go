@@ -3,14 +3,16 @@ package main
 import (
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"usher/cmd/usher/bench"
+	"usher/cmd/usher/cmdutil"
+	"usher/cmd/usher/manage"
+	"usher/cmd/usher/nkey"
+	"usher/internal/fault"
 
 	"github.com/urfave/cli/v2"
-
-	"usher/internal/strictyaml"
 )
 
 const description = `usher decides who may connect to NATS and what they may do there. A stock
@@ -44,28 +46,20 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Action:         onlyHolds,
 		Flags:          []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version, as usher version does"}},
 		Commands: slices.Concat(
-			group("Run it", devCommand(), initCommand(), bootstrapCommand(), serveCommand()),
-			group("Keys", apikeyCommand(), nkeyCommand()),
-			group("Manage the directory", userCommand(), keyCommand(), projectCommand(), memberCommand(),
-				topicCommand(), subscriptionCommand(), aclCommand(), directoryCommand(), contextCommand()),
-			group("Look into it", checkCommand(), explainCommand(), tryCommand(), benchCommand(), healthcheckCommand()),
-			group("usher itself", versionCommand(), completionCommand(), completeCommand(), helpCommand()),
+			cmdutil.Group("Run it", devCommand(), initCommand(), bootstrapCommand(), serveCommand()),
+			cmdutil.Group("Keys", apikeyCommand(), nkey.NkeyCommand()),
+			cmdutil.Group("Manage the directory", manage.UserCommand(), manage.KeyCommand(), manage.ProjectCommand(), manage.MemberCommand(),
+				manage.TopicCommand(), manage.SubscriptionCommand(), manage.AclCommand(), manage.DirectoryCommand(), manage.ContextCommand()),
+			cmdutil.Group("Look into it", checkCommand(), explainCommand(), tryCommand(), bench.BenchCommand(), healthcheckCommand()),
+			cmdutil.Group("usher itself", versionCommand(), completionCommand(), completeCommand(), cmdutil.HelpCommand()),
 		),
 	}
-	app.OnUsageError = onUsageError(root(app))
+	app.OnUsageError = onUsageError(cmdutil.Root(app))
 	for _, c := range app.Commands {
 		prepare(app.Name, c)
 		c.HelpName = c.Name // urfave/cli puts the program before it
 	}
 	return app
-}
-
-// group puts commands under one heading of the help.
-func group(heading string, commands ...*cli.Command) []*cli.Command {
-	for _, c := range commands {
-		c.Category = heading
-	}
-	return commands
 }
 
 // prepare makes a command and those below it fail, and help, like all others.
@@ -88,9 +82,9 @@ func prepare(parent string, c *cli.Command) {
 func onUsageError(command *cli.Command) cli.OnUsageErrorFunc {
 	return func(c *cli.Context, err error, _ bool) error {
 		if errors.Is(err, flag.ErrHelp) {
-			return showHelp(c.App.Writer, command)
+			return cmdutil.ShowHelp(c.App.Writer, command)
 		}
-		return usageError("see "+strings.Replace(command.HelpName, "usher", "usher help", 1), "%w", err)
+		return cmdutil.UsageError("see "+strings.Replace(command.HelpName, "usher", "usher help", 1), "%w", err)
 	}
 }
 
@@ -98,63 +92,16 @@ func onUsageError(command *cli.Command) cli.OnUsageErrorFunc {
 func onlyHolds(c *cli.Context) error {
 	command := c.Command
 	if c.Command.Name == c.App.Name { // a copy that urfave/cli made
-		command = root(c.App)
+		command = cmdutil.Root(c.App)
 		if c.Bool("version") {
 			return printVersion(c)
 		}
 	}
 	if name := c.Args().First(); name != "" {
-		return unknownCommand(name, command.Subcommands)
+		return cmdutil.UnknownCommand(name, command.Subcommands)
 	}
-	if err := showHelp(c.App.ErrWriter, command); err != nil {
+	if err := cmdutil.ShowHelp(c.App.ErrWriter, command); err != nil {
 		return err
 	}
-	return &exitError{code: exitUsage}
-}
-
-func unknownCommand(name string, commands []*cli.Command) error {
-	var known []string
-	for _, o := range commandOffers(commands) {
-		known = append(known, o.word)
-	}
-	if len(known) == 0 {
-		return usageError("", "there is no command %q", name)
-	}
-	return usageError(strictyaml.Suggest(name, "commands", known), "there is no command %q", name)
-}
-
-// arguments checks how many arguments a verb has, and that none looks like an
-// option that came too late.
-func arguments(c *cli.Context, want int) error {
-	usage := "usage: " + strings.Join(strings.Fields(c.Command.UsageText), " ")
-	for _, a := range c.Args().Slice() {
-		if len(a) > 1 && a[0] == '-' {
-			return usageError(usage, "options come before arguments: %s", a)
-		}
-	}
-	if n := c.NArg(); n != want {
-		return usageError(usage, "expected %s, found %d", counted(want, "argument"), n)
-	}
-	return nil
-}
-
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
-var errNoConfig = errors.New("which configuration?")
-
-func configFlag() cli.Flag {
-	return &cli.StringFlag{Name: "config", Aliases: []string{"c"}, Usage: "`FILE` with the configuration: usher.yaml"}
-}
-
-func configPath(c *cli.Context) (string, error) {
-	path := c.String("config")
-	if path == "" {
-		return "", usageError("give it with -c FILE", "%w", errNoConfig)
-	}
-	return path, nil
+	return &fault.Error{Kind: fault.Usage}
 }

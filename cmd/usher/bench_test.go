@@ -13,7 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"usher/app/apptest"
 	"usher/callout/callouttest"
+	"usher/cmd/usher/bench"
+	"usher/cmd/usher/cmdutil"
 )
 
 // benchServer starts a server with usher behind it.
@@ -69,7 +72,7 @@ var timedOut = regexp.MustCompile(`\btimeout [1-9]|"timeout":[1-9]`)
 // benched runs a load, and again if it was too much for a machine that is busy.
 func benched(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	for range attempts {
+	for range apptest.Attempts {
 		// A client that one server leaves waiting goes on to the next, and says what that does.
 		next := slices.ContainsFunc(args, func(a string) bool { return strings.Contains(a, ", ") })
 		code, stdout, stderr = usher(t, append([]string{"bench"}, args...)...)
@@ -115,7 +118,7 @@ func TestBenchJSON(t *testing.T) {
 		},
 	} {
 		code, stdout, stderr := benched(t, append(c.args, "-s", srv.URL(), "--token-file", tokenFile(t, "publisher-key"), "--json")...)
-		if code != exitOK || silence(stderr) != "" || strings.Count(stdout, "\n") != 1 {
+		if code != cmdutil.ExitOK || silence(stderr) != "" || strings.Count(stdout, "\n") != 1 {
 			t.Fatalf("%v: exit code %d\n%s%s", c.args, code, stdout, stderr)
 		}
 		if got := keysOf(t, stdout); !slices.Equal(got, c.want) {
@@ -138,24 +141,24 @@ func TestBench(t *testing.T) {
 		args []string
 		says []string
 	}{
-		"storm":                  {exitOK, []string{"storm", "--clients", "4", "-s", srv.URL(), "--token-file", good}, []string{"clients ", "4, tcp", "closed for good", "of all clients connected"}},
-		"storm over websocket":   {exitOK, []string{"storm", "--clients", "4", "-s", srv.WebSocketURL(), "--token-file", good}, []string{"4, websocket"}},
-		"a kind makes the URL":   {exitOK, []string{"storm", "--clients", "4", "--kind", "websocket", "-s", strings.TrimPrefix(srv.WebSocketURL(), "ws://"), "--token-file", good}, []string{"4, websocket"}},
-		"nobody":                 {exitRuntime, []string{"storm", "--clients", "4", "-s", nobody, "--duration", "2s"}, []string{"refused ", "not reached", "error: 4 of 4 did not connect", "hint: is nats-server running"}},
-		"connect":                {exitOK, []string{"connect", "--clients", "4", "-s", srv.URL(), "--token-file", good}, []string{"4 in ", "of 100 asked for", "99.9%"}},
-		"connect for a time":     {exitOK, []string{"connect", "--duration", "50ms", "-s", srv.URL(), "--token-file", good}, []string{"5 in "}},
-		"connect with user":      {exitOK, []string{"connect", "--clients", "4", "-s", srv.URL(), "--token-file", good, "--user", "project=shop"}, nil},
-		"connect as a stranger":  {exitRuntime, []string{"connect", "--clients", "4", "-s", srv.URL()}, []string{"authorization 4", "hint: usher's log and audit say why"}},
-		"tokens in turn":         {exitRuntime, []string{"connect", "--clients", "4", "-s", srv.URL(), "--token-file", mixed}, []string{"authorization 2", "2 of 4 did not connect"}},
-		"not for websocket":      {exitRuntime, []string{"connect", "--clients", "2", "-s", strings.Replace(srv.URL(), "nats:", "ws:", 1), "--token-file", good}, []string{"protocol", "note: protocol, such as: NATS is spoken there, not WebSocket", "hint: is this a WebSocket port"}},
-		"no TLS":                 {exitRuntime, []string{"connect", "--clients", "2", "-s", strings.Replace(srv.URL(), "nats:", "tls:", 1), "--token-file", good}, []string{"protocol 2", "note: protocol, such as: nats: secure connection not available", "hint: is this nats-server's port for clients"}},
-		"several servers":        {exitOK, []string{"connect", "--clients", "4", "-s", nobody + ", " + srv.URL(), "--token-file", good}, nil},
-		"no more than in flight": {exitOK, []string{"connect", "--clients", "2", "--hold", "1ms", "--max-in-flight", "2", "-s", srv.URL(), "--token-file", good}, nil},
+		"storm":                  {cmdutil.ExitOK, []string{"storm", "--clients", "4", "-s", srv.URL(), "--token-file", good}, []string{"clients ", "4, tcp", "closed for good", "of all clients connected"}},
+		"storm over websocket":   {cmdutil.ExitOK, []string{"storm", "--clients", "4", "-s", srv.WebSocketURL(), "--token-file", good}, []string{"4, websocket"}},
+		"a kind makes the URL":   {cmdutil.ExitOK, []string{"storm", "--clients", "4", "--kind", "websocket", "-s", strings.TrimPrefix(srv.WebSocketURL(), "ws://"), "--token-file", good}, []string{"4, websocket"}},
+		"nobody":                 {cmdutil.ExitRuntime, []string{"storm", "--clients", "4", "-s", nobody, "--duration", "2s"}, []string{"refused ", "not reached", "error: 4 of 4 did not connect", "hint: is nats-server running"}},
+		"connect":                {cmdutil.ExitOK, []string{"connect", "--clients", "4", "-s", srv.URL(), "--token-file", good}, []string{"4 in ", "of 100 asked for", "99.9%"}},
+		"connect for a time":     {cmdutil.ExitOK, []string{"connect", "--duration", "50ms", "-s", srv.URL(), "--token-file", good}, []string{"5 in "}},
+		"connect with user":      {cmdutil.ExitOK, []string{"connect", "--clients", "4", "-s", srv.URL(), "--token-file", good, "--user", "project=shop"}, nil},
+		"connect as a stranger":  {cmdutil.ExitRuntime, []string{"connect", "--clients", "4", "-s", srv.URL()}, []string{"authorization 4", "hint: usher's log and audit say why"}},
+		"tokens in turn":         {cmdutil.ExitRuntime, []string{"connect", "--clients", "4", "-s", srv.URL(), "--token-file", mixed}, []string{"authorization 2", "2 of 4 did not connect"}},
+		"not for websocket":      {cmdutil.ExitRuntime, []string{"connect", "--clients", "2", "-s", strings.Replace(srv.URL(), "nats:", "ws:", 1), "--token-file", good}, []string{"protocol", "note: protocol, such as: NATS is spoken there, not WebSocket", "hint: is this a WebSocket port"}},
+		"no TLS":                 {cmdutil.ExitRuntime, []string{"connect", "--clients", "2", "-s", strings.Replace(srv.URL(), "nats:", "tls:", 1), "--token-file", good}, []string{"protocol 2", "note: protocol, such as: nats: secure connection not available", "hint: is this nats-server's port for clients"}},
+		"several servers":        {cmdutil.ExitOK, []string{"connect", "--clients", "4", "-s", nobody + ", " + srv.URL(), "--token-file", good}, nil},
+		"no more than in flight": {cmdutil.ExitOK, []string{"connect", "--clients", "2", "--hold", "1ms", "--max-in-flight", "2", "-s", srv.URL(), "--token-file", good}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			code, stdout, stderr := benched(t, c.args...)
-			if code != c.code || (code == exitOK) != (silence(stderr) == "") {
+			if code != c.code || (code == cmdutil.ExitOK) != (silence(stderr) == "") {
 				t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 			}
 			for _, text := range c.says {
@@ -183,7 +186,7 @@ func TestBenchInterrupted(t *testing.T) {
 		}()
 		var stdout, stderr bytes.Buffer
 		code := run(ctx, []string{"usher", "bench", verb, "--clients", "1", "--json", "-s", "nats://" + l.Addr().String()}, &stdout, &stderr)
-		if code != exitInterrupted || !strings.Contains(stdout.String(), `"interrupted":true`) || !strings.Contains(stderr.String(), "error: interrupted") {
+		if code != cmdutil.ExitInterrupted || !strings.Contains(stdout.String(), `"interrupted":true`) || !strings.Contains(stderr.String(), "error: interrupted") {
 			t.Errorf("%s: exit code %d\n%s%s", verb, code, stdout.String(), stderr.String())
 		}
 		interrupt()
@@ -202,7 +205,7 @@ func TestBenchTokens(t *testing.T) {
 		" \n\n":                                "error: --token-file -: there is no token in it",
 		"one\n\n" + strings.Repeat("x", 1<<20): "error: --token-file -: line 3 is too long for a token",
 	} {
-		tokens, err := readTokens(strings.NewReader(text), "-")
+		tokens, err := bench.ReadTokens(strings.NewReader(text), "-")
 		got := strings.Join(tokens, " ")
 		if err != nil {
 			got = "error: " + err.Error()
@@ -217,7 +220,7 @@ func TestBenchTokens(t *testing.T) {
 func TestBenchProgress(t *testing.T) {
 	t.Parallel()
 	var out callouttest.Buffer
-	stop := follow(&out, time.NewTicker(time.Millisecond), func() string { return "7 of 9" })
+	stop := cmdutil.Follow(&out, time.NewTicker(time.Millisecond), func() string { return "7 of 9" })
 	callouttest.Eventually(t, "it is renewed", func() bool { return strings.Count(out.String(), "\r\x1b[K7 of 9") > 1 })
 	stop()
 	if !strings.HasSuffix(out.String(), "\r\x1b[K") {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"usher/callout/callouttest"
+	"usher/cmd/usher/cmdutil"
 )
 
 // TestBenchSignals: Ctrl-C and SIGTERM end it early.
@@ -22,7 +23,7 @@ func TestBenchSignals(t *testing.T) {
 		conn, err := l.Accept()
 		callouttest.Must(t, err)
 		p.signal(t, s)
-		if code := p.wait(t); code != exitInterrupted || !strings.Contains(p.stdout.String(), "failed attempts  ") {
+		if code := p.wait(t); code != cmdutil.ExitInterrupted || !strings.Contains(p.stdout.String(), "failed attempts  ") {
 			t.Errorf("%s: exit code %d\n%s%s", s, code, p.stdout.String(), p.stderr.String())
 		}
 		conn.Close() //nolint:errcheck // the end of the test
@@ -39,7 +40,7 @@ func TestBenchFiles(t *testing.T) {
 		"connect --hold 1s":           "more than --max-in-flight, 86",
 	} {
 		p := start(t, "sh", "-c", "ulimit -n 150; exec usher bench "+args)
-		if code := p.wait(t); code != exitUsage || !strings.Contains(p.stderr.String(), want) || !strings.Contains(p.stderr.String(), "usher: hint: ") {
+		if code := p.wait(t); code != cmdutil.ExitUsage || !strings.Contains(p.stderr.String(), want) || !strings.Contains(p.stderr.String(), "usher: hint: ") {
 			t.Errorf("%s: exit code %d\n%s", args, code, p.stderr.String())
 		}
 	}

@@ -13,18 +13,20 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"usher/app/apptest"
 	"usher/app/setup"
 	"usher/callout/callouttest"
+	"usher/cmd/usher/cmdutil"
 )
 
 // output runs a program to its end, and again if nobody answered it.
 func output(t *testing.T, program string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	for range attempts {
+	for range apptest.Attempts {
 		p := start(t, program, args...)
 		code = p.wait(t)
 		stdout, stderr = p.stdout.String(), p.stderr.String()
-		if code == exitOK || code == exitDenied || !unanswered(stdout+stderr) {
+		if code == cmdutil.ExitOK || code == cmdutil.ExitDenied || !apptest.Unanswered(stdout+stderr) {
 			break
 		}
 	}
@@ -64,37 +66,37 @@ func TestBuilt(t *testing.T) {
 func stockServer(t *testing.T, program, natsServer string, mode ...string) {
 	t.Helper()
 	in := newInstallation(t)
-	callouttest.Must(t, os.RemoveAll(in.dir))
+	callouttest.Must(t, os.RemoveAll(in.Dir))
 	args := append([]string{"init"}, mode...)
-	code, _, stderr := output(t, program, append(args, "--listen", strings.TrimPrefix(in.url, "nats://"), "--http", strings.TrimPrefix(in.web, "http://"), in.dir)...)
-	if code != exitOK {
+	code, _, stderr := output(t, program, append(args, "--listen", strings.TrimPrefix(in.Url, "nats://"), "--http", strings.TrimPrefix(in.Web, "http://"), in.Dir)...)
+	if code != cmdutil.ExitOK {
 		t.Fatalf("init: %d\n%s", code, stderr)
 	}
-	if out, err := exec.CommandContext(t.Context(), natsServer, "-t", "-c", in.path(setup.FileServerConfig)).CombinedOutput(); err != nil || strings.Contains(strings.ToLower(string(out)), "warn") {
+	if out, err := exec.CommandContext(t.Context(), natsServer, "-t", "-c", in.Path(setup.FileServerConfig)).CombinedOutput(); err != nil || strings.Contains(strings.ToLower(string(out)), "warn") {
 		t.Errorf("nats-server does not like its configuration: %v\n%s", err, out)
 	}
-	server := start(t, natsServer, "-c", in.path(setup.FileServerConfig))
+	server := start(t, natsServer, "-c", in.Path(setup.FileServerConfig))
 	server.waitFor(t, "Server is ready")
 	if strings.Contains(server.stderr.String(), "[WRN]") {
 		t.Errorf("nats-server warns:\n%s", server.stderr.String())
 	}
-	usher := start(t, program, "serve", "-c", in.config())
+	usher := start(t, program, "serve", "-c", in.Config())
 	in.waitReady(t, usher)
 	if len(mode) == 0 {
-		if code, stdout, stderr := output(t, program, "check", "-c", in.config()); code != exitOK || strings.Contains(stdout, "warning") {
+		if code, stdout, stderr := output(t, program, "check", "-c", in.Config()); code != cmdutil.ExitOK || strings.Contains(stdout, "warning") {
 			t.Errorf("check: %d\n%s%s", code, stdout, stderr)
 		}
 	}
-	if code, _, stderr := output(t, program, "healthcheck", "-c", in.config()); code != exitOK {
+	if code, _, stderr := output(t, program, "healthcheck", "-c", in.Config()); code != cmdutil.ExitOK {
 		t.Errorf("healthcheck: %d\n%s", code, stderr)
 	}
 
 	code, key, line := output(t, program, "apikey", "new", "--user", "alice")
-	if code != exitOK {
+	if code != cmdutil.ExitOK {
 		t.Fatalf("apikey new: %d\n%s", code, line)
 	}
 	_, line, _ = strings.Cut(line, "\n") // the first one says where the next goes
-	in.write(t, setup.FileDirectory, `
+	in.Write(t, setup.FileDirectory, `
 users:
   - name: alice
     keys:
@@ -107,7 +109,7 @@ users:
 	var nc *nats.Conn
 	callouttest.Eventually(t, "alice gets in", func() bool {
 		var err error
-		nc, err = nats.Connect(in.url, nats.Token(strings.TrimSpace(key)))
+		nc, err = nats.Connect(in.Url, nats.Token(strings.TrimSpace(key)))
 		return err == nil
 	})
 	defer nc.Close()
@@ -116,7 +118,7 @@ users:
 	callouttest.Must(t, nc.LastError())
 
 	usher.signal(t, syscall.SIGTERM)
-	if code := usher.wait(t); code != exitOK {
+	if code := usher.wait(t); code != cmdutil.ExitOK {
 		t.Errorf("usher ended with %d", code)
 	}
 	server.signal(t, syscall.SIGTERM)
@@ -140,12 +142,12 @@ func pasteCommands(t *testing.T, program string, mode ...string) {
 			continue
 		}
 		pasted++
-		want := exitOK
+		want := cmdutil.ExitOK
 		switch {
 		case strings.HasPrefix(comment, "# refused"):
-			want = exitDenied
+			want = cmdutil.ExitDenied
 		case strings.Contains(line, " explain "): // one of the two subjects is not allowed
-			want = exitDenied
+			want = cmdutil.ExitDenied
 		}
 		code, stdout, stderr := output(t, "/bin/sh", "-c", line)
 		if code != want {
@@ -159,7 +161,7 @@ func pasteCommands(t *testing.T, program string, mode ...string) {
 		t.Errorf("%d commands, not 8:\n%s", pasted, dev.stdout.String())
 	}
 	dev.signal(t, os.Interrupt)
-	if code := dev.wait(t); code != exitOK {
+	if code := dev.wait(t); code != cmdutil.ExitOK {
 		t.Errorf("it ended with %d", code)
 	}
 	if _, err := os.Stat(dir); err != nil {
@@ -176,7 +178,7 @@ func TestDevEnds(t *testing.T) {
 			t.Error(err)
 		}
 		p.signal(t, s)
-		if code := p.wait(t); code != exitOK {
+		if code := p.wait(t); code != cmdutil.ExitOK {
 			t.Errorf("%s: exit code %d", s, code)
 		}
 		if _, err := os.Stat(a.Dir); !os.IsNotExist(err) {

@@ -6,12 +6,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
+	"usher/cmd/usher/cmdutil"
+	"usher/cmd/usher/manage"
+	"usher/internal/fault"
 
 	"github.com/google/uuid"
 	"github.com/urfave/cli/v2"
 
 	"usher/api/wire"
+	"usher/app/assembly"
 	"usher/app/config"
 	"usher/directory"
 	"usher/directory/kv"
@@ -36,10 +41,10 @@ func bootstrapCommand() *cli.Command {
 			"NAME, and enables it; its other keys stay. Where no service admin can get in any\n" +
 			"more, NAME may be anybody, and becomes one.",
 		Flags: []cli.Flag{
-			configFlag(),
+			cmdutil.ConfigFlag(),
 			&cli.StringFlag{Name: "user", Value: "admin", Usage: "`NAME` of the service admin"},
 			&cli.BoolFlag{Name: "again", Usage: "make another key, in a directory that is not empty"},
-			toFlag(),
+			manage.ToFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print user and key as JSON"},
 		},
 		Action: bootstrap,
@@ -47,31 +52,31 @@ func bootstrapCommand() *cli.Command {
 }
 
 func bootstrap(c *cli.Context) error {
-	if err := arguments(c, 0); err != nil {
+	if err := cmdutil.Arguments(c, 0); err != nil {
 		return err
 	}
 	name := c.String("user")
 	if err := directory.CheckName(name); err != nil {
-		return usageError("", "user name %w", err)
+		return cmdutil.UsageError("", "user name %w", err)
 	}
 	if name == wire.ProfileUser {
-		return usageError("", "user name %q is reserved: the API has something else there", name)
+		return cmdutil.UsageError("", "user name %q is reserved: the API has something else there", name)
 	}
-	cfg, err := loadConfig(c)
+	cfg, err := cmdutil.LoadConfig(c)
 	if err != nil {
 		return err
 	}
 	if cfg.Directory.From == config.DirectoryFile {
-		return &exitError{
-			code: exitConfig, err: fmt.Errorf("directory.from is %s: that directory is edited", cfg.Directory.From),
-			hint: "usher apikey new makes a key for it; or set directory.from: kv",
+		return &fault.Error{
+			Kind: fault.Config, Err: fmt.Errorf("directory.from is %s: that directory is edited", cfg.Directory.From),
+			Hint: "usher apikey new makes a key for it; or set directory.from: kv",
 		}
 	}
-	out, err := openKeyOutput(c)
+	out, err := manage.OpenKeyOutput(c)
 	if err != nil {
 		return err
 	}
-	defer out.drop()
+	defer out.Drop()
 	key, err := apikey.New(rand.Reader)
 	if err != nil {
 		return fmt.Errorf("make API key: %w", err)
@@ -81,13 +86,13 @@ func bootstrap(c *cli.Context) error {
 		if c.Bool("json") {
 			return json.NewEncoder(c.App.Writer).Encode(newKey{User: name, Key: key, Digest: directory.DigestOf(key).String(), ID: a.keyID})
 		}
-		return out.write(key)
+		return out.Write(key)
 	}
 	if err := makeAdminKey(c, cfg, a); err != nil {
 		return a.leftover(c, out, err)
 	}
 	if !c.Bool("json") {
-		say(c.App.ErrWriter, "note", a.made()+"; its key is "+out.where()+", shown this once")
+		cmdutil.Say(c.App.ErrWriter, "note", a.made()+"; its key is "+out.Where()+", shown this once")
 	}
 	return nil
 }
@@ -95,7 +100,7 @@ func bootstrap(c *cli.Context) error {
 // makeAdminKey makes the key that a says in the directory of a configuration, and
 // audits that.
 func makeAdminKey(c *cli.Context, cfg *config.Config, a *adminKey) error {
-	s, err := openDirectory(cfg, discardLog(), time.Now, told{})
+	s, err := assembly.OpenDirectory(cfg, slog.New(slog.DiscardHandler), time.Now, assembly.Observers{})
 	if err != nil {
 		return err
 	}
@@ -104,15 +109,15 @@ func makeAdminKey(c *cli.Context, cfg *config.Config, a *adminKey) error {
 		return err
 	}
 	if note != "" {
-		return errors.Join(&exitError{code: exitRuntime, err: errors.New(note), hint: "usher check says what is in the way"}, end())
+		return errors.Join(&fault.Error{Kind: fault.Runtime, Err: errors.New(note), Hint: "usher check says what is in the way"}, end())
 	}
-	in := &instance{cfg: cfg, log: discardLog()}
-	if err := in.openAudit(c.App.ErrWriter); err != nil {
-		return errors.Join(configError(err), end())
+	events, err := assembly.OpenAudit(&cfg.Audit, slog.New(slog.DiscardHandler), c.App.ErrWriter)
+	if err != nil {
+		return errors.Join(fault.InConfig(err), end())
 	}
-	bucket := s.(*kvStore).Store
+	bucket := s.(*assembly.KVStore).Store
 	change := audit.Change{
-		Time: time.Now(), RequestID: newRequestID(), Action: "bootstrap", Resource: "/users/" + a.name, Outcome: audit.Changed,
+		Time: time.Now(), RequestID: assembly.NewRequestID(), Action: "bootstrap", Resource: "/users/" + a.name, Outcome: audit.Changed,
 	}
 	if a.again {
 		change.Action = "bootstrap.again"
@@ -127,8 +132,8 @@ func makeAdminKey(c *cli.Context, cfg *config.Config, a *adminKey) error {
 		change.Outcome, change.Cause = audit.Failed, err.Error()
 	}
 	change.Total = time.Since(change.Time)
-	in.audit.WriteChange(change)
-	return errors.Join(err, in.closeAudit(), end())
+	events.WriteChange(change)
+	return errors.Join(err, events.Close(), end())
 }
 
 // make makes the key, and returns the revision of the directory with it.
@@ -144,19 +149,19 @@ func (a *adminKey) make(ctx context.Context, s *kv.Store) (uint64, error) {
 
 // leftover says what has become of a key that was written before the change that
 // makes it good has failed.
-func (a *adminKey) leftover(c *cli.Context, out *keyOutput, err error) error {
+func (a *adminKey) leftover(c *cli.Context, out *manage.KeyOutput, err error) error {
 	switch {
 	case !a.written:
 		return err
 	case errors.Is(err, kv.ErrUnavailable):
-		return &exitError{
-			code: exitRuntime, err: fmt.Errorf("it is not known whether this was done: %w", err),
-			hint: "keep the key that is " + out.where() + " until usher user profile says whether it is good",
+		return &fault.Error{
+			Kind: fault.Runtime, Err: fmt.Errorf("it is not known whether this was done: %w", err),
+			Hint: "keep the key that is " + out.Where() + " until usher user profile says whether it is good",
 		}
 	}
-	if out.file == nil {
-		say(c.App.ErrWriter, "note", "nothing was changed: the key on stdout is good for nothing")
+	if out.File == nil {
+		cmdutil.Say(c.App.ErrWriter, "note", "nothing was changed: the key on stdout is good for nothing")
 	}
-	out.written = false
+	out.Written = false
 	return err
 }

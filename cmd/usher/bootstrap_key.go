@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"usher/internal/fault"
 
 	"github.com/google/uuid"
 
@@ -56,7 +57,7 @@ func (a *adminKey) change(s *snapshot.Snapshot, faults []kv.Fault) ([]directory.
 		return nil, err
 	}
 	if err := a.write(); err != nil {
-		return nil, &exitError{code: exitRuntime, err: fmt.Errorf("write the key: %w", err), hint: "nothing was changed"}
+		return nil, &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("write the key: %w", err), Hint: "nothing was changed"}
 	}
 	a.written = true
 	return entries, nil
@@ -70,12 +71,12 @@ func (a *adminKey) first(s *snapshot.Snapshot, faults []kv.Fault) ([]directory.E
 		if s.Size() == (directory.Size{}) {
 			hint = "nothing in it can be used: usher check says why; is this usher older than the others?"
 		}
-		return nil, &exitError{code: exitDenied, err: errNotEmpty, hint: hint}
+		return nil, &fault.Error{Kind: fault.Denied, Err: errNotEmpty, Hint: hint}
 	}
 	if len(faults) > 0 {
-		return nil, &exitError{
-			code: exitDenied, err: fmt.Errorf("%w: entry %s cannot be read", errNotEmpty, faults[0].Key),
-			hint: "usher check names them; is this usher older than the others?",
+		return nil, &fault.Error{
+			Kind: fault.Denied, Err: fmt.Errorf("%w: entry %s cannot be read", errNotEmpty, faults[0].Key),
+			Hint: "usher check names them; is this usher older than the others?",
 		}
 	}
 	a.keyID = defaultKey
@@ -86,7 +87,7 @@ func (a *adminKey) first(s *snapshot.Snapshot, faults []kv.Fault) ([]directory.E
 func (a *adminKey) another(s *snapshot.Snapshot) ([]directory.Entry, error) {
 	u, found := s.User(a.name)
 	if (!found || !isAdmin(u)) && a.somebodyGetsIn(s) {
-		return nil, &exitError{code: exitDenied, err: fmt.Errorf("%w: %s", errNoAdmin, a.name), hint: "service admins: " + admins(s)}
+		return nil, &fault.Error{Kind: fault.Denied, Err: fmt.Errorf("%w: %s", errNoAdmin, a.name), Hint: "service admins: " + admins(s)}
 	}
 	digest := directory.DigestOf(a.key)
 	a.keyID = "bootstrap-" + digest.KeyID()

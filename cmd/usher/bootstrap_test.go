@@ -12,8 +12,10 @@ import (
 
 	"github.com/google/uuid"
 
+	"usher/app/apptest"
 	"usher/app/setup"
 	"usher/callout/callouttest"
+	"usher/cmd/usher/cmdutil"
 	"usher/directory"
 	"usher/directory/kv"
 	"usher/directory/snapshot"
@@ -123,51 +125,51 @@ func TestAdminKeyAgain(t *testing.T) {
 func TestKeyIsWrittenFirst(t *testing.T) {
 	t.Parallel()
 	in := initialized(t, "--kv", "--api", fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)))
-	in.edit(t, setup.FileConfig, "  from: kv\n", "  from: embedded\n  store_dir: store\n")
-	in.natsServer(t)
+	in.Edit(t, setup.FileConfig, "  from: kv\n", "  from: embedded\n  store_dir: store\n")
+	in.NatsServer(t)
 	if runtime.GOOS == "linux" {
 		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 		callouttest.Must(t, err)
 		defer full.Close() //nolint:errcheck // nothing gets into it
 		for _, options := range [][]string{nil, {"--json"}} {
 			var stderr strings.Builder
-			code := run(t.Context(), append([]string{"usher", "bootstrap", "-c", in.config()}, options...), full, &stderr)
-			if code != exitRuntime || !strings.Contains(stderr.String(), "error: write the key: ") || !strings.Contains(stderr.String(), "hint: nothing was changed") {
+			code := run(t.Context(), append([]string{"usher", "bootstrap", "-c", in.Config()}, options...), full, &stderr)
+			if code != cmdutil.ExitRuntime || !strings.Contains(stderr.String(), "error: write the key: ") || !strings.Contains(stderr.String(), "hint: nothing was changed") {
 				t.Errorf("%v: %d %s", options, code, stderr.String())
 			}
 		}
 	}
-	if code, _, stderr := usher(t, "bootstrap", "-c", in.config(), "--user", "profile"); code != exitUsage || !strings.Contains(stderr, "reserved") {
+	if code, _, stderr := usher(t, "bootstrap", "-c", in.Config(), "--user", "profile"); code != cmdutil.ExitUsage || !strings.Contains(stderr, "reserved") {
 		t.Errorf("%d %s", code, stderr)
 	}
-	if code, stdout, stderr := usher(t, "bootstrap", "-c", in.config(), "--user", "usher-healthcheck", "--to", in.path("key")); code != exitRuntime || stdout != "" || there(in.path("key")) {
+	if code, stdout, stderr := usher(t, "bootstrap", "-c", in.Config(), "--user", "usher-healthcheck", "--to", in.Path("key")); code != cmdutil.ExitRuntime || stdout != "" || apptest.FileExists(in.Path("key")) {
 		t.Errorf("%d %s", code, stderr)
 	}
-	code, first, stderr := usher(t, "bootstrap", "-c", in.config())
-	if code != exitOK || !strings.HasPrefix(first, "usher_") {
+	code, first, stderr := usher(t, "bootstrap", "-c", in.Config())
+	if code != cmdutil.ExitOK || !strings.HasPrefix(first, "usher_") {
 		t.Fatalf("%d %s", code, stderr)
 	}
-	code, stdout, stderr := usher(t, "bootstrap", "-c", in.config(), "--to", in.path("key"))
-	if code != exitDenied || stdout != "" || there(in.path("key")) || !strings.Contains(stderr, "usher bootstrap --again") {
+	code, stdout, stderr := usher(t, "bootstrap", "-c", in.Config(), "--to", in.Path("key"))
+	if code != cmdutil.ExitDenied || stdout != "" || apptest.FileExists(in.Path("key")) || !strings.Contains(stderr, "usher bootstrap --again") {
 		t.Errorf("%d %s%s", code, stdout, stderr)
 	}
-	code, stdout, stderr = usher(t, "bootstrap", "-c", in.config(), "--again", "--user", "zed")
-	if code != exitDenied || stdout != "" || !strings.Contains(stderr, "hint: service admins: admin\n") {
+	code, stdout, stderr = usher(t, "bootstrap", "-c", in.Config(), "--again", "--user", "zed")
+	if code != cmdutil.ExitDenied || stdout != "" || !strings.Contains(stderr, "hint: service admins: admin\n") {
 		t.Errorf("%d %s%s", code, stdout, stderr)
 	}
-	code, _, stderr = usher(t, "bootstrap", "-c", in.config(), "--again", "--to", in.path("key"))
-	if code != exitOK || !strings.Contains(stderr, "made key bootstrap-") {
+	code, _, stderr = usher(t, "bootstrap", "-c", in.Config(), "--again", "--to", in.Path("key"))
+	if code != cmdutil.ExitOK || !strings.Contains(stderr, "made key bootstrap-") {
 		t.Fatalf("%d %s", code, stderr)
 	}
-	callouttest.Must(t, os.WriteFile(in.path("first"), []byte(first), 0o600))
+	callouttest.Must(t, os.WriteFile(in.Path("first"), []byte(first), 0o600))
 	api, stop := in.serveAPI(t)
 	defer stop()
 	for _, file := range []string{"first", "key"} {
-		if code, stdout, stderr := usher(t, "user", "profile", "--server", api, "--key-file", in.path(file)); code != exitOK || !strings.Contains(stdout, "admin") {
+		if code, stdout, stderr := usher(t, "user", "profile", "--server", api, "--key-file", in.Path(file)); code != cmdutil.ExitOK || !strings.Contains(stdout, "admin") {
 			t.Errorf("%s: %d %s%s", file, code, stdout, stderr)
 		}
 	}
-	events, err := os.ReadFile(in.path(setup.FileAudit))
+	events, err := os.ReadFile(in.Path(setup.FileAudit))
 	callouttest.Must(t, err)
 	for _, want := range []string{
 		`"outcome":"failed","cause":"write the key`,

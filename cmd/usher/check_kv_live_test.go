@@ -5,8 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"usher/app/apptest"
 	"usher/app/setup"
 	"usher/callout/callouttest"
+	"usher/cmd/usher/cmdutil"
 )
 
 // TestCheckDirectoryInNATS: the whole command, beside a usher that serves the
@@ -14,19 +16,19 @@ import (
 func TestCheckDirectoryInNATS(t *testing.T) {
 	t.Parallel()
 	in := initialized(t, "--kv", "--api", fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)))
-	in.natsServer(t)
-	checkLive(t, in.config()).says(t, exitOK, "directory", "warning", "is not there yet")
-	if code, _, stderr := usher(t, "bootstrap", "-c", in.config()); code != exitOK {
+	in.NatsServer(t)
+	checkLive(t, in.Config()).says(t, cmdutil.ExitOK, "directory", "warning", "is not there yet")
+	if code, _, stderr := usher(t, "bootstrap", "-c", in.Config()); code != cmdutil.ExitOK {
 		t.Fatalf("bootstrap: %d %s", code, stderr)
 	}
-	c := checkLive(t, in.config())
-	c.says(t, exitOK, "directory", "ok", "1 user, 1 key")
-	c.says(t, exitOK, "api", "ok", "is free")
+	c := checkLive(t, in.Config())
+	c.says(t, cmdutil.ExitOK, "directory", "ok", "1 user, 1 key")
+	c.says(t, cmdutil.ExitOK, "api", "ok", "is free")
 	in.serve(t)
-	callouttest.Eventually(t, "it has kept the snapshot", func() bool { return there(in.path(setup.FileSnapshot)) })
-	c = checkLive(t, in.config())
-	c.says(t, exitOK, "api", "ok", "a usher answers")
-	c.says(t, exitOK, "issuer", "ok", "usher-nats")
+	callouttest.Eventually(t, "it has kept the snapshot", func() bool { return apptest.FileExists(in.Path(setup.FileSnapshot)) })
+	c = checkLive(t, in.Config())
+	c.says(t, cmdutil.ExitOK, "api", "ok", "a usher answers")
+	c.says(t, cmdutil.ExitOK, "issuer", "ok", "usher-nats")
 	for _, f := range c.Findings {
 		if f.Result != "ok" {
 			t.Errorf("%+v", f)
@@ -38,24 +40,24 @@ func TestCheckDirectoryInNATS(t *testing.T) {
 func TestCheckEmbedded(t *testing.T) {
 	t.Parallel()
 	in := initialized(t, "--kv", "--api", fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)))
-	in.edit(t, setup.FileConfig, "from: kv", "from: embedded")
-	in.edit(t, setup.FileConfig, "#store_dir: \"\"", "store_dir: store")
-	in.natsServer(t)
-	checkLive(t, in.config()).says(t, exitOK, "directory", "warning", "is not there yet")
-	if there(in.path("store")) {
+	in.Edit(t, setup.FileConfig, "from: kv", "from: embedded")
+	in.Edit(t, setup.FileConfig, "#store_dir: \"\"", "store_dir: store")
+	in.NatsServer(t)
+	checkLive(t, in.Config()).says(t, cmdutil.ExitOK, "directory", "warning", "is not there yet")
+	if apptest.FileExists(in.Path("store")) {
 		t.Error("it was made by looking")
 	}
-	if code, _, stderr := usher(t, "bootstrap", "-c", in.config()); code != exitOK {
+	if code, _, stderr := usher(t, "bootstrap", "-c", in.Config()); code != cmdutil.ExitOK {
 		t.Fatalf("bootstrap: %d %s", code, stderr)
 	}
-	checkLive(t, in.config()).says(t, exitOK, "directory", "ok", "1 user, 1 key")
+	checkLive(t, in.Config()).says(t, cmdutil.ExitOK, "directory", "ok", "1 user, 1 key")
 	in.serve(t)
-	callouttest.Eventually(t, "it has kept the snapshot", func() bool { return there(in.path(setup.FileSnapshot)) })
-	c := checkLive(t, in.config())
-	c.says(t, exitOK, "directory", "ok", "a usher that runs keeps it")
-	c.says(t, exitOK, "directory", "ok", "1 user, 1 key")
+	callouttest.Eventually(t, "it has kept the snapshot", func() bool { return apptest.FileExists(in.Path(setup.FileSnapshot)) })
+	c := checkLive(t, in.Config())
+	c.says(t, cmdutil.ExitOK, "directory", "ok", "a usher that runs keeps it")
+	c.says(t, cmdutil.ExitOK, "directory", "ok", "1 user, 1 key")
 	for _, f := range c.Findings {
-		if f.Check == "directory" && f.Result == "ok" && strings.HasPrefix(f.Detail, "1 user") && f.Where != in.path(setup.FileSnapshot) {
+		if f.Check == "directory" && f.Result == "ok" && strings.HasPrefix(f.Detail, "1 user") && f.Where != in.Path(setup.FileSnapshot) {
 			t.Errorf("%+v", f)
 		}
 	}

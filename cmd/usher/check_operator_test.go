@@ -11,10 +11,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"usher/cmd/usher/cmdutil"
+	"usher/internal/secretfile"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
 
+	"usher/app/checkup"
 	"usher/app/config"
 	"usher/callout/callouttest"
 	"usher/issuer/keyring"
@@ -38,8 +41,8 @@ func operatorConfigFor(t *testing.T, o *callouttest.Operator, more map[string]st
 	text, err := config.Example(values)
 	callouttest.Must(t, err)
 	dir := t.TempDir()
-	callouttest.Must(t, replaceFile(filepath.Join(dir, "usher.yaml"), text))
-	callouttest.Must(t, replaceFile(filepath.Join(dir, "directory.yaml"), []byte(callouttest.Directory(operatorDirectory))))
+	callouttest.Must(t, secretfile.Write(filepath.Join(dir, "usher.yaml"), text))
+	callouttest.Must(t, secretfile.Write(filepath.Join(dir, "directory.yaml"), []byte(callouttest.Directory(operatorDirectory))))
 	return filepath.Join(dir, "usher.yaml")
 }
 
@@ -52,8 +55,8 @@ projects:
     topics: [{name: orders, acl: [alice]}]
 `
 
-// fault is a set-up that is wrong in one place, and what has to be found.
-type fault struct {
+// operatorFault is a set-up that is wrong in one place, and what has to be found.
+type operatorFault struct {
 	plain  bool // requests come in the clear
 	edit   func(name string, c jwt.Claims)
 	scoped map[string]jwt.UserPermissionLimits
@@ -181,13 +184,13 @@ func permits(pub, sub []string) jwt.UserPermissionLimits {
 
 var scopesPublisher = map[string]string{"accounts.scopes": "[APP/publisher]"}
 
-func offlineFaults(t *testing.T) map[string]fault {
+func offlineFaults(t *testing.T) map[string]operatorFault {
 	t.Helper()
 	_, strangeUser := publicOf(t, nkeys.PrefixByteUser)
 	_, strangeAccount := publicOf(t, nkeys.PrefixByteAccount)
 	strangeOperator, strangeOperatorKey := publicOf(t, nkeys.PrefixByteOperator)
 	_, strangeXKey := publicOf(t, nkeys.PrefixByteCurve)
-	return map[string]fault{
+	return map[string]operatorFault{
 		// The callout account.
 		"external authorization is missing": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization = jwt.ExternalAuthorization{} }),
@@ -594,8 +597,8 @@ func offlineFaults(t *testing.T) map[string]fault {
 }
 
 // found reports whether c holds what f names.
-func (f *fault) found(c *checked) bool {
-	return slices.ContainsFunc(c.Findings, func(x finding) bool {
+func (f *operatorFault) found(c *checked) bool {
+	return slices.ContainsFunc(c.Findings, func(x checkup.Finding) bool {
 		return x.Check == f.check && x.Result == f.result && strings.Contains(x.Detail, f.detail) && strings.Contains(x.Hint, f.hint)
 	})
 }
@@ -653,7 +656,7 @@ func TestCheckOperatorOffline(t *testing.T) {
 				f.mess(t, o, values)
 			}
 			c := checkOffline(t, operatorConfigFor(t, o, values))
-			if !f.found(&c) || (f.result == "error") && c.code != exitConfig {
+			if !f.found(&c) || (f.result == "error") && c.code != cmdutil.ExitConfig {
 				t.Errorf("exit code %d, or no %s of %s with %q and the hint %q:\n%s", c.code, f.result, f.check, f.detail, f.hint, c)
 			}
 			c.hinted(t)
@@ -673,7 +676,7 @@ func TestCheckOperatorOffline(t *testing.T) {
 			if cfg.Scoped != nil {
 				values = scopesPublisher
 			}
-			if c := checkOffline(t, operatorConfigFor(t, o, values)); c.code != exitOK || c.String() != "" {
+			if c := checkOffline(t, operatorConfigFor(t, o, values)); c.code != cmdutil.ExitOK || c.String() != "" {
 				t.Errorf("exit code %d\n%s", c.code, c)
 			}
 		})

@@ -7,6 +7,7 @@ import (
 
 	"usher/app/setup"
 	"usher/callout/callouttest"
+	"usher/cmd/usher/cmdutil"
 )
 
 // TestCheckServerConfig: what a nats-server.conf holds and no server tells is found in
@@ -23,47 +24,47 @@ func TestCheckServerConfig(t *testing.T) {
 		code             int
 		result, detail   string
 	}{
-		"as usher init makes it": {code: exitOK, result: "ok", detail: "asks usher about every client but usher, usher-system"},
-		"no auth_callout":        {old: "auth_callout {", replacement: "auth_callout_was {", code: exitConfig, result: "error", detail: "unknown field"},
+		"as usher init makes it": {code: cmdutil.ExitOK, result: "ok", detail: "asks usher about every client but usher, usher-system"},
+		"no auth_callout":        {old: "auth_callout {", replacement: "auth_callout_was {", code: cmdutil.ExitConfig, result: "error", detail: "unknown field"},
 		"a user of auth_users": {
-			old: "HEALTH {}", replacement: "HEALTH { users: [ { user: backup, password: x } ] }", code: exitOK, result: "ok", detail: "asks usher",
+			old: "HEALTH {}", replacement: "HEALTH { users: [ { user: backup, password: x } ] }", code: cmdutil.ExitOK, result: "ok", detail: "asks usher",
 		},
 		"one that is not asked about": {
 			old: "auth_users: [ usher, usher-system ]", replacement: "auth_users: [ usher, usher-system, guest ]",
-			code: exitOK, result: "warning", detail: "lets 1 user of the file in without asking usher: guest in HEALTH (one of auth_users)",
+			code: cmdutil.ExitOK, result: "warning", detail: "lets 1 user of the file in without asking usher: guest in HEALTH (one of auth_users)",
 		},
 		"an account that is not delegated": {
 			old: "auth_users:", replacement: "allowed_accounts: [ APP ]\n    auth_users:",
-			code: exitOK, result: "warning", detail: "guest in HEALTH (its account is not among allowed_accounts)",
+			code: cmdutil.ExitOK, result: "warning", detail: "guest in HEALTH (its account is not among allowed_accounts)",
 		},
 		"a no_auth_user past usher": {
 			old: "system_account:", replacement: "no_auth_user: usher\nsystem_account:",
-			code: exitConfig, result: "error", detail: "no_auth_user is usher of AUTH",
+			code: cmdutil.ExitConfig, result: "error", detail: "no_auth_user is usher of AUTH",
 		},
 		"an account is missing": {
-			old: "  HEALTH {", replacement: "  SICK {", code: exitConfig, result: "error", detail: "has no account HEALTH: clients that land in it are refused (accounts.healthcheck)",
+			old: "  HEALTH {", replacement: "  SICK {", code: cmdutil.ExitConfig, result: "error", detail: "has no account HEALTH: clients that land in it are refused (accounts.healthcheck)",
 		},
 		"another callout account": {
-			old: "account: AUTH", replacement: "account: APP", code: exitConfig, result: "error", detail: "auth_callout.account is APP, accounts.callout says AUTH",
+			old: "account: AUTH", replacement: "account: APP", code: cmdutil.ExitConfig, result: "error", detail: "auth_callout.account is APP, accounts.callout says AUTH",
 		},
 		"another issuer": {
-			old: "issuer: ", replacement: "issuer: " + other.Issuer + " # ", code: exitConfig, result: "error", detail: "auth_callout.issuer is " + other.Issuer,
+			old: "issuer: ", replacement: "issuer: " + other.Issuer + " # ", code: cmdutil.ExitConfig, result: "error", detail: "auth_callout.issuer is " + other.Issuer,
 		},
 		"another xkey": {
-			old: "xkey: ", replacement: "xkey: " + other.XKey + " # ", code: exitConfig, result: "error", detail: "auth_callout.xkey is " + other.XKey,
+			old: "xkey: ", replacement: "xkey: " + other.XKey + " # ", code: cmdutil.ExitConfig, result: "error", detail: "auth_callout.xkey is " + other.XKey,
 		},
-		"no xkey": {old: "xkey: ", replacement: "# ", code: exitConfig, result: "error", detail: "has no auth_callout.xkey"},
+		"no xkey": {old: "xkey: ", replacement: "# ", code: cmdutil.ExitConfig, result: "error", detail: "has no auth_callout.xkey"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			in := newInstallation(t)
 			if !strings.HasPrefix(c.detail, "asks usher about every") && c.old != "HEALTH {}" && c.old != "  HEALTH {" {
-				in.edit(t, setup.FileServerConfig, "HEALTH {}", "HEALTH { users: [ { user: guest, password: guest } ] }")
+				in.Edit(t, setup.FileServerConfig, "HEALTH {}", "HEALTH { users: [ { user: guest, password: guest } ] }")
 			}
 			if c.old != "" {
-				in.edit(t, setup.FileServerConfig, c.old, c.replacement)
+				in.Edit(t, setup.FileServerConfig, c.old, c.replacement)
 			}
-			code, stdout, stderr := usher(t, "check", "-c", in.config(), "--offline", "--json", "--server-config", in.path(setup.FileServerConfig))
+			code, stdout, stderr := usher(t, "check", "-c", in.Config(), "--offline", "--json", "--server-config", in.Path(setup.FileServerConfig))
 			found := checked{code: code}
 			if err := json.Unmarshal([]byte(stdout), &found); err != nil {
 				t.Fatalf("%v\n%s%s", err, stdout, stderr)

@@ -5,9 +5,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"usher/cmd/usher/cmdutil"
+	"usher/internal/secretfile"
 
 	"github.com/nats-io/nats.go"
 
+	"usher/app/apptest"
+	"usher/app/checkup"
 	"usher/app/setup"
 	"usher/callout/callouttest"
 )
@@ -22,8 +26,8 @@ func withSystemUser(more map[string]string) map[string]string {
 }
 
 // at returns the findings about one place.
-func (c checked) at(where string) []finding {
-	return slices.DeleteFunc(slices.Clone(c.Findings), func(f finding) bool { return f.Where != where })
+func (c checked) at(where string) []checkup.Finding {
+	return slices.DeleteFunc(slices.Clone(c.Findings), func(f checkup.Finding) bool { return f.Where != where })
 }
 
 // pairOf starts two servers of a cluster, which know of each other; edit changes the
@@ -54,10 +58,10 @@ func TestCheckEveryServer(t *testing.T) {
 	t.Parallel()
 	mine, other := callouttest.NewKeys(t), callouttest.NewKeys(t)
 	a, b := pairOf(t, mine, func(c *callouttest.ServerConfig) { c.Keys.Issuer = other.Issuer })
-	file := configFor(t, a, callouttest.KeyringDir(t, true, mine), nil)
+	file := apptest.ConfigFor(t, a, callouttest.KeyringDir(t, true, mine), nil)
 	c := checkLive(t, file)
-	c.says(t, exitConfig, "issuer", "error", "server n2 expects answers from "+other.Issuer)
-	c.says(t, exitConfig, "issuer", "ok", "server n1 expects "+mine.Issuer)
+	c.says(t, cmdutil.ExitConfig, "issuer", "error", "server n2 expects answers from "+other.Issuer)
+	c.says(t, cmdutil.ExitConfig, "issuer", "ok", "server n1 expects "+mine.Issuer)
 	var names [2][]string
 	for i, s := range []*callouttest.Server{a, b} {
 		for _, f := range c.at(s.URL()) {
@@ -81,8 +85,8 @@ func TestCheckUnreachable(t *testing.T) {
 		c.Extra = "max_payload: 65536\nclient_advertise: \"" + nowhere + "\"\n"
 	})
 	keyring := callouttest.KeyringDir(t, true, mine)
-	c := checkLive(t, configFor(t, a, keyring, nil))
-	c.says(t, exitOK, "connect", "warning", "not reachable from here, and so not looked at; server n1 names it")
+	c := checkLive(t, apptest.ConfigFor(t, a, keyring, nil))
+	c.says(t, cmdutil.ExitOK, "connect", "warning", "not reachable from here, and so not looked at; server n1 names it")
 	if found := c.at("nats://" + nowhere); len(found) != 1 {
 		t.Errorf("%+v", c.Findings)
 	}
@@ -107,15 +111,17 @@ func TestCheckSupercluster(t *testing.T) {
 		Name: "n3", Keys: theirs, Sealed: true, Cluster: true, Timeout: 3,
 		Extra: fmt.Sprintf("listen: \"0.0.0.0:%d\"\nmax_payload: 65536\nclient_advertise: %q\n", callouttest.FreePort(t), nowhere) + gateway("g3", callouttest.FreePort(t)),
 	})
-	file := configFor(t, a, callouttest.KeyringDir(t, true, mine), withSystemUser(nil))
+	file := apptest.ConfigFor(t, a, callouttest.KeyringDir(t, true, mine), withSystemUser(nil))
 	var c checked
 	callouttest.Eventually(t, "all three are there", func() bool {
 		c = checkLive(t, file)
-		return slices.ContainsFunc(c.Findings, func(f finding) bool { return f.Check == "system user" && strings.HasSuffix(f.Detail, "n1, n2, n3") })
+		return slices.ContainsFunc(c.Findings, func(f checkup.Finding) bool {
+			return f.Check == "system user" && strings.HasSuffix(f.Detail, "n1, n2, n3")
+		})
 	})
-	c.says(t, exitConfig, "issuer", "error", "server n2 expects answers from "+other.Issuer)
-	c.says(t, exitConfig, "connect", "warning", "no address of it is reachable from here ("+nowhere+")")
-	c.says(t, exitConfig, "connect", "warning", "of cluster g3, takes up to 65536 bytes, and gives up after 3 s")
+	c.says(t, cmdutil.ExitConfig, "issuer", "error", "server n2 expects answers from "+other.Issuer)
+	c.says(t, cmdutil.ExitConfig, "connect", "warning", "no address of it is reachable from here ("+nowhere+")")
+	c.says(t, cmdutil.ExitConfig, "connect", "warning", "of cluster g3, takes up to 65536 bytes, and gives up after 3 s")
 }
 
 // TestCheckLeafServers: a leaf server with a system account of its own is named.
@@ -126,8 +132,8 @@ func TestCheckLeafServers(t *testing.T) {
 	callouttest.RunConfig(t, fmt.Sprintf("server_name: edge\nlisten: \"127.0.0.1:-1\"\nleafnodes { remotes: [{url: \"nats-leaf://%s:%s@%s\"}] }\n",
 		callouttest.AdminUser, callouttest.Password, hub.LeafAddr()))
 	callouttest.Eventually(t, "the leaf node is connected", func() bool { return hub.Native().NumLeafNodes() == 1 })
-	c := checkLive(t, configFor(t, hub, callouttest.KeyringDir(t, true, mine), withSystemUser(nil)))
-	c.says(t, exitOK, "leaf node", "ok", "decide about their own clients: edge (127.0.0.1) at n1, in APP")
+	c := checkLive(t, apptest.ConfigFor(t, hub, callouttest.KeyringDir(t, true, mine), withSystemUser(nil)))
+	c.says(t, cmdutil.ExitOK, "leaf node", "ok", "decide about their own clients: edge (127.0.0.1) at n1, in APP")
 }
 
 // TestCheckAccountsOfServers: an account that one of the servers lacks is found, with
@@ -140,14 +146,14 @@ func TestCheckAccountsOfServers(t *testing.T) {
 	mine := callouttest.NewKeys(t)
 	a, _ := pairOf(t, mine, func(*callouttest.ServerConfig) {})
 	keyring := callouttest.KeyringDir(t, true, mine)
-	file := configFor(t, a, keyring, withSystemUser(nil))
+	file := apptest.ConfigFor(t, a, keyring, withSystemUser(nil))
 	c := checkLive(t, file)
-	c.says(t, exitOK, "system user", "ok", "2 servers: n1, n2")
-	c.says(t, exitOK, "accounts", "ok", "on every server: n1, n2")
-	callouttest.Must(t, replaceFile(strings.TrimSuffix(file, "usher.yaml")+"directory.yaml",
+	c.says(t, cmdutil.ExitOK, "system user", "ok", "2 servers: n1, n2")
+	c.says(t, cmdutil.ExitOK, "accounts", "ok", "on every server: n1, n2")
+	callouttest.Must(t, secretfile.Write(strings.TrimSuffix(file, "usher.yaml")+"directory.yaml",
 		[]byte("users: []\nprojects: [{name: shop, account: SHOP}, {name: lab, account: APP}]\n")))
 	c = checkLive(t, file)
-	c.says(t, exitConfig, "accounts", "error", "n1, n2 has no such account: clients that land in it are refused there (project shop)")
+	c.says(t, cmdutil.ExitConfig, "accounts", "error", "n1, n2 has no such account: clients that land in it are refused there (project shop)")
 	for _, f := range c.Findings {
 		if f.Result == "error" && f.Where != "SHOP" {
 			t.Errorf("%+v", f)
@@ -166,13 +172,13 @@ func TestCheckSystemUser(t *testing.T) {
 		code           int
 		result, detail string
 	}{
-		"none":            {nil, exitOK, "warning", "none is configured"},
-		"elsewhere":       {withSystemUser(map[string]string{"nats.system_password_file": "/nowhere/password"}), exitOK, "warning", "cannot be checked from here"},
-		"another account": {withSystemUser(map[string]string{"nats.system_user": callouttest.AdminUser}), exitConfig, "error", "no server answers"},
+		"none":            {nil, cmdutil.ExitOK, "warning", "none is configured"},
+		"elsewhere":       {withSystemUser(map[string]string{"nats.system_password_file": "/nowhere/password"}), cmdutil.ExitOK, "warning", "cannot be checked from here"},
+		"another account": {withSystemUser(map[string]string{"nats.system_user": callouttest.AdminUser}), cmdutil.ExitConfig, "error", "no server answers"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			checkLive(t, configFor(t, srv, keyring, c.config)).says(t, c.code, "system user", c.result, c.detail)
+			checkLive(t, apptest.ConfigFor(t, srv, keyring, c.config)).says(t, c.code, "system user", c.result, c.detail)
 		})
 	}
 }
@@ -191,13 +197,13 @@ func TestCheckAnonymous(t *testing.T) {
 		code           int
 		result, detail string
 	}{
-		"none":              {"", exitOK, "ok", "usher is asked about a client without any credential"},
-		"one of auth_users": {"no_auth_user: admin\n", exitConfig, "error", `gets in as user "admin" of APP`},
+		"none":              {"", cmdutil.ExitOK, "ok", "usher is asked about a client without any credential"},
+		"one of auth_users": {"no_auth_user: admin\n", cmdutil.ExitConfig, "error", `gets in as user "admin" of APP`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: mine, Sealed: true, Timeout: 3, Extra: c.extra})
-			checkLive(t, configFor(t, srv, keyring, nil)).says(t, c.code, "no_auth_user", c.result, c.detail)
+			checkLive(t, apptest.ConfigFor(t, srv, keyring, nil)).says(t, c.code, "no_auth_user", c.result, c.detail)
 		})
 	}
 }
@@ -211,17 +217,17 @@ func TestCheckNoAuthUser(t *testing.T) {
 		code           int
 		result, detail string
 	}{
-		"all accounts":   {"", exitOK, "ok", "usher is asked about a client without any credential"},
-		"the other ones": {"allowed_accounts: [ APP ]", exitConfig, "error", `gets in as user "guest" of HEALTH`},
+		"all accounts":   {"", cmdutil.ExitOK, "ok", "usher is asked about a client without any credential"},
+		"the other ones": {"allowed_accounts: [ APP ]", cmdutil.ExitConfig, "error", `gets in as user "guest" of HEALTH`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			in := newInstallation(t)
-			in.edit(t, setup.FileServerConfig, "HEALTH {}", "HEALTH { users: [ { user: guest, password: guest } ] }")
-			in.edit(t, setup.FileServerConfig, "auth_callout {", "auth_callout {\n"+c.allowed)
-			in.edit(t, setup.FileServerConfig, "system_account:", "no_auth_user: guest\nsystem_account:")
-			in.natsServer(t)
-			checkLive(t, in.config()).says(t, c.code, "no_auth_user", c.result, c.detail)
+			in.Edit(t, setup.FileServerConfig, "HEALTH {}", "HEALTH { users: [ { user: guest, password: guest } ] }")
+			in.Edit(t, setup.FileServerConfig, "auth_callout {", "auth_callout {\n"+c.allowed)
+			in.Edit(t, setup.FileServerConfig, "system_account:", "no_auth_user: guest\nsystem_account:")
+			in.NatsServer(t)
+			checkLive(t, in.Config()).says(t, c.code, "no_auth_user", c.result, c.detail)
 		})
 	}
 }
@@ -233,21 +239,21 @@ func TestCheckPayload(t *testing.T) {
 	mine := callouttest.NewKeys(t)
 	keyring := callouttest.KeyringDir(t, true, mine)
 	small := callouttest.StartServer(t, callouttest.ServerConfig{Keys: mine, Sealed: true, Extra: "max_payload: 1024\n"})
-	tight := checkLive(t, configFor(t, small, keyring, nil))
-	tight.says(t, exitConfig, "max_payload", "error", "clients with such a grant are not answered")
+	tight := checkLive(t, apptest.ConfigFor(t, small, keyring, nil))
+	tight.says(t, cmdutil.ExitConfig, "max_payload", "error", "clients with such a grant are not answered")
 	tight.hints(t, "max_payload", "a larger max_payload in the server's configuration")
 
 	large := callouttest.StartServer(t, callouttest.ServerConfig{Keys: mine, Sealed: true, Extra: "max_payload: 8MB\n"})
-	file := configFor(t, large, keyring, nil)
-	checkLive(t, file).says(t, exitOK, "max_payload", "ok", "and no server takes a JWT of more than 1048576")
+	file := apptest.ConfigFor(t, large, keyring, nil)
+	checkLive(t, file).says(t, cmdutil.ExitOK, "max_payload", "ok", "and no server takes a JWT of more than 1048576")
 	var d strings.Builder
 	d.WriteString("users: [{name: till}]\nprojects:\n  - name: shop\n    account: APP\n    members: [{user: till, roles: [publisher]}]\n    topics:\n")
 	for i := range 2600 {
 		fmt.Fprintf(&d, "      - {name: t%d, subject: shop.%s%d, acl: [till]}\n", i, strings.Repeat("x", 240), i)
 	}
-	callouttest.Must(t, replaceFile(strings.TrimSuffix(file, "usher.yaml")+"directory.yaml", []byte(d.String())))
+	callouttest.Must(t, secretfile.Write(strings.TrimSuffix(file, "usher.yaml")+"directory.yaml", []byte(d.String())))
 	c := checkLive(t, file)
-	c.says(t, exitConfig, "max_payload", "error", "no server takes a JWT of more than 1048576")
-	c.says(t, exitConfig, "max_payload", "error", "the answer for user till has up to ")
+	c.says(t, cmdutil.ExitConfig, "max_payload", "error", "no server takes a JWT of more than 1048576")
+	c.says(t, cmdutil.ExitConfig, "max_payload", "error", "the answer for user till has up to ")
 	c.hints(t, "max_payload", "fewer ACL entries for user till, or a larger max_payload in the server's configuration")
 }

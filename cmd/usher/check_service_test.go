@@ -10,9 +10,13 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 
+	"usher/app/apptest"
+	"usher/app/checkup"
 	"usher/app/config"
+	"usher/app/natsconn"
 	"usher/app/setup"
 	"usher/callout/callouttest"
+	"usher/cmd/usher/cmdutil"
 )
 
 // TestCheckService: connections of all ushers are counted, and a service user
@@ -20,16 +24,16 @@ import (
 func TestCheckService(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
-	in.natsServer(t)
+	in.NatsServer(t)
 	in.serve(t)
-	other := in.path("other.yaml")
-	text, err := os.ReadFile(in.config())
+	other := in.Path("other.yaml")
+	text, err := os.ReadFile(in.Config())
 	callouttest.Must(t, err)
-	in.write(t, "other.yaml", strings.Replace(string(text), "listen: "+strings.TrimPrefix(in.web, "http://"), "listen: 127.0.0.1:0", 1))
+	in.Write(t, "other.yaml", strings.Replace(string(text), "listen: "+strings.TrimPrefix(in.Web, "http://"), "listen: 127.0.0.1:0", 1))
 	p := start(t, "usher", "serve", "-c", other)
 	p.waitFor(t, "usher runs")
 	callouttest.Eventually(t, "both are counted", func() bool {
-		return slices.ContainsFunc(checkLive(t, in.config()).Findings, func(f finding) bool {
+		return slices.ContainsFunc(checkLive(t, in.Config()).Findings, func(f checkup.Finding) bool {
 			return f.Check == "service" && f.Result == "ok" && strings.HasPrefix(f.Detail, "8 connections")
 		})
 	})
@@ -39,9 +43,9 @@ func TestCheckService(t *testing.T) {
 func TestCheckServiceHint(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
-	in.natsServer(t)
-	code, stdout, _ := answered(t, "check", "-c", in.config())
-	if want := "warning service " + in.url + ": no usher answers\n        hint: usher serve -c " + in.config() + "\n"; code != exitOK || !strings.Contains(stdout, want) {
+	in.NatsServer(t)
+	code, stdout, _ := answered(t, "check", "-c", in.Config())
+	if want := "warning service " + in.Url + ": no usher answers\n        hint: usher serve -c " + in.Config() + "\n"; code != cmdutil.ExitOK || !strings.Contains(stdout, want) {
 		t.Errorf("exit code %d\n%s", code, stdout)
 	}
 }
@@ -50,14 +54,14 @@ func TestCheckServiceHint(t *testing.T) {
 func TestCheckServiceWaits(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
-	in.natsServer(t)
-	cfg, err := config.Load(in.config())
+	in.NatsServer(t)
+	cfg, err := config.Load(in.Config())
 	callouttest.Must(t, err)
-	opts, err := serviceOptions(cfg)
+	opts, err := natsconn.ServiceOptions(cfg)
 	callouttest.Must(t, err)
-	nc := connected(t, in.url, opts...)
+	nc := apptest.Connected(t, in.Url, opts...)
 	var pings atomic.Int32
-	_, err = nc.Subscribe(pingSubject, func(m *nats.Msg) {
+	_, err = nc.Subscribe("$SRV.PING.usher", func(m *nats.Msg) {
 		if pings.Add(1) > 1 { // and on, since an answer can come late
 			_ = m.Respond([]byte(`{"type":"` + micro.PingResponseType + `","id":"late"}`))
 		}
@@ -66,7 +70,7 @@ func TestCheckServiceWaits(t *testing.T) {
 	callouttest.Must(t, nc.Flush())
 	callouttest.Eventually(t, "it is counted", func() bool {
 		pings.Store(0)
-		return slices.ContainsFunc(checkLive(t, in.config()).Findings, func(f finding) bool {
+		return slices.ContainsFunc(checkLive(t, in.Config()).Findings, func(f checkup.Finding) bool {
 			return f.Check == "service" && f.Result == "ok" && strings.HasPrefix(f.Detail, "1 connection of usher")
 		})
 	})
@@ -77,19 +81,7 @@ func TestCheckServiceWaits(t *testing.T) {
 func TestCheckServiceForbidden(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
-	in.edit(t, setup.FileServerConfig, "{ user: usher, ", `{ user: usher, permissions: { publish: { deny: "$SRV.PING.usher" } }, `)
-	in.natsServer(t)
-	checkLive(t, in.config()).says(t, exitOK, "service", "warning", "could not ask who answers")
-}
-
-// TestSecretHint names what the configuration proves itself with.
-func TestSecretHint(t *testing.T) {
-	for key, want := range map[string]config.NATS{
-		"nats.password_file": {PasswordFile: "a"}, "nats.nkey_file": {NKeyFile: "a"}, "nats.creds_file": {CredsFile: "a"},
-	} {
-		s := serverCheck{cfg: &config.Config{NATS: want}}
-		if hint := s.secretHint(); !strings.HasPrefix(hint, key) {
-			t.Errorf("%s: %s", key, hint)
-		}
-	}
+	in.Edit(t, setup.FileServerConfig, "{ user: usher, ", `{ user: usher, permissions: { publish: { deny: "$SRV.PING.usher" } }, `)
+	in.NatsServer(t)
+	checkLive(t, in.Config()).says(t, cmdutil.ExitOK, "service", "warning", "could not ask who answers")
 }

@@ -6,7 +6,9 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"usher/app/apptest"
 	"usher/callout/callouttest"
+	"usher/cmd/usher/cmdutil"
 )
 
 // makeStreams makes one stream of project shop for each header that reaches beyond a
@@ -48,8 +50,8 @@ func TestCheckStreams(t *testing.T) {
 	saysAll := func(t *testing.T, file string) {
 		t.Helper()
 		c := checkLive(t, file)
-		c.says(t, exitOK, "streams", "warning", "deletes all of its messages, with Nats-Rollup: all")
-		c.says(t, exitOK, "streams", "warning", "publishes to every subject of the stream, with Nats-Schedule-Target")
+		c.says(t, cmdutil.ExitOK, "streams", "warning", "deletes all of its messages, with Nats-Rollup: all")
+		c.says(t, cmdutil.ExitOK, "streams", "warning", "publishes to every subject of the stream, with Nats-Schedule-Target")
 		if said := streamsSaid(c); len(said) != 2 || said[app+"orders"] != "warning" || said[app+"prices"] != "warning" {
 			t.Errorf("%v", said)
 		}
@@ -59,12 +61,12 @@ func TestCheckStreams(t *testing.T) {
 		keys := callouttest.NewKeys(t)
 		srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, Timeout: 3})
 		keyring := callouttest.KeyringDir(t, true, keys)
-		file := configFor(t, srv, keyring, withSystemUser(nil))
-		checkLive(t, file).says(t, exitOK, "streams", "ok", "0 streams of projects")
+		file := apptest.ConfigFor(t, srv, keyring, withSystemUser(nil))
+		checkLive(t, file).says(t, cmdutil.ExitOK, "streams", "ok", "0 streams of projects")
 		makeStreams(t, srv.Connect(t, callouttest.AdminUser))
 		saysAll(t, file)
-		c := checkLive(t, configFor(t, srv, keyring, nil))
-		c.says(t, exitOK, "streams", "warning", "cannot be asked for the streams of projects")
+		c := checkLive(t, apptest.ConfigFor(t, srv, keyring, nil))
+		c.says(t, cmdutil.ExitOK, "streams", "warning", "cannot be asked for the streams of projects")
 		if said := streamsSaid(c); said[none] != "warning" {
 			t.Errorf("%v", said)
 		}

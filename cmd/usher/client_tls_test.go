@@ -7,8 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"usher/app/apptest"
 	"usher/app/setup"
 	"usher/callout/callouttest"
+	"usher/cmd/usher/cmdutil"
 )
 
 // TestTLSFirst: a server that wants the TLS handshake first, and a certificate of
@@ -21,28 +23,28 @@ func TestTLSFirst(t *testing.T) {
 	serverCert, serverKey := ca.Issue(t, "localhost")
 	cert, key := ca.Issue(t, "client")
 	slash := filepath.ToSlash
-	in.edit(t, setup.FileServerConfig, "\njetstream {", fmt.Sprintf(
+	in.Edit(t, setup.FileServerConfig, "\njetstream {", fmt.Sprintf(
 		"\ntls { cert_file: %q, key_file: %q, ca_file: %q, verify: true, handshake_first: true }\njetstream {", slash(serverCert), slash(serverKey), slash(ca.File)))
-	in.natsServer(t)
-	in.edit(t, setup.FileConfig, "  urls: [", fmt.Sprintf("  tls: { ca_file: %q, cert_file: %q, key_file: %q, handshake_first: false }\n  urls: [", slash(ca.File), slash(cert), slash(key)))
+	in.NatsServer(t)
+	in.Edit(t, setup.FileConfig, "  urls: [", fmt.Sprintf("  tls: { ca_file: %q, cert_file: %q, key_file: %q, handshake_first: false }\n  urls: [", slash(ca.File), slash(cert), slash(key)))
 
 	// Without the key it cannot connect, and says at what.
-	checkOnce(t, in.config()).says(t, exitConfig, "connect", "error", "")
-	in.edit(t, setup.FileConfig, "handshake_first: false }", "handshake_first: true }")
-	if code, _, stderr := usher(t, "bootstrap", "-c", in.config(), "--to", in.path("admin.key")); code != exitOK {
+	checkOnce(t, in.Config()).says(t, cmdutil.ExitConfig, "connect", "error", "")
+	in.Edit(t, setup.FileConfig, "handshake_first: false }", "handshake_first: true }")
+	if code, _, stderr := usher(t, "bootstrap", "-c", in.Config(), "--to", in.Path("admin.key")); code != cmdutil.ExitOK {
 		t.Fatalf("bootstrap: %d %s", code, stderr)
 	}
 	in.serve(t)
-	callouttest.Eventually(t, "it has kept the snapshot", func() bool { return there(in.path(setup.FileSnapshot)) })
-	for _, f := range checkLive(t, in.config()).Findings {
+	callouttest.Eventually(t, "it has kept the snapshot", func() bool { return apptest.FileExists(in.Path(setup.FileSnapshot)) })
+	for _, f := range checkLive(t, in.Config()).Findings {
 		if f.Result != "ok" {
 			t.Errorf("%+v", f)
 		}
 	}
-	if code, _, stderr := answered(t, "healthcheck", "-c", in.config()); code != exitOK {
+	if code, _, stderr := answered(t, "healthcheck", "-c", in.Config()); code != cmdutil.ExitOK {
 		t.Errorf("healthcheck: %d %s", code, stderr)
 	}
-	if code, stdout, stderr := usher(t, "nkey", "list", "-c", in.config()); code != exitOK {
+	if code, stdout, stderr := usher(t, "nkey", "list", "-c", in.Config()); code != cmdutil.ExitOK {
 		t.Errorf("nkey list: %d %s%s", code, stdout, stderr)
 	}
 
@@ -66,18 +68,18 @@ func TestTLSFirst(t *testing.T) {
 		code    int
 		says    string
 	}{
-		"all of it":            {tls, exitOK, ""},
-		"no certificate":       {without("--cert", "--key"), exitRuntime, "hint: --ca FILE names"},
-		"no authority":         {without("--ca"), exitRuntime, "hint: --ca FILE names"},
-		"not first":            {without("--tls-first"), exitRuntime, "takes --tls-first"},
-		"certificate, no key":  {without("--key"), exitUsage, "--cert: with which private key?"},
-		"key, no certificate":  {without("--cert"), exitUsage, "--key: for which certificate?"},
-		"another's key":        {append(without("--key"), "--key", serverKey), exitUsage, "--cert and --key: "},
-		"no such key":          {append(without("--key"), "--key", key+".absent"), exitUsage, "--key cannot be read: "},
-		"a certificate as key": {append(without("--key"), "--key", cert), exitUsage, "--cert and --key: "},
+		"all of it":            {tls, cmdutil.ExitOK, ""},
+		"no certificate":       {without("--cert", "--key"), cmdutil.ExitRuntime, "hint: --ca FILE names"},
+		"no authority":         {without("--ca"), cmdutil.ExitRuntime, "hint: --ca FILE names"},
+		"not first":            {without("--tls-first"), cmdutil.ExitRuntime, "takes --tls-first"},
+		"certificate, no key":  {without("--key"), cmdutil.ExitUsage, "--cert: with which private key?"},
+		"key, no certificate":  {without("--cert"), cmdutil.ExitUsage, "--key: for which certificate?"},
+		"another's key":        {append(without("--key"), "--key", serverKey), cmdutil.ExitUsage, "--cert and --key: "},
+		"no such key":          {append(without("--key"), "--key", key+".absent"), cmdutil.ExitUsage, "--key cannot be read: "},
+		"a certificate as key": {append(without("--key"), "--key", cert), cmdutil.ExitUsage, "--cert and --key: "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			args := append([]string{"try", "publish", "-s", in.url, "--token-file", in.path("admin.key")}, c.options...)
+			args := append([]string{"try", "publish", "-s", in.Url, "--token-file", in.Path("admin.key")}, c.options...)
 			ask := answered
 			if name == "not first" { // nobody answers
 				ask = usher
@@ -88,8 +90,8 @@ func TestTLSFirst(t *testing.T) {
 			}
 		})
 	}
-	code, stdout, stderr := usher(t, append([]string{"bench", "connect", "-s", in.url, "--token-file", in.path("admin.key"), "--clients", "3", "--rate", "5"}, tls...)...)
-	if code != exitOK {
+	code, stdout, stderr := usher(t, append([]string{"bench", "connect", "-s", in.Url, "--token-file", in.Path("admin.key"), "--clients", "3", "--rate", "5"}, tls...)...)
+	if code != cmdutil.ExitOK {
 		t.Errorf("bench: exit code %d\n%s%s", code, stdout, stderr)
 	}
 }

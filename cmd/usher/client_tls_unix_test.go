@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"usher/callout/callouttest"
+	"usher/cmd/usher/cmdutil"
 )
 
 // A private key that others can read is not used.
@@ -17,7 +18,7 @@ func TestClientKeyOfOthers(t *testing.T) {
 	in := newInstallation(t)
 	callouttest.Must(t, os.Chmod(key, 0o644))
 	code, _, stderr := usher(t, "try", "publish", "--cert", cert, "--key", key, "--token-file", in.token(t, "alice-key"), "a", "b")
-	if code != exitConfig || !strings.Contains(stderr, "0644") {
+	if code != cmdutil.ExitConfig || !strings.Contains(stderr, "0644") {
 		t.Errorf("exit code %d\n%s", code, stderr)
 	}
 }

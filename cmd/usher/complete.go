@@ -6,18 +6,17 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"usher/cmd/usher/cmdutil"
+	"usher/cmd/usher/manage"
 	"usher/directory"
 )
-
-// offer is a word that could stand where somebody is typing.
-type offer struct{ word, about string }
 
 // offerFiles stands for the names of files, which the shell knows best.
 const offerFiles = ":files"
 
 // complete returns what the last of words could become. The others are taken for
 // granted: completing reports no mistakes.
-func complete(page *cli.Command, words []string) []offer {
+func complete(page *cli.Command, words []string) []cmdutil.Offer {
 	if len(words) == 0 {
 		return nil
 	}
@@ -32,8 +31,8 @@ func complete(page *cli.Command, words []string) []offer {
 	if last == "=" && at.value != nil {
 		last = ""
 	}
-	return slices.DeleteFunc(at.offers(last), func(o offer) bool {
-		return o.word != offerFiles && !strings.HasPrefix(o.word, last)
+	return slices.DeleteFunc(at.offers(last), func(o cmdutil.Offer) bool {
+		return o.Word != offerFiles && !strings.HasPrefix(o.Word, last)
 	})
 }
 
@@ -65,7 +64,7 @@ func (p *position) pass(word string) {
 			p.value = f
 		}
 	case len(p.command.Subcommands) > 0:
-		next := find(p.command.Subcommands, word)
+		next := cmdutil.Find(p.command.Subcommands, word)
 		if next == nil {
 			p.lost = true
 			return
@@ -77,14 +76,14 @@ func (p *position) pass(word string) {
 }
 
 // offers returns what could come next, whatever the word begins with.
-func (p *position) offers(word string) []offer {
+func (p *position) offers(word string) []cmdutil.Offer {
 	switch {
 	case p.lost:
 		return nil
 	case p.value != nil:
 		return offersFor(valueName(p.value))
 	case p.pages, len(p.command.Subcommands) > 0 && !strings.HasPrefix(word, "-"):
-		return commandOffers(p.command.Subcommands)
+		return cmdutil.CommandOffers(p.command.Subcommands)
 	case p.args == 0 && strings.HasPrefix(word, "-"):
 		return p.options(word)
 	}
@@ -98,31 +97,21 @@ func (p *position) offers(word string) []offer {
 	return nil
 }
 
-func commandOffers(commands []*cli.Command) []offer {
-	var offers []offer
-	for _, c := range commands {
-		if !c.Hidden {
-			offers = append(offers, offer{c.Name, c.Usage})
-		}
-	}
-	return offers
-}
-
 // options offers those that were not given yet, by their long names.
-func (p *position) options(word string) []offer {
+func (p *position) options(word string) []cmdutil.Offer {
 	if strings.Contains(word, "=") {
-		return []offer{{word: offerFiles}}
+		return []cmdutil.Offer{{Word: offerFiles}}
 	}
-	var offers []offer
+	var offers []cmdutil.Offer
 	for _, f := range p.command.Flags {
 		_, many := f.(*cli.StringSliceFlag)
 		if p.given[f.Names()[0]] && !many {
 			continue
 		}
-		_, text := optionHelp(f)
-		offers = append(offers, offer{"--" + f.Names()[0], text})
+		_, text := cmdutil.OptionHelp(f)
+		offers = append(offers, cmdutil.Offer{Word: "--" + f.Names()[0], About: text})
 	}
-	return append(offers, offer{"--help", "say what this does"})
+	return append(offers, cmdutil.Offer{Word: "--help", About: "say what this does"})
 }
 
 func option(c *cli.Command, name string) cli.Flag {
@@ -141,7 +130,7 @@ func takesValue(f cli.Flag) bool {
 
 // valueName is what the help of an option that takes a value calls it.
 func valueName(f cli.Flag) string {
-	name, _ := optionHelp(f)
+	name, _ := cmdutil.OptionHelp(f)
 	return name[strings.LastIndexByte(name, ' ')+1:]
 }
 
@@ -167,16 +156,16 @@ func argumentNames(c *cli.Command) []string {
 
 // offersFor returns what a value or an argument with this name can be, as far as
 // that is known on this machine.
-func offersFor(name string) []offer {
+func offersFor(name string) []cmdutil.Offer {
 	switch {
 	case name == "FILE" || name == "DIR":
-		return []offer{{word: offerFiles}}
+		return []cmdutil.Offer{{Word: offerFiles}}
 	case name == "CONTEXT":
-		f, err := userContexts()
+		f, err := manage.UserContexts()
 		if err != nil {
 			return nil
 		}
-		names, _ := f.names()
+		names, _ := f.Names()
 		return wordOffers(names)
 	case name == "ROLE":
 		return wordOffers(directory.Roles())
@@ -189,10 +178,10 @@ func offersFor(name string) []offer {
 	}
 }
 
-func wordOffers[S ~string](words []S) []offer {
-	var offers []offer
+func wordOffers[S ~string](words []S) []cmdutil.Offer {
+	var offers []cmdutil.Offer
 	for _, w := range words {
-		offers = append(offers, offer{word: string(w)})
+		offers = append(offers, cmdutil.Offer{Word: string(w)})
 	}
 	return offers
 }

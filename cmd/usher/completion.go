@@ -4,6 +4,7 @@ import (
 	"embed"
 	"fmt"
 	"strings"
+	"usher/cmd/usher/cmdutil"
 
 	"github.com/urfave/cli/v2"
 )
@@ -26,12 +27,12 @@ func completionCommand() *cli.Command {
 			"zsh:   source <(usher completion zsh)                 in ~/.zshrc, after compinit\n" +
 			"fish:  usher completion fish > ~/.config/fish/completions/usher.fish",
 		Action: func(c *cli.Context) error {
-			if err := arguments(c, 1); err != nil {
+			if err := cmdutil.Arguments(c, 1); err != nil {
 				return err
 			}
 			script, err := shells.ReadFile("shells/usher." + c.Args().First())
 			if err != nil {
-				return usageError("bash, zsh or fish", "%q is no shell that usher completes in", c.Args().First())
+				return cmdutil.UsageError("bash, zsh or fish", "%q is no shell that usher completes in", c.Args().First())
 			}
 			_, err = c.App.Writer.Write(script)
 			return err
@@ -46,8 +47,8 @@ func completeCommand() *cli.Command {
 	return &cli.Command{
 		Name: completeWords, Hidden: true, SkipFlagParsing: true,
 		Action: func(c *cli.Context) error {
-			for _, o := range complete(root(c.App), c.Args().Slice()) {
-				if _, err := fmt.Fprintln(c.App.Writer, strings.TrimSuffix(o.word+"\t"+o.about, "\t")); err != nil {
+			for _, o := range complete(cmdutil.Root(c.App), c.Args().Slice()) {
+				if _, err := fmt.Fprintln(c.App.Writer, strings.TrimSuffix(o.Word+"\t"+o.About, "\t")); err != nil {
 					return err
 				}
 			}

@@ -10,7 +10,11 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"usher/cmd/usher/cmdutil"
+	"usher/internal/secretfile"
 
+	"usher/app/apptest"
+	"usher/app/demo"
 	"usher/app/setup"
 	"usher/callout/callouttest"
 )
@@ -58,24 +62,24 @@ func TestDevTwice(t *testing.T) {
 		ended <- run(ctx, []string{"usher", "dev", "--json", "--listen", own, "--dir", dir}, &stdout, &stderr)
 	}()
 	callouttest.Eventually(t, "it is ready", func() bool { return strings.HasSuffix(stdout.String(), "\n") })
-	addr, err := os.ReadFile(devAddr(dir))
+	addr, err := os.ReadFile(demo.AddrFile(dir))
 	callouttest.Must(t, err)
 	if !strings.Contains(stdout.String(), "nats://"+strings.TrimSpace(string(addr))) {
 		t.Errorf("%s does not name the server of %s", addr, stdout.String())
 	}
 	code, out, errs := usher(t, "dev", "--json", "--dir", dir, "--listen", "127.0.0.1:0")
-	if want := "usher: error: " + dir + " is in use by another usher dev, at " + string(addr); code != exitRuntime || out != "" ||
+	if want := "usher: error: " + dir + " is in use by another usher dev, at " + string(addr); code != cmdutil.ExitRuntime || out != "" ||
 		!strings.Contains(errs, want) || !strings.Contains(errs, "usher: hint: end that one") {
 		t.Errorf("exit code %d\n%s%s", code, out, errs)
 	}
 	stop()
-	if code := <-ended; code != exitOK {
+	if code := <-ended; code != cmdutil.ExitOK {
 		t.Errorf("exit code %d\n%s", code, stderr.String())
 	}
-	if there(devAddr(dir)) {
+	if apptest.FileExists(demo.AddrFile(dir)) {
 		t.Error("the address stays")
 	}
-	callouttest.Must(t, replaceFile(devAddr(dir), addr))
+	callouttest.Must(t, secretfile.Write(demo.AddrFile(dir), addr))
 	startDev(t, "--dir", dir)
 }
 
@@ -89,14 +93,14 @@ func TestDevStaleAddress(t *testing.T) {
 		"": true, "\n": true, "teapot": true, "a\nb": true, "127.0.0.1:1": true,
 		l.Addr().String(): false,
 	} {
-		callouttest.Must(t, replaceFile(devAddr(dir), []byte(text)))
-		if err := unused(t.Context(), dir); (err == nil) != free {
+		callouttest.Must(t, secretfile.Write(demo.AddrFile(dir), []byte(text)))
+		if err := demo.CheckUnused(t.Context(), dir); (err == nil) != free {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
 	callouttest.Must(t, l.Close())
 	// A process that another test just starts has the listener until it becomes its program.
-	callouttest.Eventually(t, "nobody is there any more", func() bool { return unused(t.Context(), dir) == nil })
+	callouttest.Eventually(t, "nobody is there any more", func() bool { return demo.CheckUnused(t.Context(), dir) == nil })
 }
 
 // TestDevInterrupted: a first start that was killed anywhere goes on, with the
@@ -113,13 +117,13 @@ func TestDevInterrupted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			made, err := prepareDev(dir, "127.0.0.1:0", false)
+			made, err := demo.Prepare(dir, "127.0.0.1:0", false)
 			callouttest.Must(t, err)
 			for _, file := range missing {
 				callouttest.Must(t, os.Remove(filepath.Join(dir, filepath.FromSlash(file))))
 			}
 			_, a := startDev(t, "--dir", dir, "--listen", "127.0.0.1:0")
-			for _, i := range made.demo.Identities {
+			for _, i := range made.Demo.Identities {
 				if a.token(t, i.Role) != i.Token {
 					t.Errorf("%s has another token", i.Name)
 				}
@@ -135,12 +139,12 @@ func TestDevInterrupted(t *testing.T) {
 func TestDevConfigTakenAway(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	_, err := prepareDev(dir, "127.0.0.1:0", false)
+	_, err := demo.Prepare(dir, "127.0.0.1:0", false)
 	callouttest.Must(t, err)
 	callouttest.Must(t, os.Remove(filepath.Join(dir, setup.FileConfig)))
 	callouttest.Must(t, os.Mkdir(filepath.Join(dir, setup.DirJetStream), 0o700)) // it ran
 	code, _, stderr := usher(t, "dev", "--dir", dir)
-	if code != exitConfig || !strings.Contains(stderr, "already exists") {
+	if code != cmdutil.ExitConfig || !strings.Contains(stderr, "there already") {
 		t.Errorf("exit code %d\n%s", code, stderr)
 	}
 }
@@ -150,15 +154,15 @@ func TestDevDemoFirst(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	callouttest.Must(t, os.WriteFile(filepath.Join(dir, setup.DirKeys), nil, 0o600)) // setup cannot make the directory
-	if _, err := prepareDev(dir, "", false); err == nil {
+	if _, err := demo.Prepare(dir, "", false); err == nil {
 		t.Fatal("it was made")
 	}
-	var d demo
-	callouttest.Must(t, d.load(filepath.Join(dir, fileDemo)))
+	var d demo.Demo
+	callouttest.Must(t, d.Load(filepath.Join(dir, demo.FileDemo)))
 	callouttest.Must(t, os.Remove(filepath.Join(dir, setup.DirKeys)))
-	again, err := prepareDev(dir, "", false)
+	again, err := demo.Prepare(dir, "", false)
 	callouttest.Must(t, err)
-	if !reflect.DeepEqual(again.demo, d) {
+	if !reflect.DeepEqual(again.Demo, d) {
 		t.Error("another demo")
 	}
 }
@@ -171,7 +175,7 @@ func TestDevDenied(t *testing.T) {
 	p, a := startDev(t, "--dir", dir, "--listen", ownAddress(t))
 	second := demoAPI(t, &a, a.token(t, "service_admin"), http.MethodPost, "/v1/users/second", `{"service_roles":["service_admin"]}`)
 	token, _ := second["token"].(string)
-	demoAPI(t, &a, token, http.MethodPut, "/v1/users/"+demoSAdmin, `{"service_roles":["ingest"]}`)
+	demoAPI(t, &a, token, http.MethodPut, "/v1/users/"+demo.DemoSAdmin, `{"service_roles":["ingest"]}`)
 	callouttest.Must(t, p.cmd.Process.Kill())
 	p.wait(t)
 	p, a = startDev(t, "--dir", dir)
@@ -202,12 +206,12 @@ func TestDevOtherDirectory(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
 	for range 2 { // the first leaves nothing behind that the second would take for a demo
-		code, stdout, stderr := usher(t, "dev", "--json", "--dir", in.dir)
-		if code != exitConfig || stdout != "" || !strings.Contains(stderr, "already exists") {
+		code, stdout, stderr := usher(t, "dev", "--json", "--dir", in.Dir)
+		if code != cmdutil.ExitConfig || stdout != "" || !strings.Contains(stderr, "there already") {
 			t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 		}
 	}
-	if there(in.path(fileDemo)) || there(in.path(dirTokens)) {
+	if apptest.FileExists(in.Path(demo.FileDemo)) || apptest.FileExists(in.Path(demo.DirTokens)) {
 		t.Error("a demo was written into it")
 	}
 }

@@ -12,7 +12,9 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"usher/app/apptest"
 	"usher/callout/callouttest"
+	"usher/cmd/usher/cmdutil"
 )
 
 // announced is the line of "usher dev --json", as its readers know it.
@@ -60,7 +62,7 @@ func ownAddress(t *testing.T) string {
 // startDev starts "usher dev" and waits for its line.
 func startDev(t *testing.T, args ...string) (p *process, a announced) {
 	t.Helper()
-	for range attempts {
+	for range apptest.Attempts {
 		p = start(t, "usher", append([]string{"dev", "--json"}, args...)...)
 		callouttest.Eventually(t, "it is ready", func() bool { return p.ended() || strings.HasSuffix(p.stdout.String(), "\n") })
 		// A port that was free when usher looked may be another test's by now.
@@ -90,7 +92,7 @@ type natsClient struct {
 func connectDev(t *testing.T, a *announced, token string) natsClient {
 	t.Helper()
 	c := natsClient{refused: make(chan struct{}, 16)}
-	c.Conn = connected(t, a.URL, nats.Token(token), nats.CustomInboxPrefix("_INBOX_"+a.user(token)),
+	c.Conn = apptest.Connected(t, a.URL, nats.Token(token), nats.CustomInboxPrefix("_INBOX_"+a.user(token)),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) { c.refused <- struct{}{} }))
 	return c
 }
@@ -198,10 +200,10 @@ func TestDevPortTaken(t *testing.T) {
 	callouttest.Must(t, err)
 	defer l.Close() //nolint:errcheck // the end of the test
 	code, stdout, stderr := usher(t, "dev", "--json", "--listen", l.Addr().String())
-	if code != exitRuntime || stdout != "" || !strings.Contains(stderr, "usher: error: nats-server: ") || !strings.Contains(stderr, "usher: hint: --listen") {
+	if code != cmdutil.ExitRuntime || stdout != "" || !strings.Contains(stderr, "usher: error: nats-server: ") || !strings.Contains(stderr, "usher: hint: --listen") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
-	if code, _, stderr := usher(t, "dev", "--listen", "4222"); code != exitUsage {
+	if code, _, stderr := usher(t, "dev", "--listen", "4222"); code != cmdutil.ExitUsage {
 		t.Errorf("exit code %d\n%s", code, stderr)
 	}
 }

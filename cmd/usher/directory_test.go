@@ -10,6 +10,7 @@ import (
 
 	"usher/app/setup"
 	"usher/callout/callouttest"
+	"usher/cmd/usher/cmdutil"
 )
 
 // TestDirectory takes a directory out and in, and an AMS in, whose users come in
@@ -17,18 +18,18 @@ import (
 func TestDirectory(t *testing.T) {
 	t.Parallel()
 	in := initialized(t, "--kv", "--api", fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)))
-	in.edit(t, setup.FileConfig, "  from: kv\n", "  from: embedded\n  store_dir: store\n")
-	in.natsServer(t)
-	code, key, stderr := usher(t, "bootstrap", "-c", in.config())
-	if code != exitOK {
+	in.Edit(t, setup.FileConfig, "  from: kv\n", "  from: embedded\n  store_dir: store\n")
+	in.NatsServer(t)
+	code, key, stderr := usher(t, "bootstrap", "-c", in.Config())
+	if code != cmdutil.ExitOK {
 		t.Fatalf("%d %s", code, stderr)
 	}
 	api, stop := in.serveAPI(t)
 	defer stop()
-	callouttest.Must(t, os.WriteFile(in.path("key"), []byte(key), 0o600))
+	callouttest.Must(t, os.WriteFile(in.Path("key"), []byte(key), 0o600))
 	call := func(want int, verb string, args ...string) (stdout, stderr string) {
 		t.Helper()
-		code, stdout, stderr := usher(t, append([]string{"directory", verb, "--server", api, "--key-file", in.path("key")}, args...)...)
+		code, stdout, stderr := usher(t, append([]string{"directory", verb, "--server", api, "--key-file", in.Path("key")}, args...)...)
 		if code != want {
 			t.Fatalf("%s %v: %d\n%s%s", verb, args, code, stdout, stderr)
 		}
@@ -43,40 +44,40 @@ func TestDirectory(t *testing.T) {
 			t.Errorf("got\n%s\nwant %s", got, want)
 		}
 	}
-	first, _ := call(exitOK, "export")
-	_, stderr = call(exitOK, "export", "--to", in.path("saved.yaml"))
+	first, _ := call(cmdutil.ExitOK, "export")
+	_, stderr = call(cmdutil.ExitOK, "export", "--to", in.Path("saved.yaml"))
 	says(stderr, "wrote ")
-	if saved, err := os.ReadFile(in.path("saved.yaml")); err != nil || string(saved) != first {
+	if saved, err := os.ReadFile(in.Path("saved.yaml")); err != nil || string(saved) != first {
 		t.Errorf("%v: %s\nand on stdout %s", err, saved, first)
 	}
-	_, stderr = call(exitOK, "import", in.path("saved.yaml"))
+	_, stderr = call(cmdutil.ExitOK, "import", in.Path("saved.yaml"))
 	says(stderr, "changed nothing: it is so already")
 
-	callouttest.Must(t, os.WriteFile(in.path("more.yaml"), []byte(first+"  - name: carl\nprojects:\n  - {name: shop, account: APP}\n"), 0o600))
-	stdout, stderr := call(exitOK, "import", "--dry-run", in.path("more.yaml"))
+	callouttest.Must(t, os.WriteFile(in.Path("more.yaml"), []byte(first+"  - name: carl\nprojects:\n  - {name: shop, account: APP}\n"), 0o600))
+	stdout, stderr := call(cmdutil.ExitOK, "import", "--dry-run", in.Path("more.yaml"))
 	says(stdout, "+ user carl\n+ project shop (account APP)\n")
 	says(stderr, "would change 2 entries: users +1, projects +1")
-	_, stderr = call(exitOK, "import", in.path("more.yaml"))
+	_, stderr = call(cmdutil.ExitOK, "import", in.Path("more.yaml"))
 	says(stderr, "+ user carl")
 	says(stderr, "changed 2 entries")
-	_, stderr = call(exitUsage, "import", "--replace", in.path("saved.yaml"))
+	_, stderr = call(cmdutil.ExitUsage, "import", "--replace", in.Path("saved.yaml"))
 	says(stderr, "- user carl")
 	says(stderr, "this removes 1 user, 1 project\nusher: hint: --yes removes it")
-	stdout, _ = call(exitOK, "import", "--replace", "--yes", "--json", in.path("saved.yaml"))
+	stdout, _ = call(cmdutil.ExitOK, "import", "--replace", "--yes", "--json", in.Path("saved.yaml"))
 	says(stdout, `"users":{"added":0,"changed":0,"removed":1}`)
 
-	callouttest.Must(t, os.WriteFile(in.path("bad.yaml"), []byte("users:\n- nam: x\n"), 0o600))
-	_, stderr = call(exitConfig, "import", in.path("bad.yaml"))
+	callouttest.Must(t, os.WriteFile(in.Path("bad.yaml"), []byte("users:\n- nam: x\n"), 0o600))
+	_, stderr = call(cmdutil.ExitConfig, "import", in.Path("bad.yaml"))
 	says(stderr, "bad.yaml:2:3: users[0].nam: unknown key\nusher: hint: did you mean")
-	_, stderr = call(exitUsage, "import")
+	_, stderr = call(cmdutil.ExitUsage, "import")
 	says(stderr, "from which file?")
-	_, stderr = call(exitUsage, "import", "--account", "p=A", in.path("saved.yaml"))
+	_, stderr = call(cmdutil.ExitUsage, "import", "--account", "p=A", in.Path("saved.yaml"))
 	says(stderr, "goes with --ams")
 
 	site := filepath.Join("..", "..", "directory", "ams", "testdata", "site")
-	_, stderr = call(exitConfig, "import", "--ams", site)
+	_, stderr = call(cmdutil.ExitConfig, "import", "--ams", site)
 	says(stderr, `projects.json: projects[0]: no NATS account is given for project "ARGO"`)
-	_, stderr = call(exitOK, "import", "--ams", site, "--account", "APP", "--account", "ARGO2=LAB")
+	_, stderr = call(cmdutil.ExitOK, "import", "--ams", site, "--account", "APP", "--account", "ARGO2=LAB")
 	says(stderr, `role "admin_viewer" of user "UserB" is left out`)
 	says(stderr, "+ project ARGO2 (account LAB, 1 member)")
 	if u := demoAPI(t, &announced{API: api}, strings.Repeat("b1", 32), http.MethodGet, "/v1/users/profile", ``); u["name"] != "UserB" {

@@ -18,8 +18,10 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"usher/app/config"
+	"usher/app/server"
 	"usher/app/setup"
 	"usher/callout"
+	"usher/cmd/usher/cmdutil"
 	"usher/directory/file"
 )
 
@@ -80,7 +82,7 @@ func metricsDoc(t *testing.T) []byte {
 	var families []*dto.MetricFamily
 	everywhere := map[string]bool{}
 	for _, bucket := range []bool{false, true} {
-		more, err := newTestInstanceOf(t, bucket).registry.Gather()
+		more, err := newTestInstanceOf(t, bucket).Metrics().Gather()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,16 +119,16 @@ func metricsDoc(t *testing.T) []byte {
 const onlyBuckets = " Only with `directory.from: kv` or `embedded`."
 
 // newTestInstance returns an instance that is not started.
-func newTestInstance(t *testing.T) *instance {
+func newTestInstance(t *testing.T) *server.Server {
 	t.Helper()
 	return newTestInstanceOf(t, false)
 }
 
 // newTestInstanceOf is newTestInstance with a directory that is a file, or a bucket.
-func newTestInstanceOf(t *testing.T, bucket bool) *instance {
+func newTestInstanceOf(t *testing.T, bucket bool) *server.Server {
 	t.Helper()
 	dir := t.TempDir()
-	if _, err := setup.Write(setup.Options{Dir: dir, Listen: defaultListen, Random: zeros{}}); err != nil {
+	if _, err := setup.Write(setup.Options{Dir: dir, Listen: setup.DefaultListen, Random: zeros{}}); err != nil {
 		t.Fatal(err)
 	}
 	cfg, err := config.Load(filepath.Join(dir, setup.FileConfig))
@@ -136,15 +138,12 @@ func newTestInstanceOf(t *testing.T, bucket bool) *instance {
 	if bucket {
 		cfg.Directory.From, cfg.Directory.File, cfg.Directory.StoreDir = config.DirectoryEmbedded, "", filepath.Join(dir, "store")
 	}
-	in, err := newInstance(cfg, io.Discard)
+	in, err := server.New(cfg, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := in.parts.store.Close(); err != nil {
-			t.Error(err)
-		}
-		if err := in.closeAudit(); err != nil {
+		if err := in.Close(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -163,7 +162,7 @@ func cliDoc(t *testing.T) []byte {
 		"| 3 | configuration, directory or keyring are wrong |\n| 4 | the answer is no |\n| 130 | Ctrl-C or SIGTERM ended a measurement early |\n")
 	section := func(args ...string) {
 		var out bytes.Buffer
-		if code := run(context.Background(), append([]string{"usher"}, args...), &out, io.Discard); code != exitOK {
+		if code := run(context.Background(), append([]string{"usher"}, args...), &out, io.Discard); code != cmdutil.ExitOK {
 			t.Fatalf("usher %s: exit code %d", strings.Join(args, " "), code)
 		}
 		title := strings.TrimSuffix(strings.TrimSuffix("usher "+strings.Join(args, " "), " --help"), "--help")
@@ -190,7 +189,7 @@ func cliDoc(t *testing.T) []byte {
 // TestCodesAreCounted: every code of the table has a counter, so that none can
 // be given that metrics do not see.
 func TestCodesAreCounted(t *testing.T) {
-	families, err := newTestInstance(t).registry.Gather()
+	families, err := newTestInstance(t).Metrics().Gather()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,8 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"usher/app/apptest"
 	"usher/app/setup"
 	"usher/callout/callouttest"
+	"usher/cmd/usher/cmdutil"
 )
 
 // TestEmbedded: a single usher keeps its directory by itself. It is bootstrapped
@@ -19,16 +21,16 @@ import (
 func TestEmbedded(t *testing.T) {
 	t.Parallel()
 	in := initialized(t, "--kv", "--api", fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)))
-	in.edit(t, setup.FileConfig, "  from: kv\n", "  from: embedded\n  store_dir: store\n")
-	in.natsServer(t)
-	code, key, stderr := usher(t, "bootstrap", "-c", in.config())
-	if code != exitOK {
+	in.Edit(t, setup.FileConfig, "  from: kv\n", "  from: embedded\n  store_dir: store\n")
+	in.NatsServer(t)
+	code, key, stderr := usher(t, "bootstrap", "-c", in.Config())
+	if code != cmdutil.ExitOK {
 		t.Fatalf("%d %s", code, stderr)
 	}
-	if code, _, stderr := usher(t, "bootstrap", "-c", in.config()); code != exitDenied || !strings.Contains(stderr, "not empty") {
+	if code, _, stderr := usher(t, "bootstrap", "-c", in.Config()); code != cmdutil.ExitDenied || !strings.Contains(stderr, "not empty") {
 		t.Errorf("a second time: %d %s", code, stderr)
 	}
-	events, err := os.ReadFile(in.path(setup.FileAudit))
+	events, err := os.ReadFile(in.Path(setup.FileAudit))
 	callouttest.Must(t, err)
 	first, second, _ := strings.Cut(string(events), "\n")
 	if !strings.Contains(first, `"outcome":"changed","action":"bootstrap"`) || !strings.Contains(second, `"outcome":"refused"`) {
@@ -36,7 +38,7 @@ func TestEmbedded(t *testing.T) {
 	}
 	api, stop := in.serveAPI(t)
 	demoAPI(t, &announced{API: api}, strings.TrimSpace(key), http.MethodPost, "/v1/users/alice", `{}`)
-	if code, _, stderr := usher(t, "bootstrap", "-c", in.config()); code != exitRuntime || !strings.Contains(stderr, "in use by another usher") {
+	if code, _, stderr := usher(t, "bootstrap", "-c", in.Config()); code != cmdutil.ExitRuntime || !strings.Contains(stderr, "in use by another usher") {
 		t.Errorf("while it runs: %d %s", code, stderr)
 	}
 	stop()
@@ -45,7 +47,7 @@ func TestEmbedded(t *testing.T) {
 	if u := demoAPI(t, &announced{API: api}, strings.TrimSpace(key), http.MethodGet, "/v1/users/alice", ``); u["name"] != "alice" || u["token"] != nil {
 		t.Errorf("%v", u)
 	}
-	if !there(filepath.Join(in.dir, "store")) {
+	if !apptest.FileExists(filepath.Join(in.Dir, "store")) {
 		t.Error("the store is elsewhere")
 	}
 }
@@ -56,7 +58,7 @@ func (in installation) serveAPI(t *testing.T) (api string, stop func()) {
 	ctx, end := context.WithCancel(t.Context())
 	var stdout, stderr callouttest.Buffer
 	ended := make(chan int, 1)
-	go func() { ended <- run(ctx, []string{"usher", "serve", "-c", in.config()}, &stdout, &stderr) }()
+	go func() { ended <- run(ctx, []string{"usher", "serve", "-c", in.Config()}, &stdout, &stderr) }()
 	callouttest.Eventually(t, "usher runs", func() bool {
 		_, rest, ok := strings.Cut(stderr.String(), `msg="management API" url=`)
 		api, _, _ = strings.Cut(rest, "\n")
@@ -64,7 +66,7 @@ func (in installation) serveAPI(t *testing.T) (api string, stop func()) {
 	})
 	return api, func() {
 		end()
-		if code := <-ended; code != exitOK {
+		if code := <-ended; code != cmdutil.ExitOK {
 			t.Errorf("%d\n%s", code, stderr.String())
 		}
 	}

@@ -2,12 +2,16 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
+	"usher/cmd/usher/cmdutil"
+	"usher/internal/secretfile"
 
 	"github.com/urfave/cli/v2"
 
+	"usher/app/assembly"
 	"usher/app/explanation"
 	"usher/callout"
 	"usher/directory"
@@ -28,11 +32,11 @@ func explainCommand() *cli.Command {
 		Description: "Goes the way of a live request. Exits 4 if the credential is refused, or a subject\n" +
 			"that was asked for is; 1 if the template of a scoped signing key decides about that.",
 		Flags: []cli.Flag{
-			configFlag(),
+			cmdutil.ConfigFlag(),
 			&cli.StringFlag{Name: "token-file", Usage: "`FILE` with the token; - reads it from stdin"},
 			&cli.StringFlag{Name: "user", Usage: "user `NAME` to go with it, such as project=P; the token is its password"},
 			&cli.StringFlag{Name: "host", Usage: "`ADDR` that the client would connect from"},
-			&cli.StringFlag{Name: "connection", Usage: "`TYPE` of connection that the client would make: " + strings.ToLower(oneOf(directory.ConnectionTypes())) + "; default: any that it may"},
+			&cli.StringFlag{Name: "connection", Usage: "`TYPE` of connection that the client would make: " + strings.ToLower(cmdutil.OneOf(directory.ConnectionTypes())) + "; default: any that it may"},
 			&cli.StringFlag{Name: "mqtt-client-id", Usage: "client `ID` that it would have, with --connection mqtt or mqtt_ws"},
 			&cli.StringSliceFlag{Name: "publish", Usage: "would it be allowed to publish to `SUBJECT`?"},
 			&cli.StringSliceFlag{Name: "subscribe", Usage: "would it be allowed to subscribe to `SUBJECT`?"},
@@ -44,7 +48,7 @@ func explainCommand() *cli.Command {
 }
 
 func explain(c *cli.Context) error {
-	if err := arguments(c, 0); err != nil {
+	if err := cmdutil.Arguments(c, 0); err != nil {
 		return err
 	}
 	asked, err := askedFor(c)
@@ -52,29 +56,29 @@ func explain(c *cli.Context) error {
 		return err
 	}
 	if c.IsSet("max-payload") && c.Int("max-payload") <= 0 {
-		return usageError("say max_payload of the servers, such as 65536", "--max-payload: expected a number of bytes")
+		return cmdutil.UsageError("say max_payload of the servers, such as 65536", "--max-payload: expected a number of bytes")
 	}
 	credential, err := credentialOf(c)
 	if err != nil {
 		return err
 	}
-	cfg, err := loadConfig(c)
+	cfg, err := cmdutil.LoadConfig(c)
 	if err != nil {
 		return err
 	}
-	p, err := assemble(cfg, discardLog(), told{})
+	p, err := assembly.Assemble(cfg, slog.New(slog.DiscardHandler), assembly.Observers{})
 	if err != nil {
 		return err
 	}
-	note, end, err := following(c.Context, p.store, c.App.ErrWriter)
+	note, end, err := following(c.Context, p.Store, c.App.ErrWriter)
 	if err != nil {
 		return err
 	}
 	defer end() //nolint:errcheck // it was only read
 	if note != "" {
-		say(c.App.ErrWriter, "note", note)
+		cmdutil.Say(c.App.ErrWriter, "note", note)
 	}
-	in := p.explains()
+	in := p.Explains()
 	in.MaxPayload = c.Int("max-payload")
 	x := explanation.Of(c.Context, in, &credential, asked...)
 	if c.Bool("json") {
@@ -86,24 +90,12 @@ func explain(c *cli.Context) error {
 		return err
 	}
 	if x.Code == apikey.CodeNetwork && credential.Host == "" {
-		say(c.App.ErrWriter, "hint", "--host ADDR says where the client would connect from")
+		cmdutil.Say(c.App.ErrWriter, "hint", "--host ADDR says where the client would connect from")
 	}
 	if x.Code == callout.CodeMQTTClientID && credential.Connection.MQTTClientID == "" {
-		say(c.App.ErrWriter, "hint", "--mqtt-client-id ID says the id that the client would have")
+		cmdutil.Say(c.App.ErrWriter, "hint", "--mqtt-client-id ID says the id that the client would have")
 	}
-	return outcomeError(x)
-}
-
-// outcomeError gives an explanation that is no clear yes its exit code.
-func outcomeError(x *explanation.Explanation) error {
-	switch {
-	case x.Outcome == callout.Denied || x.Refuses():
-		return &exitError{code: exitDenied}
-	case x.Outcome != callout.Granted || x.Unknown():
-		return &exitError{code: exitRuntime}
-	default:
-		return nil
-	}
+	return cmdutil.OutcomeError(x)
 }
 
 // credentialOf builds what nats-server would pass on.
@@ -111,7 +103,7 @@ func credentialOf(c *cli.Context) (tokens.Credential, error) {
 	var credential tokens.Credential
 	path := c.String("token-file")
 	if path == "" {
-		return credential, usageError("say it with --token-file FILE; - reads it from stdin", "which token?")
+		return credential, cmdutil.UsageError("say it with --token-file FILE; - reads it from stdin", "which token?")
 	}
 	connection, err := connectionOf(c)
 	if err != nil {
@@ -124,7 +116,7 @@ func credentialOf(c *cli.Context) (tokens.Credential, error) {
 	credential.Connection = connection
 	credential.Host = c.String("host")
 	if user := c.String("user"); secret.Detect(user) {
-		return credential, usageError("a key goes into --token-file; one that stood on a command line should be replaced", "--user: what looks like a secret is no name")
+		return credential, cmdutil.UsageError("a key goes into --token-file; one that stood on a command line should be replaced", "--user: what looks like a secret is no name")
 	} else if user != "" {
 		credential.User, credential.Password = user, token
 	} else {
@@ -139,36 +131,31 @@ func connectionOf(c *cli.Context) (identity.Connection, error) {
 	id := c.String("mqtt-client-id")
 	if !c.IsSet("connection") {
 		if id != "" {
-			return identity.Connection{}, usageError(ofMQTT, "--mqtt-client-id is of an MQTT client")
+			return identity.Connection{}, cmdutil.UsageError(ofMQTT, "--mqtt-client-id is of an MQTT client")
 		}
 		return identity.Connection{}, nil
 	}
 	t := directory.ConnectionType(strings.ToUpper(c.String("connection")))
 	switch {
 	case !slices.Contains(directory.ConnectionTypes(), t):
-		return identity.Connection{}, usageError("one of "+strings.ToLower(oneOf(directory.ConnectionTypes())),
+		return identity.Connection{}, cmdutil.UsageError("one of "+strings.ToLower(cmdutil.OneOf(directory.ConnectionTypes())),
 			"--connection: there is no type %s", secret.Quote(c.String("connection")))
 	case id != "" && t != directory.ConnectionMQTT && t != directory.ConnectionMQTTWS:
-		return identity.Connection{}, usageError(ofMQTT, "--mqtt-client-id is of an MQTT client")
+		return identity.Connection{}, cmdutil.UsageError(ofMQTT, "--mqtt-client-id is of an MQTT client")
 	}
 	return identity.Connection{Types: []string{string(t)}, MQTTClientID: id}, nil
 }
 
-// inClient returns the connection of a client that is like any other.
-func inClient() identity.Connection {
-	return identity.Connection{Types: []string{string(directory.ConnectionStandard)}}
-}
-
 func readToken(c *cli.Context, path string) (string, error) {
 	if path == "-" {
-		return readLine(c.App.Reader, "stdin")
+		return secretfile.ReadLine(c.App.Reader, "stdin")
 	}
 	f, err := os.Open(path) //nolint:gosec // the path is the operator's
 	if err != nil {
 		return "", err
 	}
 	defer f.Close() //nolint:errcheck // read only
-	token, err := readLine(f, path)
+	token, err := secretfile.ReadLine(f, path)
 	if err != nil {
 		return "", fmt.Errorf("--token-file: %w", err)
 	}
@@ -181,7 +168,7 @@ func askedFor(c *cli.Context) ([]explanation.Question, error) {
 		for _, subject := range c.StringSlice(string(side)) {
 			q := explanation.Question{Side: side, Subject: subject}
 			if err := q.Valid(); err != nil {
-				return nil, usageError("", "--%s %w", side, err)
+				return nil, cmdutil.UsageError("", "--%s %w", side, err)
 			}
 			asked = append(asked, q)
 		}

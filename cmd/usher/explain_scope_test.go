@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 
 	"usher/callout/callouttest"
+	"usher/cmd/usher/cmdutil"
 )
 
 // explainOf runs "usher explain" for a key of callouttest.DirectoryText.
@@ -53,17 +54,17 @@ func TestExplainScope(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}
 	}
-	if code != exitOK || strings.Contains(out, "\npublish ") || strings.Contains(out, "\nsubscribe ") {
+	if code != cmdutil.ExitOK || strings.Contains(out, "\npublish ") || strings.Contains(out, "\nsubscribe ") {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
 
 	code, out = explainOf(t, config, "publisher-key", "--publish", "shop.orders", "--subscribe", "lab.>")
-	if code != exitRuntime || strings.Count(out, ": the template decides, which is in the account JWT and not here\n") != 2 {
+	if code != cmdutil.ExitRuntime || strings.Count(out, ": the template decides, which is in the account JWT and not here\n") != 2 {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
 	code, out = explainOf(t, config, "publisher-key", "--publish", "shop.orders", "--json")
 	for _, want := range []string{`"scope": "publisher"`, `"rules": []`, `"unknown": true`, `"allowed": false`} {
-		if code != exitRuntime || !strings.Contains(out, want) {
+		if code != cmdutil.ExitRuntime || !strings.Contains(out, want) {
 			t.Errorf("exit code %d, and %s is missing in\n%s", code, want, out)
 		}
 	}
@@ -73,15 +74,15 @@ func TestExplainScope(t *testing.T) {
 	}
 	// Who is not bound to it has rules, and answers.
 	code, out = explainOf(t, config, "consumer-key", "--publish", "shop.orders")
-	if code != exitDenied || strings.Contains(out, "scope ") || !strings.Contains(out, "shop.orders: no, nothing allows it\n") {
+	if code != cmdutil.ExitDenied || strings.Contains(out, "scope ") || !strings.Contains(out, "shop.orders: no, nothing allows it\n") {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
-	if code, out = explainOf(t, config, "both-key", "--user", "project=shop"); code != exitDenied || !strings.Contains(out, "denied (ambiguous_scope)") {
+	if code, out = explainOf(t, config, "both-key", "--user", "project=shop"); code != cmdutil.ExitDenied || !strings.Contains(out, "denied (ambiguous_scope)") {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
 	// A scope without a key: granted, and nobody would sign it.
 	code, out = explainOf(t, write("APP/consumer"), "consumer-key")
-	if code != exitRuntime || !strings.Contains(out, "unavailable (no_signing_key)") || !strings.Contains(out, "no signing key for APP, scope consumer\n") {
+	if code != cmdutil.ExitRuntime || !strings.Contains(out, "unavailable (no_signing_key)") || !strings.Contains(out, "no signing key for APP, scope consumer\n") {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
 }

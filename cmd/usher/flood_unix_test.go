@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"usher/cmd/usher/cmdutil"
+	"usher/internal/shellword"
 
 	"golang.org/x/time/rate"
 
@@ -62,18 +64,18 @@ func flood(t *testing.T, address string) *atomic.Int64 {
 func TestFloodLeavesFilesForNATS(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
-	in.write(t, setup.FileDirectory, aliceDirectory())
-	server := in.natsServer(t)
-	p := start(t, "sh", "-c", "ulimit -n 128; exec usher serve -c "+quote(in.config()))
+	in.Write(t, setup.FileDirectory, aliceDirectory())
+	server := in.NatsServer(t)
+	p := start(t, "sh", "-c", "ulimit -n 128; exec usher serve -c "+shellword.Quote(in.Config()))
 	in.waitReady(t, p)
 	p.waitFor(t, "its listeners hold fewer connections")
 
-	closed := flood(t, strings.TrimPrefix(in.web, "http://"))
+	closed := flood(t, strings.TrimPrefix(in.Web, "http://"))
 	callouttest.Eventually(t, "the flood is more than is held", func() bool { return closed.Load() > 500 })
 	server.Stop()
 	p.waitFor(t, "cannot connect to NATS")
-	in.natsServer(t)
-	callouttest.Eventually(t, "a client is let in", func() bool { return in.try(t) == exitOK })
+	in.NatsServer(t)
+	callouttest.Eventually(t, "a client is let in", func() bool { return in.try(t) == cmdutil.ExitOK })
 	if said := p.stderr.String(); strings.Contains(said, "too many open files") {
 		t.Error("files have run out")
 	}
@@ -86,16 +88,16 @@ func TestFloodLeavesFilesForNATS(t *testing.T) {
 func TestTooFewFiles(t *testing.T) {
 	in := newInstallation(t)
 	for _, command := range []string{"serve", "check --offline"} {
-		p := start(t, "sh", "-c", fmt.Sprintf("ulimit -n 40; exec usher %s -c %s", command, quote(in.config())))
-		if code := p.wait(t); code != exitConfig {
+		p := start(t, "sh", "-c", fmt.Sprintf("ulimit -n 40; exec usher %s -c %s", command, shellword.Quote(in.Config())))
+		if code := p.wait(t); code != cmdutil.ExitConfig {
 			t.Errorf("%s: exit code %d", command, code)
 		}
 		p.waitFor(t, "too few files may be open: 40, and 50 are needed, 42 of them for NATS and for files")
 		p.waitFor(t, "LimitNOFILE")
 	}
-	p := start(t, "sh", "-c", "ulimit -n 128; exec usher check --offline -c "+quote(in.config()))
+	p := start(t, "sh", "-c", "ulimit -n 128; exec usher check --offline -c "+shellword.Quote(in.Config()))
 	p.waitFor(t, "http.listen holds 86 connections")
-	if code := p.wait(t); code != exitOK {
+	if code := p.wait(t); code != cmdutil.ExitOK {
 		t.Errorf("check: exit code %d", code)
 	}
 }

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"sync/atomic"
 	"time"
+	"usher/cmd/usher/cmdutil"
+	"usher/internal/fault"
 
+	"usher/app/assembly"
+	"usher/app/checkup"
 	"usher/app/config"
 )
 
@@ -24,47 +26,11 @@ var (
 	errInterrupted = errors.New("interrupted")
 )
 
-// trouble is a log that knows what was wrong last.
-type trouble struct {
-	slog.Handler
-	last atomic.Pointer[string]
-}
-
-func (t *trouble) Enabled(ctx context.Context, l slog.Level) bool {
-	return l >= slog.LevelError || t.Handler.Enabled(ctx, l)
-}
-
-func (t *trouble) Handle(ctx context.Context, r slog.Record) error {
-	r.Attrs(func(a slog.Attr) bool {
-		if a.Key == "error" {
-			text := a.Value.String()
-			t.last.Store(&text)
-		}
-		return true
-	})
-	if !t.Handler.Enabled(ctx, r.Level) {
-		return nil
-	}
-	return t.Handler.Handle(ctx, r)
-}
-
-// inTheWay returns ": " and what was wrong last; empty: nothing was.
-func (s *kvStore) inTheWay() string {
-	text := s.trouble.last.Load()
-	if dialing := s.dialing.last.Load(); dialing != nil && !s.conn.IsConnected() {
-		text = dialing
-	}
-	if text == nil {
-		return ""
-	}
-	return ": " + *text
-}
-
 // following runs a store for a command that ends soon, once its directory is
 // there. It tells on stderr what it waits for. note is what the command's user
 // should know of the directory.
-func following(ctx context.Context, s directoryStore, stderr io.Writer) (note string, end func() error, err error) {
-	bucket, ok := s.(*kvStore)
+func following(ctx context.Context, s assembly.Store, stderr io.Writer) (note string, end func() error, err error) {
+	bucket, ok := s.(*assembly.KVStore)
 	if !ok {
 		return "", s.Close, nil
 	}
@@ -79,14 +45,14 @@ func following(ctx context.Context, s directoryStore, stderr io.Writer) (note st
 		<-ended
 		return s.Close()
 	}
-	if note, err = bucket.wait(ctx, stderr); err != nil {
+	if note, err = waitForBucket(ctx, bucket, stderr); err != nil {
 		return "", nil, errors.Join(err, end())
 	}
 	return note, end, nil
 }
 
-// wait waits for the directory as it is now, or for nobody to know that.
-func (s *kvStore) wait(ctx context.Context, stderr io.Writer) (note string, err error) {
+// waitForBucket waits for the directory as it is now, or for nobody to know that.
+func waitForBucket(ctx context.Context, s *assembly.KVStore, stderr io.Writer) (note string, err error) {
 	start, limit := time.Now(), loadLimit
 	if s.Snapshot() != nil {
 		limit = nearLimit
@@ -101,19 +67,19 @@ func (s *kvStore) wait(ctx context.Context, stderr io.Writer) (note string, err 
 		case status.Loaded && status.Checked.After(start):
 			return "", nil
 		case ctx.Err() != nil:
-			return "", &exitError{code: exitInterrupted, err: errInterrupted}
+			return "", &fault.Error{Kind: fault.Interrupted, Err: errInterrupted}
 		case waited > limit && status.Loaded:
-			return "the bucket cannot be reached" + s.inTheWay() + "; this is the directory of " + status.Checked.Format(time.RFC3339), nil
+			return "the bucket cannot be reached" + s.InTheWay() + "; this is the directory of " + status.Checked.Format(time.RFC3339), nil
 		case waited > limit:
-			return "", &exitError{
-				code: exitRuntime, err: fmt.Errorf("%w within %s%s", errNotLoaded, limit, s.inTheWay()),
-				hint: "usher check says what is in the way",
+			return "", &fault.Error{
+				Kind: fault.Runtime, Err: fmt.Errorf("%w within %s%s", errNotLoaded, limit, s.InTheWay()),
+				Hint: "usher check says what is in the way",
 			}
-		case waited > toldAfter && (!told || why == "" && s.inTheWay() != ""): // what is in the way may not be known at first
-			told, why = true, s.inTheWay()
-			say(stderr, "note", "waiting for the directory, bucket "+s.cfg.Directory.Bucket+why)
+		case waited > toldAfter && (!told || why == "" && s.InTheWay() != ""): // what is in the way may not be known at first
+			told, why = true, s.InTheWay()
+			cmdutil.Say(stderr, "note", "waiting for the directory, bucket "+s.Cfg.Directory.Bucket+why)
 		case waited > look && !status.Loaded:
-			if err := s.hopeless(ctx); err != nil {
+			if err := hopeless(ctx, s); err != nil {
 				return "", err
 			}
 			look = time.Since(start) + lookAgain
@@ -127,18 +93,13 @@ func (s *kvStore) wait(ctx context.Context, stderr io.Writer) (note string, err 
 
 // hopeless reports what time does not mend: JetStream that is not enabled, or a
 // bucket that is refused.
-func (s *kvStore) hopeless(ctx context.Context) error {
-	if !s.conn.IsConnected() || s.cfg.Directory.From == config.DirectoryEmbedded {
+func hopeless(ctx context.Context, s *assembly.KVStore) error {
+	if !s.Conn.IsConnected() || s.Cfg.Directory.From == config.DirectoryEmbedded {
 		return nil
 	}
-	var f findings
-	b := bucketCheck{findings: &f, path: "usher.yaml", cfg: s.cfg, where: "bucket " + s.cfg.Directory.Bucket}
-	if b.jetStream(ctx, s.conn) {
-		b.bucket(ctx, s.conn)
-	}
-	for _, x := range f {
-		if x.exit == exitConfig {
-			return &exitError{code: exitConfig, err: fmt.Errorf("%w: %s: %s", errNotLoaded, x.Where, x.Detail), hint: x.Hint}
+	for _, x := range checkup.BucketFindings(ctx, s.Cfg, s.Conn) {
+		if x.Kind == fault.Config {
+			return &fault.Error{Kind: fault.Config, Err: fmt.Errorf("%w: %s: %s", errNotLoaded, x.Where, x.Detail), Hint: x.Hint}
 		}
 	}
 	return nil

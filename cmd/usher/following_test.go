@@ -6,8 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"usher/app/apptest"
 	"usher/app/setup"
 	"usher/callout/callouttest"
+	"usher/cmd/usher/cmdutil"
 )
 
 // TestWaitsAndSaysSo: a command that waits for the bucket says for what, and what
@@ -18,8 +20,8 @@ func TestWaitsAndSaysSo(t *testing.T) {
 	// What nats.go says first is not always that nobody listens there.
 	says := regexp.MustCompile(`note: waiting for the directory, bucket usher_directory: (dial tcp|not connected|nats: no servers)`)
 	for _, args := range [][]string{
-		{"bootstrap", "-c", in.config(), "--to", in.path("key")},
-		{"explain", "-c", in.config(), "--token-file", in.token(t, "alice-key")},
+		{"bootstrap", "-c", in.Config(), "--to", in.Path("key")},
+		{"explain", "-c", in.Config(), "--token-file", in.token(t, "alice-key")},
 	} {
 		ctx, stop := context.WithCancel(t.Context())
 		var stdout, stderr callouttest.Buffer
@@ -29,11 +31,11 @@ func TestWaitsAndSaysSo(t *testing.T) {
 			return says.MatchString(stderr.String())
 		})
 		stop()
-		if code := <-ended; code != exitInterrupted || !strings.HasSuffix(stderr.String(), "usher: error: interrupted\n") || stdout.String() != "" {
+		if code := <-ended; code != cmdutil.ExitInterrupted || !strings.HasSuffix(stderr.String(), "usher: error: interrupted\n") || stdout.String() != "" {
 			t.Errorf("%d %s%s", code, stdout.String(), stderr.String())
 		}
 	}
-	if there(in.path("key")) {
+	if apptest.FileExists(in.Path("key")) {
 		t.Error("a file without a key stays")
 	}
 }
@@ -46,10 +48,10 @@ func TestWaitsForNothing(t *testing.T) {
 		"not for the account": {"is alone.\n    jetstream: enabled", "is alone.", "JetStream is not enabled for account AUTH", "jetstream: enabled in account AUTH"},
 	} {
 		in := initialized(t, "--kv")
-		in.edit(t, setup.FileServerConfig, c.old, c.replacement)
-		in.natsServer(t)
-		code, stdout, stderr := usher(t, "bootstrap", "-c", in.config())
-		if code != exitConfig || stdout != "" || !strings.Contains(stderr, "error: the directory cannot be loaded: bucket usher_directory: "+c.says) || !strings.Contains(stderr, "hint: ") || !strings.Contains(stderr, c.hint) {
+		in.Edit(t, setup.FileServerConfig, c.old, c.replacement)
+		in.NatsServer(t)
+		code, stdout, stderr := usher(t, "bootstrap", "-c", in.Config())
+		if code != cmdutil.ExitConfig || stdout != "" || !strings.Contains(stderr, "error: the directory cannot be loaded: bucket usher_directory: "+c.says) || !strings.Contains(stderr, "hint: ") || !strings.Contains(stderr, c.hint) {
 			t.Errorf("%s: %d %s%s", name, code, stdout, stderr)
 		}
 	}

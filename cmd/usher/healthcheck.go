@@ -8,11 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"usher/cmd/usher/cmdutil"
+	"usher/internal/fault"
 
 	"github.com/nats-io/nats.go"
 	"github.com/urfave/cli/v2"
 
 	"usher/app/config"
+	"usher/app/natsconn"
+	"usher/app/server"
 	"usher/internal/ownedfile"
 	"usher/permissions"
 	"usher/tokens/health"
@@ -32,12 +36,12 @@ func healthcheckCommand() *cli.Command {
 		UsageText: "usher healthcheck -c FILE",
 		Description: "Connects as a client with the token that the running service wrote, and expects\n" +
 			"an echo within 1 s. Silent when all is well; else says why and exits non-zero.",
-		Flags: []cli.Flag{configFlag()},
+		Flags: []cli.Flag{cmdutil.ConfigFlag()},
 		Action: func(c *cli.Context) error {
-			if err := arguments(c, 0); err != nil {
+			if err := cmdutil.Arguments(c, 0); err != nil {
 				return err
 			}
-			cfg, err := loadConfig(c)
+			cfg, err := cmdutil.LoadConfig(c)
 			if err != nil {
 				return err
 			}
@@ -48,31 +52,31 @@ func healthcheckCommand() *cli.Command {
 
 func healthcheck(ctx context.Context, cfg *config.Config) error {
 	if cfg.Accounts.HealthCheck == "" {
-		return configError(errNoHealthCheck)
+		return fault.InConfig(natsconn.ErrNoHealthCheck)
 	}
-	token, err := readHealthToken(cfg.HealthCheck.TokenFile)
+	token, err := server.ReadHealthToken(cfg.HealthCheck.TokenFile)
 	if err != nil {
 		err = fmt.Errorf("healthcheck.token_file: %w", err)
 	}
 	if errors.Is(err, ownedfile.ErrReadable) || errors.Is(err, ownedfile.ErrUntrusted) {
-		return configError(err)
+		return fault.InConfig(err)
 	}
 	if err != nil {
-		return &exitError{code: exitRuntime, err: err, hint: "is usher serve running with this configuration?"}
+		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "is usher serve running with this configuration?"}
 	}
-	opts, err := tlsOptions(&cfg.NATS.TLS)
+	opts, err := natsconn.TlsOptions(&cfg.NATS.TLS)
 	if err != nil {
-		return configError(err)
+		return fault.InConfig(err)
 	}
 	if path := cfg.NATS.SentinelFile; path != "" {
-		sentinel, err := sentinelOption(path)
+		sentinel, err := natsconn.SentinelOption(path)
 		if err != nil {
-			return configError(fmt.Errorf("nats.sentinel_creds_file: %w", err))
+			return fault.InConfig(fmt.Errorf("nats.sentinel_creds_file: %w", err))
 		}
 		opts = append(opts, sentinel)
 	}
 	inbox := permissions.InboxPrefix(health.UserName)
-	nc, err := nats.Connect(natsURLs(cfg), append(opts, nats.Token(token), nats.Name("usher-healthcheck"),
+	nc, err := nats.Connect(natsconn.NatsURLs(cfg), append(opts, nats.Token(token), nats.Name("usher-healthcheck"),
 		nats.CustomInboxPrefix(inbox), nats.Timeout(healthConnect), nats.NoReconnect())...)
 	if err != nil {
 		return connectFailed(err)
@@ -83,11 +87,11 @@ func healthcheck(ctx context.Context, cfg *config.Config) error {
 
 func connectFailed(err error) error {
 	if errors.Is(err, nats.ErrAuthorization) {
-		return &exitError{code: exitDenied, err: fmt.Errorf("connect: %w", err), hint: "the log of nats-server and usher say why, under the same request id"}
+		return &fault.Error{Kind: fault.Denied, Err: fmt.Errorf("connect: %w", err), Hint: "the log of nats-server and usher say why, under the same request id"}
 	}
-	e := &exitError{code: exitRuntime, err: fmt.Errorf("connect: %w", err), hint: "usher check looks at server and service in detail"}
-	if stalled(err) || keptWaiting(err) {
-		e.hint = "nobody answered nats-server: is usher serve running? " + e.hint
+	e := &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("connect: %w", err), Hint: "usher check looks at server and service in detail"}
+	if natsconn.Stalled(err) || natsconn.KeptWaiting(err) {
+		e.Hint = "nobody answered nats-server: is usher serve running? " + e.Hint
 	}
 	return e
 }

@@ -4,7 +4,10 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"usher/cmd/usher/cmdutil"
+	"usher/internal/secretfile"
 
+	"usher/app/apptest"
 	"usher/app/setup"
 	"usher/callout/callouttest"
 	"usher/internal/ownedfile"
@@ -14,7 +17,7 @@ import (
 func unhealthy(t *testing.T, configFile string, want int, reason string) {
 	t.Helper()
 	ask := usher
-	if want == exitDenied { // somebody has to say so
+	if want == cmdutil.ExitDenied { // somebody has to say so
 		ask = answered
 	}
 	code, stdout, stderr := ask(t, "healthcheck", "-c", configFile)
@@ -25,7 +28,7 @@ func unhealthy(t *testing.T, configFile string, want int, reason string) {
 
 func healthy(t *testing.T, configFile string) {
 	t.Helper()
-	if code, stdout, stderr := answered(t, "healthcheck", "-c", configFile); code != exitOK || stdout+stderr != "" {
+	if code, stdout, stderr := answered(t, "healthcheck", "-c", configFile); code != cmdutil.ExitOK || stdout+stderr != "" {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 }
@@ -34,12 +37,12 @@ func healthy(t *testing.T, configFile string) {
 func TestHealthcheck(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
-	token := in.path(setup.FileHealthToken)
-	unhealthy(t, in.config(), exitRuntime, "is usher serve running")
+	token := in.Path(setup.FileHealthToken)
+	unhealthy(t, in.Config(), cmdutil.ExitRuntime, "is usher serve running")
 
-	srv := in.natsServer(t)
+	srv := in.NatsServer(t)
 	p := in.serve(t)
-	healthy(t, in.config())
+	healthy(t, in.Config())
 	info, err := os.Stat(token)
 	callouttest.Must(t, err)
 	if err := ownedfile.CheckWritten(token, info, ownedfile.Rule{Secret: true}); err != nil {
@@ -48,31 +51,31 @@ func TestHealthcheck(t *testing.T) {
 	good, err := os.ReadFile(token)
 	callouttest.Must(t, err)
 
-	in.write(t, setup.FileHealthToken, "wrong\n")
-	unhealthy(t, in.config(), exitDenied, "Authorization")
-	in.write(t, setup.FileHealthToken, "\n")
-	unhealthy(t, in.config(), exitRuntime, "has no text in it")
-	in.write(t, setup.FileHealthToken, string(good))
-	healthy(t, in.config())
+	in.Write(t, setup.FileHealthToken, "wrong\n")
+	unhealthy(t, in.Config(), cmdutil.ExitDenied, "Authorization")
+	in.Write(t, setup.FileHealthToken, "\n")
+	unhealthy(t, in.Config(), cmdutil.ExitRuntime, "has no text in it")
+	in.Write(t, setup.FileHealthToken, string(good))
+	healthy(t, in.Config())
 
 	callouttest.Must(t, p.cmd.Process.Kill())
 	p.wait(t)
 	// The file is still there, and nobody answers the server any more.
-	code, _, stderr := usher(t, "healthcheck", "-c", in.config())
-	if code == exitOK || !strings.Contains(stderr, "usher: error: connect: ") {
+	code, _, stderr := usher(t, "healthcheck", "-c", in.Config())
+	if code == cmdutil.ExitOK || !strings.Contains(stderr, "usher: error: connect: ") {
 		t.Errorf("without a service: exit code %d\n%s", code, stderr)
 	}
 	srv.Stop()
-	unhealthy(t, in.config(), exitRuntime, "no servers available")
+	unhealthy(t, in.Config(), cmdutil.ExitRuntime, "no servers available")
 	callouttest.Must(t, os.Remove(token))
-	unhealthy(t, in.config(), exitRuntime, "is usher serve running")
+	unhealthy(t, in.Config(), cmdutil.ExitRuntime, "is usher serve running")
 }
 
 // TestHealthcheckNotConfigured: no health check is no healthy service.
 func TestHealthcheckNotConfigured(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t, "healthcheck: HEALTH", `healthcheck: ""`, "token_file: run/healthcheck.token", `token_file: ""`)
-	unhealthy(t, in.config(), exitConfig, "no health check is configured")
+	unhealthy(t, in.Config(), cmdutil.ExitConfig, "no health check is configured")
 }
 
 // TestHealthcheckTLS: host, port and trust come from the configuration.
@@ -81,19 +84,19 @@ func TestHealthcheckTLS(t *testing.T) {
 	ca, mine := callouttest.NewCA(t), callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: mine, Sealed: true, TLS: ca})
 	keyring := callouttest.KeyringDir(t, true, mine)
-	file := configFor(t, srv, keyring, map[string]string{"nats.tls.ca_file": ca.File})
+	file := apptest.ConfigFor(t, srv, keyring, map[string]string{"nats.tls.ca_file": ca.File})
 	p := start(t, "usher", "serve", "-c", file)
 	p.waitFor(t, "usher runs")
 	callouttest.Eventually(t, "usher is healthy", func() bool {
 		code, _, _ := usher(t, "healthcheck", "-c", file)
-		return code == exitOK
+		return code == cmdutil.ExitOK
 	})
 	healthy(t, file)
-	checkLive(t, file).says(t, exitOK, "connect", "ok", "as service user")
+	checkLive(t, file).says(t, cmdutil.ExitOK, "connect", "ok", "as service user")
 
 	// The same server, and a certificate authority that nobody knows.
-	stranger := configFor(t, srv, keyring, map[string]string{"nats.tls.ca_file": callouttest.NewCA(t).File})
-	callouttest.Must(t, replaceFile(strings.Replace(stranger, "usher.yaml", "healthcheck.token", 1), []byte("any\n")))
-	unhealthy(t, stranger, exitRuntime, "certificate")
-	checkLive(t, stranger).says(t, exitConfig, "connect", "error", "certificate")
+	stranger := apptest.ConfigFor(t, srv, keyring, map[string]string{"nats.tls.ca_file": callouttest.NewCA(t).File})
+	callouttest.Must(t, secretfile.Write(strings.Replace(stranger, "usher.yaml", "healthcheck.token", 1), []byte("any\n")))
+	unhealthy(t, stranger, cmdutil.ExitRuntime, "certificate")
+	checkLive(t, stranger).says(t, cmdutil.ExitConfig, "connect", "error", "certificate")
 }

@@ -9,6 +9,7 @@ import (
 
 	"usher/app/setup"
 	"usher/callout/callouttest"
+	"usher/cmd/usher/cmdutil"
 )
 
 // TestHealthcheckAfterStop: without a service nobody is healthy, though its token
@@ -16,15 +17,15 @@ import (
 func TestHealthcheckAfterStop(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
-	in.natsServer(t)
+	in.NatsServer(t)
 	p := in.serve(t)
-	callouttest.Must(t, os.Chmod(in.path(setup.FileHealthToken), 0o644))
-	unhealthy(t, in.config(), exitConfig, "healthcheck.token")
-	callouttest.Must(t, os.Chmod(in.path(setup.FileHealthToken), 0o600))
-	healthy(t, in.config())
+	callouttest.Must(t, os.Chmod(in.Path(setup.FileHealthToken), 0o644))
+	unhealthy(t, in.Config(), cmdutil.ExitConfig, "healthcheck.token")
+	callouttest.Must(t, os.Chmod(in.Path(setup.FileHealthToken), 0o600))
+	healthy(t, in.Config())
 	p.signal(t, syscall.SIGTERM)
-	if code := p.wait(t); code != exitOK {
+	if code := p.wait(t); code != cmdutil.ExitOK {
 		t.Errorf("exit code %d", code)
 	}
-	unhealthy(t, in.config(), exitRuntime, "is usher serve running")
+	unhealthy(t, in.Config(), cmdutil.ExitRuntime, "is usher serve running")
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"usher/app/demo"
 	"usher/app/setup"
 	"usher/callout/callouttest"
 )
@@ -59,7 +60,7 @@ func TestNoSecretFromAnyFile(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
 	text := func(name string) string {
-		b, err := os.ReadFile(in.path(name))
+		b, err := os.ReadFile(in.Path(name))
 		callouttest.Must(t, err)
 		return string(b)
 	}
@@ -67,7 +68,7 @@ func TestNoSecretFromAnyFile(t *testing.T) {
 		setup.FileConfig: text(setup.FileConfig), setup.FileDirectory: aliceDirectory(),
 		"keys/keyring.yaml": "keys:\n  - key: AB\n    kind: issuer\n    file: issuer.nk\n    command: [x]\n    state: active\n    since: 2026-01-01T00:00:00Z\nrotation:\n  kind: issuer\n  old: x\n  new: y\n  done: add\n",
 	}
-	in.write(t, setup.FileDirectory, good[setup.FileDirectory])
+	in.Write(t, setup.FileDirectory, good[setup.FileDirectory])
 	tried := 0
 	silent := func(secret string, args ...string) {
 		t.Helper()
@@ -87,59 +88,59 @@ func TestNoSecretFromAnyFile(t *testing.T) {
 				if n%len(secrets) != s {
 					continue // one of them for each place
 				}
-				in.write(t, name, changed)
-				args := [][]string{{"check", "--offline", "-c", in.config()}, {"check", "--offline", "--json", "-c", in.config()}, {"explain", "-c", in.config(), "--token-file", in.path(setup.FilePassword)}}
+				in.Write(t, name, changed)
+				args := [][]string{{"check", "--offline", "-c", in.Config()}, {"check", "--offline", "--json", "-c", in.Config()}, {"explain", "-c", in.Config(), "--token-file", in.Path(setup.FilePassword)}}
 				silent(secret, args[n/len(secrets)%len(args)]...)
 			}
 			if name == "keys/keyring.yaml" {
-				callouttest.Must(t, os.Remove(in.path(name)))
+				callouttest.Must(t, os.Remove(in.Path(name)))
 			} else {
-				in.write(t, name, whole)
+				in.Write(t, name, whole)
 			}
 		}
 		// The names of files.
-		stray := filepath.Join(in.dir, setup.DirKeys, secret+".nk")
+		stray := filepath.Join(in.Dir, setup.DirKeys, secret+".nk")
 		callouttest.Must(t, os.WriteFile(stray, []byte(secret), 0o600))
-		silent(secret, "check", "--offline", "-c", in.config())
+		silent(secret, "check", "--offline", "-c", in.Config())
 		callouttest.Must(t, os.Remove(stray))
-		in.write(t, "keys/a.nk", secret+secret)
-		silent(secret, "check", "--offline", "-c", in.config())
-		callouttest.Must(t, os.Remove(in.path("keys/a.nk")))
-		in.write(t, "token", secret)
+		in.Write(t, "keys/a.nk", secret+secret)
+		silent(secret, "check", "--offline", "-c", in.Config())
+		callouttest.Must(t, os.Remove(in.Path("keys/a.nk")))
+		in.Write(t, "token", secret)
 
 		// What stands on the command line, and in a token's place.
 		for _, args := range [][]string{
 			{secret},
 			{"check", "-c", secret},
 			{"check", "--" + secret},
-			{"check", "-c", in.config(), secret},
-			{"serve", "-c", in.path(secret)},
-			{"explain", "-c", in.config(), "--token-file", secret},
-			{"explain", "-c", in.config(), "--token-file", in.path("token"), "--user", "project=" + secret},
-			{"explain", "-c", in.config(), "--token-file", in.token(t, "alice-key"), "--user", "project=" + secret},
-			{"explain", "-c", in.config(), "--token-file", in.token(t, "alice-key"), "--user", "account=" + secret, "--json"},
-			{"explain", "-c", in.config(), "--token-file", in.token(t, "alice-key"), "--host", secret},
-			{"try", "publish", "-s", secret, "--token-file", in.path("token"), "a", "b"},
+			{"check", "-c", in.Config(), secret},
+			{"serve", "-c", in.Path(secret)},
+			{"explain", "-c", in.Config(), "--token-file", secret},
+			{"explain", "-c", in.Config(), "--token-file", in.Path("token"), "--user", "project=" + secret},
+			{"explain", "-c", in.Config(), "--token-file", in.token(t, "alice-key"), "--user", "project=" + secret},
+			{"explain", "-c", in.Config(), "--token-file", in.token(t, "alice-key"), "--user", "account=" + secret, "--json"},
+			{"explain", "-c", in.Config(), "--token-file", in.token(t, "alice-key"), "--host", secret},
+			{"try", "publish", "-s", secret, "--token-file", in.Path("token"), "a", "b"},
 			{"try", "publish", "-s", "nats://127.0.0.1:1", "--token-file", secret, "a", "b"},
-			{"init", "--listen", secret, in.path("new")},
-			{"init", "--http", secret, in.path("new")},
-			{"init", in.path(secret)},
-			{"init", "--kv", in.path(secret + "/x")},
-			{"nkey", "new", "--out", in.path("of-" + secret), "account"},
+			{"init", "--listen", secret, in.Path("new")},
+			{"init", "--http", secret, in.Path("new")},
+			{"init", in.Path(secret)},
+			{"init", "--kv", in.Path(secret + "/x")},
+			{"nkey", "new", "--out", in.Path("of-" + secret), "account"},
 			{"user", "list", "--server", secret},
 			{"user", "list", "--server", "https://h.example", "--key-file", secret},
-			{"user", "add", "--server", "http://127.0.0.1:1", "--key-file", in.path("token"), secret},
+			{"user", "add", "--server", "http://127.0.0.1:1", "--key-file", in.Path("token"), secret},
 			{"apikey", "new", "--user", secret + "!"},
-			{"nkey", "new", "--out", in.path("seed"), secret},
+			{"nkey", "new", "--out", in.Path("seed"), secret},
 			{"context", "show", secret},
 			{"directory", "convert", secret},
 		} {
 			silent(secret, args...)
 		}
 		var out strings.Builder // of "usher dev --dir"
-		dev := demo{}
-		callouttest.Must(t, dev.printText(&out, in.url, in.web, in.path(secret)))
-		callouttest.Must(t, dev.printJSON(&out, in.url, in.web, in.path(secret)))
+		dev := demo.Demo{}
+		callouttest.Must(t, printDemoText(&out, &dev, in.Url, in.Web, in.Path(secret)))
+		callouttest.Must(t, printDemoJSON(&out, &dev, in.Url, in.Web, in.Path(secret)))
 		if strings.Contains(out.String(), secret) {
 			t.Errorf("dev shows it:\n%s", &out)
 		}

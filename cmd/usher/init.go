@@ -2,13 +2,13 @@ package main
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
-	"unicode"
+	"usher/cmd/usher/cmdutil"
+	"usher/internal/fault"
+	"usher/internal/shellword"
 
 	"github.com/urfave/cli/v2"
 
@@ -16,8 +16,6 @@ import (
 	"usher/app/setup"
 	"usher/internal/secret"
 )
-
-const defaultListen = "127.0.0.1:4222"
 
 func initCommand() *cli.Command {
 	return &cli.Command{
@@ -38,12 +36,12 @@ func initCommand() *cli.Command {
 			&cli.BoolFlag{Name: "operator", Usage: "make an operator with accounts and signing keys (operator mode)"},
 			&cli.BoolFlag{Name: "kv", Usage: "keep the directory in NATS, in place of a file"},
 			&cli.StringSliceFlag{Name: "project", Usage: "`NAME` of a project with an account of its own, in config mode; may be given several times"},
-			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` for nats-server", Value: defaultListen},
+			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` for nats-server", Value: setup.DefaultListen},
 			&cli.StringFlag{Name: "http", Usage: "`HOST:PORT` for metrics and probes of usher; default: " + config.Default().HTTP.Listen},
 			&cli.StringFlag{Name: "api", Usage: "`HOST:PORT` for the management API, with --kv; default: " + setup.ListenAPI},
 		},
 		Action: func(c *cli.Context) error {
-			if err := arguments(c, 1); err != nil {
+			if err := cmdutil.Arguments(c, 1); err != nil {
 				return err
 			}
 			o, err := initOptions(c)
@@ -53,7 +51,7 @@ func initCommand() *cli.Command {
 			dir := o.Dir
 			files, err := setup.Write(o)
 			if err != nil {
-				return configError(err)
+				return setupError(err)
 			}
 			for _, f := range files {
 				if _, err := fmt.Fprintln(c.App.Writer, secret.RedactDetected(filepath.Join(dir, filepath.FromSlash(f.Name)))); err != nil {
@@ -66,6 +64,16 @@ func initCommand() *cli.Command {
 	}
 }
 
+// setupError gives a failure to write an installation its way out.
+func setupError(err error) error {
+	e := fault.InConfig(err)
+	var f *fault.Error
+	if errors.Is(err, setup.ErrExists) && errors.As(e, &f) {
+		f.Hint = "nothing was written; choose another directory, or move these files away"
+	}
+	return e
+}
+
 // initOptions reads the command line.
 func initOptions(c *cli.Context) (setup.Options, error) {
 	o := setup.Options{
@@ -73,14 +81,14 @@ func initOptions(c *cli.Context) (setup.Options, error) {
 		Projects: c.StringSlice("project"),
 		Config:   map[string]string{}, Random: rand.Reader, Now: time.Now(),
 	}
-	if err := checkFixed("listen", o.Listen, "the files name it"); err != nil {
+	if err := cmdutil.CheckFixed("listen", o.Listen, "the files name it"); err != nil {
 		return o, err
 	}
 	if o.Operator && len(o.Projects) > 0 {
-		return o, usageError("usher project add makes a project with its account, once nats-server and usher run", "--project is for config mode")
+		return o, cmdutil.UsageError("usher project add makes a project with its account, once nats-server and usher run", "--project is for config mode")
 	}
 	if web := c.String("http"); web != "" {
-		if err := checkListen("http", web); err != nil {
+		if err := cmdutil.CheckListen("http", web); err != nil {
 			return o, err
 		}
 		o.Config["http.listen"] = web
@@ -90,15 +98,15 @@ func initOptions(c *cli.Context) (setup.Options, error) {
 	case api == "":
 		return o, nil
 	case !o.KV:
-		return o, usageError("add --kv", "--api is for a directory that lives in NATS")
+		return o, cmdutil.UsageError("add --kv", "--api is for a directory that lives in NATS")
 	}
 	o.Config["api.listen"] = api
-	return o, checkFixed("api", api, "clients have to know it")
+	return o, cmdutil.CheckFixed("api", api, "clients have to know it")
 }
 
 // initNext says what to do with a new installation.
 func initNext(o *setup.Options) string {
-	path := func(name string) string { return quote(filepath.Join(o.Dir, filepath.FromSlash(name))) }
+	path := func(name string) string { return shellword.Quote(filepath.Join(o.Dir, filepath.FromSlash(name))) }
 	next := fmt.Sprintf("\nNext:\n  nats-server -c %s\n", path(setup.FileServerConfig))
 	if o.KV {
 		api := setup.ListenAPI
@@ -123,31 +131,3 @@ func initNext(o *setup.Options) string {
 
 // fileAdminKey is where the first admin's key may be kept.
 const fileAdminKey = "admin.key"
-
-// checkFixed checks the address of a listener that others are told of.
-func checkFixed(option, listen, why string) error {
-	if err := checkListen(option, listen); err != nil {
-		return err
-	}
-	if _, port, _ := net.SplitHostPort(listen); port == "0" {
-		return usageError("such as --"+option+" "+defaultListen, "--%s needs a port: %s", option, why)
-	}
-	return nil
-}
-
-// checkListen checks the address of a listener. What passes can stand between
-// quotes in any file.
-func checkListen(option, listen string) error {
-	host, port, err := net.SplitHostPort(listen)
-	if err == nil {
-		_, err = strconv.ParseUint(port, 10, 16)
-	}
-	if err != nil || strings.ContainsFunc(host, notInHost) {
-		return usageError("such as --"+option+" "+defaultListen, "--%s %q is not HOST:PORT", option, listen)
-	}
-	return nil
-}
-
-func notInHost(r rune) bool {
-	return !strings.ContainsRune("-.:_%", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
-}

@@ -7,10 +7,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"usher/cmd/usher/cmdutil"
 )
-
-// version is set by the build (-ldflags "-X main.version=1.2.3").
-var version = "" //nolint:gochecknoglobals // the linker can set nothing else
 
 func main() {
 	// After the first signal the default comes back: a second Ctrl-C ends at once.
@@ -21,5 +19,5 @@ func main() {
 
 // run is the whole program but the process: tests call it.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	return report(stderr, newApp(stdout, stderr).RunContext(ctx, args))
+	return cmdutil.Report(stderr, newApp(stdout, stderr).RunContext(ctx, args))
 }

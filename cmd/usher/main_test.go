@@ -57,7 +57,7 @@ func scriptCommands() map[string]func(ts *testscript.TestScript, neg bool, args 
 		"files": files,
 		"store": store,
 		"keys":  keys,
-		"site":  site,
+		"site":  makeSite,
 		"paste": paste,
 	}
 }
@@ -140,13 +140,13 @@ func keys(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
-// site makes the seeds that usher.yaml of a script names, and a password.
+// makeSite makes the seeds that usher.yaml of a script names, and a password.
 // They are the same each time.
-func site(ts *testscript.TestScript, neg bool, args []string) {
+func makeSite(ts *testscript.TestScript, neg bool, args []string) {
 	plain(ts, neg, len(args) == 0, "site")
 	dir := ts.MkAbs(".")
 	made := filepath.Join(dir, "made")
-	_, err := setup.Write(setup.Options{Dir: made, Listen: defaultListen, Random: strings.NewReader(strings.Repeat("usher", 100))})
+	_, err := setup.Write(setup.Options{Dir: made, Listen: setup.DefaultListen, Random: strings.NewReader(strings.Repeat("usher", 100))})
 	ts.Check(err)
 	ts.Check(os.Rename(filepath.Join(made, setup.DirKeys), filepath.Join(dir, setup.DirKeys)))
 	ts.Check(os.Rename(filepath.Join(made, setup.FilePassword), filepath.Join(dir, setup.FilePassword)))

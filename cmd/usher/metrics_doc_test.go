@@ -94,9 +94,9 @@ func TestMetricsDocumented(t *testing.T) {
 			}
 			in := initialized(t, options...)
 			for i := 0; i < len(way.edits); i += 2 {
-				in.edit(t, setup.FileConfig, way.edits[i], way.edits[i+1])
+				in.Edit(t, setup.FileConfig, way.edits[i], way.edits[i+1])
 			}
-			in.natsServer(t)
+			in.NatsServer(t)
 			in.serve(t)
 			_, text := in.get("/metrics")
 			got := shown(text)

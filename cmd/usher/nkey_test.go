@@ -5,24 +5,28 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"usher/cmd/usher/cmdutil"
+	"usher/cmd/usher/nkey"
+	"usher/internal/secretfile"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 
+	"usher/app/deployment"
 	"usher/app/setup"
 	"usher/callout/callouttest"
 	"usher/issuer"
 )
 
 // nkeysOf returns what a verb of nkey lists.
-func nkeysOf(t *testing.T, in installation, verb string) []keyRow {
+func nkeysOf(t *testing.T, in installation, verb string) []nkey.KeyRow {
 	t.Helper()
-	code, stdout, stderr := usher(t, "nkey", verb, "-c", in.config(), "--json")
-	if code != exitOK {
+	code, stdout, stderr := usher(t, "nkey", verb, "-c", in.Config(), "--json")
+	if code != cmdutil.ExitOK {
 		t.Fatalf("%s: exit code %d\n%s%s", verb, code, stdout, stderr)
 	}
 	var out struct {
-		Keys []keyRow `json:"keys"`
+		Keys []nkey.KeyRow `json:"keys"`
 	}
 	callouttest.Must(t, json.Unmarshal([]byte(stdout), &out))
 	return out.Keys
@@ -42,7 +46,7 @@ func nkeyOf(t *testing.T, in installation, kind, account string, state issuer.Ke
 
 func (in installation) nkey(t *testing.T, code int, says string, args ...string) string {
 	t.Helper()
-	got, stdout, stderr := usher(t, append([]string{"nkey", args[0], "-c", in.config()}, args[1:]...)...)
+	got, stdout, stderr := usher(t, append([]string{"nkey", args[0], "-c", in.Config()}, args[1:]...)...)
 	if got != code || !strings.Contains(stdout+stderr, says) {
 		t.Fatalf("nkey %s: exit code %d, want %d and %q\n%s%s", strings.Join(args, " "), got, code, says, stdout, stderr)
 	}
@@ -54,15 +58,15 @@ func TestKeyringHidesSeeds(t *testing.T) {
 	t.Parallel()
 	seed := callouttest.NewKeys(t).IssuerSeed
 	for name, mess := range map[string]func(in installation){
-		"in keyring.yaml":         func(in installation) { in.edit(t, setup.FileKeyring, "file: app.nk", "file: "+seed+".nk") },
-		"as the name of a seed":   func(in installation) { in.write(t, setup.DirKeys+"/"+seed+".nk", seed) },
-		"as the name of anything": func(in installation) { in.write(t, setup.DirKeys+"/"+seed, seed) },
+		"in keyring.yaml":         func(in installation) { in.Edit(t, setup.FileKeyring, "file: app.nk", "file: "+seed+".nk") },
+		"as the name of a seed":   func(in installation) { in.Write(t, setup.DirKeys+"/"+seed+".nk", seed) },
+		"as the name of anything": func(in installation) { in.Write(t, setup.DirKeys+"/"+seed, seed) },
 	} {
 		in := initialized(t, "--operator")
 		mess(in)
 		for _, args := range [][]string{{"serve"}, {"check"}, {"nkey", "list"}} {
-			code, stdout, stderr := usher(t, append(args, "-c", in.config())...)
-			if says := stdout + stderr; code != exitConfig || strings.Contains(says, seed[:20]) || !strings.Contains(says, "[looks like a secret]") {
+			code, stdout, stderr := usher(t, append(args, "-c", in.Config())...)
+			if says := stdout + stderr; code != cmdutil.ExitConfig || strings.Contains(says, seed[:20]) || !strings.Contains(says, "[looks like a secret]") {
 				t.Errorf("%s, %s: exit code %d\n%s", name, args, code, says)
 			}
 		}
@@ -73,8 +77,8 @@ func TestKeyringHidesSeeds(t *testing.T) {
 func operatorSite(t *testing.T) installation {
 	t.Helper()
 	in := initialized(t, "--operator")
-	in.write(t, setup.FileDirectory, aliceDirectory())
-	in.natsServer(t)
+	in.Write(t, setup.FileDirectory, aliceDirectory())
+	in.NatsServer(t)
 	in.serve(t)
 	return in
 }
@@ -93,16 +97,16 @@ func TestNkeyOperator(t *testing.T) {
 		t.Run(c.args[0], func(t *testing.T) {
 			t.Parallel()
 			in := operatorSite(t)
-			in.nkey(t, exitOK, "which is in the keyring", "verify")
+			in.nkey(t, cmdutil.ExitOK, "which is in the keyring", "verify")
 			old := nkeyOf(t, in, c.kind, c.account, issuer.StateActive)
-			fresh := strings.TrimSpace(in.nkey(t, exitOK, "", append([]string{"rotate"}, c.args...)...))
+			fresh := strings.TrimSpace(in.nkey(t, cmdutil.ExitOK, "", append([]string{"rotate"}, c.args...)...))
 			if got := nkeyOf(t, in, c.kind, c.account, issuer.StateActive); got != fresh || got == old {
 				t.Errorf("%s is active, %s was said, %s was", got, fresh, old)
 			}
 			if got := nkeyOf(t, in, c.kind, c.account, issuer.StateRetired); got != old {
 				t.Errorf("%s is retired", got)
 			}
-			if code := in.try(t); code != exitOK {
+			if code := in.try(t); code != cmdutil.ExitOK {
 				t.Errorf("exit code %d", code)
 			}
 			for _, k := range nkeysOf(t, in, "status") {
@@ -126,68 +130,68 @@ func TestNkeyOperator(t *testing.T) {
 	t.Run("retired at once", func(t *testing.T) {
 		t.Parallel()
 		in := operatorSite(t)
-		in.nkey(t, exitRuntime, "the key is active", "retire", nkeyOf(t, in, issuer.KindXKey, "", issuer.StateActive))
-		in.nkey(t, exitOK, "", "retire", "--now", nkeyOf(t, in, issuer.KindXKey, "", issuer.StateActive))
-		if code := in.try(t); code != exitOK {
+		in.nkey(t, cmdutil.ExitRuntime, "the key is active", "retire", nkeyOf(t, in, issuer.KindXKey, "", issuer.StateActive))
+		in.nkey(t, cmdutil.ExitOK, "", "retire", "--now", nkeyOf(t, in, issuer.KindXKey, "", issuer.StateActive))
+		if code := in.try(t); code != cmdutil.ExitOK {
 			t.Errorf("exit code %d", code)
 		}
-		in.nkey(t, exitRuntime, "no rotation is in progress", "rotate", "--resume")
-		in.nkey(t, exitRuntime, "no active key to replace", "rotate", "--account", "TEAPOT", "signing_key")
-		in.nkey(t, exitUsage, "the signing key of which account?", "rotate", "signing_key")
-		in.nkey(t, exitOK, "pushed APP to usher-nats", "push", "APP")
-		in.nkey(t, exitConfig, "no account TEAPOT", "push", "TEAPOT")
+		in.nkey(t, cmdutil.ExitRuntime, "no rotation is under way", "rotate", "--resume")
+		in.nkey(t, cmdutil.ExitRuntime, "no active key to replace", "rotate", "--account", "TEAPOT", "signing_key")
+		in.nkey(t, cmdutil.ExitUsage, "the signing key of which account?", "rotate", "signing_key")
+		in.nkey(t, cmdutil.ExitOK, "pushed APP to usher-nats", "push", "APP")
+		in.nkey(t, cmdutil.ExitConfig, "no account TEAPOT", "push", "TEAPOT")
 	})
 }
 
 // retireInUse: a connection keeps the key of its user JWT.
 func retireInUse(t *testing.T, in installation) {
 	t.Helper()
-	in.nkey(t, exitOK, "+ nats.signing_keys[(new key)]", "rotate", "--account", "APP", "--dry-run", "signing_key")
-	nc, err := nats.Connect(in.url, nats.Token("alice-key"))
+	in.nkey(t, cmdutil.ExitOK, "+ nats.signing_keys[(new key)]", "rotate", "--account", "APP", "--dry-run", "signing_key")
+	nc, err := nats.Connect(in.Url, nats.Token("alice-key"))
 	callouttest.Must(t, err)
 	defer nc.Close()
 	old := nkeyOf(t, in, issuer.KindSigning, setup.AccountApp, issuer.StateActive)
-	in.nkey(t, exitOK, "", "rotate", "--wait", "1s", "--account", "APP", "signing_key")
-	in.nkey(t, exitDenied, "1 connection in APP", "retire", "--wait", "1s", old)
-	in.nkey(t, exitOK, "retiring", "status", old)
+	in.nkey(t, cmdutil.ExitOK, "", "rotate", "--wait", "1s", "--account", "APP", "signing_key")
+	in.nkey(t, cmdutil.ExitDenied, "1 connection in APP", "retire", "--wait", "1s", old)
+	in.nkey(t, cmdutil.ExitOK, "retiring", "status", old)
 	nc.Close()
-	in.nkey(t, exitOK, "", "retire", "--wait", "20s", old)
-	in.nkey(t, exitOK, "retired", "status", fingerprint(old))
+	in.nkey(t, cmdutil.ExitOK, "", "retire", "--wait", "20s", old)
+	in.nkey(t, cmdutil.ExitOK, "retired", "status", nkey.Fingerprint(old))
 }
 
 // notTrusted: nothing is made, pushed or retired with a key of the operator that the
 // servers do not know yet.
 func notTrusted(t *testing.T, in installation) {
 	t.Helper()
-	owner, err := operatorSigner(in.path("operator/keys/operator.nk"), false)
+	owner, err := deployment.OperatorSigner(in.Path("operator/keys/operator.nk"), false)
 	callouttest.Must(t, err)
-	file := in.path("operator/" + "operator.jwt")
+	file := in.Path("operator/" + "operator.jwt")
 	text, err := os.ReadFile(file)
 	callouttest.Must(t, err)
 	c, err := jwt.DecodeOperatorClaims(strings.TrimSpace(string(text)))
 	callouttest.Must(t, err)
-	fresh := strings.TrimSpace(in.nkeyNew(t, in.path("operator/second.nk"), "operator"))
+	fresh := strings.TrimSpace(in.nkeyNew(t, in.Path("operator/second.nk"), "operator"))
 	c.SigningKeys.Add(fresh)
 	signed, err := c.Encode(owner)
 	callouttest.Must(t, err)
-	callouttest.Must(t, replaceFile(file, []byte(signed)))
-	in.edit(t, setup.FileConfig, "signing_key_file: operator/signing.nk", "signing_key_file: operator/second.nk")
+	callouttest.Must(t, secretfile.Write(file, []byte(signed)))
+	in.Edit(t, setup.FileConfig, "signing_key_file: operator/signing.nk", "signing_key_file: operator/second.nk")
 	const says = "usher-nats does not trust O"
-	in.nkey(t, exitConfig, says, "rotate", "--account", "APP", "signing_key")
-	in.nkey(t, exitConfig, says, "retire", "--now", nkeyOf(t, in, issuer.KindSigning, setup.AccountApp, issuer.StateActive))
-	signer, err := operatorSigner(in.path("operator/second.nk"), false)
+	in.nkey(t, cmdutil.ExitConfig, says, "rotate", "--account", "APP", "signing_key")
+	in.nkey(t, cmdutil.ExitConfig, says, "retire", "--now", nkeyOf(t, in, issuer.KindSigning, setup.AccountApp, issuer.StateActive))
+	signer, err := deployment.OperatorSigner(in.Path("operator/second.nk"), false)
 	callouttest.Must(t, err)
-	app := in.path("operator/accounts/APP.jwt")
+	app := in.Path("operator/accounts/APP.jwt")
 	text, err = os.ReadFile(app)
 	callouttest.Must(t, err)
 	account, err := jwt.DecodeAccountClaims(strings.TrimSpace(string(text)))
 	callouttest.Must(t, err)
 	signed, err = account.Encode(signer)
 	callouttest.Must(t, err)
-	callouttest.Must(t, replaceFile(app, []byte(signed)))
-	in.nkey(t, exitConfig, says, "push", "APP")
-	checkLive(t, in.config()).says(t, exitConfig, "operator", "error", says)
-	if code := in.try(t); code != exitOK {
+	callouttest.Must(t, secretfile.Write(app, []byte(signed)))
+	in.nkey(t, cmdutil.ExitConfig, says, "push", "APP")
+	checkLive(t, in.Config()).says(t, cmdutil.ExitConfig, "operator", "error", says)
+	if code := in.try(t); code != cmdutil.ExitOK {
 		t.Errorf("exit code %d", code)
 	}
 }
@@ -196,7 +200,7 @@ func notTrusted(t *testing.T, in installation) {
 func (in installation) nkeyNew(t *testing.T, file, kind string) string {
 	t.Helper()
 	code, stdout, stderr := usher(t, "nkey", "new", "--out", file, kind)
-	if code != exitOK {
+	if code != cmdutil.ExitOK {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	return stdout
@@ -207,29 +211,29 @@ func (in installation) nkeyNew(t *testing.T, file, kind string) string {
 func TestNkeyConfig(t *testing.T) {
 	t.Parallel()
 	in := initialized(t)
-	in.write(t, setup.FileDirectory, aliceDirectory())
-	srv := in.natsServer(t)
+	in.Write(t, setup.FileDirectory, aliceDirectory())
+	srv := in.NatsServer(t)
 	in.serve(t)
 	old := nkeyOf(t, in, issuer.KindIssuer, "", issuer.StateActive)
-	in.nkey(t, exitRuntime, "hint: change the lines above and restart the servers", "rotate", "--wait", "0s", "issuer")
-	in.nkey(t, exitRuntime, "a rotation is in progress", "rotate", "xkey")
-	if code := in.try(t); code != exitOK {
+	in.nkey(t, cmdutil.ExitRuntime, "hint: change the lines above and restart the servers", "rotate", "--wait", "0s", "issuer")
+	in.nkey(t, cmdutil.ExitRuntime, "a rotation is under way", "rotate", "xkey")
+	if code := in.try(t); code != cmdutil.ExitOK {
 		t.Errorf("exit code %d", code)
 	}
 	fresh := nkeyOf(t, in, issuer.KindIssuer, "", issuer.StateNext)
 	srv.Stop()
-	in.edit(t, setup.FileServerConfig, old, fresh)
-	in.natsServer(t)
-	in.nkey(t, exitOK, fresh, "rotate", "--wait", "30s", "--resume")
+	in.Edit(t, setup.FileServerConfig, old, fresh)
+	in.NatsServer(t)
+	in.nkey(t, cmdutil.ExitOK, fresh, "rotate", "--wait", "30s", "--resume")
 	if got := nkeyOf(t, in, issuer.KindIssuer, "", issuer.StateRetired); got != old {
 		t.Errorf("%s is retired", got)
 	}
-	if code := in.try(t); code != exitOK {
+	if code := in.try(t); code != cmdutil.ExitOK {
 		t.Errorf("exit code %d", code)
 	}
-	in.nkey(t, exitOK, fresh+", which is in the keyring", "verify")
-	in.nkey(t, exitRuntime, "hint: change the lines above", "rotate", "--wait", "0s", "xkey")
-	in.nkey(t, exitOK, "", "rotate", "--rollback", "--wait", "20s")
-	in.nkey(t, exitUsage, "signing keys of accounts are for operator mode", "rotate", "--account", "APP", "signing_key")
-	in.nkey(t, exitConfig, "nothing to push", "push", "APP")
+	in.nkey(t, cmdutil.ExitOK, fresh+", which is in the keyring", "verify")
+	in.nkey(t, cmdutil.ExitRuntime, "hint: change the lines above", "rotate", "--wait", "0s", "xkey")
+	in.nkey(t, cmdutil.ExitOK, "", "rotate", "--rollback", "--wait", "20s")
+	in.nkey(t, cmdutil.ExitUsage, "signing keys of accounts are for operator mode", "rotate", "--account", "APP", "signing_key")
+	in.nkey(t, cmdutil.ExitConfig, "nothing to push", "push", "APP")
 }

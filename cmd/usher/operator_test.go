@@ -9,8 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"usher/app/apptest"
+	"usher/app/demo"
 	"usher/app/setup"
 	"usher/callout/callouttest"
+	"usher/cmd/usher/cmdutil"
 )
 
 // TestOperatorSentinel: a server that has no default sentinel is shown one. Without
@@ -18,29 +21,29 @@ import (
 func TestOperatorSentinel(t *testing.T) {
 	t.Parallel()
 	in := initialized(t, "--operator")
-	in.edit(t, setup.FileServerConfig, "\ndefault_sentinel: ", "\n# default_sentinel: ")
-	in.write(t, setup.FileDirectory, trialist())
-	in.natsServer(t)
+	in.Edit(t, setup.FileServerConfig, "\ndefault_sentinel: ", "\n# default_sentinel: ")
+	in.Write(t, setup.FileDirectory, trialist())
+	in.NatsServer(t)
 	in.serve(t)
-	healthy(t, in.config())
-	sentinel := in.path(setup.FileSentinelCreds)
+	healthy(t, in.Config())
+	sentinel := in.Path(setup.FileSentinelCreds)
 	for name, c := range map[string]struct {
 		code int
 		says string
 		args []string
 	}{
-		"a token":             {exitOK, "", []string{"--sentinel", sentinel}},
-		"user and password":   {exitOK, "", []string{"--sentinel", sentinel, "--user", "project=shop"}},
-		"no sentinel":         {exitDenied, "in operator mode without default_sentinel usher is never asked: --sentinel FILE", nil},
-		"a file that is none": {exitUsage, "--sentinel holds no user JWT with its seed", []string{"--sentinel", in.config()}},
-		"no file":             {exitUsage, "--sentinel cannot be read: ", []string{"--sentinel", in.path("teapot")}},
-		"the wrong token":     {exitDenied, "if they say granted, nats-server's log does\n", []string{"--sentinel", sentinel, "--token-file", in.token(t, "nobody-key")}},
+		"a token":             {cmdutil.ExitOK, "", []string{"--sentinel", sentinel}},
+		"user and password":   {cmdutil.ExitOK, "", []string{"--sentinel", sentinel, "--user", "project=shop"}},
+		"no sentinel":         {cmdutil.ExitDenied, "in operator mode without default_sentinel usher is never asked: --sentinel FILE", nil},
+		"a file that is none": {cmdutil.ExitUsage, "--sentinel holds no user JWT with its seed", []string{"--sentinel", in.Config()}},
+		"no file":             {cmdutil.ExitUsage, "--sentinel cannot be read: ", []string{"--sentinel", in.Path("teapot")}},
+		"the wrong token":     {cmdutil.ExitDenied, "if they say granted, nats-server's log does\n", []string{"--sentinel", sentinel, "--token-file", in.token(t, "nobody-key")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			args := append([]string{"try", "publish", "-s", in.url, "--token-file", in.token(t, "alice-key")}, c.args...)
+			args := append([]string{"try", "publish", "-s", in.Url, "--token-file", in.token(t, "alice-key")}, c.args...)
 			code, stdout, stderr := answered(t, append(args, "shop.orders", "teapot")...)
-			if code != c.code || (code == exitOK) != (stdout != "") || !strings.Contains(stderr, c.says) || strings.Contains(stderr, "/teapot") {
+			if code != c.code || (code == cmdutil.ExitOK) != (stdout != "") || !strings.Contains(stderr, c.says) || strings.Contains(stderr, "/teapot") {
 				t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 			}
 		})
@@ -52,11 +55,11 @@ func TestOperatorSentinel(t *testing.T) {
 func TestOperatorSystemAlias(t *testing.T) {
 	t.Parallel()
 	in := initialized(t, "--operator")
-	in.edit(t, setup.FileKeyring, "{name: SYS,", "{name: OPS,")
+	in.Edit(t, setup.FileKeyring, "{name: SYS,", "{name: OPS,")
 	for _, verb := range []string{"serve", "check"} {
-		code, stdout, stderr := usher(t, verb, "-c", in.config())
+		code, stdout, stderr := usher(t, verb, "-c", in.Config())
 		says := stdout + stderr // check's findings are its output
-		if code != exitConfig || !strings.Contains(says, `the system account "SYS" (accounts.system of the configuration) is not among them`) ||
+		if code != cmdutil.ExitConfig || !strings.Contains(says, `the system account "SYS" (accounts.system of the configuration) is not among them`) ||
 			!strings.Contains(says, "hint: add it, with its public key") {
 			t.Errorf("%s: exit code %d\n%s", verb, code, says)
 		}
@@ -67,24 +70,24 @@ func TestOperatorSystemAlias(t *testing.T) {
 func TestOperatorHealthcheck(t *testing.T) {
 	t.Parallel()
 	in := initialized(t, "--operator")
-	in.natsServer(t)
+	in.NatsServer(t)
 	in.serve(t)
-	healthy(t, in.config())
-	in.write(t, setup.FileSentinelCreds, "teapot\n")
-	unhealthy(t, in.config(), exitConfig, "nats.sentinel_creds_file: holds no user JWT")
-	in.edit(t, setup.FileConfig, "\n  sentinel_creds_file:", "\n  #sentinel_creds_file:")
-	healthy(t, in.config())
+	healthy(t, in.Config())
+	in.Write(t, setup.FileSentinelCreds, "teapot\n")
+	unhealthy(t, in.Config(), cmdutil.ExitConfig, "nats.sentinel_creds_file: holds no user JWT")
+	in.Edit(t, setup.FileConfig, "\n  sentinel_creds_file:", "\n  #sentinel_creds_file:")
+	healthy(t, in.Config())
 }
 
 // TestOperatorBench: a load needs no more than its tokens.
 func TestOperatorBench(t *testing.T) {
 	t.Parallel()
 	in := initialized(t, "--operator")
-	in.write(t, setup.FileDirectory, aliceDirectory())
-	in.natsServer(t)
+	in.Write(t, setup.FileDirectory, aliceDirectory())
+	in.NatsServer(t)
 	in.serve(t)
-	code, stdout, stderr := usher(t, "bench", "storm", "-s", in.url, "--clients", "20", "--token-file", in.token(t, "alice-key"), "--json")
-	if code != exitOK || !strings.Contains(stdout, `"connected":20`) {
+	code, stdout, stderr := usher(t, "bench", "storm", "-s", in.Url, "--clients", "20", "--token-file", in.token(t, "alice-key"), "--json")
+	if code != cmdutil.ExitOK || !strings.Contains(stdout, `"connected":20`) {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 }
@@ -131,7 +134,7 @@ func TestDevOperatorAgain(t *testing.T) {
 	callouttest.Must(t, p.cmd.Process.Kill())
 	p.wait(t)
 	code, stdout, stderr := usher(t, "dev", "--json", "--dir", dir)
-	if code != exitConfig || stdout != "" || !strings.Contains(stderr, dir+" was made with usher dev --operator") || !strings.Contains(stderr, "hint: give --operator, or") {
+	if code != cmdutil.ExitConfig || stdout != "" || !strings.Contains(stderr, dir+" was made with usher dev --operator") || !strings.Contains(stderr, "hint: give --operator, or") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	_, second := startDev(t, "--operator", "--dir", dir)
@@ -150,19 +153,19 @@ func TestDevOperatorAgain(t *testing.T) {
 func TestDevOtherMode(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	_, err := prepareDev(dir, "127.0.0.1:0", false)
+	_, err := demo.Prepare(dir, "127.0.0.1:0", false)
 	callouttest.Must(t, err)
 	code, stdout, stderr := usher(t, "dev", "--operator", "--json", "--dir", dir)
-	if code != exitConfig || stdout != "" || !strings.Contains(stderr, dir+" was made without --operator") || !strings.Contains(stderr, "hint: leave --operator out") {
+	if code != cmdutil.ExitConfig || stdout != "" || !strings.Contains(stderr, dir+" was made without --operator") || !strings.Contains(stderr, "hint: leave --operator out") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
-	if there(filepath.Join(dir, setup.DirOperator)) {
+	if apptest.FileExists(filepath.Join(dir, setup.DirOperator)) {
 		t.Error("an operator was made")
 	}
 	for _, args := range [][]string{nil, {"--operator"}} { // what usher init made is left alone
 		in := initialized(t, "--operator")
-		code, _, stderr := usher(t, append([]string{"dev", "--dir", in.dir}, args...)...)
-		if code != exitConfig || !strings.Contains(stderr, "already exists") || there(in.path(fileDemo)) {
+		code, _, stderr := usher(t, append([]string{"dev", "--dir", in.Dir}, args...)...)
+		if code != cmdutil.ExitConfig || !strings.Contains(stderr, "there already") || apptest.FileExists(in.Path(demo.FileDemo)) {
 			t.Errorf("exit code %d\n%s", code, stderr)
 		}
 	}
@@ -174,18 +177,18 @@ func TestDevOperatorInterrupted(t *testing.T) {
 	names := setup.Names(true, true)
 	for _, kept := range []int{0, 10, len(names) - 3, len(names) - 1} {
 		dir := t.TempDir()
-		made, err := prepareDev(dir, "127.0.0.1:0", true)
+		made, err := demo.Prepare(dir, "127.0.0.1:0", true)
 		callouttest.Must(t, err)
 		for _, name := range names[kept:] {
 			callouttest.Must(t, os.Remove(filepath.Join(dir, filepath.FromSlash(name))))
 		}
-		again, err := prepareDev(dir, "127.0.0.1:0", true)
+		again, err := demo.Prepare(dir, "127.0.0.1:0", true)
 		callouttest.Must(t, err)
-		if !reflect.DeepEqual(made.demo, again.demo) {
+		if !reflect.DeepEqual(made.Demo, again.Demo) {
 			t.Error("another demo")
 		}
 		for _, name := range names {
-			if !there(filepath.Join(dir, filepath.FromSlash(name))) {
+			if !apptest.FileExists(filepath.Join(dir, filepath.FromSlash(name))) {
 				t.Errorf("%d kept: %s is missing", kept, name)
 			}
 		}

@@ -6,28 +6,25 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
-	"usher/app/devserver"
+	"usher/app/apptest"
 	"usher/app/setup"
 	"usher/callout/callouttest"
+	"usher/cmd/usher/cmdutil"
 )
 
-// installation is what "usher init" makes, on ports of its own.
-type installation struct {
-	dir, url, web string
-}
+// installation is what "usher init" makes, with the commands that run there.
+type installation struct{ apptest.Site }
 
 func newInstallation(t *testing.T, more ...string) installation {
 	t.Helper()
 	in := initialized(t)
 	for i := 0; i < len(more); i += 2 {
-		in.edit(t, setup.FileConfig, more[i], more[i+1])
+		in.Edit(t, setup.FileConfig, more[i], more[i+1])
 	}
 	return in
 }
@@ -36,40 +33,18 @@ func newInstallation(t *testing.T, more ...string) installation {
 func initialized(t *testing.T, options ...string) installation {
 	t.Helper()
 	port := callouttest.FreePort(t)
-	in := installation{
-		dir: filepath.Join(t.TempDir(), "site"),
-		url: fmt.Sprintf("nats://127.0.0.1:%d", port),
-		web: fmt.Sprintf("http://127.0.0.1:%d", port+1),
-	}
+	dir := filepath.Join(t.TempDir(), "site")
+	in := installation{apptest.Site{
+		Dir: dir,
+		Url: fmt.Sprintf("nats://127.0.0.1:%d", port),
+		Web: fmt.Sprintf("http://127.0.0.1:%d", port+1),
+	}}
 	args := append([]string{"init"}, options...)
-	args = append(args, "--listen", strings.TrimPrefix(in.url, "nats://"), "--http", strings.TrimPrefix(in.web, "http://"), in.dir)
-	if code, _, stderr := usher(t, args...); code != exitOK {
+	args = append(args, "--listen", strings.TrimPrefix(in.Url, "nats://"), "--http", strings.TrimPrefix(in.Web, "http://"), in.Dir)
+	if code, _, stderr := usher(t, args...); code != cmdutil.ExitOK {
 		t.Fatalf("init: %d\n%s", code, stderr)
 	}
 	return in
-}
-
-func (in installation) path(name string) string {
-	return filepath.Join(in.dir, filepath.FromSlash(name))
-}
-
-func (in installation) config() string { return in.path(setup.FileConfig) }
-
-// edit replaces what stands once in a file.
-func (in installation) edit(t *testing.T, name, old, replacement string) {
-	t.Helper()
-	text, err := os.ReadFile(in.path(name))
-	callouttest.Must(t, err)
-	if bytes.Count(text, []byte(old)) != 1 {
-		t.Fatalf("%s does not hold %q once:\n%s", name, old, text)
-	}
-	in.write(t, name, strings.Replace(string(text), old, replacement, 1))
-}
-
-// write replaces a file in one step, as an operator's tool would.
-func (in installation) write(t *testing.T, name, text string) {
-	t.Helper()
-	callouttest.Must(t, replaceFile(in.path(name), []byte(text)))
 }
 
 // aliceDirectory is a directory.yaml in which alice may publish shop.orders with alice-key.
@@ -85,31 +60,15 @@ projects:
 // token writes a token to a file and returns its path.
 func (in installation) token(t *testing.T, token string) string {
 	t.Helper()
-	in.write(t, "tokens/"+token, token+"\n")
-	return in.path("tokens/" + token)
+	in.Write(t, "tokens/"+token, token+"\n")
+	return in.Path("tokens/" + token)
 }
 
 // try connects as alice and returns the exit code.
 func (in installation) try(t *testing.T) int {
 	t.Helper()
-	code, _, _ := answered(t, "try", "publish", "-s", in.url, "--token-file", in.token(t, "alice-key"), "shop.orders", "teapot")
+	code, _, _ := answered(t, "try", "publish", "-s", in.Url, "--token-file", in.token(t, "alice-key"), "shop.orders", "teapot")
 	return code
-}
-
-// natsServer starts the server of the installation. It ends with the test.
-func (in installation) natsServer(t *testing.T) *devserver.Server {
-	t.Helper()
-	var srv *devserver.Server
-	var err error
-	// Of the one before it a process that another test just starts can have the
-	// listener, until it becomes its program.
-	callouttest.Eventually(t, "its port is free", func() bool {
-		srv, err = devserver.Start(devserver.Config{ConfigFile: in.path(setup.FileServerConfig), LogFile: in.path("nats-server.log")})
-		return !errors.Is(err, syscall.EADDRINUSE)
-	})
-	callouttest.Must(t, err)
-	t.Cleanup(srv.Stop)
-	return srv
 }
 
 // usher runs a command in this process.
@@ -186,7 +145,7 @@ func (p *process) wait(t *testing.T) int {
 // serve starts "usher serve" and waits until it is ready.
 func (in installation) serve(t *testing.T) *process {
 	t.Helper()
-	p := start(t, "usher", "serve", "-c", in.config())
+	p := start(t, "usher", "serve", "-c", in.Config())
 	in.waitReady(t, p)
 	return p
 }
@@ -204,7 +163,7 @@ func (in installation) waitReady(t *testing.T, p *process) {
 
 // get asks the listener for metrics and probes; status 0: it does not answer.
 func (in installation) get(path string) (status int, body string) {
-	res, err := http.Get(in.web + path)
+	res, err := http.Get(in.Web + path)
 	if err != nil {
 		return 0, err.Error()
 	}

@@ -12,8 +12,10 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 
+	"usher/app/apptest"
 	"usher/app/setup"
 	"usher/callout/callouttest"
+	"usher/cmd/usher/cmdutil"
 )
 
 // operated is an installation of operator mode with its directory in NATS, which runs.
@@ -29,9 +31,9 @@ func startOperated(t *testing.T, edit func(in installation)) *operated {
 	if edit != nil {
 		edit(in)
 	}
-	in.natsServer(t)
-	code, key, stderr := usher(t, "bootstrap", "-c", in.config())
-	if code != exitOK {
+	in.NatsServer(t)
+	code, key, stderr := usher(t, "bootstrap", "-c", in.Config())
+	if code != cmdutil.ExitOK {
 		t.Fatalf("%d %s", code, stderr)
 	}
 	o := &operated{installation: in, key: in.token(t, strings.TrimSpace(key))}
@@ -50,7 +52,7 @@ func (o *operated) ask(t *testing.T, args ...string) (code int, stdout, stderr s
 func (o *operated) ok(t *testing.T, says string, args ...string) (stdout, stderr string) {
 	t.Helper()
 	code, stdout, stderr := o.ask(t, args...)
-	if code != exitOK || !strings.Contains(stdout+stderr, says) {
+	if code != cmdutil.ExitOK || !strings.Contains(stdout+stderr, says) {
 		t.Fatalf("%v: exit code %d\n%s%s", args, code, stdout, stderr)
 	}
 	return stdout, stderr
@@ -75,14 +77,14 @@ func (o *operated) member(t *testing.T, name, project string) string {
 // where returns the account in which a client with this key lands; empty: it does not get in.
 func (o *operated) where(t *testing.T, key string) string {
 	t.Helper()
-	nc, err := nats.Connect(o.url, nats.Token(key), nats.CustomInboxPrefix("_INBOX_any"), nats.NoReconnect(), callouttest.Patient())
+	nc, err := nats.Connect(o.Url, nats.Token(key), nats.CustomInboxPrefix("_INBOX_any"), nats.NoReconnect(), callouttest.Patient())
 	if err != nil {
 		return ""
 	}
 	defer nc.Close()
 	id, err := nc.GetClientID()
 	callouttest.Must(t, err)
-	system, err := nats.Connect(o.url, nats.UserCredentials(o.path(setup.FileSystemCreds)), callouttest.Patient())
+	system, err := nats.Connect(o.Url, nats.UserCredentials(o.Path(setup.FileSystemCreds)), callouttest.Patient())
 	callouttest.Must(t, err)
 	defer system.Close()
 	m, err := system.Request("$SYS.REQ.SERVER.PING.CONNZ", fmt.Appendf(nil, `{"cid":%d,"auth":true}`, id), 20*time.Second)
@@ -97,50 +99,50 @@ func (o *operated) where(t *testing.T, key string) string {
 func TestProjectAccount(t *testing.T) {
 	t.Parallel()
 	o := startOperated(t, nil)
-	o.no(t, exitUsage, "usher project add -c makes one, where the operator's key is", "project", "add", "shop")
-	o.no(t, exitUsage, "--account goes without -c", "project", "add", "-c", o.config(), "--account", "APP", "shop")
-	o.no(t, exitRuntime, "hint: give the project another name", "project", "add", "-c", o.config(), "APP")
-	o.no(t, exitUsage, "is reserved", "project", "add", "-c", o.config(), "habitat")
-	if there(o.path("keys/project-habitat.nk")) {
+	o.no(t, cmdutil.ExitUsage, "usher project add -c makes one, where the operator's key is", "project", "add", "shop")
+	o.no(t, cmdutil.ExitUsage, "--account goes without -c", "project", "add", "-c", o.Config(), "--account", "APP", "shop")
+	o.no(t, cmdutil.ExitRuntime, "hint: give the project another name", "project", "add", "-c", o.Config(), "APP")
+	o.no(t, cmdutil.ExitUsage, "is reserved", "project", "add", "-c", o.Config(), "habitat")
+	if apptest.FileExists(o.Path("keys/project-habitat.nk")) {
 		t.Error("a project that is refused has an account")
 	}
-	_, stderr := o.ok(t, "made project shop in account shop", "project", "add", "-c", o.config(), "shop")
+	_, stderr := o.ok(t, "made project shop in account shop", "project", "add", "-c", o.Config(), "shop")
 	t.Log(stderr)
-	o.no(t, exitRuntime, "project shop is there already", "project", "add", "-c", o.config(), "shop")
+	o.no(t, cmdutil.ExitRuntime, "project shop is there already", "project", "add", "-c", o.Config(), "shop")
 	o.ok(t, "What an account does not separate", "project", "add", "--account", "APP", "one")
 	for _, name := range []string{"operator/accounts/shop.jwt", "operator/keys/project-shop.nk", "keys/project-shop.nk"} {
-		if info, err := os.Stat(o.path(name)); err != nil || info.Mode().Perm() != 0o600 {
+		if info, err := os.Stat(o.Path(name)); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v, %v", name, info, err)
 		}
 	}
-	if code, stdout, stderr := usher(t, "check", "-c", o.config()); code != exitOK {
+	if code, stdout, stderr := usher(t, "check", "-c", o.Config()); code != cmdutil.ExitOK {
 		t.Errorf("check: exit code %d\n%s%s", code, stdout, stderr)
 	}
 
 	// A project of another name is still in its account; who would get that is refused.
 	o.ok(t, "", "project", "set", "--name", "store", "shop")
-	o.no(t, exitRuntime, "project store is in account shop", "project", "add", "-c", o.config(), "shop")
-	_, stderr = o.ok(t, "removed project store", "project", "rm", "-c", o.config(), "--yes", "store")
+	o.no(t, cmdutil.ExitRuntime, "project store is in account shop", "project", "add", "-c", o.Config(), "shop")
+	_, stderr = o.ok(t, "removed project store", "project", "rm", "-c", o.Config(), "--yes", "store")
 	if !strings.Contains(stderr, "nats server account purge A") {
 		t.Error(stderr)
 	}
-	o.no(t, exitRuntime, "doesn't exist", "project", "rm", "-c", o.config(), "--yes", "store")
+	o.no(t, cmdutil.ExitRuntime, "doesn't exist", "project", "rm", "-c", o.Config(), "--yes", "store")
 	// A project that goes without its account leaves one, which check finds.
-	o.ok(t, "made project left", "project", "add", "-c", o.config(), "left")
+	o.ok(t, "made project left", "project", "add", "-c", o.Config(), "left")
 	o.ok(t, "removed project left", "project", "rm", "--yes", "left")
-	code, stdout, stderr := usher(t, "check", "-c", o.config())
-	if code != exitOK || !strings.Contains(stdout+stderr, "was made for project left, and no project is in it") {
+	code, stdout, stderr := usher(t, "check", "-c", o.Config())
+	if code != cmdutil.ExitOK || !strings.Contains(stdout+stderr, "was made for project left, and no project is in it") {
 		t.Errorf("check: exit code %d\n%s%s", code, stdout, stderr)
 	}
-	o.ok(t, "removed project left", "project", "rm", "-c", o.config(), "--yes", "left")
-	if there(o.path("keys/project-left.nk")) {
+	o.ok(t, "removed project left", "project", "rm", "-c", o.Config(), "--yes", "left")
+	if apptest.FileExists(o.Path("keys/project-left.nk")) {
 		t.Error("the account that was left is still there")
 	}
-	_, stderr = o.ok(t, "removed project one", "project", "rm", "-c", o.config(), "--yes", "one")
+	_, stderr = o.ok(t, "removed project one", "project", "rm", "-c", o.Config(), "--yes", "one")
 	if !strings.Contains(stderr, "account APP was not made for a project, and stays, and so do the project's streams") {
 		t.Error(stderr)
 	}
-	if there(o.path("operator/accounts/shop.jwt")) || there(o.path("keys/project-shop.nk")) {
+	if apptest.FileExists(o.Path("operator/accounts/shop.jwt")) || apptest.FileExists(o.Path("keys/project-shop.nk")) {
 		t.Error("files of the account are still there")
 	}
 }
@@ -155,11 +157,11 @@ func TestImportAccounts(t *testing.T) {
 		text += fmt.Sprintf("  - {name: p%d}\n", i)
 	}
 	callouttest.Must(t, os.WriteFile(file, []byte(text), 0o600))
-	stdout, _ := o.ok(t, "", "directory", "import", "-c", o.config(), "--dry-run", file)
-	if strings.Count(stdout, "+ account p") != 20 || !strings.Contains(stdout, "+ project p7") || there(o.path("keys/project-p7.nk")) {
+	stdout, _ := o.ok(t, "", "directory", "import", "-c", o.Config(), "--dry-run", file)
+	if strings.Count(stdout, "+ account p") != 20 || !strings.Contains(stdout, "+ project p7") || apptest.FileExists(o.Path("keys/project-p7.nk")) {
 		t.Errorf("dry run\n%s", stdout)
 	}
-	_, stderr := o.ok(t, "made 20 accounts", "directory", "import", "-c", o.config(), "--yes", file)
+	_, stderr := o.ok(t, "made 20 accounts", "directory", "import", "-c", o.Config(), "--yes", file)
 	if n := strings.Count(stderr, "account AUTH: pushed"); n != 1 || strings.Contains(stderr, "\x1b") {
 		t.Errorf("%d pushes of the callout account\n%s", n, stderr)
 	}
@@ -169,34 +171,34 @@ func TestImportAccounts(t *testing.T) {
 			t.Errorf("no %s in\n%s", name, stdout)
 		}
 	}
-	o.ok(t, "nothing: it is so already", "directory", "import", "-c", o.config(), "--yes", file)
+	o.ok(t, "nothing: it is so already", "directory", "import", "-c", o.Config(), "--yes", file)
 	// One of them has another name by now: nobody else gets its account.
 	o.ok(t, "", "project", "set", "--name", "other", "p3")
-	o.no(t, exitRuntime, "project other is in account p3", "directory", "import", "-c", o.config(), "--yes", file)
+	o.no(t, cmdutil.ExitRuntime, "project other is in account p3", "directory", "import", "-c", o.Config(), "--yes", file)
 }
 
 // With a directory that is a file it is said what to add to it.
 func TestProjectAccountFile(t *testing.T) {
 	t.Parallel()
 	in := initialized(t, "--operator")
-	in.natsServer(t)
+	in.NatsServer(t)
 	in.serve(t)
-	healthy(t, in.config())
-	code, stdout, stderr := usher(t, "project", "add", "-c", in.config(), "shop")
-	if code != exitOK || stdout != "  - name: shop\n    account: shop\n" || !strings.Contains(stderr, "hint: add this to projects in ") {
+	healthy(t, in.Config())
+	code, stdout, stderr := usher(t, "project", "add", "-c", in.Config(), "shop")
+	if code != cmdutil.ExitOK || stdout != "  - name: shop\n    account: shop\n" || !strings.Contains(stderr, "hint: add this to projects in ") {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
-	in.write(t, setup.FileDirectory, "users: []\nprojects:\n"+stdout)
-	code, _, stderr = usher(t, "project", "rm", "-c", in.config(), "--yes", "shop")
-	if code != exitRuntime || !strings.Contains(stderr, "project shop is still in") {
+	in.Write(t, setup.FileDirectory, "users: []\nprojects:\n"+stdout)
+	code, _, stderr = usher(t, "project", "rm", "-c", in.Config(), "--yes", "shop")
+	if code != cmdutil.ExitRuntime || !strings.Contains(stderr, "project shop is still in") {
 		t.Errorf("exit code %d\n%s", code, stderr)
 	}
-	in.write(t, setup.FileDirectory, "users: []\n")
+	in.Write(t, setup.FileDirectory, "users: []\n")
 	for _, want := range []struct {
 		code int
 		says string
-	}{{exitOK, "nats server account purge"}, {exitRuntime, "no account was made for project shop"}} {
-		if code, _, stderr = usher(t, "project", "rm", "-c", in.config(), "--yes", "shop"); code != want.code || !strings.Contains(stderr, want.says) {
+	}{{cmdutil.ExitOK, "nats server account purge"}, {cmdutil.ExitRuntime, "no account was made for project shop"}} {
+		if code, _, stderr = usher(t, "project", "rm", "-c", in.Config(), "--yes", "shop"); code != want.code || !strings.Contains(stderr, want.says) {
 			t.Errorf("exit code %d\n%s", code, stderr)
 		}
 	}
@@ -209,24 +211,24 @@ func TestProjectAccountAPI(t *testing.T) {
 	elsewhere := filepath.Join(t.TempDir(), "signing.nk")
 	signer := callouttest.Build(t, "signer", "usher/issuer/testdata/signer")
 	o := startOperated(t, func(in installation) {
-		callouttest.Must(t, os.Rename(in.path(setup.FileOperatorSigning), elsewhere))
-		in.edit(t, setup.FileConfig, "  signing_key_file: "+setup.FileOperatorSigning+"\n",
+		callouttest.Must(t, os.Rename(in.Path(setup.FileOperatorSigning), elsewhere))
+		in.Edit(t, setup.FileConfig, "  signing_key_file: "+setup.FileOperatorSigning+"\n",
 			fmt.Sprintf("  signing_command: [%q, base64, %q]\n  signing_public_key: %s\n  create_accounts: true\n", signer, elsewhere, publicOfSeed(t, elsewhere)))
 	})
 	o.ok(t, "made project shop in account shop", "project", "add", "shop")
-	o.no(t, exitRuntime, "project already exists", "project", "add", "shop")
-	o.no(t, exitRuntime, "An account of this name is there already", "project", "add", "APP")
+	o.no(t, cmdutil.ExitRuntime, "project already exists", "project", "add", "shop")
+	o.no(t, cmdutil.ExitRuntime, "An account of this name is there already", "project", "add", "APP")
 	o.ok(t, "made project two in account shop", "project", "add", "--account", "shop", "two")
 	key := o.member(t, "alice", "shop")
 	if account := o.where(t, key); account != accountKey(t, o, "shop") {
 		t.Errorf("alice is in %q", account)
 	}
-	if code, stdout, stderr := usher(t, "check", "-c", o.config()); code != exitOK {
+	if code, stdout, stderr := usher(t, "check", "-c", o.Config()); code != cmdutil.ExitOK {
 		t.Errorf("check: exit code %d\n%s%s", code, stdout, stderr)
 	}
 
 	// The account stays while another project is in it, and goes with the last one.
-	o.no(t, exitRuntime, "not this project's alone", "project", "rm", "--yes", "--purge", "two")
+	o.no(t, cmdutil.ExitRuntime, "not this project's alone", "project", "rm", "--yes", "--purge", "two")
 	if _, stderr := o.ok(t, "removed project two", "project", "rm", "--yes", "two"); !strings.Contains(stderr, "is in it too, and so do the project's streams") {
 		t.Errorf("what is left is not said: %s", stderr)
 	}
@@ -237,10 +239,10 @@ func TestProjectAccountAPI(t *testing.T) {
 	if account := o.where(t, key); account != "" {
 		t.Errorf("alice still gets into %q", account)
 	}
-	if there(o.path("keys/project-shop.nk")) {
+	if apptest.FileExists(o.Path("keys/project-shop.nk")) {
 		t.Error("its key is still there")
 	}
-	o.no(t, exitRuntime, "doesn't exist", "project", "rm", "--yes", "--purge", "shop")
+	o.no(t, cmdutil.ExitRuntime, "doesn't exist", "project", "rm", "--yes", "--purge", "shop")
 
 	// An import makes accounts, too.
 	file := filepath.Join(t.TempDir(), "directory.yaml")
@@ -257,7 +259,7 @@ func TestProjectAccountAPI(t *testing.T) {
 // accountKey returns the public key of an account of the keyring.
 func accountKey(t *testing.T, o *operated, name string) string {
 	t.Helper()
-	text, err := os.ReadFile(o.path(setup.FileKeyring))
+	text, err := os.ReadFile(o.Path(setup.FileKeyring))
 	callouttest.Must(t, err)
 	_, rest, _ := strings.Cut(string(text), "{name: "+name+", public_key: ")
 	public, _, _ := strings.Cut(rest, ",")

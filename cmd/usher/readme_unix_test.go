@@ -13,6 +13,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"usher/app/apptest"
+	"usher/app/demo"
+	"usher/app/setup"
+	"usher/cmd/usher/cmdutil"
 
 	"github.com/nats-io/nats.go"
 
@@ -82,22 +86,22 @@ func readme(t *testing.T, program, natsServer string) {
 		default:
 			want := 0
 			if strings.Contains(command.prints, "usher: error:") {
-				want = exitDenied
+				want = cmdutil.ExitDenied
 			}
 			var out []byte
 			code := 0
-			for range attempts {
+			for range apptest.Attempts {
 				var err error
 				out, err = shell(line).CombinedOutput()
 				var ended *exec.ExitError
 				if code = 0; errors.As(err, &ended) {
 					code = ended.ExitCode()
 				}
-				if code == exitOK || code == exitDenied || !unanswered(string(out)) {
+				if code == cmdutil.ExitOK || code == cmdutil.ExitDenied || !apptest.Unanswered(string(out)) {
 					break
 				}
 			}
-			printed := strings.ReplaceAll(string(out), "nats://"+at(0), "nats://"+defaultListen)
+			printed := strings.ReplaceAll(string(out), "nats://"+at(0), "nats://"+setup.DefaultListen)
 			if code != want || command.prints != "" && printed != command.prints {
 				t.Fatalf("$ %s\nexit code %d, not %d\n%s\nREADME.md says:\n%s", line, code, want, out, command.prints)
 			}
@@ -126,7 +130,7 @@ func TestReadmeDemo(t *testing.T) {
 			args = slices.Insert(args, 2, "-s", a.URL)
 		}
 		_, stdout, stderr := answered(t, args...)
-		printed := strings.ReplaceAll(stdout+stderr, a.URL, "nats://"+defaultListen)
+		printed := strings.ReplaceAll(stdout+stderr, a.URL, "nats://"+setup.DefaultListen)
 		if got, want := ends.ReplaceAllString(printed, "$1"), ends.ReplaceAllString(command.prints, "$1"); got != want {
 			t.Errorf("$ %s\n%s\nREADME.md says:\n%s", command.line, got, want)
 		}
@@ -167,8 +171,8 @@ func asNATSCLI(t *testing.T, url, keyFile string) {
 	t.Helper()
 	key, err := os.ReadFile(keyFile)
 	callouttest.Must(t, err)
-	nc, err := connectWhenReady(t.Context(), url, func() error { return nil }, nats.Token(strings.TrimSpace(string(key))))
+	nc, err := demo.ConnectWhenReady(t.Context(), url, func() error { return nil }, nats.Token(strings.TrimSpace(string(key))))
 	callouttest.Must(t, err)
 	defer nc.Close()
-	callouttest.Must(t, makeStream(t.Context(), nc))
+	callouttest.Must(t, demo.MakeStream(t.Context(), nc))
 }

@@ -9,6 +9,7 @@ import (
 
 	"usher/app/setup"
 	"usher/callout/callouttest"
+	"usher/cmd/usher/cmdutil"
 )
 
 // TestServeKeyringChange: the issuer is replaced while usher runs; a broken seed is
@@ -16,29 +17,29 @@ import (
 func TestServeKeyringChange(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
-	in.write(t, setup.FileDirectory, aliceDirectory())
+	in.Write(t, setup.FileDirectory, aliceDirectory())
 	public := in.issuer(t)
-	srv := in.natsServer(t)
+	srv := in.NatsServer(t)
 	p := in.serve(t)
-	if code := in.try(t); code != exitOK {
+	if code := in.try(t); code != cmdutil.ExitOK {
 		t.Fatalf("alice: exit code %d", code)
 	}
 
 	broken := setup.DirKeys + "/broken.nk"
-	in.write(t, broken, "SA-this-is-no-seed\n")
+	in.Write(t, broken, "SA-this-is-no-seed\n")
 	p.waitFor(t, "keyring not loaded, the last good one stays in use")
 	p.waitFor(t, "broken.nk: not a seed")
 	if _, body := in.get("/metrics"); !strings.Contains(body, `usher_keyring_reloads_total{result="bad"} 1`) {
 		t.Error("the faulty reload is not counted")
 	}
-	if code := in.try(t); code != exitOK {
+	if code := in.try(t); code != cmdutil.ExitOK {
 		t.Errorf("with a broken seed: exit code %d", code)
 	}
-	callouttest.Must(t, os.Remove(in.path(broken)))
+	callouttest.Must(t, os.Remove(in.Path(broken)))
 	p.waitFor(t, "keyring is again the one in use")
 
 	keys := callouttest.NewKeys(t)
-	in.write(t, setup.DirKeys+"/new.nk", keys.IssuerSeed+"\n")
+	in.Write(t, setup.DirKeys+"/new.nk", keys.IssuerSeed+"\n")
 	p.waitFor(t, `msg="key added" kind=issuer key=`+keys.Issuer+" state=active")
 	// It is said before it is counted.
 	callouttest.Eventually(t, "the reloads are counted", func() bool {
@@ -58,28 +59,28 @@ func TestServeKeyringChange(t *testing.T) {
 	}
 
 	srv.Stop()
-	in.edit(t, setup.FileServerConfig, public, keys.Issuer)
-	in.natsServer(t)
+	in.Edit(t, setup.FileServerConfig, public, keys.Issuer)
+	in.NatsServer(t)
 	in.waitReady(t, p)
-	if code := in.try(t); code != exitOK {
+	if code := in.try(t); code != cmdutil.ExitOK {
 		t.Errorf("by the new issuer: exit code %d", code)
 	}
-	callouttest.Must(t, os.Remove(in.path(setup.FileIssuer)))
+	callouttest.Must(t, os.Remove(in.Path(setup.FileIssuer)))
 	p.waitFor(t, `msg="key removed" kind=issuer key=`+public)
-	if code := in.try(t); code != exitOK {
+	if code := in.try(t); code != cmdutil.ExitOK {
 		t.Errorf("without the old issuer: exit code %d", code)
 	}
 	// The token of the health check was signed by the old one.
 	callouttest.Eventually(t, "the health check passes", func() bool {
-		code, _, _ := usher(t, "healthcheck", "-c", in.config())
-		return code == exitOK
+		code, _, _ := usher(t, "healthcheck", "-c", in.Config())
+		return code == cmdutil.ExitOK
 	})
 }
 
 // issuer returns the issuer that the server's configuration names.
 func (in installation) issuer(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile(in.path(setup.FileServerConfig))
+	text, err := os.ReadFile(in.Path(setup.FileServerConfig))
 	callouttest.Must(t, err)
 	public := regexp.MustCompile(`\bA[A-Z2-7]{55}\b`).FindString(string(text))
 	if public == "" {

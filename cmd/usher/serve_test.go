@@ -10,6 +10,7 @@ import (
 
 	"usher/app/setup"
 	"usher/callout/callouttest"
+	"usher/cmd/usher/cmdutil"
 )
 
 // TestServeWaitsForServer: usher may start before nats-server, and is not ready
@@ -17,8 +18,8 @@ import (
 func TestServeWaitsForServer(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
-	in.write(t, setup.FileDirectory, aliceDirectory())
-	p := start(t, "usher", "serve", "-c", in.config())
+	in.Write(t, setup.FileDirectory, aliceDirectory())
+	p := start(t, "usher", "serve", "-c", in.Config())
 	p.waitFor(t, "usher runs")
 	if status, body := in.get("/healthz"); status != http.StatusOK || body != "ok\n" {
 		t.Errorf("/healthz: %d %s", status, body)
@@ -26,9 +27,9 @@ func TestServeWaitsForServer(t *testing.T) {
 	if status, body := in.get("/readyz"); status != http.StatusServiceUnavailable || strings.TrimSpace(body) == "" {
 		t.Errorf("/readyz: %d %q", status, body)
 	}
-	srv := in.natsServer(t)
+	srv := in.NatsServer(t)
 	in.waitReady(t, p)
-	if code := in.try(t); code != exitOK {
+	if code := in.try(t); code != cmdutil.ExitOK {
 		t.Errorf("alice: exit code %d", code)
 	}
 	srv.Stop()
@@ -39,9 +40,9 @@ func TestServeWaitsForServer(t *testing.T) {
 	if status, _ := in.get("/healthz"); status != http.StatusOK {
 		t.Errorf("/healthz: %d", status)
 	}
-	in.natsServer(t)
+	in.NatsServer(t)
 	in.waitReady(t, p)
-	if code := in.try(t); code != exitOK {
+	if code := in.try(t); code != cmdutil.ExitOK {
 		t.Errorf("alice after the restart: exit code %d", code)
 	}
 }
@@ -50,10 +51,10 @@ func TestServeWaitsForServer(t *testing.T) {
 func TestServeMetrics(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
-	in.write(t, setup.FileDirectory, aliceDirectory())
-	in.natsServer(t)
+	in.Write(t, setup.FileDirectory, aliceDirectory())
+	in.NatsServer(t)
 	in.serve(t)
-	if code := in.try(t); code != exitOK {
+	if code := in.try(t); code != cmdutil.ExitOK {
 		t.Errorf("alice: exit code %d", code)
 	}
 	granted := regexp.MustCompile(`usher_requests_total\{code="granted",outcome="granted"\} [1-9]`) // more, where alice had to try again
@@ -71,7 +72,7 @@ func TestServeMetrics(t *testing.T) {
 	if status, _ := in.get("/debug/pprof/"); status != http.StatusNotFound {
 		t.Errorf("/debug/pprof: %d", status)
 	}
-	if res, err := http.Post(in.web+"/readyz", "", nil); err != nil || res.StatusCode != http.StatusMethodNotAllowed || res.Body.Close() != nil {
+	if res, err := http.Post(in.Web+"/readyz", "", nil); err != nil || res.StatusCode != http.StatusMethodNotAllowed || res.Body.Close() != nil {
 		t.Errorf("POST /readyz: %v %v", res, err)
 	}
 }
@@ -81,33 +82,33 @@ func TestServeMetrics(t *testing.T) {
 func TestServeDirectoryChange(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
-	in.natsServer(t)
+	in.NatsServer(t)
 	p := in.serve(t)
-	if code := in.try(t); code != exitDenied {
+	if code := in.try(t); code != cmdutil.ExitDenied {
 		t.Errorf("before alice is there: exit code %d", code)
 	}
-	in.write(t, setup.FileDirectory, aliceDirectory())
-	callouttest.Eventually(t, "alice gets in", func() bool { return in.try(t) == exitOK })
-	in.write(t, setup.FileDirectory, aliceDirectory()+"colour: red\n")
+	in.Write(t, setup.FileDirectory, aliceDirectory())
+	callouttest.Eventually(t, "alice gets in", func() bool { return in.try(t) == cmdutil.ExitOK })
+	in.Write(t, setup.FileDirectory, aliceDirectory()+"colour: red\n")
 	p.waitFor(t, `path=colour message="unknown key"`)
-	if code := in.try(t); code != exitOK {
+	if code := in.try(t); code != cmdutil.ExitOK {
 		t.Errorf("after a faulty change: exit code %d\n%s", code, p.stderr.String())
 	}
 	if _, body := in.get("/metrics"); !strings.Contains(body, `usher_directory_reloads_total{result="bad"} 1`) {
 		t.Error("the faulty reload is not counted")
 	}
-	in.write(t, setup.FileDirectory, "users: []\nprojects: []\n")
-	callouttest.Eventually(t, "alice is gone", func() bool { return in.try(t) == exitDenied })
+	in.Write(t, setup.FileDirectory, "users: []\nprojects: []\n")
+	callouttest.Eventually(t, "alice is gone", func() bool { return in.try(t) == cmdutil.ExitDenied })
 }
 
 // TestServeListenerTaken: what is in the way is named.
 func TestServeListenerTaken(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
-	in.natsServer(t)
+	in.NatsServer(t)
 	in.serve(t)
-	code, stdout, stderr := usher(t, "serve", "-c", in.config())
-	if code != exitRuntime || stdout != "" || !strings.Contains(stderr, "usher: error: http.listen: ") ||
+	code, stdout, stderr := usher(t, "serve", "-c", in.Config())
+	if code != cmdutil.ExitRuntime || stdout != "" || !strings.Contains(stderr, "usher: error: http.listen: ") ||
 		!strings.Contains(stderr, "usher: hint: another usher? give each its own http.listen\n") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
@@ -118,11 +119,11 @@ func TestServeListenerTaken(t *testing.T) {
 func TestServeRefusedUser(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
-	in.natsServer(t)
-	password, err := os.ReadFile(in.path(setup.FilePassword))
+	in.NatsServer(t)
+	password, err := os.ReadFile(in.Path(setup.FilePassword))
 	callouttest.Must(t, err)
-	in.write(t, setup.FilePassword, "another\n")
-	p := start(t, "usher", "serve", "-c", in.config())
+	in.Write(t, setup.FilePassword, "another\n")
+	p := start(t, "usher", "serve", "-c", in.Config())
 	p.waitFor(t, "Authorization Violation")
 	if status, _ := in.get("/readyz"); status != http.StatusServiceUnavailable {
 		t.Errorf("/readyz: %d", status)
@@ -137,16 +138,16 @@ func TestServeRefusedUser(t *testing.T) {
 func TestServeAuditFile(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
-	in.write(t, setup.FileDirectory, aliceDirectory())
-	in.natsServer(t)
+	in.Write(t, setup.FileDirectory, aliceDirectory())
+	in.NatsServer(t)
 	p := in.serve(t)
-	if code := in.try(t); code != exitOK {
+	if code := in.try(t); code != cmdutil.ExitOK {
 		t.Fatalf("alice: exit code %d", code)
 	}
 	var text []byte
 	callouttest.Eventually(t, "the decision is kept", func() bool {
 		var err error
-		text, err = os.ReadFile(filepath.Join(in.dir, "audit.jsonl"))
+		text, err = os.ReadFile(filepath.Join(in.Dir, "audit.jsonl"))
 		return err == nil && strings.Contains(string(text), `"outcome":"granted"`)
 	})
 	for _, all := range []string{string(text), p.stderr.String(), p.stdout.String()} {

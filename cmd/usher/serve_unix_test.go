@@ -10,6 +10,7 @@ import (
 
 	"usher/app/setup"
 	"usher/callout/callouttest"
+	"usher/cmd/usher/cmdutil"
 )
 
 func (p *process) signal(t *testing.T, s os.Signal) {
@@ -22,10 +23,10 @@ func TestServeEnds(t *testing.T) {
 	t.Parallel()
 	for _, s := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
 		in := newInstallation(t)
-		in.natsServer(t)
+		in.NatsServer(t)
 		p := in.serve(t)
 		p.signal(t, s)
-		if code := p.wait(t); code != exitOK {
+		if code := p.wait(t); code != cmdutil.ExitOK {
 			t.Errorf("%s: exit code %d", s, code)
 		}
 		// Before that it may have connected in vain to a server that was slow.
@@ -33,7 +34,7 @@ func TestServeEnds(t *testing.T) {
 			t.Errorf("%s: it said\n%s", s, p.stderr.String())
 		}
 		// Another replica on this host may go on with it.
-		if _, err := os.Stat(in.path(setup.FileHealthToken)); err != nil {
+		if _, err := os.Stat(in.Path(setup.FileHealthToken)); err != nil {
 			t.Errorf("%s: the health token: %v", s, err)
 		}
 	}
@@ -43,10 +44,10 @@ func TestServeEnds(t *testing.T) {
 func TestServeEndsWithoutServer(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
-	p := start(t, "usher", "serve", "-c", in.config())
+	p := start(t, "usher", "serve", "-c", in.Config())
 	p.waitFor(t, "usher runs")
 	p.signal(t, syscall.SIGTERM)
-	if code := p.wait(t); code != exitOK {
+	if code := p.wait(t); code != cmdutil.ExitOK {
 		t.Errorf("exit code %d", code)
 	}
 }
@@ -56,53 +57,53 @@ func TestServeEndsWithoutServer(t *testing.T) {
 func TestServeHangup(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
-	in.write(t, setup.FileDirectory, aliceDirectory())
-	in.natsServer(t)
+	in.Write(t, setup.FileDirectory, aliceDirectory())
+	in.NatsServer(t)
 	p := in.serve(t)
-	if code := in.try(t); code != exitOK {
+	if code := in.try(t); code != cmdutil.ExitOK {
 		t.Fatalf("alice: exit code %d", code)
 	}
 	callouttest.Eventually(t, "the decision is written down", func() bool {
-		before, err := os.ReadFile(in.path("audit.jsonl"))
+		before, err := os.ReadFile(in.Path("audit.jsonl"))
 		return err == nil && strings.Contains(string(before), `"granted"`)
 	})
-	callouttest.Must(t, os.Rename(in.path("audit.jsonl"), in.path("audit.1")))
+	callouttest.Must(t, os.Rename(in.Path("audit.jsonl"), in.Path("audit.1")))
 	p.signal(t, syscall.SIGHUP)
 	p.waitFor(t, "directory read again on SIGHUP")
 	p.waitFor(t, "keyring read again on SIGHUP")
 	callouttest.Eventually(t, "the audit file is made anew", func() bool {
-		info, err := os.Stat(in.path("audit.jsonl"))
+		info, err := os.Stat(in.Path("audit.jsonl"))
 		return err == nil && info.Mode().Perm() == 0o600
 	})
-	before, err := os.ReadFile(in.path("audit.1"))
+	before, err := os.ReadFile(in.Path("audit.1"))
 	callouttest.Must(t, err)
-	if code := in.try(t); code != exitOK {
+	if code := in.try(t); code != cmdutil.ExitOK {
 		t.Fatalf("alice: exit code %d", code)
 	}
 	callouttest.Eventually(t, "the new file has the next decision", func() bool {
-		after, err := os.ReadFile(in.path("audit.jsonl"))
+		after, err := os.ReadFile(in.Path("audit.jsonl"))
 		return err == nil && strings.Contains(string(after), `"granted"`)
 	})
-	if after, err := os.ReadFile(in.path("audit.1")); err != nil || string(after) != string(before) {
+	if after, err := os.ReadFile(in.Path("audit.1")); err != nil || string(after) != string(before) {
 		t.Errorf("the old one goes on: %v\n%s", err, after)
 	}
 
-	in.write(t, setup.FileDirectory, "users: 7\n")
+	in.Write(t, setup.FileDirectory, "users: 7\n")
 	p.waitFor(t, "line=1")
 	p.signal(t, syscall.SIGHUP)
 	p.waitFor(t, "reload failed, the last good directory stays")
-	if code := in.try(t); code != exitOK {
+	if code := in.try(t); code != cmdutil.ExitOK {
 		t.Errorf("with a faulty directory: exit code %d", code)
 	}
-	in.write(t, setup.DirKeys+"/broken.nk", "broken\n")
+	in.Write(t, setup.DirKeys+"/broken.nk", "broken\n")
 	p.signal(t, syscall.SIGHUP)
 	p.waitFor(t, "reload failed, the last good keyring stays")
-	if code := in.try(t); code != exitOK {
+	if code := in.try(t); code != cmdutil.ExitOK {
 		t.Errorf("with a broken seed: exit code %d", code)
 	}
-	in.write(t, setup.FileDirectory, "users: []\nprojects: []\n")
+	in.Write(t, setup.FileDirectory, "users: []\nprojects: []\n")
 	p.signal(t, syscall.SIGHUP)
-	callouttest.Eventually(t, "alice is gone", func() bool { return in.try(t) == exitDenied })
+	callouttest.Eventually(t, "alice is gone", func() bool { return in.try(t) == cmdutil.ExitDenied })
 	if p.ended() {
 		t.Error("SIGHUP ended it")
 	}
@@ -116,17 +117,17 @@ func TestServeReadableSecrets(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{setup.FileIssuer, setup.FileXKey, setup.FilePassword} {
 		in := newInstallation(t)
-		callouttest.Must(t, os.Chmod(in.path(name), 0o640))
-		code, stdout, stderr := usher(t, "serve", "-c", in.config())
-		if code != exitConfig || stdout != "" || !strings.Contains(stderr, in.path(name)) || !strings.Contains(stderr, "usher: hint: chmod 600") {
+		callouttest.Must(t, os.Chmod(in.Path(name), 0o640))
+		code, stdout, stderr := usher(t, "serve", "-c", in.Config())
+		if code != cmdutil.ExitConfig || stdout != "" || !strings.Contains(stderr, in.Path(name)) || !strings.Contains(stderr, "usher: hint: chmod 600") {
 			t.Errorf("%s: exit code %d\n%s", name, code, stderr)
 		}
-		in.edit(t, setup.FileConfig, "#allow_group_readable: false", "allow_group_readable: true")
-		if code, _, stderr := usher(t, "check", "--offline", "-c", in.config()); code != exitOK {
+		in.Edit(t, setup.FileConfig, "#allow_group_readable: false", "allow_group_readable: true")
+		if code, _, stderr := usher(t, "check", "--offline", "-c", in.Config()); code != cmdutil.ExitOK {
 			t.Errorf("%s, allowed for the group: exit code %d\n%s", name, code, stderr)
 		}
-		callouttest.Must(t, os.Chmod(in.path(name), 0o644))
-		if code, _, _ := usher(t, "check", "--offline", "-c", in.config()); code != exitConfig {
+		callouttest.Must(t, os.Chmod(in.Path(name), 0o644))
+		if code, _, _ := usher(t, "check", "--offline", "-c", in.Config()); code != cmdutil.ExitConfig {
 			t.Errorf("%s, readable for all: exit code %d", name, code)
 		}
 	}

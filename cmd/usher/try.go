@@ -8,6 +8,10 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"usher/app/natsconn"
+	"usher/app/setup"
+	"usher/cmd/usher/cmdutil"
+	"usher/internal/shellword"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -22,12 +26,12 @@ const tryWait = 3 * time.Second
 func tryCommand() *cli.Command {
 	flags := func(more ...cli.Flag) []cli.Flag {
 		return append([]cli.Flag{
-			&cli.StringFlag{Name: "server", Aliases: []string{"s"}, Usage: "`URL` of nats-server", Value: "nats://" + defaultListen},
+			&cli.StringFlag{Name: "server", Aliases: []string{"s"}, Usage: "`URL` of nats-server", Value: "nats://" + setup.DefaultListen},
 			&cli.StringFlag{Name: "token-file", Usage: "`FILE` with the token; - reads it from stdin"},
 			&cli.StringFlag{Name: "user", Usage: "user `NAME` to go with it, such as project=P; the token is its password"},
 			&cli.StringFlag{Name: "inbox", Usage: "inbox `PREFIX` for what comes back, as explain says it", Value: "_INBOX"},
 			&cli.StringFlag{Name: "sentinel", Usage: "`FILE` (.creds) of the sentinel; operator mode, where nats-server has no default_sentinel"},
-		}, append(tlsFlags(), more...)...)
+		}, append(cmdutil.TlsFlags(), more...)...)
 	}
 	return &cli.Command{
 		Name:  "try",
@@ -74,17 +78,17 @@ func (t *trial) refused() error {
 }
 
 func try(c *cli.Context, args int, do func(ctx context.Context, c *cli.Context, t *trial) (string, error)) error {
-	if err := arguments(c, args); err != nil {
+	if err := cmdutil.Arguments(c, args); err != nil {
 		return err
 	}
 	if subject := c.Args().First(); c.Command.Name != "consume" && !permissions.ValidSubject(subject) {
-		return usageError("", "%q is not a subject", subject)
+		return cmdutil.UsageError("", "%q is not a subject", subject)
 	}
 	credential, err := credentialOf(c)
 	if err != nil {
 		return err
 	}
-	t, dialer := &trial{}, &heardDialer{}
+	t, dialer := &trial{}, &natsconn.HeardDialer{}
 	opts := []nats.Option{
 		nats.SetCustomDialer(dialer),
 		nats.Name("usher-try"), nats.NoReconnect(), nats.IgnoreDiscoveredServers(), nats.CustomInboxPrefix(c.String("inbox")),
@@ -96,20 +100,20 @@ func try(c *cli.Context, args int, do func(ctx context.Context, c *cli.Context, 
 		opts = append(opts, nats.UserInfo(credential.User, credential.Password))
 	}
 	if path := c.String("sentinel"); path != "" {
-		sentinel, err := sentinelOption(path)
+		sentinel, err := natsconn.SentinelOption(path)
 		if err != nil {
-			return usageError("the .creds file that the operator's clients have", "--sentinel %w", err)
+			return cmdutil.UsageError("the .creds file that the operator's clients have", "--sentinel %w", err)
 		}
 		opts = append(opts, sentinel)
 	}
-	secure, err := tlsClientOptions(c)
+	secure, err := cmdutil.TlsClientOptions(c)
 	if err != nil {
 		return err
 	}
 	opts = append(opts, secure...)
 	t.nc, err = nats.Connect(c.String("server"), opts...)
 	if err != nil {
-		return notConnected(c.String("server"), c.String("sentinel") != "", dialer.heard.Load(), err)
+		return notConnected(c.String("server"), c.String("sentinel") != "", dialer.Heard.Load(), err)
 	}
 	defer t.nc.Close()
 	at := shownServers(t.nc.ConnectedUrlRedacted())
@@ -197,5 +201,5 @@ func self() string {
 	if exe, err := os.Executable(); err != nil || strings.Contains(filepath.ToSlash(exe), "/go-build") {
 		return "go run ./cmd/usher"
 	}
-	return quote(os.Args[0])
+	return shellword.Quote(os.Args[0])
 }

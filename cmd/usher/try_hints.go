@@ -8,6 +8,10 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"usher/app/natsconn"
+	"usher/app/setup"
+	"usher/cmd/usher/cmdutil"
+	"usher/internal/fault"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -21,26 +25,26 @@ func notConnected(server string, sentinel, heard bool, err error) error {
 	var faulty *url.Error
 	if errors.As(err, &faulty) { // it quotes the URL, with the password that may be in it
 		if strings.Contains(server, "@") { // and what it wraps can quote a part of that
-			return usageError("without user and password: the token comes from --token-file", "--server is not a URL")
+			return cmdutil.UsageError("without user and password: the token comes from --token-file", "--server is not a URL")
 		}
-		return usageError("such as -s nats://"+defaultListen, "--server is not a URL: %w", faulty.Err)
+		return cmdutil.UsageError("such as -s nats://"+setup.DefaultListen, "--server is not a URL: %w", faulty.Err)
 	}
-	e := &exitError{code: exitRuntime, err: fmt.Errorf("connect to %s: %w", shownServers(server), err)}
+	e := &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("connect to %s: %w", shownServers(server), err)}
 	var dial *net.OpError
 	switch {
 	case errors.Is(err, nats.ErrAuthorization):
-		e.code, e.hint = exitDenied, "usher's log and audit say why; if they say granted, nats-server's log does"
+		e.Kind, e.Hint = fault.Denied, "usher's log and audit say why; if they say granted, nats-server's log does"
 		if !sentinel {
-			e.hint += "; in operator mode without default_sentinel usher is never asked: --sentinel FILE"
+			e.Hint += "; in operator mode without default_sentinel usher is never asked: --sentinel FILE"
 		}
 	case errors.Is(err, nats.ErrNoServers), errors.As(err, &dial) && dial.Op == "dial":
-		e.hint = "is nats-server running, and is this its address?"
-	case !heard && (stalled(err) || errors.Is(err, io.EOF)):
-		e.hint = "something listens there and says nothing: is it nats-server? one with handshake_first: true takes --tls-first"
-	case stalled(err), keptWaiting(err):
-		e.hint = "usher did not answer: is it running? usher check"
+		e.Hint = "is nats-server running, and is this its address?"
+	case !heard && (natsconn.Stalled(err) || errors.Is(err, io.EOF)):
+		e.Hint = "something listens there and says nothing: is it nats-server? one with handshake_first: true takes --tls-first"
+	case natsconn.Stalled(err), natsconn.KeptWaiting(err):
+		e.Hint = "usher did not answer: is it running? usher check"
 	case isTLS(err):
-		e.hint = "--ca FILE names who signed the server's certificate, --cert and --key the client's own; --tls-first if the server wants the handshake first"
+		e.Hint = "--ca FILE names who signed the server's certificate, --cert and --key the client's own; --tls-first if the server wants the handshake first"
 	}
 	return e
 }
@@ -74,17 +78,6 @@ func shownServers(servers string) string {
 	return secret.Redact(strings.Join(list, ", "))
 }
 
-// stalled reports whether a server was there, and did not come to an answer.
-func stalled(err error) bool {
-	var e net.Error
-	return errors.Is(err, nats.ErrTimeout) || errors.As(err, &e) && e.Timeout()
-}
-
-// keptWaiting reports whether a server had not decided about a connection when its first
-// PING was due, after two seconds: it asks usher, and nobody answers. nats.go says
-// that in its text only.
-func keptWaiting(err error) bool { return strings.Contains(err.Error(), "got 'PING'") }
-
 // violation says what the server refused on a connection that it took.
 func violation(server string, err error) error {
 	hint := "usher explain says what the token may do, and why"
@@ -92,17 +85,17 @@ func violation(server string, err error) error {
 	if strings.Contains(err.Error(), `Subscription to "_INBOX`) {
 		hint = "give --inbox _INBOX_<user>; usher explain names it"
 	}
-	return &exitError{code: exitDenied, err: fmt.Errorf("%w (at %s)", err, server), hint: hint}
+	return &fault.Error{Kind: fault.Denied, Err: fmt.Errorf("%w (at %s)", err, server), Hint: hint}
 }
 
 // failed says what did not come, though nothing was refused.
 func failed(server string, err error) error {
-	e := &exitError{code: exitRuntime, err: fmt.Errorf("%w (at %s)", err, server)}
+	e := &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("%w (at %s)", err, server)}
 	switch {
 	case errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, jetstream.ErrStreamNotFound):
-		e.hint = "has a service admin made the stream? (docs/how-to/api-keys-and-streams.md)"
+		e.Hint = "has a service admin made the stream? (docs/how-to/api-keys-and-streams.md)"
 	case errors.Is(err, jetstream.ErrConsumerNotFound):
-		e.hint = "has a service admin made the consumer? (docs/how-to/api-keys-and-streams.md)"
+		e.Hint = "has a service admin made the consumer? (docs/how-to/api-keys-and-streams.md)"
 	}
 	return e
 }

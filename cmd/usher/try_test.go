@@ -1,12 +1,12 @@
 package main
 
 import (
-	"net"
 	"strings"
 	"testing"
 
 	"usher/app/setup"
 	"usher/callout/callouttest"
+	"usher/cmd/usher/cmdutil"
 )
 
 // trialist is a directory in which alice may publish and read, without a stream.
@@ -28,8 +28,8 @@ projects:
 func TestTry(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
-	in.write(t, setup.FileDirectory, trialist())
-	in.natsServer(t)
+	in.Write(t, setup.FileDirectory, trialist())
+	in.NatsServer(t)
 	in.serve(t)
 	for name, c := range map[string]struct {
 		token string
@@ -37,20 +37,20 @@ func TestTry(t *testing.T) {
 		code  int
 		says  []string
 	}{
-		"published":           {"alice-key", []string{"publish", "TOKEN", "shop.orders", "teapot"}, exitOK, nil},
-		"a subject":           {"alice-key", []string{"publish", "TOKEN", "shop.returns", "teapot"}, exitDenied, []string{" (at nats://127.0.0.1:", "hint: usher explain says"}},
-		"another's inbox":     {"alice-key", []string{"publish", "TOKEN", "--ack", "shop.orders", "teapot"}, exitDenied, []string{"hint: give --inbox _INBOX_<user>; usher explain names it"}},
-		"every inbox":         {"alice-key", []string{"subscribe", "TOKEN", "_INBOX.>"}, exitDenied, []string{"hint: give --inbox _INBOX_<user>"}},
-		"no stream":           {"alice-key", []string{"publish", "TOKEN", "--ack", "--inbox", "_INBOX_alice", "shop.orders", "teapot"}, exitRuntime, []string{"no response from stream", "hint: has a service admin made the stream? (docs/how-to/api-keys-and-streams.md)"}},
-		"no stream, as admin": {"root-key", []string{"consume", "TOKEN", "shop", "billing"}, exitRuntime, []string{"hint: has a service admin made the"}},
-		"refused":             {"nobody-key", []string{"publish", "TOKEN", "shop.orders", "teapot"}, exitDenied, []string{"connect to nats://127.0.0.1:", "Authorization Violation", "hint: usher's log and audit say why; if they say granted, nats-server's log does"}},
-		"nothing comes":       {"root-key", []string{"subscribe", "TOKEN", "--wait", "50ms", "quiet"}, exitRuntime, []string{"error: no message within 50ms (at nats://127.0.0.1:"}},
+		"published":           {"alice-key", []string{"publish", "TOKEN", "shop.orders", "teapot"}, cmdutil.ExitOK, nil},
+		"a subject":           {"alice-key", []string{"publish", "TOKEN", "shop.returns", "teapot"}, cmdutil.ExitDenied, []string{" (at nats://127.0.0.1:", "hint: usher explain says"}},
+		"another's inbox":     {"alice-key", []string{"publish", "TOKEN", "--ack", "shop.orders", "teapot"}, cmdutil.ExitDenied, []string{"hint: give --inbox _INBOX_<user>; usher explain names it"}},
+		"every inbox":         {"alice-key", []string{"subscribe", "TOKEN", "_INBOX.>"}, cmdutil.ExitDenied, []string{"hint: give --inbox _INBOX_<user>"}},
+		"no stream":           {"alice-key", []string{"publish", "TOKEN", "--ack", "--inbox", "_INBOX_alice", "shop.orders", "teapot"}, cmdutil.ExitRuntime, []string{"no response from stream", "hint: has a service admin made the stream? (docs/how-to/api-keys-and-streams.md)"}},
+		"no stream, as admin": {"root-key", []string{"consume", "TOKEN", "shop", "billing"}, cmdutil.ExitRuntime, []string{"hint: has a service admin made the"}},
+		"refused":             {"nobody-key", []string{"publish", "TOKEN", "shop.orders", "teapot"}, cmdutil.ExitDenied, []string{"connect to nats://127.0.0.1:", "Authorization Violation", "hint: usher's log and audit say why; if they say granted, nats-server's log does"}},
+		"nothing comes":       {"root-key", []string{"subscribe", "TOKEN", "--wait", "50ms", "quiet"}, cmdutil.ExitRuntime, []string{"error: no message within 50ms (at nats://127.0.0.1:"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			args := []string{"try", c.args[0], "-s", in.url, "--token-file", in.token(t, c.token)}
+			args := []string{"try", c.args[0], "-s", in.Url, "--token-file", in.token(t, c.token)}
 			code, stdout, stderr := answered(t, append(args, c.args[2:]...)...)
-			if code != c.code || (code == exitOK) != (stdout != "") {
+			if code != c.code || (code == cmdutil.ExitOK) != (stdout != "") {
 				t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 			}
 			for _, text := range c.says {
@@ -68,13 +68,13 @@ func TestTryNoUsher(t *testing.T) {
 	in := newInstallation(t)
 	publish := func(want string) {
 		t.Helper()
-		code, _, stderr := usher(t, "try", "publish", "-s", in.url, "--token-file", in.token(t, "alice-key"), "shop.orders", "teapot")
-		if code != exitRuntime || !strings.Contains(stderr, "usher: hint: "+want) || !strings.Contains(stderr, "usher: error: connect to "+in.url+": ") {
+		code, _, stderr := usher(t, "try", "publish", "-s", in.Url, "--token-file", in.token(t, "alice-key"), "shop.orders", "teapot")
+		if code != cmdutil.ExitRuntime || !strings.Contains(stderr, "usher: hint: "+want) || !strings.Contains(stderr, "usher: error: connect to "+in.Url+": ") {
 			t.Errorf("exit code %d\n%s", code, stderr)
 		}
 	}
 	publish("is nats-server running")
-	in.natsServer(t)
+	in.NatsServer(t)
 	publish("usher did not answer: is it running? usher check")
 }
 
@@ -87,27 +87,11 @@ func TestTryFaultyURL(t *testing.T) {
 		"nats://127.0.0.1:1,nats://me:teapot@127.0.0.1:port", "me:teapot@h:port", "nats://127.0.0.1:teaport",
 	} {
 		code, stdout, stderr := usher(t, "try", "publish", "-s", server, "--token-file", in.token(t, "alice-key"), "shop.orders", "x")
-		if code != exitUsage || stdout != "" || !strings.Contains(stderr, "error: --server is not a URL") {
+		if code != cmdutil.ExitUsage || stdout != "" || !strings.Contains(stderr, "error: --server is not a URL") {
 			t.Errorf("%s: exit code %d\n%s%s", server, code, stdout, stderr)
 		}
 		if strings.Contains(server, "@") && (strings.Contains(stderr, "teapot") || strings.Contains(stderr, "zz")) {
 			t.Errorf("%s: a part of the password is printed:\n%s", server, stderr)
-		}
-	}
-}
-
-// TestServeListenerHint: what cannot be listened at is another usher's only if it is taken.
-func TestServeListenerHint(t *testing.T) {
-	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	callouttest.Must(t, err)
-	defer l.Close() //nolint:errcheck // the end of the test
-	_, taken := net.Listen("tcp", l.Addr().String())
-	_, foreign := net.Listen("tcp", "192.0.2.1:80")
-	for err, hint := range map[error]bool{taken: true, errTakenWindows: true, foreign: false} {
-		var text strings.Builder
-		if code := report(&text, listenFailed(err)); code != exitRuntime || strings.Contains(text.String(), "hint: another usher? give each its own http.listen") != hint {
-			t.Errorf("exit code %d\n%s", code, text.String())
 		}
 	}
 }

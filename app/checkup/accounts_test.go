@@ -1,0 +1,32 @@
+package checkup
+
+import (
+	"strings"
+	"testing"
+
+	"usher/app/config"
+	"usher/callout/callouttest"
+)
+
+// An account of accounts.mqtt_client_ids in which nobody lands is warned of.
+func TestCheckMQTTAccounts(t *testing.T) {
+	cfg := config.Default()
+	cfg.Accounts.ServiceAdmin, cfg.Accounts.Ingest, cfg.Accounts.HealthCheck = "ADMINS", "INGEST", "HEALTH"
+	cfg.Accounts.MQTTClientIDs = map[string]string{
+		"APP": "any", "ADMINS": "any", "INGEST": "user", "HEALTH": "user", "nope": "any",
+	}
+	var f Findings
+	f.accounts(&cfg, callouttest.Snapshot(t, "projects: [{name: shop, account: APP}]\n"))
+	warned := 0
+	for _, x := range f {
+		if x.Result == "warning" {
+			warned++
+			if x.Where != "nope" || !strings.Contains(x.Detail, "no client lands in it") || !strings.Contains(x.Hint, "ADMINS, APP, HEALTH, INGEST") {
+				t.Errorf("%+v", x)
+			}
+		}
+	}
+	if warned != 1 {
+		t.Errorf("%d warnings: %+v", warned, f)
+	}
+}

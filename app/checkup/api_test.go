@@ -1,0 +1,127 @@
+package checkup
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+	"usher/internal/fault"
+
+	"usher/app/config"
+	"usher/callout/callouttest"
+)
+
+// apiAnswers serves an answer to every request, over TLS if there is a certificate.
+func apiAnswers(t *testing.T, status int, answer string, pair *tls.Certificate) (address string) {
+	t.Helper()
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v1/status" || r.Header.Get("x-api-key") != "" {
+			t.Errorf("asked for %s", r.URL)
+		}
+		w.WriteHeader(status)
+		_, _ = fmt.Fprint(w, answer)
+	}))
+	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	if pair != nil {
+		srv.TLS = &tls.Config{Certificates: []tls.Certificate{*pair}, MinVersion: tls.VersionTLS12}
+		srv.StartTLS()
+	} else {
+		srv.Start()
+	}
+	t.Cleanup(srv.Close)
+	return strings.TrimPrefix(strings.TrimPrefix(srv.URL, "http://"), "https://")
+}
+
+func TestCheckAPI(t *testing.T) {
+	t.Parallel()
+	ca := callouttest.NewCA(t)
+	mine, mineKey := ca.Issue(t, "mine")
+	other, otherKey := ca.Issue(t, "other")
+	pair := func(cert, key string) *tls.Certificate {
+		p, err := tls.LoadX509KeyPair(cert, key)
+		callouttest.Must(t, err)
+		return &p
+	}
+	const good = `{"status":"ok","directory":{"current":true}}`
+	for name, tt := range map[string]struct {
+		listen                string
+		certified             bool
+		check, result, detail string
+		kind                  fault.Kind
+	}{
+		"off":                 {"", false, "api", "warning", "none is configured", fault.None},
+		"nobody there":        {fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)), false, "api", "ok", "is free", fault.None},
+		"usher":               {apiAnswers(t, 200, good, nil), false, "api", "ok", "a usher answers", fault.None},
+		"usher, over TLS":     {apiAnswers(t, 200, good, pair(mine, mineKey)), true, "api", "ok", "a usher answers", fault.None},
+		"an old view":         {apiAnswers(t, 200, `{"status":"warning","directory":{"current":false,"as_of":"2026-01-02T03:04:05Z"}}`, nil), false, "api", "warning", "is that of 2026-01-02T03:04:05Z", fault.None},
+		"no view yet":         {apiAnswers(t, 200, `{"status":"warning","directory":{"current":false}}`, nil), false, "api", "warning", "has no directory yet", fault.None},
+		"another certificate": {apiAnswers(t, 200, good, pair(other, otherKey)), true, "api", "warning", "another certificate", fault.None},
+		"another program":     {apiAnswers(t, 404, "not found", nil), false, "api", "error", "no usher answers: HTTP 404", fault.Config},
+		"a page":              {apiAnswers(t, 200, "<html>", nil), false, "api", "error", "not the answer of a usher", fault.Config},
+		"TLS where none is":   {apiAnswers(t, 200, good, nil), true, "api", "error", "no usher answers", fault.Config},
+		"not of this machine": {"192.0.2.1:9779", false, "api", "warning", "cannot be served here", fault.None},
+		"a certificate":       {"127.0.0.1:0", true, "api certificate", "warning", "ends at ", fault.None}, // it is good for a day
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := config.Default()
+			cfg.Directory.From, cfg.API.Listen = config.DirectoryKV, tt.listen
+			if tt.certified {
+				cfg.API.TLS = config.APITLS{CertFile: mine, KeyFile: mineKey}
+			}
+			var f Findings
+			f.api(t.Context(), &cfg, false)
+			holds(t, f, tt.kind, tt.check, tt.result, tt.detail)
+		})
+	}
+	var f Findings
+	cfg := config.Default()
+	if f.api(t.Context(), &cfg, false); f != nil {
+		t.Errorf("a directory that is a file: %+v", f)
+	}
+}
+
+// TestCheckCertificate: files that no API can be served with, and the ends of one
+// that it can.
+func TestCheckCertificate(t *testing.T) {
+	t.Parallel()
+	ca := callouttest.NewCA(t)
+	cert, key := ca.Issue(t, "mine")
+	_, otherKey := ca.Issue(t, "other")
+	open := filepath.Join(t.TempDir(), "open.pem")
+	text, err := os.ReadFile(key)
+	callouttest.Must(t, err)
+	callouttest.Must(t, os.WriteFile(open, text, 0o644))
+	for name, tt := range map[string]struct {
+		cert, key      string
+		after          time.Duration
+		result, detail string
+		kind           fault.Kind
+	}{
+		"good":           {cert, key, -30 * time.Minute, "warning", "ends at", fault.None},
+		"ended":          {cert, key, 25 * time.Hour, "error", "ended at", fault.Config},
+		"not yet":        {cert, key, -2 * time.Hour, "error", "begins at", fault.Config},
+		"another key":    {cert, otherKey, 0, "error", "private key does not match", fault.Config},
+		"no key":         {cert, filepath.Join(t.TempDir(), "none"), 0, "error", "key_file: cannot be read", fault.Config},
+		"no certificate": {key, key, 0, "error", "failed to find", fault.Config},
+		"a readable key": {cert, open, 0, "error", "mode 0644", fault.Config},
+		"nothing at all": {filepath.Join(t.TempDir(), "none"), key, 0, "error", "none", fault.Config},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var f Findings
+			a := apiCheck{Findings: &f, cfg: &config.API{TLS: config.APITLS{CertFile: tt.cert, KeyFile: tt.key}}, now: func() time.Time { return time.Now().Add(tt.after) }}
+			a.certificate(false)
+			if runtime.GOOS == "windows" && tt.key == open {
+				return // modes say nothing there
+			}
+			holds(t, f, tt.kind, "api certificate", tt.result, tt.detail)
+		})
+	}
+}

@@ -1,0 +1,66 @@
+package checkup
+
+import (
+	"slices"
+	"testing"
+	"time"
+	"usher/internal/fault"
+
+	"usher/app/apptest"
+	"usher/app/config"
+	"usher/app/natsconn"
+	"usher/callout"
+	"usher/callout/callouttest"
+	"usher/issuer/keyring"
+)
+
+// TestJudgeClock: the clocks may differ by what the configuration says.
+func TestJudgeClock(t *testing.T) {
+	keys, err := keyring.Load(callouttest.KeyringDir(t, true, callouttest.NewKeys(t)), keyring.Config{})
+	callouttest.Must(t, err)
+	cfg := config.Default()
+	for skew, want := range map[time.Duration]string{
+		0:                         "ok",
+		cfg.Callout.ClockSkew:     "ok",
+		-cfg.Callout.ClockSkew:    "ok",
+		time.Hour:                 "error",
+		-time.Hour:                "error",
+		cfg.Callout.ClockSkew + 1: "error",
+	} {
+		var f Findings
+		s := serverCheck{Findings: &f, cfg: &cfg, keys: keys, url: "nats://test"}
+		s.judge(&callout.Inspection{Issuer: "A", Known: true, Timeout: 3 * time.Second, Skew: skew})
+		i := slices.IndexFunc(f, func(f Finding) bool { return f.Check == "clock" })
+		if i < 0 || f[i].Result != want || (want == "error") != (f[i].Kind == fault.Config) {
+			t.Errorf("skew %s: %+v", skew, f)
+		}
+	}
+}
+
+// TestCheckClock: the skew is measured with what a real server sends.
+func TestCheckClock(t *testing.T) {
+	t.Parallel()
+	mine := callouttest.NewKeys(t)
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: mine, Sealed: true})
+	cfg, err := config.Load(apptest.ConfigFor(t, srv, callouttest.KeyringDir(t, true, mine), nil))
+	callouttest.Must(t, err)
+	for _, off := range []time.Duration{-time.Hour, 0, time.Hour} {
+		var clock callouttest.Clock
+		clock.Move(off)
+		opts, err := natsconn.ServiceOptions(cfg)
+		callouttest.Must(t, err)
+		var f Findings
+		for range apptest.Attempts {
+			f = nil
+			keys, _ := f.files(t.Context(), "usher.yaml", cfg, true)
+			s := serverCheck{set: newServerSet(), Findings: &f, cfg: cfg, keys: keys, url: srv.URL(), now: clock.Now}
+			if s.run(t.Context(), opts); !missed(f, apptest.Unanswered) {
+				break
+			}
+		}
+		wrong := slices.ContainsFunc(f, func(f Finding) bool { return f.Check == "clock" && f.Result == "error" })
+		if wrong != (off != 0) {
+			t.Errorf("clock off by %s: %+v", off, f)
+		}
+	}
+}

@@ -1,0 +1,358 @@
+package checkup
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+	"usher/internal/fault"
+	"usher/internal/plural"
+	"usher/internal/secretfile"
+	"usher/internal/shellword"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"usher/app/config"
+	"usher/app/deployment"
+	"usher/app/devserver"
+	"usher/app/natsconn"
+	"usher/directory/kv"
+	"usher/directory/snapshot"
+	"usher/internal/ownedfile"
+)
+
+const (
+	// oldSnapshot is how old the snapshot on disk gets only where no usher keeps it:
+	// a running one dates it anew every ten minutes.
+	oldSnapshot = 30 * time.Minute
+
+	// shownFaults is how many entries that cannot be read are shown.
+	shownFaults = 10
+)
+
+// live looks at a directory that is a bucket: what is kept of it on disk, then the
+// bucket itself. It returns the directory, as current as it can be had, and where
+// that is; nil: not at all. It makes no bucket, and does not write what is on disk.
+func (f *Findings) live(ctx context.Context, path string, cfg *config.Config, offline bool) (_ *snapshot.Snapshot, where string) {
+	b := bucketCheck{Findings: f, path: path, cfg: cfg, where: "bucket " + cfg.Directory.Bucket}
+	kept := b.kept(time.Now())
+	var s *snapshot.Snapshot
+	switch {
+	case cfg.Directory.From == config.DirectoryEmbedded:
+		s = b.embedded(ctx)
+	case offline:
+		f.warn("directory", b.where, "leave --offline out", "not looked at: that takes the servers")
+	default:
+		s = b.read(ctx)
+	}
+	if s != nil {
+		return s, b.where
+	}
+	return kept, cfg.Directory.SnapshotFile
+}
+
+// BucketFindings looks at JetStream and the bucket over a connection of the service user.
+func BucketFindings(ctx context.Context, cfg *config.Config, nc *nats.Conn) Findings {
+	var f Findings
+	b := bucketCheck{Findings: &f, path: "usher.yaml", cfg: cfg, where: "bucket " + cfg.Directory.Bucket}
+	if b.jetStream(ctx, nc) {
+		b.bucket(ctx, nc)
+	}
+	return f
+}
+
+// bucketCheck looks at the bucket of a directory.
+type bucketCheck struct {
+	*Findings
+	path  string // of the configuration
+	cfg   *config.Config
+	where string
+}
+
+// kept looks at the snapshot on disk.
+func (b *bucketCheck) kept(now time.Time) *snapshot.Snapshot {
+	const check = "snapshot"
+	file := b.cfg.Directory.SnapshotFile
+	if file == "" {
+		b.warn(check, "", "set directory.snapshot_file", "none is kept on disk: while the bucket cannot be reached, no usher can start")
+		return nil
+	}
+	if err := canWrite(filepath.Dir(file)); err != nil {
+		b.fail(fault.Config, check, file, "directory.snapshot_file has to be in a directory that usher can write to", "cannot be kept: %v", err)
+	}
+	s, status, err := kv.Cached(file, b.cfg.Directory.Bucket)
+	switch age := now.Sub(status.Checked).Round(time.Second); {
+	case errors.Is(err, fs.ErrNotExist):
+		b.ok(check, file, "none yet: a running usher makes it")
+	case err != nil:
+		b.warn(check, file, "a usher that follows the bucket makes it anew; one that starts while NATS is away has to wait",
+			"cannot be used: %v", secretfile.WithoutPath(err))
+	case age > oldSnapshot:
+		b.warn(check, file, "usher serve -c "+shellword.Quote(b.path)+"; if it runs, its log says why it cannot keep it",
+			"is %v old: no usher keeps it", age)
+	default:
+		b.ok(check, file, "%v old, at revision %d", max(age, 0), status.Revision)
+	}
+	return s
+}
+
+// canWrite reports why no file can be made in dir, or where dir has to be made.
+func canWrite(dir string) error {
+	for {
+		info, err := os.Stat(dir)
+		switch up := filepath.Dir(dir); {
+		case errors.Is(err, fs.ErrNotExist) && up != dir:
+			dir = up
+			continue
+		case err != nil:
+			return err
+		case !info.IsDir():
+			return &fs.PathError{Op: "open", Path: dir, Err: errors.New("not a directory")}
+		}
+		if err := ownedfile.CheckFolder(dir, ownedfile.Rule{Write: true}); err != nil {
+			return err
+		}
+		f, err := os.CreateTemp(dir, ".usher-check-*")
+		if err != nil {
+			return err
+		}
+		return errors.Join(f.Close(), os.Remove(f.Name()))
+	}
+}
+
+// embedded reads the bucket of a usher that does not run.
+func (b *bucketCheck) embedded(ctx context.Context) *snapshot.Snapshot {
+	dir := b.cfg.Directory.StoreDir
+	if !exists(dir) {
+		b.warn("directory", dir, "usher bootstrap makes it, with the first service admin: usher bootstrap -c "+shellword.Quote(b.path), "is not there yet")
+		return nil
+	}
+	store, err := devserver.StartStore(dir)
+	switch {
+	case errors.Is(err, devserver.ErrStoreInUse):
+		b.ok("directory", dir, "a usher that runs keeps it")
+		return nil
+	case err != nil:
+		b.fail(fault.Config, "directory", dir, "directory.store_dir has to be the directory of an embedded server, and usher's alone", "%v", err)
+		return nil
+	}
+	nc, err := store.Connect()
+	if err != nil {
+		b.fail(fault.Runtime, "directory", dir, "see what is in that directory", "%v", errors.Join(err, store.Stop()))
+		return nil
+	}
+	defer func() {
+		nc.Close()
+		_ = store.Stop() // it was only read
+	}()
+	if !b.bucket(ctx, nc) {
+		return nil
+	}
+	return b.entries(ctx, nc)
+}
+
+// read looks at the bucket, and reads it if it can be read.
+func (b *bucketCheck) read(ctx context.Context) *snapshot.Snapshot {
+	opts, err := natsconn.ServiceOptions(b.cfg)
+	if err != nil {
+		return nil // files says so
+	}
+	nc, err := nats.Connect(natsconn.NatsURLs(b.cfg), append(opts, nats.Name("usher-check"), nats.Timeout(deployment.ConnectTimeout), nats.NoReconnect(),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
+	if err != nil {
+		b.fail(fault.Runtime, "directory", b.where, "see below at connect, what is in the way", "cannot be reached: %v", err)
+		return nil
+	}
+	defer nc.Close()
+	if !b.jetStream(ctx, nc) || !b.bucket(ctx, nc) {
+		return nil
+	}
+	return b.entries(ctx, nc)
+}
+
+// jetStream looks whether the server can keep a bucket for the service user.
+func (b *bucketCheck) jetStream(ctx context.Context, nc *nats.Conn) bool {
+	if !keepsBuckets(nc.ConnectedServerVersion()) {
+		b.fail(fault.Config, "directory", b.where, "update nats-server", "%s", tooOld(nc))
+		return false
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		b.fail(fault.Runtime, "directory", b.where, "nats-server's log may say why", "%v", err)
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, deployment.RequestTimeout)
+	defer cancel()
+	account, err := js.AccountInfo(ctx)
+	switch last := nc.LastError(); {
+	case errors.Is(last, nats.ErrPermissionViolation):
+		b.fail(fault.Config, "directory", b.where, "the service user needs to publish to $JS.API.>, $JS.ACK.> and $KV."+b.cfg.Directory.Bucket+".>, and to subscribe to _INBOX.>",
+			"the server refuses the service user JetStream: %v", last)
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+		b.fail(fault.Config, "directory", b.where, b.enableHint(), "JetStream is not enabled for account %s", b.cfg.Accounts.Callout)
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, nats.ErrNoResponders):
+		b.fail(fault.Config, "directory", b.where, "add to the server's configuration: jetstream { store_dir: … }; and: "+b.enableHint(),
+			"JetStream is not enabled on server %s", nc.ConnectedServerName())
+	case err != nil:
+		b.fail(fault.Runtime, "directory", b.where, "has the cluster a JetStream leader? nats-server's log says so", "JetStream does not answer: %v", err)
+	default:
+		return b.room(nc, account)
+	}
+	return false
+}
+
+// enableHint says how the callout account gets JetStream.
+func (b *bucketCheck) enableHint() string {
+	account := b.cfg.Accounts.Callout
+	if b.cfg.NATS.Mode == config.ModeOperator {
+		return "nsc edit account -n " + account + " --js-disk-storage -1 --js-streams -1 --js-consumer -1; then push it to the resolver"
+	}
+	return "jetstream: enabled in account " + account + " of the server's configuration"
+}
+
+// room looks whether the account could take one more stream, if it has none yet.
+func (b *bucketCheck) room(nc *nats.Conn, account *jetstream.AccountInfo) bool {
+	switch limit := account.Limits.MaxStreams; {
+	case account.Streams > 0: // it may well be the bucket
+	case limit == 0:
+		b.fail(fault.Config, "directory", b.where, "let account "+b.cfg.Accounts.Callout+" have a stream", "account %s may have no stream", b.cfg.Accounts.Callout)
+		return false
+	case b.cfg.Directory.Replicas > 1 && nc.ConnectedClusterName() == "":
+		b.fail(fault.Config, "directory", b.where, "leave directory.replicas out, or make the server one of a cluster",
+			"cannot be made: directory.replicas is %d, and server %s is in no cluster", b.cfg.Directory.Replicas, nc.ConnectedServerName())
+		return false
+	}
+	return true
+}
+
+// bucket looks at the bucket's settings.
+func (b *bucketCheck) bucket(ctx context.Context, nc *nats.Conn) bool {
+	ctx, cancel := context.WithTimeout(ctx, deployment.RequestTimeout)
+	defer cancel()
+	d := &b.cfg.Directory
+	info, err := kv.Look(ctx, kv.Config{Conn: nc, Bucket: d.Bucket, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	const bootstrap = "usher bootstrap makes it, with the first service admin: usher bootstrap -c "
+	switch {
+	case errors.Is(err, kv.ErrNoBucket) && d.SnapshotFile != "" && exists(d.SnapshotFile):
+		b.fail(fault.Config, "directory", b.where, "nats stream restore; or for a new beginning remove "+d.SnapshotFile+", then usher bootstrap -c "+shellword.Quote(b.path),
+			"is gone: what is kept on disk is served, and no other is made")
+	case errors.Is(err, kv.ErrNoBucket) && d.CreateBucket:
+		b.warn("directory", b.where, bootstrap+shellword.Quote(b.path), "is not there yet")
+	case errors.Is(err, kv.ErrNoBucket):
+		b.fail(fault.Config, "directory", b.where, "set directory.create_bucket: true; "+bootstrap+shellword.Quote(b.path), "is not there, and directory.create_bucket is false")
+	case errors.Is(err, kv.ErrBucket):
+		b.fail(fault.Config, "directory", b.where, "nats stream edit KV_"+d.Bucket+"; or set directory.bucket to another, which is made as it has to be", "%v", err)
+	case err != nil:
+		b.fail(fault.Runtime, "directory", b.where, "has the bucket a leader? nats stream info KV_"+d.Bucket, "%v", err)
+	default:
+		b.keeping(&info.Config)
+		b.size(kv.UsageOf(info))
+		return true
+	}
+	return false
+}
+
+// keeping compares how the bucket is kept with what a new one would get. Both
+// are good, and usher changes neither.
+func (b *bucketCheck) keeping(have *jetstream.StreamConfig) {
+	d := &b.cfg.Directory
+	if have.Replicas != d.Replicas {
+		b.warn("directory", b.where, "nats stream edit KV_"+d.Bucket+" --replicas "+strconv.Itoa(d.Replicas)+"; or set directory.replicas",
+			"has %s, directory.replicas is %d", plural.Count(have.Replicas, "replica"), d.Replicas)
+	}
+	if storage := strings.ToLower(have.Storage.String()); storage != d.Storage {
+		b.warn("directory", b.where, "set directory.storage: "+storage+"; the storage of a bucket cannot be changed", "is kept in %s, directory.storage is %s", storage, d.Storage)
+	}
+}
+
+// size looks at how large the bucket is, and how large it may get.
+func (b *bucketCheck) size(u kv.Usage) {
+	d := &b.cfg.Directory
+	set := "nats stream edit KV_" + d.Bucket + " --max-bytes "
+	raise := set + strconv.FormatInt(2*max(u.Limit, u.Bytes), 10)
+	configured := set + strconv.Itoa(d.MaxBytes) + "; or set directory.max_bytes"
+	if d.From == config.DirectoryEmbedded { // usher serve sets it
+		raise, configured = "raise directory.max_bytes", ""
+	}
+	switch {
+	case u.Near():
+		b.fail(fault.Runtime, "directory", b.where, raise+"; or remove what is not needed: the marks of that go after "+kv.MarkerLife.String(),
+			"is nearly full, and takes nothing that makes it larger: it holds %d bytes of %d", u.Bytes, u.Limit)
+	case configured == "":
+	case u.Limit == 0:
+		b.warn("directory", b.where, configured, "has no max_bytes: it grows until the disk of its servers is full")
+	case u.Limit != int64(d.MaxBytes):
+		b.warn("directory", b.where, configured, "has max_bytes %d, directory.max_bytes is %d", u.Limit, d.MaxBytes)
+	}
+	limit := "without a limit"
+	if u.Limit > 0 {
+		limit = "of " + strconv.FormatInt(u.Limit, 10)
+	}
+	b.ok("directory", b.where, "%d messages (entries, and marks of removed ones), %d bytes %s", u.Messages, u.Bytes, limit)
+}
+
+// entries reads the bucket, and says which entries cannot be read.
+func (b *bucketCheck) entries(ctx context.Context, nc *nats.Conn) *snapshot.Snapshot {
+	store, err := kv.Open(kv.Config{Conn: nc, Bucket: b.cfg.Directory.Bucket, Log: slog.New(slog.DiscardHandler), Now: time.Now}) // without the snapshot: everything is read
+	if err != nil {
+		b.fail(fault.Runtime, "directory", b.where, "nats-server's log may say why", "%v", err)
+		return nil
+	}
+	ctx, stop := context.WithTimeout(ctx, checkLoad)
+	defer stop()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = store.Run(ctx) // it returns nil
+	}()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for store.Status().Checked.IsZero() {
+		select {
+		case <-tick.C:
+		case <-ended:
+			b.fail(fault.Runtime, "directory", b.where, "is the network slow, or the server busy?", "cannot be read within %v", checkLoad)
+			return nil
+		}
+	}
+	stop()
+	<-ended
+	b.unread(store.Status().Faults)
+	return store.Snapshot()
+}
+
+// checkLoad is how long reading the bucket may take: a million users do within it.
+const checkLoad = 2 * time.Minute
+
+func (b *bucketCheck) unread(faults []kv.Fault) {
+	const hint = "is it from a newer usher? otherwise put it right over the API, or delete it there"
+	for i, x := range faults {
+		if i == shownFaults {
+			b.fail(fault.Config, "directory", b.where, "the log of usher serve has them all", "%d more of its entries cannot be used", len(faults)-i)
+			return
+		}
+		b.fail(fault.Config, "directory", b.where, hint, "entry %s (revision %d) cannot be used, and gives nobody anything: %s", x.Key, x.Revision, x.Message)
+	}
+}
+
+// keepsBuckets reports whether a nats-server of this version changes several
+// entries of a bucket as a whole.
+func keepsBuckets(version string) bool {
+	r, ok := parseRelease(version)
+	return !ok || r.has(firstBuckets) // of another version nobody knows
+}
+
+func tooOld(nc *nats.Conn) string {
+	return "a directory in NATS takes nats-server 2.12 or later, and server " + nc.ConnectedServerName() + " is " + nc.ConnectedServerVersion()
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}

@@ -1,0 +1,305 @@
+package checkup
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"usher/directory/snapshot"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"usher/app/apptest"
+	"usher/app/config"
+	"usher/app/natsconn"
+	"usher/app/setup"
+	"usher/callout/callouttest"
+	"usher/directory"
+	"usher/directory/kv"
+	"usher/internal/fault"
+)
+
+// holds reports a finding that is not there, and any that names no way out.
+func holds(t *testing.T, f Findings, kind fault.Kind, check, result, detail string) {
+	t.Helper()
+	if !slices.ContainsFunc(f, func(x Finding) bool {
+		return x.Check == check && x.Result == result && strings.Contains(x.Detail, detail) && x.Kind == kind
+	}) {
+		t.Errorf("no %s of %s with %q (kind %d):\n%+v", result, check, detail, kind, f)
+	}
+	for _, x := range f {
+		if x.Result != "ok" && x.Hint == "" {
+			t.Errorf("no way out is named for %+v", x)
+		}
+	}
+}
+
+// bucketSite is an installation with its directory in NATS, and the server.
+type bucketSite struct {
+	apptest.Site
+	conn *nats.Conn // of the service user
+}
+
+// newBucketSite starts a server after the edits of its configuration, which come
+// in pairs.
+func newBucketSite(t *testing.T, operator bool, edits ...string) *bucketSite {
+	t.Helper()
+	s := &bucketSite{Site: apptest.NewSite(t, func(o *setup.Options) { o.KV, o.Operator = true, operator })}
+	for i := 0; i < len(edits); i += 2 {
+		s.Edit(t, setup.FileServerConfig, edits[i], edits[i+1])
+	}
+	s.NatsServer(t)
+	opts, err := natsconn.ServiceOptions(s.cfg(t))
+	callouttest.Must(t, err)
+	s.conn = apptest.Connected(t, s.Url, opts...)
+	return s
+}
+
+func (s *bucketSite) cfg(t *testing.T) *config.Config {
+	t.Helper()
+	cfg, err := config.Load(s.Config())
+	callouttest.Must(t, err)
+	return cfg
+}
+
+// fill makes the bucket, with one user in it, and the snapshot on disk.
+func (s *bucketSite) fill(t *testing.T) {
+	t.Helper()
+	cfg := s.cfg(t)
+	callouttest.Must(t, os.MkdirAll(filepath.Dir(cfg.Directory.SnapshotFile), 0o700))
+	store, err := kv.Open(kv.Config{Conn: s.conn, Bucket: cfg.Directory.Bucket, Create: true, MaxBytes: int64(cfg.Directory.MaxBytes), Cache: cfg.Directory.SnapshotFile, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	callouttest.Must(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- store.Run(ctx) }()
+	callouttest.Eventually(t, "the directory is loaded", func() bool { return store.Snapshot() != nil })
+	_, err = store.Change(ctx, func(*snapshot.Snapshot) ([]directory.Entry, error) {
+		return directory.Put(directory.UserKey(directory.IDOf(directory.KindUser, "ann")), &directory.User{Name: "ann"}), nil
+	})
+	stop()
+	callouttest.Must(t, errors.Join(err, <-ended))
+}
+
+func (s *bucketSite) check(t *testing.T) (Findings, *snapshot.Snapshot) {
+	t.Helper()
+	var f Findings
+	var snapshot *snapshot.Snapshot
+	for range apptest.Attempts {
+		f = nil
+		if snapshot, _ = f.live(t.Context(), s.Config(), s.cfg(t), false); !missed(f, apptest.Unanswered) {
+			break
+		}
+		t.Logf("again, since something came late: %+v", f)
+	}
+	return f, snapshot
+}
+
+// TestCheckBucket: all is well, in both modes; and nothing is made by looking.
+func TestCheckBucket(t *testing.T) {
+	t.Parallel()
+	for _, operator := range []bool{false, true} {
+		s := newBucketSite(t, operator)
+		f, snapshot := s.check(t)
+		holds(t, f, fault.None, "directory", "warning", "is not there yet")
+		holds(t, f, fault.None, "snapshot", "ok", "none yet")
+		if js, err := jetstream.New(s.conn); snapshot != nil || err != nil || !noBucket(t, js) {
+			t.Errorf("the bucket was made by looking: %v", err)
+		}
+		s.fill(t)
+		before, err := os.Stat(s.Path(setup.FileSnapshot))
+		callouttest.Must(t, err)
+		f, snapshot = s.check(t)
+		holds(t, f, fault.None, "snapshot", "ok", "s old, at revision")
+		for _, x := range f {
+			if x.Result != "ok" {
+				t.Errorf("%+v", x)
+			}
+		}
+		if _, ok := snapshot.User("ann"); !ok {
+			t.Error("the directory was not read")
+		}
+		if after, err := os.Stat(s.Path(setup.FileSnapshot)); err != nil || !os.SameFile(before, after) || !after.ModTime().Equal(before.ModTime()) {
+			t.Errorf("the snapshot was written: %v", err)
+		}
+	}
+}
+
+// TestCheckLostBucket: a bucket that is gone is told from one that is not there yet.
+func TestCheckLostBucket(t *testing.T) {
+	t.Parallel()
+	s := newBucketSite(t, false)
+	s.fill(t)
+	js, err := jetstream.New(s.conn)
+	callouttest.Must(t, err)
+	callouttest.Must(t, js.DeleteKeyValue(t.Context(), "usher_directory"))
+	f, snapshot := s.check(t)
+	holds(t, f, fault.Config, "directory", "error", "is gone")
+	if snapshot == nil {
+		t.Error("what is kept on disk was not read")
+	}
+}
+
+func noBucket(t *testing.T, js jetstream.JetStream) bool {
+	t.Helper()
+	_, err := js.KeyValue(t.Context(), "usher_directory")
+	return errors.Is(err, jetstream.ErrBucketNotFound)
+}
+
+// TestCheckBucketSettings: a bucket that is there, and is not what it has to be.
+func TestCheckBucketSettings(t *testing.T) {
+	t.Parallel()
+	s := newBucketSite(t, false)
+	s.Edit(t, setup.FileConfig, "#create_bucket: true", "create_bucket: false")
+	f, _ := s.check(t)
+	holds(t, f, fault.Config, "directory", "error", "directory.create_bucket is false")
+	s.Edit(t, setup.FileConfig, "#replicas: 1", "replicas: 3")
+	f, _ = s.check(t)
+	holds(t, f, fault.Config, "directory", "error", "is in no cluster")
+
+	js, err := jetstream.New(s.conn)
+	callouttest.Must(t, err)
+	_, err = js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "usher_directory", History: 5})
+	callouttest.Must(t, err)
+	f, snapshot := s.check(t)
+	holds(t, f, fault.Config, "directory", "error", "not fit for a directory")
+	if snapshot != nil {
+		t.Error("it was read all the same")
+	}
+	callouttest.Must(t, js.DeleteKeyValue(t.Context(), "usher_directory"))
+	s.fill(t)
+	s.Edit(t, setup.FileConfig, "#storage: file", "storage: memory")
+	f, _ = s.check(t)
+	holds(t, f, fault.None, "directory", "warning", "has 1 replica, directory.replicas is 3")
+	holds(t, f, fault.None, "directory", "warning", "is kept in file, directory.storage is memory")
+}
+
+// TestCheckBucketSize: a bucket that grows without a limit, has another one than it
+// says, or is nearly full.
+func TestCheckBucketSize(t *testing.T) {
+	t.Parallel()
+	s := newBucketSite(t, false)
+	s.fill(t)
+	js, err := jetstream.New(s.conn)
+	callouttest.Must(t, err)
+	stream, err := js.Stream(t.Context(), "KV_usher_directory")
+	callouttest.Must(t, err)
+	resize := func(size int64) Findings {
+		have := stream.CachedInfo().Config
+		have.MaxBytes = size
+		_, err := js.UpdateStream(t.Context(), have)
+		callouttest.Must(t, err)
+		f, _ := s.check(t)
+		return f
+	}
+	f, _ := s.check(t)
+	holds(t, f, fault.None, "directory", "ok", "bytes of 1073741824")
+	holds(t, resize(-1), fault.None, "directory", "warning", "has no max_bytes")
+	holds(t, resize(1<<20), fault.None, "directory", "warning", "has max_bytes 1048576, directory.max_bytes is 1073741824")
+	// Of a message of another kind nothing is read; it takes room all the same.
+	_, err = js.Publish(t.Context(), "$KV.usher_directory.turn", make([]byte, 900_000))
+	callouttest.Must(t, err)
+	f, _ = s.check(t)
+	holds(t, f, fault.Runtime, "directory", "error", "is nearly full")
+}
+
+// TestCheckEntries: entries that cannot be read are named, and the others read.
+func TestCheckEntries(t *testing.T) {
+	t.Parallel()
+	s := newBucketSite(t, false)
+	s.fill(t)
+	js, err := jetstream.New(s.conn)
+	callouttest.Must(t, err)
+	publish := func(key string) {
+		_, err := js.Publish(t.Context(), "$KV.usher_directory."+key, []byte("{"))
+		callouttest.Must(t, err)
+	}
+	publish("nobody.knows")
+	f, snapshot := s.check(t)
+	holds(t, f, fault.Config, "directory", "error", "entry nobody.knows (revision ")
+	if _, ok := snapshot.User("ann"); !ok {
+		t.Error("the directory was not read")
+	}
+	for i := range 2 * shownFaults {
+		publish("nobody.knows" + strings.Repeat("x", i+1))
+	}
+	f, _ = s.check(t)
+	holds(t, f, fault.Config, "directory", "error", "11 more of its entries")
+}
+
+// TestCheckJetStream: what the server lacks.
+func TestCheckJetStream(t *testing.T) {
+	t.Parallel()
+	const account = "is alone.\n    jetstream: enabled\n"
+	for name, tt := range map[string]struct {
+		edits  []string
+		detail string
+	}{
+		"not for the account": {[]string{account, "is alone.\n"}, "JetStream is not enabled for account AUTH"},
+		"not at all": {
+			[]string{account, "is alone.\n", "    jetstream: enabled\n    imports", "    imports", "\njetstream {", "\n# {"},
+			"JetStream is not enabled on server usher-nats",
+		},
+		"no stream":     {[]string{account, "is alone.\n    jetstream: { max_streams: 0, max_file: 1M, max_memory: 1M }\n"}, "may have no stream"},
+		"not permitted": {[]string{"{ user: usher, ", `{ user: usher, permissions: { publish: { deny: "$JS.API.>" } }, `}, "refuses the service user JetStream"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f, _ := newBucketSite(t, false, tt.edits...).check(t)
+			holds(t, f, fault.Config, "directory", "error", tt.detail)
+		})
+	}
+}
+
+// TestCheckSnapshot: while the servers are away, the directory is that of the disk,
+// if that is any good.
+func TestCheckSnapshot(t *testing.T) {
+	t.Parallel()
+	s := newBucketSite(t, false)
+	s.fill(t)
+	s.conn.Close()
+	s.Edit(t, setup.FileConfig, "urls: [nats://", "urls: [nats://127.0.0.1:1] # [nats://")
+	f, snapshot := s.check(t)
+	holds(t, f, fault.Runtime, "directory", "error", "cannot be reached")
+	if _, ok := snapshot.User("ann"); !ok {
+		t.Error("the snapshot was not read")
+	}
+	f = nil
+	b := bucketCheck{Findings: &f, path: s.Config(), cfg: s.cfg(t), where: "bucket"}
+	b.kept(time.Now().Add(oldSnapshot + time.Minute))
+	holds(t, f, fault.None, "snapshot", "warning", "old: no usher keeps it")
+
+	file := s.Path(setup.FileSnapshot)
+	text, err := os.ReadFile(file)
+	callouttest.Must(t, err)
+	callouttest.Must(t, os.WriteFile(file, text[:len(text)-1], 0o600))
+	f, snapshot = s.check(t)
+	holds(t, f, fault.None, "snapshot", "warning", "is damaged")
+	if snapshot != nil {
+		t.Error("a damaged snapshot was taken")
+	}
+	s.Edit(t, setup.FileConfig, "snapshot_file: "+setup.FileSnapshot, "snapshot_file: usher.yaml/snapshot")
+	f, _ = s.check(t)
+	holds(t, f, fault.Config, "snapshot", "error", "cannot be kept: ")
+	s.Edit(t, setup.FileConfig, "  snapshot_file: usher.yaml/snapshot\n", "")
+	f, _ = s.check(t)
+	holds(t, f, fault.None, "snapshot", "warning", "none is kept on disk")
+	f = nil
+	_, _ = f.live(t.Context(), s.Config(), s.cfg(t), true)
+	holds(t, f, fault.None, "directory", "warning", "not looked at")
+}
+
+func TestKeepsBuckets(t *testing.T) {
+	for version, want := range map[string]bool{
+		"2.11.9": false, "2.9.25": false, "1.99.0": false, "2.12.0": true, "2.15.2": true, "3.0.0": true, "2.12.0-RC.1": true, "": true, "new": true,
+	} {
+		if keepsBuckets(version) != want {
+			t.Errorf("%s: not %t", version, want)
+		}
+	}
+}

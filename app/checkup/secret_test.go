@@ -1,0 +1,19 @@
+package checkup
+
+import (
+	"strings"
+	"testing"
+	"usher/app/config"
+)
+
+// TestSecretHint names what the configuration proves itself with.
+func TestSecretHint(t *testing.T) {
+	for key, want := range map[string]config.NATS{
+		"nats.password_file": {PasswordFile: "a"}, "nats.nkey_file": {NKeyFile: "a"}, "nats.creds_file": {CredsFile: "a"},
+	} {
+		s := serverCheck{cfg: &config.Config{NATS: want}}
+		if hint := s.secretHint(); !strings.HasPrefix(hint, key) {
+			t.Errorf("%s: %s", key, hint)
+		}
+	}
+}

@@ -1,0 +1,157 @@
+package checkup
+
+import (
+	"context"
+	"errors"
+	"time"
+	"usher/internal/fault"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/app/assembly"
+	"usher/app/config"
+	"usher/app/deployment"
+	"usher/app/natsconn"
+	"usher/callout"
+	"usher/issuer"
+)
+
+const (
+	// patientTimeout is longer than clients wait. A server that gives up before
+	// them sends them Authorization Violation, as if they had been refused.
+	patientTimeout = 3 * time.Second
+)
+
+// serverCheck looks at one live server.
+type serverCheck struct {
+	*Findings
+	path string // of the configuration
+	cfg  *config.Config
+	keys *issuer.Keyring
+	// operator is what was found about operator mode; nil: config mode.
+	operator *operatorCheck
+	url      string
+	now      func() time.Time
+
+	set     *serverSet
+	from    string // the server that named it; empty: the configuration
+	largest answerSize
+}
+
+func (s *serverCheck) run(ctx context.Context, opts []nats.Option) {
+	nc, err := nats.Connect(s.url, append(opts, nats.Name("usher-check"), nats.Timeout(deployment.ConnectTimeout),
+		nats.NoReconnect(), nats.IgnoreDiscoveredServers(), // this server, and no other
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
+	switch {
+	case err == nil:
+	case s.from != "" && (errors.Is(err, nats.ErrNoServers) || natsconn.Stalled(err)):
+		s.set.lost = append(s.set.lost, address{url: s.url, from: s.from})
+		return
+	default:
+		s.cannotConnect(err)
+		return
+	}
+	defer nc.Close()
+	id, name := nc.ConnectedServerId(), nc.ConnectedServerName()
+	if s.from != "" && s.set.reached[id] != "" {
+		return // another address of a server that was looked at
+	}
+	s.set.reached[id] = s.url
+	from := ""
+	if s.from != "" {
+		from = ", whose address " + s.from + " names"
+	}
+	s.ok("connect", s.url, "as service user, to server %s %s%s", name, nc.ConnectedServerVersion(), from)
+	s.release(s.url, nc.ConnectedServerVersion())
+	_, tlsErr := nc.TLSConnectionState()
+	s.learn(opts, name, tlsErr == nil)
+	s.payload(nc.MaxPayload())
+	if !s.account(ctx, nc) {
+		return
+	}
+	seen := make(chan *nats.Msg, 256)
+	if _, err := nc.ChanSubscribe(callout.Subject, seen); err != nil {
+		s.fail(fault.Runtime, "subscribe", s.url, "", "%v", err)
+		return
+	}
+	if err := nc.FlushTimeout(deployment.RequestTimeout); err != nil {
+		s.fail(fault.Runtime, "subscribe", s.url, "", "%v", err)
+		return
+	}
+	if err := nc.LastError(); errors.Is(err, nats.ErrPermissionViolation) {
+		s.fail(fault.Config, "subscribe", s.url, "the service user needs to subscribe to "+callout.Subject+" and $SRV.>, and to publish answers",
+			"the server refuses the service user its subscription: %v", err)
+		return
+	}
+	s.services(ctx, nc)
+	s.observe(ctx, seen)
+}
+
+func (s *serverCheck) cannotConnect(err error) {
+	switch {
+	case errors.Is(err, nats.ErrAuthorization), natsconn.KeptWaiting(err):
+		// A user that is none of auth_users waits until the server has asked in vain.
+		s.fail(fault.Config, "connect", s.url, s.authUserHint()+"; "+s.secretHint(),
+			"the server refuses the service user: %v", err)
+	case errors.Is(err, nats.ErrNoServers), natsconn.Stalled(err):
+		s.fail(fault.Runtime, "connect", s.url, "is nats-server running, and is this its address?", "%v", err)
+	default:
+		s.fail(fault.Config, "connect", s.url, s.authUserHint()+"; and nats.tls has to fit the server's certificate, with nats.tls.handshake_first where it wants the handshake first",
+			"the server is there, and the connection does not come about: %v", err)
+	}
+}
+
+// secretHint names the file that the service user proves itself with.
+func (s *serverCheck) secretHint() string {
+	switch n := &s.cfg.NATS; {
+	case n.NKeyFile != "":
+		return "nats.nkey_file has to hold its seed"
+	case n.CredsFile != "":
+		return "nats.creds_file has to hold its credentials"
+	default:
+		return "nats.password_file has to hold its password"
+	}
+}
+
+// account compares where the service user is with where the configuration says.
+func (s *serverCheck) account(ctx context.Context, nc *nats.Conn) bool {
+	ctx, cancel := context.WithTimeout(ctx, deployment.RequestTimeout)
+	defer cancel()
+	account, err := callout.AccountOf(ctx, nc)
+	switch {
+	case err != nil:
+		s.fail(fault.Runtime, "account", s.url, "", "%v", err)
+		return false
+	case account != assembly.ServerAccount(s.cfg, s.keys):
+		s.fail(fault.Config, "account", s.url, s.accountHint(),
+			"the service user is in account %q, accounts.callout says %q", account, s.called(assembly.ServerAccount(s.cfg, s.keys)))
+		return false
+	}
+	s.ok("account", s.url, "the service user is in %s", s.called(account))
+	return true
+}
+
+// observe lets a client without a valid credential knock, and looks at the
+// request that this causes. A running usher denies it; none is harmed by it.
+func (s *serverCheck) observe(ctx context.Context, seen <-chan *nats.Msg) {
+	first, ok := s.knock(ctx, seen)
+	if !ok {
+		s.notAsked()
+		return
+	}
+	// Timeouts come in whole seconds, rounded either way: look again before complaining.
+	for i := 0; i < 3 && first.Timeout < max(s.cfg.Callout.Budget, patientTimeout) && first.Refusal == ""; i++ {
+		again, ok := s.knock(ctx, seen)
+		if !ok {
+			return
+		}
+		first.Timeout = max(first.Timeout, again.Timeout)
+	}
+	s.seal(&first)
+	if first.Issuer != "" {
+		s.judge(&first)
+		s.sighted(&first)
+		s.tokenOnly(ctx, seen)
+		s.anonymous(ctx, seen)
+	}
+}

@@ -1,0 +1,187 @@
+package checkup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"usher/internal/fault"
+	"usher/internal/plural"
+	"usher/internal/secretfile"
+
+	"github.com/nats-io/nats.go"
+
+	"usher/app/config"
+	"usher/app/deployment"
+	"usher/app/natsconn"
+	"usher/issuer/operator"
+)
+
+// systemView is what the servers say to a user of the system account: all of the
+// cluster, the supercluster, and leaf servers that share the system account.
+type systemView struct {
+	servers  []operator.Server
+	varz     map[string]*operator.Varz    // by server ID; one that is missing did not say
+	accounts map[string][]string          // by server ID, as varz
+	leafs    map[string][]operator.Leaf   // by the ID of the server that they are connected to
+	streams  map[string][]operator.Stream // by account, in operator mode by its public key
+}
+
+const checkSystem = "system user"
+
+// system asks the servers about themselves. nil: they cannot be asked, which is said
+// here in config mode; in operator mode operatorMode has said it.
+func (f *Findings) system(ctx context.Context, cfg *config.Config) *systemView {
+	nc := f.connectAsSystem(cfg)
+	if nc == nil {
+		return nil
+	}
+	defer nc.Close()
+	v, err := systemViewOf(ctx, operator.NewCluster(nc, 0))
+	if cfg.NATS.Mode == config.ModeOperator {
+		return v
+	}
+	var fewer *operator.FewerError
+	switch {
+	case errors.As(err, &fewer):
+		f.warn(checkSystem, natsconn.NatsURLs(cfg), "start the servers that are missing; one that has crashed is counted for some minutes", "%v: the others are not looked at", err)
+	case errors.Is(err, operator.ErrNoServer):
+		f.fail(fault.Config, checkSystem, natsconn.NatsURLs(cfg), systemUserHint(cfg), "%v", err)
+	case err != nil:
+		f.fail(fault.Runtime, checkSystem, natsconn.NatsURLs(cfg), "usher check again; if it stays so, look at the servers' logs", "%v", err)
+	default:
+		f.ok(checkSystem, natsconn.NatsURLs(cfg), "%s: %s", plural.Count(len(v.servers), "server"), operator.Names(v.servers))
+	}
+	return v
+}
+
+// systemViewOf asks. With *operator.FewerError the servers that answer are returned as well.
+func systemViewOf(ctx context.Context, c *operator.Cluster) (*systemView, error) {
+	servers, few := c.Servers(ctx)
+	var fewer *operator.FewerError
+	if errors.As(few, &fewer) {
+		servers = fewer.Have
+	} else if few != nil {
+		return nil, few
+	}
+	v := &systemView{servers: servers}
+	var err error
+	if v.varz, err = c.Varz(ctx, servers); err != nil {
+		return nil, err
+	}
+	if v.accounts, err = c.AccountNames(ctx, servers); err != nil {
+		return nil, err
+	}
+	if v.leafs, err = c.Leafs(ctx, servers); err != nil {
+		return nil, err
+	}
+	if v.streams, err = c.Streams(ctx, servers); err != nil {
+		return nil, err
+	}
+	return v, few
+}
+
+// connectAsSystem connects as the user of the system account; nil: there is none, or
+// it cannot connect.
+func (f *Findings) connectAsSystem(cfg *config.Config) *nats.Conn {
+	if cfg.NATS.Mode == config.ModeOperator {
+		quiet := &operatorCheck{Findings: &Findings{}, cfg: cfg} // operatorMode has said the same
+		if cfg.Operator.SystemCredsFile == "" {
+			return nil
+		}
+		nc, err := quiet.connectSystem(cfg.Operator.SystemCredsFile)
+		if err != nil {
+			return nil
+		}
+		return nc
+	}
+	if cfg.NATS.SystemPasswordFile == "" && cfg.NATS.SystemNKeyFile == "" {
+		f.warn(checkSystem, "", systemUserHint(cfg),
+			"none is configured (nats.system_user): which servers there are beyond nats.urls and their clusters, and which accounts each has, cannot be checked")
+		return nil
+	}
+	opts, file, err := systemOptions(cfg)
+	if errors.Is(err, fs.ErrNotExist) {
+		f.warn(checkSystem, file, "usher check looks at more where it is; where it is not, the keys can be left out",
+			"%v: which servers there are, and which accounts each has, cannot be checked from here", err)
+		return nil
+	}
+	if err != nil {
+		f.Failed(checkSystem, fault.InConfig(err))
+		return nil
+	}
+	nc, err := nats.Connect(natsconn.NatsURLs(cfg), append(opts, nats.Name("usher-check-system"), nats.Timeout(deployment.ConnectTimeout), nats.NoReconnect(),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
+	switch {
+	case err == nil:
+		return nc
+	case errors.Is(err, nats.ErrAuthorization), natsconn.KeptWaiting(err):
+		f.fail(fault.Config, checkSystem, natsconn.NatsURLs(cfg), systemUserHint(cfg), "the servers refuse the system user: %v", err)
+	default:
+		f.fail(fault.Runtime, checkSystem, natsconn.NatsURLs(cfg), "is nats-server running, and is this its address?", "as system user: %v", err)
+	}
+	return nil
+}
+
+func systemUserHint(cfg *config.Config) string {
+	return fmt.Sprintf("give %s in the servers' configuration a user that may publish %s and subscribe to _INBOX.>, name it in auth_callout.auth_users, and set nats.system_user and nats.system_password_file (docs/how-to/system-user.md)",
+		cfg.Accounts.System, strings.Join(operator.Asks(), ", "))
+}
+
+// systemOptions are those of the system user of config mode, and the file that they
+// come from.
+func systemOptions(cfg *config.Config) (opts []nats.Option, file string, err error) {
+	if opts, err = natsconn.TlsOptions(&cfg.NATS.TLS); err != nil {
+		return nil, "", err
+	}
+	key, file := "nats.system_password_file", cfg.NATS.SystemPasswordFile
+	if file == "" {
+		key, file = "nats.system_nkey_file", cfg.NATS.SystemNKeyFile
+	}
+	text, err := secretfile.Read(file, cfg.Keyring.AllowGroupReadable)
+	if err != nil {
+		return nil, file, fmt.Errorf("%s: %w", key, err)
+	}
+	if cfg.NATS.SystemPasswordFile != "" {
+		return append(opts, nats.UserInfo(cfg.NATS.SystemUser, text)), file, nil
+	}
+	nkey, err := nats.NkeyOptionFromSeed(file)
+	if err != nil {
+		return nil, file, fmt.Errorf("%s: %w", key, err)
+	}
+	return append(opts, nkey), file, nil
+}
+
+// leafServers says which leaf nodes are connected whose servers did not answer: they
+// have a system account of their own, and decide about their own clients.
+func (f *Findings) leafServers(v *systemView) {
+	answered := map[string]bool{}
+	for _, s := range v.servers {
+		answered[s.Name] = true
+	}
+	var beyond []string
+	for id, leafs := range v.leafs {
+		at := v.name(id)
+		for _, l := range leafs {
+			if !answered[l.Name] {
+				beyond = append(beyond, fmt.Sprintf("%s (%s) at %s, in %s", l.Name, l.IP, at, l.Account))
+			}
+		}
+	}
+	if len(beyond) > 0 {
+		slices.Sort(beyond)
+		f.ok("leaf node", "", "of servers that do not share the system account, and decide about their own clients: %s", strings.Join(slices.Compact(beyond), "; "))
+	}
+}
+
+// name returns the name of a server.
+func (v *systemView) name(id string) string {
+	for _, s := range v.servers {
+		if s.ID == id {
+			return s.Name
+		}
+	}
+	return id
+}

@@ -1,0 +1,85 @@
+package checkup
+
+import (
+	"context"
+	"usher/app/assembly"
+	"usher/app/deployment"
+	"usher/app/rotation"
+	"usher/internal/fault"
+	"usher/issuer"
+	"usher/issuer/operator"
+)
+
+func (f *Findings) Verify(ctx context.Context, l *deployment.Deployment) error {
+	keys, err := assembly.LoadKeyring(l.Cfg)
+	if err != nil {
+		return err
+	}
+	seen, err := l.Expectations(ctx)
+	if err != nil {
+		return err
+	}
+	for _, x := range seen {
+		f.verifyServer(l, keys, &x)
+	}
+	if l.Cluster == nil {
+		return nil
+	}
+	return f.verifyAccounts(ctx, l, keys)
+}
+
+func (f *Findings) verifyServer(l *deployment.Deployment, keys *issuer.Keyring, x *rotation.Expectation) {
+	_, known := keys.For(x.Issuer)
+	switch {
+	case x.Issuer == "":
+		f.fail(fault.Runtime, "server", x.URL, "usher check says what does not fit", "%s", x.Problem)
+		return
+	case !known:
+		hint := retiredHint(keys, x.Issuer)
+		if hint == "" {
+			hint = "put its seed into " + l.Cfg.Keyring.Dir
+		}
+		f.fail(fault.Config, "issuer", x.URL, hint, "server %s expects %s, which is not in the keyring", x.Server, x.Issuer)
+	default:
+		f.ok("issuer", x.URL, "server %s expects %s, which is in the keyring", x.Server, x.Issuer)
+	}
+	switch {
+	case x.XKey != "":
+		f.ok("xkey", x.URL, "server %s seals to %s, which is in the keyring", x.Server, x.XKey)
+	case x.Problem != "":
+		f.fail(fault.Config, "xkey", x.URL, "", "server %s: %s", x.Server, x.Problem)
+	default:
+		f.ok("xkey", x.URL, "server %s asks in the clear", x.Server)
+	}
+}
+
+// verifyAccounts compares the account JWTs that are in force with the keyring.
+func (f *Findings) verifyAccounts(ctx context.Context, l *deployment.Deployment, keys *issuer.Keyring) error {
+	servers, err := l.Cluster.Servers(ctx)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys.Keys() {
+		if k.State != issuer.StateActive || k.Kind != issuer.KindSigning {
+			continue
+		}
+		a, ok := keys.Account(k.Account)
+		if !ok {
+			continue
+		}
+		claims, _, agree, err := l.Cluster.Newest(ctx, a.PublicKey, servers)
+		switch {
+		case err != nil:
+			f.fail(fault.Runtime, "account", a.Name, "", "%v", err)
+		case !claims.SigningKeys.Contains(k.PublicKey) && a.PublicKey != k.PublicKey:
+			f.fail(fault.Config, "account", a.Name, "usher nkey rotate gives it another; or add it with nsc, and push", "its JWT does not have signing key %s, which usher signs with", k.PublicKey)
+		case operator.ScopeOf(claims, k.PublicKey) != k.Scope:
+			f.fail(fault.Config, "account", a.Name, "", "signing key %s has scope %q in the JWT, and %q in the keyring", k.PublicKey, operator.ScopeOf(claims, k.PublicKey), k.Scope)
+		case !agree:
+			f.warn("account", a.Name, "wait for the resolvers to meet, or push again", "the servers have different JWTs of it")
+		default:
+			f.ok("account", a.Name, "its JWT has signing key %s", k.PublicKey)
+		}
+	}
+	return nil
+}

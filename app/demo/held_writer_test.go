@@ -1,0 +1,29 @@
+package demo
+
+import (
+	"strings"
+	"testing"
+	"usher/callout/callouttest"
+)
+
+// TestHeldWriter: what is too much is not kept back.
+func TestHeldWriter(t *testing.T) {
+	var out callouttest.Buffer
+	h := &heldWriter{w: &out}
+	line := strings.Repeat("x", 1000)
+	for range maxHeld / 1000 {
+		_, err := h.Write([]byte(line))
+		callouttest.Must(t, err)
+	}
+	if out.String() != "" {
+		t.Error("it was not kept back")
+	}
+	for range 2 {
+		_, err := h.Write([]byte(line))
+		callouttest.Must(t, err)
+	}
+	callouttest.Must(t, h.release())
+	if got, want := len(out.String()), (maxHeld/1000+2)*1000; got != want {
+		t.Errorf("%d bytes, want %d", got, want)
+	}
+}

@@ -1,0 +1,127 @@
+package demo
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+	"usher/internal/fault"
+
+	"usher/app/setup"
+	"usher/internal/ownedfile"
+)
+
+// Prepare makes the files of a dev directory, or takes those that are there.
+// demo.json comes first and usher.yaml last, so that a start that was killed in
+// between can be told from a directory that somebody else made, and goes on.
+func Prepare(dir, listen string, operator bool) (*devRun, error) {
+	listen, err := fixPort(listen)
+	if err != nil {
+		return nil, err
+	}
+	// Whatever is made there goes through no link that somebody has planted.
+	for _, name := range []string{".", setup.DirKeys, DirTokens, filepath.Dir(filepath.FromSlash(fileDevAddr)), setup.DirJetStream} {
+		if err := ownedfile.CheckOwnFolder(dir, name); err != nil {
+			return nil, fault.InConfig(err)
+		}
+	}
+	d := &devRun{Dir: dir, listen: listen}
+	err = d.Demo.Load(filepath.Join(dir, FileDemo))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return d, d.begin(operator)
+	case err != nil:
+		return nil, fault.InConfig(err)
+	case d.Demo.Operator != operator:
+		return nil, otherMode(dir, operator)
+	}
+	if there(filepath.Join(dir, setup.FileConfig)) {
+		return d, nil
+	}
+	if there(filepath.Join(dir, setup.DirJetStream)) { // it ran: somebody took usher.yaml away, and setup says what is in the way
+		return d, d.make()
+	}
+	for _, name := range setup.Names(operator, true) {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("take away what an interrupted start left: %w", err)
+		}
+	}
+	return d, d.make()
+}
+
+// otherMode says that a dev directory was made with, or without, --operator.
+func otherMode(dir string, operator bool) error {
+	e := &fault.Error{Kind: fault.Config, Err: fmt.Errorf("%s was made with usher dev --operator", dir), Hint: "give --operator, or another --dir"}
+	if operator {
+		e.Err, e.Hint = fmt.Errorf("%s was made without --operator", dir), "leave --operator out, or give another --dir"
+	}
+	return e
+}
+
+// begin makes everything, unless the directory is that of an installation.
+func (d *devRun) begin(operator bool) error {
+	var err error
+	if d.Demo, err = newDemo(rand.Reader); err != nil {
+		return err
+	}
+	d.Demo.Operator = operator
+	for _, name := range setup.Names(operator, true) {
+		if there(filepath.Join(d.Dir, filepath.FromSlash(name))) {
+			return d.make() // which refuses, before anything is written
+		}
+	}
+	if err := d.Demo.save(d.Dir); err != nil {
+		return err
+	}
+	return d.make()
+}
+
+// make makes the files of an installation around the demo.
+func (d *devRun) make() error {
+	listen := d.listen
+	if listen == "" {
+		listen = setup.DefaultListen
+	}
+	api, err := fixPort("127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	values := map[string]string{"http.listen": "127.0.0.1:0", "api.listen": api}
+	if d.Demo.Operator {
+		values["operator.create_accounts"] = "true" // all keys are in this directory, and so is every account
+	}
+	_, err = setup.Write(setup.Options{
+		Dir: d.Dir, Operator: d.Demo.Operator, KV: true, Listen: listen,
+		Random: rand.Reader, Now: time.Now(),
+		Config: values,
+	})
+	if err != nil {
+		return fault.InConfig(err)
+	}
+	d.listen = "" // the files say it
+	return nil
+}
+
+func there(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// fixPort replaces port 0 by one that is free, so that the files can name it.
+func fixPort(listen string) (string, error) {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil || port != "0" {
+		return listen, nil //nolint:nilerr // empty, or checked before
+	}
+	l, err := net.Listen("tcp", listen) //nolint:noctx // closed at once
+	if err != nil {
+		return "", err
+	}
+	_, port, err = net.SplitHostPort(l.Addr().String())
+	return net.JoinHostPort(host, port), errors.Join(err, l.Close())
+}

@@ -1,0 +1,101 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"usher/app/config"
+	"usher/app/devserver"
+	"usher/app/server"
+	"usher/app/setup"
+	"usher/internal/fault"
+)
+
+// FileDemo keeps the tokens of the demo identities in a dev directory.
+const FileDemo = "demo.json"
+
+// devRun is one run of "usher dev".
+type devRun struct {
+	Dir    string
+	listen string // in place of what the files say; empty: as they say
+	Demo   Demo
+	log    *heldWriter // what usher says of itself comes behind what to do
+	Note   func(w io.Writer, text string)
+	// announce tells the user what to do, once everything runs.
+	Announce func(url, api string) error
+}
+
+// Run starts the server and usher, and serves until ctx ends.
+func (d *devRun) Run(ctx context.Context, stderr io.Writer) error {
+	nats, err := devserver.Start(devserver.Config{
+		ConfigFile: filepath.Join(d.Dir, setup.FileServerConfig),
+		Listen:     d.listen,
+		LogFile:    filepath.Join(d.Dir, "nats-server.log"),
+	})
+	if err != nil {
+		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "--listen HOST:PORT takes another address, --listen 127.0.0.1:0 a free port"}
+	}
+	defer release(d.Dir) // deferred calls run backwards: once the server has stopped
+	defer nats.Stop()
+	if err := claim(d.Dir, nats.URL()); err != nil {
+		return err
+	}
+	cfg, err := config.Load(filepath.Join(d.Dir, setup.FileConfig))
+	if err != nil {
+		return fault.InConfig(err)
+	}
+	d.log = &heldWriter{w: stderr}
+	defer d.log.release() //nolint:errcheck // there is nobody else to tell
+	if url := nats.URL(); !slices.Contains(cfg.NATS.URLs, url) {
+		d.Note(d.log, filepath.Join(d.Dir, setup.FileConfig)+" names another address; other commands that read it will look there")
+		cfg.NATS.URLs = []string{url}
+	}
+	in, err := server.New(cfg, d.log)
+	if err != nil {
+		return err
+	}
+	return d.serve(ctx, in, nats.URL())
+}
+
+// serve runs usher, and announces it once the demo's stream is there.
+func (d *devRun) serve(outer context.Context, in *server.Server, url string) error {
+	ctx, stop := context.WithCancelCause(outer)
+	defer stop(nil)
+	announced := make(chan struct{})
+	err := in.Serve(ctx, func() {
+		go func() {
+			defer close(announced)
+			err := d.prepare(ctx, url, in)
+			if err != nil && ctx.Err() == nil {
+				stop(fmt.Errorf("set up the demo: %w", err))
+			}
+		}()
+	})
+	if err == nil {
+		<-announced
+	}
+	if cause := context.Cause(ctx); outer.Err() == nil && cause != nil {
+		err = errors.Join(err, cause)
+	}
+	return err
+}
+
+// prepare fills the directory and makes the stream of the demo, then announces both.
+func (d *devRun) prepare(ctx context.Context, url string, in *server.Server) error {
+	if bucket := in.Bucket(); bucket != nil {
+		if err := d.Demo.seed(ctx, bucket); err != nil {
+			return err
+		}
+	}
+	err := d.Demo.provision(ctx, url, in.Ready)
+	if errors.Is(err, errDemoDenied) {
+		// The directory is the user's to edit; the other identities go on working.
+		d.Note(d.log, "the demo's stream was not set up: "+err.Error())
+	} else if err != nil {
+		return err
+	}
+	return errors.Join(d.Announce(url, in.ApiURL()), d.log.release())
+}

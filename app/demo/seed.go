@@ -1,0 +1,79 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"usher/directory"
+	"usher/directory/file"
+	"usher/directory/kv"
+	"usher/directory/snapshot"
+)
+
+// errFilled: the directory has something in it.
+var errFilled = errors.New("the directory is not empty")
+
+// seed puts the demo's directory into an empty bucket. One that has something in
+// it is the user's.
+func (d *Demo) seed(ctx context.Context, s *kv.Store) error {
+	ctx, cancel := context.WithTimeout(ctx, provisionWithin)
+	defer cancel()
+	for s.Snapshot() == nil {
+		select {
+		case <-time.After(provisionRetry):
+		case <-ctx.Done():
+			return fmt.Errorf("the bucket of the directory: %w", context.Cause(ctx))
+		}
+	}
+	entries, err := d.entries(time.Now().UTC().Truncate(time.Second))
+	if err != nil {
+		return err
+	}
+	_, err = s.Change(ctx, func(s *snapshot.Snapshot) ([]directory.Entry, error) {
+		if s.Size() != (directory.Size{}) {
+			return nil, errFilled
+		}
+		return entries, nil
+	})
+	if errors.Is(err, errFilled) {
+		return nil
+	}
+	return err
+}
+
+// defaultKeyID is the id of each key.
+const defaultKeyID = "default"
+
+// entries returns the demo's directory, made at now.
+func (d *Demo) entries(now time.Time) ([]directory.Entry, error) {
+	records, _, err := file.Parse(FileDemo, d.directory())
+	if err != nil {
+		return nil, err
+	}
+	made := directory.Made{Created: now, Modified: now}
+	for i := range records.Users {
+		u := &records.Users[i]
+		u.Made = made
+		for j := range u.Keys {
+			u.Keys[j].ID, u.Keys[j].Created = defaultKeyID, now
+		}
+	}
+	for i := range records.Projects {
+		p := &records.Projects[i]
+		p.Made = made
+		for j := range p.Topics {
+			p.Topics[j].Created = now
+		}
+		for j := range p.Subscriptions {
+			p.Subscriptions[j].Created = now
+		}
+	}
+	s, err := snapshot.New(records)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Collect(s.Entries()), nil
+}

@@ -1,0 +1,112 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"usher/internal/fault"
+	"usher/internal/secretfile"
+
+	"usher/api"
+	"usher/app/accounts"
+	"usher/app/assembly"
+	"usher/app/config"
+	"usher/app/deployment"
+	"usher/issuer/keyring"
+)
+
+// accountService makes and closes accounts for the management API. It holds no key and
+// no connection between two requests.
+type accountService struct {
+	cfg  *config.Config
+	log  *slog.Logger
+	turn chan struct{} // held by the request that is at it: the keyring is changed by one at a time
+}
+
+// accountService returns what makes accounts for the API; nil: the configuration does
+// not let the service do that. What it would lack is said before anybody asks.
+func (in *Server) accountService() (api.Accounts, error) {
+	cfg := in.cfg
+	if !cfg.Operator.CreateAccounts {
+		return nil, nil
+	}
+	signer, err := deployment.OperatorKey(cfg)
+	if err != nil {
+		return nil, err
+	}
+	signer.Wipe()
+	if err := secretfile.CheckSecret(cfg.Operator.SystemCredsFile, cfg.Keyring.AllowGroupReadable); err != nil {
+		return nil, fault.InConfig(fmt.Errorf("operator.system_creds_file: %w", err))
+	}
+	return &accountService{cfg: cfg, log: in.log, turn: make(chan struct{}, 1)}, nil
+}
+
+// with does something with what makes accounts, when it is this request's turn.
+func (s *accountService) with(ctx context.Context, do func(m *deployment.AccountMaker) error) error {
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-s.turn }()
+	l, err := deployment.Open(s.cfg)
+	if err != nil {
+		return err
+	}
+	m, err := l.AccountMaker(func(line string) {
+		s.log.LogAttrs(ctx, slog.LevelInfo, "account of a project", slog.String("step", line))
+	})
+	if err != nil {
+		l.Close()
+		return err
+	}
+	defer m.End()
+	defer m.Rotator.Operator.Signer.Wipe()
+	return do(m)
+}
+
+// Open implements api.Accounts.
+func (s *accountService) Open(ctx context.Context, projects []string, may func() error, progress func(done, total int)) error {
+	return s.with(ctx, func(m *deployment.AccountMaker) error {
+		m.May = may
+		m.Progress = func(step accounts.Step, done, total int) {
+			if step == accounts.StepPush && total > 1 {
+				progress(done, total)
+			}
+		}
+		_, err := m.Open(ctx, projects)
+		if errors.Is(err, accounts.ErrTaken) {
+			return fmt.Errorf("%w: %w", api.ErrAccountTaken, err)
+		}
+		return err
+	})
+}
+
+// Made implements api.Accounts.
+func (s *accountService) Made() (map[string]api.MadeAccount, error) {
+	state, err := keyring.ReadState(s.cfg.Keyring.Dir, assembly.KeyringConfig(s.cfg))
+	if err != nil {
+		return nil, assembly.KeyringFault(s.cfg, err)
+	}
+	made := map[string]api.MadeAccount{}
+	for name, closing := range accounts.Made(state) {
+		made[name] = api.MadeAccount{Closing: closing}
+	}
+	return made, nil
+}
+
+// Closing implements api.Accounts.
+func (s *accountService) Closing(project string) (string, error) {
+	known, err := deployment.KnownAccounts(s.cfg)
+	return accounts.Closing(known, project), err
+}
+
+// Close implements api.Accounts.
+func (s *accountService) Close(ctx context.Context, account, project string, purge bool, may func() error, remove func(context.Context) error) error {
+	return s.with(ctx, func(m *deployment.AccountMaker) error {
+		m.May = may
+		_, err := m.Close(ctx, account, accounts.CloseOptions{Project: project, Purge: purge, Remove: remove})
+		return err
+	})
+}

@@ -1,0 +1,78 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"usher/app/config"
+	"usher/internal/secret"
+)
+
+func newLogger(cfg *config.Log, w io.Writer) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
+		return nil, fmt.Errorf("log.level: %w", err)
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	if cfg.Format == "json" {
+		return slog.New(redacting{slog.NewJSONHandler(w, opts)}), nil
+	}
+	return slog.New(redacting{slog.NewTextHandler(w, opts)}), nil
+}
+
+// redacting is a handler that writes nothing which looks like a secret, wherever it
+// comes from: an error of nats.go or of net/http, a name in a file, a panic.
+type redacting struct{ slog.Handler }
+
+// Handle implements slog.Handler.
+func (h redacting) Handle(ctx context.Context, r slog.Record) error {
+	out := slog.NewRecord(r.Time, r.Level, secret.RedactDetected(r.Message), r.PC)
+	r.Attrs(func(a slog.Attr) bool {
+		out.AddAttrs(redacted(a))
+		return true
+	})
+	return h.Handler.Handle(ctx, out)
+}
+
+// WithAttrs implements slog.Handler.
+func (h redacting) WithAttrs(attrs []slog.Attr) slog.Handler {
+	out := make([]slog.Attr, len(attrs))
+	for i, a := range attrs {
+		out[i] = redacted(a)
+	}
+	return redacting{h.Handler.WithAttrs(out)}
+}
+
+// WithGroup implements slog.Handler.
+func (h redacting) WithGroup(name string) slog.Handler {
+	return redacting{h.Handler.WithGroup(name)}
+}
+
+// redacted returns an attribute without secrets. A value of a type that is written
+// in a form of its own stays as it is unless there is one in it.
+func redacted(a slog.Attr) slog.Attr {
+	v := a.Value.Resolve()
+	a.Key = secret.RedactDetected(a.Key)
+	switch v.Kind() { //nolint:exhaustive // numbers, times and the like hold no secret
+	case slog.KindString:
+		a.Value = slog.StringValue(secret.RedactDetected(v.String()))
+	case slog.KindGroup:
+		group := v.Group()
+		out := make([]slog.Attr, len(group))
+		for i := range group {
+			out[i] = redacted(group[i])
+		}
+		a.Value = slog.GroupValue(out...)
+	case slog.KindAny:
+		text := fmt.Sprintf("%+v", v.Any())
+		if b, ok := v.Any().([]byte); ok {
+			text = string(b)
+		}
+		if clean := secret.RedactDetected(text); clean != text {
+			a.Value = slog.StringValue(clean)
+		}
+	}
+	return a
+}

@@ -1,0 +1,199 @@
+package server
+
+import (
+	"usher/app/assembly"
+	"usher/internal/version"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"usher/directory/kv"
+	"usher/internal/metrics"
+)
+
+// reloads counts reloads of something.
+type reloads struct{ good, bad prometheus.Counter }
+
+func newReloads(reg prometheus.Registerer, name, help string) *reloads {
+	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"result"})
+	reg.MustRegister(v)
+	return &reloads{good: v.WithLabelValues("good"), bad: v.WithLabelValues("bad")}
+}
+
+func (r *reloads) count(good bool) {
+	if good {
+		r.good.Inc()
+	} else {
+		r.bad.Inc()
+	}
+}
+
+func one(v float64) []metrics.Sample { return []metrics.Sample{{Value: v}} }
+
+// registerState registers what is read from the live state at each scrape.
+func (in *Server) registerState() {
+	in.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	metrics.RegisterState(in.registry,
+		metrics.State{
+			Name: "usher_build_info", Help: "Always 1; the version is a label.", Labels: []string{"version"},
+			Read: func() []metrics.Sample { return []metrics.Sample{{Labels: []string{version.Semver()}, Value: 1}} },
+		},
+		metrics.State{
+			Name: "usher_service_connections", Help: "Service connections to NATS by state.", Labels: []string{"state"},
+			Read: func() []metrics.Sample {
+				up, of := in.connected()
+				return []metrics.Sample{
+					{Labels: []string{"connected"}, Value: float64(up)},
+					{Labels: []string{"disconnected"}, Value: float64(of - up)},
+				}
+			},
+		},
+		metrics.State{
+			Name: "usher_requests_waiting", Help: "Requests that nobody works on yet.",
+			Read: func() []metrics.Sample { return one(float64(in.load().Waiting)) },
+		},
+		metrics.State{
+			Name: "usher_queue_age_seconds", Help: "How long the oldest waiting request has waited.",
+			Read: func() []metrics.Sample { return one(in.load().Oldest.Seconds()) },
+		},
+		metrics.State{
+			Name: "usher_answers", Help: "The window of answers: how many may be on their way to servers at once (limit), and how many of those places are taken. The limit follows from how fast the servers confirm answers.", Labels: []string{"state"},
+			Read: func() []metrics.Sample {
+				l := in.load()
+				return []metrics.Sample{
+					{Labels: []string{"limit"}, Value: float64(l.Window)},
+					{Labels: []string{"taken"}, Value: float64(l.InUse)},
+				}
+			},
+		},
+		metrics.State{
+			Name: "usher_answer_delay_seconds", Help: "How long an answer takes until the server is through with it, going by the last round and the one under way, the longest of all connections; 0 after 10 s without answers. When this grows, the server is the bottleneck, and another replica of usher does not help.",
+			Read: func() []metrics.Sample { return one(in.load().Delay.Seconds()) },
+		},
+		metrics.State{
+			Name: "usher_key_age_seconds", Help: "Age of each key of the keyring, from when its file was written.", Labels: keyLabels(),
+			Read: in.keyAges,
+		},
+		metrics.State{
+			Name: "usher_key_requests_last_hour", Help: "Verified requests in the last hour, by the key of the keyring that their server expects or that opened them; for a signing key of operator mode, answers that it signed.", Labels: keyLabels(),
+			Read: in.keyRequests,
+		},
+		metrics.State{
+			Name: "usher_keyring_age_seconds", Help: "Time since the keyring in use was loaded.",
+			Read: func() []metrics.Sample { return one(in.Parts.Now().Sub(in.Parts.Keyring.LoadedAt()).Seconds()) },
+		},
+		metrics.State{
+			Name: "usher_directory_entries", Help: "What the directory in use holds.", Labels: []string{"kind"},
+			Read: in.directorySize,
+		},
+		metrics.State{
+			Name: "usher_directory_age_seconds", Help: "How old the view of the directory is: of a file, the time since it was loaded; of a bucket, since it was known to hold nothing newer.",
+			Read: in.directoryAge,
+		},
+		metrics.State{
+			Name: "usher_directory_revision", Help: "Revision of the bucket that is in force here.",
+			Read: in.directoryStatus(func(s *kv.Status) float64 { return float64(s.Revision) }),
+		},
+		metrics.State{
+			Name: "usher_directory_entries_unreadable", Help: "Entries of the bucket that are left out, because they cannot be read or do not fit the others.",
+			Read: in.directoryStatus(func(s *kv.Status) float64 { return float64(len(s.Faults)) }),
+		},
+		metrics.State{
+			Name: "usher_directory_bucket_bytes", Help: "How much the bucket holds, as its server counts it: entries, and marks of removed ones.",
+			Read: in.directoryStatus(func(s *kv.Status) float64 { return float64(s.Usage.Bytes) }),
+		},
+		metrics.State{
+			Name: "usher_directory_bucket_limit_bytes", Help: "max_bytes of the bucket; 0: it has none. From four fifths of it on, what makes the directory larger is refused.",
+			Read: in.directoryStatus(func(s *kv.Status) float64 { return float64(s.Usage.Limit) }),
+		},
+		metrics.State{
+			Name: "usher_directory_bucket_messages", Help: "Messages of the bucket: entries, and marks of removed ones.",
+			Read: in.directoryStatus(func(s *kv.Status) float64 { return float64(s.Usage.Messages) }),
+		},
+		metrics.State{
+			Name: "usher_directory_changes_refused_total", Counter: true, Labels: []string{"reason"},
+			Help: "Changes for which there was no room: in the bucket (bucket_full), or in the share of a project (project_share).",
+			Read: in.changesRefused,
+		},
+		metrics.State{
+			Name: "usher_audit_events_lost_total", Counter: true, Help: "Audit events that could not be kept since the start.",
+			Read: func() []metrics.Sample { return one(float64(in.audit.Lost())) },
+		},
+	)
+}
+
+// keyLabels are those of every metric of a key of the keyring. There are no more
+// keys than the operator has put there.
+func keyLabels() []string { return []string{"kind", "key", "state", "account", "scope"} }
+
+func (in *Server) keyAges() []metrics.Sample {
+	var samples []metrics.Sample
+	for _, k := range in.Parts.Keyring.Keyring().Keys() {
+		samples = append(samples, metrics.Sample{
+			Labels: []string{k.Kind, k.PublicKey, string(k.State), k.Account, k.Scope},
+			Value:  in.Parts.Now().Sub(k.Modified).Seconds(),
+		})
+	}
+	return samples
+}
+
+func (in *Server) keyRequests() []metrics.Sample {
+	var samples []metrics.Sample
+	for _, k := range in.service.Report().Keys {
+		if k.State == "" {
+			continue // asked for by others, who could make ever new ones
+		}
+		samples = append(samples, metrics.Sample{
+			Labels: []string{k.Kind, k.PublicKey, string(k.State), k.Account, k.Scope},
+			Value:  float64(k.LastHour),
+		})
+	}
+	return samples
+}
+
+func (in *Server) directoryAge() []metrics.Sample {
+	at := in.Parts.Store.LoadedAt()
+	if at.IsZero() {
+		return nil // nothing is loaded
+	}
+	return one(in.Parts.Now().Sub(at).Seconds())
+}
+
+// directoryStatus reads something that only a bucket has.
+func (in *Server) directoryStatus(read func(*kv.Status) float64) func() []metrics.Sample {
+	return func() []metrics.Sample {
+		bucket, ok := in.Parts.Store.(*assembly.KVStore)
+		if !ok {
+			return nil
+		}
+		status := bucket.Status()
+		return one(read(&status))
+	}
+}
+
+func (in *Server) changesRefused() []metrics.Sample {
+	bucket, ok := in.Parts.Store.(*assembly.KVStore)
+	if !ok {
+		return nil
+	}
+	u := bucket.Status().Usage
+	return []metrics.Sample{
+		{Labels: []string{"bucket_full"}, Value: float64(u.RefusedFull)},
+		{Labels: []string{"project_share"}, Value: float64(u.RefusedShare)},
+	}
+}
+
+func (in *Server) directorySize() []metrics.Sample {
+	s := in.Parts.Store.Snapshot()
+	if s == nil {
+		return nil
+	}
+	size := s.Size()
+	return []metrics.Sample{
+		{Labels: []string{"users"}, Value: float64(size.Users)},
+		{Labels: []string{"keys"}, Value: float64(size.Keys)},
+		{Labels: []string{"projects"}, Value: float64(size.Projects)},
+		{Labels: []string{"topics"}, Value: float64(size.Topics)},
+		{Labels: []string{"subscriptions"}, Value: float64(size.Subscriptions)},
+	}
+}

@@ -1,0 +1,107 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"usher/app/bench"
+	"usher/cmd/usher/cmdutil"
+)
+
+func benchStorm(c *cli.Context) error {
+	if err := cmdutil.Arguments(c, 0); err != nil {
+		return err
+	}
+	cfg := bench.StormConfig{Clients: c.Int("clients"), Spread: c.Duration("spread"), Duration: c.Duration("duration"), Now: time.Now}
+	switch {
+	case cfg.Clients < 1 || cfg.Clients > maxBenchClients:
+		return cmdutil.UsageError("", "--clients %d is not between 1 and %d", cfg.Clients, maxBenchClients)
+	case cfg.Duration <= 0 || cfg.Duration > maxBenchDuration:
+		return cmdutil.UsageError("", "--duration %s is not above 0 and up to %s", cfg.Duration, maxBenchDuration)
+	case cfg.Spread < 0 || cfg.Spread > cfg.Duration:
+		return cmdutil.UsageError("", "--spread %s is not between 0 and --duration, %s", cfg.Spread, cfg.Duration)
+	}
+	if err := enoughFiles("--clients", cfg.Clients); err != nil {
+		return err
+	}
+	var err error
+	if cfg.Target, err = benchTarget(c); err != nil {
+		return err
+	}
+	s, err := bench.NewStorm(c.Context, cfg)
+	if err != nil {
+		return benchRefused(c, err)
+	}
+	stop := cmdutil.ShowProgress(c, func() string {
+		connected, closed, failed := s.Progress()
+		return fmt.Sprintf("%d of %d connected, %d closed for good, %d attempts failed", connected, cfg.Clients, closed, failed)
+	})
+	r := s.Run(c.Context)
+	stop()
+	if err := printBench(c, stormReport(&cfg, &r)); err != nil {
+		return err
+	}
+	o := stormOutcome(&r)
+	o.notes(c.App.ErrWriter)
+	return o.verdict()
+}
+
+// stormJSON is what "usher bench storm --json" prints.
+type stormJSON struct {
+	Kind                    bench.Kind       `json:"kind"`
+	Server                  string           `json:"server"`
+	Clients                 int              `json:"clients"`
+	SpreadMS                float64          `json:"spread_ms"`
+	DurationMS              float64          `json:"duration_ms"`
+	Connected               int              `json:"connected"`
+	ClosedForGood           int              `json:"closed_for_good"`
+	Interrupted             bool             `json:"interrupted"`
+	ElapsedMS               float64          `json:"elapsed_ms"`
+	BeginLagMS              float64          `json:"begin_lag_ms"`
+	FailedAttempts          int64            `json:"failed_attempts"`
+	FailedAttemptsPerClient float64          `json:"failed_attempts_per_client"`
+	Failures                map[string]int64 `json:"failures"`
+	ConnectedMS             struct {
+		P50  *float64 `json:"p50"`
+		P90  *float64 `json:"p90"`
+		P99  *float64 `json:"p99"`
+		P100 *float64 `json:"p100"`
+	} `json:"connected_ms"`
+	ClientMS struct {
+		P50 *float64 `json:"p50"`
+		P90 *float64 `json:"p90"`
+		P99 *float64 `json:"p99"`
+		Max *float64 `json:"max"`
+	} `json:"client_ms"`
+}
+
+func stormReport(cfg *bench.StormConfig, r *bench.StormResult) *stormJSON {
+	j := &stormJSON{
+		Kind: r.Kind, Server: strings.Join(r.Servers, ","), Clients: r.Clients,
+		SpreadMS: ms(cfg.Spread), DurationMS: ms(cfg.Duration), Connected: r.Connected, ClosedForGood: r.ClosedForGood, Interrupted: r.Interrupted,
+		ElapsedMS: ms(r.Elapsed), BeginLagMS: ms(r.BeginLag),
+		FailedAttempts: r.FailedAttempts, FailedAttemptsPerClient: float64(r.FailedAttempts) / float64(r.Clients),
+		Failures: named(r.Failures, bench.MaxInFlight),
+	}
+	at, took := quantile(r.ConnectedAt), quantile(r.ClientTook)
+	j.ConnectedMS.P50, j.ConnectedMS.P90, j.ConnectedMS.P99, j.ConnectedMS.P100 = at(0.5), at(0.9), at(0.99), at(1)
+	j.ClientMS.P50, j.ClientMS.P90, j.ClientMS.P99, j.ClientMS.Max = took(0.5), took(0.9), took(0.99), took(1)
+	return j
+}
+
+func (j *stormJSON) printText(w io.Writer) {
+	fmt.Fprintf(w, "clients\t%d, %s\n", j.Clients, j.Kind)
+	fmt.Fprintf(w, "connected\t%d in %s\n", j.Connected, people(&j.ElapsedMS))
+	fmt.Fprintf(w, "closed for good\t%d\n", j.ClosedForGood)
+	fmt.Fprintf(w, "failed attempts\t%d, %.2f for each client%s\n", j.FailedAttempts, j.FailedAttemptsPerClient, listed(j.Failures))
+	fmt.Fprintf(w, "latest begin\t%s late\n", people(&j.BeginLagMS))
+	fmt.Fprint(w, "\nshare\t50%\t90%\t99%\t100%\n")
+	c := &j.ConnectedMS
+	fmt.Fprintf(w, "of all clients connected\t%s\t%s\t%s\t%s\n", people(c.P50), people(c.P90), people(c.P99), people(c.P100))
+	e := &j.ClientMS
+	fmt.Fprintf(w, "a connected client took\t%s\t%s\t%s\t%s\n", people(e.P50), people(e.P90), people(e.P99), people(e.Max))
+}

@@ -1,0 +1,59 @@
+package cmdutil
+
+import (
+	"encoding/json"
+	"fmt"
+	"usher/app/checkup"
+	"usher/internal/fault"
+	"usher/internal/secret"
+
+	"github.com/urfave/cli/v2"
+)
+
+// PrintFindings writes the findings and returns the error that the worst of them is. They
+// tell of files and of servers: nothing in them that looks like a secret is shown.
+func PrintFindings(c *cli.Context, f checkup.Findings) error {
+	for i := range f {
+		x := &f[i]
+		x.Where, x.Path = secret.RedactDetected(x.Where), secret.RedactDetected(x.Path)
+		x.Detail, x.Hint = secret.RedactDetected(x.Detail), secret.RedactDetected(x.Hint)
+	}
+	if c.Bool("json") {
+		if err := json.NewEncoder(c.App.Writer).Encode(map[string]any{"findings": f}); err != nil {
+			return err
+		}
+	} else if err := printFindingsText(c, f); err != nil {
+		return err
+	}
+	kind := fault.None
+	for _, x := range f {
+		// A server that cannot be reached says nothing about the configuration.
+		if x.Kind == fault.Config || kind == fault.None {
+			kind = max(kind, x.Kind)
+		}
+	}
+	if kind == fault.None {
+		return nil
+	}
+	return &fault.Error{Kind: kind}
+}
+
+func printFindingsText(c *cli.Context, f checkup.Findings) error {
+	for _, x := range f {
+		where := ""
+		if x.Where != "" {
+			where = " " + x.Where
+		}
+		if x.Path != "" {
+			where += ": " + x.Path
+		}
+		line := fmt.Sprintf("%-7s %s%s: %s\n", x.Result, x.Check, where, x.Detail)
+		if x.Hint != "" {
+			line += "        hint: " + x.Hint + "\n"
+		}
+		if _, err := fmt.Fprint(c.App.Writer, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
