@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"usher/api/rest"
+
 	"usher/api"
 	"usher/callout/callouttest"
 	"usher/directory"
@@ -82,13 +84,13 @@ func TestAmplification(t *testing.T) {
 		many = append(many, fmt.Sprintf(`"u%d"`, i))
 	}
 	for what, tt := range map[string]struct{ method, path, body, says string }{
-		"one name":         {"POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":` + list("a", 19_000) + `}`, "a is named twice"},
+		"one name":         {"POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":` + list("a", 19_000) + `}`, "a is repeated"},
 		"many names":       {"POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":` + list("a", 250_000) + `}`, "at most 20000"},
 		"many strangers":   {"POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":[` + strings.Join(many[:20_000], ",") + `]}`, "u9 and 19990 more do not exist"},
-		"no names":         {"POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":["\u0000\u0001",""` + strings.Repeat(`,"`+strings.Repeat("\x7f", 12)+`"`, 19_000) + `]}`, "is named twice"},
-		"roles":            {"PUT", "/v1/projects/shop/members/pub", `{"projects":[{"roles":` + list("publisher", 80_000) + `}]}`, "role publisher stands twice"},
-		"service roles":    {"POST", "/v1/users/new", `{"service_roles":` + list("ingest", 80_000) + `}`, "service role ingest stands twice"},
-		"connection types": {"POST", "/v1/users/new", `{"connection_types":` + list("MQTT", 80_000) + `}`, "connection type MQTT stands twice"},
+		"no names":         {"POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":["\u0000\u0001",""` + strings.Repeat(`,"`+strings.Repeat("\x7f", 12)+`"`, 19_000) + `]}`, "is repeated"},
+		"roles":            {"PUT", "/v1/projects/shop/members/pub", `{"projects":[{"roles":` + list("publisher", 80_000) + `}]}`, "role publisher is repeated"},
+		"service roles":    {"POST", "/v1/users/new", `{"service_roles":` + list("ingest", 80_000) + `}`, "service role ingest is repeated"},
+		"connection types": {"POST", "/v1/users/new", `{"connection_types":` + list("MQTT", 80_000) + `}`, "connection type MQTT is repeated"},
 		"networks":         {"POST", "/v1/users/pub/keys", `{"name":"n","source_networks":` + list("192.0.2.1", 80_000) + `}`, "at most 100"},
 	} {
 		before := len(s.logged())
@@ -179,7 +181,7 @@ func TestManyRefused(t *testing.T) {
 
 // blurred is a directory of which an entry cannot be read.
 type blurred struct {
-	api.Store
+	rest.Store
 	key directory.EntryKey
 }
 
@@ -200,7 +202,7 @@ func (b blurred) Change(ctx context.Context, f func(*snapshot.Snapshot) ([]direc
 // Attack: guessing keys of the management API while the directory cannot be read
 // Held by: failures are limited per address all the same
 func TestFailedKeysWhileUnreadable(t *testing.T) {
-	s := start(t, blurred{callouttest.Bucket(t), directory.KeyKey(idsOf("pub")[0], "damaged")}, func(c *api.Config) { c.FailedKeys = 1 })
+	s := start(t, blurred{callouttest.KVStore(t), directory.KeyKey(idsOf("pub")[0], "damaged")}, func(c *api.Config) { c.FailedKeys = 1 })
 	codes := map[int]int{}
 	for range 50 {
 		codes[s.as("opaque", "GET", "/v1/users/profile", "").code]++
@@ -261,7 +263,7 @@ func TestQuota(t *testing.T) {
 // While a user or a project cannot be read, its name is nobody else's.
 func TestNamesWhileUnreadable(t *testing.T) {
 	for _, key := range []directory.EntryKey{directory.UserKey(idsOf("gone")[0]), directory.ProjectKey(directory.IDOf(directory.KindProject, "gone"))} {
-		other := start(t, blurred{callouttest.Bucket(t), key}, nil)
+		other := start(t, blurred{callouttest.KVStore(t), key}, nil)
 		calls := [][3]string{{"POST", "/v1/users/gone", "{}"}, {"PUT", "/v1/users/pub", `{"name":"gone"}`}, {"POST", "/v1/projects/shop/members/gone", `{"projects":[{"roles":["consumer"]}]}`}}
 		if key.Kind == directory.KindProject {
 			calls = [][3]string{{"POST", "/v1/projects/gone", ""}, {"PUT", "/v1/projects/shop", `{"name":"gone"}`}}

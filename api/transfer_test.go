@@ -141,7 +141,7 @@ func TestImportFaults(t *testing.T) {
 	tests := []struct{ query, text, want string }{
 		{"?mode=all", "users: []", "Invalid mode"},
 		{"?dryRun=maybe", "users: []", "Invalid dryRun"},
-		{"", "", "holds no directory"},
+		{"", "", "contains no directory"},
 		{"", "users: {", "body:2:1: not valid YAML"},
 		{"", "users:\n- nam: x\n", `body:2:3: users[0].nam: unknown key (did you mean \"name\"?)`},
 		{"", "users:\n- name: x\nprojects:\n- name: y\n  members: [{user: z, roles: [publisher]}]", `body:5:20: projects[0].members[0].user: there is no user \"z\"`},
@@ -171,7 +171,7 @@ func TestImportFaults(t *testing.T) {
 
 // An import that fails on the way says how far it came, and another does the rest.
 func TestImportInterrupted(t *testing.T) {
-	broken := &flaky{Store: callouttest.Bucket(t), left: -1}
+	broken := &flaky{Store: callouttest.KVStore(t), left: -1}
 	s := start(t, broken, nil)
 	var text strings.Builder
 	text.WriteString("users:\n")
@@ -183,7 +183,7 @@ func TestImportInterrupted(t *testing.T) {
 	var last wire.ImportLine
 	rows := strings.Split(strings.TrimSpace(got.text), "\n")
 	callouttest.Must(t, json.Unmarshal([]byte(rows[len(rows)-1]), &last))
-	if last.Error == nil || last.Error.Code != http.StatusServiceUnavailable || !slices.Contains(last.Error.Errors, "2000 of 2500 entries are changed; another import does the rest") {
+	if last.Error == nil || last.Error.Code != http.StatusServiceUnavailable || !slices.Contains(last.Error.Errors, "2000 of 2500 entries were changed; another import makes the other changes") {
 		t.Fatalf("got %s", got.text)
 	}
 	if c := s.lastChange(); c.Outcome != audit.Failed || c.After != nil {
@@ -212,7 +212,7 @@ func (f *flaky) Change(ctx context.Context, change func(*snapshot.Snapshot) ([]d
 
 // Whoever loses the role meanwhile does not go on.
 func TestImportDemotedMeanwhile(t *testing.T) {
-	between := &meddler{Store: callouttest.Bucket(t)}
+	between := &meddler{Store: callouttest.KVStore(t)}
 	s := start(t, between, nil)
 	between.first = func(*snapshot.Snapshot) []directory.Entry {
 		return directory.Put(directory.UserKey(idsOf("root")[0]), &directory.User{Name: "root"})

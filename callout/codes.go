@@ -98,7 +98,7 @@ func Codes() []Code {
 		{CodeNotOneToken, Denied, "The role is bound to a scoped signing key, whose template needs the user's name and tags. The name or a tag is not a single subject token.", "Rename it in the directory: names and key ids that fill a template must not contain a dot, a space or a wildcard."},
 		{CodeScopeLimits, Denied, "The role is bound to a scoped signing key, and the user has its own `limits`. nats-server accepts no limits beside a template.", "Put the limits into the template of the scoped signing key."},
 
-		{CodeLeafNode, Denied, "The connection is a leaf node. The user is neither service_admin nor project_admin of every project in the account, or its `limits.connection_types` do not contain `leafnode`.", "nats-server does not check everything that a leaf node sends, so a leaf node gets the whole account (docs/reference/connections.md, Connection types)."},
+		{CodeLeafNode, Denied, "The connection is a leaf node. The user is neither service_admin nor project_admin of every project in the account, or its `limits.connection_types` do not contain `leafnode`.", "nats-server does not check everything that a leaf node sends, so a leaf node gets the whole account (docs/reference/connections.md, Leaf nodes)."},
 		{CodeConnectionType, Denied, "The user's `limits.connection_types` do not contain the type of this connection.", "Run usher explain --connection TYPE to see what the user may do."},
 		{CodeMQTTClientID, Denied, "The MQTT client id is missing, or it is neither the user's name nor starts with the name and a colon.", "Give the client an id such as NAME:device. `accounts.mqtt_client_ids` allows any id in an account."},
 

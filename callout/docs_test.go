@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write the table of docs/reference/compa
 
 // The table in docs/reference/compatibility.md is what TestMatrix and TestFeatures hold.
 func TestDocs(t *testing.T) {
-	callouttest.DocsTable(t, "reference/compatibility.md", "releases", compatibility(t), *update)
+	callouttest.CheckDocsTable(t, "reference/compatibility.md", "releases", compatibility(t), *update)
 }
 
 // testedReleases are those that CI builds and runs the tests against.

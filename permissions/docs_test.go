@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write the tables of docs/reference/perm
 
 // The subjects in docs/reference/permissions.md are those that Derive gives.
 func TestDocs(t *testing.T) {
-	callouttest.DocsTable(t, "reference/permissions.md", "subjects", documented(t), *update)
+	callouttest.CheckDocsTable(t, "reference/permissions.md", "subjects", documented(t), *update)
 }
 
 // documented derives one user per role of project shop, which is alone in its

@@ -27,7 +27,7 @@ func benchServer(t *testing.T) *callouttest.Server {
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Timeout: 10})
 	callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys),
-		Directory: callouttest.Directory(callouttest.DirectoryText),
+		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
 	return srv
 }

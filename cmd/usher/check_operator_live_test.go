@@ -296,7 +296,7 @@ func TestCheckOperatorSound(t *testing.T) {
 	t.Run("cluster", func(t *testing.T) {
 		t.Parallel()
 		o := callouttest.StartOperator(t, callouttest.OperatorConfig{Sealed: true, Servers: 2})
-		callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.Directory(operatorDirectory)})
+		callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.WithDigests(operatorDirectory)})
 		if c := checkLive(t, operatorConfigFor(t, o, nil)); c.code != cmdutil.ExitOK || c.String() != "" {
 			t.Errorf("exit code %d\n%s", c.code, c)
 		}
@@ -304,7 +304,7 @@ func TestCheckOperatorSound(t *testing.T) {
 	t.Run("memory resolver", func(t *testing.T) {
 		t.Parallel()
 		o := callouttest.StartOperator(t, callouttest.OperatorConfig{Sealed: true, Memory: true})
-		callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.Directory(operatorDirectory)})
+		callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.WithDigests(operatorDirectory)})
 		if c := checkLive(t, operatorConfigFor(t, o, nil)); c.code != cmdutil.ExitOK || c.String() != "" {
 			t.Errorf("exit code %d\n%s", c.code, c)
 		}

@@ -42,7 +42,7 @@ func operatorConfigFor(t *testing.T, o *callouttest.Operator, more map[string]st
 	callouttest.Must(t, err)
 	dir := t.TempDir()
 	callouttest.Must(t, secretfile.Write(filepath.Join(dir, "usher.yaml"), text))
-	callouttest.Must(t, secretfile.Write(filepath.Join(dir, "directory.yaml"), []byte(callouttest.Directory(operatorDirectory))))
+	callouttest.Must(t, secretfile.Write(filepath.Join(dir, "directory.yaml"), []byte(callouttest.WithDigests(operatorDirectory))))
 	return filepath.Join(dir, "usher.yaml")
 }
 

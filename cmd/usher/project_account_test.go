@@ -77,14 +77,14 @@ func (o *operated) member(t *testing.T, name, project string) string {
 // where returns the account in which a client with this key lands; empty: it does not get in.
 func (o *operated) where(t *testing.T, key string) string {
 	t.Helper()
-	nc, err := nats.Connect(o.Url, nats.Token(key), nats.CustomInboxPrefix("_INBOX_any"), nats.NoReconnect(), callouttest.Patient())
+	nc, err := nats.Connect(o.Url, nats.Token(key), nats.CustomInboxPrefix("_INBOX_any"), nats.NoReconnect(), callouttest.ConnectTimeout())
 	if err != nil {
 		return ""
 	}
 	defer nc.Close()
 	id, err := nc.GetClientID()
 	callouttest.Must(t, err)
-	system, err := nats.Connect(o.Url, nats.UserCredentials(o.Path(setup.FileSystemCreds)), callouttest.Patient())
+	system, err := nats.Connect(o.Url, nats.UserCredentials(o.Path(setup.FileSystemCreds)), callouttest.ConnectTimeout())
 	callouttest.Must(t, err)
 	defer system.Close()
 	m, err := system.Request("$SYS.REQ.SERVER.PING.CONNZ", fmt.Appendf(nil, `{"cid":%d,"auth":true}`, id), 20*time.Second)
@@ -99,7 +99,7 @@ func (o *operated) where(t *testing.T, key string) string {
 func TestProjectAccount(t *testing.T) {
 	t.Parallel()
 	o := startOperated(t, nil)
-	o.no(t, cmdutil.ExitUsage, "usher project add -c makes one, where the operator's key is", "project", "add", "shop")
+	o.no(t, cmdutil.ExitUsage, "usher project add -c creates one on the machine that has the operator's key", "project", "add", "shop")
 	o.no(t, cmdutil.ExitUsage, "--account goes without -c", "project", "add", "-c", o.Config(), "--account", "APP", "shop")
 	o.no(t, cmdutil.ExitRuntime, "hint: give the project another name", "project", "add", "-c", o.Config(), "APP")
 	o.no(t, cmdutil.ExitUsage, "is reserved", "project", "add", "-c", o.Config(), "habitat")
@@ -217,7 +217,7 @@ func TestProjectAccountAPI(t *testing.T) {
 	})
 	o.ok(t, "made project shop in account shop", "project", "add", "shop")
 	o.no(t, cmdutil.ExitRuntime, "project already exists", "project", "add", "shop")
-	o.no(t, cmdutil.ExitRuntime, "An account of this name is there already", "project", "add", "APP")
+	o.no(t, cmdutil.ExitRuntime, "An account of this name exists", "project", "add", "APP")
 	o.ok(t, "made project two in account shop", "project", "add", "--account", "shop", "two")
 	key := o.member(t, "alice", "shop")
 	if account := o.where(t, key); account != accountKey(t, o, "shop") {

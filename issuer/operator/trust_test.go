@@ -70,7 +70,7 @@ func TestTrustUnsaid(t *testing.T) {
 			u.Pub.Deny.Add("$SYS.REQ.SERVER.PING.VARZ")
 		}
 	}})
-	nc, err := nats.Connect(o.URLs(), nats.UserCredentials(o.SystemCreds), callouttest.Patient(), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
+	nc, err := nats.Connect(o.URLs(), nats.UserCredentials(o.SystemCreds), callouttest.ConnectTimeout(), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
 	callouttest.Must(t, err)
 	defer nc.Close()
 	c := operator.NewCluster(nc, 2*time.Second)
