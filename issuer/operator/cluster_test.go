@@ -14,7 +14,7 @@ import (
 
 func TestCluster(t *testing.T) {
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Servers: 3, Sealed: true})
-	c := operator.NewCluster(o.System(t), 0)
+	c := operator.NewCluster(o.ConnectSystem(t), 0)
 	servers, err := c.Servers(t.Context())
 	callouttest.Must(t, err)
 	if operator.Names(servers) != "n1, n2, n3" {
@@ -60,7 +60,7 @@ func TestCluster(t *testing.T) {
 	}
 	// A resolver would store what another operator has signed, and say that all is well.
 	app := o.Accounts[callouttest.AppAccount]
-	o.Admin(t)
+	o.ConnectAdmin(t)
 	claims, _, _, err = c.Newest(t.Context(), app, servers)
 	callouttest.Must(t, err)
 	stranger := callouttest.NewOperator(t, callouttest.OperatorConfig{})
@@ -83,7 +83,7 @@ func TestCluster(t *testing.T) {
 // A resolver that takes no push is named, and so is a user that may not ask.
 func TestClusterSilent(t *testing.T) {
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Memory: true})
-	c := operator.NewCluster(o.System(t), 0)
+	c := operator.NewCluster(o.ConnectSystem(t), 0)
 	servers, err := c.Servers(t.Context())
 	callouttest.Must(t, err)
 	text, err := os.ReadFile(operator.Dir(o.JWTDir).AccountFile(callouttest.AppAccount))
