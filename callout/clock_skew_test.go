@@ -44,7 +44,7 @@ func skewModes() map[string]func(t *testing.T) skewed {
 func (s skewed) start(t *testing.T, skew, leeway, lifetime time.Duration, directory string) *callouttest.Service {
 	t.Helper()
 	var clock callouttest.Clock
-	clock.Move(skew)
+	clock.Advance(skew)
 	cfg := s.service
 	cfg.Now, cfg.Leeway, cfg.MaxLifetime, cfg.Directory = clock.Now, leeway, lifetime, callouttest.WithDigests(directory)
 	return callouttest.StartService(t, cfg)

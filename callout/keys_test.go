@@ -22,7 +22,7 @@ func cluster(t *testing.T, sealed bool) (servers [2]*callouttest.Server, keys [2
 		servers[i] = callouttest.StartServer(t, cfg)
 	}
 	callouttest.Eventually(t, "the cluster has formed", func() bool {
-		return servers[0].Native().NumRoutes() > 0 && servers[1].Native().NumRoutes() > 0
+		return servers[0].NATSServer().NumRoutes() > 0 && servers[1].NATSServer().NumRoutes() > 0
 	})
 	return servers, keys
 }
@@ -31,7 +31,7 @@ func cluster(t *testing.T, sealed bool) (servers [2]*callouttest.Server, keys [2
 // its own or one behind a route.
 func reaches(t *testing.T, s *callouttest.Server) {
 	t.Helper()
-	account, err := s.Native().LookupAccount(callouttest.CalloutAccount)
+	account, err := s.NATSServer().LookupAccount(callouttest.CalloutAccount)
 	callouttest.Must(t, err)
 	callouttest.Eventually(t, "the server knows of the service", func() bool {
 		return account.Interest("$SYS.REQ.USER.AUTH") > 0
