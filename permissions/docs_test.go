@@ -15,11 +15,11 @@ import (
 
 //go:generate go test -run ^TestDocs$ -count 1 . -args -update
 
-var update = flag.Bool("update", false, "write the tables of docs/permissions.md")
+var update = flag.Bool("update", false, "write the tables of docs/reference/permissions.md")
 
-// The subjects in docs/permissions.md are those of Derive.
+// The subjects in docs/reference/permissions.md are those of Derive.
 func TestDocs(t *testing.T) {
-	callouttest.CheckDocsTable(t, "permissions.md", "subjects", subjectTables(t), *update)
+	callouttest.CheckDocsTable(t, "reference/permissions.md", "subjects", subjectTables(t), *update)
 }
 
 // subjectTables returns one table for each role in project shop, which is alone in its

@@ -103,7 +103,7 @@ var fuzzScoped = []permissions.ScopedRole{
 	{Account: "APP", Role: "consumer"},
 }
 
-// expected is what a user may do according to docs/permissions.md, computed without the
+// expected is what a user may do according to docs/reference/permissions.md, computed without the
 // package under test.
 type expected struct {
 	accounts map[string]bool // of all roles

@@ -26,7 +26,7 @@ type published struct {
 	} `json:"error"`
 }
 
-// Headers with effects (docs/permissions.md). pia may publish shop.orders and
+// Headers with effects (docs/explanation/isolation.md). pia may publish shop.orders and
 // shop.market.prices; the server does not check the effects of headers on other subjects.
 func TestHeaderEffects(t *testing.T) {
 	pia, err := derive(t, newPolicy(), snapshotOf(t, testDirectory()), "pia", identity.Selection{})

@@ -217,7 +217,7 @@ func TestServerFiltersDenied(t *testing.T) {
 	}
 }
 
-// What an account does not isolate (docs/permissions.md): nats-server does not check the
+// What an account does not isolate (docs/explanation/isolation.md): nats-server does not check the
 // reply subject of a request. A consumer of one project can therefore have messages
 // delivered to a topic of another project in the same account.
 func TestServerChecksNoReplySubject(t *testing.T) {

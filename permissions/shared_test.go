@@ -16,7 +16,7 @@ import (
 	"usher/permissions"
 )
 
-// What an account does not isolate (docs/permissions.md). nats-server checks neither
+// What an account does not isolate (docs/explanation/isolation.md). nats-server checks neither
 // reply subjects nor deliver subjects, so a client can direct the server's answers to
 // subjects that it may not publish to. These tests compare the documentation with a real
 // server. If one fails, the server has fixed it.
