@@ -177,7 +177,7 @@ func TestKeyEndsWhileClocksDiffer(t *testing.T) {
 
 // A usher that is behind by more than user_jwt.max_lifetime issues user JWTs that
 // have ended when they come: it grants, and the server refuses everybody. Keep
-// the lifetime well above what clocks may differ (docs/operations.md).
+// the lifetime well above what clocks may differ (docs/explanation/lifetimes.md).
 func TestLifetimeShorterThanSkew(t *testing.T) {
 	s := skewModes()["config"](t)
 	refusals := s.listen(t)

@@ -42,7 +42,7 @@ func waitInterest(t *testing.T, s *callouttest.Server) {
 // nats.go goes on to the other one of the cluster when one does not let it in.
 
 // While keys are rotated, servers on the old and on the new ones are served
-// side by side (docs/operations.md).
+// side by side (docs/how-to/rotate-keys.md).
 func TestOldAndNewKeysAtOnce(t *testing.T) {
 	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
 		t.Run(name, func(t *testing.T) {

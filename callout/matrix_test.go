@@ -135,7 +135,7 @@ func (s *deployment) checkUnsupported(t *testing.T, w transport) {
 	before := len(s.service.Events(t))
 	if v, err := w.connect(t, s, "near-key"); err == nil {
 		v.leave()
-		t.Error("let in: docs/compatibility.md says that this release cannot")
+		t.Error("let in: docs/reference/compatibility.md says that this release cannot")
 	} else if !errors.Is(err, errRefused) {
 		t.Error(err)
 	}
