@@ -44,7 +44,7 @@ func (s *serverCheck) judge(x *callout.Inspection) {
 	retired := retiredHint(s.keys, x.Issuer)
 	switch {
 	case x.Known:
-		s.ok("issuer", s.url, "server %s expects %s, which is in the keyring", x.ServerName, x.Issuer)
+		s.ok("issuer", s.url, "server %s expects %s", x.ServerName, servedIssuer(s.keys, s.cfg, x.Issuer))
 	case retired != "": // others may have its seed
 		s.fail(fault.Config, "issuer", s.url, retired, "server %s expects answers from %s, which is retired", x.ServerName, x.Issuer)
 	default:

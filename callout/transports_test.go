@@ -14,8 +14,8 @@ import (
 	"usher/callout/callouttest"
 )
 
-// visitor is a client that was let in.
-type visitor interface {
+// matrixClient is a client that was let in.
+type matrixClient interface {
 	publish(t *testing.T, subject string)
 	account(t *testing.T) string // as the server calls it
 	leave()
@@ -26,14 +26,14 @@ var errRefused = errors.New("refused")
 
 // way is a way to connect with a token, and with the sentinel's creds if the site
 // has them. The error is errRefused.
-type way struct {
+type transport struct {
 	name    string
 	refused string // a subject to which the user of near-key may not publish
-	connect func(t *testing.T, s *site, token string) (visitor, error)
+	connect func(t *testing.T, s *deployment, token string) (matrixClient, error)
 }
 
-func everyWay() []way {
-	return []way{
+func transports() []transport {
+	return []transport{
 		{"TCP", "shop.returns", dialTCP},
 		{"WebSocket", "shop.returns", dialWebSocket},
 		{"MQTT", "shop.returns", dialMQTT},
@@ -43,24 +43,24 @@ func everyWay() []way {
 
 // Clients of NATS send the sentinel's user JWT, signed, and the token beside it.
 
-type natsVisitor struct {
+type natsClient struct {
 	*nats.Conn
-	s *site
+	s *deployment
 }
 
-func dialTCP(t *testing.T, s *site, token string) (visitor, error) {
+func dialTCP(t *testing.T, s *deployment, token string) (matrixClient, error) {
 	t.Helper()
 	return dial(t, s, s.url, token)
 }
 
-func dialWebSocket(t *testing.T, s *site, token string) (visitor, error) {
+func dialWebSocket(t *testing.T, s *deployment, token string) (matrixClient, error) {
 	t.Helper()
 	return dial(t, s, s.ws, token)
 }
 
-func dial(t *testing.T, s *site, url, token string) (visitor, error) {
+func dial(t *testing.T, s *deployment, url, token string) (matrixClient, error) {
 	t.Helper()
-	opts := []nats.Option{nats.Token(token), nats.Timeout(patience), quiet()}
+	opts := []nats.Option{nats.Token(token), nats.Timeout(testTimeout), ignoreErrors()}
 	if s.creds != "" {
 		opts = append(opts, nats.UserCredentials(s.creds))
 	}
@@ -68,25 +68,25 @@ func dial(t *testing.T, s *site, url, token string) (visitor, error) {
 	if err != nil { // over WebSocket it can be that of writing to a closed connection
 		return nil, fmt.Errorf("%w: %w", errRefused, err)
 	}
-	return natsVisitor{nc, s}, nil
+	return natsClient{nc, s}, nil
 }
 
-func (v natsVisitor) publish(t *testing.T, subject string) {
+func (v natsClient) publish(t *testing.T, subject string) {
 	t.Helper()
 	callouttest.Must(t, v.Publish(subject, nil))
-	callouttest.Must(t, v.FlushTimeout(patience))
+	callouttest.Must(t, v.FlushTimeout(testTimeout))
 }
 
-func (v natsVisitor) account(t *testing.T) string {
+func (v natsClient) account(t *testing.T) string {
 	t.Helper()
 	cid, err := v.GetClientID()
 	callouttest.Must(t, err)
 	return v.s.connection(t, server.ConnzOptions{CID: cid, Username: true})
 }
 
-func (v natsVisitor) leave() { v.Close() }
+func (v natsClient) leave() { v.Close() }
 
-func (s *site) connection(t *testing.T, which server.ConnzOptions) string {
+func (s *deployment) connection(t *testing.T, which server.ConnzOptions) string {
 	t.Helper()
 	conns := s.connections(t, which)
 	if len(conns) != 1 {
@@ -98,13 +98,13 @@ func (s *site) connection(t *testing.T, which server.ConnzOptions) string {
 // MQTT has user name and password. The key is the password, with any user name;
 // who brings the sentinel has its user JWT there, and the key as user name.
 
-type mqttVisitor struct {
+type mqttClientConn struct {
 	mqtt.Client
-	s  *site
+	s  *deployment
 	id string
 }
 
-func dialMQTT(t *testing.T, s *site, token string) (visitor, error) {
+func dialMQTT(t *testing.T, s *deployment, token string) (matrixClient, error) {
 	t.Helper()
 	id := strings.TrimSuffix(token, "-key") + ":of"
 	user, password := "anybody", token
@@ -113,37 +113,37 @@ func dialMQTT(t *testing.T, s *site, token string) (visitor, error) {
 	}
 	client := mqtt.NewClient(mqtt.NewClientOptions().
 		AddBroker(s.mqtt).SetClientID(id).SetUsername(user).SetPassword(password).
-		SetAutoReconnect(false).SetConnectTimeout(patience).SetProtocolVersion(4))
+		SetAutoReconnect(false).SetConnectTimeout(testTimeout).SetProtocolVersion(4))
 	if err := done(t, client.Connect()); err != nil {
 		return nil, fmt.Errorf("%w: %w", errRefused, err)
 	}
-	return mqttVisitor{client, s, id}, nil
+	return mqttClientConn{client, s, id}, nil
 }
 
-func (v mqttVisitor) publish(t *testing.T, subject string) {
+func (v mqttClientConn) publish(t *testing.T, subject string) {
 	t.Helper()
 	callouttest.Must(t, done(t, v.Publish(strings.ReplaceAll(subject, ".", "/"), 0, false, "")))
 }
 
-func (v mqttVisitor) account(t *testing.T) string {
+func (v mqttClientConn) account(t *testing.T) string {
 	t.Helper()
 	return v.s.connection(t, server.ConnzOptions{MQTTClient: v.id, Username: true})
 }
 
-func (v mqttVisitor) leave() { v.Disconnect(100) }
+func (v mqttClientConn) leave() { v.Disconnect(100) }
 
 // A leaf node's remote may have creds and, in its URL, user and password: it sends
 // both. Without a colon in the URL, the user name goes into auth_token too.
 
-type leafVisitor struct {
+type leafClient struct {
 	*nats.Conn
 	leaf *server.Server
-	s    *site
+	s    *deployment
 }
 
-// extend starts a nats-server that extends the site as a leaf node with the given
+// startLeafServer starts a nats-server that extends the site as a leaf node with the given
 // user part of the URL, and the sentinel's creds if the site has them.
-func (s *site) extend(t *testing.T, name, userinfo string) *server.Server {
+func (s *deployment) startLeafServer(t *testing.T, name, userinfo string) *server.Server {
 	t.Helper()
 	creds := ""
 	if userinfo != "" {
@@ -164,11 +164,11 @@ leafnodes { reconnect: "600s", remotes: [{ url: "nats-leaf://%s%s", first_info_t
 // Only an admin of the whole account may bring one: the token is that of another
 // user, who is.
 
-func dialLeaf(t *testing.T, s *site, token string) (visitor, error) {
+func dialLeaf(t *testing.T, s *deployment, token string) (matrixClient, error) {
 	t.Helper()
 	token = "leaf-" + token
 	before := len(s.service.Events(t))
-	leaf := s.extend(t, "leaf-of-"+token, "anybody:"+token)
+	leaf := s.startLeafServer(t, "leaf-of-"+token, "anybody:"+token)
 	var event callouttest.Event
 	callouttest.Eventually(t, "the leaf node has asked", func() bool {
 		events := s.service.Events(t)
@@ -184,18 +184,18 @@ func dialLeaf(t *testing.T, s *site, token string) (visitor, error) {
 		return nil, errRefused
 	}
 	callouttest.Eventually(t, "the leaf node is connected", func() bool { return leaf.NumLeafNodes() == 1 })
-	nc, err := nats.Connect(leaf.ClientURL(), nats.Timeout(patience), quiet())
+	nc, err := nats.Connect(leaf.ClientURL(), nats.Timeout(testTimeout), ignoreErrors())
 	callouttest.Must(t, err)
-	return leafVisitor{nc, leaf, s}, nil
+	return leafClient{nc, leaf, s}, nil
 }
 
-func (v leafVisitor) publish(t *testing.T, subject string) {
+func (v leafClient) publish(t *testing.T, subject string) {
 	t.Helper()
 	callouttest.Must(t, v.Publish(subject, nil))
-	callouttest.Must(t, v.FlushTimeout(patience))
+	callouttest.Must(t, v.FlushTimeout(testTimeout))
 }
 
-func (v leafVisitor) account(t *testing.T) string {
+func (v leafClient) account(t *testing.T) string {
 	t.Helper()
 	for _, l := range v.s.leafNodes(t) {
 		if l.Name == v.leaf.Name() {
@@ -206,7 +206,7 @@ func (v leafVisitor) account(t *testing.T) string {
 	return ""
 }
 
-func (v leafVisitor) leave() {
+func (v leafClient) leave() {
 	v.Close()
 	v.leaf.Shutdown()
 	v.leaf.WaitForShutdown()

@@ -10,15 +10,15 @@ import (
 	"usher/callout/callouttest"
 )
 
-// stage is a server with the service behind it.
-type stage struct {
+// testEnv is a server with the service behind it.
+type testEnv struct {
 	t       *testing.T
 	server  *callouttest.Server
 	service *callouttest.Service
 	keys    callouttest.Keys
 }
 
-func newStage(t *testing.T, sealed bool) stage {
+func newTestEnv(t *testing.T, sealed bool) testEnv {
 	t.Helper()
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed, DisableShortFirstPing: true})
@@ -27,28 +27,28 @@ func newStage(t *testing.T, sealed bool) stage {
 		Keyring:   callouttest.KeyringDir(t, sealed, keys),
 		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
-	return stage{t, srv, service, keys}
+	return testEnv{t, srv, service, keys}
 }
 
-// eachWire runs a test in the clear and sealed.
-func eachWire(t *testing.T, test func(s stage)) {
+// plainAndSealed runs a test in the clear and sealed.
+func plainAndSealed(t *testing.T, test func(s testEnv)) {
 	t.Helper()
 	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(newStage(t, sealed))
+			test(newTestEnv(t, sealed))
 		})
 	}
 }
 
-// patience is the time a test client gives the server: on a slow machine it
+// testTimeout is the time a test client gives the server: on a slow machine it
 // would otherwise be the client that gives up.
-const patience = 5 * time.Second
+const testTimeout = 5 * time.Second
 
 // connect lets a client in, or ends the test.
-func (s stage) connect(t *testing.T, token string, opts ...nats.Option) *nats.Conn {
+func (s testEnv) connect(t *testing.T, token string, opts ...nats.Option) *nats.Conn {
 	t.Helper()
-	nc, err := nats.Connect(s.server.URL(), append(opts, nats.Token(token), nats.Timeout(patience))...)
+	nc, err := nats.Connect(s.server.URL(), append(opts, nats.Token(token), nats.Timeout(testTimeout))...)
 	if err != nil {
 		t.Fatalf("connect: %v\n%s", err, s.service.Log)
 	}
@@ -57,7 +57,7 @@ func (s stage) connect(t *testing.T, token string, opts ...nats.Option) *nats.Co
 }
 
 // placed returns the user name and the account that the server has for a connection.
-func (s stage) placed(t *testing.T, nc *nats.Conn) (user, account string) {
+func (s testEnv) placed(t *testing.T, nc *nats.Conn) (user, account string) {
 	t.Helper()
 	cid, err := nc.GetClientID()
 	callouttest.Must(t, err)
@@ -69,12 +69,12 @@ func (s stage) placed(t *testing.T, nc *nats.Conn) (user, account string) {
 	return z.Conns[0].AuthorizedUser, z.Conns[0].Account
 }
 
-// withStreams makes the streams of the fixture's projects, with a message on
+// createStreams makes the streams of the fixture's projects, with a message on
 // each topic and the durable consumers of the directory.
-func (s stage) withStreams(t *testing.T) *nats.Conn {
+func (s testEnv) createStreams(t *testing.T) *nats.Conn {
 	t.Helper()
 	admin := s.server.Connect(t, callouttest.AdminUser)
-	makeStream(t, admin, "shop", []string{"shop.>"}, "billing", "audit")
-	makeStream(t, admin, "lab", []string{"lab.>"}, "reader")
+	mustCreateStream(t, admin, "shop", []string{"shop.>"}, "billing", "audit")
+	mustCreateStream(t, admin, "lab", []string{"lab.>"}, "reader")
 	return admin
 }

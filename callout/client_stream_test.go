@@ -33,7 +33,7 @@ type crowd struct {
 // pace is the time between two clients: 40 a second.
 const pace = 25 * time.Millisecond
 
-func newCrowd(t *testing.T, url string, opts ...nats.Option) *crowd {
+func newClientStream(t *testing.T, url string, opts ...nats.Option) *crowd {
 	t.Helper()
 	return &crowd{t: t, url: url, failed: map[string]int{}, opts: append(opts, nats.Token("publisher-key"))}
 }
@@ -45,15 +45,15 @@ func (c *crowd) come(n int) {
 	for i := range n {
 		<-tick.C
 		if i%2 == 0 {
-			c.clients.Go(c.steadfast)
+			c.clients.Go(c.reconnectingClient)
 		} else {
-			c.clients.Go(c.insistent)
+			c.clients.Go(c.retryingClient)
 		}
 	}
 }
 
-// steadfast is a real client that leaves the trying to nats.go.
-func (c *crowd) steadfast() {
+// reconnectingClient is a real client that leaves the trying to nats.go.
+func (c *crowd) reconnectingClient() {
 	start := time.Now()
 	in, gone := make(chan struct{}), make(chan struct{})
 	met := false
@@ -80,8 +80,8 @@ func (c *crowd) steadfast() {
 	}
 }
 
-// insistent tries until it is in, and counts each error.
-func (c *crowd) insistent() {
+// retryingClient tries until it is in, and counts each error.
+func (c *crowd) retryingClient() {
 	start := time.Now()
 	met := false
 	for time.Since(start) < 30*time.Second {
@@ -141,11 +141,11 @@ func (c *crowd) report(since time.Time) {
 		well = fmt.Sprintf("the last one who had met an error was in after %s", c.last.Sub(since).Round(time.Millisecond))
 	}
 	c.t.Logf("figures: %d of %d in, %d refused, %d closed for good, slowest %s, errors %v; %s",
-		c.admitted, crowdSize, c.refused, c.closed, c.slowest.Round(time.Millisecond), c.failed, well)
+		c.admitted, clientCount, c.refused, c.closed, c.slowest.Round(time.Millisecond), c.failed, well)
 	if c.refused > 0 || c.closed > 0 {
 		c.t.Errorf("%d authorization errors, %d closed for good", c.refused, c.closed)
 	}
-	if c.admitted != crowdSize {
-		c.t.Errorf("%d of %d got in", c.admitted, crowdSize)
+	if c.admitted != clientCount {
+		c.t.Errorf("%d of %d got in", c.admitted, clientCount)
 	}
 }

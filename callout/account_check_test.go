@@ -32,7 +32,7 @@ func TestRefusedSubscriptionIsMended(t *testing.T) {
 	})
 	srv.SetServiceUser(t, password)
 	service.WaitReady(t)
-	(stage{t, srv, service, keys}).connect(t, "publisher-key")
+	(testEnv{t, srv, service, keys}).connect(t, "publisher-key")
 }
 
 // In another account than the configuration says, the policy would keep clients
@@ -52,7 +52,7 @@ func TestMisplacedServiceIsSilent(t *testing.T) {
 		err := service.Ready()
 		return err != nil && strings.Contains(err.Error(), `"AUTH"`) && strings.Contains(err.Error(), `"ELSEWHERE"`)
 	})
-	nc, err := nats.Connect(srv.URL(), nats.Token("publisher-key"), nats.Timeout(patience))
+	nc, err := nats.Connect(srv.URL(), nats.Token("publisher-key"), nats.Timeout(testTimeout))
 	if err == nil {
 		nc.Close()
 		t.Fatal("let in")
@@ -65,9 +65,9 @@ func TestMisplacedServiceIsSilent(t *testing.T) {
 	}
 }
 
-// tardy is a connection of which nothing is heard between the first question for its
+// slowConn is a connection of which nothing is heard between the first question for its
 // account and the second, as of a server that has no time.
-type tardy struct {
+type slowConn struct {
 	net.Conn
 	mu          sync.Mutex
 	asked       int
@@ -75,7 +75,7 @@ type tardy struct {
 	end         sync.Once
 }
 
-func (c *tardy) Write(b []byte) (int, error) {
+func (c *slowConn) Write(b []byte) (int, error) {
 	if bytes.Contains(b, []byte("$SYS.REQ.USER.INFO")) {
 		c.mu.Lock()
 		if c.asked++; c.asked == 2 {
@@ -86,7 +86,7 @@ func (c *tardy) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-func (c *tardy) Read(b []byte) (int, error) {
+func (c *slowConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	c.mu.Lock()
 	asked := c.asked > 0
@@ -100,20 +100,20 @@ func (c *tardy) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (c *tardy) Close() error {
+func (c *slowConn) Close() error {
 	c.end.Do(func() { close(c.over) })
 	return c.Conn.Close()
 }
 
-type tardyDialer struct{}
+type slowDialer struct{}
 
 // Dial implements nats.CustomDialer.
-func (tardyDialer) Dial(network, address string) (net.Conn, error) {
+func (slowDialer) Dial(network, address string) (net.Conn, error) {
 	conn, err := (&net.Dialer{}).DialContext(context.Background(), network, address)
 	if err != nil {
 		return nil, err
 	}
-	return &tardy{Conn: conn, again: make(chan struct{}), over: make(chan struct{})}, nil
+	return &slowConn{Conn: conn, again: make(chan struct{}), over: make(chan struct{})}, nil
 }
 
 // A server that is slow to say where the service is, is asked again: slow is not
@@ -125,7 +125,7 @@ func TestMisplacedBehindASlowServer(t *testing.T) {
 	service := callouttest.StartServiceNoWait(t, callouttest.ServiceConfig{
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys),
 		Directory: callouttest.WithDigests(callouttest.DirectoryYAML), Account: "ELSEWHERE",
-		Options: []nats.Option{nats.UserInfo(callouttest.ServiceUser, callouttest.Password), nats.SetCustomDialer(tardyDialer{})},
+		Options: []nats.Option{nats.UserInfo(callouttest.ServiceUser, callouttest.Password), nats.SetCustomDialer(slowDialer{})},
 	})
 	callouttest.Eventually(t, "the service says where it is", func() bool {
 		err := service.Ready()
@@ -145,5 +145,5 @@ func TestServerThatMayNotBeAsked(t *testing.T) {
 	if log := service.Log.String(); !strings.Contains(log, "cannot determine the account of the service connection") {
 		t.Error(log)
 	}
-	(stage{t, srv, service, keys}).connect(t, "publisher-key")
+	(testEnv{t, srv, service, keys}).connect(t, "publisher-key")
 }
