@@ -24,7 +24,7 @@ func KeyCommand() *cli.Command {
 		},
 		list: func(ctx context.Context, r *remote) (*wire.KeyList, error) { return r.api.Keys(ctx, r.arg(0)) },
 		rows: func(l *wire.KeyList) []wire.Key { return l.Keys },
-		show: func(ctx context.Context, r *remote) (*wire.Key, client.Tag, error) {
+		show: func(ctx context.Context, r *remote) (*wire.Key, client.ETag, error) {
 			return r.api.Key(ctx, r.arg(0), r.arg(1))
 		},
 	}

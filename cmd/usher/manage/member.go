@@ -17,7 +17,7 @@ func MemberCommand() *cli.Command {
 		thing: "member", args: "USER", inside: true, columns: memberColumns(),
 		list: func(ctx context.Context, r *remote) (*wire.UserList, error) { return r.api.Members(ctx, r.project) },
 		rows: func(l *wire.UserList) []wire.User { return l.Users },
-		show: func(ctx context.Context, r *remote) (*wire.User, client.Tag, error) {
+		show: func(ctx context.Context, r *remote) (*wire.User, client.ETag, error) {
 			return r.api.Member(ctx, r.project, r.arg(0))
 		},
 	}
@@ -36,7 +36,7 @@ func MemberCommand() *cli.Command {
 				roles := words(c, "role")
 				return &roles, nil
 			},
-			func(ctx context.Context, r *remote, roles *[]string, unchanged client.Tag) (*wire.User, error) {
+			func(ctx context.Context, r *remote, roles *[]string, unchanged client.ETag) (*wire.User, error) {
 				return r.api.UpdateMember(ctx, r.project, r.arg(0), *roles, unchanged)
 			}, memberText),
 		rmVerb(verb{usage: "take a member out of the project and its ACLs", args: "USER", inside: true, more: helpOpen},

@@ -14,7 +14,7 @@ func ProjectCommand() *cli.Command {
 		thing: "project", args: "NAME", columns: projectColumns(),
 		list: func(ctx context.Context, r *remote) (*wire.ProjectList, error) { return r.api.Projects(ctx) },
 		rows: func(l *wire.ProjectList) []wire.Project { return l.Projects },
-		show: func(ctx context.Context, r *remote) (*wire.Project, client.Tag, error) {
+		show: func(ctx context.Context, r *remote) (*wire.Project, client.ETag, error) {
 			return r.api.Project(ctx, r.arg(0))
 		},
 	}
@@ -31,7 +31,7 @@ func ProjectCommand() *cli.Command {
 				in.Name, err = newName(c)
 				return in, err
 			},
-			func(ctx context.Context, r *remote, in *wire.ProjectInput, unchanged client.Tag) (*wire.Project, error) {
+			func(ctx context.Context, r *remote, in *wire.ProjectInput, unchanged client.ETag) (*wire.Project, error) {
 				return r.api.UpdateProject(ctx, r.arg(0), in, unchanged)
 			},
 			func(_ *remote, p *wire.Project) string { return "changed project " + p.Name }),

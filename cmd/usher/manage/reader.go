@@ -18,7 +18,7 @@ type reader[T, L any] struct {
 	columns []column[T]
 	list    func(ctx context.Context, r *remote) (*L, error)
 	rows    func(*L) []T
-	show    func(ctx context.Context, r *remote) (*T, client.Tag, error)
+	show    func(ctx context.Context, r *remote) (*T, client.ETag, error)
 }
 
 func (d *reader[T, L]) verbs() []verb {
@@ -51,7 +51,7 @@ func (d *reader[T, L]) verbs() []verb {
 // setVerb is a verb set: it changes what is given, unless somebody else has changed
 // the same thing meanwhile. input reads what is given; done says what has become of it.
 func setVerb[T, L, In any](d *reader[T, L], v verb, input func(c *cli.Context) (*In, error),
-	update func(ctx context.Context, r *remote, in *In, unchanged client.Tag) (*T, error), done func(r *remote, now *T) string,
+	update func(ctx context.Context, r *remote, in *In, unchanged client.ETag) (*T, error), done func(r *remote, now *T) string,
 ) verb {
 	v.name, v.args, v.inside = "set", d.args, d.inside
 	v.do = func(ctx context.Context, r *remote) error {

@@ -32,7 +32,7 @@ func SubscriptionCommand() *cli.Command {
 			return l, err
 		},
 		rows: func(l *wire.SubscriptionList) []wire.Subscription { return l.Subscriptions },
-		show: func(ctx context.Context, r *remote) (*wire.Subscription, client.Tag, error) {
+		show: func(ctx context.Context, r *remote) (*wire.Subscription, client.ETag, error) {
 			return r.api.Subscription(ctx, r.project, r.arg(0))
 		},
 	}

@@ -20,7 +20,7 @@ func TopicCommand() *cli.Command {
 		},
 		list: func(ctx context.Context, r *remote) (*wire.TopicList, error) { return r.api.Topics(ctx, r.project) },
 		rows: func(l *wire.TopicList) []wire.Topic { return l.Topics },
-		show: func(ctx context.Context, r *remote) (*wire.Topic, client.Tag, error) {
+		show: func(ctx context.Context, r *remote) (*wire.Topic, client.ETag, error) {
 			return r.api.Topic(ctx, r.project, r.arg(0))
 		},
 	}

@@ -27,7 +27,7 @@ func UserCommand() *cli.Command {
 			return r.api.Users(ctx, r.c.String("project"))
 		},
 		rows: func(l *wire.UserList) []wire.User { return l.Users },
-		show: func(ctx context.Context, r *remote) (*wire.User, client.Tag, error) { return r.api.User(ctx, r.arg(0)) },
+		show: func(ctx context.Context, r *remote) (*wire.User, client.ETag, error) { return r.api.User(ctx, r.arg(0)) },
 	}
 	return nounCommand("user", "manage users", append(reads.verbs(),
 		verb{
@@ -44,7 +44,7 @@ func UserCommand() *cli.Command {
 		setVerb(reads, verb{
 			usage: "change what is given of a user", flags: userChanges(), clash: lastAdmin,
 			more: "Options that may be repeated replace what was there; with '' alone they take all\nof it away. With --disable,\n" + stillOpen + ".",
-		}, userChange, func(ctx context.Context, r *remote, in *wire.UserInput, unchanged client.Tag) (*wire.User, error) {
+		}, userChange, func(ctx context.Context, r *remote, in *wire.UserInput, unchanged client.ETag) (*wire.User, error) {
 			return r.api.UpdateUser(ctx, r.arg(0), in, unchanged)
 		}, changedUser),
 		rmVerb(verb{usage: "remove a user with its keys and memberships", args: "NAME", more: helpOpen, clash: lastAdmin},
@@ -180,7 +180,7 @@ func userPermissions(ctx context.Context, r *remote) error {
 	}
 	var x explanation.Explanation
 	if err := json.Unmarshal(answer, &x); err != nil {
-		return fmt.Errorf("%w: %w", client.ErrAnswer, err)
+		return fmt.Errorf("%w: %w", client.ErrResponse, err)
 	}
 	err = r.print(answer, func() error {
 		var text strings.Builder
