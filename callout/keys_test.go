@@ -22,7 +22,7 @@ func cluster(t *testing.T, sealed bool) (servers [2]*callouttest.Server, keys [2
 		servers[i] = callouttest.StartServer(t, cfg)
 	}
 	callouttest.Eventually(t, "the cluster has formed", func() bool {
-		return servers[0].Native().NumRoutes() > 0 && servers[1].Native().NumRoutes() > 0
+		return servers[0].NATSServer().NumRoutes() > 0 && servers[1].NATSServer().NumRoutes() > 0
 	})
 	return servers, keys
 }
@@ -31,7 +31,7 @@ func cluster(t *testing.T, sealed bool) (servers [2]*callouttest.Server, keys [2
 // its own or one behind a route.
 func reaches(t *testing.T, s *callouttest.Server) {
 	t.Helper()
-	account, err := s.Native().LookupAccount(callouttest.CalloutAccount)
+	account, err := s.NATSServer().LookupAccount(callouttest.CalloutAccount)
 	callouttest.Must(t, err)
 	callouttest.Eventually(t, "the server knows of the service", func() bool {
 		return account.Interest("$SYS.REQ.USER.AUTH") > 0
@@ -50,7 +50,7 @@ func TestOldAndNewKeysAtOnce(t *testing.T) {
 			service := callouttest.StartService(t, callouttest.ServiceConfig{
 				URLs:      servers[0].URL(),
 				Keyring:   callouttest.KeyringDir(t, sealed, keys[0], keys[1]),
-				Directory: callouttest.Directory(callouttest.DirectoryText),
+				Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 			})
 			for _, s := range servers {
 				reaches(t, s)
@@ -91,7 +91,7 @@ func TestIssuerThatIsNotInTheKeyring(t *testing.T) {
 	service := callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs:      servers[0].URL(),
 		Keyring:   callouttest.KeyringDir(t, false, keys[0]),
-		Directory: callouttest.Directory(callouttest.DirectoryText),
+		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
 	for _, s := range servers {
 		reaches(t, s)

@@ -25,13 +25,13 @@ func TestLameDuck(t *testing.T) {
 	a := start("a")
 	b := start("b", a.RouteURL())
 	callouttest.Eventually(t, "the cluster is whole, and a tells its clients of b", func() bool {
-		z, err := a.Native().Varz(nil)
+		z, err := a.NATSServer().Varz(nil)
 		callouttest.Must(t, err)
-		return b.Native().NumRoutes() > 0 && slices.Contains(z.ClientConnectURLs, b.Addr())
+		return b.NATSServer().NumRoutes() > 0 && slices.Contains(z.ClientConnectURLs, b.Addr())
 	})
 	s := callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs: a.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Connections: 3,
-		Directory: callouttest.Directory(callouttest.DirectoryText),
+		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
 	if n := connectionsOf(t, a); n != 3 {
 		t.Fatalf("%d service connections", n)
@@ -51,7 +51,7 @@ func TestLameDuck(t *testing.T) {
 	s.WaitReady(t)
 	in(t, b.URL())
 	s.Stop(t)
-	a.Native().Shutdown() // and not after that minute
+	a.NATSServer().Shutdown() // and not after that minute
 	<-stopped
 	a.Start(t) // for the end of the test, which stops it
 }
@@ -62,7 +62,7 @@ func TestLameDuckAlone(t *testing.T) {
 	keys := callouttest.NewKeys(t)
 	a := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, LameDuck: time.Second})
 	s := callouttest.StartService(t, callouttest.ServiceConfig{
-		URLs: a.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Directory: callouttest.Directory(callouttest.DirectoryText),
+		URLs: a.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
 	a.Stop()
 	if strings.Contains(s.Log.String(), "state=moved") {
@@ -84,7 +84,7 @@ func in(t *testing.T, url string) {
 // connectionsOf counts the service connections of a server.
 func connectionsOf(tb testing.TB, s *callouttest.Server) int {
 	tb.Helper()
-	connz, err := s.Native().Connz(&server.ConnzOptions{Limit: 100})
+	connz, err := s.NATSServer().Connz(&server.ConnzOptions{Limit: 100})
 	callouttest.Must(tb, err)
 	n := 0
 	for _, c := range connz.Conns {

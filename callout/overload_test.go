@@ -168,10 +168,10 @@ func (s stage) outcome(t *testing.T, from string, as nats.Option) callout.Outcom
 func TestFloodDoesNotStarve(t *testing.T) {
 	const flood, other, size = "127.0.0.2", "127.0.0.3", 60
 	keys := callouttest.NewKeys(t)
-	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, Timeout: 60, LatePing: true})
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, Timeout: 60, DisableShortFirstPing: true})
 	g := newGate(func(c *tokens.Credential) string { return c.Host })
 	service := callouttest.StartService(t, callouttest.ServiceConfig{
-		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, true, keys), Directory: callouttest.Directory(callouttest.DirectoryText),
+		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, true, keys), Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 		Workers: 1, Budget: time.Minute, Verifiers: []tokens.Verifier{g},
 	})
 	s := stage{t, srv, service, keys}
@@ -213,7 +213,7 @@ type still struct {
 
 func (s *still) Now() time.Time { return s.start.Add(time.Duration(s.past.Load())) }
 
-func (s *still) Move(d time.Duration) { s.past.Add(int64(d)) }
+func (s *still) Advance(d time.Duration) { s.past.Add(int64(d)) }
 
 // failureBurst is how many failures may come at once where one a second may.
 const failureBurst = 4
@@ -271,12 +271,12 @@ func TestFailing(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			clock := &still{start: time.Now()}
 			service := callouttest.StartService(t, callouttest.ServiceConfig{
-				URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, true, keys), Directory: callouttest.Directory(callouttest.DirectoryText),
-				FailPerHost: tt.perHost, FailPerCred: tt.perCredential, Now: clock.Now,
+				URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, true, keys), Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
+				FailuresPerHost: tt.perHost, FailuresPerCredential: tt.perCredential, Now: clock.Now,
 			})
 			s := stage{t, srv, service, keys}
 			for n, step := range append(slices.Repeat([]step{tt.burst}, failureBurst), tt.steps...) {
-				clock.Move(step.after)
+				clock.Advance(step.after)
 				if got := s.outcome(t, step.host, step.as); got != step.want {
 					t.Errorf("step %d from %s: %s, want %s", n, step.host, got, step.want)
 				}
@@ -318,7 +318,7 @@ func (i *impostor) forged(change func(*jwt.AuthorizationRequestClaims)) *nats.Ms
 func TestShedBeforeTheCryptography(t *testing.T) {
 	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
 		t.Run(name, func(t *testing.T) {
-			s, i := newImpostorTo(t, sealed, callouttest.ServiceConfig{FailPerHost: 0.001})
+			s, i := newImpostorTo(t, sealed, callouttest.ServiceConfig{FailuresPerHost: 0.001})
 			from := func(host, token string) func(*jwt.AuthorizationRequestClaims) {
 				return func(c *jwt.AuthorizationRequestClaims) {
 					c.ClientInformation.Host, c.ConnectOptions.Token = host, token
@@ -352,11 +352,11 @@ func TestShedBeforeTheCryptography(t *testing.T) {
 func TestTooLargeIsCharged(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range map[string]callouttest.ServiceConfig{
-		"host": {FailPerHost: 0.001}, "credential": {FailPerCred: 0.001},
+		"host": {FailuresPerHost: 0.001}, "credential": {FailuresPerCredential: 0.001},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, i := newImpostorTo(t, true, cfg)
-			s.service.SetDirectory(t, callouttest.Directory(largeDirectory(3_000)))
+			s.service.SetDirectory(t, callouttest.WithDigests(largeDirectory(3_000)))
 			from := func(token string) *nats.Msg {
 				return i.with(func(c *jwt.AuthorizationRequestClaims) {
 					c.ClientInformation.Host, c.ConnectOptions.Token = "192.0.2.1", token
@@ -445,7 +445,7 @@ func TestWaitedTooLong(t *testing.T) {
 	g.let(t, 1)
 	fresh := i.ask(t, quietHost, "fresh", "publisher-key")
 	inFlight(t, s.service, 3)
-	clock.Move(budget)
+	clock.Advance(budget)
 	g.pass <- struct{}{}
 	callouttest.Eventually(t, "two are too late", func() bool {
 		return requests(t, s.service.Registry, callout.Shed, callout.CodeTooLate) == 2

@@ -197,14 +197,14 @@ func TestPlaceIsLeft(t *testing.T) {
 func TestSlowVerifierDecides(t *testing.T) {
 	clock := &still{start: time.Now()}
 	a, b := newBackend("a"), newBackend("b")
-	a.takes = func(context.Context) { clock.Move(100 * time.Millisecond) }
+	a.takes = func(context.Context) { clock.Advance(100 * time.Millisecond) }
 	b.takes = a.takes
 	close(a.open)
 	close(b.open)
 	cfg := slowConfig(4, a, b)
 	cfg.Now = clock.Now
 	s, i := newImpostorTo(t, false, cfg)
-	s.service.SetDirectory(t, callouttest.Directory(strings.Replace(callouttest.DirectoryText,
+	s.service.SetDirectory(t, callouttest.WithDigests(strings.Replace(callouttest.DirectoryYAML,
 		"KEY(publisher-key), id: laptop}", "KEY(publisher-key)}, {digest: KEY(a:skip)}, {digest: KEY(ab:skip)}, {digest: KEY(a:no)}", 1)))
 	for _, tt := range []struct {
 		token, code, verifier string

@@ -21,11 +21,11 @@ type stage struct {
 func newStage(t *testing.T, sealed bool) stage {
 	t.Helper()
 	keys := callouttest.NewKeys(t)
-	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed, LatePing: true})
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed, DisableShortFirstPing: true})
 	service := callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs:      srv.URL(),
 		Keyring:   callouttest.KeyringDir(t, sealed, keys),
-		Directory: callouttest.Directory(callouttest.DirectoryText),
+		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
 	return stage{t, srv, service, keys}
 }
@@ -61,7 +61,7 @@ func (s stage) placed(t *testing.T, nc *nats.Conn) (user, account string) {
 	t.Helper()
 	cid, err := nc.GetClientID()
 	callouttest.Must(t, err)
-	z, err := s.server.Native().Connz(&server.ConnzOptions{CID: cid, Username: true})
+	z, err := s.server.NATSServer().Connz(&server.ConnzOptions{CID: cid, Username: true})
 	callouttest.Must(t, err)
 	if len(z.Conns) != 1 {
 		t.Fatalf("connection %d: the server knows %d", cid, len(z.Conns))

@@ -67,7 +67,7 @@ func (s *site) manager(t *testing.T) *accounts.Manager {
 			PickUp: 20 * time.Second, Wait: 20 * time.Second, Quiet: 300 * time.Millisecond,
 			Say:      func(line string) { t.Log(line) },
 			Reports:  func(context.Context) ([]keyusage.Report, error) { return []keyusage.Report{s.usher.Report()}, nil },
-			Operator: &rotation.Operator{Cluster: operator.NewCluster(s.System(t), 0), Dir: operator.Dir(s.JWTDir), Signer: s.SigningKey},
+			Operator: &rotation.Operator{Cluster: operator.NewCluster(s.ConnectSystem(t), 0), Dir: operator.Dir(s.JWTDir), Signer: s.SigningKey},
 		},
 		Template: template,
 	}
@@ -93,13 +93,13 @@ func directoryOf(projects ...string) string {
 	if len(projects) > 0 {
 		text = "users:\n" + users.String() + "projects:\n" + list.String()
 	}
-	return callouttest.Directory(text)
+	return callouttest.WithDigests(text)
 }
 
 // connect connects as the administrator of a project, to one server.
 func (s *site) connect(server int, project string) (*nats.Conn, error) {
 	return nats.Connect(s.Servers[server].URL(), nats.Token(project+"-admin-key"), nats.CustomInboxPrefix("_INBOX_"+project+"-admin"),
-		nats.NoReconnect(), nats.IgnoreDiscoveredServers(), callouttest.Patient())
+		nats.NoReconnect(), nats.IgnoreDiscoveredServers(), callouttest.ConnectTimeout())
 }
 
 // in demands that the administrator of a project gets in at every server, into the

@@ -45,7 +45,7 @@ func scopedSite(t *testing.T) (*callouttest.Operator, *rotation.Rotator, rotatio
 	template.Sub.Allow.Add("_INBOX_{{name()}}.>")
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Scoped: map[string]jwt.UserPermissionLimits{"publisher": template}})
 	f := newFleet(t, 1, callouttest.ServiceConfig{
-		Operator: o, Directory: callouttest.Directory(callouttest.DirectoryText),
+		Operator: o, Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 		Scoped: []permissions.ScopedRole{{Account: callouttest.AppAccount, Role: "publisher"}},
 	})
 	r := operatorRotator(t, o, f)
@@ -61,9 +61,9 @@ func TestScopeIsKept(t *testing.T) {
 		t.Parallel()
 		o, r, target := scopedSite(t)
 		old := active(t, r, target)
-		c := o.Account(t, callouttest.AppAccount)
+		c := o.ReadAccount(t, callouttest.AppAccount)
 		c.SigningKeys.Remove(old)
-		o.Push(t, callouttest.AppAccount, c)
+		o.PushAccount(t, callouttest.AppAccount, c)
 		_, err := r.Rotate(t.Context(), target)
 		if !errors.Is(err, operator.ErrUnscoped) || active(t, r, target) != old {
 			t.Errorf("%v", err)
@@ -77,9 +77,9 @@ func TestScopeIsKept(t *testing.T) {
 		addKey(t, r, next.IssuerSeed, keyring.Entry{
 			PublicKey: next.Issuer, Kind: issuer.KindSigning, Account: callouttest.AppAccount, Scope: "publisher", State: issuer.StateNext,
 		})
-		c := o.Account(t, callouttest.AppAccount)
+		c := o.ReadAccount(t, callouttest.AppAccount)
 		c.SigningKeys.Add(next.Issuer)
-		o.Push(t, callouttest.AppAccount, c)
+		o.PushAccount(t, callouttest.AppAccount, c)
 		_, err := r.Rotate(t.Context(), target)
 		if !errors.Is(err, operator.ErrUnscoped) || active(t, r, target) != old {
 			t.Errorf("%v", err)
@@ -138,7 +138,7 @@ func TestInterruptedAfterRetirePushed(t *testing.T) {
 				t.Errorf("%+v", result)
 			}
 			checkConnects(t, o)
-			if c := o.Account(t, callouttest.AppAccount); !c.SigningKeys.Contains(active(t, r, target)) {
+			if c := o.ReadAccount(t, callouttest.AppAccount); !c.SigningKeys.Contains(active(t, r, target)) {
 				t.Error("the JWT on disk does not have the active key")
 			}
 		})
@@ -171,16 +171,16 @@ func TestConcurrentPush(t *testing.T) {
 	t.Parallel()
 	o, _, r := fastSite(t, callouttest.OperatorConfig{})
 	target := signingKey(callouttest.AppAccount, "")
-	c := o.Account(t, callouttest.AppAccount) // the version that is pushed later
+	c := o.ReadAccount(t, callouttest.AppAccount) // the version that is pushed later
 	interrupt(t, r, target, keyring.StepAnnounce)
-	announced := o.Account(t, callouttest.AppAccount)
+	announced := o.ReadAccount(t, callouttest.AppAccount)
 	callouttest.Eventually(t, "the next second", func() bool { return time.Now().Unix() > announced.IssuedAt })
 	c.Tags.Add("edited")
-	o.Push(t, callouttest.AppAccount, c)
+	o.PushAccount(t, callouttest.AppAccount, c)
 	_, err := r.Resume(t.Context())
 	must(t, err)
 	checkConnects(t, o)
-	if now := o.Account(t, callouttest.AppAccount); !now.Tags.Contains("edited") || !now.SigningKeys.Contains(active(t, r, target)) {
+	if now := o.ReadAccount(t, callouttest.AppAccount); !now.Tags.Contains("edited") || !now.SigningKeys.Contains(active(t, r, target)) {
 		t.Errorf("%v %v", now.Tags, now.SigningKeys.Keys())
 	}
 }
@@ -225,7 +225,7 @@ func TestRetireNowDoesNotWait(t *testing.T) {
 	_, err := r.Retire(t.Context(), old, true)
 	must(t, err)
 	next := active(t, r, target)
-	if c := o.Account(t, callouttest.AppAccount); c.SigningKeys.Contains(old) || !c.SigningKeys.Contains(next) {
+	if c := o.ReadAccount(t, callouttest.AppAccount); c.SigningKeys.Contains(old) || !c.SigningKeys.Contains(next) {
 		t.Errorf("signing keys %v", c.SigningKeys.Keys())
 	}
 	callouttest.Eventually(t, "the usher uses the new key", func() bool {
@@ -262,14 +262,14 @@ func TestRetireWithStaleUsher(t *testing.T) {
 	o, f, r := fastSite(t, callouttest.OperatorConfig{})
 	stale := t.TempDir()
 	copyKeyring(t, o.Keyring, stale)
-	nc, err := nats.Connect(o.URLs(), nats.Token("publisher-key"), callouttest.Patient())
+	nc, err := nats.Connect(o.URLs(), nats.Token("publisher-key"), callouttest.ConnectTimeout())
 	must(t, err)
 	result, err := r.Rotate(t.Context(), signingKey(callouttest.AppAccount, ""))
 	must(t, err)
 	nc.Close()
 	other := *o
 	other.Keyring = stale
-	staleUsher := callouttest.StartService(t, callouttest.ServiceConfig{Operator: &other, Directory: callouttest.Directory(callouttest.DirectoryText)})
+	staleUsher := callouttest.StartService(t, callouttest.ServiceConfig{Operator: &other, Directory: callouttest.WithDigests(callouttest.DirectoryYAML)})
 	r.Reports = func(ctx context.Context) ([]keyusage.Report, error) {
 		reports, err := f.reports(ctx)
 		return append(reports, staleUsher.Report()), err
@@ -300,7 +300,7 @@ func TestRetireRequestedKey(t *testing.T) {
 	b := callouttest.StartServer(t, callouttest.ServerConfig{Name: "n2", Keys: old, Cluster: true, Routes: []string{a.RouteURL()}, Timeout: 3})
 	r := retiringKeyring(t, old, fresh)
 	r.Reports = newFleet(t, 1, callouttest.ServiceConfig{
-		URLs: a.URL() + "," + b.URL(), Keyring: r.Dir, Directory: callouttest.Directory(callouttest.DirectoryText),
+		URLs: a.URL() + "," + b.URL(), Keyring: r.Dir, Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	}).reports
 	r.Expecting = func(context.Context) ([]rotation.Expectation, error) {
 		return []rotation.Expectation{{URL: a.URL(), Server: "n1", Issuer: fresh.Issuer}}, nil
@@ -433,7 +433,7 @@ func TestSentinelUnknown(t *testing.T) {
 func TestEditWhileWaiting(t *testing.T) {
 	t.Parallel()
 	o, _, r := fastSite(t, callouttest.OperatorConfig{})
-	nc, err := nats.Connect(o.URLs(), nats.Token("publisher-key"), callouttest.Patient())
+	nc, err := nats.Connect(o.URLs(), nats.Token("publisher-key"), callouttest.ConnectTimeout())
 	must(t, err)
 	defer nc.Close()
 	extra := callouttest.NewKeys(t)
@@ -467,7 +467,7 @@ func TestEditWhileWaiting(t *testing.T) {
 func TestServerStopped(t *testing.T) {
 	t.Parallel()
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Servers: 3})
-	f := newFleet(t, 1, callouttest.ServiceConfig{Operator: o, Directory: callouttest.Directory(callouttest.DirectoryText)})
+	f := newFleet(t, 1, callouttest.ServiceConfig{Operator: o, Directory: callouttest.WithDigests(callouttest.DirectoryYAML)})
 	r := operatorRotator(t, o, f)
 	r.Wait, r.Quiet = time.Second, 300*time.Millisecond
 	for _, s := range o.Servers {
@@ -552,10 +552,10 @@ func TestResumeUntrusted(t *testing.T) {
 		PublicKey: next.Issuer, Kind: issuer.KindSigning, Account: callouttest.AppAccount, File: "next.nk", State: issuer.StateNext,
 	})
 	must(t, keyring.Save(r.Dir, r.Config, s))
-	c := o.Account(t, callouttest.AppAccount)
+	c := o.ReadAccount(t, callouttest.AppAccount)
 	c.SigningKeys.Add(next.Issuer)
 	o.ReplaceSigningKey(t)
-	o.Push(t, callouttest.AppAccount, c) // without usher
+	o.PushAccount(t, callouttest.AppAccount, c) // without usher
 	if err := connects(o.URLs(), nats.Token("publisher-key")); err == nil {
 		t.Fatal("the server uses a JWT that it does not trust, so this test shows nothing")
 	}

@@ -13,17 +13,18 @@ import (
 	"usher/directory/kv"
 )
 
-// Bucket returns an empty directory in the bucket of a server of its own, followed
-// until the test ends.
-func Bucket(tb testing.TB) *kv.Store {
+// KVStore returns an empty directory in a KV bucket, on a nats-server of its own. The
+// store watches the bucket until the test ends.
+func KVStore(tb testing.TB) *kv.Store {
 	tb.Helper()
-	return BucketOf(tb, kv.Config{})
+	return KVStoreWith(tb, kv.Config{})
 }
 
-// BucketOf is Bucket with settings; what a test always needs is added to them.
-func BucketOf(tb testing.TB, cfg kv.Config) *kv.Store {
+// KVStoreWith is KVStore with a configuration. It sets Conn, Bucket, Create, Storage,
+// Now and Log.
+func KVStoreWith(tb testing.TB, cfg kv.Config) *kv.Store {
 	tb.Helper()
-	server := RunConfig(tb, fmt.Sprintf("listen: 127.0.0.1:-1\njetstream {store_dir: %q}\n", filepath.ToSlash(tb.TempDir())))
+	server := RunServerConfig(tb, fmt.Sprintf("listen: 127.0.0.1:-1\njetstream {store_dir: %q}\n", filepath.ToSlash(tb.TempDir())))
 	conn, err := nats.Connect(server.ClientURL(), nats.Timeout(20*time.Second))
 	Must(tb, err)
 	tb.Cleanup(conn.Close)
@@ -31,12 +32,12 @@ func BucketOf(tb testing.TB, cfg kv.Config) *kv.Store {
 	cfg.Log = slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	store, err := kv.Open(cfg)
 	Must(tb, err)
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- store.Run(ctx) }()
+	ctx, cancel := context.WithCancel(context.Background())
+	stopped := make(chan error, 1)
+	go func() { stopped <- store.Run(ctx) }()
 	tb.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
+		cancel()
+		if err := <-stopped; err != nil {
 			tb.Error(err)
 		}
 	})

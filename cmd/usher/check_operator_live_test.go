@@ -43,7 +43,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			code: cmdutil.ExitConfig, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AllowedAccounts = c.Authorization.AllowedAccounts[:1] }),
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
-				c := o.Account(t, accAuth)
+				c := o.ReadAccount(t, accAuth)
 				c.Authorization.AllowedAccounts.Add(o.Accounts[accOther], o.Accounts[callouttest.HealthAccount])
 				o.WriteAccount(t, accAuth, c)
 				issuedAt(t, o, accAuth, time.Hour)
@@ -51,7 +51,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			want: []operatorFault{
 				{check: "resolver", result: "error", detail: "older than on disk", hint: "usher nkey push AUTH"},
 				{check: "callout", result: "error", detail: "not among the allowed_accounts of AUTH", hint: "nsc push -a AUTH"},
-				{check: "user jwt", result: "error", detail: "none of the callout account's allowed accounts", hint: "--allowed-account A"},
+				{check: "user jwt", result: "error", detail: "not among the callout account's allowed accounts", hint: "--allowed-account A"},
 			},
 		},
 		"no server knows an account": {
@@ -77,9 +77,9 @@ func liveFaults(t *testing.T) map[string]liveFault {
 				t.Helper()
 				own := o.SigningKey
 				o.SigningKey = stranger
-				c := o.Account(t, accOther)
+				c := o.ReadAccount(t, accOther)
 				c.Tags.Add("stranger")
-				o.Push(t, accOther, c)
+				o.PushAccount(t, accOther, c)
 				o.SigningKey = own
 			},
 			want: []operatorFault{{check: "account", result: "error", detail: "neither operator test nor one of its signing keys", hint: "sign it again"}},
@@ -100,7 +100,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			mess: func(t *testing.T, o *callouttest.Operator, config map[string]string) {
 				t.Helper()
 				o.ReplaceSigningKey(t)
-				o.Push(t, accOther, o.Account(t, accOther))
+				o.PushAccount(t, accOther, o.ReadAccount(t, accOther))
 				config["operator.signing_key_file"] = ""
 			},
 			want: []operatorFault{
@@ -111,13 +111,13 @@ func liveFaults(t *testing.T) map[string]liveFault {
 		"the system user may not ask whom servers trust": {
 			code: cmdutil.ExitOK,
 			edit: editUser(callouttest.SystemUser, func(c *jwt.UserClaims) { c.Pub.Deny.Add("$SYS.REQ.SERVER.PING.VARZ") }),
-			want: []operatorFault{{check: "operator", result: "warning", detail: "n1 does not say which operators it trusts", hint: "has to be allowed to publish"}},
+			want: []operatorFault{{check: "operator", result: "warning", detail: "n1 does not report which operators it trusts", hint: "allow the system user to publish"}},
 		},
 		"what is on disk is another operator's": {
 			code: cmdutil.ExitConfig,
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
-				c := o.Account(t, accOther)
+				c := o.ReadAccount(t, accOther)
 				c.Tags.Add("stranger")
 				text, err := c.Encode(stranger)
 				callouttest.Must(t, err)
@@ -296,7 +296,7 @@ func TestCheckOperatorSound(t *testing.T) {
 	t.Run("cluster", func(t *testing.T) {
 		t.Parallel()
 		o := callouttest.StartOperator(t, callouttest.OperatorConfig{Sealed: true, Servers: 2})
-		callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.Directory(operatorDirectory)})
+		callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.WithDigests(operatorDirectory)})
 		if c := checkLive(t, operatorConfigFor(t, o, nil)); c.code != cmdutil.ExitOK || c.String() != "" {
 			t.Errorf("exit code %d\n%s", c.code, c)
 		}
@@ -304,7 +304,7 @@ func TestCheckOperatorSound(t *testing.T) {
 	t.Run("memory resolver", func(t *testing.T) {
 		t.Parallel()
 		o := callouttest.StartOperator(t, callouttest.OperatorConfig{Sealed: true, Memory: true})
-		callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.Directory(operatorDirectory)})
+		callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.WithDigests(operatorDirectory)})
 		if c := checkLive(t, operatorConfigFor(t, o, nil)); c.code != cmdutil.ExitOK || c.String() != "" {
 			t.Errorf("exit code %d\n%s", c.code, c)
 		}

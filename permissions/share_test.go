@@ -77,10 +77,10 @@ func TestEachProjectHasItsPart(t *testing.T) {
 				}
 			}
 			// Whoever has less than its part gets there, in one step.
-			part := ((limit-nothing)/(2*n) - 200) / topic // but for what a project takes without topics
+			entitlement := ((limit-nothing)/(2*n) - 200) / topic // but for what a project takes without topics
 			for i, topics := range c {
-				if topics >= 0 && topics < part && n > 1 && !made(c, i, part) {
-					t.Fatalf("topics %v: p%d cannot have %d", c, i, part)
+				if topics >= 0 && topics < entitlement && n > 1 && !made(c, i, entitlement) {
+					t.Fatalf("topics %v: p%d cannot have %d", c, i, entitlement)
 				}
 			}
 			if size(c) > limit*3/4 {
