@@ -27,7 +27,7 @@ var ErrUndecided = errors.New("a project that cannot be read may be in the accou
 
 // enforcedTypes lists the connection types for which nats-server checks the permissions
 // of every publish and subscription: the default of a user without connection types.
-// For leaf nodes it does not check $JS.ACK.> and _R_.> (docs/permissions.md).
+// For leaf nodes it does not check $JS.ACK.> and _R_.> (docs/reference/connections.md).
 func enforcedTypes() []directory.ConnectionType {
 	return []directory.ConnectionType{
 		directory.ConnectionStandard, directory.ConnectionWebSocket,
@@ -139,7 +139,7 @@ func ownsMQTTClientID(name, id string) bool {
 	return ok && name != "" && (rest == "" || rest[0] == ':')
 }
 
-// validateConnection checks invariant 0 (docs/permissions.md): a grant holds only for
+// validateConnection checks invariant 0 (docs/reference/connections.md): a grant holds only for
 // connection types for which the server enforces it.
 func (g *Grant) validateConnection() error {
 	switch {

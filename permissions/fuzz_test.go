@@ -104,7 +104,7 @@ var fuzzScoped = []permissions.ScopedRole{
 }
 
 // stated is what the records say a user may do, worked out from the text of
-// the rules (docs/permissions.md) and nothing of the package under test.
+// the rules (docs/reference/permissions.md) and nothing of the package under test.
 type stated struct {
 	accounts map[string]bool // every account that some role lands in
 	scopes   map[string]bool // every scope that some role is bound to; empty: to none

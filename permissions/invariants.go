@@ -11,7 +11,7 @@ import (
 // error in the directory or the configuration, so this is not a denial.
 var ErrInvariant = errors.New("grant violates an invariant")
 
-// Validate checks the invariants that need no clock (docs/permissions.md). Derive calls
+// Validate checks the invariants that need no clock (docs/reference/permissions.md). Derive calls
 // it, and the issuer calls it again.
 func (p *Policy) Validate(g *Grant) error {
 	switch {

@@ -2,7 +2,7 @@ package permissions
 
 // addIngest adds the rules of a client that publishes events. They are those of Chef
 // Automate's event gateway, except that the gateway lets a client subscribe to
-// everything (docs/divergences.md). They include the shared inbox, because NATS
+// everything (docs/reference/divergences.md). They include the shared inbox, because NATS
 // Streaming clients cannot set a prefix.
 func addIngest(b *builder) {
 	o := Origin{Source: SourceProfile, Role: profileIngest}

@@ -59,7 +59,7 @@ const ackSuffix = ".*.*.*.*.*"
 
 // maxFilterTokens is the maximum number of tokens of a subject that is part of a
 // JetStream API subject: the filter of a new consumer, or the subject of a direct get.
-// NATS recommends no more. A longer filter goes into the request (docs/permissions.md).
+// NATS recommends no more. A longer filter goes into the request (docs/reference/permissions.md).
 const maxFilterTokens = 16
 
 // addProjectRules adds everything inside a project: its subjects, and the messages and

@@ -122,7 +122,7 @@ func attacksOf(group *ast.CommentGroup) ([]attack, error) {
 	return found, nil
 }
 
-// attackTable returns the table for docs/security.md: a row for each attack, with all
+// attackTable returns the table for docs/reference/attacks.md: a row for each attack, with all
 // its tests.
 func attackTable(attacks []attack) string {
 	tests := map[[2]string][]string{}

@@ -12,13 +12,13 @@ import (
 
 //go:generate go test -run ^TestDocs$ -count 1 . -args -update
 
-var update = flag.Bool("update", false, "write the table of docs/security.md")
+var update = flag.Bool("update", false, "write the table of docs/reference/attacks.md")
 
-// The table of attacks in docs/security.md is made from the comments of tests.
+// The table of attacks in docs/reference/attacks.md is made from the comments of tests.
 func TestDocs(t *testing.T) {
 	attacks, err := attacksBelow(os.DirFS(callouttest.ModuleRoot(t)))
 	callouttest.Must(t, err)
-	callouttest.CheckDocsTable(t, "security.md", "attacks", attackTable(attacks), *update)
+	callouttest.CheckDocsTable(t, "reference/attacks.md", "attacks", attackTable(attacks), *update)
 }
 
 // Attacks are found, merged and sorted. A misplaced line is an error.
