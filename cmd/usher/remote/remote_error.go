@@ -1,4 +1,4 @@
-package manage
+package remote
 
 import (
 	"crypto/x509"
@@ -13,7 +13,7 @@ import (
 )
 
 // failed gives what a request failed with its exit code and its hint.
-func (v *verb) failed(r *remote, err error) error {
+func (v *Command) failed(r *Remote, err error) error {
 	var e *fault.Error
 	var no *client.Error
 	var unknown x509.UnknownAuthorityError
@@ -49,7 +49,7 @@ func refusalKind(no *client.Error) fault.Kind {
 	}
 }
 
-func (v *verb) refusalHint(r *remote, no *client.Error) string {
+func (v *Command) refusalHint(r *Remote, no *client.Error) string {
 	switch {
 	case no.Code == http.StatusUnauthorized:
 		return "the key is not known there, or has ended, or may not be used from here"
@@ -58,9 +58,9 @@ func (v *verb) refusalHint(r *remote, no *client.Error) string {
 	case no.Changed():
 		return "look at what is there now, and try again if it still has to be done"
 	case no.Code == http.StatusConflict && no.Status == "CONFLICT":
-		return v.clash
-	case no.Code == http.StatusNotFound && v.missing != "":
-		return v.missing
+		return v.ConflictHint
+	case no.Code == http.StatusNotFound && v.NotFoundHint != "":
+		return v.NotFoundHint
 	case no.Code == http.StatusNotFound:
 		return v.lookedFor(r)
 	case no.Status == "RESOURCE_EXHAUSTED":
@@ -77,11 +77,11 @@ func (v *verb) refusalHint(r *remote, no *client.Error) string {
 }
 
 // lookedFor says what was asked about; empty: nothing by name.
-func (v *verb) lookedFor(r *remote) string {
+func (v *Command) lookedFor(r *Remote) string {
 	var things []string
-	names := strings.Fields(v.args)
-	for i, text := range r.c.Args().Slice() {
-		if v.free {
+	names := strings.Fields(v.Args)
+	for i, text := range r.CLI.Args().Slice() {
+		if v.AnyArgs {
 			break
 		}
 		thing := strings.ToLower(strings.TrimSuffix(names[min(i, len(names)-1)], "..."))
@@ -90,12 +90,12 @@ func (v *verb) lookedFor(r *remote) string {
 		}
 		things = append(things, thing+" "+text)
 	}
-	if topic := r.c.String("topic"); topic != "" {
+	if topic := r.CLI.String("topic"); topic != "" {
 		things = append(things, "topic "+topic)
 	}
-	project := r.project
-	if !v.inside {
-		project = r.c.String("project")
+	project := r.Project
+	if !v.InProject {
+		project = r.CLI.String("project")
 	}
 	if project != "" {
 		things = append(things, "project "+project)
