@@ -1,10 +1,10 @@
-# Every target is a thin name for a command; CI runs .ci/run.
+# Each target runs one command; CI runs .ci/run.
 
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 FUZZTIME ?= 10s
 
 .PHONY: help
-help: ## show this list
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
@@ -20,11 +20,11 @@ race: ## run all tests under the race detector
 	CGO_ENABLED=1 go test -race -timeout 10m ./...
 
 .PHONY: bench
-bench: ## measure against the targets, about 8 minutes on an idle machine; up to 13 where storms do not recover
+bench: ## measure against the targets, about 8 minutes on an idle machine; up to 13 if storms do not recover
 	go run ./scripts/bench
 
 .PHONY: lint
-lint: ## run golangci-lint, at the version CI uses
+lint: ## run golangci-lint at the version that CI uses
 	scripts/golangci-lint.sh run ./...
 
 .PHONY: fmt
@@ -33,19 +33,19 @@ fmt: ## format the Go files
 	gofmt -w testdata/stan
 
 .PHONY: fuzz
-fuzz: ## run each fuzz target for FUZZTIME (10s)
+fuzz: ## run each fuzz target for FUZZTIME (default 10s)
 	scripts/check-fuzz.sh $(FUZZTIME)
 
 .PHONY: servers
-servers: ## run the tests of every release of nats-server in docs/compatibility.md
+servers: ## test with every nats-server release of docs/compatibility.md
 	scripts/check-servers.sh
 
 .PHONY: generate
-generate: ## make the generated files; fails when that changed something
+generate: ## generate files; fail if a committed file was out of date
 	scripts/check-generate.sh
 
 .PHONY: cross
-cross: ## build for every system usher is made for
+cross: ## build for every supported platform
 	scripts/check-cross.sh
 
 .PHONY: ci

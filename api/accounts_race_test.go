@@ -25,9 +25,9 @@ func TestCloseLeftAccount(t *testing.T) {
 		text      string
 	}{
 		"demoted":           {nil, 404, ""},
-		"another moved in":  {func(s *service) { s.root(200, "PUT", "/v1/projects/shop", `{"account":"bar"}`) }, 409, "Project shop has come into the account"},
-		"the project again": {func(s *service) { s.root(200, "POST", "/v1/projects/bar", "") }, 409, "Project bar is there again"},
-		"it, elsewhere":     {func(s *service) { s.root(200, "POST", "/v1/projects/bar", `{"account":"APP"}`) }, 409, "Project bar is there again"},
+		"another moved in":  {func(s *service) { s.root(200, "PUT", "/v1/projects/shop", `{"account":"bar"}`) }, 409, "Project shop has moved into the account"},
+		"the project again": {func(s *service) { s.root(200, "POST", "/v1/projects/bar", "") }, 409, "Project bar has been created again"},
+		"it, elsewhere":     {func(s *service) { s.root(200, "POST", "/v1/projects/bar", `{"account":"APP"}`) }, 409, "Project bar has been created again"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, b := startWithAccounts(t)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"usher/api/projects"
+
 	"usher/api"
 )
 
@@ -22,7 +24,7 @@ type book struct {
 	fails   error
 }
 
-func (b *book) Open(_ context.Context, projects []string, may func() error, progress func(done, total int)) error {
+func (b *book) Create(_ context.Context, projects []string, may func() error, progress func(done, total int)) error {
 	b.wait()
 	if err := may(); err != nil {
 		return fmt.Errorf("not allowed: %w", err)
@@ -52,15 +54,15 @@ func (b *book) now() {
 	}
 }
 
-func (b *book) Made() (map[string]api.MadeAccount, error) {
-	made := map[string]api.MadeAccount{}
+func (b *book) Created() (map[string]projects.Account, error) {
+	made := map[string]projects.Account{}
 	for account := range b.open {
-		made[account] = api.MadeAccount{Closing: b.closing[account]}
+		made[account] = projects.Account{Closing: b.closing[account]}
 	}
 	return made, nil
 }
 
-func (b *book) Closing(project string) (string, error) {
+func (b *book) LeftBy(project string) (string, error) {
 	for account, p := range b.open {
 		if p == project {
 			return account, nil
@@ -99,7 +101,7 @@ func (b *book) asked() string {
 func startWithAccounts(t *testing.T) (*service, *book) {
 	t.Helper()
 	b := &book{open: map[string]string{}, closing: map[string]bool{}}
-	return start(t, nil, func(c *api.Config) { c.Accounts, c.AccountStated = b, true }), b
+	return start(t, nil, func(c *api.Config) { c.Accounts, c.AccountRequired = b, true }), b
 }
 
 // A project that states no account gets one of its own; and nobody gets that of another.
@@ -129,24 +131,24 @@ func TestProjectAccounts(t *testing.T) {
 	// The account keeps its name when the project gets another; who takes that name
 	// does not get it.
 	s.root(200, "PUT", "/v1/projects/bar", `{"name":"tavern"}`)
-	if got := s.as("root", "POST", "/v1/projects/bar", ""); got.code != 409 || !strings.Contains(got.text, "project tavern is in it") || b.asked() != "" {
+	if got := s.as("root", "POST", "/v1/projects/bar", ""); got.code != 409 || !strings.Contains(got.text, "project tavern uses it") || b.asked() != "" {
 		t.Errorf("%d %s", got.code, got.text)
 	}
 	b.during = func() { s.root(200, "PUT", "/v1/projects/tavern", `{"account":"inn"}`) } // between the look and the change
-	if got := s.as("root", "POST", "/v1/projects/inn", ""); got.code != 409 || !strings.Contains(got.text, "project tavern is in it") {
+	if got := s.as("root", "POST", "/v1/projects/inn", ""); got.code != 409 || !strings.Contains(got.text, "project tavern uses it") {
 		t.Errorf("%d %s", got.code, got.text)
 	}
 	b.during = nil
 	b.asked()
 
-	// Somebody else's account, and one that cannot be made now.
-	b.fails = fmt.Errorf("taken: %w", api.ErrAccountTaken)
-	if e := s.root(409, "POST", "/v1/projects/x", ""); !strings.Contains(e.text, "was not made for this project") {
+	// Somebody else's account, and one that cannot be created now.
+	b.fails = fmt.Errorf("taken: %w", projects.ErrAccountTaken)
+	if e := s.root(409, "POST", "/v1/projects/x", ""); !strings.Contains(e.text, "was not created for this project") {
 		t.Error(e.text)
 	}
 	b.fails = errors.New("secret cause")
 	got = s.root(503, "POST", "/v1/projects/x", "")
-	if e := got.error(t); !strings.Contains(e.Message, "cannot be made now") || strings.Contains(got.text, "secret cause") || !strings.Contains(s.logged(), "secret cause") {
+	if e := got.error(t); !strings.Contains(e.Message, "cannot be created now") || strings.Contains(got.text, "secret cause") || !strings.Contains(s.logged(), "secret cause") {
 		t.Error(got.text)
 	}
 	s.root(404, "GET", "/v1/projects/x", "")
@@ -203,7 +205,7 @@ func TestProjectAccountsClose(t *testing.T) {
 	}
 	// Who comes into the account while it is about to be closed keeps it open.
 	b.turn = func() { s.root(200, "PUT", "/v1/projects/lab", `{"account":"a"}`) }
-	if got := s.root(409, "DELETE", "/v1/projects/a", ""); !strings.Contains(got.text, "Project lab has come into the account") {
+	if got := s.root(409, "DELETE", "/v1/projects/a", ""); !strings.Contains(got.text, "Project lab has moved into the account") {
 		t.Error(got.text)
 	}
 	s.root(200, "PUT", "/v1/projects/lab", `{"account":"APP"}`)
@@ -254,14 +256,14 @@ func TestImportAccounts(t *testing.T) {
 		}
 	}
 	s.root(200, "PUT", "/v1/projects/n1", `{"name":"other"}`)
-	if got := s.root(400, "POST", "/v1/directory:import", text); !strings.Contains(got.text, "which another project is in") || b.asked() != "" {
+	if got := s.root(400, "POST", "/v1/directory:import", text); !strings.Contains(got.text, "which another project uses") || b.asked() != "" {
 		t.Error(got.text)
 	}
 }
 
 // Where no accounts are made, a project of operator mode has to say which one.
 func TestAccountStated(t *testing.T) {
-	s := start(t, nil, func(c *api.Config) { c.AccountStated = true })
+	s := start(t, nil, func(c *api.Config) { c.AccountRequired = true })
 	for path, body := range map[string]string{"/v1/projects/x": "", "/v1/directory:import": "projects: [{name: x}]\n"} {
 		if got := s.root(400, "POST", path, body); !strings.Contains(got.text, "usher ") || !strings.Contains(got.text, "operator.create_accounts") {
 			t.Error(got.text)

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 
+	"usher/api/rest"
+
 	"usher/api"
 	"usher/api/wire"
 	"usher/callout/callouttest"
@@ -303,7 +305,7 @@ func TestNothingLoaded(t *testing.T) {
 	}
 }
 
-type unloaded struct{ api.Store }
+type unloaded struct{ rest.Store }
 
 func (unloaded) Snapshot() *snapshot.Snapshot { return nil }
 

@@ -1,121 +1,87 @@
 package api
 
 import (
-	"context"
+	"cmp"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"time"
 
+	"usher/api/bulk"
+	"usher/api/projects"
+	"usher/api/rest"
+	"usher/api/users"
 	"usher/api/wire"
-	"usher/directory"
-	"usher/directory/snapshot"
 	"usher/internal/audit"
 	"usher/permissions"
 )
 
-// Store is a directory that can be changed, such as that of directory/kv. Change
-// computes a change on the directory as it is, as often as it takes until nobody
-// was faster, and returns the snapshot with the change in it.
-type Store interface {
-	Snapshot() *snapshot.Snapshot // nil: nothing is loaded
-	Change(ctx context.Context, f func(*snapshot.Snapshot) ([]directory.Entry, error)) (*snapshot.Snapshot, error)
-}
-
-// KeyIn is where a request has its key.
-type KeyIn string
-
-// The places of a key. In a URL it stands in the logs of every proxy on the way.
-const (
-	KeyInHeader KeyIn = "header" // x-api-key
-	KeyInQuery  KeyIn = "query"  // ?key=
-	KeyInBoth   KeyIn = "both"   // a header that is not empty wins, and decides alone
-)
-
-// KeyIns lists every place of a key.
-func KeyIns() []KeyIn { return []KeyIn{KeyInHeader, KeyInQuery, KeyInBoth} }
-
-// Config is what a server of the API needs.
+// Config is what the API needs.
 type Config struct {
-	Store  Store
-	Audit  func(audit.Change) // hears of every change, whatever became of it
+	Store  rest.Store
+	Audit  func(audit.Change) // receives every change, whatever its outcome
 	Now    func() time.Time
-	Random io.Reader     // of keys and of ids of users and projects
-	NewID  func() string // of requests
+	Random io.Reader     // for keys and for ids of users and projects
+	NewID  func() string // returns the id of a request
 	Log    *slog.Logger
 
-	// Explain says what a user would get on connecting to NATS, as it stands in
-	// JSON; project is what it would ask for, or empty.
+	// Explain returns what a user would get on connecting to NATS, as a value that
+	// encodes to JSON. project is the project that the client asks for; it may be empty.
 	Explain func(user, project string) any
-	// Directory says how current the view is; nil: it always is.
+	// Directory says how current the view of the directory is; nil: it is always current.
 	Directory func() wire.Directory
 
-	// Policy says what users get on connecting to NATS; nil: service roles are bound
-	// to no account, and roles to no scope.
+	// Policy computes the grants of users; nil: service roles have no account, and roles
+	// have no scope.
 	Policy *permissions.Policy
-	// MaxPayload returns max_payload of the servers; nil, or 0: it is not known, and
-	// answers are as large as a JWT may be.
+	// MaxPayload returns max_payload of the servers in bytes. If it is nil or returns 0,
+	// the limit is permissions.MaxAnswer.
 	MaxPayload func() int64
-	// Reserved lists the accounts that no project may be in: the callout account and
-	// the system account, under all their names.
+	// Reserved lists the accounts that no project may use: the callout account and the
+	// system account, by all their names.
 	Reserved []string
 
-	// Accounts makes and closes accounts of projects; nil: this service does not.
-	Accounts Accounts
-	// AccountStated demands an account of every project that Accounts makes none for:
-	// operator mode, where a project should have one of its own.
-	AccountStated bool
+	// Accounts creates and closes accounts of projects; nil: this service does not.
+	Accounts projects.Accounts
+	// AccountRequired refuses a project without an account if Accounts is nil. It is set in
+	// operator mode, where projects should not share one account by default.
+	AccountRequired bool
 
 	Version        string
-	DefaultAccount string        // of projects that state none; empty: they have to
-	KeyIn          KeyIn         // default: header
-	FailedKeys     float64       // failures a second of one client host; 0: no limit
+	DefaultAccount string        // of projects that set none; empty: they must set one
+	KeyIn          rest.KeyIn    // default: header
+	FailedKeys     float64       // failures per second of one client host; 0: no limit
 	MaxBody        int64         // bytes; default: 1 MiB
 	Timeout        time.Duration // of one request; default: 30 s
 }
 
-// Defaults.
-const (
-	defaultMaxBody = 1 << 20
-	defaultTimeout = 30 * time.Second
-)
-
-func (c *Config) valid() error {
-	for _, need := range []struct {
-		missing bool
-		what    string
-	}{
-		{c.Store == nil, "store"},
-		{c.Audit == nil, "audit"},
-		{c.Now == nil, "clock"},
-		{c.Random == nil, "randomness"},
-		{c.NewID == nil, "source of request ids"},
-		{c.Log == nil, "log"},
-		{c.Explain == nil, "explanation"},
-	} {
-		if need.missing {
-			return fmt.Errorf("api: no %s given", need.what)
-		}
+// setDefaults checks what package rest does not check.
+func (c *Config) setDefaults() error {
+	if c.Explain == nil {
+		return errors.New("api: explanation is missing")
 	}
-	if c.Policy == nil {
-		c.Policy = &permissions.Policy{}
-	}
-	if c.MaxPayload == nil {
-		c.MaxPayload = func() int64 { return permissions.MaxAnswer }
-	}
-	switch c.KeyIn {
-	case "":
-		c.KeyIn = KeyInHeader
-	case KeyInHeader, KeyInQuery, KeyInBoth:
-	default:
-		return errors.New("api: the key is in header, query or both")
-	}
-	if c.MaxBody <= 0 {
-		c.MaxBody = defaultMaxBody
-	}
-	if c.Timeout <= 0 {
-		c.Timeout = defaultTimeout
-	}
+	c.KeyIn = cmp.Or(c.KeyIn, rest.KeyInHeader)
 	return nil
+}
+
+func (c *Config) rest() rest.Config {
+	return rest.Config{
+		Store: c.Store, Audit: c.Audit, Now: c.Now, Random: c.Random, NewID: c.NewID, Log: c.Log,
+		Policy: c.Policy, MaxPayload: c.MaxPayload,
+		KeyIn: c.KeyIn, FailedKeys: c.FailedKeys, MaxBody: c.MaxBody, Timeout: c.Timeout,
+	}
+}
+
+func (c *Config) users() *users.Handlers {
+	return users.New(users.Config{Now: c.Now, Policy: c.Policy, Explain: c.Explain})
+}
+
+func (c *Config) projects() *projects.Handlers {
+	return projects.New(projects.Config{
+		Accounts: c.Accounts, AccountRequired: c.AccountRequired, DefaultAccount: c.DefaultAccount, Reserved: c.Reserved,
+	})
+}
+
+func (c *Config) bulk(p *projects.Handlers) *bulk.Handlers {
+	return bulk.New(bulk.Config{Projects: p, DefaultAccount: c.DefaultAccount, AccountRequired: c.AccountRequired})
 }

@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"usher/api/apierror"
+	"usher/api/rest"
+
 	"usher/api"
 	"usher/api/wire"
 	"usher/callout/callouttest"
@@ -37,15 +40,15 @@ func routesDoc() string {
 			fmt.Fprintf(&b, "\n### %s\n\n| request | who | body → answer | |\n|---|---|---|---|\n", title)
 		}
 		beyond := ""
-		if r.Beyond {
+		if r.BeyondAMS {
 			beyond = " Beyond AMS."
 		}
-		fmt.Fprintf(&b, "| `%s %s` | %s | %s → %s | %s%s |\n", r.Method, r.Path, whoDoc(&r.Access), typeDoc(r.Request, r.Takes), typeDoc(r.Answer, r.Gives), r.Doc, beyond)
+		fmt.Fprintf(&b, "| `%s %s` | %s | %s → %s | %s%s |\n", r.Method, r.Path, whoDoc(&r.Access), typeDoc(r.Body, r.BodyType), typeDoc(r.Response, r.ResponseType), r.Doc, beyond)
 	}
 	return b.String()
 }
 
-func whoDoc(a *api.Access) string {
+func whoDoc(a *rest.Access) string {
 	if a.Open {
 		return "anybody"
 	}
@@ -98,7 +101,7 @@ func typesDoc() string {
 		}
 	}
 	for _, r := range api.Routes() {
-		for _, v := range []any{r.Request, r.Answer} {
+		for _, v := range []any{r.Body, r.Response} {
 			if v != nil {
 				list(reflect.TypeOf(v))
 			}
@@ -127,7 +130,7 @@ func statusesDoc() string {
 	var b strings.Builder
 	b.WriteString("\n## Errors\n\n```json\n" + `{"error": {"code": 404, "message": "Topic doesn't exist", "status": "NOT_FOUND", "request_id": "4f0c…"}}` +
 		"\n```\n\n`errors`, where there is one, is a list of what exactly is wrong. The audit and the log have the request id too.\n\n| code | status | meaning |\n|---|---|---|\n")
-	for _, s := range api.Statuses() {
+	for _, s := range apierror.Statuses() {
 		fmt.Fprintf(&b, "| %d | `%s` | %s |\n", s.Code, s.Name, s.Meaning)
 	}
 	return b.String()

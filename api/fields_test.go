@@ -78,8 +78,8 @@ func TestNoSecretFromAnyPlace(t *testing.T) {
 					continue
 				}
 				bodies := []string{""}
-				if rt.Request != nil {
-					bodies = bodiesWith(t, reflect.TypeOf(rt.Request), form)
+				if rt.Body != nil {
+					bodies = bodiesWith(t, reflect.TypeOf(rt.Body), form)
 				}
 				existing := strings.NewReplacer("{project}", "none", "{user}", "none", "{topic}", "none", "{subscription}", "none", "{key}", "none", "{uuid}", "none").Replace(rt.Path)
 				in := strings.NewReplacer("{project}", "shop", "{user}", "pub", "{topic}", "orders", "{subscription}", "billing", "{key}", "none", "{uuid}", "none").Replace(rt.Path)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"usher/api/rest"
+
 	"usher/api"
 	"usher/api/wire"
 	"usher/directory/snapshot"
@@ -18,7 +20,7 @@ import (
 func (s *service) ask(method string, target *url.URL, body string) reply {
 	req := httptest.NewRequest(method, "/", strings.NewReader(body))
 	req.URL = target
-	req.Header.Set(api.HeaderKey, s.keys["root"])
+	req.Header.Set(rest.HeaderKey, s.keys["root"])
 	rec := httptest.NewRecorder()
 	s.http.Config.Handler.ServeHTTP(rec, req)
 	return reply{rec.Code, rec.Result().Header, rec.Body.String()}
@@ -39,9 +41,9 @@ var pathVariable = regexp.MustCompile(`\{\w+\}`)
 
 // Whatever a body is, the answer is one of the table, and the directory stays sound.
 func FuzzBody(f *testing.F) {
-	var routes []api.Route
+	var routes []rest.Route
 	for _, r := range api.Routes() {
-		if r.Request != nil {
+		if r.Body != nil {
 			routes = append(routes, r)
 		}
 	}
@@ -86,7 +88,7 @@ func FuzzPath(f *testing.F) {
 		r := &routes[int(which)%len(routes)]
 		path := pathVariable.ReplaceAllLiteralString(r.Path, value)
 		body := ""
-		if r.Request != nil {
+		if r.Body != nil {
 			body = "{}"
 		}
 		got := s.ask(r.Method, &url.URL{Path: path}, body)

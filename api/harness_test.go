@@ -15,6 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"usher/api/apierror"
+	"usher/api/rest"
+
 	"github.com/google/uuid"
 
 	"usher/api"
@@ -33,7 +36,7 @@ var began = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // service is a running API over a directory in a bucket of a server of its own.
 type service struct {
 	t     testing.TB
-	store api.Store
+	store rest.Store
 	http  *httptest.Server
 	now   atomic.Int64 // seconds since began
 	keys  map[string]string
@@ -73,7 +76,7 @@ func (s *service) logged() string {
 }
 
 // start returns an API over store, or over a new bucket, with the directory of fill.
-func start(tb testing.TB, store api.Store, change func(*api.Config)) *service {
+func start(tb testing.TB, store rest.Store, change func(*api.Config)) *service {
 	tb.Helper()
 	s := &service{t: tb, store: store, keys: map[string]string{}}
 	if store == nil {
@@ -206,7 +209,7 @@ func (s *service) as(who, method, path, body string, headers ...string) reply {
 		who = key
 	}
 	if who != "" {
-		req.Header.Set(api.HeaderKey, who)
+		req.Header.Set(rest.HeaderKey, who)
 	}
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Add(headers[i], headers[i+1])
@@ -240,7 +243,7 @@ func (r *reply) error(tb testing.TB) wire.ErrorBody {
 	if err := json.Unmarshal([]byte(r.text), &e); err != nil || e.Error.Code != r.code || e.Error.Message == "" || e.Error.Status == "" {
 		tb.Errorf("status %d, and no error: %q", r.code, r.text)
 	}
-	if !slices.ContainsFunc(api.Statuses(), func(s api.Status) bool { return s.Code == r.code && s.Name == e.Error.Status }) {
+	if !slices.ContainsFunc(apierror.Statuses(), func(s apierror.Status) bool { return s.Code == r.code && s.Name == e.Error.Status }) {
 		tb.Errorf("%d %s is not documented", r.code, e.Error.Status)
 	}
 	return e.Error

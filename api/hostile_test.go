@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"usher/api/rest"
+
 	"usher/api"
 	"usher/callout/callouttest"
 	"usher/directory"
@@ -82,13 +84,13 @@ func TestAmplification(t *testing.T) {
 		many = append(many, fmt.Sprintf(`"u%d"`, i))
 	}
 	for what, tt := range map[string]struct{ method, path, body, says string }{
-		"one name":         {"POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":` + list("a", 19_000) + `}`, "a is named twice"},
+		"one name":         {"POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":` + list("a", 19_000) + `}`, "a is repeated"},
 		"many names":       {"POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":` + list("a", 250_000) + `}`, "at most 20000"},
 		"many strangers":   {"POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":[` + strings.Join(many[:20_000], ",") + `]}`, "u9 and 19990 more do not exist"},
-		"no names":         {"POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":["\u0000\u0001",""` + strings.Repeat(`,"`+strings.Repeat("\x7f", 12)+`"`, 19_000) + `]}`, "is named twice"},
-		"roles":            {"PUT", "/v1/projects/shop/members/pub", `{"projects":[{"roles":` + list("publisher", 80_000) + `}]}`, "role publisher stands twice"},
-		"service roles":    {"POST", "/v1/users/new", `{"service_roles":` + list("ingest", 80_000) + `}`, "service role ingest stands twice"},
-		"connection types": {"POST", "/v1/users/new", `{"connection_types":` + list("MQTT", 80_000) + `}`, "connection type MQTT stands twice"},
+		"no names":         {"POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":["\u0000\u0001",""` + strings.Repeat(`,"`+strings.Repeat("\x7f", 12)+`"`, 19_000) + `]}`, "is repeated"},
+		"roles":            {"PUT", "/v1/projects/shop/members/pub", `{"projects":[{"roles":` + list("publisher", 80_000) + `}]}`, "role publisher is repeated"},
+		"service roles":    {"POST", "/v1/users/new", `{"service_roles":` + list("ingest", 80_000) + `}`, "service role ingest is repeated"},
+		"connection types": {"POST", "/v1/users/new", `{"connection_types":` + list("MQTT", 80_000) + `}`, "connection type MQTT is repeated"},
 		"networks":         {"POST", "/v1/users/pub/keys", `{"name":"n","source_networks":` + list("192.0.2.1", 80_000) + `}`, "at most 100"},
 	} {
 		before := len(s.logged())
@@ -179,7 +181,7 @@ func TestManyRefused(t *testing.T) {
 
 // blurred is a directory of which an entry cannot be read.
 type blurred struct {
-	api.Store
+	rest.Store
 	key directory.EntryKey
 }
 

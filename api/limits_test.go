@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"usher/api/rest"
+
 	"usher/api"
 	"usher/api/wire"
 	"usher/callout/callouttest"
@@ -60,7 +62,7 @@ func TestFailedKeysOfASite(t *testing.T) {
 		for range 2 {
 			req := httptest.NewRequestWithContext(t.Context(), "GET", "/v1/users/profile", nil)
 			req.RemoteAddr = net.JoinHostPort(host, "1")
-			req.Header.Set(api.HeaderKey, "wrong")
+			req.Header.Set(rest.HeaderKey, "wrong")
 			rec := httptest.NewRecorder()
 			s.http.Config.Handler.ServeHTTP(rec, req)
 			if rec.Code != want {
@@ -82,7 +84,7 @@ func TestSlowBody(t *testing.T) {
 	t.Cleanup(func() { callouttest.Must(t, w.Close()) })
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.http.URL+"/v1/users/slow", body)
 	callouttest.Must(t, err)
-	req.Header.Set(api.HeaderKey, s.keys["root"])
+	req.Header.Set(rest.HeaderKey, s.keys["root"])
 	res, err := s.http.Client().Do(req)
 	callouttest.Must(t, err)
 	text, err := io.ReadAll(res.Body)
@@ -102,7 +104,7 @@ func TestPanic(t *testing.T) {
 	if e := got.error(t); e.Message != "Internal error" || strings.Contains(got.text, "inside") {
 		t.Errorf("%s", got.text)
 	}
-	if !strings.Contains(s.logged(), "has panicked") || !strings.Contains(s.logged(), "the inside") || strings.Contains(s.logged(), "usher_events") {
+	if !strings.Contains(s.logged(), "request handler panicked") || !strings.Contains(s.logged(), "the inside") || strings.Contains(s.logged(), "usher_events") {
 		t.Errorf("logged %s", s.logged())
 	}
 	s.root(200, "GET", "/v1/users/pub", "")

@@ -86,7 +86,7 @@ func TestOwnSubject(t *testing.T) {
 	s.root(200, "PUT", "/v1/projects/solo/topics/g", `{"subject":"events.deploy"}`)
 }
 
-// No way leads a project into the accounts where no client is placed.
+// No way leads a project into the accounts no client is placed there.
 //
 // Attack: a project in the callout account or the system account
 // Held by: the API and imports refuse it
@@ -100,7 +100,7 @@ func TestReservedAccounts(t *testing.T) {
 			s.as("root", "POST", "/v1/directory:import?account="+account, "projects: [{name: new}]\n"),
 			s.as("root", "POST", "/v1/directory:import?dryRun=true", "projects: [{name: new, account: "+account+"}]\n"),
 		} {
-			if got.code != http.StatusBadRequest || !strings.Contains(got.text, "where no client is placed") || strings.Contains(got.text, `"status":"BAD_REQUEST"`) {
+			if got.code != http.StatusBadRequest || !strings.Contains(got.text, "no client is placed there") || strings.Contains(got.text, `"status":"BAD_REQUEST"`) {
 				t.Errorf("%s: %d %s", account, got.code, got.text)
 			}
 		}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"usher/api/rest"
+
 	"usher/api"
 	"usher/callout/callouttest"
 	"usher/directory"
@@ -25,7 +27,7 @@ func (s *service) begun(who, path, body string, first int) func() reply {
 	callouttest.Must(s.t, err)
 	s.t.Cleanup(func() { _ = nc.Close() })
 	_, err = fmt.Fprintf(nc, "POST %s HTTP/1.1\r\nHost: %s\r\n%s: %s\r\nContent-Length: %d\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n",
-		path, addr, api.HeaderKey, s.keys[who], len(body))
+		path, addr, rest.HeaderKey, s.keys[who], len(body))
 	callouttest.Must(s.t, err)
 	// The server says 100 when the handler begins to read: who asks is known then.
 	head := make([]byte, len("HTTP/1.1 100 Continue\r\n\r\n"))
@@ -99,7 +101,7 @@ func TestRightsAtTheCommit(t *testing.T) {
 		"subscription.create": `{"topic":"/projects/shop/topics/orders"}`, "user.create": `{}`,
 	}
 	// What is not there yet for routes that make something, and what is for the others.
-	makes := func(rt *api.Route) bool {
+	makes := func(rt *rest.Route) bool {
 		return rt.Method == http.MethodPost && strings.HasSuffix(rt.Path, "}") || rt.Method == http.MethodPut && !strings.Contains(rt.Name, "update")
 	}
 	for _, rt := range api.Routes() {

@@ -30,7 +30,7 @@ func TestTableOfRoutes(t *testing.T) {
 		if len(a.Project) > 0 && !strings.Contains(r.Path, "{project}") {
 			t.Errorf("%s: roles in a project, and no project", r.Name)
 		}
-		if r.Method == http.MethodGet && r.Request != nil || r.Paged && r.Tagged {
+		if r.Method == http.MethodGet && r.Body != nil || r.Paged && r.ETag {
 			t.Errorf("%s: takes a body, or tags a list", r.Name)
 		}
 	}

@@ -2,32 +2,61 @@ package api
 
 import (
 	"encoding/json"
+	"net/http"
 	"runtime"
 
+	"usher/api/rest"
 	"usher/api/wire"
 )
 
-func showVersion(c *call) (*answer, error) {
-	return &answer{body: wire.Version{
-		Release: c.cfg.Version, Golang: runtime.Version(), Compiler: runtime.Compiler, OS: runtime.GOOS, Architecture: runtime.GOARCH,
+// service answers requests about the service itself.
+type service struct {
+	cfg     Config
+	openAPI json.RawMessage
+}
+
+func (s *service) routes() []rest.Route {
+	open := rest.Access{Open: true}
+	return []rest.Route{
+		{
+			Name: "version.show", Method: http.MethodGet, Path: "/v1/version", Access: open, Handler: s.showVersion,
+			Doc:      "Returns the version of usher.",
+			Response: wire.Version{},
+		},
+		{
+			Name: "status.show", Method: http.MethodGet, Path: "/v1/status", Access: open, Handler: s.showStatus,
+			Doc:      "Returns the status of the service, and how current its view of the directory is.",
+			Response: wire.Status{},
+		},
+		{
+			Name: "openapi.show", Method: http.MethodGet, Path: "/v1/openapi.json", Access: open, Handler: s.showOpenAPI,
+			Doc:      "Returns this table as an OpenAPI document.",
+			Response: wire.Permissions{}, BeyondAMS: true,
+		},
+	}
+}
+
+func (s *service) showVersion(*rest.Request) (*rest.Response, error) {
+	return &rest.Response{Body: wire.Version{
+		Release: s.cfg.Version, Golang: runtime.Version(), Compiler: runtime.Compiler, OS: runtime.GOOS, Architecture: runtime.GOARCH,
 	}}, nil
 }
 
-func showStatus(c *call) (*answer, error) {
+func (s *service) showStatus(*rest.Request) (*rest.Response, error) {
 	out := wire.Status{Status: "ok", PushFunctionality: "disabled", PushServers: []string{}}
-	if c.cfg.Directory != nil {
-		d := c.cfg.Directory()
-		d.AsOf = shownTime(d.AsOf)
+	if s.cfg.Directory != nil {
+		d := s.cfg.Directory()
+		d.AsOf = wire.Time(d.AsOf)
 		if out.Directory = &d; !d.Current {
 			out.Status = "warning"
 		}
 	}
-	if c.cfg.Store.Snapshot() == nil {
+	if s.cfg.Store.Snapshot() == nil {
 		out.Status = "warning"
 	}
-	return &answer{body: out}, nil
+	return &rest.Response{Body: out}, nil
 }
 
-func showOpenAPI(c *call) (*answer, error) {
-	return &answer{body: json.RawMessage(c.openAPI)}, nil
+func (s *service) showOpenAPI(*rest.Request) (*rest.Response, error) {
+	return &rest.Response{Body: s.openAPI}, nil
 }

@@ -141,7 +141,7 @@ func TestImportFaults(t *testing.T) {
 	tests := []struct{ query, text, want string }{
 		{"?mode=all", "users: []", "Invalid mode"},
 		{"?dryRun=maybe", "users: []", "Invalid dryRun"},
-		{"", "", "holds no directory"},
+		{"", "", "contains no directory"},
 		{"", "users: {", "body:2:1: not valid YAML"},
 		{"", "users:\n- nam: x\n", `body:2:3: users[0].nam: unknown key (did you mean \"name\"?)`},
 		{"", "users:\n- name: x\nprojects:\n- name: y\n  members: [{user: z, roles: [publisher]}]", `body:5:20: projects[0].members[0].user: there is no user \"z\"`},
@@ -183,7 +183,7 @@ func TestImportInterrupted(t *testing.T) {
 	var last wire.ImportLine
 	rows := strings.Split(strings.TrimSpace(got.text), "\n")
 	callouttest.Must(t, json.Unmarshal([]byte(rows[len(rows)-1]), &last))
-	if last.Error == nil || last.Error.Code != http.StatusServiceUnavailable || !slices.Contains(last.Error.Errors, "2000 of 2500 entries are changed; another import does the rest") {
+	if last.Error == nil || last.Error.Code != http.StatusServiceUnavailable || !slices.Contains(last.Error.Errors, "2000 of 2500 entries were changed; another import makes the other changes") {
 		t.Fatalf("got %s", got.text)
 	}
 	if c := s.lastChange(); c.Outcome != audit.Failed || c.After != nil {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"usher/api/rest"
+
 	"usher/api"
 	"usher/directory"
 )
@@ -96,7 +98,7 @@ func TestWalk(t *testing.T) {
 
 // Where a key may be.
 func TestKeyIn(t *testing.T) {
-	for _, in := range api.KeyIns() {
+	for _, in := range rest.KeyIns() {
 		t.Run(string(in), func(t *testing.T) {
 			s := start(t, nil, func(c *api.Config) { c.KeyIn = in })
 			good, bad := s.keys["nobody"], "bad"
@@ -112,7 +114,7 @@ func TestKeyIn(t *testing.T) {
 				{bad, bad, false, false, false},
 				{"", "", false, false, false},
 			} {
-				want := map[api.KeyIn]bool{api.KeyInHeader: tt.header1, api.KeyInQuery: tt.query1, api.KeyInBoth: tt.both}[in]
+				want := map[rest.KeyIn]bool{rest.KeyInHeader: tt.header1, rest.KeyInQuery: tt.query1, rest.KeyInBoth: tt.both}[in]
 				path := "/v1/users/profile"
 				if tt.query != "" {
 					path += "?key=" + tt.query

@@ -1,10 +1,11 @@
 package identity
 
-// Connection says how a principal came to nats-server, as far as the server says.
+// Connection describes the connection of a principal, as far as the authorization
+// request of nats-server does.
 type Connection struct {
-	// Types are the connection types, spelt as in a user JWT, of which it is one: a
-	// request does not tell those over WebSocket from the others. Nil: nothing is
-	// known of the connection, because there is none.
+	// Types lists the possible connection types, spelt as in a user JWT. There is more
+	// than one, because a request does not tell WebSocket connections from the others.
+	// Nil: there is no connection.
 	Types        []string
-	MQTTClientID string // of an MQTT client
+	MQTTClientID string // empty for clients of other protocols
 }

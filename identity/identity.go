@@ -1,6 +1,6 @@
-// Package identity holds what a verified principal is. It is the leaf of the
-// import graph: it knows no credential, no subject and no network, only who
-// somebody turned out to be and for how long that holds.
+// Package identity describes a verified principal: who it is, who vouches for it, and
+// until when. It imports nothing else of usher, and knows neither credentials nor
+// subjects.
 package identity
 
 import (
@@ -11,7 +11,7 @@ import (
 // Method says how an identity was verified.
 type Method string
 
-// The methods, as they stand in audit events, tags and metrics.
+// The methods, as audit events, tags and metrics spell them.
 const (
 	MethodAPIKey      Method = "apikey"
 	MethodHealthCheck Method = "healthcheck"
@@ -20,34 +20,34 @@ const (
 // Authority names who vouches for an identity.
 type Authority string
 
-// The authorities usher knows by itself.
+// The built-in authorities.
 const (
 	AuthorityDirectory Authority = "directory" // a user of the directory
 	AuthorityUsher     Authority = "usher"     // usher itself, for its own health check
 )
 
-// Selection is what the credential asked to be bound to; the zero value asks
-// for nothing in particular. At most one field is set.
+// Selection is the project or account that a credential asked for. The zero value asks
+// for nothing. At most one of Project and Account is set.
 type Selection struct {
-	Project string // only this project
-	Account string // only what lies in this NATS account
+	Project string // get only the roles in this project
+	Account string // get only the roles in this NATS account
 
-	// OwnName: nothing was asked for, and the user name is the user's own. So asks
-	// nats-server 2.15 in operator mode when it is reloaded, of a connection that
-	// had another user name: with the name of its user JWT.
+	// OwnName: nothing was asked for, and the presented user name is the user's own.
+	// When nats-server 2.15 in operator mode is reloaded, it asks again about each
+	// connection with the name of its user JWT, whatever user name the client sent.
 	OwnName bool
 }
 
-// What a user name begins with that selects.
+// Prefixes of a user name that selects a project or an account.
 const (
 	SelectProject = "project="
 	SelectAccount = "account="
 )
 
-// IsZero reports whether nothing was asked for.
+// IsZero reports whether neither a project nor an account was asked for.
 func (s Selection) IsZero() bool { return s.Project == "" && s.Account == "" }
 
-// String returns the user name that selects this; empty: nothing was asked for.
+// String returns the user name that asks for s, or an empty string if s is zero.
 func (s Selection) String() string {
 	switch {
 	case s.Project != "":
@@ -61,11 +61,11 @@ func (s Selection) String() string {
 
 // Identity is a verified principal.
 type Identity struct {
-	Name      string    // user name; one subject token, safe to place in a subject
-	Authority Authority // who vouches for it
-	Method    Method    // how it was verified
-	KeyID     string    // public id of the key that was presented; never secret
-	NotAfter  time.Time // when the credential ends; zero: it does not
-	Networks  []netip.Prefix
+	Name      string         // user name; a single subject token, so it is safe in a subject
+	Authority Authority      // who vouches for it
+	Method    Method         // how it was verified
+	KeyID     string         // public id of the presented key; not a secret
+	NotAfter  time.Time      // end of the credential; zero: none
+	Networks  []netip.Prefix // from which the credential may be used; empty: from everywhere
 	Selection Selection
 }

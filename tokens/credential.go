@@ -13,64 +13,64 @@ import (
 	"usher/internal/secret"
 )
 
-// Credential is what a client presented to nats-server, as the request says it
-// (ADR-26: connect_opts, client_info, client_tls).
+// Credential is what a client presented to nats-server, as the authorization request
+// has it (NATS ADR-26: connect_opts, client_info, client_tls).
 type Credential struct {
 	AuthToken string // auth_token, also from the user part of a URL
 	User      string
 	Password  string
 
-	Host       string // address that the client connects from, as nats-server sees it
+	Host       string // client address, as nats-server sees it
 	Connection identity.Connection
 
-	current func() *snapshot.Snapshot // of the decision that it is in; nil: it is in none
-	view    *snapshot.Snapshot
-	viewed  bool // view is what this decision sees
+	current  func() *snapshot.Snapshot // set by Bind
+	pinned   *snapshot.Snapshot        // the directory of this decision, if isPinned
+	isPinned bool
 }
 
-// Bind begins a decision about the credential: from the first time that somebody
-// asks for the directory, all of it is on what current returns then.
+// Bind begins a decision about the credential. The first call of Directory then pins
+// what current returns, for the whole decision.
 func (c *Credential) Bind(current func() *snapshot.Snapshot) {
-	c.current, c.view, c.viewed = current, nil, false
+	c.current, c.pinned, c.isPinned = current, nil, false
 }
 
-// Directory returns the directory that the decision about the credential is made
-// on; nil: none is loaded. Who asks first takes the newest, and who comes after it,
-// up to the grant, sees that one. A verifier that waits for somebody asks when it
-// has waited. Of a credential that is in no decision, it is what otherwise returns.
-func (c *Credential) Directory(otherwise func() *snapshot.Snapshot) *snapshot.Snapshot {
-	if c.viewed {
-		return c.view
+// Directory returns the snapshot that this decision is based on; nil: no directory is
+// loaded. The first call takes the newest one, and later calls, up to the grant, return
+// the same. A verifier that waits for another system calls Directory after the wait.
+// Without Bind, the snapshot is that of fallback.
+func (c *Credential) Directory(fallback func() *snapshot.Snapshot) *snapshot.Snapshot {
+	if c.isPinned {
+		return c.pinned
 	}
 	if c.current != nil {
-		otherwise = c.current
+		fallback = c.current
 	}
-	c.view, c.viewed = otherwise(), true
-	return c.view
+	c.pinned, c.isPinned = fallback(), true
+	return c.pinned
 }
 
-// unseen lets the next verifier take the newest directory: what the last one saw
-// has decided nothing, and it may have waited.
-func (c *Credential) unseen() { c.view, c.viewed = nil, false }
+// releaseDirectory lets the next verifier take the newest directory: the last one did
+// not decide, and it may have waited.
+func (c *Credential) releaseDirectory() { c.pinned, c.isPinned = nil, false }
 
 const hidden = "[credential]"
 
-// String keeps secrets out of logs, whatever prints the credential.
+// String keeps secrets out of logs.
 func (Credential) String() string { return hidden }
 
-// Format keeps secrets out of every verb of fmt, the wrong ones too.
+// Format keeps secrets out of every verb of fmt, also the unsuitable ones.
 func (Credential) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hidden) }
 
-// MarshalText keeps secrets out of JSON, also where a credential is a field.
+// MarshalText keeps secrets out of JSON.
 func (Credential) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
 // LogValue keeps secrets out of slog.
 func (Credential) LogValue() slog.Value { return slog.StringValue(hidden) }
 
-// Token returns the token of the credential: auth_token, or else the password
-// whatever the user name, or else the user name alone. Empty: there is none.
+// Token returns the token of the credential: the auth_token, else the password, else
+// the user name. Empty: the client presented none of them.
 //
-// MQTT clients have no auth_token; nats-server copies their password into it.
+// MQTT clients send no auth_token; nats-server copies their password into it.
 func (c *Credential) Token() string {
 	switch {
 	case c.AuthToken != "":
@@ -82,34 +82,33 @@ func (c *Credential) Token() string {
 	}
 }
 
-// Filter returns what hides the credential in everything that is said of the
-// request it came with. The user name is no part of it, unless it is the token.
+// Filter returns a filter that hides the credential in every text of its request. It
+// hides the user name only if that is the token.
 func (c *Credential) Filter() secret.Filter { return secret.NewFilter(c.Token(), c.Password) }
 
-// ErrEmptySelection: the user name begins to ask for something, and does not
-// say for what. Taking that for "everything" would give a client with an unset
-// variable more than it asked for.
+// ErrEmptySelection: the user name is "project=" or "account=" without a name. Without
+// this error, a client with an unset variable would get more than it asks for.
 var ErrEmptySelection = errors.New("the user name asks for a project or an account without naming it")
 
-// Selection returns what the user name asks to be bound to: "project=P" or
-// "account=A". It may stand behind a name and a comma, as in the name of a user JWT
-// (permissions.JWTName): nats-server gives that as user name when it asks again. Any
-// other user name, or none, asks for nothing. The error is ErrEmptySelection.
+// Selection returns the project or account that the user name asks for: "project=P" or
+// "account=A", also after a name and a comma. That is the form of the name of a user
+// JWT (permissions.JWTName), which nats-server sends as user name when it asks again.
+// Any other user name asks for nothing. The error is ErrEmptySelection.
 func (c *Credential) Selection() (identity.Selection, error) {
 	var s identity.Selection
 	if c.User == c.Token() {
 		return s, nil // the user name is the token
 	}
 	user := c.User
-	if name, behind, ok := strings.Cut(user, ","); ok && !strings.Contains(name, "=") { // no name of a user has "="
-		user = behind
+	if name, rest, ok := strings.Cut(user, ","); ok && !strings.Contains(name, "=") { // user names have no "="
+		user = rest
 	}
-	project, ofProject := strings.CutPrefix(user, identity.SelectProject)
-	account, ofAccount := strings.CutPrefix(user, identity.SelectAccount)
+	project, isProject := strings.CutPrefix(user, identity.SelectProject)
+	account, isAccount := strings.CutPrefix(user, identity.SelectAccount)
 	switch {
-	case ofProject:
+	case isProject:
 		s.Project = project
-	case ofAccount:
+	case isAccount:
 		s.Account = account
 	default:
 		return s, nil
@@ -120,8 +119,8 @@ func (c *Credential) Selection() (identity.Selection, error) {
 	return s, nil
 }
 
-// Addr returns the address the client connects from, or the zero Addr if
-// nats-server did not give one (in-process clients have none).
+// Addr returns the address of the client, or the zero Addr if the request has none, as
+// for in-process clients.
 func (c *Credential) Addr() netip.Addr {
 	a, err := netip.ParseAddr(c.Host)
 	if err != nil {

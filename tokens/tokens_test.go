@@ -16,43 +16,43 @@ import (
 	"usher/tokens"
 )
 
-// stub answers always the same and counts how often it was asked.
+// stub is a verifier that always returns the same and counts its calls.
 type stub struct {
 	name  string
 	id    identity.Identity
 	err   error
-	asked int
+	calls int
 }
 
 func (s *stub) Name() string { return s.name }
 
 func (s *stub) Verify(context.Context, *tokens.Credential) (identity.Identity, error) {
-	s.asked++
+	s.calls++
 	return s.id, s.err
 }
 
 func TestChain(t *testing.T) {
 	unknown := errors.New("something else")
-	says := func(name string, err error) *stub {
+	returns := func(name string, err error) *stub {
 		return &stub{name: name, id: identity.Identity{Name: name}, err: err}
 	}
 	wrapped := func(err error) error { return fmt.Errorf("details: %w", err) }
 	tests := []struct {
 		name  string
 		chain []*stub
-		by    string // who decided
-		want  error  // nil: let in
-		asked int
+		by    string // name of the verifier that decided
+		want  error  // nil: verified
+		calls int    // of all verifiers
 	}{
-		{"nobody to ask", nil, "", tokens.ErrNotApplicable, 0},
-		{"nobody's kind", []*stub{says("a", tokens.ErrNotApplicable), says("b", wrapped(tokens.ErrNotApplicable))}, "", tokens.ErrNotApplicable, 2},
-		{"the first that knows it decides", []*stub{says("a", nil), says("b", tokens.ErrRejected)}, "a", nil, 1},
-		{"the chain goes on to the second", []*stub{says("a", tokens.ErrNotApplicable), says("b", nil), says("c", nil)}, "b", nil, 2},
-		{"a rejection is final", []*stub{says("a", wrapped(tokens.ErrRejected)), says("b", nil)}, "a", tokens.ErrRejected, 1},
-		{"a reason is a rejection", []*stub{says("a", tokens.Reject("code", "cause", identity.Identity{})), says("b", nil)}, "a", tokens.ErrRejected, 1},
-		{"unavailable is final, and no denial", []*stub{says("a", wrapped(tokens.ErrUnavailable)), says("b", nil)}, "a", tokens.ErrUnavailable, 1},
-		{"a fault of ours is no denial", []*stub{says("a", unknown), says("b", nil)}, "a", tokens.ErrUnavailable, 1},
-		{"a deadline is no denial", []*stub{says("a", context.DeadlineExceeded), says("b", nil)}, "a", tokens.ErrUnavailable, 1},
+		{"no verifiers", nil, "", tokens.ErrNotApplicable, 0},
+		{"recognised by none", []*stub{returns("a", tokens.ErrNotApplicable), returns("b", wrapped(tokens.ErrNotApplicable))}, "", tokens.ErrNotApplicable, 2},
+		{"the first that recognises it decides", []*stub{returns("a", nil), returns("b", tokens.ErrRejected)}, "a", nil, 1},
+		{"the chain continues with the second", []*stub{returns("a", tokens.ErrNotApplicable), returns("b", nil), returns("c", nil)}, "b", nil, 2},
+		{"a rejection is final", []*stub{returns("a", wrapped(tokens.ErrRejected)), returns("b", nil)}, "a", tokens.ErrRejected, 1},
+		{"a reason is a rejection", []*stub{returns("a", tokens.Reject("code", "cause", identity.Identity{})), returns("b", nil)}, "a", tokens.ErrRejected, 1},
+		{"unavailable is final, and not a denial", []*stub{returns("a", wrapped(tokens.ErrUnavailable)), returns("b", nil)}, "a", tokens.ErrUnavailable, 1},
+		{"an unexpected error is not a denial", []*stub{returns("a", unknown), returns("b", nil)}, "a", tokens.ErrUnavailable, 1},
+		{"a deadline is not a denial", []*stub{returns("a", context.DeadlineExceeded), returns("b", nil)}, "a", tokens.ErrUnavailable, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -72,40 +72,40 @@ func TestChain(t *testing.T) {
 					t.Errorf("%v is also %v", err, other)
 				}
 			}
-			asked := 0
+			calls := 0
 			for _, s := range tt.chain {
-				asked += s.asked
+				calls += s.calls
 			}
-			if asked != tt.asked {
-				t.Errorf("%d verifiers were asked, want %d", asked, tt.asked)
+			if calls != tt.calls {
+				t.Errorf("%d calls of verifiers, want %d", calls, tt.calls)
 			}
 		})
 	}
-	_, _, err := tokens.Chain{says("a", unknown)}.Verify(t.Context(), &tokens.Credential{})
+	_, _, err := tokens.Chain{returns("a", unknown)}.Verify(t.Context(), &tokens.Credential{})
 	if !errors.Is(err, unknown) {
 		t.Errorf("the cause is lost: %v", err)
 	}
 }
 
-func TestChainWithoutTime(t *testing.T) {
+func TestChainWithEndedContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	s := &stub{name: "a"}
 	_, by, err := tokens.Chain{s}.Verify(ctx, &tokens.Credential{})
-	if !errors.Is(err, tokens.ErrUnavailable) || !errors.Is(err, context.Canceled) || by != "a" || s.asked != 0 {
-		t.Errorf("%q decided %v, asked %d times", by, err, s.asked)
+	if !errors.Is(err, tokens.ErrUnavailable) || !errors.Is(err, context.Canceled) || by != "a" || s.calls != 0 {
+		t.Errorf("%q decided %v, %d calls", by, err, s.calls)
 	}
 }
 
-// slowStub is slow about tokens of its kind.
+// slowStub is slow to verify tokens that begin with its name.
 type slowStub struct{ stub }
 
 var _ tokens.Slow = (*slowStub)(nil)
 
 func (s *slowStub) Slow(c *tokens.Credential) bool { return strings.HasPrefix(c.Token(), s.name) }
 
-// A verifier that is slow about a credential ends what can be asked at once,
-// and one that is slow about others does not.
+// Fast splits a chain before a verifier that is slow to verify this credential, not
+// before one that is slow to verify others.
 func TestFast(t *testing.T) {
 	a, b, c := &stub{name: "a"}, &stub{name: "b"}, &stub{name: "c"}
 	x, y := &slowStub{stub{name: "x"}}, &slowStub{stub{name: "y"}}
@@ -115,14 +115,14 @@ func TestFast(t *testing.T) {
 		token string
 		fast  int
 	}{
-		{"nobody", nil, "x1", 0},
-		{"nobody is slow", tokens.Chain{a, b, c}, "x1", 3},
+		{"no verifiers", nil, "x1", 0},
+		{"none is slow", tokens.Chain{a, b, c}, "x1", 3},
 		{"the first is slow", tokens.Chain{x, a, b}, "x1", 0},
 		{"one in the middle", tokens.Chain{a, x, b}, "x1", 1},
 		{"the last", tokens.Chain{a, b, x}, "x1", 2},
 		{"the first of two", tokens.Chain{a, x, b, x}, "x1", 1},
-		{"slow about others", tokens.Chain{x, a, y, b}, "z1", 4},
-		{"slow about others, and one behind it is not", tokens.Chain{x, a, y, b}, "y1", 2},
+		{"slow for other credentials", tokens.Chain{x, a, y, b}, "z1", 4},
+		{"slow for other credentials, and a later one for this", tokens.Chain{x, a, y, b}, "y1", 2},
 		{"no token", tokens.Chain{x, a}, "", 2},
 	}
 	for _, tt := range tests {
@@ -134,8 +134,8 @@ func TestFast(t *testing.T) {
 		})
 	}
 	for _, s := range []*stub{a, b, c, &x.stub, &y.stub} {
-		if s.asked > 0 {
-			t.Errorf("%s was asked", s.name)
+		if s.calls > 0 {
+			t.Errorf("Fast called %s", s.name)
 		}
 	}
 }
@@ -165,21 +165,21 @@ func TestTokenAndSelection(t *testing.T) {
 		{"a password wins over the user", "", "user", "key", "key", none},
 		{"select a project", "", "project=shop", "key", "key", project},
 		{"select an account", "", "account=APP", "key", "key", account},
-		{"select beside a token", "key", "project=shop", "", "key", project},
-		{"select beside a token and a password", "key", "account=APP", "pass", "key", account},
+		{"select with a token", "key", "project=shop", "", "key", project},
+		{"select with a token and a password", "key", "account=APP", "pass", "key", account},
 		{"the user alone is a token, never a selection", "", "project=shop", "", "project=shop", none},
 		{"the user that is also the password is a token", "", "account=APP", "account=APP", "account=APP", none},
 		{"the user that is also the token is a token", "project=shop", "project=shop", "", "project=shop", none},
 		{"case counts", "", "Project=shop", "key", "key", none},
-		{"as the name of a user JWT has it", "", "alice,project=shop", "key", "key", project},
+		{"in the form of a user JWT's name", "", "alice,project=shop", "key", "key", project},
 		{"a name and a comma that select nothing", "", "alice,bob", "key", "key", none},
 		{"a comma in what is selected", "", "project=shop,lab", "key", "key", identity.Selection{Project: "shop,lab"}},
-		{"two selections are one, of nothing that there is", "", "project=shop,project=lab", "key", "key", identity.Selection{Project: "shop,project=lab"}},
+		{"two selections are one with a comma", "", "project=shop,project=lab", "key", "key", identity.Selection{Project: "shop,project=lab"}},
 		{"an account with a comma", "", "account=a,b", "key", "key", identity.Selection{Account: "a,b"}},
 		{"white space counts", "", " project=shop", "key", "key", none},
 		{"one selection only", "", "project=shop account=APP", "key", "key", identity.Selection{Project: "shop account=APP"}},
-		{"a selection with = in it", "", "account=project=shop", "key", "key", identity.Selection{Account: "project=shop"}},
-		{"another user name is nothing", "", "alice", "key", "key", none},
+		{"a selection that contains =", "", "account=project=shop", "key", "key", identity.Selection{Account: "project=shop"}},
+		{"another user name selects nothing", "", "alice", "key", "key", none},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -194,7 +194,7 @@ func TestTokenAndSelection(t *testing.T) {
 	}
 }
 
-// A client whose variable is not set must not get everything.
+// A client with an unset variable must not get everything.
 func TestEmptySelection(t *testing.T) {
 	for _, user := range []string{"project=", "account="} {
 		c := tokens.Credential{User: user, Password: "key"}
@@ -216,10 +216,10 @@ func TestAddr(t *testing.T) {
 	}
 }
 
-// No way of printing a credential shows it.
+// A credential is hidden however it is printed.
 //
-// Attack: printing a credential by mistake
-// Held by: every way of printing a credential hides its secrets
+// Attack: a credential is printed by mistake
+// Held by: fmt, JSON and slog print a placeholder in place of a credential
 func TestCredentialsAreNeverPrinted(t *testing.T) {
 	c := tokens.Credential{AuthToken: "s3cret-a", User: "s3cret-b", Password: "s3cret-c"}
 	type holder struct {

@@ -8,83 +8,85 @@ import (
 	"usher/identity"
 )
 
-// What a verifier answers. Callers decide with errors.Is.
+// Results of a verifier that is not sure of an identity. Callers use errors.Is.
 var (
-	// ErrNotApplicable: the credential holds nothing that this verifier understands; the chain goes on.
-	ErrNotApplicable = errors.New("no credential of this kind")
-	// ErrRejected: it does, and it is bad; final.
+	// ErrNotApplicable: the verifier does not recognise the credential; the chain continues.
+	ErrNotApplicable = errors.New("no recognised credential")
+	// ErrRejected: the verifier recognises the credential, and it is not valid; final.
 	ErrRejected = errors.New("credential rejected")
-	// ErrUnavailable: it does, and it cannot be decided now; final, and not a denial.
-	ErrUnavailable = errors.New("cannot be decided now")
+	// ErrUnavailable: the verifier recognises the credential, but cannot verify it now;
+	// final, and not a denial.
+	ErrUnavailable = errors.New("the credential cannot be verified now")
 )
 
-// Reason is a rejection with its cause as a code of docs/errors.md. It wraps
-// ErrRejected. The code goes to log and audit, never to the client.
-type Reason struct { //nolint:errname // it says why a credential is rejected
+// Reason is a rejection with a code of docs/errors.md. It wraps ErrRejected. The code
+// goes to the log and the audit, never to the client.
+type Reason struct { //nolint:errname // it is the reason of a rejection
 	Code  string // such as "key_expired"
 	Cause string // one line for people, without any secret
-	// Identity is who was turned away, as far as it is known (a disabled user,
-	// an expired key); its zero value if it is not.
+	// Identity is the rejected principal if it is known, as for a disabled user or an
+	// expired key; otherwise it is zero.
 	Identity identity.Identity
 }
 
 // Error returns the cause.
 func (r *Reason) Error() string { return r.Cause }
 
-// Unwrap makes a Reason an ErrRejected.
+// Unwrap returns ErrRejected.
 func (r *Reason) Unwrap() error { return ErrRejected }
 
 // Reject returns a Reason.
-func Reject(code, cause string, who identity.Identity) error {
-	return &Reason{Code: code, Cause: cause, Identity: who}
+func Reject(code, cause string, id identity.Identity) error {
+	return &Reason{Code: code, Cause: cause, Identity: id}
 }
 
 // Verifier turns a credential into an identity.
 //
 // Errors wrap exactly one of ErrNotApplicable, ErrRejected and ErrUnavailable.
 //
-// What it looks up in the directory it looks up in Credential.Directory, and
-// nowhere else: the grant is derived from that same snapshot.
+// A verifier must use the directory that Credential.Directory returns and no other,
+// because the grant is derived from the same snapshot.
 type Verifier interface {
-	// Name is how logs and "usher explain" call the verifier.
+	// Name is the name of the verifier in logs and in "usher explain".
 	Name() string
 	Verify(ctx context.Context, c *Credential) (identity.Identity, error)
 }
 
-// Slow is a Verifier that asks somebody else, over a network or otherwise, and so
-// can take as long as that somebody does. Who waits for it waits apart, and not
-// where others could wait behind.
+// Slow is a Verifier that may wait for another system, such as an identity provider.
+// Requests that wait for it have workers of their own, so that others do not queue
+// behind them.
 //
-// An implementation states it, so that a slip does not make it a fast one:
+// An implementation asserts that it is one, because a mistake in the method would make
+// it a fast verifier:
 //
 //	var _ tokens.Slow = (*Verifier)(nil)
 type Slow interface {
 	Verifier
-	// Slow reports, itself at once, whether Verify may have to ask somebody about
-	// c. It is false for what is not of the verifier's kind, and may be false for
-	// what is remembered.
+	// Slow reports whether Verify may have to wait for another system. It returns at
+	// once. It is false for credentials that the verifier does not recognise, and may
+	// be false for those that it has cached.
 	Slow(c *Credential) bool
 }
 
-// Chain asks its verifiers in order. The first that does not say
+// Chain asks its verifiers in order. The first that returns anything but
 // ErrNotApplicable decides.
 type Chain []Verifier
 
-// Verify returns the identity and the name of the verifier that decided.
-// An error that is none of the three sentinels counts as ErrUnavailable: a
-// fault of ours is never a denial.
+// Verify returns the identity and the name of the verifier that decided. It wraps an
+// error that is none of the three sentinels in ErrUnavailable, because a bug or an
+// outage of ours must not deny anybody.
 func (ch Chain) Verify(ctx context.Context, c *Credential) (identity.Identity, string, error) {
 	for _, v := range ch {
 		id, err := verify(ctx, v, c)
 		if !errors.Is(err, ErrNotApplicable) {
 			return id, v.Name(), err
 		}
-		c.unseen()
+		c.releaseDirectory()
 	}
 	return identity.Identity{}, "", ErrNotApplicable
 }
 
-// Fast returns the verifiers before the first that is slow about c, and the rest.
+// Fast splits the chain before the first verifier that may be slow to verify c.
 func (ch Chain) Fast(c *Credential) (fast, rest Chain) {
 	for i, v := range ch {
 		if s, ok := v.(Slow); ok && s.Slow(c) {
@@ -94,7 +96,7 @@ func (ch Chain) Fast(c *Credential) (fast, rest Chain) {
 	return ch, nil
 }
 
-// verify asks one verifier; every error wraps one of the three sentinels.
+// verify asks one verifier, and makes every error wrap one of the three sentinels.
 func verify(ctx context.Context, v Verifier, c *Credential) (identity.Identity, error) {
 	if err := ctx.Err(); err != nil {
 		return identity.Identity{}, fmt.Errorf("%w: %w", ErrUnavailable, err)

@@ -8,82 +8,83 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// dialer makes the connections of one client, and sees how each attempt ends:
-// nats.go tells nobody of an attempt that fails after the dial while it
-// reconnects, nor of the first ones of several servers.
+// dialer opens the connections of one client and observes how each attempt ends. nats.go
+// does not report an attempt that fails after the dial while it reconnects, nor the first
+// attempts with several servers.
 type dialer struct {
-	course *course
-	token  string
-	failed func(failure) // is told of each failed attempt; nil: nobody is
-	seen   *failure      // of the last attempt, if it failed and that was seen
-	in     atomic.Bool   // connected once; what comes later is not counted
-	last   atomic.Pointer[attempt]
+	run       *run
+	token     string
+	onFailure func(failure) // called for each failed attempt; may be nil
+	observed  *failure      // the failure of the last attempt, if one was observed
+	connected atomic.Bool   // connected once; later failures are not counted
+	last      atomic.Pointer[attempt]
 }
 
-// Dial is what nats.go calls, once for each attempt.
+// Dial implements nats.CustomDialer. nats.go calls it once for each attempt.
 func (d *dialer) Dial(network, address string) (net.Conn, error) {
-	if before := d.last.Load(); before != nil {
-		before.lapse()
+	if previous := d.last.Load(); previous != nil {
+		previous.supersede()
 	}
-	d.seen = nil
-	conn, err := d.course.dial(network, address)
+	d.observed = nil
+	conn, err := d.run.dial(network, address)
 	if err != nil {
 		d.fail(failureOf(err))
 		return nil, err
 	}
-	a := &attempt{Conn: conn, dialer: d, begun: d.course.now()}
+	a := &attempt{Conn: conn, dialer: d, started: d.run.now()}
 	// nats.go sets its own deadlines, but none for the TLS handshake of wss.
-	if err := conn.SetDeadline(a.begun.Add(wait)); err != nil {
-		conn.Close() //nolint:errcheck // it is of no use
+	if err := conn.SetDeadline(a.started.Add(attemptTimeout)); err != nil {
+		conn.Close() //nolint:errcheck // it cannot be used
 		d.fail(failureOf(err))
 		return nil, err
 	}
-	a.release = d.course.watch(func() { conn.Close() }) //nolint:errcheck // the run is over
+	a.unwatch = d.run.onEnd(func() { conn.Close() }) //nolint:errcheck // the run has ended
 	d.last.Store(a)
 	return a, nil
 }
 
 func (d *dialer) fail(f failure) {
-	if d.in.Load() || d.course.over() {
+	if d.connected.Load() || d.run.ended() {
 		return
 	}
-	d.seen = &f
-	if d.failed != nil {
-		d.failed(f)
+	d.observed = &f
+	if d.onFailure != nil {
+		d.onFailure(f)
 	}
 }
 
-// why returns why the last attempt failed, of which nats.go says err.
-func (d *dialer) why(err error) failure {
+// lastFailure returns the failure of the last attempt, for which nats.go returned err.
+func (d *dialer) lastFailure(err error) failure {
 	a := d.last.Load()
 	switch {
-	case d.seen != nil:
-		return *d.seen
-	case a != nil && a.late():
+	case d.observed != nil:
+		return *d.observed
+	case a != nil && a.timedOut():
 		return failure{Timeout, err}
 	default:
 		return failureOf(err)
 	}
 }
 
-// present makes nats.go ask for the credential, so that it is known when it does.
-func (d *dialer) present(o *nats.Options) {
+// setCredentials sets callbacks for the credential, so the attempt knows whether nats.go
+// has read it.
+func (d *dialer) setCredentials(o *nats.Options) {
 	token := func() string {
 		if a := d.last.Load(); a != nil {
-			a.asked = true
+			a.credentialRead = true
 		}
 		return d.token
 	}
-	if user := d.course.target.User; user != "" {
+	if user := d.run.target.User; user != "" {
 		o.UserInfo = func() (string, string) { return user, token() }
 	} else {
 		o.TokenHandler = token
 	}
 }
 
-// end closes the client, nil if there is none, and what it leaves open. It is a
-// short end: otherwise each would keep a port of this machine for a minute.
-func (d *dialer) end(nc *nats.Conn) {
+// close closes the client, which may be nil, and the connection that it leaves open. It
+// resets the connection: otherwise each one would occupy a port in TIME_WAIT for a minute.
+func (d *dialer) close(nc *nats.Conn) {
 	a := d.last.Load()
 	if a != nil {
 		if tcp, ok := a.Conn.(*net.TCPConn); ok {
@@ -92,121 +93,122 @@ func (d *dialer) end(nc *nats.Conn) {
 	}
 	nc.Close()
 	if a != nil {
-		a.discard()
+		a.drop()
 	}
 }
 
 // The states of an attempt.
 const (
-	trying int32 = iota // the handshake goes on
-	over                // it has ended; if nothing else comes the client is connected
-	failed              // counted
+	stateHandshake int32 = iota // the handshake is in progress
+	stateDone                   // the handshake ended; without a later failure the client is connected
+	stateFailed                 // the failure was counted
 )
 
-// attempt is one connection of a client. nats.go calls it, in this order and
-// from one goroutine, until the handshake is over; then from others.
+// attempt is one connection of a client. During the handshake nats.go calls it from one
+// goroutine, afterwards from several.
 type attempt struct {
 	net.Conn
-	dialer  *dialer
-	state   atomic.Int32
-	begun   time.Time
-	ended   time.Time // set before state is over
-	asked   bool
-	secure  bool
-	heard   bool // something came from the server
-	release func() bool
+	dialer         *dialer
+	state          atomic.Int32
+	started        time.Time
+	finished       time.Time // set before the state is stateDone
+	credentialRead bool
+	secure         bool
+	received       bool // the server sent at least one byte
+	unwatch        func() bool
 }
 
-// Read sees the server's refusal, or that it is gone.
+// Read observes a refusal by the server, and a lost connection.
 func (a *attempt) Read(b []byte) (int, error) {
 	n, err := a.Conn.Read(b)
-	if a.state.Load() != trying {
+	if a.state.Load() != stateHandshake {
 		return n, err
 	}
-	if f, ok := a.judge(b[:n]); ok {
-		a.fail(trying, f)
+	if f, ok := a.classify(b[:n]); ok {
+		a.fail(stateHandshake, f)
 	} else if err != nil {
-		a.fail(trying, a.broken(err))
+		a.fail(stateHandshake, a.classifyError(err))
 	}
 	return n, err
 }
 
-// judge looks for a failure in what came from the server.
-func (a *attempt) judge(sent []byte) (failure, bool) {
-	if !a.heard && len(sent) > 0 {
-		a.heard = true
-		c := a.dialer.course
-		if f, ok := greeting(sent, c.target.Kind, a.secure, c.secure); ok {
+// classify looks for a failure in what the server sent.
+func (a *attempt) classify(sent []byte) (failure, bool) {
+	if !a.received && len(sent) > 0 {
+		a.received = true
+		c := a.dialer.run
+		if f, ok := checkGreeting(sent, c.target.Kind, a.secure, c.secure); ok {
 			return f, true
 		}
 	}
-	return refusal(sent)
+	return parseError(sent)
 }
 
-// broken judges an error of the connection.
-func (a *attempt) broken(err error) failure {
+// classifyError returns the failure of a connection error.
+func (a *attempt) classifyError(err error) failure {
 	f := failureOf(err)
-	if f.cause == Timeout && !a.heard {
+	if f.cause == Timeout && !a.received {
 		f.err = errSilent
 	}
 	return f
 }
 
-// Write sees that the server is gone.
+// Write observes a lost connection, and the start of a TLS handshake.
 func (a *attempt) Write(b []byte) (int, error) {
 	n, err := a.Conn.Write(b)
-	if a.state.Load() != trying {
+	if a.state.Load() != stateHandshake {
 		return n, err
 	}
 	if len(b) > 0 && b[0] == tlsHandshake {
 		a.secure = true
 	}
 	if err != nil {
-		a.fail(trying, failureOf(err))
+		a.fail(stateHandshake, failureOf(err))
 	}
 	return n, err
 }
 
-// SetDeadline sees the end of the handshake: nats.go takes the deadline away.
+// SetDeadline observes the end of the handshake, when nats.go clears the deadline.
 func (a *attempt) SetDeadline(t time.Time) error {
-	if t.IsZero() && a.state.Load() == trying {
-		a.release()
-		a.ended = a.dialer.course.now()
-		a.state.CompareAndSwap(trying, over)
+	if t.IsZero() && a.state.Load() == stateHandshake {
+		a.unwatch()
+		a.finished = a.dialer.run.now()
+		a.state.CompareAndSwap(stateHandshake, stateDone)
 	}
 	return a.Conn.SetDeadline(t)
 }
 
-// fail counts the attempt, once.
+// fail counts the attempt as failed, once.
 func (a *attempt) fail(from int32, f failure) {
-	if a.state.CompareAndSwap(from, failed) {
-		a.release()
+	if a.state.CompareAndSwap(from, stateFailed) {
+		a.unwatch()
 		a.dialer.fail(f)
 	}
 }
 
-// lapse is called when the client begins another attempt: this one failed,
-// though that could not be seen. nats.go leaves closing it to the garbage
-// collector, which would take the files of this process.
-func (a *attempt) lapse() {
-	unseen := failure{cause: a.unseen()}
-	a.fail(trying, unseen)
-	a.fail(over, unseen)
-	a.discard()
+// supersede ends the attempt when the client begins the next one: the attempt failed, even
+// if no failure was observed. nats.go leaves closing the connection to the garbage
+// collector, and the process could run out of file descriptors.
+func (a *attempt) supersede() {
+	inferred := failure{cause: a.inferCause()}
+	a.fail(stateHandshake, inferred)
+	a.fail(stateDone, inferred)
+	a.drop()
 }
 
-func (a *attempt) discard() {
-	a.release()
-	a.Close() //nolint:errcheck // nobody uses it any more, and it may be closed already
+// drop closes the connection.
+func (a *attempt) drop() {
+	a.unwatch()
+	a.Close() //nolint:errcheck // it is no longer used, and may be closed already
 }
 
-// unseen is the cause of a failure that could not be seen because it was
-// encrypted, or because it was none of NATS.
-func (a *attempt) unseen() Cause {
+// inferCause returns the most likely cause of a failure that was not observed, because it
+// was encrypted or because it was not part of the NATS protocol.
+func (a *attempt) inferCause() Cause {
 	switch {
-	case a.late():
+	case a.timedOut():
 		return Timeout
-	case a.secure && a.asked:
+	case a.secure && a.credentialRead:
 		return Authorization
 	case a.secure:
 		return TLS
@@ -215,9 +217,9 @@ func (a *attempt) unseen() Cause {
 	}
 }
 
-// late reports whether the time was as good as up when the handshake ended.
-// nats-server sends its first PING after 2 s, whether or not it has answered
-// yet; nats.go takes that for a fault when it comes before its own deadline.
-func (a *attempt) late() bool {
-	return a.ended.Sub(a.begun) > wait*9/10
+// timedOut reports whether the handshake ended close to its timeout. nats-server sends its
+// first PING after 2 s, even if it has not answered yet. nats.go reports an error if that
+// PING arrives before its own timeout.
+func (a *attempt) timedOut() bool {
+	return a.finished.Sub(a.started) > attemptTimeout*9/10
 }

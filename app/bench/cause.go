@@ -17,7 +17,7 @@ import (
 // Cause is why an attempt to connect failed.
 type Cause int
 
-// The causes. Each failed attempt has one.
+// The causes. Each failed attempt has exactly one.
 const (
 	Timeout Cause = iota
 	Authorization
@@ -32,36 +32,36 @@ const (
 	causes int = iota
 )
 
-// about says of each cause what it is called, and what it means.
-func (c Cause) about() (name, meaning string) {
+// describe returns the name of the cause and its meaning.
+func (c Cause) describe() (name, meaning string) {
 	table := [causes][2]string{
-		Timeout:       {"timeout", "no answer in time: the server, or who it asks, is silent"},
-		Authorization: {"authorization", "the server said no, or got no answer in its own time"},
-		Refused:       {"refused", "nobody listens there"},
-		Reset:         {"reset", "the server ended the connection without a word"},
-		TLS:           {"tls", "no agreement on TLS, such as an unknown authority"},
-		Protocol:      {"protocol", "another protocol is spoken there: tcp or websocket, with TLS or without"},
-		ServerLimit:   {"server_limit", "the server or the account takes no more connections"},
-		LocalLimit:    {"local_limit", "this machine has no file, port or memory left"},
-		MaxInFlight:   {"max_in_flight", "not begun: too many were under way"},
-		Other:         {"other", "anything else"},
+		Timeout:       {"timeout", "no answer in time from the server, or from its auth callout"},
+		Authorization: {"authorization", "the server refused the client, or got no answer from its auth callout in time"},
+		Refused:       {"refused", "nothing listens at the address"},
+		Reset:         {"reset", "the server closed the connection without an error message"},
+		TLS:           {"tls", "the TLS handshake failed, for example because of an unknown CA"},
+		Protocol:      {"protocol", "the server speaks another protocol: TCP or WebSocket, with or without TLS"},
+		ServerLimit:   {"server_limit", "the connection limit of the server or of the account is reached"},
+		LocalLimit:    {"local_limit", "this machine is out of file descriptors, ports or memory"},
+		MaxInFlight:   {"max_in_flight", "not started: too many connects were in flight"},
+		Other:         {"other", "any other cause"},
 	}
 	return table[c][0], table[c][1]
 }
 
 // String returns the cause's name, such as "server_limit".
 func (c Cause) String() string {
-	name, _ := c.about()
+	name, _ := c.describe()
 	return name
 }
 
-// Meaning says in a few words what happened.
+// Meaning returns a short description of the cause.
 func (c Cause) Meaning() string {
-	_, meaning := c.about()
+	_, meaning := c.describe()
 	return meaning
 }
 
-// Causes returns all of them.
+// Causes returns all causes.
 func Causes() []Cause {
 	all := make([]Cause, causes)
 	for i := range all {
@@ -70,15 +70,15 @@ func Causes() []Cause {
 	return all
 }
 
-// What Windows says for ECONNREFUSED and ECONNABORTED; elsewhere no error has
-// these numbers.
+// The Windows error numbers of ECONNREFUSED, ECONNABORTED and ECONNRESET. No other system
+// has errors with these numbers.
 const (
 	errRefusedWindows = syscall.Errno(10061)
 	errAbortedWindows = syscall.Errno(10053)
 	errResetWindows   = syscall.Errno(10054)
 )
 
-// causeOf judges an error of a dial, of a connection, or of nats.go.
+// causeOf returns the cause of an error of a dial, a connection or nats.go.
 func causeOf(err error) Cause {
 	is := func(targets ...error) bool {
 		for _, target := range targets {
@@ -113,20 +113,20 @@ func causeOf(err error) Cause {
 	}
 }
 
-// refusal returns the cause in what a server sent, if it says one: -ERR 'text'.
-// nats.go tells it apart by the same texts.
-func refusal(sent []byte) (failure, bool) {
+// parseError returns the failure in what a server sent, if it contains an -ERR 'text'.
+// nats.go distinguishes the errors by the same texts.
+func parseError(sent []byte) (failure, bool) {
 	_, after, ok := bytes.Cut(sent, []byte(errorStart))
 	if !ok {
 		return failure{}, false
 	}
 	after, _, _ = bytes.Cut(after[:min(len(after), 64)], []byte("'"))
-	return failure{refusalCause(strings.ToLower(string(after))), fmt.Errorf("the server says %q", after)}, true
+	return failure{causeOfError(strings.ToLower(string(after))), fmt.Errorf("the server sent %q", after)}, true
 }
 
 const errorStart = "-ERR '"
 
-func refusalCause(text string) Cause {
+func causeOfError(text string) Cause {
 	says := func(texts ...string) bool {
 		for _, t := range texts {
 			if strings.HasPrefix(text, t) {
@@ -136,7 +136,7 @@ func refusalCause(text string) Cause {
 		return false
 	}
 	switch {
-	case says("authentication timeout"): // nats.go has no name for it
+	case says("authentication timeout"): // nats.go has no constant for it
 		return Timeout
 	case says(nats.AUTHORIZATION_ERR, nats.AUTHENTICATION_EXPIRED_ERR, nats.AUTHENTICATION_REVOKED_ERR, nats.ACCOUNT_AUTHENTICATION_EXPIRED_ERR):
 		return Authorization

@@ -15,7 +15,7 @@ import (
 	"usher/app/bench"
 )
 
-// TestCauseOf: errors as the system and nats.go give them.
+// TestCauseOf: errors as the system and nats.go return them.
 func TestCauseOf(t *testing.T) {
 	t.Parallel()
 	dial := func(errno syscall.Errno) error {
@@ -50,8 +50,8 @@ func TestCauseOf(t *testing.T) {
 	}
 }
 
-// TestRefusal: what nats-server says before it closes a connection.
-func TestRefusal(t *testing.T) {
+// TestParseError: errors that nats-server sends before it closes a connection.
+func TestParseError(t *testing.T) {
 	t.Parallel()
 	for sent, want := range map[string]string{
 		"-ERR 'Authorization Violation'\r\n":                     "authorization",
@@ -69,21 +69,21 @@ func TestRefusal(t *testing.T) {
 		"PONG\r\n":                                               "",
 		"":                                                       "",
 	} {
-		cause, ok := bench.RefusalIn(sent)
+		cause, ok := bench.ParseError(sent)
 		if got := cause.String(); ok != (want != "") || ok && got != want {
 			t.Errorf("%q: %s, %t, not %q", sent, got, ok, want)
 		}
 	}
 }
 
-// TestCauses: each has a name of its own.
+// TestCauses: every cause has a unique name and a meaning.
 func TestCauses(t *testing.T) {
 	t.Parallel()
 	names := map[string]bool{}
 	for _, c := range bench.Causes() {
 		names[c.String()] = true
 		if c.Meaning() == "" {
-			t.Errorf("%s: it says nothing", c)
+			t.Errorf("%s has no meaning", c)
 		}
 	}
 	if len(names) != len(bench.Causes()) || names[""] || !names["other"] {

@@ -11,7 +11,7 @@ import (
 	"usher/callout/callouttest"
 )
 
-// connect runs n connects that all begin at once, as good as.
+// connect runs connects that start almost at once by default.
 func connect(ctx context.Context, t *testing.T, cfg bench.ConnectConfig) bench.ConnectResult {
 	t.Helper()
 	if cfg.Rate == 0 {
@@ -36,9 +36,9 @@ func connect(ctx context.Context, t *testing.T, cfg bench.ConnectConfig) bench.C
 	return r
 }
 
-// TestConnect: over either kind, with the tokens in turn. A refusal that comes
-// before a client has said all is lost, and only a reset; and on a machine that is
-// busy a connect may time out.
+// TestConnect: over either kind, with the tokens in turn. A client that is refused before
+// it has sent everything may see only a reset, and on a busy machine a connect may time
+// out.
 func TestConnect(t *testing.T) {
 	t.Parallel()
 	srv := startUsher(t, callouttest.ServerConfig{})
@@ -53,50 +53,50 @@ func TestConnect(t *testing.T) {
 			t.Errorf("%s: the slowest took %s of %s", url, slowest, r.Elapsed)
 		}
 		if (r.AchievedRate > 0) != (r.Connected > 0) || r.AchievedRate > r.Rate {
-			t.Errorf("%s: %g connects a second", url, r.AchievedRate)
+			t.Errorf("%s: %g connects per second", url, r.AchievedRate)
 		}
 	}
 }
 
-// TestConnectNobody: nobody listens.
-func TestConnectNobody(t *testing.T) {
+// TestConnectRefused: no server listens.
+func TestConnectRefused(t *testing.T) {
 	t.Parallel()
-	r := connect(t.Context(), t, bench.ConnectConfig{Target: bench.Target{Servers: nobody(t, "nats", "nats")}, Connects: 5})
+	r := connect(t.Context(), t, bench.ConnectConfig{Target: bench.Target{Servers: freeURLs(t, "nats", "nats")}, Connects: 5})
 	if r.Attempts != 5 || r.Failures[bench.Refused] != 5 || r.AchievedRate != 0 {
 		t.Errorf("%+v", r)
 	}
 }
 
-// TestConnectConfig: what cannot be made is not begun.
+// TestConnectConfig: an invalid configuration is refused.
 func TestConnectConfig(t *testing.T) {
 	t.Parallel()
-	good := bench.ConnectConfig{Target: bench.Target{Servers: []string{"127.0.0.1"}}, Rate: 1, Connects: 1, MaxInFlight: 1, Now: time.Now}
+	valid := bench.ConnectConfig{Target: bench.Target{Servers: []string{"127.0.0.1"}}, Rate: 1, Connects: 1, MaxInFlight: 1, Now: time.Now}
 	for name, change := range map[string]func(*bench.ConnectConfig){
 		"no rate":           func(c *bench.ConnectConfig) { c.Rate = 0 },
-		"a rate of nothing": func(c *bench.ConnectConfig) { c.Rate = math.NaN() },
+		"rate is NaN":       func(c *bench.ConnectConfig) { c.Rate = math.NaN() },
 		"no connects":       func(c *bench.ConnectConfig) { c.Connects = 0 },
-		"none in flight":    func(c *bench.ConnectConfig) { c.MaxInFlight = 0 },
-		"held backwards":    func(c *bench.ConnectConfig) { c.Hold = -1 },
+		"nothing in flight": func(c *bench.ConnectConfig) { c.MaxInFlight = 0 },
+		"negative hold":     func(c *bench.ConnectConfig) { c.Hold = -1 },
 		"no clock":          func(c *bench.ConnectConfig) { c.Now = nil },
 	} {
-		bad := good
-		change(&bad)
-		if _, err := bench.NewConnect(t.Context(), bad); !errors.Is(err, bench.ErrConfig) {
+		invalid := valid
+		change(&invalid)
+		if _, err := bench.NewConnect(t.Context(), invalid); !errors.Is(err, bench.ErrConfig) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := bench.NewConnect(t.Context(), good); err != nil {
+	if _, err := bench.NewConnect(t.Context(), valid); err != nil {
 		t.Error(err)
 	}
 }
 
-// TestConnectLate: what begins late is measured from when it should have begun.
+// TestConnectLate: latency counts from when a connect was due, not from when it started.
 func TestConnectLate(t *testing.T) {
 	t.Parallel()
 	srv := startUsher(t, callouttest.ServerConfig{})
 	var clock callouttest.Clock
 	first := true
-	lost := func() time.Time { // an hour is lost after the start
+	jump := func() time.Time { // the clock jumps by an hour after the start
 		now := clock.Now()
 		if first {
 			first = false
@@ -105,10 +105,10 @@ func TestConnectLate(t *testing.T) {
 		return now
 	}
 	var r bench.ConnectResult
-	callouttest.Eventually(t, "somebody is in", func() bool { // on a busy machine all may time out
+	callouttest.Eventually(t, "a client is connected", func() bool { // on a busy machine all may time out
 		first = true
 		r = connect(t.Context(), t, bench.ConnectConfig{
-			Target: bench.Target{Servers: []string{srv.URL()}, Tokens: []string{"publisher-key"}}, Connects: 3, Now: lost,
+			Target: bench.Target{Servers: []string{srv.URL()}, Tokens: []string{"publisher-key"}}, Connects: 3, Now: jump,
 		})
 		return r.Connected > 0
 	})
@@ -117,8 +117,8 @@ func TestConnectLate(t *testing.T) {
 	}
 }
 
-// TestConnectHold: connections stay open until the end, which an interruption
-// brings about at once, and then they are closed.
+// TestConnectHold: connections stay open until an interruption ends the hold, and are
+// closed then.
 func TestConnectHold(t *testing.T) {
 	t.Parallel()
 	srv := startUsher(t, callouttest.ServerConfig{})
@@ -133,7 +133,7 @@ func TestConnectHold(t *testing.T) {
 		callouttest.Must(t, err)
 		done := make(chan bench.ConnectResult)
 		go func() { done <- c.Run(ctx) }()
-		callouttest.Eventually(t, "all are decided", func() bool {
+		callouttest.Eventually(t, "every connect has succeeded or failed", func() bool {
 			var connected, failed int64
 			_, connected, failed, inFlight = c.Progress()
 			return connected+failed == 5
@@ -151,10 +151,10 @@ func TestConnectHold(t *testing.T) {
 	callouttest.Eventually(t, "all are closed", func() bool { return srv.Native().NumClients() == before })
 }
 
-// TestConnectInterrupted: what an interruption ends is neither connected nor failed.
+// TestConnectInterrupted: an interrupted connect counts neither as connected nor as failed.
 func TestConnectInterrupted(t *testing.T) {
 	t.Parallel()
-	url, accepted := mute(t)
+	url, accepted := silentServer(t)
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	c, err := bench.NewConnect(ctx, bench.ConnectConfig{

@@ -1,11 +1,11 @@
-// Package bench measures how clients come in through a live nats-server, and so
-// how fast and how surely its auth callout is answered.
+// Package bench measures how fast and how reliably clients connect to a live nats-server,
+// and so how its auth callout performs.
 //
-// A Storm is many clients at once, each of which tries until it is in, as
-// applications do after an outage. A Connect is single connects at a steady rate.
-// Both use nats.go with its defaults, so that they meet what applications meet.
+// A Storm is many clients that connect at once, each of which retries until it is
+// connected, as applications do after an outage. A Connect is single connects at a steady
+// rate. Both use nats.go with its defaults, so they behave like applications.
 //
-// It connects to loopback addresses only, unless the Target says otherwise, and
-// never to servers that others advertise. It keeps what it measured in memory and
-// writes nothing.
+// It promises to connect to loopback addresses only, unless the Target allows others. It
+// never connects to servers that a server advertises, and never writes a file: its
+// measurements stay in memory.
 package bench

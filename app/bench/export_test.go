@@ -5,38 +5,38 @@ import (
 	"time"
 )
 
-// Reach dials as a client of the target does, after it was found valid.
-func Reach(ctx context.Context, t Target, address string) error {
+// Dial validates the target and dials an address as its clients do.
+func Dial(ctx context.Context, t Target, address string) error {
 	t, err := t.valid(ctx)
 	if err != nil {
 		return err
 	}
-	conn, err := newCourse(ctx, t, time.Now).dial("tcp", address)
+	conn, err := newRun(ctx, t, time.Now).dial("tcp", address)
 	if err == nil {
 		err = conn.Close()
 	}
 	return err
 }
 
-// SamplesOf makes samples.
-func SamplesOf(of int, samples ...time.Duration) Samples { return newSamples(samples, of) }
+// SamplesOf returns samples of total measurements.
+func SamplesOf(total int, samples ...time.Duration) Samples { return newSamples(samples, total) }
 
-// CauseOf judges an error, and RefusalIn what a server sent.
+// CauseOf returns the cause of an error.
 func CauseOf(err error) Cause { return causeOf(err) }
 
-// RefusalIn returns no cause if there is none in what was sent.
-func RefusalIn(sent string) (Cause, bool) {
-	f, ok := refusal([]byte(sent))
+// ParseError returns the cause in what a server sent, if it contains an error.
+func ParseError(sent string) (Cause, bool) {
+	f, ok := parseError([]byte(sent))
 	return f.cause, ok
 }
 
-// Greeting judges the first bytes of a server.
-func Greeting(sent string, kind Kind, secure, wanted bool) (Cause, bool) {
-	f, ok := greeting([]byte(sent), kind, secure, wanted)
+// CheckGreeting returns the cause in the first bytes of a server, if they are a failure.
+func CheckGreeting(sent string, kind Kind, secure, wanted bool) (Cause, bool) {
+	f, ok := checkGreeting([]byte(sent), kind, secure, wanted)
 	return f.cause, ok
 }
 
-// SampleOf returns what is kept of an error.
+// SampleOf returns the text that a tally keeps of an error.
 func SampleOf(err error, token string) string {
 	var t tally
 	t.add(failure{Other, err}, token)

@@ -9,8 +9,8 @@ import (
 	"usher/callout/callouttest"
 )
 
-// TestGreeting: what servers say first, and whether the URL fits.
-func TestGreeting(t *testing.T) {
+// TestCheckGreeting: the first bytes of a server, and whether they match the URL.
+func TestCheckGreeting(t *testing.T) {
 	t.Parallel()
 	const tls, none = "\x16\x03\x03", "none"
 	for _, c := range []struct {
@@ -49,7 +49,7 @@ func TestGreeting(t *testing.T) {
 		{"\x15\x03\x01", bench.TCP, true, true, none},
 		{"INFO {}\r\n", bench.TCP, true, true, "protocol"},
 	} {
-		cause, ok := bench.Greeting(c.sent, c.kind, c.secure, c.wanted)
+		cause, ok := bench.CheckGreeting(c.sent, c.kind, c.secure, c.wanted)
 		got := none
 		if ok {
 			got = cause.String()
@@ -60,7 +60,7 @@ func TestGreeting(t *testing.T) {
 	}
 }
 
-// TestProtocol: URLs that do not fit the port, of a real server.
+// TestProtocol: URLs that do not match the port of a real server.
 func TestProtocol(t *testing.T) {
 	t.Parallel()
 	plain := startUsher(t, callouttest.ServerConfig{})
@@ -71,32 +71,32 @@ func TestProtocol(t *testing.T) {
 		urls = append(urls, "ws://127.0.0.1"+p, "wss://127.0.0.1"+p)
 	}
 	urls = append(urls, "tls://127.0.0.1"+port(plain.URL()), "wss://127.0.0.1"+port(plain.WebSocketURL()))
-	together(urls, func(url string) {
+	parallel(urls, func(url string) {
 		target := bench.Target{Servers: []string{url}, Tokens: []string{"publisher-key"}}
-		// A client that is quick to write may find the connection gone, and a busy machine is late.
-		excused := func(failures map[bench.Cause]int64) int64 {
+		// A client that writes early may find the connection reset; a busy machine may be too slow.
+		accepted := func(failures map[bench.Cause]int64) int64 {
 			return failures[bench.Protocol] + failures[bench.Reset] + failures[bench.Timeout]
 		}
 		r := connect(t.Context(), t, bench.ConnectConfig{Target: target, Connects: 5})
-		if r.Connected != 0 || r.Failures[bench.Protocol] == 0 || excused(r.Failures) != 5 || r.Errors[bench.Protocol] == "" {
+		if r.Connected != 0 || r.Failures[bench.Protocol] == 0 || accepted(r.Failures) != 5 || r.Errors[bench.Protocol] == "" {
 			t.Errorf("%s: connect: %+v", url, r)
 		}
 		s := stormUntil(t, target, 3, 3)
-		if s.Connected != 0 || s.Failures[bench.Protocol] == 0 || excused(s.Failures) != s.FailedAttempts || s.Errors[bench.Protocol] == "" {
+		if s.Connected != 0 || s.Failures[bench.Protocol] == 0 || accepted(s.Failures) != s.FailedAttempts || s.Errors[bench.Protocol] == "" {
 			t.Errorf("%s: storm: %+v", url, s)
 		}
 	})
 }
 
-// TestWordless: a server that says nothing at all is told apart from one that
-// does not answer a credential.
-func TestWordless(t *testing.T) {
+// TestSilentServer: a server that sends nothing is distinguished from one that does not
+// answer a credential.
+func TestSilentServer(t *testing.T) {
 	t.Parallel()
-	wordless, _ := mute(t)
+	silent, _ := silentServer(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: callouttest.NewKeys(t), Timeout: 10})
-	// A WebSocket port waits for its client.
+	// A WebSocket server sends nothing before the client does.
 	websocket := strings.Replace(srv.WebSocketURL(), "ws:", "nats:", 1)
-	together([]string{wordless, websocket, srv.URL()}, func(url string) {
+	parallel([]string{silent, websocket, srv.URL()}, func(url string) {
 		r := connect(t.Context(), t, bench.ConnectConfig{Target: bench.Target{Servers: []string{url}}, Connects: 3})
 		if n := r.Failures[bench.Timeout]; n != 3 || (url == srv.URL()) != (r.Silent == 0) {
 			t.Errorf("%s: %+v", url, r)
@@ -104,7 +104,7 @@ func TestWordless(t *testing.T) {
 	})
 }
 
-// TestErrors: an error is kept for people, and no token in it.
+// TestErrors: the text of an error is kept, without the token.
 func TestErrors(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{

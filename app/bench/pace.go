@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// pace calls begin for 0 to n-1, each when it is due, until ctx ends. When it is
-// late it leaves none out: those that are due begin at once. begin must not block.
+// pace calls begin for 0 to n-1, each when it is due, until ctx ends. If it is late it
+// skips none: it calls begin at once for all that are due. begin must not block.
 func pace(ctx context.Context, since func() time.Duration, n int, due func(i int) time.Duration, begin func(i int)) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -26,10 +26,10 @@ func pace(ctx context.Context, since func() time.Duration, n int, due func(i int
 	}
 }
 
-// peak is the longest of the times it was shown.
+// peak is the maximum of the observed durations.
 type peak struct{ atomic.Int64 }
 
-func (p *peak) show(d time.Duration) {
+func (p *peak) observe(d time.Duration) {
 	for {
 		longest := p.Load()
 		if int64(d) <= longest || p.CompareAndSwap(longest, int64(d)) {

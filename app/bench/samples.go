@@ -6,24 +6,25 @@ import (
 	"time"
 )
 
-// Samples are measured times, sorted, of so many that were to be measured.
+// Samples are sorted durations. Their number may be smaller than the total number of
+// measurements, because some never finished.
 type Samples struct {
 	sorted []time.Duration
-	of     int
+	total  int
 }
 
-// newSamples takes the samples over. Of how many they are counts those that
-// never came as well.
-func newSamples(samples []time.Duration, of int) Samples {
+// newSamples sorts and keeps the samples. total also counts measurements that never
+// finished.
+func newSamples(samples []time.Duration, total int) Samples {
 	slices.Sort(samples)
-	return Samples{sorted: samples, of: of}
+	return Samples{sorted: samples, total: total}
 }
 
-// At returns the time within which this share of all came, such as 0.99: the
-// nearest rank, exact. It is false if fewer came.
+// At returns the quantile of a share, such as 0.99, by the exact nearest rank. It is false
+// if a smaller share finished.
 func (s Samples) At(share float64) (time.Duration, bool) {
-	// A product such as 0.07*100 may lie just above the whole number it stands for.
-	rank := max(int(math.Ceil(share*float64(s.of)-1e-9)), 1)
+	// A product such as 0.07*100 may be slightly above the integer that it should be.
+	rank := max(int(math.Ceil(share*float64(s.total)-1e-9)), 1)
 	if rank > len(s.sorted) {
 		return 0, false
 	}

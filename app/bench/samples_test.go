@@ -7,7 +7,7 @@ import (
 	"usher/app/bench"
 )
 
-// TestSamples: the nearest rank, of those that came and of those that should have.
+// TestSamples: the nearest rank, with and without measurements that never finished.
 func TestSamples(t *testing.T) {
 	t.Parallel()
 	hundred := make([]time.Duration, 100)

@@ -9,20 +9,20 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// wait is how long an attempt may take: nats.go's default.
-const wait = nats.DefaultTimeout
+// attemptTimeout is the maximum duration of an attempt, as by default in nats.go.
+const attemptTimeout = nats.DefaultTimeout
 
-// StormConfig describes a Storm.
+// StormConfig configures a Storm.
 type StormConfig struct {
 	Target   Target
 	Clients  int           // 1 or more
-	Duration time.Duration // after which it ends, whoever is in; above 0
-	Spread   time.Duration // clients begin evenly over this, which Duration covers; default: all at once
+	Duration time.Duration // maximum duration, above 0
+	Spread   time.Duration // clients start evenly over this duration, at most Duration; default: all at once
 	Now      func() time.Time
 }
 
-// Storm is many clients that connect at once. Each goes on until it is in, or
-// until nats.go gives up: its defaults, with RetryOnFailedConnect.
+// Storm is many clients that connect at once. Each retries until it is connected or until
+// nats.go gives up. The clients use the defaults of nats.go and RetryOnFailedConnect.
 type Storm struct {
 	cfg      StormConfig
 	clients  []client
@@ -33,34 +33,34 @@ type Storm struct {
 	done     chan struct{} // closed when every client is connected or closed for good
 }
 
-// client is one of a Storm.
+// client is one client of a Storm.
 type client struct {
-	storm   *Storm
-	dialer  dialer
-	settled atomic.Bool
-	at      atomic.Int64 // when it was connected, since the start; 0: it was not
-	nc      atomic.Pointer[nats.Conn]
+	storm       *Storm
+	dialer      dialer
+	settled     atomic.Bool
+	connectedAt atomic.Int64 // when it connected, in nanoseconds since the start; 0: not connected
+	nc          atomic.Pointer[nats.Conn]
 }
 
 // StormResult is what a Storm measured.
 type StormResult struct {
 	Kind           Kind
-	Servers        []string // URLs, complete and without credentials
+	Servers        []string // complete URLs without credentials
 	Clients        int
 	Connected      int
-	ClosedForGood  int // nats.go gave up: as a rule, two refusals by the same server
+	ClosedForGood  int // nats.go gave up, usually after two refusals by the same server
 	Elapsed        time.Duration
 	Interrupted    bool
 	FailedAttempts int64
 	Failures       map[Cause]int64
-	Silent         int64            // of the timeouts: not a byte came from the server
-	Errors         map[Cause]string // one of each cause where it is known, without tokens
-	BeginLag       time.Duration    // how late the latest client began: if it is long, this machine was the bottleneck
-	ConnectedAt    Samples          // of all clients, from the start
-	ClientTook     Samples          // of those connected, each from its own begin
+	Silent         int64            // timeouts during which the server sent nothing
+	Errors         map[Cause]string // an example error of each cause, without tokens
+	BeginLag       time.Duration    // longest delay of a client's start; if it is large, this machine was the bottleneck
+	ConnectedAt    Samples          // of all clients, since the start
+	ClientTook     Samples          // of connected clients, each since its own start
 }
 
-// NewStorm checks the configuration.
+// NewStorm returns a Storm, or ErrConfig or an error of the target.
 func NewStorm(ctx context.Context, cfg StormConfig) (*Storm, error) {
 	if cfg.Clients < 1 || cfg.Duration <= 0 || cfg.Spread < 0 || cfg.Spread > cfg.Duration || cfg.Now == nil {
 		return nil, ErrConfig
@@ -72,23 +72,23 @@ func NewStorm(ctx context.Context, cfg StormConfig) (*Storm, error) {
 	return &Storm{cfg: cfg, clients: make([]client, cfg.Clients), done: make(chan struct{})}, nil
 }
 
-// Run is called once. It ends when every client is connected or closed for good,
-// after the configured duration, or with ctx; then it closes all.
+// Run runs the storm. Call it once. It ends when every client is connected or closed for
+// good, after the configured duration, or when ctx ends. Then it closes all clients.
 func (s *Storm) Run(ctx context.Context) StormResult {
-	// Not a context with a deadline: a dial would time out at it, and be counted.
+	// Not a context with a deadline: a dial would time out at the deadline and be counted.
 	measure, end := context.WithCancel(ctx)
 	defer end()
 	defer time.AfterFunc(s.cfg.Duration, end).Stop()
 	start := s.cfg.Now()
 	since := func() time.Duration { return s.cfg.Now().Sub(start) }
-	course := newCourse(measure, s.cfg.Target, s.cfg.Now)
+	run := newRun(measure, s.cfg.Target, s.cfg.Now)
 	options := s.cfg.Target.options()
 	options.RetryOnFailedConnect = true
 	var begun sync.WaitGroup
 	pace(measure, since, len(s.clients), s.due, func(i int) {
 		begun.Go(func() {
-			s.lag.show(since() - s.due(i))
-			s.clients[i].begin(s, course, options, start, i)
+			s.lag.observe(since() - s.due(i))
+			s.clients[i].begin(s, run, options, start, i)
 		})
 	})
 	select {
@@ -103,65 +103,65 @@ func (s *Storm) Run(ctx context.Context) StormResult {
 	r.Interrupted = interrupted
 	for i := range s.clients {
 		c := &s.clients[i]
-		c.dialer.end(c.nc.Load())
+		c.dialer.close(c.nc.Load())
 	}
 	return r
 }
 
-// due is when client i begins.
+// due returns when client i starts, relative to the start of the run.
 func (s *Storm) due(i int) time.Duration {
 	return time.Duration(float64(s.cfg.Spread) * float64(i) / float64(len(s.clients)))
 }
 
-// Progress returns how many clients are connected and closed for good, and how
-// many attempts failed so far.
+// Progress returns how many clients are connected or closed for good, and how many
+// attempts have failed so far.
 func (s *Storm) Progress() (connected, closed, failed int64) {
 	return s.progress.connected.Load(), s.progress.closed.Load(), s.failures.sum()
 }
 
-// begin connects; it returns after the first attempt.
-func (c *client) begin(s *Storm, course *course, options nats.Options, start time.Time, i int) {
+// begin connects the client. It returns after the first attempt.
+func (c *client) begin(s *Storm, run *run, options nats.Options, start time.Time, i int) {
 	c.storm = s
-	token := course.target.token(i)
-	c.dialer.course, c.dialer.token = course, token
-	c.dialer.failed = func(f failure) { s.failures.add(f, token) }
+	token := run.target.token(i)
+	c.dialer.run, c.dialer.token = run, token
+	c.dialer.onFailure = func(f failure) { s.failures.add(f, token) }
 	options.CustomDialer = &c.dialer
-	c.dialer.present(&options)
+	c.dialer.setCredentials(&options)
 	options.ConnectedCB = func(*nats.Conn) {
-		c.dialer.in.Store(true)
-		c.at.Store(max(int64(c.dialer.last.Load().ended.Sub(start)), 1))
-		c.settle(&s.progress.connected)
+		c.dialer.connected.Store(true)
+		c.connectedAt.Store(max(int64(c.dialer.last.Load().finished.Sub(start)), 1))
+		c.finish(&s.progress.connected)
 	}
 	options.ClosedCB = func(nc *nats.Conn) {
 		if a := c.dialer.last.Load(); a != nil {
-			a.fail(over, failureOf(nc.LastError()))
+			a.fail(stateDone, failureOf(nc.LastError()))
 		}
-		c.settle(&s.progress.closed)
+		c.finish(&s.progress.closed)
 	}
 	nc, err := options.Connect()
-	if err != nil { // nats.go could not even begin
+	if err != nil { // the options are invalid
 		c.dialer.fail(failureOf(err))
-		c.settle(&s.progress.closed)
+		c.finish(&s.progress.closed)
 		return
 	}
 	c.nc.Store(nc)
 }
 
-// settle counts the client as one that is done.
-func (c *client) settle(as *atomic.Int64) {
+// finish counts the client as connected or closed for good, once.
+func (c *client) finish(counter *atomic.Int64) {
 	if !c.settled.CompareAndSwap(false, true) {
 		return
 	}
-	as.Add(1)
+	counter.Add(1)
 	if c.storm.settled.Add(1) == int64(len(c.storm.clients)) {
 		close(c.storm.done)
 	}
 }
 
-// result is called when the run is over, and nothing is counted any more.
+// result returns the result. Call it after the run, when nothing is counted any more.
 func (s *Storm) result(elapsed time.Duration) StormResult {
 	r := StormResult{
-		Kind: s.cfg.Target.Kind, Servers: s.cfg.Target.names(), Clients: len(s.clients), ClosedForGood: int(s.progress.closed.Load()),
+		Kind: s.cfg.Target.Kind, Servers: s.cfg.Target.displayURLs(), Clients: len(s.clients), ClosedForGood: int(s.progress.closed.Load()),
 		Elapsed: elapsed, Failures: s.failures.failures(), Silent: s.failures.silent.Load(), BeginLag: time.Duration(s.lag.Load()),
 	}
 	var at, took []time.Duration
@@ -169,10 +169,10 @@ func (s *Storm) result(elapsed time.Duration) StormResult {
 		c := &s.clients[i]
 		if when, ok := c.connected(); ok {
 			at, took = append(at, when), append(took, when-s.due(i))
-		} else if cause, ok := c.unsaid(); ok {
+		} else if cause, ok := c.unreportedFailure(); ok {
 			r.Failures[cause]++
 		}
-		c.explain()
+		c.sampleTLSError()
 	}
 	r.Errors = s.failures.errorTexts()
 	for _, n := range r.Failures {
@@ -183,15 +183,15 @@ func (s *Storm) result(elapsed time.Duration) StormResult {
 	return r
 }
 
-// connected returns when the client was connected, since the start.
+// connected returns when the client connected, relative to the start.
 func (c *client) connected() (time.Duration, bool) {
-	at := time.Duration(c.at.Load())
+	at := time.Duration(c.connectedAt.Load())
 	return at, at > 0
 }
 
-// explain keeps what nats.go says of the last attempt if that is an error of
-// TLS, which cannot be seen on the wire.
-func (c *client) explain() {
+// sampleTLSError keeps the error of the last attempt if it is a TLS error, which the
+// dialer cannot observe.
+func (c *client) sampleTLSError() {
 	if nc := c.nc.Load(); nc != nil && !nc.IsConnected() {
 		if f := failureOf(nc.LastError()); f.cause == TLS {
 			c.storm.failures.sample(f, c.dialer.token)
@@ -199,12 +199,12 @@ func (c *client) explain() {
 	}
 }
 
-// unsaid returns why the last attempt failed, if it has ended and nobody saw
-// that it failed.
-func (c *client) unsaid() (Cause, bool) {
+// unreportedFailure returns the cause of the last attempt's failure, if it failed without
+// being observed.
+func (c *client) unreportedFailure() (Cause, bool) {
 	a, nc := c.dialer.last.Load(), c.nc.Load()
-	if a == nil || nc == nil || a.state.Load() != over || nc.IsConnected() {
+	if a == nil || nc == nil || a.state.Load() != stateDone || nc.IsConnected() {
 		return 0, false
 	}
-	return a.unseen(), true
+	return a.inferCause(), true
 }

@@ -27,7 +27,7 @@ func storm(ctx context.Context, t *testing.T, target bench.Target, clients int, 
 	return r
 }
 
-// stormUntil interrupts a storm when so many attempts have failed.
+// stormUntil interrupts a storm after the given number of failed attempts.
 func stormUntil(t *testing.T, target bench.Target, clients int, attempts int64) bench.StormResult {
 	t.Helper()
 	s, err := bench.NewStorm(t.Context(), bench.StormConfig{Target: target, Clients: clients, Duration: time.Minute, Now: time.Now})
@@ -44,8 +44,8 @@ func stormUntil(t *testing.T, target bench.Target, clients int, attempts int64) 
 	return <-done
 }
 
-// TestStorm: whoever has a good token comes in, over either kind, and is gone
-// when it is over.
+// TestStorm: clients with a valid token connect, over either kind, and disconnect at the
+// end.
 func TestStorm(t *testing.T) {
 	t.Parallel()
 	srv := startUsher(t, callouttest.ServerConfig{})
@@ -62,14 +62,13 @@ func TestStorm(t *testing.T) {
 	}
 }
 
-// TestStormRefused: a refused client tries until it was refused twice, and then
-// never again.
+// TestStormRefused: a refused client retries until it is refused twice, then never again.
 func TestStormRefused(t *testing.T) {
 	t.Parallel()
 	srv := startUsher(t, callouttest.ServerConfig{})
-	together([]string{srv.URL(), srv.WebSocketURL()}, func(url string) {
+	parallel([]string{srv.URL(), srv.WebSocketURL()}, func(url string) {
 		r := storm(t.Context(), t, bench.Target{Servers: []string{url}, Tokens: []string{"publisher-key", "nobody-key"}}, 10, time.Minute)
-		refused(t, &r)
+		checkRefused(t, &r)
 		_, half := r.ConnectedAt.At(0.5)
 		_, more := r.ConnectedAt.At(0.51)
 		_, each := r.ClientTook.At(1)
@@ -79,53 +78,52 @@ func TestStormRefused(t *testing.T) {
 	})
 }
 
-// refused holds that 5 of 10 clients were connected, and 5 refused twice. A
-// refusal that comes before a client has said all is lost, and only a reset; and
-// a machine that is busy lets attempts time out.
-func refused(t *testing.T, r *bench.StormResult) {
+// checkRefused checks that 5 of 10 clients connected and 5 were refused twice. A client
+// that is refused before it has sent everything may see only a reset, and on a busy
+// machine attempts may time out.
+func checkRefused(t *testing.T, r *bench.StormResult) {
 	t.Helper()
 	refusals := r.Failures[bench.Authorization]
-	excused := r.Failures[bench.Reset] + r.Failures[bench.Timeout]
-	if r.Connected != 5 || r.ClosedForGood != 5 || refusals > 10 || refusals+excused < 10 || r.FailedAttempts != refusals+excused {
+	other := r.Failures[bench.Reset] + r.Failures[bench.Timeout]
+	if r.Connected != 5 || r.ClosedForGood != 5 || refusals > 10 || refusals+other < 10 || r.FailedAttempts != refusals+other {
 		t.Errorf("%+v", r)
 	}
 }
 
-// together does the same with several things at the same time.
-func together[T any](things []T, do func(T)) {
+// parallel calls do for several items at the same time.
+func parallel[T any](items []T, do func(T)) {
 	var all sync.WaitGroup
-	for _, thing := range things {
-		all.Go(func() { do(thing) })
+	for _, item := range items {
+		all.Go(func() { do(item) })
 	}
 	all.Wait()
 }
 
-// TestStormTLS: what cannot be read on the wire is counted as well, and so is a
-// certificate that nobody trusts.
+// TestStormTLS: failures inside TLS are counted, and so are untrusted certificates.
 func TestStormTLS(t *testing.T) {
 	t.Parallel()
 	ca := callouttest.NewCA(t)
 	srv := startUsher(t, callouttest.ServerConfig{TLS: ca})
-	together([]*callouttest.CA{ca, callouttest.NewCA(t)}, func(trusted *callouttest.CA) {
+	parallel([]*callouttest.CA{ca, callouttest.NewCA(t)}, func(trusted *callouttest.CA) {
 		target := bench.Target{Servers: []string{srv.URL()}, Tokens: []string{"publisher-key", "nobody-key"}, RootCAs: trusted.ClientTLS().RootCAs}
 		if trusted == ca {
 			r := storm(t.Context(), t, target, 10, time.Minute)
-			refused(t, &r)
+			checkRefused(t, &r)
 		} else if r := stormUntil(t, target, 1, 1); r.Connected != 0 || r.Failures[bench.TLS]+r.Failures[bench.Reset]+r.Failures[bench.Timeout] != r.FailedAttempts {
-			t.Errorf("another authority: %+v", r)
+			t.Errorf("another CA: %+v", r)
 		}
 	})
 }
 
-// TestSilent: without usher nobody comes in, and it ends nevertheless. Connects
-// begin though none before them is done; but no more than may be in flight.
+// TestSilent: without usher no client connects, and the run still ends. Connects start
+// before earlier ones finish, but no more than MaxInFlight.
 func TestSilent(t *testing.T) {
 	t.Parallel()
-	// The server waits longer for an answer than the clients do.
+	// The server waits for the auth callout longer than the clients wait for the server.
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: callouttest.NewKeys(t), Timeout: 10})
-	url, _ := mute(t)
-	// For a TLS handshake over WebSocket nats.go would wait for ever.
-	together([]string{"storm", srv.URL(), url, strings.Replace(url, "nats", "tls", 1), strings.Replace(url, "nats", "wss", 1)}, func(url string) {
+	url, _ := silentServer(t)
+	// nats.go would wait forever for a TLS handshake over WebSocket.
+	parallel([]string{"storm", srv.URL(), url, strings.Replace(url, "nats", "tls", 1), strings.Replace(url, "nats", "wss", 1)}, func(url string) {
 		if url == "storm" {
 			r := storm(t.Context(), t, bench.Target{Servers: []string{srv.URL()}}, 5, 8*time.Second)
 			if r.Connected != 0 || r.ClosedForGood != 0 || r.Interrupted || r.FailedAttempts == 0 || r.FailedAttempts != r.Failures[bench.Timeout] {
@@ -141,29 +139,29 @@ func TestSilent(t *testing.T) {
 	})
 }
 
-// TestStormNobody: every server of the list is an attempt.
-func TestStormNobody(t *testing.T) {
+// TestStormNoServer: every server of the list is an attempt.
+func TestStormNoServer(t *testing.T) {
 	t.Parallel()
 	for attempts, schemes := range map[int64][]string{5: {"nats"}, 10: {"nats", "nats"}, 15: {"ws", "ws", "ws"}} {
-		r := stormUntil(t, bench.Target{Servers: nobody(t, schemes...)}, 5, attempts)
+		r := stormUntil(t, bench.Target{Servers: freeURLs(t, schemes...)}, 5, attempts)
 		if r.Connected != 0 || r.ClosedForGood != 0 || r.Failures[bench.Refused] < attempts || r.Failures[bench.Refused] != r.FailedAttempts {
 			t.Errorf("%v: %+v", schemes, r)
 		}
 	}
 }
 
-// TestStormLimit: a server that takes no more.
+// TestStormLimit: a server at its connection limit.
 func TestStormLimit(t *testing.T) {
 	t.Parallel()
 	srv := startUsher(t, callouttest.ServerConfig{Extra: "max_connections: 4\n"}) // usher has one
 	r := stormUntil(t, bench.Target{Servers: []string{srv.URL()}, Tokens: []string{"publisher-key"}}, 10, 7)
-	// A client that is quick to write finds the connection gone and never reads why.
+	// A client that writes early finds the connection reset and never reads the error.
 	if r.Connected > 3 || r.Failures[bench.ServerLimit]+r.Failures[bench.Reset]+r.Failures[bench.Timeout] != r.FailedAttempts {
 		t.Errorf("%+v", r)
 	}
 }
 
-// TestStormSpread: clients begin one after the other, and take their time from then.
+// TestStormSpread: clients start one after the other, and their latency counts from then.
 func TestStormSpread(t *testing.T) {
 	t.Parallel()
 	srv := startUsher(t, callouttest.ServerConfig{})
@@ -177,15 +175,14 @@ func TestStormSpread(t *testing.T) {
 	last, _ := r.ConnectedAt.At(1)
 	fastest, _ := r.ClientTook.At(0)
 	if r.Connected != 5 || last < spread*4/5 || fastest >= last {
-		t.Errorf("the last after %s, the fastest took %s: %+v", last, fastest, r)
+		t.Errorf("last client connected after %s, fastest took %s: %+v", last, fastest, r)
 	}
 }
 
-// TestStormInterrupted: an interruption ends it in the middle of attempts, which
-// are neither connected nor failed.
+// TestStormInterrupted: an interrupted attempt counts neither as connected nor as failed.
 func TestStormInterrupted(t *testing.T) {
 	t.Parallel()
-	url, accepted := mute(t)
+	url, accepted := silentServer(t)
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	s, err := bench.NewStorm(ctx, bench.StormConfig{Target: bench.Target{Servers: []string{url}}, Clients: 5, Duration: time.Hour, Now: time.Now})
@@ -202,24 +199,24 @@ func TestStormInterrupted(t *testing.T) {
 	}
 }
 
-// TestStormConfig: what cannot be made is not begun.
+// TestStormConfig: an invalid configuration is refused.
 func TestStormConfig(t *testing.T) {
 	t.Parallel()
-	good := bench.StormConfig{Target: bench.Target{Servers: []string{"127.0.0.1"}}, Clients: 1, Duration: 1, Now: time.Now}
+	valid := bench.StormConfig{Target: bench.Target{Servers: []string{"127.0.0.1"}}, Clients: 1, Duration: 1, Now: time.Now}
 	for name, change := range map[string]func(*bench.StormConfig){
-		"no clients":       func(c *bench.StormConfig) { c.Clients = 0 },
-		"no time":          func(c *bench.StormConfig) { c.Duration = 0 },
-		"spread backwards": func(c *bench.StormConfig) { c.Spread = -1 },
-		"spread too far":   func(c *bench.StormConfig) { c.Spread = 2 },
-		"no clock":         func(c *bench.StormConfig) { c.Now = nil },
+		"no clients":                  func(c *bench.StormConfig) { c.Clients = 0 },
+		"no duration":                 func(c *bench.StormConfig) { c.Duration = 0 },
+		"negative spread":             func(c *bench.StormConfig) { c.Spread = -1 },
+		"spread longer than duration": func(c *bench.StormConfig) { c.Spread = 2 },
+		"no clock":                    func(c *bench.StormConfig) { c.Now = nil },
 	} {
-		bad := good
-		change(&bad)
-		if _, err := bench.NewStorm(t.Context(), bad); !errors.Is(err, bench.ErrConfig) {
+		invalid := valid
+		change(&invalid)
+		if _, err := bench.NewStorm(t.Context(), invalid); !errors.Is(err, bench.ErrConfig) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := bench.NewStorm(t.Context(), good); err != nil {
+	if _, err := bench.NewStorm(t.Context(), valid); err != nil {
 		t.Error(err)
 	}
 }

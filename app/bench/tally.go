@@ -9,16 +9,16 @@ import (
 // failure is how one attempt failed.
 type failure struct {
 	cause Cause
-	err   error // nil: nobody saw it
+	err   error // nil: unknown
 }
 
-// failureOf judges an error.
+// failureOf returns the failure of an error.
 func failureOf(err error) failure { return failure{causeOf(err), err} }
 
-// errSilent: not a byte came from the server.
-var errSilent = errors.New("the server says nothing")
+// errSilent: the server sent nothing before the timeout.
+var errSilent = errors.New("the server sent nothing")
 
-// tally counts failed attempts by cause, and keeps an error of each.
+// tally counts failed attempts by cause, and keeps one error of each cause.
 type tally struct {
 	counts  [causes]atomic.Int64
 	samples [causes]atomic.Pointer[string]
@@ -34,7 +34,7 @@ func (t *tally) add(f failure, token string) {
 	t.sample(f, token)
 }
 
-// sample keeps the first error of each cause. A token in it is not repeated.
+// sample keeps the first error of each cause, without the token.
 func (t *tally) sample(f failure, token string) {
 	const longest = 200
 	if f.err == nil || t.samples[f.cause].Load() != nil {
@@ -50,7 +50,7 @@ func (t *tally) sample(f failure, token string) {
 	t.samples[f.cause].CompareAndSwap(nil, &text)
 }
 
-// sum returns all failed attempts.
+// sum returns the number of failed attempts.
 func (t *tally) sum() (n int64) {
 	for i := range t.counts {
 		n += t.counts[i].Load()
@@ -58,7 +58,7 @@ func (t *tally) sum() (n int64) {
 	return n
 }
 
-// failures returns the counts; every cause is in it.
+// failures returns the counts of all causes.
 func (t *tally) failures() map[Cause]int64 {
 	counts := make(map[Cause]int64, causes)
 	for i := range t.counts {
@@ -67,7 +67,7 @@ func (t *tally) failures() map[Cause]int64 {
 	return counts
 }
 
-// errorTexts returns one error of each cause that has any.
+// errorTexts returns the sampled error of each cause.
 func (t *tally) errorTexts() map[Cause]string {
 	texts := map[Cause]string{}
 	for i := range t.samples {

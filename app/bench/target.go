@@ -15,7 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Kind is how clients speak with the server.
+// Kind is the transport between clients and server.
 type Kind string
 
 // The kinds.
@@ -25,30 +25,30 @@ const (
 )
 
 var (
-	// ErrConfig: a number is out of its range, or the clock is missing.
-	ErrConfig = errors.New("not a load that can be made")
+	// ErrConfig: a number is out of range, or the clock is missing.
+	ErrConfig = errors.New("invalid configuration of a load")
 	// ErrRemote: a server is not on this machine, and the target does not allow that.
 	ErrRemote = errors.New("not a loopback address")
-	// ErrServer: what should be a server's URL is none.
+	// ErrServer: a server is not given by a valid URL.
 	ErrServer = errors.New("not the URL of a NATS server")
-	// ErrKind: the URLs are of another kind, or of several.
-	ErrKind = errors.New("kind and URL do not fit")
+	// ErrKind: a URL is of another kind than the target or than another URL.
+	ErrKind = errors.New("kind and URL do not match")
 )
 
-// Target is what clients connect to, and with what.
+// Target describes what clients connect to, and their credentials.
 type Target struct {
-	Servers     []string                                                     // URLs, such as "nats://127.0.0.1:4222"; needed
-	Kind        Kind                                                         // default: what the URLs say
-	AllowRemote bool                                                         // else every address must be loopback
-	Tokens      []string                                                     // client i takes token i, from the start again when they run out; none: no credential
-	User        string                                                       // user name that goes with the tokens, which are passwords then
-	TLSFirst    bool                                                         // begin with the TLS handshake
-	Certificate *tls.Certificate                                             // of the clients; default: none
-	RootCAs     *x509.CertPool                                               // default: the system's
-	Lookup      func(ctx context.Context, host string) ([]netip.Addr, error) // default: the system's
+	Servers     []string                                                     // URLs, such as "nats://127.0.0.1:4222"; required
+	Kind        Kind                                                         // default: the kind of the URLs
+	AllowRemote bool                                                         // false: every address must be loopback
+	Tokens      []string                                                     // client i presents token i modulo their number; empty: no credential
+	User        string                                                       // user name; the tokens are passwords then
+	TLSFirst    bool                                                         // start with the TLS handshake, before INFO
+	Certificate *tls.Certificate                                             // client certificate; default: none
+	RootCAs     *x509.CertPool                                               // default: the root CAs of the system
+	Lookup      func(ctx context.Context, host string) ([]netip.Addr, error) // default: the resolver of the system
 }
 
-// valid returns the target with its defaults, and its URLs complete.
+// valid returns the target with its defaults and complete URLs.
 func (t Target) valid(ctx context.Context) (Target, error) {
 	if t.Lookup == nil {
 		t.Lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
@@ -56,11 +56,11 @@ func (t Target) valid(ctx context.Context) (Target, error) {
 		}
 	}
 	if len(t.Servers) == 0 {
-		return t, fmt.Errorf("%w: none is given", ErrServer)
+		return t, fmt.Errorf("%w: no URL is given", ErrServer)
 	}
 	servers := make([]string, len(t.Servers))
 	for i, text := range t.Servers {
-		u, err := t.parse(strings.TrimSpace(text))
+		u, err := t.parseURL(strings.TrimSpace(text))
 		if err != nil {
 			return t, err
 		}
@@ -69,9 +69,9 @@ func (t Target) valid(ctx context.Context) (Target, error) {
 			t.Kind = kind
 		}
 		if t.Kind != kind {
-			return t, fmt.Errorf("%w: %s is not for %s", ErrKind, u, t.Kind)
+			return t, fmt.Errorf("%w: %s is not a URL for %s", ErrKind, u, t.Kind)
 		}
-		if err := t.near(ctx, u.Hostname()); err != nil {
+		if err := t.checkLoopback(ctx, u.Hostname()); err != nil {
 			return t, err
 		}
 		servers[i] = u.String()
@@ -80,8 +80,8 @@ func (t Target) valid(ctx context.Context) (Target, error) {
 	return t, nil
 }
 
-// parse reads one URL. A credential in it is not repeated in an error.
-func (t Target) parse(text string) (*url.URL, error) {
+// parseURL parses one URL. Its errors never repeat a credential in the URL.
+func (t Target) parseURL(text string) (*url.URL, error) {
 	if !strings.Contains(text, "://") {
 		scheme := "nats"
 		if t.Kind == WebSocket {
@@ -92,9 +92,9 @@ func (t Target) parse(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
 	case strings.Contains(text, "@"):
-		return nil, fmt.Errorf("%w: it must not hold user and password", ErrServer)
+		return nil, fmt.Errorf("%w: it must not contain a user name or password", ErrServer)
 	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrServer, errors.Unwrap(err)) // without the URL around it
+		return nil, fmt.Errorf("%w: %w", ErrServer, errors.Unwrap(err)) // without the URL
 	case u.Hostname() == "":
 		return nil, fmt.Errorf("%w: %s has no host", ErrServer, text)
 	case kindOf(u) == "":
@@ -114,33 +114,33 @@ func kindOf(u *url.URL) Kind {
 	}
 }
 
-// secure reports whether clients want TLS.
+// secure reports whether clients use TLS.
 func (t Target) secure() bool {
 	return t.RootCAs != nil || t.TLSFirst || t.Certificate != nil || slices.ContainsFunc(t.Servers, func(s string) bool {
 		return strings.HasPrefix(s, "tls:") || strings.HasPrefix(s, "wss:")
 	})
 }
 
-// names returns the URLs to be printed: without what might be a credential.
-func (t Target) names() []string {
-	names := make([]string, len(t.Servers))
+// displayURLs returns the URLs to print, without anything that may be a credential.
+func (t Target) displayURLs() []string {
+	urls := make([]string, len(t.Servers))
 	for i, s := range t.Servers {
 		if u, err := url.Parse(s); err == nil {
-			names[i] = (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+			urls[i] = (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 		}
 	}
-	return names
+	return urls
 }
 
-// near finds out that a host is on this machine: that all its addresses are
-// loopback.
-func (t Target) near(ctx context.Context, host string) error {
+// checkLoopback returns ErrRemote unless all addresses of a host are loopback addresses or
+// remote addresses are allowed.
+func (t Target) checkLoopback(ctx context.Context, host string) error {
 	if t.AllowRemote {
 		return nil
 	}
 	addrs, err := t.addresses(ctx, host)
 	if err != nil {
-		return fmt.Errorf("find out where %s is: %w", host, err)
+		return fmt.Errorf("look up %s: %w", host, err)
 	}
 	for _, a := range addrs {
 		switch err := t.allow(a); {
@@ -153,18 +153,18 @@ func (t Target) near(ctx context.Context, host string) error {
 	return nil
 }
 
-// options are what all connections have in common: nats.go's defaults, as
-// applications have them.
+// options returns the options of all connections: the defaults of nats.go, as applications
+// use them.
 func (t Target) options() nats.Options {
 	o := nats.GetDefaultOptions()
 	o.Name = "usher-bench"
 	o.Servers = t.Servers
-	o.IgnoreDiscoveredServers = true // they may lie elsewhere
-	o.SkipHostLookup = true          // the dialer does it, so that one dial is one attempt
+	o.IgnoreDiscoveredServers = true // they may be on other machines
+	o.SkipHostLookup = true          // the dialer does the lookup, so that one dial is one attempt
 	o.NoCallbacksAfterClientClose = true
 	o.AsyncErrorCB = func(*nats.Conn, *nats.Subscription, error) {} // nats.go would print them
 	if t.RootCAs != nil || t.Certificate != nil || t.TLSFirst {
-		// As nats.RootCAs has it, which reads the file for each connection.
+		// nats.RootCAs does the same, but reads the file for each connection.
 		o.Secure, o.TLSHandshakeFirst = true, t.TLSFirst
 		o.TLSConfig = &tls.Config{RootCAs: t.RootCAs, MinVersion: tls.VersionTLS12}
 	}

@@ -8,7 +8,7 @@ import (
 	"usher/internal/fault"
 	"usher/internal/secretfile"
 
-	"usher/api"
+	"usher/api/projects"
 	"usher/app/accounts"
 	"usher/app/assembly"
 	"usher/app/config"
@@ -26,7 +26,7 @@ type accountService struct {
 
 // accountService returns what makes accounts for the API; nil: the configuration does
 // not let the service do that. What it would lack is said before anybody asks.
-func (in *Server) accountService() (api.Accounts, error) {
+func (in *Server) accountService() (projects.Accounts, error) {
 	cfg := in.cfg
 	if !cfg.Operator.CreateAccounts {
 		return nil, nil
@@ -66,8 +66,8 @@ func (s *accountService) with(ctx context.Context, do func(m *deployment.Account
 	return do(m)
 }
 
-// Open implements api.Accounts.
-func (s *accountService) Open(ctx context.Context, projects []string, may func() error, progress func(done, total int)) error {
+// Create implements projects.Accounts.
+func (s *accountService) Create(ctx context.Context, names []string, may func() error, progress func(done, total int)) error {
 	return s.with(ctx, func(m *deployment.AccountMaker) error {
 		m.May = may
 		m.Progress = func(step accounts.Step, done, total int) {
@@ -75,34 +75,34 @@ func (s *accountService) Open(ctx context.Context, projects []string, may func()
 				progress(done, total)
 			}
 		}
-		_, err := m.Open(ctx, projects)
+		_, err := m.Open(ctx, names)
 		if errors.Is(err, accounts.ErrTaken) {
-			return fmt.Errorf("%w: %w", api.ErrAccountTaken, err)
+			return fmt.Errorf("%w: %w", projects.ErrAccountTaken, err)
 		}
 		return err
 	})
 }
 
-// Made implements api.Accounts.
-func (s *accountService) Made() (map[string]api.MadeAccount, error) {
+// Created implements projects.Accounts.
+func (s *accountService) Created() (map[string]projects.Account, error) {
 	state, err := keyring.ReadState(s.cfg.Keyring.Dir, assembly.KeyringConfig(s.cfg))
 	if err != nil {
 		return nil, assembly.KeyringFault(s.cfg, err)
 	}
-	made := map[string]api.MadeAccount{}
+	made := map[string]projects.Account{}
 	for name, closing := range accounts.Made(state) {
-		made[name] = api.MadeAccount{Closing: closing}
+		made[name] = projects.Account{Closing: closing}
 	}
 	return made, nil
 }
 
-// Closing implements api.Accounts.
-func (s *accountService) Closing(project string) (string, error) {
+// LeftBy implements projects.Accounts.
+func (s *accountService) LeftBy(project string) (string, error) {
 	known, err := deployment.KnownAccounts(s.cfg)
 	return accounts.Closing(known, project), err
 }
 
-// Close implements api.Accounts.
+// Close implements projects.Accounts.
 func (s *accountService) Close(ctx context.Context, account, project string, purge bool, may func() error, remove func(context.Context) error) error {
 	return s.with(ctx, func(m *deployment.AccountMaker) error {
 		m.May = may

@@ -13,6 +13,7 @@ import (
 
 	"usher/api"
 	"usher/api/listener"
+	"usher/api/rest"
 	"usher/api/wire"
 	"usher/app/assembly"
 	"usher/app/config"
@@ -36,11 +37,11 @@ func (in *Server) startAPI(ctx context.Context) error {
 		return err
 	}
 	handler, err := api.New(api.Config{
-		Accounts: maker, AccountStated: in.cfg.NATS.Mode == config.ModeOperator,
+		Accounts: maker, AccountRequired: in.cfg.NATS.Mode == config.ModeOperator,
 		Store: bucket, Audit: in.audit.WriteChange, Now: in.Parts.Now, Random: rand.Reader, NewID: assembly.NewRequestID, Log: in.log,
 		Explain: in.explainUser, Directory: in.directoryView, Version: version.Semver(), DefaultAccount: in.cfg.Accounts.ServiceAdmin,
 		Policy: in.Parts.Policy, MaxPayload: bucket.Conn.MaxPayload, Reserved: []string{in.cfg.Accounts.Callout, in.cfg.Accounts.System},
-		KeyIn: api.KeyIn(cfg.KeyIn), FailedKeys: float64(cfg.FailuresPerS), MaxBody: int64(cfg.MaxBody), Timeout: cfg.Timeout,
+		KeyIn: rest.KeyIn(cfg.KeyIn), FailedKeys: float64(cfg.FailuresPerS), MaxBody: int64(cfg.MaxBody), Timeout: cfg.Timeout,
 	})
 	if err != nil {
 		return err

@@ -99,7 +99,7 @@ func (o *operated) where(t *testing.T, key string) string {
 func TestProjectAccount(t *testing.T) {
 	t.Parallel()
 	o := startOperated(t, nil)
-	o.no(t, cmdutil.ExitUsage, "usher project add -c makes one, where the operator's key is", "project", "add", "shop")
+	o.no(t, cmdutil.ExitUsage, "usher project add -c creates one on the machine that has the operator's key", "project", "add", "shop")
 	o.no(t, cmdutil.ExitUsage, "--account goes without -c", "project", "add", "-c", o.Config(), "--account", "APP", "shop")
 	o.no(t, cmdutil.ExitRuntime, "hint: give the project another name", "project", "add", "-c", o.Config(), "APP")
 	o.no(t, cmdutil.ExitUsage, "is reserved", "project", "add", "-c", o.Config(), "habitat")
@@ -217,7 +217,7 @@ func TestProjectAccountAPI(t *testing.T) {
 	})
 	o.ok(t, "made project shop in account shop", "project", "add", "shop")
 	o.no(t, cmdutil.ExitRuntime, "project already exists", "project", "add", "shop")
-	o.no(t, cmdutil.ExitRuntime, "An account of this name is there already", "project", "add", "APP")
+	o.no(t, cmdutil.ExitRuntime, "An account of this name exists", "project", "add", "APP")
 	o.ok(t, "made project two in account shop", "project", "add", "--account", "shop", "two")
 	key := o.member(t, "alice", "shop")
 	if account := o.where(t, key); account != accountKey(t, o, "shop") {

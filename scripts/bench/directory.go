@@ -14,13 +14,13 @@ const (
 	benchSwap     = "BenchmarkSwap"
 )
 
-// benchRow is where a row and a benchmark meet.
+// benchRow is a row and the metric that it shows.
 type benchRow struct {
 	row
 	metric
 }
 
-// directoryTable is the one place where rows and benchmarks of package directory meet.
+// directoryTable maps rows to metrics of the benchmarks of package directory.
 func directoryTable() []benchRow {
 	return []benchRow{
 		{row{"lookup", "look-up among 1,000,000 users, to 1,000", atMost(1.2), "×"}, metric{benchLookup, "x-small", 1}},
@@ -44,17 +44,17 @@ func rowsOf(table []benchRow) []row {
 	return rows
 }
 
-// measureDirectory measures look-up, building and swapping.
+// measureDirectory measures lookups in a snapshot, and how it is built and swapped.
 func measureDirectory(ctx context.Context, r *runner) (figures, error) {
 	return r.measureTable(ctx, directoryTest, directoryPattern, directoryTable())
 }
 
-// measureTable measures what a table says with benchmarks of one package.
+// measureTable runs benchmarks of one package and returns the figures of a table.
 func (r *runner) measureTable(ctx context.Context, p program, pattern string, table []benchRow) (figures, error) {
 	found, err := r.goBench(ctx, p, pattern)
-	wanted := map[string]metric{}
+	metrics := map[string]metric{}
 	for _, t := range table {
-		wanted[t.id] = t.metric
+		metrics[t.id] = t.metric
 	}
-	return found.pick(wanted, err)
+	return found.pick(metrics, err)
 }

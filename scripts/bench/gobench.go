@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// benchmarksIn is far above what the benchmarks of a package take.
-const benchmarksIn = 8 * time.Minute
+// benchmarkTimeout is far above the time that the benchmarks of a package take.
+const benchmarkTimeout = 8 * time.Minute
 
 // goBench runs benchmarks of a package, as "go test -bench" does.
 func (r *runner) goBench(ctx context.Context, p program, pattern string) (benchmarks, error) {
@@ -23,11 +23,11 @@ func (r *runner) goBench(ctx context.Context, p program, pattern string) (benchm
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, benchmarksIn)
+	ctx, cancel := context.WithTimeout(ctx, benchmarkTimeout)
 	defer cancel()
 	out, err := output(ctx, strings.TrimSpace(string(dir)), test, "-test.run", "^$", "-test.bench", pattern, "-test.benchmem")
-	if text := string(out); err != nil && slices.ContainsFunc(strings.Split(text, "\n"), saysWhy) {
-		err = fmt.Errorf("%w%s", err, telling(text)) // what b.Fatal says
+	if text := string(out); err != nil && slices.ContainsFunc(strings.Split(text, "\n"), isErrorLine) {
+		err = fmt.Errorf("%w%s", err, excerpt(text)) // the message of b.Fatal
 	}
 	found, perr := parseBenchmarks(bytes.NewReader(out))
 	if err == nil {
@@ -38,10 +38,10 @@ func (r *runner) goBench(ctx context.Context, p program, pattern string) (benchm
 			r.cpu = strings.TrimSpace(cpu)
 		}
 	}
-	return found, err // some may have been done before it failed
+	return found, err // some benchmarks may have finished before the failure
 }
 
-// measureHandle measures one request.
+// measureHandle measures the handling of one request.
 func measureHandle(ctx context.Context, r *runner) (figures, error) {
 	found, err := r.goBench(ctx, calloutTest, "^BenchmarkHandle$")
 	const plain, sealed = "BenchmarkHandle/plain", "BenchmarkHandle/sealed"

@@ -9,7 +9,7 @@ const (
 	benchMembers = "BenchmarkLarge/members"
 )
 
-// kvTable is the one place where rows and the benchmark of package kv meet.
+// kvTable maps rows to metrics of the benchmark of package kv.
 func kvTable() []benchRow {
 	return []benchRow{
 		{row{"kv-bucket", "1,000,000 users with a key each in NATS, a start from the bucket", atMost(60), "s"}, metric{benchKeys, "s-bucket", 1}},

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// machine is what the figures were measured on.
+// machine describes the machine and the versions of a run.
 type machine struct {
 	CPU        string `json:"cpu"`
 	Cores      int    `json:"cores"`
@@ -24,13 +24,13 @@ const unknown = "unknown"
 func (r *runner) machine(ctx context.Context) machine {
 	return machine{
 		CPU: r.cpuModel(), Cores: runtime.NumCPU(), OS: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(),
-		NATSServer: answer(ctx, "go", "list", "-m", "-f", "{{.Version}}", natsServerModule),
-		Usher:      answer(ctx, "git", "describe", "--tags", "--always", "--dirty"),
+		NATSServer: outputOrUnknown(ctx, "go", "list", "-m", "-f", "{{.Version}}", natsServerModule),
+		Usher:      outputOrUnknown(ctx, "git", "describe", "--tags", "--always", "--dirty"),
 		Date:       time.Now().UTC().Format(time.RFC3339),
 	}
 }
 
-// cpuModel asks the system, or else the benchmarks.
+// cpuModel returns the CPU model from the system, or else from the benchmarks.
 func (r *runner) cpuModel() string {
 	text, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil && r.cpu != "" {
@@ -44,8 +44,8 @@ func (r *runner) cpuModel() string {
 	return unknown
 }
 
-// answer returns what a program says, or that nobody knows.
-func answer(ctx context.Context, program string, args ...string) string {
+// outputOrUnknown returns the output of a program, or unknown.
+func outputOrUnknown(ctx context.Context, program string, args ...string) string {
 	out, err := output(ctx, "", program, args...)
 	if err != nil {
 		return unknown

@@ -1,9 +1,9 @@
-// Command bench measures usher against its targets and prints both side by
-// side: "make bench". Each figure is a ratio within this one run wherever that
-// is possible, because times of another machine say little.
+// Command bench measures usher against its targets and prints both side by side: "make
+// bench". Where possible a figure is a ratio within one run, because absolute times of
+// another machine are hard to compare.
 //
-// Everything it starts listens on loopback, lives in a temporary directory, and
-// ends with it. Nothing else should run on the machine meanwhile.
+// Everything that it starts listens on loopback, keeps its files in a temporary directory
+// and stops with it. Nothing else should run on the machine at the same time.
 package main
 
 import (
@@ -20,31 +20,31 @@ import (
 // Exit codes.
 const (
 	exitOK          = 0
-	exitMissed      = 1 // by more than 10 %, or not measured: failed
+	exitMissed      = 1 // a target was missed by more than 10 %, or a step failed
 	exitUsage       = 2
 	exitInterrupted = 130
 )
 
 func main() {
-	// After the first signal the default comes back: a second Ctrl-C ends at once.
+	// After the first signal the default handler is restored: a second Ctrl-C ends at once.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
 const help = `bench: measure against the targets, about 8 minutes on an idle machine; up to 13
-where storms do not recover
+if storms do not recover
 
-It builds usher, nats-server and a reference, starts them on loopback in a
-temporary directory, and prints what it measured beside the targets. Progress
-goes to stderr.
+The command builds usher, nats-server and a reference, starts them on loopback in
+a temporary directory, and prints the results beside the targets. It prints
+progress to stderr.
 
-Exits 0 when no target was missed by more than 10 %, 1 when one was or something
-failed, 2 on wrong usage, and 130 when Ctrl-C or SIGTERM ended it.
+Exit codes: 0 no target was missed by more than 10 %; 1 a target was missed or a
+step failed; 2 wrong usage; 130 Ctrl-C or SIGTERM.
 
 `
 
-// options are what the command line says.
+// options are the command line options.
 type options struct {
 	only    string
 	rounds  int
@@ -60,9 +60,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stderr, help)
 		flags.PrintDefaults()
 	}
-	flags.StringVar(&o.only, "only", "", "measure these `PARTS` alone: "+partNames()+", with commas")
-	flags.IntVar(&o.rounds, "rounds", 3, fmt.Sprintf("how often storms are measured; above 1 steady load is %d times", steadyRounds))
-	flags.IntVar(&o.clients, "clients", 8000, "clients of the storm; the large one has half as many more")
+	flags.StringVar(&o.only, "only", "", "comma-separated `PARTS` to measure: "+partNames()+"; default: all")
+	flags.IntVar(&o.rounds, "rounds", 3, fmt.Sprintf("rounds of each storm; if more than 1, the steady load has %d rounds", steadyRounds))
+	flags.IntVar(&o.clients, "clients", 8000, "clients of the storm; the large storm has 1.5 times as many")
 	flags.BoolVar(&o.json, "json", false, "print one JSON object instead of the table")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -70,9 +70,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case err != nil:
 		return exitUsage
 	}
-	steps, err := choose(o)
+	steps, err := selectSteps(o)
 	if err == nil && flags.NArg() > 0 {
-		err = fmt.Errorf("%q is no option", flags.Arg(0))
+		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "bench: error: %v\n", err)
@@ -87,11 +87,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "bench: error: %v\n", err)
 		return exitMissed
 	}
-	show := report.printText
+	printReport := report.printText
 	if o.json {
-		show = report.printJSON
+		printReport = report.printJSON
 	}
-	if err := show(stdout); err != nil {
+	if err := printReport(stdout); err != nil {
 		fmt.Fprintf(stderr, "bench: error: %v\n", err)
 		return exitMissed
 	}
@@ -101,25 +101,24 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// measure takes one step after the other; one that fails does not prevent the
-// others.
+// measure runs the steps one after the other. A failed step does not stop the others.
 func measure(ctx context.Context, o options, steps []step, progress io.Writer) (*report, error) {
 	dir, err := os.MkdirTemp("", "usher-bench-")
 	if err != nil {
-		return nil, fmt.Errorf("make temporary directory: %w", err)
+		return nil, fmt.Errorf("create temporary directory: %w", err)
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // it lies where such things are cleared away
+	defer os.RemoveAll(dir) //nolint:errcheck // the system cleans its temporary directory
 	r := &runner{dir: dir, rounds: o.rounds, progress: progress}
 	r.build(ctx, steps)
 	var report report
 	for i, s := range steps {
-		r.say("%s (%d of %d)", s.name, i+1, len(steps))
+		r.logf("%s (%d of %d)", s.name, i+1, len(steps))
 		found, err := s.run(ctx, r)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		if err != nil {
-			r.say("%s: %v", s.name, err)
+			r.logf("%s: %v", s.name, err)
 		}
 		report.add(s, found, err)
 	}

@@ -12,15 +12,15 @@ import (
 	"strings"
 )
 
-// benchmarks are the metrics that "go test -bench" printed, by benchmark and
-// unit, such as "BenchmarkHandle/plain" and "allocs/op".
+// benchmarks are the metrics that "go test -bench" prints, by benchmark and unit,
+// such as "BenchmarkHandle/plain" and "allocs/op".
 type benchmarks map[string]map[string]float64
 
-// processors ends a benchmark's name where there is more than one.
-var processors = regexp.MustCompile(`-[0-9]+$`) //nolint:gochecknoglobals // a parsed constant
+// procsSuffix is the GOMAXPROCS suffix of a benchmark's name.
+var procsSuffix = regexp.MustCompile(`-[0-9]+$`) //nolint:gochecknoglobals // a parsed constant
 
-// parseBenchmarks reads the lines of benchmarks and leaves the others alone
-// (the format is that of golang.org/design/14313-benchmark-format).
+// parseBenchmarks parses the result lines of benchmarks and ignores all others. The
+// format is that of golang.org/design/14313-benchmark-format.
 func parseBenchmarks(r io.Reader) (benchmarks, error) {
 	all := benchmarks{}
 	lines := bufio.NewScanner(r)
@@ -36,11 +36,11 @@ func parseBenchmarks(r io.Reader) (benchmarks, error) {
 		for i := 2; i < len(fields); i += 2 {
 			v, err := strconv.ParseFloat(fields[i], 64)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %s is no figure", fields[0], fields[i])
+				return nil, fmt.Errorf("%s: %s is not a number", fields[0], fields[i])
 			}
 			metrics[fields[i+1]] = v
 		}
-		all[processors.ReplaceAllString(fields[0], "")] = metrics
+		all[procsSuffix.ReplaceAllString(fields[0], "")] = metrics
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("read output of benchmarks: %w", err)
@@ -48,23 +48,24 @@ func parseBenchmarks(r io.Reader) (benchmarks, error) {
 	return all, nil
 }
 
-// metric is where a row's figure stands in the output of benchmarks.
+// metric is the source of a row's figure in the output of benchmarks.
 type metric struct {
 	benchmark string
 	unit      string
-	divide    float64 // by this, to get at the row's unit; 0: by 1
+	divide    float64 // divisor to get the row's unit; 0: 1
 }
 
-// pick returns the figures of rows, and what is missing. With err the benchmarks
-// ended; it comes back, and is all there is to say if none of them was done.
-func (b benchmarks) pick(wanted map[string]metric, err error) (figures, error) {
+// pick returns the figures of rows, and an error for each missing one. err is the error
+// of the benchmark run. pick returns it too, and returns nothing else if no benchmark
+// finished.
+func (b benchmarks) pick(metrics map[string]metric, err error) (figures, error) {
 	if err != nil && len(b) == 0 {
 		return nil, err
 	}
 	found := figures{}
 	errs := []error{err}
-	for _, id := range slices.Sorted(maps.Keys(wanted)) {
-		m := wanted[id]
+	for _, id := range slices.Sorted(maps.Keys(metrics)) {
+		m := metrics[id]
 		v, ok := b[m.benchmark][m.unit]
 		if !ok {
 			errs = append(errs, fmt.Errorf("%s did not report %s", m.benchmark, m.unit))
@@ -78,7 +79,7 @@ func (b benchmarks) pick(wanted map[string]metric, err error) (figures, error) {
 	return found, errors.Join(errs...)
 }
 
-// requests returns how many requests had the outcome, from the text of /metrics.
+// requests returns the number of requests with an outcome, from the text of /metrics.
 func requests(metrics, outcome string) (n float64, err error) {
 	const family = "usher_requests_total{"
 	seen := false
@@ -93,12 +94,12 @@ func requests(metrics, outcome string) (n float64, err error) {
 		}
 		v, err := strconv.ParseFloat(value, 64)
 		if err != nil {
-			return 0, fmt.Errorf("metrics: %s is no figure", value)
+			return 0, fmt.Errorf("metrics: %s is not a number", value)
 		}
 		n += v
 	}
 	if !seen {
-		return 0, errors.New("metrics: there is nothing of requests")
+		return 0, errors.New("metrics: no usher_requests_total")
 	}
 	return n, nil
 }

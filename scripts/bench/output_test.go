@@ -39,7 +39,7 @@ func TestParseBenchmarks(t *testing.T) {
 	}
 }
 
-// TestPick: what is there is kept, and what is missing is named.
+// TestPick: existing metrics are returned, and the error names missing ones.
 func TestPick(t *testing.T) {
 	t.Parallel()
 	b, err := parseBenchmarks(strings.NewReader(benchOutput))
@@ -57,7 +57,7 @@ func TestPick(t *testing.T) {
 	}
 	boom := errors.New("boom")
 	if got, err := (benchmarks{}).pick(map[string]metric{"none": {}}, boom); got != nil || !errors.Is(err, boom) || err.Error() != "boom" {
-		t.Errorf("none was done: %v, %v", got, err)
+		t.Errorf("no benchmark finished: %v, %v", got, err)
 	}
 	if want := "BenchmarkSwap did not report x-floor\nBenchmarkNone did not report ns/op"; err == nil || err.Error() != want {
 		t.Errorf("%v, not\n%s", err, want)

@@ -14,28 +14,28 @@ import (
 	"time"
 )
 
-// How long a process may take to be ready, and to end.
+// How long a process may take to become ready, and to stop.
 const (
-	readyIn = 20 * time.Second
-	endIn   = 12 * time.Second // usher finishes what it has taken
+	readyTimeout = 20 * time.Second
+	stopTimeout  = 12 * time.Second // usher finishes requests in progress
 )
 
-// command prepares a program. With ctx it is asked to end, and killed when it
-// does not.
+// command prepares a program. When ctx ends, the program gets SIGTERM, and SIGKILL after
+// stopTimeout.
 func command(ctx context.Context, program string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // the programs are go, git, and what this one has built
+	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // the programs are go, git and those that this one has built
 	cmd.Cancel = func() error {
 		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			return cmd.Process.Kill() // Windows has no such signal
 		}
 		return nil
 	}
-	cmd.WaitDelay = endIn
+	cmd.WaitDelay = stopTimeout
 	return cmd
 }
 
-// output runs a program to its end and returns what it said on stdout, also when
-// it failed. The error ends with what it said on stderr, as far as it tells why.
+// output runs a program to its end and returns its stdout, even if it fails. The error
+// includes an excerpt of its stderr.
 func output(ctx context.Context, dir, program string, args ...string) ([]byte, error) {
 	var stdout, stderr bytes.Buffer
 	cmd := command(ctx, program, args...)
@@ -45,7 +45,7 @@ func output(ctx context.Context, dir, program string, args ...string) ([]byte, e
 	case ctx.Err() != nil:
 		err = fmt.Errorf("%s: %w", filepath.Base(program), ctx.Err())
 	case err != nil:
-		err = fmt.Errorf("%s: %w%s", filepath.Base(program), err, telling(stderr.String()))
+		err = fmt.Errorf("%s: %w%s", filepath.Base(program), err, excerpt(stderr.String()))
 	}
 	return stdout.Bytes(), err
 }
@@ -54,7 +54,7 @@ func output(ctx context.Context, dir, program string, args ...string) ([]byte, e
 type process struct {
 	name string
 	log  string // file
-	stop func() // asks it to end, and waits
+	stop func() // stops it and waits
 	done chan struct{}
 }
 
@@ -74,7 +74,7 @@ func start(ctx context.Context, log, program string, args ...string) (*process, 
 	}
 	p := &process{name: filepath.Base(program), log: log, done: make(chan struct{})}
 	go func() {
-		_ = cmd.Wait() // how it ends when it is told to means nothing
+		_ = cmd.Wait() // the exit code after SIGTERM does not matter
 		close(p.done)
 	}()
 	p.stop = func() {
@@ -84,9 +84,9 @@ func start(ctx context.Context, log, program string, args ...string) (*process, 
 	return p, nil
 }
 
-// ready waits until the probe says so.
+// ready waits until the probe succeeds.
 func (p *process) ready(ctx context.Context, probe func(context.Context) bool) error {
-	ctx, cancel := context.WithTimeout(ctx, readyIn)
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -94,40 +94,41 @@ func (p *process) ready(ctx context.Context, probe func(context.Context) bool) e
 		select {
 		case <-tick.C:
 		case <-p.done:
-			return fmt.Errorf("%s ended%s", p.name, p.said())
+			return fmt.Errorf("%s ended%s", p.name, p.logExcerpt())
 		case <-ctx.Done():
-			return fmt.Errorf("%s is not ready: %w%s", p.name, ctx.Err(), p.said())
+			return fmt.Errorf("%s is not ready: %w%s", p.name, ctx.Err(), p.logExcerpt())
 		}
 	}
 	return nil
 }
 
-// said returns what the log tells.
-func (p *process) said() string {
+// logExcerpt returns an excerpt of the log.
+func (p *process) logExcerpt() string {
 	text, err := os.ReadFile(p.log)
 	if err != nil {
 		return ", and its log cannot be read"
 	}
-	return telling(string(text))
+	return excerpt(string(text))
 }
 
-// telling returns a few lines of what a program said, to go behind an error: from
-// the first that says what went wrong, or else the last.
-func telling(text string) string {
+// excerpt returns a few lines of a program's output, to append to an error: those from
+// the first error line on, or else the last ones.
+func excerpt(text string) string {
 	const n = 5
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	if lines[0] == "" {
 		return ""
 	}
-	from := slices.IndexFunc(lines, saysWhy)
+	from := slices.IndexFunc(lines, isErrorLine)
 	if from < 0 {
 		from = max(0, len(lines)-n)
 	}
 	return ":\n" + strings.Join(lines[from:min(len(lines), from+n)], "\n")
 }
 
-// saysWhy knows the runtime's words, those of the go command, of tests, and of usher.
-func saysWhy(line string) bool {
+// isErrorLine reports whether a line is an error of the Go runtime, the go command, a
+// test, usher or nats-server.
+func isErrorLine(line string) bool {
 	for _, start := range []string{"panic: ", "fatal error: ", "--- FAIL", "# "} {
 		if strings.HasPrefix(line, start) {
 			return true

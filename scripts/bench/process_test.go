@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestTelling: what went wrong is shown, not where a stack ends.
-func TestTelling(t *testing.T) {
+// TestExcerpt: the excerpt shows the error, not the end of a stack trace.
+func TestExcerpt(t *testing.T) {
 	t.Parallel()
 	stack := strings.Repeat("\tgoroutine\n", 20)
 	for text, want := range map[string]string{
@@ -20,13 +20,13 @@ func TestTelling(t *testing.T) {
 		"ok\n--- FAIL: BenchmarkX\n    x_test.go:1: no user\nFAIL": ":\n--- FAIL: BenchmarkX\n    x_test.go:1: no user\nFAIL",
 		"usher: error: no\n" + stack + "end":                       ":\nusher: error: no" + strings.Repeat("\n\tgoroutine", 4),
 	} {
-		if got := telling(text); got != want {
+		if got := excerpt(text); got != want {
 			t.Errorf("%q: %q, not %q", text, got, want)
 		}
 	}
 }
 
-// TestMakefile: it says the same of this command.
+// TestMakefile: the Makefile describes this command as its help does.
 func TestMakefile(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../Makefile")

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// program is one that is built for the run.
+// program is a program that a run builds.
 type program string
 
 const (
@@ -23,8 +23,8 @@ const (
 
 const natsServerModule = "github.com/nats-io/nats-server/v2"
 
-// recipe says how the go command makes a program.
-func (p program) recipe() (verb []string, pkg string) {
+// recipe returns the go command that builds a program, and its package.
+func (p program) recipe() (command []string, pkg string) {
 	switch p {
 	case natsServer:
 		return []string{"build"}, natsServerModule
@@ -41,21 +41,21 @@ func (p program) recipe() (verb []string, pkg string) {
 	return []string{"build"}, "usher/cmd/usher"
 }
 
-// buildIn is long enough for an empty build cache.
-const buildIn = 5 * time.Minute
+// buildTimeout is long enough for an empty build cache.
+const buildTimeout = 5 * time.Minute
 
-// runner is what steps measure with.
+// runner runs the steps.
 type runner struct {
-	dir      string
-	rounds   int
-	progress io.Writer
-	built    map[program]error // what was built, or why not
-	sites    int               // how many there were
-	cpu      string            // what benchmarks say it is
+	dir         string
+	rounds      int
+	progress    io.Writer
+	built       map[program]error // by program: nil, or why the build failed
+	deployments int               // number of deployments so far
+	cpu         string            // CPU model as the benchmarks print it
 }
 
-// say tells how far it is.
-func (r *runner) say(format string, args ...any) {
+// logf prints progress.
+func (r *runner) logf(format string, args ...any) {
 	fmt.Fprintf(r.progress, "bench: "+format+"\n", args...)
 }
 
@@ -67,19 +67,19 @@ func (r *runner) path(p program) string {
 	return filepath.Join(r.dir, name)
 }
 
-// build makes what the steps need, so that none of them waits for it.
+// build builds the programs that the steps need before any step runs.
 func (r *runner) build(ctx context.Context, steps []step) {
 	r.built = map[program]error{}
-	ctx, cancel := context.WithTimeout(ctx, buildIn)
+	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
 	defer cancel()
 	for _, s := range steps {
 		for _, p := range s.needs {
 			if _, ok := r.built[p]; ok || ctx.Err() != nil {
 				continue
 			}
-			r.say("build %s", p)
-			verb, pkg := p.recipe()
-			_, err := output(ctx, "", "go", append(verb, "-o", r.path(p), pkg)...)
+			r.logf("build %s", p)
+			command, pkg := p.recipe()
+			_, err := output(ctx, "", "go", append(command, "-o", r.path(p), pkg)...)
 			r.built[p] = err
 		}
 	}

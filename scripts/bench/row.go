@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// row is one line of the table, before it is measured.
+// row is one line of the table, without its figure.
 type row struct {
-	id     string // for scripts
+	id     string // for --json
 	what   string
 	target target
 	unit   string
 }
 
-// target is what a figure should be.
+// target is the condition on a figure.
 type target struct {
 	rule   rule
 	figure float64
@@ -36,7 +36,7 @@ func atMost(figure float64) target  { return target{most, figure} }
 func atLeast(figure float64) target { return target{least, figure} }
 func exactly(figure float64) target { return target{exact, figure} }
 
-// verdict is how a figure does beside its target.
+// verdict compares a figure with its target.
 type verdict string
 
 const (
@@ -44,26 +44,26 @@ const (
 	near   verdict = "within 10 %"
 	missed verdict = "missed"
 	failed verdict = "failed" // not measured
-	none   verdict = ""       // there is no target
+	none   verdict = ""       // no target
 )
 
-// margin is by how much a figure may miss its target.
+// margin is the share by which a figure may miss its target.
 const margin = 0.1
 
-func (t target) judge(figure float64) verdict {
+func (t target) verdict(figure float64) verdict {
 	switch t.rule {
 	case most:
 		return grade(figure <= t.figure, figure <= t.figure*(1+margin))
 	case least:
 		return grade(figure >= t.figure, figure >= t.figure*(1-margin))
-	case exact: // a count: the margin would let a storm be lost
+	case exact: // a count; with the margin a storm that did not recover would pass
 		return grade(figure == t.figure, false)
 	case noTarget:
 	}
 	return none
 }
 
-// grade is safe for NaN, of which nothing is true.
+// grade returns missed for NaN, because every comparison with NaN is false.
 func grade(ok, within bool) verdict {
 	switch {
 	case ok:
@@ -83,7 +83,7 @@ func (t target) text(unit string) string {
 	return sign + withUnit(strconv.FormatFloat(t.figure, 'f', -1, 64), unit)
 }
 
-// number writes a figure with as many digits as mean something.
+// number formats a figure with its significant digits.
 func number(f float64, unit string) string {
 	digits := 2
 	switch size := math.Abs(f); {
@@ -99,19 +99,19 @@ func number(f float64, unit string) string {
 
 func withUnit(text, unit string) string { return strings.TrimSpace(text + " " + unit) }
 
-// figures are what a step measured, by row.
+// figures are the results of a step, by row.
 type figures map[string]figure
 
-// figure is one of them.
+// figure is the result of a row.
 type figure struct {
 	value float64
-	each  []float64 // of which it was made, in the order measured
+	each  []float64 // the measurements that value was made of, in order
 }
 
-// set keeps one figure made of several; of none it keeps nothing.
-func (f figures) set(id string, of func([]float64) float64, each []float64) {
+// set aggregates measurements into one figure. Without measurements it sets nothing.
+func (f figures) set(id string, aggregate func([]float64) float64, each []float64) {
 	if len(each) > 0 {
-		f[id] = figure{of(each), each}
+		f[id] = figure{aggregate(each), each}
 	}
 }
 
@@ -123,8 +123,8 @@ func (f figures) prefixed(prefix string) figures {
 	return renamed
 }
 
-func median(of []float64) float64 {
-	sorted := slices.Sorted(slices.Values(of))
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
 	half := len(sorted) / 2
 	if len(sorted)%2 == 1 {
 		return sorted[half]
@@ -132,19 +132,19 @@ func median(of []float64) float64 {
 	return (sorted[half-1] + sorted[half]) / 2
 }
 
-func worst(of []float64) float64 { return slices.Max(of) }
+func worst(values []float64) float64 { return slices.Max(values) }
 
-func sum(of []float64) (total float64) {
-	for _, v := range of {
+func sum(values []float64) (total float64) {
+	for _, v := range values {
 		total += v
 	}
 	return total
 }
 
-// ratio of two figures that are above 0.
+// ratio returns a/b. Both must be above 0.
 func ratio(a, b float64) (float64, error) {
 	if !(a > 0) || !(b > 0) {
-		return 0, fmt.Errorf("there is no ratio of %g to %g", a, b)
+		return 0, fmt.Errorf("no ratio of %g to %g", a, b)
 	}
 	return a / b, nil
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestJudge(t *testing.T) {
+func TestVerdict(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		target target
@@ -30,8 +30,8 @@ func TestJudge(t *testing.T) {
 		{exactly(0), 1, missed},
 		{information(), 1, none},
 	} {
-		if got := c.target.judge(c.figure); got != c.want {
-			t.Errorf("%g beside %q: %q, not %q", c.figure, c.target.text(""), got, c.want)
+		if got := c.target.verdict(c.figure); got != c.want {
+			t.Errorf("%g with target %q: %q, want %q", c.figure, c.target.text(""), got, c.want)
 		}
 	}
 }
@@ -39,15 +39,15 @@ func TestJudge(t *testing.T) {
 func TestArithmetic(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		of                 []float64
+		values             []float64
 		median, worst, sum float64
 	}{
 		{[]float64{3}, 3, 3, 3},
 		{[]float64{4, 1}, 2.5, 4, 5},
 		{[]float64{9, 1, 2}, 2, 9, 12},
 	} {
-		if m, w, s := median(c.of), worst(c.of), sum(c.of); m != c.median || w != c.worst || s != c.sum {
-			t.Errorf("%v: %g, %g, %g", c.of, m, w, s)
+		if m, w, s := median(c.values), worst(c.values), sum(c.values); m != c.median || w != c.worst || s != c.sum {
+			t.Errorf("%v: %g, %g, %g", c.values, m, w, s)
 		}
 	}
 	if x, err := ratio(7, 2); err != nil || x != 3.5 {

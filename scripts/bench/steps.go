@@ -9,39 +9,39 @@ import (
 
 // step measures some rows of the table.
 type step struct {
-	part  string // what --only calls it
+	part  string // its name for --only
 	name  string
 	needs []program
 	rows  []row
-	run   func(context.Context, *runner) (figures, error) // what it could not measure is missing, and the error says why
+	run   func(context.Context, *runner) (figures, error) // without the figures that it could not measure; the error gives the reason
 }
 
-// parts are what --only knows.
+// parts returns the names for --only.
 func parts() []string { return []string{"handle", "storm", "steady", "directory", "kv"} }
 
 func partNames() string { return strings.Join(parts(), ",") }
 
-// choose returns the steps that are asked for, in their order.
-func choose(o options) ([]step, error) {
+// selectSteps returns the selected steps, in order.
+func selectSteps(o options) ([]step, error) {
 	if o.rounds < 1 || o.rounds > 100 {
 		return nil, fmt.Errorf("--rounds %d is not between 1 and 100", o.rounds)
 	}
 	if o.clients < 1 || o.clients > 100_000 {
 		return nil, fmt.Errorf("--clients %d is not between 1 and 100000", o.clients)
 	}
-	wanted := parts()
+	selected := parts()
 	if o.only != "" {
-		wanted = strings.Split(o.only, ",")
+		selected = strings.Split(o.only, ",")
 	}
-	for _, w := range wanted {
-		if !slices.Contains(parts(), w) {
-			return nil, fmt.Errorf("--only %s: there is no part %q, only %s", o.only, w, partNames())
+	for _, name := range selected {
+		if !slices.Contains(parts(), name) {
+			return nil, fmt.Errorf("--only %s: unknown part %q, expected %s", o.only, name, partNames())
 		}
 	}
-	return slices.DeleteFunc(allSteps(o), func(s step) bool { return !slices.Contains(wanted, s.part) }), nil
+	return slices.DeleteFunc(allSteps(o), func(s step) bool { return !slices.Contains(selected, s.part) }), nil
 }
 
-// allSteps is the table of targets, with who measures what.
+// allSteps is the table of steps, with their rows and targets.
 func allSteps(o options) []step {
 	small, large := o.clients, o.clients*3/2
 	all := float64(o.rounds)
@@ -68,9 +68,9 @@ func allSteps(o options) []step {
 			rows: []row{
 				{"ratio", storm + ", to a static token, worst", atMost(3.5), "×"},
 				{"recovered", storm + ", recovered", exactly(all), times},
-				{"attempts", storm + ", failed attempts a client, worst", information(), ""},
-				{"elapsed", storm + ", until all are in", information(), "s"},
-				{"static", storm + " on a static token, until all are in", information(), "s"},
+				{"attempts", storm + ", failed attempts per client, worst", information(), ""},
+				{"elapsed", storm + ", until all are connected", information(), "s"},
+				{"static", storm + " on a static token, until all are connected", information(), "s"},
 			},
 		},
 		{
@@ -80,8 +80,8 @@ func allSteps(o options) []step {
 			},
 			rows: []row{
 				{"large-recovered", largeStorm + ", recovered", exactly(all), times},
-				{"large-attempts", largeStorm + ", failed attempts a client, worst", atMost(1.5), ""},
-				{"large-elapsed", largeStorm + ", until all are in", information(), "s"},
+				{"large-attempts", largeStorm + ", failed attempts per client, worst", atMost(1.5), ""},
+				{"large-elapsed", largeStorm + ", until all are connected", information(), "s"},
 			},
 		},
 		{
@@ -92,8 +92,8 @@ func allSteps(o options) []step {
 			},
 			rows: []row{
 				{"sealed-ratio", sealed + ", to a static token", information(), "×"},
-				{"sealed-elapsed", sealed + ", until all are in", information(), "s"},
-				{"sealed-attempts", sealed + ", failed attempts a client", information(), ""},
+				{"sealed-elapsed", sealed + ", until all are connected", information(), "s"},
+				{"sealed-attempts", sealed + ", failed attempts per client", information(), ""},
 			},
 		},
 		{
@@ -102,7 +102,7 @@ func allSteps(o options) []step {
 				{"steady-ratio", "steady load, p99 of a connect to the reference's, median", atMost(1.3), "×"},
 				{"steady-shed", "steady load, requests that usher shed", exactly(0), ""},
 				{"steady-failed", "steady load, connects that failed with usher", exactly(0), ""},
-				{"steady-rate", "steady load, connects a second", information(), ""},
+				{"steady-rate", "steady load, connects per second", information(), ""},
 				{"steady-usher", "steady load, p99 of a connect with usher, median", information(), "ms"},
 				{"steady-reference", "steady load, p99 of a connect with the reference, median", information(), "ms"},
 			},
@@ -118,7 +118,7 @@ func allSteps(o options) []step {
 	}
 }
 
-// thousands writes n as people do, such as 12,000.
+// thousands formats n with separators, such as 12,000.
 func thousands(n int) string {
 	if n < 1000 {
 		return fmt.Sprint(n)

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestSteps: every row has its own name, every part a step, and every target of
-// a directory's row a benchmark.
+// TestSteps: every row has a unique name, every part a step, and every row of the
+// directory a benchmark.
 func TestSteps(t *testing.T) {
 	t.Parallel()
 	ids, texts := map[string]bool{}, map[string]bool{}
@@ -17,7 +17,7 @@ func TestSteps(t *testing.T) {
 		seen = append(seen, s.part)
 		for _, r := range s.rows {
 			if id := s.part + "/" + r.id; ids[id] || texts[r.what] {
-				t.Errorf("%s, %q is there twice", id, r.what)
+				t.Errorf("%s, %q is defined twice", id, r.what)
 			}
 			ids[s.part+"/"+r.id], texts[r.what] = true, true
 		}
@@ -32,26 +32,26 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-func TestChoose(t *testing.T) {
+func TestSelectSteps(t *testing.T) {
 	t.Parallel()
 	for only, want := range map[string]int{"": 7, "kv": 1, "handle": 1, "storm": 3, "steady,handle": 2, "handle,storm,steady,directory": 6} {
-		if steps, err := choose(options{only: only, rounds: 1, clients: 100}); err != nil || len(steps) != want {
+		if steps, err := selectSteps(options{only: only, rounds: 1, clients: 100}); err != nil || len(steps) != want {
 			t.Errorf("%q: %d steps, %v", only, len(steps), err)
 		}
 	}
 }
 
-// TestUsage: what cannot be meant is refused before anything is built.
+// TestUsage: wrong options are refused before anything is built.
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"--only storms":   `there is no part "storms", only handle,storm,steady,directory,kv`,
-		"--only handle,":  `there is no part ""`,
+		"--only storms":   `unknown part "storms", expected handle,storm,steady,directory,kv`,
+		"--only handle,":  `unknown part ""`,
 		"--rounds 0":      "--rounds 0 is not between 1 and 100",
 		"--clients 0":     "--clients 0 is not between 1 and 100000",
 		"--rounds x":      "invalid value",
 		"--frobnicate":    "not defined",
-		"--rounds 1 now":  `"now" is no option`,
+		"--rounds 1 now":  `unexpected argument "now"`,
 		"--clients 1e9 x": "invalid value",
 	} {
 		var stdout, stderr bytes.Buffer
@@ -60,7 +60,7 @@ func TestUsage(t *testing.T) {
 		}
 	}
 	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), []string{"-h"}, &stdout, &stderr); code != exitOK || !strings.Contains(stderr.String(), "-rounds") || !strings.Contains(stderr.String(), "Exits 0") {
+	if code := run(t.Context(), []string{"-h"}, &stdout, &stderr); code != exitOK || !strings.Contains(stderr.String(), "-rounds") || !strings.Contains(stderr.String(), "Exit codes: 0") {
 		t.Errorf("help: exit code %d\n%s", code, stderr.String())
 	}
 }

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// stormIn is how long a storm may take, and stormsEnd when its process is ended.
+// stormDuration is the maximum duration of a storm, stormTimeout that of its process.
 const (
-	stormIn   = time.Minute
-	stormsEnd = stormIn + 30*time.Second
+	stormDuration = time.Minute
+	stormTimeout  = stormDuration + 30*time.Second
 )
 
-// storm is what "usher bench storm --json" says, as far as it is looked at.
+// storm has the fields of "usher bench storm --json" that the bench uses.
 type storm struct {
 	Clients                 int     `json:"clients"`
 	Connected               int     `json:"connected"`
@@ -29,23 +29,23 @@ func (s *storm) seconds() float64 { return s.ElapsedMS / 1000 }
 
 func (s *storm) String() string {
 	if !s.recovered() {
-		return fmt.Sprintf("not recovered, %d of %d are in after %.1f s", s.Connected, s.Clients, s.seconds())
+		return fmt.Sprintf("not recovered, %d of %d connected after %.1f s", s.Connected, s.Clients, s.seconds())
 	}
-	return fmt.Sprintf("%.1f s, %.2f failed attempts a client", s.seconds(), s.FailedAttemptsPerClient)
+	return fmt.Sprintf("%.1f s, %.2f failed attempts per client", s.seconds(), s.FailedAttemptsPerClient)
 }
 
-// storm lets one loose on a fresh site. One that does not recover is an error,
-// with its figures.
-func (r *runner) storm(ctx context.Context, k kind, clients int) (*storm, error) {
-	s, err := r.site(ctx, k)
+// storm runs a storm against a new deployment. If the storm does not recover, storm
+// returns its figures and an error.
+func (r *runner) storm(ctx context.Context, b backend, clients int) (*storm, error) {
+	d, err := r.deploy(ctx, b)
 	if err != nil {
 		return nil, err
 	}
-	defer s.stop()
-	bounded, cancel := context.WithTimeout(ctx, stormsEnd)
+	defer d.stop()
+	bounded, cancel := context.WithTimeout(ctx, stormTimeout)
 	defer cancel()
-	out, err := output(bounded, "", r.path(usher), "bench", "storm", "-s", "nats://"+s.listen, "--token-file", s.tokenFile,
-		"--clients", strconv.Itoa(clients), "--duration", stormIn.String(), "--json")
+	out, err := output(bounded, "", r.path(usher), "bench", "storm", "-s", "nats://"+d.listen, "--token-file", d.tokenFile,
+		"--clients", strconv.Itoa(clients), "--duration", stormDuration.String(), "--json")
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -59,22 +59,23 @@ func (r *runner) storm(ctx context.Context, k kind, clients int) (*storm, error)
 	return &found, err
 }
 
-// measureStorm measures storms of usher, each to one on a static token just before.
-func measureStorm(ctx context.Context, r *runner, k kind, clients, rounds int) (figures, error) {
+// measureStorm measures storms with usher, each relative to a storm with a static token
+// right before it.
+func measureStorm(ctx context.Context, r *runner, b backend, clients, rounds int) (figures, error) {
 	var ratios, statics, elapsed, attempts []float64
 	var errs []error
 	recovered := 0
 	for i := range rounds {
-		static, serr := r.storm(ctx, staticToken, clients)
-		if serr != nil {
-			errs = append(errs, fmt.Errorf("round %d, static token: %w", i+1, serr))
+		static, staticErr := r.storm(ctx, staticToken, clients)
+		if staticErr != nil {
+			errs = append(errs, fmt.Errorf("round %d, static token: %w", i+1, staticErr))
 		} else {
-			r.say("  round %d of %d, static token: %s", i+1, rounds, static)
+			r.logf("  round %d of %d, static token: %s", i+1, rounds, static)
 			statics = append(statics, static.seconds())
 		}
-		found, err := r.storm(ctx, k, clients)
+		found, err := r.storm(ctx, b, clients)
 		if found != nil {
-			r.say("  round %d of %d, usher: %s", i+1, rounds, found)
+			r.logf("  round %d of %d, usher: %s", i+1, rounds, found)
 			attempts = append(attempts, found.FailedAttemptsPerClient)
 		}
 		if err != nil {
@@ -83,13 +84,13 @@ func measureStorm(ctx context.Context, r *runner, k kind, clients, rounds int) (
 		}
 		recovered++
 		elapsed = append(elapsed, found.seconds())
-		if serr == nil {
+		if staticErr == nil {
 			x, err := ratio(found.ElapsedMS, static.ElapsedMS)
 			ratios, errs = append(ratios, x), append(errs, err)
 		}
 	}
 	all := figures{"recovered": {value: float64(recovered)}}
-	if len(ratios) == rounds { // otherwise the worst is not known
+	if len(ratios) == rounds { // otherwise the worst ratio is unknown
 		all.set("ratio", worst, ratios)
 	}
 	all.set("static", median, statics)
@@ -98,7 +99,7 @@ func measureStorm(ctx context.Context, r *runner, k kind, clients, rounds int) (
 	return all, errors.Join(errs...)
 }
 
-// measureRecovery measures storms that usher has to survive, however long it takes.
+// measureRecovery measures whether usher recovers from storms, however long it takes.
 func measureRecovery(ctx context.Context, r *runner, clients int) (figures, error) {
 	var elapsed, attempts []float64
 	var errs []error
@@ -106,7 +107,7 @@ func measureRecovery(ctx context.Context, r *runner, clients int) (figures, erro
 	for i := range r.rounds {
 		found, err := r.storm(ctx, usherPlain, clients)
 		if found != nil {
-			r.say("  round %d of %d: %s", i+1, r.rounds, found)
+			r.logf("  round %d of %d: %s", i+1, r.rounds, found)
 			attempts = append(attempts, found.FailedAttemptsPerClient)
 		}
 		if err != nil {

@@ -9,35 +9,35 @@ import (
 	"text/tabwriter"
 )
 
-// seeMore is where figures are explained that a machine cannot reach.
-const seeMore = "docs/performance.md"
+// explanationDoc explains targets that a machine cannot reach.
+const explanationDoc = "docs/performance.md"
 
 var errNotMeasured = errors.New("not measured")
 
-// report is the whole table.
+// report is the table with its results.
 type report struct {
 	Machine  machine  `json:"machine"`
 	Rows     []result `json:"rows"`
 	problems []string
 }
 
-// result is a row with what was measured.
+// result is a row with its figure.
 type result struct {
 	Part     string    `json:"part"`
 	ID       string    `json:"id"`
 	What     string    `json:"what"`
 	Rule     string    `json:"rule,omitempty"` // "≤", "≥" or "="
-	Target   *float64  `json:"target"`         // null: for information
-	Measured *float64  `json:"measured"`       // null: it failed
+	Target   *float64  `json:"target"`         // null: no target
+	Measured *float64  `json:"measured"`       // null: not measured
 	Unit     string    `json:"unit,omitempty"`
-	Each     []float64 `json:"each,omitempty"` // of which measured was made
+	Each     []float64 `json:"each,omitempty"` // the measurements that Measured was made of
 	Verdict  verdict   `json:"verdict"`
 	Error    string    `json:"error,omitempty"`
 
 	target target
 }
 
-// add judges what a step measured.
+// add adds the results of a step.
 func (r *report) add(s step, found figures, err error) {
 	if err != nil {
 		r.problems = append(r.problems, s.name+": "+strings.ReplaceAll(err.Error(), "\n", "\n    "))
@@ -49,7 +49,7 @@ func (r *report) add(s step, found figures, err error) {
 			out.Target = &row.target.figure
 		}
 		if f, ok := found[row.id]; ok {
-			out.Measured, out.Verdict = &f.value, row.target.judge(f.value)
+			out.Measured, out.Verdict = &f.value, row.target.verdict(f.value)
 			if len(f.each) > 1 {
 				out.Each = f.each
 			}
@@ -75,7 +75,7 @@ func (r *report) count(v verdict) (n int) {
 
 func (r *report) printJSON(w io.Writer) error { return json.NewEncoder(w).Encode(r) }
 
-// printText prints the table for people.
+// printText prints the table as text.
 func (r *report) printText(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	fmt.Fprint(t, "what\ttarget\tmeasured\tverdict\n")
@@ -91,13 +91,13 @@ func (r *report) printText(w io.Writer) error {
 	}
 	text := ""
 	if len(r.problems) > 0 {
-		text = "\nwhat failed:\n  " + strings.Join(r.problems, "\n  ") + "\n"
+		text = "\nfailures:\n  " + strings.Join(r.problems, "\n  ") + "\n"
 	}
 	if n := r.count(failed); n > 0 {
-		text += fmt.Sprintf("\n%d of %d failed: they were not measured.\n", n, len(r.Rows))
+		text += fmt.Sprintf("\n%d of %d were not measured.\n", n, len(r.Rows))
 	}
 	if n := r.count(missed); n > 0 {
-		text += fmt.Sprintf("\n%d of %d missed; %s explains what a machine cannot reach, and how to read this.\n", n, len(r.Rows), seeMore)
+		text += fmt.Sprintf("\n%d of %d missed their target; %s explains the targets, and which ones depend on the machine.\n", n, len(r.Rows), explanationDoc)
 	}
 	_, err := io.WriteString(w, text)
 	return err
@@ -121,7 +121,7 @@ func (r *result) measured() string {
 func (r *result) verdict() string {
 	switch r.Verdict {
 	case missed:
-		return string(missed) + ", see " + seeMore
+		return string(missed) + ", see " + explanationDoc
 	case none:
 		return "–"
 	case good, near, failed:

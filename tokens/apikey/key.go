@@ -1,7 +1,7 @@
-// Package apikey verifies API keys: tokens that belong to a user of the
-// directory. It promises that a look-up is one map access by digest, that a
-// mistyped key of usher's own form never gets that far, and that no key is ever
-// kept or logged.
+// Package apikey creates and verifies API keys: tokens that belong to a user of the
+// directory. It promises that a lookup is one map access by digest, that a mistyped
+// key in usher's own format is rejected without a lookup, and that no key is ever
+// stored or logged.
 package apikey
 
 import (
@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// Prefix begins every key that usher makes, so that people and secret scanners
-// recognise one.
+// Prefix is the prefix of every key that usher creates. People and secret scanners
+// recognise a key by it.
 const Prefix = "usher_"
 
 const (
@@ -23,10 +23,10 @@ const (
 	bodyLength    = 48 // base64url of 36 bytes, without padding
 )
 
-// Length is the length of a key that usher makes.
+// Length is the length of a key that usher creates, in bytes.
 const Length = len(Prefix) + bodyLength
 
-// ErrMalformed: a key with usher's prefix whose form or checksum is wrong.
+// ErrMalformed: the key has usher's prefix, but a wrong length, alphabet or checksum.
 var ErrMalformed = errors.New("malformed API key")
 
 // New returns a new key: Prefix, then base64url of 32 bytes from random and a
@@ -40,12 +40,11 @@ func New(random io.Reader) (string, error) {
 	return Prefix + base64.RawURLEncoding.EncodeToString(raw[:]), nil
 }
 
-// Check reports ErrMalformed for a token that has usher's prefix and is not a
-// key that New could have made. Any other token is an opaque key from
-// elsewhere, about which nothing can be said.
+// Check returns ErrMalformed for a token that has usher's prefix but that New cannot
+// have created. Any other token is an opaque key of another system, and passes.
 func Check(token string) error {
-	body, ours := strings.CutPrefix(token, Prefix)
-	if !ours {
+	body, found := strings.CutPrefix(token, Prefix)
+	if !found {
 		return nil
 	}
 	var raw [secretBytes + checksumBytes]byte

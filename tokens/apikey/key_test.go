@@ -37,7 +37,7 @@ func TestNew(t *testing.T) {
 	}
 }
 
-// The form of a key does not change: keys out there stay valid.
+// The format of keys is stable: existing keys stay valid.
 func TestGolden(t *testing.T) {
 	key, err := apikey.New(bytes.NewReader(make([]byte, 32)))
 	if want := "usher_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABsfVDA"; err != nil || key != want {
@@ -46,13 +46,13 @@ func TestGolden(t *testing.T) {
 }
 
 func TestNewWithoutRandomness(t *testing.T) {
-	dry := errors.New("dry")
+	errRandom := errors.New("no randomness")
 	readers := map[string]io.Reader{
-		"fails":     iotest.ErrReader(dry),
+		"fails":     iotest.ErrReader(errRandom),
 		"is empty":  strings.NewReader(""),
 		"ends soon": bytes.NewReader(make([]byte, 31)),
 		"fails late": io.MultiReader(
-			bytes.NewReader(make([]byte, 31)), iotest.ErrReader(dry)),
+			bytes.NewReader(make([]byte, 31)), iotest.ErrReader(errRandom)),
 	}
 	for name, r := range readers {
 		if key, err := apikey.New(r); err == nil || key != "" {
@@ -64,7 +64,7 @@ func TestNewWithoutRandomness(t *testing.T) {
 	}
 }
 
-// Every mistyped character is noticed.
+// Check detects every single mistyped character.
 func TestEveryChange(t *testing.T) {
 	key := newKey(t)
 	for i := len(apikey.Prefix); i < len(key); i++ {
@@ -74,19 +74,19 @@ func TestEveryChange(t *testing.T) {
 			}
 			changed := key[:i] + string([]byte{c}) + key[i+1:]
 			if err := apikey.Check(changed); !errors.Is(err, apikey.ErrMalformed) {
-				t.Errorf("%q in place %d: got %v", c, i, err)
+				t.Errorf("%q at %d: got %v", c, i, err)
 			}
 		}
 		if i+1 < len(key) && key[i] != key[i+1] {
 			swapped := key[:i] + string([]byte{key[i+1], key[i]}) + key[i+2:]
 			if apikey.Check(swapped) == nil {
-				t.Errorf("places %d and %d swapped: passes", i, i+1)
+				t.Errorf("characters %d and %d swapped: passes", i, i+1)
 			}
 		}
 	}
 }
 
-func TestCutAndExtended(t *testing.T) {
+func TestTruncatedAndExtended(t *testing.T) {
 	key := newKey(t)
 	for n := len(apikey.Prefix); n < len(key); n++ {
 		if apikey.Check(key[:n]) == nil {
@@ -106,7 +106,7 @@ func TestCutAndExtended(t *testing.T) {
 	}
 }
 
-// About a key from elsewhere nothing can be said.
+// Keys of other systems pass.
 func TestOpaque(t *testing.T) {
 	key := newKey(t)
 	for _, token := range []string{"", "x", strings.Repeat("0123456789abcdef", 4), strings.ToUpper(key), " " + key, key[1:], "USHER_", "usher"} {
@@ -116,7 +116,7 @@ func TestOpaque(t *testing.T) {
 	}
 }
 
-// What passes is exactly what New makes.
+// Check accepts exactly the keys that New can create.
 func FuzzCheck(f *testing.F) {
 	f.Add(newKey(f))
 	f.Add("usher_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABsfVDA")
@@ -125,11 +125,11 @@ func FuzzCheck(f *testing.F) {
 	f.Add("other_AAAA")
 	f.Add("")
 	f.Fuzz(func(t *testing.T, token string) {
-		body, ours := strings.CutPrefix(token, apikey.Prefix)
+		body, found := strings.CutPrefix(token, apikey.Prefix)
 		err := apikey.Check(token)
-		if !ours {
+		if !found {
 			if err != nil {
-				t.Fatalf("%q is not ours: %v", token, err)
+				t.Fatalf("%q has not our prefix: %v", token, err)
 			}
 			return
 		}
@@ -141,7 +141,7 @@ func FuzzCheck(f *testing.F) {
 			}
 		}
 		if (err == nil) != (again == token) {
-			t.Fatalf("%q: %v, and New makes %q", token, err, again)
+			t.Fatalf("%q: %v, but New creates %q", token, err, again)
 		}
 	})
 }

@@ -23,18 +23,18 @@ const (
 	CodeSelection   = "empty_selection"
 )
 
-// maxTokenLength bounds what is hashed: no real key comes near it.
+// maxTokenLength bounds the work of hashing. Real keys are much shorter.
 const maxTokenLength = 4096
 
-// Verifier looks up API keys in the snapshot that the decision is made on.
+// Verifier looks up API keys in the directory of the decision.
 type Verifier struct {
 	snapshot func() *snapshot.Snapshot
 	now      func() time.Time
 }
 
-// NewVerifier returns a Verifier. snapshot is for credentials that are in no
-// decision (tokens.Credential.Directory). It may return nil while no directory is
-// loaded; nothing can be decided then.
+// NewVerifier returns a Verifier. snapshot is the fallback of
+// tokens.Credential.Directory. It may return nil while no directory is loaded; Verify
+// then returns ErrUnavailable.
 func NewVerifier(snapshot func() *snapshot.Snapshot, now func() time.Time) *Verifier {
 	return &Verifier{snapshot: snapshot, now: now}
 }
@@ -49,7 +49,7 @@ func (v *Verifier) Verify(_ context.Context, c *tokens.Credential) (identity.Ide
 		return identity.Identity{}, tokens.ErrNotApplicable
 	}
 	if len(token) > maxTokenLength || Check(token) != nil {
-		return identity.Identity{}, tokens.Reject(CodeMalformed, "the API key is mistyped or cut off", identity.Identity{})
+		return identity.Identity{}, tokens.Reject(CodeMalformed, "the API key is mistyped or truncated", identity.Identity{})
 	}
 	s := c.Directory(v.snapshot)
 	if s == nil {
@@ -59,7 +59,7 @@ func (v *Verifier) Verify(_ context.Context, c *tokens.Credential) (identity.Ide
 	rec, ok := s.LookupKey(digest)
 	switch {
 	case !ok && s.Undecided(digest):
-		return identity.Identity{}, fmt.Errorf("%w: entries of the directory that could be about this API key cannot be read", tokens.ErrUnavailable)
+		return identity.Identity{}, fmt.Errorf("%w: directory entries that may hold this API key cannot be read", tokens.ErrUnavailable)
 	case !ok:
 		return identity.Identity{}, tokens.Reject(CodeUnknown, "no user has this API key", identity.Identity{})
 	}
@@ -77,14 +77,15 @@ func (v *Verifier) Verify(_ context.Context, c *tokens.Credential) (identity.Ide
 	}
 	id.Selection = selection
 	id.Selection.OwnName = selection.IsZero() && c.User == rec.User.Name && c.User != token
-	if err := v.usable(rec, c, id); err != nil {
+	if err := v.checkUsable(rec, c, id); err != nil {
 		return identity.Identity{}, err
 	}
 	return id, nil
 }
 
-// usable says why a key that exists cannot be used here and now.
-func (v *Verifier) usable(rec directory.KeyRecord, c *tokens.Credential, id identity.Identity) error {
+// checkUsable returns a Reason if a key of the directory may not be used now or from
+// the client's address.
+func (v *Verifier) checkUsable(rec directory.KeyRecord, c *tokens.Credential, id identity.Identity) error {
 	if err := tokens.CheckUser(rec.User, id); err != nil {
 		return err
 	}
@@ -102,8 +103,8 @@ func (v *Verifier) usable(rec directory.KeyRecord, c *tokens.Credential, id iden
 	return nil
 }
 
-// within reports whether a lies in one of networks; an empty list is everywhere.
-// An address that is not known lies in none.
+// within reports whether a is in one of networks, or networks is empty. The zero Addr,
+// of a client whose address is unknown, is in no network.
 func within(a netip.Addr, networks []netip.Prefix) bool {
 	if len(networks) == 0 {
 		return true

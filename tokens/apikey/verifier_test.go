@@ -54,20 +54,20 @@ func TestVerifier(t *testing.T) {
 	tests := []struct {
 		name, token, host string
 		now               time.Time
-		code              string // empty: let in
-		who               string // user of the identity, let in or turned away
+		code              string // of the rejection; empty: verified
+		user              string // of the identity, verified or rejected
 	}{
 		{"a key", "plain", "", from, "", "pia"},
 		{"a key of usher's own form", ours, "", from, "", "pia"},
-		{"a key that nobody has", "other", "", from, unknown, ""},
+		{"an unknown key", "other", "", from, unknown, ""},
 		{"a key in other case", "PLAIN", "", from, unknown, ""},
 		{"a key with white space", "plain ", "", from, unknown, ""},
-		{"a digest is no key", directory.DigestOf("plain").String(), "", from, unknown, ""},
+		{"a digest is not a key", directory.DigestOf("plain").String(), "", from, unknown, ""},
 		{"a key mistyped", ours[:20] + "B" + ours[21:], "", from, malformed, ""},
-		{"a key cut off", ours[:20], "", from, malformed, ""},
+		{"a truncated key", ours[:20], "", from, malformed, ""},
 		{"the prefix alone", "usher_", "", from, malformed, ""},
 		{"the longest token", strings.Repeat("k", 4096), "", from, "", "pia"},
-		{"a token too long, though the directory has it", strings.Repeat("k", 4097), "", from, malformed, ""},
+		{"a token that is too long, although the directory has it", strings.Repeat("k", 4097), "", from, malformed, ""},
 		{"5,000 characters", strings.Repeat("x", 5000), "", from, malformed, ""},
 		{"before not_before", "dated", "", from.Add(-time.Nanosecond), apikey.CodeNotYetValid, "pia"},
 		{"at not_before", "dated", "", from, "", "pia"},
@@ -78,7 +78,7 @@ func TestVerifier(t *testing.T) {
 		{"a disabled key", "off", "", from, apikey.CodeDisabled, "pia"},
 		{"a disabled user, whatever the key", "gone", "", until, tokens.CodeUserDisabled, "gone"},
 		{"in the network", "netted", "10.1.2.3", from, "", "pia"},
-		{"at its end", "netted", "10.255.255.255", from, "", "pia"},
+		{"the last address", "netted", "10.255.255.255", from, "", "pia"},
 		{"outside", "netted", "11.0.0.0", from, apikey.CodeNetwork, "pia"},
 		{"in the IPv6 network", "netted", "2001:db8:1::1", from, "", "pia"},
 		{"outside the IPv6 network", "netted", "2001:db9::1", from, apikey.CodeNetwork, "pia"},
@@ -88,7 +88,7 @@ func TestVerifier(t *testing.T) {
 		{"no address", "netted", "", from, apikey.CodeNetwork, "pia"},
 		{"a host name", "netted", "localhost", from, apikey.CodeNetwork, "pia"},
 		{"an address with a port", "netted", "10.1.2.3:4222", from, apikey.CodeNetwork, "pia"},
-		{"no networks, no address needed", "plain", "localhost", from, "", "pia"},
+		{"without networks no address is needed", "plain", "localhost", from, "", "pia"},
 	}
 	s := newSnapshot(t)
 	for _, tt := range tests {
@@ -101,20 +101,20 @@ func TestVerifier(t *testing.T) {
 			} {
 				id, err := v.Verify(t.Context(), &c)
 				if tt.code == "" {
-					if err != nil || id.Name != tt.who || id.Method != identity.MethodAPIKey || id.Authority != identity.AuthorityDirectory {
+					if err != nil || id.Name != tt.user || id.Method != identity.MethodAPIKey || id.Authority != identity.AuthorityDirectory {
 						t.Errorf("got %+v, %v", id, err)
 					}
 					continue
 				}
 				var r *tokens.Reason
-				if !errors.As(err, &r) || !errors.Is(err, tokens.ErrRejected) || r.Code != tt.code || r.Identity.Name != tt.who {
+				if !errors.As(err, &r) || !errors.Is(err, tokens.ErrRejected) || r.Code != tt.code || r.Identity.Name != tt.user {
 					t.Errorf("got %+v, %v", r, err)
 				}
 				if id.Name != "" {
-					t.Errorf("turned away with identity %+v", id)
+					t.Errorf("rejected, but with identity %+v", id)
 				}
 				if err != nil && len(tt.token) > 4 && strings.Contains(err.Error(), tt.token) {
-					t.Error("the key stands in the error")
+					t.Error("the error contains the key")
 				}
 			}
 		})
@@ -139,7 +139,7 @@ func TestIdentityOfAKey(t *testing.T) {
 }
 
 func TestNoToken(t *testing.T) {
-	v := apikey.NewVerifier(func() *snapshot.Snapshot { t.Error("the directory was asked"); return nil }, time.Now)
+	v := apikey.NewVerifier(func() *snapshot.Snapshot { t.Error("the directory was read"); return nil }, time.Now)
 	if _, err := v.Verify(t.Context(), &tokens.Credential{Host: "10.0.0.1"}); !errors.Is(err, tokens.ErrNotApplicable) {
 		t.Errorf("got %v", err)
 	}
@@ -148,8 +148,8 @@ func TestNoToken(t *testing.T) {
 	}
 }
 
-// Without a directory nothing can be decided, and that is not a denial. A key
-// that is mistyped is no good with any directory.
+// Without a directory a key cannot be verified, which is not a denial. A mistyped key is
+// rejected without one.
 func TestNoDirectory(t *testing.T) {
 	v := apikey.NewVerifier(func() *snapshot.Snapshot { return nil }, time.Now)
 	if _, err := v.Verify(t.Context(), &tokens.Credential{AuthToken: "plain"}); !errors.Is(err, tokens.ErrUnavailable) || errors.Is(err, tokens.ErrRejected) {
@@ -160,7 +160,7 @@ func TestNoDirectory(t *testing.T) {
 	}
 }
 
-// While entries cannot be read that could be about a key, nothing can be said of it.
+// A key is unavailable while a directory entry that may hold it cannot be read.
 func TestUnreadable(t *testing.T) {
 	pia := directory.IDOf(directory.KindUser, "pia")
 	tests := map[string]struct {
@@ -172,9 +172,9 @@ func TestUnreadable(t *testing.T) {
 		"no user has the key":    {directory.Entry{Key: directory.UserKey(pia)}, "plain", tokens.ErrUnavailable},
 		"the key":                {directory.Entry{Key: directory.KeyKey(pia, "id-plain"), Value: &directory.Unreadable{}}, "plain", tokens.ErrUnavailable},
 		"another key":            {directory.Entry{Key: directory.KeyKey(pia, "id-dated"), Value: &directory.Unreadable{}}, "plain", nil},
-		"a key, and this is new": {directory.Entry{Key: directory.KeyKey(pia, "id-dated"), Value: &directory.Unreadable{}}, "new", tokens.ErrUnavailable},
+		"a key, and the token is new": {directory.Entry{Key: directory.KeyKey(pia, "id-dated"), Value: &directory.Unreadable{}}, "new", tokens.ErrUnavailable},
 		"another user":           {directory.Entry{Key: directory.UserKey(directory.IDOf(directory.KindUser, "gone")), Value: &directory.Unreadable{}}, "plain", nil},
-		"a user, and a new key":  {directory.Entry{Key: directory.UserKey(pia), Value: &directory.Unreadable{}}, "new", tokens.ErrRejected},
+		"a user, and the token is new":  {directory.Entry{Key: directory.UserKey(pia), Value: &directory.Unreadable{}}, "new", tokens.ErrRejected},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

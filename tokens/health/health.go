@@ -1,6 +1,6 @@
-// Package health makes and verifies the token of usher's own health check. Any
-// replica takes the token of any other, because it is signed with the issuer
-// key that they share; nothing has to be exchanged (docs/adr).
+// Package health creates and verifies the tokens of usher's own health check. A token
+// is signed with the issuer key, which the replicas share, so every replica accepts
+// the tokens of the others without any exchange (docs/adr).
 package health
 
 import (
@@ -20,19 +20,20 @@ import (
 	"usher/tokens"
 )
 
-// Prefix begins every health-check token, as in Chef Automate's event gateway.
+// Prefix is the prefix of every health-check token, as in Chef Automate's event gateway.
 const Prefix = "HEALTHCHECK-"
 
-// UserName is the identity that the token stands for.
+// UserName is the user name of the identity that Verify returns.
 const UserName = "usher-healthcheck"
 
-// Lifetime is how long a token is good for. The service writes a new one well before.
+// Lifetime is how long a token is valid. The service writes a new one well before the end.
 const Lifetime = 24 * time.Hour
 
-// CodeInvalid is the rejection of a token with our prefix that is not ours.
+// CodeInvalid is the code for a token with Prefix that this keyring did not sign, or
+// that has expired.
 const CodeInvalid = "healthcheck_invalid"
 
-// context string that keeps these signatures apart from every other use of the key.
+// domain separates these signatures from every other use of the key.
 const domain = "usher health check v1\x00"
 
 const (
@@ -42,7 +43,7 @@ const (
 	totalBytes  = signedBytes + ed25519.SignatureSize
 )
 
-// New returns a token that is good until now + Lifetime: Prefix, then base64url
+// New returns a token that is valid until now + Lifetime: Prefix, then base64url
 // of 20 random bytes, the Unix time of expiry (8 bytes, big endian), and the
 // signature of both.
 func New(ctx context.Context, s issuer.Signer, random io.Reader, now time.Time) (string, error) {
@@ -50,7 +51,7 @@ func New(ctx context.Context, s issuer.Signer, random io.Reader, now time.Time) 
 	if _, err := io.ReadFull(random, raw[:randomBytes]); err != nil {
 		return "", fmt.Errorf("make health-check token: %w", err)
 	}
-	binary.BigEndian.PutUint64(raw[randomBytes:], uint64(now.Add(Lifetime).Unix())) //nolint:gosec // not before 1970
+	binary.BigEndian.PutUint64(raw[randomBytes:], uint64(now.Add(Lifetime).Unix())) //nolint:gosec // after 1970
 	sig, err := s.Sign(ctx, append([]byte(domain), raw...))
 	if err != nil {
 		return "", fmt.Errorf("sign health-check token: %w", err)
@@ -58,7 +59,7 @@ func New(ctx context.Context, s issuer.Signer, random io.Reader, now time.Time) 
 	return Prefix + base64.RawURLEncoding.EncodeToString(append(raw, sig...)), nil
 }
 
-// Verifier knows health-check tokens that any issuer of the keyring signed.
+// Verifier verifies health-check tokens that any issuer key of the keyring has signed.
 type Verifier struct {
 	keyring func() *issuer.Keyring
 	now     func() time.Time
@@ -74,12 +75,12 @@ func (*Verifier) Name() string { return "healthcheck" }
 
 // Verify implements tokens.Verifier.
 func (v *Verifier) Verify(_ context.Context, c *tokens.Credential) (identity.Identity, error) {
-	body, ours := strings.CutPrefix(c.Token(), Prefix)
-	if !ours {
+	body, found := strings.CutPrefix(c.Token(), Prefix)
+	if !found {
 		return identity.Identity{}, tokens.ErrNotApplicable
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(body)
-	if err != nil || len(raw) != totalBytes || !v.signed(raw) {
+	if err != nil || len(raw) != totalBytes || !v.validSignature(raw) {
 		return identity.Identity{}, tokens.Reject(CodeInvalid, "not a health-check token of this keyring", identity.Identity{})
 	}
 	expires := time.Unix(int64(binary.BigEndian.Uint64(raw[randomBytes:signedBytes])), 0) //nolint:gosec // signed by us
@@ -95,7 +96,7 @@ func (v *Verifier) Verify(_ context.Context, c *tokens.Credential) (identity.Ide
 	return id, nil
 }
 
-func (v *Verifier) signed(raw []byte) bool {
+func (v *Verifier) validSignature(raw []byte) bool {
 	message := append([]byte(domain), raw[:signedBytes]...)
 	for _, s := range v.keyring().Signers() {
 		kp, err := nkeys.FromPublicKey(s.PublicKey())

@@ -41,7 +41,7 @@ func newSeed(t *testing.T) string {
 	return string(seed)
 }
 
-// replica loads the seeds as one replica of the service does.
+// replica returns the keyring of a replica with these seeds.
 func replica(t *testing.T, seeds ...string) *issuer.Keyring {
 	t.Helper()
 	dir := t.TempDir()
@@ -59,7 +59,7 @@ func verify(t *testing.T, k *issuer.Keyring, at time.Time, token string) (identi
 	return v.Verify(t.Context(), &tokens.Credential{AuthToken: token})
 }
 
-func refused(t *testing.T, what string, err error) {
+func mustReject(t *testing.T, what string, err error) {
 	t.Helper()
 	var r *tokens.Reason
 	if !errors.As(err, &r) || !errors.Is(err, tokens.ErrRejected) || r.Code != health.CodeInvalid {
@@ -76,13 +76,13 @@ func newToken(t *testing.T, k *issuer.Keyring) string {
 
 func TestToken(t *testing.T) {
 	a, b := newSeed(t), newSeed(t)
-	mine := replica(t, a)
-	token := newToken(t, mine)
-	if !strings.HasPrefix(token, "HEALTHCHECK-") || token == newToken(t, mine) {
+	own := replica(t, a)
+	token := newToken(t, own)
+	if !strings.HasPrefix(token, "HEALTHCHECK-") || token == newToken(t, own) {
 		t.Errorf("token %q", token)
 	}
 	for name, k := range map[string]*issuer.Keyring{
-		"the replica that made it": mine, "another replica": replica(t, a), "a replica with a second key": replica(t, b, a),
+		"the replica that created it": own, "another replica": replica(t, a), "a replica with a second key": replica(t, b, a),
 	} {
 		id, err := verify(t, k, now, token)
 		want := identity.Identity{
@@ -96,20 +96,20 @@ func TestToken(t *testing.T) {
 		}
 	}
 	_, err := verify(t, replica(t, b), now, token)
-	refused(t, "another keyring", err)
+	mustReject(t, "another keyring", err)
 }
 
 func TestExpiry(t *testing.T) {
 	k := replica(t, newSeed(t))
 	token := newToken(t, k)
 	if _, err := verify(t, k, now.Add(health.Lifetime-time.Nanosecond), token); err != nil {
-		t.Errorf("just before: %v", err)
+		t.Errorf("just before the end: %v", err)
 	}
 	_, err := verify(t, k, now.Add(health.Lifetime), token)
-	refused(t, "at its end", err)
+	mustReject(t, "at the end", err)
 	var r *tokens.Reason
 	if errors.As(err, &r) && r.Identity.Name != health.UserName {
-		t.Errorf("who it was is lost: %+v", r.Identity)
+		t.Errorf("the identity is lost: %+v", r.Identity)
 	}
 }
 
@@ -123,20 +123,20 @@ func TestEveryChange(t *testing.T) {
 			changed := bytes.Clone(raw)
 			changed[i] ^= bit
 			_, err := verify(t, k, now, health.Prefix+base64.RawURLEncoding.EncodeToString(changed))
-			refused(t, "a changed bit", err)
+			mustReject(t, "a changed bit", err)
 		}
 	}
 	for n := range raw {
 		_, err := verify(t, k, now, health.Prefix+base64.RawURLEncoding.EncodeToString(raw[:n]))
-		refused(t, "a token cut off", err)
+		mustReject(t, "a truncated token", err)
 	}
 	for _, body := range []string{"", "x", "=", "\n", token, token[len(health.Prefix):] + "A", token[len(health.Prefix):] + "=", " " + token[len(health.Prefix):]} {
 		_, err := verify(t, k, now, health.Prefix+body)
-		refused(t, "body "+body, err)
+		mustReject(t, "body "+body, err)
 	}
 }
 
-func TestOthersTokens(t *testing.T) {
+func TestOtherTokens(t *testing.T) {
 	k := replica(t, newSeed(t))
 	token := newToken(t, k)
 	for _, other := range []string{"", "x", strings.ToLower(token), " " + token, token[1:], "HEALTHCHECK"} {
@@ -146,11 +146,11 @@ func TestOthersTokens(t *testing.T) {
 	}
 }
 
-// A signature that the issuer key makes elsewhere is none here, whoever chose
-// what was signed: a health check signs under a name of its own.
+// A signature of the issuer key for another purpose does not make a token, even if an
+// attacker chose the signed bytes: health-check signatures have a domain of their own.
 //
-// Attack: a signature that the issuer key made elsewhere is taken for a health check's
-// Held by: a health check signs under a name of its own
+// Attack: a signature that the issuer key made for another purpose is accepted as a health-check token
+// Held by: health-check signatures have a domain prefix of their own
 func TestDomains(t *testing.T) {
 	seed := newSeed(t)
 	k := replica(t, seed)
@@ -158,10 +158,10 @@ func TestDomains(t *testing.T) {
 	raw, err := base64.RawURLEncoding.DecodeString(newToken(t, k)[len(health.Prefix):])
 	must(t, err)
 	signed := raw[:len(raw)-64]
-	sig, err := s.Sign(t.Context(), signed) // the same bytes, without the name
+	sig, err := s.Sign(t.Context(), signed) // the same bytes without the domain
 	must(t, err)
 	_, err = verify(t, k, now, health.Prefix+base64.RawURLEncoding.EncodeToString(append(bytes.Clone(signed), sig...)))
-	refused(t, "a bare signature", err)
+	mustReject(t, "a bare signature", err)
 
 	kp, err := nkeys.FromSeed([]byte(seed))
 	must(t, err)
@@ -173,16 +173,16 @@ func TestDomains(t *testing.T) {
 	must(t, err)
 	for _, message := range [][]byte{signed, []byte(parts[0] + "." + parts[1])[:len(signed)]} {
 		_, err = verify(t, k, now, health.Prefix+base64.RawURLEncoding.EncodeToString(append(bytes.Clone(message), jwtSig...)))
-		refused(t, "the signature of a user JWT", err)
+		mustReject(t, "the signature of a user JWT", err)
 	}
 	_, err = verify(t, k, now, health.Prefix+text)
-	refused(t, "a user JWT", err)
+	mustReject(t, "a user JWT", err)
 
-	// And the other way: what a health check signs is never the text of a JWT.
+	// The reverse: the signature of a token does not verify without the domain.
 	public, err := nkeys.FromPublicKey(s.PublicKey())
 	must(t, err)
 	if public.Verify(signed, raw[len(raw)-64:]) == nil {
-		t.Error("the token's signature is one of its bytes alone")
+		t.Error("the signature of the token verifies without the domain")
 	}
 }
 
@@ -197,11 +197,11 @@ func nkeyUser(t *testing.T) (nkeys.KeyPair, string) {
 
 type brokenSigner struct{ issuer.Signer }
 
-func (brokenSigner) Sign(context.Context, []byte) ([]byte, error) { return nil, errors.New("away") }
+func (brokenSigner) Sign(context.Context, []byte) ([]byte, error) { return nil, errors.New("no signer") }
 
 func TestNewFails(t *testing.T) {
 	s := replica(t, newSeed(t)).Signers()[0]
-	if token, err := health.New(t.Context(), s, iotest.ErrReader(errors.New("dry")), now); err == nil || token != "" {
+	if token, err := health.New(t.Context(), s, iotest.ErrReader(errors.New("no randomness")), now); err == nil || token != "" {
 		t.Errorf("without randomness: got %q, %v", token, err)
 	}
 	if token, err := health.New(t.Context(), brokenSigner{s}, rand.Reader, now); err == nil || token != "" {

@@ -1,7 +1,7 @@
-// Command reference is an auth callout service as a user of jwt/v2 and nkeys
-// would write it, with their defaults: "make bench" measures usher beside it.
+// Command reference is a minimal auth callout service, written with jwt/v2, nkeys and
+// their defaults. "make bench" compares usher with it.
 //
-// It lets everybody in. It is for measuring, never for anything else.
+// It authorizes every client. Use it for measurements only.
 package main
 
 import (
@@ -34,8 +34,8 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	user := flags.String("user", "", "`NAME` of the service user")
 	passwordFile := flags.String("password-file", "", "`FILE` with its password")
 	issuerFile := flags.String("issuer-file", "", "`FILE` with the issuer's seed")
-	xkeyFile := flags.String("xkey-file", "", "`FILE` with the xkey's seed; default: requests are in the clear")
-	account := flags.String("account", "", "`NAME` of the account that clients get")
+	xkeyFile := flags.String("xkey-file", "", "`FILE` with the xkey's seed; default: requests are not encrypted")
+	account := flags.String("account", "", "`NAME` of the account that clients are placed in")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 }
 
 func read(path string) ([]byte, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // the path is of whoever starts it
+	text, err := os.ReadFile(path) //nolint:gosec // the path is the caller's
 	return bytes.TrimSpace(text), err
 }
 
@@ -86,7 +86,8 @@ type service struct {
 	stderr       io.Writer
 }
 
-// handle answers a request; it runs on the subscription's one goroutine.
+// handle answers a request. The subscription has one goroutine, so requests are handled
+// one after the other.
 func (s *service) handle(msg *nats.Msg) {
 	serverXKey := msg.Header.Get("Nats-Server-Xkey")
 	answer, err := s.answer(msg.Data, serverXKey)

@@ -13,8 +13,8 @@ import (
 	"usher/callout/callouttest"
 )
 
-// TestReference: a real server takes its answers, in the clear and sealed, and
-// grants what they say.
+// TestReference: a real server accepts its responses, plain and sealed, and enforces the
+// permissions in them.
 func TestReference(t *testing.T) {
 	t.Parallel()
 	for _, sealed := range []bool{false, true} {

@@ -1,0 +1,37 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+
+	"usher/api/openapi"
+	"usher/api/rest"
+)
+
+// New returns the API as a handler for everything under /v1.
+func New(cfg Config) (http.Handler, error) { //nolint:gocritic // the API keeps the copy
+	if err := cfg.setDefaults(); err != nil {
+		return nil, err
+	}
+	s := &service{cfg: cfg}
+	routes := routesOf(&cfg, s)
+	router, err := rest.NewRouter(cfg.rest(), routes)
+	if err != nil {
+		return nil, err
+	}
+	s.openAPI, err = openapi.Document(routes, cfg.Version, cfg.KeyIn)
+	return router, err
+}
+
+// Routes returns all routes, in the order of the documents.
+func Routes() []rest.Route { return routesOf(&Config{}, &service{}) }
+
+func routesOf(cfg *Config, s *service) []rest.Route {
+	users, projects := cfg.users(), cfg.projects()
+	return slices.Concat(
+		s.routes(),
+		projects.ProjectRoutes(), users.MemberRoutes(), projects.TopicRoutes(), projects.SubscriptionRoutes(),
+		users.UserRoutes(), users.KeyRoutes(),
+		cfg.bulk(projects).Routes(),
+	)
+}

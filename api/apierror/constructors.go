@@ -1,0 +1,169 @@
+package apierror
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"usher/directory/kv"
+)
+
+// These errors are as AMS has them; details are ours.
+
+// Unauthorized refuses a request without a valid key.
+func Unauthorized() *Error {
+	return newError(http.StatusUnauthorized, "UNAUTHORIZED", "Unauthorized")
+}
+
+// Forbidden refuses a request that the caller's roles do not permit.
+func Forbidden() *Error {
+	return newError(http.StatusForbidden, "FORBIDDEN", "Access to this resource is forbidden")
+}
+
+// NotFound says that the resource of the path does not exist. Package rest adds which
+// one that is.
+func NotFound(kind Kind) *Error {
+	e := newError(http.StatusNotFound, "NOT_FOUND", "%s doesn't exist", kind)
+	e.Missing = kind
+	return e
+}
+
+// NotFoundNamed is NotFound of a resource that the path does not name.
+func NotFoundNamed(kind Kind, name string) *Error {
+	return NotFound(kind).WithDetails("there is no " + kind.Lower() + " " + SafeName(name))
+}
+
+// UsersNotFound says which users do not exist.
+func UsersNotFound(names []string) *Error {
+	return newError(http.StatusNotFound, "NOT_FOUND", "User(s): %s do not exist", SafeNames(names))
+}
+
+// AlreadyExists refuses a name that is taken.
+func AlreadyExists(kind Kind) *Error {
+	return newError(http.StatusConflict, "ALREADY_EXISTS", "%s already exists", kind)
+}
+
+// IsAlreadyExists reports whether an error is one of AlreadyExists.
+func (e *Error) IsAlreadyExists() bool { return e.Status == "ALREADY_EXISTS" }
+
+// Conflict refuses a change that the current state does not allow.
+func Conflict(format string, args ...any) *Error {
+	return newError(http.StatusConflict, "CONFLICT", format, args...)
+}
+
+// NameUnknown refuses a name that may belong to an entry which cannot be read now.
+func NameUnknown(kind Kind) *Error {
+	return Conflict("Another %s cannot be read, and may have this name", kind.Lower()).
+		WithDetails("usher check names the unreadable entry of the bucket: repair it, remove it, or update usher")
+}
+
+// Invalid refuses an argument.
+func Invalid(format string, args ...any) *Error {
+	return newError(http.StatusBadRequest, "INVALID_ARGUMENT", format, args...)
+}
+
+// BadRequest refuses a body.
+func BadRequest() *Error {
+	return newError(http.StatusBadRequest, "BAD_REQUEST", "Invalid Request Body")
+}
+
+// What references to resources look like.
+const (
+	NameShape  = "letters, digits, '-' and '_'"
+	TopicShape = "projects/PROJECT/topics/TOPIC"
+	UUIDShape  = "a UUID, such as 5b3f8f6e-6a0c-4a52-9d0b-6d6f3c1c2a10"
+)
+
+// InvalidReference refuses the name of a resource that should exist. what is the kind of
+// the resource as AMS spells it there, shape says what a name looks like.
+func InvalidReference(what, shape string) *Error {
+	return Invalid("Invalid %s name", what).WithDetails("expected " + shape)
+}
+
+// InvalidNewName refuses the name of a resource that is to be created or renamed. reason
+// is the error of directory.CheckName.
+func InvalidNewName(what string, reason error) *Error {
+	return Invalid("Invalid %s name", what).WithDetails("the name " + reason.Error())
+}
+
+// InvalidParameter refuses a query parameter; expected says what it takes.
+func InvalidParameter(what, expected string) *Error {
+	return Invalid("Invalid %s", what).WithDetails("expected " + expected)
+}
+
+// InvalidRole refuses a role, and lists the roles that exist.
+func InvalidRole[T ~string](role string, known []T) *Error {
+	return Invalid("invalid role: %s", SafeName(role)).WithDetails(OneOf(known))
+}
+
+// InvalidProject refuses the name of a project in a body; reason says why.
+func InvalidProject(name, reason string) *Error {
+	return Invalid("invalid project: %s", SafeName(name)).WithDetails(reason)
+}
+
+// Errors that AMS does not have.
+
+// MethodNotAllowed lists the methods that the path has.
+func MethodNotAllowed(allowed []string) *Error {
+	return newError(http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "Method not allowed").
+		WithHeader("Allow", strings.Join(allowed, ", "))
+}
+
+// BodyTooLarge refuses a body above the limit.
+func BodyTooLarge() *Error {
+	return newError(http.StatusRequestEntityTooLarge, "INVALID_ARGUMENT", "Request body is too large")
+}
+
+// BodyTimeout refuses a body that did not arrive in time.
+func BodyTimeout() *Error {
+	return newError(http.StatusRequestTimeout, "TIMEOUT", "Request body timed out")
+}
+
+// TooManyRequests refuses a client that may try again after some time.
+func TooManyRequests(message string, after time.Duration) *Error {
+	seconds := max(1, math.Ceil(after.Seconds()))
+	return newError(http.StatusTooManyRequests, "TOO_MANY_REQUESTS", "%s", message).
+		WithHeader("Retry-After", strconv.Itoa(int(seconds)))
+}
+
+// Unavailable says that the directory cannot be reached.
+func Unavailable(cause error) *Error {
+	return newError(http.StatusServiceUnavailable, "UNAVAILABLE", "The directory cannot be reached now").WithCause(cause)
+}
+
+// AccountUnavailable says that an account cannot be verb ("created") now. The same
+// request continues what has begun.
+func AccountUnavailable(verb string, cause error) *Error {
+	return newError(http.StatusServiceUnavailable, "UNAVAILABLE", "The account cannot be %s now", verb).
+		WithDetails("what has begun is kept; the same request continues it").WithCause(cause)
+}
+
+// Internal is a fault of usher.
+func Internal(cause error) *Error {
+	return newError(http.StatusInternalServerError, "INTERNAL_SERVER_ERROR", "Internal error").WithCause(cause)
+}
+
+// shareExhausted refuses a change for which the project has no space left.
+func shareExhausted(cause error) *Error {
+	return newError(http.StatusTooManyRequests, "RESOURCE_EXHAUSTED", "The project has used up its share of the directory").
+		WithDetails(
+			fmt.Sprintf("entries that its administrators created count, and for %v entries that they removed", kv.MarkerLife),
+			"you can still remove entries; a service_admin can add more",
+		).WithCause(cause)
+}
+
+// directoryFull refuses a change for which the bucket has no space left.
+func directoryFull(cause error) *Error {
+	return newError(http.StatusInsufficientStorage, "INSUFFICIENT_STORAGE", "The directory is nearly full").
+		WithDetails("you can still remove entries; an operator of the NATS servers can raise the limit of the bucket").WithCause(cause)
+}
+
+// QuotaReached refuses another resource of a project that has as many as its
+// administrators can give it.
+func QuotaReached(format string, limit int) *Error {
+	return Conflict("The project has "+format, limit).
+		WithDetails("its administrators cannot add more; a service_admin can")
+}

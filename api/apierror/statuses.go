@@ -1,0 +1,31 @@
+package apierror
+
+import "net/http"
+
+// Status is one kind of error, as docs/api.md lists it.
+type Status struct {
+	Code    int    // HTTP status
+	Name    string // error.status
+	Meaning string
+}
+
+// Statuses lists every kind of error, in the order of the documents.
+func Statuses() []Status {
+	return []Status{
+		{http.StatusBadRequest, "BAD_REQUEST", "The body does not have the shape that the route takes."},
+		{http.StatusBadRequest, "INVALID_ARGUMENT", "A name, a parameter or a value in the body is invalid, or the change would break a rule of the directory."},
+		{http.StatusUnauthorized, "UNAUTHORIZED", "The request has no key, or an invalid one: unknown, mistyped, expired, disabled, not yet valid, or from a network that the key does not allow. The log gives the reason."},
+		{http.StatusForbidden, "FORBIDDEN", "The key is valid, but no role of its user permits the request."},
+		{http.StatusNotFound, "NOT_FOUND", "The resource does not exist. Only a valid key learns whether a project exists."},
+		{http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "The path has other methods; `Allow` lists them."},
+		{http.StatusRequestTimeout, "TIMEOUT", "The body did not arrive in time."},
+		{http.StatusConflict, "ALREADY_EXISTS", "The name is taken."},
+		{http.StatusConflict, "CONFLICT", "`If-Match` names another revision than the current one, which `ETag` contains; or the current state does not allow the change."},
+		{http.StatusRequestEntityTooLarge, "INVALID_ARGUMENT", "The body is too large."},
+		{http.StatusTooManyRequests, "TOO_MANY_REQUESTS", "This address sent too many invalid keys, or this user too many requests that its roles do not permit; `Retry-After` is in seconds. A valid key is never rejected for this reason, and neither is a request that its roles permit."},
+		{http.StatusTooManyRequests, "RESOURCE_EXHAUSTED", "The administrators of the project have used up its share of the directory (`directory.max_project_bytes`) with entries they created, and with entries they removed within the last day. You can still remove entries, and make changes that add no bytes; the limit does not apply to a service_admin."},
+		{http.StatusInternalServerError, "INTERNAL_SERVER_ERROR", "usher has a fault. The log has the cause under the request id."},
+		{http.StatusInsufficientStorage, "INSUFFICIENT_STORAGE", "The bucket of the directory is nearly full. You can still remove entries, and make changes that add no bytes."},
+		{http.StatusServiceUnavailable, "UNAVAILABLE", "The directory cannot be read or changed now. The change may have been made: read the resource before you try again."},
+	}
+}

@@ -1,0 +1,19 @@
+package bulk
+
+import (
+	"usher/api/projects"
+)
+
+// Config is what the handlers need.
+type Config struct {
+	Projects *projects.Handlers // creates and checks the accounts of projects
+
+	DefaultAccount  string // as in projects.Config
+	AccountRequired bool   // as in projects.Config
+}
+
+// Handlers are the handlers of this package.
+type Handlers struct{ cfg Config }
+
+// New returns the handlers. The zero Config is enough for Routes.
+func New(cfg Config) *Handlers { return &Handlers{cfg} }

@@ -1,0 +1,72 @@
+package projects
+
+import (
+	"cmp"
+
+	"usher/directory/snapshot"
+
+	"usher/api/rest"
+	"usher/api/wire"
+	"usher/directory"
+)
+
+// projectView shows the project with this name. It reads the name when it is called,
+// because a change may rename the project.
+func projectView(name *string) rest.View {
+	return func(s *snapshot.Snapshot) (any, uint64, bool) {
+		p, ok := s.Project(*name)
+		if !ok {
+			return nil, 0, false
+		}
+		return projectOf(s, p), p.Revision, true
+	}
+}
+
+func topicView(project, name string) rest.View {
+	return func(s *snapshot.Snapshot) (any, uint64, bool) {
+		t, ok := s.Topic(project, name)
+		if !ok {
+			return nil, 0, false
+		}
+		return topicOf(project, t), t.Revision, true
+	}
+}
+
+func subscriptionView(project, name string) rest.View {
+	return func(s *snapshot.Snapshot) (any, uint64, bool) {
+		sub, ok := s.Subscription(project, name)
+		if !ok {
+			return nil, 0, false
+		}
+		return subscriptionOf(project, sub), sub.Revision, true
+	}
+}
+
+func projectOf(s *snapshot.Snapshot, p *directory.Project) wire.Project {
+	return wire.Project{
+		Name: p.Name, Account: p.Account, Description: p.Description,
+		CreatedOn: wire.Time(p.Made.Created), ModifiedOn: wire.Time(p.Made.Modified), CreatedBy: rest.UserName(s, p.Made.By),
+	}
+}
+
+func topicOf(project string, t *directory.Topic) wire.Topic {
+	return wire.Topic{
+		Name: topicName(project, t.Name), Subject: cmp.Or(t.Subject, project+"."+t.Name),
+		CreatedOn: wire.Time(t.Created),
+	}
+}
+
+func subscriptionOf(project string, sub *directory.Subscription) wire.Subscription {
+	out := wire.Subscription{
+		Name: subscriptionName(project, sub.Name), Topic: topicName(project, sub.Topic),
+		AckDeadlineSeconds: cmp.Or(sub.AckDeadline, wire.DefaultAckDeadline), CreatedOn: wire.Time(sub.Created),
+	}
+	if p := sub.Push; p != nil {
+		out.PushConfig = wire.PushConfig{
+			Type: p.Type, PushEndpoint: p.Endpoint, MaxMessages: p.MaxMessages, Base64Decode: p.Base64Decode,
+			RetryPolicy:   wire.RetryPolicy{Type: p.RetryType, Period: p.RetryPeriod},
+			MattermostURL: p.MattermostURL, MattermostUsername: p.MattermostUsername, MattermostChannel: p.MattermostChannel,
+		}
+	}
+	return out
+}

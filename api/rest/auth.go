@@ -1,0 +1,129 @@
+package rest
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"usher/directory/snapshot"
+
+	"usher/api/apierror"
+	"usher/callout/admission"
+	"usher/directory"
+	"usher/tokens"
+	"usher/tokens/apikey"
+)
+
+// HeaderKey is the header that contains the key.
+const HeaderKey = "x-api-key"
+
+// QueryKey is the query parameter that contains the key, where the configuration allows it.
+const QueryKey = "key"
+
+// presentedKey returns the key of a request. If both places are allowed, a header that
+// is not empty takes precedence.
+func (r *Request) presentedKey() string {
+	if r.router.cfg.KeyIn != KeyInQuery {
+		if key := r.HTTP.Header.Get(HeaderKey); key != "" {
+			return key
+		}
+	}
+	if r.router.cfg.KeyIn != KeyInHeader {
+		return r.Query(QueryKey)
+	}
+	return ""
+}
+
+// authenticate finds the caller. A valid key is always accepted: the limit on failures
+// only changes the answer to an invalid one.
+func (r *Request) authenticate() error {
+	r.key = r.presentedKey()
+	if r.key == "" {
+		return apierror.Unauthorized()
+	}
+	r.Snapshot = r.router.cfg.Store.Snapshot()
+	var err error
+	if r.Caller, r.keyID, err = r.verifyKey(r.Snapshot); err == nil {
+		return nil
+	}
+	var reason *tokens.Reason
+	if errors.As(err, &reason) && reason.Identity.Name != "" {
+		r.Change.Actor, r.Change.ActorKeyID = reason.Identity.Name, reason.Identity.KeyID
+	}
+	// A key that cannot be verified now counts too: otherwise a client could guess keys
+	// without a limit while the directory is unreadable.
+	return r.limit(r.router.failedKeys, admission.HostSource(r.host), keyError(err), "Too many failed keys from this address")
+}
+
+// limit counts a failure of a source. It returns the error, or one with message if the
+// source has had too many.
+func (r *Request) limit(failures *admission.Failures, source string, e *apierror.Error, message string) *apierror.Error {
+	attempt := failures.Attempt(source, "")
+	if !failures.HostExhausted(attempt) {
+		failures.Record(attempt)
+		return e
+	}
+	r.RateLimited = true
+	return apierror.TooManyRequests(message, time.Duration(r.router.retryFailed*float64(time.Second)))
+}
+
+// keyError is the response to a key that is invalid, or that cannot be verified now.
+func keyError(err error) *apierror.Error {
+	if !errors.Is(err, tokens.ErrRejected) {
+		return apierror.Unavailable(err)
+	}
+	return apierror.Unauthorized().WithCause(err)
+}
+
+// verifyKey returns whose key it is, by the rules that hold for connections to NATS.
+func (r *Request) verifyKey(s *snapshot.Snapshot) (user *directory.User, keyID string, err error) {
+	v := apikey.NewVerifier(func() *snapshot.Snapshot { return s }, r.router.cfg.Now)
+	id, err := v.Verify(r.Context(), &tokens.Credential{AuthToken: r.key, Host: r.host})
+	if err != nil {
+		return nil, "", err
+	}
+	user, _ = s.User(id.Name)
+	return user, id.KeyID, nil
+}
+
+// authorize checks that a user may call the route. Only a valid key learns that a
+// project does not exist.
+func (r *Request) authorize(s *snapshot.Snapshot, user *directory.User) error {
+	var roles []directory.Role
+	if len(r.Route.Access.Project) > 0 {
+		project := r.vars[VarProject]
+		if _, ok := s.Project(project); !ok {
+			if r.Route.ProjectMayMiss && isServiceAdmin(user) {
+				return nil
+			}
+			return apierror.NotFound(apierror.Project)
+		}
+		m, _ := s.Member(project, user.Name)
+		roles = m.Roles
+	}
+	if !r.Route.Access.Permits(user.ServiceRoles, roles) {
+		return apierror.Forbidden()
+	}
+	return nil
+}
+
+// Reauthorize checks the caller again in a newer snapshot, such as the one that a change
+// is made on: the key must still be valid, and the roles must still permit the request.
+func (r *Request) Reauthorize(s *snapshot.Snapshot) error {
+	if s == r.Snapshot {
+		return nil
+	}
+	user, _, err := r.verifyKey(s)
+	if err != nil {
+		return keyError(err)
+	}
+	r.Caller, r.Snapshot = user, s
+	return r.authorize(s, user)
+}
+
+// IsServiceAdmin reports whether the caller may do everything.
+func (r *Request) IsServiceAdmin() bool { return isServiceAdmin(r.Caller) }
+
+func isServiceAdmin(u *directory.User) bool {
+	return slices.Contains(u.ServiceRoles, directory.ServiceRoleAdmin)
+}

@@ -1,0 +1,117 @@
+package rest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"usher/api/apierror"
+	"usher/api/wire"
+)
+
+// Response is what a handler returns.
+type Response struct {
+	Body any    // as JSON; nil: an empty body
+	ETag string // with its quotes; empty: none
+
+	// Stream writes the body in place of Body; ContentType is its type.
+	Stream      func(w http.ResponseWriter) error
+	ContentType string
+}
+
+// respond sends a success.
+func (r *Request) respond(response *Response) error {
+	h := r.writer.Header()
+	if response.ETag != "" {
+		h.Set("ETag", response.ETag)
+		if r.Route.Method == http.MethodGet && r.notModified(response.ETag) {
+			r.status = http.StatusNotModified
+			r.writer.WriteHeader(r.status)
+			return nil
+		}
+	}
+	if response.Stream != nil {
+		h.Set("Content-Type", response.ContentType)
+		r.status = http.StatusOK
+		if err := response.Stream(r.writer); err != nil {
+			return fmt.Errorf("write the response: %w", err)
+		}
+		return nil
+	}
+	return r.writeJSON(http.StatusOK, response.Body)
+}
+
+func (r *Request) writeJSON(status int, body any) error {
+	r.writer.Header().Set("Content-Type", "application/json; charset=utf-8")
+	var text bytes.Buffer
+	if body != nil {
+		enc := json.NewEncoder(&text)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(body); err != nil {
+			return fmt.Errorf("encode the response: %w", err)
+		}
+	}
+	r.status = status
+	r.writer.WriteHeader(status)
+	_, _ = r.writer.Write(text.Bytes()) // an error means that the client has disconnected
+	return nil
+}
+
+// respondError sends an error. If the response has begun, the client sees an aborted
+// connection instead.
+func (r *Request) respondError(e *apierror.Error) {
+	if r.status != 0 {
+		r.status = e.Code // for the log
+		if r.ErrorSent {
+			return
+		}
+		panic(http.ErrAbortHandler)
+	}
+	for name, values := range e.Header {
+		r.writer.Header()[name] = values
+	}
+	_ = r.writeJSON(e.Code, r.ErrorBody(e)) // an error always encodes
+}
+
+// ErrorBody returns an error as the response shows it, without secrets.
+func (r *Request) ErrorBody(e *apierror.Error) wire.Error {
+	body := wire.ErrorBody{Code: e.Code, Message: r.redact(e.Message, maxMessage), Status: e.Status, RequestID: r.id}
+	for _, detail := range e.Details {
+		body.Errors = append(body.Errors, r.redact(detail, maxMessage))
+	}
+	return wire.Error{Error: body}
+}
+
+// nameMissing adds which resource of the path does not exist: AMS's message omits it.
+func (r *Request) nameMissing(e *apierror.Error) *apierror.Error {
+	if e.Missing == "" || len(e.Details) > 0 {
+		return e
+	}
+	name := func(variable string) string { return apierror.SafeName(r.vars[variable]) }
+	switch {
+	case e.Missing == apierror.Project:
+		return e.WithDetails("there is no project " + name(VarProject))
+	case e.Missing == apierror.Topic:
+		return e.WithDetails("project " + name(VarProject) + " has no topic " + name(VarTopic))
+	case e.Missing == apierror.Subscription:
+		return e.WithDetails("project " + name(VarProject) + " has no subscription " + name(VarSubscription))
+	case e.Missing == apierror.Key:
+		return e.WithDetails("user " + name(VarUser) + " has no key " + name(VarKey))
+	case e.Missing == apierror.User && r.vars[VarUUID] != "":
+		return e.WithDetails("no user has this id")
+	case e.Missing == apierror.User && r.vars[VarProject] != "":
+		return e.WithDetails("project " + name(VarProject) + " has no member " + name(VarUser))
+	case e.Missing == apierror.User:
+		return e.WithDetails("there is no user " + name(VarUser))
+	default:
+		return e
+	}
+}
+
+// aborted reports whether a handler has panicked to abort the connection.
+func aborted(panicked any) bool {
+	err, ok := panicked.(error)
+	return ok && errors.Is(err, http.ErrAbortHandler)
+}

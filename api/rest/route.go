@@ -1,0 +1,92 @@
+package rest
+
+import (
+	"net/http"
+	"regexp"
+	"slices"
+	"time"
+
+	"usher/directory"
+)
+
+// Access is who may call a route.
+type Access struct {
+	Open    bool                    // everybody, without a key
+	AnyKey  bool                    // every valid key
+	Service []directory.ServiceRole // service roles that may call it
+	Project []directory.Role        // roles in the project of the path that may call it
+}
+
+// Admins is access for service_admin, and for some roles in the project.
+func Admins(project ...directory.Role) Access {
+	return Access{Service: []directory.ServiceRole{directory.ServiceRoleAdmin}, Project: project}
+}
+
+// Permits reports whether the roles of a user are enough. For an open route it is
+// always true.
+func (a *Access) Permits(service []directory.ServiceRole, project []directory.Role) bool {
+	return a.Open || a.AnyKey || overlap(a.Service, service) || overlap(a.Project, project)
+}
+
+func overlap[T comparable](x, y []T) bool {
+	return slices.ContainsFunc(x, func(v T) bool { return slices.Contains(y, v) })
+}
+
+// Route is one line of the routing table: everything that the router, docs/api.md and
+// the OpenAPI document say about it.
+type Route struct {
+	Name    string // in log and audit, and the operation of OpenAPI: "topic.modify_acl"
+	Method  string
+	Path    string // pattern with {variables}; a variable ends before the next '/' or ':'
+	Access  Access
+	Handler Handler
+	Doc     string // one sentence
+
+	Body         any    // zero value of the body; nil: the route takes none
+	BodyName     string // what an AMS error calls the body, as in "Invalid Topic ACL Arguments"; empty: "Invalid Request Body"
+	BodyType     string // content type of a body that the handler reads itself; empty: JSON
+	OptionalBody bool
+	MaxBody      int64 // bytes; 0: Config.MaxBody
+
+	Response     any    // zero value of the response; nil: its body is empty
+	ResponseType string // content type of the response; empty: JSON
+
+	Query     []Parameter
+	Paged     bool // takes pageSize and pageToken
+	ETag      bool // returns an ETag; takes If-Match or If-None-Match
+	BeyondAMS bool // AMS has no such route
+
+	Timeout        time.Duration // 0: Config.Timeout
+	ProjectMayMiss bool          // a service_admin may call it for a project that does not exist any more
+}
+
+// Handler does what a route is for. The caller is authenticated and authorized.
+type Handler func(r *Request) (*Response, error)
+
+// Parameter is a query parameter.
+type Parameter struct{ Name, Doc string }
+
+// Names of the variables in paths.
+const (
+	VarProject      = "project"
+	VarUser         = "user"
+	VarTopic        = "topic"
+	VarSubscription = "subscription"
+	VarKey          = "key"
+	VarUUID         = "uuid"
+)
+
+// Changes reports whether the route changes the directory.
+func (r *Route) Changes() bool { return r.Method != http.MethodGet }
+
+// variable matches one {name} in the pattern of a path.
+var variable = regexp.MustCompile(`\{(\w+)\}`)
+
+// Variables returns the names in the pattern of the path, in order.
+func (r *Route) Variables() []string {
+	var names []string
+	for _, m := range variable.FindAllStringSubmatch(r.Path, -1) {
+		names = append(names, m[1])
+	}
+	return names
+}

@@ -1,0 +1,53 @@
+package rest
+
+import (
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"usher/api/apierror"
+	"usher/callout/admission"
+)
+
+// Router serves a table of routes. Its only state are the counts of failures.
+type Router struct {
+	*chi.Mux
+
+	cfg         Config
+	failedKeys  *admission.Failures // by address
+	notAllowed  *admission.Failures // requests that the roles of a user do not permit, by user id
+	retryFailed float64             // seconds until one more failure is allowed
+}
+
+// NewRouter returns a router for routes.
+func NewRouter(cfg Config, routes []Route) (*Router, error) { //nolint:gocritic // the router keeps the copy
+	if err := cfg.setDefaults(); err != nil {
+		return nil, err
+	}
+	failures := func() *admission.Failures {
+		return admission.NewFailures(admission.FailuresConfig{PerHost: cfg.FailedKeys, Now: cfg.Now})
+	}
+	rt := &Router{Mux: chi.NewRouter(), cfg: cfg, failedKeys: failures(), notAllowed: failures()}
+	if cfg.FailedKeys > 0 {
+		rt.retryFailed = 1 / cfg.FailedKeys
+	}
+	for i := range routes {
+		rt.Method(routes[i].Method, routes[i].Path, rt.serve(&routes[i]))
+	}
+	unknown := func(h Handler) http.HandlerFunc {
+		return rt.serve(&Route{Name: "unknown", Method: http.MethodGet, Access: Access{Open: true}, Handler: h})
+	}
+	rt.NotFound(unknown(func(*Request) (*Response, error) { return nil, apierror.NotFound("path") }))
+	rt.MethodNotAllowed(unknown(rt.methodNotAllowed))
+	return rt, nil
+}
+
+func (rt *Router) methodNotAllowed(r *Request) (*Response, error) {
+	var allowed []string
+	for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodPost, http.MethodPut} {
+		if rt.Match(chi.NewRouteContext(), method, r.HTTP.URL.EscapedPath()) {
+			allowed = append(allowed, method)
+		}
+	}
+	return nil, apierror.MethodNotAllowed(allowed)
+}
