@@ -155,7 +155,7 @@ func TestDemotedMeanwhile(t *testing.T) {
 		}, http.StatusNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
-			between := &meddler{Store: callouttest.Bucket(t)}
+			between := &meddler{Store: callouttest.KVStore(t)}
 			s := start(t, between, nil)
 			between.first = fall.change
 			if got := s.as("admin", "POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":[]}`); got.code != fall.want {
@@ -218,7 +218,7 @@ func TestMadeAndChangedSince(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			store := &meddler{Store: callouttest.Bucket(t)}
+			store := &meddler{Store: callouttest.KVStore(t)}
 			s := start(t, store, nil)
 			store.then = since
 			got := s.root(200, "POST", "/v1/users/neo", `{"service_roles":["ingest"],"projects":[{"project":"shop","roles":["publisher"]}]}`)
@@ -262,7 +262,7 @@ func TestAuditedRevisions(t *testing.T) {
 
 // What cannot be kept is said to be so, and audited.
 func TestStoreFails(t *testing.T) {
-	store := &meddler{Store: callouttest.Bucket(t)}
+	store := &meddler{Store: callouttest.KVStore(t)}
 	s := start(t, store, nil)
 	for _, tt := range []struct {
 		err    error

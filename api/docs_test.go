@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "write the tables of docs/api.md")
 
 // The tables in docs/api.md are those that the server goes by.
 func TestDocs(t *testing.T) {
-	callouttest.DocsTable(t, "api.md", "routes", routesDoc()+typesDoc()+statusesDoc(), *update)
+	callouttest.CheckDocsTable(t, "api.md", "routes", routesDoc()+typesDoc()+statusesDoc(), *update)
 }
 
 func routesDoc() string {

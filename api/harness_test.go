@@ -80,7 +80,7 @@ func start(tb testing.TB, store rest.Store, change func(*api.Config)) *service {
 	tb.Helper()
 	s := &service{t: tb, store: store, keys: map[string]string{}}
 	if store == nil {
-		s.store = callouttest.Bucket(tb)
+		s.store = callouttest.KVStore(tb)
 	}
 	var ids atomic.Int64
 	random := &counter{}

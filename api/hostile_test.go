@@ -202,7 +202,7 @@ func (b blurred) Change(ctx context.Context, f func(*snapshot.Snapshot) ([]direc
 // Attack: guessing keys of the management API while the directory cannot be read
 // Held by: failures are limited per address all the same
 func TestFailedKeysWhileUnreadable(t *testing.T) {
-	s := start(t, blurred{callouttest.Bucket(t), directory.KeyKey(idsOf("pub")[0], "damaged")}, func(c *api.Config) { c.FailedKeys = 1 })
+	s := start(t, blurred{callouttest.KVStore(t), directory.KeyKey(idsOf("pub")[0], "damaged")}, func(c *api.Config) { c.FailedKeys = 1 })
 	codes := map[int]int{}
 	for range 50 {
 		codes[s.as("opaque", "GET", "/v1/users/profile", "").code]++
@@ -263,7 +263,7 @@ func TestQuota(t *testing.T) {
 // While a user or a project cannot be read, its name is nobody else's.
 func TestNamesWhileUnreadable(t *testing.T) {
 	for _, key := range []directory.EntryKey{directory.UserKey(idsOf("gone")[0]), directory.ProjectKey(directory.IDOf(directory.KindProject, "gone"))} {
-		other := start(t, blurred{callouttest.Bucket(t), key}, nil)
+		other := start(t, blurred{callouttest.KVStore(t), key}, nil)
 		calls := [][3]string{{"POST", "/v1/users/gone", "{}"}, {"PUT", "/v1/users/pub", `{"name":"gone"}`}, {"POST", "/v1/projects/shop/members/gone", `{"projects":[{"roles":["consumer"]}]}`}}
 		if key.Kind == directory.KindProject {
 			calls = [][3]string{{"POST", "/v1/projects/gone", ""}, {"PUT", "/v1/projects/shop", `{"name":"gone"}`}}

@@ -110,7 +110,7 @@ func TestRightsAtTheCommit(t *testing.T) {
 		}
 		t.Run(rt.Name, func(t *testing.T) {
 			t.Parallel()
-			between := &meddler{Store: callouttest.Bucket(t)}
+			between := &meddler{Store: callouttest.KVStore(t)}
 			s := start(t, between, nil)
 			there := strings.NewReplacer("{project}", "shop", "{user}", "pub", "{topic}", "returns", "{subscription}", "audit", "{key}", "default")
 			if makes(&rt) {
@@ -173,7 +173,7 @@ func TestFallsBackToProjectAdmin(t *testing.T) {
 		for name, r := range part.requests {
 			t.Run(fmt.Sprint(name, " ", part.want), func(t *testing.T) {
 				t.Parallel()
-				between := &meddler{Store: callouttest.BucketOf(t, kv.Config{MaxProjectBytes: 1})}
+				between := &meddler{Store: callouttest.KVStoreWith(t, kv.Config{MaxProjectBytes: 1})}
 				s := start(t, between, withPolicy)
 				shop := directory.IDOf(directory.KindProject, "shop")
 				between.first = func(*snapshot.Snapshot) []directory.Entry {

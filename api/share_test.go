@@ -13,7 +13,7 @@ import (
 // Attack: a project_admin makes and removes topics in a loop, or users that it takes out of its project again, until the bucket is full
 // Held by: what administrators of a project write is charged to the project, which has a share of the bucket
 func TestShareOfAProject(t *testing.T) {
-	s := start(t, callouttest.BucketOf(t, kv.Config{MaxProjectBytes: 20_000}), nil)
+	s := start(t, callouttest.KVStoreWith(t, kv.Config{MaxProjectBytes: 20_000}), nil)
 	refused := func(got reply) bool {
 		t.Helper()
 		if got.code == http.StatusOK {
@@ -69,7 +69,7 @@ func TestShareOfAProject(t *testing.T) {
 // A bucket that is nearly full takes removals and nothing that makes it larger,
 // and says so.
 func TestFullDirectory(t *testing.T) {
-	s := start(t, callouttest.BucketOf(t, kv.Config{MaxBytes: 40_000}), nil)
+	s := start(t, callouttest.KVStoreWith(t, kv.Config{MaxBytes: 40_000}), nil)
 	last := ""
 	for i := range 200 {
 		last = fmt.Sprint("/v1/projects/shop/topics/t", i)

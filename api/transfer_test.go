@@ -171,7 +171,7 @@ func TestImportFaults(t *testing.T) {
 
 // An import that fails on the way says how far it came, and another does the rest.
 func TestImportInterrupted(t *testing.T) {
-	broken := &flaky{Store: callouttest.Bucket(t), left: -1}
+	broken := &flaky{Store: callouttest.KVStore(t), left: -1}
 	s := start(t, broken, nil)
 	var text strings.Builder
 	text.WriteString("users:\n")
@@ -212,7 +212,7 @@ func (f *flaky) Change(ctx context.Context, change func(*snapshot.Snapshot) ([]d
 
 // Whoever loses the role meanwhile does not go on.
 func TestImportDemotedMeanwhile(t *testing.T) {
-	between := &meddler{Store: callouttest.Bucket(t)}
+	between := &meddler{Store: callouttest.KVStore(t)}
 	s := start(t, between, nil)
 	between.first = func(*snapshot.Snapshot) []directory.Entry {
 		return directory.Put(directory.UserKey(idsOf("root")[0]), &directory.User{Name: "root"})

@@ -104,10 +104,10 @@ func newImpostorTo(t *testing.T, sealed bool, cfg callouttest.ServiceConfig) (st
 	keys := callouttest.NewKeys(t)
 	asks := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed, Cluster: true})
 	bare := callouttest.StartServer(t, callouttest.ServerConfig{
-		Name: "bare", Keys: keys, Cluster: true, Bare: true, Routes: []string{asks.RouteURL()},
+		Name: "bare", Keys: keys, Cluster: true, NoCallout: true, Routes: []string{asks.RouteURL()},
 	})
 	cfg.URLs, cfg.Keyring = asks.URL(), callouttest.KeyringDir(t, sealed, keys)
-	cfg.Directory = callouttest.Directory(callouttest.DirectoryText)
+	cfg.Directory = callouttest.WithDigests(callouttest.DirectoryYAML)
 	service := callouttest.StartService(t, cfg)
 	reaches(t, bare)
 	key, err := nkeys.CreateServer()

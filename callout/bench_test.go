@@ -53,8 +53,8 @@ func BenchmarkTooLarge(b *testing.B) {
 	for _, topics := range []int{3_000, 30_000} {
 		b.Run(strconv.Itoa(topics), func(b *testing.B) {
 			keys := callouttest.NewKeys(b)
-			service := callouttest.NewService(b, callouttest.ServiceConfig{
-				URLs: "nats://127.0.0.1:1", Keyring: callouttest.KeyringDir(b, true, keys), Directory: callouttest.Directory(largeDirectory(topics)),
+			service := callouttest.StartServiceNoWait(b, callouttest.ServiceConfig{
+				URLs: "nats://127.0.0.1:1", Keyring: callouttest.KeyringDir(b, true, keys), Directory: callouttest.WithDigests(largeDirectory(topics)),
 			})
 			ctx := context.Background()
 			attempt := func(token, want string) func() {
@@ -110,8 +110,8 @@ func benchmarkWay(b *testing.B, sealed bool, directory string) {
 func benchmarkSite(b *testing.B, cfg callouttest.ServiceConfig, keys callouttest.Keys, sealed bool, directory string) {
 	b.Helper()
 	cfg.URLs = "nats://127.0.0.1:1" // nothing is there: the handler is called directly
-	cfg.Directory = callouttest.Directory(directory)
-	service := callouttest.NewService(b, cfg)
+	cfg.Directory = callouttest.WithDigests(directory)
+	service := callouttest.StartServiceNoWait(b, cfg)
 	w := newWire(b, keys, sealed)
 	ctx := context.Background()
 	handle := func() {

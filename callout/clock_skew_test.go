@@ -46,7 +46,7 @@ func (s skewed) start(t *testing.T, skew, leeway, lifetime time.Duration, direct
 	var clock callouttest.Clock
 	clock.Move(skew)
 	cfg := s.service
-	cfg.Now, cfg.Leeway, cfg.MaxLifetime, cfg.Directory = clock.Now, leeway, lifetime, callouttest.Directory(directory)
+	cfg.Now, cfg.Leeway, cfg.MaxLifetime, cfg.Directory = clock.Now, leeway, lifetime, callouttest.WithDigests(directory)
 	return callouttest.StartService(t, cfg)
 }
 
@@ -73,7 +73,7 @@ func TestClockSkew(t *testing.T) {
 				{"behind, 5 s", -skew, 5 * time.Second, callout.CodeGranted},
 			} {
 				t.Run(c.name, func(t *testing.T) {
-					service := s.start(t, c.skew, c.leeway, lifetime, callouttest.DirectoryText)
+					service := s.start(t, c.skew, c.leeway, lifetime, callouttest.DirectoryYAML)
 					now := time.Now()
 					if c.code == callout.CodeGranted {
 						callouttest.Must(t, attempt(s.url, nats.Token("publisher-key")))
@@ -117,7 +117,7 @@ func TestKeyEndsWhileClocksDiffer(t *testing.T) {
 			s := start(t)
 			endsIn := func(d time.Duration) (ends time.Time, directory string) {
 				ends = time.Now().Add(d).Truncate(time.Second)
-				return ends, strings.Replace(callouttest.DirectoryText, "KEY(publisher-key)",
+				return ends, strings.Replace(callouttest.DirectoryYAML, "KEY(publisher-key)",
 					fmt.Sprintf("KEY(publisher-key), expires: %s", ends.UTC().Format(time.RFC3339)), 1)
 			}
 			ends, directory := endsIn(skew / 2)
@@ -136,7 +136,7 @@ func TestKeyEndsWhileClocksDiffer(t *testing.T) {
 			var nc *nats.Conn
 			callouttest.Eventually(t, "the client is in before its key ends", func() bool {
 				ends, directory = endsIn(4 * time.Second)
-				service.SetDirectory(t, callouttest.Directory(directory))
+				service.SetDirectory(t, callouttest.WithDigests(directory))
 				var err error
 				nc, err = nats.Connect(s.url, nats.Token("publisher-key"), nats.Timeout(patience), nats.NoReconnect(),
 					nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { ended <- err }))
@@ -181,7 +181,7 @@ func TestKeyEndsWhileClocksDiffer(t *testing.T) {
 func TestLifetimeShorterThanSkew(t *testing.T) {
 	s := skewModes()["config"](t)
 	refusals := s.listen(t)
-	service := s.start(t, -5*time.Minute, 5*time.Minute, time.Minute, callouttest.DirectoryText)
+	service := s.start(t, -5*time.Minute, 5*time.Minute, time.Minute, callouttest.DirectoryYAML)
 	if err := attempt(s.url, nats.Token("publisher-key")); !errors.Is(err, nats.ErrAuthorization) {
 		t.Errorf("connect: %v", err)
 	}

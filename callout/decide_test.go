@@ -26,7 +26,7 @@ func (v vouching) Verify(context.Context, *tokens.Credential) (identity.Identity
 // A disabled user is denied whatever verified it, and an identity that is
 // verified already goes the same way.
 func TestDecideIdentity(t *testing.T) {
-	current := callouttest.Snapshot(t, callouttest.Directory(callouttest.DirectoryText))
+	current := callouttest.ParseDirectory(t, callouttest.WithDigests(callouttest.DirectoryYAML))
 	for user, want := range map[string]string{
 		"publisher": callout.CodeGranted, "former": tokens.CodeUserDisabled, "nobody": callout.CodeUserUnknown,
 		"stranger": callout.CodeNoRole, "both": callout.CodeAmbiguous,
@@ -50,7 +50,7 @@ func TestDecideIdentity(t *testing.T) {
 
 // Nobody is refused, or let in with less, because of an entry that cannot be read.
 func TestDecideUnreadable(t *testing.T) {
-	current := callouttest.Snapshot(t, callouttest.Directory(callouttest.DirectoryText))
+	current := callouttest.ParseDirectory(t, callouttest.WithDigests(callouttest.DirectoryYAML))
 	u, ok := current.User("publisher")
 	if !ok {
 		t.Fatal("there is no publisher")

@@ -20,7 +20,7 @@ func TestServerRequestsParseFast(t *testing.T) {
 			})
 			callouttest.StartService(t, callouttest.ServiceConfig{
 				URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys), TLS: tls,
-				Directory: callouttest.Directory(callouttest.DirectoryText),
+				Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 			})
 			listener := srv.Connect(t, callouttest.ServiceUser)
 			requests, err := listener.SubscribeSync(callout.Subject)

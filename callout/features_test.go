@@ -77,7 +77,7 @@ func features() []feature {
 			works: func(t *testing.T) {
 				t.Helper()
 				port := callouttest.FreePort(t)
-				callouttest.RunFile(t, *serverProgram, allowedFile(t, port), address(port))
+				callouttest.RunServerFile(t, *serverProgram, allowedFile(t, port), address(port))
 				// Nobody answers the server, so whoever is asked about stays out.
 				callouttest.Must(t, attempt("nats://"+address(port), nats.UserInfo("static", "s")))
 				if attempt("nats://"+address(port), nats.UserInfo("delegated", "s")) == nil {
@@ -174,14 +174,14 @@ func startSetup(t *testing.T, o setup.Options) (*config.Config, *nats.Conn) {
 	dir := writeSetup(t, o)
 	cfg, err := config.Load(filepath.Join(dir, setup.FileConfig))
 	callouttest.Must(t, err)
-	callouttest.RunFile(t, *serverProgram, filepath.Join(dir, setup.FileServerConfig), o.Listen)
+	callouttest.RunServerFile(t, *serverProgram, filepath.Join(dir, setup.FileServerConfig), o.Listen)
 	opt := nats.UserCredentials(cfg.NATS.CredsFile)
 	if cfg.NATS.CredsFile == "" {
 		password, err := os.ReadFile(cfg.NATS.PasswordFile)
 		callouttest.Must(t, err)
 		opt = nats.UserInfo(cfg.NATS.User, strings.TrimSpace(string(password)))
 	}
-	nc, err := nats.Connect("nats://"+o.Listen, opt, callouttest.Patient())
+	nc, err := nats.Connect("nats://"+o.Listen, opt, callouttest.ConnectTimeout())
 	callouttest.Must(t, err)
 	t.Cleanup(nc.Close)
 	return cfg, nc
@@ -216,9 +216,9 @@ func reloaded(t *testing.T) *nats.Conn {
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Program: *serverProgram})
 	callouttest.StartService(t, callouttest.ServiceConfig{
-		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Directory: callouttest.Directory(matrixDirectory),
+		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Directory: callouttest.WithDigests(matrixDirectory),
 	})
-	nc, err := nats.Connect(srv.URL(), nats.Token("near-key"), nats.NoReconnect(), callouttest.Patient())
+	nc, err := nats.Connect(srv.URL(), nats.Token("near-key"), nats.NoReconnect(), callouttest.ConnectTimeout())
 	callouttest.Must(t, err)
 	t.Cleanup(nc.Close)
 	s := &site{system: srv.Connect(t, callouttest.SystemUser)}

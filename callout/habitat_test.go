@@ -93,7 +93,7 @@ func TestHabitatSupervisor(t *testing.T) {
 		srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, TLS: ca})
 		service := callouttest.StartService(t, callouttest.ServiceConfig{
 			URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, true, keys), TLS: ca,
-			Directory: callouttest.Directory(callouttest.DirectoryText),
+			Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 		})
 		habitat(t, stage{t, srv, service, keys}, ca)
 	})

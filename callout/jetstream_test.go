@@ -127,7 +127,7 @@ func TestJetStreamProjectAdmin(t *testing.T) {
 		t := s.t
 		s.withStreams(t)
 		// As in an account of its own; what is left of lab there is not its.
-		s.service.SetDirectory(t, callouttest.Directory(strings.Replace(callouttest.DirectoryText, "name: lab\n    account: APP", "name: lab\n    account: OTHER", 1)))
+		s.service.SetDirectory(t, callouttest.WithDigests(strings.Replace(callouttest.DirectoryYAML, "name: lab\n    account: APP", "name: lab\n    account: OTHER", 1)))
 		js := jetStream(t, s.connect(t, "padmin-key", inbox("padmin"), quiet()))
 		ack, err := js.Publish(t.Context(), "shop.returns", []byte("r"))
 		callouttest.Must(t, err)

@@ -50,7 +50,7 @@ func TestOldAndNewKeysAtOnce(t *testing.T) {
 			service := callouttest.StartService(t, callouttest.ServiceConfig{
 				URLs:      servers[0].URL(),
 				Keyring:   callouttest.KeyringDir(t, sealed, keys[0], keys[1]),
-				Directory: callouttest.Directory(callouttest.DirectoryText),
+				Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 			})
 			for _, s := range servers {
 				reaches(t, s)
@@ -91,7 +91,7 @@ func TestIssuerThatIsNotInTheKeyring(t *testing.T) {
 	service := callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs:      servers[0].URL(),
 		Keyring:   callouttest.KeyringDir(t, false, keys[0]),
-		Directory: callouttest.Directory(callouttest.DirectoryText),
+		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
 	for _, s := range servers {
 		reaches(t, s)

@@ -31,7 +31,7 @@ func TestLameDuck(t *testing.T) {
 	})
 	s := callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs: a.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Connections: 3,
-		Directory: callouttest.Directory(callouttest.DirectoryText),
+		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
 	if n := connectionsOf(t, a); n != 3 {
 		t.Fatalf("%d service connections", n)
@@ -62,7 +62,7 @@ func TestLameDuckAlone(t *testing.T) {
 	keys := callouttest.NewKeys(t)
 	a := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, LameDuck: time.Second})
 	s := callouttest.StartService(t, callouttest.ServiceConfig{
-		URLs: a.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Directory: callouttest.Directory(callouttest.DirectoryText),
+		URLs: a.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
 	a.Stop()
 	if strings.Contains(s.Log.String(), "state=moved") {

@@ -23,7 +23,7 @@ func TestAnswerAboveTheLargestJWT(t *testing.T) {
 	}
 	service := callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Budget: time.Minute,
-		Directory: callouttest.Directory("users:\n  - {name: alice, keys: [{digest: KEY(alice-key)}]}\n" +
+		Directory: callouttest.WithDigests("users:\n  - {name: alice, keys: [{digest: KEY(alice-key)}]}\n" +
 			"projects:\n  - name: shop\n    account: APP\n    members: [{user: alice, roles: [publisher]}]\n    topics:\n" + topics.String()),
 	})
 	unanswered(t, srv.URL(), func() bool {

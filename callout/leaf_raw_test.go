@@ -111,11 +111,11 @@ func TestLeafNodeOfAMemberIsDenied(t *testing.T) {
 	}
 	// It is the account of the connection that counts, and all of its projects at
 	// that moment.
-	s.service.SetDirectory(t, callouttest.Directory(leafDirectory))
+	s.service.SetDirectory(t, callouttest.WithDigests(leafDirectory))
 	if _, in := s.newRawLeaf(t, "owner-key"); !in {
 		t.Fatal("the admin of the only project was not let in")
 	}
-	s.service.SetDirectory(t, callouttest.Directory(leafDirectory+"  - {name: lab, account: APP}\n"))
+	s.service.SetDirectory(t, callouttest.WithDigests(leafDirectory+"  - {name: lab, account: APP}\n"))
 	if _, in := s.newRawLeaf(t, "owner-key"); in {
 		t.Error("a project was added, and its admin was let in all the same")
 	}
@@ -136,7 +136,7 @@ func TestLeafNodeIsUnchecked(t *testing.T) {
 	callouttest.Must(t, err)
 	first, err := reader.Next(jetstream.FetchMaxWait(patience))
 	callouttest.Must(t, err)
-	s.service.SetDirectory(t, callouttest.Directory(leafDirectory))
+	s.service.SetDirectory(t, callouttest.WithDigests(leafDirectory))
 	l, in := s.newRawLeaf(t, "owner-key")
 	if !in {
 		t.Fatal("not let in")
@@ -208,7 +208,7 @@ func TestServersAreNotAskedAbout(t *testing.T) {
 	keys := callouttest.NewKeys(t)
 	one := callouttest.StartServer(t, callouttest.ServerConfig{Name: "one", Keys: keys, Cluster: true})
 	service := callouttest.StartService(t, callouttest.ServiceConfig{
-		URLs: one.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Directory: callouttest.Directory(callouttest.DirectoryText),
+		URLs: one.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
 	two := callouttest.StartServer(t, callouttest.ServerConfig{Name: "two", Keys: keys, Cluster: true, Routes: []string{one.RouteURL()}})
 	callouttest.Eventually(t, "there is a route", func() bool { return one.Native().NumRoutes() > 0 && two.Native().NumRoutes() > 0 })

@@ -22,7 +22,7 @@ server_name: leaf
 listen: "127.0.0.1:%d"
 leafnodes { reconnect: "600s", remotes: [{ url: "nats-leaf://%s@%s", first_info_timeout: "20s" }] }
 `, port, userinfo, s.server.LeafAddr())
-	leaf := callouttest.RunConfig(t, text)
+	leaf := callouttest.RunServerConfig(t, text)
 	nc, err := nats.Connect(leaf.ClientURL())
 	callouttest.Must(t, err)
 	t.Cleanup(nc.Close)
@@ -75,7 +75,7 @@ func TestLeafNodeSubjects(t *testing.T) {
 	eachWire(t, func(s stage) {
 		t := s.t
 		admin := s.server.Connect(t, callouttest.AdminUser)
-		s.service.SetDirectory(t, callouttest.Directory(leafDirectory))
+		s.service.SetDirectory(t, callouttest.WithDigests(leafDirectory))
 		hub, err := admin.SubscribeSync(">")
 		callouttest.Must(t, err)
 		callouttest.Must(t, admin.Flush())

@@ -56,7 +56,7 @@ func configSite(t *testing.T, sealed bool) *site {
 	s := &site{
 		system: srv.Connect(t, callouttest.SystemUser), url: srv.URL(), ws: srv.WebSocketURL(), mqtt: srv.MQTTURL(), leaf: srv.LeafAddr(),
 		service: callouttest.StartService(t, callouttest.ServiceConfig{
-			URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, sealed, keys), Directory: callouttest.Directory(matrixDirectory),
+			URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, sealed, keys), Directory: callouttest.WithDigests(matrixDirectory),
 		}),
 		admin: srv.Connect(t, callouttest.AdminUser),
 		accounts: map[string]string{
@@ -75,7 +75,7 @@ func operatorSite(t *testing.T, sealed, bring bool) *site {
 	srv := o.Servers[0]
 	s := &site{
 		system: o.System(t), url: srv.URL(), ws: srv.WebSocketURL(), mqtt: srv.MQTTURL(), leaf: srv.LeafAddr(),
-		service:  callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.Directory(matrixDirectory)}),
+		service:  callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.WithDigests(matrixDirectory)}),
 		admin:    o.Admin(t),
 		accounts: o.Accounts,
 	}

@@ -167,7 +167,7 @@ func TestMQTTClientIDsOfAnAccount(t *testing.T) {
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys})
 	s := stage{t: t, server: srv, service: callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys), AnyMQTT: []string{callouttest.AppAccount},
-		Directory: callouttest.Directory(callouttest.DirectoryText),
+		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})}
 	if m := leaveForAnother(t, s, "till-7"); string(m.Data) != "the consumer's" {
 		t.Errorf("delivered: %q", m.Data)
@@ -269,7 +269,7 @@ func TestMQTTSessionLosesWhatItsUserLoses(t *testing.T) {
 	const role = "{user: padmin, roles: [project_admin]}"
 	s := newStage(t, false)
 	for _, now := range []string{role, "{user: padmin, roles: [publisher]}"} {
-		s.service.SetDirectory(t, callouttest.Directory(callouttest.DirectoryText))
+		s.service.SetDirectory(t, callouttest.WithDigests(callouttest.DirectoryYAML))
 		c, refused := s.newRawMQTT(t, "padmin", "padmin-key", nil)
 		if refused != packets.Accepted {
 			t.Fatalf("return code %d", refused)
@@ -281,7 +281,7 @@ func TestMQTTSessionLosesWhatItsUserLoses(t *testing.T) {
 			t.Fatalf("%v", answer)
 		}
 		c.leave()
-		s.service.SetDirectory(t, callouttest.Directory(strings.Replace(callouttest.DirectoryText, role, now, 1)))
+		s.service.SetDirectory(t, callouttest.WithDigests(strings.Replace(callouttest.DirectoryYAML, role, now, 1)))
 		publisher, refused := s.newRawMQTT(t, "publisher", "publisher-key", nil)
 		if refused != packets.Accepted {
 			t.Fatalf("return code %d", refused)

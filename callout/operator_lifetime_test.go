@@ -26,7 +26,7 @@ func newDecentral(t *testing.T, cfg callouttest.OperatorConfig) *decentral {
 	t.Helper()
 	o := callouttest.StartOperator(t, cfg)
 	d := &decentral{Operator: o, t: t, service: callouttest.StartService(t, callouttest.ServiceConfig{
-		Operator: o, Directory: callouttest.Directory(callouttest.DirectoryText),
+		Operator: o, Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})}
 	d.listen()
 	for _, s := range o.Servers {
@@ -225,7 +225,7 @@ func TestRevocation(t *testing.T) {
 // then. usher comes back by itself.
 func TestAccountExpires(t *testing.T) {
 	t.Parallel() // it waits, and so do others
-	d := newDecentral(t, callouttest.OperatorConfig{Timeout: 3, LatePing: true})
+	d := newDecentral(t, callouttest.OperatorConfig{Timeout: 3, DisableShortFirstPing: true})
 	expire := func(name string) {
 		t.Helper()
 		// Within a second of an update the server looks for no newer JWT, and refuses:

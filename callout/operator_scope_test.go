@@ -27,7 +27,7 @@ func newScoped(t *testing.T, verifiers ...tokens.Verifier) *decentral {
 	template.Sub.Allow.Add("_INBOX_{{name()}}.>")
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Scoped: map[string]jwt.UserPermissionLimits{"publisher": template}})
 	d := &decentral{Operator: o, t: t, service: callouttest.StartService(t, callouttest.ServiceConfig{
-		Operator: o, Directory: callouttest.Directory(callouttest.DirectoryText), Verifiers: verifiers,
+		Operator: o, Directory: callouttest.WithDigests(callouttest.DirectoryYAML), Verifiers: verifiers,
 		Scoped: []permissions.ScopedRole{{Account: callouttest.AppAccount, Role: "publisher"}},
 	})}
 	d.listen()
@@ -93,7 +93,7 @@ func (dotted) Verify(_ context.Context, c *tokens.Credential) (identity.Identity
 // Attack: a name or tag that a scoped signing key's template takes for a wildcard or for more tokens
 // Held by: user name and tags of a scoped user JWT are single tokens, or the identity is denied
 func TestWhatATemplateCannotTake(t *testing.T) {
-	records, _, err := file.Parse("directory.yaml", []byte(callouttest.Directory(strings.Replace(callouttest.DirectoryText, "id: laptop", "id: a.b", 1))))
+	records, _, err := file.Parse("directory.yaml", []byte(callouttest.WithDigests(strings.Replace(callouttest.DirectoryYAML, "id: laptop", "id: a.b", 1))))
 	callouttest.Must(t, err)
 	if _, err := snapshot.New(records); err == nil {
 		t.Error("the directory takes a key id with a dot")

@@ -20,7 +20,7 @@ func TestOperatorMode(t *testing.T) {
 		t.Run(fmt.Sprintf("sealed %t", sealed), func(t *testing.T) {
 			o := callouttest.StartOperator(t, callouttest.OperatorConfig{Sealed: sealed})
 			s := callouttest.StartService(t, callouttest.ServiceConfig{
-				Operator: o, Directory: callouttest.Directory(callouttest.DirectoryText),
+				Operator: o, Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 			})
 			for _, c := range []struct{ user, password, account string }{
 				{"", "publisher-key", callouttest.AppAccount},
@@ -59,7 +59,7 @@ func TestScopedSigningKey(t *testing.T) {
 	template.Limits = jwt.Limits{NatsLimits: jwt.NatsLimits{Subs: -1, Data: -1, Payload: -1}}
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Scoped: map[string]jwt.UserPermissionLimits{"publisher": template}})
 	s := callouttest.StartService(t, callouttest.ServiceConfig{
-		Operator: o, Directory: callouttest.Directory(callouttest.DirectoryText),
+		Operator: o, Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 		Scoped: []permissions.ScopedRole{{Account: callouttest.AppAccount, Role: "publisher"}},
 	})
 	refused := make(chan error, 8)

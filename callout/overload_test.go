@@ -168,10 +168,10 @@ func (s stage) outcome(t *testing.T, from string, as nats.Option) callout.Outcom
 func TestFloodDoesNotStarve(t *testing.T) {
 	const flood, other, size = "127.0.0.2", "127.0.0.3", 60
 	keys := callouttest.NewKeys(t)
-	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, Timeout: 60, LatePing: true})
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, Timeout: 60, DisableShortFirstPing: true})
 	g := newGate(func(c *tokens.Credential) string { return c.Host })
 	service := callouttest.StartService(t, callouttest.ServiceConfig{
-		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, true, keys), Directory: callouttest.Directory(callouttest.DirectoryText),
+		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, true, keys), Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 		Workers: 1, Budget: time.Minute, Verifiers: []tokens.Verifier{g},
 	})
 	s := stage{t, srv, service, keys}
@@ -271,8 +271,8 @@ func TestFailing(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			clock := &still{start: time.Now()}
 			service := callouttest.StartService(t, callouttest.ServiceConfig{
-				URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, true, keys), Directory: callouttest.Directory(callouttest.DirectoryText),
-				FailPerHost: tt.perHost, FailPerCred: tt.perCredential, Now: clock.Now,
+				URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, true, keys), Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
+				FailuresPerHost: tt.perHost, FailuresPerCredential: tt.perCredential, Now: clock.Now,
 			})
 			s := stage{t, srv, service, keys}
 			for n, step := range append(slices.Repeat([]step{tt.burst}, failureBurst), tt.steps...) {
@@ -318,7 +318,7 @@ func (i *impostor) forged(change func(*jwt.AuthorizationRequestClaims)) *nats.Ms
 func TestShedBeforeTheCryptography(t *testing.T) {
 	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
 		t.Run(name, func(t *testing.T) {
-			s, i := newImpostorTo(t, sealed, callouttest.ServiceConfig{FailPerHost: 0.001})
+			s, i := newImpostorTo(t, sealed, callouttest.ServiceConfig{FailuresPerHost: 0.001})
 			from := func(host, token string) func(*jwt.AuthorizationRequestClaims) {
 				return func(c *jwt.AuthorizationRequestClaims) {
 					c.ClientInformation.Host, c.ConnectOptions.Token = host, token
@@ -352,11 +352,11 @@ func TestShedBeforeTheCryptography(t *testing.T) {
 func TestTooLargeIsCharged(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range map[string]callouttest.ServiceConfig{
-		"host": {FailPerHost: 0.001}, "credential": {FailPerCred: 0.001},
+		"host": {FailuresPerHost: 0.001}, "credential": {FailuresPerCredential: 0.001},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, i := newImpostorTo(t, true, cfg)
-			s.service.SetDirectory(t, callouttest.Directory(largeDirectory(3_000)))
+			s.service.SetDirectory(t, callouttest.WithDigests(largeDirectory(3_000)))
 			from := func(token string) *nats.Msg {
 				return i.with(func(c *jwt.AuthorizationRequestClaims) {
 					c.ClientInformation.Host, c.ConnectOptions.Token = "192.0.2.1", token

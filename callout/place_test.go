@@ -22,9 +22,9 @@ func TestRefusedSubscriptionIsMended(t *testing.T) {
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true})
 	password := `password: "` + callouttest.Password + `"`
 	srv.SetServiceUser(t, password+`, permissions: {subscribe: {allow: ["_INBOX.>", "$SRV.>"]}}`)
-	service := callouttest.NewService(t, callouttest.ServiceConfig{
+	service := callouttest.StartServiceNoWait(t, callouttest.ServiceConfig{
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, true, keys),
-		Directory: callouttest.Directory(callouttest.DirectoryText),
+		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
 	callouttest.Eventually(t, "the service says that it was refused", func() bool {
 		err := service.Ready()
@@ -44,9 +44,9 @@ func TestMisplacedServiceIsSilent(t *testing.T) {
 	t.Parallel() // it waits, and so do others
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, Timeout: silenceTimeout})
-	service := callouttest.NewService(t, callouttest.ServiceConfig{
+	service := callouttest.StartServiceNoWait(t, callouttest.ServiceConfig{
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, true, keys),
-		Directory: callouttest.Directory(callouttest.DirectoryText), Account: "ELSEWHERE",
+		Directory: callouttest.WithDigests(callouttest.DirectoryYAML), Account: "ELSEWHERE",
 	})
 	callouttest.Eventually(t, "the service says where it is", func() bool {
 		err := service.Ready()
@@ -122,9 +122,9 @@ func TestMisplacedBehindASlowServer(t *testing.T) {
 	t.Parallel() // it waits, and so do others
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys})
-	service := callouttest.NewService(t, callouttest.ServiceConfig{
+	service := callouttest.StartServiceNoWait(t, callouttest.ServiceConfig{
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys),
-		Directory: callouttest.Directory(callouttest.DirectoryText), Account: "ELSEWHERE",
+		Directory: callouttest.WithDigests(callouttest.DirectoryYAML), Account: "ELSEWHERE",
 		Options: []nats.Option{nats.UserInfo(callouttest.ServiceUser, callouttest.Password), nats.SetCustomDialer(tardyDialer{})},
 	})
 	callouttest.Eventually(t, "the service says where it is", func() bool {
@@ -140,7 +140,7 @@ func TestServerThatMayNotBeAsked(t *testing.T) {
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys})
 	srv.SetServiceUser(t, `password: "`+callouttest.Password+`", permissions: {publish: {deny: ["$SYS.REQ.USER.INFO"]}}`)
 	service := callouttest.StartService(t, callouttest.ServiceConfig{
-		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Directory: callouttest.Directory(callouttest.DirectoryText),
+		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
 	if log := service.Log.String(); !strings.Contains(log, "cannot determine the account of the service connection") {
 		t.Error(log)

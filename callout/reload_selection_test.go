@@ -35,7 +35,7 @@ projects:
 func TestReloadKeepsTheSelection(t *testing.T) {
 	t.Parallel()
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{})
-	service := callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.Directory(severalProjects)})
+	service := callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.WithDigests(severalProjects)})
 	s := o.Servers[0]
 	refused := make(chan error, 16)
 	dial := func(user, key string) *nats.Conn {

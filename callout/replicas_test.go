@@ -18,12 +18,12 @@ import (
 func newReplicas(t *testing.T, sealed bool, n int) (stage, []*callouttest.Service) {
 	t.Helper()
 	keys := callouttest.NewKeys(t)
-	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed, LatePing: true})
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed, DisableShortFirstPing: true})
 	dir := callouttest.KeyringDir(t, sealed, keys)
 	services := make([]*callouttest.Service, n)
 	for i := range services {
 		services[i] = callouttest.StartService(t, callouttest.ServiceConfig{
-			URLs: srv.URL(), Keyring: dir, Directory: callouttest.Directory(callouttest.DirectoryText),
+			URLs: srv.URL(), Keyring: dir, Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 		})
 	}
 	return stage{t, srv, services[0], keys}, services
@@ -65,7 +65,7 @@ func TestMicro(t *testing.T) {
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys})
 	callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Connections: 3,
-		Directory: callouttest.Directory(callouttest.DirectoryText),
+		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
 	nc := srv.Connect(t, callouttest.ServiceUser)
 	for _, verb := range []string{"PING", "INFO", "STATS"} {

@@ -89,7 +89,7 @@ func TestReportOfTwoServers(t *testing.T) {
 			servers, keys := cluster(t, sealed)
 			callouttest.StartService(t, callouttest.ServiceConfig{
 				URLs: servers[0].URL(), Keyring: callouttest.KeyringDir(t, sealed, keys[0], keys[1]),
-				Directory: callouttest.Directory(callouttest.DirectoryText), Connections: 3,
+				Directory: callouttest.WithDigests(callouttest.DirectoryYAML), Connections: 3,
 			})
 			for i, s := range servers {
 				reaches(t, s)
@@ -118,7 +118,7 @@ func TestReportOfUnknownIssuer(t *testing.T) {
 	servers, keys := cluster(t, false)
 	dir := callouttest.KeyringDir(t, false, keys[0])
 	service := callouttest.StartService(t, callouttest.ServiceConfig{
-		URLs: servers[0].URL(), Keyring: dir, Directory: callouttest.Directory(callouttest.DirectoryText),
+		URLs: servers[0].URL(), Keyring: dir, Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
 	for _, s := range servers {
 		reaches(t, s)
@@ -154,7 +154,7 @@ func TestReportForgetsAfterAnHour(t *testing.T) {
 	var clock callouttest.Clock
 	service := callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Now: clock.Now,
-		Directory: callouttest.Directory(callouttest.DirectoryText),
+		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
 	letIn(t, srv.URL(), 2, true)
 	for _, c := range []struct {
@@ -210,7 +210,7 @@ func TestReportOfOperatorMode(t *testing.T) {
 		Sealed: true, Scoped: map[string]jwt.UserPermissionLimits{"publisher": template},
 	})
 	callouttest.StartService(t, callouttest.ServiceConfig{
-		Operator: o, Directory: callouttest.Directory(callouttest.DirectoryText),
+		Operator: o, Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 		Scoped: []permissions.ScopedRole{{Account: callouttest.AppAccount, Role: "publisher"}},
 	})
 	letIn(t, o.URLs(), 2, true) // APP, scoped
@@ -256,7 +256,7 @@ func TestReportOfOperatorMode(t *testing.T) {
 func TestReportOfReplacedSigningKey(t *testing.T) {
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{})
 	service := callouttest.StartService(t, callouttest.ServiceConfig{
-		Operator: o, Directory: callouttest.Directory(callouttest.DirectoryText),
+		Operator: o, Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
 	letIn(t, o.URLs(), 3, true)
 	old, replacement := o.Signing[callouttest.AppAccount], callouttest.NewKeys(t)

@@ -25,7 +25,7 @@ func newPatientStage(t *testing.T) stage {
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, Timeout: silenceTimeout, Process: true})
 	service := callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, true, keys),
-		Directory: callouttest.Directory(callouttest.DirectoryText),
+		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
 	return stage{t, srv, service, keys}
 }
@@ -53,7 +53,7 @@ func TestServiceRestart(t *testing.T) {
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, Timeout: silenceTimeout})
 	cfg := callouttest.ServiceConfig{
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, true, keys),
-		Directory: callouttest.Directory(callouttest.DirectoryText),
+		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	}
 	first := callouttest.StartService(t, cfg)
 	c := newCrowd(t, srv.URL())

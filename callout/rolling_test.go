@@ -13,10 +13,10 @@ import (
 // each: nobody is refused, and nobody is left without an answer.
 func TestRollingRestart(t *testing.T) {
 	keys := callouttest.NewKeys(t)
-	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, LatePing: true})
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, DisableShortFirstPing: true})
 	cfg := callouttest.ServiceConfig{
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, true, keys), Connections: 4,
-		Directory: callouttest.Directory(callouttest.DirectoryText),
+		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	}
 	services := []*callouttest.Service{callouttest.StartService(t, cfg), callouttest.StartService(t, cfg)}
 	c := newCrowd(t, srv.URL(), nats.Timeout(patience))

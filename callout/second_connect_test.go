@@ -48,7 +48,7 @@ func heardAfterSecondConnect(t *testing.T, account string) []string {
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Program: *serverProgram})
 	callouttest.StartService(t, callouttest.ServiceConfig{
-		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Directory: callouttest.Directory(fmt.Sprintf(secondDirectory, account)),
+		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Directory: callouttest.WithDigests(fmt.Sprintf(secondDirectory, account)),
 	})
 	admin := srv.Connect(t, callouttest.AdminUser)
 	c := dialClient(t, srv.URL())

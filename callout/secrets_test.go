@@ -51,7 +51,7 @@ projects:
     members: [{user: publisher, roles: [publisher]}]
     topics: [{name: orders, acl: [publisher]}]
 `, granted[0], granted[1], lapsed)
-	return granted, denied, callouttest.Directory(directory)
+	return granted, denied, callouttest.WithDigests(directory)
 }
 
 // Attack: reading tokens and passwords of clients in log, audit, metrics or answers

@@ -43,7 +43,7 @@ func TestSilence(t *testing.T) {
 		srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Timeout: silenceTimeout})
 		service := callouttest.StartService(t, callouttest.ServiceConfig{
 			URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys),
-			Directory: callouttest.Directory(callouttest.DirectoryText),
+			Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 			Verifiers: []tokens.Verifier{undecided{}},
 		})
 		clients.Go(func() {

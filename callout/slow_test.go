@@ -204,7 +204,7 @@ func TestSlowVerifierDecides(t *testing.T) {
 	cfg := slowConfig(4, a, b)
 	cfg.Now = clock.Now
 	s, i := newImpostorTo(t, false, cfg)
-	s.service.SetDirectory(t, callouttest.Directory(strings.Replace(callouttest.DirectoryText,
+	s.service.SetDirectory(t, callouttest.WithDigests(strings.Replace(callouttest.DirectoryYAML,
 		"KEY(publisher-key), id: laptop}", "KEY(publisher-key)}, {digest: KEY(a:skip)}, {digest: KEY(ab:skip)}, {digest: KEY(a:no)}", 1)))
 	for _, tt := range []struct {
 		token, code, verifier string

@@ -33,7 +33,7 @@ func (v exchanging) Verify(ctx context.Context, c *tokens.Credential) (identity.
 // Held by: one decision sees one snapshot, from the key to the grant
 func TestNamesThatChangePlacesMeanwhile(t *testing.T) {
 	t.Parallel()
-	before := callouttest.Snapshot(t, callouttest.Directory(callouttest.DirectoryText))
+	before := callouttest.ParseDirectory(t, callouttest.WithDigests(callouttest.DirectoryYAML))
 	publisher, _ := before.User("publisher")
 	consumer, _ := before.User("consumer")
 	one, two := *publisher, *consumer
@@ -90,7 +90,7 @@ func (w waiting) Verify(_ context.Context, c *tokens.Credential) (identity.Ident
 // so does who comes after it in the chain.
 func TestSnapshotAfterWaiting(t *testing.T) {
 	t.Parallel()
-	before := callouttest.Snapshot(t, callouttest.Directory(callouttest.DirectoryText))
+	before := callouttest.ParseDirectory(t, callouttest.WithDigests(callouttest.DirectoryYAML))
 	after, _, _ := before.Apply(nil)
 	last, _, _ := before.Apply(nil)
 	for _, says := range []error{nil, tokens.ErrNotApplicable} {

@@ -21,11 +21,11 @@ type stage struct {
 func newStage(t *testing.T, sealed bool) stage {
 	t.Helper()
 	keys := callouttest.NewKeys(t)
-	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed, LatePing: true})
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed, DisableShortFirstPing: true})
 	service := callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs:      srv.URL(),
 		Keyring:   callouttest.KeyringDir(t, sealed, keys),
-		Directory: callouttest.Directory(callouttest.DirectoryText),
+		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
 	return stage{t, srv, service, keys}
 }

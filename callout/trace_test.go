@@ -15,13 +15,13 @@ func traces(t *testing.T, want bool) {
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Program: *serverProgram})
 	callouttest.StartService(t, callouttest.ServiceConfig{
-		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Directory: callouttest.Directory(matrixDirectory),
+		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Directory: callouttest.WithDigests(matrixDirectory),
 	})
 	admin := srv.Connect(t, callouttest.AdminUser)
 	got, err := admin.SubscribeSync("shop.>")
 	callouttest.Must(t, err)
 	callouttest.Must(t, admin.FlushTimeout(patience))
-	nc, err := nats.Connect(srv.URL(), nats.Token("near-key"), callouttest.Patient())
+	nc, err := nats.Connect(srv.URL(), nats.Token("near-key"), callouttest.ConnectTimeout())
 	callouttest.Must(t, err)
 	t.Cleanup(nc.Close)
 	for _, dest := range []string{"shop.returns", "shop.orders"} {

@@ -157,7 +157,7 @@ server_name: %q
 listen: "127.0.0.1:%d"
 leafnodes { reconnect: "600s", remotes: [{ url: "nats-leaf://%s%s", first_info_timeout: "20s"%s }] }
 `, name, callouttest.FreePort(t), userinfo, s.leaf, creds)
-	return callouttest.RunConfig(t, text)
+	return callouttest.RunServerConfig(t, text)
 }
 
 //

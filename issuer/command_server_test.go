@@ -27,7 +27,7 @@ func TestServerAcceptsCommand(t *testing.T) {
 
 	server := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys})
 	s := callouttest.StartService(t, callouttest.ServiceConfig{
-		URLs: server.URL(), Keyring: dir, Directory: callouttest.Directory(callouttest.DirectoryText),
+		URLs: server.URL(), Keyring: dir, Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
 	checkConnects(t, s, server.URL(), "publisher-key")
 	checkDenied(t, server.URL())
@@ -61,7 +61,7 @@ func TestServerAcceptsCommandInOperatorMode(t *testing.T) {
 	}
 	must(t, os.WriteFile(path, state, 0o600))
 	o.Start(t)
-	s := callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.Directory(callouttest.DirectoryText)})
+	s := callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.WithDigests(callouttest.DirectoryYAML)})
 	for _, account := range []string{callouttest.CalloutAccount, callouttest.AppAccount} {
 		if signer, ok := s.Keyring().Signer(o.Signing[account].Issuer); !ok || signer == nil {
 			t.Errorf("%s: no signer", account)

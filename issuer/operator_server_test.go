@@ -29,7 +29,7 @@ func TestNoResponseWithoutSigningKey(t *testing.T) {
 	must(t, os.WriteFile(path, []byte(strings.Replace(string(state), entry, "state: retired\n", 1)), 0o600))
 	must(t, keyring.Retire(o.Keyring, "OTHER.nk"))
 	o.Start(t)
-	s := callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.Directory(callouttest.DirectoryText)})
+	s := callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.WithDigests(callouttest.DirectoryYAML)})
 
 	nc, err := nats.Connect(o.URLs(), nats.UserInfo("project=far", "both-key"))
 	if err == nil {

@@ -26,7 +26,7 @@ func TestServerExpandsTemplates(t *testing.T) {
 	for _, role := range []string{"publisher", "consumer", "project_admin"} {
 		scoped = append(scoped, permissions.ScopedRole{Account: callouttest.AppAccount, Role: role})
 	}
-	callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Scoped: scoped, Directory: callouttest.Directory(`
+	callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Scoped: scoped, Directory: callouttest.WithDigests(`
 users:
   - {name: Pia, keys: [{digest: KEY(Pia-key)}]}
   - {name: carl, keys: [{digest: KEY(carl-key)}]}

@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write the tables of docs/permissions.md
 
 // The subjects in docs/permissions.md are those that Derive gives.
 func TestDocs(t *testing.T) {
-	callouttest.DocsTable(t, "permissions.md", "subjects", documented(t), *update)
+	callouttest.CheckDocsTable(t, "permissions.md", "subjects", documented(t), *update)
 }
 
 // documented derives one user per role of project shop, which is alone in its

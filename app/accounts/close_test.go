@@ -153,7 +153,7 @@ func (s *site) stream(t *testing.T, project string) {
 	c.IssuerAccount = a.PublicKey
 	text, err := c.Encode(key)
 	must(t, err)
-	nc, err := nats.Connect(s.Servers[0].URL(), nats.UserJWT(func() (string, error) { return text, nil }, user.Sign), callouttest.Patient())
+	nc, err := nats.Connect(s.Servers[0].URL(), nats.UserJWT(func() (string, error) { return text, nil }, user.Sign), callouttest.ConnectTimeout())
 	must(t, err)
 	defer nc.Close()
 	js, err := jetstream.New(nc)

@@ -93,13 +93,13 @@ func directoryOf(projects ...string) string {
 	if len(projects) > 0 {
 		text = "users:\n" + users.String() + "projects:\n" + list.String()
 	}
-	return callouttest.Directory(text)
+	return callouttest.WithDigests(text)
 }
 
 // connect connects as the administrator of a project, to one server.
 func (s *site) connect(server int, project string) (*nats.Conn, error) {
 	return nats.Connect(s.Servers[server].URL(), nats.Token(project+"-admin-key"), nats.CustomInboxPrefix("_INBOX_"+project+"-admin"),
-		nats.NoReconnect(), nats.IgnoreDiscoveredServers(), callouttest.Patient())
+		nats.NoReconnect(), nats.IgnoreDiscoveredServers(), callouttest.ConnectTimeout())
 }
 
 // in demands that the administrator of a project gets in at every server, into the

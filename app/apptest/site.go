@@ -136,7 +136,7 @@ func ConfigFor(tb testing.TB, srv *callouttest.Server, keyring string, more map[
 	dir := tb.TempDir()
 	callouttest.Must(tb, secretfile.Write(filepath.Join(dir, "usher.yaml"), text))
 	callouttest.Must(tb, secretfile.Write(filepath.Join(dir, "password"), []byte(callouttest.Password+"\n")))
-	callouttest.Must(tb, secretfile.Write(filepath.Join(dir, "directory.yaml"), []byte(callouttest.Directory(callouttest.DirectoryText))))
+	callouttest.Must(tb, secretfile.Write(filepath.Join(dir, "directory.yaml"), []byte(callouttest.WithDigests(callouttest.DirectoryYAML))))
 	return filepath.Join(dir, "usher.yaml")
 }
 

@@ -67,7 +67,7 @@ func TestAccountProblems(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			policy := &permissions.Policy{IngestAccount: "APP", HealthCheckAccount: "EMPTY", CalloutAccount: "AUTH", SystemAccount: "SYS", Scoped: tt.scoped}
 			var got []string
-			for _, p := range AccountProblems(policy, callouttest.Snapshot(t, callouttest.Directory(tt.directory)), tt.keys) {
+			for _, p := range AccountProblems(policy, callouttest.ParseDirectory(t, callouttest.WithDigests(tt.directory)), tt.keys) {
 				if p.Hint == "" {
 					t.Errorf("%s: no hint", p.Path)
 				}
@@ -82,7 +82,7 @@ func TestAccountProblems(t *testing.T) {
 	callouttest.Must(t, err)
 	k, err := issuer.NewKeyring([]issuer.Held{{Signer: single, Key: issuer.Key{PublicKey: single.PublicKey()}}}, nil)
 	callouttest.Must(t, err)
-	if p := AccountProblems(&permissions.Policy{}, callouttest.Snapshot(t, callouttest.Directory(project("MOON", "publisher"))), k); p != nil {
+	if p := AccountProblems(&permissions.Policy{}, callouttest.ParseDirectory(t, callouttest.WithDigests(project("MOON", "publisher"))), k); p != nil {
 		t.Errorf("in config mode one key signs for every account: %v", p)
 	}
 }

@@ -22,7 +22,7 @@ func startUsher(t *testing.T, cfg callouttest.ServerConfig) *callouttest.Server 
 	srv := callouttest.StartServer(t, cfg)
 	callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs: srv.URL(), TLS: cfg.TLS, Keyring: callouttest.KeyringDir(t, false, cfg.Keys),
-		Directory: callouttest.Directory(callouttest.DirectoryText),
+		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
 	return srv
 }

@@ -23,10 +23,10 @@ import (
 
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// inputs are those of callouttest.DirectoryText and one issuer.
+// inputs are those of callouttest.DirectoryYAML and one issuer.
 func inputs(t *testing.T) explanation.Inputs {
 	t.Helper()
-	current := callouttest.Snapshot(t, callouttest.Directory(callouttest.DirectoryText))
+	current := callouttest.ParseDirectory(t, callouttest.WithDigests(callouttest.DirectoryYAML))
 	return inputsOf(t, func() *snapshot.Snapshot { return current })
 }
 
@@ -120,7 +120,7 @@ func TestForUserHasNoKey(t *testing.T) {
 			t.Errorf("%s: %q", user, x.NoKey)
 		}
 	}
-	keyless := callouttest.Snapshot(t, "users: [{name: pia, service_roles: [ingest]}]\n")
+	keyless := callouttest.ParseDirectory(t, "users: [{name: pia, service_roles: [ingest]}]\n")
 	in = inputsOf(t, func() *snapshot.Snapshot { return keyless })
 	if x := explanation.ForUser(in, "pia", identity.Selection{}); x.Outcome != callout.Granted || x.Grant.Account != callouttest.AppAccount || x.NoKey != "the user has no key" {
 		t.Errorf("without a key: %s", jsonOf(t, x))

@@ -27,11 +27,11 @@ func TestRotateUnderLoad(t *testing.T) {
 	template.Pub.Allow.Add("{{tag(project)}}.>")
 	template.Sub.Allow.Add("_INBOX_{{name()}}.>")
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{
-		Timeout: loadTimeout, LatePing: true,
+		Timeout: loadTimeout, DisableShortFirstPing: true,
 		Servers: 3, Sealed: true, Scoped: map[string]jwt.UserPermissionLimits{"consumer": template},
 	})
 	f := newFleet(t, 2, callouttest.ServiceConfig{
-		Operator: o, Directory: callouttest.Directory(callouttest.DirectoryText), Budget: loadBudget,
+		Operator: o, Directory: callouttest.WithDigests(callouttest.DirectoryYAML), Budget: loadBudget,
 		Scoped: []permissions.ScopedRole{{Account: callouttest.AppAccount, Role: "consumer"}},
 	})
 	r := operatorRotator(t, o, f)

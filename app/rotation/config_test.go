@@ -79,13 +79,13 @@ func TestRotateRollingRestart(t *testing.T) {
 		// machine need some of that.
 		s := callouttest.StartServer(t, callouttest.ServerConfig{
 			Name: "n" + string(rune('1'+i)), Keys: keys, Sealed: true, Cluster: true, Routes: slices.Clone(routes), LameDuck: 1500 * time.Millisecond,
-			Timeout: loadTimeout, LatePing: true,
+			Timeout: loadTimeout, DisableShortFirstPing: true,
 		})
 		routes = append(routes, s.RouteURL())
 		p.servers, p.keys = append(p.servers, s), append(p.keys, keys)
 	}
 	dir := callouttest.KeyringDir(t, true, keys)
-	f := newFleet(t, 2, callouttest.ServiceConfig{URLs: p.urls(), Keyring: dir, Directory: callouttest.Directory(callouttest.DirectoryText), Connections: 2, Budget: loadBudget})
+	f := newFleet(t, 2, callouttest.ServiceConfig{URLs: p.urls(), Keyring: dir, Directory: callouttest.WithDigests(callouttest.DirectoryYAML), Connections: 2, Budget: loadBudget})
 	r := &rotation.Rotator{
 		Dir: dir, Now: time.Now, PickUp: 10 * time.Second, Quiet: 500 * time.Millisecond,
 		Say: func(line string) { t.Log(line) }, Reports: f.reports, Expecting: p.expecting,

@@ -45,7 +45,7 @@ func scopedSite(t *testing.T) (*callouttest.Operator, *rotation.Rotator, rotatio
 	template.Sub.Allow.Add("_INBOX_{{name()}}.>")
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Scoped: map[string]jwt.UserPermissionLimits{"publisher": template}})
 	f := newFleet(t, 1, callouttest.ServiceConfig{
-		Operator: o, Directory: callouttest.Directory(callouttest.DirectoryText),
+		Operator: o, Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 		Scoped: []permissions.ScopedRole{{Account: callouttest.AppAccount, Role: "publisher"}},
 	})
 	r := operatorRotator(t, o, f)
@@ -262,14 +262,14 @@ func TestRetireWithStaleUsher(t *testing.T) {
 	o, f, r := fastSite(t, callouttest.OperatorConfig{})
 	stale := t.TempDir()
 	copyKeyring(t, o.Keyring, stale)
-	nc, err := nats.Connect(o.URLs(), nats.Token("publisher-key"), callouttest.Patient())
+	nc, err := nats.Connect(o.URLs(), nats.Token("publisher-key"), callouttest.ConnectTimeout())
 	must(t, err)
 	result, err := r.Rotate(t.Context(), signingKey(callouttest.AppAccount, ""))
 	must(t, err)
 	nc.Close()
 	other := *o
 	other.Keyring = stale
-	staleUsher := callouttest.StartService(t, callouttest.ServiceConfig{Operator: &other, Directory: callouttest.Directory(callouttest.DirectoryText)})
+	staleUsher := callouttest.StartService(t, callouttest.ServiceConfig{Operator: &other, Directory: callouttest.WithDigests(callouttest.DirectoryYAML)})
 	r.Reports = func(ctx context.Context) ([]keyusage.Report, error) {
 		reports, err := f.reports(ctx)
 		return append(reports, staleUsher.Report()), err
@@ -300,7 +300,7 @@ func TestRetireRequestedKey(t *testing.T) {
 	b := callouttest.StartServer(t, callouttest.ServerConfig{Name: "n2", Keys: old, Cluster: true, Routes: []string{a.RouteURL()}, Timeout: 3})
 	r := retiringKeyring(t, old, fresh)
 	r.Reports = newFleet(t, 1, callouttest.ServiceConfig{
-		URLs: a.URL() + "," + b.URL(), Keyring: r.Dir, Directory: callouttest.Directory(callouttest.DirectoryText),
+		URLs: a.URL() + "," + b.URL(), Keyring: r.Dir, Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	}).reports
 	r.Expecting = func(context.Context) ([]rotation.Expectation, error) {
 		return []rotation.Expectation{{URL: a.URL(), Server: "n1", Issuer: fresh.Issuer}}, nil
@@ -433,7 +433,7 @@ func TestSentinelUnknown(t *testing.T) {
 func TestEditWhileWaiting(t *testing.T) {
 	t.Parallel()
 	o, _, r := fastSite(t, callouttest.OperatorConfig{})
-	nc, err := nats.Connect(o.URLs(), nats.Token("publisher-key"), callouttest.Patient())
+	nc, err := nats.Connect(o.URLs(), nats.Token("publisher-key"), callouttest.ConnectTimeout())
 	must(t, err)
 	defer nc.Close()
 	extra := callouttest.NewKeys(t)
@@ -467,7 +467,7 @@ func TestEditWhileWaiting(t *testing.T) {
 func TestServerStopped(t *testing.T) {
 	t.Parallel()
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Servers: 3})
-	f := newFleet(t, 1, callouttest.ServiceConfig{Operator: o, Directory: callouttest.Directory(callouttest.DirectoryText)})
+	f := newFleet(t, 1, callouttest.ServiceConfig{Operator: o, Directory: callouttest.WithDigests(callouttest.DirectoryYAML)})
 	r := operatorRotator(t, o, f)
 	r.Wait, r.Quiet = time.Second, 300*time.Millisecond
 	for _, s := range o.Servers {

@@ -212,7 +212,7 @@ func (l *load) connect(urls []string, opt nats.Option) {
 	var nc *nats.Conn
 	err := nats.ErrNoServers
 	for _, url := range urls[:l.tries(urls)] {
-		nc, err = nats.Connect(url, opt, callouttest.Patient(), nats.NoReconnect(), nats.IgnoreDiscoveredServers())
+		nc, err = nats.Connect(url, opt, callouttest.ConnectTimeout(), nats.NoReconnect(), nats.IgnoreDiscoveredServers())
 		if err == nil || !unreachable(err) {
 			break
 		}
@@ -266,7 +266,7 @@ func (l *load) end(t *testing.T, rotations int, what string) {
 // connects connects once, to this server only. By default nats.go would try the other
 // servers of the cluster after a refusal.
 func connects(url string, opts ...nats.Option) error {
-	nc, err := nats.Connect(url, append(opts, nats.NoReconnect(), nats.IgnoreDiscoveredServers(), callouttest.Patient())...)
+	nc, err := nats.Connect(url, append(opts, nats.NoReconnect(), nats.IgnoreDiscoveredServers(), callouttest.ConnectTimeout())...)
 	if err != nil {
 		return fmt.Errorf("%s: %w", url, err)
 	}

@@ -24,7 +24,7 @@ import (
 func site(t *testing.T, cfg callouttest.OperatorConfig) (*callouttest.Operator, *fleet, *rotation.Rotator) {
 	t.Helper()
 	o := callouttest.StartOperator(t, cfg)
-	f := newFleet(t, 1, callouttest.ServiceConfig{Operator: o, Directory: callouttest.Directory(callouttest.DirectoryText)})
+	f := newFleet(t, 1, callouttest.ServiceConfig{Operator: o, Directory: callouttest.WithDigests(callouttest.DirectoryYAML)})
 	r := operatorRotator(t, o, f)
 	r.Wait = time.Second
 	return o, f, r
@@ -36,7 +36,7 @@ func TestRetireWhileInUse(t *testing.T) {
 	t.Parallel()
 	o, _, r := site(t, callouttest.OperatorConfig{})
 	closed, reconnected := make(chan error, 8), make(chan bool, 8)
-	nc, err := nats.Connect(o.URLs(), nats.Token("publisher-key"), callouttest.Patient(), nats.ReconnectWait(50*time.Millisecond), nats.MaxReconnects(-1),
+	nc, err := nats.Connect(o.URLs(), nats.Token("publisher-key"), callouttest.ConnectTimeout(), nats.ReconnectWait(50*time.Millisecond), nats.MaxReconnects(-1),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { closed <- err }),
 		nats.ReconnectHandler(func(*nats.Conn) { reconnected <- true }))
 	must(t, err)
@@ -80,7 +80,7 @@ func TestRetireNow(t *testing.T) {
 		t.Run(account, func(t *testing.T) {
 			t.Parallel()
 			o := callouttest.StartOperator(t, callouttest.OperatorConfig{Servers: 3})
-			f := newFleet(t, 1, callouttest.ServiceConfig{Operator: o, Directory: callouttest.Directory(callouttest.DirectoryText)})
+			f := newFleet(t, 1, callouttest.ServiceConfig{Operator: o, Directory: callouttest.WithDigests(callouttest.DirectoryYAML)})
 			r := operatorRotator(t, o, f)
 			stolen := t.TempDir()
 			copyKeyring(t, o.Keyring, stolen)
@@ -93,7 +93,7 @@ func TestRetireNow(t *testing.T) {
 			f.services[0].Stop(t)
 			attacker := *o
 			attacker.Keyring = stolen
-			callouttest.StartService(t, callouttest.ServiceConfig{Operator: &attacker, Directory: callouttest.Directory(callouttest.DirectoryText)})
+			callouttest.StartService(t, callouttest.ServiceConfig{Operator: &attacker, Directory: callouttest.WithDigests(callouttest.DirectoryYAML)})
 			for _, s := range o.Servers {
 				if err := connects(s.URL(), nats.Token("publisher-key")); !errors.Is(err, nats.ErrAuthorization) {
 					t.Errorf("%s accepts what the old key has signed: %v", s.Name, err)

@@ -16,8 +16,8 @@ import (
 	"usher/app/setup"
 	"usher/callout/callouttest"
 	"usher/directory"
-	"usher/directory/snapshot"
 	"usher/directory/kv"
+	"usher/directory/snapshot"
 )
 
 // TestLiveDirectory: a stock server started with the files stores the directory in the

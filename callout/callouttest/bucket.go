@@ -13,17 +13,17 @@ import (
 	"usher/directory/kv"
 )
 
-// Bucket returns an empty directory in the bucket of a server of its own, followed
+// KVStore returns an empty directory in the bucket of a server of its own, followed
 // until the test ends.
-func Bucket(tb testing.TB) *kv.Store {
+func KVStore(tb testing.TB) *kv.Store {
 	tb.Helper()
-	return BucketOf(tb, kv.Config{})
+	return KVStoreWith(tb, kv.Config{})
 }
 
-// BucketOf is Bucket with settings; what a test always needs is added to them.
-func BucketOf(tb testing.TB, cfg kv.Config) *kv.Store {
+// KVStoreWith is Bucket with settings; what a test always needs is added to them.
+func KVStoreWith(tb testing.TB, cfg kv.Config) *kv.Store {
 	tb.Helper()
-	server := RunConfig(tb, fmt.Sprintf("listen: 127.0.0.1:-1\njetstream {store_dir: %q}\n", filepath.ToSlash(tb.TempDir())))
+	server := RunServerConfig(tb, fmt.Sprintf("listen: 127.0.0.1:-1\njetstream {store_dir: %q}\n", filepath.ToSlash(tb.TempDir())))
 	conn, err := nats.Connect(server.ClientURL(), nats.Timeout(20*time.Second))
 	Must(tb, err)
 	tb.Cleanup(conn.Close)

@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-// DocsTable checks that the part of a page in docs/ that is made from the code is
+// CheckDocsTable checks that the part of a page in docs/ that is made from the code is
 // want, or with update writes it. The part is between two comments that name it.
-func DocsTable(tb testing.TB, page, part, want string, update bool) {
+func CheckDocsTable(tb testing.TB, page, part, want string, update bool) {
 	tb.Helper()
 	begin, end := "<!-- "+part+": made by `go generate ./...` from the code; edit that. -->\n", "<!-- end of "+part+" -->\n"
-	path := filepath.Join(Root(tb), "docs", page)
+	path := filepath.Join(ModuleRoot(tb), "docs", page)
 	text, err := os.ReadFile(path)
 	Must(tb, err)
 	head, rest, ok := strings.Cut(string(text), begin)
@@ -29,8 +29,8 @@ func DocsTable(tb testing.TB, page, part, want string, update bool) {
 	}
 }
 
-// Root returns the folder of the module, from that of the package under test.
-func Root(tb testing.TB) string {
+// ModuleRoot returns the folder of the module, from that of the package under test.
+func ModuleRoot(tb testing.TB) string {
 	tb.Helper()
 	dir, err := os.Getwd()
 	Must(tb, err)

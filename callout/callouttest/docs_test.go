@@ -16,9 +16,9 @@ var update = flag.Bool("update", false, "write the table of docs/security.md")
 
 // The table of attacks in docs/security.md is what the tests say that they show.
 func TestDocs(t *testing.T) {
-	attacks, err := attacksBelow(os.DirFS(callouttest.Root(t)))
+	attacks, err := attacksBelow(os.DirFS(callouttest.ModuleRoot(t)))
 	callouttest.Must(t, err)
-	callouttest.DocsTable(t, "security.md", "attacks", attackTable(attacks), *update)
+	callouttest.CheckDocsTable(t, "security.md", "attacks", attackTable(attacks), *update)
 }
 
 // What tests say is found, merged and sorted, and what is not in its place is an error.

@@ -6,10 +6,10 @@ import (
 	"usher/directory"
 )
 
-// DirectoryText is a directory with one user per role in two projects of
+// DirectoryYAML is a directory with one user per role in two projects of
 // AppAccount and one of OtherAccount. Those who may bring a leaf node are ladmin, a
 // service_admin, and fleaf, who administers all there is in OtherAccount. The API key of user NAME is "NAME-key".
-const DirectoryText = `
+const DirectoryYAML = `
 users:
   - {name: ingest, service_roles: [ingest], keys: [{digest: KEY(ingest-key)}]}
   - {name: publisher, keys: [{digest: KEY(publisher-key), id: laptop}]}
@@ -68,9 +68,9 @@ projects:
 
 var keyMark = regexp.MustCompile(`KEY\(([^)]*)\)`)
 
-// Directory returns the text of a directory with every KEY(text) replaced by
+// WithDigests returns the text of a directory with every KEY(text) replaced by
 // the digest of text.
-func Directory(text string) string {
+func WithDigests(text string) string {
 	return keyMark.ReplaceAllStringFunc(text, func(m string) string {
 		return directory.DigestOf(keyMark.FindStringSubmatch(m)[1]).String()
 	})

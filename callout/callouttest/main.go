@@ -14,7 +14,7 @@ import (
 // outlives them: servers, services and clients of every kind end with the test that
 // started them. Two goroutines are excused, which only nats-server could end.
 func VerifyTestMain(m *testing.M) {
-	Overlap()
+	RaiseParallelism()
 	goleak.VerifyTestMain(unhurried{m}, stray, reloaded)
 }
 
@@ -31,10 +31,10 @@ var reloaded = goleak.IgnoreTopFunction("github.com/nats-io/nats-server/v2/serve
 // overlapping is how many parallel tests may run at once for each processor.
 const overlapping = 3
 
-// Overlap lets more parallel tests of a package run at once than there are
+// RaiseParallelism lets more parallel tests of a package run at once than there are
 // processors, unless go test is told -parallel: those that start servers, services
 // and clients wait for one another most of the time. It is for TestMain.
-func Overlap() {
+func RaiseParallelism() {
 	_ = flag.Set("test.parallel", strconv.Itoa(overlapping*runtime.GOMAXPROCS(0))) // a test has that flag
 }
 

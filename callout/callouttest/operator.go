@@ -27,8 +27,8 @@ type OperatorConfig struct {
 	Scoped map[string]jwt.UserPermissionLimits
 	// ServerExtra is appended to every server's configuration file.
 	ServerExtra string
-	// LatePing is as for a Server.
-	LatePing bool
+	// DisableShortFirstPing is as for a Server.
+	DisableShortFirstPing bool
 	// Program is a nats-server to run as a process of its own, of any version. Only one,
 	// and Native and AccountOf are not to be had then.
 	Program string
@@ -93,7 +93,7 @@ func NewOperator(tb testing.TB, cfg OperatorConfig) *Operator {
 		ports[i] = FreePort(tb)
 	}
 	for i, port := range ports {
-		s := &OperatorServer{Name: fmt.Sprintf("n%d", i+1), port: port, tls: cfg.TLS, program: cfg.Program, latePing: cfg.LatePing, file: filepath.Join(dir, fmt.Sprintf("n%d.conf", i+1))}
+		s := &OperatorServer{Name: fmt.Sprintf("n%d", i+1), port: port, tls: cfg.TLS, program: cfg.Program, disableShortFirstPing: cfg.DisableShortFirstPing, file: filepath.Join(dir, fmt.Sprintf("n%d.conf", i+1))}
 		Must(tb, os.WriteFile(s.file, []byte(o.serverConfig(tb, s, ports)), 0o600))
 		o.Servers = append(o.Servers, s)
 	}
@@ -142,7 +142,7 @@ func (o *Operator) Admin(tb testing.TB) *nats.Conn {
 
 func (o *Operator) connect(tb testing.TB, creds string) *nats.Conn {
 	tb.Helper()
-	opts := []nats.Option{nats.UserCredentials(creds), Patient()}
+	opts := []nats.Option{nats.UserCredentials(creds), ConnectTimeout()}
 	if o.cfg.TLS != nil {
 		opts = append(opts, nats.Secure(o.cfg.TLS.ClientTLS()))
 	}

@@ -21,9 +21,9 @@ type OperatorServer struct {
 	tls  *CA
 	srv  *server.Server
 
-	program  string // nats-server as a process of its own
-	process  *process
-	latePing bool
+	program               string // nats-server as a process of its own
+	process               *process
+	disableShortFirstPing bool
 }
 
 func (o *Operator) serverConfig(tb testing.TB, s *OperatorServer, ports []int) string {
@@ -80,7 +80,7 @@ func (s *OperatorServer) Start(tb testing.TB) {
 		s.process = startProcess(tb, s.program, s.file, fmt.Sprintf("127.0.0.1:%d", s.port))
 		return
 	}
-	s.srv = runServer(tb, s.file, func(opts *server.Options) { opts.DisableShortFirstPing = s.latePing })
+	s.srv = runServer(tb, s.file, func(opts *server.Options) { opts.DisableShortFirstPing = s.disableShortFirstPing })
 }
 
 // Reload has a server of this process read its configuration again.

@@ -12,13 +12,13 @@ import (
 	"usher/app/devserver"
 )
 
-// Patient has a client wait longer for its server than nats.go would, which gives up
+// ConnectTimeout has a client wait longer for its server than nats.go would, which gives up
 // after 2 s: a busy machine can be as slow.
-func Patient() nats.Option { return nats.Timeout(10 * time.Second) }
+func ConnectTimeout() nats.Option { return nats.Timeout(10 * time.Second) }
 
-// RunConfig runs a nats-server in this process from the text of a configuration file,
+// RunServerConfig runs a nats-server in this process from the text of a configuration file,
 // such as a leaf node, until the test ends.
-func RunConfig(tb testing.TB, text string) *server.Server {
+func RunServerConfig(tb testing.TB, text string) *server.Server {
 	tb.Helper()
 	file := filepath.Join(tb.TempDir(), "nats-server.conf")
 	Must(tb, os.WriteFile(file, []byte(text), 0o600))
@@ -27,10 +27,10 @@ func RunConfig(tb testing.TB, text string) *server.Server {
 	return srv
 }
 
-// RunFile runs a nats-server with a configuration file that has it listen on addr, until
+// RunServerFile runs a nats-server with a configuration file that has it listen on addr, until
 // the test ends: a program of any version as a process of its own, or in this process if
 // program is empty.
-func RunFile(tb testing.TB, program, file, addr string) {
+func RunServerFile(tb testing.TB, program, file, addr string) {
 	tb.Helper()
 	if program != "" {
 		tb.Cleanup(startProcess(tb, program, file, addr).kill)

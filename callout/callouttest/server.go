@@ -42,10 +42,10 @@ type ServerConfig struct {
 	Timeout float64 // auth timeout in seconds; default 2
 	LogFile string  // where the server logs to; default nowhere
 	Extra   string  // appended to the configuration file
-	// Bare leaves auth_callout out. nats-server denies everyone in the callout
+	// NoCallout leaves auth_callout out. nats-server denies everyone in the callout
 	// account to publish where servers ask; through a bare server, which knows
 	// of no callout account, a test can pose as one.
-	Bare bool
+	NoCallout bool
 	// LameDuck is how long Stop lets connections go elsewhere before it closes
 	// them; default none to speak of.
 	LameDuck time.Duration
@@ -55,9 +55,9 @@ type ServerConfig struct {
 	Process bool
 	// Program is a nats-server to run as such a process, of any version.
 	Program string
-	// LatePing keeps the server from sending a PING 2 s after a client came, with which
+	// DisableShortFirstPing keeps the server from sending a PING 2 s after a client came, with which
 	// nats.go gives up on a handshake that is not over, however patient it is told to be.
-	LatePing bool
+	DisableShortFirstPing bool
 }
 
 // Server is a real nats-server, in process if not asked otherwise. It listens
@@ -99,7 +99,7 @@ func (s *Server) Start(tb testing.TB) {
 		return
 	}
 	s.srv = runServer(tb, s.file, func(opts *server.Options) {
-		opts.DisableShortFirstPing = s.cfg.LatePing
+		opts.DisableShortFirstPing = s.cfg.DisableShortFirstPing
 		if s.cfg.LameDuck > 0 {
 			opts.LameDuckGracePeriod = s.cfg.LameDuck
 			opts.LameDuckDuration = s.cfg.LameDuck + 20*time.Millisecond
@@ -206,7 +206,7 @@ func (s *Server) RouteURL() string { return fmt.Sprintf("nats://127.0.0.1:%d", s
 // Connect connects a static user, past the callout.
 func (s *Server) Connect(tb testing.TB, user string) *nats.Conn {
 	tb.Helper()
-	opts := []nats.Option{nats.UserInfo(user, Password), Patient()}
+	opts := []nats.Option{nats.UserInfo(user, Password), ConnectTimeout()}
 	if s.cfg.TLS != nil {
 		opts = append(opts, nats.Secure(s.cfg.TLS.ClientTLS()))
 	}
@@ -252,7 +252,7 @@ func (s *Server) text(tb testing.TB) string {
 	line("system_account: %s", SystemAccount)
 	line("authorization {")
 	line("  timeout: %g", s.cfg.Timeout)
-	if !s.cfg.Bare {
+	if !s.cfg.NoCallout {
 		line("  auth_callout { issuer: %s, account: %s, auth_users: [%s, %s, %s]", s.cfg.Keys.Issuer, CalloutAccount, ServiceUser, AdminUser, SystemUser)
 		if s.cfg.Sealed {
 			line("    xkey: %s", s.cfg.Keys.XKey)

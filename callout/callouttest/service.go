@@ -35,27 +35,27 @@ import (
 
 // ServiceConfig describes a Service. URLs, Keyring and Directory are needed.
 type ServiceConfig struct {
-	Account     string    // that the service expects to be in; default CalloutAccount
-	URLs        string    // comma-separated
-	Keyring     string    // directory of seeds, see KeyringDir
-	Operator    *Operator // operator mode: in place of Account, URLs, Keyring and Options
-	Scoped      []permissions.ScopedRole
-	AnyMQTT     []string // accounts in which MQTT client ids are not bound to users
-	Directory   string   // the text of a directory.yaml
-	TLS         *CA
-	Connections int             // default 4
-	Workers     int             // default 4
-	Queue       int             // default 4096
-	Waiters     int             // for one slow verifier; default 64
-	Order       admission.Order // default admission.Adaptive
-	FailPerHost float64         // failures a second; default no limit
-	FailPerCred float64
-	Budget      time.Duration     // default 1.5 s
-	Leeway      time.Duration     // default 5 s
-	MaxLifetime time.Duration     // default none
-	Verifiers   []tokens.Verifier // before the built-in ones
-	Now         func() time.Time  // default time.Now
-	Options     []nats.Option     // in place of the service user
+	Account               string    // that the service expects to be in; default CalloutAccount
+	URLs                  string    // comma-separated
+	Keyring               string    // directory of seeds, see KeyringDir
+	Operator              *Operator // operator mode: in place of Account, URLs, Keyring and Options
+	Scoped                []permissions.ScopedRole
+	AnyMQTT               []string // accounts in which MQTT client ids are not bound to users
+	Directory             string   // the text of a directory.yaml
+	TLS                   *CA
+	Connections           int             // default 4
+	Workers               int             // default 4
+	Queue                 int             // default 4096
+	Waiters               int             // for one slow verifier; default 64
+	Order                 admission.Order // default admission.Adaptive
+	FailuresPerHost       float64         // failures a second; default no limit
+	FailuresPerCredential float64
+	Budget                time.Duration     // default 1.5 s
+	Leeway                time.Duration     // default 5 s
+	MaxLifetime           time.Duration     // default none
+	Verifiers             []tokens.Verifier // before the built-in ones
+	Now                   func() time.Time  // default time.Now
+	Options               []nats.Option     // in place of the service user
 }
 
 // Service is the whole of usher behind a Server.
@@ -88,13 +88,13 @@ func Policy() *permissions.Policy {
 // it is ready.
 func StartService(tb testing.TB, cfg ServiceConfig) *Service {
 	tb.Helper()
-	s := NewService(tb, cfg)
+	s := StartServiceNoWait(tb, cfg)
 	s.WaitReady(tb)
 	return s
 }
 
-// NewService starts a Service that is drained with the test.
-func NewService(tb testing.TB, cfg ServiceConfig) *Service {
+// StartServiceNoWait starts a Service that is drained with the test.
+func StartServiceNoWait(tb testing.TB, cfg ServiceConfig) *Service {
 	tb.Helper()
 	cfg.defaults()
 	s := &Service{Registry: prometheus.NewRegistry(), Log: &Buffer{}, auditText: &Buffer{}, operator: cfg.Operator}
@@ -117,7 +117,7 @@ func NewService(tb testing.TB, cfg ServiceConfig) *Service {
 		URLs: cfg.URLs, Options: cfg.Options, Account: cfg.Account,
 		Connections: cfg.Connections, Workers: cfg.Workers, Queue: cfg.Queue,
 		Waiters: cfg.Waiters, Order: cfg.Order,
-		Failures: admission.FailuresConfig{PerHost: cfg.FailPerHost, PerCredential: cfg.FailPerCred, Now: cfg.Now},
+		Failures: admission.FailuresConfig{PerHost: cfg.FailuresPerHost, PerCredential: cfg.FailuresPerCredential, Now: cfg.Now},
 		Budget:   cfg.Budget, Leeway: cfg.Leeway, Version: "0.0.0-test",
 		Decider: s.Decider,
 		Issuer: issuer.New(issuer.Config{
@@ -190,11 +190,11 @@ func (s *Service) ReloadKeyring() error { return s.keyring.Reload() }
 // SetDirectory puts another directory in place.
 func (s *Service) SetDirectory(tb testing.TB, text string) {
 	tb.Helper()
-	s.directory.Store(Snapshot(tb, text))
+	s.directory.Store(ParseDirectory(tb, text))
 }
 
-// Snapshot parses the text of a directory.yaml.
-func Snapshot(tb testing.TB, text string) *snapshot.Snapshot {
+// ParseDirectory parses the text of a directory.yaml.
+func ParseDirectory(tb testing.TB, text string) *snapshot.Snapshot {
 	tb.Helper()
 	records, _, err := file.Parse("directory.yaml", []byte(text))
 	Must(tb, err)

@@ -56,7 +56,7 @@ func TestAPIScripts(t *testing.T) {
 // startAPI starts an API, in the clear and with TLS.
 func startAPI(t *testing.T) (rootKey string, servers [2]*httptest.Server) {
 	t.Helper()
-	store := callouttest.Bucket(t)
+	store := callouttest.KVStore(t)
 	key, err := apikey.New(rand.Reader)
 	callouttest.Must(t, err)
 	id := directory.IDOf(directory.KindUser, "root")

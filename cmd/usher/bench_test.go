@@ -27,7 +27,7 @@ func benchServer(t *testing.T) *callouttest.Server {
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Timeout: 10})
 	callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys),
-		Directory: callouttest.Directory(callouttest.DirectoryText),
+		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
 	return srv
 }
@@ -150,7 +150,7 @@ func TestBench(t *testing.T) {
 		"connect with user":      {cmdutil.ExitOK, []string{"connect", "--clients", "4", "-s", srv.URL(), "--token-file", good, "--user", "project=shop"}, nil},
 		"connect as a stranger":  {cmdutil.ExitRuntime, []string{"connect", "--clients", "4", "-s", srv.URL()}, []string{"authorization 4", "hint: usher's log and audit say why"}},
 		"tokens in turn":         {cmdutil.ExitRuntime, []string{"connect", "--clients", "4", "-s", srv.URL(), "--token-file", mixed}, []string{"authorization 2", "2 of 4 did not connect"}},
-		"not for websocket":      {cmdutil.ExitRuntime, []string{"connect", "--clients", "2", "-s", strings.Replace(srv.URL(), "nats:", "ws:", 1), "--token-file", good}, []string{"protocol", "note: protocol, such as: NATS is spoken there, not WebSocket", "hint: is this a WebSocket port"}},
+		"not for websocket":      {cmdutil.ExitRuntime, []string{"connect", "--clients", "2", "-s", strings.Replace(srv.URL(), "nats:", "ws:", 1), "--token-file", good}, []string{"protocol", "note: protocol, such as: the server speaks NATS, not WebSocket", "hint: is this a WebSocket port"}},
 		"no TLS":                 {cmdutil.ExitRuntime, []string{"connect", "--clients", "2", "-s", strings.Replace(srv.URL(), "nats:", "tls:", 1), "--token-file", good}, []string{"protocol 2", "note: protocol, such as: nats: secure connection not available", "hint: is this nats-server's port for clients"}},
 		"several servers":        {cmdutil.ExitOK, []string{"connect", "--clients", "4", "-s", nobody + ", " + srv.URL(), "--token-file", good}, nil},
 		"no more than in flight": {cmdutil.ExitOK, []string{"connect", "--clients", "2", "--hold", "1ms", "--max-in-flight", "2", "-s", srv.URL(), "--token-file", good}, nil},

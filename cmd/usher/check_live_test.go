@@ -118,7 +118,7 @@ func TestCheckLive(t *testing.T) {
 			code: cmdutil.ExitConfig, check: "xkey", result: "error", detail: "not in the keyring",
 		},
 		"no auth_callout": {
-			server: callouttest.ServerConfig{Keys: mine, Bare: true},
+			server: callouttest.ServerConfig{Keys: mine, NoCallout: true},
 			code:   cmdutil.ExitConfig, check: "callout", result: "error", detail: "not active",
 		},
 		"the server gives up too soon": {

@@ -51,7 +51,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			want: []operatorFault{
 				{check: "resolver", result: "error", detail: "older than on disk", hint: "usher nkey push AUTH"},
 				{check: "callout", result: "error", detail: "not among the allowed_accounts of AUTH", hint: "nsc push -a AUTH"},
-				{check: "user jwt", result: "error", detail: "none of the callout account's allowed accounts", hint: "--allowed-account A"},
+				{check: "user jwt", result: "error", detail: "not among the callout account's allowed accounts", hint: "--allowed-account A"},
 			},
 		},
 		"no server knows an account": {
@@ -111,7 +111,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 		"the system user may not ask whom servers trust": {
 			code: cmdutil.ExitOK,
 			edit: editUser(callouttest.SystemUser, func(c *jwt.UserClaims) { c.Pub.Deny.Add("$SYS.REQ.SERVER.PING.VARZ") }),
-			want: []operatorFault{{check: "operator", result: "warning", detail: "n1 does not say which operators it trusts", hint: "has to be allowed to publish"}},
+			want: []operatorFault{{check: "operator", result: "warning", detail: "n1 does not report which operators it trusts", hint: "allow the system user to publish"}},
 		},
 		"what is on disk is another operator's": {
 			code: cmdutil.ExitConfig,
@@ -296,7 +296,7 @@ func TestCheckOperatorSound(t *testing.T) {
 	t.Run("cluster", func(t *testing.T) {
 		t.Parallel()
 		o := callouttest.StartOperator(t, callouttest.OperatorConfig{Sealed: true, Servers: 2})
-		callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.Directory(operatorDirectory)})
+		callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.WithDigests(operatorDirectory)})
 		if c := checkLive(t, operatorConfigFor(t, o, nil)); c.code != cmdutil.ExitOK || c.String() != "" {
 			t.Errorf("exit code %d\n%s", c.code, c)
 		}
@@ -304,7 +304,7 @@ func TestCheckOperatorSound(t *testing.T) {
 	t.Run("memory resolver", func(t *testing.T) {
 		t.Parallel()
 		o := callouttest.StartOperator(t, callouttest.OperatorConfig{Sealed: true, Memory: true})
-		callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.Directory(operatorDirectory)})
+		callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.WithDigests(operatorDirectory)})
 		if c := checkLive(t, operatorConfigFor(t, o, nil)); c.code != cmdutil.ExitOK || c.String() != "" {
 			t.Errorf("exit code %d\n%s", c.code, c)
 		}

@@ -42,7 +42,7 @@ func operatorConfigFor(t *testing.T, o *callouttest.Operator, more map[string]st
 	callouttest.Must(t, err)
 	dir := t.TempDir()
 	callouttest.Must(t, secretfile.Write(filepath.Join(dir, "usher.yaml"), text))
-	callouttest.Must(t, secretfile.Write(filepath.Join(dir, "directory.yaml"), []byte(callouttest.Directory(operatorDirectory))))
+	callouttest.Must(t, secretfile.Write(filepath.Join(dir, "directory.yaml"), []byte(callouttest.WithDigests(operatorDirectory))))
 	return filepath.Join(dir, "usher.yaml")
 }
 
@@ -272,15 +272,15 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 				c.SigningKeys.Remove(o.Signing[accApp+"/publisher"].Issuer)
 				o.WriteAccount(t, accApp, c)
 			},
-			check: "user jwt", result: "error", detail: "signer is not the account", hint: "nsc edit signing-key -a APP --sk A", never: "nsc edit account",
+			check: "user jwt", result: "error", detail: "signer is neither the account", hint: "nsc edit signing-key -a APP --sk A", never: "nsc edit account",
 		},
 		"so servers would refuse its user JWTs": {
 			edit:  editAccount(accApp, func(c *jwt.AccountClaims) { c.SigningKeys = jwt.SigningKeys{} }),
-			check: "user jwt", result: "error", detail: "signer is not the account", hint: "nsc edit account -n APP --sk",
+			check: "user jwt", result: "error", detail: "signer is neither the account", hint: "nsc edit account -n APP --sk",
 		},
 		"the callout account's signing key is not in it": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.SigningKeys = jwt.SigningKeys{} }),
-			check: "user jwt", result: "error", detail: "the answer is not signed by the callout account", hint: "nsc edit account -n AUTH --sk",
+			check: "user jwt", result: "error", detail: "the response is signed neither by the callout account", hint: "nsc edit account -n AUTH --sk",
 		},
 		"a retired key is still taken": {
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
@@ -482,7 +482,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 		},
 		"an answer that is too large": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Limits.Payload = 1500 }),
-			check: "user jwt", result: "error", detail: "the answer is too large", hint: "max_payload",
+			check: "user jwt", result: "error", detail: "the response is too large", hint: "max_payload",
 		},
 		// The service user.
 		"the service user is in another account": {
@@ -556,7 +556,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 				stranger, _ := publicOf(t, nkeys.PrefixByteAccount)
 				config["nats.sentinel_creds_file"], _ = credsOf(t, stranger, o.Accounts[accAuth], bearerOf)
 			},
-			check: "sentinel", result: "error", detail: "signer is not the account", hint: "sign it again with a key of AUTH",
+			check: "sentinel", result: "error", detail: "signer is neither the account", hint: "sign it again with a key of AUTH",
 		},
 		"the callout account disallows bearers": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Limits.DisallowBearer = true }),
@@ -591,7 +591,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 		},
 		"a template that says nothing a server knows": {
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"{{teapot()}}.>"}, []string{"b"})}, config: scopesPublisher,
-			check: "user jwt", result: "error", detail: `knows no "teapot()"`, hint: "mend the template",
+			check: "user jwt", result: "error", detail: `unknown function "teapot()"`, hint: "mend the template",
 		},
 	}
 }

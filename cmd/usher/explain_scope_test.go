@@ -15,7 +15,7 @@ import (
 	"usher/cmd/usher/cmdutil"
 )
 
-// explainOf runs "usher explain" for a key of callouttest.DirectoryText.
+// explainOf runs "usher explain" for a key of callouttest.DirectoryYAML.
 func explainOf(t *testing.T, config, key string, args ...string) (code int, out string) {
 	t.Helper()
 	token := filepath.Join(t.TempDir(), "token")
@@ -33,7 +33,7 @@ func explainOf(t *testing.T, config, key string, args ...string) (code int, out 
 func TestExplainScope(t *testing.T) {
 	o := callouttest.NewOperator(t, callouttest.OperatorConfig{Scoped: map[string]jwt.UserPermissionLimits{"publisher": {}}})
 	dir := t.TempDir()
-	callouttest.Must(t, os.WriteFile(filepath.Join(dir, "directory.yaml"), []byte(callouttest.Directory(callouttest.DirectoryText)), 0o600))
+	callouttest.Must(t, os.WriteFile(filepath.Join(dir, "directory.yaml"), []byte(callouttest.WithDigests(callouttest.DirectoryYAML)), 0o600))
 	write := func(scopes string) string {
 		path := filepath.Join(dir, "usher.yaml")
 		callouttest.Must(t, os.WriteFile(path, fmt.Appendf(nil, "nats: {mode: operator}\naccounts: {callout: AUTH, system: SYS, ingest: APP, scopes: [%s]}\nkeyring: {dir: %q}\ndirectory: {file: directory.yaml}\n",

@@ -23,7 +23,7 @@ import (
 // TestMain makes this test binary the command usher as well: scripts, and tests
 // that start a process, find it in the PATH.
 func TestMain(m *testing.M) {
-	callouttest.Overlap()
+	callouttest.RaiseParallelism()
 	testscript.Main(m, map[string]func(){"usher": func() {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		context.AfterFunc(ctx, stop)
@@ -136,7 +136,7 @@ func store(ts *testscript.TestScript, neg bool, args []string) {
 // keys replaces every KEY(text) in a file by the digest of text.
 func keys(ts *testscript.TestScript, neg bool, args []string) {
 	plain(ts, neg, len(args) == 1, "keys FILE")
-	text := callouttest.Directory(ts.ReadFile(args[0]))
+	text := callouttest.WithDigests(ts.ReadFile(args[0]))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 

@@ -49,7 +49,7 @@ func initialized(t *testing.T, options ...string) installation {
 
 // aliceDirectory is a directory.yaml in which alice may publish shop.orders with alice-key.
 func aliceDirectory() string {
-	return callouttest.Directory(`
+	return callouttest.WithDigests(`
 users:
   - {name: alice, keys: [{digest: KEY(alice-key)}]}
 projects:

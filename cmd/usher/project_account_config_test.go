@@ -20,7 +20,7 @@ import (
 func TestInitProjects(t *testing.T) {
 	t.Parallel()
 	in := initialized(t, "--project", "shop", "--project", "lab")
-	in.Write(t, setup.FileDirectory, callouttest.Directory(`
+	in.Write(t, setup.FileDirectory, callouttest.WithDigests(`
 users:
   - {name: alice, keys: [{digest: KEY(alice-key)}]}
   - {name: bob, keys: [{digest: KEY(bob-key)}]}
@@ -33,7 +33,7 @@ projects:
 	c := checkLive(t, in.Config())
 	c.says(t, cmdutil.ExitOK, "accounts", "ok", "on every server: usher-nats")
 	for key, account := range map[string]string{"alice-key": "shop", "bob-key": "lab"} {
-		nc, err := nats.Connect(in.Url, nats.Token(key), callouttest.Patient())
+		nc, err := nats.Connect(in.Url, nats.Token(key), callouttest.ConnectTimeout())
 		callouttest.Must(t, err)
 		nc.Close()
 		callouttest.Eventually(t, key+" is in "+account, func() bool {

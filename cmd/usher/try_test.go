@@ -11,7 +11,7 @@ import (
 
 // trialist is a directory in which alice may publish and read, without a stream.
 func trialist() string {
-	return callouttest.Directory(`
+	return callouttest.WithDigests(`
 users:
   - {name: alice, keys: [{digest: KEY(alice-key)}]}
   - {name: root, service_roles: [service_admin], keys: [{digest: KEY(root-key)}]}

@@ -10,9 +10,9 @@ import (
 	"github.com/nats-io/nkeys"
 )
 
-// Clone returns a copy of account claims that shares nothing with them.
+// Clone returns a deep copy of account claims.
 func Clone(c *jwt.AccountClaims) (*jwt.AccountClaims, error) {
-	// The text that a key signs is the one complete form that claims have.
+	// Only a signed JWT has all of the claims, so encode and decode one.
 	kp, err := nkeys.CreateOperator()
 	if err != nil {
 		return nil, fmt.Errorf("copy claims: %w", err)
@@ -30,25 +30,25 @@ func Clone(c *jwt.AccountClaims) (*jwt.AccountClaims, error) {
 	return out, nil
 }
 
-// ErrUnscoped: a signing key would not have the scope that it is to have. Without it,
-// user JWTs that state nothing would let clients do everything.
-var ErrUnscoped = errors.New("signing key without the scope that it is to have")
+// ErrUnscoped: a signing key would not have its scope. Then user JWTs without
+// permissions would let clients do everything.
+var ErrUnscoped = errors.New("signing key without its scope")
 
-// AddSigningKey adds a signing key with a scope; empty: none. The template of a scope
-// is that of like, or of another key with the same role. It is no error if the key is
-// there already, with that scope and that template.
+// AddSigningKey adds a signing key with a scope; empty: without a scope. The template
+// of the scope is that of key like, or of another key with the same role. It is no error
+// if the account has the key already, with that scope and template.
 func AddSigningKey(c *jwt.AccountClaims, scope, like, key string) error {
 	template, err := templateOf(c, scope, like)
 	if err != nil {
 		return err
 	}
 	if c.SigningKeys.Contains(key) {
-		have, _ := userScope(c, key)
+		current, _ := userScope(c, key)
 		switch {
-		case ScopeOf(c, key) != scope, (have == nil) != (scope == ""):
+		case ScopeOf(c, key) != scope, (current == nil) != (scope == ""):
 			return fmt.Errorf("%w: %s has scope %q in the JWT of %s, not %q", ErrUnscoped, key, ScopeOf(c, key), c.Name, scope)
-		case have != nil && template != nil && !reflect.DeepEqual(have.Template, template.Template):
-			return fmt.Errorf("%w: the template of %s in the JWT of %s is not that of %s", ErrUnscoped, key, c.Name, template.Key)
+		case current != nil && template != nil && !reflect.DeepEqual(current.Template, template.Template):
+			return fmt.Errorf("%w: in the JWT of %s the template of %s differs from that of %s", ErrUnscoped, c.Name, key, template.Key)
 		}
 		return nil
 	}
@@ -56,17 +56,17 @@ func AddSigningKey(c *jwt.AccountClaims, scope, like, key string) error {
 	case scope == "":
 		c.SigningKeys.Add(key)
 	case template == nil:
-		return fmt.Errorf("%w: no key in the JWT of %s has scope %q to take the template from", ErrUnscoped, c.Name, scope)
+		return fmt.Errorf("%w: no key in the JWT of %s has scope %q, so there is no template", ErrUnscoped, c.Name, scope)
 	default:
-		fresh := *template
-		fresh.Key = key
-		c.SigningKeys.AddScopedSigner(&fresh)
+		added := *template
+		added.Key = key
+		c.SigningKeys.AddScopedSigner(&added)
 	}
 	return nil
 }
 
-// templateOf returns the scope of like, or of another key with the same role; nil:
-// there is none. A key of another scope in like's place is an error.
+// templateOf returns the scope of key like, or of another key with the same role; nil:
+// there is none. It is an error if key like has another scope.
 func templateOf(c *jwt.AccountClaims, scope, like string) (*jwt.UserScope, error) {
 	if c.SigningKeys.Contains(like) && ScopeOf(c, like) != scope {
 		return nil, fmt.Errorf("%w: %s has scope %q in the JWT of %s, not %q", ErrUnscoped, like, ScopeOf(c, like), c.Name, scope)
@@ -99,17 +99,17 @@ func ScopeOf(c *jwt.AccountClaims, key string) string {
 	return ""
 }
 
-// RemoveSigningKey takes a signing key away. That it is not there is no error.
+// RemoveSigningKey removes a signing key, if the account has it.
 func RemoveSigningKey(c *jwt.AccountClaims, key string) { c.SigningKeys.Remove(key) }
 
-// SetXKey sets the xkey that servers seal their requests to.
+// SetXKey sets the xkey to which servers encrypt their requests.
 func SetXKey(c *jwt.AccountClaims, key string) { c.Authorization.XKey = key }
 
-// ErrNotOperator: the key that should sign account JWTs is none of an operator.
+// ErrNotOperator: the key for account JWTs is not an operator key.
 var ErrNotOperator = errors.New("not the seed of an operator or of its signing key (SO…)")
 
-// Sign signs account claims for the resolver. What nats-server would refuse is an
-// error.
+// Sign signs account claims. It returns an error for claims that nats-server would
+// refuse.
 func Sign(c *jwt.AccountClaims, operator nkeys.KeyPair) (string, error) {
 	public, err := operator.PublicKey()
 	if err != nil {
@@ -121,7 +121,7 @@ func Sign(c *jwt.AccountClaims, operator nkeys.KeyPair) (string, error) {
 	vr := jwt.CreateValidationResults()
 	c.Validate(vr)
 	if errs := vr.Errors(); len(errs) > 0 {
-		return "", fmt.Errorf("account JWT of %s would be refused: %w", c.Name, errors.Join(errs...))
+		return "", fmt.Errorf("servers would refuse the account JWT of %s: %w", c.Name, errors.Join(errs...))
 	}
 	text, err := c.Encode(operator)
 	if err != nil {
@@ -130,8 +130,8 @@ func Sign(c *jwt.AccountClaims, operator nkeys.KeyPair) (string, error) {
 	return text, nil
 }
 
-// CheckSigner reports whether a key may sign account JWTs for an operator. It has
-// to be asked before a push: resolvers store what anybody has signed.
+// CheckSigner reports whether a key may sign account JWTs for an operator. Call it
+// before a push: a resolver stores a JWT whoever signed it.
 func CheckSigner(c *jwt.OperatorClaims, signer nkeys.KeyPair) error {
 	public, err := signer.PublicKey()
 	switch {
@@ -140,7 +140,7 @@ func CheckSigner(c *jwt.OperatorClaims, signer nkeys.KeyPair) error {
 	case nkeys.Prefix(public) != nkeys.PrefixByteOperator:
 		return ErrNotOperator
 	case public == c.Subject && c.StrictSigningKeyUsage:
-		return fmt.Errorf("operator %s demands that a signing key signs, not the operator's own key", c.Name)
+		return fmt.Errorf("operator %s requires a signing key, not the operator's own key", c.Name)
 	case public != c.Subject && !c.SigningKeys.Contains(public):
 		return fmt.Errorf("%s is neither operator %s nor one of its signing keys", public, c.Name)
 	}

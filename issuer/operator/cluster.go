@@ -13,7 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// The subjects of the system account that are used here.
+// Subjects of the system account.
 const (
 	subjectPing     = "$SYS.REQ.SERVER.PING"
 	subjectAccount  = "$SYS.REQ.SERVER.PING.ACCOUNTZ"
@@ -26,31 +26,31 @@ const (
 	connectionsPage = 1024
 )
 
-// Asks lists what a user of the system account has to be allowed to publish so that
-// "usher check" can ask every server about itself. It changes nothing.
+// Asks lists the subjects to which "usher check" publishes as a user of the system
+// account. All of them only read.
 func Asks() []string {
 	return []string{subjectPing, subjectVarz, subjectAccount, subjectLeafz, subjectJsz}
 }
 
-// Wait is how long servers may take to answer a question: one that is busy is not
-// taken for one that has gone. Nobody waits for it while all are there.
+// Wait is the default timeout of a request to the servers. It is long, so that a busy
+// server is not mistaken for a stopped one. A request ends earlier if all servers answer.
 const Wait = 5 * time.Second
 
 // ErrNoServer: no server answers on the system account.
 var ErrNoServer = errors.New("no server answers: is this a user of the system account?")
 
-// Cluster is every server that can be reached over a connection of the system
-// account: a cluster, or a super-cluster.
+// Cluster is every server that a connection of the system account reaches: a cluster or
+// a super-cluster.
 type Cluster struct {
 	nc   *nats.Conn
 	wait time.Duration
 
 	mu     sync.Mutex
-	trusts map[string][]string // keys that a server takes account JWTs from, by its ID
+	trusts map[string][]string // trusted signers of account JWTs, by server ID
 }
 
-// NewCluster returns the Cluster behind a connection of the system account. wait
-// bounds each question; zero: Wait.
+// NewCluster returns the Cluster behind a connection of the system account. wait is the
+// timeout of each request; zero: Wait.
 func NewCluster(nc *nats.Conn, wait time.Duration) *Cluster {
 	if wait == 0 {
 		wait = Wait
@@ -58,13 +58,13 @@ func NewCluster(nc *nats.Conn, wait time.Duration) *Cluster {
 	return &Cluster{nc: nc, wait: wait, trusts: map[string][]string{}}
 }
 
-// Server is one server.
+// Server identifies a server.
 type Server struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
 }
 
-// envelope is what every answer of a server has around it.
+// envelope is the common form of the responses of servers.
 type envelope struct {
 	Server Server          `json:"server"`
 	Data   json.RawMessage `json:"data"`
@@ -76,12 +76,12 @@ type apiError struct {
 	Description string `json:"description"`
 }
 
-// quiet is how long nothing more may come until all servers count as having
-// answered: one that has just joined is not counted by the others yet.
+// quiet is how long to wait for further responses after the expected number of servers
+// has answered: the other servers do not count a server that has just joined.
 const quiet = 250 * time.Millisecond
 
-// Servers returns every server, sorted by name. Each one knows how many there are;
-// that fewer answer than that is an error.
+// Servers returns every server, sorted by name. Each server reports how many there are.
+// *FewerError: fewer have answered.
 func (c *Cluster) Servers(ctx context.Context) ([]Server, error) {
 	var servers []Server
 	active := 1
@@ -89,7 +89,7 @@ func (c *Cluster) Servers(ctx context.Context) ([]Server, error) {
 	defer cancel()
 	settled := time.AfterFunc(c.wait, cancel)
 	defer settled.Stop()
-	err := c.ask(ctx, subjectPing, nil, func(m *nats.Msg) (bool, error) {
+	err := c.request(ctx, subjectPing, nil, func(m *nats.Msg) (bool, error) {
 		var answer struct {
 			Server Server `json:"server"`
 			Statsz struct {
@@ -109,7 +109,7 @@ func (c *Cluster) Servers(ctx context.Context) ([]Server, error) {
 		return false, nil
 	})
 	if err != nil && (!errors.Is(err, context.Canceled) || len(servers) == 0) {
-		return nil, fmt.Errorf("ask for servers: %w", err)
+		return nil, fmt.Errorf("list servers: %w", err)
 	}
 	slices.SortFunc(servers, func(a, b Server) int { return strings.Compare(a.Name+a.ID, b.Name+b.ID) })
 	switch {
@@ -121,11 +121,11 @@ func (c *Cluster) Servers(ctx context.Context) ([]Server, error) {
 	return servers, nil
 }
 
-// FewerError says that not all servers answer that the others count. One that has
-// crashed is counted until nats-server misses it, after some minutes.
+// FewerError: fewer servers have answered than there are. nats-server counts a crashed
+// server for some minutes.
 type FewerError struct {
-	Have []Server
-	Of   int
+	Have []Server // that have answered
+	Of   int      // how many there are
 }
 
 // Error implements error.
@@ -133,7 +133,7 @@ func (e *FewerError) Error() string {
 	return fmt.Sprintf("%d of %d servers answer: %s", len(e.Have), e.Of, Names(e.Have))
 }
 
-// Names lists servers for people.
+// Names returns the names of servers, such as "n1, n2".
 func Names(servers []Server) string {
 	names := make([]string, len(servers))
 	for i, s := range servers {
@@ -142,9 +142,9 @@ func Names(servers []Server) string {
 	return strings.Join(names, ", ")
 }
 
-// ask publishes a request that several answer, and collects until take has enough
-// or the time is over.
-func (c *Cluster) ask(ctx context.Context, subject string, body []byte, take func(*nats.Msg) (enough bool, err error)) error {
+// request publishes a request that several servers answer. It calls handle for each
+// response until handle returns done or the timeout has passed.
+func (c *Cluster) request(ctx context.Context, subject string, body []byte, handle func(*nats.Msg) (done bool, err error)) error {
 	ctx, cancel := context.WithTimeout(ctx, c.wait)
 	defer cancel()
 	inbox := c.nc.NewInbox()
@@ -152,7 +152,7 @@ func (c *Cluster) ask(ctx context.Context, subject string, body []byte, take fun
 	if err != nil {
 		return err
 	}
-	defer sub.Unsubscribe() //nolint:errcheck // it is over anyway
+	defer sub.Unsubscribe() //nolint:errcheck // nothing depends on it
 	if err := c.nc.PublishRequest(subject, inbox, body); err != nil {
 		return err
 	}
@@ -164,27 +164,27 @@ func (c *Cluster) ask(ctx context.Context, subject string, body []byte, take fun
 		case err != nil:
 			return err
 		}
-		if enough, err := take(m); enough || err != nil {
+		if done, err := handle(m); done || err != nil {
 			return err
 		}
 	}
 }
 
-// InForce is what one server goes by for an account.
+// InForce is the JWT that one server uses for an account.
 type InForce struct {
 	Server  Server
-	JWT     string // empty: the server has not had to load the account yet
+	JWT     string // empty: the server has not loaded the account
 	Expired bool
 }
 
-// InForce returns what each of the servers goes by.
+// InForce returns the JWT that each server uses for an account.
 func (c *Cluster) InForce(ctx context.Context, account string, servers []Server) ([]InForce, error) {
 	body, err := json.Marshal(map[string]string{"account": account})
 	if err != nil {
-		return nil, fmt.Errorf("ask for account: %w", err)
+		return nil, fmt.Errorf("look up account: %w", err)
 	}
 	found := map[string]InForce{}
-	err = c.ask(ctx, subjectAccount, body, func(m *nats.Msg) (bool, error) {
+	err = c.request(ctx, subjectAccount, body, func(m *nats.Msg) (bool, error) {
 		var e envelope
 		var data struct {
 			Account *struct {
@@ -203,25 +203,25 @@ func (c *Cluster) InForce(ctx context.Context, account string, servers []Server)
 		return len(found) >= len(servers), nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("ask for account: %w", err)
+		return nil, fmt.Errorf("look up account: %w", err)
 	}
 	out := make([]InForce, 0, len(servers))
 	for _, s := range servers {
 		in, ok := found[s.ID]
 		if !ok {
-			return nil, fmt.Errorf("server %s does not say which JWT of the account is in force", s.Name)
+			return nil, fmt.Errorf("server %s does not report which JWT of the account it uses", s.Name)
 		}
 		out = append(out, in)
 	}
 	return out, nil
 }
 
-// Stored returns the JWTs of an account that the resolvers of the servers hold, one
-// for each that answers; they do not say who they are.
+// Stored returns the JWTs of an account that the resolvers of the servers have stored,
+// one for each resolver that answers. The responses do not name their server.
 func (c *Cluster) Stored(ctx context.Context, account string, servers []Server) ([]string, error) {
 	var stored []string
 	n := 0
-	err := c.ask(ctx, fmt.Sprintf(subjectLookup, account), nil, func(m *nats.Msg) (bool, error) {
+	err := c.request(ctx, fmt.Sprintf(subjectLookup, account), nil, func(m *nats.Msg) (bool, error) {
 		if len(m.Data) > 0 {
 			stored = append(stored, string(m.Data))
 		}
@@ -229,20 +229,20 @@ func (c *Cluster) Stored(ctx context.Context, account string, servers []Server) 
 		return n >= len(servers), nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("look account up: %w", err)
+		return nil, fmt.Errorf("look up account: %w", err)
 	}
 	return stored, nil
 }
 
-// Connections counts the live client connections of an account by the key that
-// signed their user JWT: a signing key, or the account's own.
+// Connections counts the client connections of an account by the key that signed their
+// user JWT: a signing key, or the account's own key.
 func (c *Cluster) Connections(ctx context.Context, account string, servers []Server) (map[string]int, error) {
 	counts := map[string]int{}
 	for _, s := range servers {
 		for offset := 0; ; offset += connectionsPage {
 			n, err := c.connections(ctx, s, account, offset, counts)
 			if err != nil {
-				return nil, fmt.Errorf("ask %s for connections: %w", s.Name, err)
+				return nil, fmt.Errorf("list connections of %s: %w", s.Name, err)
 			}
 			if n < connectionsPage {
 				break

@@ -52,36 +52,37 @@ func TestCluster(t *testing.T) {
 	callouttest.Must(t, err)
 	for _, in := range inForce {
 		if in.JWT != "" && in.JWT != signed {
-			t.Errorf("%s goes by another JWT", in.Server.Name)
+			t.Errorf("%s uses another JWT", in.Server.Name)
 		}
 	}
 	if _, err := operator.Sign(changed, o.Identity[callouttest.AppAccount]); !errors.Is(err, operator.ErrNotOperator) {
-		t.Errorf("signed by an account: %v", err)
+		t.Errorf("signed with an account key: %v", err)
 	}
-	// A resolver would store what another operator has signed, and say that all is well.
+	// A resolver would store a JWT that another operator has signed, and report success.
 	app := o.Accounts[callouttest.AppAccount]
 	o.Admin(t)
 	claims, _, _, err = c.Newest(t.Context(), app, servers)
 	callouttest.Must(t, err)
-	stranger := callouttest.NewOperator(t, callouttest.OperatorConfig{})
-	forged, err := operator.Sign(claims, stranger.SigningKey)
+	other := callouttest.NewOperator(t, callouttest.OperatorConfig{})
+	forged, err := operator.Sign(claims, other.SigningKey)
 	callouttest.Must(t, err)
 	var failure *operator.TrustError
 	if err := c.Push(t.Context(), app, forged, servers); !errors.As(err, &failure) || len(failure.Untrusted) != 3 {
 		t.Errorf("a JWT of another operator: %v", err)
 	}
-	claimsOf, err := operator.Dir(o.JWTDir).Operator()
+	operatorClaims, err := operator.Dir(o.JWTDir).Operator()
 	callouttest.Must(t, err)
-	if err := operator.CheckSigner(claimsOf, stranger.SigningKey); err == nil {
-		t.Error("the key of another operator signs for this one")
+	if err := operator.CheckSigner(operatorClaims, other.SigningKey); err == nil {
+		t.Error("CheckSigner accepts the key of another operator")
 	}
-	if err := operator.CheckSigner(claimsOf, o.SigningKey); err != nil {
+	if err := operator.CheckSigner(operatorClaims, o.SigningKey); err != nil {
 		t.Error(err)
 	}
 }
 
-// A resolver that takes no push is named, and so is a user that may not ask.
-func TestClusterSilent(t *testing.T) {
+// The errors of a resolver that accepts no push, and of a user that may not send
+// requests to the servers.
+func TestClusterNoAnswer(t *testing.T) {
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Memory: true})
 	c := operator.NewCluster(o.System(t), 0)
 	servers, err := c.Servers(t.Context())

@@ -9,41 +9,38 @@ import (
 	"github.com/nats-io/jwt/v2"
 )
 
-// Diff returns what two claims of one account differ in, for people: a line for
-// each member, "- " and "+ " before what goes and what comes. What every signature
-// changes (id, time of issue, signer) is left out.
+// Diff returns the differences between two versions of account claims, one line for
+// each member: "- path: value" is removed, "+ path: value" is added. It ignores what
+// every signature changes: id, time of issue and signer.
 func Diff(before, after *jwt.AccountClaims) ([]string, error) {
-	was, err := members(before)
+	removed, err := members(before)
 	if err != nil {
 		return nil, err
 	}
-	is, err := members(after)
+	added, err := members(after)
 	if err != nil {
 		return nil, err
 	}
+	all := maps.Clone(removed)
+	maps.Copy(all, added)
 	var lines []string
-	for _, path := range slices.Sorted(maps.Keys(both(was, is))) {
-		if was[path] == is[path] {
+	for _, path := range slices.Sorted(maps.Keys(all)) {
+		if removed[path] == added[path] {
 			continue
 		}
-		if text, ok := was[path]; ok {
+		if text, ok := removed[path]; ok {
 			lines = append(lines, "- "+path+": "+text)
 		}
-		if text, ok := is[path]; ok {
+		if text, ok := added[path]; ok {
 			lines = append(lines, "+ "+path+": "+text)
 		}
 	}
 	return lines, nil
 }
 
-func both(a, b map[string]string) map[string]string {
-	all := maps.Clone(a)
-	maps.Copy(all, b)
-	return all
-}
-
-// members returns every leaf of the decoded claims by its path. Elements of lists
-// go by their value, for their order means nothing in an account JWT.
+// members returns every leaf of the decoded claims by its path. The path of a list
+// element has its value in place of its index, because the order of a list has no
+// meaning in an account JWT.
 func members(c *jwt.AccountClaims) (map[string]string, error) {
 	text, err := json.Marshal(c)
 	if err != nil {
@@ -69,8 +66,8 @@ func flatten(out map[string]string, path string, value any) {
 		}
 	case []any:
 		for _, x := range v {
-			text, _ := json.Marshal(x) // it came from JSON
-			out[path+"["+name(x, text)+"]"] = string(text)
+			text, _ := json.Marshal(x) // cannot fail: the value was decoded from JSON
+			out[path+"["+elementName(x, text)+"]"] = string(text)
 		}
 	default:
 		text, _ := json.Marshal(v)
@@ -78,8 +75,8 @@ func flatten(out map[string]string, path string, value any) {
 	}
 }
 
-// name returns what tells one element of a list from another.
-func name(x any, text []byte) string {
+// elementName returns the text that identifies an element of a list.
+func elementName(x any, text []byte) string {
 	if m, ok := x.(map[string]any); ok {
 		for _, key := range []string{"key", "name", "subject"} {
 			if s, ok := m[key].(string); ok {

@@ -13,7 +13,7 @@ import (
 	"usher/internal/ownedfile"
 )
 
-// Dir is a directory with operator.jwt and accounts/NAME.jwt.
+// Dir is a directory with operator.jwt, accounts/NAME.jwt and keys/.
 type Dir string
 
 const (
@@ -52,7 +52,7 @@ func (d Dir) Operator() (*jwt.OperatorClaims, error) {
 // Account returns an account's claims and their text.
 func (d Dir) Account(name string) (*jwt.AccountClaims, string, error) {
 	if strings.ContainsAny(name, `/\`) || strings.HasPrefix(name, ".") {
-		return nil, "", fmt.Errorf("account %q cannot be the name of a file", name)
+		return nil, "", fmt.Errorf("account name %q cannot be a file name", name)
 	}
 	text, err := d.read(d.AccountFile(name))
 	if err != nil {
@@ -73,7 +73,7 @@ func (d Dir) read(path string) (string, error) {
 	return strings.TrimSpace(string(b)), nil
 }
 
-// WriteAccount puts an account's JWT in place, in one step.
+// WriteAccount writes an account's JWT atomically.
 func (d Dir) WriteAccount(name, text string) error {
 	if err := ownedfile.CheckFolder(filepath.Join(string(d), dirAccounts), ownedfile.Rule{Write: true}); err != nil {
 		return fmt.Errorf("write account JWT: %w", err)
@@ -81,20 +81,20 @@ func (d Dir) WriteAccount(name, text string) error {
 	return atomicfile.Write(d.AccountFile(name), []byte(text+"\n"), 0o600, nil)
 }
 
-// CloseAccount puts the JWT of an account that is closed aside, under its public key:
-// its name may become that of another. That it has gone already is no error.
+// CloseAccount moves the JWT of a closed account to accounts/.closed, under its public
+// key, because another account may get its name. It is no error if there is none.
 func (d Dir) CloseAccount(name, public string) error {
 	root, err := ownedfile.OpenFolder(filepath.Join(string(d), dirAccounts))
 	if err != nil {
-		return fmt.Errorf("put account JWT aside: %w", err)
+		return fmt.Errorf("move JWT of closed account: %w", err)
 	}
 	defer root.Close() //nolint:errcheck // nothing is written to it
 	if err := ownedfile.MakeSubfolder(root, dirClosed, nil); err != nil {
-		return fmt.Errorf("put account JWT aside: %w", err)
+		return fmt.Errorf("move JWT of closed account: %w", err)
 	}
 	err = root.Rename(name+suffixJWT, filepath.Join(dirClosed, public+suffixJWT))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("put account JWT aside: %w", err)
+		return fmt.Errorf("move JWT of closed account: %w", err)
 	}
 	return nil
 }

@@ -12,14 +12,14 @@ import (
 	"usher/issuer/operator"
 )
 
-// Attack: a link is planted where the JWT of a closed account is put aside, and it is moved where that leads
-// Held by: the folder for it is made and used without following links
-func TestClosedGoesNowhereElse(t *testing.T) {
-	dir, elsewhere := t.TempDir(), t.TempDir()
+// Attack: a symbolic link in place of accounts/.closed moves the JWT of a closed account to another folder
+// Held by: the folder is created and used without following links
+func TestCloseAccountFollowsNoLink(t *testing.T) {
+	dir, target := t.TempDir(), t.TempDir()
 	for _, err := range []error{
 		os.Mkdir(filepath.Join(dir, "accounts"), 0o700),
 		os.WriteFile(filepath.Join(dir, "accounts", "shop.jwt"), nil, 0o600),
-		os.Symlink(elsewhere, filepath.Join(dir, "accounts", ".closed")),
+		os.Symlink(target, filepath.Join(dir, "accounts", ".closed")),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -32,7 +32,7 @@ func TestClosedGoesNowhereElse(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "accounts", ".closed")); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // that it has gone is no error
+	for range 2 { // the second call finds nothing to move
 		if err := d.CloseAccount("shop", "A1"); err != nil {
 			t.Error(err)
 		}

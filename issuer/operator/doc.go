@@ -1,9 +1,8 @@
-// Package operator knows operator mode from the operator's side: the account JWTs
-// on disk, how they are changed and signed, and the servers that they are pushed
-// to. "usher nkey", "usher check" and "usher project" use it; a running usher does only
-// if its configuration says that it may make accounts (operator.create_accounts).
+// Package operator does the operator's work in operator mode: it reads, changes, signs
+// and pushes account JWTs. "usher nkey", "usher check" and "usher project" use it. A
+// running usher uses it only if it may create accounts (operator.create_accounts).
 //
-// It promises to change nothing in an account JWT but what it was asked to, never
-// to push one that is older than what is in force, and to count a push as done
-// only when every server of the cluster has taken it.
+// It promises to change nothing else in an account JWT than what was requested, never
+// to push a JWT that is older than the one that the servers use, and to report a push
+// as successful only when every server of the cluster has accepted it. It keeps no seed.
 package operator

@@ -11,8 +11,8 @@ import (
 	"usher/issuer/operator"
 )
 
-// TestDocumentedScope: the object that docs/permissions.md shows for a scoped signing
-// key is one, in every field, and closes both sides.
+// TestDocumentedScope checks that the scope of a signing key in docs/permissions.md is
+// valid in every field and restricts both sides.
 func TestDocumentedScope(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../docs/permissions.md")

@@ -7,23 +7,23 @@ import (
 	"github.com/nats-io/jwt/v2"
 )
 
-// More reasons for which a server refuses an answer.
+// Further reasons for which a server refuses a response.
 var (
-	ErrResponseSigner = errors.New("the answer is not signed by the callout account, nor by one of its signing keys")
-	ErrNotAllowed     = errors.New("the account is none of the callout account's allowed accounts")
+	ErrResponseSigner = errors.New("the response is signed neither by the callout account nor by one of its signing keys")
+	ErrNotAllowed     = errors.New("the account is not among the callout account's allowed accounts")
 	ErrNoAccount      = errors.New("no such account")
-	ErrNoConnections  = errors.New("the account allows no connection at all (limits.conn: 0)")
-	ErrTooLarge       = errors.New("the answer is too large")
+	ErrNoConnections  = errors.New("the account allows no connections (limits.conn: 0)")
+	ErrTooLarge       = errors.New("the response is too large")
 	ErrInvalid        = errors.New("the JWT is not valid")
 )
 
-// View is what a server goes by when it judges an answer to a request.
+// View is what decides whether a server accepts a response.
 type View struct {
 	Callout    *jwt.AccountClaims
-	Account    func(public string) *jwt.AccountClaims // nil: there is none
-	Strict     bool                                   // the operator demands signing keys
+	Account    func(public string) *jwt.AccountClaims // nil: no such account
+	Strict     bool                                   // the operator requires signing keys
 	MaxPayload int64                                  // of the server
-	Overhead   int64                                  // what sealing adds to an answer
+	Overhead   int64                                  // bytes that encryption adds to a response
 }
 
 // Allows reports whether clients may be placed in an account.
@@ -32,19 +32,19 @@ func Allows(callout *jwt.AccountClaims, public string) bool {
 	return public == callout.Subject || allowed.Contains(public) || len(allowed) == 1 && allowed[0] == jwt.AnyAccount
 }
 
-// Judge decides about an authorization response as nats-server would
-// (server/auth_callout.go), and says why it would refuse it. Who signed a sealed
-// response is not looked at by nats-server 2.15; it is here.
+// Judge reports whether nats-server would accept an authorization response
+// (server/auth_callout.go); the error says why not. nats-server 2.15 does not check who
+// signed an encrypted response; Judge does.
 func (v *View) Judge(response string) (*jwt.UserClaims, error) {
 	if size := int64(len(response)) + v.Overhead; size > min(v.MaxPayload, jwt.MaxTokenSize) {
-		return nil, fmt.Errorf("%w: %d bytes, the server takes %d", ErrTooLarge, size, min(v.MaxPayload, jwt.MaxTokenSize))
+		return nil, fmt.Errorf("%w: %d bytes, the server accepts %d", ErrTooLarge, size, min(v.MaxPayload, jwt.MaxTokenSize))
 	}
 	r, err := jwt.DecodeAuthorizationResponseClaims(response)
 	if err != nil {
-		return nil, fmt.Errorf("answer: %w: %w", ErrInvalid, err)
+		return nil, fmt.Errorf("response: %w: %w", ErrInvalid, err)
 	}
 	if err := valid(r); err != nil {
-		return nil, fmt.Errorf("answer: %w", err)
+		return nil, fmt.Errorf("response: %w", err)
 	}
 	own := r.Issuer == v.Callout.Subject && !v.Strict
 	if !own && !v.Callout.SigningKeys.Contains(r.Issuer) || r.IssuerAccount != "" && r.IssuerAccount != v.Callout.Subject {
@@ -60,7 +60,7 @@ func (v *View) Judge(response string) (*jwt.UserClaims, error) {
 	return u, v.place(u)
 }
 
-// place decides whether the server puts the user where its JWT says.
+// place reports whether the server places the user in the account of its JWT.
 func (v *View) place(u *jwt.UserClaims) error {
 	public := AccountOf(u)
 	if !Allows(v.Callout, public) {
@@ -79,8 +79,7 @@ func (v *View) place(u *jwt.UserClaims) error {
 	return nil
 }
 
-// valid holds claims to what nats-server wants of an answer: it takes a warning for
-// an error.
+// valid validates claims as nats-server does, which treats a warning as an error.
 func valid(c jwt.Claims) error {
 	vr := jwt.CreateValidationResults()
 	c.Validate(vr)

@@ -13,7 +13,7 @@ import (
 	"usher/permissions"
 )
 
-// TestLimits: templates are filled in as nats-server does it.
+// TestLimits checks that templates are expanded as nats-server does.
 func TestLimits(t *testing.T) {
 	key := callouttest.NewKeys(t).Issuer
 	user, err := nkeys.CreateUser()
@@ -24,14 +24,14 @@ func TestLimits(t *testing.T) {
 		allow, deny, want []string
 		err               error
 	}{
-		"words":              {allow: []string{"{{name()}}.{{ Account-Name() }}.>"}, want: []string{"alice.APP.>"}},
-		"every value":        {allow: []string{"{{tag(project)}}.{{tag(role)}}"}, want: []string{"a.r", "b.r"}},
-		"no such tag":        {allow: []string{"x", "{{tag(team)}}.y"}, want: []string{"x"}},
-		"nothing is left":    {allow: []string{"{{tag(team)}}.y"}},
-		"a queue group":      {allow: []string{"{{name()}} workers"}, want: []string{"alice workers"}},
-		"a deny of no tag":   {deny: []string{"{{tag(team)}}.y"}, err: operator.ErrTemplate},
-		"an unknown word":    {allow: []string{"{{teapot()}}"}, err: operator.ErrTemplate},
-		"a word and an name": {allow: []string{"{{name(x)}}"}, err: operator.ErrTemplate},
+		"functions":        {allow: []string{"{{name()}}.{{ Account-Name() }}.>"}, want: []string{"alice.APP.>"}},
+		"every value":      {allow: []string{"{{tag(project)}}.{{tag(role)}}"}, want: []string{"a.r", "b.r"}},
+		"no such tag":      {allow: []string{"x", "{{tag(team)}}.y"}, want: []string{"x"}},
+		"no rule is left":  {allow: []string{"{{tag(team)}}.y"}},
+		"a queue group":    {allow: []string{"{{name()}} workers"}, want: []string{"alice workers"}},
+		"a deny, no tag":   {deny: []string{"{{tag(team)}}.y"}, err: operator.ErrTemplate},
+		"unknown function": {allow: []string{"{{teapot()}}"}, err: operator.ErrTemplate},
+		"an argument":      {allow: []string{"{{name(x)}}"}, err: operator.ErrTemplate},
 	} {
 		a := jwt.NewAccountClaims(callouttest.NewKeys(t).Issuer)
 		a.Name = "APP"
@@ -52,12 +52,12 @@ func TestLimits(t *testing.T) {
 		}
 		u.Pub.Allow.Add("more")
 		if _, err := operator.Limits(a, u, true); !errors.Is(err, operator.ErrScope) {
-			t.Errorf("%s: permissions beside a scope: %v", name, err)
+			t.Errorf("%s: permissions in a scoped user JWT: %v", name, err)
 		}
 	}
 }
 
-// TestLimitsSigner: who may sign for an account.
+// TestLimitsSigner checks which keys may sign for an account.
 func TestLimitsSigner(t *testing.T) {
 	key, own := callouttest.NewKeys(t).Issuer, callouttest.NewKeys(t).Issuer
 	a := jwt.NewAccountClaims(own)

@@ -10,19 +10,19 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// subjectPurge is where JetStream is told to delete all that an account keeps: by the
-// meta leader of a cluster, or by every server that is none.
+// subjectPurge deletes all JetStream data of an account. The meta leader of a cluster
+// answers, or each server outside a cluster.
 const subjectPurge = "$JS.API.ACCOUNT.PURGE.%s"
 
-// ErrNoJetStream: no server has answered a purge.
+// ErrNoJetStream: no server has answered the purge.
 var ErrNoJetStream = errors.New("no server with JetStream answers")
 
-// Purge deletes every stream of an account, and what its consumers know.
+// Purge deletes every stream of an account, with its consumers.
 func (c *Cluster) Purge(ctx context.Context, account string) error {
-	asking, cancel := context.WithCancel(ctx)
+	requestCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	answered := 0
-	err := c.ask(asking, fmt.Sprintf(subjectPurge, account), nil, func(m *nats.Msg) (bool, error) {
+	err := c.request(requestCtx, fmt.Sprintf(subjectPurge, account), nil, func(m *nats.Msg) (bool, error) {
 		var answer struct {
 			Initiated bool      `json:"initiated"`
 			Error     *apiError `json:"error"`
@@ -33,7 +33,7 @@ func (c *Cluster) Purge(ctx context.Context, account string) error {
 		case answer.Error != nil:
 			return false, fmt.Errorf("purge of account %s: %s", account, answer.Error.Description)
 		case !answer.Initiated:
-			return false, fmt.Errorf("purge of account %s was not begun", account)
+			return false, fmt.Errorf("purge of account %s did not start", account)
 		}
 		if answered++; answered == 1 {
 			time.AfterFunc(quiet, cancel)

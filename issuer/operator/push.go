@@ -10,12 +10,12 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// PushError says which servers have not taken a JWT.
+// PushError: not every server has accepted a JWT.
 type PushError struct {
 	Silent  []Server          // did not answer
-	Refused map[string]string // what they said, by name
-	Behind  []Server          // answered, and go by another JWT
-	Taken   int
+	Refused map[string]string // their errors, by name of the server
+	Behind  []Server          // accepted it, and still use another JWT
+	Taken   int               // how many accepted it
 }
 
 // Error implements error.
@@ -28,12 +28,12 @@ func (e *PushError) Error() string {
 		parts = append(parts, name+" refuses it: "+text)
 	}
 	if len(e.Behind) > 0 {
-		parts = append(parts, Names(e.Behind)+" took it, and still goes by another")
+		parts = append(parts, Names(e.Behind)+" accepted it but still uses another JWT")
 	}
-	return fmt.Sprintf("push: %s (%d took it)", strings.Join(parts, "; "), e.Taken)
+	return fmt.Sprintf("push: %s (accepted by %d)", strings.Join(parts, "; "), e.Taken)
 }
 
-// UnknownError says that no server has the JWT of an account.
+// UnknownError: no server has the JWT of an account.
 type UnknownError struct{ Account string }
 
 // Error implements error.
@@ -41,10 +41,10 @@ func (e *UnknownError) Error() string {
 	return fmt.Sprintf("no server knows account %s: push its JWT first", e.Account)
 }
 
-// Push gives an account JWT to the resolvers, and waits until every one of the
-// servers has taken it and goes by it. Anything less is a *PushError; those that
-// have it keep it, and pushing again does no harm. One that a server would not trust
-// is a *TrustError, and is not pushed at all.
+// Push pushes an account JWT to the resolvers, and waits until every server has accepted
+// it and uses it. Otherwise it returns a *PushError: servers that have accepted the JWT
+// keep it, and Push can be called again. If a server does not trust the signer, Push
+// pushes nothing and returns a *TrustError.
 func (c *Cluster) Push(ctx context.Context, account, text string, servers []Server) error {
 	claims, err := jwt.DecodeAccountClaims(text)
 	if err != nil {
@@ -55,7 +55,7 @@ func (c *Cluster) Push(ctx context.Context, account, text string, servers []Serv
 	}
 	failure := &PushError{Refused: map[string]string{}}
 	answered := map[string]bool{}
-	err = c.ask(ctx, subjectUpdate, []byte(text), func(m *nats.Msg) (bool, error) {
+	err = c.request(ctx, subjectUpdate, []byte(text), func(m *nats.Msg) (bool, error) {
 		var e envelope
 		if err := json.Unmarshal(m.Data, &e); err != nil {
 			return false, fmt.Errorf("push: %w", err)
@@ -79,8 +79,8 @@ func (c *Cluster) Push(ctx context.Context, account, text string, servers []Serv
 	if len(failure.Silent) > 0 || len(failure.Refused) > 0 {
 		return failure
 	}
-	// A server answers once it has stored the JWT; whether it could be applied to
-	// an account that is in use, it only says in its log.
+	// A server answers once it has stored the JWT. If it cannot apply the JWT to an
+	// account that is in use, it says so only in its log.
 	inForce, err := c.InForce(ctx, account, servers)
 	if err != nil {
 		return err
@@ -96,8 +96,8 @@ func (c *Cluster) Push(ctx context.Context, account, text string, servers []Serv
 	return nil
 }
 
-// Newest returns what is in force for an account, or stored where no server has
-// loaded it yet: the newest there is, and whether all agree on it.
+// Newest returns the newest JWT of an account that a server uses or has stored, and
+// whether all servers have the same. *UnknownError: there is none.
 func (c *Cluster) Newest(ctx context.Context, account string, servers []Server) (claims *jwt.AccountClaims, text string, agree bool, err error) {
 	inForce, err := c.InForce(ctx, account, servers)
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// Stream is a JetStream stream, as far as its options let a publisher reach beyond
-// the subject that it publishes to.
+// Stream is a JetStream stream, with the options through which a publisher can affect
+// other subjects than the one that it publishes to.
 type Stream struct {
 	Name     string   `json:"name"`
 	Subjects []string `json:"subjects"`
@@ -15,17 +15,17 @@ type Stream struct {
 	Schedule bool     `json:"allow_msg_schedules"`
 }
 
-// accountsPerPage is how many accounts a server is asked for at a time.
+// accountsPerPage is the page size of a request for accounts.
 const accountsPerPage = 256
 
-// Streams returns the streams that the servers hold, by account (by its public key in
-// operator mode), each once. Servers without JetStream have none.
+// Streams returns the streams on the servers, each once, by account: by its public key
+// in operator mode, else by its name. Servers without JetStream have none.
 func (c *Cluster) Streams(ctx context.Context, servers []Server) (map[string][]Stream, error) {
 	all := map[string]map[string]Stream{}
 	for offset, more := 0, true; more; offset += accountsPerPage {
 		more = false
 		body := fmt.Appendf(nil, `{"accounts":true,"streams":true,"config":true,"offset":%d,"limit":%d}`, offset, accountsPerPage)
-		err := c.each(ctx, subjectJsz, body, servers, func(_ Server, data json.RawMessage) {
+		err := c.requestEach(ctx, subjectJsz, body, servers, func(_ Server, data json.RawMessage) {
 			var page struct {
 				Accounts []struct {
 					Name    string `json:"name"`
@@ -44,12 +44,12 @@ func (c *Cluster) Streams(ctx context.Context, servers []Server) (map[string][]S
 					if all[a.ID] == nil {
 						all[a.ID] = map[string]Stream{}
 					}
-					all[a.ID][s.Config.Name] = s.Config // the same on every server that holds it
+					all[a.ID][s.Config.Name] = s.Config // the same on every server that has it
 				}
 			}
 		})
 		if err != nil {
-			return nil, fmt.Errorf("ask servers for their streams: %w", err)
+			return nil, fmt.Errorf("list streams of the servers: %w", err)
 		}
 	}
 	lists := map[string][]Stream{}

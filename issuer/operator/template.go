@@ -7,38 +7,38 @@ import (
 	"github.com/nats-io/jwt/v2"
 )
 
-// Open returns the sides, "publish" and "subscribe", on which these permissions say
-// nothing, so that everything is allowed. otherwise are the default permissions of
-// the account, which count where p says nothing at all.
-func Open(p, otherwise *jwt.Permissions) []string {
-	if silent(&p.Pub) && silent(&p.Sub) && p.Resp == nil {
-		p = otherwise
+// Open returns the sides, "publish" and "subscribe", that these permissions do not
+// restrict. defaults are the default permissions of the account, which apply if p is
+// empty.
+func Open(p, defaults *jwt.Permissions) []string {
+	if empty(&p.Pub) && empty(&p.Sub) && p.Resp == nil {
+		p = defaults
 	}
 	var open []string
-	if !stated(&p.Pub) && p.Resp == nil { // responses alone close the side
+	if !restricted(&p.Pub) && p.Resp == nil { // response permissions alone restrict publishing
 		open = append(open, "publish")
 	}
-	if !stated(&p.Sub) {
+	if !restricted(&p.Sub) {
 		open = append(open, "subscribe")
 	}
 	return open
 }
 
-func silent(p *jwt.Permission) bool { return len(p.Allow) == 0 && len(p.Deny) == 0 }
+func empty(p *jwt.Permission) bool { return len(p.Allow) == 0 && len(p.Deny) == 0 }
 
-func stated(p *jwt.Permission) bool { return len(p.Allow) > 0 || p.Deny.Contains(">") }
+func restricted(p *jwt.Permission) bool { return len(p.Allow) > 0 || p.Deny.Contains(">") }
 
-// Reach returns the allowances, "publish >" and the like, that admit a subject
-// which is not denied on that side. overlaps says whether two subjects have
-// something in common. What a template fills in stands for one token; and a "*" at
-// the end of what may be subscribed to for ">", as nats-server takes it.
+// Reach returns the allow rules, such as "publish >", that match a subject, on sides
+// with no deny rule that matches it. overlaps reports whether two subjects can match the
+// same subject. A template function counts as one token. A final "*" of a subscribe rule
+// counts as ">", as in nats-server.
 func Reach(p *jwt.Permissions, subject string, overlaps func(a, b string) bool) []string {
 	var reach []string
 	for _, side := range []struct {
 		name string
 		p    *jwt.Permission
 	}{{"publish", &p.Pub}, {"subscribe", &p.Sub}} {
-		admits := func(rule string) bool {
+		matches := func(rule string) bool {
 			bare, _, _ := strings.Cut(blank(rule), " ") // without the queue group
 			head, star := strings.CutSuffix(bare, "*")
 			return overlaps(bare, subject) || star && side.p == &p.Sub && overlaps(head+">", subject)
@@ -47,14 +47,14 @@ func Reach(p *jwt.Permissions, subject string, overlaps func(a, b string) bool) 
 			bare, _, _ := strings.Cut(blank(rule), " ")
 			return overlaps(bare, subject)
 		})
-		if i := slices.IndexFunc(side.p.Allow, admits); i >= 0 && !denied {
+		if i := slices.IndexFunc(side.p.Allow, matches); i >= 0 && !denied {
 			reach = append(reach, side.name+" "+side.p.Allow[i])
 		}
 	}
 	return reach
 }
 
-// blank puts a token that is nobody's in place of every "{{…}}".
+// blank replaces every "{{…}}" with a placeholder token.
 func blank(s string) string {
 	for {
 		head, rest, found := strings.Cut(s, "{{")

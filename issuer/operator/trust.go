@@ -11,30 +11,30 @@ import (
 	"github.com/nats-io/nkeys"
 )
 
-// TrustError says that servers would not go by an account JWT that a key has signed.
-// Nothing was pushed: a resolver stores what anybody has signed, and a server that
-// meets an account for the first time then refuses everybody in it.
+// TrustError: servers do not trust the key that signs an account JWT. Nothing was
+// pushed, because a resolver stores a JWT whoever signed it, and a server that loads
+// the account for the first time then refuses all its clients.
 type TrustError struct {
-	Signer    string   // public key of the one that signs
-	Untrusted []Server // whose operators, as they were given their JWTs, do not name it
-	Unsaid    []Server // that do not say which operators they trust
+	Signer    string   // public key of the signer
+	Untrusted []Server // whose operator JWTs do not name the signer
+	Unsaid    []Server // that did not report the operators that they trust
 }
 
 // Error implements error.
 func (e *TrustError) Error() string {
 	var parts []string
 	if len(e.Untrusted) > 0 {
-		parts = append(parts, fmt.Sprintf("%s does not trust %s, which signs account JWTs: it is in no operator JWT of that server's configuration (trusted_operators_jwt)", Names(e.Untrusted), e.Signer))
+		parts = append(parts, fmt.Sprintf("%s does not trust %s, which signs account JWTs: no operator JWT in the server's configuration names it (trusted_operators_jwt)", Names(e.Untrusted), e.Signer))
 	}
 	if len(e.Unsaid) > 0 {
-		parts = append(parts, fmt.Sprintf("%s does not say which operators it trusts ($SYS.REQ.SERVER.PING.VARZ)", Names(e.Unsaid)))
+		parts = append(parts, fmt.Sprintf("%s does not report which operators it trusts ($SYS.REQ.SERVER.PING.VARZ)", Names(e.Unsaid)))
 	}
 	return strings.Join(parts, "; ")
 }
 
-// Trusts returns the public keys that each of the servers takes account JWTs from,
-// by server ID. That is fixed while a server runs: a reload refuses another operator
-// JWT. A server that does not say is left out.
+// Trusts returns the public keys of the signers that each server trusts, by server ID.
+// They are fixed while a server runs, because a reload refuses a changed operator JWT.
+// A server that does not report them is left out.
 func (c *Cluster) Trusts(ctx context.Context, servers []Server) (map[string][]string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -58,20 +58,20 @@ func (c *Cluster) Trusts(ctx context.Context, servers []Server) (map[string][]st
 	return trusts, nil
 }
 
-// signersOf returns the keys that sign account JWTs for operators.
+// signersOf returns the keys that may sign account JWTs for these operators.
 func signersOf(operators []string) []string {
 	signers := []string{}
 	for _, text := range operators {
 		c, err := jwt.DecodeOperatorClaims(text)
 		if err != nil {
-			continue // a server does not start with one that cannot be read
+			continue // a server does not start with an invalid operator JWT
 		}
 		signers = append(signers, Signers(c)...)
 	}
 	return signers
 }
 
-// Signers returns the public keys that sign account JWTs for an operator.
+// Signers returns the public keys that may sign account JWTs for an operator.
 func Signers(c *jwt.OperatorClaims) []string {
 	if c.StrictSigningKeyUsage {
 		return slices.Clone(c.SigningKeys)
@@ -79,9 +79,8 @@ func Signers(c *jwt.OperatorClaims) []string {
 	return append([]string{c.Subject}, c.SigningKeys...)
 }
 
-// CheckTrust reports whether every one of the servers goes by account JWTs that a key
-// has signed; if not, it is a *TrustError. Push asks; whoever makes or retires
-// something before a push asks first.
+// CheckTrust returns a *TrustError unless every server trusts a signer of account JWTs.
+// Push calls it. Call it yourself before you create or retire anything ahead of a push.
 func (c *Cluster) CheckTrust(ctx context.Context, signer string, servers []Server) error {
 	trusts, err := c.Trusts(ctx, servers)
 	if err != nil {
@@ -102,8 +101,8 @@ func (c *Cluster) CheckTrust(ctx context.Context, signer string, servers []Serve
 	return nil
 }
 
-// Ready reports whether a key may change account JWTs: the operator JWT on disk names
-// it (CheckSigner), and every one of the servers trusts it (CheckTrust).
+// Ready reports whether a key may sign account JWTs: the operator JWT on disk names it
+// (CheckSigner), and every server trusts it (CheckTrust).
 func (c *Cluster) Ready(ctx context.Context, dir Dir, signer nkeys.KeyPair, servers []Server) error {
 	claims, err := dir.Operator()
 	if err != nil {
@@ -119,15 +118,15 @@ func (c *Cluster) Ready(ctx context.Context, dir Dir, signer nkeys.KeyPair, serv
 	return c.CheckTrust(ctx, public, servers)
 }
 
-// TrustHint says what to do about a *TrustError; empty: err is none.
+// TrustHint returns a hint for a *TrustError; empty for any other error.
 func TrustHint(err error) string {
 	var trust *TrustError
 	switch {
 	case !errors.As(err, &trust):
 		return ""
 	case len(trust.Untrusted) > 0:
-		return "put the operator JWT that names the key into the configuration of every server, and restart them one after the other: a reload refuses it (docs/operator-mode.md, Bring your own operator, step 4)"
+		return "put the operator JWT that names the key into the configuration of every server, and restart them one after the other; a reload is not enough (docs/operator-mode.md, Bring your own operator, step 4)"
 	default:
-		return "the system user has to be allowed to publish to " + subjectVarz + ", and the servers' configuration to name the operator's JWT (operator)"
+		return "allow the system user to publish to " + subjectVarz + ", and set the operator's JWT in the servers' configuration (operator)"
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"usher/issuer/operator"
 )
 
-// Attack: an account JWT that no server trusts is pushed, and everybody is locked out of the account
-// Held by: every server's trusted_operators_jwt is compared with the signer before a push
+// Attack: a push of an account JWT that no server trusts locks every client out of the account
+// Held by: the signer is compared with every server's trusted_operators_jwt before a push
 func TestTrust(t *testing.T) {
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Servers: 2})
 	c := operator.NewCluster(o.System(t), 0)
@@ -26,10 +26,10 @@ func TestTrust(t *testing.T) {
 	o.ReplaceSigningKey(t)
 	var failure *operator.TrustError
 	if err := c.Ready(t.Context(), dir, o.SigningKey, servers); !errors.As(err, &failure) || operator.Names(failure.Untrusted) != "n1, n2" || operator.TrustHint(err) == "" {
-		t.Fatalf("a key that the operator JWT on disk names, and no server: %v", err)
+		t.Fatalf("a key that only the operator JWT on disk names: %v", err)
 	}
-	// No client has been in APP, so that a server would take anything that was pushed,
-	// and only then refuse it.
+	// No client was in APP yet. A server would accept any push, and refuse the JWT only
+	// when it loads the account.
 	app := o.Accounts[callouttest.AppAccount]
 	before, stored, _, err := c.Newest(t.Context(), app, servers)
 	callouttest.Must(t, err)
@@ -41,17 +41,17 @@ func TestTrust(t *testing.T) {
 		t.Fatalf("push: %v", err)
 	}
 	if _, now, _, err := c.Newest(t.Context(), app, servers); err != nil || now != stored {
-		t.Errorf("the JWT was pushed all the same (%v)", err)
+		t.Errorf("the JWT was pushed (%v)", err)
 	}
 
-	// One after the other, the servers are restarted with the operator JWT on disk.
+	// The servers are restarted one after the other with the operator JWT on disk.
 	o.Servers[1].Stop()
 	o.Servers[1].Start(t)
 	o.WaitCluster(t)
 	servers, err = c.Servers(t.Context())
 	callouttest.Must(t, err)
 	if err := c.Push(t.Context(), app, text, servers); !errors.As(err, &failure) || operator.Names(failure.Untrusted) != "n1" {
-		t.Fatalf("push, with one server that has been restarted: %v", err)
+		t.Fatalf("push after the restart of one server: %v", err)
 	}
 	o.Servers[0].Stop()
 	o.Servers[0].Start(t)
@@ -63,14 +63,14 @@ func TestTrust(t *testing.T) {
 	callouttest.Must(t, c.Push(t.Context(), app, text, servers))
 }
 
-// A user of the system account that may not ask for it is told so.
-func TestTrustUnsaid(t *testing.T) {
+// A system user that may not request VARZ gets an error that says so.
+func TestTrustUnknown(t *testing.T) {
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Edit: func(name string, c jwt.Claims) {
 		if u, ok := c.(*jwt.UserClaims); ok && name == callouttest.SystemUser {
 			u.Pub.Deny.Add("$SYS.REQ.SERVER.PING.VARZ")
 		}
 	}})
-	nc, err := nats.Connect(o.URLs(), nats.UserCredentials(o.SystemCreds), callouttest.Patient(), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
+	nc, err := nats.Connect(o.URLs(), nats.UserCredentials(o.SystemCreds), callouttest.ConnectTimeout(), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
 	callouttest.Must(t, err)
 	defer nc.Close()
 	c := operator.NewCluster(nc, 2*time.Second)

@@ -12,13 +12,13 @@ import (
 // Reasons for which a server refuses a user JWT.
 var (
 	ErrOtherAccount  = errors.New("user JWT of another account")
-	ErrUnknownSigner = errors.New("signer is not the account, nor one of its signing keys")
-	ErrStrictSigner  = errors.New("signed by the account's own key, and the operator demands signing keys")
+	ErrUnknownSigner = errors.New("signer is neither the account nor one of its signing keys")
+	ErrStrictSigner  = errors.New("signed by the account's own key, but the operator requires signing keys")
 	ErrScope         = errors.New("scoped signing key refuses it")
-	ErrTemplate      = errors.New("template of the scoped signing key makes no permissions")
+	ErrTemplate      = errors.New("template of the scoped signing key yields no valid permissions")
 )
 
-// AccountOf returns the public key of the account that a user is in.
+// AccountOf returns the public key of a user's account.
 func AccountOf(u *jwt.UserClaims) string {
 	if u.IssuerAccount != "" {
 		return u.IssuerAccount
@@ -26,9 +26,9 @@ func AccountOf(u *jwt.UserClaims) string {
 	return u.Issuer
 }
 
-// Limits returns what a user of an account may do as nats-server takes it: what
-// its JWT says, or the template of the scoped signing key that signed it. strict
-// says that the operator demands signing keys.
+// Limits returns the permissions and limits that nats-server applies to a user of an
+// account: those of its JWT, or the expanded template of the scoped signing key that
+// signed it. strict: the operator requires signing keys.
 func Limits(a *jwt.AccountClaims, u *jwt.UserClaims, strict bool) (jwt.UserPermissionLimits, error) {
 	if AccountOf(u) != a.Subject {
 		return jwt.UserPermissionLimits{}, fmt.Errorf("%w: %s", ErrOtherAccount, AccountOf(u))
@@ -52,7 +52,7 @@ func Limits(a *jwt.AccountClaims, u *jwt.UserClaims, strict bool) (jwt.UserPermi
 	return expand(scope.Template, a, u)
 }
 
-// expand fills a template in as nats-server does (server/auth.go,
+// expand expands a template as nats-server does (server/auth.go,
 // processUserPermissionsTemplate).
 func expand(limits jwt.UserPermissionLimits, a *jwt.AccountClaims, u *jwt.UserClaims) (jwt.UserPermissionLimits, error) {
 	for _, p := range []*jwt.Permission{&limits.Pub, &limits.Sub} {
@@ -74,11 +74,11 @@ func expand(limits jwt.UserPermissionLimits, a *jwt.AccountClaims, u *jwt.UserCl
 func expandAll(list jwt.StringList, a *jwt.AccountClaims, u *jwt.UserClaims, denies bool) (jwt.StringList, error) {
 	var out jwt.StringList
 	for _, subject := range list {
-		filled, err := fill([]string{subject}, a, u)
+		expanded, err := substitute([]string{subject}, a, u)
 		if err != nil {
 			return nil, err
 		}
-		for _, s := range filled {
+		for _, s := range expanded {
 			switch {
 			case validSubject(s):
 				out = append(out, s)
@@ -86,17 +86,17 @@ func expandAll(list jwt.StringList, a *jwt.AccountClaims, u *jwt.UserClaims, den
 				return nil, fmt.Errorf("%w: deny of %q becomes %q", ErrTemplate, subject, s)
 			}
 		}
-		if len(filled) == 0 && denies {
-			return nil, fmt.Errorf("%w: deny of %q, and there is no such tag", ErrTemplate, subject)
+		if len(expanded) == 0 && denies {
+			return nil, fmt.Errorf("%w: deny of %q: no such tag", ErrTemplate, subject)
 		}
 	}
 	return out, nil
 }
 
-// fill replaces the first "{{…}}" of every subject by each of its values, until
+// substitute replaces the first "{{…}}" of every subject by each of its values, until
 // none is left.
-func fill(subjects []string, a *jwt.AccountClaims, u *jwt.UserClaims) ([]string, error) {
-	const limit = 4096 // nats-server's own
+func substitute(subjects []string, a *jwt.AccountClaims, u *jwt.UserClaims) ([]string, error) {
+	const limit = 4096 // as in nats-server
 	var out []string
 	for _, s := range subjects {
 		head, rest, found := strings.Cut(s, "{{")
@@ -107,9 +107,9 @@ func fill(subjects []string, a *jwt.AccountClaims, u *jwt.UserClaims) ([]string,
 		}
 		values, ok := values(strings.TrimSpace(op), a, u)
 		if !ok {
-			return nil, fmt.Errorf("%w: %q knows no %q", ErrTemplate, s, op)
+			return nil, fmt.Errorf("%w: %q: unknown function %q", ErrTemplate, s, op)
 		}
-		tails, err := fill([]string{tail}, a, u)
+		tails, err := substitute([]string{tail}, a, u)
 		if err != nil {
 			return nil, err
 		}
@@ -119,19 +119,19 @@ func fill(subjects []string, a *jwt.AccountClaims, u *jwt.UserClaims) ([]string,
 			}
 		}
 		if len(out) > limit {
-			return nil, fmt.Errorf("%w: %q stands for more than %d subjects", ErrTemplate, s, limit)
+			return nil, fmt.Errorf("%w: %q expands to more than %d subjects", ErrTemplate, s, limit)
 		}
 	}
 	return out, nil
 }
 
-// values returns what a word of a template stands for.
+// values returns the values of a template function, such as "tag(project)".
 func values(op string, a *jwt.AccountClaims, u *jwt.UserClaims) ([]string, bool) {
-	word, arg, _ := strings.Cut(strings.TrimSuffix(op, ")"), "(")
+	name, arg, _ := strings.Cut(strings.TrimSuffix(op, ")"), "(")
 	if !strings.HasSuffix(op, ")") {
 		return nil, false
 	}
-	switch strings.ToLower(word) {
+	switch strings.ToLower(name) {
 	case "name":
 		return []string{u.Name}, arg == ""
 	case "subject":
@@ -141,14 +141,14 @@ func values(op string, a *jwt.AccountClaims, u *jwt.UserClaims) ([]string, bool)
 	case "account-subject":
 		return []string{a.Subject}, arg == ""
 	case "tag":
-		return tagged(u.Tags, arg), true
+		return tagValues(u.Tags, arg), true
 	case "account-tag":
-		return tagged(a.Tags, arg), true
+		return tagValues(a.Tags, arg), true
 	}
 	return nil, false
 }
 
-func tagged(tags jwt.TagList, name string) []string {
+func tagValues(tags jwt.TagList, name string) []string {
 	var out []string
 	for _, t := range tags {
 		if v, ok := strings.CutPrefix(t, strings.ToLower(name)+":"); ok {
@@ -158,8 +158,8 @@ func tagged(tags jwt.TagList, name string) []string {
 	return out
 }
 
-// validSubject reports whether nats-server takes s for a subject, a queue group
-// after it aside.
+// validSubject reports whether nats-server accepts s as a subject. A queue group may
+// follow the subject.
 func validSubject(s string) bool {
 	if s == "" || strings.ContainsAny(s, "\t\n\f\r") {
 		return false
@@ -169,7 +169,7 @@ func validSubject(s string) bool {
 	return !slices.Contains(tokens, "") && !slices.Contains(tokens[:len(tokens)-1], ">")
 }
 
-// Silent reports whether nothing may be published and nothing subscribed to.
+// Silent reports whether publish and subscribe are denied for every subject.
 func Silent(l *jwt.UserPermissionLimits) bool {
 	return l.Pub.Deny.Contains(">") && l.Sub.Deny.Contains(">") && l.Resp == nil
 }
