@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds for every system usher is made for, without cgo.
+# Builds usher for every supported platform, without cgo.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

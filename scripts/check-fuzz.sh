@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Runs every fuzz target for the time given (default 10s). A target without
-# seeds, neither f.Add in its body nor files in testdata/fuzz, is an error: what
-# it finds by itself in seconds is next to nothing.
+# Runs every fuzz target for the given time (default 10s). A target without seeds, either
+# f.Add in its body or files in testdata/fuzz, is an error: without seeds it finds almost
+# nothing in a few seconds.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 fuzztime=${1:-10s}
 count=0
-built= # the directory whose tests are built
+built= # directory of the test binary
 bin=$(mktemp -d)
 trap 'rm -rf "$bin"' EXIT
-corpus=$(go env GOCACHE)/fuzz # where go test keeps what it has found
+corpus=$(go env GOCACHE)/fuzz # where go test stores its corpus
 
 fuzz() (
   cd "$dir" || exit
@@ -18,8 +18,8 @@ fuzz() (
     -test.fuzzcachedir "$corpus/$package" -test.paniconexit0 </dev/null 2>&1 | tee "$bin/printed"
 )
 
-# Go before 1.27 now and then reports as a failure that the time is over. What a
-# target finds is printed with the input that it failed on.
+# Before Go 1.27 a target sometimes fails because its time is over. A real failure prints
+# the failing input.
 only_time() {
   grep -q '^    context deadline exceeded$' "$bin/printed" && ! grep -qE 'Failing input|panic|^fatal error|_test\.go:' "$bin/printed"
 }
@@ -36,7 +36,7 @@ while IFS=: read -r file func; do
     exit 1
   fi
 
-  # go test -fuzz would link the tests of a package again for each of its targets.
+  # go test -fuzz would link the tests of a package once for each target.
   if [[ $dir != "$built" ]]; then
     go test -c -fuzz . -o "$bin/fuzz.test" "$dir"
     package=$(go list "$dir")
@@ -48,7 +48,7 @@ while IFS=: read -r file func; do
     if [[ $try -eq 3 ]] || ! only_time; then
       exit 1
     fi
-    echo "again: that was the end of the time, and no failing input (go.dev/issue/75804)"
+    echo "retrying: the time was over, and there is no failing input (go.dev/issue/75804)"
   done
 done < <(git grep --untracked -o -E '^func Fuzz[A-Za-z0-9_]*\(' -- '*_test.go' | sed 's|^|./|')
 

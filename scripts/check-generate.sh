@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs go generate and fails when it changed the tree: what is generated is
-# committed, and must be what the code says. Works in a tree with changes too.
+# Runs go generate and fails if it changes the tree: generated files are committed and
+# must be up to date. Works in a tree with uncommitted changes, too.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -16,6 +16,6 @@ after=$(state)
 
 if [[ $before != "$after" ]]; then
   diff <(echo "$before") <(echo "$after") >&2 || true
-  echo "go generate ./... changed the tree: commit what it made" >&2
+  echo "go generate ./... changed the tree: commit the generated files" >&2
   exit 1
 fi

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Runs the test command that README.md gives, as it stands there: what a
-# newcomer is told to type has to work.
+# Runs the test command of README.md, so that it works for newcomers.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs what docs/compatibility.md says, against each nats-server of testdata/servers as
-# a process of its own.
+# Runs the tests behind docs/compatibility.md with each nats-server of testdata/servers,
+# as a separate process.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

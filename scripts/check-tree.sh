@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks what no linter looks at: files that must be there, tests that do not
-# run, names of machines, and dependencies that nobody explained.
+# Checks what no linter checks: required files, skipped tests, paths of one machine, and
+# dependencies without a reason.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -10,8 +10,8 @@ complain() {
   bad=1
 }
 
-# refuse MESSAGE PATTERN PATHSPEC...: no file of the tree holds the pattern.
-# Brackets in a pattern keep it from finding itself.
+# refuse MESSAGE PATTERN PATHSPEC...: complains if a file matches the pattern. Brackets in
+# a pattern keep it from matching this file.
 refuse() {
   local message=$1 pattern=$2
   shift 2
@@ -24,22 +24,22 @@ for file in README.md LICENSE CHANGELOG.md CONTRIBUTING.md docs/dependencies.md 
   [[ -s $file ]] || complain "$file is missing"
 done
 
-refuse "a test that does not run is not a test: no Skip" \
+refuse "tests must not be skipped: found Skip" \
   '\.Skip(f|Now)?\(' '*.go'
-refuse "a test that does not run is not a test: no Short" \
+refuse "tests must not be skipped: found testing.Short" \
   'testing\.Short\(' '*.go'
-refuse "a test that does not run is not a test: no skip in a script" \
+refuse "tests must not be skipped: found skip in a script" \
   '^[[:space:]]*(\[[^]]*\][[:space:]]*)*skip([[:space:]]|$)' ':(glob)**/testdata/**/*.txt' ':(glob)**/testdata/**/*.txtar'
-refuse "a registry or a path of one machine does not belong in the repository" \
+refuse "found a registry host or a path of one machine" \
   '(proxy|sum)[.]golang|registry[.]npmjs|deb[.]debian|/wor[k]/|/roo[t]/' .
 
 direct=$(go list -m -f '{{if not (or .Main .Indirect)}}{{.Path}}{{end}}' all)
 while read -r module; do
-  grep -qF "$module" docs/dependencies.md 2>/dev/null || complain "docs/dependencies.md says nothing about $module"
+  grep -qF "$module" docs/dependencies.md 2>/dev/null || complain "docs/dependencies.md gives no reason for $module"
 done < <(sed '/^$/d' <<<"$direct")
 
-# What README.md has people type leaves keys and seeds in the working tree: none of
-# that is ever committed. outputs prints what its commands write.
+# The commands in README.md write keys and seeds into the working tree, which must never
+# be committed. outputs prints the paths that the commands write to.
 outputs() {
   sed -n 's/^\$ //p' README.md | sed 's/[[:space:]]#.*//' | while read -r command; do
     grep -oE -- '(--(to|out|dir)|-o|>)[ =][^ -][^ ]*' <<<"$command" | sed -E 's/^[^ =]+[ =]//' || true
@@ -52,8 +52,8 @@ found=0
 while read -r path; do
   found=$((found + 1))
   git check-ignore -q --no-index "$path" || git check-ignore -q --no-index "$path/any" ||
-    complain "README.md has people make $path, and .gitignore does not name it"
+    complain "a command in README.md writes $path, and .gitignore does not list it"
 done < <(outputs | sort -u)
-((found >= 7)) || complain "only $found outputs of README.md's commands were found: scripts/check-tree.sh does not understand it any more"
+((found >= 7)) || complain "found only $found outputs of the commands in README.md: scripts/check-tree.sh no longer understands them"
 
 exit "$bad"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Prints where nats-server of a release line is (nats-server.sh 2.12), built into bin/
-# the first time from the module of that line in testdata/servers: it names one release,
-# and go.sum holds it to its content.
+# Prints the path of nats-server of a release line (nats-server.sh 2.12). The first run
+# builds it into bin/, from the module of that line in testdata/servers, which pins the
+# release and its checksums.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -16,6 +16,6 @@ if [[ ! -x $program ]]; then
   build=$(mktemp -d "$PWD/bin/build.XXXXXX")
   trap 'rm -rf "$build"' EXIT
   CGO_ENABLED=0 go -C "$module" build -o "$build/nats-server" "$package" >&2
-  mv "$build/nats-server" "$program" # whole or not at all
+  mv "$build/nats-server" "$program" # atomic
 fi
 echo "$program"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints where a tool is, built into bin/ the first time:
-# tool.sh NAME VERSION PACKAGE
+# Prints the path of a tool: tool.sh NAME VERSION PACKAGE. The first run builds it into
+# bin/.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -12,6 +12,6 @@ if [[ ! -x $tool ]]; then
   build=$(mktemp -d "$root/bin/build.XXXXXX")
   trap 'rm -rf "$build"' EXIT
   GOBIN=$build go install "$3@$2" >&2
-  mv "$build/$1" "$tool" # whole or not at all
+  mv "$build/$1" "$tool" # atomic
 fi
 echo "$tool"

@@ -11,7 +11,7 @@ func (r *Request) setAuthor() {
 	if r.Caller == nil {
 		return
 	}
-	r.HTTP = r.HTTP.WithContext(kv.ByAuthorNow(r.Context(), func() kv.Author {
+	r.HTTP = r.HTTP.WithContext(kv.ByCurrentAuthor(r.Context(), func() kv.Author {
 		author := kv.Author{User: r.Caller.ID}
 		if p, ok := r.Snapshot.Project(r.vars[VarProject]); ok && !r.IsServiceAdmin() {
 			author.Project = p.ID

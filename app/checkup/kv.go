@@ -24,6 +24,7 @@ import (
 	"usher/app/devserver"
 	"usher/app/natsconn"
 	"usher/directory/kv"
+	"usher/directory/kv/quota"
 	"usher/directory/snapshot"
 	"usher/internal/ownedfile"
 )
@@ -87,7 +88,7 @@ func (b *bucketCheck) kept(now time.Time) *snapshot.Snapshot {
 	if err := canWrite(filepath.Dir(file)); err != nil {
 		b.Fail(fault.Config, check, file, "directory.snapshot_file has to be in a directory that usher can write to", "cannot be kept: %v", err)
 	}
-	s, status, err := kv.Cached(file, b.cfg.Directory.Bucket)
+	s, status, err := kv.ReadCache(file, b.cfg.Directory.Bucket)
 	switch age := now.Sub(status.Checked).Round(time.Second); {
 	case errors.Is(err, fs.ErrNotExist):
 		b.Ok(check, file, "none yet: a running usher makes it")
@@ -237,7 +238,7 @@ func (b *bucketCheck) bucket(ctx context.Context, nc *nats.Conn) bool {
 	ctx, cancel := context.WithTimeout(ctx, deployment.RequestTimeout)
 	defer cancel()
 	d := &b.cfg.Directory
-	info, err := kv.Look(ctx, kv.Config{Conn: nc, Bucket: d.Bucket, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	info, err := kv.Inspect(ctx, kv.Config{Conn: nc, Bucket: d.Bucket, Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	const bootstrap = "usher bootstrap makes it, with the first service admin: usher bootstrap -c "
 	switch {
 	case errors.Is(err, kv.ErrNoBucket) && d.SnapshotFile != "" && exists(d.SnapshotFile):
@@ -253,7 +254,7 @@ func (b *bucketCheck) bucket(ctx context.Context, nc *nats.Conn) bool {
 		b.Fail(fault.Runtime, "directory", b.where, "has the bucket a leader? nats stream info KV_"+d.Bucket, "%v", err)
 	default:
 		b.keeping(&info.Config)
-		b.size(kv.UsageOf(info))
+		b.size(quota.UsageOf(info))
 		return true
 	}
 	return false
@@ -273,7 +274,7 @@ func (b *bucketCheck) keeping(have *jetstream.StreamConfig) {
 }
 
 // size looks at how large the bucket is, and how large it may get.
-func (b *bucketCheck) size(u kv.Usage) {
+func (b *bucketCheck) size(u quota.Usage) {
 	d := &b.cfg.Directory
 	set := "nats stream edit KV_" + d.Bucket + " --max-bytes "
 	raise := set + strconv.FormatInt(2*max(u.Limit, u.Bytes), 10)

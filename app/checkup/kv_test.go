@@ -168,7 +168,7 @@ func TestCheckBucketSettings(t *testing.T) {
 	_, err = js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "usher_directory", History: 5})
 	callouttest.Must(t, err)
 	f, snapshot := s.check(t)
-	holds(t, f, fault.Config, "directory", "error", "not fit for a directory")
+	holds(t, f, fault.Config, "directory", "error", "not suitable for a directory")
 	if snapshot != nil {
 		t.Error("it was read all the same")
 	}

@@ -12,13 +12,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// MarkerLife is how long it stays known that an entry was removed. A replica that
-// was away for half of it reads everything again, and serves what it has until then;
-// so all that a longer life would save is that, and it would keep the marks of
-// whoever makes and removes things without end.
+// MarkerLife is how long the bucket keeps the delete marker of a removed entry. A
+// replica that was disconnected for half of that time reads the whole bucket again, and
+// serves what it has until then. A longer life would only save that, and it would keep
+// more markers of a client that creates and removes entries in a loop.
 const MarkerLife = 24 * time.Hour
 
-// Storage says where the servers keep the bucket.
+// Storage is where the servers store the bucket.
 type Storage string
 
 // The kinds of storage.
@@ -27,23 +27,23 @@ const (
 	StorageMemory Storage = "memory"
 )
 
-// ErrNoBucket: the bucket is not there, and may not be made; or it has lost all
-// that it held.
+// ErrNoBucket: the bucket does not exist and must not be created, or it has lost its
+// entries.
 var ErrNoBucket = errors.New("there is no such bucket")
 
-// errInUse says why no bucket is made or taken over in place of one that is gone.
-var errInUse = errors.New("it was in use: restore it, or remove the snapshot file and start anew for a new one")
+// errWasUsed says why a missing bucket is not replaced by a new one.
+var errWasUsed = errors.New("it was in use: restore it; or remove the snapshot file and restart to begin with a new one")
 
-// ErrBucket: the bucket cannot be used as it is.
-var ErrBucket = errors.New("the bucket is not fit for a directory")
+// ErrBucket: the bucket's configuration does not suit a directory.
+var ErrBucket = errors.New("the bucket is not suitable for a directory")
 
 func streamName(bucket string) string { return "KV_" + bucket }
 
 func subjectOf(bucket, key string) string { return "$KV." + bucket + "." + key }
 
-// streamConfig is that of a key-value bucket with one value for each key, in
-// which several entries can be changed at once. Entries go only through changes:
-// nobody can purge it by mistake.
+// streamConfig returns the configuration of a key-value bucket with one value per key
+// and atomic batches. Messages cannot be deleted or purged: entries are only removed by
+// changes.
 func (c *Config) streamConfig() jetstream.StreamConfig {
 	storage := jetstream.FileStorage
 	if c.Storage == StorageMemory {
@@ -62,29 +62,29 @@ func (c *Config) streamConfig() jetstream.StreamConfig {
 	}
 }
 
-// stream returns the bucket's stream, which it makes if that is allowed and there
-// was none before: an empty one in place of one that is gone would keep everybody
-// out, and would be in the way of a backup.
+// stream returns the bucket's stream. It creates the stream if that is configured and
+// the bucket was never in use. An empty bucket in place of a lost one would deny all
+// clients, and would prevent restoring a backup.
 func (s *Store) stream(ctx context.Context) (jetstream.Stream, error) {
 	stream, err := s.js.Stream(ctx, streamName(s.cfg.Bucket))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		switch {
-		case s.known || s.current.Load() != nil:
-			return nil, fmt.Errorf("bucket %s: %w, and %w", s.cfg.Bucket, ErrNoBucket, errInUse)
+		case s.wasUsed || s.current.Load() != nil:
+			return nil, fmt.Errorf("bucket %s: %w, and %w", s.cfg.Bucket, ErrNoBucket, errWasUsed)
 		case !s.cfg.Create:
 			return nil, fmt.Errorf("bucket %s: %w", s.cfg.Bucket, ErrNoBucket)
 		}
 		stream, err = s.js.CreateStream(ctx, s.cfg.streamConfig())
-		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another replica was faster
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another replica has created it
 			stream, err = s.js.Stream(ctx, streamName(s.cfg.Bucket))
 		} else if err != nil {
-			err = fmt.Errorf("cannot be made with max_bytes %d: %w", max(s.cfg.MaxBytes, 0), err)
+			err = fmt.Errorf("cannot be created with max_bytes %d: %w", max(s.cfg.MaxBytes, 0), err)
 		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("bucket %s: %w", s.cfg.Bucket, err)
 	}
-	if err := s.fit(&stream.CachedInfo().Config); err != nil {
+	if err := s.checkConfig(&stream.CachedInfo().Config); err != nil {
 		return nil, err
 	}
 	if stream, err = s.resize(ctx, stream); err != nil {
@@ -93,95 +93,96 @@ func (s *Store) stream(ctx context.Context) (jetstream.Stream, error) {
 	return stream, nil
 }
 
-// fit reports ErrBucket for a bucket that could lose an entry, or half of a change.
-func (s *Store) fit(have *jetstream.StreamConfig) error {
+// checkConfig returns ErrBucket for a bucket that could lose an entry or a part of a
+// change.
+func (s *Store) checkConfig(have *jetstream.StreamConfig) error {
 	unfit := func(why string) error { return fmt.Errorf("bucket %s: %w: %s", s.cfg.Bucket, ErrBucket, why) }
 	switch {
 	case have.Mirror != nil || len(have.Sources) > 0:
-		return unfit("it is fed from another stream")
+		return unfit("it is a mirror or has sources")
 	case !slices.Equal(have.Subjects, s.cfg.streamConfig().Subjects):
-		return unfit("its subjects are other ones")
+		return unfit("it has other subjects")
 	case have.MaxMsgsPerSubject != 1:
-		return unfit(fmt.Sprintf("its history is %d and has to be 1", have.MaxMsgsPerSubject))
+		return unfit(fmt.Sprintf("its history is %d, not 1", have.MaxMsgsPerSubject))
 	case !have.AllowAtomicPublish:
-		return unfit("allow_atomic is off; it takes nats-server 2.12 or later")
+		return unfit("allow_atomic is off (it needs nats-server 2.12 or later)")
 	case !have.AllowMsgTTL:
 		return unfit("allow_msg_ttl is off")
 	case have.Retention != jetstream.LimitsPolicy || have.MaxAge != 0:
-		return unfit("its entries age")
+		return unfit("its entries expire")
 	case have.Discard != jetstream.DiscardNew:
 		return unfit("it discards old entries when it is full")
 	case !have.DenyDelete || !have.DenyPurge:
-		return unfit("deny_delete or deny_purge is off: entries could go and nobody would hear of it")
+		return unfit("deny_delete or deny_purge is off, so entries could be removed without notice")
 	}
 	return nil
 }
 
-// held is a message of the bucket; zero: there is none.
-type held struct {
+// storedMessage is a message of the bucket; zero: there is none.
+type storedMessage struct {
 	Sequence uint64    `json:"seq"`
 	Subject  string    `json:"subject"`
 	Time     time.Time `json:"time"`
 }
 
-// lookUp asks the leader of the bucket, who knows best, for one message.
-func (s *Store) lookUp(ctx context.Context, which string) (held, error) {
-	answer, err := s.cfg.Conn.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+streamName(s.cfg.Bucket), []byte(which))
+// message requests one message from the leader of the bucket. Followers may be behind.
+func (s *Store) message(ctx context.Context, request string) (storedMessage, error) {
+	answer, err := s.cfg.Conn.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+streamName(s.cfg.Bucket), []byte(request))
 	if err != nil {
-		return held{}, fmt.Errorf("bucket %s: %w", s.cfg.Bucket, err)
+		return storedMessage{}, fmt.Errorf("bucket %s: %w", s.cfg.Bucket, err)
 	}
 	var found struct {
-		Message held                `json:"message"`
+		Message storedMessage       `json:"message"`
 		Error   *jetstream.APIError `json:"error"`
 	}
 	if err := json.Unmarshal(answer.Data, &found); err != nil {
-		return held{}, fmt.Errorf("bucket %s: an answer that is none", s.cfg.Bucket)
+		return storedMessage{}, fmt.Errorf("bucket %s: malformed response", s.cfg.Bucket)
 	}
 	switch {
 	case found.Error == nil:
 		return found.Message, nil
 	case found.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
-		return held{}, nil
+		return storedMessage{}, nil
 	default:
-		return held{}, fmt.Errorf("bucket %s: %w", s.cfg.Bucket, found.Error)
+		return storedMessage{}, fmt.Errorf("bucket %s: %w", s.cfg.Bucket, found.Error)
 	}
 }
 
-// newest returns the newest message of a bucket that has counted to last; it may
-// have counted on, because marks of what was removed expire.
-func (s *Store) newest(ctx context.Context, last uint64) (held, error) {
+// newestMessage returns the newest message of a bucket whose last sequence is last. The
+// message at last may be gone, because delete markers expire.
+func (s *Store) newestMessage(ctx context.Context, last uint64) (storedMessage, error) {
 	if last == 0 {
-		return held{}, nil
+		return storedMessage{}, nil
 	}
-	m, err := s.lookUp(ctx, `{"seq":`+strconv.FormatUint(last, 10)+`}`)
+	m, err := s.message(ctx, `{"seq":`+strconv.FormatUint(last, 10)+`}`)
 	if err != nil || m.Sequence != 0 {
 		return m, err
 	}
-	return s.lookUp(ctx, `{"last_by_subj":"`+subjectOf(s.cfg.Bucket, ">")+`"}`) // takes seconds in a large bucket
+	return s.message(ctx, `{"last_by_subj":"`+subjectOf(s.cfg.Bucket, ">")+`"}`) // takes seconds in a large bucket
 }
 
-// same reports whether the bucket still holds what a state ended with. If not,
-// that was overwritten; or the bucket was restored from a backup and has gone
-// another way, which may be as long: nobody can tell.
-func (s *Store) same(ctx context.Context, st *state) (bool, error) {
+// holds reports whether the bucket still has the message with which a state ended. If
+// not, the message was overwritten, or the bucket was restored from a backup and has a
+// different history since: the two cases look the same.
+func (s *Store) holds(ctx context.Context, st *state) (bool, error) {
 	if st.written.IsZero() {
 		return false, nil
 	}
-	var m held
-	err := insist(ctx, func(ctx context.Context) (err error) {
-		m, err = s.lookUp(ctx, `{"seq":`+strconv.FormatUint(st.revision, 10)+`}`)
+	var m storedMessage
+	err := retryTimeouts(ctx, func(ctx context.Context) (err error) {
+		m, err = s.message(ctx, `{"seq":`+strconv.FormatUint(st.revision, 10)+`}`)
 		return err
 	})
 	return m.Sequence == st.revision && m.Time.Equal(st.written), err
 }
 
-// emptied reports whether a bucket holds nothing in place of what is in use: it
-// was made by somebody else, or the servers have lost what was in their memory. A
-// turn that somebody has asked for or given up meanwhile is nothing.
-func (s *Store) emptied(info *jetstream.StreamInfo, newest held) bool {
+// lostEntries reports whether a bucket is empty while a directory is in use: another
+// program has created it again, or the servers have lost their memory storage. A
+// message of a ticket does not count.
+func (s *Store) lostEntries(info *jetstream.StreamInfo, newest storedMessage) bool {
 	st := s.current.Load()
-	turn := newest.Subject == subjectOf(s.cfg.Bucket, turnName) && info.State.Msgs == 1
-	if st == nil || newest.Sequence > 0 && !turn || info.Created.Equal(st.bucket) && info.State.LastSeq >= st.revision {
+	onlyTicket := newest.Subject == subjectOf(s.cfg.Bucket, ticketName) && info.State.Msgs == 1
+	if st == nil || newest.Sequence > 0 && !onlyTicket || info.Created.Equal(st.bucketCreated) && info.State.LastSeq >= st.revision {
 		return false
 	}
 	for range st.snapshot.Entries() {

@@ -36,14 +36,14 @@ func api(tb testing.TB, c *nats.Conn, subject string, request any) map[string]an
 // wrong with it is said.
 func TestUnfitBucket(t *testing.T) {
 	for what, spoil := range map[string]func(config map[string]any){
-		"its history is 5 and has to be 1":       func(c map[string]any) { c["max_msgs_per_subject"] = 5 },
-		"allow_atomic is off":                    func(c map[string]any) { c["allow_atomic"] = false },
-		"allow_msg_ttl is off":                   func(c map[string]any) { c["allow_msg_ttl"] = false },
-		"its entries age":                        func(c map[string]any) { c["max_age"] = int64(time.Hour) },
-		"it discards old entries when it is":     func(c map[string]any) { c["discard"] = "old" },
-		"deny_delete or deny_purge is off":       func(c map[string]any) { c["deny_purge"] = false },
-		"its subjects are other ones":            func(c map[string]any) { c["subjects"] = []string{"$KV.usher.>", "more.>"} },
-		"deny_delete or deny_purge is off: entr": func(c map[string]any) { c["deny_delete"] = false },
+		"its history is 5, not 1":              func(c map[string]any) { c["max_msgs_per_subject"] = 5 },
+		"allow_atomic is off":                  func(c map[string]any) { c["allow_atomic"] = false },
+		"allow_msg_ttl is off":                 func(c map[string]any) { c["allow_msg_ttl"] = false },
+		"its entries expire":                   func(c map[string]any) { c["max_age"] = int64(time.Hour) },
+		"it discards old entries when it is":   func(c map[string]any) { c["discard"] = "old" },
+		"deny_delete or deny_purge is off":     func(c map[string]any) { c["deny_purge"] = false },
+		"it has other subjects":                func(c map[string]any) { c["subjects"] = []string{"$KV.usher.>", "more.>"} },
+		"deny_delete or deny_purge is off, so": func(c map[string]any) { c["deny_delete"] = false },
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()

@@ -96,7 +96,7 @@ func TestDamagedCache(t *testing.T) {
 		if s.Snapshot() != nil || s.Status().Loaded || !s.LoadedAt().IsZero() {
 			t.Errorf("%s, at %d: it is served from", what, at)
 		}
-		if !strings.Contains(log.String(), "the snapshot on disk cannot be used") {
+		if !strings.Contains(log.String(), "cannot use the directory snapshot on disk") {
 			t.Errorf("%s, at %d: logged %q", what, at, log.String())
 		}
 	}
@@ -319,7 +319,7 @@ func TestCacheHasItsDate(t *testing.T) {
 	written := func() bool { _, err := os.Stat(path); return err == nil }
 	start(t, kv.Config{Conn: c, Cache: path, OnChange: func(kv.Changed) { callouttest.Eventually(t, "it is written", written) }})
 	callouttest.Eventually(t, "it is written", written)
-	_, status, err := kv.Cached(path, "usher")
+	_, status, err := kv.ReadCache(path, "usher")
 	callouttest.Must(t, err)
 	if status.Checked.Before(before) {
 		t.Errorf("%+v", status)

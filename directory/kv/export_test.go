@@ -1,27 +1,7 @@
 package kv
 
-// Turns is turns, for tests.
-type Turns = turns
+// Waiting returns the number of changes that queue in a store.
+func Waiting(s *Store) int { return s.queue.Len() }
 
-// Queue is queue, for tests.
-type Queue = queue
-
-// Waiting is how many changes of a store wait for their turn.
-func Waiting(s *Store) int { return s.writing.length() }
-
-// For tests.
-var (
-	Encode = encode
-	SizeOf = sizeOf
-	Decode = new(decoder).decode
-	Sweep  = (*Store).sweep
-
-	QueueEnter  = (*queue).enter
-	QueuePass   = (*queue).pass
-	QueueLeave  = (*queue).leave
-	QueueLength = (*queue).length
-
-	TurnAsked  = (*turns).asked
-	TurnMade   = (*turns).made
-	TurnBefore = (*turns).before
-)
+// Sweep is sweep, for tests.
+var Sweep = (*Store).sweep

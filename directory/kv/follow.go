@@ -12,63 +12,64 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 
+	"usher/directory/kv/quota"
 	"usher/directory/snapshot"
 )
 
 const (
-	heartbeat  = time.Second            // of a consumer that has nothing to say; it is given up after two
-	checkEvery = time.Second            // how often the bucket is asked how far it is
-	lagLimit   = 2 * time.Second        // how long it may be ahead without anything coming
-	askLimit   = 2 * time.Second        // for one question; a cluster without a leader answers none
-	beginLimit = 20 * time.Second       // for what takes longer with a large bucket
-	firstRetry = 100 * time.Millisecond // after the bucket could not be followed
-	lastRetry  = 2 * time.Second
-	maxPulled  = 4096 // messages on their way
+	heartbeat      = time.Second            // of an idle consumer; two missed ones end it
+	checkInterval  = time.Second            // between requests for the bucket's last sequence
+	maxLag         = 2 * time.Second        // for which the bucket may be ahead while no message arrives
+	requestTimeout = 2 * time.Second        // for one request; a cluster without a leader answers none
+	startTimeout   = 20 * time.Second       // for requests that take longer for a large bucket
+	minRetryDelay  = 100 * time.Millisecond // after following the bucket has failed
+	maxRetryDelay  = 2 * time.Second
+	maxPullPending = 4096 // messages requested in advance
 )
 
 var (
-	errGap       = errors.New("messages of the bucket were missed")
-	errLag       = errors.New("the bucket is ahead, and nothing comes")
-	errOther     = errors.New("another bucket is in its place")
-	errRestored  = errors.New("the bucket holds an older directory now")
-	errReconnect = errors.New("connected anew") // what was on its way is lost
+	errGap         = errors.New("messages of the bucket were missed")
+	errLag         = errors.New("the bucket is ahead, but no messages arrive")
+	errOtherBucket = errors.New("another bucket has replaced it")
+	errRestored    = errors.New("the bucket now holds an older directory")
+	errReconnected = errors.New("the connection was re-established") // messages and replies were lost
 )
 
-// Run follows the bucket until ctx ends; then it returns nil. The snapshot in use
-// stays while the bucket cannot be reached.
+// Run follows the bucket until ctx ends; then it returns nil. The snapshot in use stays
+// while the bucket cannot be reached.
 func (s *Store) Run(ctx context.Context) error {
-	keep, sweep := s.keeper(ctx), s.sweeper(ctx)
-	defer keep()
-	defer sweep()
+	waitForSave, waitForSweep := s.startSaving(ctx), s.startSweeping(ctx)
+	defer waitForSave()
+	defer waitForSweep()
 	connected := s.cfg.Conn.StatusChanged(nats.CONNECTED)
 	defer s.cfg.Conn.RemoveStatusListener(connected)
 	retry := backoff.NewExponentialBackOff()
-	retry.InitialInterval, retry.MaxInterval = firstRetry, lastRetry
-	last := ""
+	retry.InitialInterval, retry.MaxInterval = minRetryDelay, maxRetryDelay
+	lastError := ""
 	for ctx.Err() == nil {
 		err := s.follow(ctx, connected, func() {
-			if last != "" {
-				s.cfg.Log.LogAttrs(ctx, slog.LevelInfo, "the directory is followed again", slog.String("bucket", s.cfg.Bucket))
+			if lastError != "" {
+				s.cfg.Log.LogAttrs(ctx, slog.LevelInfo, "following the directory's bucket again", slog.String("bucket", s.cfg.Bucket))
 			}
-			last = ""
+			lastError = ""
 			retry.Reset()
 		})
 		if ctx.Err() != nil {
 			break
 		}
-		if errors.Is(err, errReconnect) {
+		if errors.Is(err, errReconnected) {
 			continue
 		}
-		if text := plain(err).Error(); text != last {
-			last = text
-			s.cfg.Log.LogAttrs(ctx, slog.LevelError, "the directory's bucket cannot be followed; what is loaded stays in use",
+		if text := connError(err).Error(); text != lastError {
+			lastError = text
+			s.cfg.Log.LogAttrs(ctx, slog.LevelError, "cannot follow the directory's bucket; the loaded directory stays in use",
 				slog.String("bucket", s.cfg.Bucket), slog.Bool("loaded", s.Snapshot() != nil), slog.String("error", text))
 		}
 		wait := time.NewTimer(retry.NextBackOff())
 		select {
 		case <-wait.C:
 		case <-connected:
-			s.waiting.lost()
+			s.inFlight.repliesLost()
 		case <-ctx.Done():
 		}
 		wait.Stop()
@@ -76,56 +77,32 @@ func (s *Store) Run(ctx context.Context) error {
 	return nil
 }
 
-// follow takes over what the bucket holds and what comes, until something fails.
-// caught is called when all has come that was there in the beginning.
-func (s *Store) follow(ctx context.Context, connected <-chan nats.Status, caught func()) error {
+// follow applies the messages of the bucket until an error occurs. caughtUp is called
+// when all messages have arrived that existed at the start.
+func (s *Store) follow(ctx context.Context, connected <-chan nats.Status, caughtUp func()) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	ask, done := context.WithTimeout(ctx, askLimit)
-	defer done()
-	asked, had := s.cfg.Now(), s.usage.since.Load()
-	stream, err := s.stream(ask)
+	f, info, err := s.newFollower(ctx, caughtUp)
 	if err != nil {
 		return err
 	}
-	info := stream.CachedInfo()
-	s.usage.told(info, had)
-	f := &follower{s: s, stream: stream, caught: caught, asked: asked, bucket: info.Created, end: info.State.LastSeq}
-	begin, begun := context.WithTimeout(ctx, beginLimit)
-	defer begun()
-	var newest held
-	err = insist(begin, func(ctx context.Context) (err error) { newest, err = s.newest(ctx, f.end); return err })
+	start, cancelStart := context.WithTimeout(ctx, startTimeout)
+	defer cancelStart()
+	config, err := s.prepare(start, f, info)
 	if err != nil {
 		return err
 	}
-	if f.newest = newest.Sequence; s.emptied(info, newest) {
-		return fmt.Errorf("bucket %s: %w, but an empty one in its place: %w", s.cfg.Bucket, ErrNoBucket, errInUse)
-	}
-	config := jetstream.ConsumerConfig{
-		DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckNonePolicy, ReplayPolicy: jetstream.ReplayInstantPolicy,
-		MemoryStorage: true, Replicas: 1, InactiveThreshold: 5 * time.Minute,
-		Name: nuid.Next(), // so that asking twice makes one
-	}
-	st, err := s.resumable(begin, info)
-	if err != nil {
-		return err
-	}
-	if st != nil {
-		f.at, f.written, f.charges = st.revision, st.written, s.charges.Load()
-		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, st.revision+1
-	} else {
-		s.loading(info.State.Msgs)
-		f.load, f.charges = snapshot.NewBuilder(), newCharges()
-		s.faults.again()
-	}
-	s.waiting.follow(f.at)
+	s.inFlight.restart(f.revision)
 	var consumer jetstream.Consumer
-	err = insist(begin, func(ctx context.Context) (err error) { consumer, err = stream.CreateConsumer(ctx, config); return err })
+	err = retryTimeouts(start, func(ctx context.Context) (err error) {
+		consumer, err = f.stream.CreateConsumer(ctx, config)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("follow bucket %s: %w", s.cfg.Bucket, err)
 	}
-	defer s.forget(stream, consumer.CachedInfo().Name)
-	messages, err := consumer.Messages(jetstream.PullMaxMessages(maxPulled), jetstream.PullHeartbeat(heartbeat))
+	defer s.deleteConsumer(f.stream, consumer.CachedInfo().Name)
+	messages, err := consumer.Messages(jetstream.PullMaxMessages(maxPullPending), jetstream.PullHeartbeat(heartbeat))
 	if err != nil {
 		return fmt.Errorf("follow bucket %s: %w", s.cfg.Bucket, err)
 	}
@@ -136,7 +113,7 @@ func (s *Store) follow(ctx context.Context, connected <-chan nats.Status, caught
 	defer func() { stop(nil); <-watched }()
 	go func() {
 		defer close(watched)
-		s.watch(ctx, stream, info.Created, connected, stop)
+		s.watch(ctx, f.stream, info.Created, connected, stop)
 	}()
 	err = f.run(ctx, messages)
 	if ctx.Err() != nil {
@@ -145,79 +122,131 @@ func (s *Store) follow(ctx context.Context, connected <-chan nats.Status, caught
 	return fmt.Errorf("follow bucket %s: %w", s.cfg.Bucket, err)
 }
 
-// insist asks until there is an answer, or ctx ends. The server that was to answer
-// may be gone; or the bucket is large, so each time has longer than the one before.
-func insist(ctx context.Context, ask func(context.Context) error) error {
-	for limit := askLimit; ; limit *= 2 {
-		once, done := context.WithTimeout(ctx, limit)
-		err := ask(once)
-		done()
+// newFollower returns a follower for the bucket as it is now.
+func (s *Store) newFollower(ctx context.Context, caughtUp func()) (*follower, *jetstream.StreamInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	requested, receivedBefore := s.cfg.Now(), s.usage.Received()
+	stream, err := s.stream(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	info := stream.CachedInfo()
+	s.usage.Report(info, receivedBefore)
+	return &follower{
+		s: s, stream: stream, caughtUp: caughtUp, requested: requested,
+		bucketCreated: info.Created, lastSequence: info.State.LastSeq,
+	}, info, nil
+}
+
+// prepare decides where the follower starts: after the state in use, or at the first
+// message of the bucket. It returns the configuration of the consumer.
+func (s *Store) prepare(ctx context.Context, f *follower, info *jetstream.StreamInfo) (jetstream.ConsumerConfig, error) {
+	config := jetstream.ConsumerConfig{
+		DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckNonePolicy, ReplayPolicy: jetstream.ReplayInstantPolicy,
+		MemoryStorage: true, Replicas: 1, InactiveThreshold: 5 * time.Minute,
+		Name: nuid.Next(), // so that a repeated request creates one consumer
+	}
+	var newest storedMessage
+	err := retryTimeouts(ctx, func(ctx context.Context) (err error) {
+		newest, err = s.newestMessage(ctx, f.lastSequence)
+		return err
+	})
+	if err != nil {
+		return config, err
+	}
+	if f.newest = newest.Sequence; s.lostEntries(info, newest) {
+		return config, fmt.Errorf("bucket %s: %w; an empty one has taken its place: %w", s.cfg.Bucket, ErrNoBucket, errWasUsed)
+	}
+	st, err := s.resumable(ctx, info)
+	if err != nil {
+		return config, err
+	}
+	if st != nil {
+		f.revision, f.written, f.charges = st.revision, st.written, s.charges.Load()
+		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, st.revision+1
+		return config, nil
+	}
+	s.announceLoad(info.State.Msgs)
+	f.builder, f.charges = snapshot.NewBuilder(), quota.NewCharges()
+	s.faults.reset()
+	return config, nil
+}
+
+// retryTimeouts repeats a request that times out, until ctx ends. The server that was to
+// answer may be gone; or the bucket is large, so the timeout doubles each time.
+func retryTimeouts(ctx context.Context, request func(context.Context) error) error {
+	for timeout := requestTimeout; ; timeout *= 2 {
+		attempt, cancel := context.WithTimeout(ctx, timeout)
+		err := request(attempt)
+		cancel()
 		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
 	}
 }
 
-// forget removes a consumer; the server does so by itself later.
-func (s *Store) forget(stream jetstream.Stream, name string) {
-	ctx, done := context.WithTimeout(context.Background(), 200*time.Millisecond)
-	defer done()
-	_ = stream.DeleteConsumer(ctx, name) // if it cannot be told now, it ends by InactiveThreshold
+// deleteConsumer deletes a consumer. If that fails, the server does it after
+// InactiveThreshold.
+func (s *Store) deleteConsumer(stream jetstream.Stream, name string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	_ = stream.DeleteConsumer(ctx, name)
 }
 
-// resumable returns the state that the bucket can be followed on from; nil:
-// everything has to be read.
+// resumable returns the state from which the bucket can be followed on; nil: the whole
+// bucket has to be read.
 func (s *Store) resumable(ctx context.Context, info *jetstream.StreamInfo) (*state, error) {
 	st := s.current.Load()
 	switch {
-	case st == nil, st.reread, !st.bucket.Equal(info.Created), info.State.LastSeq < st.revision:
+	case st == nil, st.reread, !st.bucketCreated.Equal(info.Created), info.State.LastSeq < st.revision:
 		return nil, nil
 	}
-	const skew = time.Hour // by which a clock may have been put back
-	if age := s.cfg.Now().Sub(time.Unix(0, s.checked.Load())); age > MarkerLife/2 || age < -skew {
-		return nil, nil // the mark of something that was removed may have expired
+	const maxSkew = time.Hour // by which a clock may have been set back
+	if age := s.cfg.Now().Sub(time.Unix(0, s.checked.Load())); age > MarkerLife/2 || age < -maxSkew {
+		return nil, nil // the delete marker of an entry may have expired
 	}
-	if same, err := s.same(ctx, st); err != nil || !same {
+	if holds, err := s.holds(ctx, st); err != nil || !holds {
 		return nil, err
 	}
 	return st, nil
 }
 
-// watch ends the following when the bucket is ahead and nothing comes, and when
-// the connection is another one. While all is well, it notes until when.
-func (s *Store) watch(ctx context.Context, stream jetstream.Stream, bucket time.Time, connected <-chan nats.Status, stop context.CancelCauseFunc) {
-	tick := time.NewTicker(checkEvery)
+// watch calls stop when the bucket is ahead and no messages arrive, and when the
+// connection was re-established. While the store is up to date, it records since when.
+func (s *Store) watch(ctx context.Context, stream jetstream.Stream, bucketCreated time.Time, connected <-chan nats.Status, stop context.CancelCauseFunc) {
+	tick := time.NewTicker(checkInterval)
 	defer tick.Stop()
-	came, since := s.came.Load(), s.cfg.Now()
+	received, since := s.received.Load(), s.cfg.Now()
 	for {
 		select {
 		case <-tick.C:
 		case <-connected:
-			s.waiting.lost()
-			stop(errReconnect)
+			s.inFlight.repliesLost()
+			stop(errReconnected)
 			return
 		case <-ctx.Done():
 			return
 		}
-		asked, had := s.cfg.Now(), s.usage.since.Load()
-		ask, done := context.WithTimeout(ctx, askLimit)
-		info, err := stream.Info(ask)
-		done()
+		requested, receivedBefore := s.cfg.Now(), s.usage.Received()
+		request, cancel := context.WithTimeout(ctx, requestTimeout)
+		info, err := stream.Info(request)
+		cancel()
 		if err != nil {
-			continue // the consumer's heartbeat says whether there is anybody
+			continue // the consumer's heartbeat detects a lost server
 		}
-		s.usage.told(info, had)
+		s.usage.Report(info, receivedBefore)
 		now, st := s.cfg.Now(), s.current.Load()
 		switch {
-		case !info.Created.Equal(bucket):
-			stop(errOther)
+		case !info.Created.Equal(bucketCreated):
+			stop(errOtherBucket)
 			return
-		case st != nil && st.bucket.Equal(bucket) && info.State.LastSeq <= st.revision:
-			s.checked.Store(asked.UnixNano())
-			came, since = s.came.Load(), now
-		case s.taking.Load() || s.came.Load() != came:
-			came, since = s.came.Load(), now
-		case now.Sub(since) > lagLimit:
+		case st != nil && st.bucketCreated.Equal(bucketCreated) && info.State.LastSeq <= st.revision:
+			s.checked.Store(requested.UnixNano())
+			received, since = s.received.Load(), now
+		case s.applying.Load() || s.received.Load() != received:
+			received, since = s.received.Load(), now
+		case now.Sub(since) > maxLag:
 			stop(errLag)
 			return
 		}

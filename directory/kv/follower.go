@@ -5,74 +5,68 @@ import (
 	"errors"
 	"log/slog"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"usher/directory"
+	"usher/directory/kv/envelope"
+	"usher/directory/kv/quota"
 	"usher/directory/snapshot"
 )
 
-// Headers of entries.
 const (
-	headerOperation = "KV-Operation"
-	headerChange    = "Usher-Change"  // id of the change that made an entry
-	headerLeft      = "Usher-Left"    // how many entries of that change come behind it
-	headerProject   = "Usher-Project" // whose share of the bucket it takes; without it nobody's
-	headerLife      = "Nats-TTL"      // after which a message expires
-
-	headerBatch    = "Nats-Batch-Id" // of a message that came with others, as a whole (ADR-50 of NATS)
-	headerNumber   = "Nats-Batch-Sequence"
-	headerComplete = "Nats-Batch-Commit" // of the last of them
+	maxUnapplied = 20_000      // entries that are collected before they are applied
+	restTimeout  = time.Second // for the rest of a change; then the leader is asked whether there is more
 )
 
-const (
-	maxApplied = 20_000      // entries that are taken over at once
-	restLimit  = time.Second // for what is held back to be whole; then it is asked whether more comes
-)
-
-// follower takes over one consumer's messages. Replicas see a change as a whole,
-// and of a bucket that is loaded nothing before they have seen all: a consumer
-// may be at a server that is behind the others.
+// follower applies the messages of one consumer. A replica applies a change as a whole,
+// and uses a bucket that it loads only when it has all of it: a consumer may be on a
+// server that is behind the others.
 type follower struct {
-	s       *Store
-	stream  jetstream.Stream
-	caught  func()
-	asked   time.Time         // when the bucket was asked what follows
-	bucket  time.Time         // when it was made
-	newest  uint64            // the newest message that it held then
-	end     uint64            // how far it had counted
-	load    *snapshot.Builder // while everything is read
-	charges *charges          // of what has come
-	at      uint64            // the last message that came
-	written time.Time         // and when it was written
-	whole   uint64            // the last message of the change that at belongs to
-	since   uint64            // every message from here to at has come
-	from    uint64            // how far it had come when newest was asked for
-	sure    bool              // that what has been loaded is all
-	seen    uint64            // messages of this consumer
-	left    uint64            // messages behind at that can come now
-	entries []directory.Entry
-	decoder decoder
+	s             *Store
+	stream        jetstream.Stream
+	bucketCreated time.Time
+	caughtUp      func()
+
+	// What the leader has reported.
+	requested    time.Time // when it was asked
+	newest       uint64    // sequence of the newest message
+	lastSequence uint64    // of the stream; newer than newest if delete markers have expired
+	askedAt      uint64    // value of revision when it was asked
+
+	// What has arrived.
+	revision  uint64    // the last message
+	written   time.Time // when it was written
+	changeEnd uint64    // the last message of the change to which it belongs
+	gapless   uint64    // every message from here to revision has arrived
+	received  uint64    // number of messages of this consumer
+	pending   uint64    // number of messages that the server can send now
+
+	// What was not applied yet.
+	builder  *snapshot.Builder // while the whole bucket is read
+	complete bool              // builder has all of it
+	entries  []directory.Entry
+	charges  *quota.Charges
+	decoder  envelope.Decoder
 }
 
-// run takes messages over until there are no more.
+// run applies messages until an error occurs.
 func (f *follower) run(ctx context.Context, messages jetstream.MessagesContext) error {
 	for {
-		if err := f.complete(ctx); err != nil {
+		if err := f.checkComplete(ctx); err != nil {
 			return err
 		}
-		f.settle()
+		f.apply()
 		m, err := f.next(messages)
 		switch {
 		case errors.Is(err, nats.ErrTimeout):
-			if err := f.ask(ctx); err != nil {
+			if err := f.askLeader(ctx); err != nil {
 				return err
 			}
-			if f.at >= f.newest { // what it waited for is gone, and not only slow
-				f.whole, f.left = 0, 0
+			if f.revision >= f.newest { // the rest of the change does not exist any more
+				f.changeEnd, f.pending = 0, 0
 			}
 		case err != nil:
 			return err
@@ -84,83 +78,83 @@ func (f *follower) run(ctx context.Context, messages jetstream.MessagesContext) 
 	}
 }
 
-// complete finds out whether what has come of a bucket that is loaded is all. What
-// is overwritten before it was sent never comes, and what it was overwritten with
-// may be still to come: from the leader, if the server of this consumer is catching
-// up. So the leader is asked once more how far it is. If everything from here to
-// there comes without a gap, there is nothing that was overwritten still later.
-func (f *follower) complete(ctx context.Context) error {
-	for f.load != nil && !f.sure && f.at >= f.newest {
-		if f.since <= f.from+1 || f.at == f.from {
-			f.sure = true
+// checkComplete finds out whether all of a bucket that is loaded has arrived. A message
+// that was overwritten before it was sent never arrives. The message that has
+// overwritten it may arrive later from the leader, if the server of this consumer is
+// catching up. So the leader is asked again for its newest message. If all messages up
+// to that one arrive without a gap, none of them was overwritten by a later one.
+func (f *follower) checkComplete(ctx context.Context) error {
+	for f.builder != nil && !f.complete && f.revision >= f.newest {
+		if f.gapless <= f.askedAt+1 || f.revision == f.askedAt {
+			f.complete = true
 			return nil
 		}
-		if f.left > 0 {
+		if f.pending > 0 {
 			return nil
 		}
-		if err := f.ask(ctx); err != nil {
+		if err := f.askLeader(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// ask asks the leader how far it is.
-func (f *follower) ask(ctx context.Context) error {
-	f.from = f.at
-	ctx, done := context.WithTimeout(ctx, beginLimit)
-	defer done()
-	return insist(ctx, func(ctx context.Context) error {
-		asked := f.s.cfg.Now()
+// askLeader asks the leader for its newest message.
+func (f *follower) askLeader(ctx context.Context) error {
+	f.askedAt = f.revision
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	return retryTimeouts(ctx, func(ctx context.Context) error {
+		requested := f.s.cfg.Now()
 		info, err := f.stream.Info(ctx)
 		if err != nil {
 			return err
 		}
-		if !info.Created.Equal(f.bucket) {
-			return errOther
+		if !info.Created.Equal(f.bucketCreated) {
+			return errOtherBucket
 		}
-		f.asked, f.end = asked, info.State.LastSeq
-		newest, err := f.s.newest(ctx, f.end)
+		f.requested, f.lastSequence = requested, info.State.LastSeq
+		newest, err := f.s.newestMessage(ctx, f.lastSequence)
 		f.newest = newest.Sequence
 		return err
 	})
 }
 
 func (f *follower) next(messages jetstream.MessagesContext) (jetstream.Msg, error) {
-	if f.load == nil && f.at > f.s.current.Load().revision || f.load != nil && f.at >= f.newest {
-		return messages.Next(jetstream.NextMaxWait(restLimit))
+	if f.builder == nil && f.revision > f.s.current.Load().revision || f.builder != nil && f.revision >= f.newest {
+		return messages.Next(jetstream.NextMaxWait(restTimeout))
 	}
 	return messages.Next()
 }
 
-// message takes one message.
+// message takes in one message.
 func (f *follower) message(m jetstream.Msg) error {
 	meta, err := m.Metadata()
 	if err != nil {
 		return err
 	}
-	f.seen++
-	f.s.came.Add(1)
-	if meta.Sequence.Consumer != f.seen {
+	f.received++
+	f.s.received.Add(1)
+	if meta.Sequence.Consumer != f.received {
 		return errGap
 	}
-	if meta.Sequence.Stream != f.at+1 {
-		f.since = meta.Sequence.Stream
+	if meta.Sequence.Stream != f.revision+1 {
+		f.gapless = meta.Sequence.Stream
 	}
-	f.at, f.written, f.left = meta.Sequence.Stream, meta.Timestamp, meta.NumPending
-	f.whole = f.at + rest(m.Headers())
-	f.s.waiting.came(f.at, m.Headers().Get(headerChange))
-	size := sizeOf(m.Subject(), m.Headers(), m.Data())
-	if f.load == nil {
-		f.s.usage.since.Add(size)
+	f.revision, f.written, f.pending = meta.Sequence.Stream, meta.Timestamp, meta.NumPending
+	f.changeEnd = f.revision + messagesLeft(m.Headers())
+	f.s.inFlight.messageReceived(f.revision, m.Headers().Get(headerChange))
+	size := quota.MessageSize(m.Subject(), m.Headers(), m.Data())
+	if f.builder == nil {
+		f.s.usage.Add(size)
 	}
-	f.charges.wrote(f.name(m), chargeOf(m.Headers(), size, f.written), f.s.cfg.Now())
-	if f.turn(m) {
+	f.charges.Record(f.name(m), chargeOf(m.Headers(), size, f.written), f.s.cfg.Now())
+	if f.ticket(m) {
 		return nil
 	}
 	if e, ok := f.entry(m); ok {
-		if f.load != nil {
-			f.load.Add(&e)
+		if f.builder != nil {
+			f.builder.Add(&e)
 		} else {
 			f.entries = append(f.entries, e)
 		}
@@ -168,27 +162,29 @@ func (f *follower) message(m jetstream.Msg) error {
 	return nil
 }
 
-// turn notes whose turn it is, and reports whether the message says nothing else.
-func (f *follower) turn(m jetstream.Msg) (only bool) {
-	of := m.Headers().Get(headerTurn)
-	only = m.Subject() == subjectOf(f.s.cfg.Bucket, turnName)
+// ticket records what a message does to a ticket. It reports whether the message does
+// nothing else.
+func (f *follower) ticket(m jetstream.Msg) (only bool) {
+	id := m.Headers().Get(headerTicket)
+	only = m.Subject() == subjectOf(f.s.cfg.Bucket, ticketName)
 	switch {
-	case f.load != nil: // from another time
-	case only && removes(m):
-		f.s.turns.over(of)
+	case f.builder != nil: // an old message
+	case only && isRemoval(m):
+		f.s.tickets.Closed(id)
 	case only:
-		f.s.turns.asked(of, f.s.cfg.Now())
-	case f.whole == f.at:
-		f.s.turns.made(of)
+		f.s.tickets.Opened(id, f.s.cfg.Now())
+	case f.changeEnd == f.revision:
+		f.s.tickets.Committed(id)
 	}
 	return only
 }
 
-// rest returns how many messages of the same change come behind one. It believes
-// that only of those that the server has taken as a whole: whoever writes messages
-// by hand could have everybody wait for what never comes.
-func rest(h nats.Header) uint64 {
-	if h.Get(headerBatch) == "" || h.Get(headerComplete) != "" {
+// messagesLeft returns the number of messages of the same change that follow a message.
+// It only trusts messages of an atomic batch, which the server has accepted as a whole.
+// Otherwise a message written by hand could make all replicas wait for a message that
+// never arrives.
+func messagesLeft(h nats.Header) uint64 {
+	if h.Get(headerBatch) == "" || h.Get(headerBatchCommit) != "" {
 		return 0
 	}
 	n, err := strconv.ParseUint(h.Get(headerLeft), 10, 64)
@@ -198,112 +194,69 @@ func rest(h nats.Header) uint64 {
 	return n
 }
 
-// revision is how far the bucket has been read.
-func (f *follower) revision() uint64 {
-	if f.at >= f.newest {
-		return max(f.at, f.end)
+// bucketRevision returns how far the bucket has been read.
+func (f *follower) bucketRevision() uint64 {
+	if f.revision >= f.newest {
+		return max(f.revision, f.lastSequence)
 	}
-	return f.at
+	return f.revision
 }
 
-// settle puts what has come into use, if it is a directory as it was.
-func (f *follower) settle() {
-	s, all := f.s, f.at >= f.newest
+// apply puts what has arrived into use, if it is a directory that existed: all of a
+// change, and all of a bucket that is loaded.
+func (f *follower) apply() {
+	s, upToDate := f.s, f.revision >= f.newest
 	switch {
-	case f.revision() < f.whole:
+	case f.bucketRevision() < f.changeEnd:
 		return
-	case f.load != nil && !f.sure:
+	case f.builder != nil && !f.complete:
 		return
-	case f.load == nil && f.left > 0 && len(f.entries) < maxApplied:
+	case f.builder == nil && f.pending > 0 && len(f.entries) < maxUnapplied:
 		return
 	}
-	s.taking.Store(true)
-	defer s.taking.Store(false)
-	next := &state{revision: f.revision(), bucket: f.bucket}
-	if next.revision == f.at {
+	s.applying.Store(true)
+	defer s.applying.Store(false)
+	next := &state{revision: f.bucketRevision(), bucketCreated: f.bucketCreated}
+	if next.revision == f.revision {
 		next.written = f.written
 	}
 	var changed Changed
 	var problems directory.Problems
 	st := s.current.Load()
 	switch {
-	case f.load != nil:
-		next.snapshot, problems = f.load.Snapshot()
-		f.load, changed.Loaded = nil, true
+	case f.builder != nil:
+		next.snapshot, problems = f.builder.Snapshot()
+		f.builder, changed.Loaded = nil, true
 		s.charges.Store(f.charges)
-		f.say(next.snapshot)
+		f.logLoaded(next.snapshot)
 	case len(f.entries) > 0:
 		next.snapshot, changed.Users, problems = st.snapshot.Apply(f.entries)
 		f.entries = nil
 	default:
 		next.snapshot = st.snapshot
 	}
-	s.faults.problems(next.revision, problems)
-	checked := int64(0) // as it was
-	if all && f.caught != nil {
-		checked = f.asked.UnixNano()
-		defer f.caught()
-		f.caught = nil
+	s.faults.addProblems(next.revision, problems)
+	checked := int64(0) // unchanged
+	if upToDate && f.caughtUp != nil {
+		checked = f.requested.UnixNano()
+		defer f.caughtUp()
+		f.caughtUp = nil
 	}
 	switch {
 	case changed.Loaded || next.revision != st.revision:
-		s.take(next, changed, checked)
+		s.replace(next, changed, checked)
 	case checked != 0:
 		s.checked.Store(checked)
 	}
 }
 
-func (f *follower) say(snapshot *snapshot.Snapshot) {
-	size := snapshot.Size()
+func (f *follower) logLoaded(next *snapshot.Snapshot) {
+	size := next.Size()
 	f.s.cfg.Log.LogAttrs(context.Background(), slog.LevelInfo, "directory loaded", slog.String("bucket", f.s.cfg.Bucket),
-		slog.Uint64("revision", f.revision()), slog.Int("users", size.Users), slog.Int("keys", size.Keys), slog.Int("projects", size.Projects),
+		slog.Uint64("revision", f.bucketRevision()), slog.Int("users", size.Users), slog.Int("keys", size.Keys), slog.Int("projects", size.Projects),
 		slog.Int("topics", size.Topics), slog.Int("subscriptions", size.Subscriptions))
-	if usage := f.s.usage.now(); usage.Limit == 0 && f.s.cfg.MaxBytes > 0 {
-		f.s.cfg.Log.LogAttrs(context.Background(), slog.LevelWarn, "the bucket has no max_bytes: it grows until the disk of its servers is full",
+	if usage := f.s.usage.Usage(); usage.Limit == 0 && f.s.cfg.MaxBytes > 0 {
+		f.s.cfg.Log.LogAttrs(context.Background(), slog.LevelWarn, "the bucket has no max_bytes and can fill the disks of its servers",
 			slog.String("bucket", f.s.cfg.Bucket), slog.Int64("bytes", usage.Bytes), slog.Int64("configured", f.s.cfg.MaxBytes))
 	}
-}
-
-// name returns the key of the entry that a message is about.
-func (f *follower) name(m jetstream.Msg) string {
-	return strings.TrimPrefix(m.Subject(), subjectOf(f.s.cfg.Bucket, ""))
-}
-
-// entry reads one message. What it cannot read it reports: an entry of which
-// nobody knows what it says gives nobody anything.
-func (f *follower) entry(m jetstream.Msg) (directory.Entry, bool) {
-	faults := &f.s.faults
-	name := f.name(m)
-	key, err := directory.ParseEntryKey(name)
-	if err != nil {
-		if !removes(m) {
-			faults.add(name, f.at, err.Error())
-		} else {
-			faults.mended(name)
-		}
-		return directory.Entry{}, false
-	}
-	e := directory.Entry{Key: key, Revision: f.at}
-	if removes(m) {
-		faults.mended(name)
-		return e, true
-	}
-	if m.Headers().Get(headerLife) != "" {
-		err = errExpires
-	} else if e.Value, err = f.decoder.decode(key.Kind, m.Data()); err == nil {
-		err = e.Check()
-	}
-	if err != nil {
-		faults.add(name, f.at, err.Error())
-		e.Value = &directory.Unreadable{}
-		return e, true
-	}
-	faults.mended(name)
-	return e, true
-}
-
-// removes reports whether a message says that its entry is gone.
-func removes(m jetstream.Msg) bool {
-	op := m.Headers().Get(headerOperation)
-	return op == "DEL" || op == "PURGE" || m.Headers().Get(nats.MsgRollup) != ""
 }

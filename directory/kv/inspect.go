@@ -3,16 +3,16 @@ package kv
 import (
 	"context"
 	"fmt"
-	"log/slog"
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"usher/directory/kv/diskcache"
 	"usher/directory/snapshot"
 )
 
-// Look returns how the bucket is kept, and makes none. The error is ErrNoBucket,
-// ErrBucket, or that of JetStream.
-func Look(ctx context.Context, cfg Config) (*jetstream.StreamInfo, error) {
+// Inspect returns the state and configuration of the bucket's stream, and creates no
+// bucket. The error is ErrNoBucket, ErrBucket, or that of JetStream.
+func Inspect(ctx context.Context, cfg Config) (*jetstream.StreamInfo, error) {
 	if err := cfg.valid(); err != nil {
 		return nil, err
 	}
@@ -29,13 +29,12 @@ func Look(ctx context.Context, cfg Config) (*jetstream.StreamInfo, error) {
 	return stream.CachedInfo(), nil
 }
 
-// Cached reads the file that Config.Cache names, all of it or nothing, as Open
-// does. The error is fs.ErrNotExist if there is none.
-func Cached(path, bucket string) (*snapshot.Snapshot, Status, error) {
-	s := &Store{cfg: Config{Cache: path, Bucket: bucket}, faults: faults{log: slog.New(slog.DiscardHandler)}}
-	st, _, checked, err := s.readCache()
+// ReadCache reads the file that Config.Cache names as Open does: all of it or nothing.
+// The error is fs.ErrNotExist if there is none.
+func ReadCache(path, bucket string) (*snapshot.Snapshot, Status, error) {
+	c, err := diskcache.Read(path, bucket)
 	if err != nil {
 		return nil, Status{}, err
 	}
-	return st.snapshot, Status{Loaded: true, Revision: st.revision, Checked: checked}, nil
+	return c.Snapshot, Status{Loaded: true, Revision: c.Revision, Checked: c.Checked}, nil
 }

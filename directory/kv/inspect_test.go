@@ -18,17 +18,17 @@ func TestLook(t *testing.T) {
 	nc := jetStream(t)
 	cfg := kv.Config{Conn: nc, Bucket: "usher", Create: true, Log: slog.New(slog.DiscardHandler), Now: time.Now}
 	for range 2 {
-		if _, err := kv.Look(t.Context(), cfg); !errors.Is(err, kv.ErrNoBucket) {
+		if _, err := kv.Inspect(t.Context(), cfg); !errors.Is(err, kv.ErrNoBucket) {
 			t.Fatalf("got %v", err)
 		}
 	}
 	loaded(t, start(t, kv.Config{Conn: nc, Create: true}))
-	info, err := kv.Look(t.Context(), cfg)
+	info, err := kv.Inspect(t.Context(), cfg)
 	callouttest.Must(t, err)
 	if info.Config.Name != "KV_usher" || info.Config.Replicas != 1 {
 		t.Errorf("%+v", info.Config)
 	}
-	if _, err := kv.Look(t.Context(), kv.Config{}); err == nil {
+	if _, err := kv.Inspect(t.Context(), kv.Config{}); err == nil {
 		t.Error("no connection, and no error")
 	}
 }
@@ -36,25 +36,25 @@ func TestLook(t *testing.T) {
 // TestCached: a snapshot is read as a whole, of the right bucket, or not at all.
 func TestCached(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "snapshot")
-	if _, _, err := kv.Cached(file, "usher"); !errors.Is(err, fs.ErrNotExist) {
+	if _, _, err := kv.ReadCache(file, "usher"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 	t.Run("write", func(t *testing.T) { // its store keeps it when it ends
 		_, add := user("ann")
 		change(t, loaded(t, start(t, kv.Config{Conn: jetStream(t), Create: true, Cache: file})), add)
 	})
-	snapshot, status, err := kv.Cached(file, "usher")
+	snapshot, status, err := kv.ReadCache(file, "usher")
 	callouttest.Must(t, err)
 	if _, ok := snapshot.User("ann"); !ok || !status.Loaded || status.Checked.IsZero() {
 		t.Errorf("%+v", status)
 	}
-	if _, _, err := kv.Cached(file, "other"); err == nil {
+	if _, _, err := kv.ReadCache(file, "other"); err == nil {
 		t.Error("the snapshot of another bucket was taken")
 	}
 	text, err := os.ReadFile(file)
 	callouttest.Must(t, err)
 	callouttest.Must(t, os.WriteFile(file, text[1:], 0o600))
-	if snapshot, _, err := kv.Cached(file, "usher"); err == nil || snapshot != nil {
+	if snapshot, _, err := kv.ReadCache(file, "usher"); err == nil || snapshot != nil {
 		t.Error("a damaged snapshot was taken")
 	}
 }
@@ -68,7 +68,7 @@ func TestCachedWithFaults(t *testing.T) {
 	write(t, c, "user."+steadyID(1), `{"v":1,"value":{"name":"ada"}}`)
 	callouttest.Eventually(t, "it is found", func() bool { return len(s.Status().Faults) == 1 })
 	stop()
-	snapshot, _, err := kv.Cached(file, "usher")
+	snapshot, _, err := kv.ReadCache(file, "usher")
 	callouttest.Must(t, err)
 	if _, ok := snapshot.User("ada"); !ok {
 		t.Errorf("%+v", snapshot.Size())

@@ -26,6 +26,7 @@ import (
 	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/kv/envelope"
 )
 
 // What runs as a process of its own, so that its memory is its own.
@@ -131,7 +132,7 @@ func playReplica(url, cache string) error {
 }
 
 func put(c *nats.Conn, k directory.EntryKey, v directory.Value) error {
-	data, err := kv.Encode(v)
+	data, err := envelope.Encode(v)
 	if err != nil {
 		return err
 	}
@@ -191,7 +192,7 @@ func fill(tb testing.TB, js jetstream.JetStream, users int, withMembers bool) (e
 	tb.Helper()
 	const members, resources = 1000, 9
 	write := func(k directory.EntryKey, v directory.Value) {
-		data, err := kv.Encode(v)
+		data, err := envelope.Encode(v)
 		callouttest.Must(tb, err)
 		m := nats.NewMsg("$KV.usher." + k.String())
 		m.Data = data

@@ -22,7 +22,7 @@ func TestLostBucket(t *testing.T) {
 			t.Helper()
 			remove(t, n)
 			loaded(t, start(t, kv.Config{Conn: connect(t, n.url()), Create: true}))
-			return "but an empty one in its place"
+			return "an empty one has taken its place"
 		},
 		"lost by the server": func(t *testing.T, n *node) string {
 			t.Helper()
@@ -70,16 +70,16 @@ func TestLostBucket(t *testing.T) {
 				})
 				if err == nil && stream.CachedInfo().State.LastSeq > 0 {
 					t.Error("something was written")
-				} else if made := err == nil; made != strings.Contains(says, "in its place") {
+				} else if made := err == nil; made != strings.Contains(says, "taken its place") {
 					t.Errorf("there is a bucket: %v", made)
 				}
 				restore(t, n, backup)
-				callouttest.Eventually(t, "it is followed again", func() bool { return strings.Contains(log.String(), "the directory is followed again") })
+				callouttest.Eventually(t, "it is followed again", func() bool { return strings.Contains(log.String(), "following the directory's bucket again") })
 				if !has(s.Snapshot(), "ada", "bob") {
 					t.Error("it has not come back")
 				}
 				stop()
-				if kept, _, err := kv.Cached(path, "usher"); err != nil || !has(kept, "ada", "bob") {
+				if kept, _, err := kv.ReadCache(path, "usher"); err != nil || !has(kept, "ada", "bob") {
 					t.Errorf("the snapshot on disk was overwritten: %v", err)
 				}
 			})
@@ -122,7 +122,7 @@ func TestLostBucketAndTurn(t *testing.T) {
 			var log callouttest.Buffer
 			s := start(t, kv.Config{Conn: c, Cache: path, Log: slog.New(slog.NewTextHandler(&log, nil))})
 			callouttest.Eventually(t, "it says so, or has read it", func() bool {
-				return strings.Contains(log.String(), "but an empty one in its place") || !has(s.Snapshot(), "ada", "bob")
+				return strings.Contains(log.String(), "an empty one has taken its place") || !has(s.Snapshot(), "ada", "bob")
 			})
 			if !has(s.Snapshot(), "ada", "bob") {
 				t.Error("an empty directory is served")

@@ -20,7 +20,7 @@ import (
 func TestPipeForSnapshot(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "snapshot")
 	callouttest.Must(t, syscall.Mkfifo(file, 0o600))
-	if _, _, err := kv.Cached(file, "usher"); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+	if _, _, err := kv.ReadCache(file, "usher"); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("got %v", err)
 	}
 	var log callouttest.Buffer

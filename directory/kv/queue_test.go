@@ -1,8 +1,6 @@
 package kv_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -176,39 +174,5 @@ func TestLargeChangeLetsOthersGo(t *testing.T) {
 	}
 	if got := s.Snapshot().Size().Topics; got != 1+3*directory.MaxChange {
 		t.Errorf("%d topics", got)
-	}
-}
-
-// Who does not wait any longer is in nobody's way.
-func TestQueue(t *testing.T) {
-	var q kv.Queue
-	x, y := uuid.New(), uuid.New()
-	callouttest.Must(t, kv.QueueEnter(&q, t.Context(), x))
-	ctx, cancel := context.WithCancel(t.Context())
-	left := make(chan error)
-	for range 3 {
-		go func() { left <- kv.QueueEnter(&q, ctx, x) }()
-	}
-	callouttest.Eventually(t, "three wait", func() bool { return kv.QueueLength(&q) == 3 })
-	in := make(chan error)
-	go func() { in <- kv.QueueEnter(&q, t.Context(), y) }()
-	callouttest.Eventually(t, "four wait", func() bool { return kv.QueueLength(&q) == 4 })
-	cancel()
-	for range 3 {
-		if err := <-left; !errors.Is(err, context.Canceled) {
-			t.Error(err)
-		}
-	}
-	kv.QueueLeave(&q)
-	callouttest.Must(t, <-in)
-	callouttest.Must(t, kv.QueuePass(&q, t.Context(), y)) // nobody waits
-	kv.QueueLeave(&q)
-	callouttest.Must(t, kv.QueueEnter(&q, t.Context(), x))
-	if err := kv.QueueEnter(&q, ctx, y); !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-	kv.QueueLeave(&q)
-	if n := kv.QueueLength(&q); n != 0 {
-		t.Errorf("%d wait", n)
 	}
 }

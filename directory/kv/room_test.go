@@ -17,6 +17,7 @@ import (
 	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
+	"usher/directory/kv/quota"
 	"usher/directory/snapshot"
 )
 
@@ -241,7 +242,7 @@ func TestSizeOfMessages(t *testing.T) {
 		for _, added := range []string{"Nats-Stream", "Nats-Subject", "Nats-Sequence", "Nats-Time-Stamp"} { // by a direct get
 			m.Header.Del(added)
 		}
-		sum += kv.SizeOf(m.Subject, m.Header, m.Data)
+		sum += quota.MessageSize(m.Subject, m.Header, m.Data)
 	}
 	if want := int64(info.State.Bytes); sum != want {
 		t.Errorf("%d bytes, the server counts %d", sum, want)

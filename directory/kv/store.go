@@ -13,6 +13,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"usher/directory/kv/fair"
+	"usher/directory/kv/quota"
 	"usher/directory/snapshot"
 )
 
@@ -20,37 +22,38 @@ import (
 type Config struct {
 	Conn     *nats.Conn
 	Bucket   string
-	Create   bool    // make the bucket if it is missing, with the three settings below
+	Create   bool    // create the bucket if it is missing, with the three settings below
 	Replicas int     // 0: 1
 	Storage  Storage // empty: file
 	MaxBytes int64   // 0: no limit
-	Own      bool    // the bucket is this store's alone, and gets MaxBytes if it is there, too
+	Own      bool    // the bucket belongs to this store alone, so an existing bucket gets MaxBytes too
 
-	// MaxProjectBytes is how much of the bucket the administrators of one project may
-	// fill; 0: no limit. See Author.
+	// MaxProjectBytes is the share of the bucket that the administrators of one project
+	// may fill; 0: no limit. See Author.
 	MaxProjectBytes int64
 
 	Cache    string // file with the last good snapshot; empty: none
-	ReadOnly bool   // leave that file as it is
+	ReadOnly bool   // do not write that file, and do not remove orphaned entries
 	Log      *slog.Logger
 	Now      func() time.Time
 
-	// OnLarge is called before many entries are loaded from the bucket, and once they
-	// were loaded from the cache, so that the process can be made ready for what
+	// OnLarge is called before many entries are loaded from the bucket, and after many
+	// were loaded from the cache, so that the process can prepare for the memory that
 	// they take. May be nil.
 	OnLarge func()
 
-	// OnChange hears of everything that was taken over, in order; it must not wait
-	// and must not call Change. This is where those who watch connections hook in.
-	OnChange func(Changed) // may be nil
+	// OnChange is called after each change of the directory in use, in order. It must
+	// not block and must not call Change. It is meant for code that closes connections
+	// whose grant has changed. May be nil.
+	OnChange func(Changed)
 }
 
-// Changed tells what was taken over.
+// Changed describes a change of the directory in use.
 type Changed struct {
 	At       time.Time
 	Revision uint64
-	Loaded   bool        // everything was read; Users is empty then
-	Users    []uuid.UUID // whose grant may be another one now
+	Loaded   bool        // the whole bucket was read; Users is empty then
+	Users    []uuid.UUID // whose grant may have changed
 }
 
 func (c *Config) valid() error {
@@ -67,42 +70,47 @@ func (c *Config) valid() error {
 	return nil
 }
 
-// Store serves the directory of a bucket, and changes it. Its methods are safe
-// for concurrent use.
+// Store serves the directory of a bucket, and changes it. Its methods are safe for
+// concurrent use.
 type Store struct {
-	cfg     Config
-	js      jetstream.JetStream
-	current atomic.Pointer[state] // nil: nothing was loaded yet
-	known   bool                  // there is a cache, good or not: the bucket has been there
-	checked atomic.Int64          // when the bucket held nothing newer, unix nanoseconds; 0: never
-	writing queue                 // one change at a time
-	faults  faults
-	saved   atomic.Pointer[state] // what the cache has
-	savedAt atomic.Int64          // checked, as the cache has it
-	came    atomic.Uint64         // messages of the bucket
-	taking  atomic.Bool           // they are being taken over
+	cfg Config
+	js  jetstream.JetStream
 
-	waiting waiting
-	turns   turns
-	usage   usage
-	charges atomic.Pointer[charges]
+	// Reading.
+	current  atomic.Pointer[state] // nil: not loaded yet
+	checked  atomic.Int64          // when the bucket held nothing newer; unix nanoseconds, 0: never
+	received atomic.Uint64         // number of messages from the bucket
+	applying atomic.Bool           // messages are being applied
+	faults   faults
+	mu       sync.Mutex
+	replaced chan struct{} // closed when current is replaced
 
-	mu    sync.Mutex
-	moved chan struct{} // closed when current is replaced
+	// Writing.
+	queue    fair.Queue // grants one change at a time
+	tickets  fair.Tickets
+	inFlight inFlight
+	usage    quota.Meter
+	charges  atomic.Pointer[quota.Charges]
+
+	// The cache.
+	wasUsed      bool                  // there is a cache, readable or not: the bucket has existed
+	saved        atomic.Pointer[state] // the state in the cache
+	savedChecked atomic.Int64          // the value of checked in the cache
 }
 
 // state is a directory at one revision of a bucket.
 type state struct {
 	snapshot *snapshot.Snapshot
-	revision uint64    // how far the bucket has counted
-	written  time.Time // when the entry at this revision was; zero: there was none any more
-	bucket   time.Time // when the bucket was made: another one has other revisions
-	at       time.Time // when it came into use
-	reread   bool      // from a cache that lacks what could not be read, which this usher may be able to
+	revision uint64    // the last sequence of the stream
+	written  time.Time // when the message at revision was written; zero: it was removed before it was read
+	at       time.Time // when the state came into use
+	reread   bool      // it comes from a cache that lacks entries, which this usher may be able to read
+
+	bucketCreated time.Time // a bucket with another time has other revisions
 }
 
-// Open returns a Store that serves the cached snapshot, if there is a good one;
-// Run follows the bucket. What is wrong with the cache is logged, and no error.
+// Open returns a Store that serves the cached snapshot, if there is a good one. Run
+// follows the bucket. A cache that cannot be used is logged, and is not an error.
 func Open(cfg Config) (*Store, error) {
 	if err := cfg.valid(); err != nil {
 		return nil, err
@@ -111,14 +119,14 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("directory kv: %w", err)
 	}
-	s := &Store{cfg: cfg, js: js, moved: make(chan struct{})}
+	s := &Store{cfg: cfg, js: js, replaced: make(chan struct{})}
 	s.faults.log = cfg.Log
-	s.charges.Store(newCharges())
+	s.charges.Store(quota.NewCharges())
 	s.restore()
 	return s, nil
 }
 
-// Snapshot returns the directory in use; nil: none was loaded yet.
+// Snapshot returns the directory in use; nil: none is loaded yet.
 func (s *Store) Snapshot() *snapshot.Snapshot {
 	if st := s.current.Load(); st != nil {
 		return st.snapshot
@@ -126,7 +134,7 @@ func (s *Store) Snapshot() *snapshot.Snapshot {
 	return nil
 }
 
-// LoadedAt returns since when the directory in use is in use; zero: none is.
+// LoadedAt returns when the directory in use came into use; zero: none is loaded yet.
 func (s *Store) LoadedAt() time.Time {
 	if st := s.current.Load(); st != nil {
 		return st.at
@@ -134,18 +142,18 @@ func (s *Store) LoadedAt() time.Time {
 	return time.Time{}
 }
 
-// Status is how a Store stands.
+// Status is the state of a Store.
 type Status struct {
 	Loaded   bool
 	Revision uint64
-	Checked  time.Time // when the bucket held nothing newer; zero: not since the start, and no cache says when
-	Faults   []Fault   // entries that cannot be read
-	Usage    Usage     // of the bucket; no messages and no limit until it was asked
+	Checked  time.Time   // when the bucket held nothing newer; zero: not since the start, and there is no cache
+	Faults   []Fault     // unreadable and contradictory entries
+	Usage    quota.Usage // of the bucket; zero until the server has reported it
 }
 
-// Status returns how the store stands.
+// Status returns the state of the store.
 func (s *Store) Status() Status {
-	out := Status{Faults: s.faults.list(), Usage: s.usage.now()}
+	out := Status{Faults: s.faults.list(), Usage: s.usage.Usage()}
 	if st := s.current.Load(); st != nil {
 		out.Loaded, out.Revision = true, st.revision
 	}
@@ -155,9 +163,9 @@ func (s *Store) Status() Status {
 	return out
 }
 
-// take makes a state the current one, and notes when the bucket held nothing newer;
-// 0: that is as it was. What is kept on disk has both.
-func (s *Store) take(st *state, c Changed, checked int64) {
+// replace puts a state into use. checked is when the bucket held nothing newer; 0: that
+// has not changed. Both change together, because save reads both.
+func (s *Store) replace(st *state, c Changed, checked int64) {
 	st.at = s.cfg.Now()
 	c.At, c.Revision = st.at, st.revision
 	s.mu.Lock()
@@ -165,46 +173,46 @@ func (s *Store) take(st *state, c Changed, checked int64) {
 	if checked != 0 {
 		s.checked.Store(checked)
 	}
-	close(s.moved)
-	s.moved = make(chan struct{})
+	close(s.replaced)
+	s.replaced = make(chan struct{})
 	s.mu.Unlock()
 	if s.cfg.OnChange != nil {
 		s.cfg.OnChange(c)
 	}
 }
 
-// moves returns what is closed when the state in use is replaced.
-func (s *Store) moves() <-chan struct{} {
+// replacedSignal returns a channel that is closed when the state in use is replaced.
+func (s *Store) replacedSignal() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.moved
+	return s.replaced
 }
 
-// reached waits until revision is in use, of the bucket that st is of.
-func (s *Store) reached(ctx context.Context, st *state, revision uint64) (*state, error) {
+// waitForRevision waits until a revision of st's bucket is in use.
+func (s *Store) waitForRevision(ctx context.Context, st *state, revision uint64) (*state, error) {
 	for {
-		moved := s.moves()
+		replaced := s.replacedSignal()
 		now := s.current.Load()
 		switch {
-		case !now.bucket.Equal(st.bucket):
-			return nil, fmt.Errorf("%w: %w", ErrUnavailable, errOther)
-		case now.revision < st.revision: // it will not come
+		case !now.bucketCreated.Equal(st.bucketCreated):
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, errOtherBucket)
+		case now.revision < st.revision: // the revision will not come
 			return nil, fmt.Errorf("%w: %w", ErrUnavailable, errRestored)
 		case now.revision >= revision:
 			return now, nil
 		}
 		select {
-		case <-moved:
+		case <-replaced:
 		case <-ctx.Done():
 			return nil, fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
 		}
 	}
 }
 
-// largeLoad is how many entries are worth telling of: some 100 MiB.
+// largeLoad is the number of entries above which OnLarge is called: about 100 MiB.
 const largeLoad = 200_000
 
-func (s *Store) loading(entries uint64) {
+func (s *Store) announceLoad(entries uint64) {
 	if entries > largeLoad && s.cfg.OnLarge != nil {
 		s.cfg.OnLarge()
 	}

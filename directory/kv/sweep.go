@@ -10,27 +10,29 @@ import (
 	"usher/directory/snapshot"
 )
 
-// sweepEvery is how often it is looked for what is left of users and projects that
-// are gone. It is longer than anybody takes to remove one.
-const sweepEvery = 10 * time.Minute
+// sweepInterval is the time between two searches for orphaned entries. Removing a user
+// or project takes less.
+const sweepInterval = 10 * time.Minute
 
-// sweeper removes what is left of users and projects whose removal was cut between
-// its parts: it would keep their ids from being used again, and no one sees it.
-func (s *Store) sweeper(ctx context.Context) (end func()) {
+// startSweeping removes orphaned entries until ctx ends: entries of users and projects
+// whose removal was interrupted between its parts. They are invisible, and they keep
+// the ids from being used again. wait waits for the end.
+func (s *Store) startSweeping(ctx context.Context) (wait func()) {
 	if s.cfg.ReadOnly {
 		return func() {}
 	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for seen := []directory.EntryKey(nil); wait(ctx, sweepEvery, nil); {
+		for seen := []directory.EntryKey(nil); sleep(ctx, sweepInterval, nil); {
 			seen = s.sweep(ctx, seen)
 		}
 	}()
 	return func() { <-done }
 }
 
-// sweep removes what it has seen before, and returns what it sees now.
+// sweep removes the orphans that the sweep before has seen, and returns those that
+// there are now. A removal that is under way has orphans too, for a short time.
 func (s *Store) sweep(ctx context.Context, seen []directory.EntryKey) []directory.EntryKey {
 	for _, k := range seen {
 		n := 0
@@ -44,9 +46,9 @@ func (s *Store) sweep(ctx context.Context, seen []directory.EntryKey) []director
 		case errors.Is(err, ErrUnavailable):
 			return nil
 		case err != nil:
-			s.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "what is left of a removal cannot be removed", append(log, slog.String("error", err.Error()))...)
+			s.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "cannot remove orphaned entries", append(log, slog.String("error", err.Error()))...)
 		case n > 0:
-			s.cfg.Log.LogAttrs(ctx, slog.LevelInfo, "what was left of a removal is removed", log...)
+			s.cfg.Log.LogAttrs(ctx, slog.LevelInfo, "removed orphaned entries", log...)
 		}
 	}
 	if now := s.Snapshot(); now != nil {

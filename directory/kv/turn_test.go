@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -127,36 +126,6 @@ func TestTurnIsLeft(t *testing.T) {
 	add(t, late, "dave")
 	if st := late.Status(); len(st.Faults) > 0 || !has(late.Snapshot(), "alice", "bob", "carol", "dave") {
 		t.Errorf("%+v", st)
-	}
-}
-
-// Whatever ushers have heard of turns that were asked for at once, no two wait for
-// each other.
-func TestTurnsHeardInPart(t *testing.T) {
-	now := time.Now()
-	for name, heard := range map[string][]string{
-		"both":              {"1", "2"},
-		"the first again":   {"1", "2", "1"},
-		"late":              {"2", "1"},
-		"only the first":    {"1"},
-		"only the second":   {"2"},
-		"another one, made": {"0", "1", "made 0"},
-		"one that was made": {"1", "2", "made 0"},
-	} {
-		var s kv.Turns
-		for _, what := range heard {
-			if by, made := strings.CutPrefix(what, "made "); made {
-				kv.TurnMade(&s, by)
-			} else {
-				kv.TurnAsked(&s, what, now)
-			}
-		}
-		if until, _ := kv.TurnBefore(&s, "1", now); !until.IsZero() {
-			t.Errorf("%s: the first waits", name)
-		}
-		if until, _ := kv.TurnBefore(&s, "", now); until.IsZero() {
-			t.Errorf("%s: who has not asked does not wait", name)
-		}
 	}
 }
 

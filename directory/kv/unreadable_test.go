@@ -146,7 +146,7 @@ func TestUnreadable(t *testing.T) {
 			is("before", s, known, unknown, true, 0)
 			write(t, c, tt.key, tt.value, tt.header...)
 			is("written", s, tt.ada, tt.nobody, tt.topic, 1)
-			if n := strings.Count(log.String(), "an entry of the directory is left out"); n != 1 {
+			if n := strings.Count(log.String(), "ignoring a faulty entry of the directory"); n != 1 {
 				t.Errorf("reported %d times", n)
 			}
 			after := s.Snapshot()

@@ -2,7 +2,7 @@ package main
 
 import "context"
 
-// The benchmarks of package directory.
+// The benchmarks of package directory/snapshot.
 const (
 	directoryPattern = "^Benchmark(Lookup|Snapshot|Swap)$"
 
@@ -20,7 +20,7 @@ type benchRow struct {
 	metric
 }
 
-// directoryTable maps rows to metrics of the benchmarks of package directory.
+// directoryTable maps rows to metrics of the benchmarks of package directory/snapshot.
 func directoryTable() []benchRow {
 	return []benchRow{
 		{row{"lookup", "look-up among 1,000,000 users, to 1,000", atMost(1.2), "×"}, metric{benchLookup, "x-small", 1}},

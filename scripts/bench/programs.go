@@ -33,7 +33,7 @@ func (p program) recipe() (command []string, pkg string) {
 	case calloutTest:
 		return []string{"test", "-c"}, "usher/callout"
 	case directoryTest:
-		return []string{"test", "-c"}, "usher/directory"
+		return []string{"test", "-c"}, "usher/directory/snapshot"
 	case kvTest:
 		return []string{"test", "-c"}, "usher/directory/kv"
 	case usher:

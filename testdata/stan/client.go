@@ -13,33 +13,33 @@ import (
 	"github.com/nats-io/stan.go"
 )
 
-// result is the one line that the client prints.
+// result is the line of JSON that the client prints.
 type result struct {
 	OK               bool     `json:"ok"`
 	Error            string   `json:"error,omitempty"`
 	PermissionErrors []string `json:"permission_errors,omitempty"`
 }
 
-// task is what the client is asked to do.
+// task is the operation of the client.
 type task struct {
 	url, cluster, clientID, tokenFile string
 	op, channel                       string
 	timeout, hold                     time.Duration
 }
 
-// runClient does one operation and prints its result. A refusal is a result
-// like any other; an error is only what kept it from printing one.
+// runClient performs one operation and prints its result. A denied operation is a result;
+// runClient returns an error only if it cannot print one.
 func runClient(args []string) error {
 	var t task
 	fs := flag.NewFlagSet("client", flag.ContinueOnError)
 	fs.StringVar(&t.url, "nats-url", "", "URL of the NATS server")
 	fs.StringVar(&t.cluster, "cluster", "event-service", "streaming cluster id")
 	fs.StringVar(&t.clientID, "client-id", "usher-test", "streaming client id")
-	fs.StringVar(&t.tokenFile, "token-file", "", "file that holds the token; without it, what the URL holds is used")
+	fs.StringVar(&t.tokenFile, "token-file", "", "file with the token; default: the credentials in the URL")
 	fs.StringVar(&t.op, "op", "publish", "publish, publish-async or subscribe")
 	fs.StringVar(&t.channel, "channel", "", "streaming channel")
 	fs.DurationVar(&t.timeout, "timeout", 2*time.Second, "how long each step may take")
-	fs.DurationVar(&t.hold, "hold", 0, "how long to stay connected after the operation, so that pings and heartbeats are seen")
+	fs.DurationVar(&t.hold, "hold", 0, "how long to stay connected after the operation, to observe pings and heartbeats")
 	if err := parse(fs, args); err != nil {
 		return err
 	}
@@ -91,8 +91,8 @@ func (t task) run(seen *violations) (err error) {
 		stan.NatsConn(nc),
 		stan.ConnectWait(t.timeout),
 		stan.PubAckWait(t.timeout),
-		// The least that the library takes: after --hold 4s a client whose
-		// pings do not come through has lost its connection.
+		// The minimum of the library: a client whose pings are denied loses its
+		// connection within --hold 4s.
 		stan.Pings(1, 3),
 		stan.SetConnectionLostHandler(func(_ stan.Conn, err error) { lost <- err }),
 	)
@@ -139,16 +139,16 @@ func (t task) operate(sc stan.Conn) error {
 	return nil
 }
 
-// violations collects what NATS refused, in order. NATS refuses out of band:
-// the operation itself only runs into its timeout.
+// violations collects permission errors, in order. NATS reports them asynchronously: the
+// operation itself only times out.
 type violations struct {
 	mu   sync.Mutex
 	seen []string
 }
 
 func (v *violations) handle(_ *nats.Conn, _ *nats.Subscription, err error) {
-	// This version of nats.go has no error value for it, only the protocol's
-	// text behind its exported prefix.
+	// This version of nats.go has no error value for permission errors, only the text of
+	// the protocol after its exported prefix.
 	text := strings.TrimPrefix(err.Error(), "nats: ")
 	if !strings.HasPrefix(strings.ToLower(text), nats.PERMISSIONS_ERR) {
 		return

@@ -1,10 +1,10 @@
-// Command stan is NATS Streaming for usher's tests: a real streaming server
-// that is a client of an existing NATS, and a real streaming client that says
-// what it was allowed to do.
+// Command stan runs NATS Streaming for usher's tests: a streaming server that connects to
+// an existing NATS server, and a streaming client that reports which operations were
+// permitted.
 //
-// It is a module of its own, because NATS Streaming is retired and pins old
-// versions of libraries that usher uses in current ones. The tests build it and
-// run it as another process; nothing of usher imports it.
+// It is a separate module, because NATS Streaming is retired and pins old versions of
+// libraries that usher uses. The tests build it and run it as a separate process; no
+// package of usher imports it.
 package main
 
 import (
@@ -19,7 +19,7 @@ const usage = `usage: stan server --nats-url URL [--cluster ID] [--heartbeat D]
                    --op publish|publish-async|subscribe --channel NAME [--timeout D] [--hold D]
 `
 
-// errUsage marks what the caller can mend by calling differently.
+// errUsage: the command line is wrong.
 var errUsage = errors.New("usage")
 
 func main() {
@@ -50,7 +50,7 @@ func run(args []string) error {
 	}
 }
 
-// parse reads the flags of one command and refuses what is left over.
+// parse parses the flags of one command and refuses further arguments.
 func parse(fs *flag.FlagSet, args []string) error {
 	fs.SetOutput(os.Stderr)
 	if err := fs.Parse(args); err != nil {

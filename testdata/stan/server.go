@@ -14,14 +14,14 @@ import (
 	"github.com/nats-io/nats-streaming-server/stores"
 )
 
-// runServer serves NATS Streaming over an existing NATS until stdin closes or
-// the process is told to end. Closing stdin is the way out that works on every
-// system and also when the test that started it dies.
+// runServer serves NATS Streaming over an existing NATS server until stdin closes or the
+// process gets a signal. Closing stdin works on every system, and happens even if the test
+// that started the process dies.
 func runServer(args []string) error {
 	fs := flag.NewFlagSet("server", flag.ContinueOnError)
-	url := fs.String("nats-url", "", "URL of the NATS to be a client of; may hold user:password or a token")
+	url := fs.String("nats-url", "", "URL of the NATS server; may contain user:password or a token")
 	cluster := fs.String("cluster", "event-service", "streaming cluster id")
-	heartbeat := fs.Duration("heartbeat", 30*time.Second, "how often each client is asked for a sign of life")
+	heartbeat := fs.Duration("heartbeat", 30*time.Second, "interval of heartbeats to each client")
 	if err := parse(fs, args); err != nil {
 		return err
 	}

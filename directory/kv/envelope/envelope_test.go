@@ -1,4 +1,4 @@
-package kv_test
+package envelope_test
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 
 	"usher/callout/callouttest"
 	"usher/directory"
-	"usher/directory/kv"
+	"usher/directory/kv/envelope"
 	"usher/directory/snapshot"
 )
 
@@ -56,7 +56,7 @@ func TestGolden(t *testing.T) {
 		`{"v":1,"value":{"users":["7c1f4f4e-4b7d-4b43-8f5e-0c8a7d8f2b11"]}}`,
 		`{"v":1,"value":{"users":null}}`,
 	} {
-		data, err := kv.Encode(values()[i])
+		data, err := envelope.Encode(values()[i])
 		if err != nil || string(data) != want {
 			t.Errorf("%v, %s\nwant %s", err, data, want)
 		}
@@ -67,36 +67,36 @@ func TestDecode(t *testing.T) {
 	for text, want := range map[string]error{
 		`{"v":1,"value":{"name":"ada"}}`:             nil,
 		` {"value":{"name":"ada"}, "v":1} `:          nil,
-		`{"v":2,"value":{"name":"ada"}}`:             kv.ErrNewer,
-		`{"v":2,"value":{"name":"ada"},"more":true}`: kv.ErrNewer,
-		`{"v":2}`: kv.ErrNewer,
-		`{"v":1,"value":{"name":"ada"},"more":true}`:         kv.ErrDamaged,
-		`{"v":1,"value":{"name":"ada","more":true}}`:         kv.ErrDamaged,
-		`{"v":1,"value":{"name":7}}`:                         kv.ErrDamaged,
-		`{"v":1,"value":null}`:                               kv.ErrDamaged,
-		`{"v":1}`:                                            kv.ErrDamaged,
-		`{"v":0,"value":{"name":"ada"}}`:                     kv.ErrDamaged,
-		`{"v":-1,"value":{"name":"ada"}}`:                    kv.ErrDamaged,
-		`{"value":{"name":"ada"}}`:                           kv.ErrDamaged,
-		`{"v":1,"value":{"name":"ada"}`:                      kv.ErrDamaged,
-		`{"v":1,"value":{"name":"ada"}}}`:                    kv.ErrDamaged,
-		`{"v":1,"value":{"name":"ada"}}{}`:                   kv.ErrDamaged,
-		`{"v":1,"value":{"name":"ada"}{}}`:                   kv.ErrDamaged,
-		`{"v":1,"value":{"limits":{"connection_types":[]}}}`: kv.ErrDamaged, // would lift the limit that it seems to set
-		`{"v":1,"value":{"name":"ada","name":"eve"}}`:        nil,           // as JSON has it, the last one counts
-		`null`: kv.ErrDamaged,
-		`[]`:   kv.ErrDamaged,
-		``:     kv.ErrDamaged,
-		"\x00": kv.ErrDamaged,
+		`{"v":2,"value":{"name":"ada"}}`:             envelope.ErrNewer,
+		`{"v":2,"value":{"name":"ada"},"more":true}`: envelope.ErrNewer,
+		`{"v":2}`: envelope.ErrNewer,
+		`{"v":1,"value":{"name":"ada"},"more":true}`:         envelope.ErrDamaged,
+		`{"v":1,"value":{"name":"ada","more":true}}`:         envelope.ErrDamaged,
+		`{"v":1,"value":{"name":7}}`:                         envelope.ErrDamaged,
+		`{"v":1,"value":null}`:                               envelope.ErrDamaged,
+		`{"v":1}`:                                            envelope.ErrDamaged,
+		`{"v":0,"value":{"name":"ada"}}`:                     envelope.ErrDamaged,
+		`{"v":-1,"value":{"name":"ada"}}`:                    envelope.ErrDamaged,
+		`{"value":{"name":"ada"}}`:                           envelope.ErrDamaged,
+		`{"v":1,"value":{"name":"ada"}`:                      envelope.ErrDamaged,
+		`{"v":1,"value":{"name":"ada"}}}`:                    envelope.ErrDamaged,
+		`{"v":1,"value":{"name":"ada"}}{}`:                   envelope.ErrDamaged,
+		`{"v":1,"value":{"name":"ada"}{}}`:                   envelope.ErrDamaged,
+		`{"v":1,"value":{"limits":{"connection_types":[]}}}`: envelope.ErrDamaged, // would lift the limit that it seems to set
+		`{"v":1,"value":{"name":"ada","name":"eve"}}`:        nil,                 // as JSON has it, the last one counts
+		`null`: envelope.ErrDamaged,
+		`[]`:   envelope.ErrDamaged,
+		``:     envelope.ErrDamaged,
+		"\x00": envelope.ErrDamaged,
 	} {
-		if _, err := kv.Decode(directory.KindUser, []byte(text)); !errors.Is(err, want) {
+		if _, err := new(envelope.Decoder).Decode(directory.KindUser, []byte(text)); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", text, err, want)
 		}
 	}
-	if _, err := kv.Decode(directory.KindKey, []byte(`{"v":1,"value":{"digest":"`+directory.DigestOf("ada").String()+`","networks":[]}}`)); !errors.Is(err, kv.ErrDamaged) {
+	if _, err := new(envelope.Decoder).Decode(directory.KindKey, []byte(`{"v":1,"value":{"digest":"`+directory.DigestOf("ada").String()+`","networks":[]}}`)); !errors.Is(err, envelope.ErrDamaged) {
 		t.Errorf("no networks: %v", err)
 	}
-	if _, err := kv.Decode("role", []byte(`{"v":1,"value":{}}`)); !errors.Is(err, kv.ErrDamaged) {
+	if _, err := new(envelope.Decoder).Decode("role", []byte(`{"v":1,"value":{}}`)); !errors.Is(err, envelope.ErrDamaged) {
 		t.Errorf("of no kind: %v", err)
 	}
 }
@@ -104,7 +104,7 @@ func TestDecode(t *testing.T) {
 // What is accepted says the same when it is written and read again.
 func FuzzEntry(f *testing.F) {
 	for i, v := range values() {
-		data, err := kv.Encode(v)
+		data, err := envelope.Encode(v)
 		callouttest.Must(f, err)
 		f.Add(byte(i), data)
 		f.Add(byte(i), data[:len(data)/2])
@@ -114,22 +114,22 @@ func FuzzEntry(f *testing.F) {
 	f.Add(byte(9), []byte(`{"v":1,"value":{}}`))
 	f.Fuzz(func(t *testing.T, kind byte, data []byte) {
 		k := kinds()[int(kind)%len(kinds())]
-		v, err := kv.Decode(k, data)
+		v, err := new(envelope.Decoder).Decode(k, data)
 		if err != nil {
-			if !errors.Is(err, kv.ErrDamaged) && !errors.Is(err, kv.ErrNewer) {
+			if !errors.Is(err, envelope.ErrDamaged) && !errors.Is(err, envelope.ErrNewer) {
 				t.Fatal(err)
 			}
 			return
 		}
-		once, err := kv.Encode(v)
+		once, err := envelope.Encode(v)
 		if err != nil {
 			t.Fatalf("%s: %v", data, err)
 		}
-		again, err := kv.Decode(k, once)
+		again, err := new(envelope.Decoder).Decode(k, once)
 		if err != nil {
 			t.Fatalf("%s: %v", once, err)
 		}
-		if twice, err := kv.Encode(again); err != nil || !bytes.Equal(once, twice) {
+		if twice, err := envelope.Encode(again); err != nil || !bytes.Equal(once, twice) {
 			t.Fatalf("%s became %s: %v", once, twice, err)
 		}
 		key := directory.EntryKey{Kind: k, Project: uuid.New(), User: uuid.New(), Name: "name"}
