@@ -17,7 +17,7 @@ func TestCheckMQTTAccounts(t *testing.T) {
 		"APP": "any", "ADMINS": "any", "INGEST": "user", "HEALTH": "user", "nope": "any",
 	}
 	var f finding.List
-	checkAccounts(&f, &cfg, callouttest.Snapshot(t, "projects: [{name: shop, account: APP}]\n"))
+	checkAccounts(&f, &cfg, callouttest.ParseDirectory(t, "projects: [{name: shop, account: APP}]\n"))
 	warned := 0
 	for _, x := range f {
 		if x.Result == "warning" {
