@@ -22,16 +22,16 @@ func cluster(t *testing.T, sealed bool) (servers [2]*callouttest.Server, keys [2
 		servers[i] = callouttest.StartServer(t, cfg)
 	}
 	callouttest.Eventually(t, "the cluster has formed", func() bool {
-		return servers[0].Native().NumRoutes() > 0 && servers[1].Native().NumRoutes() > 0
+		return servers[0].NATSServer().NumRoutes() > 0 && servers[1].NATSServer().NumRoutes() > 0
 	})
 	return servers, keys
 }
 
-// reaches waits until a server knows of a subscription on the auth subject,
+// waitInterest waits until a server knows of a subscription on the auth subject,
 // its own or one behind a route.
-func reaches(t *testing.T, s *callouttest.Server) {
+func waitInterest(t *testing.T, s *callouttest.Server) {
 	t.Helper()
-	account, err := s.Native().LookupAccount(callouttest.CalloutAccount)
+	account, err := s.NATSServer().LookupAccount(callouttest.CalloutAccount)
 	callouttest.Must(t, err)
 	callouttest.Eventually(t, "the server knows of the service", func() bool {
 		return account.Interest("$SYS.REQ.USER.AUTH") > 0
@@ -42,7 +42,7 @@ func reaches(t *testing.T, s *callouttest.Server) {
 // nats.go goes on to the other one of the cluster when one does not let it in.
 
 // While keys are rotated, servers on the old and on the new ones are served
-// side by side (docs/operations.md).
+// side by side (docs/how-to/rotate-keys.md).
 func TestOldAndNewKeysAtOnce(t *testing.T) {
 	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
 		t.Run(name, func(t *testing.T) {
@@ -53,13 +53,13 @@ func TestOldAndNewKeysAtOnce(t *testing.T) {
 				Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 			})
 			for _, s := range servers {
-				reaches(t, s)
+				waitInterest(t, s)
 			}
 			var clients sync.WaitGroup
 			for range 20 {
 				for _, s := range servers {
 					clients.Go(func() {
-						nc, err := nats.Connect(s.URL(), nats.Token("publisher-key"), nats.Timeout(patience), nats.IgnoreDiscoveredServers())
+						nc, err := nats.Connect(s.URL(), nats.Token("publisher-key"), nats.Timeout(testTimeout), nats.IgnoreDiscoveredServers())
 						if err != nil {
 							t.Errorf("%s: %v", s.URL(), err)
 							return
@@ -94,14 +94,14 @@ func TestIssuerThatIsNotInTheKeyring(t *testing.T) {
 		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
 	for _, s := range servers {
-		reaches(t, s)
+		waitInterest(t, s)
 	}
-	if nc, err := nats.Connect(servers[1].URL(), nats.Token("publisher-key"), nats.Timeout(patience), nats.IgnoreDiscoveredServers()); err == nil {
+	if nc, err := nats.Connect(servers[1].URL(), nats.Token("publisher-key"), nats.Timeout(testTimeout), nats.IgnoreDiscoveredServers()); err == nil {
 		nc.Close()
 		t.Error("a client got in with an issuer that usher does not hold")
 	}
 	service.WaitEvent(t, "issuer_unknown")
-	nc, err := nats.Connect(servers[0].URL(), nats.Token("publisher-key"), nats.Timeout(patience), nats.IgnoreDiscoveredServers())
+	nc, err := nats.Connect(servers[0].URL(), nats.Token("publisher-key"), nats.Timeout(testTimeout), nats.IgnoreDiscoveredServers())
 	callouttest.Must(t, err)
 	nc.Close()
 }

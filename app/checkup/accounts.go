@@ -95,7 +95,7 @@ func checkAccountsOfServers(f *finding.List, cfg *config.Config, s *snapshot.Sna
 			continue
 		}
 		sound = false
-		f.Fail(fault.Config, "accounts", name, "add it to accounts in the configuration of every server, and reload them (docs/operations.md, Accounts of projects)",
+		f.Fail(fault.Config, "accounts", name, "add it to accounts in the configuration of every server, and reload them (docs/how-to/project-accounts.md)",
 			"%s has no such account: clients that land in it are refused there (%s)", strings.Join(without, ", "), lands[name])
 	}
 	if sound && len(v.accounts) > 0 {

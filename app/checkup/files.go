@@ -96,7 +96,7 @@ func checkPrograms(ctx context.Context, f *finding.List, cfg *config.Config, key
 		_, err := s.Sign(budget, []byte("usher check: does this program sign?"))
 		took := time.Since(start).Round(time.Millisecond)
 		cancel()
-		const contract = "docs/signing-elsewhere.md says what a program has to do"
+		const contract = "docs/reference/signing-programs.md says what a program has to do"
 		switch {
 		case errors.Is(err, issuer.ErrSignature):
 			f.Fail(fault.Config, "keyring", k.Command[0], contract, "does not sign for %s: %v", k.PublicKey, err)

@@ -37,7 +37,7 @@ func (s *serverCheck) judge(x *callout.Inspection) {
 	retired := retiredHint(s.keys, x.Issuer)
 	switch {
 	case x.Known:
-		s.Ok("issuer", s.url, "server %s expects %s, which is in the keyring", x.ServerName, x.Issuer)
+		s.Ok("issuer", s.url, "server %s expects %s", x.ServerName, servedIssuer(s.keys, s.cfg, x.Issuer))
 	case retired != "": // others may have its seed
 		s.Fail(fault.Config, "issuer", s.url, retired, "server %s expects answers from %s, which is retired", x.ServerName, x.Issuer)
 	default:
@@ -49,7 +49,7 @@ func (s *serverCheck) judge(x *callout.Inspection) {
 		s.Fail(fault.Config, "timeout", s.url, "set authorization.timeout to 3 in the server's configuration, or lower callout.budget",
 			"the server gives up after about %s, the budget is %s", x.Timeout, s.cfg.Callout.Budget)
 	case x.Timeout < patientTimeout:
-		s.Warn("timeout", s.url, "set authorization.timeout to 3 in the server's configuration (docs/operations.md, Silence)",
+		s.Warn("timeout", s.url, "set authorization.timeout to 3 in the server's configuration (docs/explanation/silence.md)",
 			"the server gives up after about %s: clients can take an answer that never came for a refusal", x.Timeout)
 	default:
 		s.Ok("timeout", s.url, "about %s, the budget is %s", x.Timeout, s.cfg.Callout.Budget)

@@ -78,7 +78,7 @@ func checkFileAccounts(f *finding.List, file string, x *devserver.File, cfg *con
 	lands := operatormode.LandsIn(cfg, snapshot)
 	for _, name := range slices.Sorted(maps.Keys(lands)) {
 		if !slices.Contains(x.Accounts, name) && !strings.HasPrefix(name, "$") {
-			f.Fail(fault.Config, serverConfigCheck, file, "usher project add -c prints what to add (docs/operations.md, Accounts of projects)",
+			f.Fail(fault.Config, serverConfigCheck, file, "usher project add -c prints what to add (docs/how-to/project-accounts.md)",
 				"has no account %s: clients that land in it are refused (%s)", name, lands[name])
 		}
 	}

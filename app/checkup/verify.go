@@ -3,6 +3,7 @@ package checkup
 import (
 	"context"
 	"usher/app/assembly"
+	"usher/app/config"
 	"usher/app/checkup/finding"
 	"usher/app/deployment"
 	"usher/app/rotation"
@@ -37,12 +38,16 @@ func checkVerifyServer(f *finding.List, l *deployment.Deployment, keys *issuer.K
 		return
 	case !known:
 		hint := retiredHint(keys, x.Issuer)
-		if hint == "" {
+		switch {
+		case hint != "":
+		case keys.Operator():
+			hint = "set the public key of account " + l.Cfg.Accounts.Callout + " in keyring.yaml to that of the server's callout account"
+		default:
 			hint = "put its seed into " + l.Cfg.Keyring.Dir
 		}
 		f.Fail(fault.Config, "issuer", x.URL, hint, "server %s expects %s, which is not in the keyring", x.Server, x.Issuer)
 	default:
-		f.Ok("issuer", x.URL, "server %s expects %s, which is in the keyring", x.Server, x.Issuer)
+		f.Ok("issuer", x.URL, "server %s expects %s", x.Server, servedIssuer(keys, l.Cfg, x.Issuer))
 	}
 	switch {
 	case x.XKey != "":
@@ -52,6 +57,16 @@ func checkVerifyServer(f *finding.List, l *deployment.Deployment, keys *issuer.K
 	default:
 		f.Ok("xkey", x.URL, "server %s asks in the clear", x.Server)
 	}
+}
+
+// servedIssuer describes a key that servers expect and the keyring answers for. In
+// operator mode that is the public key of the callout account. The keyring does not have
+// that key, but a signing key of the account.
+func servedIssuer(keys *issuer.Keyring, cfg *config.Config, public string) string {
+	if keys.Operator() {
+		return "callout account " + cfg.Accounts.Callout + " (" + public + "), and the keyring has an active signing key of it"
+	}
+	return public + ", which is in the keyring"
 }
 
 // checkVerifyAccounts compares the account JWTs that are in force with the keyring.

@@ -104,14 +104,16 @@ func RotationError(cfg *config.Config, err error) error {
 		e.Kind, e.Hint = fault.Config, operator.TrustHint(err)
 	case errors.Is(err, rotation.ErrUnderWay):
 		e.Hint = "usher nkey rotate --resume goes on with it, --rollback undoes it"
+	case errors.Is(err, rotation.ErrNoUsher):
+		e.Hint = "start one with usher serve; if none is to run, use --no-usher"
 	case errors.Is(err, keyring.ErrLocked):
 		e.Hint = "wait until it is through; usher nkey list shows how far it is"
 	case errors.Is(err, rotation.ErrActive):
 		e.Hint = "usher nkey rotate replaces it; --now, for a key that others have got hold of, does both at once"
 	case errors.Is(err, rotation.ErrSeveral):
-		e.Hint = "keyring.yaml says the state of each key (docs/keyring.md); set what is not in use any more to retiring"
+		e.Hint = "keyring.yaml says the state of each key (docs/reference/keyring.md); set what is not in use any more to retiring"
 	case errors.Is(err, rotation.ErrElsewhere):
-		e.Hint = "put the new key into keyring.yaml, with its command and state: next (docs/signing-elsewhere.md); then rotate again"
+		e.Hint = "put the new key into keyring.yaml, with its command and state: next (docs/how-to/rotate-keys.md); then rotate again"
 	case errors.Is(err, rotation.ErrEdited):
 		e.Hint = "your change stands; usher nkey rotate --resume goes on with what was begun"
 	case errors.Is(err, rotation.ErrDone):

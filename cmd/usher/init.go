@@ -31,7 +31,7 @@ func initCommand() *cli.Command {
 			"Each --project gets an account of its own, which is the wall around it: nobody in\n" +
 			"another account reads, writes or disturbs what is in it.\n\n" +
 			"With --operator the accounts are JWTs, signed by an operator that is made along\n" +
-			"with them: docs/operator-mode.md says what each file is for.",
+			"with them: docs/reference/files.md says what each file is for.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "operator", Usage: "make an operator with accounts and signing keys (operator mode)"},
 			&cli.BoolFlag{Name: "kv", Usage: "keep the directory in NATS, in place of a file"},

@@ -119,7 +119,7 @@ func LandsIn(cfg *config.Config, s *snapshot.Snapshot) map[string]string {
 // readDir reads what is on disk. An account that is not there may be in force all
 // the same.
 func (o *OperatorCheck) readDir() {
-	const keep = "keep operator.jwt and accounts/NAME.jwt in a directory, and set operator.dir to it (docs/operator-mode.md)"
+	const keep = "keep operator.jwt and accounts/NAME.jwt in a directory, and set operator.dir to it (docs/how-to/own-operator.md)"
 	if o.Cfg.Operator.Dir == "" {
 		o.Warn("operator", "", keep, "operator.dir is not set: what is on disk, and who signed the account JWTs, is not checked")
 		return
