@@ -1,6 +1,6 @@
 //go:build unix
 
-package checkup
+package operatormode
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"usher/app/apptest"
+	"usher/app/checkup/finding"
 	"usher/app/config"
 	"usher/app/deployment"
 	"usher/callout/callouttest"
@@ -34,8 +35,8 @@ func TestSigningCommandOfOthers(t *testing.T) {
 		if _, err := deployment.OperatorKey(cfg); !errors.Is(err, ownedfile.ErrUntrusted) { // of nkey and serve
 			t.Errorf("%v: %v", argv, err)
 		}
-		var f Findings
-		o := operatorCheck{Findings: &f, cfg: cfg}
+		var f finding.List
+		o := OperatorCheck{List: &f, Cfg: cfg}
 		o.operatorProgram(argv[0])
 		if len(f) != 1 || !strings.Contains(f[0].Detail, "another user can write or replace it") || !strings.Contains(f[0].Hint, "ch") {
 			t.Errorf("%v, check: %+v", argv, f)

@@ -1,4 +1,4 @@
-package manage
+package remote
 
 import (
 	"encoding/json"
@@ -106,15 +106,15 @@ type namedContext struct {
 	Context
 }
 
-func contextColumns() []column[namedContext] {
-	return []column[namedContext]{
-		{name: "name", cell: func(x *namedContext) string { return x.Name }},
-		{name: "selected", cell: func(x *namedContext) string { return yesNo(x.Selected) }},
-		{name: "server", cell: func(x *namedContext) string { return x.Server }},
-		{name: "key file", cell: func(x *namedContext) string { return x.KeyFile }},
-		{name: "project", cell: func(x *namedContext) string { return x.Project }},
-		{name: "ca file", more: true, cell: func(x *namedContext) string { return x.CAFile }},
-		{name: "insecure http", more: true, cell: func(x *namedContext) string { return yesNo(x.InsecureHTTP) }},
+func contextColumns() []Column[namedContext] {
+	return []Column[namedContext]{
+		{Name: "name", Cell: func(x *namedContext) string { return x.Name }},
+		{Name: "selected", Cell: func(x *namedContext) string { return YesNo(x.Selected) }},
+		{Name: "server", Cell: func(x *namedContext) string { return x.Server }},
+		{Name: "key file", Cell: func(x *namedContext) string { return x.KeyFile }},
+		{Name: "project", Cell: func(x *namedContext) string { return x.Project }},
+		{Name: "ca file", Details: true, Cell: func(x *namedContext) string { return x.CAFile }},
+		{Name: "insecure http", Details: true, Cell: func(x *namedContext) string { return YesNo(x.InsecureHTTP) }},
 	}
 }
 
@@ -177,7 +177,7 @@ func contextShow(c *cli.Context) error {
 	if c.Bool("json") {
 		return json.NewEncoder(c.App.Writer).Encode(shown)
 	}
-	return printOne(c.App.Writer, contextColumns(), &shown)
+	return PrintOne(c.App.Writer, contextColumns(), &shown)
 }
 
 var errNoContext = errors.New("no context is selected")

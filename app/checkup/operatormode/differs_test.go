@@ -1,8 +1,9 @@
-package checkup
+package operatormode
 
 import (
 	"strings"
 	"testing"
+	"usher/app/checkup/finding"
 	"usher/app/config"
 	"usher/callout/callouttest"
 
@@ -23,9 +24,9 @@ func TestCheckOperatorDiffers(t *testing.T) {
 		callouttest.Must(t, err)
 		all = append(all, jwtVersion{who: who, text: text, claims: claims})
 	}
-	var f Findings
+	var f finding.List
 	all = append(all, all[0], jwtVersion{who: "the resolver", text: all[0].text, claims: all[0].claims})
-	check := &operatorCheck{Findings: &f, cfg: &config.Config{}}
+	check := &OperatorCheck{List: &f, Cfg: &config.Config{}}
 	check.compare(&accountCheck{name: "APP", public: o.Accounts["APP"]}, all, nil, false)
 	if len(f) != 1 || f[0].Check != "resolver" || f[0].Result != "error" || !strings.HasPrefix(f[0].Detail, "servers differ: the JWT of APP of ") || !strings.Contains(f[0].Hint, "usher nkey push APP") ||
 		strings.Count(f[0].Detail, "the JWT of APP") != 2 || !strings.Contains(f[0].Detail, "("+all[0].who+", the resolver)") {

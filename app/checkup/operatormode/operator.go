@@ -1,4 +1,4 @@
-package checkup
+package operatormode
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 
 	"usher/app/assembly"
+	"usher/app/checkup/finding"
 	"usher/app/config"
 	"usher/directory/snapshot"
 	"usher/issuer"
@@ -22,11 +23,11 @@ import (
 // defaultMaxPayload is nats-server's.
 const defaultMaxPayload = 1 << 20
 
-// operatorCheck looks at what operator mode has in place of a server's
+// OperatorCheck looks at what operator mode has in place of a server's
 // configuration: operator, account and user JWTs, and the keyring beside them.
-type operatorCheck struct {
-	*Findings
-	cfg      *config.Config
+type OperatorCheck struct {
+	*finding.List
+	Cfg      *config.Config
 	keys     *issuer.Keyring
 	snapshot *snapshot.Snapshot // nil: there is none
 	now      time.Time
@@ -53,10 +54,10 @@ type accountCheck struct {
 	wrong   bool               // public is that of another account
 }
 
-// operatorMode looks at the JWTs of operator mode: those on disk, and unless offline
+// CheckOperatorMode looks at the JWTs of operator mode: those on disk, and unless offline
 // those in force.
-func (f *Findings) operatorMode(ctx context.Context, cfg *config.Config, keys *issuer.Keyring, snapshot *snapshot.Snapshot, offline bool) *operatorCheck {
-	o := &operatorCheck{Findings: f, cfg: cfg, keys: keys, snapshot: snapshot, now: time.Now(), offline: offline, maxPayload: defaultMaxPayload}
+func CheckOperatorMode(ctx context.Context, f *finding.List, cfg *config.Config, keys *issuer.Keyring, snapshot *snapshot.Snapshot, offline bool) *OperatorCheck {
+	o := &OperatorCheck{List: f, Cfg: cfg, keys: keys, snapshot: snapshot, now: time.Now(), offline: offline, maxPayload: defaultMaxPayload}
 	o.need()
 	o.readDir()
 	if !offline {
@@ -75,9 +76,9 @@ func (f *Findings) operatorMode(ctx context.Context, cfg *config.Config, keys *i
 }
 
 // need lists the accounts that keyring, configuration and directory name.
-func (o *operatorCheck) need() {
-	lands := landsIn(o.cfg, o.snapshot)
-	names := map[string]bool{o.cfg.Accounts.Callout: true, o.cfg.Accounts.System: true}
+func (o *OperatorCheck) need() {
+	lands := LandsIn(o.Cfg, o.snapshot)
+	names := map[string]bool{o.Cfg.Accounts.Callout: true, o.Cfg.Accounts.System: true}
 	for name := range lands {
 		names[name] = true
 	}
@@ -89,15 +90,15 @@ func (o *operatorCheck) need() {
 		known, ok := o.keys.Account(name)
 		a.public = known.PublicKey
 		if !ok && a.lands != "" {
-			o.fail(fault.Config, "keyring", name, "add it to accounts in keyring.yaml, with its public key (nsc describe account -n "+name+" -F sub), and a signing key of it to keys",
+			o.Fail(fault.Config, "keyring", name, "add it to accounts in keyring.yaml, with its public key (nsc describe account -n "+name+" -F sub), and a signing key of it to keys",
 				"is not in keyring.yaml, and clients land in it: %s", a.lands)
 		}
 		o.accounts = append(o.accounts, a)
 	}
 }
 
-// landsIn returns the accounts that clients can land in, with the reason.
-func landsIn(cfg *config.Config, s *snapshot.Snapshot) map[string]string {
+// LandsIn returns the accounts that clients can land in, with the reason.
+func LandsIn(cfg *config.Config, s *snapshot.Snapshot) map[string]string {
 	lands := map[string]string{}
 	if s != nil {
 		for _, p := range assembly.SortedProjects(s) {
@@ -117,16 +118,16 @@ func landsIn(cfg *config.Config, s *snapshot.Snapshot) map[string]string {
 
 // readDir reads what is on disk. An account that is not there may be in force all
 // the same.
-func (o *operatorCheck) readDir() {
+func (o *OperatorCheck) readDir() {
 	const keep = "keep operator.jwt and accounts/NAME.jwt in a directory, and set operator.dir to it (docs/how-to/own-operator.md)"
-	if o.cfg.Operator.Dir == "" {
-		o.warn("operator", "", keep, "operator.dir is not set: what is on disk, and who signed the account JWTs, is not checked")
+	if o.Cfg.Operator.Dir == "" {
+		o.Warn("operator", "", keep, "operator.dir is not set: what is on disk, and who signed the account JWTs, is not checked")
 		return
 	}
-	dir := operator.Dir(o.cfg.Operator.Dir)
+	dir := operator.Dir(o.Cfg.Operator.Dir)
 	claims, err := dir.Operator()
 	if err != nil {
-		o.fail(fault.Config, "operator", dir.OperatorFile(), "nsc describe operator -R > "+shellword.Quote(dir.OperatorFile()), "%v", err)
+		o.Fail(fault.Config, "operator", dir.OperatorFile(), "nsc describe operator -R > "+shellword.Quote(dir.OperatorFile()), "%v", err)
 	} else {
 		o.operator = claims
 		o.operatorJWT(dir.OperatorFile())
@@ -134,7 +135,7 @@ func (o *operatorCheck) readDir() {
 	for _, a := range o.accounts {
 		claims, text, err := dir.Account(a.name)
 		if err != nil {
-			o.fail(fault.Config, "account", dir.AccountFile(a.name), "nsc describe account -n "+a.name+" -R > "+shellword.Quote(dir.AccountFile(a.name)), "%v", err)
+			o.Fail(fault.Config, "account", dir.AccountFile(a.name), "nsc describe account -n "+a.name+" -R > "+shellword.Quote(dir.AccountFile(a.name)), "%v", err)
 			continue
 		}
 		a.disk, a.text = claims, text
@@ -143,7 +144,7 @@ func (o *operatorCheck) readDir() {
 }
 
 // find returns the account with a public key, as far as its claims are known.
-func (o *operatorCheck) find(public string) *accountCheck {
+func (o *OperatorCheck) find(public string) *accountCheck {
 	for _, a := range o.accounts {
 		if a.public == public && a.claims != nil {
 			return a
@@ -153,18 +154,18 @@ func (o *operatorCheck) find(public string) *accountCheck {
 }
 
 // called returns the account of a name; need has made it.
-func (o *operatorCheck) called(name string) *accountCheck {
+func (o *OperatorCheck) called(name string) *accountCheck {
 	i := slices.IndexFunc(o.accounts, func(a *accountCheck) bool { return a.name == name })
 	return o.accounts[i]
 }
 
 // strict reports whether the operator demands signing keys.
-func (o *operatorCheck) strict() bool { return o.operator != nil && o.operator.StrictSigningKeyUsage }
+func (o *OperatorCheck) strict() bool { return o.operator != nil && o.operator.StrictSigningKeyUsage }
 
 // pushed ends a hint that begins with a change of an account JWT. What nsc changes
 // lies in its own store, and usher nkey push takes what is in operator.dir.
-func (o *operatorCheck) pushed(name string) string {
-	dir := o.cfg.Operator.Dir
+func (o *OperatorCheck) pushed(name string) string {
+	dir := o.Cfg.Operator.Dir
 	if dir == "" {
 		return "; then nsc push -a " + name
 	}

@@ -1,4 +1,4 @@
-package manage
+package remote
 
 import (
 	"crypto/x509"
@@ -13,7 +13,7 @@ import (
 )
 
 // failed gives what a request failed with its exit code and its hint.
-func (v *verb) failed(r *remote, err error) error {
+func (v *Command) failed(r *Remote, err error) error {
 	var e *fault.Error
 	var no *client.Error
 	var unknown x509.UnknownAuthorityError
@@ -27,9 +27,9 @@ func (v *verb) failed(r *remote, err error) error {
 		return cmdutil.UsageError("", "%w", err)
 	case errors.As(err, &unknown):
 		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "--ca-file FILE names the authority that signed its certificate"}
-	case errors.Is(err, client.ErrAnswer):
+	case errors.Is(err, client.ErrResponse):
 		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "is --server the address of the management API?"}
-	case errors.Is(err, client.ErrUncertain):
+	case errors.Is(err, client.ErrOutcomeUnknown):
 		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "look before you do it again"}
 	case errors.As(err, &dial) && dial.Op == "dial":
 		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "does a usher with api.listen run there? usher context show says which server is asked"}
@@ -49,18 +49,18 @@ func refusalKind(no *client.Error) fault.Kind {
 	}
 }
 
-func (v *verb) refusalHint(r *remote, no *client.Error) string {
+func (v *Command) refusalHint(r *Remote, no *client.Error) string {
 	switch {
 	case no.Code == http.StatusUnauthorized:
 		return "the key is not known there, or has ended, or may not be used from here"
 	case no.Code == http.StatusForbidden:
 		return "the roles of the key's user are not enough; usher user profile shows them"
-	case no.Changed():
+	case no.Modified():
 		return "look at what is there now, and try again if it still has to be done"
 	case no.Code == http.StatusConflict && no.Status == "CONFLICT":
-		return v.clash
-	case no.Code == http.StatusNotFound && v.missing != "":
-		return v.missing
+		return v.ConflictHint
+	case no.Code == http.StatusNotFound && v.NotFoundHint != "":
+		return v.NotFoundHint
 	case no.Code == http.StatusNotFound:
 		return v.lookedFor(r)
 	case no.Status == "RESOURCE_EXHAUSTED":
@@ -77,11 +77,11 @@ func (v *verb) refusalHint(r *remote, no *client.Error) string {
 }
 
 // lookedFor says what was asked about; empty: nothing by name.
-func (v *verb) lookedFor(r *remote) string {
+func (v *Command) lookedFor(r *Remote) string {
 	var things []string
-	names := strings.Fields(v.args)
-	for i, text := range r.c.Args().Slice() {
-		if v.free {
+	names := strings.Fields(v.Args)
+	for i, text := range r.CLI.Args().Slice() {
+		if v.AnyArgs {
 			break
 		}
 		thing := strings.ToLower(strings.TrimSuffix(names[min(i, len(names)-1)], "..."))
@@ -90,12 +90,12 @@ func (v *verb) lookedFor(r *remote) string {
 		}
 		things = append(things, thing+" "+text)
 	}
-	if topic := r.c.String("topic"); topic != "" {
+	if topic := r.CLI.String("topic"); topic != "" {
 		things = append(things, "topic "+topic)
 	}
-	project := r.project
-	if !v.inside {
-		project = r.c.String("project")
+	project := r.Project
+	if !v.InProject {
+		project = r.CLI.String("project")
 	}
 	if project != "" {
 		things = append(things, "project "+project)

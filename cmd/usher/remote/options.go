@@ -1,4 +1,4 @@
-package manage
+package remote
 
 import (
 	"slices"
@@ -9,41 +9,41 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// newName returns what a thing is to be called; nil: as it is.
-func newName(c *cli.Context) (*string, error) {
+// NewName returns what a thing is to be called; nil: as it is.
+func NewName(c *cli.Context) (*string, error) {
 	if !c.IsSet("name") {
 		return nil, nil
 	}
 	name := c.String("name")
-	return &name, checkName("--name", name)
+	return &name, CheckName("--name", name)
 }
 
-// textOption is an option whose text goes into a field of a request, if it is given.
-type textOption[In any] struct {
-	name, usage string
-	field       func(*In) **string
+// TextOption is an option whose text goes into a field of a request, if it is given.
+type TextOption[In any] struct {
+	Name, Usage string
+	Field       func(*In) **string
 }
 
-func textFlags[In any](options []textOption[In]) []cli.Flag {
+func TextFlags[In any](options []TextOption[In]) []cli.Flag {
 	var flags []cli.Flag
 	for _, o := range options {
-		flags = append(flags, &cli.StringFlag{Name: o.name, Usage: o.usage})
+		flags = append(flags, &cli.StringFlag{Name: o.Name, Usage: o.Usage})
 	}
 	return flags
 }
 
-// fill takes the options that are given over into a request.
-func fill[In any](c *cli.Context, in *In, options []textOption[In]) {
+// Fill takes the options that are given over into a request.
+func Fill[In any](c *cli.Context, in *In, options []TextOption[In]) {
 	for _, o := range options {
-		if c.IsSet(o.name) {
-			text := c.String(o.name)
-			*o.field(in) = &text
+		if c.IsSet(o.Name) {
+			text := c.String(o.Name)
+			*o.Field(in) = &text
 		}
 	}
 }
 
-// instant reads an option that is a point in time; nil: it is not given.
-func instant(c *cli.Context, option string) (*time.Time, error) {
+// Instant reads an option that is a point in time; nil: it is not given.
+func Instant(c *cli.Context, option string) (*time.Time, error) {
 	if !c.IsSet(option) {
 		return nil, nil
 	}
@@ -55,9 +55,9 @@ func instant(c *cli.Context, option string) (*time.Time, error) {
 	return &at, nil
 }
 
-// words returns what an option that may be repeated was given; nil: it was not, and
+// Values returns what an option that may be repeated was given; nil: it was not, and
 // no words: one empty text.
-func words(c *cli.Context, option string) []string {
+func Values(c *cli.Context, option string) []string {
 	if !c.IsSet(option) {
 		return nil
 	}

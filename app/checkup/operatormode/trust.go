@@ -1,4 +1,4 @@
-package checkup
+package operatormode
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 
 // trust compares whose account JWTs the servers take with who signs them here. It is
 // fixed while a server runs, whatever operator.jwt has been made since.
-func (o *operatorCheck) trust(ctx context.Context, cluster *operator.Cluster, servers []operator.Server) error {
+func (o *OperatorCheck) trust(ctx context.Context, cluster *operator.Cluster, servers []operator.Server) error {
 	const check = "operator"
 	trusts, err := cluster.Trusts(ctx, servers)
 	if err != nil {
@@ -28,33 +28,33 @@ func (o *operatorCheck) trust(ctx context.Context, cluster *operator.Cluster, se
 	}
 	if len(unsaid) > 0 {
 		err := &operator.TrustError{Unsaid: unsaid}
-		o.warn(check, operator.Names(unsaid), operator.TrustHint(err), "%v: whose account JWTs it takes is not checked", err)
+		o.Warn(check, operator.Names(unsaid), operator.TrustHint(err), "%v: whose account JWTs it takes is not checked", err)
 	}
-	before := len(*o.Findings)
+	before := len(*o.List)
 	signs := o.signs()
 	if by := o.distrust(signs); signs != "" && len(by) > 0 {
 		err := &operator.TrustError{Signer: signs, Untrusted: by}
-		o.fail(fault.Config, check, o.cfg.Operator.SigningKeyFile, operator.TrustHint(err), "%v. An account whose JWT it signs would let nobody in", err)
+		o.Fail(fault.Config, check, o.Cfg.Operator.SigningKeyFile, operator.TrustHint(err), "%v. An account whose JWT it signs would let nobody in", err)
 	}
 	if o.operator == nil {
 		return nil
 	}
 	for _, key := range operator.Signers(o.operator) {
 		if by := o.distrust(key); key != signs && len(by) > 0 {
-			o.warn(check, operator.Dir(o.cfg.Operator.Dir).OperatorFile(), operator.TrustHint(&operator.TrustError{Untrusted: by}),
+			o.Warn(check, operator.Dir(o.Cfg.Operator.Dir).OperatorFile(), operator.TrustHint(&operator.TrustError{Untrusted: by}),
 				"%s is a key of operator %s here, and %s does not trust it", key, o.operator.Name, operator.Names(by))
 		}
 	}
-	if len(*o.Findings) == before && len(unsaid) == 0 {
-		o.ok(check, operator.Names(servers), "trust operator %s as operator.jwt has it", o.operator.Name)
+	if len(*o.List) == before && len(unsaid) == 0 {
+		o.Ok(check, operator.Names(servers), "trust operator %s as operator.jwt has it", o.operator.Name)
 	}
 	return nil
 }
 
 // signs returns the public key that signs account JWTs here; empty: it is not here,
 // which operatorJWT says.
-func (o *operatorCheck) signs() string {
-	kp, err := deployment.OperatorKey(o.cfg)
+func (o *OperatorCheck) signs() string {
+	kp, err := deployment.OperatorKey(o.Cfg)
 	if err != nil {
 		return ""
 	}
@@ -66,7 +66,7 @@ func (o *operatorCheck) signs() string {
 }
 
 // distrust returns the servers that take no account JWT from a key, as far as they say.
-func (o *operatorCheck) distrust(key string) []operator.Server {
+func (o *OperatorCheck) distrust(key string) []operator.Server {
 	var by []operator.Server
 	for _, s := range o.servers {
 		if keys := o.trusts[s.ID]; keys != nil && !slices.Contains(keys, key) {
@@ -77,7 +77,7 @@ func (o *operatorCheck) distrust(key string) []operator.Server {
 }
 
 // stranger says who signed an account JWT, unless servers take it from them.
-func (o *operatorCheck) stranger(c *jwt.AccountClaims) string {
+func (o *OperatorCheck) stranger(c *jwt.AccountClaims) string {
 	signed := "it is signed by " + c.Issuer + ", "
 	by := o.distrust(c.Issuer)
 	switch {

@@ -1,6 +1,6 @@
 //go:build unix
 
-package manage
+package remote
 
 import (
 	"errors"

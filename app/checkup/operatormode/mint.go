@@ -1,4 +1,4 @@
-package checkup
+package operatormode
 
 import (
 	"cmp"
@@ -24,31 +24,31 @@ import (
 
 const (
 	mintName    = "usher-check"   // of an identity that is made up
-	mintTimeout = 5 * time.Second // a signing key may be a program
-	sealedBytes = 44              // what sealing adds: a mark, a nonce and a tag
+	MintTimeout = 5 * time.Second // a signing key may be a program
+	SealedBytes = 44              // what sealing adds: a mark, a nonce and a tag
 )
 
-// example is a grant that somebody would get.
-type example struct {
-	id    identity.Identity
-	grant permissions.Grant
-	who   string
-	acls  bool // it is smaller with fewer ACL entries
+// Example is a grant that somebody would get.
+type Example struct {
+	Id    identity.Identity
+	Grant permissions.Grant
+	Who   string
+	Acls  bool // it is smaller with fewer ACL entries
 }
 
-func (e *example) size() int {
+func (e *Example) Size() int {
 	n := 0
-	for i := range e.grant.Rules {
-		n += len(e.grant.Rules[i].Subject)
+	for i := range e.Grant.Rules {
+		n += len(e.Grant.Rules[i].Subject)
 	}
 	return n
 }
 
-// examples returns the largest grant of every account and scope that somebody can
+// Examples returns the largest grant of every account and scope that somebody can
 // land in.
-func examples(cfg *config.Config, snapshot *snapshot.Snapshot) []example {
+func Examples(cfg *config.Config, snapshot *snapshot.Snapshot) []Example {
 	policy := assembly.Policy(cfg)
-	largest := map[issuer.Place]example{}
+	largest := map[issuer.Place]Example{}
 	try := func(who string, id identity.Identity, facts directory.Facts) {
 		g, err := policy.Derive(id, facts)
 		if err != nil {
@@ -58,9 +58,9 @@ func examples(cfg *config.Config, snapshot *snapshot.Snapshot) []example {
 		if types := g.ConnectionTypes; len(types) > 0 { // one by which the user may come
 			g.Connection.Types = []string{string(types[0])}
 		}
-		e := example{id: id, grant: g, who: who, acls: byACLs(&facts)}
+		e := Example{Id: id, Grant: g, Who: who, Acls: ByACLs(&facts)}
 		place := issuer.Place{Account: g.Account, Scope: g.Scope}
-		if was, there := largest[place]; !there || was.size() < e.size() {
+		if was, there := largest[place]; !there || was.Size() < e.Size() {
 			largest[place] = e
 		}
 	}
@@ -76,11 +76,11 @@ func examples(cfg *config.Config, snapshot *snapshot.Snapshot) []example {
 		place := issuer.Place{Account: r.Account, Scope: r.Role}
 		if _, there := largest[place]; !there {
 			g := permissions.Grant{Account: r.Account, Scope: r.Role, Tags: []string{"project:" + mintName, "role:" + r.Role}, Connection: inClient()}
-			largest[place] = example{id: identity.Identity{Name: mintName}, grant: g, who: "role " + r.Role}
+			largest[place] = Example{Id: identity.Identity{Name: mintName}, Grant: g, Who: "role " + r.Role}
 		}
 	}
-	return slices.SortedFunc(maps.Values(largest), func(a, b example) int {
-		return cmp.Or(cmp.Compare(a.grant.Account, b.grant.Account), cmp.Compare(a.grant.Scope, b.grant.Scope))
+	return slices.SortedFunc(maps.Values(largest), func(a, b Example) int {
+		return cmp.Or(cmp.Compare(a.Grant.Account, b.Grant.Account), cmp.Compare(a.Grant.Scope, b.Grant.Scope))
 	})
 }
 
@@ -111,14 +111,14 @@ func tryUsers(s *snapshot.Snapshot, try func(who string, id identity.Identity, f
 }
 
 // userJWTs makes what usher would answer, and judges it as a server would.
-func (o *operatorCheck) userJWTs(ctx context.Context) {
-	a := o.called(o.cfg.Accounts.Callout)
+func (o *OperatorCheck) userJWTs(ctx context.Context) {
+	a := o.called(o.Cfg.Accounts.Callout)
 	signers, ok := o.keys.For(a.public)
 	if a.claims == nil || !ok {
 		return
 	}
-	if o.offline && signsElsewhere(o.keys) {
-		o.ok("user jwt", "", "not tried offline: a program signs")
+	if o.offline && SignsElsewhere(o.keys) {
+		o.Ok("user jwt", "", "not tried offline: a program signs")
 		return
 	}
 	view := &operator.View{Callout: a.claims, Strict: o.strict(), MaxPayload: o.maxPayload, Account: func(public string) *jwt.AccountClaims {
@@ -131,67 +131,67 @@ func (o *operatorCheck) userJWTs(ctx context.Context) {
 		view.MaxPayload = min(view.MaxPayload, n)
 	}
 	if a.claims.Authorization.XKey != "" {
-		view.Overhead = sealedBytes
+		view.Overhead = SealedBytes
 	}
 	mint := issuer.New(issuer.Config{
-		Policy: assembly.Policy(o.cfg), MaxLifetime: o.cfg.UserJWT.MaxLifetime,
+		Policy: assembly.Policy(o.Cfg), MaxLifetime: o.Cfg.UserJWT.MaxLifetime,
 		Now: func() time.Time { return o.now }, Random: func() float64 { return 0 },
 	})
-	for _, e := range examples(o.cfg, o.snapshot) {
+	for _, e := range Examples(o.Cfg, o.snapshot) {
 		o.userJWT(ctx, mint, signers, view, &e)
 	}
 }
 
-// signsElsewhere reports whether a program signs for any key that is in use.
-func signsElsewhere(keys *issuer.Keyring) bool {
+// SignsElsewhere reports whether a program signs for any key that is in use.
+func SignsElsewhere(keys *issuer.Keyring) bool {
 	return slices.ContainsFunc(keys.Keys(), func(k issuer.Key) bool { return len(k.Command) > 0 && k.State == issuer.StateActive })
 }
 
-func (o *operatorCheck) userJWT(ctx context.Context, mint *issuer.Issuer, signers *issuer.Signers, view *operator.View, e *example) {
+func (o *OperatorCheck) userJWT(ctx context.Context, mint *issuer.Issuer, signers *issuer.Signers, view *operator.View, e *Example) {
 	const check = "user jwt"
-	place := issuer.Place{Account: e.grant.Account, Scope: e.grant.Scope}
-	to, err := madeUp()
+	place := issuer.Place{Account: e.Grant.Account, Scope: e.Grant.Scope}
+	to, err := MadeUp()
 	if err != nil {
-		o.fail(fault.Runtime, check, place.String(), "", "%v", err)
+		o.Fail(fault.Runtime, check, place.String(), "", "%v", err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, mintTimeout)
+	ctx, cancel := context.WithTimeout(ctx, MintTimeout)
 	defer cancel()
-	response, _, err := mint.Issue(ctx, signers, to, e.id, &e.grant)
+	response, _, err := mint.Issue(ctx, signers, to, e.Id, &e.Grant)
 	switch {
 	case errors.Is(err, issuer.ErrNoSigningKey):
 		with, what := "account: "+place.Account, assembly.SigningKeyFor(o.keys, place)
 		if place.Scope != "" {
 			with += " and scope: " + place.Scope
 		}
-		o.fail(fault.Config, check, place.String(), addKey(place, "PUBLIC_KEY")+o.pushed(place.Account)+"; and put its seed into the keyring, active, with "+with,
-			"the keyring has no active %s for %s: %s is not answered", what, place, e.who)
+		o.Fail(fault.Config, check, place.String(), addKey(place, "PUBLIC_KEY")+o.pushed(place.Account)+"; and put its seed into the keyring, active, with "+with,
+			"the keyring has no active %s for %s: %s is not answered", what, place, e.Who)
 		return
 	case err != nil:
-		o.fail(fault.Config, check, place.String(), "the keyring, and the program that signs, have to be mended", "what %s would get cannot be signed: %v", e.who, err)
+		o.Fail(fault.Config, check, place.String(), "the keyring, and the program that signs, have to be mended", "what %s would get cannot be signed: %v", e.Who, err)
 		return
 	}
 	if _, err := view.Judge(string(response)); err != nil {
-		if errors.Is(err, operator.ErrNoAccount) && !o.unknown(e.grant.Account) {
+		if errors.Is(err, operator.ErrNoAccount) && !o.unknown(e.Grant.Account) {
 			return // nothing is known of the account, and that is said
 		}
 		if o.called(place.Account).wrong {
 			return // that it is another account is said, and all else follows from that
 		}
-		o.fail(fault.Config, check, place.String(), o.refusedHint(err, e), "servers would refuse what %s gets: %v", e.who, err)
+		o.Fail(fault.Config, check, place.String(), o.refusedHint(err, e), "servers would refuse what %s gets: %v", e.Who, err)
 		return
 	}
-	o.ok(check, place.String(), "servers would take what %s gets, %d bytes", e.who, len(response))
+	o.Ok(check, place.String(), "servers would take what %s gets, %d bytes", e.Who, len(response))
 }
 
 // unknown reports whether servers were asked for an account and have none.
-func (o *operatorCheck) unknown(name string) bool {
+func (o *OperatorCheck) unknown(name string) bool {
 	i := slices.IndexFunc(o.accounts, func(a *accountCheck) bool { return a.name == name })
 	return i >= 0 && o.accounts[i].missing
 }
 
-// madeUp returns a recipient that no server waits for.
-func madeUp() (issuer.Recipient, error) {
+// MadeUp returns a recipient that no server waits for.
+func MadeUp() (issuer.Recipient, error) {
 	user, err := nkeys.CreateUser()
 	if err != nil {
 		return issuer.Recipient{}, err
@@ -208,7 +208,7 @@ func madeUp() (issuer.Recipient, error) {
 }
 
 // activeKey returns the public key that signs for a place.
-func (o *operatorCheck) activeKey(place issuer.Place) string {
+func (o *OperatorCheck) activeKey(place issuer.Place) string {
 	for _, k := range o.keys.Keys() {
 		if k.State == issuer.StateActive && k.Account == place.Account && k.Scope == place.Scope {
 			return k.PublicKey
@@ -218,16 +218,16 @@ func (o *operatorCheck) activeKey(place issuer.Place) string {
 }
 
 // refusedHint says what to do about an answer that a server would refuse.
-func (o *operatorCheck) refusedHint(err error, e *example) string {
-	name, callout := e.grant.Account, o.cfg.Accounts.Callout
-	place := issuer.Place{Account: name, Scope: e.grant.Scope}
+func (o *OperatorCheck) refusedHint(err error, e *Example) string {
+	name, callout := e.Grant.Account, o.Cfg.Accounts.Callout
+	place := issuer.Place{Account: name, Scope: e.Grant.Scope}
 	public := "PUBLIC_KEY"
 	if a, ok := o.keys.Account(name); ok {
 		public = a.PublicKey
 	}
 	switch {
 	case errors.Is(err, operator.ErrTooLarge):
-		return payloadHint(e.who, e.acls, "the servers'")
+		return PayloadHint(e.Who, e.Acls, "the servers'")
 	case errors.Is(err, operator.ErrNotAllowed):
 		return "nsc edit authcallout -a " + callout + " --allowed-account " + public + o.pushed(callout)
 	case errors.Is(err, operator.ErrResponseSigner):
@@ -248,4 +248,28 @@ func (o *operatorCheck) refusedHint(err error, e *example) string {
 // inClient returns the connection of a client that is like any other.
 func inClient() identity.Connection {
 	return identity.Connection{Types: []string{string(directory.ConnectionStandard)}}
+}
+
+// ByACLs reports whether a user has a grant that entries of ACLs make: one that has the
+// whole account has none of them, nor has a profile that is the same for everybody.
+func ByACLs(f *directory.Facts) bool {
+	return !f.HasServiceRole(directory.ServiceRoleAdmin) && slices.ContainsFunc(f.Memberships, func(m directory.Membership) bool {
+		return len(m.Topics) > 0 || len(m.Subs) > 0
+	})
+}
+
+// PayloadHint says what to do about an answer that is too large.
+func PayloadHint(who string, acls bool, whose string) string {
+	larger := "a larger max_payload in " + whose + " configuration"
+	if !acls {
+		return larger
+	}
+	return "fewer ACL entries for " + who + ", or " + larger
+}
+
+func PublicXKey(keys *issuer.Keyring) string {
+	if x := keys.XKeys(); len(x) > 0 {
+		return x[0].PublicKey()
+	}
+	return "the public xkey"
 }

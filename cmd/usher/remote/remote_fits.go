@@ -1,4 +1,4 @@
-package manage
+package remote
 
 import (
 	"fmt"
@@ -55,5 +55,5 @@ func listensAt(listen, host, port string) bool {
 	return err != nil || a == b || a.IsLoopback() && b.IsLoopback()
 }
 
-// whichAPI names the API in what is asked before something is removed.
-func (r *remote) whichAPI() string { return fmt.Sprintf("at %s", r.server) }
+// WhichAPI names the API in what is asked before something is removed.
+func (r *Remote) WhichAPI() string { return fmt.Sprintf("at %s", r.server) }

@@ -1,4 +1,4 @@
-package checkup
+package operatormode
 
 import (
 	"slices"
@@ -16,17 +16,17 @@ import (
 
 // scopes compares accounts.scopes with the scoped keys of the keyring, and looks at
 // the templates that they stand for.
-func (o *operatorCheck) scopes() {
+func (o *OperatorCheck) scopes() {
 	active := map[issuer.Place]string{}
 	for _, k := range o.keys.Keys() {
 		if k.State == issuer.StateActive && k.Scope != "" {
 			active[issuer.Place{Account: k.Account, Scope: k.Scope}] = k.PublicKey
 		}
 	}
-	for _, r := range assembly.Policy(o.cfg).Scoped {
+	for _, r := range assembly.Policy(o.Cfg).Scoped {
 		place := issuer.Place{Account: r.Account, Scope: r.Role}
 		if active[place] == "" {
-			o.fail(fault.Config, "scope", o.cfg.Keyring.Dir,
+			o.Fail(fault.Config, "scope", o.Cfg.Keyring.Dir,
 				"usher nkey new --out FILE account; "+addKey(place, "PUBLIC_KEY")+o.pushed(r.Account)+"; and put its seed into the keyring, active, with account: "+r.Account+" and scope: "+r.Role,
 				"accounts.scopes has %s/%s, and the keyring has no active signing key for that: identities with this role are not answered", r.Account, r.Role)
 		}
@@ -36,8 +36,8 @@ func (o *operatorCheck) scopes() {
 		if active[place] != k.PublicKey {
 			continue
 		}
-		if !slices.Contains(o.cfg.Accounts.Scopes, k.Account+"/"+k.Scope) {
-			o.warn("scope", o.cfg.Keyring.Dir, "add "+k.Account+"/"+k.Scope+" to accounts.scopes, or take the key out of the keyring",
+		if !slices.Contains(o.Cfg.Accounts.Scopes, k.Account+"/"+k.Scope) {
+			o.Warn("scope", o.Cfg.Keyring.Dir, "add "+k.Account+"/"+k.Scope+" to accounts.scopes, or take the key out of the keyring",
 				"no role is bound to the scoped signing key for %s: it is not used", place)
 		}
 		if a := o.called(k.Account); a.claims != nil {
@@ -47,7 +47,7 @@ func (o *operatorCheck) scopes() {
 }
 
 // template looks at what a scoped signing key gives.
-func (o *operatorCheck) template(a *accountCheck, k *issuer.Key) {
+func (o *OperatorCheck) template(a *accountCheck, k *issuer.Key) {
 	scope, _ := a.claims.SigningKeys.GetScope(k.PublicKey)
 	user, ok := scope.(*jwt.UserScope)
 	if !ok || user == nil || user.Role != k.Scope {
@@ -59,16 +59,16 @@ func (o *operatorCheck) template(a *accountCheck, k *issuer.Key) {
 	for _, side := range operator.Open(p, &a.claims.DefaultPermissions) {
 		flag := strings.TrimSuffix(side, "lish")
 		flag = strings.TrimSuffix(flag, "scribe")
-		o.fail(fault.Config, "scope", a.where, edit+"--deny-"+flag+" '>' (or --allow-"+flag+" for what is meant)"+o.pushed(a.name),
+		o.Fail(fault.Config, "scope", a.where, edit+"--deny-"+flag+" '>' (or --allow-"+flag+" for what is meant)"+o.pushed(a.name),
 			"the template of %s says nothing of what may be allowed to %s: everything is", k.Account+"/"+k.Scope, side)
 		sound = false
 	}
 	for _, what := range operator.Reach(p, callout.Subject, permissions.Overlaps) {
-		o.warn("scope", a.where, edit+"--deny-pubsub '"+callout.Subject+"'"+o.pushed(a.name),
+		o.Warn("scope", a.where, edit+"--deny-pubsub '"+callout.Subject+"'"+o.pushed(a.name),
 			"the template of %s reaches %s: %s", k.Account+"/"+k.Scope, callout.Subject, what)
 		sound = false
 	}
 	if sound {
-		o.ok("scope", a.where, "the template of %s states both sides", k.Account+"/"+k.Scope)
+		o.Ok("scope", a.where, "the template of %s states both sides", k.Account+"/"+k.Scope)
 	}
 }

@@ -1,4 +1,4 @@
-package manage
+package remote
 
 import (
 	"encoding/json"
@@ -41,18 +41,18 @@ func remoteFlags() []cli.Flag {
 	}
 }
 
-// remote is one command that speaks to the management API.
-type remote struct {
-	c       *cli.Context
-	api     *client.Client
+// Remote is one command that speaks to the management API.
+type Remote struct {
+	CLI     *cli.Context
+	API     *client.Client
 	server  string     // URL of the API
-	project string     // of a verb that needs one
+	Project string     // of a verb that needs one
 	out     *KeyOutput // of a verb that makes a key
 }
 
 // connect finds out which API, and with which key. Options go before a context, and
 // --server in place of one: the key of one server is no business of another.
-func connect(c *cli.Context) (*remote, error) {
+func connect(c *cli.Context) (*Remote, error) {
 	x := &Context{}
 	if !c.IsSet("server") {
 		var err error
@@ -80,7 +80,7 @@ func connect(c *cli.Context) (*remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &remote{c: c, api: api, server: x.Server, project: x.Project}, nil
+	return &Remote{CLI: c, API: api, server: x.Server, Project: x.Project}, nil
 }
 
 func chosenContext(c *cli.Context) (*Context, error) {
@@ -158,34 +158,34 @@ func (x *Context) key(c *cli.Context) (string, error) {
 	}
 }
 
-// checkName reports what is no name, before it is sent anywhere.
-func checkName(what, name string) error {
+// CheckName reports what is no name, before it is sent anywhere.
+func CheckName(what, name string) error {
 	if err := directory.CheckName(name); err != nil {
 		return cmdutil.UsageError("", "%s %w", what, err)
 	}
 	return nil
 }
 
-// print prints what the API has answered: as JSON, or in words.
-func (r *remote) print(answer any, words func() error) error {
-	if r.c.Bool("json") {
-		return json.NewEncoder(r.c.App.Writer).Encode(answer)
+// Print prints what the API has answered: as JSON, or in words.
+func (r *Remote) Print(answer any, words func() error) error {
+	if r.CLI.Bool("json") {
+		return json.NewEncoder(r.CLI.App.Writer).Encode(answer)
 	}
 	return words()
 }
 
-// done tells people on stderr what was done, and prints the answer for scripts.
-func (r *remote) done(answer any, format string, args ...any) error {
-	if r.c.Bool("json") {
-		return json.NewEncoder(r.c.App.Writer).Encode(answer)
+// Done tells people on stderr what was done, and prints the answer for scripts.
+func (r *Remote) Done(answer any, format string, args ...any) error {
+	if r.CLI.Bool("json") {
+		return json.NewEncoder(r.CLI.App.Writer).Encode(answer)
 	}
-	r.tell(format, args...)
+	r.Tell(format, args...)
 	return nil
 }
 
-// tell says something to people, but not to scripts.
-func (r *remote) tell(format string, args ...any) {
-	if !r.c.Bool("json") {
-		fmt.Fprintf(r.c.App.ErrWriter, format+"\n", args...)
+// Tell says something to people, but not to scripts.
+func (r *Remote) Tell(format string, args ...any) {
+	if !r.CLI.Bool("json") {
+		fmt.Fprintf(r.CLI.App.ErrWriter, format+"\n", args...)
 	}
 }

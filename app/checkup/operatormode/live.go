@@ -1,4 +1,4 @@
-package checkup
+package operatormode
 
 import (
 	"cmp"
@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"usher/app/checkup/finding"
 	"usher/app/deployment"
 	"usher/app/natsconn"
 	"usher/internal/fault"
@@ -29,17 +30,17 @@ type jwtVersion struct {
 	claims *jwt.AccountClaims
 }
 
-// live asks the servers which account JWTs they go by. What they say counts more
+// checkLive asks the servers which account JWTs they go by. What they say counts more
 // than what is on disk.
-func (o *operatorCheck) live(ctx context.Context) {
+func (o *OperatorCheck) live(ctx context.Context) {
 	const check = "resolver"
-	file := o.cfg.Operator.SystemCredsFile
+	file := o.Cfg.Operator.SystemCredsFile
 	if file == "" {
-		o.warn(check, "", "set operator.system_creds_file to the credentials of a user of "+o.cfg.Accounts.System,
+		o.Warn(check, "", "set operator.system_creds_file to the credentials of a user of "+o.Cfg.Accounts.System,
 			"operator.system_creds_file is not set: which account JWTs are in force cannot be checked, so what follows is about those on disk")
 		return
 	}
-	nc, err := o.connectSystem(file)
+	nc, err := o.ConnectSystem(file)
 	if err != nil {
 		return
 	}
@@ -49,14 +50,14 @@ func (o *operatorCheck) live(ctx context.Context) {
 	servers, err := cluster.Servers(ctx)
 	switch {
 	case errors.Is(err, operator.ErrNoServer):
-		o.fail(fault.Config, check, file, "operator.system_creds_file has to be that of a user of the operator's system account", "%v", err)
+		o.Fail(fault.Config, check, file, "operator.system_creds_file has to be that of a user of the operator's system account", "%v", err)
 		return
 	case err != nil:
-		o.fail(fault.Runtime, check, natsconn.NatsURLs(o.cfg), "start the servers that are missing, or take them out of the cluster", "%v", err)
+		o.Fail(fault.Runtime, check, natsconn.NatsURLs(o.Cfg), "start the servers that are missing, or take them out of the cluster", "%v", err)
 		return
 	}
 	if err := o.trust(ctx, cluster, servers); err != nil {
-		o.fail(fault.Runtime, check, natsconn.NatsURLs(o.cfg), "usher check again; if it stays so, look at the servers' logs", "%v", err)
+		o.Fail(fault.Runtime, check, natsconn.NatsURLs(o.Cfg), "usher check again; if it stays so, look at the servers' logs", "%v", err)
 		return
 	}
 	silent := true // servers may be unable to say what their resolver stores
@@ -67,7 +68,7 @@ func (o *operatorCheck) live(ctx context.Context) {
 		}
 		all, stored, err := versions(ctx, cluster, a.public, servers)
 		if err != nil {
-			o.fail(fault.Runtime, check, a.name, "usher check again; if it stays so, look at the servers' logs", "%v", err)
+			o.Fail(fault.Runtime, check, a.name, "usher check again; if it stays so, look at the servers' logs", "%v", err)
 			return
 		}
 		silent = silent && !stored
@@ -80,35 +81,35 @@ func (o *operatorCheck) live(ctx context.Context) {
 	}
 }
 
-func (o *operatorCheck) connectSystem(file string) (*nats.Conn, error) {
+func (o *OperatorCheck) ConnectSystem(file string) (*nats.Conn, error) {
 	const check = "resolver"
-	opts, err := natsconn.TlsOptions(&o.cfg.NATS.TLS)
+	opts, err := natsconn.TlsOptions(&o.Cfg.NATS.TLS)
 	if err != nil {
 		return nil, err // said of the service user already
 	}
 	_, err = os.Stat(file)
 	if errors.Is(err, fs.ErrNotExist) { // docs/how-to/operator-mode.md says to move it away
-		o.warn(check, file, "usher check looks at more where it is; where it is not, operator.system_creds_file can be left out",
+		o.Warn(check, file, "usher check looks at more where it is; where it is not, operator.system_creds_file can be left out",
 			"operator.system_creds_file is not on this machine: which account JWTs are in force cannot be checked from here, so what follows is about those on disk")
 		return nil, err
 	}
 	if err != nil {
 		err = secretfile.Unreadable(err)
-	} else if err = secretfile.CheckSecret(file, o.cfg.Keyring.AllowGroupReadable); err == nil {
-		_, err = userOf(file)
+	} else if err = secretfile.CheckSecret(file, o.Cfg.Keyring.AllowGroupReadable); err == nil {
+		_, err = UserOf(file)
 	}
 	if err != nil {
-		o.fail(fault.Config, check, file, "nsc generate creds -a "+o.cfg.Accounts.System+" -n USER -o FILE; and chmod 600 it", "operator.system_creds_file: %v", err)
+		o.Fail(fault.Config, check, file, "nsc generate creds -a "+o.Cfg.Accounts.System+" -n USER -o FILE; and chmod 600 it", "operator.system_creds_file: %v", err)
 		return nil, err
 	}
-	nc, err := nats.Connect(natsconn.NatsURLs(o.cfg), append(opts, nats.UserCredentials(file), nats.Name("usher-check-system"),
+	nc, err := nats.Connect(natsconn.NatsURLs(o.Cfg), append(opts, nats.UserCredentials(file), nats.Name("usher-check-system"),
 		nats.Timeout(deployment.ConnectTimeout), nats.NoReconnect(),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
 	switch {
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
-		o.fail(fault.Config, check, file, "operator.system_creds_file has to be that of a user of the operator's system account", "the servers refuse the system user: %v", err)
+		o.Fail(fault.Config, check, file, "operator.system_creds_file has to be that of a user of the operator's system account", "the servers refuse the system user: %v", err)
 	case err != nil:
-		o.fail(fault.Runtime, check, natsconn.NatsURLs(o.cfg), "is nats-server running, and is this its address?", "as system user: %v", err)
+		o.Fail(fault.Runtime, check, natsconn.NatsURLs(o.Cfg), "is nats-server running, and is this its address?", "as system user: %v", err)
 	}
 	return nc, err
 }
@@ -141,15 +142,15 @@ func versions(ctx context.Context, c *operator.Cluster, public string, servers [
 
 // compare holds what servers have of an account against what is on disk, and puts
 // it in its place.
-func (o *operatorCheck) compare(a *accountCheck, all []jwtVersion, servers []operator.Server, silent bool) {
+func (o *OperatorCheck) compare(a *accountCheck, all []jwtVersion, servers []operator.Server, silent bool) {
 	const check = "resolver"
 	push := "usher nkey push " + a.name + ", or nsc push -a " + a.name
 	if len(all) == 0 {
 		if silent {
-			o.ok(check, a.name, "no server has loaded it yet, and they do not say what they would take (a memory resolver does not)")
+			o.Ok(check, a.name, "no server has loaded it yet, and they do not say what they would take (a memory resolver does not)")
 			return
 		}
-		o.fail(fault.Config, check, a.name, push, "no server knows %s (%s)", a.name, a.public)
+		o.Fail(fault.Config, check, a.name, push, "no server knows %s (%s)", a.name, a.public)
 		a.missing = true // what is on disk may say why
 		return
 	}
@@ -157,11 +158,11 @@ func (o *operatorCheck) compare(a *accountCheck, all []jwtVersion, servers []ope
 		return // two accounts cannot be compared; account says that they are two
 	}
 	newest := slices.MaxFunc(all, func(x, y jwtVersion) int { return int(x.claims.IssuedAt - y.claims.IssuedAt) })
-	before := len(*o.Findings)
+	before := len(*o.List)
 	if a.disk != nil {
 		o.againstDisk(a, all, push)
 	}
-	behind := slices.ContainsFunc((*o.Findings)[before:], func(f Finding) bool { return f.Result == "error" })
+	behind := slices.ContainsFunc((*o.List)[before:], func(f finding.Finding) bool { return f.Result == "error" })
 	var texts []string
 	for _, v := range all {
 		if !slices.Contains(texts, v.text) {
@@ -169,23 +170,23 @@ func (o *operatorCheck) compare(a *accountCheck, all []jwtVersion, servers []ope
 		}
 	}
 	if len(texts) > 1 && !behind {
-		o.fail(fault.Config, check, a.name, push+"; servers take it from each other where they are connected", "servers differ: %s", o.dated(a.name, all))
+		o.Fail(fault.Config, check, a.name, push+"; servers take it from each other where they are connected", "servers differ: %s", o.dated(a.name, all))
 	}
-	if len(*o.Findings) == before {
+	if len(*o.List) == before {
 		same := "as on disk"
 		if a.disk == nil {
 			same = "all the same"
 		}
-		o.ok(check, a.name, "%s: %s", operator.Names(servers), same)
+		o.Ok(check, a.name, "%s: %s", operator.Names(servers), same)
 	}
 	a.claims, a.where = newest.claims, a.name+" (in force)"
 	a.stale = a.disk != nil && newest.text != a.text
 }
 
 // againstDisk finds versions that are older or newer than the one on disk.
-func (o *operatorCheck) againstDisk(a *accountCheck, all []jwtVersion, push string) {
+func (o *OperatorCheck) againstDisk(a *accountCheck, all []jwtVersion, push string) {
 	const check = "resolver"
-	file := operator.Dir(o.cfg.Operator.Dir).AccountFile(a.name)
+	file := operator.Dir(o.Cfg.Operator.Dir).AccountFile(a.name)
 	var older, newer, other []jwtVersion
 	for _, v := range all {
 		switch {
@@ -203,21 +204,21 @@ func (o *operatorCheck) againstDisk(a *accountCheck, all []jwtVersion, push stri
 		push = o.signAgain(a.name) // servers keep what is pushed, and do not go by it
 	}
 	if len(older) > 0 {
-		o.fail(fault.Config, check, a.name, push, "older than on disk: %s; %s is of %s", o.dated(a.name, older), file, disk)
+		o.Fail(fault.Config, check, a.name, push, "older than on disk: %s; %s is of %s", o.dated(a.name, older), file, disk)
 	}
 	if len(newer) > 0 {
-		o.warn(check, a.name, "nsc pull -a "+a.name+", and nsc describe account -n "+a.name+" -R > "+shellword.Quote(file)+", before anything is changed from here",
+		o.Warn(check, a.name, "nsc pull -a "+a.name+", and nsc describe account -n "+a.name+" -R > "+shellword.Quote(file)+", before anything is changed from here",
 			"newer than on disk: %s; %s is of %s", o.dated(a.name, newer), file, disk)
 	}
 	if len(other) > 0 {
-		o.fail(fault.Config, check, a.name, push, "another JWT than on disk, signed in the same second: %s", o.dated(a.name, other))
+		o.Fail(fault.Config, check, a.name, push, "another JWT than on disk, signed in the same second: %s", o.dated(a.name, other))
 	}
 }
 
 func issued(c *jwt.AccountClaims) string { return time.Unix(c.IssuedAt, 0).UTC().Format(time.RFC3339) }
 
 // dated says which JWTs of an account there are, each with who has it.
-func (o *operatorCheck) dated(name string, all []jwtVersion) string {
+func (o *OperatorCheck) dated(name string, all []jwtVersion) string {
 	who := map[string][]string{}
 	var order []jwtVersion
 	for _, v := range all {
