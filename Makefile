@@ -37,7 +37,7 @@ fuzz: ## run each fuzz target for FUZZTIME (default 10s)
 	scripts/check-fuzz.sh $(FUZZTIME)
 
 .PHONY: servers
-servers: ## test with every nats-server release of docs/compatibility.md
+servers: ## test with every nats-server release of docs/reference/compatibility.md
 	scripts/check-servers.sh
 
 .PHONY: generate

@@ -1,8 +1,8 @@
 // Package api is the management API over HTTP: /v1 in the shape of the Argo Messaging
-// Service (AMS), over a directory that can be changed. docs/divergences.md lists the
+// Service (AMS), over a directory that can be changed. docs/reference/divergences.md lists the
 // differences.
 //
-// Routes is the table that the router serves, and that docs/api.md and /v1/openapi.json
+// Routes is the table that the router serves, and that docs/reference/api.md and /v1/openapi.json
 // are made from.
 //
 // The API promises that every change is audited, whatever its outcome; that a change is

@@ -19,11 +19,11 @@ import (
 
 //go:generate go test -run ^TestDocs$ -count 1 . -args -update
 
-var update = flag.Bool("update", false, "write the tables of docs/api.md")
+var update = flag.Bool("update", false, "write the tables of docs/reference/api.md")
 
-// The tables in docs/api.md are those that the server goes by.
+// The tables in docs/reference/api.md are those that the server goes by.
 func TestDocs(t *testing.T) {
-	callouttest.CheckDocsTable(t, "api.md", "routes", routesDoc()+typesDoc()+statusesDoc(), *update)
+	callouttest.CheckDocsTable(t, "reference/api.md", "routes", routesDoc()+typesDoc()+statusesDoc(), *update)
 }
 
 func routesDoc() string {

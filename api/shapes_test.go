@@ -105,10 +105,10 @@ func TestShapes(t *testing.T) {
 		}
 		same(t, tt.path, got.text, tt.want)
 	}
-	page, err := os.ReadFile("../docs/api.md")
+	page, err := os.ReadFile("../docs/reference/api.md")
 	callouttest.Must(t, err)
 	if example := s.as("pub", "GET", "/v1/projects/shop/topics/orders", "").text; !strings.Contains(string(page), "\n"+example) {
-		t.Errorf("docs/api.md does not show %s", example)
+		t.Errorf("docs/reference/api.md does not show %s", example)
 	}
 	id := directory.IDOf(directory.KindUser, "pub").String()
 	same(t, "by uuid", s.root(200, "GET", "/v1/users:byUUID/"+id, "").text, pub)

@@ -26,7 +26,7 @@ func TestClientsAreEnforced(t *testing.T) {
 	}{
 		"TCP":        {s.server.URL(), quiet()},
 		"WebSocket":  {s.server.WebSocketURL(), quiet()},
-		"in process": {"", nats.InProcessServer(s.server.Native())},
+		"in process": {"", nats.InProcessServer(s.server.NATSServer())},
 	} {
 		t.Run(name, func(t *testing.T) {
 			nc, err := nats.Connect(c.url, c.opt, quiet(), nats.Token("publisher-key"), nats.Timeout(patience))

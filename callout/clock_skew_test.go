@@ -44,7 +44,7 @@ func skewModes() map[string]func(t *testing.T) skewed {
 func (s skewed) start(t *testing.T, skew, leeway, lifetime time.Duration, directory string) *callouttest.Service {
 	t.Helper()
 	var clock callouttest.Clock
-	clock.Move(skew)
+	clock.Advance(skew)
 	cfg := s.service
 	cfg.Now, cfg.Leeway, cfg.MaxLifetime, cfg.Directory = clock.Now, leeway, lifetime, callouttest.WithDigests(directory)
 	return callouttest.StartService(t, cfg)
@@ -177,7 +177,7 @@ func TestKeyEndsWhileClocksDiffer(t *testing.T) {
 
 // A usher that is behind by more than user_jwt.max_lifetime issues user JWTs that
 // have ended when they come: it grants, and the server refuses everybody. Keep
-// the lifetime well above what clocks may differ (docs/operations.md).
+// the lifetime well above what clocks may differ (docs/explanation/lifetimes.md).
 func TestLifetimeShorterThanSkew(t *testing.T) {
 	s := skewModes()["config"](t)
 	refusals := s.listen(t)

@@ -72,7 +72,7 @@ type Code struct {
 	Hint    string // what to do about it; may be empty
 }
 
-// Codes returns all codes, in the order of docs/errors.md.
+// Codes returns all codes, in the order of docs/reference/errors.md.
 func Codes() []Code {
 	return []Code{
 		{CodeGranted, Granted, "The client may connect.", ""},
@@ -98,7 +98,7 @@ func Codes() []Code {
 		{CodeNotOneToken, Denied, "The role is bound to a scoped signing key, whose template needs the user's name and tags. The name or a tag is not a single subject token.", "Rename it in the directory: names and key ids that fill a template must not contain a dot, a space or a wildcard."},
 		{CodeScopeLimits, Denied, "The role is bound to a scoped signing key, and the user has its own `limits`. nats-server accepts no limits beside a template.", "Put the limits into the template of the scoped signing key."},
 
-		{CodeLeafNode, Denied, "The connection is a leaf node. The user is neither service_admin nor project_admin of every project in the account, or its `limits.connection_types` do not contain `leafnode`.", "nats-server does not check everything that a leaf node sends, so a leaf node gets the whole account (docs/permissions.md, Connection types)."},
+		{CodeLeafNode, Denied, "The connection is a leaf node. The user is neither service_admin nor project_admin of every project in the account, or its `limits.connection_types` do not contain `leafnode`.", "nats-server does not check everything that a leaf node sends, so a leaf node gets the whole account (docs/reference/connections.md, Leaf nodes)."},
 		{CodeConnectionType, Denied, "The user's `limits.connection_types` do not contain the type of this connection.", "Run usher explain --connection TYPE to see what the user may do."},
 		{CodeMQTTClientID, Denied, "The MQTT client id is missing, or it is neither the user's name nor starts with the name and a colon.", "Give the client an id such as NAME:device. `accounts.mqtt_client_ids` allows any id in an account."},
 
@@ -111,7 +111,7 @@ func Codes() []Code {
 		{CodeIssuerUnknown, Unavailable, "The server expects answers from an issuer that is not in the keyring.", "Add the issuer's seed to the keyring, or set auth_callout.issuer on the server to an issuer of the keyring. usher check shows both."},
 		{CodeNoSigningKey, Unavailable, "The keyring has no active signing key for the account or scope of the grant (operator mode).", "usher nkey list shows which accounts have a key. A project's `account` must be a name in keyring.yaml."},
 		{CodeXKeyUnknown, Unavailable, "The request is sealed to an xkey that is not in the keyring.", "Run usher check to see which xkey the server expects."},
-		{CodeSign, Unavailable, "The issuer could not sign the answer.", "usher check tests every signing program (docs/signing-elsewhere.md)."},
+		{CodeSign, Unavailable, "The issuer could not sign the answer.", "usher check tests every signing program (docs/reference/signing-programs.md)."},
 		{CodeCredentialEnded, Unavailable, "The credential expired between verification and issuing.", ""},
 		{CodeTooLarge, Unavailable, "The answer is larger than the server's max_payload, or than 1 MiB, the largest JWT that nats-server accepts.", "Reduce the ACL entries of this user, select one project per connection (`project=P`), or increase max_payload."},
 		{CodeReply, Unavailable, "The answer could not be sent, because the service connection was lost.", ""},

@@ -15,11 +15,11 @@ import (
 
 //go:generate go test -run ^TestDocs$ -count 1 . -args -update
 
-var update = flag.Bool("update", false, "write the table of docs/compatibility.md")
+var update = flag.Bool("update", false, "write the table of docs/reference/compatibility.md")
 
-// The table in docs/compatibility.md is what TestMatrix and TestFeatures hold.
+// The table in docs/reference/compatibility.md is what TestMatrix and TestFeatures hold.
 func TestDocs(t *testing.T) {
-	callouttest.CheckDocsTable(t, "compatibility.md", "releases", compatibility(t), *update)
+	callouttest.CheckDocsTable(t, "reference/compatibility.md", "releases", compatibility(t), *update)
 }
 
 // testedReleases are those that CI builds and runs the tests against.

@@ -23,7 +23,7 @@ import (
 
 // feature is what depends on the release of nats-server, besides the ways to connect.
 type feature struct {
-	name  string    // in docs/compatibility.md
+	name  string    // in docs/reference/compatibility.md
 	since []release // of each line that got it, in order
 	works func(t *testing.T)
 	lacks func(t *testing.T) // what a server does that has it not
@@ -136,7 +136,7 @@ func secondConnect(t *testing.T, want int) {
 	}
 }
 
-// What docs/compatibility.md says of a release is so: what it has works, and what it
+// What docs/reference/compatibility.md says of a release is so: what it has works, and what it
 // has not is refused.
 func TestFeatures(t *testing.T) {
 	t.Parallel()

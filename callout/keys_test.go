@@ -22,7 +22,7 @@ func cluster(t *testing.T, sealed bool) (servers [2]*callouttest.Server, keys [2
 		servers[i] = callouttest.StartServer(t, cfg)
 	}
 	callouttest.Eventually(t, "the cluster has formed", func() bool {
-		return servers[0].Native().NumRoutes() > 0 && servers[1].Native().NumRoutes() > 0
+		return servers[0].NATSServer().NumRoutes() > 0 && servers[1].NATSServer().NumRoutes() > 0
 	})
 	return servers, keys
 }
@@ -31,7 +31,7 @@ func cluster(t *testing.T, sealed bool) (servers [2]*callouttest.Server, keys [2
 // its own or one behind a route.
 func reaches(t *testing.T, s *callouttest.Server) {
 	t.Helper()
-	account, err := s.Native().LookupAccount(callouttest.CalloutAccount)
+	account, err := s.NATSServer().LookupAccount(callouttest.CalloutAccount)
 	callouttest.Must(t, err)
 	callouttest.Eventually(t, "the server knows of the service", func() bool {
 		return account.Interest("$SYS.REQ.USER.AUTH") > 0
@@ -42,7 +42,7 @@ func reaches(t *testing.T, s *callouttest.Server) {
 // nats.go goes on to the other one of the cluster when one does not let it in.
 
 // While keys are rotated, servers on the old and on the new ones are served
-// side by side (docs/operations.md).
+// side by side (docs/how-to/rotate-keys.md).
 func TestOldAndNewKeysAtOnce(t *testing.T) {
 	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
 		t.Run(name, func(t *testing.T) {

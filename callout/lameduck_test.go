@@ -25,9 +25,9 @@ func TestLameDuck(t *testing.T) {
 	a := start("a")
 	b := start("b", a.RouteURL())
 	callouttest.Eventually(t, "the cluster is whole, and a tells its clients of b", func() bool {
-		z, err := a.Native().Varz(nil)
+		z, err := a.NATSServer().Varz(nil)
 		callouttest.Must(t, err)
-		return b.Native().NumRoutes() > 0 && slices.Contains(z.ClientConnectURLs, b.Addr())
+		return b.NATSServer().NumRoutes() > 0 && slices.Contains(z.ClientConnectURLs, b.Addr())
 	})
 	s := callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs: a.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Connections: 3,
@@ -51,7 +51,7 @@ func TestLameDuck(t *testing.T) {
 	s.WaitReady(t)
 	in(t, b.URL())
 	s.Stop(t)
-	a.Native().Shutdown() // and not after that minute
+	a.NATSServer().Shutdown() // and not after that minute
 	<-stopped
 	a.Start(t) // for the end of the test, which stops it
 }
@@ -84,7 +84,7 @@ func in(t *testing.T, url string) {
 // connectionsOf counts the service connections of a server.
 func connectionsOf(tb testing.TB, s *callouttest.Server) int {
 	tb.Helper()
-	connz, err := s.Native().Connz(&server.ConnzOptions{Limit: 100})
+	connz, err := s.NATSServer().Connz(&server.ConnzOptions{Limit: 100})
 	callouttest.Must(tb, err)
 	n := 0
 	for _, c := range connz.Conns {

@@ -211,7 +211,7 @@ func TestServersAreNotAskedAbout(t *testing.T) {
 		URLs: one.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
 	two := callouttest.StartServer(t, callouttest.ServerConfig{Name: "two", Keys: keys, Cluster: true, Routes: []string{one.RouteURL()}})
-	callouttest.Eventually(t, "there is a route", func() bool { return one.Native().NumRoutes() > 0 && two.Native().NumRoutes() > 0 })
+	callouttest.Eventually(t, "there is a route", func() bool { return one.NATSServer().NumRoutes() > 0 && two.NATSServer().NumRoutes() > 0 })
 	if events := service.Events(t); len(events) > 0 {
 		t.Errorf("usher was asked: %v", events)
 	}

@@ -74,9 +74,9 @@ func operatorSite(t *testing.T, sealed, bring bool) *site {
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Sealed: sealed, NoSentinel: bring, Program: *serverProgram})
 	srv := o.Servers[0]
 	s := &site{
-		system: o.System(t), url: srv.URL(), ws: srv.WebSocketURL(), mqtt: srv.MQTTURL(), leaf: srv.LeafAddr(),
+		system: o.ConnectSystem(t), url: srv.URL(), ws: srv.WebSocketURL(), mqtt: srv.MQTTURL(), leaf: srv.LeafAddr(),
 		service:  callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.WithDigests(matrixDirectory)}),
-		admin:    o.Admin(t),
+		admin:    o.ConnectAdmin(t),
 		accounts: o.Accounts,
 	}
 	if bring {
@@ -135,7 +135,7 @@ func (s *site) refusedUnasked(t *testing.T, w way) {
 	before := len(s.service.Events(t))
 	if v, err := w.connect(t, s, "near-key"); err == nil {
 		v.leave()
-		t.Error("let in: docs/compatibility.md says that this release cannot")
+		t.Error("let in: docs/reference/compatibility.md says that this release cannot")
 	} else if !errors.Is(err, errRefused) {
 		t.Error(err)
 	}

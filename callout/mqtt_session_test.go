@@ -210,7 +210,7 @@ func TestMQTTIsEnforced(t *testing.T) {
 		}
 		callouttest.Must(t, willed.conn.Close()) // without a DISCONNECT
 		callouttest.Eventually(t, "the server has seen it leave", func() bool {
-			z, err := s.server.Native().Connz(&server.ConnzOptions{MQTTClient: id})
+			z, err := s.server.NATSServer().Connz(&server.ConnzOptions{MQTTClient: id})
 			return err == nil && len(z.Conns) == 0
 		})
 	}

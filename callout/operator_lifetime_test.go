@@ -30,7 +30,7 @@ func newDecentral(t *testing.T, cfg callouttest.OperatorConfig) *decentral {
 	})}
 	d.listen()
 	for _, s := range o.Servers {
-		account, err := s.Native().LookupAccount(o.Accounts[callouttest.CalloutAccount])
+		account, err := s.NATSServer().LookupAccount(o.Accounts[callouttest.CalloutAccount])
 		callouttest.Must(t, err)
 		callouttest.Eventually(t, "the server knows of the service and of who listens", func() bool {
 			return account.Interest(callout.Subject) > 0 && account.Interest("$SYS.ACCOUNT.CLIENT.AUTH.ERR") > 0
@@ -98,9 +98,9 @@ func (d *decentral) turnsAway(reason string) {
 // change pushes an account as changed.
 func (d *decentral) change(name string, change func(c *jwt.AccountClaims)) {
 	d.t.Helper()
-	c := d.Account(d.t, name)
+	c := d.ReadAccount(d.t, name)
 	change(c)
-	d.Push(d.t, name, c)
+	d.PushAccount(d.t, name, c)
 }
 
 // remove takes an account's signing key out of its JWT.
@@ -231,7 +231,7 @@ func TestAccountExpires(t *testing.T) {
 		// Within a second of an update the server looks for no newer JWT, and refuses:
 		// be well above that.
 		d.change(name, func(c *jwt.AccountClaims) { c.Expires = time.Now().Unix() + 3 })
-		account, err := d.Servers[0].Native().LookupAccount(d.Accounts[name])
+		account, err := d.Servers[0].NATSServer().LookupAccount(d.Accounts[name])
 		callouttest.Must(t, err)
 		callouttest.Eventually(t, "the account has expired", account.IsExpired)
 	}

@@ -213,7 +213,7 @@ type still struct {
 
 func (s *still) Now() time.Time { return s.start.Add(time.Duration(s.past.Load())) }
 
-func (s *still) Move(d time.Duration) { s.past.Add(int64(d)) }
+func (s *still) Advance(d time.Duration) { s.past.Add(int64(d)) }
 
 // failureBurst is how many failures may come at once where one a second may.
 const failureBurst = 4
@@ -276,7 +276,7 @@ func TestFailing(t *testing.T) {
 			})
 			s := stage{t, srv, service, keys}
 			for n, step := range append(slices.Repeat([]step{tt.burst}, failureBurst), tt.steps...) {
-				clock.Move(step.after)
+				clock.Advance(step.after)
 				if got := s.outcome(t, step.host, step.as); got != step.want {
 					t.Errorf("step %d from %s: %s, want %s", n, step.host, got, step.want)
 				}
@@ -445,7 +445,7 @@ func TestWaitedTooLong(t *testing.T) {
 	g.let(t, 1)
 	fresh := i.ask(t, quietHost, "fresh", "publisher-key")
 	inFlight(t, s.service, 3)
-	clock.Move(budget)
+	clock.Advance(budget)
 	g.pass <- struct{}{}
 	callouttest.Eventually(t, "two are too late", func() bool {
 		return requests(t, s.service.Registry, callout.Shed, callout.CodeTooLate) == 2

@@ -161,7 +161,7 @@ func TestReportForgetsAfterAnHour(t *testing.T) {
 		move time.Duration
 		want uint64
 	}{{0, 2}, {58 * time.Minute, 2}, {2 * time.Minute, 0}} {
-		clock.Move(c.move)
+		clock.Advance(c.move)
 		report := service.Report()
 		k := report.Key(keys.Issuer)
 		if k.LastHour != c.want || k.Last == nil || len(k.Servers) != 1 {
@@ -260,9 +260,9 @@ func TestReportOfReplacedSigningKey(t *testing.T) {
 	})
 	letIn(t, o.URLs(), 3, true)
 	old, replacement := o.Signing[callouttest.AppAccount], callouttest.NewKeys(t)
-	c := o.Account(t, callouttest.AppAccount)
+	c := o.ReadAccount(t, callouttest.AppAccount)
 	c.SigningKeys.Add(replacement.Issuer)
-	o.Push(t, callouttest.AppAccount, c)
+	o.PushAccount(t, callouttest.AppAccount, c)
 	callouttest.WriteSeed(t, filepath.Join(o.Keyring, "new.nk"), replacement.IssuerSeed)
 	state, err := keyring.ReadState(o.Keyring, keyring.Config{Callout: callouttest.CalloutAccount})
 	callouttest.Must(t, err)

@@ -10,7 +10,7 @@ import (
 	"usher/callout/callouttest"
 )
 
-// silenceTimeout is the servers' authorization.timeout here. docs/operations.md asks
+// silenceTimeout is the servers' authorization.timeout here. docs/explanation/silence.md asks
 // for one above the 2.3 s after which nats.go gives up on an attempt by itself (see
 // TestSilence); this is well above, because a slow machine keeps clients from it.
 const silenceTimeout = 5

@@ -185,7 +185,7 @@ func authErrors(t *testing.T, s stage, user, subject string) *nats.Subscription 
 
 // nextReason returns the error text of the next event. The rest of the event
 // is the server's own: it names the user that the client gave, which for a user
-// name alone is the token (docs/security.md).
+// name alone is the token (docs/explanation/security.md).
 func nextReason(t *testing.T, sub *nats.Subscription) string {
 	t.Helper()
 	m, err := sub.NextMsg(patience)

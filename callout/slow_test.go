@@ -197,7 +197,7 @@ func TestPlaceIsLeft(t *testing.T) {
 func TestSlowVerifierDecides(t *testing.T) {
 	clock := &still{start: time.Now()}
 	a, b := newBackend("a"), newBackend("b")
-	a.takes = func(context.Context) { clock.Move(100 * time.Millisecond) }
+	a.takes = func(context.Context) { clock.Advance(100 * time.Millisecond) }
 	b.takes = a.takes
 	close(a.open)
 	close(b.open)

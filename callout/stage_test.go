@@ -61,7 +61,7 @@ func (s stage) placed(t *testing.T, nc *nats.Conn) (user, account string) {
 	t.Helper()
 	cid, err := nc.GetClientID()
 	callouttest.Must(t, err)
-	z, err := s.server.Native().Connz(&server.ConnzOptions{CID: cid, Username: true})
+	z, err := s.server.NATSServer().Connz(&server.ConnzOptions{CID: cid, Username: true})
 	callouttest.Must(t, err)
 	if len(z.Conns) != 1 {
 		t.Fatalf("connection %d: the server knows %d", cid, len(z.Conns))

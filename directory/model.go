@@ -66,7 +66,7 @@ type Made struct {
 // Limits bound the connections of a user.
 //
 // There is no limit on subscriptions or payload: nats-server 2.15 ignores both in a
-// user JWT that it receives over auth callout (measured; see docs/divergences.md).
+// user JWT that it receives over auth callout (measured; see docs/reference/divergences.md).
 type Limits struct {
 	ConnectionTypes []ConnectionType `json:"connection_types,omitempty"` // how the user may connect; empty: every type except leaf nodes
 }

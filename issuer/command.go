@@ -37,7 +37,7 @@ const (
 )
 
 // commandSigner signs with a key that another system holds. It runs a program for
-// each signature, and so twice for each response (docs/signing-elsewhere.md). The
+// each signature, and so twice for each response (docs/reference/signing-programs.md). The
 // program reads the data on standard input and writes the signature to standard
 // output, as base64 or as its 64 bytes.
 type commandSigner struct {

@@ -208,7 +208,7 @@ func TestNewCommandRefuses(t *testing.T) {
 }
 
 // BenchmarkSign compares signing by a program with signing in process; the ratio is
-// what counts (docs/signing-elsewhere.md). The program is minimal and uses no network.
+// what counts (docs/reference/signing-programs.md). The program is minimal and uses no network.
 func BenchmarkSign(b *testing.B) {
 	signer := program(b)
 	file, seed, public := seedFile(b)

@@ -19,10 +19,10 @@ import (
 	"usher/issuer"
 )
 
-// The script of docs/signing-elsewhere.md works with a server that behaves like Vault's
+// The script of docs/how-to/sign-elsewhere.md works with a server that behaves like Vault's
 // transit engine.
 func TestVaultScript(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "docs", "signing-elsewhere.md"))
+	text, err := os.ReadFile(filepath.Join("..", "docs", "how-to", "sign-elsewhere.md"))
 	must(t, err)
 	block := regexp.MustCompile("(?s)```sh\n(.*?)```").FindSubmatch(text)
 	if block == nil {

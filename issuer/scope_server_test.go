@@ -11,7 +11,7 @@ import (
 	"usher/permissions"
 )
 
-// nats-server 2.15 expands templates as docs/permissions.md describes. It inserts name
+// nats-server 2.15 expands templates as docs/reference/scoped-signing-keys.md describes. It inserts name
 // and tags verbatim, once for each value of a tag. An allow rule whose tag is missing is
 // dropped. A side that loses all its allow rules is closed; a side that had none is open.
 func TestServerExpandsTemplates(t *testing.T) {

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// authSubject is where nats-server asks about connections. Whoever may publish
-// there could pose as a server, whoever may subscribe reads every credential.
+// authSubject is the subject of nats-server's authorization requests. A client that may
+// publish to it can pose as a server; one that may subscribe reads every credential.
 const authSubject = "$SYS.REQ.USER.AUTH"
 
-// builder gathers the rules of one grant.
+// builder collects the rules of one grant.
 type builder struct{ rules []Rule }
 
 func (b *builder) allow(side Side, subject string, o Origin) {
@@ -22,22 +22,22 @@ func (b *builder) both(subject string, o Origin) {
 	b.allow(Subscribe, subject, o)
 }
 
-// finish sorts the rules, drops what another rule covers, and states both sides.
-func (b *builder) finish() []Rule {
+// build returns the rules of both sides, sorted, without those that others cover.
+func (b *builder) build() []Rule {
 	for _, side := range Sides() {
-		b.close(side)
+		b.addDenials(side)
 	}
-	slices.SortStableFunc(b.rules, inOrder)
+	slices.SortStableFunc(b.rules, compareRules)
 	return collapse(b.rules)
 }
 
-func inOrder(x, y Rule) int {
+func compareRules(x, y Rule) int {
 	return cmp.Or(cmp.Compare(x.Side, y.Side), cmp.Compare(x.Effect, y.Effect), cmp.Compare(x.Subject, y.Subject))
 }
 
-// close adds what holds for every grant: an empty side is denied, and the auth
-// subject is, wherever an allowance reaches it.
-func (b *builder) close(side Side) {
+// addDenials adds the rules that hold for every grant: it denies all of an empty side,
+// and the auth subject where an allowance reaches it.
+func (b *builder) addDenials(side Side) {
 	empty, reaches := true, false
 	for i := range b.rules {
 		if b.rules[i].Side == side && b.rules[i].Effect == Allow {
@@ -56,62 +56,61 @@ func (b *builder) close(side Side) {
 	}
 }
 
-// collapse drops every rule that a wildcard of the same side and effect covers,
-// and repeats. It never widens: the wildcard was granted anyway.
+// collapse drops repeated rules, and every rule that a wildcard of the same side and
+// effect covers. It never grants more, because the wildcard is already granted.
 func collapse(sorted []Rule) []Rule {
-	wild := wildcardsOf(sorted)
+	wildcards := wildcardIndexOf(sorted)
 	kept := sorted[:0]
 	for i := range sorted {
 		r := sorted[i]
-		if n := len(kept); n > 0 && same(&kept[n-1], &r) && kept[n-1].Subject == r.Subject {
+		if n := len(kept); n > 0 && sameKind(&kept[n-1], &r) && kept[n-1].Subject == r.Subject {
 			continue
 		}
-		if !wild.cover(&r) {
+		if !wildcards.covers(&r) {
 			kept = append(kept, r)
 		}
 	}
 	return slices.Clip(kept)
 }
 
-// wildcards are the rules with wildcards, by what stands before the first one. A
-// subject is covered by those only that begin as it does, so of thousands it has
-// to be compared with a few.
-type wildcards map[string][]Rule
+// wildcardIndex holds the rules with wildcards by their literal prefix. Only rules with
+// a prefix of a subject can cover it, so it is compared with a few of thousands.
+type wildcardIndex map[string][]Rule
 
-func wildcardsOf(rules []Rule) wildcards {
-	w := wildcards{}
+func wildcardIndexOf(rules []Rule) wildcardIndex {
+	w := wildcardIndex{}
 	for i := range rules {
 		if subject := rules[i].Subject; HasWildcard(subject) {
-			start := literal(subject)
-			w[start] = append(w[start], rules[i])
+			prefix := literalPrefix(subject)
+			w[prefix] = append(w[prefix], rules[i])
 		}
 	}
 	return w
 }
 
-// cover reports whether another rule than r covers all of it.
-func (w wildcards) cover(r *Rule) bool {
+// covers reports whether another rule covers all of r.
+func (w wildcardIndex) covers(r *Rule) bool {
 	if len(w) == 0 {
 		return false
 	}
-	start := literal(r.Subject)
+	prefix := literalPrefix(r.Subject)
 	for {
-		if slices.ContainsFunc(w[start], func(x Rule) bool {
-			return same(&x, r) && x.Subject != r.Subject && Covers(x.Subject, r.Subject)
+		if slices.ContainsFunc(w[prefix], func(x Rule) bool {
+			return sameKind(&x, r) && x.Subject != r.Subject && Covers(x.Subject, r.Subject)
 		}) {
 			return true
 		}
-		if start == "" {
+		if prefix == "" {
 			return false
 		}
-		start = start[:strings.LastIndexByte(start[:len(start)-1], '.')+1]
+		prefix = prefix[:strings.LastIndexByte(prefix[:len(prefix)-1], '.')+1]
 	}
 }
 
-// literal returns the tokens before the first wildcard, each with its dot. The
-// last token of a subject without wildcards is left out: what covers it has a
-// wildcard in its place or before.
-func literal(subject string) string {
+// literalPrefix returns the tokens before the first wildcard, each with its dot. It
+// leaves out the last token of a subject without wildcards, because a rule that covers
+// the subject has a wildcard there or before.
+func literalPrefix(subject string) string {
 	for start := 0; ; {
 		dot := strings.IndexByte(subject[start:], '.')
 		if dot < 0 {
@@ -124,4 +123,4 @@ func literal(subject string) string {
 	}
 }
 
-func same(a, b *Rule) bool { return a.Side == b.Side && a.Effect == b.Effect }
+func sameKind(a, b *Rule) bool { return a.Side == b.Side && a.Effect == b.Effect }

@@ -31,15 +31,15 @@ func typed(types map[string][]directory.ConnectionType) directory.Records {
 // Invariant 0: a grant holds only on kinds of connection on which the server
 // enforces it, or where there is nothing to enforce.
 func TestInvariant0Derived(t *testing.T) {
-	enforced := []directory.ConnectionType{
+	enforcedTypes := []directory.ConnectionType{
 		directory.ConnectionStandard, directory.ConnectionWebSocket, directory.ConnectionMQTT, directory.ConnectionMQTTWS, directory.ConnectionInProcess,
 	}
 	for _, tt := range []struct {
 		user, selection string
 		named, want     []directory.ConnectionType // want nil: denied
 	}{
-		{"pia", "", nil, enforced},
-		{"root", "", nil, enforced}, // by name or not at all
+		{"pia", "", nil, enforcedTypes},
+		{"root", "", nil, enforcedTypes}, // by name or not at all
 		{"pia", "", []directory.ConnectionType{standard}, []directory.ConnectionType{standard}},
 		{"pia", "", []directory.ConnectionType{standard, leafNode}, []directory.ConnectionType{standard}},
 		{"pia", "", []directory.ConnectionType{leafNode}, nil},

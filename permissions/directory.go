@@ -7,9 +7,9 @@ import (
 	"usher/directory/snapshot"
 )
 
-// CheckDirectory reports what in a directory the policy could never grant:
-// projects in accounts that clients must not land in, and service roles that
-// are bound to no account. Requests of those users go unanswered.
+// CheckDirectory reports the parts of a directory that the policy can never grant:
+// projects in the callout or system account, and service roles without an account.
+// usher does not answer requests of those users.
 func (p *Policy) CheckDirectory(s *snapshot.Snapshot) directory.Problems {
 	var problems directory.Problems
 	for project := range s.Projects() {
@@ -22,10 +22,10 @@ func (p *Policy) CheckDirectory(s *snapshot.Snapshot) directory.Problems {
 		}
 	}
 	for _, role := range directory.ServiceRoles() {
-		if user, held := s.FirstWithServiceRole(role); held && p.AccountOf(role) == "" {
+		if user, found := s.FirstWithServiceRole(role); found && p.AccountOf(role) == "" {
 			problems = append(problems, directory.Problem{
 				Path:    "user " + user,
-				Message: fmt.Sprintf("holds service role %s, which is bound to no account", role),
+				Message: fmt.Sprintf("has service role %s, which has no account", role),
 				Hint:    fmt.Sprintf("set accounts.%s in the configuration", role),
 			})
 		}
@@ -33,7 +33,7 @@ func (p *Policy) CheckDirectory(s *snapshot.Snapshot) directory.Problems {
 	return problems
 }
 
-// AccountOf returns the account that a service role is bound to; empty: none.
+// AccountOf returns the account of a service role; empty: none is configured.
 func (p *Policy) AccountOf(role directory.ServiceRole) string {
 	switch role {
 	case directory.ServiceRoleAdmin:

@@ -15,11 +15,11 @@ import (
 
 //go:generate go test -run ^TestDocs$ -count 1 . -args -update
 
-var update = flag.Bool("update", false, "write the tables of docs/permissions.md")
+var update = flag.Bool("update", false, "write the tables of docs/reference/permissions.md")
 
-// The subjects in docs/permissions.md are those that Derive gives.
+// The subjects in docs/reference/permissions.md are those that Derive gives.
 func TestDocs(t *testing.T) {
-	callouttest.CheckDocsTable(t, "permissions.md", "subjects", documented(t), *update)
+	callouttest.CheckDocsTable(t, "reference/permissions.md", "subjects", documented(t), *update)
 }
 
 // documented derives one user per role of project shop, which is alone in its

@@ -104,7 +104,7 @@ var fuzzScoped = []permissions.ScopedRole{
 }
 
 // stated is what the records say a user may do, worked out from the text of
-// the rules (docs/permissions.md) and nothing of the package under test.
+// the rules (docs/reference/permissions.md) and nothing of the package under test.
 type stated struct {
 	accounts map[string]bool // every account that some role lands in
 	scopes   map[string]bool // every scope that some role is bound to; empty: to none
@@ -132,11 +132,11 @@ func state(r *directory.Records, p *permissions.Policy, name string, sel identit
 			roles = u.ServiceRoles
 		}
 	}
-	admin, ingest := slices.Contains(roles, directory.ServiceRoleAdmin), slices.Contains(roles, directory.ServiceRoleIngest)
+	admin, addIngest := slices.Contains(roles, directory.ServiceRoleAdmin), slices.Contains(roles, directory.ServiceRoleIngest)
 	if admin && sel.Project == "" && lands(p.AdminAccount, "service_admin") {
 		s.pub, s.sub = append(s.pub, ">"), append(s.sub, ">")
 	}
-	if ingest && sel.Project == "" && lands(p.IngestAccount, "ingest") {
+	if addIngest && sel.Project == "" && lands(p.IngestAccount, "ingest") {
 		s.pub = append(s.pub, "_INBOX.>", "_HB.>", "_STAN.discover.event-service", "_STAN.discover.event-service.*",
 			"_STAN.pub.*.habitat", "_STAN.close.*", "habitat.event.*")
 		s.sub = append(s.sub, "_INBOX.>", "_STAN.acks.>", "_HB.>", "_STAN.discover.event-service.*")

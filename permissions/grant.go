@@ -30,7 +30,7 @@ const (
 	Deny  Effect = "deny"
 )
 
-// Source is the kind of thing that a rule comes from.
+// Source is the kind of origin of a rule.
 type Source string
 
 // The sources of a rule.
@@ -40,14 +40,14 @@ const (
 	SourceServiceRole  Source = "service_role" // a service role
 	SourceProfile      Source = "profile"      // a hard-coded profile
 	SourceInbox        Source = "inbox"        // the private inbox of the user
-	SourceInvariant    Source = "invariant"    // holds for every grant
+	SourceInvariant    Source = "invariant"    // part of every grant
 	resourceTopic             = "topic"
 	resourceSub               = "subscription"
 	profileIngest             = "ingest"
 	profileHealthCheck        = "healthcheck"
 )
 
-// Origin says why a rule is there. Fields that do not apply are empty.
+// Origin is the reason for a rule. Fields that do not apply are empty.
 type Origin struct {
 	Source   Source `json:"source"`
 	Role     string `json:"role,omitempty"`     // role, service role or profile
@@ -70,13 +70,13 @@ func (o Origin) String() string {
 	case SourceInbox:
 		return "private inbox"
 	case SourceInvariant:
-		return "holds for every grant"
+		return "part of every grant"
 	default:
 		return string(o.Source)
 	}
 }
 
-// Rule allows or denies one subject, which may hold wildcards, on one side.
+// Rule allows or denies one subject, which may have wildcards, on one side.
 type Rule struct {
 	Side    Side   `json:"side"`
 	Effect  Effect `json:"effect"`
@@ -84,19 +84,19 @@ type Rule struct {
 	Origin  Origin `json:"origin"`
 }
 
-// Grant is what an identity gets: where it lands, what it may do there, and
-// until when.
+// Grant is what an identity gets: an account, permissions and limits in it, and a
+// lifetime.
 type Grant struct {
 	Account         string                     // the NATS account
-	Scope           string                     // the scoped signing key whose template gives the permissions; empty: Rules do
-	Rules           []Rule                     // sorted by side, effect and subject; no two alike
+	Scope           string                     // the scoped signing key whose template has the permissions; empty: Rules has them
+	Rules           []Rule                     // sorted by side, effect and subject, without duplicates
 	InboxPrefix     string                     // the inbox prefix that the client may use
-	ConnectionTypes []directory.ConnectionType // in which it may be used; empty: the template of Scope says
-	Connection      identity.Connection        // the connection that it is for, which Connect has checked
-	WholeAccount    bool                       // the roles that it comes from give everything in the account
-	noLeafNode      error                      // why a leaf node is not among them, though the user names it
-	Networks        []netip.Prefix             // where the connection may come from; empty: anywhere
-	NotAfter        time.Time                  // when the credential ends; zero: it does not
+	ConnectionTypes []directory.ConnectionType // for which it may be used; empty: the template of Scope decides
+	Connection      identity.Connection        // the connection that Connect has checked
+	WholeAccount    bool                       // the roles give everything in the account
+	leafNodeErr     error                      // why ConnectionTypes lacks a leaf node that the user lists
+	Networks        []netip.Prefix             // from which the client may connect; empty: from everywhere
+	NotAfter        time.Time                  // end of the credential; zero: none
 	Tags            []string                   // project, role, method and key id, as "name:value"
 }
 
@@ -120,18 +120,18 @@ func (g *Grant) Subjects(side Side, effect Effect) []string {
 	return subjects
 }
 
-// Verdict is the answer to whether a grant allows something.
+// Verdict is the result of Check.
 type Verdict struct {
 	Allowed bool
-	Rule    *Rule // the rule that decided; nil when no rule allows it
-	// Filtered: a subscription that is allowed, but of which nats-server holds
-	// back what Rule denies.
+	Rule    *Rule // the rule that decided; nil if no rule allows the subject
+	// Filtered: the subscription is allowed, but nats-server drops the messages that
+	// Rule denies.
 	Filtered bool
 }
 
-// Check answers as nats-server would: a subject is allowed if an allowance
-// covers it and no denial does. subject may hold wildcards on the subscribe
-// side, where nats-server 2.15 lets "a.*" admit the subscription "a.>".
+// Check decides as nats-server would: a subject is allowed if an allowance covers it and
+// no denial does. On the subscribe side subject may have wildcards, and the rule "a.*"
+// admits the subscription "a.>", as in nats-server 2.15.
 func (g *Grant) Check(side Side, subject string) Verdict {
 	var allowed, filter *Rule
 	for i := range g.Rules {

@@ -5,40 +5,41 @@ import (
 	"usher/identity"
 )
 
-// outlook is what becomes of a user that connects.
-type outlook struct {
+// outcome is the result of a connection attempt by a user.
+type outcome struct {
 	account, scope string
 	size           int
 	granted        bool
 }
 
-func (p *Policy) outlook(sel identity.Selection, f *directory.Facts, limit int) outlook {
-	id := widest(f.User)
+func (p *Policy) outcome(sel identity.Selection, f *directory.Facts, limit int) outcome {
+	id := largestIdentity(f.User)
 	id.Selection = sel
-	parts, err := p.parts(sel, f)
+	entitlements, err := p.entitlements(sel, f)
 	if err != nil {
-		return outlook{}
+		return outcome{}
 	}
-	account, err := oneAccount(parts)
+	account, err := commonAccount(entitlements)
 	if err != nil {
-		return outlook{}
+		return outcome{}
 	}
-	scope, err := p.scope(parts)
+	scope, err := p.scope(entitlements)
 	if err != nil {
-		return outlook{}
+		return outcome{}
 	}
-	size := sizeOf(parts, f, &id, account, scope)
-	return outlook{account, scope, size, size <= limit}
+	size := sizeOf(entitlements, f, &id, account, scope)
+	return outcome{account, scope, size, size <= limit}
 }
 
-// Harms reports whether a change, of which before and after are what a user had and
-// has, leaves the user worse than before outside of a project: where it is not only
-// about that project, what was granted is not any more, or in another account, or by
-// another scope. An answer has at most limit bytes, and one project may take half of
-// that of a user who has roles elsewhere too: the other half is for the others. Nor may
-// it take the part of another one (crowds).
+// Harms reports whether a change leaves a user worse off outside a project. before and
+// after are the facts about the user; limit is the maximum size of an answer in bytes.
+// A change harms a user with roles outside the project if
+//   - a connection that was granted, and is not for this project alone, is not granted
+//     any more, or in another account, or with another scope; or
+//   - the project takes more than half of the answer, or more than its fair share
+//     (exceedsShare).
 //
-// Whoever administers one project alone may not do that.
+// The admin of one project may not make such a change.
 func (p *Policy) Harms(before, after *directory.Facts, project *directory.Project, limit int) bool {
 	if before.User == nil || after.User == nil {
 		return false
@@ -52,25 +53,25 @@ func (p *Policy) Harms(before, after *directory.Facts, project *directory.Projec
 		selections = append(selections, identity.Selection{Account: account})
 	}
 	for _, sel := range selections {
-		was := p.outlook(sel, before, limit)
-		if !was.granted {
+		old := p.outcome(sel, before, limit)
+		if !old.granted {
 			continue
 		}
-		if is := p.outlook(sel, after, limit); !is.granted || is.account != was.account || is.scope != was.scope {
+		if now := p.outcome(sel, after, limit); !now.granted || now.account != old.account || now.scope != old.scope {
 			return true
 		}
 	}
 	share := p.shareOf(after, project)
-	return share > limit/2 && share > p.shareOf(before, project) || p.crowds(before, after, project, limit)
+	return share > limit/2 && share > p.shareOf(before, project) || p.exceedsShare(before, after, project, limit)
 }
 
-// outside lists what gives a user something besides a project.
-func (p *Policy) outside(f *directory.Facts, project *directory.Project) []part {
-	all, err := p.parts(identity.Selection{}, f)
+// outside lists the entitlements of a user without those in a project.
+func (p *Policy) outside(f *directory.Facts, project *directory.Project) []entitlement {
+	all, err := p.entitlements(identity.Selection{}, f)
 	if err != nil {
 		return nil
 	}
-	var others []part
+	var others []entitlement
 	for _, x := range all {
 		if x.membership == nil || x.membership.Project.ID != project.ID {
 			others = append(others, x)
@@ -79,12 +80,13 @@ func (p *Policy) outside(f *directory.Facts, project *directory.Project) []part 
 	return others
 }
 
-// shareOf returns the size of what a project alone gives a user; 0: nothing.
+// shareOf returns the size of an answer with the user's roles in one project alone; 0:
+// the user has none.
 func (p *Policy) shareOf(f *directory.Facts, project *directory.Project) int {
 	for i := range f.Memberships {
 		if m := &f.Memberships[i]; m.Project.ID == project.ID {
-			id := widest(f.User)
-			return sizeOf([]part{{account: m.Project.Account, membership: m}}, f, &id, m.Project.Account, "")
+			id := largestIdentity(f.User)
+			return sizeOf([]entitlement{{account: m.Project.Account, membership: m}}, f, &id, m.Project.Account, "")
 		}
 	}
 	return 0

@@ -26,7 +26,7 @@ type published struct {
 	} `json:"error"`
 }
 
-// Headers that act (docs/permissions.md). pia may publish shop.orders and
+// Headers that act (docs/explanation/isolation.md). pia may publish shop.orders and
 // shop.market.prices; what a header does beyond that, the server does not check.
 func TestHeadersThatAct(t *testing.T) {
 	pia, err := derive(t, newPolicy(), snapshotOf(t, world()), "pia", identity.Selection{})

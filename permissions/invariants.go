@@ -7,20 +7,20 @@ import (
 	"strings"
 )
 
-// ErrInvariant: a grant breaks a rule that holds for every grant. It is never
-// issued, and it is a fault of directory or configuration, not a denial.
-var ErrInvariant = errors.New("grant breaks an invariant")
+// ErrInvariant: the grant violates an invariant. It is never issued. The cause is an
+// error in the directory or the configuration, so this is not a denial.
+var ErrInvariant = errors.New("grant violates an invariant")
 
-// Validate checks the invariants that need no clock (docs/permissions.md). It is
-// called where grants are derived and again where they are issued.
+// Validate checks the invariants that need no clock (docs/reference/permissions.md). Derive calls
+// it, and the issuer calls it again.
 func (p *Policy) Validate(g *Grant) error {
 	switch {
 	case g.Account == "":
 		return fmt.Errorf("%w: no account", ErrInvariant)
 	case g.Account == p.CalloutAccount:
-		return fmt.Errorf("%w: %q is the callout account, where every credential passes by", ErrInvariant, g.Account)
-	case g.Account == p.SystemAccount && !p.bindsSystem(g):
-		return fmt.Errorf("%w: %q is the system account, and no role of this grant is bound to it", ErrInvariant, g.Account)
+		return fmt.Errorf("%w: %q is the callout account, which carries every credential", ErrInvariant, g.Account)
+	case g.Account == p.SystemAccount && !p.mayUseSystem(g):
+		return fmt.Errorf("%w: %q is the system account, and the configuration gives it to no role of this grant", ErrInvariant, g.Account)
 	}
 	if err := g.validateConnection(); err != nil {
 		return err
@@ -36,9 +36,10 @@ func (p *Policy) Validate(g *Grant) error {
 	return nil
 }
 
-// bindsSystem reports whether configuration bound the role of g to the system account.
-func (p *Policy) bindsSystem(g *Grant) bool {
-	bound := map[string]string{
+// mayUseSystem reports whether the configuration gives the system account to the role
+// of g.
+func (p *Policy) mayUseSystem(g *Grant) bool {
+	accounts := map[string]string{
 		"role:service_admin":         p.AdminAccount,
 		"role:" + profileIngest:      p.IngestAccount,
 		"role:" + profileHealthCheck: p.HealthCheckAccount,
@@ -46,7 +47,7 @@ func (p *Policy) bindsSystem(g *Grant) bool {
 	if slices.ContainsFunc(g.Tags, func(t string) bool { return strings.HasPrefix(t, "project:") }) {
 		return false
 	}
-	return slices.ContainsFunc(g.Tags, func(t string) bool { return bound[t] == p.SystemAccount })
+	return slices.ContainsFunc(g.Tags, func(t string) bool { return accounts[t] == p.SystemAccount })
 }
 
 func validateSide(g *Grant, side Side) error {
@@ -67,8 +68,8 @@ func validateSide(g *Grant, side Side) error {
 			if Overlaps(reach(side, r.Subject), authSubject) && !g.denies(side, authSubject) {
 				return fmt.Errorf("%w: %s %q reaches %s", ErrInvariant, side, r.Subject, authSubject)
 			}
-			if openTail(side, r.Subject) {
-				return fmt.Errorf("%w: %s %q has an open tail below $JS", ErrInvariant, side, r.Subject)
+			if hasOpenTail(side, r.Subject) {
+				return fmt.Errorf("%w: %s %q has no exact number of tokens below $JS", ErrInvariant, side, r.Subject)
 			}
 		default:
 			return fmt.Errorf("%w: effect %q", ErrInvariant, r.Effect)
@@ -78,16 +79,16 @@ func validateSide(g *Grant, side Side) error {
 		return nil
 	}
 	if denied == 0 || !g.denies(side, ">") {
-		return fmt.Errorf("%w: the %s side is not stated", ErrInvariant, side)
+		return fmt.Errorf("%w: the %s side has no rule", ErrInvariant, side)
 	}
 	return nil
 }
 
-// openTail reports whether an allowance reaches subjects below $JS without saying
-// how many tokens they have. JetStream tells the forms of a subject apart by their
-// number, so an open tail takes in forms that were not meant. Only ">", the whole
-// account, may.
-func openTail(side Side, subject string) bool {
+// hasOpenTail reports whether an allowance reaches subjects below $JS of any number of
+// tokens. JetStream distinguishes the formats of a subject by their number of tokens, so
+// an open tail would match formats that it was not meant for. Only ">", the whole
+// account, may have one.
+func hasOpenTail(side Side, subject string) bool {
 	reached := reach(side, subject)
 	return strings.HasSuffix(reached, ".>") && Overlaps(reached, "$JS.>")
 }

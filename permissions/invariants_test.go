@@ -138,7 +138,7 @@ func TestInvariant2SystemAccount(t *testing.T) {
 		return p
 	}
 	admin := bind(func(p *permissions.Policy) { p.AdminAccount = "SYS" })
-	ingest := bind(func(p *permissions.Policy) { p.IngestAccount = "SYS" })
+	addIngest := bind(func(p *permissions.Policy) { p.IngestAccount = "SYS" })
 	s := snapshotOf(t, placed("SYS"))
 	tests := []struct {
 		name            string
@@ -154,9 +154,9 @@ func TestInvariant2SystemAccount(t *testing.T) {
 		{"the admin role, bound to it, by way of the project", admin, "root", "project=trap", true},
 		{"a publisher, where the admin role is bound to it", admin, "pia", "", false},
 		{"a project admin, where the admin role is bound to it", admin, "ann", "", false},
-		{"ingest, bound to it", ingest, "hab", "", true},
-		{"a publisher, where ingest is bound to it", ingest, "pia", "", false},
-		{"the admin role, where ingest is bound to it", ingest, "root", "project=trap", false},
+		{"ingest, bound to it", addIngest, "hab", "", true},
+		{"a publisher, where ingest is bound to it", addIngest, "pia", "", false},
+		{"the admin role, where ingest is bound to it", addIngest, "root", "project=trap", false},
 		{"both the admin role and membership of a project there", admin, "both", "", false},
 	}
 	for _, tt := range tests {

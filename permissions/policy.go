@@ -11,84 +11,88 @@ import (
 	"usher/identity"
 )
 
-// Denials: the identity is known, and what it asks for is definitely not its.
+// Denials of verified identities because of their roles.
 var (
-	ErrNoRole           = errors.New("no role gives this user anything")
-	ErrNotMember        = errors.New("not a member of the project that was asked for")
-	ErrNotInAccount     = errors.New("no role in the account that was asked for")
-	ErrAmbiguousAccount = errors.New("roles in several accounts, and none was asked for")
+	// ErrNoRole: the user has no role.
+	ErrNoRole = errors.New("the user has no role")
+	// ErrNotMember: the user has no role in the requested project.
+	ErrNotMember = errors.New("not a member of the requested project")
+	// ErrNotInAccount: the user has no role in the requested account.
+	ErrNotInAccount = errors.New("no role in the requested account")
+	// ErrAmbiguousAccount: the user has roles in several accounts and selects none.
+	ErrAmbiguousAccount = errors.New("roles in several accounts, and the client selects none")
 )
 
-// ErrNoAccount: a role is bound to no account by the configuration. That is the
-// operator's fault and not a denial.
+// ErrNoAccount: the configuration has no account for a role. That is an error of the
+// operator and not a denial.
 var ErrNoAccount = errors.New("no account is configured for the role")
 
-// Policy holds what the configuration says of accounts.
+// Policy is the configuration of accounts.
 type Policy struct {
-	IngestAccount      string // where service role ingest lands
-	AdminAccount       string // where service role service_admin lands when it asks for nothing else
-	HealthCheckAccount string // where usher's own health check lands
+	IngestAccount      string // of service role ingest
+	AdminAccount       string // of service role service_admin, unless the client selects a project
+	HealthCheckAccount string // of usher's own health check
 	CalloutAccount     string // never granted
-	SystemAccount      string // granted only to a role that configuration binds to it
+	SystemAccount      string // granted only to a role for which it is configured
 	Scoped             []ScopedRole
-	AnyMQTTClientID    []string // accounts in which MQTT client ids are not bound to users
+	AnyMQTTClientID    []string // accounts in which users may have any MQTT client id
 }
 
-// part is one reason to land in an account.
-type part struct {
+// entitlement is one membership or service role of a user, with its account.
+type entitlement struct {
 	account    string
 	membership *directory.Membership // nil for service roles
 	role       directory.ServiceRole // empty for memberships
 }
 
-// Derive returns what identity id, of which the directory says f, may do. It is
-// a pure function. Errors are the Err values of this package, with details.
+// Derive returns the grant of identity id with the directory facts f. It is a pure
+// function. Errors wrap the Err values of this package.
 func (p *Policy) Derive(id identity.Identity, f directory.Facts) (Grant, error) {
 	return p.DeriveWithin(id, f, math.MaxInt)
 }
 
-// DeriveWithin is Derive for an answer of at most limit bytes. The error is
-// ErrTooLarge if it is certain to be larger: if Size says more than limit and
-// SizeSlack. Nothing of the grant is made then.
+// DeriveWithin is Derive for an answer of at most limit bytes. It returns ErrTooLarge,
+// without building the grant, if the answer is certain to be larger: if Size is more
+// than limit plus SizeSlack.
 func (p *Policy) DeriveWithin(id identity.Identity, f directory.Facts, limit int) (Grant, error) {
 	if id.Method == identity.MethodHealthCheck {
 		return p.deriveHealthCheck(id)
 	}
-	parts, err := p.parts(id.Selection, &f)
+	entitlements, err := p.entitlements(id.Selection, &f)
 	if err != nil {
 		return Grant{}, err
 	}
-	account, err := oneAccount(parts)
+	account, err := commonAccount(entitlements)
 	if err != nil {
 		return Grant{}, err
 	}
-	scope, err := p.scope(parts)
+	scope, err := p.scope(entitlements)
 	if err == nil {
 		err = p.checkSelected(&id, scope, &f)
 	}
 	if err == nil {
-		err = fits(parts, &f, &id, account, scope, limit)
+		err = checkSize(entitlements, &f, &id, account, scope, limit)
 	}
 	if err != nil {
 		return Grant{}, err
 	}
-	g := grantFor(id, account)
+	g := newGrant(id, account)
 	var b builder
-	for i := range parts {
-		p.add(&b, &g, &parts[i], &f)
+	for i := range entitlements {
+		p.add(&b, &g, &entitlements[i], &f)
 	}
 	if scope != "" {
 		g.sortTags()
-		if err := scoped(&g, scope, id.Name, &f.User.Limits); err != nil {
+		if err := applyScope(&g, scope, id.Name, &f.User.Limits); err != nil {
 			return Grant{}, err
 		}
 		return g, p.Validate(&g)
 	}
 	b.allow(Subscribe, g.InboxPrefix+".>", Origin{Source: SourceInbox})
-	if err := g.limitTypes(f.User.Limits.ConnectionTypes, parts, &f); err != nil {
+	if err := g.setConnectionTypes(f.User.Limits.ConnectionTypes, entitlements, &f); err != nil {
 		return Grant{}, err
 	}
-	g.Rules = b.finish()
+	g.Rules = b.build()
 	g.sortTags()
 	return g, p.Validate(&g)
 }
@@ -102,16 +106,16 @@ func (p *Policy) deriveHealthCheck(id identity.Identity) (Grant, error) {
 	if p.HealthCheckAccount == "" {
 		return Grant{}, fmt.Errorf("profile %s: %w", profileHealthCheck, ErrNoAccount)
 	}
-	g := grantFor(id, p.HealthCheckAccount)
+	g := newGrant(id, p.HealthCheckAccount)
 	var b builder
-	healthCheck(&b, g.InboxPrefix)
-	g.ConnectionTypes = enforced()
+	addHealthCheck(&b, g.InboxPrefix)
+	g.ConnectionTypes = enforcedTypes()
 	g.Tags = append(g.Tags, "role:"+profileHealthCheck)
-	g.Rules = b.finish()
+	g.Rules = b.build()
 	return g, p.Validate(&g)
 }
 
-func grantFor(id identity.Identity, account string) Grant {
+func newGrant(id identity.Identity, account string) Grant {
 	g := Grant{
 		Account:     account,
 		InboxPrefix: InboxPrefix(id.Name),
@@ -126,35 +130,35 @@ func grantFor(id identity.Identity, account string) Grant {
 	return g
 }
 
-// parts lists what gives the user something, as far as the selection lets it. What
-// asks for a project gets what it has by that project alone; a service_admin has all
-// of its account, and nothing by being a member too.
-func (p *Policy) parts(sel identity.Selection, f *directory.Facts) ([]part, error) {
-	var parts []part
-	all := f.Selected != nil && f.HasServiceRole(directory.ServiceRoleAdmin)
+// entitlements lists the memberships and service roles of a user within a selection.
+// With a selected project these are the roles in that project. A service_admin who
+// selects a project gets all of its account instead.
+func (p *Policy) entitlements(sel identity.Selection, f *directory.Facts) ([]entitlement, error) {
+	var entitlements []entitlement
+	asAdmin := f.Selected != nil && f.HasServiceRole(directory.ServiceRoleAdmin)
 	for i := range f.Memberships {
 		m := &f.Memberships[i]
-		if sel.Project == "" || sel.Project == m.Project.Name && !all {
-			parts = append(parts, part{account: m.Project.Account, membership: m})
+		if sel.Project == "" || sel.Project == m.Project.Name && !asAdmin {
+			entitlements = append(entitlements, entitlement{account: m.Project.Account, membership: m})
 		}
 	}
 	if f.HasServiceRole(directory.ServiceRoleAdmin) {
 		switch {
 		case sel.Project == "":
-			parts = append(parts, part{account: p.AdminAccount, role: directory.ServiceRoleAdmin})
+			entitlements = append(entitlements, entitlement{account: p.AdminAccount, role: directory.ServiceRoleAdmin})
 		case f.Selected != nil:
-			parts = append(parts, part{account: f.Selected.Account, role: directory.ServiceRoleAdmin})
+			entitlements = append(entitlements, entitlement{account: f.Selected.Account, role: directory.ServiceRoleAdmin})
 		}
 	}
 	if f.HasServiceRole(directory.ServiceRoleIngest) && sel.Project == "" {
-		parts = append(parts, part{account: p.IngestAccount, role: directory.ServiceRoleIngest})
+		entitlements = append(entitlements, entitlement{account: p.IngestAccount, role: directory.ServiceRoleIngest})
 	}
 	if sel.Account != "" {
-		parts = slices.DeleteFunc(parts, func(x part) bool { return x.account != sel.Account })
+		entitlements = slices.DeleteFunc(entitlements, func(x entitlement) bool { return x.account != sel.Account })
 	}
 	switch {
-	case len(parts) > 0:
-		return parts, nil
+	case len(entitlements) > 0:
+		return entitlements, nil
 	case sel.Project != "":
 		return nil, fmt.Errorf("%w: %q", ErrNotMember, sel.Project)
 	case sel.Account != "":
@@ -164,42 +168,43 @@ func (p *Policy) parts(sel identity.Selection, f *directory.Facts) ([]part, erro
 	}
 }
 
-// oneAccount returns the account of all parts, or says why there is none.
-func oneAccount(parts []part) (string, error) {
-	account := parts[0].account
-	for i := range parts {
-		if parts[i].account == "" {
-			return "", fmt.Errorf("service role %s: %w", parts[i].role, ErrNoAccount)
+// commonAccount returns the account of all entitlements, or an error if they differ.
+func commonAccount(entitlements []entitlement) (string, error) {
+	account := entitlements[0].account
+	for i := range entitlements {
+		if entitlements[i].account == "" {
+			return "", fmt.Errorf("service role %s: %w", entitlements[i].role, ErrNoAccount)
 		}
-		if parts[i].account != account {
-			return "", fmt.Errorf("%w: %s", ErrAmbiguousAccount, strings.Join(accounts(parts), ", "))
+		if entitlements[i].account != account {
+			return "", fmt.Errorf("%w: %s", ErrAmbiguousAccount, strings.Join(accounts(entitlements), ", "))
 		}
 	}
 	return account, nil
 }
 
-func accounts(parts []part) []string {
+func accounts(entitlements []entitlement) []string {
 	var names []string
-	for i := range parts {
-		names = append(names, parts[i].account)
+	for i := range entitlements {
+		names = append(names, entitlements[i].account)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
 }
 
-func (p *Policy) add(b *builder, g *Grant, x *part, f *directory.Facts) {
+// add adds the rules and tags of an entitlement.
+func (p *Policy) add(b *builder, g *Grant, x *entitlement, f *directory.Facts) {
 	switch {
 	case x.membership != nil:
-		membership(b, x.membership, f)
+		addMembership(b, x.membership, f)
 		g.Tags = append(g.Tags, "project:"+x.membership.Project.Name)
 		for _, r := range x.membership.Roles {
 			g.Tags = append(g.Tags, "role:"+string(r))
 		}
 	case x.role == directory.ServiceRoleAdmin:
-		serviceAdmin(b)
+		addServiceAdmin(b)
 		g.Tags = append(g.Tags, "role:"+string(x.role))
 	case x.role == directory.ServiceRoleIngest:
-		ingest(b)
+		addIngest(b)
 		g.Tags = append(g.Tags, "role:"+string(x.role))
 	}
 }

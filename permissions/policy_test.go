@@ -168,7 +168,7 @@ func TestGrants(t *testing.T) {
 		out := each("publish allow ", pub...)
 		return append(out, each("subscribe allow ", append([]string{inbox}, subjects...)...)...)
 	}
-	ingest := each("publish allow ", "_HB.>", "_INBOX.>", "_STAN.close.*", "_STAN.discover.event-service",
+	addIngest := each("publish allow ", "_HB.>", "_INBOX.>", "_STAN.close.*", "_STAN.discover.event-service",
 		"_STAN.discover.event-service.*", "_STAN.pub.*.habitat")
 	everything := []string{
 		"publish allow >", "publish deny $SYS.REQ.USER.AUTH", "subscribe allow >", "subscribe deny $SYS.REQ.USER.AUTH",
@@ -214,13 +214,13 @@ func TestGrants(t *testing.T) {
 		{"a service admin that is also a member", "boss", "project=shop", "APP", everything, "key:laptop method:apikey role:service_admin"},
 		{
 			"ingest, as the event gateway grants it, without its fault", "hab", "", "INGEST",
-			slices.Concat(ingest, each("publish allow ", "habitat.event.*"),
+			slices.Concat(addIngest, each("publish allow ", "habitat.event.*"),
 				each("subscribe allow ", "_HB.>", "_INBOX.>", "_INBOX_hab.>", "_STAN.acks.>", "_STAN.discover.event-service.*")),
 			"key:laptop method:apikey role:ingest",
 		},
 		{
 			"ingest and a project in one account add up", "hyb", "", "INGEST",
-			slices.Concat(ingest, each("publish allow ", "edge.raw", "habitat.event.*"),
+			slices.Concat(addIngest, each("publish allow ", "edge.raw", "habitat.event.*"),
 				each("subscribe allow ", "_HB.>", "_INBOX.>", "_INBOX_hyb.>", "_STAN.acks.>", "_STAN.discover.event-service.*")),
 			"key:laptop method:apikey project:edge role:ingest role:publisher",
 		},
@@ -371,8 +371,8 @@ func TestCarriedThrough(t *testing.T) {
 func TestOrigins(t *testing.T) {
 	tests := map[string][]string{
 		"pia":  {"acl of topic shop/prices (role publisher)", "acl of topic shop/orders (role publisher)", "private inbox"},
-		"idle": {"holds for every grant", "private inbox"},
-		"root": {"service role service_admin", "holds for every grant", "service role service_admin", "holds for every grant"},
+		"idle": {"part of every grant", "private inbox"},
+		"root": {"service role service_admin", "part of every grant", "service role service_admin", "part of every grant"},
 	}
 	s := snapshotOf(t, world())
 	for name, want := range tests {

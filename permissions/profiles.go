@@ -1,10 +1,10 @@
 package permissions
 
-// ingest is the grant of a client that publishes events through the gateway,
-// and nothing more. It follows Chef Automate's event gateway without its fault
-// of subscribing to everything (docs/divergences.md). The shared inbox is there
-// because NATS Streaming clients cannot set a prefix.
-func ingest(b *builder) {
+// addIngest adds the rules of a client that publishes events. They are those of Chef
+// Automate's event gateway, except that the gateway lets a client subscribe to
+// everything (docs/reference/divergences.md). They include the shared inbox, because NATS
+// Streaming clients cannot set a prefix.
+func addIngest(b *builder) {
 	o := Origin{Source: SourceProfile, Role: profileIngest}
 	for _, s := range []string{
 		"_INBOX.>", "_HB.>",
@@ -21,10 +21,9 @@ func ingest(b *builder) {
 	}
 }
 
-// healthCheck is the grant of usher's own health check: an echo to itself.
-// Unlike the event gateway's it has a private inbox, because usher's own
-// client can set a prefix.
-func healthCheck(b *builder, inbox string) {
+// addHealthCheck adds the rules of usher's own health check, which sends messages to
+// itself. It has a private inbox, because usher's client can set a prefix.
+func addHealthCheck(b *builder, inbox string) {
 	o := Origin{Source: SourceProfile, Role: profileHealthCheck}
 	b.both(inbox+".>", o)
 	b.both("healthcheck.>", o)

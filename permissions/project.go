@@ -9,11 +9,11 @@ import (
 // InboxPrefix returns the private inbox prefix of a user.
 func InboxPrefix(user string) string { return "_INBOX_" + user }
 
-// membership adds what one membership gives. An administrator needs no ACL
-// entry; a publisher or consumer has exactly what the ACLs name it for.
-func membership(b *builder, m *directory.Membership, f *directory.Facts) {
+// addMembership adds the rules of one membership. A project_admin needs no ACL entry; a
+// publisher or consumer gets the topics or subscriptions whose ACLs name the user.
+func addMembership(b *builder, m *directory.Membership, f *directory.Facts) {
 	if m.Has(directory.RoleProjectAdmin) {
-		administer(b, m.Project, f)
+		addProjectAdmin(b, m.Project, f)
 	}
 	if m.Has(directory.RolePublisher) {
 		for _, t := range m.Topics {
@@ -25,21 +25,21 @@ func membership(b *builder, m *directory.Membership, f *directory.Facts) {
 	}
 	if m.Has(directory.RoleConsumer) {
 		for _, s := range m.Subs {
-			consume(b, m.Project.Name, s.Name)
+			addConsumer(b, m.Project.Name, s.Name)
 		}
 	}
 }
 
-// administer adds what an administrator of a project gets.
-func administer(b *builder, p *directory.Project, f *directory.Facts) {
-	projectAdmin(b, p)
+// addProjectAdmin adds the rules of a project_admin.
+func addProjectAdmin(b *builder, p *directory.Project, f *directory.Facts) {
+	addProjectRules(b, p)
 	if n, certain := f.ProjectsIn(p.Account); certain && n <= 1 {
-		readDirectly(b, p.Name)
+		addDirectGet(b, p.Name)
 	}
 }
 
-// consume adds what a JetStream pull consumer needs: stream P, durable S.
-func consume(b *builder, p, s string) {
+// addConsumer adds the rules to use pull consumer s of stream p.
+func addConsumer(b *builder, p, s string) {
 	o := Origin{
 		Source: SourceACL, Role: string(directory.RoleConsumer),
 		Project: p, Resource: resourceSub, Name: s,
@@ -47,30 +47,29 @@ func consume(b *builder, p, s string) {
 	stream := p + "." + s
 	b.allow(Publish, "$JS.API.CONSUMER.INFO."+stream, o)
 	b.allow(Publish, "$JS.API.CONSUMER.MSG.NEXT."+stream, o)
-	b.allow(Publish, "$JS.ACK."+stream+ackTail, o)
+	b.allow(Publish, "$JS.ACK."+stream+ackSuffix, o)
 }
 
-// ackTail is what stands behind stream and consumer in an acknowledgement:
-// deliveries, stream sequence, consumer sequence, time, pending. With an open
-// tail the rule would take in the newer form too, which has the JetStream domain
-// and a hash of the account before the stream: a project called like the domain
-// would acknowledge, and with +NXT read, for every stream of the account.
-const ackTail = ".*.*.*.*.*"
+// ackSuffix matches what follows stream and consumer in the subject of an
+// acknowledgement: deliveries, stream sequence, consumer sequence, time, pending. With
+// ">" in its place the rule would also match the newer format, which has the JetStream
+// domain and a hash of the account before the stream: a project with the name of the
+// domain could then acknowledge, and with +NXT read, every stream of the account.
+const ackSuffix = ".*.*.*.*.*"
 
-// maxFilterTokens is how many tokens a subject may have where it is part of a
-// JetStream subject: the filter of a new consumer, and what is read directly. It
-// is the number that NATS recommends at most. What is longer goes into the
-// request instead (docs/permissions.md).
+// maxFilterTokens is the maximum number of tokens of a subject that is part of a
+// JetStream API subject: the filter of a new consumer, or the subject of a direct get.
+// NATS recommends no more. A longer filter goes into the request (docs/reference/permissions.md).
 const maxFilterTokens = 16
 
-// projectAdmin adds everything inside the project: its subjects, its stream's
-// messages and consumers. Creating or changing the stream itself is not inside:
+// addProjectRules adds everything inside a project: its subjects, and the messages and
+// consumers of its stream. It does not include creating or changing the stream, because
 // a stream may capture any subject of the account.
 //
-// Every verb is spelt out. A wildcard in its place would also match the longer
-// verbs of other streams: "$JS.API.CONSUMER.*.NEXT.>", for a project called
-// NEXT, is "$JS.API.CONSUMER.MSG.NEXT.<any stream>".
-func projectAdmin(b *builder, p *directory.Project) {
+// Every API operation is spelt out. A wildcard in its place would also match longer
+// operations on other streams: for a project called NEXT, "$JS.API.CONSUMER.*.NEXT.>"
+// matches "$JS.API.CONSUMER.MSG.NEXT.<any stream>".
+func addProjectRules(b *builder, p *directory.Project) {
 	o := Origin{Source: SourceRole, Role: string(directory.RoleProjectAdmin), Project: p.Name}
 	b.both(p.Name+".>", o)
 	for i := range p.Topics {
@@ -89,27 +88,27 @@ func projectAdmin(b *builder, p *directory.Project) {
 	} {
 		b.allow(Publish, api+s+p.Name+".*", o)
 	}
-	tail := strings.Repeat(".*", maxFilterTokens)
-	for n := 0; n <= len(tail); n += len(".*") {
-		b.allow(Publish, api+"CONSUMER.CREATE."+p.Name+".*"+tail[:n], o)
+	suffix := strings.Repeat(".*", maxFilterTokens)
+	for n := 0; n <= len(suffix); n += len(".*") {
+		b.allow(Publish, api+"CONSUMER.CREATE."+p.Name+".*"+suffix[:n], o)
 	}
-	b.allow(Publish, "$JS.ACK."+p.Name+".*"+ackTail, o)
+	b.allow(Publish, "$JS.ACK."+p.Name+".*"+ackSuffix, o)
 	b.allow(Publish, "$JS.FC."+p.Name+".*.*", o)
 }
 
-// readDirectly adds the direct read of a stream's messages, for an administrator
-// whose project is alone in its account. The server sends what is read to any
-// reply subject, where the JetStream API takes it for a request: a message that
-// asks for a consumer on another project's stream gets one.
-func readDirectly(b *builder, project string) {
+// addDirectGet adds direct gets from the stream, for the admin of a project that is
+// alone in its account. The server sends the message to any reply subject, also to the
+// JetStream API, which takes it for a request. With a stored message that asks for a
+// consumer, an admin could create one on the stream of another project.
+func addDirectGet(b *builder, project string) {
 	o := Origin{Source: SourceRole, Role: string(directory.RoleProjectAdmin), Project: project}
-	tail := strings.Repeat(".*", maxFilterTokens)
-	for n := 0; n <= len(tail); n += len(".*") {
-		b.allow(Publish, "$JS.API.DIRECT.GET."+project+tail[:n], o)
+	suffix := strings.Repeat(".*", maxFilterTokens)
+	for n := 0; n <= len(suffix); n += len(".*") {
+		b.allow(Publish, "$JS.API.DIRECT.GET."+project+suffix[:n], o)
 	}
 }
 
-// serviceAdmin adds everything in the account.
-func serviceAdmin(b *builder) {
+// addServiceAdmin adds everything in the account.
+func addServiceAdmin(b *builder) {
 	b.both(">", Origin{Source: SourceServiceRole, Role: string(directory.ServiceRoleAdmin)})
 }

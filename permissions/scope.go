@@ -10,31 +10,33 @@ import (
 	"usher/identity"
 )
 
-// Denials of identities whose role is bound to a scoped signing key.
+// Denials of verified identities because of a scoped signing key.
 var (
+	// ErrAmbiguousScope: the user's roles need different signing keys.
 	ErrAmbiguousScope = errors.New("roles with different signing keys")
-	ErrNotOneToken    = errors.New("not one subject token")
-	ErrScopeLimits    = errors.New("limits of the user cannot be stated beside a scope")
+	// ErrNotOneToken: a value for the template is not a single literal token.
+	ErrNotOneToken = errors.New("not a single subject token")
+	// ErrScopeLimits: the user has limits, which a scoped user JWT cannot carry.
+	ErrScopeLimits = errors.New("a scoped user JWT cannot carry limits of the user")
 )
 
-// ScopedRole is a role in an account whose permissions are not derived here: the
-// template of the account's scoped signing key of that name gives them
-// (operator mode).
+// ScopedRole is a role whose permissions come from the template of the account's scoped
+// signing key of the same name (operator mode), instead of being derived here.
 type ScopedRole struct {
 	Account string
 	Role    string // project role or service role
 }
 
-// scope returns the scope that the roles of all parts are bound to; empty: none
-// is bound to one. A user JWT is signed by one key, so they all have to agree.
-func (p *Policy) scope(parts []part) (string, error) {
+// scope returns the common scope of all roles; empty: none has one. A user JWT is signed
+// with one key, so roles with different scopes are an error.
+func (p *Policy) scope(entitlements []entitlement) (string, error) {
 	if len(p.Scoped) == 0 {
 		return "", nil
 	}
 	var scopes []string
-	for i := range parts {
-		for _, role := range parts[i].roles() {
-			if !slices.Contains(p.Scoped, ScopedRole{Account: parts[i].account, Role: role}) {
+	for i := range entitlements {
+		for _, role := range entitlements[i].roles() {
+			if !slices.Contains(p.Scoped, ScopedRole{Account: entitlements[i].account, Role: role}) {
 				role = ""
 			}
 			scopes = append(scopes, role)
@@ -54,8 +56,8 @@ func (p *Policy) scope(parts []part) (string, error) {
 	return scopes[0], nil
 }
 
-// roles returns the roles of one part.
-func (x *part) roles() []string {
+// roles returns the roles of one entitlement.
+func (x *entitlement) roles() []string {
 	if x.membership == nil {
 		return []string{string(x.role)}
 	}
@@ -66,10 +68,9 @@ func (x *part) roles() []string {
 	return roles
 }
 
-// scoped makes g a grant of a scope. The server fills name and tags into the
-// template, so each of them has to be one token: a user called "*" would get
-// everything.
-func scoped(g *Grant, scope, name string, limits *directory.Limits) error {
+// applyScope makes g a grant with a scope. The server inserts name and tags into the
+// template, so each must be a single token: a user called "*" would get everything.
+func applyScope(g *Grant, scope, name string, limits *directory.Limits) error {
 	g.Scope = scope
 	if len(limits.ConnectionTypes) > 0 {
 		return fmt.Errorf("%w: connection_types, scope %s", ErrScopeLimits, scope)
@@ -77,35 +78,36 @@ func scoped(g *Grant, scope, name string, limits *directory.Limits) error {
 	if err := checkName(g, name); err != nil {
 		return err
 	}
-	g.Networks = nil // nor could they be stated; the verifier has checked them
+	g.Networks = nil // a scoped user JWT cannot carry them; the verifier has checked them
 	return checkTags(g)
 }
 
 func checkName(g *Grant, name string) error {
-	if !oneToken(name) {
+	if !isSingleToken(name) {
 		return fmt.Errorf("%w: user name %q, scope %s", ErrNotOneToken, name, g.Scope)
 	}
 	return nil
 }
 
-// checkTags holds that what a template takes from a tag is one token.
+// checkTags checks that the value of every tag is a single token.
 func checkTags(g *Grant) error {
 	for _, tag := range g.Tags {
-		if _, value, _ := strings.Cut(tag, ":"); !oneToken(value) {
+		if _, value, _ := strings.Cut(tag, ":"); !isSingleToken(value) {
 			return fmt.Errorf("%w: tag %q, scope %s", ErrNotOneToken, tag, g.Scope)
 		}
 	}
 	return nil
 }
 
-// oneToken reports whether s is one literal token of a subject, and has nothing
-// in it that a template would take for one of its own.
-func oneToken(s string) bool { return ValidSubject(s) && !strings.ContainsAny(s, ".*>{}") }
+// isSingleToken reports whether s is one literal token of a subject, without the braces
+// of a template function.
+func isSingleToken(s string) bool { return ValidSubject(s) && !strings.ContainsAny(s, ".*>{}") }
 
-// JWTName returns the name of a user JWT in operator mode. It holds what was selected,
-// behind a comma, which no name of a user has: a server that is reloaded asks again about
-// its connections, with this name as user name, and what selected a project must not
-// come to more by that. The template of a scope takes the name alone.
+// JWTName returns the name of a user JWT in operator mode: the user name, a comma and
+// the selection. When a server is reloaded, it asks again about its connections with
+// this name as user name, and a connection that selected a project must not get more
+// then. User names have no comma. With a scope the name is the user name alone, because
+// the template inserts it into subjects.
 func JWTName(id identity.Identity, scope string) string {
 	if scope != "" || id.Selection.IsZero() {
 		return id.Name
@@ -113,21 +115,21 @@ func JWTName(id identity.Identity, scope string) string {
 	return id.Name + "," + id.Selection.String()
 }
 
-// checkSelected refuses a user name that is the user's own where it could have selected
-// something else. The name of a scoped user JWT cannot say what was selected (JWTName),
-// so at a reload of nats-server this is all that is left of project=P. A service_admin
-// has a scope in some accounts and none in others: what it selected is not known then.
+// checkSelected refuses a user name that is the user's own if the client may have
+// selected a project at first. The name of a scoped user JWT has no selection (JWTName),
+// so after a reload of nats-server project=P is lost. For a service_admin that has a
+// scope in some accounts only, the first selection is unknown.
 func (p *Policy) checkSelected(id *identity.Identity, scope string, f *directory.Facts) error {
 	admin := f.HasServiceRole(directory.ServiceRoleAdmin)
-	could := scope != "" || admin && slices.ContainsFunc(p.Scoped, func(r ScopedRole) bool { return r.Role == string(directory.ServiceRoleAdmin) })
-	if !could || !id.Selection.OwnName || len(f.Memberships) < 2 && !admin {
+	maybeLost := scope != "" || admin && slices.ContainsFunc(p.Scoped, func(r ScopedRole) bool { return r.Role == string(directory.ServiceRoleAdmin) })
+	if !maybeLost || !id.Selection.OwnName || len(f.Memberships) < 2 && !admin {
 		return nil
 	}
-	return fmt.Errorf("%w: the user name is the user's own; with several projects and a scoped signing key it has to select one, or be another name", ErrAmbiguousScope)
+	return fmt.Errorf("%w: with several projects and a scoped signing key, the user name must select a project, or be another name than the user's own", ErrAmbiguousScope)
 }
 
-// ValidateName checks the invariant of the name that a user JWT of g gets, which
-// the template of a scope may take. It is called where user JWTs are issued.
+// ValidateName checks the name of a user JWT for g: with a scope it must be a single
+// token, because a template may insert it. The issuer calls it.
 func ValidateName(g *Grant, name string) error {
 	if g.Scope == "" {
 		return nil
@@ -138,11 +140,11 @@ func ValidateName(g *Grant, name string) error {
 	return nil
 }
 
-// validateScoped checks a grant of a scope: usher states nothing, for the server
-// takes nothing beside the template.
+// validateScoped checks that a grant with a scope has no permissions or limits, because
+// the server accepts none beside the template.
 func validateScoped(g *Grant) error {
 	if len(g.Rules) > 0 || len(g.ConnectionTypes) > 0 || len(g.Networks) > 0 {
-		return fmt.Errorf("%w: a grant of scope %q states permissions or limits of its own", ErrInvariant, g.Scope)
+		return fmt.Errorf("%w: a grant with scope %q has permissions or limits of its own", ErrInvariant, g.Scope)
 	}
 	if err := checkTags(g); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvariant, err)

@@ -218,7 +218,7 @@ func TestServerFiltersDenied(t *testing.T) {
 	}
 }
 
-// What an account does not separate (docs/permissions.md): the reply subject of
+// What an account does not separate (docs/explanation/isolation.md): the reply subject of
 // a request is not checked, so a consumer of one project can have its messages
 // delivered to a topic of another project of the same account.
 func TestServerChecksNoReplySubject(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 	"usher/permissions"
 )
 
-// What an account does not separate (docs/permissions.md). nats-server checks no
+// What an account does not separate (docs/explanation/isolation.md). nats-server checks no
 // reply subject and no deliver subject, so its answers can be directed to where
 // their receiver may not publish. The tests of this file hold the list to what a
 // real server does. When one fails, the server has learnt better.

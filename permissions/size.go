@@ -10,83 +10,83 @@ import (
 	"usher/identity"
 )
 
-// ErrTooLarge: what the user may do does not fit into an answer. The size is known
-// before anything of the grant is made.
-var ErrTooLarge = errors.New("the grant is too large to be answered")
+// ErrTooLarge: the grant does not fit into an answer. This is known before the grant is
+// built.
+var ErrTooLarge = errors.New("the grant does not fit into an answer")
 
-// MaxAnswer is how many bytes an answer has at most, whatever max_payload is: the
-// server reads no larger JWT (jwt/v2, MaxTokenSize).
+// MaxAnswer is the maximum size of an answer in bytes, whatever max_payload is: the
+// server accepts no larger JWT (jwt/v2, MaxTokenSize).
 const MaxAnswer = 1 << 20
 
-// What stands in an answer beside that which a grant says (issuer/encode.go, whose
-// test holds these).
+// Sizes of the parts of an answer that do not depend on the grant, in bytes. A test of
+// issuer/encode.go checks them.
 const (
 	userClaims     = 520 // of a user JWT, without names and rules
-	responseClaims = 470 // of the response around it
-	signedAround   = 48 + 1 + 86
-	sealedAround   = 44
-	between        = len(`"",`) // of two strings in a list
+	responseClaims = 470 // of the response that contains it
+	jwtOverhead    = 48 + 1 + 86
+	sealOverhead   = 44
+	stringOverhead = len(`"",`) // of each string in a list
 )
 
-// SizeSlack is how much more than an answer has Size says at most, where no rules
-// of different projects cover each other: it does not know whether a key of an
-// account signs, whether the answer is sealed, and how the client may connect.
+// SizeSlack is the most by which Size exceeds the real size, in bytes, unless rules of
+// different projects cover each other. Size does not know which key signs, whether the
+// answer is encrypted, and the connection types.
 const SizeSlack = 1024
 
-// Size returns how many bytes the sealed answer has that lets id in, of which the
-// directory says f: at most, and not much less. It goes through no ACL: what is in
-// them has been counted already. The error is one of Derive's.
+// Size returns an upper bound of the size of the answer that grants id with the
+// directory facts f, in bytes (see SizeSlack). It does not iterate over ACLs, because the
+// facts have their sums. The errors are those of Derive.
 func (p *Policy) Size(id identity.Identity, f directory.Facts) (int, error) {
 	if id.Method == identity.MethodHealthCheck {
 		return answerSize(userClaims + 1024), nil
 	}
-	parts, err := p.parts(id.Selection, &f)
+	entitlements, err := p.entitlements(id.Selection, &f)
 	if err != nil {
 		return 0, err
 	}
-	account, err := oneAccount(parts)
+	account, err := commonAccount(entitlements)
 	if err != nil {
 		return 0, err
 	}
-	scope, err := p.scope(parts)
+	scope, err := p.scope(entitlements)
 	if err != nil {
 		return 0, err
 	}
-	return sizeOf(parts, &f, &id, account, scope), nil
+	return sizeOf(entitlements, &f, &id, account, scope), nil
 }
 
-// fits reports ErrTooLarge for parts that cannot fit into limit bytes. Most are far
-// from it, and cost a few additions.
-func fits(parts []part, f *directory.Facts, id *identity.Identity, account, scope string, limit int) error {
-	if scope == "" && roughSize(parts, id, account) <= limit {
+// checkSize returns ErrTooLarge if an answer cannot fit into limit bytes. For most users
+// maxSize settles it with a few additions.
+func checkSize(entitlements []entitlement, f *directory.Facts, id *identity.Identity, account, scope string, limit int) error {
+	if scope == "" && maxSize(entitlements, id, account) <= limit {
 		return nil
 	}
-	if size := sizeOf(parts, f, id, account, scope); size-SizeSlack > limit {
-		return fmt.Errorf("%w: the answer would have %d bytes or somewhat less, the server takes %d", ErrTooLarge, size, limit)
+	if size := sizeOf(entitlements, f, id, account, scope); size-SizeSlack > limit {
+		return fmt.Errorf("%w: it would have up to %d bytes, and the server accepts %d", ErrTooLarge, size, limit)
 	}
 	return nil
 }
 
-// sizeOf returns the size of an answer. It is exact but for the claims around the
-// rules, and for rules that cover each other across projects.
-func sizeOf(parts []part, f *directory.Facts, id *identity.Identity, account, scope string) int {
-	var texts directory.Lengths // in lists
+// sizeOf returns the size of an answer. It is exact except for the claims around the
+// rules, and for rules of different projects that cover each other.
+func sizeOf(entitlements []entitlement, f *directory.Facts, id *identity.Identity, account, scope string) int {
+	var texts directory.Lengths // of the strings in lists
 	texts.Add("method:" + string(id.Method))
 	texts.Add("key:" + id.KeyID)
-	all := false // it may do everything, and what it may besides is covered
-	for i := range parts {
-		all = all || parts[i].role == directory.ServiceRoleAdmin
-		tagLengths(&texts, &parts[i])
+	admin := false // its rules cover those of projects
+	for i := range entitlements {
+		admin = admin || entitlements[i].role == directory.ServiceRoleAdmin
+		addTagLengths(&texts, &entitlements[i])
 	}
 	if scope == "" {
-		for i := range parts {
-			if x := &parts[i]; !all || x.membership == nil {
+		for i := range entitlements {
+			if x := &entitlements[i]; !admin || x.membership == nil {
 				texts.AddAll(x.lengths(f))
 			}
 		}
 		texts.Add(InboxPrefix(id.Name) + ".>")
 		for range Sides() {
-			texts.Add(authSubject) // denied, or ">" is, which is shorter
+			texts.Add(authSubject) // the denial of it, or of ">", which is shorter
 		}
 		for _, n := range id.Networks {
 			texts.Add(n.String())
@@ -95,17 +95,17 @@ func sizeOf(parts []part, f *directory.Facts, id *identity.Identity, account, sc
 	var names directory.Lengths
 	names.Add(JWTName(*id, scope))
 	names.Add(account)
-	return answerSize(userClaims + names.Bytes + texts.Bytes + between*texts.Count)
+	return answerSize(userClaims + names.Bytes + texts.Bytes + stringOverhead*texts.Count)
 }
 
-// answerSize returns the size of an answer around claims of so many bytes.
+// answerSize returns the size of an answer whose user JWT has claims of this size.
 func answerSize(claims int) int {
 	encode := base64.RawURLEncoding.EncodedLen
-	user := signedAround + encode(claims)
-	return sealedAround + signedAround + encode(responseClaims+user)
+	user := jwtOverhead + encode(claims)
+	return sealOverhead + jwtOverhead + encode(responseClaims+user)
 }
 
-func tagLengths(l *directory.Lengths, x *part) {
+func addTagLengths(l *directory.Lengths, x *entitlement) {
 	if x.membership != nil {
 		l.Add("project:" + x.membership.Project.Name)
 	}
@@ -114,22 +114,22 @@ func tagLengths(l *directory.Lengths, x *part) {
 	}
 }
 
-// lengths returns what the rules of one part take. It makes those that one resource
-// needs, and none for each resource.
-func (x *part) lengths(f *directory.Facts) directory.Lengths {
+// lengths returns the lengths of the rules of one entitlement. It does not build the
+// rules of each resource.
+func (x *entitlement) lengths(f *directory.Facts) directory.Lengths {
 	var b builder
 	switch m := x.membership; {
 	case x.role == directory.ServiceRoleAdmin:
-		serviceAdmin(&b)
+		addServiceAdmin(&b)
 	case x.role == directory.ServiceRoleIngest:
-		ingest(&b)
-	case m.Has(directory.RoleProjectAdmin): // which covers what the other roles give
+		addIngest(&b)
+	case m.Has(directory.RoleProjectAdmin): // its rules cover those of the other roles
 		project := *m.Project
-		project.Topics = nil // its own name covers those inside
-		administer(&b, &project, f)
+		project.Topics = nil // the project's own rule covers those inside it
+		addProjectAdmin(&b, &project, f)
 		l := b.lengths()
 		l.AddAll(m.Outside)
-		l.AddAll(m.Outside) // on both sides
+		l.AddAll(m.Outside) // once for each side
 		return l
 	default:
 		return memberLengths(m)
@@ -137,26 +137,26 @@ func (x *part) lengths(f *directory.Facts) directory.Lengths {
 	return b.lengths()
 }
 
-// memberLengths returns what the ACLs of a project give a publisher or consumer.
+// memberLengths returns the lengths of the rules of a publisher or consumer.
 func memberLengths(m *directory.Membership) directory.Lengths {
 	var l directory.Lengths
 	if m.Has(directory.RolePublisher) {
 		l.AddAll(directory.Lengths{Count: len(m.Topics), Bytes: m.TopicBytes})
 	}
 	if m.Has(directory.RoleConsumer) && len(m.Subs) > 0 {
-		one, two := consumeLengths(m.Project.Name, "s"), consumeLengths(m.Project.Name, "ss")
-		each := two.Bytes - one.Bytes // bytes for each byte of a name
+		short, long := consumerLengths(m.Project.Name, "s"), consumerLengths(m.Project.Name, "ss")
+		perByte := long.Bytes - short.Bytes // of the name of a subscription
 		l.AddAll(directory.Lengths{
-			Count: len(m.Subs) * one.Count,
-			Bytes: len(m.Subs)*(one.Bytes-each) + m.SubBytes*each,
+			Count: len(m.Subs) * short.Count,
+			Bytes: len(m.Subs)*(short.Bytes-perByte) + m.SubBytes*perByte,
 		})
 	}
 	return l
 }
 
-func consumeLengths(project, sub string) directory.Lengths {
+func consumerLengths(project, sub string) directory.Lengths {
 	var b builder
-	consume(&b, project, sub)
+	addConsumer(&b, project, sub)
 	return b.lengths()
 }
 
@@ -168,38 +168,37 @@ func (b *builder) lengths() directory.Lengths {
 	return l
 }
 
-// More than any part takes: of the claims and profiles, of a project_admin's rules,
-// and of one subscription without the names in it.
+// Upper bounds: of the claims and profiles, of the rules of a project_admin, and of the
+// rules of one subscription without names.
 const (
-	roughClaims  = 4 << 10
-	roughAdmin   = 16 << 10
-	roughSub     = 4 * 64
-	roughNames   = 4 // rules with the names of a subscription and its project
-	roughEscapes = 6 // of a character
+	maxClaims = 4 << 10
+	maxAdmin  = 16 << 10
+	maxSub    = 4 * 64
+	maxNames  = 4 // rules that contain the names of a subscription and its project
+	maxEscape = 6 // JSON escape of a character
 )
 
-// roughSize is more than sizeOf, allocates nothing and makes no rule.
-func roughSize(parts []part, id *identity.Identity, account string) int {
-	n := roughClaims + roughEscapes*(len(account)+len(id.Selection.Account)) + 2*(len(id.Name)+len(id.Selection.Project)) + 64*len(id.Networks)
-	for i := range parts {
-		m := parts[i].membership
+// maxSize returns a quick upper bound of sizeOf, without allocations.
+func maxSize(entitlements []entitlement, id *identity.Identity, account string) int {
+	n := maxClaims + maxEscape*(len(account)+len(id.Selection.Account)) + 2*(len(id.Name)+len(id.Selection.Project)) + 64*len(id.Networks)
+	for i := range entitlements {
+		m := entitlements[i].membership
 		if m == nil {
 			continue
 		}
 		name := len(m.Project.Name)
-		n += roughSub + name + m.TopicBytes + between*len(m.Topics) + 2*(m.Outside.Bytes+between*m.Outside.Count)
-		n += len(m.Subs)*(roughSub+roughNames*name) + roughNames*m.SubBytes
+		n += maxSub + name + m.TopicBytes + stringOverhead*len(m.Topics) + 2*(m.Outside.Bytes+stringOverhead*m.Outside.Count)
+		n += len(m.Subs)*(maxSub+maxNames*name) + maxNames*m.SubBytes
 		if m.Has(directory.RoleProjectAdmin) {
-			n += roughAdmin
+			n += maxAdmin
 		}
 	}
 	return answerSize(n)
 }
 
-// LargestGrant returns the user of a directory whose answer has the most bytes, in
-// the largest of its accounts, and how many these are at most; "" and 0 if nobody
-// is granted anything. Disabled users are left out. What a client gets that asks for
-// one project alone is smaller.
+// LargestGrant returns the enabled user with the largest answer, in whichever account,
+// and an upper bound of its size in bytes; "" and 0 if no user gets a grant. The answer
+// to a client that selects one project is smaller.
 func (p *Policy) LargestGrant(s *snapshot.Snapshot) (user string, bytes int) {
 	for u := range s.Users() {
 		if u.Disabled {
@@ -213,18 +212,18 @@ func (p *Policy) LargestGrant(s *snapshot.Snapshot) (user string, bytes int) {
 	return user, bytes
 }
 
-// largestOf returns the size of the largest answer that a user gets; 0: it is
-// smaller than least, or there is none.
-func (p *Policy) largestOf(f *directory.Facts, least int) (largest int) {
-	id := widest(f.User)
-	all, err := p.parts(identity.Selection{}, f)
+// largestOf returns the size of the largest answer to a user; 0: it is smaller than
+// atLeast, or there is none.
+func (p *Policy) largestOf(f *directory.Facts, atLeast int) (largest int) {
+	id := largestIdentity(f.User)
+	all, err := p.entitlements(identity.Selection{}, f)
 	if err != nil {
 		return 0
 	}
 	for _, account := range accounts(all) {
-		in := inAccount(all, account)
+		in := entitlementsIn(all, account)
 		scope, err := p.scope(in)
-		if account == "" || err != nil || roughSize(in, &id, account) < least {
+		if account == "" || err != nil || maxSize(in, &id, account) < atLeast {
 			continue
 		}
 		largest = max(largest, sizeOf(in, f, &id, account, scope))
@@ -232,8 +231,9 @@ func (p *Policy) largestOf(f *directory.Facts, least int) (largest int) {
 	return largest
 }
 
-// widest is a user with what takes the most room of all its keys.
-func widest(u *directory.User) identity.Identity {
+// largestIdentity returns the identity of a user that makes the largest answer: with
+// the longest key id and the most networks of its keys.
+func largestIdentity(u *directory.User) identity.Identity {
 	id := identity.Identity{Name: u.Name, Authority: identity.AuthorityDirectory, Method: identity.MethodAPIKey}
 	for i := range u.Keys {
 		k := &u.Keys[i]
@@ -247,9 +247,9 @@ func widest(u *directory.User) identity.Identity {
 	return id
 }
 
-func inAccount(parts []part, account string) []part {
-	var in []part
-	for _, x := range parts {
+func entitlementsIn(entitlements []entitlement, account string) []entitlement {
+	var in []entitlement
+	for _, x := range entitlements {
 		if x.account == account {
 			in = append(in, x)
 		}

@@ -6,9 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// Covers reports whether every subject that s stands for is matched by pattern.
-// Both may hold the wildcards "*" (one token) and ">" (one or more tokens at
-// the end).
+// Covers reports whether pattern matches every subject that s matches. Both may have
+// the wildcards "*" (one token) and ">" (one or more tokens at the end).
 func Covers(pattern, s string) bool {
 	for {
 		p, prest, pmore := strings.Cut(pattern, ".")
@@ -29,7 +28,7 @@ func Covers(pattern, s string) bool {
 	}
 }
 
-// Overlaps reports whether some subject is matched by both a and b.
+// Overlaps reports whether there is a subject that both a and b match.
 func Overlaps(a, b string) bool {
 	for {
 		ta, arest, amore := strings.Cut(a, ".")
@@ -48,9 +47,9 @@ func Overlaps(a, b string) bool {
 	}
 }
 
-// admits reports whether nats-server lets a rule of pattern decide about s.
-// Where s is a subscription, it looks s up as if it were a subject, so that a
-// "*" at the end takes in ">" too (measured with 2.15; server_test.go).
+// admits reports whether nats-server applies a rule for pattern to all of s. It looks up
+// a subscription as if it were a subject, so a "*" at the end of the rule also matches
+// ">" (observed with 2.15; server_test.go).
 func admits(side Side, pattern, s string) bool {
 	if Covers(pattern, s) {
 		return true
@@ -59,7 +58,7 @@ func admits(side Side, pattern, s string) bool {
 	return side == Subscribe && full && Covers(pattern, head+"*")
 }
 
-// reach returns what a client can get at by an allowance of pattern.
+// reach returns the subjects that a client can reach with an allowance for pattern.
 func reach(side Side, pattern string) string {
 	if head, ok := strings.CutSuffix(pattern, "*"); ok && side == Subscribe && (head == "" || head[len(head)-1] == '.') {
 		return head + ">"
@@ -80,12 +79,11 @@ func HasWildcard(s string) bool {
 	return false
 }
 
-// ValidSubject reports whether s is a subject, with wildcards or without. White
-// space of any kind is refused, because nats-server splits a subscribe rule
-// there into subject and queue group; so is what UTF-8 does not know, because
-// it would not come out of a JWT as it went in.
+// ValidSubject reports whether s is a subject, with or without wildcards. White space is
+// not valid, because nats-server splits a subscribe rule there into subject and queue
+// group. Invalid UTF-8 is not valid either, because a JWT would change it.
 func ValidSubject(s string) bool {
-	if s == "" || !utf8.ValidString(s) || strings.ContainsFunc(s, unfit) {
+	if s == "" || !utf8.ValidString(s) || strings.ContainsFunc(s, invalidRune) {
 		return false
 	}
 	rest, more := s, true
@@ -99,4 +97,4 @@ func ValidSubject(s string) bool {
 	return true
 }
 
-func unfit(r rune) bool { return r == 0 || unicode.IsSpace(r) }
+func invalidRune(r rune) bool { return r == 0 || unicode.IsSpace(r) }

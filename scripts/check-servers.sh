@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests behind docs/compatibility.md with each nats-server of testdata/servers,
+# Runs the tests behind docs/reference/compatibility.md with each nats-server of testdata/servers,
 # as a separate process.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

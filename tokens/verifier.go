@@ -19,7 +19,7 @@ var (
 	ErrUnavailable = errors.New("the credential cannot be verified now")
 )
 
-// Reason is a rejection with a code of docs/errors.md. It wraps ErrRejected. The code
+// Reason is a rejection with a code of docs/reference/errors.md. It wraps ErrRejected. The code
 // goes to the log and the audit, never to the client.
 type Reason struct { //nolint:errname // it is the reason of a rejection
 	Code  string // such as "key_expired"

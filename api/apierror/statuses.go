@@ -2,7 +2,7 @@ package apierror
 
 import "net/http"
 
-// Status is one kind of error, as docs/api.md lists it.
+// Status is one kind of error, as docs/reference/api.md lists it.
 type Status struct {
 	Code    int    // HTTP status
 	Name    string // error.status

@@ -32,7 +32,7 @@ func overlap[T comparable](x, y []T) bool {
 	return slices.ContainsFunc(x, func(v T) bool { return slices.Contains(y, v) })
 }
 
-// Route is one line of the routing table: everything that the router, docs/api.md and
+// Route is one line of the routing table: everything that the router, docs/reference/api.md and
 // the OpenAPI document say about it.
 type Route struct {
 	Name    string // in log and audit, and the operation of OpenAPI: "topic.modify_acl"

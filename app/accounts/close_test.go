@@ -167,7 +167,7 @@ func (s *site) stream(t *testing.T, project string) {
 // streams counts the streams of an account on the disk of the only server.
 func (s *site) streams(t *testing.T, account string) int {
 	t.Helper()
-	dirs, err := os.ReadDir(filepath.Join(s.Servers[0].Native().JetStreamConfig().StoreDir, account, "streams"))
+	dirs, err := os.ReadDir(filepath.Join(s.Servers[0].NATSServer().JetStreamConfig().StoreDir, account, "streams"))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		t.Fatal(err)
 	}

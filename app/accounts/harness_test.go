@@ -67,7 +67,7 @@ func (s *site) manager(t *testing.T) *accounts.Manager {
 			PickUp: 20 * time.Second, Wait: 20 * time.Second, Quiet: 300 * time.Millisecond,
 			Say:      func(line string) { t.Log(line) },
 			Reports:  func(context.Context) ([]keyusage.Report, error) { return []keyusage.Report{s.usher.Report()}, nil },
-			Operator: &rotation.Operator{Cluster: operator.NewCluster(s.System(t), 0), Dir: operator.Dir(s.JWTDir), Signer: s.SigningKey},
+			Operator: &rotation.Operator{Cluster: operator.NewCluster(s.ConnectSystem(t), 0), Dir: operator.Dir(s.JWTDir), Signer: s.SigningKey},
 		},
 		Template: template,
 	}

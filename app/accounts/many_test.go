@@ -14,7 +14,7 @@ import (
 	"usher/issuer/operator"
 )
 
-// many is how many accounts TestMany makes: docs/performance.md has what 1,000 take.
+// many is how many accounts TestMany makes: docs/reference/performance.md has what 1,000 take.
 var many = flag.Int("accounts", 50, "how many accounts are made at once")
 
 // Many accounts are made in one call, which changes the callout account once; and what

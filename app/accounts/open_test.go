@@ -137,7 +137,7 @@ func TestOpenTaken(t *testing.T) {
 		}
 	}
 	// An account of the operator that usher does not serve.
-	must(t, os.WriteFile(operator.Dir(s.JWTDir).AccountFile("billing"), []byte(s.WriteAccount(t, callouttest.AppAccount, s.Account(t, callouttest.AppAccount))), 0o600))
+	must(t, os.WriteFile(operator.Dir(s.JWTDir).AccountFile("billing"), []byte(s.WriteAccount(t, callouttest.AppAccount, s.ReadAccount(t, callouttest.AppAccount))), 0o600))
 	if _, err := s.m.Open(t.Context(), []string{"billing"}); !errors.Is(err, accounts.ErrTaken) {
 		t.Error(err)
 	}

@@ -46,7 +46,7 @@ func AccountProblems(policy *permissions.Policy, s *snapshot.Snapshot, keys *iss
 		case !signers.Has(place):
 			problems = append(problems, directory.Problem{
 				Path: lands[place], Message: fmt.Sprintf("lands in account %s, for which no active %s is in the keyring", place, SigningKeyFor(keys, place)),
-				Hint: "put a signing key of the account into the keyring (docs/keyring.md)",
+				Hint: "put a signing key of the account into the keyring (docs/reference/keyring.md)",
 			})
 		}
 	}

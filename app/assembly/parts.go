@@ -105,7 +105,7 @@ func KeyringFault(cfg *config.Config, err error) error {
 	takes := "account seeds (SA…) of issuers, of which there has to be one, and xkey seeds (SX…); usher init makes both"
 	if cfg.NATS.Mode == config.ModeOperator {
 		takes = "account seeds (SA…) that are signing keys, one of them the callout account's, and xkey seeds (SX…); " +
-			keyring.StateFile + " says whose they are (docs/keyring.md)"
+			keyring.StateFile + " says whose they are (docs/reference/keyring.md)"
 	}
 	dir := cfg.Keyring.Dir
 	var located strictyaml.Errors

@@ -100,7 +100,7 @@ func TestConnectLate(t *testing.T) {
 		now := clock.Now()
 		if first {
 			first = false
-			clock.Move(time.Hour)
+			clock.Advance(time.Hour)
 		}
 		return now
 	}
@@ -122,7 +122,7 @@ func TestConnectLate(t *testing.T) {
 func TestConnectHold(t *testing.T) {
 	t.Parallel()
 	srv := startUsher(t, callouttest.ServerConfig{})
-	before := srv.Native().NumClients()
+	before := srv.NATSServer().NumClients()
 	held := func() (r bench.ConnectResult, inFlight int64) {
 		ctx, interrupt := context.WithCancel(t.Context())
 		defer interrupt()
@@ -148,7 +148,7 @@ func TestConnectHold(t *testing.T) {
 	if !r.Interrupted || r.Connected != 5 || r.Attempts != 5 || inFlight != 5 {
 		t.Errorf("%d were held: %+v", inFlight, r)
 	}
-	callouttest.Eventually(t, "all are closed", func() bool { return srv.Native().NumClients() == before })
+	callouttest.Eventually(t, "all are closed", func() bool { return srv.NATSServer().NumClients() == before })
 }
 
 // TestConnectInterrupted: an interrupted connect counts neither as connected nor as failed.

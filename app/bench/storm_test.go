@@ -49,7 +49,7 @@ func stormUntil(t *testing.T, target bench.Target, clients int, attempts int64) 
 func TestStorm(t *testing.T) {
 	t.Parallel()
 	srv := startUsher(t, callouttest.ServerConfig{})
-	before := srv.Native().NumClients()
+	before := srv.NATSServer().NumClients()
 	for kind, url := range map[bench.Kind]string{bench.TCP: srv.URL(), bench.WebSocket: srv.WebSocketURL()} {
 		r := storm(t.Context(), t, bench.Target{Servers: []string{url}, Tokens: []string{"publisher-key", "consumer-key"}}, 20, time.Minute)
 		if r.Kind != kind || r.Clients != 20 || r.Connected != 20 || r.ClosedForGood != 0 || r.Interrupted {
@@ -58,7 +58,7 @@ func TestStorm(t *testing.T) {
 		if last, ok := r.ConnectedAt.At(1); !ok || last <= 0 || last > r.Elapsed {
 			t.Errorf("%s: all connected after %s of %s", url, last, r.Elapsed)
 		}
-		callouttest.Eventually(t, "all are closed", func() bool { return srv.Native().NumClients() == before })
+		callouttest.Eventually(t, "all are closed", func() bool { return srv.NATSServer().NumClients() == before })
 	}
 }
 

@@ -93,7 +93,7 @@ func (f *Findings) accountsOfServers(cfg *config.Config, s *snapshot.Snapshot, v
 			continue
 		}
 		sound = false
-		f.fail(fault.Config, "accounts", name, "add it to accounts in the configuration of every server, and reload them (docs/operations.md, Accounts of projects)",
+		f.fail(fault.Config, "accounts", name, "add it to accounts in the configuration of every server, and reload them (docs/how-to/project-accounts.md)",
 			"%s has no such account: clients that land in it are refused there (%s)", strings.Join(without, ", "), lands[name])
 	}
 	if sound && len(v.accounts) > 0 {

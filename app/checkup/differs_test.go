@@ -13,7 +13,7 @@ import (
 func TestCheckOperatorDiffers(t *testing.T) {
 	t.Parallel()
 	o := callouttest.NewOperator(t, callouttest.OperatorConfig{})
-	c := o.Account(t, "APP")
+	c := o.ReadAccount(t, "APP")
 	first := o.WriteAccount(t, "APP", c)
 	c.Tags.Add("second")
 	second := o.WriteAccount(t, "APP", c)

@@ -98,7 +98,7 @@ func (f *Findings) programs(ctx context.Context, cfg *config.Config, keys *issue
 		_, err := s.Sign(budget, []byte("usher check: does this program sign?"))
 		took := time.Since(start).Round(time.Millisecond)
 		cancel()
-		const contract = "docs/signing-elsewhere.md says what a program has to do"
+		const contract = "docs/reference/signing-programs.md says what a program has to do"
 		switch {
 		case errors.Is(err, issuer.ErrSignature):
 			f.fail(fault.Config, "keyring", k.Command[0], contract, "does not sign for %s: %v", k.PublicKey, err)

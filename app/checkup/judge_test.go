@@ -46,7 +46,7 @@ func TestCheckClock(t *testing.T) {
 	callouttest.Must(t, err)
 	for _, off := range []time.Duration{-time.Hour, 0, time.Hour} {
 		var clock callouttest.Clock
-		clock.Move(off)
+		clock.Advance(off)
 		opts, err := natsconn.ServiceOptions(cfg)
 		callouttest.Must(t, err)
 		var f Findings

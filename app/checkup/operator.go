@@ -118,7 +118,7 @@ func landsIn(cfg *config.Config, s *snapshot.Snapshot) map[string]string {
 // readDir reads what is on disk. An account that is not there may be in force all
 // the same.
 func (o *operatorCheck) readDir() {
-	const keep = "keep operator.jwt and accounts/NAME.jwt in a directory, and set operator.dir to it (docs/operator-mode.md)"
+	const keep = "keep operator.jwt and accounts/NAME.jwt in a directory, and set operator.dir to it (docs/how-to/own-operator.md)"
 	if o.cfg.Operator.Dir == "" {
 		o.warn("operator", "", keep, "operator.dir is not set: what is on disk, and who signed the account JWTs, is not checked")
 		return

@@ -63,7 +63,7 @@ func (o *operatorCheck) operatorJWT(where string) {
 		err = operator.CheckSigner(c, signer)
 	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist): // docs/operator-mode.md says to move it away
+	case errors.Is(err, fs.ErrNotExist): // docs/how-to/operator-mode.md says to move it away
 		o.warn("operator", file, "usher nkey has to run where it is; where it does not, operator.signing_key_file can be left out",
 			"operator.signing_key_file is not on this machine: account JWTs cannot be changed from here")
 	case errors.Is(err, ownedfile.ErrReadable), errors.Is(err, ownedfile.ErrUntrusted):
@@ -89,7 +89,7 @@ func (o *operatorCheck) operatorProgram(name string) {
 		return
 	}
 	if err != nil {
-		o.fail(fault.Config, "operator", name, "docs/signing-elsewhere.md says what a program that signs has to do", "operator.signing_command: %v", err)
+		o.fail(fault.Config, "operator", name, "docs/reference/signing-programs.md says what a program that signs has to do", "operator.signing_command: %v", err)
 		return
 	}
 	o.ok("operator", name, "signs account JWTs for the operator")

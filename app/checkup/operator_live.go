@@ -87,7 +87,7 @@ func (o *operatorCheck) connectSystem(file string) (*nats.Conn, error) {
 		return nil, err // said of the service user already
 	}
 	_, err = os.Stat(file)
-	if errors.Is(err, fs.ErrNotExist) { // docs/operator-mode.md says to move it away
+	if errors.Is(err, fs.ErrNotExist) { // docs/how-to/operator-mode.md says to move it away
 		o.warn(check, file, "usher check looks at more where it is; where it is not, operator.system_creds_file can be left out",
 			"operator.system_creds_file is not on this machine: which account JWTs are in force cannot be checked from here, so what follows is about those on disk")
 		return nil, err

@@ -47,7 +47,7 @@ var firstBuckets = []natsRelease{{2, 12, 0}}
 
 // wall is something that nats-server has to hold so that a grant of usher's does.
 type wall struct {
-	row   string        // begins it in docs/compatibility.md
+	row   string        // begins it in docs/reference/compatibility.md
 	since []natsRelease // of each line that got it, in order
 	fault string        // what a client does at a server that has it not
 }
@@ -81,7 +81,7 @@ func (f *Findings) release(where, version string) {
 		}
 	}
 	if len(faults) > 0 {
-		f.warn("release", where, "take nats-server "+wallsFrom+" (docs/compatibility.md)",
+		f.warn("release", where, "take nats-server "+wallsFrom+" (docs/reference/compatibility.md)",
 			"nats-server %s does not hold what usher grants: %s", r, strings.Join(faults, "; "))
 	}
 }

@@ -42,7 +42,7 @@ func TestCheckRelease(t *testing.T) {
 
 // What is tested of each release (callout/features_test.go) is what is warned of.
 func TestWallsAreTested(t *testing.T) {
-	text, err := os.ReadFile("../../docs/compatibility.md")
+	text, err := os.ReadFile("../../docs/reference/compatibility.md")
 	callouttest.Must(t, err)
 	for _, w := range walls() {
 		from := make([]string, len(w.since))
@@ -50,10 +50,10 @@ func TestWallsAreTested(t *testing.T) {
 			from[i] = strings.TrimSuffix(s.String(), ".0")
 		}
 		if row := "\n| " + w.row + " | " + strings.Join(from, ", ") + " |"; !strings.Contains(string(text), row) {
-			t.Errorf("docs/compatibility.md has no row%s", row)
+			t.Errorf("docs/reference/compatibility.md has no row%s", row)
 		}
 	}
 	if n := strings.Count(string(text), "\n| wall: "); n != len(walls()) {
-		t.Errorf("docs/compatibility.md has %d walls", n)
+		t.Errorf("docs/reference/compatibility.md has %d walls", n)
 	}
 }

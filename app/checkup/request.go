@@ -56,7 +56,7 @@ func (s *serverCheck) judge(x *callout.Inspection) {
 		s.fail(fault.Config, "timeout", s.url, "set authorization.timeout to 3 in the server's configuration, or lower callout.budget",
 			"the server gives up after about %s, the budget is %s", x.Timeout, s.cfg.Callout.Budget)
 	case x.Timeout < patientTimeout:
-		s.warn("timeout", s.url, "set authorization.timeout to 3 in the server's configuration (docs/operations.md, Silence)",
+		s.warn("timeout", s.url, "set authorization.timeout to 3 in the server's configuration (docs/explanation/silence.md)",
 			"the server gives up after about %s: clients can take an answer that never came for a refusal", x.Timeout)
 	default:
 		s.ok("timeout", s.url, "about %s, the budget is %s", x.Timeout, s.cfg.Callout.Budget)

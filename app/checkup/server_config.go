@@ -76,7 +76,7 @@ func (f *Findings) fileAccounts(file string, x *devserver.File, cfg *config.Conf
 	lands := landsIn(cfg, snapshot)
 	for _, name := range slices.Sorted(maps.Keys(lands)) {
 		if !slices.Contains(x.Accounts, name) && !strings.HasPrefix(name, "$") {
-			f.fail(fault.Config, checkServerConfig, file, "usher project add -c prints what to add (docs/operations.md, Accounts of projects)",
+			f.fail(fault.Config, checkServerConfig, file, "usher project add -c prints what to add (docs/how-to/project-accounts.md)",
 				"has no account %s: clients that land in it are refused (%s)", name, lands[name])
 		}
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // streamsOfProjects finds streams whose options let a publisher reach beyond the
-// subjects that it may publish to, by a header (docs/permissions.md, Headers that
+// subjects that it may publish to, by a header (docs/explanation/isolation.md, Headers that
 // act). Those that hold no topic of a project are nobody's who comes by usher.
 func (f *Findings) streamsOfProjects(cfg *config.Config, keys *issuer.Keyring, s *snapshot.Snapshot, v *systemView) {
 	const check = "streams"
@@ -23,11 +23,11 @@ func (f *Findings) streamsOfProjects(cfg *config.Config, keys *issuer.Keyring, s
 		return // that the directory cannot be read is said
 	}
 	if v == nil {
-		hint := "usher check as a user of the system account (docs/operations.md, A system user for usher check)"
+		hint := "usher check as a user of the system account (docs/how-to/system-user.md)"
 		if cfg.NATS.Mode == config.ModeOperator {
 			hint = "set operator.system_creds_file to the credentials of a user of " + cfg.Accounts.System
 		}
-		f.warn(check, "", hint, "the servers cannot be asked for the streams of projects: what a publisher reaches by a header is not known (docs/permissions.md, Headers that act)")
+		f.warn(check, "", hint, "the servers cannot be asked for the streams of projects: what a publisher reaches by a header is not known (docs/explanation/isolation.md, Headers that act)")
 		return
 	}
 	topics := map[string][]string{} // by the account as servers call it: what its projects have

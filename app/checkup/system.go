@@ -126,7 +126,7 @@ func (f *Findings) connectAsSystem(cfg *config.Config) *nats.Conn {
 }
 
 func systemUserHint(cfg *config.Config) string {
-	return fmt.Sprintf("give %s in the servers' configuration a user that may publish %s and subscribe to _INBOX.>, name it in auth_callout.auth_users, and set nats.system_user and nats.system_password_file (docs/operations.md, A system user for usher check)",
+	return fmt.Sprintf("give %s in the servers' configuration a user that may publish %s and subscribe to _INBOX.>, name it in auth_callout.auth_users, and set nats.system_user and nats.system_password_file (docs/how-to/system-user.md)",
 		cfg.Accounts.System, strings.Join(operator.Asks(), ", "))
 }
 

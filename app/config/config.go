@@ -27,7 +27,7 @@ const (
 
 // NATS configures the connections of the service.
 type NATS struct {
-	Mode               string   `yaml:"mode" default:"config" rule:"one-of=config|operator" doc:"How the servers define accounts. config: in the server's configuration, with authorization.auth_callout. operator: as account JWTs that an operator has signed (docs/operator-mode.md); keyring.yaml in keyring.dir says which key signs for which account."`
+	Mode               string   `yaml:"mode" default:"config" rule:"one-of=config|operator" doc:"How the servers define accounts. config: in the server's configuration, with authorization.auth_callout. operator: as account JWTs that an operator has signed (docs/explanation/operator-mode.md); keyring.yaml in keyring.dir says which key signs for which account."`
 	URLs               []string `yaml:"urls" default:"[nats://127.0.0.1:4222]" rule:"nats-urls" doc:"Servers to connect to. One server of a cluster is enough; usher learns the others from it."`
 	User               string   `yaml:"user" rule:"line" doc:"User name of the service. Set it together with nats.password_file."`
 	PasswordFile       string   `yaml:"password_file" rule:"path" doc:"File with the password of nats.user. usher refuses a file that others can read, see keyring.allow_group_readable."`
@@ -70,7 +70,7 @@ const (
 
 // Keyring configures where the keys are.
 type Keyring struct {
-	Dir                string `yaml:"dir" required:"true" rule:"path" hint:"usher init creates a keyring" doc:"Directory of seed files: account seeds that sign, curve seeds that decrypt, and keyring.yaml, which says what each key is for (docs/keyring.md). usher reloads it when it changes; on an error it keeps the last good keyring."`
+	Dir                string `yaml:"dir" required:"true" rule:"path" hint:"usher init creates a keyring" doc:"Directory of seed files: account seeds that sign, curve seeds that decrypt, and keyring.yaml, which says what each key is for (docs/reference/keyring.md). usher reloads it when it changes; on an error it keeps the last good keyring."`
 	AllowGroupReadable bool   `yaml:"allow_group_readable" doc:"Accept files with secrets that their group can read, as Kubernetes mounts them with fsGroup: the seeds of the keyring, and the files that other keys of this configuration name. usher always refuses files that everyone can read."`
 }
 
@@ -97,7 +97,7 @@ type Directory struct {
 
 // API configures the management API.
 type API struct {
-	Listen         string        `yaml:"listen" rule:"listen" doc:"Address of the management API (docs/api.md). If empty, the API is off. Requests carry API keys: without api.tls this must be a loopback address, see api.allow_cleartext."`
+	Listen         string        `yaml:"listen" rule:"listen" doc:"Address of the management API (docs/reference/api.md). If empty, the API is off. Requests carry API keys: without api.tls this must be a loopback address, see api.allow_cleartext."`
 	TLS            APITLS        `yaml:"tls" doc:"TLS of the API."`
 	AllowCleartext bool          `yaml:"allow_cleartext" doc:"Serve without api.tls on an address that other machines can reach, because a proxy, an ingress or a service mesh in front of usher terminates TLS."`
 	KeyIn          string        `yaml:"key_in" default:"header" rule:"one-of=header|query|both" doc:"Where usher reads the caller's API key: the header x-api-key, the query parameter key, or both, the header first. A key in a URL stays in histories and in the logs of proxies. usher does not log keys."`
@@ -117,7 +117,7 @@ type Callout struct {
 	Budget       time.Duration `yaml:"budget" default:"1500ms" rule:"positive at-most=10s" hint:"nats.go gives up after 2s whatever the server allows; 1500ms leaves time for the round trip" doc:"Maximum time from the arrival of a request to its answer, waiting included. usher does not answer a request that takes longer. Clients that use nats.go give up after 2s."`
 	Workers      int           `yaml:"workers" default:"0" rule:"between=0..4096" doc:"Number of requests that usher processes at once, shared by nats.connections; each connection has at least one worker. 0: twice the number of cores, and at least 4."`
 	Queue        int           `yaml:"queue" default:"8192" rule:"between=1..1000000" doc:"Number of requests that may wait for a worker, shared by nats.connections. When the queue is full, usher sheds a request of the host that has the most waiting requests: it does not answer it, so the client retries."`
-	Order        string        `yaml:"order" default:"adaptive" rule:"one-of=adaptive|oldest_first|newest_first" doc:"Which waiting request of a host is next; hosts are served round-robin. adaptive: oldest first; under pressure, when the oldest request would take more than a third of callout.budget, newest first, because that client waits longest from now on. docs/performance.md has the measurement."`
+	Order        string        `yaml:"order" default:"adaptive" rule:"one-of=adaptive|oldest_first|newest_first" doc:"Which waiting request of a host is next; hosts are served round-robin. adaptive: oldest first; under pressure, when the oldest request would take more than a third of callout.budget, newest first, because that client waits longest from now on. docs/explanation/storms.md has the measurement."`
 	Failures     Failures      `yaml:"failures" doc:"Rate limits for failed attempts. usher does not answer attempts above a limit. Attempts that will be granted are not limited, so many clients can share an address. Each usher instance counts separately."`
 	ClockSkew    time.Duration `yaml:"clock_skew" default:"5s" rule:"not-negative at-most=5m" doc:"Maximum difference between the clocks of usher and of the servers."`
 	DrainTimeout time.Duration `yaml:"drain_timeout" default:"10s" rule:"positive" doc:"How long usher waits for requests in progress before it stops."`

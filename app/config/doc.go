@@ -1,7 +1,7 @@
 // Package config reads usher.yaml, the one configuration file.
 //
 // The tagged structs of this package are the table of keys. Decoding, defaults,
-// validation, docs/configuration.md and the commented example that usher init writes
+// validation, docs/reference/configuration.md and the commented example that usher init writes
 // are all made from it, so they cannot differ. The tags are yaml (the name), default
 // (as YAML), doc (sentences for the operator), rule (names of rules, see rules.go),
 // hint (shown with an error) and required.

@@ -13,10 +13,10 @@ import (
 	"usher/app/config"
 )
 
-var update = flag.Bool("update", false, "write docs/configuration.md")
+var update = flag.Bool("update", false, "write docs/reference/configuration.md")
 
 func TestMarkdown(t *testing.T) {
-	const file = "../../docs/configuration.md"
+	const file = "../../docs/reference/configuration.md"
 	want := config.Markdown()
 	if *update {
 		if err := os.WriteFile(file, want, 0o644); err != nil {
@@ -28,11 +28,11 @@ func TestMarkdown(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Error("docs/configuration.md is out of date: run go generate ./app/config")
+		t.Error("docs/reference/configuration.md is out of date: run go generate ./app/config")
 	}
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(got, -1)
 	if len(blocks) == 0 {
-		t.Error("docs/configuration.md has no example")
+		t.Error("docs/reference/configuration.md has no example")
 	}
 	for _, block := range blocks {
 		if _, err := config.Parse("usher.yaml", block[1]); err != nil {
@@ -41,7 +41,7 @@ func TestMarkdown(t *testing.T) {
 	}
 	for _, k := range config.Keys() {
 		if !strings.Contains(string(got), k.Doc) {
-			t.Errorf("docs/configuration.md lacks the doc of %s", k.Path)
+			t.Errorf("docs/reference/configuration.md lacks the doc of %s", k.Path)
 		}
 	}
 }

@@ -65,7 +65,7 @@ func render(values map[string]string, all bool) ([]byte, error) {
 		b.WriteString(k.example(" "+text, true, all))
 	}
 	for _, path := range slices.Sorted(maps.Keys(left)) {
-		errs = append(errs, strictyaml.WithHint(fmt.Errorf("%s: unknown key", path), "see docs/configuration.md"))
+		errs = append(errs, strictyaml.WithHint(fmt.Errorf("%s: unknown key", path), "see docs/reference/configuration.md"))
 	}
 	return []byte(b.String()), errors.Join(errs...)
 }

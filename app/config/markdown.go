@@ -23,7 +23,7 @@ The smallest configuration; every other key has its default:
 
 `
 
-// Markdown returns docs/configuration.md.
+// Markdown returns docs/reference/configuration.md.
 func Markdown() []byte {
 	var b bytes.Buffer
 	b.WriteString(markdownHead)

@@ -109,9 +109,9 @@ func RotationError(cfg *config.Config, err error) error {
 	case errors.Is(err, rotation.ErrActive):
 		e.Hint = "usher nkey rotate replaces it; --now, for a key that others have got hold of, does both at once"
 	case errors.Is(err, rotation.ErrSeveral):
-		e.Hint = "keyring.yaml says the state of each key (docs/keyring.md); set what is not in use any more to retiring"
+		e.Hint = "keyring.yaml says the state of each key (docs/reference/keyring.md); set what is not in use any more to retiring"
 	case errors.Is(err, rotation.ErrElsewhere):
-		e.Hint = "put the new key into keyring.yaml, with its command and state: next (docs/signing-elsewhere.md); then rotate again"
+		e.Hint = "put the new key into keyring.yaml, with its command and state: next (docs/how-to/rotate-keys.md); then rotate again"
 	case errors.Is(err, rotation.ErrEdited):
 		e.Hint = "your change stands; usher nkey rotate --resume goes on with what was begun"
 	case errors.Is(err, rotation.ErrDone):

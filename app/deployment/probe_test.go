@@ -27,7 +27,7 @@ func TestKnockAtOneServer(t *testing.T) {
 		return len(nc.DiscoveredServers()) > 0
 	})
 	came := func() uint64 {
-		v, err := b.Native().Varz(nil)
+		v, err := b.NATSServer().Varz(nil)
 		callouttest.Must(t, err)
 		return v.TotalConnections
 	}

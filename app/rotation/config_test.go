@@ -64,7 +64,7 @@ func (p *pair) restart(t *testing.T, f *fleet, l *load, change func(*callouttest
 // hasUsher reports whether a server knows of the subscription of an usher. Without it
 // its callouts get no answer.
 func hasUsher(s *callouttest.Server) bool {
-	account, err := s.Native().LookupAccount(callouttest.CalloutAccount)
+	account, err := s.NATSServer().LookupAccount(callouttest.CalloutAccount)
 	return err == nil && account.Interest(callout.Subject) > 0
 }
 

@@ -61,9 +61,9 @@ func TestScopeIsKept(t *testing.T) {
 		t.Parallel()
 		o, r, target := scopedSite(t)
 		old := active(t, r, target)
-		c := o.Account(t, callouttest.AppAccount)
+		c := o.ReadAccount(t, callouttest.AppAccount)
 		c.SigningKeys.Remove(old)
-		o.Push(t, callouttest.AppAccount, c)
+		o.PushAccount(t, callouttest.AppAccount, c)
 		_, err := r.Rotate(t.Context(), target)
 		if !errors.Is(err, operator.ErrUnscoped) || active(t, r, target) != old {
 			t.Errorf("%v", err)
@@ -77,9 +77,9 @@ func TestScopeIsKept(t *testing.T) {
 		addKey(t, r, next.IssuerSeed, keyring.Entry{
 			PublicKey: next.Issuer, Kind: issuer.KindSigning, Account: callouttest.AppAccount, Scope: "publisher", State: issuer.StateNext,
 		})
-		c := o.Account(t, callouttest.AppAccount)
+		c := o.ReadAccount(t, callouttest.AppAccount)
 		c.SigningKeys.Add(next.Issuer)
-		o.Push(t, callouttest.AppAccount, c)
+		o.PushAccount(t, callouttest.AppAccount, c)
 		_, err := r.Rotate(t.Context(), target)
 		if !errors.Is(err, operator.ErrUnscoped) || active(t, r, target) != old {
 			t.Errorf("%v", err)
@@ -138,7 +138,7 @@ func TestInterruptedAfterRetirePushed(t *testing.T) {
 				t.Errorf("%+v", result)
 			}
 			checkConnects(t, o)
-			if c := o.Account(t, callouttest.AppAccount); !c.SigningKeys.Contains(active(t, r, target)) {
+			if c := o.ReadAccount(t, callouttest.AppAccount); !c.SigningKeys.Contains(active(t, r, target)) {
 				t.Error("the JWT on disk does not have the active key")
 			}
 		})
@@ -171,16 +171,16 @@ func TestConcurrentPush(t *testing.T) {
 	t.Parallel()
 	o, _, r := fastSite(t, callouttest.OperatorConfig{})
 	target := signingKey(callouttest.AppAccount, "")
-	c := o.Account(t, callouttest.AppAccount) // the version that is pushed later
+	c := o.ReadAccount(t, callouttest.AppAccount) // the version that is pushed later
 	interrupt(t, r, target, keyring.StepAnnounce)
-	announced := o.Account(t, callouttest.AppAccount)
+	announced := o.ReadAccount(t, callouttest.AppAccount)
 	callouttest.Eventually(t, "the next second", func() bool { return time.Now().Unix() > announced.IssuedAt })
 	c.Tags.Add("edited")
-	o.Push(t, callouttest.AppAccount, c)
+	o.PushAccount(t, callouttest.AppAccount, c)
 	_, err := r.Resume(t.Context())
 	must(t, err)
 	checkConnects(t, o)
-	if now := o.Account(t, callouttest.AppAccount); !now.Tags.Contains("edited") || !now.SigningKeys.Contains(active(t, r, target)) {
+	if now := o.ReadAccount(t, callouttest.AppAccount); !now.Tags.Contains("edited") || !now.SigningKeys.Contains(active(t, r, target)) {
 		t.Errorf("%v %v", now.Tags, now.SigningKeys.Keys())
 	}
 }
@@ -225,7 +225,7 @@ func TestRetireNowDoesNotWait(t *testing.T) {
 	_, err := r.Retire(t.Context(), old, true)
 	must(t, err)
 	next := active(t, r, target)
-	if c := o.Account(t, callouttest.AppAccount); c.SigningKeys.Contains(old) || !c.SigningKeys.Contains(next) {
+	if c := o.ReadAccount(t, callouttest.AppAccount); c.SigningKeys.Contains(old) || !c.SigningKeys.Contains(next) {
 		t.Errorf("signing keys %v", c.SigningKeys.Keys())
 	}
 	callouttest.Eventually(t, "the usher uses the new key", func() bool {
@@ -552,10 +552,10 @@ func TestResumeUntrusted(t *testing.T) {
 		PublicKey: next.Issuer, Kind: issuer.KindSigning, Account: callouttest.AppAccount, File: "next.nk", State: issuer.StateNext,
 	})
 	must(t, keyring.Save(r.Dir, r.Config, s))
-	c := o.Account(t, callouttest.AppAccount)
+	c := o.ReadAccount(t, callouttest.AppAccount)
 	c.SigningKeys.Add(next.Issuer)
 	o.ReplaceSigningKey(t)
-	o.Push(t, callouttest.AppAccount, c) // without usher
+	o.PushAccount(t, callouttest.AppAccount, c) // without usher
 	if err := connects(o.URLs(), nats.Token("publisher-key")); err == nil {
 		t.Fatal("the server uses a JWT that it does not trust, so this test shows nothing")
 	}

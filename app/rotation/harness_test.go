@@ -81,7 +81,7 @@ func operatorRotator(t *testing.T, o *callouttest.Operator, f *fleet) *rotation.
 			}
 			return all, nil
 		},
-		Operator: &rotation.Operator{Cluster: operator.NewCluster(o.System(t), 0), Dir: operator.Dir(o.JWTDir), Signer: o.SigningKey},
+		Operator: &rotation.Operator{Cluster: operator.NewCluster(o.ConnectSystem(t), 0), Dir: operator.Dir(o.JWTDir), Signer: o.SigningKey},
 	}
 }
 

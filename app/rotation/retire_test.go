@@ -191,7 +191,7 @@ func TestConcurrentRotations(t *testing.T) {
 func TestUnresponsiveResolver(t *testing.T) {
 	t.Parallel()
 	o, _, r := site(t, callouttest.OperatorConfig{Memory: true})
-	r.Operator.Cluster = operator.NewCluster(o.System(t), 2*time.Second) // the push waits for it that long
+	r.Operator.Cluster = operator.NewCluster(o.ConnectSystem(t), 2*time.Second) // the push waits for it that long
 	target := signingKey(callouttest.AppAccount, "")
 	before := active(t, r, target)
 	must(t, connects(o.URLs(), nats.Token("publisher-key"))) // the server has loaded the account

@@ -11,7 +11,7 @@ import (
 )
 
 // operatorHeader is the first comment of usher.yaml in operator mode.
-const operatorHeader = `# Made by "usher init --operator%s" (docs/operator-mode.md). Neither nats-server nor
+const operatorHeader = `# Made by "usher init --operator%s" (docs/how-to/operator-mode.md). Neither nats-server nor
 # "usher serve" reads ` + DirOperator + `/. With the seeds in ` + DirIdentity + `/ anyone can create and
 # change everything, and no command needs them: move that folder off this machine.
 # "usher nkey" and "usher project" need ` + FileOperatorSigning + `; it can be on another machine, too.

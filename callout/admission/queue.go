@@ -10,7 +10,7 @@ import (
 // Order is the order in which the requests of one source are served.
 type Order string
 
-// The orders. docs/performance.md has the measurement behind the default.
+// The orders. docs/explanation/storms.md has the measurement behind the default.
 const (
 	OldestFirst Order = "oldest_first"
 	NewestFirst Order = "newest_first"

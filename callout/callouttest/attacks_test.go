@@ -13,12 +13,12 @@ import (
 	"strings"
 )
 
-// attack is what a test says of itself in its doc comment:
+// attack is an attack that a test shows to fail, as its doc comment describes it:
 //
-//	Attack: a client that has no key connects
-//	Held by: no verifier takes it, and the answer is no
+//	Attack: a client without a key connects
+//	Held by: no verifier applies, so usher denies it
 //
-// Each is one line. A test may show several attacks, each with what holds it.
+// Each is one line. A test may show several attacks, each with its own "Held by:".
 type attack struct {
 	text, heldBy string
 	test         string // "TestX in callout"
@@ -29,8 +29,8 @@ const (
 	heldByMark = "Held by:"
 )
 
-// attacksBelow reads every Go file below root, and returns the attacks that tests
-// show. What the lines stand in has to be the doc comment of a test.
+// attacksBelow returns the attacks in all Go files below root. The lines must be in
+// the doc comment of a test.
 func attacksBelow(root fs.FS) ([]attack, error) {
 	var found []attack
 	var bad []error
@@ -39,7 +39,7 @@ func attacksBelow(root fs.FS) ([]attack, error) {
 		case err != nil:
 			return err
 		case d.IsDir() && name != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata"):
-			return fs.SkipDir // not of this module
+			return fs.SkipDir // not part of this module
 		case d.IsDir() || path.Ext(name) != ".go":
 			return nil
 		}
@@ -72,7 +72,7 @@ func attacksIn(name string, text []byte) ([]attack, error) {
 	for _, group := range file.Comments {
 		attacks, err := attacksOf(group)
 		if test, ok := tests[group]; !ok && len(attacks) > 0 {
-			err = fmt.Errorf("%q stands in a comment that is not a test's", attackMark)
+			err = fmt.Errorf("%q is in a comment that is not the doc comment of a test", attackMark)
 		} else {
 			for i := range attacks {
 				attacks[i].test = test
@@ -87,7 +87,7 @@ func attacksIn(name string, text []byte) ([]attack, error) {
 	return found, errors.Join(bad...)
 }
 
-// isTest reports whether go test runs it as a test: a benchmark shows nothing.
+// isTest reports whether a function is a test or a fuzz target.
 func isTest(file string, f *ast.FuncDecl) bool {
 	if !strings.HasSuffix(file, "_test.go") || f.Recv != nil || f.Name.Name == "TestMain" {
 		return false
@@ -95,7 +95,7 @@ func isTest(file string, f *ast.FuncDecl) bool {
 	return strings.HasPrefix(f.Name.Name, "Test") || strings.HasPrefix(f.Name.Name, "Fuzz")
 }
 
-// attacksOf returns the attacks that a comment tells of, in pairs of lines.
+// attacksOf returns the attacks in a comment, each a pair of lines.
 func attacksOf(group *ast.CommentGroup) ([]attack, error) {
 	var found []attack
 	lines := strings.Split(group.Text(), "\n")
@@ -113,17 +113,17 @@ func attacksOf(group *ast.CommentGroup) ([]attack, error) {
 		case !ok:
 			return nil, fmt.Errorf("%q without %q in the next line", attackMark, heldByMark)
 		case strings.TrimSpace(what) == "" || strings.TrimSpace(heldBy) == "":
-			return nil, fmt.Errorf("%q or %q says nothing", attackMark, heldByMark)
+			return nil, fmt.Errorf("%q or %q is empty", attackMark, heldByMark)
 		case next != "" && !strings.HasPrefix(next, attackMark):
-			return nil, fmt.Errorf("%q is one line, and so the end or an empty line comes after it, not %q", heldByMark, next)
+			return nil, fmt.Errorf("%q must be one line, followed by an empty line or the end, not by %q", heldByMark, next)
 		}
 		found = append(found, attack{text: strings.TrimSpace(what), heldBy: strings.TrimSpace(heldBy)})
 	}
 	return found, nil
 }
 
-// attackTable is the table for docs/security.md: a row for each attack and what
-// holds it, with all the tests that show it.
+// attackTable returns the table for docs/reference/attacks.md: a row for each attack, with all
+// its tests.
 func attackTable(attacks []attack) string {
 	tests := map[[2]string][]string{}
 	for _, a := range attacks {
@@ -131,7 +131,7 @@ func attackTable(attacks []attack) string {
 		tests[row] = append(tests[row], a.test)
 	}
 	var b strings.Builder
-	b.WriteString("| attack | what holds it | shown by |\n|---|---|---|\n")
+	b.WriteString("| attack | held by | tests |\n|---|---|---|\n")
 	rows := slices.SortedFunc(maps.Keys(tests), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
 	for _, row := range rows {
 		slices.Sort(tests[row])
@@ -140,8 +140,8 @@ func attackTable(attacks []attack) string {
 	return b.String()
 }
 
-// cellText keeps Markdown from reading subjects and names as its own marks. What is
-// between backquotes it leaves alone, but for the bar.
+// cellText escapes Markdown characters in the text of a table cell. Between backquotes
+// it escapes only the bar.
 func cellText(text string) string {
 	parts := strings.Split(strings.ReplaceAll(text, "|", `\|`), "`")
 	for i := 0; i < len(parts); i += 2 {

@@ -13,14 +13,15 @@ import (
 	"usher/directory/kv"
 )
 
-// KVStore returns an empty directory in the bucket of a server of its own, followed
-// until the test ends.
+// KVStore returns an empty directory in a KV bucket, on a nats-server of its own. The
+// store watches the bucket until the test ends.
 func KVStore(tb testing.TB) *kv.Store {
 	tb.Helper()
 	return KVStoreWith(tb, kv.Config{})
 }
 
-// KVStoreWith is Bucket with settings; what a test always needs is added to them.
+// KVStoreWith is KVStore with a configuration. It sets Conn, Bucket, Create, Storage,
+// Now and Log.
 func KVStoreWith(tb testing.TB, cfg kv.Config) *kv.Store {
 	tb.Helper()
 	server := RunServerConfig(tb, fmt.Sprintf("listen: 127.0.0.1:-1\njetstream {store_dir: %q}\n", filepath.ToSlash(tb.TempDir())))
@@ -31,12 +32,12 @@ func KVStoreWith(tb testing.TB, cfg kv.Config) *kv.Store {
 	cfg.Log = slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	store, err := kv.Open(cfg)
 	Must(tb, err)
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- store.Run(ctx) }()
+	ctx, cancel := context.WithCancel(context.Background())
+	stopped := make(chan error, 1)
+	go func() { stopped <- store.Run(ctx) }()
 	tb.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
+		cancel()
+		if err := <-stopped; err != nil {
 			tb.Error(err)
 		}
 	})

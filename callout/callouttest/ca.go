@@ -16,16 +16,16 @@ import (
 	"time"
 )
 
-// CA is a certificate authority that lives as long as the test.
+// CA is a certificate authority. Its files are removed when the test ends.
 type CA struct {
-	Cert *x509.Certificate
-	File string // PEM of the certificate
-	dir  string
-	key  *ecdsa.PrivateKey
-	next int64
+	Cert   *x509.Certificate
+	File   string // PEM of the certificate
+	dir    string
+	key    *ecdsa.PrivateKey
+	serial int64
 }
 
-// NewCA makes a certificate authority.
+// NewCA creates a certificate authority.
 func NewCA(tb testing.TB) *CA {
 	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -43,20 +43,20 @@ func NewCA(tb testing.TB) *CA {
 	Must(tb, err)
 	cert, err := x509.ParseCertificate(der)
 	Must(tb, err)
-	ca := &CA{Cert: cert, dir: tb.TempDir(), key: key, next: 2}
+	ca := &CA{Cert: cert, dir: tb.TempDir(), key: key, serial: 2}
 	ca.File = filepath.Join(ca.dir, "ca.pem")
 	writePEM(tb, ca.File, "CERTIFICATE", der)
 	return ca
 }
 
-// Issue makes a certificate for localhost with common name cn and returns the
-// files of certificate and key.
+// Issue issues a certificate for localhost with common name cn, and returns the paths
+// of certificate and key.
 func (ca *CA) Issue(tb testing.TB, cn string) (certFile, keyFile string) {
 	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	Must(tb, err)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(ca.next),
+		SerialNumber: big.NewInt(ca.serial),
 		Subject:      pkix.Name{CommonName: cn},
 		NotBefore:    time.Now().Add(-time.Hour),
 		NotAfter:     time.Now().Add(24 * time.Hour),
@@ -65,7 +65,7 @@ func (ca *CA) Issue(tb testing.TB, cn string) (certFile, keyFile string) {
 		DNSNames:     []string{"localhost", cn},
 		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
-	ca.next++
+	ca.serial++
 	der, err := x509.CreateCertificate(rand.Reader, template, ca.Cert, key.Public(), ca.key)
 	Must(tb, err)
 	keyDER, err := x509.MarshalPKCS8PrivateKey(key)

@@ -1,7 +1,7 @@
-// Package callouttest is the harness for tests of usher and of programs that
-// build on it: a real nats-server in process with auth_callout, the whole
-// service in front of it, a certificate authority, and a clock that tests move.
+// Package callouttest is the test harness of usher. It has a real nats-server in
+// process with auth_callout, the complete service, a certificate authority, and a
+// clock that tests set.
 //
-// It promises that everything it starts listens on loopback only and ends with
-// the test. It mocks nothing of NATS.
+// It promises that everything it starts listens on loopback only and stops with the
+// test. It never mocks NATS.
 package callouttest

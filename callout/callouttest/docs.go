@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// CheckDocsTable checks that the part of a page in docs/ that is made from the code is
-// want, or with update writes it. The part is between two comments that name it.
+// CheckDocsTable checks that the generated part of a page in docs/ equals want, or
+// writes it if update is set. Two comments with the name of the part enclose it.
 func CheckDocsTable(tb testing.TB, page, part, want string, update bool) {
 	tb.Helper()
 	begin, end := "<!-- "+part+": made by `go generate ./...` from the code; edit that. -->\n", "<!-- end of "+part+" -->\n"
@@ -18,7 +18,7 @@ func CheckDocsTable(tb testing.TB, page, part, want string, update bool) {
 	head, rest, ok := strings.Cut(string(text), begin)
 	_, tail, ended := strings.Cut(rest, end)
 	if !ok || !ended {
-		tb.Fatalf("%s has no place for the %s", path, part)
+		tb.Fatalf("%s has no comments that enclose %q", path, part)
 	}
 	whole := head + begin + want + end + tail
 	switch {
@@ -29,7 +29,7 @@ func CheckDocsTable(tb testing.TB, page, part, want string, update bool) {
 	}
 }
 
-// ModuleRoot returns the folder of the module, from that of the package under test.
+// ModuleRoot returns the root directory of the module.
 func ModuleRoot(tb testing.TB) string {
 	tb.Helper()
 	dir, err := os.Getwd()
@@ -40,7 +40,7 @@ func ModuleRoot(tb testing.TB) string {
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
-			tb.Fatal("no go.mod in any folder above")
+			tb.Fatal("no go.mod in any parent directory")
 		}
 		dir = parent
 	}

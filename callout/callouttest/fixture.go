@@ -6,9 +6,10 @@ import (
 	"usher/directory"
 )
 
-// DirectoryYAML is a directory with one user per role in two projects of
-// AppAccount and one of OtherAccount. Those who may bring a leaf node are ladmin, a
-// service_admin, and fleaf, who administers all there is in OtherAccount. The API key of user NAME is "NAME-key".
+// DirectoryYAML is a directory with one user per role, in two projects of AppAccount
+// and one of OtherAccount. The API key of user NAME is "NAME-key". Two users may
+// connect leaf nodes: ladmin, a service_admin, and fleaf, the project_admin of every
+// project of OtherAccount. Pass it through WithDigests.
 const DirectoryYAML = `
 users:
   - {name: ingest, service_roles: [ingest], keys: [{digest: KEY(ingest-key)}]}
@@ -66,12 +67,12 @@ projects:
     topics: [{name: orders, acl: [both]}]
 `
 
-var keyMark = regexp.MustCompile(`KEY\(([^)]*)\)`)
+var keyPlaceholder = regexp.MustCompile(`KEY\(([^)]*)\)`)
 
-// WithDigests returns the text of a directory with every KEY(text) replaced by
-// the digest of text.
+// WithDigests replaces every KEY(key) in the YAML of a directory by the digest of the
+// key.
 func WithDigests(text string) string {
-	return keyMark.ReplaceAllStringFunc(text, func(m string) string {
-		return directory.DigestOf(keyMark.FindStringSubmatch(m)[1]).String()
+	return keyPlaceholder.ReplaceAllStringFunc(text, func(m string) string {
+		return directory.DigestOf(keyPlaceholder.FindStringSubmatch(m)[1]).String()
 	})
 }

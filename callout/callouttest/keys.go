@@ -10,13 +10,13 @@ import (
 	"usher/issuer/keyring"
 )
 
-// Keys are one issuer and one xkey, with their seeds.
+// Keys are an issuer and an xkey: seeds and public keys.
 type Keys struct {
 	IssuerSeed, Issuer string
 	XKeySeed, XKey     string
 }
 
-// NewKeys makes a new issuer and xkey.
+// NewKeys creates an issuer and an xkey.
 func NewKeys(tb testing.TB) Keys {
 	tb.Helper()
 	var k Keys
@@ -25,7 +25,7 @@ func NewKeys(tb testing.TB) Keys {
 	return k
 }
 
-// NewSeed makes a new key of any kind, and returns its seed and its public key.
+// NewSeed creates a key of any kind, and returns its seed and its public key.
 func NewSeed(tb testing.TB, prefix nkeys.PrefixByte) (seed, public string) {
 	tb.Helper()
 	kp, err := nkeys.CreatePair(prefix)
@@ -33,10 +33,10 @@ func NewSeed(tb testing.TB, prefix nkeys.PrefixByte) (seed, public string) {
 		kp, err = nkeys.CreateCurveKeys()
 	}
 	Must(tb, err)
-	return textOf(tb, kp)
+	return encode(tb, kp)
 }
 
-func textOf(tb testing.TB, kp nkeys.KeyPair) (seed, public string) {
+func encode(tb testing.TB, kp nkeys.KeyPair) (seed, public string) {
 	tb.Helper()
 	s, err := kp.Seed()
 	Must(tb, err)
@@ -45,8 +45,8 @@ func textOf(tb testing.TB, kp nkeys.KeyPair) (seed, public string) {
 	return string(s), public
 }
 
-// KeyringDir writes the seeds of keys to a new keyring directory. Without
-// sealed, the xkeys are left out.
+// KeyringDir creates a keyring directory with the seeds of keys and returns its path.
+// It contains the xkeys only if sealed.
 func KeyringDir(tb testing.TB, sealed bool, keys ...Keys) string {
 	tb.Helper()
 	dir := tb.TempDir()
@@ -59,7 +59,7 @@ func KeyringDir(tb testing.TB, sealed bool, keys ...Keys) string {
 	return dir
 }
 
-// WriteSeed writes a seed file that only its owner can read.
+// WriteSeed writes a seed file with mode 0600.
 func WriteSeed(tb testing.TB, path, seed string) {
 	tb.Helper()
 	Must(tb, os.WriteFile(path, []byte(seed+"\n"), 0o600))

@@ -12,41 +12,40 @@ import (
 	"github.com/nats-io/nkeys"
 )
 
-// OperatorConfig describes an Operator and its servers.
+// OperatorConfig configures an Operator and its servers.
 type OperatorConfig struct {
-	Servers    int  // default 1; more are a cluster
+	Servers    int  // default 1; more form a cluster
 	Sealed     bool // requests are sealed to the xkey of the callout account
 	NoSentinel bool // servers have no default_sentinel: clients need SentinelCreds
 	TLS        *CA
 	Timeout    float64 // auth timeout in seconds; default 3
-	// Edit changes claims before they are signed: of the operator (name
-	// "operator"), of an account (its name), or of a user ("sentinel", "usher",
-	// "sys", "admin").
+	// Edit changes claims before they are signed. name is "operator", the name of an
+	// account, or of a user ("sentinel", "usher", "sys", "admin").
 	Edit func(name string, c jwt.Claims)
-	// Scoped makes scoped signing keys of AppAccount, by role.
+	// Scoped are the templates of scoped signing keys of AppAccount, by role.
 	Scoped map[string]jwt.UserPermissionLimits
 	// ServerExtra is appended to every server's configuration file.
 	ServerExtra string
-	// DisableShortFirstPing is as for a Server.
+	// DisableShortFirstPing is as in ServerConfig.
 	DisableShortFirstPing bool
-	// Program is a nats-server to run as a process of its own, of any version. Only one,
-	// and Native and AccountOf are not to be had then.
+	// Program is a nats-server of any version to run as a process. It works with one
+	// server only, and not with NATSServer and AccountOf.
 	Program string
-	// Memory preloads the account JWTs into a memory resolver, which takes no push.
+	// Memory uses the memory resolver, which accepts no pushed account JWTs.
 	Memory bool
 }
 
-// Operator is an operator with its accounts, keys and servers: operator mode as
-// `usher init --operator` makes it, with the accounts of Server. Users are signed
-// by the accounts' own keys, grants by signing keys.
+// Operator is an operator with its accounts, keys and servers, as
+// `usher init --operator` creates it. It has the accounts of Server. The accounts' own
+// keys sign users, and signing keys sign grants.
 type Operator struct {
-	Dir     string // everything below lies here
-	Keyring string // keyring directory with keyring.yaml
-	JWTDir  string // operator.jwt and accounts/NAME.jwt
+	Dir     string // contains all other files
+	Keyring string // keyring directory
+	JWTDir  string // contains operator.jwt and accounts/NAME.jwt
 
 	SentinelCreds, ServiceCreds, SystemCreds, AdminCreds string // files
 	SentinelJWT                                          string
-	SigningKeyFile                                       string // seed of the operator's signing key
+	SigningKeyFile                                       string // of the operator
 
 	Key, SigningKey nkeys.KeyPair            // of the operator
 	Identity        map[string]nkeys.KeyPair // of the accounts, by name
@@ -58,7 +57,8 @@ type Operator struct {
 	cfg OperatorConfig
 }
 
-// StartOperator makes an operator and starts its servers; they end with the test.
+// StartOperator creates an operator and starts its servers. They stop when the test
+// ends.
 func StartOperator(tb testing.TB, cfg OperatorConfig) *Operator {
 	tb.Helper()
 	o := NewOperator(tb, cfg)
@@ -66,7 +66,7 @@ func StartOperator(tb testing.TB, cfg OperatorConfig) *Operator {
 	return o
 }
 
-// NewOperator makes all files of an operator, and starts nothing.
+// NewOperator creates an operator and all files, without starting servers.
 func NewOperator(tb testing.TB, cfg OperatorConfig) *Operator {
 	tb.Helper()
 	if cfg.Servers == 0 {
@@ -81,12 +81,12 @@ func NewOperator(tb testing.TB, cfg OperatorConfig) *Operator {
 		Identity: map[string]nkeys.KeyPair{}, Accounts: map[string]string{}, Signing: map[string]Keys{},
 		cfg: cfg,
 	}
-	o.makeKeys(tb)
-	o.makeOperator(tb)
+	o.createKeys(tb)
+	o.createOperator(tb)
 	for _, name := range OperatorAccounts() {
-		o.WriteAccount(tb, name, o.NewAccount(tb, name))
+		o.WriteAccount(tb, name, o.AccountClaims(tb, name))
 	}
-	o.makeUsers(tb)
+	o.createUsers(tb)
 	o.WriteKeyring(tb)
 	ports := make([]int, cfg.Servers)
 	for i := range ports {
@@ -105,7 +105,7 @@ func OperatorAccounts() []string {
 	return []string{SystemAccount, CalloutAccount, AppAccount, OtherAccount, HealthAccount}
 }
 
-// Start starts the servers, and pushes the accounts to the resolver.
+// Start starts the servers and waits until they form a cluster.
 func (o *Operator) Start(tb testing.TB) {
 	tb.Helper()
 	for _, s := range o.Servers {
@@ -128,14 +128,14 @@ func (o *Operator) URLs() string {
 	return strings.Join(urls, ",")
 }
 
-// System connects as a user of the system account.
-func (o *Operator) System(tb testing.TB) *nats.Conn {
+// ConnectSystem connects as a user of the system account.
+func (o *Operator) ConnectSystem(tb testing.TB) *nats.Conn {
 	tb.Helper()
 	return o.connect(tb, o.SystemCreds)
 }
 
-// Admin connects as an unlimited user of AppAccount, past the callout.
-func (o *Operator) Admin(tb testing.TB) *nats.Conn {
+// ConnectAdmin connects as an unlimited user of AppAccount, without auth callout.
+func (o *Operator) ConnectAdmin(tb testing.TB) *nats.Conn {
 	tb.Helper()
 	return o.connect(tb, o.AdminCreds)
 }

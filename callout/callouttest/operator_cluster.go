@@ -8,8 +8,8 @@ import (
 	"usher/callout"
 )
 
-// WaitCluster waits until every server has a route to every other and counts it: until
-// then what is asked of all of them may be answered by some.
+// WaitCluster waits until every server has a route to every other and counts it as
+// active. Before that, a request to all servers may reach only some.
 func (o *Operator) WaitCluster(tb testing.TB) {
 	tb.Helper()
 	if len(o.Servers) < 2 {
@@ -17,15 +17,15 @@ func (o *Operator) WaitCluster(tb testing.TB) {
 	}
 	Eventually(tb, "every server has a route to every other", func() bool {
 		for _, s := range o.Servers {
-			if s.srv.NumRemotes() < len(o.Servers)-1 { // there are several routes to each
+			if s.srv.NumRemotes() < len(o.Servers)-1 { // a server has several routes to each other
 				return false
 			}
 		}
 		return true
 	})
-	nc := o.System(tb)
+	nc := o.ConnectSystem(tb)
 	defer nc.Close()
-	Eventually(tb, "every server counts all", func() bool {
+	Eventually(tb, "every server counts all servers as active", func() bool {
 		inbox := nc.NewInbox()
 		sub, err := nc.SubscribeSync(inbox)
 		Must(tb, err)
@@ -34,7 +34,7 @@ func (o *Operator) WaitCluster(tb testing.TB) {
 		for range o.Servers {
 			m, err := sub.NextMsg(time.Second)
 			if err != nil {
-				return false // not all have heard of the question
+				return false // not all servers got the request
 			}
 			var answer struct {
 				Statsz struct {
@@ -50,9 +50,9 @@ func (o *Operator) WaitCluster(tb testing.TB) {
 	})
 }
 
-// heard reports whether every server that runs knows of somebody who answers: one that
-// does not would refuse its clients.
-func (o *Operator) heard(tb testing.TB) bool {
+// hasInterest reports whether every running server knows of a subscription to
+// authorization requests. A server without it refuses its clients.
+func (o *Operator) hasInterest(tb testing.TB) bool {
 	tb.Helper()
 	for _, s := range o.Servers {
 		if s.srv == nil || !s.srv.Running() {

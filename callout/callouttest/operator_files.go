@@ -17,7 +17,7 @@ import (
 	"usher/issuer/keyring"
 )
 
-func (o *Operator) makeKeys(tb testing.TB) {
+func (o *Operator) createKeys(tb testing.TB) {
 	tb.Helper()
 	pair := func(create func() (nkeys.KeyPair, error)) nkeys.KeyPair {
 		kp, err := create()
@@ -27,7 +27,7 @@ func (o *Operator) makeKeys(tb testing.TB) {
 	o.Key, o.SigningKey = pair(nkeys.CreateOperator), pair(nkeys.CreateOperator)
 	for _, name := range OperatorAccounts() {
 		o.Identity[name] = pair(nkeys.CreateAccount)
-		_, o.Accounts[name] = textOf(tb, o.Identity[name])
+		_, o.Accounts[name] = encode(tb, o.Identity[name])
 		if name != SystemAccount {
 			o.Signing[name] = NewKeys(tb)
 		}
@@ -38,15 +38,15 @@ func (o *Operator) makeKeys(tb testing.TB) {
 	o.XKey = NewKeys(tb)
 	Must(tb, os.MkdirAll(o.Keyring, 0o700))
 	Must(tb, os.MkdirAll(filepath.Join(o.JWTDir, "accounts"), 0o700))
-	seed, _ := textOf(tb, o.SigningKey)
+	seed, _ := encode(tb, o.SigningKey)
 	o.SigningKeyFile = filepath.Join(o.Dir, "operator-signing.nk")
 	WriteSeed(tb, o.SigningKeyFile, seed)
 }
 
-func (o *Operator) makeOperator(tb testing.TB) {
+func (o *Operator) createOperator(tb testing.TB) {
 	tb.Helper()
-	_, public := textOf(tb, o.Key)
-	_, signing := textOf(tb, o.SigningKey)
+	_, public := encode(tb, o.Key)
+	_, signing := encode(tb, o.SigningKey)
 	c := jwt.NewOperatorClaims(public)
 	c.Name = "test"
 	c.SigningKeys.Add(signing)
@@ -57,8 +57,8 @@ func (o *Operator) makeOperator(tb testing.TB) {
 	Must(tb, os.WriteFile(filepath.Join(o.JWTDir, "operator.jwt"), []byte(text), 0o600))
 }
 
-// ReplaceSigningKey adds a signing key to the operator JWT on disk, and puts it in
-// place of SigningKey. Servers that run do not know it until they are restarted.
+// ReplaceSigningKey replaces SigningKey by a new key, and adds that to the operator JWT
+// on disk. Servers do not know it until they restart.
 func (o *Operator) ReplaceSigningKey(tb testing.TB) {
 	tb.Helper()
 	path := filepath.Join(o.JWTDir, "operator.jwt")
@@ -68,7 +68,7 @@ func (o *Operator) ReplaceSigningKey(tb testing.TB) {
 	Must(tb, err)
 	o.SigningKey, err = nkeys.CreateOperator()
 	Must(tb, err)
-	seed, public := textOf(tb, o.SigningKey)
+	seed, public := encode(tb, o.SigningKey)
 	c.SigningKeys.Add(public)
 	signed, err := c.Encode(o.Key)
 	Must(tb, err)
@@ -82,8 +82,8 @@ func (o *Operator) edit(name string, c jwt.Claims) {
 	}
 }
 
-// NewAccount returns the claims of an account as it is in the beginning.
-func (o *Operator) NewAccount(tb testing.TB, name string) *jwt.AccountClaims {
+// AccountClaims returns the initial claims of an account.
+func (o *Operator) AccountClaims(tb testing.TB, name string) *jwt.AccountClaims {
 	tb.Helper()
 	c := jwt.NewAccountClaims(o.Accounts[name])
 	c.Name = name
@@ -111,8 +111,8 @@ func (o *Operator) NewAccount(tb testing.TB, name string) *jwt.AccountClaims {
 	return c
 }
 
-// WriteAccount signs the claims of an account and writes them to JWTDir, where a
-// server that is started takes them from.
+// WriteAccount signs the claims of an account and writes the JWT to JWTDir, from which
+// servers preload it. It returns the JWT.
 func (o *Operator) WriteAccount(tb testing.TB, name string, c *jwt.AccountClaims) string {
 	tb.Helper()
 	text, err := c.Encode(o.SigningKey)
@@ -125,8 +125,8 @@ func (o *Operator) accountFile(name string) string {
 	return filepath.Join(o.JWTDir, "accounts", name+".jwt")
 }
 
-// Account returns the claims of an account as they are in JWTDir.
-func (o *Operator) Account(tb testing.TB, name string) *jwt.AccountClaims {
+// ReadAccount returns the claims of an account in JWTDir.
+func (o *Operator) ReadAccount(tb testing.TB, name string) *jwt.AccountClaims {
 	tb.Helper()
 	text, err := os.ReadFile(o.accountFile(name))
 	Must(tb, err)
@@ -135,12 +135,12 @@ func (o *Operator) Account(tb testing.TB, name string) *jwt.AccountClaims {
 	return c
 }
 
-// Push writes the claims of an account and gives them to every server, and waits
-// until all have taken them.
-func (o *Operator) Push(tb testing.TB, name string, c *jwt.AccountClaims) {
+// PushAccount writes the claims of an account, pushes them to all servers, and waits
+// until all have accepted them.
+func (o *Operator) PushAccount(tb testing.TB, name string, c *jwt.AccountClaims) {
 	tb.Helper()
 	text := o.WriteAccount(tb, name, c)
-	nc := o.System(tb)
+	nc := o.ConnectSystem(tb)
 	inbox := nc.NewInbox()
 	sub, err := nc.SubscribeSync(inbox)
 	Must(tb, err)
@@ -155,7 +155,8 @@ func (o *Operator) Push(tb testing.TB, name string, c *jwt.AccountClaims) {
 	nc.Close()
 }
 
-// userKey returns the public key of a user; its seed lies in Dir.
+// userKey returns the public key of a user. It creates the seed in Dir if it is
+// missing.
 func (o *Operator) userKey(tb testing.TB, name string) string {
 	tb.Helper()
 	path := filepath.Join(o.Dir, name+".user.nk")
@@ -163,17 +164,17 @@ func (o *Operator) userKey(tb testing.TB, name string) string {
 	if err != nil {
 		kp, err := nkeys.CreateUser()
 		Must(tb, err)
-		text, public := textOf(tb, kp)
+		text, public := encode(tb, kp)
 		WriteSeed(tb, path, text)
 		return public
 	}
 	kp, err := nkeys.FromSeed([]byte(strings.TrimSpace(string(seed))))
 	Must(tb, err)
-	_, public := textOf(tb, kp)
+	_, public := encode(tb, kp)
 	return public
 }
 
-func (o *Operator) makeUsers(tb testing.TB) {
+func (o *Operator) createUsers(tb testing.TB) {
 	tb.Helper()
 	o.SentinelJWT, o.SentinelCreds = o.user(tb, "sentinel", CalloutAccount)
 	_, o.ServiceCreds = o.user(tb, ServiceUser, CalloutAccount)
@@ -181,7 +182,8 @@ func (o *Operator) makeUsers(tb testing.TB) {
 	_, o.AdminCreds = o.user(tb, AdminUser, AppAccount)
 }
 
-// user makes a user of an account, signed by the account's own key.
+// user creates a user of an account, signed by the account's own key. It returns the
+// user JWT and the path of the creds file.
 func (o *Operator) user(tb testing.TB, name, account string) (text, creds string) {
 	tb.Helper()
 	c := jwt.NewUserClaims(o.userKey(tb, name))

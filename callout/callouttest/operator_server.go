@@ -12,8 +12,8 @@ import (
 	"usher/app/devserver"
 )
 
-// OperatorServer is one nats-server of an Operator, in process, on loopback, for
-// NATS, WebSocket, MQTT and leaf nodes.
+// OperatorServer is one nats-server of an Operator. It runs in process and listens on
+// loopback for NATS, WebSocket, MQTT and leaf nodes.
 type OperatorServer struct {
 	Name string
 	file string
@@ -21,7 +21,7 @@ type OperatorServer struct {
 	tls  *CA
 	srv  *server.Server
 
-	program               string // nats-server as a process of its own
+	program               string // nats-server to run as a process; empty: in process
 	process               *process
 	disableShortFirstPing bool
 }
@@ -70,10 +70,10 @@ func (o *Operator) serverConfig(tb testing.TB, s *OperatorServer, ports []int) s
 	return b.String()
 }
 
-// File returns the path of the server's configuration.
+// File returns the path of the server's configuration file.
 func (s *OperatorServer) File() string { return s.file }
 
-// Start starts the server, again after Stop.
+// Start starts the server, also again after Stop.
 func (s *OperatorServer) Start(tb testing.TB) {
 	tb.Helper()
 	if s.program != "" {
@@ -83,13 +83,13 @@ func (s *OperatorServer) Start(tb testing.TB) {
 	s.srv = runServer(tb, s.file, func(opts *server.Options) { opts.DisableShortFirstPing = s.disableShortFirstPing })
 }
 
-// Reload has a server of this process read its configuration again.
+// Reload makes a server in process reload its configuration.
 func (s *OperatorServer) Reload(tb testing.TB) {
 	tb.Helper()
 	reloadServer(tb, s.srv, s.file)
 }
 
-// Stop ends the server and waits until it has.
+// Stop stops the server and waits until it has stopped.
 func (s *OperatorServer) Stop() {
 	if s.program != "" {
 		s.process.kill()
@@ -98,7 +98,7 @@ func (s *OperatorServer) Stop() {
 	devserver.Shutdown(s.srv)
 }
 
-// AccountOf returns the account that client connection id is in.
+// AccountOf returns the account of the client connection with this ID.
 func (s *OperatorServer) AccountOf(tb testing.TB, id uint64) string {
 	tb.Helper()
 	connz, err := s.srv.Connz(&server.ConnzOptions{CID: id, Username: true})
@@ -109,8 +109,8 @@ func (s *OperatorServer) AccountOf(tb testing.TB, id uint64) string {
 	return connz.Conns[0].Account
 }
 
-// Native returns the server itself.
-func (s *OperatorServer) Native() *server.Server { return s.srv }
+// NATSServer returns the server in process.
+func (s *OperatorServer) NATSServer() *server.Server { return s.srv }
 
 // URL returns the URL for NATS clients.
 func (s *OperatorServer) URL() string {
@@ -124,8 +124,9 @@ func (s *OperatorServer) URL() string {
 // WebSocketURL returns the URL for WebSocket clients.
 func (s *OperatorServer) WebSocketURL() string { return fmt.Sprintf("ws://127.0.0.1:%d", s.port+1) }
 
-// MQTTURL returns the URL for MQTT clients; a server of a cluster has none.
+// MQTTURL returns the URL for MQTT clients. A server in a cluster does not listen for
+// MQTT.
 func (s *OperatorServer) MQTTURL() string { return fmt.Sprintf("tcp://127.0.0.1:%d", s.port+2) }
 
-// LeafAddr returns host and port for leaf nodes.
+// LeafAddr returns the host and port for leaf nodes.
 func (s *OperatorServer) LeafAddr() string { return fmt.Sprintf("127.0.0.1:%d", s.port+3) }

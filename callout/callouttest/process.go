@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// NATSServerPackage is the program of nats-server, at the version of go.mod.
+// NATSServerPackage is the main package of nats-server, at the version in go.mod.
 const NATSServerPackage = "github.com/nats-io/nats-server/v2"
 
-// Build builds a program with the go command and returns its path. It is gone
-// with the test.
+// Build builds a program with the go command and returns its path. It is removed when
+// the test ends.
 func Build(tb testing.TB, name, pkg string) string {
 	tb.Helper()
 	if runtime.GOOS == "windows" {
@@ -26,23 +26,23 @@ func Build(tb testing.TB, name, pkg string) string {
 	if out, err := exec.CommandContext(tb.Context(), "go", "build", "-o", program, pkg).CombinedOutput(); err != nil {
 		tb.Fatalf("go build %s: %v\n%s", pkg, err, out)
 	}
-	Must(tb, os.Chmod(program, 0o755)) // whatever the umask: others must not write what signs
+	Must(tb, os.Chmod(program, 0o755)) // independent of the umask: others must not be able to write a signing program
 	return program
 }
 
-// process is a nats-server as a process of its own.
+// process is a nats-server that runs as a process.
 type process struct {
 	program string
 	cmd     *exec.Cmd
-	ended   chan struct{}
+	exited  chan struct{}
 }
 
 func (p *process) kill() {
-	_ = p.cmd.Process.Kill() // it may have ended by itself
-	<-p.ended
+	_ = p.cmd.Process.Kill() // fails if it has exited already
+	<-p.exited
 }
 
-// reload has the server read its configuration again; it does so a little later.
+// reload makes the server reload its configuration, which it does asynchronously.
 func (p *process) reload(tb testing.TB) {
 	tb.Helper()
 	signal := "reload=" + strconv.Itoa(p.cmd.Process.Pid)
@@ -51,18 +51,18 @@ func (p *process) reload(tb testing.TB) {
 	}
 }
 
-// startProcess starts a nats-server as a process of its own, and waits until it
-// takes connections.
+// startProcess starts a nats-server as a process, and waits until it accepts
+// connections.
 func startProcess(tb testing.TB, program, file, addr string) *process {
 	tb.Helper()
 	cmd := exec.CommandContext(context.WithoutCancel(tb.Context()), program, "-c", file)
 	var log Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	Must(tb, cmd.Start())
-	p := &process{program: program, cmd: cmd, ended: make(chan struct{})}
+	p := &process{program: program, cmd: cmd, exited: make(chan struct{})}
 	go func() {
-		defer close(p.ended)
-		_ = cmd.Wait() // it says that it was killed
+		defer close(p.exited)
+		_ = cmd.Wait() // fails if it was killed
 	}()
 	dialer := net.Dialer{Timeout: time.Second}
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
@@ -72,12 +72,12 @@ func startProcess(tb testing.TB, program, file, addr string) *process {
 			return p
 		}
 		select {
-		case <-p.ended:
-			tb.Fatalf("nats-server ended:\n%s", log.String())
+		case <-p.exited:
+			tb.Fatalf("nats-server exited:\n%s", log.String())
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
 	p.kill()
-	tb.Fatalf("nats-server did not become ready:\n%s", log.String())
+	tb.Fatalf("timed out waiting for nats-server to accept connections:\n%s", log.String())
 	return nil
 }

@@ -12,12 +12,12 @@ import (
 	"usher/app/devserver"
 )
 
-// ConnectTimeout has a client wait longer for its server than nats.go would, which gives up
-// after 2 s: a busy machine can be as slow.
+// ConnectTimeout sets the connect timeout of a client to 10 s. The default of nats.go,
+// 2 s, is too short on a busy machine.
 func ConnectTimeout() nats.Option { return nats.Timeout(10 * time.Second) }
 
-// RunServerConfig runs a nats-server in this process from the text of a configuration file,
-// such as a leaf node, until the test ends.
+// RunServerConfig runs a nats-server in process until the test ends, from the text of
+// a configuration file.
 func RunServerConfig(tb testing.TB, text string) *server.Server {
 	tb.Helper()
 	file := filepath.Join(tb.TempDir(), "nats-server.conf")
@@ -27,9 +27,9 @@ func RunServerConfig(tb testing.TB, text string) *server.Server {
 	return srv
 }
 
-// RunServerFile runs a nats-server with a configuration file that has it listen on addr, until
-// the test ends: a program of any version as a process of its own, or in this process if
-// program is empty.
+// RunServerFile runs a nats-server until the test ends, from a configuration file in
+// which it listens on addr. program is the nats-server to run as a process, empty to
+// run one in process.
 func RunServerFile(tb testing.TB, program, file, addr string) {
 	tb.Helper()
 	if program != "" {
@@ -40,8 +40,8 @@ func RunServerFile(tb testing.TB, program, file, addr string) {
 	tb.Cleanup(func() { devserver.Shutdown(srv) })
 }
 
-// runServer runs a nats-server in this process from a configuration file, with options
-// that no file has, and waits until it takes connections.
+// runServer runs a nats-server in process from a configuration file, and waits until
+// it accepts connections. set sets options that a file cannot set.
 func runServer(tb testing.TB, file string, set func(*server.Options)) *server.Server {
 	tb.Helper()
 	opts, err := server.ProcessConfigFile(file)
@@ -56,7 +56,7 @@ func runServer(tb testing.TB, file string, set func(*server.Options)) *server.Se
 	}
 	srv.Start()
 	if !srv.ReadyForConnections(20 * time.Second) {
-		tb.Fatal("nats-server did not become ready")
+		tb.Fatal("timed out waiting for nats-server to accept connections")
 	}
 	return srv
 }

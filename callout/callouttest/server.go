@@ -26,52 +26,52 @@ const (
 	SystemAccount  = "SYS"
 
 	ServiceUser = "usher" // in CalloutAccount
-	AdminUser   = "admin" // in AppAccount, unlimited, past the callout
+	AdminUser   = "admin" // in AppAccount, unlimited, without auth callout
 	SystemUser  = "sys"   // in SystemAccount
 	Password    = "test-password"
 )
 
-// ServerConfig describes a Server. The zero value, with Keys, is a plain one.
+// ServerConfig configures a Server. Only Keys is required.
 type ServerConfig struct {
 	Name    string // default "test"
 	Keys    Keys
 	Sealed  bool     // requests are sealed to Keys.XKey
 	TLS     *CA      // clients must use TLS
-	Routes  []string // cluster routes; with Name "…" set, the server listens for routes
-	Cluster bool
-	Timeout float64 // auth timeout in seconds; default 2
-	LogFile string  // where the server logs to; default nowhere
-	Extra   string  // appended to the configuration file
-	// NoCallout leaves auth_callout out. nats-server denies everyone in the callout
-	// account to publish where servers ask; through a bare server, which knows
-	// of no callout account, a test can pose as one.
+	Routes  []string // URLs of the other servers of the cluster
+	Cluster bool     // the server listens for routes
+	Timeout float64  // auth timeout in seconds; default 2
+	LogFile string   // default: no log
+	Extra   string   // appended to the configuration file
+	// NoCallout disables auth_callout. nats-server denies all users of the callout
+	// account to publish authorization requests. Through a server without auth_callout
+	// in the same cluster, a test can publish forged requests.
 	NoCallout bool
-	// LameDuck is how long Stop lets connections go elsewhere before it closes
-	// them; default none to speak of.
+	// LameDuck is the lame duck grace period, in which clients can move to another
+	// server before Stop closes their connections; default almost none.
 	LameDuck time.Duration
-	// Process makes it a process of its own, which Stop kills: for tests that
-	// stop it while clients connect. ID, Native and SetServiceUser are not to be
-	// had then.
+	// Process runs the server as a process, which Stop kills, for tests that stop it
+	// while clients connect. ID, NATSServer and SetServiceUser do not work then.
 	Process bool
-	// Program is a nats-server to run as such a process, of any version.
+	// Program is the nats-server of any version to run as a process.
 	Program string
-	// DisableShortFirstPing keeps the server from sending a PING 2 s after a client came, with which
-	// nats.go gives up on a handshake that is not over, however patient it is told to be.
+	// DisableShortFirstPing keeps the server from sending its first PING 2 s after a
+	// client connects. That PING makes nats.go give up a handshake that is not
+	// complete, whatever its timeout.
 	DisableShortFirstPing bool
 }
 
-// Server is a real nats-server, in process if not asked otherwise. It listens
-// on loopback for NATS, WebSocket, MQTT and leaf nodes.
+// Server is a real nats-server, by default in process. It listens on loopback for
+// NATS, WebSocket, MQTT and leaf nodes.
 type Server struct {
 	cfg     ServerConfig
 	file    string
 	port    int
 	srv     *server.Server
-	program string // nats-server as a process of its own
+	program string // nats-server to run as a process; empty: in process
 	process *process
 }
 
-// StartServer starts a Server that ends with the test.
+// StartServer starts a Server. It stops when the test ends.
 func StartServer(tb testing.TB, cfg ServerConfig) *Server {
 	tb.Helper()
 	if cfg.Name == "" {
@@ -91,7 +91,7 @@ func StartServer(tb testing.TB, cfg ServerConfig) *Server {
 	return s
 }
 
-// Start starts the server again after Stop, on the same port with the same state.
+// Start starts the server again after Stop, with the same port and state.
 func (s *Server) Start(tb testing.TB) {
 	tb.Helper()
 	if s.program != "" {
@@ -126,8 +126,8 @@ func (s *Server) SetServicePassword(tb testing.TB, password string) {
 	s.SetServiceUser(tb, fmt.Sprintf("password: %q", password))
 }
 
-// SetServiceUser changes everything about ServiceUser but its name in the
-// configuration file, such as `password: "x", permissions: {…}`, and reloads it.
+// SetServiceUser replaces the options of ServiceUser in the configuration file, such
+// as `password: "x", permissions: {…}`, and reloads it.
 func (s *Server) SetServiceUser(tb testing.TB, options string) {
 	tb.Helper()
 	text, err := os.ReadFile(s.file)
@@ -137,8 +137,8 @@ func (s *Server) SetServiceUser(tb testing.TB, options string) {
 	s.reload(tb)
 }
 
-// Reload appends a text to the configuration file and reloads it. A server that is a
-// process of its own takes it over a little later.
+// Reload appends text to the configuration file and reloads it. A server that runs as
+// a process does so asynchronously.
 func (s *Server) Reload(tb testing.TB, more string) {
 	tb.Helper()
 	text, err := os.ReadFile(s.file)
@@ -165,8 +165,8 @@ func reloadServer(tb testing.TB, srv *server.Server, file string) {
 	Must(tb, srv.ReloadOptions(opts))
 }
 
-// SetKeys writes other keys to the configuration file, which the server reads when
-// it is started the next time: it refuses a reload of auth_callout.
+// SetKeys writes other keys to the configuration file. They take effect when the
+// server starts again, because it cannot reload auth_callout.
 func (s *Server) SetKeys(tb testing.TB, keys Keys) {
 	tb.Helper()
 	s.cfg.Keys = keys
@@ -176,8 +176,8 @@ func (s *Server) SetKeys(tb testing.TB, keys Keys) {
 // ID returns the server's public nkey, "N…".
 func (s *Server) ID() string { return s.srv.ID() }
 
-// Native returns the server itself.
-func (s *Server) Native() *server.Server { return s.srv }
+// NATSServer returns the server in process.
+func (s *Server) NATSServer() *server.Server { return s.srv }
 
 // URL returns the URL for NATS clients.
 func (s *Server) URL() string {
@@ -188,7 +188,7 @@ func (s *Server) URL() string {
 	return fmt.Sprintf("%s://127.0.0.1:%d", scheme, s.port)
 }
 
-// Addr returns host and port for NATS clients.
+// Addr returns the host and port for NATS clients.
 func (s *Server) Addr() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
 
 // WebSocketURL returns the URL for WebSocket clients.
@@ -197,13 +197,13 @@ func (s *Server) WebSocketURL() string { return fmt.Sprintf("ws://127.0.0.1:%d",
 // MQTTURL returns the URL for MQTT clients.
 func (s *Server) MQTTURL() string { return fmt.Sprintf("tcp://127.0.0.1:%d", s.port+2) }
 
-// LeafAddr returns host and port for leaf nodes.
+// LeafAddr returns the host and port for leaf nodes.
 func (s *Server) LeafAddr() string { return fmt.Sprintf("127.0.0.1:%d", s.port+3) }
 
-// RouteURL returns the URL for other servers of the cluster.
+// RouteURL returns the URL for the routes of other servers.
 func (s *Server) RouteURL() string { return fmt.Sprintf("nats://127.0.0.1:%d", s.port+4) }
 
-// Connect connects a static user, past the callout.
+// Connect connects as a static user, without auth callout.
 func (s *Server) Connect(tb testing.TB, user string) *nats.Conn {
 	tb.Helper()
 	opts := []nats.Option{nats.UserInfo(user, Password), ConnectTimeout()}
@@ -264,29 +264,28 @@ func (s *Server) text(tb testing.TB) string {
 	return b.String()
 }
 
-// portsPerServer is how many ports in a row a Server takes.
+// portsPerServer is how many consecutive ports a Server listens on.
 const portsPerServer = 5
 
-// FreePort returns the first of five ports in a row that nothing listens on, and
-// that no other test is given until this one ends: a server that is stopped and
-// started again finds its ports free. They lie below the range that clients get
-// theirs from.
+// FreePort returns the first of five consecutive free ports. It reserves them until
+// the test ends, so that a server can stop and start again on the same ports. They are
+// below the range of ephemeral ports.
 func FreePort(tb testing.TB) int {
 	tb.Helper()
-	const claim = 1 // the port before them, which is listened on while they are given away
+	const lock = 1 // the port before them, on which the reservation listens
 	for range 200 {
-		port := 10000 + rand.IntN(20000/(claim+portsPerServer))*(claim+portsPerServer)
-		claimed, err := listen(tb, port)
+		port := 10000 + rand.IntN(20000/(lock+portsPerServer))*(lock+portsPerServer)
+		reservation, err := listen(tb, port)
 		if err != nil {
 			continue
 		}
-		if free(tb, port+claim) {
-			tb.Cleanup(func() { _ = claimed.Close() })
-			return port + claim
+		if free(tb, port+lock) {
+			tb.Cleanup(func() { _ = reservation.Close() })
+			return port + lock
 		}
-		_ = claimed.Close()
+		_ = reservation.Close()
 	}
-	tb.Fatal("no five free ports in a row")
+	tb.Fatal("no five consecutive free ports")
 	return 0
 }
 

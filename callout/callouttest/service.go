@@ -33,37 +33,37 @@ import (
 	"usher/tokens/health"
 )
 
-// ServiceConfig describes a Service. URLs, Keyring and Directory are needed.
+// ServiceConfig configures a Service. URLs, Keyring and Directory are required.
 type ServiceConfig struct {
-	Account               string    // that the service expects to be in; default CalloutAccount
+	Account               string    // callout account; default CalloutAccount
 	URLs                  string    // comma-separated
 	Keyring               string    // directory of seeds, see KeyringDir
-	Operator              *Operator // operator mode: in place of Account, URLs, Keyring and Options
+	Operator              *Operator // operator mode: replaces Account, URLs, Keyring and Options
 	Scoped                []permissions.ScopedRole
-	AnyMQTT               []string // accounts in which MQTT client ids are not bound to users
-	Directory             string   // the text of a directory.yaml
+	AnyMQTT               []string // accounts that allow any MQTT client id
+	Directory             string   // YAML of the directory
 	TLS                   *CA
 	Connections           int             // default 4
 	Workers               int             // default 4
 	Queue                 int             // default 4096
-	Waiters               int             // for one slow verifier; default 64
+	Waiters               int             // of one slow verifier; default 64
 	Order                 admission.Order // default admission.Adaptive
-	FailuresPerHost       float64         // failures a second; default no limit
+	FailuresPerHost       float64         // a second; default no limit
 	FailuresPerCredential float64
 	Budget                time.Duration     // default 1.5 s
 	Leeway                time.Duration     // default 5 s
 	MaxLifetime           time.Duration     // default none
-	Verifiers             []tokens.Verifier // before the built-in ones
+	Verifiers             []tokens.Verifier // asked before the built-in ones
 	Now                   func() time.Time  // default time.Now
-	Options               []nats.Option     // in place of the service user
+	Options               []nats.Option     // replaces the service user
 }
 
-// Service is the whole of usher behind a Server.
+// Service is the complete service of usher.
 type Service struct {
 	*callout.Service
 	Decider  *callout.Decider
 	Registry *prometheus.Registry
-	Log      *Buffer // what the service logged
+	Log      *Buffer // log of the service
 
 	audit     *audit.Log
 	auditText *Buffer
@@ -73,7 +73,7 @@ type Service struct {
 	drained   sync.Once
 }
 
-// Policy is what the harness's accounts mean.
+// Policy returns the policy for the accounts of the harness.
 func Policy() *permissions.Policy {
 	return &permissions.Policy{
 		IngestAccount:      AppAccount,
@@ -84,8 +84,8 @@ func Policy() *permissions.Policy {
 	}
 }
 
-// StartService starts a Service that is drained with the test, and waits until
-// it is ready.
+// StartService starts a Service and waits until it is ready. It is drained when the
+// test ends.
 func StartService(tb testing.TB, cfg ServiceConfig) *Service {
 	tb.Helper()
 	s := StartServiceNoWait(tb, cfg)
@@ -93,7 +93,7 @@ func StartService(tb testing.TB, cfg ServiceConfig) *Service {
 	return s
 }
 
-// StartServiceNoWait starts a Service that is drained with the test.
+// StartServiceNoWait starts a Service. It is drained when the test ends.
 func StartServiceNoWait(tb testing.TB, cfg ServiceConfig) *Service {
 	tb.Helper()
 	cfg.defaults()
@@ -181,19 +181,20 @@ func (c *ServiceConfig) defaults() {
 	}
 }
 
-// Keyring returns the keyring in use.
+// Keyring returns the current keyring.
 func (s *Service) Keyring() *issuer.Keyring { return s.keyring.Keyring() }
 
-// ReloadKeyring reads the keyring directory again; on error the last one stays.
+// ReloadKeyring reloads the keyring directory. After an error the service keeps its
+// keyring.
 func (s *Service) ReloadKeyring() error { return s.keyring.Reload() }
 
-// SetDirectory puts another directory in place.
+// SetDirectory replaces the directory, given as YAML.
 func (s *Service) SetDirectory(tb testing.TB, text string) {
 	tb.Helper()
 	s.directory.Store(ParseDirectory(tb, text))
 }
 
-// ParseDirectory parses the text of a directory.yaml.
+// ParseDirectory returns the snapshot of a directory, given as YAML.
 func ParseDirectory(tb testing.TB, text string) *snapshot.Snapshot {
 	tb.Helper()
 	records, _, err := file.Parse("directory.yaml", []byte(text))
@@ -203,17 +204,17 @@ func ParseDirectory(tb testing.TB, text string) *snapshot.Snapshot {
 	return snapshot
 }
 
-// WaitReady waits until every connection of the service is connected and
-// subscribed, and every server of an Operator has heard of it.
+// WaitReady waits until every connection of the service is connected and subscribed,
+// and every server of an Operator knows of the subscription.
 func (s *Service) WaitReady(tb testing.TB) {
 	tb.Helper()
 	Eventually(tb, "the service is ready", func() bool {
 		connected, of := s.Connected()
-		return connected == of && s.Ready() == nil && (s.operator == nil || s.operator.heard(tb))
+		return connected == of && s.Ready() == nil && (s.operator == nil || s.operator.hasInterest(tb))
 	})
 }
 
-// Stop drains the service; stopping twice is no error.
+// Stop drains the service. A second Stop does nothing.
 func (s *Service) Stop(tb testing.TB) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -223,7 +224,7 @@ func (s *Service) Stop(tb testing.TB) {
 	}
 }
 
-// Drain ends the service within ctx, and then its audit. The second time it does
+// Drain drains the service within ctx, and then closes its audit. A second Drain does
 // nothing.
 func (s *Service) Drain(ctx context.Context) (err error) {
 	s.drained.Do(func() {
@@ -232,19 +233,19 @@ func (s *Service) Drain(ctx context.Context) (err error) {
 	return err
 }
 
-// Event is one line of the audit.
+// Event is one audit event.
 type Event map[string]any
 
-// Text returns a field of the event as text, empty if it is not there.
+// Text returns a text field of the event, empty if it is missing.
 func (e Event) Text(key string) string {
 	text, _ := e[key].(string)
 	return text
 }
 
-// AuditText returns the audit as it was written so far.
+// AuditText returns the audit so far as JSON lines.
 func (s *Service) AuditText() string { return s.auditText.String() }
 
-// Events returns the audit so far.
+// Events returns the audit events so far.
 func (s *Service) Events(tb testing.TB) []Event {
 	tb.Helper()
 	var events []Event
@@ -256,7 +257,7 @@ func (s *Service) Events(tb testing.TB) []Event {
 	return events
 }
 
-// WaitEvent waits for an event with this code and returns the newest.
+// WaitEvent waits for an audit event with this code and returns the latest.
 func (s *Service) WaitEvent(tb testing.TB, code string) Event {
 	tb.Helper()
 	var found Event
@@ -276,19 +277,19 @@ func (s *Service) WaitEvent(tb testing.TB, code string) Event {
 	return found
 }
 
-// Eventually waits up to 20 seconds for a condition.
+// Eventually waits up to 20 seconds for a condition, which what describes.
 func Eventually(tb testing.TB, what string, condition func() bool) {
 	tb.Helper()
 	deadline := time.Now().Add(20 * time.Second)
 	for !condition() {
 		if time.Now().After(deadline) {
-			tb.Fatalf("waited in vain until %s", what)
+			tb.Fatalf("timed out waiting for: %s", what)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
 }
 
-// Buffer is a bytes.Buffer that many may write to.
+// Buffer is a bytes.Buffer for concurrent use.
 type Buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -301,18 +302,18 @@ func (b *Buffer) Write(p []byte) (int, error) {
 	return b.b.Write(p)
 }
 
-// String returns what was written so far.
+// String returns the contents so far.
 func (b *Buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.String()
 }
 
-// Clock is a clock that tests move.
+// Clock is a clock that tests can advance.
 type Clock struct{ offset atomic.Int64 }
 
 // Now returns the time on the clock.
 func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
 
-// Move moves the clock by d.
-func (c *Clock) Move(d time.Duration) { c.offset.Add(int64(d)) }
+// Advance advances the clock by d.
+func (c *Clock) Advance(d time.Duration) { c.offset.Add(int64(d)) }

@@ -21,7 +21,7 @@ func checkCommand() *cli.Command {
 			"credentials causes. With a system user (nats.system_user) it also says which\n" +
 			"server lacks the account of a project. In operator mode it holds operator,\n" +
 			"account and user JWTs, on disk and as servers go by them, to what usher needs\n" +
-			"(docs/operator-mode.md).",
+			"(docs/reference/checks.md).",
 		Flags: []cli.Flag{
 			cmdutil.ConfigFlag(),
 			&cli.BoolFlag{Name: "offline", Usage: "look at the files only"},

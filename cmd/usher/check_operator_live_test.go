@@ -43,7 +43,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			code: cmdutil.ExitConfig, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AllowedAccounts = c.Authorization.AllowedAccounts[:1] }),
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
-				c := o.Account(t, accAuth)
+				c := o.ReadAccount(t, accAuth)
 				c.Authorization.AllowedAccounts.Add(o.Accounts[accOther], o.Accounts[callouttest.HealthAccount])
 				o.WriteAccount(t, accAuth, c)
 				issuedAt(t, o, accAuth, time.Hour)
@@ -77,9 +77,9 @@ func liveFaults(t *testing.T) map[string]liveFault {
 				t.Helper()
 				own := o.SigningKey
 				o.SigningKey = stranger
-				c := o.Account(t, accOther)
+				c := o.ReadAccount(t, accOther)
 				c.Tags.Add("stranger")
-				o.Push(t, accOther, c)
+				o.PushAccount(t, accOther, c)
 				o.SigningKey = own
 			},
 			want: []operatorFault{{check: "account", result: "error", detail: "neither operator test nor one of its signing keys", hint: "sign it again"}},
@@ -100,7 +100,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			mess: func(t *testing.T, o *callouttest.Operator, config map[string]string) {
 				t.Helper()
 				o.ReplaceSigningKey(t)
-				o.Push(t, accOther, o.Account(t, accOther))
+				o.PushAccount(t, accOther, o.ReadAccount(t, accOther))
 				config["operator.signing_key_file"] = ""
 			},
 			want: []operatorFault{
@@ -117,7 +117,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			code: cmdutil.ExitConfig,
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
-				c := o.Account(t, accOther)
+				c := o.ReadAccount(t, accOther)
 				c.Tags.Add("stranger")
 				text, err := c.Encode(stranger)
 				callouttest.Must(t, err)

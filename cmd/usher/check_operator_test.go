@@ -211,7 +211,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 		"the system account is allowed": {
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
-				c := o.Account(t, accAuth)
+				c := o.ReadAccount(t, accAuth)
 				c.Authorization.AllowedAccounts.Add(o.Accounts[callouttest.SystemAccount])
 				o.WriteAccount(t, accAuth, c)
 			},
@@ -257,7 +257,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"a"}, []string{"b"})}, config: scopesPublisher,
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
-				c := o.Account(t, accApp)
+				c := o.ReadAccount(t, accApp)
 				c.SigningKeys.Remove(o.Signing[accApp+"/publisher"].Issuer)
 				o.WriteAccount(t, accApp, c)
 			},
@@ -268,7 +268,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"a"}, []string{"b"})}, config: scopesPublisher,
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
-				c := o.Account(t, accApp)
+				c := o.ReadAccount(t, accApp)
 				c.SigningKeys.Remove(o.Signing[accApp+"/publisher"].Issuer)
 				o.WriteAccount(t, accApp, c)
 			},
@@ -285,7 +285,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 		"a retired key is still taken": {
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
-				c := o.Account(t, accApp)
+				c := o.ReadAccount(t, accApp)
 				c.SigningKeys.Add(strangeAccount)
 				o.WriteAccount(t, accApp, c)
 				inKeyring(t, o, func(text string) string {
@@ -433,7 +433,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 		"an account of another operator": {
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
-				text, err := o.Account(t, accApp).Encode(strangeOperator)
+				text, err := o.ReadAccount(t, accApp).Encode(strangeOperator)
 				callouttest.Must(t, err)
 				callouttest.Must(t, os.WriteFile(filepath.Join(o.JWTDir, "accounts", "APP.jwt"), []byte(text), 0o600))
 			},
@@ -447,7 +447,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 			edit: editOperator(func(c *jwt.OperatorClaims) { c.StrictSigningKeyUsage = true }),
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
-				text, err := o.Account(t, accApp).Encode(o.Key)
+				text, err := o.ReadAccount(t, accApp).Encode(o.Key)
 				callouttest.Must(t, err)
 				callouttest.Must(t, os.WriteFile(filepath.Join(o.JWTDir, "accounts", "APP.jwt"), []byte(text), 0o600))
 			},
@@ -468,7 +468,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 		"the JWT of another account": {
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
-				o.WriteAccount(t, accApp, o.Account(t, accOther))
+				o.WriteAccount(t, accApp, o.ReadAccount(t, accOther))
 			},
 			check: "account", result: "error", detail: "keyring.yaml says that APP is", hint: "mend accounts in keyring.yaml", never: "--allowed-account",
 		},
@@ -504,7 +504,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 				t.Helper()
 				file, public := credsOf(t, keyOf(t, o.Signing[accAuth].IssuerSeed), o.Accounts[accAuth], func(*jwt.UserClaims) {})
 				config["nats.creds_file"] = file
-				c := o.Account(t, accAuth)
+				c := o.ReadAccount(t, accAuth)
 				c.Authorization.AuthUsers.Add(public)
 				o.WriteAccount(t, accAuth, c)
 			},

@@ -131,7 +131,7 @@ func TestCheckLeafServers(t *testing.T) {
 	hub := callouttest.StartServer(t, callouttest.ServerConfig{Name: "n1", Keys: mine, Sealed: true, Timeout: 3})
 	callouttest.RunServerConfig(t, fmt.Sprintf("server_name: edge\nlisten: \"127.0.0.1:-1\"\nleafnodes { remotes: [{url: \"nats-leaf://%s:%s@%s\"}] }\n",
 		callouttest.AdminUser, callouttest.Password, hub.LeafAddr()))
-	callouttest.Eventually(t, "the leaf node is connected", func() bool { return hub.Native().NumLeafNodes() == 1 })
+	callouttest.Eventually(t, "the leaf node is connected", func() bool { return hub.NATSServer().NumLeafNodes() == 1 })
 	c := checkLive(t, apptest.ConfigFor(t, hub, callouttest.KeyringDir(t, true, mine), withSystemUser(nil)))
 	c.says(t, cmdutil.ExitOK, "leaf node", "ok", "decide about their own clients: edge (127.0.0.1) at n1, in APP")
 }

@@ -38,7 +38,7 @@ func TestDocs(t *testing.T) {
 		"metrics.md": metricsDoc(t),
 		"cli.md":     cliDoc(t),
 	} {
-		path := filepath.Join("..", "..", "docs", name)
+		path := filepath.Join("..", "..", "docs", "reference", name)
 		if *update {
 			if err := os.WriteFile(path, text, 0o644); err != nil {
 				t.Fatal(err)
@@ -204,7 +204,7 @@ var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 // TestExamplesLoad: every YAML example of the documents is a directory that
 // usher takes.
 func TestExamplesLoad(t *testing.T) {
-	for _, name := range []string{"docs/directory.md", "README.md"} {
+	for _, name := range []string{"docs/reference/directory.md", "README.md"} {
 		text, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(name)))
 		if err != nil {
 			t.Fatal(err)

@@ -31,7 +31,7 @@ func initCommand() *cli.Command {
 			"Each --project gets an account of its own, which is the wall around it: nobody in\n" +
 			"another account reads, writes or disturbs what is in it.\n\n" +
 			"With --operator the accounts are JWTs, signed by an operator that is made along\n" +
-			"with them: docs/operator-mode.md says what each file is for.\n\n" +
+			"with them: docs/reference/files.md says what each file is for.\n\n" +
 			"The paths in nats-server.conf are absolute. If you move the folder to DIR, stop\n" +
 			"nats-server and run usher init --moved DIR. It updates the paths, and refuses if\n" +
 			"the data of nats-server was not moved, too.",

@@ -12,13 +12,13 @@ import (
 	"usher/callout/callouttest"
 )
 
-// row is one metric: in docs/metrics.md, or as a running usher shows it.
+// row is one metric: in docs/reference/metrics.md, or as a running usher shows it.
 type row struct{ kind, labels, help string }
 
-// documented reads docs/metrics.md.
+// documented reads docs/reference/metrics.md.
 func documented(t *testing.T) map[string]row {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/metrics.md")
+	text, err := os.ReadFile("../../docs/reference/metrics.md")
 	callouttest.Must(t, err)
 	rows := map[string]row{}
 	for line := range strings.Lines(string(text)) {
@@ -61,7 +61,7 @@ func shown(text string) map[string]row {
 	return rows
 }
 
-// TestMetricsDocumented: docs/metrics.md has what a running usher shows, and nothing
+// TestMetricsDocumented: docs/reference/metrics.md has what a running usher shows, and nothing
 // else, however usher is run. What counts is a counter, and called so.
 func TestMetricsDocumented(t *testing.T) {
 	t.Parallel()

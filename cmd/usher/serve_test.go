@@ -47,7 +47,7 @@ func TestServeWaitsForServer(t *testing.T) {
 	}
 }
 
-// TestServeMetrics: the listener serves what docs/metrics.md lists, and nothing else.
+// TestServeMetrics: the listener serves what docs/reference/metrics.md lists, and nothing else.
 func TestServeMetrics(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)

@@ -93,9 +93,9 @@ func failed(server string, err error) error {
 	e := &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("%w (at %s)", err, server)}
 	switch {
 	case errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, jetstream.ErrStreamNotFound):
-		e.Hint = "has a service admin made the stream? (docs/directory.md)"
+		e.Hint = "has a service admin made the stream? (docs/how-to/api-keys-and-streams.md)"
 	case errors.Is(err, jetstream.ErrConsumerNotFound):
-		e.Hint = "has a service admin made the consumer? (docs/directory.md)"
+		e.Hint = "has a service admin made the consumer? (docs/how-to/api-keys-and-streams.md)"
 	}
 	return e
 }

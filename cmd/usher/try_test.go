@@ -41,7 +41,7 @@ func TestTry(t *testing.T) {
 		"a subject":           {"alice-key", []string{"publish", "TOKEN", "shop.returns", "teapot"}, cmdutil.ExitDenied, []string{" (at nats://127.0.0.1:", "hint: usher explain says"}},
 		"another's inbox":     {"alice-key", []string{"publish", "TOKEN", "--ack", "shop.orders", "teapot"}, cmdutil.ExitDenied, []string{"hint: give --inbox _INBOX_<user>; usher explain names it"}},
 		"every inbox":         {"alice-key", []string{"subscribe", "TOKEN", "_INBOX.>"}, cmdutil.ExitDenied, []string{"hint: give --inbox _INBOX_<user>"}},
-		"no stream":           {"alice-key", []string{"publish", "TOKEN", "--ack", "--inbox", "_INBOX_alice", "shop.orders", "teapot"}, cmdutil.ExitRuntime, []string{"no response from stream", "hint: has a service admin made the stream? (docs/directory.md)"}},
+		"no stream":           {"alice-key", []string{"publish", "TOKEN", "--ack", "--inbox", "_INBOX_alice", "shop.orders", "teapot"}, cmdutil.ExitRuntime, []string{"no response from stream", "hint: has a service admin made the stream? (docs/how-to/api-keys-and-streams.md)"}},
 		"no stream, as admin": {"root-key", []string{"consume", "TOKEN", "shop", "billing"}, cmdutil.ExitRuntime, []string{"hint: has a service admin made the"}},
 		"refused":             {"nobody-key", []string{"publish", "TOKEN", "shop.orders", "teapot"}, cmdutil.ExitDenied, []string{"connect to nats://127.0.0.1:", "Authorization Violation", "hint: usher's log and audit say why; if they say granted, nats-server's log does"}},
 		"nothing comes":       {"root-key", []string{"subscribe", "TOKEN", "--wait", "50ms", "quiet"}, cmdutil.ExitRuntime, []string{"error: no message within 50ms (at nats://127.0.0.1:"}},

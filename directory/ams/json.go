@@ -116,7 +116,7 @@ func documents(r *reader, kind string) iter.Seq[*document] {
 	return func(yield func(*document) bool) {
 		files, err := fs.Glob(r.fsys, kind+"*.json")
 		if err != nil || len(files) == 0 {
-			r.problem(kind+".json", "docs/import-ams.md says how it is fetched", "there is no such file")
+			r.problem(kind+".json", "docs/how-to/import-ams.md says how it is fetched", "there is no such file")
 		}
 		for _, name := range files {
 			if !r.file(name, yield) {

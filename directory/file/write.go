@@ -16,7 +16,7 @@ import (
 	"usher/directory"
 )
 
-const writtenBy = `# A directory, written by usher. Reading it gives the same one; docs/directory.md
+const writtenBy = `# A directory, written by usher. Reading it gives the same one; docs/reference/directory.md
 # says what may stand here. Whoever reads it learns who may do what, but no key.
 `
 

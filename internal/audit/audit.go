@@ -24,7 +24,7 @@ type Event struct {
 	Time      time.Time // when the request arrived
 	RequestID string
 	Outcome   string
-	Code      string // a code of docs/errors.md
+	Code      string // a code of docs/reference/errors.md
 	Cause     string // one line for people
 
 	User     string // verified user name, if known

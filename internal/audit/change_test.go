@@ -45,12 +45,12 @@ func TestChangeLine(t *testing.T) {
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", &out, want)
 	}
-	page, err := os.ReadFile("../../docs/operations.md")
+	page, err := os.ReadFile("../../docs/reference/audit.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if example, _, _ := strings.Cut(want, "\n"); !strings.Contains(string(page), example+"\n") {
-		t.Errorf("docs/operations.md does not show\n%s", example)
+		t.Errorf("docs/reference/audit.md does not show\n%s", example)
 	}
 }
 

@@ -49,7 +49,7 @@ func InConfig(err error) error {
 	var owned *ownedfile.Error
 	switch {
 	case errors.Is(err, ownedfile.ErrUntrusted) && errors.As(err, &owned):
-		hint = owned.Fix + "; docs/security.md says which owners are accepted"
+		hint = owned.Fix + "; docs/explanation/security.md says which owners are accepted"
 	case errors.Is(err, ownedfile.ErrReadable):
 		hint = "chmod 600 the file; for secrets mounted group-readable set keyring.allow_group_readable"
 	}

@@ -1,5 +1,5 @@
 // Package metrics counts requests for Prometheus. Names, help and labels are written
-// once, here; docs/metrics.md is made from them. No label value is ever chosen by a
+// once, here; docs/reference/metrics.md is made from them. No label value is ever chosen by a
 // client.
 package metrics
 
@@ -35,7 +35,7 @@ type Code struct{ Outcome, Code string }
 func New(reg prometheus.Registerer, codes []Code) *Metrics {
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "usher_requests_total",
-		Help: "Requests by outcome and code (docs/errors.md).",
+		Help: "Requests by outcome and code (docs/reference/errors.md).",
 	}, []string{"outcome", "code"})
 	steps := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "usher_step_duration_seconds",

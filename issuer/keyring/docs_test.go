@@ -17,8 +17,8 @@ var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 // Every keyring.yaml of the documents is taken as it is, and, with the public
 // keys of seeds that are there, loads.
 func TestDocs(t *testing.T) {
-	for name, examples := range map[string]int{"keyring.md": 2, "signing-elsewhere.md": 1} {
-		text, err := os.ReadFile(filepath.Join("..", "..", "docs", name))
+	for name, examples := range map[string]int{"reference/keyring.md": 2, "how-to/sign-elsewhere.md": 1} {
+		text, err := os.ReadFile(filepath.Join("..", "..", "docs", filepath.FromSlash(name)))
 		must(t, err)
 		blocks := yamlBlock.FindAllStringSubmatch(string(text), -1)
 		if len(blocks) != examples {

@@ -14,7 +14,7 @@ import (
 
 func TestCluster(t *testing.T) {
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Servers: 3, Sealed: true})
-	c := operator.NewCluster(o.System(t), 0)
+	c := operator.NewCluster(o.ConnectSystem(t), 0)
 	servers, err := c.Servers(t.Context())
 	callouttest.Must(t, err)
 	if operator.Names(servers) != "n1, n2, n3" {
@@ -60,7 +60,7 @@ func TestCluster(t *testing.T) {
 	}
 	// A resolver would store a JWT that another operator has signed, and report success.
 	app := o.Accounts[callouttest.AppAccount]
-	o.Admin(t)
+	o.ConnectAdmin(t)
 	claims, _, _, err = c.Newest(t.Context(), app, servers)
 	callouttest.Must(t, err)
 	other := callouttest.NewOperator(t, callouttest.OperatorConfig{})
@@ -84,7 +84,7 @@ func TestCluster(t *testing.T) {
 // requests to the servers.
 func TestClusterNoAnswer(t *testing.T) {
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Memory: true})
-	c := operator.NewCluster(o.System(t), 0)
+	c := operator.NewCluster(o.ConnectSystem(t), 0)
 	servers, err := c.Servers(t.Context())
 	callouttest.Must(t, err)
 	text, err := os.ReadFile(operator.Dir(o.JWTDir).AccountFile(callouttest.AppAccount))

@@ -11,18 +11,18 @@ import (
 	"usher/issuer/operator"
 )
 
-// TestDocumentedScope checks that the scope of a signing key in docs/permissions.md is
+// TestDocumentedScope checks that the scope of a signing key in docs/how-to/scoped-signing-keys.md is
 // valid in every field and restricts both sides.
 func TestDocumentedScope(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../../docs/permissions.md")
+	text, err := os.ReadFile("../../docs/how-to/scoped-signing-keys.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, rest, _ := strings.Cut(string(text), "```json\n")
 	block, _, found := strings.Cut(rest, "```")
 	if !found {
-		t.Fatal("docs/permissions.md shows no JSON")
+		t.Fatal("docs/how-to/scoped-signing-keys.md shows no JSON")
 	}
 	var scope jwt.UserScope
 	d := json.NewDecoder(strings.NewReader(block))

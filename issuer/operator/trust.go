@@ -125,7 +125,7 @@ func TrustHint(err error) string {
 	case !errors.As(err, &trust):
 		return ""
 	case len(trust.Untrusted) > 0:
-		return "put the operator JWT that names the key into the configuration of every server, and restart them one after the other; a reload is not enough (docs/operator-mode.md, Bring your own operator, step 4)"
+		return "put the operator JWT that names the key into the configuration of every server, and restart them one after the other; a reload is not enough (docs/how-to/own-operator.md, Add a signing key to the operator)"
 	default:
 		return "allow the system user to publish to " + subjectVarz + ", and set the operator's JWT in the servers' configuration (operator)"
 	}

@@ -16,7 +16,7 @@ import (
 // Held by: the signer is compared with every server's trusted_operators_jwt before a push
 func TestTrust(t *testing.T) {
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Servers: 2})
-	c := operator.NewCluster(o.System(t), 0)
+	c := operator.NewCluster(o.ConnectSystem(t), 0)
 	servers, err := c.Servers(t.Context())
 	callouttest.Must(t, err)
 	dir := operator.Dir(o.JWTDir)
@@ -56,7 +56,7 @@ func TestTrust(t *testing.T) {
 	o.Servers[0].Stop()
 	o.Servers[0].Start(t)
 	o.WaitCluster(t)
-	c = operator.NewCluster(o.System(t), 0)
+	c = operator.NewCluster(o.ConnectSystem(t), 0)
 	servers, err = c.Servers(t.Context())
 	callouttest.Must(t, err)
 	callouttest.Must(t, c.Ready(t.Context(), dir, o.SigningKey, servers))

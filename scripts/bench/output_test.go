@@ -66,7 +66,7 @@ func TestPick(t *testing.T) {
 
 func TestRequests(t *testing.T) {
 	t.Parallel()
-	const text = `# HELP usher_requests_total Requests by outcome and code (docs/errors.md).
+	const text = `# HELP usher_requests_total Requests by outcome and code (docs/reference/errors.md).
 # TYPE usher_requests_total counter
 usher_requests_total{code="",outcome="granted"} 2400
 usher_requests_total{code="late",outcome="shed"} 3

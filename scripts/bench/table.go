@@ -10,7 +10,7 @@ import (
 )
 
 // explanationDoc explains targets that a machine cannot reach.
-const explanationDoc = "docs/performance.md"
+const explanationDoc = "docs/reference/performance.md"
 
 var errNotMeasured = errors.New("not measured")
 

@@ -31,7 +31,7 @@ func TestTable(t *testing.T) {
 	t.Parallel()
 	const want = `what                             target    measured                 verdict
 storm, worst                     ≤ 3.5 ×   3.70 × (2.90, 3.70, 3)   within 10 %
-storm, recovered                 3 of 3    2 of 3                   missed, see docs/performance.md
+storm, recovered                 3 of 3    2 of 3                   missed, see docs/reference/performance.md
 storm, until all are connected   –         4.56 s                   –
 faster                           ≥ 2 ×     2.50 ×                   ok
 p99                              ≤ 1.3 ×   –                        failed
@@ -50,7 +50,7 @@ failures:
 
 1 of 5 were not measured.
 
-1 of 5 missed their target; docs/performance.md explains the targets, and which ones depend on the machine.
+1 of 5 missed their target; docs/reference/performance.md explains the targets, and which ones depend on the machine.
 `
 	var b bytes.Buffer
 	if err := sample().printText(&b); err != nil || b.String() != want {

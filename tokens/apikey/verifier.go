@@ -12,7 +12,7 @@ import (
 	"usher/tokens"
 )
 
-// Codes of the rejections, as docs/errors.md lists them.
+// Codes of the rejections, as docs/reference/errors.md lists them.
 const (
 	CodeMalformed   = "key_malformed"
 	CodeUnknown     = "key_unknown"

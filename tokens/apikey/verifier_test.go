@@ -168,13 +168,13 @@ func TestUnreadable(t *testing.T) {
 		token string
 		want  error
 	}{
-		"the user of the key":    {directory.Entry{Key: directory.UserKey(pia), Value: &directory.Unreadable{}}, "plain", tokens.ErrUnavailable},
-		"no user has the key":    {directory.Entry{Key: directory.UserKey(pia)}, "plain", tokens.ErrUnavailable},
-		"the key":                {directory.Entry{Key: directory.KeyKey(pia, "id-plain"), Value: &directory.Unreadable{}}, "plain", tokens.ErrUnavailable},
-		"another key":            {directory.Entry{Key: directory.KeyKey(pia, "id-dated"), Value: &directory.Unreadable{}}, "plain", nil},
-		"a key, and the token is new": {directory.Entry{Key: directory.KeyKey(pia, "id-dated"), Value: &directory.Unreadable{}}, "new", tokens.ErrUnavailable},
-		"another user":           {directory.Entry{Key: directory.UserKey(directory.IDOf(directory.KindUser, "gone")), Value: &directory.Unreadable{}}, "plain", nil},
-		"a user, and the token is new":  {directory.Entry{Key: directory.UserKey(pia), Value: &directory.Unreadable{}}, "new", tokens.ErrRejected},
+		"the user of the key":          {directory.Entry{Key: directory.UserKey(pia), Value: &directory.Unreadable{}}, "plain", tokens.ErrUnavailable},
+		"no user has the key":          {directory.Entry{Key: directory.UserKey(pia)}, "plain", tokens.ErrUnavailable},
+		"the key":                      {directory.Entry{Key: directory.KeyKey(pia, "id-plain"), Value: &directory.Unreadable{}}, "plain", tokens.ErrUnavailable},
+		"another key":                  {directory.Entry{Key: directory.KeyKey(pia, "id-dated"), Value: &directory.Unreadable{}}, "plain", nil},
+		"a key, and the token is new":  {directory.Entry{Key: directory.KeyKey(pia, "id-dated"), Value: &directory.Unreadable{}}, "new", tokens.ErrUnavailable},
+		"another user":                 {directory.Entry{Key: directory.UserKey(directory.IDOf(directory.KindUser, "gone")), Value: &directory.Unreadable{}}, "plain", nil},
+		"a user, and the token is new": {directory.Entry{Key: directory.UserKey(pia), Value: &directory.Unreadable{}}, "new", tokens.ErrRejected},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -197,7 +197,9 @@ func nkeyUser(t *testing.T) (nkeys.KeyPair, string) {
 
 type brokenSigner struct{ issuer.Signer }
 
-func (brokenSigner) Sign(context.Context, []byte) ([]byte, error) { return nil, errors.New("no signer") }
+func (brokenSigner) Sign(context.Context, []byte) ([]byte, error) {
+	return nil, errors.New("no signer")
+}
 
 func TestNewFails(t *testing.T) {
 	s := replica(t, newSeed(t)).Signers()[0]

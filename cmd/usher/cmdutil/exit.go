@@ -11,7 +11,7 @@ import (
 	"usher/internal/strictyaml"
 )
 
-// Exit codes, as docs/cli.md lists them.
+// Exit codes, as docs/reference/cli.md lists them.
 const (
 	ExitOK      = 0
 	ExitRuntime = 1 // something outside went wrong

@@ -84,7 +84,7 @@ func closeAccount(c *cli.Context, m *deployment.AccountMaker, name string, o acc
 
 // tellShared says what it means to put a project into an account that others may be in.
 func tellShared(c *cli.Context, account string) {
-	cmdutil.Say(c.App.ErrWriter, "note", "projects in one account are not walled off from each other: docs/permissions.md, What an account does not separate, says what members of other projects in "+account+" can do")
+	cmdutil.Say(c.App.ErrWriter, "note", "projects in one account are not walled off from each other: docs/explanation/isolation.md says what members of other projects in "+account+" can do")
 }
 
 // contextOf returns the context of a command that speaks to the API.

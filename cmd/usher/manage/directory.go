@@ -45,7 +45,7 @@ func DirectoryCommand() *cli.Command {
 			name: "import", usage: "take a directory file, or what an AMS has answered, into the directory", args: "[FILE]", free: true,
 			more: "FILE - is stdin. What it does not name stays, unless --replace is given. Without\n" +
 				"--yes it says what would be removed, and asks. With --ams it reads the files of\n" +
-				"docs/import-ams.md, whose tokens become digests before anything is sent. In\n" +
+				"docs/how-to/import-ams.md, whose tokens become digests before anything is sent. In\n" +
 				"operator mode projects that state no account get accounts of their own: from the\n" +
 				"API if that may make them (operator.create_accounts); with -c from here.",
 			flags: []cli.Flag{

@@ -66,7 +66,7 @@ func (v *verb) refusalHint(r *remote, no *client.Error) string {
 	case no.Status == "RESOURCE_EXHAUSTED":
 		return "remove what is not needed and wait a day, ask a service admin to do this, or raise directory.max_project_bytes in usher.yaml"
 	case no.Code == http.StatusInsufficientStorage:
-		return "remove what is not needed; or give the bucket more room: nats stream edit KV_usher_directory --max-bytes SIZE (docs/directory-kv.md)"
+		return "remove what is not needed; or give the bucket more room: nats stream edit KV_usher_directory --max-bytes SIZE (docs/reference/directory-bucket.md)"
 	case no.Code == http.StatusTooManyRequests:
 		return "wait a little"
 	case no.Code == http.StatusServiceUnavailable:
