@@ -104,6 +104,8 @@ func RotationError(cfg *config.Config, err error) error {
 		e.Kind, e.Hint = fault.Config, operator.TrustHint(err)
 	case errors.Is(err, rotation.ErrUnderWay):
 		e.Hint = "usher nkey rotate --resume goes on with it, --rollback undoes it"
+	case errors.Is(err, rotation.ErrNoUsher):
+		e.Hint = "start one with usher serve; if none is to run, use --no-usher"
 	case errors.Is(err, keyring.ErrLocked):
 		e.Hint = "wait until it is through; usher nkey list shows how far it is"
 	case errors.Is(err, rotation.ErrActive):

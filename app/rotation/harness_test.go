@@ -107,6 +107,7 @@ type load struct {
 	ok         int
 	refused    []string
 	failed     []string
+	slowest    time.Duration // of the connects that have ended
 
 	failover bool     // try the next server if one cannot be reached
 	draining sync.Map // URLs of servers that clients try last, as with a load balancer
@@ -211,14 +212,20 @@ func (l *load) rank(url string) int {
 func (l *load) connect(urls []string, opt nats.Option) {
 	var nc *nats.Conn
 	err := nats.ErrNoServers
+	begun := time.Now()
 	for _, url := range urls[:l.tries(urls)] {
 		nc, err = nats.Connect(url, opt, callouttest.ConnectTimeout(), nats.NoReconnect(), nats.IgnoreDiscoveredServers())
+		if err != nil {
+			took := time.Since(begun).Round(time.Millisecond)
+			err = fmt.Errorf("%s, at %s: %w after %s", url, begun.Sub(l.begun).Round(time.Millisecond), err, took)
+		}
 		if err == nil || !unreachable(err) {
 			break
 		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.slowest = max(l.slowest, time.Since(begun))
 	switch {
 	case err == nil:
 		l.ok++
@@ -229,6 +236,13 @@ func (l *load) connect(urls []string, opt nats.Option) {
 	default:
 		l.failed = append(l.failed, err.Error())
 	}
+}
+
+// longest returns how long the slowest client has taken to connect.
+func (l *load) longest() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.slowest
 }
 
 func (l *load) tries(urls []string) int {

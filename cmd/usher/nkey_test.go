@@ -97,7 +97,7 @@ func TestNkeyOperator(t *testing.T) {
 		t.Run(c.args[0], func(t *testing.T) {
 			t.Parallel()
 			in := operatorSite(t)
-			in.nkey(t, cmdutil.ExitOK, "which is in the keyring", "verify")
+			in.nkey(t, cmdutil.ExitOK, "expects callout account AUTH (A", "verify")
 			old := nkeyOf(t, in, c.kind, c.account, issuer.StateActive)
 			fresh := strings.TrimSpace(in.nkey(t, cmdutil.ExitOK, "", append([]string{"rotate"}, c.args...)...))
 			if got := nkeyOf(t, in, c.kind, c.account, issuer.StateActive); got != fresh || got == old {
@@ -135,7 +135,7 @@ func TestNkeyOperator(t *testing.T) {
 		if code := in.try(t); code != cmdutil.ExitOK {
 			t.Errorf("exit code %d", code)
 		}
-		in.nkey(t, cmdutil.ExitRuntime, "no rotation is under way", "rotate", "--resume")
+		in.nkey(t, cmdutil.ExitRuntime, "no rotation is in progress", "rotate", "--resume")
 		in.nkey(t, cmdutil.ExitRuntime, "no active key to replace", "rotate", "--account", "TEAPOT", "signing_key")
 		in.nkey(t, cmdutil.ExitUsage, "the signing key of which account?", "rotate", "signing_key")
 		in.nkey(t, cmdutil.ExitOK, "pushed APP to usher-nats", "push", "APP")
@@ -213,10 +213,11 @@ func TestNkeyConfig(t *testing.T) {
 	in := initialized(t)
 	in.Write(t, setup.FileDirectory, aliceDirectory())
 	srv := in.NatsServer(t)
+	in.nkey(t, cmdutil.ExitRuntime, "hint: start one with usher serve; if none is to run, use --no-usher", "rotate", "issuer")
 	in.serve(t)
 	old := nkeyOf(t, in, issuer.KindIssuer, "", issuer.StateActive)
 	in.nkey(t, cmdutil.ExitRuntime, "hint: change the lines above and restart the servers", "rotate", "--wait", "0s", "issuer")
-	in.nkey(t, cmdutil.ExitRuntime, "a rotation is under way", "rotate", "xkey")
+	in.nkey(t, cmdutil.ExitRuntime, "a rotation is in progress", "rotate", "xkey")
 	if code := in.try(t); code != cmdutil.ExitOK {
 		t.Errorf("exit code %d", code)
 	}
