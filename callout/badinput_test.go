@@ -129,7 +129,7 @@ type badInput struct {
 // Attack: a request that no server signed, or that was altered, is late, is for another service, or comes in the clear where it has to be sealed
 // Held by: signature, server id, audience, expiry, and xkey in header and claim are checked; what fails is not answered
 func TestBadInput(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+	t.Parallel() // mostly waits
 	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
 		t.Run(name, func(t *testing.T) {
 			s, i := newImpostor(t, sealed)

@@ -101,7 +101,7 @@ func (s *deployment) watch(t *testing.T, opt nats.Option) {
 // configured, whether requests are sealed, how the client connects, and who has
 // the sentinel; nor on the release of nats-server, from the first that can do it.
 func TestMatrix(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+	t.Parallel() // mostly waits
 	release := serverRelease(t)
 	for _, m := range modes() {
 		for _, wire := range []string{"plain", "sealed"} {
@@ -140,7 +140,7 @@ func (s *deployment) checkUnsupported(t *testing.T, w transport) {
 		t.Error(err)
 	}
 	if asked := s.service.Events(t)[before:]; len(asked) > 0 {
-		t.Errorf("usher was asked: %v", asked)
+		t.Errorf("usher got requests: %v", asked)
 	}
 }
 
@@ -223,7 +223,7 @@ func TestSentinelAndTokenAreBothNeeded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if connect() == nil {
-				t.Error("let in")
+				t.Error("connected")
 			}
 			if reason := nextReason(t, s.refusals); !strings.Contains(reason, "denied, request ") {
 				t.Errorf("refused because: %s", reason)
@@ -239,7 +239,7 @@ func TestSentinelAndTokenAreBothNeeded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if connect() == nil {
-				t.Error("let in")
+				t.Error("connected")
 			}
 		})
 	}
@@ -256,7 +256,7 @@ func TestSentinelAndTokenAreBothNeeded(t *testing.T) {
 	})
 	slices.Sort(codes) // workers write them down in any order
 	if no := callout.CodeNoCredential; !slices.Equal(codes, []string{callout.CodeGranted, no, no, no}) {
-		t.Errorf("usher was asked: %q", codes)
+		t.Errorf("usher got requests: %q", codes)
 	}
 }
 

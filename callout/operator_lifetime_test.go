@@ -88,7 +88,7 @@ func (d *operatorEnv) expectRefused(reason string) {
 		if got := nextReason(d.t, d.refusals); !strings.Contains(got, reason) {
 			d.t.Errorf("%s refused because: %s; expected: %s", s.Name, got, reason)
 		}
-		callouttest.Eventually(d.t, "it is in the audit", func() bool { return len(d.service.Events(d.t)) > before })
+		callouttest.Eventually(d.t, "the request is in the audit", func() bool { return len(d.service.Events(d.t)) > before })
 		if e := d.service.Events(d.t)[before]; e.Text("code") != callout.CodeGranted || e.Text("server_name") != s.Name {
 			d.t.Errorf("%s: event %v", s.Name, e)
 		}
@@ -144,7 +144,7 @@ func TestRemovedSigningKeyIsRefusedEverywhere(t *testing.T) {
 // whoever wants it to be of no use has to replace the xkey too. What signed the
 // user JWT is looked at in any case.
 func TestRemovedSigningKeySealed(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+	t.Parallel() // mostly waits
 	d := newOperatorEnv(t, callouttest.OperatorConfig{Sealed: true, Timeout: silenceTimeout})
 	d.remove(callouttest.CalloutAccount)
 	d.expectConnect()
@@ -224,7 +224,7 @@ func TestRevocation(t *testing.T) {
 // client hears nothing until the server's authorization.timeout, and is refused
 // then. usher comes back by itself.
 func TestAccountExpires(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+	t.Parallel() // mostly waits
 	d := newOperatorEnv(t, callouttest.OperatorConfig{Timeout: 3, DisableShortFirstPing: true})
 	expire := func(name string) {
 		t.Helper()
@@ -253,7 +253,7 @@ func TestAccountExpires(t *testing.T) {
 	callouttest.Eventually(t, "usher has lost its connection", func() bool { n, _ := d.service.Connected(); return n == 0 })
 	callouttest.Must(t, nc.FlushTimeout(testTimeout)) // who is in stays in
 	if events := d.service.Events(t); len(events) > asked {
-		t.Errorf("usher was asked: %v", events[asked:])
+		t.Errorf("usher got requests: %v", events[asked:])
 	}
 	d.change(callouttest.CalloutAccount, func(c *jwt.AccountClaims) { c.Expires = 0 })
 	d.service.WaitReady(t)

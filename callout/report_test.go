@@ -114,7 +114,7 @@ func TestReportOfTwoServers(t *testing.T) {
 
 // What servers ask for in vain is listed too, also after it was taken away.
 func TestReportOfUnknownIssuer(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+	t.Parallel() // mostly waits
 	servers, keys := cluster(t, false)
 	dir := callouttest.KeyringDir(t, false, keys[0])
 	service := callouttest.StartService(t, callouttest.ServiceConfig{
@@ -188,7 +188,7 @@ func TestReportCountsNothingForged(t *testing.T) {
 			} {
 				before := len(s.service.Events(t))
 				callouttest.Must(t, i.nc.PublishMsg(msg))
-				callouttest.Eventually(t, "it is in the audit", func() bool { return len(s.service.Events(t)) > before })
+				callouttest.Eventually(t, "the request is in the audit", func() bool { return len(s.service.Events(t)) > before })
 				if e := latest(s.service.Events(t)); e.Text("outcome") != "malformed" {
 					t.Errorf("%v", e)
 				}

@@ -170,7 +170,7 @@ func dialLeaf(t *testing.T, s *deployment, token string) (matrixClient, error) {
 	before := len(s.service.Events(t))
 	leaf := s.startLeafServer(t, "leaf-of-"+token, "anybody:"+token)
 	var event callouttest.Event
-	callouttest.Eventually(t, "the leaf node has asked", func() bool {
+	callouttest.Eventually(t, "usher gets the request for the leaf node", func() bool {
 		events := s.service.Events(t)
 		if len(events) > before {
 			event = events[before]
