@@ -40,9 +40,9 @@ func waitInterest(t *testing.T, s *callouttest.Server) {
 // The clients of these tests use IgnoreDiscoveredServers. By default nats.go tries the
 // other server of the cluster if the first refuses it.
 
-// While keys are rotated, servers on the old and on the new ones are served
-// side by side (docs/how-to/rotate-keys.md).
-func TestOldAndNewKeysAtOnce(t *testing.T) {
+// During a key rotation, servers with the old and with the new keys are served
+// (docs/how-to/rotate-keys.md).
+func TestOldAndNewKeys(t *testing.T) {
 	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
 		t.Run(name, func(t *testing.T) {
 			servers, keys := cluster(t, sealed)

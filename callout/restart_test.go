@@ -10,9 +10,9 @@ import (
 	"usher/callout/callouttest"
 )
 
-// silenceTimeout is the servers' authorization.timeout here. docs/explanation/silence.md asks
-// for one above the 2.3 s after which nats.go gives up on an attempt by itself (see
-// TestSilence); this is well above, because a slow machine keeps clients from it.
+// silenceTimeout is the servers' authorization.timeout in seconds. It must be more than
+// 2.3 s, after which nats.go gives up an attempt (docs/explanation/silence.md and
+// TestSilence). On a slow machine clients give up later, so it is much more.
 const silenceTimeout = 5
 
 // clientCount is how many clients connect: a third before the disturbance, the others
