@@ -134,7 +134,7 @@ func (s *deployment) checkUnsupported(t *testing.T, w transport) {
 	before := len(s.service.Events(t))
 	if v, err := w.connect(t, s, "near-key"); err == nil {
 		v.close()
-		t.Error("let in: docs/reference/compatibility.md says that this release cannot")
+		t.Error("connected: docs/reference/compatibility.md says that this release does not support it")
 	} else if !errors.Is(err, errRefused) {
 		t.Error(err)
 	}

@@ -141,8 +141,8 @@ type leafClient struct {
 	s    *deployment
 }
 
-// startLeafServer starts a nats-server that extends the site as a leaf node with the given
-// user part of the URL, and the sentinel's creds if the site has them.
+// startLeafServer starts a nats-server that connects to the deployment as a leaf node,
+// with the given user part of the URL, and the sentinel's creds if there are any.
 func (s *deployment) startLeafServer(t *testing.T, name, userinfo string) *server.Server {
 	t.Helper()
 	creds := ""
