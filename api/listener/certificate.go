@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"time"
+
 	"usher/internal/ownedfile"
 	"usher/internal/secretfile"
 )
