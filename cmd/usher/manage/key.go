@@ -25,7 +25,7 @@ func KeyCommand() *cli.Command {
 		},
 		List: func(ctx context.Context, r *remote.Remote) (*wire.KeyList, error) { return r.API.Keys(ctx, r.Arg(0)) },
 		Rows: func(l *wire.KeyList) []wire.Key { return l.Keys },
-		Show: func(ctx context.Context, r *remote.Remote) (*wire.Key, client.Tag, error) {
+		Show: func(ctx context.Context, r *remote.Remote) (*wire.Key, client.ETag, error) {
 			return r.API.Key(ctx, r.Arg(0), r.Arg(1))
 		},
 	}

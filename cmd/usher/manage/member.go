@@ -20,7 +20,7 @@ func MemberCommand() *cli.Command {
 			return r.API.Members(ctx, r.Project)
 		},
 		Rows: func(l *wire.UserList) []wire.User { return l.Users },
-		Show: func(ctx context.Context, r *remote.Remote) (*wire.User, client.Tag, error) {
+		Show: func(ctx context.Context, r *remote.Remote) (*wire.User, client.ETag, error) {
 			return r.API.Member(ctx, r.Project, r.Arg(0))
 		},
 	}
@@ -39,7 +39,7 @@ func MemberCommand() *cli.Command {
 				roles := remote.Values(c, "role")
 				return &roles, nil
 			},
-			func(ctx context.Context, r *remote.Remote, roles *[]string, unchanged client.Tag) (*wire.User, error) {
+			func(ctx context.Context, r *remote.Remote, roles *[]string, unchanged client.ETag) (*wire.User, error) {
 				return r.API.UpdateMember(ctx, r.Project, r.Arg(0), *roles, unchanged)
 			}, memberText),
 		remote.RemoveCommand(remote.Command{Usage: "take a member out of the project and its ACLs", Args: "USER", InProject: true, Details: remote.HelpOpenConnections},

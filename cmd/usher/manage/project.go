@@ -15,7 +15,7 @@ func ProjectCommand() *cli.Command {
 		Noun: "project", Args: "NAME", Columns: projectColumns(),
 		List: func(ctx context.Context, r *remote.Remote) (*wire.ProjectList, error) { return r.API.Projects(ctx) },
 		Rows: func(l *wire.ProjectList) []wire.Project { return l.Projects },
-		Show: func(ctx context.Context, r *remote.Remote) (*wire.Project, client.Tag, error) {
+		Show: func(ctx context.Context, r *remote.Remote) (*wire.Project, client.ETag, error) {
 			return r.API.Project(ctx, r.Arg(0))
 		},
 	}
@@ -32,7 +32,7 @@ func ProjectCommand() *cli.Command {
 				in.Name, err = remote.NewName(c)
 				return in, err
 			},
-			func(ctx context.Context, r *remote.Remote, in *wire.ProjectInput, unchanged client.Tag) (*wire.Project, error) {
+			func(ctx context.Context, r *remote.Remote, in *wire.ProjectInput, unchanged client.ETag) (*wire.Project, error) {
 				return r.API.UpdateProject(ctx, r.Arg(0), in, unchanged)
 			},
 			func(_ *remote.Remote, p *wire.Project) string { return "changed project " + p.Name }),

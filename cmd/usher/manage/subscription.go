@@ -33,7 +33,7 @@ func SubscriptionCommand() *cli.Command {
 			return l, err
 		},
 		Rows: func(l *wire.SubscriptionList) []wire.Subscription { return l.Subscriptions },
-		Show: func(ctx context.Context, r *remote.Remote) (*wire.Subscription, client.Tag, error) {
+		Show: func(ctx context.Context, r *remote.Remote) (*wire.Subscription, client.ETag, error) {
 			return r.API.Subscription(ctx, r.Project, r.Arg(0))
 		},
 	}

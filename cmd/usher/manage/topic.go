@@ -23,7 +23,7 @@ func TopicCommand() *cli.Command {
 			return r.API.Topics(ctx, r.Project)
 		},
 		Rows: func(l *wire.TopicList) []wire.Topic { return l.Topics },
-		Show: func(ctx context.Context, r *remote.Remote) (*wire.Topic, client.Tag, error) {
+		Show: func(ctx context.Context, r *remote.Remote) (*wire.Topic, client.ETag, error) {
 			return r.API.Topic(ctx, r.Project, r.Arg(0))
 		},
 	}

@@ -29,7 +29,7 @@ func UserCommand() *cli.Command {
 			return r.API.Users(ctx, r.CLI.String("project"))
 		},
 		Rows: func(l *wire.UserList) []wire.User { return l.Users },
-		Show: func(ctx context.Context, r *remote.Remote) (*wire.User, client.Tag, error) {
+		Show: func(ctx context.Context, r *remote.Remote) (*wire.User, client.ETag, error) {
 			return r.API.User(ctx, r.Arg(0))
 		},
 	}
@@ -48,7 +48,7 @@ func UserCommand() *cli.Command {
 		remote.SetCommand(reads, remote.Command{
 			Usage: "change what is given of a user", Flags: userChanges(), ConflictHint: lastAdmin,
 			Details: "Options that may be repeated replace what was there; with '' alone they take all\nof it away. With --disable,\n" + remote.OpenConnectionsStay + ".",
-		}, userChange, func(ctx context.Context, r *remote.Remote, in *wire.UserInput, unchanged client.Tag) (*wire.User, error) {
+		}, userChange, func(ctx context.Context, r *remote.Remote, in *wire.UserInput, unchanged client.ETag) (*wire.User, error) {
 			return r.API.UpdateUser(ctx, r.Arg(0), in, unchanged)
 		}, changedUser),
 		remote.RemoveCommand(remote.Command{Usage: "remove a user with its keys and memberships", Args: "NAME", Details: remote.HelpOpenConnections, ConflictHint: lastAdmin},
@@ -184,7 +184,7 @@ func userPermissions(ctx context.Context, r *remote.Remote) error {
 	}
 	var x explanation.Explanation
 	if err := json.Unmarshal(answer, &x); err != nil {
-		return fmt.Errorf("%w: %w", client.ErrAnswer, err)
+		return fmt.Errorf("%w: %w", client.ErrResponse, err)
 	}
 	err = r.Print(answer, func() error {
 		var text strings.Builder

@@ -18,7 +18,7 @@ type Reader[T, L any] struct {
 	Columns   []Column[T]
 	List      func(ctx context.Context, r *Remote) (*L, error)
 	Rows      func(*L) []T
-	Show      func(ctx context.Context, r *Remote) (*T, client.Tag, error)
+	Show      func(ctx context.Context, r *Remote) (*T, client.ETag, error)
 }
 
 func (d *Reader[T, L]) Commands() []Command {
@@ -51,7 +51,7 @@ func (d *Reader[T, L]) Commands() []Command {
 // SetCommand is a verb set: it changes what is given, unless somebody else has changed
 // the same thing meanwhile. input reads what is given; done says what has become of it.
 func SetCommand[T, L, In any](d *Reader[T, L], v Command, input func(c *cli.Context) (*In, error),
-	update func(ctx context.Context, r *Remote, in *In, unchanged client.Tag) (*T, error), done func(r *Remote, now *T) string,
+	update func(ctx context.Context, r *Remote, in *In, unchanged client.ETag) (*T, error), done func(r *Remote, now *T) string,
 ) Command {
 	v.Name, v.Args, v.InProject = "set", d.Args, d.InProject
 	v.Run = func(ctx context.Context, r *Remote) error {

@@ -28,9 +28,9 @@ func (v *Command) failed(r *Remote, err error) error {
 		return cmdutil.UsageError("", "%w", err)
 	case errors.As(err, &unknown):
 		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "--ca-file FILE names the authority that signed its certificate"}
-	case errors.Is(err, client.ErrAnswer):
+	case errors.Is(err, client.ErrResponse):
 		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "is --server the address of the management API?"}
-	case errors.Is(err, client.ErrUncertain):
+	case errors.Is(err, client.ErrOutcomeUnknown):
 		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "look before you do it again"}
 	case errors.As(err, &dial) && dial.Op == "dial":
 		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "does a usher with api.listen run there? usher context show says which server is asked"}
@@ -56,7 +56,7 @@ func (v *Command) refusalHint(r *Remote, no *client.Error) string {
 		return "the key is not known there, or has ended, or may not be used from here"
 	case no.Code == http.StatusForbidden:
 		return "the roles of the key's user are not enough; usher user profile shows them"
-	case no.Changed():
+	case no.Modified():
 		return "look at what is there now, and try again if it still has to be done"
 	case no.Code == http.StatusConflict && no.Status == "CONFLICT":
 		return v.ConflictHint
