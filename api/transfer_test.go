@@ -147,7 +147,7 @@ func TestImportFaults(t *testing.T) {
 		{"", "users:\n- name: x\nprojects:\n- name: y\n  members: [{user: z, roles: [publisher]}]", `body:5:20: projects[0].members[0].user: there is no user \"z\"`},
 		{"", "projects:\n- name: y\n", "projects[0].account: account is empty (name the NATS account"},
 		{"", "users:\n- name: x\n  keys: [{digest: " + s.keys["root"] + "}]", "found an API key"},
-		{"", "users:\n- name: x\n  keys: [{digest: \"" + directory.DigestOf(s.keys["pub"]).String() + "\"}]", "this key is another user's already"},
+		{"", "users:\n- name: x\n  keys: [{digest: \"" + directory.DigestOf(s.keys["pub"]).String() + "\"}]", "this key already belongs to another user"},
 		{"?mode=replace", "users: []", "nobody could manage the directory"},
 	}
 	for _, tt := range tests {

@@ -92,14 +92,14 @@ func public(t *testing.T, kp nkeys.KeyPair) string {
 }
 
 // newImpostor joins a server that has no auth_callout to the server of the
-// stage, and connects to it as the service user.
-func newImpostor(t *testing.T, sealed bool) (stage, *impostor) {
+// testEnv, and connects to it as the service user.
+func newImpostor(t *testing.T, sealed bool) (testEnv, *impostor) {
 	t.Helper()
-	return newImpostorTo(t, sealed, callouttest.ServiceConfig{})
+	return newImpostorWith(t, sealed, callouttest.ServiceConfig{})
 }
 
-// newImpostorTo is newImpostor with another service.
-func newImpostorTo(t *testing.T, sealed bool, cfg callouttest.ServiceConfig) (stage, *impostor) {
+// newImpostorWith is newImpostor with another service.
+func newImpostorWith(t *testing.T, sealed bool, cfg callouttest.ServiceConfig) (testEnv, *impostor) {
 	t.Helper()
 	keys := callouttest.NewKeys(t)
 	asks := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed, Cluster: true})
@@ -109,13 +109,13 @@ func newImpostorTo(t *testing.T, sealed bool, cfg callouttest.ServiceConfig) (st
 	cfg.URLs, cfg.Keyring = asks.URL(), callouttest.KeyringDir(t, sealed, keys)
 	cfg.Directory = callouttest.WithDigests(callouttest.DirectoryYAML)
 	service := callouttest.StartService(t, cfg)
-	reaches(t, bare)
+	waitInterest(t, bare)
 	key, err := nkeys.CreateServer()
 	callouttest.Must(t, err)
 	curve, err := nkeys.CreateCurveKeys()
 	callouttest.Must(t, err)
 	nc := bare.Connect(t, callouttest.ServiceUser)
-	return stage{t, asks, service, keys}, &impostor{t: t, nc: nc, key: key, curve: curve, service: keys, sealed: sealed}
+	return testEnv{t, asks, service, keys}, &impostor{t: t, nc: nc, key: key, curve: curve, service: keys, sealed: sealed}
 }
 
 type badInput struct {
@@ -138,15 +138,15 @@ func TestBadInput(t *testing.T) {
 				cases = append(cases, i.wrongSeals()...)
 			}
 			for _, c := range cases {
-				t.Run(c.name, func(t *testing.T) { s.sendBad(t, i, c) })
+				t.Run(c.name, func(t *testing.T) { s.sendBadInput(t, i, c) })
 			}
 			s.connect(t, "publisher-key", nats.IgnoreDiscoveredServers())
 		})
 	}
 }
 
-// sendBad sends one message and checks what became of it.
-func (s stage) sendBad(t *testing.T, i *impostor, c badInput) {
+// sendBadInput sends one message and checks what became of it.
+func (s testEnv) sendBadInput(t *testing.T, i *impostor, c badInput) {
 	t.Helper()
 	before := len(s.service.Events(t))
 	counted := requests(t, s.service.Registry, c.outcome, c.code)
@@ -158,13 +158,13 @@ func (s stage) sendBad(t *testing.T, i *impostor, c badInput) {
 		defer answers.Unsubscribe() //nolint:errcheck // the connection ends with the test
 	}
 	callouttest.Must(t, i.nc.PublishMsg(c.msg))
-	callouttest.Must(t, i.nc.FlushTimeout(patience))
+	callouttest.Must(t, i.nc.FlushTimeout(testTimeout))
 	var events []callouttest.Event
 	callouttest.Eventually(t, "the message is in the audit", func() bool {
 		events = s.service.Events(t)
 		return len(events) > before
 	})
-	e := newest(events)
+	e := latest(events)
 	if e.Text("outcome") != string(c.outcome) || e.Text("code") != c.code {
 		t.Errorf("%s, %s (%s); expected %s, %s", e.Text("outcome"), e.Text("code"), e.Text("cause"), c.outcome, c.code)
 	}
@@ -177,7 +177,7 @@ func (s stage) sendBad(t *testing.T, i *impostor, c badInput) {
 	// The event is written after the answer has gone out.
 	wait := 20 * time.Millisecond
 	if c.answered {
-		wait = patience
+		wait = testTimeout
 	}
 	if _, err := answers.NextMsg(wait); (err == nil) != c.answered {
 		t.Errorf("answer: %v, expected one: %v", err, c.answered)
@@ -222,7 +222,7 @@ func (i *impostor) unreadable() []badInput {
 	altered.ConnectOptions.Token = "sadmin-key"
 	swapped := parts[0] + "." + strings.Split(i.signed(altered), ".")[1] + "." + parts[2]
 	byAccount := i.claims()
-	byAccountToken := encodeLoosely(i.t, byAccount, account)
+	byAccountToken := encodeUnchecked(i.t, byAccount, account)
 	bad := func(name string, m *nats.Msg) badInput {
 		return badInput{name: name, msg: m, outcome: callout.Malformed, code: callout.CodeNotARequest}
 	}
@@ -238,11 +238,11 @@ func (i *impostor) unreadable() []badInput {
 		bad("wrong signature", i.message(forged)),
 		bad("claims exchanged under a signature", i.message(swapped)),
 		bad("claim of another type", i.message(userToken)),
-		bad("claim of another type, by a server", i.message(encodeLoosely(i.t, jwt.NewGenericClaims("x"), i.key))),
+		bad("claim of another type, by a server", i.message(encodeUnchecked(i.t, jwt.NewGenericClaims("x"), i.key))),
 		bad("signed by an account", i.message(byAccountToken)),
 		bad("a million bytes of noise", i.raw(noise)),
 		bad("a million bytes that begin like a JWT", i.message("eyJ"+strings.Repeat("A", 1<<20-1024))),
-		bad("deeply nested JSON", i.message(nested())),
+		bad("deeply nested JSON", i.message(deeplyNestedJWT())),
 	}
 }
 
@@ -329,7 +329,7 @@ func (i *impostor) wrongSeals() []badInput {
 	twice := i.message(string(i.seal([]byte(token), i.service.XKey)))
 	return []badInput{
 		{name: "half a JWT in the clear", msg: i.raw([]byte(token[:20])), outcome: callout.Malformed, code: callout.CodePlaintext},
-		{name: "deeply nested JSON in the clear", msg: i.raw([]byte(nested())), outcome: callout.Malformed, code: callout.CodePlaintext},
+		{name: "deeply nested JSON in the clear", msg: i.raw([]byte(deeplyNestedJWT())), outcome: callout.Malformed, code: callout.CodePlaintext},
 		{name: "plaintext while an xkey is set", msg: i.raw([]byte(token)), outcome: callout.Malformed, code: callout.CodePlaintext},
 		{name: "sealed to another key", msg: strange, outcome: callout.Unavailable, code: callout.CodeXKeyUnknown},
 		{name: "sealed by another key", msg: swapped, outcome: callout.Unavailable, code: callout.CodeXKeyUnknown},

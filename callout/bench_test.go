@@ -33,7 +33,7 @@ func BenchmarkHandle(b *testing.B) {
 		o := callouttest.NewOperator(b, callouttest.OperatorConfig{Sealed: true})
 		keys := o.XKey // and what the reference signs with
 		keys.Issuer = o.Accounts[callouttest.CalloutAccount]
-		benchmarkSite(b, callouttest.ServiceConfig{Operator: o}, keys, true, benchDirectory(10_000, 9))
+		benchmarkService(b, callouttest.ServiceConfig{Operator: o}, keys, true, benchDirectory(10_000, 9))
 	})
 }
 
@@ -41,7 +41,7 @@ func BenchmarkHandle(b *testing.B) {
 func BenchmarkSubjects(b *testing.B) {
 	for _, subjects := range []int{10, 100, 1000} {
 		b.Run(strconv.Itoa(subjects), func(b *testing.B) {
-			benchmarkWay(b, false, benchDirectory(100, subjects-1))
+			benchmarkConfigMode(b, false, benchDirectory(100, subjects-1))
 		})
 	}
 }
@@ -58,7 +58,7 @@ func BenchmarkTooLarge(b *testing.B) {
 			})
 			ctx := context.Background()
 			attempt := func(token, want string) func() {
-				w := newWireOf(b, keys, true, token)
+				w := newBenchRequestWith(b, keys, true, token)
 				return func() {
 					if _, code := service.Handle(ctx, w.data, w.header); code != want {
 						b.Fatalf("%s: %s", token, code)
@@ -98,21 +98,21 @@ func largeDirectory(topics int) string {
 
 func benchmarkHandle(b *testing.B, sealed bool) {
 	b.Helper()
-	benchmarkWay(b, sealed, benchDirectory(10_000, 9))
+	benchmarkConfigMode(b, sealed, benchDirectory(10_000, 9))
 }
 
-func benchmarkWay(b *testing.B, sealed bool, directory string) {
+func benchmarkConfigMode(b *testing.B, sealed bool, directory string) {
 	b.Helper()
 	keys := callouttest.NewKeys(b)
-	benchmarkSite(b, callouttest.ServiceConfig{Keyring: callouttest.KeyringDir(b, sealed, keys)}, keys, sealed, directory)
+	benchmarkService(b, callouttest.ServiceConfig{Keyring: callouttest.KeyringDir(b, sealed, keys)}, keys, sealed, directory)
 }
 
-func benchmarkSite(b *testing.B, cfg callouttest.ServiceConfig, keys callouttest.Keys, sealed bool, directory string) {
+func benchmarkService(b *testing.B, cfg callouttest.ServiceConfig, keys callouttest.Keys, sealed bool, directory string) {
 	b.Helper()
 	cfg.URLs = "nats://127.0.0.1:1" // nothing is there: the handler is called directly
 	cfg.Directory = callouttest.WithDigests(directory)
 	service := callouttest.StartServiceNoWait(b, cfg)
-	w := newWire(b, keys, sealed)
+	w := newBenchRequest(b, keys, sealed)
 	ctx := context.Background()
 	handle := func() {
 		answer, code := service.Handle(ctx, w.data, w.header)
@@ -176,12 +176,12 @@ type wire struct {
 	header string
 }
 
-func newWire(b *testing.B, keys callouttest.Keys, sealed bool) wire {
+func newBenchRequest(b *testing.B, keys callouttest.Keys, sealed bool) wire {
 	b.Helper()
-	return newWireOf(b, keys, sealed, "user-50-key")
+	return newBenchRequestWith(b, keys, sealed, "user-50-key")
 }
 
-func newWireOf(b *testing.B, keys callouttest.Keys, sealed bool, token string) wire {
+func newBenchRequestWith(b *testing.B, keys callouttest.Keys, sealed bool, token string) wire {
 	b.Helper()
 	server, err := nkeys.CreateServer()
 	callouttest.Must(b, err)

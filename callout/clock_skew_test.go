@@ -13,35 +13,35 @@ import (
 	"usher/callout/callouttest"
 )
 
-// skewed is a server of either mode, and what a service needs to stand behind it.
-type skewed struct {
+// skewEnv is a server of either mode, and what a service needs to stand behind it.
+type skewEnv struct {
 	url      string
 	service  callouttest.ServiceConfig
 	listener nats.Option
 }
 
-func skewModes() map[string]func(t *testing.T) skewed {
-	return map[string]func(t *testing.T) skewed{
-		"config": func(t *testing.T) skewed {
+func skewModes() map[string]func(t *testing.T) skewEnv {
+	return map[string]func(t *testing.T) skewEnv{
+		"config": func(t *testing.T) skewEnv {
 			t.Helper()
 			keys := callouttest.NewKeys(t)
 			srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Timeout: silenceTimeout})
-			return skewed{
+			return skewEnv{
 				url:      srv.URL(),
 				service:  callouttest.ServiceConfig{URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys)},
 				listener: nats.UserInfo(callouttest.ServiceUser, callouttest.Password),
 			}
 		},
-		"operator": func(t *testing.T) skewed {
+		"operator": func(t *testing.T) skewEnv {
 			t.Helper()
 			o := callouttest.StartOperator(t, callouttest.OperatorConfig{Timeout: silenceTimeout})
-			return skewed{o.URLs(), callouttest.ServiceConfig{Operator: o}, nats.UserCredentials(o.ServiceCreds)}
+			return skewEnv{o.URLs(), callouttest.ServiceConfig{Operator: o}, nats.UserCredentials(o.ServiceCreds)}
 		},
 	}
 }
 
 // start starts a service whose clock differs from the server's.
-func (s skewed) start(t *testing.T, skew, leeway, lifetime time.Duration, directory string) *callouttest.Service {
+func (s skewEnv) start(t *testing.T, skew, leeway, lifetime time.Duration, directory string) *callouttest.Service {
 	t.Helper()
 	var clock callouttest.Clock
 	clock.Advance(skew)
@@ -78,7 +78,7 @@ func TestClockSkew(t *testing.T) {
 					if c.code == callout.CodeGranted {
 						callouttest.Must(t, attempt(s.url, nats.Token("publisher-key")))
 					} else {
-						unanswered(t, s.url, func() bool { return len(service.Events(t)) > 0 }, nats.Token("publisher-key"))
+						expectNoAnswer(t, s.url, func() bool { return len(service.Events(t)) > 0 }, nats.Token("publisher-key"))
 					}
 					e := service.WaitEvent(t, c.code)
 					for _, e := range service.Events(t) {
@@ -138,7 +138,7 @@ func TestKeyEndsWhileClocksDiffer(t *testing.T) {
 				ends, directory = endsIn(4 * time.Second)
 				service.SetDirectory(t, callouttest.WithDigests(directory))
 				var err error
-				nc, err = nats.Connect(s.url, nats.Token("publisher-key"), nats.Timeout(patience), nats.NoReconnect(),
+				nc, err = nats.Connect(s.url, nats.Token("publisher-key"), nats.Timeout(testTimeout), nats.NoReconnect(),
 					nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { ended <- err }))
 				if err == nil {
 					return true
@@ -155,7 +155,7 @@ func TestKeyEndsWhileClocksDiffer(t *testing.T) {
 				if !errors.Is(err, nats.ErrAuthExpired) {
 					t.Errorf("the connection ended: %v", err)
 				}
-			case <-time.After(4 * patience): // and not 5 minutes
+			case <-time.After(4 * testTimeout): // and not 5 minutes
 				t.Fatal("the connection outlives its key")
 			}
 			if late := time.Since(ends); late < -2*time.Second {
@@ -192,13 +192,13 @@ func TestLifetimeShorterThanSkew(t *testing.T) {
 }
 
 // listen subscribes to the server's auth error events.
-func (s skewed) listen(t *testing.T) *nats.Subscription {
+func (s skewEnv) listen(t *testing.T) *nats.Subscription {
 	t.Helper()
-	nc, err := nats.Connect(s.url, s.listener, nats.Timeout(patience))
+	nc, err := nats.Connect(s.url, s.listener, nats.Timeout(testTimeout))
 	callouttest.Must(t, err)
 	t.Cleanup(nc.Close)
 	sub, err := nc.SubscribeSync("$SYS.ACCOUNT.CLIENT.AUTH.ERR")
 	callouttest.Must(t, err)
-	callouttest.Must(t, nc.FlushTimeout(patience))
+	callouttest.Must(t, nc.FlushTimeout(testTimeout))
 	return sub
 }

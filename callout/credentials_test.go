@@ -11,7 +11,7 @@ import (
 )
 
 func TestCredentials(t *testing.T) {
-	eachWire(t, func(s stage) {
+	plainAndSealed(t, func(s testEnv) {
 		t := s.t
 		for _, c := range []struct {
 			name string
@@ -49,7 +49,7 @@ func TestCredentials(t *testing.T) {
 			{"not in the account", s.server.URL(), []nats.Option{nats.UserInfo("account=AUTH", "both-key")}, "not_in_account"},
 		} {
 			t.Run(c.name, func(t *testing.T) {
-				nc, err := nats.Connect(c.url, append(c.opts, nats.Name(t.Name()), nats.Timeout(patience))...)
+				nc, err := nats.Connect(c.url, append(c.opts, nats.Name(t.Name()), nats.Timeout(testTimeout))...)
 				if (err == nil) != (c.code == "granted") {
 					t.Fatalf("connect: %v, expected code %s", err, c.code)
 				}
@@ -71,9 +71,9 @@ func TestCredentials(t *testing.T) {
 // The service grants, and the server holds the connection to what the grant
 // says of the way it came.
 func TestConnectionTypes(t *testing.T) {
-	eachWire(t, func(s stage) {
+	plainAndSealed(t, func(s testEnv) {
 		t := s.t
-		nc, err := nats.Connect(s.server.URL(), nats.Token("wsonly-key"), nats.Timeout(patience), quiet())
+		nc, err := nats.Connect(s.server.URL(), nats.Token("wsonly-key"), nats.Timeout(testTimeout), ignoreErrors())
 		if err == nil {
 			nc.Close()
 			t.Error("a user who may only use WebSocket was let in over TCP")
@@ -81,10 +81,10 @@ func TestConnectionTypes(t *testing.T) {
 			t.Errorf("connect: %v", err)
 		}
 		s.service.WaitEvent(t, callout.CodeConnectionType)
-		nc, err = nats.Connect(s.server.WebSocketURL(), nats.Token("wsonly-key"), nats.Timeout(patience), quiet())
+		nc, err = nats.Connect(s.server.WebSocketURL(), nats.Token("wsonly-key"), nats.Timeout(testTimeout), ignoreErrors())
 		callouttest.Must(t, err)
 		defer nc.Close()
-		if !try(t, nc, publish, "shop.orders") || try(t, nc, publish, "shop.returns") {
+		if !tryOperation(t, nc, publish, "shop.orders") || tryOperation(t, nc, publish, "shop.returns") {
 			t.Error("the grant over WebSocket is not the publisher's")
 		}
 	})

@@ -13,13 +13,13 @@ import (
 	"usher/tokens"
 )
 
-// vouching says of everybody that it is this user of the directory, and looks no
+// fixedVerifier says of everybody that it is this user of the directory, and looks no
 // further.
-type vouching struct{ user string }
+type fixedVerifier struct{ user string }
 
-func (vouching) Name() string { return "vouching" }
+func (fixedVerifier) Name() string { return "vouching" }
 
-func (v vouching) Verify(context.Context, *tokens.Credential) (identity.Identity, error) {
+func (v fixedVerifier) Verify(context.Context, *tokens.Credential) (identity.Identity, error) {
 	return identity.Identity{Name: v.user, Authority: identity.AuthorityDirectory, Method: "vouching", KeyID: "k"}, nil
 }
 
@@ -32,7 +32,7 @@ func TestDecideIdentity(t *testing.T) {
 		"stranger": callout.CodeNoRole, "both": callout.CodeAmbiguous,
 	} {
 		d := &callout.Decider{
-			Chain:    tokens.Chain{vouching{user}},
+			Chain:    tokens.Chain{fixedVerifier{user}},
 			Snapshot: func() *snapshot.Snapshot { return current }, Policy: callouttest.Policy(), Now: time.Now,
 		}
 		verified := d.Decide(t.Context(), &tokens.Credential{})

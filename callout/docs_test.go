@@ -74,7 +74,7 @@ func compatibility(t *testing.T) string {
 		b.WriteByte('\n')
 	}
 	for _, m := range modes() {
-		for _, w := range everyWay() {
+		for _, w := range transports() {
 			what := fmt.Sprintf("%s mode, %s", m.name, w.name)
 			if m.name == "operator" {
 				what = fmt.Sprintf("%s mode, %s, %s", m.name, m.sentinel, w.name)

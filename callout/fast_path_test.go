@@ -25,9 +25,9 @@ func TestServerRequestsParseFast(t *testing.T) {
 			listener := srv.Connect(t, callouttest.ServiceUser)
 			requests, err := listener.SubscribeSync(callout.Subject)
 			callouttest.Must(t, err)
-			callouttest.Must(t, listener.FlushTimeout(patience))
+			callouttest.Must(t, listener.FlushTimeout(testTimeout))
 			urls := []string{srv.URL(), srv.WebSocketURL()}
-			opts := []nats.Option{nats.Name("naïve \"app\" <1>"), nats.UserInfo("project=shop", "publisher-key"), nats.Timeout(patience)}
+			opts := []nats.Option{nats.Name("naïve \"app\" <1>"), nats.UserInfo("project=shop", "publisher-key"), nats.Timeout(testTimeout)}
 			if tls != nil {
 				urls = urls[:1] // the WebSocket listener has no TLS
 				opts = append(opts, nats.Secure(tls.ClientTLS()))
@@ -36,7 +36,7 @@ func TestServerRequestsParseFast(t *testing.T) {
 				nc, err := nats.Connect(url, opts...)
 				callouttest.Must(t, err)
 				nc.Close()
-				m, err := requests.NextMsg(patience)
+				m, err := requests.NextMsg(testTimeout)
 				callouttest.Must(t, err)
 				if !callout.ParsesFast(m.Data) {
 					t.Errorf("not parsed on the fast path: %s", m.Data)

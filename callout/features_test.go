@@ -41,7 +41,7 @@ func features() []feature {
 			lacks: func(t *testing.T) {
 				t.Helper()
 				dir := writeSetup(t, o)
-				refusesFile(t, filepath.Join(dir, setup.FileServerConfig), unknown)
+				expectConfigError(t, filepath.Join(dir, setup.FileServerConfig), unknown)
 			},
 		}
 	}
@@ -55,7 +55,7 @@ func features() []feature {
 				store, log := openDirectory(t)
 				callouttest.Eventually(t, "the directory is loaded", func() bool { return store.Snapshot() != nil })
 				next, err := store.Change(t.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) {
-					return append(someUser("ann"), someUser("ben")...), nil
+					return append(userEntries("ann"), userEntries("ben")...), nil
 				})
 				if err != nil || next.Size().Users != 2 {
 					t.Errorf("two users at once: %v\n%s", err, log)
@@ -77,7 +77,7 @@ func features() []feature {
 			works: func(t *testing.T) {
 				t.Helper()
 				port := callouttest.FreePort(t)
-				callouttest.RunServerFile(t, *serverProgram, allowedFile(t, port), address(port))
+				callouttest.RunServerFile(t, *serverProgram, allowedAccountsConfig(t, port), address(port))
 				// Nobody answers the server, so whoever is asked about stays out.
 				callouttest.Must(t, attempt("nats://"+address(port), nats.UserInfo("static", "s")))
 				if attempt("nats://"+address(port), nats.UserInfo("delegated", "s")) == nil {
@@ -86,51 +86,51 @@ func features() []feature {
 			},
 			lacks: func(t *testing.T) {
 				t.Helper()
-				refusesFile(t, allowedFile(t, callouttest.FreePort(t)), "allowed_accounts")
+				expectConfigError(t, allowedAccountsConfig(t, callouttest.FreePort(t)), "allowed_accounts")
 			},
 		},
 		{
 			name: "config mode: clients stay connected at a reload that is not about `auth_callout`", since: []release{{2, 14, 10}, {2, 15, 3}},
 			works: func(t *testing.T) {
 				t.Helper()
-				callouttest.Must(t, reloaded(t).FlushTimeout(patience))
+				callouttest.Must(t, connectAndReload(t).FlushTimeout(testTimeout))
 			},
 			lacks: func(t *testing.T) {
 				t.Helper()
-				callouttest.Eventually(t, "the client is disconnected", reloaded(t).IsClosed)
+				callouttest.Eventually(t, "the client is disconnected", connectAndReload(t).IsClosed)
 			},
 		},
 		{
 			name: "wall: a second CONNECT ends what the first one had", since: firstEndsFirst,
 			works: func(t *testing.T) {
 				t.Helper()
-				secondConnect(t, 0)
+				checkSecondConnect(t, 0)
 			},
 			lacks: func(t *testing.T) {
 				t.Helper()
-				secondConnect(t, 1)
+				checkSecondConnect(t, 1)
 			},
 		},
 		{
 			name: "wall: no trace (`Nats-Trace-Dest`) where its publisher may not publish", since: firstChecksTrace,
 			works: func(t *testing.T) {
 				t.Helper()
-				traces(t, false)
+				checkTrace(t, false)
 			},
 			lacks: func(t *testing.T) {
 				t.Helper()
-				traces(t, true)
+				checkTrace(t, true)
 			},
 		},
 	}
 }
 
-// secondConnect fails the test unless a subscription gets so many messages after a
+// checkSecondConnect fails the test unless a subscription gets so many messages after a
 // second CONNECT, in its own account or in another.
-func secondConnect(t *testing.T, want int) {
+func checkSecondConnect(t *testing.T, want int) {
 	t.Helper()
 	for _, account := range []string{callouttest.AppAccount, callouttest.OtherAccount} {
-		if got := heardAfterSecondConnect(t, account); len(got) != want {
+		if got := messagesAfterSecondConnect(t, account); len(got) != want {
 			t.Errorf("into account %s: the subscription of the first CONNECT gets %q", account, got)
 		}
 	}
@@ -206,12 +206,12 @@ func openDirectory(t *testing.T) (*kv.Store, *callouttest.Buffer) {
 	return store, log
 }
 
-func someUser(name string) []directory.Entry {
+func userEntries(name string) []directory.Entry {
 	return directory.Put(directory.UserKey(directory.IDOf(directory.KindUser, name)), &directory.User{Name: name})
 }
 
-// reloaded returns a client that came over auth callout, after the server was reloaded.
-func reloaded(t *testing.T) *nats.Conn {
+// connectAndReload returns a client that came over auth callout, after the server was reloaded.
+func connectAndReload(t *testing.T) *nats.Conn {
 	t.Helper()
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Program: *serverProgram})
@@ -221,7 +221,7 @@ func reloaded(t *testing.T) *nats.Conn {
 	nc, err := nats.Connect(srv.URL(), nats.Token("near-key"), nats.NoReconnect(), callouttest.ConnectTimeout())
 	callouttest.Must(t, err)
 	t.Cleanup(nc.Close)
-	s := &site{system: srv.Connect(t, callouttest.SystemUser)}
+	s := &deployment{system: srv.Connect(t, callouttest.SystemUser)}
 	before := s.server(t).ConfigLoadTime
 	srv.Reload(t, "write_deadline: \"7s\"\n")
 	// The time is set when all clients were looked at.
@@ -229,8 +229,8 @@ func reloaded(t *testing.T) *nats.Conn {
 	return nc
 }
 
-// allowedFile writes the configuration of a server that asks only about APP.
-func allowedFile(t *testing.T, port int) string {
+// allowedAccountsConfig writes the configuration of a server that asks only about APP.
+func allowedAccountsConfig(t *testing.T, port int) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "nats-server.conf")
 	callouttest.Must(t, os.WriteFile(file, fmt.Appendf(nil, `

@@ -11,17 +11,17 @@ import (
 	"usher/callout/callouttest"
 )
 
-// fieldsOf calls one with every text field of a request, however deep; set gives it
+// forEachTextField calls one with every text field of a request, however deep; set gives it
 // a text. A field of a type that it does not know ends the test: a new version of
 // the claims has to be looked at.
-func fieldsOf(t *testing.T, name string, v reflect.Value, one func(name string, set func(text string))) {
+func forEachTextField(t *testing.T, name string, v reflect.Value, one func(name string, set func(text string))) {
 	t.Helper()
 	switch v.Kind() { //nolint:exhaustive // the default refuses the others
 	case reflect.String:
 		one(name, v.SetString)
 	case reflect.Slice:
 		element := reflect.New(v.Type().Elem()).Elem()
-		fieldsOf(t, name+"[]", element, func(name string, set func(string)) {
+		forEachTextField(t, name+"[]", element, func(name string, set func(string)) {
 			one(name, func(text string) {
 				set(text)
 				v.Set(reflect.Append(reflect.MakeSlice(v.Type(), 0, 1), element))
@@ -29,7 +29,7 @@ func fieldsOf(t *testing.T, name string, v reflect.Value, one func(name string, 
 		})
 	case reflect.Pointer:
 		to := reflect.New(v.Type().Elem())
-		fieldsOf(t, name, to.Elem(), func(name string, set func(string)) {
+		forEachTextField(t, name, to.Elem(), func(name string, set func(string)) {
 			one(name, func(text string) {
 				set(text)
 				v.Set(to)
@@ -41,7 +41,7 @@ func fieldsOf(t *testing.T, name string, v reflect.Value, one func(name string, 
 			if f.Type == reflect.TypeFor[jwt.ClaimsData]() || f.Type == reflect.TypeFor[jwt.GenericFields]() {
 				continue // who signed it, for whom and until when: the server's own
 			}
-			fieldsOf(t, strings.TrimPrefix(name+"."+f.Name, "."), v.Field(i), one)
+			forEachTextField(t, strings.TrimPrefix(name+"."+f.Name, "."), v.Field(i), one)
 		}
 	case reflect.Int, reflect.Uint64:
 	default:
@@ -57,13 +57,13 @@ func fieldsOf(t *testing.T, name string, v reflect.Value, one func(name string, 
 func TestNoSecretFromAnyField(t *testing.T) {
 	t.Parallel()
 	s, i := newImpostor(t, false)
-	granted, denied, directory := tokensOfEveryKind(t)
+	granted, denied, directory := tokensOfAllKinds(t)
 	s.service.SetDirectory(t, directory)
 	keys := append(granted, denied...)
 	keys = append(keys, "Tr0ub4dor&3 \"quoted\" ärger/9931", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlc2lnbmF0dXJl")
 
 	var names []string
-	fieldsOf(t, "", reflect.ValueOf(i.claims()).Elem(), func(name string, _ func(string)) { names = append(names, name) })
+	forEachTextField(t, "", reflect.ValueOf(i.claims()).Elem(), func(name string, _ func(string)) { names = append(names, name) })
 	if len(names) < 25 {
 		t.Fatalf("only %d fields: %v", len(names), names)
 	}
@@ -82,12 +82,12 @@ func TestNoSecretFromAnyField(t *testing.T) {
 				c.ClientInformation.Host = fmt.Sprintf("10.%d.%d.%d", k, n, f) // so that no limit of failures is reached
 				c.ConnectOptions.Token, c.ConnectOptions.Password = "", key
 				c.Type, c.Version = jwt.AuthorizationRequestClaim, 2
-				fieldsOf(t, "", reflect.ValueOf(c).Elem(), func(at string, set func(string)) {
+				forEachTextField(t, "", reflect.ValueOf(c).Elem(), func(at string, set func(string)) {
 					if at == name {
 						set(form(key))
 					}
 				})
-				callouttest.Must(t, i.nc.PublishMsg(i.message(encodeLoosely(t, c, i.key))))
+				callouttest.Must(t, i.nc.PublishMsg(i.message(encodeUnchecked(t, c, i.key))))
 				sent++
 			}
 		}

@@ -14,9 +14,9 @@ import (
 
 const jwtHeader = `{"typ":"JWT","alg":"ed25519-nkey"}`
 
-// encodeLoosely signs claims with any key, as the library that makes proper
+// encodeUnchecked signs claims with any key, as the library that makes proper
 // ones would refuse to.
-func encodeLoosely(t *testing.T, c jwt.Claims, key nkeys.KeyPair) string {
+func encodeUnchecked(t *testing.T, c jwt.Claims, key nkeys.KeyPair) string {
 	t.Helper()
 	c.Claims().Issuer = public(t, key)
 	payload, err := json.Marshal(c)
@@ -33,9 +33,9 @@ func sign(t *testing.T, header, payload string, key nkeys.KeyPair) string {
 	return toSign + "." + b64(sig)
 }
 
-// nested returns a JWT whose claims are JSON nested far deeper than any decoder
+// deeplyNestedJWT returns a JWT whose claims are JSON nested far deeper than any decoder
 // should follow.
-func nested() string {
+func deeplyNestedJWT() string {
 	b64 := base64.RawURLEncoding.EncodeToString
 	deep := `{"nats":` + strings.Repeat(`[`, 200_000) + strings.Repeat(`]`, 200_000) + `}`
 	return b64([]byte(jwtHeader)) + "." + b64([]byte(deep)) + ".AAAA"

@@ -27,7 +27,7 @@ func dialSupervisor(t *testing.T, addr string, ca *callouttest.CA) *supervisor {
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr)
 	callouttest.Must(t, err)
 	t.Cleanup(func() { conn.Close() }) //nolint:errcheck // the end of the test
-	callouttest.Must(t, conn.SetDeadline(time.Now().Add(4*patience)))
+	callouttest.Must(t, conn.SetDeadline(time.Now().Add(4*testTimeout)))
 	s := &supervisor{t, conn, bufio.NewReader(conn)}
 	text, ok := strings.CutPrefix(s.line(), "INFO ")
 	if !ok {
@@ -87,7 +87,7 @@ func (s *supervisor) publish(subject, payload string) {
 }
 
 func TestHabitatSupervisor(t *testing.T) {
-	eachWire(t, func(s stage) { habitat(s.t, s, nil) })
+	plainAndSealed(t, func(s testEnv) { habitat(s.t, s, nil) })
 	t.Run("TLS", func(t *testing.T) {
 		keys, ca := callouttest.NewKeys(t), callouttest.NewCA(t)
 		srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, TLS: ca})
@@ -95,11 +95,11 @@ func TestHabitatSupervisor(t *testing.T) {
 			URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, true, keys), TLS: ca,
 			Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 		})
-		habitat(t, stage{t, srv, service, keys}, ca)
+		habitat(t, testEnv{t, srv, service, keys}, ca)
 	})
 }
 
-func habitat(t *testing.T, s stage, ca *callouttest.CA) {
+func habitat(t *testing.T, s testEnv, ca *callouttest.CA) {
 	t.Helper()
 	admin := s.server.Connect(t, callouttest.AdminUser)
 	events, err := admin.SubscribeSync("habitat.event.>")
@@ -118,7 +118,7 @@ func habitat(t *testing.T, s stage, ca *callouttest.CA) {
 	for _, kind := range []string{"service_started", "service_stopped", "service_update_started", "healthcheck"} {
 		hab.publish("habitat.event."+kind, kind)
 		hab.expect("+OK")
-		m, err := events.NextMsg(patience)
+		m, err := events.NextMsg(testTimeout)
 		callouttest.Must(t, err)
 		if m.Subject != "habitat.event."+kind || string(m.Data) != kind {
 			t.Errorf("%s arrived as %s %q", kind, m.Subject, m.Data)

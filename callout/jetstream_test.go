@@ -14,7 +14,7 @@ import (
 	"usher/callout/callouttest"
 )
 
-func makeStream(t *testing.T, admin *nats.Conn, name string, subjects []string, durables ...string) {
+func mustCreateStream(t *testing.T, admin *nats.Conn, name string, subjects []string, durables ...string) {
 	t.Helper()
 	js := jetStream(t, admin)
 	_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: name, Subjects: subjects, AllowDirect: true})
@@ -32,9 +32,9 @@ func jetStream(t *testing.T, nc *nats.Conn) jetstream.JetStream {
 	return js
 }
 
-// brief bounds what must not work: the server says nothing to the requester,
+// shortContext bounds what must not work: the server says nothing to the requester,
 // so the client waits until it gives up.
-func brief(t *testing.T) context.Context {
+func shortContext(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	t.Cleanup(cancel)
@@ -45,10 +45,10 @@ func inbox(user string) nats.Option { return nats.CustomInboxPrefix("_INBOX_" + 
 
 func TestJetStreamPublisherAndConsumer(t *testing.T) {
 	t.Parallel() // it waits, and so do others
-	eachWire(t, func(s stage) {
+	plainAndSealed(t, func(s testEnv) {
 		t := s.t
-		admin := s.withStreams(t)
-		publisher := jetStream(t, s.connect(t, "publisher-key", inbox("publisher"), quiet()))
+		admin := s.createStreams(t)
+		publisher := jetStream(t, s.connect(t, "publisher-key", inbox("publisher"), ignoreErrors()))
 		for _, subject := range []string{"shop.orders", "shop.market.prices"} {
 			ack, err := publisher.Publish(t.Context(), subject, []byte(subject))
 			callouttest.Must(t, err)
@@ -57,31 +57,31 @@ func TestJetStreamPublisherAndConsumer(t *testing.T) {
 			}
 		}
 		for _, subject := range []string{"shop.returns", "lab.results"} {
-			if _, err := publisher.Publish(brief(t), subject, nil); err == nil {
+			if _, err := publisher.Publish(shortContext(t), subject, nil); err == nil {
 				t.Errorf("the publisher got an ack for %s", subject)
 			}
 		}
 		for _, stream := range []string{"shop", "lab"} {
-			if _, err := publisher.Stream(brief(t), stream); err == nil {
+			if _, err := publisher.Stream(shortContext(t), stream); err == nil {
 				t.Errorf("the publisher sees stream %s", stream)
 			}
 		}
-		if _, err := publisher.Consumer(brief(t), "shop", "billing"); err == nil {
+		if _, err := publisher.Consumer(shortContext(t), "shop", "billing"); err == nil {
 			t.Error("the publisher sees the consumer")
 		}
 
-		consumer := jetStream(t, s.connect(t, "consumer-key", inbox("consumer"), quiet()))
+		consumer := jetStream(t, s.connect(t, "consumer-key", inbox("consumer"), ignoreErrors()))
 		billing, err := consumer.Consumer(t.Context(), "shop", "billing")
 		callouttest.Must(t, err)
 		if got := fetch(t, billing, 2); !slices.Equal(got, []string{"shop.orders", "shop.market.prices"}) {
 			t.Errorf("fetched %q", got)
 		}
 		for _, c := range [][2]string{{"shop", "audit"}, {"lab", "reader"}} {
-			if _, err := consumer.Consumer(brief(t), c[0], c[1]); err == nil {
+			if _, err := consumer.Consumer(shortContext(t), c[0], c[1]); err == nil {
 				t.Errorf("the consumer sees %s of stream %s", c[1], c[0])
 			}
 		}
-		if _, err := consumer.Publish(brief(t), "shop.orders", nil); err == nil {
+		if _, err := consumer.Publish(shortContext(t), "shop.orders", nil); err == nil {
 			t.Error("the consumer got an ack for shop.orders")
 		}
 
@@ -101,7 +101,7 @@ func TestJetStreamPublisherAndConsumer(t *testing.T) {
 // server confirms.
 func fetch(t *testing.T, c jetstream.Consumer, n int) []string {
 	t.Helper()
-	batch, err := c.Fetch(n, jetstream.FetchMaxWait(patience))
+	batch, err := c.Fetch(n, jetstream.FetchMaxWait(testTimeout))
 	callouttest.Must(t, err)
 	var bodies []string
 	for m := range batch.Messages() {
@@ -123,12 +123,12 @@ func assertPending(t *testing.T, js jetstream.JetStream, durable string, pending
 
 func TestJetStreamProjectAdmin(t *testing.T) {
 	t.Parallel() // it waits, and so do others
-	eachWire(t, func(s stage) {
+	plainAndSealed(t, func(s testEnv) {
 		t := s.t
-		s.withStreams(t)
+		s.createStreams(t)
 		// As in an account of its own; what is left of lab there is not its.
 		s.service.SetDirectory(t, callouttest.WithDigests(strings.Replace(callouttest.DirectoryYAML, "name: lab\n    account: APP", "name: lab\n    account: OTHER", 1)))
-		js := jetStream(t, s.connect(t, "padmin-key", inbox("padmin"), quiet()))
+		js := jetStream(t, s.connect(t, "padmin-key", inbox("padmin"), ignoreErrors()))
 		ack, err := js.Publish(t.Context(), "shop.returns", []byte("r"))
 		callouttest.Must(t, err)
 		stream, err := js.Stream(t.Context(), "shop")
@@ -149,7 +149,7 @@ func TestJetStreamProjectAdmin(t *testing.T) {
 		}
 		ordered, err := stream.OrderedConsumer(t.Context(), jetstream.OrderedConsumerConfig{})
 		callouttest.Must(t, err)
-		first, err := ordered.Next(jetstream.FetchMaxWait(patience))
+		first, err := ordered.Next(jetstream.FetchMaxWait(testTimeout))
 		callouttest.Must(t, err)
 		if first.Subject() != "shop.returns" {
 			t.Errorf("the ordered consumer read %s", first.Subject())
@@ -167,17 +167,17 @@ func TestJetStreamProjectAdmin(t *testing.T) {
 		callouttest.Must(t, stream.Purge(t.Context()))
 
 		for name, try := range map[string]func() error{
-			"see stream lab":       func() error { _, err := js.Stream(brief(t), "lab"); return err },
-			"publish to lab":       func() error { _, err := js.Publish(brief(t), "lab.results", nil); return err },
-			"read consumer of lab": func() error { _, err := js.Consumer(brief(t), "lab", "reader"); return err },
-			"delete stream shop":   func() error { return js.DeleteStream(brief(t), "shop") },
-			"delete stream lab":    func() error { return js.DeleteStream(brief(t), "lab") },
-			"delete consumer":      func() error { return js.DeleteConsumer(brief(t), "lab", "reader") },
+			"see stream lab":       func() error { _, err := js.Stream(shortContext(t), "lab"); return err },
+			"publish to lab":       func() error { _, err := js.Publish(shortContext(t), "lab.results", nil); return err },
+			"read consumer of lab": func() error { _, err := js.Consumer(shortContext(t), "lab", "reader"); return err },
+			"delete stream shop":   func() error { return js.DeleteStream(shortContext(t), "shop") },
+			"delete stream lab":    func() error { return js.DeleteStream(shortContext(t), "lab") },
+			"delete consumer":      func() error { return js.DeleteConsumer(shortContext(t), "lab", "reader") },
 			"create stream":        func() error { return createStream(t, js, "evil", "evil.>") },
 			"create stream inside": func() error { return createStream(t, js, "shop2", "shop.>") },
 			"change stream":        func() error { return updateStream(t, js, "shop", ">") },
 			"create consumer on lab": func() error {
-				_, err := js.CreateConsumer(brief(t), "lab", jetstream.ConsumerConfig{Durable: "evil"})
+				_, err := js.CreateConsumer(shortContext(t), "lab", jetstream.ConsumerConfig{Durable: "evil"})
 				return err
 			},
 		} {
@@ -209,7 +209,7 @@ func longFilters(t *testing.T, js jetstream.JetStream, stream jetstream.Stream) 
 	}
 	ordered, err := stream.OrderedConsumer(t.Context(), jetstream.OrderedConsumerConfig{FilterSubjects: []string{"shop.x.>"}})
 	callouttest.Must(t, err)
-	if m, err := ordered.Next(jetstream.FetchMaxWait(patience)); err != nil || m.Subject() != longest {
+	if m, err := ordered.Next(jetstream.FetchMaxWait(testTimeout)); err != nil || m.Subject() != longest {
 		t.Errorf("the ordered consumer: %v", err)
 	}
 	got, err := stream.GetLastMsgForSubject(t.Context(), longest)
@@ -217,19 +217,19 @@ func longFilters(t *testing.T, js jetstream.JetStream, stream jetstream.Stream) 
 	if string(got.Data) != longest {
 		t.Errorf("read %q", got.Data)
 	}
-	if _, err := stream.CreateConsumer(brief(t), jetstream.ConsumerConfig{FilterSubject: longest + ".x"}); err == nil {
+	if _, err := stream.CreateConsumer(shortContext(t), jetstream.ConsumerConfig{FilterSubject: longest + ".x"}); err == nil {
 		t.Error("a filter of 17 tokens is granted in the subject")
 	}
 }
 
 func createStream(t *testing.T, js jetstream.JetStream, name, subject string) error {
 	t.Helper()
-	_, err := js.CreateStream(brief(t), jetstream.StreamConfig{Name: name, Subjects: []string{subject}})
+	_, err := js.CreateStream(shortContext(t), jetstream.StreamConfig{Name: name, Subjects: []string{subject}})
 	return err
 }
 
 func updateStream(t *testing.T, js jetstream.JetStream, name, subject string) error {
 	t.Helper()
-	_, err := js.UpdateStream(brief(t), jetstream.StreamConfig{Name: name, Subjects: []string{subject}})
+	_, err := js.UpdateStream(shortContext(t), jetstream.StreamConfig{Name: name, Subjects: []string{subject}})
 	return err
 }

@@ -27,9 +27,9 @@ func cluster(t *testing.T, sealed bool) (servers [2]*callouttest.Server, keys [2
 	return servers, keys
 }
 
-// reaches waits until a server knows of a subscription on the auth subject,
+// waitInterest waits until a server knows of a subscription on the auth subject,
 // its own or one behind a route.
-func reaches(t *testing.T, s *callouttest.Server) {
+func waitInterest(t *testing.T, s *callouttest.Server) {
 	t.Helper()
 	account, err := s.NATSServer().LookupAccount(callouttest.CalloutAccount)
 	callouttest.Must(t, err)
@@ -53,13 +53,13 @@ func TestOldAndNewKeysAtOnce(t *testing.T) {
 				Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 			})
 			for _, s := range servers {
-				reaches(t, s)
+				waitInterest(t, s)
 			}
 			var clients sync.WaitGroup
 			for range 20 {
 				for _, s := range servers {
 					clients.Go(func() {
-						nc, err := nats.Connect(s.URL(), nats.Token("publisher-key"), nats.Timeout(patience), nats.IgnoreDiscoveredServers())
+						nc, err := nats.Connect(s.URL(), nats.Token("publisher-key"), nats.Timeout(testTimeout), nats.IgnoreDiscoveredServers())
 						if err != nil {
 							t.Errorf("%s: %v", s.URL(), err)
 							return
@@ -94,14 +94,14 @@ func TestIssuerThatIsNotInTheKeyring(t *testing.T) {
 		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
 	for _, s := range servers {
-		reaches(t, s)
+		waitInterest(t, s)
 	}
-	if nc, err := nats.Connect(servers[1].URL(), nats.Token("publisher-key"), nats.Timeout(patience), nats.IgnoreDiscoveredServers()); err == nil {
+	if nc, err := nats.Connect(servers[1].URL(), nats.Token("publisher-key"), nats.Timeout(testTimeout), nats.IgnoreDiscoveredServers()); err == nil {
 		nc.Close()
 		t.Error("a client got in with an issuer that usher does not hold")
 	}
 	service.WaitEvent(t, "issuer_unknown")
-	nc, err := nats.Connect(servers[0].URL(), nats.Token("publisher-key"), nats.Timeout(patience), nats.IgnoreDiscoveredServers())
+	nc, err := nats.Connect(servers[0].URL(), nats.Token("publisher-key"), nats.Timeout(testTimeout), nats.IgnoreDiscoveredServers())
 	callouttest.Must(t, err)
 	nc.Close()
 }

@@ -26,7 +26,7 @@ func TestAnswerAboveTheLargestJWT(t *testing.T) {
 		Directory: callouttest.WithDigests("users:\n  - {name: alice, keys: [{digest: KEY(alice-key)}]}\n" +
 			"projects:\n  - name: shop\n    account: APP\n    members: [{user: alice, roles: [publisher]}]\n    topics:\n" + topics.String()),
 	})
-	unanswered(t, srv.URL(), func() bool {
+	expectNoAnswer(t, srv.URL(), func() bool {
 		events := service.Events(t)
 		return len(events) > 0 && events[0].Text("code") == "grant_too_large"
 	}, nats.Token("alice-key"))

@@ -32,12 +32,12 @@ type rawLeaf struct {
 }
 
 // newRawLeaf connects with a token, and reports whether it was let in.
-func (s stage) newRawLeaf(t *testing.T, token string) (*rawLeaf, bool) {
+func (s testEnv) newRawLeaf(t *testing.T, token string) (*rawLeaf, bool) {
 	t.Helper()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.server.LeafAddr())
 	callouttest.Must(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	callouttest.Must(t, conn.SetDeadline(time.Now().Add(4*patience)))
+	callouttest.Must(t, conn.SetDeadline(time.Now().Add(4*testTimeout)))
 	l := &rawLeaf{t, conn, bufio.NewReader(conn)}
 	if info, err := l.in.ReadString('\n'); err != nil || !strings.HasPrefix(info, "INFO ") {
 		t.Fatalf("no INFO: %q, %v", info, err)
@@ -97,7 +97,7 @@ func (l *rawLeaf) body(line string) string {
 // Held by: a leaf node is granted only to a service_admin, or a project_admin of every project of its account, whose connection_types name it
 func TestLeafNodeOfAMemberIsDenied(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, true)
+	s := newTestEnv(t, true)
 	for _, user := range []string{"publisher", "consumer", "padmin", "sadmin", "both", "ingest", "wsonly"} {
 		if _, in := s.newRawLeaf(t, user+"-key"); in {
 			t.Errorf("the leaf node of %s was let in", user)
@@ -126,15 +126,15 @@ func TestLeafNodeOfAMemberIsDenied(t *testing.T) {
 // inboxes than its own.
 func TestLeafNodeIsUnchecked(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, false)
-	admin := s.withStreams(t)
+	s := newTestEnv(t, false)
+	admin := s.createStreams(t)
 	for _, body := range []string{"one", "two"} {
 		_, err := jetStream(t, admin).Publish(t.Context(), "lab.results", []byte(body))
 		callouttest.Must(t, err)
 	}
 	reader, err := jetStream(t, admin).Consumer(t.Context(), "lab", "reader")
 	callouttest.Must(t, err)
-	first, err := reader.Next(jetstream.FetchMaxWait(patience))
+	first, err := reader.Next(jetstream.FetchMaxWait(testTimeout))
 	callouttest.Must(t, err)
 	s.service.SetDirectory(t, callouttest.WithDigests(leafDirectory))
 	l, in := s.newRawLeaf(t, "owner-key")
@@ -159,13 +159,13 @@ func TestLeafNodeIsUnchecked(t *testing.T) {
 	callouttest.Must(t, err)
 	orders, err := admin.SubscribeSync("*.*")
 	callouttest.Must(t, err)
-	callouttest.Must(t, admin.FlushTimeout(patience))
+	callouttest.Must(t, admin.FlushTimeout(testTimeout))
 	l.message("_R_.x.y", "", "forged")
-	if m, err := heard.NextMsg(patience); err != nil || string(m.Data) != "forged" {
+	if m, err := heard.NextMsg(testTimeout); err != nil || string(m.Data) != "forged" {
 		t.Errorf("_R_.x.y did not pass: %v", err)
 	}
 	l.message("shop.orders", first.Reply(), "allowed")
-	m, err := orders.NextMsg(patience)
+	m, err := orders.NextMsg(testTimeout)
 	callouttest.Must(t, err)
 	if m.Subject != "shop.orders" || m.Reply != first.Reply() {
 		t.Errorf("%s with reply %s passed", m.Subject, m.Reply)

@@ -14,7 +14,7 @@ import (
 
 // startLeaf starts a nats-server that extends s as a leaf node with the given
 // user part of the URL, and returns it and a client of it.
-func (s stage) startLeaf(t *testing.T, userinfo string) (*server.Server, *nats.Conn) {
+func (s testEnv) startLeaf(t *testing.T, userinfo string) (*server.Server, *nats.Conn) {
 	t.Helper()
 	port := callouttest.FreePort(t)
 	text := fmt.Sprintf(`
@@ -30,7 +30,7 @@ leafnodes { reconnect: "600s", remotes: [{ url: "nats-leaf://%s@%s", first_info_
 }
 
 func TestLeafNodeCredentials(t *testing.T) {
-	eachWire(t, func(s stage) {
+	plainAndSealed(t, func(s testEnv) {
 		t := s.t
 		refusals := authErrors(t, s, callouttest.ServiceUser, "$SYS.ACCOUNT.CLIENT.AUTH.ERR")
 		for _, c := range []struct{ name, userinfo, code string }{
@@ -72,7 +72,7 @@ func TestLeafNodeCredentials(t *testing.T) {
 // nothing else: it asks for nothing that the server does not check. What another
 // program does that speaks its protocol, see TestLeafNodeIsUnchecked.
 func TestLeafNodeSubjects(t *testing.T) {
-	eachWire(t, func(s stage) {
+	plainAndSealed(t, func(s testEnv) {
 		t := s.t
 		admin := s.server.Connect(t, callouttest.AdminUser)
 		s.service.SetDirectory(t, callouttest.WithDigests(leafDirectory))

@@ -29,15 +29,15 @@ projects:
     members: [{user: near, roles: [publisher]}, {user: leaf-near, roles: [project_admin]}]
     topics:
       - {name: orders, acl: [near]}
-      - {name: returns, acl: []}
+      - {name: expectReconnect, acl: []}
   - name: far
     account: OTHER
     members: [{user: distant, roles: [publisher]}, {user: leaf-distant, roles: [project_admin]}]
     topics: [{name: orders, acl: [distant]}]
 `
 
-// site is a nats-server of either mode with the service behind it.
-type site struct {
+// deployment is a nats-server of either mode with the service behind it.
+type deployment struct {
 	system              *nats.Conn // in the system account
 	url, ws, mqtt, leaf string
 	service             *callouttest.Service
@@ -47,13 +47,13 @@ type site struct {
 	creds, jwt          string             // of the sentinel, if clients bring it: file and user JWT
 }
 
-// configSite starts a server with a configuration file. There is no sentinel in
+// startConfigMode starts a server with a configuration file. There is no sentinel in
 // this mode, so that dimension of the matrix is one row here.
-func configSite(t *testing.T, sealed bool) *site {
+func startConfigMode(t *testing.T, sealed bool) *deployment {
 	t.Helper()
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed, Program: *serverProgram})
-	s := &site{
+	s := &deployment{
 		system: srv.Connect(t, callouttest.SystemUser), url: srv.URL(), ws: srv.WebSocketURL(), mqtt: srv.MQTTURL(), leaf: srv.LeafAddr(),
 		service: callouttest.StartService(t, callouttest.ServiceConfig{
 			URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, sealed, keys), Directory: callouttest.WithDigests(matrixDirectory),
@@ -67,13 +67,13 @@ func configSite(t *testing.T, sealed bool) *site {
 	return s
 }
 
-// operatorSite starts a server in operator mode: with a default sentinel, or for
+// startOperatorMode starts a server in operator mode: with a default sentinel, or for
 // clients that bring the sentinel's creds.
-func operatorSite(t *testing.T, sealed, bring bool) *site {
+func startOperatorMode(t *testing.T, sealed, bring bool) *deployment {
 	t.Helper()
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Sealed: sealed, NoSentinel: bring, Program: *serverProgram})
 	srv := o.Servers[0]
-	s := &site{
+	s := &deployment{
 		system: o.ConnectSystem(t), url: srv.URL(), ws: srv.WebSocketURL(), mqtt: srv.MQTTURL(), leaf: srv.LeafAddr(),
 		service:  callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.WithDigests(matrixDirectory)}),
 		admin:    o.ConnectAdmin(t),
@@ -87,14 +87,14 @@ func operatorSite(t *testing.T, sealed, bring bool) *site {
 }
 
 // watch subscribes to the events of refused clients, in the callout account.
-func (s *site) watch(t *testing.T, opt nats.Option) {
+func (s *deployment) watch(t *testing.T, opt nats.Option) {
 	t.Helper()
-	nc, err := nats.Connect(s.url, opt, nats.Timeout(patience))
+	nc, err := nats.Connect(s.url, opt, nats.Timeout(testTimeout))
 	callouttest.Must(t, err)
 	t.Cleanup(nc.Close)
 	s.refusals, err = nc.SubscribeSync("$SYS.ACCOUNT.CLIENT.AUTH.ERR")
 	callouttest.Must(t, err)
-	callouttest.Must(t, nc.FlushTimeout(patience))
+	callouttest.Must(t, nc.FlushTimeout(testTimeout))
 }
 
 // The whole matrix: what a token opens does not depend on how the servers are
@@ -107,16 +107,16 @@ func TestMatrix(t *testing.T) {
 		for _, wire := range []string{"plain", "sealed"} {
 			t.Run(fmt.Sprintf("%s, %s, %s", m.name, wire, m.sentinel), func(t *testing.T) {
 				if !release.has(m.since) {
-					refusesFile(t, m.file(t, wire == "sealed"), "default_sentinel")
+					expectConfigError(t, m.file(t, wire == "sealed"), "default_sentinel")
 					return
 				}
 				s := m.start(t, wire == "sealed")
-				for _, w := range everyWay() {
+				for _, w := range transports() {
 					t.Run(w.name, func(t *testing.T) {
 						if release.has(m.from(w)) {
-							s.cell(t, w)
+							s.checkCell(t, w)
 						} else {
-							s.refusedUnasked(t, w)
+							s.checkUnsupported(t, w)
 						}
 					})
 				}
@@ -128,9 +128,9 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-// refusedUnasked is a cell that this release does not have: the server keeps the client
+// checkUnsupported is a cell that this release does not have: the server keeps the client
 // out by itself.
-func (s *site) refusedUnasked(t *testing.T, w way) {
+func (s *deployment) checkUnsupported(t *testing.T, w transport) {
 	t.Helper()
 	before := len(s.service.Events(t))
 	if v, err := w.connect(t, s, "near-key"); err == nil {
@@ -144,8 +144,8 @@ func (s *site) refusedUnasked(t *testing.T, w way) {
 	}
 }
 
-// cell is one cell of the matrix.
-func (s *site) cell(t *testing.T, w way) {
+// checkCell is one cell of the matrix.
+func (s *deployment) checkCell(t *testing.T, w transport) {
 	t.Helper()
 	before := len(s.service.Events(t))
 	for _, c := range []struct{ token, account string }{
@@ -158,7 +158,7 @@ func (s *site) cell(t *testing.T, w way) {
 			t.Errorf("%s landed in account %s, expected %s", c.token, account, s.accounts[c.account])
 		}
 		if c.account == callouttest.AppAccount {
-			s.holds(t, v, w.refused)
+			s.checkPermissions(t, v, w.refused)
 		}
 		v.leave()
 	}
@@ -188,16 +188,16 @@ func (s *site) cell(t *testing.T, w way) {
 	t.Logf("granted in APP and OTHER, may publish shop.orders and not %s, unknown token refused", w.refused)
 }
 
-// holds shows what the publisher may do and what not: the message that is not
+// checkPermissions shows what the publisher may do and what not: the message that is not
 // allowed is published first, so it would be seen first.
-func (s *site) holds(t *testing.T, v visitor, refused string) {
+func (s *deployment) checkPermissions(t *testing.T, v matrixClient, refused string) {
 	t.Helper()
 	sub, err := s.admin.SubscribeSync("*.*")
 	callouttest.Must(t, err)
 	defer sub.Unsubscribe() //nolint:errcheck // the connection ends with the test
-	callouttest.Must(t, s.admin.FlushTimeout(patience))
+	callouttest.Must(t, s.admin.FlushTimeout(testTimeout))
 	var m *nats.Msg
-	// Interest reaches a leaf node on its own time: repeat until one came through.
+	// Interest waitInterest a leaf node on its own time: repeat until one came through.
 	callouttest.Eventually(t, "an allowed message came", func() bool {
 		v.publish(t, refused)
 		v.publish(t, "shop.orders")
@@ -215,11 +215,11 @@ func (s *site) holds(t *testing.T, v visitor, refused string) {
 // Attack: connecting with nothing but the sentinel, which anybody may have
 // Held by: the sentinel opens nothing; without a credential of a user the answer is no
 func TestSentinelAndTokenAreBothNeeded(t *testing.T) {
-	s := operatorSite(t, true, true)
+	s := startOperatorMode(t, true, true)
 	for name, connect := range map[string]func() error{
 		"sentinel creds alone, TCP":       func() error { return attempt(s.url, nats.UserCredentials(s.creds)) },
 		"sentinel creds alone, WebSocket": func() error { return attempt(s.ws, nats.UserCredentials(s.creds)) },
-		"sentinel creds alone, leaf node": func() error { return s.refusedLeaf(t, "") },
+		"sentinel creds alone, leaf node": func() error { return s.connectLeaf(t, "") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			if connect() == nil {
@@ -235,7 +235,7 @@ func TestSentinelAndTokenAreBothNeeded(t *testing.T) {
 	for name, connect := range map[string]func() error{
 		"token alone, TCP":       func() error { return attempt(s.url, nats.Token("near-key")) },
 		"token alone, MQTT":      func() error { _, err := dialMQTT(t, s, "near-key"); return err },
-		"token alone, leaf node": func() error { return s.refusedLeaf(t, "anybody:leaf-near-key") },
+		"token alone, leaf node": func() error { return s.connectLeaf(t, "anybody:leaf-near-key") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			if connect() == nil {
@@ -244,7 +244,7 @@ func TestSentinelAndTokenAreBothNeeded(t *testing.T) {
 		})
 	}
 	// Both: a token is taken from the user name of a remote's URL, too.
-	leaf := bring.extend(t, "both", "leaf-near-key")
+	leaf := bring.startLeafServer(t, "both", "leaf-near-key")
 	callouttest.Eventually(t, "the leaf node is connected", func() bool { return leaf.NumLeafNodes() == 1 })
 	var codes []string
 	callouttest.Eventually(t, "all that usher was asked is in its audit", func() bool {
@@ -262,7 +262,7 @@ func TestSentinelAndTokenAreBothNeeded(t *testing.T) {
 
 // attempt connects and leaves again.
 func attempt(url string, opts ...nats.Option) error {
-	nc, err := nats.Connect(url, append([]nats.Option{nats.Timeout(patience), quiet()}, opts...)...)
+	nc, err := nats.Connect(url, append([]nats.Option{nats.Timeout(testTimeout), ignoreErrors()}, opts...)...)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
@@ -270,12 +270,12 @@ func attempt(url string, opts ...nats.Option) error {
 	return nil
 }
 
-// refusedLeaf starts a leaf node, and waits until the server has closed its
+// connectLeaf starts a leaf node, and waits until the server has closed its
 // connection or it stands.
-func (s *site) refusedLeaf(t *testing.T, userinfo string) error {
+func (s *deployment) connectLeaf(t *testing.T, userinfo string) error {
 	t.Helper()
 	name := fmt.Sprintf("refused-%d", callouttest.FreePort(t))
-	leaf := s.extend(t, name, userinfo)
+	leaf := s.startLeafServer(t, name, userinfo)
 	refused := false
 	callouttest.Eventually(t, "the leaf node is refused", func() bool {
 		for _, c := range s.connections(t, server.ConnzOptions{State: server.ConnClosed}) {

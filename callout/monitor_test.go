@@ -11,32 +11,32 @@ import (
 
 // connections asks the server for its connections, as an operator would: over its
 // system account.
-func (s *site) connections(t *testing.T, which server.ConnzOptions) []*server.ConnInfo {
+func (s *deployment) connections(t *testing.T, which server.ConnzOptions) []*server.ConnInfo {
 	t.Helper()
 	var z server.Connz
 	s.ask(t, "CONNZ", which, &z)
 	return z.Conns
 }
 
-func (s *site) leafNodes(t *testing.T) []*server.LeafInfo {
+func (s *deployment) leafNodes(t *testing.T) []*server.LeafInfo {
 	t.Helper()
 	var z server.Leafz
 	s.ask(t, "LEAFZ", server.LeafzOptions{}, &z)
 	return z.Leafs
 }
 
-func (s *site) server(t *testing.T) *server.Varz {
+func (s *deployment) server(t *testing.T) *server.Varz {
 	t.Helper()
 	var z server.Varz
 	s.ask(t, "VARZ", server.VarzOptions{}, &z)
 	return &z
 }
 
-func (s *site) ask(t *testing.T, endpoint string, options, into any) {
+func (s *deployment) ask(t *testing.T, endpoint string, options, into any) {
 	t.Helper()
 	request, err := json.Marshal(options)
 	callouttest.Must(t, err)
-	m, err := s.system.Request("$SYS.REQ.SERVER.PING."+endpoint, request, patience)
+	m, err := s.system.Request("$SYS.REQ.SERVER.PING."+endpoint, request, testTimeout)
 	callouttest.Must(t, err)
 	answer := struct {
 		Data  any `json:"data"`

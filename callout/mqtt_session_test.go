@@ -21,12 +21,12 @@ type rawMQTT struct {
 
 // newRawMQTT connects with a client id and a key, after change has had its way
 // with the packet, and returns what the server said.
-func (s stage) newRawMQTT(t *testing.T, id, key string, change func(*packets.ConnectPacket)) (*rawMQTT, byte) {
+func (s testEnv) newRawMQTT(t *testing.T, id, key string, change func(*packets.ConnectPacket)) (*rawMQTT, byte) {
 	t.Helper()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.server.MQTTURL(), "tcp://"))
 	callouttest.Must(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	callouttest.Must(t, conn.SetDeadline(time.Now().Add(4*patience)))
+	callouttest.Must(t, conn.SetDeadline(time.Now().Add(4*testTimeout)))
 	c := &rawMQTT{t, conn}
 	p := packets.NewControlPacket(packets.Connect).(*packets.ConnectPacket)
 	p.ProtocolName, p.ProtocolVersion, p.ClientIdentifier, p.Keepalive = "MQTT", 4, id, 60
@@ -96,12 +96,12 @@ func (c *rawMQTT) leave() {
 // The attack: a consumer leaves a message, under the client id of a publisher and
 // to a topic that it may not publish, for the publisher to release. It returns
 // what was delivered.
-func leaveForAnother(t *testing.T, s stage, id string) *nats.Msg {
+func publishUnderClientID(t *testing.T, s testEnv, id string) *nats.Msg {
 	t.Helper()
 	admin := s.server.Connect(t, callouttest.AdminUser)
 	all, err := admin.SubscribeSync("shop.orders")
 	callouttest.Must(t, err)
-	callouttest.Must(t, admin.FlushTimeout(patience))
+	callouttest.Must(t, admin.FlushTimeout(testTimeout))
 	if consumer, refused := s.newRawMQTT(t, id, "consumer-key", nil); refused == packets.Accepted {
 		consumer.publish("shop/orders", 2, false, "the consumer's")
 		if _, ok := consumer.receive().(*packets.PubrecPacket); !ok {
@@ -118,7 +118,7 @@ func leaveForAnother(t *testing.T, s stage, id string) *nats.Msg {
 		t.Fatal("no PUBREC")
 	}
 	publisher.release()
-	m, err := all.NextMsg(patience)
+	m, err := all.NextMsg(testTimeout)
 	callouttest.Must(t, err)
 	return m
 }
@@ -127,8 +127,8 @@ func leaveForAnother(t *testing.T, s stage, id string) *nats.Msg {
 // Held by: the id of an MQTT client is the name of its user, or begins with it and a colon
 func TestMQTTClientIDsAreOfUsers(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, true)
-	if m := leaveForAnother(t, s, "publisher:till-7"); string(m.Data) != "the publisher's" {
+	s := newTestEnv(t, true)
+	if m := publishUnderClientID(t, s, "publisher:till-7"); string(m.Data) != "the publisher's" {
 		t.Errorf("delivered: %q", m.Data)
 	}
 	if e := s.service.WaitEvent(t, "mqtt_client_id"); e.Text("mqtt_client_id") != "publisher:till-7" || e.Text("user") != "consumer" {
@@ -165,11 +165,11 @@ func TestMQTTClientIDsOfAnAccount(t *testing.T) {
 	t.Parallel()
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys})
-	s := stage{t: t, server: srv, service: callouttest.StartService(t, callouttest.ServiceConfig{
+	s := testEnv{t: t, server: srv, service: callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys), AnyMQTT: []string{callouttest.AppAccount},
 		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})}
-	if m := leaveForAnother(t, s, "till-7"); string(m.Data) != "the consumer's" {
+	if m := publishUnderClientID(t, s, "till-7"); string(m.Data) != "the consumer's" {
 		t.Errorf("delivered: %q", m.Data)
 	}
 	client, refused := s.newRawMQTT(t, "", "publisher-key", func(p *packets.ConnectPacket) { p.CleanSession = true })
@@ -187,8 +187,8 @@ func TestMQTTClientIDsOfAnAccount(t *testing.T) {
 // be seen last.
 func TestMQTTIsEnforced(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, false)
-	admin := s.withStreams(t)
+	s := newTestEnv(t, false)
+	admin := s.createStreams(t)
 	_, err := jetStream(t, admin).Publish(t.Context(), "lab.results", nil)
 	callouttest.Must(t, err)
 	reader, err := jetStream(t, admin).Consumer(t.Context(), "lab", "reader")
@@ -197,7 +197,7 @@ func TestMQTTIsEnforced(t *testing.T) {
 	callouttest.Must(t, err)
 	all, err := admin.SubscribeSync("*.*")
 	callouttest.Must(t, err)
-	callouttest.Must(t, admin.FlushTimeout(patience))
+	callouttest.Must(t, admin.FlushTimeout(testTimeout))
 
 	will := func(topic string, qos byte, body string) {
 		id := "publisher:will"
@@ -218,7 +218,7 @@ func TestMQTTIsEnforced(t *testing.T) {
 		will("shop/returns", qos, "refused")
 	}
 	will("shop/orders", 0, "allowed will")
-	if m, err := all.NextMsg(patience); err != nil || m.Subject != "shop.orders" || string(m.Data) != "allowed will" {
+	if m, err := all.NextMsg(testTimeout); err != nil || m.Subject != "shop.orders" || string(m.Data) != "allowed will" {
 		t.Errorf("%v passed: %v", m, err)
 	}
 	c, refused := s.newRawMQTT(t, "publisher:c", "publisher-key", func(p *packets.ConnectPacket) { p.CleanSession = true })
@@ -245,7 +245,7 @@ func TestMQTTIsEnforced(t *testing.T) {
 	}
 	c.publish("shop/orders", 0, false, "allowed")
 	c.ping()
-	if m, err := all.NextMsg(patience); err != nil || m.Subject != "shop.orders" {
+	if m, err := all.NextMsg(testTimeout); err != nil || m.Subject != "shop.orders" {
 		t.Errorf("%v passed: %v", m, err)
 	}
 	info, err := reader.Info(t.Context())
@@ -267,7 +267,7 @@ func TestMQTTIsEnforced(t *testing.T) {
 func TestMQTTSessionLosesWhatItsUserLoses(t *testing.T) {
 	t.Parallel()
 	const role = "{user: padmin, roles: [project_admin]}"
-	s := newStage(t, false)
+	s := newTestEnv(t, false)
 	for _, now := range []string{role, "{user: padmin, roles: [publisher]}"} {
 		s.service.SetDirectory(t, callouttest.WithDigests(callouttest.DirectoryYAML))
 		c, refused := s.newRawMQTT(t, "padmin", "padmin-key", nil)
@@ -313,7 +313,7 @@ func TestMQTTSessionLosesWhatItsUserLoses(t *testing.T) {
 // retained, for it finds them nowhere in that configuration.
 func TestMQTTReloadRemovesRetained(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, false)
+	s := newTestEnv(t, false)
 	admin := s.server.Connect(t, callouttest.AdminUser)
 	c, refused := s.newRawMQTT(t, "publisher", "publisher-key", nil)
 	if refused != packets.Accepted {

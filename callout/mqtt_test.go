@@ -15,24 +15,24 @@ import (
 const subscribeFailure = 0x80 // MQTT 3.1.1 section 3.9.3
 
 // mqttClient returns an MQTT client that has not connected yet.
-func (s stage) mqttClient(id, user, password string) mqtt.Client {
+func (s testEnv) mqttClient(id, user, password string) mqtt.Client {
 	return mqtt.NewClient(mqtt.NewClientOptions().
 		AddBroker(s.server.MQTTURL()).SetClientID(id).
 		SetUsername(user).SetPassword(password).
-		SetAutoReconnect(false).SetConnectTimeout(patience).SetProtocolVersion(4))
+		SetAutoReconnect(false).SetConnectTimeout(testTimeout).SetProtocolVersion(4))
 }
 
 // done waits for an MQTT operation.
 func done(t *testing.T, token mqtt.Token) error {
 	t.Helper()
-	if !token.WaitTimeout(2 * patience) {
+	if !token.WaitTimeout(2 * testTimeout) {
 		t.Fatal("the MQTT server did not answer")
 	}
 	return token.Error()
 }
 
 func TestMQTTCredentials(t *testing.T) {
-	eachWire(t, func(s stage) {
+	plainAndSealed(t, func(s testEnv) {
 		t := s.t
 		for _, c := range []struct{ name, user, password, code string }{
 			{"password with any user name", "anybody", "publisher-key", "granted"},
@@ -65,7 +65,7 @@ func TestMQTTCredentials(t *testing.T) {
 // What a publisher's grant allows is the same over MQTT: topic shop/orders is
 // subject shop.orders.
 func TestMQTTSubjects(t *testing.T) {
-	eachWire(t, func(s stage) {
+	plainAndSealed(t, func(s testEnv) {
 		t := s.t
 		admin := s.server.Connect(t, callouttest.AdminUser)
 		all, err := admin.SubscribeSync("shop.>")
@@ -79,7 +79,7 @@ func TestMQTTSubjects(t *testing.T) {
 		callouttest.Must(t, done(t, client.Publish("shop/orders", 0, false, "at most once")))
 		callouttest.Must(t, done(t, client.Publish("shop/orders", 1, false, "at least once")))
 		for _, want := range []string{"at most once", "at least once"} {
-			m, err := all.NextMsg(patience)
+			m, err := all.NextMsg(testTimeout)
 			callouttest.Must(t, err)
 			if m.Subject != "shop.orders" || string(m.Data) != want {
 				t.Errorf("%s: %q, expected %q", m.Subject, m.Data, want)

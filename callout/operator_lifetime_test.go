@@ -14,18 +14,18 @@ import (
 	"usher/callout/callouttest"
 )
 
-// decentral is an operator's servers with the service behind them.
-type decentral struct {
+// operatorEnv is an operator's servers with the service behind them.
+type operatorEnv struct {
 	*callouttest.Operator
 	t        *testing.T
 	service  *callouttest.Service
 	refusals *nats.Subscription // what servers say of those they refuse
 }
 
-func newDecentral(t *testing.T, cfg callouttest.OperatorConfig) *decentral {
+func newOperatorEnv(t *testing.T, cfg callouttest.OperatorConfig) *operatorEnv {
 	t.Helper()
 	o := callouttest.StartOperator(t, cfg)
-	d := &decentral{Operator: o, t: t, service: callouttest.StartService(t, callouttest.ServiceConfig{
+	d := &operatorEnv{Operator: o, t: t, service: callouttest.StartService(t, callouttest.ServiceConfig{
 		Operator: o, Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})}
 	d.listen()
@@ -40,18 +40,18 @@ func newDecentral(t *testing.T, cfg callouttest.OperatorConfig) *decentral {
 }
 
 // listen subscribes to the auth error events of every server.
-func (d *decentral) listen() {
+func (d *operatorEnv) listen() {
 	d.t.Helper()
-	nc, err := nats.Connect(d.URLs(), nats.UserCredentials(d.ServiceCreds), nats.Timeout(patience), quiet())
+	nc, err := nats.Connect(d.URLs(), nats.UserCredentials(d.ServiceCreds), nats.Timeout(testTimeout), ignoreErrors())
 	callouttest.Must(d.t, err)
 	d.t.Cleanup(nc.Close)
 	d.refusals, err = nc.SubscribeSync("$SYS.ACCOUNT.CLIENT.AUTH.ERR")
 	callouttest.Must(d.t, err)
-	callouttest.Must(d.t, nc.FlushTimeout(patience))
+	callouttest.Must(d.t, nc.FlushTimeout(testTimeout))
 }
 
-// enters expects every server to let the publisher in.
-func (d *decentral) enters() {
+// expectConnect expects every server to let the publisher in.
+func (d *operatorEnv) expectConnect() {
 	d.t.Helper()
 	for _, s := range d.Servers {
 		if err := attempt(s.URL(), nats.Token("publisher-key"), nats.IgnoreDiscoveredServers()); err != nil {
@@ -60,12 +60,12 @@ func (d *decentral) enters() {
 	}
 }
 
-// stays lets the publisher in on the first server, as a client that comes back by
+// connectPersistent lets the publisher in on the first server, as a client that comes back by
 // itself. Its connections and losses are counted.
-func (d *decentral) stays() (nc *nats.Conn, lost chan error) {
+func (d *operatorEnv) connectPersistent() (nc *nats.Conn, lost chan error) {
 	d.t.Helper()
 	lost = make(chan error, 16)
-	nc, err := nats.Connect(d.Servers[0].URL(), nats.Token("publisher-key"), nats.Timeout(patience), nats.IgnoreDiscoveredServers(),
+	nc, err := nats.Connect(d.Servers[0].URL(), nats.Token("publisher-key"), nats.Timeout(testTimeout), nats.IgnoreDiscoveredServers(),
 		nats.ReconnectWait(20*time.Millisecond), nats.ReconnectJitter(0, 0),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { lost <- err }),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { lost <- err }))
@@ -74,10 +74,10 @@ func (d *decentral) stays() (nc *nats.Conn, lost chan error) {
 	return nc, lost
 }
 
-// turnsAway expects every server to refuse the publisher for this reason, though
+// expectRefused expects every server to refuse the publisher for this reason, though
 // usher granted it: in usher's audit nothing is wrong, and the reason is in the
 // server's auth error event.
-func (d *decentral) turnsAway(reason string) {
+func (d *operatorEnv) expectRefused(reason string) {
 	d.t.Helper()
 	for _, s := range d.Servers {
 		before := len(d.service.Events(d.t))
@@ -96,7 +96,7 @@ func (d *decentral) turnsAway(reason string) {
 }
 
 // change pushes an account as changed.
-func (d *decentral) change(name string, change func(c *jwt.AccountClaims)) {
+func (d *operatorEnv) change(name string, change func(c *jwt.AccountClaims)) {
 	d.t.Helper()
 	c := d.ReadAccount(d.t, name)
 	change(c)
@@ -104,13 +104,13 @@ func (d *decentral) change(name string, change func(c *jwt.AccountClaims)) {
 }
 
 // remove takes an account's signing key out of its JWT.
-func (d *decentral) remove(name string) {
+func (d *operatorEnv) remove(name string) {
 	d.t.Helper()
 	d.change(name, func(c *jwt.AccountClaims) { delete(c.SigningKeys, d.Signing[name].Issuer) })
 }
 
 // replace gives an account a new signing key, in its JWT and in the keyring.
-func (d *decentral) replace(name string) {
+func (d *operatorEnv) replace(name string) {
 	d.t.Helper()
 	d.Signing[name] = callouttest.NewKeys(d.t)
 	d.change(name, func(c *jwt.AccountClaims) { c.SigningKeys.Add(d.Signing[name].Issuer) })
@@ -125,16 +125,16 @@ func (d *decentral) replace(name string) {
 // Attack: minting users with a stolen signing key
 // Held by: a retired key is taken out of the account JWT, and every server refuses what it signed
 func TestRemovedSigningKeyIsRefusedEverywhere(t *testing.T) {
-	d := newDecentral(t, callouttest.OperatorConfig{Servers: 3})
-	d.enters()
+	d := newOperatorEnv(t, callouttest.OperatorConfig{Servers: 3})
+	d.expectConnect()
 	d.remove(callouttest.AppAccount)
-	d.turnsAway("is not known") // User JWT issuer "A…" is not known
+	d.expectRefused("is not known") // User JWT issuer "A…" is not known
 	d.replace(callouttest.AppAccount)
-	d.enters()
+	d.expectConnect()
 	d.remove(callouttest.CalloutAccount)
-	d.turnsAway("signing key is unknown")
+	d.expectRefused("signing key is unknown")
 	d.replace(callouttest.CalloutAccount)
-	d.enters()
+	d.expectConnect()
 }
 
 // The same with sealed requests. nats-server 2.15.2 does not look at who signed a
@@ -145,25 +145,25 @@ func TestRemovedSigningKeyIsRefusedEverywhere(t *testing.T) {
 // user JWT is looked at in any case.
 func TestRemovedSigningKeySealed(t *testing.T) {
 	t.Parallel() // it waits, and so do others
-	d := newDecentral(t, callouttest.OperatorConfig{Sealed: true, Timeout: silenceTimeout})
+	d := newOperatorEnv(t, callouttest.OperatorConfig{Sealed: true, Timeout: silenceTimeout})
 	d.remove(callouttest.CalloutAccount)
-	d.enters()
+	d.expectConnect()
 	d.replace(callouttest.CalloutAccount)
 	d.remove(callouttest.AppAccount)
-	d.turnsAway("is not known")
+	d.expectRefused("is not known")
 	d.replace(callouttest.AppAccount)
-	d.enters()
+	d.expectConnect()
 
 	// The old xkey: the server seals to the new one, which usher cannot open. It
 	// does not answer, and says so.
 	d.XKey = callouttest.NewKeys(t)
 	d.change(callouttest.CalloutAccount, func(c *jwt.AccountClaims) { c.Authorization.XKey = d.XKey.XKey })
-	unanswered(t, d.Servers[0].URL(), func() bool {
-		return newest(d.service.Events(t)).Text("code") == callout.CodeXKeyUnknown
+	expectNoAnswer(t, d.Servers[0].URL(), func() bool {
+		return latest(d.service.Events(t)).Text("code") == callout.CodeXKeyUnknown
 	}, nats.Token("publisher-key"))
 	d.WriteKeyring(t)
 	callouttest.Must(t, d.service.ReloadKeyring())
-	d.enters()
+	d.expectConnect()
 }
 
 // A key that is removed takes its live connections with it: the server closes
@@ -172,29 +172,29 @@ func TestRemovedSigningKeySealed(t *testing.T) {
 // Attack: staying connected on a user JWT that a stolen signing key made
 // Held by: the servers close the connections of a removed key
 func TestLiveConnectionsOfARemovedSigningKey(t *testing.T) {
-	d := newDecentral(t, callouttest.OperatorConfig{})
-	nc, lost := d.stays()
+	d := newOperatorEnv(t, callouttest.OperatorConfig{})
+	nc, lost := d.connectPersistent()
 	old := d.Signing[callouttest.AppAccount].Issuer
 	d.replace(callouttest.AppAccount)
-	callouttest.Must(t, nc.FlushTimeout(patience))
+	callouttest.Must(t, nc.FlushTimeout(testTimeout))
 	if len(lost) > 0 {
 		t.Errorf("adding a key closed a connection: %v", <-lost)
 	}
 	d.change(callouttest.AppAccount, func(c *jwt.AccountClaims) { delete(c.SigningKeys, old) })
-	d.returns(nc, lost)
+	d.expectReconnect(nc, lost)
 }
 
-// returns expects a client to lose its connection and to come back by itself.
-func (d *decentral) returns(nc *nats.Conn, lost chan error) {
+// expectReconnect expects a client to lose its connection and to come back by itself.
+func (d *operatorEnv) expectReconnect(nc *nats.Conn, lost chan error) {
 	d.t.Helper()
 	select {
 	case err := <-lost:
 		d.t.Logf("the connection ended: %v", err)
-	case <-time.After(4 * patience):
+	case <-time.After(4 * testTimeout):
 		d.t.Fatal("the connection stays")
 	}
 	callouttest.Eventually(d.t, "the client is connected again", func() bool { return nc.IsConnected() && nc.Stats().Reconnects > 0 || nc.IsClosed() })
-	callouttest.Must(d.t, nc.FlushTimeout(patience))
+	callouttest.Must(d.t, nc.FlushTimeout(testTimeout))
 	for _, e := range d.service.Events(d.t) {
 		if e.Text("outcome") != "granted" {
 			d.t.Errorf("event %v", e)
@@ -207,10 +207,10 @@ func (d *decentral) returns(nc *nats.Conn, lost chan error) {
 // them when such a connection is made, so its client is let in again: usher's
 // directory says who may come back.
 func TestRevocation(t *testing.T) {
-	d := newDecentral(t, callouttest.OperatorConfig{})
-	nc, lost := d.stays()
+	d := newOperatorEnv(t, callouttest.OperatorConfig{})
+	nc, lost := d.connectPersistent()
 	d.change(callouttest.AppAccount, func(c *jwt.AccountClaims) { c.RevokeAt(jwt.All, time.Now().Add(time.Hour)) })
-	d.returns(nc, lost)
+	d.expectReconnect(nc, lost)
 }
 
 // An account JWT that ends closes every connection of its account.
@@ -225,7 +225,7 @@ func TestRevocation(t *testing.T) {
 // then. usher comes back by itself.
 func TestAccountExpires(t *testing.T) {
 	t.Parallel() // it waits, and so do others
-	d := newDecentral(t, callouttest.OperatorConfig{Timeout: 3, DisableShortFirstPing: true})
+	d := newOperatorEnv(t, callouttest.OperatorConfig{Timeout: 3, DisableShortFirstPing: true})
 	expire := func(name string) {
 		t.Helper()
 		// Within a second of an update the server looks for no newer JWT, and refuses:
@@ -235,40 +235,40 @@ func TestAccountExpires(t *testing.T) {
 		callouttest.Must(t, err)
 		callouttest.Eventually(t, "the account has expired", account.IsExpired)
 	}
-	nc, lost := d.stays()
+	nc, lost := d.connectPersistent()
 	expire(callouttest.AppAccount)
-	d.returns(nc, lost)
-	d.enters()
+	d.expectReconnect(nc, lost)
+	d.expectConnect()
 	d.change(callouttest.CalloutAccount, func(c *jwt.AccountClaims) { c.Authorization.AllowedAccounts.Remove(d.Accounts[callouttest.AppAccount]) })
-	d.turnsAway("not permitted as valid account option")
+	d.expectRefused("not permitted as valid account option")
 	d.change(callouttest.CalloutAccount, func(c *jwt.AccountClaims) { c.Authorization.AllowedAccounts.Add(d.Accounts[callouttest.AppAccount]) })
 	d.change(callouttest.AppAccount, func(c *jwt.AccountClaims) { c.Expires = 0 })
-	d.enters()
+	d.expectConnect()
 
 	expire(callouttest.CalloutAccount)
 	asked := len(d.service.Events(t))
-	if err := attempt(d.URLs(), nats.Token("publisher-key"), nats.Timeout(4*patience)); !errors.Is(err, nats.ErrAuthorization) {
+	if err := attempt(d.URLs(), nats.Token("publisher-key"), nats.Timeout(4*testTimeout)); !errors.Is(err, nats.ErrAuthorization) {
 		t.Errorf("connect: %v", err)
 	}
 	callouttest.Eventually(t, "usher has lost its connection", func() bool { n, _ := d.service.Connected(); return n == 0 })
-	callouttest.Must(t, nc.FlushTimeout(patience)) // who is in stays in
+	callouttest.Must(t, nc.FlushTimeout(testTimeout)) // who is in stays in
 	if events := d.service.Events(t); len(events) > asked {
 		t.Errorf("usher was asked: %v", events[asked:])
 	}
 	d.change(callouttest.CalloutAccount, func(c *jwt.AccountClaims) { c.Expires = 0 })
 	d.service.WaitReady(t)
-	d.enters()
+	d.expectConnect()
 }
 
 // nats-server 2.15.2 does not look at the expiry of the operator's JWT: it starts
 // with one that has ended, and everything below it works.
 func TestOperatorExpired(t *testing.T) {
-	d := newDecentral(t, callouttest.OperatorConfig{Edit: func(name string, c jwt.Claims) {
+	d := newOperatorEnv(t, callouttest.OperatorConfig{Edit: func(name string, c jwt.Claims) {
 		if name == "operator" {
 			c.Claims().Expires = time.Now().Add(-time.Hour).Unix()
 		}
 	}})
-	d.enters()
+	d.expectConnect()
 }
 
 // Accounts that an operator's signing key has signed which is not in the
@@ -296,8 +296,8 @@ func TestOperatorSigningKeyRemoved(t *testing.T) {
 // that it has to load is refused, also after a restart, until a good one is
 // pushed. So the answer to a push says nothing about whether it was taken.
 func TestPushedByAStranger(t *testing.T) {
-	d := newDecentral(t, callouttest.OperatorConfig{})
-	d.enters() // APP is loaded; OTHER is not
+	d := newOperatorEnv(t, callouttest.OperatorConfig{})
+	d.expectConnect() // APP is loaded; OTHER is not
 	good := d.SigningKey
 	var err error
 	d.SigningKey, err = nkeys.CreateOperator()
@@ -305,7 +305,7 @@ func TestPushedByAStranger(t *testing.T) {
 	for _, name := range []string{callouttest.AppAccount, callouttest.OtherAccount} {
 		d.change(name, func(c *jwt.AccountClaims) { c.Tags.Add("stranger") }) // Push expects code 200
 	}
-	d.enters()
+	d.expectConnect()
 	far := func() error { return attempt(d.URLs(), nats.UserInfo("project=far", "both-key")) }
 	if !errors.Is(far(), nats.ErrAuthorization) {
 		t.Error("an account JWT that a stranger signed was taken")
@@ -317,6 +317,6 @@ func TestPushedByAStranger(t *testing.T) {
 	for _, name := range []string{callouttest.AppAccount, callouttest.OtherAccount} {
 		d.change(name, func(*jwt.AccountClaims) {})
 	}
-	d.enters()
+	d.expectConnect()
 	callouttest.Must(t, far())
 }

@@ -20,13 +20,13 @@ import (
 
 // newScoped starts an operator where role publisher of APP is bound to a scoped
 // signing key, whose template lets users publish below one prefix.
-func newScoped(t *testing.T, verifiers ...tokens.Verifier) *decentral {
+func newScoped(t *testing.T, verifiers ...tokens.Verifier) *operatorEnv {
 	t.Helper()
 	template := jwt.UserPermissionLimits{Limits: jwt.Limits{NatsLimits: jwt.NatsLimits{Subs: -1, Data: -1, Payload: -1}}}
 	template.Pub.Allow.Add("{{tag(project)}}.{{name()}}.>")
 	template.Sub.Allow.Add("_INBOX_{{name()}}.>")
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Scoped: map[string]jwt.UserPermissionLimits{"publisher": template}})
-	d := &decentral{Operator: o, t: t, service: callouttest.StartService(t, callouttest.ServiceConfig{
+	d := &operatorEnv{Operator: o, t: t, service: callouttest.StartService(t, callouttest.ServiceConfig{
 		Operator: o, Directory: callouttest.WithDigests(callouttest.DirectoryYAML), Verifiers: verifiers,
 		Scoped: []permissions.ScopedRole{{Account: callouttest.AppAccount, Role: "publisher"}},
 	})}
@@ -40,9 +40,9 @@ func newScoped(t *testing.T, verifiers ...tokens.Verifier) *decentral {
 // edit that changes nothing about the scope leaves them alone.
 func TestTemplateEditApplies(t *testing.T) {
 	d := newScoped(t)
-	nc, lost := d.stays()
+	nc, lost := d.connectPersistent()
 	for subject, may := range map[string]bool{"shop.publisher.x": true, "shop.drafts.x": false} {
-		if try(t, nc, publish, subject) != may {
+		if tryOperation(t, nc, publish, subject) != may {
 			t.Errorf("before: may publish %s: %t", subject, !may)
 		}
 	}
@@ -51,7 +51,7 @@ func TestTemplateEditApplies(t *testing.T) {
 		t.Error(err)
 	}
 	d.change(callouttest.AppAccount, func(c *jwt.AccountClaims) { c.Tags.Add("edited") })
-	callouttest.Must(t, nc.FlushTimeout(patience))
+	callouttest.Must(t, nc.FlushTimeout(testTimeout))
 	if len(lost) > 0 {
 		t.Errorf("an edit beside the scope closed the connection: %v", <-lost)
 	}
@@ -65,9 +65,9 @@ func TestTemplateEditApplies(t *testing.T) {
 		user.Template.Pub.Allow = jwt.StringList{"{{tag(project)}}.drafts.>"}
 		c.SigningKeys.AddScopedSigner(user)
 	})
-	d.returns(nc, lost)
+	d.expectReconnect(nc, lost)
 	for subject, may := range map[string]bool{"shop.publisher.x": false, "shop.drafts.x": true} {
-		if try(t, nc, publish, subject) != may {
+		if tryOperation(t, nc, publish, subject) != may {
 			t.Errorf("after: may publish %s: %t", subject, !may)
 		}
 	}

@@ -31,7 +31,7 @@ func TestOperatorMode(t *testing.T) {
 				if c.user != "" {
 					opt = nats.UserInfo(c.user, c.password)
 				}
-				nc, err := nats.Connect(o.URLs(), opt, nats.Timeout(patience))
+				nc, err := nats.Connect(o.URLs(), opt, nats.Timeout(testTimeout))
 				if err != nil {
 					t.Fatalf("%s %s: %v\n%s", c.user, c.password, err, s.Log)
 				}
@@ -42,7 +42,7 @@ func TestOperatorMode(t *testing.T) {
 				}
 				nc.Close()
 			}
-			if nc, err := nats.Connect(o.URLs(), nats.Token("nobody's key"), nats.Timeout(patience)); err == nil {
+			if nc, err := nats.Connect(o.URLs(), nats.Token("nobody's key"), nats.Timeout(testTimeout)); err == nil {
 				nc.Close()
 				t.Error("a token that nobody has got in")
 			}
@@ -63,7 +63,7 @@ func TestScopedSigningKey(t *testing.T) {
 		Scoped: []permissions.ScopedRole{{Account: callouttest.AppAccount, Role: "publisher"}},
 	})
 	refused := make(chan error, 8)
-	nc, err := nats.Connect(o.URLs(), nats.Token("publisher-key"), nats.Timeout(patience), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err }))
+	nc, err := nats.Connect(o.URLs(), nats.Token("publisher-key"), nats.Timeout(testTimeout), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err }))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, s.Log)
 	}
@@ -75,14 +75,14 @@ func TestScopedSigningKey(t *testing.T) {
 	select {
 	case err := <-refused:
 		t.Log(err)
-	case <-time.After(4 * patience):
+	case <-time.After(4 * testTimeout):
 		t.Error("shop.orders is not in the template, and may be published to")
 	}
 	if len(refused) > 0 {
 		t.Error(<-refused)
 	}
 	// Not all of this user's roles are bound to the scope.
-	if nc, err := nats.Connect(o.URLs(), nats.UserInfo("project=shop", "both-key"), nats.Timeout(patience)); err == nil {
+	if nc, err := nats.Connect(o.URLs(), nats.UserInfo("project=shop", "both-key"), nats.Timeout(testTimeout)); err == nil {
 		nc.Close()
 		t.Error("roles with different signing keys got in")
 	}

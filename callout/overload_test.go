@@ -89,15 +89,15 @@ func inFlight(t *testing.T, s *callouttest.Service, n int) {
 	})
 }
 
-// caller dials from one of the loopback's addresses, and can hang up.
-type caller struct {
+// hostDialer dials from one of the loopback's addresses, and can hang up.
+type hostDialer struct {
 	from  string
 	mu    sync.Mutex
 	conns []net.Conn
 }
 
 // Dial implements nats.CustomDialer.
-func (c *caller) Dial(network, address string) (net.Conn, error) {
+func (c *hostDialer) Dial(network, address string) (net.Conn, error) {
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(c.from)}}
 	conn, err := d.DialContext(context.Background(), network, address)
 	if err == nil {
@@ -108,7 +108,7 @@ func (c *caller) Dial(network, address string) (net.Conn, error) {
 	return conn, err
 }
 
-func (c *caller) hangUp() {
+func (c *hostDialer) closeConns() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, conn := range c.conns {
@@ -117,7 +117,7 @@ func (c *caller) hangUp() {
 }
 
 // call connects from an address of the loopback, and closes again.
-func (s stage) call(from *caller, opts ...nats.Option) error {
+func (s testEnv) call(from *hostDialer, opts ...nats.Option) error {
 	nc, err := nats.Connect(s.server.URL(), append(opts, nats.SetCustomDialer(from), nats.Timeout(time.Minute))...)
 	if err == nil {
 		nc.Close()
@@ -126,16 +126,16 @@ func (s stage) call(from *caller, opts ...nats.Option) error {
 }
 
 // outcome has a client connect, and hang up as soon as it is shed for failing.
-func (s stage) outcome(t *testing.T, from string, as nats.Option) callout.Outcome {
+func (s testEnv) outcome(t *testing.T, from string, as nats.Option) callout.Outcome {
 	t.Helper()
 	shed := func() float64 { return requests(t, s.service.Registry, callout.Shed, callout.CodeFailing) }
 	before := shed()
-	c, ended := &caller{from: from}, make(chan error, 1)
+	c, ended := &hostDialer{from: from}, make(chan error, 1)
 	go func() { ended <- s.call(c, as) }()
 	var err error
 	callouttest.Eventually(t, "the request is answered or shed", func() bool {
 		if shed() > before {
-			c.hangUp()
+			c.closeConns()
 			err = <-ended
 			return true
 		}
@@ -174,11 +174,11 @@ func TestFloodDoesNotStarve(t *testing.T) {
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, true, keys), Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 		Workers: 1, Budget: time.Minute, Verifiers: []tokens.Verifier{g},
 	})
-	s := stage{t, srv, service, keys}
+	s := testEnv{t, srv, service, keys}
 	var clients sync.WaitGroup
 	come := func(from string) {
 		clients.Go(func() {
-			if err := s.call(&caller{from: from}, nats.Token("publisher-key")); errors.Is(err, nats.ErrAuthorization) {
+			if err := s.call(&hostDialer{from: from}, nats.Token("publisher-key")); errors.Is(err, nats.ErrAuthorization) {
 				t.Errorf("from %s: %v", from, err)
 			}
 		})
@@ -206,14 +206,14 @@ func TestFloodDoesNotStarve(t *testing.T) {
 
 // still is a clock that stands still until a test moves it: what it takes to run
 // the test is no time in which failures are forgotten.
-type still struct {
+type manualClock struct {
 	start time.Time
 	past  atomic.Int64
 }
 
-func (s *still) Now() time.Time { return s.start.Add(time.Duration(s.past.Load())) }
+func (s *manualClock) Now() time.Time { return s.start.Add(time.Duration(s.past.Load())) }
 
-func (s *still) Advance(d time.Duration) { s.past.Add(int64(d)) }
+func (s *manualClock) Advance(d time.Duration) { s.past.Add(int64(d)) }
 
 // failureBurst is how many failures may come at once where one a second may.
 const failureBurst = 4
@@ -269,12 +269,12 @@ func TestFailing(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			clock := &still{start: time.Now()}
+			clock := &manualClock{start: time.Now()}
 			service := callouttest.StartService(t, callouttest.ServiceConfig{
 				URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, true, keys), Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 				FailuresPerHost: tt.perHost, FailuresPerCredential: tt.perCredential, Now: clock.Now,
 			})
-			s := stage{t, srv, service, keys}
+			s := testEnv{t, srv, service, keys}
 			for n, step := range append(slices.Repeat([]step{tt.burst}, failureBurst), tt.steps...) {
 				clock.Advance(step.after)
 				if got := s.outcome(t, step.host, step.as); got != step.want {
@@ -282,14 +282,14 @@ func TestFailing(t *testing.T) {
 				}
 			}
 			service.Stop(t)
-			expectEpisode(t, service)
+			expectSheddingLog(t, service)
 		})
 	}
 }
 
-// expectEpisode checks that the log of a service that has ended says once that it
+// expectSheddingLog checks that the log of a service that has ended says once that it
 // began to shed, and once that it is over, with as many as were counted.
-func expectEpisode(t *testing.T, s *callouttest.Service) {
+func expectSheddingLog(t *testing.T, s *callouttest.Service) {
 	t.Helper()
 	log := s.Log.String()
 	began, ended := strings.Count(log, `msg="shedding requests"`), strings.Count(log, `msg="shedding has ended"`)
@@ -318,7 +318,7 @@ func (i *impostor) forged(change func(*jwt.AuthorizationRequestClaims)) *nats.Ms
 func TestShedBeforeTheCryptography(t *testing.T) {
 	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
 		t.Run(name, func(t *testing.T) {
-			s, i := newImpostorTo(t, sealed, callouttest.ServiceConfig{FailuresPerHost: 0.001})
+			s, i := newImpostorWith(t, sealed, callouttest.ServiceConfig{FailuresPerHost: 0.001})
 			from := func(host, token string) func(*jwt.AuthorizationRequestClaims) {
 				return func(c *jwt.AuthorizationRequestClaims) {
 					c.ClientInformation.Host, c.ConnectOptions.Token = host, token
@@ -341,7 +341,7 @@ func TestShedBeforeTheCryptography(t *testing.T) {
 					msg: i.forged(func(c *jwt.AuthorizationRequestClaims) { c.Expires = time.Now().Add(-time.Minute).Unix() }),
 				},
 			} {
-				t.Run(c.name, func(t *testing.T) { s.sendBad(t, i, c) })
+				t.Run(c.name, func(t *testing.T) { s.sendBadInput(t, i, c) })
 			}
 		})
 	}
@@ -355,7 +355,7 @@ func TestTooLargeIsCharged(t *testing.T) {
 		"host": {FailuresPerHost: 0.001}, "credential": {FailuresPerCredential: 0.001},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, i := newImpostorTo(t, true, cfg)
+			s, i := newImpostorWith(t, true, cfg)
 			s.service.SetDirectory(t, callouttest.WithDigests(largeDirectory(3_000)))
 			from := func(token string) *nats.Msg {
 				return i.with(func(c *jwt.AuthorizationRequestClaims) {
@@ -367,7 +367,7 @@ func TestTooLargeIsCharged(t *testing.T) {
 				{name: "again", msg: from("large-key"), outcome: callout.Shed, code: callout.CodeFailing},
 				{name: "one that fits", msg: from("publisher-key"), outcome: callout.Granted, code: callout.CodeGranted, answered: true},
 			} {
-				t.Run(c.name, func(t *testing.T) { s.sendBad(t, i, c) })
+				t.Run(c.name, func(t *testing.T) { s.sendBadInput(t, i, c) })
 			}
 		})
 	}
@@ -391,14 +391,14 @@ func (i *impostor) ask(t *testing.T, host, user, token string) asked {
 	answers, err := i.nc.SubscribeSync(m.Reply)
 	callouttest.Must(t, err)
 	callouttest.Must(t, i.nc.PublishMsg(m))
-	callouttest.Must(t, i.nc.FlushTimeout(patience))
+	callouttest.Must(t, i.nc.FlushTimeout(testTimeout))
 	return asked{t, i, answers}
 }
 
 // granted waits for the answer to a request, in the clear.
 func (a asked) granted() bool {
 	a.t.Helper()
-	m, err := a.answers.NextMsg(4 * patience)
+	m, err := a.answers.NextMsg(4 * testTimeout)
 	callouttest.Must(a.t, err)
 	c, err := jwt.DecodeAuthorizationResponseClaims(string(m.Data))
 	callouttest.Must(a.t, err)
@@ -418,16 +418,16 @@ func (a asked) silent(later asked) {
 }
 
 const (
-	crowdedHost = "192.0.2.1"
-	quietHost   = "192.0.2.2"
+	heavyHost = "192.0.2.1"
+	lightHost = "192.0.2.2"
 )
 
-// newGatedStage has one worker that is held up.
-func newGatedStage(t *testing.T, cfg callouttest.ServiceConfig) (stage, *impostor, *gate) {
+// newGatedEnv has one worker that is held up.
+func newGatedEnv(t *testing.T, cfg callouttest.ServiceConfig) (testEnv, *impostor, *gate) {
 	t.Helper()
 	g := newGate(func(c *tokens.Credential) string { return c.User })
 	cfg.Workers, cfg.Verifiers = 1, []tokens.Verifier{g}
-	s, i := newImpostorTo(t, false, cfg)
+	s, i := newImpostorWith(t, false, cfg)
 	return s, i, g
 }
 
@@ -436,14 +436,14 @@ func newGatedStage(t *testing.T, cfg callouttest.ServiceConfig) (stage, *imposto
 func TestWaitedTooLong(t *testing.T) {
 	const budget = 20 * time.Second
 	var clock callouttest.Clock
-	s, i, g := newGatedStage(t, callouttest.ServiceConfig{Budget: budget, Now: clock.Now})
-	first := i.ask(t, crowdedHost, "first", "publisher-key")
+	s, i, g := newGatedEnv(t, callouttest.ServiceConfig{Budget: budget, Now: clock.Now})
+	first := i.ask(t, heavyHost, "first", "publisher-key")
 	inFlight(t, s.service, 1)
-	second := i.ask(t, crowdedHost, "second", "publisher-key")
-	looked := i.ask(t, quietHost, "looked at", "publisher-key")
+	second := i.ask(t, heavyHost, "second", "publisher-key")
+	looked := i.ask(t, lightHost, "looked at", "publisher-key")
 	inFlight(t, s.service, 3)
 	g.let(t, 1)
-	fresh := i.ask(t, quietHost, "fresh", "publisher-key")
+	fresh := i.ask(t, lightHost, "fresh", "publisher-key")
 	inFlight(t, s.service, 3)
 	clock.Advance(budget)
 	g.pass <- struct{}{}
@@ -455,8 +455,8 @@ func TestWaitedTooLong(t *testing.T) {
 	if !first.granted() || !second.granted() {
 		t.Error("what was not too late is denied")
 	}
-	looked.silent(i.ask(t, quietHost, "later", "publisher-key"))
-	fresh.silent(i.ask(t, quietHost, "last", "publisher-key"))
+	looked.silent(i.ask(t, lightHost, "later", "publisher-key"))
+	fresh.silent(i.ask(t, lightHost, "last", "publisher-key"))
 	if got := strings.Join(g.list(), ", "); got != "first, second, later, last" {
 		t.Errorf("it was asked about %s", got)
 	}
@@ -466,7 +466,7 @@ func TestWaitedTooLong(t *testing.T) {
 			hosts = append(hosts, e.Text("client_host"))
 		}
 	}
-	if !slices.Equal(hosts, []string{"", quietHost}) {
+	if !slices.Equal(hosts, []string{"", lightHost}) {
 		t.Errorf("too late were those of %q", hosts)
 	}
 }
@@ -494,16 +494,16 @@ const shortBudget = 3 * time.Second
 func TestDecidedTooLate(t *testing.T) {
 	t.Parallel() // it waits, and so do others
 	verifier := late{"yes": nil, "no": tokens.ErrRejected, "not mine": tokens.ErrNotApplicable, "gives up": context.DeadlineExceeded}
-	s, i := newImpostorTo(t, false, callouttest.ServiceConfig{Budget: shortBudget, Verifiers: []tokens.Verifier{verifier}})
+	s, i := newImpostorWith(t, false, callouttest.ServiceConfig{Budget: shortBudget, Verifiers: []tokens.Verifier{verifier}})
 	var all []asked
 	for token := range verifier {
-		all = append(all, i.ask(t, quietHost, "", token))
+		all = append(all, i.ask(t, lightHost, "", token))
 	}
 	callouttest.Eventually(t, "all are too late", func() bool {
 		return requests(t, s.service.Registry, callout.Shed, callout.CodeTooLate) == float64(len(verifier))
 	})
 	for _, a := range all {
-		a.silent(i.ask(t, quietHost, "", "publisher-key"))
+		a.silent(i.ask(t, lightHost, "", "publisher-key"))
 	}
 	for _, e := range s.service.Events(t) {
 		if e.Text("outcome") == "shed" && !strings.HasPrefix(e.Text("cause"), "the budget ran out while ") {
@@ -515,7 +515,7 @@ func TestDecidedTooLate(t *testing.T) {
 // More than the queue takes are shed: before the look whoever comes, after it the
 // oldest of the source that has the most.
 func TestQueueFull(t *testing.T) {
-	s, i, g := newGatedStage(t, callouttest.ServiceConfig{Queue: 2, Budget: time.Minute})
+	s, i, g := newGatedEnv(t, callouttest.ServiceConfig{Queue: 2, Budget: time.Minute})
 	ask := func(host, user string) asked { return i.ask(t, host, user, "publisher-key") }
 	full := func(n float64) {
 		t.Helper()
@@ -523,15 +523,15 @@ func TestQueueFull(t *testing.T) {
 			return requests(t, s.service.Registry, callout.Shed, callout.CodeQueueFull) == n
 		})
 	}
-	in := []asked{ask(crowdedHost, "1")}
+	in := []asked{ask(heavyHost, "1")}
 	inFlight(t, s.service, 1)
-	in = append(in, ask(crowdedHost, "2"))
-	oldest := ask(crowdedHost, "3")
+	in = append(in, ask(heavyHost, "2"))
+	oldest := ask(heavyHost, "3")
 	inFlight(t, s.service, 3)
-	outside := ask(quietHost, "4")
+	outside := ask(lightHost, "4")
 	full(1)
 	g.let(t, 1) // 2 and 3 are looked at, and 2 has its turn
-	in = append(in, ask(crowdedHost, "5"), ask(quietHost, "6"))
+	in = append(in, ask(heavyHost, "5"), ask(lightHost, "6"))
 	inFlight(t, s.service, 4)
 	g.let(t, 1) // 5 and 6 are looked at
 	full(2)
@@ -541,8 +541,8 @@ func TestQueueFull(t *testing.T) {
 			t.Errorf("%d is denied", n)
 		}
 	}
-	oldest.silent(ask(quietHost, "7"))
-	outside.silent(ask(quietHost, "8"))
+	oldest.silent(ask(lightHost, "7"))
+	outside.silent(ask(lightHost, "8"))
 	if got := strings.Join(g.list(), ""); got != "125678" {
 		t.Errorf("turns: %s", got)
 	}

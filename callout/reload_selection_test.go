@@ -39,7 +39,7 @@ func TestReloadKeepsTheSelection(t *testing.T) {
 	s := o.Servers[0]
 	refused := make(chan error, 16)
 	dial := func(user, key string) *nats.Conn {
-		nc, err := nats.Connect(s.URL(), nats.UserInfo(user, key), nats.NoReconnect(), nats.Timeout(patience),
+		nc, err := nats.Connect(s.URL(), nats.UserInfo(user, key), nats.NoReconnect(), nats.Timeout(testTimeout),
 			nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err }))
 		callouttest.Must(t, err)
 		t.Cleanup(nc.Close)

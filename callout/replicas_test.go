@@ -15,7 +15,7 @@ import (
 
 // newReplicas starts one server and n services that share nothing but the
 // keyring directory and the directory.
-func newReplicas(t *testing.T, sealed bool, n int) (stage, []*callouttest.Service) {
+func newReplicas(t *testing.T, sealed bool, n int) (testEnv, []*callouttest.Service) {
 	t.Helper()
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed, DisableShortFirstPing: true})
@@ -26,7 +26,7 @@ func newReplicas(t *testing.T, sealed bool, n int) (stage, []*callouttest.Servic
 			URLs: srv.URL(), Keyring: dir, Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 		})
 	}
-	return stage{t, srv, services[0], keys}, services
+	return testEnv{t, srv, services[0], keys}, services
 }
 
 func TestReplicas(t *testing.T) {
@@ -48,11 +48,11 @@ func TestReplicas(t *testing.T) {
 		t.Errorf("the other replica placed the health check as %q in %q", user, account)
 	}
 	callouttest.Eventually(t, "the health check is in its audit", func() bool {
-		return newest(services[1].Events(t)).Text("method") == "healthcheck"
+		return latest(services[1].Events(t)).Text("method") == "healthcheck"
 	})
 }
 
-func newest(events []callouttest.Event) callouttest.Event {
+func latest(events []callouttest.Event) callouttest.Event {
 	if len(events) == 0 {
 		return nil
 	}
@@ -82,7 +82,7 @@ func TestMicro(t *testing.T) {
 			t.Errorf("%s: %d instances", verb, len(instances))
 		}
 	}
-	if _, err := nc.Request("$SRV.PING.other", nil, patience); err == nil {
+	if _, err := nc.Request("$SRV.PING.other", nil, testTimeout); err == nil {
 		t.Error("a service of another name answered")
 	}
 }
@@ -96,7 +96,7 @@ func ask(t *testing.T, nc *nats.Conn, subject string, n int) [][]byte {
 	callouttest.Must(t, nc.PublishRequest(subject, answers.Subject, nil))
 	var all [][]byte
 	for range n {
-		m, err := answers.NextMsg(patience)
+		m, err := answers.NextMsg(testTimeout)
 		callouttest.Must(t, err)
 		all = append(all, m.Data)
 	}

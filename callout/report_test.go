@@ -19,8 +19,8 @@ import (
 	"usher/permissions"
 )
 
-// collect is how long these tests wait for reports: answers come in milliseconds.
-const collect = 300 * time.Millisecond
+// reportWait is how long these tests wait for reports: answers come in milliseconds.
+const reportWait = 300 * time.Millisecond
 
 // reports asks all ushers, as somebody in the callout account, and again if some of
 // them took longer.
@@ -29,7 +29,7 @@ func reports(t *testing.T, nc *nats.Conn, want int) []keyusage.Report {
 	var all []keyusage.Report
 	callouttest.Eventually(t, "all ushers report", func() bool {
 		var err error
-		all, err = keyusage.Collect(t.Context(), nc, collect)
+		all, err = keyusage.Collect(t.Context(), nc, reportWait)
 		callouttest.Must(t, err)
 		return len(all) >= want
 	})
@@ -68,11 +68,11 @@ func is(t *testing.T, r keyusage.Report, what, public, want string) {
 	}
 }
 
-// letIn connects n clients to one server, which has to let them in or not.
-func letIn(t *testing.T, url string, n int, want bool) {
+// expectConnects connects n clients to one server, which has to let them in or not.
+func expectConnects(t *testing.T, url string, n int, want bool) {
 	t.Helper()
 	for range n {
-		nc, err := nats.Connect(url, nats.Token("publisher-key"), nats.Timeout(patience), nats.IgnoreDiscoveredServers())
+		nc, err := nats.Connect(url, nats.Token("publisher-key"), nats.Timeout(testTimeout), nats.IgnoreDiscoveredServers())
 		if err == nil {
 			nc.Close()
 		}
@@ -92,8 +92,8 @@ func TestReportOfTwoServers(t *testing.T) {
 				Directory: callouttest.WithDigests(callouttest.DirectoryYAML), Connections: 3,
 			})
 			for i, s := range servers {
-				reaches(t, s)
-				letIn(t, s.URL(), 3+i, true)
+				waitInterest(t, s)
+				expectConnects(t, s.URL(), 3+i, true)
 			}
 			r := reports(t, servers[1].Connect(t, callouttest.ServiceUser), 1)[0] // 3 connections say the same
 			if r.Instance == "" || time.Since(r.Started) > time.Minute {
@@ -121,15 +121,15 @@ func TestReportOfUnknownIssuer(t *testing.T) {
 		URLs: servers[0].URL(), Keyring: dir, Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
 	for _, s := range servers {
-		reaches(t, s)
+		waitInterest(t, s)
 	}
 	nc := servers[0].Connect(t, callouttest.ServiceUser)
 	is(t, reports(t, nc, 1)[0], "before", keys[1].Issuer, "not listed")
-	letIn(t, servers[1].URL(), 1, false)
+	expectConnects(t, servers[1].URL(), 1, false)
 	is(t, reports(t, nc, 1)[0], "asked for", keys[1].Issuer, `  1 ["two"]`)
 	callouttest.WriteSeed(t, dir+"/new.nk", keys[1].IssuerSeed)
 	callouttest.Must(t, service.ReloadKeyring())
-	letIn(t, servers[1].URL(), 2, true)
+	expectConnects(t, servers[1].URL(), 2, true)
 	is(t, reports(t, nc, 1)[0], "held", keys[1].Issuer, `issuer active 3 ["two"]`)
 	is(t, reports(t, nc, 1)[0], "the other", keys[0].Issuer, `issuer active 0 []`)
 }
@@ -137,7 +137,7 @@ func TestReportOfUnknownIssuer(t *testing.T) {
 // Two replicas are two reports, which make up the whole together.
 func TestReportOfReplicas(t *testing.T) {
 	s, _ := newReplicas(t, true, 2)
-	letIn(t, s.server.URL(), 20, true)
+	expectConnects(t, s.server.URL(), 20, true)
 	all := reports(t, s.server.Connect(t, callouttest.ServiceUser), 2)
 	var sum uint64
 	for _, r := range all {
@@ -156,7 +156,7 @@ func TestReportForgetsAfterAnHour(t *testing.T) {
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Now: clock.Now,
 		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
-	letIn(t, srv.URL(), 2, true)
+	expectConnects(t, srv.URL(), 2, true)
 	for _, c := range []struct {
 		move time.Duration
 		want uint64
@@ -189,7 +189,7 @@ func TestReportCountsNothingForged(t *testing.T) {
 				before := len(s.service.Events(t))
 				callouttest.Must(t, i.nc.PublishMsg(msg))
 				callouttest.Eventually(t, "it is in the audit", func() bool { return len(s.service.Events(t)) > before })
-				if e := newest(s.service.Events(t)); e.Text("outcome") != "malformed" {
+				if e := latest(s.service.Events(t)); e.Text("outcome") != "malformed" {
 					t.Errorf("%v", e)
 				}
 			}
@@ -213,7 +213,7 @@ func TestReportOfOperatorMode(t *testing.T) {
 		Operator: o, Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 		Scoped: []permissions.ScopedRole{{Account: callouttest.AppAccount, Role: "publisher"}},
 	})
-	letIn(t, o.URLs(), 2, true) // APP, scoped
+	expectConnects(t, o.URLs(), 2, true) // APP, scoped
 	for _, c := range []struct {
 		opt nats.Option
 		let bool
@@ -223,7 +223,7 @@ func TestReportOfOperatorMode(t *testing.T) {
 		{nats.Token("nobody's key"), false},                   // a response without a user JWT
 		{nats.UserInfo("project=lab", "stranger-key"), false}, // the same
 	} {
-		nc, err := nats.Connect(o.URLs(), c.opt, nats.Timeout(patience))
+		nc, err := nats.Connect(o.URLs(), c.opt, nats.Timeout(testTimeout))
 		if err == nil {
 			nc.Close()
 		}
@@ -258,7 +258,7 @@ func TestReportOfReplacedSigningKey(t *testing.T) {
 	service := callouttest.StartService(t, callouttest.ServiceConfig{
 		Operator: o, Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
-	letIn(t, o.URLs(), 3, true)
+	expectConnects(t, o.URLs(), 3, true)
 	old, replacement := o.Signing[callouttest.AppAccount], callouttest.NewKeys(t)
 	c := o.ReadAccount(t, callouttest.AppAccount)
 	c.SigningKeys.Add(replacement.Issuer)
@@ -272,7 +272,7 @@ func TestReportOfReplacedSigningKey(t *testing.T) {
 	})
 	callouttest.Must(t, keyring.Save(o.Keyring, keyring.Config{Callout: callouttest.CalloutAccount}, state))
 	callouttest.Must(t, service.ReloadKeyring())
-	letIn(t, o.URLs(), 2, true)
+	expectConnects(t, o.URLs(), 2, true)
 	r := service.Report()
 	is(t, r, "old", old.Issuer, `signing_key retiring 3 ["n1"]`)
 	is(t, r, "new", replacement.Issuer, `signing_key active 2 ["n1"]`)
@@ -285,7 +285,7 @@ func TestReportsOfNobody(t *testing.T) {
 	reports(t, nc, 0)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := keyusage.Collect(ctx, nc, collect); !errors.Is(err, context.Canceled) {
+	if _, err := keyusage.Collect(ctx, nc, reportWait); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

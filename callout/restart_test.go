@@ -16,10 +16,10 @@ import (
 const silenceTimeout = 5
 
 // A third of the crowd comes before it happens, and two thirds while and after.
-const crowdSize = 120
+const clientCount = 120
 
-// newPatientStage has a server that can be killed.
-func newPatientStage(t *testing.T) stage {
+// newProcessEnv has a server that can be killed.
+func newProcessEnv(t *testing.T) testEnv {
 	t.Helper()
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, Timeout: silenceTimeout, Process: true})
@@ -27,18 +27,18 @@ func newPatientStage(t *testing.T) stage {
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, true, keys),
 		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
-	return stage{t, srv, service, keys}
+	return testEnv{t, srv, service, keys}
 }
 
 func TestServerRestart(t *testing.T) {
-	s := newPatientStage(t)
-	c := newCrowd(t, s.server.URL())
-	c.come(crowdSize / 3)
+	s := newProcessEnv(t)
+	c := newClientStream(t, s.server.URL())
+	c.come(clientCount / 3)
 	start := time.Now()
 	rest := make(chan struct{})
 	go func() {
 		defer close(rest)
-		c.come(crowdSize - crowdSize/3)
+		c.come(clientCount - clientCount/3)
 	}()
 	s.server.Stop()
 	s.server.Start(t)
@@ -56,30 +56,30 @@ func TestServiceRestart(t *testing.T) {
 		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	}
 	first := callouttest.StartService(t, cfg)
-	c := newCrowd(t, srv.URL())
-	c.come(crowdSize / 3)
+	c := newClientStream(t, srv.URL())
+	c.come(clientCount / 3)
 	start := time.Now()
 	first.Stop(t)
-	c.come(crowdSize / 6) // nobody answers these
+	c.come(clientCount / 6) // nobody answers these
 	gap := time.Since(start)
 	callouttest.StartService(t, cfg)
 	t.Logf("figures: no service for %s", gap.Round(time.Millisecond))
-	c.come(crowdSize / 2)
+	c.come(clientCount / 2)
 	c.report(start)
 }
 
 // One of two replicas leaves: nobody notices.
 func TestReplicaLeaves(t *testing.T) {
 	s, services := newReplicas(t, true, 2)
-	c := newCrowd(t, s.server.URL(), nats.Timeout(patience)) // a slow machine is no error
-	c.come(crowdSize / 3)
+	c := newClientStream(t, s.server.URL(), nats.Timeout(testTimeout)) // a slow machine is no error
+	c.come(clientCount / 3)
 	start := time.Now()
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
 		services[0].Stop(t)
 	}()
-	c.come(crowdSize - crowdSize/3)
+	c.come(clientCount - clientCount/3)
 	<-gone
 	c.report(start)
 	if len(c.failed) > 0 {
@@ -98,7 +98,7 @@ func TestReplicaLeaves(t *testing.T) {
 // not lose the service for good.
 func TestServiceSurvivesAuthErrors(t *testing.T) {
 	t.Parallel() // it waits, and so do others
-	s := newStage(t, true)
+	s := newTestEnv(t, true)
 	s.server.SetServicePassword(t, "changed")
 	callouttest.Eventually(t, "the service was refused four times", func() bool {
 		return strings.Count(s.service.Log.String(), "authorization violation") >= 4

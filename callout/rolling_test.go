@@ -19,12 +19,12 @@ func TestRollingRestart(t *testing.T) {
 		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	}
 	services := []*callouttest.Service{callouttest.StartService(t, cfg), callouttest.StartService(t, cfg)}
-	c := newCrowd(t, srv.URL(), nats.Timeout(patience))
+	c := newClientStream(t, srv.URL(), nats.Timeout(testTimeout))
 	start := time.Now()
 	coming := make(chan struct{})
 	go func() {
 		defer close(coming)
-		c.come(crowdSize)
+		c.come(clientCount)
 	}()
 	for replaced, done := 0, false; !done; replaced++ { // again and again, while clients come
 		services = append(services, callouttest.StartService(t, cfg))

@@ -24,7 +24,7 @@ func TestSecondConnectEndsTheFirst(t *testing.T) {
 	for _, account := range []string{callouttest.AppAccount, callouttest.OtherAccount} {
 		t.Run(account, func(t *testing.T) {
 			t.Parallel()
-			if got := heardAfterSecondConnect(t, account); len(got) != 0 {
+			if got := messagesAfterSecondConnect(t, account); len(got) != 0 {
 				t.Errorf("the subscription of the first CONNECT delivers: %q", got)
 			}
 		})
@@ -40,10 +40,10 @@ projects:
   - {name: far, account: %s, members: [{user: second, roles: [publisher]}], topics: [{name: orders, acl: [second]}]}
 `
 
-// heardAfterSecondConnect returns the messages that a subscription of one user gets
+// messagesAfterSecondConnect returns the messages that a subscription of one user gets
 // after the client has come again, over the same connection, as a user of an account
 // who may not subscribe.
-func heardAfterSecondConnect(t *testing.T, account string) []string {
+func messagesAfterSecondConnect(t *testing.T, account string) []string {
 	t.Helper()
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Program: *serverProgram})
@@ -55,7 +55,7 @@ func heardAfterSecondConnect(t *testing.T, account string) []string {
 	publish := func() {
 		t.Helper()
 		callouttest.Must(t, admin.Publish("shop.orders", nil))
-		callouttest.Must(t, admin.FlushTimeout(patience)) // it is on its way to whoever hears it
+		callouttest.Must(t, admin.FlushTimeout(testTimeout)) // it is on its way to whoever hears it
 	}
 	c.exchange(t, "", `CONNECT {"auth_token":"first-key","protocol":1}`, "SUB shop.> 1")
 	publish()

@@ -21,10 +21,10 @@ import (
 // secretParts is how long a part of a secret may not turn up anywhere.
 const secretParts = 8
 
-// tokensOfEveryKind makes one token of each kind there is: usher's own form and
+// tokensOfAllKinds makes one token of each kind there is: usher's own form and
 // opaque ones from elsewhere, known, expired and unknown. None holds a word
 // that logs have for other reasons.
-func tokensOfEveryKind(t *testing.T) (granted, denied []string, directory string) {
+func tokensOfAllKinds(t *testing.T) (granted, denied []string, directory string) {
 	t.Helper()
 	own := func() string {
 		key, err := apikey.New(rand.Reader)
@@ -57,16 +57,16 @@ projects:
 // Attack: reading tokens and passwords of clients in log, audit, metrics or answers
 // Held by: nothing that a client presents as a secret is written anywhere, nor a part of it
 func TestNoSecretAnywhere(t *testing.T) {
-	eachWire(t, func(s stage) {
+	plainAndSealed(t, func(s testEnv) {
 		t := s.t
-		granted, denied, directory := tokensOfEveryKind(t)
+		granted, denied, directory := tokensOfAllKinds(t)
 		s.service.SetDirectory(t, directory)
 		serverEvents := authErrors(t, s, callouttest.SystemUser, "$SYS.SERVER.*.CLIENT.AUTH.ERR")
 		accountEvents := authErrors(t, s, callouttest.ServiceUser, "$SYS.ACCOUNT.CLIENT.AUTH.ERR")
 
 		refusals := 0
 		for _, token := range append(granted, denied...) {
-			refusals += s.inEveryWay(t, token)
+			refusals += s.presentEverywhere(t, token)
 		}
 		if want := len(denied)*ways + len(granted); refusals != want { // the MQTT client id is nobody's
 			t.Fatalf("%d connections were refused, expected %d", refusals, want)
@@ -112,12 +112,12 @@ func TestNoSecretAnywhere(t *testing.T) {
 	})
 }
 
-// ways is how many connections inEveryWay makes.
+// ways is how many connections presentEverywhere makes.
 const ways = 8
 
-// inEveryWay presents a token in every way there is, and returns how many of
+// presentEverywhere presents a token in every way there is, and returns how many of
 // the connections were refused.
-func (s stage) inEveryWay(t *testing.T, token string) (refused int) {
+func (s testEnv) presentEverywhere(t *testing.T, token string) (refused int) {
 	t.Helper()
 	host := s.server.Addr()
 	for _, c := range []struct {
@@ -132,7 +132,7 @@ func (s stage) inEveryWay(t *testing.T, token string) (refused int) {
 		{"nats://" + token + "@" + host, nil},
 		{s.server.WebSocketURL(), nats.Token(token)},
 	} {
-		opts := []nats.Option{nats.Timeout(patience)}
+		opts := []nats.Option{nats.Timeout(testTimeout)}
 		if c.opt != nil {
 			opts = append(opts, c.opt)
 		}
@@ -174,7 +174,7 @@ func TestLeakedFindsParts(t *testing.T) {
 	}
 }
 
-func authErrors(t *testing.T, s stage, user, subject string) *nats.Subscription {
+func authErrors(t *testing.T, s testEnv, user, subject string) *nats.Subscription {
 	t.Helper()
 	nc := s.server.Connect(t, user)
 	sub, err := nc.SubscribeSync(subject)
@@ -188,7 +188,7 @@ func authErrors(t *testing.T, s stage, user, subject string) *nats.Subscription 
 // name alone is the token (docs/explanation/security.md).
 func nextReason(t *testing.T, sub *nats.Subscription) string {
 	t.Helper()
-	m, err := sub.NextMsg(patience)
+	m, err := sub.NextMsg(testTimeout)
 	callouttest.Must(t, err)
 	var event struct {
 		Reason string    `json:"reason"`

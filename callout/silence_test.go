@@ -15,12 +15,12 @@ import (
 	"usher/tokens"
 )
 
-// undecided is a verifier whose backend is down.
-type undecided struct{}
+// unavailableVerifier is a verifier whose backend is down.
+type unavailableVerifier struct{}
 
-func (undecided) Name() string { return "undecided" }
+func (unavailableVerifier) Name() string { return "undecided" }
 
-func (undecided) Verify(context.Context, *tokens.Credential) (identity.Identity, error) {
+func (unavailableVerifier) Verify(context.Context, *tokens.Credential) (identity.Identity, error) {
 	return identity.Identity{}, fmt.Errorf("%w: the backend is down", tokens.ErrUnavailable)
 }
 
@@ -44,7 +44,7 @@ func TestSilence(t *testing.T) {
 		service := callouttest.StartService(t, callouttest.ServiceConfig{
 			URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, false, keys),
 			Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
-			Verifiers: []tokens.Verifier{undecided{}},
+			Verifiers: []tokens.Verifier{unavailableVerifier{}},
 		})
 		clients.Go(func() {
 			nc, err := nats.Connect(srv.URL(), nats.Token("publisher-key"), nats.Timeout(c.client))
@@ -63,20 +63,20 @@ func TestSilence(t *testing.T) {
 	clients.Wait()
 }
 
-// unanswered has a client connect that gets no answer, and hang up a while after the
+// expectNoAnswer has a client connect that gets no answer, and hang up a while after the
 // audit says why: however slow the machine is, there is a request then, and the
 // server has not given up on it.
-func unanswered(t *testing.T, url string, inAudit func() bool, opts ...nats.Option) {
+func expectNoAnswer(t *testing.T, url string, inAudit func() bool, opts ...nats.Option) {
 	t.Helper()
 	const while = 500 * time.Millisecond
-	c, ended := &caller{from: "127.0.0.1"}, make(chan error, 1)
-	go func() { ended <- attempt(url, append(opts, nats.SetCustomDialer(c), nats.Timeout(4*patience))...) }()
+	c, ended := &hostDialer{from: "127.0.0.1"}, make(chan error, 1)
+	go func() { ended <- attempt(url, append(opts, nats.SetCustomDialer(c), nats.Timeout(4*testTimeout))...) }()
 	callouttest.Eventually(t, "the audit says why", inAudit)
 	var err error
 	select {
 	case err = <-ended:
 	case <-time.After(while):
-		c.hangUp()
+		c.closeConns()
 		err = <-ended
 	}
 	if err == nil || errors.Is(err, nats.ErrAuthorization) {

@@ -70,11 +70,11 @@ func (b *backend) waitFor(t *testing.T, n int32) {
 	callouttest.Eventually(t, "the backend "+b.name+" is asked", func() bool { return b.asked.Load() == n })
 }
 
-// newSlowStage has two workers, and verifiers before the usual ones. The budget
+// newSlowEnv has two workers, and verifiers before the usual ones. The budget
 // is longer than the test.
-func newSlowStage(t *testing.T, waiters int, backends ...*backend) (stage, *impostor) {
+func newSlowEnv(t *testing.T, waiters int, backends ...*backend) (testEnv, *impostor) {
 	t.Helper()
-	return newImpostorTo(t, false, slowConfig(waiters, backends...))
+	return newImpostorWith(t, false, slowConfig(waiters, backends...))
 }
 
 func slowConfig(waiters int, backends ...*backend) callouttest.ServiceConfig {
@@ -90,7 +90,7 @@ func (i *impostor) asks(t *testing.T, n int, token string) []asked {
 	t.Helper()
 	all := make([]asked, n)
 	for at := range all {
-		all[at] = i.ask(t, quietHost, "", token)
+		all[at] = i.ask(t, lightHost, "", token)
 	}
 	return all
 }
@@ -105,7 +105,7 @@ func expectGranted(t *testing.T, all ...asked) {
 }
 
 // shed waits until n requests have been shed with a code.
-func (s stage) shed(t *testing.T, code string, n int) {
+func (s testEnv) shed(t *testing.T, code string, n int) {
 	t.Helper()
 	callouttest.Eventually(t, "requests are shed: "+code, func() bool {
 		return requests(t, s.service.Registry, callout.Shed, code) == float64(n)
@@ -117,12 +117,12 @@ func (s stage) shed(t *testing.T, code string, n int) {
 func TestSlowVerifierHangs(t *testing.T) {
 	const places, others, more = 8, 40, 3
 	b := newBackend("a")
-	s, i := newSlowStage(t, places, b)
+	s, i := newSlowEnv(t, places, b)
 	waiting := i.asks(t, places, "a:ok")
 	b.waitFor(t, places)
 	expectGranted(t, i.asks(t, others, "publisher-key")...)
 	s.connect(t, "publisher-key")
-	if i.ask(t, quietHost, "", "wrong").granted() {
+	if i.ask(t, lightHost, "", "wrong").granted() {
 		t.Error("a wrong key is granted")
 	}
 	busy := i.asks(t, more, "a:ok")
@@ -135,7 +135,7 @@ func TestSlowVerifierHangs(t *testing.T) {
 	close(b.open)
 	expectGranted(t, waiting...)
 	for _, a := range busy {
-		a.silent(i.ask(t, quietHost, "", "a:ok"))
+		a.silent(i.ask(t, lightHost, "", "a:ok"))
 	}
 	if n := b.asked.Load(); n != places+more {
 		t.Errorf("it was asked %d times", n)
@@ -146,7 +146,7 @@ func TestSlowVerifierHangs(t *testing.T) {
 // that it is not for it.
 func TestPlacesAreOfOneVerifier(t *testing.T) {
 	a, b := newBackend("a"), newBackend("b")
-	s, i := newSlowStage(t, 2, a, b)
+	s, i := newSlowEnv(t, 2, a, b)
 	atB := i.asks(t, 2, "b:ok")
 	b.waitFor(t, 2)
 	atA := i.asks(t, 2, "a:ok")
@@ -160,7 +160,7 @@ func TestPlacesAreOfOneVerifier(t *testing.T) {
 	close(b.open)
 	expectGranted(t, atB...)
 	for _, one := range busy {
-		one.silent(i.ask(t, quietHost, "", "ab:ok"))
+		one.silent(i.ask(t, lightHost, "", "ab:ok"))
 	}
 	var verifiers []string
 	callouttest.Eventually(t, "all are in the audit", func() bool {
@@ -182,7 +182,7 @@ func TestPlacesAreOfOneVerifier(t *testing.T) {
 func TestPlaceIsLeft(t *testing.T) {
 	a, b := newBackend("a"), newBackend("b")
 	close(a.open)
-	_, i := newSlowStage(t, 1, a, b)
+	_, i := newSlowEnv(t, 1, a, b)
 	atB := i.asks(t, 1, "ab:ok")
 	b.waitFor(t, 1)
 	for range 3 {
@@ -195,7 +195,7 @@ func TestPlaceIsLeft(t *testing.T) {
 // What a slow verifier says within the budget is what others would have to say,
 // and the order of the chain holds.
 func TestSlowVerifierDecides(t *testing.T) {
-	clock := &still{start: time.Now()}
+	clock := &manualClock{start: time.Now()}
 	a, b := newBackend("a"), newBackend("b")
 	a.takes = func(context.Context) { clock.Advance(100 * time.Millisecond) }
 	b.takes = a.takes
@@ -203,7 +203,7 @@ func TestSlowVerifierDecides(t *testing.T) {
 	close(b.open)
 	cfg := slowConfig(4, a, b)
 	cfg.Now = clock.Now
-	s, i := newImpostorTo(t, false, cfg)
+	s, i := newImpostorWith(t, false, cfg)
 	s.service.SetDirectory(t, callouttest.WithDigests(strings.Replace(callouttest.DirectoryYAML,
 		"KEY(publisher-key), id: laptop}", "KEY(publisher-key)}, {digest: KEY(a:skip)}, {digest: KEY(ab:skip)}, {digest: KEY(a:no)}", 1)))
 	for _, tt := range []struct {
@@ -221,9 +221,9 @@ func TestSlowVerifierDecides(t *testing.T) {
 	} {
 		t.Run(tt.token, func(t *testing.T) {
 			before := len(s.service.Events(t))
-			granted := i.ask(t, quietHost, "", tt.token).granted()
+			granted := i.ask(t, lightHost, "", tt.token).granted()
 			callouttest.Eventually(t, "it is in the audit", func() bool { return len(s.service.Events(t)) > before })
-			e := newest(s.service.Events(t))
+			e := latest(s.service.Events(t))
 			if granted != (tt.code == "granted") || e.Text("code") != tt.code || e.Text("verifier") != tt.verifier {
 				t.Errorf("granted: %v, event %v", granted, e)
 			}
@@ -247,7 +247,7 @@ func TestSlowVerifierIsTooLate(t *testing.T) {
 	}
 	cfg := slowConfig(1, a, b)
 	cfg.Budget = shortBudget
-	s, i := newImpostorTo(t, false, cfg)
+	s, i := newImpostorWith(t, false, cfg)
 	late := i.asks(t, 1, "a:ok")
 	s.shed(t, callout.CodeTooLate, 1)
 	late = append(late, i.asks(t, 1, "a:ok")...)
@@ -260,7 +260,7 @@ func TestSlowVerifierIsTooLate(t *testing.T) {
 	close(b.open)
 	s.shed(t, callout.CodeTooLate, 3)
 	for _, one := range late {
-		one.silent(i.ask(t, quietHost, "", "publisher-key"))
+		one.silent(i.ask(t, lightHost, "", "publisher-key"))
 	}
 	expectGranted(t, i.asks(t, 1, "b:ok")...)
 }
@@ -272,13 +272,13 @@ func TestSlowVerifierIsTooLate(t *testing.T) {
 func TestSlowVerifierPanics(t *testing.T) {
 	a := newBackend("a")
 	close(a.open)
-	s, i := newSlowStage(t, 1, a)
+	s, i := newSlowEnv(t, 1, a)
 	for n := range 3 {
-		failed := i.ask(t, quietHost, "", "a:panic")
+		failed := i.ask(t, lightHost, "", "a:panic")
 		callouttest.Eventually(t, "the fault is in the audit", func() bool {
 			return requests(t, s.service.Registry, callout.Unavailable, callout.CodeInternal) == float64(n+1)
 		})
-		failed.silent(i.ask(t, quietHost, "", "a:ok"))
+		failed.silent(i.ask(t, lightHost, "", "a:ok"))
 	}
 	if !strings.Contains(s.service.Log.String(), "a slow verifier has a fault") {
 		t.Error("the log does not say so")
@@ -288,7 +288,7 @@ func TestSlowVerifierPanics(t *testing.T) {
 // Drain waits for those that wait.
 func TestDrainWaitsForSlowVerifiers(t *testing.T) {
 	a := newBackend("a")
-	s, i := newSlowStage(t, 4, a)
+	s, i := newSlowEnv(t, 4, a)
 	waiting := i.asks(t, 4, "a:ok")
 	a.waitFor(t, 4)
 	stopped := make(chan error)
@@ -308,14 +308,14 @@ func TestDrainWaitsForSlowVerifiers(t *testing.T) {
 	}
 }
 
-// When its context ends, it abandons them, unanswered; and leaves those behind
+// When its context ends, it abandons them, expectNoAnswer; and leaves those behind
 // that do not notice.
 func TestDrainAbandonsSlowVerifiers(t *testing.T) {
 	for name, deaf := range map[string]bool{"they notice": false, "they do not": true} {
 		t.Run(name, func(t *testing.T) {
 			a := newBackend("a")
 			a.deaf = deaf
-			s, i := newSlowStage(t, 4, a)
+			s, i := newSlowEnv(t, 4, a)
 			waiting := i.asks(t, 3, "a:ok")
 			a.waitFor(t, 3)
 			ctx, cancel := context.WithCancel(t.Context())
@@ -334,7 +334,7 @@ func TestDrainAbandonsSlowVerifiers(t *testing.T) {
 				close(a.open)
 				inFlight(t, s.service, 0)
 			}
-			callouttest.Must(t, i.nc.FlushTimeout(patience))
+			callouttest.Must(t, i.nc.FlushTimeout(testTimeout))
 			for n, w := range waiting {
 				if got, _, err := w.answers.Pending(); got != 0 || err != nil {
 					t.Errorf("%d is answered: %d, %v", n, got, err)

@@ -16,14 +16,14 @@ import (
 	"usher/tokens/apikey"
 )
 
-// exchanging lets another verifier decide, and then has two users exchange their
+// switchingVerifier lets another verifier decide, and then has two users exchange their
 // names before anything is derived.
-type exchanging struct {
+type switchingVerifier struct {
 	tokens.Verifier
 	exchange func()
 }
 
-func (v exchanging) Verify(ctx context.Context, c *tokens.Credential) (identity.Identity, error) {
+func (v switchingVerifier) Verify(ctx context.Context, c *tokens.Credential) (identity.Identity, error) {
 	id, err := v.Verifier.Verify(ctx, c)
 	v.exchange()
 	return id, err
@@ -45,7 +45,7 @@ func TestNamesThatChangePlacesMeanwhile(t *testing.T) {
 	current := before
 	load := func() *snapshot.Snapshot { return current }
 	d := &callout.Decider{
-		Chain:    tokens.Chain{exchanging{apikey.NewVerifier(load, time.Now), func() { current = after }}},
+		Chain:    tokens.Chain{switchingVerifier{apikey.NewVerifier(load, time.Now), func() { current = after }}},
 		Snapshot: load, Policy: callouttest.Policy(), Now: time.Now,
 	}
 	publishes := func(t *testing.T, got callout.Decision) {
@@ -99,7 +99,7 @@ func TestSnapshotAfterWaiting(t *testing.T) {
 		load := func() *snapshot.Snapshot { return current }
 		d := &callout.Decider{
 			Chain: tokens.Chain{
-				exchanging{waiting{func() { current = after }, &sees, says}, func() { current = last }},
+				switchingVerifier{waiting{func() { current = after }, &sees, says}, func() { current = last }},
 				apikey.NewVerifier(load, time.Now),
 			},
 			Snapshot: load, Policy: callouttest.Policy(), Now: time.Now,

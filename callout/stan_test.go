@@ -32,7 +32,7 @@ func TestStreaming(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "go", "-C", filepath.Join("..", "testdata", "stan"), "build", "-o", program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	s := newStage(t, true)
+	s := newTestEnv(t, true)
 	startStreaming(t, program, s.server)
 	token := filepath.Join(t.TempDir(), "token")
 	callouttest.Must(t, os.WriteFile(token, []byte("ingest-key\n"), 0o600))

@@ -30,7 +30,7 @@ const (
 
 // try does it, and reports whether the server let it pass: it answers in order,
 // so after the flush its complaint is there, if there is one.
-func try(t *testing.T, nc *nats.Conn, side, subject string) bool {
+func tryOperation(t *testing.T, nc *nats.Conn, side, subject string) bool {
 	t.Helper()
 	complaint := fmt.Sprintf("publish to %q", subject)
 	if side == publish {
@@ -41,7 +41,7 @@ func try(t *testing.T, nc *nats.Conn, side, subject string) bool {
 		callouttest.Must(t, err)
 		defer sub.Unsubscribe() //nolint:errcheck // gone already if the server refused it
 	}
-	callouttest.Must(t, nc.FlushTimeout(patience))
+	callouttest.Must(t, nc.FlushTimeout(testTimeout))
 	err := nc.LastError()
 	return err == nil || !strings.Contains(strings.ToLower(err.Error()), strings.ToLower(complaint))
 }
@@ -82,7 +82,7 @@ func noInbox() []rule {
 }
 
 func TestSubjects(t *testing.T) {
-	eachWire(t, func(s stage) {
+	plainAndSealed(t, func(s testEnv) {
 		t := s.t
 		healthToken, err := health.New(t.Context(), s.service.Keyring().Signers()[0], rand.Reader, time.Now())
 		callouttest.Must(t, err)
@@ -162,12 +162,12 @@ func TestSubjects(t *testing.T) {
 			})},
 		} {
 			t.Run(c.user, func(t *testing.T) {
-				nc := s.connect(t, c.token, nats.Name(c.user), quiet())
+				nc := s.connect(t, c.token, nats.Name(c.user), ignoreErrors())
 				if user, account := s.placed(t, nc); user != c.user || account != c.account {
 					t.Errorf("the server has user %q in account %q", user, account)
 				}
 				for _, r := range c.rules {
-					if got := try(t, nc, r.side, r.subject); got != r.allowed {
+					if got := tryOperation(t, nc, r.side, r.subject); got != r.allowed {
 						t.Errorf("%s %q: allowed %v, expected %v", r.side, r.subject, got, r.allowed)
 					}
 				}
@@ -176,5 +176,7 @@ func TestSubjects(t *testing.T) {
 	})
 }
 
-// quiet keeps expected permission errors from the terminal.
-func quiet() nats.Option { return nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}) }
+// ignoreErrors keeps expected permission errors from the terminal.
+func ignoreErrors() nats.Option {
+	return nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})
+}

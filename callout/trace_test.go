@@ -8,9 +8,9 @@ import (
 	"usher/callout/callouttest"
 )
 
-// traces fails the test unless the server puts the trace of a message where its
+// checkTrace fails the test unless the server puts the trace of a message where its
 // publisher may not publish, or does not.
-func traces(t *testing.T, want bool) {
+func checkTrace(t *testing.T, want bool) {
 	t.Helper()
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Program: *serverProgram})
@@ -20,7 +20,7 @@ func traces(t *testing.T, want bool) {
 	admin := srv.Connect(t, callouttest.AdminUser)
 	got, err := admin.SubscribeSync("shop.>")
 	callouttest.Must(t, err)
-	callouttest.Must(t, admin.FlushTimeout(patience))
+	callouttest.Must(t, admin.FlushTimeout(testTimeout))
 	nc, err := nats.Connect(srv.URL(), nats.Token("near-key"), callouttest.ConnectTimeout())
 	callouttest.Must(t, err)
 	t.Cleanup(nc.Close)
@@ -34,7 +34,7 @@ func traces(t *testing.T, want bool) {
 	// The server sends traces in order. One that makes none delivers the messages.
 	traced := false
 	for {
-		m, err := got.NextMsg(patience)
+		m, err := got.NextMsg(testTimeout)
 		callouttest.Must(t, err)
 		if m.Subject == "shop.orders" && string(m.Data) != "shop.returns" {
 			break // the second

@@ -76,9 +76,9 @@ func serverRelease(t *testing.T) release {
 	return releaseOf(t, string(out))
 }
 
-// refusesFile fails the test unless the server refuses the configuration file, for
+// expectConfigError fails the test unless the server refuses the configuration file, for
 // something that it does not know.
-func refusesFile(t *testing.T, file, unknown string) {
+func expectConfigError(t *testing.T, file, unknown string) {
 	t.Helper()
 	if *serverProgram == "" {
 		t.Fatal("the library's server is the newest, and refuses nothing")
@@ -93,7 +93,7 @@ func refusesFile(t *testing.T, file, unknown string) {
 // works in it.
 type mode struct {
 	name, sentinel string
-	start          func(t *testing.T, sealed bool) *site
+	start          func(t *testing.T, sealed bool) *deployment
 	file           func(t *testing.T, sealed bool) string // the server's configuration; nil: every release takes it
 	since          release
 	ways           map[string]release // those that came later
@@ -101,10 +101,10 @@ type mode struct {
 
 func modes() []mode {
 	return []mode{
-		{name: "config", sentinel: "no sentinel in this mode", start: configSite, since: firstCallout},
+		{name: "config", sentinel: "no sentinel in this mode", start: startConfigMode, since: firstCallout},
 		{
 			name: "operator", sentinel: "default sentinel", since: firstSentinel, ways: map[string]release{"MQTT": firstMQTT},
-			start: func(t *testing.T, sealed bool) *site { t.Helper(); return operatorSite(t, sealed, false) },
+			start: func(t *testing.T, sealed bool) *deployment { t.Helper(); return startOperatorMode(t, sealed, false) },
 			file: func(t *testing.T, sealed bool) string {
 				t.Helper()
 				return callouttest.NewOperator(t, callouttest.OperatorConfig{Sealed: sealed}).Servers[0].File()
@@ -112,13 +112,13 @@ func modes() []mode {
 		},
 		{
 			name: "operator", sentinel: "sentinel creds", since: firstCallout,
-			start: func(t *testing.T, sealed bool) *site { t.Helper(); return operatorSite(t, sealed, true) },
+			start: func(t *testing.T, sealed bool) *deployment { t.Helper(); return startOperatorMode(t, sealed, true) },
 		},
 	}
 }
 
 // from returns the release from which on a way to connect works.
-func (m *mode) from(w way) release {
+func (m *mode) from(w transport) release {
 	if since, ok := m.ways[w.name]; ok {
 		return since
 	}

@@ -11,11 +11,11 @@ import (
 	"usher/directory/snapshot"
 )
 
-// The stream of a bucket is KV_<bucket>, so a project of that name would own it:
-// its admin reads and deletes every key. No project gets such a name.
+// The stream of a key-value bucket is KV_<bucket>. The admin of a project with that name
+// could read and delete every key, so the name is reserved.
 //
 // Attack: the admin of a project called KV_x reads key-value bucket x of the account
-// Held by: no project's name begins with KV_ or OBJ_
+// Held by: project names that begin with KV_ or OBJ_ are refused
 func TestProjectLikeBucket(t *testing.T) {
 	for name, ok := range map[string]bool{"KV_settings": false, "KV_": false, "OBJ_files": false, "KV": true, "OBJ": true, "kv_x": true, "x_KV_y": true} {
 		_, err := snapshot.New(directory.Records{Projects: []directory.Project{{Name: name, Account: "APP"}}})
@@ -23,18 +23,18 @@ func TestProjectLikeBucket(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	// What the name would give.
-	owner := solo(t)
+	// What the name would allow.
+	owner := soloAdmin(t)
 	for i := range owner.Rules {
 		owner.Rules[i].Subject = strings.ReplaceAll(owner.Rules[i].Subject, ".shop", ".KV_settings")
 	}
 	s := startServer(t, map[string]*server.Permissions{"free": nil, "ann": permissionsOf(&owner)})
-	_, js := manage(t, s)
+	_, js := connectAdmin(t, s)
 	bucket, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "settings"})
 	must(t, err)
 	_, err = bucket.PutString(t.Context(), "key", "secret")
 	must(t, err)
-	m, err := as(t, s, "ann").Request("$JS.API.DIRECT.GET.KV_settings.$KV.settings.key", nil, patience)
+	m, err := connectAs(t, s, "ann").Request("$JS.API.DIRECT.GET.KV_settings.$KV.settings.key", nil, timeout)
 	if err != nil || string(m.Data) != "secret" {
 		t.Errorf("got %v", err)
 	}

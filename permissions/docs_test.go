@@ -17,14 +17,15 @@ import (
 
 var update = flag.Bool("update", false, "write the tables of docs/reference/permissions.md")
 
-// The subjects in docs/reference/permissions.md are those that Derive gives.
+// The subjects in docs/reference/permissions.md are those of Derive.
 func TestDocs(t *testing.T) {
-	callouttest.CheckDocsTable(t, "reference/permissions.md", "subjects", documented(t), *update)
+	callouttest.CheckDocsTable(t, "reference/permissions.md", "subjects", subjectTables(t), *update)
 }
 
-// documented derives one user per role of project shop, which is alone in its
-// account and has topic orders, topic prices with a subject of its own, and subscription billing.
-func documented(t *testing.T) string {
+// subjectTables returns one table for each role in project shop, which is alone in its
+// account and has topic orders, topic prices with a subject of its own, and subscription
+// billing.
+func subjectTables(t *testing.T) string {
 	t.Helper()
 	r := directory.Records{
 		Users: []directory.User{user("U"), user("A", directory.ServiceRoleIngest), user("B", directory.ServiceRoleAdmin), user("C"), user("D")},
@@ -47,10 +48,10 @@ func documented(t *testing.T) string {
 		}
 		fmt.Fprintf(&b, "\n### %s\n\n| side | effect | subject |\n|---|---|---|\n", title)
 		for rules := g.Rules; len(rules) > 0; {
-			r, longer := rules[0], longerForms(rules)
+			r, longer := rules[0], longerRules(rules)
 			subject := "`" + strings.Replace(r.Subject, "_INBOX_"+name, "_INBOX_<user>", 1) + "`"
 			if longer > 1 {
-				subject += fmt.Sprintf(", and the same with `.*` behind it 1 to %d times", longer)
+				subject += fmt.Sprintf(", alone or followed by `.*` 1 to %d times", longer)
 			} else {
 				longer = 0
 			}
@@ -77,9 +78,9 @@ func documented(t *testing.T) string {
 	return b.String()
 }
 
-// longerForms returns how many rules follow the first that are the one before with
-// one more token.
-func longerForms(rules []permissions.Rule) int {
+// longerRules returns how many rules after the first are each the rule before with one
+// more token.
+func longerRules(rules []permissions.Rule) int {
 	n := 0
 	for n+1 < len(rules) && rules[n+1].Subject == rules[n].Subject+".*" {
 		n++

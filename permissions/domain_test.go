@@ -18,45 +18,45 @@ import (
 	"usher/permissions"
 )
 
-// as connects a user of startServer, with the inbox that usher gives it.
-func as(t *testing.T, s *server.Server, user string) *nats.Conn {
+// connectAs connects a user of startServer with its private inbox.
+func connectAs(t *testing.T, s *server.Server, user string) *nats.Conn {
 	t.Helper()
 	nc, err := nats.Connect(s.ClientURL(), nats.UserInfo(user, "p"), nats.CustomInboxPrefix(permissions.InboxPrefix(user)),
-		nats.Timeout(patience), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
+		nats.Timeout(timeout), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
 	must(t, err)
 	t.Cleanup(nc.Close)
 	return nc
 }
 
-// send publishes, with a reply subject or without, and returns when the server has
-// taken it or refused it.
+// send publishes a message, with or without a reply subject, and returns when the server
+// has processed it.
 func send(t *testing.T, nc *nats.Conn, subject, reply, body string) {
 	t.Helper()
 	must(t, nc.PublishRequest(subject, reply, []byte(body)))
-	must(t, nc.FlushTimeout(patience))
+	must(t, nc.FlushTimeout(timeout))
 }
 
-// The project is called like the JetStream domain, so the newer acknowledgements
-// of every stream of the account begin as its own do: $JS.ACK.shop.<account hash>.
+// The project has the name of the JetStream domain, so acknowledgements in the newer
+// format begin with its name for every stream of the account: $JS.ACK.shop.<account hash>.
 //
-// Attack: a project called like the JetStream domain acknowledges and reads every stream of its account
+// Attack: a project with the name of the JetStream domain acknowledges and reads every stream of its account
 // Held by: every subject below $JS in a grant has its exact number of tokens
 func TestProjectLikeDomain(t *testing.T) {
-	ann, err := derive(t, newPolicy(), snapshotOf(t, world()), "ann", identity.Selection{})
+	ann, err := derive(t, newPolicy(), snapshotOf(t, testDirectory()), "ann", identity.Selection{})
 	must(t, err)
-	open := handmade(pubAllow("$JS.ACK.shop.>"), pubAllow("$JS.FC.shop.>"), subAllow("_INBOX_open.>"))
+	open := validGrant(pubAllow("$JS.ACK.shop.>"), pubAllow("$JS.FC.shop.>"), subAllow("_INBOX_open.>"))
 	s := startServer(t, map[string]*server.Permissions{"free": nil, "ann": permissionsOf(&ann), "open": permissionsOf(open)},
 		func(o *server.Options) { o.JetStreamDomain = "shop" })
-	nc, js := manage(t, s)
-	makeStream(t, js, "lab")
-	makeConsumers(t, nc, js, "lab", "reader")
+	nc, js := connectAdmin(t, s)
+	createStream(t, js, "lab")
+	createConsumers(t, nc, js, "lab", "reader")
 	for range 3 {
 		_, err := js.Publish(t.Context(), "lab.results", []byte("secret"))
 		must(t, err)
 	}
 	reader, err := js.Consumer(t.Context(), "lab", "reader")
 	must(t, err)
-	_, err = reader.Next(jetstream.FetchMaxWait(patience))
+	_, err = reader.Next(jetstream.FetchMaxWait(timeout))
 	must(t, err)
 	hash := accountHash(t, s)
 	newer := "$JS.ACK.shop." + hash + ".lab.reader.1.1.1.1.0"
@@ -70,7 +70,7 @@ func TestProjectLikeDomain(t *testing.T) {
 				t.Errorf("%s publishes %s: %v", user, subject, got)
 			}
 		}
-		nc := as(t, s, user)
+		nc := connectAs(t, s, user)
 		got, err := nc.SubscribeSync(permissions.InboxPrefix(user) + ".x")
 		must(t, err)
 		send(t, nc, newer+".x", got.Subject, "+NXT")
@@ -82,44 +82,45 @@ func TestProjectLikeDomain(t *testing.T) {
 			}
 			continue
 		}
-		// The test would notice: with an open tail it works.
-		if m, err := got.NextMsg(patience); err != nil || string(m.Data) != "secret" {
+		// With an open tail the attack works, so the test detects it.
+		if m, err := got.NextMsg(timeout); err != nil || string(m.Data) != "secret" {
 			t.Errorf("%s: %v", user, err)
 		}
 	}
 }
 
-// accountHash takes the hash that stands in the newer subjects from the server.
+// accountHash reads the account hash from the server's subjects in the newer format.
 func accountHash(t *testing.T, s *server.Server) string {
 	t.Helper()
-	form := regexp.MustCompile(`^\$JS\.ACK\.shop\.(\w+)\.lab\.reader\.`)
-	subjects := held(t, s)
-	i := slices.IndexFunc(subjects, form.MatchString)
+	pattern := regexp.MustCompile(`^\$JS\.ACK\.shop\.(\w+)\.lab\.reader\.`)
+	subjects := serverSubscriptions(t, s)
+	i := slices.IndexFunc(subjects, pattern.MatchString)
 	if i < 0 {
-		t.Fatalf("no newer acknowledgement in %q", subjects)
+		t.Fatalf("no acknowledgement subject in the newer format in %q", subjects)
 	}
-	return form.FindStringSubmatch(subjects[i])[1]
+	return pattern.FindStringSubmatch(subjects[i])[1]
 }
 
-// From a leaf server with a JetStream domain of its own, the hub's JetStream is under
-// $JS.<domain>.API, which only a service_admin has: usher does not know the domain. On
-// the hub itself the server maps those subjects before it looks at permissions.
+// A leaf server with its own JetStream domain reaches the hub's JetStream at
+// $JS.<domain>.API. Only a service_admin may publish there, because usher does not know
+// the domain. On the hub itself the server maps these subjects before it checks
+// permissions.
 func TestHubJetStreamFromLeaf(t *testing.T) {
-	admin := solo(t)
-	root, err := derive(t, newPolicy(), snapshotOf(t, world()), "root", identity.Selection{})
+	admin := soloAdmin(t)
+	root, err := derive(t, newPolicy(), snapshotOf(t, testDirectory()), "root", identity.Selection{})
 	must(t, err)
 	hub := startServer(t, map[string]*server.Permissions{"free": nil, "ann": permissionsOf(&admin), "root": permissionsOf(&root)}, func(o *server.Options) {
 		o.ServerName, o.JetStreamDomain = "hub", "hub"
 		o.LeafNode.Host, o.LeafNode.Port = "127.0.0.1", -1
 	})
-	_, js := manage(t, hub)
-	makeStream(t, js, "shop")
-	makeStream(t, js, "lab")
+	_, js := connectAdmin(t, hub)
+	createStream(t, js, "shop")
+	createStream(t, js, "lab")
 
 	varz, err := hub.Varz(nil)
 	must(t, err)
 
-	// On the hub, with the domain in the subject: what the grant says without it.
+	// On the hub, a subject with the domain has the same permissions as without it.
 	ann := dial(t, hub, "ann")
 	for subject, want := range map[string]bool{
 		"$JS.hub.API.STREAM.INFO.shop": true, "$JS.hub.API.STREAM.INFO.lab": false, "$JS.hub.API.STREAM.DELETE.shop": false, "$JS.edge.API.STREAM.INFO.shop": false,
@@ -135,9 +136,9 @@ func TestHubJetStreamFromLeaf(t *testing.T) {
 			o.LeafNode.Remotes = []*server.RemoteLeafOpts{{LocalAccount: "APP", URLs: []*url.URL{remote}}}
 		})
 		callouttest.Eventually(t, "the leaf is connected", func() bool { return leaf.NumLeafNodes() == 1 })
-		nc, _ := manage(t, leaf)
-		ask := func(subject string) error {
-			_, err := nc.Request(subject, nil, patience)
+		nc, _ := connectAdmin(t, leaf)
+		request := func(subject string) error {
+			_, err := nc.Request(subject, nil, timeout)
 			return err
 		}
 		if !works {
@@ -146,11 +147,11 @@ func TestHubJetStreamFromLeaf(t *testing.T) {
 				stream, err := js.Stream(t.Context(), "shop")
 				return err == nil && stream.CachedInfo().State.Msgs > 0
 			})
-			if err := ask("$JS.hub.API.STREAM.INFO.shop"); !errors.Is(err, nats.ErrNoResponders) {
+			if err := request("$JS.hub.API.STREAM.INFO.shop"); !errors.Is(err, nats.ErrNoResponders) {
 				t.Errorf("%s: %v", user, err)
 			}
 			continue
 		}
-		callouttest.Eventually(t, "the hub's JetStream answers "+user, func() bool { return ask("$JS.hub.API.STREAM.INFO.shop") == nil })
+		callouttest.Eventually(t, "the hub's JetStream answers "+user, func() bool { return request("$JS.hub.API.STREAM.INFO.shop") == nil })
 	}
 }

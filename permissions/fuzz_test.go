@@ -18,10 +18,10 @@ import (
 	"usher/permissions"
 )
 
-// dice makes choices out of fuzz bytes; when they run out, it always picks the first.
-type dice struct{ data []byte }
+// fuzzSource makes choices from fuzz bytes; when they run out, it makes the first choice.
+type fuzzSource struct{ data []byte }
 
-func (d *dice) roll(n int) int {
+func (d *fuzzSource) choose(n int) int {
 	if len(d.data) == 0 {
 		return 0
 	}
@@ -30,11 +30,11 @@ func (d *dice) roll(n int) int {
 	return int(b) % n
 }
 
-func pick[T any](d *dice, from []T) T { return from[d.roll(len(from))] }
+func pick[T any](d *fuzzSource, from []T) T { return from[d.choose(len(from))] }
 
-func some[T any](d *dice, from []T) []T {
+func some[T any](d *fuzzSource, from []T) []T {
 	var out []T
-	mask := d.roll(256)
+	mask := d.choose(256)
 	for i, v := range from {
 		if mask>>(i%8)&1 == 1 {
 			out = append(out, v)
@@ -54,9 +54,9 @@ var (
 	}
 )
 
-// build makes a directory out of fuzz bytes; it may still be refused.
+// build makes a directory from fuzz bytes. The directory may be invalid.
 func build(data []byte) (directory.Records, *permissions.Policy) {
-	d := &dice{data}
+	d := &fuzzSource{data}
 	r := directory.Records{}
 	for _, name := range fuzzUsers {
 		r.Users = append(r.Users, user(name, some(d, directory.ServiceRoles())...))
@@ -72,7 +72,7 @@ func build(data []byte) (directory.Records, *permissions.Policy) {
 		}
 		for _, topic := range some(d, fuzzTopics) {
 			subject := pick(d, fuzzSubjects)
-			if subject != "" && p.Account != "OWN" { // seldom shared: elsewhere it would be refused
+			if subject != "" && p.Account != "OWN" { // in a shared account such a subject would be refused
 				subject = name + "." + subject
 			}
 			p.Topics = append(p.Topics, directory.Topic{Name: topic, Subject: subject, ACL: some(d, members)})
@@ -88,13 +88,13 @@ func build(data []byte) (directory.Records, *permissions.Policy) {
 	p := &permissions.Policy{
 		AdminAccount: pick(d, accounts), IngestAccount: pick(d, accounts), CalloutAccount: "AUTH", SystemAccount: "SYS",
 	}
-	if d.roll(3) == 1 {
+	if d.choose(3) == 1 {
 		p.Scoped = some(d, fuzzScoped)
 	}
 	return r, p
 }
 
-// fuzzScoped is what may be bound to a scoped signing key.
+// fuzzScoped lists the roles that may have a scoped signing key.
 var fuzzScoped = []permissions.ScopedRole{
 	{Account: "APP", Role: "publisher"},
 	{Account: "APP", Role: "service_admin"},
@@ -103,22 +103,22 @@ var fuzzScoped = []permissions.ScopedRole{
 	{Account: "APP", Role: "consumer"},
 }
 
-// stated is what the records say a user may do, worked out from the text of
-// the rules (docs/reference/permissions.md) and nothing of the package under test.
-type stated struct {
-	accounts map[string]bool // every account that some role lands in
-	scopes   map[string]bool // every scope that some role is bound to; empty: to none
+// expected is what a user may do according to docs/reference/permissions.md, computed without the
+// package under test.
+type expected struct {
+	accounts map[string]bool // of all roles
+	scopes   map[string]bool // of all roles; empty: a role without a scope
 	pub, sub []string
 }
 
-func state(r *directory.Records, p *permissions.Policy, name string, sel identity.Selection) stated {
-	s := stated{accounts: map[string]bool{}, scopes: map[string]bool{}}
-	lands := func(account string, bound ...string) bool {
+func expectedFor(r *directory.Records, p *permissions.Policy, name string, sel identity.Selection) expected {
+	s := expected{accounts: map[string]bool{}, scopes: map[string]bool{}}
+	add := func(account string, roles ...string) bool {
 		if sel.Account != "" && sel.Account != account {
 			return false
 		}
 		s.accounts[account] = true
-		for _, role := range bound {
+		for _, role := range roles {
 			if !slices.Contains(p.Scoped, permissions.ScopedRole{Account: account, Role: role}) {
 				role = ""
 			}
@@ -132,11 +132,11 @@ func state(r *directory.Records, p *permissions.Policy, name string, sel identit
 			roles = u.ServiceRoles
 		}
 	}
-	admin, addIngest := slices.Contains(roles, directory.ServiceRoleAdmin), slices.Contains(roles, directory.ServiceRoleIngest)
-	if admin && sel.Project == "" && lands(p.AdminAccount, "service_admin") {
+	admin, hasIngest := slices.Contains(roles, directory.ServiceRoleAdmin), slices.Contains(roles, directory.ServiceRoleIngest)
+	if admin && sel.Project == "" && add(p.AdminAccount, "service_admin") {
 		s.pub, s.sub = append(s.pub, ">"), append(s.sub, ">")
 	}
-	if addIngest && sel.Project == "" && lands(p.IngestAccount, "ingest") {
+	if hasIngest && sel.Project == "" && add(p.IngestAccount, "ingest") {
 		s.pub = append(s.pub, "_INBOX.>", "_HB.>", "_STAN.discover.event-service", "_STAN.discover.event-service.*",
 			"_STAN.pub.*.habitat", "_STAN.close.*", "habitat.event.*")
 		s.sub = append(s.sub, "_INBOX.>", "_STAN.acks.>", "_HB.>", "_STAN.discover.event-service.*")
@@ -146,15 +146,15 @@ func state(r *directory.Records, p *permissions.Policy, name string, sel identit
 		if sel.Project != "" && sel.Project != project.Name {
 			continue
 		}
-		if sel.Project != "" && admin && lands(project.Account, "service_admin") {
+		if sel.Project != "" && admin && add(project.Account, "service_admin") {
 			s.pub, s.sub = append(s.pub, ">"), append(s.sub, ">")
 		}
 		alone := !slices.ContainsFunc(r.Projects, func(p directory.Project) bool { return p.Account == project.Account && p.Name != project.Name })
 		for _, m := range project.Members {
 			if admin && sel.Project != "" {
-				continue // it has all of the account
+				continue // it has the whole account
 			}
-			if m.User == name && lands(project.Account, roleNames(m.Roles)...) {
+			if m.User == name && add(project.Account, roleNames(m.Roles)...) {
 				s.member(project, m, alone)
 			}
 		}
@@ -163,7 +163,7 @@ func state(r *directory.Records, p *permissions.Policy, name string, sel identit
 	return s
 }
 
-func (s *stated) member(p *directory.Project, m directory.Member, alone bool) {
+func (s *expected) member(p *directory.Project, m directory.Member, alone bool) {
 	admin := slices.Contains(m.Roles, directory.RoleProjectAdmin)
 	if admin {
 		s.pub, s.sub = append(s.pub, p.Name+".>"), append(s.sub, p.Name+".>")
@@ -203,8 +203,8 @@ func (s *stated) member(p *directory.Project, m directory.Member, alone bool) {
 	}
 }
 
-// fuzzProbes is what somebody might try: everybody's topics, streams and
-// inboxes, and what belongs to NATS.
+// fuzzProbes are subjects that a client may try: topics, streams and inboxes of every
+// user, and subjects of NATS itself.
 var fuzzProbes = func() []string {
 	out := []string{
 		"$SYS.REQ.USER.AUTH", "$SYS.REQ.USER.INFO", "$SYS.ACCOUNT.APP.CONNECT", "$SYS.REQ.SERVER.PING", "$JS.API.INFO", "$JS.API.STREAM.NAMES",
@@ -233,7 +233,7 @@ var fuzzProbes = func() []string {
 	return slices.Compact(out)
 }()
 
-// matcher is nats-server's own.
+// matcher matches subjects with the code of nats-server.
 func matcher(t *testing.T, subjects []string) func(subject string) bool {
 	t.Helper()
 	l := gsl.NewSublist[int]()
@@ -245,7 +245,7 @@ func matcher(t *testing.T, subjects []string) func(subject string) bool {
 	return l.HasInterest
 }
 
-// Whatever the directory says, nothing beyond it is ever granted, and nothing less.
+// FuzzDerive: a grant gives exactly what the directory says, whatever it says.
 func FuzzDerive(f *testing.F) {
 	f.Add([]byte(nil))
 	f.Add([]byte{0, 0, 0, 0, 3, 0, 255, 0, 63, 1, 2, 4, 7, 1, 2, 63, 2, 3, 4, 5, 6, 7, 8, 9, 15, 255, 255})
@@ -255,8 +255,8 @@ func FuzzDerive(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) { checkDerive(t, data) })
 }
 
-// The same over random directories, so that every run of the tests sees many;
-// and they are neither all refused nor all empty.
+// TestDeriveRandom runs the same check on random directories, of which enough are valid
+// and not empty.
 func TestDeriveRandom(t *testing.T) {
 	random, granted := rand.NewChaCha8([32]byte{1}), 0
 	for range 60 {
@@ -271,24 +271,24 @@ func TestDeriveRandom(t *testing.T) {
 	}
 }
 
-// checkDerive compares every grant of a directory with what the directory
-// states, and returns how many there were.
+// checkDerive compares every grant of a directory with the expected one, and returns the
+// number of grants.
 func checkDerive(t *testing.T, data []byte) (granted int) {
 	t.Helper()
 	records, p := build(data)
 	raw, _ := build(data)
 	s, err := snapshot.New(records)
 	if err != nil {
-		return 0 // a directory that is refused grants nothing
+		return 0 // an invalid directory grants nothing
 	}
 	selections := []string{"", "account=APP", "account=OTHER", "project=" + fuzzProjects[0], "project=NEXT", "project=none"}
 	for _, name := range fuzzUsers {
 		for _, sel := range selections {
 			g, err := derive(t, p, s, name, selection(sel))
-			want := state(&raw, p, name, selection(sel))
+			want := expectedFor(&raw, p, name, selection(sel))
 			if len(want.accounts) != 1 || len(want.scopes) > 1 {
 				if err == nil {
-					t.Fatalf("%s %s: granted %s, and lands in %v, scopes %v", name, sel, g.Account, want.accounts, want.scopes)
+					t.Fatalf("%s %s: granted %s, want accounts %v, scopes %v", name, sel, g.Account, want.accounts, want.scopes)
 				}
 				continue
 			}
@@ -305,48 +305,48 @@ func checkDerive(t *testing.T, data []byte) (granted int) {
 				compareScoped(t, name, &g)
 			}
 			if again, _ := derive(t, p, s, name, selection(sel)); !reflect.DeepEqual(g, again) {
-				t.Fatalf("%s %s: not the same twice", name, sel)
+				t.Fatalf("%s %s: two calls differ", name, sel)
 			}
 		}
 	}
 	return granted
 }
 
-func compare(t *testing.T, who string, g *permissions.Grant, want stated) {
+func compare(t *testing.T, who string, g *permissions.Grant, want expected) {
 	t.Helper()
 	for side, subjects := range map[permissions.Side][]string{permissions.Publish: want.pub, permissions.Subscribe: want.sub} {
-		if !slices.IsSorted(lines(g)) {
+		if !slices.IsSorted(ruleStrings(g)) {
 			t.Fatalf("%s: not sorted", who)
 		}
 		allow, deny := g.Subjects(side, permissions.Allow), g.Subjects(side, permissions.Deny)
 		if len(allow)+len(deny) == 0 {
-			t.Fatalf("%s: the %s side is open", who, side)
+			t.Fatalf("%s: no rule for the %s side", who, side)
 		}
-		ours, denied, theirs := matcher(t, allow), matcher(t, deny), matcher(t, subjects)
+		allows, denies, expects := matcher(t, allow), matcher(t, deny), matcher(t, subjects)
 		for _, probe := range fuzzProbes {
-			granted, should := ours(probe) && !denied(probe), theirs(probe) && probe != auth
-			if granted != should {
-				t.Fatalf("%s: %s %s is %v and should be %v", who, side, probe, granted, should)
+			granted, want := allows(probe) && !denies(probe), expects(probe) && probe != auth
+			if granted != want {
+				t.Fatalf("%s: %s %s is %v, want %v", who, side, probe, granted, want)
 			}
 			if g.Check(side, probe).Allowed != granted {
 				t.Fatalf("%s: Check disagrees on %s %s", who, side, probe)
 			}
 		}
-		// No wildcard that is granted reaches further than one that is stated.
+		// No granted wildcard matches more than an expected one.
 		for _, s := range allow {
 			if !slices.ContainsFunc(subjects, func(w string) bool { return server.SubjectMatchesFilter(s, w) }) {
-				t.Fatalf("%s: %s %s is not stated", who, side, s)
+				t.Fatalf("%s: %s %s is not expected", who, side, s)
 			}
 		}
 	}
 }
 
-// compareScoped demands that a grant of a scope leaves everything to the template,
-// and that this gets single tokens.
+// compareScoped checks that a grant with a scope has no rules or limits, and that the
+// template gets single tokens.
 func compareScoped(t *testing.T, name string, g *permissions.Grant) {
 	t.Helper()
 	if len(g.Rules) > 0 || len(g.ConnectionTypes) > 0 || len(g.Networks) > 0 {
-		t.Fatalf("%s: states %+v beside scope %s", name, g, g.Scope)
+		t.Fatalf("%s: has %+v with scope %s", name, g, g.Scope)
 	}
 	values := []string{name}
 	for _, tag := range g.Tags {
@@ -360,8 +360,8 @@ func compareScoped(t *testing.T, name string, g *permissions.Grant) {
 	}
 }
 
-// Whatever an identity is called, a template gets single tokens from it, or it is
-// denied; and one that is granted is also issued.
+// FuzzScoped: an identity with a scope is denied, or its name and key id are single
+// tokens; a granted name is also valid when the user JWT is issued.
 func FuzzScoped(f *testing.F) {
 	for _, s := range [][2]string{
 		{"pia", "laptop"},
@@ -384,7 +384,7 @@ func FuzzScoped(f *testing.F) {
 	} {
 		f.Add(s[0], s[1])
 	}
-	s := snapshotOf(f, world())
+	s := snapshotOf(f, testDirectory())
 	facts, _ := s.Facts("pia", "")
 	p := newPolicy()
 	p.Scoped = []permissions.ScopedRole{{Account: "APP", Role: "publisher"}}
@@ -405,7 +405,7 @@ func FuzzScoped(f *testing.F) {
 	})
 }
 
-// The subjects of this package mean what nats-server's mean.
+// FuzzSubjects: this package and nats-server agree on subjects.
 func FuzzSubjects(f *testing.F) {
 	for _, pair := range [][2]string{
 		{"a.b", "a.b"},
@@ -429,13 +429,13 @@ func FuzzSubjects(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b string) {
 		for _, s := range []string{a, b} {
 			if permissions.ValidSubject(s) && !server.IsValidSubject(s) {
-				t.Fatalf("%q is a subject only here", s)
+				t.Fatalf("%q is a subject here, but not for nats-server", s)
 			}
 			if permissions.ValidSubject(s) && len(strings.Fields(s)) != 1 {
 				t.Fatalf("nats-server splits %q", s)
 			}
 			if permissions.HasWildcard(s) && server.IsValidLiteralSubject(s) {
-				t.Fatalf("%q has a wildcard only here", s)
+				t.Fatalf("%q has a wildcard here, but not for nats-server", s)
 			}
 		}
 		if !permissions.ValidSubject(a) || !permissions.ValidSubject(b) || oddStar(a) || oddStar(b) {

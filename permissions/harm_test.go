@@ -27,7 +27,7 @@ func TestServiceAdminIsNotBoundByAProject(t *testing.T) {
 	}
 }
 
-// What a change of one project may do to whom.
+// Which changes of project lab harm a user.
 func TestHarms(t *testing.T) {
 	p := &permissions.Policy{AdminAccount: "ADMIN", IngestAccount: "APP", Scoped: []permissions.ScopedRole{{Account: "APP", Role: "consumer"}}}
 	in := func(name, account string, topics int, roles ...directory.Role) directory.Project {
@@ -55,18 +55,18 @@ func TestHarms(t *testing.T) {
 		before, after directory.Project // lab, which changes
 		harms         bool
 	}{
-		{"it is made a member", nil, []directory.Project{shop}, in("lab", "APP", 0), in("lab", "APP", 0, pub), false},
+		{"becomes a member", nil, []directory.Project{shop}, in("lab", "APP", 0), in("lab", "APP", 0, pub), false},
 		{"in another account", nil, []directory.Project{shop}, in("lab", "LAB", 0), in("lab", "LAB", 0, pub), true},
-		{"that it knows already", nil, []directory.Project{shop, in("too", "LAB", 0, pub)}, in("lab", "LAB", 0), in("lab", "LAB", 0, pub), false},
+		{"in another account, where it has a role already", nil, []directory.Project{shop, in("too", "LAB", 0, pub)}, in("lab", "LAB", 0), in("lab", "LAB", 0, pub), false},
 		{"with another scope", nil, []directory.Project{shop}, in("lab", "APP", 0), in("lab", "APP", 0, con), true},
 		{"in one of two accounts, with another scope there", nil, []directory.Project{shop, in("too", "LAB", 0, pub)}, in("lab", "APP", 0), in("lab", "APP", 0, con), true},
 		{"another role of the same scope", nil, []directory.Project{shop}, in("lab", "APP", 0, pub), in("lab", "APP", 0, pub, admin), false},
-		{"too much", nil, []directory.Project{in("shop", "APP", 100, pub)}, in("lab", "APP", 0, pub), in("lab", "APP", 70, pub), true},
-		{"much", nil, []directory.Project{shop}, in("lab", "APP", 0, pub), in("lab", "APP", 60, pub), false},
+		{"the answer becomes too large", nil, []directory.Project{in("shop", "APP", 100, pub)}, in("lab", "APP", 0, pub), in("lab", "APP", 70, pub), true},
+		{"less than half", nil, []directory.Project{shop}, in("lab", "APP", 0, pub), in("lab", "APP", 60, pub), false},
 		{"more than half", nil, []directory.Project{shop}, in("lab", "APP", 0, pub), in("lab", "APP", 100, pub), true},
-		{"less than it was, and more than half still", nil, []directory.Project{shop}, in("lab", "APP", 110, pub), in("lab", "APP", 100, pub), false},
-		{"it has nothing elsewhere", nil, nil, in("lab", "APP", 0, pub), in("lab", "APP", 300, pub), false},
-		{"it is taken out", nil, []directory.Project{shop}, in("lab", "APP", 10, pub), in("lab", "APP", 10), false},
+		{"still more than half, but less than before", nil, []directory.Project{shop}, in("lab", "APP", 110, pub), in("lab", "APP", 100, pub), false},
+		{"no other role", nil, nil, in("lab", "APP", 0, pub), in("lab", "APP", 300, pub), false},
+		{"removed from the project", nil, []directory.Project{shop}, in("lab", "APP", 10, pub), in("lab", "APP", 10), false},
 		{"a service role elsewhere", directory.ServiceRoles()[:1], nil, in("lab", "APP", 0), in("lab", "APP", 0, pub), true},
 		{"a service role in the account", directory.ServiceRoles()[1:], nil, in("lab", "APP", 0), in("lab", "APP", 0, pub), false},
 		{"a service role in the account, another scope", directory.ServiceRoles()[1:], nil, in("lab", "APP", 0), in("lab", "APP", 0, con), true},

@@ -15,7 +15,7 @@ import (
 	"usher/identity"
 )
 
-// published is what the server answers to a message.
+// published is the server's acknowledgement of a message.
 type published struct {
 	Seq       uint64 `json:"seq"`
 	Duplicate bool   `json:"duplicate"`
@@ -26,17 +26,17 @@ type published struct {
 	} `json:"error"`
 }
 
-// Headers that act (docs/explanation/isolation.md). pia may publish shop.orders and
-// shop.market.prices; what a header does beyond that, the server does not check.
-func TestHeadersThatAct(t *testing.T) {
-	pia, err := derive(t, newPolicy(), snapshotOf(t, world()), "pia", identity.Selection{})
+// Headers with effects (docs/explanation/isolation.md). pia may publish shop.orders and
+// shop.market.prices; the server does not check the effects of headers on other subjects.
+func TestHeaderEffects(t *testing.T) {
+	pia, err := derive(t, newPolicy(), snapshotOf(t, testDirectory()), "pia", identity.Selection{})
 	must(t, err)
 	s := startServer(t, map[string]*server.Permissions{"free": nil, "pia": permissionsOf(&pia)})
-	admin, js := manage(t, s)
-	nc := as(t, s, "pia")
+	admin, js := connectAdmin(t, s)
+	nc := connectAs(t, s, "pia")
 	stream := func(config jetstream.StreamConfig) jetstream.Stream {
 		t.Helper()
-		_ = js.DeleteStream(t.Context(), "shop") // the one before, if there is one
+		_ = js.DeleteStream(t.Context(), "shop") // of the previous subtest
 		config.Name, config.Subjects = "shop", []string{"shop.>"}
 		st, err := js.CreateStream(t.Context(), config)
 		must(t, err)
@@ -48,7 +48,7 @@ func TestHeadersThatAct(t *testing.T) {
 		for i := 0; i < len(headers); i += 2 {
 			m.Header.Set(headers[i], headers[i+1])
 		}
-		reply, err := nc.RequestMsg(m, patience)
+		reply, err := nc.RequestMsg(m, timeout)
 		must(t, err)
 		var p published
 		must(t, json.Unmarshal(reply.Data, &p))
@@ -57,7 +57,7 @@ func TestHeadersThatAct(t *testing.T) {
 	refused := func(headers ...string) {
 		t.Helper()
 		if p := publish(headers...); p.Error == nil {
-			t.Errorf("%q is taken: %+v", headers, p)
+			t.Errorf("%q is accepted: %+v", headers, p)
 		}
 	}
 	count := func(st jetstream.Stream) uint64 {
@@ -66,7 +66,7 @@ func TestHeadersThatAct(t *testing.T) {
 		must(t, err)
 		return info.State.Msgs
 	}
-	others := func() {
+	publishOthers := func() {
 		t.Helper()
 		for range 3 {
 			_, err := js.Publish(t.Context(), "shop.returns", []byte("of others"))
@@ -77,7 +77,7 @@ func TestHeadersThatAct(t *testing.T) {
 
 	t.Run("without options", func(t *testing.T) {
 		st := stream(jetstream.StreamConfig{})
-		others()
+		publishOthers()
 		refused("Nats-Rollup", "all")
 		refused("Nats-Rollup", "sub")
 		refused("Nats-TTL", "1s")
@@ -90,18 +90,18 @@ func TestHeadersThatAct(t *testing.T) {
 	})
 	t.Run("Nats-Rollup", func(t *testing.T) {
 		st := stream(jetstream.StreamConfig{AllowRollup: true})
-		others()
+		publishOthers()
 		if p := publish("Nats-Rollup", "sub"); p.Error != nil || count(st) != 4 {
-			t.Errorf("of its own subject: %+v, %d messages", p, count(st))
+			t.Errorf("own subject: %+v, %d messages", p, count(st))
 		}
 		if p := publish("Nats-Rollup", "all"); p.Error != nil || count(st) != 1 {
-			t.Errorf("of all: %+v, %d messages", p, count(st))
+			t.Errorf("all: %+v, %d messages", p, count(st))
 		}
 	})
 	t.Run("Nats-Rollup with deny_purge", func(t *testing.T) {
 		_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "kept", Subjects: []string{"kept"}, AllowRollup: true, DenyPurge: true})
 		if err == nil {
-			t.Error("a stream that may not be purged may roll up")
+			t.Error("a stream with deny_purge allows rollups")
 		}
 	})
 	t.Run("Nats-Schedule", func(t *testing.T) {
@@ -113,7 +113,7 @@ func TestHeadersThatAct(t *testing.T) {
 			_, err := st.GetLastMsgForSubject(t.Context(), "shop.returns")
 			return err == nil
 		})
-		refused("Nats-Schedule", soon, "Nats-Schedule-Target", "lab.results") // outside of the stream
+		refused("Nats-Schedule", soon, "Nats-Schedule-Target", "lab.results") // outside the stream
 	})
 	t.Run("Nats-Msg-Id", func(t *testing.T) {
 		st := stream(jetstream.StreamConfig{})
@@ -123,21 +123,21 @@ func TestHeadersThatAct(t *testing.T) {
 			t.Errorf("%+v, %v", ack, err)
 		}
 	})
-	t.Run("of the message itself", func(t *testing.T) {
+	t.Run("effects on the message itself", func(t *testing.T) {
 		st := stream(jetstream.StreamConfig{AllowMsgTTL: true, AllowAtomicPublish: true})
-		others()
+		publishOthers()
 		refused("Nats-Expected-Last-Sequence", "1")
 		refused("Nats-Expected-Stream", "lab")
 		refused("Nats-Expected-Last-Subject-Sequence", "9")
-		ended := publish("Nats-TTL", "1s")
-		if ended.Error != nil || ended.Seq == 0 {
-			t.Errorf("%+v", ended)
+		expired := publish("Nats-TTL", "1s")
+		if expired.Error != nil || expired.Seq == 0 {
+			t.Errorf("%+v", expired)
 		}
 		if p := publish("Nats-Batch-Id", "b", "Nats-Batch-Sequence", "1", "Nats-Batch-Commit", "1"); p.Error != nil {
 			t.Errorf("%+v", p)
 		}
-		callouttest.Eventually(t, "the message has ended", func() bool {
-			_, err := st.GetMsg(t.Context(), ended.Seq)
+		callouttest.Eventually(t, "the message has expired", func() bool {
+			_, err := st.GetMsg(t.Context(), expired.Seq)
 			return errors.Is(err, jetstream.ErrMsgNotFound)
 		})
 		for seq := range uint64(3) {
@@ -155,20 +155,20 @@ func TestHeadersThatAct(t *testing.T) {
 	t.Run("Nats-Trace-Dest", func(t *testing.T) {
 		got, err := admin.SubscribeSync("*.>")
 		must(t, err)
-		must(t, admin.FlushTimeout(patience))
+		must(t, admin.FlushTimeout(timeout))
 		for _, dest := range []string{"lab.results", "shop.market.prices"} {
 			m := nats.NewMsg("shop.orders")
 			m.Header.Set("Nats-Trace-Dest", dest)
 			must(t, nc.PublishMsg(m))
 		}
-		must(t, nc.FlushTimeout(patience))
+		must(t, nc.FlushTimeout(timeout))
 		for {
-			m, err := got.NextMsg(patience)
+			m, err := got.NextMsg(timeout)
 			must(t, err)
 			if strings.HasPrefix(m.Subject, "lab.") {
-				t.Errorf("a trace is at %s, where its publisher may not publish", m.Subject)
+				t.Errorf("a trace was sent to %s, where its publisher may not publish", m.Subject)
 			}
-			if m.Subject == "shop.market.prices" { // the second, where it may
+			if m.Subject == "shop.market.prices" { // the second one, which is allowed
 				break
 			}
 		}

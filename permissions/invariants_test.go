@@ -12,8 +12,8 @@ import (
 	"usher/permissions"
 )
 
-// handmade returns a grant that Validate accepts, for a test to spoil.
-func handmade(rules ...permissions.Rule) *permissions.Grant {
+// validGrant returns a grant that Validate accepts unless the rules are invalid.
+func validGrant(rules ...permissions.Rule) *permissions.Grant {
 	return &permissions.Grant{Account: "APP", Rules: rules, ConnectionTypes: []directory.ConnectionType{directory.ConnectionStandard}}
 }
 
@@ -37,10 +37,10 @@ func subDeny(s string) permissions.Rule {
 	return rule(permissions.Subscribe, permissions.Deny, s)
 }
 
-// Invariant 1: both sides are stated.
+// Invariant 1: both sides have rules.
 //
-// Attack: publishing anywhere with a grant that states only subscriptions, or the other way round
-// Held by: every grant states both sides, and an empty side denies everything
+// Attack: a client whose grant has rules for one side only does anything on the other side
+// Held by: every grant has rules for both sides, and an empty side denies everything
 func TestInvariant1BothSides(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -57,12 +57,12 @@ func TestInvariant1BothSides(t *testing.T) {
 		{"publish denied in part", []permissions.Rule{pubDeny("a"), subAllow("b")}, false},
 		{"publish denied below a token", []permissions.Rule{pubDeny("*.>"), subAllow("b")}, false},
 		{"subscribe denied at one depth", []permissions.Rule{pubAllow("a"), subDeny("*")}, false},
-		{"a side that is none", []permissions.Rule{pubAllow("a"), rule("both", permissions.Allow, "b")}, false},
-		{"an effect that is none", []permissions.Rule{pubAllow("a"), rule(permissions.Subscribe, "maybe", "b")}, false},
-		{"an effect left out", []permissions.Rule{pubAllow("a"), rule(permissions.Subscribe, "", "b")}, false},
+		{"an unknown side", []permissions.Rule{pubAllow("a"), rule("both", permissions.Allow, "b")}, false},
+		{"an unknown effect", []permissions.Rule{pubAllow("a"), rule(permissions.Subscribe, "maybe", "b")}, false},
+		{"no effect", []permissions.Rule{pubAllow("a"), rule(permissions.Subscribe, "", "b")}, false},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) { checkValid(t, newPolicy().Validate(handmade(tt.rules...)), tt.ok) })
+		t.Run(tt.name, func(t *testing.T) { checkValid(t, newPolicy().Validate(validGrant(tt.rules...)), tt.ok) })
 	}
 }
 
@@ -73,8 +73,8 @@ func checkValid(t *testing.T, err error, ok bool) {
 	}
 }
 
-// placed is a directory with one project in account, a member and admins.
-func placed(account string) directory.Records {
+// directoryWithAccount is a directory with one project in account, a member and admins.
+func directoryWithAccount(account string) directory.Records {
 	return directory.Records{
 		Users: []directory.User{
 			user("pia"), user("ann"), user("root", directory.ServiceRoleAdmin), user("hab", directory.ServiceRoleIngest),
@@ -90,25 +90,25 @@ func placed(account string) directory.Records {
 	}
 }
 
-// Invariant 2: never the callout account, whoever says so.
+// Invariant 2: never the callout account, whatever the directory or configuration says.
 //
-// Attack: landing in the callout account, where everybody's credentials pass
-// Held by: no grant leads into the callout account, whoever says so
+// Attack: a client gets into the callout account, which carries every credential
+// Held by: no grant is for the callout account, whatever the directory or configuration says
 func TestInvariant2CalloutAccount(t *testing.T) {
 	named := newPolicy()
 	named.IngestAccount, named.AdminAccount, named.HealthCheckAccount = "AUTH", "AUTH", "AUTH"
-	s := snapshotOf(t, placed("AUTH"))
+	s := snapshotOf(t, directoryWithAccount("AUTH"))
 	tests := []struct {
 		name            string
 		policy          *permissions.Policy
 		user, selection string
 	}{
-		{"a publisher of a project that the directory puts there", newPolicy(), "pia", ""},
+		{"a publisher of a project in it", newPolicy(), "pia", ""},
 		{"its admin", newPolicy(), "ann", ""},
-		{"a member that asks for it", newPolicy(), "pia", "account=AUTH"},
+		{"a member that selects it", newPolicy(), "pia", "account=AUTH"},
 		{"a service admin that selects the project", newPolicy(), "root", "project=trap"},
-		{"a configuration that binds the admin role to it", named, "root", ""},
-		{"a configuration that binds ingest to it", named, "hab", ""},
+		{"a configuration with it for the admin role", named, "root", ""},
+		{"a configuration with it for ingest", named, "hab", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -116,21 +116,21 @@ func TestInvariant2CalloutAccount(t *testing.T) {
 			checkValid(t, err, false)
 		})
 	}
-	t.Run("a configuration that binds the health check to it", func(t *testing.T) {
+	t.Run("a configuration with it for the health check", func(t *testing.T) {
 		_, err := named.Derive(identity.Identity{Name: "h", Method: identity.MethodHealthCheck}, directory.Facts{})
 		checkValid(t, err, false)
 	})
 	t.Run("no account at all", func(t *testing.T) {
-		g := handmade(pubAllow("a"), subAllow("b"))
+		g := validGrant(pubAllow("a"), subAllow("b"))
 		g.Account = ""
 		checkValid(t, (&permissions.Policy{}).Validate(g), false)
 	})
 }
 
-// Invariant 2: the system account only for a role that configuration binds to it.
+// Invariant 2: the system account only for a role for which it is configured.
 //
-// Attack: landing in the system account
-// Held by: only a role that configuration binds to it leads into the system account
+// Attack: a client gets into the system account
+// Held by: only a role for which the system account is configured gets into it
 func TestInvariant2SystemAccount(t *testing.T) {
 	bind := func(change func(p *permissions.Policy)) *permissions.Policy {
 		p := newPolicy()
@@ -139,25 +139,25 @@ func TestInvariant2SystemAccount(t *testing.T) {
 	}
 	admin := bind(func(p *permissions.Policy) { p.AdminAccount = "SYS" })
 	addIngest := bind(func(p *permissions.Policy) { p.IngestAccount = "SYS" })
-	s := snapshotOf(t, placed("SYS"))
+	s := snapshotOf(t, directoryWithAccount("SYS"))
 	tests := []struct {
 		name            string
 		policy          *permissions.Policy
 		user, selection string
 		ok              bool
 	}{
-		{"a publisher of a project that the directory puts there", newPolicy(), "pia", "", false},
+		{"a publisher of a project in it", newPolicy(), "pia", "", false},
 		{"its admin", newPolicy(), "ann", "", false},
-		{"a service admin by way of the project", newPolicy(), "root", "project=trap", false},
-		{"a service admin that asks for the account", newPolicy(), "both", "account=SYS", false},
-		{"the admin role, bound to it", admin, "root", "", true},
-		{"the admin role, bound to it, by way of the project", admin, "root", "project=trap", true},
-		{"a publisher, where the admin role is bound to it", admin, "pia", "", false},
-		{"a project admin, where the admin role is bound to it", admin, "ann", "", false},
-		{"ingest, bound to it", addIngest, "hab", "", true},
-		{"a publisher, where ingest is bound to it", addIngest, "pia", "", false},
-		{"the admin role, where ingest is bound to it", addIngest, "root", "project=trap", false},
-		{"both the admin role and membership of a project there", admin, "both", "", false},
+		{"a service admin that selects the project", newPolicy(), "root", "project=trap", false},
+		{"a service admin that selects the account", newPolicy(), "both", "account=SYS", false},
+		{"the admin role, configured for it", admin, "root", "", true},
+		{"the admin role, configured for it, with the project selected", admin, "root", "project=trap", true},
+		{"a publisher, where the admin role is configured for it", admin, "pia", "", false},
+		{"a project admin, where the admin role is configured for it", admin, "ann", "", false},
+		{"ingest, configured for it", addIngest, "hab", "", true},
+		{"a publisher, where ingest is configured for it", addIngest, "pia", "", false},
+		{"the admin role, where ingest is configured for it", addIngest, "root", "project=trap", false},
+		{"both the admin role and membership in a project there", admin, "both", "", false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -177,10 +177,10 @@ func TestInvariant2SystemAccount(t *testing.T) {
 	})
 }
 
-// Invariant 1: nothing below $JS ends in ">", nor does what a client may put in
-// the place of a "*" at the end of a subscribe rule.
+// Invariant 1: no allowance below $JS ends in ">", nor in "*" on the subscribe side, where
+// a client may put ">" in its place.
 //
-// Attack: a project called like the JetStream domain acknowledges and reads every stream of its account
+// Attack: a project with the name of the JetStream domain acknowledges and reads every stream of its account
 // Held by: every subject below $JS in a grant has its exact number of tokens
 func TestInvariant1OpenTails(t *testing.T) {
 	for subject, ok := range map[string]struct{ publish, subscribe bool }{
@@ -201,20 +201,20 @@ func TestInvariant1OpenTails(t *testing.T) {
 		"$JSX.>":                         {true, true},
 		"shop.>":                         {true, true},
 		"shop.*":                         {true, true},
-		"*":                              {true, true}, // one token, and on the subscribe side the whole account
+		"*":                              {true, true}, // on the subscribe side this allows the whole account
 		">":                              {true, true},
 	} {
-		checkValid(t, newPolicy().Validate(handmade(pubAllow(subject), pubDeny(auth), subDeny(">"))), ok.publish)
-		checkValid(t, newPolicy().Validate(handmade(pubDeny(">"), subAllow(subject), subDeny(auth))), ok.subscribe)
-		checkValid(t, newPolicy().Validate(handmade(pubDeny(subject), pubDeny(">"), subDeny(subject), subDeny(">"))), true)
+		checkValid(t, newPolicy().Validate(validGrant(pubAllow(subject), pubDeny(auth), subDeny(">"))), ok.publish)
+		checkValid(t, newPolicy().Validate(validGrant(pubDeny(">"), subAllow(subject), subDeny(auth))), ok.subscribe)
+		checkValid(t, newPolicy().Validate(validGrant(pubDeny(subject), pubDeny(">"), subDeny(subject), subDeny(">"))), true)
 	}
 }
 
 const auth = "$SYS.REQ.USER.AUTH"
 
-// Invariant 3: never where credentials pass, on either side.
+// Invariant 3: never the auth subject, on either side.
 //
-// Attack: reading others' credentials, or posing as a server, on $SYS.REQ.USER.AUTH
+// Attack: a client reads credentials, or poses as a server, on $SYS.REQ.USER.AUTH
 // Held by: no grant reaches that subject on either side
 func TestInvariant3AuthSubject(t *testing.T) {
 	reaching := []string{
@@ -222,36 +222,36 @@ func TestInvariant3AuthSubject(t *testing.T) {
 		"*.REQ.USER.AUTH", "*.*.*.*", "*.>", "*.*.>", "*.*.*.>", "$SYS.*.*.AUTH", "*.REQ.*.>",
 	}
 	for _, s := range reaching {
-		checkValid(t, newPolicy().Validate(handmade(pubAllow(s), subAllow("b"))), false)
-		checkValid(t, newPolicy().Validate(handmade(pubAllow("b"), subAllow(s))), false)
-		// Denied on the other side, or next to it, is not denied.
-		checkValid(t, newPolicy().Validate(handmade(pubAllow(s), subAllow("b"), subDeny(auth))), false)
-		checkValid(t, newPolicy().Validate(handmade(pubAllow(s), pubDeny("$SYS.REQ.USER"), pubDeny(auth+".*"), subAllow("b"))), false)
-		// Denied where it is reached is enough; what reaches all below $JS is refused for that.
+		checkValid(t, newPolicy().Validate(validGrant(pubAllow(s), subAllow("b"))), false)
+		checkValid(t, newPolicy().Validate(validGrant(pubAllow("b"), subAllow(s))), false)
+		// A denial on the other side, or of a similar subject, does not help.
+		checkValid(t, newPolicy().Validate(validGrant(pubAllow(s), subAllow("b"), subDeny(auth))), false)
+		checkValid(t, newPolicy().Validate(validGrant(pubAllow(s), pubDeny("$SYS.REQ.USER"), pubDeny(auth+".*"), subAllow("b"))), false)
+		// A denial of the subject is enough, unless the allowance also has an open tail below $JS.
 		below := strings.HasPrefix(s, "*") && strings.HasSuffix(s, ">")
-		checkValid(t, newPolicy().Validate(handmade(pubAllow(s), pubDeny(auth), subAllow("b"))), !below)
+		checkValid(t, newPolicy().Validate(validGrant(pubAllow(s), pubDeny(auth), subAllow("b"))), !below)
 		below = strings.HasPrefix(s, "*") && strings.ContainsAny(s[len(s)-1:], "*>")
-		checkValid(t, newPolicy().Validate(handmade(pubAllow("b"), subAllow(s), subDeny("$SYS.REQ.USER.*"))), !below)
+		checkValid(t, newPolicy().Validate(validGrant(pubAllow("b"), subAllow(s), subDeny("$SYS.REQ.USER.*"))), !below)
 	}
-	// A subscription may put ">" in the place of the "*" that ends a rule.
+	// A client may subscribe with ">" in place of the "*" that ends a rule.
 	for _, s := range []string{"*", "*.*", "*.*.*", "$SYS.*", "$SYS.REQ.*", "*.REQ.*"} {
-		checkValid(t, newPolicy().Validate(handmade(pubAllow(s), subAllow("b"))), true)
-		checkValid(t, newPolicy().Validate(handmade(pubAllow("b"), subAllow(s))), false)
-		below := strings.HasPrefix(s, "*.") // and at the end too
-		checkValid(t, newPolicy().Validate(handmade(pubAllow("b"), subAllow(s), subDeny(auth))), !below)
+		checkValid(t, newPolicy().Validate(validGrant(pubAllow(s), subAllow("b"))), true)
+		checkValid(t, newPolicy().Validate(validGrant(pubAllow("b"), subAllow(s))), false)
+		below := strings.HasPrefix(s, "*.") // it has an open tail below $JS too
+		checkValid(t, newPolicy().Validate(validGrant(pubAllow("b"), subAllow(s), subDeny(auth))), !below)
 	}
 	passing := []string{
 		"$SYS", "$SYS.REQ.USER", "$SYS.REQ.USER.INFO", auth + ".x", "*.*.*.*.x", "REQ.>", "$JS.x", "$JS.*.x", "*.REQ.USER.INFO", "$SYS.REQ.USER.AUTH*",
 	}
 	for _, s := range passing {
-		checkValid(t, newPolicy().Validate(handmade(pubAllow(s), subAllow(s))), true)
+		checkValid(t, newPolicy().Validate(validGrant(pubAllow(s), subAllow(s))), true)
 	}
 }
 
-// Invariant 3, on what Derive makes: only wildcards over everything reach the
-// auth subject, and they come with its denial on both sides.
+// Invariant 3 for derived grants: only a service_admin's wildcards match the auth subject,
+// and its grant denies it on both sides.
 func TestInvariant3Derived(t *testing.T) {
-	g, err := derive(t, newPolicy(), snapshotOf(t, world()), "root", identity.Selection{})
+	g, err := derive(t, newPolicy(), snapshotOf(t, testDirectory()), "root", identity.Selection{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,15 +265,15 @@ func TestInvariant3Derived(t *testing.T) {
 	}
 }
 
-// Names that would be more than one token, or that NATS keeps for itself.
+// Names that are more than one token, or reserved by NATS.
 var badNames = []string{
 	"", "*", ">", "a.b", "a.*", "a.>", ".", "a.", ".a", "_INBOX", "_", "_STAN", "$SYS", "$JS", "$", "a b", " a", "a ", "a\tb", "a\r\n",
 	"a\x00", "ä", "a\u00a0b", "\u2028", "a/b", "a>b", "*a", "a\u200b", "ａ", strings.Repeat("a", 129),
 }
 
-// Invariant 4: every name from outside is one token, or the directory is refused.
+// Invariant 4: a directory with a name that is not a single token is refused.
 //
-// Attack: names of users, projects and topics that become wildcards in a subject
+// Attack: the name of a user, project or topic becomes a wildcard in a subject
 // Held by: every name that reaches a subject is one literal token, checked when the directory is loaded
 func TestInvariant4Names(t *testing.T) {
 	for _, name := range badNames {
@@ -292,35 +292,33 @@ func TestInvariant4Names(t *testing.T) {
 			}}},
 		}
 		if name == "" {
-			delete(places, "key") // it gets one of its own
+			delete(places, "key") // an empty id is replaced by a generated one
 		}
 		for place, records := range places {
 			if _, err := snapshot.New(records); err == nil {
-				t.Errorf("a %s may be called %q", place, name)
+				t.Errorf("the name %[2]q is valid for a %[1]s", place, name)
 			}
 		}
 	}
 }
 
-// Invariant 4, at the last door: whatever a rule is made of, it is a subject
-// to nats-server too. The server splits a subscribe rule at any white space
-// into subject and queue group.
+// Invariant 4 in Validate: every rule is a valid subject for nats-server, too. The server
+// splits a subscribe rule at white space into subject and queue group.
 func TestInvariant4Rules(t *testing.T) {
 	for _, s := range []string{
 		"", ".", "a.", ".a", "a..b", "a b", "a\tb", "a\nb", "a\rb", "a\fb", "a\vb", "a\x00", ">.a", "a.>.b", " ", "\u00a0", "a\u00a0b",
 		"a\u0085b", "a\u2028b", "a\u3000b", "a workers", "a\xff",
 	} {
-		checkValid(t, newPolicy().Validate(handmade(pubAllow(s), subAllow("b"))), false)
-		checkValid(t, newPolicy().Validate(handmade(pubAllow("a"), subAllow(s))), false)
-		checkValid(t, newPolicy().Validate(handmade(pubAllow("a"), subAllow("b"), subDeny(s))), false)
+		checkValid(t, newPolicy().Validate(validGrant(pubAllow(s), subAllow("b"))), false)
+		checkValid(t, newPolicy().Validate(validGrant(pubAllow("a"), subAllow(s))), false)
+		checkValid(t, newPolicy().Validate(validGrant(pubAllow("a"), subAllow("b"), subDeny(s))), false)
 	}
 }
 
-// Topics with subjects of their own cannot reach into another project, or take
-// what is taken.
+// The own subject of a topic must not overlap another project or another topic.
 //
-// Attack: a topic whose own subject reaches into another project
-// Held by: a topic's subject is refused where it overlaps what is somebody else's
+// Attack: a topic has a subject of another project
+// Held by: the subject of a topic is refused if it overlaps that of another topic or project
 func TestInvariant4OwnSubjects(t *testing.T) {
 	tests := []struct {
 		subject string
@@ -328,18 +326,18 @@ func TestInvariant4OwnSubjects(t *testing.T) {
 	}{
 		{"shop.market.news", true},
 		{"shop.market.prices", false}, // taken
-		{"market.news", false},        // outside of the project, and the account is another's too
+		{"market.news", false},        // outside the project, in a shared account
 		{"shop.extra", true},
-		{"shop.orders", false},          // the topic that is there
-		{"shop.orders.eu", true},        // below it is another subject
+		{"shop.orders", false},          // an existing topic
+		{"shop.orders.eu", true},        // a different subject below it
 		{"lab.results", false},          // of another project
-		{"lab.none", false},             // in another project's space
+		{"lab.none", false},             // inside another project
 		{"lab", false},                  // its name
 		{"lab.>", false},                // wildcards
 		{"*.results", false},            //
 		{">", false},                    //
-		{"moon.dust", false},            // outside, too
-		{"$SYS.REQ.USER.AUTH", false},   // NATS's own
+		{"moon.dust", false},            // outside the project
+		{"$SYS.REQ.USER.AUTH", false},   // reserved by NATS
 		{"$JS.API.STREAM.NAMES", false}, //
 		{"_INBOX_pia.x", false},         //
 		{"_INBOX.x", false},             //
@@ -349,7 +347,7 @@ func TestInvariant4OwnSubjects(t *testing.T) {
 		{"lab\u00a0.results", false},
 	}
 	for _, tt := range tests {
-		r := world()
+		r := testDirectory()
 		r.Projects[0].Topics = append(r.Projects[0].Topics, directory.Topic{Name: "own", Subject: tt.subject, ACL: []string{"pia"}})
 		s, err := snapshot.New(r)
 		if (err == nil) != tt.ok {
@@ -365,13 +363,12 @@ func TestInvariant4OwnSubjects(t *testing.T) {
 	}
 }
 
-// In an account of its own, a project's topics may have any subject that is
-// nobody's yet.
+// In a project that is alone in its account, topics may have any unused subject.
 func TestInvariant4OwnAccount(t *testing.T) {
 	for subject, ok := range map[string]bool{
 		"market.news": true, "shop.orders": true, "moon.dust.eu": true, "moon.dust": false, "market.prices": false, "market.>": false, "$JS.API.INFO": false,
 	} {
-		r := world()
+		r := testDirectory()
 		r.Projects[2].Topics = append(r.Projects[2].Topics, directory.Topic{Name: "own", Subject: subject})
 		if _, err := snapshot.New(r); (err == nil) != ok {
 			t.Errorf("%q: %v", subject, err)
@@ -379,21 +376,21 @@ func TestInvariant4OwnAccount(t *testing.T) {
 	}
 }
 
-// Projects that are called like a verb of the JetStream API reach no other stream.
+// A project with the name of a JetStream API token reaches no other stream.
 //
-// Attack: a project named like a verb of the JetStream API reaches other streams
-// Held by: grants below $JS name the stream in its place, and no such name reaches another
-func TestInvariant4Verbs(t *testing.T) {
-	verbs := []string{
+// Attack: a project has the name of a token of the JetStream API, such as NEXT, and reaches other streams
+// Held by: grants below $JS have the name of the stream in its exact place
+func TestInvariant4APINames(t *testing.T) {
+	names := []string{
 		"NEXT", "GET", "CREATE", "MSG", "INFO", "LIST", "NAMES", "DELETE", "PURGE", "DURABLE", "PAUSE", "STREAM", "CONSUMER",
 		"DIRECT", "API", "ACK", "FC", "LEADER", "STEPDOWN", "SNAPSHOT", "RESTORE", "UPDATE", "TEMPLATE", "UNPIN", "RESET", "META", "SERVER",
 	}
-	for _, verb := range verbs {
+	for _, apiName := range names {
 		r := directory.Records{
 			Users: []directory.User{user("ann"), user("carl")},
 			Projects: []directory.Project{
 				{
-					Name: verb, Account: "APP",
+					Name: apiName, Account: "APP",
 					Members:       []directory.Member{member("ann", directory.RoleProjectAdmin), member("carl", directory.RoleConsumer)},
 					Topics:        []directory.Topic{{Name: "t"}},
 					Subscriptions: []directory.Subscription{{Name: "NEXT", Topic: "t", ACL: []string{"carl"}}, {Name: "victim", Topic: "t", ACL: []string{"carl"}}},
@@ -409,15 +406,15 @@ func TestInvariant4Verbs(t *testing.T) {
 			}
 			for _, subject := range apiSubjects("victim", "D") {
 				if v := g.Check(permissions.Publish, subject); v.Allowed {
-					t.Errorf("%s of project %s may publish %s: %v", name, verb, subject, v.Rule)
+					t.Errorf("%s of project %s may publish %s: %v", name, apiName, subject, v.Rule)
 				}
 			}
 		}
 	}
 }
 
-// apiSubjects is every JetStream subject of one stream and consumer that
-// nats-server 2.15 listens on.
+// apiSubjects returns every JetStream subject of one stream and consumer in nats-server
+// 2.15.
 func apiSubjects(stream, consumer string) []string {
 	var out []string
 	for _, s := range []string{
@@ -443,12 +440,12 @@ func apiSubjects(stream, consumer string) []string {
 		"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES."+stream+"."+consumer, "$JS.SNAPSHOT.ACK."+stream+".x")
 }
 
-// Collapsing drops only what a wildcard grants anyway.
+// Collapsing drops only rules that a wildcard covers.
 //
-// Attack: a list of subjects that is shortened grants more than the list
-// Held by: a wildcard replaces only what it grants anyway
+// Attack: a shortened list of subjects grants more than the list
+// Held by: a rule is dropped only if a granted wildcard covers it
 func TestInvariant6CollapseNeverWidens(t *testing.T) {
-	r := world()
+	r := testDirectory()
 	p := &r.Projects[0]
 	p.Members = append(p.Members, member("guest", directory.Roles()...))
 	for i := range p.Topics {
@@ -473,14 +470,14 @@ func TestInvariant6CollapseNeverWidens(t *testing.T) {
 	for i, a := range g.Rules {
 		for j, b := range g.Rules {
 			if i != j && a.Side == b.Side && a.Effect == b.Effect && permissions.Covers(a.Subject, b.Subject) {
-				t.Errorf("%s is kept beside %s", b.Subject, a.Subject)
+				t.Errorf("%s is kept, although %s covers it", b.Subject, a.Subject)
 			}
 		}
 	}
 }
 
 func TestSubjectsOfASide(t *testing.T) {
-	g := handmade(pubAllow("a"), pubAllow("b"), pubDeny("c"), subAllow("d"))
+	g := validGrant(pubAllow("a"), pubAllow("b"), pubDeny("c"), subAllow("d"))
 	if got := g.Subjects(permissions.Publish, permissions.Allow); !slices.Equal(got, []string{"a", "b"}) {
 		t.Errorf("got %q", got)
 	}

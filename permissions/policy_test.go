@@ -37,8 +37,8 @@ func member(user string, roles ...directory.Role) directory.Member {
 	return directory.Member{User: user, Roles: roles}
 }
 
-// world has two projects in account APP, one in OTHER and one in INGEST.
-func world() directory.Records {
+// testDirectory has two projects in account APP, one in OTHER and one in INGEST.
+func testDirectory() directory.Records {
 	const (
 		padmin = directory.RoleProjectAdmin
 		pub    = directory.RolePublisher
@@ -81,7 +81,7 @@ func world() directory.Records {
 			{
 				Name: "moon", Account: "OTHER",
 				Members: []directory.Member{member("far", padmin)},
-				Topics:  []directory.Topic{{Name: "dust"}, {Name: "prices", Subject: "market.prices"}}, // the account is its own
+				Topics:  []directory.Topic{{Name: "dust"}, {Name: "prices", Subject: "market.prices"}}, // alone in the account
 			},
 			{
 				Name: "edge", Account: "INGEST",
@@ -116,7 +116,7 @@ func derive(tb testing.TB, p *permissions.Policy, s *snapshot.Snapshot, name str
 	return p.Derive(identityOf(name, sel), facts)
 }
 
-// selection reads "project=P", "account=A" or nothing.
+// selection parses "project=P", "account=A" or an empty string.
 func selection(text string) identity.Selection {
 	p, _ := strings.CutPrefix(text, "project=")
 	a, account := strings.CutPrefix(text, "account=")
@@ -130,8 +130,8 @@ func selection(text string) identity.Selection {
 	}
 }
 
-// lines returns the rules of a grant as "publish allow subject".
-func lines(g *permissions.Grant) []string {
+// ruleStrings returns the rules of a grant as "publish allow subject".
+func ruleStrings(g *permissions.Grant) []string {
 	var out []string
 	for _, r := range g.Rules {
 		out = append(out, string(r.Side)+" "+string(r.Effect)+" "+r.Subject)
@@ -139,7 +139,7 @@ func lines(g *permissions.Grant) []string {
 	return out
 }
 
-// What every role gets, to the subject.
+// The exact rules of every role.
 func TestGrants(t *testing.T) {
 	adminOf := func(p string, inbox string, subjects ...string) []string {
 		var pub []string
@@ -154,7 +154,7 @@ func TestGrants(t *testing.T) {
 			pub = append(pub, "$JS.API."+strings.Replace(s, "{}", p, 1))
 		}
 		for n := range 17 {
-			if p == "moon" { // which is alone in its account
+			if p == "moon" { // alone in its account
 				pub = append(pub, "$JS.API.DIRECT.GET."+p+strings.Repeat(".*", n))
 			}
 		}
@@ -165,15 +165,15 @@ func TestGrants(t *testing.T) {
 		}
 		pub = append(pub, "$JS.FC."+p+".*.*")
 		pub = append(pub, subjects...)
-		out := each("publish allow ", pub...)
-		return append(out, each("subscribe allow ", append([]string{inbox}, subjects...)...)...)
+		out := withPrefix("publish allow ", pub...)
+		return append(out, withPrefix("subscribe allow ", append([]string{inbox}, subjects...)...)...)
 	}
-	addIngest := each("publish allow ", "_HB.>", "_INBOX.>", "_STAN.close.*", "_STAN.discover.event-service",
+	ingest := withPrefix("publish allow ", "_HB.>", "_INBOX.>", "_STAN.close.*", "_STAN.discover.event-service",
 		"_STAN.discover.event-service.*", "_STAN.pub.*.habitat")
 	everything := []string{
 		"publish allow >", "publish deny $SYS.REQ.USER.AUTH", "subscribe allow >", "subscribe deny $SYS.REQ.USER.AUTH",
 	}
-	billing := each("publish allow ", "$JS.ACK.shop.billing.*.*.*.*.*", "$JS.API.CONSUMER.INFO.shop.billing", "$JS.API.CONSUMER.MSG.NEXT.shop.billing")
+	billing := withPrefix("publish allow ", "$JS.ACK.shop.billing.*.*.*.*.*", "$JS.API.CONSUMER.INFO.shop.billing", "$JS.API.CONSUMER.MSG.NEXT.shop.billing")
 
 	tests := []struct {
 		name, user, selection, account string
@@ -181,17 +181,17 @@ func TestGrants(t *testing.T) {
 		tags                           string
 	}{
 		{
-			"a publisher has the topics whose ACL names it", "pia", "", "APP",
+			"a publisher gets the topics whose ACLs name it", "pia", "", "APP",
 			[]string{"publish allow shop.market.prices", "publish allow shop.orders", "subscribe allow _INBOX_pia.>"},
 			"key:laptop method:apikey project:shop role:publisher",
 		},
 		{
-			"a consumer has the subscriptions whose ACL names it, and no topic", "carl", "", "APP",
+			"a consumer gets the subscriptions whose ACLs name it, and no topic", "carl", "", "APP",
 			append(slices.Clone(billing), "subscribe allow _INBOX_carl.>"),
 			"key:laptop method:apikey project:shop role:consumer",
 		},
 		{
-			"publisher and consumer is each on its side", "bob", "", "APP",
+			"publisher and consumer together", "bob", "", "APP",
 			append(slices.Clone(billing), "publish allow shop.orders", "subscribe allow _INBOX_bob.>"),
 			"key:laptop method:apikey project:shop role:consumer role:publisher",
 		},
@@ -201,38 +201,38 @@ func TestGrants(t *testing.T) {
 			"key:laptop method:apikey project:shop role:consumer role:publisher",
 		},
 		{
-			"a project admin has the project, ACLs or not", "ann", "", "APP",
+			"a project admin gets the project without ACLs", "ann", "", "APP",
 			adminOf("shop", "_INBOX_ann.>", "shop.>"),
 			"key:laptop method:apikey project:shop role:project_admin",
 		},
 		{
-			"a service admin has the account, except where credentials pass", "root", "", "APP", everything,
+			"a service admin gets the account, except the auth subject", "root", "", "APP", everything,
 			"key:laptop method:apikey role:service_admin",
 		},
-		{"a service admin that selects a project lands in its account", "root", "project=moon", "OTHER", everything, "key:laptop method:apikey role:service_admin"},
+		{"a service admin that selects a project gets its account", "root", "project=moon", "OTHER", everything, "key:laptop method:apikey role:service_admin"},
 		{"a service admin that selects the account of the role", "root", "account=APP", "APP", everything, "key:laptop method:apikey role:service_admin"},
 		{"a service admin that is also a member", "boss", "project=shop", "APP", everything, "key:laptop method:apikey role:service_admin"},
 		{
-			"ingest, as the event gateway grants it, without its fault", "hab", "", "INGEST",
-			slices.Concat(addIngest, each("publish allow ", "habitat.event.*"),
-				each("subscribe allow ", "_HB.>", "_INBOX.>", "_INBOX_hab.>", "_STAN.acks.>", "_STAN.discover.event-service.*")),
+			"ingest, as the event gateway grants it, except for subscriptions to everything", "hab", "", "INGEST",
+			slices.Concat(ingest, withPrefix("publish allow ", "habitat.event.*"),
+				withPrefix("subscribe allow ", "_HB.>", "_INBOX.>", "_INBOX_hab.>", "_STAN.acks.>", "_STAN.discover.event-service.*")),
 			"key:laptop method:apikey role:ingest",
 		},
 		{
 			"ingest and a project in one account add up", "hyb", "", "INGEST",
-			slices.Concat(addIngest, each("publish allow ", "edge.raw", "habitat.event.*"),
-				each("subscribe allow ", "_HB.>", "_INBOX.>", "_INBOX_hyb.>", "_STAN.acks.>", "_STAN.discover.event-service.*")),
+			slices.Concat(ingest, withPrefix("publish allow ", "edge.raw", "habitat.event.*"),
+				withPrefix("subscribe allow ", "_HB.>", "_INBOX.>", "_INBOX_hyb.>", "_STAN.acks.>", "_STAN.discover.event-service.*")),
 			"key:laptop method:apikey project:edge role:ingest role:publisher",
 		},
 		{
-			"ingest is left out where a project is asked for", "hyb", "project=edge", "INGEST",
+			"a selected project leaves ingest out", "hyb", "project=edge", "INGEST",
 			[]string{"publish allow edge.raw", "subscribe allow _INBOX_hyb.>"},
 			"key:laptop method:apikey project:edge role:publisher",
 		},
 		{
 			"two projects in one account add up", "wide", "", "APP",
-			slices.Concat(each("publish allow ", "$JS.ACK.lab.reader.*.*.*.*.*", "$JS.API.CONSUMER.INFO.lab.reader",
-				"$JS.API.CONSUMER.MSG.NEXT.lab.reader", "lab.raw", "shop.orders"), each("subscribe allow ", "_INBOX_wide.>")),
+			slices.Concat(withPrefix("publish allow ", "$JS.ACK.lab.reader.*.*.*.*.*", "$JS.API.CONSUMER.INFO.lab.reader",
+				"$JS.API.CONSUMER.MSG.NEXT.lab.reader", "lab.raw", "shop.orders"), withPrefix("subscribe allow ", "_INBOX_wide.>")),
 			"key:laptop method:apikey project:lab project:shop role:consumer role:publisher",
 		},
 		{
@@ -245,9 +245,9 @@ func TestGrants(t *testing.T) {
 			[]string{"publish allow shop.orders", "subscribe allow _INBOX_far.>"},
 			"key:laptop method:apikey project:shop role:publisher",
 		},
-		{"a selected project decides the account, and subjects outside of the project are the admin's too", "far", "project=moon", "OTHER", adminOf("moon", "_INBOX_far.>", "market.prices", "moon.>"), "key:laptop method:apikey project:moon role:project_admin"},
+		{"a selected project decides the account, and its admin gets topics with subjects outside the project", "far", "project=moon", "OTHER", adminOf("moon", "_INBOX_far.>", "market.prices", "moon.>"), "key:laptop method:apikey project:moon role:project_admin"},
 	}
-	s, p := snapshotOf(t, world()), newPolicy()
+	s, p := snapshotOf(t, testDirectory()), newPolicy()
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			g, err := derive(t, p, s, tt.user, selection(tt.selection))
@@ -257,7 +257,7 @@ func TestGrants(t *testing.T) {
 			if g.Account != tt.account {
 				t.Errorf("account %s, want %s", g.Account, tt.account)
 			}
-			if got := lines(&g); !slices.Equal(got, tt.want) {
+			if got := ruleStrings(&g); !slices.Equal(got, tt.want) {
 				t.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(tt.want, "\n  "))
 			}
 			if got := strings.Join(g.Tags, " "); got != tt.tags {
@@ -270,7 +270,7 @@ func TestGrants(t *testing.T) {
 	}
 }
 
-func each(prefix string, subjects ...string) []string {
+func withPrefix(prefix string, subjects ...string) []string {
 	out := make([]string, len(subjects))
 	for i, s := range subjects {
 		out[i] = prefix + s
@@ -284,13 +284,13 @@ func TestDenials(t *testing.T) {
 		want                  error
 	}{
 		{"no role at all", "guest", "", permissions.ErrNoRole},
-		{"no role, and asks for a project", "guest", "project=shop", permissions.ErrNotMember},
-		{"no role, and asks for an account", "guest", "account=APP", permissions.ErrNotInAccount},
+		{"no role, selects a project", "guest", "project=shop", permissions.ErrNotMember},
+		{"no role, selects an account", "guest", "account=APP", permissions.ErrNotInAccount},
 		{"roles in two accounts", "far", "", permissions.ErrAmbiguousAccount},
 		{"ingest in one account, a project in another", "mix", "", permissions.ErrAmbiguousAccount},
-		{"another's project", "pia", "project=lab", permissions.ErrNotMember},
-		{"a project that is not there", "pia", "project=none", permissions.ErrNotMember},
-		{"a project that is not there, as service admin", "root", "project=none", permissions.ErrNotMember},
+		{"a project of others", "pia", "project=lab", permissions.ErrNotMember},
+		{"a project that does not exist", "pia", "project=none", permissions.ErrNotMember},
+		{"a project that does not exist, as service admin", "root", "project=none", permissions.ErrNotMember},
 		{"a project called *", "pia", "project=*", permissions.ErrNotMember},
 		{"a project called >", "root", "project=>", permissions.ErrNotMember},
 		{"another account", "pia", "account=OTHER", permissions.ErrNotInAccount},
@@ -298,9 +298,9 @@ func TestDenials(t *testing.T) {
 		{"the callout account, as service admin", "root", "account=AUTH", permissions.ErrNotInAccount},
 		{"the system account, as service admin", "root", "account=SYS", permissions.ErrNotInAccount},
 		{"an account where the service admin has no role", "root", "account=OTHER", permissions.ErrNotInAccount},
-		{"ingest asks for a project", "hab", "project=edge", permissions.ErrNotMember},
+		{"ingest selects a project", "hab", "project=edge", permissions.ErrNotMember},
 	}
-	s, p := snapshotOf(t, world()), newPolicy()
+	s, p := snapshotOf(t, testDirectory()), newPolicy()
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			g, err := derive(t, p, s, tt.user, selection(tt.selection))
@@ -315,14 +315,14 @@ func TestDenials(t *testing.T) {
 }
 
 func TestAmbiguityNamesTheAccounts(t *testing.T) {
-	_, err := derive(t, newPolicy(), snapshotOf(t, world()), "far", identity.Selection{})
+	_, err := derive(t, newPolicy(), snapshotOf(t, testDirectory()), "far", identity.Selection{})
 	if err == nil || !strings.HasSuffix(err.Error(), ": APP, OTHER") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestRoleWithoutAccount(t *testing.T) {
-	s := snapshotOf(t, world())
+	s := snapshotOf(t, testDirectory())
 	for name, role := range map[string]string{"hab": "ingest", "root": "service_admin"} {
 		_, err := derive(t, &permissions.Policy{CalloutAccount: "AUTH", SystemAccount: "SYS"}, s, name, identity.Selection{})
 		if !errors.Is(err, permissions.ErrNoAccount) || !strings.Contains(err.Error(), role) {
@@ -344,14 +344,15 @@ func TestHealthCheck(t *testing.T) {
 		"publish allow _INBOX_usher-healthcheck.>", "publish allow healthcheck.>",
 		"subscribe allow _INBOX_usher-healthcheck.>", "subscribe allow healthcheck.>",
 	}
-	if got := lines(&g); !slices.Equal(got, want) || g.Account != "HEALTH" {
+	if got := ruleStrings(&g); !slices.Equal(got, want) || g.Account != "HEALTH" {
 		t.Errorf("in %s\n%s", g.Account, strings.Join(got, "\n"))
 	}
 }
 
-// What the identity and the user carry goes through to the grant.
-func TestCarriedThrough(t *testing.T) {
-	r := world()
+// The grant has the end and networks of the identity, and the connection types of the
+// user.
+func TestLimitsOfIdentityAndUser(t *testing.T) {
+	r := testDirectory()
 	r.Users[1].Limits.ConnectionTypes = []directory.ConnectionType{directory.ConnectionMQTT}
 	facts, _ := snapshotOf(t, r).Facts("pia", "")
 	id := identityOf("pia", identity.Selection{})
@@ -367,14 +368,14 @@ func TestCarriedThrough(t *testing.T) {
 	}
 }
 
-// Every rule says where it comes from.
+// Every rule has its origin.
 func TestOrigins(t *testing.T) {
 	tests := map[string][]string{
 		"pia":  {"acl of topic shop/prices (role publisher)", "acl of topic shop/orders (role publisher)", "private inbox"},
 		"idle": {"part of every grant", "private inbox"},
 		"root": {"service role service_admin", "part of every grant", "service role service_admin", "part of every grant"},
 	}
-	s := snapshotOf(t, world())
+	s := snapshotOf(t, testDirectory())
 	for name, want := range tests {
 		g, err := derive(t, newPolicy(), s, name, identity.Selection{})
 		if err != nil {
@@ -401,13 +402,14 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
-// Same input, same output; the input is only read. The race detector watches.
+// Derive is pure: the same input gives the same output, and is not modified, also under
+// the race detector.
 func TestPure(t *testing.T) {
-	s, pristine, p := snapshotOf(t, world()), snapshotOf(t, world()), newPolicy()
+	s, unused, p := snapshotOf(t, testDirectory()), snapshotOf(t, testDirectory()), newPolicy()
 	var wg sync.WaitGroup
-	for _, u := range world().Users {
+	for _, u := range testDirectory().Users {
 		for _, sel := range []string{"", "project=shop", "account=APP"} {
-			want, wantErr := derive(t, p, pristine, u.Name, selection(sel))
+			want, wantErr := derive(t, p, unused, u.Name, selection(sel))
 			for range 8 {
 				wg.Go(func() {
 					for range 20 {
@@ -422,18 +424,18 @@ func TestPure(t *testing.T) {
 		}
 	}
 	wg.Wait()
-	for _, u := range world().Users {
+	for _, u := range testDirectory().Users {
 		got, _ := s.Facts(u.Name, "shop")
-		want, _ := pristine.Facts(u.Name, "shop")
+		want, _ := unused.Facts(u.Name, "shop")
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("the facts of %s have changed", u.Name)
 		}
 	}
 }
 
-// The order in which a directory states things does not show.
-func TestOrderDoesNotShow(t *testing.T) {
-	r := world()
+// The order of entries in a directory does not matter.
+func TestOrderOfEntries(t *testing.T) {
+	r := testDirectory()
 	slices.Reverse(r.Users)
 	slices.Reverse(r.Projects)
 	for i := range r.Projects {
@@ -441,8 +443,8 @@ func TestOrderDoesNotShow(t *testing.T) {
 		slices.Reverse(r.Projects[i].Topics)
 		slices.Reverse(r.Projects[i].Subscriptions)
 	}
-	a, b := snapshotOf(t, world()), snapshotOf(t, r)
-	for _, u := range world().Users {
+	a, b := snapshotOf(t, testDirectory()), snapshotOf(t, r)
+	for _, u := range testDirectory().Users {
 		x, errX := derive(t, newPolicy(), a, u.Name, identity.Selection{})
 		y, errY := derive(t, newPolicy(), b, u.Name, identity.Selection{})
 		if !reflect.DeepEqual(x, y) || (errX == nil) != (errY == nil) {

@@ -14,8 +14,8 @@ import (
 	"usher/permissions"
 )
 
-// patience is how long server and client wait for each other.
-const patience = 20 * time.Second
+// timeout is the time that server and client wait for each other.
+const timeout = 20 * time.Second
 
 // startServer runs nats-server with one account and these users, password "p".
 func startServer(t *testing.T, users map[string]*server.Permissions, changes ...func(*server.Options)) *server.Server {
@@ -23,7 +23,7 @@ func startServer(t *testing.T, users map[string]*server.Permissions, changes ...
 	account := server.NewAccount("APP")
 	opts := &server.Options{
 		Host: "127.0.0.1", Port: -1, NoLog: true, NoSigs: true, JetStream: true, StoreDir: t.TempDir(),
-		AuthTimeout: patience.Seconds(),
+		AuthTimeout: timeout.Seconds(),
 		Accounts:    []*server.Account{account},
 	}
 	for name, perms := range users {
@@ -38,7 +38,7 @@ func startServer(t *testing.T, users map[string]*server.Permissions, changes ...
 	}
 	s.Start()
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(patience) {
+	if !s.ReadyForConnections(timeout) {
 		t.Fatal("nats-server did not become ready")
 	}
 	if a, err := s.LookupAccount("APP"); err != nil || a.EnableJetStream(nil, nil) != nil {
@@ -47,7 +47,7 @@ func startServer(t *testing.T, users map[string]*server.Permissions, changes ...
 	return s
 }
 
-// permissionsOf is a grant as nats-server takes it from a user JWT.
+// permissionsOf returns the permissions of a grant as nats-server has them.
 func permissionsOf(g *permissions.Grant) *server.Permissions {
 	side := func(s permissions.Side) *server.SubjectPermission {
 		return &server.SubjectPermission{Allow: g.Subjects(s, permissions.Allow), Deny: g.Subjects(s, permissions.Deny)}
@@ -55,21 +55,21 @@ func permissionsOf(g *permissions.Grant) *server.Permissions {
 	return &server.Permissions{Publish: side(permissions.Publish), Subscribe: side(permissions.Subscribe)}
 }
 
-// wire is a client that speaks the protocol by hand, so that no library is in the way.
-type wire struct {
+// rawClient speaks the NATS protocol itself, so that no library checks anything before.
+type rawClient struct {
 	t    *testing.T
 	conn net.Conn
 	in   *bufio.Reader
 }
 
-func dial(t *testing.T, s *server.Server, user string) *wire {
+func dial(t *testing.T, s *server.Server, user string) *rawClient {
 	t.Helper()
 	conn, err := net.Dial("tcp", s.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	w := &wire{t, conn, bufio.NewReader(conn)}
+	w := &rawClient{t, conn, bufio.NewReader(conn)}
 	w.line()
 	w.send("CONNECT {\"verbose\":false,\"user\":%q,\"pass\":\"p\"}\r\n", user)
 	if got := w.untilPong(); len(got) > 0 {
@@ -78,19 +78,19 @@ func dial(t *testing.T, s *server.Server, user string) *wire {
 	return w
 }
 
-func (w *wire) send(format string, args ...any) {
+func (w *rawClient) send(format string, args ...any) {
 	w.t.Helper()
 	if _, err := fmt.Fprintf(w.conn, format, args...); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-// line returns what the server says next, but for its own PING: the first comes two
-// seconds after the connection was made.
-func (w *wire) line() string {
+// line returns the next line from the server, except for its PINGs, of which the first
+// comes two seconds after the connection.
+func (w *rawClient) line() string {
 	w.t.Helper()
 	for {
-		if err := w.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		if err := w.conn.SetReadDeadline(time.Now().Add(timeout)); err != nil {
 			w.t.Fatal(err)
 		}
 		line, err := w.in.ReadString('\n')
@@ -103,8 +103,8 @@ func (w *wire) line() string {
 	}
 }
 
-// untilPong returns what the server says before it answers a PING.
-func (w *wire) untilPong() []string {
+// untilPong sends a PING and returns the lines that come before the PONG.
+func (w *rawClient) untilPong() []string {
 	w.t.Helper()
 	w.send("PING\r\n")
 	var out []string
@@ -117,8 +117,8 @@ func (w *wire) untilPong() []string {
 	}
 }
 
-// allowed asks the server itself.
-func (w *wire) allowed(side permissions.Side, subject string) bool {
+// allowed tries it on the server.
+func (w *rawClient) allowed(side permissions.Side, subject string) bool {
 	w.t.Helper()
 	if side == permissions.Publish {
 		w.send("PUB %s 0\r\n\r\n", subject)
@@ -146,9 +146,9 @@ var wildProbes = []string{
 	"_INBOX_*.>", "*.x", "_HB.*", "_STAN.>", "_STAN.acks.*", "_STAN.discover.event-service.*", "$SYS.>", "$SYS.REQ.USER.*", "*.REQ.USER.AUTH",
 }
 
-// Grant.Check says what a real nats-server says.
+// Grant.Check agrees with a real nats-server.
 func TestCheckAgreesWithServer(t *testing.T) {
-	snapshot, grants := snapshotOf(t, world()), map[string]permissions.Grant{}
+	snapshot, grants := snapshotOf(t, testDirectory()), map[string]permissions.Grant{}
 	users := map[string]*server.Permissions{}
 	for _, name := range []string{"ann", "pia", "carl", "bob", "idle", "wide", "hab", "hyb", "root"} {
 		g, err := derive(t, newPolicy(), snapshot, name, identity.Selection{})
@@ -174,15 +174,14 @@ func TestCheckAgreesWithServer(t *testing.T) {
 	}
 }
 
-// A subscribe rule that ends in "*" lets a client subscribe with ">" in its
-// place, and see what the rule does not say: nats-server 2.15 looks the
-// subscription up as if it were a subject. Check says so, and Validate reckons
-// with it. When this test fails, the server has learnt better.
+// With a subscribe rule that ends in "*", nats-server 2.15 also allows a subscription
+// with ">" in its place, because it looks up the subscription as if it were a subject.
+// Check and Validate take that into account. If this test fails, the server has fixed it.
 //
-// Attack: subscribing to a.> where a.* is granted
-// Held by: a subscribe rule that ends in * counts as if it ended in >, as the server takes it
-func TestServerTakesFullWildcardUnderStar(t *testing.T) {
-	reader, writer := handmade(pubAllow("x"), subAllow("a.*")), handmade(pubAllow("a.>"), subDeny(">"))
+// Attack: a client with permission for a.* subscribes to a.>
+// Held by: a subscribe rule that ends in * counts as if it ended in >, as it does in the server
+func TestServerAllowsFullWildcardForStar(t *testing.T) {
+	reader, writer := validGrant(pubAllow("x"), subAllow("a.*")), validGrant(pubAllow("a.>"), subDeny(">"))
 	s := startServer(t, map[string]*server.Permissions{"reader": permissionsOf(reader), "writer": permissionsOf(writer)})
 	r, w := dial(t, s, "reader"), dial(t, s, "writer")
 	for _, subject := range []string{"a.>", "a.*", "a.b", "a.b.c", "a.b.>", "a.*.>", ">", "*", "*.>"} {
@@ -199,9 +198,9 @@ func TestServerTakesFullWildcardUnderStar(t *testing.T) {
 	}
 }
 
-// A subscription that reaches further than a denial is filtered, not refused.
+// A subscription that a denial covers in part is filtered, not refused.
 func TestServerFiltersDenied(t *testing.T) {
-	reader, writer := handmade(pubAllow("x"), subAllow(">"), subDeny("a.secret")), handmade(pubAllow("a.>"), subDeny(">"))
+	reader, writer := validGrant(pubAllow("x"), subAllow(">"), subDeny("a.secret")), validGrant(pubAllow("a.>"), subDeny(">"))
 	s := startServer(t, map[string]*server.Permissions{"reader": permissionsOf(reader), "writer": permissionsOf(writer)})
 	if v := reader.Check(permissions.Subscribe, "a.>"); !v.Allowed || !v.Filtered {
 		t.Errorf("got %+v", v)
@@ -218,11 +217,11 @@ func TestServerFiltersDenied(t *testing.T) {
 	}
 }
 
-// What an account does not separate (docs/explanation/isolation.md): the reply subject of
-// a request is not checked, so a consumer of one project can have its messages
-// delivered to a topic of another project of the same account.
+// What an account does not isolate (docs/explanation/isolation.md): nats-server does not check the
+// reply subject of a request. A consumer of one project can therefore have messages
+// delivered to a topic of another project in the same account.
 func TestServerChecksNoReplySubject(t *testing.T) {
-	snapshot := snapshotOf(t, world())
+	snapshot := snapshotOf(t, testDirectory())
 	users := map[string]*server.Permissions{"free": nil}
 	for _, name := range []string{"carl", "ann"} {
 		g, err := derive(t, newPolicy(), snapshot, name, identity.Selection{})
@@ -270,7 +269,7 @@ func TestServerChecksNoReplySubject(t *testing.T) {
 	}
 	expect("a consumer directs MSG.NEXT to the other project")
 
-	// A project admin can do the same with a push consumer, for good.
+	// A project admin can do the same with a push consumer, permanently.
 	ann := dial(t, s, "ann")
 	create := `{"stream_name":"shop","config":{"name":"push","deliver_subject":"lab.results","ack_policy":"none"}}`
 	ann.send("PUB $JS.API.CONSUMER.CREATE.shop.push _INBOX_ann.1 %d\r\n%s\r\n", len(create), create)

@@ -11,16 +11,17 @@ import (
 	"usher/permissions"
 )
 
-// crowd is a user, and how many topics each project gives it; below 0: it is no member.
-type crowd []int
+// topicCounts is the number of topics that each project gives a user; below 0: the user is
+// not a member.
+type topicCounts []int
 
-func (c crowd) with(project, topics int) crowd {
-	next := append(crowd(nil), c...)
+func (c topicCounts) with(project, topics int) topicCounts {
+	next := append(topicCounts(nil), c...)
 	next[project] = topics
 	return next
 }
 
-func (c crowd) facts(t *testing.T) *directory.Facts {
+func (c topicCounts) facts(t *testing.T) *directory.Facts {
 	t.Helper()
 	r := directory.Records{Users: []directory.User{user("vic")}}
 	for i, topics := range c {
@@ -37,35 +38,35 @@ func (c crowd) facts(t *testing.T) *directory.Facts {
 	return &f
 }
 
-// Attack: who administers several projects has all of them together fill a user's grant, so that another project cannot give it anything
-// Held by: of n projects of one account that a user is in, each has 1/(2n) of a grant that the others cannot take
-func TestEachProjectHasItsPart(t *testing.T) {
+// Attack: the admin of several projects fills a user's grant with them, so that another project cannot give the user anything
+// Held by: each of the n projects of an account that a user is in has 1/(2n) of the grant, which the others cannot take
+func TestGuaranteedShare(t *testing.T) {
 	const projects, limit = 5, 32 << 10
 	p := &permissions.Policy{AdminAccount: "ADMIN", IngestAccount: "APP"}
-	size := func(c crowd) int {
+	size := func(c topicCounts) int {
 		n, err := p.Size(identity.Identity{Name: "vic", Method: identity.MethodAPIKey}, *c.facts(t))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return n
 	}
-	nothing := size(crowd{0})
-	topic := size(crowd{1}) - nothing + 2
-	made := func(c crowd, project, topics int) bool {
+	empty := size(topicCounts{0})
+	topic := size(topicCounts{1}) - empty + 2
+	allowed := func(c topicCounts, project, topics int) bool {
 		id := directory.IDOf(directory.KindProject, fmt.Sprint("p", project))
 		return !p.Harms(c.facts(t), c.with(project, topics).facts(t), &directory.Project{ID: id}, limit)
 	}
 	random := rand.New(rand.NewPCG(1, 2))
-	refused, crowded := 0, 0
+	refused, nearlyFull := 0, 0
 	for range 30 {
-		c := crowd{0, -1, -1, -1, -1} // the first one is the victim's own
+		c := topicCounts{0, -1, -1, -1, -1} // the first project belongs to the victim
 		for range 40 {
 			project := 1 + random.IntN(projects-1)
 			topics := c[project] + 1 + random.IntN(40)
 			if random.IntN(8) == 0 {
 				topics = random.IntN(2) - 1
 			}
-			if !made(c, project, topics) {
+			if !allowed(c, project, topics) {
 				refused++
 				continue
 			}
@@ -76,19 +77,19 @@ func TestEachProjectHasItsPart(t *testing.T) {
 					n++
 				}
 			}
-			// Whoever has less than its part gets there, in one step.
-			entitlement := ((limit-nothing)/(2*n) - 200) / topic // but for what a project takes without topics
+			// A project below its guaranteed share can grow to it in one step.
+			guaranteed := ((limit-empty)/(2*n) - 200) / topic // less the size of a project without topics
 			for i, topics := range c {
-				if topics >= 0 && topics < entitlement && n > 1 && !made(c, i, entitlement) {
-					t.Fatalf("topics %v: p%d cannot have %d", c, i, entitlement)
+				if topics >= 0 && topics < guaranteed && n > 1 && !allowed(c, i, guaranteed) {
+					t.Fatalf("topics %v: p%d cannot have %d", c, i, guaranteed)
 				}
 			}
 			if size(c) > limit*3/4 {
-				crowded++
+				nearlyFull++
 			}
 		}
 	}
-	if refused < 50 || crowded < 50 {
-		t.Errorf("%d refusals, %d times it was nearly full: this shows little", refused, crowded)
+	if refused < 50 || nearlyFull < 50 {
+		t.Errorf("only %d refusals, and only %d times nearly full", refused, nearlyFull)
 	}
 }

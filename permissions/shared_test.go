@@ -16,48 +16,48 @@ import (
 	"usher/permissions"
 )
 
-// What an account does not separate (docs/explanation/isolation.md). nats-server checks no
-// reply subject and no deliver subject, so its answers can be directed to where
-// their receiver may not publish. The tests of this file hold the list to what a
-// real server does. When one fails, the server has learnt better.
+// What an account does not isolate (docs/explanation/isolation.md). nats-server checks neither
+// reply subjects nor deliver subjects, so a client can direct the server's answers to
+// subjects that it may not publish to. These tests compare the documentation with a real
+// server. If one fails, the server has fixed it.
 
 // shared is an account with two projects: shop, whose members act, and lab.
 type shared struct {
-	t     *testing.T
-	s     *server.Server
-	admin *nats.Conn
-	js    jetstream.JetStream
-	as    map[string]*nats.Conn // pia publishes, carl consumes, ann administers; so does solo, as one whose project is alone
+	t       *testing.T
+	s       *server.Server
+	admin   *nats.Conn
+	js      jetstream.JetStream
+	clients map[string]*nats.Conn // pia publishes, carl consumes, ann is project_admin; solo has the grant of soloAdmin
 }
 
 func newShared(t *testing.T, changes ...func(*server.Options)) *shared {
 	t.Helper()
 	users := map[string]*server.Permissions{"free": nil}
 	for _, name := range []string{"pia", "carl", "ann"} {
-		g, err := derive(t, newPolicy(), snapshotOf(t, world()), name, identity.Selection{})
+		g, err := derive(t, newPolicy(), snapshotOf(t, testDirectory()), name, identity.Selection{})
 		must(t, err)
 		users[name] = permissionsOf(&g)
 	}
-	g := solo(t)
+	g := soloAdmin(t)
 	g.Rules = append(g.Rules, subAllow("_INBOX_solo.>"))
 	users["solo"] = permissionsOf(&g)
-	x := &shared{t: t, s: startServer(t, users, changes...), as: map[string]*nats.Conn{}}
-	x.admin, x.js = manage(t, x.s)
+	x := &shared{t: t, s: startServer(t, users, changes...), clients: map[string]*nats.Conn{}}
+	x.admin, x.js = connectAdmin(t, x.s)
 	for name := range users {
-		x.as[name] = as(t, x.s, name)
+		x.clients[name] = connectAs(t, x.s, name)
 	}
 	x.reset("shop", "billing")
 	x.reset("lab", "reader")
 	return x
 }
 
-// reset makes a stream anew, with a consumer; lab has five messages.
+// reset recreates a stream with a consumer; lab gets five messages.
 func (x *shared) reset(stream, durable string) {
 	x.t.Helper()
 	if err := x.js.DeleteStream(x.t.Context(), stream); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 		x.t.Fatal(err)
 	}
-	makeStream(x.t, x.js, stream)
+	createStream(x.t, x.js, stream)
 	_, err := x.js.CreateConsumer(x.t.Context(), stream, jetstream.ConsumerConfig{Durable: durable, AckPolicy: jetstream.AckExplicitPolicy})
 	must(x.t, err)
 	for range 5 {
@@ -68,7 +68,7 @@ func (x *shared) reset(stream, durable string) {
 	}
 }
 
-// store puts a message into shop, and returns its sequence.
+// store publishes a message to stream shop, and returns its sequence.
 func (x *shared) store(body string) uint64 {
 	x.t.Helper()
 	ack, err := x.js.Publish(x.t.Context(), "shop.orders", []byte(body))
@@ -76,34 +76,34 @@ func (x *shared) store(body string) uint64 {
 	return ack.Sequence
 }
 
-// acknowledge has the server send a publisher's acknowledgement to a subject.
-func (x *shared) acknowledge(to string) { send(x.t, x.as["pia"], "shop.orders", to, "order") }
+// acknowledge makes the server send a publish acknowledgement to a subject.
+func (x *shared) acknowledge(to string) { send(x.t, x.clients["pia"], "shop.orders", to, "order") }
 
-// status has the server send a consumer an error, which has no body.
+// status makes the server send a consumer's error, which has no body, to a subject.
 func (x *shared) status(to string) {
-	send(x.t, x.as["carl"], "$JS.API.CONSUMER.MSG.NEXT.shop.billing", to, "{")
+	send(x.t, x.clients["carl"], "$JS.API.CONSUMER.MSG.NEXT.shop.billing", to, "{")
 }
 
-// message has the server send a consumer the next message, which says body.
+// message makes the server send a consumer's next message, with this body, to a subject.
 func (x *shared) message(to, body string) {
 	x.t.Helper()
 	x.store(body)
-	send(x.t, x.as["carl"], "$JS.API.CONSUMER.MSG.NEXT.shop.billing", to, "")
+	send(x.t, x.clients["carl"], "$JS.API.CONSUMER.MSG.NEXT.shop.billing", to, "")
 }
 
-// direct has the server send a message that is read directly, which says body. In
-// a shared account nobody may.
+// direct makes the server send a message of a direct get, with this body, to a subject.
+// No project_admin may do that in a shared account.
 func (x *shared) direct(to, body string) {
 	x.t.Helper()
-	send(x.t, x.as["solo"], "$JS.API.DIRECT.GET.shop", to, fmt.Sprintf(`{"seq":%d}`, x.store(body)))
+	send(x.t, x.clients["solo"], "$JS.API.DIRECT.GET.shop", to, fmt.Sprintf(`{"seq":%d}`, x.store(body)))
 }
 
-// Everybody who gets an answer from JetStream can place it where it may not publish.
-func TestSharedAccountPlacing(t *testing.T) {
+// A client can direct an answer of JetStream to a subject that it may not publish to.
+func TestSharedAccountReplySubjects(t *testing.T) {
 	x := newShared(t)
 	bucket, err := x.js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "settings"})
 	must(t, err)
-	for name, place := range map[string]func(to string){
+	for name, direct := range map[string]func(to string){
 		"a publisher, its acknowledgement": x.acknowledge,
 		"a consumer, an error":             x.status,
 		"a consumer, a message":            func(to string) { x.message(to, "forged") },
@@ -119,9 +119,9 @@ func TestSharedAccountPlacing(t *testing.T) {
 		for _, to := range []string{"lab.results", "$KV.settings.key", "_INBOX_other.x"} {
 			got, err := x.admin.SubscribeSync(to)
 			must(t, err)
-			must(t, x.admin.FlushTimeout(patience))
-			place(to)
-			if _, err := got.NextMsg(patience); err != nil {
+			must(t, x.admin.FlushTimeout(timeout))
+			direct(to)
+			if _, err := got.NextMsg(timeout); err != nil {
 				t.Errorf("%s, to %s: %v", name, to, err)
 			}
 			must(t, got.Unsubscribe())
@@ -136,7 +136,7 @@ func TestSharedAccountPlacing(t *testing.T) {
 	}
 }
 
-// A consumer moves the consumers of other projects.
+// A consumer can reset the consumers of other projects.
 func TestSharedAccountConsumers(t *testing.T) {
 	x := newShared(t)
 	info := func() *jetstream.ConsumerInfo {
@@ -149,24 +149,24 @@ func TestSharedAccountConsumers(t *testing.T) {
 	x.message("$JS.API.CONSUMER.RESET.lab.reader", `{"seq":1}`)
 	callouttest.Eventually(t, "and back", func() bool { return info().NumPending == 5 })
 	x.message("$JS.API.CONSUMER.MSG.NEXT.lab.reader", `{"batch":3,"no_wait":true}`)
-	callouttest.Eventually(t, "messages go to nobody", func() bool { return info().NumAckPending == 3 })
+	callouttest.Eventually(t, "messages are delivered to no client", func() bool { return info().NumAckPending == 3 })
 }
 
-// A project_admin does the same with a push consumer, for as long as that lives. It
-// acknowledges nothing of others by it.
+// A project_admin can do the same with a push consumer, as long as that exists, but cannot
+// acknowledge messages of others.
 func TestSharedAccountPush(t *testing.T) {
 	x := newShared(t)
 	reader, err := x.js.Consumer(t.Context(), "lab", "reader")
 	must(t, err)
-	var taken []jetstream.Msg
+	var msgs []jetstream.Msg
 	for range 2 {
-		m, err := reader.Next(jetstream.FetchMaxWait(patience))
+		m, err := reader.Next(jetstream.FetchMaxWait(timeout))
 		must(t, err)
-		taken = append(taken, m)
+		msgs = append(msgs, m)
 	}
 	push := func(name, to string) {
 		create := fmt.Sprintf(`{"stream_name":"shop","config":{"name":%q,"deliver_policy":"last","ack_policy":"none","deliver_subject":%q}}`, name, to)
-		reply, err := x.as["ann"].Request("$JS.API.CONSUMER.CREATE.shop."+name, []byte(create), patience)
+		reply, err := x.clients["ann"].Request("$JS.API.CONSUMER.CREATE.shop."+name, []byte(create), timeout)
 		if err != nil || strings.Contains(string(reply.Data), `"error":{`) {
 			t.Fatalf("%s: %v", reply.Data, err)
 		}
@@ -177,14 +177,14 @@ func TestSharedAccountPush(t *testing.T) {
 		return info
 	}
 	x.store("+TERM")
-	push("ack", taken[0].Reply())
-	inbox, err := x.as["ann"].SubscribeSync("_INBOX_ann.pushed")
+	push("ack", msgs[0].Reply())
+	inbox, err := x.clients["ann"].SubscribeSync("_INBOX_ann.pushed")
 	must(t, err)
-	must(t, x.as["ann"].FlushTimeout(patience))
+	must(t, x.clients["ann"].FlushTimeout(timeout))
 	push("inbox", inbox.Subject)
-	_, err = inbox.NextMsg(patience) // so much for delivery
+	_, err = inbox.NextMsg(timeout) // the first push consumer has delivered by now
 	must(t, err)
-	must(t, taken[1].DoubleAck(t.Context())) // acknowledgements are taken in turn
+	must(t, msgs[1].DoubleAck(t.Context())) // acknowledgements are processed in order
 	if n := info().NumAckPending; n != 1 {
 		t.Errorf("%d messages wait for their acknowledgement", n)
 	}
@@ -193,7 +193,7 @@ func TestSharedAccountPush(t *testing.T) {
 	callouttest.Eventually(t, "the consumer is reset", func() bool { return info().NumPending == 2 && info().NumAckPending == 0 })
 }
 
-// An acknowledgement is the one reply subject that the server lets no client name.
+// The server refuses reply subjects of acknowledgements.
 func TestSharedAccountAcknowledgements(t *testing.T) {
 	x := newShared(t)
 	for user, subject := range map[string]string{
@@ -209,13 +209,13 @@ func TestSharedAccountAcknowledgements(t *testing.T) {
 	}
 }
 
-// Whoever reads a message directly has the JetStream API do what the message says:
-// here it makes a consumer that brings another project's stream. So a project_admin
-// may read directly only where the project is alone.
+// With a direct get, a client can send a stored message to the JetStream API as a request;
+// here it creates a consumer on the stream of another project. A project_admin may
+// therefore use direct gets only if the project is alone in its account.
 //
-// Attack: a project_admin reads another project's stream by a direct read with a reply subject of the JetStream API
-// Held by: no direct reads where projects share an account
-func TestSharedAccountReading(t *testing.T) {
+// Attack: a project_admin reads another project's stream by a direct get with a reply subject of the JetStream API
+// Held by: no direct gets where projects share an account
+func TestSharedAccountDirectGet(t *testing.T) {
 	x := newShared(t)
 	ann := dial(t, x.s, "ann")
 	for _, subject := range []string{"$JS.API.DIRECT.GET.shop", "$JS.API.DIRECT.GET.shop.shop", "$JS.API.DIRECT.GET.shop.shop.orders"} {
@@ -223,35 +223,34 @@ func TestSharedAccountReading(t *testing.T) {
 			t.Errorf("ann may publish %s", subject)
 		}
 	}
-	inbox, err := x.as["solo"].SubscribeSync("_INBOX_solo.lab")
+	inbox, err := x.clients["solo"].SubscribeSync("_INBOX_solo.lab")
 	must(t, err)
-	must(t, x.as["solo"].FlushTimeout(patience))
+	must(t, x.clients["solo"].FlushTimeout(timeout))
 	x.direct("$JS.API.CONSUMER.CREATE.lab.copy", `{"stream_name":"lab","config":{"name":"copy","ack_policy":"none","deliver_subject":"_INBOX_solo.lab"}}`)
-	if m, err := inbox.NextMsg(patience); err != nil || string(m.Data) != "secret" {
-		t.Errorf("with direct reads nothing is read either: %v", err)
+	if m, err := inbox.NextMsg(timeout); err != nil || string(m.Data) != "secret" {
+		t.Errorf("the attack does not work with direct gets either: %v", err)
 	}
 }
 
-// fate is what becomes of a request to the API that is an answer elsewhere.
-type fate int
+// apiResult is the result of an answer that is directed to the API as a request.
+type apiResult int
 
 const (
-	elsewhere fate = iota // clusters or the system account only
-	refused               // read, and answered with an error: the body does not fit
+	notTested apiResult = iota // needs a cluster or the system account
+	refused                    // answered with an error, because the body does not fit
 	done
 )
 
-// The JetStream API takes answers for requests: an error, which is empty, from
-// whoever may fetch; a message that says anything from whoever may read directly.
-// With "strict" off, or before nats-server 2.12, a publisher's acknowledgement does
-// for whatever takes a sequence.
+// The JetStream API takes answers for requests. A consumer can send an error, which is
+// empty; a client with direct gets can send any message. With "strict" off, or before
+// nats-server 2.12, a publish acknowledgement works for every request with a sequence.
 func TestSharedAccountAPI(t *testing.T) {
 	x := newShared(t)
 	lax := newShared(t, func(o *server.Options) { o.NoJetStreamStrict = true })
 	names := strings.NewReplacer("*.*", "lab.reader", "*.>", "lab.other", "*", "lab")
 	table := map[string]struct {
 		body                       string
-		error, strict, lax, direct fate
+		error, strict, lax, direct apiResult
 	}{
 		server.JSApiAccountInfo:      {"", done, done, done, done},
 		server.JSApiStreams:          {"", done, refused, done, done},
@@ -262,7 +261,7 @@ func TestSharedAccountAPI(t *testing.T) {
 		server.JSApiStreamDelete:     {"", done, refused, refused, done},
 		server.JSApiStreamPurge:      {"", done, refused, done, done},
 		server.JSApiMsgDelete:        {`{"seq":1}`, refused, refused, done, done},
-		server.JSApiMsgGet:           {`{"seq":1}`, refused, refused, elsewhere, elsewhere}, // what it finds is not audited
+		server.JSApiMsgGet:           {`{"seq":1}`, refused, refused, notTested, notTested}, // its success is not in the audit
 		server.JSApiConsumerCreate:   {`{"stream_name":"lab","config":{"ack_policy":"none"}}`, refused, refused, refused, done},
 		server.JSApiConsumerCreateEx: {`{"stream_name":"lab","config":{"name":"other","ack_policy":"none"}}`, refused, refused, refused, done},
 		server.JSApiDurableCreate:    {`{"stream_name":"lab","config":{"durable_name":"reader","ack_policy":"explicit"}}`, refused, refused, refused, done},
@@ -274,55 +273,55 @@ func TestSharedAccountAPI(t *testing.T) {
 		server.JSApiConsumerUnpin:    {`{"group":"g"}`, refused, refused, refused, refused},
 		server.JSApiStreamSnapshot:   {`{"deliver_subject":"_INBOX_solo.x"}`, refused, refused, refused, done},
 		server.JSApiStreamRestore:    {`{"config":{"name":"lab","storage":"file"},"state":{}}`, refused, refused, refused, refused},
-		// Read by whoever holds the stream or consumer, and by the tests above.
+		// Tested above, or processed by the stream or consumer itself.
 		"$JS.API.CONSUMER.RESET.*.*": {}, "$JS.API.CONSUMER.MSG.NEXT.*.*": {}, server.JSDirectMsgGet: {}, server.JSDirectGetLastBySubject: {}, "$JS.API.DIRECT.GET.*.*": {}, "$JS.API.DIRECT.GET": {},
-		// Of clusters.
+		// Need a cluster.
 		server.JSApiStreamRemovePeer: {}, server.JSApiStreamEvacuatePeer: {}, server.JSApiStreamCancelMove: {}, server.JSApiStreamLeaderStepDown: {},
 		server.JSApiConsumerLeaderStepDown: {}, server.JSApiConsumerRemovePeer: {}, server.JSApiConsumerEvacuatePeer: {},
-		// Of the system account.
+		// Need the system account.
 		server.JSApiLeaderStepDown: {}, server.JSApiRemoveServer: {}, server.JSApiEvacuateServer: {}, server.JSApiMetaRescue: {}, server.JSApiAccountPurge: {},
 		server.JSApiServerStreamMove: {}, server.JSApiServerStreamCancelMove: {},
 	}
-	for _, pattern := range apiPatterns(t) {
+	for _, pattern := range jetStreamAPI(t) {
 		if _, ok := table[pattern]; !ok {
-			t.Errorf("%s is in no line of the table", pattern)
+			t.Errorf("%s is not in the table", pattern)
 		}
 	}
 	for pattern, want := range table {
-		for name, way := range map[string]struct {
+		for name, sender := range map[string]struct {
 			x    *shared
 			send func(to string)
-			want fate
+			want apiResult
 		}{
 			"error":  {x, x.status, want.error},
 			"strict": {x, x.acknowledge, want.strict},
 			"lax":    {lax, lax.acknowledge, want.lax},
 			"direct": {x, func(to string) { x.direct(to, want.body) }, want.direct},
 		} {
-			if way.want == elsewhere {
+			if sender.want == notTested {
 				continue
 			}
-			way.x.reset("lab", "reader")
-			if way.x == lax {
-				lax.reset("shop", "billing") // its acknowledgement says 1, which lab has
+			sender.x.reset("lab", "reader")
+			if sender.x == lax {
+				lax.reset("shop", "billing") // its acknowledgement has sequence 1, which lab has too
 			}
 			subject := names.Replace(pattern)
-			if got := way.x.audited(subject, func() { way.send(subject) }); got != way.want {
+			if got := sender.x.audited(subject, func() { sender.send(subject) }); got != sender.want {
 				t.Errorf("%s by %s: %d", subject, name, got)
 			}
 		}
 	}
 }
 
-// audited returns what the server's own audit says about the next request on a subject.
-func (x *shared) audited(subject string, send func()) fate {
+// audited returns the result of the next request on a subject from the server's audit.
+func (x *shared) audited(subject string, send func()) apiResult {
 	x.t.Helper()
 	advisories, err := x.admin.SubscribeSync("$JS.EVENT.ADVISORY.API")
 	must(x.t, err)
-	must(x.t, x.admin.FlushTimeout(patience))
+	must(x.t, x.admin.FlushTimeout(timeout))
 	send()
 	for {
-		m, err := advisories.NextMsg(patience)
+		m, err := advisories.NextMsg(timeout)
 		if err != nil {
 			x.t.Fatalf("%s: %v", subject, err)
 		}

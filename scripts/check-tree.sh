@@ -56,4 +56,6 @@ while read -r path; do
 done < <(outputs | sort -u)
 ((found >= 7)) || complain "found only $found outputs of the commands in README.md: scripts/check-tree.sh no longer understands them"
 
+scripts/check-docs.sh || bad=1
+
 exit "$bad"

@@ -9,52 +9,52 @@ import (
 	"usher/api/wire"
 )
 
-// Resource is what has an ACL.
-type Resource struct{ at place }
+// Resource is a topic or a subscription, which have ACLs.
+type Resource struct{ path apiPath }
 
 // TopicOf is a topic of a project.
-func TopicOf(project, name string) Resource { return Resource{topic(project, name)} }
+func TopicOf(project, name string) Resource { return Resource{topicPath(project, name)} }
 
 // SubscriptionOf is a subscription of a project.
-func SubscriptionOf(project, name string) Resource { return Resource{subscription(project, name)} }
+func SubscriptionOf(project, name string) Resource { return Resource{subscriptionPath(project, name)} }
 
 // ACL returns who may publish to a topic, or consume a subscription.
-func (c *Client) ACL(ctx context.Context, of Resource) (*wire.ACL, Tag, error) {
-	return fetch[wire.ACL](ctx, c, http.MethodGet, of.at.to(":acl"))
+func (c *Client) ACL(ctx context.Context, of Resource) (*wire.ACL, ETag, error) {
+	return fetch[wire.ACL](ctx, c, http.MethodGet, of.path.append(":acl"))
 }
 
 // SetACL replaces the list.
-func (c *Client) SetACL(ctx context.Context, of Resource, users []string, unchanged Tag) error {
+func (c *Client) SetACL(ctx context.Context, of Resource, users []string, etag ETag) error {
 	if users == nil {
-		users = []string{} // null is no list
+		users = []string{} // the server refuses null
 	}
-	return c.tell(ctx, http.MethodPost, of.at.to(":modifyAcl"), body(&wire.ACL{AuthorizedUsers: users}), ifMatch(unchanged))
+	return c.do(ctx, http.MethodPost, of.path.append(":modifyAcl"), body(&wire.ACL{AuthorizedUsers: users}), ifMatch(etag))
 }
 
-// aclAttempts is how often ChangeACL begins again. Of those who edit one list at a
-// time one always gets through, so that as many can do so without one giving up.
+// aclAttempts is how often ChangeACL tries. In each round of concurrent writers one
+// succeeds, so this many writers can change one list at a time.
 const aclAttempts = 16
 
-// ChangeACL replaces the list by what change makes of it. Nobody's edit is lost: if
-// somebody else changed the list meanwhile, change is called again with the new one.
+// ChangeACL replaces the list by the result of change, and loses no concurrent change: if
+// the list was changed after it was read, ChangeACL reads it and calls change again.
 func (c *Client) ChangeACL(ctx context.Context, of Resource, change func(users []string) []string) (*wire.ACL, error) {
 	for attempt := 1; ; attempt++ {
-		list, tag, err := c.ACL(ctx, of)
+		list, etag, err := c.ACL(ctx, of)
 		if err != nil {
 			return nil, err
 		}
-		if tag == "" {
-			return nil, fmt.Errorf("%w: an ACL without an ETag", ErrAnswer)
+		if etag == "" {
+			return nil, fmt.Errorf("%w: an ACL without an ETag", ErrResponse)
 		}
 		users := change(slices.Clone(list.AuthorizedUsers))
 		if slices.Equal(users, list.AuthorizedUsers) {
 			return list, nil
 		}
-		err = c.SetACL(ctx, of, users, tag)
+		err = c.SetACL(ctx, of, users, etag)
 		if err == nil {
 			return &wire.ACL{AuthorizedUsers: users}, nil
 		}
-		if !changedMeanwhile(err) || attempt == aclAttempts {
+		if !isConflict(err) || attempt == aclAttempts {
 			return nil, err
 		}
 	}

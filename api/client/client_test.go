@@ -33,8 +33,8 @@ func serve(t *testing.T, handler http.HandlerFunc) *client.Client {
 	return c
 }
 
-// answer answers every request in the same way.
-func answer(code int, body string) http.HandlerFunc {
+// respond returns a handler that sends the same response to every request.
+func respond(code int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(code)
 		_, _ = io.WriteString(w, body)
@@ -64,21 +64,20 @@ func TestNew(t *testing.T) {
 		{client.Config{Server: "http://localhost.usher.example", Key: testKey}, client.ErrPlainHTTP},
 		{client.Config{Server: "http://10.0.0.1:80", Key: testKey}, client.ErrPlainHTTP},
 		{client.Config{Server: "http://10.0.0.1:80", Key: testKey, InsecureHTTP: true}, nil},
-		{client.Config{Server: "http://usher.example"}, nil}, // no key to give away
+		{client.Config{Server: "http://usher.example"}, nil}, // no key to protect
 	} {
 		_, err := client.New(&test.cfg)
 		if !errors.Is(err, test.want) || test.want == nil && err != nil {
 			t.Errorf("%s: %v", test.cfg.Server, err)
 		}
 		if err != nil && strings.Contains(err.Error(), "secret") {
-			t.Errorf("says a secret: %v", err)
+			t.Errorf("the error contains a secret: %v", err)
 		}
 	}
 }
 
-// TestNamesStayNames: nothing that is no name reaches a path, where it would be a
-// verb or another place.
-func TestNamesStayNames(t *testing.T) {
+// An invalid name never reaches a path, where it could address another route.
+func TestInvalidNames(t *testing.T) {
 	c := serve(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("sent %s %s", r.Method, r.URL) })
 	for _, name := range []string{"", "alice:refreshToken", "../projects", "a/b", "a?key=x", "a%2fb", "ä", "."} {
 		_, err := c.CreateUser(context.Background(), name, &wire.UserInput{})
@@ -91,7 +90,7 @@ func TestNamesStayNames(t *testing.T) {
 	}
 }
 
-func TestAnswers(t *testing.T) {
+func TestResponses(t *testing.T) {
 	const created = `{"uuid":"0d6e","name":"alice","projects":[],"email":"","service_roles":["ingest"],"enabled":true,"token":"shown-once","key":"default","later":1}`
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("ETag", `"41"`)
@@ -119,7 +118,7 @@ func TestErrors(t *testing.T) {
 		{400, `{"error":{"code":400,"message":"Invalid","status":"INVALID_ARGUMENT","errors":["a","b\u001b[2J"]}}`, client.Error{Code: 400, Status: "INVALID_ARGUMENT", Message: "Invalid; a; b [2J"}, false},
 		{502, `<html>bad gateway</html>`, client.Error{Code: 502, Status: "Bad Gateway", Message: "the server gives no reason"}, false},
 	} {
-		_, err := serve(t, answer(test.code, test.body)).Profile(context.Background())
+		_, err := serve(t, respond(test.code, test.body)).Profile(context.Background())
 		var e *client.Error
 		if !errors.As(err, &e) || *e != test.want || e.Denied() != test.denied {
 			t.Errorf("%d: %v", test.code, err)
@@ -127,10 +126,10 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestNotUsher: what is not the API of usher is no success, and gets the key once at most.
+// A response of another service is an error, and a redirect does not receive the key.
 func TestNotUsher(t *testing.T) {
-	_, err := serve(t, answer(200, "<html>welcome</html>")).Profile(context.Background())
-	if !errors.Is(err, client.ErrAnswer) {
+	_, err := serve(t, respond(200, "<html>welcome</html>")).Profile(context.Background())
+	if !errors.Is(err, client.ErrResponse) {
 		t.Errorf("a web page: %v", err)
 	}
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("followed a redirect") }))
@@ -138,34 +137,34 @@ func TestNotUsher(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
 	})
-	if _, err := c.Profile(context.Background()); !errors.Is(err, client.ErrAnswer) {
+	if _, err := c.Profile(context.Background()); !errors.Is(err, client.ErrResponse) {
 		t.Errorf("a redirect: %v", err)
 	}
-	c = serve(t, answer(200, `{"users":[],"nextPageToken":"same"}`))
-	if _, err := c.Users(context.Background(), ""); !errors.Is(err, client.ErrAnswer) {
-		t.Errorf("pages in circles: %v", err)
+	c = serve(t, respond(200, `{"users":[],"nextPageToken":"same"}`))
+	if _, err := c.Users(context.Background(), ""); !errors.Is(err, client.ErrResponse) {
+		t.Errorf("pages in a loop: %v", err)
 	}
 }
 
 func TestUnreachable(t *testing.T) {
-	c, err := client.New(&client.Config{Server: "http://127.0.0.1:1", Key: testKey}) // a port that nobody is given
+	c, err := client.New(&client.Config{Server: "http://127.0.0.1:1", Key: testKey}) // no service uses this port
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.DeleteUser(context.Background(), "alice", ""); err == nil || errors.Is(err, client.ErrUncertain) || strings.Contains(err.Error(), testKey) {
+	if err := c.DeleteUser(context.Background(), "alice", ""); err == nil || errors.Is(err, client.ErrOutcomeUnknown) || strings.Contains(err.Error(), testKey) {
 		t.Errorf("nothing was sent: %v", err)
 	}
 	c = serve(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
-	if err := c.DeleteUser(context.Background(), "alice", ""); !errors.Is(err, client.ErrUncertain) {
-		t.Errorf("a change without an answer: %v", err)
+	if err := c.DeleteUser(context.Background(), "alice", ""); !errors.Is(err, client.ErrOutcomeUnknown) {
+		t.Errorf("a change without a response: %v", err)
 	}
-	if _, err := c.Profile(context.Background()); err == nil || errors.Is(err, client.ErrUncertain) {
-		t.Errorf("a question without an answer: %v", err)
+	if _, err := c.Profile(context.Background()); err == nil || errors.Is(err, client.ErrOutcomeUnknown) {
+		t.Errorf("a read without a response: %v", err)
 	}
 }
 
 func TestTLS(t *testing.T) {
-	server := httptest.NewUnstartedServer(answer(200, `{"name":"alice"}`))
+	server := httptest.NewUnstartedServer(respond(200, `{"name":"alice"}`))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
 	defer server.Close()
@@ -173,7 +172,7 @@ func TestTLS(t *testing.T) {
 	for name, test := range map[string]struct {
 		ca []byte
 		ok bool
-	}{"its own authority": {ca, true}, "those of the system": {nil, false}} {
+	}{"its own CA": {ca, true}, "the CAs of the system": {nil, false}} {
 		c, err := client.New(&client.Config{Server: server.URL, Key: testKey, CA: test.ca})
 		if err != nil {
 			t.Fatal(err)
@@ -193,7 +192,7 @@ func TestPages(t *testing.T) {
 		case "Mg==":
 			_, _ = io.WriteString(w, `{"topics":[{"name":"/projects/shop/topics/a"}],"nextPageToken":"","totalSize":3}`)
 		default:
-			t.Errorf("asked for %s", r.URL)
+			t.Errorf("unexpected request: %s", r.URL)
 		}
 	})
 	list, err := c.Topics(context.Background(), "shop")
@@ -202,7 +201,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestChangeACL: nobody's edit is lost when many edit one list.
+// Concurrent changes of one list are all applied.
 func TestChangeACL(t *testing.T) {
 	var mu sync.Mutex
 	users, revision := `["root"]`, 1
@@ -216,7 +215,7 @@ func TestChangeACL(t *testing.T) {
 			return
 		}
 		if r.Header.Get("If-Match") != tag {
-			answer(409, `{"error":{"code":409,"message":"it is at another revision","status":"CONFLICT"}}`)(w, r)
+			respond(409, `{"error":{"code":409,"message":"Topic ACL has changed","status":"CONFLICT"}}`)(w, r)
 			return
 		}
 		body, _ := io.ReadAll(r.Body)
@@ -241,6 +240,6 @@ func TestChangeACL(t *testing.T) {
 	}
 	same := func(users []string) []string { return slices.Clone(users) }
 	if _, err := c.ChangeACL(context.Background(), client.TopicOf("shop", "orders"), same); err != nil || revision != 9 {
-		t.Errorf("nothing to change made revision %d: %v", revision, err)
+		t.Errorf("a change without effect made revision %d: %v", revision, err)
 	}
 }

@@ -2,119 +2,96 @@ package client
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptrace"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"usher/api/wire"
 )
 
-// transferTimeout is how long a whole directory may take, unless a context ends
-// before.
+// transferTimeout is the timeout of an export or import. A context may end it earlier.
 const transferTimeout = 11 * time.Minute
 
-// maxImportLine bounds one line of what an import answers, in bytes.
+// maxImportLine is the length of the longest line in the response to an import, in bytes.
 const maxImportLine = 1 << 20
 
 // ImportOptions say how a directory is imported.
 type ImportOptions struct {
-	Replace bool   // what the file does not name is removed
-	DryRun  bool   // nothing is changed
-	Account string // NATS account of projects that state none; empty: the server's default
+	Replace bool   // removes what the file does not contain
+	DryRun  bool   // changes nothing
+	Account string // NATS account of projects that set none; empty: the server's default
 }
 
-// Export writes the whole directory to w, as a directory file. After an error
-// something may be written.
+// Export writes the whole directory to w, as a directory file. After an error w may
+// contain a part of it.
 func (c *Client) Export(ctx context.Context, w io.Writer) error {
-	answer, err := c.stream(ctx, http.MethodGet, path("directory:export"), nil)
+	response, err := c.openStream(ctx, newRequest(http.MethodGet, pathTo("directory:export"), nil))
 	if err != nil {
 		return err
 	}
-	defer answer.Body.Close() //nolint:errcheck // read only
-	if _, err := io.Copy(w, answer.Body); err != nil {
+	defer response.Body.Close() //nolint:errcheck // read only
+	if _, err := io.Copy(w, response.Body); err != nil {
 		return fmt.Errorf("read the directory: %w", err)
 	}
 	return nil
 }
 
-// Import sends the text of a directory file. Lines that say how far it is, or of a
-// dry run what would change, go to line.
-func (c *Client) Import(ctx context.Context, text []byte, o ImportOptions, line func(*wire.ImportLine)) (*wire.ImportResult, error) {
-	with := []option{query("account", o.Account), query("mode", "merge")}
+// Import sends a directory file. It calls progress for each line of the response but the
+// last one: lines report the progress, or, in a dry run, what would change.
+func (c *Client) Import(ctx context.Context, yaml []byte, o ImportOptions, progress func(*wire.ImportLine)) (*wire.ImportResult, error) {
+	opts := []option{query("account", o.Account), query("mode", "merge")}
 	if o.Replace {
-		with = append(with, query("mode", "replace"))
+		opts = append(opts, query("mode", "replace"))
 	}
 	if o.DryRun {
-		with = append(with, query("dryRun", strconv.FormatBool(true)))
+		opts = append(opts, query("dryRun", strconv.FormatBool(true)))
 	}
-	answer, err := c.stream(ctx, http.MethodPost, path("directory:import"), text, with...)
+	r := newRequest(http.MethodPost, pathTo("directory:import"), opts)
+	r.yaml, r.readOnly = yaml, o.DryRun
+	response, err := c.openStream(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	defer answer.Body.Close() //nolint:errcheck // read only
-	lines := bufio.NewScanner(answer.Body)
+	defer response.Body.Close() //nolint:errcheck // read only
+	return readImport(response.Body, o, progress)
+}
+
+// readImport reads the response to an import.
+func readImport(r io.Reader, o ImportOptions, progress func(*wire.ImportLine)) (*wire.ImportResult, error) {
+	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxImportLine)
 	for lines.Scan() {
 		var l wire.ImportLine
 		if json.Unmarshal(lines.Bytes(), &l) != nil {
-			return nil, fmt.Errorf("%w: it is not JSON of that shape", ErrAnswer)
+			return nil, fmt.Errorf("%w: not JSON of the expected shape", ErrResponse)
 		}
 		switch {
 		case l.Error != nil:
-			return nil, errorFrom(l.Error, "")
+			return nil, bodyError(l.Error, "")
 		case l.Result != nil:
 			return l.Result, nil
 		default:
-			line(&l)
+			progress(&l)
 		}
 	}
-	err = fmt.Errorf("%w: it has no end", ErrAnswer)
+	err := fmt.Errorf("%w: its last line is missing", ErrResponse)
 	if lines.Err() != nil {
-		err = fmt.Errorf("read the answer: %w", lines.Err())
+		err = fmt.Errorf("read the response: %w", lines.Err())
 	}
 	if !o.DryRun {
-		err = fmt.Errorf("%w: %w", ErrUncertain, err)
+		err = fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
 	}
 	return nil, err
 }
 
-// stream sends a request whose answer may take long. Only a success is returned.
-func (c *Client) stream(ctx context.Context, method string, at place, text []byte, with ...option) (*http.Response, error) {
-	r := request{method: method, path: at.text, err: at.err}
-	for _, o := range with {
-		o(&r)
-	}
-	req, err := c.build(ctx, &r)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Accept", "*/*")
-	if text != nil {
-		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
-		req.Header.Set("Content-Type", "application/yaml")
-	}
-	var sent atomic.Bool
-	trace := &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }}
-	long := *c.http
-	long.Timeout = transferTimeout
-	answer, err := long.Do(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
-	if err != nil {
-		return nil, noAnswer(req, err, sent.Load() && (r.query == nil || r.query.Get("dryRun") == ""))
-	}
-	if answer.StatusCode/100 == 2 {
-		return answer, nil
-	}
-	defer answer.Body.Close() //nolint:errcheck // read only
-	said, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
-	if err != nil {
-		return nil, noAnswer(req, err, true)
-	}
-	return nil, errorOf(answer, said)
+// openStream sends a request whose response may take long.
+func (c *Client) openStream(ctx context.Context, r *request) (*http.Response, error) {
+	r.stream = true
+	hc := *c.http
+	hc.Timeout = transferTimeout
+	return c.send(ctx, &hc, r)
 }

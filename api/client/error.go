@@ -11,24 +11,26 @@ import (
 	"usher/api/wire"
 )
 
-// What a request can fail with, beside an *Error and what the network says.
+// The errors of a call, beside *Error and the errors of the network.
 var (
-	ErrName = errors.New("not a name: expected letters, digits, '-' and '_'") // nothing was sent
-	// ErrUncertain: a change was sent, and no answer came.
-	ErrUncertain = errors.New("it is not known whether this was done")
-	ErrAnswer    = errors.New("the answer is not one of usher's management API")
+	// ErrName: the name of a resource is invalid. Nothing was sent.
+	ErrName = errors.New("not a name: expected letters, digits, '-' and '_'")
+	// ErrOutcomeUnknown: a change was sent, and no response arrived.
+	ErrOutcomeUnknown = errors.New("it is unknown whether the change was made")
+	// ErrResponse: the server is not the API of usher.
+	ErrResponse = errors.New("the response is not one of usher's management API")
 )
 
-// Error is a no of the server.
+// Error is an error response of the server.
 type Error struct {
 	Code      int    // the HTTP status
-	Status    string // such as "NOT_FOUND"; empty: the answer had none
-	Message   string // one line
-	RequestID string // the audit of the server has it, too; may be empty
-	Current   Tag    // what the condition of a change should have been; empty: there was none, or it held
+	Status    string // such as "NOT_FOUND"
+	Message   string // one line, with the details
+	RequestID string // also in the server's log and audit; may be empty
+	Current   ETag   // of the resource, if If-Match did not match; otherwise empty
 }
 
-// Error returns the message, with what helps to look it up.
+// Error returns the message, and what identifies the request.
 func (e *Error) Error() string {
 	text := fmt.Sprintf("%s (%d %s", e.Message, e.Code, e.Status)
 	if e.RequestID != "" {
@@ -37,65 +39,65 @@ func (e *Error) Error() string {
 	return text + ")"
 }
 
-// Denied reports whether the key is not taken, or is not enough.
+// Denied reports whether the key is invalid, or its roles do not permit the request.
 func (e *Error) Denied() bool {
 	return e.Code == http.StatusUnauthorized || e.Code == http.StatusForbidden
 }
 
-// Changed reports whether a condition did not hold: somebody else was faster.
-func (e *Error) Changed() bool {
+// Modified reports whether If-Match did not match: the resource has changed since it was read.
+func (e *Error) Modified() bool {
 	return e.Code == http.StatusPreconditionFailed || e.Code == http.StatusConflict && e.Current != ""
 }
 
-// changedMeanwhile reports whether a condition did not hold: somebody else was faster.
-func changedMeanwhile(err error) bool {
+// isConflict reports whether a change with If-Match may succeed after the resource is read again.
+func isConflict(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && (e.Code == http.StatusConflict || e.Code == http.StatusPreconditionFailed)
 }
 
-// headerRequestID is where an answer without a body says its request id.
+// headerRequestID contains the request id of a response without a body.
 const headerRequestID = "X-Request-Id"
 
-// errorOf makes an Error of an answer that is no success.
-func errorOf(answer *http.Response, body []byte) error {
+// responseError returns the error of a response that is not a success.
+func responseError(response *http.Response, body []byte) error {
 	var w wire.Error
-	id := line(answer.Header.Get(headerRequestID))
+	id := printable(response.Header.Get(headerRequestID))
 	if json.Unmarshal(body, &w) == nil && w.Error.Message != "" {
-		w.Error.Code = answer.StatusCode
-		e := errorFrom(&w.Error, id)
-		e.Current = Tag(answer.Header.Get("ETag"))
+		w.Error.Code = response.StatusCode
+		e := bodyError(&w.Error, id)
+		e.Current = ETag(response.Header.Get("ETag"))
 		return e
 	}
-	if answer.StatusCode/100 == 3 {
-		return fmt.Errorf("%w: it redirects (%d)", ErrAnswer, answer.StatusCode)
+	if response.StatusCode/100 == 3 {
+		return fmt.Errorf("%w: it redirects (%d)", ErrResponse, response.StatusCode)
 	}
-	return &Error{Code: answer.StatusCode, RequestID: id, Status: http.StatusText(answer.StatusCode), Message: "the server gives no reason"}
+	return &Error{Code: response.StatusCode, RequestID: id, Status: http.StatusText(response.StatusCode), Message: "the server gives no reason"}
 }
 
-// errorFrom makes an Error of what a server says; id is that of the request if
-// it does not say one.
-func errorFrom(said *wire.ErrorBody, id string) *Error {
-	e := &Error{Code: said.Code, Status: line(said.Status), Message: line(said.Message), RequestID: id}
-	for _, more := range said.Errors {
-		if more = line(more); strings.HasPrefix(more, e.Message) { // says it again, and how to go on
-			e.Message = more
+// bodyError returns the error in a body. id is the request id if the body has none.
+func bodyError(body *wire.ErrorBody, id string) *Error {
+	e := &Error{Code: body.Code, Status: printable(body.Status), Message: printable(body.Message), RequestID: id}
+	for _, detail := range body.Errors {
+		if detail = printable(detail); strings.HasPrefix(detail, e.Message) { // repeats the message, and adds to it
+			e.Message = detail
 			continue
 		}
-		e.Message += "; " + line(more)
+		e.Message += "; " + detail
 	}
-	if said.RequestID != "" {
-		e.RequestID = line(said.RequestID)
+	if body.RequestID != "" {
+		e.RequestID = printable(body.RequestID)
 	}
 	return e
 }
 
-// maxLine bounds what is taken over from a server into an error.
-const maxLine = 2000
+// maxText is how much of a text from the server an error contains, in bytes.
+const maxText = 2000
 
-// line makes one line of what a server says, without what moves a cursor.
-func line(text string) string {
-	if len(text) > maxLine {
-		text = strings.ToValidUTF8(text[:maxLine], "") + "…"
+// printable returns a text from the server as one line. It replaces control characters,
+// which could change what a terminal shows.
+func printable(text string) string {
+	if len(text) > maxText {
+		text = strings.ToValidUTF8(text[:maxText], "") + "…"
 	}
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

@@ -10,32 +10,34 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"strings"
 	"sync/atomic"
 )
 
-// Tag is the revision of something that was read. A change that is given one is
-// made only if nothing has changed since; the zero Tag sets no condition.
-type Tag string
+// ETag is the revision of a resource. A change with an ETag is made only if the resource
+// still has it; the zero ETag sets no condition.
+type ETag string
 
-// maxAnswer bounds what is read of an answer, in bytes.
-const maxAnswer = 64 << 20
+// maxResponse is how much of a response is read, in bytes.
+const maxResponse = 64 << 20
 
 // request is one call.
 type request struct {
 	method string
-	path   string // behind the server's address
+	path   apiPath
 	query  url.Values
-	body   any // nil: none
-	match  Tag
-	err    error // why it cannot be sent
+	body   any // JSON; nil: none
+	match  ETag
+
+	yaml     []byte // a body of YAML; nil: none
+	stream   bool   // the response is not JSON, or arrives line by line
+	readOnly bool   // the request changes nothing
 }
 
-// option is something that only some requests have.
+// option sets what only some requests have.
 type option func(*request)
 
-func body(v any) option    { return func(r *request) { r.body = v } }
-func ifMatch(t Tag) option { return func(r *request) { r.match = t } }
+func body(v any) option     { return func(r *request) { r.body = v } }
+func ifMatch(t ETag) option { return func(r *request) { r.match = t } }
 
 func query(name, value string) option {
 	return func(r *request) {
@@ -49,126 +51,119 @@ func query(name, value string) option {
 	}
 }
 
-// place is a path of the API, made of constant words and of names.
-type place struct {
-	text string
-	err  error
-}
-
-// path returns the place that constant words lead to.
-func path(words string) place { return place{text: "/v1/" + words} }
-
-// name goes on to one thing. A name that holds anything but letters, digits, '-' and
-// '_' would lead elsewhere: "a:refreshToken" is a verb, "../x" another place.
-func (p place) name(name string) place {
-	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return !nameRune(r) }) {
-		p.err = ErrName
+func newRequest(method string, path apiPath, opts []option) *request {
+	r := &request{method: method, path: path, readOnly: method == http.MethodGet}
+	for _, o := range opts {
+		o(r)
 	}
-	p.text += "/" + name
-	return p
+	return r
 }
 
-func nameRune(r rune) bool {
-	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_'
-}
-
-// to goes on with constant text: "/topics", ":acl".
-func (p place) to(text string) place {
-	p.text += text
-	return p
-}
-
-// fetch sends a request and decodes the answer, whose tag it returns too.
-func fetch[T any](ctx context.Context, c *Client, method string, at place, with ...option) (*T, Tag, error) {
-	answer := new(T)
-	tag, err := c.send(ctx, method, at, answer, with)
+// fetch sends a request, and decodes its response.
+func fetch[T any](ctx context.Context, c *Client, method string, path apiPath, opts ...option) (*T, ETag, error) {
+	response := new(T)
+	etag, err := c.call(ctx, newRequest(method, path, opts), response)
 	if err != nil {
 		return nil, "", err
 	}
-	return answer, tag, nil
+	return response, etag, nil
 }
 
-// tell sends a request whose answer says no more than that it was done.
-func (c *Client) tell(ctx context.Context, method string, at place, with ...option) error {
-	_, err := c.send(ctx, method, at, nil, with)
+// do sends a request, and ignores the body of its response.
+func (c *Client) do(ctx context.Context, method string, path apiPath, opts ...option) error {
+	_, err := c.call(ctx, newRequest(method, path, opts), nil)
 	return err
 }
 
-// send sends a request. into may be nil: then the body of the answer is not looked at.
-func (c *Client) send(ctx context.Context, method string, at place, into any, with []option) (Tag, error) {
-	r := request{method: method, path: at.text, err: at.err}
-	for _, o := range with {
-		o(&r)
-	}
-	req, err := c.build(ctx, &r)
+// call sends a request, and decodes its response into v; nil: its body is ignored.
+func (c *Client) call(ctx context.Context, r *request, v any) (ETag, error) {
+	response, err := c.send(ctx, c.http, r)
 	if err != nil {
 		return "", err
 	}
-	var sent atomic.Bool
-	trace := &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }}
-	answer, err := c.http.Do(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
-	if err != nil {
-		return "", noAnswer(req, err, sent.Load())
-	}
-	defer answer.Body.Close() //nolint:errcheck // read only
-	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
+	defer response.Body.Close() //nolint:errcheck // read only
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxResponse+1))
 	switch {
 	case err != nil:
-		return "", noAnswer(req, err, true)
-	case answer.StatusCode/100 != 2:
-		return "", errorOf(answer, text)
-	case len(text) > maxAnswer:
-		return "", fmt.Errorf("%w: it is larger than %d MiB", ErrAnswer, maxAnswer>>20)
-	case into != nil && json.Unmarshal(text, into) != nil:
-		return "", fmt.Errorf("%w: it is not JSON of that shape", ErrAnswer)
+		return "", c.transportError(r, err, true)
+	case len(text) > maxResponse:
+		return "", fmt.Errorf("%w: larger than %d MiB", ErrResponse, maxResponse>>20)
+	case v != nil && json.Unmarshal(text, v) != nil:
+		return "", fmt.Errorf("%w: not JSON of the expected shape", ErrResponse)
 	}
-	return Tag(answer.Header.Get("ETag")), nil
+	return ETag(response.Header.Get("ETag")), nil
 }
 
-// noAnswer says why none came, and of a change that was sent that it may be in force.
-func noAnswer(req *http.Request, err error, sent bool) error {
-	// Without the URL, which is said elsewhere.
-	var at *url.Error
-	if errors.As(err, &at) {
-		err = at.Err
+// send sends a request, and returns a successful response. All others are errors.
+func (c *Client) send(ctx context.Context, hc *http.Client, r *request) (*http.Response, error) {
+	var sent atomic.Bool
+	trace := &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }}
+	req, err := c.build(httptrace.WithClientTrace(ctx, trace), r)
+	if err != nil {
+		return nil, err
 	}
-	err = fmt.Errorf("ask %s: %w", req.URL.Host, err)
-	if sent && req.Method != http.MethodGet {
-		err = fmt.Errorf("%w: %w", ErrUncertain, err)
+	response, err := hc.Do(req)
+	if err != nil {
+		return nil, c.transportError(r, err, sent.Load())
+	}
+	if response.StatusCode/100 == 2 {
+		return response, nil
+	}
+	defer response.Body.Close() //nolint:errcheck // read only
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxResponse))
+	if err != nil {
+		return nil, c.transportError(r, err, true)
+	}
+	return nil, responseError(response, text)
+}
+
+// transportError is the error of a request without a response. sent says whether the server may have
+// received the request: then a change may have been made.
+func (c *Client) transportError(r *request, err error, sent bool) error {
+	var withURL *url.Error
+	if errors.As(err, &withURL) {
+		err = withURL.Err // callers show the address themselves
+	}
+	err = fmt.Errorf("call %s: %w", c.host, err)
+	if sent && !r.readOnly {
+		err = fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
 	}
 	return err
 }
 
 func (c *Client) build(ctx context.Context, r *request) (*http.Request, error) {
-	if r.err != nil {
-		return nil, r.err
+	if r.path.err != nil {
+		return nil, r.path.err
 	}
-	to := c.base + r.path
+	address := c.base + r.path.text
 	if len(r.query) > 0 {
-		to += "?" + r.query.Encode()
+		address += "?" + r.query.Encode()
 	}
 	var content io.Reader
-	if r.body != nil {
+	contentType, accept := "", "application/json"
+	switch {
+	case r.body != nil:
 		text, err := json.Marshal(r.body)
 		if err != nil {
 			return nil, fmt.Errorf("encode the request: %w", err)
 		}
-		content = bytes.NewReader(text)
+		content, contentType = bytes.NewReader(text), "application/json"
+	case r.yaml != nil:
+		content, contentType = bytes.NewReader(r.yaml), "application/yaml"
 	}
-	req, err := http.NewRequestWithContext(ctx, r.method, to, content)
+	if r.stream {
+		accept = "*/*"
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, address, content)
 	if err != nil {
 		return nil, fmt.Errorf("build the request: %w", err)
 	}
 	for name, value := range map[string]string{
-		"x-api-key": c.key, "If-Match": string(r.match), "User-Agent": c.userAgent,
+		"x-api-key": c.key, "If-Match": string(r.match), "User-Agent": c.userAgent, "Content-Type": contentType, "Accept": accept,
 	} {
 		if value != "" {
 			req.Header.Set(name, value)
 		}
-	}
-	req.Header.Set("Accept", "application/json")
-	if r.body != nil {
-		req.Header.Set("Content-Type", "application/json")
 	}
 	return req, nil
 }

@@ -14,7 +14,8 @@ import (
 	"usher/api/wire"
 )
 
-// requests are what each method sends: method, path, query, body and condition.
+// requests are calls of each method of the client, by the request that it should send:
+// method, path, query, body and If-Match.
 func requests(ctx context.Context) map[string]func(c *client.Client) error {
 	email, account := "a@example.org", "APP"
 	return map[string]func(c *client.Client) error{
@@ -125,13 +126,13 @@ func TestRequests(t *testing.T) {
 			t.Errorf("%s: %v", want, err)
 		}
 		if got != want {
-			t.Errorf("sent %s\nnot  %s", got, want)
+			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}
 }
 
-// TestEveryRoute: the requests of the client reach every route of the API, but for
-// what goes in whole files.
+// The client has a method for every route of the API. directory_test.go covers the routes
+// that transfer files.
 func TestEveryRoute(t *testing.T) {
 	variable := regexp.MustCompile(`\\\{[a-z]+\\\}`)
 	for _, route := range api.Routes() {
@@ -139,11 +140,11 @@ func TestEveryRoute(t *testing.T) {
 			continue
 		}
 		line := regexp.MustCompile("^" + variable.ReplaceAllString(regexp.QuoteMeta(route.Method+" "+route.Path), "[^/:? ]+") + "([? ]|$)")
-		reached := false
+		covered := false
 		for request := range requests(context.Background()) {
-			reached = reached || line.MatchString(request)
+			covered = covered || line.MatchString(request)
 		}
-		if !reached {
+		if !covered {
 			t.Errorf("%s: no method sends %s %s", route.Name, route.Method, route.Path)
 		}
 	}

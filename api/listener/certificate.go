@@ -7,30 +7,32 @@ import (
 	"os"
 	"sync"
 	"time"
+
 	"usher/internal/ownedfile"
 	"usher/internal/secretfile"
 )
 
-// Certificate is a pair of files, read again when one of them has changed.
+// Certificate is a TLS certificate in two files. It is reloaded when one of them changes.
 type Certificate struct {
 	CertFile, KeyFile string
-	AllowGroup        bool // a key file that its group can read is accepted
+	AllowGroup        bool // accepts a key file that its group can read
 	Log               *slog.Logger
 
-	mu   sync.Mutex
-	pair *tls.Certificate
-	seen [2]time.Time
+	mu       sync.Mutex
+	pair     *tls.Certificate
+	modified [2]time.Time // of the files when they were loaded
 }
 
-// Get returns the certificate; if the files are not good, the last one that was.
+// Get is GetCertificate of a tls.Config. If the files cannot be loaded, it returns the
+// certificate that was loaded last.
 func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	seen := [2]time.Time{modified(c.CertFile), modified(c.KeyFile)}
-	if c.pair != nil && seen == c.seen {
+	modified := [2]time.Time{modTime(c.CertFile), modTime(c.KeyFile)}
+	if c.pair != nil && modified == c.modified {
 		return c.pair, nil
 	}
-	c.seen = seen
+	c.modified = modified
 	pair, err := c.Load()
 	switch {
 	case err == nil:
@@ -38,7 +40,7 @@ func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	case c.pair == nil:
 		return nil, err
 	default:
-		c.Log.Error("the certificate of the API cannot be read again, the last good one stays", slog.String("error", err.Error()))
+		c.Log.Error("cannot reload the certificate of the API; the previous one stays in use", slog.String("error", err.Error()))
 	}
 	return c.pair, nil
 }
@@ -58,7 +60,7 @@ func (c *Certificate) Load() (*tls.Certificate, error) {
 	return &pair, nil
 }
 
-func modified(path string) time.Time {
+func modTime(path string) time.Time {
 	info, err := os.Stat(path)
 	if err != nil {
 		return time.Time{}

@@ -8,21 +8,20 @@ import (
 	"usher/callout/admission"
 )
 
-// limitListener is a listener that closes at once what is more than the limits. Making it
-// wait instead, as netutil.LimitListener of golang.org/x/net does, would have
-// whoever holds all connections keep everybody else out, and that one knows no
-// addresses.
+// limitListener closes connections above its limits at once. netutil.LimitListener of
+// golang.org/x/net makes them wait instead: one client that holds all connections would
+// then keep out all others. It also has no limit for one address.
 type limitListener struct {
 	net.Listener
-	most, perHost int
+	maxTotal, maxPerHost int
 
-	mu    sync.Mutex
-	all   int
-	hosts map[string]int
+	mu     sync.Mutex
+	total  int
+	byHost map[string]int
 }
 
-func newLimitListener(l net.Listener, most, perHost int) *limitListener {
-	return &limitListener{Listener: l, most: most, perHost: perHost, hosts: map[string]int{}}
+func newLimitListener(l net.Listener, maxTotal, maxPerHost int) *limitListener {
+	return &limitListener{Listener: l, maxTotal: maxTotal, maxPerHost: maxPerHost, byHost: map[string]int{}}
 }
 
 // Accept implements net.Listener.
@@ -32,50 +31,50 @@ func (l *limitListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		host := sourceOf(conn.RemoteAddr())
-		if l.take(host) {
-			return &heldConn{Conn: conn, release: sync.OnceFunc(func() { l.release(host) })}, nil
+		host := hostOf(conn.RemoteAddr())
+		if l.acquire(host) {
+			return &limitedConn{Conn: conn, release: sync.OnceFunc(func() { l.release(host) })}, nil
 		}
-		_ = conn.Close() // there is nobody to tell
+		_ = conn.Close()
 	}
 }
 
-// sourceOf is the address that a connection comes from, without the port.
-func sourceOf(a net.Addr) string {
+// hostOf returns the address of a client without the port (IPv6: its /64 network).
+func hostOf(a net.Addr) string {
 	if p, err := netip.ParseAddrPort(a.String()); err == nil {
 		return admission.HostSource(p.Addr().String())
 	}
 	return a.String()
 }
 
-func (l *limitListener) take(host string) bool {
+func (l *limitListener) acquire(host string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.all >= l.most || l.hosts[host] >= l.perHost {
+	if l.total >= l.maxTotal || l.byHost[host] >= l.maxPerHost {
 		return false
 	}
-	l.all++
-	l.hosts[host]++
+	l.total++
+	l.byHost[host]++
 	return true
 }
 
 func (l *limitListener) release(host string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.all--
-	if l.hosts[host]--; l.hosts[host] == 0 {
-		delete(l.hosts, host)
+	l.total--
+	if l.byHost[host]--; l.byHost[host] == 0 {
+		delete(l.byHost, host)
 	}
 }
 
-// heldConn is a connection that makes room when it is closed.
-type heldConn struct {
+// limitedConn counts against the limits until it is closed.
+type limitedConn struct {
 	net.Conn
 	release func()
 }
 
 // Close implements net.Conn.
-func (c *heldConn) Close() error {
+func (c *limitedConn) Close() error {
 	defer c.release()
 	return c.Conn.Close()
 }

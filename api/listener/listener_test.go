@@ -16,18 +16,17 @@ import (
 	"usher/callout/callouttest"
 )
 
-// Whatever is sent to a listener, what net/http complains of is in the log, as a few
-// lines, and without what was sent.
+// The log contains what net/http reports, in a few lines, and nothing of what a client sent.
 //
-// Attack: bad handshakes or requests without end fill the log, or are lost without a word
-// Held by: what net/http complains of is logged, a few lines a second, with how many were left out
-func TestComplaints(t *testing.T) {
+// Attack: failed handshakes or malformed requests fill the log, or leave no trace in it
+// Held by: errors of net/http are logged, a few lines a second, with the number of omitted ones
+func TestErrorLog(t *testing.T) {
 	ca := callouttest.NewCA(t)
 	pair, err := tls.LoadX509KeyPair(ca.Issue(t, "listener"))
 	callouttest.Must(t, err)
 	var log callouttest.Buffer
 	s, err := listener.Start(t.Context(), listener.Config{
-		Name: "api.listen", Address: "127.0.0.1:0", Connections: 16, Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Name: "api.listen", Address: "127.0.0.1:0", MaxConnections: 16, Log: slog.New(slog.NewTextHandler(&log, nil)),
 		TLS: &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12},
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, "hello")
@@ -35,20 +34,20 @@ func TestComplaints(t *testing.T) {
 	})
 	callouttest.Must(t, err)
 	t.Cleanup(func() { s.Stop(time.Second) })
-	const tries = 100
+	const attempts = 100
 	var d net.Dialer
-	for range tries {
+	for range attempts {
 		conn, err := d.DialContext(t.Context(), "tcp", s.Addr().String())
 		callouttest.Must(t, err)
 		_, err = io.WriteString(conn, "GET /usher_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHI-_ HTTP/1.1\r\nHost: x\r\n\r\n")
 		callouttest.Must(t, err)
-		_, _ = io.Copy(io.Discard, conn) // until it is closed
+		_, _ = io.Copy(io.Discard, conn) // until the server closes it
 		callouttest.Must(t, conn.Close())
 	}
-	callouttest.Eventually(t, "it is in the log", func() bool { return strings.Contains(log.String(), "a listener complains") })
-	said := log.String()
-	if lines := strings.Count(said, "\n"); lines > tries/2 || !strings.Contains(said, "TLS handshake error") || !strings.Contains(said, "listener=api.listen") || strings.Contains(said, "usher_0123") {
-		t.Errorf("%d lines: %s", lines, said)
+	callouttest.Eventually(t, "an error in the log", func() bool { return strings.Contains(log.String(), "HTTP server error") })
+	text := log.String()
+	if lines := strings.Count(text, "\n"); lines > attempts/2 || !strings.Contains(text, "TLS handshake error") || !strings.Contains(text, "listener=api.listen") || strings.Contains(text, "usher_0123") {
+		t.Errorf("%d lines: %s", lines, text)
 	}
 
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: ca.ClientTLS()}}
@@ -64,7 +63,7 @@ func TestComplaints(t *testing.T) {
 	if b.String() != "hello" {
 		t.Errorf("got %q", b.String())
 	}
-	if _, err := listener.Start(context.Background(), listener.Config{Name: "http.listen", Address: s.Addr().String(), Connections: 1}); err == nil || !strings.Contains(err.Error(), "http.listen: ") {
-		t.Errorf("an address that is taken: %v", err)
+	if _, err := listener.Start(context.Background(), listener.Config{Name: "http.listen", Address: s.Addr().String(), MaxConnections: 1}); err == nil || !strings.Contains(err.Error(), "http.listen: ") {
+		t.Errorf("an address in use: %v", err)
 	}
 }

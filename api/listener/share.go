@@ -5,35 +5,34 @@ import (
 	"fmt"
 )
 
-// fewest is how many connections a listener needs to be of use.
-const fewest = 8
+// minConnections is how many connections a listener needs to be useful.
+const minConnections = 8
 
-// ErrFewFiles: the process may not open enough files for its listeners beside what
-// it needs for everything else.
-var ErrFewFiles = errors.New("too few files may be open")
+// ErrFewFiles: the limit on open files is too low for the listeners and everything else.
+var ErrFewFiles = errors.New("the limit on open files is too low")
 
-// Share returns how many connections each listener may hold: as many as it wants,
-// or its part of what is left of the descriptors once those that are needed for
-// everything else are set aside. limit is how many files the process may open. The
+// Share divides file descriptors among listeners. limit is how many files the process may
+// open, reserved how many it needs for everything else, and wanted how many connections
+// each listener should have. Share returns wanted if the rest is enough; otherwise each
+// listener gets its minimum, and a part of the rest in proportion to what it wants. The
 // error is ErrFewFiles.
-func Share(limit, reserved uint64, want ...int) ([]int, error) {
-	var all, least uint64
-	for _, w := range want {
-		all += uint64(w)                //nolint:gosec // a number of connections
-		least += uint64(min(w, fewest)) //nolint:gosec // the same
+func Share(limit, reserved uint64, wanted ...int) ([]int, error) {
+	var total, minimum uint64
+	for _, w := range wanted {
+		total += uint64(w)                        //nolint:gosec // a number of connections
+		minimum += uint64(min(w, minConnections)) //nolint:gosec // a number of connections
 	}
-	if limit < reserved+least {
-		return nil, fmt.Errorf("%w: %d, and %d are needed, %d of them for NATS and for files", ErrFewFiles, limit, reserved+least, reserved)
+	if limit < reserved+minimum {
+		return nil, fmt.Errorf("%w: it is %d; usher needs %d, of which NATS and files need %d", ErrFewFiles, limit, reserved+minimum, reserved)
 	}
-	got := make([]int, len(want))
+	shares := make([]int, len(wanted))
 	left := limit - reserved
-	for i, w := range want {
-		got[i] = w
-		if left < all {
-			// What each needs at least, and its part of the rest.
-			part := uint64(w-min(w, fewest)) * (left - least) / (all - least) //nolint:gosec // not negative
-			got[i] = min(w, fewest) + int(part)                               //nolint:gosec // less than w
+	for i, w := range wanted {
+		shares[i] = w
+		if left < total {
+			extra := uint64(w-min(w, minConnections)) * (left - minimum) / (total - minimum) //nolint:gosec // not negative
+			shares[i] = min(w, minConnections) + int(extra)                                  //nolint:gosec // less than w
 		}
 	}
-	return got, nil
+	return shares, nil
 }

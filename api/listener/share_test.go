@@ -11,7 +11,7 @@ import (
 func TestShare(t *testing.T) {
 	for _, tt := range []struct {
 		limit, reserved uint64
-		want, got       []int // nil: too few
+		wanted, shares  []int // shares is nil: ErrFewFiles
 	}{
 		{1 << 20, 42, []int{256, 1024}, []int{256, 1024}},
 		{42 + 1280, 42, []int{256, 1024}, []int{256, 1024}},
@@ -23,16 +23,16 @@ func TestShare(t *testing.T) {
 		{42 + 4, 42, []int{4}, []int{4}},
 		{42, 42, nil, []int{}},
 	} {
-		got, err := listener.Share(tt.limit, tt.reserved, tt.want...)
-		if !slices.Equal(got, tt.got) || (tt.got == nil) != errors.Is(err, listener.ErrFewFiles) {
-			t.Errorf("%d files, %d set aside, wanted %v: got %v, %v", tt.limit, tt.reserved, tt.want, got, err)
+		got, err := listener.Share(tt.limit, tt.reserved, tt.wanted...)
+		if !slices.Equal(got, tt.shares) || (tt.shares == nil) != errors.Is(err, listener.ErrFewFiles) {
+			t.Errorf("limit %d, reserved %d, wanted %v: got %v, %v", tt.limit, tt.reserved, tt.wanted, got, err)
 		}
 		sum := tt.reserved
 		for _, n := range got {
 			sum += uint64(n)
 		}
 		if err == nil && sum > tt.limit {
-			t.Errorf("%d files are not enough for %v", tt.limit, got)
+			t.Errorf("%d files are fewer than %v", tt.limit, got)
 		}
 	}
 }

@@ -56,7 +56,7 @@ func (h *Handlers) accountFor(r *rest.Request, project string) (account string, 
 	if _, ok := s.Project(project); ok {
 		return "", false, apierror.AlreadyExists(apierror.Project)
 	}
-	if s.Obscures(directory.KindProject) {
+	if s.HasUnreadable(directory.KindProject) {
 		return "", false, apierror.NameUnknown(apierror.Project)
 	}
 	if other := projectIn(s, project, project); other != "" {

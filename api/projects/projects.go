@@ -55,7 +55,7 @@ func (h *Handlers) createProject(r *rest.Request) (*rest.Response, error) {
 		if _, ok := s.Project(name); ok {
 			return nil, apierror.AlreadyExists(apierror.Project)
 		}
-		if s.Obscures(directory.KindProject) {
+		if s.HasUnreadable(directory.KindProject) {
 			return nil, apierror.NameUnknown(apierror.Project)
 		}
 		if other := projectIn(s, name, name); own && other != "" {
@@ -94,7 +94,7 @@ func (h *Handlers) updateProject(r *rest.Request) (*rest.Response, error) {
 		if _, taken := s.Project(after); taken && after != before {
 			return nil, apierror.AlreadyExists(apierror.Project)
 		}
-		if after != before && s.Obscures(directory.KindProject) {
+		if after != before && s.HasUnreadable(directory.KindProject) {
 			return nil, apierror.NameUnknown(apierror.Project)
 		}
 		moves := in.Account != nil && *in.Account != old.Account

@@ -47,7 +47,7 @@ func (n *newUser) entries(r *rest.Request, s *snapshot.Snapshot) ([]directory.En
 	if _, ok := s.User(n.name); ok {
 		return nil, apierror.AlreadyExists(apierror.User)
 	}
-	if s.Obscures(directory.KindUser) {
+	if s.HasUnreadable(directory.KindUser) {
 		return nil, apierror.NameUnknown(apierror.User)
 	}
 	u := &directory.User{Name: n.name, Made: r.Made()}

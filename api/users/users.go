@@ -114,7 +114,7 @@ func updateUser(r *rest.Request) (*rest.Response, error) {
 		if _, taken := s.User(after); taken && after != before {
 			return nil, apierror.AlreadyExists(apierror.User)
 		}
-		if after != before && s.Obscures(directory.KindUser) {
+		if after != before && s.HasUnreadable(directory.KindUser) {
 			return nil, apierror.NameUnknown(apierror.User)
 		}
 		u := *old

@@ -1,12 +1,12 @@
 package wire
 
-// ImportLine is one line of what an import answers, one JSON object each: of a dry
-// run what would change, otherwise how far it is; the last one holds a Result or
-// an Error. Beyond AMS, as is all that follows.
+// ImportLine is one line of the response to an import: one JSON object. A dry run returns
+// one line for each change that the import would make; otherwise lines report the
+// progress. The last line has a Result or an Error. AMS has none of the types in this file.
 type ImportLine struct {
 	Diff     string        `json:"diff,omitempty"`     // "+ user alice (2 keys)"
-	Accounts bool          `json:"accounts,omitempty"` // Done and Total count accounts of projects, which are made first
-	Done     int           `json:"done,omitempty"`     // entries that are changed
+	Accounts bool          `json:"accounts,omitempty"` // Done and Total count accounts of projects, which are created first
+	Done     int           `json:"done,omitempty"`     // entries that were changed
 	Total    int           `json:"total,omitempty"`
 	Result   *ImportResult `json:"result,omitempty"`
 	Error    *ErrorBody    `json:"error,omitempty"`
@@ -19,7 +19,7 @@ type ImportResult struct {
 	Counts  ImportCounts `json:"counts"`
 }
 
-// ImportCounts says how much of each kind comes, changes and goes.
+// ImportCounts counts the changes of each kind of resource.
 type ImportCounts struct {
 	Users         ImportCount `json:"users"`
 	Keys          ImportCount `json:"keys"`
@@ -30,7 +30,7 @@ type ImportCounts struct {
 	ACLs          ImportCount `json:"acls"`
 }
 
-// ImportCount is how many of one kind.
+// ImportCount counts the changes of one kind of resource.
 type ImportCount struct {
 	Added   int `json:"added"`
 	Changed int `json:"changed"`

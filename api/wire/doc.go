@@ -1,11 +1,11 @@
-// Package wire is the JSON of the management API: what /v1 takes and answers,
-// for the server, for the command line, and for programs that speak to it.
+// Package wire is the JSON of the management API: the bodies and the responses of /v1, for
+// the server, for package client and for other clients written in Go.
 //
-// The shapes are those of the Argo Messaging Service (AMS) with additions, which
-// the comments name. It is a leaf with the standard library only, and decides
-// nothing. Names of resources are as AMS has them: a topic is
-// "/projects/P/topics/T" in an answer, and "projects/P/topics/T" is taken too.
+// The shapes are those of the Argo Messaging Service (AMS); comments name the additions.
+// The package imports only the standard library, and contains no logic. Names of resources
+// are as in AMS: a response has the topic "/projects/P/topics/T", and a request may omit
+// the leading slash.
 //
-// Times are RFC 3339 in UTC, to the second. Only what was just made holds a key:
-// UserCreated and KeyCreated.
+// Times are RFC 3339 in UTC, to the second. Only UserCreated and KeyCreated contain a key,
+// in the response that creates it.
 package wire

@@ -5,17 +5,17 @@ import "time"
 // Project is a project.
 type Project struct {
 	Name        string    `json:"name"`
-	Account     string    `json:"account"` // the NATS account its subjects are in; beyond AMS
+	Account     string    `json:"account"` // the NATS account that the project is in; not in AMS
 	CreatedOn   time.Time `json:"created_on,omitzero"`
 	ModifiedOn  time.Time `json:"modified_on,omitzero"`
 	CreatedBy   string    `json:"created_by,omitempty"`
 	Description string    `json:"description"`
 }
 
-// ProjectInput makes or changes a project. What is left out stays as it is.
+// ProjectInput creates or changes a project. Fields that are not set stay as they are.
 type ProjectInput struct {
-	Name        *string `json:"name,omitempty"`    // of a change: the new name
-	Account     *string `json:"account,omitempty"` // beyond AMS; only a service_admin may state it
+	Name        *string `json:"name,omitempty"`    // the new name, in a change
+	Account     *string `json:"account,omitempty"` // only a service_admin may set it; not in AMS
 	Description *string `json:"description,omitempty"`
 }
 
@@ -29,13 +29,13 @@ type ProjectList struct {
 // Topic is a topic.
 type Topic struct {
 	Name      string    `json:"name"`    // "/projects/P/topics/T"
-	Subject   string    `json:"subject"` // the NATS subject it stands for; beyond AMS
+	Subject   string    `json:"subject"` // the NATS subject of the topic; not in AMS
 	CreatedOn time.Time `json:"created_on,omitzero"`
 }
 
-// TopicInput makes a topic. AMS takes no body; there may be none.
+// TopicInput creates a topic. The body is optional; AMS takes none.
 type TopicInput struct {
-	Subject string `json:"subject,omitempty"` // empty: P.T
+	Subject string `json:"subject,omitempty"` // empty: PROJECT.TOPIC
 }
 
 // TopicList is one page of topics, newest first.
@@ -45,8 +45,8 @@ type TopicList struct {
 	TotalSize     int     `json:"totalSize"`
 }
 
-// ACL is who may publish to a topic or consume a subscription. A new list takes
-// the place of the old one.
+// ACL lists the users who may publish to a topic or consume a subscription. A new list
+// replaces the old one.
 type ACL struct {
 	AuthorizedUsers []string `json:"authorized_users"`
 }

@@ -5,24 +5,24 @@ import (
 	"time"
 )
 
-// Error is what every failure is answered with.
+// Error is the response to every request that fails.
 type Error struct {
 	Error ErrorBody `json:"error"`
 }
 
-// ErrorBody is what went wrong.
+// ErrorBody describes the error.
 type ErrorBody struct {
-	Code      int      `json:"code"`    // the HTTP status
-	Message   string   `json:"message"` // one line for people
-	Status    string   `json:"status"`  // such as "NOT_FOUND"
-	Errors    []string `json:"errors,omitempty"`
-	RequestID string   `json:"request_id,omitempty"` // beyond AMS; the audit and the log have it too
+	Code      int      `json:"code"`                 // the HTTP status
+	Message   string   `json:"message"`              // one line, for humans
+	Status    string   `json:"status"`               // such as "NOT_FOUND"
+	Errors    []string `json:"errors,omitempty"`     // what exactly is wrong, and what to do
+	RequestID string   `json:"request_id,omitempty"` // also in audit and log; not in AMS
 }
 
-// Empty is an answer without fields.
+// Empty is a response without fields.
 type Empty struct{}
 
-// Version is what runs there.
+// Version is the version of the service.
 type Version struct {
 	Release      string `json:"release"`
 	Golang       string `json:"golang"`
@@ -31,20 +31,20 @@ type Version struct {
 	Architecture string `json:"architecture"`
 }
 
-// Status is how it is. The push fields have their place in AMS's shape.
+// Status is the status of the service. The push fields exist for compatibility with AMS.
 type Status struct {
-	Status            string     `json:"status"` // "ok"; "warning": the directory is not current
+	Status            string     `json:"status"` // "ok"; "warning": the view of the directory is not current
 	PushFunctionality string     `json:"push_functionality"`
 	PushServers       []string   `json:"push_servers"`
-	Directory         *Directory `json:"directory,omitempty"` // beyond AMS
+	Directory         *Directory `json:"directory,omitempty"` // not in AMS
 }
 
-// Directory is how the view is that a replica has of the directory.
+// Directory says how current a replica's view of the directory is.
 type Directory struct {
-	Current bool      `json:"current"`        // it follows the store
+	Current bool      `json:"current"`        // the replica follows the store
 	AsOf    time.Time `json:"as_of,omitzero"` // when the view was last known to be current
 }
 
-// Permissions is what a user would get on connecting to NATS: what "usher explain
-// --json" prints. Beyond AMS.
+// Permissions is what a user would get on connecting to NATS: the output of "usher explain
+// --json". Not in AMS.
 type Permissions = json.RawMessage

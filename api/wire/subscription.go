@@ -2,7 +2,7 @@ package wire
 
 import "time"
 
-// DefaultAckDeadline is the ack deadline of a subscription that states none, in seconds.
+// DefaultAckDeadline is the ack deadline of a subscription that sets none, in seconds.
 const DefaultAckDeadline = 10
 
 // Subscription is a subscription.
@@ -14,17 +14,17 @@ type Subscription struct {
 	CreatedOn          time.Time  `json:"createdOn,omitzero"`
 }
 
-// SubscriptionInput makes a subscription. A Subscription does too.
+// SubscriptionInput creates a subscription. The JSON of a Subscription is accepted too.
 type SubscriptionInput struct {
 	Topic              string     `json:"topic"` // "projects/P/topics/T"
 	PushConfig         PushConfig `json:"pushConfig,omitzero"`
 	AckDeadlineSeconds int        `json:"ackDeadlineSeconds,omitempty"` // 0: DefaultAckDeadline
 }
 
-// PushConfig says where messages are to be pushed. usher keeps it for whoever
-// pushes; it pushes nothing itself.
+// PushConfig says where messages should be pushed. usher stores it for a program that pushes
+// messages; it pushes none itself.
 type PushConfig struct {
-	Type                string              `json:"type"` // "http_endpoint" or "mattermost"; empty: nothing is pushed
+	Type                string              `json:"type"` // "http_endpoint" or "mattermost"; empty: no push
 	PushEndpoint        string              `json:"pushEndpoint"`
 	MaxMessages         int                 `json:"maxMessages"`
 	AuthorizationHeader AuthorizationHeader `json:"authorizationHeader"`
@@ -37,17 +37,17 @@ type PushConfig struct {
 	Base64Decode        bool                `json:"base64Decode"`
 }
 
-// AuthorizationHeader has its place in AMS's shape. usher neither makes nor keeps
-// its value, which is a secret.
+// AuthorizationHeader exists for compatibility with AMS. Its value is a secret; usher
+// neither creates nor stores it.
 type AuthorizationHeader struct {
 	Type  string `json:"type,omitempty"`
 	Value string `json:"value,omitempty"`
 }
 
-// RetryPolicy says when a push is tried again.
+// RetryPolicy says when a push is retried.
 type RetryPolicy struct {
 	Type   string `json:"type,omitempty"`   // "linear" or "slowstart"
-	Period int    `json:"period,omitempty"` // milliseconds, of linear
+	Period int    `json:"period,omitempty"` // milliseconds, for linear
 }
 
 // SubscriptionList is one page of subscriptions, newest first.
@@ -57,7 +57,7 @@ type SubscriptionList struct {
 	TotalSize     int            `json:"totalSize"`
 }
 
-// SubscriptionNames is the subscriptions of a topic, by their full names in order.
+// SubscriptionNames lists the subscriptions of a topic by their full names, sorted.
 type SubscriptionNames struct {
 	Subscriptions []string `json:"subscriptions"`
 }

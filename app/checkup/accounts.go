@@ -7,25 +7,27 @@ import (
 	"usher/internal/fault"
 
 	"usher/app/assembly"
+	"usher/app/checkup/finding"
+	"usher/app/checkup/operatormode"
 	"usher/app/config"
 	"usher/directory/snapshot"
 	"usher/issuer"
 	"usher/issuer/operator"
 )
 
-// accounts looks at who shares an account with whom. Which accounts a server has is
+// checkAccounts looks at who shares an account with whom. Which accounts a server has is
 // looked at by accountsOfServers.
-func (f *Findings) accounts(cfg *config.Config, s *snapshot.Snapshot) {
+func checkAccounts(f *finding.List, cfg *config.Config, s *snapshot.Snapshot) {
 	a := &cfg.Accounts
 	const apart = "give accounts.ingest an account of its own, and export what the others need from it"
 	const reads = "clients with the ingest grant can read the replies of others in it"
 	if a.Ingest != "" && a.Ingest == a.ServiceAdmin {
-		f.warn("accounts", a.Ingest, apart, "is accounts.ingest and accounts.service_admin: %s", reads)
+		f.Warn("accounts", a.Ingest, apart, "is accounts.ingest and accounts.service_admin: %s", reads)
 	}
 	if s == nil {
 		return
 	}
-	f.mqttAccounts(cfg, s)
+	checkMqttAccounts(f, cfg, s)
 	var named, shared []string
 	for _, p := range assembly.SortedProjects(s) {
 		named = append(named, p.Account)
@@ -33,54 +35,54 @@ func (f *Findings) accounts(cfg *config.Config, s *snapshot.Snapshot) {
 			shared = append(shared, p.Name)
 		}
 		if (p.Account == "SYS" || p.Account == "$SYS") && p.Account != a.System {
-			f.warn("accounts", p.Account, "if it is the server's system account, set accounts.system to "+p.Account+", and give the project another",
+			f.Warn("accounts", p.Account, "if it is the server's system account, set accounts.system to "+p.Account+", and give the project another",
 				"project %s lives in it, and accounts.system does not name it: by its name it is a system account", p.Name)
 		}
 	}
 	if len(shared) > 0 {
-		f.warn("accounts", a.Ingest, apart, "is accounts.ingest and the account of %s: %s", strings.Join(shared, ", "), reads)
+		f.Warn("accounts", a.Ingest, apart, "is accounts.ingest and the account of %s: %s", strings.Join(shared, ", "), reads)
 	}
 	if len(named) > 0 {
 		slices.Sort(named)
-		f.ok("accounts", strings.Join(slices.Compact(named), ", "), "named by the directory")
+		f.Ok("accounts", strings.Join(slices.Compact(named), ", "), "named by the directory")
 	}
 }
 
-// mqttAccounts finds accounts.mqtt_client_ids of accounts that nobody lands in: a name
+// checkMqttAccounts finds accounts.mqtt_client_ids of accounts that nobody lands in: a name
 // that is mistyped leaves the account that was meant as it is.
-func (f *Findings) mqttAccounts(cfg *config.Config, s *snapshot.Snapshot) {
-	lands := landsIn(cfg, s)
+func checkMqttAccounts(f *finding.List, cfg *config.Config, s *snapshot.Snapshot) {
+	lands := operatormode.LandsIn(cfg, s)
 	for _, name := range slices.Sorted(maps.Keys(cfg.Accounts.MQTTClientIDs)) {
 		if _, there := lands[name]; !there {
-			f.warn("accounts", name, "is the name right? clients land in "+strings.Join(slices.Sorted(maps.Keys(lands)), ", "),
+			f.Warn("accounts", name, "is the name right? clients land in "+strings.Join(slices.Sorted(maps.Keys(lands)), ", "),
 				"accounts.mqtt_client_ids names it, and no client lands in it")
 		}
 	}
 }
 
-// leftAccounts finds accounts that were made for a project and that no project is in:
+// checkLeftAccounts finds accounts that were made for a project and that no project is in:
 // who gets a project of that name would get what they hold.
-func (f *Findings) leftAccounts(s *snapshot.Snapshot, keys *issuer.Keyring) {
+func checkLeftAccounts(f *finding.List, s *snapshot.Snapshot, keys *issuer.Keyring) {
 	inhabited := map[string]bool{}
 	for p := range s.Projects() {
 		inhabited[p.Account] = true
 	}
 	for _, a := range keys.Accounts() {
 		if a.Project != "" && !inhabited[a.Name] {
-			f.warn("accounts", a.Name, "usher project rm -c closes it, usher project add -c puts the project back",
+			f.Warn("accounts", a.Name, "usher project rm -c closes it, usher project add -c puts the project back",
 				"was made for project %s, and no project is in it: whoever makes a project of that name gets what it holds", a.Project)
 		}
 	}
 }
 
-// accountsOfServers says which accounts that clients land in are missing on which
+// checkAccountsOfServers says which accounts that clients land in are missing on which
 // server, in config mode: a server refuses whoever is placed in an account that it does
 // not have.
-func (f *Findings) accountsOfServers(cfg *config.Config, s *snapshot.Snapshot, v *systemView) {
+func checkAccountsOfServers(f *finding.List, cfg *config.Config, s *snapshot.Snapshot, v *systemView) {
 	if cfg.NATS.Mode == config.ModeOperator {
 		return // servers load an account when somebody comes
 	}
-	lands := landsIn(cfg, s)
+	lands := operatormode.LandsIn(cfg, s)
 	sound := true
 	for _, name := range slices.Sorted(maps.Keys(lands)) {
 		var without []string
@@ -93,10 +95,10 @@ func (f *Findings) accountsOfServers(cfg *config.Config, s *snapshot.Snapshot, v
 			continue
 		}
 		sound = false
-		f.fail(fault.Config, "accounts", name, "add it to accounts in the configuration of every server, and reload them (docs/how-to/project-accounts.md)",
+		f.Fail(fault.Config, "accounts", name, "add it to accounts in the configuration of every server, and reload them (docs/how-to/project-accounts.md)",
 			"%s has no such account: clients that land in it are refused there (%s)", strings.Join(without, ", "), lands[name])
 	}
 	if sound && len(v.accounts) > 0 {
-		f.ok("accounts", strings.Join(slices.Sorted(maps.Keys(lands)), ", "), "on every server: %s", operator.Names(v.servers))
+		f.Ok("accounts", strings.Join(slices.Sorted(maps.Keys(lands)), ", "), "on every server: %s", operator.Names(v.servers))
 	}
 }

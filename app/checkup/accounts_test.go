@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"usher/app/checkup/finding"
 	"usher/app/config"
 	"usher/callout/callouttest"
 )
@@ -15,8 +16,8 @@ func TestCheckMQTTAccounts(t *testing.T) {
 	cfg.Accounts.MQTTClientIDs = map[string]string{
 		"APP": "any", "ADMINS": "any", "INGEST": "user", "HEALTH": "user", "nope": "any",
 	}
-	var f Findings
-	f.accounts(&cfg, callouttest.ParseDirectory(t, "projects: [{name: shop, account: APP}]\n"))
+	var f finding.List
+	checkAccounts(&f, &cfg, callouttest.ParseDirectory(t, "projects: [{name: shop, account: APP}]\n"))
 	warned := 0
 	for _, x := range f {
 		if x.Result == "warning" {

@@ -35,14 +35,14 @@ func (s *serverCheck) anonymous(ctx context.Context, seen <-chan *nats.Msg) {
 	})
 	switch {
 	case errors.Is(err, errGotIn):
-		s.fail(fault.Config, check, s.url, "take no_auth_user out of the server's configuration, or its user out of auth_callout.auth_users and its account into allowed_accounts: then usher is asked",
+		s.Fail(fault.Config, check, s.url, "take no_auth_user out of the server's configuration, or its user out of auth_callout.auth_users and its account into allowed_accounts: then usher is asked",
 			"a client without any credential gets in%s, and usher is not asked", who)
 	case errors.Is(err, errNotAsked):
-		s.ok(check, s.url, "a client without any credential is refused, and usher is not asked")
+		s.Ok(check, s.url, "a client without any credential is refused, and usher is not asked")
 	case err != nil:
-		s.fail(fault.Runtime, check, s.url, "usher check again; if it stays so, look at the server's log", "%v", err)
+		s.Fail(fault.Runtime, check, s.url, "usher check again; if it stays so, look at the server's log", "%v", err)
 	default:
-		s.ok(check, s.url, "usher is asked about a client without any credential")
+		s.Ok(check, s.url, "usher is asked about a client without any credential")
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"usher/internal/fault"
 
 	"usher/api/wire"
+	"usher/app/checkup/finding"
 	"usher/app/config"
 	"usher/app/deployment"
 	"usher/internal/ownedfile"
@@ -24,15 +25,15 @@ import (
 // soonEnded is how long before its end a certificate is worth a word.
 const soonEnded = 14 * 24 * time.Hour
 
-// api looks at the management API: its certificate, and who is at its address.
-func (f *Findings) api(ctx context.Context, cfg *config.Config, offline bool) {
+// checkApi looks at the management API: its certificate, and who is at its address.
+func checkApi(ctx context.Context, f *finding.List, cfg *config.Config, offline bool) {
 	if cfg.API.Listen == "" {
 		if cfg.Directory.From != config.DirectoryFile {
-			f.warn("api", "", "set api.listen", "none is configured: this usher does not manage the directory")
+			f.Warn("api", "", "set api.listen", "none is configured: this usher does not manage the directory")
 		}
 		return
 	}
-	a := apiCheck{Findings: f, cfg: &cfg.API, now: time.Now}
+	a := apiCheck{List: f, cfg: &cfg.API, now: time.Now}
 	if cfg.API.TLS.CertFile != "" && !a.certificate(cfg.Keyring.AllowGroupReadable) || offline {
 		return
 	}
@@ -40,7 +41,7 @@ func (f *Findings) api(ctx context.Context, cfg *config.Config, offline bool) {
 }
 
 type apiCheck struct {
-	*Findings
+	*finding.List
 	cfg  *config.API
 	now  func() time.Time
 	leaf *x509.Certificate // nil: no TLS
@@ -56,23 +57,23 @@ func (a *apiCheck) certificate(allowGroup bool) bool {
 	case errors.Is(err, ownedfile.ErrReadable), errors.Is(err, ownedfile.ErrUntrusted):
 		var owned *ownedfile.Error
 		errors.As(err, &owned)
-		a.fail(fault.Config, check, owned.Path, owned.Fix, "%v", err)
+		a.Fail(fault.Config, check, owned.Path, owned.Fix, "%v", err)
 		return false
 	case err != nil:
-		a.fail(fault.Config, check, c.CertFile, hint, "%v", err)
+		a.Fail(fault.Config, check, c.CertFile, hint, "%v", err)
 		return false
 	}
 	a.leaf = pair.Leaf
 	ends := a.leaf.NotAfter.UTC().Format(time.RFC3339)
 	switch now := a.now(); {
 	case now.After(a.leaf.NotAfter):
-		a.fail(fault.Config, check, c.CertFile, "put a new one in its place; a running usher takes it over", "ended at %s", ends)
+		a.Fail(fault.Config, check, c.CertFile, "put a new one in its place; a running usher takes it over", "ended at %s", ends)
 	case now.Before(a.leaf.NotBefore):
-		a.fail(fault.Config, check, c.CertFile, "is the clock of this machine right?", "begins at %s", a.leaf.NotBefore.UTC().Format(time.RFC3339))
+		a.Fail(fault.Config, check, c.CertFile, "is the clock of this machine right?", "begins at %s", a.leaf.NotBefore.UTC().Format(time.RFC3339))
 	case a.leaf.NotAfter.Sub(now) < soonEnded:
-		a.warn(check, c.CertFile, "put a new one in its place; a running usher takes it over", "ends at %s", ends)
+		a.Warn(check, c.CertFile, "put a new one in its place; a running usher takes it over", "ends at %s", ends)
 	default:
-		a.ok(check, c.CertFile, "good until %s", ends)
+		a.Ok(check, c.CertFile, "good until %s", ends)
 	}
 	return true
 }
@@ -86,11 +87,11 @@ func (a *apiCheck) address(ctx context.Context) {
 	l, err := lc.Listen(ctx, "tcp", a.cfg.Listen)
 	switch {
 	case err == nil && l.Close() == nil:
-		a.ok("api", a.cfg.Listen, "is free; no usher serves it here")
+		a.Ok("api", a.cfg.Listen, "is free; no usher serves it here")
 	case listener.InUse(err):
 		a.answers(ctx)
 	default:
-		a.warn("api", a.cfg.Listen, "api.listen has to be an address of the machine that usher runs on", "cannot be served here: %v", err)
+		a.Warn("api", a.cfg.Listen, "api.listen has to be an address of the machine that usher runs on", "cannot be served here: %v", err)
 	}
 }
 
@@ -104,17 +105,17 @@ func (a *apiCheck) answers(ctx context.Context) {
 	status, err := a.status(ctx)
 	switch {
 	case errors.Is(err, errOtherCertificate):
-		a.warn("api", a.cfg.Listen, "usher takes a new certificate over by itself; its log says why not", "%v", err)
+		a.Warn("api", a.cfg.Listen, "usher takes a new certificate over by itself; its log says why not", "%v", err)
 	case err != nil:
-		a.fail(fault.Config, "api", a.cfg.Listen, other, "is in use, and no usher answers: %v", err)
+		a.Fail(fault.Config, "api", a.cfg.Listen, other, "is in use, and no usher answers: %v", err)
 	case status.Directory != nil && !status.Directory.Current && status.Directory.AsOf.IsZero():
-		a.warn("api", a.cfg.Listen, "if it was started just now, wait until /readyz of http.listen answers 200, and check again; otherwise its log says why it does not follow the bucket",
+		a.Warn("api", a.cfg.Listen, "if it was started just now, wait until /readyz of http.listen answers 200, and check again; otherwise its log says why it does not follow the bucket",
 			"a usher answers, and has no directory yet: it decides nothing")
 	case status.Directory != nil && !status.Directory.Current:
-		a.warn("api", a.cfg.Listen, "the log of that usher says why it does not follow the bucket",
+		a.Warn("api", a.cfg.Listen, "the log of that usher says why it does not follow the bucket",
 			"a usher answers, and its view of the directory is that of %s", status.Directory.AsOf.UTC().Format(time.RFC3339))
 	default:
-		a.ok("api", a.cfg.Listen, "a usher answers")
+		a.Ok("api", a.cfg.Listen, "a usher answers")
 	}
 }
 

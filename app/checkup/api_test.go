@@ -14,6 +14,7 @@ import (
 	"time"
 	"usher/internal/fault"
 
+	"usher/app/checkup/finding"
 	"usher/app/config"
 	"usher/callout/callouttest"
 )
@@ -76,14 +77,14 @@ func TestCheckAPI(t *testing.T) {
 			if tt.certified {
 				cfg.API.TLS = config.APITLS{CertFile: mine, KeyFile: mineKey}
 			}
-			var f Findings
-			f.api(t.Context(), &cfg, false)
+			var f finding.List
+			checkApi(t.Context(), &f, &cfg, false)
 			holds(t, f, tt.kind, tt.check, tt.result, tt.detail)
 		})
 	}
-	var f Findings
+	var f finding.List
 	cfg := config.Default()
-	if f.api(t.Context(), &cfg, false); f != nil {
+	if checkApi(t.Context(), &f, &cfg, false); f != nil {
 		t.Errorf("a directory that is a file: %+v", f)
 	}
 }
@@ -115,8 +116,8 @@ func TestCheckCertificate(t *testing.T) {
 		"nothing at all": {filepath.Join(t.TempDir(), "none"), key, 0, "error", "none", fault.Config},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var f Findings
-			a := apiCheck{Findings: &f, cfg: &config.API{TLS: config.APITLS{CertFile: tt.cert, KeyFile: tt.key}}, now: func() time.Time { return time.Now().Add(tt.after) }}
+			var f finding.List
+			a := apiCheck{List: &f, cfg: &config.API{TLS: config.APITLS{CertFile: tt.cert, KeyFile: tt.key}}, now: func() time.Time { return time.Now().Add(tt.after) }}
 			a.certificate(false)
 			if runtime.GOOS == "windows" && tt.key == open {
 				return // modes say nothing there

@@ -7,6 +7,7 @@ import (
 	"usher/internal/fault"
 
 	"usher/app/apptest"
+	"usher/app/checkup/finding"
 	"usher/app/config"
 	"usher/app/natsconn"
 	"usher/callout"
@@ -27,10 +28,10 @@ func TestJudgeClock(t *testing.T) {
 		-time.Hour:                "error",
 		cfg.Callout.ClockSkew + 1: "error",
 	} {
-		var f Findings
-		s := serverCheck{Findings: &f, cfg: &cfg, keys: keys, url: "nats://test"}
+		var f finding.List
+		s := serverCheck{List: &f, cfg: &cfg, keys: keys, url: "nats://test"}
 		s.judge(&callout.Inspection{Issuer: "A", Known: true, Timeout: 3 * time.Second, Skew: skew})
-		i := slices.IndexFunc(f, func(f Finding) bool { return f.Check == "clock" })
+		i := slices.IndexFunc(f, func(f finding.Finding) bool { return f.Check == "clock" })
 		if i < 0 || f[i].Result != want || (want == "error") != (f[i].Kind == fault.Config) {
 			t.Errorf("skew %s: %+v", skew, f)
 		}
@@ -49,16 +50,16 @@ func TestCheckClock(t *testing.T) {
 		clock.Advance(off)
 		opts, err := natsconn.ServiceOptions(cfg)
 		callouttest.Must(t, err)
-		var f Findings
+		var f finding.List
 		for range apptest.Attempts {
 			f = nil
-			keys, _ := f.files(t.Context(), "usher.yaml", cfg, true)
-			s := serverCheck{set: newServerSet(), Findings: &f, cfg: cfg, keys: keys, url: srv.URL(), now: clock.Now}
+			keys, _ := checkFiles(t.Context(), &f, "usher.yaml", cfg, true)
+			s := serverCheck{set: newServerSet(), List: &f, cfg: cfg, keys: keys, url: srv.URL(), now: clock.Now}
 			if s.run(t.Context(), opts); !missed(f, apptest.Unanswered) {
 				break
 			}
 		}
-		wrong := slices.ContainsFunc(f, func(f Finding) bool { return f.Check == "clock" && f.Result == "error" })
+		wrong := slices.ContainsFunc(f, func(f finding.Finding) bool { return f.Check == "clock" && f.Result == "error" })
 		if wrong != (off != 0) {
 			t.Errorf("clock off by %s: %+v", off, f)
 		}

@@ -23,11 +23,11 @@ func (s *serverCheck) knock(ctx context.Context, seen <-chan *nats.Msg) (callout
 	sight, err := s.causes(ctx, seen, s.cfg.NATS.SentinelFile)
 	switch {
 	case errors.Is(err, errGotIn):
-		s.fail(fault.Config, "callout", s.url, "the server has no authorization, or a no_auth_user", "%v", err)
+		s.Fail(fault.Config, "callout", s.url, "the server has no authorization, or a no_auth_user", "%v", err)
 	case errors.Is(err, errNotAsked):
-		s.fail(fault.Config, "callout", s.url, "set authorization.auth_callout in the server's configuration, with account "+s.cfg.Accounts.Callout, "%v", err)
+		s.Fail(fault.Config, "callout", s.url, "set authorization.auth_callout in the server's configuration, with account "+s.cfg.Accounts.Callout, "%v", err)
 	case err != nil:
-		s.fail(fault.Runtime, "callout", s.url, "", "%v", err)
+		s.Fail(fault.Runtime, "callout", s.url, "", "%v", err)
 	}
 	return sight, err == nil
 }
@@ -39,22 +39,22 @@ func (s *serverCheck) tokenOnly(ctx context.Context, seen <-chan *nats.Msg) {
 	if s.operator == nil || s.cfg.NATS.SentinelFile == "" {
 		return // config mode, or the first one had nothing else
 	}
-	before := len(*s.Findings)
+	before := len(*s.List)
 	sight, err := s.causes(ctx, seen, "")
 	set := "set default_sentinel in the server's configuration to the user JWT of a bearer of " + s.cfg.Accounts.Callout
 	switch {
 	case errors.Is(err, errGotIn):
-		s.fail(fault.Config, check, s.url, set+", and no no_auth_user; a user of another account is let in without a question", "with nothing beside it, %v", err)
+		s.Fail(fault.Config, check, s.url, set+", and no no_auth_user; a user of another account is let in without a question", "with nothing beside it, %v", err)
 	case errors.Is(err, errNotAsked):
-		s.warn(check, s.url, set+", if they should do without; one that is set, and is no bearer, has expired or is of another account, does not count",
+		s.Warn(check, s.url, set+", if they should do without; one that is set, and is no bearer, has expired or is of another account, does not count",
 			"no default_sentinel: clients need the sentinel's credentials beside their token")
 	case err != nil:
-		s.fail(fault.Runtime, check, s.url, "", "%v", err)
+		s.Fail(fault.Runtime, check, s.url, "", "%v", err)
 	default:
 		s.sighted(&sight)
 	}
-	if len(*s.Findings) == before {
-		s.ok(check, s.url, "its default_sentinel is that of nats.sentinel_creds_file")
+	if len(*s.List) == before {
+		s.Ok(check, s.url, "its default_sentinel is that of nats.sentinel_creds_file")
 	}
 }
 

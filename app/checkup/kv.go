@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"usher/app/checkup/finding"
 	"usher/app/config"
 	"usher/app/deployment"
 	"usher/app/devserver"
@@ -37,18 +38,18 @@ const (
 	shownFaults = 10
 )
 
-// live looks at a directory that is a bucket: what is kept of it on disk, then the
+// checkLive looks at a directory that is a bucket: what is kept of it on disk, then the
 // bucket itself. It returns the directory, as current as it can be had, and where
 // that is; nil: not at all. It makes no bucket, and does not write what is on disk.
-func (f *Findings) live(ctx context.Context, path string, cfg *config.Config, offline bool) (_ *snapshot.Snapshot, where string) {
-	b := bucketCheck{Findings: f, path: path, cfg: cfg, where: "bucket " + cfg.Directory.Bucket}
+func checkLive(ctx context.Context, f *finding.List, path string, cfg *config.Config, offline bool) (_ *snapshot.Snapshot, where string) {
+	b := bucketCheck{List: f, path: path, cfg: cfg, where: "bucket " + cfg.Directory.Bucket}
 	kept := b.kept(time.Now())
 	var s *snapshot.Snapshot
 	switch {
 	case cfg.Directory.From == config.DirectoryEmbedded:
 		s = b.embedded(ctx)
 	case offline:
-		f.warn("directory", b.where, "leave --offline out", "not looked at: that takes the servers")
+		f.Warn("directory", b.where, "leave --offline out", "not looked at: that takes the servers")
 	default:
 		s = b.read(ctx)
 	}
@@ -59,9 +60,9 @@ func (f *Findings) live(ctx context.Context, path string, cfg *config.Config, of
 }
 
 // BucketFindings looks at JetStream and the bucket over a connection of the service user.
-func BucketFindings(ctx context.Context, cfg *config.Config, nc *nats.Conn) Findings {
-	var f Findings
-	b := bucketCheck{Findings: &f, path: "usher.yaml", cfg: cfg, where: "bucket " + cfg.Directory.Bucket}
+func BucketFindings(ctx context.Context, cfg *config.Config, nc *nats.Conn) finding.List {
+	var f finding.List
+	b := bucketCheck{List: &f, path: "usher.yaml", cfg: cfg, where: "bucket " + cfg.Directory.Bucket}
 	if b.jetStream(ctx, nc) {
 		b.bucket(ctx, nc)
 	}
@@ -70,7 +71,7 @@ func BucketFindings(ctx context.Context, cfg *config.Config, nc *nats.Conn) Find
 
 // bucketCheck looks at the bucket of a directory.
 type bucketCheck struct {
-	*Findings
+	*finding.List
 	path  string // of the configuration
 	cfg   *config.Config
 	where string
@@ -81,24 +82,24 @@ func (b *bucketCheck) kept(now time.Time) *snapshot.Snapshot {
 	const check = "snapshot"
 	file := b.cfg.Directory.SnapshotFile
 	if file == "" {
-		b.warn(check, "", "set directory.snapshot_file", "none is kept on disk: while the bucket cannot be reached, no usher can start")
+		b.Warn(check, "", "set directory.snapshot_file", "none is kept on disk: while the bucket cannot be reached, no usher can start")
 		return nil
 	}
 	if err := canWrite(filepath.Dir(file)); err != nil {
-		b.fail(fault.Config, check, file, "directory.snapshot_file has to be in a directory that usher can write to", "cannot be kept: %v", err)
+		b.Fail(fault.Config, check, file, "directory.snapshot_file has to be in a directory that usher can write to", "cannot be kept: %v", err)
 	}
 	s, status, err := kv.ReadCache(file, b.cfg.Directory.Bucket)
 	switch age := now.Sub(status.Checked).Round(time.Second); {
 	case errors.Is(err, fs.ErrNotExist):
-		b.ok(check, file, "none yet: a running usher makes it")
+		b.Ok(check, file, "none yet: a running usher makes it")
 	case err != nil:
-		b.warn(check, file, "a usher that follows the bucket makes it anew; one that starts while NATS is away has to wait",
+		b.Warn(check, file, "a usher that follows the bucket makes it anew; one that starts while NATS is away has to wait",
 			"cannot be used: %v", secretfile.WithoutPath(err))
 	case age > oldSnapshot:
-		b.warn(check, file, "usher serve -c "+shellword.Quote(b.path)+"; if it runs, its log says why it cannot keep it",
+		b.Warn(check, file, "usher serve -c "+shellword.Quote(b.path)+"; if it runs, its log says why it cannot keep it",
 			"is %v old: no usher keeps it", age)
 	default:
-		b.ok(check, file, "%v old, at revision %d", max(age, 0), status.Revision)
+		b.Ok(check, file, "%v old, at revision %d", max(age, 0), status.Revision)
 	}
 	return s
 }
@@ -131,21 +132,21 @@ func canWrite(dir string) error {
 func (b *bucketCheck) embedded(ctx context.Context) *snapshot.Snapshot {
 	dir := b.cfg.Directory.StoreDir
 	if !exists(dir) {
-		b.warn("directory", dir, "usher bootstrap makes it, with the first service admin: usher bootstrap -c "+shellword.Quote(b.path), "is not there yet")
+		b.Warn("directory", dir, "usher bootstrap makes it, with the first service admin: usher bootstrap -c "+shellword.Quote(b.path), "is not there yet")
 		return nil
 	}
 	store, err := devserver.StartStore(dir)
 	switch {
 	case errors.Is(err, devserver.ErrStoreInUse):
-		b.ok("directory", dir, "a usher that runs keeps it")
+		b.Ok("directory", dir, "a usher that runs keeps it")
 		return nil
 	case err != nil:
-		b.fail(fault.Config, "directory", dir, "directory.store_dir has to be the directory of an embedded server, and usher's alone", "%v", err)
+		b.Fail(fault.Config, "directory", dir, "directory.store_dir has to be the directory of an embedded server, and usher's alone", "%v", err)
 		return nil
 	}
 	nc, err := store.Connect()
 	if err != nil {
-		b.fail(fault.Runtime, "directory", dir, "see what is in that directory", "%v", errors.Join(err, store.Stop()))
+		b.Fail(fault.Runtime, "directory", dir, "see what is in that directory", "%v", errors.Join(err, store.Stop()))
 		return nil
 	}
 	defer func() {
@@ -167,7 +168,7 @@ func (b *bucketCheck) read(ctx context.Context) *snapshot.Snapshot {
 	nc, err := nats.Connect(natsconn.NatsURLs(b.cfg), append(opts, nats.Name("usher-check"), nats.Timeout(deployment.ConnectTimeout), nats.NoReconnect(),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
 	if err != nil {
-		b.fail(fault.Runtime, "directory", b.where, "see below at connect, what is in the way", "cannot be reached: %v", err)
+		b.Fail(fault.Runtime, "directory", b.where, "see below at connect, what is in the way", "cannot be reached: %v", err)
 		return nil
 	}
 	defer nc.Close()
@@ -180,12 +181,12 @@ func (b *bucketCheck) read(ctx context.Context) *snapshot.Snapshot {
 // jetStream looks whether the server can keep a bucket for the service user.
 func (b *bucketCheck) jetStream(ctx context.Context, nc *nats.Conn) bool {
 	if !keepsBuckets(nc.ConnectedServerVersion()) {
-		b.fail(fault.Config, "directory", b.where, "update nats-server", "%s", tooOld(nc))
+		b.Fail(fault.Config, "directory", b.where, "update nats-server", "%s", tooOld(nc))
 		return false
 	}
 	js, err := jetstream.New(nc)
 	if err != nil {
-		b.fail(fault.Runtime, "directory", b.where, "nats-server's log may say why", "%v", err)
+		b.Fail(fault.Runtime, "directory", b.where, "nats-server's log may say why", "%v", err)
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, deployment.RequestTimeout)
@@ -193,15 +194,15 @@ func (b *bucketCheck) jetStream(ctx context.Context, nc *nats.Conn) bool {
 	account, err := js.AccountInfo(ctx)
 	switch last := nc.LastError(); {
 	case errors.Is(last, nats.ErrPermissionViolation):
-		b.fail(fault.Config, "directory", b.where, "the service user needs to publish to $JS.API.>, $JS.ACK.> and $KV."+b.cfg.Directory.Bucket+".>, and to subscribe to _INBOX.>",
+		b.Fail(fault.Config, "directory", b.where, "the service user needs to publish to $JS.API.>, $JS.ACK.> and $KV."+b.cfg.Directory.Bucket+".>, and to subscribe to _INBOX.>",
 			"the server refuses the service user JetStream: %v", last)
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
-		b.fail(fault.Config, "directory", b.where, b.enableHint(), "JetStream is not enabled for account %s", b.cfg.Accounts.Callout)
+		b.Fail(fault.Config, "directory", b.where, b.enableHint(), "JetStream is not enabled for account %s", b.cfg.Accounts.Callout)
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, nats.ErrNoResponders):
-		b.fail(fault.Config, "directory", b.where, "add to the server's configuration: jetstream { store_dir: … }; and: "+b.enableHint(),
+		b.Fail(fault.Config, "directory", b.where, "add to the server's configuration: jetstream { store_dir: … }; and: "+b.enableHint(),
 			"JetStream is not enabled on server %s", nc.ConnectedServerName())
 	case err != nil:
-		b.fail(fault.Runtime, "directory", b.where, "has the cluster a JetStream leader? nats-server's log says so", "JetStream does not answer: %v", err)
+		b.Fail(fault.Runtime, "directory", b.where, "has the cluster a JetStream leader? nats-server's log says so", "JetStream does not answer: %v", err)
 	default:
 		return b.room(nc, account)
 	}
@@ -222,10 +223,10 @@ func (b *bucketCheck) room(nc *nats.Conn, account *jetstream.AccountInfo) bool {
 	switch limit := account.Limits.MaxStreams; {
 	case account.Streams > 0: // it may well be the bucket
 	case limit == 0:
-		b.fail(fault.Config, "directory", b.where, "let account "+b.cfg.Accounts.Callout+" have a stream", "account %s may have no stream", b.cfg.Accounts.Callout)
+		b.Fail(fault.Config, "directory", b.where, "let account "+b.cfg.Accounts.Callout+" have a stream", "account %s may have no stream", b.cfg.Accounts.Callout)
 		return false
 	case b.cfg.Directory.Replicas > 1 && nc.ConnectedClusterName() == "":
-		b.fail(fault.Config, "directory", b.where, "leave directory.replicas out, or make the server one of a cluster",
+		b.Fail(fault.Config, "directory", b.where, "leave directory.replicas out, or make the server one of a cluster",
 			"cannot be made: directory.replicas is %d, and server %s is in no cluster", b.cfg.Directory.Replicas, nc.ConnectedServerName())
 		return false
 	}
@@ -241,16 +242,16 @@ func (b *bucketCheck) bucket(ctx context.Context, nc *nats.Conn) bool {
 	const bootstrap = "usher bootstrap makes it, with the first service admin: usher bootstrap -c "
 	switch {
 	case errors.Is(err, kv.ErrNoBucket) && d.SnapshotFile != "" && exists(d.SnapshotFile):
-		b.fail(fault.Config, "directory", b.where, "nats stream restore; or for a new beginning remove "+d.SnapshotFile+", then usher bootstrap -c "+shellword.Quote(b.path),
+		b.Fail(fault.Config, "directory", b.where, "nats stream restore; or for a new beginning remove "+d.SnapshotFile+", then usher bootstrap -c "+shellword.Quote(b.path),
 			"is gone: what is kept on disk is served, and no other is made")
 	case errors.Is(err, kv.ErrNoBucket) && d.CreateBucket:
-		b.warn("directory", b.where, bootstrap+shellword.Quote(b.path), "is not there yet")
+		b.Warn("directory", b.where, bootstrap+shellword.Quote(b.path), "is not there yet")
 	case errors.Is(err, kv.ErrNoBucket):
-		b.fail(fault.Config, "directory", b.where, "set directory.create_bucket: true; "+bootstrap+shellword.Quote(b.path), "is not there, and directory.create_bucket is false")
+		b.Fail(fault.Config, "directory", b.where, "set directory.create_bucket: true; "+bootstrap+shellword.Quote(b.path), "is not there, and directory.create_bucket is false")
 	case errors.Is(err, kv.ErrBucket):
-		b.fail(fault.Config, "directory", b.where, "nats stream edit KV_"+d.Bucket+"; or set directory.bucket to another, which is made as it has to be", "%v", err)
+		b.Fail(fault.Config, "directory", b.where, "nats stream edit KV_"+d.Bucket+"; or set directory.bucket to another, which is made as it has to be", "%v", err)
 	case err != nil:
-		b.fail(fault.Runtime, "directory", b.where, "has the bucket a leader? nats stream info KV_"+d.Bucket, "%v", err)
+		b.Fail(fault.Runtime, "directory", b.where, "has the bucket a leader? nats stream info KV_"+d.Bucket, "%v", err)
 	default:
 		b.keeping(&info.Config)
 		b.size(quota.UsageOf(info))
@@ -264,11 +265,11 @@ func (b *bucketCheck) bucket(ctx context.Context, nc *nats.Conn) bool {
 func (b *bucketCheck) keeping(have *jetstream.StreamConfig) {
 	d := &b.cfg.Directory
 	if have.Replicas != d.Replicas {
-		b.warn("directory", b.where, "nats stream edit KV_"+d.Bucket+" --replicas "+strconv.Itoa(d.Replicas)+"; or set directory.replicas",
+		b.Warn("directory", b.where, "nats stream edit KV_"+d.Bucket+" --replicas "+strconv.Itoa(d.Replicas)+"; or set directory.replicas",
 			"has %s, directory.replicas is %d", plural.Count(have.Replicas, "replica"), d.Replicas)
 	}
 	if storage := strings.ToLower(have.Storage.String()); storage != d.Storage {
-		b.warn("directory", b.where, "set directory.storage: "+storage+"; the storage of a bucket cannot be changed", "is kept in %s, directory.storage is %s", storage, d.Storage)
+		b.Warn("directory", b.where, "set directory.storage: "+storage+"; the storage of a bucket cannot be changed", "is kept in %s, directory.storage is %s", storage, d.Storage)
 	}
 }
 
@@ -283,26 +284,26 @@ func (b *bucketCheck) size(u quota.Usage) {
 	}
 	switch {
 	case u.Near():
-		b.fail(fault.Runtime, "directory", b.where, raise+"; or remove what is not needed: the marks of that go after "+kv.MarkerLife.String(),
+		b.Fail(fault.Runtime, "directory", b.where, raise+"; or remove what is not needed: the marks of that go after "+kv.MarkerLife.String(),
 			"is nearly full, and takes nothing that makes it larger: it holds %d bytes of %d", u.Bytes, u.Limit)
 	case configured == "":
 	case u.Limit == 0:
-		b.warn("directory", b.where, configured, "has no max_bytes: it grows until the disk of its servers is full")
+		b.Warn("directory", b.where, configured, "has no max_bytes: it grows until the disk of its servers is full")
 	case u.Limit != int64(d.MaxBytes):
-		b.warn("directory", b.where, configured, "has max_bytes %d, directory.max_bytes is %d", u.Limit, d.MaxBytes)
+		b.Warn("directory", b.where, configured, "has max_bytes %d, directory.max_bytes is %d", u.Limit, d.MaxBytes)
 	}
 	limit := "without a limit"
 	if u.Limit > 0 {
 		limit = "of " + strconv.FormatInt(u.Limit, 10)
 	}
-	b.ok("directory", b.where, "%d messages (entries, and marks of removed ones), %d bytes %s", u.Messages, u.Bytes, limit)
+	b.Ok("directory", b.where, "%d messages (entries, and marks of removed ones), %d bytes %s", u.Messages, u.Bytes, limit)
 }
 
 // entries reads the bucket, and says which entries cannot be read.
 func (b *bucketCheck) entries(ctx context.Context, nc *nats.Conn) *snapshot.Snapshot {
 	store, err := kv.Open(kv.Config{Conn: nc, Bucket: b.cfg.Directory.Bucket, Log: slog.New(slog.DiscardHandler), Now: time.Now}) // without the snapshot: everything is read
 	if err != nil {
-		b.fail(fault.Runtime, "directory", b.where, "nats-server's log may say why", "%v", err)
+		b.Fail(fault.Runtime, "directory", b.where, "nats-server's log may say why", "%v", err)
 		return nil
 	}
 	ctx, stop := context.WithTimeout(ctx, checkLoad)
@@ -318,7 +319,7 @@ func (b *bucketCheck) entries(ctx context.Context, nc *nats.Conn) *snapshot.Snap
 		select {
 		case <-tick.C:
 		case <-ended:
-			b.fail(fault.Runtime, "directory", b.where, "is the network slow, or the server busy?", "cannot be read within %v", checkLoad)
+			b.Fail(fault.Runtime, "directory", b.where, "is the network slow, or the server busy?", "cannot be read within %v", checkLoad)
 			return nil
 		}
 	}
@@ -335,10 +336,10 @@ func (b *bucketCheck) unread(faults []kv.Fault) {
 	const hint = "is it from a newer usher? otherwise put it right over the API, or delete it there"
 	for i, x := range faults {
 		if i == shownFaults {
-			b.fail(fault.Config, "directory", b.where, "the log of usher serve has them all", "%d more of its entries cannot be used", len(faults)-i)
+			b.Fail(fault.Config, "directory", b.where, "the log of usher serve has them all", "%d more of its entries cannot be used", len(faults)-i)
 			return
 		}
-		b.fail(fault.Config, "directory", b.where, hint, "entry %s (revision %d) cannot be used, and gives nobody anything: %s", x.Key, x.Revision, x.Message)
+		b.Fail(fault.Config, "directory", b.where, hint, "entry %s (revision %d) cannot be used, and gives nobody anything: %s", x.Key, x.Revision, x.Message)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"usher/app/apptest"
+	"usher/app/checkup/finding"
 	"usher/app/config"
 	"usher/app/natsconn"
 	"usher/app/setup"
@@ -26,9 +27,9 @@ import (
 )
 
 // holds reports a finding that is not there, and any that names no way out.
-func holds(t *testing.T, f Findings, kind fault.Kind, check, result, detail string) {
+func holds(t *testing.T, f finding.List, kind fault.Kind, check, result, detail string) {
 	t.Helper()
-	if !slices.ContainsFunc(f, func(x Finding) bool {
+	if !slices.ContainsFunc(f, func(x finding.Finding) bool {
 		return x.Check == check && x.Result == result && strings.Contains(x.Detail, detail) && x.Kind == kind
 	}) {
 		t.Errorf("no %s of %s with %q (kind %d):\n%+v", result, check, detail, kind, f)
@@ -86,13 +87,13 @@ func (s *bucketSite) fill(t *testing.T) {
 	callouttest.Must(t, errors.Join(err, <-ended))
 }
 
-func (s *bucketSite) check(t *testing.T) (Findings, *snapshot.Snapshot) {
+func (s *bucketSite) check(t *testing.T) (finding.List, *snapshot.Snapshot) {
 	t.Helper()
-	var f Findings
+	var f finding.List
 	var snapshot *snapshot.Snapshot
 	for range apptest.Attempts {
 		f = nil
-		if snapshot, _ = f.live(t.Context(), s.Config(), s.cfg(t), false); !missed(f, apptest.Unanswered) {
+		if snapshot, _ = checkLive(t.Context(), &f, s.Config(), s.cfg(t), false); !missed(f, apptest.Unanswered) {
 			break
 		}
 		t.Logf("again, since something came late: %+v", f)
@@ -189,7 +190,7 @@ func TestCheckBucketSize(t *testing.T) {
 	callouttest.Must(t, err)
 	stream, err := js.Stream(t.Context(), "KV_usher_directory")
 	callouttest.Must(t, err)
-	resize := func(size int64) Findings {
+	resize := func(size int64) finding.List {
 		have := stream.CachedInfo().Config
 		have.MaxBytes = size
 		_, err := js.UpdateStream(t.Context(), have)
@@ -270,7 +271,7 @@ func TestCheckSnapshot(t *testing.T) {
 		t.Error("the snapshot was not read")
 	}
 	f = nil
-	b := bucketCheck{Findings: &f, path: s.Config(), cfg: s.cfg(t), where: "bucket"}
+	b := bucketCheck{List: &f, path: s.Config(), cfg: s.cfg(t), where: "bucket"}
 	b.kept(time.Now().Add(oldSnapshot + time.Minute))
 	holds(t, f, fault.None, "snapshot", "warning", "old: no usher keeps it")
 
@@ -290,7 +291,7 @@ func TestCheckSnapshot(t *testing.T) {
 	f, _ = s.check(t)
 	holds(t, f, fault.None, "snapshot", "warning", "none is kept on disk")
 	f = nil
-	_, _ = f.live(t.Context(), s.Config(), s.cfg(t), true)
+	_, _ = checkLive(t.Context(), &f, s.Config(), s.cfg(t), true)
 	holds(t, f, fault.None, "directory", "warning", "not looked at")
 }
 

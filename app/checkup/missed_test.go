@@ -1,8 +1,11 @@
 package checkup
 
-import "slices"
+import (
+	"slices"
+	"usher/app/checkup/finding"
+)
 
 // missed reports whether something could not be looked at, going by what is said of it.
-func missed(f []Finding, says func(string) bool) bool {
-	return slices.ContainsFunc(f, func(x Finding) bool { return x.Result == "error" && says(x.Detail) })
+func missed(f []finding.Finding, says func(string) bool) bool {
+	return slices.ContainsFunc(f, func(x finding.Finding) bool { return x.Result == "error" && says(x.Detail) })
 }

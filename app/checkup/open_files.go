@@ -2,14 +2,15 @@ package checkup
 
 import (
 	"usher/app/assembly"
+	"usher/app/checkup/finding"
 	"usher/app/config"
 	"usher/internal/fault"
 	"usher/issuer"
 )
 
-// openFiles says if there are too few of them for NATS and the listeners. The
+// checkOpenFiles says if there are too few of them for NATS and the listeners. The
 // limit is that of this process: whoever starts the service may set another.
-func (f *Findings) openFiles(cfg *config.Config, keys *issuer.Keyring) {
+func checkOpenFiles(f *finding.List, cfg *config.Config, keys *issuer.Keyring) {
 	limit, known := assembly.MaxOpenFiles()
 	if !known {
 		return
@@ -17,8 +18,8 @@ func (f *Findings) openFiles(cfg *config.Config, keys *issuer.Keyring) {
 	const check = "open files"
 	switch n, err := assembly.ShareFiles(cfg, keys, limit); {
 	case err != nil:
-		f.fail(fault.Config, check, "", assembly.HintFiles, "%v, if usher serve is started as usher check was", err)
+		f.Fail(fault.Config, check, "", assembly.HintFiles, "%v, if usher serve is started as usher check was", err)
 	case n.Reduced():
-		f.warn(check, "", assembly.HintFiles, "%d, if usher serve is started as usher check was: http.listen holds %d connections and api.listen %d", limit, n.Web, n.Api)
+		f.Warn(check, "", assembly.HintFiles, "%d, if usher serve is started as usher check was: http.listen holds %d connections and api.listen %d", limit, n.Web, n.Api)
 	}
 }

@@ -3,7 +3,6 @@ package checkup
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 	"usher/internal/fault"
 	"usher/internal/plural"
@@ -11,8 +10,8 @@ import (
 	"github.com/nats-io/jwt/v2"
 
 	"usher/app/assembly"
+	"usher/app/checkup/operatormode"
 	"usher/app/config"
-	"usher/directory"
 	"usher/directory/snapshot"
 	"usher/issuer"
 )
@@ -33,13 +32,13 @@ func largestAnswer(ctx context.Context, cfg *config.Config, keys *issuer.Keyring
 	if cfg.NATS.Mode == config.ModeOperator {
 		return none
 	}
-	var most *example
-	for _, e := range examples(cfg, snapshot) {
-		if most == nil || e.size() > most.size() {
+	var most *operatormode.Example
+	for _, e := range operatormode.Examples(cfg, snapshot) {
+		if most == nil || e.Size() > most.Size() {
 			most = &e
 		}
 	}
-	to, err := madeUp()
+	to, err := operatormode.MadeUp()
 	signers, ok := keys.For(issuerInUse(keys))
 	if most == nil || err != nil || !ok {
 		return none
@@ -48,15 +47,15 @@ func largestAnswer(ctx context.Context, cfg *config.Config, keys *issuer.Keyring
 		Policy: assembly.Policy(cfg), MaxLifetime: cfg.UserJWT.MaxLifetime,
 		Now: time.Now, Random: func() float64 { return 0 },
 	})
-	ctx, cancel := context.WithTimeout(ctx, mintTimeout)
+	ctx, cancel := context.WithTimeout(ctx, operatormode.MintTimeout)
 	defer cancel()
-	response, _, err := mint.Issue(ctx, signers, to, most.id, &most.grant)
+	response, _, err := mint.Issue(ctx, signers, to, most.Id, &most.Grant)
 	if err != nil {
-		return answerSize{who: most.who, err: err}
+		return answerSize{who: most.Who, err: err}
 	}
-	size := answerSize{bytes: int64(len(response)), who: most.who, rules: len(most.grant.Rules), acls: most.acls}
+	size := answerSize{bytes: int64(len(response)), who: most.Who, rules: len(most.Grant.Rules), acls: most.Acls}
 	if len(keys.XKeys()) > 0 {
-		size.bytes += sealedBytes
+		size.bytes += operatormode.SealedBytes
 	}
 	if snapshot == nil {
 		return size
@@ -66,34 +65,17 @@ func largestAnswer(ctx context.Context, cfg *config.Config, keys *issuer.Keyring
 		size.bytes = int64(bytes)
 		if size.who != "user "+user {
 			facts, _ := snapshot.Facts(user, "")
-			size.who, size.rules, size.acls = "user "+user, 0, byACLs(&facts)
+			size.who, size.rules, size.acls = "user "+user, 0, operatormode.ByACLs(&facts)
 		}
 	}
 	return size
-}
-
-// byACLs reports whether a user has a grant that entries of ACLs make: one that has the
-// whole account has none of them, nor has a profile that is the same for everybody.
-func byACLs(f *directory.Facts) bool {
-	return !f.HasServiceRole(directory.ServiceRoleAdmin) && slices.ContainsFunc(f.Memberships, func(m directory.Membership) bool {
-		return len(m.Topics) > 0 || len(m.Subs) > 0
-	})
-}
-
-// payloadHint says what to do about an answer that is too large.
-func payloadHint(who string, acls bool, whose string) string {
-	larger := "a larger max_payload in " + whose + " configuration"
-	if !acls {
-		return larger
-	}
-	return "fewer ACL entries for " + who + ", or " + larger
 }
 
 // payload compares what a server takes with the largest answer that it would be given.
 func (s *serverCheck) payload(takes int64) {
 	const check = "max_payload"
 	if err := s.largest.err; err != nil {
-		s.fail(fault.Config, check, s.url, "the keyring, and the program that signs, have to be mended", "what %s would get cannot be signed, so its size is not known: %v", s.largest.who, err)
+		s.Fail(fault.Config, check, s.url, "the keyring, and the program that signs, have to be mended", "what %s would get cannot be signed, so its size is not known: %v", s.largest.who, err)
 		return
 	}
 	if s.largest.bytes == 0 {
@@ -108,9 +90,9 @@ func (s *serverCheck) payload(takes int64) {
 		what += " for " + plural.Count(s.largest.rules, "rule")
 	}
 	if s.largest.bytes > limit {
-		s.fail(fault.Config, check, s.url, payloadHint(s.largest.who, s.largest.acls, "the server's"),
+		s.Fail(fault.Config, check, s.url, operatormode.PayloadHint(s.largest.who, s.largest.acls, "the server's"),
 			"%s, and %s: clients with such a grant are not answered", what, name)
 		return
 	}
-	s.ok(check, s.url, "%s, and %s", what, name)
+	s.Ok(check, s.url, "%s, and %s", what, name)
 }

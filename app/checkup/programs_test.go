@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"usher/app/checkup/finding"
 	"usher/app/config"
 	"usher/callout/callouttest"
 	"usher/internal/fault"
@@ -34,13 +35,13 @@ func TestCheckPrograms(t *testing.T) {
 		callouttest.Must(t, os.WriteFile(filepath.Join(dir, keyring.StateFile), []byte(text), 0o600))
 		k, err := keyring.Load(dir, keyring.Config{})
 		callouttest.Must(t, err)
-		var f Findings
+		var f finding.List
 		cfg := config.Default()
 		cfg.Callout.Budget = time.Minute // a program that takes half of it is worth a warning
 		if tt.argv == "hang" {
 			cfg.Callout.Budget = 100 * time.Millisecond
 		}
-		f.programs(t.Context(), &cfg, k)
+		checkPrograms(t.Context(), &f, &cfg, k)
 		if len(f) != 1 || f[0].Result != tt.result || f[0].Where != program || !strings.HasPrefix(f[0].Detail, tt.detail) || f[0].Kind != tt.kind {
 			t.Errorf("%s: got %+v", tt.name, f)
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"usher/app/checkup/finding"
 )
 
 // natsRelease is a release of nats-server: major, minor, patch.
@@ -68,8 +69,8 @@ func walls() []wall {
 // wallsFrom are the releases that hold them all.
 const wallsFrom = "2.11.17 of line 2.11, or 2.12.8 or later"
 
-// release warns of a server in which a wall has a hole.
-func (f *Findings) release(where, version string) {
+// checkRelease warns of a server in which a wall has a hole.
+func checkRelease(f *finding.List, where, version string) {
 	r, ok := parseRelease(version)
 	if !ok {
 		return // nobody knows
@@ -81,7 +82,7 @@ func (f *Findings) release(where, version string) {
 		}
 	}
 	if len(faults) > 0 {
-		f.warn("release", where, "take nats-server "+wallsFrom+" (docs/reference/compatibility.md)",
+		f.Warn("release", where, "take nats-server "+wallsFrom+" (docs/reference/compatibility.md)",
 			"nats-server %s does not hold what usher grants: %s", r, strings.Join(faults, "; "))
 	}
 }

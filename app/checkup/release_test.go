@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"usher/app/checkup/finding"
 	"usher/callout/callouttest"
 )
 
@@ -19,8 +20,8 @@ func TestCheckRelease(t *testing.T) {
 		"2.13.0": nil, "2.14.10": nil, "2.15.3": nil, "3.0.0": nil,
 		"": nil, "own": nil, "2.10": nil,
 	} {
-		var f Findings
-		f.release("nats://test", version)
+		var f finding.List
+		checkRelease(&f, "nats://test", version)
 		if len(want) == 0 {
 			if len(f) != 0 {
 				t.Errorf("%s: %+v", version, f)

@@ -2,34 +2,27 @@ package checkup
 
 import (
 	"time"
+	"usher/app/checkup/operatormode"
 	"usher/internal/fault"
 
 	"usher/callout"
-	"usher/issuer"
 )
 
 func (s *serverCheck) seal(x *callout.Inspection) {
 	switch {
 	case x.Refusal == callout.CodePlaintext:
-		s.fail(fault.Config, "xkey", s.url, s.setXKey()+publicXKey(s.keys),
+		s.Fail(fault.Config, "xkey", s.url, s.setXKey()+operatormode.PublicXKey(s.keys),
 			"the server asks in the clear, and the keyring has an xkey: usher refuses such requests")
 	case x.Refusal == callout.CodeXKeyUnknown:
-		s.fail(fault.Config, "xkey", s.url, "put the seed of the server's "+s.xkeyName()+" into "+s.cfg.Keyring.Dir+s.orOurs(),
+		s.Fail(fault.Config, "xkey", s.url, "put the seed of the server's "+s.xkeyName()+" into "+s.cfg.Keyring.Dir+s.orOurs(),
 			"the server seals to an xkey that is not in the keyring")
 	case x.Refusal != "":
-		s.fail(fault.Config, "request", s.url, "", "usher would not take the request: %s (%s)", x.Cause, x.Refusal)
+		s.Fail(fault.Config, "request", s.url, "", "usher would not take the request: %s (%s)", x.Cause, x.Refusal)
 	case !x.Sealed:
-		s.warn("xkey", s.url, "make one, and set "+s.xkeyName(), "requests come in the clear: whoever reads in account %s reads credentials", s.cfg.Accounts.Callout)
+		s.Warn("xkey", s.url, "make one, and set "+s.xkeyName(), "requests come in the clear: whoever reads in account %s reads credentials", s.cfg.Accounts.Callout)
 	default:
-		s.ok("xkey", s.url, "requests are sealed to a key of the keyring")
+		s.Ok("xkey", s.url, "requests are sealed to a key of the keyring")
 	}
-}
-
-func publicXKey(keys *issuer.Keyring) string {
-	if x := keys.XKeys(); len(x) > 0 {
-		return x[0].PublicKey()
-	}
-	return "the public xkey"
 }
 
 // orOurs names the other way out, if there is an xkey to name.
@@ -37,34 +30,34 @@ func (s *serverCheck) orOurs() string {
 	if len(s.keys.XKeys()) == 0 {
 		return ""
 	}
-	return ", or " + s.setXKey() + publicXKey(s.keys)
+	return ", or " + s.setXKey() + operatormode.PublicXKey(s.keys)
 }
 
 func (s *serverCheck) judge(x *callout.Inspection) {
 	retired := retiredHint(s.keys, x.Issuer)
 	switch {
 	case x.Known:
-		s.ok("issuer", s.url, "server %s expects %s", x.ServerName, servedIssuer(s.keys, s.cfg, x.Issuer))
+		s.Ok("issuer", s.url, "server %s expects %s", x.ServerName, servedIssuer(s.keys, s.cfg, x.Issuer))
 	case retired != "": // others may have its seed
-		s.fail(fault.Config, "issuer", s.url, retired, "server %s expects answers from %s, which is retired", x.ServerName, x.Issuer)
+		s.Fail(fault.Config, "issuer", s.url, retired, "server %s expects answers from %s, which is retired", x.ServerName, x.Issuer)
 	default:
-		s.fail(fault.Config, "issuer", s.url, s.issuerHint(),
+		s.Fail(fault.Config, "issuer", s.url, s.issuerHint(),
 			"server %s expects answers from %s, which is not in the keyring", x.ServerName, x.Issuer)
 	}
 	switch {
 	case x.Timeout < s.cfg.Callout.Budget:
-		s.fail(fault.Config, "timeout", s.url, "set authorization.timeout to 3 in the server's configuration, or lower callout.budget",
+		s.Fail(fault.Config, "timeout", s.url, "set authorization.timeout to 3 in the server's configuration, or lower callout.budget",
 			"the server gives up after about %s, the budget is %s", x.Timeout, s.cfg.Callout.Budget)
 	case x.Timeout < patientTimeout:
-		s.warn("timeout", s.url, "set authorization.timeout to 3 in the server's configuration (docs/explanation/silence.md)",
+		s.Warn("timeout", s.url, "set authorization.timeout to 3 in the server's configuration (docs/explanation/silence.md)",
 			"the server gives up after about %s: clients can take an answer that never came for a refusal", x.Timeout)
 	default:
-		s.ok("timeout", s.url, "about %s, the budget is %s", x.Timeout, s.cfg.Callout.Budget)
+		s.Ok("timeout", s.url, "about %s, the budget is %s", x.Timeout, s.cfg.Callout.Budget)
 	}
 	if x.Skew.Abs() > s.cfg.Callout.ClockSkew {
-		s.fail(fault.Config, "clock", s.url, "synchronise the clocks; callout.clock_skew says how much is borne",
+		s.Fail(fault.Config, "clock", s.url, "synchronise the clocks; callout.clock_skew says how much is borne",
 			"this machine's clock is %s off the server's", x.Skew.Round(time.Second))
 	} else {
-		s.ok("clock", s.url, "less than %s apart", (x.Skew.Abs() + time.Second).Round(time.Second))
+		s.Ok("clock", s.url, "less than %s apart", (x.Skew.Abs() + time.Second).Round(time.Second))
 	}
 }

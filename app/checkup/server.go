@@ -9,6 +9,8 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"usher/app/assembly"
+	"usher/app/checkup/finding"
+	"usher/app/checkup/operatormode"
 	"usher/app/config"
 	"usher/app/deployment"
 	"usher/app/natsconn"
@@ -24,12 +26,12 @@ const (
 
 // serverCheck looks at one live server.
 type serverCheck struct {
-	*Findings
+	*finding.List
 	path string // of the configuration
 	cfg  *config.Config
 	keys *issuer.Keyring
 	// operator is what was found about operator mode; nil: config mode.
-	operator *operatorCheck
+	operator *operatormode.OperatorCheck
 	url      string
 	now      func() time.Time
 
@@ -61,8 +63,8 @@ func (s *serverCheck) run(ctx context.Context, opts []nats.Option) {
 	if s.from != "" {
 		from = ", whose address " + s.from + " names"
 	}
-	s.ok("connect", s.url, "as service user, to server %s %s%s", name, nc.ConnectedServerVersion(), from)
-	s.release(s.url, nc.ConnectedServerVersion())
+	s.Ok("connect", s.url, "as service user, to server %s %s%s", name, nc.ConnectedServerVersion(), from)
+	checkRelease(s.List, s.url, nc.ConnectedServerVersion())
 	_, tlsErr := nc.TLSConnectionState()
 	s.learn(opts, name, tlsErr == nil)
 	s.payload(nc.MaxPayload())
@@ -71,15 +73,15 @@ func (s *serverCheck) run(ctx context.Context, opts []nats.Option) {
 	}
 	seen := make(chan *nats.Msg, 256)
 	if _, err := nc.ChanSubscribe(callout.Subject, seen); err != nil {
-		s.fail(fault.Runtime, "subscribe", s.url, "", "%v", err)
+		s.Fail(fault.Runtime, "subscribe", s.url, "", "%v", err)
 		return
 	}
 	if err := nc.FlushTimeout(deployment.RequestTimeout); err != nil {
-		s.fail(fault.Runtime, "subscribe", s.url, "", "%v", err)
+		s.Fail(fault.Runtime, "subscribe", s.url, "", "%v", err)
 		return
 	}
 	if err := nc.LastError(); errors.Is(err, nats.ErrPermissionViolation) {
-		s.fail(fault.Config, "subscribe", s.url, "the service user needs to subscribe to "+callout.Subject+" and $SRV.>, and to publish answers",
+		s.Fail(fault.Config, "subscribe", s.url, "the service user needs to subscribe to "+callout.Subject+" and $SRV.>, and to publish answers",
 			"the server refuses the service user its subscription: %v", err)
 		return
 	}
@@ -91,12 +93,12 @@ func (s *serverCheck) cannotConnect(err error) {
 	switch {
 	case errors.Is(err, nats.ErrAuthorization), natsconn.KeptWaiting(err):
 		// A user that is none of auth_users waits until the server has asked in vain.
-		s.fail(fault.Config, "connect", s.url, s.authUserHint()+"; "+s.secretHint(),
+		s.Fail(fault.Config, "connect", s.url, s.authUserHint()+"; "+s.secretHint(),
 			"the server refuses the service user: %v", err)
 	case errors.Is(err, nats.ErrNoServers), natsconn.Stalled(err):
-		s.fail(fault.Runtime, "connect", s.url, "is nats-server running, and is this its address?", "%v", err)
+		s.Fail(fault.Runtime, "connect", s.url, "is nats-server running, and is this its address?", "%v", err)
 	default:
-		s.fail(fault.Config, "connect", s.url, s.authUserHint()+"; and nats.tls has to fit the server's certificate, with nats.tls.handshake_first where it wants the handshake first",
+		s.Fail(fault.Config, "connect", s.url, s.authUserHint()+"; and nats.tls has to fit the server's certificate, with nats.tls.handshake_first where it wants the handshake first",
 			"the server is there, and the connection does not come about: %v", err)
 	}
 }
@@ -120,14 +122,14 @@ func (s *serverCheck) account(ctx context.Context, nc *nats.Conn) bool {
 	account, err := callout.AccountOf(ctx, nc)
 	switch {
 	case err != nil:
-		s.fail(fault.Runtime, "account", s.url, "", "%v", err)
+		s.Fail(fault.Runtime, "account", s.url, "", "%v", err)
 		return false
 	case account != assembly.ServerAccount(s.cfg, s.keys):
-		s.fail(fault.Config, "account", s.url, s.accountHint(),
+		s.Fail(fault.Config, "account", s.url, s.accountHint(),
 			"the service user is in account %q, accounts.callout says %q", account, s.called(assembly.ServerAccount(s.cfg, s.keys)))
 		return false
 	}
-	s.ok("account", s.url, "the service user is in %s", s.called(account))
+	s.Ok("account", s.url, "the service user is in %s", s.called(account))
 	return true
 }
 

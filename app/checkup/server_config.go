@@ -11,81 +11,83 @@ import (
 
 	"github.com/nats-io/nkeys"
 
+	"usher/app/checkup/finding"
+	"usher/app/checkup/operatormode"
 	"usher/app/config"
 	"usher/app/devserver"
 	"usher/directory/snapshot"
 	"usher/issuer"
 )
 
-const checkServerConfig = "server config"
+const serverConfigCheck = "server config"
 
-// serverConfig looks at a nats-server.conf: what is in it and cannot be asked of a
+// checkServerConfig looks at a nats-server.conf: what is in it and cannot be asked of a
 // server, such as its static users, is seen here alone.
-func (f *Findings) serverConfig(file string, cfg *config.Config, keys *issuer.Keyring, snapshot *snapshot.Snapshot, largest answerSize) {
-	const check = checkServerConfig
+func checkServerConfig(f *finding.List, file string, cfg *config.Config, keys *issuer.Keyring, snapshot *snapshot.Snapshot, largest answerSize) {
+	const check = serverConfigCheck
 	x, err := devserver.Read(file)
 	switch {
 	case err != nil:
-		f.fail(fault.Config, check, file, "it is read as nats-server reads it: check it where all files are that it names (nats-server -t -c FILE)", "%v", err)
+		f.Fail(fault.Config, check, file, "it is read as nats-server reads it: check it where all files are that it names (nats-server -t -c FILE)", "%v", err)
 		return
 	case x.Operators > 0 || cfg.NATS.Mode == config.ModeOperator:
-		f.fail(fault.Config, check, file, "leave --server-config out: in operator mode accounts and users are JWTs, which are looked at", "is for config mode")
+		f.Fail(fault.Config, check, file, "leave --server-config out: in operator mode accounts and users are JWTs, which are looked at", "is for config mode")
 		return
 	case x.Callout == nil:
-		f.fail(fault.Config, check, file, "set authorization.auth_callout, with account "+cfg.Accounts.Callout, "has no auth_callout: usher is not asked")
+		f.Fail(fault.Config, check, file, "set authorization.auth_callout, with account "+cfg.Accounts.Callout, "has no auth_callout: usher is not asked")
 		return
 	}
 	before := len(*f)
 	c := x.Callout
 	if c.Account != cfg.Accounts.Callout {
-		f.fail(fault.Config, check, file, "accounts.callout and auth_callout.account are one and the same", "auth_callout.account is %s, accounts.callout says %s", c.Account, cfg.Accounts.Callout)
+		f.Fail(fault.Config, check, file, "accounts.callout and auth_callout.account are one and the same", "auth_callout.account is %s, accounts.callout says %s", c.Account, cfg.Accounts.Callout)
 	}
-	f.fileKeys(file, c, keys)
-	f.fileAccounts(file, x, cfg, snapshot)
-	f.fileUsers(file, x, cfg)
+	checkFileKeys(f, file, c, keys)
+	checkFileAccounts(f, file, x, cfg, snapshot)
+	checkFileUsers(f, file, x, cfg)
 	if len(*f) == before {
-		f.ok(check, file, "asks usher about every client but %s, and has every account that clients land in", strings.Join(c.AuthUsers, ", "))
+		f.Ok(check, file, "asks usher about every client but %s, and has every account that clients land in", strings.Join(c.AuthUsers, ", "))
 	}
-	(&serverCheck{Findings: f, url: file, largest: largest}).payload(x.MaxPayload)
+	(&serverCheck{List: f, url: file, largest: largest}).payload(x.MaxPayload)
 }
 
-// fileKeys compares issuer and xkey with the keyring.
-func (f *Findings) fileKeys(file string, c *devserver.Callout, keys *issuer.Keyring) {
-	const check = checkServerConfig
+// checkFileKeys compares issuer and xkey with the keyring.
+func checkFileKeys(f *finding.List, file string, c *devserver.Callout, keys *issuer.Keyring) {
+	const check = serverConfigCheck
 	if _, signs := keys.Signer(c.Issuer); !signs {
 		hint := retiredHint(keys, c.Issuer)
 		if hint == "" {
 			hint = "put its seed into the keyring, or set auth_callout.issuer to " + issuerInUse(keys)
 		}
-		f.fail(fault.Config, check, file, hint, "auth_callout.issuer is %s, which does not sign here", c.Issuer)
+		f.Fail(fault.Config, check, file, hint, "auth_callout.issuer is %s, which does not sign here", c.Issuer)
 	}
 	held := slices.ContainsFunc(keys.XKeys(), func(x *issuer.XKey) bool { return x.PublicKey() == c.XKey })
-	switch set := "set auth_callout.xkey to " + publicXKey(keys); {
+	switch set := "set auth_callout.xkey to " + operatormode.PublicXKey(keys); {
 	case held:
 	case c.XKey == "" && len(keys.XKeys()) == 0:
-		f.warn(check, file, "make one, and set auth_callout.xkey", "requests come in the clear: whoever reads in account %s reads credentials", c.Account)
+		f.Warn(check, file, "make one, and set auth_callout.xkey", "requests come in the clear: whoever reads in account %s reads credentials", c.Account)
 	case c.XKey == "":
-		f.fail(fault.Config, check, file, set, "has no auth_callout.xkey, and the keyring has one: usher refuses requests in the clear")
+		f.Fail(fault.Config, check, file, set, "has no auth_callout.xkey, and the keyring has one: usher refuses requests in the clear")
 	default:
-		f.fail(fault.Config, check, file, "put its seed into the keyring, or "+set, "auth_callout.xkey is %s, which is not in the keyring", c.XKey)
+		f.Fail(fault.Config, check, file, "put its seed into the keyring, or "+set, "auth_callout.xkey is %s, which is not in the keyring", c.XKey)
 	}
 }
 
-// fileAccounts finds accounts that clients land in and that are missing.
-func (f *Findings) fileAccounts(file string, x *devserver.File, cfg *config.Config, snapshot *snapshot.Snapshot) {
-	lands := landsIn(cfg, snapshot)
+// checkFileAccounts finds accounts that clients land in and that are missing.
+func checkFileAccounts(f *finding.List, file string, x *devserver.File, cfg *config.Config, snapshot *snapshot.Snapshot) {
+	lands := operatormode.LandsIn(cfg, snapshot)
 	for _, name := range slices.Sorted(maps.Keys(lands)) {
 		if !slices.Contains(x.Accounts, name) && !strings.HasPrefix(name, "$") {
-			f.fail(fault.Config, checkServerConfig, file, "usher project add -c prints what to add (docs/how-to/project-accounts.md)",
+			f.Fail(fault.Config, serverConfigCheck, file, "usher project add -c prints what to add (docs/how-to/project-accounts.md)",
 				"has no account %s: clients that land in it are refused (%s)", name, lands[name])
 		}
 	}
 }
 
-// fileUsers finds users of the file that a server lets in by itself: usher decides
+// checkFileUsers finds users of the file that a server lets in by itself: usher decides
 // nothing about them, and no grant of a project holds for them.
-func (f *Findings) fileUsers(file string, x *devserver.File, cfg *config.Config) {
-	const check = checkServerConfig
+func checkFileUsers(f *finding.List, file string, x *devserver.File, cfg *config.Config) {
+	const check = serverConfigCheck
 	c := x.Callout
 	own := map[string]bool{cfg.NATS.User: cfg.NATS.User != "", cfg.NATS.SystemUser: cfg.NATS.SystemUser != ""}
 	for _, seed := range []string{cfg.NATS.NKeyFile, cfg.NATS.SystemNKeyFile} {
@@ -97,7 +99,7 @@ func (f *Findings) fileUsers(file string, x *devserver.File, cfg *config.Config)
 	for _, u := range x.Users {
 		switch reason := "one of auth_users"; {
 		case u.Name == x.NoAuthUser && c.Bypasses(u):
-			f.fail(fault.Config, check, file, "take no_auth_user out, or its user out of auth_users and its account into allowed_accounts: then usher is asked",
+			f.Fail(fault.Config, check, file, "take no_auth_user out, or its user out of auth_users and its account into allowed_accounts: then usher is asked",
 				"no_auth_user is %s of %s, which is let in without usher being asked: whoever has no credential is that user", u.Name, u.Account)
 		case own[u.Name] || !c.Bypasses(u):
 		default:
@@ -109,7 +111,7 @@ func (f *Findings) fileUsers(file string, x *devserver.File, cfg *config.Config)
 	}
 	if len(past) > 0 {
 		slices.Sort(past)
-		f.warn(check, file, "usher decides about a user that is not among auth_users, and whose account is among allowed_accounts where that is set",
+		f.Warn(check, file, "usher decides about a user that is not among auth_users, and whose account is among allowed_accounts where that is set",
 			"the server lets %s of the file in without asking usher: %s", plural.Count(len(past), "user"), strings.Join(past, "; "))
 	}
 }

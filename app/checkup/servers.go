@@ -14,6 +14,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"usher/app/checkup/finding"
+	"usher/app/checkup/operatormode"
 	"usher/app/config"
 	"usher/app/deployment"
 	"usher/app/natsconn"
@@ -42,13 +44,13 @@ func newServerSet() *serverSet {
 	return &serverSet{known: map[string]bool{}, reached: map[string]string{}}
 }
 
-// servers looks at every server, each in the same way.
-func (f *Findings) servers(ctx context.Context, path string, cfg *config.Config, keys *issuer.Keyring, snapshot *snapshot.Snapshot, o *operatorCheck) {
+// checkServers looks at every server, each in the same way.
+func checkServers(ctx context.Context, f *finding.List, path string, cfg *config.Config, keys *issuer.Keyring, snapshot *snapshot.Snapshot, o *operatormode.OperatorCheck) {
 	if _, err := natsconn.ServiceOptions(cfg); err != nil {
 		return // files has said so
 	}
 	all := newServerSet()
-	all.view = f.system(ctx, cfg)
+	all.view = checkSystem(ctx, f, cfg)
 	for _, url := range cfg.NATS.URLs {
 		all.known[deployment.HostOf(url)] = true
 		all.todo = append(all.todo, address{url: url})
@@ -70,16 +72,16 @@ func (f *Findings) servers(ctx context.Context, path string, cfg *config.Config,
 			return // it was read a moment ago
 		}
 		s := serverCheck{
-			Findings: f, path: path, cfg: &own, keys: keys, operator: o, url: a.url, now: time.Now,
+			List: f, path: path, cfg: &own, keys: keys, operator: o, url: a.url, now: time.Now,
 			set: all, from: a.from, largest: largest,
 		}
 		s.run(ctx, opts)
 	}
-	f.unreached(cfg, all)
-	f.streamsOfProjects(cfg, keys, snapshot, all.view)
+	checkUnreached(f, cfg, all)
+	checkStreamsOfProjects(f, cfg, keys, snapshot, all.view)
 	if all.view != nil {
-		f.leafServers(all.view)
-		f.accountsOfServers(cfg, snapshot, all.view)
+		checkLeafServers(f, all.view)
+		checkAccountsOfServers(f, cfg, snapshot, all.view)
 	}
 }
 
@@ -125,14 +127,14 @@ func (set *serverSet) learnFromSystem(cfg *config.Config) {
 	}
 }
 
-// unreached says which servers could not be looked at from here, each with what it
+// checkUnreached says which servers could not be looked at from here, each with what it
 // says of itself if it can be asked.
-func (f *Findings) unreached(cfg *config.Config, set *serverSet) {
+func checkUnreached(f *finding.List, cfg *config.Config, set *serverSet) {
 	const check = "connect"
 	hint := "usher check where that server can be reached, or put an address of it that is reachable from here into nats.urls"
 	if set.view == nil {
 		for _, a := range set.lost {
-			f.warn(check, a.url, hint, "not reachable from here, and so not looked at; server %s names it", a.from)
+			f.Warn(check, a.url, hint, "not reachable from here, and so not looked at; server %s names it", a.from)
 		}
 		return
 	}
@@ -143,13 +145,13 @@ func (f *Findings) unreached(cfg *config.Config, set *serverSet) {
 		says := "it does not say anything of itself"
 		if v := set.view.varz[s.ID]; v != nil {
 			says = describe(v)
-			f.release(s.Name, v.Version)
+			checkRelease(f, s.Name, v.Version)
 			if !v.AuthRequired {
-				f.fail(fault.Config, "callout", s.Name, "set authorization.auth_callout in the server's configuration, with account "+cfg.Accounts.Callout,
+				f.Fail(fault.Config, "callout", s.Name, "set authorization.auth_callout in the server's configuration, with account "+cfg.Accounts.Callout,
 					"the server lets everybody in (auth_required is false)")
 			}
 		}
-		f.warn(check, s.Name, hint, "no address of it is reachable from here (%s), so its issuer, xkey and timeout are not looked at; %s", lostOf(set.lost), says)
+		f.Warn(check, s.Name, hint, "no address of it is reachable from here (%s), so its issuer, xkey and timeout are not looked at; %s", lostOf(set.lost), says)
 	}
 }
 

@@ -30,11 +30,11 @@ func (s *serverCheck) services(ctx context.Context, nc *nats.Conn) {
 	}
 	switch {
 	case err != nil:
-		s.warn("service", s.url, "the service user needs to publish to $SRV.>, and to subscribe to _INBOX.>", "could not ask who answers: %v", err)
+		s.Warn("service", s.url, "the service user needs to publish to $SRV.>, and to subscribe to _INBOX.>", "could not ask who answers: %v", err)
 	case n == 0:
-		s.warn("service", s.url, "usher serve -c "+shellword.Quote(s.path), "no usher answers")
+		s.Warn("service", s.url, "usher serve -c "+shellword.Quote(s.path), "no usher answers")
 	default:
-		s.ok("service", s.url, "%s of usher in %s; with this configuration each usher makes %d",
+		s.Ok("service", s.url, "%s of usher in %s; with this configuration each usher makes %d",
 			plural.Count(n, "connection"), s.cfg.Accounts.Callout, s.cfg.NATS.Connections)
 	}
 }

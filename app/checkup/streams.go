@@ -7,6 +7,7 @@ import (
 	"strings"
 	"usher/internal/plural"
 
+	"usher/app/checkup/finding"
 	"usher/app/config"
 	"usher/directory/snapshot"
 	"usher/issuer"
@@ -14,10 +15,10 @@ import (
 	"usher/permissions"
 )
 
-// streamsOfProjects finds streams whose options let a publisher reach beyond the
+// checkStreamsOfProjects finds streams whose options let a publisher reach beyond the
 // subjects that it may publish to, by a header (docs/explanation/isolation.md, Headers that
 // act). Those that hold no topic of a project are nobody's who comes by usher.
-func (f *Findings) streamsOfProjects(cfg *config.Config, keys *issuer.Keyring, s *snapshot.Snapshot, v *systemView) {
+func checkStreamsOfProjects(f *finding.List, cfg *config.Config, keys *issuer.Keyring, s *snapshot.Snapshot, v *systemView) {
 	const check = "streams"
 	if s == nil {
 		return // that the directory cannot be read is said
@@ -27,7 +28,7 @@ func (f *Findings) streamsOfProjects(cfg *config.Config, keys *issuer.Keyring, s
 		if cfg.NATS.Mode == config.ModeOperator {
 			hint = "set operator.system_creds_file to the credentials of a user of " + cfg.Accounts.System
 		}
-		f.warn(check, "", hint, "the servers cannot be asked for the streams of projects: what a publisher reaches by a header is not known (docs/explanation/isolation.md, Headers that act)")
+		f.Warn(check, "", hint, "the servers cannot be asked for the streams of projects: what a publisher reaches by a header is not known (docs/explanation/isolation.md, Headers that act)")
 		return
 	}
 	topics := map[string][]string{} // by the account as servers call it: what its projects have
@@ -52,11 +53,11 @@ func (f *Findings) streamsOfProjects(cfg *config.Config, keys *issuer.Keyring, s
 				continue
 			}
 			held++
-			sound = !f.stream(names[id]+": "+stream.Name, &stream) && sound
+			sound = !checkStream(f, names[id]+": "+stream.Name, &stream) && sound
 		}
 	}
 	if sound {
-		f.ok(check, "", "%s of projects: in none does a header reach beyond what its publisher may publish to", plural.Count(held, "stream"))
+		f.Ok(check, "", "%s of projects: in none does a header reach beyond what its publisher may publish to", plural.Count(held, "stream"))
 	}
 }
 
@@ -67,15 +68,15 @@ func holdsOne(s *operator.Stream, subjects []string) bool {
 	})
 }
 
-// stream says what a header does in a stream, and reports whether it does anything.
-func (f *Findings) stream(where string, s *operator.Stream) bool {
+// checkStream says what a header does in a stream, and reports whether it does anything.
+func checkStream(f *finding.List, where string, s *operator.Stream) bool {
 	const check = "streams"
 	if s.Rollup {
-		f.warn(check, where, "turn it off with nats stream edit, if its publishers do without; or give topics whose publishers may not delete each other's messages a stream each",
+		f.Warn(check, where, "turn it off with nats stream edit, if its publishers do without; or give topics whose publishers may not delete each other's messages a stream each",
 			"allow_rollup_hdrs is on: whoever may publish to one of its topics deletes all of its messages, with Nats-Rollup: all")
 	}
 	if s.Schedule {
-		f.warn(check, where, "it cannot be turned off: make the stream anew without it, or give topics with other publishers a stream of their own",
+		f.Warn(check, where, "it cannot be turned off: make the stream anew without it, or give topics with other publishers a stream of their own",
 			"allow_msg_schedules is on: whoever may publish to one of its topics publishes to every subject of the stream, with Nats-Schedule-Target")
 	}
 	return s.Rollup || s.Schedule

@@ -13,6 +13,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"usher/app/checkup/finding"
+	"usher/app/checkup/operatormode"
 	"usher/app/config"
 	"usher/app/deployment"
 	"usher/app/natsconn"
@@ -29,12 +31,12 @@ type systemView struct {
 	streams  map[string][]operator.Stream // by account, in operator mode by its public key
 }
 
-const checkSystem = "system user"
+const systemCheck = "system user"
 
-// system asks the servers about themselves. nil: they cannot be asked, which is said
+// checkSystem asks the servers about themselves. nil: they cannot be asked, which is said
 // here in config mode; in operator mode operatorMode has said it.
-func (f *Findings) system(ctx context.Context, cfg *config.Config) *systemView {
-	nc := f.connectAsSystem(cfg)
+func checkSystem(ctx context.Context, f *finding.List, cfg *config.Config) *systemView {
+	nc := checkConnectAsSystem(f, cfg)
 	if nc == nil {
 		return nil
 	}
@@ -46,13 +48,13 @@ func (f *Findings) system(ctx context.Context, cfg *config.Config) *systemView {
 	var fewer *operator.FewerError
 	switch {
 	case errors.As(err, &fewer):
-		f.warn(checkSystem, natsconn.NatsURLs(cfg), "start the servers that are missing; one that has crashed is counted for some minutes", "%v: the others are not looked at", err)
+		f.Warn(systemCheck, natsconn.NatsURLs(cfg), "start the servers that are missing; one that has crashed is counted for some minutes", "%v: the others are not looked at", err)
 	case errors.Is(err, operator.ErrNoServer):
-		f.fail(fault.Config, checkSystem, natsconn.NatsURLs(cfg), systemUserHint(cfg), "%v", err)
+		f.Fail(fault.Config, systemCheck, natsconn.NatsURLs(cfg), systemUserHint(cfg), "%v", err)
 	case err != nil:
-		f.fail(fault.Runtime, checkSystem, natsconn.NatsURLs(cfg), "usher check again; if it stays so, look at the servers' logs", "%v", err)
+		f.Fail(fault.Runtime, systemCheck, natsconn.NatsURLs(cfg), "usher check again; if it stays so, look at the servers' logs", "%v", err)
 	default:
-		f.ok(checkSystem, natsconn.NatsURLs(cfg), "%s: %s", plural.Count(len(v.servers), "server"), operator.Names(v.servers))
+		f.Ok(systemCheck, natsconn.NatsURLs(cfg), "%s: %s", plural.Count(len(v.servers), "server"), operator.Names(v.servers))
 	}
 	return v
 }
@@ -83,33 +85,33 @@ func systemViewOf(ctx context.Context, c *operator.Cluster) (*systemView, error)
 	return v, few
 }
 
-// connectAsSystem connects as the user of the system account; nil: there is none, or
+// checkConnectAsSystem connects as the user of the system account; nil: there is none, or
 // it cannot connect.
-func (f *Findings) connectAsSystem(cfg *config.Config) *nats.Conn {
+func checkConnectAsSystem(f *finding.List, cfg *config.Config) *nats.Conn {
 	if cfg.NATS.Mode == config.ModeOperator {
-		quiet := &operatorCheck{Findings: &Findings{}, cfg: cfg} // operatorMode has said the same
+		quiet := &operatormode.OperatorCheck{List: &finding.List{}, Cfg: cfg} // operatorMode has said the same
 		if cfg.Operator.SystemCredsFile == "" {
 			return nil
 		}
-		nc, err := quiet.connectSystem(cfg.Operator.SystemCredsFile)
+		nc, err := quiet.ConnectSystem(cfg.Operator.SystemCredsFile)
 		if err != nil {
 			return nil
 		}
 		return nc
 	}
 	if cfg.NATS.SystemPasswordFile == "" && cfg.NATS.SystemNKeyFile == "" {
-		f.warn(checkSystem, "", systemUserHint(cfg),
+		f.Warn(systemCheck, "", systemUserHint(cfg),
 			"none is configured (nats.system_user): which servers there are beyond nats.urls and their clusters, and which accounts each has, cannot be checked")
 		return nil
 	}
 	opts, file, err := systemOptions(cfg)
 	if errors.Is(err, fs.ErrNotExist) {
-		f.warn(checkSystem, file, "usher check looks at more where it is; where it is not, the keys can be left out",
+		f.Warn(systemCheck, file, "usher check looks at more where it is; where it is not, the keys can be left out",
 			"%v: which servers there are, and which accounts each has, cannot be checked from here", err)
 		return nil
 	}
 	if err != nil {
-		f.Failed(checkSystem, fault.InConfig(err))
+		f.Failed(systemCheck, fault.InConfig(err))
 		return nil
 	}
 	nc, err := nats.Connect(natsconn.NatsURLs(cfg), append(opts, nats.Name("usher-check-system"), nats.Timeout(deployment.ConnectTimeout), nats.NoReconnect(),
@@ -118,9 +120,9 @@ func (f *Findings) connectAsSystem(cfg *config.Config) *nats.Conn {
 	case err == nil:
 		return nc
 	case errors.Is(err, nats.ErrAuthorization), natsconn.KeptWaiting(err):
-		f.fail(fault.Config, checkSystem, natsconn.NatsURLs(cfg), systemUserHint(cfg), "the servers refuse the system user: %v", err)
+		f.Fail(fault.Config, systemCheck, natsconn.NatsURLs(cfg), systemUserHint(cfg), "the servers refuse the system user: %v", err)
 	default:
-		f.fail(fault.Runtime, checkSystem, natsconn.NatsURLs(cfg), "is nats-server running, and is this its address?", "as system user: %v", err)
+		f.Fail(fault.Runtime, systemCheck, natsconn.NatsURLs(cfg), "is nats-server running, and is this its address?", "as system user: %v", err)
 	}
 	return nil
 }
@@ -154,9 +156,9 @@ func systemOptions(cfg *config.Config) (opts []nats.Option, file string, err err
 	return append(opts, nkey), file, nil
 }
 
-// leafServers says which leaf nodes are connected whose servers did not answer: they
+// checkLeafServers says which leaf nodes are connected whose servers did not answer: they
 // have a system account of their own, and decide about their own clients.
-func (f *Findings) leafServers(v *systemView) {
+func checkLeafServers(f *finding.List, v *systemView) {
 	answered := map[string]bool{}
 	for _, s := range v.servers {
 		answered[s.Name] = true
@@ -172,7 +174,7 @@ func (f *Findings) leafServers(v *systemView) {
 	}
 	if len(beyond) > 0 {
 		slices.Sort(beyond)
-		f.ok("leaf node", "", "of servers that do not share the system account, and decide about their own clients: %s", strings.Join(slices.Compact(beyond), "; "))
+		f.Ok("leaf node", "", "of servers that do not share the system account, and decide about their own clients: %s", strings.Join(slices.Compact(beyond), "; "))
 	}
 }
 

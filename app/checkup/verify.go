@@ -4,6 +4,7 @@ import (
 	"context"
 	"usher/app/assembly"
 	"usher/app/config"
+	"usher/app/checkup/finding"
 	"usher/app/deployment"
 	"usher/app/rotation"
 	"usher/internal/fault"
@@ -11,7 +12,7 @@ import (
 	"usher/issuer/operator"
 )
 
-func (f *Findings) Verify(ctx context.Context, l *deployment.Deployment) error {
+func Verify(ctx context.Context, f *finding.List, l *deployment.Deployment) error {
 	keys, err := assembly.LoadKeyring(l.Cfg)
 	if err != nil {
 		return err
@@ -21,19 +22,19 @@ func (f *Findings) Verify(ctx context.Context, l *deployment.Deployment) error {
 		return err
 	}
 	for _, x := range seen {
-		f.verifyServer(l, keys, &x)
+		checkVerifyServer(f, l, keys, &x)
 	}
 	if l.Cluster == nil {
 		return nil
 	}
-	return f.verifyAccounts(ctx, l, keys)
+	return checkVerifyAccounts(ctx, f, l, keys)
 }
 
-func (f *Findings) verifyServer(l *deployment.Deployment, keys *issuer.Keyring, x *rotation.Expectation) {
+func checkVerifyServer(f *finding.List, l *deployment.Deployment, keys *issuer.Keyring, x *rotation.Expectation) {
 	_, known := keys.For(x.Issuer)
 	switch {
 	case x.Issuer == "":
-		f.fail(fault.Runtime, "server", x.URL, "usher check says what does not fit", "%s", x.Problem)
+		f.Fail(fault.Runtime, "server", x.URL, "usher check says what does not fit", "%s", x.Problem)
 		return
 	case !known:
 		hint := retiredHint(keys, x.Issuer)
@@ -44,17 +45,17 @@ func (f *Findings) verifyServer(l *deployment.Deployment, keys *issuer.Keyring, 
 		default:
 			hint = "put its seed into " + l.Cfg.Keyring.Dir
 		}
-		f.fail(fault.Config, "issuer", x.URL, hint, "server %s expects %s, which is not in the keyring", x.Server, x.Issuer)
+		f.Fail(fault.Config, "issuer", x.URL, hint, "server %s expects %s, which is not in the keyring", x.Server, x.Issuer)
 	default:
-		f.ok("issuer", x.URL, "server %s expects %s", x.Server, servedIssuer(keys, l.Cfg, x.Issuer))
+		f.Ok("issuer", x.URL, "server %s expects %s", x.Server, servedIssuer(keys, l.Cfg, x.Issuer))
 	}
 	switch {
 	case x.XKey != "":
-		f.ok("xkey", x.URL, "server %s seals to %s, which is in the keyring", x.Server, x.XKey)
+		f.Ok("xkey", x.URL, "server %s seals to %s, which is in the keyring", x.Server, x.XKey)
 	case x.Problem != "":
-		f.fail(fault.Config, "xkey", x.URL, "", "server %s: %s", x.Server, x.Problem)
+		f.Fail(fault.Config, "xkey", x.URL, "", "server %s: %s", x.Server, x.Problem)
 	default:
-		f.ok("xkey", x.URL, "server %s asks in the clear", x.Server)
+		f.Ok("xkey", x.URL, "server %s asks in the clear", x.Server)
 	}
 }
 
@@ -68,8 +69,8 @@ func servedIssuer(keys *issuer.Keyring, cfg *config.Config, public string) strin
 	return public + ", which is in the keyring"
 }
 
-// verifyAccounts compares the account JWTs that are in force with the keyring.
-func (f *Findings) verifyAccounts(ctx context.Context, l *deployment.Deployment, keys *issuer.Keyring) error {
+// checkVerifyAccounts compares the account JWTs that are in force with the keyring.
+func checkVerifyAccounts(ctx context.Context, f *finding.List, l *deployment.Deployment, keys *issuer.Keyring) error {
 	servers, err := l.Cluster.Servers(ctx)
 	if err != nil {
 		return err
@@ -85,15 +86,15 @@ func (f *Findings) verifyAccounts(ctx context.Context, l *deployment.Deployment,
 		claims, _, agree, err := l.Cluster.Newest(ctx, a.PublicKey, servers)
 		switch {
 		case err != nil:
-			f.fail(fault.Runtime, "account", a.Name, "", "%v", err)
+			f.Fail(fault.Runtime, "account", a.Name, "", "%v", err)
 		case !claims.SigningKeys.Contains(k.PublicKey) && a.PublicKey != k.PublicKey:
-			f.fail(fault.Config, "account", a.Name, "usher nkey rotate gives it another; or add it with nsc, and push", "its JWT does not have signing key %s, which usher signs with", k.PublicKey)
+			f.Fail(fault.Config, "account", a.Name, "usher nkey rotate gives it another; or add it with nsc, and push", "its JWT does not have signing key %s, which usher signs with", k.PublicKey)
 		case operator.ScopeOf(claims, k.PublicKey) != k.Scope:
-			f.fail(fault.Config, "account", a.Name, "", "signing key %s has scope %q in the JWT, and %q in the keyring", k.PublicKey, operator.ScopeOf(claims, k.PublicKey), k.Scope)
+			f.Fail(fault.Config, "account", a.Name, "", "signing key %s has scope %q in the JWT, and %q in the keyring", k.PublicKey, operator.ScopeOf(claims, k.PublicKey), k.Scope)
 		case !agree:
-			f.warn("account", a.Name, "wait for the resolvers to meet, or push again", "the servers have different JWTs of it")
+			f.Warn("account", a.Name, "wait for the resolvers to meet, or push again", "the servers have different JWTs of it")
 		default:
-			f.ok("account", a.Name, "its JWT has signing key %s", k.PublicKey)
+			f.Ok("account", a.Name, "its JWT has signing key %s", k.PublicKey)
 		}
 	}
 	return nil

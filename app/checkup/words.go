@@ -3,6 +3,7 @@ package checkup
 import (
 	"cmp"
 	"time"
+	"usher/app/checkup/operatormode"
 	"usher/internal/fault"
 
 	"github.com/nats-io/jwt/v2"
@@ -95,16 +96,16 @@ func (s *serverCheck) called(account string) string {
 // notAsked says what to do in operator mode where a client knocked and the server
 // did not ask.
 func (s *serverCheck) notAsked() {
-	last := len(*s.Findings) - 1
-	if last < 0 || !s.keys.Operator() || (*s.Findings)[last].Kind != fault.Config {
+	last := len(*s.List) - 1
+	if last < 0 || !s.keys.Operator() || (*s.List)[last].Kind != fault.Config {
 		return
 	}
 	const bearer = "a server asks about clients that are a sentinel: a bearer user of "
 	if s.cfg.NATS.SentinelFile == "" {
-		(*s.Findings)[last].Hint = bearer + s.cfg.Accounts.Callout + "; set default_sentinel in the servers' configuration to its user JWT, or nats.sentinel_creds_file to its credentials"
+		(*s.List)[last].Hint = bearer + s.cfg.Accounts.Callout + "; set default_sentinel in the servers' configuration to its user JWT, or nats.sentinel_creds_file to its credentials"
 		return
 	}
-	(*s.Findings)[last].Hint = bearer + s.cfg.Accounts.Callout + ", which has external authorization; what is wrong with that of nats.sentinel_creds_file is said under sentinel and callout"
+	(*s.List)[last].Hint = bearer + s.cfg.Accounts.Callout + ", which has external authorization; what is wrong with that of nats.sentinel_creds_file is said under sentinel and callout"
 }
 
 // sighted looks at the sentinel that a client turned out to be: the server's own,
@@ -115,11 +116,11 @@ func (s *serverCheck) sighted(x *callout.Inspection) {
 	}
 	c, err := jwt.DecodeUserClaims(x.Sentinel)
 	if err != nil {
-		s.fail(fault.Config, "sentinel", s.url, "set default_sentinel in the server's configuration to the user JWT of a bearer", "%v", err)
+		s.Fail(fault.Config, "sentinel", s.url, "set default_sentinel in the server's configuration to the user JWT of a bearer", "%v", err)
 		return
 	}
-	if file, err := userOf(s.cfg.NATS.SentinelFile); err == nil && file.ID == c.ID {
+	if file, err := operatormode.UserOf(s.cfg.NATS.SentinelFile); err == nil && file.ID == c.ID {
 		return // it was looked at
 	}
-	s.operator.sentinel(s.url+" (default_sentinel)", c)
+	s.operator.Sentinel(s.url+" (default_sentinel)", c)
 }

@@ -55,7 +55,7 @@ func (in *Server) startAPI(ctx context.Context) error {
 		certificates = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.Get}
 	}
 	in.api, err = listener.Start(ctx, listener.Config{
-		Name: "api.listen", Address: cfg.Listen, Handler: handler, TLS: certificates, Connections: in.connections.Api, Log: in.log,
+		Name: "api.listen", Address: cfg.Listen, Handler: handler, TLS: certificates, MaxConnections: in.connections.Api, Log: in.log,
 	})
 	if err != nil {
 		return listenFailed(err)

@@ -27,7 +27,7 @@ func (in *Server) startWeb(ctx context.Context) error {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { probe(w, in.Ready()) })
 	var err error
 	in.web, err = listener.Start(ctx, listener.Config{
-		Name: "http.listen", Address: in.cfg.HTTP.Listen, Handler: mux, Connections: in.connections.Web, Log: in.log,
+		Name: "http.listen", Address: in.cfg.HTTP.Listen, Handler: mux, MaxConnections: in.connections.Web, Log: in.log,
 	})
 	if err != nil {
 		return listenFailed(err)

@@ -10,6 +10,7 @@ import (
 	"usher/cmd/usher/cmdutil"
 	"usher/cmd/usher/manage"
 	"usher/cmd/usher/nkey"
+	"usher/cmd/usher/remote"
 	"usher/internal/fault"
 
 	"github.com/urfave/cli/v2"
@@ -49,7 +50,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			cmdutil.Group("Run it", devCommand(), initCommand(), bootstrapCommand(), serveCommand()),
 			cmdutil.Group("Keys", apikeyCommand(), nkey.NkeyCommand()),
 			cmdutil.Group("Manage the directory", manage.UserCommand(), manage.KeyCommand(), manage.ProjectCommand(), manage.MemberCommand(),
-				manage.TopicCommand(), manage.SubscriptionCommand(), manage.AclCommand(), manage.DirectoryCommand(), manage.ContextCommand()),
+				manage.TopicCommand(), manage.SubscriptionCommand(), manage.AclCommand(), manage.DirectoryCommand(), remote.ContextCommand()),
 			cmdutil.Group("Look into it", checkCommand(), explainCommand(), tryCommand(), bench.BenchCommand(), healthcheckCommand()),
 			cmdutil.Group("usher itself", versionCommand(), completionCommand(), completeCommand(), cmdutil.HelpCommand()),
 		),

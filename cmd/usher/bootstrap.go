@@ -9,7 +9,7 @@ import (
 	"log/slog"
 	"time"
 	"usher/cmd/usher/cmdutil"
-	"usher/cmd/usher/manage"
+	"usher/cmd/usher/remote"
 	"usher/internal/fault"
 
 	"github.com/google/uuid"
@@ -44,7 +44,7 @@ func bootstrapCommand() *cli.Command {
 			cmdutil.ConfigFlag(),
 			&cli.StringFlag{Name: "user", Value: "admin", Usage: "`NAME` of the service admin"},
 			&cli.BoolFlag{Name: "again", Usage: "make another key, in a directory that is not empty"},
-			manage.ToFlag(),
+			remote.ToFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print user and key as JSON"},
 		},
 		Action: bootstrap,
@@ -72,7 +72,7 @@ func bootstrap(c *cli.Context) error {
 			Hint: "usher apikey new makes a key for it; or set directory.from: kv",
 		}
 	}
-	out, err := manage.OpenKeyOutput(c)
+	out, err := remote.OpenKeyOutput(c)
 	if err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func (a *adminKey) make(ctx context.Context, s *kv.Store) (uint64, error) {
 
 // leftover says what has become of a key that was written before the change that
 // makes it good has failed.
-func (a *adminKey) leftover(c *cli.Context, out *manage.KeyOutput, err error) error {
+func (a *adminKey) leftover(c *cli.Context, out *remote.KeyOutput, err error) error {
 	switch {
 	case !a.written:
 		return err

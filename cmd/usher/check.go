@@ -1,12 +1,13 @@
 package main
 
 import (
+	"usher/app/checkup"
+	"usher/app/checkup/finding"
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/fault"
 
 	"github.com/urfave/cli/v2"
 
-	"usher/app/checkup"
 	"usher/app/config"
 )
 
@@ -36,7 +37,7 @@ func checkCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			var f checkup.Findings
+			var f finding.List
 			cfg, err := config.Load(path)
 			switch {
 			case err != nil && !c.Bool("json"):
@@ -45,7 +46,7 @@ func checkCommand() *cli.Command {
 				f.Failed("configuration", fault.InConfig(err))
 				return cmdutil.PrintFindings(c, f)
 			}
-			f.Installation(c.Context, path, cfg, c.Bool("offline"), c.StringSlice("server-config"))
+			checkup.Installation(c.Context, &f, path, cfg, c.Bool("offline"), c.StringSlice("server-config"))
 			return cmdutil.PrintFindings(c, f)
 		},
 	}

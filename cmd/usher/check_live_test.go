@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"usher/app/checkup/finding"
 
 	"usher/app/apptest"
-	"usher/app/checkup"
 	"usher/app/setup"
 	"usher/callout/callouttest"
 	"usher/cmd/usher/cmdutil"
@@ -16,7 +16,7 @@ import (
 // checked is what "usher check --json" found.
 type checked struct {
 	code     int
-	Findings []checkup.Finding `json:"findings"`
+	Findings []finding.Finding `json:"findings"`
 }
 
 func checkLive(t *testing.T, configFile string) checked {
@@ -57,7 +57,7 @@ func checkAgain(t *testing.T, configFile string, says func(string) bool) checked
 // says holds the exit code, and that a check had this result with this detail.
 func (c checked) says(t *testing.T, code int, check, result, detail string) {
 	t.Helper()
-	found := slices.ContainsFunc(c.Findings, func(f checkup.Finding) bool {
+	found := slices.ContainsFunc(c.Findings, func(f finding.Finding) bool {
 		return f.Check == check && f.Result == result && strings.Contains(f.Detail, detail)
 	})
 	if c.code != code || !found {
@@ -73,7 +73,7 @@ func (c checked) says(t *testing.T, code int, check, result, detail string) {
 // hints fails the test unless a check that found an error has a hint.
 func (c checked) hints(t *testing.T, check, hint string) {
 	t.Helper()
-	if !slices.ContainsFunc(c.Findings, func(f checkup.Finding) bool { return f.Check == check && f.Result == "error" && f.Hint == hint }) {
+	if !slices.ContainsFunc(c.Findings, func(f finding.Finding) bool { return f.Check == check && f.Result == "error" && f.Hint == hint }) {
 		t.Errorf("no hint of %s is %q:\n%+v", check, hint, c.Findings)
 	}
 }
@@ -148,7 +148,7 @@ func TestCheckLive(t *testing.T) {
 			}
 			found := look(t, file)
 			found.says(t, c.code, c.check, c.result, c.detail)
-			if !slices.ContainsFunc(found.Findings, func(f checkup.Finding) bool { return f.Check == c.check && strings.Contains(f.Hint, c.hint) }) {
+			if !slices.ContainsFunc(found.Findings, func(f finding.Finding) bool { return f.Check == c.check && strings.Contains(f.Hint, c.hint) }) {
 				t.Errorf("no hint %q: %+v", c.hint, found.Findings)
 			}
 		})
@@ -201,7 +201,7 @@ func TestCheckBesideUsher(t *testing.T) {
 		// One is enough to be ready, and answers are not waited for for long.
 		callouttest.Eventually(t, "all connections of usher answer", func() bool {
 			c = checkLive(t, in.Config())
-			return slices.ContainsFunc(c.Findings, func(f checkup.Finding) bool {
+			return slices.ContainsFunc(c.Findings, func(f finding.Finding) bool {
 				return f.Check == "service" && f.Result == "ok" && f.Detail == "4 connections of usher in AUTH; with this configuration each usher makes 4"
 			})
 		})

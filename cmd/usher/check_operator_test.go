@@ -11,13 +11,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"usher/app/checkup/finding"
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/secretfile"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
 
-	"usher/app/checkup"
 	"usher/app/config"
 	"usher/callout/callouttest"
 	"usher/issuer/keyring"
@@ -598,7 +598,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 
 // found reports whether c holds what f names.
 func (f *operatorFault) found(c *checked) bool {
-	return slices.ContainsFunc(c.Findings, func(x checkup.Finding) bool {
+	return slices.ContainsFunc(c.Findings, func(x finding.Finding) bool {
 		return x.Check == f.check && x.Result == f.result && strings.Contains(x.Detail, f.detail) && strings.Contains(x.Hint, f.hint)
 	})
 }

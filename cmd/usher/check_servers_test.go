@@ -5,13 +5,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"usher/app/checkup/finding"
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/secretfile"
 
 	"github.com/nats-io/nats.go"
 
 	"usher/app/apptest"
-	"usher/app/checkup"
 	"usher/app/setup"
 	"usher/callout/callouttest"
 )
@@ -26,8 +26,8 @@ func withSystemUser(more map[string]string) map[string]string {
 }
 
 // at returns the findings about one place.
-func (c checked) at(where string) []checkup.Finding {
-	return slices.DeleteFunc(slices.Clone(c.Findings), func(f checkup.Finding) bool { return f.Where != where })
+func (c checked) at(where string) []finding.Finding {
+	return slices.DeleteFunc(slices.Clone(c.Findings), func(f finding.Finding) bool { return f.Where != where })
 }
 
 // pairOf starts two servers of a cluster, which know of each other; edit changes the
@@ -115,7 +115,7 @@ func TestCheckSupercluster(t *testing.T) {
 	var c checked
 	callouttest.Eventually(t, "all three are there", func() bool {
 		c = checkLive(t, file)
-		return slices.ContainsFunc(c.Findings, func(f checkup.Finding) bool {
+		return slices.ContainsFunc(c.Findings, func(f finding.Finding) bool {
 			return f.Check == "system user" && strings.HasSuffix(f.Detail, "n1, n2, n3")
 		})
 	})

@@ -6,12 +6,12 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"usher/app/checkup/finding"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 
 	"usher/app/apptest"
-	"usher/app/checkup"
 	"usher/app/config"
 	"usher/app/natsconn"
 	"usher/app/setup"
@@ -33,7 +33,7 @@ func TestCheckService(t *testing.T) {
 	p := start(t, "usher", "serve", "-c", other)
 	p.waitFor(t, "usher runs")
 	callouttest.Eventually(t, "both are counted", func() bool {
-		return slices.ContainsFunc(checkLive(t, in.Config()).Findings, func(f checkup.Finding) bool {
+		return slices.ContainsFunc(checkLive(t, in.Config()).Findings, func(f finding.Finding) bool {
 			return f.Check == "service" && f.Result == "ok" && strings.HasPrefix(f.Detail, "8 connections")
 		})
 	})
@@ -70,7 +70,7 @@ func TestCheckServiceWaits(t *testing.T) {
 	callouttest.Must(t, nc.Flush())
 	callouttest.Eventually(t, "it is counted", func() bool {
 		pings.Store(0)
-		return slices.ContainsFunc(checkLive(t, in.Config()).Findings, func(f checkup.Finding) bool {
+		return slices.ContainsFunc(checkLive(t, in.Config()).Findings, func(f finding.Finding) bool {
 			return f.Check == "service" && f.Result == "ok" && strings.HasPrefix(f.Detail, "1 connection of usher")
 		})
 	})

@@ -3,11 +3,11 @@ package main
 import (
 	"slices"
 	"strings"
+	"usher/cmd/usher/remote"
 
 	"github.com/urfave/cli/v2"
 
 	"usher/cmd/usher/cmdutil"
-	"usher/cmd/usher/manage"
 	"usher/directory"
 )
 
@@ -161,7 +161,7 @@ func offersFor(name string) []cmdutil.Offer {
 	case name == "FILE" || name == "DIR":
 		return []cmdutil.Offer{{Word: offerFiles}}
 	case name == "CONTEXT":
-		f, err := manage.UserContexts()
+		f, err := remote.UserContexts()
 		if err != nil {
 			return nil
 		}

@@ -80,7 +80,7 @@ func explain(c *cli.Context) error {
 	}
 	in := p.Explains()
 	in.MaxPayload = c.Int("max-payload")
-	x := explanation.Of(c.Context, in, &credential, asked...)
+	x := explanation.ForCredential(c.Context, in, &credential, asked...)
 	if c.Bool("json") {
 		err = x.WriteJSON(c.App.Writer)
 	} else {

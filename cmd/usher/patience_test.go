@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 	"usher/app/apptest"
-	"usher/app/checkup"
+	"usher/app/checkup/finding"
 	"usher/cmd/usher/cmdutil"
 )
 
@@ -22,6 +22,6 @@ func answered(t *testing.T, args ...string) (code int, stdout, stderr string) {
 }
 
 // missed reports whether something could not be looked at, going by what is said of it.
-func missed(f []checkup.Finding, says func(string) bool) bool {
-	return slices.ContainsFunc(f, func(x checkup.Finding) bool { return x.Result == "error" && says(x.Detail) })
+func missed(f []finding.Finding, says func(string) bool) bool {
+	return slices.ContainsFunc(f, func(x finding.Finding) bool { return x.Result == "error" && says(x.Detail) })
 }

@@ -94,7 +94,7 @@ func TestApplyInAnyOrder(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, want := built.Held(), m.now.Held(); got != want {
+			if got, want := built.Stored(), m.now.Stored(); got != want {
 				t.Fatalf("holds %+v, built at once %+v", want, got)
 			}
 			same(t, "from its records", withoutRevisions(t, checked), withoutRevisions(t, m.now))
@@ -181,7 +181,7 @@ func TestNothingIsLeft(t *testing.T) {
 			t.Errorf("%s cannot be removed", p.Name)
 		}
 	}
-	if got := m.now.Held(); got != (snapshot.Held{}) {
+	if got := m.now.Stored(); got != (snapshot.Stored{}) {
 		t.Errorf("left: %+v", got)
 	}
 }

@@ -1,16 +1,17 @@
 package snapshot
 
-// Held counts what a snapshot keeps, shown or not.
-type Held struct{ Users, Places, Names, Digests, Projects, Called, Accounts, Waiting int }
+// Stored counts what a snapshot stores, visible or not.
+type Stored struct{ UsersByID, UsersByName, UsersByDigest, Access, ProjectsByID, ProjectsByName, Accounts, Conflicting int }
 
-// Held counts what the snapshot keeps.
-func (s *Snapshot) Held() Held {
-	h := Held{
-		Users: s.ids.Len(), Names: s.names.Len(), Digests: s.digests.Len(), Projects: s.projects.Len(), Called: s.called.Len(),
-		Accounts: len(s.accounts), Waiting: len(s.waiting),
+// Stored counts what the snapshot stores.
+func (s *Snapshot) Stored() Stored {
+	n := Stored{
+		UsersByID: s.usersByID.Len(), UsersByName: s.usersByName.Len(), UsersByDigest: s.usersByDigest.Len(),
+		ProjectsByID: s.projectsByID.Len(), ProjectsByName: s.projectsByName.Len(),
+		Accounts: len(s.accounts), Conflicting: len(s.conflicting),
 	}
-	for e := range s.ids.All() {
-		h.Places += len(e.places)
+	for e := range s.usersByID.All() {
+		n.Access += len(e.access)
 	}
-	return h
+	return n
 }

@@ -130,10 +130,10 @@ func FuzzApply(f *testing.F) {
 			b.Add(&all[i])
 		}
 		built, problems := b.Snapshot()
-		if len(problems) == 0 && s.Held().Waiting == 0 {
+		if len(problems) == 0 && s.Stored().Conflicting == 0 {
 			same(t, "from its entries", describe(t, built), describe(t, s))
-			if built.Held() != s.Held() {
-				t.Fatalf("holds %+v, built at once %+v", s.Held(), built.Held())
+			if built.Stored() != s.Stored() {
+				t.Fatalf("holds %+v, built at once %+v", s.Stored(), built.Stored())
 			}
 		}
 	})

@@ -15,14 +15,14 @@ func New(r directory.Records) (*Snapshot, error) {
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	d := newWhole()
-	users := d.adopt(r.Users)
+	d := newFullDraft()
+	users := d.addUsers(r.Users)
 	for i := range r.Projects {
-		r.Projects[i].Entries(d.idsIn(members[i], users), d.take)
+		r.Projects[i].Entries(d.idsIn(members[i], users), d.applyValue)
 		r.Projects[i], members[i] = directory.Project{}, nil // a large directory needs the memory
 	}
 	s := d.commit()
-	if problems := d.all(); len(problems) > 0 {
+	if problems := d.allProblems(); len(problems) > 0 {
 		return nil, problems
 	}
 	return s, nil

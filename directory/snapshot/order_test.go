@@ -73,7 +73,7 @@ func TestEditOfContested(t *testing.T) {
 	if _, err := s.Try([]directory.Entry{set(first, edited)}); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.Try([]directory.Entry{set(second, edited)}); err == nil || !strings.Contains(err.Error(), "exists already") {
+	if _, err := s.Try([]directory.Entry{set(second, edited)}); err == nil || !strings.Contains(err.Error(), "already exists") {
 		t.Errorf("got %v", err)
 	}
 	s, _, _ = s.Apply([]directory.Entry{set(first, edited)})

@@ -1,106 +1,101 @@
 package snapshot
 
 import (
-	"strings"
-	"usher/directory"
-
 	"github.com/google/uuid"
 
+	"usher/directory"
 	"usher/internal/secret"
 )
 
-// strays reports whether a topic's subject is outside of its project.
-func (p *projectEntry) strays(subject string) bool {
-	return !strings.HasPrefix(subject, p.project.Name+".")
-}
-
-// inAccount adds a project to what is known of its account, or takes it away.
-func (d *draft) inAccount(p *projectEntry, n int) {
-	if !p.named {
+// countInAccount adds a project n times to the use of its account.
+func (d *draft) countInAccount(p *projectEntry, n int) {
+	if !p.hasName {
 		return
 	}
-	a := d.s.accounts[p.project.Account]
-	a.Projects += n
+	use := d.next.accounts[p.project.Account]
+	use.Projects += n
 	for _, t := range p.topics {
-		if t.there && p.strays(t.view.Subject) {
-			a.TopicsOutside += n
+		if t.exists && p.isOutside(t.view.Subject) {
+			use.TopicsOutside += n
 		}
 	}
-	if a == (directory.AccountUse{}) {
-		delete(d.s.accounts, p.project.Account)
+	if use == (directory.AccountUse{}) {
+		delete(d.next.accounts, p.project.Account)
 	} else {
-		d.s.accounts[p.project.Account] = a
+		d.next.accounts[p.project.Account] = use
 	}
 }
 
-// unsettled returns the projects that have to be looked at because they have an
-// account to themselves now and had not, or the other way round, and topics to
-// which that matters.
-func (d *draft) unsettled() []*projectEntry {
-	of := map[string]bool{}
-	note := func(p *projectEntry) {
-		if p == nil || !p.named {
+// projectsInChangedAccounts returns the projects that are not in the draft, and whose
+// topics may be blocked or unblocked: their account has topics outside of their project,
+// and has become shared or is not shared any more.
+func (d *draft) projectsInChangedAccounts() []*projectEntry {
+	changed := map[string]bool{}
+	check := func(p *projectEntry) {
+		if p == nil || !p.hasName {
 			return
 		}
-		now, was := d.s.accounts[p.project.Account], d.was.accounts[p.project.Account]
-		if now.TopicsOutside > 0 && (now.Projects > 1) != (was.Projects > 1) {
-			of[p.project.Account] = true
+		now, before := d.next.accounts[p.project.Account], d.before.accounts[p.project.Account]
+		if now.TopicsOutside > 0 && (now.Projects > 1) != (before.Projects > 1) {
+			changed[p.project.Account] = true
 		}
 	}
 	for _, p := range d.projects {
-		note(p.was)
-		note(p)
+		check(p.before)
+		check(p)
 	}
-	if len(of) == 0 {
+	if len(changed) == 0 {
 		return nil
 	}
 	var ids []uuid.UUID
-	for p := range d.s.called.All() {
-		if of[p.project.Account] {
+	for p := range d.next.projectsByName.All() {
+		if changed[p.project.Account] {
 			ids = append(ids, p.id)
 		}
 	}
-	return d.touch(ids)
+	return d.addProjects(ids)
 }
 
-// claimSubjects lets each topic of a project have its subject, or none: one that
-// is outside of the project is not its own if others are in the account, and of
-// two topics of one subject one does not have it.
-func (d *draft) claimSubjects(p *projectEntry) {
+// assignSubjects decides which topics of a project have their subject. A topic whose
+// subject is outside of the project does not if the account is shared. Of topics with the
+// same subject one has it: the topic that the subject is named after, or else the first
+// by name.
+func (d *draft) assignSubjects(p *projectEntry) {
 	taken := make(map[string]bool, len(p.topics))
 	for _, stated := range []bool{false, true} {
 		for _, t := range p.topics {
-			if !t.there || (t.subject != "") != stated {
+			if !t.exists || (t.statedSubject != "") != stated {
 				continue
 			}
 			message := ""
 			switch subject := t.view.Subject; {
-			case !p.named: // nobody sees it
-			case p.strays(subject) && d.s.accounts[p.project.Account].Projects > 1:
+			case !p.hasName: // the project is not visible
+			case p.isOutside(subject) && d.next.accounts[p.project.Account].Projects > 1:
 				message = "subject " + secret.Name(subject) + " lies outside of project " + secret.Name(p.project.Name) + ", and other projects are in its account too"
 			case taken[subject]:
-				message = "subject " + secret.Name(subject) + " is another topic's already"
+				message = "subject " + secret.Name(subject) + " already belongs to another topic"
 			default:
 				taken[subject] = true
 			}
-			d.block(p, t, message)
+			d.setBlocked(p, t, message)
 		}
 	}
 }
 
-// block says whether a topic has its subject: if there is no message, it has.
-func (d *draft) block(p *projectEntry, t *resource[directory.Topic], message string) {
-	var was *resource[directory.Topic]
-	if p.was != nil {
-		if at, ok := find(p.was.topics, t.name); ok {
-			was = p.was.topics[at]
+// setBlocked blocks a topic with a message, or unblocks it if the message is empty.
+func (d *draft) setBlocked(p *projectEntry, t *resource[directory.Topic], message string) {
+	var before *resource[directory.Topic]
+	if p.before != nil {
+		if i, ok := find(p.before.topics, t.name); ok {
+			before = p.before.topics[i]
 		}
 	}
 	if blocked := message != ""; t.blocked != blocked {
-		change(d.e, &p.topics, t.name).blocked = blocked
-		d.indirect = append(d.indirect, p.id)
+		mutable(d.owner, &p.topics, t.name).blocked = blocked
+		d.affectedProjects = append(d.affectedProjects, p.id)
 	}
-	if message != "" && (was == nil || !was.blocked || was.view.Revision != t.view.Revision) { // it is not known yet
+	reported := before != nil && before.blocked && before.view.Revision == t.view.Revision
+	if message != "" && !reported {
 		path := directory.ResourceKey(directory.KindTopic, p.id, t.name).Path()
 		d.blocked = append(d.blocked, directory.Problem{Path: path, Message: message, Hint: "choose another subject"})
 	}

@@ -8,7 +8,7 @@ import (
 
 // check reports what would be wrong after the change.
 func (t *target) check(entries []directory.Entry) directory.Problems {
-	next, applied := t.current.Foresee(entries)
+	next, applied := t.current.Preview(entries)
 	problems := append(t.problems, next.Check(&t.records)...)
 	if len(problems) > 0 || len(applied) == 0 {
 		return problems

@@ -173,7 +173,7 @@ func TestProblems(t *testing.T) {
 		{
 			"a key of another user", false,
 			directory.Records{Users: []directory.User{{Name: "bob"}, {Name: "ann", Keys: []directory.Key{key("x"), key("carl")}}}},
-			"users[1].keys[1].digest: this key is another user's already",
+			"users[1].keys[1].digest: this key already belongs to another user",
 		},
 		{
 			"a subject of another topic", false,

@@ -9,7 +9,7 @@ import (
 // OutcomeError gives an explanation that is no clear yes its exit code.
 func OutcomeError(x *explanation.Explanation) error {
 	switch {
-	case x.Outcome == callout.Denied || x.Refuses():
+	case x.Outcome == callout.Denied || x.Denies():
 		return &fault.Error{Kind: fault.Denied}
 	case x.Outcome != callout.Granted || x.Unknown():
 		return &fault.Error{Kind: fault.Runtime}

@@ -3,7 +3,7 @@ package cmdutil
 import (
 	"encoding/json"
 	"fmt"
-	"usher/app/checkup"
+	"usher/app/checkup/finding"
 	"usher/internal/fault"
 	"usher/internal/secret"
 
@@ -12,7 +12,7 @@ import (
 
 // PrintFindings writes the findings and returns the error that the worst of them is. They
 // tell of files and of servers: nothing in them that looks like a secret is shown.
-func PrintFindings(c *cli.Context, f checkup.Findings) error {
+func PrintFindings(c *cli.Context, f finding.List) error {
 	for i := range f {
 		x := &f[i]
 		x.Where, x.Path = secret.RedactDetected(x.Where), secret.RedactDetected(x.Path)
@@ -38,7 +38,7 @@ func PrintFindings(c *cli.Context, f checkup.Findings) error {
 	return &fault.Error{Kind: kind}
 }
 
-func printFindingsText(c *cli.Context, f checkup.Findings) error {
+func printFindingsText(c *cli.Context, f finding.List) error {
 	for _, x := range f {
 		where := ""
 		if x.Where != "" {

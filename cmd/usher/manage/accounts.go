@@ -10,6 +10,7 @@ import (
 	"usher/app/config"
 	"usher/app/deployment"
 	"usher/cmd/usher/cmdutil"
+	"usher/cmd/usher/remote"
 )
 
 // accountFlags are those of the verbs that make accounts where the operator's key is.
@@ -88,8 +89,8 @@ func tellShared(c *cli.Context, account string) {
 }
 
 // contextOf returns the context of a command that speaks to the API.
-func contextOf(ctx context.Context, r *remote) *cli.Context {
-	c := *r.c
+func contextOf(ctx context.Context, r *remote.Remote) *cli.Context {
+	c := *r.CLI
 	c.Context = ctx
 	return &c
 }

@@ -10,6 +10,7 @@ import (
 	"usher/api/client"
 	"usher/api/wire"
 	"usher/cmd/usher/cmdutil"
+	"usher/cmd/usher/remote"
 	"usher/directory"
 )
 
@@ -26,21 +27,21 @@ func AclCommand() *cli.Command {
 			&cli.StringFlag{Name: "subscription", Usage: "of subscription `S`: who may consume it"},
 		}, more...)
 	}
-	return nounCommand("acl", "manage who may publish to a topic, or consume a subscription",
-		verb{
-			name: "show", usage: "list the users of an ACL", inside: true, flags: resource(),
-			do: func(ctx context.Context, r *remote) error {
+	return remote.Group("acl", "manage who may publish to a topic, or consume a subscription",
+		remote.Command{
+			Name: "show", Usage: "list the users of an ACL", InProject: true, Flags: resource(),
+			Run: func(ctx context.Context, r *remote.Remote) error {
 				of, _, err := aclOf(r)
 				if err != nil {
 					return err
 				}
-				list, _, err := r.api.ACL(ctx, of)
+				list, _, err := r.API.ACL(ctx, of)
 				if err != nil {
 					return err
 				}
-				return r.print(list, func() error {
+				return r.Print(list, func() error {
 					for _, name := range list.AuthorizedUsers {
-						fmt.Fprintln(r.c.App.Writer, printable(name))
+						fmt.Fprintln(r.CLI.App.Writer, remote.Printable(name))
 					}
 					return nil
 				})
@@ -58,7 +59,7 @@ func AclCommand() *cli.Command {
 			return users
 		}),
 		aclVerb(aclRemove, "take users out of an ACL", "Nobody else's change is lost.",
-			resource(yesFlag("for scripts that remove many kinds of things: nobody is asked here")), func(users, given []string) []string {
+			resource(remote.YesFlag("for scripts that remove many kinds of things: nobody is asked here")), func(users, given []string) []string {
 				return slices.DeleteFunc(users, func(name string) bool { return slices.Contains(given, name) })
 			}),
 	)
@@ -66,17 +67,17 @@ func AclCommand() *cli.Command {
 
 // aclVerb is a verb that makes of the users of an ACL, and of those that are given,
 // those of a new one.
-func aclVerb(name, usage, more string, flags []cli.Flag, change func(users, given []string) []string) verb {
-	v := verb{
-		name: name, usage: usage, more: more, args: "USER...", inside: true, flags: flags,
-		missing: "is there such a project, topic or subscription? only members can be in an ACL: usher member add --role ROLE USER",
-		do: func(ctx context.Context, r *remote) error {
+func aclVerb(name, usage, more string, flags []cli.Flag, change func(users, given []string) []string) remote.Command {
+	v := remote.Command{
+		Name: name, Usage: usage, Details: more, Args: "USER...", InProject: true, Flags: flags,
+		NotFoundHint: "is there such a project, topic or subscription? only members can be in an ACL: usher member add --role ROLE USER",
+		Run: func(ctx context.Context, r *remote.Remote) error {
 			of, what, err := aclOf(r)
 			if err != nil {
 				return err
 			}
-			given := r.c.Args().Slice()
-			if none := r.c.Bool("none"); none != (len(given) == 0) {
+			given := r.CLI.Args().Slice()
+			if none := r.CLI.Bool("none"); none != (len(given) == 0) {
 				if none {
 					return cmdutil.UsageError("", "--none and users contradict each other")
 				}
@@ -85,32 +86,32 @@ func aclVerb(name, usage, more string, flags []cli.Flag, change func(users, give
 				}
 				return cmdutil.UsageError("give at least one name", "which users?")
 			}
-			list, err := r.api.ChangeACL(ctx, of, func(users []string) []string { return change(users, given) })
+			list, err := r.API.ChangeACL(ctx, of, func(users []string) []string { return change(users, given) })
 			if err != nil {
 				return err
 			}
-			if err := r.done(list, "%s: %s", what, aclText(list)); err != nil || name == aclRemove {
+			if err := r.Done(list, "%s: %s", what, aclText(list)); err != nil || name == aclRemove {
 				return err
 			}
 			return withoutRole(ctx, r, given)
 		},
 	}
 	if name == aclRemove {
-		v.aliases = []string{"rm"}
+		v.Aliases = []string{"rm"}
 	}
 	return v
 }
 
 // withoutRole tells of users that an ACL names to no effect.
-func withoutRole(ctx context.Context, r *remote, users []string) error {
-	if r.c.Bool("json") || len(users) == 0 {
+func withoutRole(ctx context.Context, r *remote.Remote, users []string) error {
+	if r.CLI.Bool("json") || len(users) == 0 {
 		return nil
 	}
 	role := directory.RolePublisher
-	if r.c.String("subscription") != "" {
+	if r.CLI.String("subscription") != "" {
 		role = directory.RoleConsumer
 	}
-	members, err := r.api.Members(ctx, r.project)
+	members, err := r.API.Members(ctx, r.Project)
 	if err != nil {
 		return err
 	}
@@ -120,12 +121,12 @@ func withoutRole(ctx context.Context, r *remote, users []string) error {
 		if !slices.Contains(users, m.Name) || slices.Contains(roles, string(role)) {
 			continue
 		}
-		cmdutil.Say(r.c.App.ErrWriter, "note", fmt.Sprintf("%s has no role %s here, without which the ACL gives nothing", printable(m.Name), role))
+		cmdutil.Say(r.CLI.App.ErrWriter, "note", fmt.Sprintf("%s has no role %s here, without which the ACL gives nothing", remote.Printable(m.Name), role))
 		hint := "usher member set"
 		for _, has := range append(slices.Clone(roles), string(role)) {
-			hint += " --role " + printable(has)
+			hint += " --role " + remote.Printable(has)
 		}
-		cmdutil.Say(r.c.App.ErrWriter, "hint", hint+" "+printable(m.Name))
+		cmdutil.Say(r.CLI.App.ErrWriter, "hint", hint+" "+remote.Printable(m.Name))
 	}
 	return nil
 }
@@ -134,17 +135,17 @@ func aclText(list *wire.ACL) string {
 	if len(list.AuthorizedUsers) == 0 {
 		return "nobody"
 	}
-	return commaList(list.AuthorizedUsers)
+	return remote.CommaList(list.AuthorizedUsers)
 }
 
 // aclOf returns what the ACL is of, and how it is called.
-func aclOf(r *remote) (client.Resource, string, error) {
-	topic, subscription := r.c.String("topic"), r.c.String("subscription")
+func aclOf(r *remote.Remote) (client.Resource, string, error) {
+	topic, subscription := r.CLI.String("topic"), r.CLI.String("subscription")
 	if (topic == "") == (subscription == "") {
 		return client.Resource{}, "", cmdutil.UsageError("--topic T, or --subscription S", "the ACL of what?")
 	}
 	if topic != "" {
-		return client.TopicOf(r.project, topic), "may publish to topic " + topic, checkName("topic", topic)
+		return client.TopicOf(r.Project, topic), "may publish to topic " + topic, remote.CheckName("topic", topic)
 	}
-	return client.SubscriptionOf(r.project, subscription), "may consume subscription " + subscription, checkName("subscription", subscription)
+	return client.SubscriptionOf(r.Project, subscription), "may consume subscription " + subscription, remote.CheckName("subscription", subscription)
 }

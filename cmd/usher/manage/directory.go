@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"usher/cmd/usher/cmdutil"
+	"usher/cmd/usher/remote"
 	"usher/internal/fault"
 	"usher/internal/plural"
 
@@ -31,85 +32,85 @@ import (
 const maxShownDiff = 40
 
 func DirectoryCommand() *cli.Command {
-	return nounCommand("directory", "export and import the whole directory",
-		verb{
-			name: "export", usage: "write the whole directory as a directory file", more: "It is YAML, and holds digests of keys, and no key.",
-			noJSON: true,
-			flags: []cli.Flag{
+	return remote.Group("directory", "export and import the whole directory",
+		remote.Command{
+			Name: "export", Usage: "write the whole directory as a directory file", Details: "It is YAML, and holds digests of keys, and no key.",
+			NoJSON: true,
+			Flags: []cli.Flag{
 				&cli.StringFlag{Name: "to", Usage: "new `FILE` to write to, which only you can read; default: stdout"},
 				&cli.BoolFlag{Name: "force", Usage: "write over FILE"},
 			},
-			do: exportDirectory,
+			Run: exportDirectory,
 		},
-		verb{
-			name: "import", usage: "take a directory file, or what an AMS has answered, into the directory", args: "[FILE]", free: true,
-			more: "FILE - is stdin. What it does not name stays, unless --replace is given. Without\n" +
+		remote.Command{
+			Name: "import", Usage: "take a directory file, or what an AMS has answered, into the directory", Args: "[FILE]", AnyArgs: true,
+			Details: "FILE - is stdin. What it does not name stays, unless --replace is given. Without\n" +
 				"--yes it says what would be removed, and asks. With --ams it reads the files of\n" +
 				"docs/how-to/import-ams.md, whose tokens become digests before anything is sent. In\n" +
 				"operator mode projects that state no account get accounts of their own: from the\n" +
 				"API if that may make them (operator.create_accounts); with -c from here.",
-			flags: []cli.Flag{
+			Flags: []cli.Flag{
 				&cli.StringFlag{Name: "ams", Usage: "`DIR` with what an Argo Messaging Service has answered, in place of FILE"},
 				&cli.StringSliceFlag{Name: "account", Usage: "NATS `ACCOUNT` of projects that state none; with --ams also PROJECT=ACCOUNT of one"},
 				&cli.BoolFlag{Name: "replace", Usage: "remove what is not named"},
 				&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "print what would change, and change nothing"},
-				yesFlag("do not ask"),
+				remote.YesFlag("do not ask"),
 				cmdutil.ConfigFlag(), cmdutil.WithoutFlag(), cmdutil.NoUsherFlag(),
 			},
-			do: importDirectory,
+			Run: importDirectory,
 		},
 	)
 }
 
-func exportDirectory(ctx context.Context, r *remote) error {
-	to := r.c.String("to")
+func exportDirectory(ctx context.Context, r *remote.Remote) error {
+	to := r.CLI.String("to")
 	if to == "" {
-		return r.api.Export(ctx, r.c.App.Writer)
+		return r.API.Export(ctx, r.CLI.App.Writer)
 	}
-	if _, err := os.Lstat(to); err == nil && !r.c.Bool("force") {
+	if _, err := os.Lstat(to); err == nil && !r.CLI.Bool("force") {
 		return &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("--to: %s: %w", to, os.ErrExist), Hint: "give another name; --force writes over it"}
 	}
 	// All of it has come before a file is touched.
 	var text bytes.Buffer
-	if err := r.api.Export(ctx, &text); err != nil {
+	if err := r.API.Export(ctx, &text); err != nil {
 		return err
 	}
 	if err := atomicfile.Write(to, text.Bytes(), 0o600, nil); err != nil {
 		return fmt.Errorf("--to: %w", err)
 	}
-	r.tell("wrote %s", secret.RedactDetected(to))
+	r.Tell("wrote %s", secret.RedactDetected(to))
 	return nil
 }
 
-func importDirectory(ctx context.Context, r *remote) error {
-	accounts, err := accountsOf(r.c)
+func importDirectory(ctx context.Context, r *remote.Remote) error {
+	accounts, err := accountsOf(r.CLI)
 	if err != nil {
 		return err
 	}
 	var text []byte
-	switch dir, from := r.c.String("ams"), r.arg(0); {
-	case r.c.NArg() > 1 || (dir == "") == (from == ""):
+	switch dir, from := r.CLI.String("ams"), r.Arg(0); {
+	case r.CLI.NArg() > 1 || (dir == "") == (from == ""):
 		return cmdutil.UsageError("usage: usher directory import FILE, or --ams DIR", "from which file?")
 	case dir != "":
 		text, err = readAMS(r, dir, accounts)
 	case len(accounts.Accounts) > 0:
 		return cmdutil.UsageError("let the projects state it in the file", "--account PROJECT=ACCOUNT goes with --ams")
 	default:
-		text, err = readDirectory(r.c, from)
+		text, err = readDirectory(r.CLI, from)
 	}
 	if err != nil {
 		return err
 	}
-	o := client.ImportOptions{Replace: r.c.Bool("replace"), Account: accounts.Account}
+	o := client.ImportOptions{Replace: r.CLI.Bool("replace"), Account: accounts.Account}
 	own, err := ownAccounts(ctx, r, &text, accounts.Account != "")
 	if err != nil {
 		return err
 	}
 	defer own.end()
-	if r.c.Bool("dry-run") {
+	if r.CLI.Bool("dry-run") {
 		return dryRun(ctx, r, text, o, own)
 	}
-	if !r.c.Bool("yes") {
+	if !r.CLI.Bool("yes") {
 		if err := agree(ctx, r, text, o); err != nil {
 			return err
 		}
@@ -119,13 +120,13 @@ func importDirectory(ctx context.Context, r *remote) error {
 	}
 	var done, total atomic.Int64
 	var making atomic.Bool
-	stop := cmdutil.ShowProgress(r.c, func() string {
+	stop := cmdutil.ShowProgress(r.CLI, func() string {
 		if making.Load() {
 			return fmt.Sprintf("%d of %d accounts made", done.Load(), total.Load())
 		}
 		return fmt.Sprintf("%d of %d entries changed", done.Load(), total.Load())
 	})
-	result, err := r.api.Import(ctx, text, o, func(l *wire.ImportLine) {
+	result, err := r.API.Import(ctx, text, o, func(l *wire.ImportLine) {
 		making.Store(l.Accounts)
 		done.Store(int64(l.Done))
 		total.Store(int64(l.Total))
@@ -134,7 +135,7 @@ func importDirectory(ctx context.Context, r *remote) error {
 	if err != nil {
 		return err
 	}
-	return r.done(result, "changed %s", countsText(result))
+	return r.Done(result, "changed %s", countsText(result))
 }
 
 // accountsOf reads --account.
@@ -182,7 +183,7 @@ func readDirectory(c *cli.Context, path string) ([]byte, error) {
 
 // readAMS makes a directory file of what an AMS has answered, and tells what was
 // left out.
-func readAMS(r *remote, dir string, o ams.Options) ([]byte, error) {
+func readAMS(r *remote.Remote, dir string, o ams.Options) ([]byte, error) {
 	result, err := ams.Read(os.DirFS(dir), o)
 	var problems directory.Problems
 	if errors.As(err, &problems) {
@@ -197,7 +198,7 @@ func readAMS(r *remote, dir string, o ams.Options) ([]byte, error) {
 		return nil, err
 	}
 	for _, note := range result.Notes {
-		fmt.Fprintln(r.c.App.ErrWriter, printable(note))
+		fmt.Fprintln(r.CLI.App.ErrWriter, remote.Printable(note))
 	}
 	var text bytes.Buffer
 	if err := file.Write(&text, result.Records); err != nil {
@@ -206,44 +207,44 @@ func readAMS(r *remote, dir string, o ams.Options) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-func dryRun(ctx context.Context, r *remote, text []byte, o client.ImportOptions, own *importAccounts) error {
+func dryRun(ctx context.Context, r *remote.Remote, text []byte, o client.ImportOptions, own *importAccounts) error {
 	o.DryRun = true
 	for _, name := range own.names {
-		if !r.c.Bool("json") {
-			fmt.Fprintln(r.c.App.Writer, "+ account "+name)
+		if !r.CLI.Bool("json") {
+			fmt.Fprintln(r.CLI.App.Writer, "+ account "+name)
 		}
 	}
-	result, err := r.api.Import(ctx, text, o, func(l *wire.ImportLine) {
-		if !r.c.Bool("json") {
-			fmt.Fprintln(r.c.App.Writer, printable(l.Diff))
+	result, err := r.API.Import(ctx, text, o, func(l *wire.ImportLine) {
+		if !r.CLI.Bool("json") {
+			fmt.Fprintln(r.CLI.App.Writer, remote.Printable(l.Diff))
 		}
 	})
 	if err != nil {
 		return err
 	}
-	return r.done(result, "would change %s", countsText(result))
+	return r.Done(result, "would change %s", countsText(result))
 }
 
 // agree shows what is about to change, and asks if something is to be removed.
-func agree(ctx context.Context, r *remote, text []byte, o client.ImportOptions) error {
+func agree(ctx context.Context, r *remote.Remote, text []byte, o client.ImportOptions) error {
 	o.DryRun = true
 	lines := 0
-	result, err := r.api.Import(ctx, text, o, func(l *wire.ImportLine) {
+	result, err := r.API.Import(ctx, text, o, func(l *wire.ImportLine) {
 		if lines++; lines <= maxShownDiff {
-			r.tell("%s", printable(l.Diff))
+			r.Tell("%s", remote.Printable(l.Diff))
 		}
 	})
 	if err != nil {
 		return err
 	}
 	if lines > maxShownDiff {
-		r.tell("… and %s more; --dry-run prints all", plural.Count(lines-maxShownDiff, "line"))
+		r.Tell("… and %s more; --dry-run prints all", plural.Count(lines-maxShownDiff, "line"))
 	}
 	removed := removedText(result)
 	if removed == "" {
 		return nil
 	}
-	return r.confirm(func() (string, error) { return removed, nil })
+	return r.Confirm(func() (string, error) { return removed, nil })
 }
 
 // kinds lists what an import counts.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"usher/app/deployment"
+	"usher/cmd/usher/remote"
 	"usher/internal/fault"
 	"usher/internal/plural"
 
@@ -19,9 +20,9 @@ type importAccounts struct {
 // ownAccounts gives each project of a directory file that states no account one of its
 // own, if accounts are made here; one that is there already keeps what it has. Nothing
 // is made before open.
-func ownAccounts(ctx context.Context, r *remote, text *[]byte, stated bool) (*importAccounts, error) {
+func ownAccounts(ctx context.Context, r *remote.Remote, text *[]byte, stated bool) (*importAccounts, error) {
 	own := &importAccounts{}
-	cfg, err := makerConfig(r.c)
+	cfg, err := makerConfig(r.CLI)
 	if err != nil || cfg == nil {
 		return own, err
 	}
@@ -32,7 +33,7 @@ func ownAccounts(ctx context.Context, r *remote, text *[]byte, stated bool) (*im
 	if err != nil {
 		return nil, fault.InConfig(err)
 	}
-	all, err := r.api.Projects(ctx)
+	all, err := r.API.Projects(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +65,7 @@ func ownAccounts(ctx context.Context, r *remote, text *[]byte, stated bool) (*im
 		return nil, err
 	}
 	*text = filled.Bytes()
-	if own.maker, err = openMaker(r.c, cfg); err != nil {
+	if own.maker, err = openMaker(r.CLI, cfg); err != nil {
 		return nil, err
 	}
 	if _, err := own.maker.Check(own.names); err != nil {
@@ -75,14 +76,14 @@ func ownAccounts(ctx context.Context, r *remote, text *[]byte, stated bool) (*im
 }
 
 // open makes the accounts.
-func (own *importAccounts) open(ctx context.Context, r *remote) error {
+func (own *importAccounts) open(ctx context.Context, r *remote.Remote) error {
 	if own.maker == nil || len(own.names) == 0 {
 		return nil
 	}
 	if err := openAccounts(contextOf(ctx, r), own.maker, own.names); err != nil {
 		return err
 	}
-	r.tell("made %s", plural.Count(len(own.names), "account"))
+	r.Tell("made %s", plural.Count(len(own.names), "account"))
 	return nil
 }
 

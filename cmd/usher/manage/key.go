@@ -9,67 +9,70 @@ import (
 	"usher/api/client"
 	"usher/api/wire"
 	"usher/cmd/usher/cmdutil"
+	"usher/cmd/usher/remote"
 )
 
 func KeyCommand() *cli.Command {
-	reads := &reader[wire.Key, wire.KeyList]{
-		thing: "key", args: "USER KEY",
-		columns: []column[wire.Key]{
-			{name: "name", cell: func(k *wire.Key) string { return k.Name }},
-			{name: "enabled", cell: func(k *wire.Key) string { return yesNo(k.Enabled) }},
-			{name: "created", cell: func(k *wire.Key) string { return timeText(k.CreatedOn) }},
-			{name: "begins", cell: func(k *wire.Key) string { return timeText(k.NotBefore) }},
-			{name: "ends", cell: func(k *wire.Key) string { return timeText(k.ExpiresOn) }},
-			{name: "networks", cell: func(k *wire.Key) string { return commaList(k.SourceNetworks) }},
+	reads := &remote.Reader[wire.Key, wire.KeyList]{
+		Noun: "key", Args: "USER KEY",
+		Columns: []remote.Column[wire.Key]{
+			{Name: "name", Cell: func(k *wire.Key) string { return k.Name }},
+			{Name: "enabled", Cell: func(k *wire.Key) string { return remote.YesNo(k.Enabled) }},
+			{Name: "created", Cell: func(k *wire.Key) string { return remote.TimeText(k.CreatedOn) }},
+			{Name: "begins", Cell: func(k *wire.Key) string { return remote.TimeText(k.NotBefore) }},
+			{Name: "ends", Cell: func(k *wire.Key) string { return remote.TimeText(k.ExpiresOn) }},
+			{Name: "networks", Cell: func(k *wire.Key) string { return remote.CommaList(k.SourceNetworks) }},
 		},
-		list: func(ctx context.Context, r *remote) (*wire.KeyList, error) { return r.api.Keys(ctx, r.arg(0)) },
-		rows: func(l *wire.KeyList) []wire.Key { return l.Keys },
-		show: func(ctx context.Context, r *remote) (*wire.Key, client.Tag, error) {
-			return r.api.Key(ctx, r.arg(0), r.arg(1))
+		List: func(ctx context.Context, r *remote.Remote) (*wire.KeyList, error) { return r.API.Keys(ctx, r.Arg(0)) },
+		Rows: func(l *wire.KeyList) []wire.Key { return l.Keys },
+		Show: func(ctx context.Context, r *remote.Remote) (*wire.Key, client.ETag, error) {
+			return r.API.Key(ctx, r.Arg(0), r.Arg(1))
 		},
 	}
-	return nounCommand("key", "manage the API keys of a user", append(reads.verbs(),
-		verb{
-			name: "add", usage: "make another key for a user", args: "USER KEY", makesKey: true,
-			more: "KEY is the name of the key. The key itself goes to stdout, once: usher keeps none.",
-			flags: append(endFlags("for ever"),
+	return remote.Group("key", "manage the API keys of a user", append(reads.Commands(),
+		remote.Command{
+			Name: "add", Usage: "make another key for a user", Args: "USER KEY", CreatesKey: true,
+			Details: "KEY is the name of the key. The key itself goes to stdout, once: usher keeps none.",
+			Flags: append(endFlags("for ever"),
 				&cli.StringFlag{Name: "not-before", Usage: "`INSTANT` before which it is not good yet"},
 				&cli.StringSliceFlag{Name: "network", Usage: "`CIDR` or address that it may be used from; default: anywhere"},
 			),
-			do: keyAdd,
+			Run: keyAdd,
 		},
-		rmVerb(verb{usage: "remove a key: it is refused from the next connect on", args: "USER KEY", more: helpOpen, clash: lastAdmin},
-			func(r *remote) string { return "key " + r.arg(1) + " of user " + r.arg(0) + "; " + stillOpen },
-			func(ctx context.Context, r *remote) error { return r.api.DeleteKey(ctx, r.arg(0), r.arg(1), "") },
+		remote.RemoveCommand(remote.Command{Usage: "remove a key: it is refused from the next connect on", Args: "USER KEY", Details: remote.HelpOpenConnections, ConflictHint: lastAdmin},
+			func(r *remote.Remote) string {
+				return "key " + r.Arg(1) + " of user " + r.Arg(0) + "; " + remote.OpenConnectionsStay
+			},
+			func(ctx context.Context, r *remote.Remote) error { return r.API.DeleteKey(ctx, r.Arg(0), r.Arg(1), "") },
 			nil),
-		verb{
-			name: "refresh", usage: "replace a key by a new one of the same name", args: "USER", makesKey: true,
-			clash: "of several keys --key KEY says which, and usher key list lists them; one that has ended takes --expires-in or --expires-on",
-			more: "Prints the new key on stdout, once. The old one is refused from then on, unless\n" +
-				"--grace says otherwise.\n" + helpOpen,
-			flags: append(endFlags("as long as the old one was made for"),
+		remote.Command{
+			Name: "refresh", Usage: "replace a key by a new one of the same name", Args: "USER", CreatesKey: true,
+			ConflictHint: "of several keys --key KEY says which, and usher key list lists them; one that has ended takes --expires-in or --expires-on",
+			Details: "Prints the new key on stdout, once. The old one is refused from then on, unless\n" +
+				"--grace says otherwise.\n" + remote.HelpOpenConnections,
+			Flags: append(endFlags("as long as the old one was made for"),
 				&cli.StringFlag{Name: "key", Usage: "`KEY` to replace, by its name; default: " + wire.DefaultKey},
 				&cli.StringFlag{Name: "grace", Usage: "`TIME` for which the old key still works, such as 1h"},
 			),
-			do: keyRefresh,
+			Run: keyRefresh,
 		},
 	)...)
 }
 
-func keyAdd(ctx context.Context, r *remote) error {
-	in := &wire.KeyInput{Name: r.arg(1), SourceNetworks: words(r.c, "network")}
+func keyAdd(ctx context.Context, r *remote.Remote) error {
+	in := &wire.KeyInput{Name: r.Arg(1), SourceNetworks: remote.Values(r.CLI, "network")}
 	var err error
-	if in.ExpiresIn, in.ExpiresOn, err = end(r.c); err != nil {
+	if in.ExpiresIn, in.ExpiresOn, err = end(r.CLI); err != nil {
 		return err
 	}
-	if in.NotBefore, err = instant(r.c, "not-before"); err != nil {
+	if in.NotBefore, err = remote.Instant(r.CLI, "not-before"); err != nil {
 		return err
 	}
-	k, err := r.api.CreateKey(ctx, r.arg(0), in)
+	k, err := r.API.CreateKey(ctx, r.Arg(0), in)
 	if err != nil {
 		return err
 	}
-	return r.key(k, k.Token, "made key %s of user %s%s", k.Name, r.arg(0), endText(k.ExpiresOn))
+	return r.Key(k, k.Token, "made key %s of user %s%s", k.Name, r.Arg(0), endText(k.ExpiresOn))
 }
 
 // endFlags are those of a key that is made; otherwise says how long it is good if
@@ -93,7 +96,7 @@ func end(c *cli.Context) (in string, on *time.Time, err error) {
 	if life > 0 {
 		in = life.String()
 	}
-	on, err = instant(c, "expires-on")
+	on, err = remote.Instant(c, "expires-on")
 	return in, on, err
 }
 
@@ -102,29 +105,29 @@ func endText(at time.Time) string {
 	if at.IsZero() {
 		return ""
 	}
-	return ", which ends at " + timeText(at)
+	return ", which ends at " + remote.TimeText(at)
 }
 
-func keyRefresh(ctx context.Context, r *remote) error {
-	grace, err := cmdutil.Lifetime(r.c, "grace", "without it, the old key is refused from then on")
+func keyRefresh(ctx context.Context, r *remote.Remote) error {
+	grace, err := cmdutil.Lifetime(r.CLI, "grace", "without it, the old key is refused from then on")
 	if err != nil {
 		return err
 	}
-	in := &wire.RefreshToken{Key: r.c.String("key")}
+	in := &wire.RefreshToken{Key: r.CLI.String("key")}
 	if in.Key != "" {
-		if err := checkName("key", in.Key); err != nil {
+		if err := remote.CheckName("key", in.Key); err != nil {
 			return err
 		}
 	}
-	if in.ExpiresIn, in.ExpiresOn, err = end(r.c); err != nil {
+	if in.ExpiresIn, in.ExpiresOn, err = end(r.CLI); err != nil {
 		return err
 	}
 	if grace > 0 {
 		in.Grace = grace.String()
 	}
-	u, err := r.api.RefreshToken(ctx, r.arg(0), in)
+	u, err := r.API.RefreshToken(ctx, r.Arg(0), in)
 	if err != nil {
 		return err
 	}
-	return r.key(u, u.Token, "replaced key %s of user %s%s", u.Key, u.Name, endText(u.ExpiresOn))
+	return r.Key(u, u.Token, "replaced key %s of user %s%s", u.Key, u.Name, endText(u.ExpiresOn))
 }

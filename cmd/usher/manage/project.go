@@ -7,66 +7,67 @@ import (
 
 	"usher/api/client"
 	"usher/api/wire"
+	"usher/cmd/usher/remote"
 )
 
 func ProjectCommand() *cli.Command {
-	reads := &reader[wire.Project, wire.ProjectList]{
-		thing: "project", args: "NAME", columns: projectColumns(),
-		list: func(ctx context.Context, r *remote) (*wire.ProjectList, error) { return r.api.Projects(ctx) },
-		rows: func(l *wire.ProjectList) []wire.Project { return l.Projects },
-		show: func(ctx context.Context, r *remote) (*wire.Project, client.Tag, error) {
-			return r.api.Project(ctx, r.arg(0))
+	reads := &remote.Reader[wire.Project, wire.ProjectList]{
+		Noun: "project", Args: "NAME", Columns: projectColumns(),
+		List: func(ctx context.Context, r *remote.Remote) (*wire.ProjectList, error) { return r.API.Projects(ctx) },
+		Rows: func(l *wire.ProjectList) []wire.Project { return l.Projects },
+		Show: func(ctx context.Context, r *remote.Remote) (*wire.Project, client.ETag, error) {
+			return r.API.Project(ctx, r.Arg(0))
 		},
 	}
-	return nounCommand("project", "manage projects", append(reads.verbs(),
-		verb{
-			name: "add", usage: "make a project", args: "NAME", more: projectAddHelp,
-			flags: append(textFlags(projectTexts()), accountFlags()...),
-			local: addWithoutAPI, do: addProject,
+	return remote.Group("project", "manage projects", append(reads.Commands(),
+		remote.Command{
+			Name: "add", Usage: "make a project", Args: "NAME", Details: projectAddHelp,
+			Flags: append(remote.TextFlags(projectTexts()), accountFlags()...),
+			Local: addWithoutAPI, Run: addProject,
 		},
-		setVerb(reads, verb{usage: "change what is given of a project", flags: projectChanges()},
+		remote.SetCommand(reads, remote.Command{Usage: "change what is given of a project", Flags: projectChanges()},
 			func(c *cli.Context) (*wire.ProjectInput, error) {
 				in := projectInput(c)
 				var err error
-				in.Name, err = newName(c)
+				in.Name, err = remote.NewName(c)
 				return in, err
 			},
-			func(ctx context.Context, r *remote, in *wire.ProjectInput, unchanged client.Tag) (*wire.Project, error) {
-				return r.api.UpdateProject(ctx, r.arg(0), in, unchanged)
+			func(ctx context.Context, r *remote.Remote, in *wire.ProjectInput, unchanged client.ETag) (*wire.Project, error) {
+				return r.API.UpdateProject(ctx, r.Arg(0), in, unchanged)
 			},
-			func(_ *remote, p *wire.Project) string { return "changed project " + p.Name }),
-		rmVerb(verb{
-			usage: "remove a project with its topics, subscriptions and memberships", args: "NAME", more: projectRmHelp,
-			flags: append([]cli.Flag{purgeFlag()}, accountFlags()...), local: removeWithoutAPI,
-		}, func(r *remote) string { return "project " + r.arg(0) }, removeProject, projectLost),
+			func(_ *remote.Remote, p *wire.Project) string { return "changed project " + p.Name }),
+		remote.RemoveCommand(remote.Command{
+			Usage: "remove a project with its topics, subscriptions and memberships", Args: "NAME", Details: projectRmHelp,
+			Flags: append([]cli.Flag{purgeFlag()}, accountFlags()...), Local: removeWithoutAPI,
+		}, func(r *remote.Remote) string { return "project " + r.Arg(0) }, removeProject, projectLost),
 	)...)
 }
 
-func projectColumns() []column[wire.Project] {
-	return []column[wire.Project]{
-		{name: "name", cell: func(p *wire.Project) string { return p.Name }},
-		{name: "account", cell: func(p *wire.Project) string { return p.Account }},
-		{name: "description", cell: func(p *wire.Project) string { return p.Description }},
-		{name: "created", cell: func(p *wire.Project) string { return timeText(p.CreatedOn) }},
-		{name: "created by", more: true, cell: func(p *wire.Project) string { return p.CreatedBy }},
-		{name: "modified", more: true, cell: func(p *wire.Project) string { return timeText(p.ModifiedOn) }},
+func projectColumns() []remote.Column[wire.Project] {
+	return []remote.Column[wire.Project]{
+		{Name: "name", Cell: func(p *wire.Project) string { return p.Name }},
+		{Name: "account", Cell: func(p *wire.Project) string { return p.Account }},
+		{Name: "description", Cell: func(p *wire.Project) string { return p.Description }},
+		{Name: "created", Cell: func(p *wire.Project) string { return remote.TimeText(p.CreatedOn) }},
+		{Name: "created by", Details: true, Cell: func(p *wire.Project) string { return p.CreatedBy }},
+		{Name: "modified", Details: true, Cell: func(p *wire.Project) string { return remote.TimeText(p.ModifiedOn) }},
 	}
 }
 
-func projectTexts() []textOption[wire.ProjectInput] {
-	return []textOption[wire.ProjectInput]{
-		{"account", "the NATS `ACCOUNT` that its subjects are in, where other projects may be too; default: one of its own, where accounts can be made", func(in *wire.ProjectInput) **string { return &in.Account }},
-		{"description", "description: any `TEXT`", func(in *wire.ProjectInput) **string { return &in.Description }},
+func projectTexts() []remote.TextOption[wire.ProjectInput] {
+	return []remote.TextOption[wire.ProjectInput]{
+		{Name: "account", Usage: "the NATS `ACCOUNT` that its subjects are in, where other projects may be too; default: one of its own, where accounts can be made", Field: func(in *wire.ProjectInput) **string { return &in.Account }},
+		{Name: "description", Usage: "description: any `TEXT`", Field: func(in *wire.ProjectInput) **string { return &in.Description }},
 	}
 }
 
 func projectChanges() []cli.Flag {
 	return append([]cli.Flag{&cli.StringFlag{Name: "name", Usage: "its new `NAME`; subjects that begin with the old one change along"}},
-		textFlags(projectTexts())...)
+		remote.TextFlags(projectTexts())...)
 }
 
 func projectInput(c *cli.Context) *wire.ProjectInput {
 	in := &wire.ProjectInput{}
-	fill(c, in, projectTexts())
+	remote.Fill(c, in, projectTexts())
 	return in
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"usher/cmd/usher/cmdutil"
+	"usher/cmd/usher/remote"
 	"usher/internal/fault"
 	"usher/internal/plural"
 
@@ -38,9 +39,9 @@ func purgeFlag() cli.Flag {
 }
 
 // addProject makes a project, and before that its account if that is made here.
-func addProject(ctx context.Context, r *remote) error {
-	in := projectInput(r.c)
-	cfg, err := makerConfig(r.c)
+func addProject(ctx context.Context, r *remote.Remote) error {
+	in := projectInput(r.CLI)
+	cfg, err := makerConfig(r.CLI)
 	if err != nil {
 		return err
 	}
@@ -55,20 +56,20 @@ func addProject(ctx context.Context, r *remote) error {
 		if err := makeAccount(ctx, r, cfg); err != nil {
 			return err
 		}
-		name := r.arg(0)
+		name := r.Arg(0)
 		in.Account = &name
 	}
-	p, err := r.api.CreateProject(ctx, r.arg(0), in)
+	p, err := r.API.CreateProject(ctx, r.Arg(0), in)
 	if err != nil {
 		return err
 	}
-	if cfg == nil && !own && p.Account != p.Name && !r.c.Bool("json") {
-		tellShared(r.c, p.Account)
+	if cfg == nil && !own && p.Account != p.Name && !r.CLI.Bool("json") {
+		tellShared(r.CLI, p.Account)
 	}
-	if err := r.done(p, "made project %s in account %s", p.Name, p.Account); err != nil || !own || r.c.Bool("json") {
+	if err := r.Done(p, "made project %s in account %s", p.Name, p.Account); err != nil || !own || r.CLI.Bool("json") {
 		return err
 	}
-	return tellAccount(r.c, p.Account)
+	return tellAccount(r.CLI, p.Account)
 }
 
 func errAccountOrConfig() error {
@@ -76,9 +77,9 @@ func errAccountOrConfig() error {
 }
 
 // makeAccount makes the account of a project that is not there yet.
-func makeAccount(ctx context.Context, r *remote, cfg *config.Config) error {
-	name := r.arg(0)
-	all, err := r.api.Projects(ctx)
+func makeAccount(ctx context.Context, r *remote.Remote, cfg *config.Config) error {
+	name := r.Arg(0)
+	all, err := r.API.Projects(ctx)
 	if err != nil {
 		return err
 	}
@@ -92,10 +93,10 @@ func makeAccount(ctx context.Context, r *remote, cfg *config.Config) error {
 	}
 	// What the directory would refuse gets no account either.
 	would := fmt.Appendf(nil, "projects: [{name: %q, account: %q}]\n", name, name)
-	if _, err := r.api.Import(ctx, would, client.ImportOptions{DryRun: true}, func(*wire.ImportLine) {}); err != nil {
+	if _, err := r.API.Import(ctx, would, client.ImportOptions{DryRun: true}, func(*wire.ImportLine) {}); err != nil {
 		return err
 	}
-	m, err := openMaker(r.c, cfg)
+	m, err := openMaker(r.CLI, cfg)
 	if err != nil {
 		return err
 	}
@@ -112,14 +113,14 @@ func errInhabited(account, project string) error {
 }
 
 // removeProject removes a project, and closes its account if that is done here.
-func removeProject(ctx context.Context, r *remote) error {
-	name, purge := r.arg(0), r.c.Bool("purge")
-	cfg, err := makerConfig(r.c)
+func removeProject(ctx context.Context, r *remote.Remote) error {
+	name, purge := r.Arg(0), r.CLI.Bool("purge")
+	cfg, err := makerConfig(r.CLI)
 	switch {
 	case err != nil:
 		return err
 	case cfg == nil && purge:
-		return r.api.PurgeProject(ctx, name)
+		return r.API.PurgeProject(ctx, name)
 	case cfg == nil:
 		return removeBesideOthers(ctx, r)
 	}
@@ -130,10 +131,10 @@ func removeProject(ctx context.Context, r *remote) error {
 	case account == "" && purge:
 		return cmdutil.UsageError("", "%s: --purge would delete what is not this project's alone", why)
 	case account == "":
-		if err := r.api.DeleteProject(ctx, name, ""); err != nil {
+		if err := r.API.DeleteProject(ctx, name, ""); err != nil {
 			return err
 		}
-		r.tell("%s%s", why, streamsStay(name))
+		r.Tell("%s%s", why, streamsStay(name))
 		return nil
 	}
 	gone := why != ""
@@ -151,9 +152,9 @@ func removeProject(ctx context.Context, r *remote) error {
 		case gone:
 			return nil
 		}
-		return r.api.DeleteProject(ctx, name, "")
+		return r.API.DeleteProject(ctx, name, "")
 	}}
-	m, err := openMaker(r.c, cfg)
+	m, err := openMaker(r.CLI, cfg)
 	if err != nil {
 		return err
 	}
@@ -169,19 +170,19 @@ func streamsStay(project string) string {
 
 // removeBesideOthers removes a project over the API, and says what it leaves in an
 // account that others are in.
-func removeBesideOthers(ctx context.Context, r *remote) error {
-	name := r.arg(0)
-	all, err := r.api.Projects(ctx)
+func removeBesideOthers(ctx context.Context, r *remote.Remote) error {
+	name := r.Arg(0)
+	all, err := r.API.Projects(ctx)
 	if err != nil {
 		return err
 	}
-	if err := r.api.DeleteProject(ctx, name, ""); err != nil {
+	if err := r.API.DeleteProject(ctx, name, ""); err != nil {
 		return err
 	}
 	if i := slices.IndexFunc(all.Projects, func(p wire.Project) bool { return p.Name == name }); i >= 0 {
 		account := all.Projects[i].Account
 		if other := inhabitant(all.Projects, account, name); other != "" {
-			r.tell("account %s stays, because project %s is in it too%s", account, other, streamsStay(name))
+			r.Tell("account %s stays, because project %s is in it too%s", account, other, streamsStay(name))
 		}
 	}
 	return nil
@@ -189,20 +190,20 @@ func removeBesideOthers(ctx context.Context, r *remote) error {
 
 // ownAccount returns the account that is a project's own; empty: it stays, and why.
 // Where only the account is left of a project, why says so too.
-func ownAccount(ctx context.Context, r *remote, cfg *config.Config) (account, why string, err error) {
-	name := r.arg(0)
+func ownAccount(ctx context.Context, r *remote.Remote, cfg *config.Config) (account, why string, err error) {
+	name := r.Arg(0)
 	known, err := deployment.KnownAccounts(cfg)
 	if err != nil {
 		return "", "", err
 	}
-	all, err := r.api.Projects(ctx)
+	all, err := r.API.Projects(ctx)
 	if err != nil {
 		return "", "", err
 	}
 	i := slices.IndexFunc(all.Projects, func(p wire.Project) bool { return p.Name == name })
 	if i < 0 {
 		if account = accounts.Closing(known, name); account == "" || inhabitant(all.Projects, account, name) != "" {
-			_, _, err = r.api.Project(ctx, name)
+			_, _, err = r.API.Project(ctx, name)
 			return "", "there is no such project", err
 		}
 		return account, "the project has gone already", nil
@@ -309,7 +310,7 @@ func removeWithoutAPI(c *cli.Context) (done bool, err error) {
 		if c.Bool("purge") {
 			text += " with all its data"
 		}
-		if err := (&remote{c: c}).confirm(func() (string, error) { return text, nil }); err != nil {
+		if err := (&remote.Remote{CLI: c}).Confirm(func() (string, error) { return text, nil }); err != nil {
 			return true, err
 		}
 	}
@@ -322,27 +323,27 @@ func removeWithoutAPI(c *cli.Context) (done bool, err error) {
 }
 
 // projectLost says what goes when a project goes.
-func projectLost(ctx context.Context, r *remote) (string, error) {
-	name := r.arg(0)
-	topics, err := r.api.Topics(ctx, name)
+func projectLost(ctx context.Context, r *remote.Remote) (string, error) {
+	name := r.Arg(0)
+	topics, err := r.API.Topics(ctx, name)
 	var no *client.Error
-	if errors.As(err, &no) && no.Code == 404 && r.c.IsSet("config") {
-		return "what is left of the account of project " + name + ", which is not " + r.whichAPI(), nil
+	if errors.As(err, &no) && no.Code == 404 && r.CLI.IsSet("config") {
+		return "what is left of the account of project " + name + ", which is not " + r.WhichAPI(), nil
 	}
 	if err != nil {
 		return "", err
 	}
-	subscriptions, err := r.api.Subscriptions(ctx, name)
+	subscriptions, err := r.API.Subscriptions(ctx, name)
 	if err != nil {
 		return "", err
 	}
-	members, err := r.api.Members(ctx, name)
+	members, err := r.API.Members(ctx, name)
 	if err != nil {
 		return "", err
 	}
-	text := fmt.Sprintf("project %s %s with %s, %s and %s", name, r.whichAPI(), plural.Count(len(topics.Topics), "topic"),
+	text := fmt.Sprintf("project %s %s with %s, %s and %s", name, r.WhichAPI(), plural.Count(len(topics.Topics), "topic"),
 		plural.Count(len(subscriptions.Subscriptions), "subscription"), plural.Count(len(members.Users), "membership"))
-	if r.c.Bool("purge") {
+	if r.CLI.Bool("purge") {
 		text += ", and all that the streams of its account hold"
 	}
 	return text, nil

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"usher/cmd/usher/cmdutil"
+	"usher/cmd/usher/remote"
 	"usher/internal/fault"
 
 	"github.com/urfave/cli/v2"
@@ -55,13 +56,13 @@ func configModeFile(c *cli.Context) (*config.Config, directory.Records, error) {
 
 // ownInConfigMode gives a project that states no account one of its own, if -c is that
 // of config mode.
-func ownInConfigMode(r *remote, in *wire.ProjectInput) (bool, error) {
-	cfg, err := configMode(r.c)
+func ownInConfigMode(r *remote.Remote, in *wire.ProjectInput) (bool, error) {
+	cfg, err := configMode(r.CLI)
 	if cfg == nil || err != nil || in.Account != nil {
 		return false, err
 	}
-	name := r.arg(0)
-	all, err := r.api.Projects(r.c.Context)
+	name := r.Arg(0)
+	all, err := r.API.Projects(r.CLI.Context)
 	if err != nil {
 		return false, err
 	}

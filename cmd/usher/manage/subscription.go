@@ -10,45 +10,46 @@ import (
 	"usher/api/client"
 	"usher/api/wire"
 	"usher/cmd/usher/cmdutil"
+	"usher/cmd/usher/remote"
 )
 
 func SubscriptionCommand() *cli.Command {
-	reads := &reader[wire.Subscription, wire.SubscriptionList]{
-		thing: "subscription", args: "NAME", inside: true,
-		flags: []cli.Flag{&cli.StringFlag{Name: "topic", Usage: "only those that read topic `T`"}},
-		columns: []column[wire.Subscription]{
-			{name: "name", cell: func(s *wire.Subscription) string { return lastName(s.Name) }},
-			{name: "topic", cell: func(s *wire.Subscription) string { return lastName(s.Topic) }},
-			{name: "ack deadline", cell: func(s *wire.Subscription) string { return fmt.Sprintf("%ds", s.AckDeadlineSeconds) }},
-			{name: "pushed to", cell: func(s *wire.Subscription) string { return s.PushConfig.PushEndpoint }},
-			{name: "created", cell: func(s *wire.Subscription) string { return timeText(s.CreatedOn) }},
+	reads := &remote.Reader[wire.Subscription, wire.SubscriptionList]{
+		Noun: "subscription", Args: "NAME", InProject: true,
+		Flags: []cli.Flag{&cli.StringFlag{Name: "topic", Usage: "only those that read topic `T`"}},
+		Columns: []remote.Column[wire.Subscription]{
+			{Name: "name", Cell: func(s *wire.Subscription) string { return lastName(s.Name) }},
+			{Name: "topic", Cell: func(s *wire.Subscription) string { return lastName(s.Topic) }},
+			{Name: "ack deadline", Cell: func(s *wire.Subscription) string { return fmt.Sprintf("%ds", s.AckDeadlineSeconds) }},
+			{Name: "pushed to", Cell: func(s *wire.Subscription) string { return s.PushConfig.PushEndpoint }},
+			{Name: "created", Cell: func(s *wire.Subscription) string { return remote.TimeText(s.CreatedOn) }},
 		},
-		list: func(ctx context.Context, r *remote) (*wire.SubscriptionList, error) {
-			l, err := r.api.Subscriptions(ctx, r.project)
-			if topic := r.c.String("topic"); err == nil && topic != "" {
+		List: func(ctx context.Context, r *remote.Remote) (*wire.SubscriptionList, error) {
+			l, err := r.API.Subscriptions(ctx, r.Project)
+			if topic := r.CLI.String("topic"); err == nil && topic != "" {
 				l.Subscriptions = slices.DeleteFunc(l.Subscriptions, func(s wire.Subscription) bool { return lastName(s.Topic) != topic })
 				l.TotalSize = len(l.Subscriptions)
 			}
 			return l, err
 		},
-		rows: func(l *wire.SubscriptionList) []wire.Subscription { return l.Subscriptions },
-		show: func(ctx context.Context, r *remote) (*wire.Subscription, client.Tag, error) {
-			return r.api.Subscription(ctx, r.project, r.arg(0))
+		Rows: func(l *wire.SubscriptionList) []wire.Subscription { return l.Subscriptions },
+		Show: func(ctx context.Context, r *remote.Remote) (*wire.Subscription, client.ETag, error) {
+			return r.API.Subscription(ctx, r.Project, r.Arg(0))
 		},
 	}
-	c := nounCommand("subscription", "manage the subscriptions of a project", append(reads.verbs(),
-		verb{
-			name: "add", usage: "make a subscription that nobody may consume yet", args: "NAME", inside: true, needs: []string{"topic"},
-			flags: []cli.Flag{
+	c := remote.Group("subscription", "manage the subscriptions of a project", append(reads.Commands(),
+		remote.Command{
+			Name: "add", Usage: "make a subscription that nobody may consume yet", Args: "NAME", InProject: true, Required: []string{"topic"},
+			Flags: []cli.Flag{
 				&cli.StringFlag{Name: "topic", Usage: "the topic `T` that it reads, of the same project"},
 				&cli.IntFlag{Name: "ack-deadline", Usage: "`SECONDS` until a message that was not acknowledged comes again", Value: wire.DefaultAckDeadline},
 			},
-			do: subscriptionAdd,
+			Run: subscriptionAdd,
 		},
-		rmVerb(verb{usage: "remove a subscription", args: "NAME", inside: true},
-			func(r *remote) string { return "subscription " + r.arg(0) + " of project " + r.project },
-			func(ctx context.Context, r *remote) error {
-				return r.api.DeleteSubscription(ctx, r.project, r.arg(0), "")
+		remote.RemoveCommand(remote.Command{Usage: "remove a subscription", Args: "NAME", InProject: true},
+			func(r *remote.Remote) string { return "subscription " + r.Arg(0) + " of project " + r.Project },
+			func(ctx context.Context, r *remote.Remote) error {
+				return r.API.DeleteSubscription(ctx, r.Project, r.Arg(0), "")
 			},
 			nil),
 	)...)
@@ -56,19 +57,19 @@ func SubscriptionCommand() *cli.Command {
 	return c
 }
 
-func subscriptionAdd(ctx context.Context, r *remote) error {
-	topic, deadline := r.c.String("topic"), r.c.Int("ack-deadline")
-	if err := checkName("topic", topic); err != nil {
+func subscriptionAdd(ctx context.Context, r *remote.Remote) error {
+	topic, deadline := r.CLI.String("topic"), r.CLI.Int("ack-deadline")
+	if err := remote.CheckName("topic", topic); err != nil {
 		return err
 	}
 	if deadline <= 0 {
 		return cmdutil.UsageError("", "--ack-deadline %d: expected one second or more", deadline)
 	}
-	s, err := r.api.CreateSubscription(ctx, r.project, r.arg(0), &wire.SubscriptionInput{
-		Topic: "projects/" + r.project + "/topics/" + topic, AckDeadlineSeconds: deadline,
+	s, err := r.API.CreateSubscription(ctx, r.Project, r.Arg(0), &wire.SubscriptionInput{
+		Topic: "projects/" + r.Project + "/topics/" + topic, AckDeadlineSeconds: deadline,
 	})
 	if err != nil {
 		return err
 	}
-	return r.done(s, "made subscription %s to topic %s", lastName(s.Name), lastName(s.Topic))
+	return r.Done(s, "made subscription %s to topic %s", lastName(s.Name), lastName(s.Topic))
 }

@@ -8,37 +8,42 @@ import (
 
 	"usher/api/client"
 	"usher/api/wire"
+	"usher/cmd/usher/remote"
 )
 
 func TopicCommand() *cli.Command {
-	reads := &reader[wire.Topic, wire.TopicList]{
-		thing: "topic", args: "NAME", inside: true,
-		columns: []column[wire.Topic]{
-			{name: "name", cell: func(t *wire.Topic) string { return lastName(t.Name) }},
-			{name: "subject", cell: func(t *wire.Topic) string { return t.Subject }},
-			{name: "created", cell: func(t *wire.Topic) string { return timeText(t.CreatedOn) }},
+	reads := &remote.Reader[wire.Topic, wire.TopicList]{
+		Noun: "topic", Args: "NAME", InProject: true,
+		Columns: []remote.Column[wire.Topic]{
+			{Name: "name", Cell: func(t *wire.Topic) string { return lastName(t.Name) }},
+			{Name: "subject", Cell: func(t *wire.Topic) string { return t.Subject }},
+			{Name: "created", Cell: func(t *wire.Topic) string { return remote.TimeText(t.CreatedOn) }},
 		},
-		list: func(ctx context.Context, r *remote) (*wire.TopicList, error) { return r.api.Topics(ctx, r.project) },
-		rows: func(l *wire.TopicList) []wire.Topic { return l.Topics },
-		show: func(ctx context.Context, r *remote) (*wire.Topic, client.Tag, error) {
-			return r.api.Topic(ctx, r.project, r.arg(0))
+		List: func(ctx context.Context, r *remote.Remote) (*wire.TopicList, error) {
+			return r.API.Topics(ctx, r.Project)
+		},
+		Rows: func(l *wire.TopicList) []wire.Topic { return l.Topics },
+		Show: func(ctx context.Context, r *remote.Remote) (*wire.Topic, client.ETag, error) {
+			return r.API.Topic(ctx, r.Project, r.Arg(0))
 		},
 	}
-	return nounCommand("topic", "manage the topics of a project", append(reads.verbs(),
-		verb{
-			name: "add", usage: "make a topic that nobody may publish to yet", args: "NAME", inside: true,
-			flags: []cli.Flag{&cli.StringFlag{Name: "subject", Usage: "the `SUBJECT` that it stands for; default: P.NAME"}},
-			do: func(ctx context.Context, r *remote) error {
-				t, err := r.api.CreateTopic(ctx, r.project, r.arg(0), &wire.TopicInput{Subject: r.c.String("subject")})
+	return remote.Group("topic", "manage the topics of a project", append(reads.Commands(),
+		remote.Command{
+			Name: "add", Usage: "make a topic that nobody may publish to yet", Args: "NAME", InProject: true,
+			Flags: []cli.Flag{&cli.StringFlag{Name: "subject", Usage: "the `SUBJECT` that it stands for; default: P.NAME"}},
+			Run: func(ctx context.Context, r *remote.Remote) error {
+				t, err := r.API.CreateTopic(ctx, r.Project, r.Arg(0), &wire.TopicInput{Subject: r.CLI.String("subject")})
 				if err != nil {
 					return err
 				}
-				return r.done(t, "made topic %s, subject %s", lastName(t.Name), t.Subject)
+				return r.Done(t, "made topic %s, subject %s", lastName(t.Name), t.Subject)
 			},
 		},
-		rmVerb(verb{usage: "remove a topic that no subscription reads", args: "NAME", inside: true, clash: "usher subscription list --topic NAME lists what reads it"},
-			func(r *remote) string { return "topic " + r.arg(0) + " of project " + r.project },
-			func(ctx context.Context, r *remote) error { return r.api.DeleteTopic(ctx, r.project, r.arg(0), "") },
+		remote.RemoveCommand(remote.Command{Usage: "remove a topic that no subscription reads", Args: "NAME", InProject: true, ConflictHint: "usher subscription list --topic NAME lists what reads it"},
+			func(r *remote.Remote) string { return "topic " + r.Arg(0) + " of project " + r.Project },
+			func(ctx context.Context, r *remote.Remote) error {
+				return r.API.DeleteTopic(ctx, r.Project, r.Arg(0), "")
+			},
 			nil),
 	)...)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 	"usher/cmd/usher/cmdutil"
+	"usher/cmd/usher/remote"
 	"usher/internal/fault"
 	"usher/internal/plural"
 
@@ -20,97 +21,99 @@ import (
 )
 
 func UserCommand() *cli.Command {
-	reads := &reader[wire.User, wire.UserList]{
-		thing: "user", args: "NAME", columns: userColumns(),
-		flags: []cli.Flag{&cli.StringFlag{Name: "project", Aliases: []string{"p"}, Usage: "only members of project `P`"}},
-		list: func(ctx context.Context, r *remote) (*wire.UserList, error) {
-			return r.api.Users(ctx, r.c.String("project"))
+	reads := &remote.Reader[wire.User, wire.UserList]{
+		Noun: "user", Args: "NAME", Columns: userColumns(),
+		Flags: []cli.Flag{&cli.StringFlag{Name: "project", Aliases: []string{"p"}, Usage: "only members of project `P`"}},
+		List: func(ctx context.Context, r *remote.Remote) (*wire.UserList, error) {
+			return r.API.Users(ctx, r.CLI.String("project"))
 		},
-		rows: func(l *wire.UserList) []wire.User { return l.Users },
-		show: func(ctx context.Context, r *remote) (*wire.User, client.Tag, error) { return r.api.User(ctx, r.arg(0)) },
+		Rows: func(l *wire.UserList) []wire.User { return l.Users },
+		Show: func(ctx context.Context, r *remote.Remote) (*wire.User, client.ETag, error) {
+			return r.API.User(ctx, r.Arg(0))
+		},
 	}
-	return nounCommand("user", "manage users", append(reads.verbs(),
-		verb{
-			name: "add", usage: "make a user with a key", args: "NAME", flags: userFlags(), makesKey: true,
-			more: "Prints the key on stdout, once: usher keeps none.",
-			do: func(ctx context.Context, r *remote) error {
-				u, err := r.api.CreateUser(ctx, r.arg(0), userInput(r.c))
+	return remote.Group("user", "manage users", append(reads.Commands(),
+		remote.Command{
+			Name: "add", Usage: "make a user with a key", Args: "NAME", Flags: userFlags(), CreatesKey: true,
+			Details: "Prints the key on stdout, once: usher keeps none.",
+			Run: func(ctx context.Context, r *remote.Remote) error {
+				u, err := r.API.CreateUser(ctx, r.Arg(0), userInput(r.CLI))
 				if err != nil {
 					return err
 				}
-				return r.key(u, u.Token, "made user %s", u.Name)
+				return r.Key(u, u.Token, "made user %s", u.Name)
 			},
 		},
-		setVerb(reads, verb{
-			usage: "change what is given of a user", flags: userChanges(), clash: lastAdmin,
-			more: "Options that may be repeated replace what was there; with '' alone they take all\nof it away. With --disable,\n" + stillOpen + ".",
-		}, userChange, func(ctx context.Context, r *remote, in *wire.UserInput, unchanged client.Tag) (*wire.User, error) {
-			return r.api.UpdateUser(ctx, r.arg(0), in, unchanged)
+		remote.SetCommand(reads, remote.Command{
+			Usage: "change what is given of a user", Flags: userChanges(), ConflictHint: lastAdmin,
+			Details: "Options that may be repeated replace what was there; with '' alone they take all\nof it away. With --disable,\n" + remote.OpenConnectionsStay + ".",
+		}, userChange, func(ctx context.Context, r *remote.Remote, in *wire.UserInput, unchanged client.ETag) (*wire.User, error) {
+			return r.API.UpdateUser(ctx, r.Arg(0), in, unchanged)
 		}, changedUser),
-		rmVerb(verb{usage: "remove a user with its keys and memberships", args: "NAME", more: helpOpen, clash: lastAdmin},
-			func(r *remote) string { return "user " + r.arg(0) + "; " + stillOpen },
-			func(ctx context.Context, r *remote) error { return r.api.DeleteUser(ctx, r.arg(0), "") },
+		remote.RemoveCommand(remote.Command{Usage: "remove a user with its keys and memberships", Args: "NAME", Details: remote.HelpOpenConnections, ConflictHint: lastAdmin},
+			func(r *remote.Remote) string { return "user " + r.Arg(0) + "; " + remote.OpenConnectionsStay },
+			func(ctx context.Context, r *remote.Remote) error { return r.API.DeleteUser(ctx, r.Arg(0), "") },
 			userLost),
-		verb{
-			name: "permissions", usage: "say what a user would get on connecting to NATS, and why", args: "NAME",
-			more: "What any key of the user gets that works: usher explain says it of one key, with its\n" +
+		remote.Command{
+			Name: "permissions", Usage: "say what a user would get on connecting to NATS, and why", Args: "NAME",
+			Details: "What any key of the user gets that works: usher explain says it of one key, with its\n" +
 				"own end and networks. Exits 4 if it would be denied, or if no key of the user works\nnow.",
-			flags: []cli.Flag{&cli.StringFlag{
+			Flags: []cli.Flag{&cli.StringFlag{
 				Name: "project", Aliases: []string{"p"},
 				Usage: "as if the client asked for project `P`",
 			}},
-			do: userPermissions,
+			Run: userPermissions,
 		},
-		verb{
-			name: "profile", usage: "say whose key this is",
-			do: func(ctx context.Context, r *remote) error {
-				u, err := r.api.Profile(ctx)
+		remote.Command{
+			Name: "profile", Usage: "say whose key this is",
+			Run: func(ctx context.Context, r *remote.Remote) error {
+				u, err := r.API.Profile(ctx)
 				if err != nil {
 					return err
 				}
-				return r.print(u, func() error { return printOne(r.c.App.Writer, userColumns(), u) })
+				return r.Print(u, func() error { return remote.PrintOne(r.CLI.App.Writer, userColumns(), u) })
 			},
 		},
 	)...)
 }
 
-func userColumns() []column[wire.User] {
-	return []column[wire.User]{
-		{name: "name", cell: func(u *wire.User) string { return u.Name }},
-		{name: "enabled", cell: func(u *wire.User) string { return yesNo(u.Enabled) }},
-		{name: "service roles", cell: func(u *wire.User) string { return commaList(u.ServiceRoles) }},
-		{name: "projects", cell: func(u *wire.User) string {
+func userColumns() []remote.Column[wire.User] {
+	return []remote.Column[wire.User]{
+		{Name: "name", Cell: func(u *wire.User) string { return u.Name }},
+		{Name: "enabled", Cell: func(u *wire.User) string { return remote.YesNo(u.Enabled) }},
+		{Name: "service roles", Cell: func(u *wire.User) string { return remote.CommaList(u.ServiceRoles) }},
+		{Name: "projects", Cell: func(u *wire.User) string {
 			var projects []string
 			for _, p := range u.Projects {
-				projects = append(projects, fmt.Sprintf("%s (%s)", p.Project, commaList(p.Roles)))
+				projects = append(projects, fmt.Sprintf("%s (%s)", p.Project, remote.CommaList(p.Roles)))
 			}
-			return commaList(projects)
+			return remote.CommaList(projects)
 		}},
-		{name: "email", cell: func(u *wire.User) string { return u.Email }},
-		{name: "first name", more: true, cell: func(u *wire.User) string { return u.FirstName }},
-		{name: "last name", more: true, cell: func(u *wire.User) string { return u.LastName }},
-		{name: "organization", more: true, cell: func(u *wire.User) string { return u.Organization }},
-		{name: "description", more: true, cell: func(u *wire.User) string { return u.Description }},
-		{name: "connection types", more: true, cell: func(u *wire.User) string { return commaList(u.ConnectionTypes) }},
-		{name: "uuid", more: true, cell: func(u *wire.User) string { return u.UUID }},
-		{name: "created", more: true, cell: func(u *wire.User) string { return timeText(u.CreatedOn) }},
-		{name: "created by", more: true, cell: func(u *wire.User) string { return u.CreatedBy }},
-		{name: "modified", more: true, cell: func(u *wire.User) string { return timeText(u.ModifiedOn) }},
+		{Name: "email", Cell: func(u *wire.User) string { return u.Email }},
+		{Name: "first name", Details: true, Cell: func(u *wire.User) string { return u.FirstName }},
+		{Name: "last name", Details: true, Cell: func(u *wire.User) string { return u.LastName }},
+		{Name: "organization", Details: true, Cell: func(u *wire.User) string { return u.Organization }},
+		{Name: "description", Details: true, Cell: func(u *wire.User) string { return u.Description }},
+		{Name: "connection types", Details: true, Cell: func(u *wire.User) string { return remote.CommaList(u.ConnectionTypes) }},
+		{Name: "uuid", Details: true, Cell: func(u *wire.User) string { return u.UUID }},
+		{Name: "created", Details: true, Cell: func(u *wire.User) string { return remote.TimeText(u.CreatedOn) }},
+		{Name: "created by", Details: true, Cell: func(u *wire.User) string { return u.CreatedBy }},
+		{Name: "modified", Details: true, Cell: func(u *wire.User) string { return remote.TimeText(u.ModifiedOn) }},
 	}
 }
 
-func userTexts() []textOption[wire.UserInput] {
-	return []textOption[wire.UserInput]{
-		{"email", "`ADDRESS` of the user", func(in *wire.UserInput) **string { return &in.Email }},
-		{"first-name", "first `NAME`", func(in *wire.UserInput) **string { return &in.FirstName }},
-		{"last-name", "last `NAME`", func(in *wire.UserInput) **string { return &in.LastName }},
-		{"organization", "organization: any `TEXT`", func(in *wire.UserInput) **string { return &in.Organization }},
-		{"description", "description: any `TEXT`", func(in *wire.UserInput) **string { return &in.Description }},
+func userTexts() []remote.TextOption[wire.UserInput] {
+	return []remote.TextOption[wire.UserInput]{
+		{Name: "email", Usage: "`ADDRESS` of the user", Field: func(in *wire.UserInput) **string { return &in.Email }},
+		{Name: "first-name", Usage: "first `NAME`", Field: func(in *wire.UserInput) **string { return &in.FirstName }},
+		{Name: "last-name", Usage: "last `NAME`", Field: func(in *wire.UserInput) **string { return &in.LastName }},
+		{Name: "organization", Usage: "organization: any `TEXT`", Field: func(in *wire.UserInput) **string { return &in.Organization }},
+		{Name: "description", Usage: "description: any `TEXT`", Field: func(in *wire.UserInput) **string { return &in.Description }},
 	}
 }
 
 func userFlags() []cli.Flag {
-	return append(textFlags(userTexts()),
+	return append(remote.TextFlags(userTexts()),
 		&cli.StringSliceFlag{Name: "service-role", Usage: "`SERVICE_ROLE` that it has across projects: " + cmdutil.OneOf(directory.ServiceRoles())},
 		&cli.StringSliceFlag{Name: "connection-type", Usage: "`TYPE` of connection that it may use: " + cmdutil.OneOf(directory.ConnectionTypes()) + "; default: all but those of leaf nodes"},
 	)
@@ -126,8 +129,8 @@ func userChanges() []cli.Flag {
 }
 
 func userInput(c *cli.Context) *wire.UserInput {
-	in := &wire.UserInput{ServiceRoles: words(c, "service-role"), ConnectionTypes: words(c, "connection-type")}
-	fill(c, in, userTexts())
+	in := &wire.UserInput{ServiceRoles: remote.Values(c, "service-role"), ConnectionTypes: remote.Values(c, "connection-type")}
+	remote.Fill(c, in, userTexts())
 	return in
 }
 
@@ -139,14 +142,14 @@ func userChange(c *cli.Context) (*wire.UserInput, error) {
 		in.Enabled = &enable
 	}
 	var err error
-	in.Name, err = newName(c)
+	in.Name, err = remote.NewName(c)
 	return in, err
 }
 
-func changedUser(r *remote, u *wire.User) string {
+func changedUser(r *remote.Remote, u *wire.User) string {
 	text := "changed user " + u.Name
-	if r.c.Bool("disable") {
-		text += "; " + stillOpen
+	if r.CLI.Bool("disable") {
+		text += "; " + remote.OpenConnectionsStay
 	}
 	return text
 }
@@ -155,12 +158,12 @@ func changedUser(r *remote, u *wire.User) string {
 const lastAdmin = "make another service admin first, with a key that does not end: usher user add --service-role service_admin NAME"
 
 // userLost says what goes when a user goes.
-func userLost(ctx context.Context, r *remote) (string, error) {
-	u, _, err := r.api.User(ctx, r.arg(0))
+func userLost(ctx context.Context, r *remote.Remote) (string, error) {
+	u, _, err := r.API.User(ctx, r.Arg(0))
 	if err != nil {
 		return "", err
 	}
-	keys, err := r.api.Keys(ctx, r.arg(0))
+	keys, err := r.API.Keys(ctx, r.Arg(0))
 	if err != nil {
 		return "", err
 	}
@@ -168,27 +171,27 @@ func userLost(ctx context.Context, r *remote) (string, error) {
 		u.Name, plural.Count(len(keys.Keys), "key"), plural.Count(len(u.Projects), "project")), nil
 }
 
-func userPermissions(ctx context.Context, r *remote) error {
-	if p := r.c.String("project"); p != "" {
-		if err := checkName("project", p); err != nil {
+func userPermissions(ctx context.Context, r *remote.Remote) error {
+	if p := r.CLI.String("project"); p != "" {
+		if err := remote.CheckName("project", p); err != nil {
 			return err
 		}
 	}
-	answer, err := r.api.Permissions(ctx, r.arg(0), r.c.String("project"))
+	answer, err := r.API.Permissions(ctx, r.Arg(0), r.CLI.String("project"))
 	if err != nil {
 		return err
 	}
 	var x explanation.Explanation
 	if err := json.Unmarshal(answer, &x); err != nil {
-		return fmt.Errorf("%w: %w", client.ErrAnswer, err)
+		return fmt.Errorf("%w: %w", client.ErrResponse, err)
 	}
-	err = r.print(answer, func() error {
+	err = r.Print(answer, func() error {
 		var text strings.Builder
 		if err := x.WriteText(&text); err != nil {
 			return err
 		}
 		for line := range strings.Lines(text.String()) {
-			fmt.Fprintln(r.c.App.Writer, printable(strings.TrimSuffix(line, "\n")))
+			fmt.Fprintln(r.CLI.App.Writer, remote.Printable(strings.TrimSuffix(line, "\n")))
 		}
 		return nil
 	})
@@ -198,12 +201,12 @@ func userPermissions(ctx context.Context, r *remote) error {
 	if err := cmdutil.OutcomeError(&x); err != nil {
 		return err
 	}
-	keys, err := r.api.Keys(ctx, r.arg(0))
+	keys, err := r.API.Keys(ctx, r.Arg(0))
 	if err != nil {
 		return err
 	}
 	if none := noKeyWorks(keys.Keys, time.Now()); none != "" {
-		return &fault.Error{Kind: fault.Denied, Err: errors.New("no key of user " + r.arg(0) + " works now: " + none), Hint: "usher key add and usher key refresh make one"}
+		return &fault.Error{Kind: fault.Denied, Err: errors.New("no key of user " + r.Arg(0) + " works now: " + none), Hint: "usher key add and usher key refresh make one"}
 	}
 	return nil
 }
@@ -220,12 +223,12 @@ func noKeyWorks(keys []wire.Key, now time.Time) string {
 		case !k.Enabled:
 			why = append(why, k.Name+" is disabled")
 		case !k.ExpiresOn.IsZero() && !k.ExpiresOn.After(now):
-			why = append(why, k.Name+" ended at "+timeText(k.ExpiresOn))
+			why = append(why, k.Name+" ended at "+remote.TimeText(k.ExpiresOn))
 		case k.NotBefore.After(now):
-			why = append(why, k.Name+" begins at "+timeText(k.NotBefore))
+			why = append(why, k.Name+" begins at "+remote.TimeText(k.NotBefore))
 		default:
 			return ""
 		}
 	}
-	return firstFew(why)
+	return remote.FirstFew(why)
 }

@@ -2,6 +2,7 @@ package nkey
 
 import (
 	"usher/app/checkup"
+	"usher/app/checkup/finding"
 	"usher/app/deployment"
 	"usher/cmd/usher/cmdutil"
 
@@ -18,8 +19,8 @@ func nkeyVerifyCommand() *cli.Command {
 				return err
 			}
 			return withLive(c, func(l *deployment.Deployment) error {
-				var f checkup.Findings
-				if err := f.Verify(c.Context, l); err != nil {
+				var f finding.List
+				if err := checkup.Verify(c.Context, &f, l); err != nil {
 					return deployment.RotationError(l.Cfg, err)
 				}
 				return cmdutil.PrintFindings(c, f)

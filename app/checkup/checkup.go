@@ -1,0 +1,32 @@
+package checkup
+
+import (
+	"context"
+
+	"usher/app/checkup/finding"
+	"usher/app/checkup/operatormode"
+	"usher/app/config"
+)
+
+// Installation looks at everything that a configuration names.
+func Installation(ctx context.Context, f *finding.List, path string, cfg *config.Config, offline bool, serverConfigs []string) {
+	keys, snapshot := checkFiles(ctx, f, path, cfg, offline)
+	if keys == nil {
+		return
+	}
+	var o *operatormode.OperatorCheck // nil: config mode
+	if cfg.NATS.Mode == config.ModeOperator {
+		o = operatormode.CheckOperatorMode(ctx, f, cfg, keys, snapshot, offline)
+	}
+	for _, file := range serverConfigs {
+		var largest answerSize
+		if !offline || !operatormode.SignsElsewhere(keys) {
+			largest = largestAnswer(ctx, cfg, keys, snapshot)
+		}
+		checkServerConfig(f, file, cfg, keys, snapshot, largest)
+	}
+	if !offline {
+		checkPrograms(ctx, f, cfg, keys)
+		checkServers(ctx, f, path, cfg, keys, snapshot, o)
+	}
+}

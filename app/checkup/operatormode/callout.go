@@ -1,0 +1,154 @@
+package operatormode
+
+import (
+	"slices"
+	"strings"
+	"usher/internal/fault"
+	"usher/internal/plural"
+
+	"github.com/nats-io/jwt/v2"
+
+	"usher/issuer"
+	"usher/issuer/operator"
+)
+
+// callout looks at the external authorization of the callout account.
+func (o *OperatorCheck) callout() {
+	a := o.called(o.Cfg.Accounts.Callout)
+	o.alias()
+	if a.claims == nil {
+		return
+	}
+	if !a.claims.HasExternalAuthorization() {
+		o.Fail(fault.Config, "callout", a.where, "nsc edit authcallout -a "+a.name+" --auth-user "+o.serviceKey()+o.wanted()+o.pushed(a.name),
+			"%s has no external authorization (authorization.auth_users): its servers ask nobody, and let the sentinel in", a.name)
+		return
+	}
+	o.reach(a)
+	o.past(a)
+	o.xkey(a)
+	if n := a.claims.Limits.Conn; n != jwt.NoLimit {
+		o.Warn("callout", a.where, "nsc edit account -n "+a.name+" --conns -1"+o.pushed(a.name),
+			"%s allows %d connections (limits.conn), and every client is one of them until usher has decided", a.name, n)
+	}
+}
+
+// serviceKey returns the public key of the service user.
+func (o *OperatorCheck) serviceKey() string {
+	if c, err := UserOf(o.Cfg.NATS.CredsFile); err == nil {
+		return c.Subject
+	}
+	return "PUBLIC_KEY_OF_THE_SERVICE_USER"
+}
+
+// wanted returns the rest of the flags of "nsc edit authcallout".
+func (o *OperatorCheck) wanted() string {
+	var public []string
+	for _, a := range o.accounts {
+		if a.lands != "" && a.public != "" && !a.wrong {
+			public = append(public, a.public)
+		}
+	}
+	flags := ""
+	if len(public) > 0 {
+		flags = " --allowed-account " + strings.Join(public, ",")
+	}
+	if len(o.keys.XKeys()) > 0 {
+		flags += " --curve " + PublicXKey(o.keys)
+	}
+	return flags
+}
+
+// alias finds an account that is the system account under another name. Nothing can
+// be the callout account under another name: keyring.yaml takes a key once.
+func (o *OperatorCheck) alias() {
+	if o.operator == nil {
+		return
+	}
+	for _, a := range o.accounts {
+		if a.lands != "" && a.public == o.operator.SystemAccount && a.name != o.Cfg.Accounts.System {
+			o.Fail(fault.Config, "callout", a.name, "give clients an account of their own; a role that needs the system account is bound to accounts.system by name", "is the system account under another name, and clients land in it (%s)", a.lands)
+		}
+	}
+}
+
+// reach compares where usher may place clients with where it would.
+func (o *OperatorCheck) reach(callout *accountCheck) {
+	allowed := callout.claims.Authorization.AllowedAccounts
+	sound := true
+	for _, a := range o.accounts {
+		if a.lands != "" && a.public != "" && !a.wrong && !operator.Allows(callout.claims, a.public) {
+			o.Fail(fault.Config, "callout", callout.where, "nsc edit authcallout -a "+callout.name+" --allowed-account "+a.public+o.pushed(callout.name),
+				"%s (%s) is not among the allowed_accounts of %s: servers refuse every client that lands in it (%s)", a.name, a.public, callout.name, a.lands)
+			sound = false
+		}
+	}
+	system := o.called(o.Cfg.Accounts.System)
+	switch {
+	case slices.Contains(allowed, jwt.AnyAccount):
+		o.Warn("callout", callout.where, "nsc edit authcallout -a "+callout.name+" --rm-allowed-account '*'"+o.wanted()+o.pushed(callout.name),
+			"allowed_accounts of %s is *: whoever has a signing key of any account, the system account too, can place clients there", callout.name)
+		sound = false
+	case system.public != "" && system.lands == "" && allowed.Contains(system.public):
+		o.Warn("callout", callout.where, "nsc edit authcallout -a "+callout.name+" --rm-allowed-account "+system.public+o.pushed(callout.name),
+			"the system account is among the allowed_accounts of %s, and no role of usher leads there", callout.name)
+		sound = false
+	}
+	if sound {
+		o.Ok("callout", callout.where, "%s has external authorization, for every account that clients land in", callout.name)
+	}
+}
+
+// past finds who comes past usher: auth users beside the service user, about whom no
+// server asks; and keys that usher does not hold and that make users of an account where
+// its clients land.
+func (o *OperatorCheck) past(callout *accountCheck) {
+	service := o.serviceKey()
+	others := slices.DeleteFunc(slices.Clone(callout.claims.Authorization.AuthUsers), func(u string) bool { return u == service })
+	if len(others) > 0 {
+		o.Warn("callout", callout.where, "nsc edit authcallout -a "+callout.name+" --rm-auth-user PUBLIC_KEY"+o.pushed(callout.name)+", unless it is that of another usher",
+			"auth_users of %s has %s beside the service user, let in without usher being asked, and able to read in %s: %s",
+			callout.name, plural.Count(len(others), "user"), callout.name, strings.Join(others, ", "))
+	}
+	for _, a := range o.accounts {
+		if a.lands == "" || a.claims == nil {
+			continue
+		}
+		var strange []string
+		for _, key := range a.claims.SigningKeys.Keys() {
+			if !slices.ContainsFunc(o.keys.Keys(), func(k issuer.Key) bool { return k.PublicKey == key }) {
+				strange = append(strange, key)
+			}
+		}
+		if len(strange) > 0 {
+			slices.Sort(strange)
+			o.Ok("callout", a.where, "whoever has %s of %s, which the keyring does not have, makes users of it that come past usher: %s",
+				plural.Count(len(strange), "signing key"), a.name, strings.Join(strange, ", "))
+		}
+	}
+}
+
+// xkey compares the xkey of the callout account with those of the keyring.
+func (o *OperatorCheck) xkey(a *accountCheck) {
+	public := a.claims.Authorization.XKey
+	held := o.keys.XKeys()
+	holds := false
+	for _, x := range held {
+		holds = holds || x.PublicKey() == public
+	}
+	set := "nsc edit authcallout -a " + a.name + " --curve " + PublicXKey(o.keys) + o.pushed(a.name)
+	switch {
+	case holds:
+		o.Ok("xkey", a.where, "requests are sealed to a key of the keyring")
+	case public == "" && len(held) > 0:
+		o.Fail(fault.Config, "xkey", a.where, set, "%s has no authorization.xkey, and the keyring has an xkey: servers ask in the clear, and usher refuses such requests", a.name)
+	case public == "":
+		o.Warn("xkey", a.where, "make one (usher nkey new --out FILE xkey), put it into the keyring and set it: nsc edit authcallout -a "+a.name+" --curve PUBLIC_XKEY"+o.pushed(a.name),
+			"%s has no authorization.xkey: requests come in the clear, and whoever reads in it reads credentials", a.name)
+	case len(held) == 0:
+		o.Fail(fault.Config, "xkey", a.where, "put the seed of "+public+" into "+o.Cfg.Keyring.Dir+" and keyring.yaml", "servers seal to %s, which is not in the keyring: usher cannot open their requests", public)
+	default:
+		o.Fail(fault.Config, "xkey", a.where, "put its seed into "+o.Cfg.Keyring.Dir+" and keyring.yaml, or set the keyring's: "+set,
+			"servers seal to %s, which is not in the keyring: usher cannot open their requests", public)
+	}
+}

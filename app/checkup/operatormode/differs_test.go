@@ -1,0 +1,35 @@
+package operatormode
+
+import (
+	"strings"
+	"testing"
+	"usher/app/checkup/finding"
+	"usher/app/config"
+	"usher/callout/callouttest"
+
+	"github.com/nats-io/jwt/v2"
+)
+
+// TestCheckOperatorDiffers: servers that go by different JWTs are told apart.
+func TestCheckOperatorDiffers(t *testing.T) {
+	t.Parallel()
+	o := callouttest.NewOperator(t, callouttest.OperatorConfig{})
+	c := o.ReadAccount(t, "APP")
+	first := o.WriteAccount(t, "APP", c)
+	c.Tags.Add("second")
+	second := o.WriteAccount(t, "APP", c)
+	var all []jwtVersion
+	for who, text := range map[string]string{"n1": first, "n2": second} {
+		claims, err := jwt.DecodeAccountClaims(text)
+		callouttest.Must(t, err)
+		all = append(all, jwtVersion{who: who, text: text, claims: claims})
+	}
+	var f finding.List
+	all = append(all, all[0], jwtVersion{who: "the resolver", text: all[0].text, claims: all[0].claims})
+	check := &OperatorCheck{List: &f, Cfg: &config.Config{}}
+	check.compare(&accountCheck{name: "APP", public: o.Accounts["APP"]}, all, nil, false)
+	if len(f) != 1 || f[0].Check != "resolver" || f[0].Result != "error" || !strings.HasPrefix(f[0].Detail, "servers differ: the JWT of APP of ") || !strings.Contains(f[0].Hint, "usher nkey push APP") ||
+		strings.Count(f[0].Detail, "the JWT of APP") != 2 || !strings.Contains(f[0].Detail, "("+all[0].who+", the resolver)") {
+		t.Errorf("%+v", f)
+	}
+}

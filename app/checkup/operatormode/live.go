@@ -1,0 +1,244 @@
+package operatormode
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+	"usher/app/checkup/finding"
+	"usher/app/deployment"
+	"usher/app/natsconn"
+	"usher/internal/fault"
+	"usher/internal/secretfile"
+	"usher/internal/shellword"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats.go"
+
+	"usher/issuer/operator"
+)
+
+// jwtVersion is one JWT of an account as servers have it.
+type jwtVersion struct {
+	who    string // server that goes by it, or "the resolver"
+	text   string
+	claims *jwt.AccountClaims
+}
+
+// checkLive asks the servers which account JWTs they go by. What they say counts more
+// than what is on disk.
+func (o *OperatorCheck) live(ctx context.Context) {
+	const check = "resolver"
+	file := o.Cfg.Operator.SystemCredsFile
+	if file == "" {
+		o.Warn(check, "", "set operator.system_creds_file to the credentials of a user of "+o.Cfg.Accounts.System,
+			"operator.system_creds_file is not set: which account JWTs are in force cannot be checked, so what follows is about those on disk")
+		return
+	}
+	nc, err := o.ConnectSystem(file)
+	if err != nil {
+		return
+	}
+	defer nc.Close()
+	o.maxPayload = nc.MaxPayload()
+	cluster := operator.NewCluster(nc, 0)
+	servers, err := cluster.Servers(ctx)
+	switch {
+	case errors.Is(err, operator.ErrNoServer):
+		o.Fail(fault.Config, check, file, "operator.system_creds_file has to be that of a user of the operator's system account", "%v", err)
+		return
+	case err != nil:
+		o.Fail(fault.Runtime, check, natsconn.NatsURLs(o.Cfg), "start the servers that are missing, or take them out of the cluster", "%v", err)
+		return
+	}
+	if err := o.trust(ctx, cluster, servers); err != nil {
+		o.Fail(fault.Runtime, check, natsconn.NatsURLs(o.Cfg), "usher check again; if it stays so, look at the servers' logs", "%v", err)
+		return
+	}
+	silent := true // servers may be unable to say what their resolver stores
+	found := map[string][]jwtVersion{}
+	for _, a := range o.accounts {
+		if a.public == "" {
+			continue
+		}
+		all, stored, err := versions(ctx, cluster, a.public, servers)
+		if err != nil {
+			o.Fail(fault.Runtime, check, a.name, "usher check again; if it stays so, look at the servers' logs", "%v", err)
+			return
+		}
+		silent = silent && !stored
+		found[a.name] = all
+	}
+	for _, a := range o.accounts {
+		if a.public != "" {
+			o.compare(a, found[a.name], servers, silent)
+		}
+	}
+}
+
+func (o *OperatorCheck) ConnectSystem(file string) (*nats.Conn, error) {
+	const check = "resolver"
+	opts, err := natsconn.TlsOptions(&o.Cfg.NATS.TLS)
+	if err != nil {
+		return nil, err // said of the service user already
+	}
+	_, err = os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) { // docs/how-to/operator-mode.md says to move it away
+		o.Warn(check, file, "usher check looks at more where it is; where it is not, operator.system_creds_file can be left out",
+			"operator.system_creds_file is not on this machine: which account JWTs are in force cannot be checked from here, so what follows is about those on disk")
+		return nil, err
+	}
+	if err != nil {
+		err = secretfile.Unreadable(err)
+	} else if err = secretfile.CheckSecret(file, o.Cfg.Keyring.AllowGroupReadable); err == nil {
+		_, err = UserOf(file)
+	}
+	if err != nil {
+		o.Fail(fault.Config, check, file, "nsc generate creds -a "+o.Cfg.Accounts.System+" -n USER -o FILE; and chmod 600 it", "operator.system_creds_file: %v", err)
+		return nil, err
+	}
+	nc, err := nats.Connect(natsconn.NatsURLs(o.Cfg), append(opts, nats.UserCredentials(file), nats.Name("usher-check-system"),
+		nats.Timeout(deployment.ConnectTimeout), nats.NoReconnect(),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
+	switch {
+	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
+		o.Fail(fault.Config, check, file, "operator.system_creds_file has to be that of a user of the operator's system account", "the servers refuse the system user: %v", err)
+	case err != nil:
+		o.Fail(fault.Runtime, check, natsconn.NatsURLs(o.Cfg), "is nats-server running, and is this its address?", "as system user: %v", err)
+	}
+	return nc, err
+}
+
+// versions returns what each server goes by, and what the resolvers store.
+func versions(ctx context.Context, c *operator.Cluster, public string, servers []operator.Server) (all []jwtVersion, stored bool, err error) {
+	inForce, err := c.InForce(ctx, public, servers)
+	if err != nil {
+		return nil, false, err
+	}
+	texts, err := c.Stored(ctx, public, servers)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, in := range inForce {
+		if in.JWT != "" {
+			all = append(all, jwtVersion{who: in.Server.Name, text: in.JWT})
+		}
+	}
+	for _, text := range texts {
+		all = append(all, jwtVersion{who: "the resolver", text: text})
+	}
+	for i := range all {
+		if all[i].claims, err = jwt.DecodeAccountClaims(all[i].text); err != nil {
+			return nil, false, fmt.Errorf("%s: account JWT: %w", all[i].who, err)
+		}
+	}
+	return all, len(texts) > 0, nil
+}
+
+// compare holds what servers have of an account against what is on disk, and puts
+// it in its place.
+func (o *OperatorCheck) compare(a *accountCheck, all []jwtVersion, servers []operator.Server, silent bool) {
+	const check = "resolver"
+	push := "usher nkey push " + a.name + ", or nsc push -a " + a.name
+	if len(all) == 0 {
+		if silent {
+			o.Ok(check, a.name, "no server has loaded it yet, and they do not say what they would take (a memory resolver does not)")
+			return
+		}
+		o.Fail(fault.Config, check, a.name, push, "no server knows %s (%s)", a.name, a.public)
+		a.missing = true // what is on disk may say why
+		return
+	}
+	if a.disk != nil && a.disk.Subject != a.public {
+		return // two accounts cannot be compared; account says that they are two
+	}
+	newest := slices.MaxFunc(all, func(x, y jwtVersion) int { return int(x.claims.IssuedAt - y.claims.IssuedAt) })
+	before := len(*o.List)
+	if a.disk != nil {
+		o.againstDisk(a, all, push)
+	}
+	behind := slices.ContainsFunc((*o.List)[before:], func(f finding.Finding) bool { return f.Result == "error" })
+	var texts []string
+	for _, v := range all {
+		if !slices.Contains(texts, v.text) {
+			texts = append(texts, v.text)
+		}
+	}
+	if len(texts) > 1 && !behind {
+		o.Fail(fault.Config, check, a.name, push+"; servers take it from each other where they are connected", "servers differ: %s", o.dated(a.name, all))
+	}
+	if len(*o.List) == before {
+		same := "as on disk"
+		if a.disk == nil {
+			same = "all the same"
+		}
+		o.Ok(check, a.name, "%s: %s", operator.Names(servers), same)
+	}
+	a.claims, a.where = newest.claims, a.name+" (in force)"
+	a.stale = a.disk != nil && newest.text != a.text
+}
+
+// againstDisk finds versions that are older or newer than the one on disk.
+func (o *OperatorCheck) againstDisk(a *accountCheck, all []jwtVersion, push string) {
+	const check = "resolver"
+	file := operator.Dir(o.Cfg.Operator.Dir).AccountFile(a.name)
+	var older, newer, other []jwtVersion
+	for _, v := range all {
+		switch {
+		case v.text == a.text:
+		case v.claims.IssuedAt < a.disk.IssuedAt:
+			older = append(older, v)
+		case v.claims.IssuedAt > a.disk.IssuedAt:
+			newer = append(newer, v)
+		default:
+			other = append(other, v)
+		}
+	}
+	disk := issued(a.disk)
+	if o.stranger(a.disk) != "" {
+		push = o.signAgain(a.name) // servers keep what is pushed, and do not go by it
+	}
+	if len(older) > 0 {
+		o.Fail(fault.Config, check, a.name, push, "older than on disk: %s; %s is of %s", o.dated(a.name, older), file, disk)
+	}
+	if len(newer) > 0 {
+		o.Warn(check, a.name, "nsc pull -a "+a.name+", and nsc describe account -n "+a.name+" -R > "+shellword.Quote(file)+", before anything is changed from here",
+			"newer than on disk: %s; %s is of %s", o.dated(a.name, newer), file, disk)
+	}
+	if len(other) > 0 {
+		o.Fail(fault.Config, check, a.name, push, "another JWT than on disk, signed in the same second: %s", o.dated(a.name, other))
+	}
+}
+
+func issued(c *jwt.AccountClaims) string { return time.Unix(c.IssuedAt, 0).UTC().Format(time.RFC3339) }
+
+// dated says which JWTs of an account there are, each with who has it.
+func (o *OperatorCheck) dated(name string, all []jwtVersion) string {
+	who := map[string][]string{}
+	var order []jwtVersion
+	for _, v := range all {
+		if who[v.text] == nil {
+			order = append(order, v)
+		}
+		if !slices.Contains(who[v.text], v.who) {
+			who[v.text] = append(who[v.text], v.who)
+		}
+	}
+	slices.SortFunc(order, func(x, y jwtVersion) int {
+		return cmp.Or(cmp.Compare(x.claims.IssuedAt, y.claims.IssuedAt), cmp.Compare(x.text, y.text))
+	})
+	var parts []string
+	for _, v := range order {
+		part := "the JWT of " + name + " of " + issued(v.claims) + " (" + strings.Join(who[v.text], ", ")
+		if o.stranger(v.claims) != "" {
+			part += "; signed by " + v.claims.Issuer + ", which servers do not take"
+		}
+		parts = append(parts, part+")")
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,74 @@
+package operatormode
+
+import (
+	"slices"
+	"strings"
+	"usher/app/assembly"
+	"usher/internal/fault"
+
+	"github.com/nats-io/jwt/v2"
+
+	"usher/callout"
+	"usher/issuer"
+	"usher/issuer/operator"
+	"usher/permissions"
+)
+
+// scopes compares accounts.scopes with the scoped keys of the keyring, and looks at
+// the templates that they stand for.
+func (o *OperatorCheck) scopes() {
+	active := map[issuer.Place]string{}
+	for _, k := range o.keys.Keys() {
+		if k.State == issuer.StateActive && k.Scope != "" {
+			active[issuer.Place{Account: k.Account, Scope: k.Scope}] = k.PublicKey
+		}
+	}
+	for _, r := range assembly.Policy(o.Cfg).Scoped {
+		place := issuer.Place{Account: r.Account, Scope: r.Role}
+		if active[place] == "" {
+			o.Fail(fault.Config, "scope", o.Cfg.Keyring.Dir,
+				"usher nkey new --out FILE account; "+addKey(place, "PUBLIC_KEY")+o.pushed(r.Account)+"; and put its seed into the keyring, active, with account: "+r.Account+" and scope: "+r.Role,
+				"accounts.scopes has %s/%s, and the keyring has no active signing key for that: identities with this role are not answered", r.Account, r.Role)
+		}
+	}
+	for _, k := range o.keys.Keys() {
+		place := issuer.Place{Account: k.Account, Scope: k.Scope}
+		if active[place] != k.PublicKey {
+			continue
+		}
+		if !slices.Contains(o.Cfg.Accounts.Scopes, k.Account+"/"+k.Scope) {
+			o.Warn("scope", o.Cfg.Keyring.Dir, "add "+k.Account+"/"+k.Scope+" to accounts.scopes, or take the key out of the keyring",
+				"no role is bound to the scoped signing key for %s: it is not used", place)
+		}
+		if a := o.called(k.Account); a.claims != nil {
+			o.template(a, &k)
+		}
+	}
+}
+
+// template looks at what a scoped signing key gives.
+func (o *OperatorCheck) template(a *accountCheck, k *issuer.Key) {
+	scope, _ := a.claims.SigningKeys.GetScope(k.PublicKey)
+	user, ok := scope.(*jwt.UserScope)
+	if !ok || user == nil || user.Role != k.Scope {
+		return // signingKeys has said so
+	}
+	sound := true
+	edit := "nsc edit signing-key -a " + a.name + " --sk " + k.PublicKey + " "
+	p := &user.Template.Permissions
+	for _, side := range operator.Open(p, &a.claims.DefaultPermissions) {
+		flag := strings.TrimSuffix(side, "lish")
+		flag = strings.TrimSuffix(flag, "scribe")
+		o.Fail(fault.Config, "scope", a.where, edit+"--deny-"+flag+" '>' (or --allow-"+flag+" for what is meant)"+o.pushed(a.name),
+			"the template of %s says nothing of what may be allowed to %s: everything is", k.Account+"/"+k.Scope, side)
+		sound = false
+	}
+	for _, what := range operator.Reach(p, callout.Subject, permissions.Overlaps) {
+		o.Warn("scope", a.where, edit+"--deny-pubsub '"+callout.Subject+"'"+o.pushed(a.name),
+			"the template of %s reaches %s: %s", k.Account+"/"+k.Scope, callout.Subject, what)
+		sound = false
+	}
+	if sound {
+		o.Ok("scope", a.where, "the template of %s states both sides", k.Account+"/"+k.Scope)
+	}
+}

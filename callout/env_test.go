@@ -1,0 +1,80 @@
+package callout_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"usher/callout/callouttest"
+)
+
+// testEnv is a server with the service behind it.
+type testEnv struct {
+	t       *testing.T
+	server  *callouttest.Server
+	service *callouttest.Service
+	keys    callouttest.Keys
+}
+
+func newTestEnv(t *testing.T, sealed bool) testEnv {
+	t.Helper()
+	keys := callouttest.NewKeys(t)
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed, DisableShortFirstPing: true})
+	service := callouttest.StartService(t, callouttest.ServiceConfig{
+		URLs:      srv.URL(),
+		Keyring:   callouttest.KeyringDir(t, sealed, keys),
+		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
+	})
+	return testEnv{t, srv, service, keys}
+}
+
+// plainAndSealed runs a test in the clear and sealed.
+func plainAndSealed(t *testing.T, test func(s testEnv)) {
+	t.Helper()
+	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(newTestEnv(t, sealed))
+		})
+	}
+}
+
+// testTimeout is the time a test client gives the server: on a slow machine it
+// would otherwise be the client that gives up.
+const testTimeout = 5 * time.Second
+
+// connect lets a client in, or ends the test.
+func (s testEnv) connect(t *testing.T, token string, opts ...nats.Option) *nats.Conn {
+	t.Helper()
+	nc, err := nats.Connect(s.server.URL(), append(opts, nats.Token(token), nats.Timeout(testTimeout))...)
+	if err != nil {
+		t.Fatalf("connect: %v\n%s", err, s.service.Log)
+	}
+	t.Cleanup(nc.Close)
+	return nc
+}
+
+// placed returns the user name and the account that the server has for a connection.
+func (s testEnv) placed(t *testing.T, nc *nats.Conn) (user, account string) {
+	t.Helper()
+	cid, err := nc.GetClientID()
+	callouttest.Must(t, err)
+	z, err := s.server.NATSServer().Connz(&server.ConnzOptions{CID: cid, Username: true})
+	callouttest.Must(t, err)
+	if len(z.Conns) != 1 {
+		t.Fatalf("connection %d: the server knows %d", cid, len(z.Conns))
+	}
+	return z.Conns[0].AuthorizedUser, z.Conns[0].Account
+}
+
+// createStreams makes the streams of the fixture's projects, with a message on
+// each topic and the durable consumers of the directory.
+func (s testEnv) createStreams(t *testing.T) *nats.Conn {
+	t.Helper()
+	admin := s.server.Connect(t, callouttest.AdminUser)
+	mustCreateStream(t, admin, "shop", []string{"shop.>"}, "billing", "audit")
+	mustCreateStream(t, admin, "lab", []string{"lab.>"}, "reader")
+	return admin
+}
