@@ -36,7 +36,7 @@ func TestServeKeyringChange(t *testing.T) {
 		t.Errorf("with a broken seed: exit code %d", code)
 	}
 	callouttest.Must(t, os.Remove(in.Path(broken)))
-	p.waitFor(t, "keyring is again the one in use")
+	p.waitFor(t, "the keyring directory is valid again, with the keys in use")
 
 	keys := callouttest.NewKeys(t)
 	in.Write(t, setup.DirKeys+"/new.nk", keys.IssuerSeed+"\n")
