@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+
 	"usher/internal/fault"
 	"usher/internal/plural"
 
