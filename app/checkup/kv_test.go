@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+
 	"usher/directory/snapshot"
 
 	"github.com/nats-io/nats.go"

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
 	"usher/internal/fault"
 	"usher/internal/plural"
 

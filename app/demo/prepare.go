@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
 	"usher/internal/fault"
 
 	"usher/app/setup"

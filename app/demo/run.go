@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+
 	"usher/app/config"
 	"usher/app/devserver"
 	"usher/app/server"

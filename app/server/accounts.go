@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+
 	"usher/internal/fault"
 	"usher/internal/secretfile"
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"time"
+
 	"usher/internal/fault"
 	"usher/internal/version"
 

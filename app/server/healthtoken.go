@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"time"
+
 	"usher/internal/secretfile"
 
 	"usher/internal/ownedfile"

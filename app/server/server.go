@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
 	"usher/internal/fault"
 	"usher/internal/version"
 

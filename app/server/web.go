@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+
 	"usher/internal/fault"
 
 	"usher/api/listener"

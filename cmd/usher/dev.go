@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
 	"usher/app/demo"
 	"usher/app/setup"
 	"usher/cmd/usher/cmdutil"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"time"
+
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/fault"
 	"usher/internal/shellword"
