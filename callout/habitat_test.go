@@ -133,7 +133,7 @@ func habitat(t *testing.T, s testEnv, ca *callouttest.CA) {
 		hab.refused(fmt.Sprintf("Permissions Violation for Subscription to %q", subject))
 	}
 
-	for _, token := range []string{"nobody-key", "", "usher_mistyped"} {
+	for _, token := range []string{"unknown-key", "", "usher_mistyped"} {
 		bad := dialSupervisor(t, s.server.Addr(), ca)
 		bad.handshake(token)
 		bad.expect("-ERR 'Authorization Violation'")

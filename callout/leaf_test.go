@@ -37,7 +37,7 @@ func TestLeafNodeCredentials(t *testing.T) {
 			{"service_admin", "ladmin-key", "granted"},
 			{"password with any user name", "anybody:ladmin-key", "granted"},
 			{"admin of every project of the account", "fleaf-key", "granted"},
-			{"unknown token", "nobody-key", "key_unknown"},
+			{"unknown token", "unknown-key", "key_unknown"},
 			{"publisher", "publisher-key", "leafnode_not_allowed"},
 			{"project_admin", "padmin-key", "leafnode_not_allowed"},
 			{"service_admin without connection_types", "sadmin-key", "leafnode_not_allowed"},
