@@ -47,7 +47,7 @@ func checkServerConfig(f *finding.List, file string, cfg *config.Config, keys *i
 	checkFileAccounts(f, file, x, cfg, snapshot)
 	checkFileUsers(f, file, x, cfg)
 	if len(*f) == before {
-		f.Ok(check, file, "asks usher about every client but %s, and has every account that clients land in", strings.Join(c.AuthUsers, ", "))
+		f.OK(check, file, "asks usher about every client but %s, and has every account that clients land in", strings.Join(c.AuthUsers, ", "))
 	}
 	(&serverCheck{List: f, url: file, largest: largest}).payload(x.MaxPayload)
 }
