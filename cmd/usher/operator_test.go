@@ -59,7 +59,7 @@ func TestOperatorSystemAlias(t *testing.T) {
 	for _, verb := range []string{"serve", "check"} {
 		code, stdout, stderr := usher(t, verb, "-c", in.Config())
 		says := stdout + stderr // check's findings are its output
-		if code != cmdutil.ExitConfig || !strings.Contains(says, `the system account "SYS" (accounts.system of the configuration) is not among them`) ||
+		if code != cmdutil.ExitConfig || !strings.Contains(says, `the system account "SYS" (accounts.system in the configuration) is not listed`) ||
 			!strings.Contains(says, "hint: add it, with its public key") {
 			t.Errorf("%s: exit code %d\n%s", verb, code, says)
 		}
