@@ -59,7 +59,7 @@ func TestOperatorSystemAlias(t *testing.T) {
 	for _, verb := range []string{"serve", "check"} {
 		code, stdout, stderr := usher(t, verb, "-c", in.Config())
 		says := stdout + stderr // check's findings are its output
-		if code != cmdutil.ExitConfig || !strings.Contains(says, `the system account "SYS" (accounts.system of the configuration) is not among them`) ||
+		if code != cmdutil.ExitConfig || !strings.Contains(says, `the system account "SYS" (accounts.system in the configuration) is not listed`) ||
 			!strings.Contains(says, "hint: add it, with its public key") {
 			t.Errorf("%s: exit code %d\n%s", verb, code, says)
 		}
@@ -184,7 +184,7 @@ func TestDevOperatorInterrupted(t *testing.T) {
 		}
 		again, err := demo.Prepare(dir, "127.0.0.1:0", true)
 		callouttest.Must(t, err)
-		if !reflect.DeepEqual(made.Demo, again.Demo) {
+		if !reflect.DeepEqual(made.Directory, again.Directory) {
 			t.Error("another demo")
 		}
 		for _, name := range names {
