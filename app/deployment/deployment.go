@@ -217,7 +217,7 @@ func (l *Deployment) pinned(public string) []string {
 	var all []string
 	for _, f := range []struct{ key, path string }{
 		{"nats.creds_file", l.Cfg.NATS.CredsFile},
-		{"nats.sentinel_creds_file", l.Cfg.NATS.SentinelFile},
+		{"nats.sentinel_creds_file", l.Cfg.NATS.SentinelCredsFile},
 		{"operator.system_creds_file", l.Cfg.Operator.SystemCredsFile},
 	} {
 		text, err := os.ReadFile(f.path)

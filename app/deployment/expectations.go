@@ -25,11 +25,11 @@ func (l *Deployment) Expectations(ctx context.Context) ([]rotation.Expectation, 
 		return nil, err
 	}
 	bare := *l.Cfg
-	bare.NATS.SentinelFile = ""
+	bare.NATS.SentinelCredsFile = ""
 	var all []rotation.Expectation
 	for _, url := range l.urls() {
 		x, err := l.knock(ctx, &bare, url, keys)
-		if err == nil && x.Issuer == "" && l.Cfg.NATS.SentinelFile != "" {
+		if err == nil && x.Issuer == "" && l.Cfg.NATS.SentinelCredsFile != "" {
 			x, err = l.knock(ctx, l.Cfg, url, keys)
 		}
 		if err != nil {

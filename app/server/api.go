@@ -42,7 +42,7 @@ func (in *Server) startAPI(ctx context.Context) error {
 		Store: bucket, Audit: in.audit.WriteChange, Now: in.Parts.Now, Random: rand.Reader, NewID: assembly.NewRequestID, Log: in.log,
 		Explain: in.explainUser, Directory: in.directoryView, Version: version.Semver(), DefaultAccount: in.cfg.Accounts.ServiceAdmin,
 		Policy: in.Parts.Policy, MaxPayload: bucket.Conn.MaxPayload, Reserved: []string{in.cfg.Accounts.Callout, in.cfg.Accounts.System},
-		KeyIn: rest.KeyIn(cfg.KeyIn), FailedKeys: float64(cfg.FailuresPerS), MaxBody: int64(cfg.MaxBody), Timeout: cfg.Timeout,
+		KeyIn: rest.KeyIn(cfg.KeyIn), FailedKeys: float64(cfg.FailuresPerSecond), MaxBody: int64(cfg.MaxBody), Timeout: cfg.Timeout,
 	})
 	if err != nil {
 		return err
