@@ -5,14 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"usher/internal/fault"
-	"usher/internal/secretfile"
 
 	"usher/api/projects"
 	"usher/app/accounts"
 	"usher/app/assembly"
 	"usher/app/config"
 	"usher/app/deployment"
+	"usher/internal/fault"
+	"usher/internal/secretfile"
 	"usher/issuer/keyring"
 )
 

@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"time"
-	"usher/internal/fault"
-	"usher/internal/version"
 
 	"usher/api"
 	"usher/api/listener"
@@ -20,6 +18,8 @@ import (
 	"usher/app/explanation"
 	"usher/directory/kv"
 	"usher/identity"
+	"usher/internal/fault"
+	"usher/internal/version"
 )
 
 // apiStop is how long the last requests to the API may take to end.

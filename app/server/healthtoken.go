@@ -8,9 +8,9 @@ import (
 	"log/slog"
 	"os"
 	"time"
-	"usher/internal/secretfile"
 
 	"usher/internal/ownedfile"
+	"usher/internal/secretfile"
 	"usher/tokens/health"
 )
 

@@ -11,8 +11,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-	"usher/internal/fault"
-	"usher/internal/version"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -24,7 +22,9 @@ import (
 	"usher/callout/admission"
 	"usher/directory/file"
 	"usher/directory/kv"
+	"usher/internal/fault"
 	"usher/internal/metrics"
+	"usher/internal/version"
 	"usher/issuer/keyring"
 )
 

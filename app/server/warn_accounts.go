@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"log/slog"
+
 	"usher/app/assembly"
 )
 

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"usher/internal/fault"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"usher/api/listener"
 	"usher/callout"
+	"usher/internal/fault"
 	"usher/internal/secret"
-
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // startWeb serves /metrics, /healthz (the process lives) and /readyz
