@@ -56,7 +56,7 @@ func (s skewEnv) start(t *testing.T, skew, leeway, lifetime time.Duration, direc
 // answer: nobody is denied. A usher that is behind serves: a request that comes
 // from the future has its whole time left.
 func TestClockSkew(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+	t.Parallel() // mostly waits
 	const skew, lifetime = 5 * time.Minute, 10 * time.Minute
 	for mode, start := range skewModes() {
 		t.Run(mode, func(t *testing.T) {
@@ -109,7 +109,7 @@ func TestClockSkew(t *testing.T) {
 // Attack: using a key past its end while clocks differ
 // Held by: the end of a key is a time in the user JWT, which the server holds to as well
 func TestKeyEndsWhileClocksDiffer(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+	t.Parallel() // mostly waits
 	const skew = 5 * time.Minute
 	for mode, start := range skewModes() {
 		t.Run(mode, func(t *testing.T) {

@@ -93,7 +93,7 @@ func TestNoSecretFromAnyField(t *testing.T) {
 		}
 		callouttest.Must(t, i.nc.Flush())
 	}
-	callouttest.Eventually(t, "all are in the audit", func() bool { return strings.Count(s.service.AuditText(), "\n") >= sent })
+	callouttest.Eventually(t, "all requests are in the audit", func() bool { return strings.Count(s.service.AuditText(), "\n") >= sent })
 	for name, text := range map[string]string{
 		"audit": s.service.AuditText(), "log": s.service.Log.String(), "metrics": metricsText(t, s.service),
 	} {

@@ -44,7 +44,7 @@ func shortContext(t *testing.T) context.Context {
 func inbox(user string) nats.Option { return nats.CustomInboxPrefix("_INBOX_" + user) }
 
 func TestJetStreamPublisherAndConsumer(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+	t.Parallel() // mostly waits
 	plainAndSealed(t, func(s testEnv) {
 		t := s.t
 		admin := s.createStreams(t)
@@ -122,7 +122,7 @@ func assertPending(t *testing.T, js jetstream.JetStream, durable string, pending
 }
 
 func TestJetStreamProjectAdmin(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+	t.Parallel() // mostly waits
 	plainAndSealed(t, func(s testEnv) {
 		t := s.t
 		s.createStreams(t)

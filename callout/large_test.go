@@ -14,7 +14,7 @@ import (
 // However large its max_payload, a server reads no JWT above 1 MiB, and takes one
 // for a refusal. So such an answer is not sent.
 func TestAnswerAboveTheLargestJWT(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+	t.Parallel() // mostly waits
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Extra: "max_payload: 8MB\n", Timeout: silenceTimeout})
 	var topics strings.Builder

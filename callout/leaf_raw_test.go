@@ -139,7 +139,7 @@ func TestLeafNodeIsUnchecked(t *testing.T) {
 	s.service.SetDirectory(t, callouttest.WithDigests(leafDirectory))
 	l, in := s.newRawLeaf(t, "owner-key")
 	if !in {
-		t.Fatal("not let in")
+		t.Fatal("not connected")
 	}
 
 	// Another stream's message, for an acknowledgement.
@@ -194,7 +194,7 @@ func TestLeafNodeIsUnchecked(t *testing.T) {
 	for {
 		m, err := orders.NextMsg(50 * time.Millisecond)
 		if err != nil {
-			break // no more
+			break // no more messages
 		}
 		if string(m.Data) == "refused" {
 			t.Errorf("%s passed", m.Subject)
@@ -213,6 +213,6 @@ func TestServersAreNotAskedAbout(t *testing.T) {
 	two := callouttest.StartServer(t, callouttest.ServerConfig{Name: "two", Keys: keys, Cluster: true, Routes: []string{one.RouteURL()}})
 	callouttest.Eventually(t, "there is a route", func() bool { return one.NATSServer().NumRoutes() > 0 && two.NATSServer().NumRoutes() > 0 })
 	if events := service.Events(t); len(events) > 0 {
-		t.Errorf("usher was asked: %v", events)
+		t.Errorf("usher got requests: %v", events)
 	}
 }

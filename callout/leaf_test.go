@@ -47,7 +47,7 @@ func TestLeafNodeCredentials(t *testing.T) {
 				before := len(s.service.Events(t))
 				leaf, _ := s.startLeaf(t, c.userinfo)
 				var event callouttest.Event
-				callouttest.Eventually(t, "the leaf node has asked", func() bool {
+				callouttest.Eventually(t, "usher gets the request for the leaf node", func() bool {
 					events := s.service.Events(t)
 					if len(events) == before {
 						return false
@@ -108,7 +108,7 @@ func TestLeafNodeSubjects(t *testing.T) {
 			for {
 				m, err := c.sub.NextMsg(100 * time.Millisecond)
 				if err != nil {
-					break // no more
+					break // no more messages
 				}
 				if string(m.Data) == c.data && m.Subject != c.only {
 					t.Errorf("%s passed %s", m.Subject, c.data)

@@ -72,7 +72,7 @@ func TestNoSecretAnywhere(t *testing.T) {
 			t.Fatalf("%d connections were refused, expected %d", refusals, want)
 		}
 		var events []callouttest.Event
-		callouttest.Eventually(t, "all are in the audit", func() bool {
+		callouttest.Eventually(t, "all requests are in the audit", func() bool {
 			events = s.service.Events(t)
 			return len(events) == ways*(len(granted)+len(denied))
 		})
@@ -85,7 +85,7 @@ func TestNoSecretAnywhere(t *testing.T) {
 
 		// What the answer said is in the server's event, word for word.
 		text := regexp.MustCompile(`^Auth callout service returned an error: denied, request (\S+)$`)
-		places := map[string]string{
+		texts := map[string]string{
 			"audit": s.service.AuditText(), "log": s.service.Log.String(), "metrics": metricsText(t, s.service),
 		}
 		for range refusals {
@@ -96,10 +96,10 @@ func TestNoSecretAnywhere(t *testing.T) {
 				continue
 			}
 			delete(ids, m[1])
-			places["account events"] += reason + "\n"
-			places["server events"] += nextReason(t, serverEvents) + "\n"
+			texts["account events"] += reason + "\n"
+			texts["server events"] += nextReason(t, serverEvents) + "\n"
 		}
-		for name, text := range places {
+		for name, text := range texts {
 			if text == "" {
 				t.Errorf("%s: empty", name)
 			}

@@ -163,7 +163,7 @@ func TestSubjects(t *testing.T) {
 		} {
 			t.Run(c.user, func(t *testing.T) {
 				nc := s.connect(t, c.token, nats.Name(c.user), ignoreErrors())
-				if user, account := s.placed(t, nc); user != c.user || account != c.account {
+				if user, account := s.connInfo(t, nc); user != c.user || account != c.account {
 					t.Errorf("the server has user %q in account %q", user, account)
 				}
 				for _, r := range c.rules {

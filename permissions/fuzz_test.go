@@ -459,8 +459,8 @@ func FuzzSubjects(f *testing.F) {
 	})
 }
 
-// oddStar reports a token such as "*a", which nats-server's SubjectsCollide
-// takes for a wildcard by its first character and its delivery does not.
+// oddStar reports a token such as "*a": nats-server's SubjectsCollide treats it as a
+// wildcard because of its first character, but message delivery does not.
 func oddStar(s string) bool {
 	for token := range strings.SplitSeq(s, ".") {
 		if len(token) > 1 && (token[0] == '*' || token[0] == '>') {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
 	"usher/directory"
 	"usher/directory/snapshot"
 	"usher/issuer"

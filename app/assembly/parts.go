@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+
 	"usher/internal/fault"
 
 	"usher/app/config"

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"time"
+
 	"usher/internal/fault"
 
 	"github.com/nats-io/nats.go"

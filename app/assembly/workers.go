@@ -2,6 +2,7 @@ package assembly
 
 import (
 	"runtime"
+
 	"usher/app/config"
 )
 

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
 	"usher/internal/fault"
 
 	"usher/app/assembly"

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
 	"usher/app/deployment"
 	"usher/app/natsconn"
 	"usher/internal/fault"

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"time"
+
 	"usher/api/listener"
 	"usher/internal/fault"
 

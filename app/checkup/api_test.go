@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+
 	"usher/internal/fault"
 
 	"usher/app/checkup/finding"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
 	"usher/directory/snapshot"
 	"usher/internal/fault"
 	"usher/internal/plural"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"time"
+
 	"usher/app/deployment"
 	"usher/internal/fault"
 

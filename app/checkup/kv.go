@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
 	"usher/internal/fault"
 	"usher/internal/plural"
 	"usher/internal/secretfile"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"time"
+
 	"usher/internal/fault"
 	"usher/internal/plural"
 

@@ -2,6 +2,7 @@ package checkup
 
 import (
 	"time"
+
 	"usher/app/checkup/operatormode"
 	"usher/internal/fault"
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"time"
+
 	"usher/internal/fault"
 
 	"github.com/nats-io/nats.go"

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
 	"usher/directory/snapshot"
 	"usher/internal/fault"
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"time"
+
 	"usher/internal/plural"
 	"usher/internal/shellword"
 

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
 	"usher/internal/plural"
 
 	"usher/app/checkup/finding"

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+
 	"usher/internal/fault"
 	"usher/internal/plural"
 	"usher/internal/secretfile"

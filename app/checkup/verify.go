@@ -2,9 +2,10 @@ package checkup
 
 import (
 	"context"
+
 	"usher/app/assembly"
-	"usher/app/config"
 	"usher/app/checkup/finding"
+	"usher/app/config"
 	"usher/app/deployment"
 	"usher/app/rotation"
 	"usher/internal/fault"

@@ -3,6 +3,7 @@ package checkup
 import (
 	"cmp"
 	"time"
+
 	"usher/app/checkup/operatormode"
 	"usher/internal/fault"
 

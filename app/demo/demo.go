@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+
 	"usher/internal/secretfile"
 
 	"usher/app/setup"

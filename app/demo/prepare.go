@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
 	"usher/internal/fault"
 
 	"usher/app/setup"
@@ -40,7 +41,7 @@ func Prepare(dir, listen string, operator bool) (*devRun, error) {
 		return nil, otherMode(dir, operator)
 	}
 	if there(filepath.Join(dir, setup.FileConfig)) {
-		return d, nil
+		return d, d.relocate()
 	}
 	if there(filepath.Join(dir, setup.DirJetStream)) { // it ran: somebody took usher.yaml away, and setup says what is in the way
 		return d, d.make()
@@ -52,6 +53,17 @@ func Prepare(dir, listen string, operator bool) (*devRun, error) {
 		}
 	}
 	return d, d.make()
+}
+
+// relocate updates the paths in nats-server.conf if the dev directory was moved.
+func (d *devRun) relocate() error {
+	var err error
+	d.moved, err = setup.Relocate(d.Dir)
+	// A file that is missing, or that the user has rewritten, is left to nats-server.
+	if err == nil || errors.Is(err, setup.ErrNoPaths) || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return fault.InConfig(err)
 }
 
 // otherMode says that a dev directory was made with, or without, --operator.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+
 	"usher/app/config"
 	"usher/app/devserver"
 	"usher/app/server"
@@ -22,6 +23,7 @@ type devRun struct {
 	Dir    string
 	listen string // in place of what the files say; empty: as they say
 	Demo   Demo
+	moved  []setup.Relocation
 	log    *heldWriter // what usher says of itself comes behind what to do
 	Note   func(w io.Writer, text string)
 	// announce tells the user what to do, once everything runs.
@@ -49,6 +51,9 @@ func (d *devRun) Run(ctx context.Context, stderr io.Writer) error {
 	}
 	d.log = &heldWriter{w: stderr}
 	defer d.log.release() //nolint:errcheck // there is nobody else to tell
+	for _, r := range d.moved {
+		d.Note(d.log, "the folder was moved: nats-server.conf has "+r.To+" instead of "+r.From+" now")
+	}
 	if url := nats.URL(); !slices.Contains(cfg.NATS.URLs, url) {
 		d.Note(d.log, filepath.Join(d.Dir, setup.FileConfig)+" names another address; other commands that read it will look there")
 		cfg.NATS.URLs = []string{url}

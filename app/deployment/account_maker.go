@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
 	"usher/app/accounts"
 	"usher/app/assembly"
 	"usher/app/config"

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"time"
+
 	"usher/callout/keyusage"
 	"usher/internal/fault"
 	"usher/internal/secretfile"

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"strings"
 	"time"
+
 	"usher/app/config"
 	"usher/app/natsconn"
 	"usher/issuer/keyring"

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+
 	"usher/internal/secretfile"
 
 	"github.com/nats-io/nats.go"

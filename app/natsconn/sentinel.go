@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+
 	"usher/internal/secretfile"
 
 	"github.com/nats-io/jwt/v2"

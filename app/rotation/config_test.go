@@ -75,10 +75,10 @@ func TestRotateRollingRestart(t *testing.T) {
 	p := &pair{}
 	var routes []string
 	for i := range 2 {
-		// By default nats-server gives connected clients 10 s to leave. Ushers on a busy
-		// machine need some of that.
+		// An usher moves its two connections one after the other, each in at most 2 s. The
+		// grace period must be longer than that; by default it is 10 s.
 		s := callouttest.StartServer(t, callouttest.ServerConfig{
-			Name: "n" + string(rune('1'+i)), Keys: keys, Sealed: true, Cluster: true, Routes: slices.Clone(routes), LameDuck: 1500 * time.Millisecond,
+			Name: "n" + string(rune('1'+i)), Keys: keys, Sealed: true, Cluster: true, Routes: slices.Clone(routes), LameDuck: 4500 * time.Millisecond,
 			Timeout: loadTimeout, DisableShortFirstPing: true,
 		})
 		routes = append(routes, s.RouteURL())

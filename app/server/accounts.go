@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 
+	"usher/internal/fault"
+	"usher/internal/secretfile"
+
 	"usher/api/projects"
 	"usher/app/accounts"
 	"usher/app/assembly"
 	"usher/app/config"
 	"usher/app/deployment"
-	"usher/internal/fault"
-	"usher/internal/secretfile"
 	"usher/issuer/keyring"
 )
 

@@ -9,6 +9,9 @@ import (
 	"net"
 	"time"
 
+	"usher/internal/fault"
+	"usher/internal/version"
+
 	"usher/api"
 	"usher/api/listener"
 	"usher/api/rest"
@@ -18,8 +21,6 @@ import (
 	"usher/app/explanation"
 	"usher/directory/kv"
 	"usher/identity"
-	"usher/internal/fault"
-	"usher/internal/version"
 )
 
 // apiStop is how long the last requests to the API may take to end.

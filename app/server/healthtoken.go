@@ -9,8 +9,9 @@ import (
 	"os"
 	"time"
 
-	"usher/internal/ownedfile"
 	"usher/internal/secretfile"
+
+	"usher/internal/ownedfile"
 	"usher/tokens/health"
 )
 

@@ -12,6 +12,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"usher/internal/fault"
+	"usher/internal/version"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"usher/api/listener"
@@ -22,9 +25,7 @@ import (
 	"usher/callout/admission"
 	"usher/directory/file"
 	"usher/directory/kv"
-	"usher/internal/fault"
 	"usher/internal/metrics"
-	"usher/internal/version"
 	"usher/issuer/keyring"
 )
 

@@ -1,13 +1,14 @@
 package server
 
 import (
+	"usher/app/assembly"
+	"usher/internal/version"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"usher/app/assembly"
 	"usher/directory/kv"
 	"usher/internal/metrics"
-	"usher/internal/version"
 )
 
 // reloads counts reloads of something.

@@ -7,12 +7,13 @@ import (
 	"log/slog"
 	"net/http"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"usher/internal/fault"
 
 	"usher/api/listener"
 	"usher/callout"
-	"usher/internal/fault"
 	"usher/internal/secret"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // startWeb serves /metrics, /healthz (the process lives) and /readyz

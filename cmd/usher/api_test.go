@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
 	"usher/cmd/usher/remote"
 
 	"github.com/google/uuid"

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+
 	"usher/cmd/usher/bench"
 	"usher/cmd/usher/cmdutil"
 	"usher/cmd/usher/manage"

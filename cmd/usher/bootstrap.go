@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
 	"usher/cmd/usher/cmdutil"
 	"usher/cmd/usher/remote"
 	"usher/internal/fault"

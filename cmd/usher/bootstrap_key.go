@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+
 	"usher/internal/fault"
 
 	"github.com/google/uuid"

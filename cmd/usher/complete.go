@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 	"strings"
+
 	"usher/cmd/usher/remote"
 
 	"github.com/urfave/cli/v2"

@@ -4,6 +4,7 @@ import (
 	"embed"
 	"fmt"
 	"strings"
+
 	"usher/cmd/usher/cmdutil"
 
 	"github.com/urfave/cli/v2"

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"io"
 	"os"
 	"path/filepath"
+
 	"usher/app/demo"
 	"usher/app/setup"
 	"usher/cmd/usher/cmdutil"
@@ -58,12 +60,15 @@ func dev(c *cli.Context) error {
 		return err
 	}
 	d.Note = func(w io.Writer, text string) { cmdutil.Say(w, "note", text) }
+	ctx, stop := context.WithCancel(c.Context)
+	defer stop()
+	stdout, stderr := endOnHangUp(ctx, stop, c.App.Writer, c.App.ErrWriter)
 	d.Announce = func(url, api string) error {
 		announce := printDemoText
 		if c.Bool("json") {
 			announce = printDemoJSON
 		}
-		return announce(c.App.Writer, &d.Demo, url, api, d.Dir)
+		return announce(stdout, &d.Demo, url, api, d.Dir)
 	}
-	return d.Run(c.Context, c.App.ErrWriter)
+	return d.Run(ctx, stderr)
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+
 	"usher/internal/shellword"
 
 	"usher/app/demo"

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/secretfile"
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"time"
+
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/fault"
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/fault"
 

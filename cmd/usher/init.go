@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"time"
+
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/fault"
 	"usher/internal/shellword"
@@ -21,7 +22,7 @@ func initCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "init",
 		Usage:     "make the files for a nats-server and usher",
-		UsageText: "usher init [--operator] [--kv] [--api HOST:PORT] [--listen HOST:PORT]\n      [--http HOST:PORT] [--project NAME]… DIR",
+		UsageText: "usher init [--operator] [--kv] [--api HOST:PORT] [--listen HOST:PORT]\n      [--http HOST:PORT] [--project NAME]… DIR\nusher init --moved DIR",
 		Description: "Writes seeds of issuer and xkey, the service user's password, nats-server.conf,\n" +
 			"usher.yaml and directory.yaml to DIR. Both programs start with them unedited.\n" +
 			"No file is ever overwritten.\n\n" +
@@ -31,7 +32,10 @@ func initCommand() *cli.Command {
 			"Each --project gets an account of its own, which is the wall around it: nobody in\n" +
 			"another account reads, writes or disturbs what is in it.\n\n" +
 			"With --operator the accounts are JWTs, signed by an operator that is made along\n" +
-			"with them: docs/reference/files.md says what each file is for.",
+			"with them: docs/reference/files.md says what each file is for.\n\n" +
+			"The paths in nats-server.conf are absolute. If you move the folder to DIR, stop\n" +
+			"nats-server and run usher init --moved DIR. It updates the paths, and refuses if\n" +
+			"the data of nats-server was not moved, too.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "operator", Usage: "make an operator with accounts and signing keys (operator mode)"},
 			&cli.BoolFlag{Name: "kv", Usage: "keep the directory in NATS, in place of a file"},
@@ -39,10 +43,14 @@ func initCommand() *cli.Command {
 			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` for nats-server", Value: setup.DefaultListen},
 			&cli.StringFlag{Name: "http", Usage: "`HOST:PORT` for metrics and probes of usher; default: " + config.Default().HTTP.Listen},
 			&cli.StringFlag{Name: "api", Usage: "`HOST:PORT` for the management API, with --kv; default: " + setup.ListenAPI},
+			&cli.BoolFlag{Name: "moved", Usage: "update the paths in nats-server.conf after the folder was moved to DIR; write nothing else"},
 		},
 		Action: func(c *cli.Context) error {
 			if err := cmdutil.Arguments(c, 1); err != nil {
 				return err
+			}
+			if c.Bool("moved") {
+				return initMoved(c)
 			}
 			o, err := initOptions(c)
 			if err != nil {
@@ -64,12 +72,45 @@ func initCommand() *cli.Command {
 	}
 }
 
-// setupError gives a failure to write an installation its way out.
+// initMoved updates the paths of an installation whose folder was moved.
+func initMoved(c *cli.Context) error {
+	for _, name := range []string{"operator", "kv", "project", "listen", "http", "api"} {
+		if c.IsSet(name) {
+			return cmdutil.UsageError("give --moved alone", "--moved and --%s cannot be combined", name)
+		}
+	}
+	changed, err := setup.Relocate(c.Args().First())
+	if err != nil {
+		return setupError(err)
+	}
+	for _, r := range changed {
+		if _, err := fmt.Fprintln(c.App.Writer, secret.RedactDetected(r.From+" -> "+r.To)); err != nil {
+			return err
+		}
+	}
+	if len(changed) == 0 {
+		cmdutil.Say(c.App.ErrWriter, "note", "the paths in nats-server.conf are up to date")
+	}
+	return nil
+}
+
+// setupError gives a failure of package setup its hint.
 func setupError(err error) error {
+	if errors.Is(err, setup.ErrDuplicateProject) {
+		return cmdutil.UsageError("name each project once", "--project: %w", err)
+	}
 	e := fault.InConfig(err)
 	var f *fault.Error
-	if errors.Is(err, setup.ErrExists) && errors.As(e, &f) {
+	if !errors.As(e, &f) {
+		return e
+	}
+	switch {
+	case errors.Is(err, setup.ErrExists):
 		f.Hint = "nothing was written; choose another directory, or move these files away"
+	case errors.Is(err, setup.ErrLeftBehind):
+		f.Hint = "nothing was changed; stop nats-server, move the data, and run the command again"
+	case errors.Is(err, setup.ErrNoPaths):
+		f.Hint = "nothing was changed; if you chose these paths yourself, edit the file"
 	}
 	return e
 }

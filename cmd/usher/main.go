@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
 	"usher/cmd/usher/cmdutil"
 )
 

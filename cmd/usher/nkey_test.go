@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+
 	"usher/cmd/usher/cmdutil"
 	"usher/cmd/usher/nkey"
 	"usher/internal/secretfile"

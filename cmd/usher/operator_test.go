@@ -59,7 +59,7 @@ func TestOperatorSystemAlias(t *testing.T) {
 	for _, verb := range []string{"serve", "check"} {
 		code, stdout, stderr := usher(t, verb, "-c", in.Config())
 		says := stdout + stderr // check's findings are its output
-		if code != cmdutil.ExitConfig || !strings.Contains(says, `the system account "SYS" (accounts.system of the configuration) is not among them`) ||
+		if code != cmdutil.ExitConfig || !strings.Contains(says, `the system account "SYS" (accounts.system in the configuration) is not listed`) ||
 			!strings.Contains(says, "hint: add it, with its public key") {
 			t.Errorf("%s: exit code %d\n%s", verb, code, says)
 		}
@@ -165,7 +165,7 @@ func TestDevOtherMode(t *testing.T) {
 	for _, args := range [][]string{nil, {"--operator"}} { // what usher init made is left alone
 		in := initialized(t, "--operator")
 		code, _, stderr := usher(t, append([]string{"dev", "--dir", in.Dir}, args...)...)
-		if code != cmdutil.ExitConfig || !strings.Contains(stderr, "there already") || apptest.FileExists(in.Path(demo.FileDemo)) {
+		if code != cmdutil.ExitConfig || !strings.Contains(stderr, "already exists") || apptest.FileExists(in.Path(demo.FileDemo)) {
 			t.Errorf("exit code %d\n%s", code, stderr)
 		}
 	}

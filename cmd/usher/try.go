@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
 	"usher/app/natsconn"
 	"usher/app/setup"
 	"usher/cmd/usher/cmdutil"

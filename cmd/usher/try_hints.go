@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+
 	"usher/app/natsconn"
 	"usher/app/setup"
 	"usher/cmd/usher/cmdutil"

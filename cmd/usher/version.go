@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"runtime"
+
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/version"
 

@@ -334,23 +334,27 @@ func TestMisspelledKey(t *testing.T) {
 	}{
 		{
 			"directry: {a: b}", "f.yaml:1:1: directry: " + unknown + `"directory"?`,
-			[]string{"directory", "directory.a", "directory.a.b"}, []string{"", "servers", "directry"},
+			[]string{"directory", "directory.a", "directory.a.b"},
+			[]string{"", "servers", "directry"},
 		},
 		{
 			"directory: {a: b}\ndirectry: {}", "f.yaml:2:1: directry: " + unknown + `"directory"?`,
-			nil, []string{"directory", "directory.c"},
+			nil,
+			[]string{"directory", "directory.c"},
 		},
 		{
 			"directory: {a: b}\nservers:\n- {usr: u, password: p}\n- {password_file: p}",
 			"f.yaml:3:4: servers[0].usr: " + unknown + "\"user\"?\n" +
 				"f.yaml:3:12: servers[0].password: " + unknown + "\"password_file\"?\n" +
 				"f.yaml:4:3: servers[1].user: is missing",
-			[]string{"servers[0].user", "servers[0].password_file"}, []string{"servers[1].user", "servers[0].cert_file", "servers[0]"},
+			[]string{"servers[0].user", "servers[0].password_file"},
+			[]string{"servers[1].user", "servers[0].cert_file", "servers[0]"},
 		},
 		{
 			"directory: {a: b}\nservers: [{user: u, password_file: p, cert: c}]",
 			"f.yaml:2:39: servers[0].cert: unknown key\n  hint: known keys: user, password_file, cert_file, cert_key", // two continue it
-			nil, []string{"servers[0].cert_file"},
+			nil,
+			[]string{"servers[0].cert_file"},
 		},
 	} {
 		var v doc

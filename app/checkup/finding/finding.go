@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
 	"usher/internal/fault"
 	"usher/internal/strictyaml"
 )

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"strings"
 	"time"
+
 	"usher/app/deployment"
 	"usher/internal/fault"
 	"usher/internal/plural"

@@ -3,6 +3,7 @@ package operatormode
 import (
 	"slices"
 	"strings"
+
 	"usher/internal/fault"
 	"usher/internal/plural"
 

@@ -3,6 +3,7 @@ package operatormode
 import (
 	"strings"
 	"testing"
+
 	"usher/app/checkup/finding"
 	"usher/app/config"
 	"usher/callout/callouttest"

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+
 	"usher/app/checkup/finding"
 	"usher/app/deployment"
 	"usher/app/natsconn"

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"time"
+
 	"usher/internal/fault"
 
 	"github.com/nats-io/jwt/v2"

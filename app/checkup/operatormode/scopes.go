@@ -3,6 +3,7 @@ package operatormode
 import (
 	"slices"
 	"strings"
+
 	"usher/app/assembly"
 	"usher/internal/fault"
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
 	"usher/app/apptest"
 	"usher/app/checkup/finding"
 	"usher/app/config"

@@ -3,6 +3,7 @@ package operatormode
 import (
 	"context"
 	"slices"
+
 	"usher/app/deployment"
 	"usher/internal/fault"
 

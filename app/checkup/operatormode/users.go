@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+
 	"usher/app/natsconn"
 	"usher/internal/fault"
 	"usher/internal/secretfile"

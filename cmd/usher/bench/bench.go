@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+
 	"usher/app/setup"
 	"usher/cmd/usher/cmdutil"
 

@@ -3,6 +3,7 @@ package bench
 import (
 	"fmt"
 	"time"
+
 	"usher/app/assembly"
 	"usher/cmd/usher/cmdutil"
 )

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+
 	"usher/app/setup"
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/fault"

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"time"
+
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/fault"
 

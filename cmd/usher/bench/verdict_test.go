@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+
 	"usher/internal/fault"
 
 	"usher/app/bench"

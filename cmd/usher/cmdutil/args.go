@@ -3,6 +3,7 @@ package cmdutil
 import (
 	"errors"
 	"strings"
+
 	"usher/app/config"
 	"usher/internal/fault"
 	"usher/internal/plural"

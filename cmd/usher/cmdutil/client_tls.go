@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+
 	"usher/internal/fault"
 	"usher/internal/secretfile"
 

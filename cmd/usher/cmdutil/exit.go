@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
 	"usher/internal/fault"
 
 	"usher/internal/secret"

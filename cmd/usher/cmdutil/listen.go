@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
 	"usher/app/setup"
 )
 

@@ -3,6 +3,7 @@ package cmdutil
 import (
 	"encoding/json"
 	"fmt"
+
 	"usher/app/checkup/finding"
 	"usher/internal/fault"
 	"usher/internal/secret"

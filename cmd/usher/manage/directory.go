@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+
 	"usher/cmd/usher/cmdutil"
 	"usher/cmd/usher/remote"
 	"usher/internal/fault"

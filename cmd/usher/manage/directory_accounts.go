@@ -3,6 +3,7 @@ package manage
 import (
 	"bytes"
 	"context"
+
 	"usher/app/deployment"
 	"usher/cmd/usher/remote"
 	"usher/internal/fault"

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
 	"usher/cmd/usher/cmdutil"
 	"usher/cmd/usher/remote"
 	"usher/internal/fault"

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/fault"
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/fault"
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"time"
+
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/fault"
 

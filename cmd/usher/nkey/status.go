@@ -3,6 +3,7 @@ package nkey
 import (
 	"context"
 	"time"
+
 	"usher/app/deployment"
 	"usher/issuer"
 	"usher/issuer/keyring"

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/fault"
 

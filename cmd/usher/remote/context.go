@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/fault"
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
 	"usher/internal/fault"
 
 	"usher/directory"

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/fault"
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/fault"
 	"usher/internal/shellword"

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+
 	"usher/cmd/usher/cmdutil"
 
 	"github.com/urfave/cli/v2"

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/fault"
 	"usher/internal/secretfile"

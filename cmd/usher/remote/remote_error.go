@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/fault"
 

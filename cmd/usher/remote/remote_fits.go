@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+
 	"usher/cmd/usher/cmdutil"
 
 	"github.com/urfave/cli/v2"

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/fault"
 
