@@ -161,7 +161,7 @@ func (s *deployment) checkCell(t *testing.T, w transport) {
 		}
 		v.close()
 	}
-	v, err := w.connect(t, s, "nobody-key")
+	v, err := w.connect(t, s, "unknown-key")
 	if err == nil {
 		v.close()
 		t.Fatal("connected with an unknown token")

@@ -70,7 +70,7 @@ func TestServiceRestart(t *testing.T) {
 	c.report(start)
 }
 
-// One of two replicas leaves: nobody notices.
+// When one of two replicas stops, clients see no error.
 func TestReplicaLeaves(t *testing.T) {
 	s, services := newReplicas(t, true, 2)
 	c := newClientStream(t, s.server.URL(), nats.Timeout(testTimeout)) // a slow machine is no error

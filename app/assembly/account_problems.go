@@ -46,7 +46,7 @@ func AccountProblems(policy *permissions.Policy, s *snapshot.Snapshot, keys *iss
 			})
 		case !signers.Has(place):
 			problems = append(problems, directory.Problem{
-				Path: lands[place], Message: fmt.Sprintf("lands in account %s, for which no active %s is in the keyring", place, SigningKeyFor(keys, place)),
+				Path: lands[place], Message: fmt.Sprintf("lands in account %s, for which no active %s is in the keyring", place, MissingKey(keys, place)),
 				Hint: "put a signing key of the account into the keyring (docs/reference/keyring.md)",
 			})
 		}
@@ -54,9 +54,9 @@ func AccountProblems(policy *permissions.Policy, s *snapshot.Snapshot, keys *iss
 	return problems
 }
 
-// SigningKeyFor is what a place lacks that has no signing key. Beside scoped keys of
+// MissingKey is what a place lacks that has no signing key. Beside scoped keys of
 // its account it is one without a scope.
-func SigningKeyFor(keys *issuer.Keyring, place issuer.Place) string {
+func MissingKey(keys *issuer.Keyring, place issuer.Place) string {
 	scoped := slices.ContainsFunc(keys.Keys(), func(k issuer.Key) bool {
 		return k.Account == place.Account && k.Scope != "" && k.State == issuer.StateActive
 	})

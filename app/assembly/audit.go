@@ -12,18 +12,18 @@ import (
 	"usher/internal/audit"
 )
 
-// AuditSink is the audit of a configuration, wherever it goes.
-type AuditSink struct {
+// Audit is the audit of a configuration, wherever it goes.
+type Audit struct {
 	*audit.Log
 	file *audit.File // nil: it goes elsewhere
 }
 
 // OpenAudit opens the audit. Errors of later writes go to log.
-func OpenAudit(cfg *config.Audit, log *slog.Logger, stderr io.Writer) (*AuditSink, error) {
+func OpenAudit(cfg *config.Audit, log *slog.Logger, stderr io.Writer) (*Audit, error) {
 	onError := func(err error) {
 		log.LogAttrs(context.Background(), slog.LevelError, "audit cannot be written", slog.String("error", err.Error()))
 	}
-	s := &AuditSink{}
+	s := &Audit{}
 	var w io.Writer
 	switch cfg.To {
 	case "file":
@@ -42,7 +42,7 @@ func OpenAudit(cfg *config.Audit, log *slog.Logger, stderr io.Writer) (*AuditSin
 }
 
 // Reopen opens the file again, after it was rotated.
-func (s *AuditSink) Reopen() error {
+func (s *Audit) Reopen() error {
 	if s.file == nil {
 		return nil
 	}
@@ -53,7 +53,7 @@ func (s *AuditSink) Reopen() error {
 const auditClose = 5 * time.Second
 
 // Close writes the last events.
-func (s *AuditSink) Close() error {
+func (s *Audit) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), auditClose)
 	defer cancel()
 	if err := s.Log.Close(ctx); err != nil {

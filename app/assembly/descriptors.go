@@ -34,19 +34,19 @@ const whileReconnecting = 2
 
 // Connections are how many each listener may hold; 0: it is off.
 type Connections struct {
-	Web, Api int
+	Web, API int
 	limit    uint64 // of open files; 0: none is known
 	Reserved uint64
 }
 
 // Reduced reports whether there are fewer than there would be with more files.
 func (n Connections) Reduced() bool {
-	return n.Web != 0 && n.Web < webConnections || n.Api != 0 && n.Api < apiConnections
+	return n.Web != 0 && n.Web < webConnections || n.API != 0 && n.API < apiConnections
 }
 
-// ShareFiles returns how many connections the listeners of a configuration may hold
+// ShareDescriptors returns how many connections the listeners of a configuration may hold
 // without taking what the connections to NATS need. The error is listener.ErrFewFiles.
-func ShareFiles(cfg *config.Config, keys *issuer.Keyring, limit uint64) (Connections, error) {
+func ShareDescriptors(cfg *config.Config, keys *issuer.Keyring, limit uint64) (Connections, error) {
 	n := Connections{limit: limit, Reserved: filesBase + whileReconnecting*(uint64(cfg.NATS.Connections)+1)} //nolint:gosec // at most 64
 	if cfg.Operator.CreateAccounts {
 		n.Reserved += filesAccounts + whileReconnecting*accountConnections
@@ -69,7 +69,7 @@ func ShareFiles(cfg *config.Config, keys *issuer.Keyring, limit uint64) (Connect
 		address string
 		want    int
 		got     *int
-	}{{cfg.HTTP.Listen, webConnections, &n.Web}, {cfg.API.Listen, apiConnections, &n.Api}} {
+	}{{cfg.HTTP.Listen, webConnections, &n.Web}, {cfg.API.Listen, apiConnections, &n.API}} {
 		if l.address != "" {
 			want, of = append(want, l.want), append(of, l.got)
 		}
@@ -84,4 +84,4 @@ func ShareFiles(cfg *config.Config, keys *issuer.Keyring, limit uint64) (Connect
 	return n, err
 }
 
-const HintFiles = "LimitNOFILE=65536 in a unit of systemd, or ulimit -n 65536 before it"
+const HintOpenFiles = "LimitNOFILE=65536 in a unit of systemd, or ulimit -n 65536 before it"

@@ -31,7 +31,7 @@ func TestFilesSetAside(t *testing.T) {
 		cfg := config.Default()
 		cfg.NATS.Connections, cfg.Callout.Workers = 1, 2
 		change(&cfg)
-		n, err := ShareFiles(&cfg, signs("sign"), 1<<20)
+		n, err := ShareDescriptors(&cfg, signs("sign"), 1<<20)
 		callouttest.Must(t, err)
 		return n.Reserved
 	}

@@ -95,14 +95,14 @@ func ServerAccount(cfg *config.Config, keys *issuer.Keyring) string {
 func LoadKeyring(cfg *config.Config) (*issuer.Keyring, error) {
 	keys, err := keyring.Load(cfg.Keyring.Dir, KeyringConfig(cfg))
 	if err != nil {
-		return nil, KeyringFault(cfg, err)
+		return nil, KeyringError(cfg, err)
 	}
 	return keys, nil
 }
 
-// KeyringFault says what a keyring directory takes in the mode of a configuration,
+// KeyringError says what a keyring directory takes in the mode of a configuration,
 // unless err is about something else.
-func KeyringFault(cfg *config.Config, err error) error {
+func KeyringError(cfg *config.Config, err error) error {
 	takes := "account seeds (SA…) of issuers, of which there has to be one, and xkey seeds (SX…); usher init makes both"
 	if cfg.NATS.Mode == config.ModeOperator {
 		takes = "account seeds (SA…) that are signing keys, one of them the callout account's, and xkey seeds (SX…); " +
@@ -131,15 +131,15 @@ type Observers struct {
 	Keyring   func(keyring.ReloadEvent)
 }
 
-// Assemble reads keyring and directory and puts the parts together. Errors are
+// New reads keyring and directory and puts the parts together. Errors are
 // the operator's to mend: exit code 3.
-func Assemble(cfg *config.Config, log *slog.Logger, on Observers) (*Parts, error) {
+func New(cfg *config.Config, log *slog.Logger, on Observers) (*Parts, error) {
 	now := time.Now
 	keys, err := keyring.Open(keyring.StoreConfig{
 		Dir: cfg.Keyring.Dir, Config: KeyringConfig(cfg), Log: log, Now: now, OnReload: on.Keyring,
 	})
 	if err != nil {
-		return nil, KeyringFault(cfg, err)
+		return nil, KeyringError(cfg, err)
 	}
 	store, err := OpenDirectory(cfg, log, now, on)
 	if err != nil {
@@ -167,7 +167,7 @@ func Assemble(cfg *config.Config, log *slog.Logger, on Observers) (*Parts, error
 	return p, nil
 }
 
-// Explains returns what explanations are made from.
-func (p *Parts) Explains() explanation.Inputs {
+// ExplanationInputs returns what explanations are made from.
+func (p *Parts) ExplanationInputs() explanation.Inputs {
 	return explanation.Inputs{Decider: p.Decider, Keyring: p.Keyring.Keyring, MaxLifetime: p.cfg.UserJWT.MaxLifetime}
 }

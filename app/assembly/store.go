@@ -36,8 +36,8 @@ type fileStore struct{ *file.Store }
 
 func (fileStore) Close() error { return nil }
 
-// KVStore is a directory that is a bucket, in the servers or within this process.
-type KVStore struct {
+// Bucket is a directory that is a bucket, in the servers or within this process.
+type Bucket struct {
 	*kv.Store
 	Conn     *nats.Conn
 	embedded *devserver.Store // nil: the servers keep it
@@ -48,12 +48,12 @@ type KVStore struct {
 }
 
 // LoadedAt returns when the directory in use was known to be that of the bucket.
-func (s *KVStore) LoadedAt() time.Time { return s.Status().Checked }
+func (s *Bucket) LoadedAt() time.Time { return s.Status().Checked }
 
 // Reload does nothing: a bucket is followed.
-func (*KVStore) Reload() error { return nil }
+func (*Bucket) Reload() error { return nil }
 
-func (s *KVStore) Close() error {
+func (s *Bucket) Close() error {
 	s.Conn.Close()
 	if s.embedded != nil {
 		return s.embedded.Stop()
@@ -71,7 +71,7 @@ func OpenDirectory(cfg *config.Config, log *slog.Logger, now func() time.Time, o
 		}
 		return fileStore{s}, nil
 	}
-	s := &KVStore{Cfg: cfg, dialing: &trouble{Handler: log.Handler()}, trouble: &trouble{Handler: log.Handler()}}
+	s := &Bucket{Cfg: cfg, dialing: &trouble{Handler: log.Handler()}, trouble: &trouble{Handler: log.Handler()}}
 	if err := s.connect(cfg, slog.New(s.dialing), now, on.Changed == nil); err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func tightenHeap() {
 
 // connect connects to whoever keeps the bucket. It succeeds while NATS is away:
 // the connection comes about when it can. Somebody waits for a command.
-func (s *KVStore) connect(cfg *config.Config, log *slog.Logger, now func() time.Time, command bool) error {
+func (s *Bucket) connect(cfg *config.Config, log *slog.Logger, now func() time.Time, command bool) error {
 	// What is written while the connection is away is not sent later: whoever
 	// wrote it was told that it failed.
 	opts := []nats.Option{nats.Name("usher directory"), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1), nats.RetryOnFailedConnect(true)}
@@ -135,7 +135,7 @@ func (s *KVStore) connect(cfg *config.Config, log *slog.Logger, now func() time.
 	if err != nil {
 		return fault.InConfig(err)
 	}
-	s.Conn, err = nats.Connect(natsconn.NatsURLs(cfg), append(append(opts, own...), natsconn.TellAttempts(log, now))...)
+	s.Conn, err = nats.Connect(natsconn.URLs(cfg), append(append(opts, own...), natsconn.LogConnectErrors(log, now))...)
 	if err != nil {
 		return fmt.Errorf("directory: %w", err)
 	}

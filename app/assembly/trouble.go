@@ -31,7 +31,7 @@ func (t *trouble) Handle(ctx context.Context, r slog.Record) error {
 }
 
 // InTheWay returns ": " and what was wrong last; empty: nothing was.
-func (s *KVStore) InTheWay() string {
+func (s *Bucket) InTheWay() string {
 	text := s.trouble.last.Load()
 	if dialing := s.dialing.last.Load(); dialing != nil && !s.Conn.IsConnected() {
 		text = dialing

@@ -55,7 +55,7 @@ func (s *serverCheck) tokenOnly(ctx context.Context, seen <-chan *nats.Msg) {
 		s.sighted(&sight)
 	}
 	if len(*s.List) == before {
-		s.Ok(check, s.url, "its default_sentinel is that of nats.sentinel_creds_file")
+		s.OK(check, s.url, "its default_sentinel is that of nats.sentinel_creds_file")
 	}
 }
 

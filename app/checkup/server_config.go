@@ -50,7 +50,7 @@ func checkServerConfig(f *finding.List, file string, cfg *config.Config, keys *i
 	checkFileUsers(f, file, x, cfg)
 	checkStoreDir(f, file, x.StoreDir)
 	if len(*f) == before {
-		f.Ok(check, file, "asks usher about every client but %s, and has every account that clients land in", strings.Join(c.AuthUsers, ", "))
+		f.OK(check, file, "asks usher about every client but %s, and has every account that clients land in", strings.Join(c.AuthUsers, ", "))
 	}
 	(&serverCheck{List: f, url: file, largest: largest}).payload(x.MaxPayload)
 }

@@ -49,13 +49,13 @@ func checkSystem(ctx context.Context, f *finding.List, cfg *config.Config) *syst
 	var fewer *operator.FewerError
 	switch {
 	case errors.As(err, &fewer):
-		f.Warn(systemCheck, natsconn.NatsURLs(cfg), "start the servers that are missing; one that has crashed is counted for some minutes", "%v: the others are not looked at", err)
+		f.Warn(systemCheck, natsconn.URLs(cfg), "start the servers that are missing; one that has crashed is counted for some minutes", "%v: the others are not looked at", err)
 	case errors.Is(err, operator.ErrNoServer):
-		f.Fail(fault.Config, systemCheck, natsconn.NatsURLs(cfg), systemUserHint(cfg), "%v", err)
+		f.Fail(fault.Config, systemCheck, natsconn.URLs(cfg), systemUserHint(cfg), "%v", err)
 	case err != nil:
-		f.Fail(fault.Runtime, systemCheck, natsconn.NatsURLs(cfg), "usher check again; if it stays so, look at the servers' logs", "%v", err)
+		f.Fail(fault.Runtime, systemCheck, natsconn.URLs(cfg), "usher check again; if it stays so, look at the servers' logs", "%v", err)
 	default:
-		f.Ok(systemCheck, natsconn.NatsURLs(cfg), "%s: %s", plural.Count(len(v.servers), "server"), operator.Names(v.servers))
+		f.OK(systemCheck, natsconn.URLs(cfg), "%s: %s", plural.Count(len(v.servers), "server"), operator.Names(v.servers))
 	}
 	return v
 }
@@ -90,7 +90,7 @@ func systemViewOf(ctx context.Context, c *operator.Cluster) (*systemView, error)
 // it cannot connect.
 func checkConnectAsSystem(f *finding.List, cfg *config.Config) *nats.Conn {
 	if cfg.NATS.Mode == config.ModeOperator {
-		quiet := &operatormode.OperatorCheck{List: &finding.List{}, Cfg: cfg} // operatorMode has said the same
+		quiet := &operatormode.Check{List: &finding.List{}, Cfg: cfg} // operatorMode has said the same
 		if cfg.Operator.SystemCredsFile == "" {
 			return nil
 		}
@@ -115,15 +115,15 @@ func checkConnectAsSystem(f *finding.List, cfg *config.Config) *nats.Conn {
 		f.Failed(systemCheck, fault.InConfig(err))
 		return nil
 	}
-	nc, err := nats.Connect(natsconn.NatsURLs(cfg), append(opts, nats.Name("usher-check-system"), nats.Timeout(deployment.ConnectTimeout), nats.NoReconnect(),
+	nc, err := nats.Connect(natsconn.URLs(cfg), append(opts, nats.Name("usher-check-system"), nats.Timeout(deployment.ConnectTimeout), nats.NoReconnect(),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
 	switch {
 	case err == nil:
 		return nc
-	case errors.Is(err, nats.ErrAuthorization), natsconn.KeptWaiting(err):
-		f.Fail(fault.Config, systemCheck, natsconn.NatsURLs(cfg), systemUserHint(cfg), "the servers refuse the system user: %v", err)
+	case errors.Is(err, nats.ErrAuthorization), natsconn.AuthTimedOut(err):
+		f.Fail(fault.Config, systemCheck, natsconn.URLs(cfg), systemUserHint(cfg), "the servers refuse the system user: %v", err)
 	default:
-		f.Fail(fault.Runtime, systemCheck, natsconn.NatsURLs(cfg), "is nats-server running, and is this its address?", "as system user: %v", err)
+		f.Fail(fault.Runtime, systemCheck, natsconn.URLs(cfg), "is nats-server running, and is this its address?", "as system user: %v", err)
 	}
 	return nil
 }
@@ -136,7 +136,7 @@ func systemUserHint(cfg *config.Config) string {
 // systemOptions are those of the system user of config mode, and the file that they
 // come from.
 func systemOptions(cfg *config.Config) (opts []nats.Option, file string, err error) {
-	if opts, err = natsconn.TlsOptions(&cfg.NATS.TLS); err != nil {
+	if opts, err = natsconn.TLSOptions(&cfg.NATS.TLS); err != nil {
 		return nil, "", err
 	}
 	key, file := "nats.system_password_file", cfg.NATS.SystemPasswordFile
@@ -175,7 +175,7 @@ func checkLeafServers(f *finding.List, v *systemView) {
 	}
 	if len(beyond) > 0 {
 		slices.Sort(beyond)
-		f.Ok("leaf node", "", "of servers that do not share the system account, and decide about their own clients: %s", strings.Join(slices.Compact(beyond), "; "))
+		f.OK("leaf node", "", "of servers that do not share the system account, and decide about their own clients: %s", strings.Join(slices.Compact(beyond), "; "))
 	}
 }
 

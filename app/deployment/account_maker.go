@@ -28,13 +28,13 @@ type AccountMaker struct {
 }
 
 // AccountMaker returns what makes accounts with these connections.
-func (l *Deployment) AccountMaker(say func(string)) (*AccountMaker, error) {
-	r, err := l.Rotator(say, DefaultWait, true)
+func (d *Deployment) AccountMaker(say func(string)) (*AccountMaker, error) {
+	r, err := d.Rotator(say, DefaultWait, true)
 	if err != nil {
 		return nil, err
 	}
-	m := &AccountMaker{Deployment: l}
-	m.Manager = &accounts.Manager{Rotator: r, Template: accountTemplate(l.Cfg), Progress: func(s accounts.Step, done, total int) {
+	m := &AccountMaker{Deployment: d}
+	m.Manager = &accounts.Manager{Rotator: r, Template: accountTemplate(d.Cfg), Progress: func(s accounts.Step, done, total int) {
 		m.step.Store(s)
 		m.done.Store(int64(done))
 		m.total.Store(int64(total))
@@ -44,7 +44,7 @@ func (l *Deployment) AccountMaker(say func(string)) (*AccountMaker, error) {
 
 // accountTemplate returns what accounts of projects begin with.
 func accountTemplate(cfg *config.Config) func(name, public string) (*jwt.AccountClaims, error) {
-	once := sync.OnceValues(func() ([]issuer.Account, error) { return KnownAccounts(cfg) })
+	once := sync.OnceValues(func() ([]issuer.Account, error) { return Accounts(cfg) })
 	return func(name, public string) (*jwt.AccountClaims, error) {
 		known, err := once()
 		if err != nil {
@@ -60,11 +60,11 @@ func accountTemplate(cfg *config.Config) func(name, public string) (*jwt.Account
 	}
 }
 
-// KnownAccounts returns the accounts of the keyring.
-func KnownAccounts(cfg *config.Config) ([]issuer.Account, error) {
+// Accounts returns the accounts of the keyring.
+func Accounts(cfg *config.Config) ([]issuer.Account, error) {
 	s, err := keyring.ReadState(cfg.Keyring.Dir, assembly.KeyringConfig(cfg))
 	if err != nil {
-		return nil, assembly.KeyringFault(cfg, err)
+		return nil, assembly.KeyringError(cfg, err)
 	}
 	return s.Accounts, nil
 }

@@ -35,38 +35,38 @@ type Deployment struct {
 
 // Open connects. What the configuration lacks for that is said.
 func Open(cfg *config.Config) (*Deployment, error) {
-	l := &Deployment{Cfg: cfg}
+	d := &Deployment{Cfg: cfg}
 	opts, err := natsconn.ServiceOptions(cfg)
 	if err != nil {
 		return nil, fault.InConfig(err)
 	}
-	if l.service, err = l.connect("service", opts); err != nil {
+	if d.service, err = d.connect("service", opts); err != nil {
 		return nil, err
 	}
 	if cfg.NATS.Mode != config.ModeOperator {
-		return l, nil
+		return d, nil
 	}
-	return l, l.OpenSystem()
+	return d, d.OpenSystem()
 }
 
 // OpenSystem connects as the user of the system account alone: a push may be what
 // lets the service user in.
-func (l *Deployment) OpenSystem() error {
-	cfg := l.Cfg
+func (d *Deployment) OpenSystem() error {
+	cfg := d.Cfg
 	if cfg.Operator.SystemCredsFile == "" {
-		l.Close()
+		d.Close()
 		return &fault.Error{
 			Kind: fault.Config, Err: errors.New("operator.system_creds_file is not set"),
 			Hint: "in operator mode the servers are asked as a user of the system account",
 		}
 	}
-	opts, err := natsconn.TlsOptions(&cfg.NATS.TLS)
+	opts, err := natsconn.TLSOptions(&cfg.NATS.TLS)
 	if err != nil {
-		l.Close()
+		d.Close()
 		return fault.InConfig(err)
 	}
 	if err := secretfile.CheckSecret(cfg.Operator.SystemCredsFile, cfg.Keyring.AllowGroupReadable); err != nil {
-		l.Close()
+		d.Close()
 		e := fault.InConfig(fmt.Errorf("operator.system_creds_file: %w", err))
 		var exit *fault.Error
 		if errors.As(e, &exit) && exit.Hint == "" {
@@ -74,22 +74,22 @@ func (l *Deployment) OpenSystem() error {
 		}
 		return e
 	}
-	l.system, err = l.connect("system", append(opts, nats.UserCredentials(cfg.Operator.SystemCredsFile)))
+	d.system, err = d.connect("system", append(opts, nats.UserCredentials(cfg.Operator.SystemCredsFile)))
 	if err != nil {
-		l.Close()
+		d.Close()
 		return err
 	}
-	l.Cluster = operator.NewCluster(l.system, 0)
+	d.Cluster = operator.NewCluster(d.system, 0)
 	return nil
 }
 
-func (l *Deployment) connect(who string, opts []nats.Option) (*nats.Conn, error) {
-	nc, err := nats.Connect(natsconn.NatsURLs(l.Cfg), append(opts, nats.Name("usher-nkey-"+who), nats.Timeout(ConnectTimeout),
+func (d *Deployment) connect(who string, opts []nats.Option) (*nats.Conn, error) {
+	nc, err := nats.Connect(natsconn.URLs(d.Cfg), append(opts, nats.Name("usher-nkey-"+who), nats.Timeout(ConnectTimeout),
 		nats.MaxReconnects(-1), nats.ReconnectWait(reconnectEvery),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
 	if err != nil {
 		return nil, &fault.Error{
-			Kind: fault.Runtime, Err: fmt.Errorf("connect as the %s user to %s: %w", who, natsconn.NatsURLs(l.Cfg), err),
+			Kind: fault.Runtime, Err: fmt.Errorf("connect as the %s user to %s: %w", who, natsconn.URLs(d.Cfg), err),
 			Hint: "usher check says what does not fit",
 		}
 	}
@@ -99,8 +99,8 @@ func (l *Deployment) connect(who string, opts []nats.Option) (*nats.Conn, error)
 // reconnectEvery is short, because servers are restarted while a rotation waits.
 const reconnectEvery = 250 * time.Millisecond
 
-func (l *Deployment) Close() {
-	for _, nc := range []*nats.Conn{l.service, l.system} {
+func (d *Deployment) Close() {
+	for _, nc := range []*nats.Conn{d.service, d.system} {
 		if nc != nil {
 			nc.Close()
 		}
@@ -112,8 +112,8 @@ const reportWait = time.Second
 
 // Reports asks the running ushers. While the connection is being made again nobody
 // can be asked, which is not the same as nobody being there.
-func (l *Deployment) Reports(ctx context.Context) ([]keyusage.Report, error) {
-	for !l.service.IsConnected() {
+func (d *Deployment) Reports(ctx context.Context) ([]keyusage.Report, error) {
+	for !d.service.IsConnected() {
 		t := time.NewTimer(reconnectEvery)
 		select {
 		case <-t.C:
@@ -122,20 +122,20 @@ func (l *Deployment) Reports(ctx context.Context) ([]keyusage.Report, error) {
 			return nil, ctx.Err()
 		}
 	}
-	return keyusage.Collect(ctx, l.service, reportWait)
+	return keyusage.Collect(ctx, d.service, reportWait)
 }
 
 // urls returns every server that is known: those of the configuration, and those
 // that they know of.
-func (l *Deployment) urls() []string {
-	urls := slices.Clone(l.Cfg.NATS.URLs)
+func (d *Deployment) urls() []string {
+	urls := slices.Clone(d.Cfg.NATS.URLs)
 	hosts := map[string]bool{}
 	for _, u := range urls {
-		hosts[HostOf(u)] = true
+		hosts[Host(u)] = true
 	}
-	for _, u := range l.service.DiscoveredServers() {
-		if !hosts[HostOf(u)] {
-			hosts[HostOf(u)] = true
+	for _, u := range d.service.DiscoveredServers() {
+		if !hosts[Host(u)] {
+			hosts[Host(u)] = true
 			urls = append(urls, u)
 		}
 	}
@@ -144,23 +144,23 @@ func (l *Deployment) urls() []string {
 
 // Rotator returns what changes the keyring of a configuration. change says that
 // account JWTs are to be signed.
-func (l *Deployment) Rotator(say func(string), wait time.Duration, change bool) (*rotation.Rotator, error) {
+func (d *Deployment) Rotator(say func(string), wait time.Duration, change bool) (*rotation.Rotator, error) {
 	r := &rotation.Rotator{
-		Dir: l.Cfg.Keyring.Dir, Config: assembly.KeyringConfig(l.Cfg), Now: time.Now,
+		Dir: d.Cfg.Keyring.Dir, Config: assembly.KeyringConfig(d.Cfg), Now: time.Now,
 		PickUp: pickUp, Wait: wait, Say: say,
-		Reports: l.Reports, Expecting: l.Expectations, Pinned: l.pinned,
+		Reports: d.Reports, Expecting: d.Expectations, Pinned: d.pinned,
 	}
-	if l.Cluster == nil {
+	if d.Cluster == nil {
 		return r, nil
 	}
-	r.Operator = &rotation.Operator{Cluster: l.Cluster, Dir: operator.Dir(l.Cfg.Operator.Dir)}
+	r.Operator = &rotation.Operator{Cluster: d.Cluster, Dir: operator.Dir(d.Cfg.Operator.Dir)}
 	if !change {
 		return r, nil
 	}
-	if l.Cfg.Operator.Dir == "" {
+	if d.Cfg.Operator.Dir == "" {
 		return nil, &fault.Error{Kind: fault.Config, Err: errors.New("operator.dir is not set"), Hint: "it holds operator.jwt and the account JWTs, which are changed here"}
 	}
-	signer, err := OperatorKey(l.Cfg)
+	signer, err := OperatorKey(d.Cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +186,7 @@ func OperatorKey(cfg *config.Config) (nkeys.KeyPair, error) {
 			Hint: "a change of an account JWT has to be signed by the operator",
 		}
 	}
-	kp, err := OperatorSigner(path, cfg.Keyring.AllowGroupReadable)
+	kp, err := ReadOperatorSeed(path, cfg.Keyring.AllowGroupReadable)
 	if err != nil {
 		return nil, fault.InConfig(fmt.Errorf("operator.signing_key_file: %w", err))
 	}
@@ -213,12 +213,12 @@ func OperatorProgram(cfg *config.Config) (nkeys.KeyPair, error) {
 }
 
 // pinned lists the credentials of the configuration that a key has signed.
-func (l *Deployment) pinned(public string) []string {
+func (d *Deployment) pinned(public string) []string {
 	var all []string
 	for _, f := range []struct{ key, path string }{
-		{"nats.creds_file", l.Cfg.NATS.CredsFile},
-		{"nats.sentinel_creds_file", l.Cfg.NATS.SentinelFile},
-		{"operator.system_creds_file", l.Cfg.Operator.SystemCredsFile},
+		{"nats.creds_file", d.Cfg.NATS.CredsFile},
+		{"nats.sentinel_creds_file", d.Cfg.NATS.SentinelFile},
+		{"operator.system_creds_file", d.Cfg.Operator.SystemCredsFile},
 	} {
 		text, err := os.ReadFile(f.path)
 		if f.path == "" || err != nil {

@@ -19,18 +19,18 @@ import (
 // Expectations knocks at every server, and looks at the requests that this causes. In
 // operator mode a client without a sentinel shows the server's own; where it has none
 // that is nobody's, the sentinel of the configuration is brought.
-func (l *Deployment) Expectations(ctx context.Context) ([]rotation.Expectation, error) {
-	keys, err := assembly.LoadKeyring(l.Cfg)
+func (d *Deployment) Expectations(ctx context.Context) ([]rotation.Expectation, error) {
+	keys, err := assembly.LoadKeyring(d.Cfg)
 	if err != nil {
 		return nil, err
 	}
-	bare := *l.Cfg
+	bare := *d.Cfg
 	bare.NATS.SentinelFile = ""
 	var all []rotation.Expectation
-	for _, url := range l.urls() {
-		x, err := l.knock(ctx, &bare, url, keys)
-		if err == nil && x.Issuer == "" && l.Cfg.NATS.SentinelFile != "" {
-			x, err = l.knock(ctx, l.Cfg, url, keys)
+	for _, url := range d.urls() {
+		x, err := d.knock(ctx, &bare, url, keys)
+		if err == nil && x.Issuer == "" && d.Cfg.NATS.SentinelFile != "" {
+			x, err = d.knock(ctx, d.Cfg, url, keys)
 		}
 		if err != nil {
 			return nil, err
@@ -43,15 +43,15 @@ func (l *Deployment) Expectations(ctx context.Context) ([]rotation.Expectation, 
 // settled is how long a request may be under way whose client was refused already.
 const settled = 500 * time.Millisecond
 
-func (l *Deployment) knock(ctx context.Context, cfg *config.Config, url string, keys *issuer.Keyring) (rotation.Expectation, error) {
+func (d *Deployment) knock(ctx context.Context, cfg *config.Config, url string, keys *issuer.Keyring) (rotation.Expectation, error) {
 	x := rotation.Expectation{URL: url}
 	seen := make(chan *nats.Msg, 256)
-	sub, err := l.service.ChanSubscribe(callout.Subject, seen)
+	sub, err := d.service.ChanSubscribe(callout.Subject, seen)
 	if err != nil {
 		return x, fmt.Errorf("look at requests: %w", err)
 	}
 	defer sub.Unsubscribe() //nolint:errcheck // the connection is closed soon
-	if err := l.service.FlushTimeout(RequestTimeout); err != nil {
+	if err := d.service.FlushTimeout(RequestTimeout); err != nil {
 		x.Problem = "the connection to NATS is away: " + err.Error()
 		return x, nil
 	}
@@ -81,10 +81,10 @@ func (l *Deployment) knock(ctx context.Context, cfg *config.Config, url string, 
 		case err := <-result:
 			result = nil
 			switch {
-			case errors.Is(err, nats.ErrNoServers), natsconn.Stalled(err):
+			case errors.Is(err, nats.ErrNoServers), natsconn.TimedOut(err):
 				x.Problem = err.Error()
 				return x, nil
-			case errors.Is(err, nats.ErrAuthorization), err != nil && natsconn.KeptWaiting(err): // its request has come, or there is none
+			case errors.Is(err, nats.ErrAuthorization), err != nil && natsconn.AuthTimedOut(err): // its request has come, or there is none
 				timeout.Reset(settled)
 			}
 		case <-timeout.C:

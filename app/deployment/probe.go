@@ -43,7 +43,7 @@ func knockAt(cfg *config.Config, url, name string) error {
 // ProbeWith connects with a made-up token, and a sentinel if there is one. The name is
 // no part of the token: what was presented is hidden in log and audit.
 func ProbeWith(cfg *config.Config, url, name, creds string) error {
-	opts, err := natsconn.TlsOptions(&cfg.NATS.TLS)
+	opts, err := natsconn.TLSOptions(&cfg.NATS.TLS)
 	if err != nil {
 		return err
 	}
@@ -59,8 +59,8 @@ func ProbeWith(cfg *config.Config, url, name, creds string) error {
 	return nil
 }
 
-// OperatorSigner reads the seed of an operator or of its signing key.
-func OperatorSigner(file string, group bool) (nkeys.KeyPair, error) {
+// ReadOperatorSeed reads the seed of an operator or of its signing key.
+func ReadOperatorSeed(file string, group bool) (nkeys.KeyPair, error) {
 	seed, _, err := keyring.ReadSeed(file, group)
 	if err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func OperatorSigner(file string, group bool) (nkeys.KeyPair, error) {
 	return nkeys.FromSeed(seed)
 }
 
-func HostOf(url string) string {
+func Host(url string) string {
 	if _, host, ok := strings.Cut(url, "://"); ok {
 		return host
 	}

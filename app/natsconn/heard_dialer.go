@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// HeardDialer dials for nats.go, and knows whether a server has said anything.
-type HeardDialer struct{ Heard atomic.Bool }
+// TrackingDialer dials for nats.go, and knows whether a server has said anything.
+type TrackingDialer struct{ Heard atomic.Bool }
 
 // dialLimit is how long nats.go dials by default.
 const dialLimit = 2 * time.Second
 
 // Dial implements nats.CustomDialer.
-func (d *HeardDialer) Dial(network, address string) (net.Conn, error) {
+func (d *TrackingDialer) Dial(network, address string) (net.Conn, error) {
 	conn, err := net.DialTimeout(network, address, dialLimit) //nolint:noctx // nats.go has none to give
 	if err != nil {
 		return nil, err

@@ -18,8 +18,8 @@ import (
 	"usher/internal/ownedfile"
 )
 
-// TlsOptions are what every connection to the server needs, whoever makes it.
-func TlsOptions(c *config.TLS) ([]nats.Option, error) {
+// TLSOptions are what every connection to the server needs, whoever makes it.
+func TLSOptions(c *config.TLS) ([]nats.Option, error) {
 	var opts []nats.Option
 	for _, f := range []struct{ key, path string }{{"ca_file", c.CAFile}, {"cert_file", c.CertFile}, {"key_file", c.KeyFile}} {
 		if f.path == "" {
@@ -66,7 +66,7 @@ func TlsOptions(c *config.TLS) ([]nats.Option, error) {
 
 // ServiceOptions are those of the service user.
 func ServiceOptions(cfg *config.Config) ([]nats.Option, error) {
-	opts, err := TlsOptions(&cfg.NATS.TLS)
+	opts, err := TLSOptions(&cfg.NATS.TLS)
 	if err != nil {
 		return nil, err
 	}
@@ -100,8 +100,8 @@ func ServiceOptions(cfg *config.Config) ([]nats.Option, error) {
 // several times a second.
 const tellAgain = time.Minute
 
-// TellAttempts logs why the service's connections do not come about.
-func TellAttempts(log *slog.Logger, now func() time.Time) nats.Option {
+// LogConnectErrors logs why the service's connections do not come about.
+func LogConnectErrors(log *slog.Logger, now func() time.Time) nats.Option {
 	var mu sync.Mutex
 	var last string
 	var at time.Time
@@ -116,6 +116,6 @@ func TellAttempts(log *slog.Logger, now func() time.Time) nats.Option {
 	})
 }
 
-func NatsURLs(cfg *config.Config) string { return strings.Join(cfg.NATS.URLs, ",") }
+func URLs(cfg *config.Config) string { return strings.Join(cfg.NATS.URLs, ",") }
 
 var ErrNoHealthCheck = errors.New("no health check is configured (accounts.healthcheck, healthcheck.token_file)")

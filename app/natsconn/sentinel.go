@@ -15,10 +15,10 @@ import (
 // ErrNoCreds: a file that should be credentials (.creds) of a user is none.
 var ErrNoCreds = errors.New("holds no user JWT with its seed")
 
-// SentinelOption makes a client present the sentinel of a .creds file beside its
+// Sentinel makes a client present the sentinel of a .creds file beside its
 // token. That is no secret: whoever has it still has to present a token. A path
 // is not repeated in errors; it may be a token that went astray.
-func SentinelOption(path string) (nats.Option, error) {
+func Sentinel(path string) (nats.Option, error) {
 	f, err := os.Open(path) //nolint:gosec // the path is the operator's
 	if err != nil {
 		return nil, fmt.Errorf("cannot be read: %w", secretfile.WithoutPath(err))

@@ -27,8 +27,8 @@ type accountService struct {
 
 // accountService returns what makes accounts for the API; nil: the configuration does
 // not let the service do that. What it would lack is said before anybody asks.
-func (in *Server) accountService() (projects.Accounts, error) {
-	cfg := in.cfg
+func (srv *Server) accountService() (projects.Accounts, error) {
+	cfg := srv.cfg
 	if !cfg.Operator.CreateAccounts {
 		return nil, nil
 	}
@@ -40,7 +40,7 @@ func (in *Server) accountService() (projects.Accounts, error) {
 	if err := secretfile.CheckSecret(cfg.Operator.SystemCredsFile, cfg.Keyring.AllowGroupReadable); err != nil {
 		return nil, fault.InConfig(fmt.Errorf("operator.system_creds_file: %w", err))
 	}
-	return &accountService{cfg: cfg, log: in.log, turn: make(chan struct{}, 1)}, nil
+	return &accountService{cfg: cfg, log: srv.log, turn: make(chan struct{}, 1)}, nil
 }
 
 // with does something with what makes accounts, when it is this request's turn.
@@ -88,7 +88,7 @@ func (s *accountService) Create(ctx context.Context, names []string, may func() 
 func (s *accountService) Created() (map[string]projects.Account, error) {
 	state, err := keyring.ReadState(s.cfg.Keyring.Dir, assembly.KeyringConfig(s.cfg))
 	if err != nil {
-		return nil, assembly.KeyringFault(s.cfg, err)
+		return nil, assembly.KeyringError(s.cfg, err)
 	}
 	made := map[string]projects.Account{}
 	for name, closing := range accounts.Made(state) {
@@ -99,7 +99,7 @@ func (s *accountService) Created() (map[string]projects.Account, error) {
 
 // LeftBy implements projects.Accounts.
 func (s *accountService) LeftBy(project string) (string, error) {
-	known, err := deployment.KnownAccounts(s.cfg)
+	known, err := deployment.Accounts(s.cfg)
 	return accounts.Closing(known, project), err
 }
 

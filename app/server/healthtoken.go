@@ -17,12 +17,12 @@ import (
 
 // writeHealthToken puts a fresh health-check token where "usher healthcheck"
 // finds it. The file changes in one step, so that nobody reads half a token.
-func (in *Server) writeHealthToken(ctx context.Context) error {
-	path := in.cfg.HealthCheck.TokenFile
-	if in.cfg.Accounts.HealthCheck == "" {
+func (srv *Server) writeHealthToken(ctx context.Context) error {
+	path := srv.cfg.HealthCheck.TokenFile
+	if srv.cfg.Accounts.HealthCheck == "" {
 		return nil
 	}
-	token, err := health.New(ctx, in.Parts.Keyring.Keyring().Oldest(), rand.Reader, in.Parts.Now())
+	token, err := health.New(ctx, srv.Parts.Keyring.Keyring().Oldest(), rand.Reader, srv.Parts.Now())
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ const (
 // renewHealthToken keeps the token fresh until ctx ends. The file stays after
 // that: another replica on this host may go on with it, and by itself it lets
 // nobody do anything but the health check, for a day at most.
-func (in *Server) renewHealthToken(ctx context.Context) {
+func (srv *Server) renewHealthToken(ctx context.Context) {
 	tick := time.NewTicker(healthTokenLook)
 	defer tick.Stop()
 	for {
@@ -53,19 +53,19 @@ func (in *Server) renewHealthToken(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		info, err := os.Stat(in.cfg.HealthCheck.TokenFile)
-		if err == nil && in.Parts.Now().Sub(info.ModTime()) < healthTokenAge {
+		info, err := os.Stat(srv.cfg.HealthCheck.TokenFile)
+		if err == nil && srv.Parts.Now().Sub(info.ModTime()) < healthTokenAge {
 			continue
 		}
-		in.refreshHealthToken(ctx)
+		srv.refreshHealthToken(ctx)
 	}
 }
 
 // refreshHealthToken writes a fresh token, and logs it if that fails: the one
 // that is there may be good still.
-func (in *Server) refreshHealthToken(ctx context.Context) {
-	if err := in.writeHealthToken(ctx); err != nil {
-		in.log.LogAttrs(ctx, slog.LevelError, "health-check token was not renewed", slog.String("error", err.Error()))
+func (srv *Server) refreshHealthToken(ctx context.Context) {
+	if err := srv.writeHealthToken(ctx); err != nil {
+		srv.log.LogAttrs(ctx, slog.LevelError, "health-check token was not renewed", slog.String("error", err.Error()))
 	}
 }
 

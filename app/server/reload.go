@@ -28,19 +28,19 @@ func onHangup(ctx context.Context, hangup <-chan os.Signal, f func()) {
 }
 
 // hangup reads keyring and directory again and reopens the audit file.
-func (in *Server) hangup() {
+func (srv *Server) hangup() {
 	ctx := context.Background()
-	if err := in.Parts.Keyring.Reload(); err != nil {
-		in.log.LogAttrs(ctx, slog.LevelError, "reload failed, the last good keyring stays", slog.String("error", err.Error()))
+	if err := srv.Parts.Keyring.Reload(); err != nil {
+		srv.log.LogAttrs(ctx, slog.LevelError, "reload failed, the last good keyring stays", slog.String("error", err.Error()))
 	} else {
-		in.log.LogAttrs(ctx, slog.LevelInfo, "keyring read again on SIGHUP")
+		srv.log.LogAttrs(ctx, slog.LevelInfo, "keyring read again on SIGHUP")
 	}
-	if err := in.Parts.Store.Reload(); err != nil {
-		in.log.LogAttrs(ctx, slog.LevelError, "reload failed, the last good directory stays", slog.String("error", err.Error()))
+	if err := srv.Parts.Store.Reload(); err != nil {
+		srv.log.LogAttrs(ctx, slog.LevelError, "reload failed, the last good directory stays", slog.String("error", err.Error()))
 	} else {
-		in.log.LogAttrs(ctx, slog.LevelInfo, "directory read again on SIGHUP")
+		srv.log.LogAttrs(ctx, slog.LevelInfo, "directory read again on SIGHUP")
 	}
-	if err := in.audit.Reopen(); err != nil {
-		in.log.LogAttrs(ctx, slog.LevelError, "reopen of the audit file failed, the old one stays", slog.String("error", err.Error()))
+	if err := srv.audit.Reopen(); err != nil {
+		srv.log.LogAttrs(ctx, slog.LevelError, "reopen of the audit file failed, the old one stays", slog.String("error", err.Error()))
 	}
 }

@@ -68,7 +68,7 @@ func dev(c *cli.Context) error {
 		if c.Bool("json") {
 			announce = printDemoJSON
 		}
-		return announce(stdout, &d.Demo, url, api, d.Dir)
+		return announce(stdout, &d.Directory, url, api, d.Dir)
 	}
 	return d.Run(ctx, stderr)
 }

@@ -67,7 +67,7 @@ func explain(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	p, err := assembly.Assemble(cfg, slog.New(slog.DiscardHandler), assembly.Observers{})
+	p, err := assembly.New(cfg, slog.New(slog.DiscardHandler), assembly.Observers{})
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func explain(c *cli.Context) error {
 	if note != "" {
 		cmdutil.Say(c.App.ErrWriter, "note", note)
 	}
-	in := p.Explains()
+	in := p.ExplanationInputs()
 	in.MaxPayload = c.Int("max-payload")
 	x := explanation.ForCredential(c.Context, in, &credential, asked...)
 	if c.Bool("json") {

@@ -31,7 +31,7 @@ var (
 // there. It tells on stderr what it waits for. note is what the command's user
 // should know of the directory.
 func following(ctx context.Context, s assembly.Store, stderr io.Writer) (note string, end func() error, err error) {
-	bucket, ok := s.(*assembly.KVStore)
+	bucket, ok := s.(*assembly.Bucket)
 	if !ok {
 		return "", s.Close, nil
 	}
@@ -53,7 +53,7 @@ func following(ctx context.Context, s assembly.Store, stderr io.Writer) (note st
 }
 
 // waitForBucket waits for the directory as it is now, or for nobody to know that.
-func waitForBucket(ctx context.Context, s *assembly.KVStore, stderr io.Writer) (note string, err error) {
+func waitForBucket(ctx context.Context, s *assembly.Bucket, stderr io.Writer) (note string, err error) {
 	start, limit := time.Now(), loadLimit
 	if s.Snapshot() != nil {
 		limit = nearLimit
@@ -94,11 +94,11 @@ func waitForBucket(ctx context.Context, s *assembly.KVStore, stderr io.Writer) (
 
 // hopeless reports what time does not mend: JetStream that is not enabled, or a
 // bucket that is refused.
-func hopeless(ctx context.Context, s *assembly.KVStore) error {
+func hopeless(ctx context.Context, s *assembly.Bucket) error {
 	if !s.Conn.IsConnected() || s.Cfg.Directory.From == config.DirectoryEmbedded {
 		return nil
 	}
-	for _, x := range checkup.BucketFindings(ctx, s.Cfg, s.Conn) {
+	for _, x := range checkup.CheckBucket(ctx, s.Cfg, s.Conn) {
 		if x.Kind == fault.Config {
 			return &fault.Error{Kind: fault.Config, Err: fmt.Errorf("%w: %s: %s", errNotLoaded, x.Where, x.Detail), Hint: x.Hint}
 		}

@@ -184,7 +184,7 @@ func TestDevOperatorInterrupted(t *testing.T) {
 		}
 		again, err := demo.Prepare(dir, "127.0.0.1:0", true)
 		callouttest.Must(t, err)
-		if !reflect.DeepEqual(made.Demo, again.Demo) {
+		if !reflect.DeepEqual(made.Directory, again.Directory) {
 			t.Error("another demo")
 		}
 		for _, name := range names {

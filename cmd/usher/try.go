@@ -32,7 +32,7 @@ func tryCommand() *cli.Command {
 			&cli.StringFlag{Name: "user", Usage: "user `NAME` to go with it, such as project=P; the token is its password"},
 			&cli.StringFlag{Name: "inbox", Usage: "inbox `PREFIX` for what comes back, as explain says it", Value: "_INBOX"},
 			&cli.StringFlag{Name: "sentinel", Usage: "`FILE` (.creds) of the sentinel; operator mode, where nats-server has no default_sentinel"},
-		}, append(cmdutil.TlsFlags(), more...)...)
+		}, append(cmdutil.TLSFlags(), more...)...)
 	}
 	return &cli.Command{
 		Name:  "try",
@@ -89,7 +89,7 @@ func try(c *cli.Context, args int, do func(ctx context.Context, c *cli.Context, 
 	if err != nil {
 		return err
 	}
-	t, dialer := &trial{}, &natsconn.HeardDialer{}
+	t, dialer := &trial{}, &natsconn.TrackingDialer{}
 	opts := []nats.Option{
 		nats.SetCustomDialer(dialer),
 		nats.Name("usher-try"), nats.NoReconnect(), nats.IgnoreDiscoveredServers(), nats.CustomInboxPrefix(c.String("inbox")),
@@ -101,13 +101,13 @@ func try(c *cli.Context, args int, do func(ctx context.Context, c *cli.Context, 
 		opts = append(opts, nats.UserInfo(credential.User, credential.Password))
 	}
 	if path := c.String("sentinel"); path != "" {
-		sentinel, err := natsconn.SentinelOption(path)
+		sentinel, err := natsconn.Sentinel(path)
 		if err != nil {
 			return cmdutil.UsageError("the .creds file that the operator's clients have", "--sentinel %w", err)
 		}
 		opts = append(opts, sentinel)
 	}
-	secure, err := cmdutil.TlsClientOptions(c)
+	secure, err := cmdutil.TLSClientOptions(c)
 	if err != nil {
 		return err
 	}

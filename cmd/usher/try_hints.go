@@ -40,9 +40,9 @@ func notConnected(server string, sentinel, heard bool, err error) error {
 		}
 	case errors.Is(err, nats.ErrNoServers), errors.As(err, &dial) && dial.Op == "dial":
 		e.Hint = "is nats-server running, and is this its address?"
-	case !heard && (natsconn.Stalled(err) || errors.Is(err, io.EOF)):
+	case !heard && (natsconn.TimedOut(err) || errors.Is(err, io.EOF)):
 		e.Hint = "something listens there and says nothing: is it nats-server? one with handshake_first: true takes --tls-first"
-	case natsconn.Stalled(err), natsconn.KeptWaiting(err):
+	case natsconn.TimedOut(err), natsconn.AuthTimedOut(err):
 		e.Hint = "usher did not answer: is it running? usher check"
 	case isTLS(err):
 		e.Hint = "--ca FILE names who signed the server's certificate, --cert and --key the client's own; --tls-first if the server wants the handshake first"

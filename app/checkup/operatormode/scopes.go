@@ -17,7 +17,7 @@ import (
 
 // scopes compares accounts.scopes with the scoped keys of the keyring, and looks at
 // the templates that they stand for.
-func (o *OperatorCheck) scopes() {
+func (o *Check) scopes() {
 	active := map[issuer.Place]string{}
 	for _, k := range o.keys.Keys() {
 		if k.State == issuer.StateActive && k.Scope != "" {
@@ -48,7 +48,7 @@ func (o *OperatorCheck) scopes() {
 }
 
 // template looks at what a scoped signing key gives.
-func (o *OperatorCheck) template(a *accountCheck, k *issuer.Key) {
+func (o *Check) template(a *accountCheck, k *issuer.Key) {
 	scope, _ := a.claims.SigningKeys.GetScope(k.PublicKey)
 	user, ok := scope.(*jwt.UserScope)
 	if !ok || user == nil || user.Role != k.Scope {
@@ -70,6 +70,6 @@ func (o *OperatorCheck) template(a *accountCheck, k *issuer.Key) {
 		sound = false
 	}
 	if sound {
-		o.Ok("scope", a.where, "the template of %s states both sides", k.Account+"/"+k.Scope)
+		o.OK("scope", a.where, "the template of %s states both sides", k.Account+"/"+k.Scope)
 	}
 }

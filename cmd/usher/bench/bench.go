@@ -47,7 +47,7 @@ func BenchCommand() *cli.Command {
 			&cli.StringFlag{Name: "token-file", Usage: "`FILE` with tokens, one on each line, for the clients in turn; - reads stdin; default: no credential"},
 			&cli.StringFlag{Name: "user", Usage: "user `NAME` to go with them, such as project=P; the token is its password"},
 			&cli.StringFlag{Name: "kind", Usage: "`KIND` of connection: tcp or websocket; default: what the URL says"},
-		}, append(cmdutil.TlsFlags(), own...)...),
+		}, append(cmdutil.TLSFlags(), own...)...),
 			&cli.BoolFlag{Name: "allow-remote", Usage: "connect to addresses that are not loopback, too"},
 			&cli.BoolFlag{Name: "json", Usage: "print one line of JSON on stdout"})
 	}

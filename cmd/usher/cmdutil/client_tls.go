@@ -14,9 +14,9 @@ import (
 	"usher/internal/ownedfile"
 )
 
-// TlsFlags are the options of TLS of commands that connect as clients do, without a
+// TLSFlags are the options of TLS of commands that connect as clients do, without a
 // configuration.
-func TlsFlags() []cli.Flag {
+func TLSFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "ca", Usage: "`FILE` with the certificate authority of nats-server"},
 		&cli.StringFlag{Name: "cert", Usage: "`FILE` with the client certificate, with --key"},
@@ -49,8 +49,8 @@ func ClientCertificate(c *cli.Context) (*tls.Certificate, error) {
 	return &pair, nil
 }
 
-// TlsClientOptions are what the options of TLS make of a client.
-func TlsClientOptions(c *cli.Context) ([]nats.Option, error) {
+// TLSClientOptions are what the options of TLS make of a client.
+func TLSClientOptions(c *cli.Context) ([]nats.Option, error) {
 	var opts []nats.Option
 	if path := c.String("ca"); path != "" {
 		pool, err := ReadCA(path)

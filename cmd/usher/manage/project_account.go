@@ -193,7 +193,7 @@ func removeBesideOthers(ctx context.Context, r *remote.Remote) error {
 // Where only the account is left of a project, why says so too.
 func ownAccount(ctx context.Context, r *remote.Remote, cfg *config.Config) (account, why string, err error) {
 	name := r.Arg(0)
-	known, err := deployment.KnownAccounts(cfg)
+	known, err := deployment.Accounts(cfg)
 	if err != nil {
 		return "", "", err
 	}
@@ -293,7 +293,7 @@ func removeWithoutAPI(c *cli.Context) (done bool, err error) {
 		return false, err
 	}
 	name := c.Args().First()
-	known, err := deployment.KnownAccounts(cfg)
+	known, err := deployment.Accounts(cfg)
 	if err != nil {
 		return true, err
 	}

@@ -63,7 +63,7 @@ func keyRows(cfg *config.Config, now time.Time) ([]KeyRow, *keyring.State, error
 	}
 	state, err := keyring.ReadState(cfg.Keyring.Dir, assembly.KeyringConfig(cfg))
 	if err != nil {
-		return nil, nil, assembly.KeyringFault(cfg, err)
+		return nil, nil, assembly.KeyringError(cfg, err)
 	}
 	var rows []KeyRow
 	for _, k := range keys.Keys() {

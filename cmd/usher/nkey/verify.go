@@ -20,7 +20,7 @@ func nkeyVerifyCommand() *cli.Command {
 			}
 			return withLive(c, func(l *deployment.Deployment) error {
 				var f finding.List
-				if err := checkup.Verify(c.Context, &f, l); err != nil {
+				if err := checkup.CheckKeys(c.Context, &f, l); err != nil {
 					return deployment.RotationError(l.Cfg, err)
 				}
 				return cmdutil.PrintFindings(c, f)
