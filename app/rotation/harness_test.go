@@ -107,7 +107,7 @@ type load struct {
 	ok         int
 	refused    []string
 	failed     []string
-	closed     []string // by the server while they connected; they tried again
+	closed     []string      // by the server while they connected; they tried again
 	slowest    time.Duration // of the connects that have ended
 
 	failover bool     // try the next server if one cannot be reached
