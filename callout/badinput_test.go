@@ -293,7 +293,7 @@ func (i *impostor) wrongClaims() []badInput {
 		}[i.sealed], msg: i.raw([]byte(i.signed(i.claimsWithXKey())))},
 		{
 			name: "unknown key", outcome: callout.Denied, code: "key_unknown", answered: true,
-			msg: i.with(func(c *jwt.AuthorizationRequestClaims) { c.ConnectOptions.Token = "nobody-key" }),
+			msg: i.with(func(c *jwt.AuthorizationRequestClaims) { c.ConnectOptions.Token = "unknown-key" }),
 		},
 		{
 			name: "valid", outcome: callout.Granted, code: callout.CodeGranted, answered: true,

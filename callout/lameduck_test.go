@@ -12,8 +12,8 @@ import (
 	"usher/callout/callouttest"
 )
 
-// A server that is about to stop says so; the service goes elsewhere while that one
-// still serves the clients that it has, and answers for them from there.
+// When a server enters lame duck mode, the service moves to another server, while the
+// first still serves its clients.
 func TestLameDuck(t *testing.T) {
 	t.Parallel() // mostly waits
 	keys := callouttest.NewKeys(t)

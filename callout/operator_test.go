@@ -42,7 +42,7 @@ func TestOperatorMode(t *testing.T) {
 				}
 				nc.Close()
 			}
-			if nc, err := nats.Connect(o.URLs(), nats.Token("nobody's key"), nats.Timeout(testTimeout)); err == nil {
+			if nc, err := nats.Connect(o.URLs(), nats.Token("unknown-key"), nats.Timeout(testTimeout)); err == nil {
 				nc.Close()
 				t.Error("connected with an unknown token")
 			}

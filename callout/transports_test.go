@@ -114,7 +114,7 @@ func dialMQTT(t *testing.T, s *deployment, token string) (matrixClient, error) {
 	client := mqtt.NewClient(mqtt.NewClientOptions().
 		AddBroker(s.mqtt).SetClientID(id).SetUsername(user).SetPassword(password).
 		SetAutoReconnect(false).SetConnectTimeout(testTimeout).SetProtocolVersion(4))
-	if err := done(t, client.Connect()); err != nil {
+	if err := waitMQTT(t, client.Connect()); err != nil {
 		return nil, fmt.Errorf("%w: %w", errRefused, err)
 	}
 	return mqttClientConn{client, s, id}, nil
@@ -122,7 +122,7 @@ func dialMQTT(t *testing.T, s *deployment, token string) (matrixClient, error) {
 
 func (v mqttClientConn) publish(t *testing.T, subject string) {
 	t.Helper()
-	callouttest.Must(t, done(t, v.Publish(strings.ReplaceAll(subject, ".", "/"), 0, false, "")))
+	callouttest.Must(t, waitMQTT(t, v.Publish(strings.ReplaceAll(subject, ".", "/"), 0, false, "")))
 }
 
 func (v mqttClientConn) account(t *testing.T) string {

@@ -37,7 +37,7 @@ func ProbeName() (string, error) {
 // probeAt connects with a random token and the sentinel of the configuration. nil means
 // that the server accepted the connection.
 func probeAt(cfg *config.Config, url, name string) error {
-	return ProbeWith(cfg, url, name, cfg.NATS.SentinelFile)
+	return ProbeWith(cfg, url, name, cfg.NATS.SentinelCredsFile)
 }
 
 // ProbeWith connects with a random token, and with the sentinel in creds unless that is

@@ -22,7 +22,7 @@ const (
 	usherTimeout = 5 * time.Second  // longest wait for the first report of any usher
 )
 
-// WaitError: ushers or servers were not ready in time. Nothing is lost: the rotation
+// WaitError reports that ushers or servers were not ready in time. Nothing is lost: the rotation
 // can be resumed or rolled back.
 type WaitError struct {
 	For     string

@@ -121,8 +121,8 @@ func (c *Cluster) Servers(ctx context.Context) ([]Server, error) {
 	return servers, nil
 }
 
-// FewerError: fewer servers have answered than there are. nats-server counts a crashed
-// server for some minutes.
+// FewerError reports that fewer servers have answered than there are. A crashed server is counted
+// for some minutes.
 type FewerError struct {
 	Have []Server // that have answered
 	Of   int      // how many there are

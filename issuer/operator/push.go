@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// PushError: not every server has accepted a JWT.
+// PushError reports that not every server has accepted a JWT.
 type PushError struct {
 	Silent  []Server          // did not answer
 	Refused map[string]string // their errors, by name of the server
@@ -33,7 +33,7 @@ func (e *PushError) Error() string {
 	return fmt.Sprintf("push: %s (accepted by %d)", strings.Join(parts, "; "), e.Taken)
 }
 
-// UnknownError: no server has the JWT of an account.
+// UnknownError reports that no server has the JWT of an account.
 type UnknownError struct{ Account string }
 
 // Error implements error.

@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nkeys"
 )
 
-// TrustError: servers do not trust the key that signs an account JWT. Nothing was
+// TrustError reports that servers do not trust the signer of an account JWT. Nothing was
 // pushed, because a resolver stores a JWT whoever signed it, and a server that loads
 // the account for the first time then refuses all its clients.
 type TrustError struct {
