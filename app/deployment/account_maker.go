@@ -79,7 +79,7 @@ func AccountError(cfg *config.Config, err error) error {
 		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "give the project another name; --account puts it into an account that is there"}
 	case errors.Is(err, operator.ErrNoJetStream):
 		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "where no server has JetStream there is no data: leave --purge out"}
-	case accounts.Unfinished(err), errors.Is(err, keyring.ErrLocked), errors.Is(err, rotation.ErrOthers):
+	case accounts.Resumable(err), errors.Is(err, keyring.ErrLocked), errors.Is(err, rotation.ErrConcurrentPush):
 		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "nothing is lost: the same command again goes on; usher project rm -c FILE undoes what add has begun. Every usher has to run and have the keyring: usher serve, or --no-usher where none runs yet"}
 	default:
 		return RotationError(cfg, err)
@@ -99,11 +99,11 @@ func (m *AccountMaker) UnderWay() (step accounts.Step, done, total int64) {
 func RotationError(cfg *config.Config, err error) error {
 	e := &fault.Error{Kind: fault.Runtime, Err: err}
 	var wait *rotation.WaitError
-	var fewer *operator.FewerError
+	var fewer *operator.MissingServersError
 	switch {
 	case operator.TrustHint(err) != "":
 		e.Kind, e.Hint = fault.Config, operator.TrustHint(err)
-	case errors.Is(err, rotation.ErrUnderWay):
+	case errors.Is(err, rotation.ErrInProgress):
 		e.Hint = "usher nkey rotate --resume goes on with it, --rollback undoes it"
 	case errors.Is(err, rotation.ErrNoUsher):
 		e.Hint = "start one with usher serve; if none is to run, use --no-usher"
@@ -111,13 +111,13 @@ func RotationError(cfg *config.Config, err error) error {
 		e.Hint = "wait until it is through; usher nkey list shows how far it is"
 	case errors.Is(err, rotation.ErrActive):
 		e.Hint = "usher nkey rotate replaces it; --now, for a key that others have got hold of, does both at once"
-	case errors.Is(err, rotation.ErrSeveral):
+	case errors.Is(err, rotation.ErrAmbiguous):
 		e.Hint = "keyring.yaml says the state of each key (docs/reference/keyring.md); set what is not in use any more to retiring"
-	case errors.Is(err, rotation.ErrElsewhere):
+	case errors.Is(err, rotation.ErrExternalKey):
 		e.Hint = "put the new key into keyring.yaml, with its command and state: next (docs/how-to/rotate-keys.md); then rotate again"
-	case errors.Is(err, rotation.ErrEdited):
+	case errors.Is(err, rotation.ErrConcurrentEdit):
 		e.Hint = "your change stands; usher nkey rotate --resume goes on with what was begun"
-	case errors.Is(err, rotation.ErrDone):
+	case errors.Is(err, rotation.ErrNoRollback):
 		e.Hint = "usher nkey rotate --resume brings it to its end; to go back, rotate again"
 	case errors.Is(err, operator.ErrUnscoped):
 		e.Hint = "the account JWT has to have the key with the scope and its template: put it right with nsc or by hand, push it, then --resume"
