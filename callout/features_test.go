@@ -137,8 +137,8 @@ func checkSecondConnect(t *testing.T, want int) {
 	}
 }
 
-// What docs/reference/compatibility.md says of a release is so: what it has works, and what it
-// has not is refused.
+// Every release supports the features that docs/reference/compatibility.md lists for it,
+// and refuses the others.
 func TestFeatures(t *testing.T) {
 	t.Parallel()
 	release := serverRelease(t)

@@ -196,7 +196,7 @@ func (s *deployment) checkPermissions(t *testing.T, v matrixClient, refused stri
 	defer sub.Unsubscribe() //nolint:errcheck // the connection ends with the test
 	callouttest.Must(t, s.admin.FlushTimeout(testTimeout))
 	var m *nats.Msg
-	// Interest waitInterest a leaf node on its own time: repeat until one came through.
+	// Interest is propagated to a leaf node asynchronously: retry until a message arrives.
 	callouttest.Eventually(t, "an allowed message arrives", func() bool {
 		v.publish(t, refused)
 		v.publish(t, "shop.orders")

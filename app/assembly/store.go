@@ -79,7 +79,7 @@ func OpenDirectory(cfg *config.Config, log *slog.Logger, now func() time.Time, o
 	c := kv.Config{
 		Conn: s.Conn, Bucket: cfg.Directory.Bucket, Create: cfg.Directory.CreateBucket || s.embedded != nil,
 		Replicas: cfg.Directory.Replicas, Storage: kv.Storage(cfg.Directory.Storage), Cache: cfg.Directory.SnapshotFile,
-		MaxBytes: int64(cfg.Directory.MaxBytes), MaxProjectBytes: int64(cfg.Directory.MaxProject), Own: s.embedded != nil && on.Changed != nil,
+		MaxBytes: int64(cfg.Directory.MaxBytes), MaxProjectBytes: int64(cfg.Directory.MaxProjectBytes), Own: s.embedded != nil && on.Changed != nil,
 		ReadOnly: on.Changed == nil, // a command that only looks, maybe as another user
 		Log:      log, Now: now, OnChange: on.Changed, OnLarge: tightenHeap,
 	}

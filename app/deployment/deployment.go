@@ -217,7 +217,7 @@ func (d *Deployment) pinned(public string) []string {
 	var all []string
 	for _, f := range []struct{ key, path string }{
 		{"nats.creds_file", d.Cfg.NATS.CredsFile},
-		{"nats.sentinel_creds_file", d.Cfg.NATS.SentinelFile},
+		{"nats.sentinel_creds_file", d.Cfg.NATS.SentinelCredsFile},
 		{"operator.system_creds_file", d.Cfg.Operator.SystemCredsFile},
 	} {
 		text, err := os.ReadFile(f.path)

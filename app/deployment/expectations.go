@@ -25,11 +25,11 @@ func (d *Deployment) Expectations(ctx context.Context) ([]rotation.Expectation, 
 		return nil, err
 	}
 	bare := *d.Cfg
-	bare.NATS.SentinelFile = ""
+	bare.NATS.SentinelCredsFile = ""
 	var all []rotation.Expectation
 	for _, url := range d.urls() {
 		x, err := d.knock(ctx, &bare, url, keys)
-		if err == nil && x.Issuer == "" && d.Cfg.NATS.SentinelFile != "" {
+		if err == nil && x.Issuer == "" && d.Cfg.NATS.SentinelCredsFile != "" {
 			x, err = d.knock(ctx, d.Cfg, url, keys)
 		}
 		if err != nil {

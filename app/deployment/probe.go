@@ -37,7 +37,7 @@ func ProbeName() (string, error) {
 // knockAt connects with a made-up token, and the sentinel of the configuration; nil
 // means that it got in.
 func knockAt(cfg *config.Config, url, name string) error {
-	return ProbeWith(cfg, url, name, cfg.NATS.SentinelFile)
+	return ProbeWith(cfg, url, name, cfg.NATS.SentinelCredsFile)
 }
 
 // ProbeWith connects with a made-up token, and a sentinel if there is one. The name is

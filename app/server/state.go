@@ -49,7 +49,7 @@ func (srv *Server) registerState() {
 			},
 		},
 		metrics.State{
-			Name: "usher_requests_waiting", Help: "Requests that nobody works on yet.",
+			Name: "usher_requests_waiting", Help: "Requests waiting in the queue.",
 			Read: func() []metrics.Sample { return one(float64(srv.load().Waiting)) },
 		},
 		metrics.State{
@@ -57,7 +57,7 @@ func (srv *Server) registerState() {
 			Read: func() []metrics.Sample { return one(srv.load().Oldest.Seconds()) },
 		},
 		metrics.State{
-			Name: "usher_answers", Help: "The window of answers: how many may be on their way to servers at once (limit), and how many of those places are taken. The limit follows from how fast the servers confirm answers.", Labels: []string{"state"},
+			Name: "usher_answers", Help: "Congestion window of answers, summed over all connections: how many may be in flight to servers (limit), and how many slots are in use (taken). The limit adapts to how fast the servers process answers.", Labels: []string{"state"},
 			Read: func() []metrics.Sample {
 				l := srv.load()
 				return []metrics.Sample{
@@ -67,7 +67,7 @@ func (srv *Server) registerState() {
 			},
 		},
 		metrics.State{
-			Name: "usher_answer_delay_seconds", Help: "How long an answer takes until the server is through with it, going by the last round and the one under way, the longest of all connections; 0 after 10 s without answers. When this grows, the server is the bottleneck, and another replica of usher does not help.",
+			Name: "usher_answer_delay_seconds", Help: "Time until the server has processed an answer, the longest of all connections. 0 after 10 s without answers. If it grows, the server is the bottleneck, and another replica of usher does not help.",
 			Read: func() []metrics.Sample { return one(srv.load().Delay.Seconds()) },
 		},
 		metrics.State{

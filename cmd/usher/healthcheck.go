@@ -69,7 +69,7 @@ func healthcheck(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return fault.InConfig(err)
 	}
-	if path := cfg.NATS.SentinelFile; path != "" {
+	if path := cfg.NATS.SentinelCredsFile; path != "" {
 		sentinel, err := natsconn.Sentinel(path)
 		if err != nil {
 			return fault.InConfig(fmt.Errorf("nats.sentinel_creds_file: %w", err))

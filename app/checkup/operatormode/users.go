@@ -115,7 +115,7 @@ const notBearer = "is not a bearer: it cannot be a default_sentinel, and a clien
 
 // sentinelFile looks at nats.sentinel_creds_file.
 func (o *Check) sentinelFile() {
-	file := o.Cfg.NATS.SentinelFile
+	file := o.Cfg.NATS.SentinelCredsFile
 	if file == "" {
 		o.OK("sentinel", "", "nats.sentinel_creds_file is not set: the servers need a default_sentinel")
 		return
