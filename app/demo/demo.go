@@ -26,16 +26,16 @@ type Identity struct {
 type Directory struct {
 	Identities []Identity `json:"identities"`
 	Refused    Identity   `json:"refused"`
-	Operator   bool           `json:"operator,omitempty"` // the directory is one of operator mode
+	Operator   bool       `json:"operator,omitempty"` // the directory is one of operator mode
 }
 
 const (
-	Ingest    = "habitat"
-	Publisher = "webshop"
-	Consumer  = "billing"
-	ProjectAdmin    = "shopadmin"
-	ServiceAdmin    = "operator"
-	Expired    = "former"
+	Ingest       = "habitat"
+	Publisher    = "webshop"
+	Consumer     = "billing"
+	ProjectAdmin = "shopadmin"
+	ServiceAdmin = "operator"
+	Expired      = "former"
 
 	demoProject      = "shop"
 	demoTopic        = "orders"

@@ -20,12 +20,12 @@ const FileDemo = "demo.json"
 
 // Run is one run of "usher dev".
 type Run struct {
-	Dir    string
-	listen string // in place of what the files say; empty: as they say
-	Directory   Directory
-	moved  []setup.Relocation
-	log    *heldWriter // what usher says of itself comes behind what to do
-	Note   func(w io.Writer, text string)
+	Dir       string
+	listen    string // in place of what the files say; empty: as they say
+	Directory Directory
+	moved     []setup.Relocation
+	log       *heldWriter // what usher says of itself comes behind what to do
+	Note      func(w io.Writer, text string)
 	// announce tells the user what to do, once everything runs.
 	Announce func(url, api string) error
 }

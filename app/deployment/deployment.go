@@ -25,7 +25,7 @@ import (
 	"usher/issuer/operator"
 )
 
-// Deployment is what the verbs of "usher nkey" ask: the running ushers and the servers.
+// Deployment holds connections to the running ushers and to the servers.
 type Deployment struct {
 	Cfg     *config.Config
 	service *nats.Conn // as the service user
@@ -33,7 +33,7 @@ type Deployment struct {
 	Cluster *operator.Cluster
 }
 
-// Open connects. What the configuration lacks for that is said.
+// Open connects as the service user, and in operator mode as the system user too.
 func Open(cfg *config.Config) (*Deployment, error) {
 	d := &Deployment{Cfg: cfg}
 	opts, err := natsconn.ServiceOptions(cfg)
@@ -49,15 +49,15 @@ func Open(cfg *config.Config) (*Deployment, error) {
 	return d, d.OpenSystem()
 }
 
-// OpenSystem connects as the user of the system account alone: a push may be what
-// lets the service user in.
+// OpenSystem connects as the system user only. Before the first push of an account JWT the
+// service user may not be able to connect.
 func (d *Deployment) OpenSystem() error {
 	cfg := d.Cfg
 	if cfg.Operator.SystemCredsFile == "" {
 		d.Close()
 		return &fault.Error{
 			Kind: fault.Config, Err: errors.New("operator.system_creds_file is not set"),
-			Hint: "in operator mode the servers are asked as a user of the system account",
+			Hint: "set it to the credentials of a user of the system account",
 		}
 	}
 	opts, err := natsconn.TLSOptions(&cfg.NATS.TLS)
@@ -70,7 +70,7 @@ func (d *Deployment) OpenSystem() error {
 		e := fault.InConfig(fmt.Errorf("operator.system_creds_file: %w", err))
 		var exit *fault.Error
 		if errors.As(e, &exit) && exit.Hint == "" {
-			exit.Hint = "usher nkey has to run where the system user's credentials are"
+			exit.Hint = "run usher nkey on the machine that has the credentials of the system user"
 		}
 		return e
 	}
@@ -90,15 +90,16 @@ func (d *Deployment) connect(who string, opts []nats.Option) (*nats.Conn, error)
 	if err != nil {
 		return nil, &fault.Error{
 			Kind: fault.Runtime, Err: fmt.Errorf("connect as the %s user to %s: %w", who, natsconn.URLs(d.Cfg), err),
-			Hint: "usher check says what does not fit",
+			Hint: "usher check tells what does not match",
 		}
 	}
 	return nc, nil
 }
 
-// reconnectEvery is short, because servers are restarted while a rotation waits.
+// reconnectEvery is short, because operators restart servers while a rotation waits.
 const reconnectEvery = 250 * time.Millisecond
 
+// Close closes the connections.
 func (d *Deployment) Close() {
 	for _, nc := range []*nats.Conn{d.service, d.system} {
 		if nc != nil {
@@ -107,11 +108,11 @@ func (d *Deployment) Close() {
 	}
 }
 
-// reportWait is how long running ushers may take to report.
+// reportWait bounds the time in which running ushers report.
 const reportWait = time.Second
 
-// Reports asks the running ushers. While the connection is being made again nobody
-// can be asked, which is not the same as nobody being there.
+// Reports collects a report from each running usher. It waits while the connection is
+// down: no answer then would not mean that no usher runs.
 func (d *Deployment) Reports(ctx context.Context) ([]keyusage.Report, error) {
 	for !d.service.IsConnected() {
 		t := time.NewTimer(reconnectEvery)
@@ -125,8 +126,7 @@ func (d *Deployment) Reports(ctx context.Context) ([]keyusage.Report, error) {
 	return keyusage.Collect(ctx, d.service, reportWait)
 }
 
-// urls returns every server that is known: those of the configuration, and those
-// that they know of.
+// urls returns the servers of the configuration and those that they announce.
 func (d *Deployment) urls() []string {
 	urls := slices.Clone(d.Cfg.NATS.URLs)
 	hosts := map[string]bool{}
@@ -142,23 +142,23 @@ func (d *Deployment) urls() []string {
 	return urls
 }
 
-// Rotator returns what changes the keyring of a configuration. change says that
-// account JWTs are to be signed.
-func (d *Deployment) Rotator(say func(string), wait time.Duration, change bool) (*rotation.Rotator, error) {
+// Rotator returns the rotator of the keyring. report gets one line for each step; sign
+// says that account JWTs will be signed, which needs the operator's key.
+func (d *Deployment) Rotator(report func(string), wait time.Duration, sign bool) (*rotation.Rotator, error) {
 	r := &rotation.Rotator{
 		Dir: d.Cfg.Keyring.Dir, Config: assembly.KeyringConfig(d.Cfg), Now: time.Now,
-		PickUp: pickUp, Wait: wait, Say: say,
+		PickUp: pickUp, Wait: wait, Say: report,
 		Reports: d.Reports, Expecting: d.Expectations, Pinned: d.pinned,
 	}
 	if d.Cluster == nil {
 		return r, nil
 	}
 	r.Operator = &rotation.Operator{Cluster: d.Cluster, Dir: operator.Dir(d.Cfg.Operator.Dir)}
-	if !change {
+	if !sign {
 		return r, nil
 	}
 	if d.Cfg.Operator.Dir == "" {
-		return nil, &fault.Error{Kind: fault.Config, Err: errors.New("operator.dir is not set"), Hint: "it holds operator.jwt and the account JWTs, which are changed here"}
+		return nil, &fault.Error{Kind: fault.Config, Err: errors.New("operator.dir is not set"), Hint: "it must be the folder with operator.jwt and the account JWTs"}
 	}
 	signer, err := OperatorKey(d.Cfg)
 	if err != nil {
@@ -168,10 +168,10 @@ func (d *Deployment) Rotator(say func(string), wait time.Duration, change bool) 
 	return r, nil
 }
 
-// DefaultWait is how long a rotation waits for an old key to fall out of use.
+// DefaultWait is how long a rotation waits until no server uses the old key.
 const DefaultWait = time.Minute
 
-// pickUp is how long running ushers may take to read the keyring again.
+// pickUp bounds the time in which running ushers reload the keyring.
 const pickUp = 45 * time.Second
 
 // OperatorKey reads the key that signs account JWTs.
@@ -183,7 +183,7 @@ func OperatorKey(cfg *config.Config) (nkeys.KeyPair, error) {
 	if path == "" {
 		return nil, &fault.Error{
 			Kind: fault.Config, Err: errors.New("neither operator.signing_key_file nor operator.signing_command is set"),
-			Hint: "a change of an account JWT has to be signed by the operator",
+			Hint: "the operator must sign each change of an account JWT",
 		}
 	}
 	kp, err := ReadOperatorSeed(path, cfg.Keyring.AllowGroupReadable)
@@ -196,7 +196,7 @@ func OperatorKey(cfg *config.Config) (nkeys.KeyPair, error) {
 	return kp, nil
 }
 
-// OperatorProgram returns the operator's key that a program signs with.
+// OperatorProgram returns the operator's key if a program signs with it.
 func OperatorProgram(cfg *config.Config) (nkeys.KeyPair, error) {
 	if err := keyring.CheckProgram(cfg.Operator.SigningCommand); err != nil {
 		return nil, fault.InConfig(fmt.Errorf("operator.signing_command: %w", err))
@@ -212,7 +212,8 @@ func OperatorProgram(cfg *config.Config) (nkeys.KeyPair, error) {
 	return kp, nil
 }
 
-// pinned lists the credentials of the configuration that a key has signed.
+// pinned lists the credentials in the configuration that a key has signed. The key cannot
+// be retired before they are replaced.
 func (d *Deployment) pinned(public string) []string {
 	var all []string
 	for _, f := range []struct{ key, path string }{
@@ -222,7 +223,7 @@ func (d *Deployment) pinned(public string) []string {
 	} {
 		text, err := os.ReadFile(f.path)
 		if f.path == "" || err != nil {
-			continue // whoever needs it says so
+			continue // the code that needs the file reports it
 		}
 		if token, err := jwt.ParseDecoratedJWT(text); err == nil && signerOf(token) == public {
 			all = append(all, "it has signed "+f.key)

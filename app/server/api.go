@@ -23,10 +23,10 @@ import (
 	"usher/identity"
 )
 
-// apiStop is how long the last requests to the API may take to end.
+// apiStop bounds the time for the last API requests to finish.
 const apiStop = 5 * time.Second
 
-// startAPI serves the management API, if it is configured.
+// startAPI serves the management API if the configuration has one.
 func (srv *Server) startAPI(ctx context.Context) error {
 	cfg := &srv.cfg.API
 	bucket, ok := srv.Parts.Store.(*assembly.Bucket)
@@ -65,7 +65,7 @@ func (srv *Server) startAPI(ctx context.Context) error {
 	return nil
 }
 
-// APIURL returns where the API is; empty: it is off.
+// APIURL returns the address of the API, or empty if it is off.
 func (srv *Server) APIURL() string {
 	if srv.api == nil {
 		return ""
@@ -81,7 +81,7 @@ func (srv *Server) APIURL() string {
 	return scheme + srv.api.Addr().String()
 }
 
-// explainUser answers what "usher explain" would of any good key of a user.
+// explainUser explains what any valid key of a user may do.
 func (srv *Server) explainUser(user, project string) any {
 	inputs := srv.Parts.ExplanationInputs()
 	if bucket, ok := srv.Parts.Store.(*assembly.Bucket); ok {
@@ -90,7 +90,7 @@ func (srv *Server) explainUser(user, project string) any {
 	return explanation.ForUser(inputs, user, identity.Selection{Project: project})
 }
 
-// directoryView says how current the directory is.
+// directoryView reports how current the directory is.
 func (srv *Server) directoryView() wire.Directory {
 	bucket, ok := srv.Parts.Store.(*assembly.Bucket)
 	if !ok {
@@ -99,8 +99,8 @@ func (srv *Server) directoryView() wire.Directory {
 	return viewOf(bucket.Status(), srv.Parts.Now())
 }
 
-// currentWithin is how long ago a view may have been known to be current to count
-// as that: the bucket is asked every two seconds.
+// currentWithin is the maximum age of a current view. usher polls the bucket every two
+// seconds.
 const currentWithin = 15 * time.Second
 
 // viewOf does not take a view for current that is from times to come: the clock

@@ -28,7 +28,7 @@ func (r *reloads) count(good bool) {
 	}
 }
 
-func one(v float64) []metrics.Sample { return []metrics.Sample{{Value: v}} }
+func sample(v float64) []metrics.Sample { return []metrics.Sample{{Value: v}} }
 
 // registerState registers what is read from the live state at each scrape.
 func (srv *Server) registerState() {
@@ -50,11 +50,11 @@ func (srv *Server) registerState() {
 		},
 		metrics.State{
 			Name: "usher_requests_waiting", Help: "Requests waiting in the queue.",
-			Read: func() []metrics.Sample { return one(float64(srv.load().Waiting)) },
+			Read: func() []metrics.Sample { return sample(float64(srv.load().Waiting)) },
 		},
 		metrics.State{
 			Name: "usher_queue_age_seconds", Help: "How long the oldest waiting request has waited.",
-			Read: func() []metrics.Sample { return one(srv.load().Oldest.Seconds()) },
+			Read: func() []metrics.Sample { return sample(srv.load().Oldest.Seconds()) },
 		},
 		metrics.State{
 			Name: "usher_answers", Help: "Congestion window of answers, summed over all connections: how many may be in flight to servers (limit), and how many slots are in use (taken). The limit adapts to how fast the servers process answers.", Labels: []string{"state"},
@@ -68,7 +68,7 @@ func (srv *Server) registerState() {
 		},
 		metrics.State{
 			Name: "usher_answer_delay_seconds", Help: "Time until the server has processed an answer, the longest of all connections. 0 after 10 s without answers. If it grows, the server is the bottleneck, and another replica of usher does not help.",
-			Read: func() []metrics.Sample { return one(srv.load().Delay.Seconds()) },
+			Read: func() []metrics.Sample { return sample(srv.load().Delay.Seconds()) },
 		},
 		metrics.State{
 			Name: "usher_key_age_seconds", Help: "Age of each key of the keyring, from when its file was written.", Labels: keyLabels(),
@@ -80,7 +80,7 @@ func (srv *Server) registerState() {
 		},
 		metrics.State{
 			Name: "usher_keyring_age_seconds", Help: "Time since the keyring in use was loaded.",
-			Read: func() []metrics.Sample { return one(srv.Parts.Now().Sub(srv.Parts.Keyring.LoadedAt()).Seconds()) },
+			Read: func() []metrics.Sample { return sample(srv.Parts.Now().Sub(srv.Parts.Keyring.LoadedAt()).Seconds()) },
 		},
 		metrics.State{
 			Name: "usher_directory_entries", Help: "What the directory in use holds.", Labels: []string{"kind"},
@@ -117,7 +117,7 @@ func (srv *Server) registerState() {
 		},
 		metrics.State{
 			Name: "usher_audit_events_lost_total", Counter: true, Help: "Audit events that could not be kept since the start.",
-			Read: func() []metrics.Sample { return one(float64(srv.audit.Lost())) },
+			Read: func() []metrics.Sample { return sample(float64(srv.audit.Lost())) },
 		},
 	)
 }
@@ -156,7 +156,7 @@ func (srv *Server) directoryAge() []metrics.Sample {
 	if at.IsZero() {
 		return nil // nothing is loaded
 	}
-	return one(srv.Parts.Now().Sub(at).Seconds())
+	return sample(srv.Parts.Now().Sub(at).Seconds())
 }
 
 // directoryStatus reads something that only a bucket has.
@@ -167,7 +167,7 @@ func (srv *Server) directoryStatus(read func(*kv.Status) float64) func() []metri
 			return nil
 		}
 		status := bucket.Status()
-		return one(read(&status))
+		return sample(read(&status))
 	}
 }
 

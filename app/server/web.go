@@ -16,8 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// startWeb serves /metrics, /healthz (the process lives) and /readyz
-// (requests can reach it, and it could decide them).
+// startWeb serves /metrics, /healthz (the process is alive) and /readyz (requests reach
+// usher, and usher can decide them).
 func (srv *Server) startWeb(ctx context.Context) error {
 	if srv.cfg.HTTP.Listen == "" {
 		return nil
@@ -40,12 +40,12 @@ func (srv *Server) startWeb(ctx context.Context) error {
 func listenFailed(err error) error {
 	e := &fault.Error{Kind: fault.Runtime, Err: err}
 	if listener.InUse(err) {
-		e.Hint = "another usher? give each its own http.listen"
+		e.Hint = "is another usher running? give each its own http.listen"
 	}
 	return e
 }
 
-// connected returns how many service connections are connected, of how many.
+// connected returns how many service connections are up, and how many there are.
 func (srv *Server) connected() (connected, of int) {
 	if !srv.started.Load() {
 		return 0, srv.cfg.NATS.Connections
@@ -60,7 +60,8 @@ func (srv *Server) load() callout.Load {
 	return srv.service.Load()
 }
 
-// Ready: connected, subscribed, directory loaded. Draining is not ready.
+// Ready returns nil if usher is connected and subscribed and has loaded the directory. A
+// draining usher is not ready.
 func (srv *Server) Ready() error {
 	if srv.Parts.Store.Snapshot() == nil {
 		return errors.New("no directory is loaded")

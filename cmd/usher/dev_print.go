@@ -21,11 +21,11 @@ func printDemoJSON(w io.Writer, d *demo.Directory, url, api, dir string) error {
 		Token string `json:"token"`
 	}
 	return json.NewEncoder(w).Encode(struct {
-		URL        string              `json:"url"`
-		API        string              `json:"api,omitempty"`
-		Dir        string              `json:"dir"`
+		URL        string          `json:"url"`
+		API        string          `json:"api,omitempty"`
+		Dir        string          `json:"dir"`
 		Identities []demo.Identity `json:"identities"`
-		Refused    refused             `json:"refused"`
+		Refused    refused         `json:"refused"`
 	}{url, api, secret.RedactDetected(dir), d.Identities, refused{d.Refused.Token}})
 }
 

@@ -70,14 +70,14 @@ func waitForBucket(ctx context.Context, s *assembly.Bucket, stderr io.Writer) (n
 		case ctx.Err() != nil:
 			return "", &fault.Error{Kind: fault.Interrupted, Err: errInterrupted}
 		case waited > limit && status.Loaded:
-			return "the bucket cannot be reached" + s.InTheWay() + "; this is the directory of " + status.Checked.Format(time.RFC3339), nil
+			return "the bucket cannot be reached" + s.LastError() + "; this is the directory of " + status.Checked.Format(time.RFC3339), nil
 		case waited > limit:
 			return "", &fault.Error{
-				Kind: fault.Runtime, Err: fmt.Errorf("%w within %s%s", errNotLoaded, limit, s.InTheWay()),
+				Kind: fault.Runtime, Err: fmt.Errorf("%w within %s%s", errNotLoaded, limit, s.LastError()),
 				Hint: "usher check says what is in the way",
 			}
-		case waited > toldAfter && (!told || why == "" && s.InTheWay() != ""): // what is in the way may not be known at first
-			told, why = true, s.InTheWay()
+		case waited > toldAfter && (!told || why == "" && s.LastError() != ""): // what is in the way may not be known at first
+			told, why = true, s.LastError()
 			cmdutil.Say(stderr, "note", "waiting for the directory, bucket "+s.Cfg.Directory.Bucket+why)
 		case waited > look && !status.Loaded:
 			if err := hopeless(ctx, s); err != nil {

@@ -203,7 +203,7 @@ func background(t *testing.T, c *exec.Cmd) {
 		}
 	})
 	callouttest.Eventually(t, c.String()+" runs", func() bool {
-		return strings.Contains(out.String(), "Server is ready") || strings.Contains(out.String(), "usher runs") && strings.Contains(out.String(), "directory loaded")
+		return strings.Contains(out.String(), "Server is ready") || strings.Contains(out.String(), "usher is running") && strings.Contains(out.String(), "directory loaded")
 	})
 }
 

@@ -159,8 +159,8 @@ func TestFaults(t *testing.T) {
 func TestAccounts(t *testing.T) {
 	for want, o := range map[string]ams.Options{
 		`projects.json: projects[1]: project "ARGO2" has no NATS account`: {Accounts: map[string]string{"ARGO": "APP"}},
-		`accounts: there is no project "ARGOS"`:                                    {Account: "APP", Accounts: map[string]string{"ARGOS": "APP"}},
-		`projects.json: projects[0].account: account "a b" holds ' '`:              {Account: "a b"},
+		`accounts: there is no project "ARGOS"`:                           {Account: "APP", Accounts: map[string]string{"ARGOS": "APP"}},
+		`projects.json: projects[0].account: account "a b" holds ' '`:     {Account: "a b"},
 	} {
 		if _, err := ams.Read(site(t), o); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)

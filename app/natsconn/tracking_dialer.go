@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// TrackingDialer dials for nats.go, and knows whether a server has said anything.
-type TrackingDialer struct{ Heard atomic.Bool }
+// TrackingDialer dials for nats.go and records whether the server has sent anything.
+type TrackingDialer struct{ Received atomic.Bool }
 
-// dialLimit is how long nats.go dials by default.
+// dialLimit is the default dial timeout of nats.go.
 const dialLimit = 2 * time.Second
 
 // Dial implements nats.CustomDialer.
@@ -18,19 +18,19 @@ func (d *TrackingDialer) Dial(network, address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &heardConn{Conn: conn, heard: &d.Heard}, nil
+	return &trackingConn{Conn: conn, received: &d.Received}, nil
 }
 
-type heardConn struct {
+type trackingConn struct {
 	net.Conn
-	heard *atomic.Bool
+	received *atomic.Bool
 }
 
 // Read implements net.Conn.
-func (c *heardConn) Read(p []byte) (int, error) {
+func (c *trackingConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 {
-		c.heard.Store(true)
+		c.received.Store(true)
 	}
 	return n, err
 }
