@@ -79,8 +79,8 @@ func auditKeys(r *rest.Request, before []wire.Key) (err error) {
 	return err
 }
 
-// keyToReplace returns the named key, or else the default key, or else the only one. It returns nil if the
-// user has no key.
+// keyToReplace returns the named key; without a name the default key, or else the only
+// one. It returns nil if the user has no key.
 func keyToReplace(u *directory.User, name string) (*directory.Key, error) {
 	switch {
 	case name != "":

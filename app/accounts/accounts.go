@@ -159,7 +159,7 @@ func (m *Manager) Open(ctx context.Context, projects []string) ([]issuer.Account
 	}
 	// Check the complete accounts, too: an earlier call may have ended before every usher
 	// had loaded their keys.
-	if err := m.Rotator.Held(ctx, keysOf(targets), issuer.StateActive); err != nil {
+	if err := m.Rotator.WaitForKeys(ctx, keysOf(targets), issuer.StateActive); err != nil {
 		return nil, fmt.Errorf("%s: %w", StepUse, err)
 	}
 	created := make([]issuer.Account, len(targets))

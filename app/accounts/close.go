@@ -165,7 +165,7 @@ func (m *Manager) end(ctx context.Context, a issuer.Account) error {
 	if err := m.shut(ctx, a); err != nil {
 		return err
 	}
-	return m.Rotator.Until(ctx, "the connections to end", func(ctx context.Context) ([]string, error) {
+	return m.Rotator.WaitFor(ctx, "the connections to end", func(ctx context.Context) ([]string, error) {
 		servers, err := m.Rotator.Servers(ctx)
 		if err != nil {
 			return nil, err
@@ -208,8 +208,8 @@ func (m *Manager) retire(state *keyring.State, a issuer.Account) error {
 	return m.forget(state, a)
 }
 
-// Unfinished reports whether the same call continues where it stopped with this error.
-func Unfinished(err error) bool {
+// Resumable reports whether the same call continues where it stopped with this error.
+func Resumable(err error) bool {
 	var wait *rotation.WaitError
 	var push *operator.PushError
 	return errors.As(err, &wait) || errors.As(err, &push) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)

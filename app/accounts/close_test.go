@@ -216,7 +216,7 @@ func TestCloseRefused(t *testing.T) {
 		t.Errorf("keyring %+v", after)
 	}
 	s.usher.SetDirectory(t, directoryOf("shop"))
-	must(t, s.m.Rotator.Held(t.Context(), []string{s.state(t).Active(issuer.KindSigning, issuer.Place{Account: "shop"}).PublicKey}, issuer.StateActive))
+	must(t, s.m.Rotator.WaitForKeys(t.Context(), []string{s.state(t).Active(issuer.KindSigning, issuer.Place{Account: "shop"}).PublicKey}, issuer.StateActive))
 	s.checkConnects(t, "shop", made[0].PublicKey)
 
 	// Closing finds an interrupted Close of a renamed project.

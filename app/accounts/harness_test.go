@@ -64,8 +64,8 @@ func (s *site) manager(t *testing.T) *accounts.Manager {
 	return &accounts.Manager{
 		Rotator: &rotation.Rotator{
 			Dir: s.Keyring, Config: keyring.Config{Callout: callouttest.CalloutAccount}, Now: time.Now,
-			PickUp: 20 * time.Second, Wait: 20 * time.Second, Quiet: 300 * time.Millisecond,
-			Say:      func(line string) { t.Log(line) },
+			ReloadTimeout: 20 * time.Second, Wait: 20 * time.Second, IdlePeriod: 300 * time.Millisecond,
+			Progress:      func(line string) { t.Log(line) },
 			Reports:  func(context.Context) ([]keyusage.Report, error) { return []keyusage.Report{s.usher.Report()}, nil },
 			Operator: &rotation.Operator{Cluster: operator.NewCluster(s.ConnectSystem(t), 0), Dir: operator.Dir(s.JWTDir), Signer: s.SigningKey},
 		},

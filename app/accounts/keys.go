@@ -188,14 +188,14 @@ func (m *Manager) forget(state *keyring.State, a issuer.Account) error {
 		if e.Account != a.Name || e.Unlisted {
 			continue
 		}
-		if err := keyring.Retire(m.Rotator.Dir, e.File); err != nil {
+		if err := keyring.RetireSeed(m.Rotator.Dir, e.File); err != nil {
 			return err
 		}
 	}
 	if err := m.dir().CloseAccount(a.Name, a.PublicKey); err != nil {
 		return err
 	}
-	if err := keyring.Retire(m.dir().IdentityDir(), seedFile(a.Name)); err != nil {
+	if err := keyring.RetireSeed(m.dir().IdentityDir(), seedFile(a.Name)); err != nil {
 		return err
 	}
 	state.Keys = slices.DeleteFunc(state.Keys, func(e keyring.Entry) bool { return e.Account == a.Name && !e.Unlisted })

@@ -28,7 +28,7 @@ func TestMany(t *testing.T) {
 	heap0 := heap()
 
 	pushes := 0
-	s.m.Rotator.Say = func(line string) {
+	s.m.Rotator.Progress = func(line string) {
 		if strings.Contains(line, callouttest.CalloutAccount) && strings.Contains(line, "pushed") {
 			pushes++
 		}

@@ -25,11 +25,11 @@ func TestAccountProblems(t *testing.T) {
 		if alias != "" {
 			operator.Accounts = append(operator.Accounts, issuer.Account{Name: alias, PublicKey: keys["AUTH"].Issuer})
 		}
-		var held []issuer.Held
+		var held []issuer.LoadedKey
 		for _, p := range append(places, issuer.Place{Account: "AUTH"}) {
 			s, err := issuer.NewSigner([]byte(callouttest.NewKeys(t).IssuerSeed))
 			callouttest.Must(t, err)
-			held = append(held, issuer.Held{Signer: s, Key: issuer.Key{
+			held = append(held, issuer.LoadedKey{Signer: s, Key: issuer.Key{
 				Kind: issuer.KindSigning, PublicKey: s.PublicKey(), Account: p.Account, Scope: p.Scope, State: issuer.StateActive,
 			}})
 		}
@@ -80,7 +80,7 @@ func TestAccountProblems(t *testing.T) {
 	}
 	single, err := issuer.NewSigner([]byte(keys["APP"].IssuerSeed))
 	callouttest.Must(t, err)
-	k, err := issuer.NewKeyring([]issuer.Held{{Signer: single, Key: issuer.Key{PublicKey: single.PublicKey()}}}, nil)
+	k, err := issuer.NewKeyring([]issuer.LoadedKey{{Signer: single, Key: issuer.Key{PublicKey: single.PublicKey()}}}, nil)
 	callouttest.Must(t, err)
 	if p := AccountProblems(&permissions.Policy{}, callouttest.ParseDirectory(t, callouttest.WithDigests(project("MOON", "publisher"))), k); p != nil {
 		t.Errorf("in config mode one key signs for every account: %v", p)

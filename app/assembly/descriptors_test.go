@@ -23,7 +23,7 @@ func TestFilesSetAside(t *testing.T) {
 	signs := func(argv ...string) *issuer.Keyring {
 		signer, err := issuer.NewCommand(public, argv)
 		callouttest.Must(t, err)
-		k, err := issuer.NewKeyring([]issuer.Held{{Key: issuer.Key{Kind: issuer.KindIssuer, PublicKey: public, State: issuer.StateActive, Command: argv}, Signer: signer}}, nil)
+		k, err := issuer.NewKeyring([]issuer.LoadedKey{{Key: issuer.Key{Kind: issuer.KindIssuer, PublicKey: public, State: issuer.StateActive, Command: argv}, Signer: signer}}, nil)
 		callouttest.Must(t, err)
 		return k
 	}

@@ -46,7 +46,7 @@ func checkSystem(ctx context.Context, f *finding.List, cfg *config.Config) *syst
 	if cfg.NATS.Mode == config.ModeOperator {
 		return v
 	}
-	var fewer *operator.FewerError
+	var fewer *operator.MissingServersError
 	switch {
 	case errors.As(err, &fewer):
 		f.Warn(systemCheck, natsconn.URLs(cfg), "start the servers that are missing; one that has crashed is counted for some minutes", "%v: the others are not looked at", err)
@@ -60,10 +60,10 @@ func checkSystem(ctx context.Context, f *finding.List, cfg *config.Config) *syst
 	return v
 }
 
-// systemViewOf asks. With *operator.FewerError the servers that answer are returned as well.
+// systemViewOf asks. With *operator.MissingServersError the servers that answer are returned as well.
 func systemViewOf(ctx context.Context, c *operator.Cluster) (*systemView, error) {
 	servers, few := c.Servers(ctx)
-	var fewer *operator.FewerError
+	var fewer *operator.MissingServersError
 	if errors.As(few, &fewer) {
 		servers = fewer.Have
 	} else if few != nil {
@@ -130,7 +130,7 @@ func checkConnectAsSystem(f *finding.List, cfg *config.Config) *nats.Conn {
 
 func systemUserHint(cfg *config.Config) string {
 	return fmt.Sprintf("give %s in the servers' configuration a user that may publish %s and subscribe to _INBOX.>, name it in auth_callout.auth_users, and set nats.system_user and nats.system_password_file (docs/how-to/system-user.md)",
-		cfg.Accounts.System, strings.Join(operator.Asks(), ", "))
+		cfg.Accounts.System, strings.Join(operator.MonitoringSubjects(), ", "))
 }
 
 // systemOptions are those of the system user of config mode, and the file that they

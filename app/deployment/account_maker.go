@@ -80,7 +80,7 @@ func AccountError(cfg *config.Config, err error) error {
 		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "choose another project name, or use --account to put the project into an existing account"}
 	case errors.Is(err, operator.ErrNoJetStream):
 		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "no server has JetStream, so there is no data to delete: omit --purge"}
-	case accounts.Unfinished(err), errors.Is(err, keyring.ErrLocked), errors.Is(err, rotation.ErrOthers):
+	case accounts.Resumable(err), errors.Is(err, keyring.ErrLocked), errors.Is(err, rotation.ErrConcurrentPush):
 		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "nothing is lost: run the same command again to resume, or usher project rm -c FILE to undo an add. Every usher must be running with this keyring (usher serve); use --no-usher if none runs yet"}
 	default:
 		return RotationError(cfg, err)
@@ -100,11 +100,11 @@ func (m *AccountMaker) UnderWay() (step accounts.Step, done, total int64) {
 func RotationError(cfg *config.Config, err error) error {
 	e := &fault.Error{Kind: fault.Runtime, Err: err}
 	var wait *rotation.WaitError
-	var fewer *operator.FewerError
+	var fewer *operator.MissingServersError
 	switch {
 	case operator.TrustHint(err) != "":
 		e.Kind, e.Hint = fault.Config, operator.TrustHint(err)
-	case errors.Is(err, rotation.ErrUnderWay):
+	case errors.Is(err, rotation.ErrInProgress):
 		e.Hint = "usher nkey rotate --resume continues it, --rollback undoes it"
 	case errors.Is(err, rotation.ErrNoUsher):
 		e.Hint = "start one with usher serve; if none is to run, use --no-usher"
@@ -112,13 +112,13 @@ func RotationError(cfg *config.Config, err error) error {
 		e.Hint = "wait until the other change is done; usher nkey list shows its progress"
 	case errors.Is(err, rotation.ErrActive):
 		e.Hint = "usher nkey rotate replaces it; add --now if the key is compromised, to retire it at once"
-	case errors.Is(err, rotation.ErrSeveral):
+	case errors.Is(err, rotation.ErrAmbiguous):
 		e.Hint = "keyring.yaml says the state of each key (docs/reference/keyring.md); set keys that are no longer in use to retiring"
-	case errors.Is(err, rotation.ErrElsewhere):
+	case errors.Is(err, rotation.ErrExternalKey):
 		e.Hint = "put the new key into keyring.yaml, with its command and state: next (docs/how-to/rotate-keys.md); then rotate again"
-	case errors.Is(err, rotation.ErrEdited):
+	case errors.Is(err, rotation.ErrConcurrentEdit):
 		e.Hint = "your change is kept; usher nkey rotate --resume continues the rotation"
-	case errors.Is(err, rotation.ErrDone):
+	case errors.Is(err, rotation.ErrNoRollback):
 		e.Hint = "usher nkey rotate --resume completes it; to go back, rotate again"
 	case errors.Is(err, operator.ErrUnscoped):
 		e.Hint = "the account JWT must contain the key with its scope and template: correct it with nsc or by hand, push it, then --resume"

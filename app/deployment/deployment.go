@@ -147,8 +147,8 @@ func (d *Deployment) urls() []string {
 func (d *Deployment) Rotator(report func(string), wait time.Duration, sign bool) (*rotation.Rotator, error) {
 	r := &rotation.Rotator{
 		Dir: d.Cfg.Keyring.Dir, Config: assembly.KeyringConfig(d.Cfg), Now: time.Now,
-		PickUp: pickUp, Wait: wait, Say: report,
-		Reports: d.Reports, Expecting: d.Expectations, Pinned: d.pinned,
+		ReloadTimeout: reloadTimeout, Wait: wait, Progress: report,
+		Reports: d.Reports, Probe: d.Expectations, Dependents: d.pinned,
 	}
 	if d.Cluster == nil {
 		return r, nil
@@ -171,8 +171,8 @@ func (d *Deployment) Rotator(report func(string), wait time.Duration, sign bool)
 // DefaultWait is how long a rotation waits until no server uses the old key.
 const DefaultWait = time.Minute
 
-// pickUp bounds the time in which running ushers reload the keyring.
-const pickUp = 45 * time.Second
+// reloadTimeout bounds the time in which running ushers reload the keyring.
+const reloadTimeout = 45 * time.Second
 
 // OperatorKey reads the key that signs account JWTs.
 func OperatorKey(cfg *config.Config) (nkeys.KeyPair, error) {
@@ -205,7 +205,7 @@ func OperatorProgram(cfg *config.Config) (nkeys.KeyPair, error) {
 	if err != nil {
 		return nil, fault.InConfig(fmt.Errorf("operator.signing_command: %w", err))
 	}
-	kp, err := operator.Elsewhere(context.Background(), s) // each signature has an end of its own
+	kp, err := operator.ExternalKey(context.Background(), s) // each signature has an end of its own
 	if err != nil {
 		return nil, fault.InConfig(fmt.Errorf("operator.signing_public_key: %w", err))
 	}

@@ -87,8 +87,8 @@ func TestRotateRollingRestart(t *testing.T) {
 	dir := callouttest.KeyringDir(t, true, keys)
 	f := newFleet(t, 2, callouttest.ServiceConfig{URLs: p.urls(), Keyring: dir, Directory: callouttest.WithDigests(callouttest.DirectoryYAML), Connections: 2, Budget: loadBudget})
 	r := &rotation.Rotator{
-		Dir: dir, Now: time.Now, PickUp: 10 * time.Second, Quiet: 500 * time.Millisecond,
-		Say: func(line string) { t.Log(line) }, Reports: f.reports, Expecting: p.expecting,
+		Dir: dir, Now: time.Now, ReloadTimeout: 10 * time.Second, IdlePeriod: 500 * time.Millisecond,
+		Progress: func(line string) { t.Log(line) }, Reports: f.reports, Probe: p.expecting,
 	}
 	for _, s := range p.servers {
 		callouttest.Eventually(t, "the server answers", func() bool { return hasUsher(s) && connects(s.URL(), nats.Token("publisher-key")) == nil })

@@ -72,9 +72,9 @@ func operatorRotator(t *testing.T, o *callouttest.Operator, f *fleet) *rotation.
 	t.Helper()
 	return &rotation.Rotator{
 		Dir: o.Keyring, Config: keyring.Config{Callout: callouttest.CalloutAccount}, Now: time.Now,
-		PickUp: 10 * time.Second, Wait: 20 * time.Second, Quiet: 500 * time.Millisecond,
-		Say: func(line string) { t.Log(line) }, Reports: f.reports,
-		Expecting: func(context.Context) (all []rotation.Expectation, err error) {
+		ReloadTimeout: 10 * time.Second, Wait: 20 * time.Second, IdlePeriod: 500 * time.Millisecond,
+		Progress: func(line string) { t.Log(line) }, Reports: f.reports,
+		Probe: func(context.Context) (all []rotation.Expectation, err error) {
 			own := o.Accounts[callouttest.CalloutAccount]
 			for _, s := range o.Servers {
 				all = append(all, rotation.Expectation{URL: s.URL(), Server: s.Name, Sentinel: own})
@@ -94,7 +94,7 @@ func active(t *testing.T, r *rotation.Rotator, target rotation.Target) string {
 	t.Helper()
 	s, err := keyring.ReadState(r.Dir, r.Config)
 	must(t, err)
-	e, err := rotation.Old(s, target)
+	e, err := rotation.ActiveKey(s, target)
 	must(t, err)
 	return e.PublicKey
 }

@@ -106,7 +106,7 @@ func checkRoundTrip(t *testing.T, cfg keyring.Config, s *keyring.State) {
 	if s.Rotation != nil {
 		s.Rotation.Started = s.Rotation.Started.UTC().Truncate(time.Second)
 	}
-	text, err := keyring.Text(keyring.StateFile, cfg, s)
+	text, err := keyring.Encode(keyring.StateFile, cfg, s)
 	if err != nil {
 		t.Fatalf("a parsed state cannot be written: %v", err)
 	}

@@ -81,7 +81,7 @@ type directory struct {
 	cfg    Config
 	state  *State
 	stated bool // keyring.yaml exists
-	held   []issuer.Held
+	held   []issuer.LoadedKey
 }
 
 func read(dir string, cfg Config) (*directory, error) {
@@ -132,8 +132,8 @@ func check(dir string, cfg Config, s *State) error {
 }
 
 // seeds reads every seed file. It returns the keys by file name.
-func (d *directory) seeds(entries []os.DirEntry) (map[string]*issuer.Held, error) {
-	seeds := map[string]*issuer.Held{}
+func (d *directory) seeds(entries []os.DirEntry) (map[string]*issuer.LoadedKey, error) {
+	seeds := map[string]*issuer.LoadedKey{}
 	var errs []error
 	for _, e := range entries {
 		name := e.Name()
@@ -181,21 +181,21 @@ func (s *State) usesPrograms() bool {
 	return slices.ContainsFunc(s.Keys, func(e Entry) bool { return len(e.Command) > 0 && e.State != issuer.StateRetired })
 }
 
-// ErrAuthor: keyring.yaml names a program to run, and another user than root and
+// ErrUntrustedAuthor: keyring.yaml names a program to run, and another user than root and
 // usher's own user can write the file.
-var ErrAuthor = errors.New("the keyring names a program to run")
+var ErrUntrustedAuthor = errors.New("the keyring names a program to run")
 
-// checkAuthor returns ErrAuthor if another user can write keyring.yaml.
+// checkAuthor returns ErrUntrustedAuthor if another user can write keyring.yaml.
 func checkAuthor(path string, info os.FileInfo) error {
 	err := ownedfile.CheckWritten(path, info, ownedfile.Rule{Exec: true})
 	if errors.Is(err, ownedfile.ErrUntrusted) {
-		return fmt.Errorf("%w: %w", ErrAuthor, err)
+		return fmt.Errorf("%w: %w", ErrUntrustedAuthor, err)
 	}
 	return err
 }
 
 // seed reads one seed file.
-func (d *directory) seed(path string) (*issuer.Held, error) {
+func (d *directory) seed(path string) (*issuer.LoadedKey, error) {
 	if !strings.HasSuffix(path, SeedSuffix) {
 		return nil, fmt.Errorf("%s: a keyring directory holds seed files named *%s only, and %s", path, SeedSuffix, StateFile)
 	}
@@ -204,7 +204,7 @@ func (d *directory) seed(path string) (*issuer.Held, error) {
 		return nil, err
 	}
 	defer clear(seed)
-	h := &issuer.Held{Key: issuer.Key{File: path, Modified: info.ModTime(), Since: info.ModTime(), State: issuer.StateActive}}
+	h := &issuer.LoadedKey{Key: issuer.Key{File: path, Modified: info.ModTime(), Since: info.ModTime(), State: issuer.StateActive}}
 	prefix, _, err := nkeys.DecodeSeed(seed)
 	if err != nil {
 		return nil, fmt.Errorf("%s: not a seed: %w", path, err)
@@ -230,7 +230,7 @@ func (d *directory) seed(path string) (*issuer.Held, error) {
 }
 
 // match combines the entries of keyring.yaml with the seeds.
-func (d *directory) match(entries []os.DirEntry, seeds map[string]*issuer.Held) error {
+func (d *directory) match(entries []os.DirEntry, seeds map[string]*issuer.LoadedKey) error {
 	var errs []error
 	for i := range d.state.Keys {
 		h, err := d.load(&d.state.Keys[i], seeds)
@@ -258,7 +258,7 @@ func (d *directory) match(entries []os.DirEntry, seeds map[string]*issuer.Held) 
 }
 
 // load returns the key of one entry of keyring.yaml.
-func (d *directory) load(e *Entry, seeds map[string]*issuer.Held) (*issuer.Held, error) {
+func (d *directory) load(e *Entry, seeds map[string]*issuer.LoadedKey) (*issuer.LoadedKey, error) {
 	key := issuer.Key{
 		Kind: e.Kind, PublicKey: e.PublicKey, Account: e.Account, Scope: e.Scope,
 		State: e.State, Command: e.Command, Since: e.Since, Modified: e.Since,
@@ -272,9 +272,9 @@ func (d *directory) load(e *Entry, seeds map[string]*issuer.Held) (*issuer.Held,
 		if key.Since.IsZero() {
 			key.Since = h.Modified
 		}
-		return &issuer.Held{Key: key, Signer: h.Signer, XKey: h.XKey}, nil
+		return &issuer.LoadedKey{Key: key, Signer: h.Signer, XKey: h.XKey}, nil
 	case e.State == issuer.StateRetired:
-		return &issuer.Held{Key: key}, nil
+		return &issuer.LoadedKey{Key: key}, nil
 	case len(e.Command) > 0:
 		if err := CheckProgram(e.Command); err != nil {
 			return nil, fmt.Errorf("%s: command: %w", where, err)
@@ -283,7 +283,7 @@ func (d *directory) load(e *Entry, seeds map[string]*issuer.Held) (*issuer.Held,
 		if err != nil {
 			return nil, fmt.Errorf("%s: command: %w", where, err)
 		}
-		return &issuer.Held{Key: key, Signer: s}, nil
+		return &issuer.LoadedKey{Key: key, Signer: s}, nil
 	default:
 		return nil, fmt.Errorf("%s: its seed file %s does not exist", where, e.File)
 	}

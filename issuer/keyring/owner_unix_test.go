@@ -32,7 +32,7 @@ func TestOwner(t *testing.T) {
 	must(t, err)
 	must(t, keyring.WriteSeed(filepath.Join(dir, "a.nk"), []byte(seed), keyring.Config{}))
 	must(t, keyring.WriteSeed(filepath.Join(dir, "b.nk"), []byte(old), keyring.Config{}))
-	must(t, keyring.Retire(dir, "b.nk"))
+	must(t, keyring.RetireSeed(dir, "b.nk"))
 	for range 2 { // create, then replace
 		must(t, keyring.Save(dir, keyring.Config{}, state))
 	}
@@ -48,8 +48,8 @@ func TestOwner(t *testing.T) {
 
 	// Root runs no program that another user can choose, so it writes no such file.
 	state.Keys[0].File, state.Keys[0].Command = "", []string{"sign"}
-	must(t, keyring.Retire(dir, "a.nk"))
-	if err := keyring.Save(dir, keyring.Config{}, state); root != errors.Is(err, keyring.ErrAuthor) || !root && err != nil {
+	must(t, keyring.RetireSeed(dir, "a.nk"))
+	if err := keyring.Save(dir, keyring.Config{}, state); root != errors.Is(err, keyring.ErrUntrustedAuthor) || !root && err != nil {
 		t.Errorf("got %v", err)
 	}
 }
@@ -83,7 +83,7 @@ func TestLinksInKeyring(t *testing.T) {
 	for _, to := range []string{target, "../x", "."} {
 		dir := planted(".retired", to)
 		writeFile(t, filepath.Join(dir, "a.nk"), "x", 0o600)
-		if err := keyring.Retire(dir, "a.nk"); !errors.Is(err, ownedfile.ErrLink) {
+		if err := keyring.RetireSeed(dir, "a.nk"); !errors.Is(err, ownedfile.ErrLink) {
 			t.Errorf(".retired leads to %s: %v", to, err)
 		}
 		if _, err := os.Lstat(filepath.Join(dir, "a.nk")); err != nil {
@@ -93,7 +93,7 @@ func TestLinksInKeyring(t *testing.T) {
 	dir = t.TempDir()
 	writeFile(t, filepath.Join(dir, "a.nk"), "x", 0o600)
 	writeFile(t, filepath.Join(dir, ".retired"), "x", 0o600)
-	if err := keyring.Retire(dir, "a.nk"); err == nil {
+	if err := keyring.RetireSeed(dir, "a.nk"); err == nil {
 		t.Error("no error although .retired is a file")
 	}
 
@@ -103,7 +103,7 @@ func TestLinksInKeyring(t *testing.T) {
 	seed, _ := seedOf(t, nkeys.PrefixByteAccount)
 	for what, err := range map[string]error{
 		"seed": keyring.WriteSeed(filepath.Join(dir, "a.nk"), []byte(seed), keyring.Config{}), "state": keyring.Save(dir, keyring.Config{}, &keyring.State{}),
-		"retire": keyring.Retire(dir, "a.nk"),
+		"retire": keyring.RetireSeed(dir, "a.nk"),
 	} {
 		if root && !errors.Is(err, ownedfile.ErrUntrusted) || !root && errors.Is(err, ownedfile.ErrUntrusted) {
 			t.Errorf("%s, where the keyring is a link: %v", what, err)

@@ -36,7 +36,7 @@ func Save(dir string, cfg Config, s *State) error {
 	if err := ownedfile.CheckFolder(dir, ownedfile.Rule{Write: true}); err != nil {
 		return fmt.Errorf("write %s: %w", StateFile, err)
 	}
-	text, err := Text(path, cfg, s)
+	text, err := Encode(path, cfg, s)
 	if err != nil {
 		return err
 	}
@@ -56,8 +56,8 @@ func Save(dir string, cfg Config, s *State) error {
 	})
 }
 
-// Text returns the keyring.yaml that Save would write. Errors name it as file.
-func Text(file string, cfg Config, s *State) ([]byte, error) {
+// Encode returns the keyring.yaml that Save would write. Errors name it as file.
+func Encode(file string, cfg Config, s *State) ([]byte, error) {
 	text := []byte(stateHeader + s.text())
 	back, err := ParseState(file, text, cfg)
 	if err != nil {
@@ -91,10 +91,10 @@ func WriteSeed(path string, seed []byte, cfg Config) error {
 	return nil
 }
 
-// Retire moves a seed file to .retired/, from where it can be restored. It overwrites no
+// RetireSeed moves a seed file to .retired/, from where it can be restored. It overwrites no
 // file. It is no error if the file does not exist, so that an interrupted rotation can
 // call it again.
-func Retire(dir, file string) error {
+func RetireSeed(dir, file string) error {
 	if file == "" {
 		return nil
 	}
@@ -231,8 +231,8 @@ func yamlWord(s string) bool {
 	return false
 }
 
-// Name returns the name of a new seed file. No seed has that name, and no retired seed.
-func Name(dir string, e *Entry, now time.Time) string {
+// NewFileName returns the name of a new seed file. No seed has that name, and no retired seed.
+func NewFileName(dir string, e *Entry, now time.Time) string {
 	base := strings.ToLower(e.Kind)
 	if e.Account != "" {
 		base = strings.ToLower(e.Account)

@@ -146,14 +146,14 @@ func TestWriteSeed(t *testing.T) {
 // Retire can be called twice, and never overwrites another retired seed.
 func TestRetire(t *testing.T) {
 	dir := t.TempDir()
-	must(t, keyring.Retire(dir, ""))
+	must(t, keyring.RetireSeed(dir, ""))
 	var seeds []string
 	for range 3 {
 		seed, _ := seedOf(t, nkeys.PrefixByteAccount)
 		seeds = append(seeds, seed)
 		must(t, keyring.WriteSeed(filepath.Join(dir, "a.nk"), []byte(seed), keyring.Config{}))
-		must(t, keyring.Retire(dir, "a.nk"))
-		must(t, keyring.Retire(dir, "a.nk"))
+		must(t, keyring.RetireSeed(dir, "a.nk"))
+		must(t, keyring.RetireSeed(dir, "a.nk"))
 	}
 	var got []string
 	for _, name := range []string{"a.nk", "a-1.nk", "a-2.nk"} {
@@ -182,13 +182,13 @@ func TestName(t *testing.T) {
 	seed, _ := seedOf(t, nkeys.PrefixByteAccount)
 	e := &keyring.Entry{Kind: issuer.KindSigning, Account: "APP", Scope: "Publisher"}
 	for i, want := range []string{"app-publisher-20260102-030405.nk", "app-publisher-20260102-030405-1.nk", "app-publisher-20260102-030405-2.nk"} {
-		name := keyring.Name(dir, e, now)
+		name := keyring.NewFileName(dir, e, now)
 		if name != want {
 			t.Errorf("got %s, want %s", name, want)
 		}
 		must(t, keyring.WriteSeed(filepath.Join(dir, name), []byte(seed), keyring.Config{}))
 		if i == 1 {
-			must(t, keyring.Retire(dir, name))
+			must(t, keyring.RetireSeed(dir, name))
 		}
 	}
 	for _, tt := range []struct {
@@ -199,7 +199,7 @@ func TestName(t *testing.T) {
 		{keyring.Entry{Kind: issuer.KindXKey}, "xkey-20260102-030405.nk"},
 		{keyring.Entry{Kind: issuer.KindSigning, Account: "../$G É"}, "____g__-20260102-030405.nk"},
 	} {
-		if got := keyring.Name(dir, &tt.entry, now); got != tt.want {
+		if got := keyring.NewFileName(dir, &tt.entry, now); got != tt.want {
 			t.Errorf("got %s, want %s", got, tt.want)
 		}
 	}

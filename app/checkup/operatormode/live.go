@@ -117,7 +117,7 @@ func (o *Check) ConnectSystem(file string) (*nats.Conn, error) {
 
 // versions returns what each server goes by, and what the resolvers store.
 func versions(ctx context.Context, c *operator.Cluster, public string, servers []operator.Server) (all []jwtVersion, stored bool, err error) {
-	inForce, err := c.InForce(ctx, public, servers)
+	inForce, err := c.LoadedJWTs(ctx, public, servers)
 	if err != nil {
 		return nil, false, err
 	}

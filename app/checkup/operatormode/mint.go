@@ -172,7 +172,7 @@ func (o *Check) userJWT(ctx context.Context, mint *issuer.Issuer, signers *issue
 		o.Fail(fault.Config, check, place.String(), "the keyring, and the program that signs, have to be mended", "what %s would get cannot be signed: %v", e.Who, err)
 		return
 	}
-	if _, err := view.Judge(string(response)); err != nil {
+	if _, err := view.CheckResponse(string(response)); err != nil {
 		if errors.Is(err, operator.ErrNoAccount) && !o.unknown(e.Grant.Account) {
 			return // nothing is known of the account, and that is said
 		}

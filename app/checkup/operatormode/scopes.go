@@ -57,14 +57,14 @@ func (o *Check) template(a *accountCheck, k *issuer.Key) {
 	sound := true
 	edit := "nsc edit signing-key -a " + a.name + " --sk " + k.PublicKey + " "
 	p := &user.Template.Permissions
-	for _, side := range operator.Open(p, &a.claims.DefaultPermissions) {
+	for _, side := range operator.OpenSides(p, &a.claims.DefaultPermissions) {
 		flag := strings.TrimSuffix(side, "lish")
 		flag = strings.TrimSuffix(flag, "scribe")
 		o.Fail(fault.Config, "scope", a.where, edit+"--deny-"+flag+" '>' (or --allow-"+flag+" for what is meant)"+o.pushed(a.name),
 			"the template of %s says nothing of what may be allowed to %s: everything is", k.Account+"/"+k.Scope, side)
 		sound = false
 	}
-	for _, what := range operator.Reach(p, callout.Subject, permissions.Overlaps) {
+	for _, what := range operator.MatchingAllows(p, callout.Subject, permissions.Overlaps) {
 		o.Warn("scope", a.where, edit+"--deny-pubsub '"+callout.Subject+"'"+o.pushed(a.name),
 			"the template of %s reaches %s: %s", k.Account+"/"+k.Scope, callout.Subject, what)
 		sound = false

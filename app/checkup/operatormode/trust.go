@@ -28,7 +28,7 @@ func (o *Check) trust(ctx context.Context, cluster *operator.Cluster, servers []
 		}
 	}
 	if len(unsaid) > 0 {
-		err := &operator.TrustError{Unsaid: unsaid}
+		err := &operator.TrustError{Unknown: unsaid}
 		o.Warn(check, operator.Names(unsaid), operator.TrustHint(err), "%v: whose account JWTs it takes is not checked", err)
 	}
 	before := len(*o.List)

@@ -158,7 +158,7 @@ func (o *Check) Sentinel(where string, c *jwt.UserClaims) {
 	case a.claims.Limits.DisallowBearer:
 		fail("nsc edit account -n "+a.name+" --disallow-bearer=false"+o.pushed(a.name), "is a bearer, and %s disallows bearers (limits.disallow_bearer): servers refuse it", a.name)
 	}
-	if !operator.Silent(&limits) {
+	if !operator.DeniesAll(&limits) {
 		o.Warn("sentinel", where, edit("--deny-pubsub '>'"), "may publish or subscribe: if %s ever loses its external authorization, anybody is let in with that", a.name)
 	}
 	if len(limits.AllowedConnectionTypes)+len(limits.Src)+len(limits.Times) > 0 {

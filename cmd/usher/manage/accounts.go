@@ -42,7 +42,7 @@ func openMaker(c *cli.Context, cfg *config.Config) (*deployment.AccountMaker, er
 		l.Close()
 		return nil, err
 	}
-	m.Rotator.Without, m.Rotator.NoUsher = c.StringSlice("without"), c.Bool("no-usher")
+	m.Rotator.IgnoredServers, m.Rotator.NoUsher = c.StringSlice("without"), c.Bool("no-usher")
 	return m, nil
 }
 

@@ -72,7 +72,7 @@ func nkeyRotate(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	r.Without, r.NoUsher = c.StringSlice("without"), c.Bool("no-usher")
+	r.IgnoredServers, r.NoUsher = c.StringSlice("without"), c.Bool("no-usher")
 	if c.Bool("dry-run") {
 		return nkeyPlan(c, r, target)
 	}

@@ -129,7 +129,7 @@ func printKeys(c *cli.Context, rows []KeyRow, live bool) error {
 // sayRotation says which rotation is under way, if one is.
 func sayRotation(c *cli.Context, s *keyring.State) {
 	if s.Rotation != nil {
-		cmdutil.Say(c.App.ErrWriter, "note", rotation.UnderWay(s.Rotation).Error())
+		cmdutil.Say(c.App.ErrWriter, "note", rotation.InProgress(s.Rotation).Error())
 		cmdutil.Say(c.App.ErrWriter, "hint", "usher nkey rotate --resume goes on with it, --rollback undoes it")
 	}
 }
