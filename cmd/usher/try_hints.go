@@ -39,7 +39,7 @@ func notConnected(server string, sentinel, heard bool, err error) error {
 			e.Hint += "; in operator mode without default_sentinel usher is never asked: --sentinel FILE"
 		}
 	case errors.Is(err, nats.ErrNoServers), errors.As(err, &dial) && dial.Op == "dial":
-		e.Hint = "is nats-server running, and is this its address?"
+		e.Hint = "is nats-server running at this address?"
 	case !heard && (natsconn.TimedOut(err) || errors.Is(err, io.EOF)):
 		e.Hint = "something listens there and says nothing: is it nats-server? one with handshake_first: true takes --tls-first"
 	case natsconn.TimedOut(err), natsconn.AuthTimedOut(err):

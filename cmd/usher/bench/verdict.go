@@ -82,7 +82,7 @@ func (o *benchOutcome) hint() string {
 	hint := map[bench.Cause]string{
 		bench.Timeout:       "usher did not answer in time: is it running, and is there enough of it? usher check" + shed,
 		bench.Authorization: "usher's log and audit say why; if they do not know of it, usher was silent",
-		bench.Refused:       "is nats-server running, and is this its address?",
+		bench.Refused:       "is nats-server running at this address?",
 		bench.Reset:         "nats-server's log says why it closed them",
 		bench.TLS:           "--ca FILE names the certificate authority of nats-server",
 		bench.Protocol:      "is this nats-server's port for clients, and has it TLS as the URL says? nats:// or tls://; its WebSocket port takes ws:// or wss://",

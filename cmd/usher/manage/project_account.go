@@ -77,7 +77,7 @@ func errAccountOrConfig() error {
 	return cmdutil.UsageError("--account puts the project into an account that is there; -c makes one", "--account goes without -c")
 }
 
-// makeAccount makes the account of a project that is not there yet.
+// makeAccount makes the account of a project that does not exist yet.
 func makeAccount(ctx context.Context, r *remote.Remote, cfg *config.Config) error {
 	name := r.Arg(0)
 	all, err := r.API.Projects(ctx)
