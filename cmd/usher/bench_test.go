@@ -220,7 +220,7 @@ func TestBenchTokens(t *testing.T) {
 func TestBenchProgress(t *testing.T) {
 	t.Parallel()
 	var out callouttest.Buffer
-	stop := cmdutil.Follow(&out, time.NewTicker(time.Millisecond), func() string { return "7 of 9" })
+	stop := cmdutil.PrintProgress(&out, time.NewTicker(time.Millisecond), func() string { return "7 of 9" })
 	callouttest.Eventually(t, "it is renewed", func() bool { return strings.Count(out.String(), "\r\x1b[K7 of 9") > 1 })
 	stop()
 	if !strings.HasSuffix(out.String(), "\r\x1b[K") {

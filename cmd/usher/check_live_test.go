@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
 	"usher/app/checkup/finding"
 
 	"usher/app/apptest"

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+
 	"usher/app/checkup/finding"
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/secretfile"

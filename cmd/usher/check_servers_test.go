@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
 	"usher/app/checkup/finding"
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/secretfile"

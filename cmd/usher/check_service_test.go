@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
 	"usher/app/checkup/finding"
 
 	"github.com/nats-io/nats.go"

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/secretfile"
 

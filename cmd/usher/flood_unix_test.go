@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/shellword"
 

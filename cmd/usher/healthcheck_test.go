@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/secretfile"
 

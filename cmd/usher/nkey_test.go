@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+
 	"usher/cmd/usher/cmdutil"
 	"usher/cmd/usher/nkey"
 	"usher/internal/secretfile"
@@ -19,14 +20,14 @@ import (
 )
 
 // nkeysOf returns what a verb of nkey lists.
-func nkeysOf(t *testing.T, in installation, verb string) []nkey.KeyRow {
+func nkeysOf(t *testing.T, in installation, verb string) []nkey.KeyInfo {
 	t.Helper()
 	code, stdout, stderr := usher(t, "nkey", verb, "-c", in.Config(), "--json")
 	if code != cmdutil.ExitOK {
 		t.Fatalf("%s: exit code %d\n%s%s", verb, code, stdout, stderr)
 	}
 	var out struct {
-		Keys []nkey.KeyRow `json:"keys"`
+		Keys []nkey.KeyInfo `json:"keys"`
 	}
 	callouttest.Must(t, json.Unmarshal([]byte(stdout), &out))
 	return out.Keys

@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 	"testing"
+
 	"usher/app/apptest"
 	"usher/app/checkup/finding"
 	"usher/cmd/usher/cmdutil"

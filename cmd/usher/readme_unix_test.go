@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
 	"usher/app/apptest"
 	"usher/app/demo"
 	"usher/app/setup"
