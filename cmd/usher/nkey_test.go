@@ -138,7 +138,7 @@ func TestNkeyOperator(t *testing.T) {
 		}
 		in.nkey(t, cmdutil.ExitRuntime, "no rotation is in progress", "rotate", "--resume")
 		in.nkey(t, cmdutil.ExitRuntime, "no active key to replace", "rotate", "--account", "TEAPOT", "signing_key")
-		in.nkey(t, cmdutil.ExitUsage, "the signing key of which account?", "rotate", "signing_key")
+		in.nkey(t, cmdutil.ExitUsage, "--account is missing", "rotate", "signing_key")
 		in.nkey(t, cmdutil.ExitOK, "pushed APP to usher-nats", "push", "APP")
 		in.nkey(t, cmdutil.ExitConfig, "no account TEAPOT", "push", "TEAPOT")
 	})
@@ -236,6 +236,6 @@ func TestNkeyConfig(t *testing.T) {
 	in.nkey(t, cmdutil.ExitOK, fresh+", which is in the keyring", "verify")
 	in.nkey(t, cmdutil.ExitRuntime, "hint: change the lines above", "rotate", "--wait", "0s", "xkey")
 	in.nkey(t, cmdutil.ExitOK, "", "rotate", "--rollback", "--wait", "20s")
-	in.nkey(t, cmdutil.ExitUsage, "signing keys of accounts are for operator mode", "rotate", "--account", "APP", "signing_key")
-	in.nkey(t, cmdutil.ExitConfig, "nothing to push", "push", "APP")
+	in.nkey(t, cmdutil.ExitUsage, "signing keys of accounts exist in operator mode only", "rotate", "--account", "APP", "signing_key")
+	in.nkey(t, cmdutil.ExitConfig, "no account JWTs to push", "push", "APP")
 }

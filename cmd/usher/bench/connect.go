@@ -50,9 +50,9 @@ func connectConfig(c *cli.Context) (bench.ConnectConfig, error) {
 	clients := float64(c.Int("clients"))
 	switch {
 	case !(cfg.Rate > 0 && cfg.Rate <= maxRate): // also false for NaN
-		return cfg, cmdutil.UsageError("", "--rate %g is not between 0 and %d", cfg.Rate, maxRate)
+		return cfg, cmdutil.UsageError("", "--rate %g: expected more than 0 and at most %d", cfg.Rate, maxRate)
 	case d <= 0 || d > maxDuration:
-		return cfg, cmdutil.UsageError("", "--duration %s is not between 0 and %s", d, maxDuration)
+		return cfg, cmdutil.UsageError("", "--duration %s: expected more than 0 and at most %s", d, maxDuration)
 	case c.IsSet("clients") && c.IsSet("duration"):
 		return cfg, cmdutil.UsageError("", "--clients and --duration: give only one of them")
 	case c.IsSet("clients") && (clients < 1 || clients > maxClients):

@@ -21,7 +21,7 @@ func runStorm(c *cli.Context) error {
 	case cfg.Clients < 1 || cfg.Clients > maxClients:
 		return cmdutil.UsageError("", "--clients %d is not between 1 and %d", cfg.Clients, maxClients)
 	case cfg.Duration <= 0 || cfg.Duration > maxDuration:
-		return cmdutil.UsageError("", "--duration %s is not between 0 and %s", cfg.Duration, maxDuration)
+		return cmdutil.UsageError("", "--duration %s: expected more than 0 and at most %s", cfg.Duration, maxDuration)
 	case cfg.Spread < 0 || cfg.Spread > cfg.Duration:
 		return cmdutil.UsageError("", "--spread %s is not between 0 and --duration, %s", cfg.Spread, cfg.Duration)
 	}

@@ -152,7 +152,7 @@ func (x *Context) key(c *cli.Context) (string, error) {
 	case err == nil:
 		return key, nil
 	case errors.Is(err, ownedfile.ErrReadable):
-		return "", &fault.Error{Kind: fault.Config, Err: fmt.Errorf("--key-file: %w", err), Hint: "make it readable by its owner only: chmod 600 FILE"}
+		return "", &fault.Error{Kind: fault.Config, Err: fmt.Errorf("--key-file: %w", err), Hint: "chmod 600 the file"}
 	case secret.Detect(x.KeyFile):
 		return "", &fault.Error{Kind: fault.Config, Err: errors.New("--key-file: the value looks like an API key, not like a file name"), Hint: "write the key to a file that only you can read"}
 	default:
