@@ -82,7 +82,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 				o.PushAccount(t, accOther, c)
 				o.SigningKey = own
 			},
-			want: []operatorFault{{check: "account", result: "error", detail: "not a key of operator test", hint: "sign it again"}},
+			want: []operatorFault{{check: "account", result: "error", detail: "neither operator test nor one of its signing keys", hint: "sign it again"}},
 		},
 		"no server trusts the key that signs": {
 			code: cmdutil.ExitConfig,

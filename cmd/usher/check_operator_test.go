@@ -438,11 +438,11 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 				callouttest.Must(t, err)
 				callouttest.Must(t, os.WriteFile(filepath.Join(o.JWTDir, "accounts", "APP.jwt"), []byte(text), 0o600))
 			},
-			check: "account", result: "error", detail: "not a key of operator test", hint: "sign it again",
+			check: "account", result: "error", detail: "neither operator test nor one of its signing keys", hint: "sign it again",
 		},
 		"a signing key that the operator has revoked": {
 			edit:  editOperator(func(c *jwt.OperatorClaims) { c.SigningKeys = jwt.StringList{strangeOperatorKey} }),
-			check: "account", result: "error", detail: "not a key of operator test", hint: "sign it again",
+			check: "account", result: "error", detail: "neither operator test nor one of its signing keys", hint: "sign it again",
 		},
 		"the operator's own key, where signing keys are demanded": {
 			edit: editOperator(func(c *jwt.OperatorClaims) { c.StrictSigningKeyUsage = true }),

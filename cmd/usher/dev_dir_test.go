@@ -145,7 +145,7 @@ func TestDevConfigTakenAway(t *testing.T) {
 	callouttest.Must(t, os.Remove(filepath.Join(dir, setup.FileConfig)))
 	callouttest.Must(t, os.Mkdir(filepath.Join(dir, setup.DirJetStream), 0o700)) // it ran
 	code, _, stderr := usher(t, "dev", "--dir", dir)
-	if code != cmdutil.ExitConfig || !strings.Contains(stderr, "there already") {
+	if code != cmdutil.ExitConfig || !strings.Contains(stderr, "already exists") {
 		t.Errorf("exit code %d\n%s", code, stderr)
 	}
 }
@@ -208,7 +208,7 @@ func TestDevOtherDirectory(t *testing.T) {
 	in := newInstallation(t)
 	for range 2 { // the first leaves nothing behind that the second would take for a demo
 		code, stdout, stderr := usher(t, "dev", "--json", "--dir", in.Dir)
-		if code != cmdutil.ExitConfig || stdout != "" || !strings.Contains(stderr, "there already") {
+		if code != cmdutil.ExitConfig || stdout != "" || !strings.Contains(stderr, "already exists") {
 			t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 		}
 	}

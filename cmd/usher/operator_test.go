@@ -165,7 +165,7 @@ func TestDevOtherMode(t *testing.T) {
 	for _, args := range [][]string{nil, {"--operator"}} { // what usher init made is left alone
 		in := initialized(t, "--operator")
 		code, _, stderr := usher(t, append([]string{"dev", "--dir", in.Dir}, args...)...)
-		if code != cmdutil.ExitConfig || !strings.Contains(stderr, "there already") || apptest.FileExists(in.Path(demo.FileDemo)) {
+		if code != cmdutil.ExitConfig || !strings.Contains(stderr, "already exists") || apptest.FileExists(in.Path(demo.FileDemo)) {
 			t.Errorf("exit code %d\n%s", code, stderr)
 		}
 	}

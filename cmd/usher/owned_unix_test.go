@@ -81,7 +81,7 @@ func TestNothingIsWrittenElsewhere(t *testing.T) {
 		{"nkey", "new", "--out", filepath.Join(open, "key"), "account"},
 	} {
 		code, stdout, stderr := usher(t, args...)
-		if code == cmdutil.ExitOK || !strings.Contains(stderr, "is a link") && !strings.Contains(stderr, "another user can write or replace it") && !strings.Contains(stderr, "file exists") {
+		if code == cmdutil.ExitOK || !strings.Contains(stderr, "is a symbolic link") && !strings.Contains(stderr, "another user can write or replace it") && !strings.Contains(stderr, "file exists") {
 			t.Errorf("%v: %d\n%s%s", args, code, stdout, stderr)
 		}
 	}

@@ -69,7 +69,7 @@ func TestProjectAddConfigMode(t *testing.T) {
 		says string
 		args []string
 	}{
-		{cmdutil.ExitRuntime, "project shop is there already", []string{"shop"}},
+		{cmdutil.ExitRuntime, "project shop exists already", []string{"shop"}},
 		{cmdutil.ExitConfig, "habitat", []string{"habitat"}},
 		{cmdutil.ExitConfig, "AUTH", []string{"AUTH"}},
 		{cmdutil.ExitRuntime, "account shop is in use by project shop", []string{"SHOP"}},

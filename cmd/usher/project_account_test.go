@@ -108,7 +108,7 @@ func TestProjectAccount(t *testing.T) {
 	}
 	_, stderr := o.ok(t, "created project shop in account shop", "project", "add", "-c", o.Config(), "shop")
 	t.Log(stderr)
-	o.no(t, cmdutil.ExitRuntime, "project shop is there already", "project", "add", "-c", o.Config(), "shop")
+	o.no(t, cmdutil.ExitRuntime, "project shop exists already", "project", "add", "-c", o.Config(), "shop")
 	o.ok(t, "What an account does not separate", "project", "add", "--account", "APP", "one")
 	for _, name := range []string{"operator/accounts/shop.jwt", "operator/keys/project-shop.nk", "keys/project-shop.nk"} {
 		if info, err := os.Stat(o.Path(name)); err != nil || info.Mode().Perm() != 0o600 {
@@ -161,7 +161,7 @@ func TestImportAccounts(t *testing.T) {
 	if strings.Count(stdout, "+ account p") != 20 || !strings.Contains(stdout, "+ project p7") || apptest.FileExists(o.Path("keys/project-p7.nk")) {
 		t.Errorf("dry run\n%s", stdout)
 	}
-	_, stderr := o.ok(t, "made 20 accounts", "directory", "import", "-c", o.Config(), "--yes", file)
+	_, stderr := o.ok(t, "created 20 accounts", "directory", "import", "-c", o.Config(), "--yes", file)
 	if n := strings.Count(stderr, "account AUTH: pushed"); n != 1 || strings.Contains(stderr, "\x1b") {
 		t.Errorf("%d pushes of the callout account\n%s", n, stderr)
 	}

@@ -45,7 +45,7 @@ func TestWaitsForNothing(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ old, replacement, says, hint string }{
 		"no JetStream":        {"jetstream {", "# jetstream {", "JetStream is not enabled on server", "jetstream { store_dir"},
-		"not for the account": {"is alone.\n    jetstream: enabled", "is alone.", "JetStream is not enabled for account AUTH", "jetstream: enabled in account AUTH"},
+		"not for the account": {"the only user.\n    jetstream: enabled", "the only user.", "JetStream is not enabled for account AUTH", "jetstream: enabled in account AUTH"},
 	} {
 		in := initialized(t, "--kv")
 		in.Edit(t, setup.FileServerConfig, c.old, c.replacement)

@@ -59,7 +59,7 @@ func pushAccount(c *cli.Context, d *deployment.Deployment, name string) error {
 		return fault.InConfig(err)
 	}
 	if claims.Issuer != trusted.Subject && !trusted.SigningKeys.Contains(claims.Issuer) {
-		return fault.InConfig(fmt.Errorf("the JWT of %s is signed by %s, which is not a key of operator %s", name, claims.Issuer, trusted.Name))
+		return fault.InConfig(fmt.Errorf("the JWT of %s is signed by %s, which is neither operator %[3]s nor one of its signing keys", name, claims.Issuer, trusted.Name))
 	}
 	if err := checkScopes(d.Cfg, name, claims); err != nil {
 		return err
