@@ -9,9 +9,8 @@ import (
 	"sync"
 	"testing"
 
-	"usher/api/rest"
-
 	"usher/api"
+	"usher/api/rest"
 	"usher/api/wire"
 	"usher/callout/callouttest"
 	"usher/directory"
@@ -20,12 +19,12 @@ import (
 	"usher/internal/audit"
 )
 
-// A user from its making to its end, as AMS's clients go about it.
+// The life of a user, with the requests that clients of AMS send.
 func TestUser(t *testing.T) {
 	s := start(t, nil, nil)
 	made := s.root(200, "POST", "/v1/users/ada", `{"email":"a@example.org","first_name":"Ada","unknown":[1],"service_roles":[],
 		"projects":[{"project":"shop","roles":["publisher","consumer"],"topics":["orders"]}]}`)
-	found := same(t, "created", made.text, `{"uuid":"$id","name":"ada","first_name":"Ada","email":"a@example.org","enabled":true,"service_roles":[],
+	found := sameJSON(t, "created", made.text, `{"uuid":"$id","name":"ada","first_name":"Ada","email":"a@example.org","enabled":true,"service_roles":[],
 		"projects":[{"project":"shop","roles":["publisher","consumer"],"topics":[],"subscriptions":[]}],
 		"created_on":"2026-03-01T12:00:00Z","modified_on":"2026-03-01T12:00:00Z","created_by":"root","token":"$key","key":"default"}`)
 	s.keys["ada"] = found["$key"]
@@ -39,18 +38,18 @@ func TestUser(t *testing.T) {
 	}
 	s.now.Add(60)
 	s.root(200, "POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":["pub","ada"]}`)
-	same(t, "updated", s.root(200, "PUT", "/v1/users/ada", `{"name":"lovelace","email":"","projects":[{"project":"lab","roles":["project_admin"]}]}`).text,
+	sameJSON(t, "updated", s.root(200, "PUT", "/v1/users/ada", `{"name":"lovelace","email":"","projects":[{"project":"lab","roles":["project_admin"]}]}`).text,
 		`{"uuid":"$id","name":"lovelace","first_name":"Ada","email":"","enabled":true,"service_roles":[],
 		"projects":[{"project":"lab","roles":["project_admin"],"topics":[],"subscriptions":[]}],
 		"created_on":"2026-03-01T12:00:00Z","modified_on":"2026-03-01T12:01:00Z","created_by":"root"}`)
-	same(t, "a removed member is in no ACL", s.root(200, "GET", "/v1/projects/shop/topics/orders:acl", "").text, `{"authorized_users":["pub"]}`)
+	sameJSON(t, "a removed member is in no ACL", s.root(200, "GET", "/v1/projects/shop/topics/orders:acl", "").text, `{"authorized_users":["pub"]}`)
 	s.root(404, "GET", "/v1/users/ada", "")
 	if got := s.as("ada", "GET", "/v1/projects/lab/members", ""); got.code != 200 {
-		t.Errorf("the key does not follow the name: %d", got.code)
+		t.Errorf("the key does not work after renaming the user: %d", got.code)
 	}
 	s.root(200, "PUT", "/v1/users/lovelace", `{"enabled":false}`)
 	if got := s.as("ada", "GET", "/v1/users/profile", ""); got.code != 401 {
-		t.Errorf("disabled, and let in: %d", got.code)
+		t.Errorf("the key of a disabled user: %d", got.code)
 	}
 	if got := s.root(200, "DELETE", "/v1/users/lovelace", ""); got.text != "" {
 		t.Errorf("deleted: %q", got.text)
@@ -62,24 +61,24 @@ func TestUser(t *testing.T) {
 	if c := s.lastChange(); c.Outcome != audit.Refused || c.Code != "not_found" || c.Revision != 0 {
 		t.Errorf("audited %+v", c)
 	}
-	s.shown = s.shown[1:] // where the key had to be
+	s.responses = s.responses[1:] // the response with the key
 	s.noSecrets()
 }
 
 func TestMembers(t *testing.T) {
 	s := start(t, nil, nil)
 	made := s.as("admin", "POST", "/v1/projects/shop/members/ada", `{"email":"e","projects":[{"project":"shop","roles":["consumer"]}]}`)
-	s.keys["ada"] = same(t, "created", made.text, `{"uuid":"$id","name":"ada","email":"e","enabled":true,"service_roles":[],
+	s.keys["ada"] = sameJSON(t, "created", made.text, `{"uuid":"$id","name":"ada","email":"e","enabled":true,"service_roles":[],
 		"projects":[{"project":"shop","roles":["consumer"],"topics":[],"subscriptions":[]}],
 		"created_on":"2026-03-01T12:00:00Z","modified_on":"2026-03-01T12:00:00Z","token":"$key","key":"default"}`)["$key"]
 	const member = `{"uuid":"$id","name":"ada","email":"e","enabled":true,"service_roles":[],
 		"projects":[{"project":"shop","roles":["%s"],"topics":[],"subscriptions":[]}],
 		"created_on":"2026-03-01T12:00:00Z","modified_on":"2026-03-01T12:00:00Z"}`
-	same(t, "shown", s.as("admin", "GET", "/v1/projects/shop/members/ada", "").text, fmt.Sprintf(member, "consumer"))
+	sameJSON(t, "shown", s.as("admin", "GET", "/v1/projects/shop/members/ada", "").text, fmt.Sprintf(member, "consumer"))
 	s.root(200, "POST", "/v1/projects/lab/members/ada:add", `{"roles":["publisher"]}`)
-	same(t, "and of another project nothing", s.as("admin", "PUT", "/v1/projects/shop/members/ada",
-		`{"email":"not looked at","service_roles":["service_admin"],"projects":[{"project":"shop","roles":["publisher"]}]}`).text, fmt.Sprintf(member, "publisher"))
-	list := into[wire.UserList](t, s.as("admin", "GET", "/v1/projects/shop/members", ""))
+	sameJSON(t, "without other projects", s.as("admin", "PUT", "/v1/projects/shop/members/ada",
+		`{"email":"ignored","service_roles":["service_admin"],"projects":[{"project":"shop","roles":["publisher"]}]}`).text, fmt.Sprintf(member, "publisher"))
+	list := decode[wire.UserList](t, s.as("admin", "GET", "/v1/projects/shop/members", ""))
 	if list.TotalSize != 4 || len(list.Users) != 4 {
 		t.Errorf("members: %+v", list)
 	}
@@ -89,25 +88,25 @@ func TestMembers(t *testing.T) {
 		}
 	}
 	s.as("admin", "POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":["ada"]}`)
-	same(t, "removed", s.as("admin", "POST", "/v1/projects/shop/members/ada:remove", "").text, `{}`)
-	same(t, "a removed member is in no ACL", s.root(200, "GET", "/v1/projects/shop/topics/orders:acl", "").text, `{"authorized_users":[]}`)
-	u := into[wire.User](t, s.root(200, "GET", "/v1/users/ada", ""))
+	sameJSON(t, "removed", s.as("admin", "POST", "/v1/projects/shop/members/ada:remove", "").text, `{}`)
+	sameJSON(t, "a removed member is in no ACL", s.root(200, "GET", "/v1/projects/shop/topics/orders:acl", "").text, `{"authorized_users":[]}`)
+	u := decode[wire.User](t, s.root(200, "GET", "/v1/users/ada", ""))
 	if len(u.Projects) != 1 || u.Projects[0].Project != "lab" || u.CreatedBy != "admin" {
 		t.Errorf("removed from one project: %+v", u)
 	}
-	s.shown = s.shown[1:]
+	s.responses = s.responses[1:]
 	s.noSecrets()
 }
 
 func TestProjectsTopicsSubscriptions(t *testing.T) {
 	s := start(t, nil, nil)
-	same(t, "project", s.root(200, "POST", "/v1/projects/mail", "").text,
+	sameJSON(t, "project", s.root(200, "POST", "/v1/projects/mail", "").text,
 		`{"name":"mail","account":"APP","created_on":"2026-03-01T12:00:00Z","modified_on":"2026-03-01T12:00:00Z","created_by":"root","description":""}`)
-	same(t, "with an account", s.root(200, "PUT", "/v1/projects/mail", `{"account":"MAIL","description":"d"}`).text,
+	sameJSON(t, "with an account", s.root(200, "PUT", "/v1/projects/mail", `{"account":"MAIL","description":"d"}`).text,
 		`{"name":"mail","account":"MAIL","created_on":"2026-03-01T12:00:00Z","modified_on":"2026-03-01T12:00:00Z","created_by":"root","description":"d"}`)
-	same(t, "topic", s.root(200, "PUT", "/v1/projects/mail/topics/in", `{"subject":"all.mail"}`).text,
+	sameJSON(t, "topic", s.root(200, "PUT", "/v1/projects/mail/topics/in", `{"subject":"all.mail"}`).text,
 		`{"name":"/projects/mail/topics/in","subject":"all.mail","created_on":"2026-03-01T12:00:00Z"}`)
-	same(t, "subscription", s.root(200, "PUT", "/v1/projects/mail/subscriptions/out", `{"topic":"projects/mail/topics/in","ackDeadlineSeconds":30,
+	sameJSON(t, "subscription", s.root(200, "PUT", "/v1/projects/mail/subscriptions/out", `{"topic":"projects/mail/topics/in","ackDeadlineSeconds":30,
 		"pushConfig":{"pushEndpoint":"https://h.example:8080/receive?a=opaque","retryPolicy":{}}}`).text,
 		`{"name":"/projects/mail/subscriptions/out","topic":"/projects/mail/topics/in","ackDeadlineSeconds":30,"createdOn":"2026-03-01T12:00:00Z",
 		"pushConfig":{"type":"http_endpoint","pushEndpoint":"https://h.example:8080/receive?a=opaque","maxMessages":1,"authorizationHeader":{},
@@ -122,43 +121,42 @@ func TestProjectsTopicsSubscriptions(t *testing.T) {
 	s.root(404, "DELETE", "/v1/projects/mail/subscriptions/out", "")
 	s.root(200, "DELETE", "/v1/projects/mail/topics/in", "")
 	s.root(404, "GET", "/v1/projects/mail/topics/in", "")
-	same(t, "renamed", s.root(200, "PUT", "/v1/projects/mail", `{"name":"post"}`).text,
+	sameJSON(t, "renamed", s.root(200, "PUT", "/v1/projects/mail", `{"name":"post"}`).text,
 		`{"name":"post","account":"MAIL","created_on":"2026-03-01T12:00:00Z","modified_on":"2026-03-01T12:00:00Z","created_by":"root","description":"d"}`)
 	s.root(409, "PUT", "/v1/projects/post", `{"name":"shop"}`)
 	if got := s.as("admin", "DELETE", "/v1/projects/shop", ""); got.code != 200 || got.text != "" {
 		t.Errorf("deleted: %d %q", got.code, got.text)
 	}
 	if got := s.store.Snapshot().Size(); got.Projects != 2 || got.Topics != 2 || got.Users != 11 {
-		t.Errorf("left: %+v", got)
+		t.Errorf("directory: %+v", got)
 	}
 	s.noSecrets()
 }
 
-// Who asks is looked up in the snapshot that the change is made on: whoever has
-// lost a role, or its key, meanwhile changes nothing.
+// A caller that has lost its role or key while its request was processed changes nothing.
 //
-// Attack: somebody who is demoted while a request of theirs is under way
+// Attack: a user is demoted while one of its requests is processed; the request succeeds nevertheless
 // Held by: roles are looked up in the snapshot that the change is made on
-func TestDemotedMeanwhile(t *testing.T) {
-	for name, fall := range map[string]struct {
+func TestDemotedBeforeCommit(t *testing.T) {
+	for name, loss := range map[string]struct {
 		change func(s *snapshot.Snapshot) []directory.Entry
 		want   int
 	}{
-		"out of the project": {func(s *snapshot.Snapshot) []directory.Entry {
+		"membership": {func(s *snapshot.Snapshot) []directory.Entry {
 			return s.RemoveMember(directory.IDOf(directory.KindProject, "shop"), idsOf("admin")[0])
 		}, http.StatusForbidden},
-		"without its key": {func(*snapshot.Snapshot) []directory.Entry {
+		"key": {func(*snapshot.Snapshot) []directory.Entry {
 			return directory.Remove(directory.KeyKey(idsOf("admin")[0], "default"))
 		}, http.StatusUnauthorized},
-		"without its project": {func(s *snapshot.Snapshot) []directory.Entry {
+		"project": {func(s *snapshot.Snapshot) []directory.Entry {
 			return s.RemoveProject(directory.IDOf(directory.KindProject, "shop"))
 		}, http.StatusNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
-			between := &meddler{Store: callouttest.KVStore(t)}
-			s := start(t, between, nil)
-			between.first = fall.change
-			if got := s.as("admin", "POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":[]}`); got.code != fall.want {
+			store := &racingStore{Store: callouttest.KVStore(t)}
+			s := start(t, store, nil)
+			store.before = loss.change
+			if got := s.as("admin", "POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":[]}`); got.code != loss.want {
 				t.Errorf("%d %s", got.code, got.text)
 			}
 			if users, _, ok := s.store.Snapshot().ACL(directory.KindTopicACL, "shop", "orders"); ok && len(users) != 1 {
@@ -171,36 +169,35 @@ func TestDemotedMeanwhile(t *testing.T) {
 	}
 }
 
-// meddler is a store in which somebody is faster, once.
-type meddler struct {
+// racingStore is a store in which another writer commits once, before or after a change.
+type racingStore struct {
 	*kv.Store
-	first func(*snapshot.Snapshot) []directory.Entry
-	then  func(*snapshot.Snapshot) []directory.Entry // at once after the next change
-	fail  error
+	before func(*snapshot.Snapshot) []directory.Entry // the next change
+	after  func(*snapshot.Snapshot) []directory.Entry // the next change
+	fail   error                                      // of every change; nil: none
 }
 
-func (m *meddler) Change(ctx context.Context, f func(*snapshot.Snapshot) ([]directory.Entry, error)) (*snapshot.Snapshot, error) {
+func (m *racingStore) Change(ctx context.Context, f func(*snapshot.Snapshot) ([]directory.Entry, error)) (*snapshot.Snapshot, error) {
 	if m.fail != nil {
 		return nil, m.fail
 	}
-	if first := m.first; first != nil {
-		m.first = nil
-		if _, err := m.Store.Change(ctx, func(s *snapshot.Snapshot) ([]directory.Entry, error) { return first(s), nil }); err != nil {
+	if before := m.before; before != nil {
+		m.before = nil
+		if _, err := m.Store.Change(ctx, func(s *snapshot.Snapshot) ([]directory.Entry, error) { return before(s), nil }); err != nil {
 			return nil, err
 		}
 	}
 	next, err := m.Store.Change(ctx, f)
-	if then := m.then; then != nil && err == nil {
-		m.then = nil
-		return m.Store.Change(ctx, func(s *snapshot.Snapshot) ([]directory.Entry, error) { return then(s), nil })
+	if after := m.after; after != nil && err == nil {
+		m.after = nil
+		return m.Store.Change(ctx, func(s *snapshot.Snapshot) ([]directory.Entry, error) { return after(s), nil })
 	}
 	return next, err
 }
 
-// What was made is answered as it was made, and its key shown, even if another
-// replica has given it another name since, or removed it, or made another thing of
-// its name.
-func TestMadeAndChangedSince(t *testing.T) {
+// The response to a creation shows the resource as it was created, with its key, even if
+// another writer has renamed, removed or replaced it since.
+func TestCreatedAndChangedSince(t *testing.T) {
 	user := func(s *snapshot.Snapshot) *directory.User {
 		u, _ := s.User("neo")
 		v := *u
@@ -212,32 +209,32 @@ func TestMadeAndChangedSince(t *testing.T) {
 			return directory.Put(directory.UserKey(user(s).ID), user(s))
 		},
 		"removed": func(s *snapshot.Snapshot) []directory.Entry { return s.RemoveUser(user(s).ID) },
-		"another": func(s *snapshot.Snapshot) []directory.Entry {
+		"replaced": func(s *snapshot.Snapshot) []directory.Entry {
 			u := user(s)
 			return append(directory.Put(directory.UserKey(u.ID), u), directory.Put(directory.UserKey(directory.IDOf(directory.KindUser, "other")), &directory.User{Name: "neo"})...)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			store := &meddler{Store: callouttest.KVStore(t)}
+			store := &racingStore{Store: callouttest.KVStore(t)}
 			s := start(t, store, nil)
-			store.then = since
+			store.after = since
 			got := s.root(200, "POST", "/v1/users/neo", `{"service_roles":["ingest"],"projects":[{"project":"shop","roles":["publisher"]}]}`)
-			made := into[wire.UserCreated](t, got)
+			made := decode[wire.UserCreated](t, got)
 			if made.Name != "neo" || made.Token == "" || len(made.Projects) != 1 || len(made.ServiceRoles) != 1 || got.Get("ETag") != "" {
 				t.Errorf("ETag %q, %s", got.Get("ETag"), got.text)
 			}
 			if c := s.lastChange(); c.Outcome != audit.Changed || c.Revision == 0 || !strings.Contains(string(c.After), `"neo"`) {
 				t.Errorf("audited %+v", c)
 			}
-			if name != "removed" && !s.letsIn(made.Token) {
-				t.Error("the key is not let in")
+			if name != "removed" && !s.accepts(made.Token) {
+				t.Error("the key is not accepted")
 			}
 		})
 	}
 }
 
-// The revisions in the audit are in the order of the changes, removals included.
-func TestAuditedRevisions(t *testing.T) {
+// The revisions in the audit increase with each change, including removals.
+func TestAuditRevisions(t *testing.T) {
 	s := start(t, nil, nil)
 	var last uint64
 	for _, tt := range [][3]string{
@@ -260,9 +257,9 @@ func TestAuditedRevisions(t *testing.T) {
 	}
 }
 
-// What cannot be kept is said to be so, and audited.
+// A store that fails is an error with a level of its own, and audited.
 func TestStoreFails(t *testing.T) {
-	store := &meddler{Store: callouttest.KVStore(t)}
+	store := &racingStore{Store: callouttest.KVStore(t)}
 	s := start(t, store, nil)
 	for _, tt := range []struct {
 		err    error
@@ -288,8 +285,8 @@ func TestStoreFails(t *testing.T) {
 	s.noSecrets()
 }
 
-// While nothing is loaded nobody can be told from anybody.
-func TestNothingLoaded(t *testing.T) {
+// Without a directory no key can be verified.
+func TestDirectoryNotLoaded(t *testing.T) {
 	s := start(t, nil, nil)
 	h, err := api.New(api.Config{
 		Store: unloaded{}, Audit: func(audit.Change) {}, Now: s.clock, Random: &counter{}, NewID: func() string { return "r" }, Log: discard(),
@@ -300,7 +297,7 @@ func TestNothingLoaded(t *testing.T) {
 	if got := s.as("root", "GET", "/v1/users", ""); got.code != http.StatusServiceUnavailable {
 		t.Errorf("%d %s", got.code, got.text)
 	}
-	if got := s.as("", "GET", "/v1/status", ""); into[wire.Status](t, got).Status != "warning" {
+	if got := s.as("", "GET", "/v1/status", ""); decode[wire.Status](t, got).Status != "warning" {
 		t.Errorf("status: %s", got.text)
 	}
 }
@@ -309,14 +306,14 @@ type unloaded struct{ rest.Store }
 
 func (unloaded) Snapshot() *snapshot.Snapshot { return nil }
 
-// Many edit one ACL at once. Whoever had the revision that was current wins, the
-// others are told so; what is there in the end is what the last winner said.
+// Concurrent writers change one ACL with If-Match. Of the writers that read a revision, one
+// succeeds and the others get a conflict. No acknowledged change is lost.
 func TestConcurrentEdits(t *testing.T) {
 	s := start(t, nil, nil)
-	const writers, edits = 8, 25 // 200 in all
+	const writers, edits = 8, 25 // 200 in total
 	var wg sync.WaitGroup
 	var mu sync.Mutex
-	replaced := map[string]string{} // tag → the tag that took its place
+	replaced := map[string]string{} // ETag → the ETag that replaced it
 	const path = "/v1/projects/shop/topics/orders"
 	first := s.root(200, "GET", path+":acl", "").Get("ETag")
 	for i := range writers {
@@ -337,7 +334,7 @@ func TestConcurrentEdits(t *testing.T) {
 					n++
 				case http.StatusConflict:
 					if got.Get("ETag") == "" || got.Get("ETag") == tag {
-						t.Errorf("conflict without the current tag: %q", got.Get("ETag"))
+						t.Errorf("conflict without the current ETag: %q", got.Get("ETag"))
 					}
 				default:
 					t.Errorf("%d %s", got.code, got.text)
@@ -352,6 +349,6 @@ func TestConcurrentEdits(t *testing.T) {
 		length++
 	}
 	if length != writers*edits {
-		t.Errorf("a row of %d edits, %d were acknowledged", length, writers*edits)
+		t.Errorf("a chain of %d edits, %d were acknowledged", length, writers*edits)
 	}
 }

@@ -9,10 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"usher/api"
 	"usher/api/apierror"
 	"usher/api/rest"
-
-	"usher/api"
 	"usher/api/wire"
 	"usher/callout/callouttest"
 )
@@ -21,7 +20,7 @@ import (
 
 var update = flag.Bool("update", false, "write the tables of docs/reference/api.md")
 
-// The tables in docs/reference/api.md are those that the server goes by.
+// The tables in docs/reference/api.md are made from the routing table.
 func TestDocs(t *testing.T) {
 	callouttest.CheckDocsTable(t, "reference/api.md", "routes", routesDoc()+typesDoc()+statusesDoc(), *update)
 }
@@ -37,11 +36,11 @@ func routesDoc() string {
 		noun, _, _ := strings.Cut(r.Name, ".")
 		if title := titles[noun]; title != "" && title != group {
 			group = title
-			fmt.Fprintf(&b, "\n### %s\n\n| request | who | body → answer | |\n|---|---|---|---|\n", title)
+			fmt.Fprintf(&b, "\n### %s\n\n| request | who | body → response | |\n|---|---|---|---|\n", title)
 		}
 		beyond := ""
 		if r.BeyondAMS {
-			beyond = " Beyond AMS."
+			beyond = " Not in AMS."
 		}
 		fmt.Fprintf(&b, "| `%s %s` | %s | %s → %s | %s%s |\n", r.Method, r.Path, whoDoc(&r.Access), typeDoc(r.Body, r.BodyType), typeDoc(r.Response, r.ResponseType), r.Doc, beyond)
 	}
@@ -50,7 +49,7 @@ func routesDoc() string {
 
 func whoDoc(a *rest.Access) string {
 	if a.Open {
-		return "anybody"
+		return "everybody"
 	}
 	if a.AnyKey {
 		return "any key"
@@ -79,10 +78,10 @@ func typeDoc(v any, raw string) string {
 	}
 }
 
-// typesDoc lists the fields of all bodies and answers.
+// typesDoc lists the fields of all bodies and responses.
 func typesDoc() string {
 	var b strings.Builder
-	b.WriteString("\n## Types\n\nPackage `usher/api/wire` says what each field means. `?`: may be missing.\n\n| type | fields |\n|---|---|\n")
+	b.WriteString("\n## Types\n\nPackage `usher/api/wire` documents each field. `?`: optional.\n\n| type | fields |\n|---|---|\n")
 	seen := map[reflect.Type]bool{reflect.TypeFor[json.RawMessage](): true, reflect.TypeFor[wire.Empty](): true}
 	var list func(t reflect.Type)
 	list = func(t reflect.Type) {
@@ -129,7 +128,7 @@ func fieldsDoc(t reflect.Type) []string {
 func statusesDoc() string {
 	var b strings.Builder
 	b.WriteString("\n## Errors\n\n```json\n" + `{"error": {"code": 404, "message": "Topic doesn't exist", "status": "NOT_FOUND", "request_id": "4f0c…"}}` +
-		"\n```\n\n`errors`, where there is one, is a list of what exactly is wrong. The audit and the log have the request id too.\n\n| code | status | meaning |\n|---|---|---|\n")
+		"\n```\n\n`errors` is optional: it lists what exactly is wrong. The request id is also in the audit and the log.\n\n| code | status | meaning |\n|---|---|---|\n")
 	for _, s := range apierror.Statuses() {
 		fmt.Fprintf(&b, "| %d | `%s` | %s |\n", s.Code, s.Name, s.Meaning)
 	}

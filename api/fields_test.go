@@ -13,8 +13,8 @@ import (
 	"usher/directory/snapshot"
 )
 
-// bodiesWith returns a body for each field of a request's type that can hold a text,
-// however deep, with that text in it, and one with a field that there is not.
+// bodiesWith returns a body for each string field of a type, at any depth, with text in
+// that field, and one with text in an unknown field.
 func bodiesWith(t *testing.T, typ reflect.Type, text string) []string {
 	t.Helper()
 	quoted, err := json.Marshal(text)
@@ -22,7 +22,7 @@ func bodiesWith(t *testing.T, typ reflect.Type, text string) []string {
 	var values func(typ reflect.Type, depth int) []string
 	values = func(typ reflect.Type, depth int) []string {
 		var out []string
-		switch typ.Kind() { //nolint:exhaustive // the others hold no text, and take none
+		switch typ.Kind() { //nolint:exhaustive // the other kinds take no text
 		case reflect.Pointer:
 			return values(typ.Elem(), depth)
 		case reflect.Slice:
@@ -52,14 +52,13 @@ func bodiesWith(t *testing.T, typ reflect.Type, text string) []string {
 	return append(values(typ, 4), string(quoted), "{"+string(quoted))
 }
 
-// Wherever in a request a key stands, it is in no answer, no line of the log and no
-// change of the audit.
+// A key in any part of a request appears in no response, log line or audit entry.
 //
-// Attack: a key that stands in a name, a body or a header of the management API is shown to whoever reads answers, log or audit
-// Held by: answers, log and audit of the API go through one filter, which knows the key that was presented and what keys look like
-func TestNoSecretFromAnyPlace(t *testing.T) {
+// Attack: a key in a name, a body or a header of a request appears in responses, log or audit
+// Held by: responses, log and audit of the API go through one filter, which knows the presented key and the shape of keys
+func TestKeyInAnyField(t *testing.T) {
 	s := start(t, nil, nil)
-	s.keys["own"] = "correct-horse-battery-staple" // root's, and like none of the others
+	s.keys["own"] = "correct-horse-battery-staple" // a key of root with an unusual shape
 	s.keys["foreign"] = "5f2a90c1e7b34d86a1c0f9d27be8430516de72f4890ab3c5d1e6f7082b4c9da3"
 	for name, user := range map[string]string{"own": "root", "foreign": "pub"} {
 		_, err := s.store.Change(t.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) {
@@ -68,7 +67,7 @@ func TestNoSecretFromAnyPlace(t *testing.T) {
 		callouttest.Must(t, err)
 	}
 	if got := s.as("own", "GET", "/v1/users/profile", ""); got.code != 200 {
-		t.Fatalf("the key of its own form: %d", got.code)
+		t.Fatalf("the unusual key is not accepted: %d", got.code)
 	}
 	sent := 0
 	for _, key := range []string{s.keys["own"], s.keys["foreign"], s.keys["root"], s.keys["con"]} {
@@ -94,7 +93,7 @@ func TestNoSecretFromAnyPlace(t *testing.T) {
 				for n, path := range paths {
 					for m, body := range bodies {
 						if n > 0 && m > 0 && path != in {
-							break // one body for each path, and all of them where they are looked at
+							break // all bodies with the path in, one body with each other path
 						}
 						s.as("own", rt.Method, path, body, "X-Request-Id", form, "If-Match", `"`+form+`"`, "User-Agent", form, "Content-Type", form)
 						s.as("own", rt.Method, path, body)
@@ -108,12 +107,12 @@ func TestNoSecretFromAnyPlace(t *testing.T) {
 		t.Fatalf("only %d requests, %d in the audit", sent, len(s.changes()))
 	}
 	if got := s.as("own", "GET", "/v1/users/profile", ""); got.code != 200 {
-		t.Errorf("the key has stopped working: %d", got.code)
+		t.Errorf("the key does not work any more: %d", got.code)
 	}
 	delete(s.keys, "expired")
 	for who, key := range s.keys {
 		for _, part := range []string{key, key[len(key)-12:]} {
-			for _, text := range append(s.shown, s.logged()) {
+			for _, text := range append(s.responses, s.logged()) {
 				if strings.Contains(text, part) {
 					t.Fatalf("a part of the key of %s is shown: %s", who, text)
 				}

@@ -9,25 +9,24 @@ import (
 	"strings"
 	"testing"
 
-	"usher/api/rest"
-
 	"usher/api"
+	"usher/api/rest"
 	"usher/api/wire"
 	"usher/directory/snapshot"
 )
 
-// ask sends a request without a network, as root.
-func (s *service) ask(method string, target *url.URL, body string) reply {
+// serve handles a request of root without a network.
+func (s *service) serve(method string, target *url.URL, body string) response {
 	req := httptest.NewRequest(method, "/", strings.NewReader(body))
 	req.URL = target
 	req.Header.Set(rest.HeaderKey, s.keys["root"])
 	rec := httptest.NewRecorder()
 	s.http.Config.Handler.ServeHTTP(rec, req)
-	return reply{rec.Code, rec.Result().Header, rec.Body.String()}
+	return response{rec.Code, rec.Result().Header, rec.Body.String()}
 }
 
-// plain checks that an answer is one: done, or an error of the table.
-func (s *service) plain(t *testing.T, got reply) {
+// checkResponse checks that a response is a success or a documented error, and no fault of usher.
+func (s *service) checkResponse(t *testing.T, got response) {
 	t.Helper()
 	if got.code >= 300 {
 		got.error(t)
@@ -39,7 +38,7 @@ func (s *service) plain(t *testing.T, got reply) {
 
 var pathVariable = regexp.MustCompile(`\{\w+\}`)
 
-// Whatever a body is, the answer is one of the table, and the directory stays sound.
+// Every body gets a documented response, and the directory stays valid.
 func FuzzBody(f *testing.F) {
 	var routes []rest.Route
 	for _, r := range api.Routes() {
@@ -63,19 +62,19 @@ func FuzzBody(f *testing.F) {
 		r := &routes[int(which)%len(routes)]
 		for _, name := range []string{"pub", "fresh"} {
 			path := strings.NewReplacer("{project}", "shop", "{topic}", "orders", "{subscription}", "billing").Replace(r.Path)
-			got := s.ask(r.Method, &url.URL{Path: pathVariable.ReplaceAllString(path, name)}, body)
-			s.plain(t, got)
+			got := s.serve(r.Method, &url.URL{Path: pathVariable.ReplaceAllString(path, name)}, body)
+			s.checkResponse(t, got)
 			if got.code == http.StatusOK && r.Method != http.MethodGet && len(s.changes()) == 0 {
-				t.Error("changed, and not audited")
+				t.Error("a change was not audited")
 			}
 		}
 		if _, err := snapshot.New(s.store.Snapshot().Records()); err != nil {
-			t.Errorf("the directory is not sound: %v", err)
+			t.Errorf("the directory is invalid: %v", err)
 		}
 	})
 }
 
-// Whatever stands in a path, no name gets through that is none.
+// No invalid name in a path is accepted.
 func FuzzPath(f *testing.F) {
 	for _, seed := range []string{"orders", "a.b", "", "..", "a/b", "orders:acl", ":acl", "a%2Fb", "_INBOX", "*", ">", "é", "a\x00", "users:byUUID", "profile", "usher_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABsfVDA"} {
 		f.Add(seed, byte(0))
@@ -91,15 +90,15 @@ func FuzzPath(f *testing.F) {
 		if r.Body != nil {
 			body = "{}"
 		}
-		got := s.ask(r.Method, &url.URL{Path: path}, body)
-		s.plain(t, got)
+		got := s.serve(r.Method, &url.URL{Path: path}, body)
+		s.checkResponse(t, got)
 		if len(r.Variables()) > 0 && got.code == http.StatusOK && !name.MatchString(value) {
 			t.Errorf("%s %q: %d", r.Method, path, got.code)
 		}
 	})
 }
 
-// A page token is one that was given out, or it is refused.
+// An arbitrary page token is refused, or selects a page of the list.
 func FuzzPageToken(f *testing.F) {
 	for _, seed := range []string{
 		"", "x", "1/topic.list/0/0/a", "1/topic.list/-62135596800/0/orders", "1/topic.list/9223372036854775807/999999999/a", "2/topic.list/0/0/a",
@@ -110,10 +109,10 @@ func FuzzPageToken(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, token string) {
 		s := start(t, newMemory(), nil)
-		got := s.ask("GET", &url.URL{Path: "/v1/projects/shop/topics", RawQuery: url.Values{"pageToken": {token}, "pageSize": {"1"}}.Encode()}, "")
-		s.plain(t, got)
+		got := s.serve("GET", &url.URL{Path: "/v1/projects/shop/topics", RawQuery: url.Values{"pageToken": {token}, "pageSize": {"1"}}.Encode()}, "")
+		s.checkResponse(t, got)
 		if got.code == http.StatusOK {
-			if list := into[wire.TopicList](t, got); len(list.Topics) > 1 || list.TotalSize != 2 {
+			if list := decode[wire.TopicList](t, got); len(list.Topics) > 1 || list.TotalSize != 2 {
 				t.Errorf("%q: %+v", token, list)
 			}
 		}

@@ -16,16 +16,16 @@ import (
 	"usher/permissions"
 )
 
-// put makes entries past the API.
+// put changes the directory without the API.
 func (s *service) put(entries ...directory.Entry) {
 	s.t.Helper()
 	_, err := s.store.Change(s.t.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) { return entries, nil })
 	callouttest.Must(s.t, err)
 }
 
-// Attack: a project_admin adds a user of another project in the same account and makes its grant too large to be answered
-// Held by: a change of a project that leaves a user worse outside of it is refused, and one project takes at most half of a grant
-func TestNobodyIsFilledUp(t *testing.T) {
+// Attack: a project_admin adds a user of another project in the same account, and makes its grant too large for an answer
+// Held by: a change of a project that reduces what a user gets outside of it is refused, and one project takes at most half of a grant
+func TestGrantIsNotFilledUp(t *testing.T) {
 	s := start(t, nil, func(c *api.Config) {
 		withPolicy(c)
 		c.MaxPayload = func() int64 { return 16 << 10 }
@@ -58,9 +58,10 @@ func TestNobodyIsFilledUp(t *testing.T) {
 		t.Errorf("refused at topic %d", refused)
 	}
 	if facts, _ := s.store.Snapshot().Facts("pub", ""); !s.fits("pub", facts, 9<<10) {
-		t.Error("more than half of the grant is taken")
+		t.Error("one project takes more than half of the grant")
 	}
-	// The other project has room still, and who is only in this one may be filled up.
+	// The other project can still add topics, and a user that is only in this project can
+	// have a grant that is too large.
 	if got := s.as("admin", "POST", "/v1/projects/shop/topics/returns:modifyAcl", `{"authorized_users":["pub"]}`); got.code != http.StatusOK {
 		t.Errorf("%d %s", got.code, got.text)
 	}
@@ -70,10 +71,9 @@ func TestNobodyIsFilledUp(t *testing.T) {
 		}
 	}
 	if facts, _ := s.store.Snapshot().Facts("lab-pub", ""); s.fits("lab-pub", facts, 16<<10) {
-		t.Error("lab-pub has less than was thought")
+		t.Error("the grant of lab-pub is smaller than expected")
 	}
-	// Whoever is filled up here is not made a member elsewhere by others, and a
-	// service_admin may do all of it.
+	// The limit does not apply to a service_admin.
 	s.root(200, "POST", fmt.Sprintf("/v1/projects/lab/topics/t%d:modifyAcl", refused), `{"authorized_users":["pub"]}`)
 	s.noSecrets()
 }
@@ -85,9 +85,9 @@ func (s *service) fits(user string, facts directory.Facts, limit int) bool {
 	return n <= limit
 }
 
-// Attack: a project_admin adds users of others to a project whose roles are bound to a scope, and their connections are ambiguous then
-// Held by: a change of a project that leaves a user with another scope, account or no grant outside of it is refused
-func TestNobodyGetsAnotherScope(t *testing.T) {
+// Attack: a project_admin adds users of other projects to one whose roles have a scope, so that their connections are ambiguous
+// Held by: a change of a project that gives a user another scope, another account or no grant outside of it is refused
+func TestScopeOfOtherProjects(t *testing.T) {
 	s := start(t, nil, func(c *api.Config) {
 		withPolicy(c)
 		c.Policy.Scoped = []permissions.ScopedRole{{Account: "APP", Role: "consumer"}}
@@ -99,59 +99,59 @@ func TestNobodyGetsAnotherScope(t *testing.T) {
 			t.Errorf("%s: %d %s", victim, got.code, got.text)
 		}
 		if got := s.as("admin", "POST", "/v1/projects/shop/members/"+victim+":add", `{"roles":["publisher"]}`); got.code != http.StatusOK {
-			t.Errorf("%s with a role of no scope: %d %s", victim, got.code, got.text)
+			t.Errorf("%s with a role without a scope: %d %s", victim, got.code, got.text)
 		}
 		got = s.as("admin", "PUT", "/v1/projects/shop/members/"+victim, `{"projects":[{"roles":["consumer"]}]}`)
 		if got.code != http.StatusConflict {
-			t.Errorf("%s gets that role afterwards: %d %s", victim, got.code, got.text)
+			t.Errorf("%s gets that role later: %d %s", victim, got.code, got.text)
 		}
 	}
 	if got := s.as("admin", "PUT", "/v1/projects/shop/members/pub", `{"projects":[{"roles":["consumer"]}]}`); got.code != http.StatusOK {
-		t.Errorf("one that is in this project only: %d %s", got.code, got.text)
+		t.Errorf("a user of this project only: %d %s", got.code, got.text)
 	}
 }
 
-// Attack: a project_admin takes a user without roles that somebody else has made, and hides it from all others
-// Held by: a user without roles belongs to who made it, until a service_admin gives it a role
-func TestUserWithoutRolesBelongsToItsMaker(t *testing.T) {
+// Attack: a project_admin adds a user without roles that another administrator created, so that the creator cannot see it any more
+// Held by: a user without roles belongs to its creator, until a service_admin gives it a role
+func TestUserWithoutRolesBelongsToCreator(t *testing.T) {
 	s := start(t, nil, withPolicy)
 	const add = `{"roles":["publisher"]}`
-	add404 := func(who, project, user string) {
+	cannotAdd := func(who, project, user string) {
 		t.Helper()
 		if got := s.as(who, "POST", "/v1/projects/"+project+"/members/"+user+":add", add); got.code != http.StatusNotFound {
 			t.Errorf("%s adds %s to %s: %d %s", who, user, project, got.code, got.text)
 		}
 	}
-	add404("admin", "shop", "nobody") // of whom nothing says who has made it
+	cannotAdd("admin", "shop", "nobody") // its creator is unknown
 	if got := s.as("admin", "POST", "/v1/projects/shop/members/mine", `{"projects":[{"roles":["publisher"]}]}`); got.code != http.StatusOK {
 		t.Fatalf("%d %s", got.code, got.text)
 	}
 	if got := s.as("admin", "POST", "/v1/projects/shop/members/mine:remove", ""); got.code != http.StatusOK {
 		t.Fatalf("%d %s", got.code, got.text)
 	}
-	add404("lab-admin", "lab", "mine")
+	cannotAdd("lab-admin", "lab", "mine")
 	if got := s.as("admin", "POST", "/v1/projects/shop/members/mine:add", add); got.code != http.StatusOK {
-		t.Errorf("its maker: %d %s", got.code, got.text)
+		t.Errorf("its creator: %d %s", got.code, got.text)
 	}
-	// Who has made it is kept where the directory is written down.
-	maker := directory.IDOf(directory.KindUser, "admin").String()
-	if got := s.root(200, "GET", "/v1/directory:export", ""); !strings.Contains(got.text, "created_by: "+maker) {
-		t.Errorf("it is not exported: %s", got.text)
+	// An export contains the creator.
+	creator := directory.IDOf(directory.KindUser, "admin").String()
+	if got := s.root(200, "GET", "/v1/directory:export", ""); !strings.Contains(got.text, "created_by: "+creator) {
+		t.Errorf("the creator is not exported: %s", got.text)
 	}
 	s.root(200, "POST", "/v1/projects/shop/members/nobody:add", add)
 	if got := s.as("lab-admin", "POST", "/v1/projects/lab/members/nobody:add", add); got.code != http.StatusOK {
-		t.Errorf("one that a service_admin has given a role: %d %s", got.code, got.text)
+		t.Errorf("a user with a role from a service_admin: %d %s", got.code, got.text)
 	}
 }
 
-// Attack: a project_admin finds out which users there are by making users with their names
-// Held by: after 20 names that are taken, a project may try one a minute, whoever of its administrators asks
+// Attack: a project_admin lists users by trying to create users with their names
+// Held by: after 20 taken names, the administrators of a project can try one name a minute
 func TestGuessingNames(t *testing.T) {
 	s := start(t, nil, withPolicy)
-	second := into[wire.UserCreated](t, s.as("admin", "POST", "/v1/projects/shop/members/admin2", `{"projects":[{"roles":["project_admin"]}]}`))
+	second := decode[wire.UserCreated](t, s.as("admin", "POST", "/v1/projects/shop/members/admin2", `{"projects":[{"roles":["project_admin"]}]}`))
 	s.keys["admin2"] = second.Token
 	const body = `{"projects":[{"roles":["publisher"]}]}`
-	try := func(who, user string) reply {
+	try := func(who, user string) response {
 		return s.as(who, "POST", "/v1/projects/shop/members/"+user, body)
 	}
 	for i := range 20 {
@@ -172,7 +172,7 @@ func TestGuessingNames(t *testing.T) {
 		}
 	}
 	if _, ok := s.store.Snapshot().User("free"); ok {
-		t.Error("it was made")
+		t.Error("the user was created")
 	}
 	if got := s.as("lab-admin", "POST", "/v1/projects/lab/members/free-too", body); got.code != http.StatusOK {
 		t.Errorf("another project: %d %s", got.code, got.text)

@@ -15,12 +15,11 @@ import (
 	"testing"
 	"time"
 
-	"usher/api/apierror"
-	"usher/api/rest"
-
 	"github.com/google/uuid"
 
 	"usher/api"
+	"usher/api/apierror"
+	"usher/api/rest"
 	"usher/api/wire"
 	"usher/callout/callouttest"
 	"usher/directory"
@@ -31,23 +30,23 @@ import (
 
 func TestMain(m *testing.M) { callouttest.VerifyTestMain(m) }
 
-var began = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+var startTime = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// service is a running API over a directory in a bucket of a server of its own.
+// service is a running API. Its directory is in a bucket of its own server.
 type service struct {
 	t     testing.TB
 	store rest.Store
 	http  *httptest.Server
-	now   atomic.Int64 // seconds since began
+	now   atomic.Int64 // seconds since startTime
 	keys  map[string]string
 
-	mu      sync.Mutex
-	log     bytes.Buffer
-	audited []audit.Change
-	shown   []string // bodies of all answers
+	mu        sync.Mutex
+	log       bytes.Buffer
+	audited   []audit.Change
+	responses []string // bodies
 }
 
-func (s *service) clock() time.Time { return began.Add(time.Duration(s.now.Load()) * time.Second) }
+func (s *service) clock() time.Time { return startTime.Add(time.Duration(s.now.Load()) * time.Second) }
 
 func (s *service) Write(p []byte) (int, error) {
 	s.mu.Lock()
@@ -64,7 +63,7 @@ func (s *service) changes() []audit.Change {
 func (s *service) lastChange() audit.Change {
 	all := s.changes()
 	if len(all) == 0 {
-		s.t.Fatal("nothing was audited")
+		s.t.Fatal("the audit is empty")
 	}
 	return all[len(all)-1]
 }
@@ -75,7 +74,7 @@ func (s *service) logged() string {
 	return s.log.String()
 }
 
-// start returns an API over store, or over a new bucket, with the directory of fill.
+// start returns an API over store (nil: a new bucket) with the directory of fill.
 func start(tb testing.TB, store rest.Store, change func(*api.Config)) *service {
 	tb.Helper()
 	s := &service{t: tb, store: store, keys: map[string]string{}}
@@ -107,7 +106,7 @@ func start(tb testing.TB, store rest.Store, change func(*api.Config)) *service {
 	return s
 }
 
-// counter is randomness that differs from read to read and is the same in every run.
+// counter is a source of randomness that returns the same sequence in every run.
 type counter struct{ n atomic.Uint64 }
 
 func (c *counter) Read(p []byte) (int, error) {
@@ -120,9 +119,10 @@ func (c *counter) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Who is who. All but root and nobody are in project shop; "lab-" is the same in
-// project lab.
-func everybody() map[string]directory.Role {
+// testUsers returns the users, with their roles in project shop, or in project lab for
+// names that begin with "lab-". Users without a role are in no project; root and two users
+// that cannot authenticate are service_admin.
+func testUsers() map[string]directory.Role {
 	return map[string]directory.Role{
 		"admin": directory.RoleProjectAdmin, "pub": directory.RolePublisher, "con": directory.RoleConsumer,
 		"lab-admin": directory.RoleProjectAdmin, "lab-pub": directory.RolePublisher, "lab-con": directory.RoleConsumer,
@@ -130,8 +130,9 @@ func everybody() map[string]directory.Role {
 	}
 }
 
-// fill makes projects shop and lab, each with topics orders and returns and with
-// subscriptions billing and audit of orders; orders and billing are open to pub and con.
+// fill creates testUsers and the projects shop and lab. Each project has the topics orders
+// and returns, and the subscriptions billing and audit of orders. The ACL of orders names
+// the publisher, that of billing the consumer.
 func (s *service) fill(random io.Reader) {
 	var entries []directory.Entry
 	put := func(k directory.EntryKey, v directory.Value) {
@@ -142,24 +143,24 @@ func (s *service) fill(random io.Reader) {
 	}
 	for _, p := range []string{"shop", "lab"} {
 		id := project(p).Project
-		put(project(p), &directory.Project{Name: p, Account: "APP", Made: directory.Made{Created: began}})
+		put(project(p), &directory.Project{Name: p, Account: "APP", Made: directory.Made{Created: startTime}})
 		for i, topic := range []string{"orders", "returns"} {
-			put(directory.ResourceKey(directory.KindTopic, id, topic), &directory.Topic{Created: began.Add(time.Duration(i) * time.Minute)})
+			put(directory.ResourceKey(directory.KindTopic, id, topic), &directory.Topic{Created: startTime.Add(time.Duration(i) * time.Minute)})
 		}
 		for i, sub := range []string{"billing", "audit"} {
-			put(directory.ResourceKey(directory.KindSubscription, id, sub), &directory.Subscription{Topic: "orders", Created: began.Add(time.Duration(i) * time.Minute)})
+			put(directory.ResourceKey(directory.KindSubscription, id, sub), &directory.Subscription{Topic: "orders", Created: startTime.Add(time.Duration(i) * time.Minute)})
 		}
 	}
-	for name, role := range everybody() {
-		u := &directory.User{Name: name, Made: directory.Made{Created: began}}
-		k := &directory.Key{Created: began}
+	for name, role := range testUsers() {
+		u := &directory.User{Name: name, Made: directory.Made{Created: startTime}}
+		k := &directory.Key{Created: startTime}
 		switch name {
 		case "root":
 			u.ServiceRoles = []directory.ServiceRole{directory.ServiceRoleAdmin}
 		case "ingest":
 			u.ServiceRoles = []directory.ServiceRole{directory.ServiceRoleIngest}
 		case "expired":
-			u.ServiceRoles, k.Expires = []directory.ServiceRole{directory.ServiceRoleAdmin}, began.Add(-time.Hour)
+			u.ServiceRoles, k.Expires = []directory.ServiceRole{directory.ServiceRoleAdmin}, startTime.Add(-time.Hour)
 		case "off":
 			u.ServiceRoles, u.Disabled = []directory.ServiceRole{directory.ServiceRoleAdmin}, true
 		}
@@ -188,16 +189,16 @@ func (s *service) fill(random io.Reader) {
 	callouttest.Must(s.t, err)
 }
 
-// reply is what came back.
-type reply struct {
+// response is the response to a request.
+type response struct {
 	code int
 	http.Header
 	text string
 }
 
-// as sends a request with the key of a user, or with a key as it stands, or with
-// none. headers are pairs.
-func (s *service) as(who, method, path, body string, headers ...string) reply {
+// as sends a request. who is a user, a key, or empty for no key. headers are pairs of name
+// and value.
+func (s *service) as(who, method, path, body string, headers ...string) response {
 	s.t.Helper()
 	var in io.Reader
 	if body != "" {
@@ -219,16 +220,16 @@ func (s *service) as(who, method, path, body string, headers ...string) reply {
 	text, err := io.ReadAll(res.Body)
 	callouttest.Must(s.t, err)
 	callouttest.Must(s.t, res.Body.Close())
-	if !strings.Contains(path, ":export") { // which has everybody's digest
+	if !strings.Contains(path, ":export") { // contains the digests of all keys
 		s.mu.Lock()
-		s.shown = append(s.shown, string(text))
+		s.responses = append(s.responses, string(text))
 		s.mu.Unlock()
 	}
-	return reply{res.StatusCode, res.Header, string(text)}
+	return response{res.StatusCode, res.Header, string(text)}
 }
 
-// root is as("root", …) with the status that has to come.
-func (s *service) root(want int, method, path, body string, headers ...string) reply {
+// root sends a request as root, and fails unless the status is want.
+func (s *service) root(want int, method, path, body string, headers ...string) response {
 	s.t.Helper()
 	got := s.as("root", method, path, body, headers...)
 	if got.code != want {
@@ -237,11 +238,11 @@ func (s *service) root(want int, method, path, body string, headers ...string) r
 	return got
 }
 
-func (r *reply) error(tb testing.TB) wire.ErrorBody {
+func (r *response) error(tb testing.TB) wire.ErrorBody {
 	tb.Helper()
 	var e wire.Error
 	if err := json.Unmarshal([]byte(r.text), &e); err != nil || e.Error.Code != r.code || e.Error.Message == "" || e.Error.Status == "" {
-		tb.Errorf("status %d, and no error: %q", r.code, r.text)
+		tb.Errorf("status %d without an error: %q", r.code, r.text)
 	}
 	if !slices.ContainsFunc(apierror.Statuses(), func(s apierror.Status) bool { return s.Code == r.code && s.Name == e.Error.Status }) {
 		tb.Errorf("%d %s is not documented", r.code, e.Error.Status)
@@ -249,7 +250,7 @@ func (r *reply) error(tb testing.TB) wire.ErrorBody {
 	return e.Error
 }
 
-func into[T any](tb testing.TB, r reply) T {
+func decode[T any](tb testing.TB, r response) T {
 	tb.Helper()
 	var v T
 	if err := json.Unmarshal([]byte(r.text), &v); err != nil {

@@ -9,18 +9,17 @@ import (
 	"testing"
 	"time"
 
-	"usher/api/rest"
-
 	"usher/api"
+	"usher/api/rest"
 	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/snapshot"
 )
 
-// What a body costs does not grow with how deep it is.
+// The cost of a body does not depend on its depth.
 //
-// Attack: a body for the management API that costs more than its size
-// Held by: size and depth of a body are limited before it is read
+// Attack: a body costs the management API more than its size
+// Held by: size and depth of a body are limited before it is decoded
 func TestDeepBody(t *testing.T) {
 	s := start(t, nil, func(c *api.Config) { c.MaxBody = 4 << 20 })
 	for _, tt := range []struct {
@@ -40,7 +39,7 @@ func TestDeepBody(t *testing.T) {
 	}
 }
 
-// deadlines is a connection that remembers how long it may be used.
+// deadlines is a connection that records its deadlines.
 type deadlines struct {
 	*httptest.ResponseRecorder
 	read, write time.Time
@@ -56,11 +55,10 @@ func (d *deadlines) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// Whoever does not read an answer, key or no key, does not keep its connection:
-// every route has an end for it, somewhat after that of the request.
+// A client that does not read its response loses the connection, with or without a key.
 //
-// Attack: holding connections to the management API by not reading answers
-// Held by: every route has an end for writing
+// Attack: clients hold connections to the management API by not reading responses
+// Held by: every route has a write deadline, shortly after the deadline of the request
 func TestWriteDeadline(t *testing.T) {
 	s := start(t, nil, nil)
 	for _, path := range []string{"/v1/openapi.json", "/v1/users", "/v1/directory:export", "/nowhere"} {
@@ -72,10 +70,10 @@ func TestWriteDeadline(t *testing.T) {
 	}
 }
 
-// What is answered, logged and audited of a request is short, whatever is in it.
+// Response, log line and audit entry of a request are short, whatever it contains.
 //
-// Attack: making answers, log and audit of the management API long
-// Held by: of many names or faults the first ten are said, and causes are cut at 2 KiB
+// Attack: requests make responses, log and audit of the management API long
+// Held by: they list at most ten names or problems, and a cause is cut at 2 KiB
 func TestAmplification(t *testing.T) {
 	s := start(t, nil, nil)
 	list := func(name string, n int) string { return `["` + name + `"` + strings.Repeat(`,"`+name+`"`, n) + "]" }
@@ -83,11 +81,11 @@ func TestAmplification(t *testing.T) {
 	for i := range 100_000 {
 		many = append(many, fmt.Sprintf(`"u%d"`, i))
 	}
-	for what, tt := range map[string]struct{ method, path, body, says string }{
+	for what, tt := range map[string]struct{ method, path, body, want string }{
 		"one name":         {"POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":` + list("a", 19_000) + `}`, "a is repeated"},
 		"many names":       {"POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":` + list("a", 250_000) + `}`, "at most 20000"},
-		"many strangers":   {"POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":[` + strings.Join(many[:20_000], ",") + `]}`, "u9 and 19990 more do not exist"},
-		"no names":         {"POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":["\u0000\u0001",""` + strings.Repeat(`,"`+strings.Repeat("\x7f", 12)+`"`, 19_000) + `]}`, "is repeated"},
+		"unknown names":    {"POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":[` + strings.Join(many[:20_000], ",") + `]}`, "u9 and 19990 more do not exist"},
+		"invalid names":    {"POST", "/v1/projects/shop/topics/orders:modifyAcl", `{"authorized_users":["\u0000\u0001",""` + strings.Repeat(`,"`+strings.Repeat("\x7f", 12)+`"`, 19_000) + `]}`, "is repeated"},
 		"roles":            {"PUT", "/v1/projects/shop/members/pub", `{"projects":[{"roles":` + list("publisher", 80_000) + `}]}`, "role publisher is repeated"},
 		"service roles":    {"POST", "/v1/users/new", `{"service_roles":` + list("ingest", 80_000) + `}`, "service role ingest is repeated"},
 		"connection types": {"POST", "/v1/users/new", `{"connection_types":` + list("MQTT", 80_000) + `}`, "connection type MQTT is repeated"},
@@ -99,11 +97,11 @@ func TestAmplification(t *testing.T) {
 		if logged := len(s.logged()) - before; len(got.text) > 1000 || logged > 2000 || len(s.lastChange().Cause) > 1000 {
 			t.Errorf("%s: %d bytes answered, %d logged, %d in the audit", what, len(got.text), logged, len(s.lastChange().Cause))
 		}
-		if !strings.Contains(e.Message+strings.Join(e.Errors, "; "), tt.says) {
+		if !strings.Contains(e.Message+strings.Join(e.Errors, "; "), tt.want) {
 			t.Errorf("%s: %s", what, got.text)
 		}
 	}
-	// Of many faults of an import the audit has the first.
+	// The audit contains the first problems of an import.
 	var users strings.Builder
 	for i := range 2000 {
 		fmt.Fprintf(&users, "  - {name: %q}\n", fmt.Sprintf("no name %d", i))
@@ -113,10 +111,10 @@ func TestAmplification(t *testing.T) {
 	}
 }
 
-// A key that came from AMS does not look like one, and is hidden all the same.
+// A key from AMS does not look like one of usher, and is hidden nevertheless.
 //
-// Attack: a key in a name or a text that goes through the management API
-// Held by: what is somebody's key is hidden in answer, log and audit, also if it does not look like one of usher's
+// Attack: a client puts a key into a name or a text
+// Held by: the keys of all users are hidden in response, log and audit, even if they do not look like keys of usher
 func TestForeignKeys(t *testing.T) {
 	s := start(t, nil, nil)
 	s.keys["foreign"] = strings.Repeat("0123456789abcdef", 4)
@@ -124,8 +122,8 @@ func TestForeignKeys(t *testing.T) {
 		return directory.Put(directory.KeyKey(idsOf("pub")[0], "ams"), &directory.Key{Digest: directory.DigestOf(s.keys["foreign"])}), nil
 	})
 	callouttest.Must(t, err)
-	if !s.letsIn(s.keys["foreign"]) {
-		t.Fatal("the key is not let in")
+	if !s.accepts(s.keys["foreign"]) {
+		t.Fatal("the key is not accepted")
 	}
 	for _, key := range []string{s.keys["foreign"], "my-" + s.keys["foreign"], "my-" + s.keys["root"]} {
 		for _, tt := range [][3]string{
@@ -148,15 +146,15 @@ func TestForeignKeys(t *testing.T) {
 			}
 		}
 	}
-	s.root(200, "PUT", "/v1/users/pub", `{"email":"x","token":"`+s.keys["foreign"]+`"}`) // as AMS has shown it: left out
+	s.root(200, "PUT", "/v1/users/pub", `{"email":"x","token":"`+s.keys["foreign"]+`"}`) // a field of AMS, which is ignored
 	s.root(200, "PUT", "/v1/users/pub", `{"email":"`+strings.Repeat("0", 64)+`"}`)
 	s.noSecrets()
 }
 
-// Whoever may not do what it asks for fills neither audit nor log with it.
+// Requests that are not permitted fill neither audit nor log.
 //
-// Attack: filling log and audit with requests that are refused
-// Held by: of one user as of one address no more than api.failures_per_second are told why, logged and audited
+// Attack: a user fills log and audit with requests that its roles do not permit
+// Held by: at most api.failures_per_second of a user or an address are logged, audited and answered with the reason
 func TestManyRefused(t *testing.T) {
 	s := start(t, nil, func(c *api.Config) { c.FailedKeys = 1 })
 	codes := map[int]int{}
@@ -168,41 +166,41 @@ func TestManyRefused(t *testing.T) {
 		t.Errorf("%v, %d in the audit, %d logged", codes, len(s.changes()), strings.Count(s.logged(), `"level":"INFO"`))
 	}
 	if got := s.as("nobody", "GET", "/v1/users/profile", ""); got.code != 200 {
-		t.Errorf("what it may do: %d", got.code)
+		t.Errorf("a permitted request: %d", got.code)
 	}
 	if got := s.as("pub", "DELETE", "/v1/users/pub", ""); got.code != 403 {
-		t.Errorf("somebody else: %d", got.code)
+		t.Errorf("another user: %d", got.code)
 	}
 	s.now.Add(10)
 	if got := s.as("nobody", "DELETE", "/v1/users/pub", ""); got.code != 403 {
-		t.Errorf("after a while: %d", got.code)
+		t.Errorf("after 10 s: %d", got.code)
 	}
 }
 
-// blurred is a directory of which an entry cannot be read.
-type blurred struct {
+// unreadableStore is a store with an entry that cannot be read.
+type unreadableStore struct {
 	rest.Store
 	key directory.EntryKey
 }
 
-func (b blurred) Snapshot() *snapshot.Snapshot { return b.of(b.Store.Snapshot()) }
+func (b unreadableStore) Snapshot() *snapshot.Snapshot { return b.of(b.Store.Snapshot()) }
 
-func (b blurred) of(s *snapshot.Snapshot) *snapshot.Snapshot {
+func (b unreadableStore) of(s *snapshot.Snapshot) *snapshot.Snapshot {
 	next, _, _ := s.Apply([]directory.Entry{{Key: b.key, Value: &directory.Unreadable{}, Revision: 1}})
 	return next
 }
 
-func (b blurred) Change(ctx context.Context, f func(*snapshot.Snapshot) ([]directory.Entry, error)) (*snapshot.Snapshot, error) {
+func (b unreadableStore) Change(ctx context.Context, f func(*snapshot.Snapshot) ([]directory.Entry, error)) (*snapshot.Snapshot, error) {
 	return b.Store.Change(ctx, func(s *snapshot.Snapshot) ([]directory.Entry, error) { return f(b.of(s)) })
 }
 
-// While it cannot be decided whose a key is, failures are limited as they are
-// otherwise, and a good key is let in.
+// While the owner of a key cannot be determined, failures are limited as usual, and a valid
+// key is accepted.
 //
-// Attack: guessing keys of the management API while the directory cannot be read
-// Held by: failures are limited per address all the same
+// Attack: a client guesses keys of the management API while the directory cannot be read
+// Held by: these failures are limited per address too
 func TestFailedKeysWhileUnreadable(t *testing.T) {
-	s := start(t, blurred{callouttest.KVStore(t), directory.KeyKey(idsOf("pub")[0], "damaged")}, func(c *api.Config) { c.FailedKeys = 1 })
+	s := start(t, unreadableStore{callouttest.KVStore(t), directory.KeyKey(idsOf("pub")[0], "damaged")}, func(c *api.Config) { c.FailedKeys = 1 })
 	codes := map[int]int{}
 	for range 50 {
 		codes[s.as("opaque", "GET", "/v1/users/profile", "").code]++
@@ -213,8 +211,6 @@ func TestFailedKeysWhileUnreadable(t *testing.T) {
 	}
 }
 
-// An administrator of a project does not fill the directory; a service_admin may.
-//
 // Attack: a project_admin fills the directory
 // Held by: a project has at most 10,000 topics and subscriptions, and 10,000 members, unless a service_admin adds more
 func TestQuota(t *testing.T) {
@@ -245,7 +241,7 @@ func TestQuota(t *testing.T) {
 	s.root(200, "DELETE", "/v1/projects/shop/topics/more", "")
 	s.root(200, "DELETE", "/v1/projects/shop/topics/t1", "")
 	if got := s.as("admin", "PUT", "/v1/projects/shop/subscriptions/more", sub); got.code != 200 {
-		t.Errorf("with room: %d %s", got.code, got.text)
+		t.Errorf("after a removal: %d %s", got.code, got.text)
 	}
 	fill(9997, func(i int) []directory.Entry {
 		name := fmt.Sprintf("m%d", i)
@@ -260,10 +256,10 @@ func TestQuota(t *testing.T) {
 	s.root(200, "POST", "/v1/projects/shop/members/new", `{"projects":[{"roles":["consumer"]}]}`)
 }
 
-// While a user or a project cannot be read, its name is nobody else's.
+// While a user or a project cannot be read, no name is given to another: it may be taken.
 func TestNamesWhileUnreadable(t *testing.T) {
 	for _, key := range []directory.EntryKey{directory.UserKey(idsOf("gone")[0]), directory.ProjectKey(directory.IDOf(directory.KindProject, "gone"))} {
-		other := start(t, blurred{callouttest.KVStore(t), key}, nil)
+		other := start(t, unreadableStore{callouttest.KVStore(t), key}, nil)
 		calls := [][3]string{{"POST", "/v1/users/gone", "{}"}, {"PUT", "/v1/users/pub", `{"name":"gone"}`}, {"POST", "/v1/projects/shop/members/gone", `{"projects":[{"roles":["consumer"]}]}`}}
 		if key.Kind == directory.KindProject {
 			calls = [][3]string{{"POST", "/v1/projects/gone", ""}, {"PUT", "/v1/projects/shop", `{"name":"gone"}`}}

@@ -10,24 +10,21 @@ import (
 	"testing"
 	"time"
 
-	"usher/api/rest"
-
 	"usher/api"
+	"usher/api/rest"
 	"usher/api/wire"
 	"usher/callout/callouttest"
 )
 
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// Who fails too often is told to wait. A good key is let in all the same.
-//
-// Attack: guessing keys of the management API
-// Held by: failures are limited per address, and a good key is let in all the same
+// Attack: a client guesses keys of the management API
+// Held by: failures are limited per address; a valid key is always accepted
 func TestFailedKeys(t *testing.T) {
 	s := start(t, nil, func(c *api.Config) { c.FailedKeys = 0.5 })
 	for i := range 5 {
 		want := http.StatusUnauthorized
-		if i >= 2 { // four seconds' worth
+		if i >= 2 { // the burst is four seconds of the rate
 			want = http.StatusTooManyRequests
 		}
 		got := s.as("wrong", "POST", "/v1/users/x", "{}")
@@ -41,22 +38,20 @@ func TestFailedKeys(t *testing.T) {
 	}
 	s.now.Add(2)
 	if got := s.as("wrong", "GET", "/v1/users/profile", ""); got.code != http.StatusUnauthorized {
-		t.Errorf("after a while: %d", got.code)
+		t.Errorf("after 2 s: %d", got.code)
 	}
 	if len(s.changes()) != 0 {
 		t.Errorf("audited: %+v", s.changes())
 	}
 	s.now.Add(3600)
 	if s.as("expired", "DELETE", "/v1/users/pub", ""); len(s.changes()) != 1 || s.lastChange().Actor != "expired" || s.lastChange().Code != "unauthorized" {
-		t.Errorf("a key that has ended: %+v", s.changes())
+		t.Errorf("an expired key: %+v", s.changes())
 	}
 }
 
-// A site with IPv6 is one source, whatever address it comes from.
-//
-// Attack: guessing from ever new addresses of one IPv6 network
-// Held by: a /64 is one address
-func TestFailedKeysOfASite(t *testing.T) {
+// Attack: a client guesses keys from many addresses of one IPv6 network
+// Held by: a /64 network counts as one address
+func TestFailedKeysIPv6(t *testing.T) {
 	s := start(t, nil, func(c *api.Config) { c.FailedKeys = 0.25 })
 	for host, want := range map[string]int{"2001:db8::1": 401, "2001:db8:0:1::1": 401, "192.0.2.1": 401, "192.0.2.2": 401} {
 		for range 2 {
@@ -68,16 +63,13 @@ func TestFailedKeysOfASite(t *testing.T) {
 			if rec.Code != want {
 				t.Errorf("%s: %d, want %d", host, rec.Code, want)
 			}
-			want, host = 429, strings.Replace(host, "::1", "::2", 1) // the same site
+			want, host = 429, strings.Replace(host, "::1", "::2", 1) // the same network
 		}
 	}
 }
 
-// A request takes no longer than it may, and a body that does not come is no
-// reason to wait.
-//
-// Attack: holding connections to the management API with a body that does not come
-// Held by: a request has an end for reading
+// Attack: clients hold connections to the management API by not sending the body
+// Held by: a request has a read deadline
 func TestSlowBody(t *testing.T) {
 	s := start(t, nil, func(c *api.Config) { c.Timeout = 50 * time.Millisecond })
 	body, w := io.Pipe()
@@ -95,33 +87,33 @@ func TestSlowBody(t *testing.T) {
 	}
 }
 
-// A fault of ours ends one request, and shows nothing of itself.
+// A panic ends one request. The response does not show it.
 func TestPanic(t *testing.T) {
 	s := start(t, nil, func(c *api.Config) {
-		c.Explain = func(string, string) any { panic("usher_events: the inside") }
+		c.Explain = func(string, string) any { panic("usher_events: the cause") }
 	})
 	got := s.root(500, "GET", "/v1/users/pub:permissions", "")
-	if e := got.error(t); e.Message != "Internal error" || strings.Contains(got.text, "inside") {
+	if e := got.error(t); e.Message != "Internal error" || strings.Contains(got.text, "cause") {
 		t.Errorf("%s", got.text)
 	}
-	if !strings.Contains(s.logged(), "request handler panicked") || !strings.Contains(s.logged(), "the inside") || strings.Contains(s.logged(), "usher_events") {
+	if !strings.Contains(s.logged(), "request handler panicked") || !strings.Contains(s.logged(), "the cause") || strings.Contains(s.logged(), "usher_events") {
 		t.Errorf("logged %s", s.logged())
 	}
 	s.root(200, "GET", "/v1/users/pub", "")
 }
 
-// Every request has an id of ours, which answer, log and audit share. Theirs is
-// only noted, and cannot say anything that is a secret.
+// usher gives each request an id, which is in response, log and audit. The log contains the
+// client's id too, without secrets.
 func TestRequestID(t *testing.T) {
 	s := start(t, nil, nil)
-	got := s.root(200, "POST", "/v1/projects/new", "", "X-Request-Id", "theirs")
+	got := s.root(200, "POST", "/v1/projects/new", "", "X-Request-Id", "client-id")
 	id := got.Get("X-Request-Id")
-	if id == "theirs" || s.lastChange().RequestID != id || !strings.Contains(s.logged(), `"request_id":"`+id+`","route":"project.create","status":200`) ||
-		!strings.Contains(s.logged(), `"client_request_id":"theirs"`) {
+	if id == "client-id" || s.lastChange().RequestID != id || !strings.Contains(s.logged(), `"request_id":"`+id+`","route":"project.create","status":200`) ||
+		!strings.Contains(s.logged(), `"client_request_id":"client-id"`) {
 		t.Errorf("id %s, audit %+v, log %s", id, s.lastChange(), s.logged())
 	}
 	s.root(200, "GET", "/v1/projects/new", "", "X-Request-Id", s.keys["root"])
-	// A key that was put into the path is nowhere afterwards.
+	// A key in the path appears nowhere.
 	for _, path := range []string{"/v1/users/", "/v1/projects/", "/v1/projects/shop/topics/", "/v1/projects/shop/members/", "/v1/users/pub/keys/"} {
 		for _, method := range []string{"GET", "PUT", "POST", "DELETE"} {
 			s.as("root", method, path+s.keys["pub"], `{"name":"`+s.keys["pub"]+`"}`)
@@ -146,16 +138,15 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// Status says how current the view is.
+// The status says how current the view of the directory is.
 func TestStatus(t *testing.T) {
 	s := start(t, nil, func(c *api.Config) {
-		c.Directory = func() wire.Directory { return wire.Directory{Current: false, AsOf: began.Add(time.Millisecond)} }
+		c.Directory = func() wire.Directory { return wire.Directory{Current: false, AsOf: startTime.Add(time.Millisecond)} }
 	})
-	same(t, "status", s.as("", "GET", "/v1/status", "").text,
+	sameJSON(t, "status", s.as("", "GET", "/v1/status", "").text,
 		`{"status":"warning","push_functionality":"disabled","push_servers":[],"directory":{"current":false,"as_of":"2026-03-01T12:00:00Z"}}`)
 }
 
-// Over TLS it is the same.
 func TestTLS(t *testing.T) {
 	s := start(t, nil, nil)
 	secure := httptest.NewTLSServer(s.http.Config.Handler)
@@ -165,9 +156,9 @@ func TestTLS(t *testing.T) {
 	s.root(200, "GET", "/v1/users/profile", "")
 }
 
-// A Config that lacks something is refused.
+// An incomplete Config is refused.
 func TestConfig(t *testing.T) {
 	if _, err := api.New(api.Config{}); err == nil {
-		t.Error("nothing given, and accepted")
+		t.Error("an empty Config is accepted")
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"usher/directory/snapshot"
 )
 
-// memory is a store without a server, for fuzzing.
+// memory is a store in memory, for fuzzing.
 type memory struct {
 	mu       sync.Mutex
 	current  atomic.Pointer[snapshot.Snapshot]

@@ -13,8 +13,8 @@ import (
 	"usher/callout/callouttest"
 )
 
-// The document, the table and the router say the same, each way round.
-func TestOpenAPIIsWhatIsServed(t *testing.T) {
+// Document, table and router have the same routes.
+func TestOpenAPIRoutes(t *testing.T) {
 	s := start(t, nil, nil)
 	var doc struct {
 		Paths      map[string]map[string]struct{ OperationID string }
@@ -35,7 +35,7 @@ func TestOpenAPIIsWhatIsServed(t *testing.T) {
 	}
 	mux, ok := s.http.Config.Handler.(chi.Routes)
 	if !ok {
-		t.Fatal("the API is no router")
+		t.Fatal("the API is not a router")
 	}
 	callouttest.Must(t, chi.Walk(mux, func(method, path string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		served = append(served, method+" "+path+" "+names[method+" "+path])

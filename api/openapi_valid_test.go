@@ -15,8 +15,8 @@ import (
 	"usher/callout/callouttest"
 )
 
-// The document is valid OpenAPI, and answers are as it says.
-func TestOpenAPIIsValid(t *testing.T) {
+// The document is valid OpenAPI, and requests and responses match it.
+func TestOpenAPIValid(t *testing.T) {
 	s := start(t, nil, nil)
 	doc, err := openapi3.NewLoader().LoadFromData([]byte(s.as("", "GET", "/v1/openapi.json", "").text))
 	callouttest.Must(t, err)
@@ -57,7 +57,7 @@ func TestOpenAPIIsValid(t *testing.T) {
 		}
 		route, vars := find(doc, tt.method, tt.path)
 		if route == nil {
-			t.Errorf("%s %s is not described", tt.method, tt.path)
+			t.Errorf("%s %s is not in the document", tt.method, tt.path)
 			continue
 		}
 		in := &openapi3filter.RequestValidationInput{
@@ -72,13 +72,13 @@ func TestOpenAPIIsValid(t *testing.T) {
 			Body: io.NopCloser(bytes.NewBufferString(got.text)), Options: in.Options,
 		}
 		if err := openapi3filter.ValidateResponse(t.Context(), out); err != nil {
-			t.Errorf("answer of %s %s: %v", tt.method, tt.path, err)
+			t.Errorf("response to %s %s: %v", tt.method, tt.path, err)
 		}
 	}
 }
 
-// find returns what the document says of a request. The routers that the library
-// brings take "{topic}:acl" for a name.
+// find returns the operation of a request. The routers of kin-openapi do not support
+// patterns such as "{topic}:acl".
 func find(doc *openapi3.T, method, path string) (route *routers.Route, vars map[string]string) {
 	for _, r := range api.Routes() {
 		pattern := regexp.MustCompile("^" + regexp.MustCompile(`\{\w+\}`).ReplaceAllString(r.Path, "([^/:]+)") + "$")

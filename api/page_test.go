@@ -10,12 +10,12 @@ import (
 	"usher/api/wire"
 )
 
-// topics pages through the topics of shop; between is called after every page.
+// topics reads the topics of shop page by page. It calls between after each page.
 func (s *service) topics(size int, between func(page int)) (names []string) {
 	s.t.Helper()
 	token := ""
 	for page := 0; ; page++ {
-		list := into[wire.TopicList](s.t, s.root(200, "GET", fmt.Sprintf("/v1/projects/shop/topics?pageSize=%d&pageToken=%s", size, url.QueryEscape(token)), ""))
+		list := decode[wire.TopicList](s.t, s.root(200, "GET", fmt.Sprintf("/v1/projects/shop/topics?pageSize=%d&pageToken=%s", size, url.QueryEscape(token)), ""))
 		if len(list.Topics) > size {
 			s.t.Fatalf("%d on a page of %d", len(list.Topics), size)
 		}
@@ -29,11 +29,11 @@ func (s *service) topics(size int, between func(page int)) (names []string) {
 	}
 }
 
-// Newest first, then by name. Pages stay where they are while things come and go.
+// Lists are sorted by time, newest first, and by name. Changes of the list do not move pages.
 func TestPages(t *testing.T) {
 	s := start(t, nil, nil)
 	for i := range 7 {
-		s.now.Store(int64(1000 + 10*(i/2))) // two at a time
+		s.now.Store(int64(1000 + 10*(i/2))) // two with the same time
 		s.root(200, "PUT", fmt.Sprintf("/v1/projects/shop/topics/t%d", i), "")
 	}
 	const all = "[t6 t4 t5 t2 t3 t0 t1 returns orders]"
@@ -46,28 +46,28 @@ func TestPages(t *testing.T) {
 		switch page {
 		case 0: // after t6 and t4
 			s.now.Store(2000)
-			s.root(200, "PUT", "/v1/projects/shop/topics/new", "")   // before
-			s.root(200, "DELETE", "/v1/projects/shop/topics/t4", "") // where the next page begins
+			s.root(200, "PUT", "/v1/projects/shop/topics/new", "")   // before this page
+			s.root(200, "DELETE", "/v1/projects/shop/topics/t4", "") // the start of the next page
 			s.root(200, "DELETE", "/v1/projects/shop/topics/t2", "") // on the next page
-			s.root(200, "POST", "/v1/users/somebody", `{}`)          // elsewhere
+			s.root(200, "POST", "/v1/users/somebody", `{}`)          // not in the list
 		case 1: // after t5 and t3
 			s.now.Store(1000)
-			s.root(200, "PUT", "/v1/projects/shop/topics/t00", "") // after
+			s.root(200, "PUT", "/v1/projects/shop/topics/t00", "") // after this page
 		}
 	}))
 	if got != "[t6 t4 t5 t3 t0 t00 t1 returns orders]" {
-		t.Errorf("while it changes: %s", got)
+		t.Errorf("with changes: %s", got)
 	}
 	for _, size := range []string{"4611686018427387903", "9223372036854775807"} {
-		if list := into[wire.TopicList](t, s.root(200, "GET", "/v1/projects/shop/topics?pageSize="+size, "")); len(list.Topics) != 9 {
+		if list := decode[wire.TopicList](t, s.root(200, "GET", "/v1/projects/shop/topics?pageSize="+size, "")); len(list.Topics) != 9 {
 			t.Errorf("a page of %s: %d", size, len(list.Topics))
 		}
 	}
-	list := into[wire.TopicList](t, s.root(200, "GET", "/v1/projects/shop/topics?pageSize=3", ""))
+	list := decode[wire.TopicList](t, s.root(200, "GET", "/v1/projects/shop/topics?pageSize=3", ""))
 	if list.TotalSize != 9 {
 		t.Errorf("totalSize is %d", list.TotalSize)
 	}
-	s.root(400, "GET", "/v1/projects/shop/subscriptions?pageToken="+list.NextPageToken, "") // of another list
+	s.root(400, "GET", "/v1/projects/shop/subscriptions?pageToken="+list.NextPageToken, "") // token of another list
 	text, err := base64.RawURLEncoding.DecodeString(list.NextPageToken)
 	if err != nil {
 		t.Fatal(err)

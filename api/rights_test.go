@@ -8,18 +8,17 @@ import (
 	"strings"
 	"testing"
 
-	"usher/api/rest"
-
 	"usher/api"
+	"usher/api/rest"
 	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/kv"
 	"usher/directory/snapshot"
 )
 
-// begun sends the head and the beginning of a request, waits until the service reads
-// the rest, and returns what sends that and yields the answer.
-func (s *service) begun(who, path, body string, first int) func() reply {
+// beginRequest sends the head and the first bytes of a request, and waits until the service
+// reads the body. It returns a function that sends the rest and returns the response.
+func (s *service) beginRequest(who, path, body string, first int) func() response {
 	s.t.Helper()
 	addr := strings.TrimPrefix(s.http.URL, "http://")
 	var d net.Dialer
@@ -29,7 +28,7 @@ func (s *service) begun(who, path, body string, first int) func() reply {
 	_, err = fmt.Fprintf(nc, "POST %s HTTP/1.1\r\nHost: %s\r\n%s: %s\r\nContent-Length: %d\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n",
 		path, addr, rest.HeaderKey, s.keys[who], len(body))
 	callouttest.Must(s.t, err)
-	// The server says 100 when the handler begins to read: who asks is known then.
+	// The server sends 100 when the handler begins to read. The caller is authenticated by then.
 	head := make([]byte, len("HTTP/1.1 100 Continue\r\n\r\n"))
 	_, err = io.ReadFull(nc, head)
 	callouttest.Must(s.t, err)
@@ -38,12 +37,12 @@ func (s *service) begun(who, path, body string, first int) func() reply {
 	}
 	_, err = io.WriteString(nc, body[:first])
 	callouttest.Must(s.t, err)
-	return func() reply {
+	return func() response {
 		_, err := io.WriteString(nc, body[first:])
 		callouttest.Must(s.t, err)
 		text, err := io.ReadAll(nc)
 		callouttest.Must(s.t, err)
-		var r reply
+		var r response
 		_, err = fmt.Sscanf(string(text), "HTTP/1.1 %d", &r.code)
 		callouttest.Must(s.t, err)
 		r.text = string(text)
@@ -51,15 +50,15 @@ func (s *service) begun(who, path, body string, first int) func() reply {
 	}
 }
 
-// Attack: a service_admin begins an import that holds itself, is removed, sends the rest, and is service_admin again
-// Held by: each part of a change is checked against the rights that its author has at the moment of the commit, and nobody is exempt
+// Attack: a service_admin begins an import that contains itself, is removed, sends the rest, and is service_admin again
+// Held by: each part of a change is checked against the author's rights when the part is committed, without exceptions
 func TestRemovedWhileImporting(t *testing.T) {
 	s := start(t, nil, nil)
 	s.root(200, "POST", "/v1/users/root2", `{"service_roles":["service_admin"]}`)
-	made := into[struct{ Token string }](t, s.root(200, "POST", "/v1/users/root2/keys", `{"name":"more"}`))
+	made := decode[struct{ Token string }](t, s.root(200, "POST", "/v1/users/root2/keys", `{"name":"more"}`))
 	s.keys["root2"] = made.Token
 	body := fmt.Sprintf("users:\n- name: root2\n  service_roles: [service_admin]\n  keys: [{id: more, digest: %q}]\n- name: root3\n  service_roles: [service_admin]\n", directory.DigestOf(made.Token))
-	rest := s.begun("root2", "/v1/directory:import", body, 20)
+	rest := s.beginRequest("root2", "/v1/directory:import", body, 20)
 	s.root(200, "PUT", "/v1/users/root2", `{"service_roles":[],"enabled":false}`)
 	s.root(200, "DELETE", "/v1/users/root2/keys/more", "")
 	s.root(200, "DELETE", "/v1/users/root2", "")
@@ -68,12 +67,12 @@ func TestRemovedWhileImporting(t *testing.T) {
 	}
 	for _, name := range []string{"root2", "root3"} {
 		if _, ok := s.store.Snapshot().User(name); ok {
-			t.Errorf("%s is there", name)
+			t.Errorf("user %s exists", name)
 		}
 	}
 }
 
-// Who imports what takes its own role away has all of it imported: that comes last.
+// An import that removes its author's role is complete: that change comes last.
 func TestImportThatDemotesItself(t *testing.T) {
 	s := start(t, nil, nil)
 	var text strings.Builder
@@ -86,13 +85,13 @@ func TestImportThatDemotesItself(t *testing.T) {
 		t.Errorf("got %s", got.text)
 	}
 	if u, _ := s.store.Snapshot().User("root"); !u.Disabled {
-		t.Error("root is as it was")
+		t.Error("root was not changed")
 	}
 }
 
-// Attack: an administrator whose role, key or user is taken away goes on with changes that were under way
+// Attack: an administrator loses its role, its key or its user while its requests are processed; they succeed nevertheless
 // Held by: every changing route looks its author up in the snapshot that the change is made on, at each attempt
-func TestRightsAtTheCommit(t *testing.T) {
+func TestRightsAtCommit(t *testing.T) {
 	bodies := map[string]string{
 		"project.create": `{"account":"APP"}`, "project.update": `{"description":"x"}`,
 		"member.create": `{"projects":[{"project":"shop","roles":["publisher"]}]}`, "member.update": `{"projects":[{"project":"shop","roles":["consumer"]}]}`,
@@ -100,8 +99,7 @@ func TestRightsAtTheCommit(t *testing.T) {
 		"user.update": `{"first_name":"x"}`, "key.create": `{"name":"more"}`, "directory.import": "users: [{name: late}]",
 		"subscription.create": `{"topic":"/projects/shop/topics/orders"}`, "user.create": `{}`,
 	}
-	// What is not there yet for routes that make something, and what is for the others.
-	makes := func(rt *rest.Route) bool {
+	creates := func(rt *rest.Route) bool {
 		return rt.Method == http.MethodPost && strings.HasSuffix(rt.Path, "}") || rt.Method == http.MethodPut && !strings.Contains(rt.Name, "update")
 	}
 	for _, rt := range api.Routes() {
@@ -110,42 +108,42 @@ func TestRightsAtTheCommit(t *testing.T) {
 		}
 		t.Run(rt.Name, func(t *testing.T) {
 			t.Parallel()
-			between := &meddler{Store: callouttest.KVStore(t)}
-			s := start(t, between, nil)
-			there := strings.NewReplacer("{project}", "shop", "{user}", "pub", "{topic}", "returns", "{subscription}", "audit", "{key}", "default")
-			if makes(&rt) {
-				there = strings.NewReplacer("{project}", pick(rt.Name == "project.create", "new", "shop"), "{user}", "new", "{topic}", "new", "{subscription}", "new")
+			store := &racingStore{Store: callouttest.KVStore(t)}
+			s := start(t, store, nil)
+			names := strings.NewReplacer("{project}", "shop", "{user}", "pub", "{topic}", "returns", "{subscription}", "audit", "{key}", "default")
+			if creates(&rt) {
+				names = strings.NewReplacer("{project}", pick(rt.Name == "project.create", "new", "shop"), "{user}", "new", "{topic}", "new", "{subscription}", "new")
 			}
 			if rt.Name == "member.add" {
-				there = strings.NewReplacer("{project}", "shop", "{user}", "lab-pub")
+				names = strings.NewReplacer("{project}", "shop", "{user}", "lab-pub")
 			}
-			path, body := there.Replace(rt.Path), bodies[rt.Name]
-			between.first = func(*snapshot.Snapshot) []directory.Entry {
+			path, body := names.Replace(rt.Path), bodies[rt.Name]
+			store.before = func(*snapshot.Snapshot) []directory.Entry {
 				return directory.Put(directory.UserKey(idsOf("root")[0]), &directory.User{Name: "root"})
 			}
 			got := s.as("root", rt.Method, path, body)
-			if between.first != nil {
-				t.Fatalf("it does not come to a change: %d %s", got.code, got.text)
+			if store.before != nil {
+				t.Fatalf("the request made no change: %d %s", got.code, got.text)
 			}
 			if !strings.Contains(got.text, "FORBIDDEN") {
-				t.Errorf("who is service_admin no longer gets %d %s", got.code, got.text)
+				t.Errorf("a demoted service_admin gets %d %s", got.code, got.text)
 			}
 		})
 	}
 }
 
-// Attack: a service_admin that also administers the project loses that role while a request of it is under way, and goes on as one
-// Held by: every condition on the author, and whose share its change takes, is looked at in the snapshot that the change is made on
-func TestFallsBackToProjectAdmin(t *testing.T) {
+// Attack: a service_admin that also administers a project loses service_admin while its request is processed; the request still counts as one of a service_admin
+// Held by: each attempt of a change determines the author's roles, and whose share of the bucket it uses, in the snapshot that it is made on
+func TestDemotedToProjectAdmin(t *testing.T) {
 	const members = "/v1/projects/shop/members/"
-	forbidden := map[string][3]string{ // what a project_admin may not ask for, by route
+	forbidden := map[string][3]string{ // requests that a project_admin may not make, by route
 		"project.update":   {"PUT", "/v1/projects/shop", `{"account":"OTHER"}`},
 		"project.update, ": {"PUT", "/v1/projects/shop", `{"name":"store"}`},
 		"topic.create":     {"PUT", "/v1/projects/shop/topics/new", `{"subject":"lab.orders"}`},
 		"member.create":    {"POST", members + "new", `{"connection_types":["LEAFNODE"],"projects":[{"roles":["publisher"]}]}`},
 		"member.create, ":  {"POST", members + "new", `{"service_roles":["service_admin"],"projects":[{"roles":["publisher"]}]}`},
 	}
-	makes := map[string][3]string{ // what it may as long as the project has room, which it has not
+	adds := map[string][3]string{ // permitted, but the project's share is used up
 		"project.update":      {"PUT", "/v1/projects/shop", `{"description":"x"}`},
 		"member.create":       {"POST", members + "new", `{"projects":[{"roles":["publisher"]}]}`},
 		"member.update":       {"PUT", members + "pub", `{"projects":[{"roles":["publisher","consumer"]}]}`},
@@ -162,26 +160,26 @@ func TestFallsBackToProjectAdmin(t *testing.T) {
 		"subscription.modify_acl": {"POST", "/v1/projects/shop/subscriptions/billing:modifyAcl", `{"authorized_users":[]}`},
 	}
 	for _, rt := range api.Routes() {
-		if makes[rt.Name][0] == "" && removes[rt.Name][0] == "" && rt.Changes() && len(rt.Access.Project) > 0 {
-			t.Errorf("%s is not tried", rt.Name)
+		if adds[rt.Name][0] == "" && removes[rt.Name][0] == "" && rt.Changes() && len(rt.Access.Project) > 0 {
+			t.Errorf("%s is not tested", rt.Name)
 		}
 	}
 	for _, part := range []struct {
 		requests map[string][3]string
 		want     int
-	}{{forbidden, http.StatusForbidden}, {makes, http.StatusTooManyRequests}, {removes, http.StatusOK}} {
+	}{{forbidden, http.StatusForbidden}, {adds, http.StatusTooManyRequests}, {removes, http.StatusOK}} {
 		for name, r := range part.requests {
 			t.Run(fmt.Sprint(name, " ", part.want), func(t *testing.T) {
 				t.Parallel()
-				between := &meddler{Store: callouttest.KVStoreWith(t, kv.Config{MaxProjectBytes: 1})}
-				s := start(t, between, withPolicy)
+				store := &racingStore{Store: callouttest.KVStoreWith(t, kv.Config{MaxProjectBytes: 1})}
+				s := start(t, store, withPolicy)
 				shop := directory.IDOf(directory.KindProject, "shop")
-				between.first = func(*snapshot.Snapshot) []directory.Entry {
+				store.before = func(*snapshot.Snapshot) []directory.Entry {
 					return append(directory.Put(directory.UserKey(idsOf("root")[0]), &directory.User{Name: "root"}),
 						directory.Put(directory.MemberKey(shop, idsOf("root")[0]), &directory.Member{Roles: []directory.Role{directory.RoleProjectAdmin}})...)
 				}
 				got := s.as("root", r[0], r[1], r[2])
-				if between.first != nil || got.code != part.want {
+				if store.before != nil || got.code != part.want {
 					t.Errorf("%d %s", got.code, got.text)
 				}
 			})

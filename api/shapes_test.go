@@ -13,9 +13,9 @@ import (
 	"usher/directory"
 )
 
-// same compares JSON with literal JSON. "$x" stands for anything that is there,
-// and is returned.
-func same(t *testing.T, what, got, want string) map[string]string {
+// sameJSON compares JSON with literal JSON. "$x" matches every string that is not empty; the
+// function returns what it matched.
+func sameJSON(t *testing.T, what, got, want string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
 	var g, w any
@@ -29,13 +29,13 @@ func same(t *testing.T, what, got, want string) map[string]string {
 		t.Fatalf("%s: %q: %v", what, got, err)
 	}
 	callouttest.Must(t, json.Unmarshal([]byte(want), &w))
-	if !alike(g, w, found) {
+	if !matchJSON(g, w, found) {
 		t.Errorf("%s\ngot  %s\nwant %s", what, got, want)
 	}
 	return found
 }
 
-func alike(got, want any, found map[string]string) bool {
+func matchJSON(got, want any, found map[string]string) bool {
 	switch w := want.(type) {
 	case string:
 		text, ok := got.(string)
@@ -47,7 +47,7 @@ func alike(got, want any, found map[string]string) bool {
 	case map[string]any:
 		g, ok := got.(map[string]any)
 		for k := range w {
-			if !alike(g[k], w[k], found) {
+			if !matchJSON(g[k], w[k], found) {
 				return false
 			}
 		}
@@ -58,7 +58,7 @@ func alike(got, want any, found map[string]string) bool {
 			return false
 		}
 		for i := range w {
-			if !alike(g[i], w[i], found) {
+			if !matchJSON(g[i], w[i], found) {
 				return false
 			}
 		}
@@ -68,7 +68,7 @@ func alike(got, want any, found map[string]string) bool {
 	}
 }
 
-// What AMS answers, to the letter, with what is beyond it.
+// The responses have the shapes of AMS, with the additions.
 func TestShapes(t *testing.T) {
 	s := start(t, nil, nil)
 	const noPush = `{"type":"","pushEndpoint":"","maxMessages":0,"authorizationHeader":{},"retryPolicy":{},"verificationHash":"","verified":false,
@@ -103,7 +103,7 @@ func TestShapes(t *testing.T) {
 			t.Errorf("%s: %d %s", tt.path, got.code, got.text)
 			continue
 		}
-		same(t, tt.path, got.text, tt.want)
+		sameJSON(t, tt.path, got.text, tt.want)
 	}
 	page, err := os.ReadFile("../docs/reference/api.md")
 	callouttest.Must(t, err)
@@ -111,11 +111,11 @@ func TestShapes(t *testing.T) {
 		t.Errorf("docs/reference/api.md does not show %s", example)
 	}
 	id := directory.IDOf(directory.KindUser, "pub").String()
-	same(t, "by uuid", s.root(200, "GET", "/v1/users:byUUID/"+id, "").text, pub)
+	sameJSON(t, "by uuid", s.root(200, "GET", "/v1/users:byUUID/"+id, "").text, pub)
 	s.noSecrets()
 }
 
-// The errors of AMS, to the letter.
+// The errors have the text of AMS.
 func TestErrors(t *testing.T) {
 	s := start(t, nil, func(c *api.Config) { c.MaxBody = 1000 })
 	for _, tt := range []struct {
@@ -203,7 +203,7 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%s %s %s\ngot  %s\nwant %d %s %s", tt.method, tt.path, tt.body, got.text, tt.code, tt.status, tt.message)
 		}
 		if s.store.Snapshot() != before {
-			t.Errorf("%s %s has changed the directory", tt.method, tt.path)
+			t.Errorf("%s %s changed the directory", tt.method, tt.path)
 		}
 	}
 	got := s.as("root", "PATCH", "/v1/users/pub", "")
@@ -213,8 +213,8 @@ func TestErrors(t *testing.T) {
 	s.noSecrets()
 }
 
-// What AMS's messages leave open stands in errors: which thing is missing, and what
-// there is. Nothing is said twice.
+// The details add what the messages of AMS omit: which resource is missing, and what is
+// expected. They do not repeat the message.
 func TestDetails(t *testing.T) {
 	s := start(t, nil, nil)
 	for _, tt := range []struct{ who, method, path, body, want string }{

@@ -14,10 +14,10 @@ import (
 	"usher/callout/callouttest"
 )
 
-// A service user that may not subscribe is of no use: the service says so, and
-// comes back by itself when the server's configuration is mended.
-func TestRefusedSubscriptionIsMended(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+// If the service user may not subscribe, Ready reports it. The service recovers once
+// the server's configuration is fixed.
+func TestRecoversFromRefusedSubscription(t *testing.T) {
+	t.Parallel() // mostly waits
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true})
 	password := `password: "` + callouttest.Password + `"`
@@ -26,7 +26,7 @@ func TestRefusedSubscriptionIsMended(t *testing.T) {
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, true, keys),
 		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
-	callouttest.Eventually(t, "the service says that it was refused", func() bool {
+	callouttest.Eventually(t, "the service reports the permission violation", func() bool {
 		err := service.Ready()
 		return errors.Is(err, nats.ErrPermissionViolation)
 	})
@@ -35,27 +35,27 @@ func TestRefusedSubscriptionIsMended(t *testing.T) {
 	(testEnv{t, srv, service, keys}).connect(t, "publisher-key")
 }
 
-// In another account than the configuration says, the policy would keep clients
-// out of the wrong one: nothing is answered.
+// A service in another account than the configured callout account does not answer,
+// because its policy protects only the configured one.
 //
-// Attack: a service in the wrong account grants what the policy keeps for another
-// Held by: a service that is not in the configured callout account answers nothing
-func TestMisplacedServiceIsSilent(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+// Attack: a service in the wrong account lets clients into its own account
+// Held by: a service that is not in the configured callout account answers no requests
+func TestWrongAccountIsSilent(t *testing.T) {
+	t.Parallel() // mostly waits
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, Timeout: silenceTimeout})
 	service := callouttest.StartServiceNoWait(t, callouttest.ServiceConfig{
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, true, keys),
 		Directory: callouttest.WithDigests(callouttest.DirectoryYAML), Account: "ELSEWHERE",
 	})
-	callouttest.Eventually(t, "the service says where it is", func() bool {
+	callouttest.Eventually(t, "the service reports the wrong account", func() bool {
 		err := service.Ready()
 		return err != nil && strings.Contains(err.Error(), `"AUTH"`) && strings.Contains(err.Error(), `"ELSEWHERE"`)
 	})
 	nc, err := nats.Connect(srv.URL(), nats.Token("publisher-key"), nats.Timeout(testTimeout))
 	if err == nil {
 		nc.Close()
-		t.Fatal("let in")
+		t.Fatal("connected")
 	}
 	if errors.Is(err, nats.ErrAuthorization) {
 		t.Errorf("refused: %v", err)
@@ -65,21 +65,21 @@ func TestMisplacedServiceIsSilent(t *testing.T) {
 	}
 }
 
-// slowConn is a connection of which nothing is heard between the first question for its
-// account and the second, as of a server that has no time.
+// slowConn is a connection that delivers nothing between the first request for its
+// account and the second, as with a server under load.
 type slowConn struct {
 	net.Conn
-	mu          sync.Mutex
-	asked       int
-	again, over chan struct{}
-	end         sync.Once
+	mu             sync.Mutex
+	requests       int
+	second, closed chan struct{} // closed at the second request, and by Close
+	once           sync.Once
 }
 
 func (c *slowConn) Write(b []byte) (int, error) {
 	if bytes.Contains(b, []byte("$SYS.REQ.USER.INFO")) {
 		c.mu.Lock()
-		if c.asked++; c.asked == 2 {
-			close(c.again)
+		if c.requests++; c.requests == 2 {
+			close(c.second)
 		}
 		c.mu.Unlock()
 	}
@@ -89,19 +89,19 @@ func (c *slowConn) Write(b []byte) (int, error) {
 func (c *slowConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	c.mu.Lock()
-	asked := c.asked > 0
+	requested := c.requests > 0
 	c.mu.Unlock()
-	if asked {
+	if requested {
 		select {
-		case <-c.again:
-		case <-c.over:
+		case <-c.second:
+		case <-c.closed:
 		}
 	}
 	return n, err
 }
 
 func (c *slowConn) Close() error {
-	c.end.Do(func() { close(c.over) })
+	c.once.Do(func() { close(c.closed) })
 	return c.Conn.Close()
 }
 
@@ -113,13 +113,13 @@ func (slowDialer) Dial(network, address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &slowConn{Conn: conn, again: make(chan struct{}), over: make(chan struct{})}, nil
+	return &slowConn{Conn: conn, second: make(chan struct{}), closed: make(chan struct{})}, nil
 }
 
-// A server that is slow to say where the service is, is asked again: slow is not
-// refused.
-func TestMisplacedBehindASlowServer(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+// The service repeats the request for its account if the server is slow, because a
+// timeout does not mean that the request is forbidden.
+func TestWrongAccountOnSlowServer(t *testing.T) {
+	t.Parallel() // mostly waits
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys})
 	service := callouttest.StartServiceNoWait(t, callouttest.ServiceConfig{
@@ -127,15 +127,16 @@ func TestMisplacedBehindASlowServer(t *testing.T) {
 		Directory: callouttest.WithDigests(callouttest.DirectoryYAML), Account: "ELSEWHERE",
 		Options: []nats.Option{nats.UserInfo(callouttest.ServiceUser, callouttest.Password), nats.SetCustomDialer(slowDialer{})},
 	})
-	callouttest.Eventually(t, "the service says where it is", func() bool {
+	callouttest.Eventually(t, "the service reports the wrong account", func() bool {
 		err := service.Ready()
 		return err != nil && strings.Contains(err.Error(), `"AUTH"`) && strings.Contains(err.Error(), `"ELSEWHERE"`)
 	})
 }
 
-// One that refuses to say is not: the service goes by the configuration.
-func TestServerThatMayNotBeAsked(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+// If the service user may not request its account, the service trusts the
+// configuration.
+func TestAccountRequestForbidden(t *testing.T) {
+	t.Parallel() // mostly waits
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys})
 	srv.SetServiceUser(t, `password: "`+callouttest.Password+`", permissions: {publish: {deny: ["$SYS.REQ.USER.INFO"]}}`)

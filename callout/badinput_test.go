@@ -17,8 +17,8 @@ import (
 	"usher/callout/callouttest"
 )
 
-// impostor poses as a nats-server: it has a server's keys, and a connection on
-// which it may publish where servers ask.
+// impostor poses as a nats-server. It has the keys of a server, and a connection on
+// which it may publish authorization requests.
 type impostor struct {
 	t       *testing.T
 	nc      *nats.Conn
@@ -26,10 +26,10 @@ type impostor struct {
 	curve   nkeys.KeyPair // xkey of a server
 	service callouttest.Keys
 	sealed  bool
-	clients uint64 // that it has asked about
+	clients uint64 // number of requests so far
 }
 
-// claims returns a request that is right in every way.
+// claims returns the claims of a valid request.
 func (i *impostor) claims() *jwt.AuthorizationRequestClaims {
 	i.t.Helper()
 	user, err := nkeys.CreateUser()
@@ -47,7 +47,7 @@ func (i *impostor) claims() *jwt.AuthorizationRequestClaims {
 	return c
 }
 
-// message seals a JWT, where requests are sealed, and addresses it.
+// message returns the message of a JWT, sealed if requests are sealed.
 func (i *impostor) message(token string) *nats.Msg {
 	i.t.Helper()
 	m := i.raw([]byte(token))
@@ -76,7 +76,7 @@ func (i *impostor) signed(c jwt.Claims) string {
 	return token
 }
 
-// with returns a request that is right but for what change does to it.
+// with returns a valid request with changed claims.
 func (i *impostor) with(change func(*jwt.AuthorizationRequestClaims)) *nats.Msg {
 	i.t.Helper()
 	c := i.claims()
@@ -91,31 +91,31 @@ func public(t *testing.T, kp nkeys.KeyPair) string {
 	return p
 }
 
-// newImpostor joins a server that has no auth_callout to the server of the
-// testEnv, and connects to it as the service user.
+// newImpostor returns an environment and an impostor. The impostor is connected as the
+// service user to a second server of the cluster, which has no auth_callout.
 func newImpostor(t *testing.T, sealed bool) (testEnv, *impostor) {
 	t.Helper()
 	return newImpostorWith(t, sealed, callouttest.ServiceConfig{})
 }
 
-// newImpostorWith is newImpostor with another service.
+// newImpostorWith is newImpostor with a service configuration.
 func newImpostorWith(t *testing.T, sealed bool, cfg callouttest.ServiceConfig) (testEnv, *impostor) {
 	t.Helper()
 	keys := callouttest.NewKeys(t)
-	asks := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed, Cluster: true})
-	bare := callouttest.StartServer(t, callouttest.ServerConfig{
-		Name: "bare", Keys: keys, Cluster: true, NoCallout: true, Routes: []string{asks.RouteURL()},
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed, Cluster: true})
+	second := callouttest.StartServer(t, callouttest.ServerConfig{
+		Name: "no-callout", Keys: keys, Cluster: true, NoCallout: true, Routes: []string{srv.RouteURL()},
 	})
-	cfg.URLs, cfg.Keyring = asks.URL(), callouttest.KeyringDir(t, sealed, keys)
+	cfg.URLs, cfg.Keyring = srv.URL(), callouttest.KeyringDir(t, sealed, keys)
 	cfg.Directory = callouttest.WithDigests(callouttest.DirectoryYAML)
 	service := callouttest.StartService(t, cfg)
-	waitInterest(t, bare)
+	waitInterest(t, second)
 	key, err := nkeys.CreateServer()
 	callouttest.Must(t, err)
 	curve, err := nkeys.CreateCurveKeys()
 	callouttest.Must(t, err)
-	nc := bare.Connect(t, callouttest.ServiceUser)
-	return testEnv{t, asks, service, keys}, &impostor{t: t, nc: nc, key: key, curve: curve, service: keys, sealed: sealed}
+	nc := second.Connect(t, callouttest.ServiceUser)
+	return testEnv{t, srv, service, keys}, &impostor{t: t, nc: nc, key: key, curve: curve, service: keys, sealed: sealed}
 }
 
 type badInput struct {
@@ -126,10 +126,10 @@ type badInput struct {
 	answered bool
 }
 
-// Attack: a request that no server signed, or that was altered, is late, is for another service, or comes in the clear where it has to be sealed
-// Held by: signature, server id, audience, expiry, and xkey in header and claim are checked; what fails is not answered
+// Attack: a request that no server signed, or that is altered, expired, for another audience, or not sealed although an xkey is configured
+// Held by: usher checks signature, server id, audience, expiry, and the xkey in header and claims; it does not answer a request that fails
 func TestBadInput(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+	t.Parallel() // mostly waits
 	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
 		t.Run(name, func(t *testing.T) {
 			s, i := newImpostor(t, sealed)
@@ -145,7 +145,7 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-// sendBadInput sends one message and checks what became of it.
+// sendBadInput sends one message and checks its outcome.
 func (s testEnv) sendBadInput(t *testing.T, i *impostor, c badInput) {
 	t.Helper()
 	before := len(s.service.Events(t))
@@ -166,25 +166,25 @@ func (s testEnv) sendBadInput(t *testing.T, i *impostor, c badInput) {
 	})
 	e := latest(events)
 	if e.Text("outcome") != string(c.outcome) || e.Text("code") != c.code {
-		t.Errorf("%s, %s (%s); expected %s, %s", e.Text("outcome"), e.Text("code"), e.Text("cause"), c.outcome, c.code)
+		t.Errorf("%s, %s (%s); want %s, %s", e.Text("outcome"), e.Text("code"), e.Text("cause"), c.outcome, c.code)
 	}
 	if n := requests(t, s.service.Registry, c.outcome, c.code); n != counted+1 {
-		t.Errorf("the counter went from %v to %v", counted, n)
+		t.Errorf("counter: %v before, %v after", counted, n)
 	}
 	if answers == nil {
 		return
 	}
-	// The event is written after the answer has gone out.
+	// The event is written after the answer has been sent.
 	wait := 20 * time.Millisecond
 	if c.answered {
 		wait = testTimeout
 	}
 	if _, err := answers.NextMsg(wait); (err == nil) != c.answered {
-		t.Errorf("answer: %v, expected one: %v", err, c.answered)
+		t.Errorf("answer: %v, want one: %v", err, c.answered)
 	}
 }
 
-// requests reads usher_requests_total as a scrape would.
+// requests returns the value of usher_requests_total for an outcome and a code.
 func requests(t *testing.T, reg prometheus.Gatherer, outcome callout.Outcome, code string) float64 {
 	t.Helper()
 	families, err := reg.Gather()
@@ -207,7 +207,7 @@ func requests(t *testing.T, reg prometheus.Gatherer, outcome callout.Outcome, co
 	return 0
 }
 
-// unreadable is what is no JWT of a server at all.
+// unreadable returns messages that are not JWTs of a server.
 func (i *impostor) unreadable() []badInput {
 	noise := make([]byte, 1<<20-512) // max_payload counts the header too
 	_, _ = rand.Read(noise)
@@ -230,23 +230,23 @@ func (i *impostor) unreadable() []badInput {
 		bad("empty", i.raw(nil)),
 		bad("one byte", i.raw([]byte("e"))),
 		bad("too short to be sealed", i.raw([]byte("xkv1"))),
-		bad("not a JWT", i.raw([]byte("hello, is anybody there?"))),
-		bad("not a JWT, inside", i.message("hello, is anybody there?")),
-		bad("empty, inside", i.message("")),
+		bad("not a JWT", i.raw([]byte("hello"))),
+		bad("not a JWT, sealed if requests are", i.message("hello")),
+		bad("empty, sealed if requests are", i.message("")),
 		bad("half a JWT", i.message(good[:len(good)/2])),
 		bad("JWT without a signature", i.message(parts[0]+"."+parts[1]+".")),
 		bad("wrong signature", i.message(forged)),
-		bad("claims exchanged under a signature", i.message(swapped)),
-		bad("claim of another type", i.message(userToken)),
-		bad("claim of another type, by a server", i.message(encodeUnchecked(i.t, jwt.NewGenericClaims("x"), i.key))),
+		bad("claims replaced under a signature", i.message(swapped)),
+		bad("JWT of another type", i.message(userToken)),
+		bad("JWT of another type, signed by a server", i.message(encodeUnchecked(i.t, jwt.NewGenericClaims("x"), i.key))),
 		bad("signed by an account", i.message(byAccountToken)),
 		bad("a million bytes of noise", i.raw(noise)),
-		bad("a million bytes that begin like a JWT", i.message("eyJ"+strings.Repeat("A", 1<<20-1024))),
+		bad("a million bytes that start like a JWT", i.message("eyJ"+strings.Repeat("A", 1<<20-1024))),
 		bad("deeply nested JSON", i.message(deeplyNestedJWT())),
 	}
 }
 
-// wrongClaims is what a server signed, and should not have.
+// wrongClaims returns requests with wrong claims that a server has signed.
 func (i *impostor) wrongClaims() []badInput {
 	other, err := nkeys.CreateServer()
 	callouttest.Must(i.t, err)
@@ -256,7 +256,7 @@ func (i *impostor) wrongClaims() []badInput {
 	malformed := callout.Malformed
 	return []badInput{
 		{
-			name: "iss is not the server", outcome: malformed, code: callout.CodeServerID,
+			name: "the issuer is not the server", outcome: malformed, code: callout.CodeServerID,
 			msg: i.with(func(c *jwt.AuthorizationRequestClaims) { c.Server.ID = public(i.t, other) }),
 		},
 		{
@@ -276,11 +276,11 @@ func (i *impostor) wrongClaims() []badInput {
 			msg: i.with(func(c *jwt.AuthorizationRequestClaims) { c.NotBefore = time.Now().Add(time.Hour).Unix() }),
 		},
 		{
-			name: "user nkey is an account's", outcome: malformed, code: callout.CodeUserNkey,
+			name: "the user nkey is an account nkey", outcome: malformed, code: callout.CodeUserNkey,
 			msg: i.with(func(c *jwt.AuthorizationRequestClaims) { c.UserNkey = otherIssuer.Issuer }),
 		},
 		{
-			name: "user nkey is none", outcome: malformed, code: callout.CodeUserNkey,
+			name: "no user nkey", outcome: malformed, code: callout.CodeUserNkey,
 			msg: i.with(func(c *jwt.AuthorizationRequestClaims) { c.UserNkey = "" }),
 		},
 		{
@@ -288,15 +288,15 @@ func (i *impostor) wrongClaims() []badInput {
 			msg: i.with(func(c *jwt.AuthorizationRequestClaims) { c.Subject = otherIssuer.Issuer }),
 		},
 		{name: "no reply subject", outcome: malformed, code: callout.CodeNoReply, msg: noReply},
-		{name: "claimed xkey without a header", outcome: malformed, code: map[bool]string{
+		{name: "xkey in the claims and not in the header", outcome: malformed, code: map[bool]string{
 			false: callout.CodeXKeyMismatch, true: callout.CodePlaintext,
 		}[i.sealed], msg: i.raw([]byte(i.signed(i.claimsWithXKey())))},
 		{
 			name: "unknown key", outcome: callout.Denied, code: "key_unknown", answered: true,
-			msg: i.with(func(c *jwt.AuthorizationRequestClaims) { c.ConnectOptions.Token = "nobody-key" }),
+			msg: i.with(func(c *jwt.AuthorizationRequestClaims) { c.ConnectOptions.Token = "unknown-key" }),
 		},
 		{
-			name: "nothing wrong", outcome: callout.Granted, code: callout.CodeGranted, answered: true,
+			name: "valid", outcome: callout.Granted, code: callout.CodeGranted, answered: true,
 			msg: i.with(func(*jwt.AuthorizationRequestClaims) {}),
 		},
 	}
@@ -309,38 +309,38 @@ func (i *impostor) claimsWithXKey() *jwt.AuthorizationRequestClaims {
 	return c
 }
 
-// wrongSeals is what a server sealed wrongly, or not at all.
+// wrongSeals returns requests that are sealed wrongly, or not sealed.
 func (i *impostor) wrongSeals() []badInput {
 	token := i.signed(i.claims())
 	other, err := nkeys.CreateCurveKeys()
 	callouttest.Must(i.t, err)
 	noClaim := i.claims()
 	noClaim.Server.XKey = ""
-	strange := i.raw(i.seal([]byte(token), public(i.t, other)))
-	strange.Header.Set("Nats-Server-Xkey", public(i.t, i.curve))
+	otherRecipient := i.raw(i.seal([]byte(token), public(i.t, other)))
+	otherRecipient.Header.Set("Nats-Server-Xkey", public(i.t, i.curve))
 	swapped := i.raw(i.seal([]byte(token), i.service.XKey))
 	swapped.Header.Set("Nats-Server-Xkey", public(i.t, other))
-	headless := i.raw(i.seal([]byte(token), i.service.XKey))
-	garbled := i.message(token)
-	garbled.Header.Set("Nats-Server-Xkey", "XNOTAKEY")
-	flipped := i.message(token)
-	flipped.Data = bytes.Clone(flipped.Data)
-	flipped.Data[len(flipped.Data)-1] ^= 1
+	noHeader := i.raw(i.seal([]byte(token), i.service.XKey))
+	badHeader := i.message(token)
+	badHeader.Header.Set("Nats-Server-Xkey", "XNOTAKEY")
+	modified := i.message(token)
+	modified.Data = bytes.Clone(modified.Data)
+	modified.Data[len(modified.Data)-1] ^= 1
 	twice := i.message(string(i.seal([]byte(token), i.service.XKey)))
 	return []badInput{
-		{name: "half a JWT in the clear", msg: i.raw([]byte(token[:20])), outcome: callout.Malformed, code: callout.CodePlaintext},
-		{name: "deeply nested JSON in the clear", msg: i.raw([]byte(deeplyNestedJWT())), outcome: callout.Malformed, code: callout.CodePlaintext},
-		{name: "plaintext while an xkey is set", msg: i.raw([]byte(token)), outcome: callout.Malformed, code: callout.CodePlaintext},
-		{name: "sealed to another key", msg: strange, outcome: callout.Unavailable, code: callout.CodeXKeyUnknown},
+		{name: "half a JWT, not sealed", msg: i.raw([]byte(token[:20])), outcome: callout.Malformed, code: callout.CodePlaintext},
+		{name: "deeply nested JSON, not sealed", msg: i.raw([]byte(deeplyNestedJWT())), outcome: callout.Malformed, code: callout.CodePlaintext},
+		{name: "not sealed, and an xkey is configured", msg: i.raw([]byte(token)), outcome: callout.Malformed, code: callout.CodePlaintext},
+		{name: "sealed to another key", msg: otherRecipient, outcome: callout.Unavailable, code: callout.CodeXKeyUnknown},
 		{name: "sealed by another key", msg: swapped, outcome: callout.Unavailable, code: callout.CodeXKeyUnknown},
-		{name: "changed under the seal", msg: flipped, outcome: callout.Unavailable, code: callout.CodeXKeyUnknown},
-		{name: "header missing", msg: headless, outcome: callout.Malformed, code: callout.CodeNotARequest},
-		{name: "header is no key", msg: garbled, outcome: callout.Malformed, code: callout.CodeNotARequest},
+		{name: "modified after sealing", msg: modified, outcome: callout.Unavailable, code: callout.CodeXKeyUnknown},
+		{name: "header missing", msg: noHeader, outcome: callout.Malformed, code: callout.CodeNotARequest},
+		{name: "header is not a key", msg: badHeader, outcome: callout.Malformed, code: callout.CodeNotARequest},
 		{name: "sealed twice", msg: twice, outcome: callout.Malformed, code: callout.CodeNotARequest},
 		{
-			name: "header and claim differ", outcome: callout.Malformed, code: callout.CodeXKeyMismatch,
+			name: "xkeys in header and claims differ", outcome: callout.Malformed, code: callout.CodeXKeyMismatch,
 			msg: i.with(func(c *jwt.AuthorizationRequestClaims) { c.Server.XKey = public(i.t, other) }),
 		},
-		{name: "claim names no xkey", outcome: callout.Malformed, code: callout.CodeXKeyMismatch, msg: i.message(i.signed(noClaim))},
+		{name: "no xkey in the claims", outcome: callout.Malformed, code: callout.CodeXKeyMismatch, msg: i.message(i.signed(noClaim))},
 	}
 }

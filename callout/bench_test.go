@@ -18,12 +18,11 @@ import (
 	"usher/identity"
 )
 
-// BenchmarkHandle measures the whole handler for an API key, in a directory of
-// 10,000 users and with a grant of 10 subjects, beside two references of the
-// same run: x-floor is how many times the unavoidable cryptography it takes
-// (one ed25519 verify, two signs), x-reference how many times faster it is than
-// a handler written with the defaults of jwt/v2 and nkeys that does the wire
-// work alone.
+// BenchmarkHandle measures the complete handler for an API key, with a directory of
+// 10,000 users and a grant of 10 subjects. x-floor is its duration divided by that of
+// the unavoidable cryptography in the same run: one ed25519 verification and two
+// signatures. x-reference is the duration of a handler that uses jwt/v2 and nkeys with
+// their defaults, and only decodes and encodes, divided by that of this handler.
 func BenchmarkHandle(b *testing.B) {
 	for _, sealed := range []bool{false, true} {
 		name := map[bool]string{false: "plain", true: "sealed"}[sealed]
@@ -31,13 +30,13 @@ func BenchmarkHandle(b *testing.B) {
 	}
 	b.Run("operator", func(b *testing.B) {
 		o := callouttest.NewOperator(b, callouttest.OperatorConfig{Sealed: true})
-		keys := o.XKey // and what the reference signs with
+		keys := o.XKey // the reference signs with it too
 		keys.Issuer = o.Accounts[callouttest.CalloutAccount]
 		benchmarkService(b, callouttest.ServiceConfig{Operator: o}, keys, true, benchDirectory(10_000, 9))
 	})
 }
 
-// BenchmarkSubjects is the same for grants of more subjects.
+// BenchmarkSubjects is BenchmarkHandle for larger grants.
 func BenchmarkSubjects(b *testing.B) {
 	for _, subjects := range []int{10, 100, 1000} {
 		b.Run(strconv.Itoa(subjects), func(b *testing.B) {
@@ -46,9 +45,9 @@ func BenchmarkSubjects(b *testing.B) {
 	}
 }
 
-// BenchmarkTooLarge measures an attempt with a grant that does not fit into an
-// answer; x-denial is how many times a denial of the same run it takes. Beside it
-// is what it would take to make all of that grant first.
+// BenchmarkTooLarge measures an attempt whose grant is too large for an answer.
+// x-denial is its duration divided by that of a denial in the same run.
+// x-denial-whole is the same for deriving the complete grant.
 func BenchmarkTooLarge(b *testing.B) {
 	for _, topics := range []int{3_000, 30_000} {
 		b.Run(strconv.Itoa(topics), func(b *testing.B) {
@@ -84,7 +83,8 @@ func BenchmarkTooLarge(b *testing.B) {
 	}
 }
 
-// largeDirectory has a user whose grant is larger than any answer.
+// largeDirectory returns a directory with a user whose grant is too large for an
+// answer.
 func largeDirectory(topics int) string {
 	var text strings.Builder
 	text.WriteString("users:\n  - {name: large, keys: [{digest: KEY(large-key)}]}\n  - {name: publisher, keys: [{digest: KEY(publisher-key)}]}\n" +
@@ -109,7 +109,7 @@ func benchmarkConfigMode(b *testing.B, sealed bool, directory string) {
 
 func benchmarkService(b *testing.B, cfg callouttest.ServiceConfig, keys callouttest.Keys, sealed bool, directory string) {
 	b.Helper()
-	cfg.URLs = "nats://127.0.0.1:1" // nothing is there: the handler is called directly
+	cfg.URLs = "nats://127.0.0.1:1" // no server: the benchmark calls the handler directly
 	cfg.Directory = callouttest.WithDigests(directory)
 	service := callouttest.StartServiceNoWait(b, cfg)
 	w := newBenchRequest(b, keys, sealed)
@@ -129,9 +129,9 @@ func benchmarkService(b *testing.B, cfg callouttest.ServiceConfig, keys calloutt
 	b.ReportMetric(xReference, "x-reference")
 }
 
-// ratios returns how many times the floor the handler takes, and how many times
-// faster than the reference it is. The three are measured in turn, many times
-// and shortly, so that a disturbance meets all of them; the median is taken.
+// ratios returns the duration of handle divided by that of floor, and the duration of
+// reference divided by that of handle. It is the median of many short runs, which
+// alternate so that a disturbance affects all three.
 func ratios(handle, floor, reference func()) (xFloor, xReference float64) {
 	const rounds, calls = 61, 40
 	var floors, references [rounds]float64
@@ -145,7 +145,7 @@ func ratios(handle, floor, reference func()) (xFloor, xReference float64) {
 	return floors[rounds/2], references[rounds/2]
 }
 
-// perCall returns nanoseconds for one call of f.
+// perCall returns the nanoseconds of one call of f.
 func perCall(calls int, f func()) float64 {
 	start := time.Now()
 	for range calls {
@@ -169,19 +169,19 @@ func cryptoFloor(b *testing.B) func() {
 	}
 }
 
-// wire is one request as a server would send it.
-type wire struct {
+// benchRequest is one request as a server sends it.
+type benchRequest struct {
 	keys   callouttest.Keys
 	data   []byte
 	header string
 }
 
-func newBenchRequest(b *testing.B, keys callouttest.Keys, sealed bool) wire {
+func newBenchRequest(b *testing.B, keys callouttest.Keys, sealed bool) benchRequest {
 	b.Helper()
 	return newBenchRequestWith(b, keys, sealed, "user-50-key")
 }
 
-func newBenchRequestWith(b *testing.B, keys callouttest.Keys, sealed bool, token string) wire {
+func newBenchRequestWith(b *testing.B, keys callouttest.Keys, sealed bool, token string) benchRequest {
 	b.Helper()
 	server, err := nkeys.CreateServer()
 	callouttest.Must(b, err)
@@ -198,7 +198,7 @@ func newBenchRequestWith(b *testing.B, keys callouttest.Keys, sealed bool, token
 	c.ClientInformation = jwt.ClientInformation{Host: "127.0.0.1", ID: 7, Kind: "Client", Type: "nats"}
 	c.ConnectOptions = jwt.ConnectOptions{Token: token, Lang: "go", Version: "1.55.0", Protocol: 1}
 	c.Expires = time.Now().Add(time.Hour).Unix()
-	w := wire{keys: keys}
+	w := benchRequest{keys: keys}
 	var curve nkeys.KeyPair
 	if sealed {
 		curve, err = nkeys.CreateCurveKeys()
@@ -217,8 +217,8 @@ func newBenchRequestWith(b *testing.B, keys callouttest.Keys, sealed bool, token
 	return w
 }
 
-// reference returns a handler as a user of the libraries would write it.
-func (w *wire) reference(b *testing.B) func() {
+// reference returns a simple handler that uses jwt/v2 and nkeys.
+func (w *benchRequest) reference(b *testing.B) func() {
 	b.Helper()
 	issuer, err := nkeys.FromSeed([]byte(w.keys.IssuerSeed))
 	callouttest.Must(b, err)
@@ -251,8 +251,8 @@ func (w *wire) reference(b *testing.B) func() {
 	}
 }
 
-// benchDirectory has n users with a key each; each may publish to so many topics
-// of its project; the inbox makes one more subject.
+// benchDirectory returns a directory of n users with one key each. Each may publish to
+// the given number of topics of its project. The inbox is one more subject.
 func benchDirectory(n, topics int) string {
 	const perProject = 100
 	var users, projects strings.Builder

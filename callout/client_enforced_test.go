@@ -10,10 +10,10 @@ import (
 	"usher/callout/callouttest"
 )
 
-// What nats-server checks of a client is the same over TCP, over WebSocket and in
-// process: the subject of a publish and of a subscription, with a queue group or
-// without. Of a reply it only checks that it is none of the server's own.
-func TestClientsAreEnforced(t *testing.T) {
+// nats-server checks clients over TCP, over WebSocket and in process alike: the subject
+// of a publish and of a subscription, with or without a queue group. Of a reply subject
+// it only checks that it is not internal to the server.
+func TestClientPermissions(t *testing.T) {
 	t.Parallel()
 	s := newTestEnv(t, false)
 	admin := s.server.Connect(t, callouttest.AdminUser)
@@ -37,18 +37,18 @@ func TestClientsAreEnforced(t *testing.T) {
 				"$MQTT.sess.x", "$MQTT.qos2.x.1", "$NRG.x", "_INBOX_consumer.x", "$SYS.REQ.USER.AUTH",
 			} {
 				if tryOperation(t, nc, publish, subject) {
-					t.Errorf("could publish to %s", subject)
+					t.Errorf("published to %s", subject)
 				}
 			}
 			for _, subject := range []string{">", "shop.orders", "_R_.>", "$MQTT.>", "$JS.ACK.>", "_INBOX_consumer.x", "_INBOX_*.x"} {
 				if tryOperation(t, nc, subscribe, subject) {
-					t.Errorf("could subscribe to %s", subject)
+					t.Errorf("subscribed to %s", subject)
 				}
 				sub, err := nc.QueueSubscribeSync(subject, "workers")
 				callouttest.Must(t, err)
 				callouttest.Must(t, nc.FlushTimeout(testTimeout))
-				if complaint := fmt.Sprintf(`subscription to "%s" using queue "workers"`, subject); nc.LastError() == nil || !strings.Contains(strings.ToLower(nc.LastError().Error()), strings.ToLower(complaint)) {
-					t.Errorf("could subscribe to %s with a queue group: %v, %v", subject, sub.IsValid(), nc.LastError())
+				if violation := fmt.Sprintf(`subscription to "%s" using queue "workers"`, subject); nc.LastError() == nil || !strings.Contains(strings.ToLower(nc.LastError().Error()), strings.ToLower(violation)) {
+					t.Errorf("subscribed to %s with a queue group: %v, %v", subject, sub.IsValid(), nc.LastError())
 				}
 			}
 			for _, reply := range []string{"$JS.ACK.lab.reader.1.1.1.1.1", "_R_.x", "_GR_.ABCDEF.ABCDEF.x", "lab.results"} {
@@ -57,7 +57,7 @@ func TestClientsAreEnforced(t *testing.T) {
 			m, err := all.NextMsg(testTimeout)
 			callouttest.Must(t, err)
 			if m.Subject != "shop.orders" || m.Reply != "lab.results" {
-				t.Errorf("%s with reply %s passed first", m.Subject, m.Reply)
+				t.Errorf("first message: %s with reply %s", m.Subject, m.Reply)
 			}
 		})
 	}

@@ -11,36 +11,35 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// crowd is a steady stream of clients. Half are nats.go as it comes, with
-// RetryOnFailedConnect: it tries on by itself, and closes for good when it is
-// refused twice. The other half try once and, if that fails, at once again, so
-// that every error they see is counted.
-type crowd struct {
+// clientStream is a steady stream of connecting clients. Half of them use
+// RetryOnFailedConnect of nats.go, which retries, and closes the connection after two
+// authorization errors. The other half connect in a loop, which counts every error.
+type clientStream struct {
 	t       *testing.T
 	url     string
 	opts    []nats.Option
 	clients sync.WaitGroup
 
-	mu       sync.Mutex
-	refused  int            // times a client saw an authorization error
-	failed   map[string]int // times a client saw any other error, by text
-	closed   int            // clients that gave up for good
-	admitted int
-	slowest  time.Duration // longest time from a client's start until it was in
-	last     time.Time     // when the last one got in that had met an error
+	mu        sync.Mutex
+	refused   int            // authorization errors
+	failed    map[string]int // other errors, by text
+	closed    int            // connections that nats.go closed
+	connected int
+	slowest   time.Duration // longest time until a client was connected
+	last      time.Time     // when the last client connected after an error
 }
 
-// pace is the time between two clients: 40 a second.
-const pace = 25 * time.Millisecond
+// interval is the time between two clients: 40 a second.
+const interval = 25 * time.Millisecond
 
-func newClientStream(t *testing.T, url string, opts ...nats.Option) *crowd {
+func newClientStream(t *testing.T, url string, opts ...nats.Option) *clientStream {
 	t.Helper()
-	return &crowd{t: t, url: url, failed: map[string]int{}, opts: append(opts, nats.Token("publisher-key"))}
+	return &clientStream{t: t, url: url, failed: map[string]int{}, opts: append(opts, nats.Token("publisher-key"))}
 }
 
-// come starts n clients, one after the other at the pace of the crowd.
-func (c *crowd) come(n int) {
-	tick := time.NewTicker(pace)
+// start starts n clients, one each interval.
+func (c *clientStream) start(n int) {
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for i := range n {
 		<-tick.C
@@ -52,58 +51,58 @@ func (c *crowd) come(n int) {
 	}
 }
 
-// reconnectingClient is a real client that leaves the trying to nats.go.
-func (c *crowd) reconnectingClient() {
+// reconnectingClient is a client whose retries nats.go makes.
+func (c *clientStream) reconnectingClient() {
 	start := time.Now()
-	in, gone := make(chan struct{}), make(chan struct{})
-	met := false
+	connected, closed := make(chan struct{}), make(chan struct{})
+	failed := false
 	nc, err := nats.Connect(c.url, append(slices.Clip(c.opts),
 		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.NoCallbacksAfterClientClose(),
-		nats.ConnectHandler(func(*nats.Conn) { close(in) }),
-		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { met = true; c.saw(err) }),
-		nats.ClosedHandler(func(*nats.Conn) { close(gone) }),
+		nats.ConnectHandler(func(*nats.Conn) { close(connected) }),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { failed = true; c.recordError(err) }),
+		nats.ClosedHandler(func(*nats.Conn) { close(closed) }),
 	)...)
 	if err != nil {
-		c.saw(err)
+		c.recordError(err)
 		return
 	}
 	defer nc.Close()
 	select {
-	case <-in: // after every call of the error handler
-		c.entered(start, met)
-	case <-gone:
+	case <-connected: // after every call of the error handler
+		c.recordConnect(start, failed)
+	case <-closed:
 		c.mu.Lock()
 		c.closed++
 		c.mu.Unlock()
 	case <-time.After(30 * time.Second):
-		c.t.Error("a client did not get in within 30 s")
+		c.t.Error("timed out waiting 30 s for a client to connect")
 	}
 }
 
-// retryingClient tries until it is in, and counts each error.
-func (c *crowd) retryingClient() {
+// retryingClient retries until it is connected, and counts each error.
+func (c *clientStream) retryingClient() {
 	start := time.Now()
-	met := false
+	failed := false
 	for time.Since(start) < 30*time.Second {
 		nc, err := nats.Connect(c.url, c.opts...)
 		if err == nil {
-			c.entered(start, met)
+			c.recordConnect(start, failed)
 			nc.Close()
 			return
 		}
-		met = true
-		c.saw(err)
+		failed = true
+		c.recordError(err)
 		if errors.Is(err, nats.ErrAuthorization) {
 			return
 		}
-		if errors.Is(err, nats.ErrNoServers) { // nobody listens: no use in haste
-			<-time.After(pace)
+		if errors.Is(err, nats.ErrNoServers) { // the server is down: do not retry at once
+			<-time.After(interval)
 		}
 	}
-	c.t.Error("a client did not get in within 30 s")
+	c.t.Error("timed out waiting 30 s for a client to connect")
 }
 
-func (c *crowd) saw(err error) {
+func (c *clientStream) recordError(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if errors.Is(err, nats.ErrAuthorization) {
@@ -121,31 +120,31 @@ func (c *crowd) saw(err error) {
 	c.failed[text]++
 }
 
-func (c *crowd) entered(start time.Time, met bool) {
+func (c *clientStream) recordConnect(start time.Time, failed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.admitted++
+	c.connected++
 	c.slowest = max(c.slowest, time.Since(start))
-	if met {
+	if failed {
 		c.last = time.Now()
 	}
 }
 
-// report waits for all, says what happened since the moment something did, and
-// fails if anybody was refused.
-func (c *crowd) report(since time.Time) {
+// report waits for all clients and logs the figures. It fails the test if a client was
+// refused or did not connect. since is when the disturbance began.
+func (c *clientStream) report(since time.Time) {
 	c.t.Helper()
 	c.clients.Wait()
-	well := "nobody met an error"
+	recovery := "no errors"
 	if !c.last.IsZero() {
-		well = fmt.Sprintf("the last one who had met an error was in after %s", c.last.Sub(since).Round(time.Millisecond))
+		recovery = fmt.Sprintf("the last client with an error connected after %s", c.last.Sub(since).Round(time.Millisecond))
 	}
-	c.t.Logf("figures: %d of %d in, %d refused, %d closed for good, slowest %s, errors %v; %s",
-		c.admitted, clientCount, c.refused, c.closed, c.slowest.Round(time.Millisecond), c.failed, well)
+	c.t.Logf("figures: %d of %d connected, %d refused, %d closed, slowest %s, errors %v; %s",
+		c.connected, clientCount, c.refused, c.closed, c.slowest.Round(time.Millisecond), c.failed, recovery)
 	if c.refused > 0 || c.closed > 0 {
-		c.t.Errorf("%d authorization errors, %d closed for good", c.refused, c.closed)
+		c.t.Errorf("%d authorization errors, %d connections closed", c.refused, c.closed)
 	}
-	if c.admitted != clientCount {
-		c.t.Errorf("%d of %d got in", c.admitted, clientCount)
+	if c.connected != clientCount {
+		c.t.Errorf("%d of %d connected", c.connected, clientCount)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"usher/callout/callouttest"
 )
 
-// skewEnv is a server of either mode, and what a service needs to stand behind it.
+// skewEnv is a server in either mode, and the configuration for a service.
 type skewEnv struct {
 	url      string
 	service  callouttest.ServiceConfig
@@ -40,7 +40,7 @@ func skewModes() map[string]func(t *testing.T) skewEnv {
 	}
 }
 
-// start starts a service whose clock differs from the server's.
+// start starts a service whose clock is ahead of the server's by skew.
 func (s skewEnv) start(t *testing.T, skew, leeway, lifetime time.Duration, directory string) *callouttest.Service {
 	t.Helper()
 	var clock callouttest.Clock
@@ -50,13 +50,12 @@ func (s skewEnv) start(t *testing.T, skew, leeway, lifetime time.Duration, direc
 	return callouttest.StartService(t, cfg)
 }
 
-// Clocks that differ by five minutes. With callout.clock_skew: 5m everybody gets
-// in, whichever clock is ahead. With the default of 5 s a usher that is ahead
-// takes every request for one that the server has given up on, and does not
-// answer: nobody is denied. A usher that is behind serves: a request that comes
-// from the future has its whole time left.
+// The clocks differ by five minutes. With callout.clock_skew: 5m all clients connect,
+// whichever clock is ahead. With the default of 5 s, an usher that is ahead treats every
+// request as expired and does not answer, so no client is denied. An usher that is behind
+// answers, because the requests have not expired by its clock.
 func TestClockSkew(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+	t.Parallel() // mostly waits
 	const skew, lifetime = 5 * time.Minute, 10 * time.Minute
 	for mode, start := range skewModes() {
 		t.Run(mode, func(t *testing.T) {
@@ -89,12 +88,12 @@ func TestClockSkew(t *testing.T) {
 					if c.code != callout.CodeGranted {
 						return
 					}
-					// The cap counts by usher's clock: the server sees it early or late by
-					// as much as the clocks differ. A tenth of it is random.
+					// The lifetime counts by usher's clock. The server sees it shifted by the
+					// skew. A tenth of it is random.
 					expires, err := time.Parse(time.RFC3339, e.Text("expires"))
 					callouttest.Must(t, err)
 					if lives := expires.Sub(now) - c.skew; lives < lifetime*9/10-2*time.Second || lives > lifetime+time.Since(now) {
-						t.Errorf("by the server's clock the user JWT lives %s", expires.Sub(now))
+						t.Errorf("lifetime of the user JWT by the server's clock: %s", expires.Sub(now))
 					}
 				})
 			}
@@ -102,14 +101,13 @@ func TestClockSkew(t *testing.T) {
 	}
 }
 
-// A key's own end is a time, not a duration, and the server holds to it by its
-// clock: with a usher that is behind nobody stays longer. With one that is ahead
-// the key ends early.
+// The expiry of a key is a time, and the server enforces it by its own clock. So an usher
+// that is behind extends no connection. With one that is ahead the key expires early.
 //
-// Attack: using a key past its end while clocks differ
-// Held by: the end of a key is a time in the user JWT, which the server holds to as well
-func TestKeyEndsWhileClocksDiffer(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+// Attack: a client uses an expired key while the clocks differ
+// Held by: the user JWT expires with the key, and the server enforces that by its own clock
+func TestKeyExpiresWithClockSkew(t *testing.T) {
+	t.Parallel() // mostly waits
 	const skew = 5 * time.Minute
 	for mode, start := range skewModes() {
 		t.Run(mode, func(t *testing.T) {
@@ -134,7 +132,7 @@ func TestKeyEndsWhileClocksDiffer(t *testing.T) {
 			service := s.start(t, -skew, skew, 0, directory)
 			ended := make(chan error, 8)
 			var nc *nats.Conn
-			callouttest.Eventually(t, "the client is in before its key ends", func() bool {
+			callouttest.Eventually(t, "the client connects before its key expires", func() bool {
 				ends, directory = endsIn(4 * time.Second)
 				service.SetDirectory(t, callouttest.WithDigests(directory))
 				var err error
@@ -146,24 +144,24 @@ func TestKeyEndsWhileClocksDiffer(t *testing.T) {
 				if time.Now().Before(ends) {
 					t.Fatal(err)
 				}
-				nextReason(t, refusals) // the machine was too slow
+				nextReason(t, refusals) // the machine is too slow
 				return false
 			})
 			defer nc.Close()
 			select {
 			case err := <-ended:
 				if !errors.Is(err, nats.ErrAuthExpired) {
-					t.Errorf("the connection ended: %v", err)
+					t.Errorf("disconnected: %v", err)
 				}
-			case <-time.After(4 * testTimeout): // and not 5 minutes
-				t.Fatal("the connection outlives its key")
+			case <-time.After(4 * testTimeout): // much less than the skew
+				t.Fatal("timed out waiting for the disconnect")
 			}
 			if late := time.Since(ends); late < -2*time.Second {
-				t.Errorf("the connection ended %s before the key", -late)
+				t.Errorf("disconnected %s before the key expired", -late)
 			}
-			// usher's clock still says that the key is good. The server refuses its
-			// user JWT from the second after its end on.
-			callouttest.Eventually(t, "the key has ended", func() bool { return time.Now().Unix() > ends.Unix() })
+			// By usher's clock the key is still valid. The server refuses the user JWT from
+			// the second after its expiry.
+			callouttest.Eventually(t, "the key has expired", func() bool { return time.Now().Unix() > ends.Unix() })
 			if err := attempt(s.url, nats.Token("publisher-key")); !errors.Is(err, nats.ErrAuthorization) {
 				t.Errorf("connect: %v", err)
 			}
@@ -175,9 +173,9 @@ func TestKeyEndsWhileClocksDiffer(t *testing.T) {
 	}
 }
 
-// A usher that is behind by more than user_jwt.max_lifetime issues user JWTs that
-// have ended when they come: it grants, and the server refuses everybody. Keep
-// the lifetime well above what clocks may differ (docs/explanation/lifetimes.md).
+// An usher that is behind by more than user_jwt.max_lifetime issues expired user JWTs: it
+// grants, and the server refuses all clients. The lifetime must be well above the clock
+// skew (docs/explanation/lifetimes.md).
 func TestLifetimeShorterThanSkew(t *testing.T) {
 	s := skewModes()["config"](t)
 	refusals := s.listen(t)
@@ -191,7 +189,7 @@ func TestLifetimeShorterThanSkew(t *testing.T) {
 	service.WaitEvent(t, callout.CodeGranted)
 }
 
-// listen subscribes to the server's auth error events.
+// listen subscribes to the auth error events of the server.
 func (s skewEnv) listen(t *testing.T) *nats.Subscription {
 	t.Helper()
 	nc, err := nats.Connect(s.url, s.listener, nats.Timeout(testTimeout))

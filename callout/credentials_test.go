@@ -22,19 +22,19 @@ func TestCredentials(t *testing.T) {
 			{"auth_token", s.server.URL(), []nats.Option{nats.Token("publisher-key")}, "granted"},
 			{"token in the URL", "nats://publisher-key@" + s.server.Addr(), nil, "granted"},
 			{"password with any user name", s.server.URL(), []nats.Option{nats.UserInfo("anybody", "publisher-key")}, "granted"},
-			{"user name alone", s.server.URL(), []nats.Option{nats.UserInfo("publisher-key", "")}, "granted"},
-			{"user name alone, over WebSocket", s.server.WebSocketURL(), []nats.Option{nats.UserInfo("publisher-key", "")}, "granted"},
+			{"only a user name", s.server.URL(), []nats.Option{nats.UserInfo("publisher-key", "")}, "granted"},
+			{"only a user name, over WebSocket", s.server.WebSocketURL(), []nats.Option{nats.UserInfo("publisher-key", "")}, "granted"},
 			{"only over WebSocket", s.server.WebSocketURL(), []nats.Option{nats.Token("wsonly-key")}, "granted"},
 			{"WebSocket", s.server.WebSocketURL(), []nats.Option{nats.Token("publisher-key")}, "granted"},
-			{"project asked for", s.server.URL(), []nats.Option{nats.UserInfo("project=far", "both-key")}, "granted"},
-			{"account asked for", s.server.URL(), []nats.Option{nats.UserInfo("account=APP", "both-key")}, "granted"},
+			{"project selected", s.server.URL(), []nats.Option{nats.UserInfo("project=far", "both-key")}, "granted"},
+			{"account selected", s.server.URL(), []nats.Option{nats.UserInfo("account=APP", "both-key")}, "granted"},
 			{"from an allowed network", s.server.URL(), []nats.Option{nats.Token("here-key")}, "granted"},
-			{"unknown key", s.server.URL(), []nats.Option{nats.Token("nobody-key")}, "key_unknown"},
-			{"unknown key in the URL", "nats://nobody-key@" + s.server.Addr(), nil, "key_unknown"},
-			{"unknown user name alone", s.server.URL(), []nats.Option{nats.UserInfo("nobody-key", "")}, "key_unknown"},
-			{"user name of a user alone", s.server.URL(), []nats.Option{nats.UserInfo("publisher", "")}, "key_unknown"},
-			{"unknown password", s.server.URL(), []nats.Option{nats.UserInfo("publisher", "nobody-key")}, "key_unknown"},
-			{"unknown key over WebSocket", s.server.WebSocketURL(), []nats.Option{nats.Token("nobody-key")}, "key_unknown"},
+			{"unknown key", s.server.URL(), []nats.Option{nats.Token("unknown-key")}, "key_unknown"},
+			{"unknown key in the URL", "nats://unknown-key@" + s.server.Addr(), nil, "key_unknown"},
+			{"only an unknown user name", s.server.URL(), []nats.Option{nats.UserInfo("unknown-key", "")}, "key_unknown"},
+			{"only the name of a user", s.server.URL(), []nats.Option{nats.UserInfo("publisher", "")}, "key_unknown"},
+			{"unknown password", s.server.URL(), []nats.Option{nats.UserInfo("publisher", "unknown-key")}, "key_unknown"},
+			{"unknown key over WebSocket", s.server.WebSocketURL(), []nats.Option{nats.Token("unknown-key")}, "key_unknown"},
 			{"mistyped key", s.server.URL(), []nats.Option{nats.Token("usher_abc")}, "key_malformed"},
 			{"no credential", s.server.URL(), nil, "no_credential"},
 			{"expired", s.server.URL(), []nats.Option{nats.Token("late-key")}, "key_expired"},
@@ -51,7 +51,7 @@ func TestCredentials(t *testing.T) {
 			t.Run(c.name, func(t *testing.T) {
 				nc, err := nats.Connect(c.url, append(c.opts, nats.Name(t.Name()), nats.Timeout(testTimeout))...)
 				if (err == nil) != (c.code == "granted") {
-					t.Fatalf("connect: %v, expected code %s", err, c.code)
+					t.Fatalf("connect: %v, want code %s", err, c.code)
 				}
 				if nc != nil {
 					nc.Close()
@@ -68,15 +68,14 @@ func TestCredentials(t *testing.T) {
 	})
 }
 
-// The service grants, and the server holds the connection to what the grant
-// says of the way it came.
+// A user whose connection types are limited is denied over other types.
 func TestConnectionTypes(t *testing.T) {
 	plainAndSealed(t, func(s testEnv) {
 		t := s.t
 		nc, err := nats.Connect(s.server.URL(), nats.Token("wsonly-key"), nats.Timeout(testTimeout), ignoreErrors())
 		if err == nil {
 			nc.Close()
-			t.Error("a user who may only use WebSocket was let in over TCP")
+			t.Error("a user limited to WebSocket connected over TCP")
 		} else if !errors.Is(err, nats.ErrAuthorization) {
 			t.Errorf("connect: %v", err)
 		}
@@ -85,7 +84,7 @@ func TestConnectionTypes(t *testing.T) {
 		callouttest.Must(t, err)
 		defer nc.Close()
 		if !tryOperation(t, nc, publish, "shop.orders") || tryOperation(t, nc, publish, "shop.returns") {
-			t.Error("the grant over WebSocket is not the publisher's")
+			t.Error("the grant over WebSocket is not that of a publisher")
 		}
 	})
 }

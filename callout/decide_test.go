@@ -13,18 +13,18 @@ import (
 	"usher/tokens"
 )
 
-// fixedVerifier says of everybody that it is this user of the directory, and looks no
-// further.
+// fixedVerifier verifies every credential as this user of the directory. It does not
+// check the user.
 type fixedVerifier struct{ user string }
 
-func (fixedVerifier) Name() string { return "vouching" }
+func (fixedVerifier) Name() string { return "fixed" }
 
 func (v fixedVerifier) Verify(context.Context, *tokens.Credential) (identity.Identity, error) {
-	return identity.Identity{Name: v.user, Authority: identity.AuthorityDirectory, Method: "vouching", KeyID: "k"}, nil
+	return identity.Identity{Name: v.user, Authority: identity.AuthorityDirectory, Method: "fixed", KeyID: "k"}, nil
 }
 
-// A disabled user is denied whatever verified it, and an identity that is
-// verified already goes the same way.
+// A disabled user is denied whatever verifier verified it. DecideIdentity decides like
+// Decide.
 func TestDecideIdentity(t *testing.T) {
 	current := callouttest.ParseDirectory(t, callouttest.WithDigests(callouttest.DirectoryYAML))
 	for user, want := range map[string]string{
@@ -37,7 +37,7 @@ func TestDecideIdentity(t *testing.T) {
 		}
 		verified := d.Decide(t.Context(), &tokens.Credential{})
 		given := d.DecideIdentity(current, verified.Identity, 1<<20)
-		for how, got := range map[string]callout.Decision{"vouching": verified, "": given} {
+		for how, got := range map[string]callout.Decision{"fixed": verified, "": given} {
 			if got.Code != want || got.Verifier != how || got.Identity.Name != user || got.Identity.KeyID != "k" {
 				t.Errorf("%s, verifier %q: got %s by %q for %+v, want %s", user, how, got.Code, got.Verifier, got.Identity, want)
 			}
@@ -48,12 +48,12 @@ func TestDecideIdentity(t *testing.T) {
 	}
 }
 
-// Nobody is refused, or let in with less, because of an entry that cannot be read.
+// An unreadable entry never causes a denial, or a grant with fewer permissions.
 func TestDecideUnreadable(t *testing.T) {
 	current := callouttest.ParseDirectory(t, callouttest.WithDigests(callouttest.DirectoryYAML))
 	u, ok := current.User("publisher")
 	if !ok {
-		t.Fatal("there is no publisher")
+		t.Fatal("no user publisher")
 	}
 	current, _, _ = current.Apply([]directory.Entry{
 		{Key: directory.MemberKey(directory.IDOf(directory.KindProject, "unknown"), u.ID), Value: &directory.Unreadable{}},

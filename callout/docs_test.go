@@ -22,13 +22,13 @@ func TestDocs(t *testing.T) {
 	callouttest.CheckDocsTable(t, "reference/compatibility.md", "releases", compatibility(t), *update)
 }
 
-// testedReleases are those that CI builds and runs the tests against.
+// testedReleases returns the releases against which CI runs the tests.
 func testedReleases(t *testing.T) []release {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join("..", "testdata", "servers", "*", "go.mod"))
 	callouttest.Must(t, err)
 	if len(files) == 0 {
-		t.Fatal("no servers to test against")
+		t.Fatal("no servers in testdata")
 	}
 	requirement := regexp.MustCompile(`nats-server/v2 (v\S+)`)
 	var releases []release

@@ -10,7 +10,7 @@ import (
 	"usher/callout/callouttest"
 )
 
-// testEnv is a server with the service behind it.
+// testEnv is a server and a service.
 type testEnv struct {
 	t       *testing.T
 	server  *callouttest.Server
@@ -30,7 +30,7 @@ func newTestEnv(t *testing.T, sealed bool) testEnv {
 	return testEnv{t, srv, service, keys}
 }
 
-// plainAndSealed runs a test in the clear and sealed.
+// plainAndSealed runs a test with plain and with sealed requests.
 func plainAndSealed(t *testing.T, test func(s testEnv)) {
 	t.Helper()
 	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
@@ -41,11 +41,11 @@ func plainAndSealed(t *testing.T, test func(s testEnv)) {
 	}
 }
 
-// testTimeout is the time a test client gives the server: on a slow machine it
-// would otherwise be the client that gives up.
+// testTimeout is the timeout of test clients. The default of nats.go is too short on a
+// slow machine.
 const testTimeout = 5 * time.Second
 
-// connect lets a client in, or ends the test.
+// connect connects with a token, or ends the test.
 func (s testEnv) connect(t *testing.T, token string, opts ...nats.Option) *nats.Conn {
 	t.Helper()
 	nc, err := nats.Connect(s.server.URL(), append(opts, nats.Token(token), nats.Timeout(testTimeout))...)
@@ -56,21 +56,21 @@ func (s testEnv) connect(t *testing.T, token string, opts ...nats.Option) *nats.
 	return nc
 }
 
-// placed returns the user name and the account that the server has for a connection.
-func (s testEnv) placed(t *testing.T, nc *nats.Conn) (user, account string) {
+// connInfo returns the user name and the account of a connection on the server.
+func (s testEnv) connInfo(t *testing.T, nc *nats.Conn) (user, account string) {
 	t.Helper()
 	cid, err := nc.GetClientID()
 	callouttest.Must(t, err)
 	z, err := s.server.NATSServer().Connz(&server.ConnzOptions{CID: cid, Username: true})
 	callouttest.Must(t, err)
 	if len(z.Conns) != 1 {
-		t.Fatalf("connection %d: the server knows %d", cid, len(z.Conns))
+		t.Fatalf("connection %d: the server has %d", cid, len(z.Conns))
 	}
 	return z.Conns[0].AuthorizedUser, z.Conns[0].Account
 }
 
-// createStreams makes the streams of the fixture's projects, with a message on
-// each topic and the durable consumers of the directory.
+// createStreams creates the streams of the fixture's projects and the durable
+// consumers of the directory.
 func (s testEnv) createStreams(t *testing.T) *nats.Conn {
 	t.Helper()
 	admin := s.server.Connect(t, callouttest.AdminUser)

@@ -21,12 +21,13 @@ import (
 	"usher/directory/snapshot"
 )
 
-// feature is what depends on the release of nats-server, besides the ways to connect.
+// feature is a feature, besides the transports, that depends on the release of
+// nats-server.
 type feature struct {
 	name  string    // in docs/reference/compatibility.md
-	since []release // of each line that got it, in order
+	since []release // first release with it in each line, in order
 	works func(t *testing.T)
-	lacks func(t *testing.T) // what a server does that has it not
+	lacks func(t *testing.T) // checks a server without it
 }
 
 func features() []feature {
@@ -58,13 +59,13 @@ func features() []feature {
 					return append(userEntries("ann"), userEntries("ben")...), nil
 				})
 				if err != nil || next.Size().Users != 2 {
-					t.Errorf("two users at once: %v\n%s", err, log)
+					t.Errorf("change two users: %v\n%s", err, log)
 				}
 			},
 			lacks: func(t *testing.T) {
 				t.Helper()
 				store, log := openDirectory(t)
-				callouttest.Eventually(t, "the log says which nats-server it takes", func() bool {
+				callouttest.Eventually(t, "the log names the required nats-server", func() bool {
 					return strings.Contains(log.String(), "nats-server "+strings.TrimSuffix(firstAtomic.String(), ".0")+" or later")
 				})
 				if store.Snapshot() != nil {
@@ -78,10 +79,10 @@ func features() []feature {
 				t.Helper()
 				port := callouttest.FreePort(t)
 				callouttest.RunServerFile(t, *serverProgram, allowedAccountsConfig(t, port), address(port))
-				// Nobody answers the server, so whoever is asked about stays out.
+				// No service is running, so users that need auth callout are refused.
 				callouttest.Must(t, attempt("nats://"+address(port), nats.UserInfo("static", "s")))
 				if attempt("nats://"+address(port), nats.UserInfo("delegated", "s")) == nil {
-					t.Error("a user of an allowed account came in without being asked about")
+					t.Error("a user of an allowed account connected without auth callout")
 				}
 			},
 			lacks: func(t *testing.T) {
@@ -125,19 +126,19 @@ func features() []feature {
 	}
 }
 
-// checkSecondConnect fails the test unless a subscription gets so many messages after a
-// second CONNECT, in its own account or in another.
+// checkSecondConnect checks how many messages a subscription gets after a second
+// CONNECT, to its own account and to another.
 func checkSecondConnect(t *testing.T, want int) {
 	t.Helper()
 	for _, account := range []string{callouttest.AppAccount, callouttest.OtherAccount} {
 		if got := messagesAfterSecondConnect(t, account); len(got) != want {
-			t.Errorf("into account %s: the subscription of the first CONNECT gets %q", account, got)
+			t.Errorf("second CONNECT to account %s: the subscription of the first gets %q", account, got)
 		}
 	}
 }
 
-// What docs/reference/compatibility.md says of a release is so: what it has works, and what it
-// has not is refused.
+// Every release supports the features that docs/reference/compatibility.md lists for it,
+// and refuses the others.
 func TestFeatures(t *testing.T) {
 	t.Parallel()
 	release := serverRelease(t)
@@ -166,8 +167,8 @@ func writeSetup(t *testing.T, o setup.Options) string {
 	return o.Dir
 }
 
-// startSetup starts a server with the files of usher init, and connects the service
-// user that they name.
+// startSetup starts a server with the files of usher init, and connects as the service
+// user.
 func startSetup(t *testing.T, o setup.Options) (*config.Config, *nats.Conn) {
 	t.Helper()
 	o.Listen = address(callouttest.FreePort(t))
@@ -187,7 +188,7 @@ func startSetup(t *testing.T, o setup.Options) (*config.Config, *nats.Conn) {
 	return cfg, nc
 }
 
-// openDirectory opens the directory of a new installation that has it in NATS.
+// openDirectory opens the KV directory of a new installation.
 func openDirectory(t *testing.T) (*kv.Store, *callouttest.Buffer) {
 	t.Helper()
 	cfg, nc := startSetup(t, setup.Options{KV: true})
@@ -196,12 +197,12 @@ func openDirectory(t *testing.T) (*kv.Store, *callouttest.Buffer) {
 		Conn: nc, Bucket: cfg.Directory.Bucket, Create: true, Log: slog.New(slog.NewTextHandler(log, nil)), Now: time.Now,
 	})
 	callouttest.Must(t, err)
-	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	ended := make(chan error, 1)
-	go func() { ended <- store.Run(ctx) }()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	stopped := make(chan error, 1)
+	go func() { stopped <- store.Run(ctx) }()
 	t.Cleanup(func() {
-		stop()
-		callouttest.Must(t, <-ended)
+		cancel()
+		callouttest.Must(t, <-stopped)
 	})
 	return store, log
 }
@@ -210,7 +211,8 @@ func userEntries(name string) []directory.Entry {
 	return directory.Put(directory.UserKey(directory.IDOf(directory.KindUser, name)), &directory.User{Name: name})
 }
 
-// connectAndReload returns a client that came over auth callout, after the server was reloaded.
+// connectAndReload connects over auth callout, reloads the server, and returns the
+// connection.
 func connectAndReload(t *testing.T) *nats.Conn {
 	t.Helper()
 	keys := callouttest.NewKeys(t)
@@ -224,12 +226,13 @@ func connectAndReload(t *testing.T) *nats.Conn {
 	s := &deployment{system: srv.Connect(t, callouttest.SystemUser)}
 	before := s.server(t).ConfigLoadTime
 	srv.Reload(t, "write_deadline: \"7s\"\n")
-	// The time is set when all clients were looked at.
+	// The server sets the time after it has checked all clients.
 	callouttest.Eventually(t, "the server has reloaded", func() bool { return s.server(t).ConfigLoadTime.After(before) })
 	return nc
 }
 
-// allowedAccountsConfig writes the configuration of a server that asks only about APP.
+// allowedAccountsConfig writes the configuration of a server that uses auth callout
+// only for APP.
 func allowedAccountsConfig(t *testing.T, port int) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "nats-server.conf")

@@ -11,18 +11,18 @@ import (
 	"usher/callout/callouttest"
 )
 
-// forEachTextField calls one with every text field of a request, however deep; set gives it
-// a text. A field of a type that it does not know ends the test: a new version of
-// the claims has to be looked at.
-func forEachTextField(t *testing.T, name string, v reflect.Value, one func(name string, set func(text string))) {
+// forEachTextField calls visit with every text field of a request, at any depth. set
+// sets the field. A field of an unknown type ends the test, because the claims have
+// changed and must be reviewed.
+func forEachTextField(t *testing.T, name string, v reflect.Value, visit func(name string, set func(text string))) {
 	t.Helper()
 	switch v.Kind() { //nolint:exhaustive // the default refuses the others
 	case reflect.String:
-		one(name, v.SetString)
+		visit(name, v.SetString)
 	case reflect.Slice:
 		element := reflect.New(v.Type().Elem()).Elem()
 		forEachTextField(t, name+"[]", element, func(name string, set func(string)) {
-			one(name, func(text string) {
+			visit(name, func(text string) {
 				set(text)
 				v.Set(reflect.Append(reflect.MakeSlice(v.Type(), 0, 1), element))
 			})
@@ -30,7 +30,7 @@ func forEachTextField(t *testing.T, name string, v reflect.Value, one func(name 
 	case reflect.Pointer:
 		to := reflect.New(v.Type().Elem())
 		forEachTextField(t, name, to.Elem(), func(name string, set func(string)) {
-			one(name, func(text string) {
+			visit(name, func(text string) {
 				set(text)
 				v.Set(to)
 			})
@@ -39,21 +39,21 @@ func forEachTextField(t *testing.T, name string, v reflect.Value, one func(name 
 		for i := range v.NumField() {
 			f := v.Type().Field(i)
 			if f.Type == reflect.TypeFor[jwt.ClaimsData]() || f.Type == reflect.TypeFor[jwt.GenericFields]() {
-				continue // who signed it, for whom and until when: the server's own
+				continue // set by the server, not by the client
 			}
-			forEachTextField(t, strings.TrimPrefix(name+"."+f.Name, "."), v.Field(i), one)
+			forEachTextField(t, strings.TrimPrefix(name+"."+f.Name, "."), v.Field(i), visit)
 		}
 	case reflect.Int, reflect.Uint64:
 	default:
-		t.Fatalf("%s is a %s, which this test cannot fill", name, v.Type())
+		t.Fatalf("%s is a %s, which this test does not support", name, v.Type())
 	}
 }
 
-// Whatever field of a request a key stands in, and however it is put there, it is
-// in no line of log and audit, in no metric and in no answer.
+// A key in any field of a request, in any form, appears in no line of log and audit and
+// in no metric.
 //
-// Attack: a client puts a key into its name, its selection or any other field, and whoever reads the log has it
-// Held by: every text of a request goes through one filter, which knows what was presented and what keys look like
+// Attack: a client puts a key into its name, its selection or another field, and somebody reads it in the log
+// Held by: one filter redacts every text of a request; it knows the presented secrets and the format of keys
 func TestNoSecretFromAnyField(t *testing.T) {
 	t.Parallel()
 	s, i := newImpostor(t, false)
@@ -71,15 +71,15 @@ func TestNoSecretFromAnyField(t *testing.T) {
 		func(key string) string { return key },
 		func(key string) string { return "project=" + key },
 		func(key string) string { return "account=" + key },
-		func(key string) string { return "x " + key[:len(key)/2] },                     // cut off
-		func(key string) string { return strings.Repeat("p", 240) + "/" + key + "\n" }, // where the text is cut
+		func(key string) string { return "x " + key[:len(key)/2] },                     // truncated
+		func(key string) string { return strings.Repeat("p", 240) + "/" + key + "\n" }, // at the length at which texts are truncated
 	}
 	sent := 0
 	for k, key := range keys {
 		for n, name := range names {
 			for f, form := range forms {
 				c := i.claims()
-				c.ClientInformation.Host = fmt.Sprintf("10.%d.%d.%d", k, n, f) // so that no limit of failures is reached
+				c.ClientInformation.Host = fmt.Sprintf("10.%d.%d.%d", k, n, f) // stays below the rate of failures
 				c.ConnectOptions.Token, c.ConnectOptions.Password = "", key
 				c.Type, c.Version = jwt.AuthorizationRequestClaim, 2
 				forEachTextField(t, "", reflect.ValueOf(c).Elem(), func(at string, set func(string)) {
@@ -93,7 +93,7 @@ func TestNoSecretFromAnyField(t *testing.T) {
 		}
 		callouttest.Must(t, i.nc.Flush())
 	}
-	callouttest.Eventually(t, "all are in the audit", func() bool { return strings.Count(s.service.AuditText(), "\n") >= sent })
+	callouttest.Eventually(t, "all requests are in the audit", func() bool { return strings.Count(s.service.AuditText(), "\n") >= sent })
 	for name, text := range map[string]string{
 		"audit": s.service.AuditText(), "log": s.service.Log.String(), "metrics": metricsText(t, s.service),
 	} {
@@ -103,12 +103,12 @@ func TestNoSecretFromAnyField(t *testing.T) {
 		for line := range strings.Lines(text) {
 			for _, key := range keys {
 				if part := leaked(line, key); part != "" {
-					t.Fatalf("%s: holds %q of %s:\n%s", name, part, key, line)
+					t.Fatalf("%s contains %q of %s:\n%s", name, part, key, line)
 				}
 			}
 		}
 	}
 	if !strings.Contains(s.service.AuditText(), `"outcome":"granted"`) || !strings.Contains(s.service.AuditText(), `"code":"not_member"`) {
-		t.Error("nobody was let in, or none asked for a project in vain")
+		t.Error("no request was granted, or none selected an unknown project")
 	}
 }

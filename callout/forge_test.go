@@ -14,8 +14,7 @@ import (
 
 const jwtHeader = `{"typ":"JWT","alg":"ed25519-nkey"}`
 
-// encodeUnchecked signs claims with any key, as the library that makes proper
-// ones would refuse to.
+// encodeUnchecked signs claims with any key. jwt/v2 refuses keys of a wrong type.
 func encodeUnchecked(t *testing.T, c jwt.Claims, key nkeys.KeyPair) string {
 	t.Helper()
 	c.Claims().Issuer = public(t, key)
@@ -33,8 +32,7 @@ func sign(t *testing.T, header, payload string, key nkeys.KeyPair) string {
 	return toSign + "." + b64(sig)
 }
 
-// deeplyNestedJWT returns a JWT whose claims are JSON nested far deeper than any decoder
-// should follow.
+// deeplyNestedJWT returns a JWT whose claims are nested deeper than decoders support.
 func deeplyNestedJWT() string {
 	b64 := base64.RawURLEncoding.EncodeToString
 	deep := `{"nats":` + strings.Repeat(`[`, 200_000) + strings.Repeat(`]`, 200_000) + `}`

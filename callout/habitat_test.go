@@ -13,25 +13,25 @@ import (
 	"usher/callout/callouttest"
 )
 
-// supervisor speaks the protocol as a habitat supervisor does: line by line,
-// with no client library in between.
+// supervisor speaks the NATS protocol as a Habitat supervisor does, without a client
+// library.
 type supervisor struct {
 	t    *testing.T
 	conn net.Conn
 	in   *bufio.Reader
 }
 
-// dialSupervisor connects and reads INFO, and upgrades to TLS if that asks for it.
+// dialSupervisor connects, reads INFO, and upgrades to TLS if INFO requires it.
 func dialSupervisor(t *testing.T, addr string, ca *callouttest.CA) *supervisor {
 	t.Helper()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr)
 	callouttest.Must(t, err)
-	t.Cleanup(func() { conn.Close() }) //nolint:errcheck // the end of the test
+	t.Cleanup(func() { conn.Close() }) //nolint:errcheck // at the end of the test
 	callouttest.Must(t, conn.SetDeadline(time.Now().Add(4*testTimeout)))
 	s := &supervisor{t, conn, bufio.NewReader(conn)}
 	text, ok := strings.CutPrefix(s.line(), "INFO ")
 	if !ok {
-		t.Fatalf("the server's first line is not INFO")
+		t.Fatalf("the first line of the server is not INFO")
 	}
 	var info struct {
 		TLSRequired bool `json:"tls_required"`
@@ -54,8 +54,8 @@ func (s *supervisor) send(text string) {
 	callouttest.Must(s.t, err)
 }
 
-// line returns the next line, whatever it is, but for a PING: the server sends its
-// first one after 2 s, which a slow machine may need for all of this.
+// line returns the next line, and answers PINGs. The server sends its first PING after
+// 2 s, which the test can take on a slow machine.
 func (s *supervisor) line() string {
 	s.t.Helper()
 	for {
@@ -71,7 +71,7 @@ func (s *supervisor) line() string {
 func (s *supervisor) expect(want string) {
 	s.t.Helper()
 	if got := s.line(); got != want {
-		s.t.Fatalf("the next line is %q, expected %q", got, want)
+		s.t.Fatalf("next line %q, want %q", got, want)
 	}
 }
 
@@ -111,7 +111,7 @@ func habitat(t *testing.T, s testEnv, ca *callouttest.CA) {
 	hab.expect("+OK")
 	hab.send("PING\r\n")
 	hab.expect("PONG")
-	// nats-server answers the first PING of a client with INFO too.
+	// nats-server also answers the first PING of a client with INFO.
 	if line := hab.line(); !strings.HasPrefix(line, "INFO ") {
 		t.Fatalf("after the first PONG: %q", line)
 	}
@@ -121,7 +121,7 @@ func habitat(t *testing.T, s testEnv, ca *callouttest.CA) {
 		m, err := events.NextMsg(testTimeout)
 		callouttest.Must(t, err)
 		if m.Subject != "habitat.event."+kind || string(m.Data) != kind {
-			t.Errorf("%s arrived as %s %q", kind, m.Subject, m.Data)
+			t.Errorf("%s: received %s %q", kind, m.Subject, m.Data)
 		}
 	}
 	for _, subject := range []string{"habitat.event", "habitat.other", "shop.orders", "$SYS.REQ.USER.AUTH"} {
@@ -133,15 +133,15 @@ func habitat(t *testing.T, s testEnv, ca *callouttest.CA) {
 		hab.refused(fmt.Sprintf("Permissions Violation for Subscription to %q", subject))
 	}
 
-	for _, token := range []string{"nobody-key", "", "usher_mistyped"} {
+	for _, token := range []string{"unknown-key", "", "usher_mistyped"} {
 		bad := dialSupervisor(t, s.server.Addr(), ca)
 		bad.handshake(token)
 		bad.expect("-ERR 'Authorization Violation'")
 	}
 }
 
-// refused expects the next lines to be an error that begins with text, besides
-// the +OK with which a verbose connection is told that the line was read.
+// refused checks that the next lines contain an error that starts with text. A verbose
+// connection also gets +OK.
 func (s *supervisor) refused(text string) {
 	s.t.Helper()
 	s.send("PING\r\n")
@@ -158,5 +158,5 @@ func (s *supervisor) refused(text string) {
 			return
 		}
 	}
-	s.t.Errorf("%q, expected %q", lines, text)
+	s.t.Errorf("%q, want %q", lines, text)
 }

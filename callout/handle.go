@@ -199,7 +199,7 @@ func (r *result) issueFailed(err error) {
 		r.decision.set(Unavailable, CodeInvariant, err.Error())
 	case errors.Is(err, issuer.ErrNoSigningKey):
 		r.decision.set(Unavailable, CodeNoSigningKey, err.Error())
-	case errors.Is(err, issuer.ErrLapsed):
+	case errors.Is(err, issuer.ErrCredentialExpired):
 		r.decision.set(Unavailable, CodeCredentialEnded, err.Error())
 	default:
 		r.decision.set(Unavailable, CodeSign, err.Error())

@@ -32,8 +32,8 @@ func jetStream(t *testing.T, nc *nats.Conn) jetstream.JetStream {
 	return js
 }
 
-// shortContext bounds what must not work: the server says nothing to the requester,
-// so the client waits until it gives up.
+// shortContext returns a context for requests that must fail: the server does not answer
+// a forbidden request, so the client times out.
 func shortContext(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
@@ -44,7 +44,7 @@ func shortContext(t *testing.T) context.Context {
 func inbox(user string) nats.Option { return nats.CustomInboxPrefix("_INBOX_" + user) }
 
 func TestJetStreamPublisherAndConsumer(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+	t.Parallel() // mostly waits
 	plainAndSealed(t, func(s testEnv) {
 		t := s.t
 		admin := s.createStreams(t)
@@ -63,11 +63,11 @@ func TestJetStreamPublisherAndConsumer(t *testing.T) {
 		}
 		for _, stream := range []string{"shop", "lab"} {
 			if _, err := publisher.Stream(shortContext(t), stream); err == nil {
-				t.Errorf("the publisher sees stream %s", stream)
+				t.Errorf("the publisher can read stream %s", stream)
 			}
 		}
 		if _, err := publisher.Consumer(shortContext(t), "shop", "billing"); err == nil {
-			t.Error("the publisher sees the consumer")
+			t.Error("the publisher can read the consumer")
 		}
 
 		consumer := jetStream(t, s.connect(t, "consumer-key", inbox("consumer"), ignoreErrors()))
@@ -78,27 +78,26 @@ func TestJetStreamPublisherAndConsumer(t *testing.T) {
 		}
 		for _, c := range [][2]string{{"shop", "audit"}, {"lab", "reader"}} {
 			if _, err := consumer.Consumer(shortContext(t), c[0], c[1]); err == nil {
-				t.Errorf("the consumer sees %s of stream %s", c[1], c[0])
+				t.Errorf("the consumer can read %s of stream %s", c[1], c[0])
 			}
 		}
 		if _, err := consumer.Publish(shortContext(t), "shop.orders", nil); err == nil {
 			t.Error("the consumer got an ack for shop.orders")
 		}
 
-		// The acks took effect, and nothing that was refused left a trace.
-		of := jetStream(t, admin)
-		assertPending(t, of, "billing", 0, 0)
-		assertPending(t, of, "audit", 2, 0)
-		lab, err := of.Stream(t.Context(), "lab")
+		// The acks are effective, and the refused messages are not stored.
+		adminJS := jetStream(t, admin)
+		assertPending(t, adminJS, "billing", 0, 0)
+		assertPending(t, adminJS, "audit", 2, 0)
+		lab, err := adminJS.Stream(t.Context(), "lab")
 		callouttest.Must(t, err)
 		if n := lab.CachedInfo().State.Msgs; n != 0 {
-			t.Errorf("stream lab holds %d messages", n)
+			t.Errorf("stream lab has %d messages", n)
 		}
 	})
 }
 
-// fetch takes n messages and acknowledges each of them, waiting until the
-// server confirms.
+// fetch fetches n messages, acknowledges each, and waits for the confirmations.
 func fetch(t *testing.T, c jetstream.Consumer, n int) []string {
 	t.Helper()
 	batch, err := c.Fetch(n, jetstream.FetchMaxWait(testTimeout))
@@ -122,11 +121,11 @@ func assertPending(t *testing.T, js jetstream.JetStream, durable string, pending
 }
 
 func TestJetStreamProjectAdmin(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+	t.Parallel() // mostly waits
 	plainAndSealed(t, func(s testEnv) {
 		t := s.t
 		s.createStreams(t)
-		// As in an account of its own; what is left of lab there is not its.
+		// shop is alone in its account. The stream of lab stays in it.
 		s.service.SetDirectory(t, callouttest.WithDigests(strings.Replace(callouttest.DirectoryYAML, "name: lab\n    account: APP", "name: lab\n    account: OTHER", 1)))
 		js := jetStream(t, s.connect(t, "padmin-key", inbox("padmin"), ignoreErrors()))
 		ack, err := js.Publish(t.Context(), "shop.returns", []byte("r"))
@@ -188,8 +187,8 @@ func TestJetStreamProjectAdmin(t *testing.T) {
 	})
 }
 
-// longFilters reads a subject of 16 tokens, which is the longest that may be part of
-// a JetStream subject, and a longer one, which goes into the request.
+// longFilters consumes a subject of 16 tokens, the maximum in a JetStream API subject, and
+// a longer one, which is in the request only.
 func longFilters(t *testing.T, js jetstream.JetStream, stream jetstream.Stream) {
 	t.Helper()
 	longest := "shop" + strings.Repeat(".x", 15)
@@ -218,7 +217,7 @@ func longFilters(t *testing.T, js jetstream.JetStream, stream jetstream.Stream) 
 		t.Errorf("read %q", got.Data)
 	}
 	if _, err := stream.CreateConsumer(shortContext(t), jetstream.ConsumerConfig{FilterSubject: longest + ".x"}); err == nil {
-		t.Error("a filter of 17 tokens is granted in the subject")
+		t.Error("created a consumer with a filter of 17 tokens in the subject")
 	}
 }
 

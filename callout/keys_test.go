@@ -9,8 +9,7 @@ import (
 	"usher/callout/callouttest"
 )
 
-// cluster starts two servers in one cluster that expect different issuers and
-// xkeys.
+// cluster starts a cluster of two servers that expect different issuers and xkeys.
 func cluster(t *testing.T, sealed bool) (servers [2]*callouttest.Server, keys [2]callouttest.Keys) {
 	t.Helper()
 	for i, name := range []string{"one", "two"} {
@@ -27,23 +26,23 @@ func cluster(t *testing.T, sealed bool) (servers [2]*callouttest.Server, keys [2
 	return servers, keys
 }
 
-// waitInterest waits until a server knows of a subscription on the auth subject,
-// its own or one behind a route.
+// waitInterest waits until a server knows of a subscription to authorization requests,
+// local or behind a route.
 func waitInterest(t *testing.T, s *callouttest.Server) {
 	t.Helper()
 	account, err := s.NATSServer().LookupAccount(callouttest.CalloutAccount)
 	callouttest.Must(t, err)
-	callouttest.Eventually(t, "the server knows of the service", func() bool {
+	callouttest.Eventually(t, "the server has interest in authorization requests", func() bool {
 		return account.Interest("$SYS.REQ.USER.AUTH") > 0
 	})
 }
 
-// Clients of these tests stay with the server they were sent to: by default
-// nats.go goes on to the other one of the cluster when one does not let it in.
+// The clients of these tests use IgnoreDiscoveredServers. By default nats.go tries the
+// other server of the cluster if the first refuses it.
 
-// While keys are rotated, servers on the old and on the new ones are served
-// side by side (docs/how-to/rotate-keys.md).
-func TestOldAndNewKeysAtOnce(t *testing.T) {
+// During a key rotation, servers with the old and with the new keys are served
+// (docs/how-to/rotate-keys.md).
+func TestOldAndNewKeys(t *testing.T) {
 	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
 		t.Run(name, func(t *testing.T) {
 			servers, keys := cluster(t, sealed)
@@ -70,7 +69,7 @@ func TestOldAndNewKeysAtOnce(t *testing.T) {
 			}
 			clients.Wait()
 			count := map[string]int{}
-			callouttest.Eventually(t, "all are in the audit", func() bool {
+			callouttest.Eventually(t, "all requests are in the audit", func() bool {
 				clear(count)
 				for _, e := range service.Events(t) {
 					if e.Text("outcome") == "granted" {
@@ -83,10 +82,10 @@ func TestOldAndNewKeysAtOnce(t *testing.T) {
 	}
 }
 
-// A server that expects an issuer that is not in the keyring gets no answer
-// that it would refuse, and the one beside it is served.
-func TestIssuerThatIsNotInTheKeyring(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+// A server that expects an issuer that is not in the keyring gets no answer. Other
+// servers are served.
+func TestIssuerNotInKeyring(t *testing.T) {
+	t.Parallel() // mostly waits
 	servers, keys := cluster(t, false)
 	service := callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs:      servers[0].URL(),
@@ -98,7 +97,7 @@ func TestIssuerThatIsNotInTheKeyring(t *testing.T) {
 	}
 	if nc, err := nats.Connect(servers[1].URL(), nats.Token("publisher-key"), nats.Timeout(testTimeout), nats.IgnoreDiscoveredServers()); err == nil {
 		nc.Close()
-		t.Error("a client got in with an issuer that usher does not hold")
+		t.Error("a client connected through a server with an unknown issuer")
 	}
 	service.WaitEvent(t, "issuer_unknown")
 	nc, err := nats.Connect(servers[0].URL(), nats.Token("publisher-key"), nats.Timeout(testTimeout), nats.IgnoreDiscoveredServers())

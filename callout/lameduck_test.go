@@ -12,19 +12,19 @@ import (
 	"usher/callout/callouttest"
 )
 
-// A server that is about to stop says so; the service goes elsewhere while that one
-// still serves the clients that it has, and answers for them from there.
+// When a server enters lame duck mode, the service moves to another server, while the
+// first still serves its clients.
 func TestLameDuck(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+	t.Parallel() // mostly waits
 	keys := callouttest.NewKeys(t)
 	start := func(name string, routes ...string) *callouttest.Server {
 		return callouttest.StartServer(t, callouttest.ServerConfig{
-			Name: name, Keys: keys, Cluster: true, Routes: routes, LameDuck: time.Minute, // far more than it takes
+			Name: name, Keys: keys, Cluster: true, Routes: routes, LameDuck: time.Minute, // much longer than the move takes
 		})
 	}
 	a := start("a")
 	b := start("b", a.RouteURL())
-	callouttest.Eventually(t, "the cluster is whole, and a tells its clients of b", func() bool {
+	callouttest.Eventually(t, "the cluster has formed, and a advertises b", func() bool {
 		z, err := a.NATSServer().Varz(nil)
 		callouttest.Must(t, err)
 		return b.NATSServer().NumRoutes() > 0 && slices.Contains(z.ClientConnectURLs, b.Addr())
@@ -42,23 +42,23 @@ func TestLameDuck(t *testing.T) {
 		close(stopped)
 	}()
 	callouttest.Eventually(t, "the service has moved", func() bool { return connectionsOf(t, b) == 3 && s.Ready() == nil })
-	callouttest.Eventually(t, "it says so", func() bool { return strings.Count(s.Log.String(), "state=moved") == 3 })
+	callouttest.Eventually(t, "the moves are in the log", func() bool { return strings.Count(s.Log.String(), "state=moved") == 3 })
 	select {
 	case <-stopped:
-		t.Error("it went when the server had stopped")
+		t.Error("the service moved only after the server had stopped")
 	default:
 	}
 	s.WaitReady(t)
-	in(t, b.URL())
+	expectConnectTo(t, b.URL())
 	s.Stop(t)
-	a.NATSServer().Shutdown() // and not after that minute
+	a.NATSServer().Shutdown() // before the lame duck grace period ends
 	<-stopped
-	a.Start(t) // for the end of the test, which stops it
+	a.Start(t) // the cleanup of the test stops it
 }
 
-// With nowhere else to go it stays where the clients are.
+// Without another server the connections stay.
 func TestLameDuckAlone(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+	t.Parallel() // mostly waits
 	keys := callouttest.NewKeys(t)
 	a := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, LameDuck: time.Second})
 	s := callouttest.StartService(t, callouttest.ServiceConfig{
@@ -68,13 +68,13 @@ func TestLameDuckAlone(t *testing.T) {
 	if strings.Contains(s.Log.String(), "state=moved") {
 		t.Error("moved")
 	}
-	callouttest.Eventually(t, "the service knows that it is alone", func() bool { return s.Ready() != nil })
+	callouttest.Eventually(t, "the service is disconnected", func() bool { return s.Ready() != nil })
 	a.Start(t)
 	s.WaitReady(t)
-	in(t, a.URL())
+	expectConnectTo(t, a.URL())
 }
 
-func in(t *testing.T, url string) {
+func expectConnectTo(t *testing.T, url string) {
 	t.Helper()
 	nc, err := nats.Connect(url, nats.Token("publisher-key"), nats.Timeout(5*time.Second), nats.IgnoreDiscoveredServers())
 	callouttest.Must(t, err)

@@ -11,10 +11,10 @@ import (
 	"usher/callout/callouttest"
 )
 
-// However large its max_payload, a server reads no JWT above 1 MiB, and takes one
-// for a refusal. So such an answer is not sent.
-func TestAnswerAboveTheLargestJWT(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+// A server accepts no JWT above 1 MiB, whatever its max_payload, and treats a larger one
+// as a denial. So usher does not send such an answer.
+func TestAnswerAboveMaximumJWT(t *testing.T) {
+	t.Parallel() // mostly waits
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Extra: "max_payload: 8MB\n", Timeout: silenceTimeout})
 	var topics strings.Builder

@@ -15,8 +15,8 @@ import (
 	"usher/callout/callouttest"
 )
 
-// leafDirectory has a user who administers the only project of APP, and may bring
-// a leaf node there.
+// leafDirectory has a user that administers the only project of APP and may connect a
+// leaf node.
 const leafDirectory = `
 users:
   - {name: owner, limits: {connection_types: [leafnode]}, keys: [{digest: KEY(owner-key)}]}
@@ -24,14 +24,14 @@ projects:
   - {name: shop, account: APP, members: [{user: owner, roles: [project_admin]}], topics: [{name: orders, acl: []}]}
 `
 
-// rawLeaf speaks the protocol of leaf nodes as no nats-server would.
+// rawLeaf speaks the leaf node protocol, and sends what a nats-server would not.
 type rawLeaf struct {
 	t    *testing.T
 	conn net.Conn
 	in   *bufio.Reader
 }
 
-// newRawLeaf connects with a token, and reports whether it was let in.
+// newRawLeaf connects with a token, and reports whether the server accepted it.
 func (s testEnv) newRawLeaf(t *testing.T, token string) (*rawLeaf, bool) {
 	t.Helper()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.server.LeafAddr())
@@ -43,8 +43,8 @@ func (s testEnv) newRawLeaf(t *testing.T, token string) (*rawLeaf, bool) {
 		t.Fatalf("no INFO: %q, %v", info, err)
 	}
 	l.send(fmt.Sprintf(`CONNECT {"auth_token":%q,"server_id":"raw","name":"raw","headers":true,"protocol":1}`, token), "PING")
-	_, in := l.until("PONG")
-	return l, in
+	_, accepted := l.until("PONG")
+	return l, accepted
 }
 
 func (l *rawLeaf) send(lines ...string) {
@@ -59,8 +59,8 @@ func (l *rawLeaf) message(subject, reply, body string) {
 	l.send(strings.Join(strings.Fields(fmt.Sprintf("LMSG %s %s %d", subject, reply, len(body))), " "), body)
 }
 
-// until reads until a line begins so, and returns the line and whether it came
-// before the server closed the connection. Bodies of messages are read as lines.
+// until reads until a line has the prefix, and returns the line. It returns false if the
+// server closed the connection before. It reads bodies of messages as lines.
 func (l *rawLeaf) until(prefix string) (string, bool) {
 	l.t.Helper()
 	for {
@@ -81,7 +81,7 @@ func (l *rawLeaf) until(prefix string) (string, bool) {
 	}
 }
 
-// body reads the body of the message that a line has announced.
+// body reads the body of a message after its protocol line.
 func (l *rawLeaf) body(line string) string {
 	l.t.Helper()
 	fields := strings.Fields(line)
@@ -93,14 +93,14 @@ func (l *rawLeaf) body(line string) string {
 	return string(b[:n])
 }
 
-// Attack: a leaf node with any member's key reads and acknowledges every project's messages in its account
-// Held by: a leaf node is granted only to a service_admin, or a project_admin of every project of its account, whose connection_types name it
+// Attack: a leaf node with the key of a member reads and acknowledges messages of all projects in its account
+// Held by: only a service_admin, or a project_admin of every project in the account, may connect a leaf node, and only if connection_types allows it
 func TestLeafNodeOfAMemberIsDenied(t *testing.T) {
 	t.Parallel()
 	s := newTestEnv(t, true)
 	for _, user := range []string{"publisher", "consumer", "padmin", "sadmin", "both", "ingest", "wsonly"} {
-		if _, in := s.newRawLeaf(t, user+"-key"); in {
-			t.Errorf("the leaf node of %s was let in", user)
+		if _, accepted := s.newRawLeaf(t, user+"-key"); accepted {
+			t.Errorf("the leaf node of %s was accepted", user)
 		}
 	}
 	s.service.WaitEvent(t, "leafnode_not_allowed")
@@ -109,21 +109,20 @@ func TestLeafNodeOfAMemberIsDenied(t *testing.T) {
 			t.Errorf("event: %v", e)
 		}
 	}
-	// It is the account of the connection that counts, and all of its projects at
-	// that moment.
+	// All projects that the account has at that time count.
 	s.service.SetDirectory(t, callouttest.WithDigests(leafDirectory))
-	if _, in := s.newRawLeaf(t, "owner-key"); !in {
-		t.Fatal("the admin of the only project was not let in")
+	if _, accepted := s.newRawLeaf(t, "owner-key"); !accepted {
+		t.Fatal("the leaf node of the admin of the only project was refused")
 	}
 	s.service.SetDirectory(t, callouttest.WithDigests(leafDirectory+"  - {name: lab, account: APP}\n"))
-	if _, in := s.newRawLeaf(t, "owner-key"); in {
-		t.Error("a project was added, and its admin was let in all the same")
+	if _, accepted := s.newRawLeaf(t, "owner-key"); accepted {
+		t.Error("the leaf node was accepted although the account has another project")
 	}
 }
 
-// Why the rule is needed: what nats-server does not check of a leaf node, which it
-// does of a client. The user has neither $JS.ACK.lab.> nor _R_.> nor other
-// inboxes than its own.
+// Why leaf nodes are restricted: nats-server does not check everything of a leaf node
+// that it checks of a client. The user has no permission for $JS.ACK.lab.>, _R_.> and the
+// inboxes of others.
 func TestLeafNodeIsUnchecked(t *testing.T) {
 	t.Parallel()
 	s := newTestEnv(t, false)
@@ -137,12 +136,12 @@ func TestLeafNodeIsUnchecked(t *testing.T) {
 	first, err := reader.Next(jetstream.FetchMaxWait(testTimeout))
 	callouttest.Must(t, err)
 	s.service.SetDirectory(t, callouttest.WithDigests(leafDirectory))
-	l, in := s.newRawLeaf(t, "owner-key")
-	if !in {
-		t.Fatal("not let in")
+	l, accepted := s.newRawLeaf(t, "owner-key")
+	if !accepted {
+		t.Fatal("not connected")
 	}
 
-	// Another stream's message, for an acknowledgement.
+	// An ack of another stream returns its next message.
 	l.send("LS+ _INBOX_owner.>")
 	l.message(first.Reply(), "_INBOX_owner.x", "+NXT")
 	line, _ := l.until("LMSG _INBOX_owner.x ")
@@ -154,34 +153,34 @@ func TestLeafNodeIsUnchecked(t *testing.T) {
 		return err == nil && info.AckFloor.Stream == 1
 	})
 
-	// Reply subjects of service imports, as a subject and as a reply.
-	heard, err := admin.SubscribeSync("_R_.>")
+	// Reply subjects of service imports, as subject and as reply.
+	imports, err := admin.SubscribeSync("_R_.>")
 	callouttest.Must(t, err)
 	orders, err := admin.SubscribeSync("*.*")
 	callouttest.Must(t, err)
 	callouttest.Must(t, admin.FlushTimeout(testTimeout))
 	l.message("_R_.x.y", "", "forged")
-	if m, err := heard.NextMsg(testTimeout); err != nil || string(m.Data) != "forged" {
-		t.Errorf("_R_.x.y did not pass: %v", err)
+	if m, err := imports.NextMsg(testTimeout); err != nil || string(m.Data) != "forged" {
+		t.Errorf("no message on _R_.x.y: %v", err)
 	}
 	l.message("shop.orders", first.Reply(), "allowed")
 	m, err := orders.NextMsg(testTimeout)
 	callouttest.Must(t, err)
 	if m.Subject != "shop.orders" || m.Reply != first.Reply() {
-		t.Errorf("%s with reply %s passed", m.Subject, m.Reply)
+		t.Errorf("received %s with reply %s", m.Subject, m.Reply)
 	}
 
-	// A subscription with a wildcard is taken, and each message of it is checked.
+	// A wildcard subscription is accepted, and each of its messages is checked.
 	l.send("LS+ >", "PING")
 	l.until("PONG")
 	for _, subject := range []string{"_INBOX_consumer.x", "lab.results", "other.x", "shop.orders"} {
 		callouttest.Must(t, admin.Publish(subject, []byte("down")))
 	}
 	if line, _ := l.until("LMSG "); !strings.HasPrefix(line, "LMSG shop.orders ") {
-		t.Errorf("passed: %s", line)
+		t.Errorf("received %s", line)
 	}
 
-	// Any other subject is checked, and who breaks it is closed.
+	// Any other subject is checked, and a violation closes the connection.
 	l.send("LS+ _INBOX_consumer.x")
 	if refused, _ := l.until("-ERR"); !strings.Contains(refused, "_INBOX_consumer.x") {
 		t.Errorf("refused: %s", refused)
@@ -194,16 +193,16 @@ func TestLeafNodeIsUnchecked(t *testing.T) {
 	for {
 		m, err := orders.NextMsg(50 * time.Millisecond)
 		if err != nil {
-			break // no more
+			break // no more messages
 		}
 		if string(m.Data) == "refused" {
-			t.Errorf("%s passed", m.Subject)
+			t.Errorf("received %s", m.Subject)
 		}
 	}
 }
 
-// Servers of a cluster know each other: usher is not asked about them.
-func TestServersAreNotAskedAbout(t *testing.T) {
+// Routes between the servers of a cluster need no authorization request.
+func TestRoutesNeedNoRequest(t *testing.T) {
 	t.Parallel()
 	keys := callouttest.NewKeys(t)
 	one := callouttest.StartServer(t, callouttest.ServerConfig{Name: "one", Keys: keys, Cluster: true})
@@ -211,8 +210,8 @@ func TestServersAreNotAskedAbout(t *testing.T) {
 		URLs: one.URL(), Keyring: callouttest.KeyringDir(t, false, keys), Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
 	two := callouttest.StartServer(t, callouttest.ServerConfig{Name: "two", Keys: keys, Cluster: true, Routes: []string{one.RouteURL()}})
-	callouttest.Eventually(t, "there is a route", func() bool { return one.NATSServer().NumRoutes() > 0 && two.NATSServer().NumRoutes() > 0 })
+	callouttest.Eventually(t, "the servers have a route", func() bool { return one.NATSServer().NumRoutes() > 0 && two.NATSServer().NumRoutes() > 0 })
 	if events := service.Events(t); len(events) > 0 {
-		t.Errorf("usher was asked: %v", events)
+		t.Errorf("usher got requests: %v", events)
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"usher/callout/callouttest"
 )
 
-// startLeaf starts a nats-server that extends s as a leaf node with the given
-// user part of the URL, and returns it and a client of it.
+// startLeaf starts a nats-server that connects to s as a leaf node, with the given user
+// part of the URL. It returns the server and a client of it.
 func (s testEnv) startLeaf(t *testing.T, userinfo string) (*server.Server, *nats.Conn) {
 	t.Helper()
 	port := callouttest.FreePort(t)
@@ -37,17 +37,17 @@ func TestLeafNodeCredentials(t *testing.T) {
 			{"service_admin", "ladmin-key", "granted"},
 			{"password with any user name", "anybody:ladmin-key", "granted"},
 			{"admin of every project of the account", "fleaf-key", "granted"},
-			{"unknown token", "nobody-key", "key_unknown"},
+			{"unknown token", "unknown-key", "key_unknown"},
 			{"publisher", "publisher-key", "leafnode_not_allowed"},
 			{"project_admin", "padmin-key", "leafnode_not_allowed"},
-			{"service_admin whose types are not named", "sadmin-key", "leafnode_not_allowed"},
+			{"service_admin without connection_types", "sadmin-key", "leafnode_not_allowed"},
 			{"other connection type", "wsonly-key", "leafnode_not_allowed"},
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				before := len(s.service.Events(t))
 				leaf, _ := s.startLeaf(t, c.userinfo)
 				var event callouttest.Event
-				callouttest.Eventually(t, "the leaf node has asked", func() bool {
+				callouttest.Eventually(t, "usher gets the request for the leaf node", func() bool {
 					events := s.service.Events(t)
 					if len(events) == before {
 						return false
@@ -68,9 +68,8 @@ func TestLeafNodeCredentials(t *testing.T) {
 	})
 }
 
-// Through a real leaf node passes what the grant of its credential allows, and
-// nothing else: it asks for nothing that the server does not check. What another
-// program does that speaks its protocol, see TestLeafNodeIsUnchecked.
+// A nats-server as leaf node passes only what the grant allows: it sends nothing that the
+// server does not check. For what another program can send, see TestLeafNodeIsUnchecked.
 func TestLeafNodeSubjects(t *testing.T) {
 	plainAndSealed(t, func(s testEnv) {
 		t := s.t
@@ -81,20 +80,20 @@ func TestLeafNodeSubjects(t *testing.T) {
 		callouttest.Must(t, admin.Flush())
 		leaf, nc := s.startLeaf(t, "owner-key")
 		callouttest.Eventually(t, "the leaf node is connected", func() bool { return leaf.NumLeafNodes() == 1 })
-		below, err := nc.SubscribeSync(">")
+		leafSide, err := nc.SubscribeSync(">")
 		callouttest.Must(t, err)
 		inbox, err := nc.SubscribeSync("_INBOX_owner.>")
 		callouttest.Must(t, err)
 
-		// Interest travels on its own time: repeat until one message came through.
-		callouttest.Eventually(t, "an allowed message passed upwards", func() bool {
+		// Interest is propagated asynchronously: retry until a message arrives.
+		callouttest.Eventually(t, "an allowed message arrives at the hub", func() bool {
 			for _, subject := range []string{"elsewhere.x", "lab.results", "shop.orders"} {
 				callouttest.Must(t, nc.Publish(subject, []byte("up")))
 			}
 			callouttest.Must(t, nc.Flush())
 			return received(hub, "shop.orders", "up")
 		})
-		callouttest.Eventually(t, "an allowed message passed downwards", func() bool {
+		callouttest.Eventually(t, "an allowed message arrives at the leaf node", func() bool {
 			for _, subject := range []string{"elsewhere.x", "_INBOX_consumer.x", "_INBOX_owner.x"} {
 				callouttest.Must(t, admin.Publish(subject, []byte("down")))
 			}
@@ -102,23 +101,23 @@ func TestLeafNodeSubjects(t *testing.T) {
 			return received(inbox, "_INBOX_owner.x", "down")
 		})
 		for _, c := range []struct {
-			sub        *nats.Subscription
-			data, only string
-		}{{hub, "up", "shop.orders"}, {below, "down", "_INBOX_owner.x"}} {
+			sub           *nats.Subscription
+			data, allowed string
+		}{{hub, "up", "shop.orders"}, {leafSide, "down", "_INBOX_owner.x"}} {
 			for {
 				m, err := c.sub.NextMsg(100 * time.Millisecond)
 				if err != nil {
-					break // no more
+					break // no more messages
 				}
-				if string(m.Data) == c.data && m.Subject != c.only {
-					t.Errorf("%s passed %s", m.Subject, c.data)
+				if string(m.Data) == c.data && m.Subject != c.allowed {
+					t.Errorf("received %s %s", m.Subject, c.data)
 				}
 			}
 		}
 	})
 }
 
-// received reads on until a message is the one, and reports whether it came.
+// received reads messages until one matches, and reports whether one did.
 func received(sub *nats.Subscription, subject, data string) bool {
 	for {
 		m, err := sub.NextMsg(50 * time.Millisecond)

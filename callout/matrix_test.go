@@ -15,8 +15,8 @@ import (
 	"usher/callout/callouttest"
 )
 
-// matrixDirectory has one user in each of two accounts, and for each one who may
-// bring a leaf node there.
+// matrixDirectory has one user in each of two accounts, and one in each that may
+// connect a leaf node.
 const matrixDirectory = `
 users:
   - {name: near, keys: [{digest: KEY(near-key)}]}
@@ -36,19 +36,18 @@ projects:
     topics: [{name: orders, acl: [distant]}]
 `
 
-// deployment is a nats-server of either mode with the service behind it.
+// deployment is a nats-server in either mode, and a service.
 type deployment struct {
 	system              *nats.Conn // in the system account
 	url, ws, mqtt, leaf string
 	service             *callouttest.Service
-	admin               *nats.Conn         // in APP, past the callout
+	admin               *nats.Conn         // in APP, without auth callout
 	refusals            *nats.Subscription // the server's auth error events
-	accounts            map[string]string  // what the server calls an account, by name
-	creds, jwt          string             // of the sentinel, if clients bring it: file and user JWT
+	accounts            map[string]string  // names or public keys of the accounts on the server, by name
+	creds, jwt          string             // of the sentinel, if clients have it: file and user JWT
 }
 
-// startConfigMode starts a server with a configuration file. There is no sentinel in
-// this mode, so that dimension of the matrix is one row here.
+// startConfigMode starts a server in config mode, which has no sentinel.
 func startConfigMode(t *testing.T, sealed bool) *deployment {
 	t.Helper()
 	keys := callouttest.NewKeys(t)
@@ -67,11 +66,11 @@ func startConfigMode(t *testing.T, sealed bool) *deployment {
 	return s
 }
 
-// startOperatorMode starts a server in operator mode: with a default sentinel, or for
-// clients that bring the sentinel's creds.
-func startOperatorMode(t *testing.T, sealed, bring bool) *deployment {
+// startOperatorMode starts a server in operator mode. It has a default sentinel, or its
+// clients use the sentinel's creds.
+func startOperatorMode(t *testing.T, sealed, sentinelCreds bool) *deployment {
 	t.Helper()
-	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Sealed: sealed, NoSentinel: bring, Program: *serverProgram})
+	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Sealed: sealed, NoSentinel: sentinelCreds, Program: *serverProgram})
 	srv := o.Servers[0]
 	s := &deployment{
 		system: o.ConnectSystem(t), url: srv.URL(), ws: srv.WebSocketURL(), mqtt: srv.MQTTURL(), leaf: srv.LeafAddr(),
@@ -79,14 +78,14 @@ func startOperatorMode(t *testing.T, sealed, bring bool) *deployment {
 		admin:    o.ConnectAdmin(t),
 		accounts: o.Accounts,
 	}
-	if bring {
+	if sentinelCreds {
 		s.creds, s.jwt = o.SentinelCreds, o.SentinelJWT
 	}
 	s.watch(t, nats.UserCredentials(o.ServiceCreds))
 	return s
 }
 
-// watch subscribes to the events of refused clients, in the callout account.
+// watch subscribes to the auth error events in the callout account.
 func (s *deployment) watch(t *testing.T, opt nats.Option) {
 	t.Helper()
 	nc, err := nats.Connect(s.url, opt, nats.Timeout(testTimeout))
@@ -97,11 +96,11 @@ func (s *deployment) watch(t *testing.T, opt nats.Option) {
 	callouttest.Must(t, nc.FlushTimeout(testTimeout))
 }
 
-// The whole matrix: what a token opens does not depend on how the servers are
-// configured, whether requests are sealed, how the client connects, and who has
-// the sentinel; nor on the release of nats-server, from the first that can do it.
+// A token gives the same access in every mode, whether requests are sealed or not, over
+// every transport, with a default sentinel or sentinel creds, and with every release of
+// nats-server that supports it.
 func TestMatrix(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+	t.Parallel() // mostly waits
 	release := serverRelease(t)
 	for _, m := range modes() {
 		for _, wire := range []string{"plain", "sealed"} {
@@ -128,23 +127,23 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-// checkUnsupported is a cell that this release does not have: the server keeps the client
-// out by itself.
+// checkUnsupported checks a cell that this release does not support: the server refuses
+// the client without a request.
 func (s *deployment) checkUnsupported(t *testing.T, w transport) {
 	t.Helper()
 	before := len(s.service.Events(t))
 	if v, err := w.connect(t, s, "near-key"); err == nil {
-		v.leave()
-		t.Error("let in: docs/reference/compatibility.md says that this release cannot")
+		v.close()
+		t.Error("connected: docs/reference/compatibility.md says that this release does not support it")
 	} else if !errors.Is(err, errRefused) {
 		t.Error(err)
 	}
-	if asked := s.service.Events(t)[before:]; len(asked) > 0 {
-		t.Errorf("usher was asked: %v", asked)
+	if requests := s.service.Events(t)[before:]; len(requests) > 0 {
+		t.Errorf("usher got requests: %v", requests)
 	}
 }
 
-// checkCell is one cell of the matrix.
+// checkCell checks one cell of the matrix.
 func (s *deployment) checkCell(t *testing.T, w transport) {
 	t.Helper()
 	before := len(s.service.Events(t))
@@ -155,17 +154,17 @@ func (s *deployment) checkCell(t *testing.T, w transport) {
 		v, err := w.connect(t, s, c.token)
 		callouttest.Must(t, err)
 		if account := v.account(t); account != s.accounts[c.account] {
-			t.Errorf("%s landed in account %s, expected %s", c.token, account, s.accounts[c.account])
+			t.Errorf("%s: account %s, want %s", c.token, account, s.accounts[c.account])
 		}
 		if c.account == callouttest.AppAccount {
 			s.checkPermissions(t, v, w.refused)
 		}
-		v.leave()
+		v.close()
 	}
-	v, err := w.connect(t, s, "nobody-key")
+	v, err := w.connect(t, s, "unknown-key")
 	if err == nil {
-		v.leave()
-		t.Fatal("a token that nobody has got in")
+		v.close()
+		t.Fatal("connected with an unknown token")
 	}
 	if !errors.Is(err, errRefused) {
 		t.Fatal(err)
@@ -174,22 +173,22 @@ func (s *deployment) checkCell(t *testing.T, w transport) {
 		t.Errorf("refused because: %s", reason)
 	}
 	var codes []string
-	callouttest.Eventually(t, "all three are in the audit", func() bool {
+	callouttest.Eventually(t, "the three requests are in the audit", func() bool {
 		codes = codes[:0]
 		for _, e := range s.service.Events(t)[before:] {
 			codes = append(codes, e.Text("code"))
 		}
 		return len(codes) >= 3
 	})
-	slices.Sort(codes) // workers write them down in any order
+	slices.Sort(codes) // workers record them in any order
 	if want := []string{"granted", "granted", "key_unknown"}; !slices.Equal(codes, want) {
-		t.Errorf("audit: %q, expected %q", codes, want)
+		t.Errorf("audit: %q, want %q", codes, want)
 	}
 	t.Logf("granted in APP and OTHER, may publish shop.orders and not %s, unknown token refused", w.refused)
 }
 
-// checkPermissions shows what the publisher may do and what not: the message that is not
-// allowed is published first, so it would be seen first.
+// checkPermissions checks what the publisher may publish. It publishes the forbidden
+// message first, which would arrive first.
 func (s *deployment) checkPermissions(t *testing.T, v matrixClient, refused string) {
 	t.Helper()
 	sub, err := s.admin.SubscribeSync("*.*")
@@ -197,8 +196,8 @@ func (s *deployment) checkPermissions(t *testing.T, v matrixClient, refused stri
 	defer sub.Unsubscribe() //nolint:errcheck // the connection ends with the test
 	callouttest.Must(t, s.admin.FlushTimeout(testTimeout))
 	var m *nats.Msg
-	// Interest waitInterest a leaf node on its own time: repeat until one came through.
-	callouttest.Eventually(t, "an allowed message came", func() bool {
+	// Interest is propagated to a leaf node asynchronously: retry until a message arrives.
+	callouttest.Eventually(t, "an allowed message arrives", func() bool {
 		v.publish(t, refused)
 		v.publish(t, "shop.orders")
 		m, err = sub.NextMsg(200 * time.Millisecond)
@@ -209,58 +208,58 @@ func (s *deployment) checkPermissions(t *testing.T, v matrixClient, refused stri
 	}
 }
 
-// The sentinel opens nothing by itself, and where servers have no default one, a
-// token opens nothing without it: the server refuses that without asking usher.
+// The sentinel alone gives no access. Without a default sentinel, a token alone gives
+// none either: the server refuses it without a request.
 //
-// Attack: connecting with nothing but the sentinel, which anybody may have
-// Held by: the sentinel opens nothing; without a credential of a user the answer is no
+// Attack: a client connects with only the sentinel, which is public
+// Held by: the sentinel gives no access; usher denies a request without a credential
 func TestSentinelAndTokenAreBothNeeded(t *testing.T) {
 	s := startOperatorMode(t, true, true)
 	for name, connect := range map[string]func() error{
-		"sentinel creds alone, TCP":       func() error { return attempt(s.url, nats.UserCredentials(s.creds)) },
-		"sentinel creds alone, WebSocket": func() error { return attempt(s.ws, nats.UserCredentials(s.creds)) },
-		"sentinel creds alone, leaf node": func() error { return s.connectLeaf(t, "") },
+		"sentinel creds only, TCP":       func() error { return attempt(s.url, nats.UserCredentials(s.creds)) },
+		"sentinel creds only, WebSocket": func() error { return attempt(s.ws, nats.UserCredentials(s.creds)) },
+		"sentinel creds only, leaf node": func() error { return s.connectLeaf(t, "") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			if connect() == nil {
-				t.Error("let in")
+				t.Error("connected")
 			}
 			if reason := nextReason(t, s.refusals); !strings.Contains(reason, "denied, request ") {
 				t.Errorf("refused because: %s", reason)
 			}
 		})
 	}
-	bring := *s
+	withCreds := *s
 	s.creds, s.jwt = "", ""
 	for name, connect := range map[string]func() error{
-		"token alone, TCP":       func() error { return attempt(s.url, nats.Token("near-key")) },
-		"token alone, MQTT":      func() error { _, err := dialMQTT(t, s, "near-key"); return err },
-		"token alone, leaf node": func() error { return s.connectLeaf(t, "anybody:leaf-near-key") },
+		"token only, TCP":       func() error { return attempt(s.url, nats.Token("near-key")) },
+		"token only, MQTT":      func() error { _, err := dialMQTT(t, s, "near-key"); return err },
+		"token only, leaf node": func() error { return s.connectLeaf(t, "anybody:leaf-near-key") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			if connect() == nil {
-				t.Error("let in")
+				t.Error("connected")
 			}
 		})
 	}
-	// Both: a token is taken from the user name of a remote's URL, too.
-	leaf := bring.startLeafServer(t, "both", "leaf-near-key")
+	// Both. The user name in the URL of a remote can be the token.
+	leaf := withCreds.startLeafServer(t, "both", "leaf-near-key")
 	callouttest.Eventually(t, "the leaf node is connected", func() bool { return leaf.NumLeafNodes() == 1 })
 	var codes []string
-	callouttest.Eventually(t, "all that usher was asked is in its audit", func() bool {
+	callouttest.Eventually(t, "all requests are in the audit", func() bool {
 		codes = nil
 		for _, e := range s.service.Events(t) {
 			codes = append(codes, e.Text("code"))
 		}
 		return len(codes) >= 4
 	})
-	slices.Sort(codes) // workers write them down in any order
-	if no := callout.CodeNoCredential; !slices.Equal(codes, []string{callout.CodeGranted, no, no, no}) {
-		t.Errorf("usher was asked: %q", codes)
+	slices.Sort(codes) // workers record them in any order
+	if denied := callout.CodeNoCredential; !slices.Equal(codes, []string{callout.CodeGranted, denied, denied, denied}) {
+		t.Errorf("usher got requests: %q", codes)
 	}
 }
 
-// attempt connects and leaves again.
+// attempt connects and disconnects.
 func attempt(url string, opts ...nats.Option) error {
 	nc, err := nats.Connect(url, append([]nats.Option{nats.Timeout(testTimeout), ignoreErrors()}, opts...)...)
 	if err != nil {
@@ -270,14 +269,13 @@ func attempt(url string, opts ...nats.Option) error {
 	return nil
 }
 
-// connectLeaf starts a leaf node, and waits until the server has closed its
-// connection or it stands.
+// connectLeaf starts a leaf node, and waits until it is connected or refused.
 func (s *deployment) connectLeaf(t *testing.T, userinfo string) error {
 	t.Helper()
 	name := fmt.Sprintf("refused-%d", callouttest.FreePort(t))
 	leaf := s.startLeafServer(t, name, userinfo)
 	refused := false
-	callouttest.Eventually(t, "the leaf node is refused", func() bool {
+	callouttest.Eventually(t, "the leaf node is connected or refused", func() bool {
 		for _, c := range s.connections(t, server.ConnzOptions{State: server.ConnClosed}) {
 			refused = refused || c.Name == name
 		}

@@ -9,8 +9,7 @@ import (
 	"usher/callout/callouttest"
 )
 
-// connections asks the server for its connections, as an operator would: over its
-// system account.
+// connections requests the connections of the server over the system account.
 func (s *deployment) connections(t *testing.T, which server.ConnzOptions) []*server.ConnInfo {
 	t.Helper()
 	var z server.Connz

@@ -13,14 +13,14 @@ import (
 	"usher/callout/callouttest"
 )
 
-// rawMQTT speaks MQTT packet by packet.
+// rawMQTT is an MQTT client that sends and receives single packets.
 type rawMQTT struct {
 	t    *testing.T
 	conn net.Conn
 }
 
-// newRawMQTT connects with a client id and a key, after change has had its way
-// with the packet, and returns what the server said.
+// newRawMQTT connects with a client id and a key, and returns the return code. change, if
+// not nil, changes the CONNECT packet.
 func (s testEnv) newRawMQTT(t *testing.T, id, key string, change func(*packets.ConnectPacket)) (*rawMQTT, byte) {
 	t.Helper()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.server.MQTTURL(), "tcp://"))
@@ -64,7 +64,7 @@ func (c *rawMQTT) publish(topic string, qos byte, retain bool, body string) {
 	c.send(p)
 }
 
-// release ends the exchange of a message of QoS 2.
+// release completes the exchange of a QoS 2 message.
 func (c *rawMQTT) release() {
 	c.t.Helper()
 	p := packets.NewControlPacket(packets.Pubrel).(*packets.PubrelPacket)
@@ -75,7 +75,7 @@ func (c *rawMQTT) release() {
 	}
 }
 
-// ping waits until the server has worked off what came before.
+// ping waits until the server has processed all earlier packets.
 func (c *rawMQTT) ping() {
 	c.t.Helper()
 	c.send(packets.NewControlPacket(packets.Pingreq))
@@ -84,8 +84,8 @@ func (c *rawMQTT) ping() {
 	}
 }
 
-// leave disconnects, and waits until the server has seen it.
-func (c *rawMQTT) leave() {
+// disconnect disconnects, and waits until the server has closed the connection.
+func (c *rawMQTT) disconnect() {
 	c.t.Helper()
 	c.send(packets.NewControlPacket(packets.Disconnect))
 	if p, err := packets.ReadPacket(c.conn); err == nil {
@@ -93,9 +93,9 @@ func (c *rawMQTT) leave() {
 	}
 }
 
-// The attack: a consumer leaves a message, under the client id of a publisher and
-// to a topic that it may not publish, for the publisher to release. It returns
-// what was delivered.
+// publishUnderClientID is the attack: a consumer sends a QoS 2 message under the client id
+// of a publisher, to a topic to which it may not publish. When the publisher connects
+// and releases the message, it is delivered. It returns the delivered message.
 func publishUnderClientID(t *testing.T, s testEnv, id string) *nats.Msg {
 	t.Helper()
 	admin := s.server.Connect(t, callouttest.AdminUser)
@@ -107,7 +107,7 @@ func publishUnderClientID(t *testing.T, s testEnv, id string) *nats.Msg {
 		if _, ok := consumer.receive().(*packets.PubrecPacket); !ok {
 			t.Fatal("no PUBREC")
 		}
-		consumer.leave()
+		consumer.disconnect()
 	}
 	publisher, refused := s.newRawMQTT(t, id, "publisher-key", nil)
 	if refused != packets.Accepted {
@@ -123,9 +123,9 @@ func publishUnderClientID(t *testing.T, s testEnv, id string) *nats.Msg {
 	return m
 }
 
-// Attack: a consumer's QoS 2 message, left under another's MQTT client id, is delivered as that one's
-// Held by: the id of an MQTT client is the name of its user, or begins with it and a colon
-func TestMQTTClientIDsAreOfUsers(t *testing.T) {
+// Attack: a consumer sends a QoS 2 message under the MQTT client id of a publisher, and it is delivered as the publisher's
+// Held by: the MQTT client id is the name of the user, or starts with it and a colon
+func TestMQTTClientIDs(t *testing.T) {
 	t.Parallel()
 	s := newTestEnv(t, true)
 	if m := publishUnderClientID(t, s, "publisher:till-7"); string(m.Data) != "the publisher's" {
@@ -135,8 +135,8 @@ func TestMQTTClientIDsAreOfUsers(t *testing.T) {
 		t.Errorf("event: %v", e)
 	}
 	for _, c := range []struct {
-		id string
-		in bool
+		id       string
+		accepted bool
 	}{
 		{"publisher", true},
 		{"publisher:", true},
@@ -148,20 +148,20 @@ func TestMQTTClientIDsAreOfUsers(t *testing.T) {
 		{":publisher", false},
 		{"consumer", false},
 		{"till-7", false},
-		{"", false}, // the server makes one up, which is nobody's
+		{"", false}, // the server generates a random id
 	} {
 		client, refused := s.newRawMQTT(t, c.id, "publisher-key", func(p *packets.ConnectPacket) { p.CleanSession = true })
-		if (refused == packets.Accepted) != c.in {
+		if (refused == packets.Accepted) != c.accepted {
 			t.Errorf("%q: return code %d", c.id, refused)
 		}
 		if refused == packets.Accepted {
-			client.leave()
+			client.disconnect()
 		}
 	}
 }
 
-// What an account takes upon itself that needs any ids: the attack works there.
-func TestMQTTClientIDsOfAnAccount(t *testing.T) {
+// In an account that allows any client id, the attack works.
+func TestAnyMQTTClientID(t *testing.T) {
 	t.Parallel()
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys})
@@ -176,16 +176,15 @@ func TestMQTTClientIDsOfAnAccount(t *testing.T) {
 	if refused != packets.Accepted {
 		t.Fatalf("without an id: return code %d", refused)
 	}
-	client.leave()
+	client.disconnect()
 	if _, refused := s.newRawMQTT(t, "x", "both-key", func(p *packets.ConnectPacket) { p.Username = "account=OTHER" }); refused == packets.Accepted {
-		t.Error("in another account too")
+		t.Error("connected to another account with any client id")
 	}
 }
 
-// What MQTT can say beyond a publish and a subscription: wills, retained messages,
-// and the server's own subjects. The message that is allowed comes last, so it would
-// be seen last.
-func TestMQTTIsEnforced(t *testing.T) {
+// Permissions also hold for wills, retained messages and internal subjects of MQTT. The
+// allowed message is published last, so it must arrive first.
+func TestMQTTPermissions(t *testing.T) {
 	t.Parallel()
 	s := newTestEnv(t, false)
 	admin := s.createStreams(t)
@@ -201,15 +200,15 @@ func TestMQTTIsEnforced(t *testing.T) {
 
 	will := func(topic string, qos byte, body string) {
 		id := "publisher:will"
-		willed, refused := s.newRawMQTT(t, id, "publisher-key", func(p *packets.ConnectPacket) {
+		client, refused := s.newRawMQTT(t, id, "publisher-key", func(p *packets.ConnectPacket) {
 			p.CleanSession, p.WillFlag, p.WillQos, p.WillRetain = true, true, qos, qos > 0 && body == "refused"
 			p.WillTopic, p.WillMessage = topic, []byte(body)
 		})
 		if refused != packets.Accepted {
 			t.Fatalf("return code %d", refused)
 		}
-		callouttest.Must(t, willed.conn.Close()) // without a DISCONNECT
-		callouttest.Eventually(t, "the server has seen it leave", func() bool {
+		callouttest.Must(t, client.conn.Close()) // without a DISCONNECT
+		callouttest.Eventually(t, "the server has closed the connection", func() bool {
 			z, err := s.server.NATSServer().Connz(&server.ConnzOptions{MQTTClient: id})
 			return err == nil && len(z.Conns) == 0
 		})
@@ -252,23 +251,23 @@ func TestMQTTIsEnforced(t *testing.T) {
 	if err != nil || info.NumAckPending != 1 {
 		t.Errorf("the message of another project is acknowledged: %+v, %v", info, err)
 	}
-	// Nothing of it was kept for those who come.
+	// No refused message was stored.
 	for stream, filter := range map[string]string{"$MQTT_rmsgs": "$MQTT.rmsgs.>", "$MQTT_msgs": "$MQTT.msgs.>"} {
-		kept, err := jetStream(t, admin).Stream(t.Context(), stream)
+		stored, err := jetStream(t, admin).Stream(t.Context(), stream)
 		callouttest.Must(t, err)
-		if n := kept.CachedInfo().State.Msgs; n != 0 {
-			t.Errorf("%s holds %d messages of %s", stream, n, filter)
+		if n := stored.CachedInfo().State.Msgs; n != 0 {
+			t.Errorf("%s has %d messages of %s", stream, n, filter)
 		}
 	}
 }
 
-// What a session holds from before is checked against the grant of whoever goes on
-// with it: a subscription of QoS 1 whose user has lost the role brings nothing.
-func TestMQTTSessionLosesWhatItsUserLoses(t *testing.T) {
+// The subscriptions of a session are checked against the grant of the client that resumes
+// it. If its user has lost the role, a QoS 1 subscription delivers nothing.
+func TestMQTTSessionAfterRoleRemoval(t *testing.T) {
 	t.Parallel()
 	const role = "{user: padmin, roles: [project_admin]}"
 	s := newTestEnv(t, false)
-	for _, now := range []string{role, "{user: padmin, roles: [publisher]}"} {
+	for _, newRole := range []string{role, "{user: padmin, roles: [publisher]}"} {
 		s.service.SetDirectory(t, callouttest.WithDigests(callouttest.DirectoryYAML))
 		c, refused := s.newRawMQTT(t, "padmin", "padmin-key", nil)
 		if refused != packets.Accepted {
@@ -280,8 +279,8 @@ func TestMQTTSessionLosesWhatItsUserLoses(t *testing.T) {
 		if answer, ok := c.receive().(*packets.SubackPacket); !ok || answer.ReturnCodes[0] != 1 {
 			t.Fatalf("%v", answer)
 		}
-		c.leave()
-		s.service.SetDirectory(t, callouttest.WithDigests(strings.Replace(callouttest.DirectoryYAML, role, now, 1)))
+		c.disconnect()
+		s.service.SetDirectory(t, callouttest.WithDigests(strings.Replace(callouttest.DirectoryYAML, role, newRole, 1)))
 		publisher, refused := s.newRawMQTT(t, "publisher", "publisher-key", nil)
 		if refused != packets.Accepted {
 			t.Fatalf("return code %d", refused)
@@ -290,12 +289,12 @@ func TestMQTTSessionLosesWhatItsUserLoses(t *testing.T) {
 		if _, ok := publisher.receive().(*packets.PubackPacket); !ok {
 			t.Fatal("no PUBACK")
 		}
-		publisher.leave()
+		publisher.disconnect()
 		c, refused = s.newRawMQTT(t, "padmin", "padmin-key", nil)
 		if refused != packets.Accepted {
 			t.Fatalf("return code %d", refused)
 		}
-		if now == role {
+		if newRole == role {
 			m, ok := c.receive().(*packets.PublishPacket)
 			if !ok || string(m.Payload) != "for padmin" {
 				t.Fatalf("with the role: %v", m)
@@ -304,13 +303,13 @@ func TestMQTTSessionLosesWhatItsUserLoses(t *testing.T) {
 			answer.MessageID = m.MessageID
 			c.send(answer)
 		}
-		c.ping() // a message would come before the answer
-		c.leave()
+		c.ping() // a message would arrive before the answer
+		c.disconnect()
 	}
 }
 
-// A reload of the server's configuration removes what users of auth callout have
-// retained, for it finds them nowhere in that configuration.
+// A reload removes the retained messages of users of auth callout, because these users
+// are not in the server's configuration.
 func TestMQTTReloadRemovesRetained(t *testing.T) {
 	t.Parallel()
 	s := newTestEnv(t, false)
@@ -319,22 +318,22 @@ func TestMQTTReloadRemovesRetained(t *testing.T) {
 	if refused != packets.Accepted {
 		t.Fatalf("return code %d", refused)
 	}
-	c.publish("shop/orders", 0, true, "kept")
+	c.publish("shop/orders", 0, true, "retained")
 	c.ping()
-	kept, err := jetStream(t, admin).Stream(t.Context(), "$MQTT_rmsgs")
+	stream, err := jetStream(t, admin).Stream(t.Context(), "$MQTT_rmsgs")
 	callouttest.Must(t, err)
 	retained := func() string {
-		m, err := kept.GetLastMsgForSubject(t.Context(), "$MQTT.rmsgs.shop.orders")
+		m, err := stream.GetLastMsgForSubject(t.Context(), "$MQTT.rmsgs.shop.orders")
 		if err != nil {
 			return ""
 		}
 		return string(m.Data)
 	}
-	callouttest.Eventually(t, "it is retained", func() bool { return retained() == "kept" })
-	// The server takes retained messages from its stream into memory a little later,
-	// and a reload looks at those in memory only.
-	callouttest.Eventually(t, "it is gone", func() bool {
-		s.server.SetServicePassword(t, callouttest.Password) // nothing has changed
+	callouttest.Eventually(t, "the message is retained", func() bool { return retained() == "retained" })
+	// The server loads retained messages from its stream into memory asynchronously, and a
+	// reload checks only those in memory.
+	callouttest.Eventually(t, "the message is removed", func() bool {
+		s.server.SetServicePassword(t, callouttest.Password) // a reload without changes
 		return retained() == ""
 	})
 }

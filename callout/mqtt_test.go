@@ -22,11 +22,11 @@ func (s testEnv) mqttClient(id, user, password string) mqtt.Client {
 		SetAutoReconnect(false).SetConnectTimeout(testTimeout).SetProtocolVersion(4))
 }
 
-// done waits for an MQTT operation.
-func done(t *testing.T, token mqtt.Token) error {
+// waitMQTT waits for an MQTT operation.
+func waitMQTT(t *testing.T, token mqtt.Token) error {
 	t.Helper()
 	if !token.WaitTimeout(2 * testTimeout) {
-		t.Fatal("the MQTT server did not answer")
+		t.Fatal("timed out waiting for the MQTT server")
 	}
 	return token.Error()
 }
@@ -36,18 +36,18 @@ func TestMQTTCredentials(t *testing.T) {
 		t := s.t
 		for _, c := range []struct{ name, user, password, code string }{
 			{"password with any user name", "anybody", "publisher-key", "granted"},
-			{"user name alone", "publisher-key", "", "granted"},
-			{"account asked for", "account=APP", "both-key", "granted"},
-			{"unknown password", "publisher", "nobody-key", "key_unknown"},
-			{"unknown user name alone", "nobody-key", "", "key_unknown"},
+			{"only a user name", "publisher-key", "", "granted"},
+			{"account selected", "account=APP", "both-key", "granted"},
+			{"unknown password", "publisher", "unknown-key", "key_unknown"},
+			{"only an unknown user name", "unknown-key", "", "key_unknown"},
 			{"mistyped key", "anybody", "usher_abc", "key_malformed"},
-			{"nothing", "", "", "no_credential"},
+			{"no credential", "", "", "no_credential"},
 			{"expired", "anybody", "late-key", "key_expired"},
 			{"other network", "anybody", "elsewhere-key", "key_network"},
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				client := s.mqttClient(strings.TrimSuffix(cmp.Or(c.password, c.user), "-key")+":c", c.user, c.password)
-				err := done(t, client.Connect())
+				err := waitMQTT(t, client.Connect())
 				if c.code == "granted" {
 					callouttest.Must(t, err)
 					defer client.Disconnect(100)
@@ -62,8 +62,8 @@ func TestMQTTCredentials(t *testing.T) {
 	})
 }
 
-// What a publisher's grant allows is the same over MQTT: topic shop/orders is
-// subject shop.orders.
+// The grant of a publisher allows the same over MQTT. Topic shop/orders is subject
+// shop.orders.
 func TestMQTTSubjects(t *testing.T) {
 	plainAndSealed(t, func(s testEnv) {
 		t := s.t
@@ -73,23 +73,23 @@ func TestMQTTSubjects(t *testing.T) {
 		callouttest.Must(t, admin.Flush())
 
 		client := s.mqttClient("publisher", "anybody", "publisher-key")
-		callouttest.Must(t, done(t, client.Connect()))
+		callouttest.Must(t, waitMQTT(t, client.Connect()))
 		defer client.Disconnect(100)
-		callouttest.Must(t, done(t, client.Publish("shop/returns", 0, false, "refused")))
-		callouttest.Must(t, done(t, client.Publish("shop/orders", 0, false, "at most once")))
-		callouttest.Must(t, done(t, client.Publish("shop/orders", 1, false, "at least once")))
+		callouttest.Must(t, waitMQTT(t, client.Publish("shop/returns", 0, false, "refused")))
+		callouttest.Must(t, waitMQTT(t, client.Publish("shop/orders", 0, false, "at most once")))
+		callouttest.Must(t, waitMQTT(t, client.Publish("shop/orders", 1, false, "at least once")))
 		for _, want := range []string{"at most once", "at least once"} {
 			m, err := all.NextMsg(testTimeout)
 			callouttest.Must(t, err)
 			if m.Subject != "shop.orders" || string(m.Data) != want {
-				t.Errorf("%s: %q, expected %q", m.Subject, m.Data, want)
+				t.Errorf("%s: %q, want %q", m.Subject, m.Data, want)
 			}
 		}
 		for topic, qos := range map[string]byte{"shop/orders": 0, "shop/returns": 1, "#": 0, "lab/results": 0} {
 			token := client.Subscribe(topic, qos, nil)
-			callouttest.Must(t, done(t, token))
+			callouttest.Must(t, waitMQTT(t, token))
 			if result := token.(*mqtt.SubscribeToken).Result()[topic]; result != subscribeFailure {
-				t.Errorf("the publisher could subscribe to %s: return code %#x", topic, result)
+				t.Errorf("the publisher subscribed to %s: return code %#x", topic, result)
 			}
 		}
 	})

@@ -14,12 +14,12 @@ import (
 	"usher/callout/callouttest"
 )
 
-// operatorEnv is an operator's servers with the service behind them.
+// operatorEnv is an operator with its servers, and a service.
 type operatorEnv struct {
 	*callouttest.Operator
 	t        *testing.T
 	service  *callouttest.Service
-	refusals *nats.Subscription // what servers say of those they refuse
+	refusals *nats.Subscription // auth error events
 }
 
 func newOperatorEnv(t *testing.T, cfg callouttest.OperatorConfig) *operatorEnv {
@@ -32,7 +32,7 @@ func newOperatorEnv(t *testing.T, cfg callouttest.OperatorConfig) *operatorEnv {
 	for _, s := range o.Servers {
 		account, err := s.NATSServer().LookupAccount(o.Accounts[callouttest.CalloutAccount])
 		callouttest.Must(t, err)
-		callouttest.Eventually(t, "the server knows of the service and of who listens", func() bool {
+		callouttest.Eventually(t, "the server has interest in requests and auth error events", func() bool {
 			return account.Interest(callout.Subject) > 0 && account.Interest("$SYS.ACCOUNT.CLIENT.AUTH.ERR") > 0
 		})
 	}
@@ -50,7 +50,7 @@ func (d *operatorEnv) listen() {
 	callouttest.Must(d.t, nc.FlushTimeout(testTimeout))
 }
 
-// expectConnect expects every server to let the publisher in.
+// expectConnect checks that the publisher can connect to every server.
 func (d *operatorEnv) expectConnect() {
 	d.t.Helper()
 	for _, s := range d.Servers {
@@ -60,8 +60,8 @@ func (d *operatorEnv) expectConnect() {
 	}
 }
 
-// connectPersistent lets the publisher in on the first server, as a client that comes back by
-// itself. Its connections and losses are counted.
+// connectPersistent connects the publisher to the first server, with automatic
+// reconnects. lost gets its errors and disconnects.
 func (d *operatorEnv) connectPersistent() (nc *nats.Conn, lost chan error) {
 	d.t.Helper()
 	lost = make(chan error, 16)
@@ -74,90 +74,87 @@ func (d *operatorEnv) connectPersistent() (nc *nats.Conn, lost chan error) {
 	return nc, lost
 }
 
-// expectRefused expects every server to refuse the publisher for this reason, though
-// usher granted it: in usher's audit nothing is wrong, and the reason is in the
-// server's auth error event.
+// expectRefused checks that every server refuses the publisher for this reason, although
+// usher grants the request. The reason is only in the server's auth error event.
 func (d *operatorEnv) expectRefused(reason string) {
 	d.t.Helper()
 	for _, s := range d.Servers {
 		before := len(d.service.Events(d.t))
 		if attempt(s.URL(), nats.Token("publisher-key"), nats.IgnoreDiscoveredServers()) == nil {
-			d.t.Errorf("%s let a client in, expected: %s", s.Name, reason)
+			d.t.Errorf("%s: connected, want: %s", s.Name, reason)
 			continue
 		}
 		if got := nextReason(d.t, d.refusals); !strings.Contains(got, reason) {
-			d.t.Errorf("%s refused because: %s; expected: %s", s.Name, got, reason)
+			d.t.Errorf("%s: refused because: %s; want: %s", s.Name, got, reason)
 		}
-		callouttest.Eventually(d.t, "it is in the audit", func() bool { return len(d.service.Events(d.t)) > before })
+		callouttest.Eventually(d.t, "the request is in the audit", func() bool { return len(d.service.Events(d.t)) > before })
 		if e := d.service.Events(d.t)[before]; e.Text("code") != callout.CodeGranted || e.Text("server_name") != s.Name {
 			d.t.Errorf("%s: event %v", s.Name, e)
 		}
 	}
 }
 
-// change pushes an account as changed.
-func (d *operatorEnv) change(name string, change func(c *jwt.AccountClaims)) {
+// updateAccount changes the claims of an account and pushes them.
+func (d *operatorEnv) updateAccount(name string, change func(c *jwt.AccountClaims)) {
 	d.t.Helper()
 	c := d.ReadAccount(d.t, name)
 	change(c)
 	d.PushAccount(d.t, name, c)
 }
 
-// remove takes an account's signing key out of its JWT.
-func (d *operatorEnv) remove(name string) {
+// removeSigningKey removes an account's signing key from its JWT.
+func (d *operatorEnv) removeSigningKey(name string) {
 	d.t.Helper()
-	d.change(name, func(c *jwt.AccountClaims) { delete(c.SigningKeys, d.Signing[name].Issuer) })
+	d.updateAccount(name, func(c *jwt.AccountClaims) { delete(c.SigningKeys, d.Signing[name].Issuer) })
 }
 
-// replace gives an account a new signing key, in its JWT and in the keyring.
-func (d *operatorEnv) replace(name string) {
+// replaceSigningKey adds a new signing key of an account to its JWT and to the keyring.
+func (d *operatorEnv) replaceSigningKey(name string) {
 	d.t.Helper()
 	d.Signing[name] = callouttest.NewKeys(d.t)
-	d.change(name, func(c *jwt.AccountClaims) { c.SigningKeys.Add(d.Signing[name].Issuer) })
+	d.updateAccount(name, func(c *jwt.AccountClaims) { c.SigningKeys.Add(d.Signing[name].Issuer) })
 	d.WriteKeyring(d.t)
 	callouttest.Must(d.t, d.service.ReloadKeyring())
 }
 
-// An account's signing key is taken away while usher still signs with it, as
-// after a compromise: every server of a cluster refuses what it signed, at once.
-// With the next key all is well again.
+// When a signing key is removed from the account JWT while usher still uses it, as
+// after a compromise, every server of the cluster refuses its signatures at once. With a
+// new key, clients can connect again.
 //
-// Attack: minting users with a stolen signing key
-// Held by: a retired key is taken out of the account JWT, and every server refuses what it signed
+// Attack: a stolen signing key signs user JWTs
+// Held by: rotation removes a retired key from the account JWT, and every server refuses its signatures
 func TestRemovedSigningKeyIsRefusedEverywhere(t *testing.T) {
 	d := newOperatorEnv(t, callouttest.OperatorConfig{Servers: 3})
 	d.expectConnect()
-	d.remove(callouttest.AppAccount)
+	d.removeSigningKey(callouttest.AppAccount)
 	d.expectRefused("is not known") // User JWT issuer "A…" is not known
-	d.replace(callouttest.AppAccount)
+	d.replaceSigningKey(callouttest.AppAccount)
 	d.expectConnect()
-	d.remove(callouttest.CalloutAccount)
+	d.removeSigningKey(callouttest.CalloutAccount)
 	d.expectRefused("signing key is unknown")
-	d.replace(callouttest.CalloutAccount)
+	d.replaceSigningKey(callouttest.CalloutAccount)
 	d.expectConnect()
 }
 
-// The same with sealed requests. nats-server 2.15.2 does not look at who signed a
-// sealed response (server/auth_callout.go, decodeResponse: "if response is
-// encrypted none of this is needed"): that it could be sealed shows that the
-// sender has the xkey. So a removed key of the callout account still serves;
-// whoever wants it to be of no use has to replace the xkey too. What signed the
-// user JWT is looked at in any case.
+// With sealed requests, nats-server 2.15.2 does not check who signed a response
+// (server/auth_callout.go, decodeResponse: "if response is encrypted none of this is
+// needed"), because the sender has the xkey. So a removed key of the callout account
+// still works until the xkey is replaced too. The server always checks the signature of
+// the user JWT.
 func TestRemovedSigningKeySealed(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+	t.Parallel() // mostly waits
 	d := newOperatorEnv(t, callouttest.OperatorConfig{Sealed: true, Timeout: silenceTimeout})
-	d.remove(callouttest.CalloutAccount)
+	d.removeSigningKey(callouttest.CalloutAccount)
 	d.expectConnect()
-	d.replace(callouttest.CalloutAccount)
-	d.remove(callouttest.AppAccount)
+	d.replaceSigningKey(callouttest.CalloutAccount)
+	d.removeSigningKey(callouttest.AppAccount)
 	d.expectRefused("is not known")
-	d.replace(callouttest.AppAccount)
+	d.replaceSigningKey(callouttest.AppAccount)
 	d.expectConnect()
 
-	// The old xkey: the server seals to the new one, which usher cannot open. It
-	// does not answer, and says so.
+	// The server seals to a new xkey, which usher does not have, so usher cannot answer.
 	d.XKey = callouttest.NewKeys(t)
-	d.change(callouttest.CalloutAccount, func(c *jwt.AccountClaims) { c.Authorization.XKey = d.XKey.XKey })
+	d.updateAccount(callouttest.CalloutAccount, func(c *jwt.AccountClaims) { c.Authorization.XKey = d.XKey.XKey })
 	expectNoAnswer(t, d.Servers[0].URL(), func() bool {
 		return latest(d.service.Events(t)).Text("code") == callout.CodeXKeyUnknown
 	}, nats.Token("publisher-key"))
@@ -166,32 +163,32 @@ func TestRemovedSigningKeySealed(t *testing.T) {
 	d.expectConnect()
 }
 
-// A key that is removed takes its live connections with it: the server closes
-// them, and the clients come back with the next key if it is there by then.
+// The server closes the connections of a removed signing key. Their clients reconnect
+// if there is another key.
 //
-// Attack: staying connected on a user JWT that a stolen signing key made
+// Attack: a client stays connected with a user JWT that a stolen signing key signed
 // Held by: the servers close the connections of a removed key
-func TestLiveConnectionsOfARemovedSigningKey(t *testing.T) {
+func TestConnectionsOfRemovedSigningKey(t *testing.T) {
 	d := newOperatorEnv(t, callouttest.OperatorConfig{})
 	nc, lost := d.connectPersistent()
 	old := d.Signing[callouttest.AppAccount].Issuer
-	d.replace(callouttest.AppAccount)
+	d.replaceSigningKey(callouttest.AppAccount)
 	callouttest.Must(t, nc.FlushTimeout(testTimeout))
 	if len(lost) > 0 {
 		t.Errorf("adding a key closed a connection: %v", <-lost)
 	}
-	d.change(callouttest.AppAccount, func(c *jwt.AccountClaims) { delete(c.SigningKeys, old) })
+	d.updateAccount(callouttest.AppAccount, func(c *jwt.AccountClaims) { delete(c.SigningKeys, old) })
 	d.expectReconnect(nc, lost)
 }
 
-// expectReconnect expects a client to lose its connection and to come back by itself.
+// expectReconnect checks that a client loses its connection and reconnects.
 func (d *operatorEnv) expectReconnect(nc *nats.Conn, lost chan error) {
 	d.t.Helper()
 	select {
 	case err := <-lost:
-		d.t.Logf("the connection ended: %v", err)
+		d.t.Logf("disconnected: %v", err)
 	case <-time.After(4 * testTimeout):
-		d.t.Fatal("the connection stays")
+		d.t.Fatal("timed out waiting for the disconnect")
 	}
 	callouttest.Eventually(d.t, "the client is connected again", func() bool { return nc.IsConnected() && nc.Stats().Reconnects > 0 || nc.IsClosed() })
 	callouttest.Must(d.t, nc.FlushTimeout(testTimeout))
@@ -202,35 +199,34 @@ func (d *operatorEnv) expectReconnect(nc *nats.Conn, lost chan error) {
 	}
 }
 
-// Revocations of an account ("*": all user JWTs up to a time) close the
-// connections that came over auth callout. nats-server 2.15.2 does not look at
-// them when such a connection is made, so its client is let in again: usher's
-// directory says who may come back.
+// A revocation in an account JWT ("*": all user JWTs issued before a time) closes the
+// connections of auth callout. nats-server 2.15.2 does not check revocations when such a
+// client connects, so it can reconnect: usher's directory decides.
 func TestRevocation(t *testing.T) {
 	d := newOperatorEnv(t, callouttest.OperatorConfig{})
 	nc, lost := d.connectPersistent()
-	d.change(callouttest.AppAccount, func(c *jwt.AccountClaims) { c.RevokeAt(jwt.All, time.Now().Add(time.Hour)) })
+	d.updateAccount(callouttest.AppAccount, func(c *jwt.AccountClaims) { c.RevokeAt(jwt.All, time.Now().Add(time.Hour)) })
 	d.expectReconnect(nc, lost)
 }
 
-// An account JWT that ends closes every connection of its account.
+// When an account JWT expires, the server closes all connections of the account.
 //
-// Of the target account, nats-server 2.15.2 lets clients in again over auth
-// callout all the same: it looks for a newer JWT, finds the one it has, and goes
-// on (server.go, updateAccountWithClaimJWT). Who must stay out has to lose its
-// role in usher's directory, or the account its place in allowed_accounts.
+// Clients of an expired target account can still reconnect over auth callout:
+// nats-server 2.15.2 looks for a newer JWT, finds the same one, and continues
+// (server.go, updateAccountWithClaimJWT). To keep a client out, remove its role from
+// usher's directory, or the account from allowed_accounts.
 //
-// Of the callout account: usher's own connection is lost, and nobody is asked. A
-// client hears nothing until the server's authorization.timeout, and is refused
-// then. usher comes back by itself.
+// When the callout account expires, usher's connections are closed too, and requests
+// have no responder. The server refuses clients after its authorization.timeout. usher
+// reconnects once the account is valid.
 func TestAccountExpires(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+	t.Parallel() // mostly waits
 	d := newOperatorEnv(t, callouttest.OperatorConfig{Timeout: 3, DisableShortFirstPing: true})
 	expire := func(name string) {
 		t.Helper()
-		// Within a second of an update the server looks for no newer JWT, and refuses:
-		// be well above that.
-		d.change(name, func(c *jwt.AccountClaims) { c.Expires = time.Now().Unix() + 3 })
+		// Within a second of an update the server does not look for a newer JWT, and
+		// refuses. So the account expires well after that.
+		d.updateAccount(name, func(c *jwt.AccountClaims) { c.Expires = time.Now().Unix() + 3 })
 		account, err := d.Servers[0].NATSServer().LookupAccount(d.Accounts[name])
 		callouttest.Must(t, err)
 		callouttest.Eventually(t, "the account has expired", account.IsExpired)
@@ -239,29 +235,28 @@ func TestAccountExpires(t *testing.T) {
 	expire(callouttest.AppAccount)
 	d.expectReconnect(nc, lost)
 	d.expectConnect()
-	d.change(callouttest.CalloutAccount, func(c *jwt.AccountClaims) { c.Authorization.AllowedAccounts.Remove(d.Accounts[callouttest.AppAccount]) })
+	d.updateAccount(callouttest.CalloutAccount, func(c *jwt.AccountClaims) { c.Authorization.AllowedAccounts.Remove(d.Accounts[callouttest.AppAccount]) })
 	d.expectRefused("not permitted as valid account option")
-	d.change(callouttest.CalloutAccount, func(c *jwt.AccountClaims) { c.Authorization.AllowedAccounts.Add(d.Accounts[callouttest.AppAccount]) })
-	d.change(callouttest.AppAccount, func(c *jwt.AccountClaims) { c.Expires = 0 })
+	d.updateAccount(callouttest.CalloutAccount, func(c *jwt.AccountClaims) { c.Authorization.AllowedAccounts.Add(d.Accounts[callouttest.AppAccount]) })
+	d.updateAccount(callouttest.AppAccount, func(c *jwt.AccountClaims) { c.Expires = 0 })
 	d.expectConnect()
 
 	expire(callouttest.CalloutAccount)
-	asked := len(d.service.Events(t))
+	before := len(d.service.Events(t))
 	if err := attempt(d.URLs(), nats.Token("publisher-key"), nats.Timeout(4*testTimeout)); !errors.Is(err, nats.ErrAuthorization) {
 		t.Errorf("connect: %v", err)
 	}
-	callouttest.Eventually(t, "usher has lost its connection", func() bool { n, _ := d.service.Connected(); return n == 0 })
-	callouttest.Must(t, nc.FlushTimeout(testTimeout)) // who is in stays in
-	if events := d.service.Events(t); len(events) > asked {
-		t.Errorf("usher was asked: %v", events[asked:])
+	callouttest.Eventually(t, "usher is disconnected", func() bool { n, _ := d.service.Connected(); return n == 0 })
+	callouttest.Must(t, nc.FlushTimeout(testTimeout)) // connected clients stay connected
+	if events := d.service.Events(t); len(events) > before {
+		t.Errorf("usher got requests: %v", events[before:])
 	}
-	d.change(callouttest.CalloutAccount, func(c *jwt.AccountClaims) { c.Expires = 0 })
+	d.updateAccount(callouttest.CalloutAccount, func(c *jwt.AccountClaims) { c.Expires = 0 })
 	d.service.WaitReady(t)
 	d.expectConnect()
 }
 
-// nats-server 2.15.2 does not look at the expiry of the operator's JWT: it starts
-// with one that has ended, and everything below it works.
+// nats-server 2.15.2 ignores the expiry of the operator JWT.
 func TestOperatorExpired(t *testing.T) {
 	d := newOperatorEnv(t, callouttest.OperatorConfig{Edit: func(name string, c jwt.Claims) {
 		if name == "operator" {
@@ -271,9 +266,9 @@ func TestOperatorExpired(t *testing.T) {
 	d.expectConnect()
 }
 
-// Accounts that an operator's signing key has signed which is not in the
-// operator's JWT, such as one that was removed: the server starts with them, and
-// lets nobody into them. Only the system account it takes as it is.
+// When the signing key that signed the account JWTs is not in the operator JWT, the
+// server starts, but no client can connect to these accounts. The system account is the
+// exception.
 func TestOperatorSigningKeyRemoved(t *testing.T) {
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Edit: func(_ string, c jwt.Claims) {
 		if operator, ok := c.(*jwt.OperatorClaims); ok {
@@ -290,32 +285,31 @@ func TestOperatorSigningKeyRemoved(t *testing.T) {
 	callouttest.Must(t, attempt(o.URLs(), nats.UserCredentials(o.SystemCreds)))
 }
 
-// Pushed to a running server: nats-server 2.15.2 answers 200 "jwt updated" to an
-// account JWT that a stranger signed, and keeps it, in place of the good one. It
-// does not go by it: an account that it has in memory stays as it was, and one
-// that it has to load is refused, also after a restart, until a good one is
-// pushed. So the answer to a push says nothing about whether it was taken.
-func TestPushedByAStranger(t *testing.T) {
+// When an account JWT is pushed that an unknown key signed, nats-server 2.15.2 answers
+// 200 "jwt updated" and stores it, but does not apply it. A loaded account stays as it
+// was. An account that is not loaded is refused, also after a restart, until a valid JWT
+// is pushed. So the answer to a push does not tell whether it was applied.
+func TestPushSignedByUnknownKey(t *testing.T) {
 	d := newOperatorEnv(t, callouttest.OperatorConfig{})
-	d.expectConnect() // APP is loaded; OTHER is not
+	d.expectConnect() // loads APP, not OTHER
 	good := d.SigningKey
 	var err error
 	d.SigningKey, err = nkeys.CreateOperator()
 	callouttest.Must(t, err)
 	for _, name := range []string{callouttest.AppAccount, callouttest.OtherAccount} {
-		d.change(name, func(c *jwt.AccountClaims) { c.Tags.Add("stranger") }) // Push expects code 200
+		d.updateAccount(name, func(c *jwt.AccountClaims) { c.Tags.Add("unknown-signer") }) // PushAccount checks the code 200
 	}
 	d.expectConnect()
 	far := func() error { return attempt(d.URLs(), nats.UserInfo("project=far", "both-key")) }
 	if !errors.Is(far(), nats.ErrAuthorization) {
-		t.Error("an account JWT that a stranger signed was taken")
+		t.Error("an account JWT that an unknown key signed was applied")
 	}
 	if reason := nextReason(t, d.refusals); !strings.Contains(reason, "ccount validation failed") {
 		t.Errorf("refused because: %s", reason)
 	}
 	d.SigningKey = good
 	for _, name := range []string{callouttest.AppAccount, callouttest.OtherAccount} {
-		d.change(name, func(*jwt.AccountClaims) {})
+		d.updateAccount(name, func(*jwt.AccountClaims) {})
 	}
 	d.expectConnect()
 	callouttest.Must(t, far())

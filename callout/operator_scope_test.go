@@ -18,8 +18,8 @@ import (
 	"usher/tokens"
 )
 
-// newScoped starts an operator where role publisher of APP is bound to a scoped
-// signing key, whose template lets users publish below one prefix.
+// newScoped starts an operator in which the role publisher of APP is bound to a scoped
+// signing key. Its template allows users to publish below one prefix.
 func newScoped(t *testing.T, verifiers ...tokens.Verifier) *operatorEnv {
 	t.Helper()
 	template := jwt.UserPermissionLimits{Limits: jwt.Limits{NatsLimits: jwt.NatsLimits{Subs: -1, Data: -1, Payload: -1}}}
@@ -34,10 +34,10 @@ func newScoped(t *testing.T, verifiers ...tokens.Verifier) *operatorEnv {
 	return d
 }
 
-// An edit of the template applies to who is connected: nats-server 2.15.2 closes
-// the connections of a scope that was changed (server/accounts.go, alteredScope),
-// and the clients come back by themselves, with what the template says now. An
-// edit that changes nothing about the scope leaves them alone.
+// A change of the template applies to connected clients: nats-server 2.15.2 closes the
+// connections of a changed scope (server/accounts.go, alteredScope), and the clients
+// reconnect with the new permissions. Another change of the account does not disconnect
+// them.
 func TestTemplateEditApplies(t *testing.T) {
 	d := newScoped(t)
 	nc, lost := d.connectPersistent()
@@ -46,20 +46,20 @@ func TestTemplateEditApplies(t *testing.T) {
 			t.Errorf("before: may publish %s: %t", subject, !may)
 		}
 	}
-	callouttest.Eventually(t, "the refusal came", func() bool { return len(lost) > 0 })
+	callouttest.Eventually(t, "the permission violation arrives", func() bool { return len(lost) > 0 })
 	if err := <-lost; !errors.Is(err, nats.ErrPermissionViolation) {
 		t.Error(err)
 	}
-	d.change(callouttest.AppAccount, func(c *jwt.AccountClaims) { c.Tags.Add("edited") })
+	d.updateAccount(callouttest.AppAccount, func(c *jwt.AccountClaims) { c.Tags.Add("edited") })
 	callouttest.Must(t, nc.FlushTimeout(testTimeout))
 	if len(lost) > 0 {
-		t.Errorf("an edit beside the scope closed the connection: %v", <-lost)
+		t.Errorf("a change outside of the scope closed the connection: %v", <-lost)
 	}
 
-	d.change(callouttest.AppAccount, func(c *jwt.AccountClaims) {
+	d.updateAccount(callouttest.AppAccount, func(c *jwt.AccountClaims) {
 		scope, ok := c.SigningKeys.GetScope(d.Signing[callouttest.AppAccount+"/publisher"].Issuer)
-		user, is := scope.(*jwt.UserScope)
-		if !ok || !is {
+		user, isUser := scope.(*jwt.UserScope)
+		if !ok || !isUser {
 			t.Fatalf("the account has no such scope: %v", scope)
 		}
 		user.Template.Pub.Allow = jwt.StringList{"{{tag(project)}}.drafts.>"}
@@ -73,8 +73,8 @@ func TestTemplateEditApplies(t *testing.T) {
 	}
 }
 
-// dotted is a verifier whose tokens have ids that are not one subject token, as
-// other authorities than the directory may give them.
+// dotted is a verifier whose key ids are not single subject tokens, as authorities other
+// than the directory may have them.
 type dotted struct{}
 
 func (dotted) Name() string { return "dotted" }
@@ -87,29 +87,29 @@ func (dotted) Verify(_ context.Context, c *tokens.Credential) (identity.Identity
 	return identity.Identity{Name: "publisher", Authority: identity.AuthorityDirectory, Method: "dotted", KeyID: id}, nil
 }
 
-// What a template cannot take is denied, with a code that says why. The directory
-// itself takes no key id that is more than one token.
+// A request whose name or tags do not fit into a template is denied with a specific
+// code. The directory itself refuses a key id that is not a single token.
 //
-// Attack: a name or tag that a scoped signing key's template takes for a wildcard or for more tokens
-// Held by: user name and tags of a scoped user JWT are single tokens, or the identity is denied
-func TestWhatATemplateCannotTake(t *testing.T) {
+// Attack: a name or tag becomes a wildcard or several tokens in the template of a scoped signing key
+// Held by: usher denies the request unless user name and tags are single tokens
+func TestTemplateValues(t *testing.T) {
 	records, _, err := file.Parse("directory.yaml", []byte(callouttest.WithDigests(strings.Replace(callouttest.DirectoryYAML, "id: laptop", "id: a.b", 1))))
 	callouttest.Must(t, err)
 	if _, err := snapshot.New(records); err == nil {
-		t.Error("the directory takes a key id with a dot")
+		t.Error("the directory accepts a key id with a dot")
 	}
 	d := newScoped(t, dotted{})
 	for token, code := range map[string]string{
-		"dotted a.b":   callout.CodeNotOneToken, // the id goes into tag key:a.b
+		"dotted a.b":   callout.CodeNotOneToken, // the id becomes the tag key:a.b
 		"dotted *":     callout.CodeNotOneToken,
 		"dotted ab":    callout.CodeGranted,
 		"wsonly-key":   callout.CodeScopeLimits, // limits.connection_types
-		"here-key":     callout.CodeGranted,     // networks are checked by usher
+		"here-key":     callout.CodeGranted,     // usher checks networks
 		"consumer-key": callout.CodeGranted,     // its role is not bound
 	} {
 		err := attempt(d.URLs(), nats.Token(token))
 		if (err == nil) != (code == callout.CodeGranted) || err != nil && !errors.Is(err, nats.ErrAuthorization) {
-			t.Errorf("%s: %v, expected code %s", token, err, code)
+			t.Errorf("%s: %v, want code %s", token, err, code)
 		}
 		if err != nil {
 			if reason := nextReason(t, d.refusals); !strings.Contains(reason, "denied, request ") {

@@ -13,8 +13,8 @@ import (
 	"usher/permissions"
 )
 
-// Identities land in the account that their project names, signed by that
-// account's signing key, over the same servers.
+// Each identity connects to the account of its project. The signing key of that account
+// signs the user JWT.
 func TestOperatorMode(t *testing.T) {
 	for _, sealed := range []bool{false, true} {
 		t.Run(fmt.Sprintf("sealed %t", sealed), func(t *testing.T) {
@@ -42,16 +42,16 @@ func TestOperatorMode(t *testing.T) {
 				}
 				nc.Close()
 			}
-			if nc, err := nats.Connect(o.URLs(), nats.Token("nobody's key"), nats.Timeout(testTimeout)); err == nil {
+			if nc, err := nats.Connect(o.URLs(), nats.Token("unknown-key"), nats.Timeout(testTimeout)); err == nil {
 				nc.Close()
-				t.Error("a token that nobody has got in")
+				t.Error("connected with an unknown token")
 			}
 		})
 	}
 }
 
-// A role that is bound to a scoped signing key gets what the template says, with
-// name and tags filled in.
+// A role that is bound to a scoped signing key gets the permissions of the template,
+// with name and tags filled in.
 func TestScopedSigningKey(t *testing.T) {
 	template := jwt.UserPermissionLimits{}
 	template.Pub.Allow.Add("{{tag(project)}}.{{name()}}.>")
@@ -76,15 +76,15 @@ func TestScopedSigningKey(t *testing.T) {
 	case err := <-refused:
 		t.Log(err)
 	case <-time.After(4 * testTimeout):
-		t.Error("shop.orders is not in the template, and may be published to")
+		t.Error("published to shop.orders, which the template does not allow")
 	}
 	if len(refused) > 0 {
 		t.Error(<-refused)
 	}
-	// Not all of this user's roles are bound to the scope.
+	// Only some roles of this user are bound to the scope.
 	if nc, err := nats.Connect(o.URLs(), nats.UserInfo("project=shop", "both-key"), nats.Timeout(testTimeout)); err == nil {
 		nc.Close()
-		t.Error("roles with different signing keys got in")
+		t.Error("connected with roles of different signing keys")
 	}
 	s.WaitEvent(t, callout.CodeAmbiguousScope)
 }

@@ -22,14 +22,13 @@ import (
 	"usher/tokens"
 )
 
-// gate is a verifier in front of the others that holds the worker up until the
-// test lets it pass, and keeps a list of whom it was asked about: with one worker
-// overload needs no load.
+// gate is a verifier that blocks the worker until the test releases it, and records the
+// credentials in order. With one worker it simulates overload.
 type gate struct {
-	pass  chan struct{}
-	mu    sync.Mutex
-	asked []string
-	name  func(c *tokens.Credential) string
+	pass chan struct{}
+	mu   sync.Mutex
+	seen []string
+	name func(c *tokens.Credential) string
 }
 
 func newGate(name func(c *tokens.Credential) string) *gate {
@@ -40,7 +39,7 @@ func (*gate) Name() string { return "gate" }
 
 func (g *gate) Verify(ctx context.Context, c *tokens.Credential) (identity.Identity, error) {
 	g.mu.Lock()
-	g.asked = append(g.asked, g.name(c))
+	g.seen = append(g.seen, g.name(c))
 	g.mu.Unlock()
 	select {
 	case <-g.pass:
@@ -50,24 +49,24 @@ func (g *gate) Verify(ctx context.Context, c *tokens.Credential) (identity.Ident
 	}
 }
 
-// list returns whom it was asked about so far, the one that it holds up included.
-func (g *gate) list() []string {
+// order returns the names of the credentials so far, including the blocked one.
+func (g *gate) order() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return slices.Clone(g.asked)
+	return slices.Clone(g.seen)
 }
 
-// let lets n pass, and waits until the next one is held up.
-func (g *gate) let(t *testing.T, n int) {
+// release releases n requests, one by one, and waits until the next is blocked.
+func (g *gate) release(t *testing.T, n int) {
 	t.Helper()
 	for range n {
-		before := len(g.list())
+		before := len(g.order())
 		g.pass <- struct{}{}
-		callouttest.Eventually(t, "another request is held up", func() bool { return len(g.list()) > before })
+		callouttest.Eventually(t, "the next request is blocked", func() bool { return len(g.order()) > before })
 	}
 }
 
-// gauge reads a gauge as a scrape would.
+// gauge returns the value of a gauge.
 func gauge(t *testing.T, reg prometheus.Gatherer, name string) float64 {
 	t.Helper()
 	families, err := reg.Gather()
@@ -81,15 +80,16 @@ func gauge(t *testing.T, reg prometheus.Gatherer, name string) float64 {
 	return 0
 }
 
-// inFlight waits until the service has taken so many requests that are not finished.
+// inFlight waits until the service has n requests that are not finished.
 func inFlight(t *testing.T, s *callouttest.Service, n int) {
 	t.Helper()
-	callouttest.Eventually(t, "the service has the requests", func() bool {
+	callouttest.Eventually(t, fmt.Sprintf("%d requests in flight", n), func() bool {
 		return gauge(t, s.Registry, "usher_requests_in_flight") == float64(n)
 	})
 }
 
-// hostDialer dials from one of the loopback's addresses, and can hang up.
+// hostDialer dials from an address of the loopback network, and can close its
+// connections.
 type hostDialer struct {
 	from  string
 	mu    sync.Mutex
@@ -112,12 +112,12 @@ func (c *hostDialer) closeConns() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, conn := range c.conns {
-		_ = conn.Close() // it may have been closed by the other side
+		_ = conn.Close() // fails if it is closed already
 	}
 }
 
-// call connects from an address of the loopback, and closes again.
-func (s testEnv) call(from *hostDialer, opts ...nats.Option) error {
+// connectFrom connects with a dialer, and closes the connection.
+func (s testEnv) connectFrom(from *hostDialer, opts ...nats.Option) error {
 	nc, err := nats.Connect(s.server.URL(), append(opts, nats.SetCustomDialer(from), nats.Timeout(time.Minute))...)
 	if err == nil {
 		nc.Close()
@@ -125,13 +125,14 @@ func (s testEnv) call(from *hostDialer, opts ...nats.Option) error {
 	return err
 }
 
-// outcome has a client connect, and hang up as soon as it is shed for failing.
+// outcome connects and returns the outcome. It closes the connection as soon as the
+// request is shed, because the client gets no answer.
 func (s testEnv) outcome(t *testing.T, from string, as nats.Option) callout.Outcome {
 	t.Helper()
 	shed := func() float64 { return requests(t, s.service.Registry, callout.Shed, callout.CodeFailing) }
 	before := shed()
 	c, ended := &hostDialer{from: from}, make(chan error, 1)
-	go func() { ended <- s.call(c, as) }()
+	go func() { ended <- s.connectFrom(c, as) }()
 	var err error
 	callouttest.Eventually(t, "the request is answered or shed", func() bool {
 		if shed() > before {
@@ -146,7 +147,7 @@ func (s testEnv) outcome(t *testing.T, from string, as nats.Option) callout.Outc
 			return false
 		}
 	})
-	inFlight(t, s.service, 0) // a failure is counted after it was answered
+	inFlight(t, s.service, 0) // a failure is recorded after the answer
 	switch {
 	case shed() > before && err != nil && !errors.Is(err, nats.ErrAuthorization):
 		return callout.Shed
@@ -160,11 +161,11 @@ func (s testEnv) outcome(t *testing.T, from string, as nats.Option) callout.Outc
 	}
 }
 
-// A flood of clients from one host does not keep one of another waiting for more
-// than one turn, whatever came before it.
+// However many clients of one host wait, a client of another host waits for at most
+// one of them.
 //
-// Attack: a flood of clients from one address keeps others waiting
-// Held by: addresses take turns; when too many wait, the address with the most pays
+// Attack: a flood of clients from one address delays clients from other addresses
+// Held by: addresses are served round robin; a full queue evicts requests of the address with the most
 func TestFloodDoesNotStarve(t *testing.T) {
 	const flood, other, size = "127.0.0.2", "127.0.0.3", 60
 	keys := callouttest.NewKeys(t)
@@ -176,63 +177,63 @@ func TestFloodDoesNotStarve(t *testing.T) {
 	})
 	s := testEnv{t, srv, service, keys}
 	var clients sync.WaitGroup
-	come := func(from string) {
+	connect := func(from string) {
 		clients.Go(func() {
-			if err := s.call(&hostDialer{from: from}, nats.Token("publisher-key")); errors.Is(err, nats.ErrAuthorization) {
+			if err := s.connectFrom(&hostDialer{from: from}, nats.Token("publisher-key")); errors.Is(err, nats.ErrAuthorization) {
 				t.Errorf("from %s: %v", from, err)
 			}
 		})
 	}
 	for range size {
-		come(flood)
+		connect(flood)
 	}
 	inFlight(t, service, size)
-	const served = size/4 + 1 // by then all of the flood have been looked at
-	g.let(t, served-1)
-	come(other)
+	const served = size/4 + 1 // by then all requests of the flood are classified
+	g.release(t, served-1)
+	connect(other)
 	inFlight(t, service, size-served+2)
-	g.let(t, 2)
+	g.release(t, 2)
 	close(g.pass)
 	clients.Wait()
 	inFlight(t, service, 0)
-	asked := g.list()
-	if n := requests(t, service.Registry, callout.Granted, callout.CodeGranted); n != size+1 || len(asked) != size+1 {
-		t.Errorf("%d were decided, %v granted", len(asked), n)
+	order := g.order()
+	if n := requests(t, service.Registry, callout.Granted, callout.CodeGranted); n != size+1 || len(order) != size+1 {
+		t.Errorf("%d decided, %v granted", len(order), n)
 	}
-	if at := slices.Index(asked, other); at < served || at > served+1 {
-		t.Errorf("it had turn %d, and came at turn %d", at, served)
+	if at := slices.Index(order, other); at < served || at > served+1 {
+		t.Errorf("the other host was number %d, and arrived after %d", at, served)
 	}
 }
 
-// still is a clock that stands still until a test moves it: what it takes to run
-// the test is no time in which failures are forgotten.
+// manualClock is a clock that only a test advances, so that failures do not expire while
+// the test runs.
 type manualClock struct {
-	start time.Time
-	past  atomic.Int64
+	start   time.Time
+	elapsed atomic.Int64
 }
 
-func (s *manualClock) Now() time.Time { return s.start.Add(time.Duration(s.past.Load())) }
+func (c *manualClock) Now() time.Time { return c.start.Add(time.Duration(c.elapsed.Load())) }
 
-func (s *manualClock) Advance(d time.Duration) { s.past.Add(int64(d)) }
+func (c *manualClock) Advance(d time.Duration) { c.elapsed.Add(int64(d)) }
 
-// failureBurst is how many failures may come at once where one a second may.
+// failureBurst is the burst at a rate of one failure a second.
 const failureBurst = 4
 
-// step is a client of a host that connects, and what becomes of it.
+// step is one connection attempt and its expected outcome.
 type step struct {
-	after time.Duration // the one before
+	after time.Duration // the previous step
 	host  string
 	as    nats.Option
 	want  callout.Outcome
 }
 
-// Who fails again and again is shed, and others are not. Answers come again as
-// time goes by.
+// Clients that fail too often are shed, and others are not. They are answered again
+// after a while.
 //
-// Attack: guessing credentials, or failing without end
-// Held by: failures are limited per address and per credential; above that there is no answer
-func TestFailing(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+// Attack: a client guesses credentials, or fails without end
+// Held by: the rate of failures is limited per address and per credential; above it usher does not answer
+func TestFailureLimits(t *testing.T) {
+	t.Parallel() // mostly waits
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, Timeout: silenceTimeout})
 	const home, away = "127.0.0.1", "127.0.0.2"
@@ -241,7 +242,7 @@ func TestFailing(t *testing.T) {
 	for _, tt := range []struct {
 		name                   string
 		perHost, perCredential float64
-		burst                  step // comes failureBurst times
+		burst                  step // repeated failureBurst times
 		steps                  []step
 	}{
 		{"credential", 0, 1, step{0, home, wrong, callout.Denied}, []step{
@@ -252,8 +253,8 @@ func TestFailing(t *testing.T) {
 			{time.Second, home, wrong, callout.Denied},
 			{0, home, wrong, callout.Shed},
 		}},
-		// Clients can share a key: one that asks for what it does not get does
-		// not shut out those that ask for what they do.
+		// Clients can share a key: one that selects a project without success does not
+		// block those that select another.
 		{"selection", 0, 1, step{0, home, elsewhere, callout.Denied}, []step{
 			{0, home, elsewhere, callout.Shed},
 			{0, home, here, callout.Granted},
@@ -287,19 +288,19 @@ func TestFailing(t *testing.T) {
 	}
 }
 
-// expectSheddingLog checks that the log of a service that has ended says once that it
-// began to shed, and once that it is over, with as many as were counted.
+// expectSheddingLog checks that the log of a stopped service says once that shedding
+// began, and once that it ended, with the count of the metrics.
 func expectSheddingLog(t *testing.T, s *callouttest.Service) {
 	t.Helper()
 	log := s.Log.String()
 	began, ended := strings.Count(log, `msg="shedding requests"`), strings.Count(log, `msg="shedding has ended"`)
 	shed := fmt.Sprintf(" %s=%v", callout.CodeFailing, requests(t, s.Registry, callout.Shed, callout.CodeFailing))
 	if began != 1 || ended != 1 || !strings.Contains(log, shed) || strings.Contains(log, "outcome=shed") {
-		t.Errorf("no episode with%s:\n%s", shed, log)
+		t.Errorf("no begin and end of shedding with%s:\n%s", shed, log)
 	}
 }
 
-// forged returns a request that no server has signed.
+// forged returns a request with an invalid signature.
 func (i *impostor) forged(change func(*jwt.AuthorizationRequestClaims)) *nats.Msg {
 	i.t.Helper()
 	c := i.claims()
@@ -309,13 +310,13 @@ func (i *impostor) forged(change func(*jwt.AuthorizationRequestClaims)) *nats.Ms
 	return i.message(token[:at] + strings.Repeat("A", len(token)-at))
 }
 
-// What is shed is shed before its signature is verified: a forged request and a
-// real one are told apart only where they would be answered. And what nobody has
-// signed is no failure of the host that it names.
+// Requests are shed before their signature is verified, so forged requests are detected
+// only if they would be answered. A forged request is not a failure of the host that it
+// names.
 //
-// Attack: requests that nobody signed cost usher signatures, or an honest address its budget of failures
-// Held by: what is shed is shed before any cryptography, and only what a server signed counts as a failure
-func TestShedBeforeTheCryptography(t *testing.T) {
+// Attack: forged requests cost usher signatures, or use up the failures of an honest address
+// Held by: usher sheds before any cryptography, and only requests that a server signed count as failures
+func TestShedBeforeCryptography(t *testing.T) {
 	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
 		t.Run(name, func(t *testing.T) {
 			s, i := newImpostorWith(t, sealed, callouttest.ServiceConfig{FailuresPerHost: 0.001})
@@ -347,9 +348,9 @@ func TestShedBeforeTheCryptography(t *testing.T) {
 	}
 }
 
-// Attack: a user whose grant is too large connects again and again, each time costs 17 ms, and nobody is charged
-// Held by: the size of a grant is known before it is made, and what costs work and cannot be granted counts as a failure of host and credential
-func TestTooLargeIsCharged(t *testing.T) {
+// Attack: a user whose grant is too large connects again and again, which costs usher 17 ms each time
+// Held by: usher knows the size of a grant before it makes it, and a grant that is too large counts as a failure of host and credential
+func TestTooLargeCountsAsFailure(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range map[string]callouttest.ServiceConfig{
 		"host": {FailuresPerHost: 0.001}, "credential": {FailuresPerCredential: 0.001},
@@ -365,7 +366,7 @@ func TestTooLargeIsCharged(t *testing.T) {
 			for _, c := range []badInput{
 				{name: "too large", msg: from("large-key"), outcome: callout.Unavailable, code: callout.CodeTooLarge},
 				{name: "again", msg: from("large-key"), outcome: callout.Shed, code: callout.CodeFailing},
-				{name: "one that fits", msg: from("publisher-key"), outcome: callout.Granted, code: callout.CodeGranted, answered: true},
+				{name: "a grant that fits", msg: from("publisher-key"), outcome: callout.Granted, code: callout.CodeGranted, answered: true},
 			} {
 				t.Run(c.name, func(t *testing.T) { s.sendBadInput(t, i, c) })
 			}
@@ -373,17 +374,17 @@ func TestTooLargeIsCharged(t *testing.T) {
 	}
 }
 
-// asked is a request that an impostor sent.
-type asked struct {
+// pendingRequest is a request that an impostor has sent.
+type pendingRequest struct {
 	t       *testing.T
 	i       *impostor
 	answers *nats.Subscription
 }
 
-// ask sends a request of a client on a host, with a user name and a token.
-func (i *impostor) ask(t *testing.T, host, user, token string) asked {
+// request sends a request for a client on a host, with a user name and a token.
+func (i *impostor) request(t *testing.T, host, user, token string) pendingRequest {
 	t.Helper()
-	i.clients++ // a server numbers its clients
+	i.clients++ // client IDs are consecutive
 	m := i.with(func(c *jwt.AuthorizationRequestClaims) {
 		c.ClientInformation.Host, c.ClientInformation.ID = host, i.clients
 		c.ConnectOptions.Username, c.ConnectOptions.Token = user, token
@@ -392,11 +393,11 @@ func (i *impostor) ask(t *testing.T, host, user, token string) asked {
 	callouttest.Must(t, err)
 	callouttest.Must(t, i.nc.PublishMsg(m))
 	callouttest.Must(t, i.nc.FlushTimeout(testTimeout))
-	return asked{t, i, answers}
+	return pendingRequest{t, i, answers}
 }
 
-// granted waits for the answer to a request, in the clear.
-func (a asked) granted() bool {
+// granted waits for the answer, which is not sealed, and reports whether it is a grant.
+func (a pendingRequest) granted() bool {
 	a.t.Helper()
 	m, err := a.answers.NextMsg(4 * testTimeout)
 	callouttest.Must(a.t, err)
@@ -405,12 +406,12 @@ func (a asked) granted() bool {
 	return c.Jwt != ""
 }
 
-// silent says that there is no answer. An answer to a later request is there, and
-// they come one after the other.
-func (a asked) silent(later asked) {
+// silent checks that the request is not answered. Answers arrive in order, so it waits
+// for the answer to a later request.
+func (a pendingRequest) silent(later pendingRequest) {
 	a.t.Helper()
 	if !later.granted() {
-		a.t.Error("the later one is denied")
+		a.t.Error("the later request is denied")
 	}
 	if n, _, err := a.answers.Pending(); n != 0 || err != nil {
 		a.t.Errorf("answered: %d, %v", n, err)
@@ -422,7 +423,7 @@ const (
 	lightHost = "192.0.2.2"
 )
 
-// newGatedEnv has one worker that is held up.
+// newGatedEnv returns an environment with one worker, which a gate blocks.
 func newGatedEnv(t *testing.T, cfg callouttest.ServiceConfig) (testEnv, *impostor, *gate) {
 	t.Helper()
 	g := newGate(func(c *tokens.Credential) string { return c.User })
@@ -431,34 +432,33 @@ func newGatedEnv(t *testing.T, cfg callouttest.ServiceConfig) (testEnv, *imposto
 	return s, i, g
 }
 
-// What has waited for as long as the budget is shed, nobody is asked about it,
-// and so there is nothing that could be signed.
-func TestWaitedTooLong(t *testing.T) {
+// A request that has waited longer than the budget is shed without asking a verifier.
+func TestExpiredInQueue(t *testing.T) {
 	const budget = 20 * time.Second
 	var clock callouttest.Clock
 	s, i, g := newGatedEnv(t, callouttest.ServiceConfig{Budget: budget, Now: clock.Now})
-	first := i.ask(t, heavyHost, "first", "publisher-key")
+	first := i.request(t, heavyHost, "first", "publisher-key")
 	inFlight(t, s.service, 1)
-	second := i.ask(t, heavyHost, "second", "publisher-key")
-	looked := i.ask(t, lightHost, "looked at", "publisher-key")
+	second := i.request(t, heavyHost, "second", "publisher-key")
+	classified := i.request(t, lightHost, "classified", "publisher-key")
 	inFlight(t, s.service, 3)
-	g.let(t, 1)
-	fresh := i.ask(t, lightHost, "fresh", "publisher-key")
+	g.release(t, 1)
+	unclassified := i.request(t, lightHost, "unclassified", "publisher-key")
 	inFlight(t, s.service, 3)
 	clock.Advance(budget)
 	g.pass <- struct{}{}
-	callouttest.Eventually(t, "two are too late", func() bool {
+	callouttest.Eventually(t, "two requests are too late", func() bool {
 		return requests(t, s.service.Registry, callout.Shed, callout.CodeTooLate) == 2
 	})
 	inFlight(t, s.service, 0)
 	close(g.pass)
 	if !first.granted() || !second.granted() {
-		t.Error("what was not too late is denied")
+		t.Error("a request that was not too late is denied")
 	}
-	looked.silent(i.ask(t, lightHost, "later", "publisher-key"))
-	fresh.silent(i.ask(t, lightHost, "last", "publisher-key"))
-	if got := strings.Join(g.list(), ", "); got != "first, second, later, last" {
-		t.Errorf("it was asked about %s", got)
+	classified.silent(i.request(t, lightHost, "later", "publisher-key"))
+	unclassified.silent(i.request(t, lightHost, "last", "publisher-key"))
+	if got := strings.Join(g.order(), ", "); got != "first, second, later, last" {
+		t.Errorf("verified: %s", got)
 	}
 	var hosts []string
 	for _, e := range s.service.Events(t) {
@@ -467,43 +467,41 @@ func TestWaitedTooLong(t *testing.T) {
 		}
 	}
 	if !slices.Equal(hosts, []string{"", lightHost}) {
-		t.Errorf("too late were those of %q", hosts)
+		t.Errorf("too late: requests of %q", hosts)
 	}
 }
 
-// late decides when the budget is over.
-type late map[string]error // by token
+// lateVerifier decides after the budget has ended.
+type lateVerifier map[string]error // by token
 
-func (late) Name() string { return "late" }
+func (lateVerifier) Name() string { return "late" }
 
-func (l late) Verify(ctx context.Context, c *tokens.Credential) (identity.Identity, error) {
-	says, ok := l[c.Token()]
+func (l lateVerifier) Verify(ctx context.Context, c *tokens.Credential) (identity.Identity, error) {
+	err, ok := l[c.Token()]
 	if !ok {
 		return identity.Identity{}, tokens.ErrNotApplicable
 	}
 	<-ctx.Done()
-	return identity.Identity{Name: "publisher", Authority: identity.AuthorityDirectory}, says
+	return identity.Identity{Name: "publisher", Authority: identity.AuthorityDirectory}, err
 }
 
-// shortBudget is one that a test waits for to end, and that is long enough all the
-// same for what is to be answered.
+// shortBudget is short enough to wait for its end, and long enough to answer requests.
 const shortBudget = 3 * time.Second
 
-// Nor is anything answered, or signed, that is decided too late, whatever the
-// decision.
+// A late decision is neither signed nor answered, whatever it is.
 func TestDecidedTooLate(t *testing.T) {
-	t.Parallel() // it waits, and so do others
-	verifier := late{"yes": nil, "no": tokens.ErrRejected, "not mine": tokens.ErrNotApplicable, "gives up": context.DeadlineExceeded}
+	t.Parallel() // mostly waits
+	verifier := lateVerifier{"yes": nil, "no": tokens.ErrRejected, "not mine": tokens.ErrNotApplicable, "gives up": context.DeadlineExceeded}
 	s, i := newImpostorWith(t, false, callouttest.ServiceConfig{Budget: shortBudget, Verifiers: []tokens.Verifier{verifier}})
-	var all []asked
+	var all []pendingRequest
 	for token := range verifier {
-		all = append(all, i.ask(t, lightHost, "", token))
+		all = append(all, i.request(t, lightHost, "", token))
 	}
-	callouttest.Eventually(t, "all are too late", func() bool {
+	callouttest.Eventually(t, "all requests are too late", func() bool {
 		return requests(t, s.service.Registry, callout.Shed, callout.CodeTooLate) == float64(len(verifier))
 	})
 	for _, a := range all {
-		a.silent(i.ask(t, lightHost, "", "publisher-key"))
+		a.silent(i.request(t, lightHost, "", "publisher-key"))
 	}
 	for _, e := range s.service.Events(t) {
 		if e.Text("outcome") == "shed" && !strings.HasPrefix(e.Text("cause"), "the budget ran out while ") {
@@ -512,38 +510,38 @@ func TestDecidedTooLate(t *testing.T) {
 	}
 }
 
-// More than the queue takes are shed: before the look whoever comes, after it the
-// oldest of the source that has the most.
+// If the queue is full, unclassified requests are shed on arrival. Of classified ones,
+// the oldest request of the heaviest source is shed.
 func TestQueueFull(t *testing.T) {
 	s, i, g := newGatedEnv(t, callouttest.ServiceConfig{Queue: 2, Budget: time.Minute})
-	ask := func(host, user string) asked { return i.ask(t, host, user, "publisher-key") }
+	request := func(host, user string) pendingRequest { return i.request(t, host, user, "publisher-key") }
 	full := func(n float64) {
 		t.Helper()
 		callouttest.Eventually(t, "the queue is full", func() bool {
 			return requests(t, s.service.Registry, callout.Shed, callout.CodeQueueFull) == n
 		})
 	}
-	in := []asked{ask(heavyHost, "1")}
+	granted := []pendingRequest{request(heavyHost, "1")}
 	inFlight(t, s.service, 1)
-	in = append(in, ask(heavyHost, "2"))
-	oldest := ask(heavyHost, "3")
+	granted = append(granted, request(heavyHost, "2"))
+	oldest := request(heavyHost, "3")
 	inFlight(t, s.service, 3)
-	outside := ask(lightHost, "4")
+	refused := request(lightHost, "4")
 	full(1)
-	g.let(t, 1) // 2 and 3 are looked at, and 2 has its turn
-	in = append(in, ask(heavyHost, "5"), ask(lightHost, "6"))
+	g.release(t, 1) // 2 and 3 are classified, and 2 is admitted
+	granted = append(granted, request(heavyHost, "5"), request(lightHost, "6"))
 	inFlight(t, s.service, 4)
-	g.let(t, 1) // 5 and 6 are looked at
+	g.release(t, 1) // 5 and 6 are classified
 	full(2)
 	close(g.pass)
-	for n, a := range in {
-		if !a.granted() {
-			t.Errorf("%d is denied", n)
+	for n, r := range granted {
+		if !r.granted() {
+			t.Errorf("request %d is denied", n)
 		}
 	}
-	oldest.silent(ask(lightHost, "7"))
-	outside.silent(ask(lightHost, "8"))
-	if got := strings.Join(g.list(), ""); got != "125678" {
-		t.Errorf("turns: %s", got)
+	oldest.silent(request(lightHost, "7"))
+	refused.silent(request(lightHost, "8"))
+	if got := strings.Join(g.order(), ""); got != "125678" {
+		t.Errorf("order: %s", got)
 	}
 }

@@ -27,11 +27,11 @@ projects:
   - {name: far, account: OTHER, members: [{user: split, roles: [publisher]}], topics: [{name: orders, acl: [split]}]}
 `
 
-// A reload of nats-server 2.15 in operator mode asks about every connection again, and
-// what the user name selected then still holds.
+// A reload of nats-server 2.15 in operator mode requests authorization for every
+// connection again. The selection in the user name is kept.
 //
-// Attack: after a reload of nats-server a connection that selected a project has all roles of its user, or is in another account
-// Held by: the name of the user JWT holds what was selected, and selects it again
+// Attack: after a reload of nats-server, a connection that selected a project gets all roles of its user, or another account
+// Held by: the name of the user JWT contains the selection, which applies again
 func TestReloadKeepsTheSelection(t *testing.T) {
 	t.Parallel()
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{})
@@ -50,7 +50,7 @@ func TestReloadKeepsTheSelection(t *testing.T) {
 		callouttest.Must(t, err)
 		return s.AccountOf(t, id)
 	}
-	isRefused := func(nc *nats.Conn) {
+	expectViolation := func(nc *nats.Conn) {
 		t.Helper()
 		callouttest.Must(t, nc.Publish("lab.results", []byte("x")))
 		callouttest.Must(t, nc.Flush())
@@ -68,19 +68,19 @@ func TestReloadKeepsTheSelection(t *testing.T) {
 	for _, nc := range all {
 		before = append(before, accountOf(nc))
 	}
-	isRefused(inShop)
-	for n := range 2 { // the second asks about what the first one left
+	expectViolation(inShop)
+	for n := range 2 { // the second reload uses the user JWTs of the first
 		s.Reload(t)
-		callouttest.Eventually(t, "the server has asked again about all", func() bool { return len(service.Events(t)) >= (n+2)*len(all) })
+		callouttest.Eventually(t, "the server has requested authorization for all connections", func() bool { return len(service.Events(t)) >= (n+2)*len(all) })
 		for i, nc := range all {
 			if nc.IsClosed() || nc.Flush() != nil {
 				t.Fatalf("connection %d is closed by a reload: %v", i, nc.LastError())
 			}
 			if now := accountOf(nc); now != before[i] {
-				t.Errorf("connection %d was in %s, and after a reload is in %s", i, before[i], now)
+				t.Errorf("connection %d: account %s before the reload, %s after", i, before[i], now)
 			}
 		}
-		isRefused(inShop)
+		expectViolation(inShop)
 	}
 	denied := slices.DeleteFunc(service.Events(t), func(e callouttest.Event) bool { return e.Text("outcome") == "granted" })
 	if len(denied) > 0 {

@@ -13,8 +13,8 @@ import (
 	"usher/tokens/health"
 )
 
-// newReplicas starts one server and n services that share nothing but the
-// keyring directory and the directory.
+// newReplicas starts one server and n services, which share only the keyring directory
+// and the directory.
 func newReplicas(t *testing.T, sealed bool, n int) (testEnv, []*callouttest.Service) {
 	t.Helper()
 	keys := callouttest.NewKeys(t)
@@ -31,7 +31,7 @@ func newReplicas(t *testing.T, sealed bool, n int) (testEnv, []*callouttest.Serv
 
 func TestReplicas(t *testing.T) {
 	s, services := newReplicas(t, true, 2)
-	for range 60 { // so few for one replica only: 1 in 2^59
+	for range 60 { // the probability that one replica gets all is 1 in 2^59
 		s.connect(t, "publisher-key").Close()
 	}
 	for i, service := range services {
@@ -44,8 +44,8 @@ func TestReplicas(t *testing.T) {
 	callouttest.Must(t, err)
 	services[0].Stop(t)
 	s.service = services[1]
-	if user, account := s.placed(t, s.connect(t, token)); user != health.UserName || account != callouttest.HealthAccount {
-		t.Errorf("the other replica placed the health check as %q in %q", user, account)
+	if user, account := s.connInfo(t, s.connect(t, token)); user != health.UserName || account != callouttest.HealthAccount {
+		t.Errorf("the other replica decided the health check as %q in %q", user, account)
 	}
 	callouttest.Eventually(t, "the health check is in its audit", func() bool {
 		return latest(services[1].Events(t)).Text("method") == "healthcheck"
@@ -59,7 +59,7 @@ func latest(events []callouttest.Event) callouttest.Event {
 	return events[len(events)-1]
 }
 
-// Every connection of the service is one instance for nats micro.
+// Every connection of the service is an instance of the nats micro service.
 func TestMicro(t *testing.T) {
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys})
@@ -68,18 +68,18 @@ func TestMicro(t *testing.T) {
 		Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	})
 	nc := srv.Connect(t, callouttest.ServiceUser)
-	for _, verb := range []string{"PING", "INFO", "STATS"} {
+	for _, request := range []string{"PING", "INFO", "STATS"} {
 		instances := map[string]bool{}
-		for _, data := range ask(t, nc, "$SRV."+verb+".usher", 3) {
+		for _, data := range ask(t, nc, "$SRV."+request+".usher", 3) {
 			var id micro.ServiceIdentity
 			callouttest.Must(t, json.Unmarshal(data, &id))
 			if id.Name != "usher" || id.Version != "0.0.0-test" {
-				t.Errorf("%s: %s", verb, data)
+				t.Errorf("%s: %s", request, data)
 			}
 			instances[id.ID] = true
 		}
 		if len(instances) != 3 {
-			t.Errorf("%s: %d instances", verb, len(instances))
+			t.Errorf("%s: %d instances", request, len(instances))
 		}
 	}
 	if _, err := nc.Request("$SRV.PING.other", nil, testTimeout); err == nil {
@@ -87,7 +87,7 @@ func TestMicro(t *testing.T) {
 	}
 }
 
-// ask returns the first n answers, and fails if there is another one.
+// ask returns n answers to a request, and fails the test if there are more.
 func ask(t *testing.T, nc *nats.Conn, subject string, n int) [][]byte {
 	t.Helper()
 	answers, err := nc.SubscribeSync(nc.NewInbox())
@@ -101,7 +101,7 @@ func ask(t *testing.T, nc *nats.Conn, subject string, n int) [][]byte {
 		all = append(all, m.Data)
 	}
 	if m, err := answers.NextMsg(50 * time.Millisecond); err == nil {
-		t.Errorf("one answer too many: %s", m.Data)
+		t.Errorf("more answers than expected: %s", m.Data)
 	}
 	return all
 }

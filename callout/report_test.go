@@ -19,15 +19,15 @@ import (
 	"usher/permissions"
 )
 
-// reportWait is how long these tests wait for reports: answers come in milliseconds.
+// reportWait is how long to wait for reports. They arrive within milliseconds.
 const reportWait = 300 * time.Millisecond
 
-// reports asks all ushers, as somebody in the callout account, and again if some of
-// them took longer.
+// reports collects the reports of all ushers, and retries while some are missing. nc is
+// in the callout account.
 func reports(t *testing.T, nc *nats.Conn, want int) []keyusage.Report {
 	t.Helper()
 	var all []keyusage.Report
-	callouttest.Eventually(t, "all ushers report", func() bool {
+	callouttest.Eventually(t, fmt.Sprintf("%d reports", want), func() bool {
 		var err error
 		all, err = keyusage.Collect(t.Context(), nc, reportWait)
 		callouttest.Must(t, err)
@@ -39,8 +39,8 @@ func reports(t *testing.T, nc *nats.Conn, want int) []keyusage.Report {
 	return all
 }
 
-// use returns what a report says of a key, as one line.
-func use(t *testing.T, r keyusage.Report, public string) string {
+// usageOf returns the entry of a key in a report, as one line.
+func usageOf(t *testing.T, r keyusage.Report, public string) string {
 	t.Helper()
 	k := r.Key(public)
 	if k == nil {
@@ -55,20 +55,20 @@ func use(t *testing.T, r keyusage.Report, public string) string {
 	}
 	slices.Sort(names)
 	if (k.Last == nil) != (len(names) == 0) {
-		t.Errorf("%s: last %v, of servers %q", public, k.Last, names)
+		t.Errorf("%s: last %v, servers %q", public, k.Last, names)
 	}
 	return fmt.Sprintf("%s %s %d %q", k.Kind, k.State, k.LastHour, names)
 }
 
-// is fails the test if a report says something else of a key.
-func is(t *testing.T, r keyusage.Report, what, public, want string) {
+// expectUsage checks the entry of a key in a report.
+func expectUsage(t *testing.T, r keyusage.Report, what, public, want string) {
 	t.Helper()
-	if got := use(t, r, public); got != want {
+	if got := usageOf(t, r, public); got != want {
 		t.Errorf("%s: %s, want %s", what, got, want)
 	}
 }
 
-// expectConnects connects n clients to one server, which has to let them in or not.
+// expectConnects connects n clients to one server, and checks whether it accepts them.
 func expectConnects(t *testing.T, url string, n int, want bool) {
 	t.Helper()
 	for range n {
@@ -82,7 +82,7 @@ func expectConnects(t *testing.T, url string, n int, want bool) {
 	}
 }
 
-// Each server's requests are counted for the keys that it asks for, by name.
+// The requests of each server count for the keys that it requests.
 func TestReportOfTwoServers(t *testing.T) {
 	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
 		t.Run(name, func(t *testing.T) {
@@ -95,15 +95,15 @@ func TestReportOfTwoServers(t *testing.T) {
 				waitInterest(t, s)
 				expectConnects(t, s.URL(), 3+i, true)
 			}
-			r := reports(t, servers[1].Connect(t, callouttest.ServiceUser), 1)[0] // 3 connections say the same
+			r := reports(t, servers[1].Connect(t, callouttest.ServiceUser), 1)[0] // the 3 connections send the same report
 			if r.Instance == "" || time.Since(r.Started) > time.Minute {
 				t.Errorf("%+v", r)
 			}
-			is(t, r, "issuer of one", keys[0].Issuer, `issuer active 3 ["one"]`)
-			is(t, r, "issuer of two", keys[1].Issuer, `issuer active 4 ["two"]`)
+			expectUsage(t, r, "issuer of one", keys[0].Issuer, `issuer active 3 ["one"]`)
+			expectUsage(t, r, "issuer of two", keys[1].Issuer, `issuer active 4 ["two"]`)
 			if sealed {
-				is(t, r, "xkey of one", keys[0].XKey, `xkey active 3 ["one"]`)
-				is(t, r, "xkey of two", keys[1].XKey, `xkey active 4 ["two"]`)
+				expectUsage(t, r, "xkey of one", keys[0].XKey, `xkey active 3 ["one"]`)
+				expectUsage(t, r, "xkey of two", keys[1].XKey, `xkey active 4 ["two"]`)
 			}
 			if id := r.Key(keys[0].Issuer).Servers[0].ID; id != servers[0].ID() {
 				t.Errorf("server %s, want %s", id, servers[0].ID())
@@ -112,9 +112,9 @@ func TestReportOfTwoServers(t *testing.T) {
 	}
 }
 
-// What servers ask for in vain is listed too, also after it was taken away.
+// A requested key is listed also if it is not in the keyring.
 func TestReportOfUnknownIssuer(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+	t.Parallel() // mostly waits
 	servers, keys := cluster(t, false)
 	dir := callouttest.KeyringDir(t, false, keys[0])
 	service := callouttest.StartService(t, callouttest.ServiceConfig{
@@ -124,17 +124,17 @@ func TestReportOfUnknownIssuer(t *testing.T) {
 		waitInterest(t, s)
 	}
 	nc := servers[0].Connect(t, callouttest.ServiceUser)
-	is(t, reports(t, nc, 1)[0], "before", keys[1].Issuer, "not listed")
+	expectUsage(t, reports(t, nc, 1)[0], "before a request", keys[1].Issuer, "not listed")
 	expectConnects(t, servers[1].URL(), 1, false)
-	is(t, reports(t, nc, 1)[0], "asked for", keys[1].Issuer, `  1 ["two"]`)
+	expectUsage(t, reports(t, nc, 1)[0], "requested", keys[1].Issuer, `  1 ["two"]`)
 	callouttest.WriteSeed(t, dir+"/new.nk", keys[1].IssuerSeed)
 	callouttest.Must(t, service.ReloadKeyring())
 	expectConnects(t, servers[1].URL(), 2, true)
-	is(t, reports(t, nc, 1)[0], "held", keys[1].Issuer, `issuer active 3 ["two"]`)
-	is(t, reports(t, nc, 1)[0], "the other", keys[0].Issuer, `issuer active 0 []`)
+	expectUsage(t, reports(t, nc, 1)[0], "in the keyring", keys[1].Issuer, `issuer active 3 ["two"]`)
+	expectUsage(t, reports(t, nc, 1)[0], "other key", keys[0].Issuer, `issuer active 0 []`)
 }
 
-// Two replicas are two reports, which make up the whole together.
+// Each replica has its own report with its part of the requests.
 func TestReportOfReplicas(t *testing.T) {
 	s, _ := newReplicas(t, true, 2)
 	expectConnects(t, s.server.URL(), 20, true)
@@ -170,11 +170,11 @@ func TestReportForgetsAfterAnHour(t *testing.T) {
 	}
 }
 
-// A request that does not prove which server it comes from counts for nothing.
+// A request that no server has signed does not count.
 //
-// Attack: forged requests spoil what usher reports of its servers
-// Held by: only requests that a server signed are counted
-func TestReportCountsNothingForged(t *testing.T) {
+// Attack: forged requests falsify the report of key usage
+// Held by: usher counts only requests that a server signed
+func TestReportIgnoresForgedRequests(t *testing.T) {
 	for name, sealed := range map[string]bool{"plain": false, "sealed": true} {
 		t.Run(name, func(t *testing.T) {
 			s, i := newImpostor(t, sealed)
@@ -188,22 +188,23 @@ func TestReportCountsNothingForged(t *testing.T) {
 			} {
 				before := len(s.service.Events(t))
 				callouttest.Must(t, i.nc.PublishMsg(msg))
-				callouttest.Eventually(t, "it is in the audit", func() bool { return len(s.service.Events(t)) > before })
+				callouttest.Eventually(t, "the request is in the audit", func() bool { return len(s.service.Events(t)) > before })
 				if e := latest(s.service.Events(t)); e.Text("outcome") != "malformed" {
 					t.Errorf("%v", e)
 				}
 			}
 			r := s.service.Report()
-			is(t, r, "issuer", s.keys.Issuer, "issuer active 0 []")
-			is(t, r, "unknown", other.Issuer, "not listed")
+			expectUsage(t, r, "issuer", s.keys.Issuer, "issuer active 0 []")
+			expectUsage(t, r, "unknown", other.Issuer, "not listed")
 			if sealed {
-				is(t, r, "xkey", s.keys.XKey, "xkey active 0 []")
+				expectUsage(t, r, "xkey", s.keys.XKey, "xkey active 0 []")
 			}
 		})
 	}
 }
 
-// In operator mode a key counts where it signs: responses, or user JWTs.
+// In operator mode a key counts the answers in which it signs the response or the user
+// JWT.
 func TestReportOfOperatorMode(t *testing.T) {
 	template := jwt.UserPermissionLimits{Limits: jwt.Limits{NatsLimits: jwt.NatsLimits{Subs: -1, Data: -1, Payload: -1}}}
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{
@@ -215,20 +216,20 @@ func TestReportOfOperatorMode(t *testing.T) {
 	})
 	expectConnects(t, o.URLs(), 2, true) // APP, scoped
 	for _, c := range []struct {
-		opt nats.Option
-		let bool
+		opt     nats.Option
+		granted bool
 	}{
 		{nats.Token("consumer-key"), true},                    // APP
 		{nats.UserInfo("project=far", "both-key"), true},      // OTHER
-		{nats.Token("nobody's key"), false},                   // a response without a user JWT
-		{nats.UserInfo("project=lab", "stranger-key"), false}, // the same
+		{nats.Token("unknown-key"), false},                    // a response without a user JWT
+		{nats.UserInfo("project=lab", "stranger-key"), false}, // as above
 	} {
 		nc, err := nats.Connect(o.URLs(), c.opt, nats.Timeout(testTimeout))
 		if err == nil {
 			nc.Close()
 		}
-		if (err == nil) != c.let {
-			t.Errorf("let in: %v", err)
+		if (err == nil) != c.granted {
+			t.Errorf("connect: %v", err)
 		}
 	}
 	nc, err := nats.Connect(o.URLs(), nats.UserCredentials(o.ServiceCreds))
@@ -242,17 +243,17 @@ func TestReportOfOperatorMode(t *testing.T) {
 		callouttest.OtherAccount:              `signing_key active 1 ["n1"]`,
 		callouttest.HealthAccount:             `signing_key active 0 []`,
 	} {
-		is(t, r, name, o.Signing[name].Issuer, want)
+		expectUsage(t, r, name, o.Signing[name].Issuer, want)
 	}
-	is(t, r, "xkey", o.XKey.XKey, `xkey active 6 ["n1"]`)
+	expectUsage(t, r, "xkey", o.XKey.XKey, `xkey active 6 ["n1"]`)
 	if k := r.Key(o.Signing[callouttest.AppAccount+"/publisher"].Issuer); k.Account != callouttest.AppAccount || k.Scope != "publisher" || k.State != issuer.StateActive {
 		t.Errorf("%+v", k)
 	}
-	is(t, r, "the callout account", o.Accounts[callouttest.CalloutAccount], "not listed")
+	expectUsage(t, r, "the callout account", o.Accounts[callouttest.CalloutAccount], "not listed")
 }
 
-// While a signing key is replaced, each counts what it signed: the count of the
-// old one stays, and stands still.
+// During the rotation of a signing key each key counts its own signatures. The count of
+// the old key stops.
 func TestReportOfReplacedSigningKey(t *testing.T) {
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{})
 	service := callouttest.StartService(t, callouttest.ServiceConfig{
@@ -274,18 +275,18 @@ func TestReportOfReplacedSigningKey(t *testing.T) {
 	callouttest.Must(t, service.ReloadKeyring())
 	expectConnects(t, o.URLs(), 2, true)
 	r := service.Report()
-	is(t, r, "old", old.Issuer, `signing_key retiring 3 ["n1"]`)
-	is(t, r, "new", replacement.Issuer, `signing_key active 2 ["n1"]`)
-	is(t, r, "responses", o.Signing[callouttest.CalloutAccount].Issuer, `signing_key active 5 ["n1"]`)
+	expectUsage(t, r, "old", old.Issuer, `signing_key retiring 3 ["n1"]`)
+	expectUsage(t, r, "new", replacement.Issuer, `signing_key active 2 ["n1"]`)
+	expectUsage(t, r, "responses", o.Signing[callouttest.CalloutAccount].Issuer, `signing_key active 5 ["n1"]`)
 }
 
-func TestReportsOfNobody(t *testing.T) {
+func TestNoReports(t *testing.T) {
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: callouttest.NewKeys(t)})
 	nc := srv.Connect(t, callouttest.ServiceUser)
 	reports(t, nc, 0)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := keyusage.Collect(ctx, nc, reportWait); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
+		t.Errorf("error %v", err)
 	}
 }

@@ -10,15 +10,17 @@ import (
 	"usher/callout/callouttest"
 )
 
-// silenceTimeout is the servers' authorization.timeout here. docs/explanation/silence.md asks
-// for one above the 2.3 s after which nats.go gives up on an attempt by itself (see
-// TestSilence); this is well above, because a slow machine keeps clients from it.
+// silenceTimeout is the servers' authorization.timeout in seconds. It must be more than
+// 2.3 s, after which nats.go gives up an attempt (docs/explanation/silence.md and
+// TestSilence). On a slow machine clients give up later, so it is much more.
 const silenceTimeout = 5
 
-// A third of the crowd comes before it happens, and two thirds while and after.
+// clientCount is how many clients connect: a third before the disturbance, the others
+// during and after it.
 const clientCount = 120
 
-// newProcessEnv has a server that can be killed.
+// newProcessEnv returns an environment whose server runs as a process and can be
+// killed.
 func newProcessEnv(t *testing.T) testEnv {
 	t.Helper()
 	keys := callouttest.NewKeys(t)
@@ -33,17 +35,17 @@ func newProcessEnv(t *testing.T) testEnv {
 func TestServerRestart(t *testing.T) {
 	s := newProcessEnv(t)
 	c := newClientStream(t, s.server.URL())
-	c.come(clientCount / 3)
+	c.start(clientCount / 3)
 	start := time.Now()
 	rest := make(chan struct{})
 	go func() {
 		defer close(rest)
-		c.come(clientCount - clientCount/3)
+		c.start(clientCount - clientCount/3)
 	}()
 	s.server.Stop()
 	s.server.Start(t)
 	s.service.WaitReady(t)
-	t.Logf("figures: the service was ready again after %s", time.Since(start).Round(time.Millisecond))
+	t.Logf("figures: the service was ready after %s", time.Since(start).Round(time.Millisecond))
 	<-rest
 	c.report(start)
 }
@@ -57,30 +59,30 @@ func TestServiceRestart(t *testing.T) {
 	}
 	first := callouttest.StartService(t, cfg)
 	c := newClientStream(t, srv.URL())
-	c.come(clientCount / 3)
+	c.start(clientCount / 3)
 	start := time.Now()
 	first.Stop(t)
-	c.come(clientCount / 6) // nobody answers these
+	c.start(clientCount / 6) // these are not answered
 	gap := time.Since(start)
 	callouttest.StartService(t, cfg)
 	t.Logf("figures: no service for %s", gap.Round(time.Millisecond))
-	c.come(clientCount / 2)
+	c.start(clientCount / 2)
 	c.report(start)
 }
 
-// One of two replicas leaves: nobody notices.
-func TestReplicaLeaves(t *testing.T) {
+// When one of two replicas stops, clients see no error.
+func TestReplicaStops(t *testing.T) {
 	s, services := newReplicas(t, true, 2)
-	c := newClientStream(t, s.server.URL(), nats.Timeout(testTimeout)) // a slow machine is no error
-	c.come(clientCount / 3)
+	c := newClientStream(t, s.server.URL(), nats.Timeout(testTimeout)) // a slow machine must not cause errors
+	c.start(clientCount / 3)
 	start := time.Now()
-	gone := make(chan struct{})
+	stopped := make(chan struct{})
 	go func() {
-		defer close(gone)
+		defer close(stopped)
 		services[0].Stop(t)
 	}()
-	c.come(clientCount - clientCount/3)
-	<-gone
+	c.start(clientCount - clientCount/3)
+	<-stopped
 	c.report(start)
 	if len(c.failed) > 0 {
 		t.Errorf("errors: %v", c.failed)
@@ -94,13 +96,12 @@ func TestReplicaLeaves(t *testing.T) {
 	}
 }
 
-// A server that takes the service's password for wrong, again and again, must
-// not lose the service for good.
+// Repeated authorization errors must not close a service connection permanently.
 func TestServiceSurvivesAuthErrors(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+	t.Parallel() // mostly waits
 	s := newTestEnv(t, true)
 	s.server.SetServicePassword(t, "changed")
-	callouttest.Eventually(t, "the service was refused four times", func() bool {
+	callouttest.Eventually(t, "four authorization violations are in the log", func() bool {
 		return strings.Count(s.service.Log.String(), "authorization violation") >= 4
 	})
 	if s.service.Ready() == nil {

@@ -9,8 +9,8 @@ import (
 	"usher/callout/callouttest"
 )
 
-// Two replicas are replaced one after the other, with several connections
-// each: nobody is refused, and nobody is left without an answer.
+// While replicas are replaced one after the other, no client is refused and every
+// request is answered.
 func TestRollingRestart(t *testing.T) {
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, DisableShortFirstPing: true})
@@ -21,18 +21,18 @@ func TestRollingRestart(t *testing.T) {
 	services := []*callouttest.Service{callouttest.StartService(t, cfg), callouttest.StartService(t, cfg)}
 	c := newClientStream(t, srv.URL(), nats.Timeout(testTimeout))
 	start := time.Now()
-	coming := make(chan struct{})
+	started := make(chan struct{})
 	go func() {
-		defer close(coming)
-		c.come(clientCount)
+		defer close(started)
+		c.start(clientCount)
 	}()
-	for replaced, done := 0, false; !done; replaced++ { // again and again, while clients come
+	for replaced, done := 0, false; !done; replaced++ { // until all clients have started
 		services = append(services, callouttest.StartService(t, cfg))
 		services[replaced].Stop(t)
 		select {
-		case <-coming:
+		case <-started:
 			done = true
-			t.Logf("figures: %d replicas were replaced", replaced+1)
+			t.Logf("figures: %d replicas replaced", replaced+1)
 		default:
 		}
 	}

@@ -13,13 +13,13 @@ import (
 	"usher/callout/callouttest"
 )
 
-// A client may send CONNECT again on the same connection, with another key: the server
-// asks about it anew, and forgets when the first credential ends. So nothing of the
-// first grant may stay, neither in its account nor in another.
+// A client may send CONNECT again on the same connection, with another key. The server
+// requests authorization again, and forgets the expiry of the first credential. So
+// nothing of the first grant may remain, neither in the same account nor in another.
 //
-// Attack: a client sends a second CONNECT with another key, and keeps the subscriptions of the first past the end of that key
-// Held by: nats-server from 2.11.17 and 2.12.8 ends the subscriptions of the first grant; usher check warns of older releases
-func TestSecondConnectEndsTheFirst(t *testing.T) {
+// Attack: a client sends a second CONNECT with another key, and keeps the subscriptions of the first key after that expires
+// Held by: nats-server from 2.11.17 and 2.12.8 ends the subscriptions of the first grant; usher check warns about older releases
+func TestSecondConnect(t *testing.T) {
 	t.Parallel()
 	for _, account := range []string{callouttest.AppAccount, callouttest.OtherAccount} {
 		t.Run(account, func(t *testing.T) {
@@ -40,9 +40,8 @@ projects:
   - {name: far, account: %s, members: [{user: second, roles: [publisher]}], topics: [{name: orders, acl: [second]}]}
 `
 
-// messagesAfterSecondConnect returns the messages that a subscription of one user gets
-// after the client has come again, over the same connection, as a user of an account
-// who may not subscribe.
+// messagesAfterSecondConnect returns the messages that a subscription gets after a second
+// CONNECT on its connection, as a user of the given account that may not subscribe.
 func messagesAfterSecondConnect(t *testing.T, account string) []string {
 	t.Helper()
 	keys := callouttest.NewKeys(t)
@@ -55,7 +54,7 @@ func messagesAfterSecondConnect(t *testing.T, account string) []string {
 	publish := func() {
 		t.Helper()
 		callouttest.Must(t, admin.Publish("shop.orders", nil))
-		callouttest.Must(t, admin.FlushTimeout(testTimeout)) // it is on its way to whoever hears it
+		callouttest.Must(t, admin.FlushTimeout(testTimeout)) // the server has processed it
 	}
 	c.exchange(t, "", `CONNECT {"auth_token":"first-key","protocol":1}`, "SUB shop.> 1")
 	publish()
@@ -68,7 +67,7 @@ func messagesAfterSecondConnect(t *testing.T, account string) []string {
 	return c.exchange(t, "")
 }
 
-// client speaks the protocol of clients, without a library.
+// rawClient speaks the NATS client protocol without a library.
 type rawClient struct {
 	conn net.Conn
 	in   *bufio.Reader
@@ -87,8 +86,8 @@ func dialClient(t *testing.T, url string) *rawClient {
 	return &rawClient{conn: conn, in: bufio.NewReader(conn)}
 }
 
-// exchange sends lines and then a PING, and returns the heads of the messages that come
-// before its answer. It ends the test unless the errors among them are what it expects.
+// exchange sends lines and a PING, and returns the protocol lines of the messages before
+// the PONG. It ends the test unless the error among them is the expected one.
 func (c *rawClient) exchange(t *testing.T, refusal string, lines ...string) []string {
 	t.Helper()
 	_, err := io.WriteString(c.conn, strings.Join(append(lines, "PING", ""), "\r\n"))
@@ -98,13 +97,13 @@ func (c *rawClient) exchange(t *testing.T, refusal string, lines ...string) []st
 	for {
 		line, err := c.in.ReadString('\n')
 		if err != nil {
-			t.Fatalf("the server has gone: %v, after %s", err, refused)
+			t.Fatalf("read: %v, after %s", err, refused)
 		}
 		line = strings.TrimRight(line, "\r\n")
 		switch word, _, _ := strings.Cut(line, " "); word {
 		case "PONG":
 			if refused != refusal {
-				t.Fatalf("the server says %q, not %q", refused, refusal)
+				t.Fatalf("server error %q, want %q", refused, refusal)
 			}
 			return messages
 		case "-ERR":

@@ -18,15 +18,14 @@ import (
 	"usher/tokens/health"
 )
 
-// secretParts is how long a part of a secret may not turn up anywhere.
-const secretParts = 8
+// secretPart is the length from which a part of a secret is a leak.
+const secretPart = 8
 
-// tokensOfAllKinds makes one token of each kind there is: usher's own form and
-// opaque ones from elsewhere, known, expired and unknown. None holds a word
-// that logs have for other reasons.
+// tokensOfAllKinds returns one token of each kind: usher API keys and opaque tokens,
+// valid, expired and unknown. None contains a word that a log can contain otherwise.
 func tokensOfAllKinds(t *testing.T) (granted, denied []string, directory string) {
 	t.Helper()
-	own := func() string {
+	apiKey := func() string {
 		key, err := apikey.New(rand.Reader)
 		callouttest.Must(t, err)
 		return key
@@ -36,11 +35,11 @@ func tokensOfAllKinds(t *testing.T) (granted, denied []string, directory string)
 		_, _ = rand.Read(raw)
 		return hex.EncodeToString(raw)
 	}
-	granted = []string{own(), opaque()}
-	lapsed := own()
-	mistyped := []byte(own())
+	granted = []string{apiKey(), opaque()}
+	expired := apiKey()
+	mistyped := []byte(apiKey())
 	mistyped[10] = map[bool]byte{true: 'B', false: 'A'}[mistyped[10] == 'A']
-	denied = []string{lapsed, own(), opaque(), string(mistyped), own()[:30], health.Prefix + opaque()}
+	denied = []string{expired, apiKey(), opaque(), string(mistyped), apiKey()[:30], health.Prefix + opaque()}
 	directory = fmt.Sprintf(`
 users:
   - name: publisher
@@ -50,12 +49,12 @@ projects:
     account: APP
     members: [{user: publisher, roles: [publisher]}]
     topics: [{name: orders, acl: [publisher]}]
-`, granted[0], granted[1], lapsed)
+`, granted[0], granted[1], expired)
 	return granted, denied, callouttest.WithDigests(directory)
 }
 
-// Attack: reading tokens and passwords of clients in log, audit, metrics or answers
-// Held by: nothing that a client presents as a secret is written anywhere, nor a part of it
+// Attack: somebody reads tokens or passwords of clients in log, audit, metrics or answers
+// Held by: usher writes no secret of a client, and no part of one
 func TestNoSecretAnywhere(t *testing.T) {
 	plainAndSealed(t, func(s testEnv) {
 		t := s.t
@@ -68,13 +67,13 @@ func TestNoSecretAnywhere(t *testing.T) {
 		for _, token := range append(granted, denied...) {
 			refusals += s.presentEverywhere(t, token)
 		}
-		if want := len(denied)*ways + len(granted); refusals != want { // the MQTT client id is nobody's
-			t.Fatalf("%d connections were refused, expected %d", refusals, want)
+		if want := len(denied)*attemptsPerToken + len(granted); refusals != want { // the MQTT client id is not that of the user
+			t.Fatalf("%d connections were refused, want %d", refusals, want)
 		}
 		var events []callouttest.Event
-		callouttest.Eventually(t, "all are in the audit", func() bool {
+		callouttest.Eventually(t, "all requests are in the audit", func() bool {
 			events = s.service.Events(t)
-			return len(events) == ways*(len(granted)+len(denied))
+			return len(events) == attemptsPerToken*(len(granted)+len(denied))
 		})
 		ids := map[string]bool{}
 		for _, e := range events {
@@ -83,40 +82,40 @@ func TestNoSecretAnywhere(t *testing.T) {
 			}
 		}
 
-		// What the answer said is in the server's event, word for word.
+		// The server's event contains the text of the answer.
 		text := regexp.MustCompile(`^Auth callout service returned an error: denied, request (\S+)$`)
-		places := map[string]string{
+		texts := map[string]string{
 			"audit": s.service.AuditText(), "log": s.service.Log.String(), "metrics": metricsText(t, s.service),
 		}
 		for range refusals {
 			reason := nextReason(t, accountEvents)
 			m := text.FindStringSubmatch(reason)
 			if m == nil || !ids[m[1]] {
-				t.Errorf("the answer said %q, which is no denial of the audit", reason)
+				t.Errorf("answer %q is not a denial in the audit", reason)
 				continue
 			}
 			delete(ids, m[1])
-			places["account events"] += reason + "\n"
-			places["server events"] += nextReason(t, serverEvents) + "\n"
+			texts["account events"] += reason + "\n"
+			texts["server events"] += nextReason(t, serverEvents) + "\n"
 		}
-		for name, text := range places {
+		for name, text := range texts {
 			if text == "" {
 				t.Errorf("%s: empty", name)
 			}
 			for _, token := range append(granted, denied...) {
 				if part := leaked(text, token); part != "" {
-					t.Errorf("%s: holds %q of a token:\n%s", name, part, text)
+					t.Errorf("%s contains %q of a token:\n%s", name, part, text)
 				}
 			}
 		}
 	})
 }
 
-// ways is how many connections presentEverywhere makes.
-const ways = 8
+// attemptsPerToken is how many connections presentEverywhere makes.
+const attemptsPerToken = 8
 
-// presentEverywhere presents a token in every way there is, and returns how many of
-// the connections were refused.
+// presentEverywhere presents a token in every field and over every transport, and
+// returns how many of the connections were refused.
 func (s testEnv) presentEverywhere(t *testing.T, token string) (refused int) {
 	t.Helper()
 	host := s.server.Addr()
@@ -144,21 +143,21 @@ func (s testEnv) presentEverywhere(t *testing.T, token string) (refused int) {
 		nc.Close()
 	}
 	client := s.mqttClient("m", "anybody", token)
-	if done(t, client.Connect()) != nil {
+	if waitMQTT(t, client.Connect()) != nil {
 		return refused + 1
 	}
 	client.Disconnect(100)
 	return refused
 }
 
-// leaked returns the first part of a token that text holds. The prefixes are
-// no secret.
+// leaked returns the first part of a token that text contains. The prefixes are not
+// secret.
 func leaked(text, token string) string {
 	for _, p := range []string{apikey.Prefix, health.Prefix} {
 		token = strings.TrimPrefix(token, p)
 	}
-	for i := range len(token) - secretParts + 1 {
-		if part := token[i : i+secretParts]; strings.Contains(text, part) {
+	for i := range len(token) - secretPart + 1 {
+		if part := token[i : i+secretPart]; strings.Contains(text, part) {
 			return part
 		}
 	}
@@ -167,10 +166,10 @@ func leaked(text, token string) string {
 
 func TestLeakedFindsParts(t *testing.T) {
 	if leaked("a log line with 89abcdef in it", "usher_0123456789abcdef") == "" {
-		t.Error("a part of a token went unseen")
+		t.Error("a part of a token was not found")
 	}
 	if part := leaked("a log line about usher_ keys", "usher_0123456789abcdef"); part != "" {
-		t.Errorf("%q is no secret", part)
+		t.Errorf("%q is not a secret", part)
 	}
 }
 
@@ -183,9 +182,8 @@ func authErrors(t *testing.T, s testEnv, user, subject string) *nats.Subscriptio
 	return sub
 }
 
-// nextReason returns the error text of the next event. The rest of the event
-// is the server's own: it names the user that the client gave, which for a user
-// name alone is the token (docs/explanation/security.md).
+// nextReason returns the error text of the next event. The server writes the rest of
+// the event. It contains the user name of the client, which can be the token (docs/explanation/security.md).
 func nextReason(t *testing.T, sub *nats.Subscription) string {
 	t.Helper()
 	m, err := sub.NextMsg(testTimeout)

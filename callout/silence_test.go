@@ -18,26 +18,26 @@ import (
 // unavailableVerifier is a verifier whose backend is down.
 type unavailableVerifier struct{}
 
-func (unavailableVerifier) Name() string { return "undecided" }
+func (unavailableVerifier) Name() string { return "unavailable" }
 
 func (unavailableVerifier) Verify(context.Context, *tokens.Credential) (identity.Identity, error) {
 	return identity.Identity{}, fmt.Errorf("%w: the backend is down", tokens.ErrUnavailable)
 }
 
-// What cannot be decided is not answered. A nats-server that has no answer
-// within its authorization.timeout sends "Authorization Violation" all the
-// same, so that must be longer than clients wait: then they take it for a
-// timeout, and try again. nats.go gives up after 2 s, or 2.3 s when its own
-// timeout is longer, because the server's first PING ends its handshake.
+// A request that usher cannot decide is not answered. A nats-server without an answer
+// within its authorization.timeout sends "Authorization Violation" as well. So the
+// timeout must be longer than clients wait: then they see a timeout and retry. nats.go
+// gives up after 2 s, or after 2.3 s if its own timeout is longer, because the first
+// PING of the server aborts its handshake.
 func TestSilence(t *testing.T) {
-	t.Parallel() // it waits, and so do others
+	t.Parallel() // mostly waits
 	var clients sync.WaitGroup
 	for _, c := range []struct {
 		name   string
 		client time.Duration
 	}{
 		{"client's default", nats.DefaultTimeout},
-		{"patient client", 2 * silenceTimeout * time.Second},
+		{"client with a long timeout", 2 * silenceTimeout * time.Second},
 	} {
 		keys := callouttest.NewKeys(t)
 		srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Timeout: silenceTimeout})
@@ -50,7 +50,7 @@ func TestSilence(t *testing.T) {
 			nc, err := nats.Connect(srv.URL(), nats.Token("publisher-key"), nats.Timeout(c.client))
 			if err == nil {
 				nc.Close()
-				t.Errorf("%s: let in", c.name)
+				t.Errorf("%s: connected", c.name)
 			} else if errors.Is(err, nats.ErrAuthorization) {
 				t.Errorf("%s: %v", c.name, err)
 			}
@@ -63,19 +63,18 @@ func TestSilence(t *testing.T) {
 	clients.Wait()
 }
 
-// expectNoAnswer has a client connect that gets no answer, and hang up a while after the
-// audit says why: however slow the machine is, there is a request then, and the
-// server has not given up on it.
+// expectNoAnswer connects a client, and checks that it gets no answer. It closes the
+// connection shortly after the request is in the audit, before the server times out.
 func expectNoAnswer(t *testing.T, url string, inAudit func() bool, opts ...nats.Option) {
 	t.Helper()
-	const while = 500 * time.Millisecond
+	const wait = 500 * time.Millisecond
 	c, ended := &hostDialer{from: "127.0.0.1"}, make(chan error, 1)
 	go func() { ended <- attempt(url, append(opts, nats.SetCustomDialer(c), nats.Timeout(4*testTimeout))...) }()
-	callouttest.Eventually(t, "the audit says why", inAudit)
+	callouttest.Eventually(t, "the request is in the audit", inAudit)
 	var err error
 	select {
 	case err = <-ended:
-	case <-time.After(while):
+	case <-time.After(wait):
 		c.closeConns()
 		err = <-ended
 	}

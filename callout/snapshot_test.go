@@ -16,30 +16,30 @@ import (
 	"usher/tokens/apikey"
 )
 
-// switchingVerifier lets another verifier decide, and then has two users exchange their
-// names before anything is derived.
+// switchingVerifier calls another verifier, and then replaces the snapshot, before the
+// grant is derived.
 type switchingVerifier struct {
 	tokens.Verifier
-	exchange func()
+	replace func()
 }
 
 func (v switchingVerifier) Verify(ctx context.Context, c *tokens.Credential) (identity.Identity, error) {
 	id, err := v.Verifier.Verify(ctx, c)
-	v.exchange()
+	v.replace()
 	return id, err
 }
 
-// Attack: two users exchange their names while one of them connects, and its key gets the other's rights
-// Held by: one decision sees one snapshot, from the key to the grant
-func TestNamesThatChangePlacesMeanwhile(t *testing.T) {
+// Attack: two users swap names while one of them connects, and its key gets the grant of the other
+// Held by: a decision uses one snapshot, from the key to the grant
+func TestNamesSwappedDuringDecision(t *testing.T) {
 	t.Parallel()
 	before := callouttest.ParseDirectory(t, callouttest.WithDigests(callouttest.DirectoryYAML))
 	publisher, _ := before.User("publisher")
 	consumer, _ := before.User("consumer")
-	one, two := *publisher, *consumer
-	one.Name, two.Name = two.Name, one.Name
+	first, second := *publisher, *consumer
+	first.Name, second.Name = second.Name, first.Name
 	after, err := before.Try([]directory.Entry{
-		{Key: directory.UserKey(one.ID), Value: &one}, {Key: directory.UserKey(two.ID), Value: &two},
+		{Key: directory.UserKey(first.ID), Value: &first}, {Key: directory.UserKey(second.ID), Value: &second},
 	})
 	callouttest.Must(t, err)
 	current := before
@@ -48,75 +48,74 @@ func TestNamesThatChangePlacesMeanwhile(t *testing.T) {
 		Chain:    tokens.Chain{switchingVerifier{apikey.NewVerifier(load, time.Now), func() { current = after }}},
 		Snapshot: load, Policy: callouttest.Policy(), Now: time.Now,
 	}
-	publishes := func(t *testing.T, got callout.Decision) {
+	expectPublisher := func(t *testing.T, got callout.Decision) {
 		t.Helper()
 		if got.Outcome != callout.Granted || !got.Grant.Check(permissions.Publish, "shop.orders").Allowed {
-			t.Errorf("the publisher's key gets %s %s as %q, and may not publish", got.Code, got.Cause, got.Identity.Name)
+			t.Errorf("the publisher's key: %s %s as %q, may not publish", got.Code, got.Cause, got.Identity.Name)
 		}
 	}
 	got := d.Decide(t.Context(), &tokens.Credential{AuthToken: "publisher-key"})
-	publishes(t, got)
+	expectPublisher(t, got)
 	if got.Snapshot != before || got.Identity.Name != "publisher" {
-		t.Errorf("decided as %q, on another snapshot than it was verified on: %v", got.Identity.Name, got.Snapshot == after)
+		t.Errorf("decided as %q; on a newer snapshot than verified: %v", got.Identity.Name, got.Snapshot == after)
 	}
 	got = d.Decide(t.Context(), &tokens.Credential{AuthToken: "publisher-key"})
-	publishes(t, got)
+	expectPublisher(t, got)
 	if got.Snapshot != after || got.Identity.Name != "consumer" {
-		t.Errorf("the next decision is made as %q, and not on the newest snapshot", got.Identity.Name)
+		t.Errorf("the next decision is as %q, or not on the latest snapshot", got.Identity.Name)
 	}
 }
 
-// waiting waits for somebody, sees the directory then, and leaves the decision to
-// others if it is told so.
-type waiting struct {
-	meanwhile func()
-	sees      **snapshot.Snapshot
-	says      error
+// slowVerifier waits, then loads the directory, and returns err.
+type slowVerifier struct {
+	wait   func()
+	loaded **snapshot.Snapshot
+	err    error
 }
 
-var _ tokens.Slow = waiting{}
+var _ tokens.Slow = slowVerifier{}
 
-func (waiting) Name() string { return "waiting" }
+func (slowVerifier) Name() string { return "slow" }
 
-func (waiting) Slow(*tokens.Credential) bool { return true }
+func (slowVerifier) Slow(*tokens.Credential) bool { return true }
 
-func (w waiting) Verify(_ context.Context, c *tokens.Credential) (identity.Identity, error) {
-	w.meanwhile()
-	*w.sees = c.Directory(nil)
-	return identity.Identity{Name: "publisher", Authority: identity.AuthorityDirectory}, w.says
+func (w slowVerifier) Verify(_ context.Context, c *tokens.Credential) (identity.Identity, error) {
+	w.wait()
+	*w.loaded = c.Directory(nil)
+	return identity.Identity{Name: "publisher", Authority: identity.AuthorityDirectory}, w.err
 }
 
-// Who waits for somebody decides on the directory as it is when it has waited, and
-// so does who comes after it in the chain.
-func TestSnapshotAfterWaiting(t *testing.T) {
+// A slow verifier decides on the snapshot after its wait, and so do the verifiers after
+// it in the chain.
+func TestSnapshotAfterSlowVerifier(t *testing.T) {
 	t.Parallel()
 	before := callouttest.ParseDirectory(t, callouttest.WithDigests(callouttest.DirectoryYAML))
 	after, _, _ := before.Apply(nil)
 	last, _, _ := before.Apply(nil)
-	for _, says := range []error{nil, tokens.ErrNotApplicable} {
+	for _, err := range []error{nil, tokens.ErrNotApplicable} {
 		current := before
-		var sees *snapshot.Snapshot
+		var loaded *snapshot.Snapshot
 		load := func() *snapshot.Snapshot { return current }
 		d := &callout.Decider{
 			Chain: tokens.Chain{
-				switchingVerifier{waiting{func() { current = after }, &sees, says}, func() { current = last }},
+				switchingVerifier{slowVerifier{func() { current = after }, &loaded, err}, func() { current = last }},
 				apikey.NewVerifier(load, time.Now),
 			},
 			Snapshot: load, Policy: callouttest.Policy(), Now: time.Now,
 		}
 		got := d.Decide(t.Context(), &tokens.Credential{AuthToken: "publisher-key"})
 		want := after
-		if errors.Is(says, tokens.ErrNotApplicable) {
-			want = last // nobody has decided on what it saw
+		if errors.Is(err, tokens.ErrNotApplicable) {
+			want = last // the slow verifier did not decide
 		}
-		if got.Outcome != callout.Granted || sees != after || got.Snapshot != want {
-			t.Errorf("it says %v: %s %s; it saw the newest: %v; decided on what it saw: %v", says, got.Code, got.Cause, sees == after, got.Snapshot == want)
+		if got.Outcome != callout.Granted || loaded != after || got.Snapshot != want {
+			t.Errorf("%v: %s %s; loaded the latest snapshot: %v; decided on the expected one: %v", err, got.Code, got.Cause, loaded == after, got.Snapshot == want)
 		}
 	}
 }
 
-// No allocation comes with it: the credential has the snapshot in it.
-func TestSnapshotAllocatesNothing(t *testing.T) {
+// Binding a credential to a snapshot does not allocate.
+func TestSnapshotDoesNotAllocate(t *testing.T) {
 	s := snapshot.Empty()
 	load := func() *snapshot.Snapshot { return s }
 	c := &tokens.Credential{AuthToken: "publisher-key"}

@@ -14,21 +14,21 @@ import (
 	"usher/callout/callouttest"
 )
 
-// stanBound is how long any one of the streaming programs may run.
-const stanBound = 60 * time.Second
+// stanTimeout is the timeout of each streaming program.
+const stanTimeout = 60 * time.Second
 
-// stanResult is what the streaming client says of its one operation.
+// stanResult is the result of one operation of the streaming client.
 type stanResult struct {
 	OK               bool     `json:"ok"`
 	Error            string   `json:"error"`
 	PermissionErrors []string `json:"permission_errors"`
 }
 
-// TestStreaming: an older supervisor publishes over NATS Streaming with a token
-// that usher knows, and gets its acknowledgement; nothing else is open to it.
+// An older supervisor can publish over NATS Streaming with a token in the directory, and
+// gets an acknowledgement. It can do nothing else.
 func TestStreaming(t *testing.T) {
 	t.Parallel()
-	program := filepath.Join(t.TempDir(), "stan.exe") // Windows wants the ending, others do not mind
+	program := filepath.Join(t.TempDir(), "stan.exe") // Windows requires the suffix
 	if out, err := exec.CommandContext(t.Context(), "go", "-C", filepath.Join("..", "testdata", "stan"), "build", "-o", program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
@@ -40,12 +40,12 @@ func TestStreaming(t *testing.T) {
 	for name, c := range map[string]struct {
 		op, channel string
 		hold        string
-		refused     string // what stands in every refusal's subject; empty: all goes well
+		refused     string // part of the subject of every permission error; empty: no error
 	}{
-		"publish, and stay with pings and heartbeats": {op: "publish", channel: "habitat", hold: "4s"},
-		"publish without waiting":                     {op: "publish-async", channel: "habitat"},
-		"publish to another channel":                  {op: "publish", channel: "other", refused: `.other"`},
-		"publish to another channel without waiting":  {op: "publish-async", channel: "other", refused: `.other"`},
+		"publish, and stay connected":                {op: "publish", channel: "habitat", hold: "4s"},
+		"publish without waiting":                    {op: "publish-async", channel: "habitat"},
+		"publish to another channel":                 {op: "publish", channel: "other", refused: `.other"`},
+		"publish to another channel without waiting": {op: "publish-async", channel: "other", refused: `.other"`},
 		"subscribe":                    {op: "subscribe", channel: "habitat", refused: `"_STAN.sub`},
 		"subscribe to another channel": {op: "subscribe", channel: "other", refused: `"_STAN.sub`},
 	} {
@@ -74,23 +74,23 @@ func TestStreaming(t *testing.T) {
 			}
 			for _, e := range r.PermissionErrors {
 				if !strings.Contains(e, c.refused) {
-					t.Errorf("refused is %s, not %s", e, c.refused)
+					t.Errorf("permission error %s, want %s", e, c.refused)
 				}
 			}
 		})
 	}
 }
 
-// startStreaming starts the streaming server, which usher does not ask about: it
-// is a static user of the account.
+// startStreaming starts the streaming server. It connects as a static user, without auth
+// callout.
 func startStreaming(t *testing.T, program string, srv *callouttest.Server) {
 	t.Helper()
 	url := strings.Replace(srv.URL(), "://", "://"+callouttest.AdminUser+":"+callouttest.Password+"@", 1)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), stanBound)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), stanTimeout)
 	cmd := exec.CommandContext(ctx, program, "server", "--nats-url", url, "--heartbeat", "1s")
 	var stdout, stderr callouttest.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	stdin, err := cmd.StdinPipe() // closing it ends the server
+	stdin, err := cmd.StdinPipe() // closing it stops the server
 	callouttest.Must(t, err)
 	callouttest.Must(t, cmd.Start())
 	t.Cleanup(func() {
@@ -107,7 +107,7 @@ func startStreaming(t *testing.T, program string, srv *callouttest.Server) {
 
 func runStreamingClient(t *testing.T, program string, args ...string) stanResult {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), stanBound)
+	ctx, cancel := context.WithTimeout(t.Context(), stanTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, append([]string{"client"}, args...)...)
 	var stderr bytes.Buffer

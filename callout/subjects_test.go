@@ -14,7 +14,7 @@ import (
 	"usher/tokens/health"
 )
 
-// rule is one line of a policy: what a real connection may or may not do.
+// rule is one permission of a connection.
 type rule struct {
 	side, subject string
 	allowed       bool
@@ -28,26 +28,26 @@ const (
 	subscribe = "subscribe"
 )
 
-// try does it, and reports whether the server let it pass: it answers in order,
-// so after the flush its complaint is there, if there is one.
+// tryOperation publishes or subscribes, and reports whether the server permits it. The
+// server answers in order, so a permission violation arrives before the flush returns.
 func tryOperation(t *testing.T, nc *nats.Conn, side, subject string) bool {
 	t.Helper()
-	complaint := fmt.Sprintf("publish to %q", subject)
+	violation := fmt.Sprintf("publish to %q", subject)
 	if side == publish {
 		callouttest.Must(t, nc.Publish(subject, nil))
 	} else {
-		complaint = fmt.Sprintf("subscription to %q", subject)
+		violation = fmt.Sprintf("subscription to %q", subject)
 		sub, err := nc.SubscribeSync(subject)
 		callouttest.Must(t, err)
-		defer sub.Unsubscribe() //nolint:errcheck // gone already if the server refused it
+		defer sub.Unsubscribe() //nolint:errcheck // fails if the server refused the subscription
 	}
 	callouttest.Must(t, nc.FlushTimeout(testTimeout))
 	err := nc.LastError()
-	return err == nil || !strings.Contains(strings.ToLower(err.Error()), strings.ToLower(complaint))
+	return err == nil || !strings.Contains(strings.ToLower(err.Error()), strings.ToLower(violation))
 }
 
-// outside is what nobody may do whom the directory gives less than a whole account.
-func outside() []rule {
+// deniedToAll returns what is denied to all users without a role for a whole account.
+func deniedToAll() []rule {
 	var rules []rule
 	for _, s := range []string{
 		"$SYS.REQ.USER.AUTH", "$SYS.REQ.SERVER.PING", "$SYS.REQ.ACCOUNT.APP.CONNZ", "$SRV.PING",
@@ -76,8 +76,9 @@ func outside() []rule {
 	return rules
 }
 
-// noInbox: the shared inbox, where everybody's replies can be read.
-func noInbox() []rule {
+// deniedInbox returns the denials for the shared inbox, in which replies of all users
+// are readable.
+func deniedInbox() []rule {
 	return []rule{deny(publish, "_INBOX.x"), deny(subscribe, "_INBOX.>"), deny(subscribe, "_INBOX.x.y")}
 }
 
@@ -90,7 +91,7 @@ func TestSubjects(t *testing.T) {
 			user, token, account string
 			rules                []rule
 		}{
-			{"ingest", "ingest-key", callouttest.AppAccount, slices.Concat(outside(), []rule{
+			{"ingest", "ingest-key", callouttest.AppAccount, slices.Concat(deniedToAll(), []rule{
 				allow(publish, "habitat.event.service_started"),
 				allow(publish, "habitat.event.service_stopped"),
 				allow(publish, "habitat.event.service_update_started"),
@@ -109,7 +110,7 @@ func TestSubjects(t *testing.T) {
 				deny(subscribe, "habitat.>"), deny(subscribe, "habitat.event.*"), deny(subscribe, "habitat.event.healthcheck"),
 				deny(subscribe, "shop.>"), deny(subscribe, "shop.orders"),
 			})},
-			{"publisher", "publisher-key", callouttest.AppAccount, slices.Concat(outside(), noInbox(), []rule{
+			{"publisher", "publisher-key", callouttest.AppAccount, slices.Concat(deniedToAll(), deniedInbox(), []rule{
 				allow(publish, "shop.orders"), allow(publish, "shop.market.prices"),
 				deny(publish, "shop.returns"), deny(publish, "shop.prices"), deny(publish, "shop.market.other"), deny(publish, "shop.orders.x"),
 				deny(publish, "$JS.API.STREAM.INFO.shop"), deny(publish, "$JS.API.STREAM.MSG.GET.shop"),
@@ -120,7 +121,7 @@ func TestSubjects(t *testing.T) {
 				deny(subscribe, "_INBOX_consumer.>"), deny(subscribe, "_INBOX_publisher2.>"),
 				deny(subscribe, "shop.>"), deny(subscribe, "shop.orders"), deny(subscribe, "shop.market.prices"),
 			})},
-			{"consumer", "consumer-key", callouttest.AppAccount, slices.Concat(outside(), noInbox(), []rule{
+			{"consumer", "consumer-key", callouttest.AppAccount, slices.Concat(deniedToAll(), deniedInbox(), []rule{
 				allow(publish, "$JS.API.CONSUMER.INFO.shop.billing"), allow(publish, "$JS.API.CONSUMER.MSG.NEXT.shop.billing"),
 				allow(publish, "$JS.ACK.shop.billing.1.1.1.1.1"),
 				deny(publish, "$JS.API.CONSUMER.INFO.shop.audit"), deny(publish, "$JS.API.CONSUMER.MSG.NEXT.shop.audit"),
@@ -133,13 +134,13 @@ func TestSubjects(t *testing.T) {
 				allow(subscribe, "_INBOX_consumer.>"), deny(subscribe, "_INBOX_publisher.>"),
 				deny(subscribe, "shop.>"), deny(subscribe, "shop.orders"), deny(subscribe, "shop.market.prices"),
 			})},
-			{"padmin", "padmin-key", callouttest.AppAccount, slices.Concat(outside(), noInbox(), []rule{
+			{"padmin", "padmin-key", callouttest.AppAccount, slices.Concat(deniedToAll(), deniedInbox(), []rule{
 				allow(publish, "shop.orders"), allow(publish, "shop.anything.below"), allow(publish, "shop.market.prices"),
 				allow(subscribe, "shop.>"), allow(subscribe, "shop.orders"), allow(subscribe, "shop.market.prices"),
 				allow(subscribe, "_INBOX_padmin.>"), deny(subscribe, "_INBOX_publisher.>"),
 				allow(publish, "$JS.API.STREAM.INFO.shop"), allow(publish, "$JS.API.STREAM.PURGE.shop"),
 				allow(publish, "$JS.API.STREAM.MSG.GET.shop"),
-				deny(publish, "$JS.API.DIRECT.GET.shop"), deny(publish, "$JS.API.DIRECT.GET.shop.shop.orders"), // the account is lab's too
+				deny(publish, "$JS.API.DIRECT.GET.shop"), deny(publish, "$JS.API.DIRECT.GET.shop.shop.orders"), // lab is in the same account
 				deny(publish, "$JS.ACK.shop.hash.lab.reader.1.1.1.1.1"), deny(publish, "$JS.ACK.shop.hash.lab.reader.1.1.1.1.1.x"), deny(publish, "$JS.FC.shop.hash.lab.reader.x"),
 				allow(publish, "$JS.API.CONSUMER.LIST.shop"), allow(publish, "$JS.API.CONSUMER.NAMES.shop"),
 				allow(publish, "$JS.API.CONSUMER.CREATE.shop.new.shop.orders"), allow(publish, "$JS.API.CONSUMER.DURABLE.CREATE.shop.new"),
@@ -153,7 +154,7 @@ func TestSubjects(t *testing.T) {
 				allow(subscribe, ">"), allow(subscribe, "lab.>"), allow(subscribe, "_INBOX.>"), allow(subscribe, "_INBOX_sadmin.>"),
 				deny(subscribe, "$SYS.REQ.USER.AUTH"),
 			}},
-			{health.UserName, healthToken, callouttest.HealthAccount, slices.Concat(outside(), noInbox(), []rule{
+			{health.UserName, healthToken, callouttest.HealthAccount, slices.Concat(deniedToAll(), deniedInbox(), []rule{
 				allow(publish, "healthcheck.x"), allow(subscribe, "healthcheck.x"), allow(subscribe, "healthcheck.>"),
 				allow(publish, "_INBOX_usher-healthcheck.x"), allow(subscribe, "_INBOX_usher-healthcheck.>"),
 				deny(publish, "healthcheck"), deny(subscribe, "healthcheck"),
@@ -163,12 +164,12 @@ func TestSubjects(t *testing.T) {
 		} {
 			t.Run(c.user, func(t *testing.T) {
 				nc := s.connect(t, c.token, nats.Name(c.user), ignoreErrors())
-				if user, account := s.placed(t, nc); user != c.user || account != c.account {
-					t.Errorf("the server has user %q in account %q", user, account)
+				if user, account := s.connInfo(t, nc); user != c.user || account != c.account {
+					t.Errorf("user %q in account %q", user, account)
 				}
 				for _, r := range c.rules {
 					if got := tryOperation(t, nc, r.side, r.subject); got != r.allowed {
-						t.Errorf("%s %q: allowed %v, expected %v", r.side, r.subject, got, r.allowed)
+						t.Errorf("%s %q: allowed %v, want %v", r.side, r.subject, got, r.allowed)
 					}
 				}
 			})
@@ -176,7 +177,7 @@ func TestSubjects(t *testing.T) {
 	})
 }
 
-// ignoreErrors keeps expected permission errors from the terminal.
+// ignoreErrors keeps expected permission errors off the terminal.
 func ignoreErrors() nats.Option {
 	return nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})
 }

@@ -8,8 +8,8 @@ import (
 	"usher/callout/callouttest"
 )
 
-// checkTrace fails the test unless the server puts the trace of a message where its
-// publisher may not publish, or does not.
+// checkTrace checks whether the server publishes the trace of a message to a subject to
+// which its publisher may not publish.
 func checkTrace(t *testing.T, want bool) {
 	t.Helper()
 	keys := callouttest.NewKeys(t)
@@ -31,17 +31,17 @@ func checkTrace(t *testing.T, want bool) {
 		m.Header.Set("Nats-Trace-Only", "true")
 		callouttest.Must(t, nc.PublishMsg(m))
 	}
-	// The server sends traces in order. One that makes none delivers the messages.
+	// The server sends traces in order. A server without traces delivers the messages.
 	traced := false
 	for {
 		m, err := got.NextMsg(testTimeout)
 		callouttest.Must(t, err)
 		if m.Subject == "shop.orders" && string(m.Data) != "shop.returns" {
-			break // the second
+			break // the second message
 		}
 		traced = traced || m.Subject == "shop.returns"
 	}
 	if traced != want {
-		t.Errorf("a trace is at shop.returns, where its publisher may not publish: %t", traced)
+		t.Errorf("trace on shop.returns, to which the publisher may not publish: %t", traced)
 	}
 }

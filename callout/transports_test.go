@@ -14,18 +14,18 @@ import (
 	"usher/callout/callouttest"
 )
 
-// matrixClient is a client that was let in.
+// matrixClient is a connected client.
 type matrixClient interface {
 	publish(t *testing.T, subject string)
-	account(t *testing.T) string // as the server calls it
-	leave()
+	account(t *testing.T) string // as the server names it
+	close()
 }
 
-// errRefused: the server did not let the client in.
+// errRefused: the server refused the client.
 var errRefused = errors.New("refused")
 
-// way is a way to connect with a token, and with the sentinel's creds if the site
-// has them. The error is errRefused.
+// transport connects with a token, and with the sentinel's creds if the deployment has
+// them. The error of connect is errRefused.
 type transport struct {
 	name    string
 	refused string // a subject to which the user of near-key may not publish
@@ -41,7 +41,7 @@ func transports() []transport {
 	}
 }
 
-// Clients of NATS send the sentinel's user JWT, signed, and the token beside it.
+// NATS clients send the sentinel's user JWT, a signature, and the token.
 
 type natsClient struct {
 	*nats.Conn
@@ -65,7 +65,7 @@ func dial(t *testing.T, s *deployment, url, token string) (matrixClient, error) 
 		opts = append(opts, nats.UserCredentials(s.creds))
 	}
 	nc, err := nats.Connect(url, opts...)
-	if err != nil { // over WebSocket it can be that of writing to a closed connection
+	if err != nil { // over WebSocket the error can be that of a write to a closed connection
 		return nil, fmt.Errorf("%w: %w", errRefused, err)
 	}
 	return natsClient{nc, s}, nil
@@ -84,19 +84,19 @@ func (v natsClient) account(t *testing.T) string {
 	return v.s.connection(t, server.ConnzOptions{CID: cid, Username: true})
 }
 
-func (v natsClient) leave() { v.Close() }
+func (v natsClient) close() { v.Close() }
 
 func (s *deployment) connection(t *testing.T, which server.ConnzOptions) string {
 	t.Helper()
 	conns := s.connections(t, which)
 	if len(conns) != 1 {
-		t.Fatalf("the server has %d such connections", len(conns))
+		t.Fatalf("the server has %d matching connections", len(conns))
 	}
 	return conns[0].Account
 }
 
-// MQTT has user name and password. The key is the password, with any user name;
-// who brings the sentinel has its user JWT there, and the key as user name.
+// MQTT has a user name and a password. The key is the password, with any user name. A
+// client with the sentinel sends its user JWT as password, and the key as user name.
 
 type mqttClientConn struct {
 	mqtt.Client
@@ -114,7 +114,7 @@ func dialMQTT(t *testing.T, s *deployment, token string) (matrixClient, error) {
 	client := mqtt.NewClient(mqtt.NewClientOptions().
 		AddBroker(s.mqtt).SetClientID(id).SetUsername(user).SetPassword(password).
 		SetAutoReconnect(false).SetConnectTimeout(testTimeout).SetProtocolVersion(4))
-	if err := done(t, client.Connect()); err != nil {
+	if err := waitMQTT(t, client.Connect()); err != nil {
 		return nil, fmt.Errorf("%w: %w", errRefused, err)
 	}
 	return mqttClientConn{client, s, id}, nil
@@ -122,7 +122,7 @@ func dialMQTT(t *testing.T, s *deployment, token string) (matrixClient, error) {
 
 func (v mqttClientConn) publish(t *testing.T, subject string) {
 	t.Helper()
-	callouttest.Must(t, done(t, v.Publish(strings.ReplaceAll(subject, ".", "/"), 0, false, "")))
+	callouttest.Must(t, waitMQTT(t, v.Publish(strings.ReplaceAll(subject, ".", "/"), 0, false, "")))
 }
 
 func (v mqttClientConn) account(t *testing.T) string {
@@ -130,10 +130,10 @@ func (v mqttClientConn) account(t *testing.T) string {
 	return v.s.connection(t, server.ConnzOptions{MQTTClient: v.id, Username: true})
 }
 
-func (v mqttClientConn) leave() { v.Disconnect(100) }
+func (v mqttClientConn) close() { v.Disconnect(100) }
 
-// A leaf node's remote may have creds and, in its URL, user and password: it sends
-// both. Without a colon in the URL, the user name goes into auth_token too.
+// The remote of a leaf node can have creds, and a user and password in its URL. It sends
+// both. Without a password, nats-server also copies the user name to auth_token.
 
 type leafClient struct {
 	*nats.Conn
@@ -141,8 +141,8 @@ type leafClient struct {
 	s    *deployment
 }
 
-// startLeafServer starts a nats-server that extends the site as a leaf node with the given
-// user part of the URL, and the sentinel's creds if the site has them.
+// startLeafServer starts a nats-server that connects to the deployment as a leaf node,
+// with the given user part of the URL, and the sentinel's creds if there are any.
 func (s *deployment) startLeafServer(t *testing.T, name, userinfo string) *server.Server {
 	t.Helper()
 	creds := ""
@@ -160,17 +160,15 @@ leafnodes { reconnect: "600s", remotes: [{ url: "nats-leaf://%s%s", first_info_t
 	return callouttest.RunServerConfig(t, text)
 }
 
-//
-// Only an admin of the whole account may bring one: the token is that of another
-// user, who is.
-
+// dialLeaf connects a leaf node. Only an admin of the whole account may do that, so it
+// uses the token of such a user.
 func dialLeaf(t *testing.T, s *deployment, token string) (matrixClient, error) {
 	t.Helper()
 	token = "leaf-" + token
 	before := len(s.service.Events(t))
 	leaf := s.startLeafServer(t, "leaf-of-"+token, "anybody:"+token)
 	var event callouttest.Event
-	callouttest.Eventually(t, "the leaf node has asked", func() bool {
+	callouttest.Eventually(t, "usher gets the request for the leaf node", func() bool {
 		events := s.service.Events(t)
 		if len(events) > before {
 			event = events[before]
@@ -178,7 +176,7 @@ func dialLeaf(t *testing.T, s *deployment, token string) (matrixClient, error) {
 		return event != nil
 	})
 	if event.Text("client_kind") != "Leafnode" {
-		t.Fatalf("somebody else has asked: %v", event)
+		t.Fatalf("not the request for the leaf node: %v", event)
 	}
 	if event.Text("outcome") != "granted" {
 		return nil, errRefused
@@ -202,11 +200,11 @@ func (v leafClient) account(t *testing.T) string {
 			return l.Account
 		}
 	}
-	t.Fatalf("the server knows of no leaf node %q", v.leaf.Name())
+	t.Fatalf("the server has no leaf node %q", v.leaf.Name())
 	return ""
 }
 
-func (v leafClient) leave() {
+func (v leafClient) close() {
 	v.Close()
 	v.leaf.Shutdown()
 	v.leaf.WaitForShutdown()

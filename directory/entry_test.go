@@ -17,7 +17,7 @@ func kinds() []directory.Kind {
 	}
 }
 
-// What is read as a key is spelt as it was read, and can be part of a subject.
+// A parsed key has the spelling that was parsed, and can be part of a subject.
 func FuzzParseEntryKey(f *testing.F) {
 	for _, kind := range kinds() {
 		k := directory.EntryKey{Kind: kind, User: uuid.UUID{1}, Project: uuid.UUID{2}, Name: "name"}

@@ -131,7 +131,7 @@ func TestIssueEncodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	i := New(Config{Policy: &permissions.Policy{}, Now: func() time.Time { return time.Unix(uc.IssuedAt, 0) }})
-	response, _, err := i.Issue(t.Context(), Single(s), to, identity.Identity{Name: e.name}, g)
+	response, _, err := i.Issue(t.Context(), SingleIssuer(s), to, identity.Identity{Name: e.name}, g)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,8 +13,8 @@ import (
 	"usher/permissions"
 )
 
-// ErrLapsed: the credential expired between verifying and issuing.
-var ErrLapsed = errors.New("the credential expired before the user JWT was issued")
+// ErrCredentialExpired: the credential expired between verifying and issuing.
+var ErrCredentialExpired = errors.New("the credential expired before the user JWT was issued")
 
 var (
 	errNoRecipient = errors.New("the request has no valid user key")
@@ -74,7 +74,7 @@ func (i *Issuer) Issue(ctx context.Context, s *Signers, to Recipient, id identit
 	expires := i.Expiry(g.NotAfter).Truncate(time.Second)
 	now := i.cfg.Now().Unix()
 	if !expires.IsZero() && expires.Unix() <= now {
-		return nil, time.Time{}, ErrLapsed
+		return nil, time.Time{}, ErrCredentialExpired
 	}
 	signer, account, err := s.user(g)
 	if err == nil {

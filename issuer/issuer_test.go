@@ -100,7 +100,7 @@ func TestIssue(t *testing.T) {
 	g.Networks = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}
 	g.ConnectionTypes, g.WholeAccount = directory.ConnectionTypes(), true
 	g.NotAfter = noon.Add(time.Hour)
-	response, expires, err := newIssuer(nil).Issue(t.Context(), issuer.Single(s), to, identity.Identity{Name: "pia"}, g)
+	response, expires, err := newIssuer(nil).Issue(t.Context(), issuer.SingleIssuer(s), to, identity.Identity{Name: "pia"}, g)
 	must(t, err)
 	rc := decodeResponse(t, response, s, to)
 	if rc.Error != "" {
@@ -151,7 +151,7 @@ func TestConnectionTypes(t *testing.T) {
 
 func TestDeny(t *testing.T) {
 	s, to := signer(t), recipient(t)
-	response, err := newIssuer(nil).Deny(t.Context(), issuer.Single(s), to, "denied; request id 42")
+	response, err := newIssuer(nil).Deny(t.Context(), issuer.SingleIssuer(s), to, "denied; request id 42")
 	must(t, err)
 	rc := decodeResponse(t, response, s, to)
 	if rc.Error != "denied; request id 42" || rc.Jwt != "" {
@@ -194,7 +194,7 @@ func TestInvariant5Expiry(t *testing.T) {
 			}
 			s, to, g := signer(t), recipient(t), grant()
 			g.NotAfter = tt.notAfter
-			response, expires, err := i.Issue(t.Context(), issuer.Single(s), to, identity.Identity{Name: "pia"}, g)
+			response, expires, err := i.Issue(t.Context(), issuer.SingleIssuer(s), to, identity.Identity{Name: "pia"}, g)
 			must(t, err)
 			uc := decodeUser(t, decodeResponse(t, response, s, to))
 			if tt.want.IsZero() {
@@ -227,8 +227,8 @@ func TestExpiredCredential(t *testing.T) {
 	for _, tt := range tests {
 		g := grant()
 		g.NotAfter = noon.Add(tt.left)
-		response, _, err := newIssuer(nil).Issue(t.Context(), issuer.Single(signer(t)), recipient(t), identity.Identity{Name: "pia"}, g)
-		if tt.ok && err != nil || !tt.ok && !errors.Is(err, issuer.ErrLapsed) {
+		response, _, err := newIssuer(nil).Issue(t.Context(), issuer.SingleIssuer(signer(t)), recipient(t), identity.Identity{Name: "pia"}, g)
+		if tt.ok && err != nil || !tt.ok && !errors.Is(err, issuer.ErrCredentialExpired) {
 			t.Errorf("%v left: got %v", tt.left, err)
 		}
 		if !tt.ok && response != nil {
@@ -254,7 +254,7 @@ func TestInvariantsAtIssue(t *testing.T) {
 	for name, f := range corrupt {
 		g := grant()
 		f(g)
-		response, _, err := newIssuer(nil).Issue(t.Context(), issuer.Single(signer(t)), recipient(t), identity.Identity{Name: "pia"}, g)
+		response, _, err := newIssuer(nil).Issue(t.Context(), issuer.SingleIssuer(signer(t)), recipient(t), identity.Identity{Name: "pia"}, g)
 		if !errors.Is(err, permissions.ErrInvariant) || response != nil {
 			t.Errorf("%s: got %q, %v", name, response, err)
 		}
@@ -270,10 +270,10 @@ func (failingSigner) Sign(context.Context, []byte) ([]byte, error) { return nil,
 
 func TestSignerFails(t *testing.T) {
 	s, to := failingSigner{signer(t)}, recipient(t)
-	if response, _, err := newIssuer(nil).Issue(t.Context(), issuer.Single(s), to, identity.Identity{}, grant()); !errors.Is(err, errUnreachable) || response != nil {
+	if response, _, err := newIssuer(nil).Issue(t.Context(), issuer.SingleIssuer(s), to, identity.Identity{}, grant()); !errors.Is(err, errUnreachable) || response != nil {
 		t.Errorf("got %q, %v", response, err)
 	}
-	if response, err := newIssuer(nil).Deny(t.Context(), issuer.Single(s), to, "denied"); !errors.Is(err, errUnreachable) || response != nil {
+	if response, err := newIssuer(nil).Deny(t.Context(), issuer.SingleIssuer(s), to, "denied"); !errors.Is(err, errUnreachable) || response != nil {
 		t.Errorf("got %q, %v", response, err)
 	}
 }
@@ -282,11 +282,11 @@ func TestSignerFails(t *testing.T) {
 func TestBadRecipient(t *testing.T) {
 	good := recipient(t)
 	for _, to := range []issuer.Recipient{{ServerID: good.ServerID}, {UserNkey: good.ServerID, ServerID: good.ServerID}, {UserNkey: "U", ServerID: good.ServerID}} {
-		if response, _, err := newIssuer(nil).Issue(t.Context(), issuer.Single(signer(t)), to, identity.Identity{}, grant()); err == nil {
+		if response, _, err := newIssuer(nil).Issue(t.Context(), issuer.SingleIssuer(signer(t)), to, identity.Identity{}, grant()); err == nil {
 			t.Errorf("user key %q: got %q", to.UserNkey, response)
 		}
 	}
-	if response, err := newIssuer(nil).Deny(t.Context(), issuer.Single(signer(t)), issuer.Recipient{ServerID: good.ServerID}, "denied"); err == nil {
+	if response, err := newIssuer(nil).Deny(t.Context(), issuer.SingleIssuer(signer(t)), issuer.Recipient{ServerID: good.ServerID}, "denied"); err == nil {
 		t.Errorf("no user key: got the denial %q", response)
 	}
 }

@@ -20,9 +20,9 @@ type Keyring struct {
 	operator bool
 }
 
-// Held is one key of a keyring with its implementation: a Signer for a signing key,
+// LoadedKey is one key of a keyring with its implementation: a Signer for a signing key,
 // an XKey for an xkey, neither for a retired key whose seed is gone.
-type Held struct {
+type LoadedKey struct {
 	Key
 	Signer Signer
 	XKey   *XKey
@@ -36,7 +36,7 @@ type Operator struct {
 }
 
 // NewKeyring returns a keyring of these keys. operator is nil in config mode.
-func NewKeyring(held []Held, operator *Operator) (*Keyring, error) {
+func NewKeyring(held []LoadedKey, operator *Operator) (*Keyring, error) {
 	k := &Keyring{signers: map[string]Signer{}, accounts: map[string]Account{}, expected: map[string]*Signers{}}
 	for i := range held {
 		h := &held[i]
@@ -56,13 +56,13 @@ func NewKeyring(held []Held, operator *Operator) (*Keyring, error) {
 		return k, k.byAccount(held, operator)
 	}
 	for public, s := range k.signers {
-		k.expected[public] = Single(s)
+		k.expected[public] = SingleIssuer(s)
 	}
 	return k, nil
 }
 
 // byAccount indexes the active signing keys by account and scope.
-func (k *Keyring) byAccount(held []Held, operator *Operator) error {
+func (k *Keyring) byAccount(held []LoadedKey, operator *Operator) error {
 	k.operator = true
 	for _, a := range operator.Accounts {
 		k.accounts[a.Name] = a

@@ -27,7 +27,7 @@ func TestNoResponseWithoutSigningKey(t *testing.T) {
 		t.Fatalf("no key of OTHER in\n%s", state)
 	}
 	must(t, os.WriteFile(path, []byte(strings.Replace(string(state), entry, "state: retired\n", 1)), 0o600))
-	must(t, keyring.Retire(o.Keyring, "OTHER.nk"))
+	must(t, keyring.RetireSeed(o.Keyring, "OTHER.nk"))
 	o.Start(t)
 	s := callouttest.StartService(t, callouttest.ServiceConfig{Operator: o, Directory: callouttest.WithDigests(callouttest.DirectoryYAML)})
 

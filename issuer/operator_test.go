@@ -22,7 +22,7 @@ import (
 type operatorKeys struct {
 	keys     map[string]issuer.Signer // active keys, by issuer.Place.String()
 	accounts map[string]string        // public keys by name
-	held     []issuer.Held
+	held     []issuer.LoadedKey
 }
 
 func newOperatorKeys(t *testing.T) *operatorKeys {
@@ -45,7 +45,7 @@ func newOperatorKeys(t *testing.T) *operatorKeys {
 func (o *operatorKeys) add(t *testing.T, account, scope string, state issuer.KeyState) {
 	t.Helper()
 	s := signer(t)
-	o.held = append(o.held, issuer.Held{Signer: s, Key: issuer.Key{
+	o.held = append(o.held, issuer.LoadedKey{Signer: s, Key: issuer.Key{
 		Kind: issuer.KindSigning, PublicKey: s.PublicKey(), Account: account, Scope: scope, State: state,
 	}})
 	if state == issuer.StateActive {
@@ -155,7 +155,7 @@ func TestOperatorIssuesScoped(t *testing.T) {
 func TestNoSigningKey(t *testing.T) {
 	o, to := newOperatorKeys(t), recipient(t)
 	s := o.signers(t)
-	single := issuer.Single(signer(t))
+	single := issuer.SingleIssuer(signer(t))
 	for _, tt := range []struct {
 		name    string
 		signers *issuer.Signers
@@ -298,7 +298,7 @@ func TestOperatorKeyring(t *testing.T) {
 	for i, state := range issuer.KeyStates() {
 		xkey, err := issuer.NewXKey([]byte(seed))
 		must(t, err)
-		o.held = append(o.held, issuer.Held{XKey: xkey, Key: issuer.Key{Kind: issuer.KindXKey, PublicKey: x, State: state}})
+		o.held = append(o.held, issuer.LoadedKey{XKey: xkey, Key: issuer.Key{Kind: issuer.KindXKey, PublicKey: x, State: state}})
 		k, err := issuer.NewKeyring(o.held, o.operator())
 		must(t, err)
 		if want := min(i+1, 3); len(k.XKeys()) != want {

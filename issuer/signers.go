@@ -41,8 +41,8 @@ type userSigner struct {
 	account string // public key
 }
 
-// Single returns the Signers of config mode: one issuer that signs everything.
-func Single(s Signer) *Signers { return &Signers{response: s} }
+// SingleIssuer returns the Signers of config mode: one issuer that signs everything.
+func SingleIssuer(s Signer) *Signers { return &Signers{response: s} }
 
 // Has reports whether there is a key for the user JWTs of an account and scope.
 func (s *Signers) Has(p Place) bool {

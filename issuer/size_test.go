@@ -26,7 +26,7 @@ const sealOverhead = 44 // bytes that sealing adds
 func TestSizePrediction(t *testing.T) {
 	t.Parallel()
 	o := newOperatorKeys(t)
-	modes := map[string]*issuer.Signers{"config mode": issuer.Single(signer(t)), "operator mode": o.signers(t)}
+	modes := map[string]*issuer.Signers{"config mode": issuer.SingleIssuer(signer(t)), "operator mode": o.signers(t)}
 	policy := &permissions.Policy{CalloutAccount: "AUTH", SystemAccount: "SYS", AdminAccount: "APP", IngestAccount: "APP"}
 	i := newIssuer(func(c *issuer.Config) { c.Policy, c.MaxLifetime = policy, time.Hour })
 	to := recipient(t)

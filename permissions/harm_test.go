@@ -11,8 +11,8 @@ import (
 )
 
 // Attack: a project_admin makes a service_admin a member with a role of another scope, and its connection to the project is ambiguous
-// Held by: what asks for project=P is derived from that project alone, and a service_admin is not bound by what it is there besides
-func TestServiceAdminIsNotBoundByAProject(t *testing.T) {
+// Held by: project=P gives a service_admin the whole account, without the scopes of its roles in the project
+func TestServiceAdminIgnoresProjectRoles(t *testing.T) {
 	p := &permissions.Policy{AdminAccount: "APP", Scoped: []permissions.ScopedRole{{Account: "APP", Role: "consumer"}}}
 	for _, r := range [][]directory.Role{nil, {directory.RoleConsumer}, directory.Roles()} {
 		project := directory.Project{Name: "shop", Account: "APP"}

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-longest=600 # characters of a paragraph or list item: about six lines
+longest=600 # characters of a paragraph, list item or table cell: about six lines
 bad=0
 complain() {
   echo "$1" >&2
@@ -28,11 +28,12 @@ links() {
   prose "$1" | sed -E 's/`[^`]*`//g' | grep -oE '\]\([^)]+\)' | sed -E 's/^\]\((.*)\)$/\1/' | grep -vE '^(https?|mailto):' || true
 }
 
-# paragraphs prints paragraphs and list items, one to a line, without tables and headings.
+# paragraphs prints paragraphs, list items and table cells, one to a line, without headings.
 paragraphs() {
   prose "$1" | awk '
     function flush() { if (text != "") print text; text = "" }
-    /^ *$/ || /^#/ || /^ *\|/ || /^<!--/ { flush(); next }
+    /^ *\|/ { flush(); n = split($0, cells, / \| /); for (i = 1; i <= n; i++) print cells[i]; next }
+    /^ *$/ || /^#/ || /^<!--/ { flush(); next }
     /^ *([-*]|[0-9]+\.) / { flush() }
     { sub(/^ +/, ""); text = text == "" ? $0 : text " " $0 }
     END { flush() }'

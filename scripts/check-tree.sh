@@ -20,7 +20,7 @@ refuse() {
   fi
 }
 
-for file in README.md LICENSE CHANGELOG.md CONTRIBUTING.md docs/dependencies.md cmd/usher/main.go; do
+for file in README.md LICENSE CHANGELOG.md CONTRIBUTING.md docs/architecture.md cmd/usher/main.go; do
   [[ -s $file ]] || complain "$file is missing"
 done
 
@@ -57,5 +57,19 @@ done < <(outputs | sort -u)
 ((found >= 7)) || complain "found only $found outputs of the commands in README.md: scripts/check-tree.sh no longer understands them"
 
 scripts/check-docs.sh || bad=1
+
+# The layout: each package has a layer in .golangci.yml and a place in
+# docs/architecture.md, stays readable in size, and the top folder stays small.
+packages=0
+while read -r dir; do
+  packages=$((packages + 1))
+  grep -qF "\${base-path}/$dir/*.go" .golangci.yml || complain "no layer of .golangci.yml names the folder $dir"
+  grep -qE "(^|[^a-z/])$dir(/|[^a-z/]|$)" docs/architecture.md || complain "docs/architecture.md does not say what $dir is for"
+  lines=$(git ls-files --cached --others --exclude-standard -- ":(glob)$dir/*.go" | grep -v '_test\.go$' | xargs -r cat | wc -l)
+  ((lines <= 2500)) || complain "$dir has $lines lines without tests: 2,500 are the most"
+done < <(go list -f '{{.Dir}}' ./... | sed "s|^$PWD/||")
+((packages >= 50)) || complain "only $packages packages were found: scripts/check-tree.sh does not understand go list any more"
+top=$(git ls-files --cached --others --exclude-standard | grep / | cut -d/ -f1 | grep -v '^\.' | sort -u | wc -l)
+((top <= 14)) || complain "$top folders stand at the top: 14 are the most"
 
 exit "$bad"

@@ -7,13 +7,12 @@ import (
 	"fmt"
 	"net/http"
 
-	"usher/directory/snapshot"
-
 	"usher/api/apierror"
 	"usher/api/projects"
 	"usher/api/rest"
 	"usher/api/wire"
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/directory/transfer"
 )
 

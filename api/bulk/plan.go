@@ -4,13 +4,12 @@ import (
 	"errors"
 	"fmt"
 
-	"usher/directory/snapshot"
-
 	"usher/api/apierror"
 	"usher/api/projects"
 	"usher/api/rest"
 	"usher/directory"
 	"usher/directory/file"
+	"usher/directory/snapshot"
 	"usher/directory/transfer"
 )
 

@@ -4,12 +4,11 @@ import (
 	"errors"
 	"fmt"
 
-	"usher/directory/snapshot"
-
 	"usher/api/apierror"
 	"usher/api/rest"
 	"usher/api/wire"
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // maxACL is how many users one ACL may name: more do not fit into one NATS message.

@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 
-	"usher/directory/snapshot"
-
 	"usher/api/apierror"
 	"usher/api/rest"
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // removeWithAccount removes a project, and closes its account if that was created for the

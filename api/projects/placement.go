@@ -3,11 +3,10 @@ package projects
 import (
 	"errors"
 
-	"usher/directory/snapshot"
-
 	"usher/api/apierror"
 	"usher/api/rest"
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // projectIn returns a project that uses an account, except one; empty: there is none.

@@ -4,12 +4,11 @@ import (
 	"fmt"
 	"slices"
 
-	"usher/directory/snapshot"
-
 	"usher/api/apierror"
 	"usher/api/rest"
 	"usher/api/wire"
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/internal/secret"
 )
 

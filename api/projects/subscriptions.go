@@ -4,12 +4,11 @@ import (
 	"cmp"
 	"slices"
 
-	"usher/directory/snapshot"
-
 	"usher/api/apierror"
 	"usher/api/rest"
 	"usher/api/wire"
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // maxAckDeadline is the limit of AMS, in seconds.

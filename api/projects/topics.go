@@ -4,12 +4,11 @@ import (
 	"slices"
 	"strings"
 
-	"usher/directory/snapshot"
-
 	"usher/api/apierror"
 	"usher/api/rest"
 	"usher/api/wire"
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 func listTopics(r *rest.Request) (*rest.Response, error) {

@@ -3,11 +3,10 @@ package projects
 import (
 	"cmp"
 
-	"usher/directory/snapshot"
-
 	"usher/api/rest"
 	"usher/api/wire"
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // projectView shows the project with this name. It reads the name when it is called,

@@ -5,11 +5,10 @@ import (
 	"slices"
 	"time"
 
-	"usher/directory/snapshot"
-
 	"usher/api/apierror"
 	"usher/callout/admission"
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/tokens"
 	"usher/tokens/apikey"
 )

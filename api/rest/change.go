@@ -19,10 +19,10 @@ func (r *Request) Show(kind apierror.Kind, view View) (*Response, error) {
 	return &Response{Body: shown, ETag: etag}, nil
 }
 
-// Commit changes the directory. kind and view are the resource that changes: view shows
-// it as it was, for If-Match and for the audit. Before each call of f, Commit checks the caller's rights in the
-// snapshot that f receives. It calls f several times if other writers commit first. It
-// returns the snapshot that contains the change.
+// Commit changes the directory. kind and view are the resource that changes; view shows it
+// as it was before, for If-Match and for the audit. Commit checks the caller's rights in the
+// snapshot that f receives, before each call of f. It calls f several times if other writers
+// commit first. It returns the snapshot that contains the change.
 func (r *Request) Commit(kind apierror.Kind, view View, f func(s *snapshot.Snapshot) ([]directory.Entry, error)) (*snapshot.Snapshot, error) {
 	next, err := r.router.cfg.Store.Change(r.Context(), func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		r.Written = nil

@@ -8,9 +8,8 @@ import (
 	"log/slog"
 	"time"
 
-	"usher/directory/snapshot"
-
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/internal/audit"
 	"usher/permissions"
 )

@@ -8,9 +8,8 @@ import (
 	"strconv"
 	"strings"
 
-	"usher/directory/snapshot"
-
 	"usher/api/apierror"
+	"usher/directory/snapshot"
 )
 
 // View returns a resource as a snapshot contains it, with the revision of its entry. It

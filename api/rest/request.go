@@ -8,14 +8,13 @@ import (
 	"regexp"
 	"time"
 
-	"usher/directory/snapshot"
-
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
 
 	"usher/api/apierror"
 	"usher/api/wire"
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/internal/audit"
 )
 

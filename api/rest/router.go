@@ -9,7 +9,7 @@ import (
 	"usher/callout/admission"
 )
 
-// Router serves a table of routes. Its only state are the counts of failures.
+// Router serves a table of routes. Its only state is the counts of failures.
 type Router struct {
 	*chi.Mux
 

@@ -7,12 +7,11 @@ import (
 	"slices"
 	"time"
 
-	"usher/directory/snapshot"
-
 	"usher/api/apierror"
 	"usher/api/rest"
 	"usher/api/wire"
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/tokens/apikey"
 )
 

@@ -3,12 +3,11 @@ package users
 import (
 	"slices"
 
-	"usher/directory/snapshot"
-
 	"usher/api/apierror"
 	"usher/api/rest"
 	"usher/api/wire"
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // maxMembers is how many members an administrator of a project can give it. A

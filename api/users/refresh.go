@@ -4,12 +4,11 @@ import (
 	"encoding/json"
 	"time"
 
-	"usher/directory/snapshot"
-
 	"usher/api/apierror"
 	"usher/api/rest"
 	"usher/api/wire"
 	"usher/directory"
+	"usher/directory/snapshot"
 	"usher/tokens/apikey"
 )
 
@@ -80,8 +79,8 @@ func auditKeys(r *rest.Request, before []wire.Key) (err error) {
 	return err
 }
 
-// keyToReplace returns the named key, or else the default key, or else the only one. It returns nil if the
-// user has no key.
+// keyToReplace returns the named key; without a name the default key, or else the only
+// one. It returns nil if the user has no key.
 func keyToReplace(u *directory.User, name string) (*directory.Key, error) {
 	switch {
 	case name != "":

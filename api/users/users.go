@@ -4,14 +4,13 @@ import (
 	"iter"
 	"slices"
 
-	"usher/directory/snapshot"
-
 	"github.com/google/uuid"
 
 	"usher/api/apierror"
 	"usher/api/rest"
 	"usher/api/wire"
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 func listUsers(r *rest.Request) (*rest.Response, error) {

@@ -3,11 +3,10 @@ package users
 import (
 	"slices"
 
-	"usher/directory/snapshot"
-
 	"usher/api/rest"
 	"usher/api/wire"
 	"usher/directory"
+	"usher/directory/snapshot"
 )
 
 // userView shows the user with this name. It reads the name when it is called, because a

@@ -16,11 +16,11 @@ import (
 	"usher/issuer/operator"
 )
 
-// Refusals: nothing was changed.
+// Errors after which nothing has changed.
 var (
-	ErrTaken   = errors.New("an account of this name is there already, and was not made for this project")
-	ErrForeign = errors.New("the account was not made for a project")
-	ErrUnknown = errors.New("the keyring knows no such account")
+	ErrTaken   = errors.New("an account with this name exists and was not created for this project")
+	ErrForeign = errors.New("the account was not created for a project")
+	ErrUnknown = errors.New("the keyring has no such account")
 )
 
 // Step is one step of Open or Close.
@@ -28,18 +28,18 @@ type Step string
 
 // The steps of Open, in order.
 const (
-	StepKeys  Step = "keys"  // the keys are made, and keyring.yaml has them as next
+	StepKeys  Step = "keys"  // the keys exist, and keyring.yaml has them in state next
 	StepPush  Step = "push"  // every server has the account JWT
-	StepAllow Step = "allow" // every server lets usher place clients in the account
+	StepAllow Step = "allow" // every server allows usher to place clients in the account
 	StepUse   Step = "use"   // every usher signs for the account
 )
 
 // The steps of Close, in order.
 const (
-	StepRefuse Step = "refuse" // nobody gets in: the project is gone, and no server lets usher place clients there
-	StepEnd    Step = "end"    // the account JWT lets nobody in, and no connection is left
-	StepPurge  Step = "purge"  // its streams are gone, if that was demanded
-	StepForget Step = "forget" // neither keyring nor operator.dir has it any more
+	StepRefuse Step = "refuse" // no new client: the project is removed, and no server allows usher to place clients in the account
+	StepEnd    Step = "end"    // the account JWT allows no connections, and none is left
+	StepPurge  Step = "purge"  // its streams are deleted, if requested
+	StepForget Step = "forget" // the account is removed from the keyring and from operator.dir
 )
 
 // OpenSteps lists the steps of Open, in order.
@@ -48,34 +48,34 @@ func OpenSteps() []Step { return []Step{StepKeys, StepPush, StepAllow, StepUse} 
 // CloseSteps lists the steps of Close, in order.
 func CloseSteps() []Step { return []Step{StepRefuse, StepEnd, StepPurge, StepForget} }
 
-// Manager makes and closes accounts. It is not safe for concurrent use; the lock of
-// the keyring directory keeps others away.
+// Manager creates and closes accounts. It is not safe for concurrent use. It locks the
+// keyring directory against other processes.
 type Manager struct {
-	// Rotator has the keyring, the operator's key, and ways to ask servers and ushers.
+	// Rotator has the keyring and the operator's key, and reaches servers and ushers.
 	Rotator *rotation.Rotator
-	// Template returns the claims that a new account begins with.
+	// Template returns the claims of a new account.
 	Template func(name, public string) (*jwt.AccountClaims, error)
-	// Progress hears how many accounts a step has done; nil: nobody wants to know.
+	// Progress receives the number of accounts for which a step is completed; may be nil.
 	Progress func(s Step, done, total int)
-	// May is asked once the keyring is locked, and by Open again before each JWT that it
-	// signs; nil: nobody has to be asked. An error of it ends the call, and is its error.
-	// It is called by one at a time. Close asks it before anything is changed; after
-	// that Remove decides, and a project that is removed has its account closed.
+	// May reports whether the caller still has the right to make the change; nil: always.
+	// Its error ends the call and is returned. Open calls it when the keyring is locked,
+	// and again before it signs each JWT. Close calls it once, before it changes anything;
+	// after that Remove decides. It is never called concurrently.
 	May func() error
 
-	asking sync.Mutex
+	mayMu sync.Mutex // serialises May
 }
 
 func (m *Manager) may() error {
 	if m.May == nil {
 		return nil
 	}
-	m.asking.Lock()
-	defer m.asking.Unlock()
+	m.mayMu.Lock()
+	defer m.mayMu.Unlock()
 	return m.May()
 }
 
-func (m *Manager) tell(s Step, done, total int) {
+func (m *Manager) progress(s Step, done, total int) {
 	if m.Progress != nil {
 		m.Progress(s, done, total)
 	}
@@ -83,14 +83,14 @@ func (m *Manager) tell(s Step, done, total int) {
 
 func (m *Manager) dir() operator.Dir { return m.Rotator.Operator.Dir }
 
-// Own reports whether an account was made for a project. More than one may be in it,
-// if somebody has put them there.
+// Own reports whether usher created an account for a project. Other projects may have
+// been added to it since.
 func Own(accounts []issuer.Account, name string) bool {
 	return slices.ContainsFunc(accounts, func(a issuer.Account) bool { return a.Name == name && a.Project != "" })
 }
 
-// Made returns the accounts that were made for projects, and whether each is being
-// closed: no usher signs for it, and no key of it is on its way to that.
+// Made returns the accounts that usher created for projects, and whether each is being
+// closed: it has neither an active nor a next key.
 func Made(s *keyring.State) map[string]bool {
 	closing := map[string]bool{}
 	for _, a := range s.Accounts {
@@ -107,23 +107,23 @@ func Made(s *keyring.State) map[string]bool {
 	return closing
 }
 
-// usable reports whether a key is in use, or is going to be.
+// usable reports whether a key is in use or will be.
 func usable(e *keyring.Entry) bool {
 	return !e.Unlisted && (e.State == issuer.StateActive || e.State == issuer.StateNext)
 }
 
-// target is an account on its way.
+// target is an account that Open creates.
 type target struct {
 	issuer.Account
 	key    string // public key of its signing key
-	known  bool   // servers may have its JWT already
-	active bool   // nothing is left to do
+	known  bool   // servers may already have its JWT
+	active bool   // it is complete
 }
 
-// Open gives each of these projects an account of its own, named as the project is,
-// and waits until every server and every usher has it. An account that is there from
-// an earlier call is completed; one that is being closed is opened again. ErrTaken:
-// somebody else has made an account of that name.
+// Open creates an account for each of these projects, with the name of the project, and
+// waits until every server and every usher has it. It completes an account that an
+// earlier call has begun, and reopens an account that is being closed. ErrTaken: another
+// account has that name.
 func (m *Manager) Open(ctx context.Context, projects []string) ([]issuer.Account, error) {
 	projects = slices.Compact(slices.Sorted(slices.Values(projects)))
 	if len(projects) == 0 {
@@ -144,7 +144,7 @@ func (m *Manager) Open(ctx context.Context, projects []string) ([]issuer.Account
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", StepKeys, err)
 	}
-	fresh := slices.DeleteFunc(slices.Clone(targets), func(t target) bool { return t.active })
+	incomplete := slices.DeleteFunc(slices.Clone(targets), func(t target) bool { return t.active })
 	for _, step := range []struct {
 		name Step
 		do   func(context.Context, *keyring.State, []target) error
@@ -152,20 +152,21 @@ func (m *Manager) Open(ctx context.Context, projects []string) ([]issuer.Account
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("%s: %w", step.name, err)
 		}
-		if err := step.do(ctx, state, fresh); err != nil {
+		if err := step.do(ctx, state, incomplete); err != nil {
 			return nil, fmt.Errorf("%s: %w", step.name, err)
 		}
-		m.tell(step.name, len(projects), len(projects))
+		m.progress(step.name, len(projects), len(projects))
 	}
-	// Those that were active before, too: the last call may have ended before all had them.
-	if err := m.Rotator.Held(ctx, keysOf(targets), issuer.StateActive); err != nil {
+	// Check the complete accounts, too: an earlier call may have ended before every usher
+	// had loaded their keys.
+	if err := m.Rotator.WaitForKeys(ctx, keysOf(targets), issuer.StateActive); err != nil {
 		return nil, fmt.Errorf("%s: %w", StepUse, err)
 	}
-	made := make([]issuer.Account, len(targets))
+	created := make([]issuer.Account, len(targets))
 	for i := range targets {
-		made[i] = targets[i].Account
+		created[i] = targets[i].Account
 	}
-	return made, nil
+	return created, nil
 }
 
 func keysOf(targets []target) []string {
@@ -176,26 +177,26 @@ func keysOf(targets []target) []string {
 	return keys
 }
 
-// Check reports what Open would refuse, without changing anything: ErrTaken, and names
-// that no project has. Which of them are there already is returned.
-func (m *Manager) Check(projects []string) (there []string, err error) {
+// Check reports what Open would refuse, and changes nothing: ErrTaken, and invalid
+// project names. It returns the projects whose accounts exist.
+func (m *Manager) Check(projects []string) (existing []string, err error) {
 	state, err := keyring.ReadState(m.Rotator.Dir, m.Rotator.Config)
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range projects {
 		if a := accountOf(state, name); a != nil {
-			there = append(there, name)
+			existing = append(existing, name)
 		}
-		if err := m.free(state, name); err != nil {
+		if err := m.checkName(state, name); err != nil {
 			return nil, err
 		}
 	}
-	return there, nil
+	return existing, nil
 }
 
-// free reports why a project cannot have an account of its name.
-func (m *Manager) free(state *keyring.State, project string) error {
+// checkName reports why a project cannot have an account with its name.
+func (m *Manager) checkName(state *keyring.State, project string) error {
 	if err := directory.CheckName(project); err != nil {
 		return fmt.Errorf("project %w", err)
 	}
@@ -206,13 +207,13 @@ func (m *Manager) free(state *keyring.State, project string) error {
 	case a != nil:
 		return nil
 	}
-	// Not in the keyring, and there all the same: an account that usher does not serve.
+	// An account that is not in the keyring may exist in operator.dir.
 	claims, _, err := m.dir().Account(project)
 	if err != nil {
-		return nil //nolint:nilerr // there is none, as there should be
+		return nil //nolint:nilerr // it does not exist
 	}
 	if identity, err := m.seed(m.dir().IdentityDir(), seedFile(project)); err == nil && identity == claims.Subject {
-		return nil // what an interrupted call has left
+		return nil // an interrupted call has created it
 	}
 	return fmt.Errorf("%w: %s", ErrTaken, m.dir().AccountFile(project))
 }

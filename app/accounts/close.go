@@ -14,22 +14,22 @@ import (
 	"usher/issuer/operator"
 )
 
-// CloseOptions say how an account is closed.
+// CloseOptions configure Close.
 type CloseOptions struct {
-	// Remove takes the project out of the directory; nil: it is not in it.
+	// Remove removes the project from the directory; nil: the directory does not have it.
 	Remove func(context.Context) error
-	// Project is what the project is called now, so that an interrupted call is found
-	// again by that name; empty: as when the account was made.
+	// Project is the current name of the project, by which Closing finds an interrupted
+	// call; empty: the name for which the account was created.
 	Project string
-	// Purge deletes the account's streams. Without it they stay on the servers' disks,
-	// under the account's public key, where nobody reaches them.
+	// Purge deletes the account's streams. Otherwise they stay on the servers' disks,
+	// under the account's public key, where no client can reach them.
 	Purge bool
 }
 
-// Close closes the account of a project: first nobody gets in any more, then the
-// connections end, and at last it is forgotten. ErrUnknown: there is no such account.
-// ErrForeign: it was made by somebody else, who has to close it. If Remove refuses,
-// the account stays as it was, and the error is what Remove said.
+// Close closes the account of a project: it refuses new clients, then ends the
+// connections, then removes the account. ErrUnknown: there is no such account.
+// ErrForeign: usher did not create it. If Remove fails, Close returns its error and the
+// account stays open.
 func (m *Manager) Close(ctx context.Context, name string, o CloseOptions) (issuer.Account, error) {
 	if err := m.Rotator.Ready(ctx); err != nil {
 		return issuer.Account{}, err
@@ -68,13 +68,13 @@ func (m *Manager) Close(ctx context.Context, name string, o CloseOptions) (issue
 		if err := step.do(); err != nil {
 			return account, fmt.Errorf("%s: %w", step.name, err)
 		}
-		m.tell(step.name, 1, 1)
+		m.progress(step.name, 1, 1)
 	}
 	return account, nil
 }
 
-// Closing returns the name of the account that was made for a project, or that a
-// Close of this project has begun to close; empty: there is none.
+// Closing returns the name of the account that was created for a project, or that a
+// Close with this Project has begun to close; empty: there is none.
 func Closing(accounts []issuer.Account, project string) string {
 	for _, a := range accounts {
 		if a.Project == project {
@@ -84,18 +84,18 @@ func Closing(accounts []issuer.Account, project string) string {
 	return ""
 }
 
-// mark writes down that the account is being closed, so that no usher signs for it any
-// more, and has the project removed. A refusal takes the mark back.
+// mark records that the account is being closed, so that no usher signs for it any more,
+// and then calls Remove. If Remove fails, it restores the state.
 func (m *Manager) mark(ctx context.Context, state *keyring.State, a *issuer.Account, o *CloseOptions) error {
 	before := *a
 	if o.Project != "" {
 		a.Project = o.Project
 	}
-	was := map[string]keyring.Entry{}
+	entries := map[string]keyring.Entry{} // as they were, by public key
 	for i := range state.Keys {
 		e := &state.Keys[i]
 		if e.Account == a.Name && usable(e) {
-			was[e.PublicKey] = *e
+			entries[e.PublicKey] = *e
 			setState(e, issuer.StateRetiring, m.now())
 		}
 	}
@@ -110,37 +110,37 @@ func (m *Manager) mark(ctx context.Context, state *keyring.State, a *issuer.Acco
 		return nil
 	}
 	*a = before
-	for public := range was {
-		*state.Entry(public) = was[public]
+	for public := range entries {
+		*state.Entry(public) = entries[public]
 	}
 	return errors.Join(err, m.Rotator.Save(state))
 }
 
-// refuse takes the account out of those that usher may place clients in. Where the
-// callout account allows all, closing the account itself has to do.
+// refuse removes the account from the allowed accounts of the callout account. If the
+// callout account allows every account, it shuts the account itself instead.
 func (m *Manager) refuse(ctx context.Context, state *keyring.State, a issuer.Account) error {
 	callout := accountOf(state, m.Rotator.Config.Callout)
 	if callout == nil {
 		return fmt.Errorf("the keyring does not know the callout account %s", m.Rotator.Config.Callout)
 	}
-	still := false
+	stillAllowed := false
 	err := m.Rotator.Edit(ctx, *callout, func(c *jwt.AccountClaims) error {
 		c.Authorization.AllowedAccounts.Remove(a.PublicKey)
-		still = operator.Allows(c, a.PublicKey)
+		stillAllowed = operator.Allows(c, a.PublicKey)
 		return nil
 	})
-	if err != nil || !still {
+	if err != nil || !stillAllowed {
 		return err
 	}
 	return m.shut(ctx, a)
 }
 
-// closed reports whether an account lets nobody in.
+// closed reports whether an account allows no connections.
 func closed(c *jwt.AccountClaims) bool { return c.Limits.Conn == 0 }
 
-// shut pushes an account JWT that lets nobody in: nats-server closes what is open when
-// it takes it. It is not deleted: a resolver that was away would bring the old one
-// back, where one that is newer wins.
+// shut pushes an account JWT that allows no connections; nats-server then closes the
+// existing ones. It does not delete the JWT: a resolver that was unreachable would bring
+// the old JWT back, but a newer JWT replaces an older one.
 func (m *Manager) shut(ctx context.Context, a issuer.Account) error {
 	err := m.Rotator.Edit(ctx, a, func(c *jwt.AccountClaims) error {
 		if closed(c) {
@@ -155,17 +155,17 @@ func (m *Manager) shut(ctx context.Context, a issuer.Account) error {
 	})
 	var unknown *operator.UnknownError
 	if errors.As(err, &unknown) {
-		return nil // it has never got so far
+		return nil // Open was interrupted before the push
 	}
 	return err
 }
 
-// end closes the account, and waits until no connection is left in it.
+// end shuts the account, and waits until it has no connections.
 func (m *Manager) end(ctx context.Context, a issuer.Account) error {
 	if err := m.shut(ctx, a); err != nil {
 		return err
 	}
-	return m.Rotator.Until(ctx, "the connections to end", func(ctx context.Context) ([]string, error) {
+	return m.Rotator.WaitFor(ctx, "the connections to end", func(ctx context.Context) ([]string, error) {
 		servers, err := m.Rotator.Servers(ctx)
 		if err != nil {
 			return nil, err
@@ -185,17 +185,17 @@ func (m *Manager) end(ctx context.Context, a issuer.Account) error {
 	})
 }
 
-func (m *Manager) purge(ctx context.Context, a issuer.Account, wanted bool) error {
-	if !wanted {
+func (m *Manager) purge(ctx context.Context, a issuer.Account, requested bool) error {
+	if !requested {
 		return nil
 	}
 	return m.Rotator.Operator.Cluster.Purge(ctx, a.PublicKey)
 }
 
-// retire takes the account's keys out of use for good, and forgets it.
+// retire retires the account's keys, and removes the account.
 func (m *Manager) retire(state *keyring.State, a issuer.Account) error {
 	if x := state.Rotation; x != nil && x.Account == a.Name {
-		state.Rotation = nil // of a key that goes now
+		state.Rotation = nil // the rotation of a key that is retired now
 	}
 	for i := range state.Keys {
 		if e := &state.Keys[i]; e.Account == a.Name && !e.Unlisted {
@@ -208,8 +208,8 @@ func (m *Manager) retire(state *keyring.State, a issuer.Account) error {
 	return m.forget(state, a)
 }
 
-// Unfinished reports an error after which the same call goes on where it stopped.
-func Unfinished(err error) bool {
+// Resumable reports whether the same call continues where it stopped with this error.
+func Resumable(err error) bool {
 	var wait *rotation.WaitError
 	var push *operator.PushError
 	return errors.As(err, &wait) || errors.As(err, &push) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)

@@ -23,21 +23,21 @@ import (
 	"usher/issuer/operator"
 )
 
-// knocker connects again and again, and counts who gets in of those that have begun
-// after a moment.
-type knocker struct {
-	after   atomic.Bool
-	tried   atomic.Int64 // after that moment
-	late    atomic.Int64 // of these got in
-	before  atomic.Int64 // got in before
-	stop    chan struct{}
-	working sync.WaitGroup
+// connector keeps connecting to a project. It counts the connects that succeed before
+// after is set, and those that begin and succeed later.
+type connector struct {
+	after    atomic.Bool
+	attempts atomic.Int64 // that began after
+	late     atomic.Int64 // that began after and succeeded
+	before   atomic.Int64 // that succeeded before
+	stop     chan struct{}
+	workers  sync.WaitGroup
 }
 
-func knock(s *site, project string) *knocker {
-	k := &knocker{stop: make(chan struct{})}
+func startConnector(s *site, project string) *connector {
+	k := &connector{stop: make(chan struct{})}
 	for i := range 4 {
-		k.working.Go(func() {
+		k.workers.Go(func() {
 			for {
 				select {
 				case <-k.stop:
@@ -53,7 +53,7 @@ func knock(s *site, project string) *knocker {
 					k.before.Add(1)
 				}
 				if after {
-					k.tried.Add(1)
+					k.attempts.Add(1)
 				}
 				if err == nil {
 					nc.Close()
@@ -64,11 +64,11 @@ func knock(s *site, project string) *knocker {
 	return k
 }
 
-// From the first step on nobody gets in, even past an usher that has heard of nothing
-// and grants; then who is in is cut off; the data stays, and goes with a purge.
+// After the first step of Close no client can connect, even if a stale usher grants it.
+// Then the existing connections are closed. The streams stay unless Purge is set.
 //
-// Attack: a client keeps connecting while its project is removed, to stay in
-// Held by: every server refuses users of the account before anything else is done, whatever an usher says
+// Attack: a client keeps connecting while its project is removed, to stay connected
+// Held by: every server refuses users of the account before any other step, whatever an usher answers
 func TestClose(t *testing.T) {
 	t.Parallel()
 	for name, wide := range map[string]bool{"listed": false, "every account allowed": true} {
@@ -85,47 +85,47 @@ func TestClose(t *testing.T) {
 			nc, err := s.connect(0, "shop")
 			must(t, err)
 			defer nc.Close()
-			gone := make(chan struct{})
-			nc.SetClosedHandler(func(*nats.Conn) { close(gone) })
+			closed := make(chan struct{})
+			nc.SetClosedHandler(func(*nats.Conn) { close(closed) })
 			s.stream(t, "shop")
 
-			s.deaf.Store(true)
-			k := knock(s, "shop")
-			callouttest.Eventually(t, "clients come and go", func() bool { return k.before.Load() > 5 })
+			s.stale.Store(true)
+			k := startConnector(s, "shop")
+			callouttest.Eventually(t, "clients connect", func() bool { return k.before.Load() > 5 })
 			var steps []accounts.Step
 			s.m.Progress = func(step accounts.Step, _, _ int) {
 				steps = append(steps, step)
 				if step == accounts.StepRefuse {
 					k.after.Store(true)
-					if !wide && nc.IsClosed() { // where every account is allowed, both are one step
-						t.Error("closed before its time")
+					if !wide && nc.IsClosed() { // if every account is allowed, one step does both
+						t.Error("closed too early")
 					}
 				}
 			}
 			removed := false
 			_, err = s.m.Close(t.Context(), "shop", accounts.CloseOptions{Remove: func(context.Context) error { removed = true; return nil }})
 			must(t, err)
-			<-gone
-			callouttest.Eventually(t, "clients go on trying", func() bool { return k.tried.Load() > 5 })
+			<-closed
+			callouttest.Eventually(t, "clients keep connecting", func() bool { return k.attempts.Load() > 5 })
 			close(k.stop)
-			k.working.Wait()
-			t.Logf("figures: %d clients got in before, %d of %d after", k.before.Load(), k.late.Load(), k.tried.Load())
+			k.workers.Wait()
+			t.Logf("figures: %d clients connected before, %d of %d after", k.before.Load(), k.late.Load(), k.attempts.Load())
 			if k.late.Load() > 0 || !removed || !slices.Equal(steps, accounts.CloseSteps()) {
-				t.Errorf("%d got in late, removed %t, steps %v", k.late.Load(), removed, steps)
+				t.Errorf("%d connected after the first step, removed %t, steps %v", k.late.Load(), removed, steps)
 			}
-			s.closed(t, made[0])
+			s.checkClosed(t, made[0])
 			if n := s.streams(t, made[0].PublicKey); n != 1 {
 				t.Errorf("%d streams are left without --purge", n)
 			}
 
-			// The same name again is another account, which sees nothing of the old one.
-			s.deaf.Store(false)
+			// A new project with the same name gets another account, with no data of the old one.
+			s.stale.Store(false)
 			again, err := s.manager(t).Open(t.Context(), []string{"shop"})
 			must(t, err)
 			if again[0].PublicKey == made[0].PublicKey {
 				t.Error("the new project has the account of the old one")
 			}
-			s.in(t, "shop", again[0].PublicKey)
+			s.checkConnects(t, "shop", again[0].PublicKey)
 			s.stream(t, "shop")
 			_, err = s.manager(t).Close(t.Context(), "shop", accounts.CloseOptions{Purge: true})
 			must(t, err)
@@ -136,8 +136,7 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// stream makes a stream in the account of a project, as a user that its signing key
-// lets do everything.
+// stream creates a stream in the account of a project, as a user with all permissions.
 func (s *site) stream(t *testing.T, project string) {
 	t.Helper()
 	a, entry := s.account(t, project)
@@ -174,12 +173,13 @@ func (s *site) streams(t *testing.T, account string) int {
 	return len(dirs)
 }
 
-// closed holds that nothing is left of an account but what lets nobody in.
-func (s *site) closed(t *testing.T, a issuer.Account) {
+// checkClosed checks that an account allows no connections and that the keyring and the
+// files have nothing of it.
+func (s *site) checkClosed(t *testing.T, a issuer.Account) {
 	t.Helper()
 	c := s.inForce(t, a.PublicKey)
 	if c.Limits.Conn != 0 || c.Limits.LeafNodeConn != 0 || len(c.SigningKeys) != 0 || c.Revocations[jwt.All] == 0 {
-		t.Errorf("in force: %+v", c)
+		t.Errorf("account claims: %+v", c)
 	}
 	for _, e := range s.state(t).Keys {
 		if e.Account == a.Name {
@@ -187,14 +187,14 @@ func (s *site) closed(t *testing.T, a issuer.Account) {
 		}
 	}
 	for _, file := range s.files(t) {
-		if aside := strings.Contains(file, "/.retired/") || strings.Contains(file, "/.closed/"); strings.Contains(file, a.Name) && !aside {
-			t.Errorf("there is still %s", file)
+		if moved := strings.Contains(file, "/.retired/") || strings.Contains(file, "/.closed/"); strings.Contains(file, a.Name) && !moved {
+			t.Errorf("%s still exists", file)
 		}
 	}
 }
 
-// What was not made for a project is not closed; and what the directory refuses to
-// remove stays as it was.
+// Close refuses an account that was not created for a project. If Remove fails, the
+// account stays open.
 func TestCloseRefused(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, callouttest.OperatorConfig{})
@@ -216,23 +216,23 @@ func TestCloseRefused(t *testing.T) {
 		t.Errorf("keyring %+v", after)
 	}
 	s.usher.SetDirectory(t, directoryOf("shop"))
-	must(t, s.m.Rotator.Held(t.Context(), []string{s.state(t).Active(issuer.KindSigning, issuer.Place{Account: "shop"}).PublicKey}, issuer.StateActive))
-	s.in(t, "shop", made[0].PublicKey)
+	must(t, s.m.Rotator.WaitForKeys(t.Context(), []string{s.state(t).Active(issuer.KindSigning, issuer.Place{Account: "shop"}).PublicKey}, issuer.StateActive))
+	s.checkConnects(t, "shop", made[0].PublicKey)
 
-	// A project that has another name by now is found again by that.
+	// Closing finds an interrupted Close of a renamed project.
 	ctx := interrupt(t, s.m, accounts.StepRefuse)
 	if _, err := s.m.Close(ctx, "shop", accounts.CloseOptions{Project: "store"}); err == nil {
-		t.Error("not interrupted")
+		t.Error("Close was not interrupted")
 	}
 	if name := accounts.Closing(s.state(t).Accounts, "store"); name != "shop" {
-		t.Errorf("store was in %q", name)
+		t.Errorf("Closing returns %q", name)
 	}
 	if accounts.Own(s.state(t).Accounts, callouttest.AppAccount) || !accounts.Own(s.state(t).Accounts, "shop") {
-		t.Error("whose accounts?")
+		t.Error("Own is wrong")
 	}
 	_, err = s.manager(t).Close(t.Context(), "shop", accounts.CloseOptions{})
 	must(t, err)
 	if _, err := os.Stat(operator.Dir(s.JWTDir).AccountFile("shop")); err == nil {
-		t.Error("its JWT is still there")
+		t.Error("the account JWT still exists")
 	}
 }

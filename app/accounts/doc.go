@@ -1,13 +1,13 @@
-// Package accounts makes and closes the accounts of projects in operator mode: keys,
-// account JWT, push, the callout account's list of allowed accounts, keyring. One
-// account holds one project, so that the account is the wall around it.
+// Package accounts creates and closes the accounts of projects in operator mode: keys,
+// account JWT, push, the callout account's list of allowed accounts, keyring. An account
+// has one project, so that the account isolates the project.
 //
-// It promises that Open and Close can be interrupted after every step: what was done
-// is in keyring.yaml and with the servers, either of them called again goes on with
-// it, and each undoes the other. An account that was not made by Open is never
-// touched. Nobody is let into an account before every server and every usher has it;
-// and from the first step of Close that is reported as done, nobody is.
+// It promises that Open and Close can be interrupted after every step. The progress is
+// in keyring.yaml and on the servers, so a second call continues, and each of the two
+// undoes the other. Accounts that Open did not create are never changed. No client can
+// connect to an account before every server and every usher has it, and none after Close
+// has reported its first step.
 //
-// It knows nothing of flags, and nothing of the directory: whoever calls it adds the
-// project after Open, and Close has it removed at the right moment.
+// It never changes the directory: the caller adds the project after Open, and Close
+// calls Remove at the right time.
 package accounts

@@ -24,13 +24,13 @@ func TestMain(m *testing.M) { callouttest.VerifyTestMain(m) }
 
 var must = callouttest.Must
 
-// site is an operator with its servers, and one usher that looks at its keyring a
-// hundred times a second.
+// site is an operator with its servers, and one usher that reloads its keyring a hundred
+// times a second.
 type site struct {
 	*callouttest.Operator
 	usher *callouttest.Service
 	m     *accounts.Manager
-	deaf  atomic.Bool // the usher hears of no change of its keyring
+	stale atomic.Bool // the usher does not reload its keyring
 }
 
 func newSite(t *testing.T, cfg callouttest.OperatorConfig) *site {
@@ -38,34 +38,34 @@ func newSite(t *testing.T, cfg callouttest.OperatorConfig) *site {
 	s := &site{Operator: callouttest.StartOperator(t, cfg)}
 	s.usher = callouttest.StartService(t, callouttest.ServiceConfig{Operator: s.Operator, Directory: directoryOf()})
 	stop := make(chan struct{})
-	var watching sync.WaitGroup
-	watching.Go(func() {
+	var reloading sync.WaitGroup
+	reloading.Go(func() {
 		tick := time.NewTicker(10 * time.Millisecond)
 		defer tick.Stop()
 		for {
 			select {
 			case <-tick.C:
-				if !s.deaf.Load() {
-					_ = s.usher.ReloadKeyring() // a seed and keyring.yaml are not written in one step
+				if !s.stale.Load() {
+					_ = s.usher.ReloadKeyring() // it may fail between the write of a seed and that of keyring.yaml
 				}
 			case <-stop:
 				return
 			}
 		}
 	})
-	t.Cleanup(func() { close(stop); watching.Wait() })
+	t.Cleanup(func() { close(stop); reloading.Wait() })
 	s.m = s.manager(t)
 	return s
 }
 
-// manager returns a Manager of its own, as another process would be.
+// manager returns a new Manager, like that of another process.
 func (s *site) manager(t *testing.T) *accounts.Manager {
 	t.Helper()
 	return &accounts.Manager{
 		Rotator: &rotation.Rotator{
 			Dir: s.Keyring, Config: keyring.Config{Callout: callouttest.CalloutAccount}, Now: time.Now,
-			PickUp: 20 * time.Second, Wait: 20 * time.Second, Quiet: 300 * time.Millisecond,
-			Say:      func(line string) { t.Log(line) },
+			ReloadTimeout: 20 * time.Second, Wait: 20 * time.Second, IdlePeriod: 300 * time.Millisecond,
+			Progress:      func(line string) { t.Log(line) },
 			Reports:  func(context.Context) ([]keyusage.Report, error) { return []keyusage.Report{s.usher.Report()}, nil },
 			Operator: &rotation.Operator{Cluster: operator.NewCluster(s.ConnectSystem(t), 0), Dir: operator.Dir(s.JWTDir), Signer: s.SigningKey},
 		},
@@ -73,7 +73,7 @@ func (s *site) manager(t *testing.T) *accounts.Manager {
 	}
 }
 
-// template is an account with JetStream.
+// template returns the claims of an account with JetStream.
 func template(name, public string) (*jwt.AccountClaims, error) {
 	c := jwt.NewAccountClaims(public)
 	c.Name = name
@@ -81,8 +81,8 @@ func template(name, public string) (*jwt.AccountClaims, error) {
 	return c, nil
 }
 
-// directoryOf is a directory with projects, each in the account of its name: user
-// NAME-admin, whose key is NAME-admin-key, administers it.
+// directoryOf returns a directory with projects, each in the account with its name. User
+// NAME-admin with key NAME-admin-key has role project_admin.
 func directoryOf(projects ...string) string {
 	var users, list strings.Builder
 	for _, p := range projects {
@@ -102,9 +102,9 @@ func (s *site) connect(server int, project string) (*nats.Conn, error) {
 		nats.NoReconnect(), nats.IgnoreDiscoveredServers(), callouttest.ConnectTimeout())
 }
 
-// in demands that the administrator of a project gets in at every server, into the
-// account of this public key.
-func (s *site) in(t *testing.T, project, account string) {
+// checkConnects checks that the administrator of a project can connect to every server,
+// and is placed in the account with this public key.
+func (s *site) checkConnects(t *testing.T, project, account string) {
 	t.Helper()
 	for i, server := range s.Servers {
 		nc, err := s.connect(i, project)
@@ -112,7 +112,7 @@ func (s *site) in(t *testing.T, project, account string) {
 		id, err := nc.GetClientID()
 		must(t, err)
 		if got := server.AccountOf(t, id); got != account {
-			t.Errorf("%s: in account %s, not %s", server.Name, got, account)
+			t.Errorf("%s: account is %s, want %s", server.Name, got, account)
 		}
 		nc.Close()
 	}
@@ -125,7 +125,7 @@ func (s *site) state(t *testing.T) *keyring.State {
 	return state
 }
 
-// account returns an account of the keyring, and its signing key.
+// account returns an account of the keyring, and its active signing key.
 func (s *site) account(t *testing.T, name string) (a issuer.Account, key keyring.Entry) {
 	t.Helper()
 	state := s.state(t)
@@ -140,7 +140,7 @@ func (s *site) account(t *testing.T, name string) (a issuer.Account, key keyring
 	return issuer.Account{}, key
 }
 
-// inForce returns what every server goes by for an account, or has stored.
+// inForce returns the claims of an account that every server uses or has stored.
 func (s *site) inForce(t *testing.T, public string) *jwt.AccountClaims {
 	t.Helper()
 	servers, err := s.m.Rotator.Servers(t.Context())

@@ -16,14 +16,15 @@ import (
 	"usher/issuer/keyring"
 )
 
-// seedFile is the name of the seed files of a project's account: the identity in
-// operator.dir, the signing key in the keyring. An interrupted call finds them again.
+// seedFile returns the name of the seed files of a project's account: of its identity
+// key in operator.dir, and of its signing key in the keyring. The name is fixed, so that
+// a second call finds the seeds of an interrupted one.
 func seedFile(project string) string { return "project-" + project + keyring.SeedSuffix }
 
-// keys makes the keys of accounts that are not there yet, and writes them down.
+// keys creates the keys of new accounts, and records them in keyring.yaml.
 func (m *Manager) keys(ctx context.Context, state *keyring.State, projects []string) ([]target, error) {
 	for _, name := range projects {
-		if err := m.free(state, name); err != nil {
+		if err := m.checkName(state, name); err != nil {
 			return nil, err
 		}
 	}
@@ -44,16 +45,17 @@ func (m *Manager) keys(ctx context.Context, state *keyring.State, projects []str
 			return nil, err
 		}
 		targets = append(targets, *t)
-		m.tell(StepKeys, i, len(projects))
+		m.progress(StepKeys, i, len(projects))
 	}
 	if err := m.Rotator.Save(state); err != nil {
 		return nil, err
 	}
-	m.tell(StepKeys, len(projects), len(projects))
+	m.progress(StepKeys, len(projects), len(projects))
 	return targets, nil
 }
 
-// indexOf finds accounts by name, and the signing keys of accounts without a scope.
+// indexOf returns the accounts by name, and for each account the indexes of its unscoped
+// signing keys in state.Keys.
 func indexOf(state *keyring.State) (known map[string]issuer.Account, entries map[string][]int) {
 	known, entries = map[string]issuer.Account{}, map[string][]int{}
 	for _, a := range state.Accounts {
@@ -67,19 +69,18 @@ func indexOf(state *keyring.State) (known map[string]issuer.Account, entries map
 	return known, entries
 }
 
-// forgetClosed forgets those of the accounts that are closed and were not forgotten
-// because a call was interrupted: their keys are retired. A project that gets such a
-// name has nothing to do with the one that had it.
+// forgetClosed removes accounts that an interrupted Close has left in the keyring: all
+// their keys are retired. A new project with such a name must not get the old account.
 func (m *Manager) forgetClosed(state *keyring.State, projects []string) error {
 	known, entries := indexOf(state)
-	var gone []issuer.Account
+	var closed []issuer.Account
 	for _, name := range projects {
-		a, there := known[name]
-		if there && !slices.ContainsFunc(entries[name], func(i int) bool { return state.Keys[i].State != issuer.StateRetired }) {
-			gone = append(gone, a)
+		a, exists := known[name]
+		if exists && !slices.ContainsFunc(entries[name], func(i int) bool { return state.Keys[i].State != issuer.StateRetired }) {
+			closed = append(closed, a)
 		}
 	}
-	for _, a := range gone {
+	for _, a := range closed {
 		if err := m.forget(state, a); err != nil {
 			return err
 		}
@@ -87,12 +88,12 @@ func (m *Manager) forgetClosed(state *keyring.State, projects []string) error {
 	return nil
 }
 
-// target finds the account of a project in the keyring, or makes its keys.
+// target returns the account of a project from the keyring, or creates its keys.
 func (m *Manager) target(state *keyring.State, project string, known map[string]issuer.Account, entries map[string][]int) (*target, error) {
-	a, there := known[project]
-	t := &target{Account: a, known: there}
-	// Beside an active key there may be others of a rotation. With none, the account is
-	// being made (next), or was being closed (retiring).
+	a, exists := known[project]
+	t := &target{Account: a, known: exists}
+	// A rotation may have left other keys beside the active one. Without an active key
+	// the account is being created (next) or closed (retiring).
 	for _, want := range []issuer.KeyState{issuer.StateActive, issuer.StateNext, issuer.StateRetiring} {
 		for _, i := range entries[project] {
 			e := &state.Keys[i]
@@ -105,15 +106,15 @@ func (m *Manager) target(state *keyring.State, project string, known map[string]
 			return t, nil
 		}
 	}
-	identity, was, err := m.make(m.dir().IdentityDir(), project, keyring.Config{})
+	identity, existed, err := m.createKey(m.dir().IdentityDir(), project, keyring.Config{})
 	if err != nil {
 		return nil, err
 	}
-	key, _, err := m.make(m.Rotator.Dir, project, m.Rotator.Config)
+	key, _, err := m.createKey(m.Rotator.Dir, project, m.Rotator.Config)
 	if err != nil {
 		return nil, err
 	}
-	t.Account, t.key, t.known = issuer.Account{Name: project, PublicKey: identity, Project: project}, key, was
+	t.Account, t.key, t.known = issuer.Account{Name: project, PublicKey: identity, Project: project}, key, existed
 	state.Accounts = append(state.Accounts, t.Account)
 	state.Keys = append(state.Keys, keyring.Entry{
 		PublicKey: key, Kind: issuer.KindSigning, Account: project, File: seedFile(project), State: issuer.StateNext, Since: m.now(),
@@ -129,25 +130,25 @@ func setState(e *keyring.Entry, state issuer.KeyState, at time.Time) {
 	}
 }
 
-// make makes an account key in a directory, or takes the one that an interrupted call
-// has left there.
-func (m *Manager) make(dir, project string, cfg keyring.Config) (public string, was bool, err error) {
+// createKey creates an account key in a directory, or returns the one that an
+// interrupted call has created.
+func (m *Manager) createKey(dir, project string, cfg keyring.Config) (public string, existed bool, err error) {
 	file := seedFile(project)
 	if public, err = m.seed(dir, file); !errors.Is(err, fs.ErrNotExist) {
 		return public, true, err
 	}
 	kp, err := nkeys.CreateAccount()
 	if err != nil {
-		return "", false, fmt.Errorf("make key: %w", err)
+		return "", false, fmt.Errorf("create key: %w", err)
 	}
 	defer kp.Wipe()
 	seed, err := kp.Seed()
 	if err != nil {
-		return "", false, fmt.Errorf("make key: %w", err)
+		return "", false, fmt.Errorf("create key: %w", err)
 	}
 	defer clear(seed)
 	if public, err = kp.PublicKey(); err != nil {
-		return "", false, fmt.Errorf("make key: %w", err)
+		return "", false, fmt.Errorf("create key: %w", err)
 	}
 	return public, false, keyring.WriteSeed(filepath.Join(dir, file), seed, cfg)
 }
@@ -174,27 +175,27 @@ func (m *Manager) seed(dir, file string) (string, error) {
 
 func makeDir(path string) error {
 	if err := ownedfile.MakeFolder(path); err != nil {
-		return fmt.Errorf("make directory for keys: %w", err)
+		return fmt.Errorf("create directory for keys: %w", err)
 	}
 	return nil
 }
 
-// forget takes an account that is closed out of the keyring, and puts its files aside.
-// Its keys are retired already, so that the keyring stays good whenever this ends.
+// forget removes a closed account from the keyring, and moves its files away. Its keys
+// are already retired, so the keyring stays valid if this is interrupted.
 func (m *Manager) forget(state *keyring.State, a issuer.Account) error {
 	for i := range state.Keys {
 		e := &state.Keys[i]
 		if e.Account != a.Name || e.Unlisted {
 			continue
 		}
-		if err := keyring.Retire(m.Rotator.Dir, e.File); err != nil {
+		if err := keyring.RetireSeed(m.Rotator.Dir, e.File); err != nil {
 			return err
 		}
 	}
 	if err := m.dir().CloseAccount(a.Name, a.PublicKey); err != nil {
 		return err
 	}
-	if err := keyring.Retire(m.dir().IdentityDir(), seedFile(a.Name)); err != nil {
+	if err := keyring.RetireSeed(m.dir().IdentityDir(), seedFile(a.Name)); err != nil {
 		return err
 	}
 	state.Keys = slices.DeleteFunc(state.Keys, func(e keyring.Entry) bool { return e.Account == a.Name && !e.Unlisted })

@@ -14,11 +14,11 @@ import (
 	"usher/issuer/operator"
 )
 
-// many is how many accounts TestMany makes: docs/reference/performance.md has what 1,000 take.
-var many = flag.Int("accounts", 50, "how many accounts are made at once")
+// many is how many accounts TestMany creates. docs/reference/performance.md has the figures for 1,000.
+var many = flag.Int("accounts", 50, "how many accounts one call creates")
 
-// Many accounts are made in one call, which changes the callout account once; and what
-// they cost in a server, and at the start of an usher, is measured.
+// One call creates many accounts and changes the callout account once. The test also
+// measures what the accounts cost in a server and at the start of an usher.
 func TestMany(t *testing.T) {
 	s := newSite(t, callouttest.OperatorConfig{Sealed: true})
 	_, err := s.m.Open(t.Context(), []string{"first"})
@@ -28,7 +28,7 @@ func TestMany(t *testing.T) {
 	heap0 := heap()
 
 	pushes := 0
-	s.m.Rotator.Say = func(line string) {
+	s.m.Rotator.Progress = func(line string) {
 		if strings.Contains(line, callouttest.CalloutAccount) && strings.Contains(line, "pushed") {
 			pushes++
 		}
@@ -42,7 +42,7 @@ func TestMany(t *testing.T) {
 	must(t, err)
 	took := time.Since(begun)
 	if len(made) != *many || pushes != 1 {
-		t.Errorf("made %d, with %d changes of the callout account", len(made), pushes)
+		t.Errorf("created %d, with %d changes of the callout account", len(made), pushes)
 	}
 	heap1 := heap()
 
@@ -56,7 +56,7 @@ func TestMany(t *testing.T) {
 	heap3 := heap()
 	for _, i := range []int{0, *many / 2, *many - 1} {
 		at := slices.IndexFunc(names, func(n string) bool { return n == made[i].Name })
-		s.in(t, names[at], made[i].PublicKey)
+		s.checkConnects(t, names[at], made[i].PublicKey)
 	}
 	callout := s.inForce(t, s.Accounts[callouttest.CalloutAccount])
 	for _, a := range made {
@@ -66,13 +66,13 @@ func TestMany(t *testing.T) {
 	}
 	all, load := startOf(t, s), loadOf(t, s)
 	each := func(from, to uint64) float64 { return (float64(to) - float64(from)) / float64(*many) / 1024 }
-	t.Logf("figures: %d accounts made in %s (%s each)", *many, took.Round(time.Millisecond), (took / time.Duration(*many)).Round(10*time.Microsecond))
-	t.Logf("figures: heap of server and usher together: %.1f KiB for each account that nobody has used, %.1f KiB more once somebody has", each(heap0, heap1), each(heap2, heap3))
-	t.Logf("figures: keyring read in %s, with 1 account in %s (%.0f times)", load, load1, float64(load)/float64(load1))
+	t.Logf("figures: %d accounts created in %s (%s each)", *many, took.Round(time.Millisecond), (took / time.Duration(*many)).Round(10*time.Microsecond))
+	t.Logf("figures: heap of server and usher together: %.1f KiB for each unused account, %.1f KiB more for each used one", each(heap0, heap1), each(heap2, heap3))
+	t.Logf("figures: keyring loaded in %s, with 1 account in %s (%.0f times)", load, load1, float64(load)/float64(load1))
 	t.Logf("figures: usher started in %s, with 1 account in %s (%.1f times)", all, one, float64(all)/float64(one))
 }
 
-// startOf returns how long a usher takes from nothing until it answers: the best of three.
+// startOf returns how long an usher takes to start: the best of three.
 func startOf(t *testing.T, s *site) time.Duration {
 	t.Helper()
 	best := time.Hour
@@ -85,7 +85,7 @@ func startOf(t *testing.T, s *site) time.Duration {
 	return best.Round(100 * time.Microsecond)
 }
 
-// loadOf returns how long the keyring takes to be read: the best of three.
+// loadOf returns how long the keyring takes to load: the best of three.
 func loadOf(t *testing.T, s *site) time.Duration {
 	t.Helper()
 	best := time.Hour
@@ -98,7 +98,7 @@ func loadOf(t *testing.T, s *site) time.Duration {
 	return best.Round(10 * time.Microsecond)
 }
 
-// heap returns the heap in use when there is no garbage left.
+// heap returns the heap in use after a garbage collection.
 func heap() uint64 {
 	runtime.GC()
 	runtime.GC()

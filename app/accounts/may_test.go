@@ -10,12 +10,12 @@ import (
 	"usher/issuer/operator"
 )
 
-// Attack: who is service_admin no longer has accounts made and signed by a call that has waited, or that is under way
-// Held by: a call asks whether it still may once it holds the keyring, and before each JWT that it signs
+// Attack: a caller that has lost service_admin gets accounts created by a call that waited or is in progress
+// Held by: a call checks the caller's rights when it has locked the keyring, and before it signs each JWT
 func TestMay(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, callouttest.OperatorConfig{})
-	no := errors.New("not any more")
+	no := errors.New("no longer")
 	before := s.files(t)
 	s.m.May = func() error { return no }
 	if _, err := s.m.Open(t.Context(), []string{"shop"}); !errors.Is(err, no) {
@@ -24,8 +24,8 @@ func TestMay(t *testing.T) {
 	if after := s.files(t); !slices.Equal(before, after) {
 		t.Errorf("files\nbefore %q\nafter %q", before, after)
 	}
-	// Each question refused once, in the order in which they come: what is behind it
-	// does not happen, and the next call goes on.
+	// May refuses at its second call, then at its third, and so on. Nothing happens after
+	// the refusal, and the next call of Open continues.
 	signed := func() bool {
 		_, _, err := operator.Dir(s.JWTDir).Account("shop")
 		return err == nil
@@ -37,10 +37,10 @@ func TestMay(t *testing.T) {
 	active := func() bool { _, key := s.account(t, "shop"); return key.PublicKey != "" }
 	refusals := 0
 	for last := 2; last < 10; last++ {
-		asked := 0
+		calls := 0
 		wasSigned := signed()
 		s.m.May = func() error {
-			if asked++; asked >= last {
+			if calls++; calls >= last {
 				return no
 			}
 			return nil
@@ -51,7 +51,7 @@ func TestMay(t *testing.T) {
 		}
 		refusals++
 		if !errors.Is(err, no) || active() || last == 2 && signed() || !wasSigned && allowed() {
-			t.Errorf("refused at question %d: %v; signed %t, allowed %t, active %t", last, err, signed(), allowed(), active())
+			t.Errorf("refused at call %d: %v; signed %t, allowed %t, active %t", last, err, signed(), allowed(), active())
 		}
 	}
 	if refusals < 3 || !active() || !allowed() {

@@ -13,10 +13,10 @@ import (
 	"usher/issuer/operator"
 )
 
-// pushers is how many account JWTs are on their way to the servers at once.
+// pushers is how many account JWTs are pushed concurrently.
 const pushers = 8
 
-// push gives every server the JWTs of these accounts.
+// push pushes the JWTs of these accounts to every server.
 func (m *Manager) push(ctx context.Context, _ *keyring.State, targets []target) error {
 	if len(targets) == 0 {
 		return nil
@@ -28,20 +28,20 @@ func (m *Manager) push(ctx context.Context, _ *keyring.State, targets []target) 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	todo := make(chan *target)
-	var mu sync.Mutex // of what hears of progress
+	var mu sync.Mutex // for done and progress
 	done := 0
-	var working sync.WaitGroup
+	var workers sync.WaitGroup
 	for range min(pushers, len(targets)) {
-		working.Go(func() {
+		workers.Go(func() {
 			for t := range todo {
-				if err := m.push1(ctx, t, servers); err != nil {
+				if err := m.pushAccount(ctx, t, servers); err != nil {
 					cancel(fmt.Errorf("account %s: %w", t.Name, err))
 					continue
 				}
 				mu.Lock()
 				done++
 				if done < len(targets) {
-					m.tell(StepPush, done, len(targets))
+					m.progress(StepPush, done, len(targets))
 				}
 				mu.Unlock()
 			}
@@ -54,13 +54,13 @@ func (m *Manager) push(ctx context.Context, _ *keyring.State, targets []target) 
 		}
 	}
 	close(todo)
-	working.Wait()
+	workers.Wait()
 	return context.Cause(ctx)
 }
 
-// push1 gives every server the JWT of one account. What an earlier call has pushed is
-// completed, and what it has signed and not pushed is pushed now.
-func (m *Manager) push1(ctx context.Context, t *target, servers []operator.Server) error {
+// pushAccount pushes the JWT of one account to every server. It completes the push of an
+// earlier call, and reuses the JWT that an earlier call has signed and not pushed.
+func (m *Manager) pushAccount(ctx context.Context, t *target, servers []operator.Server) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -84,8 +84,8 @@ func (m *Manager) push1(ctx context.Context, t *target, servers []operator.Serve
 	return m.Rotator.Operator.Cluster.Push(ctx, t.PublicKey, text, servers)
 }
 
-// signed returns the JWT of an account that no server has yet, and keeps it on disk
-// before anybody gets it.
+// signed returns the JWT of an account that no server has. It writes a new JWT to disk
+// before the push.
 func (m *Manager) signed(t *target) (string, error) {
 	disk, text, err := m.dir().Account(t.Name)
 	if err == nil && disk.Subject == t.PublicKey && disk.SigningKeys.Contains(t.key) {
@@ -102,24 +102,24 @@ func (m *Manager) signed(t *target) (string, error) {
 	return text, m.dir().WriteAccount(t.Name, text)
 }
 
-// reopen lets clients into an account again that was being closed, and gives it its
-// signing key. Revocations stay: who was revoked once does not come back with it.
+// reopen changes the claims of an account so that clients can connect again after an
+// interrupted Close. Revocations stay in place.
 func (m *Manager) reopen(c *jwt.AccountClaims, t *target) error {
 	if err := m.may(); err != nil {
 		return err
 	}
 	if closed(c) {
-		fresh, err := m.Template(t.Name, t.PublicKey)
+		template, err := m.Template(t.Name, t.PublicKey)
 		if err != nil {
 			return err
 		}
-		c.Limits = fresh.Limits
+		c.Limits = template.Limits
 	}
 	return operator.AddSigningKey(c, "", "", t.key)
 }
 
-// allow lets usher place clients in these accounts: one change of the callout
-// account's JWT, however many they are.
+// allow adds these accounts to the allowed accounts of the callout account, in one
+// change of its JWT.
 func (m *Manager) allow(ctx context.Context, state *keyring.State, targets []target) error {
 	if len(targets) == 0 {
 		return nil
@@ -141,7 +141,7 @@ func (m *Manager) allow(ctx context.Context, state *keyring.State, targets []tar
 	})
 }
 
-// use lets ushers sign for these accounts.
+// use activates the signing keys of these accounts.
 func (m *Manager) use(_ context.Context, state *keyring.State, targets []target) error {
 	if len(targets) == 0 {
 		return nil

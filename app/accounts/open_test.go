@@ -17,11 +17,11 @@ import (
 	"usher/issuer/operator"
 )
 
-// Two projects get accounts of their own in a cluster, and their administrators are in
-// them: what one publishes, the other does not see.
+// Each of two projects gets its own account in a cluster. The administrator of one does
+// not receive what the other publishes.
 //
-// Attack: whoever may fetch in one project disturbs consumers of another by reply subjects
-// Held by: a project has an account of its own, across which no subject reaches
+// Attack: a consumer of one project sends messages to consumers of another with a reply subject
+// Held by: each project has its own account, and no subject crosses accounts
 func TestOpen(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, callouttest.OperatorConfig{Servers: 2, Sealed: true})
@@ -34,14 +34,14 @@ func TestOpen(t *testing.T) {
 	made, err := s.m.Open(t.Context(), []string{"shop", "lab", "shop"})
 	must(t, err)
 	if len(made) != 2 || made[0].Name != "lab" || made[1].Project != "shop" || made[0].PublicKey == made[1].PublicKey {
-		t.Errorf("made %+v", made)
+		t.Errorf("created %+v", made)
 	}
 	if !slices.Equal(steps, accounts.OpenSteps()) {
 		t.Errorf("steps %v", steps)
 	}
 	s.usher.SetDirectory(t, directoryOf("shop", "lab"))
 	for _, a := range made {
-		s.in(t, a.Name, a.PublicKey)
+		s.checkConnects(t, a.Name, a.PublicKey)
 		for _, file := range []string{
 			filepath.Join(s.Keyring, "project-"+a.Name+".nk"), filepath.Join(s.JWTDir, "keys", "project-"+a.Name+".nk"), operator.Dir(s.JWTDir).AccountFile(a.Name),
 		} {
@@ -50,7 +50,7 @@ func TestOpen(t *testing.T) {
 			}
 		}
 		if c := s.inForce(t, a.PublicKey); c.Name != a.Name || c.Limits.DiskStorage != -1 {
-			t.Errorf("in force %+v", c)
+			t.Errorf("account claims %+v", c)
 		}
 	}
 	shop, err := s.connect(0, "shop")
@@ -59,25 +59,25 @@ func TestOpen(t *testing.T) {
 	lab, err := s.connect(1, "lab")
 	must(t, err)
 	defer lab.Close()
-	mine, err := shop.SubscribeSync("shop.>")
+	sub, err := shop.SubscribeSync("shop.>")
 	must(t, err)
 	must(t, shop.Flush())
-	// A wide-open user of lab's account is not in shop's either.
+	// A message in lab's account does not reach shop's.
 	must(t, lab.Publish("lab.orders", nil))
 	must(t, lab.Flush())
 	must(t, shop.Publish("shop.orders", []byte("own")))
-	if m, err := mine.NextMsg(20e9); err != nil || string(m.Data) != "own" {
+	if m, err := sub.NextMsg(20e9); err != nil || string(m.Data) != "own" {
 		t.Errorf("%v, %v", m, err)
 	}
 
-	// Once more: nothing changes.
+	// A second Open changes nothing.
 	before, _ := s.account(t, "shop")
 	again, err := s.m.Open(t.Context(), []string{"shop"})
 	must(t, err)
 	if again[0] != before {
-		t.Errorf("made %+v anew", again)
+		t.Errorf("created %+v again", again)
 	}
-	// One push for all of them: allowed are both, and what was before.
+	// The callout account allows both accounts, and those of before.
 	callout := s.inForce(t, s.Accounts[callouttest.CalloutAccount])
 	for _, a := range made {
 		if !operator.Allows(callout, a.PublicKey) {
@@ -85,11 +85,11 @@ func TestOpen(t *testing.T) {
 		}
 	}
 	if !operator.Allows(callout, s.Accounts[callouttest.AppAccount]) {
-		t.Error("APP is not allowed any more")
+		t.Error("APP is no longer allowed")
 	}
 }
 
-// Keys that a rotation has left are not touched.
+// Open keeps the retiring keys of a rotation.
 func TestOpenRotated(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, callouttest.OperatorConfig{})
@@ -111,14 +111,14 @@ func TestOpenRotated(t *testing.T) {
 	_, err = s.m.Close(t.Context(), "shop", accounts.CloseOptions{})
 	must(t, err)
 	if e := s.state(t).Entry(old.Issuer); e != nil {
-		t.Errorf("left: %+v", e)
+		t.Errorf("still in the keyring: %+v", e)
 	}
 }
 
-// What is taken is refused, before anything is changed.
+// A name that is taken is refused before anything is changed.
 //
-// Attack: a project that is named like the system or the callout account gets that account
-// Held by: an account is only ever given to the project that it was made for
+// Attack: a project with the name of the system or the callout account gets that account
+// Held by: a project only gets an account that was created for it
 func TestOpenTaken(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, callouttest.OperatorConfig{})
@@ -133,10 +133,10 @@ func TestOpenTaken(t *testing.T) {
 	}
 	for _, name := range []string{"", "a.b", "../a", "a/b", ".."} {
 		if _, err := s.m.Open(t.Context(), []string{name}); err == nil {
-			t.Errorf("%q is taken for a name", name)
+			t.Errorf("%q is accepted as a name", name)
 		}
 	}
-	// An account of the operator that usher does not serve.
+	// An account in operator.dir that is not in the keyring.
 	must(t, os.WriteFile(operator.Dir(s.JWTDir).AccountFile("billing"), []byte(s.WriteAccount(t, callouttest.AppAccount, s.ReadAccount(t, callouttest.AppAccount))), 0o600))
 	if _, err := s.m.Open(t.Context(), []string{"billing"}); !errors.Is(err, accounts.ErrTaken) {
 		t.Error(err)
@@ -147,7 +147,7 @@ func TestOpenTaken(t *testing.T) {
 	}
 }
 
-// files lists what is in keyring and operator.dir.
+// files lists the files in the keyring and in operator.dir.
 func (s *site) files(t *testing.T) []string {
 	t.Helper()
 	var files []string
@@ -162,10 +162,10 @@ func (s *site) files(t *testing.T) []string {
 	return files
 }
 
-// errStop is what an interruption is in these tests.
+// errStop is the cause with which tests cancel a context.
 var errStop = errors.New("interrupted")
 
-// interrupt ends the context once a step is done.
+// interrupt returns a context that is cancelled when a step is completed.
 func interrupt(t *testing.T, m *accounts.Manager, after accounts.Step) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -178,8 +178,9 @@ func interrupt(t *testing.T, m *accounts.Manager, after accounts.Step) context.C
 	return ctx
 }
 
-// What ends before the keys are written down leaves seeds, which the next call takes.
-func TestInterruptedWhileMaking(t *testing.T) {
+// If Open is interrupted before it records the keys, the next call uses the seeds that it
+// has left.
+func TestInterruptedWhileCreatingKeys(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, callouttest.OperatorConfig{})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -194,21 +195,20 @@ func TestInterruptedWhileMaking(t *testing.T) {
 	}
 	left := s.files(t)
 	if a, _ := s.account(t, "a"); a.Name != "" {
-		t.Errorf("written down: %+v", a)
+		t.Errorf("recorded: %+v", a)
 	}
 	made, err := s.manager(t).Open(t.Context(), names)
 	must(t, err)
 	if after := s.files(t); len(made) != 3 || !slices.ContainsFunc(left, func(f string) bool { return strings.HasSuffix(f, "project-b.nk") }) ||
 		slices.ContainsFunc(left, func(f string) bool { return !slices.Contains(after, f) }) {
-		t.Errorf("left %q, then %q", left, after)
+		t.Errorf("files after the interruption %q, then %q", left, after)
 	}
 	s.usher.SetDirectory(t, directoryOf(names...))
-	s.in(t, "a", made[0].PublicKey)
+	s.checkConnects(t, "a", made[0].PublicKey)
 }
 
-// Open and Close are interrupted after each step, and then resumed, or undone by the
-// other one. However they meet, nobody is in an account that is not whole, and in the
-// end everything is as if nothing had been in the way.
+// Open and Close are interrupted after each step, and then continued or undone by the
+// other. The result is the same as without an interruption.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	for first, steps := range map[string][]accounts.Step{"open": accounts.OpenSteps(), "close": accounts.CloseSteps()} {
@@ -216,7 +216,7 @@ func TestInterrupted(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, callouttest.OperatorConfig{Servers: 2})
 			var names []string
-			for _, step := range steps[:len(steps)-1] { // after the last one it is through
+			for _, step := range steps[:len(steps)-1] { // after the last step the call is complete
 				for _, then := range []string{"open", "close"} {
 					name := fmt.Sprintf("%s-%s-%s", first, step, then)
 					names = append(names, name)
@@ -253,7 +253,7 @@ func (s *site) interrupted(t *testing.T, name, first string, step accounts.Step,
 		_, err = m.Close(ctx, name, accounts.CloseOptions{})
 	}
 	if !errors.Is(err, context.Canceled) && !errors.Is(err, errStop) {
-		t.Fatalf("not interrupted: %v", err)
+		t.Fatalf("the call was not interrupted: %v", err)
 	}
 	a, _ := s.account(t, name)
 	m = s.manager(t)
@@ -268,8 +268,8 @@ func (s *site) interrupted(t *testing.T, name, first string, step accounts.Step,
 	made, err := m.Open(t.Context(), []string{name})
 	must(t, err)
 	if made[0].PublicKey != a.PublicKey {
-		t.Errorf("is %s now, and was %s", made[0].PublicKey, a.PublicKey)
+		t.Errorf("account is %s, want %s", made[0].PublicKey, a.PublicKey)
 	}
 	s.usher.SetDirectory(t, directoryOf(name))
-	s.in(t, name, a.PublicKey)
+	s.checkConnects(t, name, a.PublicKey)
 }

@@ -6,19 +6,21 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
 	"usher/directory"
 	"usher/directory/snapshot"
 	"usher/issuer"
 	"usher/permissions"
 )
 
+// SortedProjects returns the projects of a snapshot in the order of their names.
 func SortedProjects(s *snapshot.Snapshot) []*directory.Project {
 	return slices.SortedFunc(s.Projects(), func(x, y *directory.Project) int { return strings.Compare(x.Name, y.Name) })
 }
 
-// AccountProblems reports each account, and scope of one, in which somebody of the
-// directory would land and for which the keyring has no signing key. Requests of
-// those users go unanswered (no_signing_key).
+// AccountProblems reports each account, and each scope of an account, that users of the
+// directory get and for which the keyring has no signing key (operator mode). Requests
+// of those users are not answered (no_signing_key).
 func AccountProblems(policy *permissions.Policy, s *snapshot.Snapshot, keys *issuer.Keyring) directory.Problems {
 	if !keys.Operator() {
 		return nil
@@ -26,8 +28,8 @@ func AccountProblems(policy *permissions.Policy, s *snapshot.Snapshot, keys *iss
 	callout, _ := keys.Account(policy.CalloutAccount)
 	signers, _ := keys.For(callout.PublicKey)
 	var problems directory.Problems
-	lands := landings(policy, s)
-	for _, place := range slices.SortedFunc(maps.Keys(lands), func(a, b issuer.Place) int {
+	used := accountsInUse(policy, s)
+	for _, place := range slices.SortedFunc(maps.Keys(used), func(a, b issuer.Place) int {
 		return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Scope, b.Scope))
 	}) {
 		account, known := keys.Account(place.Account)
@@ -35,17 +37,17 @@ func AccountProblems(policy *permissions.Policy, s *snapshot.Snapshot, keys *iss
 		case place.Account == policy.CalloutAccount: // permissions.CheckDirectory says so
 		case !known:
 			problems = append(problems, directory.Problem{
-				Path: lands[place], Message: fmt.Sprintf("lands in account %q, which keyring.yaml does not know", place.Account),
-				Hint: "add it to accounts in keyring.yaml, with its public key, and a signing key of it",
+				Path: used[place], Message: fmt.Sprintf("uses account %q, which is not in keyring.yaml", place.Account),
+				Hint: "add the account and its public key to accounts in keyring.yaml, and add a signing key of it",
 			})
 		case account.PublicKey == callout.PublicKey:
 			problems = append(problems, directory.Problem{
-				Path: lands[place], Message: fmt.Sprintf("lands in account %q, which is the callout account under another name", place.Account),
-				Hint: "give clients an account of their own",
+				Path: used[place], Message: fmt.Sprintf("uses account %q, which is the callout account under another name", place.Account),
+				Hint: "put clients into an account of their own",
 			})
 		case !signers.Has(place):
 			problems = append(problems, directory.Problem{
-				Path: lands[place], Message: fmt.Sprintf("lands in account %s, for which no active %s is in the keyring", place, SigningKeyFor(keys, place)),
+				Path: used[place], Message: fmt.Sprintf("uses account %s, but the keyring has no active %s for it", place, MissingKey(keys, place)),
 				Hint: "put a signing key of the account into the keyring (docs/reference/keyring.md)",
 			})
 		}
@@ -53,9 +55,9 @@ func AccountProblems(policy *permissions.Policy, s *snapshot.Snapshot, keys *iss
 	return problems
 }
 
-// SigningKeyFor is what a place lacks that has no signing key. Beside scoped keys of
-// its account it is one without a scope.
-func SigningKeyFor(keys *issuer.Keyring, place issuer.Place) string {
+// MissingKey names the kind of key that a place needs. If the account has scoped keys
+// only, a place without a scope needs an unscoped one.
+func MissingKey(keys *issuer.Keyring, place issuer.Place) string {
 	scoped := slices.ContainsFunc(keys.Keys(), func(k issuer.Key) bool {
 		return k.Account == place.Account && k.Scope != "" && k.State == issuer.StateActive
 	})
@@ -65,16 +67,17 @@ func SigningKeyFor(keys *issuer.Keyring, place issuer.Place) string {
 	return "signing key"
 }
 
-// landings returns where somebody of the directory lands, with an example of who.
-func landings(policy *permissions.Policy, s *snapshot.Snapshot) map[issuer.Place]string {
-	lands := map[issuer.Place]string{}
+// accountsInUse returns the accounts and scopes that users of the directory get, each
+// with an example of such a user.
+func accountsInUse(policy *permissions.Policy, s *snapshot.Snapshot) map[issuer.Place]string {
+	used := map[issuer.Place]string{}
 	add := func(account, role, who string) {
 		place := issuer.Place{Account: account}
 		if slices.Contains(policy.Scoped, permissions.ScopedRole{Account: account, Role: role}) {
 			place.Scope = role
 		}
-		if _, there := lands[place]; account != "" && !there {
-			lands[place] = who
+		if _, exists := used[place]; account != "" && !exists {
+			used[place] = who
 		}
 	}
 	for _, p := range SortedProjects(s) {
@@ -93,10 +96,10 @@ func landings(policy *permissions.Policy, s *snapshot.Snapshot) map[issuer.Place
 		if role != directory.ServiceRoleAdmin {
 			continue
 		}
-		for _, p := range SortedProjects(s) { // where a service admin may want to go
+		for _, p := range SortedProjects(s) { // a service admin can select any of them
 			add(p.Account, string(role), "project "+p.Name)
 		}
 	}
 	add(policy.HealthCheckAccount, "", "accounts.healthcheck")
-	return lands
+	return used
 }

@@ -10,7 +10,7 @@ import (
 	"usher/permissions"
 )
 
-// Where somebody would land and nobody signs is said, once for each place.
+// TestAccountProblems: each account without a signing key is reported once.
 func TestAccountProblems(t *testing.T) {
 	keys := map[string]callouttest.Keys{}
 	for _, name := range []string{"AUTH", "APP", "LAB", "EMPTY"} {
@@ -25,11 +25,11 @@ func TestAccountProblems(t *testing.T) {
 		if alias != "" {
 			operator.Accounts = append(operator.Accounts, issuer.Account{Name: alias, PublicKey: keys["AUTH"].Issuer})
 		}
-		var held []issuer.Held
+		var held []issuer.LoadedKey
 		for _, p := range append(places, issuer.Place{Account: "AUTH"}) {
 			s, err := issuer.NewSigner([]byte(callouttest.NewKeys(t).IssuerSeed))
 			callouttest.Must(t, err)
-			held = append(held, issuer.Held{Signer: s, Key: issuer.Key{
+			held = append(held, issuer.LoadedKey{Signer: s, Key: issuer.Key{
 				Kind: issuer.KindSigning, PublicKey: s.PublicKey(), Account: p.Account, Scope: p.Scope, State: issuer.StateActive,
 			}})
 		}
@@ -51,17 +51,17 @@ func TestAccountProblems(t *testing.T) {
 		want            []string
 	}{
 		{"everything is there", project("APP", "publisher"), nil, ring("", app, health), nil},
-		{"no key of the account", project("LAB", "publisher"), nil, ring("", app, health), []string{"project shop: lands in account LAB, for which no active signing key is in the keyring"}},
-		{"an account that keyring.yaml does not know", project("MOON", "publisher"), nil, ring("", app, health), []string{`project shop: lands in account "MOON", which keyring.yaml does not know`}},
+		{"no key of the account", project("LAB", "publisher"), nil, ring("", app, health), []string{"project shop: uses account LAB, but the keyring has no active signing key for it"}},
+		{"an account that keyring.yaml does not know", project("MOON", "publisher"), nil, ring("", app, health), []string{`project shop: uses account "MOON", which is not in keyring.yaml`}},
 		{"the callout account under another name", project("FRONT", "publisher"), nil, ring("FRONT", app, health, issuer.Place{Account: "FRONT"}), []string{
-			`project shop: lands in account "FRONT", which is the callout account under another name`,
+			`project shop: uses account "FRONT", which is the callout account under another name`,
 		}},
-		{"a role that needs its scope", project("APP", "publisher"), scoped, ring("", app, health), []string{"project shop: lands in account APP, scope publisher, for which no active signing key is in the keyring"}},
+		{"a role that needs its scope", project("APP", "publisher"), scoped, ring("", app, health), []string{"project shop: uses account APP, scope publisher, but the keyring has no active signing key for it"}},
 		{"a scope is enough for those who are bound to it", project("APP", "publisher"), scoped, ring("", publisher, health, app), nil},
 		{"a role that is not bound needs the other key", project("APP", "consumer"), scoped, ring("", publisher, health), []string{
-			"project shop: lands in account APP, for which no active unscoped signing key is in the keyring", // user hab too
+			"project shop: uses account APP, but the keyring has no active unscoped signing key for it", // user hab too
 		}},
-		{"the health check", project("APP", "publisher"), nil, ring("", app), []string{"accounts.healthcheck: lands in account EMPTY, for which no active signing key is in the keyring"}},
+		{"the health check", project("APP", "publisher"), nil, ring("", app), []string{"accounts.healthcheck: uses account EMPTY, but the keyring has no active signing key for it"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -80,7 +80,7 @@ func TestAccountProblems(t *testing.T) {
 	}
 	single, err := issuer.NewSigner([]byte(keys["APP"].IssuerSeed))
 	callouttest.Must(t, err)
-	k, err := issuer.NewKeyring([]issuer.Held{{Signer: single, Key: issuer.Key{PublicKey: single.PublicKey()}}}, nil)
+	k, err := issuer.NewKeyring([]issuer.LoadedKey{{Signer: single, Key: issuer.Key{PublicKey: single.PublicKey()}}}, nil)
 	callouttest.Must(t, err)
 	if p := AccountProblems(&permissions.Policy{}, callouttest.ParseDirectory(t, callouttest.WithDigests(project("MOON", "publisher"))), k); p != nil {
 		t.Errorf("in config mode one key signs for every account: %v", p)

@@ -12,18 +12,19 @@ import (
 	"usher/internal/audit"
 )
 
-// AuditSink is the audit of a configuration, wherever it goes.
-type AuditSink struct {
+// Audit writes audit events to the destination of the configuration.
+type Audit struct {
 	*audit.Log
-	file *audit.File // nil: it goes elsewhere
+	file *audit.File // nil: the destination is not a file
 }
 
-// OpenAudit opens the audit. Errors of later writes go to log.
-func OpenAudit(cfg *config.Audit, log *slog.Logger, stderr io.Writer) (*AuditSink, error) {
+// OpenAudit opens the destination: a file, stderr, or none. It logs errors of later
+// writes.
+func OpenAudit(cfg *config.Audit, log *slog.Logger, stderr io.Writer) (*Audit, error) {
 	onError := func(err error) {
-		log.LogAttrs(context.Background(), slog.LevelError, "audit cannot be written", slog.String("error", err.Error()))
+		log.LogAttrs(context.Background(), slog.LevelError, "cannot write the audit", slog.String("error", err.Error()))
 	}
-	s := &AuditSink{}
+	s := &Audit{}
 	var w io.Writer
 	switch cfg.To {
 	case "file":
@@ -41,23 +42,23 @@ func OpenAudit(cfg *config.Audit, log *slog.Logger, stderr io.Writer) (*AuditSin
 	return s, nil
 }
 
-// Reopen opens the file again, after it was rotated.
-func (s *AuditSink) Reopen() error {
+// Reopen opens the file again after log rotation.
+func (s *Audit) Reopen() error {
 	if s.file == nil {
 		return nil
 	}
 	return s.file.Reopen()
 }
 
-// auditClose is how long the last events may take to be written.
+// auditClose bounds the time to write the last events.
 const auditClose = 5 * time.Second
 
 // Close writes the last events.
-func (s *AuditSink) Close() error {
+func (s *Audit) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), auditClose)
 	defer cancel()
 	if err := s.Log.Close(ctx); err != nil {
-		return err // a file that is stuck in a write cannot be closed either
+		return err // a file that hangs in a write cannot be closed either
 	}
 	if s.file != nil {
 		return s.file.Close()
@@ -65,7 +66,7 @@ func (s *AuditSink) Close() error {
 	return nil
 }
 
-// NewRequestID returns an id that tells requests apart; it need not be secret.
+// NewRequestID returns a unique request id of 24 hexadecimal digits. It is not secret.
 func NewRequestID() string {
 	return fmt.Sprintf("%016x%08x", mathrand.Uint64(), mathrand.Uint32()) //nolint:gosec // not a secret
 }

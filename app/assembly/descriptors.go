@@ -8,45 +8,45 @@ import (
 	"usher/issuer"
 )
 
-// How many connections the listeners hold at once, where the process may open
-// enough files. The API is for people and scripts, the other for probes and for
+// The maximum number of connections of each listener, if the process may open enough
+// files. The API serves people and scripts. The other listener serves probes and
 // Prometheus.
 const (
 	apiConnections = 1024
 	webConnections = 256
 )
 
-// Descriptors that are set aside for what is not a connection of a listener.
+// File descriptors that are reserved for anything but connections of listeners.
 const (
-	filesBase     = 32 // of the process: log, audit, keyring, directory, watches, names that are looked up
-	filesEmbedded = 64 // of a JetStream store in this process
-	filesProgram  = 9  // of one that signs, while it starts: both ends of its pipes, and what the system says of it
-	filesAccounts = 8  // of the one request that makes or closes accounts: lock, folders, keys and JWTs
+	filesBase     = 32 // the process: log, audit, keyring, directory, watches, DNS lookups
+	filesEmbedded = 64 // a JetStream store in this process
+	filesProgram  = 9  // starting one signing program: both ends of its pipes, and its status
+	filesAccounts = 8  // the one request that creates or closes accounts: lock, folders, keys and JWTs
 )
 
-// accountConnections are those of a request that makes or closes accounts: as the
-// service user and as the user of the system account.
+// accountConnections is the number of NATS connections of a request that creates or
+// closes accounts: one as the service user, one as the system user.
 const accountConnections = 2
 
-// whileReconnecting is how many descriptors a connection has: the old one may not be
-// closed yet.
+// whileReconnecting is the number of descriptors of one connection. While it reconnects,
+// the old one may still be open.
 const whileReconnecting = 2
 
-// Connections are how many each listener may hold; 0: it is off.
+// Connections is the maximum number of connections of each listener; 0: it is off.
 type Connections struct {
-	Web, Api int
-	limit    uint64 // of open files; 0: none is known
+	Web, API int
+	limit    uint64 // of open files; 0: unknown
 	Reserved uint64
 }
 
-// Reduced reports whether there are fewer than there would be with more files.
+// Reduced reports whether the limit of open files lowers the numbers.
 func (n Connections) Reduced() bool {
-	return n.Web != 0 && n.Web < webConnections || n.Api != 0 && n.Api < apiConnections
+	return n.Web != 0 && n.Web < webConnections || n.API != 0 && n.API < apiConnections
 }
 
-// ShareFiles returns how many connections the listeners of a configuration may hold
-// without taking what the connections to NATS need. The error is listener.ErrFewFiles.
-func ShareFiles(cfg *config.Config, keys *issuer.Keyring, limit uint64) (Connections, error) {
+// ShareDescriptors returns how many connections each listener may hold, so that enough
+// descriptors remain for the connections to NATS. The error is listener.ErrFewFiles.
+func ShareDescriptors(cfg *config.Config, keys *issuer.Keyring, limit uint64) (Connections, error) {
 	n := Connections{limit: limit, Reserved: filesBase + whileReconnecting*(uint64(cfg.NATS.Connections)+1)} //nolint:gosec // at most 64
 	if cfg.Operator.CreateAccounts {
 		n.Reserved += filesAccounts + whileReconnecting*accountConnections
@@ -69,7 +69,7 @@ func ShareFiles(cfg *config.Config, keys *issuer.Keyring, limit uint64) (Connect
 		address string
 		want    int
 		got     *int
-	}{{cfg.HTTP.Listen, webConnections, &n.Web}, {cfg.API.Listen, apiConnections, &n.Api}} {
+	}{{cfg.HTTP.Listen, webConnections, &n.Web}, {cfg.API.Listen, apiConnections, &n.API}} {
 		if l.address != "" {
 			want, of = append(want, l.want), append(of, l.got)
 		}
@@ -84,4 +84,5 @@ func ShareFiles(cfg *config.Config, keys *issuer.Keyring, limit uint64) (Connect
 	return n, err
 }
 
-const HintFiles = "LimitNOFILE=65536 in a unit of systemd, or ulimit -n 65536 before it"
+// HintOpenFiles says how to raise the limit.
+const HintOpenFiles = "set LimitNOFILE=65536 in the systemd unit, or run ulimit -n 65536 before the start"

@@ -23,7 +23,7 @@ func TestFilesSetAside(t *testing.T) {
 	signs := func(argv ...string) *issuer.Keyring {
 		signer, err := issuer.NewCommand(public, argv)
 		callouttest.Must(t, err)
-		k, err := issuer.NewKeyring([]issuer.Held{{Key: issuer.Key{Kind: issuer.KindIssuer, PublicKey: public, State: issuer.StateActive, Command: argv}, Signer: signer}}, nil)
+		k, err := issuer.NewKeyring([]issuer.LoadedKey{{Key: issuer.Key{Kind: issuer.KindIssuer, PublicKey: public, State: issuer.StateActive, Command: argv}, Signer: signer}}, nil)
 		callouttest.Must(t, err)
 		return k
 	}
@@ -31,7 +31,7 @@ func TestFilesSetAside(t *testing.T) {
 		cfg := config.Default()
 		cfg.NATS.Connections, cfg.Callout.Workers = 1, 2
 		change(&cfg)
-		n, err := ShareFiles(&cfg, signs("sign"), 1<<20)
+		n, err := ShareDescriptors(&cfg, signs("sign"), 1<<20)
 		callouttest.Must(t, err)
 		return n.Reserved
 	}

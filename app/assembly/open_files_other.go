@@ -2,5 +2,5 @@
 
 package assembly
 
-// MaxOpenFiles knows of no limit here.
+// MaxOpenFiles knows no limit on this system.
 func MaxOpenFiles() (limit uint64, known bool) { return 0, false }

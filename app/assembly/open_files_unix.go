@@ -4,8 +4,8 @@ package assembly
 
 import "syscall"
 
-// MaxOpenFiles returns how many files this process may have open. Go has raised
-// the soft limit to the hard one already.
+// MaxOpenFiles returns how many files this process may open. The Go runtime has raised
+// the soft limit to the hard limit.
 func MaxOpenFiles() (limit uint64, known bool) {
 	var l syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+
 	"usher/internal/fault"
 
 	"usher/app/config"
@@ -28,8 +29,7 @@ import (
 	"usher/tokens/health"
 )
 
-// Parts are what serve, dev, check and explain share: everything between a
-// credential and a grant, made from the configuration in one way only.
+// Parts are the components between a credential and a user JWT.
 type Parts struct {
 	cfg     *config.Config
 	Keyring *keyring.Store
@@ -40,6 +40,7 @@ type Parts struct {
 	Now     func() time.Time
 }
 
+// Policy returns the policy of a configuration.
 func Policy(cfg *config.Config) *permissions.Policy {
 	return &permissions.Policy{
 		IngestAccount:      cfg.Accounts.Ingest,
@@ -63,7 +64,7 @@ func anyMQTTClientID(by map[string]string) []string {
 	})
 }
 
-// scopedRoles reads accounts.scopes, whose form the configuration has checked.
+// scopedRoles parses accounts.scopes. The configuration has validated its form.
 func scopedRoles(scopes []string) []permissions.ScopedRole {
 	var roles []permissions.ScopedRole
 	for _, s := range scopes {
@@ -73,7 +74,7 @@ func scopedRoles(scopes []string) []permissions.ScopedRole {
 	return roles
 }
 
-// KeyringConfig says how the keyring of a configuration is read.
+// KeyringConfig returns the options for reading the keyring of a configuration.
 func KeyringConfig(cfg *config.Config) keyring.Config {
 	k := keyring.Config{AllowGroup: cfg.Keyring.AllowGroupReadable}
 	if cfg.NATS.Mode == config.ModeOperator {
@@ -82,8 +83,8 @@ func KeyringConfig(cfg *config.Config) keyring.Config {
 	return k
 }
 
-// ServerAccount returns the callout account as servers call it: by name, or in
-// operator mode by its public key.
+// ServerAccount returns the callout account as servers identify it: by name, or in
+// operator mode by public key.
 func ServerAccount(cfg *config.Config, keys *issuer.Keyring) string {
 	if a, ok := keys.Account(cfg.Accounts.Callout); ok {
 		return a.PublicKey
@@ -91,17 +92,18 @@ func ServerAccount(cfg *config.Config, keys *issuer.Keyring) string {
 	return cfg.Accounts.Callout
 }
 
+// LoadKeyring reads the keyring of a configuration once.
 func LoadKeyring(cfg *config.Config) (*issuer.Keyring, error) {
 	keys, err := keyring.Load(cfg.Keyring.Dir, KeyringConfig(cfg))
 	if err != nil {
-		return nil, KeyringFault(cfg, err)
+		return nil, KeyringError(cfg, err)
 	}
 	return keys, nil
 }
 
-// KeyringFault says what a keyring directory takes in the mode of a configuration,
-// unless err is about something else.
-func KeyringFault(cfg *config.Config, err error) error {
+// KeyringError adds a hint to an error of the keyring: what keyring.dir must contain in
+// the mode of the configuration.
+func KeyringError(cfg *config.Config, err error) error {
 	takes := "account seeds (SA…) of issuers, of which there has to be one, and xkey seeds (SX…); usher init makes both"
 	if cfg.NATS.Mode == config.ModeOperator {
 		takes = "account seeds (SA…) that are signing keys, one of them the callout account's, and xkey seeds (SX…); " +
@@ -123,22 +125,22 @@ func KeyringFault(cfg *config.Config, err error) error {
 	return e
 }
 
-// Observers is who hears of reloads; each may be nil.
+// Observers are called after reloads, good and bad. Each may be nil.
 type Observers struct {
 	Directory func(file.ReloadEvent)
-	Changed   func(kv.Changed)
+	Changed   func(kv.Changed) // the directory is a bucket and has changed
 	Keyring   func(keyring.ReloadEvent)
 }
 
-// Assemble reads keyring and directory and puts the parts together. Errors are
-// the operator's to mend: exit code 3.
-func Assemble(cfg *config.Config, log *slog.Logger, on Observers) (*Parts, error) {
+// New reads keyring and directory and makes the parts. Its errors are of kind
+// fault.Config where the operator can mend them.
+func New(cfg *config.Config, log *slog.Logger, on Observers) (*Parts, error) {
 	now := time.Now
 	keys, err := keyring.Open(keyring.StoreConfig{
 		Dir: cfg.Keyring.Dir, Config: KeyringConfig(cfg), Log: log, Now: now, OnReload: on.Keyring,
 	})
 	if err != nil {
-		return nil, KeyringFault(cfg, err)
+		return nil, KeyringError(cfg, err)
 	}
 	store, err := OpenDirectory(cfg, log, now, on)
 	if err != nil {
@@ -166,7 +168,7 @@ func Assemble(cfg *config.Config, log *slog.Logger, on Observers) (*Parts, error
 	return p, nil
 }
 
-// Explains returns what explanations are made from.
-func (p *Parts) Explains() explanation.Inputs {
+// ExplanationInputs returns the inputs of package explanation.
+func (p *Parts) ExplanationInputs() explanation.Inputs {
 	return explanation.Inputs{Decider: p.Decider, Keyring: p.Keyring.Keyring, MaxLifetime: p.cfg.UserJWT.MaxLifetime}
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"time"
+
 	"usher/internal/fault"
 
 	"github.com/nats-io/nats.go"
@@ -21,7 +22,7 @@ import (
 	"usher/internal/ownedfile"
 )
 
-// Store is a directory, wherever it is kept.
+// Store is a directory of any kind.
 type Store interface {
 	Snapshot() *snapshot.Snapshot // nil: nothing is loaded yet
 	LoadedAt() time.Time
@@ -30,29 +31,30 @@ type Store interface {
 	Close() error
 }
 
-// fileStore is a directory that is a file.
+// fileStore is a directory in a file.
 type fileStore struct{ *file.Store }
 
 func (fileStore) Close() error { return nil }
 
-// KVStore is a directory that is a bucket, in the servers or within this process.
-type KVStore struct {
+// Bucket is a directory in a JetStream bucket, on the servers or embedded in this process.
+type Bucket struct {
 	*kv.Store
 	Conn     *nats.Conn
-	embedded *devserver.Store // nil: the servers keep it
+	embedded *devserver.Store // nil: the bucket is on the servers
 	Cfg      *config.Config
 
-	// What is in the way of a command that waits: of the connection, and of the bucket.
-	dialing, trouble *trouble
+	// The last errors of the connection and of the bucket, for a command that waits.
+	dialing, following *lastError
 }
 
-// LoadedAt returns when the directory in use was known to be that of the bucket.
-func (s *KVStore) LoadedAt() time.Time { return s.Status().Checked }
+// LoadedAt returns when the directory in use was last known to be current.
+func (s *Bucket) LoadedAt() time.Time { return s.Status().Checked }
 
-// Reload does nothing: a bucket is followed.
-func (*KVStore) Reload() error { return nil }
+// Reload does nothing: usher follows a bucket.
+func (*Bucket) Reload() error { return nil }
 
-func (s *KVStore) Close() error {
+// Close closes the connection and ends an embedded server.
+func (s *Bucket) Close() error {
 	s.Conn.Close()
 	if s.embedded != nil {
 		return s.embedded.Stop()
@@ -60,8 +62,8 @@ func (s *KVStore) Close() error {
 	return nil
 }
 
-// OpenDirectory opens the directory of a configuration. One that is a file is
-// loaded then; a bucket is followed by Run.
+// OpenDirectory opens the directory of a configuration. It loads a file at once. Run
+// loads and follows a bucket.
 func OpenDirectory(cfg *config.Config, log *slog.Logger, now func() time.Time, on Observers) (Store, error) {
 	if cfg.Directory.From == config.DirectoryFile {
 		s, err := file.Open(file.Config{Path: cfg.Directory.File, Log: log, Now: now, OnReload: on.Directory})
@@ -70,16 +72,16 @@ func OpenDirectory(cfg *config.Config, log *slog.Logger, now func() time.Time, o
 		}
 		return fileStore{s}, nil
 	}
-	s := &KVStore{Cfg: cfg, dialing: &trouble{Handler: log.Handler()}, trouble: &trouble{Handler: log.Handler()}}
+	s := &Bucket{Cfg: cfg, dialing: &lastError{Handler: log.Handler()}, following: &lastError{Handler: log.Handler()}}
 	if err := s.connect(cfg, slog.New(s.dialing), now, on.Changed == nil); err != nil {
 		return nil, err
 	}
-	log = slog.New(s.trouble)
+	log = slog.New(s.following)
 	c := kv.Config{
 		Conn: s.Conn, Bucket: cfg.Directory.Bucket, Create: cfg.Directory.CreateBucket || s.embedded != nil,
 		Replicas: cfg.Directory.Replicas, Storage: kv.Storage(cfg.Directory.Storage), Cache: cfg.Directory.SnapshotFile,
-		MaxBytes: int64(cfg.Directory.MaxBytes), MaxProjectBytes: int64(cfg.Directory.MaxProject), Own: s.embedded != nil && on.Changed != nil,
-		ReadOnly: on.Changed == nil, // a command that only looks, maybe as another user
+		MaxBytes: int64(cfg.Directory.MaxBytes), MaxProjectBytes: int64(cfg.Directory.MaxProjectBytes), Own: s.embedded != nil && on.Changed != nil,
+		ReadOnly: on.Changed == nil, // a command that only reads, possibly as another user
 		Log:      log, Now: now, OnChange: on.Changed, OnLarge: tightenHeap,
 	}
 	if s.embedded != nil {
@@ -107,11 +109,11 @@ func tightenHeap() {
 	}
 }
 
-// connect connects to whoever keeps the bucket. It succeeds while NATS is away:
-// the connection comes about when it can. Somebody waits for a command.
-func (s *KVStore) connect(cfg *config.Config, log *slog.Logger, now func() time.Time, command bool) error {
-	// What is written while the connection is away is not sent later: whoever
-	// wrote it was told that it failed.
+// connect connects to the servers, or starts the embedded one. It succeeds while NATS is
+// down, and connects later. A command retries faster, because a person waits for it.
+func (s *Bucket) connect(cfg *config.Config, log *slog.Logger, now func() time.Time, command bool) error {
+	// A change that is written while the connection is down is not sent later: its
+	// writer already got an error.
 	opts := []nats.Option{nats.Name("usher directory"), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1), nats.RetryOnFailedConnect(true)}
 	if command {
 		opts = append(opts, nats.ReconnectWait(250*time.Millisecond))
@@ -119,7 +121,7 @@ func (s *KVStore) connect(cfg *config.Config, log *slog.Logger, now func() time.
 	if cfg.Directory.From == config.DirectoryEmbedded {
 		embedded, err := devserver.StartStore(cfg.Directory.StoreDir)
 		if errors.Is(err, devserver.ErrStoreInUse) {
-			return &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("directory.store_dir: %w", err), Hint: "end that one; while it runs, manage the directory over its API"}
+			return &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("directory.store_dir: %w", err), Hint: "stop the other usher first; while it runs, manage the directory over its API"}
 		}
 		if err != nil {
 			return fault.InConfig(fmt.Errorf("directory.store_dir: %w", err))
@@ -134,7 +136,7 @@ func (s *KVStore) connect(cfg *config.Config, log *slog.Logger, now func() time.
 	if err != nil {
 		return fault.InConfig(err)
 	}
-	s.Conn, err = nats.Connect(natsconn.NatsURLs(cfg), append(append(opts, own...), natsconn.TellAttempts(log, now))...)
+	s.Conn, err = nats.Connect(natsconn.URLs(cfg), append(append(opts, own...), natsconn.LogConnectErrors(cfg, log, now))...)
 	if err != nil {
 		return fmt.Errorf("directory: %w", err)
 	}

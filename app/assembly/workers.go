@@ -2,10 +2,11 @@ package assembly
 
 import (
 	"runtime"
+
 	"usher/app/config"
 )
 
-// Workers returns how many requests are worked on at once.
+// Workers returns how many requests are processed at once.
 func Workers(cfg *config.Config) int {
 	if cfg.Callout.Workers > 0 {
 		return cfg.Callout.Workers

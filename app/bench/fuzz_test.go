@@ -19,9 +19,9 @@ func FuzzServer(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
-	nobody := func(context.Context, string) ([]netip.Addr, error) { return nil, errUnknownHost }
+	unknown := func(context.Context, string) ([]netip.Addr, error) { return nil, errUnknownHost }
 	f.Fuzz(func(t *testing.T, server string) {
-		_, err := bench.NewStorm(t.Context(), bench.StormConfig{Clients: 1, Duration: time.Minute, Now: time.Now, Target: bench.Target{Servers: []string{server}, Lookup: nobody}})
+		_, err := bench.NewStorm(t.Context(), bench.StormConfig{Clients: 1, Duration: time.Minute, Now: time.Now, Target: bench.Target{Servers: []string{server}, Lookup: unknown}})
 		if err != nil {
 			if strings.Contains(server, "teapot") && strings.Contains(server, "@") && strings.Contains(err.Error(), "teapot") {
 				t.Errorf("%q: %v", server, err)

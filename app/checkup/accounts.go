@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
 	"usher/internal/fault"
 
 	"usher/app/assembly"
@@ -44,7 +45,7 @@ func checkAccounts(f *finding.List, cfg *config.Config, s *snapshot.Snapshot) {
 	}
 	if len(named) > 0 {
 		slices.Sort(named)
-		f.Ok("accounts", strings.Join(slices.Compact(named), ", "), "named by the directory")
+		f.OK("accounts", strings.Join(slices.Compact(named), ", "), "named by the directory")
 	}
 }
 
@@ -99,6 +100,6 @@ func checkAccountsOfServers(f *finding.List, cfg *config.Config, s *snapshot.Sna
 			"%s has no such account: clients that land in it are refused there (%s)", strings.Join(without, ", "), lands[name])
 	}
 	if sound && len(v.accounts) > 0 {
-		f.Ok("accounts", strings.Join(slices.Sorted(maps.Keys(lands)), ", "), "on every server: %s", operator.Names(v.servers))
+		f.OK("accounts", strings.Join(slices.Sorted(maps.Keys(lands)), ", "), "on every server: %s", operator.Names(v.servers))
 	}
 }

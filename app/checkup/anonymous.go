@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
 	"usher/app/deployment"
 	"usher/app/natsconn"
 	"usher/internal/fault"
@@ -38,17 +39,17 @@ func (s *serverCheck) anonymous(ctx context.Context, seen <-chan *nats.Msg) {
 		s.Fail(fault.Config, check, s.url, "take no_auth_user out of the server's configuration, or its user out of auth_callout.auth_users and its account into allowed_accounts: then usher is asked",
 			"a client without any credential gets in%s, and usher is not asked", who)
 	case errors.Is(err, errNotAsked):
-		s.Ok(check, s.url, "a client without any credential is refused, and usher is not asked")
+		s.OK(check, s.url, "a client without any credential is refused, and usher is not asked")
 	case err != nil:
 		s.Fail(fault.Runtime, check, s.url, "usher check again; if it stays so, look at the server's log", "%v", err)
 	default:
-		s.Ok(check, s.url, "usher is asked about a client without any credential")
+		s.OK(check, s.url, "usher is asked about a client without any credential")
 	}
 }
 
 // knockWithout connects without a credential.
 func (s *serverCheck) knockWithout(name string) (*nats.Conn, error) {
-	opts, err := natsconn.TlsOptions(&s.cfg.NATS.TLS)
+	opts, err := natsconn.TLSOptions(&s.cfg.NATS.TLS)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"time"
+
 	"usher/api/listener"
 	"usher/internal/fault"
 
@@ -25,8 +26,8 @@ import (
 // soonEnded is how long before its end a certificate is worth a word.
 const soonEnded = 14 * 24 * time.Hour
 
-// checkApi looks at the management API: its certificate, and who is at its address.
-func checkApi(ctx context.Context, f *finding.List, cfg *config.Config, offline bool) {
+// checkAPI looks at the management API: its certificate, and who is at its address.
+func checkAPI(ctx context.Context, f *finding.List, cfg *config.Config, offline bool) {
 	if cfg.API.Listen == "" {
 		if cfg.Directory.From != config.DirectoryFile {
 			f.Warn("api", "", "set api.listen", "none is configured: this usher does not manage the directory")
@@ -73,7 +74,7 @@ func (a *apiCheck) certificate(allowGroup bool) bool {
 	case a.leaf.NotAfter.Sub(now) < soonEnded:
 		a.Warn(check, c.CertFile, "put a new one in its place; a running usher takes it over", "ends at %s", ends)
 	default:
-		a.Ok(check, c.CertFile, "good until %s", ends)
+		a.OK(check, c.CertFile, "good until %s", ends)
 	}
 	return true
 }
@@ -87,7 +88,7 @@ func (a *apiCheck) address(ctx context.Context) {
 	l, err := lc.Listen(ctx, "tcp", a.cfg.Listen)
 	switch {
 	case err == nil && l.Close() == nil:
-		a.Ok("api", a.cfg.Listen, "is free; no usher serves it here")
+		a.OK("api", a.cfg.Listen, "is free; no usher serves it here")
 	case listener.InUse(err):
 		a.answers(ctx)
 	default:
@@ -115,7 +116,7 @@ func (a *apiCheck) answers(ctx context.Context) {
 		a.Warn("api", a.cfg.Listen, "the log of that usher says why it does not follow the bucket",
 			"a usher answers, and its view of the directory is that of %s", status.Directory.AsOf.UTC().Format(time.RFC3339))
 	default:
-		a.Ok("api", a.cfg.Listen, "a usher answers")
+		a.OK("api", a.cfg.Listen, "a usher answers")
 	}
 }
 

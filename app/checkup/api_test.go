@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+
 	"usher/internal/fault"
 
 	"usher/app/checkup/finding"
@@ -78,13 +79,13 @@ func TestCheckAPI(t *testing.T) {
 				cfg.API.TLS = config.APITLS{CertFile: mine, KeyFile: mineKey}
 			}
 			var f finding.List
-			checkApi(t.Context(), &f, &cfg, false)
+			checkAPI(t.Context(), &f, &cfg, false)
 			holds(t, f, tt.kind, tt.check, tt.result, tt.detail)
 		})
 	}
 	var f finding.List
 	cfg := config.Default()
-	if checkApi(t.Context(), &f, &cfg, false); f != nil {
+	if checkAPI(t.Context(), &f, &cfg, false); f != nil {
 		t.Errorf("a directory that is a file: %+v", f)
 	}
 }

@@ -8,15 +8,15 @@ import (
 	"usher/app/config"
 )
 
-// Installation looks at everything that a configuration names.
-func Installation(ctx context.Context, f *finding.List, path string, cfg *config.Config, offline bool, serverConfigs []string) {
+// Check looks at everything that a configuration names.
+func Check(ctx context.Context, f *finding.List, path string, cfg *config.Config, offline bool, serverConfigs []string) {
 	keys, snapshot := checkFiles(ctx, f, path, cfg, offline)
 	if keys == nil {
 		return
 	}
-	var o *operatormode.OperatorCheck // nil: config mode
+	var o *operatormode.Check // nil: config mode
 	if cfg.NATS.Mode == config.ModeOperator {
-		o = operatormode.CheckOperatorMode(ctx, f, cfg, keys, snapshot, offline)
+		o = operatormode.Run(ctx, f, cfg, keys, snapshot, offline)
 	}
 	for _, file := range serverConfigs {
 		var largest answerSize

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
 	"usher/directory/snapshot"
 	"usher/internal/fault"
 	"usher/internal/plural"
@@ -19,15 +20,15 @@ import (
 // checkFiles looks at what lies on disk, each file on its own, so that a fault of one
 // hides none of another. Keyring and directory are nil if they cannot be used.
 func checkFiles(ctx context.Context, f *finding.List, path string, cfg *config.Config, offline bool) (*issuer.Keyring, *snapshot.Snapshot) {
-	f.Ok("configuration", "", "valid")
+	f.OK("configuration", "", "valid")
 	keys, err := assembly.LoadKeyring(cfg)
 	if err != nil {
 		f.Failed("keyring", err)
 	} else {
-		f.Ok("keyring", cfg.Keyring.Dir, "%s, %s", plural.Count(len(keys.Signers()), signerWord(keys)), plural.Count(len(keys.XKeys()), "xkey"))
+		f.OK("keyring", cfg.Keyring.Dir, "%s, %s", plural.Count(len(keys.Signers()), signerWord(keys)), plural.Count(len(keys.XKeys()), "xkey"))
 	}
 	snapshot := checkDirectory(ctx, f, path, cfg, keys, offline)
-	checkApi(ctx, f, cfg, offline)
+	checkAPI(ctx, f, cfg, offline)
 	if keys != nil {
 		checkOpenFiles(f, cfg, keys)
 	}
@@ -53,7 +54,7 @@ func checkDirectory(ctx context.Context, f *finding.List, path string, cfg *conf
 	snapshot, where := checkLoaded(ctx, f, path, cfg, offline)
 	if snapshot != nil {
 		size := snapshot.Size()
-		f.Ok("directory", where, "%s, %s, %s, %s, %s",
+		f.OK("directory", where, "%s, %s, %s, %s, %s",
 			plural.Count(size.Users, "user"), plural.Count(size.Keys, "key"), plural.Count(size.Projects, "project"),
 			plural.Count(size.Topics, "topic"), plural.Count(size.Subscriptions, "subscription"))
 		for _, problem := range assembly.Policy(cfg).CheckDirectory(snapshot) {
@@ -106,7 +107,7 @@ func checkPrograms(ctx context.Context, f *finding.List, cfg *config.Config, key
 			f.Warn("keyring", k.Command[0], "let it ask something that is nearer, or keeps its connection open",
 				"signs for %s in %v: an answer takes two signatures, and callout.budget is %v", k.PublicKey, took, cfg.Callout.Budget)
 		default:
-			f.Ok("keyring", k.Command[0], "signs for %s in %v", k.PublicKey, took)
+			f.OK("keyring", k.Command[0], "signs for %s in %v", k.PublicKey, took)
 		}
 	}
 }

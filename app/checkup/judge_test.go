@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+
 	"usher/internal/fault"
 
 	"usher/app/apptest"

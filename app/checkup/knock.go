@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"time"
+
 	"usher/app/deployment"
 	"usher/internal/fault"
 
@@ -20,7 +21,7 @@ var (
 
 // knock returns the request that a client causes, or says why there was none.
 func (s *serverCheck) knock(ctx context.Context, seen <-chan *nats.Msg) (callout.Inspection, bool) {
-	sight, err := s.causes(ctx, seen, s.cfg.NATS.SentinelFile)
+	sight, err := s.causes(ctx, seen, s.cfg.NATS.SentinelCredsFile)
 	switch {
 	case errors.Is(err, errGotIn):
 		s.Fail(fault.Config, "callout", s.url, "the server has no authorization, or a no_auth_user", "%v", err)
@@ -36,7 +37,7 @@ func (s *serverCheck) knock(ctx context.Context, seen <-chan *nats.Msg) (callout
 // makes of that is not seen where the client brings the sentinel itself.
 func (s *serverCheck) tokenOnly(ctx context.Context, seen <-chan *nats.Msg) {
 	const check = "sentinel"
-	if s.operator == nil || s.cfg.NATS.SentinelFile == "" {
+	if s.operator == nil || s.cfg.NATS.SentinelCredsFile == "" {
 		return // config mode, or the first one had nothing else
 	}
 	before := len(*s.List)
@@ -54,7 +55,7 @@ func (s *serverCheck) tokenOnly(ctx context.Context, seen <-chan *nats.Msg) {
 		s.sighted(&sight)
 	}
 	if len(*s.List) == before {
-		s.Ok(check, s.url, "its default_sentinel is that of nats.sentinel_creds_file")
+		s.OK(check, s.url, "its default_sentinel is that of nats.sentinel_creds_file")
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
 	"usher/internal/fault"
 	"usher/internal/plural"
 	"usher/internal/secretfile"
@@ -59,8 +60,8 @@ func checkLive(ctx context.Context, f *finding.List, path string, cfg *config.Co
 	return kept, cfg.Directory.SnapshotFile
 }
 
-// BucketFindings looks at JetStream and the bucket over a connection of the service user.
-func BucketFindings(ctx context.Context, cfg *config.Config, nc *nats.Conn) finding.List {
+// CheckBucket looks at JetStream and the bucket over a connection of the service user.
+func CheckBucket(ctx context.Context, cfg *config.Config, nc *nats.Conn) finding.List {
 	var f finding.List
 	b := bucketCheck{List: &f, path: "usher.yaml", cfg: cfg, where: "bucket " + cfg.Directory.Bucket}
 	if b.jetStream(ctx, nc) {
@@ -91,7 +92,7 @@ func (b *bucketCheck) kept(now time.Time) *snapshot.Snapshot {
 	s, status, err := kv.ReadCache(file, b.cfg.Directory.Bucket)
 	switch age := now.Sub(status.Checked).Round(time.Second); {
 	case errors.Is(err, fs.ErrNotExist):
-		b.Ok(check, file, "none yet: a running usher makes it")
+		b.OK(check, file, "none yet: a running usher makes it")
 	case err != nil:
 		b.Warn(check, file, "a usher that follows the bucket makes it anew; one that starts while NATS is away has to wait",
 			"cannot be used: %v", secretfile.WithoutPath(err))
@@ -99,7 +100,7 @@ func (b *bucketCheck) kept(now time.Time) *snapshot.Snapshot {
 		b.Warn(check, file, "usher serve -c "+shellword.Quote(b.path)+"; if it runs, its log says why it cannot keep it",
 			"is %v old: no usher keeps it", age)
 	default:
-		b.Ok(check, file, "%v old, at revision %d", max(age, 0), status.Revision)
+		b.OK(check, file, "%v old, at revision %d", max(age, 0), status.Revision)
 	}
 	return s
 }
@@ -138,7 +139,7 @@ func (b *bucketCheck) embedded(ctx context.Context) *snapshot.Snapshot {
 	store, err := devserver.StartStore(dir)
 	switch {
 	case errors.Is(err, devserver.ErrStoreInUse):
-		b.Ok("directory", dir, "a usher that runs keeps it")
+		b.OK("directory", dir, "a usher that runs keeps it")
 		return nil
 	case err != nil:
 		b.Fail(fault.Config, "directory", dir, "directory.store_dir has to be the directory of an embedded server, and usher's alone", "%v", err)
@@ -165,7 +166,7 @@ func (b *bucketCheck) read(ctx context.Context) *snapshot.Snapshot {
 	if err != nil {
 		return nil // files says so
 	}
-	nc, err := nats.Connect(natsconn.NatsURLs(b.cfg), append(opts, nats.Name("usher-check"), nats.Timeout(deployment.ConnectTimeout), nats.NoReconnect(),
+	nc, err := nats.Connect(natsconn.URLs(b.cfg), append(opts, nats.Name("usher-check"), nats.Timeout(deployment.ConnectTimeout), nats.NoReconnect(),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
 	if err != nil {
 		b.Fail(fault.Runtime, "directory", b.where, "see below at connect, what is in the way", "cannot be reached: %v", err)
@@ -296,7 +297,7 @@ func (b *bucketCheck) size(u quota.Usage) {
 	if u.Limit > 0 {
 		limit = "of " + strconv.FormatInt(u.Limit, 10)
 	}
-	b.Ok("directory", b.where, "%d messages (entries, and marks of removed ones), %d bytes %s", u.Messages, u.Bytes, limit)
+	b.OK("directory", b.where, "%d messages (entries, and marks of removed ones), %d bytes %s", u.Messages, u.Bytes, limit)
 }
 
 // entries reads the bucket, and says which entries cannot be read.

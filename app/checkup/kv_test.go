@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+
 	"usher/directory/snapshot"
 
 	"github.com/nats-io/nats.go"
@@ -236,17 +237,17 @@ func TestCheckEntries(t *testing.T) {
 // TestCheckJetStream: what the server lacks.
 func TestCheckJetStream(t *testing.T) {
 	t.Parallel()
-	const account = "is alone.\n    jetstream: enabled\n"
+	const account = "the only user.\n    jetstream: enabled\n"
 	for name, tt := range map[string]struct {
 		edits  []string
 		detail string
 	}{
-		"not for the account": {[]string{account, "is alone.\n"}, "JetStream is not enabled for account AUTH"},
+		"not for the account": {[]string{account, "the only user.\n"}, "JetStream is not enabled for account AUTH"},
 		"not at all": {
-			[]string{account, "is alone.\n", "    jetstream: enabled\n    imports", "    imports", "\njetstream {", "\n# {"},
+			[]string{account, "the only user.\n", "    jetstream: enabled\n    imports", "    imports", "\njetstream {", "\n# {"},
 			"JetStream is not enabled on server usher-nats",
 		},
-		"no stream":     {[]string{account, "is alone.\n    jetstream: { max_streams: 0, max_file: 1M, max_memory: 1M }\n"}, "may have no stream"},
+		"no stream":     {[]string{account, "the only user.\n    jetstream: { max_streams: 0, max_file: 1M, max_memory: 1M }\n"}, "may have no stream"},
 		"not permitted": {[]string{"{ user: usher, ", `{ user: usher, permissions: { publish: { deny: "$JS.API.>" } }, `}, "refuses the service user JetStream"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package checkup
 
 import (
 	"slices"
+
 	"usher/app/checkup/finding"
 )
 

@@ -16,10 +16,10 @@ func checkOpenFiles(f *finding.List, cfg *config.Config, keys *issuer.Keyring) {
 		return
 	}
 	const check = "open files"
-	switch n, err := assembly.ShareFiles(cfg, keys, limit); {
+	switch n, err := assembly.ShareDescriptors(cfg, keys, limit); {
 	case err != nil:
-		f.Fail(fault.Config, check, "", assembly.HintFiles, "%v, if usher serve is started as usher check was", err)
+		f.Fail(fault.Config, check, "", assembly.HintOpenFiles, "%v, if usher serve is started as usher check was", err)
 	case n.Reduced():
-		f.Warn(check, "", assembly.HintFiles, "%d, if usher serve is started as usher check was: http.listen holds %d connections and api.listen %d", limit, n.Web, n.Api)
+		f.Warn(check, "", assembly.HintOpenFiles, "%d, if usher serve is started as usher check was: http.listen holds %d connections and api.listen %d", limit, n.Web, n.API)
 	}
 }

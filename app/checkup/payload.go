@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"time"
+
 	"usher/internal/fault"
 	"usher/internal/plural"
 
@@ -94,5 +95,5 @@ func (s *serverCheck) payload(takes int64) {
 			"%s, and %s: clients with such a grant are not answered", what, name)
 		return
 	}
-	s.Ok(check, s.url, "%s, and %s", what, name)
+	s.OK(check, s.url, "%s, and %s", what, name)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+
 	"usher/app/checkup/finding"
 	"usher/app/config"
 	"usher/callout/callouttest"

@@ -2,6 +2,7 @@ package checkup
 
 import (
 	"time"
+
 	"usher/app/checkup/operatormode"
 	"usher/internal/fault"
 
@@ -21,7 +22,7 @@ func (s *serverCheck) seal(x *callout.Inspection) {
 	case !x.Sealed:
 		s.Warn("xkey", s.url, "make one, and set "+s.xkeyName(), "requests come in the clear: whoever reads in account %s reads credentials", s.cfg.Accounts.Callout)
 	default:
-		s.Ok("xkey", s.url, "requests are sealed to a key of the keyring")
+		s.OK("xkey", s.url, "requests are sealed to a key of the keyring")
 	}
 }
 
@@ -37,7 +38,7 @@ func (s *serverCheck) judge(x *callout.Inspection) {
 	retired := retiredHint(s.keys, x.Issuer)
 	switch {
 	case x.Known:
-		s.Ok("issuer", s.url, "server %s expects %s", x.ServerName, servedIssuer(s.keys, s.cfg, x.Issuer))
+		s.OK("issuer", s.url, "server %s expects %s", x.ServerName, servedIssuer(s.keys, s.cfg, x.Issuer))
 	case retired != "": // others may have its seed
 		s.Fail(fault.Config, "issuer", s.url, retired, "server %s expects answers from %s, which is retired", x.ServerName, x.Issuer)
 	default:
@@ -52,12 +53,12 @@ func (s *serverCheck) judge(x *callout.Inspection) {
 		s.Warn("timeout", s.url, "set authorization.timeout to 3 in the server's configuration (docs/explanation/silence.md)",
 			"the server gives up after about %s: clients can take an answer that never came for a refusal", x.Timeout)
 	default:
-		s.Ok("timeout", s.url, "about %s, the budget is %s", x.Timeout, s.cfg.Callout.Budget)
+		s.OK("timeout", s.url, "about %s, the budget is %s", x.Timeout, s.cfg.Callout.Budget)
 	}
 	if x.Skew.Abs() > s.cfg.Callout.ClockSkew {
 		s.Fail(fault.Config, "clock", s.url, "synchronise the clocks; callout.clock_skew says how much is borne",
 			"this machine's clock is %s off the server's", x.Skew.Round(time.Second))
 	} else {
-		s.Ok("clock", s.url, "less than %s apart", (x.Skew.Abs() + time.Second).Round(time.Second))
+		s.OK("clock", s.url, "less than %s apart", (x.Skew.Abs() + time.Second).Round(time.Second))
 	}
 }

@@ -3,6 +3,7 @@ package checkup
 import (
 	"strings"
 	"testing"
+
 	"usher/app/config"
 )
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"time"
+
 	"usher/internal/fault"
 
 	"github.com/nats-io/nats.go"
@@ -31,7 +32,7 @@ type serverCheck struct {
 	cfg  *config.Config
 	keys *issuer.Keyring
 	// operator is what was found about operator mode; nil: config mode.
-	operator *operatormode.OperatorCheck
+	operator *operatormode.Check
 	url      string
 	now      func() time.Time
 
@@ -46,7 +47,7 @@ func (s *serverCheck) run(ctx context.Context, opts []nats.Option) {
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
 	switch {
 	case err == nil:
-	case s.from != "" && (errors.Is(err, nats.ErrNoServers) || natsconn.Stalled(err)):
+	case s.from != "" && (errors.Is(err, nats.ErrNoServers) || natsconn.TimedOut(err)):
 		s.set.lost = append(s.set.lost, address{url: s.url, from: s.from})
 		return
 	default:
@@ -63,7 +64,7 @@ func (s *serverCheck) run(ctx context.Context, opts []nats.Option) {
 	if s.from != "" {
 		from = ", whose address " + s.from + " names"
 	}
-	s.Ok("connect", s.url, "as service user, to server %s %s%s", name, nc.ConnectedServerVersion(), from)
+	s.OK("connect", s.url, "as service user, to server %s %s%s", name, nc.ConnectedServerVersion(), from)
 	checkRelease(s.List, s.url, nc.ConnectedServerVersion())
 	_, tlsErr := nc.TLSConnectionState()
 	s.learn(opts, name, tlsErr == nil)
@@ -91,11 +92,11 @@ func (s *serverCheck) run(ctx context.Context, opts []nats.Option) {
 
 func (s *serverCheck) cannotConnect(err error) {
 	switch {
-	case errors.Is(err, nats.ErrAuthorization), natsconn.KeptWaiting(err):
+	case errors.Is(err, nats.ErrAuthorization), natsconn.AuthTimedOut(err):
 		// A user that is none of auth_users waits until the server has asked in vain.
 		s.Fail(fault.Config, "connect", s.url, s.authUserHint()+"; "+s.secretHint(),
 			"the server refuses the service user: %v", err)
-	case errors.Is(err, nats.ErrNoServers), natsconn.Stalled(err):
+	case errors.Is(err, nats.ErrNoServers), natsconn.TimedOut(err):
 		s.Fail(fault.Runtime, "connect", s.url, "is nats-server running, and is this its address?", "%v", err)
 	default:
 		s.Fail(fault.Config, "connect", s.url, s.authUserHint()+"; and nats.tls has to fit the server's certificate, with nats.tls.handshake_first where it wants the handshake first",
@@ -129,7 +130,7 @@ func (s *serverCheck) account(ctx context.Context, nc *nats.Conn) bool {
 			"the service user is in account %q, accounts.callout says %q", account, s.called(assembly.ServerAccount(s.cfg, s.keys)))
 		return false
 	}
-	s.Ok("account", s.url, "the service user is in %s", s.called(account))
+	s.OK("account", s.url, "the service user is in %s", s.called(account))
 	return true
 }
 

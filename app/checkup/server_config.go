@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+
 	"usher/internal/fault"
 	"usher/internal/plural"
 
@@ -15,6 +17,7 @@ import (
 	"usher/app/checkup/operatormode"
 	"usher/app/config"
 	"usher/app/devserver"
+	"usher/app/setup"
 	"usher/directory/snapshot"
 	"usher/issuer"
 )
@@ -45,10 +48,24 @@ func checkServerConfig(f *finding.List, file string, cfg *config.Config, keys *i
 	checkFileKeys(f, file, c, keys)
 	checkFileAccounts(f, file, x, cfg, snapshot)
 	checkFileUsers(f, file, x, cfg)
+	checkStoreDir(f, file, x.StoreDir)
 	if len(*f) == before {
-		f.Ok(check, file, "asks usher about every client but %s, and has every account that clients land in", strings.Join(c.AuthUsers, ", "))
+		f.OK(check, file, "asks usher about every client but %s, and has every account that clients land in", strings.Join(c.AuthUsers, ", "))
 	}
 	(&serverCheck{List: f, url: file, largest: largest}).payload(x.MaxPayload)
+}
+
+// checkStoreDir warns of a store_dir with which nats-server can start with an empty store.
+func checkStoreDir(f *finding.List, file, dir string) {
+	const check = serverConfigCheck
+	beside := filepath.Join(filepath.Dir(file), setup.DirJetStream)
+	switch {
+	case dir == "":
+	case !filepath.IsAbs(dir):
+		f.Warn(check, file, "set an absolute path", "store_dir %s is relative: nats-server resolves it from its working directory, and starts with an empty store in another one", dir)
+	case !exists(dir) && exists(beside):
+		f.Warn(check, file, "if this folder was moved, run usher init --moved "+filepath.Dir(file), "store_dir %s does not exist, but %s does: nats-server would start with an empty store", dir, beside)
+	}
 }
 
 // checkFileKeys compares issuer and xkey with the keyring.

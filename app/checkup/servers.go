@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
 	"usher/directory/snapshot"
 	"usher/internal/fault"
 
@@ -45,14 +46,14 @@ func newServerSet() *serverSet {
 }
 
 // checkServers looks at every server, each in the same way.
-func checkServers(ctx context.Context, f *finding.List, path string, cfg *config.Config, keys *issuer.Keyring, snapshot *snapshot.Snapshot, o *operatormode.OperatorCheck) {
+func checkServers(ctx context.Context, f *finding.List, path string, cfg *config.Config, keys *issuer.Keyring, snapshot *snapshot.Snapshot, o *operatormode.Check) {
 	if _, err := natsconn.ServiceOptions(cfg); err != nil {
 		return // files has said so
 	}
 	all := newServerSet()
 	all.view = checkSystem(ctx, f, cfg)
 	for _, url := range cfg.NATS.URLs {
-		all.known[deployment.HostOf(url)] = true
+		all.known[deployment.Host(url)] = true
 		all.todo = append(all.todo, address{url: url})
 	}
 	largest := largestAnswer(ctx, cfg, keys, snapshot)
@@ -87,7 +88,7 @@ func checkServers(ctx context.Context, f *finding.List, path string, cfg *config
 
 // add adds an address that a server has named.
 func (set *serverSet) add(cfg *config.Config, url, from, tls string) {
-	host := deployment.HostOf(url)
+	host := deployment.Host(url)
 	if set.known[host] {
 		return
 	}
@@ -158,7 +159,7 @@ func checkUnreached(f *finding.List, cfg *config.Config, set *serverSet) {
 func lostOf(lost []address) string {
 	var urls []string
 	for _, a := range lost {
-		urls = append(urls, deployment.HostOf(a.url))
+		urls = append(urls, deployment.Host(a.url))
 	}
 	slices.Sort(urls)
 	return cmp.Or(strings.Join(urls, ", "), "it names none")
@@ -181,7 +182,7 @@ func (s *serverCheck) learn(opts []nats.Option, server string, tls bool) {
 	}
 	defer nc.Close()
 	name := ""
-	if host, _, err := net.SplitHostPort(deployment.HostOf(s.url)); err == nil && tls {
+	if host, _, err := net.SplitHostPort(deployment.Host(s.url)); err == nil && tls {
 		name = host
 	}
 	for _, url := range nc.DiscoveredServers() {

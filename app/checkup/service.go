@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"time"
+
 	"usher/internal/plural"
 	"usher/internal/shellword"
 
@@ -34,7 +35,7 @@ func (s *serverCheck) services(ctx context.Context, nc *nats.Conn) {
 	case n == 0:
 		s.Warn("service", s.url, "usher serve -c "+shellword.Quote(s.path), "no usher answers")
 	default:
-		s.Ok("service", s.url, "%s of usher in %s; with this configuration each usher makes %d",
+		s.OK("service", s.url, "%s of usher in %s; with this configuration each usher makes %d",
 			plural.Count(n, "connection"), s.cfg.Accounts.Callout, s.cfg.NATS.Connections)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
 	"usher/internal/plural"
 
 	"usher/app/checkup/finding"
@@ -57,7 +58,7 @@ func checkStreamsOfProjects(f *finding.List, cfg *config.Config, keys *issuer.Ke
 		}
 	}
 	if sound {
-		f.Ok(check, "", "%s of projects: in none does a header reach beyond what its publisher may publish to", plural.Count(held, "stream"))
+		f.OK(check, "", "%s of projects: in none does a header reach beyond what its publisher may publish to", plural.Count(held, "stream"))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+
 	"usher/internal/fault"
 	"usher/internal/plural"
 	"usher/internal/secretfile"
@@ -45,24 +46,24 @@ func checkSystem(ctx context.Context, f *finding.List, cfg *config.Config) *syst
 	if cfg.NATS.Mode == config.ModeOperator {
 		return v
 	}
-	var fewer *operator.FewerError
+	var fewer *operator.MissingServersError
 	switch {
 	case errors.As(err, &fewer):
-		f.Warn(systemCheck, natsconn.NatsURLs(cfg), "start the servers that are missing; one that has crashed is counted for some minutes", "%v: the others are not looked at", err)
+		f.Warn(systemCheck, natsconn.URLs(cfg), "start the servers that are missing; one that has crashed is counted for some minutes", "%v: the others are not looked at", err)
 	case errors.Is(err, operator.ErrNoServer):
-		f.Fail(fault.Config, systemCheck, natsconn.NatsURLs(cfg), systemUserHint(cfg), "%v", err)
+		f.Fail(fault.Config, systemCheck, natsconn.URLs(cfg), systemUserHint(cfg), "%v", err)
 	case err != nil:
-		f.Fail(fault.Runtime, systemCheck, natsconn.NatsURLs(cfg), "usher check again; if it stays so, look at the servers' logs", "%v", err)
+		f.Fail(fault.Runtime, systemCheck, natsconn.URLs(cfg), "usher check again; if it stays so, look at the servers' logs", "%v", err)
 	default:
-		f.Ok(systemCheck, natsconn.NatsURLs(cfg), "%s: %s", plural.Count(len(v.servers), "server"), operator.Names(v.servers))
+		f.OK(systemCheck, natsconn.URLs(cfg), "%s: %s", plural.Count(len(v.servers), "server"), operator.Names(v.servers))
 	}
 	return v
 }
 
-// systemViewOf asks. With *operator.FewerError the servers that answer are returned as well.
+// systemViewOf asks. With *operator.MissingServersError the servers that answer are returned as well.
 func systemViewOf(ctx context.Context, c *operator.Cluster) (*systemView, error) {
 	servers, few := c.Servers(ctx)
-	var fewer *operator.FewerError
+	var fewer *operator.MissingServersError
 	if errors.As(few, &fewer) {
 		servers = fewer.Have
 	} else if few != nil {
@@ -89,7 +90,7 @@ func systemViewOf(ctx context.Context, c *operator.Cluster) (*systemView, error)
 // it cannot connect.
 func checkConnectAsSystem(f *finding.List, cfg *config.Config) *nats.Conn {
 	if cfg.NATS.Mode == config.ModeOperator {
-		quiet := &operatormode.OperatorCheck{List: &finding.List{}, Cfg: cfg} // operatorMode has said the same
+		quiet := &operatormode.Check{List: &finding.List{}, Cfg: cfg} // operatorMode has said the same
 		if cfg.Operator.SystemCredsFile == "" {
 			return nil
 		}
@@ -114,28 +115,28 @@ func checkConnectAsSystem(f *finding.List, cfg *config.Config) *nats.Conn {
 		f.Failed(systemCheck, fault.InConfig(err))
 		return nil
 	}
-	nc, err := nats.Connect(natsconn.NatsURLs(cfg), append(opts, nats.Name("usher-check-system"), nats.Timeout(deployment.ConnectTimeout), nats.NoReconnect(),
+	nc, err := nats.Connect(natsconn.URLs(cfg), append(opts, nats.Name("usher-check-system"), nats.Timeout(deployment.ConnectTimeout), nats.NoReconnect(),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
 	switch {
 	case err == nil:
 		return nc
-	case errors.Is(err, nats.ErrAuthorization), natsconn.KeptWaiting(err):
-		f.Fail(fault.Config, systemCheck, natsconn.NatsURLs(cfg), systemUserHint(cfg), "the servers refuse the system user: %v", err)
+	case errors.Is(err, nats.ErrAuthorization), natsconn.AuthTimedOut(err):
+		f.Fail(fault.Config, systemCheck, natsconn.URLs(cfg), systemUserHint(cfg), "the servers refuse the system user: %v", err)
 	default:
-		f.Fail(fault.Runtime, systemCheck, natsconn.NatsURLs(cfg), "is nats-server running, and is this its address?", "as system user: %v", err)
+		f.Fail(fault.Runtime, systemCheck, natsconn.URLs(cfg), "is nats-server running, and is this its address?", "as system user: %v", err)
 	}
 	return nil
 }
 
 func systemUserHint(cfg *config.Config) string {
 	return fmt.Sprintf("give %s in the servers' configuration a user that may publish %s and subscribe to _INBOX.>, name it in auth_callout.auth_users, and set nats.system_user and nats.system_password_file (docs/how-to/system-user.md)",
-		cfg.Accounts.System, strings.Join(operator.Asks(), ", "))
+		cfg.Accounts.System, strings.Join(operator.MonitoringSubjects(), ", "))
 }
 
 // systemOptions are those of the system user of config mode, and the file that they
 // come from.
 func systemOptions(cfg *config.Config) (opts []nats.Option, file string, err error) {
-	if opts, err = natsconn.TlsOptions(&cfg.NATS.TLS); err != nil {
+	if opts, err = natsconn.TLSOptions(&cfg.NATS.TLS); err != nil {
 		return nil, "", err
 	}
 	key, file := "nats.system_password_file", cfg.NATS.SystemPasswordFile
@@ -174,7 +175,7 @@ func checkLeafServers(f *finding.List, v *systemView) {
 	}
 	if len(beyond) > 0 {
 		slices.Sort(beyond)
-		f.Ok("leaf node", "", "of servers that do not share the system account, and decide about their own clients: %s", strings.Join(slices.Compact(beyond), "; "))
+		f.OK("leaf node", "", "of servers that do not share the system account, and decide about their own clients: %s", strings.Join(slices.Compact(beyond), "; "))
 	}
 }
 

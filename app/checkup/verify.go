@@ -2,9 +2,10 @@ package checkup
 
 import (
 	"context"
+
 	"usher/app/assembly"
-	"usher/app/config"
 	"usher/app/checkup/finding"
+	"usher/app/config"
 	"usher/app/deployment"
 	"usher/app/rotation"
 	"usher/internal/fault"
@@ -12,7 +13,7 @@ import (
 	"usher/issuer/operator"
 )
 
-func Verify(ctx context.Context, f *finding.List, l *deployment.Deployment) error {
+func CheckKeys(ctx context.Context, f *finding.List, l *deployment.Deployment) error {
 	keys, err := assembly.LoadKeyring(l.Cfg)
 	if err != nil {
 		return err
@@ -47,15 +48,15 @@ func checkVerifyServer(f *finding.List, l *deployment.Deployment, keys *issuer.K
 		}
 		f.Fail(fault.Config, "issuer", x.URL, hint, "server %s expects %s, which is not in the keyring", x.Server, x.Issuer)
 	default:
-		f.Ok("issuer", x.URL, "server %s expects %s", x.Server, servedIssuer(keys, l.Cfg, x.Issuer))
+		f.OK("issuer", x.URL, "server %s expects %s", x.Server, servedIssuer(keys, l.Cfg, x.Issuer))
 	}
 	switch {
 	case x.XKey != "":
-		f.Ok("xkey", x.URL, "server %s seals to %s, which is in the keyring", x.Server, x.XKey)
+		f.OK("xkey", x.URL, "server %s seals to %s, which is in the keyring", x.Server, x.XKey)
 	case x.Problem != "":
 		f.Fail(fault.Config, "xkey", x.URL, "", "server %s: %s", x.Server, x.Problem)
 	default:
-		f.Ok("xkey", x.URL, "server %s asks in the clear", x.Server)
+		f.OK("xkey", x.URL, "server %s asks in the clear", x.Server)
 	}
 }
 
@@ -94,7 +95,7 @@ func checkVerifyAccounts(ctx context.Context, f *finding.List, l *deployment.Dep
 		case !agree:
 			f.Warn("account", a.Name, "wait for the resolvers to meet, or push again", "the servers have different JWTs of it")
 		default:
-			f.Ok("account", a.Name, "its JWT has signing key %s", k.PublicKey)
+			f.OK("account", a.Name, "its JWT has signing key %s", k.PublicKey)
 		}
 	}
 	return nil

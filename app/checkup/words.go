@@ -3,6 +3,7 @@ package checkup
 import (
 	"cmp"
 	"time"
+
 	"usher/app/checkup/operatormode"
 	"usher/internal/fault"
 
@@ -101,7 +102,7 @@ func (s *serverCheck) notAsked() {
 		return
 	}
 	const bearer = "a server asks about clients that are a sentinel: a bearer user of "
-	if s.cfg.NATS.SentinelFile == "" {
+	if s.cfg.NATS.SentinelCredsFile == "" {
 		(*s.List)[last].Hint = bearer + s.cfg.Accounts.Callout + "; set default_sentinel in the servers' configuration to its user JWT, or nats.sentinel_creds_file to its credentials"
 		return
 	}
@@ -119,7 +120,7 @@ func (s *serverCheck) sighted(x *callout.Inspection) {
 		s.Fail(fault.Config, "sentinel", s.url, "set default_sentinel in the server's configuration to the user JWT of a bearer", "%v", err)
 		return
 	}
-	if file, err := operatormode.UserOf(s.cfg.NATS.SentinelFile); err == nil && file.ID == c.ID {
+	if file, err := operatormode.UserOf(s.cfg.NATS.SentinelCredsFile); err == nil && file.ID == c.ID {
 		return // it was looked at
 	}
 	s.operator.Sentinel(s.url+" (default_sentinel)", c)

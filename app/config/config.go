@@ -33,7 +33,7 @@ type NATS struct {
 	PasswordFile       string   `yaml:"password_file" rule:"path" doc:"File with the password of nats.user. usher refuses a file that others can read, see keyring.allow_group_readable."`
 	NKeyFile           string   `yaml:"nkey_file" rule:"path" doc:"File with the user nkey seed of the service. usher refuses a file that others can read, see keyring.allow_group_readable."`
 	CredsFile          string   `yaml:"creds_file" rule:"path" doc:"Credentials file (.creds) of the service, for operator mode. usher refuses a file that others can read, see keyring.allow_group_readable."`
-	SentinelFile       string   `yaml:"sentinel_creds_file" rule:"path" doc:"Credentials file (.creds) of the sentinel. usher check, nkey and healthcheck use it to connect as a client does. You need it in operator mode if the servers have no default_sentinel. It is not a secret: a client that uses it must still present a token."`
+	SentinelCredsFile  string   `yaml:"sentinel_creds_file" rule:"path" doc:"Credentials file (.creds) of the sentinel. usher check, nkey and healthcheck use it to connect as a client does. You need it in operator mode if the servers have no default_sentinel. It is not a secret: a client that uses it must still present a token."`
 	SystemUser         string   `yaml:"system_user" rule:"line" doc:"User name of a user of the system account, in config mode. Set it together with nats.system_password_file. usher check uses it to ask the servers which accounts they have, and which servers there are. usher serve does not use it. In operator mode set operator.system_creds_file instead."`
 	SystemPasswordFile string   `yaml:"system_password_file" rule:"path" doc:"File with the password of nats.system_user. usher refuses a file that others can read, see keyring.allow_group_readable."`
 	SystemNKeyFile     string   `yaml:"system_nkey_file" rule:"path" doc:"File with the user nkey seed of a user of the system account, instead of nats.system_user and its password. usher refuses a file that others can read, see keyring.allow_group_readable."`
@@ -83,27 +83,27 @@ const (
 
 // Directory configures where the directory is stored.
 type Directory struct {
-	From         string `yaml:"from" default:"file" rule:"one-of=file|kv|embedded" doc:"file: a YAML file that you edit. kv: a JetStream key-value bucket on the servers of nats.urls, in the account of the service user. All replicas share it, and you manage it through the API (api.listen). embedded: the same bucket in a nats-server inside this process, for a single usher instance."`
-	File         string `yaml:"file" rule:"path" hint:"usher init writes an example" doc:"YAML file of the directory. usher reloads it when it changes; on an error it keeps the last good directory."`
-	Bucket       string `yaml:"bucket" default:"usher_directory" rule:"bucket" doc:"Name of the bucket."`
-	CreateBucket bool   `yaml:"create_bucket" default:"true" doc:"Create the bucket if it does not exist, with the settings below. usher does not change a bucket that exists."`
-	Replicas     int    `yaml:"replicas" default:"1" rule:"between=1..5" doc:"Number of servers of the cluster that store a bucket that usher creates. With 3 the bucket survives the loss of one server."`
-	Storage      string `yaml:"storage" default:"file" rule:"one-of=file|memory" doc:"Storage type of a bucket that usher creates."`
-	MaxBytes     int    `yaml:"max_bytes" default:"1073741824" rule:"between=16777216..1099511627776" doc:"max_bytes of a bucket that usher creates, and of the bucket of an embedded server. Delete markers count. Above 80 % usher refuses changes that make the directory larger, so that deletions still fit. An existing bucket keeps its own limit, and that limit applies; usher check compares the two."`
-	MaxProject   int    `yaml:"max_project_bytes" default:"33554432" rule:"between=65536..1099511627776" doc:"Bytes of the bucket that the administrators of one project may fill. The entries that they created or changed last count, and for 24h the delete markers of entries that they deleted (about 350 bytes each). Above the limit they can still delete entries. The limit does not apply to a service_admin."`
-	SnapshotFile string `yaml:"snapshot_file" rule:"path" doc:"File for the last good directory of a bucket, created with mode 0600. With it usher can start while the bucket is unreachable; it reports how old its data is. Each usher instance needs its own file."`
-	StoreDir     string `yaml:"store_dir" rule:"path" doc:"Where the embedded nats-server stores the bucket. Only one usher instance can use it at a time."`
+	From            string `yaml:"from" default:"file" rule:"one-of=file|kv|embedded" doc:"file: a YAML file that you edit. kv: a JetStream key-value bucket on the servers of nats.urls, in the account of the service user. All replicas share it, and you manage it through the API (api.listen). embedded: the same bucket in a nats-server inside this process, for a single usher instance."`
+	File            string `yaml:"file" rule:"path" hint:"usher init writes an example" doc:"YAML file of the directory. usher reloads it when it changes; on an error it keeps the last good directory."`
+	Bucket          string `yaml:"bucket" default:"usher_directory" rule:"bucket" doc:"Name of the bucket."`
+	CreateBucket    bool   `yaml:"create_bucket" default:"true" doc:"Create the bucket if it does not exist, with the settings below. usher does not change a bucket that exists."`
+	Replicas        int    `yaml:"replicas" default:"1" rule:"between=1..5" doc:"Number of servers of the cluster that store a bucket that usher creates. With 3 the bucket survives the loss of one server."`
+	Storage         string `yaml:"storage" default:"file" rule:"one-of=file|memory" doc:"Storage type of a bucket that usher creates."`
+	MaxBytes        int    `yaml:"max_bytes" default:"1073741824" rule:"between=16777216..1099511627776" doc:"max_bytes of a bucket that usher creates, and of the bucket of an embedded server. Delete markers count. Above 80 % usher refuses changes that make the directory larger, so that deletions still fit. An existing bucket keeps its own limit, and that limit applies; usher check compares the two."`
+	MaxProjectBytes int    `yaml:"max_project_bytes" default:"33554432" rule:"between=65536..1099511627776" doc:"Bytes of the bucket that the administrators of one project may fill. The entries that they created or changed last count, and for 24h the delete markers of entries that they deleted (about 350 bytes each). Above the limit they can still delete entries. The limit does not apply to a service_admin."`
+	SnapshotFile    string `yaml:"snapshot_file" rule:"path" doc:"File for the last good directory of a bucket, created with mode 0600. With it usher can start while the bucket is unreachable; it reports how old its data is. Each usher instance needs its own file."`
+	StoreDir        string `yaml:"store_dir" rule:"path" doc:"Where the embedded nats-server stores the bucket. Only one usher instance can use it at a time."`
 }
 
 // API configures the management API.
 type API struct {
-	Listen         string        `yaml:"listen" rule:"listen" doc:"Address of the management API (docs/reference/api.md). If empty, the API is off. Requests carry API keys: without api.tls this must be a loopback address, see api.allow_cleartext."`
-	TLS            APITLS        `yaml:"tls" doc:"TLS of the API."`
-	AllowCleartext bool          `yaml:"allow_cleartext" doc:"Serve without api.tls on an address that other machines can reach, because a proxy, an ingress or a service mesh in front of usher terminates TLS."`
-	KeyIn          string        `yaml:"key_in" default:"header" rule:"one-of=header|query|both" doc:"Where usher reads the caller's API key: the header x-api-key, the query parameter key, or both, the header first. A key in a URL stays in histories and in the logs of proxies. usher does not log keys."`
-	MaxBody        int           `yaml:"max_body" default:"1048576" rule:"between=1024..67108864" doc:"Maximum size of a request body, in bytes. The body of an import may be larger."`
-	Timeout        time.Duration `yaml:"timeout" default:"30s" rule:"positive at-most=5m" doc:"Maximum duration of a request. An import may take longer."`
-	FailuresPerS   int           `yaml:"failures_per_second" default:"10" rule:"between=0..100000" doc:"Requests with an invalid key that one client address (IPv6: /64 network) may send per second; a burst may have four times as many. Above that, the API answers 429 with Retry-After. A valid key is always accepted. 0: no limit."`
+	Listen            string        `yaml:"listen" rule:"listen" doc:"Address of the management API (docs/reference/api.md). If empty, the API is off. Requests carry API keys: without api.tls this must be a loopback address, see api.allow_cleartext."`
+	TLS               APITLS        `yaml:"tls" doc:"TLS of the API."`
+	AllowCleartext    bool          `yaml:"allow_cleartext" doc:"Serve without api.tls on an address that other machines can reach, because a proxy, an ingress or a service mesh in front of usher terminates TLS."`
+	KeyIn             string        `yaml:"key_in" default:"header" rule:"one-of=header|query|both" doc:"Where usher reads the caller's API key: the header x-api-key, the query parameter key, or both, the header first. A key in a URL stays in histories and in the logs of proxies. usher does not log keys."`
+	MaxBody           int           `yaml:"max_body" default:"1048576" rule:"between=1024..67108864" doc:"Maximum size of a request body, in bytes. The body of an import may be larger."`
+	Timeout           time.Duration `yaml:"timeout" default:"30s" rule:"positive at-most=5m" doc:"Maximum duration of a request. An import may take longer."`
+	FailuresPerSecond int           `yaml:"failures_per_second" default:"10" rule:"between=0..100000" doc:"Requests with an invalid key that one client address (IPv6: /64 network) may send per second; a burst may have four times as many. Above that, the API answers 429 with Retry-After. A valid key is always accepted. 0: no limit."`
 }
 
 // APITLS is the server certificate of the API and its key.

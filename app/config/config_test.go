@@ -29,7 +29,7 @@ func TestDefaults(t *testing.T) {
 		NATS:      config.NATS{Mode: "config", URLs: []string{"nats://127.0.0.1:4222"}, Connections: 4},
 		Accounts:  config.Accounts{Callout: "AUTH", System: "SYS", Scopes: []string{}, MQTTClientIDs: map[string]string{}},
 		Keyring:   config.Keyring{Dir: "keys"},
-		Directory: config.Directory{From: "file", File: "directory.yaml", Bucket: "usher_directory", CreateBucket: true, Replicas: 1, Storage: "file", MaxBytes: 1 << 30, MaxProject: 32 << 20},
+		Directory: config.Directory{From: "file", File: "directory.yaml", Bucket: "usher_directory", CreateBucket: true, Replicas: 1, Storage: "file", MaxBytes: 1 << 30, MaxProjectBytes: 32 << 20},
 		Operator: config.Operator{SigningCommand: []string{}, AccountTemplate: config.AccountTemplate{
 			Limits:    config.AccountLimits{Connections: -1, LeafNodes: -1, Subscriptions: -1, Payload: -1, Imports: -1, Exports: -1, WildcardExports: true},
 			JetStream: config.AccountJetStream{MemoryStorage: -1, DiskStorage: -1, Streams: -1, Consumers: -1, MaxAckPending: -1},
@@ -39,7 +39,7 @@ func TestDefaults(t *testing.T) {
 			Budget: 1500 * time.Millisecond, Queue: 8192, Order: "adaptive", Failures: config.Failures{PerHost: 100, PerCredential: 10}, ClockSkew: 5 * time.Second, DrainTimeout: 10 * time.Second,
 		},
 		UserJWT: config.UserJWT{MaxLifetime: 24 * time.Hour, Jitter: 0.1},
-		API:     config.API{KeyIn: "header", MaxBody: 1 << 20, Timeout: 30 * time.Second, FailuresPerS: 10},
+		API:     config.API{KeyIn: "header", MaxBody: 1 << 20, Timeout: 30 * time.Second, FailuresPerSecond: 10},
 		HTTP:    config.HTTP{Listen: "127.0.0.1:9778"},
 		Log:     config.Log{Level: "info", Format: "text"},
 		Audit:   config.Audit{To: "stderr"},

@@ -47,7 +47,7 @@ usher.yaml:5:29: operator.create_accounts: needs operator.signing_command or ope
 	}
 }
 
-// TestSigningCommandAuthor: whoever can write operator.signing_command can run any
+// TestSigningCommandAuthor: a user who can write operator.signing_command can run any
 // program as usher.
 //
 // Attack: another user writes operator.signing_command into usher.yaml, and usher runs it

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+
 	"usher/internal/secretfile"
 
 	"usher/app/setup"
@@ -14,43 +15,43 @@ import (
 	"usher/tokens/apikey"
 )
 
-// DemoIdentity is one identity of the demo directory.
-type DemoIdentity struct {
+// Identity is one identity of the demo directory.
+type Identity struct {
 	Name  string `json:"name"`
 	Role  string `json:"role"`
 	Token string `json:"token"`
 }
 
-// Demo is the directory of "usher dev", with the tokens that no real directory keeps.
-type Demo struct {
-	Identities []DemoIdentity `json:"identities"`
-	Refused    DemoIdentity   `json:"refused"`
-	Operator   bool           `json:"operator,omitempty"` // the directory is one of operator mode
+// Directory is the directory of "usher dev", with the tokens that no real directory keeps.
+type Directory struct {
+	Identities []Identity `json:"identities"`
+	Refused    Identity   `json:"refused"`
+	Operator   bool       `json:"operator,omitempty"` // the directory is one of operator mode
 }
 
 const (
-	DemoIngest    = "habitat"
-	DemoPublisher = "webshop"
-	DemoConsumer  = "billing"
-	DemoPAdmin    = "shopadmin"
-	DemoSAdmin    = "operator"
-	DemoFormer    = "former"
+	Ingest       = "habitat"
+	Publisher    = "webshop"
+	Consumer     = "billing"
+	ProjectAdmin = "shopadmin"
+	ServiceAdmin = "operator"
+	Expired      = "former"
 
 	demoProject      = "shop"
 	demoTopic        = "orders"
 	demoSubscription = "invoices"
 )
 
-func newDemo(random io.Reader) (Demo, error) {
-	d := Demo{Identities: []DemoIdentity{
-		{Name: DemoIngest, Role: "ingest"},
-		{Name: DemoPublisher, Role: "publisher"},
-		{Name: DemoConsumer, Role: "consumer"},
-		{Name: DemoPAdmin, Role: "project_admin"},
-		{Name: DemoSAdmin, Role: "service_admin"},
-	}, Refused: DemoIdentity{Name: DemoFormer, Role: "publisher"}}
+func newDemo(random io.Reader) (Directory, error) {
+	d := Directory{Identities: []Identity{
+		{Name: Ingest, Role: "ingest"},
+		{Name: Publisher, Role: "publisher"},
+		{Name: Consumer, Role: "consumer"},
+		{Name: ProjectAdmin, Role: "project_admin"},
+		{Name: ServiceAdmin, Role: "service_admin"},
+	}, Refused: Identity{Name: Expired, Role: "publisher"}}
 	var errs []error
-	key := func(i *DemoIdentity) {
+	key := func(i *Identity) {
 		var err error
 		i.Token, err = apikey.New(random)
 		errs = append(errs, err)
@@ -63,27 +64,27 @@ func newDemo(random io.Reader) (Demo, error) {
 }
 
 // directory returns what the directory is seeded with.
-func (d *Demo) directory() []byte {
+func (d *Directory) directory() []byte {
 	digest := func(i int) directory.Digest { return directory.DigestOf(d.Identities[i].Token) }
 	return fmt.Appendf(nil, `users:
-  - name: `+DemoIngest+`
+  - name: `+Ingest+`
     service_roles: [ingest]
     keys:
       - digest: %s
-  - name: `+DemoPublisher+`
+  - name: `+Publisher+`
     keys:
       - digest: %s
-  - name: `+DemoConsumer+`
+  - name: `+Consumer+`
     keys:
       - digest: %s
-  - name: `+DemoPAdmin+`
+  - name: `+ProjectAdmin+`
     keys:
       - digest: %s
-  - name: `+DemoSAdmin+`
+  - name: `+ServiceAdmin+`
     service_roles: [service_admin]
     keys:
       - digest: %s
-  - name: `+DemoFormer+`
+  - name: `+Expired+`
     keys:
       - digest: %s
         expires: 2024-12-31T00:00:00Z   # so this one is refused
@@ -91,19 +92,19 @@ projects:
   - name: `+demoProject+`
     account: `+setup.AccountApp+`
     members:
-      - {user: `+DemoPublisher+`, roles: [publisher]}
-      - {user: `+DemoConsumer+`, roles: [consumer]}
-      - {user: `+DemoPAdmin+`, roles: [project_admin]}
-      - {user: `+DemoFormer+`, roles: [publisher]}
+      - {user: `+Publisher+`, roles: [publisher]}
+      - {user: `+Consumer+`, roles: [consumer]}
+      - {user: `+ProjectAdmin+`, roles: [project_admin]}
+      - {user: `+Expired+`, roles: [publisher]}
     topics:
-      - {name: `+demoTopic+`, acl: [`+DemoPublisher+`, `+DemoFormer+`]}
+      - {name: `+demoTopic+`, acl: [`+Publisher+`, `+Expired+`]}
       - {name: returns, acl: []}
     subscriptions:
-      - {name: `+demoSubscription+`, topic: `+demoTopic+`, acl: [`+DemoConsumer+`]}
+      - {name: `+demoSubscription+`, topic: `+demoTopic+`, acl: [`+Consumer+`]}
 `, digest(0), digest(1), digest(2), digest(3), digest(4), directory.DigestOf(d.Refused.Token))
 }
 
-func (d *Demo) Load(path string) error {
+func (d *Directory) Load(path string) error {
 	b, _, err := ownedfile.Read(path, ownedfile.Rule{})
 	if err != nil {
 		return fmt.Errorf("read demo: %w", err)
@@ -120,8 +121,8 @@ func (d *Demo) Load(path string) error {
 // DirTokens holds one file with the token of each demo identity.
 const DirTokens = "tokens"
 
-func (d *Demo) save(dir string) error {
-	for _, i := range append([]DemoIdentity{d.Refused}, d.Identities...) {
+func (d *Directory) save(dir string) error {
+	for _, i := range append([]Identity{d.Refused}, d.Identities...) {
 		if err := secretfile.Write(filepath.Join(dir, DirTokens, i.Name), []byte(i.Token+"\n")); err != nil {
 			return err
 		}
@@ -133,7 +134,7 @@ func (d *Demo) save(dir string) error {
 	return secretfile.Write(filepath.Join(dir, FileDemo), append(b, '\n'))
 }
 
-func (d *Demo) token(name string) string {
+func (d *Directory) token(name string) string {
 	for _, i := range d.Identities {
 		if i.Name == name {
 			return i.Token

@@ -3,6 +3,7 @@ package demo
 import (
 	"strings"
 	"testing"
+
 	"usher/callout/callouttest"
 )
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
 	"usher/internal/fault"
 	"usher/internal/secretfile"
 )

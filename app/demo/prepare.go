@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
 	"usher/internal/fault"
 
 	"usher/app/setup"
@@ -18,7 +19,7 @@ import (
 // Prepare makes the files of a dev directory, or takes those that are there.
 // demo.json comes first and usher.yaml last, so that a start that was killed in
 // between can be told from a directory that somebody else made, and goes on.
-func Prepare(dir, listen string, operator bool) (*devRun, error) {
+func Prepare(dir, listen string, operator bool) (*Run, error) {
 	listen, err := fixPort(listen)
 	if err != nil {
 		return nil, err
@@ -29,18 +30,18 @@ func Prepare(dir, listen string, operator bool) (*devRun, error) {
 			return nil, fault.InConfig(err)
 		}
 	}
-	d := &devRun{Dir: dir, listen: listen}
-	err = d.Demo.Load(filepath.Join(dir, FileDemo))
+	d := &Run{Dir: dir, listen: listen}
+	err = d.Directory.Load(filepath.Join(dir, FileDemo))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return d, d.begin(operator)
 	case err != nil:
 		return nil, fault.InConfig(err)
-	case d.Demo.Operator != operator:
+	case d.Directory.Operator != operator:
 		return nil, otherMode(dir, operator)
 	}
 	if there(filepath.Join(dir, setup.FileConfig)) {
-		return d, nil
+		return d, d.relocate()
 	}
 	if there(filepath.Join(dir, setup.DirJetStream)) { // it ran: somebody took usher.yaml away, and setup says what is in the way
 		return d, d.make()
@@ -54,6 +55,17 @@ func Prepare(dir, listen string, operator bool) (*devRun, error) {
 	return d, d.make()
 }
 
+// relocate updates the paths in nats-server.conf if the dev directory was moved.
+func (d *Run) relocate() error {
+	var err error
+	d.moved, err = setup.Relocate(d.Dir)
+	// A file that is missing, or that the user has rewritten, is left to nats-server.
+	if err == nil || errors.Is(err, setup.ErrNoPaths) || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return fault.InConfig(err)
+}
+
 // otherMode says that a dev directory was made with, or without, --operator.
 func otherMode(dir string, operator bool) error {
 	e := &fault.Error{Kind: fault.Config, Err: fmt.Errorf("%s was made with usher dev --operator", dir), Hint: "give --operator, or another --dir"}
@@ -64,25 +76,25 @@ func otherMode(dir string, operator bool) error {
 }
 
 // begin makes everything, unless the directory is that of an installation.
-func (d *devRun) begin(operator bool) error {
+func (d *Run) begin(operator bool) error {
 	var err error
-	if d.Demo, err = newDemo(rand.Reader); err != nil {
+	if d.Directory, err = newDemo(rand.Reader); err != nil {
 		return err
 	}
-	d.Demo.Operator = operator
+	d.Directory.Operator = operator
 	for _, name := range setup.Names(operator, true) {
 		if there(filepath.Join(d.Dir, filepath.FromSlash(name))) {
 			return d.make() // which refuses, before anything is written
 		}
 	}
-	if err := d.Demo.save(d.Dir); err != nil {
+	if err := d.Directory.save(d.Dir); err != nil {
 		return err
 	}
 	return d.make()
 }
 
 // make makes the files of an installation around the demo.
-func (d *devRun) make() error {
+func (d *Run) make() error {
 	listen := d.listen
 	if listen == "" {
 		listen = setup.DefaultListen
@@ -92,11 +104,11 @@ func (d *devRun) make() error {
 		return err
 	}
 	values := map[string]string{"http.listen": "127.0.0.1:0", "api.listen": api}
-	if d.Demo.Operator {
+	if d.Directory.Operator {
 		values["operator.create_accounts"] = "true" // all keys are in this directory, and so is every account
 	}
 	_, err = setup.Write(setup.Options{
-		Dir: d.Dir, Operator: d.Demo.Operator, KV: true, Listen: listen,
+		Dir: d.Dir, Operator: d.Directory.Operator, KV: true, Listen: listen,
 		Random: rand.Reader, Now: time.Now(),
 		Config: values,
 	})

@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+
 	"usher/app/config"
 	"usher/app/devserver"
 	"usher/app/server"
@@ -17,19 +18,20 @@ import (
 // FileDemo keeps the tokens of the demo identities in a dev directory.
 const FileDemo = "demo.json"
 
-// devRun is one run of "usher dev".
-type devRun struct {
-	Dir    string
-	listen string // in place of what the files say; empty: as they say
-	Demo   Demo
-	log    *heldWriter // what usher says of itself comes behind what to do
-	Note   func(w io.Writer, text string)
+// Run is one run of "usher dev".
+type Run struct {
+	Dir       string
+	listen    string // in place of what the files say; empty: as they say
+	Directory Directory
+	moved     []setup.Relocation
+	log       *heldWriter // what usher says of itself comes behind what to do
+	Note      func(w io.Writer, text string)
 	// announce tells the user what to do, once everything runs.
 	Announce func(url, api string) error
 }
 
 // Run starts the server and usher, and serves until ctx ends.
-func (d *devRun) Run(ctx context.Context, stderr io.Writer) error {
+func (d *Run) Run(ctx context.Context, stderr io.Writer) error {
 	nats, err := devserver.Start(devserver.Config{
 		ConfigFile: filepath.Join(d.Dir, setup.FileServerConfig),
 		Listen:     d.listen,
@@ -49,6 +51,9 @@ func (d *devRun) Run(ctx context.Context, stderr io.Writer) error {
 	}
 	d.log = &heldWriter{w: stderr}
 	defer d.log.release() //nolint:errcheck // there is nobody else to tell
+	for _, r := range d.moved {
+		d.Note(d.log, "the folder was moved: nats-server.conf has "+r.To+" instead of "+r.From+" now")
+	}
 	if url := nats.URL(); !slices.Contains(cfg.NATS.URLs, url) {
 		d.Note(d.log, filepath.Join(d.Dir, setup.FileConfig)+" names another address; other commands that read it will look there")
 		cfg.NATS.URLs = []string{url}
@@ -61,7 +66,7 @@ func (d *devRun) Run(ctx context.Context, stderr io.Writer) error {
 }
 
 // serve runs usher, and announces it once the demo's stream is there.
-func (d *devRun) serve(outer context.Context, in *server.Server, url string) error {
+func (d *Run) serve(outer context.Context, in *server.Server, url string) error {
 	ctx, stop := context.WithCancelCause(outer)
 	defer stop(nil)
 	announced := make(chan struct{})
@@ -84,18 +89,18 @@ func (d *devRun) serve(outer context.Context, in *server.Server, url string) err
 }
 
 // prepare fills the directory and makes the stream of the demo, then announces both.
-func (d *devRun) prepare(ctx context.Context, url string, in *server.Server) error {
+func (d *Run) prepare(ctx context.Context, url string, in *server.Server) error {
 	if bucket := in.Bucket(); bucket != nil {
-		if err := d.Demo.seed(ctx, bucket); err != nil {
+		if err := d.Directory.seed(ctx, bucket); err != nil {
 			return err
 		}
 	}
-	err := d.Demo.provision(ctx, url, in.Ready)
+	err := d.Directory.provision(ctx, url, in.Ready)
 	if errors.Is(err, errDemoDenied) {
 		// The directory is the user's to edit; the other identities go on working.
 		d.Note(d.log, "the demo's stream was not set up: "+err.Error())
 	} else if err != nil {
 		return err
 	}
-	return errors.Join(d.Announce(url, in.ApiURL()), d.log.release())
+	return errors.Join(d.Announce(url, in.APIURL()), d.log.release())
 }

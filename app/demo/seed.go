@@ -18,7 +18,7 @@ var errFilled = errors.New("the directory is not empty")
 
 // seed puts the demo's directory into an empty bucket. One that has something in
 // it is the user's.
-func (d *Demo) seed(ctx context.Context, s *kv.Store) error {
+func (d *Directory) seed(ctx context.Context, s *kv.Store) error {
 	ctx, cancel := context.WithTimeout(ctx, provisionWithin)
 	defer cancel()
 	for s.Snapshot() == nil {
@@ -48,7 +48,7 @@ func (d *Demo) seed(ctx context.Context, s *kv.Store) error {
 const defaultKeyID = "default"
 
 // entries returns the demo's directory, made at now.
-func (d *Demo) entries(now time.Time) ([]directory.Entry, error) {
+func (d *Directory) entries(now time.Time) ([]directory.Entry, error) {
 	records, _, err := file.Parse(FileDemo, d.directory())
 	if err != nil {
 		return nil, err

@@ -17,17 +17,17 @@ const (
 
 // errDemoDenied: the directory was changed, and the demo's service_admin is none
 // any more.
-var errDemoDenied = errors.New("the directory no longer lets " + DemoSAdmin)
+var errDemoDenied = errors.New("the directory no longer lets " + ServiceAdmin)
 
 // provision makes the demo's stream and consumer the way a service_admin would:
 // as a client that usher let in. The error is errDemoDenied if usher did not, or
 // the server refused what it asked for; ready tells when that counts.
-func (d *Demo) provision(ctx context.Context, url string, ready func() error) error {
+func (d *Directory) provision(ctx context.Context, url string, ready func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, provisionWithin)
 	defer cancel()
 	ctx, refuse := context.WithCancelCause(ctx)
 	defer refuse(nil)
-	nc, err := ConnectWhenReady(ctx, url, ready, nats.Token(d.token(DemoSAdmin)), nats.Name("usher-dev"),
+	nc, err := ConnectWhenReady(ctx, url, ready, nats.Token(d.token(ServiceAdmin)), nats.Name("usher-dev"),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			if errors.Is(err, nats.ErrPermissionViolation) {
 				refuse(fmt.Errorf("%w make it", errDemoDenied)) // no answer will come
@@ -84,7 +84,7 @@ func ConnectWhenReady(ctx context.Context, url string, ready func() error, opts 
 		select {
 		case <-time.After(provisionRetry):
 		case <-ctx.Done():
-			return nil, fmt.Errorf("connect as %s: %w", DemoSAdmin, err)
+			return nil, fmt.Errorf("connect as %s: %w", ServiceAdmin, err)
 		}
 	}
 }

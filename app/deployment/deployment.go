@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"time"
+
 	"usher/callout/keyusage"
 	"usher/internal/fault"
 	"usher/internal/secretfile"
@@ -24,7 +25,7 @@ import (
 	"usher/issuer/operator"
 )
 
-// Deployment is what the verbs of "usher nkey" ask: the running ushers and the servers.
+// Deployment holds connections to the running ushers and to the servers.
 type Deployment struct {
 	Cfg     *config.Config
 	service *nats.Conn // as the service user
@@ -32,87 +33,88 @@ type Deployment struct {
 	Cluster *operator.Cluster
 }
 
-// Open connects. What the configuration lacks for that is said.
+// Open connects as the service user, and in operator mode as the system user too.
 func Open(cfg *config.Config) (*Deployment, error) {
-	l := &Deployment{Cfg: cfg}
+	d := &Deployment{Cfg: cfg}
 	opts, err := natsconn.ServiceOptions(cfg)
 	if err != nil {
 		return nil, fault.InConfig(err)
 	}
-	if l.service, err = l.connect("service", opts); err != nil {
+	if d.service, err = d.connect("service", opts); err != nil {
 		return nil, err
 	}
 	if cfg.NATS.Mode != config.ModeOperator {
-		return l, nil
+		return d, nil
 	}
-	return l, l.OpenSystem()
+	return d, d.OpenSystem()
 }
 
-// OpenSystem connects as the user of the system account alone: a push may be what
-// lets the service user in.
-func (l *Deployment) OpenSystem() error {
-	cfg := l.Cfg
+// OpenSystem connects as the system user only. Before the first push of an account JWT the
+// service user may not be able to connect.
+func (d *Deployment) OpenSystem() error {
+	cfg := d.Cfg
 	if cfg.Operator.SystemCredsFile == "" {
-		l.Close()
+		d.Close()
 		return &fault.Error{
 			Kind: fault.Config, Err: errors.New("operator.system_creds_file is not set"),
-			Hint: "in operator mode the servers are asked as a user of the system account",
+			Hint: "set it to the credentials of a user of the system account",
 		}
 	}
-	opts, err := natsconn.TlsOptions(&cfg.NATS.TLS)
+	opts, err := natsconn.TLSOptions(&cfg.NATS.TLS)
 	if err != nil {
-		l.Close()
+		d.Close()
 		return fault.InConfig(err)
 	}
 	if err := secretfile.CheckSecret(cfg.Operator.SystemCredsFile, cfg.Keyring.AllowGroupReadable); err != nil {
-		l.Close()
+		d.Close()
 		e := fault.InConfig(fmt.Errorf("operator.system_creds_file: %w", err))
 		var exit *fault.Error
 		if errors.As(e, &exit) && exit.Hint == "" {
-			exit.Hint = "usher nkey has to run where the system user's credentials are"
+			exit.Hint = "run usher nkey on the machine that has the credentials of the system user"
 		}
 		return e
 	}
-	l.system, err = l.connect("system", append(opts, nats.UserCredentials(cfg.Operator.SystemCredsFile)))
+	d.system, err = d.connect("system", append(opts, nats.UserCredentials(cfg.Operator.SystemCredsFile)))
 	if err != nil {
-		l.Close()
+		d.Close()
 		return err
 	}
-	l.Cluster = operator.NewCluster(l.system, 0)
+	d.Cluster = operator.NewCluster(d.system, 0)
 	return nil
 }
 
-func (l *Deployment) connect(who string, opts []nats.Option) (*nats.Conn, error) {
-	nc, err := nats.Connect(natsconn.NatsURLs(l.Cfg), append(opts, nats.Name("usher-nkey-"+who), nats.Timeout(ConnectTimeout),
+func (d *Deployment) connect(who string, opts []nats.Option) (*nats.Conn, error) {
+	nc, err := nats.Connect(natsconn.URLs(d.Cfg), append(opts, nats.Name("usher-nkey-"+who), nats.Timeout(ConnectTimeout),
 		nats.MaxReconnects(-1), nats.ReconnectWait(reconnectEvery),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
 	if err != nil {
 		return nil, &fault.Error{
-			Kind: fault.Runtime, Err: fmt.Errorf("connect as the %s user to %s: %w", who, natsconn.NatsURLs(l.Cfg), err),
-			Hint: "usher check says what does not fit",
+			Kind: fault.Runtime, Err: fmt.Errorf("connect as the %s user to %s: %w", who, natsconn.URLs(d.Cfg), err),
+			Hint: "usher check tells what does not match",
 		}
 	}
 	return nc, nil
 }
 
-// reconnectEvery is short, because servers are restarted while a rotation waits.
+// reconnectEvery is short, because operators restart servers while a rotation waits.
 const reconnectEvery = 250 * time.Millisecond
 
-func (l *Deployment) Close() {
-	for _, nc := range []*nats.Conn{l.service, l.system} {
+// Close closes the connections.
+func (d *Deployment) Close() {
+	for _, nc := range []*nats.Conn{d.service, d.system} {
 		if nc != nil {
 			nc.Close()
 		}
 	}
 }
 
-// reportWait is how long running ushers may take to report.
+// reportWait bounds the time in which running ushers report.
 const reportWait = time.Second
 
-// Reports asks the running ushers. While the connection is being made again nobody
-// can be asked, which is not the same as nobody being there.
-func (l *Deployment) Reports(ctx context.Context) ([]keyusage.Report, error) {
-	for !l.service.IsConnected() {
+// Reports collects a report from each running usher. It waits while the connection is
+// down: no answer then would not mean that no usher runs.
+func (d *Deployment) Reports(ctx context.Context) ([]keyusage.Report, error) {
+	for !d.service.IsConnected() {
 		t := time.NewTimer(reconnectEvery)
 		select {
 		case <-t.C:
@@ -121,45 +123,44 @@ func (l *Deployment) Reports(ctx context.Context) ([]keyusage.Report, error) {
 			return nil, ctx.Err()
 		}
 	}
-	return keyusage.Collect(ctx, l.service, reportWait)
+	return keyusage.Collect(ctx, d.service, reportWait)
 }
 
-// urls returns every server that is known: those of the configuration, and those
-// that they know of.
-func (l *Deployment) urls() []string {
-	urls := slices.Clone(l.Cfg.NATS.URLs)
+// urls returns the servers of the configuration and those that they announce.
+func (d *Deployment) urls() []string {
+	urls := slices.Clone(d.Cfg.NATS.URLs)
 	hosts := map[string]bool{}
 	for _, u := range urls {
-		hosts[HostOf(u)] = true
+		hosts[Host(u)] = true
 	}
-	for _, u := range l.service.DiscoveredServers() {
-		if !hosts[HostOf(u)] {
-			hosts[HostOf(u)] = true
+	for _, u := range d.service.DiscoveredServers() {
+		if !hosts[Host(u)] {
+			hosts[Host(u)] = true
 			urls = append(urls, u)
 		}
 	}
 	return urls
 }
 
-// Rotator returns what changes the keyring of a configuration. change says that
-// account JWTs are to be signed.
-func (l *Deployment) Rotator(say func(string), wait time.Duration, change bool) (*rotation.Rotator, error) {
+// Rotator returns the rotator of the keyring. report gets one line for each step; sign
+// says that account JWTs will be signed, which needs the operator's key.
+func (d *Deployment) Rotator(report func(string), wait time.Duration, sign bool) (*rotation.Rotator, error) {
 	r := &rotation.Rotator{
-		Dir: l.Cfg.Keyring.Dir, Config: assembly.KeyringConfig(l.Cfg), Now: time.Now,
-		PickUp: pickUp, Wait: wait, Say: say,
-		Reports: l.Reports, Expecting: l.Expectations, Pinned: l.pinned,
+		Dir: d.Cfg.Keyring.Dir, Config: assembly.KeyringConfig(d.Cfg), Now: time.Now,
+		ReloadTimeout: reloadTimeout, Wait: wait, Progress: report,
+		Reports: d.Reports, Probe: d.Expectations, Dependents: d.pinned,
 	}
-	if l.Cluster == nil {
+	if d.Cluster == nil {
 		return r, nil
 	}
-	r.Operator = &rotation.Operator{Cluster: l.Cluster, Dir: operator.Dir(l.Cfg.Operator.Dir)}
-	if !change {
+	r.Operator = &rotation.Operator{Cluster: d.Cluster, Dir: operator.Dir(d.Cfg.Operator.Dir)}
+	if !sign {
 		return r, nil
 	}
-	if l.Cfg.Operator.Dir == "" {
-		return nil, &fault.Error{Kind: fault.Config, Err: errors.New("operator.dir is not set"), Hint: "it holds operator.jwt and the account JWTs, which are changed here"}
+	if d.Cfg.Operator.Dir == "" {
+		return nil, &fault.Error{Kind: fault.Config, Err: errors.New("operator.dir is not set"), Hint: "it must be the folder with operator.jwt and the account JWTs"}
 	}
-	signer, err := OperatorKey(l.Cfg)
+	signer, err := OperatorKey(d.Cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -167,11 +168,11 @@ func (l *Deployment) Rotator(say func(string), wait time.Duration, change bool) 
 	return r, nil
 }
 
-// DefaultWait is how long a rotation waits for an old key to fall out of use.
+// DefaultWait is how long a rotation waits until no server uses the old key.
 const DefaultWait = time.Minute
 
-// pickUp is how long running ushers may take to read the keyring again.
-const pickUp = 45 * time.Second
+// reloadTimeout bounds the time in which running ushers reload the keyring.
+const reloadTimeout = 45 * time.Second
 
 // OperatorKey reads the key that signs account JWTs.
 func OperatorKey(cfg *config.Config) (nkeys.KeyPair, error) {
@@ -182,10 +183,10 @@ func OperatorKey(cfg *config.Config) (nkeys.KeyPair, error) {
 	if path == "" {
 		return nil, &fault.Error{
 			Kind: fault.Config, Err: errors.New("neither operator.signing_key_file nor operator.signing_command is set"),
-			Hint: "a change of an account JWT has to be signed by the operator",
+			Hint: "the operator must sign each change of an account JWT",
 		}
 	}
-	kp, err := OperatorSigner(path, cfg.Keyring.AllowGroupReadable)
+	kp, err := ReadOperatorSeed(path, cfg.Keyring.AllowGroupReadable)
 	if err != nil {
 		return nil, fault.InConfig(fmt.Errorf("operator.signing_key_file: %w", err))
 	}
@@ -195,7 +196,7 @@ func OperatorKey(cfg *config.Config) (nkeys.KeyPair, error) {
 	return kp, nil
 }
 
-// OperatorProgram returns the operator's key that a program signs with.
+// OperatorProgram returns the operator's key if a program signs with it.
 func OperatorProgram(cfg *config.Config) (nkeys.KeyPair, error) {
 	if err := keyring.CheckProgram(cfg.Operator.SigningCommand); err != nil {
 		return nil, fault.InConfig(fmt.Errorf("operator.signing_command: %w", err))
@@ -204,24 +205,25 @@ func OperatorProgram(cfg *config.Config) (nkeys.KeyPair, error) {
 	if err != nil {
 		return nil, fault.InConfig(fmt.Errorf("operator.signing_command: %w", err))
 	}
-	kp, err := operator.Elsewhere(context.Background(), s) // each signature has an end of its own
+	kp, err := operator.ExternalKey(context.Background(), s) // each signature has an end of its own
 	if err != nil {
 		return nil, fault.InConfig(fmt.Errorf("operator.signing_public_key: %w", err))
 	}
 	return kp, nil
 }
 
-// pinned lists the credentials of the configuration that a key has signed.
-func (l *Deployment) pinned(public string) []string {
+// pinned lists the credentials in the configuration that a key has signed. The key cannot
+// be retired before they are replaced.
+func (d *Deployment) pinned(public string) []string {
 	var all []string
 	for _, f := range []struct{ key, path string }{
-		{"nats.creds_file", l.Cfg.NATS.CredsFile},
-		{"nats.sentinel_creds_file", l.Cfg.NATS.SentinelFile},
-		{"operator.system_creds_file", l.Cfg.Operator.SystemCredsFile},
+		{"nats.creds_file", d.Cfg.NATS.CredsFile},
+		{"nats.sentinel_creds_file", d.Cfg.NATS.SentinelCredsFile},
+		{"operator.system_creds_file", d.Cfg.Operator.SystemCredsFile},
 	} {
 		text, err := os.ReadFile(f.path)
 		if f.path == "" || err != nil {
-			continue // whoever needs it says so
+			continue // the code that needs the file reports it
 		}
 		if token, err := jwt.ParseDecoratedJWT(text); err == nil && signerOf(token) == public {
 			all = append(all, "it has signed "+f.key)

@@ -16,21 +16,21 @@ import (
 	"usher/issuer"
 )
 
-// Expectations knocks at every server, and looks at the requests that this causes. In
-// operator mode a client without a sentinel shows the server's own; where it has none
-// that is nobody's, the sentinel of the configuration is brought.
-func (l *Deployment) Expectations(ctx context.Context) ([]rotation.Expectation, error) {
-	keys, err := assembly.LoadKeyring(l.Cfg)
+// Expectations probes every server and reads from its request which keys it expects. In
+// operator mode a probe without a sentinel shows the default_sentinel of the server. If the
+// server has none, a second probe presents the sentinel of the configuration.
+func (d *Deployment) Expectations(ctx context.Context) ([]rotation.Expectation, error) {
+	keys, err := assembly.LoadKeyring(d.Cfg)
 	if err != nil {
 		return nil, err
 	}
-	bare := *l.Cfg
-	bare.NATS.SentinelFile = ""
+	bare := *d.Cfg
+	bare.NATS.SentinelCredsFile = ""
 	var all []rotation.Expectation
-	for _, url := range l.urls() {
-		x, err := l.knock(ctx, &bare, url, keys)
-		if err == nil && x.Issuer == "" && l.Cfg.NATS.SentinelFile != "" {
-			x, err = l.knock(ctx, l.Cfg, url, keys)
+	for _, url := range d.urls() {
+		x, err := d.probe(ctx, &bare, url, keys)
+		if err == nil && x.Issuer == "" && d.Cfg.NATS.SentinelCredsFile != "" {
+			x, err = d.probe(ctx, d.Cfg, url, keys)
 		}
 		if err != nil {
 			return nil, err
@@ -40,19 +40,19 @@ func (l *Deployment) Expectations(ctx context.Context) ([]rotation.Expectation, 
 	return all, nil
 }
 
-// settled is how long a request may be under way whose client was refused already.
-const settled = 500 * time.Millisecond
+// requestDelay bounds how long a request may take to arrive after its client was refused.
+const requestDelay = 500 * time.Millisecond
 
-func (l *Deployment) knock(ctx context.Context, cfg *config.Config, url string, keys *issuer.Keyring) (rotation.Expectation, error) {
+func (d *Deployment) probe(ctx context.Context, cfg *config.Config, url string, keys *issuer.Keyring) (rotation.Expectation, error) {
 	x := rotation.Expectation{URL: url}
 	seen := make(chan *nats.Msg, 256)
-	sub, err := l.service.ChanSubscribe(callout.Subject, seen)
+	sub, err := d.service.ChanSubscribe(callout.Subject, seen)
 	if err != nil {
-		return x, fmt.Errorf("look at requests: %w", err)
+		return x, fmt.Errorf("subscribe to requests: %w", err)
 	}
 	defer sub.Unsubscribe() //nolint:errcheck // the connection is closed soon
-	if err := l.service.FlushTimeout(RequestTimeout); err != nil {
-		x.Problem = "the connection to NATS is away: " + err.Error()
+	if err := d.service.FlushTimeout(RequestTimeout); err != nil {
+		x.Problem = "the connection to NATS is down: " + err.Error()
 		return x, nil
 	}
 	name, err := ProbeName()
@@ -60,32 +60,32 @@ func (l *Deployment) knock(ctx context.Context, cfg *config.Config, url string, 
 		return x, err
 	}
 	result := make(chan error, 1)
-	go func() { result <- knockAt(cfg, url, name) }()
+	go func() { result <- probeAt(cfg, url, name) }()
 	timeout := time.NewTimer(RequestTimeout)
 	defer timeout.Stop()
-	x.Problem = "a client knocked, and the server did not ask"
+	x.Problem = "the server did not send a request for the probe"
 	for {
 		select {
 		case m := <-seen:
-			sight := callout.Inspect(m, keys, time.Now())
-			if sight.Client != name && sight.Issuer != "" {
+			inspection := callout.Inspect(m, keys, time.Now())
+			if inspection.Client != name && inspection.Issuer != "" {
 				continue
 			}
-			if sight.Issuer == "" { // it may be another server's
-				x.Problem = sight.Cause
+			if inspection.Issuer == "" { // it may be another server's
+				x.Problem = inspection.Cause
 				continue
 			}
-			x.Server, x.Issuer, x.XKey, x.Problem = sight.ServerName, sight.Issuer, sight.XKey, sight.Cause
-			x.Sentinel = signerOf(sight.Sentinel)
+			x.Server, x.Issuer, x.XKey, x.Problem = inspection.ServerName, inspection.Issuer, inspection.XKey, inspection.Cause
+			x.Sentinel = signerOf(inspection.Sentinel)
 			return x, nil
 		case err := <-result:
 			result = nil
 			switch {
-			case errors.Is(err, nats.ErrNoServers), natsconn.Stalled(err):
+			case errors.Is(err, nats.ErrNoServers), natsconn.TimedOut(err):
 				x.Problem = err.Error()
 				return x, nil
-			case errors.Is(err, nats.ErrAuthorization), err != nil && natsconn.KeptWaiting(err): // its request has come, or there is none
-				timeout.Reset(settled)
+			case errors.Is(err, nats.ErrAuthorization), err != nil && natsconn.AuthTimedOut(err): // its request has come, or there is none
+				timeout.Reset(requestDelay)
 			}
 		case <-timeout.C:
 			return x, nil

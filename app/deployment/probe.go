@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"strings"
 	"time"
+
 	"usher/app/config"
 	"usher/app/natsconn"
 	"usher/issuer/keyring"
@@ -15,16 +16,16 @@ import (
 )
 
 const (
-	// connectTimeout is how long one connection to a server may take.
+	// ConnectTimeout bounds one connection to a server.
 	ConnectTimeout = 3 * time.Second
 
-	// requestTimeout is how long a server may take to answer, or to ask usher about a probe.
+	// RequestTimeout bounds an answer of a server, and the request that a probe causes.
 	RequestTimeout = 3 * time.Second
 )
 
 const probeName = "usher-check-"
 
-// ProbeName returns a name for a client that knocks, by which its request is known.
+// ProbeName returns a unique client name, by which the request of a probe is recognised.
 func ProbeName() (string, error) {
 	var raw [12]byte
 	if _, err := rand.Read(raw[:]); err != nil {
@@ -33,16 +34,16 @@ func ProbeName() (string, error) {
 	return probeName + hex.EncodeToString(raw[:]), nil
 }
 
-// knockAt connects with a made-up token, and the sentinel of the configuration; nil
-// means that it got in.
-func knockAt(cfg *config.Config, url, name string) error {
-	return ProbeWith(cfg, url, name, cfg.NATS.SentinelFile)
+// probeAt connects with a random token and the sentinel of the configuration. nil means
+// that the server accepted the connection.
+func probeAt(cfg *config.Config, url, name string) error {
+	return ProbeWith(cfg, url, name, cfg.NATS.SentinelCredsFile)
 }
 
-// ProbeWith connects with a made-up token, and a sentinel if there is one. The name is
-// no part of the token: what was presented is hidden in log and audit.
+// ProbeWith connects with a random token, and with the sentinel in creds unless that is
+// empty. The name is separate from the token, because log and audit hide the token.
 func ProbeWith(cfg *config.Config, url, name, creds string) error {
-	opts, err := natsconn.TlsOptions(&cfg.NATS.TLS)
+	opts, err := natsconn.TLSOptions(&cfg.NATS.TLS)
 	if err != nil {
 		return err
 	}
@@ -50,7 +51,7 @@ func ProbeWith(cfg *config.Config, url, name, creds string) error {
 		opts = append(opts, nats.UserCredentials(creds))
 	}
 	nc, err := nats.Connect(url, append(opts, nats.Token(rand.Text()), nats.Name(name), nats.NoReconnect(), nats.Timeout(ConnectTimeout),
-		nats.IgnoreDiscoveredServers())...) // refused here, nats.go would knock at the next server of the cluster
+		nats.IgnoreDiscoveredServers())...) // otherwise nats.go would try the next server of the cluster after a refusal
 	if err != nil {
 		return err
 	}
@@ -58,8 +59,8 @@ func ProbeWith(cfg *config.Config, url, name, creds string) error {
 	return nil
 }
 
-// OperatorSigner reads the seed of an operator or of its signing key.
-func OperatorSigner(file string, group bool) (nkeys.KeyPair, error) {
+// ReadOperatorSeed reads the seed of an operator or of its signing key.
+func ReadOperatorSeed(file string, group bool) (nkeys.KeyPair, error) {
 	seed, _, err := keyring.ReadSeed(file, group)
 	if err != nil {
 		return nil, err
@@ -68,7 +69,8 @@ func OperatorSigner(file string, group bool) (nkeys.KeyPair, error) {
 	return nkeys.FromSeed(seed)
 }
 
-func HostOf(url string) string {
+// Host returns host and port of a URL.
+func Host(url string) string {
 	if _, host, ok := strings.Cut(url, "://"); ok {
 		return host
 	}

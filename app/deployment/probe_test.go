@@ -11,9 +11,9 @@ import (
 	"usher/callout/callouttest"
 )
 
-// TestKnockAtOneServer: what a server makes of a client is asked of that server.
-// nats.go, refused there, would go on to the others of its cluster.
-func TestKnockAtOneServer(t *testing.T) {
+// TestProbeOneServer: a probe reaches the server it is for, and no other of the cluster. After
+// a refusal nats.go would try the others.
+func TestProbeOneServer(t *testing.T) {
 	t.Parallel()
 	keys := callouttest.NewKeys(t)
 	a := callouttest.StartServer(t, callouttest.ServerConfig{Name: "n1", Keys: keys, Cluster: true, Timeout: 1})
@@ -26,20 +26,20 @@ func TestKnockAtOneServer(t *testing.T) {
 		defer nc.Close()
 		return len(nc.DiscoveredServers()) > 0
 	})
-	came := func() uint64 {
+	connections := func() uint64 {
 		v, err := b.NATSServer().Varz(nil)
 		callouttest.Must(t, err)
 		return v.TotalConnections
 	}
-	before := came()
-	err := knockAt(&config.Config{}, a.URL(), "somebody")
+	before := connections()
+	err := probeAt(&config.Config{}, a.URL(), "somebody")
 	for i := 1; i < apptest.Attempts && err != nil && apptest.Unanswered(err.Error()); i++ {
-		err = knockAt(&config.Config{}, a.URL(), "somebody")
+		err = probeAt(&config.Config{}, a.URL(), "somebody")
 	}
 	if !errors.Is(err, nats.ErrAuthorization) {
 		t.Errorf("%v", err)
 	}
-	if n := came() - before; n > 0 {
-		t.Errorf("%d clients went on to n2", n)
+	if n := connections() - before; n > 0 {
+		t.Errorf("%d clients connected to n2", n)
 	}
 }

@@ -13,14 +13,16 @@ const globalAccount = "$G"
 // defaultMaxPayload is the default of nats-server.
 const defaultMaxPayload = 1 << 20
 
-// File is what a nats-server.conf of config mode contains about authentication.
+// File is what a nats-server.conf of config mode contains about authentication and
+// storage.
 type File struct {
 	Callout    *Callout // nil: no auth_callout
 	Accounts   []string
 	Users      []StaticUser
 	NoAuthUser string
 	MaxPayload int64
-	Operators  int // number of operator JWTs; more than 0: the file is not for config mode
+	StoreDir   string // jetstream.store_dir; empty: not set, or no JetStream
+	Operators  int    // number of operator JWTs; more than 0: the file is not for config mode
 }
 
 // Callout is authorization.auth_callout.
@@ -40,7 +42,7 @@ func Read(path string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nats-server: %w", err)
 	}
-	f := &File{NoAuthUser: opts.NoAuthUser, MaxPayload: int64(opts.MaxPayload), Operators: len(opts.TrustedOperators)}
+	f := &File{NoAuthUser: opts.NoAuthUser, MaxPayload: int64(opts.MaxPayload), Operators: len(opts.TrustedOperators), StoreDir: opts.StoreDir}
 	if f.MaxPayload == 0 {
 		f.MaxPayload = defaultMaxPayload
 	}

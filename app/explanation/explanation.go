@@ -1,9 +1,9 @@
-// Package explanation says what a credential, or a user of the directory, may do
-// and why, for "usher explain" and the management API.
+// Package explanation tells what a credential, or a user of the directory, may do and
+// why, for "usher explain" and the management API.
 //
-// It promises that it decides in no way of its own: what it says comes from the
-// Decider that live requests go through, and from the keyring that would sign.
-// It never issues anything, and has no place where a secret could stand.
+// It promises that its result is that of a live request: it uses the same Decider, and
+// the keyring that would sign. It never issues anything, and an Explanation has no field
+// for a secret.
 package explanation
 
 import (
@@ -20,15 +20,15 @@ import (
 	"usher/tokens"
 )
 
-// Inputs are what an explanation is made from.
+// Inputs holds what an explanation is computed from.
 type Inputs struct {
 	Decider     *callout.Decider
 	Keyring     func() *issuer.Keyring
-	MaxLifetime time.Duration // user_jwt.max_lifetime; zero: connections do not end by it
-	MaxPayload  int           // of the servers; zero: not known, and no answer is larger than a JWT may be
+	MaxLifetime time.Duration // user_jwt.max_lifetime; zero: unlimited
+	MaxPayload  int           // of the servers, in bytes; zero: unknown, so the limit is permissions.MaxAnswer
 }
 
-// limit returns how large an answer may be.
+// limit returns the maximum size of an answer, in bytes.
 func (in *Inputs) limit() int {
 	if in.MaxPayload > 0 {
 		return min(in.MaxPayload, permissions.MaxAnswer)
@@ -36,31 +36,31 @@ func (in *Inputs) limit() int {
 	return permissions.MaxAnswer
 }
 
-// Explanation is what "usher explain" prints. Its JSON form is stable.
+// Explanation is the output of "usher explain". Its JSON format is stable.
 type Explanation struct {
 	Outcome  callout.Outcome `json:"outcome"`
 	Code     string          `json:"code"` // of callout.Codes
 	Cause    string          `json:"cause,omitempty"`
 	Verifier string          `json:"verifier,omitempty"`
-	Identity *Identity       `json:"identity,omitempty"` // none: it is not known
+	Identity *Identity       `json:"identity,omitempty"` // nil: unknown
 	Roles    []Role          `json:"roles,omitempty"`
-	selected string          // "project=lab"; empty: nothing
-	Grant    *Grant          `json:"grant,omitempty"` // none: not granted
-	Size     *Size           `json:"size,omitempty"`  // none: there is nothing to grant
-	Asked    []Answer        `json:"asked,omitempty"`
+	selected string          // the selection, such as "project=lab"; may be empty
+	Grant    *Grant          `json:"grant,omitempty"` // nil: not granted
+	Size     *Size           `json:"size,omitempty"`  // nil: there is nothing to grant
+	Answers  []Answer        `json:"asked,omitempty"`
 
-	// NoKey says of a user why nobody can connect as it now, whatever it would be
-	// granted. Empty: one of its keys works, at least from somewhere.
+	// NoKey is the reason why no client can connect as this user now, whatever the
+	// grant. Empty: one of the user's keys is usable, at least from some networks.
 	NoKey string `json:"no_key,omitempty"`
 }
 
-// Size is how large the answer is that lets somebody in.
+// Size is the size of the answer.
 type Size struct {
-	Bytes int `json:"bytes"` // at most, and not much less
-	Limit int `json:"limit"` // a larger one is not sent: max_payload, or what a JWT may have
+	Bytes int `json:"bytes"` // upper bound (permissions.Policy.Size)
+	Limit int `json:"limit"` // of an answer: max_payload, or the limit of a JWT
 }
 
-// Identity is who it turned out to be.
+// Identity is the verified identity.
 type Identity struct {
 	Name      string     `json:"name"`
 	Authority string     `json:"authority"`
@@ -69,10 +69,10 @@ type Identity struct {
 	NotAfter  *time.Time `json:"not_after,omitempty"`
 }
 
-// Grant is what it gets.
+// Grant is what the identity gets.
 type Grant struct {
 	Account         string                     `json:"account"`
-	Scope           string                     `json:"scope,omitempty"` // its template gives the permissions; rules is empty
+	Scope           string                     `json:"scope,omitempty"` // its template has the permissions; Rules is empty
 	InboxPrefix     string                     `json:"inbox_prefix"`
 	Ends            *time.Time                 `json:"ends,omitempty"`
 	EndsBecause     string                     `json:"ends_because"`
@@ -82,33 +82,33 @@ type Grant struct {
 	Rules           []permissions.Rule         `json:"rules"`
 }
 
-// maxCause bounds what is said of a cause, in bytes.
+// maxCause bounds the length of a cause, in bytes.
 const maxCause = 1024
 
-// Of explains what becomes of a credential.
-func Of(ctx context.Context, in Inputs, c *tokens.Credential, asked ...Question) *Explanation {
+// ForCredential explains the decision about a credential.
+func ForCredential(ctx context.Context, in Inputs, c *tokens.Credential, questions ...Question) *Explanation {
 	d := in.Decider.DecideWithin(ctx, c, in.limit())
-	filter := c.Filter() // cause and roles can say what the client asked for
+	filter := c.Filter() // cause and selection may contain text of the client
 	d.Cause = filter.Text(d.Cause, maxCause)
-	x := in.explain(d, asked)
+	x := in.explain(d, questions)
 	x.selected = filter.Text(x.selected, maxCause)
 	return x
 }
 
-// ForUser explains what any key of a user gets: a user without a key too, and
-// without what is a key's own, which are its id, its end and its networks. sel is
-// what the client would ask to be bound to. No verifier is asked, so none is named.
-// Whether the user has a key that works is said in NoKey.
-func ForUser(in Inputs, user string, sel identity.Selection, asked ...Question) *Explanation {
+// ForUser explains what a key of the user would get with selection sel, also if the user
+// has none. The result lacks what depends on the key: its id, its end and its networks.
+// No verifier is asked, so Verifier is empty. NoKey tells whether the user has a usable
+// key.
+func ForUser(in Inputs, user string, sel identity.Selection, questions ...Question) *Explanation {
 	s := in.Decider.Snapshot()
 	x := in.explain(in.Decider.DecideIdentity(s, identity.Identity{
 		Name: user, Authority: identity.AuthorityDirectory, Method: identity.MethodAPIKey, Selection: sel,
-	}, in.limit()), asked)
+	}, in.limit()), questions)
 	x.NoKey = in.noKey(s, user)
 	return x
 }
 
-// noKey says why no key of a user works now, if that is so.
+// noKey returns the reason why a user has no usable key, or an empty string.
 func (in *Inputs) noKey(s *snapshot.Snapshot, user string) string {
 	now := in.Decider.Now()
 	if s == nil {
@@ -125,12 +125,12 @@ func (in *Inputs) noKey(s *snapshot.Snapshot, user string) string {
 	}):
 		return ""
 	default:
-		return "no key of the user works now: each has expired, is disabled, or is not valid yet"
+		return "the user has no usable key: each is expired, disabled or not yet valid"
 	}
 }
 
-func (in *Inputs) explain(d callout.Decision, asked []Question) *Explanation {
-	in.signable(&d)
+func (in *Inputs) explain(d callout.Decision, questions []Question) *Explanation {
+	in.checkSigningKey(&d)
 	x := &Explanation{Outcome: d.Outcome, Code: d.Code, Cause: d.Cause, Verifier: d.Verifier}
 	if d.Identity.Name != "" {
 		x.Identity = &Identity{
@@ -141,7 +141,7 @@ func (in *Inputs) explain(d callout.Decision, asked []Question) *Explanation {
 			x.Identity.NotAfter = &end
 		}
 	}
-	x.Roles, x.selected = rolesOf(in.Decider.Policy, &d), selected(d.Identity.Selection)
+	x.Roles, x.selected = rolesOf(in.Decider.Policy, &d), d.Identity.Selection.String()
 	if d.Outcome == callout.Granted || d.Code == callout.CodeTooLarge {
 		if n, err := in.Decider.Policy.Size(d.Identity, d.Facts); err == nil {
 			x.Size = &Size{Bytes: n, Limit: in.limit()}
@@ -156,17 +156,18 @@ func (in *Inputs) explain(d callout.Decision, asked []Question) *Explanation {
 		ConnectionTypes: g.ConnectionTypes, Tags: g.Tags, Rules: append([]permissions.Rule{}, g.Rules...),
 	}
 	x.Grant.Ends, x.Grant.EndsBecause = ends(g.NotAfter, in.MaxLifetime, in.Decider.Now())
-	for _, n := range d.Identity.Networks { // a grant of a scope does not state them
+	for _, n := range d.Identity.Networks { // a grant with a scope has none
 		x.Grant.Networks = append(x.Grant.Networks, n.String())
 	}
-	for _, q := range asked {
-		x.Asked = append(x.Asked, q.answer(g))
+	for _, q := range questions {
+		x.Answers = append(x.Answers, q.answer(g))
 	}
 	return x
 }
 
-// signable makes of a grant that no key signs what becomes of it: no answer.
-func (in *Inputs) signable(d *callout.Decision) {
+// checkSigningKey makes a granted decision unavailable if the keyring has no key to sign
+// it.
+func (in *Inputs) checkSigningKey(d *callout.Decision) {
 	keys, place := in.Keyring(), issuer.Place{Account: d.Grant.Account, Scope: d.Grant.Scope}
 	own, _ := keys.Account(in.Decider.Policy.CalloutAccount)
 	signers, ok := keys.For(own.PublicKey)
@@ -176,14 +177,15 @@ func (in *Inputs) signable(d *callout.Decision) {
 	}
 }
 
-// ends says when a connection made at now would end whose credential ends at end.
+// ends returns the latest end of a connection made at now, and the reason. end is the end
+// of the credential.
 func ends(end time.Time, limit time.Duration, now time.Time) (latest *time.Time, because string) {
 	switch {
 	case !end.IsZero() && (limit <= 0 || end.Before(now.Add(limit))):
-		return &end, "the credential ends then"
+		return &end, "the credential expires"
 	case limit > 0:
 		end := now.Add(limit)
-		return &end, "user_jwt.max_lifetime, less a random part of it (user_jwt.jitter)"
+		return &end, "user_jwt.max_lifetime minus random jitter (user_jwt.jitter)"
 	default:
 		return nil, "neither the credential nor user_jwt.max_lifetime ends it"
 	}

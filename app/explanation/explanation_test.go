@@ -52,18 +52,18 @@ func jsonOf(t *testing.T, x *explanation.Explanation) string {
 	return out.String()
 }
 
-// ofKey is what a key gets, without what is the key's own.
-func ofKey(t *testing.T, in explanation.Inputs, c tokens.Credential, asked []explanation.Question) string {
+// ofKey explains a key, and removes what depends on the key.
+func ofKey(t *testing.T, in explanation.Inputs, c tokens.Credential, questions []explanation.Question) string {
 	t.Helper()
-	x := explanation.Of(t.Context(), in, &c, asked...)
+	x := explanation.ForCredential(t.Context(), in, &c, questions...)
 	if x.Verifier != "apikey" || x.Identity == nil || x.Identity.KeyID == "" {
-		t.Fatalf("no key: %s", jsonOf(t, x))
+		t.Fatalf("not verified by a key: %s", jsonOf(t, x))
 	}
 	x.Verifier, x.Identity.KeyID, x.Identity.NotAfter = "", "", nil
 	if (x.Size != nil) != (x.Grant != nil) {
-		t.Errorf("the size is there, or not, without the grant: %s", jsonOf(t, x))
+		t.Errorf("only one of size and grant is present: %s", jsonOf(t, x))
 	}
-	x.Size = nil // a key's id and networks are in it
+	x.Size = nil // it includes the key's id and networks
 	if x.Grant != nil {
 		x.Grant.Networks = nil
 		x.Grant.Tags = slices.DeleteFunc(slices.Clone(x.Grant.Tags), func(tag string) bool { return strings.HasPrefix(tag, "key:") })
@@ -71,10 +71,10 @@ func ofKey(t *testing.T, in explanation.Inputs, c tokens.Credential, asked []exp
 	return jsonOf(t, x)
 }
 
-// A user is told what a key of it is told: there is one way only.
-func TestForUserIsWhatAKeyGets(t *testing.T) {
+// ForUser gives the same result as a key of the user.
+func TestForUserEqualsKey(t *testing.T) {
 	in := inputs(t)
-	asked := []explanation.Question{
+	questions := []explanation.Question{
 		{Side: permissions.Publish, Subject: "shop.orders"},
 		{Side: permissions.Publish, Subject: "shop.returns"},
 		{Side: permissions.Subscribe, Subject: ">"},
@@ -99,24 +99,24 @@ func TestForUserIsWhatAKeyGets(t *testing.T) {
 		credential := tokens.Credential{User: c.bound, Password: c.user + "-key", Host: "127.0.0.1"}
 		sel, err := credential.Selection()
 		callouttest.Must(t, err)
-		x := explanation.ForUser(in, c.user, sel, asked...)
+		x := explanation.ForUser(in, c.user, sel, questions...)
 		x.Size = nil
-		if got, want := jsonOf(t, x), ofKey(t, in, credential, asked); x.Code != c.outcome || got != want {
+		if got, want := jsonOf(t, x), ofKey(t, in, credential, questions); x.Code != c.outcome || got != want {
 			t.Errorf("%s %s: got\n%s\nwant %s,\n%s", c.user, c.bound, got, c.outcome, want)
 		}
 	}
 }
 
-// What is wrong with one key of a user, another key would not have, so the user
-// is told what it gets. A user without any key is no different.
-func TestForUserHasNoKey(t *testing.T) {
+// A user whose keys are all unusable, or who has none, still gets an explanation of the
+// grant.
+func TestForUserWithoutUsableKey(t *testing.T) {
 	in := inputs(t)
 	for _, user := range []string{"late", "early", "off", "elsewhere"} {
 		x := explanation.ForUser(in, user, identity.Selection{})
 		if x.Outcome != callout.Granted || x.Grant == nil || x.Grant.Networks != nil || x.Identity.NotAfter != nil {
 			t.Errorf("%s: %s", user, jsonOf(t, x))
 		}
-		if works := user == "elsewhere"; (x.NoKey == "") != works {
+		if usable := user == "elsewhere"; (x.NoKey == "") != usable {
 			t.Errorf("%s: %q", user, x.NoKey)
 		}
 	}
@@ -127,7 +127,7 @@ func TestForUserHasNoKey(t *testing.T) {
 	}
 }
 
-func TestForUserThatNobodyKnows(t *testing.T) {
+func TestForUnknownUser(t *testing.T) {
 	for _, user := range []string{"nobody", "", "*", "publisher-key"} {
 		x := explanation.ForUser(inputs(t), user, identity.Selection{})
 		if x.Outcome != callout.Denied || x.Code != callout.CodeUserUnknown || x.Roles != nil || x.Grant != nil {
@@ -140,7 +140,7 @@ func TestForUserThatNobodyKnows(t *testing.T) {
 	}
 }
 
-// A grant that no key would sign is none, for a user as for a key.
+// A grant that no key can sign is unavailable, also for a user.
 func TestForUserWithoutASigningKey(t *testing.T) {
 	in := inputs(t)
 	o := callouttest.NewOperator(t, callouttest.OperatorConfig{})
@@ -168,8 +168,8 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// What serve cannot answer, explain does not call granted: it says how large the
-// answer would be, and what fits.
+// An answer that is too large for serve is not granted by explain either; explain tells
+// its size and the limit.
 func TestTooLarge(t *testing.T) {
 	in := inputs(t)
 	fits := explanation.ForUser(in, "publisher", identity.Selection{})
@@ -180,7 +180,7 @@ func TestTooLarge(t *testing.T) {
 	}
 	var text bytes.Buffer
 	callouttest.Must(t, x.WriteText(&text))
-	if want := fmt.Sprintf("at most %d bytes, of %d that an answer may have", x.Size.Bytes, x.Size.Limit); !strings.Contains(text.String(), want) {
+	if want := fmt.Sprintf("up to %d bytes; an answer may have %d", x.Size.Bytes, x.Size.Limit); !strings.Contains(text.String(), want) {
 		t.Errorf("%q is not in\n%s", want, text.String())
 	}
 	in.MaxPayload++
@@ -193,11 +193,11 @@ func TestQuestion(t *testing.T) {
 	for _, c := range []struct {
 		side    permissions.Side
 		subject string
-		want    string // empty: it can be asked
+		want    string // empty: valid
 	}{
 		{permissions.Publish, "shop.orders", ""},
 		{permissions.Subscribe, "shop.>", ""},
-		{permissions.Publish, "shop.*", `"shop.*": a message has one subject, without wildcards`},
+		{permissions.Publish, "shop.*", `"shop.*" has a wildcard, which a subject to publish to cannot have`},
 		{permissions.Publish, "shop..orders", `"shop..orders" is not a subject`},
 		{permissions.Subscribe, "", `"" is not a subject`},
 	} {

@@ -17,7 +17,7 @@ func (x *Explanation) WriteJSON(w io.Writer) error {
 	return e.Encode(x)
 }
 
-// WriteText writes x for people, in aligned lines.
+// WriteText writes x for people, in aligned columns.
 func (x *Explanation) WriteText(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	line := func(label, format string, args ...any) { fmt.Fprintf(w, label+"\t"+format+"\n", args...) }
@@ -33,7 +33,7 @@ func (x *Explanation) WriteText(out io.Writer) error {
 		line("verifier", "%s", x.Verifier)
 	}
 	if id := x.Identity; id != nil {
-		line("identity", "%s, vouched for by %s, method %s", id.Name, id.Authority, id.Method)
+		line("identity", "%s (authority %s, method %s)", id.Name, id.Authority, id.Method)
 		if id.KeyID != "" {
 			line("key", "%s", id.KeyID)
 		}
@@ -44,13 +44,13 @@ func (x *Explanation) WriteText(out io.Writer) error {
 	for _, r := range x.Roles {
 		line("role", "%s", r.text(x.selected))
 	}
-	if x.Size != nil && x.Size.Bytes > x.Size.Limit/2 { // of most it is no matter
-		line("size", "at most %d bytes, of %d that an answer may have", x.Size.Bytes, x.Size.Limit)
+	if x.Size != nil && x.Size.Bytes > x.Size.Limit/2 { // shown only if it comes near the limit
+		line("size", "up to %d bytes; an answer may have %d", x.Size.Bytes, x.Size.Limit)
 	}
 	if x.Grant != nil {
 		x.Grant.lines(line)
 	}
-	for _, a := range x.Asked {
+	for _, a := range x.Answers {
 		line(string(a.Side)+"?", "%s", a.text())
 	}
 	return w.Flush()
@@ -59,7 +59,7 @@ func (x *Explanation) WriteText(out io.Writer) error {
 func (g *Grant) lines(line func(label, format string, args ...any)) {
 	line("account", "%s", g.Account)
 	if g.Scope != "" {
-		line("scope", "%s: the template of %s's scoped signing key gives the permissions", g.Scope, g.Account)
+		line("scope", "%s: the permissions come from the template of %s's scoped signing key", g.Scope, g.Account)
 		line("inbox", "%s, if the template allows it", g.InboxPrefix)
 	} else {
 		line("inbox", "%s", g.InboxPrefix)
@@ -88,11 +88,11 @@ func (g *Grant) lines(line func(label, format string, args ...any)) {
 func (a *Answer) text() string {
 	switch {
 	case a.Unknown:
-		return a.Subject + ": the template decides, which is in the account JWT and not here"
+		return a.Subject + ": unknown, the template in the account JWT decides"
 	case a.Filtered:
-		return fmt.Sprintf("%s: yes, but not what is denied by %q (%s)", a.Subject, a.Rule.Subject, a.Rule.Origin)
+		return fmt.Sprintf("%s: yes, except for what %q denies (%s)", a.Subject, a.Rule.Subject, a.Rule.Origin)
 	case a.Allowed:
-		return fmt.Sprintf("%s: yes, by %q (%s)", a.Subject, a.Rule.Subject, a.Rule.Origin)
+		return fmt.Sprintf("%s: yes, allowed by %q (%s)", a.Subject, a.Rule.Subject, a.Rule.Origin)
 	case a.Rule != nil:
 		return fmt.Sprintf("%s: no, denied by %q (%s)", a.Subject, a.Rule.Subject, a.Rule.Origin)
 	default:

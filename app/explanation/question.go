@@ -7,32 +7,32 @@ import (
 	"usher/permissions"
 )
 
-// Question is one subject that is asked for: would it be allowed?
+// Question asks whether one subject would be allowed.
 type Question struct {
 	Side    permissions.Side
 	Subject string
 }
 
-// Valid says why q cannot be asked, in words that begin with the subject.
+// Valid returns an error if q is not valid. The message begins with the subject.
 func (q Question) Valid() error {
 	switch {
 	case !permissions.ValidSubject(q.Subject):
 		return fmt.Errorf("%q is not a subject", q.Subject)
 	case q.Side == permissions.Publish && permissions.HasWildcard(q.Subject):
-		return fmt.Errorf("%q: a message has one subject, without wildcards", q.Subject)
+		return fmt.Errorf("%q has a wildcard, which a subject to publish to cannot have", q.Subject)
 	default:
 		return nil
 	}
 }
 
-// Answer is what a grant says to a Question.
+// Answer is the answer to a Question.
 type Answer struct {
 	Side     permissions.Side  `json:"side"`
 	Subject  string            `json:"subject"`
 	Allowed  bool              `json:"allowed"`
-	Filtered bool              `json:"filtered,omitempty"` // allowed, without what the rule denies
-	Unknown  bool              `json:"unknown,omitempty"`  // the template of a scope decides, which usher does not have
-	Rule     *permissions.Rule `json:"rule,omitempty"`     // none: nothing allows it
+	Filtered bool              `json:"filtered,omitempty"` // allowed, except for what Rule denies
+	Unknown  bool              `json:"unknown,omitempty"`  // the template of a scoped signing key decides
+	Rule     *permissions.Rule `json:"rule,omitempty"`     // nil: no rule allows it
 }
 
 func (q Question) answer(g *permissions.Grant) Answer {
@@ -43,12 +43,12 @@ func (q Question) answer(g *permissions.Grant) Answer {
 	return Answer{Side: q.Side, Subject: q.Subject, Allowed: v.Allowed, Filtered: v.Filtered, Rule: v.Rule}
 }
 
-// Refuses reports whether a subject that was asked for is not allowed.
-func (x *Explanation) Refuses() bool {
-	return slices.ContainsFunc(x.Asked, func(a Answer) bool { return !a.Allowed && !a.Unknown })
+// Denies reports whether a requested subject is not allowed.
+func (x *Explanation) Denies() bool {
+	return slices.ContainsFunc(x.Answers, func(a Answer) bool { return !a.Allowed && !a.Unknown })
 }
 
-// Unknown reports whether something was asked that only a template can answer.
+// Unknown reports whether only a template can answer one of the questions.
 func (x *Explanation) Unknown() bool {
-	return slices.ContainsFunc(x.Asked, func(a Answer) bool { return a.Unknown })
+	return slices.ContainsFunc(x.Answers, func(a Answer) bool { return a.Unknown })
 }

@@ -17,8 +17,8 @@ type Role struct {
 	LeftOut bool   `json:"left_out,omitempty"` // the selection leaves it out
 }
 
-// rolesOf lists every role of the user, those as well that what was asked for
-// leaves out (permissions.Policy.Derive).
+// rolesOf lists every role of the user, also those that the selection leaves out. It
+// follows permissions.Policy.Derive.
 func rolesOf(policy *permissions.Policy, d *callout.Decision) []Role {
 	var roles []Role
 	f, sel := &d.Facts, d.Identity.Selection
@@ -26,17 +26,17 @@ func rolesOf(policy *permissions.Policy, d *callout.Decision) []Role {
 		return nil
 	}
 	for _, r := range f.User.ServiceRoles {
-		account, there := policy.AccountOf(r), sel.Project == ""
+		account, selected := policy.AccountOf(r), sel.Project == ""
 		if r == directory.ServiceRoleAdmin && f.Selected != nil {
-			account, there = f.Selected.Account, true // it goes where the project is
+			account, selected = f.Selected.Account, true // the role follows the selected project
 		}
-		roles = append(roles, Role{Role: string(r), Account: account, LeftOut: !there || elsewhere(sel, account)})
+		roles = append(roles, Role{Role: string(r), Account: account, LeftOut: !selected || otherAccount(sel, account)})
 	}
 	for i := range f.Memberships {
 		m := &f.Memberships[i]
 		project := m.Project
-		// A service_admin has all of the account of the project that it asks for.
-		leftOut := sel.Project != "" && (sel.Project != project.Name || f.HasServiceRole(directory.ServiceRoleAdmin)) || elsewhere(sel, project.Account)
+		// A service_admin gets the whole account of the selected project instead.
+		leftOut := sel.Project != "" && (sel.Project != project.Name || f.HasServiceRole(directory.ServiceRoleAdmin)) || otherAccount(sel, project.Account)
 		for _, r := range m.Roles {
 			roles = append(roles, Role{Project: project.Name, Account: project.Account, Role: string(r), LeftOut: leftOut})
 		}
@@ -44,21 +44,9 @@ func rolesOf(policy *permissions.Policy, d *callout.Decision) []Role {
 	return roles
 }
 
-// elsewhere reports whether an account was asked for that is not this one.
-func elsewhere(sel identity.Selection, account string) bool {
+// otherAccount reports whether sel asks for another account.
+func otherAccount(sel identity.Selection, account string) bool {
 	return sel.Account != "" && sel.Account != account
-}
-
-// selected returns a selection as clients write it; empty: nothing was selected.
-func selected(sel identity.Selection) string {
-	switch {
-	case sel.Project != "":
-		return "project=" + sel.Project
-	case sel.Account != "":
-		return "account=" + sel.Account
-	default:
-		return ""
-	}
 }
 
 func (r *Role) text(selected string) string {

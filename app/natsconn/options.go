@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+
 	"usher/internal/secretfile"
 
 	"github.com/nats-io/nats.go"
@@ -17,15 +18,16 @@ import (
 	"usher/internal/ownedfile"
 )
 
-// TlsOptions are what every connection to the server needs, whoever makes it.
-func TlsOptions(c *config.TLS) ([]nats.Option, error) {
+// TLSOptions returns the TLS options of every connection to the servers. It reads the
+// files, so that a missing file is an error here and not at the first connection.
+func TLSOptions(c *config.TLS) ([]nats.Option, error) {
 	var opts []nats.Option
 	for _, f := range []struct{ key, path string }{{"ca_file", c.CAFile}, {"cert_file", c.CertFile}, {"key_file", c.KeyFile}} {
 		if f.path == "" {
 			continue
 		}
-		// They say which server is trusted, and who usher is. That others can read the
-		// key was always let pass here: tools that make certificates write it so.
+		// Whoever can replace these files chooses the trusted server or the client
+		// certificate. A readable key is accepted: tools that make certificates write it so.
 		if err := secretfile.Check(f.path, ownedfile.Rule{}); err != nil {
 			return nil, fmt.Errorf("nats.tls.%s: %w", f.key, err)
 		}
@@ -42,8 +44,6 @@ func TlsOptions(c *config.TLS) ([]nats.Option, error) {
 	if c.HandshakeFirst {
 		opts = append(opts, nats.TLSHandshakeFirst())
 	}
-	// Applying them reads the files, so that a missing one is found now and not
-	// when the first connection is made.
 	var probe nats.Options
 	for _, o := range opts {
 		if err := o(&probe); err != nil {
@@ -63,9 +63,9 @@ func TlsOptions(c *config.TLS) ([]nats.Option, error) {
 	return opts, nil
 }
 
-// ServiceOptions are those of the service user.
+// ServiceOptions returns TLSOptions and the credentials of the service user.
 func ServiceOptions(cfg *config.Config) ([]nats.Option, error) {
-	opts, err := TlsOptions(&cfg.NATS.TLS)
+	opts, err := TLSOptions(&cfg.NATS.TLS)
 	if err != nil {
 		return nil, err
 	}
@@ -95,26 +95,50 @@ func ServiceOptions(cfg *config.Config) ([]nats.Option, error) {
 	return opts, nil
 }
 
-// tellAgain is how often the same cause is logged: connections try for ever, and
-// several times a second.
-const tellAgain = time.Minute
+// logAgain is the interval at which the same cause is logged again. Connections retry for
+// ever, several times a second.
+const logAgain = time.Minute
 
-// TellAttempts logs why the service's connections do not come about.
-func TellAttempts(log *slog.Logger, now func() time.Time) nats.Option {
+// LogConnectErrors returns an option that logs why connections of the service fail.
+func LogConnectErrors(cfg *config.Config, log *slog.Logger, now func() time.Time) nats.Option {
 	var mu sync.Mutex
 	var last string
 	var at time.Time
 	return nats.ReconnectErrHandler(func(_ *nats.Conn, err error) {
 		mu.Lock()
 		defer mu.Unlock()
-		if err.Error() == last && now().Sub(at) < tellAgain {
+		if err.Error() == last && now().Sub(at) < logAgain {
 			return
 		}
 		last, at = err.Error(), now()
-		log.LogAttrs(context.Background(), slog.LevelError, "cannot connect to NATS, and goes on trying", slog.String("error", last))
+		log.LogAttrs(context.Background(), slog.LevelError, "cannot connect to NATS; retrying",
+			slog.String("error", last), slog.String("urls", URLs(cfg)), slog.String("user", serviceUser(cfg)), slog.String("hint", connectHint(err)))
 	})
 }
 
-func NatsURLs(cfg *config.Config) string { return strings.Join(cfg.NATS.URLs, ",") }
+// serviceUser describes the service user without its secret: its name, or the key of the
+// configuration that names its credentials.
+func serviceUser(cfg *config.Config) string {
+	switch n := &cfg.NATS; {
+	case n.NKeyFile != "":
+		return "nats.nkey_file"
+	case n.CredsFile != "":
+		return "nats.creds_file"
+	default:
+		return n.User
+	}
+}
 
+// connectHint says what to do about a connection that failed.
+func connectHint(err error) string {
+	if errors.Is(err, nats.ErrAuthorization) || AuthTimedOut(err) {
+		return "the service user must be one of the server's auth_users, with this credential; usher check tells which part does not match"
+	}
+	return "is nats-server running at nats.urls? usher check tries each server"
+}
+
+// URLs returns nats.urls as nats.go takes them: separated by commas.
+func URLs(cfg *config.Config) string { return strings.Join(cfg.NATS.URLs, ",") }
+
+// ErrNoHealthCheck: the configuration has no health check.
 var ErrNoHealthCheck = errors.New("no health check is configured (accounts.healthcheck, healthcheck.token_file)")

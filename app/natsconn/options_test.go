@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
 	"usher/internal/secretfile"
 
 	"usher/app/config"

@@ -5,19 +5,20 @@ import (
 	"fmt"
 	"io"
 	"os"
+
 	"usher/internal/secretfile"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 )
 
-// ErrNoCreds: a file that should be credentials (.creds) of a user is none.
+// ErrNoCreds: the file is not a credentials file (.creds) of a user.
 var ErrNoCreds = errors.New("holds no user JWT with its seed")
 
-// SentinelOption makes a client present the sentinel of a .creds file beside its
-// token. That is no secret: whoever has it still has to present a token. A path
-// is not repeated in errors; it may be a token that went astray.
-func SentinelOption(path string) (nats.Option, error) {
+// Sentinel returns an option that presents the sentinel of a .creds file in addition to
+// the token. A sentinel is not secret: a client still needs a token. Errors do not repeat
+// the path, because people sometimes give the token itself in its place.
+func Sentinel(path string) (nats.Option, error) {
 	f, err := os.Open(path) //nolint:gosec // the path is the operator's
 	if err != nil {
 		return nil, fmt.Errorf("cannot be read: %w", secretfile.WithoutPath(err))

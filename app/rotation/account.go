@@ -16,7 +16,7 @@ import (
 // Open locks the keyring until unlock is called, and returns its state.
 func (r *Rotator) Open() (s *keyring.State, unlock func(), err error) { return r.open() }
 
-// Save writes a state that Open returned. ErrEdited: keyring.yaml has changed since.
+// Save writes a state that Open returned. ErrConcurrentEdit: keyring.yaml has changed since.
 func (r *Rotator) Save(s *keyring.State) error { return r.save(s) }
 
 // Ready checks early what would make a change of account JWTs fail later.
@@ -31,13 +31,13 @@ func (r *Rotator) Edit(ctx context.Context, a issuer.Account, apply func(*jwt.Ac
 	return r.edit(ctx, a, apply)
 }
 
-// Until waits until check finds nothing missing, for at most Wait; else it returns a
+// WaitFor waits until check finds nothing missing, for at most Wait; else it returns a
 // *WaitError.
-func (r *Rotator) Until(ctx context.Context, what string, check func(context.Context) (missing []string, err error)) error {
+func (r *Rotator) WaitFor(ctx context.Context, what string, check func(context.Context) (missing []string, err error)) error {
 	return r.until(ctx, r.Wait, what, check)
 }
 
-// Held waits until every running usher has all of these keys, in a state.
-func (r *Rotator) Held(ctx context.Context, public []string, state issuer.KeyState) error {
+// WaitForKeys waits until every running usher has all of these keys, in a state.
+func (r *Rotator) WaitForKeys(ctx context.Context, public []string, state issuer.KeyState) error {
 	return r.waitForKeys(ctx, public, state)
 }

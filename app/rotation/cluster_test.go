@@ -47,7 +47,7 @@ func TestRotateUnderLoad(t *testing.T) {
 		for range *rounds {
 			// Longer than a response takes to reach the server, on a machine of any speed. The
 			// server closes a connection whose response it gets after the removal of the key.
-			r.Quiet = max(1200*time.Millisecond, 2*l.longest())
+			r.IdlePeriod = max(1200*time.Millisecond, 2*l.longest())
 			old := active(t, r, target)
 			result, err := r.Rotate(t.Context(), target)
 			must(t, err)

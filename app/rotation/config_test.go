@@ -75,10 +75,10 @@ func TestRotateRollingRestart(t *testing.T) {
 	p := &pair{}
 	var routes []string
 	for i := range 2 {
-		// By default nats-server gives connected clients 10 s to leave. Ushers on a busy
-		// machine need some of that.
+		// An usher moves its two connections one after the other, each in at most 2 s. The
+		// grace period must be longer than that; by default it is 10 s.
 		s := callouttest.StartServer(t, callouttest.ServerConfig{
-			Name: "n" + string(rune('1'+i)), Keys: keys, Sealed: true, Cluster: true, Routes: slices.Clone(routes), LameDuck: 1500 * time.Millisecond,
+			Name: "n" + string(rune('1'+i)), Keys: keys, Sealed: true, Cluster: true, Routes: slices.Clone(routes), LameDuck: 4500 * time.Millisecond,
 			Timeout: loadTimeout, DisableShortFirstPing: true,
 		})
 		routes = append(routes, s.RouteURL())
@@ -87,8 +87,8 @@ func TestRotateRollingRestart(t *testing.T) {
 	dir := callouttest.KeyringDir(t, true, keys)
 	f := newFleet(t, 2, callouttest.ServiceConfig{URLs: p.urls(), Keyring: dir, Directory: callouttest.WithDigests(callouttest.DirectoryYAML), Connections: 2, Budget: loadBudget})
 	r := &rotation.Rotator{
-		Dir: dir, Now: time.Now, PickUp: 10 * time.Second, Quiet: 500 * time.Millisecond,
-		Say: func(line string) { t.Log(line) }, Reports: f.reports, Expecting: p.expecting,
+		Dir: dir, Now: time.Now, ReloadTimeout: 10 * time.Second, IdlePeriod: 500 * time.Millisecond,
+		Progress: func(line string) { t.Log(line) }, Reports: f.reports, Probe: p.expecting,
 	}
 	for _, s := range p.servers {
 		callouttest.Eventually(t, "the server answers", func() bool { return hasUsher(s) && connects(s.URL(), nats.Token("publisher-key")) == nil })

@@ -54,8 +54,8 @@ type accountJWT struct {
 // tries is how often an edit is attempted while somebody else pushes the same JWT.
 const tries = 3
 
-// ErrOthers: somebody else keeps pushing the same account JWT.
-var ErrOthers = errors.New("somebody else is changing the account JWT")
+// ErrConcurrentPush: somebody else keeps pushing the same account JWT.
+var ErrConcurrentPush = errors.New("somebody else is changing the account JWT")
 
 // edit changes the JWT of an account, pushes it to every server, and writes it to disk.
 // It is idempotent.
@@ -66,7 +66,7 @@ func (r *Rotator) edit(ctx context.Context, a issuer.Account, apply edit) error 
 			return err
 		}
 	}
-	return fmt.Errorf("%w of %s", ErrOthers, a.Name)
+	return fmt.Errorf("%w of %s", ErrConcurrentPush, a.Name)
 }
 
 func (r *Rotator) tryEdit(ctx context.Context, a issuer.Account, apply edit) (done bool, err error) {

@@ -27,7 +27,7 @@ import (
 func fastSite(t *testing.T, cfg callouttest.OperatorConfig) (*callouttest.Operator, *fleet, *rotation.Rotator) {
 	t.Helper()
 	o, f, r := site(t, cfg)
-	r.Wait, r.Quiet, r.PickUp = 3*time.Second, 300*time.Millisecond, 5*time.Second
+	r.Wait, r.IdlePeriod, r.ReloadTimeout = 3*time.Second, 300*time.Millisecond, 5*time.Second
 	return o, f, r
 }
 
@@ -49,7 +49,7 @@ func scopedSite(t *testing.T) (*callouttest.Operator, *rotation.Rotator, rotatio
 		Scoped: []permissions.ScopedRole{{Account: callouttest.AppAccount, Role: "publisher"}},
 	})
 	r := operatorRotator(t, o, f)
-	r.Wait, r.Quiet = 3*time.Second, 300*time.Millisecond
+	r.Wait, r.IdlePeriod = 3*time.Second, 300*time.Millisecond
 	return o, r, signingKey(callouttest.AppAccount, "publisher")
 }
 
@@ -197,7 +197,7 @@ func TestRollbackAfterRetire(t *testing.T) {
 	must(t, err)
 	s.Rotation = &keyring.Rotation{Kind: target.Kind, Account: target.Place.Account, Old: result.Old, New: result.New, Done: keyring.StepSwitch}
 	must(t, keyring.Save(r.Dir, r.Config, s))
-	if _, err := r.Rollback(t.Context()); !errors.Is(err, rotation.ErrDone) {
+	if _, err := r.Rollback(t.Context()); !errors.Is(err, rotation.ErrNoRollback) {
 		t.Errorf("%v", err)
 	}
 	_, err = r.Resume(t.Context())
@@ -211,7 +211,7 @@ func TestRollbackAfterRetire(t *testing.T) {
 func TestRetireNowDoesNotWait(t *testing.T) {
 	t.Parallel()
 	o, f, r := fastSite(t, callouttest.OperatorConfig{})
-	r.PickUp = time.Second
+	r.ReloadTimeout = time.Second
 	r.Reports = func(ctx context.Context) ([]keyusage.Report, error) {
 		reports, err := f.reports(ctx)
 		return append(reports, keyusage.Report{Instance: "an usher that has another keyring"}), err
@@ -302,7 +302,7 @@ func TestRetireRequestedKey(t *testing.T) {
 	r.Reports = newFleet(t, 1, callouttest.ServiceConfig{
 		URLs: a.URL() + "," + b.URL(), Keyring: r.Dir, Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
 	}).reports
-	r.Expecting = func(context.Context) ([]rotation.Expectation, error) {
+	r.Probe = func(context.Context) ([]rotation.Expectation, error) {
 		return []rotation.Expectation{{URL: a.URL(), Server: "n1", Issuer: fresh.Issuer}}, nil
 	}
 	callouttest.Eventually(t, "n2 answers", func() bool { return connects(b.URL(), nats.Token("publisher-key")) == nil })
@@ -321,8 +321,8 @@ func TestNoUsher(t *testing.T) {
 	target := rotation.Target{Kind: issuer.KindXKey}
 	var progress []string
 	alone := *r
-	alone.PickUp = time.Second
-	alone.Say = func(line string) { progress = append(progress, line) }
+	alone.ReloadTimeout = time.Second
+	alone.Progress = func(line string) { progress = append(progress, line) }
 	asked := 0
 	alone.Reports = func(context.Context) ([]keyusage.Report, error) { asked++; return nil, nil }
 	before, err := os.ReadFile(filepath.Join(r.Dir, keyring.StateFile))
@@ -356,9 +356,9 @@ func TestRetiredKeyStillLoaded(t *testing.T) {
 	t.Parallel()
 	old, next := callouttest.NewKeys(t), callouttest.NewKeys(t)
 	r := retiringKeyring(t, old, next)
-	r.PickUp = 200 * time.Millisecond
+	r.ReloadTimeout = 200 * time.Millisecond
 	var progress []string
-	r.Say = func(line string) { progress = append(progress, line) }
+	r.Progress = func(line string) { progress = append(progress, line) }
 	r.Reports = func(context.Context) ([]keyusage.Report, error) {
 		return []keyusage.Report{{Instance: "a1", Keys: []keyusage.KeyUse{{PublicKey: old.Issuer, Kind: issuer.KindIssuer, State: issuer.StateRetiring}}}}, nil
 	}
@@ -381,7 +381,7 @@ func TestRetireSeesUsesWithinOneSecond(t *testing.T) {
 	r := retiringKeyring(t, old, next)
 	r.Wait = 20 * time.Second
 	last := time.Now().UTC().Truncate(time.Second)
-	end := time.Now().Add(3 * r.Quiet) // of the use of the key
+	end := time.Now().Add(3 * r.IdlePeriod) // of the use of the key
 	uses := uint64(1)
 	var lastUse time.Time
 	r.Reports = func(context.Context) ([]keyusage.Report, error) {
@@ -393,7 +393,7 @@ func TestRetireSeesUsesWithinOneSecond(t *testing.T) {
 	}
 	blockers, err := r.Retire(t.Context(), old.Issuer, false)
 	must(t, err)
-	if unused := time.Since(lastUse); len(blockers) > 0 || unused < r.Quiet {
+	if unused := time.Since(lastUse); len(blockers) > 0 || unused < r.IdlePeriod {
 		t.Errorf("retired %s after the last use, blockers %q", unused, blockers)
 	}
 }
@@ -408,9 +408,9 @@ func retiringKeyring(t *testing.T, old, next callouttest.Keys) *rotation.Rotator
 	s.Entry(old.Issuer).State = issuer.StateRetiring
 	must(t, keyring.Save(dir, keyring.Config{}, s))
 	return &rotation.Rotator{
-		Dir: dir, Now: time.Now, PickUp: 5 * time.Second, Wait: time.Second, Quiet: 300 * time.Millisecond,
-		Say:       func(line string) { t.Log(line) },
-		Expecting: func(context.Context) ([]rotation.Expectation, error) { return nil, nil },
+		Dir: dir, Now: time.Now, ReloadTimeout: 5 * time.Second, Wait: time.Second, IdlePeriod: 300 * time.Millisecond,
+		Progress: func(line string) { t.Log(line) },
+		Probe:    func(context.Context) ([]rotation.Expectation, error) { return nil, nil },
 	}
 }
 
@@ -419,7 +419,7 @@ func TestSentinelUnknown(t *testing.T) {
 	t.Parallel()
 	o, _, r := fastSite(t, callouttest.OperatorConfig{})
 	r.Wait = time.Second
-	r.Expecting = func(context.Context) ([]rotation.Expectation, error) {
+	r.Probe = func(context.Context) ([]rotation.Expectation, error) {
 		return []rotation.Expectation{{URL: o.URLs(), Problem: "the server sent no request for the probe"}}, nil
 	}
 	result, err := r.Rotate(t.Context(), signingKey(callouttest.CalloutAccount, ""))
@@ -449,7 +449,7 @@ func TestEditWhileWaiting(t *testing.T) {
 		}
 		return r.Reports(ctx)
 	}
-	if _, err := waiting.Rotate(t.Context(), signingKey(callouttest.AppAccount, "")); !errors.Is(err, rotation.ErrEdited) {
+	if _, err := waiting.Rotate(t.Context(), signingKey(callouttest.AppAccount, "")); !errors.Is(err, rotation.ErrConcurrentEdit) {
 		t.Errorf("%v", err)
 	}
 	nc.Close()
@@ -463,13 +463,13 @@ func TestEditWhileWaiting(t *testing.T) {
 }
 
 // A rotation waits for a server that has stopped recently, because it would come back
-// with its old account JWT. Without names a server that is gone for good.
+// with its old account JWT. IgnoredServers names a server that is gone for good.
 func TestServerStopped(t *testing.T) {
 	t.Parallel()
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{Servers: 3})
 	f := newFleet(t, 1, callouttest.ServiceConfig{Operator: o, Directory: callouttest.WithDigests(callouttest.DirectoryYAML)})
 	r := operatorRotator(t, o, f)
-	r.Wait, r.Quiet = time.Second, 300*time.Millisecond
+	r.Wait, r.IdlePeriod = time.Second, 300*time.Millisecond
 	for _, s := range o.Servers {
 		must(t, connects(s.URL(), nats.Token("publisher-key")))
 	}
@@ -483,7 +483,7 @@ func TestServerStopped(t *testing.T) {
 	if _, err := r.Rotate(t.Context(), target); !errors.As(err, &wait) || !strings.HasPrefix(wait.Missing[0], "server n3 sent a request") {
 		t.Errorf("%v", err)
 	}
-	r.Without = []string{"n3"}
+	r.IgnoredServers = []string{"n3"}
 	result, err := r.Resume(t.Context())
 	must(t, err)
 	if len(result.Blockers) > 0 {
@@ -560,7 +560,7 @@ func TestResumeUntrusted(t *testing.T) {
 		t.Fatal("the server uses a JWT that it does not trust, so this test shows nothing")
 	}
 	r.Operator.Signer = trusted
-	r.Wait, r.Pinned = 0, func(string) []string { return []string{"pinned"} } // the old key stays
+	r.Wait, r.Dependents = 0, func(string) []string { return []string{"pinned"} } // the old key stays
 	_, err = r.Rotate(t.Context(), signingKey(callouttest.AppAccount, ""))
 	must(t, err)
 	must(t, connects(o.URLs(), nats.Token("publisher-key")))

@@ -72,9 +72,9 @@ func operatorRotator(t *testing.T, o *callouttest.Operator, f *fleet) *rotation.
 	t.Helper()
 	return &rotation.Rotator{
 		Dir: o.Keyring, Config: keyring.Config{Callout: callouttest.CalloutAccount}, Now: time.Now,
-		PickUp: 10 * time.Second, Wait: 20 * time.Second, Quiet: 500 * time.Millisecond,
-		Say: func(line string) { t.Log(line) }, Reports: f.reports,
-		Expecting: func(context.Context) (all []rotation.Expectation, err error) {
+		ReloadTimeout: 10 * time.Second, Wait: 20 * time.Second, IdlePeriod: 500 * time.Millisecond,
+		Progress: func(line string) { t.Log(line) }, Reports: f.reports,
+		Probe: func(context.Context) (all []rotation.Expectation, err error) {
 			own := o.Accounts[callouttest.CalloutAccount]
 			for _, s := range o.Servers {
 				all = append(all, rotation.Expectation{URL: s.URL(), Server: s.Name, Sentinel: own})
@@ -94,7 +94,7 @@ func active(t *testing.T, r *rotation.Rotator, target rotation.Target) string {
 	t.Helper()
 	s, err := keyring.ReadState(r.Dir, r.Config)
 	must(t, err)
-	e, err := rotation.Old(s, target)
+	e, err := rotation.ActiveKey(s, target)
 	must(t, err)
 	return e.PublicKey
 }
@@ -107,6 +107,7 @@ type load struct {
 	ok         int
 	refused    []string
 	failed     []string
+	closed     []string      // by the server while they connected; they tried again
 	slowest    time.Duration // of the connects that have ended
 
 	failover bool     // try the next server if one cannot be reached
@@ -209,11 +210,16 @@ func (l *load) rank(url string) int {
 
 // connect tries one server after the other, as nats.go would, because a server that is
 // being restarted cannot be reached. It stops at the first refusal.
+//
+// nats-server 2.15 can close a connection without an error when the signing keys of an
+// account change while the client is being placed in that account or leaves the callout
+// account: it then compares the key of the user JWT with the keys of the wrong account
+// (updateAccountClaimsWithRefresh, RegisterNkeyUser). The client tries again.
 func (l *load) connect(urls []string, opt nats.Option) {
 	var nc *nats.Conn
 	err := nats.ErrNoServers
 	begun := time.Now()
-	for _, url := range urls[:l.tries(urls)] {
+	for attempt, url := range l.attempts(urls) {
 		nc, err = nats.Connect(url, opt, callouttest.ConnectTimeout(), nats.NoReconnect(), nats.IgnoreDiscoveredServers())
 		if err != nil {
 			took := time.Since(begun).Round(time.Millisecond)
@@ -221,6 +227,11 @@ func (l *load) connect(urls []string, opt nats.Option) {
 		}
 		if err == nil || !unreachable(err) {
 			break
+		}
+		if !l.failover && attempt == 0 {
+			l.mu.Lock()
+			l.closed = append(l.closed, err.Error())
+			l.mu.Unlock()
 		}
 	}
 	l.mu.Lock()
@@ -245,11 +256,12 @@ func (l *load) longest() time.Duration {
 	return l.slowest
 }
 
-func (l *load) tries(urls []string) int {
+// attempts returns the servers to try in order.
+func (l *load) attempts(urls []string) []string {
 	if l.failover {
-		return len(urls)
+		return urls
 	}
-	return 1
+	return []string{urls[0], urls[0]}
 }
 
 // unreachable reports whether a server was down or stopped.
@@ -267,8 +279,11 @@ func (l *load) end(t *testing.T, rotations int, what string) {
 	took := time.Since(l.begun)
 	l.connected.Wait()
 	rate := float64(l.ok+len(l.refused)+len(l.failed)) / took.Seconds()
-	t.Logf("figures: %d rotations, %s: %d connects in %s (%.0f a second): %d refused, %d timed out or failed",
-		rotations, what, l.ok, took.Round(time.Second), rate, len(l.refused), len(l.failed))
+	t.Logf("figures: %d rotations, %s: %d connects in %s (%.0f a second): %d refused, %d timed out or failed, %d closed and tried again",
+		rotations, what, l.ok, took.Round(time.Second), rate, len(l.refused), len(l.failed), len(l.closed))
+	if len(l.closed) > l.ok/100 {
+		t.Errorf("too many connections were closed: %q", l.closed)
+	}
 	for _, err := range append(l.refused, l.failed...) {
 		t.Error(err)
 	}

@@ -14,7 +14,7 @@ import (
 
 // expecting lists the servers that expect a key, and those for which it is unknown.
 func (r *Rotator) expecting(ctx context.Context, kind, public string) ([]string, error) {
-	probes, err := r.Expecting(ctx)
+	probes, err := r.Probe(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("ask the servers what they expect: %w", err)
 	}
@@ -67,8 +67,8 @@ func (r *Rotator) Blockers(ctx context.Context, s *keyring.State, e *keyring.Ent
 		return nil, err
 	}
 	blockers = append(blockers, more...)
-	if r.Pinned != nil {
-		blockers = append(blockers, r.Pinned(e.PublicKey)...)
+	if r.Dependents != nil {
+		blockers = append(blockers, r.Dependents(e.PublicKey)...)
 	}
 	slices.Sort(blockers)
 	return slices.Compact(blockers), nil
@@ -104,7 +104,7 @@ func (r *Rotator) reported(reports []keyusage.Report, e *keyring.Entry) []string
 		return blockers // in operator mode the servers themselves are asked
 	}
 	for name, at := range forThis {
-		if ago := r.Now().Sub(at); ago < lately && !forOther[name].After(at) && !slices.Contains(r.Without, name) {
+		if ago := r.Now().Sub(at); ago < lately && !forOther[name].After(at) && !slices.Contains(r.IgnoredServers, name) {
 			blockers = append(blockers, fmt.Sprintf("server %s asked for it %s ago, and for no other key since", name, max(0, ago).Round(time.Second)))
 		}
 	}
@@ -143,7 +143,7 @@ func (r *Rotator) signed(ctx context.Context, s *keyring.State, e *keyring.Entry
 // sentinels lists the servers whose sentinel a key has signed, and those for which the
 // signer is unknown.
 func (r *Rotator) sentinels(ctx context.Context, e *keyring.Entry, servers []operator.Server) ([]string, error) {
-	probes, err := r.Expecting(ctx)
+	probes, err := r.Probe(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("ask the servers for their sentinels: %w", err)
 	}

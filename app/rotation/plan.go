@@ -33,9 +33,9 @@ func (r *Rotator) Plan(ctx context.Context, t Target) (*Plan, error) {
 		return nil, err
 	}
 	if s.Rotation != nil {
-		return nil, UnderWay(s.Rotation)
+		return nil, InProgress(s.Rotation)
 	}
-	old, err := Old(s, t)
+	old, err := ActiveKey(s, t)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (r *Rotator) Plan(ctx context.Context, t Target) (*Plan, error) {
 	if r.Operator == nil {
 		add(keyring.StepAnnounce, Lines(x.Kind, x.Old, x.New), "announce: you change these lines")
 		add(keyring.StepSwitch, nil, "switch: wait until every server has been restarted and expects %s; usher serves both keys until then", x.New)
-		add(keyring.StepRetire, nil, "retire: once no server has asked for %s for %s, move its seed away", x.Old, r.quiet())
+		add(keyring.StepRetire, nil, "retire: once no server has asked for %s for %s, move its seed away", x.Old, r.idlePeriod())
 		return plan, nil
 	}
 	a, err := r.accountOf(s, x)

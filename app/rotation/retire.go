@@ -29,7 +29,7 @@ func (r *Rotator) retire(ctx context.Context, s *keyring.State, e *keyring.Entry
 	if err := r.save(s); err != nil {
 		return err
 	}
-	if err := keyring.Retire(r.Dir, file); err != nil {
+	if err := keyring.RetireSeed(r.Dir, file); err != nil {
 		return err
 	}
 	r.say("retired %s", public)
@@ -53,7 +53,7 @@ func (r *Rotator) Retire(ctx context.Context, public string, now bool) (blockers
 	case e.State == issuer.StateRetired:
 		return nil, ErrRetired
 	case s.Rotation != nil && !now, s.Rotation != nil && e.State == issuer.StateActive && !involved, involved && s.Rotation.New == public && e.State != issuer.StateActive:
-		return nil, UnderWay(s.Rotation)
+		return nil, InProgress(s.Rotation)
 	case e.State == issuer.StateActive && !now:
 		return nil, ErrActive
 	}
@@ -120,9 +120,9 @@ func (r *Rotator) Rollback(ctx context.Context) (Result, error) {
 	x := s.Rotation
 	switch {
 	case x == nil:
-		return Result{}, ErrNotUnderWay
+		return Result{}, ErrNotInProgress
 	case s.Entry(x.Old).State == issuer.StateRetired:
-		return Result{}, ErrDone
+		return Result{}, ErrNoRollback
 	}
 	if err := r.findUsher(ctx); err != nil {
 		return Result{}, err
@@ -137,7 +137,7 @@ func (r *Rotator) Rollback(ctx context.Context) (Result, error) {
 // dropped waits until every running usher has loaded the keyring without a retired key.
 // The key is out of use already, so an usher that takes longer is no error.
 func (r *Rotator) dropped(ctx context.Context, public string) error {
-	missing, err := r.poll(ctx, r.pickUp(), func(ctx context.Context) ([]string, error) {
+	missing, err := r.poll(ctx, r.reloadTimeout(), func(ctx context.Context) ([]string, error) {
 		reports, err := r.reports(ctx)
 		if err != nil {
 			return nil, err

@@ -113,10 +113,10 @@ func TestInterrupted(t *testing.T) {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
 					o, _, r := site(t, callouttest.OperatorConfig{Sealed: true})
-					r.Wait, r.Quiet = 10*time.Second, 300*time.Millisecond
+					r.Wait, r.IdlePeriod = 10*time.Second, 300*time.Millisecond
 					before := active(t, r, target)
 					interrupt(t, r, target, step)
-					if _, err := r.Rotate(t.Context(), target); !errors.Is(err, rotation.ErrUnderWay) {
+					if _, err := r.Rotate(t.Context(), target); !errors.Is(err, rotation.ErrInProgress) {
 						t.Errorf("a second rotation: %v", err)
 					}
 					must(t, connects(o.URLs(), nats.Token("publisher-key")))
@@ -130,7 +130,7 @@ func TestInterrupted(t *testing.T) {
 						t.Errorf("%+v", result)
 					}
 					must(t, connects(o.URLs(), nats.Token("publisher-key")))
-					if _, err := finish(t.Context()); !errors.Is(err, rotation.ErrNotUnderWay) {
+					if _, err := finish(t.Context()); !errors.Is(err, rotation.ErrNotInProgress) {
 						t.Errorf("a second time: %v", err)
 					}
 				})
@@ -197,7 +197,7 @@ func TestUnresponsiveResolver(t *testing.T) {
 	must(t, connects(o.URLs(), nats.Token("publisher-key"))) // the server has loaded the account
 	_, err := r.Rotate(t.Context(), target)
 	var push *operator.PushError
-	if !errors.As(err, &push) || len(push.Silent) != 1 {
+	if !errors.As(err, &push) || len(push.Unresponsive) != 1 {
 		t.Errorf("%v", err)
 	}
 	if now := active(t, r, target); now != before {
@@ -220,13 +220,13 @@ func TestRotateExternalKey(t *testing.T) {
 	target := signingKey(callouttest.OtherAccount, "")
 	s, err := keyring.ReadState(r.Dir, r.Config)
 	must(t, err)
-	old, err := rotation.Old(s, target)
+	old, err := rotation.ActiveKey(s, target)
 	must(t, err)
 	old.File, old.Command = "", []string{"sign-with-a-program-that-never-runs"}
 	successor := callouttest.NewKeys(t)
 	must(t, os.Remove(filepath.Join(r.Dir, "OTHER.nk")))
 	must(t, keyring.Save(r.Dir, r.Config, s))
-	if _, err := r.Rotate(t.Context(), target); !errors.Is(err, rotation.ErrElsewhere) {
+	if _, err := r.Rotate(t.Context(), target); !errors.Is(err, rotation.ErrExternalKey) {
 		t.Errorf("%v", err)
 	}
 	s.Keys = append(s.Keys, keyring.Entry{

@@ -18,18 +18,18 @@ import (
 
 // Errors after which nothing has changed.
 var (
-	ErrUnderWay    = errors.New("a rotation is in progress")
-	ErrNotUnderWay = errors.New("no rotation is in progress")
-	ErrNoActive    = errors.New("no active key to replace")
-	ErrSeveral     = errors.New("more than one key is active")
-	ErrUnknownKey  = errors.New("the keyring has no such key")
-	ErrActive      = errors.New("the key is active")
-	ErrRetired     = errors.New("the key is already retired")
-	ErrUnpushed    = errors.New("the account JWT on disk is newer than the servers'")
-	ErrElsewhere   = errors.New("an external program signs with the key, and its successor must be added to keyring.yaml")
-	ErrDone        = errors.New("the old key is already retired")
-	ErrEdited      = errors.New("keyring.yaml was changed in the meantime")
-	ErrNoUsher     = errors.New("no running usher answers")
+	ErrInProgress     = errors.New("a rotation is in progress")
+	ErrNotInProgress  = errors.New("no rotation is in progress")
+	ErrNoActive       = errors.New("no active key to replace")
+	ErrAmbiguous      = errors.New("more than one key is active")
+	ErrUnknownKey     = errors.New("the keyring has no such key")
+	ErrActive         = errors.New("the key is active")
+	ErrRetired        = errors.New("the key is already retired")
+	ErrUnpushed       = errors.New("the account JWT on disk is newer than the servers'")
+	ErrExternalKey    = errors.New("an external program signs with the key, and its successor must be added to keyring.yaml")
+	ErrNoRollback     = errors.New("the old key is already retired")
+	ErrConcurrentEdit = errors.New("keyring.yaml was changed in the meantime")
+	ErrNoUsher        = errors.New("no running usher answers")
 )
 
 // Target identifies the key to rotate.
@@ -61,29 +61,29 @@ type Rotator struct {
 	Dir    string
 	Config keyring.Config
 	Now    func() time.Time
-	// PickUp is how long running ushers may take to load a changed keyring.
-	PickUp time.Duration
+	// ReloadTimeout is how long running ushers may take to load a changed keyring.
+	ReloadTimeout time.Duration
 	// Wait is how long to wait for servers to be restarted (config mode), and for an
 	// old key to fall out of use.
 	Wait time.Duration
-	// Quiet is how long a key must be unused before it counts as out of use. It must be
+	// IdlePeriod is how long a key must be unused before it counts as out of use. It must be
 	// longer than the lifetime of a request. Zero: 3 s.
-	Quiet time.Duration
-	// Say receives progress, one line at a time.
-	Say func(line string)
+	IdlePeriod time.Duration
+	// Progress receives progress messages, one line at a time.
+	Progress func(line string)
 	// Reports asks the running ushers for their reports.
 	Reports func(ctx context.Context) ([]keyusage.Report, error)
-	// Expecting probes every server.
-	Expecting func(ctx context.Context) ([]Expectation, error)
+	// Probe probes every server.
+	Probe func(ctx context.Context) ([]Expectation, error)
 	// Operator changes account JWTs; nil: config mode.
 	Operator *Operator
-	// Pinned lists what else depends on a key, such as credentials that it has signed.
+	// Dependents lists what else depends on a key, such as credentials that it has signed.
 	// nil: nothing.
-	Pinned func(public string) []string
+	Dependents func(public string) []string
 	// NoUsher states that no usher runs, so that there is none to wait for.
 	NoUsher bool
-	// Without names servers that are gone for good.
-	Without []string
+	// IgnoredServers names servers that are gone for good.
+	IgnoredServers []string
 
 	urgent bool   // retire the key even if ushers or servers do not answer
 	text   []byte // keyring.yaml as last read or written
@@ -121,7 +121,7 @@ func (r *Rotator) Rotate(ctx context.Context, t Target) (Result, error) {
 	}
 	defer unlock()
 	if s.Rotation != nil {
-		return Result{}, UnderWay(s.Rotation)
+		return Result{}, InProgress(s.Rotation)
 	}
 	if err := r.ready(ctx); err != nil {
 		return Result{}, err
@@ -143,7 +143,7 @@ func (r *Rotator) ready(ctx context.Context) error {
 		return nil
 	}
 	servers, err := r.Operator.Cluster.Servers(ctx)
-	var fewer *operator.FewerError
+	var fewer *operator.MissingServersError
 	switch {
 	case errors.As(err, &fewer):
 		servers = fewer.Have
@@ -161,7 +161,7 @@ func (r *Rotator) Resume(ctx context.Context) (Result, error) {
 	}
 	defer unlock()
 	if s.Rotation == nil {
-		return Result{}, ErrNotUnderWay
+		return Result{}, ErrNotInProgress
 	}
 	if slices.Contains(stepsAfter(s.Rotation.Done), keyring.StepSwitch) {
 		if err := r.findUsher(ctx); err != nil {
@@ -171,14 +171,14 @@ func (r *Rotator) Resume(ctx context.Context) (Result, error) {
 	return r.advance(ctx, s)
 }
 
-// UnderWay returns an ErrUnderWay that describes the rotation in progress.
-func UnderWay(x *keyring.Rotation) error {
+// InProgress returns an ErrInProgress that describes the rotation in progress.
+func InProgress(x *keyring.Rotation) error {
 	t := Target{Kind: x.Kind, Place: issuer.Place{Account: x.Account, Scope: x.Scope}}
 	done := "no step completed"
 	if x.Done != "" {
 		done = "last completed step: " + string(x.Done)
 	}
-	return fmt.Errorf("%w: %s, from %s to %s, %s", ErrUnderWay, t, x.Old, x.New, done)
+	return fmt.Errorf("%w: %s, from %s to %s, %s", ErrInProgress, t, x.Old, x.New, done)
 }
 
 // matches reports whether an entry is a key for the target. A seed that keyring.yaml
@@ -187,8 +187,8 @@ func (t Target) matches(e *keyring.Entry) bool {
 	return !e.Unlisted && e.Kind == t.Kind && e.Account == t.Place.Account && e.Scope == t.Place.Scope
 }
 
-// Old returns the key that a rotation of t would replace.
-func Old(s *keyring.State, t Target) (*keyring.Entry, error) {
+// ActiveKey returns the key that a rotation of t would replace.
+func ActiveKey(s *keyring.State, t Target) (*keyring.Entry, error) {
 	var found *keyring.Entry
 	for i := range s.Keys {
 		e := &s.Keys[i]
@@ -196,7 +196,7 @@ func Old(s *keyring.State, t Target) (*keyring.Entry, error) {
 			continue
 		}
 		if found != nil {
-			return nil, fmt.Errorf("%w: %s and %s", ErrSeveral, found.PublicKey, e.PublicKey)
+			return nil, fmt.Errorf("%w: %s and %s", ErrAmbiguous, found.PublicKey, e.PublicKey)
 		}
 		found = e
 	}
@@ -209,7 +209,7 @@ func Old(s *keyring.State, t Target) (*keyring.Entry, error) {
 // begin creates the new key, unless keyring.yaml has one in state next, and records
 // the rotation.
 func (r *Rotator) begin(s *keyring.State, t Target) error {
-	old, err := Old(s, t)
+	old, err := ActiveKey(s, t)
 	if err != nil {
 		return err
 	}
@@ -217,7 +217,7 @@ func (r *Rotator) begin(s *keyring.State, t Target) error {
 	created := ""
 	next := nextOf(s, t)
 	if next == nil && len(old.Command) > 0 {
-		return fmt.Errorf("%w: %s", ErrElsewhere, from)
+		return fmt.Errorf("%w: %s", ErrExternalKey, from)
 	}
 	if next == nil {
 		e, seed, err := r.newKey(t)
@@ -279,6 +279,6 @@ func (r *Rotator) newKey(t Target) (*keyring.Entry, []byte, error) {
 		PublicKey: public, Kind: t.Kind, Account: t.Place.Account, Scope: t.Place.Scope,
 		State: issuer.StateNext, Since: r.stamp(),
 	}
-	e.File = keyring.Name(r.Dir, e, r.Now())
+	e.File = keyring.NewFileName(r.Dir, e, r.Now())
 	return e, seed, nil
 }

@@ -18,7 +18,7 @@ func (r *Rotator) path(file string) string { return filepath.Join(r.Dir, file) }
 
 func (r *Rotator) stamp() time.Time { return r.Now().UTC().Truncate(time.Second) }
 
-func (r *Rotator) say(format string, args ...any) { r.Say(fmt.Sprintf(format, args...)) }
+func (r *Rotator) say(format string, args ...any) { r.Progress(fmt.Sprintf(format, args...)) }
 
 // open locks the keyring until unlock is called, and returns its state.
 func (r *Rotator) open() (s *keyring.State, unlock func(), err error) {
@@ -63,7 +63,7 @@ func (r *Rotator) save(s *keyring.State) error {
 	case err != nil:
 		return err
 	case !bytes.Equal(text, r.text):
-		return ErrEdited
+		return ErrConcurrentEdit
 	}
 	listed := *s
 	listed.Keys = slices.DeleteFunc(slices.Clone(s.Keys), func(e keyring.Entry) bool { return e.Unlisted })
@@ -149,7 +149,7 @@ func (r *Rotator) announce(ctx context.Context, s *keyring.State) error {
 
 func (r *Rotator) sayLines(x *keyring.Rotation) {
 	for _, line := range Lines(x.Kind, x.Old, x.New) {
-		r.Say(line)
+		r.Progress(line)
 	}
 }
 

@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	quiet        = 3 * time.Second
-	goneFor      = 10 * time.Second // an usher that has not reported for this long has stopped
-	lately       = time.Hour        // a server that asked for a key within this time may come back
-	urgentPickUp = 5 * time.Second  // longest wait for ushers when a key must be retired now
-	usherTimeout = 5 * time.Second  // longest wait for the first report of any usher
+	idlePeriod          = 3 * time.Second
+	goneFor             = 10 * time.Second // an usher that has not reported for this long has stopped
+	lately              = time.Hour        // a server that asked for a key within this time may come back
+	urgentReloadTimeout = 5 * time.Second  // longest wait for ushers when a key must be retired now
+	usherTimeout        = 5 * time.Second  // longest wait for the first report of any usher
 )
 
-// WaitError: ushers or servers were not ready in time. Nothing is lost: the rotation
+// WaitError reports that ushers or servers were not ready in time. Nothing is lost: the rotation
 // can be resumed or rolled back.
 type WaitError struct {
 	For     string
@@ -34,20 +34,20 @@ func (e *WaitError) Error() string {
 	return "timed out waiting for " + e.For + ": " + strings.Join(e.Missing, "; ")
 }
 
-// quiet returns how long a key must be unused.
-func (r *Rotator) quiet() time.Duration {
-	if r.Quiet > 0 {
-		return r.Quiet
+// idlePeriod returns how long a key must be unused.
+func (r *Rotator) idlePeriod() time.Duration {
+	if r.IdlePeriod > 0 {
+		return r.IdlePeriod
 	}
-	return quiet
+	return idlePeriod
 }
 
-// pickUp returns how long ushers may take to load the keyring.
-func (r *Rotator) pickUp() time.Duration {
+// reloadTimeout returns how long ushers may take to load the keyring.
+func (r *Rotator) reloadTimeout() time.Duration {
 	if r.urgent {
-		return min(r.PickUp, urgentPickUp)
+		return min(r.ReloadTimeout, urgentReloadTimeout)
 	}
-	return r.PickUp
+	return r.ReloadTimeout
 }
 
 // until waits until check finds nothing missing, for at most wait. Else it returns a
@@ -74,7 +74,7 @@ func (r *Rotator) poll(ctx context.Context, wait time.Duration, check func(conte
 		if first {
 			waiting(missing)
 		}
-		if err := r.sleepUntil(ctx, r.Now().Add(r.quiet()/3)); err != nil {
+		if err := r.sleepUntil(ctx, r.Now().Add(r.idlePeriod()/3)); err != nil {
 			return missing, err
 		}
 	}
@@ -95,7 +95,7 @@ func (r *Rotator) findUsher(ctx context.Context) error {
 	if r.NoUsher {
 		return nil
 	}
-	err := r.until(ctx, min(r.PickUp, usherTimeout), "a running usher", func(ctx context.Context) ([]string, error) {
+	err := r.until(ctx, min(r.ReloadTimeout, usherTimeout), "a running usher", func(ctx context.Context) ([]string, error) {
 		reports, err := r.reports(ctx)
 		if err == nil && len(reports) == 0 {
 			return []string{"none answers"}, nil
@@ -123,7 +123,7 @@ func (r *Rotator) waitForKeys(ctx context.Context, public []string, state issuer
 	if state == issuer.StateActive {
 		what = "every usher to use the key"
 	}
-	err := r.until(ctx, r.pickUp(), what, func(ctx context.Context) ([]string, error) {
+	err := r.until(ctx, r.reloadTimeout(), what, func(ctx context.Context) ([]string, error) {
 		reports, err := r.reports(ctx)
 		if err != nil {
 			return nil, err
@@ -190,9 +190,9 @@ func missingKeys(report *keyusage.Report, public []string, state issuer.KeyState
 // its old account JWT until its resolver has synchronised with the others.
 func (r *Rotator) unreachable(ctx context.Context) ([]string, error) {
 	servers, err := r.Operator.Cluster.Servers(ctx)
-	var fewer *operator.FewerError
+	var fewer *operator.MissingServersError
 	switch {
-	case errors.As(err, &fewer) && fewer.Of-len(fewer.Have) > len(r.Without):
+	case errors.As(err, &fewer) && fewer.Of-len(fewer.Have) > len(r.IgnoredServers):
 		return []string{err.Error() + " (a crashed server is counted for some minutes)"}, nil
 	case errors.As(err, &fewer):
 		servers = fewer.Have
@@ -206,7 +206,7 @@ func (r *Rotator) unreachable(ctx context.Context) ([]string, error) {
 	var missing []string
 	for name, ago := range r.recentServers(reports) {
 		answers := slices.ContainsFunc(servers, func(s operator.Server) bool { return s.Name == name })
-		if !answers && !slices.Contains(r.Without, name) {
+		if !answers && !slices.Contains(r.IgnoredServers, name) {
 			missing = append(missing, fmt.Sprintf("server %s sent a request %s ago and does not answer now", name, ago.Round(time.Second)))
 		}
 	}
@@ -231,22 +231,22 @@ func (r *Rotator) recentServers(reports []keyusage.Report) map[string]time.Durat
 }
 
 // servers returns the servers of operator mode. Those that do not answer are an error,
-// unless a key must be retired now or Without accounts for them.
+// unless a key must be retired now or IgnoredServers accounts for them.
 func (r *Rotator) servers(ctx context.Context) ([]operator.Server, error) {
 	servers, err := r.Operator.Cluster.Servers(ctx)
-	var fewer *operator.FewerError
-	if errors.As(err, &fewer) && (r.urgent || fewer.Of-len(fewer.Have) <= len(r.Without)) && len(fewer.Have) > 0 {
+	var fewer *operator.MissingServersError
+	if errors.As(err, &fewer) && (r.urgent || fewer.Of-len(fewer.Have) <= len(r.IgnoredServers)) && len(fewer.Have) > 0 {
 		r.say("note: %v", err)
 		return fewer.Have, nil
 	}
 	return servers, err
 }
 
-// idle waits until nothing depends on a key and the key was unused for Quiet. It
+// idle waits until nothing depends on a key and the key was unused for IdlePeriod. It
 // returns the blockers that are left after Wait.
 func (r *Rotator) idle(ctx context.Context, s *keyring.State, e *keyring.Entry) ([]string, error) {
 	uses := useDetector{lastUse: r.Now(), reported: map[string]reportedUse{}}
-	err := r.until(ctx, r.Wait+r.quiet(), e.PublicKey+" to fall out of use", func(ctx context.Context) ([]string, error) {
+	err := r.until(ctx, r.Wait+r.idlePeriod(), e.PublicKey+" to fall out of use", func(ctx context.Context) ([]string, error) {
 		blockers, err := r.Blockers(ctx, s, e)
 		if err != nil || len(blockers) > 0 {
 			return blockers, err
@@ -256,7 +256,7 @@ func (r *Rotator) idle(ctx context.Context, s *keyring.State, e *keyring.Entry) 
 			return nil, err
 		}
 		uses.observe(e.PublicKey, reports, r.Now())
-		if r.Now().Sub(uses.lastUse) < r.quiet() {
+		if r.Now().Sub(uses.lastUse) < r.idlePeriod() {
 			return []string{"it may have been used a moment ago"}, nil
 		}
 		return nil, nil

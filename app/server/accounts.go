@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+
 	"usher/internal/fault"
 	"usher/internal/secretfile"
 
@@ -16,18 +17,18 @@ import (
 	"usher/issuer/keyring"
 )
 
-// accountService makes and closes accounts for the management API. It holds no key and
-// no connection between two requests.
+// accountService creates and closes accounts for the management API. It holds no key and no
+// connection between requests.
 type accountService struct {
-	cfg  *config.Config
-	log  *slog.Logger
-	turn chan struct{} // held by the request that is at it: the keyring is changed by one at a time
+	cfg   *config.Config
+	log   *slog.Logger
+	mutex chan struct{} // held by the current request: one at a time changes the keyring
 }
 
-// accountService returns what makes accounts for the API; nil: the configuration does
-// not let the service do that. What it would lack is said before anybody asks.
-func (in *Server) accountService() (projects.Accounts, error) {
-	cfg := in.cfg
+// accountService returns the account service, or nil if operator.create_accounts is false.
+// A missing key or file is an error at the start, not at the first request.
+func (srv *Server) accountService() (projects.Accounts, error) {
+	cfg := srv.cfg
 	if !cfg.Operator.CreateAccounts {
 		return nil, nil
 	}
@@ -39,17 +40,17 @@ func (in *Server) accountService() (projects.Accounts, error) {
 	if err := secretfile.CheckSecret(cfg.Operator.SystemCredsFile, cfg.Keyring.AllowGroupReadable); err != nil {
 		return nil, fault.InConfig(fmt.Errorf("operator.system_creds_file: %w", err))
 	}
-	return &accountService{cfg: cfg, log: in.log, turn: make(chan struct{}, 1)}, nil
+	return &accountService{cfg: cfg, log: srv.log, mutex: make(chan struct{}, 1)}, nil
 }
 
-// with does something with what makes accounts, when it is this request's turn.
+// with calls do with an account maker, once no other request uses one.
 func (s *accountService) with(ctx context.Context, do func(m *deployment.AccountMaker) error) error {
 	select {
-	case s.turn <- struct{}{}:
+	case s.mutex <- struct{}{}:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	defer func() { <-s.turn }()
+	defer func() { <-s.mutex }()
 	l, err := deployment.Open(s.cfg)
 	if err != nil {
 		return err
@@ -87,7 +88,7 @@ func (s *accountService) Create(ctx context.Context, names []string, may func() 
 func (s *accountService) Created() (map[string]projects.Account, error) {
 	state, err := keyring.ReadState(s.cfg.Keyring.Dir, assembly.KeyringConfig(s.cfg))
 	if err != nil {
-		return nil, assembly.KeyringFault(s.cfg, err)
+		return nil, assembly.KeyringError(s.cfg, err)
 	}
 	made := map[string]projects.Account{}
 	for name, closing := range accounts.Made(state) {
@@ -98,7 +99,7 @@ func (s *accountService) Created() (map[string]projects.Account, error) {
 
 // LeftBy implements projects.Accounts.
 func (s *accountService) LeftBy(project string) (string, error) {
-	known, err := deployment.KnownAccounts(s.cfg)
+	known, err := deployment.Accounts(s.cfg)
 	return accounts.Closing(known, project), err
 }
 

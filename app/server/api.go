@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"time"
+
 	"usher/internal/fault"
 	"usher/internal/version"
 
@@ -22,84 +23,84 @@ import (
 	"usher/identity"
 )
 
-// apiStop is how long the last requests to the API may take to end.
+// apiStop bounds the time for the last API requests to finish.
 const apiStop = 5 * time.Second
 
-// startAPI serves the management API, if it is configured.
-func (in *Server) startAPI(ctx context.Context) error {
-	cfg := &in.cfg.API
-	bucket, ok := in.Parts.Store.(*assembly.KVStore)
+// startAPI serves the management API if the configuration has one.
+func (srv *Server) startAPI(ctx context.Context) error {
+	cfg := &srv.cfg.API
+	bucket, ok := srv.Parts.Store.(*assembly.Bucket)
 	if cfg.Listen == "" || !ok {
 		return nil
 	}
-	maker, err := in.accountService()
+	maker, err := srv.accountService()
 	if err != nil {
 		return err
 	}
 	handler, err := api.New(api.Config{
-		Accounts: maker, AccountRequired: in.cfg.NATS.Mode == config.ModeOperator,
-		Store: bucket, Audit: in.audit.WriteChange, Now: in.Parts.Now, Random: rand.Reader, NewID: assembly.NewRequestID, Log: in.log,
-		Explain: in.explainUser, Directory: in.directoryView, Version: version.Semver(), DefaultAccount: in.cfg.Accounts.ServiceAdmin,
-		Policy: in.Parts.Policy, MaxPayload: bucket.Conn.MaxPayload, Reserved: []string{in.cfg.Accounts.Callout, in.cfg.Accounts.System},
-		KeyIn: rest.KeyIn(cfg.KeyIn), FailedKeys: float64(cfg.FailuresPerS), MaxBody: int64(cfg.MaxBody), Timeout: cfg.Timeout,
+		Accounts: maker, AccountRequired: srv.cfg.NATS.Mode == config.ModeOperator,
+		Store: bucket, Audit: srv.audit.WriteChange, Now: srv.Parts.Now, Random: rand.Reader, NewID: assembly.NewRequestID, Log: srv.log,
+		Explain: srv.explainUser, Directory: srv.directoryView, Version: version.Semver(), DefaultAccount: srv.cfg.Accounts.ServiceAdmin,
+		Policy: srv.Parts.Policy, MaxPayload: bucket.Conn.MaxPayload, Reserved: []string{srv.cfg.Accounts.Callout, srv.cfg.Accounts.System},
+		KeyIn: rest.KeyIn(cfg.KeyIn), FailedKeys: float64(cfg.FailuresPerSecond), MaxBody: int64(cfg.MaxBody), Timeout: cfg.Timeout,
 	})
 	if err != nil {
 		return err
 	}
 	var certificates *tls.Config
 	if cfg.TLS.CertFile != "" {
-		c := &listener.Certificate{CertFile: cfg.TLS.CertFile, KeyFile: cfg.TLS.KeyFile, AllowGroup: in.cfg.Keyring.AllowGroupReadable, Log: in.log}
+		c := &listener.Certificate{CertFile: cfg.TLS.CertFile, KeyFile: cfg.TLS.KeyFile, AllowGroup: srv.cfg.Keyring.AllowGroupReadable, Log: srv.log}
 		if _, err := c.Get(nil); err != nil {
 			return fault.InConfig(fmt.Errorf("api.tls: %w", err))
 		}
 		certificates = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.Get}
 	}
-	in.api, err = listener.Start(ctx, listener.Config{
-		Name: "api.listen", Address: cfg.Listen, Handler: handler, TLS: certificates, MaxConnections: in.connections.Api, Log: in.log,
+	srv.api, err = listener.Start(ctx, listener.Config{
+		Name: "api.listen", Address: cfg.Listen, Handler: handler, TLS: certificates, MaxConnections: srv.connections.API, Log: srv.log,
 	})
 	if err != nil {
 		return listenFailed(err)
 	}
-	in.log.LogAttrs(ctx, slog.LevelInfo, "management API", slog.String("url", in.ApiURL()))
+	srv.log.LogAttrs(ctx, slog.LevelInfo, "management API", slog.String("url", srv.APIURL()))
 	return nil
 }
 
-// ApiURL returns where the API is; empty: it is off.
-func (in *Server) ApiURL() string {
-	if in.api == nil {
+// APIURL returns the address of the API, or empty if it is off.
+func (srv *Server) APIURL() string {
+	if srv.api == nil {
 		return ""
 	}
 	scheme := "http://"
-	if in.cfg.API.TLS.CertFile != "" {
+	if srv.cfg.API.TLS.CertFile != "" {
 		scheme = "https://"
 	}
-	addr, ok := in.api.Addr().(*net.TCPAddr)
+	addr, ok := srv.api.Addr().(*net.TCPAddr)
 	if ok && addr.IP.IsUnspecified() {
 		return scheme + net.JoinHostPort("127.0.0.1", fmt.Sprint(addr.Port))
 	}
-	return scheme + in.api.Addr().String()
+	return scheme + srv.api.Addr().String()
 }
 
-// explainUser answers what "usher explain" would of any good key of a user.
-func (in *Server) explainUser(user, project string) any {
-	inputs := in.Parts.Explains()
-	if bucket, ok := in.Parts.Store.(*assembly.KVStore); ok {
+// explainUser explains what any valid key of a user may do.
+func (srv *Server) explainUser(user, project string) any {
+	inputs := srv.Parts.ExplanationInputs()
+	if bucket, ok := srv.Parts.Store.(*assembly.Bucket); ok {
 		inputs.MaxPayload = int(bucket.Conn.MaxPayload())
 	}
 	return explanation.ForUser(inputs, user, identity.Selection{Project: project})
 }
 
-// directoryView says how current the directory is.
-func (in *Server) directoryView() wire.Directory {
-	bucket, ok := in.Parts.Store.(*assembly.KVStore)
+// directoryView reports how current the directory is.
+func (srv *Server) directoryView() wire.Directory {
+	bucket, ok := srv.Parts.Store.(*assembly.Bucket)
 	if !ok {
 		return wire.Directory{}
 	}
-	return viewOf(bucket.Status(), in.Parts.Now())
+	return viewOf(bucket.Status(), srv.Parts.Now())
 }
 
-// currentWithin is how long ago a view may have been known to be current to count
-// as that: the bucket is asked every two seconds.
+// currentWithin is the maximum age of a current view. usher polls the bucket every two
+// seconds.
 const currentWithin = 15 * time.Second
 
 // viewOf does not take a view for current that is from times to come: the clock

@@ -8,20 +8,21 @@ import (
 	"log/slog"
 	"os"
 	"time"
+
 	"usher/internal/secretfile"
 
 	"usher/internal/ownedfile"
 	"usher/tokens/health"
 )
 
-// writeHealthToken puts a fresh health-check token where "usher healthcheck"
-// finds it. The file changes in one step, so that nobody reads half a token.
-func (in *Server) writeHealthToken(ctx context.Context) error {
-	path := in.cfg.HealthCheck.TokenFile
-	if in.cfg.Accounts.HealthCheck == "" {
+// writeHealthToken writes a new health-check token for usher healthcheck. The file is
+// replaced atomically.
+func (srv *Server) writeHealthToken(ctx context.Context) error {
+	path := srv.cfg.HealthCheck.TokenFile
+	if srv.cfg.Accounts.HealthCheck == "" {
 		return nil
 	}
-	token, err := health.New(ctx, in.Parts.Keyring.Keyring().Oldest(), rand.Reader, in.Parts.Now())
+	token, err := health.New(ctx, srv.Parts.Keyring.Keyring().Oldest(), rand.Reader, srv.Parts.Now())
 	if err != nil {
 		return err
 	}
@@ -31,19 +32,19 @@ func (in *Server) writeHealthToken(ctx context.Context) error {
 	return nil
 }
 
-// A token is renewed well before it ends, whichever replica wrote it, and when
-// it has gone.
+// A token is renewed well before it expires, whichever replica wrote it, and when it is
+// missing.
 const (
 	healthTokenAge  = health.Lifetime / 4
 	healthTokenLook = time.Minute
 
-	healthTokenLimit = 5 * time.Second // for one that is signed elsewhere
+	healthTokenLimit = 5 * time.Second // for a token that a program signs
 )
 
-// renewHealthToken keeps the token fresh until ctx ends. The file stays after
-// that: another replica on this host may go on with it, and by itself it lets
-// nobody do anything but the health check, for a day at most.
-func (in *Server) renewHealthToken(ctx context.Context) {
+// renewHealthToken renews the token until ctx ends. The file stays after that: another
+// replica on this host may still use it. It allows only the health check, for a day at
+// most.
+func (srv *Server) renewHealthToken(ctx context.Context) {
 	tick := time.NewTicker(healthTokenLook)
 	defer tick.Stop()
 	for {
@@ -52,24 +53,24 @@ func (in *Server) renewHealthToken(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		info, err := os.Stat(in.cfg.HealthCheck.TokenFile)
-		if err == nil && in.Parts.Now().Sub(info.ModTime()) < healthTokenAge {
+		info, err := os.Stat(srv.cfg.HealthCheck.TokenFile)
+		if err == nil && srv.Parts.Now().Sub(info.ModTime()) < healthTokenAge {
 			continue
 		}
-		in.refreshHealthToken(ctx)
+		srv.refreshHealthToken(ctx)
 	}
 }
 
-// refreshHealthToken writes a fresh token, and logs it if that fails: the one
-// that is there may be good still.
-func (in *Server) refreshHealthToken(ctx context.Context) {
-	if err := in.writeHealthToken(ctx); err != nil {
-		in.log.LogAttrs(ctx, slog.LevelError, "health-check token was not renewed", slog.String("error", err.Error()))
+// refreshHealthToken writes a new token. It only logs a failure, because the old token may
+// still be valid.
+func (srv *Server) refreshHealthToken(ctx context.Context) {
+	if err := srv.writeHealthToken(ctx); err != nil {
+		srv.log.LogAttrs(ctx, slog.LevelError, "cannot renew the health-check token", slog.String("error", err.Error()))
 	}
 }
 
-// ReadHealthToken reads the token. Its folder is not looked at: whoever exchanges the
-// file has the health check fail, and nothing else.
+// ReadHealthToken reads the token. It does not check the folder: a replaced file only makes
+// the health check fail.
 func ReadHealthToken(path string) (string, error) {
 	token, err := secretfile.ReadRule(path, ownedfile.Rule{Secret: true, FileOnly: true, Pipe: true})
 	var at *os.PathError

@@ -22,8 +22,8 @@ func newLogger(cfg *config.Log, w io.Writer) (*slog.Logger, error) {
 	return slog.New(redacting{slog.NewTextHandler(w, opts)}), nil
 }
 
-// redacting is a handler that writes nothing which looks like a secret, wherever it
-// comes from: an error of nats.go or of net/http, a name in a file, a panic.
+// redacting is a handler that redacts what looks like a secret, whatever its source: an
+// error of nats.go or net/http, a name in a file, a panic.
 type redacting struct{ slog.Handler }
 
 // Handle implements slog.Handler.
@@ -50,12 +50,12 @@ func (h redacting) WithGroup(name string) slog.Handler {
 	return redacting{h.Handler.WithGroup(name)}
 }
 
-// redacted returns an attribute without secrets. A value of a type that is written
-// in a form of its own stays as it is unless there is one in it.
+// redacted returns an attribute without secrets. A value with a text form of its own is kept
+// unless that contains a secret.
 func redacted(a slog.Attr) slog.Attr {
 	v := a.Value.Resolve()
 	a.Key = secret.RedactDetected(a.Key)
-	switch v.Kind() { //nolint:exhaustive // numbers, times and the like hold no secret
+	switch v.Kind() { //nolint:exhaustive // numbers and times contain no secret
 	case slog.KindString:
 		a.Value = slog.StringValue(secret.RedactDetected(v.String()))
 	case slog.KindGroup:

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// catchHangup takes over SIGHUP, which would end the process.
+// catchHangup subscribes to SIGHUP, which would end the process otherwise.
 func catchHangup() chan os.Signal {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
@@ -27,20 +27,20 @@ func onHangup(ctx context.Context, hangup <-chan os.Signal, f func()) {
 	}
 }
 
-// hangup reads keyring and directory again and reopens the audit file.
-func (in *Server) hangup() {
+// reload reloads keyring and directory, and reopens the audit file.
+func (srv *Server) reload() {
 	ctx := context.Background()
-	if err := in.Parts.Keyring.Reload(); err != nil {
-		in.log.LogAttrs(ctx, slog.LevelError, "reload failed, the last good keyring stays", slog.String("error", err.Error()))
+	if err := srv.Parts.Keyring.Reload(); err != nil {
+		srv.log.LogAttrs(ctx, slog.LevelError, "reload failed; the last good keyring stays in use", slog.String("error", err.Error()))
 	} else {
-		in.log.LogAttrs(ctx, slog.LevelInfo, "keyring read again on SIGHUP")
+		srv.log.LogAttrs(ctx, slog.LevelInfo, "reloaded the keyring on SIGHUP")
 	}
-	if err := in.Parts.Store.Reload(); err != nil {
-		in.log.LogAttrs(ctx, slog.LevelError, "reload failed, the last good directory stays", slog.String("error", err.Error()))
+	if err := srv.Parts.Store.Reload(); err != nil {
+		srv.log.LogAttrs(ctx, slog.LevelError, "reload failed; the last good directory stays in use", slog.String("error", err.Error()))
 	} else {
-		in.log.LogAttrs(ctx, slog.LevelInfo, "directory read again on SIGHUP")
+		srv.log.LogAttrs(ctx, slog.LevelInfo, "reloaded the directory on SIGHUP")
 	}
-	if err := in.audit.Reopen(); err != nil {
-		in.log.LogAttrs(ctx, slog.LevelError, "reopen of the audit file failed, the old one stays", slog.String("error", err.Error()))
+	if err := srv.audit.Reopen(); err != nil {
+		srv.log.LogAttrs(ctx, slog.LevelError, "cannot reopen the audit file; the old one stays open", slog.String("error", err.Error()))
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
 	"usher/internal/fault"
 	"usher/internal/version"
 
@@ -30,69 +31,69 @@ import (
 
 // Server is one running usher.
 type Server struct {
-	cfg      *config.Config
-	Parts    *assembly.Parts
-	log      *slog.Logger
-	audit    *assembly.AuditSink
-	registry *prometheus.Registry
-	reloads  *reloads // of the directory
-	rekeyed  *reloads // of the keyring
-	service  *callout.Service
-	web      *listener.Server // nil: off
-	api      *listener.Server // nil: off
-	started  atomic.Bool
+	cfg              *config.Config
+	Parts            *assembly.Parts
+	log              *slog.Logger
+	audit            *assembly.Audit
+	registry         *prometheus.Registry
+	directoryReloads *reloads
+	keyringReloads   *reloads
+	service          *callout.Service
+	web              *listener.Server // nil: off
+	api              *listener.Server // nil: off
+	started          atomic.Bool
 
 	connections assembly.Connections // of web and api, at most
 }
 
-// New reads everything and connects nothing. What fails here is the
-// operator's to mend.
+// New reads all files and connects nothing. Log lines, and audit events without a file of
+// their own, go to stderr.
 func New(cfg *config.Config, stderr io.Writer) (*Server, error) {
 	log, err := newLogger(&cfg.Log, stderr)
 	if err != nil {
 		return nil, fault.InConfig(err)
 	}
-	in := &Server{cfg: cfg, log: log, registry: prometheus.NewRegistry()}
-	in.reloads = newReloads(in.registry, "usher_directory_reloads_total",
-		"Reloads of the directory by result; after a bad one the last good directory stays.")
-	in.rekeyed = newReloads(in.registry, "usher_keyring_reloads_total",
-		"Reloads of the keyring by result; after a bad one the last good keyring stays.")
-	in.Parts, err = assembly.Assemble(cfg, log, assembly.Observers{Directory: in.reloaded, Changed: in.changed, Keyring: in.keysReloaded})
+	srv := &Server{cfg: cfg, log: log, registry: prometheus.NewRegistry()}
+	srv.directoryReloads = newReloads(srv.registry, "usher_directory_reloads_total",
+		"Reloads of the directory by result. After a failed reload the last good directory stays in use.")
+	srv.keyringReloads = newReloads(srv.registry, "usher_keyring_reloads_total",
+		"Reloads of the keyring by result. After a failed reload the last good keyring stays in use.")
+	srv.Parts, err = assembly.New(cfg, log, assembly.Observers{Directory: srv.onDirectoryReload, Changed: srv.onBucketChange, Keyring: srv.onKeyringReload})
 	if err != nil {
 		return nil, err
 	}
 	opts, err := natsconn.ServiceOptions(cfg)
 	if err == nil {
-		in.audit, err = assembly.OpenAudit(&cfg.Audit, log, stderr)
+		srv.audit, err = assembly.OpenAudit(&cfg.Audit, log, stderr)
 	}
 	if err != nil {
-		return nil, errors.Join(fault.InConfig(err), in.Parts.Store.Close())
+		return nil, errors.Join(fault.InConfig(err), srv.Parts.Store.Close())
 	}
-	in.service, err = callout.New(callout.Config{
-		URLs: natsconn.NatsURLs(cfg), Options: append(opts, natsconn.TellAttempts(log, in.Parts.Now)), Account: assembly.ServerAccount(cfg, in.Parts.Keyring.Keyring()),
+	srv.service, err = callout.New(callout.Config{
+		URLs: natsconn.URLs(cfg), Options: append(opts, natsconn.LogConnectErrors(cfg, log, srv.Parts.Now)), Account: assembly.ServerAccount(cfg, srv.Parts.Keyring.Keyring()),
 		Connections: cfg.NATS.Connections, Workers: assembly.Workers(cfg), Queue: cfg.Callout.Queue,
 		Waiters: waiters, Order: admission.Order(cfg.Callout.Order),
 		Failures: admission.FailuresConfig{
-			PerHost: float64(cfg.Callout.Failures.PerHost), PerCredential: float64(cfg.Callout.Failures.PerCredential), Now: in.Parts.Now,
+			PerHost: float64(cfg.Callout.Failures.PerHost), PerCredential: float64(cfg.Callout.Failures.PerCredential), Now: srv.Parts.Now,
 		},
 		Budget: cfg.Callout.Budget, Leeway: cfg.Callout.ClockSkew, Version: version.Semver(),
-		Decider: in.Parts.Decider, Issuer: in.Parts.Issuer, Keyring: in.Parts.Keyring.Keyring,
-		Log: log, Audit: in.audit.Log, Metrics: metrics.New(in.registry, callout.MetricCodes()),
-		Now: in.Parts.Now, Random: rand.Reader, NewID: assembly.NewRequestID, Host: hostName(),
+		Decider: srv.Parts.Decider, Issuer: srv.Parts.Issuer, Keyring: srv.Parts.Keyring.Keyring,
+		Log: log, Audit: srv.audit.Log, Metrics: metrics.New(srv.registry, callout.MetricCodes()),
+		Now: srv.Parts.Now, Random: rand.Reader, NewID: assembly.NewRequestID, Host: hostName(),
 	})
 	if err != nil {
-		return nil, errors.Join(err, in.audit.Close(), in.Parts.Store.Close())
+		return nil, errors.Join(err, srv.audit.Close(), srv.Parts.Store.Close())
 	}
-	in.registerState()
-	in.warn()
-	return in, nil
+	srv.registerState()
+	srv.logDirectoryProblems()
+	return srv, nil
 }
 
-// waiters is how many requests may wait for one slow verifier. Waiting costs
-// memory only, and no request waits longer than its budget.
+// waiters is the number of requests that may wait for one slow verifier. Waiting costs
+// only memory, and no request waits longer than its budget.
 const waiters = 1024
 
-// hostName returns the name of this machine; empty: it has none.
+// hostName returns the name of this machine, or empty if it has none.
 func hostName() string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -101,151 +102,152 @@ func hostName() string {
 	return host
 }
 
-// reloaded hears of every reload of the directory, good or bad.
-func (in *Server) reloaded(e file.ReloadEvent) {
-	in.reloads.count(e.Err == nil)
+// onDirectoryReload is called after each reload of a directory file.
+func (srv *Server) onDirectoryReload(e file.ReloadEvent) {
+	srv.directoryReloads.count(e.Err == nil)
 	if e.Err == nil {
-		in.warn()
+		srv.logDirectoryProblems()
 	}
 }
 
-// changed hears of everything that was taken over from a bucket. Whoever closes
-// the connections of those whose grant has changed hooks in here.
-func (in *Server) changed(c kv.Changed) {
-	in.reloads.count(true)
+// onBucketChange is called after each change that was taken over from the bucket. It is the
+// place to close connections whose grant has changed.
+func (srv *Server) onBucketChange(c kv.Changed) {
+	srv.directoryReloads.count(true)
 	if c.Loaded {
-		in.warn()
+		srv.logDirectoryProblems()
 		return
 	}
-	in.log.LogAttrs(context.Background(), slog.LevelDebug, "directory changed",
+	srv.log.LogAttrs(context.Background(), slog.LevelDebug, "directory changed",
 		slog.Uint64("revision", c.Revision), slog.Int("users", len(c.Users)))
 }
 
-// keysReloaded hears of every reload of the keyring, good or bad. What signed the
-// health-check token may have gone.
-func (in *Server) keysReloaded(e keyring.ReloadEvent) {
-	in.rekeyed.count(e.Err == nil)
+// onKeyringReload is called after each reload of the keyring. It writes a new health-check
+// token, because the key that signed the old one may be gone.
+func (srv *Server) onKeyringReload(e keyring.ReloadEvent) {
+	srv.keyringReloads.count(e.Err == nil)
 	if !e.Changed {
 		return
 	}
-	in.warnAccounts()
+	srv.logAccountProblems()
 	ctx, cancel := context.WithTimeout(context.Background(), healthTokenLimit)
 	defer cancel()
-	in.refreshHealthToken(ctx)
+	srv.refreshHealthToken(ctx)
 }
 
-// warn logs what the directory holds that could never be granted.
-func (in *Server) warn() {
-	s := in.Parts.Store.Snapshot()
+// logDirectoryProblems logs what the directory contains that can never be granted.
+func (srv *Server) logDirectoryProblems() {
+	s := srv.Parts.Store.Snapshot()
 	if s == nil {
-		return // as warnAccounts
+		return // logged once the directory is loaded
 	}
-	for _, p := range in.Parts.Policy.CheckDirectory(s) {
-		in.log.LogAttrs(context.Background(), slog.LevelWarn, "directory does not fit the configuration",
+	for _, p := range srv.Parts.Policy.CheckDirectory(s) {
+		srv.log.LogAttrs(context.Background(), slog.LevelWarn, "directory does not fit the configuration",
 			slog.String("where", p.Path), slog.String("problem", p.Message), slog.String("hint", p.Hint))
 	}
-	in.warnAccounts()
+	srv.logAccountProblems()
 }
 
-// Close ends what newInstance has opened. It is for an instance that never ran.
-func (in *Server) Close() error {
-	return errors.Join(in.Parts.Store.Close(), in.audit.Close())
+// Close closes what New has opened. Call it for a Server that never runs; Run closes by
+// itself.
+func (srv *Server) Close() error {
+	return errors.Join(srv.Parts.Store.Close(), srv.audit.Close())
 }
 
-// Bucket returns the directory if it is a bucket; nil: it is a file.
-func (in *Server) Bucket() *kv.Store {
-	if s, ok := in.Parts.Store.(*assembly.KVStore); ok {
+// Bucket returns the directory if it is a bucket, or nil if it is a file.
+func (srv *Server) Bucket() *kv.Store {
+	if s, ok := srv.Parts.Store.(*assembly.Bucket); ok {
 		return s.Store
 	}
 	return nil
 }
 
-// Metrics returns what the instance registers for /metrics.
-func (in *Server) Metrics() prometheus.Gatherer { return in.registry }
+// Metrics returns the metrics that /metrics serves.
+func (srv *Server) Metrics() prometheus.Gatherer { return srv.registry }
 
 // Run serves until ctx ends, then drains.
-func (in *Server) Run(ctx context.Context) error {
-	return in.Serve(ctx, func() {})
+func (srv *Server) Run(ctx context.Context) error {
+	return srv.Serve(ctx, func() {})
 }
 
-// Serve is run, and calls started once everything runs.
-func (in *Server) Serve(ctx context.Context, started func()) (err error) {
-	defer func() { err = errors.Join(err, in.Close()) }()
+// Serve is Run, and calls started once everything runs.
+func (srv *Server) Serve(ctx context.Context, started func()) (err error) {
+	defer func() { err = errors.Join(err, srv.Close()) }()
 	hangup := catchHangup()
 	defer signal.Stop(hangup)
-	if err := in.shareFiles(); err != nil {
+	if err := srv.shareDescriptors(); err != nil {
 		return err
 	}
-	if err := in.startWeb(ctx); err != nil {
+	if err := srv.startWeb(ctx); err != nil {
 		return err
 	}
-	defer in.web.Stop(time.Second)
-	if err := in.startAPI(ctx); err != nil {
+	defer srv.web.Stop(time.Second)
+	if err := srv.startAPI(ctx); err != nil {
 		return err
 	}
-	defer func() { in.api.Stop(apiStop) }()
-	if err := in.writeHealthToken(ctx); err != nil {
+	defer func() { srv.api.Stop(apiStop) }()
+	if err := srv.writeHealthToken(ctx); err != nil {
 		return err
 	}
-	if err := in.service.Start(); err != nil {
+	if err := srv.service.Start(); err != nil {
 		return err
 	}
-	in.started.Store(true)
-	side, stop := context.WithCancel(context.Background())
-	var helpers sync.WaitGroup
-	helpers.Go(func() { onHangup(side, hangup, in.hangup) })
-	if in.cfg.Accounts.HealthCheck != "" {
-		helpers.Go(func() { in.renewHealthToken(side) })
+	srv.started.Store(true)
+	backgroundCtx, stop := context.WithCancel(context.Background())
+	var background sync.WaitGroup
+	background.Go(func() { onHangup(backgroundCtx, hangup, srv.reload) })
+	if srv.cfg.Accounts.HealthCheck != "" {
+		background.Go(func() { srv.renewHealthToken(backgroundCtx) })
 	}
-	helpers.Go(func() { in.watchDirectory(side) })
-	helpers.Go(func() { in.watchKeyring(side) })
-	in.log.LogAttrs(ctx, slog.LevelInfo, "usher runs", slog.String("version", version.Semver()),
-		slog.Int("connections", in.cfg.NATS.Connections), slog.Int("workers", assembly.Workers(in.cfg)))
+	background.Go(func() { srv.watchDirectory(backgroundCtx) })
+	background.Go(func() { srv.watchKeyring(backgroundCtx) })
+	srv.log.LogAttrs(ctx, slog.LevelInfo, "usher is running", slog.String("version", version.Semver()),
+		slog.Int("connections", srv.cfg.NATS.Connections), slog.Int("workers", assembly.Workers(srv.cfg)))
 	started()
 	<-ctx.Done()
-	in.log.LogAttrs(ctx, slog.LevelInfo, "draining")
-	in.api.Stop(apiStop)
-	drain, cancel := context.WithTimeout(context.Background(), in.cfg.Callout.DrainTimeout)
+	srv.log.LogAttrs(ctx, slog.LevelInfo, "draining")
+	srv.api.Stop(apiStop)
+	drain, cancel := context.WithTimeout(context.Background(), srv.cfg.Callout.DrainTimeout)
 	defer cancel()
-	err = in.service.Drain(drain)
+	err = srv.service.Drain(drain)
 	stop()
 	ended := make(chan struct{})
 	go func() {
-		helpers.Wait()
+		background.Wait()
 		close(ended)
 	}()
 	select {
 	case <-ended:
-	case <-drain.Done(): // one is reading a directory that does not come to an end
+	case <-drain.Done(): // a read of the directory can hang
 	}
 	return err
 }
 
-func (in *Server) watchDirectory(ctx context.Context) {
-	if err := in.Parts.Store.Run(ctx); err != nil {
-		in.log.LogAttrs(ctx, slog.LevelError, "the directory is not watched for changes, SIGHUP still reads it again",
+func (srv *Server) watchDirectory(ctx context.Context) {
+	if err := srv.Parts.Store.Run(ctx); err != nil {
+		srv.log.LogAttrs(ctx, slog.LevelError, "cannot watch the directory for changes; SIGHUP still reloads it",
 			slog.String("error", err.Error()))
 	}
 }
 
-func (in *Server) watchKeyring(ctx context.Context) {
-	if err := in.Parts.Keyring.Run(ctx); err != nil {
-		in.log.LogAttrs(ctx, slog.LevelError, "the keyring is not watched for changes, SIGHUP still reads it again",
+func (srv *Server) watchKeyring(ctx context.Context) {
+	if err := srv.Parts.Keyring.Run(ctx); err != nil {
+		srv.log.LogAttrs(ctx, slog.LevelError, "cannot watch the keyring for changes; SIGHUP still reloads it",
 			slog.String("error", err.Error()))
 	}
 }
 
-// shareFiles sets descriptors for NATS aside, and says so if there are few.
-func (in *Server) shareFiles() error {
+// shareDescriptors reserves file descriptors for NATS, and logs if few remain.
+func (srv *Server) shareDescriptors() error {
 	limit, _ := assembly.MaxOpenFiles()
-	n, err := assembly.ShareFiles(in.cfg, in.Parts.Keyring.Keyring(), limit)
+	n, err := assembly.ShareDescriptors(srv.cfg, srv.Parts.Keyring.Keyring(), limit)
 	if err != nil {
-		return &fault.Error{Kind: fault.Config, Err: err, Hint: assembly.HintFiles}
+		return &fault.Error{Kind: fault.Config, Err: err, Hint: assembly.HintOpenFiles}
 	}
-	in.connections = n
+	srv.connections = n
 	if n.Reduced() {
-		in.log.Warn("this process may open few files, so its listeners hold fewer connections", slog.Uint64("files", limit),
-			slog.Uint64("set_aside", n.Reserved), slog.Int("http_connections", n.Web), slog.Int("api_connections", n.Api), slog.String("hint", assembly.HintFiles))
+		srv.log.Warn("the limit of open files is low; listeners accept fewer connections", slog.Uint64("files", limit),
+			slog.Uint64("set_aside", n.Reserved), slog.Int("http_connections", n.Web), slog.Int("api_connections", n.API), slog.String("hint", assembly.HintOpenFiles))
 	}
 	return nil
 }

@@ -28,12 +28,12 @@ func (r *reloads) count(good bool) {
 	}
 }
 
-func one(v float64) []metrics.Sample { return []metrics.Sample{{Value: v}} }
+func sample(v float64) []metrics.Sample { return []metrics.Sample{{Value: v}} }
 
 // registerState registers what is read from the live state at each scrape.
-func (in *Server) registerState() {
-	in.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	metrics.RegisterState(in.registry,
+func (srv *Server) registerState() {
+	srv.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	metrics.RegisterState(srv.registry,
 		metrics.State{
 			Name: "usher_build_info", Help: "Always 1; the version is a label.", Labels: []string{"version"},
 			Read: func() []metrics.Sample { return []metrics.Sample{{Labels: []string{version.Semver()}, Value: 1}} },
@@ -41,7 +41,7 @@ func (in *Server) registerState() {
 		metrics.State{
 			Name: "usher_service_connections", Help: "Service connections to NATS by state.", Labels: []string{"state"},
 			Read: func() []metrics.Sample {
-				up, of := in.connected()
+				up, of := srv.connected()
 				return []metrics.Sample{
 					{Labels: []string{"connected"}, Value: float64(up)},
 					{Labels: []string{"disconnected"}, Value: float64(of - up)},
@@ -49,17 +49,17 @@ func (in *Server) registerState() {
 			},
 		},
 		metrics.State{
-			Name: "usher_requests_waiting", Help: "Requests that nobody works on yet.",
-			Read: func() []metrics.Sample { return one(float64(in.load().Waiting)) },
+			Name: "usher_requests_waiting", Help: "Requests waiting in the queue.",
+			Read: func() []metrics.Sample { return sample(float64(srv.load().Waiting)) },
 		},
 		metrics.State{
 			Name: "usher_queue_age_seconds", Help: "How long the oldest waiting request has waited.",
-			Read: func() []metrics.Sample { return one(in.load().Oldest.Seconds()) },
+			Read: func() []metrics.Sample { return sample(srv.load().Oldest.Seconds()) },
 		},
 		metrics.State{
-			Name: "usher_answers", Help: "The window of answers: how many may be on their way to servers at once (limit), and how many of those places are taken. The limit follows from how fast the servers confirm answers.", Labels: []string{"state"},
+			Name: "usher_answers", Help: "Congestion window of answers, summed over all connections: how many may be in flight to servers (limit), and how many slots are in use (taken). The limit adapts to how fast the servers process answers.", Labels: []string{"state"},
 			Read: func() []metrics.Sample {
-				l := in.load()
+				l := srv.load()
 				return []metrics.Sample{
 					{Labels: []string{"limit"}, Value: float64(l.Window)},
 					{Labels: []string{"taken"}, Value: float64(l.InUse)},
@@ -67,57 +67,57 @@ func (in *Server) registerState() {
 			},
 		},
 		metrics.State{
-			Name: "usher_answer_delay_seconds", Help: "How long an answer takes until the server is through with it, going by the last round and the one under way, the longest of all connections; 0 after 10 s without answers. When this grows, the server is the bottleneck, and another replica of usher does not help.",
-			Read: func() []metrics.Sample { return one(in.load().Delay.Seconds()) },
+			Name: "usher_answer_delay_seconds", Help: "Time until the server has processed an answer, the longest of all connections. 0 after 10 s without answers. If it grows, the server is the bottleneck, and another replica of usher does not help.",
+			Read: func() []metrics.Sample { return sample(srv.load().Delay.Seconds()) },
 		},
 		metrics.State{
 			Name: "usher_key_age_seconds", Help: "Age of each key of the keyring, from when its file was written.", Labels: keyLabels(),
-			Read: in.keyAges,
+			Read: srv.keyAges,
 		},
 		metrics.State{
 			Name: "usher_key_requests_last_hour", Help: "Verified requests in the last hour, by the key of the keyring that their server expects or that opened them; for a signing key of operator mode, answers that it signed.", Labels: keyLabels(),
-			Read: in.keyRequests,
+			Read: srv.keyRequests,
 		},
 		metrics.State{
 			Name: "usher_keyring_age_seconds", Help: "Time since the keyring in use was loaded.",
-			Read: func() []metrics.Sample { return one(in.Parts.Now().Sub(in.Parts.Keyring.LoadedAt()).Seconds()) },
+			Read: func() []metrics.Sample { return sample(srv.Parts.Now().Sub(srv.Parts.Keyring.LoadedAt()).Seconds()) },
 		},
 		metrics.State{
 			Name: "usher_directory_entries", Help: "What the directory in use holds.", Labels: []string{"kind"},
-			Read: in.directorySize,
+			Read: srv.directorySize,
 		},
 		metrics.State{
 			Name: "usher_directory_age_seconds", Help: "How old the view of the directory is: of a file, the time since it was loaded; of a bucket, since it was known to hold nothing newer.",
-			Read: in.directoryAge,
+			Read: srv.directoryAge,
 		},
 		metrics.State{
 			Name: "usher_directory_revision", Help: "Revision of the bucket that is in force here.",
-			Read: in.directoryStatus(func(s *kv.Status) float64 { return float64(s.Revision) }),
+			Read: srv.directoryStatus(func(s *kv.Status) float64 { return float64(s.Revision) }),
 		},
 		metrics.State{
 			Name: "usher_directory_entries_unreadable", Help: "Entries of the bucket that are left out, because they cannot be read or do not fit the others.",
-			Read: in.directoryStatus(func(s *kv.Status) float64 { return float64(len(s.Faults)) }),
+			Read: srv.directoryStatus(func(s *kv.Status) float64 { return float64(len(s.Faults)) }),
 		},
 		metrics.State{
 			Name: "usher_directory_bucket_bytes", Help: "How much the bucket holds, as its server counts it: entries, and marks of removed ones.",
-			Read: in.directoryStatus(func(s *kv.Status) float64 { return float64(s.Usage.Bytes) }),
+			Read: srv.directoryStatus(func(s *kv.Status) float64 { return float64(s.Usage.Bytes) }),
 		},
 		metrics.State{
 			Name: "usher_directory_bucket_limit_bytes", Help: "max_bytes of the bucket; 0: it has none. From four fifths of it on, what makes the directory larger is refused.",
-			Read: in.directoryStatus(func(s *kv.Status) float64 { return float64(s.Usage.Limit) }),
+			Read: srv.directoryStatus(func(s *kv.Status) float64 { return float64(s.Usage.Limit) }),
 		},
 		metrics.State{
 			Name: "usher_directory_bucket_messages", Help: "Messages of the bucket: entries, and marks of removed ones.",
-			Read: in.directoryStatus(func(s *kv.Status) float64 { return float64(s.Usage.Messages) }),
+			Read: srv.directoryStatus(func(s *kv.Status) float64 { return float64(s.Usage.Messages) }),
 		},
 		metrics.State{
 			Name: "usher_directory_changes_refused_total", Counter: true, Labels: []string{"reason"},
 			Help: "Changes for which there was no room: in the bucket (bucket_full), or in the share of a project (project_share).",
-			Read: in.changesRefused,
+			Read: srv.changesRefused,
 		},
 		metrics.State{
 			Name: "usher_audit_events_lost_total", Counter: true, Help: "Audit events that could not be kept since the start.",
-			Read: func() []metrics.Sample { return one(float64(in.audit.Lost())) },
+			Read: func() []metrics.Sample { return sample(float64(srv.audit.Lost())) },
 		},
 	)
 }
@@ -126,20 +126,20 @@ func (in *Server) registerState() {
 // keys than the operator has put there.
 func keyLabels() []string { return []string{"kind", "key", "state", "account", "scope"} }
 
-func (in *Server) keyAges() []metrics.Sample {
+func (srv *Server) keyAges() []metrics.Sample {
 	var samples []metrics.Sample
-	for _, k := range in.Parts.Keyring.Keyring().Keys() {
+	for _, k := range srv.Parts.Keyring.Keyring().Keys() {
 		samples = append(samples, metrics.Sample{
 			Labels: []string{k.Kind, k.PublicKey, string(k.State), k.Account, k.Scope},
-			Value:  in.Parts.Now().Sub(k.Modified).Seconds(),
+			Value:  srv.Parts.Now().Sub(k.Modified).Seconds(),
 		})
 	}
 	return samples
 }
 
-func (in *Server) keyRequests() []metrics.Sample {
+func (srv *Server) keyRequests() []metrics.Sample {
 	var samples []metrics.Sample
-	for _, k := range in.service.Report().Keys {
+	for _, k := range srv.service.Report().Keys {
 		if k.State == "" {
 			continue // asked for by others, who could make ever new ones
 		}
@@ -151,28 +151,28 @@ func (in *Server) keyRequests() []metrics.Sample {
 	return samples
 }
 
-func (in *Server) directoryAge() []metrics.Sample {
-	at := in.Parts.Store.LoadedAt()
+func (srv *Server) directoryAge() []metrics.Sample {
+	at := srv.Parts.Store.LoadedAt()
 	if at.IsZero() {
 		return nil // nothing is loaded
 	}
-	return one(in.Parts.Now().Sub(at).Seconds())
+	return sample(srv.Parts.Now().Sub(at).Seconds())
 }
 
 // directoryStatus reads something that only a bucket has.
-func (in *Server) directoryStatus(read func(*kv.Status) float64) func() []metrics.Sample {
+func (srv *Server) directoryStatus(read func(*kv.Status) float64) func() []metrics.Sample {
 	return func() []metrics.Sample {
-		bucket, ok := in.Parts.Store.(*assembly.KVStore)
+		bucket, ok := srv.Parts.Store.(*assembly.Bucket)
 		if !ok {
 			return nil
 		}
 		status := bucket.Status()
-		return one(read(&status))
+		return sample(read(&status))
 	}
 }
 
-func (in *Server) changesRefused() []metrics.Sample {
-	bucket, ok := in.Parts.Store.(*assembly.KVStore)
+func (srv *Server) changesRefused() []metrics.Sample {
+	bucket, ok := srv.Parts.Store.(*assembly.Bucket)
 	if !ok {
 		return nil
 	}
@@ -183,8 +183,8 @@ func (in *Server) changesRefused() []metrics.Sample {
 	}
 }
 
-func (in *Server) directorySize() []metrics.Sample {
-	s := in.Parts.Store.Snapshot()
+func (srv *Server) directorySize() []metrics.Sample {
+	s := srv.Parts.Store.Snapshot()
 	if s == nil {
 		return nil
 	}

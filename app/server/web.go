@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+
 	"usher/internal/fault"
 
 	"usher/api/listener"
@@ -15,59 +16,60 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// startWeb serves /metrics, /healthz (the process lives) and /readyz
-// (requests can reach it, and it could decide them).
-func (in *Server) startWeb(ctx context.Context) error {
-	if in.cfg.HTTP.Listen == "" {
+// startWeb serves /metrics, /healthz (the process is alive) and /readyz (requests reach
+// usher, and usher can decide them).
+func (srv *Server) startWeb(ctx context.Context) error {
+	if srv.cfg.HTTP.Listen == "" {
 		return nil
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(in.registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(srv.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { probe(w, nil) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { probe(w, in.Ready()) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { probe(w, srv.Ready()) })
 	var err error
-	in.web, err = listener.Start(ctx, listener.Config{
-		Name: "http.listen", Address: in.cfg.HTTP.Listen, Handler: mux, MaxConnections: in.connections.Web, Log: in.log,
+	srv.web, err = listener.Start(ctx, listener.Config{
+		Name: "http.listen", Address: srv.cfg.HTTP.Listen, Handler: mux, MaxConnections: srv.connections.Web, Log: srv.log,
 	})
 	if err != nil {
 		return listenFailed(err)
 	}
-	in.log.LogAttrs(ctx, slog.LevelInfo, "metrics and probes", slog.String("listen", in.web.Addr().String()))
+	srv.log.LogAttrs(ctx, slog.LevelInfo, "metrics and probes", slog.String("listen", srv.web.Addr().String()))
 	return nil
 }
 
 func listenFailed(err error) error {
 	e := &fault.Error{Kind: fault.Runtime, Err: err}
 	if listener.InUse(err) {
-		e.Hint = "another usher? give each its own http.listen"
+		e.Hint = "is another usher running? give each its own http.listen"
 	}
 	return e
 }
 
-// connected returns how many service connections are connected, of how many.
-func (in *Server) connected() (connected, of int) {
-	if !in.started.Load() {
-		return 0, in.cfg.NATS.Connections
+// connected returns how many service connections are up, and how many there are.
+func (srv *Server) connected() (connected, of int) {
+	if !srv.started.Load() {
+		return 0, srv.cfg.NATS.Connections
 	}
-	return in.service.Connected()
+	return srv.service.Connected()
 }
 
-func (in *Server) load() callout.Load {
-	if !in.started.Load() {
+func (srv *Server) load() callout.Load {
+	if !srv.started.Load() {
 		return callout.Load{}
 	}
-	return in.service.Load()
+	return srv.service.Load()
 }
 
-// Ready: connected, subscribed, directory loaded. Draining is not ready.
-func (in *Server) Ready() error {
-	if in.Parts.Store.Snapshot() == nil {
+// Ready returns nil if usher is connected and subscribed and has loaded the directory. A
+// draining usher is not ready.
+func (srv *Server) Ready() error {
+	if srv.Parts.Store.Snapshot() == nil {
 		return errors.New("no directory is loaded")
 	}
-	if !in.started.Load() {
+	if !srv.started.Load() {
 		return errors.New("not started yet")
 	}
-	return in.service.Ready()
+	return srv.service.Ready()
 }
 
 func probe(w http.ResponseWriter, err error) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"testing"
+
 	"usher/callout/callouttest"
 	"usher/internal/fault"
 )

@@ -112,7 +112,7 @@ func (op *operator) keyring(o *Options) ([]byte, error) {
 		add(keyring.Entry{Kind: issuer.KindSigning, Account: name, PublicKey: op.signers[name].public}, fileSigning(name))
 	}
 	add(keyring.Entry{Kind: issuer.KindXKey, PublicKey: op.xkey.public}, FileXKey)
-	return keyring.Text(o.path(FileKeyring), keyring.Config{Callout: AccountCallout, System: AccountSystem}, s)
+	return keyring.Encode(o.path(FileKeyring), keyring.Config{Callout: AccountCallout, System: AccountSystem}, s)
 }
 
 // users adds the .creds files to content and returns the sentinel's JWT.

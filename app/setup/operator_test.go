@@ -219,7 +219,7 @@ func TestOperatorConfig(t *testing.T) {
 		t.Errorf("mode %s", s.cfg.NATS.Mode)
 	}
 	for _, path := range []string{
-		s.cfg.NATS.CredsFile, s.cfg.NATS.SentinelFile, s.cfg.Operator.Dir, s.cfg.Operator.SigningKeyFile,
+		s.cfg.NATS.CredsFile, s.cfg.NATS.SentinelCredsFile, s.cfg.Operator.Dir, s.cfg.Operator.SigningKeyFile,
 		s.cfg.Operator.SystemCredsFile, s.cfg.Keyring.Dir, s.cfg.Directory.File,
 	} {
 		if _, err := os.Stat(path); err != nil {

@@ -24,7 +24,7 @@ func (o *Options) serverConfig(issuer, xkey, hash, systemHash string) []byte {
 		"User":      ServiceUser,
 		"SysUser":   SystemUser,
 		"SysHash":   systemHash,
-		"Asks":      strings.Join(issueroperator.Asks(), `", "`),
+		"Asks":      strings.Join(issueroperator.MonitoringSubjects(), `", "`),
 		"Callout":   AccountCallout,
 		"System":    AccountSystem,
 		"App":       AccountApp,

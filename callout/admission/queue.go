@@ -179,7 +179,7 @@ func (q *Queue[T]) push(name string, w waiting[T]) {
 }
 
 // next takes a request; one must be waiting. Unclassified requests are taken
-// first, because nobody knows their source yet. If too many classified requests
+// first, because their source is not known yet. If too many classified requests
 // wait, one of the heaviest source is evicted.
 func (q *Queue[T]) next() Item[T] {
 	done := q.cfg.Now() // when the answer of the request has been processed

@@ -30,9 +30,9 @@ func newAccountKey(tb testing.TB) string {
 // keyringOf returns a keyring of these issuers, which cannot sign.
 func keyringOf(tb testing.TB, publics ...string) *issuer.Keyring {
 	tb.Helper()
-	var held []issuer.Held
+	var held []issuer.LoadedKey
 	for _, public := range publics {
-		held = append(held, issuer.Held{Key: issuer.Key{Kind: issuer.KindIssuer, PublicKey: public, State: issuer.StateActive}})
+		held = append(held, issuer.LoadedKey{Key: issuer.Key{Kind: issuer.KindIssuer, PublicKey: public, State: issuer.StateActive}})
 	}
 	k, err := issuer.NewKeyring(held, nil)
 	if err != nil {

@@ -68,7 +68,7 @@ func startAPI(t *testing.T) (rootKey string, servers [2]*httptest.Server) {
 		}, nil
 	})
 	callouttest.Must(t, err)
-	in := newTestInstance(t).Parts.Explains()
+	in := newTestInstance(t).Parts.ExplanationInputs()
 	in.Decider = &callout.Decider{Snapshot: store.Snapshot, Policy: in.Decider.Policy, Now: time.Now}
 	handler, err := api.New(api.Config{
 		Store: store, Audit: func(audit.Change) {}, Now: time.Now, Random: rand.Reader, NewID: uuid.NewString,

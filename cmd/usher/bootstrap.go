@@ -115,7 +115,7 @@ func createAdminKey(c *cli.Context, cfg *config.Config, a *adminKey) error {
 	if err != nil {
 		return errors.Join(fault.InConfig(err), stop())
 	}
-	bucket := s.(*assembly.KVStore).Store
+	bucket := s.(*assembly.Bucket).Store
 	change := audit.Change{
 		Time: time.Now(), RequestID: assembly.NewRequestID(), Action: "bootstrap", Resource: "/users/" + a.name, Outcome: audit.Changed,
 	}

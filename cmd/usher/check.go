@@ -45,7 +45,7 @@ func checkCommand() *cli.Command {
 				f.Failed("configuration", fault.InConfig(err))
 				return cmdutil.PrintFindings(c, f)
 			}
-			checkup.Installation(c.Context, &f, path, cfg, c.Bool("offline"), c.StringSlice("server-config"))
+			checkup.Check(c.Context, &f, path, cfg, c.Bool("offline"), c.StringSlice("server-config"))
 			return cmdutil.PrintFindings(c, f)
 		},
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 
@@ -53,6 +54,12 @@ func TestCheckServerConfig(t *testing.T) {
 		"another xkey": {
 			old: "xkey: ", replacement: "xkey: " + other.XKey + " # ", code: cmdutil.ExitConfig, result: "error", detail: "auth_callout.xkey is " + other.XKey,
 		},
+		"a relative store_dir": {
+			old: "store_dir: ", replacement: "store_dir: jetstream } # ", code: cmdutil.ExitOK, result: "warning", detail: "store_dir jetstream is relative: nats-server resolves it from its working directory",
+		},
+		"a folder that was moved": {
+			old: "store_dir: ", replacement: "store_dir: /old/jetstream } # ", code: cmdutil.ExitOK, result: "warning", detail: "store_dir /old/jetstream does not exist, but ",
+		},
 		"no xkey": {old: "xkey: ", replacement: "# ", code: cmdutil.ExitConfig, result: "error", detail: "has no auth_callout.xkey"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -64,6 +71,7 @@ func TestCheckServerConfig(t *testing.T) {
 			if c.old != "" {
 				in.Edit(t, setup.FileServerConfig, c.old, c.replacement)
 			}
+			callouttest.Must(t, os.Mkdir(in.Path(setup.DirJetStream), 0o700))
 			code, stdout, stderr := usher(t, "check", "-c", in.Config(), "--offline", "--json", "--server-config", in.Path(setup.FileServerConfig))
 			found := checked{code: code}
 			if err := json.Unmarshal([]byte(stdout), &found); err != nil {

@@ -32,7 +32,7 @@ func TestCheckService(t *testing.T) {
 	callouttest.Must(t, err)
 	in.Write(t, "other.yaml", strings.Replace(string(text), "listen: "+strings.TrimPrefix(in.Web, "http://"), "listen: 127.0.0.1:0", 1))
 	p := start(t, "usher", "serve", "-c", other)
-	p.waitFor(t, "usher runs")
+	p.waitFor(t, "usher is running")
 	callouttest.Eventually(t, "both are counted", func() bool {
 		return slices.ContainsFunc(checkLive(t, in.Config()).Findings, func(f finding.Finding) bool {
 			return f.Check == "service" && f.Result == "ok" && strings.HasPrefix(f.Detail, "8 connections")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"os"
 	"path/filepath"
@@ -59,12 +60,15 @@ func dev(c *cli.Context) error {
 		return err
 	}
 	d.Note = func(w io.Writer, text string) { cmdutil.Note(w, text) }
+	ctx, stop := context.WithCancel(c.Context)
+	defer stop()
+	stdout, stderr := endOnHangUp(ctx, stop, c.App.Writer, c.App.ErrWriter)
 	d.Announce = func(url, api string) error {
 		announce := printDemoText
 		if c.Bool("json") {
 			announce = printDemoJSON
 		}
-		return announce(c.App.Writer, &d.Demo, url, api, d.Dir)
+		return announce(stdout, &d.Directory, url, api, d.Dir)
 	}
-	return d.Run(c.Context, c.App.ErrWriter)
+	return d.Run(ctx, stderr)
 }

@@ -124,7 +124,7 @@ func TestDevInterrupted(t *testing.T) {
 				callouttest.Must(t, os.Remove(filepath.Join(dir, filepath.FromSlash(file))))
 			}
 			_, a := startDev(t, "--dir", dir, "--listen", "127.0.0.1:0")
-			for _, i := range made.Demo.Identities {
+			for _, i := range made.Directory.Identities {
 				if a.token(t, i.Role) != i.Token {
 					t.Errorf("%s has another token", i.Name)
 				}
@@ -158,12 +158,12 @@ func TestDevDemoFirst(t *testing.T) {
 	if _, err := demo.Prepare(dir, "", false); err == nil {
 		t.Fatal("it was made")
 	}
-	var d demo.Demo
+	var d demo.Directory
 	callouttest.Must(t, d.Load(filepath.Join(dir, demo.FileDemo)))
 	callouttest.Must(t, os.Remove(filepath.Join(dir, setup.DirKeys)))
 	again, err := demo.Prepare(dir, "", false)
 	callouttest.Must(t, err)
-	if !reflect.DeepEqual(again.Demo, d) {
+	if !reflect.DeepEqual(again.Directory, d) {
 		t.Error("another demo")
 	}
 }
@@ -176,7 +176,7 @@ func TestDevDenied(t *testing.T) {
 	p, a := startDev(t, "--dir", dir, "--listen", ownAddress(t))
 	second := demoAPI(t, &a, a.token(t, "service_admin"), http.MethodPost, "/v1/users/second", `{"service_roles":["service_admin"]}`)
 	token, _ := second["token"].(string)
-	demoAPI(t, &a, token, http.MethodPut, "/v1/users/"+demo.DemoSAdmin, `{"service_roles":["ingest"]}`)
+	demoAPI(t, &a, token, http.MethodPut, "/v1/users/"+demo.ServiceAdmin, `{"service_roles":["ingest"]}`)
 	callouttest.Must(t, p.cmd.Process.Kill())
 	p.wait(t)
 	p, a = startDev(t, "--dir", dir)

@@ -16,22 +16,22 @@ import (
 )
 
 // printDemoJSON prints one line of JSON for scripts.
-func printDemoJSON(w io.Writer, d *demo.Demo, url, api, dir string) error {
+func printDemoJSON(w io.Writer, d *demo.Directory, url, api, dir string) error {
 	type refused struct {
 		Token string `json:"token"`
 	}
 	return json.NewEncoder(w).Encode(struct {
-		URL        string              `json:"url"`
-		API        string              `json:"api,omitempty"`
-		Dir        string              `json:"dir"`
-		Identities []demo.DemoIdentity `json:"identities"`
-		Refused    refused             `json:"refused"`
+		URL        string          `json:"url"`
+		API        string          `json:"api,omitempty"`
+		Dir        string          `json:"dir"`
+		Identities []demo.Identity `json:"identities"`
+		Refused    refused         `json:"refused"`
 	}{url, api, secret.RedactDetected(dir), d.Identities, refused{d.Refused.Token}})
 }
 
 // printDemoText prints commands to paste: one for each identity, and one that is denied.
 // The commands read tokens from files, never from the command line.
-func printDemoText(w io.Writer, d *demo.Demo, url, api, dir string) error {
+func printDemoText(w io.Writer, d *demo.Directory, url, api, dir string) error {
 	var b strings.Builder
 	server := "nats-server"
 	if d.Operator {
@@ -47,17 +47,17 @@ func printDemoText(w io.Writer, d *demo.Demo, url, api, dir string) error {
 		fmt.Fprintf(&b, "# %s\n%s try %s -s %s --token-file %s --inbox %s %s\n\n",
 			comment, self(), subcommand, url, shellword.Quote(filepath.Join(tokens, user)), permissions.InboxPrefix(user), args)
 	}
-	command("ingest: a supervisor may publish its events, and nothing else", demo.DemoIngest, "publish", "habitat.event.healthcheck up")
-	command("publisher: webshop may publish to topic orders; the stream acknowledges", demo.DemoPublisher, "publish --ack", "shop.orders teapot")
-	command("consumer: billing may fetch from subscription invoices", demo.DemoConsumer, "consume", "shop invoices")
-	command("project admin: everything in project shop", demo.DemoPAdmin, "publish --ack", "shop.returns teapot")
-	command("service admin: everything in the account", demo.DemoSAdmin, "publish", "any.subject.at.all hello")
-	command("denied: this key expired on 2024-12-31; only usher's log and audit give the cause", demo.DemoFormer, "publish", "shop.orders hello")
+	command("ingest: a supervisor may publish its events, and nothing else", demo.Ingest, "publish", "habitat.event.healthcheck up")
+	command("publisher: webshop may publish to topic orders; the stream acknowledges", demo.Publisher, "publish --ack", "shop.orders teapot")
+	command("consumer: billing may fetch from subscription invoices", demo.Consumer, "consume", "shop invoices")
+	command("project admin: everything in project shop", demo.ProjectAdmin, "publish --ack", "shop.returns teapot")
+	command("service admin: everything in the account", demo.ServiceAdmin, "publish", "any.subject.at.all hello")
+	command("denied: this key expired on 2024-12-31; only usher's log and audit give the cause", demo.Expired, "publish", "shop.orders hello")
 	fmt.Fprintf(&b, "# show what a token may do, and why (orders yes, returns no, so the exit code is 4)\n%s explain -c %s --token-file %s --publish shop.orders --publish shop.returns\n",
-		self(), shellword.Quote(filepath.Join(dir, setup.FileConfig)), shellword.Quote(filepath.Join(tokens, demo.DemoPublisher)))
+		self(), shellword.Quote(filepath.Join(dir, setup.FileConfig)), shellword.Quote(filepath.Join(tokens, demo.Publisher)))
 	if api != "" {
 		fmt.Fprintf(&b, "\n# manage the directory with usher user, project, member, topic, subscription, acl and key\n%s user list -s %s --key-file %s\n",
-			self(), api, shellword.Quote(filepath.Join(tokens, demo.DemoSAdmin)))
+			self(), api, shellword.Quote(filepath.Join(tokens, demo.ServiceAdmin)))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -63,7 +63,7 @@ func ownAddress(t *testing.T) string {
 func startDev(t *testing.T, args ...string) (p *process, a announced) {
 	t.Helper()
 	for range apptest.Attempts {
-		p = start(t, "usher", append([]string{"dev", "--json"}, args...)...)
+		p = startIn(t, t.TempDir(), "usher", append([]string{"dev", "--json"}, args...)...)
 		callouttest.Eventually(t, "it is ready", func() bool { return p.ended() || strings.HasSuffix(p.stdout.String(), "\n") })
 		// A port that was free when usher looked may be another test's by now.
 		if !p.ended() || !strings.Contains(p.stderr.String(), "address already in use") {

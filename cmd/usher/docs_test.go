@@ -58,8 +58,8 @@ func TestDocs(t *testing.T) {
 func errorsDoc() []byte {
 	var b bytes.Buffer
 	b.WriteString("# Outcomes and codes\n\n" + generated)
-	b.WriteString("Every request ends with one outcome and one code. They stand in the audit, in the log and in `usher_requests_total`.\n" +
-		"The client never sees them. The server's log and its auth error events have only `denied, request <id>`; with that id the audit tells the cause.\n\n" +
+	b.WriteString("Every request ends with one outcome and one code. The audit, the log and `usher_requests_total` have both.\n" +
+		"The client never sees them. The server's log and its auth error events have only `denied, request <id>`; with that id you find the cause in the audit.\n\n" +
 		"| outcome | answered | what the client does |\n|---|---|---|\n" +
 		"| granted | with a user JWT | is connected |\n" +
 		"| denied | with an error | nats.go gives up for good after two in a row |\n" +
@@ -94,9 +94,9 @@ func metricsDoc(t *testing.T) []byte {
 		}
 	}
 	var b bytes.Buffer
-	b.WriteString("# Metrics\n\n" + generated + "Served at `/metrics` on `http.listen`, for Prometheus. Beside these there are the usual `go_` and `process_` metrics.\n" +
-		"What counts up is a counter, and its name ends in `_total`.\n\n" +
-		"| metric | type | labels | what it says |\n|---|---|---|---|\n")
+	b.WriteString("# Metrics\n\n" + generated + "Served at `/metrics` on `http.listen`, for Prometheus. The usual `go_` and `process_` metrics are there too.\n" +
+		"The names of counters end in `_total`.\n\n" +
+		"| metric | type | labels | meaning |\n|---|---|---|---|\n")
 	slices.SortFunc(families, func(x, y *dto.MetricFamily) int { return cmp.Compare(x.GetName(), y.GetName()) })
 	for _, f := range families {
 		if !strings.HasPrefix(f.GetName(), "usher_") {
@@ -157,7 +157,7 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 func cliDoc(t *testing.T) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	b.WriteString("# Command line\n\n" + generated + "Data goes to stdout, everything else to stderr. Errors come as `usher: error: …` and, where there is a way out, `usher: hint: …`.\n\n" +
+	b.WriteString("# Command line\n\n" + generated + "Data goes to stdout, everything else to stderr. Errors have the form `usher: error: …`, often followed by `usher: hint: …`.\n\n" +
 		"| exit code | meaning |\n|---|---|\n| 0 | all is well |\n| 1 | something outside went wrong: the network, a server, a disk |\n| 2 | the command line is wrong |\n" +
 		"| 3 | configuration, directory or keyring are wrong |\n| 4 | the answer is no |\n| 130 | Ctrl-C or SIGTERM ended a measurement early |\n")
 	section := func(args ...string) {

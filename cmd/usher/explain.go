@@ -67,7 +67,7 @@ func explain(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	p, err := assembly.Assemble(cfg, slog.New(slog.DiscardHandler), assembly.Observers{})
+	p, err := assembly.New(cfg, slog.New(slog.DiscardHandler), assembly.Observers{})
 	if err != nil {
 		return err
 	}
@@ -79,9 +79,9 @@ func explain(c *cli.Context) error {
 	if note != "" {
 		cmdutil.Note(c.App.ErrWriter, note)
 	}
-	in := p.Explains()
+	in := p.ExplanationInputs()
 	in.MaxPayload = c.Int("max-payload")
-	x := explanation.Of(c.Context, in, &credential, questions...)
+	x := explanation.ForCredential(c.Context, in, &credential, questions...)
 	if c.Bool("json") {
 		err = x.WriteJSON(c.App.Writer)
 	} else {

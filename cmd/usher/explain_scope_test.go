@@ -46,7 +46,7 @@ func TestExplainScope(t *testing.T) {
 	for _, want := range []string{
 		"outcome   granted\n",
 		"account   APP\n",
-		"scope     publisher: the template of APP's scoped signing key gives the permissions\n",
+		"scope     publisher: the permissions come from the template of APP's scoped signing key\n",
 		"inbox     _INBOX_publisher, if the template allows it\n",
 		"tags      key:laptop, method:apikey, project:shop, role:publisher\n",
 	} {
@@ -59,7 +59,7 @@ func TestExplainScope(t *testing.T) {
 	}
 
 	code, out = explainOf(t, config, "publisher-key", "--publish", "shop.orders", "--subscribe", "lab.>")
-	if code != cmdutil.ExitRuntime || strings.Count(out, ": the template decides, which is in the account JWT and not here\n") != 2 {
+	if code != cmdutil.ExitRuntime || strings.Count(out, ": unknown, the template in the account JWT decides\n") != 2 {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
 	code, out = explainOf(t, config, "publisher-key", "--publish", "shop.orders", "--json")

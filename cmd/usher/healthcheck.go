@@ -66,19 +66,19 @@ func healthcheck(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "check that usher serve runs with this configuration"}
 	}
-	opts, err := natsconn.TlsOptions(&cfg.NATS.TLS)
+	opts, err := natsconn.TLSOptions(&cfg.NATS.TLS)
 	if err != nil {
 		return fault.InConfig(err)
 	}
-	if path := cfg.NATS.SentinelFile; path != "" {
-		sentinel, err := natsconn.SentinelOption(path)
+	if path := cfg.NATS.SentinelCredsFile; path != "" {
+		sentinel, err := natsconn.Sentinel(path)
 		if err != nil {
 			return fault.InConfig(fmt.Errorf("nats.sentinel_creds_file: %w", err))
 		}
 		opts = append(opts, sentinel)
 	}
 	inbox := permissions.InboxPrefix(health.UserName)
-	nc, err := nats.Connect(natsconn.NatsURLs(cfg), append(opts, nats.Token(token), nats.Name("usher-healthcheck"),
+	nc, err := nats.Connect(natsconn.URLs(cfg), append(opts, nats.Token(token), nats.Name("usher-healthcheck"),
 		nats.CustomInboxPrefix(inbox), nats.Timeout(connectTimeout), nats.NoReconnect())...)
 	if err != nil {
 		return connectFailed(err)
@@ -92,7 +92,7 @@ func connectFailed(err error) error {
 		return &fault.Error{Kind: fault.Denied, Err: fmt.Errorf("connect: %w", err), Hint: "the logs of nats-server and usher give the cause under the same request id"}
 	}
 	e := &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("connect: %w", err), Hint: "find the cause with usher check"}
-	if natsconn.Stalled(err) || natsconn.KeptWaiting(err) {
+	if natsconn.TimedOut(err) || natsconn.AuthTimedOut(err) {
 		e.Hint = "nats-server got no reply from usher: check that usher serve is running; " + e.Hint
 	}
 	return e

@@ -87,7 +87,7 @@ func TestHealthcheckTLS(t *testing.T) {
 	keyring := callouttest.KeyringDir(t, true, mine)
 	file := apptest.ConfigFor(t, srv, keyring, map[string]string{"nats.tls.ca_file": ca.File})
 	p := start(t, "usher", "serve", "-c", file)
-	p.waitFor(t, "usher runs")
+	p.waitFor(t, "usher is running")
 	callouttest.Eventually(t, "usher is healthy", func() bool {
 		code, _, _ := usher(t, "healthcheck", "-c", file)
 		return code == cmdutil.ExitOK

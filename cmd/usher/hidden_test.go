@@ -138,7 +138,7 @@ func TestNoSecretFromAnyFile(t *testing.T) {
 			silent(secret, args...)
 		}
 		var out strings.Builder // of "usher dev --dir"
-		dev := demo.Demo{}
+		dev := demo.Directory{}
 		callouttest.Must(t, printDemoText(&out, &dev, in.Url, in.Web, in.Path(secret)))
 		callouttest.Must(t, printDemoJSON(&out, &dev, in.Url, in.Web, in.Path(secret)))
 		if strings.Contains(out.String(), secret) {

@@ -22,7 +22,7 @@ func initCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "init",
 		Usage:     "create the files for a nats-server and usher",
-		UsageText: "usher init [--operator] [--kv] [--api HOST:PORT] [--listen HOST:PORT]\n      [--http HOST:PORT] [--project NAME]... DIR",
+		UsageText: "usher init [--operator] [--kv] [--api HOST:PORT] [--listen HOST:PORT]\n      [--http HOST:PORT] [--project NAME]... DIR\nusher init --moved DIR",
 		Description: "Writes the seeds of issuer and xkey, the service user's password, nats-server.conf,\n" +
 			"usher.yaml and directory.yaml to DIR. Both programs start with them unedited.\n" +
 			"It never overwrites a file.\n\n" +
@@ -32,7 +32,10 @@ func initCommand() *cli.Command {
 			"Each --project gets a NATS account of its own, which isolates it: clients in another\n" +
 			"account can neither read nor write its data, nor disturb it.\n\n" +
 			"With --operator the accounts are JWTs that a new operator signs;\n" +
-			"docs/reference/files.md describes each file.",
+			"docs/reference/files.md describes each file.\n\n" +
+			"The paths in nats-server.conf are absolute. If you move the folder to DIR, stop\n" +
+			"nats-server and run usher init --moved DIR. It updates the paths, and refuses if\n" +
+			"the data of nats-server was not moved, too.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "operator", Usage: "create an operator with accounts and signing keys (operator mode)"},
 			&cli.BoolFlag{Name: "kv", Usage: "store the directory in NATS instead of a file"},
@@ -40,10 +43,14 @@ func initCommand() *cli.Command {
 			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` for nats-server", Value: setup.DefaultListen},
 			&cli.StringFlag{Name: "http", Usage: "`HOST:PORT` for metrics and probes of usher", DefaultText: config.Default().HTTP.Listen},
 			&cli.StringFlag{Name: "api", Usage: "`HOST:PORT` for the management API, with --kv", DefaultText: setup.ListenAPI},
+			&cli.BoolFlag{Name: "moved", Usage: "update the paths in nats-server.conf after the folder was moved to DIR; write nothing else"},
 		},
 		Action: func(c *cli.Context) error {
 			if err := cmdutil.ExactArgs(c, 1); err != nil {
 				return err
+			}
+			if c.Bool("moved") {
+				return initMoved(c)
 			}
 			o, err := initOptions(c)
 			if err != nil {
@@ -65,12 +72,45 @@ func initCommand() *cli.Command {
 	}
 }
 
-// setupError adds a hint to an error of setup.Write.
+// initMoved updates the paths of an installation whose folder was moved.
+func initMoved(c *cli.Context) error {
+	for _, name := range []string{"operator", "kv", "project", "listen", "http", "api"} {
+		if c.IsSet(name) {
+			return cmdutil.UsageError("give --moved alone", "--moved and --%s: give only one of them", name)
+		}
+	}
+	changed, err := setup.Relocate(c.Args().First())
+	if err != nil {
+		return setupError(err)
+	}
+	for _, r := range changed {
+		if _, err := fmt.Fprintln(c.App.Writer, secret.RedactDetected(r.From+" -> "+r.To)); err != nil {
+			return err
+		}
+	}
+	if len(changed) == 0 {
+		cmdutil.Note(c.App.ErrWriter, "the paths in nats-server.conf are up to date")
+	}
+	return nil
+}
+
+// setupError gives a failure of package setup its hint.
 func setupError(err error) error {
+	if errors.Is(err, setup.ErrDuplicateProject) {
+		return cmdutil.UsageError("name each project once", "--project: %w", err)
+	}
 	e := fault.InConfig(err)
 	var f *fault.Error
-	if errors.Is(err, setup.ErrExists) && errors.As(e, &f) {
-		f.Hint = "nothing was written; choose another directory, or move these files"
+	if !errors.As(e, &f) {
+		return e
+	}
+	switch {
+	case errors.Is(err, setup.ErrExists):
+		f.Hint = "nothing was written; choose another directory, or move these files away"
+	case errors.Is(err, setup.ErrLeftBehind):
+		f.Hint = "nothing was changed; stop nats-server, move the data, and run the command again"
+	case errors.Is(err, setup.ErrNoPaths):
+		f.Hint = "nothing was changed; if you chose these paths yourself, edit the file"
 	}
 	return e
 }

@@ -164,7 +164,7 @@ func retireInUse(t *testing.T, in installation) {
 // servers do not know yet.
 func notTrusted(t *testing.T, in installation) {
 	t.Helper()
-	owner, err := deployment.OperatorSigner(in.Path("operator/keys/operator.nk"), false)
+	owner, err := deployment.ReadOperatorSeed(in.Path("operator/keys/operator.nk"), false)
 	callouttest.Must(t, err)
 	file := in.Path("operator/" + "operator.jwt")
 	text, err := os.ReadFile(file)
@@ -180,7 +180,7 @@ func notTrusted(t *testing.T, in installation) {
 	const says = "usher-nats does not trust O"
 	in.nkey(t, cmdutil.ExitConfig, says, "rotate", "--account", "APP", "signing_key")
 	in.nkey(t, cmdutil.ExitConfig, says, "retire", "--now", nkeyOf(t, in, issuer.KindSigning, setup.AccountApp, issuer.StateActive))
-	signer, err := deployment.OperatorSigner(in.Path("operator/second.nk"), false)
+	signer, err := deployment.ReadOperatorSeed(in.Path("operator/second.nk"), false)
 	callouttest.Must(t, err)
 	app := in.Path("operator/accounts/APP.jwt")
 	text, err = os.ReadFile(app)

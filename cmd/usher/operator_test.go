@@ -37,7 +37,7 @@ func TestOperatorSentinel(t *testing.T) {
 		"no sentinel":         {cmdutil.ExitDenied, "in operator mode without default_sentinel, add --sentinel FILE", nil},
 		"a file that is none": {cmdutil.ExitUsage, "--sentinel holds no user JWT with its seed", []string{"--sentinel", in.Config()}},
 		"no file":             {cmdutil.ExitUsage, "--sentinel cannot be read: ", []string{"--sentinel", in.Path("teapot")}},
-		"the wrong token":     {cmdutil.ExitDenied, "if they say granted, nats-server's log does\n", []string{"--sentinel", sentinel, "--token-file", in.token(t, "nobody-key")}},
+		"the wrong token":     {cmdutil.ExitDenied, "if they show granted, see nats-server's log\n", []string{"--sentinel", sentinel, "--token-file", in.token(t, "nobody-key")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -59,7 +59,7 @@ func TestOperatorSystemAlias(t *testing.T) {
 	for _, verb := range []string{"serve", "check"} {
 		code, stdout, stderr := usher(t, verb, "-c", in.Config())
 		says := stdout + stderr // check's findings are its output
-		if code != cmdutil.ExitConfig || !strings.Contains(says, `the system account "SYS" (accounts.system of the configuration) is not among them`) ||
+		if code != cmdutil.ExitConfig || !strings.Contains(says, `the system account "SYS" (accounts.system in the configuration) is not listed`) ||
 			!strings.Contains(says, "hint: add it, with its public key") {
 			t.Errorf("%s: exit code %d\n%s", verb, code, says)
 		}
@@ -184,7 +184,7 @@ func TestDevOperatorInterrupted(t *testing.T) {
 		}
 		again, err := demo.Prepare(dir, "127.0.0.1:0", true)
 		callouttest.Must(t, err)
-		if !reflect.DeepEqual(made.Demo, again.Demo) {
+		if !reflect.DeepEqual(made.Directory, again.Directory) {
 			t.Error("another demo")
 		}
 		for _, name := range names {

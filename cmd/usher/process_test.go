@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -90,8 +91,18 @@ type process struct {
 // start starts a program, which is killed at the end of the test if it runs still.
 func start(t *testing.T, program string, args ...string) *process {
 	t.Helper()
+	return startIn(t, "", program, args...)
+}
+
+// startIn is start with a temporary directory; empty: that of the test. A program that is
+// killed leaves its temporary files.
+func startIn(t *testing.T, tmp, program string, args ...string) *process {
+	t.Helper()
 	p := &process{cmd: exec.CommandContext(context.WithoutCancel(t.Context()), program, args...), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
+	if tmp != "" {
+		p.cmd.Env = append(os.Environ(), "TMPDIR="+tmp, "TMP="+tmp)
+	}
 	callouttest.Must(t, p.cmd.Start())
 	go func() {
 		defer close(p.done)

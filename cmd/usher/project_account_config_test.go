@@ -72,7 +72,7 @@ func TestProjectAddConfigMode(t *testing.T) {
 		{cmdutil.ExitRuntime, "project shop exists already", []string{"shop"}},
 		{cmdutil.ExitConfig, "habitat", []string{"habitat"}},
 		{cmdutil.ExitConfig, "AUTH", []string{"AUTH"}},
-		{cmdutil.ExitRuntime, "account shop is in use by project shop", []string{"SHOP"}},
+		{cmdutil.ExitRuntime, "account SHOP is in use by project shop", []string{"SHOP"}},
 		{cmdutil.ExitOK, "projects in one account are not isolated from each other", []string{"--account", "shop", "lab"}},
 	} {
 		if c.args[0] == "SHOP" {

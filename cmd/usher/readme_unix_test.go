@@ -30,7 +30,13 @@ type readmeCommand struct{ line, prints string }
 // readmeCommands returns the commands between two texts of README.md.
 func readmeCommands(t *testing.T, from, to string) []readmeCommand {
 	t.Helper()
-	text, err := os.ReadFile("../../README.md")
+	return pageCommands(t, "README.md", from, to)
+}
+
+// pageCommands returns the commands between two texts of a document.
+func pageCommands(t *testing.T, page, from, to string) []readmeCommand {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(page)))
 	callouttest.Must(t, err)
 	_, section, _ := strings.Cut(string(text), from)
 	section, _, _ = strings.Cut(section, to)
@@ -144,6 +150,40 @@ func TestReadmeDemo(t *testing.T) {
 	p.wait(t)
 }
 
+// TestTutorial runs the commands of the tutorial beside "usher dev", and compares what
+// they print where the tutorial shows it.
+func TestTutorial(t *testing.T) {
+	p, a := startDev(t, "--listen", "127.0.0.1:0")
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	key := filepath.Join(t.TempDir(), "alice.key")
+	done := 0
+	for _, command := range pageCommands(t, "docs/tutorial/first-project.md", "## Tell the command line", "## Clean up") {
+		line, ok := strings.CutPrefix(command.line, "./usher ")
+		if !ok {
+			continue // tail shows the audit
+		}
+		args := strings.Fields(strings.NewReplacer("demo/", a.Dir+"/", "alice.key", key, "http://127.0.0.1:42163", a.API).Replace(line))
+		want := cmdutil.ExitOK
+		if strings.Contains(command.prints, "usher: error:") || args[0] == "explain" {
+			want = cmdutil.ExitDenied
+		}
+		if args[0] == "try" {
+			args = slices.Insert(args, 2, "-s", a.URL)
+		}
+		code, stdout, stderr := answered(t, args...)
+		printed := strings.ReplaceAll(stdout+stderr, a.URL, "nats://"+setup.DefaultListen)
+		if begin, _, _ := strings.Cut(command.prints, "…"); code != want || !strings.HasPrefix(printed, begin) {
+			t.Errorf("$ %s\nexit code %d, not %d\n%s\nthe tutorial says:\n%s", command.line, code, want, printed, command.prints)
+		}
+		done++
+	}
+	if done < 12 {
+		t.Errorf("only %d commands", done)
+	}
+	p.signal(t, os.Interrupt)
+	p.wait(t)
+}
+
 // background starts a program that runs on, and waits until it says that it does.
 func background(t *testing.T, c *exec.Cmd) {
 	t.Helper()
@@ -163,7 +203,7 @@ func background(t *testing.T, c *exec.Cmd) {
 		}
 	})
 	callouttest.Eventually(t, c.String()+" runs", func() bool {
-		return strings.Contains(out.String(), "Server is ready") || strings.Contains(out.String(), "usher runs") && strings.Contains(out.String(), "directory loaded")
+		return strings.Contains(out.String(), "Server is ready") || strings.Contains(out.String(), "usher is running") && strings.Contains(out.String(), "directory loaded")
 	})
 }
 

@@ -27,7 +27,7 @@ func TestServeKeyringChange(t *testing.T) {
 
 	broken := setup.DirKeys + "/broken.nk"
 	in.Write(t, broken, "SA-this-is-no-seed\n")
-	p.waitFor(t, "keyring not loaded, the last good one stays in use")
+	p.waitFor(t, "keyring not loaded; the last good keyring stays in use")
 	p.waitFor(t, "broken.nk: not a seed")
 	if _, body := in.get("/metrics"); !strings.Contains(body, `usher_keyring_reloads_total{result="bad"} 1`) {
 		t.Error("the faulty reload is not counted")
@@ -36,7 +36,7 @@ func TestServeKeyringChange(t *testing.T) {
 		t.Errorf("with a broken seed: exit code %d", code)
 	}
 	callouttest.Must(t, os.Remove(in.Path(broken)))
-	p.waitFor(t, "keyring is again the one in use")
+	p.waitFor(t, "the keyring directory is valid again, with the keys in use")
 
 	keys := callouttest.NewKeys(t)
 	in.Write(t, setup.DirKeys+"/new.nk", keys.IssuerSeed+"\n")

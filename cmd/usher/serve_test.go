@@ -20,7 +20,7 @@ func TestServeWaitsForServer(t *testing.T) {
 	in := newInstallation(t)
 	in.Write(t, setup.FileDirectory, aliceDirectory())
 	p := start(t, "usher", "serve", "-c", in.Config())
-	p.waitFor(t, "usher runs")
+	p.waitFor(t, "usher is running")
 	if status, body := in.get("/healthz"); status != http.StatusOK || body != "ok\n" {
 		t.Errorf("/healthz: %d %s", status, body)
 	}
@@ -109,7 +109,7 @@ func TestServeListenerTaken(t *testing.T) {
 	in.serve(t)
 	code, stdout, stderr := usher(t, "serve", "-c", in.Config())
 	if code != cmdutil.ExitRuntime || stdout != "" || !strings.Contains(stderr, "usher: error: http.listen: ") ||
-		!strings.Contains(stderr, "usher: hint: another usher? give each its own http.listen\n") {
+		!strings.Contains(stderr, "usher: hint: is another usher running? give each its own http.listen\n") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 }

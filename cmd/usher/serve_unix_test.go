@@ -45,7 +45,7 @@ func TestServeEndsWithoutServer(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
 	p := start(t, "usher", "serve", "-c", in.Config())
-	p.waitFor(t, "usher runs")
+	p.waitFor(t, "usher is running")
 	p.signal(t, syscall.SIGTERM)
 	if code := p.wait(t); code != cmdutil.ExitOK {
 		t.Errorf("exit code %d", code)
@@ -69,8 +69,8 @@ func TestServeHangup(t *testing.T) {
 	})
 	callouttest.Must(t, os.Rename(in.Path("audit.jsonl"), in.Path("audit.1")))
 	p.signal(t, syscall.SIGHUP)
-	p.waitFor(t, "directory read again on SIGHUP")
-	p.waitFor(t, "keyring read again on SIGHUP")
+	p.waitFor(t, "reloaded the directory on SIGHUP")
+	p.waitFor(t, "reloaded the keyring on SIGHUP")
 	callouttest.Eventually(t, "the audit file is made anew", func() bool {
 		info, err := os.Stat(in.Path("audit.jsonl"))
 		return err == nil && info.Mode().Perm() == 0o600
@@ -91,13 +91,13 @@ func TestServeHangup(t *testing.T) {
 	in.Write(t, setup.FileDirectory, "users: 7\n")
 	p.waitFor(t, "line=1")
 	p.signal(t, syscall.SIGHUP)
-	p.waitFor(t, "reload failed, the last good directory stays")
+	p.waitFor(t, "reload failed; the last good directory stays")
 	if code := in.try(t); code != cmdutil.ExitOK {
 		t.Errorf("with a faulty directory: exit code %d", code)
 	}
 	in.Write(t, setup.DirKeys+"/broken.nk", "broken\n")
 	p.signal(t, syscall.SIGHUP)
-	p.waitFor(t, "reload failed, the last good keyring stays")
+	p.waitFor(t, "reload failed; the last good keyring stays")
 	if code := in.try(t); code != cmdutil.ExitOK {
 		t.Errorf("with a broken seed: exit code %d", code)
 	}

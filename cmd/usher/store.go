@@ -31,7 +31,7 @@ var (
 // notes on stderr what it waits for. note is a remark on the state of the directory for
 // the user, or "".
 func runStore(ctx context.Context, s assembly.Store, stderr io.Writer) (note string, stop func() error, err error) {
-	bucket, ok := s.(*assembly.KVStore)
+	bucket, ok := s.(*assembly.Bucket)
 	if !ok {
 		return "", s.Close, nil
 	}
@@ -54,7 +54,7 @@ func runStore(ctx context.Context, s assembly.Store, stderr io.Writer) (note str
 
 // waitForBucket waits until the directory is up to date. If that takes too long, it accepts
 // a snapshot from disk.
-func waitForBucket(ctx context.Context, s *assembly.KVStore, stderr io.Writer) (note string, err error) {
+func waitForBucket(ctx context.Context, s *assembly.Bucket, stderr io.Writer) (note string, err error) {
 	start, timeout := time.Now(), loadTimeout
 	if s.Snapshot() != nil {
 		timeout = snapshotTimeout
@@ -71,14 +71,14 @@ func waitForBucket(ctx context.Context, s *assembly.KVStore, stderr io.Writer) (
 		case ctx.Err() != nil:
 			return "", &fault.Error{Kind: fault.Interrupted, Err: errInterrupted}
 		case waited > timeout && status.Loaded:
-			return "cannot reach the bucket" + s.InTheWay() + "; using the directory of " + status.Checked.Format(time.RFC3339), nil
+			return "cannot reach the bucket" + s.LastError() + "; using the directory of " + status.Checked.Format(time.RFC3339), nil
 		case waited > timeout:
 			return "", &fault.Error{
-				Kind: fault.Runtime, Err: fmt.Errorf("%w within %s%s", errNotLoaded, timeout, s.InTheWay()),
+				Kind: fault.Runtime, Err: fmt.Errorf("%w within %s%s", errNotLoaded, timeout, s.LastError()),
 				Hint: "find the cause with usher check",
 			}
-		case waited > noteAfter && (!noted || cause == "" && s.InTheWay() != ""): // the cause may become known later
-			noted, cause = true, s.InTheWay()
+		case waited > noteAfter && (!noted || cause == "" && s.LastError() != ""): // the cause may become known later
+			noted, cause = true, s.LastError()
 			cmdutil.Note(stderr, "waiting for the directory, bucket "+s.Cfg.Directory.Bucket+cause)
 		case waited > nextCheck && !status.Loaded:
 			if err := permanentError(ctx, s); err != nil {
@@ -95,11 +95,11 @@ func waitForBucket(ctx context.Context, s *assembly.KVStore, stderr io.Writer) (
 
 // permanentError returns an error that waiting does not fix: JetStream is not enabled, or
 // access to the bucket is denied.
-func permanentError(ctx context.Context, s *assembly.KVStore) error {
+func permanentError(ctx context.Context, s *assembly.Bucket) error {
 	if !s.Conn.IsConnected() || s.Cfg.Directory.From == config.DirectoryEmbedded {
 		return nil
 	}
-	for _, x := range checkup.BucketFindings(ctx, s.Cfg, s.Conn) {
+	for _, x := range checkup.CheckBucket(ctx, s.Cfg, s.Conn) {
 		if x.Kind == fault.Config {
 			return &fault.Error{Kind: fault.Config, Err: fmt.Errorf("%w: %s: %s", errNotLoaded, x.Where, x.Detail), Hint: x.Hint}
 		}

@@ -89,7 +89,7 @@ func try(c *cli.Context, args int, do func(ctx context.Context, c *cli.Context, 
 	if err != nil {
 		return err
 	}
-	t, dialer := &trial{}, &natsconn.HeardDialer{}
+	t, dialer := &trial{}, &natsconn.TrackingDialer{}
 	opts := []nats.Option{
 		nats.SetCustomDialer(dialer),
 		nats.Name("usher-try"), nats.NoReconnect(), nats.IgnoreDiscoveredServers(), nats.CustomInboxPrefix(c.String("inbox")),
@@ -101,7 +101,7 @@ func try(c *cli.Context, args int, do func(ctx context.Context, c *cli.Context, 
 		opts = append(opts, nats.UserInfo(credential.User, credential.Password))
 	}
 	if path := c.String("sentinel"); path != "" {
-		sentinel, err := natsconn.SentinelOption(path)
+		sentinel, err := natsconn.Sentinel(path)
 		if err != nil {
 			return cmdutil.UsageError("give the .creds file that clients of the operator use", "--sentinel %w", err)
 		}
@@ -114,7 +114,7 @@ func try(c *cli.Context, args int, do func(ctx context.Context, c *cli.Context, 
 	opts = append(opts, secure...)
 	t.nc, err = nats.Connect(c.String("server"), opts...)
 	if err != nil {
-		return notConnected(c.String("server"), c.String("sentinel") != "", dialer.Heard.Load(), err)
+		return notConnected(c.String("server"), c.String("sentinel") != "", dialer.Received.Load(), err)
 	}
 	defer t.nc.Close()
 	at := shownServers(t.nc.ConnectedUrlRedacted())

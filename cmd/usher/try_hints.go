@@ -40,9 +40,9 @@ func notConnected(server string, sentinel, heard bool, err error) error {
 		}
 	case errors.Is(err, nats.ErrNoServers), errors.As(err, &dial) && dial.Op == "dial":
 		e.Hint = "check that nats-server is running at this address"
-	case !heard && (natsconn.Stalled(err) || errors.Is(err, io.EOF)):
+	case !heard && (natsconn.TimedOut(err) || errors.Is(err, io.EOF)):
 		e.Hint = "the server sent nothing: check that it is nats-server; for handshake_first: true add --tls-first"
-	case natsconn.Stalled(err), natsconn.KeptWaiting(err):
+	case natsconn.TimedOut(err), natsconn.AuthTimedOut(err):
 		e.Hint = "usher did not reply: check with usher check that it is running"
 	case isTLS(err):
 		e.Hint = "name the server's certificate authority with --ca FILE, the client certificate with --cert and --key; for handshake_first: true add --tls-first"

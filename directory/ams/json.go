@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// What AMS answers. Fields that usher has no use for are not read.
+// The types below are the responses of AMS, without the fields that usher does not use.
 
 type user struct {
 	UUID         string         `json:"uuid"`
@@ -73,13 +73,13 @@ type pushConfig struct {
 	MattermostChannel  string `json:"mattermostChannel"`
 }
 
-// acl has one key. It may be null, but it has to be there.
+// acl has one key, which is required. Its value may be null.
 type acl map[string][]string
 
 const authorized = "authorized_users"
 
-// page is a list as AMS answers it. Several pages of one list may stand in one
-// file, one behind the other, and in several files.
+// page is a page of a list. A file may contain several pages, and a list may be spread
+// over several files.
 type page struct {
 	Users         *[]json.RawMessage `json:"users"`
 	Projects      *[]json.RawMessage `json:"projects"`
@@ -110,13 +110,13 @@ type document struct {
 
 func (d *document) name() string { return strings.TrimSuffix(d.where, ": ") }
 
-// documents yields the JSON values of the files of one kind: users.json,
-// users-2.json and their like. There has to be one.
+// documents yields the JSON values of the files of one kind, such as users.json and
+// users-2.json. It reports a problem if there is no file.
 func documents(r *reader, kind string) iter.Seq[*document] {
 	return func(yield func(*document) bool) {
 		files, err := fs.Glob(r.fsys, kind+"*.json")
 		if err != nil || len(files) == 0 {
-			r.problem(kind+".json", "docs/how-to/import-ams.md says how it is fetched", "there is no such file")
+			r.problem(kind+".json", "docs/how-to/import-ams.md says how to fetch it", "there is no such file")
 		}
 		for _, name := range files {
 			if !r.file(name, yield) {
@@ -126,7 +126,7 @@ func documents(r *reader, kind string) iter.Seq[*document] {
 	}
 }
 
-func (r *reader) file(name string, yield func(*document) bool) (on bool) {
+func (r *reader) file(name string, yield func(*document) bool) (more bool) {
 	f, err := r.fsys.Open(name)
 	if err != nil {
 		r.problem(name, "", "cannot be read: %v", cause(err))
@@ -147,7 +147,7 @@ func (r *reader) file(name string, yield func(*document) bool) (on bool) {
 		case errors.Is(err, io.EOF):
 			return true
 		case err != nil:
-			r.problem(name, "", "is not JSON, after %d bytes", d.InputOffset())
+			r.problem(name, "", "is not JSON after %d bytes", d.InputOffset())
 			return true
 		}
 		if !yield(doc) {
@@ -156,7 +156,7 @@ func (r *reader) file(name string, yield func(*document) bool) (on bool) {
 	}
 }
 
-// cause leaves out the path, which the message begins with.
+// cause removes the path, because the message begins with it.
 func cause(err error) error {
 	var at *fs.PathError
 	if errors.As(err, &at) {
@@ -165,8 +165,8 @@ func cause(err error) error {
 	return err
 }
 
-// answer decodes what AMS has answered. If that is an error, it is said so.
-func (r *reader) answer(where string, data []byte, v any) bool {
+// response decodes a response of AMS. It reports a problem if the response is an error.
+func (r *reader) response(where string, data []byte, v any) bool {
 	var failed struct {
 		Error *struct {
 			Code   int    `json:"code"`
@@ -174,13 +174,13 @@ func (r *reader) answer(where string, data []byte, v any) bool {
 		} `json:"error"`
 	}
 	if json.Unmarshal(data, &failed) == nil && failed.Error != nil {
-		r.problem(strings.TrimSuffix(where, ": "), "fetch it again", "AMS has answered with error %d %s", failed.Error.Code, failed.Error.Status)
+		r.problem(strings.TrimSuffix(where, ": "), "fetch it again", "AMS responded with error %d %s", failed.Error.Code, failed.Error.Status)
 		return false
 	}
 	return r.decode(where, data, v)
 }
 
-// decode reads one value. Its problems quote nothing, for there are tokens in it.
+// decode decodes one value. Its problems quote nothing, because the value contains tokens.
 func (r *reader) decode(where string, data []byte, v any) bool {
 	err := json.Unmarshal(data, v)
 	if err == nil {
@@ -198,7 +198,7 @@ func (r *reader) decode(where string, data []byte, v any) bool {
 	return false
 }
 
-// sep separates a path from the file, or from what it lies in.
+// sep separates a path from the file, or from its parent.
 func sep(where string) string {
 	if strings.HasSuffix(where, ": ") {
 		return ": "
@@ -221,12 +221,12 @@ func nameOf(k reflect.Kind) string {
 	}
 }
 
-// items hands every entry of the lists of one kind to one.
-func items[T any](r *reader, kind string, one func(where string, item *T)) {
+// items calls f with every entry of the lists of one kind.
+func items[T any](r *reader, kind string, f func(where string, item *T)) {
 	last := ""
 	for doc := range documents(r, kind) {
 		var p page
-		if !r.answer(doc.where, doc.data, &p) {
+		if !r.response(doc.where, doc.data, &p) {
 			continue
 		}
 		list := p.list(kind)
@@ -240,16 +240,16 @@ func items[T any](r *reader, kind string, one func(where string, item *T)) {
 		for i, data := range *list {
 			var item T
 			if where := at(doc.where+kind, i); r.decode(where, data, &item) {
-				one(where, &item)
+				f(where, &item)
 			}
 		}
 	}
 	if last != "" {
-		r.problem(last, "fetch it with pageSize=0, or all pages", "more %s follow, and are not there", kind)
+		r.problem(last, "fetch it with pageSize=0, or all pages", "is not the last page of %s, and the next one is missing", kind)
 	}
 }
 
-// time reads a time; AMS writes RFC 3339, in UTC.
+// time parses a time. AMS writes RFC 3339 in UTC.
 func (r *reader) time(where, text string) time.Time {
 	if text == "" {
 		return time.Time{}

@@ -17,24 +17,24 @@ import (
 	"usher/internal/secret"
 )
 
-// Options say what AMS does not know.
+// Options supply what AMS does not know.
 type Options struct {
 	Account  string            // NATS account of the projects
-	Accounts map[string]string // project → account, where it is another one
+	Accounts map[string]string // by project, where it differs from Account
 }
 
-// Result is what was read.
+// Result is the result of Read.
 type Result struct {
 	Records directory.Records
-	Notes   []string // what was left out or mended, one line each, with file and path
+	Notes   []string // what was skipped or changed, one line each, with file and path
 }
 
-// Read reads the files of fsys. The error is directory.Problems: every fault, its
-// path being "users.json: users[3].token".
+// Read reads the files of fsys. The error is directory.Problems, with paths such as
+// "users.json: users[3].token".
 func Read(fsys fs.FS, o Options) (Result, error) {
 	r := &reader{
 		fsys: fsys, o: o, projects: map[string]int{}, users: map[string]uuid.UUID{},
-		members: map[member]bool{}, open: map[string]*open{}, origins: map[string]string{},
+		members: map[member]bool{}, resources: map[string]*resource{}, origins: map[string]string{},
 	}
 	r.readProjects()
 	r.readUsers()
@@ -50,7 +50,7 @@ func Read(fsys fs.FS, o Options) (Result, error) {
 	return Result{Records: r.records, Notes: r.notes}, nil
 }
 
-// reader collects a directory.
+// reader collects the records of a directory.
 type reader struct {
 	fsys     fs.FS
 	o        Options
@@ -58,22 +58,22 @@ type reader struct {
 	notes    []string
 	problems directory.Problems
 
-	projects map[string]int       // name → index
-	users    map[string]uuid.UUID // name → id
-	members  map[member]bool
-	open     map[string]*open  // "/projects/P/topics/T" → whose ACL is looked for
-	order    []string          // of open
-	origins  map[string]string // path in the records → where it was read
+	projects  map[string]int       // name → index
+	users     map[string]uuid.UUID // name → id
+	members   map[member]bool
+	resources map[string]*resource // by path: "/projects/P/topics/T"
+	order     []string             // of resources
+	origins   map[string]string    // by path in the records, file and path from which it was read
 }
 
 type member struct{ project, user string }
 
-// open is a topic or a subscription that waits for its ACL.
-type open struct {
+// resource is a topic or a subscription, which needs an ACL.
+type resource struct {
 	project int
 	where   string
 	acl     func(project *directory.Project) *[]string
-	stated  bool
+	hasACL  bool
 }
 
 func (r *reader) problem(where, hint, format string, args ...any) {
@@ -84,7 +84,7 @@ func (r *reader) note(where, format string, args ...any) {
 	r.notes = append(r.notes, where+": "+secret.Redact(fmt.Sprintf(format, args...)))
 }
 
-// check finds what is wrong with the directory by the rules that hold for every one.
+// check reports the faults that the records have as a directory.
 func (r *reader) check() {
 	copied := directory.Records{Users: slices.Clone(r.records.Users), Projects: slices.Clone(r.records.Projects)}
 	for i := range copied.Users {
@@ -100,7 +100,7 @@ func (r *reader) check() {
 	}
 }
 
-// origin says where what stands at a path of the records was read.
+// origin returns the file and path from which a path of the records was read.
 func (r *reader) origin(path string) string {
 	for at := path; at != ""; at = at[:max(0, strings.LastIndexByte(at, '.'))] {
 		if where, ok := r.origins[at]; ok {
@@ -112,16 +112,16 @@ func (r *reader) origin(path string) string {
 
 func at(list string, i int) string { return fmt.Sprintf("%s[%d]", list, i) }
 
-// readProjects reads projects.json and its like.
+// readProjects reads projects*.json.
 func (r *reader) readProjects() {
 	items(r, "projects", func(where string, p *project) {
-		if _, again := r.projects[p.Name]; again {
-			r.problem(where+".name", "", "project %s is there already", secret.Name(p.Name))
+		if _, exists := r.projects[p.Name]; exists {
+			r.problem(where+".name", "", "project %s already exists", secret.Name(p.Name))
 			return
 		}
 		account := cmp.Or(r.o.Accounts[p.Name], r.o.Account)
 		if account == "" {
-			r.problem(where, "give one for all projects, or one for this", "no NATS account is given for project %s", secret.Name(p.Name))
+			r.problem(where, "name one for all projects, or one for this project", "project %s has no NATS account", secret.Name(p.Name))
 		}
 		r.projects[p.Name] = len(r.records.Projects)
 		r.origins[at("projects", len(r.records.Projects))] = where
@@ -137,51 +137,51 @@ func (r *reader) readProjects() {
 	}
 }
 
-// readACLs reads acls.json and its like: ACLs by the path of what they are of.
+// readACLs reads acls*.json: ACLs by the path of their topic or subscription.
 func (r *reader) readACLs() {
 	for doc := range documents(r, "acls") {
 		lists := map[string]json.RawMessage{}
-		if !r.answer(doc.where, doc.data, &lists) {
+		if !r.response(doc.where, doc.data, &lists) {
 			continue
 		}
 		for _, path := range slices.Sorted(maps.Keys(lists)) {
 			var list acl
-			if where := doc.where + path; r.answer(where, lists[path], &list) {
+			if where := doc.where + path; r.response(where, lists[path], &list) {
 				r.acl(where, path, list)
 			}
 		}
 	}
 	for _, path := range r.order {
-		if o := r.open[path]; !o.stated {
-			r.problem(o.where, "fetch "+path+":acl, and put it into acls.json", "acls.json does not say who may use it")
+		if x := r.resources[path]; !x.hasACL {
+			r.problem(x.where, "fetch "+path+":acl, and put it into acls.json", "acls.json has no ACL for it")
 		}
 	}
 }
 
 func (r *reader) acl(where, path string, list acl) {
-	o := r.open["/"+strings.TrimPrefix(path, "/")]
-	users, listed := list[authorized]
+	x := r.resources["/"+strings.TrimPrefix(path, "/")]
+	users, ok := list[authorized]
 	switch {
-	case o == nil:
-		r.note(where, "left out: there is no such topic or subscription")
+	case x == nil:
+		r.note(where, "skipped: there is no such topic or subscription")
 		return
-	case !listed:
+	case !ok:
 		r.problem(where, "", "expected an object with %s", authorized)
 		return
-	case o.stated:
-		r.problem(where, "", "its ACL is there already")
+	case x.hasACL:
+		r.problem(where, "", "has two ACLs")
 		return
 	}
-	o.stated = true
-	p := &r.records.Projects[o.project]
+	x.hasACL = true
+	p := &r.records.Projects[x.project]
 	names := []string{}
 	for _, user := range users {
 		switch {
 		case !r.members[member{p.Name, user}]:
-			r.note(where, "%s is left out: no member of project %s", secret.Name(user), secret.Name(p.Name))
+			r.note(where, "%s skipped: not a member of project %s", secret.Name(user), secret.Name(p.Name))
 		case !slices.Contains(names, user):
 			names = append(names, user)
 		}
 	}
-	*o.acl(p) = names
+	*x.acl(p) = names
 }

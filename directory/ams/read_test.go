@@ -104,37 +104,37 @@ func TestFaults(t *testing.T) {
 	}{
 		{"no users", func(f fstest.MapFS) { delete(f, "users.json") }, "users.json: there is no such file"},
 		{"an empty file", func(f fstest.MapFS) { f["users.json"] = &fstest.MapFile{} }, "users.json: is empty"},
-		{"cut off", func(f fstest.MapFS) { f["users.json"].Data = f["users.json"].Data[:200] }, "users.json: is not JSON, after"},
+		{"cut off", func(f fstest.MapFS) { f["users.json"].Data = f["users.json"].Data[:200] }, "users.json: is not JSON after"},
 		{"a directory", func(f fstest.MapFS) { f["users-2.json"] = &fstest.MapFile{Mode: fs.ModeDir} }, "users-2.json: "},
 		{"an error", func(f fstest.MapFS) {
 			f["topics.json"].Data = []byte(`{"error":{"code":401,"message":"Unauthorized","status":"UNAUTHORIZED"}}`)
-		}, "topics.json: AMS has answered with error 401 UNAUTHORIZED"},
+		}, "topics.json: AMS responded with error 401 UNAUTHORIZED"},
 		{"another list", func(f fstest.MapFS) { f["topics.json"].Data = f["users.json"].Data }, "topics.json: expected an object with topics"},
 		{"a list", func(f fstest.MapFS) { f["topics.json"].Data = []byte("[]") }, "topics.json: expected an object"},
-		{"a page is missing", replace("subscriptions.json", `"nextPageToken": ""`, `"nextPageToken": "Mg=="`), "subscriptions.json: more subscriptions follow, and are not there"},
+		{"a page is missing", replace("subscriptions.json", `"nextPageToken": ""`, `"nextPageToken": "Mg=="`), "subscriptions.json: is not the last page of subscriptions, and the next one is missing"},
 		{"a number for a token", replace("users.json", `"`+tokenA+`"`, "1234567890123456"), "users.json: users[0].token: expected a string"},
 		{"a token in upper case", replace("users.json", tokenA, strings.ToUpper(tokenA)), "users.json: users[0].token: expected 64 lower-case hex digits"},
 		{"a token twice", replace("users.json", tokenB, tokenA), "users.json: users[1].keys[0].digest: this digest is already at users[0].keys[0]"},
-		{"a user twice", replace("users.json", `"name": "UserB"`, `"name": "UserA"`), `users.json: users[1].name: user "UserA" is there already`},
+		{"a user twice", replace("users.json", `"name": "UserB"`, `"name": "UserA"`), `users.json: users[1].name: user "UserA" already exists`},
 		{"roles of another type", replace("users.json", `["metrics_viewer"]`, `"metrics_viewer"`), "users.json: users[1].projects.roles: expected a list"},
 		{"a name that NATS keeps", replace("users.json", `"name": "push"`, `"name": "_push"`), `users.json: value 2: users[0].name: user name "_push" begins with '_'`},
 		{"a time", replace("projects.json", "2009-11-10T23:00:00Z", "yesterday"), "projects.json: projects[0].created_on: expected an RFC 3339 time"},
 		{"a member twice", replace("users.json", `"project": "ARGO2"`, `"project": "ARGO"`), `users.json: users[1].projects[1].project: user "UserB" is already a member of project "ARGO"`},
 		{
 			"a service role from a project", replace("users.json", `"metrics_viewer"`, `"service_admin"`),
-			`users.json: users[1].projects[1].roles[0]: user "UserB" has service role service_admin in project "ARGO2" only; whoever manages that project could have granted it`,
+			`users.json: users[1].projects[1].roles[0]: user "UserB" has service role service_admin in project "ARGO2" only; any administrator of that project could have assigned it`,
 		},
 		{"no details", func(f fstest.MapFS) {
 			f["users.json"].Data = []byte(`{"users":[{"name":"UserA","token":"` + tokenA + `"}]}`)
-		}, "users.json: no user says its projects"},
+		}, "users.json: no user has projects"},
 		{"a topic's name", replace("topics.json", "/projects/ARGO/topics/topic1", "topic1"), `topics.json: topics[0].name: expected /projects/…/topics/…, found "topic1"`},
 		{"a subscription's name", replace("subscriptions.json", "/projects/ARGO/subscriptions/sub1", "/projects/ARGO/topics/sub1"), `subscriptions.json: subscriptions[0].name: expected /projects/…/subscriptions/…`},
 		{"a push type", replace("subscriptions.json", `"http_endpoint"`, `"pigeon"`), `subscriptions.json: subscriptions[1].pushConfig.type: there is no push type "pigeon"`},
 		{"a retry policy", replace("subscriptions.json", `"linear"`, `"never"`), `subscriptions.json: subscriptions[1].pushConfig.retryPolicy.type: there is no retry policy "never"`},
 		{"a negative number", replace("subscriptions.json", `"maxMessages": 1`, `"maxMessages": -1`), `subscriptions.json: subscriptions[1].pushConfig: a number is negative`},
-		{"an ACL is missing", replace("acls.json", "/projects/ARGO/topics/topic2", "/projects/ARGO/topics/topic8"), "topics.json: topics[1]: acls.json does not say who may use it"},
-		{"an ACL twice", replace("acls.json", "/projects/ARGO/topics/topic2", "projects/ARGO/topics/topic1"), "acls.json: value 2: projects/ARGO/topics/topic1: its ACL is there already"},
-		{"an ACL that is an error", replace("acls.json", `{"authorized_users": []}`, `{"error": {"code": 404}}`), "acls.json: value 2: /projects/ARGO/topics/topic2: AMS has answered with error 404"},
+		{"an ACL is missing", replace("acls.json", "/projects/ARGO/topics/topic2", "/projects/ARGO/topics/topic8"), "topics.json: topics[1]: acls.json has no ACL for it"},
+		{"an ACL twice", replace("acls.json", "/projects/ARGO/topics/topic2", "projects/ARGO/topics/topic1"), "acls.json: value 2: projects/ARGO/topics/topic1: has two ACLs"},
+		{"an ACL that is an error", replace("acls.json", `{"authorized_users": []}`, `{"error": {"code": 404}}`), "acls.json: value 2: /projects/ARGO/topics/topic2: AMS responded with error 404"},
 		{"an ACL without a list", replace("acls.json", `{"authorized_users": []}`, `{}`), "acls.json: value 2: /projects/ARGO/topics/topic2: expected an object with authorized_users"},
 	}
 	for _, tt := range tests {
@@ -158,9 +158,9 @@ func TestFaults(t *testing.T) {
 
 func TestAccounts(t *testing.T) {
 	for want, o := range map[string]ams.Options{
-		`projects.json: projects[1]: no NATS account is given for project "ARGO2"`: {Accounts: map[string]string{"ARGO": "APP"}},
-		`accounts: there is no project "ARGOS"`:                                    {Account: "APP", Accounts: map[string]string{"ARGOS": "APP"}},
-		`projects.json: projects[0].account: account "a b" holds ' '`:              {Account: "a b"},
+		`projects.json: projects[1]: project "ARGO2" has no NATS account`: {Accounts: map[string]string{"ARGO": "APP"}},
+		`accounts: there is no project "ARGOS"`:                           {Account: "APP", Accounts: map[string]string{"ARGOS": "APP"}},
+		`projects.json: projects[0].account: account "a b" holds ' '`:     {Account: "a b"},
 	} {
 		if _, err := ams.Read(site(t), o); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)

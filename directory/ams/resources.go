@@ -8,8 +8,8 @@ import (
 	"usher/internal/secret"
 )
 
-// resource splits "/projects/P/topics/T"; AMS leaves out the first slash in places.
-func resource(path, kind string) (project, name string, ok bool) {
+// splitPath splits "/projects/P/topics/T". AMS sometimes omits the first slash.
+func splitPath(path, kind string) (project, name string, ok bool) {
 	parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
 	if len(parts) != 4 || parts[0] != "projects" || parts[2] != kind {
 		return "", "", false
@@ -17,44 +17,44 @@ func resource(path, kind string) (project, name string, ok bool) {
 	return parts[1], parts[3], true
 }
 
-// readTopics reads topics.json and its like.
+// readTopics reads topics*.json.
 func (r *reader) readTopics() {
 	items(r, "topics", func(where string, t *topic) {
-		project, name, ok := resource(t.Name, "topics")
+		project, name, ok := splitPath(t.Name, "topics")
 		if !ok {
 			r.problem(where+".name", "", "expected /projects/…/topics/…, found %s", secret.Quote(t.Name))
 			return
 		}
 		i, known := r.projects[project]
 		if !known {
-			r.note(where, "topic %s is left out: there is no project %s", secret.Name(name), secret.Name(project))
+			r.note(where, "topic %s skipped: there is no project %s", secret.Name(name), secret.Name(project))
 			return
 		}
 		p := &r.records.Projects[i]
 		j := len(p.Topics)
 		r.origins[at("projects", i)+"."+at("topics", j)] = where
 		p.Topics = append(p.Topics, directory.Topic{Name: name, Created: r.time(where+".created_on", t.CreatedOn)})
-		r.wait(t.Name, where, i, func(p *directory.Project) *[]string { return &p.Topics[j].ACL })
+		r.addResource(t.Name, where, i, func(p *directory.Project) *[]string { return &p.Topics[j].ACL })
 	})
 }
 
-// readSubscriptions reads subscriptions.json and its like.
+// readSubscriptions reads subscriptions*.json.
 func (r *reader) readSubscriptions() {
 	items(r, "subscriptions", func(where string, s *subscription) {
-		project, name, ok := resource(s.Name, "subscriptions")
+		project, name, ok := splitPath(s.Name, "subscriptions")
 		if !ok {
 			r.problem(where+".name", "", "expected /projects/…/subscriptions/…, found %s", secret.Quote(s.Name))
 			return
 		}
 		i, known := r.projects[project]
 		if !known {
-			r.note(where, "subscription %s is left out: there is no project %s", secret.Name(name), secret.Name(project))
+			r.note(where, "subscription %s skipped: there is no project %s", secret.Name(name), secret.Name(project))
 			return
 		}
 		p := &r.records.Projects[i]
-		in, topic, ok := resource(s.Topic, "topics")
-		if !ok || in != project || !slices.ContainsFunc(p.Topics, func(t directory.Topic) bool { return t.Name == topic }) {
-			r.note(where, "subscription %s is left out: its topic %s is not in the project", secret.Name(name), secret.Name(s.Topic))
+		inProject, topic, ok := splitPath(s.Topic, "topics")
+		if !ok || inProject != project || !slices.ContainsFunc(p.Topics, func(t directory.Topic) bool { return t.Name == topic }) {
+			r.note(where, "subscription %s skipped: its topic %s is not in the project", secret.Name(name), secret.Name(s.Topic))
 			return
 		}
 		j := len(p.Subscriptions)
@@ -62,7 +62,7 @@ func (r *reader) readSubscriptions() {
 		p.Subscriptions = append(p.Subscriptions, directory.Subscription{
 			Name: name, Topic: topic, AckDeadline: s.AckDeadline, Push: r.push(where, &s.Push), Created: r.time(where+".createdOn", s.CreatedOn),
 		})
-		r.wait(s.Name, where, i, func(p *directory.Project) *[]string { return &p.Subscriptions[j].ACL })
+		r.addResource(s.Name, where, i, func(p *directory.Project) *[]string { return &p.Subscriptions[j].ACL })
 	})
 }
 
@@ -71,7 +71,7 @@ func (r *reader) push(where string, p *pushConfig) *directory.Push {
 		return nil
 	}
 	if p.Authorization.Value != "" {
-		r.note(where+".pushConfig", "the authorization header is left out: usher keeps no secret")
+		r.note(where+".pushConfig", "authorization header skipped: usher stores no secrets")
 	}
 	in := where + ".pushConfig"
 	if !slices.Contains([]string{"", "http_endpoint", "mattermost"}, p.Type) {
@@ -89,8 +89,8 @@ func (r *reader) push(where string, p *pushConfig) *directory.Push {
 	}
 }
 
-func (r *reader) wait(path, where string, project int, acl func(*directory.Project) *[]string) {
+func (r *reader) addResource(path, where string, project int, acl func(*directory.Project) *[]string) {
 	path = "/" + strings.TrimPrefix(path, "/")
-	r.open[path] = &open{project: project, where: where, acl: acl}
+	r.resources[path] = &resource{project: project, where: where, acl: acl}
 	r.order = append(r.order, path)
 }

@@ -1,6 +1,8 @@
-// Package conformance holds the tests that every store of a directory passes:
-// Reads, of what a directory says, and Writes, of changes to it. Like the tests of
-// storage in dexidp/dex, they are run by the tests of each store.
+// Package conformance holds the tests that every store of a directory has to pass: Reads
+// for lookups and Writes for changes. The tests of each store run them.
+//
+// It promises to test only what package snapshot and the Store interface document. It
+// never depends on how a store keeps a directory.
 package conformance
 
 import (
@@ -13,13 +15,13 @@ import (
 	"usher/directory/snapshot"
 )
 
-// Store is a store that can be changed, as directory/kv describes it.
+// Store is a store that can be changed; see kv.Store.
 type Store interface {
 	Snapshot() *snapshot.Snapshot
 	Change(ctx context.Context, f func(*snapshot.Snapshot) ([]directory.Entry, error)) (*snapshot.Snapshot, error)
 }
 
-// sorted puts the lists of records in an order of their own where they have none.
+// sorted sorts the lists of records whose order has no meaning.
 func sorted(r directory.Records) directory.Records {
 	slices.SortFunc(r.Users, func(x, y directory.User) int { return strings.Compare(x.Name, y.Name) })
 	for i := range r.Users {
@@ -35,9 +37,8 @@ func sorted(r directory.Records) directory.Records {
 	return r
 }
 
-// plain takes away what a store gives by itself: revisions, and ids that follow
-// from names.
-func plain(r directory.Records) directory.Records {
+// withoutRevisions removes the revisions, which the store assigns.
+func withoutRevisions(r directory.Records) directory.Records {
 	for i := range r.Users {
 		u := &r.Users[i]
 		u.Revision = 0
@@ -63,8 +64,8 @@ func plain(r directory.Records) directory.Records {
 
 func names[T any](list []*T, name func(*T) string) string {
 	var all []string
-	for _, one := range list {
-		all = append(all, name(one))
+	for _, x := range list {
+		all = append(all, name(x))
 	}
 	return strings.Join(all, " ")
 }

@@ -14,7 +14,7 @@ import (
 	"usher/directory/snapshot"
 )
 
-// Fill puts records into a store.
+// Fill adds records to a store.
 func Fill(t *testing.T, s Store, r directory.Records) *snapshot.Snapshot {
 	t.Helper()
 	from, err := snapshot.New(r)
@@ -24,7 +24,7 @@ func Fill(t *testing.T, s Store, r directory.Records) *snapshot.Snapshot {
 	return next
 }
 
-var errOwn = errors.New("not like this")
+var errCaller = errors.New("error of the caller")
 
 func user(name string) uuid.UUID { return directory.IDOf(directory.KindUser, name) }
 
@@ -36,7 +36,7 @@ func resource(kind directory.Kind, name string) directory.EntryKey {
 	return directory.ResourceKey(kind, shop(), name)
 }
 
-// Writes tests changes to a store; open returns an empty one.
+// Writes tests changes of a store. open returns an empty store.
 func Writes(t *testing.T, open func(t *testing.T) Store) {
 	t.Helper()
 	for _, tt := range changes() {
@@ -54,12 +54,12 @@ func Writes(t *testing.T, open func(t *testing.T) Store) {
 				return
 			}
 			if got := s.Snapshot().Size(); got != size || next != nil {
-				t.Errorf("it was refused, and now there are %+v", got)
+				t.Errorf("refused, but the size is now %+v", got)
 			}
 		})
 	}
-	t.Run("error of the caller", func(t *testing.T) { ownError(t, open(t)) })
-	t.Run("nothing", func(t *testing.T) {
+	t.Run("error of the caller", func(t *testing.T) { callerError(t, open(t)) })
+	t.Run("empty change", func(t *testing.T) {
 		s := open(t)
 		before := Fill(t, s, Records()).Size()
 		next, err := s.Change(t.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) { return nil, nil })
@@ -68,10 +68,10 @@ func Writes(t *testing.T, open func(t *testing.T) Store) {
 		}
 	})
 	t.Run("revisions", func(t *testing.T) { revisions(t, open(t)) })
-	t.Run("at once", func(t *testing.T) { atOnce(t, open(t)) })
+	t.Run("concurrent changes", func(t *testing.T) { concurrent(t, open(t)) })
 }
 
-// change is a change, and what is so afterwards; nil: it is refused by a rule.
+// change is a change with a check of the result; nil: a rule refuses the change.
 type change struct {
 	name   string
 	change func(*snapshot.Snapshot) []directory.Entry
@@ -90,7 +90,7 @@ func is(what string, f func(*snapshot.Snapshot) bool) func(*testing.T, *snapshot
 	return func(t *testing.T, s *snapshot.Snapshot) {
 		t.Helper()
 		if !f(s) {
-			t.Errorf("not so: %s", what)
+			t.Errorf("not true: %s", what)
 		}
 	}
 }
@@ -101,12 +101,12 @@ func changes() []change {
 		return users
 	}
 	return []change{
-		{"a user", put(directory.UserKey(uuid.New()), &directory.User{Name: "eve"}), is("eve is there", func(s *snapshot.Snapshot) bool { _, ok := s.User("eve"); return ok })},
-		{"a user of a name that is taken", put(directory.UserKey(uuid.New()), &directory.User{Name: "carl"}), nil},
-		{"a user of a name that is none", put(directory.UserKey(uuid.New()), &directory.User{Name: "a.b"}), nil},
-		{"a user of a service role that is none", put(directory.UserKey(uuid.New()), &directory.User{Name: "eve", ServiceRoles: []directory.ServiceRole{"root"}}), nil},
+		{"a user", put(directory.UserKey(uuid.New()), &directory.User{Name: "eve"}), is("eve exists", func(s *snapshot.Snapshot) bool { _, ok := s.User("eve"); return ok })},
+		{"a user with a name that is taken", put(directory.UserKey(uuid.New()), &directory.User{Name: "carl"}), nil},
+		{"a user with an invalid name", put(directory.UserKey(uuid.New()), &directory.User{Name: "a.b"}), nil},
+		{"a user with an unknown service role", put(directory.UserKey(uuid.New()), &directory.User{Name: "eve", ServiceRoles: []directory.ServiceRole{"root"}}), nil},
 		{
-			"another name for a user", put(directory.UserKey(user("carl")), &directory.User{Name: "karl"}),
+			"a user is renamed", put(directory.UserKey(user("carl")), &directory.User{Name: "karl"}),
 			is("karl has all that carl had", func(s *snapshot.Snapshot) bool {
 				m, ok := s.Member("shop", "karl")
 				rec, known := s.LookupKey(directory.DigestOf("carl"))
@@ -115,52 +115,52 @@ func changes() []change {
 			}),
 		},
 		{
-			"two users exchange names", func(*snapshot.Snapshot) []directory.Entry {
+			"two users swap names", func(*snapshot.Snapshot) []directory.Entry {
 				return []directory.Entry{
 					{Key: directory.UserKey(user("carl")), Value: &directory.User{Name: "gone"}},
 					{Key: directory.UserKey(user("gone")), Value: &directory.User{Name: "carl"}},
 				}
-			}, is("they have", func(s *snapshot.Snapshot) bool {
+			}, is("the names are swapped", func(s *snapshot.Snapshot) bool {
 				carl, _ := s.User("carl")
 				return carl != nil && carl.ID == user("gone")
 			}),
 		},
 		{
-			"a user goes", func(s *snapshot.Snapshot) []directory.Entry { return s.RemoveUser(user("carl")) },
+			"a user is removed", func(s *snapshot.Snapshot) []directory.Entry { return s.RemoveUser(user("carl")) },
 			is("nothing is left of carl", func(s *snapshot.Snapshot) bool {
 				_, known := s.LookupKey(directory.DigestOf("carl"))
 				return !known && !s.Undecided(directory.DigestOf("carl")) && s.Size().Users == 3 &&
 					slices.Equal(acl(s, directory.KindTopicACL, "orders"), []string{"pia"}) && slices.Equal(acl(s, directory.KindSubscriptionACL, "billing"), []string{"pia"})
 			}),
 		},
-		{"a key", put(directory.KeyKey(user("keyless"), "new"), &directory.Key{Digest: directory.DigestOf("new")}), is("it leads to its user", func(s *snapshot.Snapshot) bool {
+		{"a key", put(directory.KeyKey(user("keyless"), "new"), &directory.Key{Digest: directory.DigestOf("new")}), is("LookupKey finds its user", func(s *snapshot.Snapshot) bool {
 			rec, ok := s.LookupKey(directory.DigestOf("new"))
 			return ok && rec.User.Name == "keyless"
 		})},
 		{"a key that another user has", put(directory.KeyKey(user("keyless"), "new"), &directory.Key{Digest: directory.DigestOf("carl")}), nil},
-		{"a key of nobody", put(directory.KeyKey(uuid.New(), "new"), &directory.Key{Digest: directory.DigestOf("new")}), nil},
-		{"the key of no key", put(directory.KeyKey(user("keyless"), "new"), &directory.Key{Digest: directory.DigestOf("")}), nil},
-		{"a key goes", remove(directory.KeyKey(pia(), "laptop")), is("it is unknown, and the other is not", func(s *snapshot.Snapshot) bool {
+		{"a key of an unknown user", put(directory.KeyKey(uuid.New(), "new"), &directory.Key{Digest: directory.DigestOf("new")}), nil},
+		{"a key with the digest of the empty string", put(directory.KeyKey(user("keyless"), "new"), &directory.Key{Digest: directory.DigestOf("")}), nil},
+		{"a key is removed", remove(directory.KeyKey(pia(), "laptop")), is("it is unknown, and the other key is not", func(s *snapshot.Snapshot) bool {
 			_, one := s.LookupKey(directory.DigestOf("pia-1"))
 			_, two := s.LookupKey(directory.DigestOf("pia-2"))
 			return !one && two
 		})},
-		{"a project", put(directory.ProjectKey(uuid.New()), &directory.Project{Name: "new", Account: "APP"}), is("it is there", func(s *snapshot.Snapshot) bool { _, ok := s.Project("new"); return ok })},
-		{"a project of a name that is taken", put(directory.ProjectKey(uuid.New()), &directory.Project{Name: "shop", Account: "NEW"}), nil},
-		{"a project beside one that is spread out", put(directory.ProjectKey(uuid.New()), &directory.Project{Name: "new", Account: "LAB"}), nil},
-		{"another name for a project", put(directory.ProjectKey(shop()), &directory.Project{Name: "market", Account: "OWN"}), is("its topics move", func(s *snapshot.Snapshot) bool {
+		{"a project", put(directory.ProjectKey(uuid.New()), &directory.Project{Name: "new", Account: "APP"}), is("it exists", func(s *snapshot.Snapshot) bool { _, ok := s.Project("new"); return ok })},
+		{"a project with a name that is taken", put(directory.ProjectKey(uuid.New()), &directory.Project{Name: "shop", Account: "NEW"}), nil},
+		{"a project in an account with subjects outside of their project", put(directory.ProjectKey(uuid.New()), &directory.Project{Name: "new", Account: "LAB"}), nil},
+		{"a project is renamed", put(directory.ProjectKey(shop()), &directory.Project{Name: "market", Account: "OWN"}), is("its topics move", func(s *snapshot.Snapshot) bool {
 			topic, ok := s.Topic("market", "orders")
 			return ok && topic.Subject == "market.orders"
 		})},
-		{"a project goes", func(s *snapshot.Snapshot) []directory.Entry { return s.RemoveProject(shop()) }, is("with all that was in it", func(s *snapshot.Snapshot) bool {
+		{"a project is removed", func(s *snapshot.Snapshot) []directory.Entry { return s.RemoveProject(shop()) }, is("nothing is left of it", func(s *snapshot.Snapshot) bool {
 			f, _ := s.Facts("carl", "")
 			return len(f.Memberships) == 0 && s.Size().Topics == 1 && s.Size().Subscriptions == 0
 		})},
-		{"a member", put(directory.MemberKey(shop(), user("keyless")), &directory.Member{Roles: []directory.Role{directory.RoleConsumer}}), is("it is one", func(s *snapshot.Snapshot) bool { _, ok := s.Member("shop", "keyless"); return ok })},
-		{"a member that is nobody", put(directory.MemberKey(shop(), uuid.New()), &directory.Member{Roles: []directory.Role{directory.RoleConsumer}}), nil},
-		{"a member of nothing", put(directory.MemberKey(uuid.New(), pia()), &directory.Member{Roles: []directory.Role{directory.RoleConsumer}}), nil},
+		{"a member", put(directory.MemberKey(shop(), user("keyless")), &directory.Member{Roles: []directory.Role{directory.RoleConsumer}}), is("the user is a member", func(s *snapshot.Snapshot) bool { _, ok := s.Member("shop", "keyless"); return ok })},
+		{"a member that is not a user", put(directory.MemberKey(shop(), uuid.New()), &directory.Member{Roles: []directory.Role{directory.RoleConsumer}}), nil},
+		{"a member of an unknown project", put(directory.MemberKey(uuid.New(), pia()), &directory.Member{Roles: []directory.Role{directory.RoleConsumer}}), nil},
 		{"a member without a role", put(directory.MemberKey(shop(), user("keyless")), &directory.Member{}), nil},
-		{"a member goes", func(s *snapshot.Snapshot) []directory.Entry { return s.RemoveMember(shop(), user("carl")) }, is("and leaves the ACLs", func(s *snapshot.Snapshot) bool {
+		{"a member is removed", func(s *snapshot.Snapshot) []directory.Entry { return s.RemoveMember(shop(), user("carl")) }, is("the ACLs do not name it any more", func(s *snapshot.Snapshot) bool {
 			_, ok := s.Member("shop", "carl")
 			return !ok && slices.Equal(acl(s, directory.KindTopicACL, "orders"), []string{"pia"}) && acl(s, directory.KindTopicACL, "prices") == nil
 		})},
@@ -168,28 +168,28 @@ func changes() []change {
 			topic, ok := s.Topic("shop", "new")
 			return ok && topic.Subject == "shop.new"
 		})},
-		{"a topic of another's subject", put(resource(directory.KindTopic, "new"), &directory.Topic{Subject: "shop.orders"}), nil},
+		{"a topic with the subject of another topic", put(resource(directory.KindTopic, "new"), &directory.Topic{Subject: "shop.orders"}), nil},
 		{"a topic with a wildcard", put(resource(directory.KindTopic, "new"), &directory.Topic{Subject: "shop.>"}), nil},
-		{"a topic of nothing", put(directory.ResourceKey(directory.KindTopic, uuid.New(), "new"), &directory.Topic{}), nil},
-		{"a topic goes that is read", func(s *snapshot.Snapshot) []directory.Entry { return s.RemoveTopic(shop(), "orders") }, nil},
-		{"a topic goes", func(s *snapshot.Snapshot) []directory.Entry { return s.RemoveTopic(shop(), "prices") }, is("with its ACL", func(s *snapshot.Snapshot) bool {
+		{"a topic of an unknown project", put(directory.ResourceKey(directory.KindTopic, uuid.New(), "new"), &directory.Topic{}), nil},
+		{"a topic with a subscription is removed", func(s *snapshot.Snapshot) []directory.Entry { return s.RemoveTopic(shop(), "orders") }, nil},
+		{"a topic is removed", func(s *snapshot.Snapshot) []directory.Entry { return s.RemoveTopic(shop(), "prices") }, is("its ACL is removed too", func(s *snapshot.Snapshot) bool {
 			_, ok := s.Topic("shop", "prices")
 			m, _ := s.Member("shop", "carl")
 			return !ok && len(m.Topics) == 1
 		})},
-		{"a subscription", put(resource(directory.KindSubscription, "new"), &directory.Subscription{Topic: "returns"}), is("it is there", func(s *snapshot.Snapshot) bool { _, ok := s.Subscription("shop", "new"); return ok })},
-		{"a subscription to nothing", put(resource(directory.KindSubscription, "new"), &directory.Subscription{Topic: "nothing"}), nil},
-		{"a subscription goes", func(s *snapshot.Snapshot) []directory.Entry { return s.RemoveSubscription(shop(), "billing") }, is("with its ACL", func(s *snapshot.Snapshot) bool {
+		{"a subscription", put(resource(directory.KindSubscription, "new"), &directory.Subscription{Topic: "returns"}), is("it exists", func(s *snapshot.Snapshot) bool { _, ok := s.Subscription("shop", "new"); return ok })},
+		{"a subscription to an unknown topic", put(resource(directory.KindSubscription, "new"), &directory.Subscription{Topic: "nothing"}), nil},
+		{"a subscription is removed", func(s *snapshot.Snapshot) []directory.Entry { return s.RemoveSubscription(shop(), "billing") }, is("its ACL is removed too", func(s *snapshot.Snapshot) bool {
 			m, _ := s.Member("shop", "carl")
 			return len(m.Subs) == 0 && s.Size().Subscriptions == 1
 		})},
 		{"an ACL", put(resource(directory.KindTopicACL, "returns"), &directory.ACL{Users: []uuid.UUID{user("carl"), pia()}}), is("in the order given", func(s *snapshot.Snapshot) bool {
 			return slices.Equal(acl(s, directory.KindTopicACL, "returns"), []string{"carl", "pia"})
 		})},
-		{"an ACL of nothing", put(resource(directory.KindTopicACL, "nothing"), &directory.ACL{}), nil},
-		{"an ACL that names a stranger", put(resource(directory.KindTopicACL, "returns"), &directory.ACL{Users: []uuid.UUID{user("keyless")}}), nil},
-		{"an ACL that names somebody twice", put(resource(directory.KindTopicACL, "returns"), &directory.ACL{Users: []uuid.UUID{pia(), pia()}}), nil},
-		{"of two things one is wrong", func(*snapshot.Snapshot) []directory.Entry {
+		{"an ACL of an unknown topic", put(resource(directory.KindTopicACL, "nothing"), &directory.ACL{}), nil},
+		{"an ACL that names a user who is not a member", put(resource(directory.KindTopicACL, "returns"), &directory.ACL{Users: []uuid.UUID{user("keyless")}}), nil},
+		{"an ACL that names a user twice", put(resource(directory.KindTopicACL, "returns"), &directory.ACL{Users: []uuid.UUID{pia(), pia()}}), nil},
+		{"one of two entries is wrong", func(*snapshot.Snapshot) []directory.Entry {
 			return []directory.Entry{
 				{Key: directory.UserKey(uuid.New()), Value: &directory.User{Name: "eve"}},
 				{Key: directory.UserKey(uuid.New()), Value: &directory.User{Name: "carl"}},
@@ -198,19 +198,19 @@ func changes() []change {
 	}
 }
 
-// ownError: an error of the caller comes back as it is, and nothing changes.
-func ownError(t *testing.T, s Store) {
+// callerError: Change returns an error of its function, and nothing changes.
+func callerError(t *testing.T, s Store) {
 	t.Helper()
 	before := Fill(t, s, Records())
 	next, err := s.Change(t.Context(), func(now *snapshot.Snapshot) ([]directory.Entry, error) {
-		return now.RemoveUser(user("carl")), fmt.Errorf("wrapped: %w", errOwn)
+		return now.RemoveUser(user("carl")), fmt.Errorf("wrapped: %w", errCaller)
 	})
-	if !errors.Is(err, errOwn) || next != nil || s.Snapshot().Size() != before.Size() {
+	if !errors.Is(err, errCaller) || next != nil || s.Snapshot().Size() != before.Size() {
 		t.Errorf("%v, %+v", err, s.Snapshot().Size())
 	}
 }
 
-// revisions: that of what changes grows, and no other does.
+// revisions: the revision of a changed entry grows, and no other one does.
 func revisions(t *testing.T, s Store) {
 	t.Helper()
 	before := Fill(t, s, Records())
@@ -239,8 +239,8 @@ func revisions(t *testing.T, s Store) {
 	}
 }
 
-// atOnce: of changes that are made at once none is lost.
-func atOnce(t *testing.T, s Store) {
+// concurrent: no concurrent change is lost.
+func concurrent(t *testing.T, s Store) {
 	t.Helper()
 	Fill(t, s, Records())
 	const writers, each = 4, 10

@@ -7,26 +7,26 @@ import (
 	"usher/internal/strictyaml"
 )
 
-// places are the paths at which a file could not be decoded, or that stand under a
-// misspelled key. These faults are reported already; checking the records would find
-// the gaps that they leave, and report each a second time in other words.
-type places struct {
+// faultyPaths are the paths that could not be decoded, or that are below a misspelled
+// key. These faults are already reported. Checking the records would report the missing
+// values a second time.
+type faultyPaths struct {
 	faults map[string]bool
 	src    *strictyaml.Source
 }
 
-func placesOf(faults strictyaml.Errors, src *strictyaml.Source) places {
-	p := places{faults: make(map[string]bool, len(faults)), src: src}
+func faultyPathsOf(faults strictyaml.Errors, src *strictyaml.Source) faultyPaths {
+	p := faultyPaths{faults: make(map[string]bool, len(faults)), src: src}
 	for _, f := range faults {
 		p.faults[f.Path] = true
 	}
 	return p
 }
 
-func (p places) has(path string) bool { return p.faults[path] || p.src.Misspelled(path) }
+func (p faultyPaths) has(path string) bool { return p.faults[path] || p.src.Misspelled(path) }
 
-// cover reports whether path, or something that it lies in, could not be decoded.
-func (p places) cover(path string) bool {
+// covers reports whether path or one of its parents could not be decoded.
+func (p faultyPaths) covers(path string) bool {
 	if len(p.faults) == 0 {
 		return false
 	}
@@ -38,32 +38,32 @@ func (p places) cover(path string) bool {
 	return p.faults[""]
 }
 
-// complete reports whether everything could be decoded that other entries refer
-// to. If not, the references would seem to dangle, however right they are.
-func complete(r directory.Records, at places) bool {
-	for path := range at.faults {
+// complete reports whether all names could be decoded to which other records refer. If
+// not, correct references would be reported as faults.
+func complete(r directory.Records, faulty faultyPaths) bool {
+	for path := range faulty.faults {
 		if !strings.Contains(path, ".") && !strings.Contains(path, "[") {
-			return false // the document itself, one of its lists, or a key that may have meant one
+			return false // the document itself, one of its lists, or a misspelled key of one
 		}
 	}
-	lost := func(name, path string) bool { return name == "" && at.cover(path) }
+	missing := func(name, path string) bool { return name == "" && faulty.covers(path) }
 	for i, u := range r.Users {
-		if lost(u.Name, strictyaml.IndexPath("users", i)+".name") {
+		if missing(u.Name, strictyaml.IndexPath("users", i)+".name") {
 			return false
 		}
 	}
 	for i, p := range r.Projects {
 		path := strictyaml.IndexPath("projects", i)
-		if lost(p.Name, path+".name") || at.has(path+".members") || at.has(path+".topics") {
+		if missing(p.Name, path+".name") || faulty.has(path+".members") || faulty.has(path+".topics") {
 			return false
 		}
 		for j, m := range p.Members {
-			if lost(m.User, strictyaml.IndexPath(path+".members", j)+".user") {
+			if missing(m.User, strictyaml.IndexPath(path+".members", j)+".user") {
 				return false
 			}
 		}
 		for j, t := range p.Topics {
-			if lost(t.Name, strictyaml.IndexPath(path+".topics", j)+".name") {
+			if missing(t.Name, strictyaml.IndexPath(path+".topics", j)+".name") {
 				return false
 			}
 		}

@@ -32,8 +32,8 @@ type user struct {
 	Keys         []key                   `yaml:"keys"`
 }
 
-// An empty list of connection types or networks would lift the limit that it
-// seems to set, so neither may be written.
+// An empty list of connection types or networks is an error: it would lift the limit that
+// it seems to set.
 type limits struct {
 	ConnectionTypes []connectionType `yaml:"connection_types" nonempty:"true"`
 }
@@ -94,11 +94,10 @@ type push struct {
 	MattermostChannel  string    `yaml:"mattermost_channel"`
 }
 
-// count is a number of things, which is never negative.
+// count is a number that is never negative.
 type count uint32
 
-// records converts the document, entry by entry: indexes stay what they are in
-// the file.
+// records converts the document. Indexes stay the same as in the file.
 func (d *document) records() directory.Records {
 	return directory.Records{
 		Users:    convert(d.Users, user.record),
@@ -120,7 +119,7 @@ func (u user) record() directory.User {
 	}
 }
 
-// profile is nil if nothing of it is stated.
+// profile returns nil if no field of the profile is stated.
 func (u user) profile() *directory.Profile {
 	p := directory.Profile{
 		FirstName: u.FirstName, LastName: u.LastName,
@@ -182,14 +181,14 @@ func (p *push) record() *directory.Push {
 
 func disabled(enabled *bool) bool { return enabled != nil && !*enabled }
 
-// convert keeps nil nil, so that an absent list and its record compare equal.
-func convert[From, To any](from []From, one func(From) To) []To {
+// convert returns nil for nil, so that an absent list stays absent.
+func convert[From, To any](from []From, f func(From) To) []To {
 	if from == nil {
 		return nil
 	}
 	to := make([]To, len(from))
-	for i, f := range from {
-		to[i] = one(f)
+	for i := range from {
+		to[i] = f(from[i])
 	}
 	return to
 }

@@ -7,11 +7,11 @@ import (
 	"usher/internal/strictyaml"
 )
 
-// MaxSize is how large a file may be, in bytes.
+// MaxSize is the maximum size of a file in bytes.
 const MaxSize = strictyaml.MaxSize
 
-// Locate says of the problems of records where they are in the text that the
-// records were parsed from. The error is strictyaml.Errors.
+// Locate returns problems of records as strictyaml.Errors, with their lines in the text
+// that the records were parsed from.
 func Locate(src *strictyaml.Source, problems directory.Problems) error {
 	faults := make(strictyaml.Errors, 0, len(problems))
 	for _, p := range problems {
@@ -21,7 +21,7 @@ func Locate(src *strictyaml.Source, problems directory.Problems) error {
 	return faults
 }
 
-// Lines returns each fault of a text in one line, with the way out of it.
+// Lines returns each fault of a text as one line, with its hint.
 func Lines(err error) []string {
 	var faults strictyaml.Errors
 	if !errors.As(err, &faults) {

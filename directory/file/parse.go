@@ -13,15 +13,15 @@ import (
 
 // Parse decodes the text of a directory. The error is strictyaml.Errors; the
 // records then hold what could be decoded, with every index as in the file.
-// Whether the records make a directory is for snapshot.New to say.
+// Parse does not check the rules of a directory; snapshot.New does.
 func Parse(file string, data []byte) (directory.Records, *strictyaml.Source, error) {
 	var doc document
 	src, err := strictyaml.Decode(file, data, &doc)
 	return doc.records(), src, err
 }
 
-// Load reads and checks the directory at path. A fault of its content is
-// strictyaml.Errors with every one of them, of the form and of the directory.
+// Load reads and checks the directory at path. If its content has faults, the error is
+// strictyaml.Errors with all of them, those of the YAML and those of the directory.
 func Load(path string) (*snapshot.Snapshot, error) {
 	data, err := read(path)
 	if err != nil {
@@ -30,9 +30,9 @@ func Load(path string) (*snapshot.Snapshot, error) {
 	return load(path, data)
 }
 
-// read reads a file up to one byte more than Decode accepts.
+// read reads at most one byte more than strictyaml.Decode accepts.
 func read(path string) (data []byte, err error) {
-	f, _, err := ownedfile.Open(path, ownedfile.Rule{}) // it says who gets in
+	f, _, err := ownedfile.Open(path, ownedfile.Rule{}) // the file decides who may connect
 	if err != nil {
 		return nil, fmt.Errorf("read directory: %w", err)
 	}
@@ -51,22 +51,22 @@ func load(path string, data []byte) (*snapshot.Snapshot, error) {
 		return nil, err
 	}
 	if len(faults) == 0 && !src.Has("users") && !src.Has("projects") {
-		// Most likely the file is just being written. Taking it for a directory
-		// without users would refuse everybody for good.
-		faults = strictyaml.Errors{src.Errorf("", "a directory without anybody is written as users: []", "the file is empty")}
+		// Most likely the file is being written. Loading it as a directory without users
+		// would deny all clients, and clients give up after two denials.
+		faults = strictyaml.Errors{src.Errorf("", "write users: [] for a directory without users", "the file is empty")}
 	}
-	at := placesOf(faults, src)
-	if !complete(records, at) {
+	faulty := faultyPathsOf(faults, src)
+	if !complete(records, faulty) {
 		return nil, faults
 	}
-	snapshot, err := snapshot.New(records)
+	loaded, err := snapshot.New(records)
 	var problems directory.Problems
 	if err != nil && !errors.As(err, &problems) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	// The records of a faulty file may make a snapshot: of what could be decoded.
+	// There may be a snapshot even if the file has faults: of what could be decoded.
 	for _, p := range problems {
-		if !at.cover(p.Path) {
+		if !faulty.covers(p.Path) {
 			faults = append(faults, src.Errorf(p.Path, p.Hint, "%s", p.Message))
 		}
 	}
@@ -74,5 +74,5 @@ func load(path string, data []byte) (*snapshot.Snapshot, error) {
 		faults.Sort()
 		return nil, faults
 	}
-	return snapshot, nil
+	return loaded, nil
 }

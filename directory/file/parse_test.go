@@ -103,12 +103,12 @@ func write(t *testing.T, path, text string) {
 
 func TestFaults(t *testing.T) {
 	const rawHint = "\n  hint: this is the key itself: put its digest here (usher apikey new prints it), " +
-		"and replace the key, since it stood in a file"
+		"and replace the key, because it was in a file"
 	key := func(text string) string { return "users:\n- name: a\n  keys:\n  - " + text }
 	const secretHint = "\n  hint: replace that secret, since it stood in a file"
 	for _, tt := range []struct{ name, doc, want string }{
-		{"empty", "", "d.yaml:1:1: the file is empty\n  hint: a directory without anybody is written as users: []"},
-		{"comments only", "# nothing\n", "d.yaml:1:1: the file is empty\n  hint: a directory without anybody is written as users: []"},
+		{"empty", "", "d.yaml:1:1: the file is empty\n  hint: write users: [] for a directory without users"},
+		{"comments only", "# nothing\n", "d.yaml:1:1: the file is empty\n  hint: write users: [] for a directory without users"},
 		{"nobody", "users: []", ""},
 		{
 			"a misspelled name, said once", "users: [{nam: a}]\nprojects: [{name: p, account: A, members: [{user: a, roles: [publisher]}]}]",

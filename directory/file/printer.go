@@ -7,16 +7,16 @@ import (
 	"unicode"
 )
 
-const maxColumn = 100 // of what is written in one line
+const maxColumn = 100 // of lists and mappings that are written in one line
 
-// printer writes YAML of the kind that people write: lists and mappings that are
-// short stand in one line. What it cannot write is for w to say.
+// printer writes YAML as people write it: short lists and mappings in one line. w keeps
+// the error of a write until Flush.
 type printer struct{ w *bufio.Writer }
 
-// fields are what a mapping says, in order.
+// fields are the fields of a mapping, in order.
 type fields []field
 
-// field is one key with its value: a scalar as it is written, or a list of them.
+// field is a key with its value: a scalar as it is written, or a list of scalars.
 type field struct {
 	key, value string
 	list       []string
@@ -40,7 +40,7 @@ func (f *field) String() string {
 }
 
 func (p *printer) lines(text string) {
-	_, _ = p.w.WriteString(text) // Flush says the same
+	_, _ = p.w.WriteString(text) // Flush returns the error
 }
 
 const spaces = "            "
@@ -52,17 +52,17 @@ func (p *printer) begin(indent int, key string, n int) {
 	}
 }
 
-// item writes an entry of a list; its keys stand at indent+2.
+// item writes an entry of a list. Its keys are indented by indent+2.
 func (p *printer) item(indent int, f fields) {
-	p.one(spaces[:indent]+"- ", indent+2, &f[0])
+	p.field(spaces[:indent]+"- ", indent+2, &f[0])
 	p.mapping(indent+2, f[1:])
 }
 
-// shortItem writes an entry of a list, in one line if it is short.
+// shortItem writes an entry of a list, in one line if it is short enough.
 func (p *printer) shortItem(indent int, f fields) {
 	parts, length := make([]string, len(f)), indent+len("- {}")
 	for i := range f {
-		if len(f[i].list) > maxColumn { // need not be put together to be too long
+		if len(f[i].list) > maxColumn { // certainly too long
 			p.item(indent, f)
 			return
 		}
@@ -78,11 +78,11 @@ func (p *printer) shortItem(indent int, f fields) {
 
 func (p *printer) mapping(indent int, f fields) {
 	for i := range f {
-		p.one(spaces[:indent], indent, &f[i])
+		p.field(spaces[:indent], indent, &f[i])
 	}
 }
 
-func (p *printer) one(before string, indent int, f *field) {
+func (p *printer) field(before string, indent int, f *field) {
 	if len(f.list) <= maxColumn {
 		if line := f.String(); len(f.list) <= 1 || indent+len(line) <= maxColumn {
 			p.lines(before + line + "\n")
@@ -99,7 +99,7 @@ func words[T ~string](list []T) []string {
 	return convert(list, func(word T) string { return scalar(string(word)) })
 }
 
-// scalar returns text as YAML, in quotes if it could be read as anything else.
+// scalar returns text as a YAML scalar, quoted unless it is plain.
 func scalar(text string) string {
 	if plain(text) {
 		return text
@@ -123,9 +123,9 @@ func scalar(text string) string {
 	return b.String()
 }
 
-// plain reports whether text means itself without quotes, wherever it stands and
-// whatever version of YAML is read: it begins with a letter, so that it is no
-// number, and it is none of the words that were booleans once.
+// plain reports whether text needs no quotes, in any context and any version of YAML: it
+// begins with a letter, so it is not a number, and it is not one of the words that YAML
+// 1.1 reads as a boolean.
 func plain(text string) bool {
 	for i, r := range text {
 		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'

@@ -12,12 +12,12 @@ import (
 	"usher/directory/snapshot"
 )
 
-// Config says what a Store serves.
+// Config configures a Store.
 type Config struct {
 	Path     string
 	Log      *slog.Logger
 	Now      func() time.Time
-	OnReload func(ReloadEvent) // may be nil; called one at a time, must not call the Store's Reload
+	OnReload func(ReloadEvent) // may be nil; never called concurrently, must not call Store.Reload
 }
 
 func (c *Config) valid() error {
@@ -32,10 +32,10 @@ func (c *Config) valid() error {
 	return nil
 }
 
-// ReloadEvent tells of one attempt to take over a changed file.
+// ReloadEvent describes one attempt to load a changed file.
 type ReloadEvent struct {
 	At  time.Time
-	Err error // why the last good one stays; nil if the file is in use now
+	Err error // why the last good directory stays in use; nil: the file is in use now
 }
 
 // Store serves the directory of a file. Its methods are safe for concurrent use.
@@ -44,7 +44,7 @@ type Store struct {
 	current atomic.Pointer[version]
 
 	mu   sync.Mutex // one reload at a time
-	last content    // what was looked at last, good or bad
+	last content    // of the last reload, good or bad
 }
 
 // version is a good directory.
@@ -54,13 +54,13 @@ type version struct {
 	loadedAt time.Time
 }
 
-// content tells what a file held from what it held before.
+// content identifies the content of a file.
 type content struct {
 	readable bool
 	sum      [sha256.Size]byte
 }
 
-// Open loads the directory; a file that is not good is an error, as of Load.
+// Open loads the directory. The error is that of Load.
 func Open(cfg Config) (*Store, error) {
 	if err := cfg.valid(); err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func Open(cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s.last = contentOf(data)
-	if err := s.take(data); err != nil {
+	if err := s.load(data); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -80,16 +80,16 @@ func Open(cfg Config) (*Store, error) {
 // Snapshot returns the directory in use. It takes no lock and is never nil.
 func (s *Store) Snapshot() *snapshot.Snapshot { return s.current.Load().snapshot }
 
-// LoadedAt returns since when the directory in use is in use.
+// LoadedAt returns when the directory in use was loaded.
 func (s *Store) LoadedAt() time.Time { return s.current.Load().loadedAt }
 
-// Reload takes over the file if it has changed. On an error, which is as of
-// Load, the directory in use stays, and the error says so.
-func (s *Store) Reload() error { return s.look(true) }
+// Reload loads the file if it has changed. If that fails, the directory in use stays in
+// use, and the error, which is that of Load, says so.
+func (s *Store) Reload() error { return s.reload(true) }
 
-// look reads the file and takes it over if it is not what is in use. Unless
-// again is set, what the look before this one has seen is not looked at.
-func (s *Store) look(again bool) error {
+// reload loads the file unless it is the one in use. If force is false, it ignores a file
+// that the last reload has seen.
+func (s *Store) reload(force bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	data, err := read(s.cfg.Path)
@@ -98,17 +98,17 @@ func (s *Store) look(again bool) error {
 		seen = contentOf(data)
 	}
 	before := s.last
-	if s.last = seen; seen == before && !again {
+	if s.last = seen; seen == before && !force {
 		return nil
 	}
 	switch {
 	case err != nil:
 	case seen != s.current.Load().content:
-		err = s.take(data)
+		err = s.load(data)
 	case seen == before:
 		return nil
-	default: // it was bad in between
-		s.cfg.Log.Info("directory file is again the one in use", slog.String("file", s.cfg.Path))
+	default: // the file was faulty in between
+		s.cfg.Log.Info("directory file is again identical to the directory in use", slog.String("file", s.cfg.Path))
 	}
 	if err != nil {
 		err = fmt.Errorf("the directory loaded at %s stays in use: %w", s.LoadedAt().Format(time.RFC3339), err)
@@ -119,14 +119,14 @@ func (s *Store) look(again bool) error {
 	return err
 }
 
-// take makes data the directory in use, if it is good.
-func (s *Store) take(data []byte) error {
-	snapshot, err := load(s.cfg.Path, data)
+// load puts data into use, if it has no faults.
+func (s *Store) load(data []byte) error {
+	loaded, err := load(s.cfg.Path, data)
 	if err != nil {
 		return err
 	}
-	s.current.Store(&version{snapshot: snapshot, content: contentOf(data), loadedAt: s.cfg.Now()})
-	size := snapshot.Size()
+	s.current.Store(&version{snapshot: loaded, content: contentOf(data), loadedAt: s.cfg.Now()})
+	size := loaded.Size()
 	s.cfg.Log.Info("directory loaded",
 		slog.String("file", s.cfg.Path),
 		slog.Int("users", size.Users),

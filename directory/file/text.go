@@ -16,15 +16,14 @@ import (
 const (
 	keyPrefix  = "usher_" // how an API key begins
 	rawKeyHint = "this is the key itself: put its digest here (usher apikey new prints it), " +
-		"and replace the key, since it stood in a file"
+		"and replace the key, because it was in a file"
 )
 
-// digest is a directory.Digest as it stands in the file. Its errors say nothing
-// of the text, which may be a key that was put in the wrong place.
+// digest is a directory.Digest in the file. Its errors do not quote the text, which may
+// be an API key in the wrong place.
 type digest directory.Digest
 
-// UnmarshalText accepts what directory.Digest does, and knows what was put in its
-// place.
+// UnmarshalText accepts the form of directory.Digest, and recognises secrets in its place.
 func (d *digest) UnmarshalText(text []byte) error {
 	err := (*directory.Digest)(d).UnmarshalText(text)
 	if err == nil {
@@ -40,23 +39,23 @@ func (d *digest) UnmarshalText(text []byte) error {
 	}
 }
 
-// id is a UUID in its one usual form, which the package of UUIDs does not insist on.
+// id is a UUID in its canonical form. uuid.Parse also accepts other forms.
 type id uuid.UUID
 
-// UnmarshalText accepts 32 hex digits in five groups, and not the one that means none.
+// UnmarshalText accepts 32 hex digits in five groups, and refuses the nil UUID.
 func (i *id) UnmarshalText(text []byte) error {
 	parsed, err := uuid.ParseBytes(text)
 	if err != nil || parsed.String() != strings.ToLower(string(text)) {
 		return fmt.Errorf("expected a UUID such as %s, found %s", directory.IDOf(directory.KindUser, "alice"), secret.Quote(string(text)))
 	}
 	if parsed == uuid.Nil {
-		return strictyaml.WithHint(errors.New("the nil UUID is nobody's"), "leave the key out: the UUID then follows from the name")
+		return strictyaml.WithHint(errors.New("the nil UUID identifies nobody"), "omit the key: the UUID is then derived from the name")
 	}
 	*i = id(parsed)
 	return nil
 }
 
-// connectionType is in lower case in the file and in upper case in a user JWT.
+// connectionType is lower case in the file and upper case in a user JWT.
 type connectionType directory.ConnectionType
 
 // UnmarshalText accepts the lower-case name of a known connection type.
@@ -69,25 +68,25 @@ func (c *connectionType) UnmarshalText(text []byte) error {
 	return oneOf(text, "connection type", known...)
 }
 
-// pushType is how messages are pushed.
+// pushType is the target of a push.
 type pushType string
 
-// UnmarshalText accepts a known way of pushing.
+// UnmarshalText accepts a known push type.
 func (p *pushType) UnmarshalText(text []byte) error {
 	*p = pushType(text)
 	return oneOf(text, "push type", "http_endpoint", "mattermost")
 }
 
-// retryType is when a push is tried again.
+// retryType is the schedule of retries of a push.
 type retryType string
 
-// UnmarshalText accepts a known way of trying again.
+// UnmarshalText accepts a known retry type.
 func (r *retryType) UnmarshalText(text []byte) error {
 	*r = retryType(text)
 	return oneOf(text, "retry type", "linear", "slowstart")
 }
 
-// oneOf reports a text that is none of the known words.
+// oneOf reports a text that is not one of the known words.
 func oneOf(text []byte, kind string, known ...string) error {
 	if slices.Contains(known, string(text)) {
 		return nil

@@ -13,14 +13,14 @@ import (
 
 const maxLogged = 20 // faults of one file
 
-// Run takes over the file whenever it changes, until ctx ends; then it returns
-// nil. What is wrong with a changed file is logged, once for each change.
+// Run loads the file whenever it changes, until ctx ends; then it returns nil. Faults of
+// a changed file are logged once for each change.
 func (s *Store) Run(ctx context.Context) error {
 	w := filewatch.Watch{
 		Dirs:  func() []string { return filewatch.Targets(filepath.Dir(s.cfg.Path), filepath.Base(s.cfg.Path)) },
-		Check: s.lookAndLog,
+		Check: s.reloadAndLog,
 		Lost: func(err error) {
-			s.cfg.Log.Warn("watching the directory file",
+			s.cfg.Log.Warn("cannot watch the directory file",
 				slog.String("file", s.cfg.Path), slog.String("error", err.Error()))
 		},
 	}
@@ -30,19 +30,19 @@ func (s *Store) Run(ctx context.Context) error {
 	return nil
 }
 
-// lookAndLog takes over the file if it changed, and logs what is wrong with it.
-func (s *Store) lookAndLog() {
-	err := s.look(false)
+// reloadAndLog loads the file if it has changed, and logs its faults.
+func (s *Store) reloadAndLog() {
+	err := s.reload(false)
 	if err == nil {
 		return
 	}
 	var faults strictyaml.Errors
 	if !errors.As(err, &faults) {
-		s.cfg.Log.Error("directory file not loaded, the last good one stays in use",
+		s.cfg.Log.Error("directory file not loaded; the last good one stays in use",
 			slog.String("file", s.cfg.Path), slog.String("error", err.Error()))
 		return
 	}
-	s.cfg.Log.Error("directory file not loaded, the last good one stays in use",
+	s.cfg.Log.Error("directory file not loaded; the last good one stays in use",
 		slog.String("file", s.cfg.Path), slog.Int("faults", len(faults)))
 	for _, f := range faults[:min(len(faults), maxLogged)] {
 		s.cfg.Log.Error("fault in the directory file",

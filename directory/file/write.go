@@ -16,25 +16,25 @@ import (
 	"usher/directory"
 )
 
-const writtenBy = `# A directory, written by usher. Reading it gives the same one; docs/reference/directory.md
-# says what may stand here. Whoever reads it learns who may do what, but no key.
+const header = `# Directory written by usher; docs/reference/directory.md describes the format.
+# It shows who may do what, but contains no API key.
 `
 
-// Write writes r as the text of a directory: sorted, and with nothing in it that
-// is so anyway. Parse reads the same records from it, but for their order, what
-// is not UTF-8, and revisions. It does not check them.
+// Write writes r as the text of a directory: sorted and without default values. Parse
+// reads the same records from it, except for their order, revisions, and text that is not
+// UTF-8. Write does not check the records.
 func Write(w io.Writer, r directory.Records) error {
 	p := &printer{w: bufio.NewWriterSize(w, 1<<16)}
-	p.lines(writtenBy)
+	p.lines(header)
 	if p.begin(0, "users", len(r.Users)); len(r.Users) == 0 {
-		p.lines("users: []\n") // a file that says nothing is not read
+		p.lines("users: []\n") // Load refuses an empty file
 	}
 	for _, u := range sorted(r.Users, func(u *directory.User) string { return u.Name }) {
 		p.user(u)
 	}
 	p.begin(0, "projects", len(r.Projects))
-	for _, one := range sorted(r.Projects, func(p *directory.Project) string { return p.Name }) {
-		p.project(one)
+	for _, project := range sorted(r.Projects, func(p *directory.Project) string { return p.Name }) {
+		p.project(project)
 	}
 	if err := p.w.Flush(); err != nil {
 		return fmt.Errorf("write directory: %w", err)
@@ -42,7 +42,7 @@ func Write(w io.Writer, r directory.Records) error {
 	return nil
 }
 
-// sorted returns where the entries of list are, by name.
+// sorted returns pointers to the elements of list, sorted by name.
 func sorted[T any](list []T, name func(*T) string) []*T {
 	all := make([]*T, len(list))
 	for i := range list {
@@ -63,21 +63,21 @@ func (p *printer) user(u *directory.User) {
 		p.mapping(6, fields{}.list("connection_types", words(convert(types,
 			func(c directory.ConnectionType) string { return strings.ToLower(string(c)) }))))
 	}
-	var about fields
+	var more fields
 	if u.Profile != nil {
-		about = about.
+		more = more.
 			text("first_name", u.Profile.FirstName).
 			text("last_name", u.Profile.LastName).
 			text("organization", u.Profile.Organization).
 			text("description", u.Profile.Description).
 			text("email", u.Profile.Email)
 	}
-	p.mapping(4, about.made(u.Made))
+	p.mapping(4, more.made(u.Made))
 	p.begin(4, "keys", len(u.Keys))
 	for _, k := range sorted(u.Keys, keyID) {
 		p.item(6, fields{}.
 			raw("digest", k.Digest.String()).
-			text("id", stated(keyID(k), k.Digest.KeyID())).
+			text("id", unlessDefault(keyID(k), k.Digest.KeyID())).
 			enabled(!k.Disabled).
 			time("not_before", k.NotBefore).
 			time("expires", k.Expires).
@@ -86,7 +86,7 @@ func (p *printer) user(u *directory.User) {
 	}
 }
 
-// network quotes what colons would be read in.
+// network quotes IPv6 networks, because of their colons.
 func network(n netip.Prefix) string {
 	if n.Addr().Is4() {
 		return n.String()
@@ -96,35 +96,35 @@ func network(n netip.Prefix) string {
 
 func keyID(k *directory.Key) string { return cmp.Or(k.ID, k.Digest.KeyID()) }
 
-// stated returns value, or nothing if it is what goes without saying.
-func stated(value, otherwise string) string {
-	if value == otherwise {
+// unlessDefault returns value, or an empty string if it is the default.
+func unlessDefault(value, def string) string {
+	if value == def {
 		return ""
 	}
 	return value
 }
 
-func (p *printer) project(one *directory.Project) {
+func (p *printer) project(x *directory.Project) {
 	p.item(2, fields{}.
-		raw("name", scalar(one.Name)).
-		id("uuid", one.ID, directory.IDOf(directory.KindProject, one.Name)).
-		text("account", one.Account).
-		text("description", one.Description).
-		made(one.Made))
-	p.begin(4, "members", len(one.Members))
-	for _, m := range sorted(one.Members, func(m *directory.Member) string { return m.User }) {
+		raw("name", scalar(x.Name)).
+		id("uuid", x.ID, directory.IDOf(directory.KindProject, x.Name)).
+		text("account", x.Account).
+		text("description", x.Description).
+		made(x.Made))
+	p.begin(4, "members", len(x.Members))
+	for _, m := range sorted(x.Members, func(m *directory.Member) string { return m.User }) {
 		p.shortItem(6, fields{}.raw("user", scalar(m.User)).list("roles", words(m.Roles)))
 	}
-	p.begin(4, "topics", len(one.Topics))
-	for _, t := range sorted(one.Topics, func(t *directory.Topic) string { return t.Name }) {
+	p.begin(4, "topics", len(x.Topics))
+	for _, t := range sorted(x.Topics, func(t *directory.Topic) string { return t.Name }) {
 		p.shortItem(6, fields{}.
 			raw("name", scalar(t.Name)).
 			text("subject", t.Subject).
 			time("created_on", t.Created).
 			acl(t.ACL))
 	}
-	p.begin(4, "subscriptions", len(one.Subscriptions))
-	for _, s := range sorted(one.Subscriptions, func(s *directory.Subscription) string { return s.Name }) {
+	p.begin(4, "subscriptions", len(x.Subscriptions))
+	for _, s := range sorted(x.Subscriptions, func(s *directory.Subscription) string { return s.Name }) {
 		f := fields{}.
 			raw("name", scalar(s.Name)).
 			text("topic", s.Topic).
@@ -159,7 +159,7 @@ func (p *printer) push(push *directory.Push) {
 	p.mapping(10, f)
 }
 
-// The fields of the document, each left out if it says nothing.
+// The functions below add a field, unless it has its default value.
 
 func (f fields) text(key, value string) fields {
 	if value == "" {
@@ -168,7 +168,7 @@ func (f fields) text(key, value string) fields {
 	return f.raw(key, scalar(value))
 }
 
-// acl tells an empty list from none.
+// acl distinguishes an empty list from none.
 func (f fields) acl(users []string) fields {
 	if users != nil && len(users) == 0 {
 		return f.raw("acl", "[]")
@@ -197,19 +197,19 @@ func (f fields) enabled(yes bool) fields {
 	return f.raw("enabled", "false")
 }
 
-func (f fields) id(key string, id, otherwise uuid.UUID) fields {
-	if id == uuid.Nil || id == otherwise {
+func (f fields) id(key string, id, def uuid.UUID) fields {
+	if id == uuid.Nil || id == def {
 		return f
 	}
 	return f.raw(key, id.String())
 }
 
-// time writes UTC, so that the same directory is the same text on every machine.
+// time writes UTC, so that the text does not depend on the time zone of the machine.
 func (f fields) time(key string, t time.Time) fields {
 	if t.IsZero() {
 		return f
 	}
-	if utc := t.UTC(); utc.Year() >= 0 && utc.Year() <= 9999 { // else it cannot be written so
+	if utc := t.UTC(); utc.Year() >= 0 && utc.Year() <= 9999 { // RFC 3339 has no other years
 		t = utc
 	}
 	return f.raw(key, t.Format(time.RFC3339Nano))

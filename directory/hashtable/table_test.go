@@ -8,12 +8,12 @@ import (
 	"testing"
 )
 
-// item is told from others by its number; its hash is chosen by the test.
+// item is identified by its number. The test chooses its hash.
 type item struct{ number, version int }
 
 func match(number int) func(*item) bool { return func(i *item) bool { return i.number == number } }
 
-// hashOf makes many collisions: of leaf, and of the whole hash.
+// hashOf makes many collisions, both of leaves and of whole hashes.
 func hashOf(number int) uint64 {
 	switch number % 3 {
 	case 0:
@@ -25,7 +25,7 @@ func hashOf(number int) uint64 {
 	}
 }
 
-// A table does what a map does, and its versions stay as they are.
+// A table behaves like a map, and old versions do not change.
 func TestTable(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
 	type version struct {
@@ -77,7 +77,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// Whoever ranges over a table may stop.
+// A range over a table can be stopped.
 func TestTableStops(t *testing.T) {
 	var x Table[item]
 	for range x.All() {
@@ -98,7 +98,7 @@ func TestTableStops(t *testing.T) {
 	}
 }
 
-// What falls into one leaf is in order.
+// The slots of a leaf are sorted.
 func TestTableIsSorted(t *testing.T) {
 	var x Table[item]
 	o := &Owner{}
@@ -114,7 +114,7 @@ func TestTableIsSorted(t *testing.T) {
 	}
 }
 
-// What fills a table at once is found as if it had been put there.
+// Fill and Put give the same table.
 func TestFill(t *testing.T) {
 	var at, filled Table[item]
 	var items []item

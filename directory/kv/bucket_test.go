@@ -13,7 +13,7 @@ import (
 	"usher/directory/kv"
 )
 
-// api asks JetStream.
+// api sends a request to the JetStream API.
 func api(tb testing.TB, c *nats.Conn, subject string, request any) map[string]any {
 	tb.Helper()
 	var body []byte
@@ -32,9 +32,8 @@ func api(tb testing.TB, c *nats.Conn, subject string, request any) map[string]an
 	return said
 }
 
-// A bucket that could lose entries, or half of a change, is not used; what is
-// wrong with it is said.
-func TestUnfitBucket(t *testing.T) {
+// A bucket that could lose entries or a part of a change is refused, with the reason.
+func TestUnsuitableBucket(t *testing.T) {
 	for what, spoil := range map[string]func(config map[string]any){
 		"its history is 5, not 1":              func(c map[string]any) { c["max_msgs_per_subject"] = 5 },
 		"allow_atomic is off":                  func(c map[string]any) { c["allow_atomic"] = false },
@@ -50,7 +49,7 @@ func TestUnfitBucket(t *testing.T) {
 			c := jetStream(t)
 			stop := run(t, open(t, kv.Config{Conn: c, Create: true}))
 			var made map[string]any
-			callouttest.Eventually(t, "the bucket is made", func() bool {
+			callouttest.Eventually(t, "the bucket is created", func() bool {
 				m, err := c.Request("$JS.API.STREAM.INFO.KV_usher", nil, 10*time.Second)
 				made = nil
 				return err == nil && json.Unmarshal(m.Data, &made) == nil && made["error"] == nil
@@ -63,7 +62,7 @@ func TestUnfitBucket(t *testing.T) {
 
 			var log callouttest.Buffer
 			s := start(t, kv.Config{Conn: c, Create: true, Log: slog.New(slog.NewTextHandler(&log, nil))})
-			callouttest.Eventually(t, "it says what is wrong", func() bool {
+			callouttest.Eventually(t, "the reason is logged", func() bool {
 				return strings.Contains(log.String(), "bucket usher: "+kv.ErrBucket.Error()+": "+what)
 			})
 			if s.Snapshot() != nil {
@@ -75,12 +74,13 @@ func TestUnfitBucket(t *testing.T) {
 	}
 }
 
-// A bucket that is not there is made only if that is allowed, and waited for.
+// A missing bucket is created only if that is configured. Otherwise the store waits for
+// it.
 func TestNoBucket(t *testing.T) {
 	c := jetStream(t)
 	var log callouttest.Buffer
 	s := start(t, kv.Config{Conn: c, Log: slog.New(slog.NewTextHandler(&log, nil))})
-	callouttest.Eventually(t, "it says so", func() bool { return strings.Contains(log.String(), kv.ErrNoBucket.Error()) })
+	callouttest.Eventually(t, "the error is logged", func() bool { return strings.Contains(log.String(), kv.ErrNoBucket.Error()) })
 	if s.Snapshot() != nil {
 		t.Error("it is served from")
 	}
@@ -96,18 +96,19 @@ func TestNoBucket(t *testing.T) {
 	}
 }
 
-// Marks of what was removed expire; the bucket counts on, and can be changed.
-func TestExpiredMark(t *testing.T) {
+// When delete markers expire, the last sequence of the bucket is no message any more. The
+// bucket can still be changed.
+func TestExpiredMarker(t *testing.T) {
 	c := jetStream(t)
 	stop := run(t, open(t, kv.Config{Conn: c, Create: true}))
-	callouttest.Eventually(t, "the bucket is made", func() bool {
+	callouttest.Eventually(t, "the bucket is created", func() bool {
 		m, err := c.Request("$JS.API.STREAM.INFO.KV_usher", nil, 10*time.Second)
 		return err == nil && !strings.Contains(string(m.Data), `"error"`)
 	})
 	stop()
 	write(t, c, "user."+steadyID(0), "", "KV-Operation", "DEL")
 	write(t, c, "user."+steadyID(1), "", "KV-Operation", "DEL", "Nats-TTL", "1s")
-	callouttest.Eventually(t, "the mark has expired", func() bool {
+	callouttest.Eventually(t, "the marker has expired", func() bool {
 		state := api(t, c, "STREAM.INFO.KV_usher", nil)["state"].(map[string]any)
 		return state["messages"].(float64) == 1 && state["last_seq"].(float64) == 2
 	})
@@ -118,7 +119,7 @@ func TestExpiredMark(t *testing.T) {
 		}
 	}
 	add(t, a, "ada")
-	callouttest.Eventually(t, "both have it", func() bool { return has(a.Snapshot(), "ada") && has(b.Snapshot(), "ada") })
+	callouttest.Eventually(t, "both replicas have the user", func() bool { return has(a.Snapshot(), "ada") && has(b.Snapshot(), "ada") })
 }
 
 func steadyID(i int) string { return member(steady(i))[0].Key.User.String() }

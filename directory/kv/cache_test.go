@@ -23,7 +23,7 @@ import (
 	"usher/directory/snapshot"
 )
 
-// cached runs a store with these users until it has a cache, and returns its path.
+// cached runs a store with these users until it has written a cache, and returns its path.
 func cached(tb testing.TB, c *nats.Conn, names ...string) string {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), "cache")
@@ -34,13 +34,13 @@ func cached(tb testing.TB, c *nats.Conn, names ...string) string {
 	return path
 }
 
-// later is a clock that is ahead.
+// later returns a clock that is ahead.
 func later(by time.Duration) func() time.Time {
 	return func() time.Time { return time.Now().Add(by) }
 }
 
-// Without JetStream a replica serves what it had, says how old that is, and
-// follows when JetStream is back.
+// Without JetStream a replica serves its cached snapshot and logs its age. It follows the
+// bucket when JetStream is back.
 func TestWithoutJetStream(t *testing.T) {
 	n := startNode(t)
 	c := connect(t, n.url())
@@ -68,19 +68,19 @@ func TestWithoutJetStream(t *testing.T) {
 		t.Errorf("a change: %v", err)
 	}
 	n.start(t)
-	callouttest.Eventually(t, "it has followed", func() bool { return s.Status().Checked.After(before) })
+	callouttest.Eventually(t, "the store is up to date", func() bool { return s.Status().Checked.After(before) })
 	other := loaded(t, start(t, kv.Config{Conn: connect(t, n.url())}))
 	add(t, other, "cyd")
-	callouttest.Eventually(t, "it follows", func() bool { return has(s.Snapshot(), "ada", "bob", "cyd") })
+	callouttest.Eventually(t, "the store follows", func() bool { return has(s.Snapshot(), "ada", "bob", "cyd") })
 	if strings.Contains(log.String(), `msg="directory loaded"`) {
 		t.Error("it has read everything anew")
 	}
 }
 
-// A cache that is damaged anywhere is not served from, not even in part.
+// A damaged cache is not used, not even in part.
 //
-// Attack: a damaged snapshot file on disk is served from
-// Held by: the file has a checksum, and is taken whole or not at all
+// Attack: a damaged snapshot file on disk is used
+// Held by: the file has a checksum, and is read as a whole or not at all
 func TestDamagedCache(t *testing.T) {
 	n := startNode(t)
 	good, err := os.ReadFile(cached(t, connect(t, n.url()), "ada", "bob"))
@@ -128,8 +128,8 @@ func TestDamagedCache(t *testing.T) {
 	}
 }
 
-// Whoever could not use its cache waits for the bucket, and has a good one then.
-func TestMendedCache(t *testing.T) {
+// A store with a damaged cache waits for the bucket, and replaces the cache.
+func TestReplacedCache(t *testing.T) {
 	n := startNode(t)
 	path := cached(t, connect(t, n.url()), "ada", "bob")
 	n.stop()
@@ -143,13 +143,13 @@ func TestMendedCache(t *testing.T) {
 	if !has(loaded(t, s).Snapshot(), "ada", "bob") {
 		t.Error("not all is there")
 	}
-	callouttest.Eventually(t, "there is a good cache", func() bool {
+	callouttest.Eventually(t, "the cache is good", func() bool {
 		return open(t, kv.Config{Conn: connect(t, n.url()), Cache: path, Log: slog.New(slog.DiscardHandler)}).Snapshot() != nil
 	})
 }
 
-// The cache is written in place of the old one, for its owner alone, when
-// something has changed.
+// A new cache replaces the old one when the directory has changed. Only its owner may read
+// it.
 func TestCacheIsWritten(t *testing.T) {
 	c := jetStream(t)
 	path := cached(t, c, "ada")
@@ -175,7 +175,7 @@ func TestCacheIsWritten(t *testing.T) {
 		s := open(t, kv.Config{Conn: c, Cache: path})
 		from := s.Status().Checked
 		stop := run(t, s)
-		callouttest.Eventually(t, "the bucket was asked", func() bool { return s.Status().Checked.After(from) })
+		callouttest.Eventually(t, "the store is up to date", func() bool { return s.Status().Checked.After(from) })
 		add(t, s, names...)
 		stop()
 		if same := bytes.Equal(before, look()); same != (len(names) == 0) {
@@ -189,9 +189,9 @@ func TestCacheIsWritten(t *testing.T) {
 	}
 }
 
-// follows starts a store from a cache, and returns whether it has read everything
-// anew.
-func follows(t *testing.T, c *nats.Conn, path string, now func() time.Time, names ...string) (anew bool) {
+// follows starts a store from a cache, and reports whether it has read the whole bucket
+// again.
+func follows(t *testing.T, c *nats.Conn, path string, now func() time.Time, names ...string) (reread bool) {
 	t.Helper()
 	var loads atomic.Int64
 	s := open(t, kv.Config{Conn: c, Create: true, Cache: path, Now: now, OnChange: func(c kv.Changed) {
@@ -204,17 +204,17 @@ func follows(t *testing.T, c *nats.Conn, path string, now func() time.Time, name
 	}
 	from := s.Status().Checked
 	stop := run(t, s)
-	callouttest.Eventually(t, "it has followed", func() bool { return s.Status().Checked != from })
-	callouttest.Eventually(t, "it has what the bucket has", func() bool { return has(s.Snapshot(), names...) })
+	callouttest.Eventually(t, "the store is up to date", func() bool { return s.Status().Checked != from })
+	callouttest.Eventually(t, "the store has what the bucket has", func() bool { return has(s.Snapshot(), names...) })
 	stop() // OnChange hears of what is in use a little later
 	return loads.Load() > 0
 }
 
-// After half of the time that the marks of what was removed are kept for, a cache
-// is no place to go on from.
+// A cache older than half of MarkerLife is not resumed from: delete markers may have
+// expired since.
 func TestOldCache(t *testing.T) {
 	const half = kv.MarkerLife / 2
-	for age, anew := range map[time.Duration]bool{0: false, half - time.Hour: false, half + time.Hour: true, 40 * half: true, -time.Minute: false, -2 * half: true} {
+	for age, want := range map[time.Duration]bool{0: false, half - time.Hour: false, half + time.Hour: true, 40 * half: true, -time.Minute: false, -2 * half: true} {
 		c := jetStream(t)
 		path := cached(t, c, "ada", "bob")
 		s := open(t, kv.Config{Conn: c})
@@ -224,13 +224,13 @@ func TestOldCache(t *testing.T) {
 			return now.RemoveUser(directory.IDOf(directory.KindUser, "ada")), nil
 		})
 		stop()
-		if got := follows(t, c, path, later(age), "bob"); got != anew {
-			t.Errorf("%s old: read anew: %v", age, got)
+		if got := follows(t, c, path, later(age), "bob"); got != want {
+			t.Errorf("%s old: read again: %v", age, got)
 		}
 	}
 }
 
-// A bucket that is another one, or has gone another way, is read anew.
+// A bucket that was created again or restored is read again.
 func TestOtherBucket(t *testing.T) {
 	tests := map[string]func(t *testing.T, n *node, path string) []string{
 		"the same": func(*testing.T, *node, string) []string { return []string{"ada", "bob"} },
@@ -282,13 +282,13 @@ func TestOtherBucket(t *testing.T) {
 				add(t, loaded(t, s), "bob")
 				if running {
 					names := meanwhile(t, n, backup)
-					callouttest.Eventually(t, "it has what the bucket has", func() bool { return has(s.Snapshot(), names...) })
+					callouttest.Eventually(t, "the store has what the bucket has", func() bool { return has(s.Snapshot(), names...) })
 					return
 				}
 				stop()
 				names := meanwhile(t, n, backup)
-				if anew := follows(t, c, path, nil, names...); anew != (name != "the same") {
-					t.Errorf("read anew: %v", anew)
+				if reread := follows(t, c, path, nil, names...); reread != (name != "the same") {
+					t.Errorf("read again: %v", reread)
 				}
 			})
 		}
@@ -311,14 +311,14 @@ func restore(t *testing.T, n *node, backup string) {
 	n.start(t)
 }
 
-// The first that is written says when it was up to date, however soon that is.
-func TestCacheHasItsDate(t *testing.T) {
+// The first cache has the time at which it was up to date, however soon it is written.
+func TestCacheHasCheckedTime(t *testing.T) {
 	c := jetStream(t)
 	add(t, loaded(t, start(t, kv.Config{Conn: c, Create: true})), "ada")
 	path, before := filepath.Join(t.TempDir(), "cache"), time.Now()
 	written := func() bool { _, err := os.Stat(path); return err == nil }
-	start(t, kv.Config{Conn: c, Cache: path, OnChange: func(kv.Changed) { callouttest.Eventually(t, "it is written", written) }})
-	callouttest.Eventually(t, "it is written", written)
+	start(t, kv.Config{Conn: c, Cache: path, OnChange: func(kv.Changed) { callouttest.Eventually(t, "the cache is written", written) }})
+	callouttest.Eventually(t, "the cache is written", written)
 	_, status, err := kv.ReadCache(path, "usher")
 	callouttest.Must(t, err)
 	if status.Checked.Before(before) {

@@ -70,7 +70,7 @@ func (c *cluster) stop(i int) {
 	c.srv[i].WaitForShutdown()
 }
 
-// leader returns the number of the server that leads the bucket; -1: none does.
+// leader returns the index of the server that leads the bucket; -1: there is none.
 func (c *cluster) leader(bucket string) int {
 	for i, s := range c.srv {
 		if s.Running() && s.JetStreamIsStreamLeader("$G", "KV_"+bucket) {
@@ -99,7 +99,8 @@ func (c *cluster) url(i int) string {
 	return strings.Join(all, ",")
 }
 
-// replica is one usher as far as this room goes: it follows, changes and decides.
+// replica is the part of an usher that this package is about: it follows the bucket,
+// changes it and decides requests.
 type replica struct {
 	tb      testing.TB
 	url     string
@@ -151,7 +152,7 @@ func (r *replica) start() {
 	r.up.Store(true)
 }
 
-// end ends a replica between two edits.
+// end stops a replica between two edits.
 func (r *replica) end() {
 	r.busy.Lock()
 	defer r.busy.Unlock()
@@ -159,7 +160,7 @@ func (r *replica) end() {
 	r.stop()
 }
 
-// may decides like a request: may the bearer of this key publish there?
+// may decides a request: may a client with this key publish to the subject?
 func (r *replica) may(key, subject string) (bool, callout.Outcome) {
 	d := r.decider.Decide(context.Background(), &tokens.Credential{AuthToken: key, Host: "192.0.2.1"})
 	return d.Outcome == callout.Granted && d.Grant.Check(permissions.Publish, subject).Allowed, d.Outcome

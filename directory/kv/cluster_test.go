@@ -17,7 +17,7 @@ import (
 	"usher/directory/snapshot"
 )
 
-// Three replicas on a cluster of three servers.
+// Three replicas use a cluster of three servers.
 func TestCluster(t *testing.T) {
 	c := startCluster(t)
 	var replicas [3]*replica
@@ -41,7 +41,7 @@ func TestCluster(t *testing.T) {
 		}
 		return c.whole("usher")
 	})
-	furnish(t, replicas[0].store.Load())
+	setUp(t, replicas[0].store.Load())
 	t.Run("Follow", func(t *testing.T) { follow(t, &replicas, heard) })
 	t.Run("Serial", func(t *testing.T) { serial(t, &replicas) })
 	t.Run("LeaderChanges", func(t *testing.T) { leaderChanges(t, &replicas) })
@@ -54,8 +54,8 @@ func steady(i int) string { return fmt.Sprintf("steady-%d", i) }
 
 func shop() uuid.UUID { return directory.IDOf(directory.KindProject, "shop") }
 
-// furnish makes a project with a topic and users who may publish to it.
-func furnish(tb testing.TB, s *kv.Store) {
+// setUp creates a project with a topic and users who may publish to it.
+func setUp(tb testing.TB, s *kv.Store) {
 	tb.Helper()
 	change(tb, s, func(*snapshot.Snapshot) ([]directory.Entry, error) {
 		entries := []directory.Entry{
@@ -75,7 +75,7 @@ func ordersACL() directory.EntryKey {
 	return directory.ResourceKey(directory.KindTopicACL, shop(), "orders")
 }
 
-// member is a user with a key, who may publish in the shop.
+// member returns a user with a key who may publish in the shop.
 func member(name string) []directory.Entry {
 	id := directory.IDOf(directory.KindUser, name)
 	return []directory.Entry{
@@ -85,7 +85,7 @@ func member(name string) []directory.Entry {
 	}
 }
 
-// aclWith is the ACL of the orders with one more user.
+// aclWith returns the ACL of topic orders with one more user.
 func aclWith(tb testing.TB, s *snapshot.Snapshot, name string) directory.Entry {
 	tb.Helper()
 	names, _, _ := s.ACL(directory.KindTopicACL, "shop", "orders")
@@ -96,8 +96,7 @@ func aclWith(tb testing.TB, s *snapshot.Snapshot, name string) directory.Entry {
 	return directory.Entry{Key: ordersACL(), Value: acl}
 }
 
-// follow measures how long changes of every kind take until they are in force
-// everywhere.
+// follow measures how long changes of every kind take until all replicas use them.
 func follow(t *testing.T, replicas *[3]*replica, heard <-chan struct{}) {
 	t.Helper()
 	const changes = 200
@@ -150,8 +149,8 @@ func follow(t *testing.T, replicas *[3]*replica, heard <-chan struct{}) {
 
 var errConflict = errors.New("the ACL has changed")
 
-// serial has eight writers put their marks into one ACL 25 times each, as If-Match
-// does it: only if the ACL is the one that they have read.
+// serial lets eight writers append to one ACL, 25 times each, with a precondition like
+// If-Match: the ACL is still the one that they have read.
 func serial(t *testing.T, replicas *[3]*replica) {
 	t.Helper()
 	const writers, each = 8, 25
@@ -225,7 +224,7 @@ func serial(t *testing.T, replicas *[3]*replica) {
 		})
 	}
 	all.Wait()
-	// Each list is its predecessor's and one mark more, so their lengths are their order.
+	// Each list is the one before with one more user, so their lengths give their order.
 	slices.SortFunc(winners, func(x, y won) int { return len(x.list) - len(y.list) })
 	var last won
 	for n, w := range winners {
@@ -256,8 +255,8 @@ func serial(t *testing.T, replicas *[3]*replica) {
 	})
 }
 
-// leaderChanges makes large changes while the leader of the bucket steps down
-// again and again: each is made as a whole, once, and Change says so.
+// leaderChanges commits large changes while the leader of the bucket steps down again and
+// again. Each is committed as a whole and once, and Change reports that.
 func leaderChanges(t *testing.T, replicas *[3]*replica) {
 	t.Helper()
 	const entries, steps = 200, 5

@@ -18,8 +18,8 @@ import (
 	"usher/directory/snapshot"
 )
 
-// disturbance is what goes on while servers and replicas go and come: connects
-// and edits at every replica, and what they have found.
+// disturbance connects and edits at every replica while servers and replicas stop and
+// start, and collects the results.
 type disturbance struct {
 	t        *testing.T
 	replicas *[3]*replica
@@ -37,8 +37,8 @@ type disturbance struct {
 	lagged int
 }
 
-// disturb ends and starts servers and replicas, and counts what becomes of
-// connects and edits.
+// disturb stops and starts servers and replicas, and counts the results of connects and
+// edits.
 func disturb(t *testing.T, c *cluster, replicas *[3]*replica) {
 	t.Helper()
 	d := &disturbance{t: t, replicas: replicas, want: map[string]bool{}, last: time.Now()}
@@ -95,7 +95,8 @@ func disturb(t *testing.T, c *cluster, replicas *[3]*replica) {
 	}
 }
 
-// step disturbs, and waits until edits are acknowledged at the replicas (all).
+// step runs one disturbance, and waits until edits are acknowledged at the replicas; by
+// default at all.
 func (d *disturbance) step(what string, do func(), at ...int) {
 	d.t.Helper()
 	start := time.Now()
@@ -129,7 +130,7 @@ func (d *disturbance) whole(c *cluster) {
 	within(d.t, time.Minute, "the cluster is whole", func() bool { return c.whole("usher") })
 }
 
-// connect connects users who must be let in, at one replica.
+// connect connects users who must be admitted, at one replica.
 func (d *disturbance) connect(ctx context.Context, at int) {
 	r := d.replicas[at]
 	pace := time.NewTicker(2 * time.Millisecond)
@@ -142,7 +143,7 @@ func (d *disturbance) connect(ctx context.Context, at int) {
 	}
 }
 
-// admit connects a user who must be let in.
+// admit connects a user who must be admitted.
 func (d *disturbance) admit(r *replica, name string) {
 	d.connects.Add(1)
 	before := r.store.Load().Status().Revision
@@ -156,8 +157,8 @@ func (d *disturbance) admit(r *replica, name string) {
 	}
 }
 
-// edit adds users at one replica, with a key, a membership and a place in the
-// ACL, and removes every other of them.
+// edit adds users at one replica, with a key, a membership and an ACL entry, and removes
+// every other one of them.
 func (d *disturbance) edit(ctx context.Context, at int, removed chan<- string) {
 	r := d.replicas[at]
 	pace := time.NewTicker(10 * time.Millisecond)
@@ -178,8 +179,8 @@ func (d *disturbance) edit(ctx context.Context, at int, removed chan<- string) {
 	}
 }
 
-// make adds or removes a user, and looks whether that is in force. It returns
-// false if that could not be acknowledged.
+// make adds or removes a user, and checks that the change is in use. It returns false if
+// the change was not acknowledged.
 func (d *disturbance) make(r *replica, at int, name string, there bool) bool {
 	r.busy.RLock()
 	defer r.busy.RUnlock()
@@ -219,7 +220,7 @@ func (d *disturbance) make(r *replica, at int, name string, there bool) bool {
 	return true
 }
 
-// refuse looks how long removed users are let in at other replicas.
+// refuse measures how long removed users are admitted at other replicas.
 func (d *disturbance) refuse(ctx context.Context, removed <-chan string) {
 	for {
 		var name string
@@ -247,8 +248,8 @@ func (d *disturbance) refuse(ctx context.Context, removed <-chan string) {
 	}
 }
 
-// lost counts the acknowledged edits that are not in every replica, or not in the
-// bucket, which is read anew for that.
+// lost counts the acknowledged edits that a replica or the bucket lacks. It reads the
+// bucket again.
 func (d *disturbance) lost() (n int) {
 	d.t.Helper()
 	fresh, err := kv.Open(kv.Config{Conn: connect(d.t, d.replicas[0].url), Bucket: "usher", Log: slog.New(slog.DiscardHandler), Now: time.Now})

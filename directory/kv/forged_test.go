@@ -16,12 +16,12 @@ import (
 	"usher/directory/kv"
 )
 
-// Messages written by hand that announce more of their change, which never comes,
-// keep no replica from following, nor from loading.
+// Messages written by hand that announce more messages of their change do not stop
+// replicas from following or loading.
 //
-// Attack: a message in the bucket that announces more of its change, which never comes
-// Held by: the rest of a change that does not come is not waited for
-func TestForgedRest(t *testing.T) {
+// Attack: a message in the bucket announces more messages of its change, which never arrive
+// Held by: only an atomic batch of the server can make a replica wait for the rest of a change
+func TestForgedBatch(t *testing.T) {
 	for name, change := range map[string]func(i int) string{
 		"of no change":     func(int) string { return "" },
 		"of one change":    func(int) string { return "forged" },
@@ -50,12 +50,12 @@ func TestForgedRest(t *testing.T) {
 					}
 				}
 			})
-			callouttest.Eventually(t, "they come", func() bool { return len(s.Status().Faults) > 0 })
+			callouttest.Eventually(t, "the messages arrive", func() bool { return len(s.Status().Faults) > 0 })
 			_, ada := user("ada")
-			callouttest.Eventually(t, "she is added", func() bool {
+			callouttest.Eventually(t, "the user is added", func() bool {
 				_, err := s.Change(t.Context(), ada)
 				if errors.Is(err, kv.ErrUnavailable) {
-					return false // an answer was late, and what would have told is overwritten
+					return false // a reply was late, and the message that shows the outcome was overwritten
 				}
 				callouttest.Must(t, err)
 				return true
@@ -70,8 +70,8 @@ func TestForgedRest(t *testing.T) {
 	}
 }
 
-// What tells the messages of one change from forged ones is what the server keeps.
-func TestKeptBatch(t *testing.T) {
+// The server stores the headers that distinguish a batch from forged messages.
+func TestBatchHeaders(t *testing.T) {
 	c := jetStream(t)
 	s := loaded(t, start(t, kv.Config{Conn: c, Create: true}))
 	_, f := user("ada")

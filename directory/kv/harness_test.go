@@ -20,8 +20,8 @@ import (
 	"usher/directory/snapshot"
 )
 
-// storeDir returns a directory for a server that is gone with the test. The server
-// may clear away in it a little longer than it runs.
+// storeDir returns a storage directory that is removed after the test. The server may
+// still remove files in it when it has stopped.
 func storeDir(tb testing.TB) string {
 	tb.Helper()
 	dir, err := os.MkdirTemp("", "usher-kv-") //nolint:usetesting // see above
@@ -68,8 +68,8 @@ func (n *node) addr() string { return net.JoinHostPort(n.opts.Host, strconv.Itoa
 
 func (n *node) url() string { return "nats://" + n.addr() }
 
-// connect connects as usher does: it keeps trying, and keeps nothing back. A server
-// that is there is waited for: tests ask it at once.
+// connect connects as usher does: with endless retries and without a reconnect buffer. If
+// the server is running, it waits for the connection, because tests use it at once.
 func connect(tb testing.TB, url string) *nats.Conn {
 	tb.Helper()
 	c, err := nats.Connect(url, nats.Timeout(20*time.Second), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond), nats.ReconnectJitter(0, 0),
@@ -85,7 +85,7 @@ func jetStream(tb testing.TB) *nats.Conn {
 	return connect(tb, startNode(tb).url())
 }
 
-// open opens a store that is not run yet.
+// open opens a store without running it.
 func open(tb testing.TB, cfg kv.Config) *kv.Store {
 	tb.Helper()
 	if cfg.Bucket == "" {
@@ -139,12 +139,12 @@ func change(tb testing.TB, s *kv.Store, f func(*snapshot.Snapshot) ([]directory.
 	return next
 }
 
-// user returns the change that makes a user with a key, which is its name.
+// user returns the change that adds a user whose API key is its name.
 func user(name string) (uuid.UUID, func(*snapshot.Snapshot) ([]directory.Entry, error)) {
 	return directory.IDOf(directory.KindUser, name), func(*snapshot.Snapshot) ([]directory.Entry, error) { return member(name)[:2], nil }
 }
 
-// add makes users.
+// add adds users.
 func add(tb testing.TB, s *kv.Store, names ...string) {
 	tb.Helper()
 	for _, name := range names {
@@ -153,7 +153,7 @@ func add(tb testing.TB, s *kv.Store, names ...string) {
 	}
 }
 
-// has reports whether exactly these users are there, with their keys.
+// has reports whether a snapshot has exactly these users, with their keys.
 func has(s *snapshot.Snapshot, names ...string) bool {
 	for _, name := range names {
 		if _, ok := s.LookupKey(directory.DigestOf(name)); !ok {

@@ -13,8 +13,8 @@ import (
 	"usher/directory/kv"
 )
 
-// TestLook: a bucket is not made by looking at it.
-func TestLook(t *testing.T) {
+// TestInspect: Inspect does not create a bucket.
+func TestInspect(t *testing.T) {
 	nc := jetStream(t)
 	cfg := kv.Config{Conn: nc, Bucket: "usher", Create: true, Log: slog.New(slog.DiscardHandler), Now: time.Now}
 	for range 2 {
@@ -33,8 +33,8 @@ func TestLook(t *testing.T) {
 	}
 }
 
-// TestCached: a snapshot is read as a whole, of the right bucket, or not at all.
-func TestCached(t *testing.T) {
+// TestReadCache: a cache is read as a whole, if it is that of the bucket.
+func TestReadCache(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "snapshot")
 	if _, _, err := kv.ReadCache(file, "usher"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
@@ -59,14 +59,14 @@ func TestCached(t *testing.T) {
 	}
 }
 
-// TestCachedWithFaults: a snapshot with entries that contradict each other is read.
-func TestCachedWithFaults(t *testing.T) {
+// TestReadCacheWithFaults: a cache with contradictory entries is read.
+func TestReadCacheWithFaults(t *testing.T) {
 	c, file := jetStream(t), filepath.Join(t.TempDir(), "snapshot")
 	s := open(t, kv.Config{Conn: c, Create: true, Cache: file})
 	stop := run(t, s)
 	add(t, loaded(t, s), "ada")
 	write(t, c, "user."+steadyID(1), `{"v":1,"value":{"name":"ada"}}`)
-	callouttest.Eventually(t, "it is found", func() bool { return len(s.Status().Faults) == 1 })
+	callouttest.Eventually(t, "the fault is found", func() bool { return len(s.Status().Faults) == 1 })
 	stop()
 	snapshot, _, err := kv.ReadCache(file, "usher")
 	callouttest.Must(t, err)

@@ -46,8 +46,8 @@ func TestChange(t *testing.T) {
 	callouttest.Eventually(t, "both have five", func() bool { return a.Snapshot().Size().Users == 5 && b.Snapshot().Size().Users == 5 })
 }
 
-// Nothing is sent of a change that nobody waits for any more.
-func TestChangeNobodyWaitsFor(t *testing.T) {
+// A change whose context has ended is not sent.
+func TestCancelledChange(t *testing.T) {
 	c := jetStream(t)
 	s := loaded(t, start(t, kv.Config{Conn: c, Create: true}))
 	sub, err := c.SubscribeSync("$KV.usher.>")
@@ -66,8 +66,8 @@ func TestChangeNobodyWaitsFor(t *testing.T) {
 	}
 }
 
-// A bucket that goes back to an older directory while a change is made does not
-// keep the change waiting for what will not come.
+// A change fails if the bucket is restored to an older state while the change is under
+// way: its revision will never arrive.
 func TestChangeWhileRestored(t *testing.T) {
 	backup := storeDir(t)
 	n := startNode(t)

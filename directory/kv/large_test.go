@@ -255,7 +255,7 @@ func measureLarge(tb testing.TB, users int, withMembers bool) large {
 	url := fmt.Sprintf("nats://127.0.0.1:%d", port)
 	c := connect(tb, url)
 	stop := run(tb, open(tb, kv.Config{Conn: c, Create: true}))
-	callouttest.Eventually(tb, "the bucket is made", func() bool {
+	callouttest.Eventually(tb, "the bucket is created", func() bool {
 		m, err := c.Request("$JS.API.STREAM.INFO.KV_usher", nil, 10*time.Second)
 		return err == nil && !strings.Contains(string(m.Data), `"error"`)
 	})

@@ -16,12 +16,13 @@ import (
 	"usher/directory/snapshot"
 )
 
-// What is overwritten while a bucket is loaded is missing in nothing that is served.
+// A store that loads a bucket while it is edited never serves a directory that lacks an
+// overwritten entry.
 func TestLoadWhileEdited(t *testing.T) {
 	const topics, loads = 5000, 10
 	url := startNode(t).url()
 	s := loaded(t, start(t, kv.Config{Conn: connect(t, url), Create: true}))
-	furnish(t, s)
+	setUp(t, s)
 	change(t, s, func(*snapshot.Snapshot) ([]directory.Entry, error) {
 		var all []directory.Entry
 		for i := range topics {
@@ -70,7 +71,7 @@ func TestLoadWhileEdited(t *testing.T) {
 		end := run(t, next)
 		callouttest.Eventually(t, "it is loaded", func() bool { return next.Snapshot() != nil })
 		at := next.Status().Revision
-		callouttest.Eventually(t, "it follows", func() bool { return next.Status().Revision > at+10 })
+		callouttest.Eventually(t, "the store follows", func() bool { return next.Status().Revision > at+10 })
 		end()
 	}
 	if short > 0 {
@@ -78,7 +79,7 @@ func TestLoadWhileEdited(t *testing.T) {
 	}
 }
 
-// mislaid hears what mislay has sent elsewhere, and does not answer.
+// mislaid receives the requests that mislay redirects, and answers none.
 func mislaid(t *testing.T, c *nats.Conn) <-chan *nats.Msg {
 	t.Helper()
 	heard := make(chan *nats.Msg, 1)
@@ -89,8 +90,8 @@ func mislaid(t *testing.T, c *nats.Conn) <-chan *nats.Msg {
 	return heard
 }
 
-// An answer that never comes keeps nobody from asking again.
-func TestAnswerIsLost(t *testing.T) {
+// A lost reply does not prevent the next request.
+func TestLostReply(t *testing.T) {
 	for _, asked := range []string{"$JS.API.STREAM.MSG.GET", "$JS.API.CONSUMER.CREATE"} {
 		t.Run(asked, func(t *testing.T) {
 			t.Parallel()
@@ -110,8 +111,8 @@ func TestAnswerIsLost(t *testing.T) {
 	}
 }
 
-// An answer that never comes does not keep a replica from following on where it was.
-func TestAnswerIsLostOnTheWayBack(t *testing.T) {
+// A lost reply does not prevent a replica from resuming.
+func TestResumeAfterLostReply(t *testing.T) {
 	n := startNode(t)
 	c := connect(t, n.url())
 	path := cached(t, c, "ada")
@@ -122,18 +123,18 @@ func TestAnswerIsLostOnTheWayBack(t *testing.T) {
 	var log callouttest.Buffer
 	s := start(t, kv.Config{Conn: connect(t, p.url()), Cache: path, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	<-heard
-	callouttest.Eventually(t, "it follows", func() bool { return s.Status().Checked.After(before) })
+	callouttest.Eventually(t, "the store follows", func() bool { return s.Status().Checked.After(before) })
 	if text := log.String(); strings.Contains(text, `msg="directory loaded"`) {
 		t.Error(text)
 	}
 }
 
-// Of a change that takes its time on the way, nothing is served before it is there.
-func TestSlowLine(t *testing.T) {
+// A change that arrives slowly is used only when all of it has arrived.
+func TestSlowConnection(t *testing.T) {
 	const topics = 500
 	n := startNode(t)
 	s := loaded(t, start(t, kv.Config{Conn: connect(t, n.url()), Create: true}))
-	furnish(t, s)
+	setUp(t, s)
 	had := s.Snapshot().Size().Topics
 	p := startProxy(t, n.addr())
 	var far *kv.Store
@@ -153,7 +154,7 @@ func TestSlowLine(t *testing.T) {
 	<-there
 	<-time.After(1500 * time.Millisecond)
 	pass()
-	callouttest.Eventually(t, "all is there", func() bool { return far.Snapshot().Size().Topics == had+topics })
+	callouttest.Eventually(t, "the whole change has arrived", func() bool { return far.Snapshot().Size().Topics == had+topics })
 	served.Range(func(n, _ any) bool {
 		if n != 0 && n != topics {
 			t.Errorf("%d of %d were served", n, topics)

@@ -13,8 +13,9 @@ import (
 	"usher/directory/kv"
 )
 
-// A bucket that is gone is not made anew by those who had it, and an empty one in
-// its place is not taken over: they serve on and say so, until it is restored.
+// A replica that had a directory does not create a lost bucket again, and does not load an
+// empty one in its place. It serves its directory and logs an error until the bucket is
+// restored.
 func TestLostBucket(t *testing.T) {
 	for name, lose := range map[string]func(t *testing.T, n *node) (says string){
 		"deleted": func(t *testing.T, n *node) string { t.Helper(); remove(t, n); return "and it was in use" },
@@ -52,10 +53,10 @@ func TestLostBucket(t *testing.T) {
 				from := s.Status().Checked
 				stop := run(t, s)
 				if running {
-					callouttest.Eventually(t, "it has followed", func() bool { return s.Status().Checked != from })
+					callouttest.Eventually(t, "the store is up to date", func() bool { return s.Status().Checked != from })
 					says = lose(t, n)
 				}
-				callouttest.Eventually(t, "it says so", func() bool {
+				callouttest.Eventually(t, "the error is logged", func() bool {
 					return strings.Contains(log.String(), kv.ErrNoBucket.Error()) && strings.Contains(log.String(), says)
 				})
 				if !has(s.Snapshot(), "ada", "bob") {
@@ -64,7 +65,7 @@ func TestLostBucket(t *testing.T) {
 				js, err := jetstream.New(c)
 				callouttest.Must(t, err)
 				var stream jetstream.Stream
-				callouttest.Eventually(t, "the server says whether there is a bucket", func() bool {
+				callouttest.Eventually(t, "the server answers", func() bool {
 					stream, err = js.Stream(t.Context(), "KV_usher")
 					return err == nil || errors.Is(err, jetstream.ErrStreamNotFound)
 				})
@@ -74,7 +75,7 @@ func TestLostBucket(t *testing.T) {
 					t.Errorf("there is a bucket: %v", made)
 				}
 				restore(t, n, backup)
-				callouttest.Eventually(t, "it is followed again", func() bool { return strings.Contains(log.String(), "following the directory's bucket again") })
+				callouttest.Eventually(t, "the bucket is followed again", func() bool { return strings.Contains(log.String(), "following the directory's bucket again") })
 				if !has(s.Snapshot(), "ada", "bob") {
 					t.Error("it has not come back")
 				}
@@ -87,8 +88,7 @@ func TestLostBucket(t *testing.T) {
 	}
 }
 
-// A snapshot that cannot be used says that there was a bucket; one of another
-// bucket does not.
+// A damaged cache proves that the bucket has existed. A cache of another bucket does not.
 func TestLostBucketAndSnapshot(t *testing.T) {
 	n := startNode(t)
 	c := connect(t, n.url())
@@ -98,7 +98,7 @@ func TestLostBucketAndSnapshot(t *testing.T) {
 	callouttest.Must(t, os.Truncate(path, 100))
 	remove(t, n)
 	s := start(t, kv.Config{Conn: c, Create: true, Cache: path, Log: slog.New(slog.NewTextHandler(&log, nil))})
-	callouttest.Eventually(t, "it says so", func() bool { return strings.Contains(log.String(), "and it was in use") })
+	callouttest.Eventually(t, "the error is logged", func() bool { return strings.Contains(log.String(), "and it was in use") })
 	if s.Snapshot() != nil {
 		t.Error("an empty directory is served")
 	}
@@ -107,9 +107,9 @@ func TestLostBucketAndSnapshot(t *testing.T) {
 	loaded(t, s)
 }
 
-// Who gives a turn up when the bucket is another one fills it with nothing.
-func TestLostBucketAndTurn(t *testing.T) {
-	for name, header := range map[string][]string{"asked for": {"Usher-Turn", "x"}, "given up": {"Usher-Turn", "x", "KV-Operation", "DEL"}} {
+// Messages of tickets do not make a new bucket count as filled.
+func TestLostBucketAndTicket(t *testing.T) {
+	for name, header := range map[string][]string{"opened": {"Usher-Turn", "x"}, "closed": {"Usher-Turn", "x", "KV-Operation", "DEL"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			n := startNode(t)
@@ -121,7 +121,7 @@ func TestLostBucketAndTurn(t *testing.T) {
 			write(t, c, "turn", "", header...)
 			var log callouttest.Buffer
 			s := start(t, kv.Config{Conn: c, Cache: path, Log: slog.New(slog.NewTextHandler(&log, nil))})
-			callouttest.Eventually(t, "it says so, or has read it", func() bool {
+			callouttest.Eventually(t, "the error is logged, or the bucket was loaded", func() bool {
 				return strings.Contains(log.String(), "an empty one has taken its place") || !has(s.Snapshot(), "ada", "bob")
 			})
 			if !has(s.Snapshot(), "ada", "bob") {

@@ -15,9 +15,9 @@ import (
 	"usher/directory/snapshot"
 )
 
-// A user is in more ACLs than are changed at once, and somebody else adds to the
-// last of them while it is removed: nobody who was added is lost.
-func TestPartsLeaveOthersEdits(t *testing.T) {
+// A user in more ACLs than one change can hold is removed while another writer adds to the
+// last of them. No addition is lost.
+func TestPartsKeepOtherEdits(t *testing.T) {
 	c := jetStream(t)
 	first := make(chan struct{}) // the first part has been made
 	removed := sync.OnceFunc(func() { close(first) })
@@ -86,7 +86,7 @@ func TestPartsLeaveOthersEdits(t *testing.T) {
 	gone.Store(true)
 	n := <-edits
 	t.Logf("%d edits meanwhile", n)
-	callouttest.Eventually(t, "nobody is lost", func() bool {
+	callouttest.Eventually(t, "no addition is lost", func() bool {
 		users, _, _ := a.Snapshot().ACL(directory.KindTopicACL, "last", "topic")
 		return len(users) == n
 	})

@@ -13,7 +13,7 @@ import (
 	"usher/directory/kv"
 )
 
-// A pipe where the snapshot belongs is refused: to open it would wait for ever.
+// A pipe in place of the cache is refused: opening it would block.
 //
 // Attack: a pipe in place of the snapshot file keeps usher from starting
 // Held by: what is opened has to be a file

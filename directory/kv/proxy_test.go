@@ -12,8 +12,8 @@ import (
 	"usher/callout/callouttest"
 )
 
-// proxy is a TCP proxy between a store and its server that can cut the line at
-// one moment.
+// proxy is a TCP proxy between a store and its server. It can cut the connection at a
+// chosen message.
 type proxy struct {
 	listener net.Listener
 	server   string

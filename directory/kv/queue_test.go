@@ -16,10 +16,10 @@ import (
 	"usher/directory/snapshot"
 )
 
-// flood has n administrators of the shop make one change each. All of them wait
-// when it returns: the first one is being made until release is called. hear is
-// told of each change that is about to be sent.
-func flood(t *testing.T, s *kv.Store, name string, n int, hear func(author string)) (release func(), ended *sync.WaitGroup) {
+// flood lets n administrators of the shop commit one change each. When it returns, all of
+// them wait: the first change holds the queue until release is called. observe is called
+// with the author of each change before it is sent.
+func flood(t *testing.T, s *kv.Store, name string, n int, observe func(author string)) (release func(), ended *sync.WaitGroup) {
 	t.Helper()
 	hold, begun := make(chan struct{}), make(chan struct{})
 	var once sync.Once
@@ -28,7 +28,7 @@ func flood(t *testing.T, s *kv.Store, name string, n int, hear func(author strin
 		ctx := kv.ByAuthor(t.Context(), kv.Author{User: uuid.New(), Project: shop()})
 		_, err := s.Change(ctx, func(*snapshot.Snapshot) ([]directory.Entry, error) {
 			once.Do(func() { close(begun); <-hold })
-			hear("flood")
+			observe("flood")
 			return directory.Put(directory.ResourceKey(directory.KindTopic, shop(), fmt.Sprintf("%s-%d", name, i)), &directory.Topic{}), nil
 		})
 		if err != nil {
@@ -40,30 +40,30 @@ func flood(t *testing.T, s *kv.Store, name string, n int, hear func(author strin
 	for i := 1; i < n; i++ {
 		ended.Go(func() { write(i) })
 	}
-	callouttest.Eventually(t, "they all wait", func() bool { return kv.Waiting(s) == n-1 })
+	callouttest.Eventually(t, "all writers wait", func() bool { return kv.Waiting(s) == n-1 })
 	return sync.OnceFunc(func() { close(hold) }), ended
 }
 
-// Attack: two hundred concurrent writers of one project hold up everybody's changes
-// Held by: changes are made round robin by author, and all administrators of a project are one
+// Attack: two hundred concurrent writers of one project delay all other changes
+// Held by: changes are served round robin by author, and all administrators of a project are one author
 func TestFloodOfOneProject(t *testing.T) {
 	const writers = 200
 	s := loaded(t, start(t, kv.Config{Conn: jetStream(t), Create: true}))
-	furnish(t, s)
+	setUp(t, s)
 	var mu sync.Mutex
 	var order []string
-	hear := func(author string) {
+	observe := func(author string) {
 		mu.Lock()
 		defer mu.Unlock()
 		order = append(order, author)
 	}
-	release, ended := flood(t, s, "flood", writers, hear)
+	release, ended := flood(t, s, "flood", writers, observe)
 	defer release()
 	for i := range 2 {
 		ended.Go(func() {
 			ctx := kv.ByAuthor(t.Context(), kv.Author{User: uuid.New()})
 			_, err := s.Change(ctx, func(*snapshot.Snapshot) ([]directory.Entry, error) {
-				hear("other")
+				observe("other")
 				return member(fmt.Sprint("other-", i))[:2], nil
 			})
 			if err != nil {
@@ -74,7 +74,7 @@ func TestFloodOfOneProject(t *testing.T) {
 	callouttest.Eventually(t, "the others wait too", func() bool { return kv.Waiting(s) == writers-1+2 })
 	release()
 	ended.Wait()
-	// One of the flood is being made, and one of it is before them in the round.
+	// One change of the flood holds the queue, and one is served before the others.
 	if at := slices.Index(order, "other"); at > 2 || !slices.Equal(order[at:at+2], []string{"other", "other"}) {
 		t.Errorf("the others were made after %d of the flood: %v", at, order[:at+4])
 	}
@@ -83,15 +83,15 @@ func TestFloodOfOneProject(t *testing.T) {
 	}
 }
 
-// Attack: writers of one project flood every replica without end, so that others lose to them at each
-// Held by: at each replica one change of an author contends at a time, and who has lost four times goes before the others
+// Attack: writers of one project flood every replica, so that other writers lose every compare-and-set
+// Held by: each replica sends one change at a time, and a writer takes a ticket after four conflicts
 func TestFloodOfEveryReplica(t *testing.T) {
 	const writers = 30
 	url := startNode(t).url()
 	a := loaded(t, start(t, kv.Config{Conn: connect(t, url), Create: true}))
-	furnish(t, a)
+	setUp(t, a)
 	b := loaded(t, start(t, kv.Config{Conn: connect(t, url)}))
-	callouttest.Eventually(t, "both have the same", func() bool { return b.Status().Revision == a.Status().Revision })
+	callouttest.Eventually(t, "both replicas are up to date", func() bool { return b.Status().Revision == a.Status().Revision })
 	release, ended := flood(t, b, "b", writers, func(string) {})
 	defer release()
 	stop := make(chan struct{})
@@ -138,10 +138,10 @@ func TestFloodOfEveryReplica(t *testing.T) {
 	}
 }
 
-// A change in parts lets others go between two of them.
-func TestLargeChangeLetsOthersGo(t *testing.T) {
+// A change in parts lets other writers go between two parts.
+func TestLargeChangeYields(t *testing.T) {
 	s := loaded(t, start(t, kv.Config{Conn: jetStream(t), Create: true}))
-	furnish(t, s)
+	setUp(t, s)
 	begun, hold := make(chan struct{}), make(chan struct{})
 	var once sync.Once
 	var ended sync.WaitGroup

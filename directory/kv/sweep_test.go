@@ -15,8 +15,8 @@ import (
 	"usher/directory/snapshot"
 )
 
-// What a removal has left that was cut between its parts is removed, once it has
-// been seen twice; what is there, waits or cannot be read stays.
+// Entries that an interrupted removal has left behind are removed when two sweeps have
+// seen them. Entries of existing, conflicting and unreadable users and projects stay.
 func TestSweep(t *testing.T) {
 	c := jetStream(t)
 	ctx, cut := context.WithCancel(t.Context())
@@ -41,7 +41,7 @@ func TestSweep(t *testing.T) {
 	})
 	write(t, c, directory.ProjectKey(bad).String(), "x")
 	write(t, c, directory.KeyKey(uuid.New(), "lost").String(), `{"v":1,"value":{"digest":"`+directory.DigestOf("lost").String()+`"}}`)
-	callouttest.Eventually(t, "they are taken over", func() bool { return s.Snapshot().Undecided(directory.DigestOf("lost")) })
+	callouttest.Eventually(t, "the entries are applied", func() bool { return s.Snapshot().Undecided(directory.DigestOf("lost")) })
 	armed.Store(true)
 	if _, err := s.Change(ctx, func(now *snapshot.Snapshot) ([]directory.Entry, error) { return now.RemoveProject(project), nil }); err == nil {
 		t.Fatal("the removal was not cut")

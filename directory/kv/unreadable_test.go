@@ -30,9 +30,8 @@ func write(tb testing.TB, c *nats.Conn, key, value string, header ...string) {
 	}
 }
 
-// Entries that somebody else wrote, and that cannot be read or stand in no
-// directory, are reported once, take nothing else down, and are mended by what
-// can be read.
+// Faulty entries that another program has written are reported once, do not affect other
+// entries, and are repaired by a good one.
 func TestUnreadable(t *testing.T) {
 	ada, bob := directory.IDOf(directory.KindUser, "ada"), directory.IDOf(directory.KindUser, "bob")
 	const known, unknown, undecided = "known", "unknown", "undecided"
@@ -42,7 +41,7 @@ func TestUnreadable(t *testing.T) {
 		header      []string
 		ada, nobody string
 		topic       bool // ada may publish to the orders
-		mended      directory.Value
+		repaired    directory.Value
 	}{
 		"a damaged user": {
 			entry(directory.UserKey(ada)), `{"v":1,"value":{"na`, nil, undecided, unknown, false, &directory.User{Name: "ada"},
@@ -157,7 +156,7 @@ func TestUnreadable(t *testing.T) {
 					t.Error("others are affected")
 				}
 			} else if !strings.HasPrefix(tt.key, "user.") || strings.ToLower(tt.key) != tt.key {
-				t.Error(err) // a name could be that of a user that cannot be read, and of nothing else
+				t.Error(err) // only the unreadable user could have this name
 			}
 			stop()
 
@@ -165,21 +164,21 @@ func TestUnreadable(t *testing.T) {
 			if again.Snapshot() == nil {
 				t.Fatal("there is no cache")
 			}
-			if kinds := len(again.Status().Faults); tt.mended != nil {
+			if kinds := len(again.Status().Faults); tt.repaired != nil {
 				is("from the cache", again, tt.ada, tt.nobody, tt.topic, 1)
 			} else if kinds != 0 {
 				t.Errorf("from the cache: %d faults", kinds)
 			}
 			run(t, again)
 			is("read anew", again, tt.ada, tt.nobody, tt.topic, 1)
-			if tt.mended == nil {
+			if tt.repaired == nil {
 				write(t, c, tt.key, "", "KV-Operation", "DEL")
 			} else {
 				k, err := directory.ParseEntryKey(tt.key)
 				callouttest.Must(t, err)
-				change(t, again, func(*snapshot.Snapshot) ([]directory.Entry, error) { return directory.Put(k, tt.mended), nil })
+				change(t, again, func(*snapshot.Snapshot) ([]directory.Entry, error) { return directory.Put(k, tt.repaired), nil })
 			}
-			is("mended", again, known, unknown, true, 0)
+			is("repaired", again, known, unknown, true, 0)
 		})
 	}
 }

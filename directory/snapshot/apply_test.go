@@ -30,8 +30,8 @@ func same(t *testing.T, what string, got, want []string) {
 	t.FailNow()
 }
 
-// shuffled returns the last entries of all keys that have changed since a
-// revision, in random order: as a replica reads them that was away.
+// shuffled returns the last entries of all keys that have changed since a revision, in
+// random order, as a replica reads them after an interruption.
 func (m *model) shuffled(since uint64) []directory.Entry {
 	var all []directory.Entry
 	for _, e := range m.entries {
@@ -44,7 +44,7 @@ func (m *model) shuffled(since uint64) []directory.Entry {
 	return all
 }
 
-// inChunks applies entries a random number at a time.
+// inChunks applies entries in chunks of random size.
 func (m *model) inChunks(s *snapshot.Snapshot, entries []directory.Entry) *snapshot.Snapshot {
 	for len(entries) > 0 {
 		n := 1 + m.roll(min(len(entries), 1+m.roll(20)))
@@ -58,8 +58,8 @@ func (m *model) inChunks(s *snapshot.Snapshot, entries []directory.Entry) *snaps
 	return s
 }
 
-// Whatever the order in which entries come, and however many at a time: when all
-// have come, the snapshot is that of the records. Old snapshots stay as they were.
+// Entries lead to the snapshot of the records, in any order and in chunks of any size. Old
+// snapshots do not change.
 func TestApplyInAnyOrder(t *testing.T) {
 	type moment struct {
 		snapshot *snapshot.Snapshot
@@ -109,7 +109,7 @@ func TestApplyInAnyOrder(t *testing.T) {
 	}
 }
 
-// withoutRevisions describes a snapshot without what records do not keep.
+// withoutRevisions describes a snapshot without revisions, which records do not have.
 func withoutRevisions(t *testing.T, s *snapshot.Snapshot) []string {
 	t.Helper()
 	b := snapshot.NewBuilder()
@@ -127,7 +127,7 @@ func withoutRevisions(t *testing.T, s *snapshot.Snapshot) []string {
 	return describe(t, plain)
 }
 
-// Users whose grant changes are among those that Apply names.
+// Apply returns every user whose grant has changed.
 func TestApplyNamesUsers(t *testing.T) {
 	for seed := range uint64(4) {
 		m := newModel(t, seed)
@@ -146,7 +146,7 @@ func TestApplyNamesUsers(t *testing.T) {
 	}
 }
 
-// grantOf says what a grant of a user depends on.
+// grantOf describes everything on which a user's grant depends.
 func grantOf(t *testing.T, s *snapshot.Snapshot, id uuid.UUID) []string {
 	t.Helper()
 	u, ok := s.UserByID(id)
@@ -165,8 +165,8 @@ func grantOf(t *testing.T, s *snapshot.Snapshot, id uuid.UUID) []string {
 	return lines
 }
 
-// When everything is removed, nothing is left.
-func TestNothingIsLeft(t *testing.T) {
+// When every entry is removed, the snapshot stores nothing.
+func TestRemoveEverything(t *testing.T) {
 	m := newModel(t, 3)
 	for range 500 {
 		m.step()
@@ -186,8 +186,8 @@ func TestNothingIsLeft(t *testing.T) {
 	}
 }
 
-// A list that has room left is not written to by two.
-func TestDraftsShareNoRoom(t *testing.T) {
+// Two drafts never append to the same list.
+func TestDraftsShareNoLists(t *testing.T) {
 	r := directory.Records{
 		Users:    []directory.User{{Name: "u", Keys: []directory.Key{{Digest: digest(0)}, {Digest: digest(1)}, {Digest: digest(2)}}}},
 		Projects: []directory.Project{{Name: "p", Account: "A", Members: []directory.Member{{User: "u", Roles: directory.Roles()}}}},
@@ -229,7 +229,7 @@ func TestDraftsShareNoRoom(t *testing.T) {
 	same(t, "afterwards", describe(t, base), says)
 }
 
-// Drafts of one snapshot do not disturb each other, and not those who read it.
+// Drafts of one snapshot affect neither each other nor the snapshot.
 func TestDraftsOfOneSnapshot(t *testing.T) {
 	m := newModel(t, 1)
 	for range 400 {

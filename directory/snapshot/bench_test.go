@@ -22,12 +22,12 @@ import (
 
 const mib = 1 << 20
 
-// BenchmarkSnapshot measures how long decoded records take to become a
-// snapshot, and what that holds. Sizes are of heap in use, above what was in use
-// before the records were there: MiB-records of the records alone, MiB-held of
-// the snapshot with its records, MiB-peak the most while it was built.
+// BenchmarkSnapshot measures how long building a snapshot from records takes, and its
+// memory. Sizes are heap in use, minus the heap in use before the records: MiB-records for
+// the records alone, MiB-held for the snapshot with its records, MiB-peak for the peak
+// while it was built.
 func BenchmarkSnapshot(b *testing.B) {
-	for name, c := range map[string]crowd{"1k": {1_000, 1_000}, "1M": {1_000_000, 1_000}} {
+	for name, c := range map[string]company{"1k": {1_000, 1_000}, "1M": {1_000_000, 1_000}} {
 		b.Run(name, func(b *testing.B) {
 			var peak, decoded, held uint64
 			for b.Loop() {
@@ -51,7 +51,7 @@ func BenchmarkSnapshot(b *testing.B) {
 	}
 }
 
-// settledHeap returns the heap in use when there is no garbage left.
+// settledHeap returns the heap in use after garbage collection.
 func settledHeap() uint64 {
 	runtime.GC()
 	runtime.GC()
@@ -64,9 +64,8 @@ func heapInUse() uint64 {
 	return sample[0].Value.Uint64() + sample[1].Value.Uint64()
 }
 
-// watchHeap looks at the heap until the function it returns is called, which
-// returns the most that was in use.
-func watchHeap() func() uint64 {
+// watchHeap samples the heap in use until stop is called, which returns the peak.
+func watchHeap() (stop func() uint64) {
 	var peak uint64
 	var wg sync.WaitGroup
 	done := make(chan struct{})
@@ -89,19 +88,18 @@ func watchHeap() func() uint64 {
 	}
 }
 
-// BenchmarkLookup compares what one request costs with 1,000,000 users and with
-// 1,000, both in 1,000 projects, asked for in random order: ns-large, ns-small
-// and x-small, how many times the small one's the large one's cost is. An
-// operation is a round of both; the best of all rounds counts.
+// BenchmarkLookup compares the cost of a request with 1,000,000 users (ns-large) and with
+// 1,000 users (ns-small), both in 1,000 projects and in random order. x-small is the ratio.
+// An operation is a round of both; the best of all rounds counts.
 //
 //   - key: the digest is known, LookupKey alone;
 //   - lookup: digest of the token, LookupKey, Facts;
-//   - decide: all that a request does between the wire and the signature;
-//   - answer: decide, and the cryptography that every request takes besides: one
-//     ed25519 verify and two signs.
+//   - decide: everything that a request does between the wire and the signature;
+//   - answer: decide, and the cryptography of a request: one ed25519 verification and two
+//     signatures.
 func BenchmarkLookup(b *testing.B) {
-	small := newTarget(b, crowd{1_000, 1_000})
-	large := newTarget(b, crowd{1_000_000, 1_000})
+	small := newTarget(b, company{1_000, 1_000})
+	large := newTarget(b, company{1_000_000, 1_000})
 	for _, bench := range []struct {
 		name string
 		one  func(*target, *ask) bool
@@ -120,7 +118,7 @@ func BenchmarkLookup(b *testing.B) {
 	}
 }
 
-// target is a directory, and what it is asked.
+// target is a directory with the requests for it.
 type target struct {
 	snapshot *snapshot.Snapshot
 	decider  callout.Decider
@@ -136,7 +134,7 @@ type ask struct {
 	credential tokens.Credential
 }
 
-func newTarget(tb testing.TB, c crowd) *target {
+func newTarget(tb testing.TB, c company) *target {
 	tb.Helper()
 	t := &target{snapshot: newSnapshot(tb, c.records(tb)), private: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), asks: make([]ask, 200_000)}
 	current := func() *snapshot.Snapshot { return t.snapshot }
@@ -160,8 +158,8 @@ func newTarget(tb testing.TB, c crowd) *target {
 	return t
 }
 
-// round returns the nanoseconds of one request of many. As many are made before,
-// so that the caches hold what they can of this directory.
+// round returns the average nanoseconds of a request. It warms the CPU caches with the same
+// number of requests before.
 func (t *target) round(b *testing.B, one func(*target, *ask) bool) float64 {
 	b.Helper()
 	const n = 500

@@ -11,7 +11,7 @@ import (
 	"usher/directory"
 )
 
-// The indexes say what reading the records from one end to the other says.
+// Lookups give the same results as a linear search in the records.
 func TestIndexes(t *testing.T) {
 	for _, users := range []int{0, 1, 2, 3, 511, 512, 513, 3000} {
 		random := rand.New(rand.NewPCG(1, uint64(users)))
@@ -47,8 +47,7 @@ func TestIndexes(t *testing.T) {
 	}
 }
 
-// scattered is a directory of users with up to 4 keys and memberships, in the
-// ACLs of topics and subscriptions at random.
+// scattered returns a directory of users with up to 4 keys and memberships, in random ACLs.
 func scattered(random *rand.Rand, users int) directory.Records {
 	const projects = 7
 	r := directory.Records{Users: make([]directory.User, users)}
@@ -91,7 +90,7 @@ func scatter(random *rand.Rand, p *directory.Project, user string) {
 	}
 }
 
-// readText is factsText of the records.
+// readText is factsText, computed from the records.
 func readText(r *directory.Records, user string) string {
 	var of []string
 	for i := range r.Projects {

@@ -10,12 +10,12 @@ import (
 	"usher/directory/snapshot"
 )
 
-// BenchmarkBuilder measures how long a directory of 1,000,000 users takes whose
-// entries come one at a time and in any order, as from a bucket: x-snapshot is
-// how many times as long as the same from records. MiB-held is what the snapshot
-// holds besides the values of the entries.
+// BenchmarkBuilder measures how long building a directory of 1,000,000 users takes if the
+// entries arrive one by one and in any order, as from a bucket. x-snapshot is the ratio to
+// building it from records. MiB-held is the memory of the snapshot without the values of
+// the entries.
 func BenchmarkBuilder(b *testing.B) {
-	c := crowd{1_000_000, 1_000}
+	c := company{1_000_000, 1_000}
 	records := c.records(b)
 	start := time.Now()
 	s := newSnapshot(b, records)

@@ -11,7 +11,7 @@ import (
 	"usher/directory/snapshot"
 )
 
-// couple is a directory with two of everything, and what they may exchange.
+// couple is a directory with two of everything, which can swap names, keys and subjects.
 func couple(t *testing.T) *snapshot.Snapshot {
 	t.Helper()
 	return newSnapshot(t, directory.Records{
@@ -26,8 +26,8 @@ func couple(t *testing.T) *snapshot.Snapshot {
 	})
 }
 
-// TestExchange: two exchange what only one can have, in one change.
-func TestExchange(t *testing.T) {
+// TestSwap: two users or projects swap something unique in one change.
+func TestSwap(t *testing.T) {
 	entry := func(k directory.EntryKey, v directory.Value) directory.Entry {
 		return directory.Entry{Key: k, Value: v}
 	}
@@ -89,7 +89,7 @@ func TestExchange(t *testing.T) {
 	}
 }
 
-// state says who has what.
+// state describes who has which name, key and subject.
 func state(s *snapshot.Snapshot) string {
 	text := ""
 	for _, id := range []uuid.UUID{{1}, {2}, {9}} {

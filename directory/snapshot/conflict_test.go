@@ -9,8 +9,8 @@ import (
 	"usher/directory/snapshot"
 )
 
-// Entries that contradict each other are reported, the later one gives nobody
-// anything, and it is taken over when the other has gone.
+// Contradictory entries are reported. The later one grants nothing until the other one is
+// removed.
 func TestContradictions(t *testing.T) {
 	member := &directory.Member{Roles: directory.Roles()}
 	topic := func(subject string) *directory.Topic { return &directory.Topic{Subject: subject} }
@@ -22,7 +22,7 @@ func TestContradictions(t *testing.T) {
 		name           string
 		first, second  entries
 		problem        string
-		gone           entries // what takes the first away
+		removal        entries // resolves the contradiction
 		during, before []string
 		after          []string
 	}{
@@ -33,15 +33,15 @@ func TestContradictions(t *testing.T) {
 				set(directory.UserKey(carl), &directory.User{Name: "x"}), set(directory.KeyKey(carl, "k"), &directory.Key{Digest: digest(1)}),
 				set(directory.ProjectKey(shop), project("shop", "A")), set(directory.MemberKey(shop, carl), member),
 			},
-			problem: `user "x" already exists`, gone: entries{unset(directory.UserKey(pia))},
-			during: []string{"x is 01", "key 1 is nobody's", "x in "}, after: []string{"x is 02", "key 1 is x", "x in shop"},
+			problem: `user "x" already exists`, removal: entries{unset(directory.UserKey(pia))},
+			during: []string{"x is 01", "key 1 has no user", "x in "}, after: []string{"x is 02", "key 1 is x", "x in shop"},
 		},
 		{
 			name:    "a user that is renamed to another's name",
 			first:   entries{set(directory.UserKey(pia), &directory.User{Name: "x"}), set(directory.UserKey(carl), &directory.User{Name: "y"})},
 			second:  entries{set(directory.UserKey(carl), &directory.User{Name: "x"})},
-			problem: `user "x" already exists`, gone: entries{set(directory.UserKey(pia), &directory.User{Name: "z"})},
-			during: []string{"x is 01", "y is nobody"}, after: []string{"x is 02", "y is nobody", "z is 01"},
+			problem: `user "x" already exists`, removal: entries{set(directory.UserKey(pia), &directory.User{Name: "z"})},
+			during: []string{"x is 01", "y is unknown"}, after: []string{"x is 02", "y is unknown", "z is 01"},
 		},
 		{
 			name: "a key of two users",
@@ -50,14 +50,14 @@ func TestContradictions(t *testing.T) {
 				set(directory.UserKey(carl), &directory.User{Name: "y"}), set(directory.KeyKey(carl, "k"), &directory.Key{Digest: digest(2)}),
 			},
 			second:  entries{set(directory.KeyKey(carl, "k"), &directory.Key{Digest: digest(1)})},
-			problem: `this key already belongs to another user`, gone: entries{unset(directory.KeyKey(pia, "k"))},
-			during: []string{"key 1 is x", "key 2 is nobody's"}, after: []string{"key 1 is y", "key 2 is nobody's"},
+			problem: `this key already belongs to another user`, removal: entries{unset(directory.KeyKey(pia, "k"))},
+			during: []string{"key 1 is x", "key 2 has no user"}, after: []string{"key 1 is y", "key 2 has no user"},
 		},
 		{
 			name:    "two projects of one name",
 			first:   entries{set(directory.UserKey(pia), &directory.User{Name: "x"}), set(directory.ProjectKey(shop), project("p", "A"))},
 			second:  entries{set(directory.ProjectKey(lab), project("p", "B")), set(directory.MemberKey(lab, pia), member)},
-			problem: `project "p" already exists`, gone: entries{unset(directory.ProjectKey(shop))},
+			problem: `project "p" already exists`, removal: entries{unset(directory.ProjectKey(shop))},
 			during: []string{"x in "}, after: []string{"x in p"},
 		},
 		{
@@ -67,7 +67,7 @@ func TestContradictions(t *testing.T) {
 				set(directory.MemberKey(shop, pia), member), set(of(topicKind, shop, "b"), topic("")),
 			},
 			second:  entries{set(of(topicKind, shop, "a"), topic("p.b")), set(of(topicACL, shop, "a"), open(pia))},
-			problem: `subject "p.b" already belongs to another topic`, gone: entries{unset(of(topicKind, shop, "b"))},
+			problem: `subject "p.b" already belongs to another topic`, removal: entries{unset(of(topicKind, shop, "b"))},
 			during: []string{"x in p"}, after: []string{"x in p p.b"},
 		},
 		{
@@ -77,7 +77,7 @@ func TestContradictions(t *testing.T) {
 				set(directory.ProjectKey(lab), project("lab", "A")),
 			},
 			second:  entries{set(directory.MemberKey(lab, pia), member), set(of(topicKind, lab, "a"), topic("p.b")), set(of(topicACL, lab, "a"), open(pia))},
-			problem: `subject "p.b" lies outside of project "lab"`, gone: entries{set(directory.ProjectKey(shop), project("p", "B"))},
+			problem: `subject "p.b" lies outside of project "lab"`, removal: entries{set(directory.ProjectKey(shop), project("p", "B"))},
 			during: []string{"x in lab"}, after: []string{"x in lab p.b"},
 		},
 		{
@@ -87,7 +87,7 @@ func TestContradictions(t *testing.T) {
 				set(directory.MemberKey(lab, pia), member), set(of(topicKind, lab, "a"), topic("p.b")), set(of(topicACL, lab, "a"), open(pia)),
 			},
 			second:  entries{set(directory.ProjectKey(shop), project("p", "A"))},
-			problem: `subject "p.b" lies outside of project "lab"`, gone: entries{unset(directory.ProjectKey(shop))},
+			problem: `subject "p.b" lies outside of project "lab"`, removal: entries{unset(directory.ProjectKey(shop))},
 			before: []string{"x in lab p.b"}, during: []string{"x in lab"}, after: []string{"x in lab p.b"},
 		},
 		{
@@ -95,14 +95,14 @@ func TestContradictions(t *testing.T) {
 			first: entries{
 				set(directory.UserKey(pia), &directory.User{Name: "x"}), set(directory.ProjectKey(lab), project("lab", "A")), set(directory.MemberKey(lab, pia), member),
 			},
-			second: entries{set(of(subKind, lab, "s"), &directory.Subscription{Topic: "a"}), set(of(subACL, lab, "s"), open(pia))},
-			gone:   entries{set(of(topicKind, lab, "a"), topic(""))}, // what was missing comes
-			during: []string{"x in lab"}, after: []string{"x in lab s"},
+			second:  entries{set(of(subKind, lab, "s"), &directory.Subscription{Topic: "a"}), set(of(subACL, lab, "s"), open(pia))},
+			removal: entries{set(of(topicKind, lab, "a"), topic(""))}, // what was missing comes
+			during:  []string{"x in lab"}, after: []string{"x in lab s"},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			for revision, list := range []entries{tt.first, tt.second, tt.gone} {
+			for revision, list := range []entries{tt.first, tt.second, tt.removal} {
 				for i := range list {
 					list[i].Revision = uint64(revision*10 + i + 1)
 				}
@@ -135,7 +135,7 @@ func TestContradictions(t *testing.T) {
 				t.Errorf("reported again: %v", problems)
 			}
 
-			again, users, problems := again.Apply(tt.gone)
+			again, users, problems := again.Apply(tt.removal)
 			if len(problems) > 0 {
 				t.Errorf("afterwards: %v", problems)
 			}
@@ -147,17 +147,17 @@ func TestContradictions(t *testing.T) {
 	}
 }
 
-// holds checks sentences about a snapshot: "x is <begin of id>", "key n is
-// <name>" and "x in <project> <subjects and subscriptions>".
+// holds checks statements about a snapshot: "x is <prefix of id>", "key n is <name>" and
+// "x in <project> <subjects and subscriptions>".
 func holds(t *testing.T, s *snapshot.Snapshot, want []string) {
 	t.Helper()
-	for _, sentence := range want {
-		name, rest, _ := strings.Cut(sentence, " ")
-		got := name + " is nobody"
+	for _, statement := range want {
+		name, rest, _ := strings.Cut(statement, " ")
+		got := name + " is unknown"
 		switch {
 		case name == "key":
 			number := int(rest[0] - '0')
-			got = "key " + rest[:1] + " is nobody's"
+			got = "key " + rest[:1] + " has no user"
 			if rec, ok := s.LookupKey(digest(number)); ok {
 				got = "key " + rest[:1] + " is " + rec.User.Name
 			}
@@ -178,8 +178,8 @@ func holds(t *testing.T, s *snapshot.Snapshot, want []string) {
 				}
 			}
 		}
-		if got != sentence {
-			t.Errorf("%s, want %s", got, sentence)
+		if got != statement {
+			t.Errorf("%s, want %s", got, statement)
 		}
 	}
 }

@@ -17,8 +17,8 @@ func kinds() []directory.Kind {
 	}
 }
 
-// fromBytes makes entries out of fuzz bytes, five for each: few ids, names,
-// digests and subjects, so that they meet.
+// fromBytes makes an entry out of each five fuzz bytes. There are few ids, names, digests
+// and subjects, so that they collide.
 func fromBytes(data []byte) []directory.Entry {
 	var all []directory.Entry
 	for i := 0; i+5 <= len(data) && i < 5*200; i += 5 {
@@ -42,7 +42,7 @@ func fromBytes(data []byte) []directory.Entry {
 	return all
 }
 
-// valueOf makes a value of two bytes; a quarter are none.
+// valueOf makes a value out of two bytes; a quarter are removals.
 func valueOf(kind directory.Kind, a, b byte) directory.Value {
 	if b%4 == 0 {
 		return nil
@@ -73,9 +73,8 @@ func valueOf(kind directory.Kind, a, b byte) directory.Value {
 	return acl
 }
 
-// Whatever comes, what is shown agrees with itself and with the rules, and what
-// was shown stays. When all of it has come, the order has not mattered, unless
-// entries contradict each other.
+// For any entries, what is visible is consistent and keeps the rules, and old snapshots do
+// not change. The order of the entries does not matter, unless they contradict each other.
 func FuzzApply(f *testing.F) {
 	f.Add([]byte{}, uint8(1))
 	f.Add([]byte("\x00\x00\x00\x00\x01"+"\x00\x01\x00\x00\x01"+"\x00\x00\x00\x01\x01"), uint8(1))                                               // a name that is taken, then not

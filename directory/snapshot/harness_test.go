@@ -2,7 +2,7 @@ package snapshot_test
 
 import "usher/directory"
 
-// good is a small directory without a fault.
+// good returns a small directory without faults.
 func good() directory.Records {
 	return directory.Records{
 		Users: []directory.User{

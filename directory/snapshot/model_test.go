@@ -15,8 +15,8 @@ import (
 	"usher/directory/snapshot"
 )
 
-// model is a directory that is changed at random, as a store would: every change
-// is tried first, and gets a revision.
+// model is a directory that is changed at random as by a store: every change is checked
+// with Try, and gets a revision.
 type model struct {
 	tb       testing.TB
 	random   *rand.Rand
@@ -35,7 +35,7 @@ func newModel(tb testing.TB, seed uint64) *model {
 	}
 }
 
-// change tries a change, and makes it if nothing is against it.
+// change checks a change, and applies it if it has no problems.
 func (m *model) change(entries []directory.Entry) (made bool) {
 	m.tb.Helper()
 	_, err := m.now.Try(entries)
@@ -82,8 +82,8 @@ func (m *model) projects() []*directory.Project {
 
 func compare(x, y uuid.UUID) int { return slices.Compare(x[:], y[:]) }
 
-// step makes one change at random, of a few users and projects that all want the
-// same names, keys and subjects.
+// step makes one random change of a few users and projects that compete for the same
+// names, keys and subjects.
 func (m *model) step() {
 	if m.roll(4) == 0 || len(m.users()) == 0 {
 		m.change(directory.Put(directory.UserKey(m.id()), &directory.User{Name: m.text("u", 8)}))
@@ -176,7 +176,8 @@ func (m *model) acl(p *directory.Project) *directory.ACL {
 	return &directory.ACL{Users: ids[:m.roll(len(ids)+1)]}
 }
 
-// describe says everything that a snapshot says, and checks that it agrees with itself.
+// describe returns everything that is visible in a snapshot as text, and checks that it is
+// consistent.
 func describe(tb testing.TB, s *snapshot.Snapshot) []string {
 	tb.Helper()
 	var size directory.Size
@@ -252,7 +253,7 @@ func describeFacts(tb testing.TB, s *snapshot.Snapshot, u *directory.User, add f
 	}
 }
 
-// lengthsOf goes through what a snapshot has counted.
+// lengthsOf recomputes the lengths that a snapshot has counted.
 func lengthsOf(m *directory.Membership) (topics, subs int, outside directory.Lengths) {
 	for _, t := range m.Topics {
 		topics += len(t.Subject)

@@ -14,9 +14,9 @@ import (
 	"usher/directory/snapshot"
 )
 
-// Replicas that have heard of entries in any order, one at a time or at once, of
-// every version or of the last one only, show the same, whatever was written by
-// hand: many ask for the same names and keys here.
+// Replicas reach the same snapshot, whatever the order in which they receive entries, one
+// by one or at once, every version or only the last one. Many entries compete for the same
+// names and keys here.
 func TestOrderDoesNotMatter(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -61,7 +61,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 	}
 }
 
-// Whoever has a name keeps it through edits, and who waits for it gets it by none.
+// A user keeps its name through edits, and a conflicting user does not get it by an edit.
 func TestEditOfContested(t *testing.T) {
 	first, second := directory.UserKey(pia), directory.UserKey(carl)
 	s, _, _ := snapshot.Empty().Apply([]directory.Entry{set(second, &directory.User{Name: "x"})})
@@ -87,7 +87,8 @@ func TestEditOfContested(t *testing.T) {
 	}
 }
 
-// What cannot be read, and what waits, costs no more the more of it there is.
+// The cost of a change does not grow with the number of unreadable and conflicting
+// entries.
 func TestManyFaults(t *testing.T) {
 	user := func(n int) directory.EntryKey {
 		return directory.UserKey(directory.IDOf(directory.KindUser, fmt.Sprint(n)))
@@ -114,7 +115,7 @@ func TestManyFaults(t *testing.T) {
 	}
 }
 
-// allocated returns how many bytes f takes.
+// allocated returns the number of bytes that f allocates.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -138,7 +138,7 @@ func TestWhole(t *testing.T) {
 	}
 }
 
-// large has n users in projects of 100; the user "me" is in two of them.
+// large returns n users in projects of 100 members; the user "me" is in two of them.
 func large(tb testing.TB, n int) *snapshot.Snapshot {
 	tb.Helper()
 	r := directory.Records{Users: []directory.User{{Name: "me", Keys: []directory.Key{{Digest: directory.DigestOf("me")}}}}}
@@ -163,8 +163,8 @@ func large(tb testing.TB, n int) *snapshot.Snapshot {
 	return newSnapshot(tb, r)
 }
 
-// A look-up costs what the user has: it allocates the list of memberships, which
-// joins the user and its projects as they are now, and hands out no more than the user's own, however many others there are.
+// The cost of a lookup does not depend on the size of the directory: it allocates only the
+// list of the user's memberships.
 func TestCostOfALookup(t *testing.T) {
 	for _, n := range []int{1_000, 100_000} {
 		s, digest := large(t, n), directory.DigestOf("me")
@@ -185,7 +185,7 @@ func TestCostOfALookup(t *testing.T) {
 	}
 }
 
-// Readers need no lock; the race detector watches.
+// Readers need no lock. The race detector checks that.
 func TestConcurrentReaders(t *testing.T) {
 	s := newSnapshot(t, good())
 	var wg sync.WaitGroup

@@ -12,21 +12,21 @@ import (
 	"usher/directory/snapshot"
 )
 
-// BenchmarkSwap measures how long look-ups take while a snapshot of 1,000,000
-// users is built, put in the place of another, and the other's memory freed.
-// There is one look-up after the other, as requests do them, on all processors
-// but one. An operation is four measurements of equal length:
+// BenchmarkSwap measures the latency of lookups while a snapshot of 1,000,000 users is
+// built and replaces another one, whose memory is freed. Requests look users up one after
+// the other on all processors except one. An operation is four measurements of equal
+// length:
 //
-//   - alone: nothing happens beside the look-ups;
-//   - busy: a goroutine beside them computes and allocates nothing;
-//   - collect: a goroutine beside them collects the garbage and makes none;
-//   - swap: a goroutine beside them builds, swaps and collects the garbage.
+//   - alone: only lookups;
+//   - busy: another goroutine computes without allocating;
+//   - collect: another goroutine collects garbage without allocating;
+//   - swap: another goroutine builds, swaps and collects garbage.
 //
-// ns-p9999 is what all but one in 10,000 stay below, ms-longest the longest and
-// over-5ms how many took longer than that. What the others show as well as swap
-// is what the operating system, the scheduler and the runtime do to anybody.
+// ns-p9999 is the 99.99th percentile, ms-longest the maximum, and over-5ms the number of
+// lookups above 5 ms. Latency that the other measurements show too is due to the operating
+// system, the scheduler and the runtime.
 func BenchmarkSwap(b *testing.B) {
-	c := crowd{1_000_000, 1_000}
+	c := company{1_000_000, 1_000}
 	t := newTarget(b, c)
 	var current atomic.Pointer[snapshot.Snapshot]
 	current.Store(t.snapshot)
@@ -62,7 +62,7 @@ func repeat(during time.Duration, one func()) func() {
 	}
 }
 
-// during looks up users until what has returned, and returns how long that took.
+// during looks up users until what has returned, and returns the latencies.
 func (t *target) during(b *testing.B, current *atomic.Pointer[snapshot.Snapshot], l *latencies, what func()) time.Duration {
 	b.Helper()
 	var done atomic.Bool
@@ -94,7 +94,7 @@ func (t *target) during(b *testing.B, current *atomic.Pointer[snapshot.Snapshot]
 	return took
 }
 
-// latencies counts durations, to 1 part in 16.
+// latencies is a histogram of durations with a precision of 1/16.
 type latencies struct {
 	counts  [64 << 4]int
 	total   int
@@ -122,7 +122,7 @@ func (l *latencies) merge(m *latencies) {
 	l.longest = max(l.longest, m.longest)
 }
 
-// quantile returns the nanoseconds that a share q of all stays below.
+// quantile returns the q-quantile in nanoseconds.
 func (l *latencies) quantile(q float64) float64 {
 	rest := int(float64(l.total) * (1 - q))
 	for i := len(l.counts) - 1; i >= 0; i-- {

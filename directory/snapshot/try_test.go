@@ -14,7 +14,7 @@ import (
 	"usher/directory/snapshot"
 )
 
-// Who and what there is in a directory that changes are tried on.
+// The users, projects and keys of the directory in the tests of Try.
 var (
 	pia, carl, none    = uuid.UUID{1}, uuid.UUID{2}, uuid.UUID{3}
 	shop, lab, moon    = uuid.UUID{4}, uuid.UUID{5}, uuid.UUID{6}
@@ -23,7 +23,7 @@ var (
 	topicACL, subACL   = directory.KindTopicACL, directory.KindSubscriptionACL
 )
 
-// settled is good() with ids of its own.
+// settled is good() with stated ids.
 func settled(t *testing.T) *snapshot.Snapshot {
 	t.Helper()
 	r := good()
@@ -179,7 +179,7 @@ func TestTry(t *testing.T) {
 	}
 }
 
-// What goes leaves nothing behind, and what comes again gets nothing of it.
+// A removal leaves nothing behind that a new entry with the same key could regain.
 func TestTryRemove(t *testing.T) {
 	s := settled(t)
 	for name, change := range map[string][]directory.Entry{
@@ -212,7 +212,7 @@ func TestTryRemove(t *testing.T) {
 	}
 }
 
-// Another user or project of the same name is another one.
+// A new user or project with the name of a removed one has nothing of that.
 func TestSameNameAgain(t *testing.T) {
 	s := settled(t)
 	for _, change := range [][]directory.Entry{
@@ -247,8 +247,8 @@ func TestSameNameAgain(t *testing.T) {
 	}
 }
 
-// A removal of many entries is made in parts. Between them the user has nothing,
-// and what is left cannot come to life.
+// A removal of many entries is committed in parts. Between them the user has nothing, and
+// the remaining entries cannot become visible again.
 func TestRemoveInParts(t *testing.T) {
 	s := settled(t)
 	change := s.RemoveUser(carl)

@@ -9,7 +9,7 @@ import (
 	"usher/directory/snapshot"
 )
 
-// What cannot be read gives nobody anything, and leaves the others as they are.
+// An unreadable entry grants nothing and does not affect other entries.
 func TestUnreadable(t *testing.T) {
 	ada, bob, shop := uuid.New(), uuid.New(), uuid.New()
 	everything := []directory.Entry{
@@ -105,7 +105,7 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// While an entry cannot be read, nobody gets what may be its name.
+// While an entry is unreadable, no other entry can get a name that it may have.
 func TestNameOfUnreadable(t *testing.T) {
 	user := func(name string) *directory.User { return &directory.User{Name: name} }
 	project := func(name string) *directory.Project { return &directory.Project{Name: name, Account: "A"} }
@@ -144,8 +144,8 @@ func TestNameOfUnreadable(t *testing.T) {
 	}
 }
 
-// What somebody gets is undecided while an entry about it cannot be read, and only
-// for those whom it could concern.
+// The facts of a user are undecided while an entry that could change them is unreadable.
+// Other users are not affected.
 func TestFactsUndecided(t *testing.T) {
 	member := &directory.Member{Roles: directory.Roles()}
 	s, _, _ := snapshot.Empty().Apply([]directory.Entry{

@@ -10,7 +10,7 @@ import (
 	"usher/directory/snapshot"
 )
 
-// The value of an entry is the one that all entries are yielded with.
+// Value returns the values that Entries yields.
 func TestValue(t *testing.T) {
 	kinds := map[directory.Kind]int{}
 	for seed := range uint64(40) {

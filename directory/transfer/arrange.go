@@ -9,57 +9,60 @@ import (
 	"usher/directory"
 )
 
-// arrange puts the entries into an order in which every part of it leaves a
-// directory that keeps all rules. What fits into one change is one.
+// arrange orders the entries so that the directory keeps all rules after each part. If
+// all entries fit into one change, there is a single part.
 //
-// Otherwise whoever leaves a project does so first. Then come users with their
-// keys, and projects with their topics and subscriptions; of them, those that
-// exchange what only one can have change at once. Then members, then ACLs. Users
-// and projects that go, go last: an import that is interrupted leaves more, not
-// less. Behind them comes what takes from who imports the right to go on.
+// Otherwise the order is:
+//
+//  1. members who leave a project;
+//  2. users with their keys, then projects with their topics and subscriptions; those
+//     that swap something unique change at once;
+//  3. members who join or whose roles change, then ACLs;
+//  4. removals of projects and users, so that an interrupted import leaves more behind,
+//     not less;
+//  5. changes that take from the importing user the right to continue.
 func (p *Plan) arrange(d *differ) error {
-	if all := d.all(); len(all) <= p.limit {
-		return p.atom(all)
+	if all := d.entries(); len(all) <= p.limit {
+		return p.addAtomic(all)
 	}
-	d.leaves = slices.Concat(
-		slices.DeleteFunc(slices.Clone(d.leaves), func(e directory.Entry) bool { return e.Value == nil }),
-		slices.DeleteFunc(slices.Clone(d.leaves), func(e directory.Entry) bool { return e.Value != nil }))
-	p.each(d.leaves)
-	users, projects := d.tieUsers(p.users), d.tieProjects(p.projects)
-	own := p.ownLoss(d, users)
-	late, err := p.groups(d.users, users)
+	d.leaving = slices.Concat(
+		slices.DeleteFunc(slices.Clone(d.leaving), func(e directory.Entry) bool { return e.Value == nil }),
+		slices.DeleteFunc(slices.Clone(d.leaving), func(e directory.Entry) bool { return e.Value != nil }))
+	p.addSeparately(d.leaving)
+	users, projects := d.groupUsers(p.users), d.groupProjects(p.projects)
+	own := p.ownRemoval(d, users)
+	late, err := p.addUnits(d.users, users)
 	if err != nil {
 		return err
 	}
-	lateProjects, err := p.groups(d.parts, projects)
+	lateProjects, err := p.addUnits(d.projects, projects)
 	if err != nil {
 		return err
 	}
-	p.each(d.members)
-	p.each(d.acls)
-	p.each(lateProjects)
-	p.each(late)
-	return p.atom(own)
+	p.addSeparately(d.members)
+	p.addSeparately(d.acls)
+	p.addSeparately(lateProjects)
+	p.addSeparately(late)
+	return p.addAtomic(own)
 }
 
-// ownLoss takes out of the users what takes from who imports its key or its role.
-// What others depend on stays where it is.
-func (p *Plan) ownLoss(d *differ, t *ties) []directory.Entry {
-	at, changes := t.index[p.by]
-	if !changes || t.whole[at] {
+// ownRemoval removes from the units the entries that take a key or a role from the
+// importing user, and returns them. A unit that others depend on stays where it is.
+func (p *Plan) ownRemoval(d *differ, t *groups) []directory.Entry {
+	unit, changed := t.index[p.by]
+	if !changed || t.atomic[unit] {
 		return nil
 	}
-	i := slices.IndexFunc(p.users, func(u pair[directory.User]) bool { return u.any().ID == p.by })
-	if u := &p.users[i]; u.was == nil || u.now != nil && keeps(u.was, u.now) {
+	i := slices.IndexFunc(p.users, func(u pair[directory.User]) bool { return u.either().ID == p.by })
+	if u := &p.users[i]; u.before == nil || u.after != nil && keeps(u.before, u.after) {
 		return nil
 	}
-	own := d.users[at].entries
-	d.users[at].entries = nil
+	own := d.users[unit].entries
+	d.users[unit].entries = nil
 	return own
 }
 
-// keeps reports whether a user may do afterwards what it may do before, with every
-// key.
+// keeps reports whether a user keeps all its rights and keys.
 func keeps(was, now *directory.User) bool {
 	return (was.Disabled || !now.Disabled) &&
 		!slices.ContainsFunc(was.ServiceRoles, func(r directory.ServiceRole) bool { return !slices.Contains(now.ServiceRoles, r) }) &&
@@ -68,29 +71,29 @@ func keeps(was, now *directory.User) bool {
 		})
 }
 
-// atom adds entries that have to change at once.
-func (p *Plan) atom(entries []directory.Entry) error {
+// addAtomic adds entries that have to change at once.
+func (p *Plan) addAtomic(entries []directory.Entry) error {
 	if len(entries) > p.limit {
-		return ErrTangled
+		return ErrTooManySwaps
 	}
 	if len(entries) > 0 {
 		p.entries = append(p.entries, entries...)
-		p.ends = append(p.ends, len(p.entries))
+		p.boundaries = append(p.boundaries, len(p.entries))
 	}
 	return nil
 }
 
-// each adds entries that can change one at a time, in this order.
-func (p *Plan) each(entries []directory.Entry) {
+// addSeparately adds entries that can change one by one, in this order.
+func (p *Plan) addSeparately(entries []directory.Entry) {
 	for _, e := range entries {
 		p.entries = append(p.entries, e)
-		p.ends = append(p.ends, len(p.entries))
+		p.boundaries = append(p.boundaries, len(p.entries))
 	}
 }
 
-// groups adds units, those that are tied together at once, and returns the
-// entries of those that only go.
-func (p *Plan) groups(units []unit, t *ties) (late []directory.Entry, err error) {
+// addUnits adds units, group by group. It returns the entries of units that are only
+// removed.
+func (p *Plan) addUnits(units []unit, t *groups) (late []directory.Entry, err error) {
 	groups, order := map[int][]int{}, []int{}
 	for i := range units {
 		root := t.root(i)
@@ -99,13 +102,13 @@ func (p *Plan) groups(units []unit, t *ties) (late []directory.Entry, err error)
 		}
 		groups[root] = append(groups[root], i)
 	}
-	first := func(root int) int {
-		if slices.ContainsFunc(groups[root], func(i int) bool { return units[i].first }) {
+	rank := func(root int) int {
+		if slices.ContainsFunc(groups[root], func(i int) bool { return units[i].priority }) {
 			return 0
 		}
 		return 1
 	}
-	slices.SortStableFunc(order, func(x, y int) int { return first(x) - first(y) })
+	slices.SortStableFunc(order, func(x, y int) int { return rank(x) - rank(y) })
 	for _, root := range order {
 		group := groups[root]
 		var entries []directory.Entry
@@ -113,12 +116,12 @@ func (p *Plan) groups(units []unit, t *ties) (late []directory.Entry, err error)
 			entries = append(entries, units[i].entries...)
 		}
 		switch {
-		case len(group) == 1 && units[root].gone:
+		case len(group) == 1 && units[root].removed:
 			late = append(late, entries...)
-		case len(entries) > p.limit && len(group) == 1 && !t.whole[root] && !units[root].first:
-			p.each(entries)
+		case len(entries) > p.limit && len(group) == 1 && !t.atomic[root] && !units[root].priority:
+			p.addSeparately(entries)
 		default:
-			if err := p.atom(entries); err != nil {
+			if err := p.addAtomic(entries); err != nil {
 				return nil, err
 			}
 		}
@@ -126,89 +129,90 @@ func (p *Plan) groups(units []unit, t *ties) (late []directory.Entry, err error)
 	return late, nil
 }
 
-// ties says which units have to change at once.
-type ties struct {
-	up    []int
-	whole []bool // units that cannot be cut
-	index map[uuid.UUID]int
+// groups partitions units into those that have to change at once (a union-find
+// structure).
+type groups struct {
+	parent []int
+	atomic []bool // units that cannot be split
+	index  map[uuid.UUID]int
 }
 
-func newTies(units []unit) *ties {
-	t := &ties{up: make([]int, len(units)), whole: make([]bool, len(units)), index: make(map[uuid.UUID]int, len(units))}
+func newGroups(units []unit) *groups {
+	t := &groups{parent: make([]int, len(units)), atomic: make([]bool, len(units)), index: make(map[uuid.UUID]int, len(units))}
 	for i := range units {
-		t.up[i] = i
+		t.parent[i] = i
 		t.index[units[i].id] = i
 	}
 	return t
 }
 
-func (t *ties) root(i int) int {
-	for t.up[i] != i {
-		t.up[i] = t.up[t.up[i]]
-		i = t.up[i]
+func (t *groups) root(i int) int {
+	for t.parent[i] != i {
+		t.parent[i] = t.parent[t.parent[i]]
+		i = t.parent[i]
 	}
 	return i
 }
 
-// tie ties the units of two ids together. One that does not change is nobody's.
-func (t *ties) tie(x, y uuid.UUID) {
+// join puts the units of two ids into one group. An id that does not change has no unit.
+func (t *groups) join(x, y uuid.UUID) {
 	i, ok := t.index[x]
-	j, also := t.index[y]
-	if !ok || !also {
+	j, found := t.index[y]
+	if !ok || !found {
 		return
 	}
-	if t.whole[i], t.whole[j] = true, true; i != j {
-		t.up[t.root(j)] = t.root(i)
+	if t.atomic[i], t.atomic[j] = true, true; i != j {
+		t.parent[t.root(j)] = t.root(i)
 	}
 }
 
-// tieUsers ties those who get a name or a key to who has it.
-func (d *differ) tieUsers(users []pair[directory.User]) *ties {
-	t := newTies(d.users)
+// groupUsers groups users who get a name or a key with the user who has it.
+func (d *differ) groupUsers(users []pair[directory.User]) *groups {
+	t := newGroups(d.users)
 	for i := range users {
-		now := users[i].now
+		now := users[i].after
 		if now == nil {
 			continue
 		}
 		if holder, ok := d.current.User(now.Name); ok && holder.ID != now.ID {
-			t.tie(now.ID, holder.ID)
+			t.join(now.ID, holder.ID)
 		}
 		for j := range now.Keys {
 			if rec, ok := d.current.LookupKey(now.Keys[j].Digest); ok && rec.User.ID != now.ID {
-				t.tie(now.ID, rec.User.ID)
+				t.join(now.ID, rec.User.ID)
 			}
 		}
 	}
 	return t
 }
 
-// place is where a subject is.
-type place struct{ account, subject string }
+// subjectKey identifies a subject of an account.
+type subjectKey struct{ account, subject string }
 
-// tieProjects ties those that get a name, an account or a subject to those that
-// have it.
-func (d *differ) tieProjects(projects []pair[directory.Project]) *ties {
-	t := newTies(d.parts)
+// groupProjects groups projects that get a name, an account or a subject with the
+// project that has it.
+func (d *differ) groupProjects(projects []pair[directory.Project]) *groups {
+	t := newGroups(d.projects)
 	type topic struct {
 		project uuid.UUID
 		name    string
 	}
-	holders := map[place]topic{}
-	spread := map[string][]uuid.UUID{} // account whose subjects are all over it → what changes in it
+	holders := map[subjectKey]topic{}
+	inAccount := map[string][]uuid.UUID{} // projects by account, of accounts with subjects outside of their project
 	each(projects, func(p *directory.Project, _ bool) {
 		for i := range p.Topics {
-			if roams(p, &p.Topics[i]) {
-				spread[p.Account] = nil
+			if isOutside(p, &p.Topics[i]) {
+				inAccount[p.Account] = nil
 			}
 		}
 	})
 	each(projects, func(p *directory.Project, now bool) {
-		if in, ok := spread[p.Account]; ok {
-			spread[p.Account] = append(in, p.ID)
+		if in, ok := inAccount[p.Account]; ok {
+			inAccount[p.Account] = append(in, p.ID)
 		}
 		for i := range p.Topics {
 			if !now {
-				holders[place{p.Account, subject(p, &p.Topics[i])}] = topic{p.ID, p.Topics[i].Name}
+				holders[subjectKey{p.Account, subject(p, &p.Topics[i])}] = topic{p.ID, p.Topics[i].Name}
 			}
 		}
 	})
@@ -218,36 +222,36 @@ func (d *differ) tieProjects(projects []pair[directory.Project]) *ties {
 		}
 		was, known := d.current.ProjectByID(p.ID)
 		if known && (was.Name != p.Name || was.Account != p.Account) {
-			t.tie(p.ID, p.ID)
+			t.join(p.ID, p.ID)
 		}
 		if holder, ok := d.current.Project(p.Name); ok && holder.ID != p.ID {
-			t.tie(p.ID, holder.ID)
+			t.join(p.ID, holder.ID)
 		}
 		for i := range p.Topics {
-			holder, ok := holders[place{p.Account, subject(p, &p.Topics[i])}]
+			holder, ok := holders[subjectKey{p.Account, subject(p, &p.Topics[i])}]
 			if ok && holder != (topic{p.ID, p.Topics[i].Name}) {
-				t.tie(p.ID, holder.project)
+				t.join(p.ID, holder.project)
 			}
 		}
 	})
-	for _, in := range spread {
+	for _, in := range inAccount {
 		for _, id := range in {
-			t.tie(in[0], id)
+			t.join(in[0], id)
 		}
 	}
 	return t
 }
 
-// each calls one with every project before and after.
-func each(projects []pair[directory.Project], one func(p *directory.Project, now bool)) {
+// each calls f with every project before and after the change.
+func each(projects []pair[directory.Project], f func(p *directory.Project, after bool)) {
 	for _, p := range projects {
-		if p.was != nil {
-			one(p.was, false)
+		if p.before != nil {
+			f(p.before, false)
 		}
 	}
 	for _, p := range projects {
-		if p.now != nil {
-			one(p.now, true)
+		if p.after != nil {
+			f(p.after, true)
 		}
 	}
 }
@@ -259,7 +263,7 @@ func subject(p *directory.Project, t *directory.Topic) string {
 	return t.Subject
 }
 
-// roams reports whether a topic's subject is outside of its project's space.
-func roams(p *directory.Project, t *directory.Topic) bool {
+// isOutside reports whether a topic's subject does not begin with its project's name.
+func isOutside(p *directory.Project, t *directory.Topic) bool {
 	return !strings.HasPrefix(subject(p, t), p.Name+".")
 }

@@ -6,22 +6,22 @@ import (
 	"usher/directory"
 )
 
-// check reports what would be wrong after the change.
+// check reports the faults that the directory would have after the change.
 func (t *target) check(entries []directory.Entry) directory.Problems {
-	next, applied := t.current.Preview(entries)
+	next, conflicts := t.current.Preview(entries)
 	problems := append(t.problems, next.Check(&t.records)...)
-	if len(problems) > 0 || len(applied) == 0 {
+	if len(problems) > 0 || len(conflicts) == 0 {
 		return problems
 	}
 	paths := t.paths()
-	for _, p := range applied {
+	for _, p := range conflicts {
 		p.Path = cmp.Or(paths[p.Path], p.Path)
 		problems = append(problems, p)
 	}
 	return problems
 }
 
-// paths leads from the keys of entries to where the records say them.
+// paths returns the paths in the records of the keys of entries.
 func (t *target) paths() map[string]string {
 	paths := map[string]string{}
 	for i := range t.records.Users {
@@ -41,16 +41,16 @@ func (t *target) paths() map[string]string {
 	return paths
 }
 
-// locksOut reports whether somebody can manage the directory, and nobody after
-// the change. The rule is that of Snapshot.LocksOut.
+// locksOut reports whether the change would lock out all service administrators, as
+// Snapshot.LocksOut does.
 func (t *target) locksOut() bool {
 	for _, anywhere := range []bool{false, true} {
 		before, after := false, false
 		for u := range t.current.Users() {
 			if u.Administers(t.o.Now, anywhere) {
 				before = true
-				_, changes := t.numbers[u.ID]
-				after = after || !changes && !t.o.Replace
+				_, changed := t.userIndex[u.ID]
+				after = after || !changed && !t.o.Replace
 			}
 		}
 		for i := range t.records.Users {
@@ -63,6 +63,6 @@ func (t *target) locksOut() bool {
 	return false
 }
 
-// manages reports whether a user is a service_admin with a key that works, and goes
-// on to. It comes before those that lose that.
-func (t *target) manages(u *directory.User) bool { return u.Administers(t.o.Now, false) }
+// willAdminister reports whether a user administers the directory after the change. Such
+// users come first, before those that lose this right.
+func (t *target) willAdminister(u *directory.User) bool { return u.Administers(t.o.Now, false) }

@@ -9,12 +9,12 @@ import (
 	"usher/directory"
 )
 
-const maxNamed = 8 // names that a line says; of more it says how many
+const maxNamed = 8 // names in a line; the others are counted
 
-// details are what is different about one thing.
+// details are the differences of one user, project or resource.
 type details []string
 
-// String returns ": a; b", or nothing.
+// String returns ": a; b", or an empty string.
 func (d *details) String() string {
 	if len(*d) == 0 {
 		return ""
@@ -24,25 +24,25 @@ func (d *details) String() string {
 
 func (d *details) add(text string) { *d = append(*d, text) }
 
-func (d *details) when(text string, differs bool) {
+func (d *details) addIf(text string, differs bool) {
 	if differs {
 		d.add(text)
 	}
 }
 
 func (d *details) text(what, was, now string) {
-	d.when(what+" "+was+" → "+now, was != now)
+	d.addIf(what+" "+was+" → "+now, was != now)
 }
 
 func (d *details) enabled(was, now bool) {
-	d.when("disabled", !was && now)
-	d.when("enabled", was && !now)
+	d.addIf("disabled", !was && now)
+	d.addIf("enabled", was && !now)
 }
 
-// made leaves out when it was modified: that it is, the line says.
+// made omits the time of modification if there are other differences.
 func (d *details) made(was, now directory.Made) {
-	d.when("created_on", !was.Created.Equal(now.Created))
-	d.when("created_by", was.By != now.By)
+	d.addIf("created_on", !was.Created.Equal(now.Created))
+	d.addIf("created_by", was.By != now.By)
 	if len(*d) == 0 && !was.Modified.Equal(now.Modified) {
 		d.add("modified_on " + now.Modified.Format(time.RFC3339))
 	}
@@ -92,7 +92,7 @@ func (d *details) keys(was, now []directory.Key) {
 	}
 }
 
-// sizes returns " (a, b)" of what is not empty.
+// sizes returns " (a, b)" without empty parts.
 func sizes(parts ...string) string {
 	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
 	if len(parts) == 0 {
@@ -119,7 +119,7 @@ func list[T ~string](before string, all []T) string {
 	return before + short(words(all), ", ")
 }
 
-// short joins words, and leaves out what is too much for a line.
+// short joins words, and counts those that are too many for a line.
 func short(all []string, between string) string {
 	if len(all) > maxNamed {
 		return strings.Join(all[:maxNamed], between) + between + fmt.Sprintf("and %d more", len(all)-maxNamed)

@@ -10,34 +10,34 @@ import (
 	"usher/directory/snapshot"
 )
 
-// differ finds the entries that change, and in which step of a plan.
+// differ finds the entries that change, by the step of the plan to which they belong.
 type differ struct {
-	current  *snapshot.Snapshot
-	from, to namer
-	counts   Counts
+	current           *snapshot.Snapshot
+	idBefore, idAfter idLookup
+	counts            Counts
 
-	leaves  []directory.Entry // ACLs without those who leave; then members who leave
-	users   []unit            // users with their keys
-	parts   []unit            // projects with their topics and subscriptions
-	members []directory.Entry // who come or get other roles
-	acls    []directory.Entry // as they are in the end
+	leaving  []directory.Entry // ACLs without members who leave, and memberships that are removed
+	users    []unit            // with their keys
+	projects []unit            // with their topics and subscriptions
+	members  []directory.Entry // who join, or whose roles change
+	acls     []directory.Entry // in their final state
 }
 
-// unit is what changes of one user or one project.
+// unit is the changes of one user or project.
 type unit struct {
-	id      uuid.UUID
-	gone    bool
-	first   bool // it lets somebody manage the directory
-	entries []directory.Entry
+	id       uuid.UUID
+	removed  bool
+	priority bool // it gives a user the right to manage the directory
+	entries  []directory.Entry
 }
 
 func put(k directory.EntryKey, v directory.Value) directory.Entry {
 	return directory.Entry{Key: k, Value: v}
 }
 
-func gone(k directory.EntryKey) directory.Entry { return directory.Entry{Key: k} }
+func removal(k directory.EntryKey) directory.Entry { return directory.Entry{Key: k} }
 
-// count notes an entry that changes.
+// count counts an entry that changes.
 func (d *differ) count(k directory.Kind, before, after bool) {
 	c := d.counts.of(k)
 	switch {
@@ -50,33 +50,33 @@ func (d *differ) count(k directory.Kind, before, after bool) {
 	}
 }
 
-// user reports whether anything of a user changes.
-func (d *differ) user(p *pair[directory.User], first func(*directory.User) bool) bool {
-	u := unit{gone: p.now == nil}
+// user adds the changes of a user. It reports whether there are any.
+func (d *differ) user(p *pair[directory.User], priority func(*directory.User) bool) bool {
+	u := unit{removed: p.after == nil}
 	var before, after []directory.Key
-	if p.was != nil {
-		u.id, before = p.was.ID, p.was.Keys
+	if p.before != nil {
+		u.id, before = p.before.ID, p.before.Keys
 	}
-	if p.now != nil {
-		u.id, after, u.first = p.now.ID, p.now.Keys, first(p.now)
+	if p.after != nil {
+		u.id, after, u.priority = p.after.ID, p.after.Keys, priority(p.after)
 	}
 	for i := range before {
 		k := &before[i]
 		if !slices.ContainsFunc(after, func(x directory.Key) bool { return x.ID == k.ID }) {
-			u.entries = append(u.entries, gone(directory.KeyKey(u.id, k.ID)))
+			u.entries = append(u.entries, removal(directory.KeyKey(u.id, k.ID)))
 			d.count(directory.KindKey, true, false)
 		}
 	}
-	if u.gone {
-		u.entries = append(u.entries, d.hidden(d.current.RemoveUser(u.id), directory.KindKey, u.entries)...)
+	if u.removed {
+		u.entries = append(u.entries, d.invisible(d.current.RemoveUser(u.id), directory.KindKey, u.entries)...)
 	}
-	if p.was == nil || p.now == nil || !sameUser(p.was, p.now) {
-		e := gone(directory.UserKey(u.id))
-		if p.now != nil {
-			e.Value = p.now
+	if p.before == nil || p.after == nil || !sameUser(p.before, p.after) {
+		e := removal(directory.UserKey(u.id))
+		if p.after != nil {
+			e.Value = p.after
 		}
 		u.entries = append(u.entries, e)
-		d.count(directory.KindUser, p.was != nil, p.now != nil)
+		d.count(directory.KindUser, p.before != nil, p.after != nil)
 	}
 	for i := range after {
 		k := &after[i]
@@ -92,43 +92,43 @@ func (d *differ) user(p *pair[directory.User], first func(*directory.User) bool)
 	return len(u.entries) > 0
 }
 
-// project reports whether anything of a project changes.
+// project adds the changes of a project. It reports whether there are any.
 func (d *differ) project(p *pair[directory.Project]) bool {
 	var none directory.Project
-	was, now := p.was, p.now
+	was, now := p.before, p.after
 	if was == nil {
 		was = &none
 	}
-	u := unit{gone: now == nil}
+	u := unit{removed: now == nil}
 	if now == nil {
 		now, u.id = &none, was.ID
 	} else {
 		u.id = now.ID
 	}
-	leaves, members, acls := len(d.leaves), len(d.members), len(d.acls)
+	leaves, members, acls := len(d.leaving), len(d.members), len(d.acls)
 	stay := d.membersOf(u.id, was, now)
-	if p.was != nil && p.now != nil && !sameProject(was, now) || p.was == nil {
+	if p.before != nil && p.after != nil && !sameProject(was, now) || p.before == nil {
 		u.entries = append(u.entries, put(directory.ProjectKey(u.id), now))
-		d.count(directory.KindProject, p.was != nil, true)
+		d.count(directory.KindProject, p.before != nil, true)
 	}
-	topicsGone := differResources(d, &u, was.Topics, now.Topics, topicParts, sameTopic, stay)
-	subsGone := differResources(d, &u, was.Subscriptions, now.Subscriptions, subscriptionParts, sameSubscription, stay)
-	u.entries = append(append(u.entries, subsGone...), topicsGone...)
-	if p.now == nil {
-		u.entries = append(u.entries, d.hidden(d.current.RemoveProject(u.id), "", slices.Concat(u.entries, d.leaves[leaves:]))...)
-		u.entries = append(u.entries, gone(directory.ProjectKey(u.id)))
+	topicRemovals := differResources(d, &u, was.Topics, now.Topics, topicResource, sameTopic, stay)
+	subscriptionRemovals := differResources(d, &u, was.Subscriptions, now.Subscriptions, subscriptionResource, sameSubscription, stay)
+	u.entries = append(append(u.entries, subscriptionRemovals...), topicRemovals...)
+	if p.after == nil {
+		u.entries = append(u.entries, d.invisible(d.current.RemoveProject(u.id), "", slices.Concat(u.entries, d.leaving[leaves:]))...)
+		u.entries = append(u.entries, removal(directory.ProjectKey(u.id)))
 		d.count(directory.KindProject, true, false)
 	}
 	if len(u.entries) > 0 {
-		d.parts = append(d.parts, u)
+		d.projects = append(d.projects, u)
 	}
-	return len(u.entries) > 0 || len(d.leaves) > leaves || len(d.members) > members || len(d.acls) > acls
+	return len(u.entries) > 0 || len(d.leaving) > leaves || len(d.members) > members || len(d.acls) > acls
 }
 
-// hidden returns what a removal takes away that nobody sees, besides what is known
-// to go: it would be back with somebody of the same id. An empty kind is any but
-// that of projects.
-func (*differ) hidden(removal []directory.Entry, kind directory.Kind, known []directory.Entry) []directory.Entry {
+// invisible returns the invisible entries that a removal removes, without the known
+// ones. They would be visible again with a new user or project of the same id. An empty
+// kind stands for all kinds except projects.
+func (*differ) invisible(removal []directory.Entry, kind directory.Kind, known []directory.Entry) []directory.Entry {
 	seen := make(map[directory.EntryKey]bool, len(known))
 	for i := range known {
 		seen[known[i].Key] = true
@@ -139,18 +139,18 @@ func (*differ) hidden(removal []directory.Entry, kind directory.Kind, known []di
 	})
 }
 
-// membersOf notes which members of a project change, and returns who stays one.
+// membersOf adds the members of a project that change, and returns those who stay.
 func (d *differ) membersOf(project uuid.UUID, was, now *directory.Project) (stay map[uuid.UUID]bool) {
 	before := make(map[uuid.UUID]*directory.Member, len(was.Members))
 	for i := range was.Members {
-		if id, ok := d.from(was.Members[i].User); ok {
+		if id, ok := d.idBefore(was.Members[i].User); ok {
 			before[id] = &was.Members[i]
 		}
 	}
 	stay = make(map[uuid.UUID]bool, len(before))
 	for i := range now.Members {
 		m := &now.Members[i]
-		id, ok := d.to(m.User)
+		id, ok := d.idAfter(m.User)
 		if !ok {
 			continue
 		}
@@ -162,17 +162,17 @@ func (d *differ) membersOf(project uuid.UUID, was, now *directory.Project) (stay
 		d.count(directory.KindMember, old != nil, true)
 	}
 	for i := range was.Members {
-		if id, ok := d.from(was.Members[i].User); ok && !stay[id] {
-			d.leaves = append(d.leaves, gone(directory.MemberKey(project, id)))
+		if id, ok := d.idBefore(was.Members[i].User); ok && !stay[id] {
+			d.leaving = append(d.leaving, removal(directory.MemberKey(project, id)))
 			d.count(directory.KindMember, true, false)
 		}
 	}
 	return stay
 }
 
-// differResources notes which topics or subscriptions of a project change, and
-// returns what removes those that go. stay is who stays a member.
-func differResources[T any](d *differ, u *unit, was, now []T, parts func(*T) resource, same func(x, y *T) bool, stay map[uuid.UUID]bool) (goes []directory.Entry) {
+// differResources adds the topics or subscriptions of a project that change, and returns
+// the removals. stay are the members who stay.
+func differResources[T any](d *differ, u *unit, was, now []T, parts func(*T) resource, same func(x, y *T) bool, stay map[uuid.UUID]bool) (removals []directory.Entry) {
 	before := make(map[string]*T, len(was))
 	for i := range was {
 		before[parts(&was[i]).name] = &was[i]
@@ -187,9 +187,9 @@ func differResources[T any](d *differ, u *unit, was, now []T, parts func(*T) res
 		}
 		var list []uuid.UUID
 		if old != nil {
-			list = ids(*parts(old).acl, d.from)
+			list = ids(*parts(old).acl, d.idBefore)
 		}
-		d.acl(directory.ResourceKey(r.aclKind, u.id, r.name), list, ids(*r.acl, d.to), stay)
+		d.acl(directory.ResourceKey(r.aclKind, u.id, r.name), list, ids(*r.acl, d.idAfter), stay)
 	}
 	for i := range was {
 		r := parts(&was[i])
@@ -198,22 +198,22 @@ func differResources[T any](d *differ, u *unit, was, now []T, parts func(*T) res
 		}
 		d.count(r.kind, true, false)
 		key := directory.ResourceKey(r.aclKind, u.id, r.name)
-		if r.listed {
-			goes = append(goes, gone(key))
+		if r.hasACL {
+			removals = append(removals, removal(key))
 		}
-		goes = append(goes, gone(directory.ResourceKey(r.kind, u.id, r.name)))
+		removals = append(removals, removal(directory.ResourceKey(r.kind, u.id, r.name)))
 		if len(*r.acl) > 0 {
 			d.count(r.aclKind, true, false)
 		}
-		if slices.ContainsFunc(ids(*r.acl, d.from), func(id uuid.UUID) bool { return !stay[id] }) {
-			d.leaves = append(d.leaves, put(key, &directory.ACL{Users: []uuid.UUID{}}))
+		if slices.ContainsFunc(ids(*r.acl, d.idBefore), func(id uuid.UUID) bool { return !stay[id] }) {
+			d.leaving = append(d.leaving, put(key, &directory.ACL{Users: []uuid.UUID{}}))
 		}
 	}
-	return goes
+	return removals
 }
 
-// acl notes that a list changes: first those who leave the project leave it, then
-// it becomes what it is in the end.
+// acl adds the changes of an ACL: first without the members who leave the project, then
+// in its final state.
 func (d *differ) acl(key directory.EntryKey, was, now []uuid.UUID, stay map[uuid.UUID]bool) {
 	if sameSet(was, now) {
 		return
@@ -225,13 +225,13 @@ func (d *differ) acl(key directory.EntryKey, was, now []uuid.UUID, stay map[uuid
 		}
 	}
 	if len(rest) < len(was) {
-		d.leaves = append(d.leaves, put(key, &directory.ACL{Users: rest}))
+		d.leaving = append(d.leaving, put(key, &directory.ACL{Users: rest}))
 	}
 	d.acls = append(d.acls, put(key, &directory.ACL{Users: now}))
 	d.count(key.Kind, len(was) > 0, len(now) > 0)
 }
 
-func ids(names []string, of namer) []uuid.UUID {
+func ids(names []string, of idLookup) []uuid.UUID {
 	all := make([]uuid.UUID, 0, len(names))
 	for _, name := range names {
 		if id, ok := of(name); ok {
@@ -241,13 +241,13 @@ func ids(names []string, of namer) []uuid.UUID {
 	return all
 }
 
-// all returns every entry that changes, as it is in the end.
-func (d *differ) all() []directory.Entry {
+// entries returns every entry that changes, in its final state.
+func (d *differ) entries() []directory.Entry {
 	var all []directory.Entry
-	for _, u := range slices.Concat(d.users, d.parts) {
+	for _, u := range slices.Concat(d.users, d.projects) {
 		all = append(all, u.entries...)
 	}
-	for _, e := range d.leaves {
+	for _, e := range d.leaving {
 		if e.Value == nil {
 			all = append(all, e)
 		}
@@ -255,9 +255,9 @@ func (d *differ) all() []directory.Entry {
 	return append(append(all, d.members...), d.acls...)
 }
 
-// changed keeps those that change, by name.
-func changed[T any](all []pair[T], name func(*T) string, changes func(*pair[T]) bool) []pair[T] {
-	kept := slices.DeleteFunc(all, func(p pair[T]) bool { return !changes(&p) })
-	slices.SortStableFunc(kept, func(x, y pair[T]) int { return strings.Compare(name(x.any()), name(y.any())) })
+// changed returns the pairs that change, sorted by name.
+func changed[T any](all []pair[T], name func(*T) string, isChanged func(*pair[T]) bool) []pair[T] {
+	kept := slices.DeleteFunc(all, func(p pair[T]) bool { return !isChanged(&p) })
+	slices.SortStableFunc(kept, func(x, y pair[T]) int { return strings.Compare(name(x.either()), name(y.either())) })
 	return kept
 }

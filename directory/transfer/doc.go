@@ -1,8 +1,8 @@
-// Package transfer takes a whole directory into another: it plans what has to
-// change, and makes the change in parts that a store takes.
+// Package transfer imports records into a directory: it plans which entries have to
+// change, and changes them in parts that a store accepts.
 //
-// It promises that every part leaves a directory that keeps all rules, that what
-// two exchange changes hands at once, that nothing is written that is so already,
-// that no plan takes the last way in from the service administrators, and that an
-// import that was interrupted can be run again. It never looks at a clock.
+// It promises that the directory keeps all rules after every part, that users and
+// projects which swap names, keys or subjects do so at once, that no entry is written
+// that has not changed, that no plan locks out all service administrators, and that an
+// interrupted import can be repeated. It never reads a clock.
 package transfer

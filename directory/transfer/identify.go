@@ -11,7 +11,7 @@ import (
 
 func (t *target) identifyUsers() {
 	users := t.records.Users
-	t.numbers = identify(t, directory.KindUser, "users", users,
+	t.userIndex = identify(t, directory.KindUser, "users", users,
 		func(u *directory.User) (*uuid.UUID, string) { return &u.ID, u.Name },
 		func(name string) (uuid.UUID, bool) {
 			u, ok := t.current.User(name)
@@ -40,10 +40,10 @@ func (t *target) identifyProjects() map[uuid.UUID]int {
 		func(id uuid.UUID) bool { _, ok := t.current.ProjectByID(id); return ok })
 }
 
-// identify gives ids to those that state none: that of who has the name now, or
-// a new one that follows from the name.
-func identify[T any](t *target, kind directory.Kind, list string, all []T, of func(*T) (*uuid.UUID, string), named namer, known func(uuid.UUID) bool) map[uuid.UUID]int {
-	numbers := make(map[uuid.UUID]int, len(all))
+// identify gives ids to records that state none: the id of the user or project that has
+// the name now, or a new id derived from the name. It returns the index of each id.
+func identify[T any](t *target, kind directory.Kind, list string, all []T, of func(*T) (*uuid.UUID, string), byName idLookup, known func(uuid.UUID) bool) map[uuid.UUID]int {
+	index := make(map[uuid.UUID]int, len(all))
 	problem := func(i int, key, message, hint string) {
 		t.problems = append(t.problems, directory.Problem{Path: at(list, i) + "." + key, Message: message, Hint: hint})
 	}
@@ -52,44 +52,44 @@ func identify[T any](t *target, kind directory.Kind, list string, all []T, of fu
 		if *id == uuid.Nil {
 			continue
 		}
-		if first, ok := numbers[*id]; ok {
+		if first, ok := index[*id]; ok {
 			problem(i, "uuid", "is already that of "+at(list, first), "")
 			*id = uuid.Nil
 			continue
 		}
-		numbers[*id] = i
+		index[*id] = i
 	}
 	for i := range all {
 		id, name := of(&all[i])
 		if *id != uuid.Nil {
 			continue
 		}
-		have, ok := named(name)
-		if _, taken := numbers[have]; !ok || taken {
-			have = directory.IDOf(kind, name)
-			for n := 2; ; n++ { // somebody who had the name before may have it
-				if _, taken := numbers[have]; !taken && !known(have) {
+		existing, ok := byName(name)
+		if _, taken := index[existing]; !ok || taken {
+			existing = directory.IDOf(kind, name)
+			for n := 2; ; n++ { // a user or project that was renamed may have the id
+				if _, taken := index[existing]; !taken && !known(existing) {
 					break
 				}
-				have = directory.IDOf(kind, name+"#"+strconv.Itoa(n))
+				existing = directory.IDOf(kind, name+"#"+strconv.Itoa(n))
 			}
 		}
-		*id = have
-		numbers[have] = i
+		*id = existing
+		index[existing] = i
 	}
 	if t.o.Replace {
-		return numbers
+		return index
 	}
 	for i := range all {
 		id, name := of(&all[i])
-		if have, ok := named(name); ok && have != *id {
-			if _, stays := numbers[have]; !stays {
-				problem(i, "uuid", string(kind)+" "+secret.Name(name)+" is there already, with another uuid",
-					"leave the uuid out to change that one, or state "+have.String())
+		if existing, ok := byName(name); ok && existing != *id {
+			if _, stays := index[existing]; !stays {
+				problem(i, "uuid", string(kind)+" "+secret.Name(name)+" already exists with another uuid",
+					"omit the uuid to change the existing one, or state "+existing.String())
 			}
 		}
 	}
-	return numbers
+	return index
 }
 
 func at(list string, i int) string { return list + "[" + strconv.Itoa(i) + "]" }

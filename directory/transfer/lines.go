@@ -9,9 +9,9 @@ import (
 	"usher/directory"
 )
 
-// Lines yields what changes, for people: "+ user alice (2 keys)", "~ topic
+// Lines yields the changes as text for people: "+ user alice (2 keys)", "~ topic
 // shop/orders: acl +carl -pia", "- project lab (3 topics, 1 subscription)".
-// Users come first, then projects with what is in them, by name.
+// Users come first, then projects with what belongs to them, sorted by name.
 func (p *Plan) Lines() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for i := range p.users {
@@ -30,7 +30,7 @@ func (p *Plan) Lines() iter.Seq[string] {
 }
 
 func userLine(p *pair[directory.User]) string {
-	switch was, now := p.was, p.now; {
+	switch was, now := p.before, p.after; {
 	case was == nil:
 		return "+ user " + now.Name + sizes(number(len(now.Keys), "key"), list("", now.ServiceRoles))
 	case now == nil:
@@ -41,7 +41,7 @@ func userLine(p *pair[directory.User]) string {
 		d.enabled(was.Disabled, now.Disabled)
 		d.set("service_roles", words(was.ServiceRoles), words(now.ServiceRoles))
 		d.set("connection_types", words(was.Limits.ConnectionTypes), words(now.Limits.ConnectionTypes))
-		d.when("profile", !sameProfile(was.Profile, now.Profile))
+		d.addIf("profile", !sameProfile(was.Profile, now.Profile))
 		d.made(was.Made, now.Made)
 		d.keys(was.Keys, now.Keys)
 		return "~ user " + now.Name + d.String()
@@ -49,7 +49,7 @@ func userLine(p *pair[directory.User]) string {
 }
 
 func (p *Plan) projectLines(in *pair[directory.Project]) []string {
-	was, now := in.was, in.now
+	was, now := in.before, in.after
 	if was == nil {
 		return []string{"+ project " + now.Name + sizes("account "+now.Account, number(len(now.Members), "member"),
 			number(len(now.Topics), "topic"), number(len(now.Subscriptions), "subscription"))}
@@ -62,21 +62,21 @@ func (p *Plan) projectLines(in *pair[directory.Project]) []string {
 	var d details
 	d.text("name", was.Name, now.Name)
 	d.text("account", was.Account, now.Account)
-	d.when("description", was.Description != now.Description)
+	d.addIf("description", was.Description != now.Description)
 	d.made(was.Made, now.Made)
 	if len(d) > 0 {
 		lines = append(lines, "~ project "+now.Name+d.String())
 	}
 	lines = append(lines, p.memberLines(was, now)...)
-	lines = append(lines, resourceLines(p, "topic", was, now, was.Topics, now.Topics, topicParts, func(d *details, x, y *directory.Topic) {
+	lines = append(lines, resourceLines(p, "topic", was, now, was.Topics, now.Topics, topicResource, func(d *details, x, y *directory.Topic) {
 		d.text("subject", subject(was, x), subject(now, y))
-		d.when("created_on", !x.Created.Equal(y.Created))
+		d.addIf("created_on", !x.Created.Equal(y.Created))
 	})...)
-	return append(lines, resourceLines(p, "subscription", was, now, was.Subscriptions, now.Subscriptions, subscriptionParts, func(d *details, x, y *directory.Subscription) {
+	return append(lines, resourceLines(p, "subscription", was, now, was.Subscriptions, now.Subscriptions, subscriptionResource, func(d *details, x, y *directory.Subscription) {
 		d.text("topic", x.Topic, y.Topic)
 		d.text("ack_deadline", fmt.Sprint(x.AckDeadline), fmt.Sprint(y.AckDeadline))
-		d.when("push", !samePush(x.Push, y.Push))
-		d.when("created_on", !x.Created.Equal(y.Created))
+		d.addIf("push", !samePush(x.Push, y.Push))
+		d.addIf("created_on", !x.Created.Equal(y.Created))
 	})...)
 }
 
@@ -86,7 +86,7 @@ func (p *Plan) memberLines(was, now *directory.Project) []string {
 		before, after []directory.Role
 	}
 	all := map[string]*roles{}
-	of := func(name string, names namer) *roles {
+	of := func(name string, names idLookup) *roles {
 		id, _ := names(name)
 		r := all[id.String()]
 		if r == nil {
@@ -97,10 +97,10 @@ func (p *Plan) memberLines(was, now *directory.Project) []string {
 		return r
 	}
 	for _, m := range was.Members {
-		of(m.User, p.from).before = m.Roles
+		of(m.User, p.idBefore).before = m.Roles
 	}
 	for _, m := range now.Members {
-		of(m.User, p.to).after = m.Roles
+		of(m.User, p.idAfter).after = m.Roles
 	}
 	var lines []string
 	for _, r := range all {
@@ -136,7 +136,7 @@ func resourceLines[T any](p *Plan, kind string, was, now *directory.Project, bef
 		}
 		var d details
 		differ(&d, old, &after[i])
-		d.set("acl", p.known(*parts(old).acl, p.from), p.known(*r.acl, p.to))
+		d.set("acl", p.known(*parts(old).acl, p.idBefore), p.known(*r.acl, p.idAfter))
 		if len(d) > 0 {
 			lines = append(lines, "~ "+kind+" "+now.Name+"/"+r.name+d.String())
 		}
@@ -148,8 +148,8 @@ func resourceLines[T any](p *Plan, kind string, was, now *directory.Project, bef
 	return lines
 }
 
-// known returns what users are called after the change, or were if they go.
-func (p *Plan) known(names []string, of namer) []string {
+// known returns the names of users after the change, or before if they are removed.
+func (p *Plan) known(names []string, of idLookup) []string {
 	all := make([]string, 0, len(names))
 	for _, name := range names {
 		if id, ok := of(name); ok && p.names[id] != "" {

@@ -11,55 +11,55 @@ import (
 	"usher/directory/snapshot"
 )
 
-// ErrLockout: after the change no service_admin would have a key that works and
-// does not expire, or that may be used from anywhere where one has such a key now.
-var ErrLockout = errors.New("nobody could manage the directory: no service_admin would have a key that works, neither expires nor is bound to networks")
+// ErrLockout: after the change no service_admin would have a valid key that does not
+// expire; or none that can be used from any network, although one has such a key now.
+var ErrLockout = errors.New("nobody could manage the directory: no service_admin would have a valid key without expiry and networks")
 
-// ErrTangled: more users or projects exchange names, keys or subjects than can
-// change at once.
-var ErrTangled = errors.New("too many exchange names, keys or subjects at once")
+// ErrTooManySwaps: more users or projects swap names, keys or subjects than can change
+// at once.
+var ErrTooManySwaps = errors.New("too many users or projects swap names, keys or subjects")
 
-// Options say what becomes of what the records do not name.
+// Options say how to treat what the records do not state.
 type Options struct {
-	Replace bool      // it is removed; otherwise it stays as it is
-	Now     time.Time // when that is made and changed of which the records do not say it
-	By      uuid.UUID // who makes it; zero: not known. What takes the right to do so from it comes last
+	Replace bool      // remove what the records do not name; otherwise keep it
+	Now     time.Time // time of creation and modification, where the records state none
+	By      uuid.UUID // the importing user; zero: not known. Changes that take its rights come last
 }
 
-// Plan is what has to change.
+// Plan is a list of changes.
 type Plan struct {
-	users    []pair[directory.User] // changed, by name
-	projects []pair[directory.Project]
-	counts   Counts
-	from, to namer
-	names    map[uuid.UUID]string // of users that get another name
+	users             []pair[directory.User] // changed, by name
+	projects          []pair[directory.Project]
+	counts            Counts
+	idBefore, idAfter idLookup
+	names             map[uuid.UUID]string // new names of renamed users
 
-	entries []directory.Entry
-	ends    []int // of what has to change at once; each is an index of entries
-	limit   int
-	now     time.Time
-	by      uuid.UUID
+	entries    []directory.Entry
+	boundaries []int // indexes of entries; entries between two of them have to change at once
+	limit      int
+	now        time.Time
+	by         uuid.UUID
 }
 
-// pair is a user or a project, with all that is in it, before and after.
-type pair[T any] struct{ was, now *T } // nil: there is none
+// pair is a user or a project with everything that belongs to it, before and after the
+// change.
+type pair[T any] struct{ before, after *T } // nil: it does not exist
 
-// any is what it is after the change, or was.
-func (p *pair[T]) any() *T {
-	if p.now != nil {
-		return p.now
+// either returns the state after the change, or the one before if there is none.
+func (p *pair[T]) either() *T {
+	if p.after != nil {
+		return p.after
 	}
-	return p.was
+	return p.before
 }
 
-// New plans how current becomes what the records say. What they name becomes as
-// it stands there; keys, members, topics and subscriptions that they do not name
-// stay, and so do a profile and an ACL of which they say nothing, unless
-// Options.Replace is set. The error is directory.Problems, with the paths of the
-// records; ErrLockout; or ErrTangled.
+// New plans how to import records into current. Unless Options.Replace is set, it keeps
+// keys, members, topics and subscriptions that the records do not name, and profiles and
+// ACLs that they do not state. The error is directory.Problems, with the paths of the
+// records; ErrLockout; or ErrTooManySwaps.
 //
-// Users and projects go by their ids, so that a known id with another name is a
-// new name; without an id they go by name.
+// Users and projects are identified by their ids, so a known id with another name is a
+// rename. Without an id they are identified by name.
 func New(current *snapshot.Snapshot, want directory.Records, o Options) (*Plan, error) {
 	return plan(current, want, o, directory.MaxChange)
 }
@@ -67,13 +67,13 @@ func New(current *snapshot.Snapshot, want directory.Records, o Options) (*Plan, 
 func plan(current *snapshot.Snapshot, want directory.Records, o Options, limit int) (*Plan, error) {
 	o.Now = o.Now.UTC().Truncate(time.Second)
 	t := newTarget(current, want, o)
-	p := &Plan{from: t.from, to: t.to, limit: limit, now: o.Now, by: o.By}
-	d := &differ{current: current, from: t.from, to: t.to}
-	p.users = changed(t.users(), userName, func(u *pair[directory.User]) bool { return d.user(u, t.manages) })
+	p := &Plan{idBefore: t.idBefore, idAfter: t.idAfter, limit: limit, now: o.Now, by: o.By}
+	d := &differ{current: current, idBefore: t.idBefore, idAfter: t.idAfter}
+	p.users = changed(t.users(), userName, func(u *pair[directory.User]) bool { return d.user(u, t.willAdminister) })
 	p.projects = changed(t.projects(), projectName, d.project)
 	p.counts = d.counts
 	p.names = t.renames()
-	if problems := t.check(d.all()); len(problems) > 0 {
+	if problems := t.check(d.entries()); len(problems) > 0 {
 		return nil, problems
 	}
 	if t.locksOut() {
@@ -89,24 +89,24 @@ func userName(u *directory.User) string { return u.Name }
 
 func projectName(p *directory.Project) string { return p.Name }
 
-// Len is how many entries the plan changes.
+// Len returns the number of entries that the plan changes.
 func (p *Plan) Len() int { return len(p.entries) }
 
-// Counts says how much of each kind changes.
+// Counts returns how many changes there are of each kind.
 func (p *Plan) Counts() Counts { return p.counts }
 
-// Chunks yields the entries to change, in parts of at most directory.MaxChange,
-// each of which leaves a directory that keeps all rules.
+// Chunks yields the entries to change, in parts of at most directory.MaxChange. The
+// directory keeps all rules after each part.
 func (p *Plan) Chunks() iter.Seq[[]directory.Entry] {
 	return func(yield func([]directory.Entry) bool) {
 		start, end := 0, 0
 		seen := map[directory.EntryKey]bool{}
-		for _, next := range p.ends {
-			again := false
+		for _, next := range p.boundaries {
+			repeated := false
 			for _, e := range p.entries[end:next] {
-				again = again || seen[e.Key]
+				repeated = repeated || seen[e.Key]
 			}
-			if start < end && (again || next-start > p.limit) {
+			if start < end && (repeated || next-start > p.limit) {
 				if !yield(p.entries[start:end:end]) {
 					return
 				}
@@ -124,7 +124,7 @@ func (p *Plan) Chunks() iter.Seq[[]directory.Entry] {
 	}
 }
 
-// Entries yields what Chunks does, one at a time.
+// Entries yields the entries of all chunks.
 func (p *Plan) Entries() iter.Seq[directory.Entry] {
 	return func(yield func(directory.Entry) bool) {
 		for chunk := range p.Chunks() {
@@ -137,14 +137,14 @@ func (p *Plan) Entries() iter.Seq[directory.Entry] {
 	}
 }
 
-// Count is how many of one kind come, change and go.
+// Count counts the changes of one kind.
 type Count struct {
 	Added   int `json:"added"`
 	Changed int `json:"changed"`
 	Removed int `json:"removed"`
 }
 
-// Counts is a Count of every kind.
+// Counts counts the changes of every kind.
 type Counts struct {
 	Users         Count `json:"users"`
 	Keys          Count `json:"keys"`

@@ -183,7 +183,7 @@ func TestProblems(t *testing.T) {
 		{
 			"a name with another id", false,
 			directory.Records{Users: []directory.User{{ID: other, Name: "carl"}}},
-			`users[0].uuid: user "carl" is there already, with another uuid`,
+			`users[0].uuid: user "carl" already exists with another uuid`,
 		},
 		{
 			"an id twice", false,
@@ -401,7 +401,7 @@ func TestRunFails(t *testing.T) {
 	var seen []int
 	s := &store{t: t, current: current, fail: 2}
 	_, err = Run(t.Context(), s, p, func(done, total int) { seen = append(seen, done, total) })
-	if !errors.Is(err, errBroken) || !strings.Contains(err.Error(), "2 of 3 entries are changed") || !slices.Equal(seen, []int{2, 3}) {
+	if !errors.Is(err, errBroken) || !strings.Contains(err.Error(), "changed 2 of 3 entries") || !slices.Equal(seen, []int{2, 3}) {
 		t.Errorf("got %v, %v", err, seen)
 	}
 }

@@ -32,7 +32,7 @@ func TestEveryPartIsGood(t *testing.T) {
 			var problems directory.Problems
 			switch {
 			case errors.As(err, &problems) && !o.Replace: // two directories need not go together
-			case errors.Is(err, ErrLockout), errors.Is(err, ErrTangled):
+			case errors.Is(err, ErrLockout), errors.Is(err, ErrTooManySwaps):
 				refused[err]++
 			default:
 				t.Fatalf("seed %d: %v", seed, err)
@@ -97,7 +97,7 @@ func resumes(t *testing.T, seed uint64, from *snapshot.Snapshot, to directory.Re
 func managed(s *snapshot.Snapshot) bool {
 	t := target{o: Options{Now: now}}
 	for u := range s.Users() {
-		if t.manages(u) {
+		if t.willAdminister(u) {
 			return true
 		}
 	}

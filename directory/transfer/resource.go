@@ -13,26 +13,26 @@ type resource struct {
 	kind, aclKind directory.Kind
 	created       *time.Time
 	acl           *[]string
-	listed        bool // whether there is an entry of its ACL
+	hasACL        bool // there is an entry for its ACL
 	value         directory.Value
 }
 
-func topicParts(t *directory.Topic) resource {
+func topicResource(t *directory.Topic) resource {
 	return resource{
 		name: t.Name, kind: directory.KindTopic, aclKind: directory.KindTopicACL, created: &t.Created,
-		acl: &t.ACL, listed: t.ACLRevision != 0 || len(t.ACL) > 0, value: t,
+		acl: &t.ACL, hasACL: t.ACLRevision != 0 || len(t.ACL) > 0, value: t,
 	}
 }
 
-func subscriptionParts(s *directory.Subscription) resource {
+func subscriptionResource(s *directory.Subscription) resource {
 	return resource{
 		name: s.Name, kind: directory.KindSubscription, aclKind: directory.KindSubscriptionACL, created: &s.Created,
-		acl: &s.ACL, listed: s.ACLRevision != 0 || len(s.ACL) > 0, value: s,
+		acl: &s.ACL, hasACL: s.ACLRevision != 0 || len(s.ACL) > 0, value: s,
 	}
 }
 
-// What follows says whether an entry would say the same as before. What other
-// entries say, and the order of sets, does not count.
+// The functions below report whether an entry has changed. Fields that other entries
+// hold, and the order of sets, do not matter.
 
 func sameUser(x, y *directory.User) bool {
 	return x.Name == y.Name && x.Disabled == y.Disabled && sameSet(x.ServiceRoles, y.ServiceRoles) &&
@@ -73,7 +73,7 @@ func sameSubscription(x, y *directory.Subscription) bool {
 
 func samePush(x, y *directory.Push) bool { return x == y || x != nil && y != nil && *x == *y }
 
-// sameSet compares lists in which nothing stands twice.
+// sameSet compares lists without duplicates.
 func sameSet[T comparable](x, y []T) bool {
 	if len(x) != len(y) {
 		return false

@@ -8,19 +8,18 @@ import (
 	"usher/directory/snapshot"
 )
 
-// Store is where a directory is kept: see kv.Store.
+// Store stores a directory; see kv.Store.
 type Store interface {
 	Change(ctx context.Context, f func(*snapshot.Snapshot) ([]directory.Entry, error)) (*snapshot.Snapshot, error)
 }
 
-// Run makes the changes of a plan. Each part is checked on the directory as it is
-// then, so that what others change meanwhile can make a part impossible; what
-// they change in an entry of the plan is lost. After an error, which says how far
-// it came, another plan does the rest. So does one after which nobody could manage
-// the directory any more, because others have changed who can (ErrLockout). progress
-// may be nil.
+// Run carries out a plan. Each part is checked against the directory as it is then, so
+// a change by somebody else can make a part fail. A change by somebody else to an entry
+// of the plan is overwritten. The error says how many entries were changed before; a new
+// plan does the rest. The error is ErrLockout if a part would lock out all service
+// administrators because somebody else has changed them. progress may be nil.
 //
-// It returns the snapshot with all of it in force; nil: nothing had to change.
+// Run returns the snapshot after the last part; nil: nothing had to change.
 func Run(ctx context.Context, store Store, p *Plan, progress func(done, total int)) (last *snapshot.Snapshot, err error) {
 	done := 0
 	for chunk := range p.Chunks() {
@@ -31,7 +30,7 @@ func Run(ctx context.Context, store Store, p *Plan, progress func(done, total in
 			return chunk, nil
 		})
 		if err != nil {
-			return nil, fmt.Errorf("%d of %d entries are changed: %w", done, p.Len(), err)
+			return nil, fmt.Errorf("changed %d of %d entries: %w", done, p.Len(), err)
 		}
 		done += len(chunk)
 		if progress != nil {

@@ -11,22 +11,25 @@ import (
 	"usher/directory/snapshot"
 )
 
-// namer finds the id of a user by a name that it has before or after the change.
-type namer func(name string) (uuid.UUID, bool)
+// idLookup finds the id of a user or project by name.
+type idLookup func(name string) (uuid.UUID, bool)
 
-// target is what the directory is to become, as far as the records say it.
+// target is the directory after the change: the records, completed with what they do
+// not state.
 type target struct {
-	current  *snapshot.Snapshot
-	o        Options
-	records  directory.Records // in the order in which they came, and with what stays behind it
-	was      []*directory.User // of each user of the records
-	wasIn    []*directory.Project
-	gone     []*directory.User
-	goneIn   []*directory.Project
-	numbers  map[uuid.UUID]int // users of the records
-	byName   map[string]uuid.UUID
-	renamed  bool // whether a user gets another name
-	problems directory.Problems
+	current *snapshot.Snapshot
+	o       Options
+	records directory.Records // in their order; kept members, topics and so on come last
+
+	usersBefore     []*directory.User // of each user of the records; nil: new
+	projectsBefore  []*directory.Project
+	removedUsers    []*directory.User
+	removedProjects []*directory.Project
+
+	userIndex map[uuid.UUID]int    // of the users of the records
+	byName    map[string]uuid.UUID // the same users
+	renamed   bool                 // a user is renamed
+	problems  directory.Problems
 }
 
 func newTarget(current *snapshot.Snapshot, want directory.Records, o Options) *target {
@@ -46,64 +49,64 @@ func newTarget(current *snapshot.Snapshot, want directory.Records, o Options) *t
 		return t
 	}
 	for u := range current.Users() {
-		if _, stays := t.numbers[u.ID]; !stays {
-			t.gone = append(t.gone, u)
+		if _, stays := t.userIndex[u.ID]; !stays {
+			t.removedUsers = append(t.removedUsers, u)
 		}
 	}
 	for p := range current.Projects() {
 		if _, stays := projects[p.ID]; !stays {
 			record, _ := current.Record(p.ID)
-			t.goneIn = append(t.goneIn, &record)
+			t.removedProjects = append(t.removedProjects, &record)
 		}
 	}
 	return t
 }
 
-// from finds a user by the name before the change.
-func (t *target) from(name string) (uuid.UUID, bool) {
+// idBefore finds a user by its name before the change.
+func (t *target) idBefore(name string) (uuid.UUID, bool) {
 	if u, ok := t.current.User(name); ok {
 		return u.ID, true
 	}
 	return uuid.Nil, false
 }
 
-// to finds a user by the name after the change.
-func (t *target) to(name string) (uuid.UUID, bool) {
+// idAfter finds a user by its name after the change.
+func (t *target) idAfter(name string) (uuid.UUID, bool) {
 	if id, ok := t.byName[name]; ok {
 		return id, true
 	}
-	if id, ok := t.from(name); ok && !t.o.Replace {
-		_, other := t.numbers[id]
+	if id, ok := t.idBefore(name); ok && !t.o.Replace {
+		_, other := t.userIndex[id]
 		return id, !other
 	}
 	return uuid.Nil, false
 }
 
-// called returns the name after the change of who has a name before it.
-func (t *target) called(name string) string {
-	if id, ok := t.from(name); ok {
-		if i, ok := t.numbers[id]; ok {
+// nameAfter returns the name after the change of the user who has this name before it.
+func (t *target) nameAfter(name string) string {
+	if id, ok := t.idBefore(name); ok {
+		if i, ok := t.userIndex[id]; ok {
 			return t.records.Users[i].Name
 		}
 	}
 	return name
 }
 
-func (t *target) allCalled(names []string) []string {
+func (t *target) namesAfter(names []string) []string {
 	if !t.renamed {
 		return names
 	}
 	all := make([]string, len(names))
 	for i, name := range names {
-		all[i] = t.called(name)
+		all[i] = t.nameAfter(name)
 	}
 	return all
 }
 
-// renames returns the new names of those who get one.
+// renames returns the new names of renamed users.
 func (t *target) renames() map[uuid.UUID]string {
 	names := map[uuid.UUID]string{}
-	for i, was := range t.was {
+	for i, was := range t.usersBefore {
 		if u := &t.records.Users[i]; was != nil && was.Name != u.Name {
 			names[u.ID] = u.Name
 		}
@@ -111,13 +114,13 @@ func (t *target) renames() map[uuid.UUID]string {
 	return names
 }
 
-// user completes a user with what stays as it is.
+// user completes a user with what it keeps.
 func (t *target) user(u *directory.User) {
 	was, _ := t.current.UserByID(u.ID)
-	t.was = append(t.was, was)
+	t.usersBefore = append(t.usersBefore, was)
 	u.Keys = t.keys(u.Keys, was)
 	if was == nil {
-		u.Made = t.made(u.Made, directory.Made{Created: t.o.Now, Modified: t.o.Now, By: t.o.By})
+		u.Made = t.timestamps(u.Made, directory.Made{Created: t.o.Now, Modified: t.o.Now, By: t.o.By})
 		return
 	}
 	t.renamed = t.renamed || u.Name != was.Name
@@ -125,31 +128,31 @@ func (t *target) user(u *directory.User) {
 		u.Profile = was.Profile
 	}
 	stated := u.Made.Modified
-	u.Made = t.made(u.Made, was.Made)
+	u.Made = t.timestamps(u.Made, was.Made)
 	if stated.IsZero() && !sameUser(u, was) {
 		u.Made.Modified = t.o.Now
 	}
 }
 
-// made is what is stated, and otherwise what is known.
-func (*target) made(stated, known directory.Made) directory.Made {
+// timestamps returns the stated values, completed with the known ones.
+func (*target) timestamps(stated, known directory.Made) directory.Made {
 	if stated.By == uuid.Nil {
 		stated.By = known.By
 	}
 	return directory.Made{
-		Created: either(stated.Created, known.Created), Modified: either(stated.Modified, known.Modified), By: stated.By,
+		Created: orTime(stated.Created, known.Created), Modified: orTime(stated.Modified, known.Modified), By: stated.By,
 	}
 }
 
-func either(x, y time.Time) time.Time {
+func orTime(x, y time.Time) time.Time {
 	if x.IsZero() {
 		return y
 	}
 	return x
 }
 
-// keys completes the keys of a user. A key is known by its digest, and by its id
-// if it gets another digest.
+// keys completes the keys of a user. A key is identified by its digest, or by its id if
+// the digest changes.
 func (t *target) keys(keys []directory.Key, was *directory.User) []directory.Key {
 	var old []directory.Key
 	if was != nil {
@@ -175,9 +178,9 @@ func (t *target) keys(keys []directory.Key, was *directory.User) []directory.Key
 			}
 		}
 		if i >= 0 {
-			k.Created = either(k.Created, old[i].Created)
+			k.Created = orTime(k.Created, old[i].Created)
 		} else {
-			k.Created = either(k.Created, t.o.Now)
+			k.Created = orTime(k.Created, t.o.Now)
 		}
 		all = append(all, k)
 	}
@@ -190,23 +193,23 @@ func (t *target) keys(keys []directory.Key, was *directory.User) []directory.Key
 }
 
 func (t *target) users() []pair[directory.User] {
-	all := make([]pair[directory.User], 0, len(t.was)+len(t.gone))
+	all := make([]pair[directory.User], 0, len(t.usersBefore)+len(t.removedUsers))
 	for i := range t.records.Users {
-		all = append(all, pair[directory.User]{t.was[i], &t.records.Users[i]})
+		all = append(all, pair[directory.User]{t.usersBefore[i], &t.records.Users[i]})
 	}
-	for _, u := range t.gone {
-		all = append(all, pair[directory.User]{was: u})
+	for _, u := range t.removedUsers {
+		all = append(all, pair[directory.User]{before: u})
 	}
 	return all
 }
 
 func (t *target) projects() []pair[directory.Project] {
-	all := make([]pair[directory.Project], 0, len(t.wasIn)+len(t.goneIn))
+	all := make([]pair[directory.Project], 0, len(t.projectsBefore)+len(t.removedProjects))
 	for i := range t.records.Projects {
-		all = append(all, pair[directory.Project]{t.wasIn[i], &t.records.Projects[i]})
+		all = append(all, pair[directory.Project]{t.projectsBefore[i], &t.records.Projects[i]})
 	}
-	for _, p := range t.goneIn {
-		all = append(all, pair[directory.Project]{was: p})
+	for _, p := range t.removedProjects {
+		all = append(all, pair[directory.Project]{before: p})
 	}
 	return all
 }

@@ -8,24 +8,24 @@ import (
 	"usher/directory"
 )
 
-// project completes a project with what stays as it is.
+// project completes a project with what it keeps.
 func (t *target) project(p *directory.Project) {
 	record, known := t.current.Record(p.ID)
 	if !known {
-		t.wasIn = append(t.wasIn, nil)
-		p.Made = t.made(p.Made, directory.Made{Created: t.o.Now, Modified: t.o.Now, By: t.o.By})
+		t.projectsBefore = append(t.projectsBefore, nil)
+		p.Made = t.timestamps(p.Made, directory.Made{Created: t.o.Now, Modified: t.o.Now, By: t.o.By})
 		record = directory.Project{}
 	} else {
-		t.wasIn = append(t.wasIn, &record)
+		t.projectsBefore = append(t.projectsBefore, &record)
 		stated := p.Made.Modified
-		p.Made = t.made(p.Made, record.Made)
+		p.Made = t.timestamps(p.Made, record.Made)
 		if stated.IsZero() && !sameProject(p, &record) {
 			p.Made.Modified = t.o.Now
 		}
 	}
 	p.Members = t.members(p.Members, record.Members)
-	p.Topics = complete(t, p.Topics, record.Topics, topicParts)
-	p.Subscriptions = complete(t, p.Subscriptions, record.Subscriptions, subscriptionParts)
+	p.Topics = complete(t, p.Topics, record.Topics, topicResource)
+	p.Subscriptions = complete(t, p.Subscriptions, record.Subscriptions, subscriptionResource)
 }
 
 func (t *target) members(members, old []directory.Member) []directory.Member {
@@ -35,19 +35,19 @@ func (t *target) members(members, old []directory.Member) []directory.Member {
 	}
 	named := make(map[uuid.UUID]bool, len(all))
 	for i := range all {
-		if id, ok := t.to(all[i].User); ok {
+		if id, ok := t.idAfter(all[i].User); ok {
 			named[id] = true
 		}
 	}
 	for _, m := range old {
-		if id, ok := t.from(m.User); ok && !named[id] {
-			all = append(all, directory.Member{User: t.called(m.User), Roles: m.Roles})
+		if id, ok := t.idBefore(m.User); ok && !named[id] {
+			all = append(all, directory.Member{User: t.nameAfter(m.User), Roles: m.Roles})
 		}
 	}
 	return all
 }
 
-// complete completes the topics or the subscriptions of a project.
+// complete completes the topics or subscriptions of a project.
 func complete[T any](t *target, list, old []T, parts func(*T) resource) []T {
 	all := slices.Clone(list)
 	known := make(map[string]*T, len(old))
@@ -58,14 +58,14 @@ func complete[T any](t *target, list, old []T, parts func(*T) resource) []T {
 		r := parts(&all[i])
 		before, ok := known[r.name]
 		if !ok {
-			*r.created = either(*r.created, t.o.Now)
+			*r.created = orTime(*r.created, t.o.Now)
 			continue
 		}
 		was := parts(before)
 		delete(known, r.name)
-		*r.created = either(*r.created, *was.created)
+		*r.created = orTime(*r.created, *was.created)
 		if *r.acl == nil && !t.o.Replace {
-			*r.acl = t.allCalled(*was.acl)
+			*r.acl = t.namesAfter(*was.acl)
 		}
 	}
 	if t.o.Replace {
@@ -75,7 +75,7 @@ func complete[T any](t *target, list, old []T, parts func(*T) resource) []T {
 		if r := parts(&old[i]); known[r.name] != nil {
 			stays := old[i]
 			s := parts(&stays)
-			*s.acl = t.allCalled(*r.acl)
+			*s.acl = t.namesAfter(*r.acl)
 			all = append(all, stays)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"usher/directory/validation"
 )
 
-// good is a small directory without a fault.
+// good returns a small directory without faults.
 func good() directory.Records {
 	return directory.Records{
 		Users: []directory.User{
@@ -39,14 +39,14 @@ func good() directory.Records {
 	}
 }
 
-// check checks records that are a whole directory.
+// check returns the problems of records that are a whole directory.
 func check(r directory.Records) directory.Problems {
 	r.AssignIDs()
 	_, problems := validation.Check(&r, nil)
 	return problems
 }
 
-// share puts project lab into the account of project shop, and its topic on a subject.
+// share puts project lab into the account of project shop, and gives its topic a subject.
 func share(r *directory.Records, subject string) {
 	r.Projects[1].Account, r.Projects[1].Topics[0].Subject = r.Projects[0].Account, subject
 }
@@ -161,7 +161,7 @@ projects[1].members[0].roles: a member needs a role`},
 	}
 }
 
-// A long name that is wrong does not flood a log.
+// Messages about long names are short.
 func TestProblemsAreShort(t *testing.T) {
 	r := good()
 	long := strings.Repeat("é", 5000)
@@ -176,7 +176,7 @@ func TestProblemsAreShort(t *testing.T) {
 	}
 }
 
-// Faults that have a way out say it.
+// Faults have hints.
 func TestHints(t *testing.T) {
 	r := good()
 	r.Users[1].ServiceRoles = []directory.ServiceRole{"admin"}
@@ -190,7 +190,7 @@ func TestHints(t *testing.T) {
 	}
 }
 
-// Names whose subjects a profile uses are nobody else's.
+// Names whose subjects a profile uses are reserved.
 //
 // Attack: a project or user whose name is part of a profile's subjects
 // Held by: names whose subjects a profile uses are refused
@@ -209,7 +209,7 @@ func TestReservedNames(t *testing.T) {
 	}
 }
 
-// A secret is refused wherever a name stands, and never shown.
+// A secret in place of a name is refused and never quoted.
 //
 // Attack: a secret in place of a name is shown in errors
 // Held by: what looks like a secret is refused as a name, and never quoted
@@ -258,7 +258,7 @@ func TestSecretsAsNames(t *testing.T) {
 	}
 }
 
-// A name may begin as an API key does; it is not shown then.
+// A name may begin like an API key. It is not quoted then.
 func TestNamesLikeSecrets(t *testing.T) {
 	r := good()
 	r.Projects[1].Topics[0].Name = "usher_events"
@@ -273,7 +273,7 @@ func TestNamesLikeSecrets(t *testing.T) {
 	}
 }
 
-// A reference that dangles may be a mistyped one.
+// A reference to an unknown name gets a suggestion.
 func TestSuggestions(t *testing.T) {
 	r := good()
 	r.Projects[0].Members[1].User = "cral"

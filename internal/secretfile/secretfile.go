@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
 	"usher/internal/atomicfile"
 	"usher/internal/ownedfile"
 )

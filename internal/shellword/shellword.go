@@ -4,6 +4,7 @@ package shellword
 import (
 	"strings"
 	"unicode"
+
 	"usher/internal/secret"
 )
 

@@ -1,8 +1,8 @@
-// Package keyring keeps the keyring directory: seed files, and keyring.yaml,
-// which says what each key is for and where a rotation stands. It makes an
-// issuer.Keyring of it, and makes it again when the directory changes.
+// Package keyring reads and writes the keyring directory: seed files, and keyring.yaml,
+// which records the purpose of each key and the progress of a rotation. It loads an
+// issuer.Keyring from it, and reloads it when the directory changes.
 //
-// It promises that what is broken or unreadable changes nothing: the last good
-// keyring stays. Secrets are in the seed files only, which nobody but their
-// owner (or group, if that is allowed) can read; no error holds one.
+// It promises that an invalid or unreadable directory changes nothing: the last good
+// keyring stays in use. Secrets are only in the seed files, which only their owner (or
+// group, if allowed) can read. No error contains a secret.
 package keyring

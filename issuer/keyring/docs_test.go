@@ -14,8 +14,8 @@ import (
 
 var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 
-// Every keyring.yaml of the documents is taken as it is, and, with the public
-// keys of seeds that are there, loads.
+// Every keyring.yaml in the documentation is valid. With the public keys of real seeds it
+// loads.
 func TestDocs(t *testing.T) {
 	for name, examples := range map[string]int{"reference/keyring.md": 2, "how-to/sign-elsewhere.md": 1} {
 		text, err := os.ReadFile(filepath.Join("..", "..", "docs", filepath.FromSlash(name)))
@@ -47,7 +47,7 @@ func TestDocs(t *testing.T) {
 				must(t, keyring.WriteSeed(filepath.Join(dir, e.File), []byte(seed), keyring.Config{}))
 				example = strings.ReplaceAll(example, e.PublicKey, public)
 			}
-			put(t, filepath.Join(dir, keyring.StateFile), example, 0o600)
+			writeFile(t, filepath.Join(dir, keyring.StateFile), example, 0o600)
 			if _, err := keyring.Load(dir, cfg); err != nil {
 				t.Errorf("%s, example %d: %v", name, i, err)
 			}

@@ -49,8 +49,8 @@ type rotation struct {
 	Started time.Time `yaml:"started"`
 }
 
-// ParseState reads the text of a keyring.yaml; file names it in errors. Faults come
-// as strictyaml.Errors, with their places.
+// ParseState parses the text of a keyring.yaml. Errors name it as file. Faults are
+// strictyaml.Errors with line and column.
 func ParseState(file string, data []byte, cfg Config) (*State, error) {
 	var d document
 	src, err := strictyaml.Decode(file, data, &d)
@@ -85,7 +85,7 @@ func (d *document) state() *State {
 	return s
 }
 
-// stateChecker finds what is wrong with a document beyond its shape.
+// stateChecker checks a document whose shape is valid.
 type stateChecker struct {
 	src      *strictyaml.Source
 	cfg      Config
@@ -102,12 +102,12 @@ func (c *stateChecker) fault(path, hint, format string, args ...any) {
 
 func (c *stateChecker) document(d *document) {
 	if len(d.Accounts) > 0 && !c.operator {
-		c.fault("accounts", "set nats.mode: operator in the configuration, or leave accounts out", "accounts are for operator mode")
+		c.fault("accounts", "set nats.mode: operator in the configuration, or remove accounts", "accounts are for operator mode")
 	}
 	for i, a := range d.Accounts {
 		path := fmt.Sprintf("accounts[%d]", i)
 		if c.accounts[a.Name] {
-			c.fault(path+".name", "", "account %s is there twice", secret.Name(a.Name))
+			c.fault(path+".name", "", "account %s is listed twice", secret.Name(a.Name))
 		}
 		c.accounts[a.Name] = true
 		c.name(path+".name", a.Name)
@@ -116,8 +116,8 @@ func (c *stateChecker) document(d *document) {
 	}
 	c.known("callout", c.cfg.Callout)
 	c.known("system", c.cfg.System)
-	if len(d.Keys) == 0 { // as a file that was cut off, or emptied
-		c.fault("keys", "list the keys of this directory", "holds no keys")
+	if len(d.Keys) == 0 { // the file may have been truncated
+		c.fault("keys", "list the keys of this directory", "has no keys")
 	}
 	places := map[string]string{}
 	files := map[string]string{}
@@ -129,15 +129,15 @@ func (c *stateChecker) document(d *document) {
 	}
 }
 
-// known demands an account that the configuration names: one that is not there
-// could be there under another name.
+// known requires an account that the configuration names. Otherwise the account could
+// be listed under another name.
 func (c *stateChecker) known(what, name string) {
 	if c.operator && name != "" && !c.accounts[name] {
-		c.fault("accounts", "add it, with its public key", "the %s account %s (accounts.%s of the configuration) is not among them", what, secret.Name(name), what)
+		c.fault("accounts", "add it, with its public key", "the %s account %s (accounts.%s in the configuration) is not listed", what, secret.Name(name), what)
 	}
 }
 
-// key checks a public key, and that it is there once.
+// key checks a public key, and that it is listed once.
 func (c *stateChecker) key(path, public string, prefix nkeys.PrefixByte) {
 	if raw, err := nkeys.Decode(prefix, []byte(public)); err != nil || len(raw) != ed25519.PublicKeySize {
 		hint := ""
@@ -147,10 +147,10 @@ func (c *stateChecker) key(path, public string, prefix nkeys.PrefixByte) {
 		c.fault(path, hint, "%s is not a public %s key", secret.Name(public), prefix)
 		return
 	}
-	if at, twice := c.public[public]; twice {
+	if at, duplicate := c.public[public]; duplicate {
 		hint := ""
 		if strings.HasPrefix(at, "accounts[") && strings.HasPrefix(path, "keys[") {
-			hint = "an account's own key need not be here: make it a signing key"
+			hint = "this is the account's own key: use a signing key of the account"
 		}
 		c.fault(path, hint, "the same key as in %s", at)
 		return
@@ -158,10 +158,10 @@ func (c *stateChecker) key(path, public string, prefix nkeys.PrefixByte) {
 	c.public[public] = path
 }
 
-// name refuses a name that holds a secret: names are shown and logged.
+// name refuses a name that contains a secret, because names are shown and logged.
 func (c *stateChecker) name(path, name string) {
 	if secret.Detect(name) {
-		c.fault(path, secret.Hint, "%s is no name", secret.Hidden)
+		c.fault(path, secret.Hint, "%s is not a name", secret.Hidden)
 	}
 }
 
@@ -171,21 +171,21 @@ func (c *stateChecker) entry(path string, e *entry, places, files map[string]str
 	c.name(path+".file", e.File)
 	c.entries[e.PublicKey] = e
 	if !slices.Contains(issuer.KeyStates(), issuer.KeyState(e.State)) {
-		c.fault(path+".state", "next, active, retiring or retired", "%s is no state", secret.Name(e.State))
+		c.fault(path+".state", "next, active, retiring or retired", "%s is not a state", secret.Name(e.State))
 	}
 	switch {
 	case e.File != "" && len(e.Command) > 0:
-		c.fault(path+".command", "keep one of them", "cannot stand beside file")
+		c.fault(path+".command", "remove one of them", "file and command exclude each other")
 	case e.Kind == issuer.KindXKey && len(e.Command) > 0:
-		c.fault(path+".command", "put the seed into the directory, and name its file", "an xkey cannot be elsewhere: it decrypts here")
+		c.fault(path+".command", "put the seed into the directory, and set file", "an xkey cannot use a program: usher decrypts with it")
 	case len(e.Command) > 0:
 		if err := issuer.CheckProgram(e.Command); err != nil {
-			c.fault(path+".command", "give the whole path of the program, or its bare name if it lies in PATH", "%v", err)
+			c.fault(path+".command", "use the absolute path of the program, or its bare name if it is in PATH", "%v", err)
 		}
 	case e.File == "" && e.State != string(issuer.StateRetired):
-		c.fault(path, "file: names its seed file in this directory, command: a program that signs", "has neither file nor command")
+		c.fault(path, "set file to the seed file in this directory, or command to a program that signs", "has neither file nor command")
 	case e.File != "" && (filepath.Base(e.File) != e.File || !strings.HasSuffix(e.File, SeedSuffix) || strings.HasPrefix(e.File, ".")):
-		c.fault(path+".file", "", "is not the name of a file *%s in this directory", SeedSuffix)
+		c.fault(path+".file", "", "is not the name of a *%s file in this directory", SeedSuffix)
 	case e.File != "" && files[e.File] != "":
 		c.fault(path+".file", "", "the same file as in %s", files[e.File])
 	case e.File != "":
@@ -196,12 +196,12 @@ func (c *stateChecker) entry(path string, e *entry, places, files map[string]str
 	}
 	place := e.Account + "\x00" + e.Scope
 	if other := places[place]; other != "" {
-		c.fault(path+".state", "one of them is next or retiring", "%s is active for the same account and scope", other)
+		c.fault(path+".state", "set one of them to next or retiring", "%s is active for the same account and scope", other)
 	}
 	places[place] = path
 }
 
-// kind checks what depends on what a key is for.
+// kind checks the fields that depend on the kind of a key.
 func (c *stateChecker) kind(path string, e *entry) {
 	switch {
 	case e.Kind == issuer.KindXKey:
@@ -209,16 +209,16 @@ func (c *stateChecker) kind(path string, e *entry) {
 	case c.operator && e.Kind == issuer.KindSigning, !c.operator && e.Kind == issuer.KindIssuer:
 		c.key(path+".public_key", e.PublicKey, nkeys.PrefixByteAccount)
 	case c.operator:
-		c.fault(path+".kind", "signing_key or xkey in operator mode", "%s is no kind of key here", secret.Name(e.Kind))
+		c.fault(path+".kind", "signing_key or xkey in operator mode", "%s is not a kind of key in operator mode", secret.Name(e.Kind))
 	default:
-		c.fault(path+".kind", "issuer or xkey in config mode (nats.mode)", "%s is no kind of key here", secret.Name(e.Kind))
+		c.fault(path+".kind", "issuer or xkey in config mode (nats.mode)", "%s is not a kind of key in config mode", secret.Name(e.Kind))
 	}
 	signs := c.operator && e.Kind == issuer.KindSigning
 	switch {
 	case signs && e.Account == "":
-		c.fault(path, "account: names one of accounts", "a signing key needs its account")
+		c.fault(path, "set account to one of accounts", "a signing key needs an account")
 	case signs && !c.accounts[e.Account]:
-		c.fault(path+".account", "add it to accounts, with its public key", "account %s is not known", secret.Name(e.Account))
+		c.fault(path+".account", "add it to accounts, with its public key", "account %s is not listed", secret.Name(e.Account))
 	case !signs && e.Account != "":
 		c.fault(path+".account", "", "only signing keys of operator mode have an account")
 	case !signs && e.Scope != "":
@@ -231,15 +231,15 @@ func (c *stateChecker) rotation(r *rotation) {
 		e := c.entries[k.public]
 		switch {
 		case e == nil:
-			c.fault("rotation."+k.name, "", "%s is none of the keys", secret.Name(k.public))
+			c.fault("rotation."+k.name, "", "%s is not among keys", secret.Name(k.public))
 		case e.Kind != r.Kind || e.Account != r.Account || e.Scope != r.Scope:
-			c.fault("rotation."+k.name, "kind, account and scope are those of both keys", "is a key for something else than the rotation is about")
+			c.fault("rotation."+k.name, "both keys must have the kind, account and scope of the rotation", "has another kind, account or scope than the rotation")
 		}
 	}
 	if r.Old == r.New {
-		c.fault("rotation.new", "", "is the old key")
+		c.fault("rotation.new", "", "is the same key as rotation.old")
 	}
 	if r.Done != "" && !slices.Contains(Steps(), Step(r.Done)) {
-		c.fault("rotation.done", "add, announce, switch or retire", "%s is no step", secret.Name(r.Done))
+		c.fault("rotation.done", "add, announce, switch or retire", "%s is not a step", secret.Name(r.Done))
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"usher/issuer/keyring"
 )
 
-// Any text is either a state that can be written and read again, or a fault with
-// a place; and it never gives a seed away.
+// Any text is either a state that can be written and read again, or an error with line
+// and column. The error contains no seed.
 func FuzzParseState(f *testing.F) {
 	k := newKeys(f)
 	seed, _ := seedOf(f, nkeys.PrefixByteAccount)
@@ -43,10 +43,10 @@ func FuzzParseState(f *testing.F) {
 		if err != nil {
 			var faults strictyaml.Errors
 			if !errors.As(err, &faults) || len(faults) == 0 || s != nil {
-				t.Fatalf("a fault without a place: %v", err)
+				t.Fatalf("an error without line and column: %v", err)
 			}
 			if strings.Contains(err.Error(), seed) {
-				t.Fatal("the fault holds a seed")
+				t.Fatal("the error contains a seed")
 			}
 			return
 		}
@@ -54,7 +54,7 @@ func FuzzParseState(f *testing.F) {
 	})
 }
 
-// Whatever names and arguments a state has, it is saved as it is or refused.
+// A state with any names and arguments is either saved unchanged or refused.
 func FuzzState(f *testing.F) {
 	f.Add("AUTH", "publisher", "sign", "--key=a b", int64(0), true)
 	f.Add("null", "~", "sign", "", int64(1), true)
@@ -76,7 +76,7 @@ func FuzzState(f *testing.F) {
 				{PublicKey: c, Kind: issuer.KindSigning, Account: name, Scope: scope, State: issuer.StateRetired, File: program + ".nk"},
 			},
 		}
-		if scope != "" { // something has to sign the answers
+		if scope != "" { // the keyring needs a key that signs responses
 			s.Keys = append(s.Keys, keyring.Entry{PublicKey: d, Kind: issuer.KindSigning, Account: name, Command: []string{"sign"}, State: issuer.StateActive})
 		}
 		if rotates {
@@ -97,8 +97,7 @@ func FuzzState(f *testing.F) {
 	})
 }
 
-// checkRoundTrip demands that a state that was read can be written, and is read as
-// it was.
+// checkRoundTrip checks that a parsed state can be written and parses to the same state.
 func checkRoundTrip(t *testing.T, cfg keyring.Config, s *keyring.State) {
 	t.Helper()
 	for i := range s.Keys {
@@ -107,9 +106,9 @@ func checkRoundTrip(t *testing.T, cfg keyring.Config, s *keyring.State) {
 	if s.Rotation != nil {
 		s.Rotation.Started = s.Rotation.Started.UTC().Truncate(time.Second)
 	}
-	text, err := keyring.Text(keyring.StateFile, cfg, s)
+	text, err := keyring.Encode(keyring.StateFile, cfg, s)
 	if err != nil {
-		t.Fatalf("what was read cannot be written: %v", err)
+		t.Fatalf("a parsed state cannot be written: %v", err)
 	}
 	got, err := keyring.ParseState(keyring.StateFile, text, cfg)
 	if err != nil {

@@ -20,8 +20,8 @@ var (
 	must   = callouttest.Must
 )
 
-// put writes a file with this mode, whatever the umask.
-func put(t *testing.T, path, text string, mode os.FileMode) {
+// writeFile writes a file with this mode, independent of the umask.
+func writeFile(t *testing.T, path, text string, mode os.FileMode) {
 	t.Helper()
 	must(t, os.WriteFile(path, []byte(text), 0o600))
 	must(t, os.Chmod(path, mode))
@@ -32,10 +32,10 @@ func TestKeyring(t *testing.T) {
 	seedA, a := seedOf(t, nkeys.PrefixByteAccount)
 	seedB, b := seedOf(t, nkeys.PrefixByteAccount)
 	seedX, x := seedOf(t, nkeys.PrefixByteCurve)
-	put(t, filepath.Join(dir, "new.nk"), seedA+"\n", 0o600)
-	put(t, filepath.Join(dir, "old.nk"), "  "+seedB+"\r\n\n", 0o400)
-	put(t, filepath.Join(dir, "x.nk"), seedX, 0o600)
-	put(t, filepath.Join(dir, ".hidden"), "not a seed", 0o644)
+	writeFile(t, filepath.Join(dir, "new.nk"), seedA+"\n", 0o600)
+	writeFile(t, filepath.Join(dir, "old.nk"), "  "+seedB+"\r\n\n", 0o400)
+	writeFile(t, filepath.Join(dir, "x.nk"), seedX, 0o600)
+	writeFile(t, filepath.Join(dir, ".hidden"), "not a seed", 0o644)
 	k, err := keyring.Load(dir, keyring.Config{})
 	must(t, err)
 
@@ -54,7 +54,7 @@ func TestKeyring(t *testing.T) {
 		}
 	}
 	if _, ok := k.Signer(x); ok {
-		t.Error("an xkey signs")
+		t.Error("Signer returns an xkey")
 	}
 	if len(k.XKeys()) != 1 || k.XKeys()[0].PublicKey() != x {
 		t.Errorf("xkeys %v", k.XKeys())
@@ -71,7 +71,7 @@ func TestKeyring(t *testing.T) {
 	}
 	k.Keys()[0].PublicKey = "changed"
 	if k.Keys()[0].PublicKey == "changed" {
-		t.Error("Keys hands out the keyring's own memory")
+		t.Error("Keys returns the keyring's own slice")
 	}
 }
 
@@ -85,7 +85,7 @@ func TestKeyringFaults(t *testing.T) {
 		broken = account[:20] + "B" + account[21:]
 	}
 	file := func(name, text string) func(*testing.T, string) {
-		return func(t *testing.T, dir string) { t.Helper(); put(t, filepath.Join(dir, name), text, 0o600) }
+		return func(t *testing.T, dir string) { t.Helper(); writeFile(t, filepath.Join(dir, name), text, 0o600) }
 	}
 	tests := []struct {
 		name  string
@@ -97,7 +97,7 @@ func TestKeyringFaults(t *testing.T) {
 		{"an xkey only", []func(*testing.T, string){file("x.nk", curve)}, []string{"holds no issuer seed"}},
 		{"another extension", []func(*testing.T, string){file("a.nk", account), file("a.seed", other)}, []string{"a.seed: a keyring directory holds seed files named *.nk only"}},
 		{"a broken seed", []func(*testing.T, string){file("a.nk", broken)}, []string{"a.nk: not a seed"}},
-		{"a seed cut off", []func(*testing.T, string){file("a.nk", account[:len(account)-3])}, []string{"a.nk: not a seed"}},
+		{"a truncated seed", []func(*testing.T, string){file("a.nk", account[:len(account)-3])}, []string{"a.nk: not a seed"}},
 		{"two seeds in one file", []func(*testing.T, string){file("a.nk", account+"\n"+other)}, []string{"a.nk: not a seed"}},
 		{"an empty file", []func(*testing.T, string){file("a.nk", "")}, []string{"a.nk"}},
 		{"white space only", []func(*testing.T, string){file("a.nk", " \n")}, []string{"a.nk: not a seed"}},
@@ -105,16 +105,16 @@ func TestKeyringFaults(t *testing.T) {
 		{"a user seed", []func(*testing.T, string){file("u.nk", userSeed)}, []string{"u.nk: a user seed; the keyring takes account seeds"}},
 		{"the same issuer twice", []func(*testing.T, string){file("a.nk", account), file("b.nk", account)}, []string{"b.nk: the same key as in "}},
 		{"the same xkey twice", []func(*testing.T, string){file("a.nk", account), file("x.nk", curve), file("y.nk", curve)}, []string{"y.nk: the same key as in "}},
-		{"a file that is far too large", []func(*testing.T, string){file("a.nk", strings.Repeat(account, 100))}, []string{"are too many for a seed"}},
+		{"a large file", []func(*testing.T, string){file("a.nk", strings.Repeat(account, 100))}, []string{"are too many for a seed"}},
 		{"a directory in place of a file", []func(*testing.T, string){file("a.nk", account), func(t *testing.T, dir string) {
 			t.Helper()
 			must(t, os.Mkdir(filepath.Join(dir, "d.nk"), 0o700))
 		}}, []string{"d.nk: not a regular file"}},
-		{"a link to nowhere", []func(*testing.T, string){file("a.nk", account), func(t *testing.T, dir string) {
+		{"a dangling link", []func(*testing.T, string){file("a.nk", account), func(t *testing.T, dir string) {
 			t.Helper()
-			must(t, os.Symlink("nowhere", filepath.Join(dir, "l.nk")))
+			must(t, os.Symlink("missing", filepath.Join(dir, "l.nk")))
 		}}, []string{"l.nk: no such file"}},
-		{"a seed as the name of its file", []func(*testing.T, string){file("a.nk", account), file(other+".nk", other)}, []string{"a file is named [looks like a secret]: replace that secret"}},
+		{"a seed as file name", []func(*testing.T, string){file("a.nk", account), file(other+".nk", other)}, []string{"a file has the name [looks like a secret]: replace that secret"}},
 		{
 			"everything at once",
 			[]func(*testing.T, string){file("a.nk", broken), file("b.txt", account), file("c.nk", userSeed), file("d.nk", other)},
@@ -129,7 +129,7 @@ func TestKeyringFaults(t *testing.T) {
 			}
 			k, err := keyring.Load(dir, keyring.Config{})
 			if err == nil || k != nil {
-				t.Fatalf("loaded, with %v", err)
+				t.Fatalf("loaded, error %v", err)
 			}
 			got := strings.Split(err.Error(), "\n")
 			if len(got) != len(tt.want) {
@@ -142,7 +142,7 @@ func TestKeyringFaults(t *testing.T) {
 			}
 			for _, seed := range []string{account, other, userSeed, curve, broken} {
 				if strings.Contains(err.Error(), seed[:8]) {
-					t.Errorf("a seed stands in the error: %v", err)
+					t.Errorf("the error contains a seed: %v", err)
 				}
 			}
 		})
@@ -155,22 +155,22 @@ func TestKeyringFaults(t *testing.T) {
 	})
 	t.Run("a file in place of the directory", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "a.nk")
-		put(t, path, account, 0o600)
+		writeFile(t, path, account, 0o600)
 		if _, err := keyring.Load(path, keyring.Config{}); err == nil {
 			t.Error("loaded")
 		}
 	})
 }
 
-// Who else may touch a seed file.
+// The file modes of a seed file.
 //
-// Attack: reading or replacing a seed on disk
+// Attack: another user reads or replaces a seed on disk
 // Held by: a seed file that others can read or write is refused
 func TestSeedModes(t *testing.T) {
 	seed, _ := seedOf(t, nkeys.PrefixByteAccount)
 	tests := []struct {
 		mode         os.FileMode
-		alone, group bool // admitted without and with AllowGroup
+		owner, group bool // accepted without and with AllowGroup
 	}{
 		{0o400, true, true},
 		{0o600, true, true},
@@ -189,8 +189,8 @@ func TestSeedModes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		dir := t.TempDir()
-		put(t, filepath.Join(dir, "a.nk"), seed, tt.mode)
-		for allowGroup, ok := range map[bool]bool{false: tt.alone, true: tt.group} {
+		writeFile(t, filepath.Join(dir, "a.nk"), seed, tt.mode)
+		for allowGroup, ok := range map[bool]bool{false: tt.owner, true: tt.group} {
 			_, err := keyring.Load(dir, keyring.Config{AllowGroup: allowGroup})
 			if ok && err != nil || !ok && !errors.Is(err, ownedfile.ErrReadable) {
 				t.Errorf("mode %04o, AllowGroup %v: got %v", tt.mode, allowGroup, err)
@@ -199,14 +199,14 @@ func TestSeedModes(t *testing.T) {
 	}
 }
 
-// Kubernetes mounts a secret as links to ..data, which is a link to a directory
-// that it exchanges.
+// Kubernetes mounts a secret as links to files in ..data. ..data is a link to a
+// directory, and Kubernetes replaces that link.
 func TestKeyringAsKubernetesMountsIt(t *testing.T) {
 	dir := t.TempDir()
 	mount := func(stamp string) string {
 		seed, public := seedOf(t, nkeys.PrefixByteAccount)
 		must(t, os.Mkdir(filepath.Join(dir, stamp), 0o755))
-		put(t, filepath.Join(dir, stamp, "issuer.nk"), seed, 0o440)
+		writeFile(t, filepath.Join(dir, stamp, "issuer.nk"), seed, 0o440)
 		must(t, os.Symlink(stamp, filepath.Join(dir, "..data_tmp")))
 		must(t, os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")))
 		return public
@@ -224,6 +224,6 @@ func TestKeyringAsKubernetesMountsIt(t *testing.T) {
 		}
 	}
 	if _, err := keyring.Load(dir, keyring.Config{}); !errors.Is(err, ownedfile.ErrReadable) {
-		t.Errorf("the mode of the link's target is not looked at: %v", err)
+		t.Errorf("the mode of the link's target is not checked: %v", err)
 	}
 }

@@ -17,26 +17,26 @@ import (
 	"usher/issuer"
 )
 
-// SeedSuffix ends the name of every seed file in a keyring directory.
+// SeedSuffix is the file name extension of seed files in a keyring directory.
 const SeedSuffix = ".nk"
 
-// Config says how a keyring directory may look.
+// Config sets what a keyring directory may contain.
 type Config struct {
-	// AllowGroup admits files that their group can read, as mounted secrets
-	// often are. Others never can.
+	// AllowGroup accepts files that their group can read, as mounted secrets often are.
+	// Files that others can read are never accepted.
 	AllowGroup bool
 	// Callout is the name of the callout account in operator mode; empty: config mode.
 	Callout string
-	// System is the name of the system account in operator mode; empty: nothing is
-	// known of it. keyring.yaml has to have both, so that neither is there under
-	// another name: no account is there twice.
+	// System is the name of the system account in operator mode; empty: not configured.
+	// keyring.yaml must list both accounts. It must not list any account twice, so neither
+	// can have a second name.
 	System string
 }
 
-// Load reads a keyring directory: one seed in every "*.nk" file, an account seed
-// for what signs or a curve seed for an xkey, and keyring.yaml, which config mode
-// can do without. Names that begin with a dot are left alone, because mounted
-// secrets have them; anything else is an error. All faults are reported at once.
+// Load reads a keyring directory. Each "*.nk" file has one seed: an account seed for a
+// signing key, or a curve seed for an xkey. keyring.yaml is optional in config mode.
+// Names that begin with a dot are ignored, because mounted secrets have such files; any
+// other file is an error. Load reports all faults at once.
 func Load(dir string, cfg Config) (*issuer.Keyring, error) {
 	d, err := read(dir, cfg)
 	if err != nil {
@@ -45,10 +45,9 @@ func Load(dir string, cfg Config) (*issuer.Keyring, error) {
 	return d.keyring()
 }
 
-// ReadState returns what keyring.yaml of a directory says, and as Unlisted entries
-// the seeds that it does not name: in config mode they are active. In operator mode
-// an account seed that it does not name is left out, because nobody can tell whose
-// it is.
+// ReadState returns the content of keyring.yaml, and an Unlisted entry for each seed
+// that it does not list. In config mode such seeds are active. In operator mode an
+// unlisted account seed is left out, because its account is unknown.
 func ReadState(dir string, cfg Config) (*State, error) {
 	d, err := read(dir, cfg)
 	if err != nil {
@@ -68,7 +67,7 @@ func ReadState(dir string, cfg Config) (*State, error) {
 		if k.File != "" {
 			e.File = filepath.Base(k.File)
 		}
-		if listed { // of a retired seed only the name is left
+		if listed { // a retired seed has been moved; only its name is left
 			e.File = d.state.Keys[i].File
 		}
 		s.Keys = append(s.Keys, e)
@@ -76,13 +75,13 @@ func ReadState(dir string, cfg Config) (*State, error) {
 	return s, nil
 }
 
-// directory is what was read of a keyring directory.
+// directory is the content of a keyring directory.
 type directory struct {
 	dir    string
 	cfg    Config
 	state  *State
-	stated bool // there is a keyring.yaml
-	held   []issuer.Held
+	stated bool // keyring.yaml exists
+	held   []issuer.LoadedKey
 }
 
 func read(dir string, cfg Config) (*directory, error) {
@@ -95,14 +94,14 @@ func read(dir string, cfg Config) (*directory, error) {
 	if !d.stated {
 		d.state = &State{}
 	}
-	seeds, more := d.seeds(entries)
-	if err = errors.Join(err, more); err != nil {
+	seeds, seedErr := d.seeds(entries)
+	if err = errors.Join(err, seedErr); err != nil {
 		return nil, err
 	}
 	return d, d.match(entries, seeds)
 }
 
-// list returns what is in a directory in which nobody else can put anything.
+// list returns the entries of a directory that nobody else can write to.
 func list(dir string) ([]os.DirEntry, error) {
 	if err := ownedfile.CheckFolder(dir, ownedfile.Rule{}); err != nil {
 		return nil, fmt.Errorf("read keyring: %w", err)
@@ -114,7 +113,7 @@ func list(dir string) ([]os.DirEntry, error) {
 	return entries, nil
 }
 
-// check reports what Load would say of a directory with this state.
+// check reports whether Load would accept the directory with this state.
 func check(dir string, cfg Config, s *State) error {
 	entries, err := list(dir)
 	if err != nil {
@@ -132,9 +131,9 @@ func check(dir string, cfg Config, s *State) error {
 	return err
 }
 
-// seeds reads every seed file, by name.
-func (d *directory) seeds(entries []os.DirEntry) (map[string]*issuer.Held, error) {
-	seeds := map[string]*issuer.Held{}
+// seeds reads every seed file. It returns the keys by file name.
+func (d *directory) seeds(entries []os.DirEntry) (map[string]*issuer.LoadedKey, error) {
+	seeds := map[string]*issuer.LoadedKey{}
 	var errs []error
 	for _, e := range entries {
 		name := e.Name()
@@ -142,7 +141,7 @@ func (d *directory) seeds(entries []os.DirEntry) (map[string]*issuer.Held, error
 			continue
 		}
 		if secret.Detect(name) {
-			errs = append(errs, fmt.Errorf("%s: a file is named %s: %s", d.dir, secret.Hidden, secret.Hint))
+			errs = append(errs, fmt.Errorf("%s: a file has the name %s: %s", d.dir, secret.Hidden, secret.Hint))
 			continue
 		}
 		held, err := d.seed(filepath.Join(d.dir, name))
@@ -155,12 +154,12 @@ func (d *directory) seeds(entries []os.DirEntry) (map[string]*issuer.Held, error
 	return seeds, errors.Join(errs...)
 }
 
-// readState reads keyring.yaml; it is nil if there is none, or none that is good.
+// readState reads keyring.yaml. It returns nil if the file does not exist or is invalid.
 func readState(dir string, cfg Config) (*State, error) {
 	path := filepath.Join(dir, StateFile)
 	data, info, err := readFile(path, maxStateFile, "the state of the keyring", cfg.AllowGroup)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // config mode can do without it
+		return nil, nil // optional in config mode
 	}
 	if err != nil {
 		return nil, err
@@ -169,7 +168,7 @@ func readState(dir string, cfg Config) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.runs() {
+	if s.usesPrograms() {
 		if err := checkAuthor(path, info); err != nil {
 			return nil, err
 		}
@@ -177,27 +176,26 @@ func readState(dir string, cfg Config) (*State, error) {
 	return s, nil
 }
 
-// runs reports whether a key in use is signed with by a program.
-func (s *State) runs() bool {
+// usesPrograms reports whether a program signs with any key that is in use.
+func (s *State) usesPrograms() bool {
 	return slices.ContainsFunc(s.Keys, func(e Entry) bool { return len(e.Command) > 0 && e.State != issuer.StateRetired })
 }
 
-// ErrAuthor: keyring.yaml says which program to run, and somebody else than root
-// or the user that usher runs as could have said so.
-var ErrAuthor = errors.New("the keyring names a program to run")
+// ErrUntrustedAuthor: keyring.yaml names a program to run, and another user than root and
+// usher's own user can write the file.
+var ErrUntrustedAuthor = errors.New("the keyring names a program to run")
 
-// checkAuthor reports ErrAuthor for a keyring.yaml that somebody else could have
-// written.
+// checkAuthor returns ErrUntrustedAuthor if another user can write keyring.yaml.
 func checkAuthor(path string, info os.FileInfo) error {
 	err := ownedfile.CheckWritten(path, info, ownedfile.Rule{Exec: true})
 	if errors.Is(err, ownedfile.ErrUntrusted) {
-		return fmt.Errorf("%w: %w", ErrAuthor, err)
+		return fmt.Errorf("%w: %w", ErrUntrustedAuthor, err)
 	}
 	return err
 }
 
 // seed reads one seed file.
-func (d *directory) seed(path string) (*issuer.Held, error) {
+func (d *directory) seed(path string) (*issuer.LoadedKey, error) {
 	if !strings.HasSuffix(path, SeedSuffix) {
 		return nil, fmt.Errorf("%s: a keyring directory holds seed files named *%s only, and %s", path, SeedSuffix, StateFile)
 	}
@@ -206,7 +204,7 @@ func (d *directory) seed(path string) (*issuer.Held, error) {
 		return nil, err
 	}
 	defer clear(seed)
-	h := &issuer.Held{Key: issuer.Key{File: path, Modified: info.ModTime(), Since: info.ModTime(), State: issuer.StateActive}}
+	h := &issuer.LoadedKey{Key: issuer.Key{File: path, Modified: info.ModTime(), Since: info.ModTime(), State: issuer.StateActive}}
 	prefix, _, err := nkeys.DecodeSeed(seed)
 	if err != nil {
 		return nil, fmt.Errorf("%s: not a seed: %w", path, err)
@@ -218,7 +216,7 @@ func (d *directory) seed(path string) (*issuer.Held, error) {
 		}
 		h.Kind, h.PublicKey = issuer.KindIssuer, h.Signer.PublicKey()
 		if d.cfg.Callout != "" {
-			h.Kind, h.State = issuer.KindSigning, issuer.StateNext // keyring.yaml says whose it is
+			h.Kind, h.State = issuer.KindSigning, issuer.StateNext // keyring.yaml names its account
 		}
 	case nkeys.PrefixByteCurve:
 		if h.XKey, err = issuer.NewXKey(seed); err != nil {
@@ -231,11 +229,11 @@ func (d *directory) seed(path string) (*issuer.Held, error) {
 	return h, nil
 }
 
-// match puts the seeds and what keyring.yaml says of them together.
-func (d *directory) match(entries []os.DirEntry, seeds map[string]*issuer.Held) error {
+// match combines the entries of keyring.yaml with the seeds.
+func (d *directory) match(entries []os.DirEntry, seeds map[string]*issuer.LoadedKey) error {
 	var errs []error
 	for i := range d.state.Keys {
-		h, err := d.held1(&d.state.Keys[i], seeds)
+		h, err := d.load(&d.state.Keys[i], seeds)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -248,19 +246,19 @@ func (d *directory) match(entries []os.DirEntry, seeds map[string]*issuer.Held) 
 			d.held = append(d.held, *h)
 		}
 	}
-	at := map[string]string{}
+	files := map[string]string{} // by public key
 	for i := range d.held {
 		h := &d.held[i]
-		if other, twice := at[h.PublicKey]; twice {
+		if other, duplicate := files[h.PublicKey]; duplicate {
 			errs = append(errs, fmt.Errorf("%s: the same key as in %s", h.File, other))
 		}
-		at[h.PublicKey] = cmp.Or(h.File, filepath.Join(d.dir, StateFile))
+		files[h.PublicKey] = cmp.Or(h.File, filepath.Join(d.dir, StateFile))
 	}
 	return errors.Join(errs...)
 }
 
-// held1 returns the key of one entry of keyring.yaml.
-func (d *directory) held1(e *Entry, seeds map[string]*issuer.Held) (*issuer.Held, error) {
+// load returns the key of one entry of keyring.yaml.
+func (d *directory) load(e *Entry, seeds map[string]*issuer.LoadedKey) (*issuer.LoadedKey, error) {
 	key := issuer.Key{
 		Kind: e.Kind, PublicKey: e.PublicKey, Account: e.Account, Scope: e.Scope,
 		State: e.State, Command: e.Command, Since: e.Since, Modified: e.Since,
@@ -268,15 +266,15 @@ func (d *directory) held1(e *Entry, seeds map[string]*issuer.Held) (*issuer.Held
 	where := filepath.Join(d.dir, StateFile) + ": key " + e.PublicKey
 	switch h := seeds[e.File]; {
 	case h != nil && h.PublicKey != e.PublicKey:
-		return nil, fmt.Errorf("%s: the seed in %s is that of %s", where, e.File, h.PublicKey)
+		return nil, fmt.Errorf("%s: %s has the seed of %s", where, e.File, h.PublicKey)
 	case h != nil:
 		key.File, key.Modified = h.File, h.Modified
 		if key.Since.IsZero() {
 			key.Since = h.Modified
 		}
-		return &issuer.Held{Key: key, Signer: h.Signer, XKey: h.XKey}, nil
+		return &issuer.LoadedKey{Key: key, Signer: h.Signer, XKey: h.XKey}, nil
 	case e.State == issuer.StateRetired:
-		return &issuer.Held{Key: key}, nil
+		return &issuer.LoadedKey{Key: key}, nil
 	case len(e.Command) > 0:
 		if err := CheckProgram(e.Command); err != nil {
 			return nil, fmt.Errorf("%s: command: %w", where, err)
@@ -285,9 +283,9 @@ func (d *directory) held1(e *Entry, seeds map[string]*issuer.Held) (*issuer.Held
 		if err != nil {
 			return nil, fmt.Errorf("%s: command: %w", where, err)
 		}
-		return &issuer.Held{Key: key, Signer: s}, nil
+		return &issuer.LoadedKey{Key: key, Signer: s}, nil
 	default:
-		return nil, fmt.Errorf("%s: its seed file %s is not there", where, e.File)
+		return nil, fmt.Errorf("%s: its seed file %s does not exist", where, e.File)
 	}
 }
 

@@ -14,34 +14,35 @@ import (
 // ErrLocked: another process is changing this keyring.
 var ErrLocked = errors.New("another process is changing this keyring")
 
-// lockFile begins with a dot, so that nobody takes it for a seed.
+// lockFile begins with a dot, so that Load ignores it.
 const lockFile = ".lock"
 
-// Lock keeps other processes from changing a keyring directory until unlock is
-// called or this process ends. ErrLocked: one is at it.
+// Lock keeps other processes from changing a keyring directory until unlock is called
+// or this process ends. ErrLocked: another process has locked it.
 func Lock(dir string) (unlock func(), err error) {
 	path := filepath.Join(dir, lockFile)
-	flags, err := ownedfile.MakeLockFile(path, give)
+	flags, err := ownedfile.MakeLockFile(path, chownToFolder)
 	if err != nil {
 		return nil, fmt.Errorf("lock keyring: %w", err)
 	}
 	file := flock.New(path, flock.SetFlag(flags), flock.SetPermissions(0o600))
-	got, err := file.TryLock()
+	locked, err := file.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("lock keyring: %w", err)
 	}
-	if !got {
+	if !locked {
 		return nil, fmt.Errorf("%s: %w", dir, ErrLocked)
 	}
-	// Somebody may remove the file while it is held, so the directory is locked too.
-	// Not every system can do that, nor every file system: then the file is all.
-	whole := flock.New(dir, flock.SetFlag(os.O_RDONLY))
-	if got, err := whole.TryLock(); err == nil && !got {
+	// The lock file may be removed while it is locked, so the directory is locked, too.
+	// Some operating systems and file systems cannot lock a directory; then the lock of
+	// the file must do.
+	directory := flock.New(dir, flock.SetFlag(os.O_RDONLY))
+	if locked, err := directory.TryLock(); err == nil && !locked {
 		_ = file.Unlock()
 		return nil, fmt.Errorf("%s: %w", dir, ErrLocked)
 	}
-	return func() { // ending the process unlocks both, too
-		_ = whole.Close()
+	return func() { // the end of the process unlocks both, too
+		_ = directory.Close()
 		_ = file.Unlock()
 	}, nil
 }

@@ -11,15 +11,15 @@ import (
 	"usher/issuer/keyring"
 )
 
-// TestMain is also a process that holds a lock until its input ends.
+// TestMain also serves as a process that holds a lock until its standard input ends.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == "lock" {
-		os.Exit(hold(os.Args[2]))
+		os.Exit(holdLock(os.Args[2]))
 	}
 	os.Exit(m.Run())
 }
 
-func hold(dir string) int {
+func holdLock(dir string) int {
 	if _, err := keyring.Lock(dir); err != nil {
 		return 1
 	}
@@ -50,7 +50,7 @@ func TestLock(t *testing.T) {
 	}
 }
 
-// Removing the file that is locked lets nobody else in.
+// Removing the lock file does not release the lock.
 func TestLockFileRemoved(t *testing.T) {
 	dir := t.TempDir()
 	unlock, err := keyring.Lock(dir)
@@ -67,13 +67,13 @@ func TestLockFileRemoved(t *testing.T) {
 	unlock()
 }
 
-// A process that ends has unlocked, even if it was killed.
+// The end of a process releases its lock, even if it was killed.
 func TestLockOfAnotherProcess(t *testing.T) {
 	dir := t.TempDir()
 	self, err := os.Executable()
 	must(t, err)
 	cmd := exec.CommandContext(t.Context(), self, "lock", dir)
-	in, err := cmd.StdinPipe() // open for as long as we want the process to live
+	in, err := cmd.StdinPipe() // the process lives while this is open
 	must(t, err)
 	t.Cleanup(func() { _ = in.Close() })
 	out, err := cmd.StdoutPipe()
@@ -87,7 +87,7 @@ func TestLockOfAnotherProcess(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	must(t, cmd.Process.Kill())
-	_ = cmd.Wait() // says that it was killed
+	_ = cmd.Wait() // the error says that it was killed
 	unlock, err := keyring.Lock(dir)
 	must(t, err)
 	unlock()

@@ -9,14 +9,15 @@ import (
 	"syscall"
 )
 
-// give gives a file that root has made to the owner and group of its directory.
-func give(f *os.File) error {
+// chownToFolder changes the owner and group of a file to those of its directory, if the
+// process runs as root.
+func chownToFolder(f *os.File) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
 	info, err := os.Stat(filepath.Dir(f.Name()))
 	if err != nil {
-		return fmt.Errorf("look at directory: %w", err)
+		return fmt.Errorf("owner of directory: %w", err)
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		return f.Chown(int(st.Uid), int(st.Gid))

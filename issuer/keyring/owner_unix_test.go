@@ -16,8 +16,8 @@ import (
 	"usher/issuer/keyring"
 )
 
-// What root makes in a keyring belongs to who owns the directory, and what others
-// make to them.
+// Files that root creates in a keyring get the owner of the directory. Files of another
+// user belong to that user.
 func TestOwner(t *testing.T) {
 	dir, uid, gid := t.TempDir(), os.Geteuid(), os.Getegid()
 	root := uid == 0
@@ -32,8 +32,8 @@ func TestOwner(t *testing.T) {
 	must(t, err)
 	must(t, keyring.WriteSeed(filepath.Join(dir, "a.nk"), []byte(seed), keyring.Config{}))
 	must(t, keyring.WriteSeed(filepath.Join(dir, "b.nk"), []byte(old), keyring.Config{}))
-	must(t, keyring.Retire(dir, "b.nk"))
-	for range 2 { // new, and in place of another
+	must(t, keyring.RetireSeed(dir, "b.nk"))
+	for range 2 { // create, then replace
 		must(t, keyring.Save(dir, keyring.Config{}, state))
 	}
 	unlock()
@@ -46,21 +46,21 @@ func TestOwner(t *testing.T) {
 		}
 	}
 
-	// Root runs no program that another user can name, and so writes no such file.
+	// Root runs no program that another user can choose, so it writes no such file.
 	state.Keys[0].File, state.Keys[0].Command = "", []string{"sign"}
-	must(t, keyring.Retire(dir, "a.nk"))
-	if err := keyring.Save(dir, keyring.Config{}, state); root != errors.Is(err, keyring.ErrAuthor) || !root && err != nil {
+	must(t, keyring.RetireSeed(dir, "a.nk"))
+	if err := keyring.Save(dir, keyring.Config{}, state); root != errors.Is(err, keyring.ErrUntrustedAuthor) || !root && err != nil {
 		t.Errorf("got %v", err)
 	}
 }
 
-// Whatever the service's user puts into the keyring, root makes and moves nothing
+// Whatever the service's user puts into the keyring, root creates and moves nothing
 // outside of it.
 //
-// Attack: the service's user plants a link in the keyring, so that root makes a file, or moves a seed, where it leads
-// Held by: what is made or moved in a folder of another user goes through no link, and stays in that folder
+// Attack: the service's user puts a symbolic link into the keyring, so that root creates a file or moves a seed somewhere else
+// Held by: in a folder of another user root follows no link and stays in that folder
 func TestLinksInKeyring(t *testing.T) {
-	elsewhere := t.TempDir()
+	target := t.TempDir()
 	planted := func(name, to string) string {
 		dir := t.TempDir()
 		must(t, os.Symlink(to, filepath.Join(dir, name)))
@@ -70,7 +70,7 @@ func TestLinksInKeyring(t *testing.T) {
 		}
 		return dir
 	}
-	for _, to := range []string{filepath.Join(elsewhere, "nologin"), "../x", "inside"} {
+	for _, to := range []string{filepath.Join(target, "nologin"), "../x", "inside"} {
 		if _, err := keyring.Lock(planted(".lock", to)); !errors.Is(err, ownedfile.ErrLink) {
 			t.Errorf(".lock leads to %s: %v", to, err)
 		}
@@ -80,10 +80,10 @@ func TestLinksInKeyring(t *testing.T) {
 	if _, err := keyring.Lock(dir); !errors.Is(err, ownedfile.ErrNotRegular) {
 		t.Errorf(".lock is a pipe: %v", err)
 	}
-	for _, to := range []string{elsewhere, "../x", "."} {
+	for _, to := range []string{target, "../x", "."} {
 		dir := planted(".retired", to)
-		put(t, filepath.Join(dir, "a.nk"), "x", 0o600)
-		if err := keyring.Retire(dir, "a.nk"); !errors.Is(err, ownedfile.ErrLink) {
+		writeFile(t, filepath.Join(dir, "a.nk"), "x", 0o600)
+		if err := keyring.RetireSeed(dir, "a.nk"); !errors.Is(err, ownedfile.ErrLink) {
 			t.Errorf(".retired leads to %s: %v", to, err)
 		}
 		if _, err := os.Lstat(filepath.Join(dir, "a.nk")); err != nil {
@@ -91,19 +91,19 @@ func TestLinksInKeyring(t *testing.T) {
 		}
 	}
 	dir = t.TempDir()
-	put(t, filepath.Join(dir, "a.nk"), "x", 0o600)
-	put(t, filepath.Join(dir, ".retired"), "x", 0o600)
-	if err := keyring.Retire(dir, "a.nk"); err == nil {
-		t.Error(".retired is a file")
+	writeFile(t, filepath.Join(dir, "a.nk"), "x", 0o600)
+	writeFile(t, filepath.Join(dir, ".retired"), "x", 0o600)
+	if err := keyring.RetireSeed(dir, "a.nk"); err == nil {
+		t.Error("no error although .retired is a file")
 	}
 
-	// The keyring itself may be a link, and for root it then has to be root's.
+	// The keyring itself may be a link, but for root the link must belong to root.
 	root := os.Geteuid() == 0
-	dir = filepath.Join(planted("keyring", elsewhere), "keyring")
+	dir = filepath.Join(planted("keyring", target), "keyring")
 	seed, _ := seedOf(t, nkeys.PrefixByteAccount)
 	for what, err := range map[string]error{
 		"seed": keyring.WriteSeed(filepath.Join(dir, "a.nk"), []byte(seed), keyring.Config{}), "state": keyring.Save(dir, keyring.Config{}, &keyring.State{}),
-		"retire": keyring.Retire(dir, "a.nk"),
+		"retire": keyring.RetireSeed(dir, "a.nk"),
 	} {
 		if root && !errors.Is(err, ownedfile.ErrUntrusted) || !root && errors.Is(err, ownedfile.ErrUntrusted) {
 			t.Errorf("%s, where the keyring is a link: %v", what, err)
@@ -114,7 +114,7 @@ func TestLinksInKeyring(t *testing.T) {
 	} else if err == nil {
 		unlock()
 	}
-	if left, err := os.ReadDir(elsewhere); err != nil || root && len(left) != 0 {
-		t.Errorf("made elsewhere: %v, %v", left, err)
+	if files, err := os.ReadDir(target); err != nil || root && len(files) != 0 {
+		t.Errorf("created through the link: %v, %v", files, err)
 	}
 }

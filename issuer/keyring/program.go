@@ -10,17 +10,17 @@ import (
 	"usher/internal/ownedfile"
 )
 
-// CheckProgram reports a program that others could have put there, or a file that its
-// arguments name, such as a script, also behind "=". One that is not there is no fault
-// of the keyring: it may come, and until then nothing is signed with that key. But
-// others must not be able to be the ones that put it there.
+// CheckProgram refuses a program that other users can replace, and arguments that name a
+// file which they can replace, such as a script, also after "=". It is no error if the
+// program does not exist: it may be installed later. But other users must not be able to
+// create it.
 //
-// Root takes no argument at all that leads to what others can exchange, whatever is
-// there now: a socket can become a script. For other users only files count, so that
-// an argument may name the socket of a service that runs as somebody else.
+// For root it refuses every argument that names anything that other users can replace,
+// because a socket of today can be a script tomorrow. For other users it checks regular
+// files only, so that an argument may name the socket of a service of another user.
 func CheckProgram(argv []string) error {
 	if len(argv) == 0 || argv[0] == "" {
-		return nil // which NewCommand refuses
+		return nil // NewCommand refuses it
 	}
 	rule := ownedfile.Rule{Exec: true}
 	if path, err := exec.LookPath(argv[0]); err == nil {
@@ -46,10 +46,10 @@ func CheckProgram(argv []string) error {
 	return nil
 }
 
-// namesFile reports whether an argument is a path that has to keep the rule.
+// namesFile reports whether an argument is a path to check.
 func namesFile(arg string) bool {
 	if strings.HasPrefix(arg, "/dev/std") || strings.HasPrefix(arg, "/dev/fd/") {
-		return false // the program's own, not ours
+		return false // the program's own file descriptors
 	}
 	if os.Geteuid() == 0 && filepath.IsAbs(arg) {
 		return true

@@ -16,24 +16,24 @@ import (
 	"usher/issuer/keyring"
 )
 
-// What a signing command names is held to the rule of what is run: for root, its own.
+// The program and the arguments of a signing command must be safe from other users.
 //
-// Attack: root runs a signing command whose script, or another file that its arguments name, the service's user can write
-// Held by: the program and every file that its arguments name are held to the same rule when the keyring is loaded
-func TestProgramOfOthers(t *testing.T) {
+// Attack: root runs a signing command whose script, or another file in its arguments, the service's user can write
+// Held by: loading the keyring checks the program and every file in its arguments
+func TestProgramOfOtherUsers(t *testing.T) {
 	top := t.TempDir()
 	root := os.Geteuid() == 0
 	ours, theirs := filepath.Join(top, "ours"), filepath.Join(top, "theirs")
 	for _, dir := range []string{ours, theirs} {
 		must(t, os.Mkdir(dir, 0o700))
-		put(t, filepath.Join(dir, "sign"), "#!/bin/sh\n", 0o755)
+		writeFile(t, filepath.Join(dir, "sign"), "#!/bin/sh\n", 0o755)
 	}
-	put(t, filepath.Join(ours, "group"), "", 0o660)
+	writeFile(t, filepath.Join(ours, "group"), "", 0o660)
 	must(t, os.Symlink(filepath.Join(theirs, "sign"), filepath.Join(ours, "link")))
 	socket := filepath.Join(theirs, "socket")
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
 	must(t, err)
-	defer l.Close() //nolint:errcheck // nobody connects
+	defer l.Close() //nolint:errcheck // no client connects
 	must(t, os.Mkdir(filepath.Join(theirs, "folder"), 0o700))
 	if root {
 		must(t, os.Chown(theirs, 4711, 4711))
@@ -70,7 +70,7 @@ func TestProgramOfOthers(t *testing.T) {
 		}
 	}
 
-	// Such a keyring is not loaded.
+	// Such a keyring is not saved.
 	dir := filepath.Join(top, "keyring")
 	must(t, os.Mkdir(dir, 0o700))
 	_, public := seedOf(t, nkeys.PrefixByteAccount)

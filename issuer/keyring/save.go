@@ -15,27 +15,28 @@ import (
 	"usher/issuer"
 )
 
-const stateHeader = `# Which key is for what, and where a rotation stands. "usher nkey" writes this
-# file; "usher nkey list" shows it. A running usher reads it again when it changes.
+const stateHeader = `# The purpose and state of each key, and the progress of a rotation. "usher nkey"
+# writes this file; "usher nkey list" shows it. A running usher reloads it when it
+# changes.
 #
-# States: next (made, not in use yet), active (in use), retiring (its successor is
-# in use, it serves who still asks for it), retired (out of use for good; its seed
-# lies in .retired/).
+# States: next (created, not in use yet), active (in use), retiring (replaced; still
+# serves servers that ask for it), retired (permanently out of use; its seed is in
+# .retired/).
 `
 
-// dirRetired holds the seeds of retired keys. It begins with a dot, so that nobody
-// takes it for a seed.
+// dirRetired holds the seeds of retired keys. Its name begins with a dot, so that Load
+// ignores it.
 const dirRetired = ".retired"
 
-// Save writes keyring.yaml in one step, with times in whole seconds. What it would
-// write is read first, beside the seeds of the directory, as Load would read it, so
-// that a file that Load refuses, or that says something else, is never put in place.
+// Save writes keyring.yaml atomically, with times in whole seconds. It first parses the
+// new text and checks it with the seeds of the directory, so that it never writes a file
+// that Load refuses or reads differently.
 func Save(dir string, cfg Config, s *State) error {
 	path := filepath.Join(dir, StateFile)
 	if err := ownedfile.CheckFolder(dir, ownedfile.Rule{Write: true}); err != nil {
 		return fmt.Errorf("write %s: %w", StateFile, err)
 	}
-	text, err := Text(path, cfg, s)
+	text, err := Encode(path, cfg, s)
 	if err != nil {
 		return err
 	}
@@ -43,20 +44,20 @@ func Save(dir string, cfg Config, s *State) error {
 		return fmt.Errorf("write %s: %w", StateFile, err)
 	}
 	return atomicfile.Write(path, text, cfg.mode(), func(f *os.File) error {
-		err := give(f)
+		err := chownToFolder(f)
 		info, statErr := f.Stat()
 		if err = errors.Join(err, statErr); err != nil {
 			return err
 		}
-		if !s.runs() {
+		if !s.usesPrograms() {
 			return nil
 		}
 		return checkAuthor(path, info)
 	})
 }
 
-// Text returns the keyring.yaml that Save would write; file names it in errors.
-func Text(file string, cfg Config, s *State) ([]byte, error) {
+// Encode returns the keyring.yaml that Save would write. Errors name it as file.
+func Encode(file string, cfg Config, s *State) ([]byte, error) {
 	text := []byte(stateHeader + s.text())
 	back, err := ParseState(file, text, cfg)
 	if err != nil {
@@ -68,10 +69,10 @@ func Text(file string, cfg Config, s *State) ([]byte, error) {
 	return text, nil
 }
 
-var errUnwritable = errors.New("a name or an argument in it is not UTF-8, which YAML cannot say")
+var errUnwritable = errors.New("a name or an argument is not UTF-8, which YAML cannot represent")
 
-// mode is that of the files of a keyring: who may read them is who may be let read
-// them, for the service need not run as who rotates its keys.
+// mode returns the file mode of the files of a keyring. With AllowGroup the group can
+// read them, because usher may run as another user than the one who rotates keys.
 func (c *Config) mode() os.FileMode {
 	if c.AllowGroup {
 		return 0o640
@@ -79,21 +80,21 @@ func (c *Config) mode() os.FileMode {
 	return 0o600
 }
 
-// WriteSeed writes a seed file that is not there yet, readable by its owner and, if
-// cfg lets it, its group. What root writes belongs to who owns the directory, as all
-// that it makes in a keyring: an usher of another user has to read it.
+// WriteSeed writes a new seed file, readable by its owner and, with AllowGroup, its
+// group. It fails if the file exists. If root writes it, it gets the owner of the
+// directory, so that an usher of that user can read it.
 func WriteSeed(path string, seed []byte, cfg Config) error {
 	content := append(slices.Clone(seed), '\n')
-	if err := atomicfile.New(path, content, func(f *os.File) error { return errors.Join(give(f), f.Chmod(cfg.mode())) }); err != nil {
+	if err := atomicfile.New(path, content, func(f *os.File) error { return errors.Join(chownToFolder(f), f.Chmod(cfg.mode())) }); err != nil {
 		return fmt.Errorf("seed file: %w", err)
 	}
 	return nil
 }
 
-// Retire moves a seed file out of the way, where it can be got back from; it never
-// takes the place of another one. That it has gone already is no error: an
-// interrupted rotation does it again.
-func Retire(dir, file string) error {
+// RetireSeed moves a seed file to .retired/, from where it can be restored. It overwrites no
+// file. It is no error if the file does not exist, so that an interrupted rotation can
+// call it again.
+func RetireSeed(dir, file string) error {
 	if file == "" {
 		return nil
 	}
@@ -102,10 +103,10 @@ func Retire(dir, file string) error {
 		return fmt.Errorf("retire seed: %w", err)
 	}
 	defer root.Close() //nolint:errcheck // nothing is written to it
-	if err := ownedfile.MakeSubfolder(root, dirRetired, give); err != nil {
+	if err := ownedfile.MakeSubfolder(root, dirRetired, chownToFolder); err != nil {
 		return fmt.Errorf("retire seed: %w", err)
 	}
-	name := free(strings.TrimSuffix(file, SeedSuffix), filepath.Join(dir, dirRetired))
+	name := unusedName(strings.TrimSuffix(file, SeedSuffix), filepath.Join(dir, dirRetired))
 	err = root.Rename(file, filepath.Join(dirRetired, name))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("retire seed: %w", err)
@@ -114,26 +115,25 @@ func Retire(dir, file string) error {
 	return nil
 }
 
-// free returns the name of a seed file that is in none of dirs yet.
-func free(base string, dirs ...string) string {
+// unusedName returns the name of a seed file that exists in none of dirs.
+func unusedName(base string, dirs ...string) string {
 	for n := 0; ; n++ {
 		name := base + SeedSuffix
 		if n > 0 {
 			name = base + "-" + strconv.Itoa(n) + SeedSuffix
 		}
-		if !slices.ContainsFunc(dirs, func(dir string) bool { return there(filepath.Join(dir, name)) }) {
+		if !slices.ContainsFunc(dirs, func(dir string) bool { return exists(filepath.Join(dir, name)) }) {
 			return name
 		}
 	}
 }
 
-func there(path string) bool {
+func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
 }
 
-// text returns the state as YAML. Every value is quoted as JSON, which YAML reads,
-// unless it is a plain word.
+// text returns the state as YAML. Every value that is not a plain word is quoted.
 func (s *State) text() string {
 	var b strings.Builder
 	if len(s.Accounts) > 0 {
@@ -196,7 +196,7 @@ func stamp(key string, t time.Time) line {
 	return line{key, t.UTC().Format(time.RFC3339)}
 }
 
-// write writes what has a value.
+// write writes the lines that have a value.
 func (l lines) write(b *strings.Builder, first, then string) {
 	for _, x := range l {
 		if x.value == "" {
@@ -211,7 +211,7 @@ func (l lines) write(b *strings.Builder, first, then string) {
 	}
 }
 
-// quote returns a plain word as it is, and anything else in quotes.
+// quote returns a plain word unchanged, and any other text in quotes.
 func quote(s string) string {
 	plain := strings.IndexFunc(s, func(r rune) bool {
 		return r != '_' && r != '-' && r != '.' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
@@ -222,7 +222,7 @@ func quote(s string) string {
 	return strconv.Quote(s)
 }
 
-// yamlWord reports whether YAML reads a plain s as something else than text.
+// yamlWord reports whether YAML reads an unquoted s as something else than a string.
 func yamlWord(s string) bool {
 	switch strings.ToLower(s) {
 	case "null", "true", "false", "yes", "no", "on", "off", "y", "n":
@@ -231,8 +231,8 @@ func yamlWord(s string) bool {
 	return false
 }
 
-// Name returns the name of a new seed file, which is not there yet, and was not.
-func Name(dir string, e *Entry, now time.Time) string {
+// NewFileName returns the name of a new seed file. No seed has that name, and no retired seed.
+func NewFileName(dir string, e *Entry, now time.Time) string {
 	base := strings.ToLower(e.Kind)
 	if e.Account != "" {
 		base = strings.ToLower(e.Account)
@@ -249,5 +249,5 @@ func Name(dir string, e *Entry, now time.Time) string {
 		}
 		return '_'
 	}, base)
-	return free(base+"-"+now.UTC().Format("20060102-150405"), dir, filepath.Join(dir, dirRetired))
+	return unusedName(base+"-"+now.UTC().Format("20060102-150405"), dir, filepath.Join(dir, dirRetired))
 }

@@ -18,8 +18,8 @@ import (
 	"usher/issuer/keyring"
 )
 
-// rotating is a state with everything that there is to say.
-func rotating(k keys) *keyring.State {
+// fullState returns a state in which every field is set.
+func fullState(k keys) *keyring.State {
 	since := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	return &keyring.State{
 		Accounts: []issuer.Account{{Name: "AUTH", PublicKey: k["A1"]}},
@@ -32,9 +32,9 @@ func rotating(k keys) *keyring.State {
 	}
 }
 
-// What is saved is what is read, of a retired key too whose seed is no longer there.
+// A saved state is read back unchanged, with a retired key whose seed file is gone.
 func TestSave(t *testing.T) {
-	dir, want, cfg := t.TempDir(), rotating(newKeys(t)), keyring.Config{Callout: "AUTH"}
+	dir, want, cfg := t.TempDir(), fullState(newKeys(t)), keyring.Config{Callout: "AUTH"}
 	for range 2 {
 		must(t, keyring.Save(dir, cfg, want))
 		got, err := keyring.ReadState(dir, cfg)
@@ -48,14 +48,14 @@ func TestSave(t *testing.T) {
 	names, err := os.ReadDir(dir)
 	must(t, err)
 	if len(names) != 1 {
-		t.Errorf("left behind: %v", names)
+		t.Errorf("files: %v", names)
 	}
 	place := issuer.Place{Account: "AUTH"}
 	if e := want.Active(issuer.KindSigning, place); e == nil || e != want.Entry(e.PublicKey) || e.State != issuer.StateActive {
 		t.Errorf("active in %s: %+v", place, e)
 	}
 	if want.Active(issuer.KindXKey, place) != nil || want.Entry("X") != nil {
-		t.Error("something that is not there is found")
+		t.Error("an entry is found that does not exist")
 	}
 }
 
@@ -68,16 +68,16 @@ func checkMode(t *testing.T, path string) {
 	}
 }
 
-// What would not be read, or be read as something else, is not put in place.
+// A state that would not be read, or be read differently, is not saved.
 func TestSaveRefuses(t *testing.T) {
 	dir, k, cfg := t.TempDir(), newKeys(t), keyring.Config{Callout: "AUTH"}
 	seed, public := seedOf(t, nkeys.PrefixByteAccount)
 	must(t, keyring.WriteSeed(filepath.Join(dir, "a.nk"), []byte(seed), cfg))
-	must(t, keyring.Save(dir, cfg, rotating(k)))
+	must(t, keyring.Save(dir, cfg, fullState(k)))
 	path := filepath.Join(dir, keyring.StateFile)
 	before, err := os.ReadFile(path)
 	must(t, err)
-	for name, spoil := range map[string]func(*keyring.State){
+	for name, corrupt := range map[string]func(*keyring.State){
 		"two active keys":       func(s *keyring.State) { s.Keys[1].State = issuer.StateActive },
 		"a relative program":    func(s *keyring.State) { s.Keys[0].Command[0] = "./sign" },
 		"an argument not UTF-8": func(s *keyring.State) { s.Keys[0].Command[1] = "\xff" },
@@ -89,7 +89,7 @@ func TestSaveRefuses(t *testing.T) {
 		"a seed under another name": func(s *keyring.State) {
 			s.Keys = append(s.Keys, keyring.Entry{PublicKey: public, Kind: issuer.KindSigning, Account: "AUTH", State: issuer.StateRetired, File: "b.nk"})
 		},
-		"nothing to answer with": func(s *keyring.State) { s.Keys[0].State = issuer.StateRetiring },
+		"no key for responses": func(s *keyring.State) { s.Keys[0].State = issuer.StateRetiring },
 		"no callout account": func(s *keyring.State) {
 			s.Accounts[0].Name = "APP"
 			for i := range s.Keys {
@@ -99,8 +99,8 @@ func TestSaveRefuses(t *testing.T) {
 		},
 		"an empty state": func(s *keyring.State) { s.Keys[0].State = "" },
 	} {
-		s := rotating(k)
-		spoil(s)
+		s := fullState(k)
+		corrupt(s)
 		if err := keyring.Save(dir, cfg, s); err == nil {
 			t.Errorf("%s is saved", name)
 		}
@@ -108,14 +108,14 @@ func TestSaveRefuses(t *testing.T) {
 			t.Errorf("%s: the file has changed, %v", name, err)
 		}
 	}
-	must(t, os.Chmod(dir, 0o777)) // others could put a program to run there
-	if err := keyring.Save(dir, cfg, rotating(k)); !errors.Is(err, ownedfile.ErrUntrusted) {
-		t.Errorf("in everybody's directory: got %v", err)
+	must(t, os.Chmod(dir, 0o777)) // other users could put a program there
+	if err := keyring.Save(dir, cfg, fullState(k)); !errors.Is(err, ownedfile.ErrUntrusted) {
+		t.Errorf("in a world-writable directory: got %v", err)
 	}
 	names, err := os.ReadDir(dir)
 	must(t, err)
 	if len(names) != 2 {
-		t.Errorf("left behind: %v", names)
+		t.Errorf("files: %v", names)
 	}
 }
 
@@ -131,29 +131,29 @@ func TestWriteSeed(t *testing.T) {
 	k, err := keyring.Load(filepath.Dir(path), keyring.Config{})
 	must(t, err)
 	if _, ok := k.Signer(public); !ok {
-		t.Error("the first seed has gone")
+		t.Error("the first seed is gone")
 	}
 	link := filepath.Join(t.TempDir(), "link.nk")
-	must(t, os.Symlink(filepath.Join(t.TempDir(), "elsewhere"), link))
+	must(t, os.Symlink(filepath.Join(t.TempDir(), "target"), link))
 	if err := keyring.WriteSeed(link, []byte(seed), keyring.Config{}); err == nil {
-		t.Error("a seed is written through a link")
+		t.Error("WriteSeed follows a link")
 	}
 	if err := keyring.WriteSeed(filepath.Join(path, "b.nk"), []byte(seed), keyring.Config{}); err == nil || strings.Contains(err.Error(), seed) {
 		t.Errorf("got %v", err)
 	}
 }
 
-// Retiring twice is once; and no retired seed takes the place of another.
+// Retire can be called twice, and never overwrites another retired seed.
 func TestRetire(t *testing.T) {
 	dir := t.TempDir()
-	must(t, keyring.Retire(dir, ""))
+	must(t, keyring.RetireSeed(dir, ""))
 	var seeds []string
 	for range 3 {
 		seed, _ := seedOf(t, nkeys.PrefixByteAccount)
 		seeds = append(seeds, seed)
 		must(t, keyring.WriteSeed(filepath.Join(dir, "a.nk"), []byte(seed), keyring.Config{}))
-		must(t, keyring.Retire(dir, "a.nk"))
-		must(t, keyring.Retire(dir, "a.nk"))
+		must(t, keyring.RetireSeed(dir, "a.nk"))
+		must(t, keyring.RetireSeed(dir, "a.nk"))
 	}
 	var got []string
 	for _, name := range []string{"a.nk", "a-1.nk", "a-2.nk"} {
@@ -164,7 +164,7 @@ func TestRetire(t *testing.T) {
 		checkMode(t, path)
 	}
 	if !slices.Equal(got, seeds) {
-		t.Error("a retired seed has gone, or is another")
+		t.Error("a retired seed is missing or overwritten")
 	}
 	info, err := os.Stat(filepath.Join(dir, ".retired"))
 	must(t, err)
@@ -176,19 +176,19 @@ func TestRetire(t *testing.T) {
 	}
 }
 
-// A new name is nobody's, nor was it.
+// A new name belongs to no seed and to no retired seed.
 func TestName(t *testing.T) {
 	dir, now := t.TempDir(), time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	seed, _ := seedOf(t, nkeys.PrefixByteAccount)
 	e := &keyring.Entry{Kind: issuer.KindSigning, Account: "APP", Scope: "Publisher"}
 	for i, want := range []string{"app-publisher-20260102-030405.nk", "app-publisher-20260102-030405-1.nk", "app-publisher-20260102-030405-2.nk"} {
-		name := keyring.Name(dir, e, now)
+		name := keyring.NewFileName(dir, e, now)
 		if name != want {
 			t.Errorf("got %s, want %s", name, want)
 		}
 		must(t, keyring.WriteSeed(filepath.Join(dir, name), []byte(seed), keyring.Config{}))
 		if i == 1 {
-			must(t, keyring.Retire(dir, name))
+			must(t, keyring.RetireSeed(dir, name))
 		}
 	}
 	for _, tt := range []struct {
@@ -199,14 +199,14 @@ func TestName(t *testing.T) {
 		{keyring.Entry{Kind: issuer.KindXKey}, "xkey-20260102-030405.nk"},
 		{keyring.Entry{Kind: issuer.KindSigning, Account: "../$G É"}, "____g__-20260102-030405.nk"},
 	} {
-		if got := keyring.Name(dir, &tt.entry, now); got != tt.want {
+		if got := keyring.NewFileName(dir, &tt.entry, now); got != tt.want {
 			t.Errorf("got %s, want %s", got, tt.want)
 		}
 	}
 }
 
-// Who may read the keyring is who may be let read it: usher nkey need not run as the
-// service does.
+// With AllowGroup the group can read what is written, because usher nkey may run as
+// another user than the service.
 func TestSaveForGroup(t *testing.T) {
 	dir := t.TempDir()
 	seed, public := seedOf(t, nkeys.PrefixByteAccount)

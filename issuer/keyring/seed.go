@@ -12,17 +12,18 @@ import (
 // Sizes, in bytes.
 const (
 	maxSeedFile  = 4096    // far above any seed with surrounding white space
-	maxStateFile = 8 << 20 // 340 bytes for an account with its key: thousands of them
+	maxStateFile = 8 << 20 // enough for thousands of accounts: one takes 340 bytes with its key
 )
 
-// ReadSeed reads a seed file that nobody else can read, and that nobody else could
-// have put there (package ownedfile).
+// ReadSeed reads a seed file. It refuses a file that others can read or could have
+// written (package ownedfile).
 func ReadSeed(path string, allowGroup bool) ([]byte, fs.FileInfo, error) {
 	b, info, err := readFile(path, maxSeedFile, "a seed", allowGroup)
 	return bytes.TrimSpace(b), info, err
 }
 
-// readFile reads a small file of a keyring.
+// readFile reads a file of a keyring with at most limit bytes. what describes its
+// content in errors.
 func readFile(path string, limit int64, what string, allowGroup bool) ([]byte, fs.FileInfo, error) {
 	b, info, err := ownedfile.Read(path, ownedfile.Rule{Secret: true, GroupRead: allowGroup, Max: limit})
 	var failed *fs.PathError

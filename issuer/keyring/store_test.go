@@ -21,8 +21,8 @@ import (
 	"usher/issuer/keyring"
 )
 
-// running is a store over a directory of its own.
-type running struct {
+// storeTest is a store with its directory, its events and its log.
+type storeTest struct {
 	store  *keyring.Store
 	dir    string
 	events chan keyring.ReloadEvent
@@ -46,9 +46,9 @@ func (l *logText) String() string {
 	return l.b.String()
 }
 
-func openStore(t *testing.T, dir string, cfg keyring.Config) *running {
+func openStore(t *testing.T, dir string, cfg keyring.Config) *storeTest {
 	t.Helper()
-	r := &running{dir: dir, events: make(chan keyring.ReloadEvent, 100), log: &logText{}}
+	r := &storeTest{dir: dir, events: make(chan keyring.ReloadEvent, 100), log: &logText{}}
 	var err error
 	r.store, err = keyring.Open(keyring.StoreConfig{
 		Dir: dir, Config: cfg, Log: slog.New(slog.NewTextHandler(r.log, nil)), Now: time.Now,
@@ -59,7 +59,7 @@ func openStore(t *testing.T, dir string, cfg keyring.Config) *running {
 }
 
 // startStore runs the store until the test ends.
-func startStore(t *testing.T, dir string, cfg keyring.Config) *running {
+func startStore(t *testing.T, dir string, cfg keyring.Config) *storeTest {
 	t.Helper()
 	r := openStore(t, dir, cfg)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -72,8 +72,8 @@ func startStore(t *testing.T, dir string, cfg keyring.Config) *running {
 	return r
 }
 
-// next waits for the next attempt to reload.
-func (r *running) next(t *testing.T) keyring.ReloadEvent {
+// next waits for the next reload event.
+func (r *storeTest) next(t *testing.T) keyring.ReloadEvent {
 	t.Helper()
 	select {
 	case e := <-r.events:
@@ -82,21 +82,21 @@ func (r *running) next(t *testing.T) keyring.ReloadEvent {
 		}
 		return e
 	case <-time.After(20 * time.Second):
-		t.Fatalf("the change is not noticed\n%s", r.log)
+		t.Fatalf("timed out waiting for a reload\n%s", r.log)
 		return keyring.ReloadEvent{}
 	}
 }
 
-// becomes expects a reload after which these keys sign and open, and no others.
-func (r *running) becomes(t *testing.T, publics ...string) {
+// waitKeys waits for a reload, and checks that exactly these keys are in use then.
+func (r *storeTest) waitKeys(t *testing.T, publics ...string) {
 	t.Helper()
 	if e := r.next(t); e.Err != nil || !e.Changed {
 		t.Fatalf("event %+v", e)
 	}
-	r.holds(t, publics...)
+	r.checkKeys(t, publics...)
 }
 
-func (r *running) holds(t *testing.T, publics ...string) {
+func (r *storeTest) checkKeys(t *testing.T, publics ...string) {
 	t.Helper()
 	k := r.store.Keyring()
 	if got := len(k.Signers()) + len(k.XKeys()); got != len(publics) {
@@ -109,14 +109,15 @@ func (r *running) holds(t *testing.T, publics ...string) {
 	}
 }
 
-// will waits until the log has a line with all these words: an event comes before it.
-func (r *running) will(t *testing.T, words ...string) {
+// waitLog waits until the log has a line with all these words. The line comes after the
+// event.
+func (r *storeTest) waitLog(t *testing.T, words ...string) {
 	t.Helper()
-	callouttest.Eventually(t, fmt.Sprintf("it says %q", words), func() bool { return r.says(words...) > 0 })
+	callouttest.Eventually(t, fmt.Sprintf("log line with %q", words), func() bool { return r.logLines(words...) > 0 })
 }
 
-// says counts the lines of the log that hold all these words.
-func (r *running) says(words ...string) int {
+// logLines counts the lines of the log that have all these words.
+func (r *storeTest) logLines(words ...string) int {
 	n := 0
 	for line := range strings.Lines(r.log.String()) {
 		all := true
@@ -139,10 +140,10 @@ func xkeyOf(k *issuer.Keyring, public string) *issuer.XKey {
 	return nil
 }
 
-// place puts a file there in one step.
-func place(t *testing.T, dir, name, text string, mode os.FileMode) {
+// replaceFile writes a file atomically.
+func replaceFile(t *testing.T, dir, name, text string, mode os.FileMode) {
 	t.Helper()
-	put(t, filepath.Join(dir, ".new"), text, mode)
+	writeFile(t, filepath.Join(dir, ".new"), text, mode)
 	must(t, os.Rename(filepath.Join(dir, ".new"), filepath.Join(dir, name)))
 }
 
@@ -161,90 +162,90 @@ func TestOpenStoreRefuses(t *testing.T) {
 	}
 }
 
-// The watched directory is taken over key by key; what is broken changes nothing.
+// Changes of the watched directory are loaded. An invalid directory changes nothing.
 func TestStoreWatches(t *testing.T) {
 	dir := t.TempDir()
 	seedA, a := seedOf(t, nkeys.PrefixByteAccount)
 	seedB, b := seedOf(t, nkeys.PrefixByteAccount)
 	seedX, x := seedOf(t, nkeys.PrefixByteCurve)
-	put(t, filepath.Join(dir, "a.nk"), seedA, 0o600)
-	put(t, filepath.Join(dir, "x.nk"), seedX, 0o600)
+	writeFile(t, filepath.Join(dir, "a.nk"), seedA, 0o600)
+	writeFile(t, filepath.Join(dir, "x.nk"), seedX, 0o600)
 	r := startStore(t, dir, keyring.Config{})
 	opened := xkeyOf(r.store.Keyring(), x)
 
-	place(t, dir, "b.nk", seedB, 0o600)
-	r.becomes(t, a, b, x)
-	if r.says("key added", "kind=issuer", "key="+b, "state=active") != 1 {
-		t.Error("it does not say what was added")
+	replaceFile(t, dir, "b.nk", seedB, 0o600)
+	r.waitKeys(t, a, b, x)
+	if r.logLines("key added", "kind=issuer", "key="+b, "state=active") != 1 {
+		t.Error("the added key is not logged")
 	}
 	loaded := r.store.LoadedAt()
 
-	place(t, dir, "b.nk", "not a seed "+seedB, 0o600)
-	place(t, dir, "c.nk", seedB, 0o644)
-	for { // the two may be seen one after the other
+	replaceFile(t, dir, "b.nk", "not a seed "+seedB, 0o600)
+	replaceFile(t, dir, "c.nk", seedB, 0o644)
+	for { // the two changes may come as two reloads
 		if e := r.next(t); e.Err == nil || !strings.Contains(e.Err.Error(), "stays in use") {
 			t.Fatalf("event %+v", e)
 		} else if errors.Is(e.Err, ownedfile.ErrReadable) {
 			break
 		}
 	}
-	r.holds(t, a, b, x)
-	r.will(t, "keyring not loaded", "faults=2")
-	r.will(t, "fault in the keyring", "b.nk")
-	r.will(t, "fault in the keyring", "c.nk")
+	r.checkKeys(t, a, b, x)
+	r.waitLog(t, "keyring not loaded", "faults=2")
+	r.waitLog(t, "fault in the keyring", "b.nk")
+	r.waitLog(t, "fault in the keyring", "c.nk")
 	must(t, os.Remove(filepath.Join(dir, "c.nk")))
 	if e := r.next(t); e.Err == nil {
-		t.Fatal("a broken seed is taken over")
+		t.Fatal("an invalid seed is loaded")
 	}
-	place(t, dir, "b.nk", seedB, 0o600)
+	replaceFile(t, dir, "b.nk", seedB, 0o600)
 	if e := r.next(t); e.Err != nil || e.Changed || !r.store.LoadedAt().Equal(loaded) {
 		t.Fatalf("event %+v", e)
 	}
-	if r.says("again the one in use") != 1 {
-		t.Error("it does not say that all is well again")
+	if r.logLines("valid again") != 1 {
+		t.Error("the recovery is not logged")
 	}
 
 	must(t, os.Remove(filepath.Join(dir, "a.nk")))
-	r.becomes(t, b, x)
-	if r.says("key removed", "key="+a) != 1 {
-		t.Error("it does not say what was removed")
+	r.waitKeys(t, b, x)
+	if r.logLines("key removed", "key="+a) != 1 {
+		t.Error("the removed key is not logged")
 	}
 	if xkeyOf(r.store.Keyring(), x) != opened {
-		t.Error("the xkey has forgotten the servers")
+		t.Error("the xkey has lost its shared keys")
 	}
 	must(t, os.Remove(filepath.Join(dir, "b.nk")))
 	if e := r.next(t); !errors.Is(e.Err, issuer.ErrEmptyKeyring) {
 		t.Fatalf("event %+v", e)
 	}
-	r.holds(t, b, x)
+	r.checkKeys(t, b, x)
 	for _, seed := range []string{seedA, seedB, seedX} {
 		if strings.Contains(r.log.String(), seed[:20]) {
-			t.Error("the log holds a seed")
+			t.Error("the log contains a seed")
 		}
 	}
 }
 
-// A keyring.yaml that has gone, or was emptied, is not taken for one that says less:
-// what it calls retired would sign again.
+// A keyring.yaml that was removed or truncated does not change the keys in use:
+// otherwise retired keys would sign again.
 func TestStoreKeepsState(t *testing.T) {
 	dir := t.TempDir()
 	seedA, a := seedOf(t, nkeys.PrefixByteAccount)
 	seedB, b := seedOf(t, nkeys.PrefixByteAccount)
-	put(t, filepath.Join(dir, "a.nk"), seedA, 0o600)
-	put(t, filepath.Join(dir, "b.nk"), seedB, 0o600)
+	writeFile(t, filepath.Join(dir, "a.nk"), seedA, 0o600)
+	writeFile(t, filepath.Join(dir, "b.nk"), seedB, 0o600)
 	state := fmt.Sprintf("keys:\n  - {kind: issuer, public_key: %s, file: a.nk, state: active}\n"+
 		"  - {kind: issuer, public_key: %s, file: b.nk, state: retired}\n", a, b)
-	r := startStore(t, dir, keyring.Config{}) // without one, as config mode may
-	r.holds(t, a, b)
-	place(t, dir, keyring.StateFile, state, 0o600)
-	r.becomes(t, a)
+	r := startStore(t, dir, keyring.Config{}) // config mode needs no keyring.yaml
+	r.checkKeys(t, a, b)
+	replaceFile(t, dir, keyring.StateFile, state, 0o600)
+	r.waitKeys(t, a)
 	for _, text := range []string{"", "# keys:\n", "keys:\n", "keys: []\n", "null\n"} {
-		place(t, dir, keyring.StateFile, text, 0o600)
+		replaceFile(t, dir, keyring.StateFile, text, 0o600)
 		if e := r.next(t); e.Err == nil || e.Changed {
 			t.Fatalf("%q: event %+v", text, e)
 		}
-		r.holds(t, a)
-		place(t, dir, keyring.StateFile, state, 0o600)
+		r.checkKeys(t, a)
+		replaceFile(t, dir, keyring.StateFile, state, 0o600)
 		if e := r.next(t); e.Err != nil || e.Changed {
 			t.Fatalf("%q: event %+v", text, e)
 		}
@@ -253,54 +254,54 @@ func TestStoreKeepsState(t *testing.T) {
 	if e := r.next(t); !errors.Is(e.Err, keyring.ErrRestart) {
 		t.Fatalf("event %+v", e)
 	}
-	r.will(t, "fault in the keyring", "keyring.yaml has gone")
+	r.waitLog(t, "fault in the keyring", "keyring.yaml has been removed")
 	if err := r.store.Reload(); !errors.Is(err, keyring.ErrRestart) {
 		t.Errorf("got %v", err)
 	}
-	r.holds(t, a)
-	if n := r.says("fault in the keyring", "has gone"); n != 1 {
-		t.Errorf("said %d times", n)
+	r.checkKeys(t, a)
+	if n := r.logLines("fault in the keyring", "has been removed"); n != 1 {
+		t.Errorf("logged %d times", n)
 	}
 	fresh := openStore(t, dir, keyring.Config{})
-	fresh.holds(t, a, b)
+	fresh.checkKeys(t, a, b)
 }
 
-// Files that are written anew with what they held are nothing to talk about.
+// Files that are rewritten or renamed without a change of keys cause no event and no log.
 func TestStoreUnchanged(t *testing.T) {
 	dir := t.TempDir()
 	seed, a := seedOf(t, nkeys.PrefixByteAccount)
-	put(t, filepath.Join(dir, "a.nk"), seed, 0o600)
+	writeFile(t, filepath.Join(dir, "a.nk"), seed, 0o600)
 	r := openStore(t, dir, keyring.Config{})
-	said := r.log.String()
+	before := r.log.String()
 	must(t, r.store.Reload())
 	old := time.Now().Add(-time.Hour).Truncate(time.Second)
-	place(t, dir, "other.nk", seed, 0o600)
+	replaceFile(t, dir, "other.nk", seed, 0o600)
 	must(t, os.Remove(filepath.Join(dir, "a.nk")))
 	must(t, os.Chtimes(filepath.Join(dir, "other.nk"), old, old))
-	put(t, filepath.Join(dir, ".hidden"), "x", 0o644)
+	writeFile(t, filepath.Join(dir, ".hidden"), "x", 0o644)
 	must(t, r.store.Reload())
 	if k := r.store.Keyring().Keys()[0]; !k.Modified.Equal(old) || filepath.Base(k.File) != "other.nk" {
 		t.Errorf("%+v", k)
 	}
-	if len(r.events) != 0 || r.log.String() != said {
+	if len(r.events) != 0 || r.log.String() != before {
 		t.Errorf("%d events\n%s", len(r.events), r.log)
 	}
-	r.holds(t, a)
+	r.checkKeys(t, a)
 }
 
-// Whoever asks is told each time; the watching log is told once.
+// Reload returns the same error each time; the watch logs it once.
 func TestStoreReloadOnDemand(t *testing.T) {
 	dir := t.TempDir()
 	seed, a := seedOf(t, nkeys.PrefixByteAccount)
-	put(t, filepath.Join(dir, "a.nk"), seed, 0o600)
+	writeFile(t, filepath.Join(dir, "a.nk"), seed, 0o600)
 	r := openStore(t, dir, keyring.Config{})
-	place(t, dir, "a.nk", "broken", 0o600)
+	replaceFile(t, dir, "a.nk", "broken", 0o600)
 	for range 2 {
 		if err := r.store.Reload(); err == nil || r.next(t).Err == nil {
-			t.Fatal("a broken seed is taken over")
+			t.Fatal("an invalid seed is loaded")
 		}
 	}
-	r.holds(t, a)
+	r.checkKeys(t, a)
 }
 
 // Kubernetes mounts x.nk → ..data/x.nk and ..data → ..version, and renames a new
@@ -312,34 +313,35 @@ func TestStoreSymlinkSwap(t *testing.T) {
 	version := func(name, seed string) {
 		t.Helper()
 		must(t, os.Mkdir(filepath.Join(home, name), 0o700))
-		put(t, filepath.Join(home, name, "x.nk"), seed, 0o600)
+		writeFile(t, filepath.Join(home, name, "x.nk"), seed, 0o600)
 		must(t, os.Symlink(name, filepath.Join(home, "..next")))
 		must(t, os.Rename(filepath.Join(home, "..next"), filepath.Join(home, "..data")))
 	}
 	version("..1", seedA)
 	must(t, os.Symlink("..data/x.nk", filepath.Join(home, "x.nk")))
 	r := startStore(t, home, keyring.Config{})
-	r.holds(t, a)
+	r.checkKeys(t, a)
 	version("..2", seedB)
 	must(t, os.RemoveAll(filepath.Join(home, "..1")))
-	r.becomes(t, b)
+	r.waitKeys(t, b)
 	version("..3", seedA)
-	r.becomes(t, a)
+	r.waitKeys(t, a)
 }
 
-// A link to a file elsewhere is followed.
-func TestStoreLinkToElsewhere(t *testing.T) {
-	elsewhere, dir := t.TempDir(), t.TempDir()
+// A change of a file in another directory is noticed if a link points to it.
+func TestStoreLinkToOtherDirectory(t *testing.T) {
+	other, dir := t.TempDir(), t.TempDir()
 	seedA, _ := seedOf(t, nkeys.PrefixByteAccount)
 	seedB, b := seedOf(t, nkeys.PrefixByteAccount)
-	put(t, filepath.Join(elsewhere, "a.nk"), seedA, 0o600)
-	must(t, os.Symlink(filepath.Join(elsewhere, "a.nk"), filepath.Join(dir, "a.nk")))
+	writeFile(t, filepath.Join(other, "a.nk"), seedA, 0o600)
+	must(t, os.Symlink(filepath.Join(other, "a.nk"), filepath.Join(dir, "a.nk")))
 	r := startStore(t, dir, keyring.Config{})
-	place(t, elsewhere, "a.nk", seedB, 0o600)
-	r.becomes(t, b)
+	replaceFile(t, other, "a.nk", seedB, 0o600)
+	r.waitKeys(t, b)
 }
 
-// operatorDir is a keyring directory of operator mode: two accounts, one key each.
+// operatorDir is a keyring directory of operator mode, with a key of the callout account
+// and two keys of APP.
 type operatorDir struct {
 	dir               string
 	callout, app      string // public keys of accounts
@@ -356,7 +358,7 @@ func newOperatorDir(t *testing.T) *operatorDir {
 	for name, public := range map[string]*string{"auth.nk": &o.signing, "old.nk": &o.old, "new.nk": &o.new} {
 		seed, p := seedOf(t, nkeys.PrefixByteAccount)
 		*public = p
-		put(t, filepath.Join(o.dir, name), seed, 0o600)
+		writeFile(t, filepath.Join(o.dir, name), seed, 0o600)
 	}
 	o.save(t)
 	return o
@@ -364,7 +366,7 @@ func newOperatorDir(t *testing.T) *operatorDir {
 
 func (o *operatorDir) save(t *testing.T) {
 	t.Helper()
-	place(t, o.dir, keyring.StateFile, fmt.Sprintf(`
+	replaceFile(t, o.dir, keyring.StateFile, fmt.Sprintf(`
 accounts: [{name: AUTH, public_key: %s}, {name: APP, public_key: %s}]
 keys:
   - {kind: signing_key, public_key: %s, account: AUTH, file: auth.nk, state: active}
@@ -378,61 +380,62 @@ func TestStoreOperatorMode(t *testing.T) {
 	r := startStore(t, o.dir, keyring.Config{Callout: "AUTH"})
 	o.oldState, o.newState = issuer.StateRetiring, issuer.StateActive
 	o.save(t)
-	r.becomes(t, o.signing, o.old, o.new)
-	if r.says("key changed", "kind=signing_key", "key="+o.old, "state=retiring", "account=APP", "was=active") != 1 ||
-		r.says("key changed", "key="+o.new, "state=active", "was=next") != 1 || r.says("key ") != 2 {
-		t.Errorf("it said\n%s", r.log)
+	r.waitKeys(t, o.signing, o.old, o.new)
+	if r.logLines("key changed", "kind=signing_key", "key="+o.old, "state=retiring", "account=APP", "was=active") != 1 ||
+		r.logLines("key changed", "key="+o.new, "state=active", "was=next") != 1 || r.logLines("key ") != 2 {
+		t.Errorf("log\n%s", r.log)
 	}
 	o.oldState = issuer.StateRetired
 	o.save(t)
-	r.becomes(t, o.signing, o.new)
+	r.waitKeys(t, o.signing, o.new)
 
-	// Another account can be taken over, another callout account cannot.
+	// The public key of an account can change while usher runs, but not that of the
+	// callout account.
 	_, o.app = seedOf(t, nkeys.PrefixByteAccount)
 	o.save(t)
-	r.becomes(t, o.signing, o.new)
-	if r.says("account added", "account=APP", "key="+o.app) != 1 {
-		t.Error("it does not say which account is another")
+	r.waitKeys(t, o.signing, o.new)
+	if r.logLines("account added", "account=APP", "key="+o.app) != 1 {
+		t.Error("the changed account is not logged")
 	}
-	was := o.callout
+	before := o.callout
 	_, o.callout = seedOf(t, nkeys.PrefixByteAccount)
 	o.save(t)
 	if e := r.next(t); !errors.Is(e.Err, keyring.ErrRestart) {
 		t.Fatalf("event %+v", e)
 	}
-	if _, ok := r.store.Keyring().For(was); !ok {
-		t.Error("the callout account is another")
+	if _, ok := r.store.Keyring().For(before); !ok {
+		t.Error("the callout account has changed")
 	}
-	r.will(t, "fault in the keyring", "restart usher")
+	r.waitLog(t, "fault in the keyring", "restart usher")
 
-	// A fault of keyring.yaml has its place.
-	place(t, o.dir, keyring.StateFile, "colour: red\n", 0o600)
+	// A fault of keyring.yaml has a line and a path.
+	replaceFile(t, o.dir, keyring.StateFile, "colour: red\n", 0o600)
 	if e := r.next(t); e.Err == nil {
-		t.Fatal("a broken keyring.yaml is taken over")
+		t.Fatal("an invalid keyring.yaml is loaded")
 	}
-	r.will(t, "fault in the keyring", "line=1", "path=colour", "unknown key")
-	if r.says("keyring not loaded") != 2 {
-		t.Errorf("it said\n%s", r.log)
+	r.waitLog(t, "fault in the keyring", "line=1", "path=colour", "unknown key")
+	if r.logLines("keyring not loaded") != 2 {
+		t.Errorf("log\n%s", r.log)
 	}
 }
 
-// The directory can go and come back.
-func TestStoreDirectoryGone(t *testing.T) {
+// The directory can be removed and restored.
+func TestStoreDirectoryRemoved(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keys")
 	must(t, os.Mkdir(dir, 0o700))
 	seed, a := seedOf(t, nkeys.PrefixByteAccount)
-	put(t, filepath.Join(dir, "a.nk"), seed, 0o600)
+	writeFile(t, filepath.Join(dir, "a.nk"), seed, 0o600)
 	other, b := seedOf(t, nkeys.PrefixByteAccount)
 	r := startStore(t, dir, keyring.Config{})
-	place(t, dir, "b.nk", other, 0o600)
-	r.becomes(t, a, b) // and so it is watched
+	replaceFile(t, dir, "b.nk", other, 0o600)
+	r.waitKeys(t, a, b) // the watch works now
 	must(t, os.Rename(dir, dir+"-away"))
 	if e := r.next(t); !errors.Is(e.Err, os.ErrNotExist) {
 		t.Fatalf("event %+v", e)
 	}
-	r.holds(t, a, b)
+	r.checkKeys(t, a, b)
 	must(t, os.Rename(dir+"-away", dir))
-	callouttest.Must(t, r.store.Reload()) // or within half a minute by itself
+	callouttest.Must(t, r.store.Reload()) // by itself it would take up to half a minute
 	if e := r.next(t); e.Err != nil || e.Changed {
 		t.Fatalf("event %+v", e)
 	}
@@ -442,7 +445,7 @@ func TestStoreConcurrentUse(t *testing.T) {
 	dir := t.TempDir()
 	seedA, _ := seedOf(t, nkeys.PrefixByteAccount)
 	seedB, _ := seedOf(t, nkeys.PrefixByteAccount)
-	put(t, filepath.Join(dir, "a.nk"), seedA, 0o600)
+	writeFile(t, filepath.Join(dir, "a.nk"), seedA, 0o600)
 	r := startStore(t, dir, keyring.Config{})
 	var wg sync.WaitGroup
 	for range 4 {
@@ -458,7 +461,7 @@ func TestStoreConcurrentUse(t *testing.T) {
 		})
 	}
 	for i := range 20 {
-		place(t, dir, "a.nk", []string{seedB, seedA}[i%2], 0o600)
+		replaceFile(t, dir, "a.nk", []string{seedB, seedA}[i%2], 0o600)
 	}
 	wg.Wait()
 }

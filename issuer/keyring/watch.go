@@ -12,17 +12,16 @@ import (
 	"usher/internal/strictyaml"
 )
 
-const maxLogged = 20 // faults of one keyring
+const maxLogged = 20 // how many faults of a keyring are logged
 
-// Run takes over the directory whenever its keys change, until ctx ends; then it
-// returns nil. What is wrong with a changed directory is logged, once for each
-// change.
+// Run reloads the directory whenever its keys change, until ctx ends; then it returns
+// nil. It logs the faults of a changed directory, once for each change.
 func (s *Store) Run(ctx context.Context) error {
 	w := filewatch.Watch{
 		Dirs:  func() []string { return filewatch.Targets(s.cfg.Dir, s.names()...) },
-		Check: s.lookAndLog,
+		Check: s.reloadAndLog,
 		Lost: func(err error) {
-			s.cfg.Log.Warn("watching the keyring", slog.String("dir", s.cfg.Dir), slog.String("error", err.Error()))
+			s.cfg.Log.Warn("cannot watch the keyring", slog.String("dir", s.cfg.Dir), slog.String("error", err.Error()))
 		},
 	}
 	if err := w.Run(ctx); err != nil {
@@ -31,10 +30,9 @@ func (s *Store) Run(ctx context.Context) error {
 	return nil
 }
 
-// names returns the files of the directory, which may be links: Kubernetes
-// mounts secrets so.
+// names returns the symbolic links in the directory. Kubernetes mounts secrets as links.
 func (s *Store) names() []string {
-	entries, _ := os.ReadDir(s.cfg.Dir) // what is wrong with it is reported by the look
+	entries, _ := os.ReadDir(s.cfg.Dir) // the reload reports an error
 	var names []string
 	for _, e := range entries {
 		if e.Type()&os.ModeSymlink != 0 && !strings.HasPrefix(e.Name(), ".") {
@@ -44,14 +42,14 @@ func (s *Store) names() []string {
 	return names
 }
 
-// lookAndLog takes over the directory if it changed, and logs what is wrong with it.
-func (s *Store) lookAndLog() {
-	err := s.look(false)
+// reloadAndLog reloads the directory, and logs its faults.
+func (s *Store) reloadAndLog() {
+	err := s.reload(false)
 	if err == nil {
 		return
 	}
 	all := faults(err)
-	s.cfg.Log.Error("keyring not loaded, the last good one stays in use",
+	s.cfg.Log.Error("keyring not loaded; the last good keyring stays in use",
 		slog.String("dir", s.cfg.Dir), slog.Int("faults", len(all)))
 	for _, f := range all[:min(len(all), maxLogged)] {
 		var at strictyaml.Error
@@ -65,13 +63,13 @@ func (s *Store) lookAndLog() {
 	}
 }
 
-// faults takes an error of read apart into what it was joined from.
+// faults returns the errors that were joined.
 func faults(err error) []error {
 	for e := err; e != nil; e = errors.Unwrap(e) {
 		if many, ok := e.(interface{ Unwrap() []error }); ok {
 			var all []error
-			for _, one := range many.Unwrap() {
-				all = append(all, faults(one)...)
+			for _, joined := range many.Unwrap() {
+				all = append(all, faults(joined)...)
 			}
 			return all
 		}

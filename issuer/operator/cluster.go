@@ -26,15 +26,15 @@ const (
 	connectionsPage = 1024
 )
 
-// Asks lists the subjects to which "usher check" publishes as a user of the system
+// MonitoringSubjects lists the subjects to which "usher check" publishes as a user of the system
 // account. All of them only read.
-func Asks() []string {
+func MonitoringSubjects() []string {
 	return []string{subjectPing, subjectVarz, subjectAccount, subjectLeafz, subjectJsz}
 }
 
-// Wait is the default timeout of a request to the servers. It is long, so that a busy
+// DefaultTimeout is the default timeout of a request to the servers. It is long, so that a busy
 // server is not mistaken for a stopped one. A request ends earlier if all servers answer.
-const Wait = 5 * time.Second
+const DefaultTimeout = 5 * time.Second
 
 // ErrNoServer: no server answers on the system account.
 var ErrNoServer = errors.New("no server answers: is this a user of the system account?")
@@ -50,10 +50,10 @@ type Cluster struct {
 }
 
 // NewCluster returns the Cluster behind a connection of the system account. wait is the
-// timeout of each request; zero: Wait.
+// timeout of each request; zero: DefaultTimeout.
 func NewCluster(nc *nats.Conn, wait time.Duration) *Cluster {
 	if wait == 0 {
-		wait = Wait
+		wait = DefaultTimeout
 	}
 	return &Cluster{nc: nc, wait: wait, trusts: map[string][]string{}}
 }
@@ -81,7 +81,7 @@ type apiError struct {
 const quiet = 250 * time.Millisecond
 
 // Servers returns every server, sorted by name. Each server reports how many there are.
-// *FewerError: fewer have answered.
+// *MissingServersError: fewer have answered.
 func (c *Cluster) Servers(ctx context.Context) ([]Server, error) {
 	var servers []Server
 	active := 1
@@ -116,20 +116,20 @@ func (c *Cluster) Servers(ctx context.Context) ([]Server, error) {
 	case len(servers) == 0:
 		return nil, ErrNoServer
 	case len(servers) < active:
-		return nil, &FewerError{Have: servers, Of: active}
+		return nil, &MissingServersError{Have: servers, Of: active}
 	}
 	return servers, nil
 }
 
-// FewerError: fewer servers have answered than there are. nats-server counts a crashed
-// server for some minutes.
-type FewerError struct {
+// MissingServersError reports that fewer servers have answered than there are. A crashed server is counted
+// for some minutes.
+type MissingServersError struct {
 	Have []Server // that have answered
 	Of   int      // how many there are
 }
 
 // Error implements error.
-func (e *FewerError) Error() string {
+func (e *MissingServersError) Error() string {
 	return fmt.Sprintf("%d of %d servers answer: %s", len(e.Have), e.Of, Names(e.Have))
 }
 
@@ -170,20 +170,20 @@ func (c *Cluster) request(ctx context.Context, subject string, body []byte, hand
 	}
 }
 
-// InForce is the JWT that one server uses for an account.
-type InForce struct {
+// LoadedJWT is the JWT that one server uses for an account.
+type LoadedJWT struct {
 	Server  Server
 	JWT     string // empty: the server has not loaded the account
 	Expired bool
 }
 
-// InForce returns the JWT that each server uses for an account.
-func (c *Cluster) InForce(ctx context.Context, account string, servers []Server) ([]InForce, error) {
+// LoadedJWTs returns the JWT that each server uses for an account.
+func (c *Cluster) LoadedJWTs(ctx context.Context, account string, servers []Server) ([]LoadedJWT, error) {
 	body, err := json.Marshal(map[string]string{"account": account})
 	if err != nil {
 		return nil, fmt.Errorf("look up account: %w", err)
 	}
-	found := map[string]InForce{}
+	found := map[string]LoadedJWT{}
 	err = c.request(ctx, subjectAccount, body, func(m *nats.Msg) (bool, error) {
 		var e envelope
 		var data struct {
@@ -195,7 +195,7 @@ func (c *Cluster) InForce(ctx context.Context, account string, servers []Server)
 		if err := json.Unmarshal(m.Data, &e); err != nil {
 			return false, fmt.Errorf("accountz: %w", err)
 		}
-		in := InForce{Server: e.Server}
+		in := LoadedJWT{Server: e.Server}
 		if e.Error == nil && json.Unmarshal(e.Data, &data) == nil && data.Account != nil {
 			in.JWT, in.Expired = data.Account.JWT, data.Account.Expired
 		}
@@ -205,7 +205,7 @@ func (c *Cluster) InForce(ctx context.Context, account string, servers []Server)
 	if err != nil {
 		return nil, fmt.Errorf("look up account: %w", err)
 	}
-	out := make([]InForce, 0, len(servers))
+	out := make([]LoadedJWT, 0, len(servers))
 	for _, s := range servers {
 		in, ok := found[s.ID]
 		if !ok {

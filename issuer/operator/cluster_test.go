@@ -48,7 +48,7 @@ func TestCluster(t *testing.T) {
 	signed, err := operator.Sign(changed, o.SigningKey)
 	callouttest.Must(t, err)
 	callouttest.Must(t, c.Push(t.Context(), auth, signed, servers))
-	inForce, err := c.InForce(t.Context(), auth, servers)
+	inForce, err := c.LoadedJWTs(t.Context(), auth, servers)
 	callouttest.Must(t, err)
 	for _, in := range inForce {
 		if in.JWT != "" && in.JWT != signed {
@@ -90,7 +90,7 @@ func TestClusterNoAnswer(t *testing.T) {
 	text, err := os.ReadFile(operator.Dir(o.JWTDir).AccountFile(callouttest.AppAccount))
 	callouttest.Must(t, err)
 	var failure *operator.PushError
-	if err := c.Push(t.Context(), o.Accounts[callouttest.AppAccount], string(text), servers); !errors.As(err, &failure) || len(failure.Silent) != 1 {
+	if err := c.Push(t.Context(), o.Accounts[callouttest.AppAccount], string(text), servers); !errors.As(err, &failure) || len(failure.Unresponsive) != 1 {
 		t.Errorf("push to a memory resolver: %v", err)
 	}
 	nc, err := nats.Connect(o.URLs(), nats.UserCredentials(o.AdminCreds), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))

@@ -30,7 +30,7 @@ func TestDocumentedScope(t *testing.T) {
 	if err := d.Decode(&scope); err != nil {
 		t.Fatal(err)
 	}
-	open := operator.Open(&scope.Template.Permissions, &jwt.Permissions{})
+	open := operator.OpenSides(&scope.Template.Permissions, &jwt.Permissions{})
 	if scope.Kind != jwt.UserScopeType || scope.Role != "publisher" || len(open) > 0 || scope.Template.Subs != jwt.NoLimit {
 		t.Errorf("%+v leaves %v open", scope, open)
 	}

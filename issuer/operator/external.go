@@ -12,9 +12,9 @@ import (
 	"usher/issuer"
 )
 
-// Elsewhere returns an operator's key pair that signs with a Signer, such as an external
+// ExternalKey returns an operator's key pair that signs with a Signer, such as an external
 // program (issuer.NewCommand). It has no seed. ctx limits its signatures.
-func Elsewhere(ctx context.Context, s issuer.Signer) (nkeys.KeyPair, error) {
+func ExternalKey(ctx context.Context, s issuer.Signer) (nkeys.KeyPair, error) {
 	if nkeys.Prefix(s.PublicKey()) != nkeys.PrefixByteOperator {
 		return nil, ErrNotOperator
 	}

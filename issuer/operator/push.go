@@ -10,30 +10,30 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// PushError: not every server has accepted a JWT.
+// PushError reports that not every server has accepted a JWT.
 type PushError struct {
-	Silent  []Server          // did not answer
-	Refused map[string]string // their errors, by name of the server
-	Behind  []Server          // accepted it, and still use another JWT
-	Taken   int               // how many accepted it
+	Unresponsive []Server          // did not answer
+	Refused      map[string]string // their errors, by name of the server
+	Stale        []Server          // accepted it, and still use another JWT
+	Accepted     int               // how many accepted it
 }
 
 // Error implements error.
 func (e *PushError) Error() string {
 	var parts []string
-	if len(e.Silent) > 0 {
-		parts = append(parts, "no answer from "+Names(e.Silent))
+	if len(e.Unresponsive) > 0 {
+		parts = append(parts, "no answer from "+Names(e.Unresponsive))
 	}
 	for name, text := range e.Refused {
 		parts = append(parts, name+" refuses it: "+text)
 	}
-	if len(e.Behind) > 0 {
-		parts = append(parts, Names(e.Behind)+" accepted it but still uses another JWT")
+	if len(e.Stale) > 0 {
+		parts = append(parts, Names(e.Stale)+" accepted it but still uses another JWT")
 	}
-	return fmt.Sprintf("push: %s (accepted by %d)", strings.Join(parts, "; "), e.Taken)
+	return fmt.Sprintf("push: %s (accepted by %d)", strings.Join(parts, "; "), e.Accepted)
 }
 
-// UnknownError: no server has the JWT of an account.
+// UnknownError reports that no server has the JWT of an account.
 type UnknownError struct{ Account string }
 
 // Error implements error.
@@ -63,7 +63,7 @@ func (c *Cluster) Push(ctx context.Context, account, text string, servers []Serv
 		if e.Error != nil {
 			failure.Refused[e.Server.Name] = e.Error.Description
 		} else {
-			failure.Taken++
+			failure.Accepted++
 		}
 		answered[e.Server.ID] = true
 		return len(answered) >= len(servers), nil
@@ -73,24 +73,24 @@ func (c *Cluster) Push(ctx context.Context, account, text string, servers []Serv
 	}
 	for _, s := range servers {
 		if !answered[s.ID] {
-			failure.Silent = append(failure.Silent, s)
+			failure.Unresponsive = append(failure.Unresponsive, s)
 		}
 	}
-	if len(failure.Silent) > 0 || len(failure.Refused) > 0 {
+	if len(failure.Unresponsive) > 0 || len(failure.Refused) > 0 {
 		return failure
 	}
 	// A server answers once it has stored the JWT. If it cannot apply the JWT to an
 	// account that is in use, it says so only in its log.
-	inForce, err := c.InForce(ctx, account, servers)
+	inForce, err := c.LoadedJWTs(ctx, account, servers)
 	if err != nil {
 		return err
 	}
 	for _, in := range inForce {
 		if in.JWT != "" && in.JWT != text {
-			failure.Behind = append(failure.Behind, in.Server)
+			failure.Stale = append(failure.Stale, in.Server)
 		}
 	}
-	if len(failure.Behind) > 0 {
+	if len(failure.Stale) > 0 {
 		return failure
 	}
 	return nil
@@ -99,7 +99,7 @@ func (c *Cluster) Push(ctx context.Context, account, text string, servers []Serv
 // Newest returns the newest JWT of an account that a server uses or has stored, and
 // whether all servers have the same. *UnknownError: there is none.
 func (c *Cluster) Newest(ctx context.Context, account string, servers []Server) (claims *jwt.AccountClaims, text string, agree bool, err error) {
-	inForce, err := c.InForce(ctx, account, servers)
+	inForce, err := c.LoadedJWTs(ctx, account, servers)
 	if err != nil {
 		return nil, "", false, err
 	}

@@ -7,10 +7,10 @@ import (
 	"github.com/nats-io/jwt/v2"
 )
 
-// Open returns the sides, "publish" and "subscribe", that these permissions do not
+// OpenSides returns the sides, "publish" and "subscribe", that these permissions do not
 // restrict. defaults are the default permissions of the account, which apply if p is
 // empty.
-func Open(p, defaults *jwt.Permissions) []string {
+func OpenSides(p, defaults *jwt.Permissions) []string {
 	if empty(&p.Pub) && empty(&p.Sub) && p.Resp == nil {
 		p = defaults
 	}
@@ -28,11 +28,11 @@ func empty(p *jwt.Permission) bool { return len(p.Allow) == 0 && len(p.Deny) == 
 
 func restricted(p *jwt.Permission) bool { return len(p.Allow) > 0 || p.Deny.Contains(">") }
 
-// Reach returns the allow rules, such as "publish >", that match a subject, on sides
+// MatchingAllows returns the allow rules, such as "publish >", that match a subject, on sides
 // with no deny rule that matches it. overlaps reports whether two subjects can match the
 // same subject. A template function counts as one token. A final "*" of a subscribe rule
 // counts as ">", as in nats-server.
-func Reach(p *jwt.Permissions, subject string, overlaps func(a, b string) bool) []string {
+func MatchingAllows(p *jwt.Permissions, subject string, overlaps func(a, b string) bool) []string {
 	var reach []string
 	for _, side := range []struct {
 		name string

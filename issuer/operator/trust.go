@@ -11,13 +11,13 @@ import (
 	"github.com/nats-io/nkeys"
 )
 
-// TrustError: servers do not trust the key that signs an account JWT. Nothing was
+// TrustError reports that servers do not trust the signer of an account JWT. Nothing was
 // pushed, because a resolver stores a JWT whoever signed it, and a server that loads
 // the account for the first time then refuses all its clients.
 type TrustError struct {
 	Signer    string   // public key of the signer
 	Untrusted []Server // whose operator JWTs do not name the signer
-	Unsaid    []Server // that did not report the operators that they trust
+	Unknown   []Server // that did not report the operators that they trust
 }
 
 // Error implements error.
@@ -26,8 +26,8 @@ func (e *TrustError) Error() string {
 	if len(e.Untrusted) > 0 {
 		parts = append(parts, fmt.Sprintf("%s does not trust %s, which signs account JWTs: no operator JWT in the server's configuration names it (trusted_operators_jwt)", Names(e.Untrusted), e.Signer))
 	}
-	if len(e.Unsaid) > 0 {
-		parts = append(parts, fmt.Sprintf("%s does not report which operators it trusts ($SYS.REQ.SERVER.PING.VARZ)", Names(e.Unsaid)))
+	if len(e.Unknown) > 0 {
+		parts = append(parts, fmt.Sprintf("%s does not report which operators it trusts ($SYS.REQ.SERVER.PING.VARZ)", Names(e.Unknown)))
 	}
 	return strings.Join(parts, "; ")
 }
@@ -90,12 +90,12 @@ func (c *Cluster) CheckTrust(ctx context.Context, signer string, servers []Serve
 	for _, s := range servers {
 		switch keys, said := trusts[s.ID]; {
 		case !said:
-			failure.Unsaid = append(failure.Unsaid, s)
+			failure.Unknown = append(failure.Unknown, s)
 		case !slices.Contains(keys, signer):
 			failure.Untrusted = append(failure.Untrusted, s)
 		}
 	}
-	if len(failure.Untrusted)+len(failure.Unsaid) > 0 {
+	if len(failure.Untrusted)+len(failure.Unknown) > 0 {
 		return failure
 	}
 	return nil

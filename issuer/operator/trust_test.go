@@ -77,7 +77,7 @@ func TestTrustUnknown(t *testing.T) {
 	servers, err := c.Servers(t.Context())
 	callouttest.Must(t, err)
 	var failure *operator.TrustError
-	if err := c.CheckTrust(t.Context(), "O", servers); !errors.As(err, &failure) || operator.Names(failure.Unsaid) != "n1" {
+	if err := c.CheckTrust(t.Context(), "O", servers); !errors.As(err, &failure) || operator.Names(failure.Unknown) != "n1" {
 		t.Errorf("%v", err)
 	}
 }

@@ -169,7 +169,7 @@ func validSubject(s string) bool {
 	return !slices.Contains(tokens, "") && !slices.Contains(tokens[:len(tokens)-1], ">")
 }
 
-// Silent reports whether publish and subscribe are denied for every subject.
-func Silent(l *jwt.UserPermissionLimits) bool {
+// DeniesAll reports whether publish and subscribe are denied for every subject.
+func DeniesAll(l *jwt.UserPermissionLimits) bool {
 	return l.Pub.Deny.Contains(">") && l.Sub.Deny.Contains(">") && l.Resp == nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
 	"usher/internal/fault"
 	"usher/internal/strictyaml"
 )
@@ -22,7 +23,7 @@ type Finding struct {
 // List is a list of findings, to which checks append.
 type List []Finding
 
-func (f *List) Ok(check, where, format string, args ...any) {
+func (f *List) OK(check, where, format string, args ...any) {
 	*f = append(*f, Finding{Check: check, Where: where, Result: "ok", Detail: fmt.Sprintf(format, args...)})
 }
 

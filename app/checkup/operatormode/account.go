@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"strings"
 	"time"
+
 	"usher/app/deployment"
 	"usher/internal/fault"
 	"usher/internal/plural"
@@ -20,7 +21,7 @@ import (
 const nearEnd = 30 * 24 * time.Hour
 
 // lifetime looks at when a JWT begins and ends; renew says how to make a new one.
-func (o *OperatorCheck) lifetime(check, where, renew string, c *jwt.ClaimsData) bool {
+func (o *Check) lifetime(check, where, renew string, c *jwt.ClaimsData) bool {
 	begins, ends := time.Unix(c.NotBefore, 0).UTC(), time.Unix(c.Expires, 0).UTC()
 	switch {
 	case c.NotBefore != 0 && begins.After(o.now):
@@ -39,7 +40,7 @@ func (o *OperatorCheck) lifetime(check, where, renew string, c *jwt.ClaimsData) 
 }
 
 // operatorJWT looks at the operator, and at the key that "usher nkey" signs with.
-func (o *OperatorCheck) operatorJWT(where string) {
+func (o *Check) operatorJWT(where string) {
 	c := o.operator
 	sound := o.lifetime("operator", where, "nsc edit operator --expiry 0, and give the new operator JWT to every server's configuration", &c.ClaimsData)
 	if public := o.called(o.Cfg.Accounts.System).public; public != "" && c.SystemAccount != "" && public != c.SystemAccount {
@@ -48,7 +49,7 @@ func (o *OperatorCheck) operatorJWT(where string) {
 		sound = false
 	}
 	if sound {
-		o.Ok("operator", where, "%s, with %s", c.Name, plural.Count(len(c.SigningKeys), "signing key"))
+		o.OK("operator", where, "%s, with %s", c.Name, plural.Count(len(c.SigningKeys), "signing key"))
 	}
 	if argv := o.Cfg.Operator.SigningCommand; len(argv) > 0 {
 		o.operatorProgram(argv[0])
@@ -58,7 +59,7 @@ func (o *OperatorCheck) operatorJWT(where string) {
 	if file == "" {
 		return
 	}
-	signer, err := deployment.OperatorSigner(file, o.Cfg.Keyring.AllowGroupReadable)
+	signer, err := deployment.ReadOperatorSeed(file, o.Cfg.Keyring.AllowGroupReadable)
 	if err == nil {
 		err = operator.CheckSigner(c, signer)
 	}
@@ -71,12 +72,12 @@ func (o *OperatorCheck) operatorJWT(where string) {
 	case err != nil:
 		o.Fail(fault.Config, "operator", file, "put the seed of one of the operator's signing_keys there, or add this key: nsc edit operator --sk PUBLIC_KEY", "operator.signing_key_file: %v", err)
 	default:
-		o.Ok("operator", file, "signs account JWTs for the operator")
+		o.OK("operator", file, "signs account JWTs for the operator")
 	}
 }
 
 // operatorProgram tries the program that signs for the operator.
-func (o *OperatorCheck) operatorProgram(name string) {
+func (o *Check) operatorProgram(name string) {
 	signer, err := deployment.OperatorProgram(o.Cfg)
 	if err == nil {
 		err = operator.CheckSigner(o.operator, signer)
@@ -92,11 +93,11 @@ func (o *OperatorCheck) operatorProgram(name string) {
 		o.Fail(fault.Config, "operator", name, "docs/reference/signing-programs.md says what a program that signs has to do", "operator.signing_command: %v", err)
 		return
 	}
-	o.Ok("operator", name, "signs account JWTs for the operator")
+	o.OK("operator", name, "signs account JWTs for the operator")
 }
 
 // account looks at what holds for every account JWT.
-func (o *OperatorCheck) account(a *accountCheck) {
+func (o *Check) account(a *accountCheck) {
 	c := a.claims
 	if c == nil {
 		return
@@ -126,17 +127,17 @@ func (o *OperatorCheck) account(a *accountCheck) {
 		}
 	}
 	if sound {
-		o.Ok("account", a.where, "%s is %s", a.name, c.Subject)
+		o.OK("account", a.where, "%s is %s", a.name, c.Subject)
 	}
 }
 
-func (o *OperatorCheck) signAgain(name string) string {
+func (o *Check) signAgain(name string) string {
 	return "sign it again with one of operator.jwt's signing_keys that every server trusts (nsc: -K KEY)" + o.pushed(name)
 }
 
 // signingKeys compares the signing keys of the keyring with those that the account
 // JWTs name.
-func (o *OperatorCheck) signingKeys() {
+func (o *Check) signingKeys() {
 	n, sound := 0, true
 	for _, k := range o.keys.Keys() {
 		if k.Kind != issuer.KindSigning || k.Account == "" { // in the directory, and not in keyring.yaml: not in use
@@ -150,11 +151,11 @@ func (o *OperatorCheck) signingKeys() {
 		}
 	}
 	if sound {
-		o.Ok("signing key", o.Cfg.Keyring.Dir, "%s, as the account JWTs have them", plural.Count(n, "active signing key"))
+		o.OK("signing key", o.Cfg.Keyring.Dir, "%s, as the account JWTs have them", plural.Count(n, "active signing key"))
 	}
 }
 
-func (o *OperatorCheck) signingKey(a *accountCheck, k *issuer.Key) bool {
+func (o *Check) signingKey(a *accountCheck, k *issuer.Key) bool {
 	scope, there := a.claims.SigningKeys.GetScope(k.PublicKey)
 	own := k.PublicKey == a.claims.Subject
 	role := operator.ScopeOf(a.claims, k.PublicKey)

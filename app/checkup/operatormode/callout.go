@@ -3,6 +3,7 @@ package operatormode
 import (
 	"slices"
 	"strings"
+
 	"usher/internal/fault"
 	"usher/internal/plural"
 
@@ -13,7 +14,7 @@ import (
 )
 
 // callout looks at the external authorization of the callout account.
-func (o *OperatorCheck) callout() {
+func (o *Check) callout() {
 	a := o.called(o.Cfg.Accounts.Callout)
 	o.alias()
 	if a.claims == nil {
@@ -34,7 +35,7 @@ func (o *OperatorCheck) callout() {
 }
 
 // serviceKey returns the public key of the service user.
-func (o *OperatorCheck) serviceKey() string {
+func (o *Check) serviceKey() string {
 	if c, err := UserOf(o.Cfg.NATS.CredsFile); err == nil {
 		return c.Subject
 	}
@@ -42,7 +43,7 @@ func (o *OperatorCheck) serviceKey() string {
 }
 
 // wanted returns the rest of the flags of "nsc edit authcallout".
-func (o *OperatorCheck) wanted() string {
+func (o *Check) wanted() string {
 	var public []string
 	for _, a := range o.accounts {
 		if a.lands != "" && a.public != "" && !a.wrong {
@@ -61,7 +62,7 @@ func (o *OperatorCheck) wanted() string {
 
 // alias finds an account that is the system account under another name. Nothing can
 // be the callout account under another name: keyring.yaml takes a key once.
-func (o *OperatorCheck) alias() {
+func (o *Check) alias() {
 	if o.operator == nil {
 		return
 	}
@@ -73,7 +74,7 @@ func (o *OperatorCheck) alias() {
 }
 
 // reach compares where usher may place clients with where it would.
-func (o *OperatorCheck) reach(callout *accountCheck) {
+func (o *Check) reach(callout *accountCheck) {
 	allowed := callout.claims.Authorization.AllowedAccounts
 	sound := true
 	for _, a := range o.accounts {
@@ -95,14 +96,14 @@ func (o *OperatorCheck) reach(callout *accountCheck) {
 		sound = false
 	}
 	if sound {
-		o.Ok("callout", callout.where, "%s has external authorization, for every account that clients land in", callout.name)
+		o.OK("callout", callout.where, "%s has external authorization, for every account that clients land in", callout.name)
 	}
 }
 
 // past finds who comes past usher: auth users beside the service user, about whom no
 // server asks; and keys that usher does not hold and that make users of an account where
 // its clients land.
-func (o *OperatorCheck) past(callout *accountCheck) {
+func (o *Check) past(callout *accountCheck) {
 	service := o.serviceKey()
 	others := slices.DeleteFunc(slices.Clone(callout.claims.Authorization.AuthUsers), func(u string) bool { return u == service })
 	if len(others) > 0 {
@@ -122,14 +123,14 @@ func (o *OperatorCheck) past(callout *accountCheck) {
 		}
 		if len(strange) > 0 {
 			slices.Sort(strange)
-			o.Ok("callout", a.where, "whoever has %s of %s, which the keyring does not have, makes users of it that come past usher: %s",
+			o.OK("callout", a.where, "whoever has %s of %s, which the keyring does not have, makes users of it that come past usher: %s",
 				plural.Count(len(strange), "signing key"), a.name, strings.Join(strange, ", "))
 		}
 	}
 }
 
 // xkey compares the xkey of the callout account with those of the keyring.
-func (o *OperatorCheck) xkey(a *accountCheck) {
+func (o *Check) xkey(a *accountCheck) {
 	public := a.claims.Authorization.XKey
 	held := o.keys.XKeys()
 	holds := false
@@ -139,7 +140,7 @@ func (o *OperatorCheck) xkey(a *accountCheck) {
 	set := "nsc edit authcallout -a " + a.name + " --curve " + PublicXKey(o.keys) + o.pushed(a.name)
 	switch {
 	case holds:
-		o.Ok("xkey", a.where, "requests are sealed to a key of the keyring")
+		o.OK("xkey", a.where, "requests are sealed to a key of the keyring")
 	case public == "" && len(held) > 0:
 		o.Fail(fault.Config, "xkey", a.where, set, "%s has no authorization.xkey, and the keyring has an xkey: servers ask in the clear, and usher refuses such requests", a.name)
 	case public == "":

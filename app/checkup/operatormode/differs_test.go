@@ -3,6 +3,7 @@ package operatormode
 import (
 	"strings"
 	"testing"
+
 	"usher/app/checkup/finding"
 	"usher/app/config"
 	"usher/callout/callouttest"
@@ -26,7 +27,7 @@ func TestCheckOperatorDiffers(t *testing.T) {
 	}
 	var f finding.List
 	all = append(all, all[0], jwtVersion{who: "the resolver", text: all[0].text, claims: all[0].claims})
-	check := &OperatorCheck{List: &f, Cfg: &config.Config{}}
+	check := &Check{List: &f, Cfg: &config.Config{}}
 	check.compare(&accountCheck{name: "APP", public: o.Accounts["APP"]}, all, nil, false)
 	if len(f) != 1 || f[0].Check != "resolver" || f[0].Result != "error" || !strings.HasPrefix(f[0].Detail, "servers differ: the JWT of APP of ") || !strings.Contains(f[0].Hint, "usher nkey push APP") ||
 		strings.Count(f[0].Detail, "the JWT of APP") != 2 || !strings.Contains(f[0].Detail, "("+all[0].who+", the resolver)") {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+
 	"usher/app/checkup/finding"
 	"usher/app/deployment"
 	"usher/app/natsconn"
@@ -32,7 +33,7 @@ type jwtVersion struct {
 
 // checkLive asks the servers which account JWTs they go by. What they say counts more
 // than what is on disk.
-func (o *OperatorCheck) live(ctx context.Context) {
+func (o *Check) live(ctx context.Context) {
 	const check = "resolver"
 	file := o.Cfg.Operator.SystemCredsFile
 	if file == "" {
@@ -53,11 +54,11 @@ func (o *OperatorCheck) live(ctx context.Context) {
 		o.Fail(fault.Config, check, file, "operator.system_creds_file has to be that of a user of the operator's system account", "%v", err)
 		return
 	case err != nil:
-		o.Fail(fault.Runtime, check, natsconn.NatsURLs(o.Cfg), "start the servers that are missing, or take them out of the cluster", "%v", err)
+		o.Fail(fault.Runtime, check, natsconn.URLs(o.Cfg), "start the servers that are missing, or take them out of the cluster", "%v", err)
 		return
 	}
 	if err := o.trust(ctx, cluster, servers); err != nil {
-		o.Fail(fault.Runtime, check, natsconn.NatsURLs(o.Cfg), "usher check again; if it stays so, look at the servers' logs", "%v", err)
+		o.Fail(fault.Runtime, check, natsconn.URLs(o.Cfg), "usher check again; if it stays so, look at the servers' logs", "%v", err)
 		return
 	}
 	silent := true // servers may be unable to say what their resolver stores
@@ -81,9 +82,9 @@ func (o *OperatorCheck) live(ctx context.Context) {
 	}
 }
 
-func (o *OperatorCheck) ConnectSystem(file string) (*nats.Conn, error) {
+func (o *Check) ConnectSystem(file string) (*nats.Conn, error) {
 	const check = "resolver"
-	opts, err := natsconn.TlsOptions(&o.Cfg.NATS.TLS)
+	opts, err := natsconn.TLSOptions(&o.Cfg.NATS.TLS)
 	if err != nil {
 		return nil, err // said of the service user already
 	}
@@ -102,21 +103,21 @@ func (o *OperatorCheck) ConnectSystem(file string) (*nats.Conn, error) {
 		o.Fail(fault.Config, check, file, "nsc generate creds -a "+o.Cfg.Accounts.System+" -n USER -o FILE; and chmod 600 it", "operator.system_creds_file: %v", err)
 		return nil, err
 	}
-	nc, err := nats.Connect(natsconn.NatsURLs(o.Cfg), append(opts, nats.UserCredentials(file), nats.Name("usher-check-system"),
+	nc, err := nats.Connect(natsconn.URLs(o.Cfg), append(opts, nats.UserCredentials(file), nats.Name("usher-check-system"),
 		nats.Timeout(deployment.ConnectTimeout), nats.NoReconnect(),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
 	switch {
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
 		o.Fail(fault.Config, check, file, "operator.system_creds_file has to be that of a user of the operator's system account", "the servers refuse the system user: %v", err)
 	case err != nil:
-		o.Fail(fault.Runtime, check, natsconn.NatsURLs(o.Cfg), "is nats-server running, and is this its address?", "as system user: %v", err)
+		o.Fail(fault.Runtime, check, natsconn.URLs(o.Cfg), "is nats-server running, and is this its address?", "as system user: %v", err)
 	}
 	return nc, err
 }
 
 // versions returns what each server goes by, and what the resolvers store.
 func versions(ctx context.Context, c *operator.Cluster, public string, servers []operator.Server) (all []jwtVersion, stored bool, err error) {
-	inForce, err := c.InForce(ctx, public, servers)
+	inForce, err := c.LoadedJWTs(ctx, public, servers)
 	if err != nil {
 		return nil, false, err
 	}
@@ -142,12 +143,12 @@ func versions(ctx context.Context, c *operator.Cluster, public string, servers [
 
 // compare holds what servers have of an account against what is on disk, and puts
 // it in its place.
-func (o *OperatorCheck) compare(a *accountCheck, all []jwtVersion, servers []operator.Server, silent bool) {
+func (o *Check) compare(a *accountCheck, all []jwtVersion, servers []operator.Server, silent bool) {
 	const check = "resolver"
 	push := "usher nkey push " + a.name + ", or nsc push -a " + a.name
 	if len(all) == 0 {
 		if silent {
-			o.Ok(check, a.name, "no server has loaded it yet, and they do not say what they would take (a memory resolver does not)")
+			o.OK(check, a.name, "no server has loaded it yet, and they do not say what they would take (a memory resolver does not)")
 			return
 		}
 		o.Fail(fault.Config, check, a.name, push, "no server knows %s (%s)", a.name, a.public)
@@ -177,14 +178,14 @@ func (o *OperatorCheck) compare(a *accountCheck, all []jwtVersion, servers []ope
 		if a.disk == nil {
 			same = "all the same"
 		}
-		o.Ok(check, a.name, "%s: %s", operator.Names(servers), same)
+		o.OK(check, a.name, "%s: %s", operator.Names(servers), same)
 	}
 	a.claims, a.where = newest.claims, a.name+" (in force)"
 	a.stale = a.disk != nil && newest.text != a.text
 }
 
 // againstDisk finds versions that are older or newer than the one on disk.
-func (o *OperatorCheck) againstDisk(a *accountCheck, all []jwtVersion, push string) {
+func (o *Check) againstDisk(a *accountCheck, all []jwtVersion, push string) {
 	const check = "resolver"
 	file := operator.Dir(o.Cfg.Operator.Dir).AccountFile(a.name)
 	var older, newer, other []jwtVersion
@@ -218,7 +219,7 @@ func (o *OperatorCheck) againstDisk(a *accountCheck, all []jwtVersion, push stri
 func issued(c *jwt.AccountClaims) string { return time.Unix(c.IssuedAt, 0).UTC().Format(time.RFC3339) }
 
 // dated says which JWTs of an account there are, each with who has it.
-func (o *OperatorCheck) dated(name string, all []jwtVersion) string {
+func (o *Check) dated(name string, all []jwtVersion) string {
 	who := map[string][]string{}
 	var order []jwtVersion
 	for _, v := range all {

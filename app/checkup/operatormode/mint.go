@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"time"
+
 	"usher/internal/fault"
 
 	"github.com/nats-io/jwt/v2"
@@ -111,14 +112,14 @@ func tryUsers(s *snapshot.Snapshot, try func(who string, id identity.Identity, f
 }
 
 // userJWTs makes what usher would answer, and judges it as a server would.
-func (o *OperatorCheck) userJWTs(ctx context.Context) {
+func (o *Check) userJWTs(ctx context.Context) {
 	a := o.called(o.Cfg.Accounts.Callout)
 	signers, ok := o.keys.For(a.public)
 	if a.claims == nil || !ok {
 		return
 	}
 	if o.offline && SignsElsewhere(o.keys) {
-		o.Ok("user jwt", "", "not tried offline: a program signs")
+		o.OK("user jwt", "", "not tried offline: a program signs")
 		return
 	}
 	view := &operator.View{Callout: a.claims, Strict: o.strict(), MaxPayload: o.maxPayload, Account: func(public string) *jwt.AccountClaims {
@@ -147,7 +148,7 @@ func SignsElsewhere(keys *issuer.Keyring) bool {
 	return slices.ContainsFunc(keys.Keys(), func(k issuer.Key) bool { return len(k.Command) > 0 && k.State == issuer.StateActive })
 }
 
-func (o *OperatorCheck) userJWT(ctx context.Context, mint *issuer.Issuer, signers *issuer.Signers, view *operator.View, e *Example) {
+func (o *Check) userJWT(ctx context.Context, mint *issuer.Issuer, signers *issuer.Signers, view *operator.View, e *Example) {
 	const check = "user jwt"
 	place := issuer.Place{Account: e.Grant.Account, Scope: e.Grant.Scope}
 	to, err := MadeUp()
@@ -160,7 +161,7 @@ func (o *OperatorCheck) userJWT(ctx context.Context, mint *issuer.Issuer, signer
 	response, _, err := mint.Issue(ctx, signers, to, e.Id, &e.Grant)
 	switch {
 	case errors.Is(err, issuer.ErrNoSigningKey):
-		with, what := "account: "+place.Account, assembly.SigningKeyFor(o.keys, place)
+		with, what := "account: "+place.Account, assembly.MissingKey(o.keys, place)
 		if place.Scope != "" {
 			with += " and scope: " + place.Scope
 		}
@@ -171,7 +172,7 @@ func (o *OperatorCheck) userJWT(ctx context.Context, mint *issuer.Issuer, signer
 		o.Fail(fault.Config, check, place.String(), "the keyring, and the program that signs, have to be mended", "what %s would get cannot be signed: %v", e.Who, err)
 		return
 	}
-	if _, err := view.Judge(string(response)); err != nil {
+	if _, err := view.CheckResponse(string(response)); err != nil {
 		if errors.Is(err, operator.ErrNoAccount) && !o.unknown(e.Grant.Account) {
 			return // nothing is known of the account, and that is said
 		}
@@ -181,11 +182,11 @@ func (o *OperatorCheck) userJWT(ctx context.Context, mint *issuer.Issuer, signer
 		o.Fail(fault.Config, check, place.String(), o.refusedHint(err, e), "servers would refuse what %s gets: %v", e.Who, err)
 		return
 	}
-	o.Ok(check, place.String(), "servers would take what %s gets, %d bytes", e.Who, len(response))
+	o.OK(check, place.String(), "servers would take what %s gets, %d bytes", e.Who, len(response))
 }
 
 // unknown reports whether servers were asked for an account and have none.
-func (o *OperatorCheck) unknown(name string) bool {
+func (o *Check) unknown(name string) bool {
 	i := slices.IndexFunc(o.accounts, func(a *accountCheck) bool { return a.name == name })
 	return i >= 0 && o.accounts[i].missing
 }
@@ -208,7 +209,7 @@ func MadeUp() (issuer.Recipient, error) {
 }
 
 // activeKey returns the public key that signs for a place.
-func (o *OperatorCheck) activeKey(place issuer.Place) string {
+func (o *Check) activeKey(place issuer.Place) string {
 	for _, k := range o.keys.Keys() {
 		if k.State == issuer.StateActive && k.Account == place.Account && k.Scope == place.Scope {
 			return k.PublicKey
@@ -218,7 +219,7 @@ func (o *OperatorCheck) activeKey(place issuer.Place) string {
 }
 
 // refusedHint says what to do about an answer that a server would refuse.
-func (o *OperatorCheck) refusedHint(err error, e *Example) string {
+func (o *Check) refusedHint(err error, e *Example) string {
 	name, callout := e.Grant.Account, o.Cfg.Accounts.Callout
 	place := issuer.Place{Account: name, Scope: e.Grant.Scope}
 	public := "PUBLIC_KEY"

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+
 	"usher/internal/fault"
 	"usher/internal/shellword"
 
@@ -23,9 +24,9 @@ import (
 // defaultMaxPayload is nats-server's.
 const defaultMaxPayload = 1 << 20
 
-// OperatorCheck looks at what operator mode has in place of a server's
+// Check looks at what operator mode has in place of a server's
 // configuration: operator, account and user JWTs, and the keyring beside them.
-type OperatorCheck struct {
+type Check struct {
 	*finding.List
 	Cfg      *config.Config
 	keys     *issuer.Keyring
@@ -54,10 +55,10 @@ type accountCheck struct {
 	wrong   bool               // public is that of another account
 }
 
-// CheckOperatorMode looks at the JWTs of operator mode: those on disk, and unless offline
+// Run looks at the JWTs of operator mode: those on disk, and unless offline
 // those in force.
-func CheckOperatorMode(ctx context.Context, f *finding.List, cfg *config.Config, keys *issuer.Keyring, snapshot *snapshot.Snapshot, offline bool) *OperatorCheck {
-	o := &OperatorCheck{List: f, Cfg: cfg, keys: keys, snapshot: snapshot, now: time.Now(), offline: offline, maxPayload: defaultMaxPayload}
+func Run(ctx context.Context, f *finding.List, cfg *config.Config, keys *issuer.Keyring, snapshot *snapshot.Snapshot, offline bool) *Check {
+	o := &Check{List: f, Cfg: cfg, keys: keys, snapshot: snapshot, now: time.Now(), offline: offline, maxPayload: defaultMaxPayload}
 	o.need()
 	o.readDir()
 	if !offline {
@@ -76,7 +77,7 @@ func CheckOperatorMode(ctx context.Context, f *finding.List, cfg *config.Config,
 }
 
 // need lists the accounts that keyring, configuration and directory name.
-func (o *OperatorCheck) need() {
+func (o *Check) need() {
 	lands := LandsIn(o.Cfg, o.snapshot)
 	names := map[string]bool{o.Cfg.Accounts.Callout: true, o.Cfg.Accounts.System: true}
 	for name := range lands {
@@ -118,7 +119,7 @@ func LandsIn(cfg *config.Config, s *snapshot.Snapshot) map[string]string {
 
 // readDir reads what is on disk. An account that is not there may be in force all
 // the same.
-func (o *OperatorCheck) readDir() {
+func (o *Check) readDir() {
 	const keep = "keep operator.jwt and accounts/NAME.jwt in a directory, and set operator.dir to it (docs/how-to/own-operator.md)"
 	if o.Cfg.Operator.Dir == "" {
 		o.Warn("operator", "", keep, "operator.dir is not set: what is on disk, and who signed the account JWTs, is not checked")
@@ -144,7 +145,7 @@ func (o *OperatorCheck) readDir() {
 }
 
 // find returns the account with a public key, as far as its claims are known.
-func (o *OperatorCheck) find(public string) *accountCheck {
+func (o *Check) find(public string) *accountCheck {
 	for _, a := range o.accounts {
 		if a.public == public && a.claims != nil {
 			return a
@@ -154,17 +155,17 @@ func (o *OperatorCheck) find(public string) *accountCheck {
 }
 
 // called returns the account of a name; need has made it.
-func (o *OperatorCheck) called(name string) *accountCheck {
+func (o *Check) called(name string) *accountCheck {
 	i := slices.IndexFunc(o.accounts, func(a *accountCheck) bool { return a.name == name })
 	return o.accounts[i]
 }
 
 // strict reports whether the operator demands signing keys.
-func (o *OperatorCheck) strict() bool { return o.operator != nil && o.operator.StrictSigningKeyUsage }
+func (o *Check) strict() bool { return o.operator != nil && o.operator.StrictSigningKeyUsage }
 
 // pushed ends a hint that begins with a change of an account JWT. What nsc changes
 // lies in its own store, and usher nkey push takes what is in operator.dir.
-func (o *OperatorCheck) pushed(name string) string {
+func (o *Check) pushed(name string) string {
 	dir := o.Cfg.Operator.Dir
 	if dir == "" {
 		return "; then nsc push -a " + name

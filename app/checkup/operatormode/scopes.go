@@ -3,6 +3,7 @@ package operatormode
 import (
 	"slices"
 	"strings"
+
 	"usher/app/assembly"
 	"usher/internal/fault"
 
@@ -16,7 +17,7 @@ import (
 
 // scopes compares accounts.scopes with the scoped keys of the keyring, and looks at
 // the templates that they stand for.
-func (o *OperatorCheck) scopes() {
+func (o *Check) scopes() {
 	active := map[issuer.Place]string{}
 	for _, k := range o.keys.Keys() {
 		if k.State == issuer.StateActive && k.Scope != "" {
@@ -47,7 +48,7 @@ func (o *OperatorCheck) scopes() {
 }
 
 // template looks at what a scoped signing key gives.
-func (o *OperatorCheck) template(a *accountCheck, k *issuer.Key) {
+func (o *Check) template(a *accountCheck, k *issuer.Key) {
 	scope, _ := a.claims.SigningKeys.GetScope(k.PublicKey)
 	user, ok := scope.(*jwt.UserScope)
 	if !ok || user == nil || user.Role != k.Scope {
@@ -56,19 +57,19 @@ func (o *OperatorCheck) template(a *accountCheck, k *issuer.Key) {
 	sound := true
 	edit := "nsc edit signing-key -a " + a.name + " --sk " + k.PublicKey + " "
 	p := &user.Template.Permissions
-	for _, side := range operator.Open(p, &a.claims.DefaultPermissions) {
+	for _, side := range operator.OpenSides(p, &a.claims.DefaultPermissions) {
 		flag := strings.TrimSuffix(side, "lish")
 		flag = strings.TrimSuffix(flag, "scribe")
 		o.Fail(fault.Config, "scope", a.where, edit+"--deny-"+flag+" '>' (or --allow-"+flag+" for what is meant)"+o.pushed(a.name),
 			"the template of %s says nothing of what may be allowed to %s: everything is", k.Account+"/"+k.Scope, side)
 		sound = false
 	}
-	for _, what := range operator.Reach(p, callout.Subject, permissions.Overlaps) {
+	for _, what := range operator.MatchingAllows(p, callout.Subject, permissions.Overlaps) {
 		o.Warn("scope", a.where, edit+"--deny-pubsub '"+callout.Subject+"'"+o.pushed(a.name),
 			"the template of %s reaches %s: %s", k.Account+"/"+k.Scope, callout.Subject, what)
 		sound = false
 	}
 	if sound {
-		o.Ok("scope", a.where, "the template of %s states both sides", k.Account+"/"+k.Scope)
+		o.OK("scope", a.where, "the template of %s states both sides", k.Account+"/"+k.Scope)
 	}
 }

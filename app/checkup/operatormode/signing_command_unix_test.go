@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
 	"usher/app/apptest"
 	"usher/app/checkup/finding"
 	"usher/app/config"
@@ -36,7 +37,7 @@ func TestSigningCommandOfOthers(t *testing.T) {
 			t.Errorf("%v: %v", argv, err)
 		}
 		var f finding.List
-		o := OperatorCheck{List: &f, Cfg: cfg}
+		o := Check{List: &f, Cfg: cfg}
 		o.operatorProgram(argv[0])
 		if len(f) != 1 || !strings.Contains(f[0].Detail, "another user can write or replace it") || !strings.Contains(f[0].Hint, "ch") {
 			t.Errorf("%v, check: %+v", argv, f)

@@ -3,6 +3,7 @@ package operatormode
 import (
 	"context"
 	"slices"
+
 	"usher/app/deployment"
 	"usher/internal/fault"
 
@@ -13,7 +14,7 @@ import (
 
 // trust compares whose account JWTs the servers take with who signs them here. It is
 // fixed while a server runs, whatever operator.jwt has been made since.
-func (o *OperatorCheck) trust(ctx context.Context, cluster *operator.Cluster, servers []operator.Server) error {
+func (o *Check) trust(ctx context.Context, cluster *operator.Cluster, servers []operator.Server) error {
 	const check = "operator"
 	trusts, err := cluster.Trusts(ctx, servers)
 	if err != nil {
@@ -27,7 +28,7 @@ func (o *OperatorCheck) trust(ctx context.Context, cluster *operator.Cluster, se
 		}
 	}
 	if len(unsaid) > 0 {
-		err := &operator.TrustError{Unsaid: unsaid}
+		err := &operator.TrustError{Unknown: unsaid}
 		o.Warn(check, operator.Names(unsaid), operator.TrustHint(err), "%v: whose account JWTs it takes is not checked", err)
 	}
 	before := len(*o.List)
@@ -46,14 +47,14 @@ func (o *OperatorCheck) trust(ctx context.Context, cluster *operator.Cluster, se
 		}
 	}
 	if len(*o.List) == before && len(unsaid) == 0 {
-		o.Ok(check, operator.Names(servers), "trust operator %s as operator.jwt has it", o.operator.Name)
+		o.OK(check, operator.Names(servers), "trust operator %s as operator.jwt has it", o.operator.Name)
 	}
 	return nil
 }
 
 // signs returns the public key that signs account JWTs here; empty: it is not here,
 // which operatorJWT says.
-func (o *OperatorCheck) signs() string {
+func (o *Check) signs() string {
 	kp, err := deployment.OperatorKey(o.Cfg)
 	if err != nil {
 		return ""
@@ -66,7 +67,7 @@ func (o *OperatorCheck) signs() string {
 }
 
 // distrust returns the servers that take no account JWT from a key, as far as they say.
-func (o *OperatorCheck) distrust(key string) []operator.Server {
+func (o *Check) distrust(key string) []operator.Server {
 	var by []operator.Server
 	for _, s := range o.servers {
 		if keys := o.trusts[s.ID]; keys != nil && !slices.Contains(keys, key) {
@@ -77,7 +78,7 @@ func (o *OperatorCheck) distrust(key string) []operator.Server {
 }
 
 // stranger says who signed an account JWT, unless servers take it from them.
-func (o *OperatorCheck) stranger(c *jwt.AccountClaims) string {
+func (o *Check) stranger(c *jwt.AccountClaims) string {
 	signed := "it is signed by " + c.Issuer + ", "
 	by := o.distrust(c.Issuer)
 	switch {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+
 	"usher/app/natsconn"
 	"usher/internal/fault"
 	"usher/internal/secretfile"
@@ -44,7 +45,7 @@ func UserOf(path string) (*jwt.UserClaims, error) {
 }
 
 // serviceUser looks at the user that usher itself connects as.
-func (o *OperatorCheck) serviceUser() {
+func (o *Check) serviceUser() {
 	const check = "service user"
 	a := o.called(o.Cfg.Accounts.Callout)
 	file := o.Cfg.NATS.CredsFile
@@ -71,7 +72,7 @@ func (o *OperatorCheck) serviceUser() {
 		sound = false
 	}
 	if sound {
-		o.Ok(check, file, "%s is an auth user of %s", orSubject(c), a.name)
+		o.OK(check, file, "%s is an auth user of %s", orSubject(c), a.name)
 	}
 }
 
@@ -85,7 +86,7 @@ func orSubject(c *jwt.UserClaims) string {
 // user looks at what holds for every user of the callout account. It reports
 // whether a server would take it. renew says how to get one that lasts, another how
 // to get one of the callout account.
-func (o *OperatorCheck) user(check, where, renew, another string, a *accountCheck, c *jwt.UserClaims) bool {
+func (o *Check) user(check, where, renew, another string, a *accountCheck, c *jwt.UserClaims) bool {
 	sound := o.lifetime(check, where, renew, &c.ClaimsData)
 	_, err := operator.Limits(a.claims, c, o.strict())
 	switch {
@@ -113,10 +114,10 @@ func (o *OperatorCheck) user(check, where, renew, another string, a *accountChec
 const notBearer = "is not a bearer: it cannot be a default_sentinel, and a client that has its JWT and a token is refused"
 
 // sentinelFile looks at nats.sentinel_creds_file.
-func (o *OperatorCheck) sentinelFile() {
-	file := o.Cfg.NATS.SentinelFile
+func (o *Check) sentinelFile() {
+	file := o.Cfg.NATS.SentinelCredsFile
 	if file == "" {
-		o.Ok("sentinel", "", "nats.sentinel_creds_file is not set: the servers need a default_sentinel")
+		o.OK("sentinel", "", "nats.sentinel_creds_file is not set: the servers need a default_sentinel")
 		return
 	}
 	c, err := UserOf(file)
@@ -128,7 +129,7 @@ func (o *OperatorCheck) sentinelFile() {
 }
 
 // Sentinel looks at a user that clients are until usher has decided.
-func (o *OperatorCheck) Sentinel(where string, c *jwt.UserClaims) {
+func (o *Check) Sentinel(where string, c *jwt.UserClaims) {
 	a := o.called(o.Cfg.Accounts.Callout)
 	if a.claims == nil {
 		return
@@ -157,13 +158,13 @@ func (o *OperatorCheck) Sentinel(where string, c *jwt.UserClaims) {
 	case a.claims.Limits.DisallowBearer:
 		fail("nsc edit account -n "+a.name+" --disallow-bearer=false"+o.pushed(a.name), "is a bearer, and %s disallows bearers (limits.disallow_bearer): servers refuse it", a.name)
 	}
-	if !operator.Silent(&limits) {
+	if !operator.DeniesAll(&limits) {
 		o.Warn("sentinel", where, edit("--deny-pubsub '>'"), "may publish or subscribe: if %s ever loses its external authorization, anybody is let in with that", a.name)
 	}
 	if len(limits.AllowedConnectionTypes)+len(limits.Src)+len(limits.Times) > 0 {
 		o.Warn("sentinel", where, edit("without connection types, source networks and times"), "has limits of its own (connection types, networks or times): servers refuse every client beyond them")
 	}
 	if len(*o.List) == before {
-		o.Ok("sentinel", where, "%s is a bearer of %s, and may do nothing", orSubject(c), a.name)
+		o.OK("sentinel", where, "%s is a bearer of %s, and may do nothing", orSubject(c), a.name)
 	}
 }

@@ -10,7 +10,7 @@ import (
 // undecided (a runtime error), or nil if everything asked about is granted.
 func OutcomeError(x *explanation.Explanation) error {
 	switch {
-	case x.Outcome == callout.Denied || x.Refuses():
+	case x.Outcome == callout.Denied || x.Denies():
 		return &fault.Error{Kind: fault.Denied}
 	case x.Outcome != callout.Granted || x.Unknown():
 		return &fault.Error{Kind: fault.Runtime}

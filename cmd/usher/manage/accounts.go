@@ -43,7 +43,7 @@ func connectMaker(c *cli.Context, cfg *config.Config) (*deployment.AccountMaker,
 		d.Close()
 		return nil, err
 	}
-	m.Rotator.Without, m.Rotator.NoUsher = c.StringSlice("without"), c.Bool("no-usher")
+	m.Rotator.IgnoredServers, m.Rotator.NoUsher = c.StringSlice("without"), c.Bool("no-usher")
 	return m, nil
 }
 

@@ -31,7 +31,7 @@ func errOccupied(account, project string) error {
 // gone already.
 func ownAccount(ctx context.Context, r *remote.Session, cfg *config.Config) (account, reason string, err error) {
 	name := r.Arg(0)
-	known, err := deployment.KnownAccounts(cfg)
+	known, err := deployment.Accounts(cfg)
 	if err != nil {
 		return "", "", err
 	}

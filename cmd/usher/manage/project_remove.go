@@ -117,7 +117,7 @@ func removeWithoutAPI(c *cli.Context) (done bool, err error) {
 		return false, err
 	}
 	name := c.Args().First()
-	known, err := deployment.KnownAccounts(cfg)
+	known, err := deployment.Accounts(cfg)
 	if err != nil {
 		return true, err
 	}

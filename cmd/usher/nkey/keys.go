@@ -63,7 +63,7 @@ func keyringKeys(cfg *config.Config, now time.Time) ([]KeyInfo, *keyring.State, 
 	}
 	state, err := keyring.ReadState(cfg.Keyring.Dir, assembly.KeyringConfig(cfg))
 	if err != nil {
-		return nil, nil, assembly.KeyringFault(cfg, err)
+		return nil, nil, assembly.KeyringError(cfg, err)
 	}
 	var rows []KeyInfo
 	for _, k := range keys.Keys() {
@@ -129,7 +129,7 @@ func printKeys(c *cli.Context, rows []KeyInfo, withUsage bool) error {
 // noteRotation prints a note if a rotation is in progress.
 func noteRotation(c *cli.Context, s *keyring.State) {
 	if s.Rotation != nil {
-		cmdutil.Note(c.App.ErrWriter, rotation.UnderWay(s.Rotation).Error())
+		cmdutil.Note(c.App.ErrWriter, rotation.InProgress(s.Rotation).Error())
 		cmdutil.Hint(c.App.ErrWriter, "continue it with usher nkey rotate --resume, or undo it with --rollback")
 	}
 }

@@ -41,7 +41,7 @@ func retire(c *cli.Context, d *deployment.Deployment) error {
 	if err != nil {
 		return err
 	}
-	r.Without = c.StringSlice("without")
+	r.IgnoredServers = c.StringSlice("without")
 	blockers, err := r.Retire(c.Context, c.Args().First(), c.Bool("now"))
 	if err != nil {
 		return deployment.RotationError(d.Cfg, err)

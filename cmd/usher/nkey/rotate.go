@@ -73,7 +73,7 @@ func rotate(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	r.Without, r.NoUsher = c.StringSlice("without"), c.Bool("no-usher")
+	r.IgnoredServers, r.NoUsher = c.StringSlice("without"), c.Bool("no-usher")
 	if c.Bool("dry-run") {
 		return printPlan(c, r, target)
 	}

@@ -20,7 +20,7 @@ func verifyCommand() *cli.Command {
 			}
 			return withDeployment(c, func(d *deployment.Deployment) error {
 				var f finding.List
-				if err := checkup.Verify(c.Context, &f, d); err != nil {
+				if err := checkup.CheckKeys(c.Context, &f, d); err != nil {
 					return deployment.RotationError(d.Cfg, err)
 				}
 				return cmdutil.PrintFindings(c, f)

@@ -44,7 +44,7 @@ func values() []directory.Value {
 	}
 }
 
-// The encoding does not change: entries out there stay readable.
+// The encoding does not change: stored entries stay readable.
 func TestGolden(t *testing.T) {
 	for i, want := range []string{
 		`{"v":1,"value":{"name":"ada","disabled":true,"service_roles":["ingest"],"limits":{"connection_types":["MQTT"]},"profile":{"first_name":"Ada","email":"ada@example.org"},"made":{"created":"2026-03-01T12:00:00.123456789Z","modified":"2026-03-01T12:00:00.123456789Z","by":"7c1f4f4e-4b7d-4b43-8f5e-0c8a7d8f2b11"}}}`,
@@ -101,7 +101,7 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// What is accepted says the same when it is written and read again.
+// A value that was accepted stays the same when it is written and read again.
 func FuzzEntry(f *testing.F) {
 	for i, v := range values() {
 		data, err := envelope.Encode(v)

@@ -21,10 +21,10 @@ func TestQueue(t *testing.T) {
 	for range 3 {
 		go func() { left <- q.Acquire(ctx, x) }()
 	}
-	callouttest.Eventually(t, "three wait", func() bool { return q.Len() == 3 })
+	callouttest.Eventually(t, "three waiters", func() bool { return q.Len() == 3 })
 	in := make(chan error)
 	go func() { in <- q.Acquire(t.Context(), y) }()
-	callouttest.Eventually(t, "four wait", func() bool { return q.Len() == 4 })
+	callouttest.Eventually(t, "four waiters", func() bool { return q.Len() == 4 })
 	cancel()
 	for range 3 {
 		if err := <-left; !errors.Is(err, context.Canceled) {
@@ -41,6 +41,6 @@ func TestQueue(t *testing.T) {
 	}
 	q.Release()
 	if n := q.Len(); n != 0 {
-		t.Errorf("%d wait", n)
+		t.Errorf("%d waiters", n)
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"usher/directory"
 )
 
-// Attack: who administers two projects fills a user's grant by both, and a third project cannot give it its own topics any more
-// Held by: of n projects of one account that a user is in, each has 1/(2n) of a grant that the others cannot take
-func TestTwoProjectsLeaveRoom(t *testing.T) {
+// Attack: an administrator of two projects fills a user's grant with topics of both, so that a third project cannot add topics
+// Held by: if a user is in n projects of one account, each project has 1/(2n) of the grant that the others cannot take
+func TestTwoProjectsLeaveShare(t *testing.T) {
 	const limit = 64 << 10
 	s := start(t, nil, func(c *api.Config) {
 		withPolicy(c)
@@ -20,8 +20,7 @@ func TestTwoProjectsLeaveRoom(t *testing.T) {
 	})
 	s.root(200, "POST", "/v1/projects/lab2", `{"account":"APP"}`)
 	s.root(200, "POST", "/v1/projects/lab2/members/lab-admin:add", `{"roles":["project_admin"]}`)
-	// give has an administrator give a user topics until that is refused, and returns
-	// how many there were.
+	// give adds topics to the grant of pub until that is refused, and returns their number.
 	give := func(who, project string, length, most int) (given int) {
 		t.Helper()
 		p, _ := s.store.Snapshot().Project(project)
@@ -50,16 +49,16 @@ func TestTwoProjectsLeaveRoom(t *testing.T) {
 		if got := s.as("lab-admin", "POST", "/v1/projects/"+p+"/members/pub:add", `{"roles":["publisher"]}`); got.code != http.StatusOK {
 			t.Fatalf("%d %s", got.code, got.text)
 		}
-		// Large ones first, then small ones into what is left.
+		// Large topics first, then small ones that fit into the rest.
 		if large, small := give("lab-admin", p, 200, 120), give("lab-admin", p, 1, 120); large < 20 || large == 120 || small == 120 {
 			t.Errorf("%s: %d large topics, %d small ones", p, large, small)
 		}
 	}
-	// A sixth of 64 KiB, of which a topic takes somewhat more than 100·16/9 bytes.
+	// The share is a sixth of 64 KiB; a topic takes more than 100·16/9 bytes.
 	if given := give("admin", "shop", 100, 120); given < 40 || given == 120 {
-		t.Errorf("the project of its own gives it %d topics", given)
+		t.Errorf("the third project added %d topics", given)
 	}
 	if facts, _ := s.store.Snapshot().Facts("pub", ""); !s.fits("pub", facts, limit) {
-		t.Error("it is not let in any more")
+		t.Error("the grant does not fit")
 	}
 }

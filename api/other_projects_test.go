@@ -11,14 +11,14 @@ import (
 	"usher/permissions"
 )
 
-// policy is where service roles land.
+// policy returns the accounts of service roles.
 func policy() *permissions.Policy {
 	return &permissions.Policy{AdminAccount: "APP", IngestAccount: "INGEST", CalloutAccount: "AUTH", SystemAccount: "SYS"}
 }
 
 func withPolicy(c *api.Config) { c.Policy, c.Reserved = policy(), []string{"AUTH", "SYS"} }
 
-// granted reports whether a user that asks for nothing in particular is let in.
+// granted reports whether a user gets a grant if it selects no project.
 func (s *service) granted(user string) bool {
 	s.t.Helper()
 	facts, _ := s.store.Snapshot().Facts(user, "")
@@ -26,15 +26,14 @@ func (s *service) granted(user string) bool {
 	return err == nil
 }
 
-// Whoever administers a project does not keep others off NATS by making them
-// members of it, and learns nothing of them.
+// A project_admin cannot lock users of other projects out of NATS, and learns nothing about them.
 //
-// Attack: a project_admin adds users of another account, so that they are ambiguous and denied
-// Held by: only a service_admin adds a user that has roles in another account
-func TestAddStranger(t *testing.T) {
+// Attack: a project_admin adds users of another account, so that their connections are ambiguous and denied
+// Held by: only a service_admin can add a user that has roles in another account
+func TestAddUserOfOtherAccount(t *testing.T) {
 	s := start(t, nil, withPolicy)
 	s.root(200, "POST", "/v1/projects/evil", `{"account":"EVIL"}`)
-	s.keys["mallory"] = into[wire.UserCreated](t, s.root(200, "POST", "/v1/users/mallory", `{"projects":[{"project":"evil","roles":["project_admin"]}]}`)).Token
+	s.keys["mallory"] = decode[wire.UserCreated](t, s.root(200, "POST", "/v1/users/mallory", `{"projects":[{"project":"evil","roles":["project_admin"]}]}`)).Token
 	s.root(200, "PUT", "/v1/users/root", `{"email":"root@example.org"}`)
 	const add = `{"roles":["consumer"]}`
 	none := s.as("mallory", "POST", "/v1/projects/evil/members/none:add", add)
@@ -48,9 +47,9 @@ func TestAddStranger(t *testing.T) {
 	}
 	for _, tt := range []struct{ who, path, body string }{
 		{"mallory", "/v1/projects/evil/members/new", `{"projects":[{"roles":["consumer"]}]}`},
-		{"admin", "/v1/projects/shop/members/lab-pub:add", add}, // of the same account
+		{"admin", "/v1/projects/shop/members/lab-pub:add", add}, // in the same account
 		{"admin", "/v1/projects/shop/members/root:add", add},
-		{"root", "/v1/projects/evil/members/pub:add", add}, // who may do so
+		{"root", "/v1/projects/evil/members/pub:add", add}, // a service_admin
 	} {
 		if got := s.as(tt.who, "POST", tt.path, tt.body); got.code != http.StatusOK || strings.Contains(got.text, "service_admin") {
 			t.Errorf("%s %s: %d %s", tt.who, tt.path, got.code, got.text)
@@ -58,20 +57,19 @@ func TestAddStranger(t *testing.T) {
 	}
 	for _, path := range []string{"/v1/projects/shop/members", "/v1/projects/shop/members/root"} {
 		if got := s.as("admin", "GET", path, ""); got.code != http.StatusOK || strings.Contains(got.text, "service_admin") || !strings.Contains(got.text, `"root"`) {
-			t.Errorf("shown to an admin of the project: %s", got.text)
+			t.Errorf("shown to a project_admin: %s", got.text)
 		}
 	}
 }
 
-// A subject outside of the project is given by a service_admin, even if nobody
-// else is in the account.
+// This holds even if no other project is in the account.
 //
-// Attack: a project_admin takes subjects outside of its project
-// Held by: a subject outside of the project is given by a service_admin only
-func TestOwnSubject(t *testing.T) {
+// Attack: a project_admin gives a topic a subject outside of its project
+// Held by: only a service_admin can give a topic a subject outside of its project
+func TestSubjectOutsideOfProject(t *testing.T) {
 	s := start(t, nil, withPolicy)
 	s.root(200, "POST", "/v1/projects/solo", `{"account":"SOLO"}`)
-	s.keys["mallory"] = into[wire.UserCreated](t, s.root(200, "POST", "/v1/users/mallory", `{"projects":[{"project":"solo","roles":["project_admin"]}]}`)).Token
+	s.keys["mallory"] = decode[wire.UserCreated](t, s.root(200, "POST", "/v1/users/mallory", `{"projects":[{"project":"solo","roles":["project_admin"]}]}`)).Token
 	for topic, subject := range map[string]string{"a": "solo", "b": "solox.y", "c": "shop.orders", "d": "events.deploy"} {
 		got := s.as("mallory", "PUT", "/v1/projects/solo/topics/"+topic, `{"subject":"`+subject+`"}`)
 		if got.code != http.StatusForbidden || !strings.Contains(got.text, "solo.") {
@@ -86,14 +84,12 @@ func TestOwnSubject(t *testing.T) {
 	s.root(200, "PUT", "/v1/projects/solo/topics/g", `{"subject":"events.deploy"}`)
 }
 
-// No way leads a project into the accounts no client is placed there.
-//
-// Attack: a project in the callout account or the system account
+// Attack: a service_admin puts a project into the callout account or the system account
 // Held by: the API and imports refuse it
 func TestReservedAccounts(t *testing.T) {
 	s := start(t, nil, withPolicy)
 	for _, account := range []string{"AUTH", "SYS"} {
-		for _, got := range []reply{
+		for _, got := range []response{
 			s.as("root", "POST", "/v1/projects/new", `{"account":"`+account+`"}`),
 			s.as("root", "PUT", "/v1/projects/shop", `{"account":"`+account+`"}`),
 			s.as("root", "POST", "/v1/directory:import", "projects: [{name: new, account: "+account+"}]\n"),
@@ -107,7 +103,7 @@ func TestReservedAccounts(t *testing.T) {
 	}
 	for p := range s.store.Snapshot().Projects() {
 		if p.Account != "APP" {
-			t.Errorf("%s is in %s", p.Name, p.Account)
+			t.Errorf("project %s is in account %s", p.Name, p.Account)
 		}
 	}
 	other := start(t, nil, func(c *api.Config) { c.DefaultAccount, c.Reserved = "AUTH", []string{"AUTH"} })

@@ -32,10 +32,10 @@ func Allows(callout *jwt.AccountClaims, public string) bool {
 	return public == callout.Subject || allowed.Contains(public) || len(allowed) == 1 && allowed[0] == jwt.AnyAccount
 }
 
-// Judge reports whether nats-server would accept an authorization response
+// CheckResponse reports whether nats-server would accept an authorization response
 // (server/auth_callout.go); the error says why not. nats-server 2.15 does not check who
-// signed an encrypted response; Judge does.
-func (v *View) Judge(response string) (*jwt.UserClaims, error) {
+// signed an encrypted response; CheckResponse does.
+func (v *View) CheckResponse(response string) (*jwt.UserClaims, error) {
 	if size := int64(len(response)) + v.Overhead; size > min(v.MaxPayload, jwt.MaxTokenSize) {
 		return nil, fmt.Errorf("%w: %d bytes, the server accepts %d", ErrTooLarge, size, min(v.MaxPayload, jwt.MaxTokenSize))
 	}

@@ -99,15 +99,15 @@ func TestOpenAndReach(t *testing.T) {
 		"a template":     {pub: jwt.Permission{Allow: []string{"{{name()}}.>"}}, sub: jwt.Permission{Allow: []string{"$SYS.{{name()}}.USER.AUTH"}}},
 	} {
 		p := &jwt.Permissions{Pub: c.pub, Sub: c.sub, Resp: c.resp}
-		if got := operator.Open(p, &jwt.Permissions{}); !slices.Equal(got, c.open) {
+		if got := operator.OpenSides(p, &jwt.Permissions{}); !slices.Equal(got, c.open) {
 			t.Errorf("%s: open %v, not %v", name, got, c.open)
 		}
-		if got := operator.Reach(p, auth, permissions.Overlaps); !slices.Equal(got, c.reach) {
+		if got := operator.MatchingAllows(p, auth, permissions.Overlaps); !slices.Equal(got, c.reach) {
 			t.Errorf("%s: reach %v, not %v", name, got, c.reach)
 		}
 	}
 	deny := &jwt.Permissions{Pub: jwt.Permission{Deny: []string{">"}}, Sub: jwt.Permission{Deny: []string{">"}}}
-	if got := operator.Open(&jwt.Permissions{}, deny); got != nil {
+	if got := operator.OpenSides(&jwt.Permissions{}, deny); got != nil {
 		t.Errorf("the account's default permissions: %v", got)
 	}
 }

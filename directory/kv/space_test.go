@@ -25,18 +25,18 @@ func topic(name string) directory.EntryKey {
 	return directory.ResourceKey(directory.KindTopic, shop(), name)
 }
 
-// as makes one change for an author.
+// as commits a change of an author.
 func as(t *testing.T, s *kv.Store, by kv.Author, entries ...directory.Entry) error {
 	t.Helper()
 	_, err := s.Change(kv.ByAuthor(t.Context(), by), func(*snapshot.Snapshot) ([]directory.Entry, error) { return entries, nil })
 	return err
 }
 
-// admin is an administrator of the shop, and no service admin.
+// admin returns an administrator of the shop who is not a service_admin.
 func admin() kv.Author { return kv.Author{User: uuid.New(), Project: shop()} }
 
-// churn makes and removes topics of new names until that is refused, and returns
-// how many there were.
+// churn adds and removes topics with new names until a change is refused, and returns how
+// many there were.
 func churn(t *testing.T, s *kv.Store, prefix string, most int) (made int, err error) {
 	t.Helper()
 	for ; made < most; made++ {
@@ -49,9 +49,9 @@ func churn(t *testing.T, s *kv.Store, prefix string, most int) (made int, err er
 	return made, nil
 }
 
-// Attack: an administrator of a project makes and removes topics without end, and each leaves a mark in the bucket
-// Held by: entries and marks are charged to the project, which has a share of the bucket (directory.max_project_bytes)
-func TestMarksAreCharged(t *testing.T) {
+// Attack: an administrator of a project adds and removes topics in a loop, and each leaves a delete marker in the bucket
+// Held by: entries and delete markers are charged to the project, which has a share of the bucket (directory.max_project_bytes)
+func TestDeleteMarkersAreCharged(t *testing.T) {
 	const share = 20_000
 	c := jetStream(t)
 	now := time.Now
@@ -59,7 +59,7 @@ func TestMarksAreCharged(t *testing.T) {
 	cfg := kv.Config{Conn: c, Create: true, MaxProjectBytes: share, Now: func() time.Time { return now() }, Cache: cache}
 	s := open(t, cfg)
 	stop := run(t, s)
-	furnish(t, loaded(t, s))
+	setUp(t, loaded(t, s))
 	made, err := churn(t, s, "a", 1000)
 	if !errors.Is(err, kv.ErrShare) || made < 30 || made > 100 {
 		t.Fatalf("%d topics were made and removed: %v", made, err)
@@ -67,14 +67,14 @@ func TestMarksAreCharged(t *testing.T) {
 	if u := s.Status().Usage; u.RefusedShare != 1 || u.RefusedFull != 0 {
 		t.Errorf("%+v", u)
 	}
-	// It keeps nobody from removing things, nor others from anything.
+	// Removals, and changes of others, are still accepted.
 	callouttest.Must(t, as(t, s, admin(), directory.Entry{Key: topic("orders")}, directory.Entry{Key: ordersACL()}))
 	callouttest.Must(t, as(t, s, kv.Author{User: uuid.New()}, directory.Entry{Key: topic("orders"), Value: &directory.Topic{}}))
 	lab := directory.IDOf(directory.KindProject, "lab")
 	callouttest.Must(t, as(t, s, kv.Author{User: uuid.New()}, directory.Entry{Key: directory.ProjectKey(lab), Value: &directory.Project{Name: "lab", Account: "APP"}}))
 	callouttest.Must(t, as(t, s, kv.Author{User: uuid.New(), Project: lab}, directory.Entry{Key: directory.ResourceKey(directory.KindTopic, lab, "t"), Value: &directory.Topic{}}))
 
-	// Other replicas count the same, whether they read the bucket or the snapshot on disk.
+	// Other replicas count the same, whether they load the bucket or the cache.
 	other := cfg
 	other.Cache = ""
 	if _, err := churn(t, loaded(t, start(t, other)), "b", 1); !errors.Is(err, kv.ErrShare) {
@@ -89,7 +89,7 @@ func TestMarksAreCharged(t *testing.T) {
 	if _, err := churn(t, kept, "c", 1); !errors.Is(err, kv.ErrShare) {
 		t.Errorf("after a restart: %v", err)
 	}
-	// Marks go, and with them what they are charged for.
+	// Delete markers expire, and the charges for them too.
 	late := other
 	late.Now = func() time.Time { return time.Now().Add(kv.MarkerLife + time.Minute) }
 	if made, err := churn(t, loaded(t, start(t, late)), "d", 10); err != nil {
@@ -97,11 +97,11 @@ func TestMarksAreCharged(t *testing.T) {
 	}
 }
 
-// What is written in place of something is charged in its place: who edits one
-// thing takes no more than that.
+// A message that replaces another one is charged in its place, so edits of one entry do
+// not add up.
 func TestEditsAreChargedOnce(t *testing.T) {
 	s := loaded(t, start(t, kv.Config{Conn: jetStream(t), Create: true, MaxProjectBytes: 3000}))
-	furnish(t, s)
+	setUp(t, s)
 	for i := range int64(30) {
 		callouttest.Must(t, as(t, s, admin(), directory.Entry{Key: topic("busy"), Value: &directory.Topic{Created: time.Unix(i, 0)}}))
 		callouttest.Must(t, as(t, s, admin(), directory.Entry{Key: topic("busy")}))
@@ -112,7 +112,7 @@ func TestEditsAreChargedOnce(t *testing.T) {
 	}
 	big := directory.Entry{Key: directory.ResourceKey(directory.KindTopic, shop(), "big"), Value: &directory.Topic{}}
 	callouttest.Must(t, as(t, s, admin(), big))
-	// An entry of others that an administrator rewrites is the project's from then on.
+	// An entry that an administrator rewrites is charged to the project from then on.
 	acl := directory.Entry{Key: ordersACL(), Value: long}
 	callouttest.Must(t, as(t, s, admin(), acl))
 	n := 0
@@ -127,12 +127,12 @@ func TestEditsAreChargedOnce(t *testing.T) {
 	if n == 0 || n > 10 {
 		t.Errorf("%d more topics", n)
 	}
-	// What makes an entry shorter is made all the same.
+	// A change that makes an entry shorter is still accepted.
 	acl.Value = &directory.ACL{Users: long.Users[:1]}
 	callouttest.Must(t, as(t, s, admin(), acl))
 }
 
-// Attack: the bucket is filled until nobody can be removed or disabled any more
+// Attack: the bucket is filled until no user can be removed or disabled any more
 // Held by: the last fifth of the bucket's max_bytes is kept for removals and for changes that add nothing
 func TestFullBucket(t *testing.T) {
 	const maxBytes = 100_000
@@ -174,7 +174,7 @@ func TestFullBucket(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 
-	// What others put into the bucket can leave no room at all, and that is said at once.
+	// Other programs can fill the bucket completely. Then a change fails at once.
 	for i := 0; ; i++ {
 		m, err := c.Request(fmt.Sprintf("$KV.usher.junk.%d", i), make([]byte, 1000), 10*time.Second)
 		callouttest.Must(t, err)
@@ -184,14 +184,14 @@ func TestFullBucket(t *testing.T) {
 			break
 		}
 	}
-	callouttest.Eventually(t, "it is known how full it is", func() bool { u := s.Status().Usage; return u.Near() && u.Bytes > maxBytes-2000 })
+	callouttest.Eventually(t, "the usage is known", func() bool { u := s.Status().Usage; return u.Near() && u.Bytes > maxBytes-2000 })
 	if err := as(t, s, kv.Author{}, member("late")[:2]...); !errors.Is(err, kv.ErrFull) {
 		t.Error(err)
 	}
 }
 
-// The bucket of an embedded server gets the size that the configuration says; one
-// that is there stays as it is.
+// The bucket of an embedded server gets the configured size. Any other existing bucket
+// keeps its size.
 func TestSizeOfBucket(t *testing.T) {
 	c := jetStream(t)
 	js, err := jetstream.New(c)
@@ -220,11 +220,11 @@ func TestSizeOfBucket(t *testing.T) {
 	}
 }
 
-// Sizes are those that the server counts.
+// MessageSize counts as the server does.
 func TestSizeOfMessages(t *testing.T) {
 	c := jetStream(t)
 	s := loaded(t, start(t, kv.Config{Conn: c, Create: true}))
-	furnish(t, s)
+	setUp(t, s)
 	callouttest.Must(t, as(t, s, admin(), directory.Entry{Key: topic("one"), Value: &directory.Topic{}}))
 	callouttest.Must(t, as(t, s, admin(), directory.Entry{Key: topic("one")}, directory.Entry{Key: topic("two"), Value: &directory.Topic{}}))
 	js, err := jetstream.New(c)
@@ -247,7 +247,7 @@ func TestSizeOfMessages(t *testing.T) {
 	if want := int64(info.State.Bytes); sum != want {
 		t.Errorf("%d bytes, the server counts %d", sum, want)
 	}
-	callouttest.Eventually(t, "the status says so", func() bool {
+	callouttest.Eventually(t, "the status shows the usage", func() bool {
 		u := s.Status().Usage
 		return u.Bytes == sum && u.Messages == info.State.Msgs
 	})

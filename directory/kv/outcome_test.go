@@ -14,7 +14,7 @@ import (
 	"usher/directory/snapshot"
 )
 
-// rig is a store behind a line that can be cut, and another that has its own.
+// rig is a store behind a connection that can be cut, and another store.
 type rig struct {
 	proxy     *proxy
 	cut, free *kv.Store
@@ -25,7 +25,7 @@ func newRig(t *testing.T) *rig {
 	n := startNode(t)
 	r := &rig{proxy: startProxy(t, n.addr())}
 	r.free = loaded(t, start(t, kv.Config{Conn: connect(t, n.url()), Create: true}))
-	furnish(t, r.free)
+	setUp(t, r.free)
 	change(t, r.free, func(*snapshot.Snapshot) ([]directory.Entry, error) {
 		var entries []directory.Entry
 		for _, name := range []string{"ours", "theirs"} {
@@ -34,19 +34,19 @@ func newRig(t *testing.T) *rig {
 		return append(entries, directory.Entry{Key: ordersACL(), Value: &directory.ACL{}}), nil
 	})
 	r.cut = loaded(t, start(t, kv.Config{Conn: connect(t, r.proxy.url())}))
-	callouttest.Eventually(t, "both have the same", func() bool { return r.cut.Status().Revision == r.free.Status().Revision })
+	callouttest.Eventually(t, "both replicas are up to date", func() bool { return r.cut.Status().Revision == r.free.Status().Revision })
 	return r
 }
 
-// orders returns whom the ACL of the orders names.
+// orders returns the ACL of topic orders.
 func orders(s *kv.Store) []string {
 	names, _, _ := s.Snapshot().ACL(directory.KindTopicACL, "shop", "orders")
 	return names
 }
 
-// What is not known of a change is found out: it is made once or not at all, and
-// Change says which.
-func TestLineIsCut(t *testing.T) {
+// Change finds out the outcome of a change whose reply was lost: it was committed once or
+// not at all.
+func TestCutConnection(t *testing.T) {
 	const single, batch, large = 1, 3, directory.MaxChange
 	// add appends a user to the ACL, as one of several entries.
 	add := func(name string, entries int, calls *int) func(*snapshot.Snapshot) ([]directory.Entry, error) {
@@ -66,7 +66,7 @@ func TestLineIsCut(t *testing.T) {
 		entries   int
 		at        string // the line is cut where this is sent
 		f         fate
-		meanwhile string // what the other store does before the line is mended
+		meanwhile string // what the other store does before the line is repaired
 		err       error
 		calls     int
 		want      []string
@@ -99,7 +99,7 @@ func TestLineIsCut(t *testing.T) {
 			}()
 			<-done
 			if tt.f == deafen {
-				callouttest.Eventually(t, "the change is made", func() bool { return slices.Equal(orders(r.free), []string{"ours"}) })
+				callouttest.Eventually(t, "the change is committed", func() bool { return slices.Equal(orders(r.free), []string{"ours"}) })
 			}
 			switch tt.meanwhile {
 			case "acl":
@@ -116,7 +116,7 @@ func TestLineIsCut(t *testing.T) {
 				t.Errorf("made %d times, want %d", calls, tt.calls)
 			}
 			for _, s := range []*kv.Store{r.cut, r.free} {
-				callouttest.Eventually(t, "it is in force", func() bool { return slices.Equal(orders(s), tt.want) })
+				callouttest.Eventually(t, "the change is in use", func() bool { return slices.Equal(orders(s), tt.want) })
 			}
 			entries := uint64(tt.entries)
 			if tt.meanwhile != "" {
@@ -129,8 +129,8 @@ func TestLineIsCut(t *testing.T) {
 	}
 }
 
-// A change that others were faster than before it was sent is made on theirs, and
-// it is known that it was not made before.
+// A change that was overtaken before it was sent is computed again, and its first version
+// is known to have failed.
 func TestOvertaken(t *testing.T) {
 	r := newRig(t)
 	done := r.proxy.next("Usher-Change", swallow)
@@ -142,7 +142,7 @@ func TestOvertaken(t *testing.T) {
 				change(t, r.free, func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 					return []directory.Entry{aclWith(t, s, "theirs")}, nil
 				})
-				callouttest.Eventually(t, "it has come", func() bool { return slices.Equal(orders(r.cut), []string{"theirs"}) })
+				callouttest.Eventually(t, "the other change has arrived", func() bool { return slices.Equal(orders(r.cut), []string{"theirs"}) })
 			}
 			return []directory.Entry{aclWith(t, s, "ours")}, nil
 		})
@@ -158,10 +158,10 @@ func TestOvertaken(t *testing.T) {
 	}
 }
 
-// As many entries as fit are changed at once, more in parts.
+// Up to MaxChange entries are committed at once, more in parts.
 func TestLargeChange(t *testing.T) {
 	s := loaded(t, start(t, kv.Config{Conn: jetStream(t), Create: true}))
-	furnish(t, s)
+	setUp(t, s)
 	topics := func(from, n int) func(*snapshot.Snapshot) ([]directory.Entry, error) {
 		return func(*snapshot.Snapshot) ([]directory.Entry, error) {
 			var all []directory.Entry
@@ -184,10 +184,10 @@ func TestLargeChange(t *testing.T) {
 	}
 }
 
-// An entry that no message holds is refused by a rule, and not tried again.
+// An entry that is larger than a message is refused, and not sent again.
 func TestLargeEntry(t *testing.T) {
 	s := loaded(t, start(t, kv.Config{Conn: jetStream(t), Create: true}))
-	furnish(t, s)
+	setUp(t, s)
 	id := uuid.New()
 	_, err := s.Change(t.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) {
 		return directory.Put(directory.UserKey(id), &directory.User{Name: "large", Profile: &directory.Profile{Description: string(make([]byte, 1<<20))}}), nil

@@ -6,17 +6,19 @@ import (
 	"sync/atomic"
 )
 
-// trouble is a log that knows what was wrong last.
-type trouble struct {
+// lastError is a log handler that remembers the last error that was logged.
+type lastError struct {
 	slog.Handler
 	last atomic.Pointer[string]
 }
 
-func (t *trouble) Enabled(ctx context.Context, l slog.Level) bool {
+// Enabled implements slog.Handler. Errors always count.
+func (t *lastError) Enabled(ctx context.Context, l slog.Level) bool {
 	return l >= slog.LevelError || t.Handler.Enabled(ctx, l)
 }
 
-func (t *trouble) Handle(ctx context.Context, r slog.Record) error {
+// Handle implements slog.Handler.
+func (t *lastError) Handle(ctx context.Context, r slog.Record) error {
 	r.Attrs(func(a slog.Attr) bool {
 		if a.Key == "error" {
 			text := a.Value.String()
@@ -30,9 +32,9 @@ func (t *trouble) Handle(ctx context.Context, r slog.Record) error {
 	return t.Handler.Handle(ctx, r)
 }
 
-// InTheWay returns ": " and what was wrong last; empty: nothing was.
-func (s *KVStore) InTheWay() string {
-	text := s.trouble.last.Load()
+// LastError returns ": " and the error that was logged last; empty: none was logged.
+func (s *Bucket) LastError() string {
+	text := s.following.last.Load()
 	if dialing := s.dialing.last.Load(); dialing != nil && !s.Conn.IsConnected() {
 		text = dialing
 	}

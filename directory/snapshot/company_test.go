@@ -16,16 +16,16 @@ import (
 	"usher/tokens/apikey"
 )
 
-// crowd describes a directory as a large company has it: every user has a key
-// and is a member of one project, roles are mixed, and each topic's ACL names a
-// third of the members. Users stand in another order than the projects' members.
-type crowd struct{ users, projects int }
+// company describes the directory of a large company: every user has a key and is a member
+// of one project, roles are mixed, and each topic's ACL names a third of the members. Users
+// are in another order than the members of projects.
+type company struct{ users, projects int }
 
 const topicsPerProject = 9
 
-// records returns the directory as a decoder would, in the order of the text:
-// every name is a string of its own, however often it stands there.
-func (c crowd) records(tb testing.TB) directory.Records {
+// records returns the directory as a decoder does: every occurrence of a name is a string
+// of its own.
+func (c company) records(tb testing.TB) directory.Records {
 	tb.Helper()
 	r := directory.Records{Users: make([]directory.User, c.users), Projects: make([]directory.Project, c.projects)}
 	for i := range r.Users {
@@ -39,7 +39,7 @@ func (c crowd) records(tb testing.TB) directory.Records {
 	return r
 }
 
-func (crowd) user(tb testing.TB, i int) directory.User {
+func (company) user(tb testing.TB, i int) directory.User {
 	tb.Helper()
 	u := directory.User{Name: userName(i), Keys: []directory.Key{{Digest: directory.DigestOf(token(tb, i))}}}
 	switch k := &u.Keys[0]; i % 20 {
@@ -55,7 +55,7 @@ func (crowd) user(tb testing.TB, i int) directory.User {
 	return u
 }
 
-func (crowd) project(p int, users []int) directory.Project {
+func (company) project(p int, users []int) directory.Project {
 	project := directory.Project{Name: "project-" + strconv.Itoa(p), Account: "ACCOUNT-" + strconv.Itoa(p%10)}
 	for _, i := range users {
 		var roles []directory.Role
@@ -86,8 +86,8 @@ func (crowd) project(p int, users []int) directory.Project {
 	return project
 }
 
-// rolesOf makes one user in 50 an administrator, of the others half publishers,
-// a quarter consumers and a quarter both.
+// rolesOf makes one user in 50 an administrator. Of the others, half are publishers, a
+// quarter consumers and a quarter both.
 func rolesOf(i int) []directory.Role {
 	switch {
 	case i%50 == 0:
@@ -106,7 +106,7 @@ func inACL(i, t int) bool { return (i/7+t)%topicsPerProject%3 == i%3 }
 
 func userName(i int) string { return "user-" + strconv.Itoa(i) }
 
-// token returns the API key of user i, in the form that usher makes.
+// token returns the API key of user i, in the form of keys that usher creates.
 func token(tb testing.TB, i int) string {
 	tb.Helper()
 	var number [8]byte
@@ -118,7 +118,7 @@ func token(tb testing.TB, i int) string {
 	return key
 }
 
-// repeated reads as the same bytes again and again.
+// repeated is a reader that repeats the same bytes.
 type repeated struct{ sum [sha256.Size]byte }
 
 func (r *repeated) Read(p []byte) (int, error) { return copy(p, r.sum[:]), nil }

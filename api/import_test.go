@@ -21,7 +21,7 @@ import (
 	"usher/internal/audit"
 )
 
-// importLines sends a directory, and returns what is answered line by line.
+// importLines imports a directory file, and returns the lines of the response.
 func (s *service) importLines(query, text string) []wire.ImportLine {
 	s.t.Helper()
 	got := s.root(200, "POST", "/v1/directory:import"+query, text)
@@ -62,13 +62,13 @@ func TestExport(t *testing.T) {
 	}
 	records, _, err := file.Parse("export", []byte(got.text))
 	callouttest.Must(t, err)
-	if len(records.Users) != len(everybody()) || len(records.Projects) != 2 {
+	if len(records.Users) != len(testUsers()) || len(records.Projects) != 2 {
 		t.Errorf("%d users, %d projects", len(records.Users), len(records.Projects))
 	}
 	for _, mode := range []string{"merge", "replace"} {
 		lines := s.importLines("?mode="+mode, got.text)
 		if len(lines) != 1 || lines[0].Result == nil || lines[0].Result.Entries != 0 {
-			t.Errorf("%s of what was exported: %+v", mode, lines)
+			t.Errorf("%s of an export: %+v", mode, lines)
 		}
 	}
 	s.noSecrets()
@@ -95,7 +95,7 @@ projects:
 		t.Errorf("got %+v", r)
 	}
 	if _, ok := s.store.Snapshot().User("new"); ok || len(s.changes()) != 0 {
-		t.Error("a dry run changes something, or is audited")
+		t.Error("a dry run changed the directory, or was audited")
 	}
 	lines := s.importLines("?account=WEB", text)
 	if len(lines) != 2 || lines[0] != (wire.ImportLine{Done: 6, Total: 6}) || lines[1].Result == nil || lines[1].Result.DryRun {
@@ -107,7 +107,7 @@ projects:
 	}
 	u, _ := s.store.Snapshot().User("new")
 	root, _ := s.store.Snapshot().User("root")
-	if !u.Made.Created.Equal(began) || u.Made.By != root.ID {
+	if !u.Made.Created.Equal(startTime) || u.Made.By != root.ID {
 		t.Errorf("made %+v", u.Made)
 	}
 	c := s.lastChange()
@@ -115,7 +115,7 @@ projects:
 		t.Errorf("audited %+v", c)
 	}
 	if n := len(s.changes()); n != 1 {
-		t.Errorf("%d changes are audited", n)
+		t.Errorf("%d changes were audited", n)
 	}
 	s.noSecrets()
 }
@@ -129,14 +129,14 @@ func TestImportReplaces(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	if got := s.as("root", "GET", "/v1/users/profile", ""); got.code != http.StatusUnauthorized {
-		t.Errorf("who has imported itself away: %d", got.code)
+		t.Errorf("a user that the import removed: %d", got.code)
 	}
 	if got := s.as(key, "POST", "/v1/directory:import?mode=replace", "users: []"); got.code != http.StatusConflict || !strings.Contains(got.text, "nobody could manage") {
-		t.Errorf("the last one: %d %s", got.code, got.text)
+		t.Errorf("removing the last service_admin: %d %s", got.code, got.text)
 	}
 }
 
-func TestImportFaults(t *testing.T) {
+func TestImportErrors(t *testing.T) {
 	s := start(t, nil, func(c *api.Config) { c.DefaultAccount = "" })
 	tests := []struct{ query, text, want string }{
 		{"?mode=all", "users: []", "Invalid mode"},
@@ -169,9 +169,9 @@ func TestImportFaults(t *testing.T) {
 	s.noSecrets()
 }
 
-// An import that fails on the way says how far it came, and another does the rest.
+// An import that fails says how much it changed. Another import completes it.
 func TestImportInterrupted(t *testing.T) {
-	broken := &flaky{Store: callouttest.KVStore(t), left: -1}
+	broken := &failingStore{Store: callouttest.KVStore(t), left: -1}
 	s := start(t, broken, nil)
 	var text strings.Builder
 	text.WriteString("users:\n")
@@ -196,13 +196,13 @@ func TestImportInterrupted(t *testing.T) {
 	}
 }
 
-// flaky is a store that fails after some changes.
-type flaky struct {
+// failingStore is a store that fails after some changes.
+type failingStore struct {
 	*kv.Store
-	left int // below 0: it does not fail
+	left int // changes until it fails; negative: it does not fail
 }
 
-func (f *flaky) Change(ctx context.Context, change func(*snapshot.Snapshot) ([]directory.Entry, error)) (*snapshot.Snapshot, error) {
+func (f *failingStore) Change(ctx context.Context, change func(*snapshot.Snapshot) ([]directory.Entry, error)) (*snapshot.Snapshot, error) {
 	if f.left == 0 {
 		return nil, fmt.Errorf("%w: no responders", kv.ErrUnavailable)
 	}
@@ -210,11 +210,11 @@ func (f *flaky) Change(ctx context.Context, change func(*snapshot.Snapshot) ([]d
 	return f.Store.Change(ctx, change)
 }
 
-// Whoever loses the role meanwhile does not go on.
-func TestImportDemotedMeanwhile(t *testing.T) {
-	between := &meddler{Store: callouttest.KVStore(t)}
-	s := start(t, between, nil)
-	between.first = func(*snapshot.Snapshot) []directory.Entry {
+// An import stops when its author loses its role.
+func TestImportDemoted(t *testing.T) {
+	store := &racingStore{Store: callouttest.KVStore(t)}
+	s := start(t, store, nil)
+	store.before = func(*snapshot.Snapshot) []directory.Entry {
 		return directory.Put(directory.UserKey(idsOf("root")[0]), &directory.User{Name: "root"})
 	}
 	got := s.as("root", "POST", "/v1/directory:import", "users: [{name: late}]")
@@ -226,7 +226,7 @@ func TestImportDemotedMeanwhile(t *testing.T) {
 	}
 }
 
-// TestImportMany takes 100,000 users into a bucket, as a command line would.
+// An import of 100,000 users is fast enough, and reports its progress.
 func TestImportMany(t *testing.T) {
 	const users, perProject = 100_000, 1_000
 	s := start(t, nil, nil)
@@ -244,9 +244,9 @@ func TestImportMany(t *testing.T) {
 		}
 		fmt.Fprintf(&text, "  topics:\n  - {name: orders, acl: [user-%d, user-%d]}\n", p*perProject, p*perProject+1)
 	}
-	began := time.Now()
+	startTime := time.Now()
 	lines := s.importLines("?mode=merge", text.String())
-	took := time.Since(began)
+	took := time.Since(startTime)
 	last := lines[len(lines)-1]
 	if last.Result == nil {
 		t.Fatalf("the last line is %+v", last)
@@ -271,7 +271,7 @@ func TestImportMany(t *testing.T) {
 		last.Result.Entries, took.Round(time.Millisecond), peak(t), time.Since(store.Status().Checked).Round(time.Millisecond))
 }
 
-// peak returns the most memory that this process has had, where that is known.
+// peak returns the peak memory of this process, or "unknown".
 func peak(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("/proc/self/status")

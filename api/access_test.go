@@ -7,23 +7,22 @@ import (
 	"strings"
 	"testing"
 
-	"usher/api/rest"
-
 	"usher/api"
+	"usher/api/rest"
 	"usher/directory"
 )
 
-// asker is somebody who asks about something in project shop.
-type asker struct {
+// caller is a user, or a key, with its roles.
+type caller struct {
 	name    string
 	service []directory.ServiceRole
 	project []directory.Role // in shop
-	code    int              // of every route but open ones; 0: the table says
+	code    int              // expected from all but open routes; 0: as the table says
 	query   bool             // the key is in the URL
 }
 
-func askers() []asker {
-	return []asker{
+func callers() []caller {
+	return []caller{
 		{name: "root", service: []directory.ServiceRole{directory.ServiceRoleAdmin}},
 		{name: "ingest", service: []directory.ServiceRole{directory.ServiceRoleIngest}},
 		{name: "admin", project: []directory.Role{directory.RoleProjectAdmin}},
@@ -42,23 +41,22 @@ func askers() []asker {
 	}
 }
 
-// The whole table: every route for everybody. What the table permits gets past
-// the checks of roles, and nothing else does.
+// Every caller calls every route. Exactly what the table permits passes authorization.
 //
-// Attack: calling a route of the management API that one's roles do not permit
-// Held by: one table says who may do what, and is asked before anything else
-func TestWalk(t *testing.T) {
+// Attack: a user calls a route of the management API that its roles do not permit
+// Held by: one table says who may call which route, and is checked before anything else
+func TestAccess(t *testing.T) {
 	s := start(t, nil, nil)
 	calls := 0
 	for _, rt := range api.Routes() {
-		// A name that is nowhere: whoever may ask hears that, and nothing changes.
+		// With names of missing resources, permitted requests change nothing.
 		path := strings.NewReplacer("{project}", "shop", "{user}", "none", "{topic}", "none", "{subscription}", "none", "{key}", "none", "{uuid}", "none").Replace(rt.Path)
 		if rt.Name == "user.profile" || len(rt.Variables()) == 0 {
 			path = rt.Path
 		}
-		for _, who := range askers() {
+		for _, who := range callers() {
 			if rt.Name == "project.delete" && who.code == 0 && rt.Access.Permits(who.service, who.project) {
-				continue // the others need the project
+				continue // the other callers need the project
 			}
 			calls++
 			name, target := who.name, path
@@ -77,26 +75,26 @@ func TestWalk(t *testing.T) {
 			switch {
 			case want == http.StatusOK:
 				if got.code != want {
-					t.Errorf("%s: %s may not: %d %s", rt.Name, who.name, got.code, got.text)
+					t.Errorf("%s: %s is refused: %d %s", rt.Name, who.name, got.code, got.text)
 				}
 			case want != 0:
 				if e := got.error(t); got.code != want {
 					t.Errorf("%s: %s gets %d %s, want %d", rt.Name, who.name, got.code, e.Message, want)
 				}
 			case slices.Contains([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusInternalServerError}, got.code):
-				t.Errorf("%s: %s may, and gets %d %s", rt.Name, who.name, got.code, got.text)
+				t.Errorf("%s: %s is permitted, and gets %d %s", rt.Name, who.name, got.code, got.text)
 			}
 		}
 	}
 	t.Logf("figures: %d calls", calls)
 	size := s.store.Snapshot().Size()
 	if want := (directory.Size{Users: 11, Keys: 11, Projects: 2, Topics: 4, Subscriptions: 4}); size != want {
-		t.Errorf("the walk changed the directory: %+v", size)
+		t.Errorf("the requests changed the directory: %+v", size)
 	}
 	s.noSecrets()
 }
 
-// Where a key may be.
+// A key is accepted only in the configured places.
 func TestKeyIn(t *testing.T) {
 	for _, in := range rest.KeyIns() {
 		t.Run(string(in), func(t *testing.T) {
@@ -104,13 +102,13 @@ func TestKeyIn(t *testing.T) {
 			good, bad := s.keys["nobody"], "bad"
 			for _, tt := range []struct {
 				header, query string
-				header1       bool // whether it is let in, by place
+				header1       bool // whether it is accepted, by configuration
 				query1, both  bool
 			}{
 				{good, "", true, false, true},
 				{"", good, false, true, true},
 				{good, bad, true, false, true},
-				{bad, good, false, true, false}, // a header decides alone
+				{bad, good, false, true, false}, // the header takes precedence
 				{bad, bad, false, false, false},
 				{"", "", false, false, false},
 			} {
@@ -129,17 +127,17 @@ func TestKeyIn(t *testing.T) {
 	}
 }
 
-// noSecrets looks for every key in what was logged, audited and answered. Keys
-// that were answered on purpose are not among them.
+// noSecrets checks that no key of s.keys is in a response, the log or the audit. Tests remove the
+// responses that create a key.
 func (s *service) noSecrets() {
 	s.t.Helper()
-	text := s.logged() + strings.Join(s.shown, "\n") + fmt.Sprintf("%+v", s.changes())
+	text := s.logged() + strings.Join(s.responses, "\n") + fmt.Sprintf("%+v", s.changes())
 	for _, c := range s.changes() {
 		text += string(c.Before) + string(c.After)
 	}
 	for who, key := range s.keys {
 		if strings.Contains(text, key) || strings.Contains(text, directory.DigestOf(key).String()) {
-			s.t.Errorf("the key of %s is shown", who)
+			s.t.Errorf("the key of %s is visible", who)
 		}
 	}
 }

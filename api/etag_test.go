@@ -37,10 +37,10 @@ func TestIfMatch(t *testing.T) {
 	}
 	next := s.root(200, "GET", path+"/topics/orders:acl", "").Get("ETag")
 	if next == acl {
-		t.Error("an edit keeps the tag")
+		t.Error("an edit keeps the ETag")
 	}
 	revision, _, _ = strings.Cut(next, "-")
-	for _, match := range []string{revision + `"`, "*"} { // the revision alone, and any
+	for _, match := range []string{revision + `"`, "*"} { // the revision alone, and a wildcard
 		if got := s.as("admin", "POST", path+"/topics/orders:modifyAcl", `{"authorized_users":["pub"]}`, "If-Match", match); got.code != 200 {
 			t.Errorf("If-Match %s: %d", match, got.code)
 		}
@@ -64,7 +64,7 @@ func TestIfMatch(t *testing.T) {
 		}
 	}
 	if got := s.as("root", "PUT", path+"/topics/new", "", "If-Match", "*"); got.code != 409 {
-		t.Errorf("what does not exist matches: %d", got.code)
+		t.Errorf("If-Match matches a missing resource: %d", got.code)
 	}
 }
 
@@ -81,7 +81,7 @@ func TestIfNoneMatch(t *testing.T) {
 	for _, other := range []string{`"x"`, revision + `"`, "nonsense"} {
 		s.root(200, "GET", user, "", "If-None-Match", other)
 	}
-	// What stands in other entries changes the tag too.
+	// Other entries contribute to the ETag.
 	s.root(200, "POST", "/v1/projects/shop/topics/returns:modifyAcl", `{"authorized_users":["pub"]}`)
 	s.root(200, "GET", user, "", "If-None-Match", tag)
 	acl := s.root(200, "GET", "/v1/projects/shop/topics/returns:acl", "").Get("ETag")

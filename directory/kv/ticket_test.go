@@ -18,17 +18,17 @@ import (
 	"usher/directory/snapshot"
 )
 
-// Whoever is always slower than somebody else gets a turn, with a small change and
-// with one that is made in parts.
-func TestTurn(t *testing.T) {
+// A writer that is always slower than another one commits its change, both a small one and
+// one in parts.
+func TestSlowWriter(t *testing.T) {
 	for name, entries := range map[string]int{"small": 1, "in parts": 2*directory.MaxChange + 1} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url := startNode(t).url()
 			fast := loaded(t, start(t, kv.Config{Conn: connect(t, url), Create: true}))
 			slow := loaded(t, start(t, kv.Config{Conn: connect(t, url)}))
-			furnish(t, fast)
-			callouttest.Eventually(t, "both have the same", func() bool { return slow.Status().Revision == fast.Status().Revision })
+			setUp(t, fast)
+			callouttest.Eventually(t, "both replicas are up to date", func() bool { return slow.Status().Revision == fast.Status().Revision })
 
 			var made atomic.Int64
 			stop := make(chan struct{})
@@ -62,7 +62,7 @@ func TestTurn(t *testing.T) {
 			calls, alone := 0, 0
 			f := func(*snapshot.Snapshot) ([]directory.Entry, error) {
 				calls++
-				if !again(3, 200*time.Millisecond) { // nobody else makes any
+				if !again(3, 200*time.Millisecond) { // no other writer commits
 					alone++
 				}
 				var all []directory.Entry
@@ -73,17 +73,17 @@ func TestTurn(t *testing.T) {
 			}
 			next, err := slow.Change(t.Context(), f)
 			for errors.Is(err, kv.ErrUnavailable) && !errors.Is(err, context.DeadlineExceeded) {
-				next, err = slow.Change(t.Context(), f) // an answer was late, and the other has overwritten what would have told
+				next, err = slow.Change(t.Context(), f) // a reply was late, and the other writer has overwritten the message that shows the outcome
 			}
 			callouttest.Must(t, err)
 			if got := next.Size().Topics; got < entries+1 {
 				t.Errorf("%d topics, want %d more", got, entries)
 			}
 			if alone == 0 {
-				t.Error("it was never slower")
+				t.Error("the fast writer has never waited")
 			}
 			if !again(3, 20*time.Second) {
-				t.Error("the other makes no more changes")
+				t.Error("the fast writer commits no more changes")
 			}
 			close(stop)
 			ended.Wait()
@@ -92,36 +92,36 @@ func TestTurn(t *testing.T) {
 	}
 }
 
-// A turn holds nobody up for ever, and is no entry.
-func TestTurnIsLeft(t *testing.T) {
+// An abandoned ticket expires, and a ticket is not an entry.
+func TestAbandonedTicket(t *testing.T) {
 	n := startNode(t)
 	c := connect(t, n.url())
 	s := loaded(t, start(t, kv.Config{Conn: c, Create: true}))
-	turn := func(of string, over bool) {
+	ticket := func(id string, closed bool) {
 		m := nats.NewMsg("$KV.usher.turn")
-		m.Header.Set("Usher-Turn", of)
-		if over {
+		m.Header.Set("Usher-Turn", id)
+		if closed {
 			m.Header.Set("KV-Operation", "DEL")
 		}
 		answer, err := c.RequestMsg(m, 10*time.Second)
 		callouttest.Must(t, err)
 		var taken struct{ Seq uint64 }
 		callouttest.Must(t, json.Unmarshal(answer.Data, &taken))
-		callouttest.Eventually(t, "it came", func() bool { return s.Status().Revision >= taken.Seq })
+		callouttest.Eventually(t, "the message has arrived", func() bool { return s.Status().Revision >= taken.Seq })
 	}
-	turn("gone", false)
+	ticket("gone", false)
 	add(t, s, "alice")
-	turn("first", false)
-	turn("second", false)
-	turn("first", true)
-	turn("second", true)
+	ticket("first", false)
+	ticket("second", false)
+	ticket("first", true)
+	ticket("second", true)
 	add(t, s, "bob")
-	turn("nobody's", true)
+	ticket("nobody's", true)
 	add(t, s, "carol")
 	if st := s.Status(); len(st.Faults) > 0 || !has(s.Snapshot(), "alice", "bob", "carol") {
 		t.Errorf("%+v", st)
 	}
-	turn("before it starts", false)
+	ticket("before it starts", false)
 	late := loaded(t, start(t, kv.Config{Conn: connect(t, n.url())}))
 	add(t, late, "dave")
 	if st := late.Status(); len(st.Faults) > 0 || !has(late.Snapshot(), "alice", "bob", "carol", "dave") {
@@ -129,13 +129,13 @@ func TestTurnIsLeft(t *testing.T) {
 	}
 }
 
-// Who has the turn at the end of a slow line is not kept from it by what it has
-// sent there in vain.
-func TestTurnOnSlowLine(t *testing.T) {
+// A writer behind a slow connection uses its ticket, although messages of failed attempts
+// are still on their way.
+func TestTicketOnSlowConnection(t *testing.T) {
 	t.Parallel()
 	n := startNode(t)
 	fast := loaded(t, start(t, kv.Config{Conn: connect(t, n.url()), Create: true}))
-	furnish(t, fast)
+	setUp(t, fast)
 	p := startProxy(t, n.addr())
 	p.slow(200_000)
 	slow := loaded(t, start(t, kv.Config{Conn: connect(t, p.url())}))

@@ -10,11 +10,11 @@ import (
 	"usher/directory/kv"
 )
 
-// Attack: a project_admin makes and removes topics in a loop, or users that it takes out of its project again, until the bucket is full
-// Held by: what administrators of a project write is charged to the project, which has a share of the bucket
-func TestShareOfAProject(t *testing.T) {
+// Attack: a project_admin creates and removes topics or members in a loop, until the bucket is full
+// Held by: entries written by administrators of a project count against the project's share of the bucket
+func TestProjectShare(t *testing.T) {
 	s := start(t, callouttest.KVStoreWith(t, kv.Config{MaxProjectBytes: 20_000}), nil)
-	refused := func(got reply) bool {
+	refused := func(got response) bool {
 		t.Helper()
 		if got.code == http.StatusOK {
 			return false
@@ -24,9 +24,9 @@ func TestShareOfAProject(t *testing.T) {
 		}
 		return true
 	}
-	made := 0
-	for ; made < 200; made++ {
-		path := fmt.Sprint("/v1/projects/shop/topics/t", made)
+	created := 0
+	for ; created < 200; created++ {
+		path := fmt.Sprint("/v1/projects/shop/topics/t", created)
 		if refused(s.as("admin", "PUT", path, "")) {
 			break
 		}
@@ -34,13 +34,13 @@ func TestShareOfAProject(t *testing.T) {
 			t.Fatalf("%d %s", got.code, got.text)
 		}
 	}
-	if made < 20 || made == 200 {
-		t.Errorf("%d topics were made and removed", made)
+	if created < 20 || created == 200 {
+		t.Errorf("%d topics were created and removed", created)
 	}
 	if c := s.lastChange(); c.Actor != "admin" || c.Code != "resource_exhausted" || !strings.Contains(c.Cause, "of 20000") {
 		t.Errorf("audited %+v", c)
 	}
-	// Others are not held back, and removals are made.
+	// Other projects and removals are not affected.
 	if got := s.as("lab-admin", "PUT", "/v1/projects/lab/topics/more", ""); got.code != http.StatusOK {
 		t.Errorf("another project: %d %s", got.code, got.text)
 	}
@@ -51,9 +51,9 @@ func TestShareOfAProject(t *testing.T) {
 		}
 	}
 
-	made = 0
-	for ; made < 200; made++ {
-		name := fmt.Sprint("puppet", made)
+	created = 0
+	for ; created < 200; created++ {
+		name := fmt.Sprint("puppet", created)
 		if refused(s.as("lab-admin", "POST", "/v1/projects/lab/members/"+name, `{"projects":[{"project":"lab","roles":["publisher"]}]}`)) {
 			break
 		}
@@ -61,13 +61,12 @@ func TestShareOfAProject(t *testing.T) {
 			t.Fatalf("%d %s", got.code, got.text)
 		}
 	}
-	if made < 5 || made == 200 {
-		t.Errorf("%d users were made", made)
+	if created < 5 || created == 200 {
+		t.Errorf("%d users were created", created)
 	}
 }
 
-// A bucket that is nearly full takes removals and nothing that makes it larger,
-// and says so.
+// A bucket that is nearly full accepts removals, and changes that add no bytes.
 func TestFullDirectory(t *testing.T) {
 	s := start(t, callouttest.KVStoreWith(t, kv.Config{MaxBytes: 40_000}), nil)
 	last := ""

@@ -1,0 +1,20 @@
+package natsconn
+
+import (
+	"errors"
+	"net"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+)
+
+// TimedOut reports whether a server accepted the connection but did not answer in time.
+func TimedOut(err error) bool {
+	var e net.Error
+	return errors.Is(err, nats.ErrTimeout) || errors.As(err, &e) && e.Timeout()
+}
+
+// AuthTimedOut reports whether a server had not authorized the connection when its first
+// PING was due, after two seconds. It waits for usher, and usher does not answer. nats.go
+// has no error value for this, only a text.
+func AuthTimedOut(err error) bool { return strings.Contains(err.Error(), "got 'PING'") }
