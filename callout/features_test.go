@@ -74,7 +74,7 @@ func features() []feature {
 			},
 		},
 		{
-			name: "`allowed_accounts` in `auth_callout`, in config mode: static users of other accounts stay", since: []release{firstAllowed},
+			name: "`allowed_accounts` in `auth_callout`, in config mode: static users of other accounts connect without auth callout", since: []release{firstAllowed},
 			works: func(t *testing.T) {
 				t.Helper()
 				port := callouttest.FreePort(t)
@@ -91,7 +91,7 @@ func features() []feature {
 			},
 		},
 		{
-			name: "config mode: clients stay connected at a reload that is not about `auth_callout`", since: []release{{2, 14, 10}, {2, 15, 3}},
+			name: "config mode: clients stay connected after a reload that does not change `auth_callout`", since: []release{{2, 14, 10}, {2, 15, 3}},
 			works: func(t *testing.T) {
 				t.Helper()
 				callouttest.Must(t, connectAndReload(t).FlushTimeout(testTimeout))
@@ -102,7 +102,7 @@ func features() []feature {
 			},
 		},
 		{
-			name: "wall: a second CONNECT ends what the first one had", since: firstEndsFirst,
+			name: "isolation: a second CONNECT ends the subscriptions of the first", since: firstEndsFirst,
 			works: func(t *testing.T) {
 				t.Helper()
 				checkSecondConnect(t, 0)
@@ -113,7 +113,7 @@ func features() []feature {
 			},
 		},
 		{
-			name: "wall: no trace (`Nats-Trace-Dest`) where its publisher may not publish", since: firstChecksTrace,
+			name: "isolation: no trace (`Nats-Trace-Dest`) to a subject to which the publisher may not publish", since: firstChecksTrace,
 			works: func(t *testing.T) {
 				t.Helper()
 				checkTrace(t, false)

@@ -17,7 +17,6 @@ import (
 	"usher/app/checkup/operatormode"
 	"usher/app/config"
 	"usher/app/devserver"
-	"usher/app/setup"
 	"usher/directory/snapshot"
 	"usher/issuer"
 )
@@ -58,7 +57,7 @@ func checkServerConfig(f *finding.List, file string, cfg *config.Config, keys *i
 // checkStoreDir warns of a store_dir with which nats-server can start with an empty store.
 func checkStoreDir(f *finding.List, file, dir string) {
 	const check = serverConfigCheck
-	beside := filepath.Join(filepath.Dir(file), setup.DirJetStream)
+	beside := filepath.Join(filepath.Dir(file), filepath.Base(dir))
 	switch {
 	case dir == "":
 	case !filepath.IsAbs(dir):

@@ -79,7 +79,7 @@ func TestLoadWhileEdited(t *testing.T) {
 	}
 }
 
-// mislaid receives the requests that mislay redirects, and answers none.
+// mislaid receives redirected requests, and answers none.
 func mislaid(t *testing.T, c *nats.Conn) <-chan *nats.Msg {
 	t.Helper()
 	heard := make(chan *nats.Msg, 1)
@@ -100,7 +100,7 @@ func TestLostReply(t *testing.T) {
 			add(t, loaded(t, start(t, kv.Config{Conn: c, Create: true})), "alice")
 			heard := mislaid(t, c)
 			p := startProxy(t, n.addr())
-			done := p.next(asked, mislay)
+			done := p.next(asked, redirect)
 			s := start(t, kv.Config{Conn: connect(t, p.url())})
 			<-done
 			<-heard
@@ -118,7 +118,7 @@ func TestResumeAfterLostReply(t *testing.T) {
 	path := cached(t, c, "ada")
 	heard := mislaid(t, c)
 	p := startProxy(t, n.addr())
-	p.mislayEveryOther("$JS.API.STREAM.MSG.GET") // so whoever begins anew gets no further
+	p.redirectEveryOther("$JS.API.STREAM.MSG.GET") // so a store that loads the whole bucket does not finish
 	before := time.Now()
 	var log callouttest.Buffer
 	s := start(t, kv.Config{Conn: connect(t, p.url()), Cache: path, Log: slog.New(slog.NewTextHandler(&log, nil))})

@@ -19,7 +19,7 @@ import (
 func TestLostBucket(t *testing.T) {
 	for name, lose := range map[string]func(t *testing.T, n *node) (says string){
 		"deleted": func(t *testing.T, n *node) string { t.Helper(); remove(t, n); return "and it was in use" },
-		"deleted, and made by somebody else": func(t *testing.T, n *node) string {
+		"deleted, and created by another program": func(t *testing.T, n *node) string {
 			t.Helper()
 			remove(t, n)
 			loaded(t, start(t, kv.Config{Conn: connect(t, n.url()), Create: true}))

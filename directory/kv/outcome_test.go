@@ -65,25 +65,25 @@ func TestCutConnection(t *testing.T) {
 	tests := map[string]struct {
 		entries   int
 		at        string // the line is cut where this is sent
-		f         fate
+		f         action
 		meanwhile string // what the other store does before the line is repaired
 		err       error
 		calls     int
 		want      []string
 	}{
-		"before one entry":               {single, "Usher-Change", swallow, "", nil, 1, []string{"ours"}},
-		"behind one entry":               {single, "Usher-Change", deafen, "", nil, 1, []string{"ours"}},
-		"before three":                   {batch, "Nats-Batch-Commit", swallow, "", nil, 1, []string{"ours"}},
-		"behind three":                   {batch, "Nats-Batch-Commit", deafen, "", nil, 1, []string{"ours"}},
-		"before a thousand":              {large, "Nats-Batch-Sequence: 1\r", swallow, "", nil, 1, []string{"ours"}},
-		"among a thousand":               {large, "Nats-Batch-Sequence: 500\r", swallow, "", nil, 1, []string{"ours"}},
-		"before the last of a thousand":  {large, "Nats-Batch-Commit", swallow, "", nil, 1, []string{"ours"}},
-		"behind a thousand":              {large, "Nats-Batch-Commit", deafen, "", nil, 1, []string{"ours"}},
-		"before, and another is first":   {single, "Usher-Change", swallow, "acl", nil, 2, []string{"theirs", "ours"}},
-		"before three, another first":    {batch, "Nats-Batch-Commit", swallow, "acl", nil, 2, []string{"theirs", "ours"}},
-		"behind, and another is next":    {single, "Usher-Change", deafen, "topic", nil, 1, []string{"ours"}},
-		"behind three, another extends":  {batch, "Nats-Batch-Commit", deafen, "acl", nil, 1, []string{"ours", "theirs"}},
-		"behind, and another overwrites": {single, "Usher-Change", deafen, "acl", kv.ErrUnavailable, 1, []string{"ours", "theirs"}},
+		"before one entry":               {single, "Usher-Change", dropRequest, "", nil, 1, []string{"ours"}},
+		"behind one entry":               {single, "Usher-Change", dropReplies, "", nil, 1, []string{"ours"}},
+		"before three":                   {batch, "Nats-Batch-Commit", dropRequest, "", nil, 1, []string{"ours"}},
+		"behind three":                   {batch, "Nats-Batch-Commit", dropReplies, "", nil, 1, []string{"ours"}},
+		"before a thousand":              {large, "Nats-Batch-Sequence: 1\r", dropRequest, "", nil, 1, []string{"ours"}},
+		"among a thousand":               {large, "Nats-Batch-Sequence: 500\r", dropRequest, "", nil, 1, []string{"ours"}},
+		"before the last of a thousand":  {large, "Nats-Batch-Commit", dropRequest, "", nil, 1, []string{"ours"}},
+		"behind a thousand":              {large, "Nats-Batch-Commit", dropReplies, "", nil, 1, []string{"ours"}},
+		"before, and another is first":   {single, "Usher-Change", dropRequest, "acl", nil, 2, []string{"theirs", "ours"}},
+		"before three, another first":    {batch, "Nats-Batch-Commit", dropRequest, "acl", nil, 2, []string{"theirs", "ours"}},
+		"behind, and another is next":    {single, "Usher-Change", dropReplies, "topic", nil, 1, []string{"ours"}},
+		"behind three, another extends":  {batch, "Nats-Batch-Commit", dropReplies, "acl", nil, 1, []string{"ours", "theirs"}},
+		"behind, and another overwrites": {single, "Usher-Change", dropReplies, "acl", kv.ErrUnavailable, 1, []string{"ours", "theirs"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -98,7 +98,7 @@ func TestCutConnection(t *testing.T) {
 				ended <- err
 			}()
 			<-done
-			if tt.f == deafen {
+			if tt.f == dropReplies {
 				callouttest.Eventually(t, "the change is committed", func() bool { return slices.Equal(orders(r.free), []string{"ours"}) })
 			}
 			switch tt.meanwhile {
@@ -107,7 +107,7 @@ func TestCutConnection(t *testing.T) {
 			case "topic":
 				change(t, r.free, topic)
 			}
-			r.proxy.hangUp()
+			r.proxy.closeConns()
 			r.proxy.open()
 			if err := <-ended; !errors.Is(err, tt.err) {
 				t.Errorf("got %v, want %v", err, tt.err)
@@ -133,7 +133,7 @@ func TestCutConnection(t *testing.T) {
 // is known to have failed.
 func TestOvertaken(t *testing.T) {
 	r := newRig(t)
-	done := r.proxy.next("Usher-Change", swallow)
+	done := r.proxy.next("Usher-Change", dropRequest)
 	calls := 0
 	ended := make(chan error)
 	go func() {

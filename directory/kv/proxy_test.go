@@ -19,30 +19,30 @@ type proxy struct {
 	server   string
 	tasks    sync.WaitGroup
 
-	mu    sync.Mutex
-	conns map[net.Conn]bool
-	shut  bool   // no new lines
-	text  string // which cut is asked about; the rest are bytes
-	cut   func() fate
-	done  func() // tells that it was cut
-	rate  int    // bytes a second of what clients say; 0: as it comes
-	halt  *halt  // of what the server says; nil: none
+	mu      sync.Mutex
+	conns   map[net.Conn]bool
+	shut    bool   // refuses new connections
+	text    string // the text for which cut is called
+	cut     func() action
+	done    func()   // called after the action
+	rate    int      // bytes per second from clients; 0: unlimited
+	barrier *barrier // for replies; nil: none
 }
 
-// halt is a stop for what the server says, in front of a text.
-type halt struct {
-	text          string
-	there, passed chan struct{} // closed when the text is there, and when it may pass
+// barrier holds replies back from a text on.
+type barrier struct {
+	text            string
+	reached, passed chan struct{} // closed when the text has arrived, and when it may pass
 }
 
-// fate is what becomes of bytes on their way to the server.
-type fate int
+// action is what the proxy does with bytes from a client.
+type action int
 
 const (
-	pass    fate = iota
-	swallow      // the server does not get them, and the line is cut
-	deafen       // the server gets them, and nothing that it says comes back
-	mislay       // the server gives them to who subscribes to "mislaid", and the line stays
+	pass        action = iota
+	dropRequest        // do not send them to the server, and close the connection
+	dropReplies        // send them to the server, and send no reply back
+	redirect           // send them to subject "mislaid" instead, and keep the connection
 )
 
 func startProxy(tb testing.TB, server string) *proxy {
@@ -61,55 +61,54 @@ func startProxy(tb testing.TB, server string) *proxy {
 
 func (p *proxy) url() string { return "nats://" + p.listener.Addr().String() }
 
-// next says what becomes of the next bytes that hold this text. Afterwards the
-// line is cut, and stays so until open, except for mislay.
-func (p *proxy) next(text string, f fate) (done <-chan struct{}) {
+// next sets the action for the next bytes that contain this text. Afterwards the proxy
+// refuses connections until open is called, except after redirect.
+func (p *proxy) next(text string, f action) (done <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	cut := make(chan struct{})
 	p.done = sync.OnceFunc(func() { close(cut) })
-	p.text, p.cut = text, func() fate {
-		p.cut, p.shut = nil, f != mislay
+	p.text, p.cut = text, func() action {
+		p.cut, p.shut = nil, f != redirect
 		return f
 	}
 	return cut
 }
 
-// mislayEveryOther mislays the next bytes that hold this text, not those after
-// them, and so on.
-func (p *proxy) mislayEveryOther(text string) {
+// redirectEveryOther redirects every other request that contains this text, beginning with
+// the next one.
+func (p *proxy) redirectEveryOther(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := 0
 	p.done = func() {}
-	p.text, p.cut = text, func() fate {
+	p.text, p.cut = text, func() action {
 		n++
-		return []fate{pass, mislay}[n%2]
+		return []action{pass, redirect}[n%2]
 	}
 }
 
-// slow has new lines carry so many bytes a second of what clients say.
+// slow limits the rate of bytes from clients on new connections, in bytes per second.
 func (p *proxy) slow(rate int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.rate = rate
 }
 
-// hold keeps back what the server says from this text on, until pass is called.
-func (p *proxy) hold(text string) (there <-chan struct{}, pass func()) {
-	h := &halt{text: text, there: make(chan struct{}), passed: make(chan struct{})}
+// hold holds replies back from this text on, until pass is called.
+func (p *proxy) hold(text string) (reached <-chan struct{}, pass func()) {
+	h := &barrier{text: text, reached: make(chan struct{}), passed: make(chan struct{})}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.halt = h
-	return h.there, sync.OnceFunc(func() { close(h.passed) })
+	p.barrier = h
+	return h.reached, sync.OnceFunc(func() { close(h.passed) })
 }
 
-// seam is what has come before of a text that comes in two pieces.
-type seam []byte
+// partial is the end of what has arrived, which may be the beginning of a text.
+type partial []byte
 
-// find returns where a text begins, or goes on, in what has come now; -1: it has
-// not come.
-func (s *seam) find(now []byte, text string) int {
+// find returns the index in now where a text begins, or goes on; -1: it has not arrived.
+func (s *partial) find(now []byte, text string) int {
 	all := append(slices.Clone(*s), now...)
 	at := strings.Index(string(all), text)
 	if at >= 0 {
@@ -119,8 +118,8 @@ func (s *seam) find(now []byte, text string) int {
 	return at
 }
 
-// fate takes what becomes of these bytes.
-func (p *proxy) fate(before *seam, b []byte) (f fate, done func()) {
+// action returns the action for these bytes.
+func (p *proxy) action(before *partial, b []byte) (f action, done func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.cut != nil && before.find(b, p.text) >= 0 {
@@ -130,11 +129,11 @@ func (p *proxy) fate(before *seam, b []byte) (f fate, done func()) {
 	return f, p.done
 }
 
-// held takes the halt that these bytes come to, and where that is.
-func (p *proxy) held(before *seam, b []byte) (*halt, int) {
+// held returns the barrier that these bytes reach, and its index in them.
+func (p *proxy) held(before *partial, b []byte) (*barrier, int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	h := p.halt
+	h := p.barrier
 	if h == nil {
 		return nil, 0
 	}
@@ -142,14 +141,14 @@ func (p *proxy) held(before *seam, b []byte) (*halt, int) {
 	if at < 0 {
 		return nil, 0
 	}
-	p.halt = nil
+	p.barrier = nil
 	return h, at
 }
 
-// hangUp ends what deafen has left.
-func (p *proxy) hangUp() { p.closeAll(false) }
+// closeConns closes the connections that dropReplies has left open.
+func (p *proxy) closeConns() { p.closeAll(false) }
 
-// open lets new lines in again.
+// open accepts new connections again.
 func (p *proxy) open() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -190,7 +189,7 @@ func (p *proxy) accept() {
 	}
 }
 
-// up carries what the client says. Who holds deaf keeps down from carrying on.
+// up copies from the client to the server. While deaf is locked, down drops replies.
 func (p *proxy) up(client, server net.Conn, deaf *sync.Mutex) {
 	defer p.hang(client, server)
 	b := make([]byte, 1<<20)
@@ -200,29 +199,29 @@ func (p *proxy) up(client, server net.Conn, deaf *sync.Mutex) {
 	if rate > 0 {
 		b = b[:rate/50]
 	}
-	var before seam
-	var free time.Time // when the line has carried all that was said
+	var before partial
+	var free time.Time // when the connection can carry more
 	for {
 		n, err := client.Read(b)
 		if err != nil {
 			return
 		}
 		if rate > 0 {
-			// What a timer is late it makes up for: the line is no slower on a slow machine.
+			// Make up for late timers, so that a slow machine does not lower the rate.
 			if late := time.Now().Add(-300 * time.Millisecond); free.Before(late) {
 				free = late
 			}
 			free = free.Add(time.Duration(n) * time.Second / time.Duration(rate))
 			<-time.After(time.Until(free))
 		}
-		f, done := p.fate(&before, b[:n])
+		f, done := p.action(&before, b[:n])
 		switch f {
-		case swallow:
+		case dropRequest:
 			done()
 			return
-		case deafen:
-			deaf.Lock() // for good
-		case mislay:
+		case dropReplies:
+			deaf.Lock() // until the connection is closed
+		case redirect:
 			at := bytes.Index(b[:n], []byte("$JS.API."))
 			copy(b[at:], "mislaid.")
 			done()
@@ -231,29 +230,29 @@ func (p *proxy) up(client, server net.Conn, deaf *sync.Mutex) {
 		if _, err := server.Write(b[:n]); err != nil {
 			return
 		}
-		if f == deafen {
+		if f == dropReplies {
 			done()
 		}
 	}
 }
 
-// down carries what the server says.
+// down copies from the server to the client.
 func (p *proxy) down(server, client net.Conn, deaf *sync.Mutex) {
 	defer p.hang(client, server)
 	b := make([]byte, 1<<20)
-	var before seam
+	var before partial
 	for {
 		n, err := server.Read(b)
 		if err != nil {
 			return
 		}
 		if !deaf.TryLock() {
-			continue // into the void
+			continue // drop the reply
 		}
 		from := 0
 		if h, at := p.held(&before, b[:n]); h != nil {
 			_, _ = client.Write(b[:at])
-			close(h.there)
+			close(h.reached)
 			<-h.passed
 			from = at
 		}

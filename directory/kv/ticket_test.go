@@ -116,7 +116,7 @@ func TestAbandonedTicket(t *testing.T) {
 	ticket("first", true)
 	ticket("second", true)
 	add(t, s, "bob")
-	ticket("nobody's", true)
+	ticket("unknown", true)
 	add(t, s, "carol")
 	if st := s.Status(); len(st.Faults) > 0 || !has(s.Snapshot(), "alice", "bob", "carol") {
 		t.Errorf("%+v", st)

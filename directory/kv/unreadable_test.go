@@ -170,7 +170,7 @@ func TestUnreadable(t *testing.T) {
 				t.Errorf("from the cache: %d faults", kinds)
 			}
 			run(t, again)
-			is("read anew", again, tt.ada, tt.nobody, tt.topic, 1)
+			is("read again", again, tt.ada, tt.nobody, tt.topic, 1)
 			if tt.repaired == nil {
 				write(t, c, tt.key, "", "KV-Operation", "DEL")
 			} else {
