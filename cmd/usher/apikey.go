@@ -16,17 +16,17 @@ import (
 func apikeyCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "apikey",
-		Usage: "make API keys",
+		Usage: "create API keys",
 		Subcommands: []*cli.Command{{
 			Name:      "new",
-			Usage:     "make a new API key for a user",
+			Usage:     "create an API key for a user of directory.yaml",
 			UsageText: "usher apikey new --user NAME [--id ID] [--expires-in TIME] [--json]",
-			Description: "Prints the key on stdout, once: usher keeps none. The digest, which goes into\n" +
-				"directory.yaml, is printed on stderr.",
+			Description: "Prints the key on stdout once; usher stores only its digest. Prints the lines for\n" +
+				"directory.yaml, with the digest, on stderr.",
 			Flags: []cli.Flag{
-				&cli.StringFlag{Name: "user", Usage: "`NAME` of the user that the key is for"},
-				&cli.StringFlag{Name: "id", Usage: "`ID` of the key in logs; default: the first digits of its digest"},
-				&cli.StringFlag{Name: "expires-in", Usage: "`TIME` that the key is good for, such as 720h; default: for ever"},
+				&cli.StringFlag{Name: "user", Usage: "`NAME` of the user"},
+				&cli.StringFlag{Name: "id", Usage: "`ID` of the key in logs", DefaultText: "the first digits of its digest"},
+				&cli.StringFlag{Name: "expires-in", Usage: "`TIME` for which the key is valid, such as 720h", DefaultText: "no expiry"},
 				&cli.BoolFlag{Name: "json", Usage: "print key and digest as JSON on stdout"},
 			},
 			Action: apikeyNew,
@@ -43,12 +43,12 @@ type newKey struct {
 }
 
 func apikeyNew(c *cli.Context) error {
-	if err := cmdutil.Arguments(c, 0); err != nil {
+	if err := cmdutil.ExactArgs(c, 0); err != nil {
 		return err
 	}
 	user, id := c.String("user"), c.String("id")
 	if user == "" {
-		return cmdutil.UsageError("say it with --user NAME", "whose key?")
+		return cmdutil.UsageError("name the user with --user NAME", "--user is missing")
 	}
 	if err := directory.CheckName(user); err != nil {
 		return cmdutil.UsageError("", "user name %w", err)
@@ -56,13 +56,13 @@ func apikeyNew(c *cli.Context) error {
 	if err := directory.CheckName(id); id != "" && err != nil {
 		return cmdutil.UsageError("", "key id %w", err)
 	}
-	life, err := cmdutil.Lifetime(c, "expires-in", "the key would have expired already")
+	life, err := cmdutil.PositiveDuration(c, "expires-in", "the key would be expired already")
 	if err != nil {
 		return err
 	}
 	key, err := apikey.New(rand.Reader)
 	if err != nil {
-		return fmt.Errorf("make API key: %w", err)
+		return fmt.Errorf("create API key: %w", err)
 	}
 	digest := directory.DigestOf(key)
 	out := newKey{User: user, Key: key, Digest: digest.String(), ID: id}
@@ -83,7 +83,7 @@ func apikeyNew(c *cli.Context) error {
 	return err
 }
 
-// yaml returns the lines for directory.yaml.
+// yaml returns the entry for directory.yaml.
 func (k *newKey) yaml(withID bool) string {
 	text := "- digest: " + k.Digest + "\n"
 	if withID {

@@ -30,10 +30,10 @@ Over its API:        usher context save --server URL --key-file FILE NAME
 
 Exit codes: 0 ok, 1 runtime, 2 usage, 3 configuration, 4 denied.`
 
-// newApp returns the command line. urfave/cli would print usage errors to
-// stdout, exit by itself and exit 3 on an unknown command; it is told otherwise.
-// Its help flag and command are package-level variables that it writes to, so
-// they are hidden: "--help" arrives as flag.ErrHelp then.
+// newApp returns the command line. By default urfave/cli prints usage errors to stdout,
+// exits the process itself, and exits 3 on an unknown command; newApp turns that off. It
+// also hides the help flag and command of urfave/cli, which are writable package-level
+// variables; --help then arrives as flag.ErrHelp.
 func newApp(stdout, stderr io.Writer) *cli.App {
 	app := &cli.App{
 		Name:           "usher",
@@ -45,26 +45,26 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		HideVersion:    true,
 		HideHelp:       true,
 		ExitErrHandler: func(*cli.Context, error) {},
-		Action:         onlyHolds,
-		Flags:          []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version, as usher version does"}},
+		Action:         groupAction,
+		Flags:          []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version, like usher version"}},
 		Commands: slices.Concat(
-			cmdutil.Group("Run it", devCommand(), initCommand(), bootstrapCommand(), serveCommand()),
-			cmdutil.Group("Keys", apikeyCommand(), nkey.NkeyCommand()),
-			cmdutil.Group("Manage the directory", manage.UserCommand(), manage.KeyCommand(), manage.ProjectCommand(), manage.MemberCommand(),
-				manage.TopicCommand(), manage.SubscriptionCommand(), manage.AclCommand(), manage.DirectoryCommand(), remote.ContextCommand()),
-			cmdutil.Group("Look into it", checkCommand(), explainCommand(), tryCommand(), bench.BenchCommand(), healthcheckCommand()),
-			cmdutil.Group("usher itself", versionCommand(), completionCommand(), completeCommand(), cmdutil.HelpCommand()),
+			cmdutil.Categorize("Run usher", devCommand(), initCommand(), bootstrapCommand(), serveCommand()),
+			cmdutil.Categorize("Keys", apikeyCommand(), nkey.Command()),
+			cmdutil.Categorize("Manage the directory", manage.UserCommand(), manage.KeyCommand(), manage.ProjectCommand(), manage.MemberCommand(),
+				manage.TopicCommand(), manage.SubscriptionCommand(), manage.ACLCommand(), manage.DirectoryCommand(), remote.ContextCommand()),
+			cmdutil.Categorize("Inspect and test", checkCommand(), explainCommand(), tryCommand(), bench.Command(), healthcheckCommand()),
+			cmdutil.Categorize("Help", versionCommand(), completionCommand(), completeCommand(), cmdutil.HelpCommand()),
 		),
 	}
-	app.OnUsageError = onUsageError(cmdutil.Root(app))
+	app.OnUsageError = onUsageError(cmdutil.RootCommand(app))
 	for _, c := range app.Commands {
 		prepare(app.Name, c)
-		c.HelpName = c.Name // urfave/cli puts the program before it
+		c.HelpName = c.Name // urfave/cli prepends the program
 	}
 	return app
 }
 
-// prepare makes a command and those below it fail, and help, like all others.
+// prepare sets help and usage errors of a command and its subcommands.
 func prepare(parent string, c *cli.Command) {
 	c.HelpName = parent + " " + c.Name
 	c.HideHelp = true
@@ -74,7 +74,7 @@ func prepare(parent string, c *cli.Command) {
 	}
 	if len(c.Subcommands) > 0 {
 		c.UsageText = c.HelpName + " COMMAND [options]"
-		c.Action = onlyHolds
+		c.Action = groupAction
 	}
 	for _, sub := range c.Subcommands {
 		prepare(c.HelpName, sub)
@@ -84,17 +84,17 @@ func prepare(parent string, c *cli.Command) {
 func onUsageError(command *cli.Command) cli.OnUsageErrorFunc {
 	return func(c *cli.Context, err error, _ bool) error {
 		if errors.Is(err, flag.ErrHelp) {
-			return cmdutil.ShowHelp(c.App.Writer, command)
+			return cmdutil.PrintHelp(c.App.Writer, command)
 		}
 		return cmdutil.UsageError("see "+strings.Replace(command.HelpName, "usher", "usher help", 1), "%w", err)
 	}
 }
 
-// onlyHolds is what a command does that only holds others.
-func onlyHolds(c *cli.Context) error {
+// groupAction is the action of a command that has subcommands.
+func groupAction(c *cli.Context) error {
 	command := c.Command
-	if c.Command.Name == c.App.Name { // a copy that urfave/cli made
-		command = cmdutil.Root(c.App)
+	if c.Command.Name == c.App.Name { // a copy by urfave/cli
+		command = cmdutil.RootCommand(c.App)
 		if c.Bool("version") {
 			return printVersion(c)
 		}
@@ -102,7 +102,7 @@ func onlyHolds(c *cli.Context) error {
 	if name := c.Args().First(); name != "" {
 		return cmdutil.UnknownCommand(name, command.Subcommands)
 	}
-	if err := cmdutil.ShowHelp(c.App.ErrWriter, command); err != nil {
+	if err := cmdutil.PrintHelp(c.App.ErrWriter, command); err != nil {
 		return err
 	}
 	return &fault.Error{Kind: fault.Usage}

@@ -61,7 +61,7 @@ func keysOf(t *testing.T, text string) []string {
 
 // silence is what was said on stderr, without the note that this machine is busy.
 func silence(stderr string) string {
-	if strings.HasPrefix(stderr, "usher: note: the latest began ") {
+	if strings.HasPrefix(stderr, "usher: note: the latest connect started ") {
 		_, stderr, _ = strings.Cut(stderr, "\n")
 	}
 	return stderr
@@ -144,14 +144,14 @@ func TestBench(t *testing.T) {
 		"storm":                  {cmdutil.ExitOK, []string{"storm", "--clients", "4", "-s", srv.URL(), "--token-file", good}, []string{"clients ", "4, tcp", "closed for good", "of all clients connected"}},
 		"storm over websocket":   {cmdutil.ExitOK, []string{"storm", "--clients", "4", "-s", srv.WebSocketURL(), "--token-file", good}, []string{"4, websocket"}},
 		"a kind makes the URL":   {cmdutil.ExitOK, []string{"storm", "--clients", "4", "--kind", "websocket", "-s", strings.TrimPrefix(srv.WebSocketURL(), "ws://"), "--token-file", good}, []string{"4, websocket"}},
-		"nobody":                 {cmdutil.ExitRuntime, []string{"storm", "--clients", "4", "-s", nobody, "--duration", "2s"}, []string{"refused ", "not reached", "error: 4 of 4 did not connect", "hint: is nats-server running"}},
-		"connect":                {cmdutil.ExitOK, []string{"connect", "--clients", "4", "-s", srv.URL(), "--token-file", good}, []string{"4 in ", "of 100 asked for", "99.9%"}},
+		"nobody":                 {cmdutil.ExitRuntime, []string{"storm", "--clients", "4", "-s", nobody, "--duration", "2s"}, []string{"refused ", "not reached", "error: 4 of 4 did not connect", "hint: check that nats-server is running at this address"}},
+		"connect":                {cmdutil.ExitOK, []string{"connect", "--clients", "4", "-s", srv.URL(), "--token-file", good}, []string{"4 in ", "of 100/s requested", "99.9%"}},
 		"connect for a time":     {cmdutil.ExitOK, []string{"connect", "--duration", "50ms", "-s", srv.URL(), "--token-file", good}, []string{"5 in "}},
 		"connect with user":      {cmdutil.ExitOK, []string{"connect", "--clients", "4", "-s", srv.URL(), "--token-file", good, "--user", "project=shop"}, nil},
-		"connect as a stranger":  {cmdutil.ExitRuntime, []string{"connect", "--clients", "4", "-s", srv.URL()}, []string{"authorization 4", "hint: usher's log and audit say why"}},
+		"connect as a stranger":  {cmdutil.ExitRuntime, []string{"connect", "--clients", "4", "-s", srv.URL()}, []string{"authorization 4", "hint: usher's log and audit give the cause"}},
 		"tokens in turn":         {cmdutil.ExitRuntime, []string{"connect", "--clients", "4", "-s", srv.URL(), "--token-file", mixed}, []string{"authorization 2", "2 of 4 did not connect"}},
-		"not for websocket":      {cmdutil.ExitRuntime, []string{"connect", "--clients", "2", "-s", strings.Replace(srv.URL(), "nats:", "ws:", 1), "--token-file", good}, []string{"protocol", "note: protocol, such as: the server speaks NATS, not WebSocket", "hint: is this a WebSocket port"}},
-		"no TLS":                 {cmdutil.ExitRuntime, []string{"connect", "--clients", "2", "-s", strings.Replace(srv.URL(), "nats:", "tls:", 1), "--token-file", good}, []string{"protocol 2", "note: protocol, such as: nats: secure connection not available", "hint: is this nats-server's port for clients"}},
+		"not for websocket":      {cmdutil.ExitRuntime, []string{"connect", "--clients", "2", "-s", strings.Replace(srv.URL(), "nats:", "ws:", 1), "--token-file", good}, []string{"protocol", "note: protocol, for example: the server speaks NATS, not WebSocket", "hint: check that this is a WebSocket port"}},
+		"no TLS":                 {cmdutil.ExitRuntime, []string{"connect", "--clients", "2", "-s", strings.Replace(srv.URL(), "nats:", "tls:", 1), "--token-file", good}, []string{"protocol 2", "note: protocol, for example: nats: secure connection not available", "hint: check that this is the client port of nats-server"}},
 		"several servers":        {cmdutil.ExitOK, []string{"connect", "--clients", "4", "-s", nobody + ", " + srv.URL(), "--token-file", good}, nil},
 		"no more than in flight": {cmdutil.ExitOK, []string{"connect", "--clients", "2", "--hold", "1ms", "--max-in-flight", "2", "-s", srv.URL(), "--token-file", good}, nil},
 	} {
@@ -201,8 +201,8 @@ func TestBenchTokens(t *testing.T) {
 		"one":                                  "one",
 		"one\n":                                "one",
 		"\r\n one \r\n\r\ntwo\r\n":             "one two",
-		"":                                     "error: --token-file -: there is no token in it",
-		" \n\n":                                "error: --token-file -: there is no token in it",
+		"":                                     "error: --token-file -: the file contains no token",
+		" \n\n":                                "error: --token-file -: the file contains no token",
 		"one\n\n" + strings.Repeat("x", 1<<20): "error: --token-file -: line 3 is too long for a token",
 	} {
 		tokens, err := bench.ReadTokens(strings.NewReader(text), "-")
@@ -220,7 +220,7 @@ func TestBenchTokens(t *testing.T) {
 func TestBenchProgress(t *testing.T) {
 	t.Parallel()
 	var out callouttest.Buffer
-	stop := cmdutil.Follow(&out, time.NewTicker(time.Millisecond), func() string { return "7 of 9" })
+	stop := cmdutil.PrintProgress(&out, time.NewTicker(time.Millisecond), func() string { return "7 of 9" })
 	callouttest.Eventually(t, "it is renewed", func() bool { return strings.Count(out.String(), "\r\x1b[K7 of 9") > 1 })
 	stop()
 	if !strings.HasSuffix(out.String(), "\r\x1b[K") {

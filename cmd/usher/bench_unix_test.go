@@ -35,8 +35,8 @@ func TestBenchSignals(t *testing.T) {
 func TestBenchFiles(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"storm --clients 100":         "error: --clients 100: this process may open 150 files, and needs 164",
-		"connect --max-in-flight 100": "error: --max-in-flight 100: this process may open 150 files, and needs 164",
+		"storm --clients 100":         "error: --clients 100: the limit of open files is 150, but 164 are needed",
+		"connect --max-in-flight 100": "error: --max-in-flight 100: the limit of open files is 150, but 164 are needed",
 		"connect --hold 1s":           "more than --max-in-flight, 86",
 	} {
 		p := start(t, "sh", "-c", "ulimit -n 150; exec usher bench "+args)

@@ -144,7 +144,7 @@ func pasteCommands(t *testing.T, program string, mode ...string) {
 		pasted++
 		want := cmdutil.ExitOK
 		switch {
-		case strings.HasPrefix(comment, "# refused"):
+		case strings.HasPrefix(comment, "# denied"):
 			want = cmdutil.ExitDenied
 		case strings.Contains(line, " explain "): // one of the two subjects is not allowed
 			want = cmdutil.ExitDenied

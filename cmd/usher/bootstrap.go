@@ -26,26 +26,25 @@ import (
 	"usher/tokens/apikey"
 )
 
-// defaultKey is the id of the key that a new user gets.
+// defaultKey is the ID of the first key of a new user.
 const defaultKey = "default"
 
 func bootstrapCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "bootstrap",
-		Usage:     "make the first service admin of an empty directory",
+		Usage:     "create the first service admin of an empty directory",
 		UsageText: "usher bootstrap -c FILE [--user NAME] [--again] [--to FILE] [--json]",
-		Description: "Prints the key on stdout, once: usher keeps its digest only. Nothing is changed\n" +
-			"unless it could be written. A directory with anything in it is left as it is, so\n" +
-			"this works once. The directory has to be a bucket (directory.from: kv or embedded),\n" +
-			"which is made if it is missing.\n\n" +
-			"With --again, for when its key is lost: makes another key for the service admin\n" +
-			"NAME, and enables it; its other keys stay. Where no service admin can get in any\n" +
-			"more, NAME may be anybody, and becomes one.",
+		Description: "Prints the key on stdout once; usher stores only its digest. The directory changes\n" +
+			"only after the key was written. It has to be empty, so this works once, and it has\n" +
+			"to be a bucket (directory.from: kv or embedded), which is created if missing.\n\n" +
+			"If the key is lost, use --again: it creates another key for the service admin NAME\n" +
+			"and enables the user; other keys stay. If no service admin has a valid key, NAME\n" +
+			"may be any user, and becomes a service admin.",
 		Flags: []cli.Flag{
 			cmdutil.ConfigFlag(),
 			&cli.StringFlag{Name: "user", Value: "admin", Usage: "`NAME` of the service admin"},
-			&cli.BoolFlag{Name: "again", Usage: "make another key, in a directory that is not empty"},
-			remote.ToFlag(),
+			&cli.BoolFlag{Name: "again", Usage: "create another key in a directory that is not empty"},
+			remote.KeyOutputFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print user and key as JSON"},
 		},
 		Action: bootstrap,
@@ -53,7 +52,7 @@ func bootstrapCommand() *cli.Command {
 }
 
 func bootstrap(c *cli.Context) error {
-	if err := cmdutil.Arguments(c, 0); err != nil {
+	if err := cmdutil.ExactArgs(c, 0); err != nil {
 		return err
 	}
 	name := c.String("user")
@@ -61,7 +60,7 @@ func bootstrap(c *cli.Context) error {
 		return cmdutil.UsageError("", "user name %w", err)
 	}
 	if name == wire.ProfileUser {
-		return cmdutil.UsageError("", "user name %q is reserved: the API has something else there", name)
+		return cmdutil.UsageError("", "user name %q is reserved by the API", name)
 	}
 	cfg, err := cmdutil.LoadConfig(c)
 	if err != nil {
@@ -69,18 +68,18 @@ func bootstrap(c *cli.Context) error {
 	}
 	if cfg.Directory.From == config.DirectoryFile {
 		return &fault.Error{
-			Kind: fault.Config, Err: fmt.Errorf("directory.from is %s: that directory is edited", cfg.Directory.From),
-			Hint: "usher apikey new makes a key for it; or set directory.from: kv",
+			Kind: fault.Config, Err: fmt.Errorf("directory.from is %s: edit that file to add users", cfg.Directory.From),
+			Hint: "create a key for the file with usher apikey new, or set directory.from: kv",
 		}
 	}
 	out, err := remote.OpenKeyOutput(c)
 	if err != nil {
 		return err
 	}
-	defer out.Drop()
+	defer out.Close()
 	key, err := apikey.New(rand.Reader)
 	if err != nil {
-		return fmt.Errorf("make API key: %w", err)
+		return fmt.Errorf("create API key: %w", err)
 	}
 	a := &adminKey{name: name, again: c.Bool("again"), key: key, id: uuid.New(), now: time.Now().UTC().Truncate(time.Second)}
 	a.write = func() error {
@@ -89,32 +88,32 @@ func bootstrap(c *cli.Context) error {
 		}
 		return out.Write(key)
 	}
-	if err := makeAdminKey(c, cfg, a); err != nil {
-		return a.leftover(c, out, err)
+	if err := createAdminKey(c, cfg, a); err != nil {
+		return a.writtenKeyError(c, out, err)
 	}
 	if !c.Bool("json") {
-		cmdutil.Say(c.App.ErrWriter, "note", a.made()+"; its key is "+out.Where()+", shown this once")
+		cmdutil.Note(c.App.ErrWriter, a.summary()+"; key "+out.Destination()+"; it cannot be shown again")
 	}
 	return nil
 }
 
-// makeAdminKey makes the key that a says in the directory of a configuration, and
-// audits that.
-func makeAdminKey(c *cli.Context, cfg *config.Config, a *adminKey) error {
+// createAdminKey creates the key in the directory of a configuration, and writes an audit
+// record.
+func createAdminKey(c *cli.Context, cfg *config.Config, a *adminKey) error {
 	s, err := assembly.OpenDirectory(cfg, slog.New(slog.DiscardHandler), time.Now, assembly.Observers{})
 	if err != nil {
 		return err
 	}
-	note, end, err := following(c.Context, s, c.App.ErrWriter)
+	note, stop, err := runStore(c.Context, s, c.App.ErrWriter)
 	if err != nil {
 		return err
 	}
 	if note != "" {
-		return errors.Join(&fault.Error{Kind: fault.Runtime, Err: errors.New(note), Hint: "usher check says what is in the way"}, end())
+		return errors.Join(&fault.Error{Kind: fault.Runtime, Err: errors.New(note), Hint: "find the cause with usher check"}, stop())
 	}
 	events, err := assembly.OpenAudit(&cfg.Audit, slog.New(slog.DiscardHandler), c.App.ErrWriter)
 	if err != nil {
-		return errors.Join(fault.InConfig(err), end())
+		return errors.Join(fault.InConfig(err), stop())
 	}
 	bucket := s.(*assembly.Bucket).Store
 	change := audit.Change{
@@ -123,7 +122,7 @@ func makeAdminKey(c *cli.Context, cfg *config.Config, a *adminKey) error {
 	if a.again {
 		change.Action = "bootstrap.again"
 	}
-	change.Revision, err = a.make(c.Context, bucket)
+	change.Revision, err = a.create(c.Context, bucket)
 	switch {
 	case err == nil:
 		change.Before, change.After = a.before, a.after
@@ -134,34 +133,34 @@ func makeAdminKey(c *cli.Context, cfg *config.Config, a *adminKey) error {
 	}
 	change.Total = time.Since(change.Time)
 	events.WriteChange(change)
-	return errors.Join(err, events.Close(), end())
+	return errors.Join(err, events.Close(), stop())
 }
 
-// make makes the key, and returns the revision of the directory with it.
-func (a *adminKey) make(ctx context.Context, s *kv.Store) (uint64, error) {
-	next, err := s.Change(ctx, func(now *snapshot.Snapshot) ([]directory.Entry, error) {
-		return a.change(now, s.Status().Faults)
+// create creates the key, and returns the revision of its entry.
+func (a *adminKey) create(ctx context.Context, s *kv.Store) (uint64, error) {
+	changed, err := s.Change(ctx, func(current *snapshot.Snapshot) ([]directory.Entry, error) {
+		return a.change(current, s.Status().Faults)
 	})
 	if err != nil {
 		return 0, err
 	}
-	return next.Revision(directory.KeyKey(a.id, a.keyID)), nil
+	return changed.Revision(directory.KeyKey(a.id, a.keyID)), nil
 }
 
-// leftover says what has become of a key that was written before the change that
-// makes it good has failed.
-func (a *adminKey) leftover(c *cli.Context, out *remote.KeyOutput, err error) error {
+// writtenKeyError returns the error of a failed change. If the key was written already, it
+// says whether the key can be valid.
+func (a *adminKey) writtenKeyError(c *cli.Context, out *remote.KeyOutput, err error) error {
 	switch {
 	case !a.written:
 		return err
 	case errors.Is(err, kv.ErrUnavailable):
 		return &fault.Error{
-			Kind: fault.Runtime, Err: fmt.Errorf("it is not known whether this was done: %w", err),
-			Hint: "keep the key that is " + out.Where() + " until usher user profile says whether it is good",
+			Kind: fault.Runtime, Err: fmt.Errorf("the outcome is unknown: %w", err),
+			Hint: "keep the key that was " + out.Destination() + " until usher user profile shows whether it is valid",
 		}
 	}
 	if out.File == nil {
-		cmdutil.Say(c.App.ErrWriter, "note", "nothing was changed: the key on stdout is good for nothing")
+		cmdutil.Note(c.App.ErrWriter, "nothing was changed: the key on stdout is not valid")
 	}
 	out.Written = false
 	return err

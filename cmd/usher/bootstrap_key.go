@@ -19,27 +19,27 @@ import (
 
 var (
 	errNotEmpty = errors.New("the directory is not empty")
-	errNoAdmin  = errors.New("there is no such service admin")
+	errNoAdmin  = errors.New("no such service admin")
 )
 
-// adminKey is a key for a service admin, which whoever has the service's own
-// credentials makes past the API.
+// adminKey is a new key for a service admin. bootstrap writes it to the directory without
+// the API, with the credentials of the service.
 type adminKey struct {
 	name  string
-	again bool // the directory is not empty
+	again bool // --again: the directory may have entries
 	key   string
-	write func() error // hands the key to whoever asked for it
+	write func() error // prints the key or writes it to the file of --to
 	now   time.Time
 
-	// What the change makes it.
+	// Set by change.
 	id            uuid.UUID // of the user
 	keyID         string
 	written       bool
-	before, after json.RawMessage // for the audit
+	before, after json.RawMessage // for the audit record
 }
 
-// change returns the change that makes the key, which is written by then: nobody
-// could get it a second time.
+// change returns the entries that create the key. It writes the key first, because the key
+// cannot be shown again. It may run several times, once for each conflict.
 func (a *adminKey) change(s *snapshot.Snapshot, faults []kv.Fault) ([]directory.Entry, error) {
 	var entries []directory.Entry
 	var err error
@@ -64,30 +64,31 @@ func (a *adminKey) change(s *snapshot.Snapshot, faults []kv.Fault) ([]directory.
 	return entries, nil
 }
 
-// first makes a user of a directory in which there is nothing, not even what
-// cannot be read: it may be of a newer usher.
+// first returns the entries for the first user. An entry that cannot be read counts as
+// not empty: a newer usher may have written it.
 func (a *adminKey) first(s *snapshot.Snapshot, faults []kv.Fault) ([]directory.Entry, error) {
 	for range s.Entries() {
-		hint := "a service admin of it makes others: usher user add --service-role service_admin NAME; if all their keys are lost: usher bootstrap --again"
+		hint := "a service admin creates others with usher user add --service-role service_admin NAME; if all their keys are lost, use usher bootstrap --again"
 		if s.Size() == (directory.Size{}) {
-			hint = "nothing in it can be used: usher check says why; is this usher older than the others?"
+			hint = "none of its entries is usable: find the cause with usher check; this usher may be older than the others"
 		}
 		return nil, &fault.Error{Kind: fault.Denied, Err: errNotEmpty, Hint: hint}
 	}
 	if len(faults) > 0 {
 		return nil, &fault.Error{
 			Kind: fault.Denied, Err: fmt.Errorf("%w: entry %s cannot be read", errNotEmpty, faults[0].Key),
-			Hint: "usher check names them; is this usher older than the others?",
+			Hint: "list such entries with usher check; this usher may be older than the others",
 		}
 	}
 	a.keyID = defaultKey
 	return a.entries(nil, directory.User{Name: a.name, Made: directory.Made{Created: a.now}}), nil
 }
 
-// another makes another key for a service admin, or makes one where none gets in.
+// another returns the entries for another key of a service admin. If no service admin has a
+// valid key, any user becomes one.
 func (a *adminKey) another(s *snapshot.Snapshot) ([]directory.Entry, error) {
 	u, found := s.User(a.name)
-	if (!found || !isAdmin(u)) && a.somebodyGetsIn(s) {
+	if (!found || !isAdmin(u)) && a.anyAdminValid(s) {
 		return nil, &fault.Error{Kind: fault.Denied, Err: fmt.Errorf("%w: %s", errNoAdmin, a.name), Hint: "service admins: " + admins(s)}
 	}
 	digest := directory.DigestOf(a.key)
@@ -99,7 +100,7 @@ func (a *adminKey) another(s *snapshot.Snapshot) ([]directory.Entry, error) {
 	return a.entries(u, *u), nil
 }
 
-// entries returns the change that has a user be a service admin with the key.
+// entries returns the entries that make a user an enabled service admin with the key.
 func (a *adminKey) entries(before *directory.User, after directory.User) []directory.Entry {
 	var entries []directory.Entry
 	a.before = nil
@@ -114,21 +115,21 @@ func (a *adminKey) entries(before *directory.User, after directory.User) []direc
 		entries = directory.Put(directory.UserKey(a.id), &after)
 	}
 	k := &directory.Key{ID: a.keyID, Digest: directory.DigestOf(a.key), Created: a.now}
-	with := after
-	with.Keys = append(slices.Clone(after.Keys), *k)
-	a.after = adminState(&with)
+	withKey := after
+	withKey.Keys = append(slices.Clone(after.Keys), *k)
+	a.after = adminState(&withKey)
 	return append(entries, directory.Put(directory.KeyKey(a.id, a.keyID), k)...)
 }
 
-// made says what was made.
-func (a *adminKey) made() string {
+// summary says what was created.
+func (a *adminKey) summary() string {
 	if a.again {
-		return fmt.Sprintf("made key %s of service admin %s", a.keyID, a.name)
+		return fmt.Sprintf("created key %s of service admin %s", a.keyID, a.name)
 	}
-	return "made service admin " + a.name
+	return "created service admin " + a.name
 }
 
-// adminState is a user as the audit tells it: without any secret.
+// adminState returns a user for the audit record, without secrets.
 func adminState(u *directory.User) json.RawMessage {
 	state := struct {
 		Enabled      bool                    `json:"enabled"`
@@ -138,7 +139,7 @@ func adminState(u *directory.User) json.RawMessage {
 	for i := range u.Keys {
 		state.Keys = append(state.Keys, u.Keys[i].ID)
 	}
-	text, _ := json.Marshal(state) // it is text only
+	text, _ := json.Marshal(state) // cannot fail: strings and booleans only
 	return text
 }
 
@@ -146,8 +147,8 @@ func isAdmin(u *directory.User) bool {
 	return slices.Contains(u.ServiceRoles, directory.ServiceRoleAdmin)
 }
 
-// somebodyGetsIn reports whether a service admin has a key that works now.
-func (a *adminKey) somebodyGetsIn(s *snapshot.Snapshot) bool {
+// anyAdminValid reports whether any enabled service admin has a valid key now.
+func (a *adminKey) anyAdminValid(s *snapshot.Snapshot) bool {
 	for u := range s.Users() {
 		if isAdmin(u) && !u.Disabled && slices.ContainsFunc(u.Keys, func(k directory.Key) bool {
 			return !k.Disabled && !k.NotBefore.After(a.now) && (k.Expires.IsZero() || k.Expires.After(a.now))
@@ -158,14 +159,14 @@ func (a *adminKey) somebodyGetsIn(s *snapshot.Snapshot) bool {
 	return false
 }
 
-// admins lists some service admins.
+// admins lists the first ten service admins.
 func admins(s *snapshot.Snapshot) string {
-	const most = 10
+	const limit = 10
 	var names []string
 	for u := range s.Users() {
 		switch {
 		case !isAdmin(u):
-		case len(names) == most:
+		case len(names) == limit:
 			return strings.Join(names, ", ") + ", …"
 		default:
 			names = append(names, u.Name)

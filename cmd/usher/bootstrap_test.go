@@ -158,7 +158,7 @@ func TestKeyIsWrittenFirst(t *testing.T) {
 		t.Errorf("%d %s%s", code, stdout, stderr)
 	}
 	code, _, stderr = usher(t, "bootstrap", "-c", in.Config(), "--again", "--to", in.Path("key"))
-	if code != cmdutil.ExitOK || !strings.Contains(stderr, "made key bootstrap-") {
+	if code != cmdutil.ExitOK || !strings.Contains(stderr, "created key bootstrap-") {
 		t.Fatalf("%d %s", code, stderr)
 	}
 	callouttest.Must(t, os.WriteFile(in.Path("first"), []byte(first), 0o600))

@@ -14,23 +14,22 @@ import (
 func checkCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "check",
-		Usage:     "find what does not fit: configuration, directory, seeds, live server",
-		UsageText: "usher check -c FILE [--server-config FILE]… [--offline] [--json]",
-		Description: "Reads configuration, directory and keyring, then connects to every server of\n" +
-			"nats.urls and every other one that it can learn of (cluster, supercluster, leaf\n" +
-			"servers), and looks at the authorization request that a client without\n" +
-			"credentials causes. With a system user (nats.system_user) it also says which\n" +
-			"server lacks the account of a project. In operator mode it holds operator,\n" +
-			"account and user JWTs, on disk and as servers go by them, to what usher needs\n" +
-			"(docs/reference/checks.md).",
+		Usage:     "check configuration, directory, keyring and live servers",
+		UsageText: "usher check -c FILE [--server-config FILE]... [--offline] [--json]",
+		Description: "Reads configuration, directory and keyring. Then connects to every server of\n" +
+			"nats.urls and every other server that it discovers (cluster, supercluster, leaf\n" +
+			"servers), and checks the authorization request for a client without credentials.\n" +
+			"With a system user (nats.system_user) it also finds servers that lack the account\n" +
+			"of a project. In operator mode it checks that the operator, account and user JWTs,\n" +
+			"on disk and on the servers, have what usher needs (docs/reference/checks.md).",
 		Flags: []cli.Flag{
 			cmdutil.ConfigFlag(),
-			&cli.BoolFlag{Name: "offline", Usage: "look at the files only"},
-			&cli.StringSliceFlag{Name: "server-config", Usage: "look at a nats-server.conf too, a `FILE` of config mode, with the static users in it; may be given several times"},
+			&cli.BoolFlag{Name: "offline", Usage: "check the files only"},
+			&cli.StringSliceFlag{Name: "server-config", Usage: "also check `FILE`, a nats-server.conf of config mode, and its static users"},
 			&cli.BoolFlag{Name: "json", Usage: "print findings as JSON"},
 		},
 		Action: func(c *cli.Context) error {
-			if err := cmdutil.Arguments(c, 0); err != nil {
+			if err := cmdutil.ExactArgs(c, 0); err != nil {
 				return err
 			}
 			path, err := cmdutil.ConfigPath(c)

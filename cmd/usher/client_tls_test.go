@@ -69,11 +69,11 @@ func TestTLSFirst(t *testing.T) {
 		says    string
 	}{
 		"all of it":            {tls, cmdutil.ExitOK, ""},
-		"no certificate":       {without("--cert", "--key"), cmdutil.ExitRuntime, "hint: --ca FILE names"},
-		"no authority":         {without("--ca"), cmdutil.ExitRuntime, "hint: --ca FILE names"},
-		"not first":            {without("--tls-first"), cmdutil.ExitRuntime, "takes --tls-first"},
-		"certificate, no key":  {without("--key"), cmdutil.ExitUsage, "--cert: with which private key?"},
-		"key, no certificate":  {without("--cert"), cmdutil.ExitUsage, "--key: for which certificate?"},
+		"no certificate":       {without("--cert", "--key"), cmdutil.ExitRuntime, "hint: name the server's certificate authority with --ca FILE"},
+		"no authority":         {without("--ca"), cmdutil.ExitRuntime, "hint: name the server's certificate authority with --ca FILE"},
+		"not first":            {without("--tls-first"), cmdutil.ExitRuntime, "add --tls-first"},
+		"certificate, no key":  {without("--key"), cmdutil.ExitUsage, "--cert needs --key"},
+		"key, no certificate":  {without("--cert"), cmdutil.ExitUsage, "--key needs --cert"},
 		"another's key":        {append(without("--key"), "--key", serverKey), cmdutil.ExitUsage, "--cert and --key: "},
 		"no such key":          {append(without("--key"), "--key", key+".absent"), cmdutil.ExitUsage, "--key cannot be read: "},
 		"a certificate as key": {append(without("--key"), "--key", cert), cmdutil.ExitUsage, "--cert and --key: "},

@@ -12,62 +12,62 @@ import (
 	"usher/directory"
 )
 
-// offerFiles stands for the names of files, which the shell knows best.
-const offerFiles = ":files"
+// completeFiles tells the shell to complete file names.
+const completeFiles = ":files"
 
-// complete returns what the last of words could become. The others are taken for
-// granted: completing reports no mistakes.
-func complete(page *cli.Command, words []string) []cmdutil.Offer {
+// complete returns the completions of the last word. It ignores mistakes in the words
+// before it.
+func complete(page *cli.Command, words []string) []cmdutil.Completion {
 	if len(words) == 0 {
 		return nil
 	}
-	at := position{command: page, given: map[string]bool{}}
+	p := position{command: page, given: map[string]bool{}}
 	if words[0] == "help" && len(words) > 1 {
-		at.pages, words = true, words[1:]
+		p.helpPage, words = true, words[1:]
 	}
 	last := words[len(words)-1]
 	for _, word := range words[:len(words)-1] {
-		at.pass(word)
+		p.advance(word)
 	}
-	if last == "=" && at.value != nil {
+	if last == "=" && p.value != nil {
 		last = ""
 	}
-	return slices.DeleteFunc(at.offers(last), func(o cmdutil.Offer) bool {
-		return o.Word != offerFiles && !strings.HasPrefix(o.Word, last)
+	return slices.DeleteFunc(p.completions(last), func(o cmdutil.Completion) bool {
+		return o.Word != completeFiles && !strings.HasPrefix(o.Word, last)
 	})
 }
 
-// position is a place in a command line.
+// position is the parse state before a word of a command line.
 type position struct {
-	command *cli.Command
-	value   cli.Flag // the option whose value comes next
-	given   map[string]bool
-	args    int  // of the command, so far
-	pages   bool // only commands are asked for: behind "help"
-	lost    bool // behind a word that is no command
+	command  *cli.Command
+	value    cli.Flag // option whose value is the next word
+	given    map[string]bool
+	args     int  // number of arguments so far
+	helpPage bool // after "help": only commands follow
+	unknown  bool // after an unknown command
 }
 
-// pass goes on behind a word.
-func (p *position) pass(word string) {
+// advance moves the position past a word.
+func (p *position) advance(word string) {
 	switch {
 	case p.value != nil:
-		if word != "=" { // bash makes three words of --option=value
+		if word != "=" { // bash splits --option=value into three words
 			p.value = nil
 		}
 	case p.args == 0 && len(word) > 1 && word[0] == '-':
-		name, _, whole := strings.Cut(strings.TrimLeft(word, "-"), "=")
-		f := option(p.command, name)
+		name, _, hasValue := strings.Cut(strings.TrimLeft(word, "-"), "=")
+		f := findFlag(p.command, name)
 		if f == nil {
 			return
 		}
 		p.given[f.Names()[0]] = true
-		if takesValue(f) && !whole {
+		if takesValue(f) && !hasValue {
 			p.value = f
 		}
 	case len(p.command.Subcommands) > 0:
-		next := cmdutil.Find(p.command.Subcommands, word)
+		next := cmdutil.FindCommand(p.command.Subcommands, word)
 		if next == nil {
-			p.lost = true
+			p.unknown = true
 			return
 		}
 		p.command, p.given = next, map[string]bool{}
@@ -76,21 +76,21 @@ func (p *position) pass(word string) {
 	}
 }
 
-// offers returns what could come next, whatever the word begins with.
-func (p *position) offers(word string) []cmdutil.Offer {
+// completions returns all words that can come next, regardless of the prefix.
+func (p *position) completions(word string) []cmdutil.Completion {
 	switch {
-	case p.lost:
+	case p.unknown:
 		return nil
 	case p.value != nil:
-		return offersFor(valueName(p.value))
-	case p.pages, len(p.command.Subcommands) > 0 && !strings.HasPrefix(word, "-"):
-		return cmdutil.CommandOffers(p.command.Subcommands)
+		return completeValue(valueName(p.value))
+	case p.helpPage, len(p.command.Subcommands) > 0 && !strings.HasPrefix(word, "-"):
+		return cmdutil.CommandCompletions(p.command.Subcommands)
 	case p.args == 0 && strings.HasPrefix(word, "-"):
 		return p.options(word)
 	}
-	names := argumentNames(p.command)
+	names := cmdutil.ArgumentNames(p.command)
 	if p.args < len(names) {
-		return offersFor(names[p.args])
+		return completeValue(names[p.args])
 	}
 	if p.args == 0 {
 		return p.options(word)
@@ -98,24 +98,25 @@ func (p *position) offers(word string) []cmdutil.Offer {
 	return nil
 }
 
-// options offers those that were not given yet, by their long names.
-func (p *position) options(word string) []cmdutil.Offer {
+// options returns the options that can still be given, by their long names.
+func (p *position) options(word string) []cmdutil.Completion {
 	if strings.Contains(word, "=") {
-		return []cmdutil.Offer{{Word: offerFiles}}
+		return []cmdutil.Completion{{Word: completeFiles}}
 	}
-	var offers []cmdutil.Offer
+	var completions []cmdutil.Completion
 	for _, f := range p.command.Flags {
-		_, many := f.(*cli.StringSliceFlag)
-		if p.given[f.Names()[0]] && !many {
+		_, repeatable := f.(*cli.StringSliceFlag)
+		if p.given[f.Names()[0]] && !repeatable {
 			continue
 		}
-		_, text := cmdutil.OptionHelp(f)
-		offers = append(offers, cmdutil.Offer{Word: "--" + f.Names()[0], About: text})
+		_, text := cmdutil.FlagHelp(f)
+		completions = append(completions, cmdutil.Completion{Word: "--" + f.Names()[0], Description: text})
 	}
-	return append(offers, cmdutil.Offer{Word: "--help", About: "say what this does"})
+	return append(completions, cmdutil.Completion{Word: "--help", Description: "show the help"})
 }
 
-func option(c *cli.Command, name string) cli.Flag {
+// findFlag returns the option with a name, or nil.
+func findFlag(c *cli.Command, name string) cli.Flag {
 	for _, f := range c.Flags {
 		if slices.Contains(f.Names(), name) {
 			return f
@@ -129,60 +130,40 @@ func takesValue(f cli.Flag) bool {
 	return ok && d.TakesValue()
 }
 
-// valueName is what the help of an option that takes a value calls it.
+// valueName returns the name of an option's value in its help.
 func valueName(f cli.Flag) string {
-	name, _ := cmdutil.OptionHelp(f)
+	name, _ := cmdutil.FlagHelp(f)
 	return name[strings.LastIndexByte(name, ' ')+1:]
 }
 
-// argumentNames reads from the usage of a command what its arguments are called.
-func argumentNames(c *cli.Command) []string {
-	var names []string
-	text := strings.TrimPrefix(c.UsageText, c.HelpName)
-	value := false
-	for word := range strings.FieldsSeq(text) {
-		switch name := strings.Trim(word, "[]"); {
-		case word == "usher": // the same command in another way
-			return names
-		case value:
-			value = false
-		case name[0] == '-':
-			value = !strings.HasSuffix(word, "]")
-		default:
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// offersFor returns what a value or an argument with this name can be, as far as
-// that is known on this machine.
-func offersFor(name string) []cmdutil.Offer {
+// completeValue returns the possible values of an option or argument with this name in the
+// help, as far as they are known without a server.
+func completeValue(name string) []cmdutil.Completion {
 	switch {
 	case name == "FILE" || name == "DIR":
-		return []cmdutil.Offer{{Word: offerFiles}}
+		return []cmdutil.Completion{{Word: completeFiles}}
 	case name == "CONTEXT":
-		f, err := remote.UserContexts()
+		f, err := remote.UserContextStore()
 		if err != nil {
 			return nil
 		}
 		names, _ := f.Names()
-		return wordOffers(names)
+		return wordCompletions(names)
 	case name == "ROLE":
-		return wordOffers(directory.Roles())
+		return wordCompletions(directory.Roles())
 	case name == "SERVICE_ROLE":
-		return wordOffers(directory.ServiceRoles())
+		return wordCompletions(directory.ServiceRoles())
 	case strings.Contains(name, "|"):
-		return wordOffers(strings.Split(name, "|"))
+		return wordCompletions(strings.Split(name, "|"))
 	default:
 		return nil
 	}
 }
 
-func wordOffers[S ~string](words []S) []cmdutil.Offer {
-	var offers []cmdutil.Offer
+func wordCompletions[S ~string](words []S) []cmdutil.Completion {
+	var completions []cmdutil.Completion
 	for _, w := range words {
-		offers = append(offers, cmdutil.Offer{Word: string(w)})
+		completions = append(completions, cmdutil.Completion{Word: string(w)})
 	}
-	return offers
+	return completions
 }

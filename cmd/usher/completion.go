@@ -10,30 +10,34 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// shells holds one script for each shell that completes. A script asks the
-// program itself, so that it never says what the program does not know.
+// shells holds one completion script for each shell. The scripts run completeWords, so that
+// they always match the program.
 //
 //go:embed shells
 var shells embed.FS
 
-// completeWords is the hidden command that the scripts run.
+// completeWords is the hidden command that the completion scripts run.
 const completeWords = "__complete"
 
 func completionCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "completion",
-		Usage:     "print a script that completes commands and options in a shell",
+		Usage:     "print a shell completion script",
 		UsageText: "usher completion bash|zsh|fish",
 		Description: "bash:  source <(usher completion bash)                in ~/.bashrc\n" +
 			"zsh:   source <(usher completion zsh)                 in ~/.zshrc, after compinit\n" +
 			"fish:  usher completion fish > ~/.config/fish/completions/usher.fish",
 		Action: func(c *cli.Context) error {
-			if err := cmdutil.Arguments(c, 1); err != nil {
+			if err := cmdutil.ExactArgs(c, 1); err != nil {
 				return err
 			}
-			script, err := shells.ReadFile("shells/usher." + c.Args().First())
+			shell := c.Args().First()
+			if err := cmdutil.CheckValues("shell", []string{shell}, []string{"bash", "zsh", "fish"}); err != nil {
+				return err
+			}
+			script, err := shells.ReadFile("shells/usher." + shell)
 			if err != nil {
-				return cmdutil.UsageError("bash, zsh or fish", "%q is no shell that usher completes in", c.Args().First())
+				return err
 			}
 			_, err = c.App.Writer.Write(script)
 			return err
@@ -41,15 +45,15 @@ func completionCommand() *cli.Command {
 	}
 }
 
-// completeCommand prints what could stand for the last of its arguments, which are
-// the words of a command line after the program's name: a word on each line, and
-// after a tab what it is. The line ":files" stands for the names of files.
+// completeCommand prints the completions of the last of its arguments, which are the words
+// of a command line after the program's name. Each line is a word, and after a tab its
+// description. The line ":files" stands for file names.
 func completeCommand() *cli.Command {
 	return &cli.Command{
 		Name: completeWords, Hidden: true, SkipFlagParsing: true,
 		Action: func(c *cli.Context) error {
-			for _, o := range complete(cmdutil.Root(c.App), c.Args().Slice()) {
-				if _, err := fmt.Fprintln(c.App.Writer, strings.TrimSuffix(o.Word+"\t"+o.About, "\t")); err != nil {
+			for _, o := range complete(cmdutil.RootCommand(c.App), c.Args().Slice()) {
+				if _, err := fmt.Fprintln(c.App.Writer, strings.TrimSuffix(o.Word+"\t"+o.Description, "\t")); err != nil {
 					return err
 				}
 			}

@@ -16,26 +16,26 @@ import (
 func devCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "dev",
-		Usage:     "try usher: an embedded nats-server, usher, and a demo directory",
+		Usage:     "run a demo: an embedded nats-server, usher and a demo directory",
 		UsageText: "usher dev [--operator] [--listen HOST:PORT] [--dir DIR] [--json]",
-		Description: "Prints a command to paste for each demo identity, and one that is refused.\n" +
-			"Not for production: the tokens are printed. Ctrl-C ends it.",
+		Description: "Prints a command to paste for each demo identity, and one that is denied.\n" +
+			"Not for production: it prints tokens. Stop it with Ctrl-C.",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "operator", Usage: "with an operator, accounts and signing keys (operator mode)"},
+			&cli.BoolFlag{Name: "operator", Usage: "use operator mode: an operator, accounts and signing keys"},
 			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` for nats-server, 0 takes a free port; default: " + setup.DefaultListen + ", or as in DIR"},
-			&cli.StringFlag{Name: "dir", Usage: "`DIR` that keeps keys and state; default: a temporary one, removed at the end"},
-			&cli.BoolFlag{Name: "json", Usage: "print one line of JSON on stdout when ready"},
+			&cli.StringFlag{Name: "dir", Usage: "`DIR` for keys and state", DefaultText: "a temporary one, removed at the end"},
+			&cli.BoolFlag{Name: "json", Usage: "print one line of JSON when ready"},
 		},
 		Action: dev,
 	}
 }
 
 func dev(c *cli.Context) error {
-	if err := cmdutil.Arguments(c, 0); err != nil {
+	if err := cmdutil.ExactArgs(c, 0); err != nil {
 		return err
 	}
 	if l := c.String("listen"); l != "" {
-		if err := cmdutil.CheckListen("listen", l); err != nil {
+		if err := cmdutil.CheckListenAddress("listen", l); err != nil {
 			return err
 		}
 	}
@@ -45,7 +45,7 @@ func dev(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(tmp) //nolint:errcheck // a leftover in the temporary directory harms nobody
+		defer os.RemoveAll(tmp) //nolint:errcheck // a leftover temporary directory does no harm
 		dir = tmp
 	}
 	dir, err := filepath.Abs(dir)
@@ -59,7 +59,7 @@ func dev(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	d.Note = func(w io.Writer, text string) { cmdutil.Say(w, "note", text) }
+	d.Note = func(w io.Writer, text string) { cmdutil.Note(w, text) }
 	ctx, stop := context.WithCancel(c.Context)
 	defer stop()
 	stdout, stderr := endOnHangUp(ctx, stop, c.App.Writer, c.App.ErrWriter)

@@ -51,7 +51,7 @@ func TestDirectory(t *testing.T) {
 		t.Errorf("%v: %s\nand on stdout %s", err, saved, first)
 	}
 	_, stderr = call(cmdutil.ExitOK, "import", in.Path("saved.yaml"))
-	says(stderr, "changed nothing: it is so already")
+	says(stderr, "changed nothing: the directory is up to date")
 
 	callouttest.Must(t, os.WriteFile(in.Path("more.yaml"), []byte(first+"  - name: carl\nprojects:\n  - {name: shop, account: APP}\n"), 0o600))
 	stdout, stderr := call(cmdutil.ExitOK, "import", "--dry-run", in.Path("more.yaml"))
@@ -62,7 +62,7 @@ func TestDirectory(t *testing.T) {
 	says(stderr, "changed 2 entries")
 	_, stderr = call(cmdutil.ExitUsage, "import", "--replace", in.Path("saved.yaml"))
 	says(stderr, "- user carl")
-	says(stderr, "this removes 1 user, 1 project\nusher: hint: --yes removes it")
+	says(stderr, "this removes 1 user, 1 project\nusher: hint: confirm it with --yes")
 	stdout, _ = call(cmdutil.ExitOK, "import", "--replace", "--yes", "--json", in.Path("saved.yaml"))
 	says(stdout, `"users":{"added":0,"changed":0,"removed":1}`)
 
@@ -70,9 +70,9 @@ func TestDirectory(t *testing.T) {
 	_, stderr = call(cmdutil.ExitConfig, "import", in.Path("bad.yaml"))
 	says(stderr, "bad.yaml:2:3: users[0].nam: unknown key\nusher: hint: did you mean")
 	_, stderr = call(cmdutil.ExitUsage, "import")
-	says(stderr, "from which file?")
+	says(stderr, "give one FILE or --ams DIR")
 	_, stderr = call(cmdutil.ExitUsage, "import", "--account", "p=A", in.Path("saved.yaml"))
-	says(stderr, "goes with --ams")
+	says(stderr, "needs --ams")
 
 	site := filepath.Join("..", "..", "directory", "ams", "testdata", "site")
 	_, stderr = call(cmdutil.ExitConfig, "import", "--ams", site)

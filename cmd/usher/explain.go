@@ -26,22 +26,22 @@ import (
 func explainCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "explain",
-		Usage: "say what a credential may do, and why, without connecting",
+		Usage: "show what a credential may do, and why, without connecting",
 		UsageText: "usher explain -c FILE --token-file FILE [--user NAME] [--host ADDR]\n" +
 			"    [--connection TYPE] [--mqtt-client-id ID] [--publish SUBJECT] [--subscribe SUBJECT]\n" +
 			"    [--max-payload BYTES] [--json]",
-		Description: "Goes the way of a live request. Exits 4 if the credential is refused, or a subject\n" +
-			"that was asked for is; 1 if the template of a scoped signing key decides about that.",
+		Description: "Takes the same path as a live request. Exits 4 if the credential or a given subject\n" +
+			"is denied, and 1 if the template of a scoped signing key decides that.",
 		Flags: []cli.Flag{
 			cmdutil.ConfigFlag(),
 			&cli.StringFlag{Name: "token-file", Usage: "`FILE` with the token; - reads it from stdin"},
-			&cli.StringFlag{Name: "user", Usage: "user `NAME` to go with it, such as project=P; the token is its password"},
-			&cli.StringFlag{Name: "host", Usage: "`ADDR` that the client would connect from"},
-			&cli.StringFlag{Name: "connection", Usage: "`TYPE` of connection that the client would make: " + strings.ToLower(cmdutil.OneOf(directory.ConnectionTypes())) + "; default: any that it may"},
-			&cli.StringFlag{Name: "mqtt-client-id", Usage: "client `ID` that it would have, with --connection mqtt or mqtt_ws"},
-			&cli.StringSliceFlag{Name: "publish", Usage: "would it be allowed to publish to `SUBJECT`?"},
-			&cli.StringSliceFlag{Name: "subscribe", Usage: "would it be allowed to subscribe to `SUBJECT`?"},
-			&cli.IntFlag{Name: "max-payload", Usage: "`BYTES` that the servers take (max_payload), where that is less than 1 MiB"},
+			&cli.StringFlag{Name: "user", Usage: "user `NAME`, such as project=P; the token is sent as the password"},
+			&cli.StringFlag{Name: "host", Usage: "`ADDR` from which the client would connect"},
+			&cli.StringFlag{Name: "connection", Usage: "`TYPE` of connection: " + strings.ToLower(cmdutil.JoinValues(directory.ConnectionTypes())), DefaultText: "any allowed one"},
+			&cli.StringFlag{Name: "mqtt-client-id", Usage: "client `ID`, with --connection mqtt or mqtt_ws"},
+			&cli.StringSliceFlag{Name: "publish", Usage: "check whether it may publish to `SUBJECT`"},
+			&cli.StringSliceFlag{Name: "subscribe", Usage: "check whether it may subscribe to `SUBJECT`"},
+			&cli.IntFlag{Name: "max-payload", Usage: "max_payload of the servers in `BYTES`, if less than 1 MiB"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		},
 		Action: explain,
@@ -49,15 +49,15 @@ func explainCommand() *cli.Command {
 }
 
 func explain(c *cli.Context) error {
-	if err := cmdutil.Arguments(c, 0); err != nil {
+	if err := cmdutil.ExactArgs(c, 0); err != nil {
 		return err
 	}
-	asked, err := askedFor(c)
+	questions, err := questionsFrom(c)
 	if err != nil {
 		return err
 	}
 	if c.IsSet("max-payload") && c.Int("max-payload") <= 0 {
-		return cmdutil.UsageError("say max_payload of the servers, such as 65536", "--max-payload: expected a number of bytes")
+		return cmdutil.UsageError("give max_payload of the servers, such as 65536", "--max-payload: expected a number of bytes above 0")
 	}
 	credential, err := credentialOf(c)
 	if err != nil {
@@ -71,17 +71,17 @@ func explain(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	note, end, err := following(c.Context, p.Store, c.App.ErrWriter)
+	note, stop, err := runStore(c.Context, p.Store, c.App.ErrWriter)
 	if err != nil {
 		return err
 	}
-	defer end() //nolint:errcheck // it was only read
+	defer stop() //nolint:errcheck // the store was only read
 	if note != "" {
-		cmdutil.Say(c.App.ErrWriter, "note", note)
+		cmdutil.Note(c.App.ErrWriter, note)
 	}
 	in := p.ExplanationInputs()
 	in.MaxPayload = c.Int("max-payload")
-	x := explanation.ForCredential(c.Context, in, &credential, asked...)
+	x := explanation.ForCredential(c.Context, in, &credential, questions...)
 	if c.Bool("json") {
 		err = x.WriteJSON(c.App.Writer)
 	} else {
@@ -91,20 +91,20 @@ func explain(c *cli.Context) error {
 		return err
 	}
 	if x.Code == apikey.CodeNetwork && credential.Host == "" {
-		cmdutil.Say(c.App.ErrWriter, "hint", "--host ADDR says where the client would connect from")
+		cmdutil.Hint(c.App.ErrWriter, "give the address of the client with --host ADDR")
 	}
 	if x.Code == callout.CodeMQTTClientID && credential.Connection.MQTTClientID == "" {
-		cmdutil.Say(c.App.ErrWriter, "hint", "--mqtt-client-id ID says the id that the client would have")
+		cmdutil.Hint(c.App.ErrWriter, "give the client ID with --mqtt-client-id ID")
 	}
 	return cmdutil.OutcomeError(x)
 }
 
-// credentialOf builds what nats-server would pass on.
+// credentialOf returns the credential as nats-server would pass it on.
 func credentialOf(c *cli.Context) (tokens.Credential, error) {
 	var credential tokens.Credential
 	path := c.String("token-file")
 	if path == "" {
-		return credential, cmdutil.UsageError("say it with --token-file FILE; - reads it from stdin", "which token?")
+		return credential, cmdutil.UsageError("name the file with --token-file FILE; - reads stdin", "--token-file is missing")
 	}
 	connection, err := connectionOf(c)
 	if err != nil {
@@ -117,7 +117,7 @@ func credentialOf(c *cli.Context) (tokens.Credential, error) {
 	credential.Connection = connection
 	credential.Host = c.String("host")
 	if user := c.String("user"); secret.Detect(user) {
-		return credential, cmdutil.UsageError("a key goes into --token-file; one that stood on a command line should be replaced", "--user: what looks like a secret is no name")
+		return credential, cmdutil.UsageError("give the key with --token-file, and replace it: it was on a command line", "--user: the value looks like a secret")
 	} else if user != "" {
 		credential.User, credential.Password = user, token
 	} else {
@@ -126,23 +126,24 @@ func credentialOf(c *cli.Context) (tokens.Credential, error) {
 	return credential, nil
 }
 
-// connectionOf returns the connection that is asked about; zero: none in particular.
+// connectionOf returns the connection of --connection and --mqtt-client-id. It is zero if
+// neither is set.
 func connectionOf(c *cli.Context) (identity.Connection, error) {
-	const ofMQTT = "say it with --connection mqtt"
+	const hintMQTT = "add --connection mqtt"
 	id := c.String("mqtt-client-id")
 	if !c.IsSet("connection") {
 		if id != "" {
-			return identity.Connection{}, cmdutil.UsageError(ofMQTT, "--mqtt-client-id is of an MQTT client")
+			return identity.Connection{}, cmdutil.UsageError(hintMQTT, "--mqtt-client-id applies to MQTT connections only")
 		}
 		return identity.Connection{}, nil
 	}
 	t := directory.ConnectionType(strings.ToUpper(c.String("connection")))
 	switch {
 	case !slices.Contains(directory.ConnectionTypes(), t):
-		return identity.Connection{}, cmdutil.UsageError("one of "+strings.ToLower(cmdutil.OneOf(directory.ConnectionTypes())),
-			"--connection: there is no type %s", secret.Quote(c.String("connection")))
+		return identity.Connection{}, cmdutil.CheckValues("--connection", []string{c.String("connection")},
+			strings.Split(strings.ToLower(cmdutil.JoinValues(directory.ConnectionTypes())), ", "))
 	case id != "" && t != directory.ConnectionMQTT && t != directory.ConnectionMQTTWS:
-		return identity.Connection{}, cmdutil.UsageError(ofMQTT, "--mqtt-client-id is of an MQTT client")
+		return identity.Connection{}, cmdutil.UsageError(hintMQTT, "--mqtt-client-id applies to MQTT connections only")
 	}
 	return identity.Connection{Types: []string{string(t)}, MQTTClientID: id}, nil
 }
@@ -163,16 +164,16 @@ func readToken(c *cli.Context, path string) (string, error) {
 	return token, nil
 }
 
-func askedFor(c *cli.Context) ([]explanation.Question, error) {
-	var asked []explanation.Question
+func questionsFrom(c *cli.Context) ([]explanation.Question, error) {
+	var questions []explanation.Question
 	for _, side := range permissions.Sides() {
 		for _, subject := range c.StringSlice(string(side)) {
 			q := explanation.Question{Side: side, Subject: subject}
 			if err := q.Valid(); err != nil {
 				return nil, cmdutil.UsageError("", "--%s %w", side, err)
 			}
-			asked = append(asked, q)
+			questions = append(questions, q)
 		}
 	}
-	return asked, nil
+	return questions, nil
 }

@@ -23,11 +23,11 @@ import (
 	"usher/tokens/health"
 )
 
-// The health check gives the server what a client would give it, and the echo
-// one second (Chef Automate's event gateway).
+// The connect timeout is that of a nats.go client. The echo timeout is that of the event
+// gateway of Chef Automate.
 const (
-	healthConnect = 2 * time.Second
-	healthEcho    = time.Second
+	connectTimeout = 2 * time.Second
+	echoTimeout    = time.Second
 )
 
 func healthcheckCommand() *cli.Command {
@@ -36,10 +36,11 @@ func healthcheckCommand() *cli.Command {
 		Usage:     "check a running usher through its nats-server",
 		UsageText: "usher healthcheck -c FILE",
 		Description: "Connects as a client with the token that the running service wrote, and expects\n" +
-			"an echo within 1 s. Silent when all is well; else says why and exits non-zero.",
+			"an echo within 1 s. Prints nothing on success; else prints the cause and exits\n" +
+			"non-zero.",
 		Flags: []cli.Flag{cmdutil.ConfigFlag()},
 		Action: func(c *cli.Context) error {
-			if err := cmdutil.Arguments(c, 0); err != nil {
+			if err := cmdutil.ExactArgs(c, 0); err != nil {
 				return err
 			}
 			cfg, err := cmdutil.LoadConfig(c)
@@ -63,7 +64,7 @@ func healthcheck(ctx context.Context, cfg *config.Config) error {
 		return fault.InConfig(err)
 	}
 	if err != nil {
-		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "is usher serve running with this configuration?"}
+		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "check that usher serve runs with this configuration"}
 	}
 	opts, err := natsconn.TLSOptions(&cfg.NATS.TLS)
 	if err != nil {
@@ -78,7 +79,7 @@ func healthcheck(ctx context.Context, cfg *config.Config) error {
 	}
 	inbox := permissions.InboxPrefix(health.UserName)
 	nc, err := nats.Connect(natsconn.URLs(cfg), append(opts, nats.Token(token), nats.Name("usher-healthcheck"),
-		nats.CustomInboxPrefix(inbox), nats.Timeout(healthConnect), nats.NoReconnect())...)
+		nats.CustomInboxPrefix(inbox), nats.Timeout(connectTimeout), nats.NoReconnect())...)
 	if err != nil {
 		return connectFailed(err)
 	}
@@ -88,37 +89,37 @@ func healthcheck(ctx context.Context, cfg *config.Config) error {
 
 func connectFailed(err error) error {
 	if errors.Is(err, nats.ErrAuthorization) {
-		return &fault.Error{Kind: fault.Denied, Err: fmt.Errorf("connect: %w", err), Hint: "the log of nats-server and usher say why, under the same request id"}
+		return &fault.Error{Kind: fault.Denied, Err: fmt.Errorf("connect: %w", err), Hint: "the logs of nats-server and usher give the cause under the same request id"}
 	}
-	e := &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("connect: %w", err), Hint: "usher check looks at server and service in detail"}
+	e := &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("connect: %w", err), Hint: "find the cause with usher check"}
 	if natsconn.TimedOut(err) || natsconn.AuthTimedOut(err) {
-		e.Hint = "nobody answered nats-server: is usher serve running? " + e.Hint
+		e.Hint = "nats-server got no reply from usher: check that usher serve is running; " + e.Hint
 	}
 	return e
 }
 
-// echo asks itself through the server.
+// echo sends a request to itself through the server.
 func echo(ctx context.Context, nc *nats.Conn) error {
 	var raw [20]byte
 	if _, err := rand.Read(raw[:]); err != nil {
-		return fmt.Errorf("make subject: %w", err)
+		return fmt.Errorf("create subject: %w", err)
 	}
 	payload := []byte(hex.EncodeToString(raw[:]))
 	subject := "healthcheck." + string(payload)
 	_, err := nc.Subscribe(subject, func(m *nats.Msg) {
-		_ = m.Respond(m.Data) // if it fails, no echo comes, and that is said
+		_ = m.Respond(m.Data) // a failure shows as a missing echo
 	})
 	if err != nil {
 		return fmt.Errorf("subscribe: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, healthEcho)
+	ctx, cancel := context.WithTimeout(ctx, echoTimeout)
 	defer cancel()
 	m, err := nc.RequestWithContext(ctx, subject, payload)
 	if err != nil {
-		return fmt.Errorf("no echo within %s: %w", healthEcho, err)
+		return fmt.Errorf("no echo within %s: %w", echoTimeout, err)
 	}
 	if !bytes.Equal(m.Data, payload) {
-		return errors.New("the echo is not what was sent")
+		return errors.New("the echo differs from the request")
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func TestHealthcheck(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
 	token := in.Path(setup.FileHealthToken)
-	unhealthy(t, in.Config(), cmdutil.ExitRuntime, "is usher serve running")
+	unhealthy(t, in.Config(), cmdutil.ExitRuntime, "check that usher serve")
 
 	srv := in.NatsServer(t)
 	p := in.serve(t)
@@ -69,7 +69,7 @@ func TestHealthcheck(t *testing.T) {
 	srv.Stop()
 	unhealthy(t, in.Config(), cmdutil.ExitRuntime, "no servers available")
 	callouttest.Must(t, os.Remove(token))
-	unhealthy(t, in.Config(), cmdutil.ExitRuntime, "is usher serve running")
+	unhealthy(t, in.Config(), cmdutil.ExitRuntime, "check that usher serve")
 }
 
 // TestHealthcheckNotConfigured: no health check is no healthy service.

@@ -27,5 +27,5 @@ func TestHealthcheckAfterStop(t *testing.T) {
 	if code := p.wait(t); code != cmdutil.ExitOK {
 		t.Errorf("exit code %d", code)
 	}
-	unhealthy(t, in.Config(), cmdutil.ExitRuntime, "is usher serve running")
+	unhealthy(t, in.Config(), cmdutil.ExitRuntime, "check that usher serve")
 }

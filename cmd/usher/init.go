@@ -21,32 +21,32 @@ import (
 func initCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "init",
-		Usage:     "make the files for a nats-server and usher",
-		UsageText: "usher init [--operator] [--kv] [--api HOST:PORT] [--listen HOST:PORT]\n      [--http HOST:PORT] [--project NAME]… DIR\nusher init --moved DIR",
-		Description: "Writes seeds of issuer and xkey, the service user's password, nats-server.conf,\n" +
+		Usage:     "create the files for a nats-server and usher",
+		UsageText: "usher init [--operator] [--kv] [--api HOST:PORT] [--listen HOST:PORT]\n      [--http HOST:PORT] [--project NAME]... DIR\nusher init --moved DIR",
+		Description: "Writes the seeds of issuer and xkey, the service user's password, nats-server.conf,\n" +
 			"usher.yaml and directory.yaml to DIR. Both programs start with them unedited.\n" +
-			"No file is ever overwritten.\n\n" +
-			"With --kv the directory lives in a JetStream bucket of that nats-server, which has\n" +
-			"to be 2.12 or later, in place of directory.yaml. Every usher shares it, and it is\n" +
-			"managed over HTTP and with usher user, project, topic and so on.\n\n" +
-			"Each --project gets an account of its own, which is the wall around it: nobody in\n" +
-			"another account reads, writes or disturbs what is in it.\n\n" +
-			"With --operator the accounts are JWTs, signed by an operator that is made along\n" +
-			"with them: docs/reference/files.md says what each file is for.\n\n" +
+			"It never overwrites a file.\n\n" +
+			"With --kv the directory is a JetStream bucket of that nats-server (2.12 or later)\n" +
+			"instead of directory.yaml. All instances of usher share it, and you manage it over\n" +
+			"HTTP or with usher user, project, topic and so on.\n\n" +
+			"Each --project gets a NATS account of its own, which isolates it: clients in another\n" +
+			"account can neither read nor write its data, nor disturb it.\n\n" +
+			"With --operator the accounts are JWTs that a new operator signs;\n" +
+			"docs/reference/files.md describes each file.\n\n" +
 			"The paths in nats-server.conf are absolute. If you move the folder to DIR, stop\n" +
 			"nats-server and run usher init --moved DIR. It updates the paths, and refuses if\n" +
 			"the data of nats-server was not moved, too.",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "operator", Usage: "make an operator with accounts and signing keys (operator mode)"},
-			&cli.BoolFlag{Name: "kv", Usage: "keep the directory in NATS, in place of a file"},
-			&cli.StringSliceFlag{Name: "project", Usage: "`NAME` of a project with an account of its own, in config mode; may be given several times"},
+			&cli.BoolFlag{Name: "operator", Usage: "create an operator with accounts and signing keys (operator mode)"},
+			&cli.BoolFlag{Name: "kv", Usage: "store the directory in NATS instead of a file"},
+			&cli.StringSliceFlag{Name: "project", Usage: "`NAME` of a project with an account of its own (config mode)"},
 			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` for nats-server", Value: setup.DefaultListen},
-			&cli.StringFlag{Name: "http", Usage: "`HOST:PORT` for metrics and probes of usher; default: " + config.Default().HTTP.Listen},
-			&cli.StringFlag{Name: "api", Usage: "`HOST:PORT` for the management API, with --kv; default: " + setup.ListenAPI},
+			&cli.StringFlag{Name: "http", Usage: "`HOST:PORT` for metrics and probes of usher", DefaultText: config.Default().HTTP.Listen},
+			&cli.StringFlag{Name: "api", Usage: "`HOST:PORT` for the management API, with --kv", DefaultText: setup.ListenAPI},
 			&cli.BoolFlag{Name: "moved", Usage: "update the paths in nats-server.conf after the folder was moved to DIR; write nothing else"},
 		},
 		Action: func(c *cli.Context) error {
-			if err := cmdutil.Arguments(c, 1); err != nil {
+			if err := cmdutil.ExactArgs(c, 1); err != nil {
 				return err
 			}
 			if c.Bool("moved") {
@@ -76,7 +76,7 @@ func initCommand() *cli.Command {
 func initMoved(c *cli.Context) error {
 	for _, name := range []string{"operator", "kv", "project", "listen", "http", "api"} {
 		if c.IsSet(name) {
-			return cmdutil.UsageError("give --moved alone", "--moved and --%s cannot be combined", name)
+			return cmdutil.UsageError("give --moved alone", "--moved and --%s: give only one of them", name)
 		}
 	}
 	changed, err := setup.Relocate(c.Args().First())
@@ -89,7 +89,7 @@ func initMoved(c *cli.Context) error {
 		}
 	}
 	if len(changed) == 0 {
-		cmdutil.Say(c.App.ErrWriter, "note", "the paths in nats-server.conf are up to date")
+		cmdutil.Note(c.App.ErrWriter, "the paths in nats-server.conf are up to date")
 	}
 	return nil
 }
@@ -115,21 +115,21 @@ func setupError(err error) error {
 	return e
 }
 
-// initOptions reads the command line.
+// initOptions reads and checks the options.
 func initOptions(c *cli.Context) (setup.Options, error) {
 	o := setup.Options{
 		Dir: c.Args().First(), Operator: c.Bool("operator"), KV: c.Bool("kv"), Listen: c.String("listen"),
 		Projects: c.StringSlice("project"),
 		Config:   map[string]string{}, Random: rand.Reader, Now: time.Now(),
 	}
-	if err := cmdutil.CheckFixed("listen", o.Listen, "the files name it"); err != nil {
+	if err := cmdutil.CheckAdvertisedAddress("listen", o.Listen, "the generated files refer to it"); err != nil {
 		return o, err
 	}
 	if o.Operator && len(o.Projects) > 0 {
-		return o, cmdutil.UsageError("usher project add makes a project with its account, once nats-server and usher run", "--project is for config mode")
+		return o, cmdutil.UsageError("when nats-server and usher run, create projects with usher project add", "--project and --operator: give only one of them")
 	}
 	if web := c.String("http"); web != "" {
-		if err := cmdutil.CheckListen("http", web); err != nil {
+		if err := cmdutil.CheckListenAddress("http", web); err != nil {
 			return o, err
 		}
 		o.Config["http.listen"] = web
@@ -139,20 +139,20 @@ func initOptions(c *cli.Context) (setup.Options, error) {
 	case api == "":
 		return o, nil
 	case !o.KV:
-		return o, cmdutil.UsageError("add --kv", "--api is for a directory that lives in NATS")
+		return o, cmdutil.UsageError("add --kv", "--api needs --kv")
 	}
 	o.Config["api.listen"] = api
-	return o, cmdutil.CheckFixed("api", api, "clients have to know it")
+	return o, cmdutil.CheckAdvertisedAddress("api", api, "clients need to know it")
 }
 
-// initNext says what to do with a new installation.
+// initNext returns the next steps for a new installation.
 func initNext(o *setup.Options) string {
 	path := func(name string) string { return shellword.Quote(filepath.Join(o.Dir, filepath.FromSlash(name))) }
 	next := fmt.Sprintf("\nNext:\n  nats-server -c %s\n", path(setup.FileServerConfig))
 	if o.KV {
 		api := setup.ListenAPI
-		if more := o.Config["api.listen"]; more != "" {
-			api = more
+		if listen := o.Config["api.listen"]; listen != "" {
+			api = listen
 		}
 		next += fmt.Sprintf("  usher bootstrap -c %[1]s --to %[2]s\n  usher serve -c %[1]s\n"+
 			"  usher context save --server http://%[3]s --key-file %[2]s local\n  usher user add NAME\n",
@@ -164,11 +164,11 @@ func initNext(o *setup.Options) string {
 		next += fmt.Sprintf("  usher serve -c %s\n  usher apikey new --user NAME\n", path(setup.FileConfig))
 	}
 	if o.Operator {
-		next += fmt.Sprintf("\nMove %s off this machine: with these seeds operator and accounts can be\n"+
-			"made anew, and nothing here needs them.\n", path(setup.DirIdentity))
+		next += fmt.Sprintf("\nMove %s off this machine: its seeds can recreate operator and accounts,\n"+
+			"and nothing on this machine needs them.\n", path(setup.DirIdentity))
 	}
 	return next
 }
 
-// fileAdminKey is where the first admin's key may be kept.
+// fileAdminKey is the file for the first admin's key in the printed steps.
 const fileAdminKey = "admin.key"

@@ -12,13 +12,13 @@ import (
 )
 
 func main() {
-	// After the first signal the default comes back: a second Ctrl-C ends at once.
+	// The first signal restores the default handler: a second Ctrl-C ends the process.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr))
 }
 
-// run is the whole program but the process: tests call it.
+// run runs the program with args and returns its exit code. Tests call it.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	return cmdutil.Report(stderr, newApp(stdout, stderr).RunContext(ctx, args))
+	return cmdutil.ReportError(stderr, newApp(stdout, stderr).RunContext(ctx, args))
 }

@@ -20,14 +20,14 @@ import (
 )
 
 // nkeysOf returns what a verb of nkey lists.
-func nkeysOf(t *testing.T, in installation, verb string) []nkey.KeyRow {
+func nkeysOf(t *testing.T, in installation, verb string) []nkey.KeyInfo {
 	t.Helper()
 	code, stdout, stderr := usher(t, "nkey", verb, "-c", in.Config(), "--json")
 	if code != cmdutil.ExitOK {
 		t.Fatalf("%s: exit code %d\n%s%s", verb, code, stdout, stderr)
 	}
 	var out struct {
-		Keys []nkey.KeyRow `json:"keys"`
+		Keys []nkey.KeyInfo `json:"keys"`
 	}
 	callouttest.Must(t, json.Unmarshal([]byte(stdout), &out))
 	return out.Keys
@@ -138,7 +138,7 @@ func TestNkeyOperator(t *testing.T) {
 		}
 		in.nkey(t, cmdutil.ExitRuntime, "no rotation is in progress", "rotate", "--resume")
 		in.nkey(t, cmdutil.ExitRuntime, "no active key to replace", "rotate", "--account", "TEAPOT", "signing_key")
-		in.nkey(t, cmdutil.ExitUsage, "the signing key of which account?", "rotate", "signing_key")
+		in.nkey(t, cmdutil.ExitUsage, "--account is missing", "rotate", "signing_key")
 		in.nkey(t, cmdutil.ExitOK, "pushed APP to usher-nats", "push", "APP")
 		in.nkey(t, cmdutil.ExitConfig, "no account TEAPOT", "push", "TEAPOT")
 	})
@@ -236,6 +236,6 @@ func TestNkeyConfig(t *testing.T) {
 	in.nkey(t, cmdutil.ExitOK, fresh+", which is in the keyring", "verify")
 	in.nkey(t, cmdutil.ExitRuntime, "hint: change the lines above", "rotate", "--wait", "0s", "xkey")
 	in.nkey(t, cmdutil.ExitOK, "", "rotate", "--rollback", "--wait", "20s")
-	in.nkey(t, cmdutil.ExitUsage, "signing keys of accounts are for operator mode", "rotate", "--account", "APP", "signing_key")
-	in.nkey(t, cmdutil.ExitConfig, "nothing to push", "push", "APP")
+	in.nkey(t, cmdutil.ExitUsage, "signing keys of accounts exist in operator mode only", "rotate", "--account", "APP", "signing_key")
+	in.nkey(t, cmdutil.ExitConfig, "no account JWTs to push", "push", "APP")
 }

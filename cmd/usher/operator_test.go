@@ -34,10 +34,10 @@ func TestOperatorSentinel(t *testing.T) {
 	}{
 		"a token":             {cmdutil.ExitOK, "", []string{"--sentinel", sentinel}},
 		"user and password":   {cmdutil.ExitOK, "", []string{"--sentinel", sentinel, "--user", "project=shop"}},
-		"no sentinel":         {cmdutil.ExitDenied, "in operator mode without default_sentinel usher is never asked: --sentinel FILE", nil},
+		"no sentinel":         {cmdutil.ExitDenied, "in operator mode without default_sentinel, add --sentinel FILE", nil},
 		"a file that is none": {cmdutil.ExitUsage, "--sentinel holds no user JWT with its seed", []string{"--sentinel", in.Config()}},
 		"no file":             {cmdutil.ExitUsage, "--sentinel cannot be read: ", []string{"--sentinel", in.Path("teapot")}},
-		"the wrong token":     {cmdutil.ExitDenied, "if they say granted, nats-server's log does\n", []string{"--sentinel", sentinel, "--token-file", in.token(t, "nobody-key")}},
+		"the wrong token":     {cmdutil.ExitDenied, "if they show granted, see nats-server's log\n", []string{"--sentinel", sentinel, "--token-file", in.token(t, "nobody-key")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

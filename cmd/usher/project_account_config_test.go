@@ -49,7 +49,7 @@ func TestProjectAddConfigMode(t *testing.T) {
 	t.Parallel()
 	in := initialized(t)
 	code, stdout, stderr := usher(t, "project", "add", "-c", in.Config(), "shop")
-	if code != cmdutil.ExitOK || !strings.Contains(stderr, "a reload ends every connection that usher let in") {
+	if code != cmdutil.ExitOK || !strings.Contains(stderr, "a reload closes every connection that usher authorized") {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	project, account, ok := strings.Cut(stdout, "  \"shop\" {")
@@ -58,7 +58,7 @@ func TestProjectAddConfigMode(t *testing.T) {
 	}
 	in.Write(t, setup.FileDirectory, "users: []\nprojects:\n"+project)
 	srv := in.NatsServer(t)
-	checkLive(t, in.Config()).says(t, cmdutil.ExitConfig, "accounts", "error", "usher-nats has no such account: clients that land in it are refused there (project shop)")
+	checkLive(t, in.Config()).says(t, cmdutil.ExitConfig, "accounts", "error", "usher-nats does not have this account and refuses clients that use it (project shop)")
 	srv.Stop()
 	in.Edit(t, setup.FileServerConfig, "accounts {\n", "accounts {\n  \"shop\" {"+account)
 	in.NatsServer(t)
@@ -69,11 +69,11 @@ func TestProjectAddConfigMode(t *testing.T) {
 		says string
 		args []string
 	}{
-		{cmdutil.ExitRuntime, "project shop is there already", []string{"shop"}},
+		{cmdutil.ExitRuntime, "project shop exists already", []string{"shop"}},
 		{cmdutil.ExitConfig, "habitat", []string{"habitat"}},
 		{cmdutil.ExitConfig, "AUTH", []string{"AUTH"}},
-		{cmdutil.ExitRuntime, "project shop is in account shop, so that this one cannot have it for itself", []string{"SHOP"}},
-		{cmdutil.ExitOK, "projects in one account are not walled off from each other", []string{"--account", "shop", "lab"}},
+		{cmdutil.ExitRuntime, "account SHOP is in use by project shop", []string{"SHOP"}},
+		{cmdutil.ExitOK, "projects in one account are not isolated from each other", []string{"--account", "shop", "lab"}},
 	} {
 		if c.args[0] == "SHOP" {
 			in.Edit(t, setup.FileDirectory, "account: shop", "account: SHOP")

@@ -100,16 +100,16 @@ func TestProjectAccount(t *testing.T) {
 	t.Parallel()
 	o := startOperated(t, nil)
 	o.no(t, cmdutil.ExitUsage, "usher project add -c creates one on the machine that has the operator's key", "project", "add", "shop")
-	o.no(t, cmdutil.ExitUsage, "--account goes without -c", "project", "add", "-c", o.Config(), "--account", "APP", "shop")
-	o.no(t, cmdutil.ExitRuntime, "hint: choose another project name", "project", "add", "-c", o.Config(), "APP")
+	o.no(t, cmdutil.ExitUsage, "--account and -c: give only one of them", "project", "add", "-c", o.Config(), "--account", "APP", "shop")
+	o.no(t, cmdutil.ExitRuntime, "hint: choose another name", "project", "add", "-c", o.Config(), "APP")
 	o.no(t, cmdutil.ExitUsage, "is reserved", "project", "add", "-c", o.Config(), "habitat")
 	if apptest.FileExists(o.Path("keys/project-habitat.nk")) {
 		t.Error("a project that is refused has an account")
 	}
-	_, stderr := o.ok(t, "made project shop in account shop", "project", "add", "-c", o.Config(), "shop")
+	_, stderr := o.ok(t, "created project shop in account shop", "project", "add", "-c", o.Config(), "shop")
 	t.Log(stderr)
-	o.no(t, cmdutil.ExitRuntime, "project shop is there already", "project", "add", "-c", o.Config(), "shop")
-	o.ok(t, "docs/explanation/isolation.md", "project", "add", "--account", "APP", "one")
+	o.no(t, cmdutil.ExitRuntime, "project shop exists already", "project", "add", "-c", o.Config(), "shop")
+	o.ok(t, "What an account does not separate", "project", "add", "--account", "APP", "one")
 	for _, name := range []string{"operator/accounts/shop.jwt", "operator/keys/project-shop.nk", "keys/project-shop.nk"} {
 		if info, err := os.Stat(o.Path(name)); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v, %v", name, info, err)
@@ -121,14 +121,14 @@ func TestProjectAccount(t *testing.T) {
 
 	// A project of another name is still in its account; who would get that is refused.
 	o.ok(t, "", "project", "set", "--name", "store", "shop")
-	o.no(t, cmdutil.ExitRuntime, "project store is in account shop", "project", "add", "-c", o.Config(), "shop")
+	o.no(t, cmdutil.ExitRuntime, "account shop is in use by project store", "project", "add", "-c", o.Config(), "shop")
 	_, stderr = o.ok(t, "removed project store", "project", "rm", "-c", o.Config(), "--yes", "store")
 	if !strings.Contains(stderr, "nats server account purge A") {
 		t.Error(stderr)
 	}
 	o.no(t, cmdutil.ExitRuntime, "doesn't exist", "project", "rm", "-c", o.Config(), "--yes", "store")
 	// A project that goes without its account leaves one, which check finds.
-	o.ok(t, "made project left", "project", "add", "-c", o.Config(), "left")
+	o.ok(t, "created project left", "project", "add", "-c", o.Config(), "left")
 	o.ok(t, "removed project left", "project", "rm", "--yes", "left")
 	code, stdout, stderr := usher(t, "check", "-c", o.Config())
 	if code != cmdutil.ExitOK || !strings.Contains(stdout+stderr, "was made for project left, and no project is in it") {
@@ -139,7 +139,7 @@ func TestProjectAccount(t *testing.T) {
 		t.Error("the account that was left is still there")
 	}
 	_, stderr = o.ok(t, "removed project one", "project", "rm", "-c", o.Config(), "--yes", "one")
-	if !strings.Contains(stderr, "account APP was not made for a project, and stays, and so do the project's streams") {
+	if !strings.Contains(stderr, "account APP was not created for a project, and stays, and so do the project's streams") {
 		t.Error(stderr)
 	}
 	if apptest.FileExists(o.Path("operator/accounts/shop.jwt")) || apptest.FileExists(o.Path("keys/project-shop.nk")) {
@@ -161,7 +161,7 @@ func TestImportAccounts(t *testing.T) {
 	if strings.Count(stdout, "+ account p") != 20 || !strings.Contains(stdout, "+ project p7") || apptest.FileExists(o.Path("keys/project-p7.nk")) {
 		t.Errorf("dry run\n%s", stdout)
 	}
-	_, stderr := o.ok(t, "made 20 accounts", "directory", "import", "-c", o.Config(), "--yes", file)
+	_, stderr := o.ok(t, "created 20 accounts", "directory", "import", "-c", o.Config(), "--yes", file)
 	if n := strings.Count(stderr, "account AUTH: pushed"); n != 1 || strings.Contains(stderr, "\x1b") {
 		t.Errorf("%d pushes of the callout account\n%s", n, stderr)
 	}
@@ -171,10 +171,10 @@ func TestImportAccounts(t *testing.T) {
 			t.Errorf("no %s in\n%s", name, stdout)
 		}
 	}
-	o.ok(t, "nothing: it is so already", "directory", "import", "-c", o.Config(), "--yes", file)
+	o.ok(t, "nothing: the directory is up to date", "directory", "import", "-c", o.Config(), "--yes", file)
 	// One of them has another name by now: nobody else gets its account.
 	o.ok(t, "", "project", "set", "--name", "other", "p3")
-	o.no(t, cmdutil.ExitRuntime, "project other is in account p3", "directory", "import", "-c", o.Config(), "--yes", file)
+	o.no(t, cmdutil.ExitRuntime, "account p3 is in use by project other", "directory", "import", "-c", o.Config(), "--yes", file)
 }
 
 // With a directory that is a file it is said what to add to it.
@@ -197,7 +197,7 @@ func TestProjectAccountFile(t *testing.T) {
 	for _, want := range []struct {
 		code int
 		says string
-	}{{cmdutil.ExitOK, "nats server account purge"}, {cmdutil.ExitRuntime, "no account was made for project shop"}} {
+	}{{cmdutil.ExitOK, "nats server account purge"}, {cmdutil.ExitRuntime, "no account was created for project shop"}} {
 		if code, _, stderr = usher(t, "project", "rm", "-c", in.Config(), "--yes", "shop"); code != want.code || !strings.Contains(stderr, want.says) {
 			t.Errorf("exit code %d\n%s", code, stderr)
 		}
@@ -215,10 +215,10 @@ func TestProjectAccountAPI(t *testing.T) {
 		in.Edit(t, setup.FileConfig, "  signing_key_file: "+setup.FileOperatorSigning+"\n",
 			fmt.Sprintf("  signing_command: [%q, base64, %q]\n  signing_public_key: %s\n  create_accounts: true\n", signer, elsewhere, publicOfSeed(t, elsewhere)))
 	})
-	o.ok(t, "made project shop in account shop", "project", "add", "shop")
+	o.ok(t, "created project shop in account shop", "project", "add", "shop")
 	o.no(t, cmdutil.ExitRuntime, "project already exists", "project", "add", "shop")
 	o.no(t, cmdutil.ExitRuntime, "An account of this name exists", "project", "add", "APP")
-	o.ok(t, "made project two in account shop", "project", "add", "--account", "shop", "two")
+	o.ok(t, "created project two in account shop", "project", "add", "--account", "shop", "two")
 	key := o.member(t, "alice", "shop")
 	if account := o.where(t, key); account != accountKey(t, o, "shop") {
 		t.Errorf("alice is in %q", account)
@@ -228,8 +228,8 @@ func TestProjectAccountAPI(t *testing.T) {
 	}
 
 	// The account stays while another project is in it, and goes with the last one.
-	o.no(t, cmdutil.ExitRuntime, "not this project's alone", "project", "rm", "--yes", "--purge", "two")
-	if _, stderr := o.ok(t, "removed project two", "project", "rm", "--yes", "two"); !strings.Contains(stderr, "is in it too, and so do the project's streams") {
+	o.no(t, cmdutil.ExitRuntime, "would delete data of other projects", "project", "rm", "--yes", "--purge", "two")
+	if _, stderr := o.ok(t, "removed project two", "project", "rm", "--yes", "two"); !strings.Contains(stderr, "uses it too, and so do the project's streams") {
 		t.Errorf("what is left is not said: %s", stderr)
 	}
 	if account := o.where(t, key); account == "" {

@@ -12,22 +12,23 @@ func serveCommand() *cli.Command {
 		Name:      "serve",
 		Usage:     "answer a nats-server's authorization requests",
 		UsageText: "usher serve -c FILE",
-		Description: "Runs until SIGTERM or Ctrl-C; then leaves the queue group, finishes what was\n" +
-			"taken, and ends. SIGHUP reads keyring and directory again and reopens the audit\nfile; a change of either is noticed without it.",
+		Description: "Runs until SIGTERM or Ctrl-C. Then it leaves the queue group, finishes the requests\n" +
+			"in progress, and exits. SIGHUP reloads keyring and directory and reopens the audit\n" +
+			"file. Changed keyrings and directories are also reloaded without it.",
 		Flags: []cli.Flag{cmdutil.ConfigFlag()},
 		Action: func(c *cli.Context) error {
-			if err := cmdutil.Arguments(c, 0); err != nil {
+			if err := cmdutil.ExactArgs(c, 0); err != nil {
 				return err
 			}
 			cfg, err := cmdutil.LoadConfig(c)
 			if err != nil {
 				return err
 			}
-			in, err := server.New(cfg, c.App.ErrWriter)
+			s, err := server.New(cfg, c.App.ErrWriter)
 			if err != nil {
 				return err
 			}
-			return in.Run(c.Context)
+			return s.Run(c.Context)
 		},
 	}
 }

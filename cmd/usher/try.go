@@ -21,7 +21,7 @@ import (
 	"usher/permissions"
 )
 
-// tryWait is how long a trial waits for what should come back.
+// tryWait is the timeout for a response or message.
 const tryWait = 3 * time.Second
 
 func tryCommand() *cli.Command {
@@ -29,19 +29,19 @@ func tryCommand() *cli.Command {
 		return append([]cli.Flag{
 			&cli.StringFlag{Name: "server", Aliases: []string{"s"}, Usage: "`URL` of nats-server", Value: "nats://" + setup.DefaultListen},
 			&cli.StringFlag{Name: "token-file", Usage: "`FILE` with the token; - reads it from stdin"},
-			&cli.StringFlag{Name: "user", Usage: "user `NAME` to go with it, such as project=P; the token is its password"},
-			&cli.StringFlag{Name: "inbox", Usage: "inbox `PREFIX` for what comes back, as explain says it", Value: "_INBOX"},
-			&cli.StringFlag{Name: "sentinel", Usage: "`FILE` (.creds) of the sentinel; operator mode, where nats-server has no default_sentinel"},
+			&cli.StringFlag{Name: "user", Usage: "user `NAME`, such as project=P; the token is sent as the password"},
+			&cli.StringFlag{Name: "inbox", Usage: "inbox `PREFIX` for replies, as usher explain shows it", Value: "_INBOX"},
+			&cli.StringFlag{Name: "sentinel", Usage: "`FILE` (.creds) of the sentinel user, in operator mode without default_sentinel"},
 		}, append(cmdutil.TLSFlags(), more...)...)
 	}
 	return &cli.Command{
 		Name:  "try",
-		Usage: "connect as a client with a token, and see what is allowed",
+		Usage: "connect as a client with a token, and try what it may do",
 		Subcommands: []*cli.Command{
 			{
 				Name: "publish", Usage: "publish one message",
 				UsageText: "usher try publish [-s URL] --token-file FILE [--ack] SUBJECT MESSAGE",
-				Flags:     flags(&cli.BoolFlag{Name: "ack", Usage: "expect the acknowledgement of a stream"}),
+				Flags:     flags(&cli.BoolFlag{Name: "ack", Usage: "wait for the acknowledgement of a stream"}),
 				Action: func(c *cli.Context) error {
 					return try(c, 2, tryPublish)
 				},
@@ -66,11 +66,11 @@ func tryCommand() *cli.Command {
 	}
 }
 
-// trial is one connection of "usher try".
+// trial is the connection of "usher try".
 type trial struct{ nc *nats.Conn }
 
-// refused returns what the server refused on this connection, or nil. Refusals
-// come on their own; a flush makes sure that those so far have come.
+// refused returns the last permission violation on this connection, or nil. The server
+// reports violations asynchronously; flush the connection first.
 func (t *trial) refused() error {
 	if err := t.nc.LastError(); errors.Is(err, nats.ErrPermissionViolation) {
 		return err
@@ -79,7 +79,7 @@ func (t *trial) refused() error {
 }
 
 func try(c *cli.Context, args int, do func(ctx context.Context, c *cli.Context, t *trial) (string, error)) error {
-	if err := cmdutil.Arguments(c, args); err != nil {
+	if err := cmdutil.ExactArgs(c, args); err != nil {
 		return err
 	}
 	if subject := c.Args().First(); c.Command.Name != "consume" && !permissions.ValidSubject(subject) {
@@ -93,7 +93,7 @@ func try(c *cli.Context, args int, do func(ctx context.Context, c *cli.Context, 
 	opts := []nats.Option{
 		nats.SetCustomDialer(dialer),
 		nats.Name("usher-try"), nats.NoReconnect(), nats.IgnoreDiscoveredServers(), nats.CustomInboxPrefix(c.String("inbox")),
-		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // nats.go would print them
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // by default nats.go prints errors
 	}
 	if credential.AuthToken != "" {
 		opts = append(opts, nats.Token(credential.AuthToken))
@@ -103,11 +103,11 @@ func try(c *cli.Context, args int, do func(ctx context.Context, c *cli.Context, 
 	if path := c.String("sentinel"); path != "" {
 		sentinel, err := natsconn.Sentinel(path)
 		if err != nil {
-			return cmdutil.UsageError("the .creds file that the operator's clients have", "--sentinel %w", err)
+			return cmdutil.UsageError("give the .creds file that clients of the operator use", "--sentinel %w", err)
 		}
 		opts = append(opts, sentinel)
 	}
-	secure, err := cmdutil.TLSClientOptions(c)
+	secure, err := cmdutil.TLSOptions(c)
 	if err != nil {
 		return err
 	}
@@ -118,14 +118,14 @@ func try(c *cli.Context, args int, do func(ctx context.Context, c *cli.Context, 
 	}
 	defer t.nc.Close()
 	at := shownServers(t.nc.ConnectedUrlRedacted())
-	done, err := do(c.Context, c, t)
+	result, err := do(c.Context, c, t)
 	if refused := t.refused(); refused != nil {
 		return violation(at, refused)
 	}
 	if err != nil {
 		return failed(at, err)
 	}
-	_, err = fmt.Fprintln(c.App.Writer, done)
+	_, err = fmt.Fprintln(c.App.Writer, result)
 	return err
 }
 
@@ -196,7 +196,7 @@ func tryConsume(ctx context.Context, c *cli.Context, t *trial) (string, error) {
 	return m.Subject() + ": " + string(m.Data()) + " (acknowledged)", nil
 }
 
-// self is how the user started this program, for commands to paste.
+// self returns how the user started this program, for commands to paste.
 func self() string {
 	// "go run" builds into a temporary directory with this in its name.
 	if exe, err := os.Executable(); err != nil || strings.Contains(filepath.ToSlash(exe), "/go-build") {

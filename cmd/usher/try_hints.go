@@ -20,13 +20,13 @@ import (
 	"usher/internal/secret"
 )
 
-// notConnected says why a trial did not come about. sentinel says that it brought one,
-// heard that a server has said something.
+// notConnected gives a failed connect an exit code and a hint. sentinel: --sentinel was
+// set; heard: the server sent something.
 func notConnected(server string, sentinel, heard bool, err error) error {
 	var faulty *url.Error
-	if errors.As(err, &faulty) { // it quotes the URL, with the password that may be in it
-		if strings.Contains(server, "@") { // and what it wraps can quote a part of that
-			return cmdutil.UsageError("without user and password: the token comes from --token-file", "--server is not a URL")
+	if errors.As(err, &faulty) { // its text quotes the URL, which can contain a password
+		if strings.Contains(server, "@") { // the wrapped error can quote a part of it
+			return cmdutil.UsageError("leave out user and password: give the token with --token-file", "--server is not a URL")
 		}
 		return cmdutil.UsageError("such as -s nats://"+setup.DefaultListen, "--server is not a URL: %w", faulty.Err)
 	}
@@ -34,24 +34,23 @@ func notConnected(server string, sentinel, heard bool, err error) error {
 	var dial *net.OpError
 	switch {
 	case errors.Is(err, nats.ErrAuthorization):
-		e.Kind, e.Hint = fault.Denied, "usher's log and audit say why; if they say granted, nats-server's log does"
+		e.Kind, e.Hint = fault.Denied, "usher's log and audit give the cause; if they show granted, see nats-server's log"
 		if !sentinel {
-			e.Hint += "; in operator mode without default_sentinel usher is never asked: --sentinel FILE"
+			e.Hint += "; in operator mode without default_sentinel, add --sentinel FILE"
 		}
 	case errors.Is(err, nats.ErrNoServers), errors.As(err, &dial) && dial.Op == "dial":
-		e.Hint = "is nats-server running, and is this its address?"
+		e.Hint = "check that nats-server is running at this address"
 	case !heard && (natsconn.TimedOut(err) || errors.Is(err, io.EOF)):
-		e.Hint = "something listens there and says nothing: is it nats-server? one with handshake_first: true takes --tls-first"
+		e.Hint = "the server sent nothing: check that it is nats-server; for handshake_first: true add --tls-first"
 	case natsconn.TimedOut(err), natsconn.AuthTimedOut(err):
-		e.Hint = "usher did not answer: is it running? usher check"
+		e.Hint = "usher did not reply: check with usher check that it is running"
 	case isTLS(err):
-		e.Hint = "--ca FILE names who signed the server's certificate, --cert and --key the client's own; --tls-first if the server wants the handshake first"
+		e.Hint = "name the server's certificate authority with --ca FILE, the client certificate with --cert and --key; for handshake_first: true add --tls-first"
 	}
 	return e
 }
 
-// isTLS reports an error of the TLS handshake, or a server that does not want to
-// talk without one.
+// isTLS reports a failed TLS handshake, or a server that requires TLS or has none.
 func isTLS(err error) bool {
 	var certificate *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
@@ -61,7 +60,7 @@ func isTLS(err error) bool {
 		errors.Is(err, nats.ErrSecureConnRequired) || errors.Is(err, nats.ErrSecureConnWanted) || errors.Is(err, io.EOF)
 }
 
-// shownServers is a list of URLs without what might be a credential in them.
+// shownServers returns a list of URLs without possible credentials.
 func shownServers(servers string) string {
 	list := strings.Split(servers, ",")
 	for i, server := range list {
@@ -79,24 +78,24 @@ func shownServers(servers string) string {
 	return secret.Redact(strings.Join(list, ", "))
 }
 
-// violation says what the server refused on a connection that it took.
+// violation gives a permission violation an exit code and a hint.
 func violation(server string, err error) error {
-	hint := "usher explain says what the token may do, and why"
-	// nats.go names the subject of a violation in its text only.
+	hint := "usher explain shows what the token may do, and why"
+	// nats.go has the subject of a violation only in the error text.
 	if strings.Contains(err.Error(), `Subscription to "_INBOX`) {
-		hint = "give --inbox _INBOX_<user>; usher explain names it"
+		hint = "add --inbox _INBOX_<user>; usher explain shows it"
 	}
 	return &fault.Error{Kind: fault.Denied, Err: fmt.Errorf("%w (at %s)", err, server), Hint: hint}
 }
 
-// failed says what did not come, though nothing was refused.
+// failed gives an error without a permission violation a hint.
 func failed(server string, err error) error {
 	e := &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("%w (at %s)", err, server)}
 	switch {
 	case errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, jetstream.ErrStreamNotFound):
-		e.Hint = "has a service admin made the stream? (docs/how-to/api-keys-and-streams.md)"
+		e.Hint = "a service admin has to create the stream (docs/how-to/api-keys-and-streams.md)"
 	case errors.Is(err, jetstream.ErrConsumerNotFound):
-		e.Hint = "has a service admin made the consumer? (docs/how-to/api-keys-and-streams.md)"
+		e.Hint = "a service admin has to create the consumer (docs/how-to/api-keys-and-streams.md)"
 	}
 	return e
 }

@@ -38,12 +38,12 @@ func TestTry(t *testing.T) {
 		says  []string
 	}{
 		"published":           {"alice-key", []string{"publish", "TOKEN", "shop.orders", "teapot"}, cmdutil.ExitOK, nil},
-		"a subject":           {"alice-key", []string{"publish", "TOKEN", "shop.returns", "teapot"}, cmdutil.ExitDenied, []string{" (at nats://127.0.0.1:", "hint: usher explain says"}},
-		"another's inbox":     {"alice-key", []string{"publish", "TOKEN", "--ack", "shop.orders", "teapot"}, cmdutil.ExitDenied, []string{"hint: give --inbox _INBOX_<user>; usher explain names it"}},
-		"every inbox":         {"alice-key", []string{"subscribe", "TOKEN", "_INBOX.>"}, cmdutil.ExitDenied, []string{"hint: give --inbox _INBOX_<user>"}},
-		"no stream":           {"alice-key", []string{"publish", "TOKEN", "--ack", "--inbox", "_INBOX_alice", "shop.orders", "teapot"}, cmdutil.ExitRuntime, []string{"no response from stream", "hint: has a service admin made the stream? (docs/how-to/api-keys-and-streams.md)"}},
-		"no stream, as admin": {"root-key", []string{"consume", "TOKEN", "shop", "billing"}, cmdutil.ExitRuntime, []string{"hint: has a service admin made the"}},
-		"refused":             {"nobody-key", []string{"publish", "TOKEN", "shop.orders", "teapot"}, cmdutil.ExitDenied, []string{"connect to nats://127.0.0.1:", "Authorization Violation", "hint: usher's log and audit say why; if they say granted, nats-server's log does"}},
+		"a subject":           {"alice-key", []string{"publish", "TOKEN", "shop.returns", "teapot"}, cmdutil.ExitDenied, []string{" (at nats://127.0.0.1:", "hint: usher explain shows"}},
+		"another's inbox":     {"alice-key", []string{"publish", "TOKEN", "--ack", "shop.orders", "teapot"}, cmdutil.ExitDenied, []string{"hint: add --inbox _INBOX_<user>; usher explain shows it"}},
+		"every inbox":         {"alice-key", []string{"subscribe", "TOKEN", "_INBOX.>"}, cmdutil.ExitDenied, []string{"hint: add --inbox _INBOX_<user>"}},
+		"no stream":           {"alice-key", []string{"publish", "TOKEN", "--ack", "--inbox", "_INBOX_alice", "shop.orders", "teapot"}, cmdutil.ExitRuntime, []string{"no response from stream", "hint: a service admin has to create the stream (docs/how-to/api-keys-and-streams.md)"}},
+		"no stream, as admin": {"root-key", []string{"consume", "TOKEN", "shop", "billing"}, cmdutil.ExitRuntime, []string{"hint: a service admin has to create the"}},
+		"refused":             {"nobody-key", []string{"publish", "TOKEN", "shop.orders", "teapot"}, cmdutil.ExitDenied, []string{"connect to nats://127.0.0.1:", "Authorization Violation", "hint: usher's log and audit give the cause; if they show granted, see nats-server's log"}},
 		"nothing comes":       {"root-key", []string{"subscribe", "TOKEN", "--wait", "50ms", "quiet"}, cmdutil.ExitRuntime, []string{"error: no message within 50ms (at nats://127.0.0.1:"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -73,9 +73,9 @@ func TestTryNoUsher(t *testing.T) {
 			t.Errorf("exit code %d\n%s", code, stderr)
 		}
 	}
-	publish("is nats-server running")
+	publish("check that nats-server is running at this address")
 	in.NatsServer(t)
-	publish("usher did not answer: is it running? usher check")
+	publish("usher did not reply: check with usher check that it is running")
 }
 
 // TestTryFaultyURL: a password that stands in a URL is not repeated.

@@ -15,7 +15,7 @@ func versionCommand() *cli.Command {
 		Name:  "version",
 		Usage: "print version, revision, Go and platform",
 		Action: func(c *cli.Context) error {
-			if err := cmdutil.Arguments(c, 0); err != nil {
+			if err := cmdutil.ExactArgs(c, 0); err != nil {
 				return err
 			}
 			return printVersion(c)

@@ -14,20 +14,20 @@ import (
 	"usher/cmd/usher/cmdutil"
 )
 
-func benchConnect(c *cli.Context) error {
-	if err := cmdutil.Arguments(c, 0); err != nil {
+func runConnect(c *cli.Context) error {
+	if err := cmdutil.ExactArgs(c, 0); err != nil {
 		return err
 	}
-	cfg, err := benchConnectConfig(c)
+	cfg, err := connectConfig(c)
 	if err != nil {
 		return err
 	}
-	if cfg.Target, err = benchTarget(c); err != nil {
+	if cfg.Target, err = targetFrom(c); err != nil {
 		return err
 	}
 	b, err := bench.NewConnect(c.Context, cfg)
 	if err != nil {
-		return benchRefused(c, err)
+		return startError(c, err)
 	}
 	stop := cmdutil.ShowProgress(c, func() string {
 		begun, connected, failed, inFlight := b.Progress()
@@ -35,38 +35,38 @@ func benchConnect(c *cli.Context) error {
 	})
 	r := b.Run(c.Context)
 	stop()
-	if err := printBench(c, connectReport(&cfg, &r)); err != nil {
+	if err := printReport(c, connectReport(&cfg, &r)); err != nil {
 		return err
 	}
 	o := connectOutcome(&r)
 	o.notes(c.App.ErrWriter)
-	return o.verdict()
+	return o.err()
 }
 
-// benchConnectConfig reads the numbers.
-func benchConnectConfig(c *cli.Context) (bench.ConnectConfig, error) {
+// connectConfig reads and checks the options.
+func connectConfig(c *cli.Context) (bench.ConnectConfig, error) {
 	cfg := bench.ConnectConfig{Rate: c.Float64("rate"), Hold: c.Duration("hold"), Now: time.Now}
 	d := c.Duration("duration")
 	clients := float64(c.Int("clients"))
 	switch {
-	case !(cfg.Rate > 0 && cfg.Rate <= maxBenchRate): // so that NaN is not
-		return cfg, cmdutil.UsageError("", "--rate %g is not above 0 and up to %d", cfg.Rate, maxBenchRate)
-	case d <= 0 || d > maxBenchDuration:
-		return cfg, cmdutil.UsageError("", "--duration %s is not above 0 and up to %s", d, maxBenchDuration)
+	case !(cfg.Rate > 0 && cfg.Rate <= maxRate): // also false for NaN
+		return cfg, cmdutil.UsageError("", "--rate %g: expected more than 0 and at most %d", cfg.Rate, maxRate)
+	case d <= 0 || d > maxDuration:
+		return cfg, cmdutil.UsageError("", "--duration %s: expected more than 0 and at most %s", d, maxDuration)
 	case c.IsSet("clients") && c.IsSet("duration"):
-		return cfg, cmdutil.UsageError("", "--clients and --duration: give one of them")
-	case c.IsSet("clients") && (clients < 1 || clients > maxBenchClients):
-		return cfg, cmdutil.UsageError("", "--clients %.0f is not between 1 and %d", clients, maxBenchClients)
-	case c.IsSet("clients") && clients/cfg.Rate > maxBenchDuration.Seconds():
-		return cfg, cmdutil.UsageError("", "--clients %.0f takes more than %s at --rate %g", clients, maxBenchDuration, cfg.Rate)
-	case cfg.Hold < 0 || cfg.Hold > maxBenchDuration:
-		return cfg, cmdutil.UsageError("", "--hold %s is not between 0 and %s", cfg.Hold, maxBenchDuration)
+		return cfg, cmdutil.UsageError("", "--clients and --duration: give only one of them")
+	case c.IsSet("clients") && (clients < 1 || clients > maxClients):
+		return cfg, cmdutil.UsageError("", "--clients %.0f is not between 1 and %d", clients, maxClients)
+	case c.IsSet("clients") && clients/cfg.Rate > maxDuration.Seconds():
+		return cfg, cmdutil.UsageError("", "--clients %.0f at --rate %[3]g takes more than %[2]s", clients, maxDuration, cfg.Rate)
+	case cfg.Hold < 0 || cfg.Hold > maxDuration:
+		return cfg, cmdutil.UsageError("", "--hold %s is not between 0 and %s", cfg.Hold, maxDuration)
 	}
 	if !c.IsSet("clients") {
 		clients = max(math.Round(cfg.Rate*d.Seconds()), 1)
 	}
-	if clients > maxBenchConnects {
-		return cfg, cmdutil.UsageError("less --rate, or less --duration", "these would be %.0f connects, more than %d", clients, maxBenchConnects)
+	if clients > maxConnects {
+		return cfg, cmdutil.UsageError("lower --rate or --duration", "%.0f connects are more than %d", clients, maxConnects)
 	}
 	cfg.Connects = int(clients)
 	var err error
@@ -74,13 +74,13 @@ func benchConnectConfig(c *cli.Context) (bench.ConnectConfig, error) {
 		return cfg, err
 	}
 	if held := min(cfg.Rate*cfg.Hold.Seconds(), clients); held > float64(cfg.MaxInFlight) {
-		return cfg, cmdutil.UsageError("less --rate or --hold, or more --max-in-flight",
+		return cfg, cmdutil.UsageError("lower --rate or --hold, or raise --max-in-flight",
 			"--hold %s at --rate %g keeps %.0f connections open, more than --max-in-flight, %d", cfg.Hold, cfg.Rate, held, cfg.MaxInFlight)
 	}
 	return cfg, nil
 }
 
-// maxInFlight is what the command line says, or as many as can be.
+// maxInFlight returns --max-in-flight. The default is limited by the open files.
 func maxInFlight(c *cli.Context) (int, error) {
 	const flag = "max-in-flight"
 	n := c.Int(flag)
@@ -90,10 +90,10 @@ func maxInFlight(c *cli.Context) (int, error) {
 			n = max(int(limit)-spareFiles, 1)
 		}
 	}
-	if n < 1 || n > maxBenchClients {
-		return 0, cmdutil.UsageError("", "--%s %d is not between 1 and %d", flag, n, maxBenchClients)
+	if n < 1 || n > maxClients {
+		return 0, cmdutil.UsageError("", "--%s %d is not between 1 and %d", flag, n, maxClients)
 	}
-	return n, enoughFiles("--"+flag, n)
+	return n, checkOpenFiles("--"+flag, n)
 }
 
 // connectJSON is what "usher bench connect --json" prints.
@@ -124,7 +124,7 @@ func connectReport(cfg *bench.ConnectConfig, r *bench.ConnectResult) *connectJSO
 	j := &connectJSON{
 		Kind: r.Kind, Server: strings.Join(r.Servers, ","), Rate: r.Rate, DurationMS: ms(begin), HoldMS: ms(cfg.Hold), AchievedRate: math.Round(r.AchievedRate*1000) / 1000,
 		Attempts: r.Attempts, Connected: r.Connected, Interrupted: r.Interrupted,
-		ElapsedMS: ms(r.Elapsed), BeginLagMS: ms(r.BeginLag), Failures: named(r.Failures),
+		ElapsedMS: ms(r.Elapsed), BeginLagMS: ms(r.BeginLag), Failures: countsByName(r.Failures),
 	}
 	took := quantile(r.Took)
 	q := &j.ConnectMS
@@ -133,11 +133,11 @@ func connectReport(cfg *bench.ConnectConfig, r *bench.ConnectResult) *connectJSO
 }
 
 func (j *connectJSON) printText(w io.Writer) {
-	fmt.Fprintf(w, "connects\t%d in %s, %s\n", j.Attempts, people(&j.ElapsedMS), j.Kind)
-	fmt.Fprintf(w, "connected\t%d, %.1f a second of %g asked for\n", j.Connected, j.AchievedRate, j.Rate)
-	fmt.Fprintf(w, "failed\t%d%s\n", j.Attempts-j.Connected, listed(j.Failures))
-	fmt.Fprintf(w, "latest begin\t%s late\n", people(&j.BeginLagMS))
+	fmt.Fprintf(w, "connects\t%d in %s, %s\n", j.Attempts, roundedMS(&j.ElapsedMS), j.Kind)
+	fmt.Fprintf(w, "connected\t%d, %.1f/s of %g/s requested\n", j.Connected, j.AchievedRate, j.Rate)
+	fmt.Fprintf(w, "failed\t%d%s\n", j.Attempts-j.Connected, causeList(j.Failures))
+	fmt.Fprintf(w, "latest start\t%s late\n", roundedMS(&j.BeginLagMS))
 	fmt.Fprint(w, "\nshare\t50%\t90%\t99%\t99.9%\t100%\n")
 	q := &j.ConnectMS
-	fmt.Fprintf(w, "of those connected took\t%s\t%s\t%s\t%s\t%s\n", people(q.P50), people(q.P90), people(q.P99), people(q.P999), people(q.Max))
+	fmt.Fprintf(w, "connect latency\t%s\t%s\t%s\t%s\t%s\n", roundedMS(q.P50), roundedMS(q.P90), roundedMS(q.P99), roundedMS(q.P999), roundedMS(q.Max))
 }

@@ -13,12 +13,12 @@ import (
 	"usher/app/bench"
 )
 
-// benchReport is one measurement for people, and as JSON.
-type benchReport interface {
+// report is the result of a run. Its JSON form is its own encoding.
+type report interface {
 	printText(w io.Writer)
 }
 
-func printBench(c *cli.Context, r benchReport) error {
+func printReport(c *cli.Context, r report) error {
 	if c.Bool("json") {
 		return json.NewEncoder(c.App.Writer).Encode(r)
 	}
@@ -29,7 +29,8 @@ func printBench(c *cli.Context, r benchReport) error {
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// quantile returns a function that is nil for a share that was not reached.
+// quantile returns a function that returns the time of a share in ms, or nil if that share
+// was not reached.
 func quantile(s bench.Samples) func(share float64) *float64 {
 	return func(share float64) *float64 {
 		d, ok := s.At(share)
@@ -41,8 +42,8 @@ func quantile(s bench.Samples) func(share float64) *float64 {
 	}
 }
 
-// people writes milliseconds for people: three digits are enough.
-func people(v *float64) string {
+// roundedMS formats milliseconds with three significant digits.
+func roundedMS(v *float64) string {
 	if v == nil {
 		return "not reached"
 	}
@@ -54,20 +55,20 @@ func people(v *float64) string {
 	return d.Round(unit).String()
 }
 
-// named gives causes their names, without those that cannot occur.
-func named(failures map[bench.Cause]int64, without ...bench.Cause) map[string]int64 {
+// countsByName maps the names of causes to their counts, without those in except.
+func countsByName(failures map[bench.Cause]int64, except ...bench.Cause) map[string]int64 {
 	m := make(map[string]int64, len(failures))
 	for cause, n := range failures {
 		m[cause.String()] = n
 	}
-	for _, cause := range without {
+	for _, cause := range except {
 		delete(m, cause.String())
 	}
 	return m
 }
 
-// listed writes the causes that occurred.
-func listed(failures map[string]int64) string {
+// causeList lists the causes that occurred, with their counts.
+func causeList(failures map[string]int64) string {
 	var text []string
 	for _, cause := range bench.Causes() {
 		if n := failures[cause.String()]; n > 0 {

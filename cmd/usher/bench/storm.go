@@ -12,29 +12,29 @@ import (
 	"usher/cmd/usher/cmdutil"
 )
 
-func benchStorm(c *cli.Context) error {
-	if err := cmdutil.Arguments(c, 0); err != nil {
+func runStorm(c *cli.Context) error {
+	if err := cmdutil.ExactArgs(c, 0); err != nil {
 		return err
 	}
 	cfg := bench.StormConfig{Clients: c.Int("clients"), Spread: c.Duration("spread"), Duration: c.Duration("duration"), Now: time.Now}
 	switch {
-	case cfg.Clients < 1 || cfg.Clients > maxBenchClients:
-		return cmdutil.UsageError("", "--clients %d is not between 1 and %d", cfg.Clients, maxBenchClients)
-	case cfg.Duration <= 0 || cfg.Duration > maxBenchDuration:
-		return cmdutil.UsageError("", "--duration %s is not above 0 and up to %s", cfg.Duration, maxBenchDuration)
+	case cfg.Clients < 1 || cfg.Clients > maxClients:
+		return cmdutil.UsageError("", "--clients %d is not between 1 and %d", cfg.Clients, maxClients)
+	case cfg.Duration <= 0 || cfg.Duration > maxDuration:
+		return cmdutil.UsageError("", "--duration %s: expected more than 0 and at most %s", cfg.Duration, maxDuration)
 	case cfg.Spread < 0 || cfg.Spread > cfg.Duration:
 		return cmdutil.UsageError("", "--spread %s is not between 0 and --duration, %s", cfg.Spread, cfg.Duration)
 	}
-	if err := enoughFiles("--clients", cfg.Clients); err != nil {
+	if err := checkOpenFiles("--clients", cfg.Clients); err != nil {
 		return err
 	}
 	var err error
-	if cfg.Target, err = benchTarget(c); err != nil {
+	if cfg.Target, err = targetFrom(c); err != nil {
 		return err
 	}
 	s, err := bench.NewStorm(c.Context, cfg)
 	if err != nil {
-		return benchRefused(c, err)
+		return startError(c, err)
 	}
 	stop := cmdutil.ShowProgress(c, func() string {
 		connected, closed, failed := s.Progress()
@@ -42,12 +42,12 @@ func benchStorm(c *cli.Context) error {
 	})
 	r := s.Run(c.Context)
 	stop()
-	if err := printBench(c, stormReport(&cfg, &r)); err != nil {
+	if err := printReport(c, stormReport(&cfg, &r)); err != nil {
 		return err
 	}
 	o := stormOutcome(&r)
 	o.notes(c.App.ErrWriter)
-	return o.verdict()
+	return o.err()
 }
 
 // stormJSON is what "usher bench storm --json" prints.
@@ -85,7 +85,7 @@ func stormReport(cfg *bench.StormConfig, r *bench.StormResult) *stormJSON {
 		SpreadMS: ms(cfg.Spread), DurationMS: ms(cfg.Duration), Connected: r.Connected, ClosedForGood: r.ClosedForGood, Interrupted: r.Interrupted,
 		ElapsedMS: ms(r.Elapsed), BeginLagMS: ms(r.BeginLag),
 		FailedAttempts: r.FailedAttempts, FailedAttemptsPerClient: float64(r.FailedAttempts) / float64(r.Clients),
-		Failures: named(r.Failures, bench.MaxInFlight),
+		Failures: countsByName(r.Failures, bench.MaxInFlight),
 	}
 	at, took := quantile(r.ConnectedAt), quantile(r.ClientTook)
 	j.ConnectedMS.P50, j.ConnectedMS.P90, j.ConnectedMS.P99, j.ConnectedMS.P100 = at(0.5), at(0.9), at(0.99), at(1)
@@ -95,13 +95,13 @@ func stormReport(cfg *bench.StormConfig, r *bench.StormResult) *stormJSON {
 
 func (j *stormJSON) printText(w io.Writer) {
 	fmt.Fprintf(w, "clients\t%d, %s\n", j.Clients, j.Kind)
-	fmt.Fprintf(w, "connected\t%d in %s\n", j.Connected, people(&j.ElapsedMS))
+	fmt.Fprintf(w, "connected\t%d in %s\n", j.Connected, roundedMS(&j.ElapsedMS))
 	fmt.Fprintf(w, "closed for good\t%d\n", j.ClosedForGood)
-	fmt.Fprintf(w, "failed attempts\t%d, %.2f for each client%s\n", j.FailedAttempts, j.FailedAttemptsPerClient, listed(j.Failures))
-	fmt.Fprintf(w, "latest begin\t%s late\n", people(&j.BeginLagMS))
+	fmt.Fprintf(w, "failed attempts\t%d, %.2f per client%s\n", j.FailedAttempts, j.FailedAttemptsPerClient, causeList(j.Failures))
+	fmt.Fprintf(w, "latest start\t%s late\n", roundedMS(&j.BeginLagMS))
 	fmt.Fprint(w, "\nshare\t50%\t90%\t99%\t100%\n")
 	c := &j.ConnectedMS
-	fmt.Fprintf(w, "of all clients connected\t%s\t%s\t%s\t%s\n", people(c.P50), people(c.P90), people(c.P99), people(c.P100))
+	fmt.Fprintf(w, "of all clients connected after\t%s\t%s\t%s\t%s\n", roundedMS(c.P50), roundedMS(c.P90), roundedMS(c.P99), roundedMS(c.P100))
 	e := &j.ClientMS
-	fmt.Fprintf(w, "a connected client took\t%s\t%s\t%s\t%s\n", people(e.P50), people(e.P90), people(e.P99), people(e.Max))
+	fmt.Fprintf(w, "connected clients took\t%s\t%s\t%s\t%s\n", roundedMS(e.P50), roundedMS(e.P90), roundedMS(e.P99), roundedMS(e.Max))
 }

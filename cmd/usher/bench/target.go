@@ -19,21 +19,24 @@ import (
 	"usher/internal/secret"
 )
 
-// maxTokensFile is far above a token for each of as many clients as there may be.
+// maxTokensFile is the size limit of --token-file. It fits a token for each of the most
+// clients.
 const maxTokensFile = 256 << 20
 
-// benchTarget is what the command line says about the server and the credentials.
-func benchTarget(c *cli.Context) (bench.Target, error) {
+// targetFrom reads the server and the credentials from the options.
+func targetFrom(c *cli.Context) (bench.Target, error) {
 	t := bench.Target{
 		Servers: strings.Split(c.String("server"), ","), Kind: bench.Kind(c.String("kind")),
 		AllowRemote: c.Bool("allow-remote"), User: c.String("user"),
 	}
-	if k := t.Kind; k != "" && k != bench.TCP && k != bench.WebSocket {
-		return t, cmdutil.UsageError("", "--kind %q is neither %s nor %s", k, bench.TCP, bench.WebSocket)
+	if t.Kind != "" {
+		if err := cmdutil.CheckValues("--kind", []string{c.String("kind")}, []bench.Kind{bench.TCP, bench.WebSocket}); err != nil {
+			return t, err
+		}
 	}
 	path := c.String("token-file")
 	if path == "" && t.User != "" {
-		return t, cmdutil.UsageError("say it with --token-file FILE; - reads it from stdin", "--user %s: with which token?", t.User)
+		return t, cmdutil.UsageError("name the file with --token-file FILE; - reads stdin", "--user %s needs --token-file", t.User)
 	}
 	var err error
 	if path != "" {
@@ -42,7 +45,7 @@ func benchTarget(c *cli.Context) (bench.Target, error) {
 		}
 	}
 	if ca := c.String("ca"); ca != "" {
-		if t.RootCAs, err = cmdutil.ReadCA(ca); err != nil {
+		if t.RootCAs, err = cmdutil.LoadCertPool(ca); err != nil {
 			return t, fmt.Errorf("--ca: %w", err)
 		}
 	}
@@ -51,8 +54,8 @@ func benchTarget(c *cli.Context) (bench.Target, error) {
 	return t, err
 }
 
-// ReadTokens reads one token from each line that is not empty. What is no file
-// is named only as far as it may be: it may be a token.
+// ReadTokens reads one token from each non-empty line of a file, or of stdin for path "-".
+// Errors redact a path that looks like a token.
 func ReadTokens(stdin io.Reader, path string) ([]string, error) {
 	if path == "-" {
 		tokens, err := tokensFrom(stdin)
@@ -88,28 +91,28 @@ func tokensFrom(r io.Reader) ([]string, error) {
 		return nil, fmt.Errorf("line %d is too long for a token", n+1)
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("it cannot be read: %w", secretfile.WithoutPath(err))
+		return nil, fmt.Errorf("cannot read it: %w", secretfile.WithoutPath(err))
 	}
 	if limited.N <= 0 {
-		return nil, errors.New("it is too large")
+		return nil, errors.New("the file is too large")
 	}
 	if len(tokens) == 0 {
-		return nil, errors.New("there is no token in it")
+		return nil, errors.New("the file contains no token")
 	}
 	return tokens, nil
 }
 
-// benchRefused says why a load was not begun.
-func benchRefused(c *cli.Context, err error) error {
+// startError says why a run did not start.
+func startError(c *cli.Context, err error) error {
 	switch {
 	case errors.Is(err, bench.ErrRemote):
-		return cmdutil.UsageError("--allow-remote, if the load is meant for it", "--server: %w", err)
+		return cmdutil.UsageError("allow it with --allow-remote if you mean to load that server", "--server: %w", err)
 	case errors.Is(err, bench.ErrKind):
-		return cmdutil.UsageError("nats:// and tls:// are tcp, ws:// and wss:// are websocket", "--server: %w", err)
+		return cmdutil.UsageError("nats:// and tls:// are of kind tcp, ws:// and wss:// of kind websocket", "--server: %w", err)
 	case errors.Is(err, bench.ErrServer):
-		return cmdutil.UsageError("such as -s nats://"+setup.DefaultListen+"; the token comes from --token-file", "--server: %w", err)
+		return cmdutil.UsageError("such as -s nats://"+setup.DefaultListen+"; give the token with --token-file", "--server: %w", err)
 	case c.Err() != nil:
-		return &fault.Error{Kind: fault.Interrupted, Err: errors.New("interrupted before it began")}
+		return &fault.Error{Kind: fault.Interrupted, Err: errors.New("interrupted before the start")}
 	default:
 		return fmt.Errorf("--server: %w", err)
 	}

@@ -1,73 +1,73 @@
 package cmdutil
 
 import (
-	"errors"
+	"slices"
 	"strings"
 
-	"usher/app/config"
-	"usher/internal/fault"
-	"usher/internal/plural"
-	"usher/internal/strictyaml"
-
 	"github.com/urfave/cli/v2"
+
+	"usher/internal/plural"
 )
 
-// Group puts commands under one heading of the help.
-func Group(heading string, commands ...*cli.Command) []*cli.Command {
-	for _, c := range commands {
-		c.Category = heading
-	}
-	return commands
-}
-
-func UnknownCommand(name string, commands []*cli.Command) error {
-	var known []string
-	for _, o := range CommandOffers(commands) {
-		known = append(known, o.Word)
-	}
-	if len(known) == 0 {
-		return UsageError("", "there is no command %q", name)
-	}
-	return UsageError(strictyaml.Suggest(name, "commands", known), "there is no command %q", name)
-}
-
-// Arguments checks how many arguments a verb has, and that none looks like an
-// option that came too late.
-func Arguments(c *cli.Context, want int) error {
-	usage := "usage: " + strings.Join(strings.Fields(c.Command.UsageText), " ")
+// ExactArgs reports a wrong number of arguments, or an option that follows an argument.
+// It names the missing arguments as the usage text of the command does.
+func ExactArgs(c *cli.Context, want int) error {
 	for _, a := range c.Args().Slice() {
 		if len(a) > 1 && a[0] == '-' {
-			return UsageError(usage, "options come before arguments: %s", a)
+			return UsageError(usageHint(c), "options come before arguments: %s", a)
 		}
 	}
-	if n := c.NArg(); n != want {
-		return UsageError(usage, "expected %s, found %d", plural.Count(want, "argument"), n)
+	n := c.NArg()
+	switch names := ArgumentNames(c.Command); {
+	case n == want:
+		return nil
+	case n < want && len(names) >= want:
+		missing := names[n:want]
+		return UsageError(usageHint(c), "missing %s: %s", noun(len(missing)), strings.Join(missing, ", "))
+	default:
+		return UsageError(usageHint(c), "expected %s, found %d", plural.Count(want, "argument"), n)
+	}
+}
+
+// RequireFlags reports a required option that is missing.
+func RequireFlags(c *cli.Context, names ...string) error {
+	for _, name := range names {
+		if !c.IsSet(name) {
+			return UsageError(usageHint(c), "--%s is missing", name)
+		}
 	}
 	return nil
 }
 
-var errNoConfig = errors.New("which configuration?")
-
-func ConfigFlag() cli.Flag {
-	return &cli.StringFlag{Name: "config", Aliases: []string{"c"}, Usage: "`FILE` with the configuration: usher.yaml"}
+func usageHint(c *cli.Context) string {
+	return "usage: " + strings.Join(strings.Fields(c.Command.UsageText), " ")
 }
 
-func ConfigPath(c *cli.Context) (string, error) {
-	path := c.String("config")
-	if path == "" {
-		return "", UsageError("give it with -c FILE", "%w", errNoConfig)
+func noun(n int) string {
+	if n == 1 {
+		return "argument"
 	}
-	return path, nil
+	return "arguments"
 }
 
-func LoadConfig(c *cli.Context) (*config.Config, error) {
-	path, err := ConfigPath(c)
-	if err != nil {
-		return nil, err
+// ArgumentNames returns the names of a command's arguments, read from its usage text:
+// "usher acl add [--topic T] USER..." has one argument, "USER...".
+func ArgumentNames(c *cli.Command) []string {
+	words := strings.Fields(c.UsageText)
+	words = words[slices.Index(words, c.Name)+1:]
+	var names []string
+	isValue := false // the word is the value of the option before it
+	for _, word := range words {
+		switch name := strings.Trim(word, "[]"); {
+		case word == "usher": // another form of the same command follows
+			return names
+		case isValue:
+			isValue = false
+		case strings.HasPrefix(name, "-"):
+			isValue = !strings.HasSuffix(word, "]")
+		default:
+			names = append(names, name)
+		}
 	}
-	cfg, err := config.Load(path)
-	if err != nil {
-		return nil, fault.InConfig(err)
-	}
-	return cfg, nil
+	return names
 }

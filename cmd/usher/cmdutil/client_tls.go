@@ -14,27 +14,28 @@ import (
 	"usher/internal/ownedfile"
 )
 
-// TLSFlags are the options of TLS of commands that connect as clients do, without a
-// configuration.
+// TLSFlags returns the TLS options of commands that connect to nats-server as a client,
+// without a configuration.
 func TLSFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "ca", Usage: "`FILE` with the certificate authority of nats-server"},
 		&cli.StringFlag{Name: "cert", Usage: "`FILE` with the client certificate, with --key"},
 		&cli.StringFlag{Name: "key", Usage: "`FILE` with the private key of --cert"},
-		&cli.BoolFlag{Name: "tls-first", Usage: "begin with the TLS handshake, as for a server with handshake_first: true"},
+		&cli.BoolFlag{Name: "tls-first", Usage: "start with the TLS handshake, for a server with handshake_first: true"},
 	}
 }
 
-// ClientCertificate reads the certificate that the command line names; nil: none.
+// ClientCertificate loads the certificate and key of --cert and --key. It returns nil if
+// neither is set. A key file that others can read is a configuration error.
 func ClientCertificate(c *cli.Context) (*tls.Certificate, error) {
 	cert, key := c.String("cert"), c.String("key")
 	switch {
 	case cert == "" && key == "":
-		return nil, nil //nolint:nilnil // there need not be one
+		return nil, nil //nolint:nilnil // a client certificate is optional
 	case cert == "":
-		return nil, UsageError("--cert FILE", "--key: for which certificate?")
+		return nil, UsageError("name the certificate with --cert FILE", "--key needs --cert")
 	case key == "":
-		return nil, UsageError("--key FILE", "--cert: with which private key?")
+		return nil, UsageError("name the private key with --key FILE", "--cert needs --key")
 	}
 	var refused *ownedfile.Error
 	if err := ownedfile.Check(key, ownedfile.Rule{Secret: true}); errors.As(err, &refused) {
@@ -44,18 +45,18 @@ func ClientCertificate(c *cli.Context) (*tls.Certificate, error) {
 	}
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
-		return nil, UsageError("both are PEM files, and belong together", "--cert and --key: %w", secretfile.WithoutPath(err))
+		return nil, UsageError("give a matching pair of PEM files", "--cert and --key: %w", secretfile.WithoutPath(err))
 	}
 	return &pair, nil
 }
 
-// TLSClientOptions are what the options of TLS make of a client.
-func TLSClientOptions(c *cli.Context) ([]nats.Option, error) {
+// TLSOptions returns the connection options that TLSFlags select.
+func TLSOptions(c *cli.Context) ([]nats.Option, error) {
 	var opts []nats.Option
 	if path := c.String("ca"); path != "" {
-		pool, err := ReadCA(path)
+		pool, err := LoadCertPool(path)
 		if err != nil {
-			return nil, UsageError("a PEM file", "--ca: %w", secretfile.WithoutPath(err))
+			return nil, UsageError("give a PEM file", "--ca: %w", secretfile.WithoutPath(err))
 		}
 		opts = append(opts, nats.Secure(&tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}))
 	}

@@ -15,10 +15,10 @@ import (
 // Exit codes, as docs/reference/cli.md lists them.
 const (
 	ExitOK      = 0
-	ExitRuntime = 1 // something outside went wrong
+	ExitRuntime = 1 // a server, the network or the system failed
 	ExitUsage   = 2 // the command line
 	ExitConfig  = 3 // configuration, directory or keyring
-	ExitDenied  = 4 // the answer is no
+	ExitDenied  = 4 // denied
 
 	ExitInterrupted = 130 // Ctrl-C or SIGTERM ended a measurement early; a service ends with 0 then
 )
@@ -41,12 +41,14 @@ func exitCode(k fault.Kind) int {
 	return ExitRuntime
 }
 
+// UsageError returns an error in the command line, which exits with ExitUsage. hint may
+// be empty.
 func UsageError(hint, format string, args ...any) error {
 	return &fault.Error{Kind: fault.Usage, Err: fmt.Errorf(format, args...), Hint: hint}
 }
 
-// Report prints err the way every verb does, and returns the exit code.
-func Report(stderr io.Writer, err error) int {
+// ReportError prints err and its hint to stderr, and returns the exit code.
+func ReportError(stderr io.Writer, err error) int {
 	if err == nil {
 		return ExitOK
 	}
@@ -57,21 +59,27 @@ func Report(stderr io.Writer, err error) int {
 	case e.Err == nil:
 	case errors.As(e.Err, &located):
 		for _, l := range located {
-			Say(stderr, "error", l.Error())
-			Say(stderr, "hint", l.Hint)
+			printMessage(stderr, "error", l.Error())
+			Hint(stderr, l.Hint)
 		}
 	default:
 		for line := range strings.Lines(e.Err.Error()) {
-			Say(stderr, "error", strings.TrimSuffix(line, "\n"))
+			printMessage(stderr, "error", strings.TrimSuffix(line, "\n"))
 		}
 	}
-	Say(stderr, "hint", e.Hint)
+	Hint(stderr, e.Hint)
 	return exitCode(e.Kind)
 }
 
-// Say prints one line for people, unless it is empty. Errors come from files, from
-// servers and from libraries: nothing in them that looks like a secret is shown.
-func Say(w io.Writer, kind, text string) {
+// Note prints "usher: note: text" to w, unless text is empty.
+func Note(w io.Writer, text string) { printMessage(w, "note", text) }
+
+// Hint prints "usher: hint: text" to w, unless text is empty.
+func Hint(w io.Writer, text string) { printMessage(w, "hint", text) }
+
+// printMessage redacts what looks like a secret: the text can come from a file, a server
+// or a library.
+func printMessage(w io.Writer, kind, text string) {
 	if text != "" {
 		fmt.Fprintf(w, "usher: %s: %s\n", kind, secret.RedactDetected(text))
 	}

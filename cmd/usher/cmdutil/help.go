@@ -4,53 +4,37 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 )
 
-// HelpCommand is ours, because that of urfave/cli knows no commands below
-// commands, and takes an unknown one for a runtime error.
+// HelpCommand returns "usher help". The one of urfave/cli does not take nested commands,
+// and treats an unknown command as a runtime error.
 func HelpCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "help",
-		Usage:     "say what a command does",
+		Usage:     "show the help of a command",
 		UsageText: "usher help [COMMAND...]",
 		Action: func(c *cli.Context) error {
-			here := c.App.Commands
-			page := Root(c.App)
+			commands := c.App.Commands
+			page := RootCommand(c.App)
 			for _, name := range c.Args().Slice() {
-				next := Find(here, name)
+				next := FindCommand(commands, name)
 				if next == nil {
-					return UnknownCommand(name, here)
+					return UnknownCommand(name, commands)
 				}
-				page, here = next, next.Subcommands
+				page, commands = next, next.Subcommands
 			}
-			return ShowHelp(c.App.Writer, page)
+			return PrintHelp(c.App.Writer, page)
 		},
 	}
 }
 
-// Root returns the program as the command that holds all others.
-func Root(a *cli.App) *cli.Command {
-	return &cli.Command{
-		HelpName: a.Name, Usage: a.Usage, UsageText: a.UsageText, Description: a.Description,
-		Subcommands: a.Commands, Flags: a.Flags,
-	}
-}
-
-func Find(commands []*cli.Command, name string) *cli.Command {
-	for _, c := range commands {
-		if c.HasName(name) {
-			return c
-		}
-	}
-	return nil
-}
-
-// ShowHelp writes the page of one command.
-func ShowHelp(out io.Writer, c *cli.Command) error {
+// PrintHelp prints the help page of a command.
+func PrintHelp(out io.Writer, c *cli.Command) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "%s: %s\n\nUsage:\n  %s\n", c.HelpName, c.Usage, strings.ReplaceAll(c.UsageText, "\n", "\n  "))
 	if c.Description != "" {
@@ -58,8 +42,8 @@ func ShowHelp(out io.Writer, c *cli.Command) error {
 	}
 	if len(c.Subcommands) > 0 {
 		heading, width := "", 0
-		for _, o := range CommandOffers(c.Subcommands) {
-			width = max(width, len(o.Word)) // all headings have the same columns
+		for _, o := range CommandCompletions(c.Subcommands) {
+			width = max(width, len(o.Word)) // align the columns of all categories
 		}
 		for i, sub := range c.Subcommands {
 			if sub.Hidden {
@@ -69,31 +53,30 @@ func ShowHelp(out io.Writer, c *cli.Command) error {
 				fmt.Fprintf(w, "\n%s:\n", next)
 				heading = next
 			}
-			fmt.Fprintf(w, "  %-*s\t%s\n", width, sub.Name, strings.Join(append([]string{sub.Usage}, also(sub)...), "; also "))
+			fmt.Fprintf(w, "  %-*s\t%s\n", width, sub.Name, sub.Usage+aliasText(sub))
 		}
-		fmt.Fprintf(w, "\n%q says more of one of them.\n", strings.Replace(c.HelpName, "usher", "usher help", 1)+" COMMAND")
+		fmt.Fprintf(w, "\nRun %q for more about a command.\n", strings.Replace(c.HelpName, "usher", "usher help", 1)+" COMMAND")
 	}
 	if len(c.Flags) > 0 {
 		fmt.Fprint(w, "\nOptions:\n")
 		for _, f := range c.Flags {
-			name, text := OptionHelp(f)
+			name, text := FlagHelp(f)
 			fmt.Fprintf(w, "  %s\t%s\n", name, text)
 		}
 	}
 	return w.Flush()
 }
 
-// also returns the other names of a command, as one text; or none.
-func also(c *cli.Command) []string {
+func aliasText(c *cli.Command) string {
 	if len(c.Aliases) == 0 {
-		return nil
+		return ""
 	}
-	return []string{strings.Join(c.Aliases, ", ")}
+	return " (alias " + strings.Join(c.Aliases, ", ") + ")"
 }
 
-// OptionHelp returns both columns of an option. Its value is named by what
-// stands in back quotes in its text.
-func OptionHelp(f cli.Flag) (name, text string) {
+// FlagHelp returns the name and the description of an option, as its help shows them.
+// As in urfave/cli, the word in back quotes in its usage is the name of its value.
+func FlagHelp(f cli.Flag) (name, text string) {
 	for _, n := range f.Names() {
 		if len(n) == 1 {
 			name = "-" + n + ", " + name
@@ -110,17 +93,38 @@ func OptionHelp(f cli.Flag) (name, text string) {
 		value, after, _ := strings.Cut(rest, "`")
 		name, text = name+" "+value, before+value+after
 	}
-	switch f := f.(type) {
-	case *cli.StringFlag:
-		if f.Value != "" {
-			text += " (default " + f.Value + ")"
-		}
-	case *cli.DurationFlag:
-		if f.Value > 0 {
-			text += " (default " + f.Value.String() + ")"
-		}
-	case *cli.StringSliceFlag:
+	if value := defaultText(f); value != "" {
+		text += " (default " + value + ")"
+	}
+	if _, ok := f.(*cli.StringSliceFlag); ok {
 		text += " (may be repeated)"
 	}
 	return name, text
+}
+
+// defaultText returns the default of an option: its DefaultText if set, else its value
+// unless that is zero.
+func defaultText(f cli.Flag) string {
+	switch f := f.(type) {
+	case *cli.StringFlag:
+		return cmp.Or(f.DefaultText, f.Value)
+	case *cli.StringSliceFlag:
+		return f.DefaultText
+	case *cli.DurationFlag:
+		if f.DefaultText == "" && f.Value > 0 {
+			return f.Value.String()
+		}
+		return f.DefaultText
+	case *cli.IntFlag:
+		if f.DefaultText == "" && f.Value != 0 {
+			return strconv.Itoa(f.Value)
+		}
+		return f.DefaultText
+	case *cli.Float64Flag:
+		if f.DefaultText == "" && f.Value != 0 {
+			return strconv.FormatFloat(f.Value, 'g', -1, 64)
+		}
+		return f.DefaultText
+	}
+	return ""
 }

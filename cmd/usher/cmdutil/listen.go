@@ -9,9 +9,10 @@ import (
 	"usher/app/setup"
 )
 
-// CheckFixed checks the address of a listener that others are told of.
-func CheckFixed(option, listen, why string) error {
-	if err := CheckListen(option, listen); err != nil {
+// CheckAdvertisedAddress checks a listen address that clients or files refer to, so that
+// its port cannot be 0. why completes the error for port 0.
+func CheckAdvertisedAddress(option, listen, why string) error {
+	if err := CheckListenAddress(option, listen); err != nil {
 		return err
 	}
 	if _, port, _ := net.SplitHostPort(listen); port == "0" {
@@ -20,9 +21,9 @@ func CheckFixed(option, listen, why string) error {
 	return nil
 }
 
-// CheckListen checks the address of a listener. What passes can stand between
-// quotes in any file.
-func CheckListen(option, listen string) error {
+// CheckListenAddress checks that an option is HOST:PORT. An accepted address needs no
+// escaping inside the quotes of a configuration file.
+func CheckListenAddress(option, listen string) error {
 	host, port, err := net.SplitHostPort(listen)
 	if err == nil {
 		_, err = strconv.ParseUint(port, 10, 16)

@@ -6,7 +6,8 @@ import (
 	"usher/internal/fault"
 )
 
-// OutcomeError gives an explanation that is no clear yes its exit code.
+// OutcomeError returns the error, and so the exit code, of an explanation: denied,
+// undecided (a runtime error), or nil if everything asked about is granted.
 func OutcomeError(x *explanation.Explanation) error {
 	switch {
 	case x.Outcome == callout.Denied || x.Denies():

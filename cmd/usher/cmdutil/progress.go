@@ -10,21 +10,24 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// ShowProgress shows a line that changes, if stderr is a terminal, until stop
-// is called.
+// ShowProgress keeps a status line on stderr up to date until stop is called. It does
+// nothing if stderr is not a terminal.
 func ShowProgress(c *cli.Context, line func() string) (stop func()) {
 	if !IsTerminal(c.App.ErrWriter) {
 		return func() {}
 	}
-	return Follow(c.App.ErrWriter, time.NewTicker(time.Second/5), line)
+	return PrintProgress(c.App.ErrWriter, time.NewTicker(progressInterval), line)
 }
 
-// Follow writes the line at each tick.
-func Follow(w io.Writer, tick *time.Ticker, line func() string) (stop func()) {
+// progressInterval is the time between two updates of the status line.
+const progressInterval = 200 * time.Millisecond
+
+// PrintProgress rewrites the status line at each tick, and clears it when stop is called.
+func PrintProgress(w io.Writer, tick *time.Ticker, line func() string) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
+	done := make(chan struct{})
 	go func() {
-		defer close(ended)
+		defer close(done)
 		defer tick.Stop()
 		for {
 			select {
@@ -36,10 +39,10 @@ func Follow(w io.Writer, tick *time.Ticker, line func() string) (stop func()) {
 			}
 		}
 	}()
-	return func() { cancel(); <-ended }
+	return func() { cancel(); <-done }
 }
 
-// IsTerminal reports whether a person is at the other end of a file.
+// IsTerminal reports whether a reader or writer is a terminal.
 func IsTerminal(file any) bool {
 	f, ok := file.(*os.File)
 	if !ok {

@@ -13,14 +13,15 @@ import (
 	"usher/cmd/usher/remote"
 )
 
-// accountFlags are those of the verbs that make accounts where the operator's key is.
+// accountFlags returns the options of commands that create accounts on the machine that
+// has the operator's key.
 func accountFlags() []cli.Flag {
 	return []cli.Flag{cmdutil.ConfigFlag(), cmdutil.WithoutFlag(), cmdutil.NoUsherFlag()}
 }
 
-// makerConfig returns the configuration of -c if accounts are made with it: in operator
-// mode. nil: they are not.
-func makerConfig(c *cli.Context) (*config.Config, error) {
+// operatorConfig returns the configuration of -c if it is in operator mode, where usher can
+// create accounts. It returns nil without -c or in config mode.
+func operatorConfig(c *cli.Context) (*config.Config, error) {
 	if !c.IsSet("config") {
 		return nil, nil
 	}
@@ -31,23 +32,23 @@ func makerConfig(c *cli.Context) (*config.Config, error) {
 	return cfg, nil
 }
 
-// openMaker connects to the servers of a configuration.
-func openMaker(c *cli.Context, cfg *config.Config) (*deployment.AccountMaker, error) {
-	l, err := deployment.Open(cfg)
+// connectMaker returns an account maker that is connected to the servers of cfg.
+func connectMaker(c *cli.Context, cfg *config.Config) (*deployment.AccountMaker, error) {
+	d, err := deployment.Open(cfg)
 	if err != nil {
 		return nil, err
 	}
-	m, err := l.AccountMaker(cmdutil.ProgressTo(c))
+	m, err := d.AccountMaker(cmdutil.ProgressPrinter(c))
 	if err != nil {
-		l.Close()
+		d.Close()
 		return nil, err
 	}
 	m.Rotator.IgnoredServers, m.Rotator.NoUsher = c.StringSlice("without"), c.Bool("no-usher")
 	return m, nil
 }
 
-// openAccounts makes accounts, and shows how far it is.
-func openAccounts(c *cli.Context, m *deployment.AccountMaker, projects []string) error {
+// createAccounts creates the accounts of projects, and shows the progress.
+func createAccounts(c *cli.Context, m *deployment.AccountMaker, projects []string) error {
 	stop := cmdutil.ShowProgress(c, func() string {
 		step, done, total := m.UnderWay()
 		return fmt.Sprintf("accounts: %s, %d of %d", stepText(step), done, total)
@@ -57,39 +58,39 @@ func openAccounts(c *cli.Context, m *deployment.AccountMaker, projects []string)
 	return deployment.AccountError(m.Deployment.Cfg, err)
 }
 
-// stepText says for people what a step does.
+// stepText describes a step that is done, for the progress line.
 func stepText(s accounts.Step) string {
 	switch s {
 	case accounts.StepPush:
-		return "account JWTs given to the servers"
+		return "account JWTs pushed"
 	case accounts.StepAllow:
 		return "allowed in the callout account"
 	case accounts.StepUse:
-		return "in use"
+		return "activated"
 	case accounts.StepKeys, accounts.StepRefuse, accounts.StepEnd, accounts.StepPurge, accounts.StepForget:
 	}
-	return "keys made"
+	return "keys created"
 }
 
-// closeAccount closes the account of a project.
+// closeAccount closes an account, and notes the streams that stay.
 func closeAccount(c *cli.Context, m *deployment.AccountMaker, name string, o accounts.CloseOptions) error {
 	a, err := m.Close(c.Context, name, o)
 	if err != nil {
 		return deployment.AccountError(m.Deployment.Cfg, err)
 	}
 	if !o.Purge {
-		cmdutil.Say(c.App.ErrWriter, "note", "what the streams of account "+a.Name+" hold stays on the servers' disks; nats server account purge "+a.PublicKey+", as a user of the system account, deletes it")
+		cmdutil.Note(c.App.ErrWriter, "the streams of account "+a.Name+" stay on the servers' disks; to delete them, run nats server account purge "+a.PublicKey+" as a user of the system account")
 	}
 	return nil
 }
 
-// tellShared says what it means to put a project into an account that others may be in.
-func tellShared(c *cli.Context, account string) {
-	cmdutil.Say(c.App.ErrWriter, "note", "projects in one account are not walled off from each other: docs/explanation/isolation.md says what members of other projects in "+account+" can do")
+// noteSharedAccount warns that projects in one account are not isolated.
+func noteSharedAccount(c *cli.Context, account string) {
+	cmdutil.Note(c.App.ErrWriter, "projects in one account are not isolated from each other; docs/explanation/isolation.md lists what members of other projects in "+account+" can do")
 }
 
-// contextOf returns the context of a command that speaks to the API.
-func contextOf(ctx context.Context, r *remote.Remote) *cli.Context {
+// cliContext returns the CLI context of r with another context.Context.
+func cliContext(ctx context.Context, r *remote.Session) *cli.Context {
 	c := *r.CLI
 	c.Context = ctx
 	return &c

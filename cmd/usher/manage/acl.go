@@ -14,23 +14,24 @@ import (
 	"usher/directory"
 )
 
-// Verbs that are unlike the others.
+// Commands that aclChange treats differently.
 const (
 	aclSet    = "set"
 	aclRemove = "remove"
 )
 
-func AclCommand() *cli.Command {
+// ACLCommand returns "usher acl".
+func ACLCommand() *cli.Command {
 	resource := func(more ...cli.Flag) []cli.Flag {
 		return append([]cli.Flag{
-			&cli.StringFlag{Name: "topic", Usage: "of topic `T`: who may publish to it"},
-			&cli.StringFlag{Name: "subscription", Usage: "of subscription `S`: who may consume it"},
+			&cli.StringFlag{Name: "topic", Usage: "the ACL of topic `T`: who may publish to it"},
+			&cli.StringFlag{Name: "subscription", Usage: "the ACL of subscription `S`: who may consume it"},
 		}, more...)
 	}
 	return remote.Group("acl", "manage who may publish to a topic, or consume a subscription",
 		remote.Command{
-			Name: "show", Usage: "list the users of an ACL", InProject: true, Flags: resource(),
-			Run: func(ctx context.Context, r *remote.Remote) error {
+			Name: "show", Usage: "list the users of an ACL", NeedsProject: true, Flags: resource(),
+			Run: func(ctx context.Context, r *remote.Session) error {
 				of, _, err := aclOf(r)
 				if err != nil {
 					return err
@@ -47,10 +48,10 @@ func AclCommand() *cli.Command {
 				})
 			},
 		},
-		aclVerb(aclSet, "replace the users of an ACL", "Without users it takes --none, and nobody is left in the ACL.",
-			resource(&cli.BoolFlag{Name: "none", Usage: "leave nobody in it"}),
+		aclChange(aclSet, "replace the users of an ACL", "To empty the ACL, give --none instead of users.",
+			resource(&cli.BoolFlag{Name: "none", Usage: "empty the ACL"}),
 			func(_, given []string) []string { return given }),
-		aclVerb("add", "add users to an ACL", "Nobody else's change is lost.", resource(), func(users, given []string) []string {
+		aclChange("add", "add users to an ACL", "A concurrent change by somebody else is kept.", resource(), func(users, given []string) []string {
 			for _, name := range given {
 				if !slices.Contains(users, name) {
 					users = append(users, name)
@@ -58,20 +59,20 @@ func AclCommand() *cli.Command {
 			}
 			return users
 		}),
-		aclVerb(aclRemove, "take users out of an ACL", "Nobody else's change is lost.",
-			resource(remote.YesFlag("for scripts that remove many kinds of things: nobody is asked here")), func(users, given []string) []string {
+		aclChange(aclRemove, "remove users from an ACL", "A concurrent change by somebody else is kept.",
+			resource(remote.YesFlag(remote.AlwaysYes)), func(users, given []string) []string {
 				return slices.DeleteFunc(users, func(name string) bool { return slices.Contains(given, name) })
 			}),
 	)
 }
 
-// aclVerb is a verb that makes of the users of an ACL, and of those that are given,
-// those of a new one.
-func aclVerb(name, usage, more string, flags []cli.Flag, change func(users, given []string) []string) remote.Command {
+// aclChange returns a command that replaces the users of an ACL by the result of change,
+// which gets the current users and the given ones.
+func aclChange(name, usage, description string, flags []cli.Flag, change func(users, given []string) []string) remote.Command {
 	v := remote.Command{
-		Name: name, Usage: usage, Details: more, Args: "USER...", InProject: true, Flags: flags,
-		NotFoundHint: "is there such a project, topic or subscription? only members can be in an ACL: usher member add --role ROLE USER",
-		Run: func(ctx context.Context, r *remote.Remote) error {
+		Name: name, Usage: usage, Description: description, Args: "USER...", NeedsProject: true, Flags: flags,
+		NotFoundHint: "check the names of project, topic and subscription; only members can be in an ACL: usher member add --role ROLE USER",
+		Run: func(ctx context.Context, r *remote.Session) error {
 			of, what, err := aclOf(r)
 			if err != nil {
 				return err
@@ -79,21 +80,21 @@ func aclVerb(name, usage, more string, flags []cli.Flag, change func(users, give
 			given := r.CLI.Args().Slice()
 			if none := r.CLI.Bool("none"); none != (len(given) == 0) {
 				if none {
-					return cmdutil.UsageError("", "--none and users contradict each other")
+					return cmdutil.UsageError("", "--none and users: give only one of them")
 				}
 				if name == aclSet {
-					return cmdutil.UsageError("give at least one name, or --none to leave nobody in it", "which users?")
+					return cmdutil.UsageError("give at least one user, or --none to empty the ACL", "missing argument: USER")
 				}
-				return cmdutil.UsageError("give at least one name", "which users?")
+				return cmdutil.UsageError("give at least one user", "missing argument: USER")
 			}
 			list, err := r.API.ChangeACL(ctx, of, func(users []string) []string { return change(users, given) })
 			if err != nil {
 				return err
 			}
-			if err := r.Done(list, "%s: %s", what, aclText(list)); err != nil || name == aclRemove {
+			if err := r.PrintDone(list, "%s: %s", what, aclText(list)); err != nil || name == aclRemove {
 				return err
 			}
-			return withoutRole(ctx, r, given)
+			return noteMissingRoles(ctx, r, given)
 		},
 	}
 	if name == aclRemove {
@@ -102,8 +103,8 @@ func aclVerb(name, usage, more string, flags []cli.Flag, change func(users, give
 	return v
 }
 
-// withoutRole tells of users that an ACL names to no effect.
-func withoutRole(ctx context.Context, r *remote.Remote, users []string) error {
+// noteMissingRoles notes users that lack the role without which an ACL has no effect.
+func noteMissingRoles(ctx context.Context, r *remote.Session, users []string) error {
 	if r.CLI.Bool("json") || len(users) == 0 {
 		return nil
 	}
@@ -117,16 +118,16 @@ func withoutRole(ctx context.Context, r *remote.Remote, users []string) error {
 	}
 	for i := range members.Users {
 		m := &members.Users[i]
-		roles := here(m).Roles
+		roles := membership(m).Roles
 		if !slices.Contains(users, m.Name) || slices.Contains(roles, string(role)) {
 			continue
 		}
-		cmdutil.Say(r.CLI.App.ErrWriter, "note", fmt.Sprintf("%s has no role %s here, without which the ACL gives nothing", remote.Printable(m.Name), role))
+		cmdutil.Note(r.CLI.App.ErrWriter, fmt.Sprintf("%s lacks role %s in the project; without it the ACL has no effect", remote.Printable(m.Name), role))
 		hint := "usher member set"
-		for _, has := range append(slices.Clone(roles), string(role)) {
-			hint += " --role " + remote.Printable(has)
+		for _, name := range append(slices.Clone(roles), string(role)) {
+			hint += " --role " + remote.Printable(name)
 		}
-		cmdutil.Say(r.CLI.App.ErrWriter, "hint", hint+" "+remote.Printable(m.Name))
+		cmdutil.Hint(r.CLI.App.ErrWriter, hint+" "+remote.Printable(m.Name))
 	}
 	return nil
 }
@@ -135,14 +136,14 @@ func aclText(list *wire.ACL) string {
 	if len(list.AuthorizedUsers) == 0 {
 		return "nobody"
 	}
-	return remote.CommaList(list.AuthorizedUsers)
+	return remote.JoinList(list.AuthorizedUsers)
 }
 
-// aclOf returns what the ACL is of, and how it is called.
-func aclOf(r *remote.Remote) (client.Resource, string, error) {
+// aclOf returns the resource of the ACL, and the start of a sentence about its users.
+func aclOf(r *remote.Session) (client.Resource, string, error) {
 	topic, subscription := r.CLI.String("topic"), r.CLI.String("subscription")
 	if (topic == "") == (subscription == "") {
-		return client.Resource{}, "", cmdutil.UsageError("--topic T, or --subscription S", "the ACL of what?")
+		return client.Resource{}, "", cmdutil.UsageError("give either --topic T or --subscription S", "no ACL given")
 	}
 	if topic != "" {
 		return client.TopicOf(r.Project, topic), "may publish to topic " + topic, remote.CheckName("topic", topic)

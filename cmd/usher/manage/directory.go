@@ -28,33 +28,34 @@ import (
 	"usher/internal/strictyaml"
 )
 
-// maxShownDiff is how many lines of a diff an import shows that is about to change
-// something; --dry-run shows all.
+// maxShownDiff is how many lines of a diff an import shows before it asks; --dry-run
+// shows all.
 const maxShownDiff = 40
 
+// DirectoryCommand returns "usher directory".
 func DirectoryCommand() *cli.Command {
 	return remote.Group("directory", "export and import the whole directory",
 		remote.Command{
-			Name: "export", Usage: "write the whole directory as a directory file", Details: "It is YAML, and holds digests of keys, and no key.",
+			Name: "export", Usage: "write the whole directory as a directory file", Description: "The output is YAML. It contains digests of keys, never a key.",
 			NoJSON: true,
 			Flags: []cli.Flag{
-				&cli.StringFlag{Name: "to", Usage: "new `FILE` to write to, which only you can read; default: stdout"},
-				&cli.BoolFlag{Name: "force", Usage: "write over FILE"},
+				&cli.StringFlag{Name: "to", Usage: "new `FILE` to write to, with mode 0600", DefaultText: "stdout"},
+				&cli.BoolFlag{Name: "force", Usage: "overwrite FILE"},
 			},
 			Run: exportDirectory,
 		},
 		remote.Command{
-			Name: "import", Usage: "take a directory file, or what an AMS has answered, into the directory", Args: "[FILE]", AnyArgs: true,
-			Details: "FILE - is stdin. What it does not name stays, unless --replace is given. Without\n" +
-				"--yes it says what would be removed, and asks. With --ams it reads the files of\n" +
-				"docs/how-to/import-ams.md, whose tokens become digests before anything is sent. In\n" +
-				"operator mode projects that state no account get accounts of their own: from the\n" +
-				"API if that may make them (operator.create_accounts); with -c from here.",
+			Name: "import", Usage: "import a directory file, or the responses of an AMS", Args: "[FILE]", UncheckedArgs: true,
+			Description: "FILE - is stdin. Entries that FILE does not name stay, unless --replace is given.\n" +
+				"Without --yes it asks before it removes anything. With --ams it reads the files of\n" +
+				"docs/how-to/import-ams.md; their tokens become digests before anything is sent. In\n" +
+				"operator mode a project without an account gets one of its own: the API creates it\n" +
+				"if operator.create_accounts is set; with -c this command does.",
 			Flags: []cli.Flag{
-				&cli.StringFlag{Name: "ams", Usage: "`DIR` with what an Argo Messaging Service has answered, in place of FILE"},
-				&cli.StringSliceFlag{Name: "account", Usage: "NATS `ACCOUNT` of projects that state none; with --ams also PROJECT=ACCOUNT of one"},
-				&cli.BoolFlag{Name: "replace", Usage: "remove what is not named"},
-				&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "print what would change, and change nothing"},
+				&cli.StringFlag{Name: "ams", Usage: "`DIR` with the responses of an Argo Messaging Service, instead of FILE"},
+				&cli.StringSliceFlag{Name: "account", Usage: "NATS `ACCOUNT` of projects that name none; with --ams also PROJECT=ACCOUNT for one project"},
+				&cli.BoolFlag{Name: "replace", Usage: "remove entries that FILE does not name"},
+				&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "print what would change, without changing it"},
 				remote.YesFlag("do not ask"),
 				cmdutil.ConfigFlag(), cmdutil.WithoutFlag(), cmdutil.NoUsherFlag(),
 			},
@@ -63,15 +64,15 @@ func DirectoryCommand() *cli.Command {
 	)
 }
 
-func exportDirectory(ctx context.Context, r *remote.Remote) error {
+func exportDirectory(ctx context.Context, r *remote.Session) error {
 	to := r.CLI.String("to")
 	if to == "" {
 		return r.API.Export(ctx, r.CLI.App.Writer)
 	}
 	if _, err := os.Lstat(to); err == nil && !r.CLI.Bool("force") {
-		return &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("--to: %s: %w", to, os.ErrExist), Hint: "give another name; --force writes over it"}
+		return &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("--to: %s: %w", to, os.ErrExist), Hint: "choose another name, or overwrite it with --force"}
 	}
-	// All of it has come before a file is touched.
+	// Read the whole export before touching the file.
 	var text bytes.Buffer
 	if err := r.API.Export(ctx, &text); err != nil {
 		return err
@@ -79,23 +80,23 @@ func exportDirectory(ctx context.Context, r *remote.Remote) error {
 	if err := atomicfile.Write(to, text.Bytes(), 0o600, nil); err != nil {
 		return fmt.Errorf("--to: %w", err)
 	}
-	r.Tell("wrote %s", secret.RedactDetected(to))
+	r.Infof("wrote %s", secret.RedactDetected(to))
 	return nil
 }
 
-func importDirectory(ctx context.Context, r *remote.Remote) error {
-	accounts, err := accountsOf(r.CLI)
+func importDirectory(ctx context.Context, r *remote.Session) error {
+	accounts, err := accountOptions(r.CLI)
 	if err != nil {
 		return err
 	}
 	var text []byte
 	switch dir, from := r.CLI.String("ams"), r.Arg(0); {
 	case r.CLI.NArg() > 1 || (dir == "") == (from == ""):
-		return cmdutil.UsageError("usage: usher directory import FILE, or --ams DIR", "from which file?")
+		return cmdutil.UsageError("usage: usher directory import FILE, or --ams DIR", "give one FILE or --ams DIR")
 	case dir != "":
 		text, err = readAMS(r, dir, accounts)
 	case len(accounts.Accounts) > 0:
-		return cmdutil.UsageError("let the projects state it in the file", "--account PROJECT=ACCOUNT goes with --ams")
+		return cmdutil.UsageError("set the account of the project in the file", "--account PROJECT=ACCOUNT needs --ams")
 	default:
 		text, err = readDirectory(r.CLI, from)
 	}
@@ -103,32 +104,32 @@ func importDirectory(ctx context.Context, r *remote.Remote) error {
 		return err
 	}
 	o := client.ImportOptions{Replace: r.CLI.Bool("replace"), Account: accounts.Account}
-	own, err := ownAccounts(ctx, r, &text, accounts.Account != "")
+	own, err := planAccounts(ctx, r, &text, accounts.Account != "")
 	if err != nil {
 		return err
 	}
-	defer own.end()
+	defer own.close()
 	if r.CLI.Bool("dry-run") {
 		return dryRun(ctx, r, text, o, own)
 	}
 	if !r.CLI.Bool("yes") {
-		if err := agree(ctx, r, text, o); err != nil {
+		if err := confirmImport(ctx, r, text, o); err != nil {
 			return err
 		}
 	}
-	if err := own.open(ctx, r); err != nil {
+	if err := own.create(ctx, r); err != nil {
 		return err
 	}
 	var done, total atomic.Int64
-	var making atomic.Bool
+	var creatingAccounts atomic.Bool
 	stop := cmdutil.ShowProgress(r.CLI, func() string {
-		if making.Load() {
-			return fmt.Sprintf("%d of %d accounts made", done.Load(), total.Load())
+		if creatingAccounts.Load() {
+			return fmt.Sprintf("%d of %d accounts created", done.Load(), total.Load())
 		}
 		return fmt.Sprintf("%d of %d entries changed", done.Load(), total.Load())
 	})
 	result, err := r.API.Import(ctx, text, o, func(l *wire.ImportLine) {
-		making.Store(l.Accounts)
+		creatingAccounts.Store(l.Accounts)
 		done.Store(int64(l.Done))
 		total.Store(int64(l.Total))
 	})
@@ -136,25 +137,25 @@ func importDirectory(ctx context.Context, r *remote.Remote) error {
 	if err != nil {
 		return err
 	}
-	return r.Done(result, "changed %s", countsText(result))
+	return r.PrintDone(result, "changed %s", countsText(result))
 }
 
-// accountsOf reads --account.
-func accountsOf(c *cli.Context) (ams.Options, error) {
+// accountOptions reads --account.
+func accountOptions(c *cli.Context) (ams.Options, error) {
 	o := ams.Options{Accounts: map[string]string{}}
 	for _, text := range c.StringSlice("account") {
-		project, account, one := strings.Cut(text, "=")
-		if !one {
+		project, account, hasProject := strings.Cut(text, "=")
+		if !hasProject {
 			project, account = "", text
 		}
 		if err := directory.CheckAccount(account); err != nil {
 			return o, cmdutil.UsageError("", "--account %w", err)
 		}
 		switch {
-		case one:
+		case hasProject:
 			o.Accounts[project] = account
 		case o.Account != "":
-			return o, cmdutil.UsageError("", "--account names two accounts for the same projects")
+			return o, cmdutil.UsageError("", "--account: more than one account for all projects")
 		default:
 			o.Account = account
 		}
@@ -162,8 +163,8 @@ func accountsOf(c *cli.Context) (ams.Options, error) {
 	return o, nil
 }
 
-// readDirectory reads a directory file, and says here what is wrong with its form:
-// where that is, only its reader knows.
+// readDirectory reads and parses a directory file, so that errors have file and line. The
+// API could not tell them.
 func readDirectory(c *cli.Context, path string) ([]byte, error) {
 	var text []byte
 	var err error
@@ -171,7 +172,7 @@ func readDirectory(c *cli.Context, path string) ([]byte, error) {
 		path = "stdin"
 		text, err = io.ReadAll(io.LimitReader(c.App.Reader, file.MaxSize+1))
 	} else {
-		text, err = os.ReadFile(path) //nolint:gosec // whoever runs it says which file
+		text, err = os.ReadFile(path) //nolint:gosec // the path is the user's
 	}
 	if err != nil {
 		return nil, fault.InConfig(err)
@@ -182,9 +183,9 @@ func readDirectory(c *cli.Context, path string) ([]byte, error) {
 	return text, nil
 }
 
-// readAMS makes a directory file of what an AMS has answered, and tells what was
-// left out.
-func readAMS(r *remote.Remote, dir string, o ams.Options) ([]byte, error) {
+// readAMS converts the responses of an AMS to a directory file, and prints what it left
+// out.
+func readAMS(r *remote.Session, dir string, o ams.Options) ([]byte, error) {
 	result, err := ams.Read(os.DirFS(dir), o)
 	var problems directory.Problems
 	if errors.As(err, &problems) {
@@ -208,7 +209,7 @@ func readAMS(r *remote.Remote, dir string, o ams.Options) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-func dryRun(ctx context.Context, r *remote.Remote, text []byte, o client.ImportOptions, own *importAccounts) error {
+func dryRun(ctx context.Context, r *remote.Session, text []byte, o client.ImportOptions, own *importAccounts) error {
 	o.DryRun = true
 	for _, name := range own.names {
 		if !r.CLI.Bool("json") {
@@ -223,23 +224,23 @@ func dryRun(ctx context.Context, r *remote.Remote, text []byte, o client.ImportO
 	if err != nil {
 		return err
 	}
-	return r.Done(result, "would change %s", countsText(result))
+	return r.PrintDone(result, "would change %s", countsText(result))
 }
 
-// agree shows what is about to change, and asks if something is to be removed.
-func agree(ctx context.Context, r *remote.Remote, text []byte, o client.ImportOptions) error {
+// confirmImport shows what would change, and asks if something would be removed.
+func confirmImport(ctx context.Context, r *remote.Session, text []byte, o client.ImportOptions) error {
 	o.DryRun = true
 	lines := 0
 	result, err := r.API.Import(ctx, text, o, func(l *wire.ImportLine) {
 		if lines++; lines <= maxShownDiff {
-			r.Tell("%s", remote.Printable(l.Diff))
+			r.Infof("%s", remote.Printable(l.Diff))
 		}
 	})
 	if err != nil {
 		return err
 	}
 	if lines > maxShownDiff {
-		r.Tell("… and %s more; --dry-run prints all", plural.Count(lines-maxShownDiff, "line"))
+		r.Infof("… and %s more; --dry-run prints all", plural.Count(lines-maxShownDiff, "line"))
 	}
 	removed := removedText(result)
 	if removed == "" {
@@ -248,7 +249,7 @@ func agree(ctx context.Context, r *remote.Remote, text []byte, o client.ImportOp
 	return r.Confirm(func() (string, error) { return removed, nil })
 }
 
-// kinds lists what an import counts.
+// kinds returns the counts of an import by kind of entry.
 func kinds(c *wire.ImportCounts) []struct {
 	name  string
 	count wire.ImportCount
@@ -267,10 +268,10 @@ func kinds(c *wire.ImportCounts) []struct {
 	}
 }
 
-// countsText says what an import has changed: "3 entries: users +1 ~2".
+// countsText summarizes an import: "3 entries: users +1 ~2".
 func countsText(result *wire.ImportResult) string {
 	if result.Entries == 0 {
-		return "nothing: it is so already"
+		return "nothing: the directory is up to date"
 	}
 	var parts []string
 	for _, k := range kinds(&result.Counts) {
@@ -294,7 +295,7 @@ func countsText(result *wire.ImportResult) string {
 	return fmt.Sprintf("%d %s: %s", result.Entries, entries, strings.Join(parts, ", "))
 }
 
-// removedText says what would go; empty: nothing.
+// removedText lists what an import removes, or returns "".
 func removedText(result *wire.ImportResult) string {
 	var parts []string
 	for _, k := range kinds(&result.Counts) {

@@ -12,22 +12,22 @@ import (
 	"usher/directory/file"
 )
 
-// importAccounts are the accounts that an import makes from here.
+// importAccounts are the accounts that this command creates for an import.
 type importAccounts struct {
-	maker *deployment.AccountMaker // nil: none are made here
-	names []string                 // those that are to be made, or completed
+	maker *deployment.AccountMaker // nil: this command creates none
+	names []string                 // accounts to create or complete
 }
 
-// ownAccounts gives each project of a directory file that states no account one of its
-// own, if accounts are made here; one that is there already keeps what it has. Nothing
-// is made before open.
-func ownAccounts(ctx context.Context, r *remote.Remote, text *[]byte, stated bool) (*importAccounts, error) {
+// planAccounts sets the account of each project in text that names none: the one that the
+// project has, or one of its own. It does nothing without -c in operator mode. create
+// creates the accounts. hasDefault says that --account names one for all projects.
+func planAccounts(ctx context.Context, r *remote.Session, text *[]byte, hasDefault bool) (*importAccounts, error) {
 	own := &importAccounts{}
-	cfg, err := makerConfig(r.CLI)
+	cfg, err := operatorConfig(r.CLI)
 	if err != nil || cfg == nil {
 		return own, err
 	}
-	if stated {
+	if hasDefault {
 		return nil, errAccountOrConfig()
 	}
 	records, _, err := file.Parse("directory", *text)
@@ -38,24 +38,24 @@ func ownAccounts(ctx context.Context, r *remote.Remote, text *[]byte, stated boo
 	if err != nil {
 		return nil, err
 	}
-	has, in := map[string]string{}, map[string]string{} // account by project, project by account
+	accountOf, projectIn := map[string]string{}, map[string]string{}
 	for i := range all.Projects {
-		has[all.Projects[i].Name] = all.Projects[i].Account
-		in[all.Projects[i].Account] = all.Projects[i].Name
+		accountOf[all.Projects[i].Name] = all.Projects[i].Account
+		projectIn[all.Projects[i].Account] = all.Projects[i].Name
 	}
 	for i := range records.Projects {
 		if p := &records.Projects[i]; p.Account != "" {
-			in[p.Account] = p.Name
+			projectIn[p.Account] = p.Name
 		}
 	}
 	for i := range records.Projects {
 		p := &records.Projects[i]
-		switch other := in[p.Name]; {
+		switch other := projectIn[p.Name]; {
 		case p.Account != "":
-		case has[p.Name] != "":
-			p.Account = has[p.Name]
+		case accountOf[p.Name] != "":
+			p.Account = accountOf[p.Name]
 		case other != "" && other != p.Name:
-			return nil, errInhabited(p.Name, other)
+			return nil, errOccupied(p.Name, other)
 		default:
 			p.Account = p.Name
 			own.names = append(own.names, p.Name)
@@ -66,29 +66,29 @@ func ownAccounts(ctx context.Context, r *remote.Remote, text *[]byte, stated boo
 		return nil, err
 	}
 	*text = filled.Bytes()
-	if own.maker, err = openMaker(r.CLI, cfg); err != nil {
+	if own.maker, err = connectMaker(r.CLI, cfg); err != nil {
 		return nil, err
 	}
 	if _, err := own.maker.Check(own.names); err != nil {
-		own.end()
+		own.close()
 		return nil, deployment.AccountError(cfg, err)
 	}
 	return own, nil
 }
 
-// open makes the accounts.
-func (own *importAccounts) open(ctx context.Context, r *remote.Remote) error {
+// create creates the accounts.
+func (own *importAccounts) create(ctx context.Context, r *remote.Session) error {
 	if own.maker == nil || len(own.names) == 0 {
 		return nil
 	}
-	if err := openAccounts(contextOf(ctx, r), own.maker, own.names); err != nil {
+	if err := createAccounts(cliContext(ctx, r), own.maker, own.names); err != nil {
 		return err
 	}
-	r.Tell("made %s", plural.Count(len(own.names), "account"))
+	r.Infof("created %s", plural.Count(len(own.names), "account"))
 	return nil
 }
 
-func (own *importAccounts) end() {
+func (own *importAccounts) close() {
 	if own.maker != nil {
 		own.maker.End()
 	}

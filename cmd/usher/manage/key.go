@@ -12,104 +12,106 @@ import (
 	"usher/cmd/usher/remote"
 )
 
+// KeyCommand returns "usher key".
 func KeyCommand() *cli.Command {
-	reads := &remote.Reader[wire.Key, wire.KeyList]{
+	resource := &remote.Resource[wire.Key, wire.KeyList]{
 		Noun: "key", Args: "USER KEY",
 		Columns: []remote.Column[wire.Key]{
-			{Name: "name", Cell: func(k *wire.Key) string { return k.Name }},
-			{Name: "enabled", Cell: func(k *wire.Key) string { return remote.YesNo(k.Enabled) }},
-			{Name: "created", Cell: func(k *wire.Key) string { return remote.TimeText(k.CreatedOn) }},
-			{Name: "begins", Cell: func(k *wire.Key) string { return remote.TimeText(k.NotBefore) }},
-			{Name: "ends", Cell: func(k *wire.Key) string { return remote.TimeText(k.ExpiresOn) }},
-			{Name: "networks", Cell: func(k *wire.Key) string { return remote.CommaList(k.SourceNetworks) }},
+			{Name: "name", Value: func(k *wire.Key) string { return k.Name }},
+			{Name: "enabled", Value: func(k *wire.Key) string { return remote.YesNo(k.Enabled) }},
+			{Name: "created", Value: func(k *wire.Key) string { return remote.FormatTime(k.CreatedOn) }},
+			{Name: "begins", Value: func(k *wire.Key) string { return remote.FormatTime(k.NotBefore) }},
+			{Name: "ends", Value: func(k *wire.Key) string { return remote.FormatTime(k.ExpiresOn) }},
+			{Name: "networks", Value: func(k *wire.Key) string { return remote.JoinList(k.SourceNetworks) }},
 		},
-		List: func(ctx context.Context, r *remote.Remote) (*wire.KeyList, error) { return r.API.Keys(ctx, r.Arg(0)) },
-		Rows: func(l *wire.KeyList) []wire.Key { return l.Keys },
-		Show: func(ctx context.Context, r *remote.Remote) (*wire.Key, client.ETag, error) {
+		List:  func(ctx context.Context, r *remote.Session) (*wire.KeyList, error) { return r.API.Keys(ctx, r.Arg(0)) },
+		Items: func(l *wire.KeyList) []wire.Key { return l.Keys },
+		Get: func(ctx context.Context, r *remote.Session) (*wire.Key, client.ETag, error) {
 			return r.API.Key(ctx, r.Arg(0), r.Arg(1))
 		},
 	}
-	return remote.Group("key", "manage the API keys of a user", append(reads.Commands(),
+	return remote.Group("key", "manage the API keys of a user", append(resource.Commands(),
 		remote.Command{
-			Name: "add", Usage: "make another key for a user", Args: "USER KEY", CreatesKey: true,
-			Details: "KEY is the name of the key. The key itself goes to stdout, once: usher keeps none.",
-			Flags: append(endFlags("for ever"),
-				&cli.StringFlag{Name: "not-before", Usage: "`INSTANT` before which it is not good yet"},
-				&cli.StringSliceFlag{Name: "network", Usage: "`CIDR` or address that it may be used from; default: anywhere"},
+			Name: "add", Usage: "create another key for a user", Args: "USER KEY", CreatesKey: true,
+			Description: "KEY is the name of the new key. The key itself is printed on stdout once; usher\n" +
+				"stores only its digest.",
+			Flags: append(expiryFlags("no expiry"),
+				&cli.StringFlag{Name: "not-before", Usage: "`INSTANT` from which the key is valid"},
+				&cli.StringSliceFlag{Name: "network", Usage: "`CIDR` or address from which the key may be used", DefaultText: "anywhere"},
 			),
 			Run: keyAdd,
 		},
-		remote.RemoveCommand(remote.Command{Usage: "remove a key: it is refused from the next connect on", Args: "USER KEY", Details: remote.HelpOpenConnections, ConflictHint: lastAdmin},
-			func(r *remote.Remote) string {
-				return "key " + r.Arg(1) + " of user " + r.Arg(0) + "; " + remote.OpenConnectionsStay
+		remote.RemoveCommand(remote.Command{Usage: "remove a key; the next connect with it is denied", Args: "USER KEY", Description: remote.OpenConnectionsHelp, ConflictHint: lastAdmin},
+			func(r *remote.Session) string {
+				return "key " + r.Arg(1) + " of user " + r.Arg(0) + "; " + remote.OpenConnectionsNote
 			},
-			func(ctx context.Context, r *remote.Remote) error { return r.API.DeleteKey(ctx, r.Arg(0), r.Arg(1), "") },
+			func(ctx context.Context, r *remote.Session) error {
+				return r.API.DeleteKey(ctx, r.Arg(0), r.Arg(1), "")
+			},
 			nil),
 		remote.Command{
-			Name: "refresh", Usage: "replace a key by a new one of the same name", Args: "USER", CreatesKey: true,
-			ConflictHint: "of several keys --key KEY says which, and usher key list lists them; one that has ended takes --expires-in or --expires-on",
-			Details: "Prints the new key on stdout, once. The old one is refused from then on, unless\n" +
-				"--grace says otherwise.\n" + remote.HelpOpenConnections,
-			Flags: append(endFlags("as long as the old one was made for"),
-				&cli.StringFlag{Name: "key", Usage: "`KEY` to replace, by its name; default: " + wire.DefaultKey},
-				&cli.StringFlag{Name: "grace", Usage: "`TIME` for which the old key still works, such as 1h"},
+			Name: "refresh", Usage: "replace a key with a new one of the same name", Args: "USER", CreatesKey: true,
+			ConflictHint: "if the user has several keys, choose one of usher key list with --key KEY; for an expired key give --expires-in or --expires-on",
+			Description:  "Prints the new key on stdout once. The old key is denied at once, or after --grace.\n" + remote.OpenConnectionsHelp,
+			Flags: append(expiryFlags("the lifetime of the old key"),
+				&cli.StringFlag{Name: "key", Usage: "name of the `KEY` to replace", DefaultText: wire.DefaultKey},
+				&cli.StringFlag{Name: "grace", Usage: "`TIME` for which the old key stays valid, such as 1h"},
 			),
 			Run: keyRefresh,
 		},
 	)...)
 }
 
-func keyAdd(ctx context.Context, r *remote.Remote) error {
-	in := &wire.KeyInput{Name: r.Arg(1), SourceNetworks: remote.Values(r.CLI, "network")}
+func keyAdd(ctx context.Context, r *remote.Session) error {
+	in := &wire.KeyInput{Name: r.Arg(1), SourceNetworks: remote.ListOption(r.CLI, "network")}
 	var err error
-	if in.ExpiresIn, in.ExpiresOn, err = end(r.CLI); err != nil {
+	if in.ExpiresIn, in.ExpiresOn, err = expiry(r.CLI); err != nil {
 		return err
 	}
-	if in.NotBefore, err = remote.Instant(r.CLI, "not-before"); err != nil {
+	if in.NotBefore, err = remote.TimeOption(r.CLI, "not-before"); err != nil {
 		return err
 	}
 	k, err := r.API.CreateKey(ctx, r.Arg(0), in)
 	if err != nil {
 		return err
 	}
-	return r.Key(k, k.Token, "made key %s of user %s%s", k.Name, r.Arg(0), endText(k.ExpiresOn))
+	return r.PrintKey(k, k.Token, "created key %s of user %s%s", k.Name, r.Arg(0), expiryText(k.ExpiresOn))
 }
 
-// endFlags are those of a key that is made; otherwise says how long it is good if
-// none is given.
-func endFlags(otherwise string) []cli.Flag {
+// expiryFlags returns the options for the end of a new key. defaultText is the default.
+func expiryFlags(defaultText string) []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "expires-in", Usage: "`TIME` that the key is good for, such as 720h; default: " + otherwise},
-		&cli.StringFlag{Name: "expires-on", Usage: "`INSTANT` from which it is good no more, such as 2030-01-01T00:00:00Z"},
+		&cli.StringFlag{Name: "expires-in", Usage: "`TIME` for which the key is valid, such as 720h", DefaultText: defaultText},
+		&cli.StringFlag{Name: "expires-on", Usage: "`INSTANT` at which the key expires, such as 2030-01-01T00:00:00Z"},
 	}
 }
 
-// end reads endFlags, of which at most one is given.
-func end(c *cli.Context) (in string, on *time.Time, err error) {
-	life, err := cmdutil.Lifetime(c, "expires-in", "the key would have expired already")
+// expiry reads expiryFlags. At most one of them may be set.
+func expiry(c *cli.Context) (in string, on *time.Time, err error) {
+	life, err := cmdutil.PositiveDuration(c, "expires-in", "the key would be expired already")
 	if err != nil {
 		return "", nil, err
 	}
 	if life > 0 && c.IsSet("expires-on") {
-		return "", nil, cmdutil.UsageError("", "--expires-in and --expires-on contradict each other")
+		return "", nil, cmdutil.UsageError("", "--expires-in and --expires-on: give only one of them")
 	}
 	if life > 0 {
 		in = life.String()
 	}
-	on, err = remote.Instant(c, "expires-on")
+	on, err = remote.TimeOption(c, "expires-on")
 	return in, on, err
 }
 
-// endText says when a key ends, if it does.
-func endText(at time.Time) string {
+// expiryText describes the expiry of a key, or returns "".
+func expiryText(at time.Time) string {
 	if at.IsZero() {
 		return ""
 	}
-	return ", which ends at " + remote.TimeText(at)
+	return ", which expires at " + remote.FormatTime(at)
 }
 
-func keyRefresh(ctx context.Context, r *remote.Remote) error {
-	grace, err := cmdutil.Lifetime(r.CLI, "grace", "without it, the old key is refused from then on")
+func keyRefresh(ctx context.Context, r *remote.Session) error {
+	grace, err := cmdutil.PositiveDuration(r.CLI, "grace", "leave it out to deny the old key at once")
 	if err != nil {
 		return err
 	}
@@ -119,7 +121,7 @@ func keyRefresh(ctx context.Context, r *remote.Remote) error {
 			return err
 		}
 	}
-	if in.ExpiresIn, in.ExpiresOn, err = end(r.CLI); err != nil {
+	if in.ExpiresIn, in.ExpiresOn, err = expiry(r.CLI); err != nil {
 		return err
 	}
 	if grace > 0 {
@@ -129,5 +131,5 @@ func keyRefresh(ctx context.Context, r *remote.Remote) error {
 	if err != nil {
 		return err
 	}
-	return r.Key(u, u.Token, "replaced key %s of user %s%s", u.Key, u.Name, endText(u.ExpiresOn))
+	return r.PrintKey(u, u.Token, "replaced key %s of user %s%s", u.Key, u.Name, expiryText(u.ExpiresOn))
 }

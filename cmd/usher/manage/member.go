@@ -13,84 +13,96 @@ import (
 	"usher/directory"
 )
 
+// MemberCommand returns "usher member".
 func MemberCommand() *cli.Command {
-	reads := &remote.Reader[wire.User, wire.UserList]{
-		Noun: "member", Args: "USER", InProject: true, Columns: memberColumns(),
-		List: func(ctx context.Context, r *remote.Remote) (*wire.UserList, error) {
+	resource := &remote.Resource[wire.User, wire.UserList]{
+		Noun: "member", Args: "USER", NeedsProject: true, Columns: memberColumns(),
+		List: func(ctx context.Context, r *remote.Session) (*wire.UserList, error) {
 			return r.API.Members(ctx, r.Project)
 		},
-		Rows: func(l *wire.UserList) []wire.User { return l.Users },
-		Show: func(ctx context.Context, r *remote.Remote) (*wire.User, client.ETag, error) {
+		Items: func(l *wire.UserList) []wire.User { return l.Users },
+		Get: func(ctx context.Context, r *remote.Session) (*wire.User, client.ETag, error) {
 			return r.API.Member(ctx, r.Project, r.Arg(0))
 		},
 	}
 	roles := func() cli.Flag {
-		return &cli.StringSliceFlag{Name: "role", Usage: "`ROLE` in the project: " + cmdutil.OneOf(directory.Roles())}
+		return &cli.StringSliceFlag{Name: "role", Usage: "`ROLE` in the project: " + cmdutil.JoinValues(directory.Roles())}
 	}
-	return remote.Group("member", "manage the members of a project", append(reads.Commands(),
+	return remote.Group("member", "manage the members of a project", append(resource.Commands(),
 		remote.Command{
-			Name: "add", Usage: "make a user a member", Args: "USER", InProject: true, CreatesKey: true, Required: []string{"role"},
-			ConflictHint: "usher member set replaces the roles of a member",
-			Flags:        []cli.Flag{roles(), &cli.BoolFlag{Name: "new", Usage: "make the user, too, and print its key"}},
+			Name: "add", Usage: "add a user to a project", Args: "USER", NeedsProject: true, CreatesKey: true, RequiredFlags: []string{"role"},
+			ConflictHint: "to replace the roles of a member, use usher member set",
+			Flags:        []cli.Flag{roles(), &cli.BoolFlag{Name: "new", Usage: "create the user first, and print its key"}},
 			Run:          memberAdd,
 		},
-		remote.SetCommand(reads, remote.Command{Usage: "replace the roles of a member", Flags: []cli.Flag{roles()}, Required: []string{"role"}},
+		remote.SetCommand(resource, remote.Command{Usage: "replace the roles of a member", Flags: []cli.Flag{roles()}, RequiredFlags: []string{"role"}},
 			func(c *cli.Context) (*[]string, error) {
-				roles := remote.Values(c, "role")
-				return &roles, nil
+				roles, err := rolesOption(c)
+				return &roles, err
 			},
-			func(ctx context.Context, r *remote.Remote, roles *[]string, unchanged client.ETag) (*wire.User, error) {
-				return r.API.UpdateMember(ctx, r.Project, r.Arg(0), *roles, unchanged)
+			func(ctx context.Context, r *remote.Session, roles *[]string, ifMatch client.ETag) (*wire.User, error) {
+				return r.API.UpdateMember(ctx, r.Project, r.Arg(0), *roles, ifMatch)
 			}, memberText),
-		remote.RemoveCommand(remote.Command{Usage: "take a member out of the project and its ACLs", Args: "USER", InProject: true, Details: remote.HelpOpenConnections},
-			func(r *remote.Remote) string {
-				return r.Arg(0) + " from project " + r.Project + "; " + remote.OpenConnectionsStay
+		remote.RemoveCommand(remote.Command{Usage: "remove a member from the project and its ACLs", Args: "USER", NeedsProject: true, Description: remote.OpenConnectionsHelp},
+			func(r *remote.Session) string {
+				return r.Arg(0) + " from project " + r.Project + "; " + remote.OpenConnectionsNote
 			},
-			func(ctx context.Context, r *remote.Remote) error {
+			func(ctx context.Context, r *remote.Session) error {
 				return r.API.RemoveMember(ctx, r.Project, r.Arg(0), "")
 			},
 			nil),
 	)...)
 }
 
-func memberAdd(ctx context.Context, r *remote.Remote) error {
-	roles := remote.Values(r.CLI, "role")
+func memberAdd(ctx context.Context, r *remote.Session) error {
+	roles, err := rolesOption(r.CLI)
+	if err != nil {
+		return err
+	}
 	if !r.CLI.Bool("new") {
 		u, err := r.API.AddMember(ctx, r.Project, r.Arg(0), roles)
 		if err != nil {
 			return err
 		}
-		return r.Done(u, "%s", memberText(r, u))
+		return r.PrintDone(u, "%s", memberText(r, u))
 	}
 	u, err := r.API.CreateMember(ctx, r.Project, r.Arg(0), roles)
 	if err != nil {
 		return err
 	}
-	return r.Key(u, u.Token, "made user %s, %s in project %s", u.Name, rolesText(&u.User), r.Project)
+	return r.PrintKey(u, u.Token, "created user %s, %s in project %s", u.Name, rolesText(&u.User), r.Project)
 }
 
-func memberText(r *remote.Remote, u *wire.User) string {
+// rolesOption reads --role.
+func rolesOption(c *cli.Context) ([]string, error) {
+	roles := remote.ListOption(c, "role")
+	return roles, cmdutil.CheckValues("--role", roles, directory.Roles())
+}
+
+func memberText(r *remote.Session, u *wire.User) string {
 	return fmt.Sprintf("%s is %s in project %s", u.Name, rolesText(u), r.Project)
 }
 
-// A member is shown with this project only.
+// memberColumns are the columns of a member. The API returns a member with the requested
+// project only.
 func memberColumns() []remote.Column[wire.User] {
 	return []remote.Column[wire.User]{
-		{Name: "name", Cell: func(u *wire.User) string { return u.Name }},
-		{Name: "roles", Cell: rolesText},
-		{Name: "topics", Cell: func(u *wire.User) string { return remote.CommaList(here(u).Topics) }},
-		{Name: "subscriptions", Cell: func(u *wire.User) string { return remote.CommaList(here(u).Subscriptions) }},
-		{Name: "enabled", Details: true, Cell: func(u *wire.User) string { return remote.YesNo(u.Enabled) }},
-		{Name: "email", Details: true, Cell: func(u *wire.User) string { return u.Email }},
-		{Name: "uuid", Details: true, Cell: func(u *wire.User) string { return u.UUID }},
+		{Name: "name", Value: func(u *wire.User) string { return u.Name }},
+		{Name: "roles", Value: rolesText},
+		{Name: "topics", Value: func(u *wire.User) string { return remote.JoinList(membership(u).Topics) }},
+		{Name: "subscriptions", Value: func(u *wire.User) string { return remote.JoinList(membership(u).Subscriptions) }},
+		{Name: "enabled", DetailOnly: true, Value: func(u *wire.User) string { return remote.YesNo(u.Enabled) }},
+		{Name: "email", DetailOnly: true, Value: func(u *wire.User) string { return u.Email }},
+		{Name: "uuid", DetailOnly: true, Value: func(u *wire.User) string { return u.UUID }},
 	}
 }
 
-func here(member *wire.User) wire.UserProject {
+// membership returns the membership in the requested project.
+func membership(member *wire.User) wire.UserProject {
 	if len(member.Projects) == 0 {
 		return wire.UserProject{}
 	}
 	return member.Projects[0]
 }
 
-func rolesText(member *wire.User) string { return remote.CommaList(here(member).Roles) }
+func rolesText(member *wire.User) string { return remote.JoinList(membership(member).Roles) }

@@ -10,64 +10,65 @@ import (
 	"usher/cmd/usher/remote"
 )
 
+// ProjectCommand returns "usher project".
 func ProjectCommand() *cli.Command {
-	reads := &remote.Reader[wire.Project, wire.ProjectList]{
+	resource := &remote.Resource[wire.Project, wire.ProjectList]{
 		Noun: "project", Args: "NAME", Columns: projectColumns(),
-		List: func(ctx context.Context, r *remote.Remote) (*wire.ProjectList, error) { return r.API.Projects(ctx) },
-		Rows: func(l *wire.ProjectList) []wire.Project { return l.Projects },
-		Show: func(ctx context.Context, r *remote.Remote) (*wire.Project, client.ETag, error) {
+		List:  func(ctx context.Context, r *remote.Session) (*wire.ProjectList, error) { return r.API.Projects(ctx) },
+		Items: func(l *wire.ProjectList) []wire.Project { return l.Projects },
+		Get: func(ctx context.Context, r *remote.Session) (*wire.Project, client.ETag, error) {
 			return r.API.Project(ctx, r.Arg(0))
 		},
 	}
-	return remote.Group("project", "manage projects", append(reads.Commands(),
+	return remote.Group("project", "manage projects", append(resource.Commands(),
 		remote.Command{
-			Name: "add", Usage: "make a project", Args: "NAME", Details: projectAddHelp,
-			Flags: append(remote.TextFlags(projectTexts()), accountFlags()...),
-			Local: addWithoutAPI, Run: addProject,
+			Name: "add", Usage: "create a project", Args: "NAME", Description: projectAddHelp,
+			Flags:    append(remote.TextFlags(projectTexts()), accountFlags()...),
+			RunLocal: addWithoutAPI, Run: addProject,
 		},
-		remote.SetCommand(reads, remote.Command{Usage: "change what is given of a project", Flags: projectChanges()},
+		remote.SetCommand(resource, remote.Command{Usage: "change the given fields of a project", Flags: projectChanges()},
 			func(c *cli.Context) (*wire.ProjectInput, error) {
 				in := projectInput(c)
 				var err error
-				in.Name, err = remote.NewName(c)
+				in.Name, err = remote.RenameOption(c)
 				return in, err
 			},
-			func(ctx context.Context, r *remote.Remote, in *wire.ProjectInput, unchanged client.ETag) (*wire.Project, error) {
-				return r.API.UpdateProject(ctx, r.Arg(0), in, unchanged)
+			func(ctx context.Context, r *remote.Session, in *wire.ProjectInput, ifMatch client.ETag) (*wire.Project, error) {
+				return r.API.UpdateProject(ctx, r.Arg(0), in, ifMatch)
 			},
-			func(_ *remote.Remote, p *wire.Project) string { return "changed project " + p.Name }),
+			func(_ *remote.Session, p *wire.Project) string { return "changed project " + p.Name }),
 		remote.RemoveCommand(remote.Command{
-			Usage: "remove a project with its topics, subscriptions and memberships", Args: "NAME", Details: projectRmHelp,
-			Flags: append([]cli.Flag{purgeFlag()}, accountFlags()...), Local: removeWithoutAPI,
-		}, func(r *remote.Remote) string { return "project " + r.Arg(0) }, removeProject, projectLost),
+			Usage: "remove a project with its topics, subscriptions and memberships", Args: "NAME", Description: projectRmHelp,
+			Flags: append([]cli.Flag{purgeFlag()}, accountFlags()...), RunLocal: removeWithoutAPI,
+		}, func(r *remote.Session) string { return "project " + r.Arg(0) }, removeProject, describeProject),
 	)...)
 }
 
 func projectColumns() []remote.Column[wire.Project] {
 	return []remote.Column[wire.Project]{
-		{Name: "name", Cell: func(p *wire.Project) string { return p.Name }},
-		{Name: "account", Cell: func(p *wire.Project) string { return p.Account }},
-		{Name: "description", Cell: func(p *wire.Project) string { return p.Description }},
-		{Name: "created", Cell: func(p *wire.Project) string { return remote.TimeText(p.CreatedOn) }},
-		{Name: "created by", Details: true, Cell: func(p *wire.Project) string { return p.CreatedBy }},
-		{Name: "modified", Details: true, Cell: func(p *wire.Project) string { return remote.TimeText(p.ModifiedOn) }},
+		{Name: "name", Value: func(p *wire.Project) string { return p.Name }},
+		{Name: "account", Value: func(p *wire.Project) string { return p.Account }},
+		{Name: "description", Value: func(p *wire.Project) string { return p.Description }},
+		{Name: "created", Value: func(p *wire.Project) string { return remote.FormatTime(p.CreatedOn) }},
+		{Name: "created by", DetailOnly: true, Value: func(p *wire.Project) string { return p.CreatedBy }},
+		{Name: "modified", DetailOnly: true, Value: func(p *wire.Project) string { return remote.FormatTime(p.ModifiedOn) }},
 	}
 }
 
 func projectTexts() []remote.TextOption[wire.ProjectInput] {
 	return []remote.TextOption[wire.ProjectInput]{
-		{Name: "account", Usage: "the NATS `ACCOUNT` that its subjects are in, where other projects may be too; default: one of its own, where accounts can be made", Field: func(in *wire.ProjectInput) **string { return &in.Account }},
-		{Name: "description", Usage: "description: any `TEXT`", Field: func(in *wire.ProjectInput) **string { return &in.Description }},
+		{Name: "account", Usage: "existing NATS `ACCOUNT` for the project, which other projects may share", DefaultText: "an account of its own, where usher can create one", Field: func(in *wire.ProjectInput) **string { return &in.Account }},
+		{Name: "description", Usage: "description, any `TEXT`", Field: func(in *wire.ProjectInput) **string { return &in.Description }},
 	}
 }
 
 func projectChanges() []cli.Flag {
-	return append([]cli.Flag{&cli.StringFlag{Name: "name", Usage: "its new `NAME`; subjects that begin with the old one change along"}},
+	return append([]cli.Flag{&cli.StringFlag{Name: "name", Usage: "new `NAME`; subjects that start with the old name change with it"}},
 		remote.TextFlags(projectTexts())...)
 }
 
 func projectInput(c *cli.Context) *wire.ProjectInput {
 	in := &wire.ProjectInput{}
-	remote.Fill(c, in, projectTexts())
+	remote.SetTextFields(c, in, projectTexts())
 	return in
 }

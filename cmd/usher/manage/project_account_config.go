@@ -21,12 +21,11 @@ import (
 	"usher/directory/snapshot"
 )
 
-// Config mode: accounts stand in the servers' configuration, which is not usher's to
-// change. What to add to it is printed.
+// In config mode accounts are part of the servers' configuration, which usher does not
+// change. The commands print what to add to it.
 
-// configMode returns the configuration of -c if it is one of config mode; nil: -c is
-// not given, or it is not.
-func configMode(c *cli.Context) (*config.Config, error) {
+// configModeConfig returns the configuration of -c if it is in config mode, else nil.
+func configModeConfig(c *cli.Context) (*config.Config, error) {
 	if !c.IsSet("config") {
 		return nil, nil
 	}
@@ -37,10 +36,10 @@ func configMode(c *cli.Context) (*config.Config, error) {
 	return cfg, nil
 }
 
-// configModeFile returns the configuration of -c if it is one of config mode with a
-// directory that is a file, and what is in that; nil: it is not.
+// configModeFile returns the configuration of -c and the content of its directory, if -c is
+// in config mode and the directory is a file. Else it returns nil.
 func configModeFile(c *cli.Context) (*config.Config, directory.Records, error) {
-	cfg, err := configMode(c)
+	cfg, err := configModeConfig(c)
 	if cfg == nil || err != nil || cfg.Directory.From != config.DirectoryFile {
 		return nil, directory.Records{}, err
 	}
@@ -55,10 +54,10 @@ func configModeFile(c *cli.Context) (*config.Config, directory.Records, error) {
 	return cfg, records, nil
 }
 
-// ownInConfigMode gives a project that states no account one of its own, if -c is that
-// of config mode.
-func ownInConfigMode(r *remote.Remote, in *wire.ProjectInput) (bool, error) {
-	cfg, err := configMode(r.CLI)
+// setOwnAccount gives a project without an account one of its own, if -c is in config mode.
+// It reports whether it did.
+func setOwnAccount(r *remote.Session, in *wire.ProjectInput) (bool, error) {
+	cfg, err := configModeConfig(r.CLI)
 	if cfg == nil || err != nil || in.Account != nil {
 		return false, err
 	}
@@ -67,25 +66,25 @@ func ownInConfigMode(r *remote.Remote, in *wire.ProjectInput) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if other := inhabitant(all.Projects, name, name); other != "" {
-		return false, errInhabited(name, other)
+	if other := otherProjectIn(all.Projects, name, name); other != "" {
+		return false, errOccupied(name, other)
 	}
 	in.Account = &name
 	return true, nil
 }
 
-// tellAccount says what a server's configuration needs so that it has an account.
-func tellAccount(c *cli.Context, account string) error {
-	cmdutil.Say(c.App.ErrWriter, "note", "nobody gets into "+account+" at a server that does not have it: add this to accounts in every nats-server.conf, and its name to auth_callout.allowed_accounts where that is set")
+// printAccountBlock prints the account to add to the configuration of every server.
+func printAccountBlock(c *cli.Context, account string) error {
+	cmdutil.Note(c.App.ErrWriter, "a server without account "+account+" denies every connection to it: add this to accounts in every nats-server.conf, and its name to auth_callout.allowed_accounts where that is set")
 	if _, err := fmt.Fprintln(c.App.Writer, setup.AccountBlock(account, "  ")); err != nil {
 		return err
 	}
-	cmdutil.Say(c.App.ErrWriter, "hint", "then reload the servers one after the other (nats-server --signal reload): in config mode a reload ends every connection that usher let in at that server, and clients come back; usher check says which server lacks the account")
+	cmdutil.Hint(c.App.ErrWriter, "then reload one server after the other (nats-server --signal reload); in config mode a reload closes every connection that usher authorized at that server, and clients reconnect; usher check names servers that lack the account")
 	return nil
 }
 
-// addToFile prints what a directory that is a file, and the servers' configuration, need
-// for a project: in config mode there is no API that makes one.
+// addToFile handles "project add" in config mode with a directory that is a file: it prints
+// what to add to the file and to the servers' configuration.
 func addToFile(c *cli.Context) (done bool, err error) {
 	cfg, records, err := configModeFile(c)
 	if cfg == nil || err != nil {
@@ -99,28 +98,27 @@ func addToFile(c *cli.Context) (done bool, err error) {
 	for i := range records.Projects {
 		switch p := &records.Projects[i]; {
 		case p.Name == name:
-			return true, &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("project %s is there already, in account %s", name, p.Account)}
+			return true, &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("project %s exists already, in account %s", name, p.Account)}
 		case p.Account == account && !shared:
-			return true, errInhabited(account, p.Name)
+			return true, errOccupied(account, p.Name)
 		}
 	}
-	if err := newProject(cfg, records, name, account); err != nil {
+	if err := checkNewProject(cfg, records, name, account); err != nil {
 		return true, err
 	}
-	cmdutil.Say(c.App.ErrWriter, "hint", "add this to projects in "+cfg.Directory.File)
+	cmdutil.Hint(c.App.ErrWriter, "add this to projects in "+cfg.Directory.File)
 	if _, err := fmt.Fprintf(c.App.Writer, "  - name: %s\n    account: %s\n", name, quoteYAML(account)); err != nil {
 		return true, err
 	}
 	if shared {
-		tellShared(c, account)
+		noteSharedAccount(c, account)
 		return true, nil
 	}
-	return true, tellAccount(c, account)
+	return true, printAccountBlock(c, account)
 }
 
-// removeFromFile says what is to be taken out of a directory that is a file, and of the
-// servers' configuration, for a project to be gone: in config mode there is no API that
-// removes one.
+// removeFromFile handles "project rm" in config mode with a directory that is a file: its
+// error says what to remove from the file and from the servers' configuration.
 func removeFromFile(c *cli.Context) (done bool, err error) {
 	cfg, records, err := configModeFile(c)
 	if cfg == nil || err != nil {
@@ -131,30 +129,30 @@ func removeFromFile(c *cli.Context) (done bool, err error) {
 		if p := &records.Projects[i]; p.Name == name {
 			return true, &fault.Error{
 				Kind: fault.Runtime, Err: fmt.Errorf("project %s is in %s, with account %s", name, cfg.Directory.File, p.Account),
-				Hint: "take it out of the file, so that nobody gets in, and then its account out of every nats-server.conf",
+				Hint: "remove it from the file, so that new connections are denied, then remove its account from every nats-server.conf",
 			}
 		}
 	}
 	return true, &fault.Error{
 		Kind: fault.Runtime, Err: fmt.Errorf("there is no project %s in %s", name, cfg.Directory.File),
-		Hint: "if it had an account of its own, take that out of every nats-server.conf; its streams stay on the servers' disks until they are deleted",
+		Hint: "if it had an account of its own, remove that from every nats-server.conf; its streams stay on the servers' disks until you delete them",
 	}
 }
 
-// newProject reports why a directory cannot have a project in an account.
-func newProject(cfg *config.Config, records directory.Records, name, account string) error {
+// checkNewProject reports why the directory would reject a project in an account.
+func checkNewProject(cfg *config.Config, records directory.Records, name, account string) error {
 	records.Projects = append(slices.Clone(records.Projects), directory.Project{Name: name, Account: account})
-	snapshot, err := snapshot.New(records)
+	s, err := snapshot.New(records)
 	if err != nil {
 		return fault.InConfig(err)
 	}
-	for _, problem := range assembly.Policy(cfg).CheckDirectory(snapshot) {
+	for _, problem := range assembly.Policy(cfg).CheckDirectory(s) {
 		return &fault.Error{Kind: fault.Config, Err: errors.New(problem.Message), Hint: problem.Hint}
 	}
 	return nil
 }
 
-// quoteYAML quotes an account's name where YAML would take it for something else.
+// quoteYAML quotes an account name that is not a plain YAML scalar.
 func quoteYAML(name string) string {
 	if strings.ContainsAny(name, ":#{}[],&*!|>'\"%@`$") {
 		return fmt.Sprintf("%q", name)

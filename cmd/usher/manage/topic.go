@@ -11,37 +11,38 @@ import (
 	"usher/cmd/usher/remote"
 )
 
+// TopicCommand returns "usher topic".
 func TopicCommand() *cli.Command {
-	reads := &remote.Reader[wire.Topic, wire.TopicList]{
-		Noun: "topic", Args: "NAME", InProject: true,
+	resource := &remote.Resource[wire.Topic, wire.TopicList]{
+		Noun: "topic", Args: "NAME", NeedsProject: true,
 		Columns: []remote.Column[wire.Topic]{
-			{Name: "name", Cell: func(t *wire.Topic) string { return lastName(t.Name) }},
-			{Name: "subject", Cell: func(t *wire.Topic) string { return t.Subject }},
-			{Name: "created", Cell: func(t *wire.Topic) string { return remote.TimeText(t.CreatedOn) }},
+			{Name: "name", Value: func(t *wire.Topic) string { return lastName(t.Name) }},
+			{Name: "subject", Value: func(t *wire.Topic) string { return t.Subject }},
+			{Name: "created", Value: func(t *wire.Topic) string { return remote.FormatTime(t.CreatedOn) }},
 		},
-		List: func(ctx context.Context, r *remote.Remote) (*wire.TopicList, error) {
+		List: func(ctx context.Context, r *remote.Session) (*wire.TopicList, error) {
 			return r.API.Topics(ctx, r.Project)
 		},
-		Rows: func(l *wire.TopicList) []wire.Topic { return l.Topics },
-		Show: func(ctx context.Context, r *remote.Remote) (*wire.Topic, client.ETag, error) {
+		Items: func(l *wire.TopicList) []wire.Topic { return l.Topics },
+		Get: func(ctx context.Context, r *remote.Session) (*wire.Topic, client.ETag, error) {
 			return r.API.Topic(ctx, r.Project, r.Arg(0))
 		},
 	}
-	return remote.Group("topic", "manage the topics of a project", append(reads.Commands(),
+	return remote.Group("topic", "manage the topics of a project", append(resource.Commands(),
 		remote.Command{
-			Name: "add", Usage: "make a topic that nobody may publish to yet", Args: "NAME", InProject: true,
-			Flags: []cli.Flag{&cli.StringFlag{Name: "subject", Usage: "the `SUBJECT` that it stands for; default: P.NAME"}},
-			Run: func(ctx context.Context, r *remote.Remote) error {
+			Name: "add", Usage: "create a topic with an empty ACL", Args: "NAME", NeedsProject: true,
+			Flags: []cli.Flag{&cli.StringFlag{Name: "subject", Usage: "NATS `SUBJECT` of the topic", DefaultText: "P.NAME"}},
+			Run: func(ctx context.Context, r *remote.Session) error {
 				t, err := r.API.CreateTopic(ctx, r.Project, r.Arg(0), &wire.TopicInput{Subject: r.CLI.String("subject")})
 				if err != nil {
 					return err
 				}
-				return r.Done(t, "made topic %s, subject %s", lastName(t.Name), t.Subject)
+				return r.PrintDone(t, "created topic %s with subject %s", lastName(t.Name), t.Subject)
 			},
 		},
-		remote.RemoveCommand(remote.Command{Usage: "remove a topic that no subscription reads", Args: "NAME", InProject: true, ConflictHint: "usher subscription list --topic NAME lists what reads it"},
-			func(r *remote.Remote) string { return "topic " + r.Arg(0) + " of project " + r.Project },
-			func(ctx context.Context, r *remote.Remote) error {
+		remote.RemoveCommand(remote.Command{Usage: "remove a topic without subscriptions", Args: "NAME", NeedsProject: true, ConflictHint: "list its subscriptions with usher subscription list --topic NAME"},
+			func(r *remote.Session) string { return "topic " + r.Arg(0) + " of project " + r.Project },
+			func(ctx context.Context, r *remote.Session) error {
 				return r.API.DeleteTopic(ctx, r.Project, r.Arg(0), "")
 			},
 			nil),

@@ -21,58 +21,63 @@ import (
 	"usher/directory"
 )
 
+// UserCommand returns "usher user".
 func UserCommand() *cli.Command {
-	reads := &remote.Reader[wire.User, wire.UserList]{
+	resource := &remote.Resource[wire.User, wire.UserList]{
 		Noun: "user", Args: "NAME", Columns: userColumns(),
 		Flags: []cli.Flag{&cli.StringFlag{Name: "project", Aliases: []string{"p"}, Usage: "only members of project `P`"}},
-		List: func(ctx context.Context, r *remote.Remote) (*wire.UserList, error) {
+		List: func(ctx context.Context, r *remote.Session) (*wire.UserList, error) {
 			return r.API.Users(ctx, r.CLI.String("project"))
 		},
-		Rows: func(l *wire.UserList) []wire.User { return l.Users },
-		Show: func(ctx context.Context, r *remote.Remote) (*wire.User, client.ETag, error) {
+		Items: func(l *wire.UserList) []wire.User { return l.Users },
+		Get: func(ctx context.Context, r *remote.Session) (*wire.User, client.ETag, error) {
 			return r.API.User(ctx, r.Arg(0))
 		},
 	}
-	return remote.Group("user", "manage users", append(reads.Commands(),
+	return remote.Group("user", "manage users", append(resource.Commands(),
 		remote.Command{
-			Name: "add", Usage: "make a user with a key", Args: "NAME", Flags: userFlags(), CreatesKey: true,
-			Details: "Prints the key on stdout, once: usher keeps none.",
-			Run: func(ctx context.Context, r *remote.Remote) error {
-				u, err := r.API.CreateUser(ctx, r.Arg(0), userInput(r.CLI))
+			Name: "add", Usage: "create a user with a key", Args: "NAME", Flags: userFlags(), CreatesKey: true,
+			Description: "Prints the key on stdout once; usher stores only its digest.",
+			Run: func(ctx context.Context, r *remote.Session) error {
+				in, err := userInput(r.CLI)
 				if err != nil {
 					return err
 				}
-				return r.Key(u, u.Token, "made user %s", u.Name)
+				u, err := r.API.CreateUser(ctx, r.Arg(0), in)
+				if err != nil {
+					return err
+				}
+				return r.PrintKey(u, u.Token, "created user %s", u.Name)
 			},
 		},
-		remote.SetCommand(reads, remote.Command{
-			Usage: "change what is given of a user", Flags: userChanges(), ConflictHint: lastAdmin,
-			Details: "Options that may be repeated replace what was there; with '' alone they take all\nof it away. With --disable,\n" + remote.OpenConnectionsStay + ".",
-		}, userChange, func(ctx context.Context, r *remote.Remote, in *wire.UserInput, unchanged client.ETag) (*wire.User, error) {
-			return r.API.UpdateUser(ctx, r.Arg(0), in, unchanged)
+		remote.SetCommand(resource, remote.Command{
+			Usage: "change the given fields of a user", Flags: userSetFlags(), ConflictHint: lastAdmin,
+			Description: "A repeatable option replaces the whole list; a single empty value clears it.\nWith --disable, " + remote.OpenConnectionsNote + ".",
+		}, userChange, func(ctx context.Context, r *remote.Session, in *wire.UserInput, ifMatch client.ETag) (*wire.User, error) {
+			return r.API.UpdateUser(ctx, r.Arg(0), in, ifMatch)
 		}, changedUser),
-		remote.RemoveCommand(remote.Command{Usage: "remove a user with its keys and memberships", Args: "NAME", Details: remote.HelpOpenConnections, ConflictHint: lastAdmin},
-			func(r *remote.Remote) string { return "user " + r.Arg(0) + "; " + remote.OpenConnectionsStay },
-			func(ctx context.Context, r *remote.Remote) error { return r.API.DeleteUser(ctx, r.Arg(0), "") },
-			userLost),
+		remote.RemoveCommand(remote.Command{Usage: "remove a user with its keys and memberships", Args: "NAME", Description: remote.OpenConnectionsHelp, ConflictHint: lastAdmin},
+			func(r *remote.Session) string { return "user " + r.Arg(0) + "; " + remote.OpenConnectionsNote },
+			func(ctx context.Context, r *remote.Session) error { return r.API.DeleteUser(ctx, r.Arg(0), "") },
+			describeUser),
 		remote.Command{
-			Name: "permissions", Usage: "say what a user would get on connecting to NATS, and why", Args: "NAME",
-			Details: "What any key of the user gets that works: usher explain says it of one key, with its\n" +
-				"own end and networks. Exits 4 if it would be denied, or if no key of the user works\nnow.",
+			Name: "permissions", Usage: "show the permissions that a user would get on connecting, and why", Args: "NAME",
+			Description: "Shows what a valid key of the user gets. usher explain shows it for one key, with\n" +
+				"its expiry and networks. Exits 4 if the user would be denied, or has no valid key.",
 			Flags: []cli.Flag{&cli.StringFlag{
 				Name: "project", Aliases: []string{"p"},
-				Usage: "as if the client asked for project `P`",
+				Usage: "for a client that requests project `P`",
 			}},
 			Run: userPermissions,
 		},
 		remote.Command{
-			Name: "profile", Usage: "say whose key this is",
-			Run: func(ctx context.Context, r *remote.Remote) error {
+			Name: "profile", Usage: "show the user of the key in use",
+			Run: func(ctx context.Context, r *remote.Session) error {
 				u, err := r.API.Profile(ctx)
 				if err != nil {
 					return err
 				}
-				return r.Print(u, func() error { return remote.PrintOne(r.CLI.App.Writer, userColumns(), u) })
+				return r.Print(u, func() error { return remote.PrintItem(r.CLI.App.Writer, userColumns(), u) })
 			},
 		},
 	)...)
@@ -80,26 +85,26 @@ func UserCommand() *cli.Command {
 
 func userColumns() []remote.Column[wire.User] {
 	return []remote.Column[wire.User]{
-		{Name: "name", Cell: func(u *wire.User) string { return u.Name }},
-		{Name: "enabled", Cell: func(u *wire.User) string { return remote.YesNo(u.Enabled) }},
-		{Name: "service roles", Cell: func(u *wire.User) string { return remote.CommaList(u.ServiceRoles) }},
-		{Name: "projects", Cell: func(u *wire.User) string {
+		{Name: "name", Value: func(u *wire.User) string { return u.Name }},
+		{Name: "enabled", Value: func(u *wire.User) string { return remote.YesNo(u.Enabled) }},
+		{Name: "service roles", Value: func(u *wire.User) string { return remote.JoinList(u.ServiceRoles) }},
+		{Name: "projects", Value: func(u *wire.User) string {
 			var projects []string
 			for _, p := range u.Projects {
-				projects = append(projects, fmt.Sprintf("%s (%s)", p.Project, remote.CommaList(p.Roles)))
+				projects = append(projects, fmt.Sprintf("%s (%s)", p.Project, remote.JoinList(p.Roles)))
 			}
-			return remote.CommaList(projects)
+			return remote.JoinList(projects)
 		}},
-		{Name: "email", Cell: func(u *wire.User) string { return u.Email }},
-		{Name: "first name", Details: true, Cell: func(u *wire.User) string { return u.FirstName }},
-		{Name: "last name", Details: true, Cell: func(u *wire.User) string { return u.LastName }},
-		{Name: "organization", Details: true, Cell: func(u *wire.User) string { return u.Organization }},
-		{Name: "description", Details: true, Cell: func(u *wire.User) string { return u.Description }},
-		{Name: "connection types", Details: true, Cell: func(u *wire.User) string { return remote.CommaList(u.ConnectionTypes) }},
-		{Name: "uuid", Details: true, Cell: func(u *wire.User) string { return u.UUID }},
-		{Name: "created", Details: true, Cell: func(u *wire.User) string { return remote.TimeText(u.CreatedOn) }},
-		{Name: "created by", Details: true, Cell: func(u *wire.User) string { return u.CreatedBy }},
-		{Name: "modified", Details: true, Cell: func(u *wire.User) string { return remote.TimeText(u.ModifiedOn) }},
+		{Name: "email", Value: func(u *wire.User) string { return u.Email }},
+		{Name: "first name", DetailOnly: true, Value: func(u *wire.User) string { return u.FirstName }},
+		{Name: "last name", DetailOnly: true, Value: func(u *wire.User) string { return u.LastName }},
+		{Name: "organization", DetailOnly: true, Value: func(u *wire.User) string { return u.Organization }},
+		{Name: "description", DetailOnly: true, Value: func(u *wire.User) string { return u.Description }},
+		{Name: "connection types", DetailOnly: true, Value: func(u *wire.User) string { return remote.JoinList(u.ConnectionTypes) }},
+		{Name: "uuid", DetailOnly: true, Value: func(u *wire.User) string { return u.UUID }},
+		{Name: "created", DetailOnly: true, Value: func(u *wire.User) string { return remote.FormatTime(u.CreatedOn) }},
+		{Name: "created by", DetailOnly: true, Value: func(u *wire.User) string { return u.CreatedBy }},
+		{Name: "modified", DetailOnly: true, Value: func(u *wire.User) string { return remote.FormatTime(u.ModifiedOn) }},
 	}
 }
 
@@ -108,58 +113,63 @@ func userTexts() []remote.TextOption[wire.UserInput] {
 		{Name: "email", Usage: "`ADDRESS` of the user", Field: func(in *wire.UserInput) **string { return &in.Email }},
 		{Name: "first-name", Usage: "first `NAME`", Field: func(in *wire.UserInput) **string { return &in.FirstName }},
 		{Name: "last-name", Usage: "last `NAME`", Field: func(in *wire.UserInput) **string { return &in.LastName }},
-		{Name: "organization", Usage: "organization: any `TEXT`", Field: func(in *wire.UserInput) **string { return &in.Organization }},
-		{Name: "description", Usage: "description: any `TEXT`", Field: func(in *wire.UserInput) **string { return &in.Description }},
+		{Name: "organization", Usage: "organization, any `TEXT`", Field: func(in *wire.UserInput) **string { return &in.Organization }},
+		{Name: "description", Usage: "description, any `TEXT`", Field: func(in *wire.UserInput) **string { return &in.Description }},
 	}
 }
 
 func userFlags() []cli.Flag {
 	return append(remote.TextFlags(userTexts()),
-		&cli.StringSliceFlag{Name: "service-role", Usage: "`SERVICE_ROLE` that it has across projects: " + cmdutil.OneOf(directory.ServiceRoles())},
-		&cli.StringSliceFlag{Name: "connection-type", Usage: "`TYPE` of connection that it may use: " + cmdutil.OneOf(directory.ConnectionTypes()) + "; default: all but those of leaf nodes"},
+		&cli.StringSliceFlag{Name: "service-role", Usage: "`SERVICE_ROLE` across projects: " + cmdutil.JoinValues(directory.ServiceRoles())},
+		&cli.StringSliceFlag{Name: "connection-type", Usage: "`TYPE` of connection that is allowed: " + cmdutil.JoinValues(directory.ConnectionTypes()), DefaultText: "all but those of leaf nodes"},
 	)
 }
 
-// userChanges are the options with which a user can be changed.
-func userChanges() []cli.Flag {
+// userSetFlags returns the options of "user set".
+func userSetFlags() []cli.Flag {
 	return append([]cli.Flag{
-		&cli.StringFlag{Name: "name", Usage: "its new `NAME`"},
-		&cli.BoolFlag{Name: "disable", Usage: "let none of its keys in from the next connect on"},
-		&cli.BoolFlag{Name: "enable", Usage: "let its keys in again"},
+		&cli.StringFlag{Name: "name", Usage: "new `NAME`"},
+		&cli.BoolFlag{Name: "disable", Usage: "deny all its keys from the next connect on"},
+		&cli.BoolFlag{Name: "enable", Usage: "accept its keys again"},
 	}, userFlags()...)
 }
 
-func userInput(c *cli.Context) *wire.UserInput {
-	in := &wire.UserInput{ServiceRoles: remote.Values(c, "service-role"), ConnectionTypes: remote.Values(c, "connection-type")}
-	remote.Fill(c, in, userTexts())
-	return in
+func userInput(c *cli.Context) (*wire.UserInput, error) {
+	in := &wire.UserInput{ServiceRoles: remote.ListOption(c, "service-role"), ConnectionTypes: remote.ListOption(c, "connection-type")}
+	remote.SetTextFields(c, in, userTexts())
+	if err := cmdutil.CheckValues("--service-role", in.ServiceRoles, directory.ServiceRoles()); err != nil {
+		return nil, err
+	}
+	return in, cmdutil.CheckValues("--connection-type", in.ConnectionTypes, directory.ConnectionTypes())
 }
 
 func userChange(c *cli.Context) (*wire.UserInput, error) {
-	in := userInput(c)
+	in, err := userInput(c)
+	if err != nil {
+		return nil, err
+	}
 	if enable, disable := c.Bool("enable"), c.Bool("disable"); enable && disable {
-		return nil, cmdutil.UsageError("", "--enable and --disable contradict each other")
+		return nil, cmdutil.UsageError("", "--enable and --disable: give only one of them")
 	} else if enable || disable {
 		in.Enabled = &enable
 	}
-	var err error
-	in.Name, err = remote.NewName(c)
+	in.Name, err = remote.RenameOption(c)
 	return in, err
 }
 
-func changedUser(r *remote.Remote, u *wire.User) string {
+func changedUser(r *remote.Session, u *wire.User) string {
 	text := "changed user " + u.Name
 	if r.CLI.Bool("disable") {
-		text += "; " + remote.OpenConnectionsStay
+		text += "; " + remote.OpenConnectionsNote
 	}
 	return text
 }
 
-// lastAdmin is what to do if a change would leave nobody who can administer.
-const lastAdmin = "make another service admin first, with a key that does not end: usher user add --service-role service_admin NAME"
+// lastAdmin is the hint when a change would leave no usable service admin.
+const lastAdmin = "create another service admin first, with a key that does not expire: usher user add --service-role service_admin NAME"
 
-// userLost says what goes when a user goes.
-func userLost(ctx context.Context, r *remote.Remote) (string, error) {
+// describeUser describes what the removal of a user removes.
+func describeUser(ctx context.Context, r *remote.Session) (string, error) {
 	u, _, err := r.API.User(ctx, r.Arg(0))
 	if err != nil {
 		return "", err
@@ -168,11 +178,11 @@ func userLost(ctx context.Context, r *remote.Remote) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("user %s with %s, from %s and from the ACLs there",
-		u.Name, plural.Count(len(keys.Keys), "key"), plural.Count(len(u.Projects), "project")), nil
+	return fmt.Sprintf("user %s with %s, %s and all its ACL entries",
+		u.Name, plural.Count(len(keys.Keys), "key"), plural.Count(len(u.Projects), "membership")), nil
 }
 
-func userPermissions(ctx context.Context, r *remote.Remote) error {
+func userPermissions(ctx context.Context, r *remote.Session) error {
 	if p := r.CLI.String("project"); p != "" {
 		if err := remote.CheckName("project", p); err != nil {
 			return err
@@ -206,17 +216,17 @@ func userPermissions(ctx context.Context, r *remote.Remote) error {
 	if err != nil {
 		return err
 	}
-	if none := noKeyWorks(keys.Keys, time.Now()); none != "" {
-		return &fault.Error{Kind: fault.Denied, Err: errors.New("no key of user " + r.Arg(0) + " works now: " + none), Hint: "usher key add and usher key refresh make one"}
+	if why := whyNoValidKey(keys.Keys, time.Now()); why != "" {
+		return &fault.Error{Kind: fault.Denied, Err: errors.New("no key of user " + r.Arg(0) + " is valid now: " + why), Hint: "create one with usher key add or usher key refresh"}
 	}
 	return nil
 }
 
-// noKeyWorks says why none of a user's keys works, wherever it is used from; empty:
-// one does.
-func noKeyWorks(keys []wire.Key, now time.Time) string {
+// whyNoValidKey says why no key of a user is valid, whatever address it is used from. It
+// returns "" if one is.
+func whyNoValidKey(keys []wire.Key, now time.Time) string {
 	if len(keys) == 0 {
-		return "there is none"
+		return "the user has none"
 	}
 	var why []string
 	for i := range keys {
@@ -224,12 +234,12 @@ func noKeyWorks(keys []wire.Key, now time.Time) string {
 		case !k.Enabled:
 			why = append(why, k.Name+" is disabled")
 		case !k.ExpiresOn.IsZero() && !k.ExpiresOn.After(now):
-			why = append(why, k.Name+" ended at "+remote.TimeText(k.ExpiresOn))
+			why = append(why, k.Name+" expired at "+remote.FormatTime(k.ExpiresOn))
 		case k.NotBefore.After(now):
-			why = append(why, k.Name+" begins at "+remote.TimeText(k.NotBefore))
+			why = append(why, k.Name+" is valid from "+remote.FormatTime(k.NotBefore))
 		default:
 			return ""
 		}
 	}
-	return remote.FirstFew(why)
+	return remote.JoinFirst(why)
 }

@@ -17,15 +17,15 @@ import (
 	"usher/issuer/operator"
 )
 
-func nkeyPushCommand() *cli.Command {
+func pushCommand() *cli.Command {
 	return &cli.Command{
-		Name: "push", Usage: "give an account JWT from disk to every server (operator mode)",
+		Name: "push", Usage: "push an account JWT from disk to every server (operator mode)",
 		UsageText: "usher nkey push -c FILE ACCOUNT",
-		Description: "Takes accounts/ACCOUNT.jwt of operator.dir, pushes it to the resolvers, and waits\n" +
-			"until every server goes by it.",
+		Description: "Pushes accounts/ACCOUNT.jwt of operator.dir to the resolvers, and waits until every\n" +
+			"server uses it.",
 		Flags: []cli.Flag{cmdutil.ConfigFlag()},
 		Action: func(c *cli.Context) error {
-			if err := cmdutil.Arguments(c, 1); err != nil {
+			if err := cmdutil.ExactArgs(c, 1); err != nil {
 				return err
 			}
 			cfg, err := cmdutil.LoadConfig(c)
@@ -33,20 +33,20 @@ func nkeyPushCommand() *cli.Command {
 				return err
 			}
 			if cfg.NATS.Mode != config.ModeOperator || cfg.Operator.Dir == "" {
-				return &fault.Error{Kind: fault.Config, Err: fmt.Errorf("there is nothing to push"), Hint: "account JWTs are for operator mode (nats.mode), and lie in operator.dir"}
+				return &fault.Error{Kind: fault.Config, Err: errors.New("no account JWTs to push"), Hint: "account JWTs exist in operator mode (nats.mode), in operator.dir"}
 			}
-			l := &deployment.Deployment{Cfg: cfg}
-			if err := l.OpenSystem(); err != nil {
+			d := &deployment.Deployment{Cfg: cfg}
+			if err := d.OpenSystem(); err != nil {
 				return err
 			}
-			defer l.Close()
-			return pushAccount(c, l, c.Args().First())
+			defer d.Close()
+			return pushAccount(c, d, c.Args().First())
 		},
 	}
 }
 
-func pushAccount(c *cli.Context, l *deployment.Deployment, name string) error {
-	dir := operator.Dir(l.Cfg.Operator.Dir)
+func pushAccount(c *cli.Context, d *deployment.Deployment, name string) error {
+	dir := operator.Dir(d.Cfg.Operator.Dir)
 	claims, text, err := dir.Account(name)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -59,30 +59,30 @@ func pushAccount(c *cli.Context, l *deployment.Deployment, name string) error {
 		return fault.InConfig(err)
 	}
 	if claims.Issuer != trusted.Subject && !trusted.SigningKeys.Contains(claims.Issuer) {
-		return fault.InConfig(fmt.Errorf("the JWT of %s is signed by %s, which is neither operator %s nor one of its signing keys", name, claims.Issuer, trusted.Name))
+		return fault.InConfig(fmt.Errorf("the JWT of %s is signed by %s, which is neither operator %[3]s nor one of its signing keys", name, claims.Issuer, trusted.Name))
 	}
-	if err := unscoped(l.Cfg, name, claims); err != nil {
+	if err := checkScopes(d.Cfg, name, claims); err != nil {
 		return err
 	}
-	servers, err := l.Cluster.Servers(c.Context)
+	servers, err := d.Cluster.Servers(c.Context)
 	if err != nil {
-		return deployment.RotationError(l.Cfg, err)
+		return deployment.RotationError(d.Cfg, err)
 	}
-	now, _, _, err := l.Cluster.Newest(c.Context, claims.Subject, servers)
-	if err == nil && now.IssuedAt > claims.IssuedAt {
-		return &fault.Error{Kind: fault.Config, Err: fmt.Errorf("the servers have a newer JWT of %s", name), Hint: "it would be lost; sign yours again"}
+	newest, _, _, err := d.Cluster.Newest(c.Context, claims.Subject, servers)
+	if err == nil && newest.IssuedAt > claims.IssuedAt {
+		return &fault.Error{Kind: fault.Config, Err: fmt.Errorf("the servers have a newer JWT of %s", name), Hint: "a push would overwrite it: apply your change to the newer JWT and sign that"}
 	}
-	if err := l.Cluster.Push(c.Context, claims.Subject, text, servers); err != nil {
-		return deployment.RotationError(l.Cfg, err)
+	if err := d.Cluster.Push(c.Context, claims.Subject, text, servers); err != nil {
+		return deployment.RotationError(d.Cfg, err)
 	}
 	_, err = fmt.Fprintln(c.App.Writer, "pushed "+name+" to "+operator.Names(servers))
 	return err
 }
 
-// unscoped refuses a JWT that gives a key of the keyring another scope than the
-// keyring says: what usher signs states no permissions where there is a scope, and
-// without the template that would be all of them.
-func unscoped(cfg *config.Config, name string, claims *jwt.AccountClaims) error {
+// checkScopes refuses a JWT in which a key of the keyring has another scope than in the
+// keyring. A user JWT that is signed with a scoped key states no permissions, so without
+// the template of the scope it would permit everything.
+func checkScopes(cfg *config.Config, name string, claims *jwt.AccountClaims) error {
 	keys, err := assembly.LoadKeyring(cfg)
 	if err != nil {
 		return err
@@ -94,7 +94,7 @@ func unscoped(cfg *config.Config, name string, claims *jwt.AccountClaims) error 
 		return &fault.Error{
 			Kind: fault.Config,
 			Err:  fmt.Errorf("%w: %s has scope %q in the JWT of %s, and %q in the keyring", operator.ErrUnscoped, k.PublicKey, operator.ScopeOf(claims, k.PublicKey), name, k.Scope),
-			Hint: "without its template a scoped key lets clients do everything; give it the role and template in the JWT (nsc edit signing-key), or mend keyring.yaml",
+			Hint: "without its template a scoped key permits everything; set role and template in the JWT (nsc edit signing-key), or correct keyring.yaml",
 		}
 	}
 	return nil

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"strings"
 
+	"usher/app/config"
+	"usher/issuer"
+
 	"github.com/urfave/cli/v2"
 
 	"usher/app/deployment"
@@ -13,68 +16,66 @@ import (
 	"usher/cmd/usher/cmdutil"
 )
 
-func nkeyRotateCommand() *cli.Command {
+func rotateCommand() *cli.Command {
 	return &cli.Command{
-		Name: "rotate", Usage: "replace a key while clients connect",
+		Name: "rotate", Usage: "replace a key without downtime",
 		UsageText: "usher nkey rotate -c FILE [--account A [--scope S]] [--dry-run] [--wait TIME] issuer|signing_key|xkey\n" +
 			"   usher nkey rotate -c FILE --resume|--rollback",
-		Description: "Makes a new key, waits until every running usher has it, announces it to the\n" +
-			"servers, puts it in use, and retires the old one once nothing depends on it. In\n" +
+		Description: "Creates a new key, waits until every running usher has loaded it, announces it to\n" +
+			"the servers, activates it, and retires the old key once nothing depends on it. In\n" +
 			"operator mode it changes the account JWT and pushes it. In config mode it prints\n" +
-			"the lines to change; restart the servers one after the other, and --resume.\n" +
-			"An old key that is still in use after --wait stays as retiring; usher nkey\n" +
-			"retire takes it away later.",
+			"the lines to change; restart one server after the other, then run it with --resume.\n" +
+			"If the old key is still in use after --wait, it stays in state retiring; retire it\n" +
+			"later with usher nkey retire.",
 		Flags: []cli.Flag{
 			cmdutil.ConfigFlag(),
-			&cli.StringFlag{Name: "account", Usage: "`NAME` of the account of a signing key (operator mode)"},
+			&cli.StringFlag{Name: "account", Usage: "`NAME` of the account whose signing key is rotated (operator mode)"},
 			&cli.StringFlag{Name: "scope", Usage: "`NAME` of the scope of a scoped signing key"},
-			&cli.BoolFlag{Name: "dry-run", Usage: "print what would be done, and the change of the account JWT; change nothing"},
-			&cli.DurationFlag{Name: "wait", Usage: "how long to wait for servers and for the old key, a `TIME` such as 10m", Value: deployment.DefaultWait},
+			&cli.BoolFlag{Name: "dry-run", Usage: "print the steps and the change of the account JWT, without changing anything"},
+			&cli.DurationFlag{Name: "wait", Usage: "`TIME` to wait for the servers and for the old key, such as 10m", Value: deployment.DefaultWait},
 			cmdutil.WithoutFlag(), cmdutil.NoUsherFlag(),
-			&cli.BoolFlag{Name: "resume", Usage: "go on with a rotation that was interrupted"},
-			&cli.BoolFlag{Name: "rollback", Usage: "undo a rotation that was interrupted"},
+			&cli.BoolFlag{Name: "resume", Usage: "continue an interrupted rotation"},
+			&cli.BoolFlag{Name: "rollback", Usage: "undo an interrupted rotation"},
 			&cli.BoolFlag{Name: "json", Usage: "print the result as JSON"},
 		},
-		Action: nkeyRotate,
+		Action: rotate,
 	}
 }
 
-func nkeyRotate(c *cli.Context) error {
-	again := c.Bool("resume") || c.Bool("rollback")
+func rotate(c *cli.Context) error {
+	existing := c.Bool("resume") || c.Bool("rollback")
 	switch {
 	case c.Bool("resume") && c.Bool("rollback"):
-		return cmdutil.UsageError("", "--resume and --rollback cannot stand together")
-	case again && c.Bool("dry-run"):
-		return cmdutil.UsageError("", "--dry-run is for a rotation that has not begun")
-	case again && c.NArg() > 0:
-		return cmdutil.UsageError("keyring.yaml says which rotation it is", "%q beside --resume or --rollback", c.Args().First())
-	case !again && c.NArg() == 0:
-		return cmdutil.UsageError("issuer, signing_key or xkey", "rotate what?")
-	case !again && c.NArg() > 1:
-		return cmdutil.Arguments(c, 1)
+		return cmdutil.UsageError("", "--resume and --rollback: give only one of them")
+	case existing && c.Bool("dry-run"):
+		return cmdutil.UsageError("", "--dry-run does not apply to --resume and --rollback")
+	case existing && c.NArg() > 0:
+		return cmdutil.UsageError("keyring.yaml names the rotation in progress", "unexpected argument %q with --resume or --rollback", c.Args().First())
+	case !existing && c.NArg() != 1:
+		return cmdutil.ExactArgs(c, 1)
 	}
 	cfg, err := cmdutil.LoadConfig(c)
 	if err != nil {
 		return err
 	}
 	var target rotation.Target
-	if !again {
-		if target, err = targetOf(c, cfg); err != nil {
+	if !existing {
+		if target, err = rotationTarget(c, cfg); err != nil {
 			return err
 		}
 	}
-	l, err := deployment.Open(cfg)
+	d, err := deployment.Open(cfg)
 	if err != nil {
 		return err
 	}
-	defer l.Close()
-	r, err := l.Rotator(cmdutil.ProgressTo(c), c.Duration("wait"), !c.Bool("dry-run"))
+	defer d.Close()
+	r, err := d.Rotator(cmdutil.ProgressPrinter(c), c.Duration("wait"), !c.Bool("dry-run"))
 	if err != nil {
 		return err
 	}
 	r.IgnoredServers, r.NoUsher = c.StringSlice("without"), c.Bool("no-usher")
 	if c.Bool("dry-run") {
-		return nkeyPlan(c, r, target)
+		return printPlan(c, r, target)
 	}
 	run := func(ctx context.Context) (rotation.Result, error) { return r.Rotate(ctx, target) }
 	switch {
@@ -90,7 +91,7 @@ func nkeyRotate(c *cli.Context) error {
 	return printResult(c, &result)
 }
 
-func nkeyPlan(c *cli.Context, r *rotation.Rotator, t rotation.Target) error {
+func printPlan(c *cli.Context, r *rotation.Rotator, t rotation.Target) error {
 	plan, err := r.Plan(c.Context, t)
 	if err != nil {
 		return deployment.RotationError(nil, err)
@@ -123,8 +124,34 @@ func printResult(c *cli.Context, result *rotation.Result) error {
 		return err
 	}
 	if !retired {
-		cmdutil.Say(c.App.ErrWriter, "note", result.Old+" is retiring, and still in use: "+strings.Join(result.Blockers, "; "))
-		cmdutil.Say(c.App.ErrWriter, "hint", "usher nkey retire "+result.Old+" once usher nkey status says that it is safe")
+		cmdutil.Note(c.App.ErrWriter, result.Old+" is retiring but still in use: "+strings.Join(result.Blockers, "; "))
+		cmdutil.Hint(c.App.ErrWriter, "run usher nkey retire "+result.Old+" when usher nkey status shows that it is safe")
 	}
 	return nil
 }
+
+// rotationTarget reads which key to rotate.
+func rotationTarget(c *cli.Context, cfg *config.Config) (rotation.Target, error) {
+	t := rotation.Target{Kind: c.Args().First(), Place: issuer.Place{Account: c.String("account"), Scope: c.String("scope")}}
+	operator := cfg.NATS.Mode == config.ModeOperator
+	switch {
+	case t.Kind == issuer.KindIssuer && operator:
+		// In operator mode a signing key of the callout account signs the responses.
+		if t.Place != (issuer.Place{}) {
+			return t, cmdutil.UsageError("", "the issuer is a key of %s: --account and --scope do not apply", cfg.Accounts.Callout)
+		}
+		t.Kind, t.Place.Account = issuer.KindSigning, cfg.Accounts.Callout
+	case t.Kind == issuer.KindSigning && !operator:
+		return t, cmdutil.UsageError("", "signing keys of accounts exist in operator mode only (nats.mode)")
+	case t.Kind == issuer.KindSigning && t.Place.Account == "":
+		return t, cmdutil.UsageError("name the account with --account NAME", "--account is missing")
+	case t.Kind == issuer.KindSigning:
+	case t.Kind != issuer.KindIssuer && t.Kind != issuer.KindXKey:
+		return t, cmdutil.CheckValues("kind of key", []string{t.Kind}, rotatable())
+	case t.Place != (issuer.Place{}):
+		return t, cmdutil.UsageError("", "%s: --account and --scope do not apply", t.Kind)
+	}
+	return t, nil
+}
+
+func rotatable() []string { return []string{issuer.KindIssuer, issuer.KindSigning, issuer.KindXKey} }

@@ -9,19 +9,19 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-func nkeyVerifyCommand() *cli.Command {
+func verifyCommand() *cli.Command {
 	return &cli.Command{
-		Name: "verify", Usage: "say what each live server expects, and whether the keyring has it",
+		Name: "verify", Usage: "check that the keyring has the keys that each live server expects",
 		UsageText: "usher nkey verify -c FILE [--json]",
 		Flags:     []cli.Flag{cmdutil.ConfigFlag(), &cli.BoolFlag{Name: "json", Usage: "print findings as JSON"}},
 		Action: func(c *cli.Context) error {
-			if err := cmdutil.Arguments(c, 0); err != nil {
+			if err := cmdutil.ExactArgs(c, 0); err != nil {
 				return err
 			}
-			return withLive(c, func(l *deployment.Deployment) error {
+			return withDeployment(c, func(d *deployment.Deployment) error {
 				var f finding.List
-				if err := checkup.CheckKeys(c.Context, &f, l); err != nil {
-					return deployment.RotationError(l.Cfg, err)
+				if err := checkup.CheckKeys(c.Context, &f, d); err != nil {
+					return deployment.RotationError(d.Cfg, err)
 				}
 				return cmdutil.PrintFindings(c, f)
 			})

@@ -13,66 +13,70 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-var errNotConfirmed = errors.New("nothing was removed")
+var errNotConfirmed = errors.New("not confirmed: nothing was removed")
 
-// Confirm has a person say that something may go; without one it takes --yes. lost
-// says what would go, and is called only then.
-func (r *Remote) Confirm(lost func() (string, error)) error {
+// Confirm asks on the terminal whether to remove something. Without a terminal it
+// requires --yes. describe returns what would be removed; it is not called with --yes.
+func (r *Session) Confirm(describe func() (string, error)) error {
 	if r.CLI.Bool("yes") {
 		return nil
 	}
-	text, err := lost()
+	text, err := describe()
 	if err != nil {
 		return err
 	}
-	needed := cmdutil.UsageError("--yes removes it", "this removes %s", text)
+	unconfirmed := cmdutil.UsageError("confirm it with --yes", "this removes %s", text)
 	if !cmdutil.IsTerminal(r.CLI.App.Reader) || r.CLI.String("key-file") == "-" {
-		return needed
+		return unconfirmed
 	}
-	fmt.Fprintf(r.CLI.App.ErrWriter, "This removes %s. Go on? [y/N] ", text)
+	fmt.Fprintf(r.CLI.App.ErrWriter, "This removes %s. Continue? [y/N] ", text)
 	answer, err := bufio.NewReader(r.CLI.App.Reader).ReadString('\n')
 	switch strings.ToLower(strings.TrimSpace(answer)) {
 	case "y", "yes":
 		return nil
 	case "":
-		if err != nil { // nobody is there
+		if err != nil { // end of input
 			fmt.Fprintln(r.CLI.App.ErrWriter)
-			return needed
+			return unconfirmed
 		}
 	}
 	return &fault.Error{Kind: fault.Runtime, Err: errNotConfirmed}
 }
 
-// OpenConnectionsStay says what removing a key, or whoever has it, does not do.
+// What removing or disabling a credential leaves alone, as a clause and as a sentence.
 const (
-	OpenConnectionsStay = "connections that are open last until they end (user_jwt.max_lifetime)"
-	HelpOpenConnections = "Connections that are open last until they end (user_jwt.max_lifetime)."
+	OpenConnectionsNote = "open connections stay until their user JWT expires (user_jwt.max_lifetime)"
+	OpenConnectionsHelp = "Open connections stay until their user JWT expires (user_jwt.max_lifetime)."
 )
 
-// RemoveCommand is a verb rm. what says what it removes; lost, if not nil, what goes along
-// with it, which a person has to agree to.
-func RemoveCommand(v Command, what func(r *Remote) string, remove func(ctx context.Context, r *Remote) error, lost func(ctx context.Context, r *Remote) (string, error)) Command {
+// RemoveCommand completes a command "rm". what names the removed thing. If describe is
+// not nil, the user has to confirm the removal of what it returns.
+func RemoveCommand(v Command, what func(r *Session) string, remove func(ctx context.Context, r *Session) error, describe func(ctx context.Context, r *Session) (string, error)) Command {
 	v.Name = "rm"
 	usage := "do not ask"
-	if lost == nil {
-		usage = "for scripts that remove many kinds of things: nobody is asked here"
+	if describe == nil {
+		usage = AlwaysYes
 	}
 	v.Flags = append([]cli.Flag{YesFlag(usage)}, v.Flags...)
-	v.Run = func(ctx context.Context, r *Remote) error {
-		if lost != nil {
-			if err := r.Confirm(func() (string, error) { return lost(ctx, r) }); err != nil {
+	v.Run = func(ctx context.Context, r *Session) error {
+		if describe != nil {
+			if err := r.Confirm(func() (string, error) { return describe(ctx, r) }); err != nil {
 				return err
 			}
 		}
 		if err := remove(ctx, r); err != nil {
 			return err
 		}
-		r.Tell("removed %s", what(r))
+		r.Infof("removed %s", what(r))
 		return nil
 	}
 	return v
 }
 
+// AlwaysYes is the help of --yes for a command that asks nothing.
+const AlwaysYes = "accepted for scripts; this command never asks"
+
+// YesFlag returns the option --yes.
 func YesFlag(usage string) cli.Flag {
 	return &cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: usage}
 }

@@ -15,33 +15,35 @@ import (
 	"usher/internal/strictyaml"
 )
 
-// EnvContext names the context to use, where --context does not.
-const EnvContext = "USHER_CONTEXT"
+// ContextEnv is the environment variable that names the context to use. --context
+// overrides it.
+const ContextEnv = "USHER_CONTEXT"
 
+// ContextCommand returns "usher context".
 func ContextCommand() *cli.Command {
 	jsonFlag := func() cli.Flag { return &cli.BoolFlag{Name: "json", Usage: "print JSON"} }
 	return &cli.Command{
-		Name: "context", Usage: "keep which API to speak to, and with which key",
+		Name: "context", Usage: "manage contexts: named API servers with the key to use",
 		Subcommands: []*cli.Command{
 			{
-				Name: "save", Usage: "make a context, or change what is given of it",
+				Name: "save", Usage: "create a context, or change the given options of one",
 				UsageText: "usher context save [--server URL] [--key-file FILE] [--ca-file FILE] [--project P]\n" +
 					"      [--insecure-http] [--select] NAME",
-				Description: "A context holds the path of the key's file, never the key. If none is selected,\n" +
-					"this one is. An empty value takes back what was said of an option.",
+				Description: "A context stores the path of the key file, never the key. If no context is\n" +
+					"selected, this one becomes selected. An empty value clears an option.",
 				Flags: []cli.Flag{
 					serverFlag(""), &cli.StringFlag{Name: "key-file", Usage: "`FILE` with the API key"}, caFileFlag(),
-					&cli.StringFlag{Name: "project", Aliases: []string{"p"}, Usage: "project `P` for commands that are given none"},
-					insecureFlag(), &cli.BoolFlag{Name: "select", Usage: "select it, too"},
+					&cli.StringFlag{Name: "project", Aliases: []string{"p"}, Usage: "project `P` for commands without --project"},
+					insecureFlag(), &cli.BoolFlag{Name: "select", Usage: "select the context"},
 				},
 				Action: contextSave,
 			},
 			{
-				Name: "select", Usage: "say which context commands use when they are given none",
+				Name: "select", Usage: "select the context that commands use by default",
 				UsageText:   "usher context select CONTEXT",
-				Description: "--context and the environment variable " + EnvContext + " go before it.",
-				Action: contextDo(func(_ *cli.Context, f ContextFiles, name string) error {
-					return f.choose(name)
+				Description: "--context and the environment variable " + ContextEnv + " override the selection.",
+				Action: withContext(func(_ *cli.Context, f ContextStore, name string) error {
+					return f.selectContext(name)
 				}),
 			},
 			{
@@ -49,15 +51,15 @@ func ContextCommand() *cli.Command {
 				Flags: []cli.Flag{jsonFlag()}, Action: contextList,
 			},
 			{
-				Name: "show", Usage: "show a context, or the one in use", UsageText: "usher context show [--json] [CONTEXT]",
+				Name: "show", Usage: "show a context (default the one in use)", UsageText: "usher context show [--json] [CONTEXT]",
 				Flags: []cli.Flag{jsonFlag()}, Action: contextShow,
 			},
 			{
-				Name: "remove", Aliases: []string{"rm"}, Usage: "remove a context, but not the files that it names",
+				Name: "remove", Aliases: []string{"rm"}, Usage: "remove a context; the files that it names stay",
 				UsageText: "usher context remove CONTEXT",
-				Action: contextDo(func(c *cli.Context, f ContextFiles, name string) error {
+				Action: withContext(func(c *cli.Context, f ContextStore, name string) error {
 					if selected, err := f.selected(); err == nil && selected == name {
-						cmdutil.Say(c.App.ErrWriter, "note", "no context is selected any more")
+						cmdutil.Note(c.App.ErrWriter, "no context is selected now")
 					}
 					return f.remove(name)
 				}),
@@ -66,13 +68,13 @@ func ContextCommand() *cli.Command {
 	}
 }
 
-// contextDo does something with a context that is there.
-func contextDo(do func(c *cli.Context, f ContextFiles, name string) error) cli.ActionFunc {
+// withContext runs do with the name of an existing context.
+func withContext(do func(c *cli.Context, f ContextStore, name string) error) cli.ActionFunc {
 	return func(c *cli.Context) error {
-		if err := cmdutil.Arguments(c, 1); err != nil {
+		if err := cmdutil.ExactArgs(c, 1); err != nil {
 			return err
 		}
-		f, err := UserContexts()
+		f, err := UserContextStore()
 		if err != nil {
 			return err
 		}
@@ -84,8 +86,9 @@ func contextDo(do func(c *cli.Context, f ContextFiles, name string) error) cli.A
 	}
 }
 
-// readContext reads a context that somebody named.
-func readContext(f ContextFiles, name string) (*Context, error) {
+// readContext reads a context that the user named, and suggests another name if there
+// is none.
+func readContext(f ContextStore, name string) (*Context, error) {
 	x, err := f.read(name)
 	if !errors.Is(err, fs.ErrNotExist) {
 		if err != nil {
@@ -93,37 +96,37 @@ func readContext(f ContextFiles, name string) (*Context, error) {
 		}
 		return x, nil
 	}
-	hint := "usher context save makes one"
+	hint := "create one with usher context save"
 	if names, _ := f.Names(); len(names) > 0 {
 		hint = strictyaml.Suggest(name, "contexts", names)
 	}
 	return nil, &fault.Error{Kind: fault.Config, Err: fmt.Errorf("there is no context %s", name), Hint: hint}
 }
 
-// namedContext is a context as commands print it. Its JSON form is stable.
+// namedContext is a context as commands print it. Its JSON format is stable.
 type namedContext struct {
 	Name     string `json:"name"`
-	Selected bool   `json:"selected"` // what commands use
+	Selected bool   `json:"selected"` // commands use it by default
 	Context
 }
 
 func contextColumns() []Column[namedContext] {
 	return []Column[namedContext]{
-		{Name: "name", Cell: func(x *namedContext) string { return x.Name }},
-		{Name: "selected", Cell: func(x *namedContext) string { return YesNo(x.Selected) }},
-		{Name: "server", Cell: func(x *namedContext) string { return x.Server }},
-		{Name: "key file", Cell: func(x *namedContext) string { return x.KeyFile }},
-		{Name: "project", Cell: func(x *namedContext) string { return x.Project }},
-		{Name: "ca file", Details: true, Cell: func(x *namedContext) string { return x.CAFile }},
-		{Name: "insecure http", Details: true, Cell: func(x *namedContext) string { return YesNo(x.InsecureHTTP) }},
+		{Name: "name", Value: func(x *namedContext) string { return x.Name }},
+		{Name: "selected", Value: func(x *namedContext) string { return YesNo(x.Selected) }},
+		{Name: "server", Value: func(x *namedContext) string { return x.Server }},
+		{Name: "key file", Value: func(x *namedContext) string { return x.KeyFile }},
+		{Name: "project", Value: func(x *namedContext) string { return x.Project }},
+		{Name: "ca file", DetailOnly: true, Value: func(x *namedContext) string { return x.CAFile }},
+		{Name: "insecure http", DetailOnly: true, Value: func(x *namedContext) string { return YesNo(x.InsecureHTTP) }},
 	}
 }
 
 func contextList(c *cli.Context) error {
-	if err := cmdutil.Arguments(c, 0); err != nil {
+	if err := cmdutil.ExactArgs(c, 0); err != nil {
 		return err
 	}
-	f, err := UserContexts()
+	f, err := UserContextStore()
 	if err != nil {
 		return err
 	}
@@ -146,16 +149,16 @@ func contextList(c *cli.Context) error {
 	if c.Bool("json") {
 		return json.NewEncoder(c.App.Writer).Encode(map[string]any{"contexts": rows})
 	}
-	return printRows(c.App.Writer, contextColumns(), rows)
+	return printTable(c.App.Writer, contextColumns(), rows)
 }
 
 func contextShow(c *cli.Context) error {
 	if c.NArg() != 0 {
-		if err := cmdutil.Arguments(c, 1); err != nil {
+		if err := cmdutil.ExactArgs(c, 1); err != nil {
 			return err
 		}
 	}
-	f, err := UserContexts()
+	f, err := UserContextStore()
 	if err != nil {
 		return err
 	}
@@ -168,7 +171,7 @@ func contextShow(c *cli.Context) error {
 		name = c.Args().First()
 	}
 	if name == "" {
-		return &fault.Error{Kind: fault.Config, Err: errNoContext, Hint: "usher context select CONTEXT"}
+		return &fault.Error{Kind: fault.Config, Err: errNoContext, Hint: "select one with usher context select CONTEXT"}
 	}
 	x, err := readContext(f, name)
 	if err != nil {
@@ -178,17 +181,17 @@ func contextShow(c *cli.Context) error {
 	if c.Bool("json") {
 		return json.NewEncoder(c.App.Writer).Encode(shown)
 	}
-	return PrintOne(c.App.Writer, contextColumns(), &shown)
+	return PrintItem(c.App.Writer, contextColumns(), &shown)
 }
 
 var errNoContext = errors.New("no context is selected")
 
-// contextInUse returns the name of the context that a command uses; empty: none.
-func contextInUse(c *cli.Context, f ContextFiles) (string, error) {
+// contextInUse returns the name of the context that a command uses, or "".
+func contextInUse(c *cli.Context, f ContextStore) (string, error) {
 	if name := c.String("context"); name != "" {
 		return name, nil
 	}
-	if name := os.Getenv(EnvContext); name != "" {
+	if name := os.Getenv(ContextEnv); name != "" {
 		return name, nil
 	}
 	name, err := f.selected()

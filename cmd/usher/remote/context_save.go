@@ -14,14 +14,14 @@ import (
 )
 
 func contextSave(c *cli.Context) error {
-	if err := cmdutil.Arguments(c, 1); err != nil {
+	if err := cmdutil.ExactArgs(c, 1); err != nil {
 		return err
 	}
 	name := c.Args().First()
 	if err := directory.CheckName(name); err != nil {
-		return cmdutil.UsageError("", "the name of a context %w", err)
+		return cmdutil.UsageError("", "context name %w", err)
 	}
-	f, err := UserContexts()
+	f, err := UserContextStore()
 	if err != nil {
 		return err
 	}
@@ -32,13 +32,13 @@ func contextSave(c *cli.Context) error {
 	if err != nil {
 		return fault.InConfig(err)
 	}
-	if err := x.take(c); err != nil {
+	if err := x.apply(c); err != nil {
 		return err
 	}
 	if x.Server == "" {
-		return cmdutil.UsageError("say it with --server URL", "a context for which server?")
+		return cmdutil.UsageError("name the server with --server URL", "--server is missing")
 	}
-	if _, _, err := x.open(c, false); err != nil {
+	if _, _, err := x.clientConfig(c, false); err != nil {
 		return err
 	}
 	selected, err := f.selected()
@@ -51,12 +51,12 @@ func contextSave(c *cli.Context) error {
 	if selected != "" && !c.Bool("select") {
 		return nil
 	}
-	cmdutil.Say(c.App.ErrWriter, "note", "context "+name+" is selected")
-	return f.choose(name)
+	cmdutil.Note(c.App.ErrWriter, "selected context "+name)
+	return f.selectContext(name)
 }
 
-// take takes over the options that are given.
-func (x *Context) take(c *cli.Context) error {
+// apply sets the fields whose options are given. Paths become absolute.
+func (x *Context) apply(c *cli.Context) error {
 	for option, field := range map[string]*string{"server": &x.Server, "key-file": &x.KeyFile, "ca-file": &x.CAFile, "project": &x.Project} {
 		if c.IsSet(option) {
 			*field = c.String(option)
@@ -66,7 +66,7 @@ func (x *Context) take(c *cli.Context) error {
 		x.InsecureHTTP = c.Bool("insecure-http")
 	}
 	if x.KeyFile == "-" && c.Command.Name == "save" {
-		return cmdutil.UsageError("", "--key-file: a context needs a file")
+		return cmdutil.UsageError("", "--key-file: a context stores the path of a file, and cannot use stdin")
 	}
 	for _, path := range []*string{&x.KeyFile, &x.CAFile} {
 		if *path == "" || *path == "-" {

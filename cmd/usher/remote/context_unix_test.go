@@ -10,14 +10,14 @@ import (
 	"usher/internal/ownedfile"
 )
 
-// Attack: a context is saved in a folder in which others can exchange it, so that a key goes to their server
-// Held by: new files are made only in folders of root or of oneself, and through no link
+// Attack: another user replaces a saved context in a folder that they can write to, so that the API key goes to their server
+// Held by: files are created only in folders that root or the user owns, and never through a symbolic link
 func TestContextInForeignFolder(t *testing.T) {
-	open := t.TempDir()
-	if err := os.Chmod(open, 0o777); err != nil { //nolint:gosec // that is the attack
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o777); err != nil { //nolint:gosec // the attack
 		t.Fatal(err)
 	}
-	err := (ContextFiles{open}).Write("mine", &Context{Server: "https://h.example"})
+	err := (ContextStore{dir}).Write("mine", &Context{Server: "https://h.example"})
 	if !errors.Is(err, ownedfile.ErrUntrusted) {
 		t.Errorf("%v", err)
 	}

@@ -16,33 +16,35 @@ import (
 	"usher/internal/ownedfile"
 )
 
-// ToFlag is that of commands that make an API key.
-func ToFlag() cli.Flag {
+// KeyOutputFlag returns the option --to of commands that create an API key.
+func KeyOutputFlag() cli.Flag {
 	return &cli.StringFlag{Name: "to", Usage: "write the key to a new `FILE` with mode 0600, in place of stdout"}
 }
 
-// KeyOutput is where a key goes that is made now. It is there before the key is,
-// which nobody could get a second time.
+// KeyOutput is the destination of a new API key. Open it before the key is created: the
+// key cannot be shown again if writing it fails.
 type KeyOutput struct {
 	w       io.Writer
 	File    *os.File // nil: stdout
 	Written bool
 }
 
+// OpenKeyOutput creates the file of --to with mode 0600, or uses stdout. It never
+// overwrites a file.
 func OpenKeyOutput(c *cli.Context) (*KeyOutput, error) {
 	path := c.String("to")
 	if path == "" {
 		return &KeyOutput{w: c.App.Writer}, nil
 	}
 	if c.Bool("json") {
-		return nil, cmdutil.UsageError("leave one of them out", "--to and --json: the JSON has the key in it")
+		return nil, cmdutil.UsageError("give only one of them", "--to and --json: the JSON contains the key")
 	}
 	if err := ownedfile.CheckFolder(filepath.Dir(path), ownedfile.Rule{Write: true}); err != nil {
 		return nil, fault.InConfig(fmt.Errorf("--to: %w", err))
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the path is the user's
 	if errors.Is(err, os.ErrExist) {
-		return nil, &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("--to: %w", err), Hint: "a key is never written over something else: give another name, or move that file away"}
+		return nil, &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("--to: %w", err), Hint: "usher never overwrites a file with a key: choose another name, or move the file"}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("--to: %w", err)
@@ -50,7 +52,7 @@ func OpenKeyOutput(c *cli.Context) (*KeyOutput, error) {
 	return &KeyOutput{w: f, File: f}, nil
 }
 
-// Write writes the key, so that it outlives a crash if it goes to a file.
+// Write writes the key, and syncs the file.
 func (o *KeyOutput) Write(key string) error {
 	_, err := fmt.Fprintln(o.w, key)
 	if err == nil && o.File != nil {
@@ -60,20 +62,20 @@ func (o *KeyOutput) Write(key string) error {
 	return err
 }
 
-// Where says where the key is.
-func (o *KeyOutput) Where() string {
+// Destination returns where the key was written: "written to stdout" or "written to FILE".
+func (o *KeyOutput) Destination() string {
 	if o.File == nil {
-		return "on stdout"
+		return "written to stdout"
 	}
-	return "in " + shellword.Quote(o.File.Name())
+	return "written to " + shellword.Quote(o.File.Name())
 }
 
-// Drop ends the output, and takes the file back if no key came.
-func (o *KeyOutput) Drop() {
+// Close closes the file, and removes it if no key was written.
+func (o *KeyOutput) Close() {
 	if o.File == nil {
 		return
 	}
-	_ = o.File.Close() // what was written is on the disk
+	_ = o.File.Close() // Write has synced it
 	if !o.Written {
 		_ = os.Remove(o.File.Name())
 	}

@@ -11,8 +11,9 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// PrintFindings writes the findings and returns the error that the worst of them is. They
-// tell of files and of servers: nothing in them that looks like a secret is shown.
+// PrintFindings prints the findings, as text or with --json as JSON, and returns an error
+// of the worst kind among them. It redacts what looks like a secret: findings quote files
+// and servers.
 func PrintFindings(c *cli.Context, f finding.List) error {
 	for i := range f {
 		x := &f[i]
@@ -28,7 +29,8 @@ func PrintFindings(c *cli.Context, f finding.List) error {
 	}
 	kind := fault.None
 	for _, x := range f {
-		// A server that cannot be reached says nothing about the configuration.
+		// A configuration error outranks an unreachable server, which proves nothing about
+		// the configuration.
 		if x.Kind == fault.Config || kind == fault.None {
 			kind = max(kind, x.Kind)
 		}

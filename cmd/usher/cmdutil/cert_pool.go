@@ -6,7 +6,8 @@ import (
 	"os"
 )
 
-func ReadCA(path string) (*x509.CertPool, error) {
+// LoadCertPool reads a PEM file of certificate authorities.
+func LoadCertPool(path string) (*x509.CertPool, error) {
 	text, err := os.ReadFile(path) //nolint:gosec // the path is the operator's
 	if err != nil {
 		return nil, err

@@ -23,37 +23,38 @@ func serverFlag(more string) cli.Flag {
 }
 
 func caFileFlag() cli.Flag {
-	return &cli.StringFlag{Name: "ca-file", Usage: "`FILE` with the certificate authority of the API; default: those of the system"}
+	return &cli.StringFlag{Name: "ca-file", Usage: "`FILE` with the certificate authority of the API", DefaultText: "those of the system"}
 }
 
 func insecureFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "insecure-http", Usage: "send the key unencrypted to another machine, if URL begins with http:"}
+	return &cli.BoolFlag{Name: "insecure-http", Usage: "allow http: for another machine; the key is sent unencrypted"}
 }
 
-// remoteFlags are those of every command that speaks to the management API.
+// remoteFlags returns the options of every command over the management API.
 func remoteFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.BoolFlag{Name: "json", Usage: "print JSON, as the API has it"},
-		&cli.StringFlag{Name: "context", Usage: "`CONTEXT` that says where the API is; default: $" + EnvContext + ", or the selected one"},
-		serverFlag("; takes the place of a context"),
+		&cli.BoolFlag{Name: "json", Usage: "print the JSON of the API"},
+		&cli.StringFlag{Name: "context", Usage: "`CONTEXT` with the API server and key", DefaultText: "$" + ContextEnv + ", or the selected one"},
+		serverFlag("; replaces the context"),
 		&cli.StringFlag{Name: "key-file", Usage: "`FILE` with the API key; - reads it from stdin"},
 		caFileFlag(),
 		insecureFlag(),
 	}
 }
 
-// Remote is one command that speaks to the management API.
-type Remote struct {
+// Session is one run of a command over the management API.
+type Session struct {
 	CLI     *cli.Context
 	API     *client.Client
 	server  string     // URL of the API
-	Project string     // of a verb that needs one
-	out     *KeyOutput // of a verb that makes a key
+	Project string     // set if the command needs one
+	out     *KeyOutput // set if the command creates a key
 }
 
-// connect finds out which API, and with which key. Options go before a context, and
-// --server in place of one: the key of one server is no business of another.
-func connect(c *cli.Context) (*Remote, error) {
+// connect creates a client from the options and the context. Options override the
+// context. --server replaces the whole context: the key of one server must not reach
+// another.
+func connect(c *cli.Context) (*Session, error) {
 	x := &Context{}
 	if !c.IsSet("server") {
 		var err error
@@ -61,15 +62,15 @@ func connect(c *cli.Context) (*Remote, error) {
 			return nil, err
 		}
 	} else if c.IsSet("context") {
-		return nil, cmdutil.UsageError("", "--server goes in place of --context")
+		return nil, cmdutil.UsageError("", "--server and --context: give only one of them")
 	}
-	if err := x.take(c); err != nil {
+	if err := x.apply(c); err != nil {
 		return nil, err
 	}
-	if err := x.fits(c); err != nil {
+	if err := x.checkServer(c); err != nil {
 		return nil, err
 	}
-	cfg, key, err := x.open(c, true)
+	cfg, key, err := x.clientConfig(c, true)
 	if err != nil {
 		return nil, err
 	}
@@ -81,11 +82,11 @@ func connect(c *cli.Context) (*Remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Remote{CLI: c, API: api, server: x.Server, Project: x.Project}, nil
+	return &Session{CLI: c, API: api, server: x.Server, Project: x.Project}, nil
 }
 
 func chosenContext(c *cli.Context) (*Context, error) {
-	f, err := UserContexts()
+	f, err := UserContextStore()
 	if err != nil {
 		return nil, err
 	}
@@ -94,14 +95,14 @@ func chosenContext(c *cli.Context) (*Context, error) {
 		return nil, err
 	}
 	if name == "" {
-		return nil, cmdutil.UsageError("say it with --server URL, or once for all with usher context save", "which server?")
+		return nil, cmdutil.UsageError("name the server with --server URL, or save a context with usher context save", "no server given")
 	}
 	return readContext(f, name)
 }
 
-// open reads the files that a context names, and checks all of it. Without wanted
-// there need not be a key.
-func (x *Context) open(c *cli.Context, wanted bool) (*client.Config, string, error) {
+// clientConfig reads the files that a context names, and checks all settings. It returns
+// the API key apart from the rest.
+func (x *Context) clientConfig(c *cli.Context, needKey bool) (*client.Config, string, error) {
 	cfg := &client.Config{Server: x.Server, InsecureHTTP: x.InsecureHTTP}
 	if x.CAFile != "" {
 		ca, _, err := ownedfile.Read(x.CAFile, ownedfile.Rule{Pipe: true})
@@ -114,10 +115,10 @@ func (x *Context) open(c *cli.Context, wanted bool) (*client.Config, string, err
 	if err != nil {
 		return nil, "", err
 	}
-	if key == "" && wanted {
-		return nil, "", cmdutil.UsageError("say it with --key-file FILE; - reads it from stdin", "with which API key?")
+	if key == "" && needKey {
+		return nil, "", cmdutil.UsageError("name the key file with --key-file FILE; - reads stdin", "no API key given")
 	}
-	// Not with the key itself: what is wrong with that is another matter.
+	// A placeholder stands for the key here: connect reports an invalid key.
 	probe := *cfg
 	if key != "" {
 		probe.Key = "key"
@@ -126,7 +127,7 @@ func (x *Context) open(c *cli.Context, wanted bool) (*client.Config, string, err
 	case errors.Is(err, client.ErrServer):
 		return nil, "", cmdutil.UsageError("such as https://usher.example.org:9443", "--server: %w", err)
 	case errors.Is(err, client.ErrPlainHTTP):
-		return nil, "", cmdutil.UsageError("use https; --insecure-http sends it all the same", "--server: %w", err)
+		return nil, "", cmdutil.UsageError("use https, or allow it with --insecure-http", "--server: %w", err)
 	case errors.Is(err, client.ErrRoots):
 		return nil, "", fault.InConfig(fmt.Errorf("--ca-file: %w", err))
 	case err != nil:
@@ -135,7 +136,7 @@ func (x *Context) open(c *cli.Context, wanted bool) (*client.Config, string, err
 	return cfg, key, nil
 }
 
-// key reads the key, from a file that nobody else can read.
+// key reads the API key, from stdin or from a file that only its owner can read.
 func (x *Context) key(c *cli.Context) (string, error) {
 	if x.KeyFile == "" {
 		return "", nil
@@ -153,13 +154,13 @@ func (x *Context) key(c *cli.Context) (string, error) {
 	case errors.Is(err, ownedfile.ErrReadable):
 		return "", &fault.Error{Kind: fault.Config, Err: fmt.Errorf("--key-file: %w", err), Hint: "chmod 600 the file"}
 	case secret.Detect(x.KeyFile):
-		return "", &fault.Error{Kind: fault.Config, Err: errors.New("--key-file: it looks like a key"), Hint: "put the key into a file that nobody else can read"}
+		return "", &fault.Error{Kind: fault.Config, Err: errors.New("--key-file: the value looks like an API key, not like a file name"), Hint: "write the key to a file that only you can read"}
 	default:
 		return "", fault.InConfig(fmt.Errorf("--key-file: %w", err))
 	}
 }
 
-// CheckName reports what is no name, before it is sent anywhere.
+// CheckName returns a usage error for an invalid name. what starts the message.
 func CheckName(what, name string) error {
 	if err := directory.CheckName(name); err != nil {
 		return cmdutil.UsageError("", "%s %w", what, err)
@@ -167,25 +168,25 @@ func CheckName(what, name string) error {
 	return nil
 }
 
-// Print prints what the API has answered: as JSON, or in words.
-func (r *Remote) Print(answer any, words func() error) error {
+// Print prints a response of the API: as JSON with --json, else by calling printText.
+func (r *Session) Print(response any, printText func() error) error {
 	if r.CLI.Bool("json") {
-		return json.NewEncoder(r.CLI.App.Writer).Encode(answer)
+		return json.NewEncoder(r.CLI.App.Writer).Encode(response)
 	}
-	return words()
+	return printText()
 }
 
-// Done tells people on stderr what was done, and prints the answer for scripts.
-func (r *Remote) Done(answer any, format string, args ...any) error {
+// PrintDone reports on stderr what was done. With --json it prints the response instead.
+func (r *Session) PrintDone(response any, format string, args ...any) error {
 	if r.CLI.Bool("json") {
-		return json.NewEncoder(r.CLI.App.Writer).Encode(answer)
+		return json.NewEncoder(r.CLI.App.Writer).Encode(response)
 	}
-	r.Tell(format, args...)
+	r.Infof(format, args...)
 	return nil
 }
 
-// Tell says something to people, but not to scripts.
-func (r *Remote) Tell(format string, args ...any) {
+// Infof prints a line to stderr, unless --json is set.
+func (r *Session) Infof(format string, args ...any) {
 	if !r.CLI.Bool("json") {
 		fmt.Fprintf(r.CLI.App.ErrWriter, format+"\n", args...)
 	}

@@ -18,52 +18,53 @@ import (
 	"usher/internal/ownedfile"
 )
 
-// Context says which API a command speaks to, and with which key. It holds
-// paths, never a key.
+// Context names an API server and the key file to use with it. Its JSON form is the
+// content of its file.
 type Context struct {
 	Server       string `json:"server"`
 	KeyFile      string `json:"key_file,omitempty"`
 	CAFile       string `json:"ca_file,omitempty"`
-	Project      string `json:"project,omitempty"` // for commands that are given none
+	Project      string `json:"project,omitempty"` // default of --project
 	InsecureHTTP bool   `json:"insecure_http,omitempty"`
 }
 
-// ContextFiles is the directory that keeps contexts: a file for each in "context",
-// and the name of the selected one in "context.txt".
-type ContextFiles struct{ dir string }
+// ContextStore stores contexts in a directory: context/NAME.json for each, and
+// context.txt with the name of the selected one.
+type ContextStore struct{ dir string }
 
 const (
 	contextSuffix   = ".json"
 	contextSelected = "context.txt"
 )
 
-// UserContexts returns where this user keeps contexts.
-func UserContexts() (ContextFiles, error) {
-	dir := os.Getenv("XDG_CONFIG_HOME") // everywhere, as other tools of NATS take it
+// UserContextStore returns the store of the current user: $XDG_CONFIG_HOME/usher, or
+// usher in os.UserConfigDir.
+func UserContextStore() (ContextStore, error) {
+	dir := os.Getenv("XDG_CONFIG_HOME") // on all systems, as other NATS tools do
 	if !filepath.IsAbs(dir) {
 		var err error
 		if dir, err = os.UserConfigDir(); err != nil {
-			return ContextFiles{}, fault.InConfig(fmt.Errorf("find the directory of contexts: %w", err))
+			return ContextStore{}, fault.InConfig(fmt.Errorf("find the configuration directory of the user: %w", err))
 		}
 	}
-	return ContextFiles{filepath.Join(dir, "usher")}, nil
+	return ContextStore{filepath.Join(dir, "usher")}, nil
 }
 
-func (f ContextFiles) path(name string) string {
+func (f ContextStore) path(name string) string {
 	return filepath.Join(f.dir, "context", name+contextSuffix)
 }
 
-// read returns a context; fs.ErrNotExist if there is none of that name.
-func (f ContextFiles) read(name string) (*Context, error) {
+// read returns a context. The error wraps fs.ErrNotExist if there is none.
+func (f ContextStore) read(name string) (*Context, error) {
 	if err := directory.CheckName(name); err != nil {
-		return nil, fmt.Errorf("the name of a context %w", err)
+		return nil, fmt.Errorf("context name %w", err)
 	}
-	text, _, err := ownedfile.Read(f.path(name), ownedfile.Rule{}) // it says where a key is sent
+	text, _, err := ownedfile.Read(f.path(name), ownedfile.Rule{}) // checked, because it says where the key is sent
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no context %s: %w", name, fs.ErrNotExist)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read a context: %w", err)
+		return nil, fmt.Errorf("read context: %w", err)
 	}
 	x := &Context{}
 	d := json.NewDecoder(bytes.NewReader(text))
@@ -72,21 +73,21 @@ func (f ContextFiles) read(name string) (*Context, error) {
 		return nil, fmt.Errorf("%s: %w", f.path(name), err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: more follows the context", f.path(name))
+		return nil, fmt.Errorf("%s: unexpected data after the context", f.path(name))
 	}
 	return x, nil
 }
 
-// Write keeps a context, in place of one of the same name.
-func (f ContextFiles) Write(name string, x *Context) error {
+// Write creates or replaces a context.
+func (f ContextStore) Write(name string, x *Context) error {
 	text, err := json.MarshalIndent(x, "", "  ")
 	if err != nil {
 		return err
 	}
-	return f.put(f.path(name), append(text, '\n'))
+	return f.writeFile(f.path(name), append(text, '\n'))
 }
 
-func (f ContextFiles) put(path string, text []byte) error {
+func (f ContextStore) writeFile(path string, text []byte) error {
 	if err := ownedfile.MakeFolder(filepath.Dir(path)); err != nil {
 		return err
 	}
@@ -94,7 +95,7 @@ func (f ContextFiles) put(path string, text []byte) error {
 }
 
 // Names returns the names of all contexts, sorted.
-func (f ContextFiles) Names() ([]string, error) {
+func (f ContextStore) Names() ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(f.dir, "context"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -108,8 +109,8 @@ func (f ContextFiles) Names() ([]string, error) {
 	return names, nil
 }
 
-// selected returns the name of the selected context; empty: none is.
-func (f ContextFiles) selected() (string, error) {
+// selected returns the name of the selected context, or "".
+func (f ContextStore) selected() (string, error) {
 	text, _, err := ownedfile.Read(filepath.Join(f.dir, contextSelected), ownedfile.Rule{})
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
@@ -117,11 +118,11 @@ func (f ContextFiles) selected() (string, error) {
 	return strings.TrimSpace(string(text)), err
 }
 
-// choose selects a context; an empty name selects none.
-func (f ContextFiles) choose(name string) error {
+// selectContext selects a context. An empty name clears the selection.
+func (f ContextStore) selectContext(name string) error {
 	path := filepath.Join(f.dir, contextSelected)
 	if name != "" {
-		return f.put(path, []byte(name+"\n"))
+		return f.writeFile(path, []byte(name+"\n"))
 	}
 	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -129,11 +130,11 @@ func (f ContextFiles) choose(name string) error {
 	return nil
 }
 
-// remove removes a context; it is not selected any more then.
-func (f ContextFiles) remove(name string) error {
+// remove removes a context, and clears the selection if it was selected.
+func (f ContextStore) remove(name string) error {
 	selected, err := f.selected()
 	if err == nil && selected == name {
-		err = f.choose("")
+		err = f.selectContext("")
 	}
 	return errors.Join(err, os.Remove(f.path(name)))
 }

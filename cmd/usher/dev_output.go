@@ -15,7 +15,7 @@ import (
 	"usher/permissions"
 )
 
-// printDemoJSON prints one line that scripts read.
+// printDemoJSON prints one line of JSON for scripts.
 func printDemoJSON(w io.Writer, d *demo.Directory, url, api, dir string) error {
 	type refused struct {
 		Token string `json:"token"`
@@ -29,8 +29,8 @@ func printDemoJSON(w io.Writer, d *demo.Directory, url, api, dir string) error {
 	}{url, api, secret.RedactDetected(dir), d.Identities, refused{d.Refused.Token}})
 }
 
-// printDemoText prints commands to paste: one for each identity, and one that is
-// refused. Tokens are in files, so that they stand on no command line.
+// printDemoText prints commands to paste: one for each identity, and one that is denied.
+// The commands read tokens from files, never from the command line.
 func printDemoText(w io.Writer, d *demo.Directory, url, api, dir string) error {
 	var b strings.Builder
 	server := "nats-server"
@@ -39,24 +39,24 @@ func printDemoText(w io.Writer, d *demo.Directory, url, api, dir string) error {
 	}
 	manage := ""
 	if api != "" {
-		manage = "The API that manages the directory is at " + api + "/v1.\n"
+		manage = "The management API is at " + api + "/v1.\n"
 	}
-	fmt.Fprintf(&b, "%s listens on %s, and usher decides who gets in.\n%sFiles are in %s. Ctrl-C ends it.\n\nPaste into another terminal:\n\n", server, url, manage, secret.RedactDetected(dir))
+	fmt.Fprintf(&b, "%s listens on %s, and usher authorizes its clients.\n%sFiles are in %s. Stop with Ctrl-C.\n\nPaste into another terminal:\n\n", server, url, manage, secret.RedactDetected(dir))
 	tokens := filepath.Join(dir, demo.DirTokens)
-	command := func(what, user, verb, rest string) {
+	command := func(comment, user, subcommand, args string) {
 		fmt.Fprintf(&b, "# %s\n%s try %s -s %s --token-file %s --inbox %s %s\n\n",
-			what, self(), verb, url, shellword.Quote(filepath.Join(tokens, user)), permissions.InboxPrefix(user), rest)
+			comment, self(), subcommand, url, shellword.Quote(filepath.Join(tokens, user)), permissions.InboxPrefix(user), args)
 	}
-	command("ingest: a supervisor publishes its events, and nothing more", demo.Ingest, "publish", "habitat.event.healthcheck up")
+	command("ingest: a supervisor may publish its events, and nothing else", demo.Ingest, "publish", "habitat.event.healthcheck up")
 	command("publisher: webshop may publish to topic orders; the stream acknowledges", demo.Publisher, "publish --ack", "shop.orders teapot")
-	command("consumer: billing fetches from subscription invoices, and acknowledges", demo.Consumer, "consume", "shop invoices")
+	command("consumer: billing may fetch from subscription invoices", demo.Consumer, "consume", "shop invoices")
 	command("project admin: everything in project shop", demo.ProjectAdmin, "publish --ack", "shop.returns teapot")
 	command("service admin: everything in the account", demo.ServiceAdmin, "publish", "any.subject.at.all hello")
-	command("refused: this key expired on 2024-12-31. Only usher's log and audit say so", demo.Expired, "publish", "shop.orders hello")
-	fmt.Fprintf(&b, "# what may a token do, and why? (orders yes, returns no, so the exit code is 4)\n%s explain -c %s --token-file %s --publish shop.orders --publish shop.returns\n",
+	command("denied: this key expired on 2024-12-31; only usher's log and audit give the cause", demo.Expired, "publish", "shop.orders hello")
+	fmt.Fprintf(&b, "# show what a token may do, and why (orders yes, returns no, so the exit code is 4)\n%s explain -c %s --token-file %s --publish shop.orders --publish shop.returns\n",
 		self(), shellword.Quote(filepath.Join(dir, setup.FileConfig)), shellword.Quote(filepath.Join(tokens, demo.Publisher)))
 	if api != "" {
-		fmt.Fprintf(&b, "\n# who is there? usher user, project, member, topic, subscription, acl and key manage the directory\n%s user list -s %s --key-file %s\n",
+		fmt.Fprintf(&b, "\n# manage the directory with usher user, project, member, topic, subscription, acl and key\n%s user list -s %s --key-file %s\n",
 			self(), api, shellword.Quote(filepath.Join(tokens, demo.ServiceAdmin)))
 	}
 	_, err := io.WriteString(w, b.String())

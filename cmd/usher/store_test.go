@@ -51,7 +51,7 @@ func TestWaitsForNothing(t *testing.T) {
 		in.Edit(t, setup.FileServerConfig, c.old, c.replacement)
 		in.NatsServer(t)
 		code, stdout, stderr := usher(t, "bootstrap", "-c", in.Config())
-		if code != cmdutil.ExitConfig || stdout != "" || !strings.Contains(stderr, "error: the directory cannot be loaded: bucket usher_directory: "+c.says) || !strings.Contains(stderr, "hint: ") || !strings.Contains(stderr, c.hint) {
+		if code != cmdutil.ExitConfig || stdout != "" || !strings.Contains(stderr, "error: cannot load the directory: bucket usher_directory: "+c.says) || !strings.Contains(stderr, "hint: ") || !strings.Contains(stderr, c.hint) {
 			t.Errorf("%s: %d %s%s", name, code, stdout, stderr)
 		}
 	}

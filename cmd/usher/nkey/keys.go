@@ -21,9 +21,9 @@ import (
 	"usher/issuer/keyring"
 )
 
-// KeyRow is one key as "usher nkey list" and "status" show it. Its JSON form is
-// stable.
-type KeyRow struct {
+// KeyInfo is one key as "usher nkey list" and "usher nkey status" show it. Its JSON format
+// is stable.
+type KeyInfo struct {
 	Kind        string          `json:"kind"`
 	Account     string          `json:"account,omitempty"`
 	Scope       string          `json:"scope,omitempty"`
@@ -34,29 +34,29 @@ type KeyRow struct {
 	PublicKey   string          `json:"public_key"`
 	File        string          `json:"file,omitempty"`
 	Elsewhere   bool            `json:"signs_elsewhere,omitempty"`
-	Live        *keyLive        `json:"live,omitempty"` // status only
+	Live        *Usage          `json:"live,omitempty"` // status only
 }
 
-// keyLive is what the running ushers and the servers say of a key.
-type keyLive struct {
-	Ushers   int        `json:"ushers"`    // running ushers that have it
+// Usage is the use of a key, as the running ushers and the servers report it.
+type Usage struct {
+	Ushers   int        `json:"ushers"`    // running ushers that have loaded it
 	Of       int        `json:"ushers_of"` // running ushers
 	LastHour uint64     `json:"requests_last_hour"`
 	Last     *time.Time `json:"last_request,omitempty"`
-	Servers  []string   `json:"servers,omitempty"` // that asked for it in the last hour
+	Servers  []string   `json:"servers,omitempty"` // that requested it in the last hour
 	Safe     bool       `json:"safe_to_retire"`
 	Because  []string   `json:"because,omitempty"` // why not
 }
 
-// Fingerprint returns what people tell keys apart by: 12 hex digits of the SHA-256
-// of the public key's text.
+// Fingerprint returns a short name for a public key: the first 12 hex digits of the
+// SHA-256 of its text.
 func Fingerprint(public string) string {
 	sum := sha256.Sum256([]byte(public))
 	return hex.EncodeToString(sum[:6])
 }
 
-// keyRows returns the keys of the keyring, and its state.
-func keyRows(cfg *config.Config, now time.Time) ([]KeyRow, *keyring.State, error) {
+// keyringKeys returns the keys of the keyring and its state.
+func keyringKeys(cfg *config.Config, now time.Time) ([]KeyInfo, *keyring.State, error) {
 	keys, err := assembly.LoadKeyring(cfg)
 	if err != nil {
 		return nil, nil, err
@@ -65,9 +65,9 @@ func keyRows(cfg *config.Config, now time.Time) ([]KeyRow, *keyring.State, error
 	if err != nil {
 		return nil, nil, assembly.KeyringError(cfg, err)
 	}
-	var rows []KeyRow
+	var rows []KeyInfo
 	for _, k := range keys.Keys() {
-		row := KeyRow{
+		row := KeyInfo{
 			Kind: k.Kind, Account: k.Account, Scope: k.Scope, State: k.State,
 			Fingerprint: Fingerprint(k.PublicKey), PublicKey: k.PublicKey, File: k.File, Elsewhere: len(k.Command) > 0,
 		}
@@ -83,38 +83,38 @@ func keyRows(cfg *config.Config, now time.Time) ([]KeyRow, *keyring.State, error
 	return rows, state, nil
 }
 
-// place returns what a key is for, for people.
-func (r *KeyRow) place() string {
+// place returns the account and scope of a key, or a dash.
+func (r *KeyInfo) place() string {
 	if r.Account == "" {
 		return "-"
 	}
 	return issuer.Place{Account: r.Account, Scope: r.Scope}.String()
 }
 
-// printKeys prints keys, retired ones only if all are asked for, or that one; JSON has
-// every one of them.
-func printKeys(c *cli.Context, rows []KeyRow, live bool) error {
+// printKeys prints a table of keys, or JSON with --json. The table leaves out retired keys,
+// unless --all is set or a key is named. withUsage adds the columns of status.
+func printKeys(c *cli.Context, rows []KeyInfo, withUsage bool) error {
 	if c.Bool("json") {
 		return json.NewEncoder(c.App.Writer).Encode(map[string]any{"keys": rows})
 	}
 	if !c.Bool("all") && c.NArg() == 0 {
-		rows = slices.DeleteFunc(rows, func(r KeyRow) bool { return r.State == issuer.StateRetired })
+		rows = slices.DeleteFunc(rows, func(r KeyInfo) bool { return r.State == issuer.StateRetired })
 	}
-	slices.SortStableFunc(rows, func(a, b KeyRow) int {
+	slices.SortStableFunc(rows, func(a, b KeyInfo) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.place(), b.place()), a.State.Compare(b.State))
 	})
 	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
-	head := "KIND\tFOR\tSTATE\tAGE\tFINGERPRINT\tPUBLIC KEY"
-	if live {
-		head = "KIND\tFOR\tSTATE\tAGE\tFINGERPRINT\tUSHERS\tLAST HOUR\tSAFE TO RETIRE"
+	header := "KIND\tFOR\tSTATE\tAGE\tFINGERPRINT\tPUBLIC KEY"
+	if withUsage {
+		header = "KIND\tFOR\tSTATE\tAGE\tFINGERPRINT\tUSHERS\tLAST HOUR\tSAFE TO RETIRE"
 	}
-	fmt.Fprintln(w, head)
+	fmt.Fprintln(w, header)
 	for i := range rows {
 		r := &rows[i]
 		age := time.Duration(r.AgeSeconds) * time.Second
 		line := fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t", r.Kind, r.place(), r.State, ageText(age), r.Fingerprint)
 		switch {
-		case !live:
+		case !withUsage:
 			line += r.PublicKey
 		case r.Live == nil:
 			line += "-\t-\t-"
@@ -126,26 +126,26 @@ func printKeys(c *cli.Context, rows []KeyRow, live bool) error {
 	return w.Flush()
 }
 
-// sayRotation says which rotation is under way, if one is.
-func sayRotation(c *cli.Context, s *keyring.State) {
+// noteRotation prints a note if a rotation is in progress.
+func noteRotation(c *cli.Context, s *keyring.State) {
 	if s.Rotation != nil {
-		cmdutil.Say(c.App.ErrWriter, "note", rotation.InProgress(s.Rotation).Error())
-		cmdutil.Say(c.App.ErrWriter, "hint", "usher nkey rotate --resume goes on with it, --rollback undoes it")
+		cmdutil.Note(c.App.ErrWriter, rotation.InProgress(s.Rotation).Error())
+		cmdutil.Hint(c.App.ErrWriter, "continue it with usher nkey rotate --resume, or undo it with --rollback")
 	}
 }
 
 func allFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "all", Usage: "retired keys, too"}
+	return &cli.BoolFlag{Name: "all", Usage: "include retired keys"}
 }
 
-func (l *keyLive) safe() string {
-	if l.Safe {
+func (u *Usage) safe() string {
+	if u.Safe {
 		return "yes"
 	}
-	return "no: " + strings.Join(l.Because, "; ")
+	return "no: " + strings.Join(u.Because, "; ")
 }
 
-// ageText returns an age in its largest unit.
+// ageText formats an age in its largest unit.
 func ageText(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {
