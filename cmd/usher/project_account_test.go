@@ -109,7 +109,7 @@ func TestProjectAccount(t *testing.T) {
 	_, stderr := o.ok(t, "created project shop in account shop", "project", "add", "-c", o.Config(), "shop")
 	t.Log(stderr)
 	o.no(t, cmdutil.ExitRuntime, "project shop exists already", "project", "add", "-c", o.Config(), "shop")
-	o.ok(t, "What an account does not separate", "project", "add", "--account", "APP", "one")
+	o.ok(t, "docs/explanation/isolation.md", "project", "add", "--account", "APP", "one")
 	for _, name := range []string{"operator/accounts/shop.jwt", "operator/keys/project-shop.nk", "keys/project-shop.nk"} {
 		if info, err := os.Stat(o.Path(name)); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v, %v", name, info, err)
