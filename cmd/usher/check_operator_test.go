@@ -216,7 +216,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 				c.Authorization.AllowedAccounts.Add(o.Accounts[callouttest.SystemAccount])
 				o.WriteAccount(t, accAuth, c)
 			},
-			check: "callout", result: "warning", detail: "the system account is among", hint: "--rm-allowed-account A",
+			check: "callout", result: "warning", detail: "the system account is one of", hint: "--rm-allowed-account A",
 		},
 		"the system account has another name": {
 			config: map[string]string{"accounts.system": "SYSTEM", "accounts.ingest": callouttest.SystemAccount},
@@ -239,7 +239,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 		},
 		"an xkey in the keyring only": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.XKey = "" }),
-			check: "xkey", result: "error", detail: "servers ask in the clear", hint: "nsc edit authcallout -a AUTH --curve X",
+			check: "xkey", result: "error", detail: "servers send requests unencrypted", hint: "nsc edit authcallout -a AUTH --curve X",
 		},
 		"an xkey in the JWT only": {
 			plain: true, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.XKey = strangeXKey }),
@@ -363,7 +363,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 			}),
 			check: "user jwt", result: "error", detail: "scoped signing key refuses it", hint: "set the scope of A", never: "--sk A",
 		},
-		"the account's own key signs": {
+		"the account's identity key signs": {
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				seed, err := o.Identity[accApp].Seed()
@@ -376,7 +376,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 					return strings.Replace(text, o.Signing[accApp].Issuer, o.Accounts[accApp], 1)
 				})
 			},
-			check: "signing key", result: "warning", detail: "signs with its own key", hint: "--sk generate",
+			check: "signing key", result: "warning", detail: "signs with its identity key", hint: "--sk generate",
 		},
 		// Operator and accounts.
 		"the operator has expired": {
@@ -444,7 +444,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 			edit:  editOperator(func(c *jwt.OperatorClaims) { c.SigningKeys = jwt.StringList{strangeOperatorKey} }),
 			check: "account", result: "error", detail: "neither operator test nor one of its signing keys", hint: "sign it again",
 		},
-		"the operator's own key, where signing keys are demanded": {
+		"the operator's identity key, where signing keys are required": {
 			edit: editOperator(func(c *jwt.OperatorClaims) { c.StrictSigningKeyUsage = true }),
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
@@ -452,7 +452,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 				callouttest.Must(t, err)
 				callouttest.Must(t, os.WriteFile(filepath.Join(o.JWTDir, "accounts", "APP.jwt"), []byte(text), 0o600))
 			},
-			check: "account", result: "error", detail: "demands that a signing key signs", hint: "sign it again",
+			check: "account", result: "error", detail: "the operator requires signing keys", hint: "sign it again",
 		},
 		"an account has expired": {
 			edit:  editAccount(accApp, func(c *jwt.AccountClaims) { c.Expires = hourAgo() }),
@@ -580,11 +580,11 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 		},
 		"a template with one side": {
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits(nil, []string{"b"})}, config: scopesPublisher,
-			check: "scope", result: "error", detail: "allowed to publish: everything is", hint: "--deny-pub '>'",
+			check: "scope", result: "error", detail: "has no rules to publish: it allows everything", hint: "--deny-pub '>'",
 		},
 		"a template with the other side": {
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"a"}, nil)}, config: scopesPublisher,
-			check: "scope", result: "error", detail: "allowed to subscribe: everything is", hint: "--deny-sub '>'",
+			check: "scope", result: "error", detail: "has no rules to subscribe: it allows everything", hint: "--deny-sub '>'",
 		},
 		"a template that reaches requests": {
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"{{name()}}.>"}, []string{"$SYS.*.*.*"})}, config: scopesPublisher,

@@ -228,7 +228,7 @@ func TestProjectAccountAPI(t *testing.T) {
 	}
 
 	// The account stays while another project is in it, and goes with the last one.
-	o.no(t, cmdutil.ExitRuntime, "would delete data of other projects", "project", "rm", "--yes", "--purge", "two")
+	o.no(t, cmdutil.ExitRuntime, "409 CONFLICT", "project", "rm", "--yes", "--purge", "two")
 	if _, stderr := o.ok(t, "removed project two", "project", "rm", "--yes", "two"); !strings.Contains(stderr, "uses it too, and so do the project's streams") {
 		t.Errorf("what is left is not said: %s", stderr)
 	}
