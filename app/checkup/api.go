@@ -88,7 +88,7 @@ func (a *apiCheck) address(ctx context.Context) {
 	l, err := lc.Listen(ctx, "tcp", a.cfg.Listen)
 	switch {
 	case err == nil && l.Close() == nil:
-		a.OK("api", a.cfg.Listen, "is free; no usher serves it here")
+		a.OK("api", a.cfg.Listen, "port is free; no API is running")
 	case listener.InUse(err):
 		a.answers(ctx)
 	default:

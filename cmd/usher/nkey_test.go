@@ -217,7 +217,7 @@ func TestNkeyConfig(t *testing.T) {
 	in.nkey(t, cmdutil.ExitRuntime, "hint: start one with usher serve; if none is to run, use --no-usher", "rotate", "issuer")
 	in.serve(t)
 	old := nkeyOf(t, in, issuer.KindIssuer, "", issuer.StateActive)
-	in.nkey(t, cmdutil.ExitRuntime, "hint: change the lines above and restart the servers", "rotate", "--wait", "0s", "issuer")
+	in.nkey(t, cmdutil.ExitRuntime, "hint: change the lines above, restart the servers", "rotate", "--wait", "0s", "issuer")
 	in.nkey(t, cmdutil.ExitRuntime, "a rotation is in progress", "rotate", "xkey")
 	if code := in.try(t); code != cmdutil.ExitOK {
 		t.Errorf("exit code %d", code)

@@ -77,7 +77,7 @@ func TestProjectAddConfigMode(t *testing.T) {
 	} {
 		if c.args[0] == "SHOP" {
 			in.Edit(t, setup.FileDirectory, "account: shop", "account: SHOP")
-			c.says = "project shop is in account SHOP"
+			c.says = "account SHOP is in use by project shop"
 		}
 		code, stdout, stderr := usher(t, append([]string{"project", "add", "-c", in.Config()}, c.args...)...)
 		if code != c.code || !strings.Contains(stdout+stderr, c.says) {

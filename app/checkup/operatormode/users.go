@@ -71,7 +71,7 @@ func (o *Check) serviceUser() {
 			"%s is not among the auth_users of %s: usher would be asked about itself, and cannot connect", c.Subject, a.name)
 		sound = false
 	}
-	if sound {
+	if sound && a.claims.HasExternalAuthorization() {
 		o.OK(check, file, "%s is an auth user of %s", orSubject(c), a.name)
 	}
 }
