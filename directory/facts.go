@@ -60,8 +60,8 @@ type Size struct{ Users, Keys, Projects, Topics, Subscriptions int }
 
 // Administers reports whether a user is a service_admin who can connect at now with
 // one of its keys. A key that expires later does not count. If anywhere is true, only
-// keys count that every network may use: the caller cannot know whether anybody is in
-// the networks of a restricted key.
+// keys count that every network may use: the caller cannot know whether the user is in one
+// of the networks of a restricted key.
 func (u *User) Administers(now time.Time, anywhere bool) bool {
 	return !u.Disabled && slices.Contains(u.ServiceRoles, ServiceRoleAdmin) && slices.ContainsFunc(u.Keys, func(k Key) bool {
 		return !k.Disabled && !k.NotBefore.After(now) && k.Expires.IsZero() && (!anywhere || len(k.Networks) == 0)

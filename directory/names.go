@@ -57,7 +57,7 @@ func reservedProjects() map[string]string {
 // ReservedProject reports whether no project may have this name, and what the name is
 // used for. A project's stream has the name of the project. The streams of key-value
 // buckets and object stores begin with KV_ and OBJ_, so a project of such a name would
-// own a bucket of somebody else.
+// own the bucket of another program.
 func ReservedProject(name string) (use string, reserved bool) {
 	switch {
 	case strings.HasPrefix(name, "KV_"):

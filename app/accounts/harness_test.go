@@ -65,7 +65,7 @@ func (s *site) manager(t *testing.T) *accounts.Manager {
 		Rotator: &rotation.Rotator{
 			Dir: s.Keyring, Config: keyring.Config{Callout: callouttest.CalloutAccount}, Now: time.Now,
 			ReloadTimeout: 20 * time.Second, Wait: 20 * time.Second, IdlePeriod: 300 * time.Millisecond,
-			Progress:      func(line string) { t.Log(line) },
+			Progress: func(line string) { t.Log(line) },
 			Reports:  func(context.Context) ([]keyusage.Report, error) { return []keyusage.Report{s.usher.Report()}, nil },
 			Operator: &rotation.Operator{Cluster: operator.NewCluster(s.ConnectSystem(t), 0), Dir: operator.Dir(s.JWTDir), Signer: s.SigningKey},
 		},

@@ -20,10 +20,10 @@ import (
 // looked at by accountsOfServers.
 func checkAccounts(f *finding.List, cfg *config.Config, s *snapshot.Snapshot) {
 	a := &cfg.Accounts
-	const apart = "give accounts.ingest an account of its own, and export what the others need from it"
-	const reads = "clients with the ingest grant can read the replies of others in it"
+	const apart = "give accounts.ingest an account of its own, and export the subjects that others need"
+	const reads = "clients with the ingest grant can read replies to other clients in it"
 	if a.Ingest != "" && a.Ingest == a.ServiceAdmin {
-		f.Warn("accounts", a.Ingest, apart, "is accounts.ingest and accounts.service_admin: %s", reads)
+		f.Warn("accounts", a.Ingest, apart, "is used for accounts.ingest and accounts.service_admin: %s", reads)
 	}
 	if s == nil {
 		return
@@ -36,8 +36,8 @@ func checkAccounts(f *finding.List, cfg *config.Config, s *snapshot.Snapshot) {
 			shared = append(shared, p.Name)
 		}
 		if (p.Account == "SYS" || p.Account == "$SYS") && p.Account != a.System {
-			f.Warn("accounts", p.Account, "if it is the server's system account, set accounts.system to "+p.Account+", and give the project another",
-				"project %s lives in it, and accounts.system does not name it: by its name it is a system account", p.Name)
+			f.Warn("accounts", p.Account, "if it is the server's system account, set accounts.system to "+p.Account+" and give the project another account",
+				"project %s uses it, and by its name it is a system account, but accounts.system does not name it", p.Name)
 		}
 	}
 	if len(shared) > 0 {
@@ -45,7 +45,7 @@ func checkAccounts(f *finding.List, cfg *config.Config, s *snapshot.Snapshot) {
 	}
 	if len(named) > 0 {
 		slices.Sort(named)
-		f.OK("accounts", strings.Join(slices.Compact(named), ", "), "named by the directory")
+		f.OK("accounts", strings.Join(slices.Compact(named), ", "), "used by the directory")
 	}
 }
 
@@ -55,8 +55,8 @@ func checkMqttAccounts(f *finding.List, cfg *config.Config, s *snapshot.Snapshot
 	lands := operatormode.LandsIn(cfg, s)
 	for _, name := range slices.Sorted(maps.Keys(cfg.Accounts.MQTTClientIDs)) {
 		if _, there := lands[name]; !there {
-			f.Warn("accounts", name, "is the name right? clients land in "+strings.Join(slices.Sorted(maps.Keys(lands)), ", "),
-				"accounts.mqtt_client_ids names it, and no client lands in it")
+			f.Warn("accounts", name, "is the name correct? clients use "+strings.Join(slices.Sorted(maps.Keys(lands)), ", "),
+				"accounts.mqtt_client_ids names it, but no client uses it")
 		}
 	}
 }
@@ -70,8 +70,8 @@ func checkLeftAccounts(f *finding.List, s *snapshot.Snapshot, keys *issuer.Keyri
 	}
 	for _, a := range keys.Accounts() {
 		if a.Project != "" && !inhabited[a.Name] {
-			f.Warn("accounts", a.Name, "usher project rm -c closes it, usher project add -c puts the project back",
-				"was made for project %s, and no project is in it: whoever makes a project of that name gets what it holds", a.Project)
+			f.Warn("accounts", a.Name, "usher project rm -c closes it; usher project add -c adds the project again",
+				"was created for project %s, but no project uses it: a new project of that name would get its data", a.Project)
 		}
 	}
 }
@@ -97,7 +97,7 @@ func checkAccountsOfServers(f *finding.List, cfg *config.Config, s *snapshot.Sna
 		}
 		sound = false
 		f.Fail(fault.Config, "accounts", name, "add it to accounts in the configuration of every server, and reload them (docs/how-to/project-accounts.md)",
-			"%s has no such account: clients that land in it are refused there (%s)", strings.Join(without, ", "), lands[name])
+			"%s does not have this account and refuses clients that use it (%s)", strings.Join(without, ", "), lands[name])
 	}
 	if sound && len(v.accounts) > 0 {
 		f.OK("accounts", strings.Join(slices.Sorted(maps.Keys(lands)), ", "), "on every server: %s", operator.Names(v.servers))

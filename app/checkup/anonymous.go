@@ -36,14 +36,14 @@ func (s *serverCheck) anonymous(ctx context.Context, seen <-chan *nats.Msg) {
 	})
 	switch {
 	case errors.Is(err, errGotIn):
-		s.Fail(fault.Config, check, s.url, "take no_auth_user out of the server's configuration, or its user out of auth_callout.auth_users and its account into allowed_accounts: then usher is asked",
-			"a client without any credential gets in%s, and usher is not asked", who)
+		s.Fail(fault.Config, check, s.url, "remove no_auth_user from the server's configuration; or remove its user from auth_callout.auth_users and add its account to allowed_accounts, so that the server asks usher",
+			"a client without a credential gets in%s, and the server does not ask usher", who)
 	case errors.Is(err, errNotAsked):
-		s.OK(check, s.url, "a client without any credential is refused, and usher is not asked")
+		s.OK(check, s.url, "the server refuses a client without a credential and does not ask usher")
 	case err != nil:
-		s.Fail(fault.Runtime, check, s.url, "usher check again; if it stays so, look at the server's log", "%v", err)
+		s.Fail(fault.Runtime, check, s.url, "run usher check again; if it fails again, look at the server's log", "%v", err)
 	default:
-		s.OK(check, s.url, "usher is asked about a client without any credential")
+		s.OK(check, s.url, "the server asks usher about a client without a credential")
 	}
 }
 

@@ -30,7 +30,7 @@ const soonEnded = 14 * 24 * time.Hour
 func checkAPI(ctx context.Context, f *finding.List, cfg *config.Config, offline bool) {
 	if cfg.API.Listen == "" {
 		if cfg.Directory.From != config.DirectoryFile {
-			f.Warn("api", "", "set api.listen", "none is configured: this usher does not manage the directory")
+			f.Warn("api", "", "set api.listen", "no API is configured: this usher does not manage the directory")
 		}
 		return
 	}
@@ -68,11 +68,11 @@ func (a *apiCheck) certificate(allowGroup bool) bool {
 	ends := a.leaf.NotAfter.UTC().Format(time.RFC3339)
 	switch now := a.now(); {
 	case now.After(a.leaf.NotAfter):
-		a.Fail(fault.Config, check, c.CertFile, "put a new one in its place; a running usher takes it over", "ended at %s", ends)
+		a.Fail(fault.Config, check, c.CertFile, "replace it; a running usher loads the new one", "ended at %s", ends)
 	case now.Before(a.leaf.NotBefore):
-		a.Fail(fault.Config, check, c.CertFile, "is the clock of this machine right?", "begins at %s", a.leaf.NotBefore.UTC().Format(time.RFC3339))
+		a.Fail(fault.Config, check, c.CertFile, "is the clock of this machine correct?", "begins at %s", a.leaf.NotBefore.UTC().Format(time.RFC3339))
 	case a.leaf.NotAfter.Sub(now) < soonEnded:
-		a.Warn(check, c.CertFile, "put a new one in its place; a running usher takes it over", "ends at %s", ends)
+		a.Warn(check, c.CertFile, "replace it; a running usher loads the new one", "ends at %s", ends)
 	default:
 		a.OK(check, c.CertFile, "good until %s", ends)
 	}
@@ -92,29 +92,29 @@ func (a *apiCheck) address(ctx context.Context) {
 	case listener.InUse(err):
 		a.answers(ctx)
 	default:
-		a.Warn("api", a.cfg.Listen, "api.listen has to be an address of the machine that usher runs on", "cannot be served here: %v", err)
+		a.Warn("api", a.cfg.Listen, "api.listen must be an address of this machine", "cannot listen: %v", err)
 	}
 }
 
 // errOtherCertificate: somebody else answers, or a usher that has not taken the
 // file over.
-var errOtherCertificate = errors.New("it shows another certificate than that of api.tls")
+var errOtherCertificate = errors.New("it presents a certificate other than that of api.tls")
 
 // answers looks who is at the address.
 func (a *apiCheck) answers(ctx context.Context) {
-	const other = "another program? give usher an api.listen of its own"
+	const other = "does another program use it? give usher an api.listen of its own"
 	status, err := a.status(ctx)
 	switch {
 	case errors.Is(err, errOtherCertificate):
-		a.Warn("api", a.cfg.Listen, "usher takes a new certificate over by itself; its log says why not", "%v", err)
+		a.Warn("api", a.cfg.Listen, "a running usher loads a new certificate by itself; its log says why it did not", "%v", err)
 	case err != nil:
-		a.Fail(fault.Config, "api", a.cfg.Listen, other, "is in use, and no usher answers: %v", err)
+		a.Fail(fault.Config, "api", a.cfg.Listen, other, "port is taken, and no usher answers: %v", err)
 	case status.Directory != nil && !status.Directory.Current && status.Directory.AsOf.IsZero():
-		a.Warn("api", a.cfg.Listen, "if it was started just now, wait until /readyz of http.listen answers 200, and check again; otherwise its log says why it does not follow the bucket",
-			"a usher answers, and has no directory yet: it decides nothing")
+		a.Warn("api", a.cfg.Listen, "if it has just started, wait until /readyz on http.listen returns 200 and check again; otherwise its log says why it cannot read the bucket",
+			"usher answers, but has no directory yet: it decides nothing")
 	case status.Directory != nil && !status.Directory.Current:
-		a.Warn("api", a.cfg.Listen, "the log of that usher says why it does not follow the bucket",
-			"a usher answers, and its view of the directory is that of %s", status.Directory.AsOf.UTC().Format(time.RFC3339))
+		a.Warn("api", a.cfg.Listen, "the log of that usher says why it cannot follow the bucket",
+			"usher answers, but its directory is of %s", status.Directory.AsOf.UTC().Format(time.RFC3339))
 	default:
 		a.OK("api", a.cfg.Listen, "a usher answers")
 	}
@@ -145,7 +145,7 @@ func (a *apiCheck) status(ctx context.Context) (*wire.Status, error) {
 	case res.StatusCode != http.StatusOK:
 		return nil, fmt.Errorf("HTTP %d", res.StatusCode)
 	case err != nil || status.Status == "":
-		return nil, errors.New("not the answer of a usher")
+		return nil, errors.New("not an answer of usher")
 	}
 	return &status, nil
 }

@@ -66,9 +66,9 @@ func TestCheckAPI(t *testing.T) {
 		"no view yet":         {apiAnswers(t, 200, `{"status":"warning","directory":{"current":false}}`, nil), false, "api", "warning", "has no directory yet", fault.None},
 		"another certificate": {apiAnswers(t, 200, good, pair(other, otherKey)), true, "api", "warning", "another certificate", fault.None},
 		"another program":     {apiAnswers(t, 404, "not found", nil), false, "api", "error", "no usher answers: HTTP 404", fault.Config},
-		"a page":              {apiAnswers(t, 200, "<html>", nil), false, "api", "error", "not the answer of a usher", fault.Config},
+		"a page":              {apiAnswers(t, 200, "<html>", nil), false, "api", "error", "not an answer of usher", fault.Config},
 		"TLS where none is":   {apiAnswers(t, 200, good, nil), true, "api", "error", "no usher answers", fault.Config},
-		"not of this machine": {"192.0.2.1:9779", false, "api", "warning", "cannot be served here", fault.None},
+		"not of this machine": {"192.0.2.1:9779", false, "api", "warning", "cannot listen", fault.None},
 		"a certificate":       {"127.0.0.1:0", true, "api certificate", "warning", "ends at ", fault.None}, // it is good for a day
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -100,15 +100,15 @@ func checkPrograms(ctx context.Context, f *finding.List, cfg *config.Config, key
 		_, err := s.Sign(budget, []byte("usher check: does this program sign?"))
 		took := time.Since(start).Round(time.Millisecond)
 		cancel()
-		const contract = "docs/reference/signing-programs.md says what a program has to do"
+		const contract = "see docs/reference/signing-programs.md for what a program must do"
 		switch {
 		case errors.Is(err, issuer.ErrSignature):
 			f.Fail(fault.Config, "keyring", k.Command[0], contract, "does not sign for %s: %v", k.PublicKey, err)
 		case err != nil:
 			f.Fail(fault.Runtime, "keyring", k.Command[0], contract, "does not sign for %s: %v", k.PublicKey, err)
 		case 2*took > cfg.Callout.Budget:
-			f.Warn("keyring", k.Command[0], "let it ask something that is nearer, or keeps its connection open",
-				"signs for %s in %v: an answer takes two signatures, and callout.budget is %v", k.PublicKey, took, cfg.Callout.Budget)
+			f.Warn("keyring", k.Command[0], "make it faster: ask a closer service, or keep the connection open",
+				"signs for %s in %v, which is slow: an answer needs two signatures within callout.budget, %v", k.PublicKey, took, cfg.Callout.Budget)
 		default:
 			f.OK("keyring", k.Command[0], "signs for %s in %v", k.PublicKey, took)
 		}

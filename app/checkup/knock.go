@@ -15,8 +15,8 @@ import (
 
 // What becomes of a client that knocks, and that the server does not ask about.
 var (
-	errGotIn    = errors.New("a client with a made-up token got in")
-	errNotAsked = errors.New("a client knocked, and the server did not ask: callout is not active for this account")
+	errGotIn    = errors.New("a client with a random token got in")
+	errNotAsked = errors.New("a client connected, but the server did not ask usher: auth callout is not active for this account")
 )
 
 // knock returns the request that a client causes, or says why there was none.
@@ -24,7 +24,7 @@ func (s *serverCheck) knock(ctx context.Context, seen <-chan *nats.Msg) (callout
 	sight, err := s.causes(ctx, seen, s.cfg.NATS.SentinelCredsFile)
 	switch {
 	case errors.Is(err, errGotIn):
-		s.Fail(fault.Config, "callout", s.url, "the server has no authorization, or a no_auth_user", "%v", err)
+		s.Fail(fault.Config, "callout", s.url, "the server has no authorization, or it has a no_auth_user", "%v", err)
 	case errors.Is(err, errNotAsked):
 		s.Fail(fault.Config, "callout", s.url, "set authorization.auth_callout in the server's configuration, with account "+s.cfg.Accounts.Callout, "%v", err)
 	case err != nil:
@@ -45,17 +45,17 @@ func (s *serverCheck) tokenOnly(ctx context.Context, seen <-chan *nats.Msg) {
 	set := "set default_sentinel in the server's configuration to the user JWT of a bearer of " + s.cfg.Accounts.Callout
 	switch {
 	case errors.Is(err, errGotIn):
-		s.Fail(fault.Config, check, s.url, set+", and no no_auth_user; a user of another account is let in without a question", "with nothing beside it, %v", err)
+		s.Fail(fault.Config, check, s.url, set+", and remove no_auth_user; the server accepts a user of another account without asking usher", "without a sentinel, %v", err)
 	case errors.Is(err, errNotAsked):
-		s.Warn(check, s.url, set+", if they should do without; one that is set, and is no bearer, has expired or is of another account, does not count",
-			"no default_sentinel: clients need the sentinel's credentials beside their token")
+		s.Warn(check, s.url, set+", so that they need none; a default_sentinel that is not a bearer, has expired or belongs to another account has no effect",
+			"no default_sentinel: clients need the sentinel's credentials in addition to their token")
 	case err != nil:
 		s.Fail(fault.Runtime, check, s.url, "", "%v", err)
 	default:
 		s.sighted(&sight)
 	}
 	if len(*s.List) == before {
-		s.OK(check, s.url, "its default_sentinel is that of nats.sentinel_creds_file")
+		s.OK(check, s.url, "its default_sentinel is the same as in nats.sentinel_creds_file")
 	}
 }
 

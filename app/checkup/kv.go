@@ -50,7 +50,7 @@ func checkLive(ctx context.Context, f *finding.List, path string, cfg *config.Co
 	case cfg.Directory.From == config.DirectoryEmbedded:
 		s = b.embedded(ctx)
 	case offline:
-		f.Warn("directory", b.where, "leave --offline out", "not looked at: that takes the servers")
+		f.Warn("directory", b.where, "omit --offline", "not checked: that needs the servers")
 	default:
 		s = b.read(ctx)
 	}
@@ -83,22 +83,22 @@ func (b *bucketCheck) kept(now time.Time) *snapshot.Snapshot {
 	const check = "snapshot"
 	file := b.cfg.Directory.SnapshotFile
 	if file == "" {
-		b.Warn(check, "", "set directory.snapshot_file", "none is kept on disk: while the bucket cannot be reached, no usher can start")
+		b.Warn(check, "", "set directory.snapshot_file", "no snapshot is kept on disk: an usher cannot start while the bucket is unreachable")
 		return nil
 	}
 	if err := canWrite(filepath.Dir(file)); err != nil {
-		b.Fail(fault.Config, check, file, "directory.snapshot_file has to be in a directory that usher can write to", "cannot be kept: %v", err)
+		b.Fail(fault.Config, check, file, "directory.snapshot_file must be in a folder that usher can write to", "cannot be written: %v", err)
 	}
 	s, status, err := kv.ReadCache(file, b.cfg.Directory.Bucket)
 	switch age := now.Sub(status.Checked).Round(time.Second); {
 	case errors.Is(err, fs.ErrNotExist):
-		b.OK(check, file, "none yet: a running usher makes it")
+		b.OK(check, file, "none yet: a running usher writes it")
 	case err != nil:
-		b.Warn(check, file, "a usher that follows the bucket makes it anew; one that starts while NATS is away has to wait",
+		b.Warn(check, file, "a running usher writes it again; an usher that starts while NATS is down must wait",
 			"cannot be used: %v", secretfile.WithoutPath(err))
 	case age > oldSnapshot:
-		b.Warn(check, file, "usher serve -c "+shellword.Quote(b.path)+"; if it runs, its log says why it cannot keep it",
-			"is %v old: no usher keeps it", age)
+		b.Warn(check, file, "usher serve -c "+shellword.Quote(b.path)+"; if it is running, its log says why it cannot write the file",
+			"is %v old: no running usher updates it", age)
 	default:
 		b.OK(check, file, "%v old, at revision %d", max(age, 0), status.Revision)
 	}
@@ -133,21 +133,21 @@ func canWrite(dir string) error {
 func (b *bucketCheck) embedded(ctx context.Context) *snapshot.Snapshot {
 	dir := b.cfg.Directory.StoreDir
 	if !exists(dir) {
-		b.Warn("directory", dir, "usher bootstrap makes it, with the first service admin: usher bootstrap -c "+shellword.Quote(b.path), "is not there yet")
+		b.Warn("directory", dir, "create it and the first service admin: usher bootstrap -c "+shellword.Quote(b.path), "does not exist yet")
 		return nil
 	}
 	store, err := devserver.StartStore(dir)
 	switch {
 	case errors.Is(err, devserver.ErrStoreInUse):
-		b.OK("directory", dir, "a usher that runs keeps it")
+		b.OK("directory", dir, "a running usher uses it")
 		return nil
 	case err != nil:
-		b.Fail(fault.Config, "directory", dir, "directory.store_dir has to be the directory of an embedded server, and usher's alone", "%v", err)
+		b.Fail(fault.Config, "directory", dir, "directory.store_dir must be a folder that only usher uses", "%v", err)
 		return nil
 	}
 	nc, err := store.Connect()
 	if err != nil {
-		b.Fail(fault.Runtime, "directory", dir, "see what is in that directory", "%v", errors.Join(err, store.Stop()))
+		b.Fail(fault.Runtime, "directory", dir, "look into that folder", "%v", errors.Join(err, store.Stop()))
 		return nil
 	}
 	defer func() {
@@ -169,7 +169,7 @@ func (b *bucketCheck) read(ctx context.Context) *snapshot.Snapshot {
 	nc, err := nats.Connect(natsconn.URLs(b.cfg), append(opts, nats.Name("usher-check"), nats.Timeout(deployment.ConnectTimeout), nats.NoReconnect(),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
 	if err != nil {
-		b.Fail(fault.Runtime, "directory", b.where, "see below at connect, what is in the way", "cannot be reached: %v", err)
+		b.Fail(fault.Runtime, "directory", b.where, "the connect finding below gives the cause", "cannot be reached: %v", err)
 		return nil
 	}
 	defer nc.Close()
@@ -187,7 +187,7 @@ func (b *bucketCheck) jetStream(ctx context.Context, nc *nats.Conn) bool {
 	}
 	js, err := jetstream.New(nc)
 	if err != nil {
-		b.Fail(fault.Runtime, "directory", b.where, "nats-server's log may say why", "%v", err)
+		b.Fail(fault.Runtime, "directory", b.where, "look at the log of nats-server", "%v", err)
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, deployment.RequestTimeout)
@@ -195,15 +195,15 @@ func (b *bucketCheck) jetStream(ctx context.Context, nc *nats.Conn) bool {
 	account, err := js.AccountInfo(ctx)
 	switch last := nc.LastError(); {
 	case errors.Is(last, nats.ErrPermissionViolation):
-		b.Fail(fault.Config, "directory", b.where, "the service user needs to publish to $JS.API.>, $JS.ACK.> and $KV."+b.cfg.Directory.Bucket+".>, and to subscribe to _INBOX.>",
-			"the server refuses the service user JetStream: %v", last)
+		b.Fail(fault.Config, "directory", b.where, "the service user must be allowed to publish to $JS.API.>, $JS.ACK.> and $KV."+b.cfg.Directory.Bucket+".>, and to subscribe to _INBOX.>",
+			"the server denies JetStream to the service user: %v", last)
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
 		b.Fail(fault.Config, "directory", b.where, b.enableHint(), "JetStream is not enabled for account %s", b.cfg.Accounts.Callout)
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, nats.ErrNoResponders):
-		b.Fail(fault.Config, "directory", b.where, "add to the server's configuration: jetstream { store_dir: … }; and: "+b.enableHint(),
+		b.Fail(fault.Config, "directory", b.where, "add jetstream { store_dir: … } to the server's configuration, and "+b.enableHint(),
 			"JetStream is not enabled on server %s", nc.ConnectedServerName())
 	case err != nil:
-		b.Fail(fault.Runtime, "directory", b.where, "has the cluster a JetStream leader? nats-server's log says so", "JetStream does not answer: %v", err)
+		b.Fail(fault.Runtime, "directory", b.where, "does the cluster have a JetStream leader? look at the log of nats-server", "JetStream does not answer: %v", err)
 	default:
 		return b.room(nc, account)
 	}
@@ -224,11 +224,11 @@ func (b *bucketCheck) room(nc *nats.Conn, account *jetstream.AccountInfo) bool {
 	switch limit := account.Limits.MaxStreams; {
 	case account.Streams > 0: // it may well be the bucket
 	case limit == 0:
-		b.Fail(fault.Config, "directory", b.where, "let account "+b.cfg.Accounts.Callout+" have a stream", "account %s may have no stream", b.cfg.Accounts.Callout)
+		b.Fail(fault.Config, "directory", b.where, "allow account "+b.cfg.Accounts.Callout+" a stream", "account %s may have no stream", b.cfg.Accounts.Callout)
 		return false
 	case b.cfg.Directory.Replicas > 1 && nc.ConnectedClusterName() == "":
-		b.Fail(fault.Config, "directory", b.where, "leave directory.replicas out, or make the server one of a cluster",
-			"cannot be made: directory.replicas is %d, and server %s is in no cluster", b.cfg.Directory.Replicas, nc.ConnectedServerName())
+		b.Fail(fault.Config, "directory", b.where, "remove directory.replicas, or make the server part of a cluster",
+			"cannot be created: directory.replicas is %d, and server %s is in no cluster", b.cfg.Directory.Replicas, nc.ConnectedServerName())
 		return false
 	}
 	return true
@@ -240,19 +240,19 @@ func (b *bucketCheck) bucket(ctx context.Context, nc *nats.Conn) bool {
 	defer cancel()
 	d := &b.cfg.Directory
 	info, err := kv.Inspect(ctx, kv.Config{Conn: nc, Bucket: d.Bucket, Log: slog.New(slog.DiscardHandler), Now: time.Now})
-	const bootstrap = "usher bootstrap makes it, with the first service admin: usher bootstrap -c "
+	const bootstrap = "create it and the first service admin: usher bootstrap -c "
 	switch {
 	case errors.Is(err, kv.ErrNoBucket) && d.SnapshotFile != "" && exists(d.SnapshotFile):
-		b.Fail(fault.Config, "directory", b.where, "nats stream restore; or for a new beginning remove "+d.SnapshotFile+", then usher bootstrap -c "+shellword.Quote(b.path),
-			"is gone: what is kept on disk is served, and no other is made")
+		b.Fail(fault.Config, "directory", b.where, "restore it with nats stream restore; or start anew: remove "+d.SnapshotFile+", then usher bootstrap -c "+shellword.Quote(b.path),
+			"is gone: usher serves the snapshot on disk and creates no new bucket")
 	case errors.Is(err, kv.ErrNoBucket) && d.CreateBucket:
-		b.Warn("directory", b.where, bootstrap+shellword.Quote(b.path), "is not there yet")
+		b.Warn("directory", b.where, bootstrap+shellword.Quote(b.path), "does not exist yet")
 	case errors.Is(err, kv.ErrNoBucket):
-		b.Fail(fault.Config, "directory", b.where, "set directory.create_bucket: true; "+bootstrap+shellword.Quote(b.path), "is not there, and directory.create_bucket is false")
+		b.Fail(fault.Config, "directory", b.where, "set directory.create_bucket: true; "+bootstrap+shellword.Quote(b.path), "does not exist, and directory.create_bucket is false")
 	case errors.Is(err, kv.ErrBucket):
-		b.Fail(fault.Config, "directory", b.where, "nats stream edit KV_"+d.Bucket+"; or set directory.bucket to another, which is made as it has to be", "%v", err)
+		b.Fail(fault.Config, "directory", b.where, "nats stream edit KV_"+d.Bucket+"; or set directory.bucket to a new name, and usher creates it correctly", "%v", err)
 	case err != nil:
-		b.Fail(fault.Runtime, "directory", b.where, "has the bucket a leader? nats stream info KV_"+d.Bucket, "%v", err)
+		b.Fail(fault.Runtime, "directory", b.where, "does the bucket have a leader? nats stream info KV_"+d.Bucket, "%v", err)
 	default:
 		b.keeping(&info.Config)
 		b.size(quota.UsageOf(info))
@@ -270,7 +270,7 @@ func (b *bucketCheck) keeping(have *jetstream.StreamConfig) {
 			"has %s, directory.replicas is %d", plural.Count(have.Replicas, "replica"), d.Replicas)
 	}
 	if storage := strings.ToLower(have.Storage.String()); storage != d.Storage {
-		b.Warn("directory", b.where, "set directory.storage: "+storage+"; the storage of a bucket cannot be changed", "is kept in %s, directory.storage is %s", storage, d.Storage)
+		b.Warn("directory", b.where, "set directory.storage: "+storage+"; the storage of a bucket cannot be changed", "uses %s storage, directory.storage is %s", storage, d.Storage)
 	}
 }
 
@@ -285,11 +285,11 @@ func (b *bucketCheck) size(u quota.Usage) {
 	}
 	switch {
 	case u.Near():
-		b.Fail(fault.Runtime, "directory", b.where, raise+"; or remove what is not needed: the marks of that go after "+kv.MarkerLife.String(),
-			"is nearly full, and takes nothing that makes it larger: it holds %d bytes of %d", u.Bytes, u.Limit)
+		b.Fail(fault.Runtime, "directory", b.where, raise+"; or remove entries that are not needed: their markers expire after "+kv.MarkerLife.String(),
+			"is nearly full and refuses changes that make it larger: %d of %d bytes", u.Bytes, u.Limit)
 	case configured == "":
 	case u.Limit == 0:
-		b.Warn("directory", b.where, configured, "has no max_bytes: it grows until the disk of its servers is full")
+		b.Warn("directory", b.where, configured, "has no max_bytes: it can fill the disk of the servers")
 	case u.Limit != int64(d.MaxBytes):
 		b.Warn("directory", b.where, configured, "has max_bytes %d, directory.max_bytes is %d", u.Limit, d.MaxBytes)
 	}
@@ -297,14 +297,14 @@ func (b *bucketCheck) size(u quota.Usage) {
 	if u.Limit > 0 {
 		limit = "of " + strconv.FormatInt(u.Limit, 10)
 	}
-	b.OK("directory", b.where, "%d messages (entries, and marks of removed ones), %d bytes %s", u.Messages, u.Bytes, limit)
+	b.OK("directory", b.where, "%d messages (entries and delete markers), %d bytes %s", u.Messages, u.Bytes, limit)
 }
 
 // entries reads the bucket, and says which entries cannot be read.
 func (b *bucketCheck) entries(ctx context.Context, nc *nats.Conn) *snapshot.Snapshot {
 	store, err := kv.Open(kv.Config{Conn: nc, Bucket: b.cfg.Directory.Bucket, Log: slog.New(slog.DiscardHandler), Now: time.Now}) // without the snapshot: everything is read
 	if err != nil {
-		b.Fail(fault.Runtime, "directory", b.where, "nats-server's log may say why", "%v", err)
+		b.Fail(fault.Runtime, "directory", b.where, "look at the log of nats-server", "%v", err)
 		return nil
 	}
 	ctx, stop := context.WithTimeout(ctx, checkLoad)
@@ -320,7 +320,7 @@ func (b *bucketCheck) entries(ctx context.Context, nc *nats.Conn) *snapshot.Snap
 		select {
 		case <-tick.C:
 		case <-ended:
-			b.Fail(fault.Runtime, "directory", b.where, "is the network slow, or the server busy?", "cannot be read within %v", checkLoad)
+			b.Fail(fault.Runtime, "directory", b.where, "is the network slow or the server busy?", "could not be read within %v", checkLoad)
 			return nil
 		}
 	}
@@ -334,13 +334,13 @@ func (b *bucketCheck) entries(ctx context.Context, nc *nats.Conn) *snapshot.Snap
 const checkLoad = 2 * time.Minute
 
 func (b *bucketCheck) unread(faults []kv.Fault) {
-	const hint = "is it from a newer usher? otherwise put it right over the API, or delete it there"
+	const hint = "is it from a newer usher? otherwise correct or delete it over the API"
 	for i, x := range faults {
 		if i == shownFaults {
-			b.Fail(fault.Config, "directory", b.where, "the log of usher serve has them all", "%d more of its entries cannot be used", len(faults)-i)
+			b.Fail(fault.Config, "directory", b.where, "the log of usher serve lists all of them", "%d more of its entries cannot be used", len(faults)-i)
 			return
 		}
-		b.Fail(fault.Config, "directory", b.where, hint, "entry %s (revision %d) cannot be used, and gives nobody anything: %s", x.Key, x.Revision, x.Message)
+		b.Fail(fault.Config, "directory", b.where, hint, "entry %s (revision %d) cannot be used and grants nothing: %s", x.Key, x.Revision, x.Message)
 	}
 }
 
@@ -352,7 +352,7 @@ func keepsBuckets(version string) bool {
 }
 
 func tooOld(nc *nats.Conn) string {
-	return "a directory in NATS takes nats-server 2.12 or later, and server " + nc.ConnectedServerName() + " is " + nc.ConnectedServerVersion()
+	return "a directory in NATS needs nats-server 2.12 or later; server " + nc.ConnectedServerName() + " is " + nc.ConnectedServerVersion()
 }
 
 func exists(path string) bool {

@@ -108,7 +108,7 @@ func TestCheckBucket(t *testing.T) {
 	for _, operator := range []bool{false, true} {
 		s := newBucketSite(t, operator)
 		f, snapshot := s.check(t)
-		holds(t, f, fault.None, "directory", "warning", "is not there yet")
+		holds(t, f, fault.None, "directory", "warning", "does not exist yet")
 		holds(t, f, fault.None, "snapshot", "ok", "none yet")
 		if js, err := jetstream.New(s.conn); snapshot != nil || err != nil || !noBucket(t, js) {
 			t.Errorf("the bucket was made by looking: %v", err)
@@ -132,7 +132,7 @@ func TestCheckBucket(t *testing.T) {
 	}
 }
 
-// TestCheckLostBucket: a bucket that is gone is told from one that is not there yet.
+// TestCheckLostBucket: a bucket that is gone is told from one that does not exist yet.
 func TestCheckLostBucket(t *testing.T) {
 	t.Parallel()
 	s := newBucketSite(t, false)
@@ -178,7 +178,7 @@ func TestCheckBucketSettings(t *testing.T) {
 	s.Edit(t, setup.FileConfig, "#storage: file", "storage: memory")
 	f, _ = s.check(t)
 	holds(t, f, fault.None, "directory", "warning", "has 1 replica, directory.replicas is 3")
-	holds(t, f, fault.None, "directory", "warning", "is kept in file, directory.storage is memory")
+	holds(t, f, fault.None, "directory", "warning", "uses file storage, directory.storage is memory")
 }
 
 // TestCheckBucketSize: a bucket that grows without a limit, has another one than it
@@ -274,7 +274,7 @@ func TestCheckSnapshot(t *testing.T) {
 	f = nil
 	b := bucketCheck{List: &f, path: s.Config(), cfg: s.cfg(t), where: "bucket"}
 	b.kept(time.Now().Add(oldSnapshot + time.Minute))
-	holds(t, f, fault.None, "snapshot", "warning", "old: no usher keeps it")
+	holds(t, f, fault.None, "snapshot", "warning", "old: no running usher updates it")
 
 	file := s.Path(setup.FileSnapshot)
 	text, err := os.ReadFile(file)
@@ -287,7 +287,7 @@ func TestCheckSnapshot(t *testing.T) {
 	}
 	s.Edit(t, setup.FileConfig, "snapshot_file: "+setup.FileSnapshot, "snapshot_file: usher.yaml/snapshot")
 	f, _ = s.check(t)
-	holds(t, f, fault.Config, "snapshot", "error", "cannot be kept: ")
+	holds(t, f, fault.Config, "snapshot", "error", "cannot be written: ")
 	s.Edit(t, setup.FileConfig, "  snapshot_file: usher.yaml/snapshot\n", "")
 	f, _ = s.check(t)
 	holds(t, f, fault.None, "snapshot", "warning", "none is kept on disk")

@@ -76,15 +76,15 @@ func largestAnswer(ctx context.Context, cfg *config.Config, keys *issuer.Keyring
 func (s *serverCheck) payload(takes int64) {
 	const check = "max_payload"
 	if err := s.largest.err; err != nil {
-		s.Fail(fault.Config, check, s.url, "the keyring, and the program that signs, have to be mended", "what %s would get cannot be signed, so its size is not known: %v", s.largest.who, err)
+		s.Fail(fault.Config, check, s.url, "correct the keyring or the signing program", "cannot sign the answer for %s, so its size is unknown: %v", s.largest.who, err)
 		return
 	}
 	if s.largest.bytes == 0 {
 		return
 	}
-	limit, name := takes, fmt.Sprintf("the server takes %d (max_payload)", takes)
+	limit, name := takes, fmt.Sprintf("the server accepts %d (max_payload)", takes)
 	if limit > jwt.MaxTokenSize {
-		limit, name = jwt.MaxTokenSize, fmt.Sprintf("no server takes a JWT of more than %d", jwt.MaxTokenSize)
+		limit, name = jwt.MaxTokenSize, fmt.Sprintf("no server accepts a JWT of more than %d", jwt.MaxTokenSize)
 	}
 	what := fmt.Sprintf("the answer for %s has up to %d bytes", s.largest.who, s.largest.bytes)
 	if s.largest.rules > 0 {
@@ -92,7 +92,7 @@ func (s *serverCheck) payload(takes int64) {
 	}
 	if s.largest.bytes > limit {
 		s.Fail(fault.Config, check, s.url, operatormode.PayloadHint(s.largest.who, s.largest.acls, "the server's"),
-			"%s, and %s: clients with such a grant are not answered", what, name)
+			"%s, but %s: usher does not answer clients with this grant", what, name)
 		return
 	}
 	s.OK(check, s.url, "%s, and %s", what, name)

@@ -58,11 +58,11 @@ func walls() []wall {
 	return []wall{
 		{
 			row: "wall: a second CONNECT ends what the first one had", since: []natsRelease{{2, 11, 17}, {2, 12, 8}},
-			fault: "a client that sends a second CONNECT with another key keeps the subscriptions of the first, past the end of that key and in another account",
+			fault: "a client that sends a second CONNECT with another key keeps the subscriptions of the first, even after that key has ended and in another account",
 		},
 		{
 			row: "wall: no trace (`Nats-Trace-Dest`) where its publisher may not publish", since: []natsRelease{{2, 10, 0}, {2, 11, 15}, {2, 12, 6}},
-			fault: "with the header Nats-Trace-Dest a publisher sends traces to any subject, past the ACLs",
+			fault: "with the header Nats-Trace-Dest a publisher can send traces to any subject, whatever the ACLs say",
 		},
 	}
 }
@@ -83,7 +83,7 @@ func checkRelease(f *finding.List, where, version string) {
 		}
 	}
 	if len(faults) > 0 {
-		f.Warn("release", where, "take nats-server "+wallsFrom+" (docs/reference/compatibility.md)",
-			"nats-server %s does not hold what usher grants: %s", r, strings.Join(faults, "; "))
+		f.Warn("release", where, "use nats-server "+wallsFrom+" (docs/reference/compatibility.md)",
+			"nats-server %s does not fully enforce grants: %s", r, strings.Join(faults, "; "))
 	}
 }

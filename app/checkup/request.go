@@ -13,16 +13,16 @@ func (s *serverCheck) seal(x *callout.Inspection) {
 	switch {
 	case x.Refusal == callout.CodePlaintext:
 		s.Fail(fault.Config, "xkey", s.url, s.setXKey()+operatormode.PublicXKey(s.keys),
-			"the server asks in the clear, and the keyring has an xkey: usher refuses such requests")
+			"the server sends requests unencrypted, but the keyring has an xkey, so usher refuses them")
 	case x.Refusal == callout.CodeXKeyUnknown:
 		s.Fail(fault.Config, "xkey", s.url, "put the seed of the server's "+s.xkeyName()+" into "+s.cfg.Keyring.Dir+s.orOurs(),
-			"the server seals to an xkey that is not in the keyring")
+			"the server encrypts requests to an xkey that is not in the keyring")
 	case x.Refusal != "":
-		s.Fail(fault.Config, "request", s.url, "", "usher would not take the request: %s (%s)", x.Cause, x.Refusal)
+		s.Fail(fault.Config, "request", s.url, "", "usher would refuse the request: %s (%s)", x.Cause, x.Refusal)
 	case !x.Sealed:
-		s.Warn("xkey", s.url, "make one, and set "+s.xkeyName(), "requests come in the clear: whoever reads in account %s reads credentials", s.cfg.Accounts.Callout)
+		s.Warn("xkey", s.url, "create one, and set "+s.xkeyName(), "requests are not encrypted: a client that can subscribe in account %s can read credentials", s.cfg.Accounts.Callout)
 	default:
-		s.OK("xkey", s.url, "requests are sealed to a key of the keyring")
+		s.OK("xkey", s.url, "requests are encrypted to a key of the keyring")
 	}
 }
 
@@ -48,16 +48,16 @@ func (s *serverCheck) judge(x *callout.Inspection) {
 	switch {
 	case x.Timeout < s.cfg.Callout.Budget:
 		s.Fail(fault.Config, "timeout", s.url, "set authorization.timeout to 3 in the server's configuration, or lower callout.budget",
-			"the server gives up after about %s, the budget is %s", x.Timeout, s.cfg.Callout.Budget)
+			"the server waits about %s, less than callout.budget, %s", x.Timeout, s.cfg.Callout.Budget)
 	case x.Timeout < patientTimeout:
 		s.Warn("timeout", s.url, "set authorization.timeout to 3 in the server's configuration (docs/explanation/silence.md)",
-			"the server gives up after about %s: clients can take an answer that never came for a refusal", x.Timeout)
+			"the server waits about %s: clients can mistake a missing answer for a denial", x.Timeout)
 	default:
-		s.OK("timeout", s.url, "about %s, the budget is %s", x.Timeout, s.cfg.Callout.Budget)
+		s.OK("timeout", s.url, "the server waits about %s; callout.budget is %s", x.Timeout, s.cfg.Callout.Budget)
 	}
 	if x.Skew.Abs() > s.cfg.Callout.ClockSkew {
-		s.Fail(fault.Config, "clock", s.url, "synchronise the clocks; callout.clock_skew says how much is borne",
-			"this machine's clock is %s off the server's", x.Skew.Round(time.Second))
+		s.Fail(fault.Config, "clock", s.url, "synchronise the clocks; callout.clock_skew is the maximum difference",
+			"the clock of this machine differs from the server's by %s", x.Skew.Round(time.Second))
 	} else {
 		s.OK("clock", s.url, "less than %s apart", (x.Skew.Abs() + time.Second).Round(time.Second))
 	}

@@ -82,8 +82,8 @@ func (s *serverCheck) run(ctx context.Context, opts []nats.Option) {
 		return
 	}
 	if err := nc.LastError(); errors.Is(err, nats.ErrPermissionViolation) {
-		s.Fail(fault.Config, "subscribe", s.url, "the service user needs to subscribe to "+callout.Subject+" and $SRV.>, and to publish answers",
-			"the server refuses the service user its subscription: %v", err)
+		s.Fail(fault.Config, "subscribe", s.url, "the service user must be allowed to subscribe to "+callout.Subject+" and $SRV.>, and to publish answers",
+			"the server denies the subscription of the service user: %v", err)
 		return
 	}
 	s.services(ctx, nc)
@@ -97,10 +97,10 @@ func (s *serverCheck) cannotConnect(err error) {
 		s.Fail(fault.Config, "connect", s.url, s.authUserHint()+"; "+s.secretHint(),
 			"the server refuses the service user: %v", err)
 	case errors.Is(err, nats.ErrNoServers), natsconn.TimedOut(err):
-		s.Fail(fault.Runtime, "connect", s.url, "is nats-server running, and is this its address?", "%v", err)
+		s.Fail(fault.Runtime, "connect", s.url, "is nats-server running at this address?", "%v", err)
 	default:
-		s.Fail(fault.Config, "connect", s.url, s.authUserHint()+"; and nats.tls has to fit the server's certificate, with nats.tls.handshake_first where it wants the handshake first",
-			"the server is there, and the connection does not come about: %v", err)
+		s.Fail(fault.Config, "connect", s.url, s.authUserHint()+"; nats.tls must match the server's certificate; set nats.tls.handshake_first if the server has handshake_first",
+			"the server answers, but the connection fails: %v", err)
 	}
 }
 
@@ -108,11 +108,11 @@ func (s *serverCheck) cannotConnect(err error) {
 func (s *serverCheck) secretHint() string {
 	switch n := &s.cfg.NATS; {
 	case n.NKeyFile != "":
-		return "nats.nkey_file has to hold its seed"
+		return "nats.nkey_file must contain its seed"
 	case n.CredsFile != "":
-		return "nats.creds_file has to hold its credentials"
+		return "nats.creds_file must contain its credentials"
 	default:
-		return "nats.password_file has to hold its password"
+		return "nats.password_file must contain its password"
 	}
 }
 
@@ -127,7 +127,7 @@ func (s *serverCheck) account(ctx context.Context, nc *nats.Conn) bool {
 		return false
 	case account != assembly.ServerAccount(s.cfg, s.keys):
 		s.Fail(fault.Config, "account", s.url, s.accountHint(),
-			"the service user is in account %q, accounts.callout says %q", account, s.called(assembly.ServerAccount(s.cfg, s.keys)))
+			"the service user is in account %q, but accounts.callout is %q", account, s.called(assembly.ServerAccount(s.cfg, s.keys)))
 		return false
 	}
 	s.OK("account", s.url, "the service user is in %s", s.called(account))

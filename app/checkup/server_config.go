@@ -30,26 +30,26 @@ func checkServerConfig(f *finding.List, file string, cfg *config.Config, keys *i
 	x, err := devserver.Read(file)
 	switch {
 	case err != nil:
-		f.Fail(fault.Config, check, file, "it is read as nats-server reads it: check it where all files are that it names (nats-server -t -c FILE)", "%v", err)
+		f.Fail(fault.Config, check, file, "run the check on the machine that has all files it includes (compare nats-server -t -c FILE)", "%v", err)
 		return
 	case x.Operators > 0 || cfg.NATS.Mode == config.ModeOperator:
-		f.Fail(fault.Config, check, file, "leave --server-config out: in operator mode accounts and users are JWTs, which are looked at", "is for config mode")
+		f.Fail(fault.Config, check, file, "omit --server-config: in operator mode usher checks the account and user JWTs", "is for config mode")
 		return
 	case x.Callout == nil:
-		f.Fail(fault.Config, check, file, "set authorization.auth_callout, with account "+cfg.Accounts.Callout, "has no auth_callout: usher is not asked")
+		f.Fail(fault.Config, check, file, "set authorization.auth_callout, with account "+cfg.Accounts.Callout, "has no auth_callout: the server does not ask usher")
 		return
 	}
 	before := len(*f)
 	c := x.Callout
 	if c.Account != cfg.Accounts.Callout {
-		f.Fail(fault.Config, check, file, "accounts.callout and auth_callout.account are one and the same", "auth_callout.account is %s, accounts.callout says %s", c.Account, cfg.Accounts.Callout)
+		f.Fail(fault.Config, check, file, "accounts.callout and auth_callout.account must be the same", "auth_callout.account is %s, but accounts.callout is %s", c.Account, cfg.Accounts.Callout)
 	}
 	checkFileKeys(f, file, c, keys)
 	checkFileAccounts(f, file, x, cfg, snapshot)
 	checkFileUsers(f, file, x, cfg)
 	checkStoreDir(f, file, x.StoreDir)
 	if len(*f) == before {
-		f.OK(check, file, "asks usher about every client but %s, and has every account that clients land in", strings.Join(c.AuthUsers, ", "))
+		f.OK(check, file, "asks usher about every client except %s, and has every account that clients use", strings.Join(c.AuthUsers, ", "))
 	}
 	(&serverCheck{List: f, url: file, largest: largest}).payload(x.MaxPayload)
 }
@@ -73,19 +73,19 @@ func checkFileKeys(f *finding.List, file string, c *devserver.Callout, keys *iss
 	if _, signs := keys.Signer(c.Issuer); !signs {
 		hint := retiredHint(keys, c.Issuer)
 		if hint == "" {
-			hint = "put its seed into the keyring, or set auth_callout.issuer to " + issuerInUse(keys)
+			hint = "add its seed to the keyring, or set auth_callout.issuer to " + issuerInUse(keys)
 		}
-		f.Fail(fault.Config, check, file, hint, "auth_callout.issuer is %s, which does not sign here", c.Issuer)
+		f.Fail(fault.Config, check, file, hint, "auth_callout.issuer is %s, but the keyring cannot sign with it", c.Issuer)
 	}
 	held := slices.ContainsFunc(keys.XKeys(), func(x *issuer.XKey) bool { return x.PublicKey() == c.XKey })
 	switch set := "set auth_callout.xkey to " + operatormode.PublicXKey(keys); {
 	case held:
 	case c.XKey == "" && len(keys.XKeys()) == 0:
-		f.Warn(check, file, "make one, and set auth_callout.xkey", "requests come in the clear: whoever reads in account %s reads credentials", c.Account)
+		f.Warn(check, file, "create one, and set auth_callout.xkey", "requests are not encrypted: a client that can subscribe in account %s can read credentials", c.Account)
 	case c.XKey == "":
-		f.Fail(fault.Config, check, file, set, "has no auth_callout.xkey, and the keyring has one: usher refuses requests in the clear")
+		f.Fail(fault.Config, check, file, set, "has no auth_callout.xkey, but the keyring has an xkey: usher refuses unencrypted requests")
 	default:
-		f.Fail(fault.Config, check, file, "put its seed into the keyring, or "+set, "auth_callout.xkey is %s, which is not in the keyring", c.XKey)
+		f.Fail(fault.Config, check, file, "add its seed to the keyring, or "+set, "auth_callout.xkey is %s, but it is not in the keyring", c.XKey)
 	}
 }
 
@@ -95,7 +95,7 @@ func checkFileAccounts(f *finding.List, file string, x *devserver.File, cfg *con
 	for _, name := range slices.Sorted(maps.Keys(lands)) {
 		if !slices.Contains(x.Accounts, name) && !strings.HasPrefix(name, "$") {
 			f.Fail(fault.Config, serverConfigCheck, file, "usher project add -c prints what to add (docs/how-to/project-accounts.md)",
-				"has no account %s: clients that land in it are refused (%s)", name, lands[name])
+				"has no account %s: the server refuses clients that use it (%s)", name, lands[name])
 		}
 	}
 }
@@ -115,8 +115,8 @@ func checkFileUsers(f *finding.List, file string, x *devserver.File, cfg *config
 	for _, u := range x.Users {
 		switch reason := "one of auth_users"; {
 		case u.Name == x.NoAuthUser && c.Bypasses(u):
-			f.Fail(fault.Config, check, file, "take no_auth_user out, or its user out of auth_users and its account into allowed_accounts: then usher is asked",
-				"no_auth_user is %s of %s, which is let in without usher being asked: whoever has no credential is that user", u.Name, u.Account)
+			f.Fail(fault.Config, check, file, "remove no_auth_user; or remove its user from auth_users and add its account to allowed_accounts, so that the server asks usher",
+				"no_auth_user is %s of %s: the server accepts clients without a credential as that user and does not ask usher", u.Name, u.Account)
 		case own[u.Name] || !c.Bypasses(u):
 		default:
 			if !slices.Contains(c.AuthUsers, u.Name) {
@@ -127,8 +127,8 @@ func checkFileUsers(f *finding.List, file string, x *devserver.File, cfg *config
 	}
 	if len(past) > 0 {
 		slices.Sort(past)
-		f.Warn(check, file, "usher decides about a user that is not among auth_users, and whose account is among allowed_accounts where that is set",
-			"the server lets %s of the file in without asking usher: %s", plural.Count(len(past), "user"), strings.Join(past, "; "))
+		f.Warn(check, file, "remove them from auth_users and, if allowed_accounts is set, add their account to it, so that the server asks usher",
+			"the server accepts %s of the file without asking usher: %s", plural.Count(len(past), "user"), strings.Join(past, "; "))
 	}
 }
 

@@ -132,10 +132,10 @@ func (set *serverSet) learnFromSystem(cfg *config.Config) {
 // says of itself if it can be asked.
 func checkUnreached(f *finding.List, cfg *config.Config, set *serverSet) {
 	const check = "connect"
-	hint := "usher check where that server can be reached, or put an address of it that is reachable from here into nats.urls"
+	hint := "run usher check where that server is reachable, or add a reachable address of it to nats.urls"
 	if set.view == nil {
 		for _, a := range set.lost {
-			f.Warn(check, a.url, hint, "not reachable from here, and so not looked at; server %s names it", a.from)
+			f.Warn(check, a.url, hint, "not reachable from here, so not checked; server %s announces it", a.from)
 		}
 		return
 	}
@@ -143,16 +143,16 @@ func checkUnreached(f *finding.List, cfg *config.Config, set *serverSet) {
 		if set.reached[s.ID] != "" {
 			continue
 		}
-		says := "it does not say anything of itself"
+		says := "it reports nothing about itself"
 		if v := set.view.varz[s.ID]; v != nil {
 			says = describe(v)
 			checkRelease(f, s.Name, v.Version)
 			if !v.AuthRequired {
 				f.Fail(fault.Config, "callout", s.Name, "set authorization.auth_callout in the server's configuration, with account "+cfg.Accounts.Callout,
-					"the server lets everybody in (auth_required is false)")
+					"the server accepts every client (auth_required is false)")
 			}
 		}
-		f.Warn(check, s.Name, hint, "no address of it is reachable from here (%s), so its issuer, xkey and timeout are not looked at; %s", lostOf(set.lost), says)
+		f.Warn(check, s.Name, hint, "none of its addresses is reachable from here (%s), so its issuer, xkey and timeout are not checked; %s", lostOf(set.lost), says)
 	}
 }
 
@@ -162,7 +162,7 @@ func lostOf(lost []address) string {
 		urls = append(urls, deployment.Host(a.url))
 	}
 	slices.Sort(urls)
-	return cmp.Or(strings.Join(urls, ", "), "it names none")
+	return cmp.Or(strings.Join(urls, ", "), "it announces none")
 }
 
 func describe(v *operator.Varz) string {
@@ -170,7 +170,7 @@ func describe(v *operator.Varz) string {
 	if v.Cluster.Name != "" {
 		where = " of cluster " + v.Cluster.Name
 	}
-	return fmt.Sprintf("it is %s%s, takes up to %d bytes, and gives up after %g s", v.Version, where, v.MaxPayload, v.AuthTimeout)
+	return fmt.Sprintf("it is %s%s, accepts up to %d bytes, and waits %g s for usher", v.Version, where, v.MaxPayload, v.AuthTimeout)
 }
 
 // learn adds the servers that this one tells its clients of.

@@ -31,11 +31,11 @@ func (s *serverCheck) services(ctx context.Context, nc *nats.Conn) {
 	}
 	switch {
 	case err != nil:
-		s.Warn("service", s.url, "the service user needs to publish to $SRV.>, and to subscribe to _INBOX.>", "could not ask who answers: %v", err)
+		s.Warn("service", s.url, "the service user must be allowed to publish to $SRV.>, and to subscribe to _INBOX.>", "cannot ask which ushers run: %v", err)
 	case n == 0:
 		s.Warn("service", s.url, "usher serve -c "+shellword.Quote(s.path), "no usher answers")
 	default:
-		s.OK("service", s.url, "%s of usher in %s; with this configuration each usher makes %d",
+		s.OK("service", s.url, "%s of usher in %s; each usher with this configuration opens %d",
 			plural.Count(n, "connection"), s.cfg.Accounts.Callout, s.cfg.NATS.Connections)
 	}
 }

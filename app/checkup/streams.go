@@ -25,11 +25,11 @@ func checkStreamsOfProjects(f *finding.List, cfg *config.Config, keys *issuer.Ke
 		return // that the directory cannot be read is said
 	}
 	if v == nil {
-		hint := "usher check as a user of the system account (docs/how-to/system-user.md)"
+		hint := "give usher check a user of the system account (docs/how-to/system-user.md)"
 		if cfg.NATS.Mode == config.ModeOperator {
 			hint = "set operator.system_creds_file to the credentials of a user of " + cfg.Accounts.System
 		}
-		f.Warn(check, "", hint, "the servers cannot be asked for the streams of projects: what a publisher reaches by a header is not known (docs/explanation/isolation.md, Headers that act)")
+		f.Warn(check, "", hint, "cannot ask the servers for the streams of projects, so whether headers exceed the ACLs is unknown (docs/explanation/isolation.md, Headers that act)")
 		return
 	}
 	topics := map[string][]string{} // by the account as servers call it: what its projects have
@@ -58,7 +58,7 @@ func checkStreamsOfProjects(f *finding.List, cfg *config.Config, keys *issuer.Ke
 		}
 	}
 	if sound {
-		f.OK(check, "", "%s of projects: in none does a header reach beyond what its publisher may publish to", plural.Count(held, "stream"))
+		f.OK(check, "", "%s of projects checked: in none can a header exceed the ACLs of its publisher", plural.Count(held, "stream"))
 	}
 }
 
@@ -73,12 +73,12 @@ func holdsOne(s *operator.Stream, subjects []string) bool {
 func checkStream(f *finding.List, where string, s *operator.Stream) bool {
 	const check = "streams"
 	if s.Rollup {
-		f.Warn(check, where, "turn it off with nats stream edit, if its publishers do without; or give topics whose publishers may not delete each other's messages a stream each",
-			"allow_rollup_hdrs is on: whoever may publish to one of its topics deletes all of its messages, with Nats-Rollup: all")
+		f.Warn(check, where, "turn it off with nats stream edit if publishers do not need it; or give each topic its own stream",
+			"allow_rollup_hdrs is on: a client that may publish to one topic can delete all messages of the stream (Nats-Rollup: all)")
 	}
 	if s.Schedule {
-		f.Warn(check, where, "it cannot be turned off: make the stream anew without it, or give topics with other publishers a stream of their own",
-			"allow_msg_schedules is on: whoever may publish to one of its topics publishes to every subject of the stream, with Nats-Schedule-Target")
+		f.Warn(check, where, "it cannot be turned off: create the stream again without it, or give each topic its own stream",
+			"allow_msg_schedules is on: a client that may publish to one topic can publish to every subject of the stream (Nats-Schedule-Target)")
 	}
 	return s.Rollup || s.Schedule
 }

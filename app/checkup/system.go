@@ -49,11 +49,11 @@ func checkSystem(ctx context.Context, f *finding.List, cfg *config.Config) *syst
 	var fewer *operator.MissingServersError
 	switch {
 	case errors.As(err, &fewer):
-		f.Warn(systemCheck, natsconn.URLs(cfg), "start the servers that are missing; one that has crashed is counted for some minutes", "%v: the others are not looked at", err)
+		f.Warn(systemCheck, natsconn.URLs(cfg), "start the missing servers; a crashed server is counted for some minutes", "%v: the others are not checked", err)
 	case errors.Is(err, operator.ErrNoServer):
 		f.Fail(fault.Config, systemCheck, natsconn.URLs(cfg), systemUserHint(cfg), "%v", err)
 	case err != nil:
-		f.Fail(fault.Runtime, systemCheck, natsconn.URLs(cfg), "usher check again; if it stays so, look at the servers' logs", "%v", err)
+		f.Fail(fault.Runtime, systemCheck, natsconn.URLs(cfg), "run usher check again; if it fails again, look at the servers' logs", "%v", err)
 	default:
 		f.OK(systemCheck, natsconn.URLs(cfg), "%s: %s", plural.Count(len(v.servers), "server"), operator.Names(v.servers))
 	}
@@ -102,13 +102,13 @@ func checkConnectAsSystem(f *finding.List, cfg *config.Config) *nats.Conn {
 	}
 	if cfg.NATS.SystemPasswordFile == "" && cfg.NATS.SystemNKeyFile == "" {
 		f.Warn(systemCheck, "", systemUserHint(cfg),
-			"none is configured (nats.system_user): which servers there are beyond nats.urls and their clusters, and which accounts each has, cannot be checked")
+			"none is configured (nats.system_user): servers beyond nats.urls and their clusters, and the accounts of each server, cannot be checked")
 		return nil
 	}
 	opts, file, err := systemOptions(cfg)
 	if errors.Is(err, fs.ErrNotExist) {
-		f.Warn(systemCheck, file, "usher check looks at more where it is; where it is not, the keys can be left out",
-			"%v: which servers there are, and which accounts each has, cannot be checked from here", err)
+		f.Warn(systemCheck, file, "run usher check on the machine that has it, for more checks; elsewhere remove the keys",
+			"%v: the servers and their accounts cannot be checked from here", err)
 		return nil
 	}
 	if err != nil {
@@ -121,9 +121,9 @@ func checkConnectAsSystem(f *finding.List, cfg *config.Config) *nats.Conn {
 	case err == nil:
 		return nc
 	case errors.Is(err, nats.ErrAuthorization), natsconn.AuthTimedOut(err):
-		f.Fail(fault.Config, systemCheck, natsconn.URLs(cfg), systemUserHint(cfg), "the servers refuse the system user: %v", err)
+		f.Fail(fault.Config, systemCheck, natsconn.URLs(cfg), systemUserHint(cfg), "the servers deny the system user: %v", err)
 	default:
-		f.Fail(fault.Runtime, systemCheck, natsconn.URLs(cfg), "is nats-server running, and is this its address?", "as system user: %v", err)
+		f.Fail(fault.Runtime, systemCheck, natsconn.URLs(cfg), "is nats-server running at this address?", "as system user: %v", err)
 	}
 	return nil
 }
@@ -175,7 +175,7 @@ func checkLeafServers(f *finding.List, v *systemView) {
 	}
 	if len(beyond) > 0 {
 		slices.Sort(beyond)
-		f.OK("leaf node", "", "of servers that do not share the system account, and decide about their own clients: %s", strings.Join(slices.Compact(beyond), "; "))
+		f.OK("leaf node", "", "of servers with another system account, which authorize their own clients: %s", strings.Join(slices.Compact(beyond), "; "))
 	}
 }
 

@@ -35,7 +35,7 @@ func checkVerifyServer(f *finding.List, l *deployment.Deployment, keys *issuer.K
 	_, known := keys.For(x.Issuer)
 	switch {
 	case x.Issuer == "":
-		f.Fail(fault.Runtime, "server", x.URL, "usher check says what does not fit", "%s", x.Problem)
+		f.Fail(fault.Runtime, "server", x.URL, "usher check tells what does not match", "%s", x.Problem)
 		return
 	case !known:
 		hint := retiredHint(keys, x.Issuer)
@@ -52,11 +52,11 @@ func checkVerifyServer(f *finding.List, l *deployment.Deployment, keys *issuer.K
 	}
 	switch {
 	case x.XKey != "":
-		f.OK("xkey", x.URL, "server %s seals to %s, which is in the keyring", x.Server, x.XKey)
+		f.OK("xkey", x.URL, "server %s encrypts requests to %s, which is in the keyring", x.Server, x.XKey)
 	case x.Problem != "":
 		f.Fail(fault.Config, "xkey", x.URL, "", "server %s: %s", x.Server, x.Problem)
 	default:
-		f.OK("xkey", x.URL, "server %s asks in the clear", x.Server)
+		f.OK("xkey", x.URL, "server %s sends requests unencrypted", x.Server)
 	}
 }
 
@@ -89,11 +89,11 @@ func checkVerifyAccounts(ctx context.Context, f *finding.List, l *deployment.Dep
 		case err != nil:
 			f.Fail(fault.Runtime, "account", a.Name, "", "%v", err)
 		case !claims.SigningKeys.Contains(k.PublicKey) && a.PublicKey != k.PublicKey:
-			f.Fail(fault.Config, "account", a.Name, "usher nkey rotate gives it another; or add it with nsc, and push", "its JWT does not have signing key %s, which usher signs with", k.PublicKey)
+			f.Fail(fault.Config, "account", a.Name, "usher nkey rotate replaces the key; or add it with nsc and push", "its JWT lacks signing key %s, which usher signs with", k.PublicKey)
 		case operator.ScopeOf(claims, k.PublicKey) != k.Scope:
 			f.Fail(fault.Config, "account", a.Name, "", "signing key %s has scope %q in the JWT, and %q in the keyring", k.PublicKey, operator.ScopeOf(claims, k.PublicKey), k.Scope)
 		case !agree:
-			f.Warn("account", a.Name, "wait for the resolvers to meet, or push again", "the servers have different JWTs of it")
+			f.Warn("account", a.Name, "wait until the resolvers have synchronised, or push again", "the servers have different JWTs of this account")
 		default:
 			f.OK("account", a.Name, "its JWT has signing key %s", k.PublicKey)
 		}

@@ -21,16 +21,16 @@ func (s *serverCheck) inAccountJWT() string { return " in the JWT of " + s.cfg.A
 
 func (s *serverCheck) authUserHint() string {
 	if s.keys.Operator() {
-		return "the service user has to be among authorization.auth_users" + s.inAccountJWT()
+		return "the service user must be one of authorization.auth_users" + s.inAccountJWT()
 	}
-	return "the service user has to be in the server's configuration and in auth_callout.auth_users"
+	return "the service user must be in the server's configuration and in auth_callout.auth_users"
 }
 
 func (s *serverCheck) accountHint() string {
 	if s.keys.Operator() {
-		return "nats.creds_file has to be that of a user of accounts.callout, whose public key keyring.yaml states"
+		return "nats.creds_file must be of a user of accounts.callout, and keyring.yaml must have the public key of that account"
 	}
-	return "accounts.callout, auth_callout.account and the account of the service user are one and the same"
+	return "accounts.callout, auth_callout.account and the account of the service user must be the same"
 }
 
 func (s *serverCheck) xkeyName() string {
@@ -101,12 +101,12 @@ func (s *serverCheck) notAsked() {
 	if last < 0 || !s.keys.Operator() || (*s.List)[last].Kind != fault.Config {
 		return
 	}
-	const bearer = "a server asks about clients that are a sentinel: a bearer user of "
+	const bearer = "a server asks usher only about clients that present a sentinel, a bearer user of "
 	if s.cfg.NATS.SentinelCredsFile == "" {
 		(*s.List)[last].Hint = bearer + s.cfg.Accounts.Callout + "; set default_sentinel in the servers' configuration to its user JWT, or nats.sentinel_creds_file to its credentials"
 		return
 	}
-	(*s.List)[last].Hint = bearer + s.cfg.Accounts.Callout + ", which has external authorization; what is wrong with that of nats.sentinel_creds_file is said under sentinel and callout"
+	(*s.List)[last].Hint = bearer + s.cfg.Accounts.Callout + ", and only if that account has external authorization; the sentinel and callout findings give the cause"
 }
 
 // sighted looks at the sentinel that a client turned out to be: the server's own,

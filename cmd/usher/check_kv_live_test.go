@@ -17,7 +17,7 @@ func TestCheckDirectoryInNATS(t *testing.T) {
 	t.Parallel()
 	in := initialized(t, "--kv", "--api", fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)))
 	in.NatsServer(t)
-	checkLive(t, in.Config()).says(t, cmdutil.ExitOK, "directory", "warning", "is not there yet")
+	checkLive(t, in.Config()).says(t, cmdutil.ExitOK, "directory", "warning", "does not exist yet")
 	if code, _, stderr := usher(t, "bootstrap", "-c", in.Config()); code != cmdutil.ExitOK {
 		t.Fatalf("bootstrap: %d %s", code, stderr)
 	}
@@ -43,7 +43,7 @@ func TestCheckEmbedded(t *testing.T) {
 	in.Edit(t, setup.FileConfig, "from: kv", "from: embedded")
 	in.Edit(t, setup.FileConfig, "#store_dir: \"\"", "store_dir: store")
 	in.NatsServer(t)
-	checkLive(t, in.Config()).says(t, cmdutil.ExitOK, "directory", "warning", "is not there yet")
+	checkLive(t, in.Config()).says(t, cmdutil.ExitOK, "directory", "warning", "does not exist yet")
 	if apptest.FileExists(in.Path("store")) {
 		t.Error("it was made by looking")
 	}
@@ -54,7 +54,7 @@ func TestCheckEmbedded(t *testing.T) {
 	in.serve(t)
 	callouttest.Eventually(t, "it has kept the snapshot", func() bool { return apptest.FileExists(in.Path(setup.FileSnapshot)) })
 	c := checkLive(t, in.Config())
-	c.says(t, cmdutil.ExitOK, "directory", "ok", "a usher that runs keeps it")
+	c.says(t, cmdutil.ExitOK, "directory", "ok", "a running usher uses it")
 	c.says(t, cmdutil.ExitOK, "directory", "ok", "1 user, 1 key")
 	for _, f := range c.Findings {
 		if f.Check == "directory" && f.Result == "ok" && strings.HasPrefix(f.Detail, "1 user") && f.Where != in.Path(setup.FileSnapshot) {

@@ -128,11 +128,11 @@ func TestCheckLive(t *testing.T) {
 		},
 		"the service user is refused": {
 			server: callouttest.ServerConfig{Keys: mine, Sealed: true}, config: map[string]string{"nats.user": "nobody"},
-			code: cmdutil.ExitConfig, check: "connect", result: "error", detail: "refuses the service user", hint: "auth_callout.auth_users; nats.password_file has to hold its password",
+			code: cmdutil.ExitConfig, check: "connect", result: "error", detail: "refuses the service user", hint: "auth_callout.auth_users; nats.password_file must contain its password",
 		},
 		"the service user is refused, and late": {
 			server: callouttest.ServerConfig{Keys: mine, Sealed: true, Timeout: 3}, config: map[string]string{"nats.user": "nobody"},
-			code: cmdutil.ExitConfig, check: "connect", result: "error", detail: "refuses the service user", hint: "auth_callout.auth_users; nats.password_file has to hold its password",
+			code: cmdutil.ExitConfig, check: "connect", result: "error", detail: "refuses the service user", hint: "auth_callout.auth_users; nats.password_file must contain its password",
 		},
 		"the service user is in another account": {
 			server: callouttest.ServerConfig{Keys: mine, Sealed: true}, config: map[string]string{"nats.user": callouttest.AdminUser},
@@ -203,7 +203,7 @@ func TestCheckBesideUsher(t *testing.T) {
 		callouttest.Eventually(t, "all connections of usher answer", func() bool {
 			c = checkLive(t, in.Config())
 			return slices.ContainsFunc(c.Findings, func(f finding.Finding) bool {
-				return f.Check == "service" && f.Result == "ok" && f.Detail == "4 connections of usher in AUTH; with this configuration each usher makes 4"
+				return f.Check == "service" && f.Result == "ok" && f.Detail == "4 connections of usher in AUTH; each usher with this configuration opens 4"
 			})
 		})
 		c.says(t, cmdutil.ExitOK, "issuer", "ok", "usher-nats")

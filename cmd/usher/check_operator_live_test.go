@@ -69,7 +69,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 		"an account has expired": {
 			code: cmdutil.ExitConfig, edit: editAccount(accOther, func(c *jwt.AccountClaims) { c.Expires = hourAgo() }),
 			// The resolver throws it away after a while; what is on disk says the same.
-			want: []operatorFault{{check: "account", result: "error", detail: "has expired on", hint: "nsc edit account -n OTHER --expiry"}},
+			want: []operatorFault{{check: "account", result: "error", detail: "expired on", hint: "nsc edit account -n OTHER --expiry"}},
 		},
 		"an account of another operator was pushed": {
 			code: cmdutil.ExitConfig,
@@ -124,7 +124,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 				callouttest.Must(t, os.WriteFile(filepath.Join(o.JWTDir, "accounts", "OTHER.jwt"), []byte(text), 0o600))
 			},
 			want: []operatorFault{
-				{check: "account", result: "error", detail: "servers would not take it: it is signed by O", hint: "sign it again"},
+				{check: "account", result: "error", detail: "servers would refuse it: it is signed by O", hint: "sign it again"},
 				{check: "account", result: "ok", detail: "OTHER is A"},
 			},
 		},
@@ -176,8 +176,8 @@ func liveFaults(t *testing.T) map[string]liveFault {
 				}
 			},
 			want: []operatorFault{
-				{check: "callout", result: "warning", detail: "1 user beside the service user, let in without usher being asked, and able to read in AUTH: " + strangeUser, hint: "--rm-auth-user"},
-				{check: "callout", result: "ok", detail: "whoever has 1 signing key of APP, which the keyring does not have, makes users of it that come past usher: " + ghost},
+				{check: "callout", result: "warning", detail: "1 user other than the service user; servers accept them without asking usher, and they can read in AUTH: " + strangeUser, hint: "--rm-auth-user"},
+				{check: "callout", result: "ok", detail: "whoever has 1 signing key of APP, which the keyring does not have, can create users that bypass usher: " + ghost},
 			},
 		},
 		"usher is no auth user": {
@@ -187,11 +187,11 @@ func liveFaults(t *testing.T) map[string]liveFault {
 				{check: "connect", result: "error", detail: "nats: ", hint: "authorization.auth_users in the JWT of AUTH"},
 			},
 		},
-		"servers seal to another xkey": {
+		"servers encrypt requests to another xkey": {
 			code: cmdutil.ExitConfig, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.XKey = strangeXKey }),
 			want: []operatorFault{
-				{check: "xkey", result: "error", detail: "servers seal to " + strangeXKey, hint: "nsc edit authcallout -a AUTH --curve X"},
-				{check: "xkey", result: "error", detail: "the server seals to an xkey that is not in the keyring", hint: "authorization.xkey in the JWT of AUTH"},
+				{check: "xkey", result: "error", detail: "servers encrypt requests to " + strangeXKey, hint: "nsc edit authcallout -a AUTH --curve X"},
+				{check: "xkey", result: "error", detail: "the server encrypts requests to an xkey that is not in the keyring", hint: "authorization.xkey in the JWT of AUTH"},
 			},
 		},
 		"no sentinel at all": {
@@ -200,7 +200,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 		},
 		"clients have to bring the sentinel": {
 			code: cmdutil.ExitOK, noSentinel: true,
-			want: []operatorFault{{check: "sentinel", result: "warning", detail: "no default_sentinel: clients need the sentinel's credentials beside their token", hint: "set default_sentinel"}},
+			want: []operatorFault{{check: "sentinel", result: "warning", detail: "no default_sentinel: clients need the sentinel's credentials in addition to their token", hint: "set default_sentinel"}},
 		},
 		"the server's own sentinel is another": {
 			code: cmdutil.ExitOK, edit: editUser("sentinel", func(c *jwt.UserClaims) { c.Pub = jwt.Permission{} }),
@@ -327,7 +327,7 @@ func TestCheckOperatorLetIn(t *testing.T) {
 	callouttest.Must(t, os.WriteFile(server, []byte(strings.Replace(string(text), o.SentinelJWT, other, 1)), 0o600))
 	o.Start(t)
 	c := checkLive(t, operatorConfigFor(t, o, map[string]string{"callout.budget": "500ms"}))
-	want := operatorFault{check: "sentinel", result: "error", detail: "a client with a made-up token got in", hint: "set default_sentinel in the server's configuration to the user JWT of a bearer of AUTH"}
+	want := operatorFault{check: "sentinel", result: "error", detail: "a client with a random token got in", hint: "set default_sentinel in the server's configuration to the user JWT of a bearer of AUTH"}
 	if c.code != cmdutil.ExitConfig || !want.found(&c) {
 		t.Errorf("exit code %d\n%s", c.code, c)
 	}

@@ -265,7 +265,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 			check: "signing key", result: "error", detail: "not among the signing_keys of APP",
 			hint: " --role publisher --allow-pub … --allow-sub …; then nsc push -a APP, and nsc describe account -n APP -R > /", never: "nsc edit account",
 		},
-		"so servers would refuse what it signs": {
+		"so servers would refuse the user JWT of it signs": {
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"a"}, []string{"b"})}, config: scopesPublisher,
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
@@ -361,7 +361,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 					c.SigningKeys.AddScopedSigner(s)
 				}
 			}),
-			check: "user jwt", result: "error", detail: "scoped signing key refuses it", hint: "in keyring.yaml state the scope of A", never: "--sk A",
+			check: "user jwt", result: "error", detail: "scoped signing key refuses it", hint: "set in keyring.yaml the scope of A", never: "--sk A",
 		},
 		"the account's own key signs": {
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
@@ -381,7 +381,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 		// Operator and accounts.
 		"the operator has expired": {
 			edit:  editOperator(func(c *jwt.OperatorClaims) { c.Expires = hourAgo() }),
-			check: "operator", result: "error", detail: "has expired on", hint: "nsc edit operator --expiry",
+			check: "operator", result: "error", detail: "expired on", hint: "nsc edit operator --expiry",
 		},
 		"the operator's time has not come": {
 			edit:  editOperator(func(c *jwt.OperatorClaims) { c.NotBefore = nextWeek() }),
@@ -456,7 +456,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 		},
 		"an account has expired": {
 			edit:  editAccount(accApp, func(c *jwt.AccountClaims) { c.Expires = hourAgo() }),
-			check: "account", result: "error", detail: "has expired on", hint: "nsc edit account -n APP --expiry",
+			check: "account", result: "error", detail: "expired on", hint: "nsc edit account -n APP --expiry",
 		},
 		"an account expires soon": {
 			edit:  editAccount(accApp, func(c *jwt.AccountClaims) { c.Expires = nextWeek() }),
@@ -475,7 +475,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 		},
 		"an account JWT that is not valid": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AllowedAccounts.Add("teapot") }),
-			check: "account", result: "error", detail: "servers do not take it: ", hint: "mend the account JWT",
+			check: "account", result: "error", detail: "servers refuse it: ", hint: "correct the account JWT",
 		},
 		"an account that allows no connection": {
 			edit:  editAccount(accOther, func(c *jwt.AccountClaims) { c.Limits.Conn = 0 }),
@@ -494,7 +494,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 		},
 		"the service user has expired": {
 			edit:  editUser(callouttest.ServiceUser, func(c *jwt.UserClaims) { c.Expires = hourAgo() }),
-			check: "service user", result: "error", detail: "has expired on", hint: "nsc generate creds",
+			check: "service user", result: "error", detail: "expired on", hint: "nsc generate creds",
 		},
 		"the service user is revoked": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.RevokeAt(jwt.All, time.Now().Add(time.Hour)) }),
@@ -538,7 +538,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 		},
 		"the sentinel has expired": {
 			edit:  editUser("sentinel", func(c *jwt.UserClaims) { c.Expires = hourAgo() }),
-			check: "sentinel", result: "error", detail: "has expired on", hint: "--expiry 0",
+			check: "sentinel", result: "error", detail: "expired on", hint: "--expiry 0",
 		},
 		"the sentinel has limits": {
 			edit:  editUser("sentinel", func(c *jwt.UserClaims) { c.AllowedConnectionTypes.Add(jwt.ConnectionTypeMqtt) }),
@@ -592,7 +592,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 		},
 		"a template that says nothing a server knows": {
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"{{teapot()}}.>"}, []string{"b"})}, config: scopesPublisher,
-			check: "user jwt", result: "error", detail: `unknown function "teapot()"`, hint: "mend the template",
+			check: "user jwt", result: "error", detail: `unknown function "teapot()"`, hint: "correct the template",
 		},
 	}
 }

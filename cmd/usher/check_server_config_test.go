@@ -32,7 +32,7 @@ func TestCheckServerConfig(t *testing.T) {
 		},
 		"one that is not asked about": {
 			old: "auth_users: [ usher, usher-system ]", replacement: "auth_users: [ usher, usher-system, guest ]",
-			code: cmdutil.ExitOK, result: "warning", detail: "lets 1 user of the file in without asking usher: guest in HEALTH (one of auth_users)",
+			code: cmdutil.ExitOK, result: "warning", detail: "lets 1 user of the file without asking usher: guest in HEALTH (one of auth_users)",
 		},
 		"an account that is not delegated": {
 			old: "auth_users:", replacement: "allowed_accounts: [ APP ]\n    auth_users:",
@@ -43,7 +43,7 @@ func TestCheckServerConfig(t *testing.T) {
 			code: cmdutil.ExitConfig, result: "error", detail: "no_auth_user is usher of AUTH",
 		},
 		"an account is missing": {
-			old: "  HEALTH {", replacement: "  SICK {", code: cmdutil.ExitConfig, result: "error", detail: "has no account HEALTH: clients that land in it are refused (accounts.healthcheck)",
+			old: "  HEALTH {", replacement: "  SICK {", code: cmdutil.ExitConfig, result: "error", detail: "has no account HEALTH: the server refuses clients that use it (accounts.healthcheck)",
 		},
 		"another callout account": {
 			old: "account: AUTH", replacement: "account: APP", code: cmdutil.ExitConfig, result: "error", detail: "auth_callout.account is APP, accounts.callout says AUTH",

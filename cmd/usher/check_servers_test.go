@@ -87,7 +87,7 @@ func TestCheckUnreachable(t *testing.T) {
 	})
 	keyring := callouttest.KeyringDir(t, true, mine)
 	c := checkLive(t, apptest.ConfigFor(t, a, keyring, nil))
-	c.says(t, cmdutil.ExitOK, "connect", "warning", "not reachable from here, and so not looked at; server n1 names it")
+	c.says(t, cmdutil.ExitOK, "connect", "warning", "not reachable from here, so not checked; server n1 names it")
 	if found := c.at("nats://" + nowhere); len(found) != 1 {
 		t.Errorf("%+v", c.Findings)
 	}
@@ -121,7 +121,7 @@ func TestCheckSupercluster(t *testing.T) {
 		})
 	})
 	c.says(t, cmdutil.ExitConfig, "issuer", "error", "server n2 expects answers from "+other.Issuer)
-	c.says(t, cmdutil.ExitConfig, "connect", "warning", "no address of it is reachable from here ("+nowhere+")")
+	c.says(t, cmdutil.ExitConfig, "connect", "warning", "none of its addresses is reachable from here ("+nowhere+")")
 	c.says(t, cmdutil.ExitConfig, "connect", "warning", "of cluster g3, takes up to 65536 bytes, and gives up after 3 s")
 }
 
@@ -154,7 +154,7 @@ func TestCheckAccountsOfServers(t *testing.T) {
 	callouttest.Must(t, secretfile.Write(strings.TrimSuffix(file, "usher.yaml")+"directory.yaml",
 		[]byte("users: []\nprojects: [{name: shop, account: SHOP}, {name: lab, account: APP}]\n")))
 	c = checkLive(t, file)
-	c.says(t, cmdutil.ExitConfig, "accounts", "error", "n1, n2 has no such account: clients that land in it are refused there (project shop)")
+	c.says(t, cmdutil.ExitConfig, "accounts", "error", "n1, n2 does not have this account and refuses clients that use it (project shop)")
 	for _, f := range c.Findings {
 		if f.Result == "error" && f.Where != "SHOP" {
 			t.Errorf("%+v", f)
@@ -184,7 +184,7 @@ func TestCheckSystemUser(t *testing.T) {
 	}
 }
 
-// TestCheckAnonymous: a client without any credential is let in by a no_auth_user that
+// TestCheckAnonymous: a client without a credential is let in by a no_auth_user that
 // usher is not asked about.
 //
 // Attack: a no_auth_user lets in whoever comes without a credential, past usher
@@ -198,7 +198,7 @@ func TestCheckAnonymous(t *testing.T) {
 		code           int
 		result, detail string
 	}{
-		"none":              {"", cmdutil.ExitOK, "ok", "usher is asked about a client without any credential"},
+		"none":              {"", cmdutil.ExitOK, "ok", "the server asks usher about a client without a credential"},
 		"one of auth_users": {"no_auth_user: admin\n", cmdutil.ExitConfig, "error", `gets in as user "admin" of APP`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -218,7 +218,7 @@ func TestCheckNoAuthUser(t *testing.T) {
 		code           int
 		result, detail string
 	}{
-		"all accounts":   {"", cmdutil.ExitOK, "ok", "usher is asked about a client without any credential"},
+		"all accounts":   {"", cmdutil.ExitOK, "ok", "the server asks usher about a client without a credential"},
 		"the other ones": {"allowed_accounts: [ APP ]", cmdutil.ExitConfig, "error", `gets in as user "guest" of HEALTH`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -241,7 +241,7 @@ func TestCheckPayload(t *testing.T) {
 	keyring := callouttest.KeyringDir(t, true, mine)
 	small := callouttest.StartServer(t, callouttest.ServerConfig{Keys: mine, Sealed: true, Extra: "max_payload: 1024\n"})
 	tight := checkLive(t, apptest.ConfigFor(t, small, keyring, nil))
-	tight.says(t, cmdutil.ExitConfig, "max_payload", "error", "clients with such a grant are not answered")
+	tight.says(t, cmdutil.ExitConfig, "max_payload", "error", "usher does not answer clients with this grant")
 	tight.hints(t, "max_payload", "a larger max_payload in the server's configuration")
 
 	large := callouttest.StartServer(t, callouttest.ServerConfig{Keys: mine, Sealed: true, Extra: "max_payload: 8MB\n"})

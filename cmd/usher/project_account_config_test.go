@@ -58,7 +58,7 @@ func TestProjectAddConfigMode(t *testing.T) {
 	}
 	in.Write(t, setup.FileDirectory, "users: []\nprojects:\n"+project)
 	srv := in.NatsServer(t)
-	checkLive(t, in.Config()).says(t, cmdutil.ExitConfig, "accounts", "error", "usher-nats has no such account: clients that land in it are refused there (project shop)")
+	checkLive(t, in.Config()).says(t, cmdutil.ExitConfig, "accounts", "error", "usher-nats does not have this account and refuses clients that use it (project shop)")
 	srv.Stop()
 	in.Edit(t, setup.FileServerConfig, "accounts {\n", "accounts {\n  \"shop\" {"+account)
 	in.NatsServer(t)

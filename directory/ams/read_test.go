@@ -24,7 +24,7 @@ const (
 	tokenB = "b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1"
 )
 
-// site returns the files of testdata/site, to be changed.
+// site returns a copy of the files of testdata/site.
 func site(t *testing.T) fstest.MapFS {
 	t.Helper()
 	files := fstest.MapFS{}
@@ -65,7 +65,7 @@ func TestSite(t *testing.T) {
 	}
 }
 
-// TestKeysKeepWorking: the users come in with the tokens that they have.
+// TestKeysKeepWorking: users can connect with their AMS tokens.
 func TestKeysKeepWorking(t *testing.T) {
 	result, err := ams.Read(site(t), ams.Options{Account: "APP"})
 	if err != nil {
@@ -168,7 +168,7 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
-// FuzzRead reads anything as every file.
+// FuzzRead reads fuzzed text as each file.
 func FuzzRead(f *testing.F) {
 	names := []string{"users", "projects", "topics", "subscriptions", "acls"}
 	for _, name := range names {

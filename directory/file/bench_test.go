@@ -11,9 +11,9 @@ import (
 	"usher/directory/file"
 )
 
-// BenchmarkLoad measures how long the file of a directory of 100,000 users takes
-// to load. They are in projects of 1,000, with 9 topics each, and every topic's
-// ACL names a third of the members.
+// BenchmarkLoad measures how long loading the file of a directory with 100,000 users takes.
+// Each project has 1,000 members and 9 topics, and each topic's ACL names a third of the
+// members.
 func BenchmarkLoad(b *testing.B) {
 	const users, perProject, topics = 100_000, 1_000, 9
 	var text strings.Builder

@@ -71,8 +71,7 @@ func TestAbsent(t *testing.T) {
 	}
 }
 
-// load loads text as a file and returns what is wrong with it, with the file's
-// folder cut off.
+// load loads text as a file and returns its faults, without the directory of the file.
 func load(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "d.yaml")

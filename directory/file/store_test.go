@@ -22,7 +22,7 @@ const (
 	bad      = "users:\n- nam: a\n"
 )
 
-// harness is a running store over a file in a folder of its own.
+// harness is a running store of a file in a directory of its own.
 type harness struct {
 	store  *file.Store
 	path   string
@@ -99,7 +99,7 @@ func (h *harness) users(t *testing.T, want int) {
 	}
 }
 
-// becomes replaces the file and expects that it is taken over.
+// becomes replaces the file and expects it to be loaded.
 func (h *harness) becomes(t *testing.T, text string, users int) {
 	t.Helper()
 	replace(t, h.path, text)
@@ -148,7 +148,7 @@ func TestReloadOnDemand(t *testing.T) {
 		t.Errorf("unchanged: %v, %d events", err, len(h.events))
 	}
 	write(t, h.path, bad)
-	for range 2 { // a bad file is an error each time that somebody asks
+	for range 2 { // a faulty file is an error on each Reload
 		err := h.store.Reload()
 		var faults strictyaml.Errors
 		if !errors.As(err, &faults) || !strings.Contains(err.Error(), "stays in use") {

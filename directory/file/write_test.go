@@ -78,7 +78,7 @@ func TestWriteFails(t *testing.T) {
 	}
 }
 
-// TestWriteReadsBack: what is written is read back, whatever the directory.
+// TestWriteReadsBack: Parse reads what Write has written, for any directory.
 func TestWriteReadsBack(t *testing.T) {
 	for seed := range uint64(200) {
 		r := randomRecords(rand.New(rand.NewPCG(seed, 6)))
@@ -100,7 +100,7 @@ func TestWriteReadsBack(t *testing.T) {
 	}
 }
 
-// FuzzWrite writes texts as everything that is free text.
+// FuzzWrite writes fuzzed text in every field of free text.
 func FuzzWrite(f *testing.F) {
 	for _, text := range []string{
 		"", "a", "no", "2026-01-01", "1e3", "0x10", "a: b", "a #b", "- a", "[a]", "{a: b}", "*a", "&a", "!a", "|", "> a", "'", `"`, `\`,
@@ -132,7 +132,7 @@ func FuzzWrite(f *testing.F) {
 	})
 }
 
-// inOrder returns r as it is read: sorted, and with nothing that is so anyway.
+// inOrder returns r as Parse reads it: sorted and without default values.
 func inOrder(r directory.Records) directory.Records {
 	r = directory.Records{Users: slices.Clone(r.Users), Projects: slices.Clone(r.Projects)}
 	for i := range r.Users {
@@ -184,7 +184,7 @@ func mix[T any](random *rand.Rand, list []T) {
 	random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 }
 
-// some returns a random part of a list, in random order; nil if it is nothing.
+// some returns a random part of a list in random order; nil if it is empty.
 func some[T any](random *rand.Rand, list []T) []T {
 	list = slices.Clone(list)
 	mix(random, list)
@@ -222,7 +222,7 @@ func randomMade(random *rand.Rand) directory.Made {
 	return directory.Made{Created: randomTime(random), Modified: randomTime(random), By: randomID(random)}
 }
 
-// randomRecords returns a directory in which everything may be stated or not.
+// randomRecords returns a directory in which each field may be set or not.
 func randomRecords(random *rand.Rand) directory.Records {
 	var r directory.Records
 	for i := range random.IntN(40) {

@@ -29,14 +29,14 @@ import (
 	"usher/directory/kv/envelope"
 )
 
-// What runs as a process of its own, so that its memory is its own.
+// The roles of processes that are measured: each runs in a process of its own.
 const (
 	roleVariable = "USHER_KV_TEST_ROLE"
 	roleServer   = "server"  // a nats-server with JetStream; the port and the store directory are its arguments
 	roleReplica  = "replica" // a store; URL and cache are its arguments
 )
 
-// play plays the role that a process was started for. It ends with its input.
+// play runs the role for which the process was started, until its input ends.
 func play(role string, args []string) error {
 	switch role {
 	case roleServer:
@@ -60,7 +60,7 @@ func play(role string, args []string) error {
 	return nil
 }
 
-// measured is what a replica says of itself.
+// measured is what a replica reports about itself.
 type measured struct {
 	Loaded  time.Duration // until it served
 	Peak    uint64        // bytes of memory, at most
@@ -140,7 +140,7 @@ func put(c *nats.Conn, k directory.EntryKey, v directory.Value) error {
 	return err
 }
 
-// peak returns the most memory that the process has had, as the system counts it.
+// peak returns the peak resident memory of the process.
 func peak() uint64 {
 	f, err := os.Open("/proc/self/status")
 	if err == nil {
@@ -158,8 +158,8 @@ func peak() uint64 {
 	return m.Sys
 }
 
-// child starts this test binary in a role, and returns its first words, and what
-// ends it.
+// child starts this test binary in a role. It returns the first line of its output, and a
+// function that ends it.
 func child(tb testing.TB, role string, args ...string) (said []byte, end func() (cpu time.Duration)) {
 	tb.Helper()
 	self, err := os.Executable()
@@ -185,9 +185,9 @@ func largeUser(i int) string { return "user-" + strconv.Itoa(i) }
 
 func largeID(i int) uuid.UUID { return directory.IDOf(directory.KindUser, largeUser(i)) }
 
-// fill writes a directory into the bucket: every user has a key. With members, each
-// is a member of one project of a thousand, too, where each of nine topics and nine
-// subscriptions has an ACL that names a third of the members.
+// fill writes a directory into the bucket, in which every user has a key. With members,
+// each user is also a member of one of a thousand projects, in which the ACL of each of
+// nine topics and nine subscriptions names a third of the members.
 func fill(tb testing.TB, js jetstream.JetStream, users int, withMembers bool) (entries int) {
 	tb.Helper()
 	const members, resources = 1000, 9
@@ -238,7 +238,7 @@ func fill(tb testing.TB, js jetstream.JetStream, users int, withMembers bool) (e
 	return entries
 }
 
-// large is what was measured of a directory.
+// large are the measurements of a directory.
 type large struct {
 	entries         int
 	bucket, disk    measured
@@ -297,17 +297,17 @@ func (l *large) String() string {
 		l.disk.Loaded.Round(time.Millisecond), l.disk.CPU, l.disk.Peak/mib, l.disk.Held/mib, l.changes[len(l.changes)/2], l.changes[len(l.changes)-1])
 }
 
-// A directory of some size; BenchmarkLarge has the one of a large company.
+// TestLarge measures a smaller directory than BenchmarkLarge.
 func TestLarge(t *testing.T) {
 	l := measureLarge(t, 20_000, true)
 	t.Log(l.String())
 }
 
-// BenchmarkLarge measures how a directory of 1,000,000 users starts and follows:
-// s-bucket and s-disk until a replica serves, MiB-bucket and MiB-disk the most
-// memory of its process (the server is another one), ms-change the longest until
-// a changed user was in force. Once with a key each, once with a membership and
-// places in ACLs besides, which is half as many entries again.
+// BenchmarkLarge measures a replica of a directory with 1,000,000 users: s-bucket and s-disk
+// are the times until it serves, MiB-bucket and MiB-disk the peak memory of its process
+// (without the server), and ms-change the longest time until a change was in use. It runs
+// once with one key per user, and once with memberships and ACLs too, which adds half as
+// many entries.
 func BenchmarkLarge(b *testing.B) {
 	for name, withMembers := range map[string]bool{"keys": false, "members": true} {
 		b.Run(name, func(b *testing.B) {

@@ -79,7 +79,7 @@ func TestEditOfContested(t *testing.T) {
 	s, _, _ = s.Apply([]directory.Entry{set(first, edited)})
 	holds(t, s, []string{"x is 01"})
 
-	// A change takes no name from anybody, whatever its id.
+	// A change takes no name from another user, whatever its id.
 	s, _, _ = snapshot.Empty().Apply([]directory.Entry{set(second, &directory.User{Name: "x"})})
 	_, err := s.Try([]directory.Entry{set(first, &directory.User{Name: "x"})})
 	if err == nil || !strings.Contains(err.Error(), first.String()+": ") {

@@ -238,8 +238,8 @@ func TestLockout(t *testing.T) {
 	}
 }
 
-// What a plan finds may have changed when it is run: somebody stays who can manage
-// the directory.
+// Run refuses a part that would lock out all service administrators because others have
+// changed the directory since the plan.
 func TestLockoutMeanwhile(t *testing.T) {
 	admin := func(name string) directory.User {
 		return directory.User{Name: name, ServiceRoles: []directory.ServiceRole{directory.ServiceRoleAdmin}, Keys: []directory.Key{key(name)}}
@@ -258,7 +258,8 @@ func TestLockoutMeanwhile(t *testing.T) {
 	}
 }
 
-// What takes from who imports the right to go on comes last, and at once.
+// The entries that take the right to continue from the importing user come last, and at
+// once.
 func TestOwnLossComesLast(t *testing.T) {
 	admin := func(name string) directory.User {
 		return directory.User{Name: name, ServiceRoles: []directory.ServiceRole{directory.ServiceRoleAdmin}, Keys: []directory.Key{key(name), key(name + "-too")}}
@@ -290,7 +291,7 @@ func TestOwnLossComesLast(t *testing.T) {
 	}
 }
 
-// TestMade: what is stated stays, and otherwise it is now.
+// TestMade: stated times are kept; the others are set to now.
 func TestMade(t *testing.T) {
 	long, by := now.Add(-1e6*time.Second), uuid.UUID{9}
 	r := shop()
@@ -326,7 +327,7 @@ func TestMade(t *testing.T) {
 	}
 }
 
-// TestFormerName: somebody who had the name before keeps the id that follows from it.
+// TestFormerName: a renamed user keeps the id that was derived from its former name.
 func TestFormerName(t *testing.T) {
 	former := shop()
 	former.Users[2].ID, former.Users[2].Name = directory.IDOf(directory.KindUser, "carl"), "carlo"
@@ -345,8 +346,8 @@ func TestFormerName(t *testing.T) {
 	}
 }
 
-// TestHidden: who goes leaves nothing behind, not even what nobody sees.
-func TestHidden(t *testing.T) {
+// TestInvisible: a removed user leaves no entries behind, not even invisible ones.
+func TestInvisible(t *testing.T) {
 	carl, lab := directory.IDOf(directory.KindUser, "carl"), directory.IDOf(directory.KindProject, "lab")
 	hidden := []directory.EntryKey{
 		directory.KeyKey(carl, "stolen"), directory.MemberKey(lab, uuid.UUID{9}), directory.ResourceKey(directory.KindTopicACL, lab, "none"),
@@ -406,7 +407,7 @@ func TestRunFails(t *testing.T) {
 	}
 }
 
-// store is a directory in memory.
+// store keeps a directory in memory.
 type store struct {
 	t        testing.TB
 	current  *snapshot.Snapshot

@@ -16,10 +16,10 @@ import (
 	"usher/directory/snapshot"
 )
 
-// TestEveryPartIsGood takes random directories to others, in parts that are as
-// small as can be. After every part the directory keeps all rules and somebody
-// can manage it, and from there another plan leads to the same end.
-func TestEveryPartIsGood(t *testing.T) {
+// TestEveryPartIsValid turns random directories into others, in parts that are as small as
+// possible. After every part the directory keeps all rules and has an administrator, and a
+// new plan from there leads to the same result.
+func TestEveryPartIsValid(t *testing.T) {
 	refused, made := map[error]int{}, 0
 	for seed := range uint64(2000) {
 		random := rand.New(rand.NewPCG(seed, 60))
@@ -75,7 +75,7 @@ func TestEveryPartIsGood(t *testing.T) {
 	}
 }
 
-// resumes expects that a new plan from here ends in what the first plan would have led to.
+// resumes expects a new plan from here to lead to the result of the first plan.
 func resumes(t *testing.T, seed uint64, from *snapshot.Snapshot, to directory.Records, o Options) {
 	t.Helper()
 	rest, err := New(from, to, o)
@@ -104,7 +104,7 @@ func managed(s *snapshot.Snapshot) bool {
 	return false
 }
 
-// text says all of a directory but for times, ids and the order of sets.
+// text describes a directory without times, ids and the order of sets.
 func text(t *testing.T, r directory.Records) string {
 	t.Helper()
 	r = copied(r)
@@ -160,8 +160,8 @@ func copied(r directory.Records) directory.Records {
 	return r
 }
 
-// randomDirectory returns a directory of few names, ids, keys and subjects, so
-// that two of them have much in common, and exchange much.
+// randomDirectory returns a directory of few names, ids, keys and subjects, so that two of
+// them have much in common and swap much.
 func randomDirectory(random *rand.Rand) directory.Records {
 	for {
 		if r := tryDirectory(random); good(r) {

@@ -121,8 +121,8 @@ func (c *Cluster) Servers(ctx context.Context) ([]Server, error) {
 	return servers, nil
 }
 
-// MissingServersError reports that fewer servers have answered than there are. A crashed server is counted
-// for some minutes.
+// MissingServersError reports that fewer servers have answered than there are. A crashed
+// server is counted for some minutes.
 type MissingServersError struct {
 	Have []Server // that have answered
 	Of   int      // how many there are

@@ -29,7 +29,7 @@ func (o *Check) lifetime(check, where, renew string, c *jwt.ClaimsData) bool {
 	case c.Expires == 0:
 		return true
 	case !ends.After(o.now):
-		o.Fail(fault.Config, check, where, renew, "the JWT has expired on %s", ends.Format(time.RFC3339))
+		o.Fail(fault.Config, check, where, renew, "the JWT expired on %s", ends.Format(time.RFC3339))
 	case ends.Before(o.now.Add(nearEnd)):
 		o.Warn(check, where, renew, "the JWT expires on %s", ends.Format(time.RFC3339))
 		return true
@@ -45,7 +45,7 @@ func (o *Check) operatorJWT(where string) {
 	sound := o.lifetime("operator", where, "nsc edit operator --expiry 0, and give the new operator JWT to every server's configuration", &c.ClaimsData)
 	if public := o.called(o.Cfg.Accounts.System).public; public != "" && c.SystemAccount != "" && public != c.SystemAccount {
 		o.Fail(fault.Config, "operator", where, "set accounts.system to the operator's system account (nsc edit operator --system-account changes the operator's)",
-			"its system account is %s, that of accounts.system (%s) is %s in keyring.yaml", c.SystemAccount, o.Cfg.Accounts.System, public)
+			"its system account is %s, but accounts.system (%s) is %s in keyring.yaml", c.SystemAccount, o.Cfg.Accounts.System, public)
 		sound = false
 	}
 	if sound {
@@ -65,7 +65,7 @@ func (o *Check) operatorJWT(where string) {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // docs/how-to/operator-mode.md says to move it away
-		o.Warn("operator", file, "usher nkey has to run where it is; where it does not, operator.signing_key_file can be left out",
+		o.Warn("operator", file, "run usher nkey on the machine that has it; elsewhere remove operator.signing_key_file",
 			"operator.signing_key_file is not on this machine: account JWTs cannot be changed from here")
 	case errors.Is(err, ownedfile.ErrReadable), errors.Is(err, ownedfile.ErrUntrusted):
 		o.Failed("operator", fault.InConfig(err))
@@ -90,7 +90,7 @@ func (o *Check) operatorProgram(name string) {
 		return
 	}
 	if err != nil {
-		o.Fail(fault.Config, "operator", name, "docs/reference/signing-programs.md says what a program that signs has to do", "operator.signing_command: %v", err)
+		o.Fail(fault.Config, "operator", name, "see docs/reference/signing-programs.md for what a signing program must do", "operator.signing_command: %v", err)
 		return
 	}
 	o.OK("operator", name, "signs account JWTs for the operator")
@@ -104,7 +104,7 @@ func (o *Check) account(a *accountCheck) {
 	}
 	if a.stale {
 		if by := o.stranger(a.disk); by != "" {
-			o.Fail(fault.Config, "account", operator.Dir(o.Cfg.Operator.Dir).AccountFile(a.name), o.signAgain(a.name), "servers would not take it: %s", by)
+			o.Fail(fault.Config, "account", operator.Dir(o.Cfg.Operator.Dir).AccountFile(a.name), o.signAgain(a.name), "servers would refuse it: %s", by)
 		}
 	}
 	sound := o.lifetime("account", a.where, "nsc edit account -n "+a.name+" --expiry 0"+o.pushed(a.name), &c.ClaimsData)
@@ -114,16 +114,16 @@ func (o *Check) account(a *accountCheck) {
 	}
 	if a.public != "" && c.Subject != a.public {
 		a.wrong = true
-		fail("one of them is another account: mend accounts in keyring.yaml, or put the right JWT there", "it is the JWT of %s, keyring.yaml says that %s is %s", c.Subject, a.name, a.public)
+		fail("correct accounts in keyring.yaml, or replace the file with the JWT of this account", "it is the JWT of %s, but in keyring.yaml %s is %s", c.Subject, a.name, a.public)
 	}
 	if by := o.stranger(c); by != "" {
-		fail(o.signAgain(a.name), "servers do not take it: %s", by)
+		fail(o.signAgain(a.name), "servers refuse it: %s", by)
 	}
 	vr := jwt.CreateValidationResults()
 	c.Validate(vr)
 	for _, i := range vr.Issues {
 		if i.Blocking && !i.TimeCheck {
-			fail("mend the account JWT"+o.pushed(a.name), "servers do not take it: %s", i.Description)
+			fail("correct the account JWT"+o.pushed(a.name), "servers refuse it: %s", i.Description)
 		}
 	}
 	if sound {
@@ -132,7 +132,7 @@ func (o *Check) account(a *accountCheck) {
 }
 
 func (o *Check) signAgain(name string) string {
-	return "sign it again with one of operator.jwt's signing_keys that every server trusts (nsc: -K KEY)" + o.pushed(name)
+	return "sign it again with a signing key of operator.jwt that every server trusts (nsc: -K KEY)" + o.pushed(name)
 }
 
 // signingKeys compares the signing keys of the keyring with those that the account
@@ -151,7 +151,7 @@ func (o *Check) signingKeys() {
 		}
 	}
 	if sound {
-		o.OK("signing key", o.Cfg.Keyring.Dir, "%s, as the account JWTs have them", plural.Count(n, "active signing key"))
+		o.OK("signing key", o.Cfg.Keyring.Dir, "%s, all in the account JWTs", plural.Count(n, "active signing key"))
 	}
 }
 
@@ -163,26 +163,26 @@ func (o *Check) signingKey(a *accountCheck, k *issuer.Key) bool {
 	switch {
 	case k.State == issuer.StateRetired && there:
 		o.Warn("signing key", a.where, "usher nkey retire "+k.PublicKey+", or nsc edit account -n "+a.name+" --rm-sk "+k.PublicKey+o.pushed(a.name),
-			"%s is retired in the keyring, and servers still take what it signs for %s", k.PublicKey, a.name)
+			"%s is retired in the keyring, but servers still accept its signatures for %s", k.PublicKey, a.name)
 	case k.State != issuer.StateActive: // a rotation puts it there when its turn comes
 		return true
 	case own && o.strict():
-		o.Fail(fault.Config, "signing key", a.where, "use a signing key in place of it: nsc edit account -n "+a.name+" --sk generate"+o.pushed(a.name),
-			"%s is the own key of %s, and the operator demands signing keys", k.PublicKey, a.name)
+		o.Fail(fault.Config, "signing key", a.where, "replace it with a signing key: nsc edit account -n "+a.name+" --sk generate"+o.pushed(a.name),
+			"%s is the identity key of %s, but the operator requires signing keys", k.PublicKey, a.name)
 	case own:
-		o.Warn("signing key", a.where, "use a signing key in place of it, which can be replaced: nsc edit account -n "+a.name+" --sk generate"+o.pushed(a.name),
-			"%s signs with its own key, which no rotation can replace", a.name)
+		o.Warn("signing key", a.where, "replace it with a signing key: nsc edit account -n "+a.name+" --sk generate"+o.pushed(a.name),
+			"%s signs with its identity key, which cannot be rotated", a.name)
 	case !there:
-		o.Fail(fault.Config, "signing key", a.where, add+o.pushed(a.name), "%s is not among the signing_keys of %s: servers refuse what it signs", k.PublicKey, a.name)
+		o.Fail(fault.Config, "signing key", a.where, add+o.pushed(a.name), "%s is not one of the signing_keys of %s: servers refuse its signatures", k.PublicKey, a.name)
 	case scope == nil && k.Scope != "":
 		o.Fail(fault.Config, "signing key", a.where, add+o.pushed(a.name),
-			"%s has no scope in the JWT of %s, and scope %s in keyring.yaml: what it signs would have no limit", k.PublicKey, a.name, k.Scope)
+			"%s has no scope in the JWT of %s, but scope %s in keyring.yaml: its user JWTs would have no limits", k.PublicKey, a.name, k.Scope)
 	case scope != nil && k.Scope == "":
-		o.Fail(fault.Config, "signing key", a.where, strings.TrimSpace("in keyring.yaml state its scope "+role)+", or use a key without one: nsc edit account -n "+a.name+" --sk generate"+o.pushed(a.name),
-			"%s is a scoped key (role %q) of %s, and has no scope in keyring.yaml: servers refuse permissions of its user JWTs", k.PublicKey, role, a.name)
+		o.Fail(fault.Config, "signing key", a.where, strings.TrimSpace("set its scope in keyring.yaml "+role)+", or use a key without one: nsc edit account -n "+a.name+" --sk generate"+o.pushed(a.name),
+			"%s is a scoped key (role %q) of %s, but has no scope in keyring.yaml: servers refuse permissions in its user JWTs", k.PublicKey, role, a.name)
 	case role != k.Scope:
-		o.Fail(fault.Config, "signing key", a.where, "state the same in both: nsc edit signing-key -a "+a.name+" --sk "+k.PublicKey+" --role "+k.Scope+o.pushed(a.name),
-			"%s has role %q in the JWT of %s, and scope %q in keyring.yaml", k.PublicKey, role, a.name, k.Scope)
+		o.Fail(fault.Config, "signing key", a.where, "make both the same: nsc edit signing-key -a "+a.name+" --sk "+k.PublicKey+" --role "+k.Scope+o.pushed(a.name),
+			"%s has role %q in the JWT of %s, but scope %q in keyring.yaml", k.PublicKey, role, a.name, k.Scope)
 	default:
 		return true
 	}

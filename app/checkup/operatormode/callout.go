@@ -22,7 +22,7 @@ func (o *Check) callout() {
 	}
 	if !a.claims.HasExternalAuthorization() {
 		o.Fail(fault.Config, "callout", a.where, "nsc edit authcallout -a "+a.name+" --auth-user "+o.serviceKey()+o.wanted()+o.pushed(a.name),
-			"%s has no external authorization (authorization.auth_users): its servers ask nobody, and let the sentinel in", a.name)
+			"%s has no external authorization (authorization.auth_users): servers do not ask usher and accept the sentinel", a.name)
 		return
 	}
 	o.reach(a)
@@ -30,7 +30,7 @@ func (o *Check) callout() {
 	o.xkey(a)
 	if n := a.claims.Limits.Conn; n != jwt.NoLimit {
 		o.Warn("callout", a.where, "nsc edit account -n "+a.name+" --conns -1"+o.pushed(a.name),
-			"%s allows %d connections (limits.conn), and every client is one of them until usher has decided", a.name, n)
+			"%s allows %d connections (limits.conn), and every client counts until usher has decided", a.name, n)
 	}
 }
 
@@ -68,7 +68,7 @@ func (o *Check) alias() {
 	}
 	for _, a := range o.accounts {
 		if a.lands != "" && a.public == o.operator.SystemAccount && a.name != o.Cfg.Accounts.System {
-			o.Fail(fault.Config, "callout", a.name, "give clients an account of their own; a role that needs the system account is bound to accounts.system by name", "is the system account under another name, and clients land in it (%s)", a.lands)
+			o.Fail(fault.Config, "callout", a.name, "give clients another account; only a role of accounts.system may use the system account", "is the system account under another name, and clients use it (%s)", a.lands)
 		}
 	}
 }
@@ -80,7 +80,7 @@ func (o *Check) reach(callout *accountCheck) {
 	for _, a := range o.accounts {
 		if a.lands != "" && a.public != "" && !a.wrong && !operator.Allows(callout.claims, a.public) {
 			o.Fail(fault.Config, "callout", callout.where, "nsc edit authcallout -a "+callout.name+" --allowed-account "+a.public+o.pushed(callout.name),
-				"%s (%s) is not among the allowed_accounts of %s: servers refuse every client that lands in it (%s)", a.name, a.public, callout.name, a.lands)
+				"%s (%s) is not one of the allowed_accounts of %s: servers refuse every client that uses it (%s)", a.name, a.public, callout.name, a.lands)
 			sound = false
 		}
 	}
@@ -88,15 +88,15 @@ func (o *Check) reach(callout *accountCheck) {
 	switch {
 	case slices.Contains(allowed, jwt.AnyAccount):
 		o.Warn("callout", callout.where, "nsc edit authcallout -a "+callout.name+" --rm-allowed-account '*'"+o.wanted()+o.pushed(callout.name),
-			"allowed_accounts of %s is *: whoever has a signing key of any account, the system account too, can place clients there", callout.name)
+			"allowed_accounts of %s is *: a holder of a signing key of any account, even the system account, can place clients there", callout.name)
 		sound = false
 	case system.public != "" && system.lands == "" && allowed.Contains(system.public):
 		o.Warn("callout", callout.where, "nsc edit authcallout -a "+callout.name+" --rm-allowed-account "+system.public+o.pushed(callout.name),
-			"the system account is among the allowed_accounts of %s, and no role of usher leads there", callout.name)
+			"the system account is one of the allowed_accounts of %s, but no role uses it", callout.name)
 		sound = false
 	}
 	if sound {
-		o.OK("callout", callout.where, "%s has external authorization, for every account that clients land in", callout.name)
+		o.OK("callout", callout.where, "%s has external authorization for every account that clients use", callout.name)
 	}
 }
 
@@ -107,8 +107,8 @@ func (o *Check) past(callout *accountCheck) {
 	service := o.serviceKey()
 	others := slices.DeleteFunc(slices.Clone(callout.claims.Authorization.AuthUsers), func(u string) bool { return u == service })
 	if len(others) > 0 {
-		o.Warn("callout", callout.where, "nsc edit authcallout -a "+callout.name+" --rm-auth-user PUBLIC_KEY"+o.pushed(callout.name)+", unless it is that of another usher",
-			"auth_users of %s has %s beside the service user, let in without usher being asked, and able to read in %s: %s",
+		o.Warn("callout", callout.where, "nsc edit authcallout -a "+callout.name+" --rm-auth-user PUBLIC_KEY"+o.pushed(callout.name)+", unless it is of another usher",
+			"auth_users of %s has %s other than the service user; servers accept them without asking usher, and they can read in %s: %s",
 			callout.name, plural.Count(len(others), "user"), callout.name, strings.Join(others, ", "))
 	}
 	for _, a := range o.accounts {
@@ -123,7 +123,7 @@ func (o *Check) past(callout *accountCheck) {
 		}
 		if len(strange) > 0 {
 			slices.Sort(strange)
-			o.OK("callout", a.where, "whoever has %s of %s, which the keyring does not have, makes users of it that come past usher: %s",
+			o.OK("callout", a.where, "a holder of %s of %s that the keyring does not have can create users that bypass usher: %s",
 				plural.Count(len(strange), "signing key"), a.name, strings.Join(strange, ", "))
 		}
 	}
@@ -140,16 +140,16 @@ func (o *Check) xkey(a *accountCheck) {
 	set := "nsc edit authcallout -a " + a.name + " --curve " + PublicXKey(o.keys) + o.pushed(a.name)
 	switch {
 	case holds:
-		o.OK("xkey", a.where, "requests are sealed to a key of the keyring")
+		o.OK("xkey", a.where, "requests are encrypted to a key of the keyring")
 	case public == "" && len(held) > 0:
-		o.Fail(fault.Config, "xkey", a.where, set, "%s has no authorization.xkey, and the keyring has an xkey: servers ask in the clear, and usher refuses such requests", a.name)
+		o.Fail(fault.Config, "xkey", a.where, set, "%s has no authorization.xkey, but the keyring has an xkey: servers send requests unencrypted, and usher refuses them", a.name)
 	case public == "":
-		o.Warn("xkey", a.where, "make one (usher nkey new --out FILE xkey), put it into the keyring and set it: nsc edit authcallout -a "+a.name+" --curve PUBLIC_XKEY"+o.pushed(a.name),
-			"%s has no authorization.xkey: requests come in the clear, and whoever reads in it reads credentials", a.name)
+		o.Warn("xkey", a.where, "create one (usher nkey new --out FILE xkey), add it to the keyring and set it: nsc edit authcallout -a "+a.name+" --curve PUBLIC_XKEY"+o.pushed(a.name),
+			"%s has no authorization.xkey: requests are not encrypted, and a client that can subscribe in it can read credentials", a.name)
 	case len(held) == 0:
-		o.Fail(fault.Config, "xkey", a.where, "put the seed of "+public+" into "+o.Cfg.Keyring.Dir+" and keyring.yaml", "servers seal to %s, which is not in the keyring: usher cannot open their requests", public)
+		o.Fail(fault.Config, "xkey", a.where, "put the seed of "+public+" into "+o.Cfg.Keyring.Dir+" and keyring.yaml", "servers encrypt requests to %s, which is not in the keyring: usher cannot open them", public)
 	default:
-		o.Fail(fault.Config, "xkey", a.where, "put its seed into "+o.Cfg.Keyring.Dir+" and keyring.yaml, or set the keyring's: "+set,
-			"servers seal to %s, which is not in the keyring: usher cannot open their requests", public)
+		o.Fail(fault.Config, "xkey", a.where, "add its seed to "+o.Cfg.Keyring.Dir+" and keyring.yaml, or set the xkey of the keyring: "+set,
+			"servers encrypt requests to %s, which is not in the keyring: usher cannot open them", public)
 	}
 }

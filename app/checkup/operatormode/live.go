@@ -38,7 +38,7 @@ func (o *Check) live(ctx context.Context) {
 	file := o.Cfg.Operator.SystemCredsFile
 	if file == "" {
 		o.Warn(check, "", "set operator.system_creds_file to the credentials of a user of "+o.Cfg.Accounts.System,
-			"operator.system_creds_file is not set: which account JWTs are in force cannot be checked, so what follows is about those on disk")
+			"operator.system_creds_file is not set: the account JWTs that the servers use cannot be checked, so the findings below are about those on disk")
 		return
 	}
 	nc, err := o.ConnectSystem(file)
@@ -51,14 +51,14 @@ func (o *Check) live(ctx context.Context) {
 	servers, err := cluster.Servers(ctx)
 	switch {
 	case errors.Is(err, operator.ErrNoServer):
-		o.Fail(fault.Config, check, file, "operator.system_creds_file has to be that of a user of the operator's system account", "%v", err)
+		o.Fail(fault.Config, check, file, "operator.system_creds_file must be of a user of the operator's system account", "%v", err)
 		return
 	case err != nil:
-		o.Fail(fault.Runtime, check, natsconn.URLs(o.Cfg), "start the servers that are missing, or take them out of the cluster", "%v", err)
+		o.Fail(fault.Runtime, check, natsconn.URLs(o.Cfg), "start the missing servers, or remove them from the cluster", "%v", err)
 		return
 	}
 	if err := o.trust(ctx, cluster, servers); err != nil {
-		o.Fail(fault.Runtime, check, natsconn.URLs(o.Cfg), "usher check again; if it stays so, look at the servers' logs", "%v", err)
+		o.Fail(fault.Runtime, check, natsconn.URLs(o.Cfg), "run usher check again; if it fails again, look at the servers' logs", "%v", err)
 		return
 	}
 	silent := true // servers may be unable to say what their resolver stores
@@ -69,7 +69,7 @@ func (o *Check) live(ctx context.Context) {
 		}
 		all, stored, err := versions(ctx, cluster, a.public, servers)
 		if err != nil {
-			o.Fail(fault.Runtime, check, a.name, "usher check again; if it stays so, look at the servers' logs", "%v", err)
+			o.Fail(fault.Runtime, check, a.name, "run usher check again; if it fails again, look at the servers' logs", "%v", err)
 			return
 		}
 		silent = silent && !stored
@@ -90,8 +90,8 @@ func (o *Check) ConnectSystem(file string) (*nats.Conn, error) {
 	}
 	_, err = os.Stat(file)
 	if errors.Is(err, fs.ErrNotExist) { // docs/how-to/operator-mode.md says to move it away
-		o.Warn(check, file, "usher check looks at more where it is; where it is not, operator.system_creds_file can be left out",
-			"operator.system_creds_file is not on this machine: which account JWTs are in force cannot be checked from here, so what follows is about those on disk")
+		o.Warn(check, file, "run usher check on the machine that has it, for more checks; elsewhere remove operator.system_creds_file",
+			"operator.system_creds_file is not on this machine: the account JWTs that the servers use cannot be checked from here, so the findings below are about those on disk")
 		return nil, err
 	}
 	if err != nil {
@@ -108,9 +108,9 @@ func (o *Check) ConnectSystem(file string) (*nats.Conn, error) {
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
 	switch {
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
-		o.Fail(fault.Config, check, file, "operator.system_creds_file has to be that of a user of the operator's system account", "the servers refuse the system user: %v", err)
+		o.Fail(fault.Config, check, file, "operator.system_creds_file must be of a user of the operator's system account", "the servers deny the system user: %v", err)
 	case err != nil:
-		o.Fail(fault.Runtime, check, natsconn.URLs(o.Cfg), "is nats-server running, and is this its address?", "as system user: %v", err)
+		o.Fail(fault.Runtime, check, natsconn.URLs(o.Cfg), "is nats-server running at this address?", "as system user: %v", err)
 	}
 	return nc, err
 }
@@ -148,7 +148,7 @@ func (o *Check) compare(a *accountCheck, all []jwtVersion, servers []operator.Se
 	push := "usher nkey push " + a.name + ", or nsc push -a " + a.name
 	if len(all) == 0 {
 		if silent {
-			o.OK(check, a.name, "no server has loaded it yet, and they do not say what they would take (a memory resolver does not)")
+			o.OK(check, a.name, "no server has loaded it yet; servers with a memory resolver do not report their account JWTs")
 			return
 		}
 		o.Fail(fault.Config, check, a.name, push, "no server knows %s (%s)", a.name, a.public)
@@ -171,7 +171,7 @@ func (o *Check) compare(a *accountCheck, all []jwtVersion, servers []operator.Se
 		}
 	}
 	if len(texts) > 1 && !behind {
-		o.Fail(fault.Config, check, a.name, push+"; servers take it from each other where they are connected", "servers differ: %s", o.dated(a.name, all))
+		o.Fail(fault.Config, check, a.name, push+"; connected servers copy it from each other", "servers differ: %s", o.dated(a.name, all))
 	}
 	if len(*o.List) == before {
 		same := "as on disk"

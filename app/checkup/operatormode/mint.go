@@ -119,7 +119,7 @@ func (o *Check) userJWTs(ctx context.Context) {
 		return
 	}
 	if o.offline && SignsElsewhere(o.keys) {
-		o.OK("user jwt", "", "not tried offline: a program signs")
+		o.OK("user jwt", "", "not checked offline: a program signs")
 		return
 	}
 	view := &operator.View{Callout: a.claims, Strict: o.strict(), MaxPayload: o.maxPayload, Account: func(public string) *jwt.AccountClaims {
@@ -165,11 +165,11 @@ func (o *Check) userJWT(ctx context.Context, mint *issuer.Issuer, signers *issue
 		if place.Scope != "" {
 			with += " and scope: " + place.Scope
 		}
-		o.Fail(fault.Config, check, place.String(), addKey(place, "PUBLIC_KEY")+o.pushed(place.Account)+"; and put its seed into the keyring, active, with "+with,
-			"the keyring has no active %s for %s: %s is not answered", what, place, e.Who)
+		o.Fail(fault.Config, check, place.String(), addKey(place, "PUBLIC_KEY")+o.pushed(place.Account)+"; then add its seed to the keyring, active, with "+with,
+			"the keyring has no active %s for %s: usher does not answer %s", what, place, e.Who)
 		return
 	case err != nil:
-		o.Fail(fault.Config, check, place.String(), "the keyring, and the program that signs, have to be mended", "what %s would get cannot be signed: %v", e.Who, err)
+		o.Fail(fault.Config, check, place.String(), "correct the keyring or the signing program", "cannot sign the answer for %s: %v", e.Who, err)
 		return
 	}
 	if _, err := view.CheckResponse(string(response)); err != nil {
@@ -179,10 +179,10 @@ func (o *Check) userJWT(ctx context.Context, mint *issuer.Issuer, signers *issue
 		if o.called(place.Account).wrong {
 			return // that it is another account is said, and all else follows from that
 		}
-		o.Fail(fault.Config, check, place.String(), o.refusedHint(err, e), "servers would refuse what %s gets: %v", e.Who, err)
+		o.Fail(fault.Config, check, place.String(), o.refusedHint(err, e), "servers would refuse the user JWT of %s: %v", e.Who, err)
 		return
 	}
-	o.OK(check, place.String(), "servers would take what %s gets, %d bytes", e.Who, len(response))
+	o.OK(check, place.String(), "servers would accept the user JWT of %s, %d bytes", e.Who, len(response))
 }
 
 // unknown reports whether servers were asked for an account and have none.
@@ -238,9 +238,9 @@ func (o *Check) refusedHint(err error, e *Example) string {
 	case errors.Is(err, operator.ErrNoConnections):
 		return "nsc edit account -n " + name + " --conns -1" + o.pushed(name)
 	case errors.Is(err, operator.ErrTemplate):
-		return "mend the template: nsc edit signing-key -a " + name + " --sk " + o.activeKey(place) + o.pushed(name)
+		return "correct the template: nsc edit signing-key -a " + name + " --sk " + o.activeKey(place) + o.pushed(name)
 	case errors.Is(err, operator.ErrScope): // to add it again would take its scope away
-		return "in keyring.yaml state the scope of " + o.activeKey(place) + ", or use a key without one"
+		return "set in keyring.yaml the scope of " + o.activeKey(place) + ", or use a key without one"
 	default:
 		return "add the active signing key of " + place.String() + " to its JWT: " + addKey(place, o.activeKey(place)) + o.pushed(name)
 	}

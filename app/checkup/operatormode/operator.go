@@ -92,7 +92,7 @@ func (o *Check) need() {
 		a.public = known.PublicKey
 		if !ok && a.lands != "" {
 			o.Fail(fault.Config, "keyring", name, "add it to accounts in keyring.yaml, with its public key (nsc describe account -n "+name+" -F sub), and a signing key of it to keys",
-				"is not in keyring.yaml, and clients land in it: %s", a.lands)
+				"is not in keyring.yaml, and clients use it: %s", a.lands)
 		}
 		o.accounts = append(o.accounts, a)
 	}
@@ -120,9 +120,9 @@ func LandsIn(cfg *config.Config, s *snapshot.Snapshot) map[string]string {
 // readDir reads what is on disk. An account that is not there may be in force all
 // the same.
 func (o *Check) readDir() {
-	const keep = "keep operator.jwt and accounts/NAME.jwt in a directory, and set operator.dir to it (docs/how-to/own-operator.md)"
+	const keep = "keep operator.jwt and accounts/NAME.jwt in a folder, and set operator.dir to it (docs/how-to/own-operator.md)"
 	if o.Cfg.Operator.Dir == "" {
-		o.Warn("operator", "", keep, "operator.dir is not set: what is on disk, and who signed the account JWTs, is not checked")
+		o.Warn("operator", "", keep, "operator.dir is not set: the JWTs on disk and the signers of account JWTs are not checked")
 		return
 	}
 	dir := operator.Dir(o.Cfg.Operator.Dir)

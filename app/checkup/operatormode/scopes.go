@@ -28,8 +28,8 @@ func (o *Check) scopes() {
 		place := issuer.Place{Account: r.Account, Scope: r.Role}
 		if active[place] == "" {
 			o.Fail(fault.Config, "scope", o.Cfg.Keyring.Dir,
-				"usher nkey new --out FILE account; "+addKey(place, "PUBLIC_KEY")+o.pushed(r.Account)+"; and put its seed into the keyring, active, with account: "+r.Account+" and scope: "+r.Role,
-				"accounts.scopes has %s/%s, and the keyring has no active signing key for that: identities with this role are not answered", r.Account, r.Role)
+				"usher nkey new --out FILE account; "+addKey(place, "PUBLIC_KEY")+o.pushed(r.Account)+"; then add its seed to the keyring, active, with account: "+r.Account+" and scope: "+r.Role,
+				"accounts.scopes has %s/%s, but the keyring has no active signing key for it: usher does not answer identities with this role", r.Account, r.Role)
 		}
 	}
 	for _, k := range o.keys.Keys() {
@@ -38,8 +38,8 @@ func (o *Check) scopes() {
 			continue
 		}
 		if !slices.Contains(o.Cfg.Accounts.Scopes, k.Account+"/"+k.Scope) {
-			o.Warn("scope", o.Cfg.Keyring.Dir, "add "+k.Account+"/"+k.Scope+" to accounts.scopes, or take the key out of the keyring",
-				"no role is bound to the scoped signing key for %s: it is not used", place)
+			o.Warn("scope", o.Cfg.Keyring.Dir, "add "+k.Account+"/"+k.Scope+" to accounts.scopes, or remove the key from the keyring",
+				"no role uses the scoped signing key for %s", place)
 		}
 		if a := o.called(k.Account); a.claims != nil {
 			o.template(a, &k)
@@ -60,16 +60,16 @@ func (o *Check) template(a *accountCheck, k *issuer.Key) {
 	for _, side := range operator.OpenSides(p, &a.claims.DefaultPermissions) {
 		flag := strings.TrimSuffix(side, "lish")
 		flag = strings.TrimSuffix(flag, "scribe")
-		o.Fail(fault.Config, "scope", a.where, edit+"--deny-"+flag+" '>' (or --allow-"+flag+" for what is meant)"+o.pushed(a.name),
-			"the template of %s says nothing of what may be allowed to %s: everything is", k.Account+"/"+k.Scope, side)
+		o.Fail(fault.Config, "scope", a.where, edit+"--deny-"+flag+" '>' (or --allow-"+flag+" with the subjects)"+o.pushed(a.name),
+			"the template of %s has no rules to %s: it allows everything", k.Account+"/"+k.Scope, side)
 		sound = false
 	}
 	for _, what := range operator.MatchingAllows(p, callout.Subject, permissions.Overlaps) {
 		o.Warn("scope", a.where, edit+"--deny-pubsub '"+callout.Subject+"'"+o.pushed(a.name),
-			"the template of %s reaches %s: %s", k.Account+"/"+k.Scope, callout.Subject, what)
+			"the template of %s includes %s: %s", k.Account+"/"+k.Scope, callout.Subject, what)
 		sound = false
 	}
 	if sound {
-		o.OK("scope", a.where, "the template of %s states both sides", k.Account+"/"+k.Scope)
+		o.OK("scope", a.where, "the template of %s has rules for both sides", k.Account+"/"+k.Scope)
 	}
 }

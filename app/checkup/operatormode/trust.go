@@ -29,13 +29,13 @@ func (o *Check) trust(ctx context.Context, cluster *operator.Cluster, servers []
 	}
 	if len(unsaid) > 0 {
 		err := &operator.TrustError{Unknown: unsaid}
-		o.Warn(check, operator.Names(unsaid), operator.TrustHint(err), "%v: whose account JWTs it takes is not checked", err)
+		o.Warn(check, operator.Names(unsaid), operator.TrustHint(err), "%v: the operators that it trusts are not checked", err)
 	}
 	before := len(*o.List)
 	signs := o.signs()
 	if by := o.distrust(signs); signs != "" && len(by) > 0 {
 		err := &operator.TrustError{Signer: signs, Untrusted: by}
-		o.Fail(fault.Config, check, o.Cfg.Operator.SigningKeyFile, operator.TrustHint(err), "%v. An account whose JWT it signs would let nobody in", err)
+		o.Fail(fault.Config, check, o.Cfg.Operator.SigningKeyFile, operator.TrustHint(err), "%v. No client could connect to an account whose JWT it signs", err)
 	}
 	if o.operator == nil {
 		return nil
@@ -47,7 +47,7 @@ func (o *Check) trust(ctx context.Context, cluster *operator.Cluster, servers []
 		}
 	}
 	if len(*o.List) == before && len(unsaid) == 0 {
-		o.OK(check, operator.Names(servers), "trust operator %s as operator.jwt has it", o.operator.Name)
+		o.OK(check, operator.Names(servers), "trust operator %s as in operator.jwt", o.operator.Name)
 	}
 	return nil
 }
@@ -87,7 +87,7 @@ func (o *Check) stranger(c *jwt.AccountClaims) string {
 	case o.operator == nil || o.operator.DidSign(c):
 		return ""
 	case c.Issuer == o.operator.Subject:
-		return signed + "the operator's own key, and the operator demands that a signing key signs"
+		return signed + "the operator's identity key, but the operator requires signing keys"
 	default:
 		return signed + "which is neither operator " + o.operator.Name + " nor one of its signing keys"
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // errOtherSeed: the user JWT and the seed of a .creds file are those of two users.
-var errOtherSeed = errors.New("holds the user JWT of one user and the seed of another")
+var errOtherSeed = errors.New("contains the user JWT of one user and the seed of another")
 
 // UserOf returns the user JWT of a .creds file.
 func UserOf(path string) (*jwt.UserClaims, error) {
@@ -51,7 +51,7 @@ func (o *Check) serviceUser() {
 	file := o.Cfg.NATS.CredsFile
 	renew := "nsc generate creds -a " + a.name + " -n USER -o FILE, for an auth user of " + a.name
 	if file == "" {
-		o.Fail(fault.Config, check, "", "set nats.creds_file: "+renew, "nats.creds_file is not set: in operator mode a user has a JWT")
+		o.Fail(fault.Config, check, "", "set nats.creds_file: "+renew, "nats.creds_file is not set: operator mode needs the JWT of the service user")
 		return
 	}
 	if _, err := natsconn.ServiceOptions(o.Cfg); err != nil {
@@ -68,7 +68,7 @@ func (o *Check) serviceUser() {
 	sound := o.user(check, file, "nats.creds_file: "+renew, "nats.creds_file: "+renew, a, c)
 	if a.claims.HasExternalAuthorization() && !a.claims.Authorization.AuthUsers.Contains(c.Subject) {
 		o.Fail(fault.Config, check, file, "nsc edit authcallout -a "+a.name+" --auth-user "+c.Subject+o.pushed(a.name),
-			"%s is not among the auth_users of %s: usher would be asked about itself, and cannot connect", c.Subject, a.name)
+			"%s is not one of the auth_users of %s: the server would ask usher about usher itself, so it cannot connect", c.Subject, a.name)
 		sound = false
 	}
 	if sound && a.claims.HasExternalAuthorization() {
@@ -98,20 +98,20 @@ func (o *Check) user(check, where, renew, another string, a *accountCheck, c *jw
 		return false
 	}
 	if a.claims.IsClaimRevoked(c) {
-		o.Fail(fault.Config, check, where, "nsc revocations delete-user -a "+a.name+" -n USER"+o.pushed(a.name)+"; or make another user", "is revoked in the JWT of %s", a.name)
+		o.Fail(fault.Config, check, where, "nsc revocations delete-user -a "+a.name+" -n USER"+o.pushed(a.name)+"; or create another user", "is revoked in the JWT of %s", a.name)
 		sound = false
 	}
 	for _, k := range o.keys.Keys() {
 		if k.PublicKey == c.Issuer && k.Kind == issuer.KindSigning && c.Issuer != a.claims.Subject {
-			o.Warn(check, where, "sign it with the own key of "+a.name+", or with a signing key that is not in the keyring (nsc: -K KEY)",
-				"is signed by %s, a signing key of the keyring: when that is replaced, this user is cut off", c.Issuer)
+			o.Warn(check, where, "sign it with the identity key of "+a.name+", or with a signing key that is not in the keyring (nsc: -K KEY)",
+				"is signed by %s, a signing key of the keyring: when you rotate that key, servers refuse this user", c.Issuer)
 			sound = false
 		}
 	}
 	return sound
 }
 
-const notBearer = "is not a bearer: it cannot be a default_sentinel, and a client that has its JWT and a token is refused"
+const notBearer = "is not a bearer: it cannot be a default_sentinel, and servers refuse a client with its JWT and a token"
 
 // sentinelFile looks at nats.sentinel_creds_file.
 func (o *Check) sentinelFile() {
@@ -135,16 +135,16 @@ func (o *Check) Sentinel(where string, c *jwt.UserClaims) {
 		return
 	}
 	edit := func(flags string) string {
-		return "nsc edit user -a " + a.name + " -n USER " + flags + ", and hand the new JWT out"
+		return "nsc edit user -a " + a.name + " -n USER " + flags + ", and distribute the new JWT"
 	}
-	another := "a bearer user of " + a.name + " in place of it: nsc add user -a " + a.name + " -n USER --bearer --deny-pubsub '>', and nsc generate creds -a " + a.name + " -n USER -o FILE"
+	another := "replace it with a bearer user of " + a.name + ": nsc add user -a " + a.name + " -n USER --bearer --deny-pubsub '>', and nsc generate creds -a " + a.name + " -n USER -o FILE"
 	if !o.user("sentinel", where, edit("--expiry 0"), another, a, c) && operator.AccountOf(c) != a.claims.Subject {
 		return // nothing of it counts
 	}
 	before := len(*o.List)
 	fail := func(hint, format string, args ...any) { o.Fail(fault.Config, "sentinel", where, hint, format, args...) }
 	if a.claims.Authorization.AuthUsers.Contains(c.Subject) {
-		fail("nsc edit authcallout -a "+a.name+" --rm-auth-user "+c.Subject+o.pushed(a.name), "is among the auth_users of %s: who has it gets in, and usher is not asked", a.name)
+		fail("nsc edit authcallout -a "+a.name+" --rm-auth-user "+c.Subject+o.pushed(a.name), "is one of the auth_users of %s: servers accept its holder without asking usher", a.name)
 	}
 	limits, err := operator.Limits(a.claims, c, o.strict())
 	if err != nil {
@@ -156,15 +156,15 @@ func (o *Check) Sentinel(where string, c *jwt.UserClaims) {
 	case !limits.BearerToken:
 		fail(edit("--bearer"), notBearer)
 	case a.claims.Limits.DisallowBearer:
-		fail("nsc edit account -n "+a.name+" --disallow-bearer=false"+o.pushed(a.name), "is a bearer, and %s disallows bearers (limits.disallow_bearer): servers refuse it", a.name)
+		fail("nsc edit account -n "+a.name+" --disallow-bearer=false"+o.pushed(a.name), "is a bearer, but %s disallows bearers (limits.disallow_bearer): servers refuse it", a.name)
 	}
 	if !operator.DeniesAll(&limits) {
-		o.Warn("sentinel", where, edit("--deny-pubsub '>'"), "may publish or subscribe: if %s ever loses its external authorization, anybody is let in with that", a.name)
+		o.Warn("sentinel", where, edit("--deny-pubsub '>'"), "may publish or subscribe: if %s lost its external authorization, anybody could connect with these permissions", a.name)
 	}
 	if len(limits.AllowedConnectionTypes)+len(limits.Src)+len(limits.Times) > 0 {
-		o.Warn("sentinel", where, edit("without connection types, source networks and times"), "has limits of its own (connection types, networks or times): servers refuse every client beyond them")
+		o.Warn("sentinel", where, edit("without connection types, source networks and times"), "has limits of its own (connection types, networks or times), which apply to every client")
 	}
 	if len(*o.List) == before {
-		o.OK("sentinel", where, "%s is a bearer of %s, and may do nothing", orSubject(c), a.name)
+		o.OK("sentinel", where, "%s is a bearer of %s without permissions", orSubject(c), a.name)
 	}
 }

@@ -134,7 +134,7 @@ func FuzzEntry(f *testing.F) {
 		}
 		key := directory.EntryKey{Kind: k, Project: uuid.New(), User: uuid.New(), Name: "name"}
 		e := directory.Entry{Key: key, Value: v}
-		if e.Check() == nil { // what can stand in a directory does no harm in one
+		if e.Check() == nil { // a valid entry does not break a directory
 			_, _, _ = snapshot.Empty().Apply([]directory.Entry{e})
 		}
 	})
