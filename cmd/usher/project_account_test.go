@@ -131,7 +131,7 @@ func TestProjectAccount(t *testing.T) {
 	o.ok(t, "created project left", "project", "add", "-c", o.Config(), "left")
 	o.ok(t, "removed project left", "project", "rm", "--yes", "left")
 	code, stdout, stderr := usher(t, "check", "-c", o.Config())
-	if code != cmdutil.ExitOK || !strings.Contains(stdout+stderr, "was made for project left, and no project is in it") {
+	if code != cmdutil.ExitOK || !strings.Contains(stdout+stderr, "was created for project left, but no project uses it") {
 		t.Errorf("check: exit code %d\n%s%s", code, stdout, stderr)
 	}
 	o.ok(t, "removed project left", "project", "rm", "-c", o.Config(), "--yes", "left")
