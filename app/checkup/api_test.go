@@ -59,7 +59,7 @@ func TestCheckAPI(t *testing.T) {
 		kind                  fault.Kind
 	}{
 		"off":                 {"", false, "api", "warning", "no API is configured", fault.None},
-		"nobody there":        {fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)), false, "api", "ok", "is free", fault.None},
+		"nobody there":        {fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)), false, "api", "ok", "port is free; no API is running", fault.None},
 		"usher":               {apiAnswers(t, 200, good, nil), false, "api", "ok", "usher answers", fault.None},
 		"usher, over TLS":     {apiAnswers(t, 200, good, pair(mine, mineKey)), true, "api", "ok", "usher answers", fault.None},
 		"an old view":         {apiAnswers(t, 200, `{"status":"warning","directory":{"current":false,"as_of":"2026-01-02T03:04:05Z"}}`, nil), false, "api", "warning", "usher answers, but its directory is of 2026-01-02T03:04:05Z", fault.None},

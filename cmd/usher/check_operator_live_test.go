@@ -241,7 +241,7 @@ type liveFault struct {
 	mess       func(t *testing.T, o *callouttest.Operator, config map[string]string) // after the servers have started
 	code       int
 	want       []operatorFault
-	never      string // what no hint of any finding says
+	never      string // what no finding says
 	silent     bool   // the service user is not answered
 }
 

@@ -65,7 +65,7 @@ type operatorFault struct {
 	mess   func(t *testing.T, o *callouttest.Operator, config map[string]string) // after all is made
 
 	check, result, detail, hint string
-	never                       string // what no hint of any finding says
+	never                       string // what no finding says
 }
 
 // editAccount returns an edit of one account.
@@ -195,7 +195,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 		// The callout account.
 		"external authorization is missing": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization = jwt.ExternalAuthorization{} }),
-			check: "callout", result: "error", detail: "no external authorization", hint: "nsc edit authcallout -a AUTH --auth-user U",
+			check: "callout", result: "error", detail: "no external authorization", hint: "nsc edit authcallout -a AUTH --auth-user U", never: "is an auth user",
 		},
 		"the auth user is not listed": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AuthUsers = jwt.StringList{strangeUser} }),
@@ -618,8 +618,8 @@ func (c checked) String() string {
 func (c checked) never(t *testing.T, text string) {
 	t.Helper()
 	for _, x := range c.Findings {
-		if text != "" && strings.Contains(x.Hint, text) {
-			t.Errorf("a hint of %s says %q: %s", x.Check, text, x.Hint)
+		if text != "" && (strings.Contains(x.Hint, text) || strings.Contains(x.Detail, text)) {
+			t.Errorf("%s says %q: %s, hint %s", x.Check, text, x.Detail, x.Hint)
 		}
 	}
 }
