@@ -16,22 +16,22 @@ import (
 	"usher/issuer/operator"
 )
 
-// checkAccounts looks at who shares an account with whom. Which accounts a server has is
-// looked at by accountsOfServers.
+// checkAccounts finds projects and grants that share an account but should not.
+// checkServerAccounts checks which accounts the servers have.
 func checkAccounts(f *finding.List, cfg *config.Config, s *snapshot.Snapshot) {
 	a := &cfg.Accounts
-	const apart = "give accounts.ingest an account of its own, and export the subjects that others need"
-	const reads = "clients with the ingest grant can read replies to other clients in it"
+	const separate = "give accounts.ingest an account of its own, and export the subjects that others need"
+	const exposure = "clients with the ingest grant can read replies to other clients in it"
 	if a.Ingest != "" && a.Ingest == a.ServiceAdmin {
-		f.Warn("accounts", a.Ingest, apart, "is used for accounts.ingest and accounts.service_admin: %s", reads)
+		f.Warn("accounts", a.Ingest, separate, "is used for accounts.ingest and accounts.service_admin: %s", exposure)
 	}
 	if s == nil {
 		return
 	}
-	checkMqttAccounts(f, cfg, s)
-	var named, shared []string
+	checkMQTTAccounts(f, cfg, s)
+	var used, shared []string
 	for _, p := range assembly.SortedProjects(s) {
-		named = append(named, p.Account)
+		used = append(used, p.Account)
 		if p.Account == a.Ingest {
 			shared = append(shared, p.Name)
 		}
@@ -41,54 +41,53 @@ func checkAccounts(f *finding.List, cfg *config.Config, s *snapshot.Snapshot) {
 		}
 	}
 	if len(shared) > 0 {
-		f.Warn("accounts", a.Ingest, apart, "is accounts.ingest and the account of %s: %s", strings.Join(shared, ", "), reads)
+		f.Warn("accounts", a.Ingest, separate, "is accounts.ingest and the account of %s: %s", strings.Join(shared, ", "), exposure)
 	}
-	if len(named) > 0 {
-		slices.Sort(named)
-		f.OK("accounts", strings.Join(slices.Compact(named), ", "), "used by the directory")
+	if len(used) > 0 {
+		slices.Sort(used)
+		f.OK("accounts", strings.Join(slices.Compact(used), ", "), "used by the directory")
 	}
 }
 
-// checkMqttAccounts finds accounts.mqtt_client_ids of accounts that nobody lands in: a name
-// that is mistyped leaves the account that was meant as it is.
-func checkMqttAccounts(f *finding.List, cfg *config.Config, s *snapshot.Snapshot) {
-	lands := operatormode.LandsIn(cfg, s)
+// checkMQTTAccounts finds accounts in accounts.mqtt_client_ids that no client uses. A
+// mistyped name leaves the intended account without the setting.
+func checkMQTTAccounts(f *finding.List, cfg *config.Config, s *snapshot.Snapshot) {
+	used := operatormode.UsedAccounts(cfg, s)
 	for _, name := range slices.Sorted(maps.Keys(cfg.Accounts.MQTTClientIDs)) {
-		if _, there := lands[name]; !there {
-			f.Warn("accounts", name, "is the name correct? clients use "+strings.Join(slices.Sorted(maps.Keys(lands)), ", "),
+		if _, ok := used[name]; !ok {
+			f.Warn("accounts", name, "is the name correct? clients use "+strings.Join(slices.Sorted(maps.Keys(used)), ", "),
 				"accounts.mqtt_client_ids names it, but no client uses it")
 		}
 	}
 }
 
-// checkLeftAccounts finds accounts that were made for a project and that no project is in:
-// who gets a project of that name would get what they hold.
-func checkLeftAccounts(f *finding.List, s *snapshot.Snapshot, keys *issuer.Keyring) {
-	inhabited := map[string]bool{}
+// checkOrphanedAccounts finds accounts that were created for a project but that no project
+// uses. A new project of that name would get the data in them.
+func checkOrphanedAccounts(f *finding.List, s *snapshot.Snapshot, keys *issuer.Keyring) {
+	used := map[string]bool{}
 	for p := range s.Projects() {
-		inhabited[p.Account] = true
+		used[p.Account] = true
 	}
 	for _, a := range keys.Accounts() {
-		if a.Project != "" && !inhabited[a.Name] {
+		if a.Project != "" && !used[a.Name] {
 			f.Warn("accounts", a.Name, "usher project rm -c closes it; usher project add -c adds the project again",
 				"was created for project %s, but no project uses it: a new project of that name would get its data", a.Project)
 		}
 	}
 }
 
-// checkAccountsOfServers says which accounts that clients land in are missing on which
-// server, in config mode: a server refuses whoever is placed in an account that it does
-// not have.
-func checkAccountsOfServers(f *finding.List, cfg *config.Config, s *snapshot.Snapshot, v *systemView) {
+// checkServerAccounts finds accounts that clients use but that a server does not have. Such
+// a server refuses the clients. It is for config mode.
+func checkServerAccounts(f *finding.List, cfg *config.Config, s *snapshot.Snapshot, v *systemView) {
 	if cfg.NATS.Mode == config.ModeOperator {
-		return // servers load an account when somebody comes
+		return // servers load the JWT of an account when a client needs it
 	}
-	lands := operatormode.LandsIn(cfg, s)
+	used := operatormode.UsedAccounts(cfg, s)
 	sound := true
-	for _, name := range slices.Sorted(maps.Keys(lands)) {
+	for _, name := range slices.Sorted(maps.Keys(used)) {
 		var without []string
 		for _, server := range v.servers {
-			if has, said := v.accounts[server.ID]; said && !slices.Contains(has, name) {
+			if accounts, ok := v.accounts[server.ID]; ok && !slices.Contains(accounts, name) {
 				without = append(without, server.Name)
 			}
 		}
@@ -97,9 +96,9 @@ func checkAccountsOfServers(f *finding.List, cfg *config.Config, s *snapshot.Sna
 		}
 		sound = false
 		f.Fail(fault.Config, "accounts", name, "add it to accounts in the configuration of every server, and reload them (docs/how-to/project-accounts.md)",
-			"missing on %s: clients that use it cannot connect there (%s)", strings.Join(without, ", "), lands[name])
+			"missing on %s: clients that use it cannot connect there (%s)", strings.Join(without, ", "), used[name])
 	}
 	if sound && len(v.accounts) > 0 {
-		f.OK("accounts", strings.Join(slices.Sorted(maps.Keys(lands)), ", "), "on every server: %s", operator.Names(v.servers))
+		f.OK("accounts", strings.Join(slices.Sorted(maps.Keys(used)), ", "), "on every server: %s", operator.Names(v.servers))
 	}
 }

@@ -13,31 +13,31 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// subjectUserInfo is where a server tells a client who it is.
+// subjectUserInfo is the subject at which a server tells a client its user and account.
 const subjectUserInfo = "$SYS.REQ.USER.INFO"
 
-// anonymous connects as a client that has no credential at all: with a no_auth_user
-// that is among auth_users, or in an account that is not delegated, a server lets it in
-// and asks nobody.
-func (s *serverCheck) anonymous(ctx context.Context, seen <-chan *nats.Msg) {
+// probeAnonymous connects without a credential. A server accepts such a client without
+// asking usher if its no_auth_user is one of auth_users or is in an account that is not
+// delegated.
+func (s *serverCheck) probeAnonymous(ctx context.Context, requests <-chan *nats.Msg) {
 	const check = "no_auth_user"
 	if s.keys.Operator() {
-		return // no user stands in the configuration there; tokenOnly looks at the sentinel
+		return // the configuration has no users; probeWithoutSentinel checks the sentinel
 	}
-	who := ""
-	_, err := s.causedBy(ctx, seen, func(name string) error {
-		nc, err := s.knockWithout(name)
+	user := ""
+	_, err := s.captureRequest(ctx, requests, func(name string) error {
+		nc, err := s.connectAnonymous(name)
 		if err != nil {
 			return err
 		}
 		defer nc.Close()
-		who = whoAmI(nc)
+		user = userInfo(nc)
 		return nil
 	})
 	switch {
-	case errors.Is(err, errGotIn):
+	case errors.Is(err, errAccepted):
 		s.Fail(fault.Config, check, s.url, "remove no_auth_user from the server's configuration; or remove its user from auth_callout.auth_users and add its account to allowed_accounts, so that the server asks usher",
-			"a client without a credential gets in%s, and the server does not ask usher", who)
+			"a client without a credential gets in%s, and the server does not ask usher", user)
 	case errors.Is(err, errNotAsked):
 		s.OK(check, s.url, "the server refuses a client without a credential and does not ask usher")
 	case err != nil:
@@ -47,8 +47,8 @@ func (s *serverCheck) anonymous(ctx context.Context, seen <-chan *nats.Msg) {
 	}
 }
 
-// knockWithout connects without a credential.
-func (s *serverCheck) knockWithout(name string) (*nats.Conn, error) {
+// connectAnonymous connects without a credential.
+func (s *serverCheck) connectAnonymous(name string) (*nats.Conn, error) {
 	opts, err := natsconn.TLSOptions(&s.cfg.NATS.TLS)
 	if err != nil {
 		return nil, err
@@ -57,8 +57,9 @@ func (s *serverCheck) knockWithout(name string) (*nats.Conn, error) {
 		nats.IgnoreDiscoveredServers(), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...)
 }
 
-// whoAmI says as whom a connection got in; empty: the server does not say.
-func whoAmI(nc *nats.Conn) string {
+// userInfo describes the user and account of a connection; empty: the server does not
+// report them.
+func userInfo(nc *nats.Conn) string {
 	m, err := nc.Request(subjectUserInfo, nil, deployment.RequestTimeout)
 	if err != nil {
 		return ""

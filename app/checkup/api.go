@@ -23,10 +23,10 @@ import (
 	"usher/internal/ownedfile"
 )
 
-// soonEnded is how long before its end a certificate is worth a word.
-const soonEnded = 14 * 24 * time.Hour
+// renewalPeriod is how long before the expiry of a certificate the warnings begin.
+const renewalPeriod = 14 * 24 * time.Hour
 
-// checkAPI looks at the management API: its certificate, and who is at its address.
+// checkAPI checks the management API: its certificate and its address.
 func checkAPI(ctx context.Context, f *finding.List, cfg *config.Config, offline bool) {
 	if cfg.API.Listen == "" {
 		if cfg.Directory.From != config.DirectoryFile {
@@ -41,6 +41,7 @@ func checkAPI(ctx context.Context, f *finding.List, cfg *config.Config, offline 
 	a.address(ctx)
 }
 
+// apiCheck checks the management API of a configuration.
 type apiCheck struct {
 	*finding.List
 	cfg  *config.API
@@ -48,7 +49,7 @@ type apiCheck struct {
 	leaf *x509.Certificate // nil: no TLS
 }
 
-// certificate looks at the files of api.tls.
+// certificate checks the files of api.tls, and reports whether they can be loaded.
 func (a *apiCheck) certificate(allowGroup bool) bool {
 	const check = "api certificate"
 	const hint = "api.tls takes a certificate and its private key as PEM files"
@@ -71,7 +72,7 @@ func (a *apiCheck) certificate(allowGroup bool) bool {
 		a.Fail(fault.Config, check, c.CertFile, "replace it; a running usher loads the new one", "ended at %s", ends)
 	case now.Before(a.leaf.NotBefore):
 		a.Fail(fault.Config, check, c.CertFile, "is the clock of this machine correct?", "begins at %s", a.leaf.NotBefore.UTC().Format(time.RFC3339))
-	case a.leaf.NotAfter.Sub(now) < soonEnded:
+	case a.leaf.NotAfter.Sub(now) < renewalPeriod:
 		a.Warn(check, c.CertFile, "replace it; a running usher loads the new one", "ends at %s", ends)
 	default:
 		a.OK(check, c.CertFile, "good until %s", ends)
@@ -79,10 +80,10 @@ func (a *apiCheck) certificate(allowGroup bool) bool {
 	return true
 }
 
-// address looks whether the API could be served at its address, or is already.
+// address checks whether usher can listen on api.listen, or already does.
 func (a *apiCheck) address(ctx context.Context) {
 	if _, port, err := net.SplitHostPort(a.cfg.Listen); err != nil || port == "0" {
-		return // a free one is taken
+		return // usher takes any free port
 	}
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", a.cfg.Listen)
@@ -90,47 +91,46 @@ func (a *apiCheck) address(ctx context.Context) {
 	case err == nil && l.Close() == nil:
 		a.OK("api", a.cfg.Listen, "port is free; no API is running")
 	case listener.InUse(err):
-		a.answers(ctx)
+		a.occupied(ctx)
 	default:
 		a.Warn("api", a.cfg.Listen, "api.listen must be an address of this machine", "cannot listen: %v", err)
 	}
 }
 
-// errOtherCertificate: somebody else answers, or a usher that has not taken the
-// file over.
+// errOtherCertificate: another program answers, or an usher that has not loaded the file.
 var errOtherCertificate = errors.New("it presents a certificate other than that of api.tls")
 
-// answers looks who is at the address.
-func (a *apiCheck) answers(ctx context.Context) {
+// occupied checks which program listens on api.listen.
+func (a *apiCheck) occupied(ctx context.Context) {
 	const other = "does another program use it? give usher an api.listen of its own"
 	status, err := a.status(ctx)
 	switch {
 	case errors.Is(err, errOtherCertificate):
 		a.Warn("api", a.cfg.Listen, "a running usher loads a new certificate by itself; its log says why it did not", "%v", err)
 	case err != nil:
-		a.Fail(fault.Config, "api", a.cfg.Listen, other, "port is taken, and no usher answers: %v", err)
+		a.Fail(fault.Config, "api", a.cfg.Listen, other, "port is taken, and no usher responds: %v", err)
 	case status.Directory != nil && !status.Directory.Current && status.Directory.AsOf.IsZero():
 		a.Warn("api", a.cfg.Listen, "if it has just started, wait until /readyz on http.listen returns 200 and check again; otherwise its log says why it cannot read the bucket",
-			"usher answers, but has no directory yet: it decides nothing")
+			"usher responds, but has no directory yet: it decides nothing")
 	case status.Directory != nil && !status.Directory.Current:
 		a.Warn("api", a.cfg.Listen, "the log of that usher says why it cannot follow the bucket",
-			"usher answers, but its directory is of %s", status.Directory.AsOf.UTC().Format(time.RFC3339))
+			"usher responds, but its directory is of %s", status.Directory.AsOf.UTC().Format(time.RFC3339))
 	default:
-		a.OK("api", a.cfg.Listen, "usher answers")
+		a.OK("api", a.cfg.Listen, "usher responds")
 	}
 }
 
-// status asks the API how it is, which takes no key.
+// status gets /v1/status, which needs no key.
 func (a *apiCheck) status(ctx context.Context) (*wire.Status, error) {
 	const maxAnswer = 64 << 10
 	ctx, cancel := context.WithTimeout(ctx, deployment.RequestTimeout)
 	defer cancel()
-	transport := &http.Transport{DisableKeepAlives: true} // Proxy is nil: it is on this machine
+	transport := &http.Transport{DisableKeepAlives: true} // no Proxy: the address is on this machine
 	scheme := "http://"
 	if a.leaf != nil {
-		scheme, transport.TLSClientConfig = "https://", a.expect()
+		scheme, transport.TLSClientConfig = "https://", a.pinCertificate()
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+near(a.cfg.Listen)+"/v1/status", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+dialAddress(a.cfg.Listen)+"/v1/status", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -150,12 +150,12 @@ func (a *apiCheck) status(ctx context.Context) (*wire.Status, error) {
 	return &status, nil
 }
 
-// expect takes the certificate of the file, whatever name it is for, and no other.
-func (a *apiCheck) expect() *tls.Config {
+// pinCertificate accepts only the certificate of the file, for any host name.
+func (a *apiCheck) pinCertificate() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
-		// The address is that of a listener, and no name of the certificate.
-		InsecureSkipVerify: true, //nolint:gosec // the very certificate is compared, and nothing secret is sent
+		// The certificate need not have the address of the listener.
+		InsecureSkipVerify: true, //nolint:gosec // VerifyConnection compares the certificate, and nothing secret is sent
 		VerifyConnection: func(s tls.ConnectionState) error {
 			if len(s.PeerCertificates) == 0 || !bytes.Equal(s.PeerCertificates[0].Raw, a.leaf.Raw) {
 				return errOtherCertificate
@@ -165,8 +165,8 @@ func (a *apiCheck) expect() *tls.Config {
 	}
 }
 
-// near returns an address at which this machine reaches a listener.
-func near(listen string) string {
+// dialAddress returns an address at which this machine can reach a listener.
+func dialAddress(listen string) string {
 	host, port, _ := net.SplitHostPort(listen) // the configuration was checked
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"

@@ -8,13 +8,15 @@ import (
 	"usher/app/config"
 )
 
-// Check looks at everything that a configuration names.
+// Check checks the files, the addresses and, unless offline, the servers of a configuration,
+// and appends the findings to f. path is the file of the configuration, for hints.
+// serverConfigs are files of nats-server to check as well.
 func Check(ctx context.Context, f *finding.List, path string, cfg *config.Config, offline bool, serverConfigs []string) {
 	keys, snapshot := checkFiles(ctx, f, path, cfg, offline)
 	if keys == nil {
 		return
 	}
-	var o *operatormode.Check // nil: config mode
+	var o *operatormode.Checker // nil: config mode
 	if cfg.NATS.Mode == config.ModeOperator {
 		o = operatormode.Run(ctx, f, cfg, keys, snapshot, offline)
 	}

@@ -17,8 +17,9 @@ import (
 	"usher/issuer"
 )
 
-// checkFiles looks at what lies on disk, each file on its own, so that a fault of one
-// hides none of another. Keyring and directory are nil if they cannot be used.
+// checkFiles checks each file separately, so that an error of one does not hide that of
+// another, and the addresses at which usher listens. Keyring and directory are nil if they
+// cannot be used.
 func checkFiles(ctx context.Context, f *finding.List, path string, cfg *config.Config, offline bool) (*issuer.Keyring, *snapshot.Snapshot) {
 	f.OK("configuration", "", "valid")
 	keys, err := assembly.LoadKeyring(cfg)
@@ -44,7 +45,7 @@ func checkFiles(ctx context.Context, f *finding.List, path string, cfg *config.C
 	return keys, snapshot
 }
 
-// signerWord is what a key that signs is called.
+// signerWord is the noun for a key that signs.
 func signerWord(keys *issuer.Keyring) string {
 	if keys.Operator() {
 		return "signing key"
@@ -52,9 +53,9 @@ func signerWord(keys *issuer.Keyring) string {
 	return "issuer key"
 }
 
-// checkDirectory looks at the directory, and returns it unless it cannot be used.
+// checkDirectory checks the directory, and returns it; nil: it cannot be used.
 func checkDirectory(ctx context.Context, f *finding.List, path string, cfg *config.Config, keys *issuer.Keyring, offline bool) *snapshot.Snapshot {
-	snapshot, where := checkLoaded(ctx, f, path, cfg, offline)
+	snapshot, where := loadDirectory(ctx, f, path, cfg, offline)
 	if snapshot != nil {
 		size := snapshot.Size()
 		f.OK("directory", where, "%s, %s, %s, %s, %s",
@@ -67,17 +68,18 @@ func checkDirectory(ctx context.Context, f *finding.List, path string, cfg *conf
 			for _, problem := range assembly.AccountProblems(assembly.Policy(cfg), snapshot, keys) {
 				f.Warn("directory", problem.Path, problem.Hint, "%s", problem.Message)
 			}
-			checkLeftAccounts(f, snapshot, keys)
+			checkOrphanedAccounts(f, snapshot, keys)
 		}
 	}
 	checkAccounts(f, cfg, snapshot)
 	return snapshot
 }
 
-// checkLoaded returns the directory, and where it was read; nil: it cannot be used.
-func checkLoaded(ctx context.Context, f *finding.List, path string, cfg *config.Config, offline bool) (_ *snapshot.Snapshot, where string) {
+// loadDirectory returns the directory and the file or bucket that it is from; nil: it cannot
+// be used.
+func loadDirectory(ctx context.Context, f *finding.List, path string, cfg *config.Config, offline bool) (_ *snapshot.Snapshot, where string) {
 	if cfg.Directory.From != config.DirectoryFile {
-		return checkLive(ctx, f, path, cfg, offline)
+		return checkBucket(ctx, f, path, cfg, offline)
 	}
 	s, err := assembly.OpenDirectory(cfg, slog.New(slog.DiscardHandler), time.Now, assembly.Observers{})
 	if err != nil {
@@ -87,12 +89,12 @@ func checkLoaded(ctx context.Context, f *finding.List, path string, cfg *config.
 	return s.Snapshot(), cfg.Directory.File
 }
 
-// checkPrograms has every program of the keyring sign something that means nothing, as
-// long as a request would let it.
+// checkPrograms runs every signing program of the keyring on a test message, within the
+// budget of a request.
 func checkPrograms(ctx context.Context, f *finding.List, cfg *config.Config, keys *issuer.Keyring) {
 	for _, k := range keys.Keys() {
-		s, signs := keys.Signer(k.PublicKey)
-		if len(k.Command) == 0 || !signs {
+		s, ok := keys.Signer(k.PublicKey)
+		if len(k.Command) == 0 || !ok {
 			continue
 		}
 		budget, cancel := context.WithTimeout(ctx, cfg.Callout.Budget)

@@ -37,7 +37,7 @@ func checkHTTP(ctx context.Context, f *finding.List, listen string) {
 func probeHealth(ctx context.Context, listen string) error {
 	ctx, cancel := context.WithTimeout(ctx, deployment.RequestTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+near(listen)+"/healthz", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+dialAddress(listen)+"/healthz", nil)
 	if err != nil {
 		return err
 	}

@@ -31,28 +31,28 @@ import (
 )
 
 const (
-	// oldSnapshot is how old the snapshot on disk gets only where no usher keeps it:
+	// maxSnapshotAge is how old the snapshot on disk gets only where no usher keeps it:
 	// a running one dates it anew every ten minutes.
-	oldSnapshot = 30 * time.Minute
+	maxSnapshotAge = 30 * time.Minute
 
-	// shownFaults is how many entries that cannot be read are shown.
-	shownFaults = 10
+	// maxListedFaults is how many entries that cannot be read are shown.
+	maxListedFaults = 10
 )
 
-// checkLive looks at a directory that is a bucket: what is kept of it on disk, then the
+// checkBucket looks at a directory that is a bucket: what is kept of it on disk, then the
 // bucket itself. It returns the directory, as current as it can be had, and where
 // that is; nil: not at all. It makes no bucket, and does not write what is on disk.
-func checkLive(ctx context.Context, f *finding.List, path string, cfg *config.Config, offline bool) (_ *snapshot.Snapshot, where string) {
+func checkBucket(ctx context.Context, f *finding.List, path string, cfg *config.Config, offline bool) (_ *snapshot.Snapshot, where string) {
 	b := bucketCheck{List: f, path: path, cfg: cfg, where: "bucket " + cfg.Directory.Bucket}
-	kept := b.kept(time.Now())
+	kept := b.snapshotFile(time.Now())
 	var s *snapshot.Snapshot
 	switch {
 	case cfg.Directory.From == config.DirectoryEmbedded:
-		s = b.embedded(ctx)
+		s = b.readEmbedded(ctx)
 	case offline:
 		f.Warn("directory", b.where, "omit --offline", "not checked: that needs the servers")
 	default:
-		s = b.read(ctx)
+		s = b.readServers(ctx)
 	}
 	if s != nil {
 		return s, b.where
@@ -79,7 +79,7 @@ type bucketCheck struct {
 }
 
 // kept looks at the snapshot on disk.
-func (b *bucketCheck) kept(now time.Time) *snapshot.Snapshot {
+func (b *bucketCheck) snapshotFile(now time.Time) *snapshot.Snapshot {
 	const check = "snapshot"
 	file := b.cfg.Directory.SnapshotFile
 	if file == "" {
@@ -96,7 +96,7 @@ func (b *bucketCheck) kept(now time.Time) *snapshot.Snapshot {
 	case err != nil:
 		b.Warn(check, file, "a running usher writes it again; an usher that starts while NATS is down must wait",
 			"cannot be used: %v", secretfile.WithoutPath(err))
-	case age > oldSnapshot:
+	case age > maxSnapshotAge:
 		b.Warn(check, file, "usher serve -c "+shellword.Quote(b.path)+"; if it is running, its log says why it cannot write the file",
 			"is %v old: no running usher updates it", age)
 	default:
@@ -130,7 +130,7 @@ func canWrite(dir string) error {
 }
 
 // embedded reads the bucket of a usher that does not run.
-func (b *bucketCheck) embedded(ctx context.Context) *snapshot.Snapshot {
+func (b *bucketCheck) readEmbedded(ctx context.Context) *snapshot.Snapshot {
 	dir := b.cfg.Directory.StoreDir
 	if !exists(dir) {
 		b.Warn("directory", dir, "create it and the first service admin: usher bootstrap -c "+shellword.Quote(b.path), "does not exist yet")
@@ -161,7 +161,7 @@ func (b *bucketCheck) embedded(ctx context.Context) *snapshot.Snapshot {
 }
 
 // read looks at the bucket, and reads it if it can be read.
-func (b *bucketCheck) read(ctx context.Context) *snapshot.Snapshot {
+func (b *bucketCheck) readServers(ctx context.Context) *snapshot.Snapshot {
 	opts, err := natsconn.ServiceOptions(b.cfg)
 	if err != nil {
 		return nil // files says so
@@ -181,8 +181,8 @@ func (b *bucketCheck) read(ctx context.Context) *snapshot.Snapshot {
 
 // jetStream looks whether the server can keep a bucket for the service user.
 func (b *bucketCheck) jetStream(ctx context.Context, nc *nats.Conn) bool {
-	if !keepsBuckets(nc.ConnectedServerVersion()) {
-		b.Fail(fault.Config, "directory", b.where, "update nats-server", "%s", tooOld(nc))
+	if !supportsBuckets(nc.ConnectedServerVersion()) {
+		b.Fail(fault.Config, "directory", b.where, "update nats-server", "%s", needsRelease(nc))
 		return false
 	}
 	js, err := jetstream.New(nc)
@@ -205,7 +205,7 @@ func (b *bucketCheck) jetStream(ctx context.Context, nc *nats.Conn) bool {
 	case err != nil:
 		b.Fail(fault.Runtime, "directory", b.where, "does the cluster have a JetStream leader? look at the log of nats-server", "JetStream does not answer: %v", err)
 	default:
-		return b.room(nc, account)
+		return b.streamLimit(nc, account)
 	}
 	return false
 }
@@ -220,7 +220,7 @@ func (b *bucketCheck) enableHint() string {
 }
 
 // room looks whether the account could take one more stream, if it has none yet.
-func (b *bucketCheck) room(nc *nats.Conn, account *jetstream.AccountInfo) bool {
+func (b *bucketCheck) streamLimit(nc *nats.Conn, account *jetstream.AccountInfo) bool {
 	switch limit := account.Limits.MaxStreams; {
 	case account.Streams > 0: // it may well be the bucket
 	case limit == 0:
@@ -254,7 +254,7 @@ func (b *bucketCheck) bucket(ctx context.Context, nc *nats.Conn) bool {
 	case err != nil:
 		b.Fail(fault.Runtime, "directory", b.where, "does the bucket have a leader? nats stream info KV_"+d.Bucket, "%v", err)
 	default:
-		b.keeping(&info.Config)
+		b.settings(&info.Config)
 		b.size(quota.UsageOf(info))
 		return true
 	}
@@ -263,7 +263,7 @@ func (b *bucketCheck) bucket(ctx context.Context, nc *nats.Conn) bool {
 
 // keeping compares how the bucket is kept with what a new one would get. Both
 // are good, and usher changes neither.
-func (b *bucketCheck) keeping(have *jetstream.StreamConfig) {
+func (b *bucketCheck) settings(have *jetstream.StreamConfig) {
 	d := &b.cfg.Directory
 	if have.Replicas != d.Replicas {
 		b.Warn("directory", b.where, "nats stream edit KV_"+d.Bucket+" --replicas "+strconv.Itoa(d.Replicas)+"; or set directory.replicas",
@@ -307,7 +307,7 @@ func (b *bucketCheck) entries(ctx context.Context, nc *nats.Conn) *snapshot.Snap
 		b.Fail(fault.Runtime, "directory", b.where, "look at the log of nats-server", "%v", err)
 		return nil
 	}
-	ctx, stop := context.WithTimeout(ctx, checkLoad)
+	ctx, stop := context.WithTimeout(ctx, loadTimeout)
 	defer stop()
 	ended := make(chan struct{})
 	go func() {
@@ -320,23 +320,23 @@ func (b *bucketCheck) entries(ctx context.Context, nc *nats.Conn) *snapshot.Snap
 		select {
 		case <-tick.C:
 		case <-ended:
-			b.Fail(fault.Runtime, "directory", b.where, "is the network slow or the server busy?", "could not be read within %v", checkLoad)
+			b.Fail(fault.Runtime, "directory", b.where, "is the network slow or the server busy?", "could not be read within %v", loadTimeout)
 			return nil
 		}
 	}
 	stop()
 	<-ended
-	b.unread(store.Status().Faults)
+	b.faults(store.Status().Faults)
 	return store.Snapshot()
 }
 
-// checkLoad is how long reading the bucket may take: a million users do within it.
-const checkLoad = 2 * time.Minute
+// loadTimeout is how long reading the bucket may take: a million users do within it.
+const loadTimeout = 2 * time.Minute
 
-func (b *bucketCheck) unread(faults []kv.Fault) {
+func (b *bucketCheck) faults(faults []kv.Fault) {
 	const hint = "is it from a newer usher? otherwise correct or delete it over the API"
 	for i, x := range faults {
-		if i == shownFaults {
+		if i == maxListedFaults {
 			b.Fail(fault.Config, "directory", b.where, "the log of usher serve lists all of them", "%d more of its entries cannot be used", len(faults)-i)
 			return
 		}
@@ -344,14 +344,14 @@ func (b *bucketCheck) unread(faults []kv.Fault) {
 	}
 }
 
-// keepsBuckets reports whether a nats-server of this version changes several
+// supportsBuckets reports whether a nats-server of this version changes several
 // entries of a bucket as a whole.
-func keepsBuckets(version string) bool {
+func supportsBuckets(version string) bool {
 	r, ok := parseRelease(version)
-	return !ok || r.has(firstBuckets) // of another version nobody knows
+	return !ok || r.has(atomicBatch) // of another version nobody knows
 }
 
-func tooOld(nc *nats.Conn) string {
+func needsRelease(nc *nats.Conn) string {
 	return "a directory in NATS needs nats-server 2.12 or later; server " + nc.ConnectedServerName() + " is " + nc.ConnectedServerVersion()
 }
 

@@ -94,7 +94,7 @@ func (s *bucketSite) check(t *testing.T) (finding.List, *snapshot.Snapshot) {
 	var snapshot *snapshot.Snapshot
 	for range apptest.Attempts {
 		f = nil
-		if snapshot, _ = checkLive(t.Context(), &f, s.Config(), s.cfg(t), false); !missed(f, apptest.Unanswered) {
+		if snapshot, _ = checkBucket(t.Context(), &f, s.Config(), s.cfg(t), false); !missed(f, apptest.Unanswered) {
 			break
 		}
 		t.Logf("again, since something came late: %+v", f)
@@ -227,7 +227,7 @@ func TestCheckEntries(t *testing.T) {
 	if _, ok := snapshot.User("ann"); !ok {
 		t.Error("the directory was not read")
 	}
-	for i := range 2 * shownFaults {
+	for i := range 2 * maxListedFaults {
 		publish("nobody.knows" + strings.Repeat("x", i+1))
 	}
 	f, _ = s.check(t)
@@ -273,7 +273,7 @@ func TestCheckSnapshot(t *testing.T) {
 	}
 	f = nil
 	b := bucketCheck{List: &f, path: s.Config(), cfg: s.cfg(t), where: "bucket"}
-	b.kept(time.Now().Add(oldSnapshot + time.Minute))
+	b.snapshotFile(time.Now().Add(maxSnapshotAge + time.Minute))
 	holds(t, f, fault.None, "snapshot", "warning", "old: no running usher updates it")
 
 	file := s.Path(setup.FileSnapshot)
@@ -292,15 +292,15 @@ func TestCheckSnapshot(t *testing.T) {
 	f, _ = s.check(t)
 	holds(t, f, fault.None, "snapshot", "warning", "no snapshot is kept on disk")
 	f = nil
-	_, _ = checkLive(t.Context(), &f, s.Config(), s.cfg(t), true)
+	_, _ = checkBucket(t.Context(), &f, s.Config(), s.cfg(t), true)
 	holds(t, f, fault.None, "directory", "warning", "not checked")
 }
 
-func TestKeepsBuckets(t *testing.T) {
+func TestSupportsBuckets(t *testing.T) {
 	for version, want := range map[string]bool{
 		"2.11.9": false, "2.9.25": false, "1.99.0": false, "2.12.0": true, "2.15.2": true, "3.0.0": true, "2.12.0-RC.1": true, "": true, "new": true,
 	} {
-		if keepsBuckets(version) != want {
+		if supportsBuckets(version) != want {
 			t.Errorf("%s: not %t", version, want)
 		}
 	}

@@ -8,8 +8,8 @@ import (
 	"usher/issuer"
 )
 
-// checkOpenFiles says if there are too few of them for NATS and the listeners. The
-// limit is that of this process: whoever starts the service may set another.
+// checkOpenFiles checks that the limit of open files is high enough for NATS and the
+// listeners. It sees the limit of this process; the service may have another.
 func checkOpenFiles(f *finding.List, cfg *config.Config, keys *issuer.Keyring) {
 	limit, known := assembly.MaxOpenFiles()
 	if !known {

@@ -17,17 +17,17 @@ import (
 	"usher/issuer"
 )
 
-// answerSize is the largest answer that usher would give.
+// answerSize is the size of the largest response that usher would send.
 type answerSize struct {
-	bytes int64 // zero: not known
+	bytes int64 // 0: unknown
 	who   string
 	rules int
-	acls  bool  // it is smaller with fewer ACL entries
-	err   error // why it is not known
+	acls  bool  // removing ACL entries would make it smaller
+	err   error // why the size is unknown
 }
 
-// largestAnswer makes the answer with the largest grant of a configuration and its
-// directory, in config mode. In operator mode userJWTs judges it.
+// largestAnswer signs the response with the largest grant that the configuration and the
+// directory allow. It is for config mode; in operator mode the user jwt check does it.
 func largestAnswer(ctx context.Context, cfg *config.Config, keys *issuer.Keyring, snapshot *snapshot.Snapshot) answerSize {
 	var none answerSize
 	if cfg.NATS.Mode == config.ModeOperator {
@@ -39,7 +39,7 @@ func largestAnswer(ctx context.Context, cfg *config.Config, keys *issuer.Keyring
 			most = &e
 		}
 	}
-	to, err := operatormode.MadeUp()
+	to, err := operatormode.RandomRecipient()
 	signers, ok := keys.For(issuerInUse(keys))
 	if most == nil || err != nil || !ok {
 		return none
@@ -50,18 +50,18 @@ func largestAnswer(ctx context.Context, cfg *config.Config, keys *issuer.Keyring
 	})
 	ctx, cancel := context.WithTimeout(ctx, operatormode.MintTimeout)
 	defer cancel()
-	response, _, err := mint.Issue(ctx, signers, to, most.Id, &most.Grant)
+	response, _, err := mint.Issue(ctx, signers, to, most.ID, &most.Grant)
 	if err != nil {
 		return answerSize{who: most.Who, err: err}
 	}
-	size := answerSize{bytes: int64(len(response)), who: most.Who, rules: len(most.Grant.Rules), acls: most.Acls}
+	size := answerSize{bytes: int64(len(response)), who: most.Who, rules: len(most.Grant.Rules), acls: most.ACLs}
 	if len(keys.XKeys()) > 0 {
 		size.bytes += operatormode.SealedBytes
 	}
 	if snapshot == nil {
 		return size
 	}
-	// By this size usher decides before it makes an answer.
+	// Before it signs, usher compares this estimate with max_payload.
 	if user, bytes := assembly.Policy(cfg).LargestGrant(snapshot); int64(bytes) > size.bytes {
 		size.bytes = int64(bytes)
 		if size.who != "user "+user {
@@ -72,8 +72,8 @@ func largestAnswer(ctx context.Context, cfg *config.Config, keys *issuer.Keyring
 	return size
 }
 
-// payload compares what a server takes with the largest answer that it would be given.
-func (s *serverCheck) payload(takes int64) {
+// payload compares the max_payload of a server with the largest response.
+func (s *serverCheck) payload(maxPayload int64) {
 	const check = "max_payload"
 	if err := s.largest.err; err != nil {
 		s.Fail(fault.Config, check, s.url, "correct the keyring or the signing program", "cannot sign the answer for %s, so its size is unknown: %v", s.largest.who, err)
@@ -82,7 +82,7 @@ func (s *serverCheck) payload(takes int64) {
 	if s.largest.bytes == 0 {
 		return
 	}
-	limit, name := takes, fmt.Sprintf("the server accepts %d (max_payload)", takes)
+	limit, name := maxPayload, fmt.Sprintf("the server accepts %d (max_payload)", maxPayload)
 	if limit > jwt.MaxTokenSize {
 		limit, name = jwt.MaxTokenSize, fmt.Sprintf("no server accepts a JWT of more than %d", jwt.MaxTokenSize)
 	}

@@ -9,8 +9,8 @@ import (
 	"usher/callout/callouttest"
 )
 
-// Attack: a member uses a fault of an old nats-server to go past a grant of usher's
-// Held by: usher check names each server whose release has the fault, and the release to take
+// Attack: a member uses a fault of an old nats-server to exceed the grant
+// Held by: usher check names each server whose release has the fault, and a release without it
 func TestCheckRelease(t *testing.T) {
 	const second, trace = "second CONNECT", "Nats-Trace-Dest"
 	for version, want := range map[string][]string{
@@ -28,7 +28,7 @@ func TestCheckRelease(t *testing.T) {
 			}
 			continue
 		}
-		if len(f) != 1 || f[0].Result != "warning" || !strings.Contains(f[0].Hint, wallsFrom) {
+		if len(f) != 1 || f[0].Result != "warning" || !strings.Contains(f[0].Hint, fixedReleases) {
 			t.Errorf("%s: %+v", version, f)
 			continue
 		}
@@ -41,20 +41,21 @@ func TestCheckRelease(t *testing.T) {
 	}
 }
 
-// What is tested of each release (callout/features_test.go) is what is warned of.
-func TestWallsAreTested(t *testing.T) {
+// TestEnforcementGapsAreTested: callout/features_test.go tests each gap that check warns of
+// against real servers, and writes its row.
+func TestEnforcementGapsAreTested(t *testing.T) {
 	text, err := os.ReadFile("../../docs/reference/compatibility.md")
 	callouttest.Must(t, err)
-	for _, w := range walls() {
-		from := make([]string, len(w.since))
-		for i, s := range w.since {
+	for _, gap := range enforcementGaps() {
+		from := make([]string, len(gap.fixedIn))
+		for i, s := range gap.fixedIn {
 			from[i] = strings.TrimSuffix(s.String(), ".0")
 		}
-		if row := "\n| " + w.row + " | " + strings.Join(from, ", ") + " |"; !strings.Contains(string(text), row) {
+		if row := "\n| " + gap.row + " | " + strings.Join(from, ", ") + " |"; !strings.Contains(string(text), row) {
 			t.Errorf("docs/reference/compatibility.md has no row%s", row)
 		}
 	}
-	if n := strings.Count(string(text), "\n| isolation: "); n != len(walls()) {
-		t.Errorf("docs/reference/compatibility.md has %d walls", n)
+	if n := strings.Count(string(text), "\n| isolation: "); n != len(enforcementGaps()) {
+		t.Errorf("docs/reference/compatibility.md has %d enforcementGaps", n)
 	}
 }

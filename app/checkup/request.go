@@ -9,13 +9,14 @@ import (
 	"usher/callout"
 )
 
-func (s *serverCheck) seal(x *callout.Inspection) {
+// encryption checks that requests are encrypted to an xkey of the keyring.
+func (s *serverCheck) encryption(x *callout.Inspection) {
 	switch {
 	case x.Refusal == callout.CodePlaintext:
 		s.Fail(fault.Config, "xkey", s.url, s.setXKey()+operatormode.PublicXKey(s.keys),
 			"the server sends requests unencrypted, but the keyring has an xkey, so usher refuses them")
 	case x.Refusal == callout.CodeXKeyUnknown:
-		s.Fail(fault.Config, "xkey", s.url, "put the seed of the server's "+s.xkeyName()+" into "+s.cfg.Keyring.Dir+s.orOurs(),
+		s.Fail(fault.Config, "xkey", s.url, "put the seed of the server's "+s.xkeyName()+" into "+s.cfg.Keyring.Dir+s.orSetXKey(),
 			"the server encrypts requests to an xkey that is not in the keyring")
 	case x.Refusal != "":
 		s.Fail(fault.Config, "request", s.url, "", "usher would refuse the request: %s (%s)", x.Cause, x.Refusal)
@@ -26,35 +27,46 @@ func (s *serverCheck) seal(x *callout.Inspection) {
 	}
 }
 
-// orOurs names the other way out, if there is an xkey to name.
-func (s *serverCheck) orOurs() string {
+// orSetXKey continues a hint with the alternative to use an xkey of the keyring; empty: it
+// has none.
+func (s *serverCheck) orSetXKey() string {
 	if len(s.keys.XKeys()) == 0 {
 		return ""
 	}
 	return ", or " + s.setXKey() + operatormode.PublicXKey(s.keys)
 }
 
-func (s *serverCheck) judge(x *callout.Inspection) {
+// issuer checks that the keyring has the issuer that the server expects.
+func (s *serverCheck) issuer(x *callout.Inspection) {
 	retired := retiredHint(s.keys, x.Issuer)
 	switch {
 	case x.Known:
-		s.OK("issuer", s.url, "server %s expects %s", x.ServerName, servedIssuer(s.keys, s.cfg, x.Issuer))
-	case retired != "": // others may have its seed
+		s.OK("issuer", s.url, "server %s expects %s", x.ServerName, describeIssuer(s.keys, s.cfg, x.Issuer))
+	case retired != "": // its seed may be stolen
 		s.Fail(fault.Config, "issuer", s.url, retired, "server %s expects answers from %s, which is retired", x.ServerName, x.Issuer)
 	default:
 		s.Fail(fault.Config, "issuer", s.url, s.issuerHint(),
 			"server %s expects answers from %s, which is not in the keyring", x.ServerName, x.Issuer)
 	}
+}
+
+// timeout compares how long the server waits for usher with the budget of usher and the
+// patience of clients.
+func (s *serverCheck) timeout(x *callout.Inspection) {
 	switch {
 	case x.Timeout < s.cfg.Callout.Budget:
 		s.Fail(fault.Config, "timeout", s.url, "set authorization.timeout to 3 in the server's configuration, or lower callout.budget",
 			"the server waits about %s, less than callout.budget, %s", x.Timeout, s.cfg.Callout.Budget)
-	case x.Timeout < patientTimeout:
+	case x.Timeout < recommendedTimeout:
 		s.Warn("timeout", s.url, "set authorization.timeout to 3 in the server's configuration (docs/explanation/silence.md)",
 			"the server waits about %s: clients can mistake a missing answer for a denial", x.Timeout)
 	default:
 		s.OK("timeout", s.url, "the server waits about %s; callout.budget is %s", x.Timeout, s.cfg.Callout.Budget)
 	}
+}
+
+// clock compares the clock of this machine with the server's.
+func (s *serverCheck) clock(x *callout.Inspection) {
 	if x.Skew.Abs() > s.cfg.Callout.ClockSkew {
 		s.Fail(fault.Config, "clock", s.url, "synchronise the clocks; callout.clock_skew is the maximum difference",
 			"the clock of this machine differs from the server's by %s", x.Skew.Round(time.Second))

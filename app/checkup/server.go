@@ -20,35 +20,36 @@ import (
 )
 
 const (
-	// patientTimeout is longer than clients wait. A server that gives up before
-	// them sends them Authorization Violation, as if they had been refused.
-	patientTimeout = 3 * time.Second
+	// recommendedTimeout is longer than clients wait. A server that waits less sends them
+	// Authorization Violation, which looks like a denial.
+	recommendedTimeout = 3 * time.Second
 )
 
-// serverCheck looks at one live server.
+// serverCheck checks one live server.
 type serverCheck struct {
 	*finding.List
 	path string // of the configuration
 	cfg  *config.Config
 	keys *issuer.Keyring
-	// operator is what was found about operator mode; nil: config mode.
-	operator *operatormode.Check
+	// operator has the results of operator mode; nil: config mode.
+	operator *operatormode.Checker
 	url      string
 	now      func() time.Time
 
-	set     *serverSet
-	from    string // the server that named it; empty: the configuration
-	largest answerSize
+	set         *serverSet
+	announcedBy string // the server that announces this one; empty: the configuration
+	largest     answerSize
 }
 
+// run connects as the service user and makes all checks of the server.
 func (s *serverCheck) run(ctx context.Context, opts []nats.Option) {
 	nc, err := nats.Connect(s.url, append(opts, nats.Name("usher-check"), nats.Timeout(deployment.ConnectTimeout),
-		nats.NoReconnect(), nats.IgnoreDiscoveredServers(), // this server, and no other
+		nats.NoReconnect(), nats.IgnoreDiscoveredServers(), // this server only
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
 	switch {
 	case err == nil:
-	case s.from != "" && (errors.Is(err, nats.ErrNoServers) || natsconn.TimedOut(err)):
-		s.set.lost = append(s.set.lost, address{url: s.url, from: s.from})
+	case s.announcedBy != "" && (errors.Is(err, nats.ErrNoServers) || natsconn.TimedOut(err)):
+		s.set.unreachable = append(s.set.unreachable, address{url: s.url, announcedBy: s.announcedBy})
 		return
 	default:
 		s.cannotConnect(err)
@@ -56,24 +57,24 @@ func (s *serverCheck) run(ctx context.Context, opts []nats.Option) {
 	}
 	defer nc.Close()
 	id, name := nc.ConnectedServerId(), nc.ConnectedServerName()
-	if s.from != "" && s.set.reached[id] != "" {
-		return // another address of a server that was looked at
+	if s.announcedBy != "" && s.set.reached[id] != "" {
+		return // another address of a server that has been checked
 	}
 	s.set.reached[id] = s.url
-	from := ""
-	if s.from != "" {
-		from = ", whose address " + s.from + " names"
+	announced := ""
+	if s.announcedBy != "" {
+		announced = ", which " + s.announcedBy + " announces"
 	}
-	s.OK("connect", s.url, "as service user, to server %s %s%s", name, nc.ConnectedServerVersion(), from)
+	s.OK("connect", s.url, "as service user, to server %s %s%s", name, nc.ConnectedServerVersion(), announced)
 	checkRelease(s.List, s.url, nc.ConnectedServerVersion())
 	_, tlsErr := nc.TLSConnectionState()
-	s.learn(opts, name, tlsErr == nil)
+	s.discover(opts, name, tlsErr == nil)
 	s.payload(nc.MaxPayload())
 	if !s.account(ctx, nc) {
 		return
 	}
-	seen := make(chan *nats.Msg, 256)
-	if _, err := nc.ChanSubscribe(callout.Subject, seen); err != nil {
+	requests := make(chan *nats.Msg, 256)
+	if _, err := nc.ChanSubscribe(callout.Subject, requests); err != nil {
 		s.Fail(fault.Runtime, "subscribe", s.url, "", "%v", err)
 		return
 	}
@@ -87,13 +88,15 @@ func (s *serverCheck) run(ctx context.Context, opts []nats.Option) {
 		return
 	}
 	s.services(ctx, nc)
-	s.observe(ctx, seen)
+	s.checkRequests(ctx, requests)
 }
 
+// cannotConnect appends why the service user cannot connect.
 func (s *serverCheck) cannotConnect(err error) {
 	switch {
 	case errors.Is(err, nats.ErrAuthorization), natsconn.AuthTimedOut(err):
-		// A user that is none of auth_users waits until the server has asked in vain.
+		// The server asks usher about a user that is not in auth_users, and waits for the
+		// answer.
 		s.Fail(fault.Config, "connect", s.url, s.authUserHint()+"; "+s.secretHint(),
 			"the server refuses the service user: %v", err)
 	case errors.Is(err, nats.ErrNoServers), natsconn.TimedOut(err):
@@ -104,7 +107,7 @@ func (s *serverCheck) cannotConnect(err error) {
 	}
 }
 
-// secretHint names the file that the service user proves itself with.
+// secretHint names the file with the credential of the service user.
 func (s *serverCheck) secretHint() string {
 	switch n := &s.cfg.NATS; {
 	case n.NKeyFile != "":
@@ -116,7 +119,7 @@ func (s *serverCheck) secretHint() string {
 	}
 }
 
-// account compares where the service user is with where the configuration says.
+// account checks that the service user is in the account of accounts.callout.
 func (s *serverCheck) account(ctx context.Context, nc *nats.Conn) bool {
 	ctx, cancel := context.WithTimeout(ctx, deployment.RequestTimeout)
 	defer cancel()
@@ -127,34 +130,37 @@ func (s *serverCheck) account(ctx context.Context, nc *nats.Conn) bool {
 		return false
 	case account != assembly.ServerAccount(s.cfg, s.keys):
 		s.Fail(fault.Config, "account", s.url, s.accountHint(),
-			"the service user is in account %q, but accounts.callout is %q", account, s.called(assembly.ServerAccount(s.cfg, s.keys)))
+			"the service user is in account %q, but accounts.callout is %q", account, s.accountName(assembly.ServerAccount(s.cfg, s.keys)))
 		return false
 	}
-	s.OK("account", s.url, "the service user is in %s", s.called(account))
+	s.OK("account", s.url, "the service user is in %s", s.accountName(account))
 	return true
 }
 
-// observe lets a client without a valid credential knock, and looks at the
-// request that this causes. A running usher denies it; none is harmed by it.
-func (s *serverCheck) observe(ctx context.Context, seen <-chan *nats.Msg) {
-	first, ok := s.knock(ctx, seen)
+// checkRequests connects as a client without a valid credential, and checks the
+// authorization request that the server sends about it. A running usher denies the client.
+func (s *serverCheck) checkRequests(ctx context.Context, requests <-chan *nats.Msg) {
+	first, ok := s.probe(ctx, requests)
 	if !ok {
-		s.notAsked()
+		s.hintNotAsked()
 		return
 	}
-	// Timeouts come in whole seconds, rounded either way: look again before complaining.
-	for i := 0; i < 3 && first.Timeout < max(s.cfg.Callout.Budget, patientTimeout) && first.Refusal == ""; i++ {
-		again, ok := s.knock(ctx, seen)
+	// The timeout in a request is in whole seconds, rounded up or down: take the largest of
+	// several.
+	for i := 0; i < 3 && first.Timeout < max(s.cfg.Callout.Budget, recommendedTimeout) && first.Refusal == ""; i++ {
+		again, ok := s.probe(ctx, requests)
 		if !ok {
 			return
 		}
 		first.Timeout = max(first.Timeout, again.Timeout)
 	}
-	s.seal(&first)
+	s.encryption(&first)
 	if first.Issuer != "" {
-		s.judge(&first)
-		s.sighted(&first)
-		s.tokenOnly(ctx, seen)
-		s.anonymous(ctx, seen)
+		s.issuer(&first)
+		s.timeout(&first)
+		s.clock(&first)
+		s.defaultSentinel(&first)
+		s.probeWithoutSentinel(ctx, requests)
+		s.probeAnonymous(ctx, requests)
 	}
 }

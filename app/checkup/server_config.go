@@ -23,8 +23,8 @@ import (
 
 const serverConfigCheck = "server config"
 
-// checkServerConfig looks at a nats-server.conf: what is in it and cannot be asked of a
-// server, such as its static users, is seen here alone.
+// checkServerConfig checks a nats-server.conf. Only the file shows some settings, for
+// example static users: servers do not report them.
 func checkServerConfig(f *finding.List, file string, cfg *config.Config, keys *issuer.Keyring, snapshot *snapshot.Snapshot, largest answerSize) {
 	const check = serverConfigCheck
 	x, err := devserver.Read(file)
@@ -70,16 +70,16 @@ func checkStoreDir(f *finding.List, file, dir string) {
 // checkFileKeys compares issuer and xkey with the keyring.
 func checkFileKeys(f *finding.List, file string, c *devserver.Callout, keys *issuer.Keyring) {
 	const check = serverConfigCheck
-	if _, signs := keys.Signer(c.Issuer); !signs {
+	if _, ok := keys.Signer(c.Issuer); !ok {
 		hint := retiredHint(keys, c.Issuer)
 		if hint == "" {
 			hint = "add its seed to the keyring, or set auth_callout.issuer to " + issuerInUse(keys)
 		}
 		f.Fail(fault.Config, check, file, hint, "auth_callout.issuer is %s, but the keyring cannot sign with it", c.Issuer)
 	}
-	held := slices.ContainsFunc(keys.XKeys(), func(x *issuer.XKey) bool { return x.PublicKey() == c.XKey })
+	inKeyring := slices.ContainsFunc(keys.XKeys(), func(x *issuer.XKey) bool { return x.PublicKey() == c.XKey })
 	switch set := "set auth_callout.xkey to " + operatormode.PublicXKey(keys); {
-	case held:
+	case inKeyring:
 	case c.XKey == "" && len(keys.XKeys()) == 0:
 		f.Warn(check, file, "create one, and set auth_callout.xkey", "requests are not encrypted: a client that can subscribe in account %s can read credentials", c.Account)
 	case c.XKey == "":
@@ -89,52 +89,52 @@ func checkFileKeys(f *finding.List, file string, c *devserver.Callout, keys *iss
 	}
 }
 
-// checkFileAccounts finds accounts that clients land in and that are missing.
+// checkFileAccounts finds accounts that clients use but the file does not have.
 func checkFileAccounts(f *finding.List, file string, x *devserver.File, cfg *config.Config, snapshot *snapshot.Snapshot) {
-	lands := operatormode.LandsIn(cfg, snapshot)
-	for _, name := range slices.Sorted(maps.Keys(lands)) {
+	used := operatormode.UsedAccounts(cfg, snapshot)
+	for _, name := range slices.Sorted(maps.Keys(used)) {
 		if !slices.Contains(x.Accounts, name) && !strings.HasPrefix(name, "$") {
 			f.Fail(fault.Config, serverConfigCheck, file, "usher project add -c prints what to add (docs/how-to/project-accounts.md)",
-				"has no account %s: the server refuses clients that use it (%s)", name, lands[name])
+				"has no account %s: the server refuses clients that use it (%s)", name, used[name])
 		}
 	}
 }
 
-// checkFileUsers finds users of the file that a server lets in by itself: usher decides
-// nothing about them, and no grant of a project holds for them.
+// checkFileUsers finds static users of the file that a server accepts without asking usher.
+// No grant limits them.
 func checkFileUsers(f *finding.List, file string, x *devserver.File, cfg *config.Config) {
 	const check = serverConfigCheck
 	c := x.Callout
-	own := map[string]bool{cfg.NATS.User: cfg.NATS.User != "", cfg.NATS.SystemUser: cfg.NATS.SystemUser != ""}
+	ushersUsers := map[string]bool{cfg.NATS.User: cfg.NATS.User != "", cfg.NATS.SystemUser: cfg.NATS.SystemUser != ""}
 	for _, seed := range []string{cfg.NATS.NKeyFile, cfg.NATS.SystemNKeyFile} {
-		if public := userNKey(seed); public != "" {
-			own[public] = true
+		if public := publicUserKey(seed); public != "" {
+			ushersUsers[public] = true
 		}
 	}
-	var past []string
+	var bypassing []string
 	for _, u := range x.Users {
 		switch reason := "one of auth_users"; {
 		case u.Name == x.NoAuthUser && c.Bypasses(u):
 			f.Fail(fault.Config, check, file, "remove no_auth_user; or remove its user from auth_users and add its account to allowed_accounts, so that the server asks usher",
 				"no_auth_user is %s of %s: the server accepts clients without a credential as that user and does not ask usher", u.Name, u.Account)
-		case own[u.Name] || !c.Bypasses(u):
+		case ushersUsers[u.Name] || !c.Bypasses(u):
 		default:
 			if !slices.Contains(c.AuthUsers, u.Name) {
-				reason = "its account is not among allowed_accounts"
+				reason = "its account is not in allowed_accounts"
 			}
-			past = append(past, fmt.Sprintf("%s in %s (%s)", u.Name, u.Account, reason))
+			bypassing = append(bypassing, fmt.Sprintf("%s in %s (%s)", u.Name, u.Account, reason))
 		}
 	}
-	if len(past) > 0 {
-		slices.Sort(past)
+	if len(bypassing) > 0 {
+		slices.Sort(bypassing)
 		f.Warn(check, file, "remove them from auth_users and, if allowed_accounts is set, add their account to it, so that the server asks usher",
-			"the server accepts %s of the file without asking usher: %s", plural.Count(len(past), "user"), strings.Join(past, "; "))
+			"the server accepts %s of the file without asking usher: %s", plural.Count(len(bypassing), "user"), strings.Join(bypassing, "; "))
 	}
 }
 
-// userNKey returns the public key of a user nkey's seed file; empty: it cannot be read,
-// which whoever needs it says.
-func userNKey(file string) string {
+// publicUserKey returns the public key of a file with a user nkey; empty: it cannot be read,
+// which another check reports.
+func publicUserKey(file string) string {
 	if file == "" {
 		return ""
 	}

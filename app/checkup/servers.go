@@ -26,93 +26,94 @@ import (
 
 // address is where a server listens for clients.
 type address struct {
-	url  string
-	from string // the server that names it; empty: the configuration
-	tls  string // host that must stand in the certificate of one whose address is an IP; empty: the address itself
+	url         string
+	announcedBy string // a server; empty: the configuration
+	tls         string // for an IP address: the host name that the certificate must have; empty: the address itself
 }
 
-// serverSet is every server that is known: those of nats.urls, and those that are
-// learned from them and from the system account.
+// serverSet has all known servers: those of nats.urls, those that they announce, and those
+// that the system account shows.
 type serverSet struct {
-	todo    []address
-	known   map[string]bool   // host:port
-	reached map[string]string // URL, by server ID
-	lost    []address         // learned, and not reachable from here
-	view    *systemView       // nil: the servers cannot be asked
+	pending     []address         // to check
+	seen        map[string]bool   // by host:port
+	reached     map[string]string // URL, by server ID
+	unreachable []address         // announced, but not reachable from here
+	view        *systemView       // nil: the servers cannot be asked
 }
 
 func newServerSet() *serverSet {
-	return &serverSet{known: map[string]bool{}, reached: map[string]string{}}
+	return &serverSet{seen: map[string]bool{}, reached: map[string]string{}}
 }
 
-// checkServers looks at every server, each in the same way.
-func checkServers(ctx context.Context, f *finding.List, path string, cfg *config.Config, keys *issuer.Keyring, snapshot *snapshot.Snapshot, o *operatormode.Check) {
+// checkServers makes the same checks on every server that it can discover.
+func checkServers(ctx context.Context, f *finding.List, path string, cfg *config.Config, keys *issuer.Keyring, snapshot *snapshot.Snapshot, o *operatormode.Checker) {
 	if _, err := natsconn.ServiceOptions(cfg); err != nil {
-		return // files has said so
+		return // reported by checkFiles
 	}
 	all := newServerSet()
 	all.view = checkSystem(ctx, f, cfg)
 	for _, url := range cfg.NATS.URLs {
-		all.known[deployment.Host(url)] = true
-		all.todo = append(all.todo, address{url: url})
+		all.seen[deployment.Host(url)] = true
+		all.pending = append(all.pending, address{url: url})
 	}
 	largest := largestAnswer(ctx, cfg, keys, snapshot)
-	learned := false
-	for len(all.todo) > 0 || !learned {
-		if len(all.todo) == 0 { // what the system account says comes last: most of it is known by now
-			learned = true
-			all.learnFromSystem(cfg)
+	systemAdded := false
+	for len(all.pending) > 0 || !systemAdded {
+		if len(all.pending) == 0 { // servers of the system account come last: most have been checked by then
+			systemAdded = true
+			all.addFromSystem(cfg)
 			continue
 		}
-		a := all.todo[0]
-		all.todo = all.todo[1:]
+		a := all.pending[0]
+		all.pending = all.pending[1:]
 		own := *cfg
 		own.NATS.TLS.ServerName = cmp.Or(cfg.NATS.TLS.ServerName, a.tls)
 		opts, err := natsconn.ServiceOptions(&own)
 		if err != nil {
-			return // it was read a moment ago
+			return // reported by checkFiles
 		}
 		s := serverCheck{
 			List: f, path: path, cfg: &own, keys: keys, operator: o, url: a.url, now: time.Now,
-			set: all, from: a.from, largest: largest,
+			set: all, announcedBy: a.announcedBy, largest: largest,
 		}
 		s.run(ctx, opts)
 	}
-	checkUnreached(f, cfg, all)
-	checkStreamsOfProjects(f, cfg, keys, snapshot, all.view)
+	checkUnreachable(f, cfg, all)
+	checkProjectStreams(f, cfg, keys, snapshot, all.view)
 	if all.view != nil {
 		checkLeafServers(f, all.view)
-		checkAccountsOfServers(f, cfg, snapshot, all.view)
+		checkServerAccounts(f, cfg, snapshot, all.view)
 	}
 }
 
-// add adds an address that a server has named.
-func (set *serverSet) add(cfg *config.Config, url, from, tls string) {
+// add adds an address that a server announces, unless it is in the set.
+func (set *serverSet) add(cfg *config.Config, url, announcedBy, tls string) {
 	host := deployment.Host(url)
-	if set.known[host] {
+	if set.seen[host] {
 		return
 	}
-	set.known[host] = true
+	set.seen[host] = true
 	if !strings.Contains(url, "://") {
 		url = schemeOf(cfg) + "://" + url
 	}
 	if name, _, err := net.SplitHostPort(host); err != nil || net.ParseIP(name) == nil {
 		tls = ""
 	}
-	set.todo = append(set.todo, address{url: url, from: from, tls: tls})
+	set.pending = append(set.pending, address{url: url, announcedBy: announcedBy, tls: tls})
 }
 
+// schemeOf returns the scheme of nats.urls.
 func schemeOf(cfg *config.Config) string {
 	scheme, _, _ := strings.Cut(cfg.NATS.URLs[0], "://")
 	return scheme
 }
 
-// learnFromSystem adds the addresses of servers that have not been reached yet. What a
-// server names in connect_urls is that of its whole cluster.
-func (set *serverSet) learnFromSystem(cfg *config.Config) {
+// addFromSystem adds the addresses of servers that have not been reached. The connect_urls
+// of a server are those of its whole cluster.
+func (set *serverSet) addFromSystem(cfg *config.Config) {
 	scheme := schemeOf(cfg)
 	if set.view == nil || scheme != "nats" && scheme != "tls" {
-		return // servers say there where they listen for NATS, and not for WebSocket
+		return // the system account shows addresses for NATS, not for WebSocket
 	}
 	for _, s := range set.view.servers {
 		v := set.view.varz[s.ID]
@@ -128,14 +129,14 @@ func (set *serverSet) learnFromSystem(cfg *config.Config) {
 	}
 }
 
-// checkUnreached says which servers could not be looked at from here, each with what it
-// says of itself if it can be asked.
-func checkUnreached(f *finding.List, cfg *config.Config, set *serverSet) {
+// checkUnreachable reports the servers that are not reachable from here, each with what it
+// reports about itself over the system account.
+func checkUnreachable(f *finding.List, cfg *config.Config, set *serverSet) {
 	const check = "connect"
 	hint := "run usher check where that server is reachable, or add a reachable address of it to nats.urls"
 	if set.view == nil {
-		for _, a := range set.lost {
-			f.Warn(check, a.url, hint, "not reachable from here, so not checked; server %s announces it", a.from)
+		for _, a := range set.unreachable {
+			f.Warn(check, a.url, hint, "not reachable from here, so not checked; server %s announces it", a.announcedBy)
 		}
 		return
 	}
@@ -143,28 +144,30 @@ func checkUnreached(f *finding.List, cfg *config.Config, set *serverSet) {
 		if set.reached[s.ID] != "" {
 			continue
 		}
-		says := "it reports nothing about itself"
+		report := "it reports nothing about itself"
 		if v := set.view.varz[s.ID]; v != nil {
-			says = describe(v)
+			report = describe(v)
 			checkRelease(f, s.Name, v.Version)
 			if !v.AuthRequired {
 				f.Fail(fault.Config, "callout", s.Name, "set authorization.auth_callout in the server's configuration, with account "+cfg.Accounts.Callout,
 					"the server accepts every client (auth_required is false)")
 			}
 		}
-		f.Warn(check, s.Name, hint, "none of its addresses is reachable from here (%s), so its issuer, xkey and timeout are not checked; %s", lostOf(set.lost), says)
+		f.Warn(check, s.Name, hint, "none of its addresses is reachable from here (%s), so its issuer, xkey and timeout are not checked; %s", hostsOf(set.unreachable), report)
 	}
 }
 
-func lostOf(lost []address) string {
-	var urls []string
-	for _, a := range lost {
-		urls = append(urls, deployment.Host(a.url))
+// hostsOf lists addresses as host:port.
+func hostsOf(addresses []address) string {
+	var hosts []string
+	for _, a := range addresses {
+		hosts = append(hosts, deployment.Host(a.url))
 	}
-	slices.Sort(urls)
-	return cmp.Or(strings.Join(urls, ", "), "it announces none")
+	slices.Sort(hosts)
+	return cmp.Or(strings.Join(hosts, ", "), "it announces none")
 }
 
+// describe returns what a server reports about itself, in words.
 func describe(v *operator.Varz) string {
 	where := ""
 	if v.Cluster.Name != "" {
@@ -173,12 +176,12 @@ func describe(v *operator.Varz) string {
 	return fmt.Sprintf("it is %s%s, accepts up to %d bytes, and waits %g s for usher", v.Version, where, v.MaxPayload, v.AuthTimeout)
 }
 
-// learn adds the servers that this one tells its clients of.
-func (s *serverCheck) learn(opts []nats.Option, server string, tls bool) {
+// discover adds the servers that this one announces to its clients.
+func (s *serverCheck) discover(opts []nats.Option, server string, tls bool) {
 	nc, err := nats.Connect(s.url, append(opts, nats.Name("usher-check-servers"), nats.Timeout(deployment.ConnectTimeout), nats.NoReconnect(),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...) // nats.go would print them
 	if err != nil {
-		return // it let the service user in a moment ago, and does so again for what follows
+		return // run has connected just now and reports errors
 	}
 	defer nc.Close()
 	name := ""

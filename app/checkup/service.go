@@ -15,18 +15,18 @@ import (
 
 const (
 	// pingSubject is where every service connection of usher answers (ADR-32).
-	pingSubject = "$SRV.PING.usher"
-	pingCollect = 300 * time.Millisecond // how long answers are collected
-	serviceWait = 2 * time.Second        // for a usher that has just been started
-	pingAgain   = 100 * time.Millisecond
+	pingSubject  = "$SRV.PING.usher"
+	pingCollect  = 300 * time.Millisecond // how long one ping collects answers
+	serviceWait  = 2 * time.Second        // for an usher that has just started
+	pingInterval = 100 * time.Millisecond
 )
 
-// services counts who answers for usher in the callout account. Connections of
-// one usher and those of another look alike.
+// services counts the connections of ushers in the callout account. Connections of one
+// usher and of several look the same.
 func (s *serverCheck) services(ctx context.Context, nc *nats.Conn) {
 	before := nc.LastError()
-	n, err := awaited(ctx, nc)
-	if last := nc.LastError(); err == nil && last != before && errors.Is(last, nats.ErrPermissionViolation) { //nolint:errorlint // the very same error, not one like it
+	n, err := waitForConnections(ctx, nc)
+	if last := nc.LastError(); err == nil && last != before && errors.Is(last, nats.ErrPermissionViolation) { //nolint:errorlint // whether it is the same error value
 		err = last
 	}
 	switch {
@@ -40,28 +40,28 @@ func (s *serverCheck) services(ctx context.Context, nc *nats.Conn) {
 	}
 }
 
-// awaited returns how many service connections there are, and waits for the first
-// for a while.
-func awaited(ctx context.Context, nc *nats.Conn) (int, error) {
-	waiting, stop := context.WithTimeout(ctx, serviceWait)
+// waitForConnections returns the number of service connections. It waits up to serviceWait
+// for the first.
+func waitForConnections(ctx context.Context, nc *nats.Conn) (int, error) {
+	deadline, stop := context.WithTimeout(ctx, serviceWait)
 	defer stop()
-	again := time.NewTicker(pingAgain)
-	defer again.Stop()
+	tick := time.NewTicker(pingInterval)
+	defer tick.Stop()
 	for {
-		n, err := pinged(ctx, nc)
+		n, err := countConnections(ctx, nc)
 		if n > 0 || err != nil || nc.LastError() != nil {
 			return n, err
 		}
 		select {
-		case <-again.C:
-		case <-waiting.Done():
+		case <-tick.C:
+		case <-deadline.Done():
 			return 0, ctx.Err()
 		}
 	}
 }
 
-// pinged returns how many service connections answer a ping.
-func pinged(ctx context.Context, nc *nats.Conn) (int, error) {
+// countConnections returns the number of service connections that answer a ping.
+func countConnections(ctx context.Context, nc *nats.Conn) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, pingCollect)
 	defer cancel()
 	inbox := nc.NewInbox()

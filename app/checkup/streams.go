@@ -16,13 +16,13 @@ import (
 	"usher/permissions"
 )
 
-// checkStreamsOfProjects finds streams whose options let a publisher reach beyond the
-// subjects that it may publish to, by a header (docs/explanation/isolation.md, Headers that
-// act). Those that hold no topic of a project are nobody's who comes by usher.
-func checkStreamsOfProjects(f *finding.List, cfg *config.Config, keys *issuer.Keyring, s *snapshot.Snapshot, v *systemView) {
+// checkProjectStreams finds streams of projects whose options let a publisher exceed its
+// ACLs with a header (docs/explanation/isolation.md, Headers that act). It ignores streams
+// without a topic of a project: no client of usher publishes to them.
+func checkProjectStreams(f *finding.List, cfg *config.Config, keys *issuer.Keyring, s *snapshot.Snapshot, v *systemView) {
 	const check = "streams"
 	if s == nil {
-		return // that the directory cannot be read is said
+		return // the directory cannot be read, which is reported
 	}
 	if v == nil {
 		hint := "give usher check a user of the system account (docs/how-to/system-user.md)"
@@ -32,8 +32,8 @@ func checkStreamsOfProjects(f *finding.List, cfg *config.Config, keys *issuer.Ke
 		f.Warn(check, "", hint, "cannot ask the servers for the streams of projects, so whether headers exceed the ACLs is unknown (docs/explanation/isolation.md, Headers that act)")
 		return
 	}
-	topics := map[string][]string{} // by the account as servers call it: what its projects have
-	names := map[string]string{}    // and as the directory calls it
+	topics := map[string][]string{} // subjects of projects, by the account's name on the servers
+	names := map[string]string{}    // the account's name in the directory, by its name on the servers
 	for p := range s.Projects() {
 		id := p.Account
 		if a, ok := keys.Account(p.Account); ok {
@@ -45,31 +45,32 @@ func checkStreamsOfProjects(f *finding.List, cfg *config.Config, keys *issuer.Ke
 			topics[id] = append(topics[id], p.Topics[i].Subject)
 		}
 	}
-	held, sound := 0, true
+	checked, sound := 0, true
 	for _, id := range slices.Sorted(maps.Keys(topics)) {
 		streams := v.streams[id]
 		slices.SortFunc(streams, func(a, b operator.Stream) int { return strings.Compare(a.Name, b.Name) })
 		for _, stream := range streams {
-			if !holdsOne(&stream, topics[id]) {
+			if !capturesAny(&stream, topics[id]) {
 				continue
 			}
-			held++
+			checked++
 			sound = !checkStream(f, names[id]+": "+stream.Name, &stream) && sound
 		}
 	}
 	if sound {
-		f.OK(check, "", "%s of projects checked: in none can a header exceed the ACLs of its publisher", plural.Count(held, "stream"))
+		f.OK(check, "", "%s of projects checked: in none can a header exceed the ACLs of its publisher", plural.Count(checked, "stream"))
 	}
 }
 
-// holdsOne reports whether a stream captures one of these subjects.
-func holdsOne(s *operator.Stream, subjects []string) bool {
+// capturesAny reports whether a stream captures one of these subjects.
+func capturesAny(s *operator.Stream, subjects []string) bool {
 	return slices.ContainsFunc(s.Subjects, func(captured string) bool {
 		return slices.ContainsFunc(subjects, func(topic string) bool { return permissions.Overlaps(captured, topic) })
 	})
 }
 
-// checkStream says what a header does in a stream, and reports whether it does anything.
+// checkStream warns of the options of a stream with which headers act, and reports whether
+// it has any.
 func checkStream(f *finding.List, where string, s *operator.Stream) bool {
 	const check = "streams"
 	if s.Rollup {

@@ -22,11 +22,11 @@ import (
 	"usher/issuer/operator"
 )
 
-// systemView is what the servers say to a user of the system account: all of the
-// cluster, the supercluster, and leaf servers that share the system account.
+// systemView has what the servers report to a user of the system account: those of the
+// cluster, of the supercluster, and leaf servers that share the system account.
 type systemView struct {
 	servers  []operator.Server
-	varz     map[string]*operator.Varz    // by server ID; one that is missing did not say
+	varz     map[string]*operator.Varz    // by server ID; missing: the server does not report it
 	accounts map[string][]string          // by server ID, as varz
 	leafs    map[string][]operator.Leaf   // by the ID of the server that they are connected to
 	streams  map[string][]operator.Stream // by account, in operator mode by its public key
@@ -34,10 +34,10 @@ type systemView struct {
 
 const systemCheck = "system user"
 
-// checkSystem asks the servers about themselves. nil: they cannot be asked, which is said
-// here in config mode; in operator mode operatorMode has said it.
+// checkSystem asks the servers about themselves; nil: it cannot. It reports why in config
+// mode; in operator mode the resolver check does.
 func checkSystem(ctx context.Context, f *finding.List, cfg *config.Config) *systemView {
-	nc := checkConnectAsSystem(f, cfg)
+	nc := connectAsSystem(f, cfg)
 	if nc == nil {
 		return nil
 	}
@@ -46,9 +46,9 @@ func checkSystem(ctx context.Context, f *finding.List, cfg *config.Config) *syst
 	if cfg.NATS.Mode == config.ModeOperator {
 		return v
 	}
-	var fewer *operator.MissingServersError
+	var missing *operator.MissingServersError
 	switch {
-	case errors.As(err, &fewer):
+	case errors.As(err, &missing):
 		f.Warn(systemCheck, natsconn.URLs(cfg), "start the missing servers; a crashed server is counted for some minutes", "%v: the others are not checked", err)
 	case errors.Is(err, operator.ErrNoServer):
 		f.Fail(fault.Config, systemCheck, natsconn.URLs(cfg), systemUserHint(cfg), "%v", err)
@@ -60,14 +60,15 @@ func checkSystem(ctx context.Context, f *finding.List, cfg *config.Config) *syst
 	return v
 }
 
-// systemViewOf asks. With *operator.MissingServersError the servers that answer are returned as well.
+// systemViewOf asks the servers of a cluster. With *operator.MissingServersError it also
+// returns the view of those that answer.
 func systemViewOf(ctx context.Context, c *operator.Cluster) (*systemView, error) {
-	servers, few := c.Servers(ctx)
-	var fewer *operator.MissingServersError
-	if errors.As(few, &fewer) {
-		servers = fewer.Have
-	} else if few != nil {
-		return nil, few
+	servers, incomplete := c.Servers(ctx)
+	var missing *operator.MissingServersError
+	if errors.As(incomplete, &missing) {
+		servers = missing.Have
+	} else if incomplete != nil {
+		return nil, incomplete
 	}
 	v := &systemView{servers: servers}
 	var err error
@@ -83,14 +84,14 @@ func systemViewOf(ctx context.Context, c *operator.Cluster) (*systemView, error)
 	if v.streams, err = c.Streams(ctx, servers); err != nil {
 		return nil, err
 	}
-	return v, few
+	return v, incomplete
 }
 
-// checkConnectAsSystem connects as the user of the system account; nil: there is none, or
-// it cannot connect.
-func checkConnectAsSystem(f *finding.List, cfg *config.Config) *nats.Conn {
+// connectAsSystem connects as the system user; nil: none is configured, or it cannot
+// connect.
+func connectAsSystem(f *finding.List, cfg *config.Config) *nats.Conn {
 	if cfg.NATS.Mode == config.ModeOperator {
-		quiet := &operatormode.Check{List: &finding.List{}, Cfg: cfg} // operatorMode has said the same
+		quiet := &operatormode.Checker{List: &finding.List{}, Cfg: cfg} // the resolver check reports the same
 		if cfg.Operator.SystemCredsFile == "" {
 			return nil
 		}
@@ -128,13 +129,14 @@ func checkConnectAsSystem(f *finding.List, cfg *config.Config) *nats.Conn {
 	return nil
 }
 
+// systemUserHint says how to add a system user in config mode.
 func systemUserHint(cfg *config.Config) string {
 	return fmt.Sprintf("give %s in the servers' configuration a user that may publish %s and subscribe to _INBOX.>, name it in auth_callout.auth_users, and set nats.system_user and nats.system_password_file (docs/how-to/system-user.md)",
 		cfg.Accounts.System, strings.Join(operator.MonitoringSubjects(), ", "))
 }
 
-// systemOptions are those of the system user of config mode, and the file that they
-// come from.
+// systemOptions returns the connection options of the system user of config mode, and the
+// file with its credential.
 func systemOptions(cfg *config.Config) (opts []nats.Option, file string, err error) {
 	if opts, err = natsconn.TLSOptions(&cfg.NATS.TLS); err != nil {
 		return nil, "", err
@@ -157,29 +159,29 @@ func systemOptions(cfg *config.Config) (opts []nats.Option, file string, err err
 	return append(opts, nkey), file, nil
 }
 
-// checkLeafServers says which leaf nodes are connected whose servers did not answer: they
-// have a system account of their own, and decide about their own clients.
+// checkLeafServers lists the connected leaf nodes whose servers do not answer. They have
+// another system account, and authorize their own clients.
 func checkLeafServers(f *finding.List, v *systemView) {
 	answered := map[string]bool{}
 	for _, s := range v.servers {
 		answered[s.Name] = true
 	}
-	var beyond []string
+	var others []string
 	for id, leafs := range v.leafs {
-		at := v.name(id)
+		hub := v.name(id)
 		for _, l := range leafs {
 			if !answered[l.Name] {
-				beyond = append(beyond, fmt.Sprintf("%s (%s) at %s, in %s", l.Name, l.IP, at, l.Account))
+				others = append(others, fmt.Sprintf("%s (%s) at %s, in %s", l.Name, l.IP, hub, l.Account))
 			}
 		}
 	}
-	if len(beyond) > 0 {
-		slices.Sort(beyond)
-		f.OK("leaf node", "", "of servers with another system account, which authorize their own clients: %s", strings.Join(slices.Compact(beyond), "; "))
+	if len(others) > 0 {
+		slices.Sort(others)
+		f.OK("leaf node", "", "of servers with another system account, which authorize their own clients: %s", strings.Join(slices.Compact(others), "; "))
 	}
 }
 
-// name returns the name of a server.
+// name returns the name of a server with an ID.
 func (v *systemView) name(id string) string {
 	for _, s := range v.servers {
 		if s.ID == id {

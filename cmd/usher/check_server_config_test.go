@@ -36,7 +36,7 @@ func TestCheckServerConfig(t *testing.T) {
 		},
 		"an account that is not delegated": {
 			old: "auth_users:", replacement: "allowed_accounts: [ APP ]\n    auth_users:",
-			code: cmdutil.ExitOK, result: "warning", detail: "guest in HEALTH (its account is not among allowed_accounts)",
+			code: cmdutil.ExitOK, result: "warning", detail: "guest in HEALTH (its account is not in allowed_accounts)",
 		},
 		"a no_auth_user past usher": {
 			old: "system_account:", replacement: "no_auth_user: usher\nsystem_account:",

@@ -9,34 +9,47 @@ import (
 	"usher/internal/strictyaml"
 )
 
-// Finding is one thing that was looked at.
+// Finding is the result of one check at one place.
 type Finding struct {
-	Check  string     `json:"check"`
-	Where  string     `json:"where,omitempty"` // a URL, a file, or a place in one: FILE:LINE:COLUMN
-	Path   string     `json:"path,omitempty"`  // of the key at that place
-	Result string     `json:"result"`          // ok | warning | error
-	Detail string     `json:"detail,omitempty"`
-	Hint   string     `json:"hint,omitempty"`
-	Kind   fault.Kind `json:"-"` // of an error: who can mend it
+	Check    string     `json:"check"`
+	Where    string     `json:"where,omitempty"` // a URL, an account, a file, or FILE:LINE:COLUMN
+	Path     string     `json:"path,omitempty"`  // of the configuration key at that place
+	Severity Severity   `json:"result"`
+	Detail   string     `json:"detail,omitempty"`
+	Hint     string     `json:"hint,omitempty"`
+	Kind     fault.Kind `json:"-"` // of an error: who can mend it; fault.None otherwise
 }
+
+// Severity says how serious a finding is.
+type Severity string
+
+// The severities, as JSON has them.
+const (
+	OK      Severity = "ok"
+	Warning Severity = "warning"
+	Error   Severity = "error"
+)
 
 // List is a list of findings, to which checks append.
 type List []Finding
 
+// OK appends that a check found no problem.
 func (f *List) OK(check, where, format string, args ...any) {
-	*f = append(*f, Finding{Check: check, Where: where, Result: "ok", Detail: fmt.Sprintf(format, args...)})
+	*f = append(*f, Finding{Check: check, Where: where, Severity: OK, Detail: fmt.Sprintf(format, args...)})
 }
 
+// Warn appends a problem with which usher still works.
 func (f *List) Warn(check, where, hint, format string, args ...any) {
-	*f = append(*f, Finding{Check: check, Where: where, Result: "warning", Detail: fmt.Sprintf(format, args...), Hint: hint})
+	*f = append(*f, Finding{Check: check, Where: where, Severity: Warning, Detail: fmt.Sprintf(format, args...), Hint: hint})
 }
 
+// Fail appends an error of a kind. hint says how to mend it.
 func (f *List) Fail(kind fault.Kind, check, where, hint, format string, args ...any) {
-	*f = append(*f, Finding{Check: check, Where: where, Result: "error", Detail: fmt.Sprintf(format, args...), Hint: hint, Kind: kind})
+	*f = append(*f, Finding{Check: check, Where: where, Severity: Error, Detail: fmt.Sprintf(format, args...), Hint: hint, Kind: kind})
 }
 
-// Failed turns an error into findings: one for each fault of a file, or one for
-// each line.
+// Failed appends the findings of an error: one for each *strictyaml.Error in it, or else
+// one for each line of its text. A *fault.Error gives the hint.
 func (f *List) Failed(check string, err error) {
 	var located strictyaml.Errors
 	if errors.As(err, &located) {

@@ -17,11 +17,11 @@ import (
 	"usher/issuer/operator"
 )
 
-// nearEnd is how long before its end a JWT is warned of.
+// nearEnd is how long before the expiry of a JWT the warnings begin.
 const nearEnd = 30 * 24 * time.Hour
 
-// lifetime looks at when a JWT begins and ends; renew says how to make a new one.
-func (o *Check) lifetime(check, where, renew string, c *jwt.ClaimsData) bool {
+// lifetime checks that a JWT is valid now. renew is the hint for a new one.
+func (o *Checker) lifetime(check, where, renew string, c *jwt.ClaimsData) bool {
 	begins, ends := time.Unix(c.NotBefore, 0).UTC(), time.Unix(c.Expires, 0).UTC()
 	switch {
 	case c.NotBefore != 0 && begins.After(o.now):
@@ -39,11 +39,11 @@ func (o *Check) lifetime(check, where, renew string, c *jwt.ClaimsData) bool {
 	return false
 }
 
-// operatorJWT looks at the operator, and at the key that "usher nkey" signs with.
-func (o *Check) operatorJWT(where string) {
+// operatorJWT checks the operator JWT and the key with which "usher nkey" signs.
+func (o *Checker) operatorJWT(where string) {
 	c := o.operator
 	sound := o.lifetime("operator", where, "nsc edit operator --expiry 0, and give the new operator JWT to every server's configuration", &c.ClaimsData)
-	if public := o.called(o.Cfg.Accounts.System).public; public != "" && c.SystemAccount != "" && public != c.SystemAccount {
+	if public := o.accountNamed(o.Cfg.Accounts.System).public; public != "" && c.SystemAccount != "" && public != c.SystemAccount {
 		o.Fail(fault.Config, "operator", where, "set accounts.system to the operator's system account (nsc edit operator --system-account changes the operator's)",
 			"its system account is %s, but accounts.system (%s) is %s in keyring.yaml", c.SystemAccount, o.Cfg.Accounts.System, public)
 		sound = false
@@ -64,7 +64,7 @@ func (o *Check) operatorJWT(where string) {
 		err = operator.CheckSigner(c, signer)
 	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist): // docs/how-to/operator-mode.md says to move it away
+	case errors.Is(err, fs.ErrNotExist): // docs/how-to/operator-mode.md recommends another machine
 		o.Warn("operator", file, "run usher nkey on the machine that has it; elsewhere remove operator.signing_key_file",
 			"operator.signing_key_file is not on this machine: account JWTs cannot be changed from here")
 	case errors.Is(err, ownedfile.ErrReadable), errors.Is(err, ownedfile.ErrUntrusted):
@@ -76,8 +76,8 @@ func (o *Check) operatorJWT(where string) {
 	}
 }
 
-// operatorProgram tries the program that signs for the operator.
-func (o *Check) operatorProgram(name string) {
+// operatorProgram runs the program that signs for the operator.
+func (o *Checker) operatorProgram(name string) {
 	signer, err := deployment.OperatorProgram(o.Cfg)
 	if err == nil {
 		err = operator.CheckSigner(o.operator, signer)
@@ -96,34 +96,34 @@ func (o *Check) operatorProgram(name string) {
 	o.OK("operator", name, "signs account JWTs for the operator")
 }
 
-// account looks at what holds for every account JWT.
-func (o *Check) account(a *accountCheck) {
+// account checks what every account JWT must satisfy.
+func (o *Checker) account(a *accountCheck) {
 	c := a.claims
 	if c == nil {
 		return
 	}
 	if a.stale {
-		if by := o.stranger(a.disk); by != "" {
+		if by := o.untrustedSigner(a.disk); by != "" {
 			o.Fail(fault.Config, "account", operator.Dir(o.Cfg.Operator.Dir).AccountFile(a.name), o.signAgain(a.name), "servers would refuse it: %s", by)
 		}
 	}
-	sound := o.lifetime("account", a.where, "nsc edit account -n "+a.name+" --expiry 0"+o.pushed(a.name), &c.ClaimsData)
+	sound := o.lifetime("account", a.where, "nsc edit account -n "+a.name+" --expiry 0"+o.thenPush(a.name), &c.ClaimsData)
 	fail := func(hint, format string, args ...any) {
 		o.Fail(fault.Config, "account", a.where, hint, format, args...)
 		sound = false
 	}
 	if a.public != "" && c.Subject != a.public {
-		a.wrong = true
+		a.mismatched = true
 		fail("correct accounts in keyring.yaml, or replace the file with the JWT of this account", "it is the JWT of %s, but in keyring.yaml %s is %s", c.Subject, a.name, a.public)
 	}
-	if by := o.stranger(c); by != "" {
+	if by := o.untrustedSigner(c); by != "" {
 		fail(o.signAgain(a.name), "servers refuse it: %s", by)
 	}
 	vr := jwt.CreateValidationResults()
 	c.Validate(vr)
 	for _, i := range vr.Issues {
 		if i.Blocking && !i.TimeCheck {
-			fail("correct the account JWT"+o.pushed(a.name), "servers refuse it: %s", i.Description)
+			fail("correct the account JWT"+o.thenPush(a.name), "servers refuse it: %s", i.Description)
 		}
 	}
 	if sound {
@@ -131,22 +131,22 @@ func (o *Check) account(a *accountCheck) {
 	}
 }
 
-func (o *Check) signAgain(name string) string {
-	return "sign it again with a signing key of operator.jwt that every server trusts (nsc: -K KEY)" + o.pushed(name)
+// signAgain is the hint for an account JWT whose signer the servers do not trust.
+func (o *Checker) signAgain(name string) string {
+	return "sign it again with a signing key of operator.jwt that every server trusts (nsc: -K KEY)" + o.thenPush(name)
 }
 
-// signingKeys compares the signing keys of the keyring with those that the account
-// JWTs name.
-func (o *Check) signingKeys() {
+// signingKeys compares the signing keys of the keyring with those in the account JWTs.
+func (o *Checker) signingKeys() {
 	n, sound := 0, true
 	for _, k := range o.keys.Keys() {
-		if k.Kind != issuer.KindSigning || k.Account == "" { // in the directory, and not in keyring.yaml: not in use
+		if k.Kind != issuer.KindSigning || k.Account == "" { // a seed file without an entry in keyring.yaml is not in use
 			continue
 		}
 		if k.State == issuer.StateActive {
 			n++
 		}
-		if a := o.called(k.Account); a.claims != nil {
+		if a := o.accountNamed(k.Account); a.claims != nil {
 			sound = o.signingKey(a, &k) && sound
 		}
 	}
@@ -155,33 +155,35 @@ func (o *Check) signingKeys() {
 	}
 }
 
-func (o *Check) signingKey(a *accountCheck, k *issuer.Key) bool {
-	scope, there := a.claims.SigningKeys.GetScope(k.PublicKey)
-	own := k.PublicKey == a.claims.Subject
+// signingKey compares a signing key of the keyring with the JWT of its account, and reports
+// whether they agree.
+func (o *Checker) signingKey(a *accountCheck, k *issuer.Key) bool {
+	scope, listed := a.claims.SigningKeys.GetScope(k.PublicKey)
+	identityKey := k.PublicKey == a.claims.Subject
 	role := operator.ScopeOf(a.claims, k.PublicKey)
 	add := addKey(issuer.Place{Account: a.name, Scope: k.Scope}, k.PublicKey)
 	switch {
-	case k.State == issuer.StateRetired && there:
-		o.Warn("signing key", a.where, "usher nkey retire "+k.PublicKey+", or nsc edit account -n "+a.name+" --rm-sk "+k.PublicKey+o.pushed(a.name),
+	case k.State == issuer.StateRetired && listed:
+		o.Warn("signing key", a.where, "usher nkey retire "+k.PublicKey+", or nsc edit account -n "+a.name+" --rm-sk "+k.PublicKey+o.thenPush(a.name),
 			"%s is retired in the keyring, but servers still accept its signatures for %s", k.PublicKey, a.name)
-	case k.State != issuer.StateActive: // a rotation puts it there when its turn comes
+	case k.State != issuer.StateActive: // a rotation adds it to the JWT later
 		return true
-	case own && o.strict():
-		o.Fail(fault.Config, "signing key", a.where, "replace it with a signing key: nsc edit account -n "+a.name+" --sk generate"+o.pushed(a.name),
+	case identityKey && o.strict():
+		o.Fail(fault.Config, "signing key", a.where, "replace it with a signing key: nsc edit account -n "+a.name+" --sk generate"+o.thenPush(a.name),
 			"%s is the identity key of %s, but the operator requires signing keys", k.PublicKey, a.name)
-	case own:
-		o.Warn("signing key", a.where, "replace it with a signing key: nsc edit account -n "+a.name+" --sk generate"+o.pushed(a.name),
+	case identityKey:
+		o.Warn("signing key", a.where, "replace it with a signing key: nsc edit account -n "+a.name+" --sk generate"+o.thenPush(a.name),
 			"%s signs with its identity key, which cannot be rotated", a.name)
-	case !there:
-		o.Fail(fault.Config, "signing key", a.where, add+o.pushed(a.name), "%s is not one of the signing_keys of %s: servers refuse its signatures", k.PublicKey, a.name)
+	case !listed:
+		o.Fail(fault.Config, "signing key", a.where, add+o.thenPush(a.name), "%s is not one of the signing_keys of %s: servers refuse its signatures", k.PublicKey, a.name)
 	case scope == nil && k.Scope != "":
-		o.Fail(fault.Config, "signing key", a.where, add+o.pushed(a.name),
+		o.Fail(fault.Config, "signing key", a.where, add+o.thenPush(a.name),
 			"%s has no scope in the JWT of %s, but scope %s in keyring.yaml: its user JWTs would have no limits", k.PublicKey, a.name, k.Scope)
 	case scope != nil && k.Scope == "":
-		o.Fail(fault.Config, "signing key", a.where, strings.Join(strings.Fields("set its scope "+role+" in keyring.yaml"), " ")+", or use a key without one: nsc edit account -n "+a.name+" --sk generate"+o.pushed(a.name),
+		o.Fail(fault.Config, "signing key", a.where, strings.Join(strings.Fields("set its scope "+role+" in keyring.yaml"), " ")+", or use a key without one: nsc edit account -n "+a.name+" --sk generate"+o.thenPush(a.name),
 			"%s is a scoped key (role %q) of %s, but has no scope in keyring.yaml: servers refuse permissions in its user JWTs", k.PublicKey, role, a.name)
 	case role != k.Scope:
-		o.Fail(fault.Config, "signing key", a.where, "make both the same: nsc edit signing-key -a "+a.name+" --sk "+k.PublicKey+" --role "+k.Scope+o.pushed(a.name),
+		o.Fail(fault.Config, "signing key", a.where, "make both the same: nsc edit signing-key -a "+a.name+" --sk "+k.PublicKey+" --role "+k.Scope+o.thenPush(a.name),
 			"%s has role %q in the JWT of %s, but scope %q in keyring.yaml", k.PublicKey, role, a.name, k.Scope)
 	default:
 		return true

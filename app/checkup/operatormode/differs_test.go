@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 )
 
-// TestCheckOperatorDiffers: servers that go by different JWTs are told apart.
+// TestCheckOperatorDiffers: check reports servers that use different JWTs of an account.
 func TestCheckOperatorDiffers(t *testing.T) {
 	t.Parallel()
 	o := callouttest.NewOperator(t, callouttest.OperatorConfig{})
@@ -27,8 +27,8 @@ func TestCheckOperatorDiffers(t *testing.T) {
 	}
 	var f finding.List
 	all = append(all, all[0], jwtVersion{who: "the resolver", text: all[0].text, claims: all[0].claims})
-	check := &Check{List: &f, Cfg: &config.Config{}}
-	check.compare(&accountCheck{name: "APP", public: o.Accounts["APP"]}, all, nil, false)
+	check := &Checker{List: &f, Cfg: &config.Config{}}
+	check.compareVersions(&accountCheck{name: "APP", public: o.Accounts["APP"]}, all, nil, false)
 	if len(f) != 1 || f[0].Check != "resolver" || f[0].Result != "error" || !strings.HasPrefix(f[0].Detail, "servers differ: the JWT of APP of ") || !strings.Contains(f[0].Hint, "usher nkey push APP") ||
 		strings.Count(f[0].Detail, "the JWT of APP") != 2 || !strings.Contains(f[0].Detail, "("+all[0].who+", the resolver)") {
 		t.Errorf("%+v", f)

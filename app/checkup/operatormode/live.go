@@ -24,16 +24,16 @@ import (
 	"usher/issuer/operator"
 )
 
-// jwtVersion is one JWT of an account as servers have it.
+// jwtVersion is a JWT of an account that a server uses or its resolver stores.
 type jwtVersion struct {
-	who    string // server that goes by it, or "the resolver"
+	who    string // the server that uses it, or "the resolver"
 	text   string
 	claims *jwt.AccountClaims
 }
 
-// checkLive asks the servers which account JWTs they go by. What they say counts more
-// than what is on disk.
-func (o *Check) live(ctx context.Context) {
+// accountsInForce asks the servers which account JWTs they use. The later checks prefer
+// those to the ones on disk.
+func (o *Checker) accountsInForce(ctx context.Context) {
 	const check = "resolver"
 	file := o.Cfg.Operator.SystemCredsFile
 	if file == "" {
@@ -61,7 +61,7 @@ func (o *Check) live(ctx context.Context) {
 		o.Fail(fault.Runtime, check, natsconn.URLs(o.Cfg), "run usher check again; if it fails again, look at the servers' logs", "%v", err)
 		return
 	}
-	silent := true // servers may be unable to say what their resolver stores
+	silent := true // a memory resolver does not report what it stores
 	found := map[string][]jwtVersion{}
 	for _, a := range o.accounts {
 		if a.public == "" {
@@ -77,19 +77,21 @@ func (o *Check) live(ctx context.Context) {
 	}
 	for _, a := range o.accounts {
 		if a.public != "" {
-			o.compare(a, found[a.name], servers, silent)
+			o.compareVersions(a, found[a.name], servers, silent)
 		}
 	}
 }
 
-func (o *Check) ConnectSystem(file string) (*nats.Conn, error) {
+// ConnectSystem connects with the credentials of operator.system_creds_file. It appends a
+// finding if it returns an error.
+func (o *Checker) ConnectSystem(file string) (*nats.Conn, error) {
 	const check = "resolver"
 	opts, err := natsconn.TLSOptions(&o.Cfg.NATS.TLS)
 	if err != nil {
-		return nil, err // said of the service user already
+		return nil, err // checkFiles reports it for the service user
 	}
 	_, err = os.Stat(file)
-	if errors.Is(err, fs.ErrNotExist) { // docs/how-to/operator-mode.md says to move it away
+	if errors.Is(err, fs.ErrNotExist) { // docs/how-to/operator-mode.md recommends another machine
 		o.Warn(check, file, "run usher check on the machine that has it, for more checks; elsewhere remove operator.system_creds_file",
 			"operator.system_creds_file is not on this machine: the account JWTs that the servers use cannot be checked from here, so the findings below are about those on disk")
 		return nil, err
@@ -115,7 +117,8 @@ func (o *Check) ConnectSystem(file string) (*nats.Conn, error) {
 	return nc, err
 }
 
-// versions returns what each server goes by, and what the resolvers store.
+// versions returns the JWTs of an account that the servers use and that the resolvers
+// store.
 func versions(ctx context.Context, c *operator.Cluster, public string, servers []operator.Server) (all []jwtVersion, stored bool, err error) {
 	inForce, err := c.LoadedJWTs(ctx, public, servers)
 	if err != nil {
@@ -141,9 +144,9 @@ func versions(ctx context.Context, c *operator.Cluster, public string, servers [
 	return all, len(texts) > 0, nil
 }
 
-// compare holds what servers have of an account against what is on disk, and puts
-// it in its place.
-func (o *Check) compare(a *accountCheck, all []jwtVersion, servers []operator.Server, silent bool) {
+// compareVersions compares the JWTs of an account on the servers with the one on disk, and
+// makes the newest one in force the one that later checks use.
+func (o *Checker) compareVersions(a *accountCheck, all []jwtVersion, servers []operator.Server, silent bool) {
 	const check = "resolver"
 	push := "usher nkey push " + a.name + ", or nsc push -a " + a.name
 	if len(all) == 0 {
@@ -152,11 +155,11 @@ func (o *Check) compare(a *accountCheck, all []jwtVersion, servers []operator.Se
 			return
 		}
 		o.Fail(fault.Config, check, a.name, push, "no server knows %s (%s)", a.name, a.public)
-		a.missing = true // what is on disk may say why
+		a.missing = true // the JWT on disk may show why
 		return
 	}
 	if a.disk != nil && a.disk.Subject != a.public {
-		return // two accounts cannot be compared; account says that they are two
+		return // account reports that these are two accounts
 	}
 	newest := slices.MaxFunc(all, func(x, y jwtVersion) int { return int(x.claims.IssuedAt - y.claims.IssuedAt) })
 	before := len(*o.List)
@@ -185,7 +188,7 @@ func (o *Check) compare(a *accountCheck, all []jwtVersion, servers []operator.Se
 }
 
 // againstDisk finds versions that are older or newer than the one on disk.
-func (o *Check) againstDisk(a *accountCheck, all []jwtVersion, push string) {
+func (o *Checker) againstDisk(a *accountCheck, all []jwtVersion, push string) {
 	const check = "resolver"
 	file := operator.Dir(o.Cfg.Operator.Dir).AccountFile(a.name)
 	var older, newer, other []jwtVersion
@@ -201,8 +204,8 @@ func (o *Check) againstDisk(a *accountCheck, all []jwtVersion, push string) {
 		}
 	}
 	disk := issued(a.disk)
-	if o.stranger(a.disk) != "" {
-		push = o.signAgain(a.name) // servers keep what is pushed, and do not go by it
+	if o.untrustedSigner(a.disk) != "" {
+		push = o.signAgain(a.name) // servers would store it, but not use it
 	}
 	if len(older) > 0 {
 		o.Fail(fault.Config, check, a.name, push, "older than on disk: %s; %s is of %s", o.dated(a.name, older), file, disk)
@@ -216,10 +219,12 @@ func (o *Check) againstDisk(a *accountCheck, all []jwtVersion, push string) {
 	}
 }
 
+// issued returns when a JWT was signed.
 func issued(c *jwt.AccountClaims) string { return time.Unix(c.IssuedAt, 0).UTC().Format(time.RFC3339) }
 
-// dated says which JWTs of an account there are, each with who has it.
-func (o *Check) dated(name string, all []jwtVersion) string {
+// dated lists the JWTs of an account with the time of signing and the servers that have
+// them.
+func (o *Checker) dated(name string, all []jwtVersion) string {
 	who := map[string][]string{}
 	var order []jwtVersion
 	for _, v := range all {
@@ -236,8 +241,8 @@ func (o *Check) dated(name string, all []jwtVersion) string {
 	var parts []string
 	for _, v := range order {
 		part := "the JWT of " + name + " of " + issued(v.claims) + " (" + strings.Join(who[v.text], ", ")
-		if o.stranger(v.claims) != "" {
-			part += "; signed by " + v.claims.Issuer + ", which servers do not take"
+		if o.untrustedSigner(v.claims) != "" {
+			part += "; signed by " + v.claims.Issuer + ", which servers do not trust"
 		}
 		parts = append(parts, part+")")
 	}

@@ -24,19 +24,25 @@ import (
 )
 
 const (
-	mintName    = "usher-check"   // of an identity that is made up
-	MintTimeout = 5 * time.Second // a signing key may be a program
-	SealedBytes = 44              // what sealing adds: a mark, a nonce and a tag
+	exampleName = "usher-check" // of an identity that no client has
+
+	// MintTimeout limits the minting of one user JWT: a signing key may be a program.
+	MintTimeout = 5 * time.Second
+	// SealedBytes is what encryption to an xkey adds to a response: a prefix, a nonce and a
+	// tag.
+	SealedBytes = 44
 )
 
-// Example is a grant that somebody would get.
+// Example is a grant that usher would give to an identity.
 type Example struct {
-	Id    identity.Identity
+	ID    identity.Identity
 	Grant permissions.Grant
-	Who   string
-	Acls  bool // it is smaller with fewer ACL entries
+	Who   string // for findings: "user alice", "role publisher"
+	ACLs  bool   // removing ACL entries would make it smaller
 }
 
+// Size returns the total length of the subjects, which orders grants by the size of their
+// user JWT.
 func (e *Example) Size() int {
 	n := 0
 	for i := range e.Grant.Rules {
@@ -45,39 +51,39 @@ func (e *Example) Size() int {
 	return n
 }
 
-// Examples returns the largest grant of every account and scope that somebody can
-// land in.
+// Examples returns the largest grant of every account and scope that a client can get,
+// sorted by account and scope.
 func Examples(cfg *config.Config, snapshot *snapshot.Snapshot) []Example {
 	policy := assembly.Policy(cfg)
 	largest := map[issuer.Place]Example{}
 	try := func(who string, id identity.Identity, facts directory.Facts) {
 		g, err := policy.Derive(id, facts)
 		if err != nil {
-			return // such a user is denied, or not answered for a reason that is none of the JWTs
+			return // usher denies such a user, or does not answer for a reason other than the JWTs
 		}
-		g.Connection = inClient()
-		if types := g.ConnectionTypes; len(types) > 0 { // one by which the user may come
+		g.Connection = standardConnection()
+		if types := g.ConnectionTypes; len(types) > 0 { // one that the user may use
 			g.Connection.Types = []string{string(types[0])}
 		}
-		e := Example{Id: id, Grant: g, Who: who, Acls: ByACLs(&facts)}
+		e := Example{ID: id, Grant: g, Who: who, ACLs: ByACLs(&facts)}
 		place := issuer.Place{Account: g.Account, Scope: g.Scope}
-		if was, there := largest[place]; !there || was.Size() < e.Size() {
+		if was, ok := largest[place]; !ok || was.Size() < e.Size() {
 			largest[place] = e
 		}
 	}
-	try("the health check", identity.Identity{Name: mintName, Method: identity.MethodHealthCheck}, directory.Facts{})
+	try("the health check", identity.Identity{Name: exampleName, Method: identity.MethodHealthCheck}, directory.Facts{})
 	for _, role := range directory.ServiceRoles() {
-		user := &directory.User{Name: mintName, ServiceRoles: []directory.ServiceRole{role}}
-		try("service role "+string(role), identity.Identity{Name: mintName, Method: identity.MethodAPIKey}, directory.Facts{User: user})
+		user := &directory.User{Name: exampleName, ServiceRoles: []directory.ServiceRole{role}}
+		try("service role "+string(role), identity.Identity{Name: exampleName, Method: identity.MethodAPIKey}, directory.Facts{User: user})
 	}
 	if snapshot != nil {
 		tryUsers(snapshot, try)
 	}
-	for _, r := range policy.Scoped { // a scope that nobody has yet
+	for _, r := range policy.Scoped { // a scope that no member has yet
 		place := issuer.Place{Account: r.Account, Scope: r.Role}
-		if _, there := largest[place]; !there {
-			g := permissions.Grant{Account: r.Account, Scope: r.Role, Tags: []string{"project:" + mintName, "role:" + r.Role}, Connection: inClient()}
-			largest[place] = Example{Id: identity.Identity{Name: mintName}, Grant: g, Who: "role " + r.Role}
+		if _, ok := largest[place]; !ok {
+			g := permissions.Grant{Account: r.Account, Scope: r.Role, Tags: []string{"project:" + exampleName, "role:" + r.Role}, Connection: standardConnection()}
+			largest[place] = Example{ID: identity.Identity{Name: exampleName}, Grant: g, Who: "role " + r.Role}
 		}
 	}
 	return slices.SortedFunc(maps.Values(largest), func(a, b Example) int {
@@ -85,13 +91,13 @@ func Examples(cfg *config.Config, snapshot *snapshot.Snapshot) []Example {
 	})
 }
 
-// tryUsers calls try for every user with a role in a project, and for a service
-// admin in every project if there is one.
+// tryUsers calls try for every member of every project, and for one service admin in every
+// project.
 func tryUsers(s *snapshot.Snapshot, try func(who string, id identity.Identity, facts directory.Facts)) {
-	type stay struct{ user, account string }
-	seen := map[stay]bool{}
+	type session struct{ user, account string }
+	seen := map[session]bool{}
 	admin, admins := s.FirstWithServiceRole(directory.ServiceRoleAdmin)
-	one := func(user string, sel identity.Selection) {
+	tryUser := func(user string, sel identity.Selection) {
 		facts, ok := s.Facts(user, sel.Project)
 		if ok {
 			try("user "+user, identity.Identity{Name: user, Method: identity.MethodAPIKey, Selection: sel}, facts)
@@ -99,21 +105,22 @@ func tryUsers(s *snapshot.Snapshot, try func(who string, id identity.Identity, f
 	}
 	for _, p := range assembly.SortedProjects(s) {
 		for member := range s.Members(p.Name) {
-			one(member.Name, identity.Selection{Project: p.Name})
-			if all := (stay{member.Name, p.Account}); !seen[all] {
-				seen[all] = true
-				one(member.Name, identity.Selection{Account: p.Account})
+			tryUser(member.Name, identity.Selection{Project: p.Name})
+			if whole := (session{member.Name, p.Account}); !seen[whole] {
+				seen[whole] = true
+				tryUser(member.Name, identity.Selection{Account: p.Account})
 			}
 		}
 		if admins {
-			one(admin, identity.Selection{Project: p.Name})
+			tryUser(admin, identity.Selection{Project: p.Name})
 		}
 	}
 }
 
-// userJWTs makes what usher would answer, and judges it as a server would.
-func (o *Check) userJWTs(ctx context.Context) {
-	a := o.called(o.Cfg.Accounts.Callout)
+// userJWTs mints the largest user JWT of every account and scope, and validates each as a
+// server would.
+func (o *Checker) userJWTs(ctx context.Context) {
+	a := o.accountNamed(o.Cfg.Accounts.Callout)
 	signers, ok := o.keys.For(a.public)
 	if a.claims == nil || !ok {
 		return
@@ -148,24 +155,25 @@ func SignsElsewhere(keys *issuer.Keyring) bool {
 	return slices.ContainsFunc(keys.Keys(), func(k issuer.Key) bool { return len(k.Command) > 0 && k.State == issuer.StateActive })
 }
 
-func (o *Check) userJWT(ctx context.Context, mint *issuer.Issuer, signers *issuer.Signers, view *operator.View, e *Example) {
+// userJWT mints and validates the user JWT of one example.
+func (o *Checker) userJWT(ctx context.Context, mint *issuer.Issuer, signers *issuer.Signers, view *operator.View, e *Example) {
 	const check = "user jwt"
 	place := issuer.Place{Account: e.Grant.Account, Scope: e.Grant.Scope}
-	to, err := MadeUp()
+	to, err := RandomRecipient()
 	if err != nil {
 		o.Fail(fault.Runtime, check, place.String(), "", "%v", err)
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, MintTimeout)
 	defer cancel()
-	response, _, err := mint.Issue(ctx, signers, to, e.Id, &e.Grant)
+	response, _, err := mint.Issue(ctx, signers, to, e.ID, &e.Grant)
 	switch {
 	case errors.Is(err, issuer.ErrNoSigningKey):
 		with, what := "account: "+place.Account, assembly.MissingKey(o.keys, place)
 		if place.Scope != "" {
 			with += " and scope: " + place.Scope
 		}
-		o.Fail(fault.Config, check, place.String(), addKey(place, "PUBLIC_KEY")+o.pushed(place.Account)+"; then add its seed to the keyring, active, with "+with,
+		o.Fail(fault.Config, check, place.String(), addKey(place, "PUBLIC_KEY")+o.thenPush(place.Account)+"; then add its seed to the keyring, active, with "+with,
 			"the keyring has no active %s for %s: usher does not answer %s", what, place, e.Who)
 		return
 	case err != nil:
@@ -173,11 +181,11 @@ func (o *Check) userJWT(ctx context.Context, mint *issuer.Issuer, signers *issue
 		return
 	}
 	if _, err := view.CheckResponse(string(response)); err != nil {
-		if errors.Is(err, operator.ErrNoAccount) && !o.unknown(e.Grant.Account) {
-			return // nothing is known of the account, and that is said
+		if errors.Is(err, operator.ErrNoAccount) && !o.missingOnServers(e.Grant.Account) {
+			return // the account is not known, which is reported
 		}
-		if o.called(place.Account).wrong {
-			return // that it is another account is said, and all else follows from that
+		if o.accountNamed(place.Account).mismatched {
+			return // reported by account; the rest follows from it
 		}
 		o.Fail(fault.Config, check, place.String(), o.refusedHint(err, e), "servers would refuse the user JWT of %s: %v", e.Who, err)
 		return
@@ -185,14 +193,15 @@ func (o *Check) userJWT(ctx context.Context, mint *issuer.Issuer, signers *issue
 	o.OK(check, place.String(), "servers would accept the user JWT of %s, %d bytes", e.Who, len(response))
 }
 
-// unknown reports whether servers were asked for an account and have none.
-func (o *Check) unknown(name string) bool {
+// missingOnServers reports whether no server has a JWT of an account.
+func (o *Checker) missingOnServers(name string) bool {
 	i := slices.IndexFunc(o.accounts, func(a *accountCheck) bool { return a.name == name })
 	return i >= 0 && o.accounts[i].missing
 }
 
-// MadeUp returns a recipient that no server waits for.
-func MadeUp() (issuer.Recipient, error) {
+// RandomRecipient returns a recipient with random keys. No server accepts a response that
+// is minted for it.
+func RandomRecipient() (issuer.Recipient, error) {
 	user, err := nkeys.CreateUser()
 	if err != nil {
 		return issuer.Recipient{}, err
@@ -208,8 +217,8 @@ func MadeUp() (issuer.Recipient, error) {
 	return to, err
 }
 
-// activeKey returns the public key that signs for a place.
-func (o *Check) activeKey(place issuer.Place) string {
+// activeKey returns the public key that signs for a place, or a placeholder for hints.
+func (o *Checker) activeKey(place issuer.Place) string {
 	for _, k := range o.keys.Keys() {
 		if k.State == issuer.StateActive && k.Account == place.Account && k.Scope == place.Scope {
 			return k.PublicKey
@@ -218,8 +227,8 @@ func (o *Check) activeKey(place issuer.Place) string {
 	return "PUBLIC_KEY"
 }
 
-// refusedHint says what to do about an answer that a server would refuse.
-func (o *Check) refusedHint(err error, e *Example) string {
+// refusedHint returns the hint for a response that a server would refuse.
+func (o *Checker) refusedHint(err error, e *Example) string {
 	name, callout := e.Grant.Account, o.Cfg.Accounts.Callout
 	place := issuer.Place{Account: name, Scope: e.Grant.Scope}
 	public := "PUBLIC_KEY"
@@ -228,38 +237,39 @@ func (o *Check) refusedHint(err error, e *Example) string {
 	}
 	switch {
 	case errors.Is(err, operator.ErrTooLarge):
-		return PayloadHint(e.Who, e.Acls, "the servers'")
+		return PayloadHint(e.Who, e.ACLs, "the servers'")
 	case errors.Is(err, operator.ErrNotAllowed):
-		return "nsc edit authcallout -a " + callout + " --allowed-account " + public + o.pushed(callout)
+		return "nsc edit authcallout -a " + callout + " --allowed-account " + public + o.thenPush(callout)
 	case errors.Is(err, operator.ErrResponseSigner):
-		return "add the active signing key of " + callout + " to its JWT: " + addKey(issuer.Place{Account: callout}, o.activeKey(issuer.Place{Account: callout})) + o.pushed(callout)
+		return "add the active signing key of " + callout + " to its JWT: " + addKey(issuer.Place{Account: callout}, o.activeKey(issuer.Place{Account: callout})) + o.thenPush(callout)
 	case errors.Is(err, operator.ErrNoAccount):
 		return "usher nkey push " + name + ", or nsc push -a " + name
 	case errors.Is(err, operator.ErrNoConnections):
-		return "nsc edit account -n " + name + " --conns -1" + o.pushed(name)
+		return "nsc edit account -n " + name + " --conns -1" + o.thenPush(name)
 	case errors.Is(err, operator.ErrTemplate):
-		return "correct the template: nsc edit signing-key -a " + name + " --sk " + o.activeKey(place) + o.pushed(name)
-	case errors.Is(err, operator.ErrScope): // to add it again would take its scope away
+		return "correct the template: nsc edit signing-key -a " + name + " --sk " + o.activeKey(place) + o.thenPush(name)
+	case errors.Is(err, operator.ErrScope): // adding it again would remove its scope
 		return "set the scope of " + o.activeKey(place) + " in keyring.yaml, or use a key without one"
 	default:
-		return "add the active signing key of " + place.String() + " to its JWT: " + addKey(place, o.activeKey(place)) + o.pushed(name)
+		return "add the active signing key of " + place.String() + " to its JWT: " + addKey(place, o.activeKey(place)) + o.thenPush(name)
 	}
 }
 
-// inClient returns the connection of a client that is like any other.
-func inClient() identity.Connection {
+// standardConnection returns the connection of an ordinary client over TCP.
+func standardConnection() identity.Connection {
 	return identity.Connection{Types: []string{string(directory.ConnectionStandard)}}
 }
 
-// ByACLs reports whether a user has a grant that entries of ACLs make: one that has the
-// whole account has none of them, nor has a profile that is the same for everybody.
+// ByACLs reports whether ACL entries determine the size of a user's grant. They do not for
+// a service admin, who has the whole account, or for a profile that all users share.
 func ByACLs(f *directory.Facts) bool {
 	return !f.HasServiceRole(directory.ServiceRoleAdmin) && slices.ContainsFunc(f.Memberships, func(m directory.Membership) bool {
 		return len(m.Topics) > 0 || len(m.Subs) > 0
 	})
 }
 
-// PayloadHint says what to do about an answer that is too large.
+// PayloadHint returns the hint for a response that is too large. whose names the servers
+// to configure: "the server's".
 func PayloadHint(who string, acls bool, whose string) string {
 	larger := "a larger max_payload in " + whose + " configuration"
 	if !acls {
@@ -268,6 +278,7 @@ func PayloadHint(who string, acls bool, whose string) string {
 	return "fewer ACL entries for " + who + ", or " + larger
 }
 
+// PublicXKey returns the public key of the first xkey, or a placeholder for hints.
 func PublicXKey(keys *issuer.Keyring) string {
 	if x := keys.XKeys(); len(x) > 0 {
 		return x[0].PublicKey()

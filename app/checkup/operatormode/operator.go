@@ -24,9 +24,9 @@ import (
 // defaultMaxPayload is nats-server's.
 const defaultMaxPayload = 1 << 20
 
-// Check looks at what operator mode has in place of a server's
-// configuration: operator, account and user JWTs, and the keyring beside them.
-type Check struct {
+// Checker checks the JWTs of one installation in operator mode. Run returns it, so that
+// the checks of live servers can add what they learn about sentinels.
+type Checker struct {
 	*finding.List
 	Cfg      *config.Config
 	keys     *issuer.Keyring
@@ -38,31 +38,32 @@ type Check struct {
 	accounts   []*accountCheck     // sorted by name
 	maxPayload int64               // of the servers
 	servers    []operator.Server   // that answer the system user
-	trusts     map[string][]string // the keys whose account JWTs a server takes, by its ID; nil: it does not say
+	trusts     map[string][]string // by server ID: the operator keys that the server trusts; nil: it does not report them
 }
 
-// accountCheck is one account that something needs.
+// accountCheck is an account that the keyring, the configuration or the directory names.
 type accountCheck struct {
 	name    string
-	public  string // as keyring.yaml says; empty: it does not know the account
-	lands   string // why clients land in it; empty: none does
+	public  string // from keyring.yaml; empty: the account is not in it
+	usedBy  string // which clients use it; empty: none
 	disk    *jwt.AccountClaims
 	text    string             // of disk
-	claims  *jwt.AccountClaims // what is looked at: what is in force, or else what is on disk; nil: neither
+	claims  *jwt.AccountClaims // the JWT in force, or else the one on disk; nil: neither is known
 	where   string             // where claims come from
-	missing bool               // servers were asked, and have none
-	stale   bool               // what is on disk is not what is in force
-	wrong   bool               // public is that of another account
+	missing bool               // no server has a JWT of it
+	stale   bool               // the JWT on disk is not the one in force
+
+	mismatched bool // public belongs to another account
 }
 
-// Run looks at the JWTs of operator mode: those on disk, and unless offline
-// those in force.
-func Run(ctx context.Context, f *finding.List, cfg *config.Config, keys *issuer.Keyring, snapshot *snapshot.Snapshot, offline bool) *Check {
-	o := &Check{List: f, Cfg: cfg, keys: keys, snapshot: snapshot, now: time.Now(), offline: offline, maxPayload: defaultMaxPayload}
-	o.need()
+// Run checks the JWTs on disk and, unless offline, those in force on the servers. It
+// appends the findings to f. snapshot is nil if the directory cannot be read.
+func Run(ctx context.Context, f *finding.List, cfg *config.Config, keys *issuer.Keyring, snapshot *snapshot.Snapshot, offline bool) *Checker {
+	o := &Checker{List: f, Cfg: cfg, keys: keys, snapshot: snapshot, now: time.Now(), offline: offline, maxPayload: defaultMaxPayload}
+	o.collectAccounts()
 	o.readDir()
 	if !offline {
-		o.live(ctx)
+		o.accountsInForce(ctx)
 	}
 	for _, a := range o.accounts {
 		o.account(a)
@@ -76,50 +77,51 @@ func Run(ctx context.Context, f *finding.List, cfg *config.Config, keys *issuer.
 	return o
 }
 
-// need lists the accounts that keyring, configuration and directory name.
-func (o *Check) need() {
-	lands := LandsIn(o.Cfg, o.snapshot)
+// collectAccounts lists the accounts that the keyring, the configuration and the directory
+// name.
+func (o *Checker) collectAccounts() {
+	used := UsedAccounts(o.Cfg, o.snapshot)
 	names := map[string]bool{o.Cfg.Accounts.Callout: true, o.Cfg.Accounts.System: true}
-	for name := range lands {
+	for name := range used {
 		names[name] = true
 	}
 	for _, a := range o.keys.Accounts() {
 		names[a.Name] = true
 	}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		a := &accountCheck{name: name, lands: lands[name]}
+		a := &accountCheck{name: name, usedBy: used[name]}
 		known, ok := o.keys.Account(name)
 		a.public = known.PublicKey
-		if !ok && a.lands != "" {
+		if !ok && a.usedBy != "" {
 			o.Fail(fault.Config, "keyring", name, "add it to accounts in keyring.yaml, with its public key (nsc describe account -n "+name+" -F sub), and a signing key of it to keys",
-				"is not in keyring.yaml, and clients use it: %s", a.lands)
+				"is not in keyring.yaml, and clients use it: %s", a.usedBy)
 		}
 		o.accounts = append(o.accounts, a)
 	}
 }
 
-// LandsIn returns the accounts that clients can land in, with the reason.
-func LandsIn(cfg *config.Config, s *snapshot.Snapshot) map[string]string {
-	lands := map[string]string{}
+// UsedAccounts returns the accounts in which usher can place a client. The value says
+// why: "project shop", or the configuration key that names the account.
+func UsedAccounts(cfg *config.Config, s *snapshot.Snapshot) map[string]string {
+	used := map[string]string{}
 	if s != nil {
 		for _, p := range assembly.SortedProjects(s) {
-			lands[p.Account] = "project " + p.Name
+			used[p.Account] = "project " + p.Name
 		}
 	}
 	for _, scope := range cfg.Accounts.Scopes {
 		name, _, _ := strings.Cut(scope, "/")
-		lands[name] = "accounts.scopes"
+		used[name] = "accounts.scopes"
 	}
-	lands[cfg.Accounts.HealthCheck] = "accounts.healthcheck"
-	lands[cfg.Accounts.ServiceAdmin] = "accounts.service_admin"
-	lands[cfg.Accounts.Ingest] = "accounts.ingest"
-	delete(lands, "")
-	return lands
+	used[cfg.Accounts.HealthCheck] = "accounts.healthcheck"
+	used[cfg.Accounts.ServiceAdmin] = "accounts.service_admin"
+	used[cfg.Accounts.Ingest] = "accounts.ingest"
+	delete(used, "")
+	return used
 }
 
-// readDir reads what is on disk. An account that is not there may be in force all
-// the same.
-func (o *Check) readDir() {
+// readDir reads the JWTs on disk. An account without a file can still be in force.
+func (o *Checker) readDir() {
 	const keep = "keep operator.jwt and accounts/NAME.jwt in a folder, and set operator.dir to it (docs/how-to/own-operator.md)"
 	if o.Cfg.Operator.Dir == "" {
 		o.Warn("operator", "", keep, "operator.dir is not set: the JWTs on disk and the signers of account JWTs are not checked")
@@ -144,8 +146,8 @@ func (o *Check) readDir() {
 	}
 }
 
-// find returns the account with a public key, as far as its claims are known.
-func (o *Check) find(public string) *accountCheck {
+// find returns the account with a public key; nil: its claims are not known.
+func (o *Checker) find(public string) *accountCheck {
 	for _, a := range o.accounts {
 		if a.public == public && a.claims != nil {
 			return a
@@ -154,18 +156,18 @@ func (o *Check) find(public string) *accountCheck {
 	return nil
 }
 
-// called returns the account of a name; need has made it.
-func (o *Check) called(name string) *accountCheck {
+// accountNamed returns the account with a name, which collectAccounts has listed.
+func (o *Checker) accountNamed(name string) *accountCheck {
 	i := slices.IndexFunc(o.accounts, func(a *accountCheck) bool { return a.name == name })
 	return o.accounts[i]
 }
 
-// strict reports whether the operator demands signing keys.
-func (o *Check) strict() bool { return o.operator != nil && o.operator.StrictSigningKeyUsage }
+// strict reports whether the operator requires signing keys.
+func (o *Checker) strict() bool { return o.operator != nil && o.operator.StrictSigningKeyUsage }
 
-// pushed ends a hint that begins with a change of an account JWT. What nsc changes
-// lies in its own store, and usher nkey push takes what is in operator.dir.
-func (o *Check) pushed(name string) string {
+// thenPush ends a hint that changes an account JWT. nsc changes the JWT in its own store,
+// but usher nkey push reads operator.dir.
+func (o *Checker) thenPush(name string) string {
 	dir := o.Cfg.Operator.Dir
 	if dir == "" {
 		return "; then nsc push -a " + name
@@ -174,8 +176,9 @@ func (o *Check) pushed(name string) string {
 		name, name, shellword.Quote(operator.Dir(dir).AccountFile(name)), name)
 }
 
-// addKey begins a hint that puts a signing key into an account JWT. One that has a
-// scope in the keyring must not come without: whoever it signs for could do anything.
+// addKey begins a hint that adds a signing key to an account JWT. A key with a scope in
+// the keyring must have it in the JWT too: without it, users that it signs could do
+// anything.
 func addKey(place issuer.Place, public string) string {
 	if place.Scope == "" {
 		return "nsc edit account -n " + place.Account + " --sk " + public

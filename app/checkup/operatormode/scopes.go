@@ -15,9 +15,9 @@ import (
 	"usher/permissions"
 )
 
-// scopes compares accounts.scopes with the scoped keys of the keyring, and looks at
-// the templates that they stand for.
-func (o *Check) scopes() {
+// scopes compares accounts.scopes with the scoped keys of the keyring, and checks their
+// templates.
+func (o *Checker) scopes() {
 	active := map[issuer.Place]string{}
 	for _, k := range o.keys.Keys() {
 		if k.State == issuer.StateActive && k.Scope != "" {
@@ -28,7 +28,7 @@ func (o *Check) scopes() {
 		place := issuer.Place{Account: r.Account, Scope: r.Role}
 		if active[place] == "" {
 			o.Fail(fault.Config, "scope", o.Cfg.Keyring.Dir,
-				"usher nkey new --out FILE account; "+addKey(place, "PUBLIC_KEY")+o.pushed(r.Account)+"; then add its seed to the keyring, active, with account: "+r.Account+" and scope: "+r.Role,
+				"usher nkey new --out FILE account; "+addKey(place, "PUBLIC_KEY")+o.thenPush(r.Account)+"; then add its seed to the keyring, active, with account: "+r.Account+" and scope: "+r.Role,
 				"accounts.scopes has %s/%s, but the keyring has no active signing key for it: usher does not answer identities with this role", r.Account, r.Role)
 		}
 	}
@@ -41,18 +41,18 @@ func (o *Check) scopes() {
 			o.Warn("scope", o.Cfg.Keyring.Dir, "add "+k.Account+"/"+k.Scope+" to accounts.scopes, or remove the key from the keyring",
 				"no role uses the scoped signing key for %s", place)
 		}
-		if a := o.called(k.Account); a.claims != nil {
+		if a := o.accountNamed(k.Account); a.claims != nil {
 			o.template(a, &k)
 		}
 	}
 }
 
-// template looks at what a scoped signing key gives.
-func (o *Check) template(a *accountCheck, k *issuer.Key) {
+// template checks the permission template of a scoped signing key.
+func (o *Checker) template(a *accountCheck, k *issuer.Key) {
 	scope, _ := a.claims.SigningKeys.GetScope(k.PublicKey)
 	user, ok := scope.(*jwt.UserScope)
 	if !ok || user == nil || user.Role != k.Scope {
-		return // signingKeys has said so
+		return // reported by signingKeys
 	}
 	sound := true
 	edit := "nsc edit signing-key -a " + a.name + " --sk " + k.PublicKey + " "
@@ -60,12 +60,12 @@ func (o *Check) template(a *accountCheck, k *issuer.Key) {
 	for _, side := range operator.OpenSides(p, &a.claims.DefaultPermissions) {
 		flag := strings.TrimSuffix(side, "lish")
 		flag = strings.TrimSuffix(flag, "scribe")
-		o.Fail(fault.Config, "scope", a.where, edit+"--deny-"+flag+" '>' (or --allow-"+flag+" with the subjects)"+o.pushed(a.name),
+		o.Fail(fault.Config, "scope", a.where, edit+"--deny-"+flag+" '>' (or --allow-"+flag+" with the subjects)"+o.thenPush(a.name),
 			"the template of %s has no rules to %s: it allows everything", k.Account+"/"+k.Scope, side)
 		sound = false
 	}
 	for _, what := range operator.MatchingAllows(p, callout.Subject, permissions.Overlaps) {
-		o.Warn("scope", a.where, edit+"--deny-pubsub '"+callout.Subject+"'"+o.pushed(a.name),
+		o.Warn("scope", a.where, edit+"--deny-pubsub '"+callout.Subject+"'"+o.thenPush(a.name),
 			"the template of %s includes %s: %s", k.Account+"/"+k.Scope, callout.Subject, what)
 		sound = false
 	}

@@ -20,7 +20,7 @@ import (
 )
 
 // Attack: operator.signing_command is given a script that others can write, and so runs what they choose
-// Held by: the program that signs for the operator and its files are held to the rule of what is run before anything is signed
+// Held by: usher checks who can write the signing program and its files before it runs the program
 func TestSigningCommandOfOthers(t *testing.T) {
 	t.Parallel()
 	script := filepath.Join(t.TempDir(), "sign")
@@ -37,7 +37,7 @@ func TestSigningCommandOfOthers(t *testing.T) {
 			t.Errorf("%v: %v", argv, err)
 		}
 		var f finding.List
-		o := Check{List: &f, Cfg: cfg}
+		o := Checker{List: &f, Cfg: cfg}
 		o.operatorProgram(argv[0])
 		if len(f) != 1 || !strings.Contains(f[0].Detail, "another user can write or replace it") || !strings.Contains(f[0].Hint, "ch") {
 			t.Errorf("%v, check: %+v", argv, f)

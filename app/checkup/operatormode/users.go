@@ -15,10 +15,11 @@ import (
 	"usher/issuer/operator"
 )
 
-// errOtherSeed: the user JWT and the seed of a .creds file are those of two users.
+// errOtherSeed: the user JWT and the seed of a .creds file belong to different users.
 var errOtherSeed = errors.New("contains the user JWT of one user and the seed of another")
 
-// UserOf returns the user JWT of a .creds file.
+// UserOf returns the claims of a .creds file. It fails if the seed in the file does not
+// belong to them.
 func UserOf(path string) (*jwt.UserClaims, error) {
 	creds, err := os.ReadFile(path) //nolint:gosec // the path is the operator's
 	if err != nil {
@@ -44,10 +45,10 @@ func UserOf(path string) (*jwt.UserClaims, error) {
 	return c, nil
 }
 
-// serviceUser looks at the user that usher itself connects as.
-func (o *Check) serviceUser() {
+// serviceUser checks the user as which usher connects.
+func (o *Checker) serviceUser() {
 	const check = "service user"
-	a := o.called(o.Cfg.Accounts.Callout)
+	a := o.accountNamed(o.Cfg.Accounts.Callout)
 	file := o.Cfg.NATS.CredsFile
 	renew := "nsc generate creds -a " + a.name + " -n USER -o FILE, for an auth user of " + a.name
 	if file == "" {
@@ -55,7 +56,7 @@ func (o *Check) serviceUser() {
 		return
 	}
 	if _, err := natsconn.ServiceOptions(o.Cfg); err != nil {
-		return // files has said so
+		return // reported by checkFiles
 	}
 	c, err := UserOf(file)
 	if err != nil {
@@ -67,7 +68,7 @@ func (o *Check) serviceUser() {
 	}
 	sound := o.user(check, file, "nats.creds_file: "+renew, "nats.creds_file: "+renew, a, c)
 	if a.claims.HasExternalAuthorization() && !a.claims.Authorization.AuthUsers.Contains(c.Subject) {
-		o.Fail(fault.Config, check, file, "nsc edit authcallout -a "+a.name+" --auth-user "+c.Subject+o.pushed(a.name),
+		o.Fail(fault.Config, check, file, "nsc edit authcallout -a "+a.name+" --auth-user "+c.Subject+o.thenPush(a.name),
 			"%s is not one of the auth_users of %s: the server would ask usher about usher itself, so it cannot connect", c.Subject, a.name)
 		sound = false
 	}
@@ -76,6 +77,7 @@ func (o *Check) serviceUser() {
 	}
 }
 
+// orSubject returns the name of a user, or else its public key.
 func orSubject(c *jwt.UserClaims) string {
 	if c.Name == "" {
 		return c.Subject
@@ -83,10 +85,10 @@ func orSubject(c *jwt.UserClaims) string {
 	return c.Name
 }
 
-// user looks at what holds for every user of the callout account. It reports
-// whether a server would take it. renew says how to get one that lasts, another how
-// to get one of the callout account.
-func (o *Check) user(check, where, renew, another string, a *accountCheck, c *jwt.UserClaims) bool {
+// user checks what every user of the callout account must satisfy, and reports whether a
+// server would accept it. renew is the hint for a longer lifetime, another for a user of
+// the callout account.
+func (o *Checker) user(check, where, renew, another string, a *accountCheck, c *jwt.UserClaims) bool {
 	sound := o.lifetime(check, where, renew, &c.ClaimsData)
 	_, err := operator.Limits(a.claims, c, o.strict())
 	switch {
@@ -98,7 +100,7 @@ func (o *Check) user(check, where, renew, another string, a *accountCheck, c *jw
 		return false
 	}
 	if a.claims.IsClaimRevoked(c) {
-		o.Fail(fault.Config, check, where, "nsc revocations delete-user -a "+a.name+" -n USER"+o.pushed(a.name)+"; or create another user", "is revoked in the JWT of %s", a.name)
+		o.Fail(fault.Config, check, where, "nsc revocations delete-user -a "+a.name+" -n USER"+o.thenPush(a.name)+"; or create another user", "is revoked in the JWT of %s", a.name)
 		sound = false
 	}
 	for _, k := range o.keys.Keys() {
@@ -111,10 +113,10 @@ func (o *Check) user(check, where, renew, another string, a *accountCheck, c *jw
 	return sound
 }
 
-const notBearer = "is not a bearer: it cannot be a default_sentinel, and servers refuse a client with its JWT and a token"
+const notBearerText = "is not a bearer: it cannot be a default_sentinel, and servers refuse a client with its JWT and a token"
 
-// sentinelFile looks at nats.sentinel_creds_file.
-func (o *Check) sentinelFile() {
+// sentinelFile checks nats.sentinel_creds_file.
+func (o *Checker) sentinelFile() {
 	file := o.Cfg.NATS.SentinelCredsFile
 	if file == "" {
 		o.OK("sentinel", "", "nats.sentinel_creds_file is not set: the servers need a default_sentinel")
@@ -128,9 +130,10 @@ func (o *Check) sentinelFile() {
 	o.Sentinel(file, c)
 }
 
-// Sentinel looks at a user that clients are until usher has decided.
-func (o *Check) Sentinel(where string, c *jwt.UserClaims) {
-	a := o.called(o.Cfg.Accounts.Callout)
+// Sentinel checks a sentinel: the user as which a client connects until usher has decided.
+// where is a file or a server.
+func (o *Checker) Sentinel(where string, c *jwt.UserClaims) {
+	a := o.accountNamed(o.Cfg.Accounts.Callout)
 	if a.claims == nil {
 		return
 	}
@@ -139,24 +142,24 @@ func (o *Check) Sentinel(where string, c *jwt.UserClaims) {
 	}
 	another := "replace it with a bearer user of " + a.name + ": nsc add user -a " + a.name + " -n USER --bearer --deny-pubsub '>', and nsc generate creds -a " + a.name + " -n USER -o FILE"
 	if !o.user("sentinel", where, edit("--expiry 0"), another, a, c) && operator.AccountOf(c) != a.claims.Subject {
-		return // nothing of it counts
+		return // its other properties do not matter
 	}
 	before := len(*o.List)
 	fail := func(hint, format string, args ...any) { o.Fail(fault.Config, "sentinel", where, hint, format, args...) }
 	if a.claims.Authorization.AuthUsers.Contains(c.Subject) {
-		fail("nsc edit authcallout -a "+a.name+" --rm-auth-user "+c.Subject+o.pushed(a.name), "is one of the auth_users of %s: servers accept its holder without asking usher", a.name)
+		fail("nsc edit authcallout -a "+a.name+" --rm-auth-user "+c.Subject+o.thenPush(a.name), "is one of the auth_users of %s: servers accept its holder without asking usher", a.name)
 	}
 	limits, err := operator.Limits(a.claims, c, o.strict())
 	if err != nil {
-		return // said already
+		return // reported by user
 	}
 	switch {
 	case !limits.BearerToken && c.HasEmptyPermissions():
-		fail("nsc edit signing-key -a "+a.name+" --sk "+c.Issuer+" --bearer"+o.pushed(a.name), notBearer)
+		fail("nsc edit signing-key -a "+a.name+" --sk "+c.Issuer+" --bearer"+o.thenPush(a.name), notBearerText)
 	case !limits.BearerToken:
-		fail(edit("--bearer"), notBearer)
+		fail(edit("--bearer"), notBearerText)
 	case a.claims.Limits.DisallowBearer:
-		fail("nsc edit account -n "+a.name+" --disallow-bearer=false"+o.pushed(a.name), "is a bearer, but %s disallows bearers (limits.disallow_bearer): servers refuse it", a.name)
+		fail("nsc edit account -n "+a.name+" --disallow-bearer=false"+o.thenPush(a.name), "is a bearer, but %s disallows bearers (limits.disallow_bearer): servers refuse it", a.name)
 	}
 	if !operator.DeniesAll(&limits) {
 		o.Warn("sentinel", where, edit("--deny-pubsub '>'"), "may publish or subscribe: if %s lost its external authorization, anybody could connect with these permissions", a.name)

@@ -16,8 +16,8 @@ import (
 	"usher/issuer/keyring"
 )
 
-// TestJudgeClock: the clocks may differ by what the configuration says.
-func TestJudgeClock(t *testing.T) {
+// TestClockSkew: the clocks may differ by at most callout.clock_skew.
+func TestClockSkew(t *testing.T) {
 	keys, err := keyring.Load(callouttest.KeyringDir(t, true, callouttest.NewKeys(t)), keyring.Config{})
 	callouttest.Must(t, err)
 	cfg := config.Default()
@@ -31,7 +31,7 @@ func TestJudgeClock(t *testing.T) {
 	} {
 		var f finding.List
 		s := serverCheck{List: &f, cfg: &cfg, keys: keys, url: "nats://test"}
-		s.judge(&callout.Inspection{Issuer: "A", Known: true, Timeout: 3 * time.Second, Skew: skew})
+		s.clock(&callout.Inspection{Issuer: "A", Known: true, Timeout: 3 * time.Second, Skew: skew})
 		i := slices.IndexFunc(f, func(f finding.Finding) bool { return f.Check == "clock" })
 		if i < 0 || f[i].Result != want || (want == "error") != (f[i].Kind == fault.Config) {
 			t.Errorf("skew %s: %+v", skew, f)
@@ -39,7 +39,7 @@ func TestJudgeClock(t *testing.T) {
 	}
 }
 
-// TestCheckClock: the skew is measured with what a real server sends.
+// TestCheckClock measures the skew with the requests of a real server.
 func TestCheckClock(t *testing.T) {
 	t.Parallel()
 	mine := callouttest.NewKeys(t)

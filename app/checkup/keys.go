@@ -13,25 +13,29 @@ import (
 	"usher/issuer/operator"
 )
 
+// CheckKeys checks that the servers of a deployment expect keys of its keyring and, in
+// operator mode, that the account JWTs in force have its signing keys. It appends the
+// findings to f. An error means that the keyring or the servers cannot be read.
 func CheckKeys(ctx context.Context, f *finding.List, l *deployment.Deployment) error {
 	keys, err := assembly.LoadKeyring(l.Cfg)
 	if err != nil {
 		return err
 	}
-	seen, err := l.Expectations(ctx)
+	expectations, err := l.Expectations(ctx)
 	if err != nil {
 		return err
 	}
-	for _, x := range seen {
-		checkVerifyServer(f, l, keys, &x)
+	for _, x := range expectations {
+		checkExpectation(f, l, keys, &x)
 	}
 	if l.Cluster == nil {
 		return nil
 	}
-	return checkVerifyAccounts(ctx, f, l, keys)
+	return checkAccountKeys(ctx, f, l, keys)
 }
 
-func checkVerifyServer(f *finding.List, l *deployment.Deployment, keys *issuer.Keyring, x *rotation.Expectation) {
+// checkExpectation compares the issuer and the xkey that a server expects with the keyring.
+func checkExpectation(f *finding.List, l *deployment.Deployment, keys *issuer.Keyring, x *rotation.Expectation) {
 	_, known := keys.For(x.Issuer)
 	switch {
 	case x.Issuer == "":
@@ -48,7 +52,7 @@ func checkVerifyServer(f *finding.List, l *deployment.Deployment, keys *issuer.K
 		}
 		f.Fail(fault.Config, "issuer", x.URL, hint, "server %s expects %s, which is not in the keyring", x.Server, x.Issuer)
 	default:
-		f.OK("issuer", x.URL, "server %s expects %s", x.Server, servedIssuer(keys, l.Cfg, x.Issuer))
+		f.OK("issuer", x.URL, "server %s expects %s", x.Server, describeIssuer(keys, l.Cfg, x.Issuer))
 	}
 	switch {
 	case x.XKey != "":
@@ -60,18 +64,18 @@ func checkVerifyServer(f *finding.List, l *deployment.Deployment, keys *issuer.K
 	}
 }
 
-// servedIssuer describes a key that servers expect and the keyring answers for. In
+// describeIssuer describes an issuer that servers expect and the keyring has. In
 // operator mode that is the public key of the callout account. The keyring does not have
 // that key, but a signing key of the account.
-func servedIssuer(keys *issuer.Keyring, cfg *config.Config, public string) string {
+func describeIssuer(keys *issuer.Keyring, cfg *config.Config, public string) string {
 	if keys.Operator() {
 		return "callout account " + cfg.Accounts.Callout + " (" + public + "), and the keyring has an active signing key of it"
 	}
 	return public + ", which is in the keyring"
 }
 
-// checkVerifyAccounts compares the account JWTs that are in force with the keyring.
-func checkVerifyAccounts(ctx context.Context, f *finding.List, l *deployment.Deployment, keys *issuer.Keyring) error {
+// checkAccountKeys compares the account JWTs in force with the keyring.
+func checkAccountKeys(ctx context.Context, f *finding.List, l *deployment.Deployment, keys *issuer.Keyring) error {
 	servers, err := l.Cluster.Servers(ctx)
 	if err != nil {
 		return err

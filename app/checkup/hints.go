@@ -13,12 +13,13 @@ import (
 	"usher/issuer"
 )
 
-// What is mended where differs: config mode has lines in the server's
-// configuration, operator mode has the JWT of the callout account.
+// The hints differ by mode. In config mode the settings are in the server's configuration,
+// in operator mode in the JWT of the callout account.
 
-// inAccountJWT ends the name of something that the callout account's JWT holds.
+// inAccountJWT ends the name of a setting in the JWT of the callout account.
 func (s *serverCheck) inAccountJWT() string { return " in the JWT of " + s.cfg.Accounts.Callout }
 
+// authUserHint says how the service user becomes one that the server accepts without usher.
 func (s *serverCheck) authUserHint() string {
 	if s.keys.Operator() {
 		return "the service user must be one of authorization.auth_users" + s.inAccountJWT()
@@ -26,6 +27,7 @@ func (s *serverCheck) authUserHint() string {
 	return "the service user must be in the server's configuration and in auth_callout.auth_users"
 }
 
+// accountHint says which account the service user must be in.
 func (s *serverCheck) accountHint() string {
 	if s.keys.Operator() {
 		return "nats.creds_file must be of a user of accounts.callout, and keyring.yaml must have the public key of that account"
@@ -33,6 +35,7 @@ func (s *serverCheck) accountHint() string {
 	return "accounts.callout, auth_callout.account and the account of the service user must be the same"
 }
 
+// xkeyName returns the name of the setting for the xkey.
 func (s *serverCheck) xkeyName() string {
 	if s.keys.Operator() {
 		return "authorization.xkey" + s.inAccountJWT()
@@ -48,6 +51,7 @@ func (s *serverCheck) setXKey() string {
 	return "set auth_callout.xkey to "
 }
 
+// issuerHint says how the server and the keyring agree on an issuer.
 func (s *serverCheck) issuerHint() string {
 	if s.keys.Operator() {
 		return "the sentinel has to be a user of " + s.cfg.Accounts.Callout + ", whose public key keyring.yaml states"
@@ -55,8 +59,8 @@ func (s *serverCheck) issuerHint() string {
 	return "put its seed into " + s.cfg.Keyring.Dir + ", or set auth_callout.issuer to " + issuerInUse(s.keys)
 }
 
-// retiredHint says what to do about a server that expects an issuer which was
-// retired. Empty: it was not, or it is not known.
+// retiredHint returns the hint for a server that expects a retired issuer; empty: the
+// keyring does not have it as retired.
 func retiredHint(keys *issuer.Keyring, public string) string {
 	for _, k := range keys.Keys() {
 		if k.Kind != issuer.KindIssuer || k.PublicKey != public || k.State != issuer.StateRetired {
@@ -71,21 +75,21 @@ func retiredHint(keys *issuer.Keyring, public string) string {
 	return ""
 }
 
-// issuerInUse returns the issuer that servers should expect: the one that became
+// issuerInUse returns the issuer that servers should expect, which is the one that became
 // active last.
 func issuerInUse(keys *issuer.Keyring) string {
 	var last issuer.Key
 	for _, k := range keys.Keys() {
-		if _, signs := keys.Signer(k.PublicKey); signs && k.State == issuer.StateActive && !k.Since.Before(last.Since) {
+		if _, ok := keys.Signer(k.PublicKey); ok && k.State == issuer.StateActive && !k.Since.Before(last.Since) {
 			last = k
 		}
 	}
 	return cmp.Or(last.PublicKey, "PUBLIC_KEY")
 }
 
-// called returns the name of an account as people know it: in operator mode servers
-// call accounts by their public keys.
-func (s *serverCheck) called(account string) string {
+// accountName returns the name of an account and, in operator mode, its public key, which
+// is the name that servers use.
+func (s *serverCheck) accountName(account string) string {
 	for _, a := range s.keys.Accounts() {
 		if a.PublicKey == account {
 			return a.Name + " (" + account + ")"
@@ -94,9 +98,9 @@ func (s *serverCheck) called(account string) string {
 	return account
 }
 
-// notAsked says what to do in operator mode where a client knocked and the server
-// did not ask.
-func (s *serverCheck) notAsked() {
+// hintNotAsked sets the hint of the last finding if a server in operator mode did not ask
+// usher about the probe.
+func (s *serverCheck) hintNotAsked() {
 	last := len(*s.List) - 1
 	if last < 0 || !s.keys.Operator() || (*s.List)[last].Kind != fault.Config {
 		return
@@ -109,9 +113,9 @@ func (s *serverCheck) notAsked() {
 	(*s.List)[last].Hint = bearer + s.cfg.Accounts.Callout + ", and only if that account has external authorization; the sentinel and callout findings give the cause"
 }
 
-// sighted looks at the sentinel that a client turned out to be: the server's own,
-// if the client brought none.
-func (s *serverCheck) sighted(x *callout.Inspection) {
+// defaultSentinel checks the sentinel of a request, unless it is that of
+// nats.sentinel_creds_file, which has been checked.
+func (s *serverCheck) defaultSentinel(x *callout.Inspection) {
 	if s.operator == nil || x.Sentinel == "" {
 		return
 	}
@@ -121,7 +125,7 @@ func (s *serverCheck) sighted(x *callout.Inspection) {
 		return
 	}
 	if file, err := operatormode.UserOf(s.cfg.NATS.SentinelCredsFile); err == nil && file.ID == c.ID {
-		return // it was looked at
+		return
 	}
 	s.operator.Sentinel(s.url+" (default_sentinel)", c)
 }
