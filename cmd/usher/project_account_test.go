@@ -101,7 +101,7 @@ func TestProjectAccount(t *testing.T) {
 	o := startOperated(t, nil)
 	o.no(t, cmdutil.ExitUsage, "usher project add -c creates one on the machine that has the operator's key", "project", "add", "shop")
 	o.no(t, cmdutil.ExitUsage, "--account and -c: give only one of them", "project", "add", "-c", o.Config(), "--account", "APP", "shop")
-	o.no(t, cmdutil.ExitRuntime, "hint: choose another name", "project", "add", "-c", o.Config(), "APP")
+	o.no(t, cmdutil.ExitRuntime, "hint: choose another project name", "project", "add", "-c", o.Config(), "APP")
 	o.no(t, cmdutil.ExitUsage, "is reserved", "project", "add", "-c", o.Config(), "habitat")
 	if apptest.FileExists(o.Path("keys/project-habitat.nk")) {
 		t.Error("a project that is refused has an account")
