@@ -88,7 +88,7 @@ func (a *apiCheck) address(ctx context.Context) {
 	l, err := lc.Listen(ctx, "tcp", a.cfg.Listen)
 	switch {
 	case err == nil && l.Close() == nil:
-		a.OK("api", a.cfg.Listen, "is free; no usher serves it here")
+		a.OK("api", a.cfg.Listen, "port is free; no API is running")
 	case listener.InUse(err):
 		a.answers(ctx)
 	default:
@@ -116,7 +116,7 @@ func (a *apiCheck) answers(ctx context.Context) {
 		a.Warn("api", a.cfg.Listen, "the log of that usher says why it cannot follow the bucket",
 			"usher answers, but its directory is of %s", status.Directory.AsOf.UTC().Format(time.RFC3339))
 	default:
-		a.OK("api", a.cfg.Listen, "a usher answers")
+		a.OK("api", a.cfg.Listen, "usher answers")
 	}
 }
 

@@ -29,6 +29,9 @@ func checkFiles(ctx context.Context, f *finding.List, path string, cfg *config.C
 	}
 	snapshot := checkDirectory(ctx, f, path, cfg, keys, offline)
 	checkAPI(ctx, f, cfg, offline)
+	if !offline {
+		checkHTTP(ctx, f, cfg.HTTP.Listen)
+	}
 	if keys != nil {
 		checkOpenFiles(f, cfg, keys)
 	}

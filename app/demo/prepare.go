@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -16,13 +17,25 @@ import (
 	"usher/internal/ownedfile"
 )
 
+// Options are the options of "usher dev". An empty address stands for the one in the
+// files, or for the default where there are no files yet.
+type Options struct {
+	Listen   string // HOST:PORT of nats-server; port 0: any free port
+	API      string // HOST:PORT of the management API, on loopback; port 0: any free port
+	HTTP     string // HOST:PORT of metrics and probes; port 0: any free port
+	Operator bool   // operator mode
+}
+
 // Prepare makes the files of a dev directory, or takes those that are there.
 // demo.json comes first and usher.yaml last, so that a start that was killed in
 // between can be told from a directory that somebody else made, and goes on.
-func Prepare(dir, listen string, operator bool) (*Run, error) {
-	listen, err := fixPort(listen)
-	if err != nil {
-		return nil, err
+func Prepare(dir string, o Options) (*Run, error) {
+	for _, address := range []*string{&o.Listen, &o.API} {
+		fixed, err := fixPort(*address)
+		if err != nil {
+			return nil, err
+		}
+		*address = fixed
 	}
 	// Whatever is made there goes through no link that somebody has planted.
 	for _, name := range []string{".", setup.DirKeys, DirTokens, filepath.Dir(filepath.FromSlash(fileDevAddr)), setup.DirJetStream} {
@@ -30,15 +43,15 @@ func Prepare(dir, listen string, operator bool) (*Run, error) {
 			return nil, fault.InConfig(err)
 		}
 	}
-	d := &Run{Dir: dir, listen: listen}
-	err = d.Directory.Load(filepath.Join(dir, FileDemo))
+	d := &Run{Dir: dir, override: o}
+	err := d.Directory.Load(filepath.Join(dir, FileDemo))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return d, d.begin(operator)
+		return d, d.begin(o.Operator)
 	case err != nil:
 		return nil, fault.InConfig(err)
-	case d.Directory.Operator != operator:
-		return nil, otherMode(dir, operator)
+	case d.Directory.Operator != o.Operator:
+		return nil, otherMode(dir, o.Operator)
 	}
 	if there(filepath.Join(dir, setup.FileConfig)) {
 		return d, d.relocate()
@@ -46,7 +59,7 @@ func Prepare(dir, listen string, operator bool) (*Run, error) {
 	if there(filepath.Join(dir, setup.DirJetStream)) { // it ran: somebody took usher.yaml away, and setup says what is in the way
 		return d, d.make()
 	}
-	for _, name := range setup.Names(operator, true) {
+	for _, name := range setup.Names(o.Operator, true) {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("take away what an interrupted start left: %w", err)
@@ -95,27 +108,27 @@ func (d *Run) begin(operator bool) error {
 
 // make makes the files of an installation around the demo.
 func (d *Run) make() error {
-	listen := d.listen
-	if listen == "" {
-		listen = setup.DefaultListen
+	const anyPort = "127.0.0.1:0"
+	api := d.override.API
+	if api == "" {
+		var err error
+		if api, err = fixPort(anyPort); err != nil {
+			return err
+		}
 	}
-	api, err := fixPort("127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	values := map[string]string{"http.listen": "127.0.0.1:0", "api.listen": api}
+	values := map[string]string{"http.listen": cmp.Or(d.override.HTTP, anyPort), "api.listen": api}
 	if d.Directory.Operator {
 		values["operator.create_accounts"] = "true" // all keys are in this directory, and so is every account
 	}
-	_, err = setup.Write(setup.Options{
-		Dir: d.Dir, Operator: d.Directory.Operator, KV: true, Listen: listen,
+	_, err := setup.Write(setup.Options{
+		Dir: d.Dir, Operator: d.Directory.Operator, KV: true, Listen: cmp.Or(d.override.Listen, setup.DefaultListen),
 		Random: rand.Reader, Now: time.Now(),
 		Config: values,
 	})
 	if err != nil {
 		return fault.InConfig(err)
 	}
-	d.listen = "" // the files say it
+	d.override = Options{} // the files have the addresses
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ const FileDemo = "demo.json"
 // Run is one run of "usher dev".
 type Run struct {
 	Dir       string
-	listen    string // in place of what the files say; empty: as they say
+	override  Options // addresses that differ from those in the files
 	Directory Directory
 	moved     []setup.Relocation
 	log       *heldWriter // what usher says of itself comes behind what to do
@@ -34,7 +35,7 @@ type Run struct {
 func (d *Run) Run(ctx context.Context, stderr io.Writer) error {
 	nats, err := devserver.Start(devserver.Config{
 		ConfigFile: filepath.Join(d.Dir, setup.FileServerConfig),
-		Listen:     d.listen,
+		Listen:     d.override.Listen,
 		LogFile:    filepath.Join(d.Dir, "nats-server.log"),
 	})
 	if err != nil {
@@ -58,6 +59,8 @@ func (d *Run) Run(ctx context.Context, stderr io.Writer) error {
 		d.Note(d.log, filepath.Join(d.Dir, setup.FileConfig)+" names another address; other commands that read it will look there")
 		cfg.NATS.URLs = []string{url}
 	}
+	cfg.API.Listen = cmp.Or(d.override.API, cfg.API.Listen)
+	cfg.HTTP.Listen = cmp.Or(d.override.HTTP, cfg.HTTP.Listen)
 	in, err := server.New(cfg, d.log)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 
@@ -17,12 +18,14 @@ func devCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "dev",
 		Usage:     "run a demo: an embedded nats-server, usher and a demo directory",
-		UsageText: "usher dev [--operator] [--listen HOST:PORT] [--dir DIR] [--json]",
+		UsageText: "usher dev [--operator] [--listen HOST:PORT] [--api HOST:PORT] [--http HOST:PORT]\n    [--dir DIR] [--json]",
 		Description: "Prints a command to paste for each demo identity, and one that is denied.\n" +
 			"Not for production: it prints tokens. Stop it with Ctrl-C.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "operator", Usage: "use operator mode: an operator, accounts and signing keys"},
-			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` for nats-server, 0 takes a free port; default: " + setup.DefaultListen + ", or as in DIR"},
+			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` for nats-server; port 0 takes a free one", DefaultText: setup.DefaultListen + ", or that in DIR"},
+			&cli.StringFlag{Name: "api", Usage: "`HOST:PORT` for the management API, on loopback; port 0 takes a free one", DefaultText: "a free port, or that in DIR"},
+			&cli.StringFlag{Name: "http", Usage: "`HOST:PORT` for metrics and probes; port 0 takes a free one", DefaultText: "a free port, or that in DIR"},
 			&cli.StringFlag{Name: "dir", Usage: "`DIR` for keys and state", DefaultText: "a temporary one, removed at the end"},
 			&cli.BoolFlag{Name: "json", Usage: "print one line of JSON when ready"},
 		},
@@ -34,10 +37,9 @@ func dev(c *cli.Context) error {
 	if err := cmdutil.ExactArgs(c, 0); err != nil {
 		return err
 	}
-	if l := c.String("listen"); l != "" {
-		if err := cmdutil.CheckListenAddress("listen", l); err != nil {
-			return err
-		}
+	o, err := devOptions(c)
+	if err != nil {
+		return err
 	}
 	dir := c.String("dir")
 	if dir == "" {
@@ -48,14 +50,14 @@ func dev(c *cli.Context) error {
 		defer os.RemoveAll(tmp) //nolint:errcheck // a leftover temporary directory does no harm
 		dir = tmp
 	}
-	dir, err := filepath.Abs(dir)
+	dir, err = filepath.Abs(dir)
 	if err != nil {
 		return err
 	}
 	if err := demo.CheckUnused(c.Context, dir); err != nil {
 		return err
 	}
-	d, err := demo.Prepare(dir, c.String("listen"), c.Bool("operator"))
+	d, err := demo.Prepare(dir, o)
 	if err != nil {
 		return err
 	}
@@ -71,4 +73,21 @@ func dev(c *cli.Context) error {
 		return announce(stdout, &d.Directory, url, api, d.Dir)
 	}
 	return d.Run(ctx, stderr)
+}
+
+// devOptions reads and checks the options.
+func devOptions(c *cli.Context) (demo.Options, error) {
+	o := demo.Options{Listen: c.String("listen"), API: c.String("api"), HTTP: c.String("http"), Operator: c.Bool("operator")}
+	for _, option := range []string{"listen", "api", "http"} {
+		if address := c.String(option); address != "" {
+			if err := cmdutil.CheckListenAddress(option, address); err != nil {
+				return o, err
+			}
+		}
+	}
+	// Requests carry API keys, and the API of the demo has no TLS.
+	if host, _, _ := net.SplitHostPort(o.API); o.API != "" && host != "localhost" && !net.ParseIP(host).IsLoopback() {
+		return o, cmdutil.UsageError("such as --api "+setup.ListenAPI, "--api %q is not a loopback address", o.API)
+	}
+	return o, nil
 }

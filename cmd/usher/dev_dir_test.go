@@ -118,7 +118,7 @@ func TestDevInterrupted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			made, err := demo.Prepare(dir, "127.0.0.1:0", false)
+			made, err := demo.Prepare(dir, demo.Options{Listen: "127.0.0.1:0"})
 			callouttest.Must(t, err)
 			for _, file := range missing {
 				callouttest.Must(t, os.Remove(filepath.Join(dir, filepath.FromSlash(file))))
@@ -140,7 +140,7 @@ func TestDevInterrupted(t *testing.T) {
 func TestDevConfigTakenAway(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	_, err := demo.Prepare(dir, "127.0.0.1:0", false)
+	_, err := demo.Prepare(dir, demo.Options{Listen: "127.0.0.1:0"})
 	callouttest.Must(t, err)
 	callouttest.Must(t, os.Remove(filepath.Join(dir, setup.FileConfig)))
 	callouttest.Must(t, os.Mkdir(filepath.Join(dir, setup.DirJetStream), 0o700)) // it ran
@@ -155,13 +155,13 @@ func TestDevDemoFirst(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	callouttest.Must(t, os.WriteFile(filepath.Join(dir, setup.DirKeys), nil, 0o600)) // setup cannot make the directory
-	if _, err := demo.Prepare(dir, "", false); err == nil {
+	if _, err := demo.Prepare(dir, demo.Options{}); err == nil {
 		t.Fatal("it was made")
 	}
 	var d demo.Directory
 	callouttest.Must(t, d.Load(filepath.Join(dir, demo.FileDemo)))
 	callouttest.Must(t, os.Remove(filepath.Join(dir, setup.DirKeys)))
-	again, err := demo.Prepare(dir, "", false)
+	again, err := demo.Prepare(dir, demo.Options{})
 	callouttest.Must(t, err)
 	if !reflect.DeepEqual(again.Directory, d) {
 		t.Error("another demo")

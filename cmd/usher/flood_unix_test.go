@@ -69,7 +69,7 @@ func TestFloodLeavesFilesForNATS(t *testing.T) {
 	server := in.NatsServer(t)
 	p := start(t, "sh", "-c", "ulimit -n 128; exec usher serve -c "+shellword.Quote(in.Config()))
 	in.waitReady(t, p)
-	p.waitFor(t, "its listeners hold fewer connections")
+	p.waitFor(t, "listeners accept fewer connections")
 
 	closed := flood(t, strings.TrimPrefix(in.Web, "http://"))
 	callouttest.Eventually(t, "the flood is more than is held", func() bool { return closed.Load() > 500 })

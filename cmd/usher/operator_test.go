@@ -153,7 +153,7 @@ func TestDevOperatorAgain(t *testing.T) {
 func TestDevOtherMode(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	_, err := demo.Prepare(dir, "127.0.0.1:0", false)
+	_, err := demo.Prepare(dir, demo.Options{Listen: "127.0.0.1:0"})
 	callouttest.Must(t, err)
 	code, stdout, stderr := usher(t, "dev", "--operator", "--json", "--dir", dir)
 	if code != cmdutil.ExitConfig || stdout != "" || !strings.Contains(stderr, dir+" was made without --operator") || !strings.Contains(stderr, "hint: leave --operator out") {
@@ -177,12 +177,12 @@ func TestDevOperatorInterrupted(t *testing.T) {
 	names := setup.Names(true, true)
 	for _, kept := range []int{0, 10, len(names) - 3, len(names) - 1} {
 		dir := t.TempDir()
-		made, err := demo.Prepare(dir, "127.0.0.1:0", true)
+		made, err := demo.Prepare(dir, demo.Options{Listen: "127.0.0.1:0", Operator: true})
 		callouttest.Must(t, err)
 		for _, name := range names[kept:] {
 			callouttest.Must(t, os.Remove(filepath.Join(dir, filepath.FromSlash(name))))
 		}
-		again, err := demo.Prepare(dir, "127.0.0.1:0", true)
+		again, err := demo.Prepare(dir, demo.Options{Listen: "127.0.0.1:0", Operator: true})
 		callouttest.Must(t, err)
 		if !reflect.DeepEqual(made.Directory, again.Directory) {
 			t.Error("another demo")

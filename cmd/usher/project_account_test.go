@@ -109,7 +109,7 @@ func TestProjectAccount(t *testing.T) {
 	_, stderr := o.ok(t, "created project shop in account shop", "project", "add", "-c", o.Config(), "shop")
 	t.Log(stderr)
 	o.no(t, cmdutil.ExitRuntime, "project shop exists already", "project", "add", "-c", o.Config(), "shop")
-	o.ok(t, "docs/explanation/isolation.md", "project", "add", "--account", "APP", "one")
+	o.ok(t, "projects in one account are not isolated", "project", "add", "--account", "APP", "one")
 	for _, name := range []string{"operator/accounts/shop.jwt", "operator/keys/project-shop.nk", "keys/project-shop.nk"} {
 		if info, err := os.Stat(o.Path(name)); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v, %v", name, info, err)
@@ -228,7 +228,7 @@ func TestProjectAccountAPI(t *testing.T) {
 	}
 
 	// The account stays while another project is in it, and goes with the last one.
-	o.no(t, cmdutil.ExitRuntime, "would delete data of other projects", "project", "rm", "--yes", "--purge", "two")
+	o.no(t, cmdutil.ExitRuntime, "not this project's alone", "project", "rm", "--yes", "--purge", "two")
 	if _, stderr := o.ok(t, "removed project two", "project", "rm", "--yes", "two"); !strings.Contains(stderr, "uses it too, and so do the project's streams") {
 		t.Errorf("what is left is not said: %s", stderr)
 	}

@@ -71,7 +71,7 @@ func (o *Check) serviceUser() {
 			"%s is not one of the auth_users of %s: the server would ask usher about usher itself, so it cannot connect", c.Subject, a.name)
 		sound = false
 	}
-	if sound {
+	if sound && a.claims.HasExternalAuthorization() {
 		o.OK(check, file, "%s is an auth user of %s", orSubject(c), a.name)
 	}
 }

@@ -26,12 +26,14 @@ func contextSave(c *cli.Context) error {
 		return err
 	}
 	x, err := f.read(name)
+	exists := err == nil
 	if errors.Is(err, fs.ErrNotExist) {
 		x, err = &Context{}, nil
 	}
 	if err != nil {
 		return fault.InConfig(err)
 	}
+	previous := *x
 	if err := x.apply(c); err != nil {
 		return err
 	}
@@ -48,11 +50,22 @@ func contextSave(c *cli.Context) error {
 	if err := f.Write(name, x); err != nil {
 		return err
 	}
+	if exists {
+		cmdutil.Note(c.App.ErrWriter, "replaced context "+name+changeText(&previous, x))
+	}
 	if selected != "" && !c.Bool("select") {
 		return nil
 	}
 	cmdutil.Note(c.App.ErrWriter, "selected context "+name)
 	return f.selectContext(name)
+}
+
+// changeText describes how the server of a context changed, or returns "".
+func changeText(before, after *Context) string {
+	if before.Server == after.Server {
+		return ""
+	}
+	return ": server " + after.Server + " instead of " + before.Server
 }
 
 // apply sets the fields whose options are given. Paths become absolute.
