@@ -97,7 +97,7 @@ func checkAccountsOfServers(f *finding.List, cfg *config.Config, s *snapshot.Sna
 		}
 		sound = false
 		f.Fail(fault.Config, "accounts", name, "add it to accounts in the configuration of every server, and reload them (docs/how-to/project-accounts.md)",
-			"%s does not have this account and refuses clients that use it (%s)", strings.Join(without, ", "), lands[name])
+			"missing on %s: clients that use it cannot connect there (%s)", strings.Join(without, ", "), lands[name])
 	}
 	if sound && len(v.accounts) > 0 {
 		f.OK("accounts", strings.Join(slices.Sorted(maps.Keys(lands)), ", "), "on every server: %s", operator.Names(v.servers))

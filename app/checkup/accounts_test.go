@@ -9,7 +9,7 @@ import (
 	"usher/callout/callouttest"
 )
 
-// An account of accounts.mqtt_client_ids in which nobody lands is warned of.
+// TestCheckMQTTAccounts: an account of accounts.mqtt_client_ids that no client uses is a warning.
 func TestCheckMQTTAccounts(t *testing.T) {
 	cfg := config.Default()
 	cfg.Accounts.ServiceAdmin, cfg.Accounts.Ingest, cfg.Accounts.HealthCheck = "ADMINS", "INGEST", "HEALTH"
@@ -22,7 +22,7 @@ func TestCheckMQTTAccounts(t *testing.T) {
 	for _, x := range f {
 		if x.Result == "warning" {
 			warned++
-			if x.Where != "nope" || !strings.Contains(x.Detail, "no client lands in it") || !strings.Contains(x.Hint, "ADMINS, APP, HEALTH, INGEST") {
+			if x.Where != "nope" || !strings.Contains(x.Detail, "no client uses it") || !strings.Contains(x.Hint, "ADMINS, APP, HEALTH, INGEST") {
 				t.Errorf("%+v", x)
 			}
 		}

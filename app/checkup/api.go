@@ -116,7 +116,7 @@ func (a *apiCheck) answers(ctx context.Context) {
 		a.Warn("api", a.cfg.Listen, "the log of that usher says why it cannot follow the bucket",
 			"usher answers, but its directory is of %s", status.Directory.AsOf.UTC().Format(time.RFC3339))
 	default:
-		a.OK("api", a.cfg.Listen, "a usher answers")
+		a.OK("api", a.cfg.Listen, "usher answers")
 	}
 }
 

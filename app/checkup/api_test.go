@@ -58,13 +58,13 @@ func TestCheckAPI(t *testing.T) {
 		check, result, detail string
 		kind                  fault.Kind
 	}{
-		"off":                 {"", false, "api", "warning", "none is configured", fault.None},
+		"off":                 {"", false, "api", "warning", "no API is configured", fault.None},
 		"nobody there":        {fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)), false, "api", "ok", "port is free; no API is running", fault.None},
-		"usher":               {apiAnswers(t, 200, good, nil), false, "api", "ok", "a usher answers", fault.None},
-		"usher, over TLS":     {apiAnswers(t, 200, good, pair(mine, mineKey)), true, "api", "ok", "a usher answers", fault.None},
-		"an old view":         {apiAnswers(t, 200, `{"status":"warning","directory":{"current":false,"as_of":"2026-01-02T03:04:05Z"}}`, nil), false, "api", "warning", "is that of 2026-01-02T03:04:05Z", fault.None},
+		"usher":               {apiAnswers(t, 200, good, nil), false, "api", "ok", "usher answers", fault.None},
+		"usher, over TLS":     {apiAnswers(t, 200, good, pair(mine, mineKey)), true, "api", "ok", "usher answers", fault.None},
+		"an old view":         {apiAnswers(t, 200, `{"status":"warning","directory":{"current":false,"as_of":"2026-01-02T03:04:05Z"}}`, nil), false, "api", "warning", "usher answers, but its directory is of 2026-01-02T03:04:05Z", fault.None},
 		"no view yet":         {apiAnswers(t, 200, `{"status":"warning","directory":{"current":false}}`, nil), false, "api", "warning", "has no directory yet", fault.None},
-		"another certificate": {apiAnswers(t, 200, good, pair(other, otherKey)), true, "api", "warning", "another certificate", fault.None},
+		"another certificate": {apiAnswers(t, 200, good, pair(other, otherKey)), true, "api", "warning", "a certificate other than that of api.tls", fault.None},
 		"another program":     {apiAnswers(t, 404, "not found", nil), false, "api", "error", "no usher answers: HTTP 404", fault.Config},
 		"a page":              {apiAnswers(t, 200, "<html>", nil), false, "api", "error", "not an answer of usher", fault.Config},
 		"TLS where none is":   {apiAnswers(t, 200, good, nil), true, "api", "error", "no usher answers", fault.Config},

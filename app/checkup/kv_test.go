@@ -248,7 +248,7 @@ func TestCheckJetStream(t *testing.T) {
 			"JetStream is not enabled on server usher-nats",
 		},
 		"no stream":     {[]string{account, "the only user.\n    jetstream: { max_streams: 0, max_file: 1M, max_memory: 1M }\n"}, "may have no stream"},
-		"not permitted": {[]string{"{ user: usher, ", `{ user: usher, permissions: { publish: { deny: "$JS.API.>" } }, `}, "refuses the service user JetStream"},
+		"not permitted": {[]string{"{ user: usher, ", `{ user: usher, permissions: { publish: { deny: "$JS.API.>" } }, `}, "denies JetStream to the service user"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -290,10 +290,10 @@ func TestCheckSnapshot(t *testing.T) {
 	holds(t, f, fault.Config, "snapshot", "error", "cannot be written: ")
 	s.Edit(t, setup.FileConfig, "  snapshot_file: usher.yaml/snapshot\n", "")
 	f, _ = s.check(t)
-	holds(t, f, fault.None, "snapshot", "warning", "none is kept on disk")
+	holds(t, f, fault.None, "snapshot", "warning", "no snapshot is kept on disk")
 	f = nil
 	_, _ = checkLive(t.Context(), &f, s.Config(), s.cfg(t), true)
-	holds(t, f, fault.None, "directory", "warning", "not looked at")
+	holds(t, f, fault.None, "directory", "warning", "not checked")
 }
 
 func TestKeepsBuckets(t *testing.T) {

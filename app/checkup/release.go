@@ -57,11 +57,11 @@ type wall struct {
 func walls() []wall {
 	return []wall{
 		{
-			row: "wall: a second CONNECT ends what the first one had", since: []natsRelease{{2, 11, 17}, {2, 12, 8}},
+			row: "isolation: a second CONNECT ends the subscriptions of the first", since: []natsRelease{{2, 11, 17}, {2, 12, 8}},
 			fault: "a client that sends a second CONNECT with another key keeps the subscriptions of the first, even after that key has ended and in another account",
 		},
 		{
-			row: "wall: no trace (`Nats-Trace-Dest`) where its publisher may not publish", since: []natsRelease{{2, 10, 0}, {2, 11, 15}, {2, 12, 6}},
+			row: "isolation: no trace (`Nats-Trace-Dest`) to a subject to which the publisher may not publish", since: []natsRelease{{2, 10, 0}, {2, 11, 15}, {2, 12, 6}},
 			fault: "with the header Nats-Trace-Dest a publisher can send traces to any subject, whatever the ACLs say",
 		},
 	}

@@ -54,7 +54,7 @@ func TestWallsAreTested(t *testing.T) {
 			t.Errorf("docs/reference/compatibility.md has no row%s", row)
 		}
 	}
-	if n := strings.Count(string(text), "\n| wall: "); n != len(walls()) {
+	if n := strings.Count(string(text), "\n| isolation: "); n != len(walls()) {
 		t.Errorf("docs/reference/compatibility.md has %d walls", n)
 	}
 }

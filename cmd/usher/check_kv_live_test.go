@@ -27,7 +27,7 @@ func TestCheckDirectoryInNATS(t *testing.T) {
 	in.serve(t)
 	callouttest.Eventually(t, "it has kept the snapshot", func() bool { return apptest.FileExists(in.Path(setup.FileSnapshot)) })
 	c = checkLive(t, in.Config())
-	c.says(t, cmdutil.ExitOK, "api", "ok", "a usher answers")
+	c.says(t, cmdutil.ExitOK, "api", "ok", "usher answers")
 	c.says(t, cmdutil.ExitOK, "issuer", "ok", "usher-nats")
 	for _, f := range c.Findings {
 		if f.Result != "ok" {

@@ -98,15 +98,15 @@ func TestCheckLive(t *testing.T) {
 	}{
 		"all is well": {
 			server: callouttest.ServerConfig{Keys: mine, Sealed: true},
-			code:   cmdutil.ExitOK, check: "xkey", result: "ok", detail: "sealed",
+			code:   cmdutil.ExitOK, check: "xkey", result: "ok", detail: "requests are encrypted to a key of the keyring",
 		},
-		"in the clear, and no xkey": {
+		"unencrypted, and no xkey": {
 			server: callouttest.ServerConfig{Keys: mine}, plainKeyring: true,
-			code: cmdutil.ExitOK, check: "xkey", result: "warning", detail: "in the clear",
+			code: cmdutil.ExitOK, check: "xkey", result: "warning", detail: "requests are not encrypted",
 		},
-		"in the clear, and an xkey": {
+		"unencrypted, and an xkey": {
 			server: callouttest.ServerConfig{Keys: mine},
-			code:   cmdutil.ExitConfig, check: "xkey", result: "error", detail: "asks in the clear",
+			code:   cmdutil.ExitConfig, check: "xkey", result: "error", detail: "the server sends requests unencrypted",
 		},
 		"another issuer": {
 			server: callouttest.ServerConfig{Keys: mixed(other, mine), Sealed: true},
@@ -116,7 +116,7 @@ func TestCheckLive(t *testing.T) {
 			server: callouttest.ServerConfig{Keys: mixed(mine, other), Sealed: true},
 			code:   cmdutil.ExitConfig, check: "xkey", result: "error", detail: "not in the keyring", hint: ", or set auth_callout.xkey to " + mine.XKey,
 		},
-		"sealed, and no xkey": {
+		"encrypted, and no xkey": {
 			server: callouttest.ServerConfig{Keys: mine, Sealed: true}, plainKeyring: true,
 			code: cmdutil.ExitConfig, check: "xkey", result: "error", detail: "not in the keyring",
 		},
@@ -124,9 +124,9 @@ func TestCheckLive(t *testing.T) {
 			server: callouttest.ServerConfig{Keys: mine, NoCallout: true},
 			code:   cmdutil.ExitConfig, check: "callout", result: "error", detail: "not active",
 		},
-		"the server gives up too soon": {
+		"the timeout of the server is too short": {
 			server: callouttest.ServerConfig{Keys: mine, Sealed: true, Timeout: 1},
-			code:   cmdutil.ExitConfig, check: "timeout", result: "error", detail: "gives up after",
+			code:   cmdutil.ExitConfig, check: "timeout", result: "error", detail: "the server waits about 1s, less than callout.budget",
 		},
 		"the service user is refused": {
 			server: callouttest.ServerConfig{Keys: mine, Sealed: true}, config: map[string]string{"nats.user": "nobody"},
@@ -208,7 +208,7 @@ func TestCheckBesideUsher(t *testing.T) {
 			})
 		})
 		c.says(t, cmdutil.ExitOK, "issuer", "ok", "usher-nats")
-		c.says(t, cmdutil.ExitOK, "timeout", "ok", "about")
+		c.says(t, cmdutil.ExitOK, "timeout", "ok", "the server waits about")
 	}
 	if code := in.try(t); code != cmdutil.ExitOK {
 		t.Errorf("alice was refused afterwards: exit code %d", code)

@@ -50,7 +50,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			},
 			want: []operatorFault{
 				{check: "resolver", result: "error", detail: "older than on disk", hint: "usher nkey push AUTH"},
-				{check: "callout", result: "error", detail: "not among the allowed_accounts of AUTH", hint: "nsc push -a AUTH"},
+				{check: "callout", result: "error", detail: "not one of the allowed_accounts of AUTH", hint: "nsc push -a AUTH"},
 				{check: "user jwt", result: "error", detail: "not among the callout account's allowed accounts", hint: "--allowed-account A"},
 			},
 		},
@@ -136,7 +136,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 					return strings.Replace(text, "name: OTHER, public_key: "+o.Accounts[accOther], "name: OTHER, public_key: "+ghost, 1)
 				})
 			},
-			want:  []operatorFault{{check: "account", result: "error", detail: "keyring.yaml says that OTHER is " + ghost, hint: "mend accounts in keyring.yaml"}},
+			want:  []operatorFault{{check: "account", result: "error", detail: "but in keyring.yaml OTHER is " + ghost, hint: "correct accounts in keyring.yaml"}},
 			never: "--allowed-account",
 		},
 		"no system credentials": {
@@ -146,8 +146,8 @@ func liveFaults(t *testing.T) map[string]liveFault {
 		"system credentials elsewhere": {
 			code: cmdutil.ExitOK, config: map[string]string{"operator.system_creds_file": "/nowhere/system.creds", "operator.signing_key_file": "/nowhere/signing.nk"},
 			want: []operatorFault{
-				{check: "resolver", result: "warning", detail: "is not on this machine", hint: "can be left out"},
-				{check: "operator", result: "warning", detail: "is not on this machine", hint: "can be left out"},
+				{check: "resolver", result: "warning", detail: "is not on this machine", hint: "elsewhere remove operator.system_creds_file"},
+				{check: "operator", result: "warning", detail: "is not on this machine", hint: "elsewhere remove operator.signing_key_file"},
 			},
 		},
 		"not the system account": {
@@ -177,13 +177,13 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			},
 			want: []operatorFault{
 				{check: "callout", result: "warning", detail: "1 user other than the service user; servers accept them without asking usher, and they can read in AUTH: " + strangeUser, hint: "--rm-auth-user"},
-				{check: "callout", result: "ok", detail: "whoever has 1 signing key of APP, which the keyring does not have, can create users that bypass usher: " + ghost},
+				{check: "callout", result: "ok", detail: "a holder of 1 signing key of APP that the keyring does not have can create users that bypass usher: " + ghost},
 			},
 		},
 		"usher is no auth user": {
 			code: cmdutil.ExitConfig, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AuthUsers = jwt.StringList{strangeUser} }),
 			want: []operatorFault{
-				{check: "service user", result: "error", detail: "not among the auth_users", hint: "--auth-user U"},
+				{check: "service user", result: "error", detail: "not one of the auth_users", hint: "--auth-user U"},
 				{check: "connect", result: "error", detail: "nats: ", hint: "authorization.auth_users in the JWT of AUTH"},
 			},
 		},
@@ -228,7 +228,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			mess: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
 				config["nats.sentinel_creds_file"] = o.ServiceCreds
 			},
-			want:   []operatorFault{{check: "sentinel", result: "error", detail: "among the auth_users", hint: "--rm-auth-user U"}},
+			want:   []operatorFault{{check: "sentinel", result: "error", detail: "is one of the auth_users", hint: "--rm-auth-user U"}},
 			silent: true,
 		},
 	}

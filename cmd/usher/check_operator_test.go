@@ -199,11 +199,11 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 		},
 		"the auth user is not listed": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AuthUsers = jwt.StringList{strangeUser} }),
-			check: "service user", result: "error", detail: "not among the auth_users", hint: "nsc edit authcallout -a AUTH --auth-user U",
+			check: "service user", result: "error", detail: "not one of the auth_users", hint: "nsc edit authcallout -a AUTH --auth-user U",
 		},
 		"a target account is not allowed": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AllowedAccounts = c.Authorization.AllowedAccounts[:1] }),
-			check: "callout", result: "error", detail: "not among the allowed_accounts of AUTH", hint: "--allowed-account A",
+			check: "callout", result: "error", detail: "not one of the allowed_accounts of AUTH", hint: "--allowed-account A",
 		},
 		"every account is allowed": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AllowedAccounts = jwt.StringList{jwt.AnyAccount} }),
@@ -216,7 +216,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 				c.Authorization.AllowedAccounts.Add(o.Accounts[callouttest.SystemAccount])
 				o.WriteAccount(t, accAuth, c)
 			},
-			check: "callout", result: "warning", detail: "the system account is among", hint: "--rm-allowed-account A",
+			check: "callout", result: "warning", detail: "the system account is one of", hint: "--rm-allowed-account A",
 		},
 		"the system account has another name": {
 			config: map[string]string{"accounts.system": "SYSTEM", "accounts.ingest": callouttest.SystemAccount},
@@ -226,7 +226,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 					return strings.Replace(text, "keys:\n", "  - {name: SYSTEM, public_key: "+strangeAccount+"}\nkeys:\n", 1)
 				})
 			},
-			check: "callout", result: "error", detail: "the system account under another name", hint: "an account of their own",
+			check: "callout", result: "error", detail: "the system account under another name", hint: "give clients another account",
 		},
 		"a limit of connections": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Limits.Conn = 10 }),
@@ -239,7 +239,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 		},
 		"an xkey in the keyring only": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.XKey = "" }),
-			check: "xkey", result: "error", detail: "servers ask in the clear", hint: "nsc edit authcallout -a AUTH --curve X",
+			check: "xkey", result: "error", detail: "servers send requests unencrypted", hint: "nsc edit authcallout -a AUTH --curve X",
 		},
 		"an xkey in the JWT only": {
 			plain: true, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.XKey = strangeXKey }),
@@ -247,12 +247,12 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 		},
 		"no xkey at all": {
 			plain: true,
-			check: "xkey", result: "warning", detail: "in the clear", hint: "usher nkey new",
+			check: "xkey", result: "warning", detail: "requests are not encrypted", hint: "usher nkey new",
 		},
 		// Signing keys.
 		"a signing key is not in the account": {
 			edit:  editAccount(accApp, func(c *jwt.AccountClaims) { c.SigningKeys = jwt.SigningKeys{} }),
-			check: "signing key", result: "error", detail: "not among the signing_keys of APP", hint: "nsc edit account -n APP --sk A",
+			check: "signing key", result: "error", detail: "not one of the signing_keys of APP", hint: "nsc edit account -n APP --sk A",
 		},
 		"a scoped signing key is not in the account": { // added without its scope it would allow everything
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"a"}, []string{"b"})}, config: scopesPublisher,
@@ -262,10 +262,10 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 				c.SigningKeys.Remove(o.Signing[accApp+"/publisher"].Issuer)
 				o.WriteAccount(t, accApp, c)
 			},
-			check: "signing key", result: "error", detail: "not among the signing_keys of APP",
+			check: "signing key", result: "error", detail: "not one of the signing_keys of APP",
 			hint: " --role publisher --allow-pub … --allow-sub …; then nsc push -a APP, and nsc describe account -n APP -R > /", never: "nsc edit account",
 		},
-		"so servers would refuse the user JWT of it signs": {
+		"so servers would refuse what it signs": {
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"a"}, []string{"b"})}, config: scopesPublisher,
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
@@ -351,7 +351,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 					c.SigningKeys.AddScopedSigner(s)
 				}
 			}),
-			check: "signing key", result: "error", detail: `is a scoped key (role "teapot")`, hint: "state its scope teapot",
+			check: "signing key", result: "error", detail: `is a scoped key (role "teapot")`, hint: "set its scope teapot in keyring.yaml",
 		},
 		"so servers would refuse permissions": {
 			edit: editAccount(accApp, func(c *jwt.AccountClaims) {
@@ -361,9 +361,9 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 					c.SigningKeys.AddScopedSigner(s)
 				}
 			}),
-			check: "user jwt", result: "error", detail: "scoped signing key refuses it", hint: "set in keyring.yaml the scope of A", never: "--sk A",
+			check: "user jwt", result: "error", detail: "scoped signing key refuses it", hint: "set the scope of A", never: "--sk A",
 		},
-		"the account's own key signs": {
+		"the account's identity key signs": {
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				seed, err := o.Identity[accApp].Seed()
@@ -376,7 +376,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 					return strings.Replace(text, o.Signing[accApp].Issuer, o.Accounts[accApp], 1)
 				})
 			},
-			check: "signing key", result: "warning", detail: "signs with its own key", hint: "--sk generate",
+			check: "signing key", result: "warning", detail: "signs with its identity key", hint: "--sk generate",
 		},
 		// Operator and accounts.
 		"the operator has expired": {
@@ -403,7 +403,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 		},
 		"the operator's signing key is elsewhere": {
 			config: map[string]string{"operator.signing_key_file": "/nowhere/signing.nk"},
-			check:  "operator", result: "warning", detail: "is not on this machine: account JWTs cannot be changed from here", hint: "can be left out",
+			check:  "operator", result: "warning", detail: "is not on this machine: account JWTs cannot be changed from here", hint: "elsewhere remove operator.signing_key_file",
 		},
 		"the operator's signing key is broken": {
 			mess: func(t *testing.T, _ *callouttest.Operator, config map[string]string) {
@@ -444,7 +444,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 			edit:  editOperator(func(c *jwt.OperatorClaims) { c.SigningKeys = jwt.StringList{strangeOperatorKey} }),
 			check: "account", result: "error", detail: "neither operator test nor one of its signing keys", hint: "sign it again",
 		},
-		"the operator's own key, where signing keys are demanded": {
+		"the operator's identity key, where signing keys are required": {
 			edit: editOperator(func(c *jwt.OperatorClaims) { c.StrictSigningKeyUsage = true }),
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
@@ -452,7 +452,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 				callouttest.Must(t, err)
 				callouttest.Must(t, os.WriteFile(filepath.Join(o.JWTDir, "accounts", "APP.jwt"), []byte(text), 0o600))
 			},
-			check: "account", result: "error", detail: "demands that a signing key signs", hint: "sign it again",
+			check: "account", result: "error", detail: "the operator requires signing keys", hint: "sign it again",
 		},
 		"an account has expired": {
 			edit:  editAccount(accApp, func(c *jwt.AccountClaims) { c.Expires = hourAgo() }),
@@ -471,7 +471,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 				t.Helper()
 				o.WriteAccount(t, accApp, o.ReadAccount(t, accOther))
 			},
-			check: "account", result: "error", detail: "keyring.yaml says that APP is", hint: "mend accounts in keyring.yaml", never: "--allowed-account",
+			check: "account", result: "error", detail: "but in keyring.yaml APP is", hint: "correct accounts in keyring.yaml", never: "--allowed-account",
 		},
 		"an account JWT that is not valid": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AllowedAccounts.Add("teapot") }),
@@ -509,7 +509,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 				c.Authorization.AuthUsers.Add(public)
 				o.WriteAccount(t, accAuth, c)
 			},
-			check: "service user", result: "warning", detail: "this user is cut off", hint: "own key of AUTH",
+			check: "service user", result: "warning", detail: "servers refuse this user", hint: "identity key of AUTH",
 		},
 		"no service credentials": {
 			config: map[string]string{"nats.creds_file": ""},
@@ -524,13 +524,13 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 			mess: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
 				config["nats.sentinel_creds_file"] = o.AdminCreds
 			},
-			check: "sentinel", result: "error", detail: "is a user of account A", hint: "a bearer user of AUTH in place of it", never: "--expiry 0",
+			check: "sentinel", result: "error", detail: "is a user of account A", hint: "replace it with a bearer user of AUTH", never: "--expiry 0",
 		},
 		"the sentinel is an auth user": {
 			mess: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
 				config["nats.sentinel_creds_file"] = o.ServiceCreds
 			},
-			check: "sentinel", result: "error", detail: "among the auth_users", hint: "--rm-auth-user U",
+			check: "sentinel", result: "error", detail: "is one of the auth_users", hint: "--rm-auth-user U",
 		},
 		"the sentinel may publish": {
 			edit:  editUser("sentinel", func(c *jwt.UserClaims) { c.Pub = jwt.Permission{} }),
@@ -549,7 +549,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 				t.Helper()
 				config["nats.sentinel_creds_file"], _ = credsOf(t, keyOf(t, o.Signing[accAuth].IssuerSeed), o.Accounts[accAuth], bearerOf)
 			},
-			check: "sentinel", result: "warning", detail: "this user is cut off", hint: "own key of AUTH",
+			check: "sentinel", result: "warning", detail: "servers refuse this user", hint: "identity key of AUTH",
 		},
 		"the sentinel is signed by a stranger": {
 			mess: func(t *testing.T, o *callouttest.Operator, config map[string]string) {
@@ -572,23 +572,23 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 		// Scopes.
 		"a scope without a key": {
 			config: scopesPublisher,
-			check:  "scope", result: "error", detail: "no active signing key for that", hint: "nsc edit signing-key -a APP --sk PUBLIC_KEY --role publisher --allow-pub …", never: "nsc edit account",
+			check:  "scope", result: "error", detail: "no active signing key for it", hint: "nsc edit signing-key -a APP --sk PUBLIC_KEY --role publisher --allow-pub …", never: "nsc edit account",
 		},
 		"a scoped key without a role": {
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"a"}, []string{"b"})},
-			check:  "scope", result: "warning", detail: "no role is bound", hint: "add APP/publisher to accounts.scopes",
+			check:  "scope", result: "warning", detail: "no role uses", hint: "add APP/publisher to accounts.scopes",
 		},
 		"a template with one side": {
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits(nil, []string{"b"})}, config: scopesPublisher,
-			check: "scope", result: "error", detail: "allowed to publish: everything is", hint: "--deny-pub '>'",
+			check: "scope", result: "error", detail: "has no rules to publish: it allows everything", hint: "--deny-pub '>'",
 		},
 		"a template with the other side": {
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"a"}, nil)}, config: scopesPublisher,
-			check: "scope", result: "error", detail: "allowed to subscribe: everything is", hint: "--deny-sub '>'",
+			check: "scope", result: "error", detail: "has no rules to subscribe: it allows everything", hint: "--deny-sub '>'",
 		},
 		"a template that reaches requests": {
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"{{name()}}.>"}, []string{"$SYS.*.*.*"})}, config: scopesPublisher,
-			check: "scope", result: "warning", detail: "reaches $SYS.REQ.USER.AUTH: subscribe $SYS.*.*.*", hint: "--deny-pubsub '$SYS.REQ.USER.AUTH'",
+			check: "scope", result: "warning", detail: "includes $SYS.REQ.USER.AUTH: subscribe $SYS.*.*.*", hint: "--deny-pubsub '$SYS.REQ.USER.AUTH'",
 		},
 		"a template that says nothing a server knows": {
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"{{teapot()}}.>"}, []string{"b"})}, config: scopesPublisher,

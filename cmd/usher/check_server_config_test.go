@@ -25,14 +25,14 @@ func TestCheckServerConfig(t *testing.T) {
 		code             int
 		result, detail   string
 	}{
-		"as usher init makes it": {code: cmdutil.ExitOK, result: "ok", detail: "asks usher about every client but usher, usher-system"},
+		"as usher init makes it": {code: cmdutil.ExitOK, result: "ok", detail: "asks usher about every client except usher, usher-system"},
 		"no auth_callout":        {old: "auth_callout {", replacement: "auth_callout_was {", code: cmdutil.ExitConfig, result: "error", detail: "unknown field"},
 		"a user of auth_users": {
 			old: "HEALTH {}", replacement: "HEALTH { users: [ { user: backup, password: x } ] }", code: cmdutil.ExitOK, result: "ok", detail: "asks usher",
 		},
 		"one that is not asked about": {
 			old: "auth_users: [ usher, usher-system ]", replacement: "auth_users: [ usher, usher-system, guest ]",
-			code: cmdutil.ExitOK, result: "warning", detail: "lets 1 user of the file without asking usher: guest in HEALTH (one of auth_users)",
+			code: cmdutil.ExitOK, result: "warning", detail: "the server accepts 1 user of the file without asking usher: guest in HEALTH (one of auth_users)",
 		},
 		"an account that is not delegated": {
 			old: "auth_users:", replacement: "allowed_accounts: [ APP ]\n    auth_users:",
@@ -46,7 +46,7 @@ func TestCheckServerConfig(t *testing.T) {
 			old: "  HEALTH {", replacement: "  SICK {", code: cmdutil.ExitConfig, result: "error", detail: "has no account HEALTH: the server refuses clients that use it (accounts.healthcheck)",
 		},
 		"another callout account": {
-			old: "account: AUTH", replacement: "account: APP", code: cmdutil.ExitConfig, result: "error", detail: "auth_callout.account is APP, accounts.callout says AUTH",
+			old: "account: AUTH", replacement: "account: APP", code: cmdutil.ExitConfig, result: "error", detail: "auth_callout.account is APP, but accounts.callout is AUTH",
 		},
 		"another issuer": {
 			old: "issuer: ", replacement: "issuer: " + other.Issuer + " # ", code: cmdutil.ExitConfig, result: "error", detail: "auth_callout.issuer is " + other.Issuer,

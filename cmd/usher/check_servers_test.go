@@ -86,7 +86,7 @@ func TestCheckUnreachable(t *testing.T) {
 	})
 	keyring := callouttest.KeyringDir(t, true, mine)
 	c := checkLive(t, apptest.ConfigFor(t, a, keyring, nil))
-	c.says(t, cmdutil.ExitOK, "connect", "warning", "not reachable from here, so not checked; server n1 names it")
+	c.says(t, cmdutil.ExitOK, "connect", "warning", "not reachable from here, so not checked; server n1 announces it")
 	if found := c.at("nats://" + nowhere); len(found) != 1 {
 		t.Errorf("%+v", c.Findings)
 	}
@@ -121,7 +121,7 @@ func TestCheckSupercluster(t *testing.T) {
 	})
 	c.says(t, cmdutil.ExitConfig, "issuer", "error", "server n2 expects answers from "+other.Issuer)
 	c.says(t, cmdutil.ExitConfig, "connect", "warning", "none of its addresses is reachable from here ("+nowhere+")")
-	c.says(t, cmdutil.ExitConfig, "connect", "warning", "of cluster g3, takes up to 65536 bytes, and gives up after 3 s")
+	c.says(t, cmdutil.ExitConfig, "connect", "warning", "of cluster g3, accepts up to 65536 bytes, and waits 3 s for usher")
 }
 
 // TestCheckLeafServers: check names a leaf server that has its own system account.
@@ -133,7 +133,7 @@ func TestCheckLeafServers(t *testing.T) {
 		callouttest.AdminUser, callouttest.Password, hub.LeafAddr()))
 	callouttest.Eventually(t, "the leaf node is connected", func() bool { return hub.NATSServer().NumLeafNodes() == 1 })
 	c := checkLive(t, apptest.ConfigFor(t, hub, callouttest.KeyringDir(t, true, mine), withSystemUser(nil)))
-	c.says(t, cmdutil.ExitOK, "leaf node", "ok", "decide about their own clients: edge (127.0.0.1) at n1, in APP")
+	c.says(t, cmdutil.ExitOK, "leaf node", "ok", "authorize their own clients: edge (127.0.0.1) at n1, in APP")
 }
 
 // TestCheckAccountsOfServers: check finds an account that a server lacks, with the
@@ -153,7 +153,7 @@ func TestCheckAccountsOfServers(t *testing.T) {
 	callouttest.Must(t, secretfile.Write(strings.TrimSuffix(file, "usher.yaml")+"directory.yaml",
 		[]byte("users: []\nprojects: [{name: shop, account: SHOP}, {name: lab, account: APP}]\n")))
 	c = checkLive(t, file)
-	c.says(t, cmdutil.ExitConfig, "accounts", "error", "n1, n2 does not have this account and refuses clients that use it (project shop)")
+	c.says(t, cmdutil.ExitConfig, "accounts", "error", "missing on n1, n2: clients that use it cannot connect there (project shop)")
 	for _, f := range c.Findings {
 		if f.Result == "error" && f.Where != "SHOP" {
 			t.Errorf("%+v", f)
@@ -245,7 +245,7 @@ func TestCheckPayload(t *testing.T) {
 
 	large := callouttest.StartServer(t, callouttest.ServerConfig{Keys: mine, Sealed: true, Extra: "max_payload: 8MB\n"})
 	file := apptest.ConfigFor(t, large, keyring, nil)
-	checkLive(t, file).says(t, cmdutil.ExitOK, "max_payload", "ok", "and no server takes a JWT of more than 1048576")
+	checkLive(t, file).says(t, cmdutil.ExitOK, "max_payload", "ok", "and no server accepts a JWT of more than 1048576")
 	var d strings.Builder
 	d.WriteString("users: [{name: till}]\nprojects:\n  - name: shop\n    account: APP\n    members: [{user: till, roles: [publisher]}]\n    topics:\n")
 	for i := range 2600 {
@@ -253,7 +253,7 @@ func TestCheckPayload(t *testing.T) {
 	}
 	callouttest.Must(t, secretfile.Write(strings.TrimSuffix(file, "usher.yaml")+"directory.yaml", []byte(d.String())))
 	c := checkLive(t, file)
-	c.says(t, cmdutil.ExitConfig, "max_payload", "error", "no server takes a JWT of more than 1048576")
+	c.says(t, cmdutil.ExitConfig, "max_payload", "error", "no server accepts a JWT of more than 1048576")
 	c.says(t, cmdutil.ExitConfig, "max_payload", "error", "the answer for user till has up to ")
 	c.hints(t, "max_payload", "fewer ACL entries for user till, or a larger max_payload in the server's configuration")
 }

@@ -50,8 +50,8 @@ func TestCheckStreams(t *testing.T) {
 	saysAll := func(t *testing.T, file string) {
 		t.Helper()
 		c := checkLive(t, file)
-		c.says(t, cmdutil.ExitOK, "streams", "warning", "deletes all of its messages, with Nats-Rollup: all")
-		c.says(t, cmdutil.ExitOK, "streams", "warning", "publishes to every subject of the stream, with Nats-Schedule-Target")
+		c.says(t, cmdutil.ExitOK, "streams", "warning", "can delete all messages of the stream (Nats-Rollup: all)")
+		c.says(t, cmdutil.ExitOK, "streams", "warning", "can publish to every subject of the stream (Nats-Schedule-Target)")
 		if said := streamsSaid(c); len(said) != 2 || said[app+"orders"] != "warning" || said[app+"prices"] != "warning" {
 			t.Errorf("%v", said)
 		}
@@ -66,7 +66,7 @@ func TestCheckStreams(t *testing.T) {
 		makeStreams(t, srv.Connect(t, callouttest.AdminUser))
 		saysAll(t, file)
 		c := checkLive(t, apptest.ConfigFor(t, srv, keyring, nil))
-		c.says(t, cmdutil.ExitOK, "streams", "warning", "cannot be asked for the streams of projects")
+		c.says(t, cmdutil.ExitOK, "streams", "warning", "cannot ask the servers for the streams of projects")
 		if said := streamsSaid(c); said[none] != "warning" {
 			t.Errorf("%v", said)
 		}

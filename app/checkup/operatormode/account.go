@@ -178,7 +178,7 @@ func (o *Check) signingKey(a *accountCheck, k *issuer.Key) bool {
 		o.Fail(fault.Config, "signing key", a.where, add+o.pushed(a.name),
 			"%s has no scope in the JWT of %s, but scope %s in keyring.yaml: its user JWTs would have no limits", k.PublicKey, a.name, k.Scope)
 	case scope != nil && k.Scope == "":
-		o.Fail(fault.Config, "signing key", a.where, strings.TrimSpace("set its scope in keyring.yaml "+role)+", or use a key without one: nsc edit account -n "+a.name+" --sk generate"+o.pushed(a.name),
+		o.Fail(fault.Config, "signing key", a.where, strings.Join(strings.Fields("set its scope "+role+" in keyring.yaml"), " ")+", or use a key without one: nsc edit account -n "+a.name+" --sk generate"+o.pushed(a.name),
 			"%s is a scoped key (role %q) of %s, but has no scope in keyring.yaml: servers refuse permissions in its user JWTs", k.PublicKey, role, a.name)
 	case role != k.Scope:
 		o.Fail(fault.Config, "signing key", a.where, "make both the same: nsc edit signing-key -a "+a.name+" --sk "+k.PublicKey+" --role "+k.Scope+o.pushed(a.name),

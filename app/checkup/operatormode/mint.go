@@ -240,7 +240,7 @@ func (o *Check) refusedHint(err error, e *Example) string {
 	case errors.Is(err, operator.ErrTemplate):
 		return "correct the template: nsc edit signing-key -a " + name + " --sk " + o.activeKey(place) + o.pushed(name)
 	case errors.Is(err, operator.ErrScope): // to add it again would take its scope away
-		return "set in keyring.yaml the scope of " + o.activeKey(place) + ", or use a key without one"
+		return "set the scope of " + o.activeKey(place) + " in keyring.yaml, or use a key without one"
 	default:
 		return "add the active signing key of " + place.String() + " to its JWT: " + addKey(place, o.activeKey(place)) + o.pushed(name)
 	}
