@@ -20,7 +20,7 @@ func TestCheckHTTP(t *testing.T) {
 	usher, other := httptest.NewServer(mux), httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(usher.Close)
 	t.Cleanup(other.Close)
-	mute, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed by the test
+	mute, err := net.Listen("tcp", "127.0.0.1:0")
 	callouttest.Must(t, err)
 	go func() {
 		for {

@@ -40,7 +40,7 @@ func tokenFile(t *testing.T, lines ...string) string {
 	return path
 }
 
-// keysOf returns the names in a JSON object, those of objects in it with a dot.
+// keysOf returns the names in a JSON object, including those of nested objects ("a.b").
 func keysOf(t *testing.T, text string) []string {
 	t.Helper()
 	var object map[string]any
@@ -59,8 +59,8 @@ func keysOf(t *testing.T, text string) []string {
 	return keys
 }
 
-// silence is what was said on stderr, without the note that this machine is busy.
-func silence(stderr string) string {
+// quietStderr returns stderr without the note that this machine is busy.
+func quietStderr(stderr string) string {
 	if strings.HasPrefix(stderr, "usher: note: the latest connect started ") {
 		_, stderr, _ = strings.Cut(stderr, "\n")
 	}
@@ -69,7 +69,7 @@ func silence(stderr string) string {
 
 var timedOut = regexp.MustCompile(`\btimeout [1-9]|"timeout":[1-9]`)
 
-// benched runs a load, and again if it was too much for a machine that is busy.
+// benched runs a load, and repeats it if this machine was too busy.
 func benched(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	for range apptest.Attempts {
@@ -84,7 +84,7 @@ func benched(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return code, stdout, stderr
 }
 
-// TestBenchJSON: scripts read these fields.
+// TestBenchJSON: scripts rely on these fields.
 func TestBenchJSON(t *testing.T) {
 	t.Parallel()
 	srv := benchServer(t)
@@ -118,7 +118,7 @@ func TestBenchJSON(t *testing.T) {
 		},
 	} {
 		code, stdout, stderr := benched(t, append(c.args, "-s", srv.URL(), "--token-file", tokenFile(t, "publisher-key"), "--json")...)
-		if code != cmdutil.ExitOK || silence(stderr) != "" || strings.Count(stdout, "\n") != 1 {
+		if code != cmdutil.ExitOK || quietStderr(stderr) != "" || strings.Count(stdout, "\n") != 1 {
 			t.Fatalf("%v: exit code %d\n%s%s", c.args, code, stdout, stderr)
 		}
 		if got := keysOf(t, stdout); !slices.Equal(got, c.want) {
@@ -130,7 +130,7 @@ func TestBenchJSON(t *testing.T) {
 	}
 }
 
-// TestBench: the exit code, and what people read.
+// TestBench checks the exit codes and the text output.
 func TestBench(t *testing.T) {
 	t.Parallel()
 	srv := benchServer(t)
@@ -158,7 +158,7 @@ func TestBench(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			code, stdout, stderr := benched(t, c.args...)
-			if code != c.code || (code == cmdutil.ExitOK) != (silence(stderr) == "") {
+			if code != c.code || (code == cmdutil.ExitOK) != (quietStderr(stderr) == "") {
 				t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 			}
 			for _, text := range c.says {
@@ -170,8 +170,8 @@ func TestBench(t *testing.T) {
 	}
 }
 
-// TestBenchInterrupted: what was measured is printed, and the exit code says that
-// it is not all.
+// TestBenchInterrupted: an interrupted run prints what it measured, and its exit code
+// shows the interruption.
 func TestBenchInterrupted(t *testing.T) {
 	t.Parallel()
 	for _, verb := range []string{"storm", "connect"} {
@@ -194,7 +194,8 @@ func TestBenchInterrupted(t *testing.T) {
 	}
 }
 
-// TestBenchTokens: one on each line, and what else a file may hold.
+// TestBenchTokens: a token file has one token a line, with limits on size and line
+// length.
 func TestBenchTokens(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
@@ -216,7 +217,7 @@ func TestBenchTokens(t *testing.T) {
 	}
 }
 
-// TestBenchProgress: the line is renewed, and gone at the end.
+// TestBenchProgress: the status line is rewritten, and cleared at the end.
 func TestBenchProgress(t *testing.T) {
 	t.Parallel()
 	var out callouttest.Buffer

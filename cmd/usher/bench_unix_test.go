@@ -13,7 +13,7 @@ import (
 	"usher/cmd/usher/cmdutil"
 )
 
-// TestBenchSignals: Ctrl-C and SIGTERM end it early.
+// TestBenchSignals: Ctrl-C and SIGTERM end a run early.
 func TestBenchSignals(t *testing.T) {
 	t.Parallel()
 	for _, s := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
@@ -31,7 +31,7 @@ func TestBenchSignals(t *testing.T) {
 	}
 }
 
-// TestBenchFiles: a load that this process cannot make is not begun.
+// TestBenchFiles: a load that exceeds the limit of open files does not start.
 func TestBenchFiles(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{

@@ -19,7 +19,7 @@ import (
 	"usher/cmd/usher/cmdutil"
 )
 
-// output runs a program to its end, and again if nobody answered it.
+// output runs a program to its end, and repeats it if nothing replied in time.
 func output(t *testing.T, program string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	for range apptest.Attempts {
@@ -33,8 +33,7 @@ func output(t *testing.T, program string, args ...string) (code int, stdout, std
 	return code, stdout, stderr
 }
 
-// TestBuilt takes the programs as users have them: usher, built, and a
-// nats-server that knows nothing of it.
+// TestBuilt tests the programs as users have them: a built usher and a stock nats-server.
 func TestBuilt(t *testing.T) {
 	t.Parallel()
 	program := callouttest.Build(t, "usher", ".")
@@ -61,8 +60,8 @@ func TestBuilt(t *testing.T) {
 	})
 }
 
-// stockServer goes the way of the README: init, both programs with their files as
-// they are, a key, a user, a client.
+// stockServer follows the README: init, both programs with the generated files, a key, a
+// user and a client.
 func stockServer(t *testing.T, program, natsServer string, mode ...string) {
 	t.Helper()
 	in := newInstallation(t)
@@ -125,7 +124,7 @@ users:
 	server.wait(t)
 }
 
-// pasteCommands pastes what "usher dev" prints into a shell, word for word.
+// pasteCommands runs the commands that "usher dev" prints in a shell.
 func pasteCommands(t *testing.T, program string, mode ...string) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "a demo, with 'quotes'")
@@ -169,7 +168,7 @@ func pasteCommands(t *testing.T, program string, mode ...string) {
 	}
 }
 
-// TestDevEnds: Ctrl-C ends it, and leaves nothing behind.
+// TestDevEnds: Ctrl-C ends the demo, and no file stays.
 func TestDevEnds(t *testing.T) {
 	t.Parallel()
 	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM} {

@@ -22,7 +22,7 @@ import (
 	"usher/tokens/apikey"
 )
 
-// newAdminKey returns a key that is written to nowhere.
+// newAdminKey returns a key that is not written anywhere.
 func newAdminKey(t *testing.T, name string, again bool) *adminKey {
 	t.Helper()
 	key, err := apikey.New(zeros{})
@@ -45,7 +45,7 @@ func snapshotOf(t *testing.T, entries ...directory.Entry) *snapshot.Snapshot {
 	return s
 }
 
-// TestFirstAdminOfNothing: what cannot be read may be users of a newer usher.
+// TestFirstAdminOfNothing: unreadable entries may be users that a newer usher wrote.
 func TestFirstAdminOfNothing(t *testing.T) {
 	id := uuid.New()
 	for name, c := range map[string]struct {
@@ -69,8 +69,8 @@ func TestFirstAdminOfNothing(t *testing.T) {
 	}
 }
 
-// TestAdminKeyAgain: a service admin gets another key; anybody does only where no
-// service admin can get in.
+// TestAdminKeyAgain: a service admin gets another key; another user only if no service
+// admin has a valid key.
 func TestAdminKeyAgain(t *testing.T) {
 	user := func(name string, disabled bool, roles ...directory.ServiceRole) directory.Entry {
 		return directory.Entry{Key: directory.UserKey(directory.IDOf(directory.KindUser, name)), Value: &directory.User{Name: name, Disabled: disabled, ServiceRoles: roles}}
@@ -120,8 +120,8 @@ func TestAdminKeyAgain(t *testing.T) {
 	}
 }
 
-// TestKeyIsWrittenFirst: a key that cannot be handed out is not made, and one that
-// was handed out and not made is taken back.
+// TestKeyIsWrittenFirst: a key that cannot be written is not created, and a written key
+// whose creation fails is removed.
 func TestKeyIsWrittenFirst(t *testing.T) {
 	t.Parallel()
 	in := initialized(t, "--kv", "--api", fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)))

@@ -11,8 +11,8 @@ import (
 	"usher/cmd/usher/cmdutil"
 )
 
-// TestCheckDirectoryInNATS: the whole command, beside a usher that serves the
-// directory, and without one.
+// TestCheckDirectoryInNATS: check runs beside a usher that serves the directory, and
+// without one.
 func TestCheckDirectoryInNATS(t *testing.T) {
 	t.Parallel()
 	in := initialized(t, "--kv", "--api", fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)))
@@ -36,7 +36,8 @@ func TestCheckDirectoryInNATS(t *testing.T) {
 	}
 }
 
-// TestCheckEmbedded: one usher at a time has the bucket, and check is none.
+// TestCheckEmbedded: one usher at a time owns the embedded bucket, so check does not open
+// it.
 func TestCheckEmbedded(t *testing.T) {
 	t.Parallel()
 	in := initialized(t, "--kv", "--api", fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)))

@@ -25,19 +25,21 @@ func checkLive(t *testing.T, configFile string) checked {
 	return checkAgain(t, configFile, apptest.Unanswered)
 }
 
-// checkRefused is checkLive where the service user is kept waiting and is not let in.
+// checkRefused is checkLive for a service user whose connection is denied after a
+// timeout.
 func checkRefused(t *testing.T, configFile string) checked {
 	t.Helper()
 	return checkAgain(t, configFile, apptest.Late)
 }
 
-// checkOnce is checkLive where a server does not answer the service user.
+// checkOnce is checkLive without retries, for a server that does not reply to the service
+// user.
 func checkOnce(t *testing.T, configFile string) checked {
 	t.Helper()
 	return checkAgain(t, configFile, func(string) bool { return false })
 }
 
-// checkAgain checks until nothing is missed.
+// checkAgain repeats the check until no part of it timed out.
 func checkAgain(t *testing.T, configFile string, says func(string) bool) checked {
 	t.Helper()
 	var c checked
@@ -55,7 +57,7 @@ func checkAgain(t *testing.T, configFile string, says func(string) bool) checked
 	return c
 }
 
-// says holds the exit code, and that a check had this result with this detail.
+// says checks the exit code, and that a check had this result and detail.
 func (c checked) says(t *testing.T, code int, check, result, detail string) {
 	t.Helper()
 	found := slices.ContainsFunc(c.Findings, func(f finding.Finding) bool {
@@ -71,7 +73,7 @@ func (c checked) says(t *testing.T, code int, check, result, detail string) {
 	}
 }
 
-// hints fails the test unless a check that found an error has a hint.
+// hints fails the test if a finding that is an error has no hint.
 func (c checked) hints(t *testing.T, check, hint string) {
 	t.Helper()
 	if !slices.ContainsFunc(c.Findings, func(f finding.Finding) bool { return f.Check == check && f.Result == "error" && f.Hint == hint }) {
@@ -156,7 +158,7 @@ func TestCheckLive(t *testing.T) {
 	}
 }
 
-// TestCheckServerDown: what cannot be reached says nothing about the configuration.
+// TestCheckServerDown: an unreachable server is not a configuration error.
 func TestCheckServerDown(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
@@ -166,8 +168,8 @@ func TestCheckServerDown(t *testing.T) {
 	checkLive(t, in.Config()).says(t, cmdutil.ExitConfig, "connect", "error", "no servers available")
 }
 
-// TestCheckNotAnAuthUser: a service user that the server asks usher about can
-// never connect.
+// TestCheckNotAnAuthUser: a service user that is not among auth_users can never connect,
+// because the server asks usher about it.
 func TestCheckNotAnAuthUser(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
@@ -177,7 +179,7 @@ func TestCheckNotAnAuthUser(t *testing.T) {
 	checkRefused(t, in.Config()).says(t, cmdutil.ExitConfig, "connect", "error", "nats: ")
 }
 
-// TestCheckOpenServer: a server without any authorization lets everybody in.
+// TestCheckOpenServer: a server without authorization accepts every client.
 func TestCheckOpenServer(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
@@ -187,8 +189,7 @@ func TestCheckOpenServer(t *testing.T) {
 	checkLive(t, in.Config()).says(t, cmdutil.ExitConfig, "callout", "error", "got in")
 }
 
-// TestCheckBesideUsher: the look at the server disturbs no running usher, and is
-// not disturbed by one.
+// TestCheckBesideUsher: check and a running usher do not disturb each other.
 func TestCheckBesideUsher(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)

@@ -15,7 +15,7 @@ import (
 	"usher/cmd/usher/cmdutil"
 )
 
-// liveFaults are those that only servers can show.
+// liveFaults are faults that only live servers show.
 func liveFaults(t *testing.T) map[string]liveFault {
 	t.Helper()
 	_, strangeUser := publicOf(t, nkeys.PrefixByteUser)
@@ -245,8 +245,7 @@ type liveFault struct {
 	silent     bool   // the service user is not answered
 }
 
-// TestCheckOperatorLive: what servers go by is asked of them, and every fault of it
-// is found.
+// TestCheckOperatorLive: check finds every fault in the JWTs that the servers use.
 func TestCheckOperatorLive(t *testing.T) {
 	t.Parallel()
 	for name, f := range liveFaults(t) {
@@ -279,8 +278,8 @@ func TestCheckOperatorLive(t *testing.T) {
 	}
 }
 
-// TestCheckOperatorSound: where nothing is wrong, nothing is found: with what
-// "usher init --operator" makes, and with a cluster.
+// TestCheckOperatorSound: a valid installation has no findings: one of "usher init
+// --operator", and a cluster.
 func TestCheckOperatorSound(t *testing.T) {
 	t.Parallel()
 	t.Run("init", func(t *testing.T) {
@@ -311,8 +310,8 @@ func TestCheckOperatorSound(t *testing.T) {
 	})
 }
 
-// TestCheckOperatorLetIn: a default sentinel of an account that asks nobody lets
-// everybody in, and what usher check presents itself does not show it.
+// TestCheckOperatorLetIn: a default sentinel of an account without external authorization
+// lets every client in, although the request of usher check does not show it.
 func TestCheckOperatorLetIn(t *testing.T) {
 	t.Parallel()
 	o := callouttest.NewOperator(t, callouttest.OperatorConfig{Sealed: true, Timeout: 2})

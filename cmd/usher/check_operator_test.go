@@ -24,8 +24,8 @@ import (
 	"usher/issuer/keyring"
 )
 
-// operatorConfigFor writes an installation's files that fit an operator of the
-// harness. An empty value takes a key away.
+// operatorConfigFor writes the files of an installation for an operator of the harness.
+// An empty value removes a key.
 func operatorConfigFor(t *testing.T, o *callouttest.Operator, more map[string]string) string {
 	t.Helper()
 	values := map[string]string{
@@ -56,7 +56,7 @@ projects:
     topics: [{name: orders, acl: [alice]}]
 `
 
-// operatorFault is a set-up that is wrong in one place, and what has to be found.
+// operatorFault is an installation with one fault, and the finding for it.
 type operatorFault struct {
 	plain  bool // requests come in the clear
 	edit   func(name string, c jwt.Claims)
@@ -157,7 +157,7 @@ func keyOf(t *testing.T, seed string) nkeys.KeyPair {
 	return kp
 }
 
-// issuedAt puts a JWT on disk that says to have been signed d later than it was.
+// issuedAt writes a JWT to disk whose issue time is d later than it was.
 func issuedAt(t *testing.T, o *callouttest.Operator, name string, d time.Duration) {
 	t.Helper()
 	path := filepath.Join(o.JWTDir, "accounts", name+".jwt")
@@ -597,7 +597,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 	}
 }
 
-// found reports whether c holds what f names.
+// found reports whether c has the finding that f expects.
 func (f *operatorFault) found(c *checked) bool {
 	return slices.ContainsFunc(c.Findings, func(x finding.Finding) bool {
 		return x.Check == f.check && x.Result == f.result && strings.Contains(x.Detail, f.detail) && strings.Contains(x.Hint, f.hint)
@@ -614,7 +614,7 @@ func (c checked) String() string {
 	return b.String()
 }
 
-// never holds that no hint says this.
+// never checks that no finding contains a text.
 func (c checked) never(t *testing.T, text string) {
 	t.Helper()
 	for _, x := range c.Findings {
@@ -643,8 +643,8 @@ func checkOffline(t *testing.T, configFile string) checked {
 	return c
 }
 
-// TestCheckOperatorOffline: every fault that can be seen in the files is found, and
-// where there is none nothing is.
+// TestCheckOperatorOffline: check finds every fault in the files, and none in a valid
+// installation.
 func TestCheckOperatorOffline(t *testing.T) {
 	t.Parallel()
 	for name, f := range offlineFaults(t) {

@@ -11,8 +11,8 @@ import (
 	"usher/issuer/keyring"
 )
 
-// TestCheckRetiredIssuer: where a server expects an issuer that was retired, nobody is
-// told to put its seed back: others may have it.
+// TestCheckRetiredIssuer: if a server expects a retired issuer, no hint says to restore
+// its seed, because it may be compromised.
 func TestCheckRetiredIssuer(t *testing.T) {
 	t.Parallel()
 	stolen, fresh := callouttest.NewKeys(t), callouttest.NewKeys(t)

@@ -11,8 +11,8 @@ import (
 	"usher/cmd/usher/cmdutil"
 )
 
-// TestCheckServerConfig: what a nats-server.conf holds and no server tells is found in
-// the file, static users that come past usher above all.
+// TestCheckServerConfig: check finds faults in a nats-server.conf that a live server does
+// not report, above all static users that bypass usher.
 //
 // Attack: a static user of nats-server.conf comes in past usher, and no ACL holds for it
 // Held by: usher check --server-config lists every user that the server lets in by itself

@@ -17,7 +17,7 @@ import (
 	"usher/callout/callouttest"
 )
 
-// withSystemUser are the keys of a system user that may only ask.
+// withSystemUser are the configuration keys of a read-only system user.
 func withSystemUser(more map[string]string) map[string]string {
 	values := map[string]string{"nats.system_user": callouttest.SystemUser, "nats.system_password_file": "password"}
 	for k, v := range more {
@@ -31,8 +31,7 @@ func (c checked) at(where string) []finding.Finding {
 	return slices.DeleteFunc(slices.Clone(c.Findings), func(f finding.Finding) bool { return f.Where != where })
 }
 
-// pairOf starts two servers of a cluster, which know of each other; edit changes the
-// second.
+// pairOf starts a cluster of two servers; edit changes the configuration of the second.
 func pairOf(t *testing.T, keys callouttest.Keys, edit func(*callouttest.ServerConfig)) (a, b *callouttest.Server) {
 	t.Helper()
 	a = callouttest.StartServer(t, callouttest.ServerConfig{Name: "n1", Keys: keys, Sealed: true, Cluster: true, Timeout: 3})
@@ -50,8 +49,8 @@ func pairOf(t *testing.T, keys callouttest.Keys, edit func(*callouttest.ServerCo
 	return a, b
 }
 
-// TestCheckEveryServer: a server of the cluster that nats.urls does not name is looked
-// at as the first one is: case 4 from the field. It is learned from the first.
+// TestCheckEveryServer: check treats a cluster server that is not in nats.urls like the
+// others. It discovers it through the first server (case 4 from the field).
 //
 // Attack: one server of a cluster expects another issuer, and its clients are refused without a word in usher check
 // Held by: usher check looks at every server that it can learn of, each in the same way
@@ -74,8 +73,8 @@ func TestCheckEveryServer(t *testing.T) {
 	}
 }
 
-// TestCheckUnreachable: a server that cannot be reached from here is named, and what
-// the system account says of it.
+// TestCheckUnreachable: check names an unreachable server, with what the system account
+// reports about it.
 func TestCheckUnreachable(t *testing.T) {
 	t.Parallel()
 	mine := callouttest.NewKeys(t)
@@ -93,8 +92,8 @@ func TestCheckUnreachable(t *testing.T) {
 	}
 }
 
-// TestCheckSupercluster: a server of another cluster, which no client is told of, is
-// found through the system account; and one that cannot be reached is described.
+// TestCheckSupercluster: check finds the servers of another cluster through the system
+// account, and describes unreachable ones.
 func TestCheckSupercluster(t *testing.T) {
 	t.Parallel()
 	mine, other := callouttest.NewKeys(t), callouttest.NewKeys(t)
@@ -125,7 +124,7 @@ func TestCheckSupercluster(t *testing.T) {
 	c.says(t, cmdutil.ExitConfig, "connect", "warning", "of cluster g3, accepts up to 65536 bytes, and waits 3 s for usher")
 }
 
-// TestCheckLeafServers: a leaf server with a system account of its own is named.
+// TestCheckLeafServers: check names a leaf server that has its own system account.
 func TestCheckLeafServers(t *testing.T) {
 	t.Parallel()
 	mine := callouttest.NewKeys(t)
@@ -137,8 +136,8 @@ func TestCheckLeafServers(t *testing.T) {
 	c.says(t, cmdutil.ExitOK, "leaf node", "ok", "authorize their own clients: edge (127.0.0.1) at n1, in APP")
 }
 
-// TestCheckAccountsOfServers: an account that one of the servers lacks is found, with
-// who lands there.
+// TestCheckAccountsOfServers: check finds an account that a server lacks, with the
+// projects in it.
 //
 // Attack: a project's account is missing on one server, and clients that come there are refused
 // Held by: usher check asks every server for its accounts as a user of the system account
@@ -162,7 +161,7 @@ func TestCheckAccountsOfServers(t *testing.T) {
 	}
 }
 
-// TestCheckSystemUser: what the system user lacks is said, with what it needs.
+// TestCheckSystemUser: check reports the permissions that the system user lacks.
 func TestCheckSystemUser(t *testing.T) {
 	t.Parallel()
 	mine := callouttest.NewKeys(t)
@@ -184,8 +183,8 @@ func TestCheckSystemUser(t *testing.T) {
 	}
 }
 
-// TestCheckAnonymous: a client without a credential is let in by a no_auth_user that
-// usher is not asked about.
+// TestCheckAnonymous: a no_auth_user lets in a client without a credential, and the
+// server does not ask usher.
 //
 // Attack: a no_auth_user lets in whoever comes without a credential, past usher
 // Held by: usher check connects without a credential, and says as whom it got in
@@ -209,8 +208,8 @@ func TestCheckAnonymous(t *testing.T) {
 	}
 }
 
-// TestCheckNoAuthUser: usher is asked about the user of no_auth_user, unless its
-// account is not among allowed_accounts.
+// TestCheckNoAuthUser: the server asks usher about the no_auth_user, unless its account
+// is not among allowed_accounts.
 func TestCheckNoAuthUser(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -233,8 +232,8 @@ func TestCheckNoAuthUser(t *testing.T) {
 	}
 }
 
-// TestCheckPayload: a server that takes less than the largest answer is found: case 8
-// from the field.
+// TestCheckPayload: check finds a server whose max_payload is below the largest response
+// (case 8 from the field).
 func TestCheckPayload(t *testing.T) {
 	t.Parallel()
 	mine := callouttest.NewKeys(t)

@@ -20,8 +20,8 @@ import (
 	"usher/cmd/usher/cmdutil"
 )
 
-// TestCheckService: connections of all ushers are counted, and a service user
-// that cannot ask is told from ushers that do not answer.
+// TestCheckService: check counts the connections of all ushers, and tells a service user
+// without permission from ushers that do not reply.
 func TestCheckService(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
@@ -40,7 +40,7 @@ func TestCheckService(t *testing.T) {
 	})
 }
 
-// TestCheckServiceHint: the way out is a command to paste.
+// TestCheckServiceHint: the hint is a command to paste.
 func TestCheckServiceHint(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
@@ -51,7 +51,7 @@ func TestCheckServiceHint(t *testing.T) {
 	}
 }
 
-// TestCheckServiceWaits: a usher that was started just now counts.
+// TestCheckServiceWaits: check waits for a usher that is just starting.
 func TestCheckServiceWaits(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
@@ -77,8 +77,8 @@ func TestCheckServiceWaits(t *testing.T) {
 	})
 }
 
-// TestCheckServiceForbidden: a service user that may not ask says nothing about
-// who would answer.
+// TestCheckServiceForbidden: without permission to query, check makes no statement about
+// ushers.
 func TestCheckServiceForbidden(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)

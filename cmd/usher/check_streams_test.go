@@ -11,8 +11,8 @@ import (
 	"usher/cmd/usher/cmdutil"
 )
 
-// makeStreams makes one stream of project shop for each header that reaches beyond a
-// publisher's subjects, one without, and one that holds no topic of a project.
+// makeStreams creates a stream of project shop for each header that exceeds a publisher's
+// subjects, one without such a header, and one without a topic of a project.
 func makeStreams(t *testing.T, nc *nats.Conn) {
 	t.Helper()
 	js, err := jetstream.New(nc)
@@ -28,7 +28,7 @@ func makeStreams(t *testing.T, nc *nats.Conn) {
 	}
 }
 
-// streamsSaid are the findings about streams, by place.
+// streamsSaid returns the findings about streams by stream.
 func streamsSaid(c checked) map[string]string {
 	said := map[string]string{}
 	for _, f := range c.Findings {
@@ -39,8 +39,8 @@ func streamsSaid(c checked) map[string]string {
 	return said
 }
 
-// TestCheckStreams: usher check says in which streams a publisher goes past its ACL by
-// a header, in both modes, and that it cannot look where it has no user for it.
+// TestCheckStreams: check names the streams in which a header lets a publisher exceed its
+// ACL, in both modes, and says when it has no user to look with.
 //
 // Attack: a publisher deletes a stream's messages by Nats-Rollup, or publishes to another topic by Nats-Schedule-Target
 // Held by: usher check names every stream of a project whose options let it

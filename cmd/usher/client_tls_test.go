@@ -13,9 +13,9 @@ import (
 	"usher/cmd/usher/cmdutil"
 )
 
-// TestTLSFirst: a server that wants the TLS handshake first, and a certificate of
-// every client: all connections that usher makes come about, by its configuration and
-// by the options of try and bench.
+// TestTLSFirst: every connection of usher works with a server that does the TLS handshake
+// first and requires client certificates, from the configuration and from the options of
+// try and bench.
 func TestTLSFirst(t *testing.T) {
 	t.Parallel()
 	in := initialized(t, "--kv", "--api", fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)))

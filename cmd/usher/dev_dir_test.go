@@ -20,8 +20,8 @@ import (
 	"usher/callout/callouttest"
 )
 
-// TestDevAgain: a second start in the same directory is the same demo, with the
-// files it had, and works without --listen as well.
+// TestDevAgain: a second start in the same directory keeps the demo and its files, and
+// works without --listen.
 func TestDevAgain(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "dev")
@@ -50,8 +50,8 @@ func TestDevAgain(t *testing.T) {
 	connectDev(t, &second, first.token(t, "publisher"))
 }
 
-// TestDevTwice: two servers on one JetStream store would spoil it. The address
-// that says so goes with the run; one that a killed run left is no obstacle.
+// TestDevTwice: a second dev in the same directory fails, because two servers would
+// corrupt the JetStream store. The address file of a killed run is ignored.
 func TestDevTwice(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "dev")
@@ -84,7 +84,7 @@ func TestDevTwice(t *testing.T) {
 	startDev(t, "--dir", dir)
 }
 
-// TestDevStaleAddress: what names nobody is in nobody's way.
+// TestDevStaleAddress: an address file without a listener is ignored.
 func TestDevStaleAddress(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -104,8 +104,8 @@ func TestDevStaleAddress(t *testing.T) {
 	callouttest.Eventually(t, "nobody is there any more", func() bool { return demo.CheckUnused(t.Context(), dir) == nil })
 }
 
-// TestDevInterrupted: a first start that was killed anywhere goes on, with the
-// identities that were announced first.
+// TestDevInterrupted: a first start that was killed at any step continues, with the same
+// identities.
 func TestDevInterrupted(t *testing.T) {
 	t.Parallel()
 	seeds := []string{setup.FileIssuer, setup.FileXKey}
@@ -136,7 +136,8 @@ func TestDevInterrupted(t *testing.T) {
 	}
 }
 
-// TestDevConfigTakenAway: what no interrupted start leaves is not made anew.
+// TestDevConfigTakenAway: dev does not recreate files that no interrupted start can have
+// left missing.
 func TestDevConfigTakenAway(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -150,7 +151,7 @@ func TestDevConfigTakenAway(t *testing.T) {
 	}
 }
 
-// TestDevDemoFirst: demo.json is there before anything that needs it.
+// TestDevDemoFirst: demo.json is written before the files that depend on it.
 func TestDevDemoFirst(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -168,8 +169,8 @@ func TestDevDemoFirst(t *testing.T) {
 	}
 }
 
-// TestDevDenied: a directory without the demo's operator starts, and says what
-// was left out.
+// TestDevDenied: dev starts in a directory without the demo's operator, and notes what it
+// left out.
 func TestDevDenied(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "dev")
@@ -186,7 +187,7 @@ func TestDevDenied(t *testing.T) {
 	}
 }
 
-// demoAPI asks the API of a dev server, and returns what it answers.
+// demoAPI sends a request to the API of a dev server, and returns the response.
 func demoAPI(t *testing.T, a *announced, token, method, path, body string) map[string]any {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, a.API+path, strings.NewReader(body))
@@ -202,7 +203,7 @@ func demoAPI(t *testing.T, a *announced, token, method, path, body string) map[s
 	return out
 }
 
-// TestDevOtherDirectory: a directory that "usher init" made is left alone.
+// TestDevOtherDirectory: dev does not change a directory that "usher init" created.
 func TestDevOtherDirectory(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)

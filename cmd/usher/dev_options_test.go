@@ -12,8 +12,8 @@ import (
 	"usher/cmd/usher/cmdutil"
 )
 
-// TestDevAddresses: --api and --http are in the files of a new directory, and replace
-// what is in those of an old one for one run.
+// TestDevAddresses: a new directory stores the addresses of --api and --http; in an
+// existing one they override the files for one run.
 func TestDevAddresses(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "dev")
@@ -24,7 +24,7 @@ func TestDevAddresses(t *testing.T) {
 	}
 	serves := func(web string) {
 		t.Helper()
-		res, err := http.Get("http://" + web + "/healthz") //nolint:noctx // it runs in this process
+		res, err := http.Get("http://" + web + "/healthz")
 		callouttest.Must(t, err)
 		callouttest.Must(t, res.Body.Close())
 	}

@@ -9,8 +9,8 @@ import (
 	"usher/cmd/usher/cmdutil"
 )
 
-// TestDevPrintsItsTextFirst: on a terminal, what to paste stands before all that
-// usher and its log say, and nothing of that is lost.
+// TestDevPrintsItsTextFirst: on a terminal the commands to paste come before the log, and
+// no log line is lost.
 func TestDevPrintsItsTextFirst(t *testing.T) {
 	t.Parallel()
 	var terminal callouttest.Buffer

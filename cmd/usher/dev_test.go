@@ -17,7 +17,7 @@ import (
 	"usher/cmd/usher/cmdutil"
 )
 
-// announced is the line of "usher dev --json", as its readers know it.
+// announced is the line of "usher dev --json", as scripts read it.
 type announced struct {
 	URL        string `json:"url"`
 	API        string `json:"api"`
@@ -52,8 +52,8 @@ func (a *announced) user(token string) string {
 	return ""
 }
 
-// ownAddress is an address for --listen that nobody else takes, not even while the
-// server that has it is started again.
+// ownAddress returns an address for --listen that stays reserved for this test across
+// restarts.
 func ownAddress(t *testing.T) string {
 	t.Helper()
 	return fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t))
@@ -83,7 +83,7 @@ func startDev(t *testing.T, args ...string) (p *process, a announced) {
 	return p, a
 }
 
-// natsClient is a connection that keeps what the server refused.
+// natsClient is a connection that records permission violations.
 type natsClient struct {
 	*nats.Conn
 	refused chan struct{}
@@ -111,8 +111,8 @@ func (c natsClient) subscribes(t *testing.T, subject string) bool {
 	})
 }
 
-// allowed reports whether nothing of an action was refused: a refusal comes
-// before the PONG.
+// allowed reports whether an action caused no violation. A violation arrives before the
+// PONG.
 func (c natsClient) allowed(t *testing.T, act func() error) bool {
 	t.Helper()
 	before := c.LastError()
@@ -125,7 +125,7 @@ func (c natsClient) allowed(t *testing.T, act func() error) bool {
 	return false
 }
 
-// TestDev: every identity does what its role says, and the refused one nothing.
+// TestDev: every identity may do what its role says, and the denied one cannot connect.
 func TestDev(t *testing.T) {
 	t.Parallel()
 	_, a := startDev(t, "--listen", "127.0.0.1:0")
@@ -193,7 +193,7 @@ func TestDevStream(t *testing.T) {
 	callouttest.Must(t, m.DoubleAck(t.Context()))
 }
 
-// TestDevPortTaken: what is in the way is said, with a way out.
+// TestDevPortTaken: the error names the address in use, with a hint.
 func TestDevPortTaken(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

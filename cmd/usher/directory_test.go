@@ -13,8 +13,8 @@ import (
 	"usher/cmd/usher/cmdutil"
 )
 
-// TestDirectory takes a directory out and in, and an AMS in, whose users come in
-// with the tokens that they have.
+// TestDirectory exports and imports a directory, and imports an AMS whose users keep
+// their tokens.
 func TestDirectory(t *testing.T) {
 	t.Parallel()
 	in := initialized(t, "--kv", "--api", fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)))

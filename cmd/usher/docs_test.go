@@ -31,7 +31,7 @@ var update = flag.Bool("update", false, "write the generated documents")
 
 const generated = "<!-- Made by `go generate ./...` from the code; edit that. -->\n\n"
 
-// TestDocs holds the documents that are made from the code against them.
+// TestDocs checks that the generated documents match the code.
 func TestDocs(t *testing.T) {
 	for name, text := range map[string][]byte{
 		"errors.md":  errorsDoc(),
@@ -75,8 +75,8 @@ func errorsDoc() []byte {
 	return b.Bytes()
 }
 
-// metricsDoc lists what real instances register: one with a directory that is a file,
-// and one with a bucket.
+// metricsDoc lists the metrics of real instances: one with a directory file, and one with
+// a bucket.
 func metricsDoc(t *testing.T) []byte {
 	t.Helper()
 	var families []*dto.MetricFamily
@@ -115,7 +115,7 @@ func metricsDoc(t *testing.T) []byte {
 	return b.Bytes()
 }
 
-// onlyBuckets is said of metrics that a directory in a file does not have.
+// onlyBuckets marks metrics that exist only with a bucket.
 const onlyBuckets = " Only with `directory.from: kv` or `embedded`."
 
 // newTestInstance returns an instance that is not started.
@@ -186,8 +186,7 @@ func cliDoc(t *testing.T) []byte {
 	return b.Bytes()
 }
 
-// TestCodesAreCounted: every code of the table has a counter, so that none can
-// be given that metrics do not see.
+// TestCodesAreCounted: every error code has a counter.
 func TestCodesAreCounted(t *testing.T) {
 	families, err := newTestInstance(t).Metrics().Gather()
 	if err != nil {
@@ -201,8 +200,7 @@ func TestCodesAreCounted(t *testing.T) {
 
 var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 
-// TestExamplesLoad: every YAML example of the documents is a directory that
-// usher takes.
+// TestExamplesLoad: every YAML example in the documents is a valid directory.
 func TestExamplesLoad(t *testing.T) {
 	for _, name := range []string{"docs/reference/directory.md", "README.md"} {
 		text, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(name)))

@@ -15,9 +15,9 @@ import (
 	"usher/cmd/usher/cmdutil"
 )
 
-// TestEmbedded: a single usher keeps its directory by itself. It is bootstrapped
-// before it runs, since one process at a time has the store, and what was changed
-// over the API is there after a restart.
+// TestEmbedded: a single usher keeps its directory in an embedded server. It is
+// bootstrapped before usher runs, because one process at a time owns the store; changes
+// over the API survive a restart.
 func TestEmbedded(t *testing.T) {
 	t.Parallel()
 	in := initialized(t, "--kv", "--api", fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)))

@@ -28,8 +28,8 @@ func explainOf(t *testing.T, config, key string, args ...string) (code int, out 
 	return code, stdout.String()
 }
 
-// A grant of a scope is explained as far as usher knows it: what the template
-// says is not made up.
+// A grant of a scope is explained as far as usher knows it. usher does not guess what the
+// template says.
 func TestExplainScope(t *testing.T) {
 	o := callouttest.NewOperator(t, callouttest.OperatorConfig{Scoped: map[string]jwt.UserPermissionLimits{"publisher": {}}})
 	dir := t.TempDir()

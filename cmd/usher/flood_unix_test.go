@@ -21,9 +21,8 @@ import (
 	"usher/callout/callouttest"
 )
 
-// flood keeps connecting to an address, from several of this machine's where it has
-// them, and holds what is not closed, until the test ends. It returns how often it
-// was closed.
+// flood keeps connecting to an address, from several local addresses where possible, and
+// keeps the connections open until the test ends. It returns how many were closed.
 func flood(t *testing.T, address string) *atomic.Int64 {
 	t.Helper()
 	const holders, perSecond = 200, 1000
@@ -57,8 +56,8 @@ func flood(t *testing.T, address string) *atomic.Int64 {
 	return &closed
 }
 
-// A flood without end on http.listen, where few files may be open, neither keeps
-// usher from its servers nor from answering.
+// A flood of connections to http.listen with few open files neither disconnects usher
+// from its servers nor stops its replies.
 //
 // Attack: connections without end to http.listen use up the files that usher needs to reconnect to NATS
 // Held by: every listener has limits, of all connections and of one address, and descriptors are set aside for NATS
@@ -85,7 +84,7 @@ func TestFloodLeavesFilesForNATS(t *testing.T) {
 	}
 }
 
-// What cannot work is said before anything is served.
+// Configuration errors are reported before any listener starts.
 func TestTooFewFiles(t *testing.T) {
 	in := newInstallation(t)
 	for _, command := range []string{"serve", "check --offline"} {

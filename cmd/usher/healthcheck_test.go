@@ -14,7 +14,8 @@ import (
 	"usher/internal/ownedfile"
 )
 
-// unhealthy holds that the check fails with a code, and says why on stderr only.
+// unhealthy checks that the health check fails with a code, and gives the cause on stderr
+// only.
 func unhealthy(t *testing.T, configFile string, want int, reason string) {
 	t.Helper()
 	ask := usher
@@ -34,7 +35,7 @@ func healthy(t *testing.T, configFile string) {
 	}
 }
 
-// TestHealthcheck: silent and 0 while all is well, and otherwise a reason.
+// TestHealthcheck prints nothing and exits 0 on success; else it gives the cause.
 func TestHealthcheck(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
@@ -72,14 +73,14 @@ func TestHealthcheck(t *testing.T) {
 	unhealthy(t, in.Config(), cmdutil.ExitRuntime, "check that usher serve")
 }
 
-// TestHealthcheckNotConfigured: no health check is no healthy service.
+// TestHealthcheckNotConfigured: without a configured health check the command fails.
 func TestHealthcheckNotConfigured(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t, "healthcheck: HEALTH", `healthcheck: ""`, "token_file: run/healthcheck.token", `token_file: ""`)
 	unhealthy(t, in.Config(), cmdutil.ExitConfig, "no health check is configured")
 }
 
-// TestHealthcheckTLS: host, port and trust come from the configuration.
+// TestHealthcheckTLS: host, port and certificate authority come from the configuration.
 func TestHealthcheckTLS(t *testing.T) {
 	t.Parallel()
 	ca, mine := callouttest.NewCA(t), callouttest.NewKeys(t)

@@ -12,8 +12,8 @@ import (
 	"usher/cmd/usher/cmdutil"
 )
 
-// TestHealthcheckAfterStop: without a service nobody is healthy, though its token
-// stays; and a token that others can read is not used.
+// TestHealthcheckAfterStop: after usher stopped the check fails, although the token file
+// stays; a token file that others can read is not used.
 func TestHealthcheckAfterStop(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)

@@ -12,7 +12,7 @@ import (
 	"usher/callout/callouttest"
 )
 
-// secretsOfEveryShape are made up, in the shapes of real ones.
+// secretsOfEveryShape are invented secrets in all formats.
 func secretsOfEveryShape() []string {
 	return []string{
 		"usher_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHI-_",
@@ -24,8 +24,8 @@ func secretsOfEveryShape() []string {
 
 var yamlKey = regexp.MustCompile(`(?m)^( *)#?( *)(- |\{)?([a-z_]+):(.*)$`)
 
-// spoilt returns a YAML text once for every key in it, with a secret as its value,
-// inside of its value, and in place of the key. Keys that are comments count, too.
+// spoilt returns variants of a YAML text: for every key, commented ones too, with a
+// secret as the value, in the value, and instead of the key.
 func spoilt(text, secret string) []string {
 	lines := strings.Split(text, "\n")
 	var all []string
@@ -52,7 +52,7 @@ func spoilt(text, secret string) []string {
 	return all
 }
 
-// Wherever in a file or on the command line a key stands, no command shows it.
+// No command shows a key, wherever it is in a file or on the command line.
 //
 // Attack: a key that was put in the wrong place of a file, a name or an option is shown by check, explain, serve or try
 // Held by: findings, errors, hints and log go through one place, which knows what keys look like

@@ -20,8 +20,8 @@ import (
 	"usher/callout/callouttest"
 )
 
-// TestMain makes this test binary the command usher as well: scripts, and tests
-// that start a process, find it in the PATH.
+// TestMain lets this test binary act as usher, so that scripts and tests find it in the
+// PATH.
 func TestMain(m *testing.M) {
 	callouttest.RaiseParallelism()
 	testscript.Main(m, map[string]func(){"usher": func() {
@@ -42,14 +42,14 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// scriptSetup has the commands of a script end at once under the race detector too,
-// which would wait a second for races to be reported.
+// scriptSetup makes commands exit at once under the race detector, which else waits a
+// second for reports.
 func scriptSetup(env *testscript.Env) error {
 	env.Vars = append(env.Vars, "GORACE=atexit_sleep_ms=10")
 	return nil
 }
 
-// scriptCommands are those that scripts have beside their own.
+// scriptCommands are additional commands for scripts.
 func scriptCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	return map[string]func(ts *testscript.TestScript, neg bool, args []string){
 		"exits": exits,
@@ -68,8 +68,8 @@ func plain(ts *testscript.TestScript, neg bool, ok bool, usage string) {
 	}
 }
 
-// exits runs a program and holds it to its exit code: exits 4 usher explain …
-// A program that fails says so on stderr, and what it prints on stdout is data.
+// exits runs a program and checks its exit code: exits 4 usher explain … A program that
+// fails must print to stderr, and stdout must be data.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	plain(ts, neg, len(args) >= 2, "exits CODE PROGRAM [ARGS...]")
 	want, err := strconv.Atoi(args[0])
@@ -86,8 +86,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// owned holds that nobody but the owner can read the files. Windows keeps no
-// such modes.
+// owned checks that only the owner can read the files. Windows has no such modes.
 func owned(ts *testscript.TestScript, neg bool, args []string) {
 	plain(ts, neg, len(args) > 0, "owned FILE...")
 	for _, name := range args {
@@ -99,7 +98,7 @@ func owned(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// files holds that a directory has these files, and no others.
+// files checks that a directory has exactly these files.
 func files(ts *testscript.TestScript, neg bool, args []string) {
 	plain(ts, neg, len(args) > 0, "files DIR [FILE...]")
 	there := map[string]bool{}
@@ -121,7 +120,7 @@ func files(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// store puts a field of the JSON on stdout into a file: store key token.
+// store writes a field of the JSON on stdout to a file: store key token.
 func store(ts *testscript.TestScript, neg bool, args []string) {
 	plain(ts, neg, len(args) == 2, "store FIELD FILE")
 	var fields map[string]any
@@ -140,8 +139,8 @@ func keys(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
-// makeSite makes the seeds that usher.yaml of a script names, and a password.
-// They are the same each time.
+// makeSite creates the seeds and the password that usher.yaml of a script names. They are
+// the same in each run.
 func makeSite(ts *testscript.TestScript, neg bool, args []string) {
 	plain(ts, neg, len(args) == 0, "site")
 	dir := ts.MkAbs(".")
@@ -153,7 +152,7 @@ func makeSite(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.RemoveAll(made))
 }
 
-// paste puts lines where PASTE stands in a file, as far to the right.
+// paste inserts lines at PASTE in a file, with its indentation.
 func paste(ts *testscript.TestScript, neg bool, args []string) {
 	plain(ts, neg, len(args) == 2, "paste LINES FILE")
 	text := ts.ReadFile(args[1])

@@ -12,7 +12,7 @@ import (
 	"usher/callout/callouttest"
 )
 
-// row is one metric: in docs/reference/metrics.md, or as a running usher shows it.
+// row is one metric, from docs/reference/metrics.md or from a running usher.
 type row struct{ kind, labels, help string }
 
 // documented reads docs/reference/metrics.md.
@@ -61,8 +61,8 @@ func shown(text string) map[string]row {
 	return rows
 }
 
-// TestMetricsDocumented: docs/reference/metrics.md has what a running usher shows, and nothing
-// else, however usher is run. What counts is a counter, and called so.
+// TestMetricsDocumented: docs/reference/metrics.md has exactly the metrics of a running
+// usher, in every configuration. A counter has a name that ends in _total.
 func TestMetricsDocumented(t *testing.T) {
 	t.Parallel()
 	want := documented(t)

@@ -19,7 +19,7 @@ import (
 	"usher/issuer"
 )
 
-// nkeysOf returns what a verb of nkey lists.
+// nkeysOf returns the keys that a command of nkey lists.
 func nkeysOf(t *testing.T, in installation, verb string) []nkey.KeyInfo {
 	t.Helper()
 	code, stdout, stderr := usher(t, "nkey", verb, "-c", in.Config(), "--json")
@@ -54,7 +54,7 @@ func (in installation) nkey(t *testing.T, code int, says string, args ...string)
 	return stdout
 }
 
-// TestKeyringHidesSeeds: a seed that stands where a file name should is not shown.
+// TestKeyringHidesSeeds: a seed in place of a file name is not shown.
 func TestKeyringHidesSeeds(t *testing.T) {
 	t.Parallel()
 	seed := callouttest.NewKeys(t).IssuerSeed
@@ -74,7 +74,7 @@ func TestKeyringHidesSeeds(t *testing.T) {
 	}
 }
 
-// operatorSite is an installation in operator mode whose server and usher run.
+// operatorSite is a running installation in operator mode.
 func operatorSite(t *testing.T) installation {
 	t.Helper()
 	in := initialized(t, "--operator")
@@ -84,8 +84,7 @@ func operatorSite(t *testing.T) installation {
 	return in
 }
 
-// TestNkeyOperator rotates every key of operator mode from the command line, with an
-// usher that runs as it would.
+// TestNkeyOperator rotates every key of operator mode with a running usher.
 func TestNkeyOperator(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -160,8 +159,8 @@ func retireInUse(t *testing.T, in installation) {
 	in.nkey(t, cmdutil.ExitOK, "retired", "status", nkey.Fingerprint(old))
 }
 
-// notTrusted: nothing is made, pushed or retired with a key of the operator that the
-// servers do not know yet.
+// notTrusted: an operator key that the servers do not know yet creates, pushes and
+// retires nothing.
 func notTrusted(t *testing.T, in installation) {
 	t.Helper()
 	owner, err := deployment.ReadOperatorSeed(in.Path("operator/keys/operator.nk"), false)
@@ -197,7 +196,7 @@ func notTrusted(t *testing.T, in installation) {
 	}
 }
 
-// nkeyNew makes a key, and returns its public key.
+// nkeyNew creates a key, and returns its public key.
 func (in installation) nkeyNew(t *testing.T, file, kind string) string {
 	t.Helper()
 	code, stdout, stderr := usher(t, "nkey", "new", "--out", file, kind)
@@ -207,8 +206,8 @@ func (in installation) nkeyNew(t *testing.T, file, kind string) string {
 	return stdout
 }
 
-// TestNkeyConfig rotates the issuer of config mode: the server is restarted with the
-// line that is printed.
+// TestNkeyConfig rotates the issuer of config mode: it restarts the server with the
+// printed line.
 func TestNkeyConfig(t *testing.T) {
 	t.Parallel()
 	in := initialized(t)

@@ -16,8 +16,8 @@ import (
 	"usher/cmd/usher/cmdutil"
 )
 
-// TestOperatorSentinel: a server that has no default sentinel is shown one. Without
-// it, nobody is even asked about.
+// TestOperatorSentinel: a server without a default sentinel needs one from the client;
+// without it the server does not ask usher.
 func TestOperatorSentinel(t *testing.T) {
 	t.Parallel()
 	in := initialized(t, "--operator")
@@ -50,8 +50,7 @@ func TestOperatorSentinel(t *testing.T) {
 	}
 }
 
-// TestOperatorSystemAlias: a project cannot be given the system account under
-// another name.
+// TestOperatorSystemAlias: a project cannot get the system account under another name.
 func TestOperatorSystemAlias(t *testing.T) {
 	t.Parallel()
 	in := initialized(t, "--operator")
@@ -79,7 +78,7 @@ func TestOperatorHealthcheck(t *testing.T) {
 	healthy(t, in.Config())
 }
 
-// TestOperatorBench: a load needs no more than its tokens.
+// TestOperatorBench: a load needs only its tokens.
 func TestOperatorBench(t *testing.T) {
 	t.Parallel()
 	in := initialized(t, "--operator")
@@ -92,8 +91,7 @@ func TestOperatorBench(t *testing.T) {
 	}
 }
 
-// TestOperatorIngest: what ingest clients publish is passed on to the
-// application account.
+// TestOperatorIngest: the application account receives what ingest clients publish.
 func TestOperatorIngest(t *testing.T) {
 	t.Parallel()
 	_, a := startDev(t, "--operator", "--listen", "127.0.0.1:0")
@@ -115,8 +113,8 @@ func TestOperatorIngest(t *testing.T) {
 	}
 }
 
-// TestDevOperatorAgain: a second start takes the files again, and the other mode
-// says which one they are of.
+// TestDevOperatorAgain: a second start reuses the files; a start in the other mode names
+// their mode.
 func TestDevOperatorAgain(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "dev")
@@ -149,7 +147,7 @@ func TestDevOperatorAgain(t *testing.T) {
 	}
 }
 
-// TestDevOtherMode: a directory of config mode is not made one of operator mode.
+// TestDevOtherMode: dev does not convert a directory between the modes.
 func TestDevOtherMode(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -171,7 +169,7 @@ func TestDevOtherMode(t *testing.T) {
 	}
 }
 
-// TestDevOperatorInterrupted: a first start that was killed anywhere goes on.
+// TestDevOperatorInterrupted: a first start that was killed at any step continues.
 func TestDevOperatorInterrupted(t *testing.T) {
 	t.Parallel()
 	names := setup.Names(true, true)

@@ -17,8 +17,8 @@ import (
 	"usher/cmd/usher/cmdutil"
 )
 
-// Each file that decides something is refused by check and by serve if somebody else
-// could have put it there, and taken by both if not.
+// check and serve refuse each security-relevant file that another user could have
+// written, and accept it otherwise.
 //
 // Attack: another user of the machine puts a seed, a directory or a configuration where usher reads it
 // Held by: one rule for owner, mode, folder and links of every file that decides something, in serve and in check
@@ -48,8 +48,8 @@ func TestFilesOfOthers(t *testing.T) {
 	}
 }
 
-// What makes files writes through no link that was planted, and into no folder in
-// which others could exchange them.
+// Commands that create files follow no symbolic link, and write to no folder in which
+// others can replace files.
 //
 // Attack: a link or an open folder is planted where usher init, or another command, will write a seed or a key
 // Held by: new files are made only in folders of root or of oneself, and through no link

@@ -9,7 +9,7 @@ import (
 	"usher/cmd/usher/cmdutil"
 )
 
-// answered runs a command that somebody has to answer, and again if nobody did.
+// answered runs a command that needs a reply, and repeats it after a timeout.
 func answered(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	for range apptest.Attempts {
@@ -22,7 +22,7 @@ func answered(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return code, stdout, stderr
 }
 
-// missed reports whether something could not be looked at, going by what is said of it.
+// missed reports whether a finding says that a part of the check timed out.
 func missed(f []finding.Finding, says func(string) bool) bool {
 	return slices.ContainsFunc(f, func(x finding.Finding) bool { return x.Result == "error" && says(x.Detail) })
 }

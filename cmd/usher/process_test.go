@@ -80,7 +80,7 @@ func usher(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), errs.String()
 }
 
-// process is a program that runs beside the test.
+// process is a program that runs during the test.
 type process struct {
 	cmd            *exec.Cmd
 	stdout, stderr callouttest.Buffer
@@ -88,7 +88,7 @@ type process struct {
 	err            error
 }
 
-// start starts a program, which is killed at the end of the test if it runs still.
+// start starts a program, and kills it at the end of the test.
 func start(t *testing.T, program string, args ...string) *process {
 	t.Helper()
 	return startIn(t, "", program, args...)
@@ -172,7 +172,8 @@ func (in installation) waitReady(t *testing.T, p *process) {
 	})
 }
 
-// get asks the listener for metrics and probes; status 0: it does not answer.
+// get sends a request to the listener for metrics and probes. Status 0 stands for no
+// response.
 func (in installation) get(path string) (status int, body string) {
 	res, err := http.Get(in.Web + path)
 	if err != nil {

@@ -12,8 +12,7 @@ import (
 	"usher/cmd/usher/cmdutil"
 )
 
-// TestInitProjects: projects that usher init makes are apart, each in an account that
-// the server has.
+// TestInitProjects: usher init isolates projects, each in an account of its own.
 //
 // Attack: in config mode a member of one project reaches the subjects of another
 // Held by: usher init --project gives each project an account of its own
@@ -43,8 +42,8 @@ projects:
 	}
 }
 
-// TestProjectAddConfigMode: what a project needs is printed, for the directory and for
-// every server, and works when it is pasted.
+// TestProjectAddConfigMode: the printed additions to the directory and to the servers
+// work when pasted.
 func TestProjectAddConfigMode(t *testing.T) {
 	t.Parallel()
 	in := initialized(t)

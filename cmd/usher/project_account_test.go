@@ -18,7 +18,7 @@ import (
 	"usher/cmd/usher/cmdutil"
 )
 
-// operated is an installation of operator mode with its directory in NATS, which runs.
+// operated is a running installation in operator mode with its directory in NATS.
 type operated struct {
 	installation
 	api, key string // URL of the API, and file with the key of a service_admin
@@ -42,13 +42,13 @@ func startOperated(t *testing.T, edit func(in installation)) *operated {
 	return o
 }
 
-// ask runs a verb that speaks to the API.
+// ask runs a command over the API.
 func (o *operated) ask(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	return usher(t, append(args[:2:2], append([]string{"--server", o.api, "--key-file", o.key}, args[2:]...)...)...)
 }
 
-// ok demands that a verb does what it is there for, and says so.
+// ok checks that a command succeeds, with a text on stderr.
 func (o *operated) ok(t *testing.T, says string, args ...string) (stdout, stderr string) {
 	t.Helper()
 	code, stdout, stderr := o.ask(t, args...)
@@ -58,7 +58,7 @@ func (o *operated) ok(t *testing.T, says string, args ...string) (stdout, stderr
 	return stdout, stderr
 }
 
-// no demands that a verb refuses, and says why.
+// no checks that a command fails, with an exit code and a text on stderr.
 func (o *operated) no(t *testing.T, want int, says string, args ...string) {
 	t.Helper()
 	code, stdout, stderr := o.ask(t, args...)
@@ -67,14 +67,14 @@ func (o *operated) no(t *testing.T, want int, says string, args ...string) {
 	}
 }
 
-// member makes a user with a role in a project, and returns its key.
+// member creates a user with a role in a project, and returns its key.
 func (o *operated) member(t *testing.T, name, project string) string {
 	t.Helper()
 	stdout, _ := o.ok(t, "", "member", "add", "--new", "--role", "project_admin", "--project", project, name)
 	return strings.TrimSpace(stdout)
 }
 
-// where returns the account in which a client with this key lands; empty: it does not get in.
+// where returns the account of a client with this key, or "" if it is denied.
 func (o *operated) where(t *testing.T, key string) string {
 	t.Helper()
 	nc, err := nats.Connect(o.Url, nats.Token(key), nats.CustomInboxPrefix("_INBOX_any"), nats.NoReconnect(), callouttest.ConnectTimeout())
@@ -94,8 +94,8 @@ func (o *operated) where(t *testing.T, key string) string {
 	return account
 }
 
-// Where the operator's key is, a project gets an account of its own, and it is closed
-// with it.
+// With the operator's key, project add and project rm create and close an account for the
+// project.
 func TestProjectAccount(t *testing.T) {
 	t.Parallel()
 	o := startOperated(t, nil)
@@ -147,7 +147,7 @@ func TestProjectAccount(t *testing.T) {
 	}
 }
 
-// Many projects come with their accounts in one import.
+// An import creates many projects with their accounts.
 func TestImportAccounts(t *testing.T) {
 	t.Parallel()
 	o := startOperated(t, nil)
@@ -177,7 +177,7 @@ func TestImportAccounts(t *testing.T) {
 	o.no(t, cmdutil.ExitRuntime, "account p3 is in use by project other", "directory", "import", "-c", o.Config(), "--yes", file)
 }
 
-// With a directory that is a file it is said what to add to it.
+// With a directory file, project add prints what to add to it.
 func TestProjectAccountFile(t *testing.T) {
 	t.Parallel()
 	in := initialized(t, "--operator")
@@ -204,8 +204,8 @@ func TestProjectAccountFile(t *testing.T) {
 	}
 }
 
-// The service makes accounts itself where its configuration says so; a program signs
-// for the operator, and its key is nowhere else.
+// The service creates accounts where its configuration allows it. A program signs for the
+// operator, and has the only copy of its key.
 func TestProjectAccountAPI(t *testing.T) {
 	t.Parallel()
 	elsewhere := filepath.Join(t.TempDir(), "signing.nk")

@@ -58,9 +58,8 @@ func pageCommands(t *testing.T, page, from, to string) []readmeCommand {
 	return all
 }
 
-// readme types the commands of README.md, on ports of its own, and looks at what
-// they print. The nats CLI is the one program that is not there: a client does what
-// it would.
+// readme runs the commands of README.md on other ports, and compares their output. A
+// client stands in for the nats CLI.
 func readme(t *testing.T, program, natsServer string) {
 	t.Helper()
 	port := callouttest.FreePort(t)
@@ -120,8 +119,8 @@ func readme(t *testing.T, program, natsServer string) {
 	}
 }
 
-// TestReadmeDemo types the commands of README.md's first section beside "usher dev",
-// and looks at what they print.
+// TestReadmeDemo runs the commands of the first section of README.md beside "usher dev",
+// and compares their output.
 func TestReadmeDemo(t *testing.T) {
 	t.Parallel()
 	p, a := startDev(t, "--listen", "127.0.0.1:0")
@@ -184,7 +183,7 @@ func TestTutorial(t *testing.T) {
 	p.wait(t)
 }
 
-// background starts a program that runs on, and waits until it says that it does.
+// background starts a program, and waits until it is ready.
 func background(t *testing.T, c *exec.Cmd) {
 	t.Helper()
 	var out callouttest.Buffer
@@ -207,7 +206,8 @@ func background(t *testing.T, c *exec.Cmd) {
 	})
 }
 
-// asNATSCLI makes the stream and the consumer that the README has the nats CLI make.
+// asNATSCLI creates the stream and the consumer that the README creates with the nats
+// CLI.
 func asNATSCLI(t *testing.T, url, keyFile string) {
 	t.Helper()
 	key, err := os.ReadFile(keyFile)

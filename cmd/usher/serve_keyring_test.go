@@ -13,7 +13,7 @@ import (
 )
 
 // TestServeKeyringChange: the issuer is replaced while usher runs; a broken seed is
-// said and changes nothing.
+// logged and changes nothing.
 func TestServeKeyringChange(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)

@@ -13,8 +13,8 @@ import (
 	"usher/cmd/usher/cmdutil"
 )
 
-// TestServeWaitsForServer: usher may start before nats-server, and is not ready
-// until it can be asked. It outlives the server.
+// TestServeWaitsForServer: usher may start before nats-server, is ready only once
+// connected, and survives the server.
 func TestServeWaitsForServer(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
@@ -47,7 +47,7 @@ func TestServeWaitsForServer(t *testing.T) {
 	}
 }
 
-// TestServeMetrics: the listener serves what docs/reference/metrics.md lists, and nothing else.
+// TestServeMetrics: the listener serves exactly what docs/reference/metrics.md lists.
 func TestServeMetrics(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
@@ -77,8 +77,8 @@ func TestServeMetrics(t *testing.T) {
 	}
 }
 
-// TestServeDirectoryChange: a change of the file is picked up by itself, a faulty
-// one is said and changes nothing.
+// TestServeDirectoryChange: usher reloads a changed file; a faulty one is logged and
+// changes nothing.
 func TestServeDirectoryChange(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
