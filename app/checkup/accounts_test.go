@@ -20,7 +20,7 @@ func TestCheckMQTTAccounts(t *testing.T) {
 	checkAccounts(&f, &cfg, callouttest.ParseDirectory(t, "projects: [{name: shop, account: APP}]\n"))
 	warned := 0
 	for _, x := range f {
-		if x.Result == "warning" {
+		if x.Severity == finding.Warning {
 			warned++
 			if x.Where != "nope" || !strings.Contains(x.Detail, "no client uses it") || !strings.Contains(x.Hint, "ADMINS, APP, HEALTH, INGEST") {
 				t.Errorf("%+v", x)

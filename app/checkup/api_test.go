@@ -53,10 +53,12 @@ func TestCheckAPI(t *testing.T) {
 	}
 	const good = `{"status":"ok","directory":{"current":true}}`
 	for name, tt := range map[string]struct {
-		listen                string
-		certified             bool
-		check, result, detail string
-		kind                  fault.Kind
+		listen    string
+		certified bool
+		check     string
+		severity  finding.Severity
+		detail    string
+		kind      fault.Kind
 	}{
 		"off":                 {"", false, "api", "warning", "no API is configured", fault.None},
 		"nobody there":        {fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)), false, "api", "ok", "port is free; no API is running", fault.None},
@@ -80,7 +82,7 @@ func TestCheckAPI(t *testing.T) {
 			}
 			var f finding.List
 			checkAPI(t.Context(), &f, &cfg, false)
-			holds(t, f, tt.kind, tt.check, tt.result, tt.detail)
+			holds(t, f, tt.kind, tt.check, tt.severity, tt.detail)
 		})
 	}
 	var f finding.List
@@ -102,10 +104,11 @@ func TestCheckCertificate(t *testing.T) {
 	callouttest.Must(t, err)
 	callouttest.Must(t, os.WriteFile(open, text, 0o644))
 	for name, tt := range map[string]struct {
-		cert, key      string
-		after          time.Duration
-		result, detail string
-		kind           fault.Kind
+		cert, key string
+		after     time.Duration
+		severity  finding.Severity
+		detail    string
+		kind      fault.Kind
 	}{
 		"good":           {cert, key, -30 * time.Minute, "warning", "ends at", fault.None},
 		"ended":          {cert, key, 25 * time.Hour, "error", "ended at", fault.Config},
@@ -123,7 +126,7 @@ func TestCheckCertificate(t *testing.T) {
 			if runtime.GOOS == "windows" && tt.key == open {
 				return // modes say nothing there
 			}
-			holds(t, f, tt.kind, "api certificate", tt.result, tt.detail)
+			holds(t, f, tt.kind, "api certificate", tt.severity, tt.detail)
 		})
 	}
 }

@@ -79,7 +79,7 @@ func checkDirectory(ctx context.Context, f *finding.List, path string, cfg *conf
 // be used.
 func loadDirectory(ctx context.Context, f *finding.List, path string, cfg *config.Config, offline bool) (_ *snapshot.Snapshot, where string) {
 	if cfg.Directory.From != config.DirectoryFile {
-		return checkBucket(ctx, f, path, cfg, offline)
+		return checkKVDirectory(ctx, f, path, cfg, offline)
 	}
 	s, err := assembly.OpenDirectory(cfg, slog.New(slog.DiscardHandler), time.Now, assembly.Observers{})
 	if err != nil {

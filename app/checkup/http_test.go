@@ -33,8 +33,10 @@ func TestCheckHTTP(t *testing.T) {
 	}()
 	t.Cleanup(func() { _ = mute.Close() })
 	for name, tt := range map[string]struct {
-		listen, result, detail string
-		kind                   fault.Kind
+		listen   string
+		severity finding.Severity
+		detail   string
+		kind     fault.Kind
 	}{
 		"free":               {fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)), "ok", "port is free; no usher is running", fault.None},
 		"usher":              {strings.TrimPrefix(usher.URL, "http://"), "ok", "usher responds", fault.None},
@@ -46,7 +48,7 @@ func TestCheckHTTP(t *testing.T) {
 			t.Parallel()
 			var f finding.List
 			checkHTTP(t.Context(), &f, tt.listen)
-			holds(t, f, tt.kind, "http", tt.result, tt.detail)
+			holds(t, f, tt.kind, "http", tt.severity, tt.detail)
 		})
 	}
 	var f finding.List

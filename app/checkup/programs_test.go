@@ -23,8 +23,10 @@ func TestCheckPrograms(t *testing.T) {
 	callouttest.WriteSeed(t, seed, keys.IssuerSeed)
 	callouttest.WriteSeed(t, wrong, other.IssuerSeed)
 	for _, tt := range []struct {
-		name, argv, result, detail string
-		kind                       fault.Kind
+		name, argv string
+		severity   finding.Severity
+		detail     string
+		kind       fault.Kind
 	}{
 		{"it signs", fmt.Sprintf("base64, %q", seed), "ok", "signs for " + keys.Issuer, fault.None},
 		{"with another key", fmt.Sprintf("base64, %q", wrong), "error", "does not sign for " + keys.Issuer + ": " + program + ": not a signature of this key", fault.Config},
@@ -43,7 +45,7 @@ func TestCheckPrograms(t *testing.T) {
 			cfg.Callout.Budget = 100 * time.Millisecond
 		}
 		checkPrograms(t.Context(), &f, &cfg, k)
-		if len(f) != 1 || f[0].Result != tt.result || f[0].Where != program || !strings.HasPrefix(f[0].Detail, tt.detail) || f[0].Kind != tt.kind {
+		if len(f) != 1 || f[0].Severity != tt.severity || f[0].Where != program || !strings.HasPrefix(f[0].Detail, tt.detail) || f[0].Kind != tt.kind {
 			t.Errorf("%s: got %+v", tt.name, f)
 		}
 	}

@@ -28,7 +28,7 @@ func TestCheckRelease(t *testing.T) {
 			}
 			continue
 		}
-		if len(f) != 1 || f[0].Result != "warning" || !strings.Contains(f[0].Hint, fixedReleases) {
+		if len(f) != 1 || f[0].Severity != finding.Warning || !strings.Contains(f[0].Hint, fixedReleases) {
 			t.Errorf("%s: %+v", version, f)
 			continue
 		}

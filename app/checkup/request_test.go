@@ -21,7 +21,7 @@ func TestClockSkew(t *testing.T) {
 	keys, err := keyring.Load(callouttest.KeyringDir(t, true, callouttest.NewKeys(t)), keyring.Config{})
 	callouttest.Must(t, err)
 	cfg := config.Default()
-	for skew, want := range map[time.Duration]string{
+	for skew, want := range map[time.Duration]finding.Severity{
 		0:                         "ok",
 		cfg.Callout.ClockSkew:     "ok",
 		-cfg.Callout.ClockSkew:    "ok",
@@ -33,7 +33,7 @@ func TestClockSkew(t *testing.T) {
 		s := serverCheck{List: &f, cfg: &cfg, keys: keys, url: "nats://test"}
 		s.clock(&callout.Inspection{Issuer: "A", Known: true, Timeout: 3 * time.Second, Skew: skew})
 		i := slices.IndexFunc(f, func(f finding.Finding) bool { return f.Check == "clock" })
-		if i < 0 || f[i].Result != want || (want == "error") != (f[i].Kind == fault.Config) {
+		if i < 0 || f[i].Severity != want || (want == "error") != (f[i].Kind == fault.Config) {
 			t.Errorf("skew %s: %+v", skew, f)
 		}
 	}
@@ -60,7 +60,7 @@ func TestCheckClock(t *testing.T) {
 				break
 			}
 		}
-		wrong := slices.ContainsFunc(f, func(f finding.Finding) bool { return f.Check == "clock" && f.Result == "error" })
+		wrong := slices.ContainsFunc(f, func(f finding.Finding) bool { return f.Check == "clock" && f.Severity == finding.Error })
 		if wrong != (off != 0) {
 			t.Errorf("clock off by %s: %+v", off, f)
 		}

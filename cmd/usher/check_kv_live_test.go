@@ -30,7 +30,7 @@ func TestCheckDirectoryInNATS(t *testing.T) {
 	c.says(t, cmdutil.ExitOK, "api", "ok", "usher responds")
 	c.says(t, cmdutil.ExitOK, "issuer", "ok", "usher-nats")
 	for _, f := range c.Findings {
-		if f.Result != "ok" {
+		if f.Severity != "ok" {
 			t.Errorf("%+v", f)
 		}
 	}
@@ -58,7 +58,7 @@ func TestCheckEmbedded(t *testing.T) {
 	c.says(t, cmdutil.ExitOK, "directory", "ok", "a running usher uses it")
 	c.says(t, cmdutil.ExitOK, "directory", "ok", "1 user, 1 key")
 	for _, f := range c.Findings {
-		if f.Check == "directory" && f.Result == "ok" && strings.HasPrefix(f.Detail, "1 user") && f.Where != in.Path(setup.FileSnapshot) {
+		if f.Check == "directory" && f.Severity == "ok" && strings.HasPrefix(f.Detail, "1 user") && f.Where != in.Path(setup.FileSnapshot) {
 			t.Errorf("%+v", f)
 		}
 	}

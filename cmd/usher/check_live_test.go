@@ -58,16 +58,16 @@ func checkAgain(t *testing.T, configFile string, says func(string) bool) checked
 }
 
 // says checks the exit code, and that a check had this result and detail.
-func (c checked) says(t *testing.T, code int, check, result, detail string) {
+func (c checked) says(t *testing.T, code int, check string, severity finding.Severity, detail string) {
 	t.Helper()
 	found := slices.ContainsFunc(c.Findings, func(f finding.Finding) bool {
-		return f.Check == check && f.Result == result && strings.Contains(f.Detail, detail)
+		return f.Check == check && f.Severity == severity && strings.Contains(f.Detail, detail)
 	})
 	if c.code != code || !found {
-		t.Errorf("exit code %d, not %d; or no %s of %s with %q:\n%+v", c.code, code, result, check, detail, c.Findings)
+		t.Errorf("exit code %d, not %d; or no %s of %s with %q:\n%+v", c.code, code, severity, check, detail, c.Findings)
 	}
 	for _, f := range c.Findings {
-		if f.Check != "directory" && f.Result == "error" && f.Hint == "" {
+		if f.Check != "directory" && f.Severity == finding.Error && f.Hint == "" {
 			t.Errorf("no way out is named for %+v", f)
 		}
 	}
@@ -76,7 +76,7 @@ func (c checked) says(t *testing.T, code int, check, result, detail string) {
 // hints fails the test if a finding that is an error has no hint.
 func (c checked) hints(t *testing.T, check, hint string) {
 	t.Helper()
-	if !slices.ContainsFunc(c.Findings, func(f finding.Finding) bool { return f.Check == check && f.Result == "error" && f.Hint == hint }) {
+	if !slices.ContainsFunc(c.Findings, func(f finding.Finding) bool { return f.Check == check && f.Severity == finding.Error && f.Hint == hint }) {
 		t.Errorf("no hint of %s is %q:\n%+v", check, hint, c.Findings)
 	}
 }
@@ -89,56 +89,57 @@ func TestCheckLive(t *testing.T) {
 		return issuer
 	}
 	for name, c := range map[string]struct {
-		server                callouttest.ServerConfig
-		plainKeyring          bool
-		config                map[string]string
-		code                  int
-		check, result, detail string
-		hint                  string // a part of it
+		server        callouttest.ServerConfig
+		plainKeyring  bool
+		config        map[string]string
+		code          int
+		check, detail string
+		severity      finding.Severity
+		hint          string // a part of it
 	}{
 		"all is well": {
 			server: callouttest.ServerConfig{Keys: mine, Sealed: true},
-			code:   cmdutil.ExitOK, check: "xkey", result: "ok", detail: "requests are encrypted to a key of the keyring",
+			code:   cmdutil.ExitOK, check: "xkey", severity: "ok", detail: "requests are encrypted to a key of the keyring",
 		},
 		"unencrypted, and no xkey": {
 			server: callouttest.ServerConfig{Keys: mine}, plainKeyring: true,
-			code: cmdutil.ExitOK, check: "xkey", result: "warning", detail: "requests are not encrypted",
+			code: cmdutil.ExitOK, check: "xkey", severity: "warning", detail: "requests are not encrypted",
 		},
 		"unencrypted, and an xkey": {
 			server: callouttest.ServerConfig{Keys: mine},
-			code:   cmdutil.ExitConfig, check: "xkey", result: "error", detail: "the server sends requests unencrypted",
+			code:   cmdutil.ExitConfig, check: "xkey", severity: "error", detail: "the server sends requests unencrypted",
 		},
 		"another issuer": {
 			server: callouttest.ServerConfig{Keys: mixed(other, mine), Sealed: true},
-			code:   cmdutil.ExitConfig, check: "issuer", result: "error", detail: other.Issuer,
+			code:   cmdutil.ExitConfig, check: "issuer", severity: "error", detail: other.Issuer,
 		},
 		"another xkey": {
 			server: callouttest.ServerConfig{Keys: mixed(mine, other), Sealed: true},
-			code:   cmdutil.ExitConfig, check: "xkey", result: "error", detail: "not in the keyring", hint: ", or set auth_callout.xkey to " + mine.XKey,
+			code:   cmdutil.ExitConfig, check: "xkey", severity: "error", detail: "not in the keyring", hint: ", or set auth_callout.xkey to " + mine.XKey,
 		},
 		"encrypted, and no xkey": {
 			server: callouttest.ServerConfig{Keys: mine, Sealed: true}, plainKeyring: true,
-			code: cmdutil.ExitConfig, check: "xkey", result: "error", detail: "not in the keyring",
+			code: cmdutil.ExitConfig, check: "xkey", severity: "error", detail: "not in the keyring",
 		},
 		"no auth_callout": {
 			server: callouttest.ServerConfig{Keys: mine, NoCallout: true},
-			code:   cmdutil.ExitConfig, check: "callout", result: "error", detail: "not active",
+			code:   cmdutil.ExitConfig, check: "callout", severity: "error", detail: "not active",
 		},
 		"the timeout of the server is too short": {
 			server: callouttest.ServerConfig{Keys: mine, Sealed: true, Timeout: 1},
-			code:   cmdutil.ExitConfig, check: "timeout", result: "error", detail: "the server waits about 1s, less than callout.budget",
+			code:   cmdutil.ExitConfig, check: "timeout", severity: "error", detail: "the server waits about 1s, less than callout.budget",
 		},
 		"the service user is refused": {
 			server: callouttest.ServerConfig{Keys: mine, Sealed: true}, config: map[string]string{"nats.user": "nobody"},
-			code: cmdutil.ExitConfig, check: "connect", result: "error", detail: "refuses the service user", hint: "auth_callout.auth_users; nats.password_file must contain its password",
+			code: cmdutil.ExitConfig, check: "connect", severity: "error", detail: "refuses the service user", hint: "auth_callout.auth_users; nats.password_file must contain its password",
 		},
 		"the service user is refused, and late": {
 			server: callouttest.ServerConfig{Keys: mine, Sealed: true, Timeout: 3}, config: map[string]string{"nats.user": "nobody"},
-			code: cmdutil.ExitConfig, check: "connect", result: "error", detail: "refuses the service user", hint: "auth_callout.auth_users; nats.password_file must contain its password",
+			code: cmdutil.ExitConfig, check: "connect", severity: "error", detail: "refuses the service user", hint: "auth_callout.auth_users; nats.password_file must contain its password",
 		},
 		"the service user is in another account": {
 			server: callouttest.ServerConfig{Keys: mine, Sealed: true}, config: map[string]string{"nats.user": callouttest.AdminUser},
-			code: cmdutil.ExitConfig, check: "account", result: "error", detail: `in account "APP"`,
+			code: cmdutil.ExitConfig, check: "account", severity: "error", detail: `in account "APP"`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -150,7 +151,7 @@ func TestCheckLive(t *testing.T) {
 				look = checkRefused
 			}
 			found := look(t, file)
-			found.says(t, c.code, c.check, c.result, c.detail)
+			found.says(t, c.code, c.check, c.severity, c.detail)
 			if !slices.ContainsFunc(found.Findings, func(f finding.Finding) bool { return f.Check == c.check && strings.Contains(f.Hint, c.hint) }) {
 				t.Errorf("no hint %q: %+v", c.hint, found.Findings)
 			}
@@ -204,7 +205,7 @@ func TestCheckBesideUsher(t *testing.T) {
 		callouttest.Eventually(t, "all connections of usher answer", func() bool {
 			c = checkLive(t, in.Config())
 			return slices.ContainsFunc(c.Findings, func(f finding.Finding) bool {
-				return f.Check == "service" && f.Result == "ok" && f.Detail == "4 connections of usher in AUTH; each usher with this configuration opens 4"
+				return f.Check == "service" && f.Severity == finding.OK && f.Detail == "4 connections of usher in AUTH; each usher with this configuration opens 4"
 			})
 		})
 		c.says(t, cmdutil.ExitOK, "issuer", "ok", "usher-nats")

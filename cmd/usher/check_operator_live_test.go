@@ -29,7 +29,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 				t.Helper()
 				issuedAt(t, o, accApp, time.Hour)
 			},
-			want: []operatorFault{{check: "resolver", result: "error", detail: "older than on disk: the JWT of APP of 20", hint: "usher nkey push APP, or nsc push -a APP"}},
+			want: []operatorFault{{check: "resolver", severity: "error", detail: "older than on disk: the JWT of APP of 20", hint: "usher nkey push APP, or nsc push -a APP"}},
 		},
 		"the resolver is ahead": {
 			code: cmdutil.ExitOK,
@@ -37,7 +37,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 				t.Helper()
 				issuedAt(t, o, accOther, -time.Hour)
 			},
-			want: []operatorFault{{check: "resolver", result: "warning", detail: "newer than on disk", hint: "nsc pull -a OTHER"}},
+			want: []operatorFault{{check: "resolver", severity: "warning", detail: "newer than on disk", hint: "nsc pull -a OTHER"}},
 		},
 		"what is in force counts": { // and not what is on disk, where it has been mended
 			code: cmdutil.ExitConfig, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AllowedAccounts = c.Authorization.AllowedAccounts[:1] }),
@@ -49,9 +49,9 @@ func liveFaults(t *testing.T) map[string]liveFault {
 				issuedAt(t, o, accAuth, time.Hour)
 			},
 			want: []operatorFault{
-				{check: "resolver", result: "error", detail: "older than on disk", hint: "usher nkey push AUTH"},
-				{check: "callout", result: "error", detail: "not one of the allowed_accounts of AUTH", hint: "nsc push -a AUTH"},
-				{check: "user jwt", result: "error", detail: "not among the callout account's allowed accounts", hint: "--allowed-account A"},
+				{check: "resolver", severity: "error", detail: "older than on disk", hint: "usher nkey push AUTH"},
+				{check: "callout", severity: "error", detail: "not one of the allowed_accounts of AUTH", hint: "nsc push -a AUTH"},
+				{check: "user jwt", severity: "error", detail: "not among the callout account's allowed accounts", hint: "--allowed-account A"},
 			},
 		},
 		"no server knows an account": {
@@ -63,13 +63,13 @@ func liveFaults(t *testing.T) map[string]liveFault {
 				})
 			},
 			want: []operatorFault{
-				{check: "resolver", result: "error", detail: "no server knows OTHER", hint: "nsc push -a OTHER"},
+				{check: "resolver", severity: "error", detail: "no server knows OTHER", hint: "nsc push -a OTHER"},
 			},
 		},
 		"an account has expired": {
 			code: cmdutil.ExitConfig, edit: editAccount(accOther, func(c *jwt.AccountClaims) { c.Expires = hourAgo() }),
 			// The resolver throws it away after a while; what is on disk says the same.
-			want: []operatorFault{{check: "account", result: "error", detail: "expired on", hint: "nsc edit account -n OTHER --expiry"}},
+			want: []operatorFault{{check: "account", severity: "error", detail: "expired on", hint: "nsc edit account -n OTHER --expiry"}},
 		},
 		"an account of another operator was pushed": {
 			code: cmdutil.ExitConfig,
@@ -82,7 +82,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 				o.PushAccount(t, accOther, c)
 				o.SigningKey = own
 			},
-			want: []operatorFault{{check: "account", result: "error", detail: "neither operator test nor one of its signing keys", hint: "sign it again"}},
+			want: []operatorFault{{check: "account", severity: "error", detail: "neither operator test nor one of its signing keys", hint: "sign it again"}},
 		},
 		"no server trusts the key that signs": {
 			code: cmdutil.ExitConfig,
@@ -91,8 +91,8 @@ func liveFaults(t *testing.T) map[string]liveFault {
 				o.ReplaceSigningKey(t)
 			},
 			want: []operatorFault{
-				{check: "operator", result: "error", detail: "n1 does not trust O", hint: "restart them one after the other"},
-				{check: "account", result: "ok", detail: "OTHER is A"},
+				{check: "operator", severity: "error", detail: "n1 does not trust O", hint: "restart them one after the other"},
+				{check: "account", severity: "ok", detail: "OTHER is A"},
 			},
 		},
 		"an account was pushed that no server trusts": {
@@ -104,14 +104,14 @@ func liveFaults(t *testing.T) map[string]liveFault {
 				config["operator.signing_key_file"] = ""
 			},
 			want: []operatorFault{
-				{check: "operator", result: "warning", detail: "and n1 does not trust it", hint: "restart them"},
-				{check: "account", result: "error", detail: "which n1 does not trust (trusted_operators_jwt)", hint: "sign it again"},
+				{check: "operator", severity: "warning", detail: "and n1 does not trust it", hint: "restart them"},
+				{check: "account", severity: "error", detail: "which n1 does not trust (trusted_operators_jwt)", hint: "sign it again"},
 			},
 		},
 		"the system user may not ask whom servers trust": {
 			code: cmdutil.ExitOK,
 			edit: editUser(callouttest.SystemUser, func(c *jwt.UserClaims) { c.Pub.Deny.Add("$SYS.REQ.SERVER.PING.VARZ") }),
-			want: []operatorFault{{check: "operator", result: "warning", detail: "n1 does not report which operators it trusts", hint: "allow the system user to publish"}},
+			want: []operatorFault{{check: "operator", severity: "warning", detail: "n1 does not report which operators it trusts", hint: "allow the system user to publish"}},
 		},
 		"what is on disk is another operator's": {
 			code: cmdutil.ExitConfig,
@@ -124,8 +124,8 @@ func liveFaults(t *testing.T) map[string]liveFault {
 				callouttest.Must(t, os.WriteFile(filepath.Join(o.JWTDir, "accounts", "OTHER.jwt"), []byte(text), 0o600))
 			},
 			want: []operatorFault{
-				{check: "account", result: "error", detail: "servers would refuse it: it is signed by O", hint: "sign it again"},
-				{check: "account", result: "ok", detail: "OTHER is A"},
+				{check: "account", severity: "error", detail: "servers would refuse it: it is signed by O", hint: "sign it again"},
+				{check: "account", severity: "ok", detail: "OTHER is A"},
 			},
 		},
 		"keyring.yaml has another account's key": {
@@ -136,18 +136,18 @@ func liveFaults(t *testing.T) map[string]liveFault {
 					return strings.Replace(text, "name: OTHER, public_key: "+o.Accounts[accOther], "name: OTHER, public_key: "+ghost, 1)
 				})
 			},
-			want:  []operatorFault{{check: "account", result: "error", detail: "but in keyring.yaml OTHER is " + ghost, hint: "correct accounts in keyring.yaml"}},
+			want:  []operatorFault{{check: "account", severity: "error", detail: "but in keyring.yaml OTHER is " + ghost, hint: "correct accounts in keyring.yaml"}},
 			never: "--allowed-account",
 		},
 		"no system credentials": {
 			code: cmdutil.ExitOK, config: map[string]string{"operator.system_creds_file": ""},
-			want: []operatorFault{{check: "resolver", result: "warning", detail: "cannot be checked", hint: "set operator.system_creds_file"}},
+			want: []operatorFault{{check: "resolver", severity: "warning", detail: "cannot be checked", hint: "set operator.system_creds_file"}},
 		},
 		"system credentials elsewhere": {
 			code: cmdutil.ExitOK, config: map[string]string{"operator.system_creds_file": "/nowhere/system.creds", "operator.signing_key_file": "/nowhere/signing.nk"},
 			want: []operatorFault{
-				{check: "resolver", result: "warning", detail: "is not on this machine", hint: "elsewhere remove operator.system_creds_file"},
-				{check: "operator", result: "warning", detail: "is not on this machine", hint: "elsewhere remove operator.signing_key_file"},
+				{check: "resolver", severity: "warning", detail: "is not on this machine", hint: "elsewhere remove operator.system_creds_file"},
+				{check: "operator", severity: "warning", detail: "is not on this machine", hint: "elsewhere remove operator.signing_key_file"},
 			},
 		},
 		"not the system account": {
@@ -155,13 +155,13 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			mess: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
 				config["operator.system_creds_file"] = o.AdminCreds
 			},
-			want: []operatorFault{{check: "resolver", result: "error", detail: "no server answers", hint: "system account"}},
+			want: []operatorFault{{check: "resolver", severity: "error", detail: "no server answers", hint: "system account"}},
 		},
 		"no external authorization": {
 			code: cmdutil.ExitConfig, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization = jwt.ExternalAuthorization{} }),
 			want: []operatorFault{
-				{check: "callout", result: "error", detail: "no external authorization", hint: "nsc edit authcallout"},
-				{check: "callout", result: "error", detail: "got in"},
+				{check: "callout", severity: "error", detail: "no external authorization", hint: "nsc edit authcallout"},
+				{check: "callout", severity: "error", detail: "got in"},
 			},
 		},
 		"others come past usher": {
@@ -176,31 +176,31 @@ func liveFaults(t *testing.T) map[string]liveFault {
 				}
 			},
 			want: []operatorFault{
-				{check: "callout", result: "warning", detail: "1 user other than the service user; servers accept them without asking usher, and they can read in AUTH: " + strangeUser, hint: "--rm-auth-user"},
-				{check: "callout", result: "ok", detail: "a holder of 1 signing key of APP that the keyring does not have can create users that bypass usher: " + ghost},
+				{check: "callout", severity: "warning", detail: "1 user other than the service user; servers accept them without asking usher, and they can read in AUTH: " + strangeUser, hint: "--rm-auth-user"},
+				{check: "callout", severity: "ok", detail: "a holder of 1 signing key of APP that the keyring does not have can create users that bypass usher: " + ghost},
 			},
 		},
 		"usher is no auth user": {
 			code: cmdutil.ExitConfig, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AuthUsers = jwt.StringList{strangeUser} }),
 			want: []operatorFault{
-				{check: "service user", result: "error", detail: "not one of the auth_users", hint: "--auth-user U"},
-				{check: "connect", result: "error", detail: "nats: ", hint: "authorization.auth_users in the JWT of AUTH"},
+				{check: "service user", severity: "error", detail: "not one of the auth_users", hint: "--auth-user U"},
+				{check: "connect", severity: "error", detail: "nats: ", hint: "authorization.auth_users in the JWT of AUTH"},
 			},
 		},
 		"servers encrypt requests to another xkey": {
 			code: cmdutil.ExitConfig, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.XKey = strangeXKey }),
 			want: []operatorFault{
-				{check: "xkey", result: "error", detail: "servers encrypt requests to " + strangeXKey, hint: "nsc edit authcallout -a AUTH --curve X"},
-				{check: "xkey", result: "error", detail: "the server encrypts requests to an xkey that is not in the keyring", hint: "authorization.xkey in the JWT of AUTH"},
+				{check: "xkey", severity: "error", detail: "servers encrypt requests to " + strangeXKey, hint: "nsc edit authcallout -a AUTH --curve X"},
+				{check: "xkey", severity: "error", detail: "the server encrypts requests to an xkey that is not in the keyring", hint: "authorization.xkey in the JWT of AUTH"},
 			},
 		},
 		"no sentinel at all": {
 			code: cmdutil.ExitConfig, noSentinel: true, config: map[string]string{"nats.sentinel_creds_file": ""},
-			want: []operatorFault{{check: "callout", result: "error", detail: "the server did not ask", hint: "set default_sentinel"}},
+			want: []operatorFault{{check: "callout", severity: "error", detail: "the server did not ask", hint: "set default_sentinel"}},
 		},
 		"clients have to bring the sentinel": {
 			code: cmdutil.ExitOK, noSentinel: true,
-			want: []operatorFault{{check: "sentinel", result: "warning", detail: "no default_sentinel: clients need the sentinel's credentials in addition to their token", hint: "set default_sentinel"}},
+			want: []operatorFault{{check: "sentinel", severity: "warning", detail: "no default_sentinel: clients need the sentinel's credentials in addition to their token", hint: "set default_sentinel"}},
 		},
 		"the server's own sentinel is another": {
 			code: cmdutil.ExitOK, edit: editUser("sentinel", func(c *jwt.UserClaims) { c.Pub = jwt.Permission{} }),
@@ -209,14 +209,14 @@ func liveFaults(t *testing.T) map[string]liveFault {
 				config["nats.sentinel_creds_file"], _ = credsOf(t, o.Identity[accAuth], o.Accounts[accAuth], bearerOf)
 			},
 			want: []operatorFault{
-				{check: "sentinel", result: "warning", detail: "may publish or subscribe", hint: "--deny-pubsub"},
-				{check: "sentinel", result: "ok", detail: "is a bearer of AUTH"},
+				{check: "sentinel", severity: "warning", detail: "may publish or subscribe", hint: "--deny-pubsub"},
+				{check: "sentinel", severity: "ok", detail: "is a bearer of AUTH"},
 			},
 		},
 		"the server's own sentinel may publish": {
 			code: cmdutil.ExitOK, config: map[string]string{"nats.sentinel_creds_file": ""},
 			edit: editUser("sentinel", func(c *jwt.UserClaims) { c.Pub = jwt.Permission{} }),
-			want: []operatorFault{{check: "sentinel", result: "warning", detail: "may publish or subscribe", hint: "--deny-pubsub"}},
+			want: []operatorFault{{check: "sentinel", severity: "warning", detail: "may publish or subscribe", hint: "--deny-pubsub"}},
 		},
 		"the sentinel is an auth user": {
 			code: cmdutil.ExitConfig,
@@ -228,7 +228,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			mess: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
 				config["nats.sentinel_creds_file"] = o.ServiceCreds
 			},
-			want:   []operatorFault{{check: "sentinel", result: "error", detail: "is one of the auth_users", hint: "--rm-auth-user U"}},
+			want:   []operatorFault{{check: "sentinel", severity: "error", detail: "is one of the auth_users", hint: "--rm-auth-user U"}},
 			silent: true,
 		},
 	}
@@ -267,7 +267,7 @@ func TestCheckOperatorLive(t *testing.T) {
 			c := look(t, operatorConfigFor(t, o, values))
 			for _, want := range f.want {
 				if !want.found(&c) {
-					t.Errorf("no %s of %s with %q and the hint %q:\n%s", want.result, want.check, want.detail, want.hint, c)
+					t.Errorf("no %s of %s with %q and the hint %q:\n%s", want.severity, want.check, want.detail, want.hint, c)
 				}
 			}
 			c.never(t, f.never)
@@ -326,7 +326,7 @@ func TestCheckOperatorLetIn(t *testing.T) {
 	callouttest.Must(t, os.WriteFile(server, []byte(strings.Replace(string(text), o.SentinelJWT, other, 1)), 0o600))
 	o.Start(t)
 	c := checkLive(t, operatorConfigFor(t, o, map[string]string{"callout.budget": "500ms"}))
-	want := operatorFault{check: "sentinel", result: "error", detail: "a client with a random token got in", hint: "set default_sentinel in the server's configuration to the user JWT of a bearer of AUTH"}
+	want := operatorFault{check: "sentinel", severity: "error", detail: "a client with a random token got in", hint: "set default_sentinel in the server's configuration to the user JWT of a bearer of AUTH"}
 	if c.code != cmdutil.ExitConfig || !want.found(&c) {
 		t.Errorf("exit code %d\n%s", c.code, c)
 	}

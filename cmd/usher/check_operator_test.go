@@ -64,8 +64,9 @@ type operatorFault struct {
 	config map[string]string
 	mess   func(t *testing.T, o *callouttest.Operator, config map[string]string) // after all is made
 
-	check, result, detail, hint string
-	never                       string // what no finding says
+	check, detail, hint string
+	severity            finding.Severity
+	never               string // what no finding says
 }
 
 // editAccount returns an edit of one account.
@@ -195,19 +196,19 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 		// The callout account.
 		"external authorization is missing": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization = jwt.ExternalAuthorization{} }),
-			check: "callout", result: "error", detail: "no external authorization", hint: "nsc edit authcallout -a AUTH --auth-user U", never: "is an auth user",
+			check: "callout", severity: "error", detail: "no external authorization", hint: "nsc edit authcallout -a AUTH --auth-user U", never: "is an auth user",
 		},
 		"the auth user is not listed": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AuthUsers = jwt.StringList{strangeUser} }),
-			check: "service user", result: "error", detail: "not one of the auth_users", hint: "nsc edit authcallout -a AUTH --auth-user U",
+			check: "service user", severity: "error", detail: "not one of the auth_users", hint: "nsc edit authcallout -a AUTH --auth-user U",
 		},
 		"a target account is not allowed": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AllowedAccounts = c.Authorization.AllowedAccounts[:1] }),
-			check: "callout", result: "error", detail: "not one of the allowed_accounts of AUTH", hint: "--allowed-account A",
+			check: "callout", severity: "error", detail: "not one of the allowed_accounts of AUTH", hint: "--allowed-account A",
 		},
 		"every account is allowed": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AllowedAccounts = jwt.StringList{jwt.AnyAccount} }),
-			check: "callout", result: "warning", detail: "is *", hint: "--rm-allowed-account '*' --allowed-account A",
+			check: "callout", severity: "warning", detail: "is *", hint: "--rm-allowed-account '*' --allowed-account A",
 		},
 		"the system account is allowed": {
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
@@ -216,7 +217,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 				c.Authorization.AllowedAccounts.Add(o.Accounts[callouttest.SystemAccount])
 				o.WriteAccount(t, accAuth, c)
 			},
-			check: "callout", result: "warning", detail: "the system account is one of", hint: "--rm-allowed-account A",
+			check: "callout", severity: "warning", detail: "the system account is one of", hint: "--rm-allowed-account A",
 		},
 		"the system account has another name": {
 			config: map[string]string{"accounts.system": "SYSTEM", "accounts.ingest": callouttest.SystemAccount},
@@ -226,33 +227,33 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 					return strings.Replace(text, "keys:\n", "  - {name: SYSTEM, public_key: "+strangeAccount+"}\nkeys:\n", 1)
 				})
 			},
-			check: "callout", result: "error", detail: "the system account under another name", hint: "give clients another account",
+			check: "callout", severity: "error", detail: "the system account under another name", hint: "give clients another account",
 		},
 		"a limit of connections": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Limits.Conn = 10 }),
-			check: "callout", result: "warning", detail: "allows 10 connections", hint: "nsc edit account -n AUTH --conns -1",
+			check: "callout", severity: "warning", detail: "allows 10 connections", hint: "nsc edit account -n AUTH --conns -1",
 		},
 		// The xkey.
 		"another xkey": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.XKey = strangeXKey }),
-			check: "xkey", result: "error", detail: strangeXKey + ", which is not in the keyring", hint: "nsc edit authcallout -a AUTH --curve X",
+			check: "xkey", severity: "error", detail: strangeXKey + ", which is not in the keyring", hint: "nsc edit authcallout -a AUTH --curve X",
 		},
 		"an xkey in the keyring only": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.XKey = "" }),
-			check: "xkey", result: "error", detail: "servers send requests unencrypted", hint: "nsc edit authcallout -a AUTH --curve X",
+			check: "xkey", severity: "error", detail: "servers send requests unencrypted", hint: "nsc edit authcallout -a AUTH --curve X",
 		},
 		"an xkey in the JWT only": {
 			plain: true, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.XKey = strangeXKey }),
-			check: "xkey", result: "error", detail: "not in the keyring", hint: "put the seed of " + strangeXKey,
+			check: "xkey", severity: "error", detail: "not in the keyring", hint: "put the seed of " + strangeXKey,
 		},
 		"no xkey at all": {
 			plain: true,
-			check: "xkey", result: "warning", detail: "requests are not encrypted", hint: "usher nkey new",
+			check: "xkey", severity: "warning", detail: "requests are not encrypted", hint: "usher nkey new",
 		},
 		// Signing keys.
 		"a signing key is not in the account": {
 			edit:  editAccount(accApp, func(c *jwt.AccountClaims) { c.SigningKeys = jwt.SigningKeys{} }),
-			check: "signing key", result: "error", detail: "not one of the signing_keys of APP", hint: "nsc edit account -n APP --sk A",
+			check: "signing key", severity: "error", detail: "not one of the signing_keys of APP", hint: "nsc edit account -n APP --sk A",
 		},
 		"a scoped signing key is not in the account": { // added without its scope it would allow everything
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"a"}, []string{"b"})}, config: scopesPublisher,
@@ -262,7 +263,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 				c.SigningKeys.Remove(o.Signing[accApp+"/publisher"].Issuer)
 				o.WriteAccount(t, accApp, c)
 			},
-			check: "signing key", result: "error", detail: "not one of the signing_keys of APP",
+			check: "signing key", severity: "error", detail: "not one of the signing_keys of APP",
 			hint: " --role publisher --allow-pub … --allow-sub …; then nsc push -a APP, and nsc describe account -n APP -R > /", never: "nsc edit account",
 		},
 		"so servers would refuse what it signs": {
@@ -273,15 +274,15 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 				c.SigningKeys.Remove(o.Signing[accApp+"/publisher"].Issuer)
 				o.WriteAccount(t, accApp, c)
 			},
-			check: "user jwt", result: "error", detail: "signer is neither the account", hint: "nsc edit signing-key -a APP --sk A", never: "nsc edit account",
+			check: "user jwt", severity: "error", detail: "signer is neither the account", hint: "nsc edit signing-key -a APP --sk A", never: "nsc edit account",
 		},
 		"so servers would refuse its user JWTs": {
 			edit:  editAccount(accApp, func(c *jwt.AccountClaims) { c.SigningKeys = jwt.SigningKeys{} }),
-			check: "user jwt", result: "error", detail: "signer is neither the account", hint: "nsc edit account -n APP --sk",
+			check: "user jwt", severity: "error", detail: "signer is neither the account", hint: "nsc edit account -n APP --sk",
 		},
 		"the callout account's signing key is not in it": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.SigningKeys = jwt.SigningKeys{} }),
-			check: "user jwt", result: "error", detail: "the response is signed neither by the callout account", hint: "nsc edit account -n AUTH --sk",
+			check: "user jwt", severity: "error", detail: "the response is signed neither by the callout account", hint: "nsc edit account -n AUTH --sk",
 		},
 		"a retired key is still taken": {
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
@@ -293,7 +294,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 					return text + "  - {kind: signing_key, public_key: " + strangeAccount + ", account: APP, state: retired}\n"
 				})
 			},
-			check: "signing key", result: "warning", detail: "is retired in the keyring", hint: "--rm-sk " + strangeAccount,
+			check: "signing key", severity: "warning", detail: "is retired in the keyring", hint: "--rm-sk " + strangeAccount,
 		},
 		"a retired key is not counted": {
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
@@ -302,14 +303,14 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 					return text + "  - {kind: signing_key, public_key: " + strangeAccount + ", account: APP, state: retired}\n"
 				})
 			},
-			check: "signing key", result: "ok", detail: "4 active signing keys,",
+			check: "signing key", severity: "ok", detail: "4 active signing keys,",
 		},
 		"a keyring with a seed that is none": {
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				callouttest.WriteSeed(t, filepath.Join(o.Keyring, "broken.nk"), "teapot")
 			},
-			check: "keyring", result: "error", detail: "not a seed", hint: "signing keys, one of them the callout account's", never: "issuer",
+			check: "keyring", severity: "error", detail: "not a seed", hint: "signing keys, one of them the callout account's", never: "issuer",
 		},
 		"only a scoped signing key for an account": {
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"a"}, []string{"b"})},
@@ -319,7 +320,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 					return strings.Replace(text, "file: APP.nk\n    state: active", "file: APP.nk\n    state: next", 1)
 				})
 			},
-			check: "user jwt", result: "error", detail: "no active unscoped signing key for APP", hint: "account: APP",
+			check: "user jwt", severity: "error", detail: "no active unscoped signing key for APP", hint: "account: APP",
 		},
 		"no signing key for an account": {
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
@@ -328,11 +329,11 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 					return strings.Replace(text, "file: OTHER.nk\n    state: active", "file: OTHER.nk\n    state: next", 1)
 				})
 			},
-			check: "user jwt", result: "error", detail: "no active signing key for OTHER", hint: "account: OTHER",
+			check: "user jwt", severity: "error", detail: "no active signing key for OTHER", hint: "account: OTHER",
 		},
 		"an account that keyring.yaml does not know": {
 			config: map[string]string{"accounts.ingest": "ELSEWHERE"},
-			check:  "keyring", result: "error", detail: "is not in keyring.yaml", hint: "nsc describe account -n ELSEWHERE",
+			check:  "keyring", severity: "error", detail: "is not in keyring.yaml", hint: "nsc describe account -n ELSEWHERE",
 		},
 		"a scope in the keyring only": {
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
@@ -341,7 +342,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 					return strings.Replace(text, "account: OTHER\n", "account: OTHER\n    scope: ingest\n", 1)
 				})
 			},
-			check: "signing key", result: "error", detail: "has no scope in the JWT of OTHER", hint: "nsc edit signing-key -a OTHER --sk A",
+			check: "signing key", severity: "error", detail: "has no scope in the JWT of OTHER", hint: "nsc edit signing-key -a OTHER --sk A",
 		},
 		"a scope in the JWT only": {
 			edit: editAccount(accApp, func(c *jwt.AccountClaims) {
@@ -351,7 +352,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 					c.SigningKeys.AddScopedSigner(s)
 				}
 			}),
-			check: "signing key", result: "error", detail: `is a scoped key (role "teapot")`, hint: "set its scope teapot in keyring.yaml",
+			check: "signing key", severity: "error", detail: `is a scoped key (role "teapot")`, hint: "set its scope teapot in keyring.yaml",
 		},
 		"so servers would refuse permissions": {
 			edit: editAccount(accApp, func(c *jwt.AccountClaims) {
@@ -361,7 +362,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 					c.SigningKeys.AddScopedSigner(s)
 				}
 			}),
-			check: "user jwt", result: "error", detail: "scoped signing key refuses it", hint: "set the scope of A", never: "--sk A",
+			check: "user jwt", severity: "error", detail: "scoped signing key refuses it", hint: "set the scope of A", never: "--sk A",
 		},
 		"the account's identity key signs": {
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
@@ -376,20 +377,20 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 					return strings.Replace(text, o.Signing[accApp].Issuer, o.Accounts[accApp], 1)
 				})
 			},
-			check: "signing key", result: "warning", detail: "signs with its identity key", hint: "--sk generate",
+			check: "signing key", severity: "warning", detail: "signs with its identity key", hint: "--sk generate",
 		},
 		// Operator and accounts.
 		"the operator has expired": {
 			edit:  editOperator(func(c *jwt.OperatorClaims) { c.Expires = hourAgo() }),
-			check: "operator", result: "error", detail: "expired on", hint: "nsc edit operator --expiry",
+			check: "operator", severity: "error", detail: "expired on", hint: "nsc edit operator --expiry",
 		},
 		"the operator's time has not come": {
 			edit:  editOperator(func(c *jwt.OperatorClaims) { c.NotBefore = nextWeek() }),
-			check: "operator", result: "error", detail: "is not valid before", hint: "nsc edit operator",
+			check: "operator", severity: "error", detail: "is not valid before", hint: "nsc edit operator",
 		},
 		"the operator has another system account": {
 			edit:  editOperator(func(c *jwt.OperatorClaims) { c.SystemAccount = strangeAccount }),
-			check: "operator", result: "error", detail: "its system account is " + strangeAccount, hint: "--system-account",
+			check: "operator", severity: "error", detail: "its system account is " + strangeAccount, hint: "--system-account",
 		},
 		"the operator's signing key is another's": {
 			mess: func(t *testing.T, o *callouttest.Operator, config map[string]string) {
@@ -399,11 +400,11 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 				config["operator.signing_key_file"] = filepath.Join(o.Dir, "strange.nk")
 				callouttest.WriteSeed(t, config["operator.signing_key_file"], string(seed))
 			},
-			check: "operator", result: "error", detail: strangeOperatorKey + " is neither operator", hint: "nsc edit operator --sk",
+			check: "operator", severity: "error", detail: strangeOperatorKey + " is neither operator", hint: "nsc edit operator --sk",
 		},
 		"the operator's signing key is elsewhere": {
 			config: map[string]string{"operator.signing_key_file": "/nowhere/signing.nk"},
-			check:  "operator", result: "warning", detail: "is not on this machine: account JWTs cannot be changed from here", hint: "elsewhere remove operator.signing_key_file",
+			check:  "operator", severity: "warning", detail: "is not on this machine: account JWTs cannot be changed from here", hint: "elsewhere remove operator.signing_key_file",
 		},
 		"the operator's signing key is broken": {
 			mess: func(t *testing.T, _ *callouttest.Operator, config map[string]string) {
@@ -411,25 +412,25 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 				config["operator.signing_key_file"] = filepath.Join(t.TempDir(), "broken.nk")
 				callouttest.WriteSeed(t, config["operator.signing_key_file"], "teapot")
 			},
-			check: "operator", result: "error", detail: "operator.signing_key_file: ", hint: "put the seed",
+			check: "operator", severity: "error", detail: "operator.signing_key_file: ", hint: "put the seed",
 		},
 		"operator.jwt is not there": {
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				callouttest.Must(t, os.Remove(filepath.Join(o.JWTDir, "operator.jwt")))
 			},
-			check: "operator", result: "error", detail: "no such file", hint: "nsc describe operator -R >",
+			check: "operator", severity: "error", detail: "no such file", hint: "nsc describe operator -R >",
 		},
 		"an account JWT is not there": {
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				callouttest.Must(t, os.Remove(filepath.Join(o.JWTDir, "accounts", "APP.jwt")))
 			},
-			check: "account", result: "error", detail: "no such file", hint: "nsc describe account -n APP -R >",
+			check: "account", severity: "error", detail: "no such file", hint: "nsc describe account -n APP -R >",
 		},
 		"operator.dir is not set": {
 			config: map[string]string{"operator.dir": "", "operator.signing_key_file": ""},
-			check:  "operator", result: "warning", detail: "operator.dir is not set", hint: "set operator.dir",
+			check:  "operator", severity: "warning", detail: "operator.dir is not set", hint: "set operator.dir",
 		},
 		"an account of another operator": {
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
@@ -438,11 +439,11 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 				callouttest.Must(t, err)
 				callouttest.Must(t, os.WriteFile(filepath.Join(o.JWTDir, "accounts", "APP.jwt"), []byte(text), 0o600))
 			},
-			check: "account", result: "error", detail: "neither operator test nor one of its signing keys", hint: "sign it again",
+			check: "account", severity: "error", detail: "neither operator test nor one of its signing keys", hint: "sign it again",
 		},
 		"a signing key that the operator has revoked": {
 			edit:  editOperator(func(c *jwt.OperatorClaims) { c.SigningKeys = jwt.StringList{strangeOperatorKey} }),
-			check: "account", result: "error", detail: "neither operator test nor one of its signing keys", hint: "sign it again",
+			check: "account", severity: "error", detail: "neither operator test nor one of its signing keys", hint: "sign it again",
 		},
 		"the operator's identity key, where signing keys are required": {
 			edit: editOperator(func(c *jwt.OperatorClaims) { c.StrictSigningKeyUsage = true }),
@@ -452,53 +453,53 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 				callouttest.Must(t, err)
 				callouttest.Must(t, os.WriteFile(filepath.Join(o.JWTDir, "accounts", "APP.jwt"), []byte(text), 0o600))
 			},
-			check: "account", result: "error", detail: "the operator requires signing keys", hint: "sign it again",
+			check: "account", severity: "error", detail: "the operator requires signing keys", hint: "sign it again",
 		},
 		"an account has expired": {
 			edit:  editAccount(accApp, func(c *jwt.AccountClaims) { c.Expires = hourAgo() }),
-			check: "account", result: "error", detail: "expired on", hint: "nsc edit account -n APP --expiry",
+			check: "account", severity: "error", detail: "expired on", hint: "nsc edit account -n APP --expiry",
 		},
 		"an account expires soon": {
 			edit:  editAccount(accApp, func(c *jwt.AccountClaims) { c.Expires = nextWeek() }),
-			check: "account", result: "warning", detail: "expires on", hint: "nsc edit account -n APP --expiry",
+			check: "account", severity: "warning", detail: "expires on", hint: "nsc edit account -n APP --expiry",
 		},
 		"an account's time has not come": {
 			edit:  editAccount(accApp, func(c *jwt.AccountClaims) { c.NotBefore = nextWeek() }),
-			check: "account", result: "error", detail: "is not valid before", hint: "nsc edit account -n APP",
+			check: "account", severity: "error", detail: "is not valid before", hint: "nsc edit account -n APP",
 		},
 		"the JWT of another account": {
 			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				o.WriteAccount(t, accApp, o.ReadAccount(t, accOther))
 			},
-			check: "account", result: "error", detail: "but in keyring.yaml APP is", hint: "correct accounts in keyring.yaml", never: "--allowed-account",
+			check: "account", severity: "error", detail: "but in keyring.yaml APP is", hint: "correct accounts in keyring.yaml", never: "--allowed-account",
 		},
 		"an account JWT that is not valid": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AllowedAccounts.Add("teapot") }),
-			check: "account", result: "error", detail: "servers refuse it: ", hint: "correct the account JWT",
+			check: "account", severity: "error", detail: "servers refuse it: ", hint: "correct the account JWT",
 		},
 		"an account that allows no connection": {
 			edit:  editAccount(accOther, func(c *jwt.AccountClaims) { c.Limits.Conn = 0 }),
-			check: "user jwt", result: "error", detail: "limits.conn: 0", hint: "nsc edit account -n OTHER --conns -1",
+			check: "user jwt", severity: "error", detail: "limits.conn: 0", hint: "nsc edit account -n OTHER --conns -1",
 		},
 		"an answer that is too large": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Limits.Payload = 1500 }),
-			check: "user jwt", result: "error", detail: "the response is too large", hint: "max_payload",
+			check: "user jwt", severity: "error", detail: "the response is too large", hint: "max_payload",
 		},
 		// The service user.
 		"the service user is in another account": {
 			mess: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
 				config["nats.creds_file"] = o.AdminCreds
 			},
-			check: "service user", result: "error", detail: "is a user of account A", hint: "nsc generate creds -a AUTH",
+			check: "service user", severity: "error", detail: "is a user of account A", hint: "nsc generate creds -a AUTH",
 		},
 		"the service user has expired": {
 			edit:  editUser(callouttest.ServiceUser, func(c *jwt.UserClaims) { c.Expires = hourAgo() }),
-			check: "service user", result: "error", detail: "expired on", hint: "nsc generate creds",
+			check: "service user", severity: "error", detail: "expired on", hint: "nsc generate creds",
 		},
 		"the service user is revoked": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.RevokeAt(jwt.All, time.Now().Add(time.Hour)) }),
-			check: "service user", result: "error", detail: "is revoked", hint: "nsc revocations delete-user -a AUTH",
+			check: "service user", severity: "error", detail: "is revoked", hint: "nsc revocations delete-user -a AUTH",
 		},
 		"the service user hangs on a key of the keyring": {
 			mess: func(t *testing.T, o *callouttest.Operator, config map[string]string) {
@@ -509,47 +510,47 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 				c.Authorization.AuthUsers.Add(public)
 				o.WriteAccount(t, accAuth, c)
 			},
-			check: "service user", result: "warning", detail: "servers refuse this user", hint: "identity key of AUTH",
+			check: "service user", severity: "warning", detail: "servers refuse this user", hint: "identity key of AUTH",
 		},
 		"no service credentials": {
 			config: map[string]string{"nats.creds_file": ""},
-			check:  "service user", result: "error", detail: "nats.creds_file is not set", hint: "nsc generate creds",
+			check:  "service user", severity: "error", detail: "nats.creds_file is not set", hint: "nsc generate creds",
 		},
 		// The sentinel.
 		"the sentinel is no bearer": {
 			edit:  editUser("sentinel", func(c *jwt.UserClaims) { c.BearerToken = false }),
-			check: "sentinel", result: "error", detail: "is not a bearer", hint: "--bearer",
+			check: "sentinel", severity: "error", detail: "is not a bearer", hint: "--bearer",
 		},
 		"the sentinel is in another account": {
 			mess: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
 				config["nats.sentinel_creds_file"] = o.AdminCreds
 			},
-			check: "sentinel", result: "error", detail: "is a user of account A", hint: "replace it with a bearer user of AUTH", never: "--expiry 0",
+			check: "sentinel", severity: "error", detail: "is a user of account A", hint: "replace it with a bearer user of AUTH", never: "--expiry 0",
 		},
 		"the sentinel is an auth user": {
 			mess: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
 				config["nats.sentinel_creds_file"] = o.ServiceCreds
 			},
-			check: "sentinel", result: "error", detail: "is one of the auth_users", hint: "--rm-auth-user U",
+			check: "sentinel", severity: "error", detail: "is one of the auth_users", hint: "--rm-auth-user U",
 		},
 		"the sentinel may publish": {
 			edit:  editUser("sentinel", func(c *jwt.UserClaims) { c.Pub = jwt.Permission{} }),
-			check: "sentinel", result: "warning", detail: "may publish or subscribe", hint: "--deny-pubsub",
+			check: "sentinel", severity: "warning", detail: "may publish or subscribe", hint: "--deny-pubsub",
 		},
 		"the sentinel has expired": {
 			edit:  editUser("sentinel", func(c *jwt.UserClaims) { c.Expires = hourAgo() }),
-			check: "sentinel", result: "error", detail: "expired on", hint: "--expiry 0",
+			check: "sentinel", severity: "error", detail: "expired on", hint: "--expiry 0",
 		},
 		"the sentinel has limits": {
 			edit:  editUser("sentinel", func(c *jwt.UserClaims) { c.AllowedConnectionTypes.Add(jwt.ConnectionTypeMqtt) }),
-			check: "sentinel", result: "warning", detail: "limits of its own", hint: "connection types",
+			check: "sentinel", severity: "warning", detail: "limits of its own", hint: "connection types",
 		},
 		"the sentinel hangs on a key of the keyring": {
 			mess: func(t *testing.T, o *callouttest.Operator, config map[string]string) {
 				t.Helper()
 				config["nats.sentinel_creds_file"], _ = credsOf(t, keyOf(t, o.Signing[accAuth].IssuerSeed), o.Accounts[accAuth], bearerOf)
 			},
-			check: "sentinel", result: "warning", detail: "servers refuse this user", hint: "identity key of AUTH",
+			check: "sentinel", severity: "warning", detail: "servers refuse this user", hint: "identity key of AUTH",
 		},
 		"the sentinel is signed by a stranger": {
 			mess: func(t *testing.T, o *callouttest.Operator, config map[string]string) {
@@ -557,42 +558,42 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 				stranger, _ := publicOf(t, nkeys.PrefixByteAccount)
 				config["nats.sentinel_creds_file"], _ = credsOf(t, stranger, o.Accounts[accAuth], bearerOf)
 			},
-			check: "sentinel", result: "error", detail: "signer is neither the account", hint: "sign it again with a key of AUTH",
+			check: "sentinel", severity: "error", detail: "signer is neither the account", hint: "sign it again with a key of AUTH",
 		},
 		"the callout account disallows bearers": {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Limits.DisallowBearer = true }),
-			check: "sentinel", result: "error", detail: "disallows bearers", hint: "--disallow-bearer=false",
+			check: "sentinel", severity: "error", detail: "disallows bearers", hint: "--disallow-bearer=false",
 		},
 		"the sentinel's file is none": {
 			mess: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
 				config["nats.sentinel_creds_file"] = o.SigningKeyFile
 			},
-			check: "sentinel", result: "error", detail: "holds no user JWT", hint: "nsc generate creds",
+			check: "sentinel", severity: "error", detail: "holds no user JWT", hint: "nsc generate creds",
 		},
 		// Scopes.
 		"a scope without a key": {
 			config: scopesPublisher,
-			check:  "scope", result: "error", detail: "no active signing key for it", hint: "nsc edit signing-key -a APP --sk PUBLIC_KEY --role publisher --allow-pub …", never: "nsc edit account",
+			check:  "scope", severity: "error", detail: "no active signing key for it", hint: "nsc edit signing-key -a APP --sk PUBLIC_KEY --role publisher --allow-pub …", never: "nsc edit account",
 		},
 		"a scoped key without a role": {
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"a"}, []string{"b"})},
-			check:  "scope", result: "warning", detail: "no role uses", hint: "add APP/publisher to accounts.scopes",
+			check:  "scope", severity: "warning", detail: "no role uses", hint: "add APP/publisher to accounts.scopes",
 		},
 		"a template with one side": {
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits(nil, []string{"b"})}, config: scopesPublisher,
-			check: "scope", result: "error", detail: "has no rules to publish: it allows everything", hint: "--deny-pub '>'",
+			check: "scope", severity: "error", detail: "has no rules to publish: it allows everything", hint: "--deny-pub '>'",
 		},
 		"a template with the other side": {
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"a"}, nil)}, config: scopesPublisher,
-			check: "scope", result: "error", detail: "has no rules to subscribe: it allows everything", hint: "--deny-sub '>'",
+			check: "scope", severity: "error", detail: "has no rules to subscribe: it allows everything", hint: "--deny-sub '>'",
 		},
 		"a template that reaches requests": {
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"{{name()}}.>"}, []string{"$SYS.*.*.*"})}, config: scopesPublisher,
-			check: "scope", result: "warning", detail: "includes $SYS.REQ.USER.AUTH: subscribe $SYS.*.*.*", hint: "--deny-pubsub '$SYS.REQ.USER.AUTH'",
+			check: "scope", severity: "warning", detail: "includes $SYS.REQ.USER.AUTH: subscribe $SYS.*.*.*", hint: "--deny-pubsub '$SYS.REQ.USER.AUTH'",
 		},
 		"a template that says nothing a server knows": {
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"{{teapot()}}.>"}, []string{"b"})}, config: scopesPublisher,
-			check: "user jwt", result: "error", detail: `unknown function "teapot()"`, hint: "correct the template",
+			check: "user jwt", severity: "error", detail: `unknown function "teapot()"`, hint: "correct the template",
 		},
 	}
 }
@@ -600,15 +601,15 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 // found reports whether c has the finding that f expects.
 func (f *operatorFault) found(c *checked) bool {
 	return slices.ContainsFunc(c.Findings, func(x finding.Finding) bool {
-		return x.Check == f.check && x.Result == f.result && strings.Contains(x.Detail, f.detail) && strings.Contains(x.Hint, f.hint)
+		return x.Check == f.check && x.Severity == f.severity && strings.Contains(x.Detail, f.detail) && strings.Contains(x.Hint, f.hint)
 	})
 }
 
 func (c checked) String() string {
 	var b strings.Builder
 	for _, f := range c.Findings {
-		if f.Result != "ok" {
-			fmt.Fprintf(&b, "%s %s %s: %s\n\thint: %s\n", f.Result, f.Check, f.Where, f.Detail, f.Hint)
+		if f.Severity != finding.OK {
+			fmt.Fprintf(&b, "%s %s %s: %s\n\thint: %s\n", f.Severity, f.Check, f.Where, f.Detail, f.Hint)
 		}
 	}
 	return b.String()
@@ -627,7 +628,7 @@ func (c checked) never(t *testing.T, text string) {
 func (c checked) hinted(t *testing.T) {
 	t.Helper()
 	for _, f := range c.Findings {
-		if f.Result != "ok" && f.Hint == "" {
+		if f.Severity != finding.OK && f.Hint == "" {
 			t.Errorf("no way out is named for %+v", f)
 		}
 	}
@@ -657,8 +658,8 @@ func TestCheckOperatorOffline(t *testing.T) {
 				f.mess(t, o, values)
 			}
 			c := checkOffline(t, operatorConfigFor(t, o, values))
-			if !f.found(&c) || (f.result == "error") && c.code != cmdutil.ExitConfig {
-				t.Errorf("exit code %d, or no %s of %s with %q and the hint %q:\n%s", c.code, f.result, f.check, f.detail, f.hint, c)
+			if !f.found(&c) || (f.severity == "error") && c.code != cmdutil.ExitConfig {
+				t.Errorf("exit code %d, or no %s of %s with %q and the hint %q:\n%s", c.code, f.severity, f.check, f.detail, f.hint, c)
 			}
 			c.hinted(t)
 			c.never(t, f.never)

@@ -23,7 +23,7 @@ func TestCheckRetiredIssuer(t *testing.T) {
 	callouttest.Must(t, os.WriteFile(filepath.Join(dir, keyring.StateFile), []byte(state), 0o600))
 	c := checkLive(t, apptest.ConfigFor(t, srv, dir, nil))
 	want := operatorFault{
-		check: "issuer", result: "error", detail: stolen.Issuer + ", which is retired",
+		check: "issuer", severity: "error", detail: stolen.Issuer + ", which is retired",
 		hint: "was retired on 2026-01-02; set auth_callout.issuer to " + fresh.Issuer + " and restart the server",
 	}
 	if c.code != cmdutil.ExitConfig || !want.found(&c) {

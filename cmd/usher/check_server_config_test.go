@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"usher/app/checkup/finding"
 	"usher/app/setup"
 	"usher/callout/callouttest"
 	"usher/cmd/usher/cmdutil"
@@ -23,44 +24,45 @@ func TestCheckServerConfig(t *testing.T) {
 		old, replacement string
 		args             []string
 		code             int
-		result, detail   string
+		severity         finding.Severity
+		detail           string
 	}{
-		"as usher init makes it": {code: cmdutil.ExitOK, result: "ok", detail: "asks usher about every client except usher, usher-system"},
-		"no auth_callout":        {old: "auth_callout {", replacement: "auth_callout_was {", code: cmdutil.ExitConfig, result: "error", detail: "unknown field"},
+		"as usher init makes it": {code: cmdutil.ExitOK, severity: "ok", detail: "asks usher about every client except usher, usher-system"},
+		"no auth_callout":        {old: "auth_callout {", replacement: "auth_callout_was {", code: cmdutil.ExitConfig, severity: "error", detail: "unknown field"},
 		"a user of auth_users": {
-			old: "HEALTH {}", replacement: "HEALTH { users: [ { user: backup, password: x } ] }", code: cmdutil.ExitOK, result: "ok", detail: "asks usher",
+			old: "HEALTH {}", replacement: "HEALTH { users: [ { user: backup, password: x } ] }", code: cmdutil.ExitOK, severity: "ok", detail: "asks usher",
 		},
 		"one that is not asked about": {
 			old: "auth_users: [ usher, usher-system ]", replacement: "auth_users: [ usher, usher-system, guest ]",
-			code: cmdutil.ExitOK, result: "warning", detail: "the server accepts 1 user of the file without asking usher: guest in HEALTH (one of auth_users)",
+			code: cmdutil.ExitOK, severity: "warning", detail: "the server accepts 1 user of the file without asking usher: guest in HEALTH (one of auth_users)",
 		},
 		"an account that is not delegated": {
 			old: "auth_users:", replacement: "allowed_accounts: [ APP ]\n    auth_users:",
-			code: cmdutil.ExitOK, result: "warning", detail: "guest in HEALTH (its account is not in allowed_accounts)",
+			code: cmdutil.ExitOK, severity: "warning", detail: "guest in HEALTH (its account is not in allowed_accounts)",
 		},
 		"a no_auth_user past usher": {
 			old: "system_account:", replacement: "no_auth_user: usher\nsystem_account:",
-			code: cmdutil.ExitConfig, result: "error", detail: "no_auth_user is usher of AUTH",
+			code: cmdutil.ExitConfig, severity: "error", detail: "no_auth_user is usher of AUTH",
 		},
 		"an account is missing": {
-			old: "  HEALTH {", replacement: "  SICK {", code: cmdutil.ExitConfig, result: "error", detail: "has no account HEALTH: the server refuses clients that use it (accounts.healthcheck)",
+			old: "  HEALTH {", replacement: "  SICK {", code: cmdutil.ExitConfig, severity: "error", detail: "has no account HEALTH: the server refuses clients that use it (accounts.healthcheck)",
 		},
 		"another callout account": {
-			old: "account: AUTH", replacement: "account: APP", code: cmdutil.ExitConfig, result: "error", detail: "auth_callout.account is APP, but accounts.callout is AUTH",
+			old: "account: AUTH", replacement: "account: APP", code: cmdutil.ExitConfig, severity: "error", detail: "auth_callout.account is APP, but accounts.callout is AUTH",
 		},
 		"another issuer": {
-			old: "issuer: ", replacement: "issuer: " + other.Issuer + " # ", code: cmdutil.ExitConfig, result: "error", detail: "auth_callout.issuer is " + other.Issuer,
+			old: "issuer: ", replacement: "issuer: " + other.Issuer + " # ", code: cmdutil.ExitConfig, severity: "error", detail: "auth_callout.issuer is " + other.Issuer,
 		},
 		"another xkey": {
-			old: "xkey: ", replacement: "xkey: " + other.XKey + " # ", code: cmdutil.ExitConfig, result: "error", detail: "auth_callout.xkey is " + other.XKey,
+			old: "xkey: ", replacement: "xkey: " + other.XKey + " # ", code: cmdutil.ExitConfig, severity: "error", detail: "auth_callout.xkey is " + other.XKey,
 		},
 		"a relative store_dir": {
-			old: "store_dir: ", replacement: "store_dir: jetstream } # ", code: cmdutil.ExitOK, result: "warning", detail: "store_dir jetstream is relative: nats-server resolves it from its working directory",
+			old: "store_dir: ", replacement: "store_dir: jetstream } # ", code: cmdutil.ExitOK, severity: "warning", detail: "store_dir jetstream is relative: nats-server resolves it from its working directory",
 		},
 		"a folder that was moved": {
-			old: "store_dir: ", replacement: "store_dir: /old/jetstream } # ", code: cmdutil.ExitOK, result: "warning", detail: "store_dir /old/jetstream does not exist, but ",
+			old: "store_dir: ", replacement: "store_dir: /old/jetstream } # ", code: cmdutil.ExitOK, severity: "warning", detail: "store_dir /old/jetstream does not exist, but ",
 		},
-		"no xkey": {old: "xkey: ", replacement: "# ", code: cmdutil.ExitConfig, result: "error", detail: "has no auth_callout.xkey"},
+		"no xkey": {old: "xkey: ", replacement: "# ", code: cmdutil.ExitConfig, severity: "error", detail: "has no auth_callout.xkey"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -77,7 +79,7 @@ func TestCheckServerConfig(t *testing.T) {
 			if err := json.Unmarshal([]byte(stdout), &found); err != nil {
 				t.Fatalf("%v\n%s%s", err, stdout, stderr)
 			}
-			found.says(t, c.code, "server config", c.result, c.detail)
+			found.says(t, c.code, "server config", c.severity, c.detail)
 		})
 	}
 }

@@ -155,7 +155,7 @@ func TestCheckAccountsOfServers(t *testing.T) {
 	c = checkLive(t, file)
 	c.says(t, cmdutil.ExitConfig, "accounts", "error", "missing on n1, n2: clients that use it cannot connect there (project shop)")
 	for _, f := range c.Findings {
-		if f.Result == "error" && f.Where != "SHOP" {
+		if f.Severity == finding.Error && f.Where != "SHOP" {
 			t.Errorf("%+v", f)
 		}
 	}
@@ -168,9 +168,10 @@ func TestCheckSystemUser(t *testing.T) {
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: mine, Sealed: true})
 	keyring := callouttest.KeyringDir(t, true, mine)
 	for name, c := range map[string]struct {
-		config         map[string]string
-		code           int
-		result, detail string
+		config   map[string]string
+		code     int
+		severity finding.Severity
+		detail   string
 	}{
 		"none":            {nil, cmdutil.ExitOK, "warning", "none is configured"},
 		"elsewhere":       {withSystemUser(map[string]string{"nats.system_password_file": "/nowhere/password"}), cmdutil.ExitOK, "warning", "cannot be checked from here"},
@@ -178,7 +179,7 @@ func TestCheckSystemUser(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			checkLive(t, apptest.ConfigFor(t, srv, keyring, c.config)).says(t, c.code, "system user", c.result, c.detail)
+			checkLive(t, apptest.ConfigFor(t, srv, keyring, c.config)).says(t, c.code, "system user", c.severity, c.detail)
 		})
 	}
 }
@@ -193,9 +194,10 @@ func TestCheckAnonymous(t *testing.T) {
 	mine := callouttest.NewKeys(t)
 	keyring := callouttest.KeyringDir(t, true, mine)
 	for name, c := range map[string]struct {
-		extra          string
-		code           int
-		result, detail string
+		extra    string
+		code     int
+		severity finding.Severity
+		detail   string
 	}{
 		"none":              {"", cmdutil.ExitOK, "ok", "the server asks usher about a client without a credential"},
 		"one of auth_users": {"no_auth_user: admin\n", cmdutil.ExitConfig, "error", `gets in as user "admin" of APP`},
@@ -203,7 +205,7 @@ func TestCheckAnonymous(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: mine, Sealed: true, Timeout: 3, Extra: c.extra})
-			checkLive(t, apptest.ConfigFor(t, srv, keyring, nil)).says(t, c.code, "no_auth_user", c.result, c.detail)
+			checkLive(t, apptest.ConfigFor(t, srv, keyring, nil)).says(t, c.code, "no_auth_user", c.severity, c.detail)
 		})
 	}
 }
@@ -213,9 +215,10 @@ func TestCheckAnonymous(t *testing.T) {
 func TestCheckNoAuthUser(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		allowed        string
-		code           int
-		result, detail string
+		allowed  string
+		code     int
+		severity finding.Severity
+		detail   string
 	}{
 		"all accounts":   {"", cmdutil.ExitOK, "ok", "the server asks usher about a client without a credential"},
 		"the other ones": {"allowed_accounts: [ APP ]", cmdutil.ExitConfig, "error", `gets in as user "guest" of HEALTH`},
@@ -227,7 +230,7 @@ func TestCheckNoAuthUser(t *testing.T) {
 			in.Edit(t, setup.FileServerConfig, "auth_callout {", "auth_callout {\n"+c.allowed)
 			in.Edit(t, setup.FileServerConfig, "system_account:", "no_auth_user: guest\nsystem_account:")
 			in.NatsServer(t)
-			checkLive(t, in.Config()).says(t, c.code, "no_auth_user", c.result, c.detail)
+			checkLive(t, in.Config()).says(t, c.code, "no_auth_user", c.severity, c.detail)
 		})
 	}
 }

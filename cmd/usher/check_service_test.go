@@ -35,7 +35,7 @@ func TestCheckService(t *testing.T) {
 	p.waitFor(t, "usher is running")
 	callouttest.Eventually(t, "both are counted", func() bool {
 		return slices.ContainsFunc(checkLive(t, in.Config()).Findings, func(f finding.Finding) bool {
-			return f.Check == "service" && f.Result == "ok" && strings.HasPrefix(f.Detail, "8 connections")
+			return f.Check == "service" && f.Severity == finding.OK && strings.HasPrefix(f.Detail, "8 connections")
 		})
 	})
 }
@@ -72,7 +72,7 @@ func TestCheckServiceWaits(t *testing.T) {
 	callouttest.Eventually(t, "it is counted", func() bool {
 		pings.Store(0)
 		return slices.ContainsFunc(checkLive(t, in.Config()).Findings, func(f finding.Finding) bool {
-			return f.Check == "service" && f.Result == "ok" && strings.HasPrefix(f.Detail, "1 connection of usher")
+			return f.Check == "service" && f.Severity == finding.OK && strings.HasPrefix(f.Detail, "1 connection of usher")
 		})
 	})
 }

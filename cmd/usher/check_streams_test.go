@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"usher/app/apptest"
+	"usher/app/checkup/finding"
 	"usher/callout/callouttest"
 	"usher/cmd/usher/cmdutil"
 )
@@ -28,15 +29,15 @@ func makeStreams(t *testing.T, nc *nats.Conn) {
 	}
 }
 
-// streamsSaid returns the findings about streams by stream.
-func streamsSaid(c checked) map[string]string {
-	said := map[string]string{}
+// streamSeverities returns the findings about streams by stream.
+func streamSeverities(c checked) map[string]finding.Severity {
+	severities := map[string]finding.Severity{}
 	for _, f := range c.Findings {
 		if f.Check == "streams" {
-			said[f.Where] = f.Result
+			severities[f.Where] = f.Severity
 		}
 	}
-	return said
+	return severities
 }
 
 // TestCheckStreams: check names the streams in which a header lets a publisher exceed its
@@ -52,8 +53,8 @@ func TestCheckStreams(t *testing.T) {
 		c := checkLive(t, file)
 		c.says(t, cmdutil.ExitOK, "streams", "warning", "can delete all messages of the stream (Nats-Rollup: all)")
 		c.says(t, cmdutil.ExitOK, "streams", "warning", "can publish to every subject of the stream (Nats-Schedule-Target)")
-		if said := streamsSaid(c); len(said) != 2 || said[app+"orders"] != "warning" || said[app+"prices"] != "warning" {
-			t.Errorf("%v", said)
+		if severities := streamSeverities(c); len(severities) != 2 || severities[app+"orders"] != "warning" || severities[app+"prices"] != "warning" {
+			t.Errorf("%v", severities)
 		}
 	}
 	t.Run("config mode", func(t *testing.T) {
@@ -67,8 +68,8 @@ func TestCheckStreams(t *testing.T) {
 		saysAll(t, file)
 		c := checkLive(t, apptest.ConfigFor(t, srv, keyring, nil))
 		c.says(t, cmdutil.ExitOK, "streams", "warning", "cannot ask the servers for the streams of projects")
-		if said := streamsSaid(c); said[none] != "warning" {
-			t.Errorf("%v", said)
+		if severities := streamSeverities(c); severities[none] != "warning" {
+			t.Errorf("%v", severities)
 		}
 	})
 	t.Run("operator mode", func(t *testing.T) {

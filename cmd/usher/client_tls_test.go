@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"usher/app/apptest"
+	"usher/app/checkup/finding"
 	"usher/app/setup"
 	"usher/callout/callouttest"
 	"usher/cmd/usher/cmdutil"
@@ -37,7 +38,7 @@ func TestTLSFirst(t *testing.T) {
 	in.serve(t)
 	callouttest.Eventually(t, "it has kept the snapshot", func() bool { return apptest.FileExists(in.Path(setup.FileSnapshot)) })
 	for _, f := range checkLive(t, in.Config()).Findings {
-		if f.Result != "ok" {
+		if f.Severity != finding.OK {
 			t.Errorf("%+v", f)
 		}
 	}

@@ -24,5 +24,5 @@ func answered(t *testing.T, args ...string) (code int, stdout, stderr string) {
 
 // missed reports whether a finding says that a part of the check timed out.
 func missed(f []finding.Finding, says func(string) bool) bool {
-	return slices.ContainsFunc(f, func(x finding.Finding) bool { return x.Result == "error" && says(x.Detail) })
+	return slices.ContainsFunc(f, func(x finding.Finding) bool { return x.Severity == finding.Error && says(x.Detail) })
 }

@@ -29,7 +29,7 @@ func TestCheckOperatorDiffers(t *testing.T) {
 	all = append(all, all[0], jwtVersion{who: "the resolver", text: all[0].text, claims: all[0].claims})
 	check := &Checker{List: &f, Cfg: &config.Config{}}
 	check.compareVersions(&accountCheck{name: "APP", public: o.Accounts["APP"]}, all, nil, false)
-	if len(f) != 1 || f[0].Check != "resolver" || f[0].Result != "error" || !strings.HasPrefix(f[0].Detail, "servers differ: the JWT of APP of ") || !strings.Contains(f[0].Hint, "usher nkey push APP") ||
+	if len(f) != 1 || f[0].Check != "resolver" || f[0].Severity != finding.Error || !strings.HasPrefix(f[0].Detail, "servers differ: the JWT of APP of ") || !strings.Contains(f[0].Hint, "usher nkey push APP") ||
 		strings.Count(f[0].Detail, "the JWT of APP") != 2 || !strings.Contains(f[0].Detail, "("+all[0].who+", the resolver)") {
 		t.Errorf("%+v", f)
 	}

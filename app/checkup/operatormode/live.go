@@ -166,7 +166,7 @@ func (o *Checker) compareVersions(a *accountCheck, all []jwtVersion, servers []o
 	if a.disk != nil {
 		o.againstDisk(a, all, push)
 	}
-	behind := slices.ContainsFunc((*o.List)[before:], func(f finding.Finding) bool { return f.Result == "error" })
+	behind := slices.ContainsFunc((*o.List)[before:], func(f finding.Finding) bool { return f.Severity == finding.Error })
 	var texts []string
 	for _, v := range all {
 		if !slices.Contains(texts, v.text) {

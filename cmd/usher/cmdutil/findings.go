@@ -50,7 +50,7 @@ func printFindingsText(c *cli.Context, f finding.List) error {
 		if x.Path != "" {
 			where += ": " + x.Path
 		}
-		line := fmt.Sprintf("%-7s %s%s: %s\n", x.Result, x.Check, where, x.Detail)
+		line := fmt.Sprintf("%-7s %s%s: %s\n", x.Severity, x.Check, where, x.Detail)
 		if x.Hint != "" {
 			line += "        hint: " + x.Hint + "\n"
 		}

@@ -28,15 +28,15 @@ import (
 )
 
 // holds reports a finding that is not there, and any that names no way out.
-func holds(t *testing.T, f finding.List, kind fault.Kind, check, result, detail string) {
+func holds(t *testing.T, f finding.List, kind fault.Kind, check string, severity finding.Severity, detail string) {
 	t.Helper()
 	if !slices.ContainsFunc(f, func(x finding.Finding) bool {
-		return x.Check == check && x.Result == result && strings.Contains(x.Detail, detail) && x.Kind == kind
+		return x.Check == check && x.Severity == severity && strings.Contains(x.Detail, detail) && x.Kind == kind
 	}) {
-		t.Errorf("no %s of %s with %q (kind %d):\n%+v", result, check, detail, kind, f)
+		t.Errorf("no %s of %s with %q (kind %d):\n%+v", severity, check, detail, kind, f)
 	}
 	for _, x := range f {
-		if x.Result != "ok" && x.Hint == "" {
+		if x.Severity != finding.OK && x.Hint == "" {
 			t.Errorf("no way out is named for %+v", x)
 		}
 	}
@@ -94,7 +94,7 @@ func (s *bucketSite) check(t *testing.T) (finding.List, *snapshot.Snapshot) {
 	var snapshot *snapshot.Snapshot
 	for range apptest.Attempts {
 		f = nil
-		if snapshot, _ = checkBucket(t.Context(), &f, s.Config(), s.cfg(t), false); !missed(f, apptest.Unanswered) {
+		if snapshot, _ = checkKVDirectory(t.Context(), &f, s.Config(), s.cfg(t), false); !missed(f, apptest.Unanswered) {
 			break
 		}
 		t.Logf("again, since something came late: %+v", f)
@@ -119,7 +119,7 @@ func TestCheckBucket(t *testing.T) {
 		f, snapshot = s.check(t)
 		holds(t, f, fault.None, "snapshot", "ok", "s old, at revision")
 		for _, x := range f {
-			if x.Result != "ok" {
+			if x.Severity != finding.OK {
 				t.Errorf("%+v", x)
 			}
 		}
@@ -292,7 +292,7 @@ func TestCheckSnapshot(t *testing.T) {
 	f, _ = s.check(t)
 	holds(t, f, fault.None, "snapshot", "warning", "no snapshot is kept on disk")
 	f = nil
-	_, _ = checkBucket(t.Context(), &f, s.Config(), s.cfg(t), true)
+	_, _ = checkKVDirectory(t.Context(), &f, s.Config(), s.cfg(t), true)
 	holds(t, f, fault.None, "directory", "warning", "not checked")
 }
 
