@@ -10,9 +10,9 @@ import (
 	"usher/callout/callouttest"
 )
 
-// Foreign makes a file one that others could have put there: it belongs to another
-// user, in a folder that everybody can write, or, since only root can give files
-// away, everybody can write it.
+// Foreign changes a file so that another user could have created it: as root, it changes the
+// owner and makes the folder sticky and world-writable; otherwise it only makes the folder
+// world-writable. back undoes it.
 func Foreign(tb testing.TB, path string) (back func()) {
 	tb.Helper()
 	info, err := os.Stat(path)

@@ -59,7 +59,7 @@ func newBucketSite(t *testing.T, operator bool, edits ...string) *bucketSite {
 	s.NatsServer(t)
 	opts, err := natsconn.ServiceOptions(s.cfg(t))
 	callouttest.Must(t, err)
-	s.conn = apptest.Connected(t, s.Url, opts...)
+	s.conn = apptest.Connected(t, s.URL, opts...)
 	return s
 }
 

@@ -22,13 +22,15 @@ type Identity struct {
 	Token string `json:"token"`
 }
 
-// Directory is the directory of "usher dev", with the tokens that no real directory keeps.
+// Directory is the content of demo.json: the identities of the demo with their tokens, which
+// a real directory does not have.
 type Directory struct {
 	Identities []Identity `json:"identities"`
-	Refused    Identity   `json:"refused"`
-	Operator   bool       `json:"operator,omitempty"` // the directory is one of operator mode
+	Refused    Identity   `json:"refused"`            // its key has expired
+	Operator   bool       `json:"operator,omitempty"` // the files are for operator mode
 }
 
+// The users of the demo, by their role.
 const (
 	Ingest       = "habitat"
 	Publisher    = "webshop"
@@ -42,6 +44,7 @@ const (
 	demoSubscription = "invoices"
 )
 
+// newDemo returns the identities of the demo with new tokens.
 func newDemo(random io.Reader) (Directory, error) {
 	d := Directory{Identities: []Identity{
 		{Name: Ingest, Role: "ingest"},
@@ -63,7 +66,7 @@ func newDemo(random io.Reader) (Directory, error) {
 	return d, errors.Join(errs...)
 }
 
-// directory returns what the directory is seeded with.
+// directory returns the YAML of the directory that seed imports.
 func (d *Directory) directory() []byte {
 	digest := func(i int) directory.Digest { return directory.DigestOf(d.Identities[i].Token) }
 	return fmt.Appendf(nil, `users:
@@ -87,7 +90,7 @@ func (d *Directory) directory() []byte {
   - name: `+Expired+`
     keys:
       - digest: %s
-        expires: 2024-12-31T00:00:00Z   # so this one is refused
+        expires: 2024-12-31T00:00:00Z   # so usher denies it
 projects:
   - name: `+demoProject+`
     account: `+setup.AccountApp+`
@@ -104,6 +107,7 @@ projects:
 `, digest(0), digest(1), digest(2), digest(3), digest(4), directory.DigestOf(d.Refused.Token))
 }
 
+// Load reads demo.json. It fails if another user can write the file.
 func (d *Directory) Load(path string) error {
 	b, _, err := ownedfile.Read(path, ownedfile.Rule{})
 	if err != nil {
@@ -118,9 +122,10 @@ func (d *Directory) Load(path string) error {
 	return nil
 }
 
-// DirTokens holds one file with the token of each demo identity.
+// DirTokens is the folder with a token file for each demo identity.
 const DirTokens = "tokens"
 
+// save writes the token files and then demo.json.
 func (d *Directory) save(dir string) error {
 	for _, i := range append([]Identity{d.Refused}, d.Identities...) {
 		if err := secretfile.Write(filepath.Join(dir, DirTokens, i.Name), []byte(i.Token+"\n")); err != nil {
@@ -134,6 +139,7 @@ func (d *Directory) save(dir string) error {
 	return secretfile.Write(filepath.Join(dir, FileDemo), append(b, '\n'))
 }
 
+// token returns the token of an identity.
 func (d *Directory) token(name string) string {
 	for _, i := range d.Identities {
 		if i.Name == name {

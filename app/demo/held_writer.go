@@ -5,11 +5,11 @@ import (
 	"sync"
 )
 
-// maxHeld is how much a heldWriter keeps back: something is amiss where more is said.
+// maxHeld limits what a heldWriter buffers. More output means a fault that the user must see.
 const maxHeld = 64 << 10
 
-// heldWriter keeps back what is written until it is released, so that what a user
-// reads first comes first.
+// heldWriter buffers output until it is released, so that the instructions for the user come
+// before the log.
 type heldWriter struct {
 	mu       sync.Mutex
 	w        io.Writer
@@ -26,19 +26,20 @@ func (h *heldWriter) Write(p []byte) (int, error) {
 	}
 	h.held = append(h.held, p...)
 	if len(h.held) > maxHeld {
-		return len(p), h.pass()
+		return len(p), h.flush()
 	}
 	return len(p), nil
 }
 
-// release writes what was kept back, and keeps back no more.
+// release writes the buffer, and buffers no more.
 func (h *heldWriter) release() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.pass()
+	return h.flush()
 }
 
-func (h *heldWriter) pass() error {
+// flush writes the buffer. The caller holds the mutex.
+func (h *heldWriter) flush() error {
 	held := h.held
 	h.held, h.released = nil, true
 	if len(held) == 0 {

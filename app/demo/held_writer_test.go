@@ -7,7 +7,7 @@ import (
 	"usher/callout/callouttest"
 )
 
-// TestHeldWriter: what is too much is not kept back.
+// TestHeldWriter: the writer buffers up to maxHeld, then writes everything.
 func TestHeldWriter(t *testing.T) {
 	var out callouttest.Buffer
 	h := &heldWriter{w: &out}
@@ -17,7 +17,7 @@ func TestHeldWriter(t *testing.T) {
 		callouttest.Must(t, err)
 	}
 	if out.String() != "" {
-		t.Error("it was not kept back")
+		t.Error("the output was not buffered")
 	}
 	for range 2 {
 		_, err := h.Write([]byte(line))

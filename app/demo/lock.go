@@ -13,31 +13,31 @@ import (
 	"usher/internal/secretfile"
 )
 
-// fileDevAddr holds HOST:PORT of the nats-server that runs in a dev directory.
+// fileDevAddr is the file with the HOST:PORT of the nats-server that runs in a dev directory.
 const fileDevAddr = "run/dev.addr"
 
-// devAnswers is how long whoever listens at that address may take to be found.
+// devAnswers limits the attempt to connect to that address.
 const devAnswers = time.Second
 
+// AddrFile returns the path of that file in a dev directory.
 func AddrFile(dir string) string { return filepath.Join(dir, filepath.FromSlash(fileDevAddr)) }
 
-// CheckUnused fails if another "usher dev" runs in dir: two of them would write to one
-// JetStream store. An address that nobody listens at was left behind by one that
-// was killed.
+// CheckUnused fails if another "usher dev" runs in dir: two would write to one JetStream
+// store. An address at which no process listens is from one that was killed.
 func CheckUnused(ctx context.Context, dir string) error {
 	f, err := os.Open(AddrFile(dir))
 	if err != nil {
-		return nil // not there; if it cannot be read, it cannot be written either, and that is said
+		return nil // there is none; or claim reports why it cannot be written
 	}
 	defer f.Close() //nolint:errcheck // read only
 	addr, err := secretfile.ReadLine(f, AddrFile(dir))
 	if err != nil {
-		return nil // no address: nobody to find
+		return nil // no address
 	}
 	dialer := net.Dialer{Timeout: devAnswers}
 	c, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return nil // nobody is there
+		return nil // no process listens
 	}
 	_ = c.Close() // nothing was sent
 	return &fault.Error{
@@ -46,12 +46,14 @@ func CheckUnused(ctx context.Context, dir string) error {
 	}
 }
 
-// claim says that a server runs in dir. The caller takes it back with release.
+// claim writes the address of the server that runs in dir. The caller removes it with
+// release.
 func claim(dir, url string) error {
 	_, addr, _ := strings.Cut(url, "://")
 	return secretfile.Write(AddrFile(dir), []byte(addr+"\n"))
 }
 
+// release removes the address of a server that has stopped.
 func release(dir string) {
-	_ = os.Remove(AddrFile(dir)) // not being there is what we want
+	_ = os.Remove(AddrFile(dir)) // it may be gone already
 }

@@ -26,9 +26,9 @@ type Options struct {
 	Operator bool   // operator mode
 }
 
-// Prepare makes the files of a dev directory, or takes those that are there.
-// demo.json comes first and usher.yaml last, so that a start that was killed in
-// between can be told from a directory that somebody else made, and goes on.
+// Prepare creates the files of a dev directory, or uses those that exist. It writes demo.json
+// first and usher.yaml last: after an interrupted start, the next one sees that the folder is
+// its own, and completes it.
 func Prepare(dir string, o Options) (*Run, error) {
 	for _, address := range []*string{&o.Listen, &o.API} {
 		fixed, err := fixPort(*address)
@@ -37,7 +37,7 @@ func Prepare(dir string, o Options) (*Run, error) {
 		}
 		*address = fixed
 	}
-	// Whatever is made there goes through no link that somebody has planted.
+	// Another user must not have placed a symbolic link through which files are written.
 	for _, name := range []string{".", setup.DirKeys, DirTokens, filepath.Dir(filepath.FromSlash(fileDevAddr)), setup.DirJetStream} {
 		if err := ownedfile.CheckOwnFolder(dir, name); err != nil {
 			return nil, fault.InConfig(err)
@@ -53,16 +53,16 @@ func Prepare(dir string, o Options) (*Run, error) {
 	case d.Directory.Operator != o.Operator:
 		return nil, otherMode(dir, o.Operator)
 	}
-	if there(filepath.Join(dir, setup.FileConfig)) {
+	if exists(filepath.Join(dir, setup.FileConfig)) {
 		return d, d.relocate()
 	}
-	if there(filepath.Join(dir, setup.DirJetStream)) { // it ran: somebody took usher.yaml away, and setup says what is in the way
+	if exists(filepath.Join(dir, setup.DirJetStream)) { // usher.yaml was removed from a complete folder: setup reports the files that exist
 		return d, d.make()
 	}
 	for _, name := range setup.Names(o.Operator, true) {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("take away what an interrupted start left: %w", err)
+			return nil, fmt.Errorf("remove the files of an interrupted start: %w", err)
 		}
 	}
 	return d, d.make()
@@ -72,23 +72,23 @@ func Prepare(dir string, o Options) (*Run, error) {
 func (d *Run) relocate() error {
 	var err error
 	d.moved, err = setup.Relocate(d.Dir)
-	// A file that is missing, or that the user has rewritten, is left to nats-server.
+	// nats-server reports a file that is missing or that the user has rewritten.
 	if err == nil || errors.Is(err, setup.ErrNoPaths) || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return fault.InConfig(err)
 }
 
-// otherMode says that a dev directory was made with, or without, --operator.
+// otherMode is the error for a dev directory of the other mode.
 func otherMode(dir string, operator bool) error {
-	e := &fault.Error{Kind: fault.Config, Err: fmt.Errorf("%s was made with usher dev --operator", dir), Hint: "give --operator, or another --dir"}
+	e := &fault.Error{Kind: fault.Config, Err: fmt.Errorf("%s was created with usher dev --operator", dir), Hint: "give --operator, or another --dir"}
 	if operator {
-		e.Err, e.Hint = fmt.Errorf("%s was made without --operator", dir), "leave --operator out, or give another --dir"
+		e.Err, e.Hint = fmt.Errorf("%s was created without --operator", dir), "omit --operator, or give another --dir"
 	}
 	return e
 }
 
-// begin makes everything, unless the directory is that of an installation.
+// begin creates everything, unless the folder has files of an installation.
 func (d *Run) begin(operator bool) error {
 	var err error
 	if d.Directory, err = newDemo(rand.Reader); err != nil {
@@ -96,8 +96,8 @@ func (d *Run) begin(operator bool) error {
 	}
 	d.Directory.Operator = operator
 	for _, name := range setup.Names(operator, true) {
-		if there(filepath.Join(d.Dir, filepath.FromSlash(name))) {
-			return d.make() // which refuses, before anything is written
+		if exists(filepath.Join(d.Dir, filepath.FromSlash(name))) {
+			return d.make() // fails before it writes anything
 		}
 	}
 	if err := d.Directory.save(d.Dir); err != nil {
@@ -106,7 +106,7 @@ func (d *Run) begin(operator bool) error {
 	return d.make()
 }
 
-// make makes the files of an installation around the demo.
+// make creates the files of an installation for the demo.
 func (d *Run) make() error {
 	const anyPort = "127.0.0.1:0"
 	api := d.override.API
@@ -118,7 +118,7 @@ func (d *Run) make() error {
 	}
 	values := map[string]string{"http.listen": cmp.Or(d.override.HTTP, anyPort), "api.listen": api}
 	if d.Directory.Operator {
-		values["operator.create_accounts"] = "true" // all keys are in this directory, and so is every account
+		values["operator.create_accounts"] = "true" // all keys are in this folder
 	}
 	_, err := setup.Write(setup.Options{
 		Dir: d.Dir, Operator: d.Directory.Operator, KV: true, Listen: cmp.Or(d.override.Listen, setup.DefaultListen),
@@ -132,12 +132,13 @@ func (d *Run) make() error {
 	return nil
 }
 
-func there(path string) bool {
+// exists reports whether a file or folder exists.
+func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
 }
 
-// fixPort replaces port 0 by one that is free, so that the files can name it.
+// fixPort replaces port 0 with a free port, so that the files can contain it.
 func fixPort(listen string) (string, error) {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil || port != "0" {

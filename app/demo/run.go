@@ -16,7 +16,7 @@ import (
 	"usher/internal/fault"
 )
 
-// FileDemo keeps the tokens of the demo identities in a dev directory.
+// FileDemo is the file with the demo identities and their tokens.
 const FileDemo = "demo.json"
 
 // Run is one run of "usher dev".
@@ -25,9 +25,11 @@ type Run struct {
 	override  Options // addresses that differ from those in the files
 	Directory Directory
 	moved     []setup.Relocation
-	log       *heldWriter // what usher says of itself comes behind what to do
-	Note      func(w io.Writer, text string)
-	// announce tells the user what to do, once everything runs.
+	log       *heldWriter // the log of usher, which comes after the announcement
+	// Note writes a remark for the user. It must be set before Run.
+	Note func(w io.Writer, text string)
+	// Announce tells the user what to do, once everything runs. url is that of nats-server,
+	// api that of the management API. It must be set before Run.
 	Announce func(url, api string) error
 }
 
@@ -41,7 +43,7 @@ func (d *Run) Run(ctx context.Context, stderr io.Writer) error {
 	if err != nil {
 		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "--listen HOST:PORT takes another address, --listen 127.0.0.1:0 a free port"}
 	}
-	defer release(d.Dir) // deferred calls run backwards: once the server has stopped
+	defer release(d.Dir) // runs after nats.Stop
 	defer nats.Stop()
 	if err := claim(d.Dir, nats.URL()); err != nil {
 		return err
@@ -51,7 +53,7 @@ func (d *Run) Run(ctx context.Context, stderr io.Writer) error {
 		return fault.InConfig(err)
 	}
 	d.log = &heldWriter{w: stderr}
-	defer d.log.release() //nolint:errcheck // there is nobody else to tell
+	defer d.log.release() //nolint:errcheck // standard error itself fails
 	for _, r := range d.moved {
 		d.Note(d.log, "the folder was moved: nats-server.conf has "+r.To+" instead of "+r.From+" now")
 	}
@@ -68,7 +70,7 @@ func (d *Run) Run(ctx context.Context, stderr io.Writer) error {
 	return d.serve(ctx, in, nats.URL())
 }
 
-// serve runs usher, and announces it once the demo's stream is there.
+// serve runs usher, and announces it once the demo's stream exists.
 func (d *Run) serve(outer context.Context, in *server.Server, url string) error {
 	ctx, stop := context.WithCancelCause(outer)
 	defer stop(nil)
@@ -91,7 +93,7 @@ func (d *Run) serve(outer context.Context, in *server.Server, url string) error 
 	return err
 }
 
-// prepare fills the directory and makes the stream of the demo, then announces both.
+// prepare fills the directory and creates the stream of the demo, then announces both.
 func (d *Run) prepare(ctx context.Context, url string, in *server.Server) error {
 	if bucket := in.Bucket(); bucket != nil {
 		if err := d.Directory.seed(ctx, bucket); err != nil {
@@ -100,7 +102,7 @@ func (d *Run) prepare(ctx context.Context, url string, in *server.Server) error 
 	}
 	err := d.Directory.provision(ctx, url, in.Ready)
 	if errors.Is(err, errDemoDenied) {
-		// The directory is the user's to edit; the other identities go on working.
+		// The user may have edited the directory. The other identities still work.
 		d.Note(d.log, "the demo's stream was not set up: "+err.Error())
 	} else if err != nil {
 		return err

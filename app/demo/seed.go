@@ -13,11 +13,11 @@ import (
 	"usher/directory/snapshot"
 )
 
-// errFilled: the directory has something in it.
+// errFilled: the directory is not empty.
 var errFilled = errors.New("the directory is not empty")
 
-// seed puts the demo's directory into an empty bucket. One that has something in
-// it is the user's.
+// seed writes the demo's directory to an empty bucket. It does not change a bucket with
+// entries: the user may have edited them.
 func (d *Directory) seed(ctx context.Context, s *kv.Store) error {
 	ctx, cancel := context.WithTimeout(ctx, provisionWithin)
 	defer cancel()
@@ -44,10 +44,10 @@ func (d *Directory) seed(ctx context.Context, s *kv.Store) error {
 	return err
 }
 
-// defaultKeyID is the id of each key.
+// defaultKeyID is the ID of each key.
 const defaultKeyID = "default"
 
-// entries returns the demo's directory, made at now.
+// entries returns the entries of the demo's directory, created at now.
 func (d *Directory) entries(now time.Time) ([]directory.Entry, error) {
 	records, _, err := file.Parse(FileDemo, d.directory())
 	if err != nil {

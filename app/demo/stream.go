@@ -11,17 +11,16 @@ import (
 )
 
 const (
-	provisionWithin = 15 * time.Second // how long usher and JetStream may take to be there
+	provisionWithin = 15 * time.Second // how long usher and JetStream may take to start
 	provisionRetry  = 50 * time.Millisecond
 )
 
-// errDemoDenied: the directory was changed, and the demo's service_admin is none
-// any more.
+// errDemoDenied: the user has removed the service_admin of the demo from the directory.
 var errDemoDenied = errors.New("the directory no longer lets " + ServiceAdmin)
 
-// provision makes the demo's stream and consumer the way a service_admin would:
-// as a client that usher let in. The error is errDemoDenied if usher did not, or
-// the server refused what it asked for; ready tells when that counts.
+// provision creates the demo's stream and consumer as a client with the role service_admin.
+// It returns errDemoDenied if usher denies this client or the server denies its requests,
+// after ready has returned nil.
 func (d *Directory) provision(ctx context.Context, url string, ready func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, provisionWithin)
 	defer cancel()
@@ -30,7 +29,7 @@ func (d *Directory) provision(ctx context.Context, url string, ready func() erro
 	nc, err := ConnectWhenReady(ctx, url, ready, nats.Token(d.token(ServiceAdmin)), nats.Name("usher-dev"),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			if errors.Is(err, nats.ErrPermissionViolation) {
-				refuse(fmt.Errorf("%w make it", errDemoDenied)) // no answer will come
+				refuse(fmt.Errorf("%w create it", errDemoDenied)) // no response will come
 			}
 		}))
 	if err != nil {
@@ -46,6 +45,7 @@ func (d *Directory) provision(ctx context.Context, url string, ready func() erro
 	return nil
 }
 
+// MakeStream creates the stream and the consumer of the demo, or updates them.
 func MakeStream(ctx context.Context, nc *nats.Conn) error {
 	js, err := jetstream.New(nc)
 	if err != nil {
@@ -55,19 +55,19 @@ func MakeStream(ctx context.Context, nc *nats.Conn) error {
 		Name: demoProject, Subjects: []string{demoProject + ".>"},
 	})
 	if err != nil {
-		return fmt.Errorf("make stream: %w", err)
+		return fmt.Errorf("create stream: %w", err)
 	}
 	_, err = stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
 		Durable: demoSubscription, FilterSubject: demoProject + "." + demoTopic, AckPolicy: jetstream.AckExplicitPolicy,
 	})
 	if err != nil {
-		return fmt.Errorf("make consumer: %w", err)
+		return fmt.Errorf("create consumer: %w", err)
 	}
 	return nil
 }
 
-// ConnectWhenReady connects once usher can be asked, trying again while its own
-// connections come up. A denial by an usher that is there is final.
+// ConnectWhenReady connects once ready returns nil, and retries until ctx ends. A denial is
+// final: it returns errDemoDenied.
 func ConnectWhenReady(ctx context.Context, url string, ready func() error, opts ...nats.Option) (*nats.Conn, error) {
 	for {
 		err := ready()

@@ -30,7 +30,7 @@ func TestReadSecret(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"\n ": "the file has no text in it", "a\nb\n": "the file holds more than one line",
+		"\n ": "the file is empty", "a\nb\n": "the file has more than one line",
 		strings.Repeat("a", secretfile.MaxSize+1): "the file is too large",
 	} {
 		path := filepath.Join(dir, "secret")

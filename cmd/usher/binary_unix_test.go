@@ -67,7 +67,7 @@ func stockServer(t *testing.T, program, natsServer string, mode ...string) {
 	in := newInstallation(t)
 	callouttest.Must(t, os.RemoveAll(in.Dir))
 	args := append([]string{"init"}, mode...)
-	code, _, stderr := output(t, program, append(args, "--listen", strings.TrimPrefix(in.Url, "nats://"), "--http", strings.TrimPrefix(in.Web, "http://"), in.Dir)...)
+	code, _, stderr := output(t, program, append(args, "--listen", strings.TrimPrefix(in.URL, "nats://"), "--http", strings.TrimPrefix(in.Web, "http://"), in.Dir)...)
 	if code != cmdutil.ExitOK {
 		t.Fatalf("init: %d\n%s", code, stderr)
 	}
@@ -108,7 +108,7 @@ users:
 	var nc *nats.Conn
 	callouttest.Eventually(t, "alice gets in", func() bool {
 		var err error
-		nc, err = nats.Connect(in.Url, nats.Token(strings.TrimSpace(key)))
+		nc, err = nats.Connect(in.URL, nats.Token(strings.TrimSpace(key)))
 		return err == nil
 	})
 	defer nc.Close()

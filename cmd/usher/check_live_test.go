@@ -184,7 +184,7 @@ func TestCheckNotAnAuthUser(t *testing.T) {
 func TestCheckOpenServer(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
-	in.Write(t, setup.FileServerConfig, "listen: "+strings.TrimPrefix(in.Url, "nats://")+"\n")
+	in.Write(t, setup.FileServerConfig, "listen: "+strings.TrimPrefix(in.URL, "nats://")+"\n")
 	in.Edit(t, setup.FileConfig, "callout: AUTH", "callout: $G")
 	in.NatsServer(t)
 	checkLive(t, in.Config()).says(t, cmdutil.ExitConfig, "callout", "error", "got in")
@@ -215,7 +215,7 @@ func TestCheckBesideUsher(t *testing.T) {
 		t.Errorf("alice was refused afterwards: exit code %d", code)
 	}
 	code, stdout, _ := answered(t, "check", "-c", in.Config())
-	if code != cmdutil.ExitOK || !strings.Contains(stdout, "ok      connect "+in.Url+": as service user, to server usher-nats") {
+	if code != cmdutil.ExitOK || !strings.Contains(stdout, "ok      connect "+in.URL+": as service user, to server usher-nats") {
 		t.Errorf("exit code %d\n%s", code, stdout)
 	}
 }

@@ -46,7 +46,7 @@ func TestCheckServiceHint(t *testing.T) {
 	in := newInstallation(t)
 	in.NatsServer(t)
 	code, stdout, _ := answered(t, "check", "-c", in.Config())
-	if want := "warning service " + in.Url + ": no usher answers\n        hint: usher serve -c " + in.Config() + "\n"; code != cmdutil.ExitOK || !strings.Contains(stdout, want) {
+	if want := "warning service " + in.URL + ": no usher answers\n        hint: usher serve -c " + in.Config() + "\n"; code != cmdutil.ExitOK || !strings.Contains(stdout, want) {
 		t.Errorf("exit code %d\n%s", code, stdout)
 	}
 }
@@ -60,7 +60,7 @@ func TestCheckServiceWaits(t *testing.T) {
 	callouttest.Must(t, err)
 	opts, err := natsconn.ServiceOptions(cfg)
 	callouttest.Must(t, err)
-	nc := apptest.Connected(t, in.Url, opts...)
+	nc := apptest.Connected(t, in.URL, opts...)
 	var pings atomic.Int32
 	_, err = nc.Subscribe("$SRV.PING.usher", func(m *nats.Msg) {
 		if pings.Add(1) > 1 { // and on, since an answer can come late

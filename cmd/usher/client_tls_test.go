@@ -80,7 +80,7 @@ func TestTLSFirst(t *testing.T) {
 		"a certificate as key": {append(without("--key"), "--key", cert), cmdutil.ExitUsage, "--cert and --key: "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			args := append([]string{"try", "publish", "-s", in.Url, "--token-file", in.Path("admin.key")}, c.options...)
+			args := append([]string{"try", "publish", "-s", in.URL, "--token-file", in.Path("admin.key")}, c.options...)
 			ask := answered
 			if name == "not first" { // nobody answers
 				ask = usher
@@ -91,7 +91,7 @@ func TestTLSFirst(t *testing.T) {
 			}
 		})
 	}
-	code, stdout, stderr := usher(t, append([]string{"bench", "connect", "-s", in.Url, "--token-file", in.Path("admin.key"), "--clients", "3", "--rate", "5"}, tls...)...)
+	code, stdout, stderr := usher(t, append([]string{"bench", "connect", "-s", in.URL, "--token-file", in.Path("admin.key"), "--clients", "3", "--rate", "5"}, tls...)...)
 	if code != cmdutil.ExitOK {
 		t.Errorf("bench: exit code %d\n%s%s", code, stdout, stderr)
 	}

@@ -56,7 +56,7 @@ func TestHealthcheck(t *testing.T) {
 	in.Write(t, setup.FileHealthToken, "wrong\n")
 	unhealthy(t, in.Config(), cmdutil.ExitDenied, "Authorization")
 	in.Write(t, setup.FileHealthToken, "\n")
-	unhealthy(t, in.Config(), cmdutil.ExitRuntime, "has no text in it")
+	unhealthy(t, in.Config(), cmdutil.ExitRuntime, "is empty")
 	in.Write(t, setup.FileHealthToken, string(good))
 	healthy(t, in.Config())
 

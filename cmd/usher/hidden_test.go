@@ -139,8 +139,8 @@ func TestNoSecretFromAnyFile(t *testing.T) {
 		}
 		var out strings.Builder // of "usher dev --dir"
 		dev := demo.Directory{}
-		callouttest.Must(t, printDemoText(&out, &dev, in.Url, in.Web, in.Path(secret)))
-		callouttest.Must(t, printDemoJSON(&out, &dev, in.Url, in.Web, in.Path(secret)))
+		callouttest.Must(t, printDemoText(&out, &dev, in.URL, in.Web, in.Path(secret)))
+		callouttest.Must(t, printDemoJSON(&out, &dev, in.URL, in.Web, in.Path(secret)))
 		if strings.Contains(out.String(), secret) {
 			t.Errorf("dev shows it:\n%s", &out)
 		}

@@ -147,7 +147,7 @@ func TestNkeyOperator(t *testing.T) {
 func retireInUse(t *testing.T, in installation) {
 	t.Helper()
 	in.nkey(t, cmdutil.ExitOK, "+ nats.signing_keys[(new key)]", "rotate", "--account", "APP", "--dry-run", "signing_key")
-	nc, err := nats.Connect(in.Url, nats.Token("alice-key"))
+	nc, err := nats.Connect(in.URL, nats.Token("alice-key"))
 	callouttest.Must(t, err)
 	defer nc.Close()
 	old := nkeyOf(t, in, issuer.KindSigning, setup.AccountApp, issuer.StateActive)

@@ -41,7 +41,7 @@ func TestOperatorSentinel(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			args := append([]string{"try", "publish", "-s", in.Url, "--token-file", in.token(t, "alice-key")}, c.args...)
+			args := append([]string{"try", "publish", "-s", in.URL, "--token-file", in.token(t, "alice-key")}, c.args...)
 			code, stdout, stderr := answered(t, append(args, "shop.orders", "teapot")...)
 			if code != c.code || (code == cmdutil.ExitOK) != (stdout != "") || !strings.Contains(stderr, c.says) || strings.Contains(stderr, "/teapot") {
 				t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
@@ -85,7 +85,7 @@ func TestOperatorBench(t *testing.T) {
 	in.Write(t, setup.FileDirectory, aliceDirectory())
 	in.NatsServer(t)
 	in.serve(t)
-	code, stdout, stderr := usher(t, "bench", "storm", "-s", in.Url, "--clients", "20", "--token-file", in.token(t, "alice-key"), "--json")
+	code, stdout, stderr := usher(t, "bench", "storm", "-s", in.URL, "--clients", "20", "--token-file", in.token(t, "alice-key"), "--json")
 	if code != cmdutil.ExitOK || !strings.Contains(stdout, `"connected":20`) {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
@@ -132,7 +132,7 @@ func TestDevOperatorAgain(t *testing.T) {
 	callouttest.Must(t, p.cmd.Process.Kill())
 	p.wait(t)
 	code, stdout, stderr := usher(t, "dev", "--json", "--dir", dir)
-	if code != cmdutil.ExitConfig || stdout != "" || !strings.Contains(stderr, dir+" was made with usher dev --operator") || !strings.Contains(stderr, "hint: give --operator, or") {
+	if code != cmdutil.ExitConfig || stdout != "" || !strings.Contains(stderr, dir+" was created with usher dev --operator") || !strings.Contains(stderr, "hint: give --operator, or") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	_, second := startDev(t, "--operator", "--dir", dir)
@@ -154,7 +154,7 @@ func TestDevOtherMode(t *testing.T) {
 	_, err := demo.Prepare(dir, demo.Options{Listen: "127.0.0.1:0"})
 	callouttest.Must(t, err)
 	code, stdout, stderr := usher(t, "dev", "--operator", "--json", "--dir", dir)
-	if code != cmdutil.ExitConfig || stdout != "" || !strings.Contains(stderr, dir+" was made without --operator") || !strings.Contains(stderr, "hint: leave --operator out") {
+	if code != cmdutil.ExitConfig || stdout != "" || !strings.Contains(stderr, dir+" was created without --operator") || !strings.Contains(stderr, "hint: omit --operator") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	if apptest.FileExists(filepath.Join(dir, setup.DirOperator)) {

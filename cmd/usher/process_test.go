@@ -37,11 +37,11 @@ func initialized(t *testing.T, options ...string) installation {
 	dir := filepath.Join(t.TempDir(), "site")
 	in := installation{apptest.Site{
 		Dir: dir,
-		Url: fmt.Sprintf("nats://127.0.0.1:%d", port),
+		URL: fmt.Sprintf("nats://127.0.0.1:%d", port),
 		Web: fmt.Sprintf("http://127.0.0.1:%d", port+1),
 	}}
 	args := append([]string{"init"}, options...)
-	args = append(args, "--listen", strings.TrimPrefix(in.Url, "nats://"), "--http", strings.TrimPrefix(in.Web, "http://"), in.Dir)
+	args = append(args, "--listen", strings.TrimPrefix(in.URL, "nats://"), "--http", strings.TrimPrefix(in.Web, "http://"), in.Dir)
 	if code, _, stderr := usher(t, args...); code != cmdutil.ExitOK {
 		t.Fatalf("init: %d\n%s", code, stderr)
 	}
@@ -68,7 +68,7 @@ func (in installation) token(t *testing.T, token string) string {
 // try connects as alice and returns the exit code.
 func (in installation) try(t *testing.T) int {
 	t.Helper()
-	code, _, _ := answered(t, "try", "publish", "-s", in.Url, "--token-file", in.token(t, "alice-key"), "shop.orders", "teapot")
+	code, _, _ := answered(t, "try", "publish", "-s", in.URL, "--token-file", in.token(t, "alice-key"), "shop.orders", "teapot")
 	return code
 }
 

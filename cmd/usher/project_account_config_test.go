@@ -32,7 +32,7 @@ projects:
 	c := checkLive(t, in.Config())
 	c.says(t, cmdutil.ExitOK, "accounts", "ok", "on every server: usher-nats")
 	for key, account := range map[string]string{"alice-key": "shop", "bob-key": "lab"} {
-		nc, err := nats.Connect(in.Url, nats.Token(key), callouttest.ConnectTimeout())
+		nc, err := nats.Connect(in.URL, nats.Token(key), callouttest.ConnectTimeout())
 		callouttest.Must(t, err)
 		nc.Close()
 		callouttest.Eventually(t, key+" is in "+account, func() bool {

@@ -77,14 +77,14 @@ func (o *operated) member(t *testing.T, name, project string) string {
 // where returns the account of a client with this key, or "" if it is denied.
 func (o *operated) where(t *testing.T, key string) string {
 	t.Helper()
-	nc, err := nats.Connect(o.Url, nats.Token(key), nats.CustomInboxPrefix("_INBOX_any"), nats.NoReconnect(), callouttest.ConnectTimeout())
+	nc, err := nats.Connect(o.URL, nats.Token(key), nats.CustomInboxPrefix("_INBOX_any"), nats.NoReconnect(), callouttest.ConnectTimeout())
 	if err != nil {
 		return ""
 	}
 	defer nc.Close()
 	id, err := nc.GetClientID()
 	callouttest.Must(t, err)
-	system, err := nats.Connect(o.Url, nats.UserCredentials(o.Path(setup.FileSystemCreds)), callouttest.ConnectTimeout())
+	system, err := nats.Connect(o.URL, nats.UserCredentials(o.Path(setup.FileSystemCreds)), callouttest.ConnectTimeout())
 	callouttest.Must(t, err)
 	defer system.Close()
 	m, err := system.Request("$SYS.REQ.SERVER.PING.CONNZ", fmt.Appendf(nil, `{"cid":%d,"auth":true}`, id), 20*time.Second)

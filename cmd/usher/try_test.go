@@ -48,7 +48,7 @@ func TestTry(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			args := []string{"try", c.args[0], "-s", in.Url, "--token-file", in.token(t, c.token)}
+			args := []string{"try", c.args[0], "-s", in.URL, "--token-file", in.token(t, c.token)}
 			code, stdout, stderr := answered(t, append(args, c.args[2:]...)...)
 			if code != c.code || (code == cmdutil.ExitOK) != (stdout != "") {
 				t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
@@ -68,8 +68,8 @@ func TestTryNoUsher(t *testing.T) {
 	in := newInstallation(t)
 	publish := func(want string) {
 		t.Helper()
-		code, _, stderr := usher(t, "try", "publish", "-s", in.Url, "--token-file", in.token(t, "alice-key"), "shop.orders", "teapot")
-		if code != cmdutil.ExitRuntime || !strings.Contains(stderr, "usher: hint: "+want) || !strings.Contains(stderr, "usher: error: connect to "+in.Url+": ") {
+		code, _, stderr := usher(t, "try", "publish", "-s", in.URL, "--token-file", in.token(t, "alice-key"), "shop.orders", "teapot")
+		if code != cmdutil.ExitRuntime || !strings.Contains(stderr, "usher: hint: "+want) || !strings.Contains(stderr, "usher: error: connect to "+in.URL+": ") {
 			t.Errorf("exit code %d\n%s", code, stderr)
 		}
 	}

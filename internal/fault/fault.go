@@ -20,14 +20,14 @@ const (
 	Runtime                 // something outside failed: the network, a server, a disk
 	Usage                   // the command line is wrong
 	Config                  // configuration, directory or keyring are wrong
-	Denied                  // the answer is no
+	Denied                  // usher or a server denied the request
 	Interrupted             // a signal ended the work early
 )
 
-// Error is a failure with its kind and a way out.
+// Error is a failure with its kind and a hint.
 type Error struct {
 	Kind Kind
-	Err  error  // nil: everything has been said already
+	Err  error  // nil: the details have been reported already
 	Hint string // how to mend it; may be empty
 }
 

@@ -1,9 +1,8 @@
 // Package secretfile reads and writes files that hold one line of secret text: a
 // password, a token, a seed.
 //
-// A file that others can read, or could have put there, is refused. No error repeats a
-// path that cannot be read: people sometimes give the secret itself where its file is
-// expected.
+// It refuses a file that others can read or could have created. No error contains a path that
+// cannot be read: people sometimes give the secret itself instead of its file.
 package secretfile
 
 import (
@@ -18,24 +17,24 @@ import (
 	"usher/internal/ownedfile"
 )
 
-// Write writes a file that its owner alone can read, in one step.
+// Write writes a file with mode 0600 atomically. It creates the folder with mode 0700.
 func Write(path string, content []byte) error {
 	dir := filepath.Dir(path)
-	if err := ownedfile.CheckLink(dir); err != nil { // whoever else made it chooses where the file is written
+	if err := ownedfile.CheckLink(dir); err != nil { // another user could redirect the file
 		return err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make directory: %w", err)
+		return fmt.Errorf("create folder: %w", err)
 	}
 	return atomicfile.Write(path, content, 0o600, nil)
 }
 
-// MaxSize is far above any password or token.
+// MaxSize is the largest file that is read, in bytes. Any password or token is far smaller.
 const MaxSize = 16 << 10
 
-// Read reads a one-line secret from a file that nobody else can read. Its
-// errors do not say the path of a file that cannot be read, for it may be the
-// secret itself; the caller says which key of the configuration named it.
+// Read reads a one-line secret from a file that only its owner and, with allowGroup, its group
+// can read. Its errors do not contain a path that cannot be read, which may be the secret
+// itself. The caller adds the configuration key.
 func Read(path string, allowGroup bool) (string, error) {
 	text, err := ReadNamed(path, allowGroup)
 	var at *os.PathError
@@ -45,12 +44,12 @@ func Read(path string, allowGroup bool) (string, error) {
 	return text, err
 }
 
-// ReadNamed is Read, with errors of the system that say the path.
+// ReadNamed is Read, but errors of the operating system contain the path.
 func ReadNamed(path string, allowGroup bool) (string, error) {
 	return ReadRule(path, ownedfile.Rule{Secret: true, GroupRead: allowGroup, Pipe: true})
 }
 
-// ReadRule reads the one line of a file that keeps the rule.
+// ReadRule reads the line of a file that satisfies the rule.
 func ReadRule(path string, r ownedfile.Rule) (string, error) {
 	f, _, err := ownedfile.Open(path, r)
 	if err != nil {
@@ -60,11 +59,12 @@ func ReadRule(path string, r ownedfile.Rule) (string, error) {
 	return ReadLine(f, path)
 }
 
-// Unreadable is err, which a secret's file gave, without the path in it.
+// Unreadable wraps the error of a secret's file without its path.
 func Unreadable(err error) error {
 	return fmt.Errorf("cannot be read: %w (a relative path starts at the configuration file's directory)", WithoutPath(err))
 }
 
+// WithoutPath returns the cause of an *os.PathError, or else err.
 func WithoutPath(err error) error {
 	var at *os.PathError
 	if errors.As(err, &at) {
@@ -73,8 +73,8 @@ func WithoutPath(err error) error {
 	return err
 }
 
-// ReadLine reads one line, without the white space around it. A name that is
-// not "stdin" is not said: what was given as a path may be a secret.
+// ReadLine reads one line and trims white space. Errors contain name only if it is "stdin":
+// what was given as a path may be a secret.
 func ReadLine(r io.Reader, name string) (string, error) {
 	if name != "stdin" {
 		name = "the file"
@@ -88,21 +88,21 @@ func ReadLine(r io.Reader, name string) (string, error) {
 	case len(b) > MaxSize:
 		return "", fmt.Errorf("%s is too large", name)
 	case text == "":
-		return "", fmt.Errorf("%s has no text in it", name)
+		return "", fmt.Errorf("%s is empty", name)
 	case strings.ContainsAny(text, "\r\n"):
-		return "", fmt.Errorf("%s holds more than one line", name)
+		return "", fmt.Errorf("%s has more than one line", name)
 	}
 	return text, nil
 }
 
-// CheckSecret reports a file with a secret that is not there, that others can read,
-// or that others could have put there.
+// CheckSecret returns an error for a file with a secret that does not exist, that others can
+// read or that others could have created.
 func CheckSecret(path string, allowGroup bool) error {
 	return Check(path, ownedfile.Rule{Secret: true, GroupRead: allowGroup})
 }
 
-// Check reports a file that does not keep the rule. What cannot be read is not
-// named: its path may be a secret.
+// Check returns an error for a file that does not satisfy the rule. The error does not contain
+// a path that cannot be read, which may be a secret.
 func Check(path string, r ownedfile.Rule) error {
 	err := ownedfile.Check(path, r)
 	var at *os.PathError

@@ -1,4 +1,4 @@
-// Package shellword quotes words for a shell.
+// Package shellword quotes words for commands that users paste into a POSIX shell.
 package shellword
 
 import (
@@ -8,9 +8,10 @@ import (
 	"usher/internal/secret"
 )
 
-// Quote returns a path as one word of a command to paste.
+// Quote returns a path as one word of a shell command. It redacts a path that looks like a
+// secret.
 func Quote(path string) string {
-	path = secret.RedactDetected(path) // it may be a key that was put in the wrong place
+	path = secret.RedactDetected(path) // a key instead of its file
 	plain := func(r rune) bool {
 		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune(`/\:._-+@%,=`, r)
 	}

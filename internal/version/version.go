@@ -1,13 +1,13 @@
-// Package version says which build this is.
+// Package version has the version and the commit of this build.
 package version
 
 import "runtime/debug"
 
-// version is set by the build (-ldflags "-X usher/internal/version.version=1.2.3").
-var version = "" //nolint:gochecknoglobals // the linker can set nothing else
+// version comes from the build (-ldflags "-X usher/internal/version.version=1.2.3").
+var version = "" //nolint:gochecknoglobals // the linker sets only package variables
 
-// Semver returns the version. NATS micro wants a semantic version, so a build without
-// one is 0.0.0-dev.
+// Semver returns the version. NATS micro requires a semantic version, so a build without one
+// is 0.0.0-dev.
 func Semver() string {
 	if version == "" {
 		return "0.0.0-dev"
@@ -15,7 +15,7 @@ func Semver() string {
 	return version
 }
 
-// Revision returns the first 12 digits of the commit; empty: the build does not know it.
+// Revision returns the first 12 digits of the commit; empty: unknown.
 func Revision() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

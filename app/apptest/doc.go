@@ -1,0 +1,4 @@
+// Package apptest provides installations of usher for tests: their files on free ports,
+// configurations for the servers of package callouttest, and connections that tolerate a
+// slow machine. Only tests import it.
+package apptest
