@@ -15,8 +15,8 @@ import (
 // TestCheckServerConfig: check finds faults in a nats-server.conf that a live server does
 // not report, above all static users that bypass usher.
 //
-// Attack: a static user of nats-server.conf comes in past usher, and no ACL holds for it
-// Held by: usher check --server-config lists every user that the server lets in by itself
+// Attack: a static user of nats-server.conf bypasses usher and every ACL
+// Held by: usher check --server-config lists every user that the server authorizes without usher
 func TestCheckServerConfig(t *testing.T) {
 	t.Parallel()
 	other := callouttest.NewKeys(t)

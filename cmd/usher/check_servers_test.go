@@ -52,8 +52,8 @@ func pairOf(t *testing.T, keys callouttest.Keys, edit func(*callouttest.ServerCo
 // TestCheckEveryServer: check treats a cluster server that is not in nats.urls like the
 // others. It discovers it through the first server (case 4 from the field).
 //
-// Attack: one server of a cluster expects another issuer, and its clients are refused without a word in usher check
-// Held by: usher check looks at every server that it can learn of, each in the same way
+// Attack: one server of a cluster expects another issuer and denies its clients, and usher check does not report it
+// Held by: usher check checks every server that it can discover, each in the same way
 func TestCheckEveryServer(t *testing.T) {
 	t.Parallel()
 	mine, other := callouttest.NewKeys(t), callouttest.NewKeys(t)
@@ -139,7 +139,7 @@ func TestCheckLeafServers(t *testing.T) {
 // TestCheckAccountsOfServers: check finds an account that a server lacks, with the
 // projects in it.
 //
-// Attack: a project's account is missing on one server, and clients that come there are refused
+// Attack: a project's account is missing on one server, which denies its clients
 // Held by: usher check asks every server for its accounts as a user of the system account
 func TestCheckAccountsOfServers(t *testing.T) {
 	t.Parallel()
@@ -187,8 +187,8 @@ func TestCheckSystemUser(t *testing.T) {
 // TestCheckAnonymous: a no_auth_user lets in a client without a credential, and the
 // server does not ask usher.
 //
-// Attack: a no_auth_user lets in whoever comes without a credential, past usher
-// Held by: usher check connects without a credential, and says as whom it got in
+// Attack: a no_auth_user lets in clients without a credential, bypassing usher
+// Held by: usher check connects without a credential, and reports as which user it got in
 func TestCheckAnonymous(t *testing.T) {
 	t.Parallel()
 	mine := callouttest.NewKeys(t)

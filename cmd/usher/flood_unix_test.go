@@ -59,8 +59,8 @@ func flood(t *testing.T, address string) *atomic.Int64 {
 // A flood of connections to http.listen with few open files neither disconnects usher
 // from its servers nor stops its replies.
 //
-// Attack: connections without end to http.listen use up the files that usher needs to reconnect to NATS
-// Held by: every listener has limits, of all connections and of one address, and descriptors are set aside for NATS
+// Attack: a flood of connections to http.listen uses up the files that usher needs to reconnect to NATS
+// Held by: every listener limits connections in total and per address, and file descriptors are reserved for NATS
 func TestFloodLeavesFilesForNATS(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)

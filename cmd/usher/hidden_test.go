@@ -54,8 +54,8 @@ func spoilt(text, secret string) []string {
 
 // No command shows a key, wherever it is in a file or on the command line.
 //
-// Attack: a key that was put in the wrong place of a file, a name or an option is shown by check, explain, serve or try
-// Held by: findings, errors, hints and log go through one place, which knows what keys look like
+// Attack: check, explain, serve or try shows a key that is in the wrong place of a file, a name or an option
+// Held by: one function redacts what looks like a key in findings, errors, hints and the log
 func TestNoSecretFromAnyFile(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)

@@ -21,7 +21,7 @@ import (
 // written, and accept it otherwise.
 //
 // Attack: another user of the machine puts a seed, a directory or a configuration where usher reads it
-// Held by: one rule for owner, mode, folder and links of every file that decides something, in serve and in check
+// Held by: serve and check apply one rule for owner, mode, folder and links to every security-relevant file
 func TestFilesOfOthers(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
@@ -51,8 +51,8 @@ func TestFilesOfOthers(t *testing.T) {
 // Commands that create files follow no symbolic link, and write to no folder in which
 // others can replace files.
 //
-// Attack: a link or an open folder is planted where usher init, or another command, will write a seed or a key
-// Held by: new files are made only in folders of root or of oneself, and through no link
+// Attack: another user plants a symbolic link or a writable folder where usher init, or another command, will write a seed or a key
+// Held by: files are created only in folders that root or the user owns, and never through a symbolic link
 func TestNothingIsWrittenElsewhere(t *testing.T) {
 	t.Parallel()
 	in := initialized(t, "--kv")

@@ -112,7 +112,7 @@ func TestServeHangup(t *testing.T) {
 // TestServeReadableSecrets: no secret that others can read is used.
 //
 // Attack: reading a password or a key file of usher on a shared machine
-// Held by: no secret that others can read is used
+// Held by: usher refuses a secret file that others can read
 func TestServeReadableSecrets(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{setup.FileIssuer, setup.FileXKey, setup.FilePassword} {
