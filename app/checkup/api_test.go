@@ -25,7 +25,7 @@ func apiAnswers(t *testing.T, status int, answer string, pair *tls.Certificate) 
 	t.Helper()
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/v1/status" || r.Header.Get("x-api-key") != "" {
-			t.Errorf("asked for %s", r.URL)
+			t.Errorf("requested %s", r.URL)
 		}
 		w.WriteHeader(status)
 		_, _ = fmt.Fprint(w, answer)
@@ -61,17 +61,17 @@ func TestCheckAPI(t *testing.T) {
 		kind      fault.Kind
 	}{
 		"off":                 {"", false, "api", "warning", "no API is configured", fault.None},
-		"nobody there":        {fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)), false, "api", "ok", "port is free; no API is running", fault.None},
+		"a free port":         {fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)), false, "api", "ok", "port is free; no API is running", fault.None},
 		"usher":               {apiAnswers(t, 200, good, nil), false, "api", "ok", "usher responds", fault.None},
 		"usher, over TLS":     {apiAnswers(t, 200, good, pair(mine, mineKey)), true, "api", "ok", "usher responds", fault.None},
-		"an old view":         {apiAnswers(t, 200, `{"status":"warning","directory":{"current":false,"as_of":"2026-01-02T03:04:05Z"}}`, nil), false, "api", "warning", "usher responds, but its directory is of 2026-01-02T03:04:05Z", fault.None},
+		"a stale view":        {apiAnswers(t, 200, `{"status":"warning","directory":{"current":false,"as_of":"2026-01-02T03:04:05Z"}}`, nil), false, "api", "warning", "usher responds, but its directory is of 2026-01-02T03:04:05Z", fault.None},
 		"no view yet":         {apiAnswers(t, 200, `{"status":"warning","directory":{"current":false}}`, nil), false, "api", "warning", "has no directory yet", fault.None},
 		"another certificate": {apiAnswers(t, 200, good, pair(other, otherKey)), true, "api", "warning", "a certificate other than that of api.tls", fault.None},
 		"another program":     {apiAnswers(t, 404, "not found", nil), false, "api", "error", "no usher responds: HTTP 404", fault.Config},
 		"a page":              {apiAnswers(t, 200, "<html>", nil), false, "api", "error", "not an answer of usher", fault.Config},
 		"TLS where none is":   {apiAnswers(t, 200, good, nil), true, "api", "error", "no usher responds", fault.Config},
 		"not of this machine": {"192.0.2.1:9779", false, "api", "warning", "cannot listen", fault.None},
-		"a certificate":       {"127.0.0.1:0", true, "api certificate", "warning", "ends at ", fault.None}, // it is good for a day
+		"a certificate":       {"127.0.0.1:0", true, "api certificate", "warning", "ends at ", fault.None}, // valid for one day
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -92,8 +92,8 @@ func TestCheckAPI(t *testing.T) {
 	}
 }
 
-// TestCheckCertificate: files that no API can be served with, and the ends of one
-// that it can.
+// TestCheckCertificate: check finds certificate files that cannot be loaded, and a
+// certificate that has expired or will soon.
 func TestCheckCertificate(t *testing.T) {
 	t.Parallel()
 	ca := callouttest.NewCA(t)
@@ -124,7 +124,7 @@ func TestCheckCertificate(t *testing.T) {
 			a := apiCheck{List: &f, cfg: &config.API{TLS: config.APITLS{CertFile: tt.cert, KeyFile: tt.key}}, now: func() time.Time { return time.Now().Add(tt.after) }}
 			a.certificate(false)
 			if runtime.GOOS == "windows" && tt.key == open {
-				return // modes say nothing there
+				return // Windows has no file modes
 			}
 			holds(t, f, tt.kind, "api certificate", tt.severity, tt.detail)
 		})

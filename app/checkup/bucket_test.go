@@ -27,7 +27,7 @@ import (
 	"usher/internal/fault"
 )
 
-// holds reports a finding that is not there, and any that names no way out.
+// holds fails the test if a finding is missing, or if any problem has no hint.
 func holds(t *testing.T, f finding.List, kind fault.Kind, check string, severity finding.Severity, detail string) {
 	t.Helper()
 	if !slices.ContainsFunc(f, func(x finding.Finding) bool {
@@ -37,19 +37,19 @@ func holds(t *testing.T, f finding.List, kind fault.Kind, check string, severity
 	}
 	for _, x := range f {
 		if x.Severity != finding.OK && x.Hint == "" {
-			t.Errorf("no way out is named for %+v", x)
+			t.Errorf("no hint for %+v", x)
 		}
 	}
 }
 
-// bucketSite is an installation with its directory in NATS, and the server.
+// bucketSite is an installation with a running server and its directory in NATS.
 type bucketSite struct {
 	apptest.Site
 	conn *nats.Conn // of the service user
 }
 
-// newBucketSite starts a server after the edits of its configuration, which come
-// in pairs.
+// newBucketSite edits the configuration of a server and starts it. edits are pairs of old and
+// new text.
 func newBucketSite(t *testing.T, operator bool, edits ...string) *bucketSite {
 	t.Helper()
 	s := &bucketSite{Site: apptest.NewSite(t, func(o *setup.Options) { o.KV, o.Operator = true, operator })}
@@ -70,7 +70,7 @@ func (s *bucketSite) cfg(t *testing.T) *config.Config {
 	return cfg
 }
 
-// fill makes the bucket, with one user in it, and the snapshot on disk.
+// fill creates the bucket with one user, and the snapshot on disk.
 func (s *bucketSite) fill(t *testing.T) {
 	t.Helper()
 	cfg := s.cfg(t)
@@ -97,12 +97,12 @@ func (s *bucketSite) check(t *testing.T) (finding.List, *snapshot.Snapshot) {
 		if snapshot, _ = checkKVDirectory(t.Context(), &f, s.Config(), s.cfg(t), false); !missed(f, apptest.Unanswered) {
 			break
 		}
-		t.Logf("again, since something came late: %+v", f)
+		t.Logf("a check timed out, trying again: %+v", f)
 	}
 	return f, snapshot
 }
 
-// TestCheckBucket: all is well, in both modes; and nothing is made by looking.
+// TestCheckBucket: a valid bucket has no warnings, in both modes, and check creates nothing.
 func TestCheckBucket(t *testing.T) {
 	t.Parallel()
 	for _, operator := range []bool{false, true} {
@@ -111,7 +111,7 @@ func TestCheckBucket(t *testing.T) {
 		holds(t, f, fault.None, "directory", "warning", "does not exist yet")
 		holds(t, f, fault.None, "snapshot", "ok", "none yet")
 		if js, err := jetstream.New(s.conn); snapshot != nil || err != nil || !noBucket(t, js) {
-			t.Errorf("the bucket was made by looking: %v", err)
+			t.Errorf("check created the bucket: %v", err)
 		}
 		s.fill(t)
 		before, err := os.Stat(s.Path(setup.FileSnapshot))
@@ -132,7 +132,7 @@ func TestCheckBucket(t *testing.T) {
 	}
 }
 
-// TestCheckLostBucket: a bucket that is gone is told from one that does not exist yet.
+// TestCheckLostBucket: check distinguishes a deleted bucket from one that does not exist yet.
 func TestCheckLostBucket(t *testing.T) {
 	t.Parallel()
 	s := newBucketSite(t, false)
@@ -143,7 +143,7 @@ func TestCheckLostBucket(t *testing.T) {
 	f, snapshot := s.check(t)
 	holds(t, f, fault.Config, "directory", "error", "is gone")
 	if snapshot == nil {
-		t.Error("what is kept on disk was not read")
+		t.Error("the snapshot on disk was not read")
 	}
 }
 
@@ -153,7 +153,8 @@ func noBucket(t *testing.T, js jetstream.JetStream) bool {
 	return errors.Is(err, jetstream.ErrBucketNotFound)
 }
 
-// TestCheckBucketSettings: a bucket that is there, and is not what it has to be.
+// TestCheckBucketSettings: check finds a bucket with settings that usher cannot use or that
+// differ from the configuration.
 func TestCheckBucketSettings(t *testing.T) {
 	t.Parallel()
 	s := newBucketSite(t, false)
@@ -171,7 +172,7 @@ func TestCheckBucketSettings(t *testing.T) {
 	f, snapshot := s.check(t)
 	holds(t, f, fault.Config, "directory", "error", "not suitable for a directory")
 	if snapshot != nil {
-		t.Error("it was read all the same")
+		t.Error("an unsuitable bucket was read")
 	}
 	callouttest.Must(t, js.DeleteKeyValue(t.Context(), "usher_directory"))
 	s.fill(t)
@@ -181,8 +182,8 @@ func TestCheckBucketSettings(t *testing.T) {
 	holds(t, f, fault.None, "directory", "warning", "uses file storage, directory.storage is memory")
 }
 
-// TestCheckBucketSize: a bucket that grows without a limit, has another one than it
-// says, or is nearly full.
+// TestCheckBucketSize: check finds a bucket without a limit, with another limit than the
+// configuration, or nearly full.
 func TestCheckBucketSize(t *testing.T) {
 	t.Parallel()
 	s := newBucketSite(t, false)
@@ -203,14 +204,14 @@ func TestCheckBucketSize(t *testing.T) {
 	holds(t, f, fault.None, "directory", "ok", "bytes of 1073741824")
 	holds(t, resize(-1), fault.None, "directory", "warning", "has no max_bytes")
 	holds(t, resize(1<<20), fault.None, "directory", "warning", "has max_bytes 1048576, directory.max_bytes is 1073741824")
-	// Of a message of another kind nothing is read; it takes room all the same.
+	// A message that is not an entry counts for the size too.
 	_, err = js.Publish(t.Context(), "$KV.usher_directory.turn", make([]byte, 900_000))
 	callouttest.Must(t, err)
 	f, _ = s.check(t)
 	holds(t, f, fault.Runtime, "directory", "error", "is nearly full")
 }
 
-// TestCheckEntries: entries that cannot be read are named, and the others read.
+// TestCheckEntries: check names the entries that cannot be used, and reads the others.
 func TestCheckEntries(t *testing.T) {
 	t.Parallel()
 	s := newBucketSite(t, false)
@@ -234,7 +235,7 @@ func TestCheckEntries(t *testing.T) {
 	holds(t, f, fault.Config, "directory", "error", "11 more of its entries")
 }
 
-// TestCheckJetStream: what the server lacks.
+// TestCheckJetStream: check says what JetStream lacks.
 func TestCheckJetStream(t *testing.T) {
 	t.Parallel()
 	const account = "the only user.\n    jetstream: enabled\n"
@@ -258,8 +259,8 @@ func TestCheckJetStream(t *testing.T) {
 	}
 }
 
-// TestCheckSnapshot: while the servers are away, the directory is that of the disk,
-// if that is any good.
+// TestCheckSnapshot: while the servers are unreachable, check uses the snapshot on disk, if it
+// is valid.
 func TestCheckSnapshot(t *testing.T) {
 	t.Parallel()
 	s := newBucketSite(t, false)
@@ -283,7 +284,7 @@ func TestCheckSnapshot(t *testing.T) {
 	f, snapshot = s.check(t)
 	holds(t, f, fault.None, "snapshot", "warning", "is damaged")
 	if snapshot != nil {
-		t.Error("a damaged snapshot was taken")
+		t.Error("a damaged snapshot was used")
 	}
 	s.Edit(t, setup.FileConfig, "snapshot_file: "+setup.FileSnapshot, "snapshot_file: usher.yaml/snapshot")
 	f, _ = s.check(t)

@@ -6,7 +6,7 @@ import (
 	"usher/app/checkup/finding"
 )
 
-// missed reports whether something could not be looked at, going by what is said of it.
+// missed reports whether a finding says that a part of the check timed out.
 func missed(f []finding.Finding, says func(string) bool) bool {
 	return slices.ContainsFunc(f, func(x finding.Finding) bool { return x.Severity == finding.Error && says(x.Detail) })
 }

@@ -15,7 +15,7 @@ import (
 	"usher/issuer/keyring"
 )
 
-// A program that cannot sign is found by check before a client finds it.
+// TestCheckPrograms: check finds a program that does not sign.
 func TestCheckPrograms(t *testing.T) {
 	program := callouttest.Build(t, "signer", "usher/issuer/testdata/signer")
 	keys, other := callouttest.NewKeys(t), callouttest.NewKeys(t)
@@ -40,7 +40,7 @@ func TestCheckPrograms(t *testing.T) {
 		callouttest.Must(t, err)
 		var f finding.List
 		cfg := config.Default()
-		cfg.Callout.Budget = time.Minute // a program that takes half of it is worth a warning
+		cfg.Callout.Budget = time.Minute // a program that takes half of it gets a warning
 		if tt.argv == "hang" {
 			cfg.Callout.Budget = 100 * time.Millisecond
 		}

@@ -9,7 +9,7 @@ import (
 	"usher/issuer/keyring"
 )
 
-// TestRetiredHint: only a retired issuer has a hint of its own.
+// TestRetiredHint: only a retired issuer has this hint.
 func TestRetiredHint(t *testing.T) {
 	stolen, fresh := callouttest.NewKeys(t), callouttest.NewKeys(t)
 	dir := callouttest.KeyringDir(t, true, fresh)
@@ -18,7 +18,7 @@ func TestRetiredHint(t *testing.T) {
 	keys, err := keyring.Load(dir, keyring.Config{})
 	callouttest.Must(t, err)
 	if retiredHint(keys, stolen.Issuer) == "" {
-		t.Error("nothing is said of a retired issuer")
+		t.Error("a retired issuer has no hint")
 	}
 	for _, other := range []string{fresh.Issuer, stolen.XKey, "teapot"} {
 		if hint := retiredHint(keys, other); hint != "" {

@@ -7,7 +7,7 @@ import (
 	"usher/app/config"
 )
 
-// TestSecretHint names what the configuration proves itself with.
+// TestSecretHint: the hint names the file with the credential of the service user.
 func TestSecretHint(t *testing.T) {
 	for key, want := range map[string]config.NATS{
 		"nats.password_file": {PasswordFile: "a"}, "nats.nkey_file": {NKeyFile: "a"}, "nats.creds_file": {CredsFile: "a"},

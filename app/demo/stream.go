@@ -16,7 +16,7 @@ const (
 )
 
 // errDemoDenied: the user has removed the service_admin of the demo from the directory.
-var errDemoDenied = errors.New("the directory no longer lets " + ServiceAdmin)
+var errDemoDenied = errors.New("the directory no longer allows user " + ServiceAdmin)
 
 // provision creates the demo's stream and consumer as a client with the role service_admin.
 // It returns errDemoDenied if usher denies this client or the server denies its requests,
@@ -29,7 +29,7 @@ func (d *Directory) provision(ctx context.Context, url string, ready func() erro
 	nc, err := ConnectWhenReady(ctx, url, ready, nats.Token(d.token(ServiceAdmin)), nats.Name("usher-dev"),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			if errors.Is(err, nats.ErrPermissionViolation) {
-				refuse(fmt.Errorf("%w create it", errDemoDenied)) // no response will come
+				refuse(fmt.Errorf("%w to create it", errDemoDenied)) // no response will come
 			}
 		}))
 	if err != nil {
@@ -78,7 +78,7 @@ func ConnectWhenReady(ctx context.Context, url string, ready func() error, opts 
 				return nc, nil
 			}
 			if errors.Is(err, nats.ErrAuthorization) {
-				return nil, fmt.Errorf("%w in", errDemoDenied)
+				return nil, fmt.Errorf("%w to connect", errDemoDenied)
 			}
 		}
 		select {

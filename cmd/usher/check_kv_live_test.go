@@ -11,7 +11,7 @@ import (
 	"usher/cmd/usher/cmdutil"
 )
 
-// TestCheckDirectoryInNATS: check runs beside a usher that serves the directory, and
+// TestCheckDirectoryInNATS: check runs beside an usher that serves the directory, and
 // without one.
 func TestCheckDirectoryInNATS(t *testing.T) {
 	t.Parallel()

@@ -20,6 +20,7 @@ type checked struct {
 	Findings []finding.Finding `json:"findings"`
 }
 
+// checkLive runs "usher check --json", and repeats it while a client is not answered in time.
 func checkLive(t *testing.T, configFile string) checked {
 	t.Helper()
 	return checkAgain(t, configFile, apptest.Unanswered)
@@ -52,7 +53,7 @@ func checkAgain(t *testing.T, configFile string, says func(string) bool) checked
 		if !missed(c.Findings, says) {
 			break
 		}
-		t.Logf("again, since something came late: %+v", c.Findings)
+		t.Logf("a check timed out, trying again: %+v", c.Findings)
 	}
 	return c
 }

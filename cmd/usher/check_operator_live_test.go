@@ -25,7 +25,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 	return map[string]liveFault{
 		"the resolver is behind": {
 			code: cmdutil.ExitConfig,
-			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+			modify: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				issuedAt(t, o, accApp, time.Hour)
 			},
@@ -33,15 +33,15 @@ func liveFaults(t *testing.T) map[string]liveFault {
 		},
 		"the resolver is ahead": {
 			code: cmdutil.ExitOK,
-			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+			modify: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				issuedAt(t, o, accOther, -time.Hour)
 			},
 			want: []operatorFault{{check: "resolver", severity: "warning", detail: "newer than on disk", hint: "nsc pull -a OTHER"}},
 		},
-		"what is in force counts": { // and not what is on disk, where it has been mended
+		"the JWT in force is checked": { // not the one on disk, which has been corrected
 			code: cmdutil.ExitConfig, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AllowedAccounts = c.Authorization.AllowedAccounts[:1] }),
-			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+			modify: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				c := o.ReadAccount(t, accAuth)
 				c.Authorization.AllowedAccounts.Add(o.Accounts[accOther], o.Accounts[callouttest.HealthAccount])
@@ -56,7 +56,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 		},
 		"no server knows an account": {
 			code: cmdutil.ExitConfig,
-			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+			modify: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				inKeyring(t, o, func(text string) string {
 					return strings.Replace(text, "name: OTHER, public_key: "+o.Accounts[accOther], "name: OTHER, public_key: "+ghost, 1)
@@ -68,12 +68,12 @@ func liveFaults(t *testing.T) map[string]liveFault {
 		},
 		"an account has expired": {
 			code: cmdutil.ExitConfig, edit: editAccount(accOther, func(c *jwt.AccountClaims) { c.Expires = hourAgo() }),
-			// The resolver throws it away after a while; what is on disk says the same.
+			// The resolver deletes it after a while; the one on disk has expired too.
 			want: []operatorFault{{check: "account", severity: "error", detail: "expired on", hint: "nsc edit account -n OTHER --expiry"}},
 		},
 		"an account of another operator was pushed": {
 			code: cmdutil.ExitConfig,
-			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+			modify: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				own := o.SigningKey
 				o.SigningKey = stranger
@@ -86,7 +86,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 		},
 		"no server trusts the key that signs": {
 			code: cmdutil.ExitConfig,
-			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+			modify: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				o.ReplaceSigningKey(t)
 			},
@@ -97,7 +97,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 		},
 		"an account was pushed that no server trusts": {
 			code: cmdutil.ExitConfig,
-			mess: func(t *testing.T, o *callouttest.Operator, config map[string]string) {
+			modify: func(t *testing.T, o *callouttest.Operator, config map[string]string) {
 				t.Helper()
 				o.ReplaceSigningKey(t)
 				o.PushAccount(t, accOther, o.ReadAccount(t, accOther))
@@ -108,14 +108,14 @@ func liveFaults(t *testing.T) map[string]liveFault {
 				{check: "account", severity: "error", detail: "which n1 does not trust (trusted_operators_jwt)", hint: "sign it again"},
 			},
 		},
-		"the system user may not ask whom servers trust": {
+		"the system user may not ask which operators servers trust": {
 			code: cmdutil.ExitOK,
 			edit: editUser(callouttest.SystemUser, func(c *jwt.UserClaims) { c.Pub.Deny.Add("$SYS.REQ.SERVER.PING.VARZ") }),
 			want: []operatorFault{{check: "operator", severity: "warning", detail: "n1 does not report which operators it trusts", hint: "allow the system user to publish"}},
 		},
-		"what is on disk is another operator's": {
+		"the JWT on disk is of another operator": {
 			code: cmdutil.ExitConfig,
-			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+			modify: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				c := o.ReadAccount(t, accOther)
 				c.Tags.Add("stranger")
@@ -130,7 +130,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 		},
 		"keyring.yaml has another account's key": {
 			code: cmdutil.ExitConfig,
-			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+			modify: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				inKeyring(t, o, func(text string) string {
 					return strings.Replace(text, "name: OTHER, public_key: "+o.Accounts[accOther], "name: OTHER, public_key: "+ghost, 1)
@@ -152,7 +152,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 		},
 		"not the system account": {
 			code: cmdutil.ExitConfig,
-			mess: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
+			modify: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
 				config["operator.system_creds_file"] = o.AdminCreds
 			},
 			want: []operatorFault{{check: "resolver", severity: "error", detail: "no server answers", hint: "system account"}},
@@ -164,7 +164,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 				{check: "callout", severity: "error", detail: "got in"},
 			},
 		},
-		"others come past usher": {
+		"others bypass usher": {
 			code: cmdutil.ExitOK,
 			edit: func(name string, c jwt.Claims) {
 				a, ok := c.(*jwt.AccountClaims)
@@ -180,7 +180,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 				{check: "callout", severity: "ok", detail: "a holder of 1 signing key of APP that the keyring does not have can create users that bypass usher: " + ghost},
 			},
 		},
-		"usher is no auth user": {
+		"usher is not an auth user": {
 			code: cmdutil.ExitConfig, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AuthUsers = jwt.StringList{strangeUser} }),
 			want: []operatorFault{
 				{check: "service user", severity: "error", detail: "not one of the auth_users", hint: "--auth-user U"},
@@ -198,13 +198,13 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			code: cmdutil.ExitConfig, noSentinel: true, config: map[string]string{"nats.sentinel_creds_file": ""},
 			want: []operatorFault{{check: "callout", severity: "error", detail: "the server did not ask", hint: "set default_sentinel"}},
 		},
-		"clients have to bring the sentinel": {
+		"clients must present the sentinel": {
 			code: cmdutil.ExitOK, noSentinel: true,
 			want: []operatorFault{{check: "sentinel", severity: "warning", detail: "no default_sentinel: clients need the sentinel's credentials in addition to their token", hint: "set default_sentinel"}},
 		},
 		"the server's own sentinel is another": {
 			code: cmdutil.ExitOK, edit: editUser("sentinel", func(c *jwt.UserClaims) { c.Pub = jwt.Permission{} }),
-			mess: func(t *testing.T, o *callouttest.Operator, config map[string]string) {
+			modify: func(t *testing.T, o *callouttest.Operator, config map[string]string) {
 				t.Helper()
 				config["nats.sentinel_creds_file"], _ = credsOf(t, o.Identity[accAuth], o.Accounts[accAuth], bearerOf)
 			},
@@ -225,7 +225,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 					bearerOf(u)
 				}
 			},
-			mess: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
+			modify: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
 				config["nats.sentinel_creds_file"] = o.ServiceCreds
 			},
 			want:   []operatorFault{{check: "sentinel", severity: "error", detail: "is one of the auth_users", hint: "--rm-auth-user U"}},
@@ -238,11 +238,11 @@ type liveFault struct {
 	edit       func(name string, c jwt.Claims)
 	noSentinel bool
 	config     map[string]string
-	mess       func(t *testing.T, o *callouttest.Operator, config map[string]string) // after the servers have started
+	modify     func(t *testing.T, o *callouttest.Operator, config map[string]string) // after the servers have started
 	code       int
 	want       []operatorFault
 	never      string // what no finding says
-	silent     bool   // the service user is not answered
+	silent     bool   // the server does not reply to the service user
 }
 
 // TestCheckOperatorLive: check finds every fault in the JWTs that the servers use.
@@ -252,13 +252,13 @@ func TestCheckOperatorLive(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := callouttest.StartOperator(t, callouttest.OperatorConfig{Sealed: true, NoSentinel: f.noSentinel, Edit: f.edit, Timeout: 2})
-			// A server that stops waits for what nobody answers.
+			// A server that stops waits for pending requests.
 			values := map[string]string{"callout.budget": "500ms"}
 			for k, v := range f.config {
 				values[k] = v
 			}
-			if f.mess != nil {
-				f.mess(t, o, values)
+			if f.modify != nil {
+				f.modify(t, o, values)
 			}
 			look := checkLive
 			if f.silent {

@@ -58,11 +58,11 @@ projects:
 
 // operatorFault is an installation with one fault, and the finding for it.
 type operatorFault struct {
-	plain  bool // requests come in the clear
+	plain  bool // requests are not encrypted
 	edit   func(name string, c jwt.Claims)
 	scoped map[string]jwt.UserPermissionLimits
 	config map[string]string
-	mess   func(t *testing.T, o *callouttest.Operator, config map[string]string) // after all is made
+	modify func(t *testing.T, o *callouttest.Operator, config map[string]string) // runs last
 
 	check, detail, hint string
 	severity            finding.Severity
@@ -211,7 +211,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 			check: "callout", severity: "warning", detail: "is *", hint: "--rm-allowed-account '*' --allowed-account A",
 		},
 		"the system account is allowed": {
-			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+			modify: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				c := o.ReadAccount(t, accAuth)
 				c.Authorization.AllowedAccounts.Add(o.Accounts[callouttest.SystemAccount])
@@ -221,7 +221,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 		},
 		"the system account has another name": {
 			config: map[string]string{"accounts.system": "SYSTEM", "accounts.ingest": callouttest.SystemAccount},
-			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+			modify: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				inKeyring(t, o, func(text string) string {
 					return strings.Replace(text, "keys:\n", "  - {name: SYSTEM, public_key: "+strangeAccount+"}\nkeys:\n", 1)
@@ -257,7 +257,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 		},
 		"a scoped signing key is not in the account": { // added without its scope it would allow everything
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"a"}, []string{"b"})}, config: scopesPublisher,
-			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+			modify: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				c := o.ReadAccount(t, accApp)
 				c.SigningKeys.Remove(o.Signing[accApp+"/publisher"].Issuer)
@@ -268,7 +268,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 		},
 		"so servers would refuse what it signs": {
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"a"}, []string{"b"})}, config: scopesPublisher,
-			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+			modify: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				c := o.ReadAccount(t, accApp)
 				c.SigningKeys.Remove(o.Signing[accApp+"/publisher"].Issuer)
@@ -284,8 +284,8 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.SigningKeys = jwt.SigningKeys{} }),
 			check: "user jwt", severity: "error", detail: "the response is signed neither by the callout account", hint: "nsc edit account -n AUTH --sk",
 		},
-		"a retired key is still taken": {
-			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+		"a retired key is still accepted": {
+			modify: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				c := o.ReadAccount(t, accApp)
 				c.SigningKeys.Add(strangeAccount)
@@ -297,7 +297,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 			check: "signing key", severity: "warning", detail: "is retired in the keyring", hint: "--rm-sk " + strangeAccount,
 		},
 		"a retired key is not counted": {
-			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+			modify: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				inKeyring(t, o, func(text string) string {
 					return text + "  - {kind: signing_key, public_key: " + strangeAccount + ", account: APP, state: retired}\n"
@@ -305,8 +305,8 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 			},
 			check: "signing key", severity: "ok", detail: "4 active signing keys,",
 		},
-		"a keyring with a seed that is none": {
-			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+		"a keyring with an invalid seed": {
+			modify: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				callouttest.WriteSeed(t, filepath.Join(o.Keyring, "broken.nk"), "teapot")
 			},
@@ -314,7 +314,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 		},
 		"only a scoped signing key for an account": {
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"a"}, []string{"b"})},
-			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+			modify: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				inKeyring(t, o, func(text string) string {
 					return strings.Replace(text, "file: APP.nk\n    state: active", "file: APP.nk\n    state: next", 1)
@@ -323,7 +323,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 			check: "user jwt", severity: "error", detail: "no active unscoped signing key for APP", hint: "account: APP",
 		},
 		"no signing key for an account": {
-			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+			modify: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				inKeyring(t, o, func(text string) string {
 					return strings.Replace(text, "file: OTHER.nk\n    state: active", "file: OTHER.nk\n    state: next", 1)
@@ -336,7 +336,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 			check:  "keyring", severity: "error", detail: "is not in keyring.yaml", hint: "nsc describe account -n ELSEWHERE",
 		},
 		"a scope in the keyring only": {
-			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+			modify: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				inKeyring(t, o, func(text string) string {
 					return strings.Replace(text, "account: OTHER\n", "account: OTHER\n    scope: ingest\n", 1)
@@ -365,7 +365,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 			check: "user jwt", severity: "error", detail: "scoped signing key refuses it", hint: "set the scope of A", never: "--sk A",
 		},
 		"the account's identity key signs": {
-			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+			modify: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				seed, err := o.Identity[accApp].Seed()
 				callouttest.Must(t, err)
@@ -384,7 +384,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 			edit:  editOperator(func(c *jwt.OperatorClaims) { c.Expires = hourAgo() }),
 			check: "operator", severity: "error", detail: "expired on", hint: "nsc edit operator --expiry",
 		},
-		"the operator's time has not come": {
+		"the operator is not valid yet": {
 			edit:  editOperator(func(c *jwt.OperatorClaims) { c.NotBefore = nextWeek() }),
 			check: "operator", severity: "error", detail: "is not valid before", hint: "nsc edit operator",
 		},
@@ -393,7 +393,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 			check: "operator", severity: "error", detail: "its system account is " + strangeAccount, hint: "--system-account",
 		},
 		"the operator's signing key is another's": {
-			mess: func(t *testing.T, o *callouttest.Operator, config map[string]string) {
+			modify: func(t *testing.T, o *callouttest.Operator, config map[string]string) {
 				t.Helper()
 				seed, err := strangeOperator.Seed()
 				callouttest.Must(t, err)
@@ -407,22 +407,22 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 			check:  "operator", severity: "warning", detail: "is not on this machine: account JWTs cannot be changed from here", hint: "elsewhere remove operator.signing_key_file",
 		},
 		"the operator's signing key is broken": {
-			mess: func(t *testing.T, _ *callouttest.Operator, config map[string]string) {
+			modify: func(t *testing.T, _ *callouttest.Operator, config map[string]string) {
 				t.Helper()
 				config["operator.signing_key_file"] = filepath.Join(t.TempDir(), "broken.nk")
 				callouttest.WriteSeed(t, config["operator.signing_key_file"], "teapot")
 			},
 			check: "operator", severity: "error", detail: "operator.signing_key_file: ", hint: "put the seed",
 		},
-		"operator.jwt is not there": {
-			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+		"operator.jwt is missing": {
+			modify: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				callouttest.Must(t, os.Remove(filepath.Join(o.JWTDir, "operator.jwt")))
 			},
 			check: "operator", severity: "error", detail: "no such file", hint: "nsc describe operator -R >",
 		},
-		"an account JWT is not there": {
-			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+		"an account JWT is missing": {
+			modify: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				callouttest.Must(t, os.Remove(filepath.Join(o.JWTDir, "accounts", "APP.jwt")))
 			},
@@ -433,7 +433,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 			check:  "operator", severity: "warning", detail: "operator.dir is not set", hint: "set operator.dir",
 		},
 		"an account of another operator": {
-			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+			modify: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				text, err := o.ReadAccount(t, accApp).Encode(strangeOperator)
 				callouttest.Must(t, err)
@@ -447,7 +447,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 		},
 		"the operator's identity key, where signing keys are required": {
 			edit: editOperator(func(c *jwt.OperatorClaims) { c.StrictSigningKeyUsage = true }),
-			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+			modify: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				text, err := o.ReadAccount(t, accApp).Encode(o.Key)
 				callouttest.Must(t, err)
@@ -463,12 +463,12 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 			edit:  editAccount(accApp, func(c *jwt.AccountClaims) { c.Expires = nextWeek() }),
 			check: "account", severity: "warning", detail: "expires on", hint: "nsc edit account -n APP --expiry",
 		},
-		"an account's time has not come": {
+		"an account is not valid yet": {
 			edit:  editAccount(accApp, func(c *jwt.AccountClaims) { c.NotBefore = nextWeek() }),
 			check: "account", severity: "error", detail: "is not valid before", hint: "nsc edit account -n APP",
 		},
 		"the JWT of another account": {
-			mess: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
+			modify: func(t *testing.T, o *callouttest.Operator, _ map[string]string) {
 				t.Helper()
 				o.WriteAccount(t, accApp, o.ReadAccount(t, accOther))
 			},
@@ -488,7 +488,7 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 		},
 		// The service user.
 		"the service user is in another account": {
-			mess: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
+			modify: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
 				config["nats.creds_file"] = o.AdminCreds
 			},
 			check: "service user", severity: "error", detail: "is a user of account A", hint: "nsc generate creds -a AUTH",
@@ -501,8 +501,8 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.RevokeAt(jwt.All, time.Now().Add(time.Hour)) }),
 			check: "service user", severity: "error", detail: "is revoked", hint: "nsc revocations delete-user -a AUTH",
 		},
-		"the service user hangs on a key of the keyring": {
-			mess: func(t *testing.T, o *callouttest.Operator, config map[string]string) {
+		"the service user is signed by a key of the keyring": {
+			modify: func(t *testing.T, o *callouttest.Operator, config map[string]string) {
 				t.Helper()
 				file, public := credsOf(t, keyOf(t, o.Signing[accAuth].IssuerSeed), o.Accounts[accAuth], func(*jwt.UserClaims) {})
 				config["nats.creds_file"] = file
@@ -517,18 +517,18 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 			check:  "service user", severity: "error", detail: "nats.creds_file is not set", hint: "nsc generate creds",
 		},
 		// The sentinel.
-		"the sentinel is no bearer": {
+		"the sentinel is not a bearer": {
 			edit:  editUser("sentinel", func(c *jwt.UserClaims) { c.BearerToken = false }),
 			check: "sentinel", severity: "error", detail: "is not a bearer", hint: "--bearer",
 		},
 		"the sentinel is in another account": {
-			mess: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
+			modify: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
 				config["nats.sentinel_creds_file"] = o.AdminCreds
 			},
 			check: "sentinel", severity: "error", detail: "is a user of account A", hint: "replace it with a bearer user of AUTH", never: "--expiry 0",
 		},
 		"the sentinel is an auth user": {
-			mess: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
+			modify: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
 				config["nats.sentinel_creds_file"] = o.ServiceCreds
 			},
 			check: "sentinel", severity: "error", detail: "is one of the auth_users", hint: "--rm-auth-user U",
@@ -545,15 +545,15 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 			edit:  editUser("sentinel", func(c *jwt.UserClaims) { c.AllowedConnectionTypes.Add(jwt.ConnectionTypeMqtt) }),
 			check: "sentinel", severity: "warning", detail: "limits of its own", hint: "connection types",
 		},
-		"the sentinel hangs on a key of the keyring": {
-			mess: func(t *testing.T, o *callouttest.Operator, config map[string]string) {
+		"the sentinel is signed by a key of the keyring": {
+			modify: func(t *testing.T, o *callouttest.Operator, config map[string]string) {
 				t.Helper()
 				config["nats.sentinel_creds_file"], _ = credsOf(t, keyOf(t, o.Signing[accAuth].IssuerSeed), o.Accounts[accAuth], bearerOf)
 			},
 			check: "sentinel", severity: "warning", detail: "servers refuse this user", hint: "identity key of AUTH",
 		},
-		"the sentinel is signed by a stranger": {
-			mess: func(t *testing.T, o *callouttest.Operator, config map[string]string) {
+		"the sentinel is signed by a foreign key": {
+			modify: func(t *testing.T, o *callouttest.Operator, config map[string]string) {
 				t.Helper()
 				stranger, _ := publicOf(t, nkeys.PrefixByteAccount)
 				config["nats.sentinel_creds_file"], _ = credsOf(t, stranger, o.Accounts[accAuth], bearerOf)
@@ -564,8 +564,8 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 			edit:  editAccount(accAuth, func(c *jwt.AccountClaims) { c.Limits.DisallowBearer = true }),
 			check: "sentinel", severity: "error", detail: "disallows bearers", hint: "--disallow-bearer=false",
 		},
-		"the sentinel's file is none": {
-			mess: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
+		"the sentinel's file has no credentials": {
+			modify: func(_ *testing.T, o *callouttest.Operator, config map[string]string) {
 				config["nats.sentinel_creds_file"] = o.SigningKeyFile
 			},
 			check: "sentinel", severity: "error", detail: "holds no user JWT", hint: "nsc generate creds",
@@ -587,11 +587,11 @@ func offlineFaults(t *testing.T) map[string]operatorFault {
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"a"}, nil)}, config: scopesPublisher,
 			check: "scope", severity: "error", detail: "has no rules to subscribe: it allows everything", hint: "--deny-sub '>'",
 		},
-		"a template that reaches requests": {
+		"a template that includes the request subject": {
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"{{name()}}.>"}, []string{"$SYS.*.*.*"})}, config: scopesPublisher,
 			check: "scope", severity: "warning", detail: "includes $SYS.REQ.USER.AUTH: subscribe $SYS.*.*.*", hint: "--deny-pubsub '$SYS.REQ.USER.AUTH'",
 		},
-		"a template that says nothing a server knows": {
+		"a template with an unknown function": {
 			scoped: map[string]jwt.UserPermissionLimits{"publisher": permits([]string{"{{teapot()}}.>"}, []string{"b"})}, config: scopesPublisher,
 			check: "user jwt", severity: "error", detail: `unknown function "teapot()"`, hint: "correct the template",
 		},
@@ -654,8 +654,8 @@ func TestCheckOperatorOffline(t *testing.T) {
 			o := callouttest.NewOperator(t, callouttest.OperatorConfig{Sealed: !f.plain, Edit: f.edit, Scoped: f.scoped})
 			values := map[string]string{}
 			maps.Copy(values, f.config)
-			if f.mess != nil {
-				f.mess(t, o, values)
+			if f.modify != nil {
+				f.modify(t, o, values)
 			}
 			c := checkOffline(t, operatorConfigFor(t, o, values))
 			if !f.found(&c) || (f.severity == "error") && c.code != cmdutil.ExitConfig {

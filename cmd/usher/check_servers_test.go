@@ -79,8 +79,7 @@ func TestCheckUnreachable(t *testing.T) {
 	t.Parallel()
 	mine := callouttest.NewKeys(t)
 	nowhere := fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t))
-	// It listens, and tells everybody another address; the one that it is configured
-	// with is one of a port that it does not say.
+	// It announces an address at which it does not listen. Its real port is not announced.
 	a, _ := pairOf(t, mine, func(c *callouttest.ServerConfig) {
 		c.Extra = "max_payload: 65536\nclient_advertise: \"" + nowhere + "\"\n"
 	})
@@ -106,7 +105,7 @@ func TestCheckSupercluster(t *testing.T) {
 	nowhere := fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t))
 	a := callouttest.StartServer(t, callouttest.ServerConfig{Name: "n1", Keys: mine, Sealed: true, Cluster: true, Timeout: 3, Extra: gateway("g1", gate)})
 	callouttest.StartServer(t, callouttest.ServerConfig{Name: "n2", Keys: theirs, Sealed: true, Cluster: true, Timeout: 3, Extra: gateway("g2", callouttest.FreePort(t))})
-	// This one is on every address of its machine, and tells one that nobody gets to.
+	// It listens on every address, and announces one that is not reachable.
 	callouttest.StartServer(t, callouttest.ServerConfig{
 		Name: "n3", Keys: theirs, Sealed: true, Cluster: true, Timeout: 3,
 		Extra: fmt.Sprintf("listen: \"0.0.0.0:%d\"\nmax_payload: 65536\nclient_advertise: %q\n", callouttest.FreePort(t), nowhere) + gateway("g3", callouttest.FreePort(t)),

@@ -51,7 +51,7 @@ func TestCheckServiceHint(t *testing.T) {
 	}
 }
 
-// TestCheckServiceWaits: check waits for a usher that is just starting.
+// TestCheckServiceWaits: check waits for an usher that is just starting.
 func TestCheckServiceWaits(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)

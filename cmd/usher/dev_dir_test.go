@@ -181,7 +181,7 @@ func TestDevDenied(t *testing.T) {
 	callouttest.Must(t, p.cmd.Process.Kill())
 	p.wait(t)
 	p, a = startDev(t, "--dir", dir)
-	p.waitFor(t, "usher: note: the demo's stream was not set up: the directory no longer lets operator make it")
+	p.waitFor(t, "usher: note: the demo's stream was not set up: the directory no longer allows user operator to create it")
 	if !connectDev(t, &a, a.token(t, "publisher")).publishes(t, "shop.orders") {
 		t.Error("the publisher may not publish")
 	}
