@@ -94,7 +94,7 @@ func (s *bucketSite) check(t *testing.T) (finding.List, *snapshot.Snapshot) {
 	var snapshot *snapshot.Snapshot
 	for range apptest.Attempts {
 		f = nil
-		if snapshot, _ = checkKVDirectory(t.Context(), &f, s.Config(), s.cfg(t), false); !missed(f, apptest.Unanswered) {
+		if snapshot, _ = checkKVDirectory(t.Context(), &f, s.Config(), s.cfg(t), false); !checkTimedOut(f, apptest.Unanswered) {
 			break
 		}
 		t.Logf("a check timed out, trying again: %+v", f)

@@ -19,11 +19,11 @@ import (
 
 // answerSize is the size of the largest response that usher would send.
 type answerSize struct {
-	bytes int64 // 0: unknown
-	who   string
-	rules int
-	acls  bool  // removing ACL entries would make it smaller
-	err   error // why the size is unknown
+	bytes  int64 // 0: unknown
+	client string
+	rules  int
+	acls   bool  // removing ACL entries would make it smaller
+	err    error // why the size is unknown
 }
 
 // largestAnswer signs the response with the largest grant that the configuration and the
@@ -52,9 +52,9 @@ func largestAnswer(ctx context.Context, cfg *config.Config, keys *issuer.Keyring
 	defer cancel()
 	response, _, err := mint.Issue(ctx, signers, to, most.ID, &most.Grant)
 	if err != nil {
-		return answerSize{who: most.Who, err: err}
+		return answerSize{client: most.Client, err: err}
 	}
-	size := answerSize{bytes: int64(len(response)), who: most.Who, rules: len(most.Grant.Rules), acls: most.ACLs}
+	size := answerSize{bytes: int64(len(response)), client: most.Client, rules: len(most.Grant.Rules), acls: most.ACLs}
 	if len(keys.XKeys()) > 0 {
 		size.bytes += operatormode.SealedBytes
 	}
@@ -64,9 +64,9 @@ func largestAnswer(ctx context.Context, cfg *config.Config, keys *issuer.Keyring
 	// Before it signs, usher compares this estimate with max_payload.
 	if user, bytes := assembly.Policy(cfg).LargestGrant(snapshot); int64(bytes) > size.bytes {
 		size.bytes = int64(bytes)
-		if size.who != "user "+user {
+		if size.client != "user "+user {
 			facts, _ := snapshot.Facts(user, "")
-			size.who, size.rules, size.acls = "user "+user, 0, operatormode.ByACLs(&facts)
+			size.client, size.rules, size.acls = "user "+user, 0, operatormode.ByACLs(&facts)
 		}
 	}
 	return size
@@ -76,7 +76,7 @@ func largestAnswer(ctx context.Context, cfg *config.Config, keys *issuer.Keyring
 func (s *serverCheck) payload(maxPayload int64) {
 	const check = "max_payload"
 	if err := s.largest.err; err != nil {
-		s.Fail(fault.Config, check, s.url, "correct the keyring or the signing program", "cannot sign the answer for %s, so its size is unknown: %v", s.largest.who, err)
+		s.Fail(fault.Config, check, s.url, "correct the keyring or the signing program", "cannot sign the answer for %s, so its size is unknown: %v", s.largest.client, err)
 		return
 	}
 	if s.largest.bytes == 0 {
@@ -86,12 +86,12 @@ func (s *serverCheck) payload(maxPayload int64) {
 	if limit > jwt.MaxTokenSize {
 		limit, name = jwt.MaxTokenSize, fmt.Sprintf("no server accepts a JWT of more than %d", jwt.MaxTokenSize)
 	}
-	what := fmt.Sprintf("the answer for %s has up to %d bytes", s.largest.who, s.largest.bytes)
+	what := fmt.Sprintf("the answer for %s has up to %d bytes", s.largest.client, s.largest.bytes)
 	if s.largest.rules > 0 {
 		what += " for " + plural.Count(s.largest.rules, "rule")
 	}
 	if s.largest.bytes > limit {
-		s.Fail(fault.Config, check, s.url, operatormode.PayloadHint(s.largest.who, s.largest.acls, "the server's"),
+		s.Fail(fault.Config, check, s.url, operatormode.PayloadHint(s.largest.client, s.largest.acls, "the server's"),
 			"%s, but %s: usher does not answer clients with this grant", what, name)
 		return
 	}

@@ -56,7 +56,7 @@ func TestCheckClock(t *testing.T) {
 			f = nil
 			keys, _ := checkFiles(t.Context(), &f, "usher.yaml", cfg, true)
 			s := serverCheck{set: newServerSet(), List: &f, cfg: cfg, keys: keys, url: srv.URL(), now: clock.Now}
-			if s.run(t.Context(), opts); !missed(f, apptest.Unanswered) {
+			if s.run(t.Context(), opts); !checkTimedOut(f, apptest.Unanswered) {
 				break
 			}
 		}

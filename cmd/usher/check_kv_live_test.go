@@ -17,18 +17,18 @@ func TestCheckDirectoryInNATS(t *testing.T) {
 	t.Parallel()
 	in := initialized(t, "--kv", "--api", fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(t)))
 	in.NatsServer(t)
-	checkLive(t, in.Config()).says(t, cmdutil.ExitOK, "directory", "warning", "does not exist yet")
+	checkLive(t, in.Config()).finds(t, cmdutil.ExitOK, "directory", "warning", "does not exist yet")
 	if code, _, stderr := usher(t, "bootstrap", "-c", in.Config()); code != cmdutil.ExitOK {
 		t.Fatalf("bootstrap: %d %s", code, stderr)
 	}
 	c := checkLive(t, in.Config())
-	c.says(t, cmdutil.ExitOK, "directory", "ok", "1 user, 1 key")
-	c.says(t, cmdutil.ExitOK, "api", "ok", "is free")
+	c.finds(t, cmdutil.ExitOK, "directory", "ok", "1 user, 1 key")
+	c.finds(t, cmdutil.ExitOK, "api", "ok", "is free")
 	in.serve(t)
 	callouttest.Eventually(t, "it has kept the snapshot", func() bool { return apptest.FileExists(in.Path(setup.FileSnapshot)) })
 	c = checkLive(t, in.Config())
-	c.says(t, cmdutil.ExitOK, "api", "ok", "usher responds")
-	c.says(t, cmdutil.ExitOK, "issuer", "ok", "usher-nats")
+	c.finds(t, cmdutil.ExitOK, "api", "ok", "usher responds")
+	c.finds(t, cmdutil.ExitOK, "issuer", "ok", "usher-nats")
 	for _, f := range c.Findings {
 		if f.Severity != "ok" {
 			t.Errorf("%+v", f)
@@ -44,19 +44,19 @@ func TestCheckEmbedded(t *testing.T) {
 	in.Edit(t, setup.FileConfig, "from: kv", "from: embedded")
 	in.Edit(t, setup.FileConfig, "#store_dir: \"\"", "store_dir: store")
 	in.NatsServer(t)
-	checkLive(t, in.Config()).says(t, cmdutil.ExitOK, "directory", "warning", "does not exist yet")
+	checkLive(t, in.Config()).finds(t, cmdutil.ExitOK, "directory", "warning", "does not exist yet")
 	if apptest.FileExists(in.Path("store")) {
 		t.Error("it was made by looking")
 	}
 	if code, _, stderr := usher(t, "bootstrap", "-c", in.Config()); code != cmdutil.ExitOK {
 		t.Fatalf("bootstrap: %d %s", code, stderr)
 	}
-	checkLive(t, in.Config()).says(t, cmdutil.ExitOK, "directory", "ok", "1 user, 1 key")
+	checkLive(t, in.Config()).finds(t, cmdutil.ExitOK, "directory", "ok", "1 user, 1 key")
 	in.serve(t)
 	callouttest.Eventually(t, "it has kept the snapshot", func() bool { return apptest.FileExists(in.Path(setup.FileSnapshot)) })
 	c := checkLive(t, in.Config())
-	c.says(t, cmdutil.ExitOK, "directory", "ok", "a running usher uses it")
-	c.says(t, cmdutil.ExitOK, "directory", "ok", "1 user, 1 key")
+	c.finds(t, cmdutil.ExitOK, "directory", "ok", "a running usher uses it")
+	c.finds(t, cmdutil.ExitOK, "directory", "ok", "1 user, 1 key")
 	for _, f := range c.Findings {
 		if f.Check == "directory" && f.Severity == "ok" && strings.HasPrefix(f.Detail, "1 user") && f.Where != in.Path(setup.FileSnapshot) {
 			t.Errorf("%+v", f)

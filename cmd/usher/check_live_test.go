@@ -41,7 +41,7 @@ func checkOnce(t *testing.T, configFile string) checked {
 }
 
 // checkAgain repeats the check until no part of it timed out.
-func checkAgain(t *testing.T, configFile string, says func(string) bool) checked {
+func checkAgain(t *testing.T, configFile string, isTimeout func(string) bool) checked {
 	t.Helper()
 	var c checked
 	for range apptest.Attempts {
@@ -50,7 +50,7 @@ func checkAgain(t *testing.T, configFile string, says func(string) bool) checked
 		if err := json.Unmarshal([]byte(stdout), &c); err != nil {
 			t.Fatalf("%v\n%s%s", err, stdout, stderr)
 		}
-		if !missed(c.Findings, says) {
+		if !checkTimedOut(c.Findings, isTimeout) {
 			break
 		}
 		t.Logf("a check timed out, trying again: %+v", c.Findings)
@@ -58,8 +58,8 @@ func checkAgain(t *testing.T, configFile string, says func(string) bool) checked
 	return c
 }
 
-// says checks the exit code, and that a check had this result and detail.
-func (c checked) says(t *testing.T, code int, check string, severity finding.Severity, detail string) {
+// finds checks the exit code, and that a check had this result and detail.
+func (c checked) finds(t *testing.T, code int, check string, severity finding.Severity, detail string) {
 	t.Helper()
 	found := slices.ContainsFunc(c.Findings, func(f finding.Finding) bool {
 		return f.Check == check && f.Severity == severity && strings.Contains(f.Detail, detail)
@@ -152,7 +152,7 @@ func TestCheckLive(t *testing.T) {
 				look = checkRefused
 			}
 			found := look(t, file)
-			found.says(t, c.code, c.check, c.severity, c.detail)
+			found.finds(t, c.code, c.check, c.severity, c.detail)
 			if !slices.ContainsFunc(found.Findings, func(f finding.Finding) bool { return f.Check == c.check && strings.Contains(f.Hint, c.hint) }) {
 				t.Errorf("no hint %q: %+v", c.hint, found.Findings)
 			}
@@ -164,10 +164,10 @@ func TestCheckLive(t *testing.T) {
 func TestCheckServerDown(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
-	checkLive(t, in.Config()).says(t, cmdutil.ExitRuntime, "connect", "error", "no servers available")
+	checkLive(t, in.Config()).finds(t, cmdutil.ExitRuntime, "connect", "error", "no servers available")
 	// Unless that is wrong as well.
 	in.Write(t, setup.FileDirectory, "users: [{name: a.b}]\nprojects: []\n")
-	checkLive(t, in.Config()).says(t, cmdutil.ExitConfig, "connect", "error", "no servers available")
+	checkLive(t, in.Config()).finds(t, cmdutil.ExitConfig, "connect", "error", "no servers available")
 }
 
 // TestCheckNotAnAuthUser: a service user that is not among auth_users can never connect,
@@ -178,7 +178,7 @@ func TestCheckNotAnAuthUser(t *testing.T) {
 	in.Edit(t, setup.FileServerConfig, "auth_users: [ usher, usher-system ]", "auth_users: [ somebody ]")
 	in.NatsServer(t)
 	// What nats.go makes of it depends on what it was just waiting for.
-	checkRefused(t, in.Config()).says(t, cmdutil.ExitConfig, "connect", "error", "nats: ")
+	checkRefused(t, in.Config()).finds(t, cmdutil.ExitConfig, "connect", "error", "nats: ")
 }
 
 // TestCheckOpenServer: a server without authorization accepts every client.
@@ -188,7 +188,7 @@ func TestCheckOpenServer(t *testing.T) {
 	in.Write(t, setup.FileServerConfig, "listen: "+strings.TrimPrefix(in.URL, "nats://")+"\n")
 	in.Edit(t, setup.FileConfig, "callout: AUTH", "callout: $G")
 	in.NatsServer(t)
-	checkLive(t, in.Config()).says(t, cmdutil.ExitConfig, "callout", "error", "got in")
+	checkLive(t, in.Config()).finds(t, cmdutil.ExitConfig, "callout", "error", "got in")
 }
 
 // TestCheckBesideUsher: check and a running usher do not disturb each other.
@@ -197,8 +197,8 @@ func TestCheckBesideUsher(t *testing.T) {
 	in := newInstallation(t)
 	in.NatsServer(t)
 	c := checkLive(t, in.Config())
-	c.says(t, cmdutil.ExitOK, "clock", "ok", "apart")
-	c.says(t, cmdutil.ExitOK, "service", "warning", "no usher answers")
+	c.finds(t, cmdutil.ExitOK, "clock", "ok", "apart")
+	c.finds(t, cmdutil.ExitOK, "service", "warning", "no usher answers")
 	in.Write(t, setup.FileDirectory, aliceDirectory())
 	in.serve(t)
 	for range 3 {
@@ -209,8 +209,8 @@ func TestCheckBesideUsher(t *testing.T) {
 				return f.Check == "service" && f.Severity == finding.OK && f.Detail == "4 connections of usher in AUTH; each usher with this configuration opens 4"
 			})
 		})
-		c.says(t, cmdutil.ExitOK, "issuer", "ok", "usher-nats")
-		c.says(t, cmdutil.ExitOK, "timeout", "ok", "the server waits about")
+		c.finds(t, cmdutil.ExitOK, "issuer", "ok", "usher-nats")
+		c.finds(t, cmdutil.ExitOK, "timeout", "ok", "the server waits about")
 	}
 	if code := in.try(t); code != cmdutil.ExitOK {
 		t.Errorf("alice was refused afterwards: exit code %d", code)

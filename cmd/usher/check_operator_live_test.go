@@ -180,7 +180,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 				{check: "callout", severity: "ok", detail: "a holder of 1 signing key of APP that the keyring does not have can create users that bypass usher: " + ghost},
 			},
 		},
-		"usher is not an auth user": {
+		"the auth user is not listed": {
 			code: cmdutil.ExitConfig, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization.AuthUsers = jwt.StringList{strangeUser} }),
 			want: []operatorFault{
 				{check: "service user", severity: "error", detail: "not one of the auth_users", hint: "--auth-user U"},

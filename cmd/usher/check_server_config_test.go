@@ -79,7 +79,7 @@ func TestCheckServerConfig(t *testing.T) {
 			if err := json.Unmarshal([]byte(stdout), &found); err != nil {
 				t.Fatalf("%v\n%s%s", err, stdout, stderr)
 			}
-			found.says(t, c.code, "server config", c.severity, c.detail)
+			found.finds(t, c.code, "server config", c.severity, c.detail)
 		})
 	}
 }

@@ -60,8 +60,8 @@ func TestCheckEveryServer(t *testing.T) {
 	a, b := pairOf(t, mine, func(c *callouttest.ServerConfig) { c.Keys.Issuer = other.Issuer })
 	file := apptest.ConfigFor(t, a, callouttest.KeyringDir(t, true, mine), nil)
 	c := checkLive(t, file)
-	c.says(t, cmdutil.ExitConfig, "issuer", "error", "server n2 expects answers from "+other.Issuer)
-	c.says(t, cmdutil.ExitConfig, "issuer", "ok", "server n1 expects "+mine.Issuer)
+	c.finds(t, cmdutil.ExitConfig, "issuer", "error", "server n2 expects answers from "+other.Issuer)
+	c.finds(t, cmdutil.ExitConfig, "issuer", "ok", "server n1 expects "+mine.Issuer)
 	var names [2][]string
 	for i, s := range []*callouttest.Server{a, b} {
 		for _, f := range c.at(s.URL()) {
@@ -85,7 +85,7 @@ func TestCheckUnreachable(t *testing.T) {
 	})
 	keyring := callouttest.KeyringDir(t, true, mine)
 	c := checkLive(t, apptest.ConfigFor(t, a, keyring, nil))
-	c.says(t, cmdutil.ExitOK, "connect", "warning", "not reachable from here, so not checked; server n1 announces it")
+	c.finds(t, cmdutil.ExitOK, "connect", "warning", "not reachable from here, so not checked; server n1 announces it")
 	if found := c.at("nats://" + nowhere); len(found) != 1 {
 		t.Errorf("%+v", c.Findings)
 	}
@@ -118,9 +118,9 @@ func TestCheckSupercluster(t *testing.T) {
 			return f.Check == "system user" && strings.HasSuffix(f.Detail, "n1, n2, n3")
 		})
 	})
-	c.says(t, cmdutil.ExitConfig, "issuer", "error", "server n2 expects answers from "+other.Issuer)
-	c.says(t, cmdutil.ExitConfig, "connect", "warning", "none of its addresses is reachable from here ("+nowhere+")")
-	c.says(t, cmdutil.ExitConfig, "connect", "warning", "of cluster g3, accepts up to 65536 bytes, and waits 3 s for usher")
+	c.finds(t, cmdutil.ExitConfig, "issuer", "error", "server n2 expects answers from "+other.Issuer)
+	c.finds(t, cmdutil.ExitConfig, "connect", "warning", "none of its addresses is reachable from here ("+nowhere+")")
+	c.finds(t, cmdutil.ExitConfig, "connect", "warning", "of cluster g3, accepts up to 65536 bytes, and waits 3 s for usher")
 }
 
 // TestCheckLeafServers: check names a leaf server that has its own system account.
@@ -132,7 +132,7 @@ func TestCheckLeafServers(t *testing.T) {
 		callouttest.AdminUser, callouttest.Password, hub.LeafAddr()))
 	callouttest.Eventually(t, "the leaf node is connected", func() bool { return hub.NATSServer().NumLeafNodes() == 1 })
 	c := checkLive(t, apptest.ConfigFor(t, hub, callouttest.KeyringDir(t, true, mine), withSystemUser(nil)))
-	c.says(t, cmdutil.ExitOK, "leaf node", "ok", "authorize their own clients: edge (127.0.0.1) at n1, in APP")
+	c.finds(t, cmdutil.ExitOK, "leaf node", "ok", "authorize their own clients: edge (127.0.0.1) at n1, in APP")
 }
 
 // TestCheckAccountsOfServers: check finds an account that a server lacks, with the
@@ -147,12 +147,12 @@ func TestCheckAccountsOfServers(t *testing.T) {
 	keyring := callouttest.KeyringDir(t, true, mine)
 	file := apptest.ConfigFor(t, a, keyring, withSystemUser(nil))
 	c := checkLive(t, file)
-	c.says(t, cmdutil.ExitOK, "system user", "ok", "2 servers: n1, n2")
-	c.says(t, cmdutil.ExitOK, "accounts", "ok", "on every server: n1, n2")
+	c.finds(t, cmdutil.ExitOK, "system user", "ok", "2 servers: n1, n2")
+	c.finds(t, cmdutil.ExitOK, "accounts", "ok", "on every server: n1, n2")
 	callouttest.Must(t, secretfile.Write(strings.TrimSuffix(file, "usher.yaml")+"directory.yaml",
 		[]byte("users: []\nprojects: [{name: shop, account: SHOP}, {name: lab, account: APP}]\n")))
 	c = checkLive(t, file)
-	c.says(t, cmdutil.ExitConfig, "accounts", "error", "missing on n1, n2: clients that use it cannot connect there (project shop)")
+	c.finds(t, cmdutil.ExitConfig, "accounts", "error", "missing on n1, n2: clients that use it cannot connect there (project shop)")
 	for _, f := range c.Findings {
 		if f.Severity == finding.Error && f.Where != "SHOP" {
 			t.Errorf("%+v", f)
@@ -178,7 +178,7 @@ func TestCheckSystemUser(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			checkLive(t, apptest.ConfigFor(t, srv, keyring, c.config)).says(t, c.code, "system user", c.severity, c.detail)
+			checkLive(t, apptest.ConfigFor(t, srv, keyring, c.config)).finds(t, c.code, "system user", c.severity, c.detail)
 		})
 	}
 }
@@ -204,7 +204,7 @@ func TestCheckAnonymous(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: mine, Sealed: true, Timeout: 3, Extra: c.extra})
-			checkLive(t, apptest.ConfigFor(t, srv, keyring, nil)).says(t, c.code, "no_auth_user", c.severity, c.detail)
+			checkLive(t, apptest.ConfigFor(t, srv, keyring, nil)).finds(t, c.code, "no_auth_user", c.severity, c.detail)
 		})
 	}
 }
@@ -229,7 +229,7 @@ func TestCheckNoAuthUser(t *testing.T) {
 			in.Edit(t, setup.FileServerConfig, "auth_callout {", "auth_callout {\n"+c.allowed)
 			in.Edit(t, setup.FileServerConfig, "system_account:", "no_auth_user: guest\nsystem_account:")
 			in.NatsServer(t)
-			checkLive(t, in.Config()).says(t, c.code, "no_auth_user", c.severity, c.detail)
+			checkLive(t, in.Config()).finds(t, c.code, "no_auth_user", c.severity, c.detail)
 		})
 	}
 }
@@ -242,12 +242,12 @@ func TestCheckPayload(t *testing.T) {
 	keyring := callouttest.KeyringDir(t, true, mine)
 	small := callouttest.StartServer(t, callouttest.ServerConfig{Keys: mine, Sealed: true, Extra: "max_payload: 1024\n"})
 	tight := checkLive(t, apptest.ConfigFor(t, small, keyring, nil))
-	tight.says(t, cmdutil.ExitConfig, "max_payload", "error", "usher does not answer clients with this grant")
+	tight.finds(t, cmdutil.ExitConfig, "max_payload", "error", "usher does not answer clients with this grant")
 	tight.hints(t, "max_payload", "a larger max_payload in the server's configuration")
 
 	large := callouttest.StartServer(t, callouttest.ServerConfig{Keys: mine, Sealed: true, Extra: "max_payload: 8MB\n"})
 	file := apptest.ConfigFor(t, large, keyring, nil)
-	checkLive(t, file).says(t, cmdutil.ExitOK, "max_payload", "ok", "and no server accepts a JWT of more than 1048576")
+	checkLive(t, file).finds(t, cmdutil.ExitOK, "max_payload", "ok", "and no server accepts a JWT of more than 1048576")
 	var d strings.Builder
 	d.WriteString("users: [{name: till}]\nprojects:\n  - name: shop\n    account: APP\n    members: [{user: till, roles: [publisher]}]\n    topics:\n")
 	for i := range 2600 {
@@ -255,7 +255,7 @@ func TestCheckPayload(t *testing.T) {
 	}
 	callouttest.Must(t, secretfile.Write(strings.TrimSuffix(file, "usher.yaml")+"directory.yaml", []byte(d.String())))
 	c := checkLive(t, file)
-	c.says(t, cmdutil.ExitConfig, "max_payload", "error", "no server accepts a JWT of more than 1048576")
-	c.says(t, cmdutil.ExitConfig, "max_payload", "error", "the answer for user till has up to ")
+	c.finds(t, cmdutil.ExitConfig, "max_payload", "error", "no server accepts a JWT of more than 1048576")
+	c.finds(t, cmdutil.ExitConfig, "max_payload", "error", "the answer for user till has up to ")
 	c.hints(t, "max_payload", "fewer ACL entries for user till, or a larger max_payload in the server's configuration")
 }

@@ -51,8 +51,8 @@ func TestCheckStreams(t *testing.T) {
 	saysAll := func(t *testing.T, file string) {
 		t.Helper()
 		c := checkLive(t, file)
-		c.says(t, cmdutil.ExitOK, "streams", "warning", "can delete all messages of the stream (Nats-Rollup: all)")
-		c.says(t, cmdutil.ExitOK, "streams", "warning", "can publish to every subject of the stream (Nats-Schedule-Target)")
+		c.finds(t, cmdutil.ExitOK, "streams", "warning", "can delete all messages of the stream (Nats-Rollup: all)")
+		c.finds(t, cmdutil.ExitOK, "streams", "warning", "can publish to every subject of the stream (Nats-Schedule-Target)")
 		if severities := streamSeverities(c); len(severities) != 2 || severities[app+"orders"] != "warning" || severities[app+"prices"] != "warning" {
 			t.Errorf("%v", severities)
 		}
@@ -63,11 +63,11 @@ func TestCheckStreams(t *testing.T) {
 		srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: true, Timeout: 3})
 		keyring := callouttest.KeyringDir(t, true, keys)
 		file := apptest.ConfigFor(t, srv, keyring, withSystemUser(nil))
-		checkLive(t, file).says(t, cmdutil.ExitOK, "streams", "ok", "0 streams of projects")
+		checkLive(t, file).finds(t, cmdutil.ExitOK, "streams", "ok", "0 streams of projects")
 		makeStreams(t, srv.Connect(t, callouttest.AdminUser))
 		saysAll(t, file)
 		c := checkLive(t, apptest.ConfigFor(t, srv, keyring, nil))
-		c.says(t, cmdutil.ExitOK, "streams", "warning", "cannot ask the servers for the streams of projects")
+		c.finds(t, cmdutil.ExitOK, "streams", "warning", "cannot ask the servers for the streams of projects")
 		if severities := streamSeverities(c); severities[none] != "warning" {
 			t.Errorf("%v", severities)
 		}

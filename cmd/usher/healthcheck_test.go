@@ -94,11 +94,11 @@ func TestHealthcheckTLS(t *testing.T) {
 		return code == cmdutil.ExitOK
 	})
 	healthy(t, file)
-	checkLive(t, file).says(t, cmdutil.ExitOK, "connect", "ok", "as service user")
+	checkLive(t, file).finds(t, cmdutil.ExitOK, "connect", "ok", "as service user")
 
 	// The same server, and a certificate authority that nobody knows.
 	stranger := apptest.ConfigFor(t, srv, keyring, map[string]string{"nats.tls.ca_file": callouttest.NewCA(t).File})
 	callouttest.Must(t, secretfile.Write(strings.Replace(stranger, "usher.yaml", "healthcheck.token", 1), []byte("any\n")))
 	unhealthy(t, stranger, cmdutil.ExitRuntime, "certificate")
-	checkLive(t, stranger).says(t, cmdutil.ExitConfig, "connect", "error", "certificate")
+	checkLive(t, stranger).finds(t, cmdutil.ExitConfig, "connect", "error", "certificate")
 }

@@ -190,7 +190,7 @@ func notTrusted(t *testing.T, in installation) {
 	callouttest.Must(t, err)
 	callouttest.Must(t, secretfile.Write(app, []byte(signed)))
 	in.nkey(t, cmdutil.ExitConfig, says, "push", "APP")
-	checkLive(t, in.Config()).says(t, cmdutil.ExitConfig, "operator", "error", says)
+	checkLive(t, in.Config()).finds(t, cmdutil.ExitConfig, "operator", "error", says)
 	if code := in.try(t); code != cmdutil.ExitOK {
 		t.Errorf("exit code %d", code)
 	}

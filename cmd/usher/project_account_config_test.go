@@ -30,7 +30,7 @@ projects:
 	in.NatsServer(t)
 	in.serve(t)
 	c := checkLive(t, in.Config())
-	c.says(t, cmdutil.ExitOK, "accounts", "ok", "on every server: usher-nats")
+	c.finds(t, cmdutil.ExitOK, "accounts", "ok", "on every server: usher-nats")
 	for key, account := range map[string]string{"alice-key": "shop", "bob-key": "lab"} {
 		nc, err := nats.Connect(in.URL, nats.Token(key), callouttest.ConnectTimeout())
 		callouttest.Must(t, err)
@@ -57,11 +57,11 @@ func TestProjectAddConfigMode(t *testing.T) {
 	}
 	in.Write(t, setup.FileDirectory, "users: []\nprojects:\n"+project)
 	srv := in.NatsServer(t)
-	checkLive(t, in.Config()).says(t, cmdutil.ExitConfig, "accounts", "error", "missing on usher-nats: clients that use it cannot connect there (project shop)")
+	checkLive(t, in.Config()).finds(t, cmdutil.ExitConfig, "accounts", "error", "missing on usher-nats: clients that use it cannot connect there (project shop)")
 	srv.Stop()
 	in.Edit(t, setup.FileServerConfig, "accounts {\n", "accounts {\n  \"shop\" {"+account)
 	in.NatsServer(t)
-	checkLive(t, in.Config()).says(t, cmdutil.ExitOK, "accounts", "ok", "on every server: usher-nats")
+	checkLive(t, in.Config()).finds(t, cmdutil.ExitOK, "accounts", "ok", "on every server: usher-nats")
 
 	for _, c := range []struct {
 		code int

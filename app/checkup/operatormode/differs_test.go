@@ -20,17 +20,17 @@ func TestCheckOperatorDiffers(t *testing.T) {
 	c.Tags.Add("second")
 	second := o.WriteAccount(t, "APP", c)
 	var all []jwtVersion
-	for who, text := range map[string]string{"n1": first, "n2": second} {
+	for source, text := range map[string]string{"n1": first, "n2": second} {
 		claims, err := jwt.DecodeAccountClaims(text)
 		callouttest.Must(t, err)
-		all = append(all, jwtVersion{who: who, text: text, claims: claims})
+		all = append(all, jwtVersion{source: source, text: text, claims: claims})
 	}
 	var f finding.List
-	all = append(all, all[0], jwtVersion{who: "the resolver", text: all[0].text, claims: all[0].claims})
+	all = append(all, all[0], jwtVersion{source: "the resolver", text: all[0].text, claims: all[0].claims})
 	check := &Checker{List: &f, Cfg: &config.Config{}}
 	check.compareVersions(&accountCheck{name: "APP", public: o.Accounts["APP"]}, all, nil, false)
 	if len(f) != 1 || f[0].Check != "resolver" || f[0].Severity != finding.Error || !strings.HasPrefix(f[0].Detail, "servers differ: the JWT of APP of ") || !strings.Contains(f[0].Hint, "usher nkey push APP") ||
-		strings.Count(f[0].Detail, "the JWT of APP") != 2 || !strings.Contains(f[0].Detail, "("+all[0].who+", the resolver)") {
+		strings.Count(f[0].Detail, "the JWT of APP") != 2 || !strings.Contains(f[0].Detail, "("+all[0].source+", the resolver)") {
 		t.Errorf("%+v", f)
 	}
 }

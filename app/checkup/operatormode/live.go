@@ -26,7 +26,7 @@ import (
 
 // jwtVersion is a JWT of an account that a server uses or its resolver stores.
 type jwtVersion struct {
-	who    string // the server that uses it, or "the resolver"
+	source string // the server that uses it, or "the resolver"
 	text   string
 	claims *jwt.AccountClaims
 }
@@ -130,15 +130,15 @@ func versions(ctx context.Context, c *operator.Cluster, public string, servers [
 	}
 	for _, in := range inForce {
 		if in.JWT != "" {
-			all = append(all, jwtVersion{who: in.Server.Name, text: in.JWT})
+			all = append(all, jwtVersion{source: in.Server.Name, text: in.JWT})
 		}
 	}
 	for _, text := range texts {
-		all = append(all, jwtVersion{who: "the resolver", text: text})
+		all = append(all, jwtVersion{source: "the resolver", text: text})
 	}
 	for i := range all {
 		if all[i].claims, err = jwt.DecodeAccountClaims(all[i].text); err != nil {
-			return nil, false, fmt.Errorf("%s: account JWT: %w", all[i].who, err)
+			return nil, false, fmt.Errorf("%s: account JWT: %w", all[i].source, err)
 		}
 	}
 	return all, len(texts) > 0, nil
@@ -174,7 +174,7 @@ func (o *Checker) compareVersions(a *accountCheck, all []jwtVersion, servers []o
 		}
 	}
 	if len(texts) > 1 && !behind {
-		o.Fail(fault.Config, check, a.name, push+"; connected servers copy it from each other", "servers differ: %s", o.dated(a.name, all))
+		o.Fail(fault.Config, check, a.name, push+"; connected servers copy it from each other", "servers differ: %s", o.describeVersions(a.name, all))
 	}
 	if len(*o.List) == before {
 		same := "as on disk"
@@ -208,31 +208,31 @@ func (o *Checker) againstDisk(a *accountCheck, all []jwtVersion, push string) {
 		push = o.signAgain(a.name) // servers would store it, but not use it
 	}
 	if len(older) > 0 {
-		o.Fail(fault.Config, check, a.name, push, "older than on disk: %s; %s is of %s", o.dated(a.name, older), file, disk)
+		o.Fail(fault.Config, check, a.name, push, "older than on disk: %s; %s is of %s", o.describeVersions(a.name, older), file, disk)
 	}
 	if len(newer) > 0 {
 		o.Warn(check, a.name, "nsc pull -a "+a.name+", and nsc describe account -n "+a.name+" -R > "+shellword.Quote(file)+", before anything is changed from here",
-			"newer than on disk: %s; %s is of %s", o.dated(a.name, newer), file, disk)
+			"newer than on disk: %s; %s is of %s", o.describeVersions(a.name, newer), file, disk)
 	}
 	if len(other) > 0 {
-		o.Fail(fault.Config, check, a.name, push, "another JWT than on disk, signed in the same second: %s", o.dated(a.name, other))
+		o.Fail(fault.Config, check, a.name, push, "another JWT than on disk, signed in the same second: %s", o.describeVersions(a.name, other))
 	}
 }
 
 // issued returns when a JWT was signed.
 func issued(c *jwt.AccountClaims) string { return time.Unix(c.IssuedAt, 0).UTC().Format(time.RFC3339) }
 
-// dated lists the JWTs of an account with the time of signing and the servers that have
+// describeVersions lists the JWTs of an account with the time of signing and the servers that have
 // them.
-func (o *Checker) dated(name string, all []jwtVersion) string {
-	who := map[string][]string{}
+func (o *Checker) describeVersions(name string, all []jwtVersion) string {
+	holders := map[string][]string{}
 	var order []jwtVersion
 	for _, v := range all {
-		if who[v.text] == nil {
+		if holders[v.text] == nil {
 			order = append(order, v)
 		}
-		if !slices.Contains(who[v.text], v.who) {
-			who[v.text] = append(who[v.text], v.who)
+		if !slices.Contains(holders[v.text], v.source) {
+			holders[v.text] = append(holders[v.text], v.source)
 		}
 	}
 	slices.SortFunc(order, func(x, y jwtVersion) int {
@@ -240,7 +240,7 @@ func (o *Checker) dated(name string, all []jwtVersion) string {
 	})
 	var parts []string
 	for _, v := range order {
-		part := "the JWT of " + name + " of " + issued(v.claims) + " (" + strings.Join(who[v.text], ", ")
+		part := "the JWT of " + name + " of " + issued(v.claims) + " (" + strings.Join(holders[v.text], ", ")
 		if o.untrustedSigner(v.claims) != "" {
 			part += "; signed by " + v.claims.Issuer + ", which servers do not trust"
 		}

@@ -35,10 +35,10 @@ const (
 
 // Example is a grant that usher would give to an identity.
 type Example struct {
-	ID    identity.Identity
-	Grant permissions.Grant
-	Who   string // for findings: "user alice", "role publisher"
-	ACLs  bool   // removing ACL entries would make it smaller
+	ID     identity.Identity
+	Grant  permissions.Grant
+	Client string // for findings: "user alice", "role publisher"
+	ACLs   bool   // removing ACL entries would make it smaller
 }
 
 // Size returns the total length of the subjects, which orders grants by the size of their
@@ -56,7 +56,7 @@ func (e *Example) Size() int {
 func Examples(cfg *config.Config, snapshot *snapshot.Snapshot) []Example {
 	policy := assembly.Policy(cfg)
 	largest := map[issuer.Place]Example{}
-	try := func(who string, id identity.Identity, facts directory.Facts) {
+	try := func(client string, id identity.Identity, facts directory.Facts) {
 		g, err := policy.Derive(id, facts)
 		if err != nil {
 			return // usher denies such a user, or does not answer for a reason other than the JWTs
@@ -65,7 +65,7 @@ func Examples(cfg *config.Config, snapshot *snapshot.Snapshot) []Example {
 		if types := g.ConnectionTypes; len(types) > 0 { // one that the user may use
 			g.Connection.Types = []string{string(types[0])}
 		}
-		e := Example{ID: id, Grant: g, Who: who, ACLs: ByACLs(&facts)}
+		e := Example{ID: id, Grant: g, Client: client, ACLs: ByACLs(&facts)}
 		place := issuer.Place{Account: g.Account, Scope: g.Scope}
 		if was, ok := largest[place]; !ok || was.Size() < e.Size() {
 			largest[place] = e
@@ -83,7 +83,7 @@ func Examples(cfg *config.Config, snapshot *snapshot.Snapshot) []Example {
 		place := issuer.Place{Account: r.Account, Scope: r.Role}
 		if _, ok := largest[place]; !ok {
 			g := permissions.Grant{Account: r.Account, Scope: r.Role, Tags: []string{"project:" + exampleName, "role:" + r.Role}, Connection: standardConnection()}
-			largest[place] = Example{ID: identity.Identity{Name: exampleName}, Grant: g, Who: "role " + r.Role}
+			largest[place] = Example{ID: identity.Identity{Name: exampleName}, Grant: g, Client: "role " + r.Role}
 		}
 	}
 	return slices.SortedFunc(maps.Values(largest), func(a, b Example) int {
@@ -93,7 +93,7 @@ func Examples(cfg *config.Config, snapshot *snapshot.Snapshot) []Example {
 
 // tryUsers calls try for every member of every project, and for one service admin in every
 // project.
-func tryUsers(s *snapshot.Snapshot, try func(who string, id identity.Identity, facts directory.Facts)) {
+func tryUsers(s *snapshot.Snapshot, try func(client string, id identity.Identity, facts directory.Facts)) {
 	type session struct{ user, account string }
 	seen := map[session]bool{}
 	admin, admins := s.FirstWithServiceRole(directory.ServiceRoleAdmin)
@@ -174,10 +174,10 @@ func (o *Checker) userJWT(ctx context.Context, mint *issuer.Issuer, signers *iss
 			with += " and scope: " + place.Scope
 		}
 		o.Fail(fault.Config, check, place.String(), addKey(place, "PUBLIC_KEY")+o.thenPush(place.Account)+"; then add its seed to the keyring, active, with "+with,
-			"the keyring has no active %s for %s: usher does not answer %s", what, place, e.Who)
+			"the keyring has no active %s for %s: usher does not answer %s", what, place, e.Client)
 		return
 	case err != nil:
-		o.Fail(fault.Config, check, place.String(), "correct the keyring or the signing program", "cannot sign the answer for %s: %v", e.Who, err)
+		o.Fail(fault.Config, check, place.String(), "correct the keyring or the signing program", "cannot sign the answer for %s: %v", e.Client, err)
 		return
 	}
 	if _, err := view.CheckResponse(string(response)); err != nil {
@@ -187,10 +187,10 @@ func (o *Checker) userJWT(ctx context.Context, mint *issuer.Issuer, signers *iss
 		if o.accountNamed(place.Account).mismatched {
 			return // reported by account; the rest follows from it
 		}
-		o.Fail(fault.Config, check, place.String(), o.refusedHint(err, e), "servers would refuse the user JWT of %s: %v", e.Who, err)
+		o.Fail(fault.Config, check, place.String(), o.refusedHint(err, e), "servers would refuse the user JWT of %s: %v", e.Client, err)
 		return
 	}
-	o.OK(check, place.String(), "servers would accept the user JWT of %s, %d bytes", e.Who, len(response))
+	o.OK(check, place.String(), "servers would accept the user JWT of %s, %d bytes", e.Client, len(response))
 }
 
 // missingOnServers reports whether no server has a JWT of an account.
@@ -237,7 +237,7 @@ func (o *Checker) refusedHint(err error, e *Example) string {
 	}
 	switch {
 	case errors.Is(err, operator.ErrTooLarge):
-		return PayloadHint(e.Who, e.ACLs, "the servers'")
+		return PayloadHint(e.Client, e.ACLs, "the servers'")
 	case errors.Is(err, operator.ErrNotAllowed):
 		return "nsc edit authcallout -a " + callout + " --allowed-account " + public + o.thenPush(callout)
 	case errors.Is(err, operator.ErrResponseSigner):
@@ -270,12 +270,12 @@ func ByACLs(f *directory.Facts) bool {
 
 // PayloadHint returns the hint for a response that is too large. whose names the servers
 // to configure: "the server's".
-func PayloadHint(who string, acls bool, whose string) string {
+func PayloadHint(client string, acls bool, whose string) string {
 	larger := "a larger max_payload in " + whose + " configuration"
 	if !acls {
 		return larger
 	}
-	return "fewer ACL entries for " + who + ", or " + larger
+	return "fewer ACL entries for " + client + ", or " + larger
 }
 
 // PublicXKey returns the public key of the first xkey, or a placeholder for hints.

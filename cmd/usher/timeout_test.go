@@ -17,12 +17,12 @@ func answered(t *testing.T, args ...string) (code int, stdout, stderr string) {
 		if code == cmdutil.ExitOK || code == cmdutil.ExitDenied || !apptest.Unanswered(stdout+stderr) {
 			break
 		}
-		t.Logf("again, since nobody answered %v: %s%s", args, stdout, stderr)
+		t.Logf("timed out, trying again: %v: %s%s", args, stdout, stderr)
 	}
 	return code, stdout, stderr
 }
 
-// missed reports whether a finding says that a part of the check timed out.
-func missed(f []finding.Finding, says func(string) bool) bool {
-	return slices.ContainsFunc(f, func(x finding.Finding) bool { return x.Severity == finding.Error && says(x.Detail) })
+// checkTimedOut reports whether a finding says that a part of the check timed out.
+func checkTimedOut(f []finding.Finding, isTimeout func(string) bool) bool {
+	return slices.ContainsFunc(f, func(x finding.Finding) bool { return x.Severity == finding.Error && isTimeout(x.Detail) })
 }
