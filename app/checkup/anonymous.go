@@ -37,7 +37,7 @@ func (s *serverCheck) probeAnonymous(ctx context.Context, requests <-chan *nats.
 	switch {
 	case errors.Is(err, errAccepted):
 		s.Fail(fault.Config, check, s.url, "remove no_auth_user from the server's configuration; or remove its user from auth_callout.auth_users and add its account to allowed_accounts, so that the server asks usher",
-			"a client without a credential gets in%s, and the server does not ask usher", user)
+			"the server accepts a client without a credential%s, and does not ask usher", user)
 	case errors.Is(err, errNotAsked):
 		s.OK(check, s.url, "the server refuses a client without a credential and does not ask usher")
 	case err != nil:

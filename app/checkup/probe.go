@@ -15,7 +15,7 @@ import (
 
 // Why a probe causes no authorization request.
 var (
-	errAccepted = errors.New("a client with a random token got in")
+	errAccepted = errors.New("the server accepts a client with a random token")
 	errNotAsked = errors.New("a client connected, but the server did not ask usher: auth callout is not active for this account")
 )
 

@@ -188,7 +188,7 @@ func TestCheckOpenServer(t *testing.T) {
 	in.Write(t, setup.FileServerConfig, "listen: "+strings.TrimPrefix(in.URL, "nats://")+"\n")
 	in.Edit(t, setup.FileConfig, "callout: AUTH", "callout: $G")
 	in.NatsServer(t)
-	checkLive(t, in.Config()).finds(t, cmdutil.ExitConfig, "callout", "error", "got in")
+	checkLive(t, in.Config()).finds(t, cmdutil.ExitConfig, "callout", "error", "the server accepts a client with a random token")
 }
 
 // TestCheckBesideUsher: check and a running usher do not disturb each other.

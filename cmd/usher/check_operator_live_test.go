@@ -161,7 +161,7 @@ func liveFaults(t *testing.T) map[string]liveFault {
 			code: cmdutil.ExitConfig, edit: editAccount(accAuth, func(c *jwt.AccountClaims) { c.Authorization = jwt.ExternalAuthorization{} }),
 			want: []operatorFault{
 				{check: "callout", severity: "error", detail: "no external authorization", hint: "nsc edit authcallout"},
-				{check: "callout", severity: "error", detail: "got in"},
+				{check: "callout", severity: "error", detail: "the server accepts a client with a random token"},
 			},
 		},
 		"others bypass usher": {
@@ -326,7 +326,7 @@ func TestCheckOperatorLetIn(t *testing.T) {
 	callouttest.Must(t, os.WriteFile(server, []byte(strings.Replace(string(text), o.SentinelJWT, other, 1)), 0o600))
 	o.Start(t)
 	c := checkLive(t, operatorConfigFor(t, o, map[string]string{"callout.budget": "500ms"}))
-	want := operatorFault{check: "sentinel", severity: "error", detail: "a client with a random token got in", hint: "set default_sentinel in the server's configuration to the user JWT of a bearer of AUTH"}
+	want := operatorFault{check: "sentinel", severity: "error", detail: "the server accepts a client with a random token", hint: "set default_sentinel in the server's configuration to the user JWT of a bearer of AUTH"}
 	if c.code != cmdutil.ExitConfig || !want.found(&c) {
 		t.Errorf("exit code %d\n%s", c.code, c)
 	}

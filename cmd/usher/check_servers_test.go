@@ -199,7 +199,7 @@ func TestCheckAnonymous(t *testing.T) {
 		detail   string
 	}{
 		"none":              {"", cmdutil.ExitOK, "ok", "the server asks usher about a client without a credential"},
-		"one of auth_users": {"no_auth_user: admin\n", cmdutil.ExitConfig, "error", `gets in as user "admin" of APP`},
+		"one of auth_users": {"no_auth_user: admin\n", cmdutil.ExitConfig, "error", `accepts a client without a credential as user "admin" of APP`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -220,7 +220,7 @@ func TestCheckNoAuthUser(t *testing.T) {
 		detail   string
 	}{
 		"all accounts":   {"", cmdutil.ExitOK, "ok", "the server asks usher about a client without a credential"},
-		"the other ones": {"allowed_accounts: [ APP ]", cmdutil.ExitConfig, "error", `gets in as user "guest" of HEALTH`},
+		"the other ones": {"allowed_accounts: [ APP ]", cmdutil.ExitConfig, "error", `accepts a client without a credential as user "guest" of HEALTH`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
