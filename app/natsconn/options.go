@@ -26,7 +26,7 @@ func TLSOptions(c *config.TLS) ([]nats.Option, error) {
 		if f.path == "" {
 			continue
 		}
-		// Whoever can replace these files chooses the trusted server or the client
+		// A user who can replace these files chooses the trusted server or the client
 		// certificate. A readable key is accepted: tools that make certificates write it so.
 		if err := secretfile.Check(f.path, ownedfile.Rule{}); err != nil {
 			return nil, fmt.Errorf("nats.tls.%s: %w", f.key, err)

@@ -112,7 +112,7 @@ func (r *Rotator) tryEdit(ctx context.Context, a issuer.Account, apply edit) (do
 	if err := o.Cluster.Push(ctx, a.PublicKey, text, servers); err != nil {
 		return false, err
 	}
-	r.say("account %s: pushed to %s", a.Name, operator.Names(servers))
+	r.report("account %s: pushed to %s", a.Name, operator.Names(servers))
 	return true, o.Dir.WriteAccount(a.Name, text)
 }
 

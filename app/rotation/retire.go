@@ -32,7 +32,7 @@ func (r *Rotator) retire(ctx context.Context, s *keyring.State, e *keyring.Entry
 	if err := keyring.RetireSeed(r.Dir, file); err != nil {
 		return err
 	}
-	r.say("retired %s", public)
+	r.report("retired %s", public)
 	return r.dropped(ctx, public)
 }
 
@@ -150,10 +150,10 @@ func (r *Rotator) dropped(ctx context.Context, public string) error {
 		}
 		return ushers, nil
 	}, func(ushers []string) {
-		r.say("running ushers unload the key when they reload the keyring; waiting for %s", strings.Join(ushers, ", "))
+		r.report("running ushers unload the key when they reload the keyring; waiting for %s", strings.Join(ushers, ", "))
 	})
 	if err == nil && len(missing) > 0 {
-		r.say("the key is retired; these ushers have yet to reload the keyring: %s", strings.Join(missing, ", "))
+		r.report("the key is retired; these ushers have yet to reload the keyring: %s", strings.Join(missing, ", "))
 	}
 	return err
 }

@@ -237,7 +237,7 @@ func (r *Rotator) begin(s *keyring.State, t Target) error {
 		Kind: t.Kind, Account: t.Place.Account, Scope: t.Place.Scope,
 		Old: from, New: next.PublicKey, Started: r.stamp(),
 	}
-	r.say("new key %s", next.PublicKey)
+	r.report("new key %s", next.PublicKey)
 	err = r.save(s)
 	if err != nil && created != "" {
 		err = errors.Join(err, os.Remove(r.path(created)))

@@ -18,7 +18,7 @@ func (r *Rotator) path(file string) string { return filepath.Join(r.Dir, file) }
 
 func (r *Rotator) stamp() time.Time { return r.Now().UTC().Truncate(time.Second) }
 
-func (r *Rotator) say(format string, args ...any) { r.Progress(fmt.Sprintf(format, args...)) }
+func (r *Rotator) report(format string, args ...any) { r.Progress(fmt.Sprintf(format, args...)) }
 
 // open locks the keyring until unlock is called, and returns its state.
 func (r *Rotator) open() (s *keyring.State, unlock func(), err error) {

@@ -54,7 +54,7 @@ func (r *Rotator) reloadTimeout() time.Duration {
 // *WaitError. It checks at least once.
 func (r *Rotator) until(ctx context.Context, wait time.Duration, what string, check func(context.Context) ([]string, error)) error {
 	missing, err := r.poll(ctx, wait, check, func(missing []string) {
-		r.say("waiting for %s: %s", what, strings.Join(missing, "; "))
+		r.report("waiting for %s: %s", what, strings.Join(missing, "; "))
 	})
 	if err == nil && len(missing) > 0 {
 		return &WaitError{For: what, Missing: missing}
@@ -132,7 +132,7 @@ func (r *Rotator) waitForKeys(ctx context.Context, public []string, state issuer
 	})
 	var timeout *WaitError
 	if r.urgent && errors.As(err, &timeout) {
-		r.say("note: %v", timeout)
+		r.report("note: %v", timeout)
 		return nil
 	}
 	return err
@@ -236,7 +236,7 @@ func (r *Rotator) servers(ctx context.Context) ([]operator.Server, error) {
 	servers, err := r.Operator.Cluster.Servers(ctx)
 	var fewer *operator.MissingServersError
 	if errors.As(err, &fewer) && (r.urgent || fewer.Of-len(fewer.Have) <= len(r.IgnoredServers)) && len(fewer.Have) > 0 {
-		r.say("note: %v", err)
+		r.report("note: %v", err)
 		return fewer.Have, nil
 	}
 	return servers, err

@@ -45,11 +45,11 @@ func TestDocs(t *testing.T) {
 			}
 			continue
 		}
-		there, err := os.ReadFile(path)
+		existing, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(there, text) {
+		if !bytes.Equal(existing, text) {
 			t.Errorf("%s differs from the code: run go generate ./...", path)
 		}
 	}
@@ -175,11 +175,11 @@ func cliDoc(t *testing.T) []byte {
 			if c.Name == "help" || c.Hidden {
 				continue
 			}
-			here := append(slices.Clone(path), c.Name)
+			full := append(slices.Clone(path), c.Name)
 			if len(c.Subcommands) == 0 {
-				section(append(here, "--help")...)
+				section(append(full, "--help")...)
 			}
-			walk(here, c.Subcommands)
+			walk(full, c.Subcommands)
 		}
 	}
 	walk(nil, newApp(io.Discard, io.Discard).Commands)

@@ -101,22 +101,22 @@ func owned(ts *testscript.TestScript, neg bool, args []string) {
 // files checks that a directory has exactly these files.
 func files(ts *testscript.TestScript, neg bool, args []string) {
 	plain(ts, neg, len(args) > 0, "files DIR [FILE...]")
-	there := map[string]bool{}
+	found := map[string]bool{}
 	root := ts.MkAbs(args[0])
 	ts.Check(filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
 		if name, rerr := filepath.Rel(root, path); err == nil && rerr == nil && !d.IsDir() {
-			there[filepath.ToSlash(name)] = true
+			found[filepath.ToSlash(name)] = true
 		}
 		return err
 	}))
 	for _, name := range args[1:] {
-		if !there[name] {
+		if !found[name] {
 			ts.Fatalf("%s has no file %s", args[0], name)
 		}
-		delete(there, name)
+		delete(found, name)
 	}
-	if len(there) > 0 {
-		ts.Fatalf("%s also has %v", args[0], there)
+	if len(found) > 0 {
+		ts.Fatalf("%s also has %v", args[0], found)
 	}
 }
 

@@ -29,7 +29,7 @@ func TestServeEnds(t *testing.T) {
 		if code := p.wait(t); code != cmdutil.ExitOK {
 			t.Errorf("%s: exit code %d", s, code)
 		}
-		// Before that it may have connected in vain to a server that was slow.
+		// Its connection attempts to a slow server may have failed before that.
 		if _, text, said := strings.Cut(p.stderr.String(), "draining"); !said || strings.Contains(text, "level=ERROR") {
 			t.Errorf("%s: it said\n%s", s, p.stderr.String())
 		}

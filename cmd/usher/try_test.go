@@ -62,7 +62,7 @@ func TestTry(t *testing.T) {
 	}
 }
 
-// TestTryNoUsher: a server that asks in vain, and no server at all.
+// TestTryNoUsher: a server that gets no answer, and no server at all.
 func TestTryNoUsher(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)

@@ -174,7 +174,7 @@ func within(tb testing.TB, limit time.Duration, what string, condition func() bo
 	defer tick.Stop()
 	for !condition() {
 		if <-tick.C; time.Since(start) > limit {
-			tb.Fatalf("waited %s in vain until %s", limit, what)
+			tb.Fatalf("timed out after %s waiting until %s", limit, what)
 		}
 	}
 	return time.Since(start)

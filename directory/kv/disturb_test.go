@@ -271,11 +271,11 @@ func (d *disturbance) lost() (n int) {
 	for _, s := range stores {
 		within(d.t, time.Minute, "every replica has followed", func() bool { return s.Status().Revision >= newest })
 	}
-	for name, there := range maps.All(d.want) {
+	for name, exists := range maps.All(d.want) {
 		for _, s := range stores {
 			_, ok := s.Snapshot().LookupKey(directory.DigestOf(name))
 			m, _ := s.Snapshot().Member("shop", name)
-			if ok != there || there != (len(m.Topics) == 1) {
+			if ok != exists || exists != (len(m.Topics) == 1) {
 				n++
 				break
 			}
