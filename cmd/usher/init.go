@@ -155,7 +155,7 @@ func initNext(o *setup.Options) string {
 			api = listen
 		}
 		next += fmt.Sprintf("  usher bootstrap -c %[1]s --to %[2]s\n  usher serve -c %[1]s\n"+
-			"  usher context save --server http://%[3]s --key-file %[2]s local\n  usher user add NAME\n",
+			"  usher context save --server http://%[3]s --key-file %[2]s --select local\n  usher user add NAME\n",
 			path(setup.FileConfig), path(fileAdminKey), api)
 		for _, name := range o.Projects {
 			next += fmt.Sprintf("  usher project add --account %[1]s %[1]s\n", name)

@@ -28,7 +28,7 @@ func contextSave(c *cli.Context) error {
 	x, err := f.read(name)
 	exists := err == nil
 	if errors.Is(err, fs.ErrNotExist) {
-		x, err = &Context{}, nil
+		x, err = &Context{name: name}, nil
 	}
 	if err != nil {
 		return fault.InConfig(err)
@@ -52,8 +52,14 @@ func contextSave(c *cli.Context) error {
 	}
 	if exists {
 		cmdutil.Note(c.App.ErrWriter, "replaced context "+name+changeText(&previous, x))
+	} else {
+		cmdutil.Note(c.App.ErrWriter, "saved context "+name)
 	}
-	if selected != "" && !c.Bool("select") {
+	switch {
+	case selected == name:
+		return nil
+	case selected != "" && !c.Bool("select"):
+		cmdutil.Note(c.App.ErrWriter, "context "+selected+" stays selected; usher context select "+name+" selects this one")
 		return nil
 	}
 	cmdutil.Note(c.App.ErrWriter, "selected context "+name)
