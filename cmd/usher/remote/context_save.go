@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"strings"
 
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/fault"
@@ -79,6 +80,11 @@ func (x *Context) apply(c *cli.Context) error {
 	for option, field := range map[string]*string{"server": &x.Server, "key-file": &x.KeyFile, "ca-file": &x.CAFile, "project": &x.Project} {
 		if c.IsSet(option) {
 			*field = c.String(option)
+		}
+	}
+	if c.IsSet("server") { // the client adds the version
+		if base, ok := strings.CutSuffix(strings.TrimRight(x.Server, "/"), "/v1"); ok {
+			x.Server = base
 		}
 	}
 	if c.IsSet("insecure-http") {

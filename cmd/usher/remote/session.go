@@ -125,7 +125,7 @@ func (x *Context) clientConfig(c *cli.Context, needKey bool) (*client.Config, st
 	}
 	switch _, err := client.New(&probe); {
 	case errors.Is(err, client.ErrServer):
-		return nil, "", cmdutil.UsageError("such as https://usher.example.org:9443", "--server: %w", err)
+		return nil, "", cmdutil.UsageError(serverHint(x.Server), "--server: %w", err)
 	case errors.Is(err, client.ErrPlainHTTP):
 		return nil, "", cmdutil.UsageError("use https, or allow it with --insecure-http", "--server: %w", err)
 	case errors.Is(err, client.ErrRoots):
