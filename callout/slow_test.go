@@ -17,7 +17,7 @@ import (
 // last of them decides, as the text after the colon says.
 type backend struct {
 	name          string
-	open          chan struct{}             // closed: the backend answers
+	unblock       chan struct{}             // close it to let Verify return
 	ignoreContext bool                      // it does not stop when the context ends
 	hook          func(ctx context.Context) // called by Verify; may be nil
 	calls         atomic.Int32
@@ -25,7 +25,7 @@ type backend struct {
 
 var _ tokens.Slow = (*backend)(nil)
 
-func newBackend(name string) *backend { return &backend{name: name, open: make(chan struct{})} }
+func newBackend(name string) *backend { return &backend{name: name, unblock: make(chan struct{})} }
 
 func (b *backend) Name() string { return b.name }
 
@@ -47,7 +47,7 @@ func (b *backend) Verify(ctx context.Context, c *tokens.Credential) (identity.Id
 		done = nil
 	}
 	select {
-	case <-b.open:
+	case <-b.unblock:
 	case <-done:
 		return identity.Identity{}, ctx.Err()
 	}
@@ -132,7 +132,7 @@ func TestSlowVerifierHangs(t *testing.T) {
 	if n := gauge(t, s.service.Registry, "usher_requests_working"); n != slots {
 		t.Errorf("%v requests are being decided", n)
 	}
-	close(b.open)
+	close(b.unblock)
 	expectGranted(t, waiting...)
 	for _, a := range busy {
 		a.silent(i.request(t, lightHost, "", "a:ok"))
@@ -147,18 +147,18 @@ func TestSlowVerifierHangs(t *testing.T) {
 func TestSlotsPerVerifier(t *testing.T) {
 	a, b := newBackend("a"), newBackend("b")
 	s, i := newSlowEnv(t, 2, a, b)
-	atB := i.requestN(t, 2, "b:ok")
+	waitingAtB := i.requestN(t, 2, "b:ok")
 	b.waitFor(t, 2)
-	atA := i.requestN(t, 2, "a:ok")
+	waitingAtA := i.requestN(t, 2, "a:ok")
 	a.waitFor(t, 2)
 	busy := append(i.requestN(t, 1, "b:ok"), i.requestN(t, 1, "ab:ok")...)
 	s.waitShed(t, callout.CodeVerifierBusy, 2)
-	close(a.open)
-	expectGranted(t, atA...)
+	close(a.unblock)
+	expectGranted(t, waitingAtA...)
 	busy = append(busy, i.requestN(t, 1, "ab:ok")...) // a does not apply, and b is busy
 	s.waitShed(t, callout.CodeVerifierBusy, 3)
-	close(b.open)
-	expectGranted(t, atB...)
+	close(b.unblock)
+	expectGranted(t, waitingAtB...)
 	for _, request := range busy {
 		request.silent(i.request(t, lightHost, "", "ab:ok"))
 	}
@@ -181,15 +181,15 @@ func TestSlotsPerVerifier(t *testing.T) {
 // A request releases the slot of the first verifier before it waits for the second.
 func TestSlotIsReleased(t *testing.T) {
 	a, b := newBackend("a"), newBackend("b")
-	close(a.open)
+	close(a.unblock)
 	_, i := newSlowEnv(t, 1, a, b)
-	atB := i.requestN(t, 1, "ab:ok")
+	waitingAtB := i.requestN(t, 1, "ab:ok")
 	b.waitFor(t, 1)
 	for range 3 {
 		expectGranted(t, i.requestN(t, 1, "a:ok")...)
 	}
-	close(b.open)
-	expectGranted(t, atB...)
+	close(b.unblock)
+	expectGranted(t, waitingAtB...)
 }
 
 // A slow verifier decides like a fast one if it answers within the budget. The
@@ -199,8 +199,8 @@ func TestSlowVerifierDecides(t *testing.T) {
 	a, b := newBackend("a"), newBackend("b")
 	a.hook = func(context.Context) { clock.Advance(100 * time.Millisecond) }
 	b.hook = a.hook
-	close(a.open)
-	close(b.open)
+	close(a.unblock)
+	close(b.unblock)
 	cfg := slowConfig(4, a, b)
 	cfg.Now = clock.Now
 	s, i := newImpostorWith(t, false, cfg)
@@ -257,7 +257,7 @@ func TestSlowVerifierTooLate(t *testing.T) {
 	b.waitFor(t, 1)
 	unanswered = append(unanswered, i.requestN(t, 1, "b:ok")...)
 	s.waitShed(t, callout.CodeVerifierBusy, 1) // the slot is taken until Verify returns
-	close(b.open)
+	close(b.unblock)
 	s.waitShed(t, callout.CodeTooLate, 3)
 	for _, request := range unanswered {
 		request.silent(i.request(t, lightHost, "", "publisher-key"))
@@ -271,7 +271,7 @@ func TestSlowVerifierTooLate(t *testing.T) {
 // Held by: usher recovers from the panic and does not answer the request
 func TestSlowVerifierPanics(t *testing.T) {
 	a := newBackend("a")
-	close(a.open)
+	close(a.unblock)
 	s, i := newSlowEnv(t, 1, a)
 	for n := range 3 {
 		failed := i.request(t, lightHost, "", "a:panic")
@@ -301,7 +301,7 @@ func TestDrainWaitsForSlowVerifiers(t *testing.T) {
 		t.Fatalf("Drain returned: %v", err)
 	case <-time.After(300 * time.Millisecond): // much longer than leaving the queue group takes
 	}
-	close(a.open)
+	close(a.unblock)
 	expectGranted(t, waiting...)
 	if err := <-stopped; err != nil {
 		t.Error(err)
@@ -331,7 +331,7 @@ func TestDrainTimeout(t *testing.T) {
 				t.Errorf("timed out: %v, %v", timedOut, err)
 			}
 			if ignoreContext {
-				close(a.open)
+				close(a.unblock)
 				inFlight(t, s.service, 0)
 			}
 			callouttest.Must(t, i.nc.FlushTimeout(testTimeout))

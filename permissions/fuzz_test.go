@@ -15,7 +15,7 @@ import (
 	"usher/permissions"
 )
 
-// FuzzDerive: a grant gives exactly what the directory says, whatever it says.
+// FuzzDerive: a grant contains exactly the permissions in the directory, for any directory.
 func FuzzDerive(f *testing.F) {
 	f.Add([]byte(nil))
 	f.Add([]byte{0, 0, 0, 0, 3, 0, 255, 0, 63, 1, 2, 4, 7, 1, 2, 63, 2, 3, 4, 5, 6, 7, 8, 9, 15, 255, 255})

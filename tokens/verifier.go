@@ -73,8 +73,8 @@ type Slow interface {
 type Chain []Verifier
 
 // Verify returns the identity and the name of the verifier that decided. It wraps an
-// error that is none of the three sentinels in ErrUnavailable, because a bug or an
-// outage of ours must not deny anybody.
+// error that is none of the three sentinels in ErrUnavailable, because a bug or
+// outage in usher must not cause a denial.
 func (ch Chain) Verify(ctx context.Context, c *Credential) (identity.Identity, string, error) {
 	for _, v := range ch {
 		id, err := verify(ctx, v, c)

@@ -11,7 +11,7 @@ import (
 	"usher/directory/kv"
 )
 
-// These errors are as AMS has them; details are ours.
+// These errors follow AMS; the details are usher's.
 
 // Unauthorized refuses a request without a valid key.
 func Unauthorized() *Error {
@@ -72,7 +72,7 @@ func BadRequest() *Error {
 
 // What references to resources look like.
 const (
-	NameShape  = "letters, digits, '-' and '_'"
+	NameFormat  = "letters, digits, '-' and '_'"
 	TopicShape = "projects/PROJECT/topics/TOPIC"
 	UUIDShape  = "a UUID, such as 5b3f8f6e-6a0c-4a52-9d0b-6d6f3c1c2a10"
 )

@@ -53,8 +53,8 @@ func (h *Handlers) importDirectory(r *rest.Request) (*rest.Response, error) {
 }
 
 // run creates the accounts of a plan, and makes its changes. Each part checks the caller's
-// rights in the directory that it is made on. The plan puts last what takes the caller's
-// own rights away.
+// rights in the directory that it is made on. The plan removes the caller's
+// own rights last.
 func (h *Handlers) run(r *rest.Request, plan *transfer.Plan, placement projects.Placement, lines *lineWriter) error {
 	if err := h.cfg.Projects.CreateAccounts(r, placement.Created, func(done, total int) {
 		lines.write(wire.ImportLine{Accounts: true, Done: done, Total: total})

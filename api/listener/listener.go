@@ -3,8 +3,8 @@
 // client may take to send a request or to read its response.
 //
 // It promises that clients cannot take the file descriptors that the process needs for
-// NATS (Share), and that it logs what net/http reports, a few lines a second. It knows
-// nothing of what is served.
+// NATS (Share), and that it logs what net/http reports, a few lines a second. It does
+// not depend on the handler.
 package listener
 
 import (

@@ -37,7 +37,7 @@ func (h *Handlers) removeWithAccount(r *rest.Request, name string, purge bool, r
 		return apierror.NotFound(apierror.Project)
 	case own == "" || projectIn(s, own, name) != "":
 		if purge {
-			return apierror.Conflict("Account %s is not this project's alone", apierror.SafeName(account))
+			return apierror.Conflict("Account %s is used by other projects too", apierror.SafeName(account))
 		}
 		return remove("")
 	}

@@ -126,7 +126,7 @@ func (r *Request) checkPath() error {
 		if PathName.MatchString(r.vars[name]) {
 			continue
 		}
-		shape := apierror.NameShape
+		shape := apierror.NameFormat
 		if name == VarUUID {
 			shape = apierror.UUIDShape
 		}

@@ -100,7 +100,8 @@ func OpenDirectory(cfg *config.Config, log *slog.Logger, now func() time.Time, o
 }
 
 // tightenHeap has garbage collected before the heap has doubled. A large directory is
-// held for good and makes little garbage, so the room to double is wasted memory. A
+// kept as long as the process runs and makes little garbage, so a heap of twice its size
+// wastes memory. A
 // process that was started with another GOGC keeps it.
 func tightenHeap() {
 	const byDefault, tight = 100, 30

@@ -112,7 +112,7 @@ func (srv *Server) registerState() {
 		},
 		metrics.State{
 			Name: "usher_directory_changes_refused_total", Counter: true, Labels: []string{"reason"},
-			Help: "Changes for which there was no room: in the bucket (bucket_full), or in the share of a project (project_share).",
+			Help: "Changes that did not fit: in the bucket (bucket_full), or in the share of a project (project_share).",
 			Read: srv.changesRefused,
 		},
 		metrics.State{

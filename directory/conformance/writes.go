@@ -46,11 +46,11 @@ func Writes(t *testing.T, open func(t *testing.T) Store) {
 			size := before.Size()
 			next, err := s.Change(t.Context(), func(now *snapshot.Snapshot) ([]directory.Entry, error) { return tt.change(now), nil })
 			var problems directory.Problems
-			if refused := errors.As(err, &problems); refused != (tt.then == nil) || err != nil && !refused {
+			if refused := errors.As(err, &problems); refused != (tt.check == nil) || err != nil && !refused {
 				t.Fatalf("got %v", err)
 			}
-			if tt.then != nil {
-				tt.then(t, next)
+			if tt.check != nil {
+				tt.check(t, next)
 				return
 			}
 			if got := s.Snapshot().Size(); got != size || next != nil {
@@ -75,7 +75,7 @@ func Writes(t *testing.T, open func(t *testing.T) Store) {
 type change struct {
 	name   string
 	change func(*snapshot.Snapshot) []directory.Entry
-	then   func(*testing.T, *snapshot.Snapshot)
+	check  func(*testing.T, *snapshot.Snapshot)
 }
 
 func put(k directory.EntryKey, v directory.Value) func(*snapshot.Snapshot) []directory.Entry {

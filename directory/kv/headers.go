@@ -5,7 +5,7 @@ const (
 	headerOperation = "KV-Operation"
 	headerChange    = "Usher-Change"  // id of the change to which the entry belongs
 	headerLeft      = "Usher-Left"    // number of entries of the change that follow
-	headerProject   = "Usher-Project" // project that is charged; without it nobody is
+	headerProject   = "Usher-Project" // project whose quota the entry counts against; absent: no quota
 	headerTTL       = "Nats-TTL"      // after which the server removes the message
 
 	headerBatch         = "Nats-Batch-Id" // of an atomic batch (ADR-50 of NATS)

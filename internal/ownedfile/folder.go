@@ -34,8 +34,8 @@ func MakeFolder(path string) error {
 }
 
 // MakeOwnFolder is MakeFolder for a new installation: it follows no link below base,
-// whoever made it, and creates nothing in a folder in which other users can create
-// files. rel is the path below base; "." is base itself.
+// not even one of this user, and creates nothing in a folder in which other users can
+// create files. rel is the path below base; "." is base itself.
 func MakeOwnFolder(base, rel string) error {
 	if err := CheckOwnFolder(base, rel); err != nil {
 		return err

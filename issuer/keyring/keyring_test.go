@@ -105,7 +105,7 @@ func TestKeyringFaults(t *testing.T) {
 		{"a user seed", []func(*testing.T, string){file("u.nk", userSeed)}, []string{"u.nk: a user seed; the keyring takes account seeds"}},
 		{"the same issuer twice", []func(*testing.T, string){file("a.nk", account), file("b.nk", account)}, []string{"b.nk: the same key as in "}},
 		{"the same xkey twice", []func(*testing.T, string){file("a.nk", account), file("x.nk", curve), file("y.nk", curve)}, []string{"y.nk: the same key as in "}},
-		{"a large file", []func(*testing.T, string){file("a.nk", strings.Repeat(account, 100))}, []string{"are too many for a seed"}},
+		{"a large file", []func(*testing.T, string){file("a.nk", strings.Repeat(account, 100))}, []string{"is larger than 4096 bytes"}},
 		{"a directory in place of a file", []func(*testing.T, string){file("a.nk", account), func(t *testing.T, dir string) {
 			t.Helper()
 			must(t, os.Mkdir(filepath.Join(dir, "d.nk"), 0o700))

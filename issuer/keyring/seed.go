@@ -29,7 +29,7 @@ func readFile(path string, limit int64, what string, allowGroup bool) ([]byte, f
 	var failed *fs.PathError
 	switch {
 	case errors.Is(err, ownedfile.ErrTooLarge):
-		return nil, nil, fmt.Errorf("%w are too many for %s", err, what)
+		return nil, nil, fmt.Errorf("%s is larger than %d bytes", path, limit)
 	case errors.As(err, &failed):
 		return nil, nil, fmt.Errorf("open file with %s: %w", what, err)
 	case err != nil:

@@ -131,7 +131,7 @@ func Sign(c *jwt.AccountClaims, operator nkeys.KeyPair) (string, error) {
 }
 
 // CheckSigner reports whether a key may sign account JWTs for an operator. Call it
-// before a push: a resolver stores a JWT whoever signed it.
+// before a push: a resolver does not check who signed the JWT that it stores.
 func CheckSigner(c *jwt.OperatorClaims, signer nkeys.KeyPair) error {
 	public, err := signer.PublicKey()
 	switch {

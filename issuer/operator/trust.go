@@ -12,8 +12,8 @@ import (
 )
 
 // TrustError reports that servers do not trust the signer of an account JWT. Nothing was
-// pushed, because a resolver stores a JWT whoever signed it, and a server that loads
-// the account for the first time then refuses all its clients.
+// pushed: a resolver stores a JWT of any signer, and a server that then loads the account
+// for the first time refuses all its clients.
 type TrustError struct {
 	Signer    string   // public key of the signer
 	Untrusted []Server // whose operator JWTs do not name the signer
