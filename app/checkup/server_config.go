@@ -10,6 +10,7 @@ import (
 
 	"usher/internal/fault"
 	"usher/internal/plural"
+	"usher/internal/shellword"
 
 	"github.com/nats-io/nkeys"
 
@@ -58,13 +59,38 @@ func checkServerConfig(f *finding.List, file string, cfg *config.Config, keys *i
 func checkStoreDir(f *finding.List, file, dir string) {
 	const check = serverConfigCheck
 	beside := filepath.Join(filepath.Dir(file), filepath.Base(dir))
+	move := "usher init --moved " + shellword.Quote(filepath.Dir(file))
 	switch {
 	case dir == "":
 	case !filepath.IsAbs(dir):
 		f.Warn(check, file, "set an absolute path", "store_dir %s is relative: nats-server resolves it from its working directory, and starts with an empty store in another one", dir)
 	case !exists(dir) && exists(beside):
-		f.Warn(check, file, "if this folder was moved, run usher init --moved "+filepath.Dir(file), "store_dir %s does not exist, but %s does: nats-server would start with an empty store", dir, beside)
+		f.Warn(check, file, "if you moved the folder: "+move, "store_dir %s does not exist, but %s does: nats-server would start with an empty store", dir, beside)
+	case hasEntries(beside) && !isWithin(filepath.Dir(file), dir) && !isWithin(beside, dir):
+		f.Warn(check, file, "if you moved the folder: stop nats-server; "+move+"; start it again", "store_dir is %s, but %s has data, which nats-server does not use", dir, beside)
 	}
+}
+
+// isWithin reports whether dir is folder or below it, also if a link leads there.
+func isWithin(folder, dir string) bool {
+	top, err := os.Stat(folder)
+	if err != nil {
+		return true // cannot be compared, and the file in it was read just now
+	}
+	for up := filepath.Dir(dir); ; dir, up = up, filepath.Dir(up) {
+		if info, err := os.Stat(dir); err == nil && os.SameFile(info, top) {
+			return true
+		}
+		if up == dir {
+			return false
+		}
+	}
+}
+
+// hasEntries reports whether dir is a folder that is not empty.
+func hasEntries(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	return err == nil && len(entries) > 0
 }
 
 // checkFileKeys compares issuer and xkey with the keyring.
