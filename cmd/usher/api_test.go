@@ -30,7 +30,8 @@ import (
 
 // TestAPIScripts runs testdata/api/*.txt, each against an API of its own: over a
 // bucket of a real nats-server, in the clear at $API and with TLS at $API_TLS, whose
-// authority is in ca.pem. root.key is the key of root, who is service_admin.
+// authority is in ca.pem. root.key is the key of root, who is service_admin. $NATS is the
+// address of a nats-server.
 func TestAPIScripts(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("testdata", "api", "*.txt"))
 	if err != nil || len(files) == 0 {
@@ -39,10 +40,11 @@ func TestAPIScripts(t *testing.T) {
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			key, handlers := startAPI(t)
+			natsServer := callouttest.RunServerConfig(t, "listen: 127.0.0.1:-1\n").Addr().String()
 			testscript.Run(t, testscript.Params{
 				Files: []string{file}, UpdateScripts: *update, RequireExplicitExec: true, Cmds: scriptCommands(),
 				Setup: func(env *testscript.Env) error {
-					env.Vars = append(env.Vars, "API="+handlers[0].URL, "API_TLS="+handlers[1].URL,
+					env.Vars = append(env.Vars, "API="+handlers[0].URL, "API_TLS="+handlers[1].URL, "NATS="+natsServer,
 						"XDG_CONFIG_HOME="+filepath.Join(env.WorkDir, "config"), remote.ContextEnv+"=")
 					ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: handlers[1].Certificate().Raw})
 					callouttest.Must(t, os.WriteFile(filepath.Join(env.WorkDir, "ca.pem"), ca, 0o600))

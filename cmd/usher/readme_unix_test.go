@@ -154,9 +154,10 @@ func TestReadmeDemo(t *testing.T) {
 func TestTutorial(t *testing.T) {
 	p, a := startDev(t, "--listen", "127.0.0.1:0")
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	_, _, _ = answered(t, "context", "save", "--server", "http://127.0.0.1:1", "other") // a context from earlier work is selected
 	key := filepath.Join(t.TempDir(), "alice.key")
 	done := 0
-	for _, command := range pageCommands(t, "docs/tutorial/first-project.md", "## Tell the command line", "## Clean up") {
+	for _, command := range pageCommands(t, "docs/tutorial/first-project.md", "## Tell the command line", "$ rm -r demo") {
 		line, ok := strings.CutPrefix(command.line, "./usher ")
 		if !ok {
 			continue // tail shows the audit
@@ -176,8 +177,11 @@ func TestTutorial(t *testing.T) {
 		}
 		done++
 	}
-	if done < 12 {
+	if done < 13 {
 		t.Errorf("only %d commands", done)
+	}
+	if _, stdout, _ := answered(t, "context", "list"); strings.Contains(stdout, "demo") {
+		t.Errorf("the clean-up leaves a context:\n%s", stdout)
 	}
 	p.signal(t, os.Interrupt)
 	p.wait(t)

@@ -4,8 +4,11 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strings"
 
+	"usher/api/client"
 	"usher/cmd/usher/cmdutil"
+	"usher/internal/secret"
 
 	"github.com/urfave/cli/v2"
 )
@@ -27,6 +30,29 @@ func (x *Context) checkServer(c *cli.Context) error {
 	}
 	return cmdutil.UsageError("name the API of this configuration with --server URL or --context CONTEXT",
 		"the API of %s listens on %s, and the selected context is for %s", c.String("config"), cfg.API.Listen, x.Server)
+}
+
+// serverHint returns a hint for an invalid server: the same address with a scheme, or an
+// example.
+func serverHint(server string) string {
+	if !strings.Contains(server, "://") && !secret.Detect(server) {
+		if _, err := client.New(&client.Config{Server: "https://" + server}); err == nil {
+			return "did you mean " + schemeFor(server) + server + "?"
+		}
+	}
+	return "such as https://usher.example.org:9443"
+}
+
+// schemeFor returns the likely scheme of HOST:PORT: http on this machine, else https.
+func schemeFor(server string) string {
+	host := server
+	if name, _, err := net.SplitHostPort(server); err == nil {
+		host = name
+	}
+	if addr, err := netip.ParseAddr(host); host == "localhost" || err == nil && addr.IsLoopback() {
+		return "http://"
+	}
+	return "https://"
 }
 
 // portOf returns the port of a URL, or the default port of its scheme.

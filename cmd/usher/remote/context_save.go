@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"strings"
 
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/fault"
@@ -28,7 +29,7 @@ func contextSave(c *cli.Context) error {
 	x, err := f.read(name)
 	exists := err == nil
 	if errors.Is(err, fs.ErrNotExist) {
-		x, err = &Context{}, nil
+		x, err = &Context{name: name}, nil
 	}
 	if err != nil {
 		return fault.InConfig(err)
@@ -52,8 +53,14 @@ func contextSave(c *cli.Context) error {
 	}
 	if exists {
 		cmdutil.Note(c.App.ErrWriter, "replaced context "+name+changeText(&previous, x))
+	} else {
+		cmdutil.Note(c.App.ErrWriter, "saved context "+name)
 	}
-	if selected != "" && !c.Bool("select") {
+	switch {
+	case selected == name:
+		return nil
+	case selected != "" && !c.Bool("select"):
+		cmdutil.Note(c.App.ErrWriter, "context "+selected+" stays selected; usher context select "+name+" selects this one")
 		return nil
 	}
 	cmdutil.Note(c.App.ErrWriter, "selected context "+name)
@@ -73,6 +80,11 @@ func (x *Context) apply(c *cli.Context) error {
 	for option, field := range map[string]*string{"server": &x.Server, "key-file": &x.KeyFile, "ca-file": &x.CAFile, "project": &x.Project} {
 		if c.IsSet(option) {
 			*field = c.String(option)
+		}
+	}
+	if c.IsSet("server") { // the client adds the version
+		if base, ok := strings.CutSuffix(strings.TrimRight(x.Server, "/"), "/v1"); ok {
+			x.Server = base
 		}
 	}
 	if c.IsSet("insecure-http") {

@@ -26,6 +26,8 @@ type Context struct {
 	CAFile       string `json:"ca_file,omitempty"`
 	Project      string `json:"project,omitempty"` // default of --project
 	InsecureHTTP bool   `json:"insecure_http,omitempty"`
+
+	name string // of its file; "" if options alone describe it
 }
 
 // ContextStore stores contexts in a directory: context/NAME.json for each, and
@@ -66,7 +68,7 @@ func (f ContextStore) read(name string) (*Context, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read context: %w", err)
 	}
-	x := &Context{}
+	x := &Context{name: name}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(x); err != nil {

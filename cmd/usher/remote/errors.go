@@ -1,8 +1,10 @@
 package remote
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -26,6 +28,8 @@ func (v *Command) requestError(r *Session, err error) error {
 		return &fault.Error{Kind: refusalKind(refused), Err: err, Hint: v.refusalHint(r, refused)}
 	case errors.Is(err, client.ErrName):
 		return cmdutil.UsageError("", "%w", err)
+	case answeredByNATS(err):
+		return &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("%s is the port of a nats-server", r.server), Hint: "give the URL of api.listen"}
 	case errors.As(err, &unknownAuthority):
 		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "name the authority that signed its certificate with --ca-file FILE"}
 	case errors.Is(err, client.ErrResponse):
@@ -37,6 +41,14 @@ func (v *Command) requestError(r *Session, err error) error {
 	default:
 		return err
 	}
+}
+
+// answeredByNATS reports whether the error comes from the INFO line with which a
+// nats-server greets its clients.
+func answeredByNATS(err error) bool {
+	var record tls.RecordHeaderError
+	return errors.As(err, &record) && string(record.RecordHeader[:]) == "INFO " ||
+		strings.Contains(err.Error(), "malformed HTTP") && strings.Contains(err.Error(), "server_id") // net/http has no type for it
 }
 
 func refusalKind(e *client.Error) fault.Kind {

@@ -77,7 +77,7 @@ func connect(c *cli.Context) (*Session, error) {
 	cfg.Key, cfg.UserAgent = key, "usher/"+version.Semver()
 	api, err := client.New(cfg)
 	if errors.Is(err, client.ErrKey) {
-		return nil, fault.InConfig(fmt.Errorf("--key-file: %w", err))
+		return nil, x.fileError(c, "key-file", "key file "+x.KeyFile, err)
 	}
 	if err != nil {
 		return nil, err
@@ -107,7 +107,7 @@ func (x *Context) clientConfig(c *cli.Context, needKey bool) (*client.Config, st
 	if x.CAFile != "" {
 		ca, _, err := ownedfile.Read(x.CAFile, ownedfile.Rule{Pipe: true})
 		if err != nil {
-			return nil, "", fault.InConfig(fmt.Errorf("--ca-file: %w", err))
+			return nil, "", x.fileError(c, "ca-file", "CA file "+x.CAFile, err)
 		}
 		cfg.CA = ca
 	}
@@ -125,11 +125,11 @@ func (x *Context) clientConfig(c *cli.Context, needKey bool) (*client.Config, st
 	}
 	switch _, err := client.New(&probe); {
 	case errors.Is(err, client.ErrServer):
-		return nil, "", cmdutil.UsageError("such as https://usher.example.org:9443", "--server: %w", err)
+		return nil, "", cmdutil.UsageError(serverHint(x.Server), "--server: %w", err)
 	case errors.Is(err, client.ErrPlainHTTP):
 		return nil, "", cmdutil.UsageError("use https, or allow it with --insecure-http", "--server: %w", err)
 	case errors.Is(err, client.ErrRoots):
-		return nil, "", fault.InConfig(fmt.Errorf("--ca-file: %w", err))
+		return nil, "", x.fileError(c, "ca-file", "CA file "+x.CAFile, err)
 	case err != nil:
 		return nil, "", err
 	}
@@ -152,12 +152,30 @@ func (x *Context) key(c *cli.Context) (string, error) {
 	case err == nil:
 		return key, nil
 	case errors.Is(err, ownedfile.ErrReadable):
-		return "", &fault.Error{Kind: fault.Config, Err: fmt.Errorf("--key-file: %w", err), Hint: "chmod 600 the file"}
+		e := x.fileError(c, "key-file", "key file "+x.KeyFile, err)
+		e.Hint = "chmod 600 the file"
+		return "", e
 	case secret.Detect(x.KeyFile):
 		return "", &fault.Error{Kind: fault.Config, Err: errors.New("--key-file: the value looks like an API key, not like a file name"), Hint: "write the key to a file that only you can read"}
 	default:
-		return "", fault.InConfig(fmt.Errorf("--key-file: %w", err))
+		return "", x.fileError(c, "key-file", "key file "+x.KeyFile, err)
 	}
+}
+
+// fileError reports a file that cannot be used. It names the option that gave the file, or
+// the context that stores its path.
+func (x *Context) fileError(c *cli.Context, option, what string, err error) *fault.Error {
+	e := &fault.Error{Kind: fault.Config}
+	errors.As(fault.InConfig(err), &e)
+	if x.name == "" || c.IsSet(option) {
+		e.Err = fmt.Errorf("--%s: %w", option, err)
+		return e
+	}
+	e.Err = fmt.Errorf("context %s: %s: %w", x.name, what, secretfile.WithoutPath(err))
+	if e.Hint == "" {
+		e.Hint = "usher context save --" + option + " FILE " + x.name
+	}
+	return e
 }
 
 // CheckName returns a usage error for an invalid name. what starts the message.
