@@ -22,12 +22,10 @@ import (
 	"usher/issuer"
 )
 
-const serverConfigCheck = "server config"
-
 // checkServerConfig checks a nats-server.conf. Only the file shows some settings, for
 // example static users: servers do not report them.
 func checkServerConfig(f *finding.List, file string, cfg *config.Config, keys *issuer.Keyring, snapshot *snapshot.Snapshot, largest answerSize) {
-	const check = serverConfigCheck
+	const check = "server config"
 	x, err := devserver.Read(file)
 	switch {
 	case err != nil:
@@ -57,7 +55,7 @@ func checkServerConfig(f *finding.List, file string, cfg *config.Config, keys *i
 
 // checkStoreDir warns of a store_dir with which nats-server can start with an empty store.
 func checkStoreDir(f *finding.List, file, dir string) {
-	const check = serverConfigCheck
+	const check = "server config"
 	beside := filepath.Join(filepath.Dir(file), filepath.Base(dir))
 	move := "usher init --moved " + shellword.Quote(filepath.Dir(file))
 	switch {
@@ -95,7 +93,7 @@ func hasEntries(dir string) bool {
 
 // checkFileKeys compares issuer and xkey with the keyring.
 func checkFileKeys(f *finding.List, file string, c *devserver.Callout, keys *issuer.Keyring) {
-	const check = serverConfigCheck
+	const check = "server config"
 	if _, ok := keys.Signer(c.Issuer); !ok {
 		hint := retiredHint(keys, c.Issuer)
 		if hint == "" {
@@ -120,7 +118,7 @@ func checkFileAccounts(f *finding.List, file string, x *devserver.File, cfg *con
 	used := operatormode.UsedAccounts(cfg, snapshot)
 	for _, name := range slices.Sorted(maps.Keys(used)) {
 		if !slices.Contains(x.Accounts, name) && !strings.HasPrefix(name, "$") {
-			f.Fail(fault.Config, serverConfigCheck, file, "usher project add -c prints what to add (docs/how-to/project-accounts.md)",
+			f.Fail(fault.Config, "server config", file, "usher project add -c prints what to add (docs/how-to/project-accounts.md)",
 				"has no account %s: the server refuses clients that use it (%s)", name, used[name])
 		}
 	}
@@ -129,7 +127,7 @@ func checkFileAccounts(f *finding.List, file string, x *devserver.File, cfg *con
 // checkFileUsers finds static users of the file that a server accepts without asking usher.
 // No grant limits them.
 func checkFileUsers(f *finding.List, file string, x *devserver.File, cfg *config.Config) {
-	const check = serverConfigCheck
+	const check = "server config"
 	c := x.Callout
 	ushersUsers := map[string]bool{cfg.NATS.User: cfg.NATS.User != "", cfg.NATS.SystemUser: cfg.NATS.SystemUser != ""}
 	for _, seed := range []string{cfg.NATS.NKeyFile, cfg.NATS.SystemNKeyFile} {
