@@ -25,7 +25,7 @@ import (
 // service user. The hints assume that the configuration is usher.yaml.
 func CheckBucket(ctx context.Context, cfg *config.Config, nc *nats.Conn) finding.List {
 	var f finding.List
-	b := bucketCheck{List: &f, path: "usher.yaml", cfg: cfg, where: "bucket " + cfg.Directory.Bucket}
+	b := bucketCheck{List: &f, path: "usher.yaml", folder: "DIR", cfg: cfg, where: "bucket " + cfg.Directory.Bucket}
 	if b.jetStream(ctx, nc) {
 		b.bucket(ctx, nc)
 	}
@@ -35,9 +35,10 @@ func CheckBucket(ctx context.Context, cfg *config.Config, nc *nats.Conn) finding
 // bucketCheck checks a directory that is a bucket in NATS.
 type bucketCheck struct {
 	*finding.List
-	path  string // of the configuration
-	cfg   *config.Config
-	where string
+	path   string // of the configuration
+	folder string // of the configuration; DIR: unknown
+	cfg    *config.Config
+	where  string
 }
 
 // jetStream reports whether the server can keep a bucket for the service user.
@@ -104,8 +105,7 @@ func (b *bucketCheck) bucket(ctx context.Context, nc *nats.Conn) bool {
 	const bootstrap = "create it and the first service admin: usher bootstrap -c "
 	switch {
 	case errors.Is(err, kv.ErrNoBucket) && d.SnapshotFile != "" && exists(d.SnapshotFile):
-		b.Fail(fault.Config, "directory", b.where, "restore it with nats stream restore; or start anew: remove "+d.SnapshotFile+", then usher bootstrap -c "+shellword.Quote(b.path),
-			"is gone: usher serves the snapshot on disk and creates no new bucket")
+		b.Fail(fault.Config, "directory", b.where, b.lostHint(), "is gone: usher serves the snapshot on disk and creates no new bucket")
 	case errors.Is(err, kv.ErrNoBucket) && d.CreateBucket:
 		b.Warn("directory", b.where, bootstrap+shellword.Quote(b.path), "does not exist yet")
 	case errors.Is(err, kv.ErrNoBucket):
@@ -120,6 +120,17 @@ func (b *bucketCheck) bucket(ctx context.Context, nc *nats.Conn) bool {
 		return true
 	}
 	return false
+}
+
+// lostHint says how to get a lost bucket back. The step that gives the directory up comes
+// last.
+func (b *bucketCheck) lostHint() string {
+	d := &b.cfg.Directory
+	hint := "restore it with nats stream restore. To give the directory up and begin with an empty one, remove " + d.SnapshotFile + ", then usher bootstrap -c " + shellword.Quote(b.path)
+	if d.From == config.DirectoryEmbedded { // its folder is in usher.yaml, not in nats-server.conf
+		return hint
+	}
+	return "if you moved the folder: usher init --moved " + shellword.Quote(b.folder) + ", and restart nats-server; otherwise " + hint
 }
 
 // settings compares the bucket with what the configuration gives to a new one. A difference

@@ -142,6 +142,16 @@ func TestCheckLostBucket(t *testing.T) {
 	callouttest.Must(t, js.DeleteKeyValue(t.Context(), "usher_directory"))
 	f, snapshot := s.check(t)
 	holds(t, f, fault.Config, "directory", "error", "is gone")
+	for _, x := range f {
+		if move := "if you moved the folder: usher init --moved " + s.Path("."); x.Check == "directory" && x.Severity == finding.Error && !strings.HasPrefix(x.Hint, move) {
+			t.Errorf("the hint does not begin with %q: %s", move, x.Hint)
+		}
+	}
+	for _, x := range CheckBucket(t.Context(), s.cfg(t), s.conn) {
+		if !strings.HasPrefix(x.Hint, "if you moved the folder: usher init --moved DIR, ") {
+			t.Errorf("%+v", x)
+		}
+	}
 	if snapshot == nil {
 		t.Error("the snapshot on disk was not read")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -28,7 +29,7 @@ const loadTimeout = 2 * time.Minute
 // checkKVDirectory checks the snapshot on disk and the bucket. It returns the directory from
 // the bucket, or else from the snapshot, and where it is from; nil: neither can be read.
 func checkKVDirectory(ctx context.Context, f *finding.List, path string, cfg *config.Config, offline bool) (_ *snapshot.Snapshot, where string) {
-	b := bucketCheck{List: f, path: path, cfg: cfg, where: "bucket " + cfg.Directory.Bucket}
+	b := bucketCheck{List: f, path: path, folder: filepath.Dir(path), cfg: cfg, where: "bucket " + cfg.Directory.Bucket}
 	saved := b.snapshotFile(time.Now())
 	var s *snapshot.Snapshot
 	switch {

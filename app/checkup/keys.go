@@ -39,7 +39,7 @@ func checkExpectation(f *finding.List, l *deployment.Deployment, keys *issuer.Ke
 	_, known := keys.For(x.Issuer)
 	switch {
 	case x.Issuer == "":
-		f.Fail(fault.Runtime, "server", x.URL, "usher check tells what does not match", "%s", x.Problem)
+		f.Fail(fault.Runtime, "server", x.URL, "usher check says what does not match", "%s", x.Problem)
 		return
 	case !known:
 		hint := retiredHint(keys, x.Issuer)

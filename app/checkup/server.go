@@ -53,6 +53,7 @@ func (s *serverCheck) run(ctx context.Context, opts []nats.Option) {
 		return
 	default:
 		s.cannotConnect(err)
+		s.noteRefusal(ctx)
 		return
 	}
 	defer nc.Close()

@@ -10,6 +10,7 @@ import (
 
 	"usher/internal/fault"
 	"usher/internal/plural"
+	"usher/internal/shellword"
 
 	"github.com/nats-io/nkeys"
 
@@ -21,12 +22,10 @@ import (
 	"usher/issuer"
 )
 
-const serverConfigCheck = "server config"
-
 // checkServerConfig checks a nats-server.conf. Only the file shows some settings, for
 // example static users: servers do not report them.
 func checkServerConfig(f *finding.List, file string, cfg *config.Config, keys *issuer.Keyring, snapshot *snapshot.Snapshot, largest answerSize) {
-	const check = serverConfigCheck
+	const check = "server config"
 	x, err := devserver.Read(file)
 	switch {
 	case err != nil:
@@ -56,20 +55,45 @@ func checkServerConfig(f *finding.List, file string, cfg *config.Config, keys *i
 
 // checkStoreDir warns of a store_dir with which nats-server can start with an empty store.
 func checkStoreDir(f *finding.List, file, dir string) {
-	const check = serverConfigCheck
+	const check = "server config"
 	beside := filepath.Join(filepath.Dir(file), filepath.Base(dir))
+	move := "usher init --moved " + shellword.Quote(filepath.Dir(file))
 	switch {
 	case dir == "":
 	case !filepath.IsAbs(dir):
 		f.Warn(check, file, "set an absolute path", "store_dir %s is relative: nats-server resolves it from its working directory, and starts with an empty store in another one", dir)
 	case !exists(dir) && exists(beside):
-		f.Warn(check, file, "if this folder was moved, run usher init --moved "+filepath.Dir(file), "store_dir %s does not exist, but %s does: nats-server would start with an empty store", dir, beside)
+		f.Warn(check, file, "if you moved the folder: "+move, "store_dir %s does not exist, but %s does: nats-server would start with an empty store", dir, beside)
+	case hasEntries(beside) && !isWithin(filepath.Dir(file), dir) && !isWithin(beside, dir):
+		f.Warn(check, file, "if you moved the folder: stop nats-server; "+move+"; start it again", "store_dir is %s, but %s has data, which nats-server does not use", dir, beside)
 	}
+}
+
+// isWithin reports whether dir is folder or below it, also if a link leads there.
+func isWithin(folder, dir string) bool {
+	top, err := os.Stat(folder)
+	if err != nil {
+		return true // cannot be compared, and the file in it was read just now
+	}
+	for up := filepath.Dir(dir); ; dir, up = up, filepath.Dir(up) {
+		if info, err := os.Stat(dir); err == nil && os.SameFile(info, top) {
+			return true
+		}
+		if up == dir {
+			return false
+		}
+	}
+}
+
+// hasEntries reports whether dir is a folder that is not empty.
+func hasEntries(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	return err == nil && len(entries) > 0
 }
 
 // checkFileKeys compares issuer and xkey with the keyring.
 func checkFileKeys(f *finding.List, file string, c *devserver.Callout, keys *issuer.Keyring) {
-	const check = serverConfigCheck
+	const check = "server config"
 	if _, ok := keys.Signer(c.Issuer); !ok {
 		hint := retiredHint(keys, c.Issuer)
 		if hint == "" {
@@ -94,7 +118,7 @@ func checkFileAccounts(f *finding.List, file string, x *devserver.File, cfg *con
 	used := operatormode.UsedAccounts(cfg, snapshot)
 	for _, name := range slices.Sorted(maps.Keys(used)) {
 		if !slices.Contains(x.Accounts, name) && !strings.HasPrefix(name, "$") {
-			f.Fail(fault.Config, serverConfigCheck, file, "usher project add -c prints what to add (docs/how-to/project-accounts.md)",
+			f.Fail(fault.Config, "server config", file, "usher project add -c prints what to add (docs/how-to/project-accounts.md)",
 				"has no account %s: the server refuses clients that use it (%s)", name, used[name])
 		}
 	}
@@ -103,7 +127,7 @@ func checkFileAccounts(f *finding.List, file string, x *devserver.File, cfg *con
 // checkFileUsers finds static users of the file that a server accepts without asking usher.
 // No grant limits them.
 func checkFileUsers(f *finding.List, file string, x *devserver.File, cfg *config.Config) {
-	const check = serverConfigCheck
+	const check = "server config"
 	c := x.Callout
 	ushersUsers := map[string]bool{cfg.NATS.User: cfg.NATS.User != "", cfg.NATS.SystemUser: cfg.NATS.SystemUser != ""}
 	for _, seed := range []string{cfg.NATS.NKeyFile, cfg.NATS.SystemNKeyFile} {

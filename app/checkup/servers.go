@@ -1,9 +1,12 @@
 package checkup
 
 import (
+	"bufio"
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strconv"
@@ -24,6 +27,9 @@ import (
 	"usher/issuer/operator"
 )
 
+// maxInfo limits the first line of a server, in bytes.
+const maxInfo = 64 << 10
+
 // address is where a server listens for clients.
 type address struct {
 	url         string
@@ -37,12 +43,13 @@ type serverSet struct {
 	pending     []address         // to check
 	seen        map[string]bool   // by host:port
 	reached     map[string]string // URL, by server ID
+	refused     map[string]bool   // by server ID: it answers, but the service user cannot connect, which is reported
 	unreachable []address         // announced, but not reachable from here
 	view        *systemView       // nil: the servers cannot be asked
 }
 
 func newServerSet() *serverSet {
-	return &serverSet{seen: map[string]bool{}, reached: map[string]string{}}
+	return &serverSet{seen: map[string]bool{}, reached: map[string]string{}, refused: map[string]bool{}}
 }
 
 // checkServers makes the same checks on every server that it can discover.
@@ -117,7 +124,7 @@ func (set *serverSet) addFromSystem(cfg *config.Config) {
 	}
 	for _, s := range set.view.servers {
 		v := set.view.varz[s.ID]
-		if v == nil || set.reached[s.ID] != "" {
+		if v == nil || set.reached[s.ID] != "" || set.refused[s.ID] {
 			continue
 		}
 		for _, url := range v.ConnectURLs {
@@ -153,7 +160,38 @@ func checkUnreachable(f *finding.List, cfg *config.Config, set *serverSet) {
 					"the server accepts every client (auth_required is false)")
 			}
 		}
+		if set.refused[s.ID] {
+			continue
+		}
 		f.Warn(check, s.Name, hint, "none of its addresses is reachable from here (%s), so its issuer, xkey and timeout are not checked; %s", hostsOf(set.unreachable), report)
+	}
+}
+
+// noteRefusal remembers a server that refuses the service user. The system account lists
+// servers by ID, and a server sends its ID before it authenticates a client. Without the ID
+// (WebSocket, or TLS first) the server counts as not reachable too.
+func (s *serverCheck) noteRefusal(ctx context.Context) {
+	if s.set.view == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, deployment.ConnectTimeout)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", deployment.Host(s.url))
+	if err != nil {
+		return // not reachable
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer func() { stop(); _ = conn.Close() }()
+	line, err := bufio.NewReader(io.LimitReader(conn, maxInfo)).ReadString('\n')
+	text, found := strings.CutPrefix(line, "INFO ")
+	if err != nil || !found {
+		return
+	}
+	var info struct {
+		ID string `json:"server_id"`
+	}
+	if json.Unmarshal([]byte(text), &info) == nil && info.ID != "" {
+		s.set.refused[info.ID] = true
 	}
 }
 

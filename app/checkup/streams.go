@@ -25,11 +25,7 @@ func checkProjectStreams(f *finding.List, cfg *config.Config, keys *issuer.Keyri
 		return // the directory cannot be read, which is reported
 	}
 	if v == nil {
-		hint := "give usher check a user of the system account (docs/how-to/system-user.md)"
-		if cfg.NATS.Mode == config.ModeOperator {
-			hint = "set operator.system_creds_file to the credentials of a user of " + cfg.Accounts.System
-		}
-		f.Warn(check, "", hint, "cannot ask the servers for the streams of projects, so whether headers exceed the ACLs is unknown (docs/explanation/isolation.md, Headers that act)")
+		f.Warn(check, "", streamsHint(cfg), "cannot ask the servers for the streams of projects, so whether headers exceed the ACLs is unknown (docs/explanation/isolation.md, Headers that act)")
 		return
 	}
 	topics := map[string][]string{} // subjects of projects, by the account's name on the servers
@@ -59,6 +55,21 @@ func checkProjectStreams(f *finding.List, cfg *config.Config, keys *issuer.Keyri
 	}
 	if sound {
 		f.OK(check, "", "%s of projects checked: in none can a header exceed the ACLs of its publisher", plural.Count(checked, "stream"))
+	}
+}
+
+// streamsHint says why the servers cannot be asked for streams. If a system user is
+// configured, another finding has the cause.
+func streamsHint(cfg *config.Config) string {
+	switch {
+	case cfg.NATS.Mode == config.ModeOperator && cfg.Operator.SystemCredsFile == "":
+		return "set operator.system_creds_file to the credentials of a user of " + cfg.Accounts.System
+	case cfg.NATS.Mode == config.ModeOperator:
+		return "the resolver finding gives the cause"
+	case cfg.NATS.SystemPasswordFile == "" && cfg.NATS.SystemNKeyFile == "":
+		return "give usher check a user of the system account (docs/how-to/system-user.md)"
+	default:
+		return "the system user finding gives the cause"
 	}
 }
 

@@ -124,7 +124,7 @@ func connectAsSystem(f *finding.List, cfg *config.Config) *nats.Conn {
 	case errors.Is(err, nats.ErrAuthorization), natsconn.AuthTimedOut(err):
 		f.Fail(fault.Config, systemCheck, natsconn.URLs(cfg), systemUserHint(cfg), "the servers deny the system user: %v", err)
 	default:
-		f.Fail(fault.Runtime, systemCheck, natsconn.URLs(cfg), "is nats-server running at this address?", "as system user: %v", err)
+		f.Fail(fault.Runtime, systemCheck, natsconn.URLs(cfg), "is nats-server running at this address?", "cannot connect as the system user: %v", err)
 	}
 	return nil
 }

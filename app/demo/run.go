@@ -8,6 +8,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"usher/app/config"
 	"usher/app/devserver"
@@ -41,7 +42,7 @@ func (d *Run) Run(ctx context.Context, stderr io.Writer) error {
 		LogFile:    filepath.Join(d.Dir, "nats-server.log"),
 	})
 	if err != nil {
-		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: "--listen HOST:PORT takes another address, --listen 127.0.0.1:0 a free port"}
+		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: addressHint("--listen")}
 	}
 	defer release(d.Dir) // runs after nats.Stop
 	defer nats.Stop()
@@ -67,7 +68,22 @@ func (d *Run) Run(ctx context.Context, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return d.serve(ctx, in, nats.URL())
+	return listenHint(d.serve(ctx, in, nats.URL()))
+}
+
+// listenHint gives the failure of a listener of usher a hint with the option that changes
+// its address.
+func listenHint(err error) error {
+	var failed *server.ListenError
+	if !errors.As(err, &failed) {
+		return err
+	}
+	return &fault.Error{Kind: fault.Runtime, Err: err, Hint: addressHint("--" + strings.TrimSuffix(failed.Key, ".listen"))}
+}
+
+// addressHint returns a hint for an address that cannot be used.
+func addressHint(option string) string {
+	return option + " HOST:PORT takes another address, " + option + " 127.0.0.1:0 a free port"
 }
 
 // serve runs usher, and announces it once the demo's stream exists.

@@ -90,7 +90,7 @@ func (d *Deployment) connect(who string, opts []nats.Option) (*nats.Conn, error)
 	if err != nil {
 		return nil, &fault.Error{
 			Kind: fault.Runtime, Err: fmt.Errorf("connect as the %s user to %s: %w", who, natsconn.URLs(d.Cfg), err),
-			Hint: "usher check tells what does not match",
+			Hint: "usher check says what does not match",
 		}
 	}
 	return nc, nil

@@ -59,7 +59,7 @@ func (srv *Server) startAPI(ctx context.Context) error {
 		Name: "api.listen", Address: cfg.Listen, Handler: handler, TLS: certificates, MaxConnections: srv.connections.API, Log: srv.log,
 	})
 	if err != nil {
-		return listenFailed(err)
+		return listenFailed("api.listen", err)
 	}
 	srv.log.LogAttrs(ctx, slog.LevelInfo, "management API", slog.String("url", srv.APIURL()))
 	return nil

@@ -31,16 +31,28 @@ func (srv *Server) startWeb(ctx context.Context) error {
 		Name: "http.listen", Address: srv.cfg.HTTP.Listen, Handler: mux, MaxConnections: srv.connections.Web, Log: srv.log,
 	})
 	if err != nil {
-		return listenFailed(err)
+		return listenFailed("http.listen", err)
 	}
 	srv.log.LogAttrs(ctx, slog.LevelInfo, "metrics and probes", slog.String("listen", srv.web.Addr().String()))
 	return nil
 }
 
-func listenFailed(err error) error {
-	e := &fault.Error{Kind: fault.Runtime, Err: err}
+// ListenError: a listener of usher did not start.
+type ListenError struct {
+	Key string // of its address in the configuration: api.listen or http.listen
+	Err error
+}
+
+// Error implements error.
+func (e *ListenError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *ListenError) Unwrap() error { return e.Err }
+
+func listenFailed(key string, err error) error {
+	e := &fault.Error{Kind: fault.Runtime, Err: &ListenError{Key: key, Err: err}}
 	if listener.InUse(err) {
-		e.Hint = "is another usher running? give each its own http.listen"
+		e.Hint = "is another usher running? give each its own " + key
 	}
 	return e
 }

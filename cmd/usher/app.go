@@ -13,6 +13,7 @@ import (
 	"usher/cmd/usher/nkey"
 	"usher/cmd/usher/remote"
 	"usher/internal/fault"
+	"usher/internal/nearest"
 
 	"github.com/urfave/cli/v2"
 )
@@ -86,8 +87,29 @@ func onUsageError(command *cli.Command) cli.OnUsageErrorFunc {
 		if errors.Is(err, flag.ErrHelp) {
 			return cmdutil.PrintHelp(c.App.Writer, command)
 		}
-		return cmdutil.UsageError("see "+strings.Replace(command.HelpName, "usher", "usher help", 1), "%w", err)
+		hint := "see " + strings.Replace(command.HelpName, "usher", "usher help", 1)
+		if option, ok := nearestOption(command, err); ok {
+			hint = "did you mean --" + option + "?"
+		}
+		return cmdutil.UsageError(hint, "%w", err)
 	}
+}
+
+// nearestOption returns the option of a command that was probably meant by an unknown one.
+func nearestOption(command *cli.Command, err error) (option string, ok bool) {
+	unknown, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -") // package flag has no type for it
+	if !ok {
+		return "", false
+	}
+	var known []string
+	for _, f := range command.Flags {
+		for _, name := range f.Names() {
+			if len(name) > 1 {
+				known = append(known, name)
+			}
+		}
+	}
+	return nearest.To(unknown, known)
 }
 
 // groupAction is the action of a command that has subcommands.

@@ -4,11 +4,8 @@ import (
 	"usher/app/checkup"
 	"usher/app/checkup/finding"
 	"usher/cmd/usher/cmdutil"
-	"usher/internal/fault"
 
 	"github.com/urfave/cli/v2"
-
-	"usher/app/config"
 )
 
 func checkCommand() *cli.Command {
@@ -37,12 +34,12 @@ func checkCommand() *cli.Command {
 				return err
 			}
 			var f finding.List
-			cfg, err := config.Load(path)
+			cfg, err := cmdutil.ReadConfig(path)
 			switch {
 			case err != nil && !c.Bool("json"):
-				return fault.InConfig(err)
+				return err
 			case err != nil:
-				f.Failed("configuration", fault.InConfig(err))
+				f.Failed("configuration", err)
 				return cmdutil.PrintFindings(c, f)
 			}
 			checkup.Check(c.Context, &f, path, cfg, c.Bool("offline"), c.StringSlice("server-config"))

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -20,6 +21,8 @@ import (
 func TestCheckServerConfig(t *testing.T) {
 	t.Parallel()
 	other := callouttest.NewKeys(t)
+	recreated := filepath.Join(t.TempDir(), setup.DirJetStream)
+	callouttest.Must(t, os.Mkdir(recreated, 0o700))
 	for name, c := range map[string]struct {
 		old, replacement string
 		args             []string
@@ -62,6 +65,9 @@ func TestCheckServerConfig(t *testing.T) {
 		"a folder that was moved": {
 			old: "store_dir: ", replacement: "store_dir: /old/jetstream } # ", code: cmdutil.ExitOK, severity: "warning", detail: "store_dir /old/jetstream does not exist, but ",
 		},
+		"a folder that was moved with a new store at its old place": {
+			old: "store_dir: ", replacement: "store_dir: \"" + filepath.ToSlash(recreated) + "\" } # ", code: cmdutil.ExitOK, severity: "warning", detail: "has data, which nats-server does not use",
+		},
 		"no xkey": {old: "xkey: ", replacement: "# ", code: cmdutil.ExitConfig, severity: "error", detail: "has no auth_callout.xkey"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -73,7 +79,7 @@ func TestCheckServerConfig(t *testing.T) {
 			if c.old != "" {
 				in.Edit(t, setup.FileServerConfig, c.old, c.replacement)
 			}
-			callouttest.Must(t, os.Mkdir(in.Path(setup.DirJetStream), 0o700))
+			callouttest.Must(t, os.MkdirAll(filepath.Join(in.Path(setup.DirJetStream), "jetstream"), 0o700))
 			code, stdout, stderr := usher(t, "check", "-c", in.Config(), "--offline", "--json", "--server-config", in.Path(setup.FileServerConfig))
 			found := checked{code: code}
 			if err := json.Unmarshal([]byte(stdout), &found); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -88,6 +89,23 @@ func TestCheckUnreachable(t *testing.T) {
 	c.finds(t, cmdutil.ExitOK, "connect", "warning", "not reachable from here, so not checked; server n1 announces it")
 	if found := c.at("nats://" + nowhere); len(found) != 1 {
 		t.Errorf("%+v", c.Findings)
+	}
+}
+
+// TestCheckRefusedServer: a server that refuses the service user was reached, so check does
+// not report it as unreachable too.
+func TestCheckRefusedServer(t *testing.T) {
+	t.Parallel()
+	mine := callouttest.NewKeys(t)
+	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: mine, Sealed: true, Timeout: 3})
+	file := apptest.ConfigFor(t, srv, callouttest.KeyringDir(t, true, mine), withSystemUser(map[string]string{"nats.password_file": "wrong"}))
+	callouttest.Must(t, secretfile.Write(filepath.Join(filepath.Dir(file), "wrong"), []byte("wrong\n")))
+	c := checkRefused(t, file)
+	c.finds(t, cmdutil.ExitConfig, "system user", "ok", "1 server: ")
+	for _, f := range c.Findings {
+		if f.Check == "connect" && f.Severity != finding.Error {
+			t.Errorf("%+v", f)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -70,6 +71,14 @@ func TestCheckStreams(t *testing.T) {
 		c.finds(t, cmdutil.ExitOK, "streams", "warning", "cannot ask the servers for the streams of projects")
 		if severities := streamSeverities(c); severities[none] != "warning" {
 			t.Errorf("%v", severities)
+		}
+		down := fmt.Sprintf("[nats://127.0.0.1:%d]", callouttest.FreePort(t))
+		c = checkLive(t, apptest.ConfigFor(t, srv, keyring, withSystemUser(map[string]string{"nats.urls": down})))
+		c.finds(t, cmdutil.ExitRuntime, "system user", "error", "cannot connect as the system user: nats: no servers")
+		for _, f := range c.Findings {
+			if f.Check == "streams" && f.Hint != "the system user finding gives the cause" {
+				t.Errorf("%+v", f)
+			}
 		}
 	})
 	t.Run("operator mode", func(t *testing.T) {

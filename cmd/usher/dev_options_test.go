@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -55,6 +56,25 @@ func TestDevAddressErrors(t *testing.T) {
 		"--http=localhost:web": `--http "localhost:web" is not HOST:PORT`,
 	} {
 		if code, stdout, stderr := usher(t, "dev", option); code != cmdutil.ExitUsage || stdout != "" || !strings.Contains(stderr, message) {
+			t.Errorf("%s: exit code %d\n%s%s", option, code, stdout, stderr)
+		}
+	}
+}
+
+// TestDevPortOption: the hint names the option of the listener that failed.
+func TestDevPortOption(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	callouttest.Must(t, err)
+	defer l.Close() //nolint:errcheck // the end of the test
+	for _, option := range []string{"--listen", "--api", "--http"} {
+		args := []string{"dev", option, l.Addr().String()}
+		if option != "--listen" {
+			args = append(args, "--listen", "127.0.0.1:0")
+		}
+		code, stdout, stderr := usher(t, args...)
+		hint := "hint: " + option + " HOST:PORT takes another address, " + option + " 127.0.0.1:0 a free port\n"
+		if code != cmdutil.ExitRuntime || stdout != "" || !strings.HasSuffix(stderr, hint) {
 			t.Errorf("%s: exit code %d\n%s%s", option, code, stdout, stderr)
 		}
 	}

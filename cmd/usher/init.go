@@ -15,6 +15,7 @@ import (
 
 	"usher/app/config"
 	"usher/app/setup"
+	"usher/directory"
 	"usher/internal/secret"
 )
 
@@ -96,8 +97,11 @@ func initMoved(c *cli.Context) error {
 
 // setupError gives a failure of package setup its hint.
 func setupError(err error) error {
-	if errors.Is(err, setup.ErrDuplicateProject) {
+	switch {
+	case errors.Is(err, setup.ErrDuplicateProject):
 		return cmdutil.UsageError("name each project once", "--project: %w", err)
+	case errors.Is(err, setup.ErrProject):
+		return cmdutil.UsageError("choose another name", "--project: %w", err)
 	}
 	e := fault.InConfig(err)
 	var f *fault.Error
@@ -129,6 +133,14 @@ func initOptions(c *cli.Context) (setup.Options, error) {
 	}
 	if o.Operator && len(o.Projects) > 0 {
 		return o, cmdutil.UsageError("when nats-server and usher run, create projects with usher project add", "--project and --operator: give only one of them")
+	}
+	for _, name := range o.Projects {
+		if err := directory.CheckName(name); err != nil {
+			return o, cmdutil.UsageError(directory.HintFor(err), "--project %w", err)
+		}
+		if use, reserved := directory.ReservedProject(name); reserved {
+			return o, cmdutil.UsageError("choose another name", "--project %s is reserved: %s", name, use)
+		}
 	}
 	if web := c.String("http"); web != "" {
 		if err := cmdutil.CheckListenAddress("http", web); err != nil {

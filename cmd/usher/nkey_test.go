@@ -9,6 +9,7 @@ import (
 	"usher/cmd/usher/cmdutil"
 	"usher/cmd/usher/nkey"
 	"usher/internal/secretfile"
+	"usher/issuer/keyring"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
@@ -218,6 +219,11 @@ func TestNkeyConfig(t *testing.T) {
 	old := nkeyOf(t, in, issuer.KindIssuer, "", issuer.StateActive)
 	in.nkey(t, cmdutil.ExitRuntime, "hint: change the lines above, restart the servers", "rotate", "--wait", "0s", "issuer")
 	in.nkey(t, cmdutil.ExitRuntime, "a rotation is in progress", "rotate", "xkey")
+	in.nkey(t, cmdutil.ExitOK, "hint: continue it with usher nkey rotate -c "+in.Config()+" --resume, or undo it with --rollback", "status")
+	unlock, err := keyring.Lock(in.Path(setup.DirKeys))
+	callouttest.Must(t, err)
+	in.nkey(t, cmdutil.ExitOK, "hint: another process runs it now: wait until it ends", "status")
+	unlock()
 	if code := in.try(t); code != cmdutil.ExitOK {
 		t.Errorf("exit code %d", code)
 	}

@@ -196,7 +196,7 @@ func background(t *testing.T, c *exec.Cmd) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = c.Wait() // it is told to end
+		_ = c.Wait() // ends with a signal
 	}()
 	t.Cleanup(func() {
 		_ = c.Process.Signal(syscall.SIGTERM)

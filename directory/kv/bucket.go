@@ -32,7 +32,7 @@ const (
 var ErrNoBucket = errors.New("there is no such bucket")
 
 // errWasUsed says why a missing bucket is not replaced by a new one.
-var errWasUsed = errors.New("it was in use: restore it; or remove the snapshot file and restart to begin with a new one")
+var errWasUsed = errors.New("it was in use: if you moved the folder: usher init --moved DIR, and restart nats-server; otherwise restore the bucket. To give the directory up, remove the snapshot file and restart usher")
 
 // ErrBucket: the bucket's configuration does not suit a directory.
 var ErrBucket = errors.New("the bucket is not suitable for a directory")

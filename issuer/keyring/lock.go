@@ -46,3 +46,15 @@ func Lock(dir string) (unlock func(), err error) {
 		_ = file.Unlock()
 	}, nil
 }
+
+// Locked reports whether another process has locked a keyring directory. It creates
+// nothing. It holds the lock for a moment, so that a concurrent Lock can fail.
+func Locked(dir string) bool {
+	file := flock.New(filepath.Join(dir, lockFile), flock.SetFlag(os.O_RDONLY))
+	locked, err := file.TryRLock()
+	if err != nil {
+		return false // no lock file, or no permission to read it
+	}
+	_ = file.Close()
+	return !locked
+}

@@ -37,10 +37,16 @@ func TestLock(t *testing.T) {
 	if _, err := keyring.Lock(dir); !errors.Is(err, keyring.ErrLocked) {
 		t.Errorf("a second lock: got %v", err)
 	}
+	if !keyring.Locked(dir) {
+		t.Error("a locked directory counts as free")
+	}
 	other, err := keyring.Lock(t.TempDir())
 	must(t, err)
 	other()
 	unlock()
+	if keyring.Locked(dir) || keyring.Locked(t.TempDir()) {
+		t.Error("a free directory counts as locked")
+	}
 	unlock, err = keyring.Lock(dir)
 	must(t, err)
 	unlock()

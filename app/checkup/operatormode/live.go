@@ -112,7 +112,7 @@ func (o *Checker) ConnectSystem(file string) (*nats.Conn, error) {
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
 		o.Fail(fault.Config, check, file, "operator.system_creds_file must be of a user of the operator's system account", "the servers deny the system user: %v", err)
 	case err != nil:
-		o.Fail(fault.Runtime, check, natsconn.URLs(o.Cfg), "is nats-server running at this address?", "as system user: %v", err)
+		o.Fail(fault.Runtime, check, natsconn.URLs(o.Cfg), "is nats-server running at this address?", "cannot connect as the system user: %v", err)
 	}
 	return nc, err
 }

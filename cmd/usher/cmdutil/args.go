@@ -40,7 +40,20 @@ func RequireFlags(c *cli.Context, names ...string) error {
 }
 
 func usageHint(c *cli.Context) string {
-	return "usage: " + strings.Join(strings.Fields(c.Command.UsageText), " ")
+	var b strings.Builder
+	for i, line := range strings.Split(c.Command.UsageText, "\n") {
+		words := strings.Fields(line)
+		switch {
+		case i == 0:
+			b.WriteString("usage: ")
+		case len(words) > 0 && words[0] == "usher": // another form of the same command
+			b.WriteString("; or: ")
+		default:
+			b.WriteString(" ")
+		}
+		b.WriteString(strings.Join(words, " "))
+	}
+	return b.String()
 }
 
 func noun(n int) string {

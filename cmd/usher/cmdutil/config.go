@@ -1,9 +1,15 @@
 package cmdutil
 
 import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
 	"github.com/urfave/cli/v2"
 
 	"usher/app/config"
+	"usher/app/setup"
 	"usher/internal/fault"
 )
 
@@ -27,9 +33,24 @@ func LoadConfig(c *cli.Context) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	return ReadConfig(path)
+}
+
+// ReadConfig loads and validates the configuration at path.
+func ReadConfig(path string) (*config.Config, error) {
 	cfg, err := config.Load(path)
-	if err != nil {
-		return nil, fault.InConfig(err)
+	if err == nil {
+		return cfg, nil
 	}
-	return cfg, nil
+	e := &fault.Error{}
+	if errors.As(fault.InConfig(err), &e) && e.Hint == "" {
+		info, missing := os.Stat(path)
+		switch {
+		case errors.Is(missing, fs.ErrNotExist):
+			e.Hint = "give the file, such as DIR/" + setup.FileConfig + "; usher init DIR creates it"
+		case missing == nil && info.IsDir():
+			e.Hint = "give the file, such as " + filepath.Join(path, setup.FileConfig)
+		}
+	}
+	return nil, e
 }

@@ -17,6 +17,7 @@ import (
 	"usher/app/config"
 	"usher/app/rotation"
 	"usher/cmd/usher/cmdutil"
+	"usher/internal/shellword"
 	"usher/issuer"
 	"usher/issuer/keyring"
 )
@@ -126,12 +127,18 @@ func printKeys(c *cli.Context, rows []KeyInfo, withUsage bool) error {
 	return w.Flush()
 }
 
-// noteRotation prints a note if a rotation is in progress.
-func noteRotation(c *cli.Context, s *keyring.State) {
-	if s.Rotation != nil {
-		cmdutil.Note(c.App.ErrWriter, rotation.InProgress(s.Rotation).Error())
-		cmdutil.Hint(c.App.ErrWriter, "continue it with usher nkey rotate --resume, or undo it with --rollback")
+// noteRotation prints a note if a rotation of the keyring in dir is in progress. The hint
+// depends on whether a process still runs it.
+func noteRotation(c *cli.Context, dir string, s *keyring.State) {
+	if s.Rotation == nil {
+		return
 	}
+	cmdutil.Note(c.App.ErrWriter, rotation.InProgress(s.Rotation).Error())
+	if keyring.Locked(dir) {
+		cmdutil.Hint(c.App.ErrWriter, "another process runs it now: wait until it ends")
+		return
+	}
+	cmdutil.Hint(c.App.ErrWriter, "continue it with usher nkey rotate -c "+shellword.Quote(c.String("config"))+" --resume, or undo it with --rollback")
 }
 
 func allFlag() cli.Flag {

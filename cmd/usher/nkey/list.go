@@ -25,7 +25,7 @@ func listCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			noteRotation(c, state)
+			noteRotation(c, cfg.Keyring.Dir, state)
 			return printKeys(c, rows, false)
 		},
 	}

@@ -39,7 +39,7 @@ func printStatus(c *cli.Context, d *deployment.Deployment) error {
 	if err != nil {
 		return err
 	}
-	noteRotation(c, state)
+	noteRotation(c, d.Cfg.Keyring.Dir, state)
 	if only := c.Args().First(); only != "" {
 		rows = slices.DeleteFunc(rows, func(r KeyInfo) bool { return r.PublicKey != only && r.Fingerprint != only })
 		if len(rows) == 0 {
