@@ -2,14 +2,11 @@ package main
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"usher/app/apptest"
-	"usher/app/demo"
 	"usher/app/setup"
 	"usher/callout/callouttest"
 	"usher/cmd/usher/cmdutil"
@@ -56,30 +53,6 @@ func TestWaitsForNothing(t *testing.T) {
 		code, stdout, stderr := usher(t, "bootstrap", "-c", in.Config())
 		if code != cmdutil.ExitConfig || stdout != "" || !strings.Contains(stderr, "error: cannot load the directory: bucket usher_directory: "+c.says) || !strings.Contains(stderr, "hint: ") || !strings.Contains(stderr, c.hint) {
 			t.Errorf("%s: %d %s%s", name, code, stdout, stderr)
-		}
-	}
-}
-
-// TestNoServer: without a server explain uses the snapshot on disk and says so. bootstrap
-// fails, and mentions no snapshot.
-func TestNoServer(t *testing.T) {
-	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "dev")
-	p, _ := startDev(t, "--dir", dir, "--listen", ownAddress(t))
-	p.signal(t, os.Interrupt)
-	p.wait(t)
-	config := filepath.Join(dir, setup.FileConfig)
-	for _, c := range []struct {
-		args     []string
-		code     int
-		snapshot bool
-	}{
-		{[]string{"explain", "-c", config, "--token-file", filepath.Join(dir, demo.DirTokens, demo.Publisher)}, cmdutil.ExitOK, true},
-		{[]string{"bootstrap", "-c", config, "--again"}, cmdutil.ExitRuntime, false},
-	} {
-		code, stdout, stderr := usher(t, c.args...)
-		if code != c.code || !strings.Contains(stderr, "cannot reach the bucket") || strings.Contains(stderr, "; using the directory of 20") != c.snapshot {
-			t.Errorf("%v: exit code %d\n%s%s", c.args, code, stdout, stderr)
 		}
 	}
 }
