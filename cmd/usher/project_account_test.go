@@ -242,7 +242,7 @@ func TestProjectAccountAPI(t *testing.T) {
 	if apptest.FileExists(o.Path("keys/project-shop.nk")) {
 		t.Error("its key is still there")
 	}
-	o.no(t, cmdutil.ExitRuntime, "doesn't exist", "project", "rm", "--yes", "--purge", "shop")
+	o.no(t, cmdutil.ExitRuntime, "there is no project shop", "project", "rm", "--yes", "--purge", "shop")
 
 	// An import makes accounts, too.
 	file := filepath.Join(t.TempDir(), "directory.yaml")
