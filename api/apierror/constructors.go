@@ -72,7 +72,7 @@ func BadRequest() *Error {
 
 // What references to resources look like.
 const (
-	NameFormat  = "letters, digits, '-' and '_'"
+	NameFormat = "letters, digits, '-' and '_'"
 	TopicShape = "projects/PROJECT/topics/TOPIC"
 	UUIDShape  = "a UUID, such as 5b3f8f6e-6a0c-4a52-9d0b-6d6f3c1c2a10"
 )
