@@ -116,6 +116,8 @@ func TestErrors(t *testing.T) {
 		{403, `{"error":{"code":403,"message":"Access to this resource is forbidden","status":"FORBIDDEN"}}`, client.Error{Code: 403, Status: "FORBIDDEN", Message: "Access to this resource is forbidden"}, true},
 		{409, `{"error":{"code":409,"message":"User already exists","status":"ALREADY_EXISTS","request_id":"r1"}}`, client.Error{Code: 409, Status: "ALREADY_EXISTS", Message: "User already exists", RequestID: "r1"}, false},
 		{400, `{"error":{"code":400,"message":"Invalid","status":"INVALID_ARGUMENT","errors":["a","b\u001b[2J"]}}`, client.Error{Code: 400, Status: "INVALID_ARGUMENT", Message: "Invalid; a; b [2J"}, false},
+		{404, `{"error":{"code":404,"message":"User doesn't exist","status":"NOT_FOUND","errors":["there is no user bob"]}}`, client.Error{Code: 404, Status: "NOT_FOUND", Message: "there is no user bob"}, false},
+		{404, `{"error":{"code":404,"message":"Topic doesn't exist","status":"NOT_FOUND","errors":["a subscription reads a topic of its own project"]}}`, client.Error{Code: 404, Status: "NOT_FOUND", Message: "Topic doesn't exist; a subscription reads a topic of its own project"}, false},
 		{502, `<html>bad gateway</html>`, client.Error{Code: 502, Status: "Bad Gateway", Message: "the server gives no reason"}, false},
 	} {
 		_, err := serve(t, respond(test.code, test.body)).Profile(context.Background())

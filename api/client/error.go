@@ -78,7 +78,8 @@ func responseError(response *http.Response, body []byte) error {
 func bodyError(body *wire.ErrorBody, id string) *Error {
 	e := &Error{Code: body.Code, Status: printable(body.Status), Message: printable(body.Message), RequestID: id}
 	for _, detail := range body.Errors {
-		if detail = printable(detail); strings.HasPrefix(detail, e.Message) { // repeats the message, and adds to it
+		detail = printable(detail)
+		if strings.HasPrefix(detail, e.Message) || namesMissing(e.Message, detail) { // says the same, and more
 			e.Message = detail
 			continue
 		}
@@ -88,6 +89,12 @@ func bodyError(body *wire.ErrorBody, id string) *Error {
 		e.RequestID = printable(body.RequestID)
 	}
 	return e
+}
+
+// namesMissing reports whether the detail of a "User doesn't exist" names the missing object,
+// as "there is no user bob" and "project shop has no topic orders" do.
+func namesMissing(message, detail string) bool {
+	return strings.HasSuffix(message, "doesn't exist") && strings.Contains(detail, " no ")
 }
 
 // maxText is how much of a text from the server an error contains, in bytes.

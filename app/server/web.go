@@ -37,7 +37,7 @@ func (srv *Server) startWeb(ctx context.Context) error {
 	return nil
 }
 
-// ListenError reports that a listener of usher did not start.
+// ListenError says that a listener of usher did not start.
 type ListenError struct {
 	Key string // of its address in the configuration: api.listen or http.listen
 	Err error

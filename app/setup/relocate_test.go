@@ -85,6 +85,7 @@ func TestRelocateLeftBehind(t *testing.T) {
 	before, after := filepath.Join(parent, "before"), filepath.Join(parent, "after")
 	write(t, setup.Options{Dir: before, Listen: "127.0.0.1:4222"})
 	callouttest.Must(t, os.MkdirAll(filepath.Join(before, setup.DirJetStream, "jetstream"), 0o700))
+	callouttest.Must(t, os.WriteFile(filepath.Join(before, setup.DirJetStream, "jetstream", "meta.inf"), nil, 0o600))
 	text := readServerConfig(t, before)
 	callouttest.Must(t, os.Mkdir(after, 0o700))
 	callouttest.Must(t, os.WriteFile(filepath.Join(after, setup.FileServerConfig), []byte(text), 0o600))
@@ -102,6 +103,22 @@ func TestRelocateLeftBehind(t *testing.T) {
 	}
 }
 
+// TestRelocateTwoStores: usher does not choose between two stores with data.
+func TestRelocateTwoStores(t *testing.T) {
+	parent := t.TempDir()
+	dir, elsewhere := filepath.Join(parent, "site"), filepath.Join(parent, "large", setup.DirJetStream)
+	write(t, setup.Options{Dir: dir, Listen: "127.0.0.1:4222"})
+	text := strings.Replace(readServerConfig(t, dir), filepath.ToSlash(filepath.Join(dir, setup.DirJetStream)), filepath.ToSlash(elsewhere), 1)
+	callouttest.Must(t, os.WriteFile(filepath.Join(dir, setup.FileServerConfig), []byte(text), 0o600))
+	for _, store := range []string{filepath.Join(dir, setup.DirJetStream), elsewhere} {
+		callouttest.Must(t, os.MkdirAll(store, 0o700))
+		callouttest.Must(t, os.WriteFile(filepath.Join(store, "meta.inf"), nil, 0o600))
+	}
+	if changed, err := setup.Relocate(dir); !errors.Is(err, setup.ErrTwoStores) || len(changed) > 0 || readServerConfig(t, dir) != text {
+		t.Errorf("%v, %v", changed, err)
+	}
+}
+
 // TestRelocateEdited: what an operator has edited stays as it is.
 func TestRelocateEdited(t *testing.T) {
 	storeDir := regexp.MustCompile(`store_dir: "[^"]*"`)
@@ -113,6 +130,19 @@ func TestRelocateEdited(t *testing.T) {
 			return storeDir.ReplaceAllString(text, "\n  max_mem: 1G\n  store_dir = \"/elsewhere/jetstream\" # on the large disk\n")
 		}, nil},
 		"other store": {func(text string) string { return storeDir.ReplaceAllString(text, `store_dir: "/data/streams"`) }, setup.ErrNoPaths},
+		"comment of another kind, and other quotes": {func(text string) string {
+			return storeDir.ReplaceAllString(text, "\n  // store_dir: \"/elsewhere/jetstream\"\n  store_dir: '/elsewhere/jetstream'\n")
+		}, setup.ErrNoPaths},
+		"store_dir once more in another form": {func(text string) string { return text + "\njetstream { store_dir: /elsewhere/jetstream }\n" }, setup.ErrNoPaths},
+		"paths in two folders": {func(text string) string {
+			return text + "\nresolver { type: full, dir: \"/elsewhere/resolver\" }\n"
+		}, setup.ErrNoPaths},
+		"a key that ends in dir": {func(text string) string {
+			return storeDir.ReplaceAllString(text, "store_dir: \"/elsewhere/jetstream\"") + "\nplugin { some-dir: \"/elsewhere/resolver\" }\n"
+		}, nil},
+		"both on one line": {func(text string) string {
+			return storeDir.ReplaceAllString(text, "store_dir: \"/elsewhere/jetstream\"; dir: \"/elsewhere/resolver\"")
+		}, nil},
 		"commented out": {func(text string) string {
 			return storeDir.ReplaceAllString(text, "\n  # store_dir: \"/elsewhere/jetstream\"\n")
 		}, setup.ErrNoPaths},
@@ -128,6 +158,7 @@ func TestRelocateEdited(t *testing.T) {
 		want := edited
 		if tt.want == nil {
 			want = strings.Replace(edited, "/elsewhere/jetstream", filepath.ToSlash(filepath.Join(dir, setup.DirJetStream)), 1)
+			want = strings.Replace(want, `; dir: "/elsewhere/resolver"`, `; dir: "`+filepath.ToSlash(filepath.Join(dir, setup.DirResolver))+`"`, 1)
 		}
 		if got := readServerConfig(t, dir); got != want {
 			t.Errorf("%s:\n%s", name, got)

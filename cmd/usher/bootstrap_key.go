@@ -44,9 +44,9 @@ func (a *adminKey) change(s *snapshot.Snapshot, faults []kv.Fault) ([]directory.
 	var entries []directory.Entry
 	var err error
 	if a.again {
-		entries, err = a.another(s)
+		entries, err = a.anotherKeyEntries(s)
 	} else {
-		entries, err = a.first(s, faults)
+		entries, err = a.firstAdminEntries(s, faults)
 	}
 	if err != nil {
 		return nil, err
@@ -64,9 +64,9 @@ func (a *adminKey) change(s *snapshot.Snapshot, faults []kv.Fault) ([]directory.
 	return entries, nil
 }
 
-// first returns the entries for the first user. An entry that cannot be read counts as
+// firstAdminEntries returns the entries for the first user. An entry that cannot be read counts as
 // not empty: a newer usher may have written it.
-func (a *adminKey) first(s *snapshot.Snapshot, faults []kv.Fault) ([]directory.Entry, error) {
+func (a *adminKey) firstAdminEntries(s *snapshot.Snapshot, faults []kv.Fault) ([]directory.Entry, error) {
 	for range s.Entries() {
 		hint := "a service admin creates others with usher user add --service-role service_admin NAME; if all their keys are lost, use usher bootstrap --again"
 		if s.Size() == (directory.Size{}) {
@@ -84,9 +84,9 @@ func (a *adminKey) first(s *snapshot.Snapshot, faults []kv.Fault) ([]directory.E
 	return a.entries(nil, directory.User{Name: a.name, Made: directory.Made{Created: a.now}}), nil
 }
 
-// another returns the entries for another key of a service admin. If no service admin has a
+// anotherKeyEntries returns the entries for another key of a service admin. If no service admin has a
 // valid key, any user becomes one.
-func (a *adminKey) another(s *snapshot.Snapshot) ([]directory.Entry, error) {
+func (a *adminKey) anotherKeyEntries(s *snapshot.Snapshot) ([]directory.Entry, error) {
 	u, found := s.User(a.name)
 	if (!found || !isAdmin(u)) && a.anyAdminValid(s) {
 		return nil, &fault.Error{Kind: fault.Denied, Err: fmt.Errorf("%w: %s", errNoAdmin, a.name), Hint: "service admins: " + admins(s)}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/secretfile"
@@ -77,7 +78,8 @@ func explain(c *cli.Context) error {
 	}
 	defer stop() //nolint:errcheck // the store was only read
 	if note != "" {
-		cmdutil.Note(c.App.ErrWriter, note)
+		asOf := p.Store.(*assembly.Bucket).Status().Checked
+		cmdutil.Note(c.App.ErrWriter, note+"; using the directory of "+asOf.Format(time.RFC3339))
 	}
 	in := p.ExplanationInputs()
 	in.MaxPayload = c.Int("max-payload")

@@ -68,11 +68,11 @@ func TestExplainScope(t *testing.T) {
 			t.Errorf("exit code %d, and %s is missing in\n%s", code, want, out)
 		}
 	}
-	// Networks are not stated beside a template, and bind all the same.
+	// A scoped signing key's template has no networks; those of the user still apply.
 	if _, out = explainOf(t, config, "here-key", "--host", "127.0.0.1"); !strings.Contains(out, "networks  127.0.0.0/8\n") {
 		t.Errorf("no networks in\n%s", out)
 	}
-	// Who is not bound to it has rules, and answers.
+	// A user with another role has rules and answers.
 	code, out = explainOf(t, config, "consumer-key", "--publish", "shop.orders")
 	if code != cmdutil.ExitDenied || strings.Contains(out, "scope ") || !strings.Contains(out, "shop.orders: no, nothing allows it\n") {
 		t.Errorf("exit code %d\n%s", code, out)

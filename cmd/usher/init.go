@@ -113,6 +113,8 @@ func setupError(err error) error {
 		f.Hint = "nothing was written; choose another directory, or move these files away"
 	case errors.Is(err, setup.ErrLeftBehind):
 		f.Hint = "nothing was changed; stop nats-server, move the data, and run the command again"
+	case errors.Is(err, setup.ErrTwoStores):
+		f.Hint = "nothing was changed; stop nats-server, find out which of them is current, and rename the other"
 	case errors.Is(err, setup.ErrNoPaths):
 		f.Hint = "nothing was changed; if you chose these paths yourself, edit the file"
 	}

@@ -126,7 +126,7 @@ func TestProjectAccount(t *testing.T) {
 	if !strings.Contains(stderr, "nats server account purge A") {
 		t.Error(stderr)
 	}
-	o.no(t, cmdutil.ExitRuntime, "doesn't exist", "project", "rm", "-c", o.Config(), "--yes", "store")
+	o.no(t, cmdutil.ExitRuntime, "there is no project store", "project", "rm", "-c", o.Config(), "--yes", "store")
 	// A project that goes without its account leaves one, which check finds.
 	o.ok(t, "created project left", "project", "add", "-c", o.Config(), "left")
 	o.ok(t, "removed project left", "project", "rm", "--yes", "left")
@@ -172,7 +172,7 @@ func TestImportAccounts(t *testing.T) {
 		}
 	}
 	o.ok(t, "nothing: the directory is up to date", "directory", "import", "-c", o.Config(), "--yes", file)
-	// One of them has another name by now: nobody else gets its account.
+	// After a rename no other project gets the account.
 	o.ok(t, "", "project", "set", "--name", "other", "p3")
 	o.no(t, cmdutil.ExitRuntime, "account p3 is in use by project other", "directory", "import", "-c", o.Config(), "--yes", file)
 }

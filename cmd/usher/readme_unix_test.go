@@ -126,27 +126,64 @@ func TestReadmeDemo(t *testing.T) {
 	p, a := startDev(t, "--listen", "127.0.0.1:0")
 	ends := regexp.MustCompile(`(?m)^(ends +)\S+`)
 	done := 0
-	for _, command := range readmeCommands(t, "In another terminal, allowed:", "How fast do clients come in") {
+	for _, command := range readmeCommands(t, "In another terminal, allowed:", "## With your own nats-server") {
 		line, ok := strings.CutPrefix(command.line, "go run ./cmd/usher ")
 		if !ok {
 			t.Fatalf("no command of usher: %s", command.line)
 		}
-		args := strings.Fields(strings.ReplaceAll(line, "demo/", a.Dir+"/"))
-		if args[0] == "try" {
+		args := strings.Fields(strings.NewReplacer("demo/", a.Dir+"/", "--clients 500", "--clients 5").Replace(line))
+		if args[0] == "try" || args[0] == "bench" {
 			args = slices.Insert(args, 2, "-s", a.URL)
 		}
 		_, stdout, stderr := answered(t, args...)
 		printed := strings.ReplaceAll(stdout+stderr, a.URL, "nats://"+setup.DefaultListen)
-		if got, want := ends.ReplaceAllString(printed, "$1"), ends.ReplaceAllString(command.prints, "$1"); got != want {
+		got, want := ends.ReplaceAllString(printed, "$1"), ends.ReplaceAllString(command.prints, "$1")
+		if args[0] == "bench" {
+			got, want = withoutFigures(stdout), withoutFigures(want)
+		}
+		if got != want {
 			t.Errorf("$ %s\n%s\nREADME.md says:\n%s", command.line, got, want)
 		}
 		done++
 	}
-	if done != 5 {
+	if done != 6 {
 		t.Errorf("%d commands", done)
 	}
 	p.signal(t, os.Interrupt)
 	p.wait(t)
+}
+
+// withoutFigures returns the labels of a measurement, without empty lines.
+func withoutFigures(text string) string {
+	text = strings.ReplaceAll(text, "\n\n", "\n")
+	return regexp.MustCompile(` *[0-9][0-9.]*(m?s|µs)?`).ReplaceAllString(text, " #")
+}
+
+// TestDevOutputInDocs compares the first lines of "usher dev" with those in the documents.
+func TestDevOutputInDocs(t *testing.T) {
+	t.Parallel()
+	const api = "http://127.0.0.1:42163"
+	for page, operator := range map[string]bool{
+		"README.md":                      false,
+		"docs/tutorial/first-project.md": false,
+		"docs/how-to/operator-mode.md":   true,
+	} {
+		var out strings.Builder
+		callouttest.Must(t, printDemoText(&out, &demo.Directory{Operator: operator}, "nats://"+setup.DefaultListen, api, "demo"))
+		found := 0
+		for _, command := range pageCommands(t, page, "", "\x00") {
+			if fields := strings.Fields(command.line); !slices.Contains(fields, "dev") || !strings.Contains(command.prints, "…") {
+				continue
+			}
+			found++
+			if begin, _, _ := strings.Cut(command.prints, "…"); !strings.HasPrefix(out.String(), begin) {
+				t.Errorf("%s: %s prints\n%s", page, command.line, out.String())
+			}
+		}
+		if found != 1 {
+			t.Errorf("%s: %d outputs of usher dev", page, found)
+		}
+	}
 }
 
 // TestTutorial runs the commands of the tutorial beside "usher dev", and compares what
@@ -196,7 +233,7 @@ func background(t *testing.T, c *exec.Cmd) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = c.Wait() // it is told to end
+		_ = c.Wait() // ends with a signal
 	}()
 	t.Cleanup(func() {
 		_ = c.Process.Signal(syscall.SIGTERM)

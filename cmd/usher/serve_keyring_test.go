@@ -41,7 +41,7 @@ func TestServeKeyringChange(t *testing.T) {
 	keys := callouttest.NewKeys(t)
 	in.Write(t, setup.DirKeys+"/new.nk", keys.IssuerSeed+"\n")
 	p.waitFor(t, `msg="key added" kind=issuer key=`+keys.Issuer+" state=active")
-	// It is said before it is counted.
+	// The log line comes before the metric.
 	callouttest.Eventually(t, "the reloads are counted", func() bool {
 		_, body := in.get("/metrics")
 		return strings.Contains(body, `usher_keyring_reloads_total{result="good"} 2`)

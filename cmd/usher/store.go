@@ -28,8 +28,8 @@ var (
 )
 
 // runStore runs a store for a short command, and returns once its directory is loaded. It
-// notes on stderr what it waits for. note is a remark on the state of the directory for
-// the user, or "".
+// notes on stderr what it waits for. note says why the directory is the one of a
+// snapshot on disk, or is "".
 func runStore(ctx context.Context, s assembly.Store, stderr io.Writer) (note string, stop func() error, err error) {
 	bucket, ok := s.(*assembly.Bucket)
 	if !ok {
@@ -71,7 +71,7 @@ func waitForBucket(ctx context.Context, s *assembly.Bucket, stderr io.Writer) (n
 		case ctx.Err() != nil:
 			return "", &fault.Error{Kind: fault.Interrupted, Err: errInterrupted}
 		case waited > timeout && status.Loaded:
-			return "cannot reach the bucket" + s.LastError() + "; using the directory of " + status.Checked.Format(time.RFC3339), nil
+			return "cannot reach the bucket" + s.LastError(), nil
 		case waited > timeout:
 			return "", &fault.Error{
 				Kind: fault.Runtime, Err: fmt.Errorf("%w within %s%s", errNotLoaded, timeout, s.LastError()),

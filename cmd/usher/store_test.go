@@ -12,12 +12,12 @@ import (
 	"usher/cmd/usher/cmdutil"
 )
 
-// TestWaitsAndSaysSo: a command that waits for the bucket says for what, and what
-// is in the way, and can be interrupted.
+// TestWaitsAndSaysSo: a command that waits for the bucket prints a note with the cause, and
+// can be interrupted.
 func TestWaitsAndSaysSo(t *testing.T) {
 	t.Parallel()
 	in := initialized(t, "--kv")
-	// What nats.go says first is not always that nobody listens there.
+	// The first error of nats.go need not be the refused connection.
 	says := regexp.MustCompile(`note: waiting for the directory, bucket usher_directory: (dial tcp|not connected|nats: no servers)`)
 	for _, args := range [][]string{
 		{"bootstrap", "-c", in.Config(), "--to", in.Path("key")},
@@ -40,7 +40,7 @@ func TestWaitsAndSaysSo(t *testing.T) {
 	}
 }
 
-// TestWaitsForNothing: what time does not mend is said at once.
+// TestWaitsForNothing: a command fails at once on an error that waiting does not fix.
 func TestWaitsForNothing(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ old, replacement, says, hint string }{

@@ -24,13 +24,16 @@ import (
 // tryWait is the timeout for a response or message.
 const tryWait = 3 * time.Second
 
+// defaultInbox is the inbox prefix of nats.go.
+const defaultInbox = "_INBOX"
+
 func tryCommand() *cli.Command {
 	flags := func(more ...cli.Flag) []cli.Flag {
 		return append([]cli.Flag{
 			&cli.StringFlag{Name: "server", Aliases: []string{"s"}, Usage: "`URL` of nats-server", Value: "nats://" + setup.DefaultListen},
 			&cli.StringFlag{Name: "token-file", Usage: "`FILE` with the token; - reads it from stdin"},
 			&cli.StringFlag{Name: "user", Usage: "user `NAME`, such as project=P; the token is sent as the password"},
-			&cli.StringFlag{Name: "inbox", Usage: "inbox `PREFIX` for replies, as usher explain shows it", Value: "_INBOX"},
+			&cli.StringFlag{Name: "inbox", Usage: "inbox `PREFIX` for replies, as usher explain shows it", Value: defaultInbox},
 			&cli.StringFlag{Name: "sentinel", Usage: "`FILE` (.creds) of the sentinel user, in operator mode without default_sentinel"},
 		}, append(cmdutil.TLSFlags(), more...)...)
 	}
@@ -89,6 +92,9 @@ func try(c *cli.Context, args int, do func(ctx context.Context, c *cli.Context, 
 	if err != nil {
 		return err
 	}
+	if err := nats.CustomInboxPrefix(c.String("inbox"))(&nats.Options{}); err != nil {
+		return cmdutil.UsageError("", "--inbox must be _INBOX_<user>, without a wildcard or a final dot")
+	}
 	t, dialer := &trial{}, &natsconn.TrackingDialer{}
 	opts := []nats.Option{
 		nats.SetCustomDialer(dialer),
@@ -120,7 +126,7 @@ func try(c *cli.Context, args int, do func(ctx context.Context, c *cli.Context, 
 	at := shownServers(t.nc.ConnectedUrlRedacted())
 	result, err := do(c.Context, c, t)
 	if refused := t.refused(); refused != nil {
-		return violation(at, refused)
+		return violation(at, c.String("inbox"), refused)
 	}
 	if err != nil {
 		return failed(at, err)

@@ -78,11 +78,15 @@ func shownServers(servers string) string {
 	return secret.Redact(strings.Join(list, ", "))
 }
 
-// violation gives a permission violation an exit code and a hint.
-func violation(server string, err error) error {
+// violation gives a permission violation an exit code and a hint. inbox is the value of
+// --inbox.
+func violation(server, inbox string, err error) error {
 	hint := "usher explain shows what the token may do, and why"
 	// nats.go has the subject of a violation only in the error text.
-	if strings.Contains(err.Error(), `Subscription to "_INBOX`) {
+	switch {
+	case inbox != defaultInbox && strings.Contains(err.Error(), `Subscription to "`+inbox+"."):
+		hint = "--inbox must be _INBOX_<user>; usher explain shows it"
+	case strings.Contains(err.Error(), `Subscription to "_INBOX`):
 		hint = "add --inbox _INBOX_<user>; usher explain shows it"
 	}
 	return &fault.Error{Kind: fault.Denied, Err: fmt.Errorf("%w (at %s)", err, server), Hint: hint}

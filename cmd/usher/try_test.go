@@ -24,7 +24,7 @@ projects:
 `)
 }
 
-// TestTry: what goes wrong is said with the way out that fits.
+// TestTry: each failure gets its own exit code, error and hint.
 func TestTry(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)
@@ -40,6 +40,8 @@ func TestTry(t *testing.T) {
 		"published":           {"alice-key", []string{"publish", "TOKEN", "shop.orders", "teapot"}, cmdutil.ExitOK, nil},
 		"a subject":           {"alice-key", []string{"publish", "TOKEN", "shop.returns", "teapot"}, cmdutil.ExitDenied, []string{" (at nats://127.0.0.1:", "hint: usher explain shows"}},
 		"another's inbox":     {"alice-key", []string{"publish", "TOKEN", "--ack", "shop.orders", "teapot"}, cmdutil.ExitDenied, []string{"hint: add --inbox _INBOX_<user>; usher explain shows it"}},
+		"a wrong inbox":       {"alice-key", []string{"publish", "TOKEN", "--ack", "--inbox", "inbox", "shop.orders", "teapot"}, cmdutil.ExitDenied, []string{"hint: --inbox must be _INBOX_<user>; usher explain shows it"}},
+		"an invalid inbox":    {"alice-key", []string{"publish", "TOKEN", "--inbox", "_INBOX_*", "shop.orders", "teapot"}, cmdutil.ExitUsage, []string{"error: --inbox must be _INBOX_<user>, without"}},
 		"every inbox":         {"alice-key", []string{"subscribe", "TOKEN", "_INBOX.>"}, cmdutil.ExitDenied, []string{"hint: add --inbox _INBOX_<user>"}},
 		"no stream":           {"alice-key", []string{"publish", "TOKEN", "--ack", "--inbox", "_INBOX_alice", "shop.orders", "teapot"}, cmdutil.ExitRuntime, []string{"no response from stream", "hint: a service admin has to create the stream (docs/how-to/api-keys-and-streams.md)"}},
 		"no stream, as admin": {"root-key", []string{"consume", "TOKEN", "shop", "billing"}, cmdutil.ExitRuntime, []string{"hint: a service admin has to create the"}},
@@ -62,7 +64,7 @@ func TestTry(t *testing.T) {
 	}
 }
 
-// TestTryNoUsher: a server that gets no answer, and no server at all.
+// TestTryNoUsher: the hint differs between a missing nats-server and a missing usher.
 func TestTryNoUsher(t *testing.T) {
 	t.Parallel()
 	in := newInstallation(t)

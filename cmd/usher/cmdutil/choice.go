@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"usher/internal/nearest"
+
 	"usher/internal/secret"
 	"usher/internal/strictyaml"
 )
@@ -20,6 +22,18 @@ func CheckValues[T ~string](option string, given []string, accepted []T) error {
 	for _, value := range given {
 		if !slices.Contains(known, value) {
 			return UsageError(strictyaml.Suggest(value, "values", known), "%s: unknown value %s", option, secret.Quote(value))
+		}
+	}
+	return nil
+}
+
+// CheckSpelling reports a value that is probably a misspelling of one that is known. It
+// accepts other unknown values: the server may be newer than this command.
+func CheckSpelling[T ~string](option string, given []string, known []T) error {
+	words := texts(known)
+	for _, value := range given {
+		if _, near := nearest.To(value, words); near && !slices.Contains(words, value) {
+			return CheckValues(option, []string{value}, known)
 		}
 	}
 	return nil

@@ -71,7 +71,7 @@ func ACLCommand() *cli.Command {
 func aclChange(name, usage, description string, flags []cli.Flag, change func(users, given []string) []string) remote.Command {
 	v := remote.Command{
 		Name: name, Usage: usage, Description: description, Args: "USER...", NeedsProject: true, Flags: flags,
-		NotFoundHint: "check the names of project, topic and subscription; only members can be in an ACL: usher member add --role ROLE USER",
+		NotFoundHint: "check the names of project, topic and subscription; only members can be in an ACL: usher user add USER creates a user, usher member add --role ROLE USER a member",
 		Run: func(ctx context.Context, r *remote.Session) error {
 			of, what, err := aclOf(r)
 			if err != nil {
@@ -134,7 +134,7 @@ func noteMissingRoles(ctx context.Context, r *remote.Session, users []string) er
 
 func aclText(list *wire.ACL) string {
 	if len(list.AuthorizedUsers) == 0 {
-		return "nobody"
+		return "(no users)"
 	}
 	return remote.JoinList(list.AuthorizedUsers)
 }

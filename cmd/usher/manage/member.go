@@ -76,7 +76,7 @@ func memberAdd(ctx context.Context, r *remote.Session) error {
 // rolesOption reads --role.
 func rolesOption(c *cli.Context) ([]string, error) {
 	roles := remote.ListOption(c, "role")
-	return roles, cmdutil.CheckValues("--role", roles, directory.Roles())
+	return roles, cmdutil.CheckSpelling("--role", roles, directory.Roles())
 }
 
 func memberText(r *remote.Session, u *wire.User) string {

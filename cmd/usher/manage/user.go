@@ -137,10 +137,10 @@ func userSetFlags() []cli.Flag {
 func userInput(c *cli.Context) (*wire.UserInput, error) {
 	in := &wire.UserInput{ServiceRoles: remote.ListOption(c, "service-role"), ConnectionTypes: remote.ListOption(c, "connection-type")}
 	remote.SetTextFields(c, in, userTexts())
-	if err := cmdutil.CheckValues("--service-role", in.ServiceRoles, directory.ServiceRoles()); err != nil {
+	if err := cmdutil.CheckSpelling("--service-role", in.ServiceRoles, directory.ServiceRoles()); err != nil {
 		return nil, err
 	}
-	return in, cmdutil.CheckValues("--connection-type", in.ConnectionTypes, directory.ConnectionTypes())
+	return in, cmdutil.CheckSpelling("--connection-type", in.ConnectionTypes, directory.ConnectionTypes())
 }
 
 func userChange(c *cli.Context) (*wire.UserInput, error) {
