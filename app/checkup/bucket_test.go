@@ -27,7 +27,7 @@ import (
 	"usher/internal/fault"
 )
 
-// holds fails the test if a finding is missing, or if any problem has no hint.
+// Holds fails the test if a finding is missing, or if any problem has no hint.
 func holds(t *testing.T, f finding.List, kind fault.Kind, check string, severity finding.Severity, detail string) {
 	t.Helper()
 	if !slices.ContainsFunc(f, func(x finding.Finding) bool {

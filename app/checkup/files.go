@@ -11,6 +11,7 @@ import (
 	"usher/internal/plural"
 
 	"usher/app/assembly"
+	"usher/app/checkup/endpoint"
 	"usher/app/checkup/finding"
 	"usher/app/config"
 	"usher/app/natsconn"
@@ -29,9 +30,9 @@ func checkFiles(ctx context.Context, f *finding.List, path string, cfg *config.C
 		f.OK("keyring", cfg.Keyring.Dir, "%s, %s", plural.Count(len(keys.Signers()), signerWord(keys)), plural.Count(len(keys.XKeys()), "xkey"))
 	}
 	snapshot := checkDirectory(ctx, f, path, cfg, keys, offline)
-	checkAPI(ctx, f, cfg, offline)
+	endpoint.CheckAPI(ctx, f, cfg, offline)
 	if !offline {
-		checkHTTP(ctx, f, cfg.HTTP.Listen)
+		endpoint.CheckHTTP(ctx, f, cfg.HTTP.Listen)
 	}
 	if keys != nil {
 		checkOpenFiles(f, cfg, keys)

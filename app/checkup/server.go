@@ -53,7 +53,9 @@ func (s *serverCheck) run(ctx context.Context, opts []nats.Option) {
 		return
 	default:
 		s.cannotConnect(err)
-		s.noteRefusal(ctx)
+		if s.set.view != nil { // it lists the servers by ID
+			s.set.refused[deployment.ServerID(ctx, s.url)] = true
+		}
 		return
 	}
 	defer nc.Close()

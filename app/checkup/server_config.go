@@ -46,7 +46,7 @@ func checkServerConfig(f *finding.List, file string, cfg *config.Config, keys *i
 	checkFileKeys(f, file, c, keys)
 	checkFileAccounts(f, file, x, cfg, snapshot)
 	checkFileUsers(f, file, x, cfg)
-	checkStoreDir(f, file, x.StoreDir)
+	checkStoreDir(f, file, x)
 	if len(*f) == before {
 		f.OK(check, file, "asks usher about every client except %s, and has every account that clients use", strings.Join(c.AuthUsers, ", "))
 	}
@@ -54,41 +54,19 @@ func checkServerConfig(f *finding.List, file string, cfg *config.Config, keys *i
 }
 
 // checkStoreDir warns of a store_dir with which nats-server can start with an empty store.
-func checkStoreDir(f *finding.List, file, dir string) {
+func checkStoreDir(f *finding.List, file string, x *devserver.File) {
 	const check = "server config"
-	beside := filepath.Join(filepath.Dir(file), filepath.Base(dir))
-	move := "usher init --moved " + shellword.Quote(filepath.Dir(file))
+	dir, unused := x.StoreDir, x.UnusedStore(file)
+	moved := "if you moved the folder: stop nats-server; usher init --moved " + shellword.Quote(filepath.Dir(file)) + "; start it again"
 	switch {
 	case dir == "":
 	case !filepath.IsAbs(dir):
 		f.Warn(check, file, "set an absolute path", "store_dir %s is relative: nats-server resolves it from its working directory, and starts with an empty store in another one", dir)
-	case !exists(dir) && exists(beside):
-		f.Warn(check, file, "if you moved the folder: "+move, "store_dir %s does not exist, but %s does: nats-server would start with an empty store", dir, beside)
-	case hasEntries(beside) && !isWithin(filepath.Dir(file), dir) && !isWithin(beside, dir):
-		f.Warn(check, file, "if you moved the folder: stop nats-server; "+move+"; start it again", "store_dir is %s, but %s has data, which nats-server does not use", dir, beside)
+	case unused != "" && !exists(dir):
+		f.Warn(check, file, moved, "store_dir %s does not exist, but %s does: nats-server would start with an empty store", dir, unused)
+	case unused != "":
+		f.Warn(check, file, moved, "store_dir is %s, but %s has data, which nats-server does not use", dir, unused)
 	}
-}
-
-// isWithin reports whether dir is folder or below it, also if a link leads there.
-func isWithin(folder, dir string) bool {
-	top, err := os.Stat(folder)
-	if err != nil {
-		return true // cannot be compared, and the file in it was read just now
-	}
-	for up := filepath.Dir(dir); ; dir, up = up, filepath.Dir(up) {
-		if info, err := os.Stat(dir); err == nil && os.SameFile(info, top) {
-			return true
-		}
-		if up == dir {
-			return false
-		}
-	}
-}
-
-// hasEntries reports whether dir is a folder that is not empty.
-func hasEntries(dir string) bool {
-	entries, err := os.ReadDir(dir)
-	return err == nil && len(entries) > 0
 }
 
 // checkFileKeys compares issuer and xkey with the keyring.

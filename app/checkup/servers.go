@@ -1,12 +1,9 @@
 package checkup
 
 import (
-	"bufio"
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"slices"
 	"strconv"
@@ -26,9 +23,6 @@ import (
 	"usher/issuer"
 	"usher/issuer/operator"
 )
-
-// maxInfo limits the first line of a server, in bytes.
-const maxInfo = 64 << 10
 
 // address is where a server listens for clients.
 type address struct {
@@ -164,34 +158,6 @@ func checkUnreachable(f *finding.List, cfg *config.Config, set *serverSet) {
 			continue
 		}
 		f.Warn(check, s.Name, hint, "none of its addresses is reachable from here (%s), so its issuer, xkey and timeout are not checked; %s", hostsOf(set.unreachable), report)
-	}
-}
-
-// noteRefusal remembers a server that refuses the service user. The system account lists
-// servers by ID, and a server sends its ID before it authenticates a client. Without the ID
-// (WebSocket, or TLS first) the server counts as not reachable too.
-func (s *serverCheck) noteRefusal(ctx context.Context) {
-	if s.set.view == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, deployment.ConnectTimeout)
-	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", deployment.Host(s.url))
-	if err != nil {
-		return // not reachable
-	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	defer func() { stop(); _ = conn.Close() }()
-	line, err := bufio.NewReader(io.LimitReader(conn, maxInfo)).ReadString('\n')
-	text, found := strings.CutPrefix(line, "INFO ")
-	if err != nil || !found {
-		return
-	}
-	var info struct {
-		ID string `json:"server_id"`
-	}
-	if json.Unmarshal([]byte(text), &info) == nil && info.ID != "" {
-		s.set.refused[info.ID] = true
 	}
 }
 

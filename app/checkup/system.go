@@ -10,7 +10,6 @@ import (
 
 	"usher/internal/fault"
 	"usher/internal/plural"
-	"usher/internal/secretfile"
 
 	"github.com/nats-io/nats.go"
 
@@ -106,7 +105,7 @@ func connectAsSystem(f *finding.List, cfg *config.Config) *nats.Conn {
 			"none is configured (nats.system_user): servers beyond nats.urls and their clusters, and the accounts of each server, cannot be checked")
 		return nil
 	}
-	opts, file, err := systemOptions(cfg)
+	opts, file, err := natsconn.SystemOptions(cfg)
 	if errors.Is(err, fs.ErrNotExist) {
 		f.Warn(systemCheck, file, "run usher check on the machine that has it, for more checks; elsewhere remove the keys",
 			"%v: the servers and their accounts cannot be checked from here", err)
@@ -133,30 +132,6 @@ func connectAsSystem(f *finding.List, cfg *config.Config) *nats.Conn {
 func systemUserHint(cfg *config.Config) string {
 	return fmt.Sprintf("give %s in the servers' configuration a user that may publish %s and subscribe to _INBOX.>, name it in auth_callout.auth_users, and set nats.system_user and nats.system_password_file (docs/how-to/system-user.md)",
 		cfg.Accounts.System, strings.Join(operator.MonitoringSubjects(), ", "))
-}
-
-// systemOptions returns the connection options of the system user of config mode, and the
-// file with its credential.
-func systemOptions(cfg *config.Config) (opts []nats.Option, file string, err error) {
-	if opts, err = natsconn.TLSOptions(&cfg.NATS.TLS); err != nil {
-		return nil, "", err
-	}
-	key, file := "nats.system_password_file", cfg.NATS.SystemPasswordFile
-	if file == "" {
-		key, file = "nats.system_nkey_file", cfg.NATS.SystemNKeyFile
-	}
-	text, err := secretfile.Read(file, cfg.Keyring.AllowGroupReadable)
-	if err != nil {
-		return nil, file, fmt.Errorf("%s: %w", key, err)
-	}
-	if cfg.NATS.SystemPasswordFile != "" {
-		return append(opts, nats.UserInfo(cfg.NATS.SystemUser, text)), file, nil
-	}
-	nkey, err := nats.NkeyOptionFromSeed(file)
-	if err != nil {
-		return nil, file, fmt.Errorf("%s: %w", key, err)
-	}
-	return append(opts, nkey), file, nil
 }
 
 // checkLeafServers lists the connected leaf nodes whose servers do not answer. They have

@@ -1,9 +1,11 @@
 package config
 
 import (
+	"path/filepath"
 	"reflect"
 	"strings"
 
+	"usher/internal/secret"
 	"usher/internal/strictyaml"
 )
 
@@ -13,6 +15,8 @@ type checker struct {
 	cfg    reflect.Value // of type Config
 	keys   []entry
 	faults strictyaml.Errors
+	dir    string                 // to which relative paths are joined
+	exists func(path string) bool // whether there is a file
 }
 
 func (c *checker) check() {
@@ -46,7 +50,11 @@ func (c *checker) checkKey(k *entry) {
 		return
 	}
 	for _, r := range k.rules {
-		faults := r.check(c.cfg.FieldByIndex(k.index))
+		value := c.cfg.FieldByIndex(k.index)
+		faults := r.check(value)
+		if r.name == "path" && len(faults) > 0 && c.isExistingPath(value.String()) {
+			faults = onString(checkPathForm)(value, "")
+		}
 		for _, f := range faults {
 			if f.hint == "" {
 				f.hint = k.hint
@@ -55,6 +63,23 @@ func (c *checker) checkKey(k *entry) {
 		}
 		if len(faults) > 0 {
 			return
+		}
+	}
+}
+
+// isExistingPath reports whether a text is a path of several elements, and every element
+// that looks like a secret is the name of a file or folder. Long names of folders can look
+// like a key of usher ("usher_of_the_payments_department"). The names stay hidden in messages.
+func (c *checker) isExistingPath(text string) bool {
+	if filepath.Base(text) == text {
+		return false
+	}
+	for path := resolve(c.dir, text); ; path = filepath.Dir(path) {
+		if secret.Detect(filepath.Base(path)) && !c.exists(path) {
+			return false
+		}
+		if path == filepath.Dir(path) {
+			return true
 		}
 	}
 }

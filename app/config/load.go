@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"reflect"
 
@@ -18,7 +19,7 @@ func Load(path string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
-	cfg, err := Parse(path, data)
+	cfg, err := parse(path, data, exists)
 	if err != nil || len(cfg.Operator.SigningCommand) == 0 {
 		return cfg, err
 	}
@@ -42,6 +43,17 @@ func read(path string) (data []byte, err error) {
 // paths in data are joined to its directory. The error is a strictyaml.Errors with
 // every fault.
 func Parse(file string, data []byte) (*Config, error) {
+	return parse(file, data, func(string) bool { return false })
+}
+
+// exists reports whether there is a file or folder at path.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// parse is Parse with a test for existing files, which may have any name.
+func parse(file string, data []byte, exists func(path string) bool) (*Config, error) {
 	keys := table()
 	cfg := defaults(keys)
 	src, err := strictyaml.Decode(file, data, &cfg)
@@ -49,7 +61,7 @@ func Parse(file string, data []byte) (*Config, error) {
 	if err != nil && !errors.As(err, &faults) {
 		return nil, err
 	}
-	c := &checker{src: src, cfg: reflect.ValueOf(&cfg).Elem(), keys: keys, faults: faults}
+	c := &checker{src: src, cfg: reflect.ValueOf(&cfg).Elem(), keys: keys, faults: faults, dir: filepath.Dir(file), exists: exists}
 	c.check()
 	if len(c.faults) > 0 {
 		c.faults.Sort()

@@ -65,7 +65,7 @@ func (r ruleRef) check(v reflect.Value) []fault {
 
 // rules is the table of all rules. An empty string is an unset value: every rule for
 // strings accepts it, except bucket. Every rule for a name, a path or an address
-// refuses a value that looks like a secret.
+// refuses a value that looks like a secret. Load accepts it as a path if such files exist.
 func rules() []rule {
 	return []rule{
 		{"between", func(arg string) string { return "from " + strings.Replace(arg, "..", " to ", 1) }, between},

@@ -40,6 +40,11 @@ func checkPath(text string) (message, hint string) {
 	if message, hint = refuseSecret(text, "a path"); message != "" {
 		return message, hint
 	}
+	return checkPathForm(text)
+}
+
+// checkPathForm is checkPath without the search for secrets.
+func checkPathForm(text string) (message, hint string) {
 	if text == "~" || strings.HasPrefix(text, "~/") {
 		return "begins with ~, which usher does not expand", "write the full path"
 	}

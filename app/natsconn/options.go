@@ -142,3 +142,27 @@ func URLs(cfg *config.Config) string { return strings.Join(cfg.NATS.URLs, ",") }
 
 // ErrNoHealthCheck: the configuration has no health check.
 var ErrNoHealthCheck = errors.New("no health check is configured (accounts.healthcheck, healthcheck.token_file)")
+
+// SystemOptions returns the connection options of the system user of config mode, and the
+// file with its credential.
+func SystemOptions(cfg *config.Config) (opts []nats.Option, file string, err error) {
+	if opts, err = TLSOptions(&cfg.NATS.TLS); err != nil {
+		return nil, "", err
+	}
+	key, file := "nats.system_password_file", cfg.NATS.SystemPasswordFile
+	if file == "" {
+		key, file = "nats.system_nkey_file", cfg.NATS.SystemNKeyFile
+	}
+	text, err := secretfile.Read(file, cfg.Keyring.AllowGroupReadable)
+	if err != nil {
+		return nil, file, fmt.Errorf("%s: %w", key, err)
+	}
+	if cfg.NATS.SystemPasswordFile != "" {
+		return append(opts, nats.UserInfo(cfg.NATS.SystemUser, text)), file, nil
+	}
+	nkey, err := nats.NkeyOptionFromSeed(file)
+	if err != nil {
+		return nil, file, fmt.Errorf("%s: %w", key, err)
+	}
+	return append(opts, nkey), file, nil
+}

@@ -1,4 +1,4 @@
-package checkup
+package endpoint
 
 import (
 	"crypto/tls"
@@ -81,13 +81,13 @@ func TestCheckAPI(t *testing.T) {
 				cfg.API.TLS = config.APITLS{CertFile: mine, KeyFile: mineKey}
 			}
 			var f finding.List
-			checkAPI(t.Context(), &f, &cfg, false)
+			CheckAPI(t.Context(), &f, &cfg, false)
 			holds(t, f, tt.kind, tt.check, tt.severity, tt.detail)
 		})
 	}
 	var f finding.List
 	cfg := config.Default()
-	if checkAPI(t.Context(), &f, &cfg, false); f != nil {
+	if CheckAPI(t.Context(), &f, &cfg, false); f != nil {
 		t.Errorf("a directory that is a file: %+v", f)
 	}
 }

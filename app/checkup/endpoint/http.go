@@ -1,4 +1,4 @@
-package checkup
+package endpoint
 
 import (
 	"context"
@@ -12,8 +12,8 @@ import (
 	"usher/internal/fault"
 )
 
-// checkHTTP checks whether usher can listen on http.listen, or already does.
-func checkHTTP(ctx context.Context, f *finding.List, listen string) {
+// CheckHTTP checks whether usher can listen on http.listen, or already does.
+func CheckHTTP(ctx context.Context, f *finding.List, listen string) {
 	if _, port, err := net.SplitHostPort(listen); err != nil || port == "0" {
 		return // off, or any free port
 	}

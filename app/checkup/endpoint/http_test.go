@@ -1,4 +1,4 @@
-package checkup
+package endpoint
 
 import (
 	"fmt"
@@ -47,13 +47,13 @@ func TestCheckHTTP(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var f finding.List
-			checkHTTP(t.Context(), &f, tt.listen)
+			CheckHTTP(t.Context(), &f, tt.listen)
 			holds(t, f, tt.kind, "http", tt.severity, tt.detail)
 		})
 	}
 	var f finding.List
 	for _, listen := range []string{"", "127.0.0.1:0"} {
-		if checkHTTP(t.Context(), &f, listen); f != nil {
+		if CheckHTTP(t.Context(), &f, listen); f != nil {
 			t.Errorf("%q: %+v", listen, f)
 		}
 	}

@@ -1,4 +1,4 @@
-package checkup
+package endpoint
 
 import (
 	"bytes"
@@ -26,8 +26,8 @@ import (
 // renewalPeriod is how long before the expiry of a certificate the warnings begin.
 const renewalPeriod = 14 * 24 * time.Hour
 
-// checkAPI checks the management API: its certificate and its address.
-func checkAPI(ctx context.Context, f *finding.List, cfg *config.Config, offline bool) {
+// CheckAPI checks the management API: its certificate and its address.
+func CheckAPI(ctx context.Context, f *finding.List, cfg *config.Config, offline bool) {
 	if cfg.API.Listen == "" {
 		if cfg.Directory.From != config.DirectoryFile {
 			f.Warn("api", "", "set api.listen", "no API is configured: this usher does not manage the directory")
