@@ -20,6 +20,7 @@ func (s *Service) leaveLameDuck(log *slog.Logger, c *conn) {
 	if len(c.nc.Servers()) < 2 {
 		return // there is no other server
 	}
+	server := c.nc.ConnectedServerId()
 	s.pending.Add(1) // makes Drain wait
 	go func() {
 		defer s.pending.Add(-1)
@@ -28,6 +29,10 @@ func (s *Service) leaveLameDuck(log *slog.Logger, c *conn) {
 		c.serviceMu.Lock()
 		defer c.serviceMu.Unlock()
 		if s.draining.Load() || !c.nc.IsConnected() || c.service == nil {
+			return
+		}
+		// A server in lame duck mode announces it again with each change of its cluster.
+		if c.nc.ConnectedServerId() != server {
 			return
 		}
 		from := c.nc.ConnectedServerName()
