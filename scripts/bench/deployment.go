@@ -11,19 +11,24 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
+	"time"
 
 	"usher/app/setup"
 )
 
 // backend is what authorizes connections.
-type backend int
+type backend struct {
+	program     program // natsServer: a static token, no auth callout
+	sealed      bool    // requests and answers
+	connections int     // of the reference
+}
 
-const (
-	staticToken backend = iota // nats-server itself
-	usherPlain
-	usherSealed
-	referencePlain
+var (
+	staticToken    = backend{program: natsServer}
+	usherPlain     = backend{program: usher}
+	referencePlain = backend{program: reference, connections: 1}
 )
 
 // deployment is a nats-server and the auth callout service behind it.
@@ -35,6 +40,9 @@ type deployment struct {
 	tokenFile string
 	processes []*process
 }
+
+// cpu returns the CPU time of the service, once it has stopped.
+func (d *deployment) cpu() time.Duration { return d.processes[len(d.processes)-1].cpu() }
 
 // stop stops the service, then the server.
 func (d *deployment) stop() {
@@ -71,12 +79,11 @@ func (r *runner) setUp(ctx context.Context, d *deployment, b backend) error {
 	if err := d.createUser(ctx, program); err != nil {
 		return err
 	}
-	switch b {
-	case staticToken:
+	switch {
+	case b.program == natsServer:
 		err = d.write(setup.FileServerConfig, fmt.Sprintf("listen: %q\nauthorization { token: %q, timeout: 3 }\n", d.listen, d.key))
-	case usherPlain, referencePlain:
+	case !b.sealed:
 		err = d.removeXKey()
-	case usherSealed:
 	}
 	if err != nil {
 		return err
@@ -84,14 +91,14 @@ func (r *runner) setUp(ctx context.Context, d *deployment, b backend) error {
 	if err := r.startServer(ctx, d); err != nil {
 		return err
 	}
-	switch b {
-	case usherPlain, usherSealed:
+	switch b.program {
+	case usher:
 		return r.startUsher(ctx, d)
-	case referencePlain:
-		return r.startReference(ctx, d)
-	case staticToken:
+	case reference:
+		return r.startReference(ctx, d, b)
+	default:
+		return nil
 	}
-	return nil
 }
 
 // directoryText has one user, whose grant has 10 subjects: 9 topics and the inbox.
@@ -171,12 +178,16 @@ func (r *runner) startUsher(ctx context.Context, d *deployment) error {
 	})
 }
 
-func (r *runner) startReference(ctx context.Context, d *deployment) error {
+func (r *runner) startReference(ctx context.Context, d *deployment, b backend) error {
 	log := d.path(string(reference) + ".log")
-	return r.start(ctx, d, reference, []string{
+	args := []string{
 		"-server", "nats://" + d.listen, "-user", setup.ServiceUser, "-password-file", d.path(setup.FilePassword),
-		"-issuer-file", d.path(setup.FileIssuer), "-account", setup.AccountApp,
-	}, func(context.Context) bool {
+		"-issuer-file", d.path(setup.FileIssuer), "-account", setup.AccountApp, "-connections", strconv.Itoa(b.connections),
+	}
+	if b.sealed {
+		args = append(args, "-xkey-file", d.path(setup.FileXKey))
+	}
+	return r.start(ctx, d, reference, args, func(context.Context) bool {
 		text, err := os.ReadFile(log) //nolint:gosec // a file of the temporary directory
 		return err == nil && strings.Contains(string(text), "ready")
 	})

@@ -55,6 +55,7 @@ type process struct {
 	name string
 	log  string // file
 	stop func() // stops it and waits
+	cpu  func() time.Duration // user and system time, once it has stopped
 	done chan struct{}
 }
 
@@ -77,6 +78,10 @@ func start(ctx context.Context, log, program string, args ...string) (*process, 
 		_ = cmd.Wait() // the exit code after SIGTERM does not matter
 		close(p.done)
 	}()
+	p.cpu = func() time.Duration {
+		<-p.done
+		return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	}
 	p.stop = func() {
 		cancel()
 		<-p.done

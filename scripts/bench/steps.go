@@ -87,7 +87,7 @@ func allSteps(o options) []step {
 		{
 			part: "storm", name: sealed, needs: []program{usher, natsServer},
 			run: func(ctx context.Context, r *runner) (figures, error) {
-				f, err := measureStorm(ctx, r, usherSealed, small, 1)
+				f, err := measureStorm(ctx, r, backend{program: usher, sealed: true}, small, 1)
 				return f.prefixed("sealed-"), err
 			},
 			rows: []row{

@@ -20,7 +20,10 @@ type storm struct {
 	Clients                 int     `json:"clients"`
 	Connected               int     `json:"connected"`
 	ElapsedMS               float64 `json:"elapsed_ms"`
+	FailedAttempts          float64 `json:"failed_attempts"`
 	FailedAttemptsPerClient float64 `json:"failed_attempts_per_client"`
+
+	cpu time.Duration // of the service, with its start
 }
 
 func (s *storm) recovered() bool { return s.Clients > 0 && s.Connected == s.Clients }
@@ -53,6 +56,8 @@ func (r *runner) storm(ctx context.Context, b backend, clients int) (*storm, err
 	if jerr := json.Unmarshal(out, &found); jerr != nil {
 		return nil, errors.Join(err, fmt.Errorf("usher bench storm: %w", jerr))
 	}
+	d.stop()
+	found.cpu = d.cpu()
 	if !found.recovered() {
 		return &found, errors.New(found.String())
 	}

@@ -1,5 +1,6 @@
 // Command reference is a minimal auth callout service, written with jwt/v2, nkeys and
-// their defaults. "make bench" compares usher with it.
+// their defaults, and with workers as callout.go has them. "make bench" compares usher
+// with it.
 //
 // It authorizes every client. Use it for measurements only.
 package main
@@ -7,6 +8,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -36,8 +38,13 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	issuerFile := flags.String("issuer-file", "", "`FILE` with the issuer's seed")
 	xkeyFile := flags.String("xkey-file", "", "`FILE` with the xkey's seed; default: requests are not encrypted")
 	account := flags.String("account", "", "`NAME` of the account that clients are placed in")
+	workers := flags.Int("workers", 8, "requests that are handled at once, of all connections")
+	connections := flags.Int("connections", 1, "connections, all in one queue group")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *workers < 1 || *connections < 1 {
+		return errors.New("--workers and --connections must be at least 1")
 	}
 	password, err := read(*passwordFile)
 	if err != nil {
@@ -59,16 +66,22 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 			return fmt.Errorf("xkey: %w", err)
 		}
 	}
-	nc, err := nats.Connect(*server, nats.UserInfo(*user, string(password)))
-	if err != nil {
-		return fmt.Errorf("connect: %w", err)
+	messages := make(chan *nats.Msg, maxWaiting)
+	for range *connections {
+		nc, err := nats.Connect(*server, nats.UserInfo(*user, string(password)))
+		if err != nil {
+			return fmt.Errorf("connect: %w", err)
+		}
+		defer nc.Close()
+		if _, err := nc.ChanQueueSubscribe("$SYS.REQ.USER.AUTH", "reference", messages); err != nil {
+			return fmt.Errorf("subscribe: %w", err)
+		}
+		if err := nc.Flush(); err != nil {
+			return fmt.Errorf("subscribe: %w", err)
+		}
 	}
-	defer nc.Close()
-	if _, err := nc.QueueSubscribe("$SYS.REQ.USER.AUTH", "reference", s.handle); err != nil {
-		return fmt.Errorf("subscribe: %w", err)
-	}
-	if err := nc.Flush(); err != nil {
-		return fmt.Errorf("subscribe: %w", err)
+	for range *workers {
+		go s.work(ctx, messages)
 	}
 	fmt.Fprintln(stderr, "reference: ready")
 	<-ctx.Done()
@@ -86,8 +99,21 @@ type service struct {
 	stderr       io.Writer
 }
 
-// handle answers a request. The subscription has one goroutine, so requests are handled
-// one after the other.
+// maxWaiting is how many requests may wait for a worker: as many as nats.go keeps for a
+// subscription by default. First in, first out; none is shed.
+const maxWaiting = 512 * 1024
+
+func (s *service) work(ctx context.Context, messages <-chan *nats.Msg) {
+	for {
+		select {
+		case msg := <-messages:
+			s.handle(msg)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 func (s *service) handle(msg *nats.Msg) {
 	serverXKey := msg.Header.Get("Nats-Server-Xkey")
 	answer, err := s.answer(msg.Data, serverXKey)
