@@ -21,6 +21,7 @@ import (
 
 	"usher/callout"
 	"usher/callout/admission"
+	"usher/callout/ratelimit"
 	"usher/directory/file"
 	"usher/directory/snapshot"
 	"usher/internal/audit"
@@ -117,7 +118,7 @@ func StartServiceNoWait(tb testing.TB, cfg ServiceConfig) *Service {
 		URLs: cfg.URLs, Options: cfg.Options, Account: cfg.Account,
 		Connections: cfg.Connections, Workers: cfg.Workers, Queue: cfg.Queue,
 		Waiters: cfg.Waiters, Order: cfg.Order,
-		Failures: admission.FailuresConfig{PerHost: cfg.FailuresPerHost, PerCredential: cfg.FailuresPerCredential, Now: cfg.Now},
+		Failures: ratelimit.Config{PerHost: cfg.FailuresPerHost, PerCredential: cfg.FailuresPerCredential, Now: cfg.Now},
 		Budget:   cfg.Budget, Leeway: cfg.Leeway, Version: "0.0.0-test",
 		Decider: s.Decider,
 		Issuer: issuer.New(issuer.Config{
