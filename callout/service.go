@@ -11,6 +11,7 @@ import (
 
 	"usher/callout/admission"
 	"usher/callout/keyusage"
+	"usher/tokens"
 )
 
 // Service answers authorization requests until it is drained.
@@ -23,7 +24,8 @@ type Service struct {
 	usage        *keyusage.Counter
 	instance     string // random; differs for each process
 	started      time.Time
-	slots        map[string]chan struct{} // semaphore of each slow verifier
+	cpu          chan struct{}            // semaphore of the requests that compute
+	waiting      map[string]chan struct{} // semaphore of the requests that wait for each slow verifier
 	stop         chan struct{}
 	conns        []*conn
 
@@ -31,7 +33,6 @@ type Service struct {
 	cancel  context.CancelFunc
 	pending atomic.Int64   // requests received and not finished
 	workers sync.WaitGroup // goroutines of the service
-	waiters sync.WaitGroup // requests that wait for slow verifiers
 	moving  sync.Mutex     // held while a connection moves to another server
 
 	draining atomic.Bool
@@ -51,11 +52,14 @@ func New(cfg Config) (*Service, error) {
 		usage:        keyusage.NewCounter(),
 		instance:     cfg.NewID(),
 		started:      cfg.Now().UTC(),
-		slots:        map[string]chan struct{}{},
+		cpu:          make(chan struct{}, cfg.Workers),
+		waiting:      map[string]chan struct{}{},
 		stop:         make(chan struct{}),
 	}
 	for _, v := range cfg.Decider.Chain {
-		s.slots[v.Name()] = make(chan struct{}, cfg.Waiters)
+		if _, ok := v.(tokens.Slow); ok {
+			s.waiting[v.Name()] = make(chan struct{}, cfg.Waiters)
+		}
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
@@ -103,7 +107,7 @@ func (s *Service) Load() Load {
 		l.Waiting += c.queue.Len()
 		l.Oldest = max(l.Oldest, c.queue.Oldest())
 		l.Window += limit
-		l.InUse += acquired - int(c.idle.Load())
+		l.InUse += acquired
 		l.Delay = max(l.Delay, c.window.Delay())
 	}
 	return l
@@ -205,7 +209,6 @@ func (s *Service) shutdown() error {
 	stopped := make(chan struct{})
 	go func() {
 		s.workers.Wait()
-		s.waiters.Wait()
 		close(stopped)
 	}()
 	var err error
@@ -216,7 +219,7 @@ func (s *Service) shutdown() error {
 	}
 	for i, n := range unanswered {
 		for range n {
-			s.finished(s.conns[i])
+			s.finished(&exchange{conn: s.conns[i]})
 		}
 	}
 	s.shedding.end()

@@ -156,7 +156,6 @@ func New(cfg *config.Config, log *slog.Logger, on Observers) (*Parts, error) {
 		Chain:    chain,
 		Snapshot: func() *snapshot.Snapshot { return store.Snapshot() },
 		Policy:   p.Policy,
-		Now:      now,
 	}
 	p.Issuer = issuer.New(issuer.Config{
 		Policy:      p.Policy,
