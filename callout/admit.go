@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/nats.go/micro"
 
 	"usher/callout/admission"
+	"usher/callout/ratelimit"
 )
 
 // receive puts a request into the queue. It runs on the goroutine of the subscription
@@ -79,7 +80,7 @@ func (s *Service) openForQueue(x *exchange) (source admission.Source, ok bool) {
 	ok = s.do(s.ctx, x, stepOpen, s.open) && s.credentialMayFail(x) && s.sampleConnectTime(x)
 	if ok {
 		client := &x.request.claims.ClientInformation
-		source.Name = admission.HostSource(client.Host)
+		source.Name = ratelimit.HostSource(client.Host)
 		source.Connected = s.connectTimes.ConnectedBy(x.request.claims.Server.ID, client.ID, x.arrival)
 	}
 	return source, ok
@@ -108,7 +109,7 @@ func (s *Service) read(x *exchange, data []byte, header string, maxPayload int64
 		return x.refuse(err)
 	}
 	x.credential = CredentialOf(x.request.claims)
-	x.attempt = s.failures.Attempt(admission.HostSource(x.credential.Host), x.credential.Token())
+	x.attempt = s.failures.Attempt(ratelimit.HostSource(x.credential.Host), x.credential.Token())
 	return true
 }
 

@@ -40,7 +40,7 @@ type conn struct {
 	subscribed   atomic.Bool           // the server has confirmed the subscription since it connected
 	queue        *admission.Queue[*exchange]
 	window       *congestion.Window
-	turn         sync.Mutex // held by the worker that waits for the next request
+	turn         sync.Mutex   // held by the worker that waits for the next request
 	pending      atomic.Int64 // requests received on it and not finished
 }
 

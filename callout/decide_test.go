@@ -3,7 +3,6 @@ package callout_test
 import (
 	"context"
 	"testing"
-	"time"
 
 	"usher/callout"
 	"usher/callout/callouttest"

@@ -5,7 +5,7 @@ import (
 
 	"github.com/nats-io/nats.go/micro"
 
-	"usher/callout/admission"
+	"usher/callout/ratelimit"
 	"usher/issuer"
 	"usher/permissions"
 	"usher/tokens"
@@ -26,11 +26,11 @@ type exchange struct {
 
 	// open
 	data       []byte
-	header     string // the server's public xkey, or empty
-	maxPayload int64  // of the connection
+	header     string   // the server's public xkey, or empty
+	maxPayload int64    // of the connection
 	request    *request // nil: the message is not a request
 	credential tokens.Credential
-	attempt    admission.Attempt
+	attempt    ratelimit.Attempt
 
 	// authenticate
 	authenticated bool // it is known to come from the server that it names

@@ -59,7 +59,7 @@ func (s *Service) do(ctx context.Context, x *exchange, n step, run func(context.
 		if p := recover(); p != nil {
 			s.log.panicked(p, debug.Stack(), x.filter())
 			x.answer = nil
-			x.set(Unavailable, CodeInternal, "panic")
+			x.end(Unavailable, CodeInternal, "panic")
 			ok = false
 		}
 	}()

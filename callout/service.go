@@ -11,6 +11,7 @@ import (
 
 	"usher/callout/admission"
 	"usher/callout/keyusage"
+	"usher/callout/ratelimit"
 	"usher/tokens"
 )
 
@@ -19,7 +20,7 @@ type Service struct {
 	cfg          Config
 	log          *decisionLog
 	shedding     *sheddingLog
-	failures     *admission.Failures
+	failures     *ratelimit.Failures
 	connectTimes *admission.ConnectTimes
 	usage        *keyusage.Counter
 	instance     string // random; differs for each process
@@ -47,7 +48,7 @@ func New(cfg Config) (*Service, error) {
 		cfg:          cfg,
 		log:          newDecisionLog(cfg.Log),
 		shedding:     newSheddingLog(cfg.Log, cfg.Now),
-		failures:     admission.NewFailures(cfg.Failures),
+		failures:     ratelimit.New(cfg.Failures),
 		connectTimes: admission.NewConnectTimes(),
 		usage:        keyusage.NewCounter(),
 		instance:     cfg.NewID(),

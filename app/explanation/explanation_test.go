@@ -42,6 +42,7 @@ func inputsOf(t *testing.T, current func() *snapshot.Snapshot) explanation.Input
 		},
 		Keyring:     func() *issuer.Keyring { return keys },
 		MaxLifetime: time.Hour,
+		Now:         clock,
 	}
 }
 
