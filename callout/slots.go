@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"usher/callout/admission"
 )
 
 // slots are what a request holds while it is decided.
@@ -76,10 +78,9 @@ func (noWait) Enter(string) error { return errWouldWait }
 // Leave implements tokens.Gate.
 func (noWait) Leave(string) {}
 
-// timeLeft returns how long the decision may take, so that the server has processed
-// the answer within the budget and its grace.
+// timeLeft returns how long a request may take from now on.
 func (s *Service) timeLeft(x *exchange) time.Duration {
-	return s.cfg.Budget - x.took(stepAdmit)
+	return admission.MaxAge(s.cfg.Budget) - x.took(stepAdmit)
 }
 
 // wouldGrant reports whether a request will be granted, as far as that can be told

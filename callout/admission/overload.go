@@ -12,18 +12,21 @@ type timing struct {
 // time returns the timing of a decision that is made now.
 //
 // The delay that counts is bounded by half of the patience: if all requests were
-// shed because of it, nothing would measure when it is over. The limit is a tenth
-// beyond the patience, because the two mistakes do not cost the same: a client that
-// is shed although it would have waited connects again, which costs more than the
-// answer that comes too late.
+// shed because of it, nothing would measure when it is over.
 func (q *Queue[T]) time() timing {
 	now := q.cfg.Now()
-	t := timing{now, now, q.cfg.Patience + q.cfg.Patience/10}
+	t := timing{now, now, MaxAge(q.cfg.Patience)}
 	if q.cfg.Delay != nil {
 		t.done = now.Add(min(q.cfg.Delay(), q.cfg.Patience/2))
 	}
 	return t
 }
+
+// MaxAge returns the age at which an answer is too late for a client with this
+// patience. It is a tenth more, because the two mistakes do not cost the same: a
+// client that is shed although it would have waited connects again, which costs more
+// than an answer that comes too late.
+func MaxAge(patience time.Duration) time.Duration { return patience + patience/10 }
 
 // late reports whether a client that waits since then will have given up.
 func (t *timing) late(since time.Time) bool { return t.done.Sub(since) >= t.limit }
