@@ -13,6 +13,7 @@ import (
 	"usher/callout/admission"
 	"usher/internal/audit"
 	"usher/internal/metrics"
+	"usher/internal/tracing"
 	"usher/issuer"
 )
 
@@ -38,6 +39,7 @@ type Config struct {
 	Log     *slog.Logger
 	Audit   *audit.Log
 	Metrics *metrics.Metrics
+	Tracer  *tracing.Tracer // makes spans of requests that have ended; nil: none
 	Now     func() time.Time
 	Random  io.Reader     // for nonces
 	NewID   func() string // returns a request id, which is unique and not secret
