@@ -343,3 +343,41 @@ func TestDrainTimeout(t *testing.T) {
 		})
 	}
 }
+
+// counting is a fast verifier that computes for a while, and counts how many do so at
+// once.
+type counting struct{ now, most atomic.Int32 }
+
+func (*counting) Name() string { return "counting" }
+
+func (c *counting) Verify(context.Context, *tokens.Credential) (identity.Identity, error) {
+	n := c.now.Add(1)
+	defer c.now.Add(-1)
+	for most := c.most.Load(); n > most && !c.most.CompareAndSwap(most, n); most = c.most.Load() {
+	}
+	time.Sleep(2 * time.Millisecond) // long enough to meet others
+	return identity.Identity{}, tokens.ErrNotApplicable
+}
+
+// No more requests compute at once than there are CPU slots, also when many come back
+// from a slow verifier together, and on several connections.
+func TestCPUSlots(t *testing.T) {
+	const workers, waiting = 2, 40
+	a, c := newBackend("a"), &counting{}
+	cfg := slowConfig(waiting, a)
+	cfg.Workers, cfg.Connections = workers, 3
+	cfg.Verifiers = append(cfg.Verifiers, c)
+	_, i := newImpostorWith(t, false, cfg)
+	all := i.requestN(t, waiting, "a:skip")
+	a.waitFor(t, waiting)
+	all = append(all, i.requestN(t, waiting, "wrong")...)
+	close(a.unblock)
+	for _, request := range all {
+		if request.granted() {
+			t.Error("granted")
+		}
+	}
+	if most := c.most.Load(); most != workers {
+		t.Errorf("%d requests computed at once, want %d", most, workers)
+	}
+}
