@@ -285,6 +285,42 @@ func TestSlowVerifierPanics(t *testing.T) {
 	}
 }
 
+// faulty is a fast verifier that panics for the token "faulty".
+type faulty struct{}
+
+func (faulty) Name() string { return "faulty" }
+
+func (faulty) Verify(_ context.Context, c *tokens.Credential) (identity.Identity, error) {
+	if c.Token() == "faulty" {
+		panic("panic in a fast verifier")
+	}
+	return identity.Identity{}, tokens.ErrNotApplicable
+}
+
+// A verifier that panics also panics where usher only wants to know whether a request
+// would be granted: for credentials and hosts that have failed too often.
+//
+// Attack: a request that makes usher panic is repeated until it stops usher
+// Held by: usher recovers from a panic wherever a verifier is asked
+func TestPanicsWhereFailuresAreLimited(t *testing.T) {
+	const attempts = 30
+	for name, cfg := range map[string]callouttest.ServiceConfig{
+		"by credential": {FailuresPerCredential: 0.1}, "by host": {FailuresPerHost: 0.1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg.Verifiers = []tokens.Verifier{faulty{}}
+			s, i := newImpostorWith(t, false, cfg)
+			for _, request := range i.requestN(t, attempts, "faulty") {
+				request.silent(i.request(t, lightHost, "", "publisher-key"))
+			}
+			callouttest.Eventually(t, "every panic is in the metrics", func() bool {
+				return requests(t, s.service.Registry, callout.Unavailable, callout.CodeInternal) == attempts
+			})
+			inFlight(t, s.service, 0)
+		})
+	}
+}
+
 // Drain waits for requests at slow verifiers.
 func TestDrainWaitsForSlowVerifiers(t *testing.T) {
 	a := newBackend("a")
