@@ -1,6 +1,7 @@
 package callout
 
 import (
+	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -33,7 +34,7 @@ type request struct {
 	xkey      *issuer.XKey // that opened it; nil: it was not sealed
 	header    string       // the server's public xkey from the message header, or empty
 	signed    []byte       // the signed bytes; nil: jwt/v2 has verified the signature
-	signature []byte
+	signature [ed25519.SignatureSize]byte
 }
 
 // server returns the server that the request names.
