@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"sync"
 
-	"usher/callout/admission"
+	"usher/callout/ratelimit"
 )
 
 // limitListener closes connections above its limits at once. netutil.LimitListener of
@@ -42,7 +42,7 @@ func (l *limitListener) Accept() (net.Conn, error) {
 // hostOf returns the address of a client without the port (IPv6: its /64 network).
 func hostOf(a net.Addr) string {
 	if p, err := netip.ParseAddrPort(a.String()); err == nil {
-		return admission.HostSource(p.Addr().String())
+		return ratelimit.HostSource(p.Addr().String())
 	}
 	return a.String()
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"usher/api/apierror"
-	"usher/callout/admission"
+	"usher/callout/ratelimit"
 	"usher/directory"
 	"usher/directory/snapshot"
 	"usher/tokens"
@@ -51,12 +51,12 @@ func (r *Request) authenticate() error {
 	}
 	// A key that cannot be verified now counts too: otherwise a client could guess keys
 	// without a limit while the directory is unreadable.
-	return r.limit(r.router.failedKeys, admission.HostSource(r.host), keyError(err), "Too many failed keys from this address")
+	return r.limit(r.router.failedKeys, ratelimit.HostSource(r.host), keyError(err), "Too many failed keys from this address")
 }
 
 // limit counts a failure of a source. It returns the error, or one with message if the
 // source has had too many.
-func (r *Request) limit(failures *admission.Failures, source string, e *apierror.Error, message string) *apierror.Error {
+func (r *Request) limit(failures *ratelimit.Failures, source string, e *apierror.Error, message string) *apierror.Error {
 	attempt := failures.Attempt(source, "")
 	if !failures.HostExhausted(attempt) {
 		failures.Record(attempt)

@@ -6,7 +6,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"usher/api/apierror"
-	"usher/callout/admission"
+	"usher/callout/ratelimit"
 )
 
 // Router serves a table of routes. Its only state is the counts of failures.
@@ -14,8 +14,8 @@ type Router struct {
 	*chi.Mux
 
 	cfg         Config
-	failedKeys  *admission.Failures // by address
-	notAllowed  *admission.Failures // requests that the roles of a user do not permit, by user id
+	failedKeys  *ratelimit.Failures // by address
+	notAllowed  *ratelimit.Failures // requests that the roles of a user do not permit, by user id
 	retryFailed float64             // seconds until one more failure is allowed
 }
 
@@ -24,8 +24,8 @@ func NewRouter(cfg Config, routes []Route) (*Router, error) { //nolint:gocritic 
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err
 	}
-	failures := func() *admission.Failures {
-		return admission.NewFailures(admission.FailuresConfig{PerHost: cfg.FailedKeys, Now: cfg.Now})
+	failures := func() *ratelimit.Failures {
+		return ratelimit.New(ratelimit.Config{PerHost: cfg.FailedKeys, Now: cfg.Now})
 	}
 	rt := &Router{Mux: chi.NewRouter(), cfg: cfg, failedKeys: failures(), notAllowed: failures()}
 	if cfg.FailedKeys > 0 {

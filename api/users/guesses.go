@@ -7,7 +7,7 @@ import (
 
 	"usher/api/apierror"
 	"usher/api/rest"
-	"usher/callout/admission"
+	"usher/callout/ratelimit"
 	"usher/directory"
 )
 
@@ -22,12 +22,12 @@ const (
 
 // guesses counts the taken names that were tried, by project.
 type guesses struct {
-	failures *admission.Failures
+	failures *ratelimit.Failures
 	mu       sync.Mutex // held from checking the limit to counting the guess
 }
 
 func newGuesses(now func() time.Time) *guesses {
-	return &guesses{failures: admission.NewFailures(admission.FailuresConfig{PerHost: guessPerMinute / 60., Burst: guessBurst, Now: now})}
+	return &guesses{failures: ratelimit.New(ratelimit.Config{PerHost: guessPerMinute / 60., Burst: guessBurst, Now: now})}
 }
 
 // limiter limits the guesses of one request, which may look its name up several times.
@@ -66,7 +66,7 @@ func (l *limiter) lookUp(f func() ([]directory.Entry, error)) ([]directory.Entry
 }
 
 // attempt returns what the request counts for. The limit does not apply to a service_admin.
-func (l *limiter) attempt() (attempt admission.Attempt, limited bool) {
+func (l *limiter) attempt() (attempt ratelimit.Attempt, limited bool) {
 	p, ok := l.r.Snapshot.Project(l.r.Var(rest.VarProject))
 	if !ok || l.r.IsServiceAdmin() {
 		return attempt, false

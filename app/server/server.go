@@ -24,6 +24,7 @@ import (
 	"usher/app/natsconn"
 	"usher/callout"
 	"usher/callout/admission"
+	"usher/callout/ratelimit"
 	"usher/directory/file"
 	"usher/directory/kv"
 	"usher/internal/metrics"
@@ -79,7 +80,7 @@ func New(cfg *config.Config, stderr io.Writer) (*Server, error) {
 		URLs: natsconn.URLs(cfg), Options: append(opts, natsconn.LogConnectErrors(cfg, log, srv.Parts.Now)), Account: assembly.ServerAccount(cfg, srv.Parts.Keyring.Keyring()),
 		Connections: cfg.NATS.Connections, Workers: assembly.Workers(cfg), Queue: cfg.Callout.Queue,
 		Waiters: waiters, Order: admission.Order(cfg.Callout.Order),
-		Failures: admission.FailuresConfig{
+		Failures: ratelimit.Config{
 			PerHost: float64(cfg.Callout.Failures.PerHost), PerCredential: float64(cfg.Callout.Failures.PerCredential), Now: srv.Parts.Now,
 		},
 		Budget: cfg.Callout.Budget, Leeway: cfg.Callout.ClockSkew, Version: version.Semver(),

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// BenchmarkQueue measures the queue's part of one request: it is added, taken,
-// classified, and a request is admitted. x-channel is the duration divided by that
+// BenchmarkQueue measures the queue's part of one request: it is added,
+// opened, and a request is admitted. x-channel is the duration divided by that
 // of a send and a receive on a buffered channel.
 func BenchmarkQueue(b *testing.B) {
-	const limit = 4096
+	const size = 4096
 	oneSource := func(int) string { return "192.0.2.1" }
-	names := make([]string, 4*limit)
+	names := make([]string, 4*size)
 	for i := range names {
 		names[i] = "host-" + strconv.Itoa(i)
 	}
@@ -33,50 +33,31 @@ func BenchmarkQueue(b *testing.B) {
 		{"empty, many sources", 0, manySources},
 		{"1000 waiting, one source", 1000, oneSource},
 		{"1000 waiting, 1000 sources", 1000, manySources},
-		{"full, one source", limit, oneSource},
-		{"full, many sources", limit, manySources},
-		{"full, half from one source", limit, halfOneSource},
+		{"full, one source", size, oneSource},
+		{"full, many sources", size, manySources},
+		{"full, half from one source", size, halfOneSource},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
-			q := NewQueue[int](Config{Limit: limit, MaxAge: time.Hour, Order: Adaptive, Now: time.Now})
+			q := NewQueue(Config[int]{
+				Limit: size, Patience: time.Hour, Order: Adaptive, Now: time.Now,
+				Open: func(i int) (Source, bool) { return Source{bb.source(i), time.Now()}, true },
+			})
 			n := 0
 			for ; n < bb.waiting; n++ {
 				q.push(bb.source(n), waiting[int]{value: n, arrival: time.Now()})
 			}
 			request := func() {
 				n++
-				q.Add(n)
-				item, _ := q.Take()
-				for item.State == Unclassified {
-					item = q.Classify(bb.source(item.Value), item.Value, time.Now(), time.Now())
-				}
+				q.Add(n, time.Now())
+				q.Next()
 			}
-			channel := make(chan int, limit)
+			channel := make(chan int, size)
 			ratio := ratio(request, func() { channel <- 1; <-channel })
 			b.ReportAllocs()
 			for b.Loop() {
 				request()
 			}
 			b.ReportMetric(ratio, "x-channel")
-		})
-	}
-}
-
-// BenchmarkFailures measures the checks of one request that does not fail.
-func BenchmarkFailures(b *testing.B) {
-	for name, failed := range map[string]bool{"no failures": false, "failures of others": true} {
-		b.Run(name, func(b *testing.B) {
-			f := NewFailures(FailuresConfig{PerHost: 10, PerCredential: 1, Now: time.Now})
-			if failed {
-				f.Record(f.Attempt("192.0.2.2", "bad"))
-			}
-			b.ReportAllocs()
-			for b.Loop() {
-				a := f.Attempt("192.0.2.1", "good")
-				if f.CredentialExhausted(a) || f.HostExhausted(a) {
-					b.Fatal("exhausted")
-				}
-			}
 		})
 	}
 }

@@ -7,61 +7,29 @@ import (
 	"github.com/gammazero/deque"
 )
 
-// Order is the order in which the requests of one source are served.
-type Order string
-
-// The orders. docs/explanation/storms.md has the measurement behind the default.
-const (
-	OldestFirst Order = "oldest_first"
-	NewestFirst Order = "newest_first"
-	// Adaptive is OldestFirst, and under pressure NewestFirst: the client of the
-	// newest request waits longest before it gives up.
-	Adaptive Order = "adaptive"
-)
-
-// Orders lists the orders.
-func Orders() []Order { return []Order{Adaptive, OldestFirst, NewestFirst} }
-
-// Config configures a Queue. All fields but Delay are required.
-type Config struct {
-	Limit  int           // requests that may wait
-	MaxAge time.Duration // of a request once its answer has been processed
-	Order  Order
-	Delay  func() time.Duration // from admission until the answer has been processed; nil: none
-	Now    func() time.Time
-}
-
-// pressureThreshold is the age of the oldest request of a source at which the
-// source is under pressure.
-func (c *Config) pressureThreshold() time.Duration { return c.MaxAge / 3 }
-
-// maxDelay bounds the Delay that counts. If all requests were shed because of the
-// delay, nothing would measure when it is over.
-func (c *Config) maxDelay() time.Duration { return c.MaxAge / 2 }
-
-// peekLimit is how many unclassified requests may be taken in a row while
-// classified ones wait. To classify a request costs a tenth of serving it; the
-// limit keeps requests served when more arrive than can be classified.
+// peekLimit is how many requests Next may open in a row while opened ones wait. To
+// open a request costs a tenth of serving it; the limit keeps requests served when
+// more arrive than can be opened.
 const peekLimit = 8
 
-// Queue holds waiting requests. A request arrives unclassified, because somebody
-// has to open it to find its source: a worker takes it, and puts it back with
-// Classify. Classified requests are served round robin by source.
+// Queue holds waiting requests. A request has to be opened to find its source. Next
+// does that, and serves the opened requests round robin by source.
 //
 // Its lock is held for a few steps at a time, as that of a channel, however many
 // requests wait. Safe for concurrent use.
 type Queue[T any] struct {
-	cfg Config
+	cfg Config[T]
 
-	mu           sync.Mutex
-	cond         sync.Cond // signalled when a request arrives
-	unclassified deque.Deque[waiting[T]]
-	peeked       int                   // unclassified requests taken since the last classified one
-	sources      map[string]*source[T] // with requests waiting
-	classified   int                   // requests waiting in sources
-	rotation     roundRobin[T]
-	lengths      byLength[T]
-	closed       bool
+	mu       sync.Mutex
+	cond     sync.Cond               // signalled when a request waits
+	arrived  deque.Deque[waiting[T]] // not opened yet
+	peeked   int                     // requests opened since the last opened one left
+	sources  map[string]*source[T]   // with opened requests waiting
+	opened   int                     // requests waiting in sources
+	rotation roundRobin[T]
+	lengths  byLength[T]
+	rate     throughput
+	closed   bool
 }
 
 type waiting[T any] struct {
@@ -75,10 +43,10 @@ type State int
 
 // The states of an Item.
 const (
-	Unclassified State = iota // find its source, and Classify it
-	Admitted                  // serve it
-	Expired                   // shed it: it has waited too long
-	Evicted                   // shed it: the queue is full, and its source is the heaviest
+	Admitted State = iota // serve it
+	Expired               // shed it: its answer would come too late
+	Evicted               // shed it: the queue is full, and its source is the heaviest
+	Refused               // Open has refused it
 )
 
 // Item is a request that leaves the queue.
@@ -88,47 +56,116 @@ type Item[T any] struct {
 }
 
 // NewQueue returns an empty Queue.
-func NewQueue[T any](cfg Config) *Queue[T] {
+func NewQueue[T any](cfg Config[T]) *Queue[T] {
 	q := &Queue[T]{cfg: cfg, sources: map[string]*source[T]{}, rotation: newRoundRobin[T]()}
 	q.cond.L = &q.mu
 	return q
 }
 
-// Add adds a request that arrives now. It never blocks: it returns false if the
-// queue is full or closed.
-func (q *Queue[T]) Add(value T) bool {
+// Add adds a request that has arrived at that time. It never blocks: it returns
+// false if the queue is full or closed.
+func (q *Queue[T]) Add(value T, arrival time.Time) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closed || q.unclassified.Len() >= q.cfg.Limit {
+	if q.closed || q.arrived.Len() >= q.cfg.Limit {
 		return false
 	}
-	q.unclassified.PushBack(waiting[T]{value: value, arrival: q.cfg.Now()})
+	if q.len() == 0 {
+		q.rate.start(arrival)
+	}
+	q.arrived.PushBack(waiting[T]{value: value, arrival: arrival})
 	q.cond.Signal()
 	return true
 }
 
-// Take waits for the next request. It returns false once the Queue is closed.
-func (q *Queue[T]) Take() (Item[T], bool) {
+// Wait blocks until a request waits. It returns false once the Queue is closed.
+func (q *Queue[T]) Wait() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for q.len() == 0 && !q.closed {
 		q.cond.Wait()
 	}
-	if q.closed {
-		return Item[T]{}, false
-	}
-	return q.next(), true
+	return !q.closed
 }
 
-// Classify puts an Unclassified request back, into the queue of its source, and
-// takes the next one, which can be the same. connected is a time by which the
-// client had connected, zero if unknown. It counts only under pressure, because
-// some clients are slow to send their credential and wait patiently after that.
-func (q *Queue[T]) Classify(source string, value T, arrival, connected time.Time) Item[T] {
+// Next returns the next request that leaves the queue, and false if none waits. It
+// opens requests before that, as needed. Every request leaves once, also after
+// Close.
+func (q *Queue[T]) Next() (Item[T], bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.push(source, waiting[T]{value, arrival, connected})
-	return q.next()
+	for {
+		if item, ok := q.leave(); ok {
+			if q.len() > 0 {
+				q.cond.Signal() // a Wait may have seen none while one was being opened
+			}
+			return item, true
+		}
+		if q.arrived.Len() == 0 {
+			return Item[T]{}, false
+		}
+		q.peeked++
+		w := q.arrived.PopFront()
+		if s, ok := q.open(w.value); ok {
+			w.connected = s.Connected
+			q.push(s.Name, w)
+		} else {
+			return Item[T]{w.value, Refused}, true
+		}
+	}
+}
+
+// open calls Open without the lock.
+func (q *Queue[T]) open(value T) (Source, bool) {
+	q.mu.Unlock()
+	defer q.mu.Lock()
+	return q.cfg.Open(value)
+}
+
+// leave removes a request that can leave now. It returns false if the next step is
+// to open one. Requests that have arrived are opened first, because their source is
+// not known yet. If too many opened ones wait, one of the heaviest source is
+// evicted.
+func (q *Queue[T]) leave() (Item[T], bool) {
+	t := q.time()
+	switch {
+	case q.opened > q.cfg.Limit:
+		w := q.pop(q.lengths.heaviest(), false)
+		if t.late(w.arrival) {
+			return Item[T]{w.value, Expired}, true
+		}
+		return Item[T]{w.value, Evicted}, true
+	case q.arrived.Len() > 0 && (q.opened == 0 || q.peeked < peekLimit):
+		if !t.late(q.arrived.Front().arrival) {
+			return Item[T]{}, false
+		}
+		return Item[T]{q.arrived.PopFront().value, Expired}, true
+	case q.opened == 0:
+		return Item[T]{}, false
+	default:
+		q.peeked = 0
+		s := q.rotation.first()
+		q.rotation.remove(s)
+		q.rotation.push(s)
+		return q.serve(s, t), true
+	}
+}
+
+// serve takes the next request of s. Requests that have waited too long come first
+// in every order.
+func (q *Queue[T]) serve(s *source[T], t timing) Item[T] {
+	overload := q.overloaded(s, t)
+	newest := q.cfg.Order == NewestFirst || q.cfg.Order == Adaptive && overload
+	w := q.pop(s, newest && !t.late(s.waiting.Front().arrival))
+	since := w.arrival
+	if overload && !w.connected.IsZero() {
+		since = w.connected
+	}
+	if t.late(since) {
+		return Item[T]{w.value, Expired}
+	}
+	q.rate.add(1, t.now)
+	return Item[T]{w.value, Admitted}
 }
 
 // Len returns how many requests wait.
@@ -143,8 +180,8 @@ func (q *Queue[T]) Oldest() time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now, oldest := q.cfg.Now(), time.Duration(0)
-	if q.unclassified.Len() > 0 {
-		oldest = now.Sub(q.unclassified.Front().arrival)
+	if q.arrived.Len() > 0 {
+		oldest = now.Sub(q.arrived.Front().arrival)
 	}
 	for _, s := range q.sources {
 		oldest = max(oldest, now.Sub(s.waiting.Front().arrival))
@@ -152,8 +189,8 @@ func (q *Queue[T]) Oldest() time.Duration {
 	return oldest
 }
 
-// Close makes every Take return false, and returns how many requests were
-// waiting.
+// Close makes every Wait return false and every Add fail. It returns how many
+// requests were waiting.
 func (q *Queue[T]) Close() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -162,7 +199,7 @@ func (q *Queue[T]) Close() int {
 	return q.len()
 }
 
-func (q *Queue[T]) len() int { return q.unclassified.Len() + q.classified }
+func (q *Queue[T]) len() int { return q.arrived.Len() + q.opened }
 
 // push adds w to the queue of its source.
 func (q *Queue[T]) push(name string, w waiting[T]) {
@@ -175,58 +212,12 @@ func (q *Queue[T]) push(name string, w waiting[T]) {
 	}
 	s.waiting.PushBack(w)
 	q.lengths.increased(s)
-	q.classified++
-}
-
-// next takes a request; one must be waiting. Unclassified requests are taken
-// first, because their source is not known yet. If too many classified requests
-// wait, one of the heaviest source is evicted.
-func (q *Queue[T]) next() Item[T] {
-	done := q.cfg.Now() // when the answer of the request has been processed
-	if q.cfg.Delay != nil {
-		done = done.Add(min(q.cfg.Delay(), q.cfg.maxDelay()))
-	}
-	switch {
-	case q.classified > q.cfg.Limit:
-		w := q.pop(q.lengths.heaviest(), false)
-		return Item[T]{w.value, q.orExpired(Evicted, w.arrival, done)}
-	case q.unclassified.Len() > 0 && (q.classified == 0 || q.peeked < peekLimit):
-		q.peeked++
-		w := q.unclassified.PopFront()
-		return Item[T]{w.value, q.orExpired(Unclassified, w.arrival, done)}
-	default:
-		q.peeked = 0
-		s := q.rotation.first()
-		q.rotation.remove(s)
-		q.rotation.push(s)
-		return q.serve(s, done)
-	}
-}
-
-// orExpired returns state, or Expired for a request that will be too old.
-func (q *Queue[T]) orExpired(state State, since, done time.Time) State {
-	if done.Sub(since) >= q.cfg.MaxAge {
-		return Expired
-	}
-	return state
-}
-
-// serve takes the next request of s. Expired requests come first in every order.
-func (q *Queue[T]) serve(s *source[T], done time.Time) Item[T] {
-	age := done.Sub(s.waiting.Front().arrival)
-	pressure := age >= q.cfg.pressureThreshold()
-	newest := age < q.cfg.MaxAge && (q.cfg.Order == NewestFirst || q.cfg.Order == Adaptive && pressure)
-	w := q.pop(s, newest)
-	since := w.arrival
-	if pressure && !w.connected.IsZero() {
-		since = w.connected
-	}
-	return Item[T]{w.value, q.orExpired(Admitted, since, done)}
+	q.opened++
 }
 
 // pop removes the newest or the oldest request of s, and s itself with its last.
 func (q *Queue[T]) pop(s *source[T], newest bool) waiting[T] {
-	q.classified--
+	q.opened--
 	var w waiting[T]
 	if newest {
 		w = s.waiting.PopBack()

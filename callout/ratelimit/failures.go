@@ -1,8 +1,7 @@
-package admission
+package ratelimit
 
 import (
 	"hash/maphash"
-	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -10,8 +9,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// FailuresConfig limits the rate of failures. A zero rate is no limit.
-type FailuresConfig struct {
+// Config limits the rate of failures. A zero rate is no limit.
+type Config struct {
 	PerHost       float64 // failures a second
 	PerCredential float64 // failures a second
 	Burst         int     // failures that may happen at once; 0: those of 4 seconds
@@ -32,8 +31,8 @@ type Failures struct {
 	seed        maphash.Seed
 }
 
-// NewFailures returns Failures without failures.
-func NewFailures(cfg FailuresConfig) *Failures {
+// New returns Failures without failures.
+func New(cfg Config) *Failures {
 	return &Failures{
 		now:         cfg.Now,
 		hosts:       newBuckets(cfg.PerHost, cfg.Burst),
@@ -121,30 +120,4 @@ func (b *buckets) exhausted(key uint64, now time.Time) bool {
 	}
 	bucket, ok := b.cache.Peek(key)
 	return ok && bucket.TokensAt(now) < 1
-}
-
-// nat64 is the prefix of IPv4 addresses behind NAT64 (RFC 6052), which are of many
-// sites.
-var nat64 = netip.MustParsePrefix("64:ff9b::/96")
-
-// HostSource returns the source of a host: its address, or for IPv6 its /64
-// network, which one site has. A host that is not an address is its own source.
-func HostSource(host string) string {
-	a, err := netip.ParseAddr(host)
-	if err != nil {
-		return host
-	}
-	a = a.Unmap().WithZone("")
-	if nat64.Contains(a) {
-		b := a.As16()
-		return netip.AddrFrom4([4]byte(b[12:])).String()
-	}
-	if a.Is4() {
-		return a.String()
-	}
-	p, err := a.Prefix(64)
-	if err != nil { // every IPv6 address has a /64
-		return host
-	}
-	return p.String()
 }
