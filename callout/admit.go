@@ -62,14 +62,12 @@ func (s *Service) next(c *conn) (*exchange, bool) {
 		case admission.Evicted:
 			s.shed(x, CodeQueueFull, "the queue is full, and this host has the most requests in it")
 		case admission.Refused: // by openForQueue
-			s.record(x)
-			s.finished(x)
+			s.drop(x)
 		case admission.Admitted:
-			if !s.hostMayFail(x) {
-				s.shed(x, CodeFailing, "too many attempts from this host fail")
-				continue
+			if s.guard(x, func() bool { return s.hostMayFail(x) }) {
+				return x, true
 			}
-			return x, true
+			s.drop(x)
 		}
 	}
 }
@@ -77,7 +75,8 @@ func (s *Service) next(c *conn) (*exchange, bool) {
 // openForQueue opens a request, which costs little, and returns its source. It returns
 // false for a request that is refused.
 func (s *Service) openForQueue(x *exchange) (source admission.Source, ok bool) {
-	ok = s.do(s.ctx, x, stepOpen, s.open) && s.credentialMayFail(x) && s.sampleConnectTime(x)
+	ok = s.do(s.ctx, x, stepOpen, s.open) &&
+		s.guard(x, func() bool { return s.credentialMayFail(x) }) && s.sampleConnectTime(x)
 	if ok {
 		client := &x.request.claims.ClientInformation
 		source.Name = ratelimit.HostSource(client.Host)
@@ -124,7 +123,10 @@ func (s *Service) credentialMayFail(x *exchange) bool {
 
 // hostMayFail is credentialMayFail for the host.
 func (s *Service) hostMayFail(x *exchange) bool {
-	return !s.failures.HostExhausted(x.attempt) || s.wouldGrant(x)
+	if s.failures.HostExhausted(x.attempt) && !s.wouldGrant(x) {
+		return x.end(Shed, CodeFailing, "too many attempts from this host fail")
+	}
+	return true
 }
 
 // sampleThreshold is how many requests wait on a connection before requests are
@@ -148,6 +150,11 @@ func (s *Service) shed(x *exchange, code, cause string) {
 		x.id = s.cfg.NewID()
 	}
 	x.end(Shed, code, cause)
+	s.drop(x)
+}
+
+// drop finishes a request that is not decided.
+func (s *Service) drop(x *exchange) {
 	s.record(x)
 	s.finished(x)
 }

@@ -50,18 +50,22 @@ func (s *Service) decide(ctx context.Context, x *exchange) {
 	}
 }
 
-// do runs one step of a request and records its times. It turns a panic into "cannot
-// decide", so that one request cannot stop the service.
-func (s *Service) do(ctx context.Context, x *exchange, n step, run func(context.Context, *exchange) bool) (ok bool) {
+// do runs one step of a request and records its times.
+func (s *Service) do(ctx context.Context, x *exchange, n step, run func(context.Context, *exchange) bool) bool {
 	x.steps[n].start = s.cfg.Now()
+	ok := s.guard(x, func() bool { return run(ctx, x) })
+	x.steps[n].end = s.cfg.Now()
+	return ok
+}
+
+// guard turns a panic into "cannot decide", so that one request cannot stop the
+// service.
+func (s *Service) guard(x *exchange, run func() bool) (ok bool) {
 	defer func() {
-		x.steps[n].end = s.cfg.Now()
 		if p := recover(); p != nil {
 			s.log.panicked(p, debug.Stack(), x.filter())
-			x.answer = nil
-			x.end(Unavailable, CodeInternal, "panic")
-			ok = false
+			ok = x.withhold(Unavailable, CodeInternal, "panic")
 		}
 	}()
-	return run(ctx, x)
+	return run()
 }

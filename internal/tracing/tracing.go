@@ -1,5 +1,5 @@
 // Package tracing makes OpenTelemetry spans of requests that have ended. It imports the API
-// of OpenTelemetry only; app/server chooses where spans go.
+// of OpenTelemetry only; app/collector knows where spans go.
 //
 // A request records its times anyway. After its end Tracer.Sampled decides by its outcome
 // whether it is traced, and only then does the caller collect what Tracer.Record needs. So a
@@ -15,6 +15,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
 	"usher/internal/secret"
@@ -43,6 +44,12 @@ func (t *Tracer) Dropped() uint64 {
 		return 0
 	}
 	return t.sampler.dropped.Load()
+}
+
+// WithParent returns ctx with the span that a traceparent header (W3C Trace Context) names.
+// Whether that span is sampled decides nothing here.
+func WithParent(ctx context.Context, traceparent string) context.Context {
+	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": traceparent})
 }
 
 // Step is a part of a request.

@@ -156,6 +156,20 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
+// A header that names no span is no parent.
+func TestWithParent(t *testing.T) {
+	for header, valid := range map[string]bool{
+		"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01": true,
+		"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00": true,
+		"00-00000000000000000000000000000000-b7ad6b7169203331-01": false,
+		"": false, "usher": false,
+	} {
+		if got := trace.SpanContextFromContext(tracing.WithParent(t.Context(), header)); got.IsValid() != valid {
+			t.Errorf("%q: %+v", header, got)
+		}
+	}
+}
+
 func TestNilTracer(t *testing.T) {
 	var tr *tracing.Tracer
 	tr.Record(t.Context(), &tracing.Request{})
@@ -191,5 +205,22 @@ func BenchmarkSampled(b *testing.B) {
 				c.tracer.Sampled(c.granted, time.Millisecond)
 			}
 		})
+	}
+}
+
+func BenchmarkRecord(b *testing.B) {
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.AlwaysSample()), sdktrace.WithBatcher(tracetest.NewNoopExporter()))
+	b.Cleanup(func() { _ = provider.Shutdown(context.Background()) })
+	t := tracing.New(provider.Tracer("benchmark"), policy(0))
+	r := &tracing.Request{Name: tracing.SpanAuthorize, Start: start, End: start.Add(time.Second)}
+	for _, name := range tracing.StepNames() {
+		r.Steps = append(r.Steps, tracing.Step{Name: name, Start: start, End: start})
+	}
+	for _, key := range tracing.Keys() {
+		r.Attributes = append(r.Attributes, key.String("a value"))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		t.Record(b.Context(), r)
 	}
 }
