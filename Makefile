@@ -20,7 +20,7 @@ race: ## run all tests under the race detector
 	CGO_ENABLED=1 go test -race -timeout 10m ./...
 
 .PHONY: bench
-bench: ## measure against the targets, about 8 minutes on an idle machine; up to 13 if storms do not recover
+bench: ## measure against the targets, in under 15 minutes on an idle machine
 	go run ./scripts/bench
 
 .PHONY: lint

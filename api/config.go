@@ -13,6 +13,7 @@ import (
 	"usher/api/users"
 	"usher/api/wire"
 	"usher/internal/audit"
+	"usher/internal/tracing"
 	"usher/permissions"
 )
 
@@ -24,6 +25,7 @@ type Config struct {
 	Random io.Reader     // for keys and for ids of users and projects
 	NewID  func() string // returns the id of a request
 	Log    *slog.Logger
+	Tracer *tracing.Tracer // makes spans of requests; nil: none
 
 	// Explain returns what a user would get on connecting to NATS, as a value that
 	// encodes to JSON. project is the project that the client asks for; it may be empty.
@@ -66,7 +68,7 @@ func (c *Config) setDefaults() error {
 
 func (c *Config) rest() rest.Config {
 	return rest.Config{
-		Store: c.Store, Audit: c.Audit, Now: c.Now, Random: c.Random, NewID: c.NewID, Log: c.Log,
+		Store: c.Store, Audit: c.Audit, Now: c.Now, Random: c.Random, NewID: c.NewID, Log: c.Log, Tracer: c.Tracer,
 		Policy: c.Policy, MaxPayload: c.MaxPayload,
 		KeyIn: c.KeyIn, FailedKeys: c.FailedKeys, MaxBody: c.MaxBody, Timeout: c.Timeout,
 	}

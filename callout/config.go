@@ -11,8 +11,10 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"usher/callout/admission"
+	"usher/callout/ratelimit"
 	"usher/internal/audit"
 	"usher/internal/metrics"
+	"usher/internal/tracing"
 	"usher/issuer"
 )
 
@@ -26,7 +28,7 @@ type Config struct {
 	Queue       int           // requests that may wait for a worker
 	Waiters     int           // requests that may wait for one slow verifier
 	Order       admission.Order
-	Failures    admission.FailuresConfig
+	Failures    ratelimit.Config
 	Budget      time.Duration // from arrival to answer; a request that takes longer is not answered
 	Leeway      time.Duration // tolerated difference between the clocks of server and usher
 	Version     string        // semantic version, for the nats micro service
@@ -38,6 +40,7 @@ type Config struct {
 	Log     *slog.Logger
 	Audit   *audit.Log
 	Metrics *metrics.Metrics
+	Tracer  *tracing.Tracer // makes spans of requests that have ended; nil: none
 	Now     func() time.Time
 	Random  io.Reader     // for nonces
 	NewID   func() string // returns a request id, which is unique and not secret

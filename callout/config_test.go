@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"usher/callout/admission"
+	"usher/callout/ratelimit"
 	"usher/internal/audit"
 	"usher/internal/metrics"
 	"usher/issuer"
@@ -44,7 +45,7 @@ func TestConfigValid(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := Config{
 				URLs: "nats://127.0.0.1", Account: "AUTH", Connections: 1, Workers: 1, Queue: 1, Waiters: 1,
-				Order: admission.Adaptive, Failures: admission.FailuresConfig{Now: time.Now}, Budget: time.Second,
+				Order: admission.Adaptive, Failures: ratelimit.Config{Now: time.Now}, Budget: time.Second,
 				Decider: &Decider{Chain: tokens.Chain{apikey.NewVerifier(nil, time.Now), health.NewVerifier(nil, time.Now)}},
 				Issuer:  &issuer.Issuer{}, Keyring: func() *issuer.Keyring { return nil },
 				Log: slog.New(slog.DiscardHandler), Audit: &audit.Log{}, Metrics: &metrics.Metrics{},

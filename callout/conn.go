@@ -38,9 +38,9 @@ type conn struct {
 	accountKnown chan struct{}         // closed once accountError has been determined
 	accountOnce  sync.Once             // closes accountKnown
 	subscribed   atomic.Bool           // the server has confirmed the subscription since it connected
-	queue        *admission.Queue[*job]
+	queue        *admission.Queue[*exchange]
 	window       *congestion.Window
-	idle         atomic.Int64 // workers that hold a slot of the window while they wait for a request
+	turn         sync.Mutex   // held by the worker that waits for the next request
 	pending      atomic.Int64 // requests received on it and not finished
 }
 
@@ -49,9 +49,9 @@ type conn struct {
 // errors, after which nats.go gives up by default.
 func (s *Service) connect(i int) (*conn, error) {
 	c := &conn{accountKnown: make(chan struct{}), window: congestion.NewWindow(s.cfg.Connections, s.cfg.Now)}
-	c.queue = admission.NewQueue[*job](admission.Config{
-		Limit: share(s.cfg.Queue, s.cfg.Connections), MaxAge: s.cfg.Budget, Order: s.cfg.Order,
-		Delay: c.window.Delay, Now: s.cfg.Now,
+	c.queue = admission.NewQueue(admission.Config[*exchange]{
+		Limit: share(s.cfg.Queue, s.cfg.Connections), Patience: s.cfg.Budget, Order: s.cfg.Order,
+		Delay: c.window.Delay, Open: s.openForQueue, Now: s.cfg.Now,
 	})
 	c.accountError.Store(&errAccountUnknown)
 	log := s.cfg.Log.With(slog.Int("connection", i))
@@ -88,7 +88,7 @@ func (s *Service) connect(i int) (*conn, error) {
 		nc.Close()
 		return nil, fmt.Errorf("subscribe: %w", err)
 	}
-	for range share(s.cfg.Workers, s.cfg.Connections) {
+	for range s.maxInProgress() {
 		s.workers.Go(func() { s.work(c) })
 	}
 	s.workers.Go(func() { s.flushAnswers(c) })
@@ -108,10 +108,21 @@ func (s *Service) subscribe(c *conn) (err error) {
 	})
 	if err == nil {
 		err = c.service.AddEndpoint("auth", micro.HandlerFunc(func(r micro.Request) {
-			s.enqueue(r, c)
+			s.receive(r, c)
 		}), micro.WithEndpointSubject(Subject))
 	}
 	return err
+}
+
+// maxInProgress is how many requests can be in progress at once: those that compute,
+// and those that wait for slow verifiers. Each has a worker of its own, so that none
+// waits behind another.
+func (s *Service) maxInProgress() int {
+	n := cap(s.cpu)
+	for _, waiting := range s.waiting {
+		n += cap(waiting)
+	}
+	return n
 }
 
 // share returns each of n parts of a total, rounded up.

@@ -2,17 +2,15 @@ package callout
 
 import "context"
 
-// Handle handles one request without NATS and without the queue, for benchmarks. It
+// Handle decides one request without NATS and without the queue, for benchmarks. It
 // returns the answer, nil if there is none, and the code.
 func (s *Service) Handle(ctx context.Context, data []byte, header string) (answer []byte, code string) {
-	j := &job{message: message{data: data, header: header, maxPayload: 1 << 20}, conn: s.conns[0], arrival: s.cfg.Now()}
-	j.id = s.cfg.NewID()
-	if s.open(j) {
-		if _, ok := s.admit(j); ok {
-			s.decide(ctx, j)
-		}
+	x := &exchange{conn: s.conns[0], arrival: s.cfg.Now(), id: s.cfg.NewID()}
+	opened := s.do(ctx, x, stepOpen, func(context.Context, *exchange) bool { return s.read(x, data, header, 1<<20) })
+	if opened && s.credentialMayFail(x) && s.hostMayFail(x) {
+		s.decide(ctx, x)
 	}
-	return j.answer, j.decision.Code
+	return x.answer, x.decision.Code
 }
 
 // ParsesFast reports whether a request that is not sealed takes the fast path.

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"usher/callout"
+	"usher/callout/admission"
 	"usher/callout/callouttest"
 	"usher/identity"
 	"usher/tokens"
@@ -445,7 +446,7 @@ func TestExpiredInQueue(t *testing.T) {
 	g.release(t, 1)
 	unclassified := i.request(t, lightHost, "unclassified", "publisher-key")
 	inFlight(t, s.service, 3)
-	clock.Advance(budget)
+	clock.Advance(admission.MaxAge(budget))
 	g.pass <- struct{}{}
 	callouttest.Eventually(t, "two requests are too late", func() bool {
 		return requests(t, s.service.Registry, callout.Shed, callout.CodeTooLate) == 2

@@ -9,6 +9,8 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
+
+	"usher/callout/claims"
 )
 
 // jwtHeader is the header that nats-server writes: base64url of
@@ -17,13 +19,6 @@ const jwtHeader = "eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ."
 
 // jwtVersion is the version of its claims.
 const jwtVersion = 2
-
-// claims are the claims of an authorization request, and the member in which a JWT
-// of version 1 has its type.
-type claims struct {
-	TypeV1 jwt.ClaimType `json:"type"`
-	jwt.AuthorizationRequestClaims
-}
 
 // parse parses a JWT without verifying its signature, because the request may be
 // shed before. jwt/v2 would parse it twice and then verify it. Only a JWT that is
@@ -50,26 +45,34 @@ func parseFast(token []byte) (r *request, ok bool) {
 	if dot < 0 {
 		return nil, false
 	}
-	signature, err := base64.RawURLEncoding.AppendDecode(nil, rest[dot+1:])
+	var buffer [claims.MaxText]byte
+	signature, err := base64.RawURLEncoding.AppendDecode(buffer[:0], rest[dot+1:])
 	if err != nil || len(signature) != ed25519.SignatureSize {
 		return nil, false
 	}
-	text, err := base64.RawURLEncoding.AppendDecode(nil, rest[:dot])
+	r = &request{signed: token[:len(jwtHeader)+dot], signature: [ed25519.SignatureSize]byte(signature)}
+	decoded, err := base64.RawURLEncoding.AppendDecode(buffer[:0], rest[:dot])
 	if err != nil {
 		return nil, false
 	}
-	var c claims
-	if err := json.Unmarshal(text, &c); err != nil {
-		return nil, false
+	text := string(decoded)
+	r.claims, ok = claims.Decode(text)
+	if !ok {
+		r.claims, ok = unmarshal(text)
 	}
-	if c.TypeV1 != "" || c.Type != jwt.AuthorizationRequestClaim || c.Version != jwtVersion {
-		return nil, false
+	ok = ok && r.claims.Type == jwt.AuthorizationRequestClaim && r.claims.Version == jwtVersion
+	return r, ok
+}
+
+// unmarshal decodes claims that nats-server does not write. ok is false for those of
+// version 1.
+func unmarshal(text string) (c *jwt.AuthorizationRequestClaims, ok bool) {
+	var both struct {
+		TypeV1 jwt.ClaimType `json:"type"` // where version 1 has it
+		jwt.AuthorizationRequestClaims
 	}
-	return &request{
-		claims:    &c.AuthorizationRequestClaims,
-		signed:    token[:len(jwtHeader)+dot],
-		signature: signature,
-	}, true
+	err := json.Unmarshal([]byte(text), &both)
+	return &both.AuthorizationRequestClaims, err == nil && both.TypeV1 == ""
 }
 
 // signatureValid reports whether the issuer is the public nkey of a server and has
@@ -83,5 +86,5 @@ func (r *request) signatureValid() bool {
 		return false
 	}
 	key, err := nkeys.Decode(nkeys.PrefixByteServer, []byte(r.claims.Issuer))
-	return err == nil && ed25519.Verify(key, r.signed, r.signature)
+	return err == nil && ed25519.Verify(key, r.signed, r.signature[:])
 }

@@ -2,7 +2,6 @@ package callout
 
 import (
 	"net/netip"
-	"time"
 
 	"github.com/nats-io/nkeys"
 
@@ -11,57 +10,62 @@ import (
 	"usher/internal/secret"
 )
 
-// record records the result of a request in metrics, audit and log. It runs after
-// the answer has been sent.
-func (s *Service) record(j *job) {
-	total := s.cfg.Now().Sub(j.arrival)
-	s.cfg.Metrics.Request(j.decision.Code)
-	e := j.event(j.arrival)
-	e.Queue, e.Total = j.queued, total
-	if j.decision.Outcome == Shed {
+// record is the last step of a request, after the answer was sent. It turns the outcome
+// into a failure of the client, metrics, trace, audit and log.
+func (s *Service) record(x *exchange) {
+	start := s.cfg.Now()
+	x.steps[stepRecord] = interval{start, start}
+	if x.authenticated && countsAsFailure(&x.decision) {
+		s.failures.Record(x.attempt)
+	}
+	s.cfg.Metrics.Request(x.decision.Code)
+	e := x.event()
+	e.Total = start.Sub(x.arrival)
+	s.trace(x, &e)
+	if x.decision.Outcome == Shed {
 		// Shedding must not wait for the writer of the audit.
 		s.cfg.Audit.TryWrite(e)
-		s.shedding.count(j.decision.Code)
+		s.shedding.count(x.decision.Code)
 		return
 	}
-	s.observe(j, total)
+	s.observe(&e)
 	s.cfg.Audit.Write(e)
 	s.log.decision(&e)
 }
 
-func (s *Service) observe(j *job, total time.Duration) {
+func (s *Service) observe(e *audit.Event) {
 	m := s.cfg.Metrics
-	m.Step(metrics.StepQueue, j.queued)
-	m.Step(metrics.StepOpen, j.opening)
-	if j.decision.Verifier != "" {
-		m.Step(metrics.StepVerify, j.decision.Verify)
-		m.Step(metrics.StepDerive, j.decision.Derive)
-		m.Step(metrics.StepIssue, j.issuing)
+	m.Step(metrics.StepQueue, e.Queue)
+	m.Step(metrics.StepOpen, e.Open)
+	if e.Verifier != "" {
+		m.Step(metrics.StepVerify, e.Verify)
+		m.Step(metrics.StepDerive, e.Derive)
+		m.Step(metrics.StepIssue, e.Issue)
 	}
-	m.Step(metrics.StepTotal, total)
+	m.Step(metrics.StepTotal, e.Total)
 }
 
 // maxText is the maximum length in bytes of text from outside in log and audit.
 const maxText = 256
 
-// event returns the audit event of a result. The filter of the request redacts every
+// event returns the audit event of a request. The filter of the request redacts every
 // text that is not from the directory.
-func (r *result) event(arrival time.Time) audit.Event {
-	filter := r.filter()
+func (x *exchange) event() audit.Event {
+	filter := x.filter()
 	clip := func(text string) string { return filter.Text(text, maxText) }
 	e := audit.Event{
-		Time: arrival, RequestID: r.id,
-		Outcome: string(r.decision.Outcome), Code: r.decision.Code, Cause: clip(r.decision.Cause),
-		User: r.decision.Identity.Name, Method: string(r.decision.Identity.Method),
-		Verifier: r.decision.Verifier, KeyID: r.decision.Identity.KeyID,
-		Open: r.opening, Verify: r.decision.Verify, Derive: r.decision.Derive, Issue: r.issuing,
+		Time: x.arrival, RequestID: x.id,
+		Outcome: string(x.decision.Outcome), Code: x.decision.Code, Cause: clip(x.decision.Cause),
+		User: x.decision.Identity.Name, Method: string(x.decision.Identity.Method),
+		Verifier: x.decision.Verifier, KeyID: x.decision.Identity.KeyID,
+		Queue: x.took(stepAdmit), Open: x.took(stepOpen, stepAuthenticate), Verify: x.took(stepVerify), Derive: x.took(stepDerive), Issue: x.took(stepIssue, stepSeal),
 	}
-	if r.decision.Outcome == Granted {
-		e.Account, e.Expires = r.decision.Grant.Account, r.expires
+	if x.decision.Outcome == Granted {
+		e.Account, e.Expires = x.decision.Grant.Account, x.expires
 	}
-	if r.request != nil {
+	if x.request != nil {
 		// Not client_info.user: it contains the token if the client sent one.
-		c := r.request.claims
+		c := x.request.claims
 		e.ClientHost, e.ClientID = c.ClientInformation.Host, c.ClientInformation.ID
 		if _, err := netip.ParseAddr(e.ClientHost); err != nil { // the server sets an address; it is not a secret
 			e.ClientHost = clip(e.ClientHost)
@@ -84,10 +88,10 @@ func publicKey(text string, clip func(string) string) string {
 
 // filter returns the filter for texts of a request in log and audit. It redacts
 // every secret that the client may have presented, also those that no verifier uses.
-func (r *result) filter() secret.Filter {
-	if r.request == nil {
+func (x *exchange) filter() secret.Filter {
+	if x.request == nil {
 		return secret.Filter{}
 	}
-	o, c := &r.request.claims.ConnectOptions, CredentialOf(r.request.claims)
-	return secret.NewFilter(c.Token(), o.Token, o.Password, o.JWT, o.SignedNonce)
+	o := &x.request.claims.ConnectOptions
+	return secret.NewFilter(x.credential.Token(), o.Token, o.Password, o.JWT, o.SignedNonce)
 }

@@ -11,6 +11,8 @@ import (
 
 	"usher/callout/admission"
 	"usher/callout/keyusage"
+	"usher/callout/ratelimit"
+	"usher/tokens"
 )
 
 // Service answers authorization requests until it is drained.
@@ -18,12 +20,13 @@ type Service struct {
 	cfg          Config
 	log          *decisionLog
 	shedding     *sheddingLog
-	failures     *admission.Failures
+	failures     *ratelimit.Failures
 	connectTimes *admission.ConnectTimes
 	usage        *keyusage.Counter
 	instance     string // random; differs for each process
 	started      time.Time
-	slots        map[string]chan struct{} // semaphore of each slow verifier
+	cpu          chan struct{}            // semaphore of the requests that compute
+	waiting      map[string]chan struct{} // semaphore of the requests that wait for each slow verifier
 	stop         chan struct{}
 	conns        []*conn
 
@@ -31,7 +34,6 @@ type Service struct {
 	cancel  context.CancelFunc
 	pending atomic.Int64   // requests received and not finished
 	workers sync.WaitGroup // goroutines of the service
-	waiters sync.WaitGroup // requests that wait for slow verifiers
 	moving  sync.Mutex     // held while a connection moves to another server
 
 	draining atomic.Bool
@@ -46,16 +48,19 @@ func New(cfg Config) (*Service, error) {
 		cfg:          cfg,
 		log:          newDecisionLog(cfg.Log),
 		shedding:     newSheddingLog(cfg.Log, cfg.Now),
-		failures:     admission.NewFailures(cfg.Failures),
+		failures:     ratelimit.New(cfg.Failures),
 		connectTimes: admission.NewConnectTimes(),
 		usage:        keyusage.NewCounter(),
 		instance:     cfg.NewID(),
 		started:      cfg.Now().UTC(),
-		slots:        map[string]chan struct{}{},
+		cpu:          make(chan struct{}, cfg.Workers),
+		waiting:      map[string]chan struct{}{},
 		stop:         make(chan struct{}),
 	}
 	for _, v := range cfg.Decider.Chain {
-		s.slots[v.Name()] = make(chan struct{}, cfg.Waiters)
+		if _, ok := v.(tokens.Slow); ok {
+			s.waiting[v.Name()] = make(chan struct{}, cfg.Waiters)
+		}
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
@@ -103,7 +108,7 @@ func (s *Service) Load() Load {
 		l.Waiting += c.queue.Len()
 		l.Oldest = max(l.Oldest, c.queue.Oldest())
 		l.Window += limit
-		l.InUse += acquired - int(c.idle.Load())
+		l.InUse += acquired
 		l.Delay = max(l.Delay, c.window.Delay())
 	}
 	return l
@@ -205,7 +210,6 @@ func (s *Service) shutdown() error {
 	stopped := make(chan struct{})
 	go func() {
 		s.workers.Wait()
-		s.waiters.Wait()
 		close(stopped)
 	}()
 	var err error
@@ -216,7 +220,7 @@ func (s *Service) shutdown() error {
 	}
 	for i, n := range unanswered {
 		for range n {
-			s.finished(s.conns[i])
+			s.finished(&exchange{conn: s.conns[i]})
 		}
 	}
 	s.shedding.end()

@@ -285,6 +285,42 @@ func TestSlowVerifierPanics(t *testing.T) {
 	}
 }
 
+// faulty is a fast verifier that panics for the token "faulty".
+type faulty struct{}
+
+func (faulty) Name() string { return "faulty" }
+
+func (faulty) Verify(_ context.Context, c *tokens.Credential) (identity.Identity, error) {
+	if c.Token() == "faulty" {
+		panic("panic in a fast verifier")
+	}
+	return identity.Identity{}, tokens.ErrNotApplicable
+}
+
+// A verifier that panics also panics where usher only wants to know whether a request
+// would be granted: for credentials and hosts that have failed too often.
+//
+// Attack: a request that makes usher panic is repeated until it stops usher
+// Held by: usher recovers from a panic wherever a verifier is asked
+func TestPanicsWhereFailuresAreLimited(t *testing.T) {
+	const attempts = 30
+	for name, cfg := range map[string]callouttest.ServiceConfig{
+		"by credential": {FailuresPerCredential: 0.1}, "by host": {FailuresPerHost: 0.1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg.Verifiers = []tokens.Verifier{faulty{}}
+			s, i := newImpostorWith(t, false, cfg)
+			for _, request := range i.requestN(t, attempts, "faulty") {
+				request.silent(i.request(t, lightHost, "", "publisher-key"))
+			}
+			callouttest.Eventually(t, "every panic is in the metrics", func() bool {
+				return requests(t, s.service.Registry, callout.Unavailable, callout.CodeInternal) == attempts
+			})
+			inFlight(t, s.service, 0)
+		})
+	}
+}
+
 // Drain waits for requests at slow verifiers.
 func TestDrainWaitsForSlowVerifiers(t *testing.T) {
 	a := newBackend("a")
@@ -341,5 +377,43 @@ func TestDrainTimeout(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// counting is a fast verifier that computes for a while, and counts how many do so at
+// once.
+type counting struct{ now, most atomic.Int32 }
+
+func (*counting) Name() string { return "counting" }
+
+func (c *counting) Verify(context.Context, *tokens.Credential) (identity.Identity, error) {
+	n := c.now.Add(1)
+	defer c.now.Add(-1)
+	for most := c.most.Load(); n > most && !c.most.CompareAndSwap(most, n); most = c.most.Load() {
+	}
+	time.Sleep(2 * time.Millisecond) // long enough to meet others
+	return identity.Identity{}, tokens.ErrNotApplicable
+}
+
+// No more requests compute at once than there are CPU slots, also when many come back
+// from a slow verifier together, and on several connections.
+func TestCPUSlots(t *testing.T) {
+	const workers, waiting = 2, 40
+	a, c := newBackend("a"), &counting{}
+	cfg := slowConfig(waiting, a)
+	cfg.Workers, cfg.Connections = workers, 3
+	cfg.Verifiers = append(cfg.Verifiers, c)
+	_, i := newImpostorWith(t, false, cfg)
+	all := i.requestN(t, waiting, "a:skip")
+	a.waitFor(t, waiting)
+	all = append(all, i.requestN(t, waiting, "wrong")...)
+	close(a.unblock)
+	for _, request := range all {
+		if request.granted() {
+			t.Error("granted")
+		}
+	}
+	if most := c.most.Load(); most != workers {
+		t.Errorf("%d requests computed at once, want %d", most, workers)
 	}
 }

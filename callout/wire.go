@@ -1,6 +1,7 @@
 package callout
 
 import (
+	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -33,7 +34,7 @@ type request struct {
 	xkey      *issuer.XKey // that opened it; nil: it was not sealed
 	header    string       // the server's public xkey from the message header, or empty
 	signed    []byte       // the signed bytes; nil: jwt/v2 has verified the signature
-	signature []byte
+	signature [ed25519.SignatureSize]byte
 }
 
 // server returns the server that the request names.
@@ -85,22 +86,26 @@ func unseal(data []byte, header string, keys *issuer.Keyring) ([]byte, *issuer.X
 		}
 		return data, nil, nil
 	}
-	if !nkeys.IsValidPublicCurveKey(header) {
-		return nil, nil, refuse(CodeNotARequest, "neither a JWT nor sealed by a server")
-	}
+	var failed error
 	for _, x := range keys.XKeys() {
 		plain, err := x.Open(data, header)
 		if err == nil {
 			return plain, x, nil
 		}
-		if !errors.Is(err, issuer.ErrNotForThisKey) {
-			return nil, nil, refuse(CodeNotARequest, "open: %v", err)
+		if failed == nil && !errors.Is(err, issuer.ErrNotForThisKey) {
+			failed = err
 		}
 	}
-	if !strings.HasPrefix(string(data[:min(len(data), len(sealedPrefix))]), sealedPrefix) {
+	switch {
+	case !nkeys.IsValidPublicCurveKey(header): // not before Open, which decodes the xkey of each server once
+		return nil, nil, refuse(CodeNotARequest, "neither a JWT nor sealed by a server")
+	case failed != nil:
+		return nil, nil, refuse(CodeNotARequest, "open: %v", failed)
+	case !strings.HasPrefix(string(data[:min(len(data), len(sealedPrefix))]), sealedPrefix):
 		return nil, nil, refuse(CodeNotARequest, "neither a JWT nor sealed")
+	default:
+		return nil, nil, refuse(CodeXKeyUnknown, "sealed to an xkey that is not among the %d in the keyring", len(keys.XKeys()))
 	}
-	return nil, nil, refuse(CodeXKeyUnknown, "sealed to an xkey that is not among the %d in the keyring", len(keys.XKeys()))
 }
 
 const sealedPrefix = "xkv1"

@@ -223,21 +223,20 @@ func appendKey(b []byte, key string) []byte {
 // appendString appends s as encoding/json does. In names and subjects ">" is almost
 // the only character to escape; encoding/json handles strings with any other.
 func appendString(b []byte, s string) []byte {
-	start := len(b)
+	start, plain := len(b), 0 // s[plain:i] is not appended yet
 	b = append(b, '"')
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c == '>':
-			b = append(b, `\u003e`...)
+			b = append(append(b, s[plain:i]...), `\u003e`...)
+			plain = i + 1
 		case c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' || c == '<' || c == '&' || c == 0x7f:
 			text, err := json.Marshal(s)
 			if err != nil { // a string can always be encoded
 				panic(err)
 			}
 			return append(b[:start], text...)
-		default:
-			b = append(b, c)
 		}
 	}
-	return append(b, '"')
+	return append(append(b, s[plain:]...), '"')
 }

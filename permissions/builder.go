@@ -17,6 +17,9 @@ func (b *builder) allow(side Side, subject string, o Origin) {
 	b.rules = append(b.rules, Rule{Side: side, Effect: Allow, Subject: subject, Origin: o})
 }
 
+// grow makes room for n rules.
+func (b *builder) grow(n int) { b.rules = slices.Grow(b.rules, n) }
+
 func (b *builder) both(subject string, o Origin) {
 	b.allow(Publish, subject, o)
 	b.allow(Subscribe, subject, o)
@@ -60,31 +63,39 @@ func (b *builder) addDenials(side Side) {
 // effect covers. It never grants more, because the wildcard is already granted.
 func collapse(sorted []Rule) []Rule {
 	wildcards := wildcardIndexOf(sorted)
-	kept := sorted[:0]
+	kept := 0
 	for i := range sorted {
-		r := sorted[i]
-		if n := len(kept); n > 0 && sameKind(&kept[n-1], &r) && kept[n-1].Subject == r.Subject {
+		r := &sorted[i]
+		if kept > 0 && sameKind(&sorted[kept-1], r) && sorted[kept-1].Subject == r.Subject || wildcards.covers(r) {
 			continue
 		}
-		if !wildcards.covers(&r) {
-			kept = append(kept, r)
+		if kept < i {
+			sorted[kept] = *r
 		}
+		kept++
 	}
-	return slices.Clip(kept)
+	return slices.Clip(sorted[:kept])
 }
 
-// wildcardIndex holds the rules with wildcards by their literal prefix. Only rules with
-// a prefix of a subject can cover it, so it is compared with a few of thousands.
-type wildcardIndex map[string][]Rule
+// wildcardIndex holds the rules with wildcards, sorted by their literal prefix. Only
+// rules with a prefix of a subject can cover it, so it is compared with a few of
+// thousands.
+type wildcardIndex []wildcard
+
+type wildcard struct {
+	prefix, subject string
+	side            Side
+	effect          Effect
+}
 
 func wildcardIndexOf(rules []Rule) wildcardIndex {
-	w := wildcardIndex{}
+	var w wildcardIndex
 	for i := range rules {
-		if subject := rules[i].Subject; HasWildcard(subject) {
-			prefix := literalPrefix(subject)
-			w[prefix] = append(w[prefix], rules[i])
+		if r := &rules[i]; HasWildcard(r.Subject) {
+			w = append(w, wildcard{literalPrefix(r.Subject), r.Subject, r.Side, r.Effect})
 		}
 	}
+	slices.SortFunc(w, func(x, y wildcard) int { return strings.Compare(x.prefix, y.prefix) })
 	return w
 }
 
@@ -95,10 +106,12 @@ func (w wildcardIndex) covers(r *Rule) bool {
 	}
 	prefix := literalPrefix(r.Subject)
 	for {
-		if slices.ContainsFunc(w[prefix], func(x Rule) bool {
-			return sameKind(&x, r) && x.Subject != r.Subject && Covers(x.Subject, r.Subject)
-		}) {
-			return true
+		i, _ := slices.BinarySearchFunc(w, prefix, func(x wildcard, prefix string) int { return strings.Compare(x.prefix, prefix) })
+		for ; i < len(w) && w[i].prefix == prefix; i++ {
+			x := &w[i]
+			if x.side == r.Side && x.effect == r.Effect && x.subject != r.Subject && Covers(x.subject, r.Subject) {
+				return true
+			}
 		}
 		if prefix == "" {
 			return false

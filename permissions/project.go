@@ -15,6 +15,7 @@ func addMembership(b *builder, m *directory.Membership, f *directory.Facts) {
 	if m.Has(directory.RoleProjectAdmin) {
 		addProjectAdmin(b, m.Project, f)
 	}
+	b.grow(len(m.Topics) + subRules*len(m.Subs) + commonRules)
 	if m.Has(directory.RolePublisher) {
 		for _, t := range m.Topics {
 			b.allow(Publish, t.Subject, Origin{
@@ -37,6 +38,12 @@ func addProjectAdmin(b *builder, p *directory.Project, f *directory.Facts) {
 		addDirectGet(b, p.Name)
 	}
 }
+
+// Rules of one subscription, and of every grant: the inbox and the denials.
+const (
+	subRules    = 3
+	commonRules = 3
+)
 
 // addConsumer adds the rules to use pull consumer s of stream p.
 func addConsumer(b *builder, p, s string) {

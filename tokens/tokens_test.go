@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 
@@ -60,7 +59,7 @@ func TestChain(t *testing.T) {
 			for _, s := range tt.chain {
 				chain = append(chain, s)
 			}
-			id, by, err := chain.Verify(t.Context(), &tokens.Credential{AuthToken: "t"})
+			id, by, err := chain.Verify(t.Context(), &tokens.Credential{AuthToken: "t"}, nil)
 			if by != tt.by || !errors.Is(err, tt.want) {
 				t.Errorf("%q decided %v, want %q and %v", by, err, tt.by, tt.want)
 			}
@@ -81,7 +80,7 @@ func TestChain(t *testing.T) {
 			}
 		})
 	}
-	_, _, err := tokens.Chain{returns("a", unknown)}.Verify(t.Context(), &tokens.Credential{})
+	_, _, err := tokens.Chain{returns("a", unknown)}.Verify(t.Context(), &tokens.Credential{}, nil)
 	if !errors.Is(err, unknown) {
 		t.Errorf("the cause is lost: %v", err)
 	}
@@ -91,7 +90,7 @@ func TestChainWithEndedContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	s := &stub{name: "a"}
-	_, by, err := tokens.Chain{s}.Verify(ctx, &tokens.Credential{})
+	_, by, err := tokens.Chain{s}.Verify(ctx, &tokens.Credential{}, nil)
 	if !errors.Is(err, tokens.ErrUnavailable) || !errors.Is(err, context.Canceled) || by != "a" || s.calls != 0 {
 		t.Errorf("%q decided %v, %d calls", by, err, s.calls)
 	}
@@ -104,40 +103,85 @@ var _ tokens.Slow = (*slowStub)(nil)
 
 func (s *slowStub) Slow(c *tokens.Credential) bool { return strings.HasPrefix(c.Token(), s.name) }
 
-// Fast splits a chain before a verifier that is slow to verify this credential, not
-// before one that is slow to verify others.
-func TestFast(t *testing.T) {
-	a, b, c := &stub{name: "a"}, &stub{name: "b"}, &stub{name: "c"}
-	x, y := &slowStub{stub{name: "x"}}, &slowStub{stub{name: "y"}}
+// door is a Gate that writes down what passes it.
+type door struct {
+	closed bool
+	passed []string
+}
+
+var errClosed = errors.New("closed")
+
+func (d *door) Enter(verifier string) error {
+	if d.closed {
+		return errClosed
+	}
+	d.passed = append(d.passed, "+"+verifier)
+	return nil
+}
+
+func (d *door) Leave(verifier string) { d.passed = append(d.passed, "-"+verifier) }
+
+// The gate is passed before a verifier that may wait to verify this credential, and at
+// no other. Where it is closed, the chain ends without a denial.
+func TestGate(t *testing.T) {
+	unknown := tokens.ErrNotApplicable
 	tests := []struct {
-		name  string
-		chain tokens.Chain
-		token string
-		fast  int
+		name   string
+		chain  []string // slow verifiers have upper case names
+		token  string
+		passed string
+		closed string // the verifier at a closed gate; empty: the gate is not reached
 	}{
-		{"no verifiers", nil, "x1", 0},
-		{"none is slow", tokens.Chain{a, b, c}, "x1", 3},
-		{"the first is slow", tokens.Chain{x, a, b}, "x1", 0},
-		{"one in the middle", tokens.Chain{a, x, b}, "x1", 1},
-		{"the last", tokens.Chain{a, b, x}, "x1", 2},
-		{"the first of two", tokens.Chain{a, x, b, x}, "x1", 1},
-		{"slow for other credentials", tokens.Chain{x, a, y, b}, "z1", 4},
-		{"slow for other credentials, and a later one for this", tokens.Chain{x, a, y, b}, "y1", 2},
-		{"no token", tokens.Chain{x, a}, "", 2},
+		{"no verifiers", nil, "X1", "", ""},
+		{"none is slow", []string{"a", "b"}, "X1", "", ""},
+		{"the first is slow", []string{"X", "a"}, "X1", "+X -X", "X"},
+		{"one in the middle", []string{"a", "X", "b"}, "X1", "+X -X", "X"},
+		{"two", []string{"a", "X", "b", "X"}, "X1", "+X -X +X -X", "X"},
+		{"slow for other credentials", []string{"X", "a", "Y"}, "Z1", "", ""},
+		{"slow for other credentials, and a later one for this", []string{"X", "a", "Y", "b"}, "Y1", "+Y -Y", "Y"},
+		{"no token", []string{"X", "a"}, "", "", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			fast, rest := tt.chain.Fast(&tokens.Credential{AuthToken: tt.token})
-			if len(fast) != tt.fast || !slices.Equal(append(slices.Clone(fast), rest...), tt.chain) {
-				t.Errorf("%d are fast, %d the rest", len(fast), len(rest))
+			var chain tokens.Chain
+			for _, name := range tt.chain {
+				if name == strings.ToUpper(name) {
+					chain = append(chain, &slowStub{stub{name: name, err: unknown}})
+				} else {
+					chain = append(chain, &stub{name: name, err: unknown})
+				}
+			}
+			open, closed := &door{}, &door{closed: true}
+			_, _, err := chain.Verify(t.Context(), &tokens.Credential{AuthToken: tt.token}, open)
+			if got := strings.Join(open.passed, " "); got != tt.passed || !errors.Is(err, unknown) {
+				t.Errorf("passed %q: %v, want %q", got, err, tt.passed)
+			}
+			_, by, err := chain.Verify(t.Context(), &tokens.Credential{AuthToken: tt.token}, closed)
+			if by != tt.closed || errors.Is(err, errClosed) != (tt.closed != "") || errors.Is(err, tokens.ErrRejected) {
+				t.Errorf("closed: %q decided %v, want %q", by, err, tt.closed)
 			}
 		})
 	}
-	for _, s := range []*stub{a, b, c, &x.stub, &y.stub} {
-		if s.calls > 0 {
-			t.Errorf("Fast called %s", s.name)
-		}
+}
+
+// A verifier that panics leaves the gate.
+func TestGateAfterPanic(t *testing.T) {
+	d := &door{}
+	func() {
+		defer func() { _ = recover() }()
+		_, _, _ = tokens.Chain{panicking{}}.Verify(t.Context(), &tokens.Credential{}, d)
+	}()
+	if got := strings.Join(d.passed, " "); got != "+panicking -panicking" {
+		t.Errorf("passed %q", got)
 	}
+}
+
+type panicking struct{}
+
+func (panicking) Name() string                 { return "panicking" }
+func (panicking) Slow(*tokens.Credential) bool { return true }
+func (panicking) Verify(context.Context, *tokens.Credential) (identity.Identity, error) {
+	panic("in a verifier")
 }
 
 func TestReason(t *testing.T) {

@@ -53,11 +53,10 @@ type Verifier interface {
 }
 
 // Slow is a Verifier that may wait for another system, such as an identity provider.
-// Requests that wait for it have workers of their own, so that others do not queue
-// behind them.
+// Requests that wait for it must not keep others from being decided.
 //
 // An implementation asserts that it is one, because a mistake in the method would make
-// it a fast verifier:
+// it a verifier that never waits:
 //
 //	var _ tokens.Slow = (*Verifier)(nil)
 type Slow interface {
@@ -68,16 +67,26 @@ type Slow interface {
 	Slow(c *Credential) bool
 }
 
+// Gate is told when a request waits for another system, so that the caller of a Chain
+// can give back what others need meanwhile.
+type Gate interface {
+	// Enter is called before a verifier that may wait. An error ends the chain.
+	Enter(verifier string) error
+	// Leave is called once the verifier has returned, also by a panic.
+	Leave(verifier string)
+}
+
 // Chain asks its verifiers in order. The first that returns anything but
 // ErrNotApplicable decides.
 type Chain []Verifier
 
 // Verify returns the identity and the name of the verifier that decided. It wraps an
 // error that is none of the three sentinels in ErrUnavailable, because a bug or
-// outage in usher must not cause a denial.
-func (ch Chain) Verify(ctx context.Context, c *Credential) (identity.Identity, string, error) {
+// outage in usher must not cause a denial. An error of the gate is returned as it is.
+// A nil gate lets every verifier wait.
+func (ch Chain) Verify(ctx context.Context, c *Credential, g Gate) (identity.Identity, string, error) {
 	for _, v := range ch {
-		id, err := verify(ctx, v, c)
+		id, err := verifyThrough(ctx, v, c, g)
 		if !errors.Is(err, ErrNotApplicable) {
 			return id, v.Name(), err
 		}
@@ -86,14 +95,15 @@ func (ch Chain) Verify(ctx context.Context, c *Credential) (identity.Identity, s
 	return identity.Identity{}, "", ErrNotApplicable
 }
 
-// Fast splits the chain before the first verifier that may be slow to verify c.
-func (ch Chain) Fast(c *Credential) (fast, rest Chain) {
-	for i, v := range ch {
-		if s, ok := v.(Slow); ok && s.Slow(c) {
-			return ch[:i], ch[i:]
+// verifyThrough asks one verifier, and passes the gate if it may wait.
+func verifyThrough(ctx context.Context, v Verifier, c *Credential, g Gate) (identity.Identity, error) {
+	if s, ok := v.(Slow); ok && g != nil && s.Slow(c) {
+		if err := g.Enter(v.Name()); err != nil {
+			return identity.Identity{}, err
 		}
+		defer g.Leave(v.Name())
 	}
-	return ch, nil
+	return verify(ctx, v, c)
 }
 
 // verify asks one verifier, and makes every error wrap one of the three sentinels.

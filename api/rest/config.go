@@ -11,6 +11,7 @@ import (
 	"usher/directory"
 	"usher/directory/snapshot"
 	"usher/internal/audit"
+	"usher/internal/tracing"
 	"usher/permissions"
 )
 
@@ -43,6 +44,7 @@ type Config struct {
 	Random io.Reader     // for keys and for ids of users and projects
 	NewID  func() string // returns the id of a request
 	Log    *slog.Logger
+	Tracer *tracing.Tracer // makes spans of requests; nil: none
 
 	// Policy computes the grants of users; nil: service roles have no account, and roles
 	// have no scope.

@@ -16,7 +16,7 @@ import (
 	"usher/internal/secret"
 )
 
-// finish writes the outcome of the request into audit and log. It also answers a request
+// finish writes the outcome of the request into audit, log and trace. It also answers a request
 // whose handler has panicked.
 func (r *Request) finish(panicked any, err error) {
 	if aborted(panicked) {
@@ -34,6 +34,7 @@ func (r *Request) finish(panicked any, err error) {
 	took := r.router.cfg.Now().Sub(r.arrived)
 	r.audit(err, took)
 	r.log(err, took)
+	r.trace(err, took)
 }
 
 func (r *Request) log(err error, took time.Duration) {

@@ -156,7 +156,6 @@ func New(cfg *config.Config, log *slog.Logger, on Observers) (*Parts, error) {
 		Chain:    chain,
 		Snapshot: func() *snapshot.Snapshot { return store.Snapshot() },
 		Policy:   p.Policy,
-		Now:      now,
 	}
 	p.Issuer = issuer.New(issuer.Config{
 		Policy:      p.Policy,
@@ -170,5 +169,5 @@ func New(cfg *config.Config, log *slog.Logger, on Observers) (*Parts, error) {
 
 // ExplanationInputs returns the inputs of package explanation.
 func (p *Parts) ExplanationInputs() explanation.Inputs {
-	return explanation.Inputs{Decider: p.Decider, Keyring: p.Keyring.Keyring, MaxLifetime: p.cfg.UserJWT.MaxLifetime}
+	return explanation.Inputs{Decider: p.Decider, Now: p.Now, Keyring: p.Keyring.Keyring, MaxLifetime: p.cfg.UserJWT.MaxLifetime}
 }

@@ -23,6 +23,7 @@ type StormConfig struct {
 
 // Storm is many clients that connect at once. Each retries until it is connected or until
 // nats.go gives up. The clients use the defaults of nats.go and RetryOnFailedConnect.
+// They stay connected until Close.
 type Storm struct {
 	cfg      StormConfig
 	clients  []client
@@ -73,7 +74,7 @@ func NewStorm(ctx context.Context, cfg StormConfig) (*Storm, error) {
 }
 
 // Run runs the storm. Call it once. It ends when every client is connected or closed for
-// good, after the configured duration, or when ctx ends. Then it closes all clients.
+// good, after the configured duration, or when ctx ends.
 func (s *Storm) Run(ctx context.Context) StormResult {
 	// Not a context with a deadline: a dial would time out at the deadline and be counted.
 	measure, end := context.WithCancel(ctx)
@@ -101,11 +102,15 @@ func (s *Storm) Run(ctx context.Context) StormResult {
 	begun.Wait()
 	r := s.result(elapsed)
 	r.Interrupted = interrupted
+	return r
+}
+
+// Close closes all clients, after Run.
+func (s *Storm) Close() {
 	for i := range s.clients {
 		c := &s.clients[i]
 		c.dialer.close(c.nc.Load())
 	}
-	return r
 }
 
 // due returns when client i starts, relative to the start of the run.

@@ -17,6 +17,7 @@ func storm(ctx context.Context, t *testing.T, target bench.Target, clients int, 
 	s, err := bench.NewStorm(ctx, bench.StormConfig{Target: target, Clients: clients, Duration: d, Now: time.Now})
 	callouttest.Must(t, err)
 	r := s.Run(ctx)
+	s.Close()
 	sum := int64(0)
 	for _, n := range r.Failures {
 		sum += n
@@ -32,6 +33,7 @@ func stormUntil(t *testing.T, target bench.Target, clients int, attempts int64) 
 	t.Helper()
 	s, err := bench.NewStorm(t.Context(), bench.StormConfig{Target: target, Clients: clients, Duration: time.Minute, Now: time.Now})
 	callouttest.Must(t, err)
+	defer s.Close()
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	done := make(chan bench.StormResult)
@@ -172,6 +174,7 @@ func TestStormSpread(t *testing.T) {
 	})
 	callouttest.Must(t, err)
 	r := s.Run(t.Context())
+	s.Close()
 	last, _ := r.ConnectedAt.At(1)
 	fastest, _ := r.ClientTook.At(0)
 	if r.Connected != 5 || last < spread*4/5 || fastest >= last {
@@ -187,6 +190,7 @@ func TestStormInterrupted(t *testing.T) {
 	defer interrupt()
 	s, err := bench.NewStorm(ctx, bench.StormConfig{Target: bench.Target{Servers: []string{url}}, Clients: 5, Duration: time.Hour, Now: time.Now})
 	callouttest.Must(t, err)
+	defer s.Close()
 	done := make(chan bench.StormResult)
 	go func() { done <- s.Run(ctx) }()
 	<-accepted

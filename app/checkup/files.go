@@ -40,6 +40,7 @@ func checkFiles(ctx context.Context, f *finding.List, path string, cfg *config.C
 	if _, err := natsconn.ServiceOptions(cfg); err != nil {
 		f.Failed("service user", fault.InConfig(err))
 	}
+	endpoint.CheckCollector(ctx, f, cfg, offline)
 	if cfg.Accounts.HealthCheck == "" {
 		f.Warn("health check", "", "set accounts.healthcheck and healthcheck.token_file", "none is configured")
 	}

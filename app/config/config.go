@@ -17,6 +17,7 @@ type Config struct {
 	HTTP        HTTP        `yaml:"http" doc:"Metrics and health endpoints over HTTP."`
 	Log         Log         `yaml:"log" doc:"usher's own log, written to standard error."`
 	Audit       Audit       `yaml:"audit" doc:"The audit log: one JSON line for each decision."`
+	Tracing     Tracing     `yaml:"tracing" doc:"Traces of requests, sent to an OpenTelemetry collector (docs/how-to/trace.md). A change of this section takes effect after a restart of usher."`
 }
 
 // The values of nats.mode.
@@ -155,4 +156,21 @@ type Log struct {
 type Audit struct {
 	To   string `yaml:"to" default:"stderr" rule:"one-of=stderr|file|off" doc:"Where usher writes audit events."`
 	File string `yaml:"file" rule:"path" doc:"File that usher appends audit events to if audit.to is file. usher creates it with mode 0600."`
+}
+
+// Tracing configures which requests are traced, and where the traces go.
+type Tracing struct {
+	Endpoint    string        `yaml:"endpoint" rule:"collector-url" doc:"URL of a collector that receives OTLP over HTTP, such as http://127.0.0.1:4318. usher appends /v1/traces. If empty, nothing is traced."`
+	Share       float64       `yaml:"share" default:"0.01" rule:"fraction" doc:"Fraction of the ordinary requests that are traced. Requests that usher does not grant, API requests that fail, and requests that take tracing.slow or longer are traced whatever this is, up to 100 a second."`
+	Slow        time.Duration `yaml:"slow" default:"250ms" rule:"positive" doc:"Duration from which a request is slow, and so is traced."`
+	HeadersFile string        `yaml:"headers_file" rule:"path" doc:"File with the headers that the collector asks for, such as authorization: Bearer TOKEN, one name: value per line. usher refuses a file that others can read, see keyring.allow_group_readable."`
+	TLS         TracingTLS    `yaml:"tls" doc:"TLS of an https endpoint. If the section is empty, usher verifies the collector's certificate with the root CAs of the system."`
+}
+
+// TracingTLS configures the CAs that usher trusts for the collector and its client
+// certificate.
+type TracingTLS struct {
+	CAFile   string `yaml:"ca_file" rule:"path" doc:"PEM file with the CA certificates to verify the collector's certificate with, instead of the root CAs of the system."`
+	CertFile string `yaml:"cert_file" rule:"path" doc:"PEM file with a client certificate for the collector."`
+	KeyFile  string `yaml:"key_file" rule:"path" doc:"PEM file with the private key of tracing.tls.cert_file. usher refuses a file that others can read, see keyring.allow_group_readable."`
 }

@@ -43,6 +43,7 @@ func TestDefaults(t *testing.T) {
 		HTTP:    config.HTTP{Listen: "127.0.0.1:9778"},
 		Log:     config.Log{Level: "info", Format: "text"},
 		Audit:   config.Audit{To: "stderr"},
+		Tracing: config.Tracing{Share: 0.01, Slow: 250 * time.Millisecond},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

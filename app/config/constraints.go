@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"net"
+	"net/url"
 	"strings"
 
 	"usher/internal/secret"
@@ -60,6 +62,10 @@ func constraints() []constraint {
 		createAccounts(),
 		templateLimits(),
 		operatorModeOnly("operator.system_creds_file"),
+		bothOrNeither("tracing.tls.cert_file", "tracing.tls.key_file"),
+		onlyOverHTTPS("tracing.tls.ca_file"),
+		onlyOverHTTPS("tracing.tls.cert_file"),
+		headersSafe(),
 	}
 }
 
@@ -220,4 +226,34 @@ func createAccounts() constraint {
 	}
 	text := fmt.Sprintf("With `%s`, set `%s`, and one of `%s` and `%s`.", key, strings.Join(needs, "`, `"), command, file)
 	return constraint{append([]string{key, file, command}, needs...), text, check}
+}
+
+// onlyOverHTTPS: key is set only if the collector has an https endpoint.
+func onlyOverHTTPS(key string) constraint {
+	const endpoint = "tracing.endpoint"
+	check := func(c *checker) []fault {
+		if !c.isSet(key) || strings.HasPrefix(c.stringValue(endpoint), "https:") {
+			return nil
+		}
+		return []fault{{key, "is set, but " + endpoint + " does not begin with https:", "change the endpoint, or leave " + key + " out"}}
+	}
+	return constraint{[]string{key, endpoint}, fmt.Sprintf("Set `%s` only if `%s` is an `https` URL.", key, endpoint), check}
+}
+
+// headersSafe: the headers for the collector, which are secrets, are not sent in cleartext.
+func headersSafe() constraint {
+	const key, endpoint = "tracing.headers_file", "tracing.endpoint"
+	check := func(c *checker) []fault {
+		u, err := url.Parse(c.stringValue(endpoint))
+		switch {
+		case !c.isSet(key):
+			return nil
+		case err != nil, u.Host == "":
+			return []fault{{key, "needs " + endpoint, "set it, or leave " + key + " out"}}
+		case u.Scheme != "https" && !isLoopback(net.JoinHostPort(u.Hostname(), "0")):
+			return []fault{{key, "would be sent in cleartext to another machine", "use an https URL for " + endpoint}}
+		}
+		return nil
+	}
+	return constraint{[]string{key, endpoint}, fmt.Sprintf("Set `%s` only if `%s` is an `https` URL, or has a loopback address.", key, endpoint), check}
 }

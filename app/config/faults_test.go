@@ -109,6 +109,16 @@ usher.yaml:3:80: accounts.healthcheck: is the same account as accounts.callout (
   hint: set both or neither`},
 		{"token without a health check", required + "healthcheck: {token_file: t}", `usher.yaml:4:27: healthcheck.token_file: needs accounts.healthcheck
   hint: set both or neither`},
+		{"password in the URL of the collector", required + "tracing: {endpoint: 'https://me:secret@a'}", `usher.yaml:4:21: tracing.endpoint: a URL must not contain a user name or password
+  hint: use tracing.headers_file, and replace the secret, since it stood in a file`},
+		{"collector with a path that usher appends", required + "tracing: {endpoint: 'http://a:4318/v1/traces'}", `usher.yaml:4:21: tracing.endpoint: ends in /v1/traces, which usher appends
+  hint: leave /v1/traces out`},
+		{"headers without a collector", required + "tracing: {headers_file: h}", `usher.yaml:4:25: tracing.headers_file: needs tracing.endpoint
+  hint: set it, or leave tracing.headers_file out`},
+		{"headers in cleartext", required + "tracing: {endpoint: 'http://a:4318', headers_file: h}", `usher.yaml:4:52: tracing.headers_file: would be sent in cleartext to another machine
+  hint: use an https URL for tracing.endpoint`},
+		{"TLS for a collector in cleartext", required + "tracing: {endpoint: 'http://a:4318', tls: {ca_file: c}}", `usher.yaml:4:53: tracing.tls.ca_file: is set, but tracing.endpoint does not begin with https:
+  hint: change the endpoint, or leave tracing.tls.ca_file out`},
 		{"audit to no file", required + "audit: {to: file}", `usher.yaml:4:13: audit.to: needs audit.file
   hint: set audit.file, or choose another value`},
 		{"audit file without audit to it", required + "audit: {file: a}", `usher.yaml:4:15: audit.file: is set, but audit.to is "stderr"
@@ -210,6 +220,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 		{"nats: {user: " + secrets["API key"] + ", password_file: p}", "usher.yaml:4:14: nats.user: looks like a secret, found where a name belongs"},
 		{"nats: {tls: {server_name: " + secrets["API key"] + "}}", "usher.yaml:4:27: nats.tls.server_name: looks like a secret, found where a host name belongs"},
 		{"nats: {urls: ['nats://" + secrets["API key"] + "']}", "usher.yaml:4:15: nats.urls[0]: looks like a secret, found where a URL belongs"},
+		{"tracing: {endpoint: 'http://" + secrets["API key"] + "'}", "usher.yaml:4:21: tracing.endpoint: looks like a secret, found where a URL belongs"},
 		{"http: {listen: '" + secrets["API key"] + ":80'}", "usher.yaml:4:16: http.listen: looks like a secret, found where an address belongs"},
 	} {
 		if got := faults(t, required+tt.text); got != tt.want+hint {

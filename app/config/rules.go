@@ -103,6 +103,7 @@ func rules() []rule {
 		{"path", fixed("a path; `~` is not expanded"), onString(checkPath)},
 		{"host", fixed("a host name or IP address"), onString(checkHost)},
 		{"listen", fixed("`host:port`; without a host, all addresses of the machine; port 0 picks a free port"), onString(checkListen)},
+		{"collector-url", fixed("a URL with scheme `http` or `https`; no user name, password or query in it; not ending in `/v1/traces`"), onString(checkCollectorURL)},
 		{"nats-urls", fixed("at least one URL of host and port with scheme `nats`, `tls`, `ws` or `wss`; " +
 			"no user name or password in it; `ws` and `wss` not together with `nats` and `tls`"), natsURLs},
 	}

@@ -159,6 +159,35 @@ func checkURL(text string) (message, hint string) {
 	return "", ""
 }
 
+// checkCollectorURL does not quote the URL, because it may contain a password.
+func checkCollectorURL(text string) (message, hint string) {
+	const example = "write it as http://127.0.0.1:4318"
+	if strings.Contains(text, "@") {
+		return "a URL must not contain a user name or password",
+			"use tracing.headers_file, and replace the secret, since it stood in a file"
+	}
+	if message, hint = refuseSecret(text, "a URL"); message != "" {
+		return message, hint
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return "is not a URL", example
+	}
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https":
+		return "expected scheme http or https", example
+	case !isHost(u.Hostname()):
+		return "expected a host name or IP address after the scheme", example
+	case strings.HasSuffix(u.Host, ":") || u.Port() != "" && !isPort(u.Port()):
+		return "expected a port from 1 to 65535", example
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return "expected nothing after the path", "use tracing.headers_file for a key"
+	case strings.HasSuffix(strings.TrimSuffix(u.Path, "/"), "/v1/traces"):
+		return "ends in /v1/traces, which usher appends", "leave /v1/traces out"
+	}
+	return "", ""
+}
+
 func isPort(text string) bool {
 	n, err := strconv.ParseUint(text, 10, 16)
 	return err == nil && n > 0

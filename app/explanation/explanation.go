@@ -25,7 +25,8 @@ type Inputs struct {
 	Decider     *callout.Decider
 	Keyring     func() *issuer.Keyring
 	MaxLifetime time.Duration // user_jwt.max_lifetime; zero: unlimited
-	MaxPayload  int           // of the servers, in bytes; zero: unknown, so the limit is permissions.MaxAnswer
+	Now         func() time.Time
+	MaxPayload  int // of the servers, in bytes; zero: unknown, so the limit is permissions.MaxAnswer
 }
 
 // limit returns the maximum size of an answer, in bytes.
@@ -110,7 +111,7 @@ func ForUser(in Inputs, user string, sel identity.Selection, questions ...Questi
 
 // noKey returns the reason why a user has no usable key, or an empty string.
 func (in *Inputs) noKey(s *snapshot.Snapshot, user string) string {
-	now := in.Decider.Now()
+	now := in.Now()
 	if s == nil {
 		return ""
 	}
@@ -155,7 +156,7 @@ func (in *Inputs) explain(d callout.Decision, questions []Question) *Explanation
 		Account: g.Account, Scope: g.Scope, InboxPrefix: g.InboxPrefix,
 		ConnectionTypes: g.ConnectionTypes, Tags: g.Tags, Rules: append([]permissions.Rule{}, g.Rules...),
 	}
-	x.Grant.Ends, x.Grant.EndsBecause = ends(g.NotAfter, in.MaxLifetime, in.Decider.Now())
+	x.Grant.Ends, x.Grant.EndsBecause = ends(g.NotAfter, in.MaxLifetime, in.Now())
 	for _, n := range d.Identity.Networks { // a grant with a scope has none
 		x.Grant.Networks = append(x.Grant.Networks, n.String())
 	}

@@ -38,10 +38,11 @@ func inputsOf(t *testing.T, current func() *snapshot.Snapshot) explanation.Input
 	return explanation.Inputs{
 		Decider: &callout.Decider{
 			Chain:    tokens.Chain{apikey.NewVerifier(current, clock)},
-			Snapshot: current, Policy: callouttest.Policy(), Now: clock,
+			Snapshot: current, Policy: callouttest.Policy(),
 		},
 		Keyring:     func() *issuer.Keyring { return keys },
 		MaxLifetime: time.Hour,
+		Now:         clock,
 	}
 }
 

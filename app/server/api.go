@@ -39,7 +39,7 @@ func (srv *Server) startAPI(ctx context.Context) error {
 	}
 	handler, err := api.New(api.Config{
 		Accounts: maker, AccountRequired: srv.cfg.NATS.Mode == config.ModeOperator,
-		Store: bucket, Audit: srv.audit.WriteChange, Now: srv.Parts.Now, Random: rand.Reader, NewID: assembly.NewRequestID, Log: srv.log,
+		Store: bucket, Audit: srv.audit.WriteChange, Now: srv.Parts.Now, Random: rand.Reader, NewID: assembly.NewRequestID, Log: srv.log, Tracer: srv.tracers.api,
 		Explain: srv.explainUser, Directory: srv.directoryView, Version: version.Semver(), DefaultAccount: srv.cfg.Accounts.ServiceAdmin,
 		Policy: srv.Parts.Policy, MaxPayload: bucket.Conn.MaxPayload, Reserved: []string{srv.cfg.Accounts.Callout, srv.cfg.Accounts.System},
 		KeyIn: rest.KeyIn(cfg.KeyIn), FailedKeys: float64(cfg.FailuresPerSecond), MaxBody: int64(cfg.MaxBody), Timeout: cfg.Timeout,

@@ -19,6 +19,7 @@ import (
 
 	"usher/api/listener"
 	"usher/app/assembly"
+	"usher/app/collector"
 	"usher/app/config"
 	"usher/app/natsconn"
 	"usher/callout"
@@ -40,8 +41,10 @@ type Server struct {
 	directoryReloads *reloads
 	keyringReloads   *reloads
 	service          *callout.Service
-	web              *listener.Server // nil: off
-	api              *listener.Server // nil: off
+	web              *listener.Server     // nil: off
+	api              *listener.Server     // nil: off
+	collector        *collector.Collector // nil: off
+	tracers          tracers
 	started          atomic.Bool
 
 	connections assembly.Connections // of web and api, at most
@@ -70,6 +73,9 @@ func New(cfg *config.Config, stderr io.Writer) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(fault.InConfig(err), srv.Parts.Store.Close())
 	}
+	if err := srv.openCollector(); err != nil {
+		return nil, errors.Join(fault.InConfig(err), srv.audit.Close(), srv.Parts.Store.Close())
+	}
 	srv.service, err = callout.New(callout.Config{
 		URLs: natsconn.URLs(cfg), Options: append(opts, natsconn.LogConnectErrors(cfg, log, srv.Parts.Now)), Account: assembly.ServerAccount(cfg, srv.Parts.Keyring.Keyring()),
 		Connections: cfg.NATS.Connections, Workers: assembly.Workers(cfg), Queue: cfg.Callout.Queue,
@@ -79,11 +85,11 @@ func New(cfg *config.Config, stderr io.Writer) (*Server, error) {
 		},
 		Budget: cfg.Callout.Budget, Leeway: cfg.Callout.ClockSkew, Version: version.Semver(),
 		Decider: srv.Parts.Decider, Issuer: srv.Parts.Issuer, Keyring: srv.Parts.Keyring.Keyring,
-		Log: log, Audit: srv.audit.Log, Metrics: metrics.New(srv.registry, callout.MetricCodes()),
+		Log: log, Audit: srv.audit.Log, Metrics: metrics.New(srv.registry, callout.MetricCodes()), Tracer: srv.tracers.callout,
 		Now: srv.Parts.Now, Random: rand.Reader, NewID: assembly.NewRequestID, Host: hostName(),
 	})
 	if err != nil {
-		return nil, errors.Join(err, srv.audit.Close(), srv.Parts.Store.Close())
+		return nil, errors.Join(err, srv.Close())
 	}
 	srv.registerState()
 	srv.logDirectoryProblems()
@@ -152,6 +158,7 @@ func (srv *Server) logDirectoryProblems() {
 // Close closes what New has opened. Call it for a Server that never runs; Run closes by
 // itself.
 func (srv *Server) Close() error {
+	srv.collector.Stop(context.Background())
 	return errors.Join(srv.Parts.Store.Close(), srv.audit.Close())
 }
 
@@ -221,6 +228,7 @@ func (srv *Server) Serve(ctx context.Context, started func()) (err error) {
 	case <-ended:
 	case <-drain.Done(): // a read of the directory can hang
 	}
+	srv.collector.Stop(drain)
 	return err
 }
 

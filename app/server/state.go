@@ -119,6 +119,16 @@ func (srv *Server) registerState() {
 			Name: "usher_audit_events_lost_total", Counter: true, Help: "Audit events that could not be kept since the start.",
 			Read: func() []metrics.Sample { return sample(float64(srv.audit.Lost())) },
 		},
+		metrics.State{
+			Name: "usher_traces_dropped_total", Counter: true, Labels: []string{"source"},
+			Help: "Requests that were chosen for a trace and left out, because no more than 100 a second are traced: authorization requests (callout), API requests (api).",
+			Read: srv.tracesDropped,
+		},
+		metrics.State{
+			Name: "usher_trace_spans_total", Counter: true, Labels: []string{"result"},
+			Help: "Spans that the collector has accepted (sent), and those that it has not, or that found no space in the queue (lost).",
+			Read: srv.traceSpans,
+		},
 	)
 }
 

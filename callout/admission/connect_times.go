@@ -3,6 +3,7 @@ package admission
 import (
 	"slices"
 	"sort"
+	"strings"
 	"sync"
 	"time"
 
@@ -40,7 +41,7 @@ func (c *ConnectTimes) Observe(server string, clientID uint64, at time.Time) {
 	s, ok := c.servers.Get(server)
 	if !ok {
 		s = &samples{}
-		if existing, found, _ := c.servers.PeekOrAdd(server, s); found {
+		if existing, found, _ := c.servers.PeekOrAdd(strings.Clone(server), s); found {
 			s = existing
 		}
 	}

@@ -19,18 +19,20 @@ type timing struct {
 // An answer waits for half of the longest delay on average. If all requests were shed
 // because of the delay, nothing would measure when it is over, so no more than half of
 // the patience counts.
-//
-// The limit is a tenth beyond the patience, because the two mistakes do not cost the
-// same: a client that is shed although it would have waited connects again, which
-// costs more than an answer that comes too late.
 func (q *Queue[T]) time() timing {
 	now := q.cfg.Now()
-	t := timing{now: now, done: now, limit: q.cfg.Patience + q.cfg.Patience/10, pressure: q.cfg.Patience / 40, lag: 2 * q.lag}
+	t := timing{now: now, done: now, limit: MaxAge(q.cfg.Patience), pressure: q.cfg.Patience / 40, lag: 2 * q.lag}
 	if q.cfg.Delay != nil {
 		t.done = now.Add(min(q.cfg.Delay()/2, q.cfg.Patience/2))
 	}
 	return t
 }
+
+// MaxAge returns the age at which an answer is too late for a client with this
+// patience. It is a tenth more, because the two mistakes do not cost the same: a
+// client that is shed although it would have waited connects again, which costs more
+// than an answer that comes too late.
+func MaxAge(patience time.Duration) time.Duration { return patience + patience/10 }
 
 // late reports whether a client that waits since then will have given up.
 func (t *timing) late(since time.Time) bool { return t.done.Sub(since) >= t.limit }

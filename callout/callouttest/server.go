@@ -162,6 +162,12 @@ func reloadServer(tb testing.TB, srv *server.Server, file string) {
 	Must(tb, err)
 	opts.NoLog, opts.NoSigs = true, true
 	devserver.SetFastShutdown(opts)
+	// A server keeps its resolver. It would compare it with the new one, whose goroutine
+	// takes a lock at the same time.
+	if r := srv.AccountResolver(); r != nil && opts.AccountResolver != nil {
+		opts.AccountResolver.Close()
+		opts.AccountResolver = r
+	}
 	Must(tb, srv.ReloadOptions(opts))
 }
 

@@ -26,6 +26,7 @@ import (
 	"usher/directory/snapshot"
 	"usher/internal/audit"
 	"usher/internal/metrics"
+	"usher/internal/tracing"
 	"usher/issuer"
 	"usher/issuer/keyring"
 	"usher/permissions"
@@ -55,6 +56,7 @@ type ServiceConfig struct {
 	Leeway                time.Duration     // default 5 s
 	MaxLifetime           time.Duration     // default none
 	Verifiers             []tokens.Verifier // asked before the built-in ones
+	Tracer                *tracing.Tracer   // default none
 	Now                   func() time.Time  // default time.Now
 	Options               []nats.Option     // replaces the service user
 }
@@ -113,7 +115,7 @@ func StartServiceNoWait(tb testing.TB, cfg ServiceConfig) *Service {
 	policy.Scoped, policy.AnyMQTTClientID = cfg.Scoped, cfg.AnyMQTT
 	chain := append(tokens.Chain{}, cfg.Verifiers...)
 	chain = append(chain, health.NewVerifier(s.Keyring, cfg.Now), apikey.NewVerifier(s.directory.Load, cfg.Now))
-	s.Decider = &callout.Decider{Chain: chain, Snapshot: s.directory.Load, Policy: policy, Now: cfg.Now}
+	s.Decider = &callout.Decider{Chain: chain, Snapshot: s.directory.Load, Policy: policy}
 	s.Service, err = callout.New(callout.Config{
 		URLs: cfg.URLs, Options: cfg.Options, Account: cfg.Account,
 		Connections: cfg.Connections, Workers: cfg.Workers, Queue: cfg.Queue,
@@ -128,6 +130,7 @@ func StartServiceNoWait(tb testing.TB, cfg ServiceConfig) *Service {
 		Log:     log,
 		Audit:   s.audit,
 		Metrics: metrics.New(s.Registry, callout.MetricCodes()),
+		Tracer:  cfg.Tracer,
 		Now:     cfg.Now, Random: rand.Reader, NewID: nuid.Next,
 	})
 	Must(tb, err)

@@ -142,7 +142,6 @@ func newTarget(tb testing.TB, c company) *target {
 		Chain:    tokens.Chain{apikey.NewVerifier(current, time.Now)},
 		Snapshot: current,
 		Policy:   &permissions.Policy{CalloutAccount: "AUTH", SystemAccount: "SYS"},
-		Now:      time.Now,
 	}
 	// In a row in memory, as what has just come in is in the caches.
 	var text strings.Builder

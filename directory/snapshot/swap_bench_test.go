@@ -3,6 +3,8 @@ package snapshot_test
 import (
 	"math/bits"
 	"runtime"
+	"runtime/metrics"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,58 +14,90 @@ import (
 	"usher/directory/snapshot"
 )
 
-// BenchmarkSwap measures the latency of lookups while a snapshot of 1,000,000 users is
-// built and replaces another one, whose memory is freed. Requests look users up one after
-// the other on all processors except one. An operation is four measurements of equal
-// length:
+// swapRounds is how often BenchmarkSwap measures each of its two loops.
+const swapRounds = 5
+
+// BenchmarkSwap measures the longest lookup while a snapshot of 1,000,000 users is built
+// and replaces another one, whose memory is freed. Requests look users up one after the
+// other on all processors except one. In each round there are two measurements, one after
+// the other and equally long:
 //
-//   - alone: only lookups;
-//   - busy: another goroutine computes without allocating;
-//   - collect: another goroutine collects garbage without allocating;
-//   - swap: another goroutine builds, swaps and collects garbage.
+//   - swap: another goroutine builds, swaps and collects garbage;
+//   - collect: garbage is collected as often as in that time, with as much memory in use,
+//     but nothing is built and nothing swapped.
 //
-// ns-p9999 is the 99.99th percentile, ms-longest the maximum, and over-5ms the number of
-// lookups above 5 ms. Latency that the other measurements show too is due to the operating
-// system, the scheduler and the runtime.
+// The longest of a round is a matter of chance, because the operating system, the scheduler
+// and the collector all interrupt lookups. So ms-longest is the median over the rounds, and
+// x-collect is that of swap divided by that of collect. ns-p9999 is the 99.99th percentile
+// of all rounds.
 func BenchmarkSwap(b *testing.B) {
 	c := company{1_000_000, 1_000}
 	t := newTarget(b, c)
 	var current atomic.Pointer[snapshot.Snapshot]
 	current.Store(t.snapshot)
 	t.snapshot = nil
-	var alone, busy, collect, swap latencies
+	var swap, collect rounds
 	for b.Loop() {
-		b.StopTimer()
 		records := c.records(b)
-		runtime.GC()
-		b.StartTimer()
-		took := t.during(b, &current, &swap, func() {
-			current.Store(newSnapshot(b, records))
-			records = directory.Records{}
+		for range swapRounds {
 			runtime.GC()
-		})
-		t.during(b, &current, &alone, func() { <-time.After(took) })
-		t.during(b, &current, &busy, repeat(took, func() { directory.DigestOf("busy") }))
-		t.during(b, &current, &collect, repeat(took, runtime.GC))
-	}
-	for name, l := range map[string]*latencies{"alone": &alone, "busy": &busy, "collect": &collect, "swap": &swap} {
-		b.ReportMetric(l.quantile(0.9999), "ns-p9999-"+name)
-		b.ReportMetric(float64(l.longest.Nanoseconds())/1e6, "ms-longest-"+name)
-		b.ReportMetric(float64(l.over), "over-5ms-"+name)
-	}
-}
-
-// repeat returns a function that does one thing again and again.
-func repeat(during time.Duration, one func()) func() {
-	return func() {
-		for start := time.Now(); time.Since(start) < during; {
-			one()
+			before := collections()
+			took := swap.add(t.during(b, &current, func() {
+				current.Store(newSnapshot(b, records))
+				records = directory.Records{}
+				runtime.GC()
+			}))
+			times := collections() - before
+			records = c.records(b) // for the next round, and so that memory is used as before the swap
+			runtime.GC()
+			collect.add(t.during(b, &current, func() { collectEvenly(took, times) }))
 		}
+		runtime.KeepAlive(records)
 	}
+	for name, r := range map[string]*rounds{"swap": &swap, "collect": &collect} {
+		b.ReportMetric(r.all.quantile(0.9999), "ns-p9999-"+name)
+		b.ReportMetric(r.longest()/1e6, "ms-longest-"+name)
+	}
+	b.ReportMetric(swap.longest()/collect.longest(), "x-collect")
 }
 
-// during looks up users until what has returned, and returns the latencies.
-func (t *target) during(b *testing.B, current *atomic.Pointer[snapshot.Snapshot], l *latencies, what func()) time.Duration {
+// collections returns how often garbage was collected so far.
+func collections() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/cycles/total:gc-cycles"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
+
+// collectEvenly collects garbage at even intervals.
+func collectEvenly(during time.Duration, times uint64) {
+	start := time.Now()
+	for i := range times {
+		time.Sleep(time.Until(start.Add(during * time.Duration(i) / time.Duration(times))))
+		runtime.GC()
+	}
+	time.Sleep(time.Until(start.Add(during)))
+}
+
+// rounds are the latencies of one loop.
+type rounds struct {
+	all  latencies
+	each []time.Duration // the longest of each round
+}
+
+func (r *rounds) add(l *latencies, took time.Duration) time.Duration {
+	r.all.merge(l)
+	r.each = append(r.each, l.longest)
+	return took
+}
+
+// longest returns the median of the longest latencies, in nanoseconds.
+func (r *rounds) longest() float64 {
+	return float64(slices.Sorted(slices.Values(r.each))[len(r.each)/2])
+}
+
+// during looks up users until what has returned. It returns the latencies, and how long
+// that took.
+func (t *target) during(b *testing.B, current *atomic.Pointer[snapshot.Snapshot], what func()) (*latencies, time.Duration) {
 	b.Helper()
 	var done atomic.Bool
 	var readers sync.WaitGroup
@@ -88,17 +122,17 @@ func (t *target) during(b *testing.B, current *atomic.Pointer[snapshot.Snapshot]
 	took := time.Since(start)
 	done.Store(true)
 	readers.Wait()
+	var l latencies
 	for i := range all {
 		l.merge(&all[i])
 	}
-	return took
+	return &l, took
 }
 
 // latencies is a histogram of durations with a precision of 1/16.
 type latencies struct {
 	counts  [64 << 4]int
 	total   int
-	over    int
 	longest time.Duration
 }
 
@@ -108,9 +142,6 @@ func (l *latencies) add(d time.Duration) {
 	l.counts[exponent<<4|int(n>>exponent&15)]++
 	l.total++
 	l.longest = max(l.longest, d)
-	if d > 5*time.Millisecond {
-		l.over++
-	}
 }
 
 func (l *latencies) merge(m *latencies) {
@@ -118,7 +149,6 @@ func (l *latencies) merge(m *latencies) {
 		l.counts[i] += n
 	}
 	l.total += m.total
-	l.over += m.over
 	l.longest = max(l.longest, m.longest)
 }
 

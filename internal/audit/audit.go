@@ -188,38 +188,52 @@ func (l *Log) reportError(err error) {
 }
 
 func (e *Event) record() slog.Record {
-	r := slog.NewRecord(e.Time, slog.LevelInfo, "decision", 0)
-	text := func(key, value string) {
-		if value != "" {
-			r.AddAttrs(slog.String(key, secret.RedactDetected(value)))
-		}
-	}
-	text("request_id", e.RequestID)
-	text("outcome", e.Outcome)
-	text("code", e.Code)
-	text("cause", e.Cause)
-	text("user", e.User)
-	text("method", e.Method)
-	text("verifier", e.Verifier)
-	text("key_id", e.KeyID)
-	text("account", e.Account)
+	line := make(attrs, 0, maxAttrs)
+	line.text("request_id", e.RequestID)
+	line.text("outcome", e.Outcome)
+	line.text("code", e.Code)
+	line.text("cause", e.Cause)
+	line.text("user", e.User)
+	line.text("method", e.Method)
+	line.text("verifier", e.Verifier)
+	line.text("key_id", e.KeyID)
+	line.text("account", e.Account)
 	if !e.Expires.IsZero() {
-		r.AddAttrs(slog.Time("expires", e.Expires))
+		line = append(line, slog.Time("expires", e.Expires))
 	}
-	text("client_host", e.ClientHost)
+	line.text("client_host", e.ClientHost)
 	if e.ClientID != 0 {
-		r.AddAttrs(slog.Uint64("client_id", e.ClientID))
+		line = append(line, slog.Uint64("client_id", e.ClientID))
 	}
-	text("client_kind", e.ClientKind)
-	text("client_type", e.ClientType)
-	text("client_name", e.ClientName)
-	text("mqtt_client_id", e.MQTTClientID)
-	text("server_id", e.ServerID)
-	text("server_name", e.ServerName)
-	text("issuer", e.Issuer)
-	r.AddAttrs(slog.Group("duration_us", micros("queue", e.Queue), micros("open", e.Open),
+	line.text("client_kind", e.ClientKind)
+	line.text("client_type", e.ClientType)
+	line.text("client_name", e.ClientName)
+	line.text("mqtt_client_id", e.MQTTClientID)
+	line.text("server_id", e.ServerID)
+	line.text("server_name", e.ServerName)
+	line.text("issuer", e.Issuer)
+	line = append(line, durations(micros("queue", e.Queue), micros("open", e.Open),
 		micros("verify", e.Verify), micros("derive", e.Derive), micros("issue", e.Issue), micros("total", e.Total)))
+	r := slog.NewRecord(e.Time, slog.LevelInfo, "decision", 0)
+	r.AddAttrs(line...)
 	return r
+}
+
+// maxAttrs is the number of attributes of the longest line.
+const maxAttrs = 20
+
+// attrs are the attributes of one line.
+type attrs []slog.Attr
+
+// text adds a text that is not empty.
+func (a *attrs) text(key, value string) {
+	if value != "" {
+		*a = append(*a, slog.String(key, secret.RedactDetected(value)))
+	}
+}
+
+func durations(each ...slog.Attr) slog.Attr {
+	return slog.Attr{Key: "duration_us", Value: slog.GroupValue(each...)}
 }
 
 func micros(key string, d time.Duration) slog.Attr { return slog.Int64(key, d.Microseconds()) }

@@ -46,33 +46,29 @@ const (
 // record adds the time as an attribute, because a slog handler would write the time of
 // the record before the kind, which comes first.
 func (c *Change) record() slog.Record {
-	r := slog.NewRecord(time.Time{}, slog.LevelInfo, "change", 0)
-	r.AddAttrs(slog.String("kind", "change"), slog.Time("time", c.Time))
-	text := func(key, value string) {
-		if value != "" {
-			r.AddAttrs(slog.String(key, secret.RedactDetected(value)))
-		}
-	}
+	line := attrs{slog.String("kind", "change"), slog.Time("time", c.Time)}
 	value := func(key string, v json.RawMessage) {
 		if len(v) > 0 {
 			// Redacting leaves the JSON valid: no secret contains a quote.
-			r.AddAttrs(slog.Any(key, json.RawMessage(secret.RedactDetected(string(v)))))
+			line = append(line, slog.Any(key, json.RawMessage(secret.RedactDetected(string(v)))))
 		}
 	}
-	text("request_id", c.RequestID)
-	text("outcome", string(c.Outcome))
-	text("code", c.Code)
-	text("cause", c.Cause)
-	text("actor", c.Actor)
-	text("actor_key_id", c.ActorKeyID)
-	text("client_host", c.ClientHost)
-	text("action", c.Action)
-	text("resource", c.Resource)
+	line.text("request_id", c.RequestID)
+	line.text("outcome", string(c.Outcome))
+	line.text("code", c.Code)
+	line.text("cause", c.Cause)
+	line.text("actor", c.Actor)
+	line.text("actor_key_id", c.ActorKeyID)
+	line.text("client_host", c.ClientHost)
+	line.text("action", c.Action)
+	line.text("resource", c.Resource)
 	value("before", c.Before)
 	value("after", c.After)
 	if c.Revision != 0 {
-		r.AddAttrs(slog.Uint64("revision", c.Revision))
+		line = append(line, slog.Uint64("revision", c.Revision))
 	}
-	r.AddAttrs(slog.Group("duration_us", micros("total", c.Total)))
+	line = append(line, durations(micros("total", c.Total)))
+	r := slog.NewRecord(time.Time{}, slog.LevelInfo, "change", 0)
+	r.AddAttrs(line...)
 	return r
 }

@@ -72,13 +72,16 @@ func Detect(text string) bool {
 // in a run. A seed must not begin in the middle of base32, because a public key may
 // contain the beginning of one by chance.
 func isCertain(run string) bool {
+	if len(run) < minCertain { // the quick answer for most texts
+		return false
+	}
 	for _, prefix := range []string{prefixKey, prefixHealth} {
 		if at := strings.Index(run, prefix); at >= 0 && len(run)-at >= minCertain {
 			return true
 		}
 	}
 	for i := range len(run) {
-		if (i == 0 || !strings.ContainsRune(base32, rune(run[i-1]))) && isSeed(run[i:]) {
+		if isSeed(run[i:]) && (i == 0 || !strings.ContainsRune(base32, rune(run[i-1]))) {
 			return true
 		}
 	}

@@ -20,7 +20,7 @@ import (
 
 // backend is what authorizes connections.
 type backend struct {
-	program     program // natsServer: a static token, no auth callout
+	program     program // natsServer: a static token, no auth callout; nobody: an auth callout without a service
 	sealed      bool    // requests and answers
 	connections int     // of the reference
 }
@@ -38,11 +38,19 @@ type deployment struct {
 	httpAddr  string // address of usher's metrics and probes
 	key       string // API key that clients present
 	tokenFile string
-	processes []*process
+	processes []*process // the server, then the service
 }
 
-// cpu returns the CPU time of the service, once it has stopped.
-func (d *deployment) cpu() time.Duration { return d.processes[len(d.processes)-1].cpu() }
+// kill kills the server and the service, and returns their CPU times until then.
+func (d *deployment) kill() (server, service time.Duration) {
+	for _, p := range d.processes {
+		p.kill()
+	}
+	if len(d.processes) > 1 {
+		service = d.processes[1].cpu()
+	}
+	return d.processes[0].cpu(), service
+}
 
 // stop stops the service, then the server.
 func (d *deployment) stop() {
@@ -96,9 +104,9 @@ func (r *runner) setUp(ctx context.Context, d *deployment, b backend) error {
 		return r.startUsher(ctx, d)
 	case reference:
 		return r.startReference(ctx, d, b)
-	default:
-		return nil
+	case nobody, natsServer, calloutTest, directoryTest, kvTest:
 	}
+	return nil
 }
 
 // directoryText has one user, whose grant has 10 subjects: 9 topics and the inbox.

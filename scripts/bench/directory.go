@@ -29,10 +29,9 @@ func directoryTable() []benchRow {
 		{row{"answer", "whole answer with its signatures among 1,000,000 users, to 1,000", atMost(1.2), "×"}, metric{benchAnswer, "x-small", 1}},
 		{row{"build-time", "snapshot of 1,000,000 users, built in", atMost(5), "s"}, metric{benchSnapshot, "ns/op", 1e9}},
 		{row{"build-memory", "snapshot of 1,000,000 users, memory at most", atMost(1.2), "GiB"}, metric{benchSnapshot, "MiB-peak", 1024}},
-		{row{"swap", "longest stall of a look-up while it is swapped in", atMost(5), "ms"}, metric{benchSwap, "ms-longest-swap", 1}},
-		{row{"swap-collect", "the same while garbage is collected alone", information(), "ms"}, metric{benchSwap, "ms-longest-collect", 1}},
-		{row{"swap-busy", "the same while something else computes", information(), "ms"}, metric{benchSwap, "ms-longest-busy", 1}},
-		{row{"swap-alone", "the same while nothing else happens", information(), "ms"}, metric{benchSwap, "ms-longest-alone", 1}},
+		{row{"swap", "longest stall of a look-up while a snapshot is swapped, to that of garbage collection alone, medians", atMost(1.2), "×"}, metric{benchSwap, "x-collect", 1}},
+		{row{"swap-longest", "longest stall of a look-up while a snapshot is built and swapped, median", information(), "ms"}, metric{benchSwap, "ms-longest-swap", 1}},
+		{row{"swap-collect", "the same while garbage is collected and nothing is swapped", information(), "ms"}, metric{benchSwap, "ms-longest-collect", 1}},
 	}
 }
 

@@ -53,9 +53,10 @@ func output(ctx context.Context, dir, program string, args ...string) ([]byte, e
 // process is a program that runs until it is stopped.
 type process struct {
 	name string
-	log  string // file
-	stop func() // stops it and waits
-	cpu  func() time.Duration // user and system time, once it has stopped
+	log  string               // file
+	stop func()               // stops it and waits
+	kill func()               // at once, without waiting
+	cpu  func() time.Duration // waits until it has ended; user and system time
 	done chan struct{}
 }
 
@@ -78,15 +79,21 @@ func start(ctx context.Context, log, program string, args ...string) (*process, 
 		_ = cmd.Wait() // the exit code after SIGTERM does not matter
 		close(p.done)
 	}()
+	p.kill = func() { _ = cmd.Process.Kill() } // it may have ended already
 	p.cpu = func() time.Duration {
 		<-p.done
-		return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+		return cpuTime(cmd)
 	}
 	p.stop = func() {
 		cancel()
 		<-p.done
 	}
 	return p, nil
+}
+
+// cpuTime returns the CPU time of a program that has ended.
+func cpuTime(cmd *exec.Cmd) time.Duration {
+	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 }
 
 // ready waits until the probe succeeds.

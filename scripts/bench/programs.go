@@ -13,6 +13,7 @@ import (
 type program string
 
 const (
+	nobody        program = ""
 	usher         program = "usher"
 	natsServer    program = "nats-server"
 	reference     program = "reference"
@@ -36,7 +37,7 @@ func (p program) recipe() (command []string, pkg string) {
 		return []string{"test", "-c"}, "usher/directory/snapshot"
 	case kvTest:
 		return []string{"test", "-c"}, "usher/directory/kv"
-	case usher:
+	case usher, nobody:
 	}
 	return []string{"build"}, "usher/cmd/usher"
 }
@@ -51,7 +52,8 @@ type runner struct {
 	progress    io.Writer
 	built       map[program]error // by program: nil, or why the build failed
 	deployments int               // number of deployments so far
-	cpu         string            // CPU model as the benchmarks print it
+	idle        map[backend]cpuTimes
+	cpu         string // CPU model as the benchmarks print it
 }
 
 // logf prints progress.

@@ -18,8 +18,9 @@ type row struct {
 
 // target is the condition on a figure.
 type target struct {
-	rule   rule
-	figure float64
+	rule     rule
+	figure   float64
+	relative bool // figure is a multiple of the reference's
 }
 
 type rule int
@@ -32,9 +33,22 @@ const (
 )
 
 func information() target           { return target{} }
-func atMost(figure float64) target  { return target{most, figure} }
-func atLeast(figure float64) target { return target{least, figure} }
-func exactly(figure float64) target { return target{exact, figure} }
+func atMost(figure float64) target  { return target{rule: most, figure: figure} }
+func atLeast(figure float64) target { return target{rule: least, figure: figure} }
+func exactly(figure float64) target { return target{rule: exact, figure: figure} }
+
+// atMostReference is met by at most the given multiple of the reference's median.
+func atMostReference(multiple float64) target {
+	return target{rule: most, figure: multiple, relative: true}
+}
+
+// of returns the absolute target that a figure is compared with.
+func (t target) of(f figure) target {
+	if t.relative && len(f.reference) > 0 {
+		return target{rule: t.rule, figure: t.figure * median(f.reference)}
+	}
+	return t
+}
 
 // verdict compares a figure with its target.
 type verdict string
@@ -77,10 +91,29 @@ func grade(ok, within bool) verdict {
 
 func (t target) text(unit string) string {
 	sign := map[rule]string{most: "≤ ", least: "≥ "}[t.rule]
-	if t.rule == noTarget {
+	figure := strconv.FormatFloat(t.figure, 'f', -1, 64)
+	switch {
+	case t.rule == noTarget:
 		return "–"
+	case t.relative && t.figure == 1:
+		return sign + "the reference's"
+	case t.relative:
+		return sign + figure + " × the reference's"
 	}
-	return sign + withUnit(strconv.FormatFloat(t.figure, 'f', -1, 64), unit)
+	return sign + withUnit(figure, unit)
+}
+
+// textFor returns the text of the target beside a figure. It shows what was measured with
+// the reference.
+func (t target) textFor(f figure, unit string) string {
+	if !t.relative || len(f.reference) == 0 {
+		return t.text(unit)
+	}
+	m := median(f.reference)
+	if math.IsInf(m, 1) {
+		return "the reference did not recover"
+	}
+	return strings.TrimSuffix(t.text(unit), "the reference's") + number(m, unit)
 }
 
 // number formats a figure with its significant digits.
@@ -106,21 +139,15 @@ type figures map[string]figure
 type figure struct {
 	value float64
 	each  []float64 // the measurements that value was made of, in order
+
+	reference []float64 // the same of the reference, in order; +Inf: it did not recover
 }
 
 // set aggregates measurements into one figure. Without measurements it sets nothing.
 func (f figures) set(id string, aggregate func([]float64) float64, each []float64) {
 	if len(each) > 0 {
-		f[id] = figure{aggregate(each), each}
+		f[id] = figure{value: aggregate(each), each: each}
 	}
-}
-
-func (f figures) prefixed(prefix string) figures {
-	renamed := make(figures, len(f))
-	for id, v := range f {
-		renamed[prefix+id] = v
-	}
-	return renamed
 }
 
 func median(values []float64) float64 {

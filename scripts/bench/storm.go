@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,121 +10,124 @@ import (
 	"time"
 )
 
-// stormDuration is the maximum duration of a storm, stormTimeout that of its process.
+// How long a storm may take until it counts as not recovered.
 const (
-	stormDuration = time.Minute
-	stormTimeout  = stormDuration + 30*time.Second
+	usherLimit     = 30 * time.Second
+	referenceLimit = 20 * time.Second
+	// How much longer its process may take.
+	stormGrace = 20 * time.Second
 )
 
 // storm has the fields of "usher bench storm --json" that the bench uses.
 type storm struct {
-	Clients                 int     `json:"clients"`
-	Connected               int     `json:"connected"`
-	ElapsedMS               float64 `json:"elapsed_ms"`
-	FailedAttempts          float64 `json:"failed_attempts"`
-	FailedAttemptsPerClient float64 `json:"failed_attempts_per_client"`
+	Clients        int     `json:"clients"`
+	Connected      int     `json:"connected"`
+	ElapsedMS      float64 `json:"elapsed_ms"`
+	BeginLagMS     float64 `json:"begin_lag_ms"`
+	FailedAttempts float64 `json:"failed_attempts"`
 
-	cpu time.Duration // of the service, with its start
+	cpu cpuTimes
+}
+
+// cpuTimes are the CPU times of a storm's processes, without those of their start and of
+// their end.
+type cpuTimes struct{ server, service, clients time.Duration }
+
+func (c cpuTimes) sum() time.Duration { return c.server + c.service + c.clients }
+
+func (c cpuTimes) minus(d cpuTimes) cpuTimes {
+	return cpuTimes{max(0, c.server-d.server), max(0, c.service-d.service), max(0, c.clients-d.clients)}
 }
 
 func (s *storm) recovered() bool { return s.Clients > 0 && s.Connected == s.Clients }
 
 func (s *storm) seconds() float64 { return s.ElapsedMS / 1000 }
 
+func (s *storm) failedPerClient() float64 { return s.FailedAttempts / float64(s.Clients) }
+
 func (s *storm) String() string {
+	text := ""
 	if !s.recovered() {
-		return fmt.Sprintf("not recovered, %d of %d connected after %.1f s", s.Connected, s.Clients, s.seconds())
+		text = fmt.Sprintf("not recovered, %d of %d connected in ", s.Connected, s.Clients)
 	}
-	return fmt.Sprintf("%.1f s, %.2f failed attempts per client", s.seconds(), s.FailedAttemptsPerClient)
+	return text + fmt.Sprintf("%.2f s, %.0f failed attempts, last began after %.2f s, CPU %.2f s server, %.2f s service, %.2f s clients",
+		s.seconds(), s.FailedAttempts, s.BeginLagMS/1000, s.cpu.server.Seconds(), s.cpu.service.Seconds(), s.cpu.clients.Seconds())
 }
 
-// storm runs a storm against a new deployment. If the storm does not recover, storm
-// returns its figures and an error.
-func (r *runner) storm(ctx context.Context, b backend, clients int) (*storm, error) {
+// storm runs a storm against a new deployment. It ends when all clients are connected, or
+// after the limit.
+func (r *runner) storm(ctx context.Context, b backend, clients int, limit time.Duration) (*storm, error) {
+	idle, err := r.idleCPU(ctx, b)
+	if err != nil {
+		return nil, err
+	}
 	d, err := r.deploy(ctx, b)
 	if err != nil {
 		return nil, err
 	}
 	defer d.stop()
-	bounded, cancel := context.WithTimeout(ctx, stormTimeout)
+	found, err := r.stormOn(ctx, d, clients, limit)
+	if err != nil {
+		return nil, err
+	}
+	found.cpu = found.cpu.minus(idle)
+	return found, nil
+}
+
+// stormOn runs a storm. When its figures are known it kills all processes at once, before
+// the clients disconnect: that is not part of a storm, and costs about a tenth of it.
+func (r *runner) stormOn(ctx context.Context, d *deployment, clients int, limit time.Duration) (*storm, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit+stormGrace)
 	defer cancel()
-	out, err := output(bounded, "", r.path(usher), "bench", "storm", "-s", "nats://"+d.listen, "--token-file", d.tokenFile,
-		"--clients", strconv.Itoa(clients), "--duration", stormDuration.String(), "--json")
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
+	cmd := command(ctx, r.path(usher), "bench", "storm", "-s", "nats://"+d.listen, "--token-file", d.tokenFile,
+		"--clients", strconv.Itoa(clients), "--duration", limit.String(), "--json")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
 	}
 	var found storm
-	if jerr := json.Unmarshal(out, &found); jerr != nil {
-		return nil, errors.Join(err, fmt.Errorf("usher bench storm: %w", jerr))
+	err = json.NewDecoder(stdout).Decode(&found)
+	_ = cmd.Process.Kill() // it may have ended already
+	found.cpu.server, found.cpu.service = d.kill()
+	_ = cmd.Wait() // killed
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		return nil, fmt.Errorf("usher bench storm: %w%s", err, excerpt(stderr.String()))
+	case found.Clients != clients:
+		return nil, errors.New("usher bench storm: no result")
 	}
-	d.stop()
-	found.cpu = d.cpu()
-	if !found.recovered() {
-		return &found, errors.New(found.String())
-	}
-	return &found, err
+	found.cpu.clients = cpuTime(cmd)
+	return &found, nil
 }
 
-// measureStorm measures storms with usher, each relative to a storm with a static token
-// right before it.
-func measureStorm(ctx context.Context, r *runner, b backend, clients, rounds int) (figures, error) {
-	var ratios, statics, elapsed, attempts []float64
-	var errs []error
-	recovered := 0
-	for i := range rounds {
-		static, staticErr := r.storm(ctx, staticToken, clients)
-		if staticErr != nil {
-			errs = append(errs, fmt.Errorf("round %d, static token: %w", i+1, staticErr))
-		} else {
-			r.logf("  round %d of %d, static token: %s", i+1, rounds, static)
-			statics = append(statics, static.seconds())
-		}
-		found, err := r.storm(ctx, b, clients)
-		if found != nil {
-			r.logf("  round %d of %d, usher: %s", i+1, rounds, found)
-			attempts = append(attempts, found.FailedAttemptsPerClient)
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("round %d, usher: %w", i+1, err))
-			continue
-		}
-		recovered++
-		elapsed = append(elapsed, found.seconds())
-		if staticErr == nil {
-			x, err := ratio(found.ElapsedMS, static.ElapsedMS)
-			ratios, errs = append(ratios, x), append(errs, err)
-		}
+// idleCPU returns the CPU times of processes that only start, measured once for each
+// backend.
+func (r *runner) idleCPU(ctx context.Context, b backend) (cpuTimes, error) {
+	if idle, ok := r.idle[b]; ok {
+		return idle, nil
 	}
-	all := figures{"recovered": {value: float64(recovered)}}
-	if len(ratios) == rounds { // otherwise the worst ratio is unknown
-		all.set("ratio", worst, ratios)
+	d, err := r.deploy(ctx, b)
+	if err != nil {
+		return cpuTimes{}, err
 	}
-	all.set("static", median, statics)
-	all.set("elapsed", median, elapsed)
-	all.set("attempts", worst, attempts)
-	return all, errors.Join(errs...)
-}
-
-// measureRecovery measures whether usher recovers from storms, however long it takes.
-func measureRecovery(ctx context.Context, r *runner, clients int) (figures, error) {
-	var elapsed, attempts []float64
-	var errs []error
-	recovered := 0
-	for i := range r.rounds {
-		found, err := r.storm(ctx, usherPlain, clients)
-		if found != nil {
-			r.logf("  round %d of %d: %s", i+1, r.rounds, found)
-			attempts = append(attempts, found.FailedAttemptsPerClient)
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("round %d: %w", i+1, err))
-			continue
-		}
-		recovered++
-		elapsed = append(elapsed, found.seconds())
+	defer d.stop()
+	var idle cpuTimes
+	idle.server, idle.service = d.kill()
+	cmd := command(ctx, r.path(usher), "version")
+	if err := cmd.Run(); err != nil {
+		return cpuTimes{}, fmt.Errorf("usher version: %w", err)
 	}
-	all := figures{"large-recovered": {value: float64(recovered)}}
-	all.set("large-attempts", worst, attempts)
-	all.set("large-elapsed", median, elapsed)
-	return all, errors.Join(errs...)
+	idle.clients = cpuTime(cmd)
+	if r.idle == nil {
+		r.idle = map[backend]cpuTimes{}
+	}
+	r.idle[b] = idle
+	return idle, nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -27,14 +29,16 @@ type result struct {
 	ID       string    `json:"id"`
 	What     string    `json:"what"`
 	Rule     string    `json:"rule,omitempty"` // "≤", "≥" or "="
-	Target   *float64  `json:"target"`         // null: no target
+	Target   *float64  `json:"target"`         // null: no target, or one that everything meets
 	Measured *float64  `json:"measured"`       // null: not measured
 	Unit     string    `json:"unit,omitempty"`
 	Each     []float64 `json:"each,omitempty"` // the measurements that Measured was made of
 	Verdict  verdict   `json:"verdict"`
 	Error    string    `json:"error,omitempty"`
 
-	target target
+	Reference []float64 `json:"reference,omitempty"` // the same of the reference, where it recovered
+
+	target string // as text
 }
 
 // add adds the results of a step.
@@ -43,16 +47,21 @@ func (r *report) add(s step, found figures, err error) {
 		r.problems = append(r.problems, s.name+": "+strings.ReplaceAll(err.Error(), "\n", "\n    "))
 	}
 	for _, row := range s.rows {
-		out := result{Part: s.part, ID: row.id, What: row.what, Unit: row.unit, target: row.target}
-		if row.target.rule != noTarget {
-			out.Rule = map[rule]string{most: "≤", least: "≥", exact: "="}[row.target.rule]
-			out.Target = &row.target.figure
+		f, ok := found[row.id]
+		target := row.target.of(f)
+		out := result{Part: s.part, ID: row.id, What: row.what, Unit: row.unit, target: row.target.textFor(f, row.unit)}
+		if target.rule != noTarget {
+			out.Rule = map[rule]string{most: "≤", least: "≥", exact: "="}[target.rule]
+			if !target.relative && !math.IsInf(target.figure, 0) {
+				out.Target = &target.figure
+			}
 		}
-		if f, ok := found[row.id]; ok {
-			out.Measured, out.Verdict = &f.value, row.target.verdict(f.value)
+		if ok {
+			out.Measured, out.Verdict = &f.value, target.verdict(f.value)
 			if len(f.each) > 1 {
 				out.Each = f.each
 			}
+			out.Reference = slices.DeleteFunc(slices.Clone(f.reference), func(v float64) bool { return math.IsInf(v, 0) })
 		} else {
 			if err == nil {
 				err = errNotMeasured
@@ -80,7 +89,7 @@ func (r *report) printText(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	fmt.Fprint(t, "what\ttarget\tmeasured\tverdict\n")
 	for _, row := range r.Rows {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", row.What, row.target.text(row.Unit), row.measured(), row.verdict())
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", row.What, row.target, row.measured(), row.verdict())
 	}
 	fmt.Fprintln(t)
 	for _, line := range r.Machine.lines() {

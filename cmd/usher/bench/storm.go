@@ -42,6 +42,7 @@ func runStorm(c *cli.Context) error {
 	})
 	r := s.Run(c.Context)
 	stop()
+	defer s.Close() // after the report, so that who reads it sees the servers as the storm left them
 	if err := printReport(c, stormReport(&cfg, &r)); err != nil {
 		return err
 	}

@@ -1,0 +1,93 @@
+package callout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"usher/callout/admission"
+)
+
+// slots are what a request holds while it is decided.
+type slots struct {
+	cpu    bool // while it computes
+	window bool // of the congestion window of its connection, until its answer has been processed
+}
+
+// acquireCPU waits for a CPU slot. It returns false when the service stops.
+func (s *Service) acquireCPU() bool {
+	select {
+	case s.cpu <- struct{}{}:
+		return true
+	case <-s.stop:
+		return false
+	}
+}
+
+func (s *Service) releaseCPU() { <-s.cpu }
+
+// pause gives the slots of a request back while it waits for another system.
+func (s *Service) pause(x *exchange) {
+	s.releaseCPU()
+	x.conn.window.Release()
+	x.holding = slots{}
+}
+
+// resume takes the CPU slot again. The slot of the window is taken with the answer.
+func (s *Service) resume(x *exchange) { x.holding.cpu = s.acquireCPU() }
+
+// errVerifierBusy: as many requests as allowed wait for this verifier.
+var errVerifierBusy = errors.New("requests are waiting for this verifier")
+
+// gate is the tokens.Gate of one request. A request that waits for a slow verifier
+// holds a slot of that verifier and no other, so that nobody waits behind it but for
+// the same verifier.
+type gate struct {
+	service  *Service
+	exchange *exchange
+}
+
+// Enter implements tokens.Gate.
+func (g *gate) Enter(verifier string) error {
+	waiting := g.service.waiting[verifier]
+	select {
+	case waiting <- struct{}{}:
+		g.service.pause(g.exchange)
+		return nil
+	default:
+		return fmt.Errorf("%s: %d %w", verifier, cap(waiting), errVerifierBusy)
+	}
+}
+
+// Leave implements tokens.Gate.
+func (g *gate) Leave(verifier string) {
+	g.service.resume(g.exchange) // first, so that there are never more requests than workers
+	<-g.service.waiting[verifier]
+}
+
+// errWouldWait: the request cannot be decided at once.
+var errWouldWait = errors.New("would have to wait")
+
+// noWait is the tokens.Gate of those who do not wait.
+type noWait struct{}
+
+// Enter implements tokens.Gate.
+func (noWait) Enter(string) error { return errWouldWait }
+
+// Leave implements tokens.Gate.
+func (noWait) Leave(string) {}
+
+// timeLeft returns how long a request may take from now on.
+func (s *Service) timeLeft(x *exchange) time.Duration {
+	return admission.MaxAge(s.cfg.Budget) - x.took(stepAdmit)
+}
+
+// wouldGrant reports whether a request will be granted, as far as that can be told
+// without waiting and without cryptography. It is for hosts and credentials that have
+// failed too often. It keeps their failures from blocking others: clients behind the
+// same address, or with the same key and another project.
+func (s *Service) wouldGrant(x *exchange) bool {
+	d := s.cfg.Decider.verify(context.Background(), &x.credential, noWait{})
+	return s.cfg.Decider.derive(&d, x.credential.Connection, x.limit()) && s.canIssue(x, &d)
+}
