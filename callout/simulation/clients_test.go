@@ -21,7 +21,6 @@ type client struct {
 	all  *clients
 	host int
 	slow time.Duration // until it sends its credential; it has all its patience after that
-	in   bool
 }
 
 // attempt is one connect of a client.

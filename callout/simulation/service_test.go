@@ -94,13 +94,9 @@ func newUsher(w *world, p *parameters, s *server) *usher {
 func (u *usher) arrive(connection int, a *attempt) {
 	a.arrival = u.now
 	if !u.connections[connection].queue.Add(a, u.Now()) {
-		u.shed(a, admission.Evicted)
+		u.count.shed[admission.Evicted]++
 	}
 	u.work()
-}
-
-func (u *usher) shed(a *attempt, state admission.State) {
-	u.count.shed[state]++
 }
 
 // open finds the source of a request. When many wait, it verifies one now and then to
@@ -141,7 +137,7 @@ func (u *usher) dispatch(c *connection) {
 			return
 		}
 		if item.State != admission.Admitted {
-			u.shed(item.Value, item.State)
+			u.count.shed[item.State]++
 			continue
 		}
 		cost := u.p.serveCost + u.opening

@@ -51,6 +51,7 @@ func (p *parameters) run(plain bool, end time.Duration) *storm {
 // check simulates a storm, and checks what admission and congestion control promise. It
 // returns the share of answers that let a client in, or 1 if all could be served.
 func (p *parameters) check(t *testing.T) float64 {
+	t.Helper()
 	plain, s := p.run(true, 10*time.Second), p.run(false, 2*time.Minute)
 	fits := plain.slowest < timely
 	switch {
