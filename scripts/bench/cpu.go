@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 )
 
@@ -55,6 +56,9 @@ func (f figures) setCPU(id string, pairs []pair) error {
 			byReference.add(p.reference)
 		}
 	}
+	if byUsher.connects == 0 {
+		return fmt.Errorf("%s: there was no round in which both recovered", id)
+	}
 	x, err := ratio(byUsher.each(), byReference.each())
 	if err != nil {
 		return err
@@ -75,10 +79,5 @@ func (c *cpuShare) add(s *storm) {
 	c.connects += float64(s.Connected)
 }
 
-// each returns the milliseconds for one connect, or 0 if there was none.
-func (c *cpuShare) each() float64 {
-	if c.connects == 0 {
-		return 0
-	}
-	return c.ms / c.connects
-}
+// each returns the milliseconds for one connect.
+func (c *cpuShare) each() float64 { return c.ms / c.connects }

@@ -46,11 +46,12 @@ func (s *storm) seconds() float64 { return s.ElapsedMS / 1000 }
 func (s *storm) failedPerClient() float64 { return s.FailedAttempts / float64(s.Clients) }
 
 func (s *storm) String() string {
+	text := ""
 	if !s.recovered() {
-		return fmt.Sprintf("not recovered, %d of %d connected after %.1f s", s.Connected, s.Clients, s.seconds())
+		text = fmt.Sprintf("not recovered, %d of %d connected in ", s.Connected, s.Clients)
 	}
-	return fmt.Sprintf("%.2f s, %.0f failed attempts, CPU %.2f s server, %.2f s service, %.2f s clients",
-		s.seconds(), s.FailedAttempts, s.cpu.server.Seconds(), s.cpu.service.Seconds(), s.cpu.clients.Seconds())
+	return text + fmt.Sprintf("%.2f s, %.0f failed attempts, last began after %.2f s, CPU %.2f s server, %.2f s service, %.2f s clients",
+		s.seconds(), s.FailedAttempts, s.BeginLagMS/1000, s.cpu.server.Seconds(), s.cpu.service.Seconds(), s.cpu.clients.Seconds())
 }
 
 // storm runs a storm against a new deployment. It ends when all clients are connected, or
