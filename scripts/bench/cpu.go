@@ -40,7 +40,7 @@ func (s *storms) cpuGroups() (groups []cpuGroup) {
 	}
 	if isLarge(s.largest()) {
 		groups = append(groups, cpuGroup{
-			row{"cpu-large", "the same, more clients", information(), "×"},
+			row{"cpu-large", "the same, plain, more than " + thousands(notLarge) + " clients", information(), "×"},
 			func(p pair) bool { return isLarge(p.usher.Clients) },
 		})
 	}

@@ -92,9 +92,10 @@ func (r *runner) stormOn(ctx context.Context, d *deployment, clients int, limit 
 	}
 	var found storm
 	err = json.NewDecoder(stdout).Decode(&found)
+	d.kill()
 	_ = cmd.Process.Kill() // it may have ended already
-	found.cpu.server, found.cpu.service = d.kill()
-	_ = cmd.Wait() // killed
+	_ = cmd.Wait()         // killed
+	found.cpu = d.cpu()
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
@@ -118,8 +119,8 @@ func (r *runner) idleCPU(ctx context.Context, b backend) (cpuTimes, error) {
 		return cpuTimes{}, err
 	}
 	defer d.stop()
-	var idle cpuTimes
-	idle.server, idle.service = d.kill()
+	d.kill()
+	idle := d.cpu()
 	cmd := command(ctx, r.path(usher), "version")
 	if err := cmd.Run(); err != nil {
 		return cpuTimes{}, fmt.Errorf("usher version: %w", err)
