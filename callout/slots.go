@@ -27,10 +27,15 @@ func (s *Service) acquireCPU() bool {
 
 func (s *Service) releaseCPU() { <-s.cpu }
 
-// pause gives the slots of a request back while it waits for another system.
+// pause gives the slots of a request back while it waits for another system. After a
+// wait for another verifier it does not hold the slot of the window any more.
 func (s *Service) pause(x *exchange) {
-	s.releaseCPU()
-	x.conn.window.Release()
+	if x.holding.cpu {
+		s.releaseCPU()
+	}
+	if x.holding.window {
+		x.conn.window.Release()
+	}
 	x.holding = slots{}
 }
 

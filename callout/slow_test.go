@@ -417,3 +417,20 @@ func TestCPUSlots(t *testing.T) {
 		t.Errorf("%d requests computed at once, want %d", most, workers)
 	}
 }
+
+// A request that waits for two verifiers gives the slot of the window back once, so
+// that the window keeps its bound.
+func TestTwoWaitsReleaseOneSlot(t *testing.T) {
+	const n = 20
+	a, b := newBackend("a"), newBackend("b")
+	close(a.unblock)
+	s, i := newSlowEnv(t, n, a, b)
+	waiting := i.requestN(t, n, "ab:ok")
+	b.waitFor(t, n)
+	if used := s.service.Load().InUse; used != 0 {
+		t.Errorf("%d slots of the window are in use while all requests wait", used)
+	}
+	close(b.unblock)
+	expectGranted(t, waiting...)
+	callouttest.Eventually(t, "all slots of the window are free", func() bool { return s.service.Load().InUse == 0 })
+}
