@@ -8,6 +8,7 @@ import (
 	"usher/internal/audit"
 	"usher/internal/metrics"
 	"usher/internal/secret"
+	"usher/issuer"
 )
 
 // record is the last step of a request, after the answer was sent. It turns the outcome
@@ -67,7 +68,7 @@ func (x *exchange) event() audit.Event {
 		// Not client_info.user: it contains the token if the client sent one.
 		c := x.request.claims
 		e.ClientHost, e.ClientID = c.ClientInformation.Host, c.ClientInformation.ID
-		if _, err := netip.ParseAddr(e.ClientHost); err != nil { // the server sets an address; it is not a secret
+		if a, err := netip.ParseAddr(e.ClientHost); err != nil || a.Zone() != "" { // the server sets an address; it is not a secret
 			e.ClientHost = clip(e.ClientHost)
 		}
 		e.ClientKind, e.ClientType = clip(c.ClientInformation.Kind), clip(c.ClientInformation.Type)
@@ -80,7 +81,7 @@ func (x *exchange) event() audit.Event {
 // publicKey returns a public key without filtering it, so that a client that presents
 // a server's key as its token cannot hide the server. It clips any other text.
 func publicKey(text string, clip func(string) string) string {
-	if nkeys.IsValidPublicKey(text) {
+	if len(text) == issuer.PublicKeyLength && nkeys.IsValidPublicKey(text) {
 		return text
 	}
 	return clip(text)

@@ -131,6 +131,8 @@ func (r *request) authenticate() error {
 	switch {
 	case c.Issuer != c.Server.ID:
 		return refuse(CodeServerID, "signed by %q for server %q", c.Issuer, c.Server.ID)
+	case len(c.Issuer) != issuer.PublicKeyLength: // what a server is remembered by
+		return refuse(CodeNotARequest, "not an authorization request: the nkey of the server is not in its usual form")
 	case !r.signatureValid():
 		return refuse(CodeNotARequest, "not an authorization request: not signed by %q", c.Issuer)
 	case c.Audience != requestAudience:

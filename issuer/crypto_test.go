@@ -209,3 +209,20 @@ var (
 	seedOf = callouttest.NewSeed
 	must   = callouttest.Must
 )
+
+// An xkey in another form than the usual one is not accepted: each would be cached.
+func TestXKeyInOneForm(t *testing.T) {
+	x, server, public := newXKeyPair(t)
+	sealed, err := server.Seal([]byte("request"), x.PublicKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, form := range []string{public + "\n", "\r\n" + public, public[:7] + "\r" + public[7:], public + "A"} {
+		if _, err := x.Open(sealed, form); !errors.Is(err, nkeys.ErrInvalidCurveKey) {
+			t.Errorf("%q: %v", form, err)
+		}
+	}
+	if _, err := x.Open(sealed, public); err != nil {
+		t.Error(err)
+	}
+}

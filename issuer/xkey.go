@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"strings"
 	"sync/atomic"
 
 	"github.com/nats-io/nkeys"
@@ -23,6 +24,10 @@ const (
 // runs; Forget evicts those of stopped servers. At the bound the whole cache is
 // cleared, and running servers fill it again.
 const maxSharedKeys = 1024
+
+// PublicKeyLength is the length of every public nkey. base32 ignores line breaks, so
+// without this a key could be written in any number of ways, and at any length.
+const PublicKeyLength = 56
 
 // ErrNotForThisKey: the sealed data is for another xkey, or was modified.
 var ErrNotForThisKey = errors.New("cannot be opened with this xkey")
@@ -134,7 +139,7 @@ func (x *XKey) cache(server string, key *sharedKey) {
 		if len(*old) < maxSharedKeys {
 			next = maps.Clone(*old)
 		}
-		next[server] = key
+		next[strings.Clone(server)] = key // it shares the memory of the message's header
 		if x.shared.CompareAndSwap(old, &next) {
 			return
 		}
@@ -161,6 +166,9 @@ func (x *XKey) Forget() {
 func decodePublic(public string) (nkeys.PrefixByte, [32]byte, error) {
 	var raw [32]byte
 	prefix := nkeys.Prefix(public)
+	if len(public) != PublicKeyLength {
+		return prefix, raw, nkeys.ErrInvalidPublicKey
+	}
 	b, err := nkeys.Decode(prefix, []byte(public))
 	if err != nil {
 		return prefix, raw, fmt.Errorf("decode public key: %w", err)

@@ -89,7 +89,7 @@ func (c *Counter) count(public string, keys *issuer.Keyring, server Server, now 
 // requested for an hour.
 func (c *Counter) add(public string, keys *issuer.Keyring, now time.Time) *keyCounter {
 	known := contains(keys, public)
-	if !known && (c.full.Load() == minute(now) || !nkeys.IsValidPublicAccountKey(public) && !nkeys.IsValidPublicCurveKey(public)) {
+	if !known && (c.full.Load() == minute(now) || !isKey(public)) {
 		return nil
 	}
 	c.mu.Lock()
@@ -121,6 +121,11 @@ func (c *Counter) add(public string, keys *issuer.Keyring, now time.Time) *keyCo
 	next[strings.Clone(public)] = k // public shares the memory of the request
 	c.keys.Store(&next)
 	return k
+}
+
+// isKey reports whether a text is a key that can be requested.
+func isKey(text string) bool {
+	return len(text) == issuer.PublicKeyLength && (nkeys.IsValidPublicAccountKey(text) || nkeys.IsValidPublicCurveKey(text))
 }
 
 // contains reports whether a key is in a keyring.

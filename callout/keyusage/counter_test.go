@@ -181,3 +181,15 @@ func BenchmarkCount(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/add, "x-add")
 }
+
+// A key in another form than the usual one is not counted: there are any number, of any
+// length.
+func TestKeyInAnotherForm(t *testing.T) {
+	c, key := NewCounter(), newAccountKey(t)
+	for _, form := range []string{key + "\n", strings.Repeat("\r\n", 1000) + key, key + "A"} {
+		c.Request(testServer, form, "", keyringOf(t), noon)
+	}
+	if n := len(*c.keys.Load()); n != 0 {
+		t.Errorf("%d keys are counted", n)
+	}
+}
