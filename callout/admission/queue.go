@@ -90,8 +90,8 @@ func (q *Queue[T]) Wait() bool {
 }
 
 // Next returns the next request that leaves the queue, and false if none waits. It
-// opens requests before that, as needed. Every request leaves once, also after
-// Close.
+// opens requests before that, as needed. Every request leaves once, unless Close drops
+// it: one that is being opened meanwhile leaves afterwards.
 func (q *Queue[T]) Next() (Item[T], bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -188,14 +188,19 @@ func (q *Queue[T]) Oldest() time.Duration {
 	return oldest
 }
 
-// Close makes every Wait return false and every Add fail. It returns how many
-// requests were waiting.
-func (q *Queue[T]) Close() int {
+// Close makes every Wait return false and every Add fail. It drops the requests that
+// wait, and returns how many those are.
+func (q *Queue[T]) Close() (dropped int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	dropped = q.len()
+	q.arrived.Clear()
+	for q.opened > 0 {
+		q.pop(q.lengths.heaviest(), false)
+	}
 	q.closed = true
 	q.cond.Broadcast()
-	return q.len()
+	return dropped
 }
 
 func (q *Queue[T]) len() int { return q.arrived.Len() + q.opened }

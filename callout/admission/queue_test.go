@@ -289,14 +289,37 @@ func TestClose(t *testing.T) {
 	if !q.Wait() {
 		t.Error("no request waits")
 	}
-	if n := q.Close(); n != 3 || q.Len() != 3 {
+	if n := q.Close(); n != 3 || q.Len() != 0 {
 		t.Errorf("%d requests were waiting, %d are now", n, q.Len())
 	}
 	if q.Wait() {
 		t.Error("a closed queue has a request")
 	}
-	q.expect(Admitted, "a1", "b1", "a2")
 	q.expectEmpty()
+	if n := q.Close(); n != 0 {
+		t.Errorf("%d requests are dropped twice", n)
+	}
+}
+
+// A request leaves the queue or is dropped by Close, and never both.
+func TestCloseWhileOpening(t *testing.T) {
+	var q *Queue[int]
+	dropped := 0
+	q = NewQueue(Config[int]{Limit: 10, Patience: time.Hour, Order: Adaptive, Now: time.Now, Open: func(int) (Source, bool) {
+		dropped += q.Close()
+		return Source{Name: "a"}, true
+	}})
+	const n = 4
+	for v := range n {
+		q.Add(v, time.Now())
+	}
+	left := 0
+	for _, ok := q.Next(); ok; _, ok = q.Next() {
+		left++
+	}
+	if left != 1 || dropped != n-1 {
+		t.Errorf("%d left and %d were dropped, of %d", left, dropped, n)
+	}
 }
 
 // Wait returns once a request waits, also if another goroutine has just opened it.
