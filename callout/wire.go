@@ -66,7 +66,7 @@ func refuse(code, format string, args ...any) error {
 // read unseals and parses a message, and verifies nothing. header is the server's
 // public xkey from the message header, or empty. Errors are refusals.
 func read(data []byte, header string, keys *issuer.Keyring) (*request, error) {
-	plain, x, err := unseal(data, header, keys)
+	plain, xkey, err := unseal(data, header, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func read(data []byte, header string, keys *issuer.Keyring) (*request, error) {
 	if err != nil {
 		return nil, refuse(CodeNotARequest, "not an authorization request: %v", err)
 	}
-	r.xkey, r.header = x, header
+	r.xkey, r.header = xkey, header
 	return r, nil
 }
 
