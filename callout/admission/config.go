@@ -22,7 +22,7 @@ type Config[T any] struct {
 	Limit    int           // requests that may wait
 	Patience time.Duration // how long a client waits, from its connect until its answer has been processed
 	Order    Order
-	Delay    func() time.Duration // from sending an answer until the server has processed it; nil: none
+	Delay    func() time.Duration // the longest, from sending an answer until the server has processed it; nil: none
 
 	// Open finds the source of a request that has arrived. If it returns false, the
 	// request is refused. It runs in Next without the lock, and concurrently if Next

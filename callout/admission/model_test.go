@@ -30,7 +30,7 @@ func FuzzQueue(f *testing.F) {
 		for _, step := range steps[2:] {
 			switch step % 10 {
 			case 0, 4, 5, 6, 7:
-				m.add(string(rune('a'+step/10)), time.Duration(step%4)*patience/3, true)
+				m.add(string(rune('a'+step/10)), time.Duration(step%4)*patience*2/3, true)
 			case 8:
 				m.add("", 0, false)
 			case 1, 2:
@@ -68,6 +68,7 @@ type model struct {
 	rotation []string
 	peeked   int
 	rate     throughput
+	lag      time.Duration
 }
 
 func newModel(t *testing.T, size int, order Order, delay bool) *model {
@@ -151,6 +152,7 @@ func (m *model) next(evicted int) (Item[int], bool) {
 				m.rotation = append(m.rotation, r.source)
 			}
 			m.sources[r.source] = append(m.sources[r.source], v)
+			m.lag += (m.lagOf(v) - m.lag) / lagMemory
 		case n == 0:
 			return Item[int]{}, false
 		default:
@@ -166,30 +168,43 @@ func (m *model) serve() Item[int] {
 	waiting := m.sources[s]
 	before := min(m.opened(), len(waiting)*len(m.sources))
 	wait := m.rate.duration(before, m.clock.Now())
-	overload := wait > 0 && m.late(m.all[waiting[len(waiting)-1]].arrival.Add(-wait))
+	overload := m.late(m.since(waiting[len(waiting)-1]).Add(-wait))
 	at := 0
 	if !m.late(m.all[waiting[0]].arrival) && (m.cfg.Order == NewestFirst || m.cfg.Order == Adaptive && overload) {
 		at = len(waiting) - 1
 	}
 	v := m.remove(s, at)
-	since := m.all[v].arrival
-	if c := m.all[v].connected; overload && !c.IsZero() {
-		since = c
-	}
-	item := Item[int]{v, m.orExpired(Admitted, since)}
+	item := Item[int]{v, m.orExpired(Admitted, m.since(v))}
 	if item.State == Admitted {
 		m.rate.add(1, m.clock.Now())
 	}
 	return item
 }
 
-func (m *model) late(since time.Time) bool {
-	done := m.clock.Now()
-	if m.cfg.Delay != nil {
-		done = done.Add(min(m.delay, patience/2))
+func (m *model) lagOf(v int) time.Duration {
+	if r := m.all[v]; !r.connected.IsZero() {
+		return min(r.arrival.Sub(r.connected), 2*patience)
 	}
-	return done.Sub(since) >= limit
+	return 0
 }
+
+func (m *model) since(v int) time.Time {
+	r := m.all[v]
+	if m.done().Sub(r.arrival) < patience/40 {
+		return r.arrival
+	}
+	return r.arrival.Add(-min(m.lagOf(v), 2*m.lag))
+}
+
+// done returns when an answer that is sent now has been processed.
+func (m *model) done() time.Time {
+	if m.cfg.Delay == nil {
+		return m.clock.Now()
+	}
+	return m.clock.Now().Add(min(m.delay/2, patience/2))
+}
+
+func (m *model) late(since time.Time) bool { return m.done().Sub(since) >= limit }
 
 func (m *model) orExpired(state State, since time.Time) State {
 	if m.late(since) {

@@ -106,24 +106,48 @@ func TestOverloadOfOneSource(t *testing.T) {
 	q.expect(Admitted, "a899", "b0", "a898", "b1", "a897", "b2", "a896")
 }
 
-// Since when a client is connected counts only under overload. Some clients are slow to
-// send their credential, and patient after that.
-func TestConnectTimeCountsUnderOverload(t *testing.T) {
-	q := newTestQueue(t, 1000, Adaptive)
-	for _, v := range []string{"a998", "a999"} {
-		q.connected[v] = q.clock.Now().Add(-limit)
+// What lies between the connect of a client and the arrival of its request counts once
+// requests wait, and up to twice the usual.
+func TestLag(t *testing.T) {
+	const lag = limit / 2
+	q := newTestQueue(t, 1000, OldestFirst)
+	request := func(value string, lag time.Duration) {
+		q.connected[value] = q.clock.Now().Add(-lag)
+		q.add(value)
 	}
-	q.addMany("a", 1000)
-	q.setRate(100)
-	q.expect(Expired, "a999")
-	q.setRate(1000)
+	// Some clients are slow to send their credential, and patient after that.
+	request("a0", time.Hour)
 	q.expect(Admitted, "a0")
-	q.setRate(100)
-	q.expect(Expired, "a998")
-	q.expect(Admitted, "a997")
+	// All are, as when their network is slow.
+	for range 1000 {
+		request("a1", limit)
+		q.expect(Admitted, "a1")
+	}
+	// Requests lag because the server is busy.
+	for range 1000 {
+		request("a2", lag)
+		q.expect(Admitted, "a2")
+	}
+	request("a3", lag)
+	request("a4", limit)
+	request("a5", time.Hour)
+	q.clock.move(patience / 40)
+	q.expect(Admitted, "a3")
+	q.expect(Expired, "a4", "a5")
+	// One is slow, and the others are not.
+	for range 1000 {
+		request("a6", 0)
+		q.expect(Admitted, "a6")
+	}
+	request("a7", time.Hour)
+	q.clock.move(patience / 2)
+	q.expect(Admitted, "a7")
+	q.add("a8") // when its client connected is not known
+	q.clock.move(patience / 2)
+	q.expect(Admitted, "a8")
 }
 
-// The delay of answers counts, up to half of the patience.
+// Half of the longest delay of answers counts, up to half of the patience.
 func TestDelay(t *testing.T) {
 	var delay time.Duration
 	q := newTestQueue(t, 1000, Adaptive)
@@ -131,12 +155,14 @@ func TestDelay(t *testing.T) {
 	q.addMany("a", 500)
 	q.setRate(500.)
 	q.expect(Admitted, "a0")
-	delay = limit - time.Second
-	q.setRate(499 / 1.3)
+	delay = 2 * (limit - 1500*time.Millisecond)
+	q.setRate(499 / 1.6)
 	q.expect(Admitted, "a499")
+	q.setRate(498 / 1.4)
+	q.expect(Admitted, "a1")
 	delay = time.Hour
 	q.setRate(1000)
-	q.expect(Admitted, "a1")
+	q.expect(Admitted, "a2")
 	q.clock.move(limit - patience/2)
-	q.expect(Expired, "a2")
+	q.expect(Expired, "a3")
 }

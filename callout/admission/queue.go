@@ -29,13 +29,14 @@ type Queue[T any] struct {
 	rotation roundRobin[T]
 	lengths  byLength[T]
 	rate     throughput
+	lag      time.Duration // of the usual request
 	closed   bool
 }
 
 type waiting[T any] struct {
-	value     T
-	arrival   time.Time
-	connected time.Time // by when its client had connected; zero: unknown
+	value   T
+	arrival time.Time
+	lag     time.Duration // from its client's connect to its arrival, bounded; 0: unknown
 }
 
 // State says what to do with a request that leaves the queue.
@@ -107,7 +108,9 @@ func (q *Queue[T]) Next() (Item[T], bool) {
 		q.peeked++
 		w := q.arrived.PopFront()
 		if s, ok := q.open(w.value); ok {
-			w.connected = s.Connected
+			if !s.Connected.IsZero() {
+				w.lag = min(max(0, w.arrival.Sub(s.Connected)), 2*q.cfg.Patience)
+			}
 			q.push(s.Name, w)
 		} else {
 			return Item[T]{w.value, Refused}, true
@@ -147,21 +150,17 @@ func (q *Queue[T]) leave() (Item[T], bool) {
 		s := q.rotation.first()
 		q.rotation.remove(s)
 		q.rotation.push(s)
-		return q.serve(s, t), true
+		return q.serve(s, &t), true
 	}
 }
 
 // serve takes the next request of s. Requests that have waited too long come first
 // in every order.
-func (q *Queue[T]) serve(s *source[T], t timing) Item[T] {
+func (q *Queue[T]) serve(s *source[T], t *timing) Item[T] {
 	overload := q.overloaded(s, t)
 	newest := q.cfg.Order == NewestFirst || q.cfg.Order == Adaptive && overload
 	w := q.pop(s, newest && !t.late(s.waiting.Front().arrival))
-	since := w.arrival
-	if overload && !w.connected.IsZero() {
-		since = w.connected
-	}
-	if t.late(since) {
+	if t.late(t.since(w.arrival, w.lag)) {
 		return Item[T]{w.value, Expired}
 	}
 	q.rate.add(1, t.now)
@@ -211,6 +210,7 @@ func (q *Queue[T]) push(name string, w waiting[T]) {
 		q.rotation.push(s)
 	}
 	s.waiting.PushBack(w)
+	q.lag += (w.lag - q.lag) / lagMemory
 	q.lengths.increased(s)
 	q.opened++
 }

@@ -56,7 +56,7 @@ func (q *testQueue) add(values ...string) {
 // addOpened adds values to the queues of their sources.
 func (q *testQueue) addOpened(values ...string) {
 	for _, v := range values {
-		q.push(v[:1], waiting[string]{value: v, arrival: q.clock.Now(), connected: q.connected[v]})
+		q.push(v[:1], waiting[string]{value: v, arrival: q.clock.Now()})
 	}
 }
 
