@@ -176,21 +176,21 @@ type benchRequest struct {
 	header string
 }
 
-func newBenchRequest(b *testing.B, keys callouttest.Keys, sealed bool) benchRequest {
-	b.Helper()
-	return newBenchRequestWith(b, keys, sealed, "user-50-key")
+func newBenchRequest(tb testing.TB, keys callouttest.Keys, sealed bool) benchRequest {
+	tb.Helper()
+	return newBenchRequestWith(tb, keys, sealed, "user-50-key")
 }
 
-func newBenchRequestWith(b *testing.B, keys callouttest.Keys, sealed bool, token string) benchRequest {
-	b.Helper()
+func newBenchRequestWith(tb testing.TB, keys callouttest.Keys, sealed bool, token string) benchRequest {
+	tb.Helper()
 	server, err := nkeys.CreateServer()
-	callouttest.Must(b, err)
+	callouttest.Must(tb, err)
 	id, err := server.PublicKey()
-	callouttest.Must(b, err)
+	callouttest.Must(tb, err)
 	user, err := nkeys.CreateUser()
-	callouttest.Must(b, err)
+	callouttest.Must(tb, err)
 	nkey, err := user.PublicKey()
-	callouttest.Must(b, err)
+	callouttest.Must(tb, err)
 	c := jwt.NewAuthorizationRequestClaims(keys.Issuer)
 	c.Audience = "nats-authorization-request"
 	c.UserNkey = nkey
@@ -202,17 +202,17 @@ func newBenchRequestWith(b *testing.B, keys callouttest.Keys, sealed bool, token
 	var curve nkeys.KeyPair
 	if sealed {
 		curve, err = nkeys.CreateCurveKeys()
-		callouttest.Must(b, err)
+		callouttest.Must(tb, err)
 		w.header, err = curve.PublicKey()
-		callouttest.Must(b, err)
+		callouttest.Must(tb, err)
 		c.Server.XKey = w.header
 	}
 	text, err := c.Encode(server)
-	callouttest.Must(b, err)
+	callouttest.Must(tb, err)
 	w.data = []byte(text)
 	if sealed {
 		w.data, err = curve.Seal(w.data, keys.XKey)
-		callouttest.Must(b, err)
+		callouttest.Must(tb, err)
 	}
 	return w
 }

@@ -312,6 +312,7 @@ func issuerCases(tb testing.TB) []parseCase {
 		{"a short key", by(nkey(nkeys.PrefixByteServer, raw[:31]), server), false, true},
 		{"a long key", by(nkey(nkeys.PrefixByteServer, append(bytes.Clone(raw), 0)), server), false, true},
 		{"a key with a line break", by(public(tb, server)[:9]+`\n`+public(tb, server)[9:], server), true, true},
+		{"a key after line breaks", by(`\r\n`+public(tb, server), server), true, true},
 		{"a key in lower case", by(strings.ToLower(public(tb, server)), server), false, true},
 		{"no key", by("", server), false, true},
 		{"not a key", by("NOTAKEY", server), false, true},

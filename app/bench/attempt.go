@@ -82,14 +82,19 @@ func (d *dialer) setCredentials(o *nats.Options) {
 	}
 }
 
-// close closes the client, which may be nil, and the connection that it leaves open. It
-// resets the connection: otherwise each one would occupy a port in TIME_WAIT for a minute.
+// resetOnClose makes the end of the connection, or of this process, reset it. Otherwise
+// each one would occupy a port in TIME_WAIT for a minute.
+func (a *attempt) resetOnClose() {
+	if tcp, ok := a.Conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // it may be closed already
+	}
+}
+
+// close closes the client, which may be nil, and the connection that it leaves open.
 func (d *dialer) close(nc *nats.Conn) {
 	a := d.last.Load()
 	if a != nil {
-		if tcp, ok := a.Conn.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0) // it may be closed already
-		}
+		a.resetOnClose()
 	}
 	nc.Close()
 	if a != nil {

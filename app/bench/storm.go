@@ -134,7 +134,9 @@ func (c *client) begin(s *Storm, run *run, options nats.Options, start time.Time
 	c.dialer.setCredentials(&options)
 	options.ConnectedCB = func(*nats.Conn) {
 		c.dialer.connected.Store(true)
-		c.connectedAt.Store(max(int64(c.dialer.last.Load().finished.Sub(start)), 1))
+		a := c.dialer.last.Load()
+		a.resetOnClose()
+		c.connectedAt.Store(max(int64(a.finished.Sub(start)), 1))
 		c.finish(&s.progress.connected)
 	}
 	options.ClosedCB = func(nc *nats.Conn) {

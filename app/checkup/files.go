@@ -13,7 +13,6 @@ import (
 	"usher/app/assembly"
 	"usher/app/checkup/endpoint"
 	"usher/app/checkup/finding"
-	"usher/app/collector"
 	"usher/app/config"
 	"usher/app/natsconn"
 	"usher/issuer"
@@ -41,9 +40,7 @@ func checkFiles(ctx context.Context, f *finding.List, path string, cfg *config.C
 	if _, err := natsconn.ServiceOptions(cfg); err != nil {
 		f.Failed("service user", fault.InConfig(err))
 	}
-	if _, err := collector.Load(cfg); err != nil {
-		f.Failed("tracing", fault.InConfig(err))
-	}
+	endpoint.CheckCollector(ctx, f, cfg, offline)
 	if cfg.Accounts.HealthCheck == "" {
 		f.Warn("health check", "", "set accounts.healthcheck and healthcheck.token_file", "none is configured")
 	}

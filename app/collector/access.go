@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -16,6 +17,7 @@ import (
 
 // Access is how to reach the collector.
 type Access struct {
+	url     string // that spans are posted to; empty: nothing is traced
 	client  *http.Client
 	headers map[string]string
 }
@@ -30,8 +32,12 @@ func Load(cfg *config.Config) (*Access, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tracing.tls.%w", err)
 	}
+	var url string
+	if cfg.Tracing.Endpoint != "" {
+		url = strings.TrimSuffix(cfg.Tracing.Endpoint, "/") + "/v1/traces"
+	}
 	return &Access{
-		headers: headers,
+		url: url, headers: headers,
 		client: &http.Client{
 			Timeout:   sendTimeout,
 			Transport: &http.Transport{TLSClientConfig: secured, ForceAttemptHTTP2: true, MaxIdleConns: 1, TLSHandshakeTimeout: sendTimeout},
@@ -39,6 +45,28 @@ func Load(cfg *config.Config) (*Access, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil
+}
+
+// Probe sends an export without spans, and returns an error if the collector does not accept it.
+func (a *Access) Probe(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.url, http.NoBody)
+	if err != nil {
+		return err
+	}
+	for name, value := range a.headers {
+		req.Header.Set(name, value)
+	}
+	req.Header.Set("Content-Type", "application/x-protobuf") // an empty body is an empty message
+	defer a.client.CloseIdleConnections()
+	res, err := a.client.Do(req)
+	if err != nil {
+		return err
+	}
+	_ = res.Body.Close() // not read
+	if res.StatusCode/100 != 2 {
+		return fmt.Errorf("%s returns HTTP %d", a.url, res.StatusCode)
+	}
+	return nil
 }
 
 // secrets returns the values of the headers, which no message may show.

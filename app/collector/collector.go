@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -56,7 +55,7 @@ func Open(cfg *config.Config, service Service, log *slog.Logger) (*Collector, er
 	}
 	// The options replace what the environment says about the same.
 	otlp, err := otlptracehttp.New(context.Background(),
-		otlptracehttp.WithEndpointURL(strings.TrimSuffix(cfg.Tracing.Endpoint, "/")+"/v1/traces"),
+		otlptracehttp.WithEndpointURL(access.url),
 		otlptracehttp.WithHTTPClient(access.client), otlptracehttp.WithTLSClientConfig(nil), otlptracehttp.WithHeaders(access.headers),
 		otlptracehttp.WithCompression(otlptracehttp.GzipCompression), otlptracehttp.WithEncoding(otlptracehttp.EncodingProtobuf),
 		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{Enabled: true, InitialInterval: time.Second, MaxInterval: 3 * time.Second, MaxElapsedTime: sendLimit}),

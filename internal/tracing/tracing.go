@@ -74,16 +74,19 @@ func (t *Tracer) Record(ctx context.Context, r *Request) {
 	if t == nil {
 		return
 	}
-	ctx, span := t.tracer.Start(ctx, r.Name, trace.WithTimestamp(r.Start), trace.WithSpanKind(trace.SpanKindServer),
+	// Exported times are those of the wall clock, which can be set back during a request.
+	// Differences between times of one process are not affected.
+	at := func(when time.Time) trace.SpanEventOption { return trace.WithTimestamp(r.Start.Add(when.Sub(r.Start))) }
+	ctx, span := t.tracer.Start(ctx, r.Name, at(r.Start), trace.WithSpanKind(trace.SpanKindServer),
 		trace.WithAttributes(redacted(r.Attributes)...))
 	for _, s := range r.Steps {
-		_, child := t.tracer.Start(ctx, s.Name, trace.WithTimestamp(s.Start))
-		child.End(trace.WithTimestamp(s.End))
+		_, child := t.tracer.Start(ctx, s.Name, at(s.Start))
+		child.End(at(s.End))
 	}
 	if r.Failed {
 		span.SetStatus(codes.Error, secret.RedactDetected(r.Status))
 	}
-	span.End(trace.WithTimestamp(r.End))
+	span.End(at(r.End))
 }
 
 // redacted returns the attributes without what looks like a secret, and without empty ones.

@@ -17,7 +17,7 @@ const (
 	// Times that differ by less count as equal.
 	sameTime = 0.05
 	// Long enough for each client to fail once, and too short for a second attempt.
-	unansweredLimit = 3 * time.Second
+	unansweredLimit = 3500 * time.Millisecond
 )
 
 // referenceConnections are the numbers of connections that the reference is tried with.
@@ -28,12 +28,12 @@ func (s *storms) calibrate(ctx context.Context, r *runner, sealed bool) (figures
 	k := &kind{}
 	s.kinds[sealed] = k
 	all := figures{}
-	errs := []error{k.choose(ctx, r, sealed, min(chooseClients, s.largest()))}
+	errs := []error{k.choose(ctx, r, sealed, min(chooseClients, slices.Max(s.sizesOf(sealed))))}
 	if k.reference.connections > 0 {
 		all[kindName(sealed)+"-connections"] = figure{value: float64(k.reference.connections)}
 	}
 	if ctx.Err() == nil {
-		errs = append(errs, k.measureCosts(ctx, r, all, sealed, min(costClients, s.largest())))
+		errs = append(errs, k.measureCosts(ctx, r, all, sealed, slices.Max(s.sizesOf(sealed))))
 	}
 	return all, errors.Join(errs...)
 }
@@ -78,32 +78,35 @@ func better(tried []*candidate) *candidate {
 }
 
 // measureCosts measures the CPU time of attempts that succeed and of those that nobody
-// answers.
-func (k *kind) measureCosts(ctx context.Context, r *runner, all figures, sealed bool, clients int) error {
-	name := kindName(sealed)
+// answers. The latter cost the less the more there are, so there are as many clients as in
+// the largest storm.
+func (k *kind) measureCosts(ctx context.Context, r *runner, all figures, sealed bool, largest int) error {
+	name, few := kindName(sealed), min(costClients, largest)
 	var granted, unanswered, static []float64
 	for range min(calibrations, r.rounds) {
 		for _, c := range []struct {
 			backend
-			limit time.Duration
-			costs *[]float64
+			what    string
+			clients int
+			limit   time.Duration
+			costs   *[]float64
 		}{
-			{staticToken, usherLimit, &static},
-			{backend{program: usher, sealed: sealed}, usherLimit, &granted},
-			{backend{program: nobody, sealed: sealed}, unansweredLimit, &unanswered},
+			{staticToken, "static token", few, usherLimit, &static},
+			{backend{program: usher, sealed: sealed}, "usher", few, usherLimit, &granted},
+			{backend{program: nobody, sealed: sealed}, "no service", largest, unansweredLimit, &unanswered},
 		} {
 			if c.backend == staticToken && sealed {
 				continue // as plain
 			}
-			found, err := r.storm(ctx, c.backend, clients, c.limit)
+			found, err := r.storm(ctx, c.backend, c.clients, c.limit)
 			if err != nil {
-				return err
+				return fmt.Errorf("%s: %w", c.what, err)
 			}
-			attempts := float64(found.Connected) + found.FailedAttempts
-			if c.program != nobody && found.FailedAttempts > 0 || attempts == 0 {
-				return fmt.Errorf("calibration with %s clients: %s; a smaller --clients is needed", thousands(clients), found)
+			r.logf("  %s, %s clients: %s", c.what, thousands(c.clients), found)
+			if c.program != nobody && (!found.recovered() || found.FailedAttempts > 0) {
+				return fmt.Errorf("%s, %s clients: attempts failed, so the cost of a connect is unknown", c.what, thousands(c.clients))
 			}
-			*c.costs = append(*c.costs, found.cpu.sum().Seconds()/attempts)
+			*c.costs = append(*c.costs, found.cpu.sum().Seconds()/float64(c.clients))
 		}
 	}
 	k.costs = &costs{granted: median(granted), unanswered: median(unanswered)}

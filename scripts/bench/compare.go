@@ -39,6 +39,11 @@ func kindName(sealed bool) string {
 
 func (s *storms) largest() int { return slices.Max(s.sizes) }
 
+// sizesOf returns the sizes of storms of one kind.
+func (s *storms) sizesOf(sealed bool) []int {
+	return slices.DeleteFunc(slices.Clone(s.sizes), func(n int) bool { return sealed && isLarge(n) })
+}
+
 // measure runs storms of one size with the reference and with usher by turns.
 func (s *storms) measure(ctx context.Context, r *runner, clients int, sealed bool) (figures, error) {
 	k := s.kinds[sealed]

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 )
 
@@ -39,7 +40,7 @@ func (s *storms) cpuGroups() (groups []cpuGroup) {
 	}
 	if isLarge(s.largest()) {
 		groups = append(groups, cpuGroup{
-			row{"cpu-large", "the same, more clients", information(), "×"},
+			row{"cpu-large", "the same, plain, more than " + thousands(notLarge) + " clients", information(), "×"},
 			func(p pair) bool { return isLarge(p.usher.Clients) },
 		})
 	}
@@ -54,6 +55,9 @@ func (f figures) setCPU(id string, pairs []pair) error {
 			byUsher.add(p.usher)
 			byReference.add(p.reference)
 		}
+	}
+	if byUsher.connects == 0 {
+		return fmt.Errorf("%s: there was no round in which both recovered", id)
 	}
 	x, err := ratio(byUsher.each(), byReference.each())
 	if err != nil {
@@ -75,10 +79,5 @@ func (c *cpuShare) add(s *storm) {
 	c.connects += float64(s.Connected)
 }
 
-// each returns the milliseconds for one connect, or 0 if there was none.
-func (c *cpuShare) each() float64 {
-	if c.connects == 0 {
-		return 0
-	}
-	return c.ms / c.connects
-}
+// each returns the milliseconds for one connect.
+func (c *cpuShare) each() float64 { return c.ms / c.connects }

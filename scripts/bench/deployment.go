@@ -13,7 +13,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"usher/app/setup"
 )
@@ -41,15 +40,20 @@ type deployment struct {
 	processes []*process // the server, then the service
 }
 
-// kill kills the server and the service, and returns their CPU times until then.
-func (d *deployment) kill() (server, service time.Duration) {
+// kill kills the server and the service at once.
+func (d *deployment) kill() {
 	for _, p := range d.processes {
 		p.kill()
 	}
+}
+
+// cpu returns the CPU times of the server and of the service, once they have ended.
+func (d *deployment) cpu() (c cpuTimes) {
+	c.server = d.processes[0].cpu()
 	if len(d.processes) > 1 {
-		service = d.processes[1].cpu()
+		c.service = d.processes[1].cpu()
 	}
-	return d.processes[0].cpu(), service
+	return c
 }
 
 // stop stops the service, then the server.

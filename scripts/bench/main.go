@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // Exit codes.
@@ -64,7 +65,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		flags.PrintDefaults()
 	}
 	flags.StringVar(&o.only, "only", "", "comma-separated `PARTS` to measure: "+partNames()+"; default: all")
-	flags.IntVar(&o.rounds, "rounds", 5, fmt.Sprintf("rounds of each storm, with the reference and with usher by turns; at most %d with more than %s clients.\nIf more than 1, the steady load has %d rounds", largeRounds, thousands(notLarge), steadyRounds))
+	flags.IntVar(&o.rounds, "rounds", 5, fmt.Sprintf("rounds of each storm, with the reference and with usher by turns; at most %d with more\nthan %s clients, and %d with more than %s. If more than 1, the steady load has %d", largeRounds, thousands(notLarge), largestRounds, thousands(largest), steadyRounds))
 	flags.StringVar(&o.clients, "clients", defaultSizes, "comma-separated `SIZES` of storms. Up to "+thousands(notLarge)+" clients are compared with the reference,\nplain and sealed; more, plain only, should recover")
 	flags.BoolVar(&o.json, "json", false, "print one JSON object instead of the table")
 	switch err := flags.Parse(args); {
@@ -116,6 +117,7 @@ func measure(ctx context.Context, o options, steps []step, progress io.Writer) (
 	var report report
 	for i, s := range steps {
 		r.logf("%s (%d of %d)", s.name, i+1, len(steps))
+		start := time.Now()
 		found, err := s.run(ctx, r)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -123,6 +125,7 @@ func measure(ctx context.Context, o options, steps []step, progress io.Writer) (
 		if err != nil {
 			r.logf("%s: %v", s.name, err)
 		}
+		r.logf("  took %.0f s", time.Since(start).Seconds())
 		report.add(s, found, err)
 	}
 	report.Machine = r.machine(ctx)

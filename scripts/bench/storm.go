@@ -46,11 +46,12 @@ func (s *storm) seconds() float64 { return s.ElapsedMS / 1000 }
 func (s *storm) failedPerClient() float64 { return s.FailedAttempts / float64(s.Clients) }
 
 func (s *storm) String() string {
+	text := ""
 	if !s.recovered() {
-		return fmt.Sprintf("not recovered, %d of %d connected after %.1f s", s.Connected, s.Clients, s.seconds())
+		text = fmt.Sprintf("not recovered, %d of %d connected in ", s.Connected, s.Clients)
 	}
-	return fmt.Sprintf("%.2f s, %.0f failed attempts, CPU %.2f s server, %.2f s service, %.2f s clients",
-		s.seconds(), s.FailedAttempts, s.cpu.server.Seconds(), s.cpu.service.Seconds(), s.cpu.clients.Seconds())
+	return text + fmt.Sprintf("%.2f s, %.0f failed attempts, last began after %.2f s, CPU %.2f s server, %.2f s service, %.2f s clients",
+		s.seconds(), s.FailedAttempts, s.BeginLagMS/1000, s.cpu.server.Seconds(), s.cpu.service.Seconds(), s.cpu.clients.Seconds())
 }
 
 // storm runs a storm against a new deployment. It ends when all clients are connected, or
@@ -91,9 +92,10 @@ func (r *runner) stormOn(ctx context.Context, d *deployment, clients int, limit 
 	}
 	var found storm
 	err = json.NewDecoder(stdout).Decode(&found)
+	d.kill()
 	_ = cmd.Process.Kill() // it may have ended already
-	found.cpu.server, found.cpu.service = d.kill()
-	_ = cmd.Wait() // killed
+	_ = cmd.Wait()         // killed
+	found.cpu = d.cpu()
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
@@ -117,8 +119,8 @@ func (r *runner) idleCPU(ctx context.Context, b backend) (cpuTimes, error) {
 		return cpuTimes{}, err
 	}
 	defer d.stop()
-	var idle cpuTimes
-	idle.server, idle.service = d.kill()
+	d.kill()
+	idle := d.cpu()
 	cmd := command(ctx, r.path(usher), "version")
 	if err := cmd.Run(); err != nil {
 		return cpuTimes{}, fmt.Errorf("usher version: %w", err)

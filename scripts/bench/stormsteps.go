@@ -13,8 +13,13 @@ const (
 	// Storms with more clients are large: not all of them can be let in at once, so what
 	// counts is that they recover.
 	notLarge = 5000
-	// Large storms take long, and differ less from each other.
-	largeRounds = 3
+)
+
+// Large storms take long and differ less from each other, so they have fewer rounds.
+const (
+	largeRounds   = 3
+	largest       = 10_000
+	largestRounds = 2 // of storms above it
 )
 
 func isLarge(clients int) bool { return clients > notLarge }
@@ -33,7 +38,10 @@ func parseSizes(text string) (sizes []int, err error) {
 }
 
 func (s *storms) roundsOf(clients int) int {
-	if isLarge(clients) {
+	switch {
+	case clients > largest:
+		return min(s.rounds, largestRounds)
+	case isLarge(clients):
 		return min(s.rounds, largeRounds)
 	}
 	return s.rounds
@@ -45,7 +53,7 @@ func stormSteps(o options) []step {
 	s := &storms{sizes: o.sizes, rounds: o.rounds, kinds: map[bool]*kind{}}
 	var steps []step
 	for _, sealed := range []bool{false, true} {
-		sizes := slices.DeleteFunc(slices.Clone(s.sizes), func(n int) bool { return sealed && isLarge(n) })
+		sizes := s.sizesOf(sealed)
 		if len(sizes) == 0 {
 			continue
 		}
