@@ -60,6 +60,9 @@ func (s *serverCheck) timeout(x *callout.Inspection) {
 	case x.Timeout < recommendedTimeout:
 		s.Warn("timeout", s.url, "set authorization.timeout to 3 in the server's configuration (docs/explanation/silence.md)",
 			"the server waits about %s: clients can mistake a missing answer for a denial", x.Timeout)
+	case s.cfg.Callout.Budget > natsGoPatience:
+		s.OK("timeout", s.url, "the server waits about %s; callout.budget is %s, for clients that wait as long (nats.go: nats.Timeout; its default is %s)",
+			x.Timeout, s.cfg.Callout.Budget, natsGoPatience)
 	default:
 		s.OK("timeout", s.url, "the server waits about %s; callout.budget is %s", x.Timeout, s.cfg.Callout.Budget)
 	}

@@ -23,6 +23,8 @@ const (
 	// recommendedTimeout is longer than clients wait. A server that waits less sends them
 	// Authorization Violation, which looks like a denial.
 	recommendedTimeout = 3 * time.Second
+	// natsGoPatience is how long a client of nats.go waits by default.
+	natsGoPatience = 2 * time.Second
 )
 
 // serverCheck checks one live server.

@@ -36,7 +36,7 @@ func TestDefaults(t *testing.T) {
 			Imports:   []config.AccountImport{}, Exports: []config.AccountExport{},
 		}},
 		Callout: config.Callout{
-			Budget: 1500 * time.Millisecond, Queue: 8192, Order: "adaptive", Failures: config.Failures{PerHost: 100, PerCredential: 10}, ClockSkew: 5 * time.Second, DrainTimeout: 10 * time.Second,
+			Budget: 2 * time.Second, Queue: 8192, Order: "adaptive", Failures: config.Failures{PerHost: 100, PerCredential: 10}, ClockSkew: 5 * time.Second, DrainTimeout: 10 * time.Second,
 		},
 		UserJWT: config.UserJWT{MaxLifetime: 24 * time.Hour, Jitter: 0.1},
 		API:     config.API{KeyIn: "header", MaxBody: 1 << 20, Timeout: 30 * time.Second, FailuresPerSecond: 10},

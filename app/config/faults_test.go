@@ -60,7 +60,7 @@ usher.yaml:2:1: accounts.system: is missing
 usher.yaml:2:32: accounts.ingest: is the same account as accounts.callout ("A")
   hint: usher never places a client in the account that auth_callout names; use another account
 usher.yaml:3:19: callout.budget: must be at most 10s, is 11s
-  hint: nats.go gives up after 2s whatever the server allows; 1500ms leaves time for the round trip
+  hint: nats.go gives up after 2s whatever the server allows
 usher.yaml:3:31: callout.queue: must be from 1 to 1000000, is 0
 usher.yaml:3:46: callout.clock_skew: must be 0 or more, is -1s
 usher.yaml:4:16: http.listen: expected host:port, found "127.0.0.1"

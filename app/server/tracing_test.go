@@ -21,6 +21,7 @@ import (
 	"usher/callout/callouttest"
 	"usher/directory"
 	"usher/directory/snapshot"
+	"usher/internal/tracing"
 	"usher/tokens/apikey"
 )
 
@@ -156,6 +157,7 @@ func TestTracing(t *testing.T) {
 	if len(want) != 0 {
 		t.Errorf("no spans of %v\n%s", want, &s.log)
 	}
+	checkAuthorize(t, spans)
 	secrets := []string{s.key, wrong, "query-of", "body-of", "path-of", "TRICKY", "tell-no-tales", "of-no-news", s.password(t)}
 	exported := in.Bodies()
 	for _, secret := range secrets {
@@ -167,6 +169,43 @@ func TestTracing(t *testing.T) {
 	}
 	if strings.Contains(s.log.String(), "of-no-news") {
 		t.Error("the log has a header of the collector")
+	}
+}
+
+// checkAuthorize checks the spans of a granted and of a denied authorization request.
+func checkAuthorize(t *testing.T, spans []apptest.Span) {
+	t.Helper()
+	for _, c := range []struct {
+		code, user string
+		failed     bool
+		steps      []string
+	}{
+		{"granted", "root", false, tracing.StepNames()},
+		{"key_unknown", "", true, []string{tracing.StepReceive, tracing.StepAdmit, tracing.StepOpen, tracing.StepVerify, tracing.StepRespond, tracing.StepRecord}},
+	} {
+		i := slices.IndexFunc(spans, func(s apptest.Span) bool {
+			return s.Name == tracing.SpanAuthorize && s.Attributes[string(tracing.KeyCode)] == c.code && s.Attributes[string(tracing.KeyUser)] == c.user
+		})
+		if i < 0 {
+			t.Errorf("no span of a request with code %s", c.code)
+			continue
+		}
+		whole := spans[i]
+		if whole.Scope != "usher/callout" || whole.Parent != "" || whole.Failed != c.failed || whole.Attributes[string(tracing.KeyRequestID)] == "" || whole.Attributes[string(tracing.KeyServerID)] == "" {
+			t.Errorf("received %+v", whole)
+		}
+		steps := map[string]apptest.Span{}
+		for _, s := range spans {
+			if s.Parent == whole.ID {
+				steps[s.Name] = s
+			}
+		}
+		for _, name := range c.steps {
+			s, found := steps[name]
+			if !found || s.Trace != whole.Trace || s.Start.Before(whole.Start) || s.End.Before(s.Start) || s.End.After(whole.End) {
+				t.Errorf("%s: step %s is %+v, of %+v", c.code, name, s, whole)
+			}
+		}
 	}
 }
 

@@ -52,7 +52,7 @@ type ServiceConfig struct {
 	Order                 admission.Order // default admission.Adaptive
 	FailuresPerHost       float64         // a second; default no limit
 	FailuresPerCredential float64
-	Budget                time.Duration     // default 1.5 s
+	Budget                time.Duration     // default 2 s
 	Leeway                time.Duration     // default 5 s
 	MaxLifetime           time.Duration     // default none
 	Verifiers             []tokens.Verifier // asked before the built-in ones
@@ -169,7 +169,7 @@ func (c *ServiceConfig) defaults() {
 		c.Order = admission.Adaptive
 	}
 	if c.Budget == 0 {
-		c.Budget = 1500 * time.Millisecond
+		c.Budget = 2 * time.Second
 	}
 	if c.Leeway == 0 {
 		c.Leeway = 5 * time.Second

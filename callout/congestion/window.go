@@ -13,7 +13,11 @@ const (
 	// minLimit keeps a server busy until it reads the connection again. All
 	// connections of the service share it.
 	minLimit = 256
-	maxLimit = 4096
+	// startLimit is the limit of a connection that is new. A server that makes many
+	// requests reads the connection seldom, and processes the answers of the first
+	// second soon after. All connections share it.
+	startLimit = 2048
+	maxLimit   = 4096
 	// maxSampleAge is how long the delay of the last flush predicts the next.
 	maxSampleAge = 10 * time.Second
 )
@@ -22,7 +26,8 @@ const (
 // requests that may become one. Its limit follows the rate at which the server
 // processed the last answers. Safe for concurrent use.
 type Window struct {
-	min int // lower bound of limit
+	min   int // lower bound of limit
+	start int // limit of a new connection
 
 	mu       sync.Mutex
 	cond     sync.Cond // signalled when a slot becomes free
@@ -42,8 +47,9 @@ type Window struct {
 
 // NewWindow returns the window of one of the given number of connections.
 func NewWindow(connections int, now func() time.Time) *Window {
-	lowest := (minLimit + connections - 1) / connections
-	w := &Window{min: lowest, limit: lowest, sending: make(chan struct{}, 1), now: now}
+	share := func(total int) int { return (total + connections - 1) / connections }
+	w := &Window{min: share(minLimit), start: share(startLimit), sending: make(chan struct{}, 1), now: now}
+	w.limit = w.start
 	w.cond.L = &w.mu
 	return w
 }
@@ -125,14 +131,14 @@ func (w *Window) EndFlush(epoch int) {
 }
 
 // Reset returns the slots of all answers in flight, and sets the limit back to
-// the minimum: the connection is lost.
+// that of a new connection: this one is lost.
 func (w *Window) Reset() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.epoch++
 	w.acquired -= w.flushing + w.sent
 	w.flushing, w.sent = 0, 0
-	w.limit = w.min
+	w.limit = w.start
 	w.cond.Broadcast()
 }
 

@@ -6,10 +6,11 @@ import (
 	"time"
 )
 
-// Each of four connections has at least 64 slots.
+// Each of four connections has at least 64 slots, and 512 when it is new.
 const (
 	testConnections = 4
 	testMin         = minLimit / testConnections
+	testStart       = startLimit / testConnections
 )
 
 func TestNextLimit(t *testing.T) {
@@ -75,7 +76,7 @@ func TestSlotsAreFreeAfterFlush(t *testing.T) {
 	stop := make(chan struct{})
 	fill(t, w)
 	acquired := acquireInBackground(w)
-	for range testMin {
+	for range testStart {
 		w.Sent()
 	}
 	requireBlocked(t, acquired)
@@ -89,7 +90,7 @@ func TestSlotsAreFreeAfterFlush(t *testing.T) {
 	if !<-acquired {
 		t.Error("closed")
 	}
-	if limit, acquired := w.Size(); limit != testMin || acquired != 1 {
+	if limit, acquired := w.Size(); limit != testStart || acquired != 1 {
 		t.Errorf("%d of %d slots acquired", acquired, limit)
 	}
 }
@@ -117,11 +118,11 @@ func TestReset(t *testing.T) {
 		t.Error("closed")
 	}
 	// Two answers were in flight; the goroutine has one slot.
-	if _, acquired := w.Size(); acquired != testMin-1 {
-		t.Errorf("%d slots acquired, want %d", acquired, testMin-1)
+	if _, acquired := w.Size(); acquired != testStart-1 {
+		t.Errorf("%d slots acquired, want %d", acquired, testStart-1)
 	}
 	w.EndFlush(epoch) // of an earlier epoch: must not count twice
-	if _, acquired := w.Size(); acquired != testMin-1 {
+	if _, acquired := w.Size(); acquired != testStart-1 {
 		t.Errorf("%d slots acquired after the end of a stale flush", acquired)
 	}
 }
@@ -131,12 +132,12 @@ func TestForceAcquire(t *testing.T) {
 	fill(t, w)
 	w.ForceAcquire()
 	w.Sent()
-	if _, acquired := w.Size(); acquired != testMin+1 {
+	if _, acquired := w.Size(); acquired != testStart+1 {
 		t.Errorf("%d slots acquired", acquired)
 	}
 	epoch, _ := w.BeginFlush(nil)
 	w.EndFlush(epoch)
-	if _, acquired := w.Size(); acquired != testMin {
+	if _, acquired := w.Size(); acquired != testStart {
 		t.Errorf("%d slots acquired", acquired)
 	}
 }

@@ -76,7 +76,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// The buckets reach from an in-memory check to beyond the budget of 1.5 s.
+// The buckets reach from an in-memory check to beyond the budget of 2 s.
 func TestBuckets(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	metrics.New(reg, codes).Step(metrics.StepTotal, time.Second)
