@@ -95,12 +95,12 @@ func (s *Service) open(_ context.Context, x *exchange) bool {
 	if x.message.Reply() == "" {
 		return x.end(Malformed, CodeNoReply, "no reply subject")
 	}
-	return s.read(x, x.message.Data(), x.message.Headers().Get(xkeyHeader), x.conn.nc.MaxPayload())
+	return s.openData(x, x.message.Data(), x.message.Headers().Get(xkeyHeader), x.conn.nc.MaxPayload())
 }
 
-// read is open for a request that did not come over NATS too.
-func (s *Service) read(x *exchange, data []byte, header string, maxPayload int64) bool {
-	x.data, x.header, x.maxPayload, x.keys = data, header, maxPayload, s.cfg.Keyring()
+// openData is open for a request that did not come over NATS too.
+func (s *Service) openData(x *exchange, data []byte, header string, maxPayload int64) bool {
+	x.header, x.maxPayload, x.keys = header, maxPayload, s.cfg.Keyring()
 	var err error
 	x.request, err = read(data, header, x.keys)
 	if err == nil {

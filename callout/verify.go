@@ -1,9 +1,6 @@
 package callout
 
-import (
-	"context"
-	"errors"
-)
+import "context"
 
 // authenticate verifies that a request comes from the server that it names, and that
 // the keyring can answer it.
@@ -38,21 +35,4 @@ func (s *Service) verify(ctx context.Context, x *exchange) bool {
 // derive finds the grant of the identity.
 func (s *Service) derive(_ context.Context, x *exchange) bool {
 	return s.cfg.Decider.derive(&x.decision, x.credential.Connection, x.limit())
-}
-
-// end ends a request without an answer, and returns false. An answer that has been made
-// is not sent.
-func (x *exchange) end(o Outcome, code, cause string) bool {
-	x.answer = nil
-	x.decision.set(o, code, cause)
-	return false
-}
-
-// endWith ends a request with an error of read, checkTimes or authenticate.
-func (x *exchange) endWith(err error) bool {
-	var f *refusal
-	if !errors.As(err, &f) {
-		return x.end(Unavailable, CodeInternal, err.Error())
-	}
-	return x.end(outcomeOf(f.code), f.code, f.cause)
 }

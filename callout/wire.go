@@ -144,6 +144,24 @@ func (r *request) authenticate() error {
 	}
 }
 
+// signatureValid reports whether the issuer is the public nkey of a server and has
+// signed the request. FromPublicKey excludes points of small order, for which a
+// signature can be made without a private key.
+func (r *request) signatureValid() bool {
+	if r.signed == nil {
+		return true
+	}
+	letter := strings.TrimLeft(r.claims.Issuer, "\r\n") // which base32 ignores
+	if !strings.HasPrefix(letter, serverKeyPrefix) {
+		return false
+	}
+	key, err := nkeys.FromPublicKey(r.claims.Issuer)
+	return err == nil && key.Verify(r.signed, r.signature[:]) == nil
+}
+
+// serverKeyPrefix is the first letter of the nkeys of servers, and of no others.
+const serverKeyPrefix = "N"
+
 // CredentialOf returns the credential that the client presented.
 //
 // A NATS user JWT is not a token: in operator mode it is the sentinel, which many
