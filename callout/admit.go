@@ -61,22 +61,23 @@ func (s *Service) next(c *conn) (*exchange, bool) {
 			s.shed(x, CodeTooLate, "waited "+x.took(stepAdmit).Round(time.Millisecond).String()+" in the queue")
 		case admission.Evicted:
 			s.shed(x, CodeQueueFull, "the queue is full, and this host has the most requests in it")
-		case admission.Refused: // by openForQueue
-			s.drop(x)
+		case admission.Refused: // findSource has set the outcome
+			s.finishUndecided(x)
 		case admission.Admitted:
-			if s.guard(x, func() bool { return s.hostMayFail(x) }) {
+			if s.catchPanic(x, func() bool { return s.withinHostLimit(x) }) {
 				return x, true
 			}
-			s.drop(x)
+			s.finishUndecided(x)
 		}
 	}
 }
 
-// openForQueue opens a request, which costs little, and returns its source. It returns
-// false for a request that is refused.
-func (s *Service) openForQueue(x *exchange) (source admission.Source, ok bool) {
-	ok = s.do(s.ctx, x, stepOpen, s.open) &&
-		s.guard(x, func() bool { return s.credentialMayFail(x) }) && s.sampleConnectTime(x)
+// findSource opens a request for the queue, which costs little, and returns its source.
+// It returns false for a request that is refused: one that cannot be read, or whose
+// credential fails too often.
+func (s *Service) findSource(x *exchange) (source admission.Source, ok bool) {
+	ok = s.runStep(s.ctx, x, stepOpen, s.open) &&
+		s.catchPanic(x, func() bool { return s.withinCredentialLimit(x) }) && s.sampleConnectTime(x)
 	if ok {
 		client := &x.request.claims.ClientInformation
 		source.Name = ratelimit.HostSource(client.Host)
@@ -94,38 +95,22 @@ func (s *Service) open(_ context.Context, x *exchange) bool {
 	if x.message.Reply() == "" {
 		return x.end(Malformed, CodeNoReply, "no reply subject")
 	}
-	return s.read(x, x.message.Data(), x.message.Headers().Get(xkeyHeader), x.conn.nc.MaxPayload())
+	return s.openData(x, x.message.Data(), x.message.Headers().Get(xkeyHeader), x.conn.nc.MaxPayload())
 }
 
-func (s *Service) read(x *exchange, data []byte, header string, maxPayload int64) bool {
-	x.data, x.header, x.maxPayload, x.keys = data, header, maxPayload, s.cfg.Keyring()
+// openData is open for a request that did not come over NATS too.
+func (s *Service) openData(x *exchange, data []byte, header string, maxPayload int64) bool {
+	x.header, x.maxPayload, x.keys = header, maxPayload, s.cfg.Keyring()
 	var err error
 	x.request, err = read(data, header, x.keys)
 	if err == nil {
 		err = x.request.checkTimes(x.steps[stepOpen].start, s.cfg.Leeway)
 	}
 	if err != nil {
-		return x.refuse(err)
+		return x.endWith(err)
 	}
 	x.credential = CredentialOf(x.request.claims)
 	x.attempt = s.failures.Attempt(ratelimit.HostSource(x.credential.Host), x.credential.Token())
-	return true
-}
-
-// credentialMayFail reports whether a request may be decided although it may fail: its
-// credential has not failed too often, or the request will be granted.
-func (s *Service) credentialMayFail(x *exchange) bool {
-	if s.failures.CredentialExhausted(x.attempt) && !s.wouldGrant(x) {
-		return x.end(Shed, CodeFailing, "this credential fails too often")
-	}
-	return true
-}
-
-// hostMayFail is credentialMayFail for the host.
-func (s *Service) hostMayFail(x *exchange) bool {
-	if s.failures.HostExhausted(x.attempt) && !s.wouldGrant(x) {
-		return x.end(Shed, CodeFailing, "too many attempts from this host fail")
-	}
 	return true
 }
 
@@ -140,7 +125,7 @@ func (s *Service) sampleConnectTime(x *exchange) bool {
 	c := x.request.claims
 	return x.conn.queue.Len() < sampleThreshold || s.failures.HostExhausted(x.attempt) ||
 		!s.connectTimes.NeedsSample(c.Server.ID, c.ClientInformation.ID, x.arrival) ||
-		s.do(s.ctx, x, stepAuthenticate, s.authenticate)
+		s.runStep(s.ctx, x, stepAuthenticate, s.authenticate)
 }
 
 // shed drops a request without deciding it. Its client has given up or will retry, so
@@ -150,15 +135,16 @@ func (s *Service) shed(x *exchange, code, cause string) {
 		x.id = s.cfg.NewID()
 	}
 	x.end(Shed, code, cause)
-	s.drop(x)
+	s.finishUndecided(x)
 }
 
-// drop finishes a request that is not decided.
-func (s *Service) drop(x *exchange) {
+// finishUndecided finishes a request that leaves the queue without being decided.
+func (s *Service) finishUndecided(x *exchange) {
 	s.record(x)
 	s.finished(x)
 }
 
+// finished counts a request that has been recorded.
 func (s *Service) finished(x *exchange) {
 	s.cfg.Metrics.Finished()
 	x.conn.pending.Add(-1)

@@ -24,12 +24,12 @@ type Config struct {
 	Options     []nats.Option // authentication and TLS; the service sets the others
 	Account     string        // the callout account, in which the service user must be
 	Connections int           // service connections, all in one queue group
-	Workers     int           // requests processed concurrently
-	Queue       int           // requests that may wait for a worker
+	Workers     int           // CPU slots: requests that compute at once, of all connections
+	Queue       int           // requests that may wait to be admitted, of all connections
 	Waiters     int           // requests that may wait for one slow verifier
 	Order       admission.Order
 	Failures    ratelimit.Config
-	Budget      time.Duration // from arrival to answer; a request that takes longer is not answered
+	Budget      time.Duration // how long a client waits, from its connect until its answer has been processed
 	Leeway      time.Duration // tolerated difference between the clocks of server and usher
 	Version     string        // semantic version, for the nats micro service
 

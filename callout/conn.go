@@ -51,7 +51,7 @@ func (s *Service) connect(i int) (*conn, error) {
 	c := &conn{accountKnown: make(chan struct{}), window: congestion.NewWindow(s.cfg.Connections, s.cfg.Now)}
 	c.queue = admission.NewQueue(admission.Config[*exchange]{
 		Limit: share(s.cfg.Queue, s.cfg.Connections), Patience: s.cfg.Budget, Order: s.cfg.Order,
-		Delay: c.window.Delay, Open: s.openForQueue, Now: s.cfg.Now,
+		Delay: c.window.Delay, Open: s.findSource, Now: s.cfg.Now,
 	})
 	c.accountError.Store(&errAccountUnknown)
 	log := s.cfg.Log.With(slog.Int("connection", i))

@@ -1,6 +1,7 @@
 package callout
 
 import (
+	"errors"
 	"time"
 
 	"github.com/nats-io/nats.go/micro"
@@ -25,7 +26,6 @@ type exchange struct {
 	arrival time.Time
 
 	// open
-	data       []byte
 	header     string   // the server's public xkey, or empty
 	maxPayload int64    // of the connection
 	request    *request // nil: the message is not a request
@@ -47,6 +47,23 @@ type exchange struct {
 
 // limit returns the maximum size of the answer in bytes.
 func (x *exchange) limit() int { return int(min(x.maxPayload, permissions.MaxAnswer)) }
+
+// end ends a request without an answer, and returns false. An answer that has been made
+// is not sent.
+func (x *exchange) end(o Outcome, code, cause string) bool {
+	x.answer = nil
+	x.decision.set(o, code, cause)
+	return false
+}
+
+// endWith ends a request with an error of read, checkTimes or authenticate.
+func (x *exchange) endWith(err error) bool {
+	var f *refusal
+	if !errors.As(err, &f) {
+		return x.end(Unavailable, CodeInternal, err.Error())
+	}
+	return x.end(outcomeOf(f.code), f.code, f.cause)
+}
 
 // step is a step on the way of a request. tracing.StepNames has their names.
 type step int

@@ -6,8 +6,8 @@ import "context"
 // returns the answer, nil if there is none, and the code.
 func (s *Service) Handle(ctx context.Context, data []byte, header string) (answer []byte, code string) {
 	x := &exchange{conn: s.conns[0], arrival: s.cfg.Now(), id: s.cfg.NewID()}
-	opened := s.do(ctx, x, stepOpen, func(context.Context, *exchange) bool { return s.read(x, data, header, 1<<20) })
-	if opened && s.credentialMayFail(x) && s.hostMayFail(x) {
+	opened := s.runStep(ctx, x, stepOpen, func(context.Context, *exchange) bool { return s.openData(x, data, header, 1<<20) })
+	if opened && s.withinCredentialLimit(x) && s.withinHostLimit(x) {
 		s.decide(ctx, x)
 	}
 	return x.answer, x.decision.Code

@@ -1,5 +1,62 @@
 package callout
 
+import (
+	"context"
+	"errors"
+
+	"usher/issuer"
+)
+
+// withinCredentialLimit reports whether a request may go on: its credential has not
+// failed too often, or the request will be granted. It ends the request otherwise.
+func (s *Service) withinCredentialLimit(x *exchange) bool {
+	if s.failures.CredentialExhausted(x.attempt) && !s.wouldGrant(x) {
+		return x.end(Shed, CodeFailing, "this credential fails too often")
+	}
+	return true
+}
+
+// withinHostLimit is withinCredentialLimit for the host. Requests of the same host may
+// have failed while this one waited, so it is asked when the request leaves the queue.
+func (s *Service) withinHostLimit(x *exchange) bool {
+	if s.failures.HostExhausted(x.attempt) && !s.wouldGrant(x) {
+		return x.end(Shed, CodeFailing, "too many attempts from this host fail")
+	}
+	return true
+}
+
+// wouldGrant reports whether a request will be granted, as far as that can be told
+// without waiting and without cryptography. It is for hosts and credentials that have
+// failed too often. It keeps their failures from blocking others: clients behind the
+// same address, or with the same key and another project.
+func (s *Service) wouldGrant(x *exchange) bool {
+	d := s.cfg.Decider.verify(context.Background(), &x.credential, noWait{})
+	return s.cfg.Decider.derive(&d, x.credential.Connection, x.limit()) && s.canIssue(x, &d)
+}
+
+// canIssue reports whether a grant can be issued, without issuing it. The size is an
+// upper bound, so it rejects some grants that are just small enough.
+func (s *Service) canIssue(x *exchange, d *Decision) bool {
+	signers, ok := s.cfg.Keyring().For(x.request.claims.Subject)
+	if !ok {
+		return true // not the client's fault, and cheap
+	}
+	size, err := s.cfg.Decider.Policy.Size(d.Identity, d.Facts)
+	return err == nil && size <= x.limit() && signers.Has(issuer.Place{Account: d.Grant.Account, Scope: d.Grant.Scope})
+}
+
+// errWouldWait: the request cannot be decided at once.
+var errWouldWait = errors.New("would have to wait")
+
+// noWait is the tokens.Gate of those who do not wait.
+type noWait struct{}
+
+// Enter implements tokens.Gate.
+func (noWait) Enter(string) error { return errWouldWait }
+
+// Leave implements tokens.Gate.
+func (noWait) Leave(string) {}
+
 // countsAsFailure reports whether a decision counts against the rate of failures of
 // the host and the credential. Every denial does. Unavailable does if it costs work
 // and the same request would end the same way again. It does not if a backend, a

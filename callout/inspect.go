@@ -34,9 +34,9 @@ type Inspection struct {
 func Inspect(m *nats.Msg, keys *issuer.Keyring, now time.Time) Inspection {
 	header := m.Header.Get(xkeyHeader)
 	s := Inspection{Sealed: header != ""}
-	plain, x, err := unseal(m.Data, header, keys)
-	if x != nil {
-		s.XKey = x.PublicKey()
+	plain, xkey, err := unseal(m.Data, header, keys)
+	if xkey != nil {
+		s.XKey = xkey.PublicKey()
 	}
 	var refused *refusal
 	if errors.As(err, &refused) {

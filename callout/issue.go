@@ -43,10 +43,10 @@ func (s *Service) seal(ctx context.Context, x *exchange) bool {
 	}
 	switch {
 	case len(x.answer) > x.limit():
-		return x.withhold(Unavailable, CodeTooLarge, fmt.Sprintf(
+		return x.end(Unavailable, CodeTooLarge, fmt.Sprintf(
 			"the answer has %d bytes for %d rules, the server takes %d", len(x.answer), len(x.decision.Grant.Rules), x.limit()))
 	case ctx.Err() != nil:
-		return x.withhold(Shed, CodeTooLate, "the budget ran out before the answer was ready")
+		return x.end(Shed, CodeTooLate, "the budget ran out before the answer was ready")
 	}
 	userKey := ""
 	if g := &x.decision.Grant; x.decision.Outcome == Granted {
@@ -72,7 +72,7 @@ func (s *Service) respond(_ context.Context, x *exchange) bool {
 			w.Sent()
 			return true
 		}
-		x.withhold(Unavailable, CodeReply, err.Error())
+		x.end(Unavailable, CodeReply, err.Error())
 	}
 	if x.holding.window {
 		w.Release()
@@ -80,12 +80,7 @@ func (s *Service) respond(_ context.Context, x *exchange) bool {
 	return false
 }
 
-// withhold ends a request whose answer must not be sent.
-func (x *exchange) withhold(o Outcome, code, cause string) bool {
-	x.answer = nil
-	return x.end(o, code, cause)
-}
-
+// notIssued ends a request whose answer could not be made.
 func (x *exchange) notIssued(err error) bool {
 	code := CodeSign
 	switch {
@@ -96,7 +91,7 @@ func (x *exchange) notIssued(err error) bool {
 	case errors.Is(err, issuer.ErrCredentialExpired):
 		code = CodeCredentialEnded
 	}
-	return x.withhold(Unavailable, code, err.Error())
+	return x.end(Unavailable, code, err.Error())
 }
 
 // denialText is the text of a denial. nats-server writes it to its log and its auth

@@ -6,10 +6,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/nats-io/jwt/v2"
-	"github.com/nats-io/nkeys"
 
 	"usher/callout/claims"
 )
@@ -75,21 +73,3 @@ func unmarshal(text string) (c *jwt.AuthorizationRequestClaims, ok bool) {
 	err := json.Unmarshal([]byte(text), &both)
 	return &both.AuthorizationRequestClaims, err == nil && both.TypeV1 == ""
 }
-
-// signatureValid reports whether the issuer is the public nkey of a server and has
-// signed the request. FromPublicKey excludes points of small order, for which a
-// signature can be made without a private key.
-func (r *request) signatureValid() bool {
-	if r.signed == nil {
-		return true
-	}
-	letter := strings.TrimLeft(r.claims.Issuer, "\r\n") // which base32 ignores
-	if !strings.HasPrefix(letter, serverKeyPrefix) {
-		return false
-	}
-	key, err := nkeys.FromPublicKey(r.claims.Issuer)
-	return err == nil && key.Verify(r.signed, r.signature[:]) == nil
-}
-
-// serverKeyPrefix is the first letter of the nkeys of servers, and of no others.
-const serverKeyPrefix = "N"

@@ -12,26 +12,24 @@ import (
 )
 
 // record is the last step of a request, after the answer was sent. It turns the outcome
-// into a failure of the client, metrics, trace, audit and log.
+// into a failure of the client, metrics, audit, log and trace.
 func (s *Service) record(x *exchange) {
-	start := s.cfg.Now()
-	x.steps[stepRecord] = interval{start, start}
+	x.steps[stepRecord].start = s.cfg.Now()
 	if x.authenticated && countsAsFailure(&x.decision) {
 		s.failures.Record(x.attempt)
 	}
 	s.cfg.Metrics.Request(x.decision.Code)
 	e := x.event()
-	e.Total = start.Sub(x.arrival)
-	s.trace(x, &e)
 	if x.decision.Outcome == Shed {
 		// Shedding must not wait for the writer of the audit.
 		s.cfg.Audit.TryWrite(e)
 		s.shedding.count(x.decision.Code)
-		return
+	} else {
+		s.observe(&e)
+		s.cfg.Audit.Write(e)
+		s.log.decision(&e)
 	}
-	s.observe(&e)
-	s.cfg.Audit.Write(e)
-	s.log.decision(&e)
+	s.trace(x, &e)
 }
 
 func (s *Service) observe(e *audit.Event) {
@@ -59,7 +57,7 @@ func (x *exchange) event() audit.Event {
 		Outcome: string(x.decision.Outcome), Code: x.decision.Code, Cause: clip(x.decision.Cause),
 		User: x.decision.Identity.Name, Method: string(x.decision.Identity.Method),
 		Verifier: x.decision.Verifier, KeyID: x.decision.Identity.KeyID,
-		Queue: x.took(stepAdmit), Open: x.took(stepOpen, stepAuthenticate), Verify: x.took(stepVerify), Derive: x.took(stepDerive), Issue: x.took(stepIssue, stepSeal),
+		Queue: x.took(stepAdmit), Total: x.steps[stepRecord].start.Sub(x.arrival), Open: x.took(stepOpen, stepAuthenticate), Verify: x.took(stepVerify), Derive: x.took(stepDerive), Issue: x.took(stepIssue, stepSeal),
 	}
 	if x.decision.Outcome == Granted {
 		e.Account, e.Expires = x.decision.Grant.Account, x.expires

@@ -25,7 +25,7 @@ type Service struct {
 	usage        *keyusage.Counter
 	instance     string // random; differs for each process
 	started      time.Time
-	cpu          chan struct{}            // semaphore of the requests that compute
+	cpu          chan struct{}            // semaphore of the requests that compute (CPU slots)
 	waiting      map[string]chan struct{} // semaphore of the requests that wait for each slow verifier
 	stop         chan struct{}
 	conns        []*conn
@@ -33,7 +33,7 @@ type Service struct {
 	ctx     context.Context //nolint:containedctx // ends with the service, parent of every request
 	cancel  context.CancelFunc
 	pending atomic.Int64   // requests received and not finished
-	workers sync.WaitGroup // goroutines of the service
+	workers sync.WaitGroup // goroutines of the service: work, flushAnswers, housekeeping
 	moving  sync.Mutex     // held while a connection moves to another server
 
 	draining atomic.Bool
@@ -191,11 +191,11 @@ func waitIdle(ctx context.Context, pending *atomic.Int64) error {
 	return nil
 }
 
-// shutdownTimeout is how long workers may take to stop.
+// shutdownTimeout is how long the goroutines of the service may take to stop.
 const shutdownTimeout = time.Second
 
-// shutdown closes the connections and stops the workers. It does not wait longer
-// than shutdownTimeout for a worker whose verifier ignores its context.
+// shutdown closes the connections and stops the goroutines. It does not wait longer
+// than shutdownTimeout for a request whose verifier ignores its context.
 func (s *Service) shutdown() error {
 	s.cancel()
 	for _, c := range s.conns {

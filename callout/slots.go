@@ -1,15 +1,11 @@
 package callout
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"time"
-
-	"usher/callout/admission"
 )
 
-// slots are what a request holds while it is decided.
+// slots are what a request holds while it is decided. It takes both in admit.
 type slots struct {
 	cpu    bool // while it computes
 	window bool // of the congestion window of its connection, until its answer has been processed
@@ -69,30 +65,4 @@ func (g *gate) Enter(verifier string) error {
 func (g *gate) Leave(verifier string) {
 	g.service.resume(g.exchange) // first, so that there are never more requests than workers
 	<-g.service.waiting[verifier]
-}
-
-// errWouldWait: the request cannot be decided at once.
-var errWouldWait = errors.New("would have to wait")
-
-// noWait is the tokens.Gate of those who do not wait.
-type noWait struct{}
-
-// Enter implements tokens.Gate.
-func (noWait) Enter(string) error { return errWouldWait }
-
-// Leave implements tokens.Gate.
-func (noWait) Leave(string) {}
-
-// timeLeft returns how long a request may take from now on.
-func (s *Service) timeLeft(x *exchange) time.Duration {
-	return admission.MaxAge(s.cfg.Budget) - x.took(stepAdmit)
-}
-
-// wouldGrant reports whether a request will be granted, as far as that can be told
-// without waiting and without cryptography. It is for hosts and credentials that have
-// failed too often. It keeps their failures from blocking others: clients behind the
-// same address, or with the same key and another project.
-func (s *Service) wouldGrant(x *exchange) bool {
-	d := s.cfg.Decider.verify(context.Background(), &x.credential, noWait{})
-	return s.cfg.Decider.derive(&d, x.credential.Connection, x.limit()) && s.canIssue(x, &d)
 }

@@ -2,7 +2,6 @@ package callout
 
 import (
 	"context"
-	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 
@@ -17,17 +16,17 @@ func (s *Service) trace(x *exchange, e *audit.Event) {
 	if !s.cfg.Tracer.Sampled(granted, e.Total) {
 		return
 	}
-	end := x.arrival.Add(e.Total)
+	end := s.cfg.Now()
+	x.steps[stepRecord].end = end
 	r := &tracing.Request{
 		Name: tracing.SpanAuthorize, Start: x.arrival, End: end,
-		Failed: !granted, Status: e.Code, Attributes: attributes(e), Steps: x.spans(end),
+		Failed: !granted, Status: e.Code, Attributes: attributes(e), Steps: x.spans(),
 	}
 	s.cfg.Tracer.Record(context.Background(), r)
 }
 
 // spans returns the steps that the request has reached, in their order.
-func (x *exchange) spans(end time.Time) []tracing.Step {
-	x.steps[stepRecord].end = end
+func (x *exchange) spans() []tracing.Step {
 	var spans []tracing.Step
 	for n, name := range tracing.StepNames() {
 		if at := x.steps[n]; !at.start.IsZero() {

@@ -33,7 +33,7 @@ func tracedExchange() (*exchange, *audit.Event) {
 // A request that is not traced costs no allocation.
 func TestTraceDoesNotAllocate(t *testing.T) {
 	for name, tracer := range tracers() {
-		s, want := &Service{cfg: Config{Tracer: tracer}}, name == "sampled up to the limit"
+		s, want := &Service{cfg: Config{Tracer: tracer, Now: time.Now}}, name == "sampled up to the limit"
 		x, e := tracedExchange()
 		if n := testing.AllocsPerRun(100, func() { s.trace(x, e) }); (n > 0) != want {
 			t.Errorf("%s: %v allocations", name, n)
@@ -45,7 +45,7 @@ func TestTraceDoesNotAllocate(t *testing.T) {
 func BenchmarkTrace(b *testing.B) {
 	for name, tracer := range tracers() {
 		b.Run(name, func(b *testing.B) {
-			s := &Service{cfg: Config{Tracer: tracer}}
+			s := &Service{cfg: Config{Tracer: tracer, Now: time.Now}}
 			x, e := tracedExchange()
 			b.ReportAllocs()
 			for b.Loop() {

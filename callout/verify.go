@@ -1,17 +1,12 @@
 package callout
 
-import (
-	"context"
-	"errors"
-
-	"usher/issuer"
-)
+import "context"
 
 // authenticate verifies that a request comes from the server that it names, and that
 // the keyring can answer it.
 func (s *Service) authenticate(_ context.Context, x *exchange) bool {
 	if err := x.request.authenticate(); err != nil {
-		return x.refuse(err)
+		return x.endWith(err)
 	}
 	x.authenticated = true
 	c := x.request.claims
@@ -40,30 +35,4 @@ func (s *Service) verify(ctx context.Context, x *exchange) bool {
 // derive finds the grant of the identity.
 func (s *Service) derive(_ context.Context, x *exchange) bool {
 	return s.cfg.Decider.derive(&x.decision, x.credential.Connection, x.limit())
-}
-
-// canIssue reports whether a grant can be issued, without issuing it. The size is an
-// upper bound, so it rejects some grants that are just small enough.
-func (s *Service) canIssue(x *exchange, d *Decision) bool {
-	signers, ok := s.cfg.Keyring().For(x.request.claims.Subject)
-	if !ok {
-		return true // not the client's fault, and cheap
-	}
-	size, err := s.cfg.Decider.Policy.Size(d.Identity, d.Facts)
-	return err == nil && size <= x.limit() && signers.Has(issuer.Place{Account: d.Grant.Account, Scope: d.Grant.Scope})
-}
-
-// end sets the outcome of a request that ends here, and returns false.
-func (x *exchange) end(o Outcome, code, cause string) bool {
-	x.decision.set(o, code, cause)
-	return false
-}
-
-// refuse ends a request with an error of read, checkTimes or authenticate.
-func (x *exchange) refuse(err error) bool {
-	var f *refusal
-	if !errors.As(err, &f) {
-		return x.end(Unavailable, CodeInternal, err.Error())
-	}
-	return x.end(outcomeOf(f.code), f.code, f.cause)
 }

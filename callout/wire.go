@@ -66,7 +66,7 @@ func refuse(code, format string, args ...any) error {
 // read unseals and parses a message, and verifies nothing. header is the server's
 // public xkey from the message header, or empty. Errors are refusals.
 func read(data []byte, header string, keys *issuer.Keyring) (*request, error) {
-	plain, x, err := unseal(data, header, keys)
+	plain, xkey, err := unseal(data, header, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func read(data []byte, header string, keys *issuer.Keyring) (*request, error) {
 	if err != nil {
 		return nil, refuse(CodeNotARequest, "not an authorization request: %v", err)
 	}
-	r.xkey, r.header = x, header
+	r.xkey, r.header = xkey, header
 	return r, nil
 }
 
@@ -145,6 +145,24 @@ func (r *request) authenticate() error {
 		return nil
 	}
 }
+
+// signatureValid reports whether the issuer is the public nkey of a server and has
+// signed the request. FromPublicKey excludes points of small order, for which a
+// signature can be made without a private key.
+func (r *request) signatureValid() bool {
+	if r.signed == nil {
+		return true
+	}
+	letter := strings.TrimLeft(r.claims.Issuer, "\r\n") // which base32 ignores
+	if !strings.HasPrefix(letter, serverKeyPrefix) {
+		return false
+	}
+	key, err := nkeys.FromPublicKey(r.claims.Issuer)
+	return err == nil && key.Verify(r.signed, r.signature[:]) == nil
+}
+
+// serverKeyPrefix is the first letter of the nkeys of servers, and of no others.
+const serverKeyPrefix = "N"
 
 // CredentialOf returns the credential that the client presented.
 //

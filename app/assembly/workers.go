@@ -6,7 +6,7 @@ import (
 	"usher/app/config"
 )
 
-// Workers returns how many requests are processed at once.
+// Workers returns how many requests compute at once.
 func Workers(cfg *config.Config) int {
 	if cfg.Callout.Workers > 0 {
 		return cfg.Callout.Workers

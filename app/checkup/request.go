@@ -1,12 +1,14 @@
 package checkup
 
 import (
+	"fmt"
 	"time"
 
 	"usher/app/checkup/operatormode"
 	"usher/internal/fault"
 
 	"usher/callout"
+	"usher/callout/admission"
 )
 
 // encryption checks that requests are encrypted to an xkey of the keyring.
@@ -53,19 +55,29 @@ func (s *serverCheck) issuer(x *callout.Inspection) {
 // timeout compares how long the server waits for usher with the budget of usher and the
 // patience of clients.
 func (s *serverCheck) timeout(x *callout.Inspection) {
+	budget, enough := s.cfg.Callout.Budget, s.enoughTimeout()
+	setTimeout := fmt.Sprintf("set authorization.timeout to %d in the server's configuration (docs/explanation/silence.md)", enough/time.Second)
 	switch {
-	case x.Timeout < s.cfg.Callout.Budget:
-		s.Fail(fault.Config, "timeout", s.url, "set authorization.timeout to 3 in the server's configuration, or lower callout.budget",
-			"the server waits about %s, less than callout.budget, %s", x.Timeout, s.cfg.Callout.Budget)
-	case x.Timeout < recommendedTimeout:
-		s.Warn("timeout", s.url, "set authorization.timeout to 3 in the server's configuration (docs/explanation/silence.md)",
-			"the server waits about %s: clients can mistake a missing answer for a denial", x.Timeout)
-	case s.cfg.Callout.Budget > natsGoPatience:
+	case x.Timeout < budget:
+		s.Fail(fault.Config, "timeout", s.url, setTimeout, "the server waits about %s, less than callout.budget, %s", x.Timeout, budget)
+	case x.Timeout < enough:
+		s.Warn("timeout", s.url, setTimeout, "the server waits about %s; callout.budget is %s: clients can mistake a missing answer for a denial", x.Timeout, budget)
+	case budget < natsGoPatience:
+		s.Warn("timeout", s.url, "set callout.budget to how long clients wait for an answer",
+			"the server waits about %s, and nats.go %s; callout.budget is %s: under load usher sheds clients that would still wait", x.Timeout, natsGoPatience, budget)
+	case budget > natsGoPatience:
 		s.OK("timeout", s.url, "the server waits about %s; callout.budget is %s, for clients that wait as long (nats.go: nats.Timeout; its default is %s)",
-			x.Timeout, s.cfg.Callout.Budget, natsGoPatience)
+			x.Timeout, budget, natsGoPatience)
 	default:
-		s.OK("timeout", s.url, "the server waits about %s; callout.budget is %s", x.Timeout, s.cfg.Callout.Budget)
+		s.OK("timeout", s.url, "the server waits about %s; callout.budget is %s", x.Timeout, budget)
 	}
+}
+
+// enoughTimeout returns how long the server should wait, in whole seconds: until the
+// last answer that usher sends, and longer than clients wait.
+func (s *serverCheck) enoughTimeout() time.Duration {
+	last := admission.MaxAge(s.cfg.Callout.Budget)
+	return max(minTimeout, (last + time.Second - 1).Truncate(time.Second))
 }
 
 // clock compares the clock of this machine with the server's.

@@ -2,6 +2,7 @@ package checkup
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,6 +36,35 @@ func TestClockSkew(t *testing.T) {
 		i := slices.IndexFunc(f, func(f finding.Finding) bool { return f.Check == "clock" })
 		if i < 0 || f[i].Severity != want || (want == "error") != (f[i].Kind == fault.Config) {
 			t.Errorf("skew %s: %+v", skew, f)
+		}
+	}
+}
+
+// TestTimeout: the server waits longer than clients and than callout.budget, which is not
+// shorter than the patience of clients.
+func TestTimeout(t *testing.T) {
+	for _, tt := range []struct {
+		timeout, budget time.Duration
+		want            finding.Severity
+		hint            string
+	}{
+		{1 * time.Second, 2 * time.Second, finding.Error, "authorization.timeout to 3 "},
+		{2 * time.Second, 2 * time.Second, finding.Warning, "authorization.timeout to 3 "},
+		{3 * time.Second, 2 * time.Second, finding.OK, ""},
+		{10 * time.Second, 2 * time.Second, finding.OK, ""},
+		{3 * time.Second, 5 * time.Second, finding.Error, "authorization.timeout to 6 "},
+		{5 * time.Second, 5 * time.Second, finding.Warning, "authorization.timeout to 6 "},
+		{6 * time.Second, 5 * time.Second, finding.OK, ""},
+		{10 * time.Second, 10 * time.Second, finding.Warning, "authorization.timeout to 11 "},
+		{3 * time.Second, 1500 * time.Millisecond, finding.Warning, "callout.budget"},
+	} {
+		cfg := config.Default()
+		cfg.Callout.Budget = tt.budget
+		var f finding.List
+		s := serverCheck{List: &f, cfg: &cfg, url: "nats://test"}
+		s.timeout(&callout.Inspection{Timeout: tt.timeout})
+		if len(f) != 1 || f[0].Severity != tt.want || !strings.Contains(f[0].Hint, tt.hint) {
+			t.Errorf("timeout %s, budget %s: %+v, want %s with hint %q", tt.timeout, tt.budget, f, tt.want, tt.hint)
 		}
 	}
 }

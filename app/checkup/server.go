@@ -20,9 +20,9 @@ import (
 )
 
 const (
-	// recommendedTimeout is longer than clients wait. A server that waits less sends them
-	// Authorization Violation, which looks like a denial.
-	recommendedTimeout = 3 * time.Second
+	// minTimeout is longer than clients of nats.go wait. A server that waits less sends
+	// them Authorization Violation, which looks like a denial.
+	minTimeout = 3 * time.Second
 	// natsGoPatience is how long a client of nats.go waits by default.
 	natsGoPatience = 2 * time.Second
 )
@@ -152,7 +152,7 @@ func (s *serverCheck) checkRequests(ctx context.Context, requests <-chan *nats.M
 	}
 	// The timeout in a request is in whole seconds, rounded up or down: take the largest of
 	// several.
-	for i := 0; i < 3 && first.Timeout < max(s.cfg.Callout.Budget, recommendedTimeout) && first.Refusal == ""; i++ {
+	for i := 0; i < 3 && first.Timeout < s.enoughTimeout() && first.Refusal == ""; i++ {
 		again, ok := s.probe(ctx, requests)
 		if !ok {
 			return

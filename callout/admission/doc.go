@@ -1,5 +1,5 @@
-// Package admission decides which waiting request is served next, and which
-// requests are shed.
+// Package admission is the admission control of requests: it decides which waiting
+// request is served next, and which are shed (load shedding).
 //
 // It promises that sources that have requests waiting are served round robin, so
 // that a source waits for at most one request of every other; that a request is

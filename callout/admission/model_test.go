@@ -137,7 +137,7 @@ func (m *model) next(evicted int) (Item[int], bool) {
 			s := m.heaviest(evicted)
 			v := m.remove(s, 0)
 			return Item[int]{v, m.orExpired(Evicted, m.all[v].arrival)}, true
-		case len(m.arrived) > 0 && (n == 0 || m.peeked < peekLimit):
+		case len(m.arrived) > 0 && (n == 0 || m.peeked < openLimit):
 			v := m.arrived[0]
 			m.arrived = m.arrived[1:]
 			if r := m.all[v]; m.late(r.arrival) {

@@ -7,10 +7,10 @@ import (
 	"github.com/gammazero/deque"
 )
 
-// peekLimit is how many requests Next may open in a row while opened ones wait. To
+// openLimit is how many requests Next may open in a row while opened ones wait. To
 // open a request costs a tenth of serving it; the limit keeps requests served when
 // more arrive than can be opened.
-const peekLimit = 8
+const openLimit = 8
 
 // Queue holds waiting requests. A request has to be opened to find its source. Next
 // does that, and serves the opened requests round robin by source.
@@ -20,17 +20,17 @@ const peekLimit = 8
 type Queue[T any] struct {
 	cfg Config[T]
 
-	mu       sync.Mutex
-	cond     sync.Cond               // signalled when a request waits
-	arrived  deque.Deque[waiting[T]] // not opened yet
-	peeked   int                     // requests opened since the last opened one left
-	sources  map[string]*source[T]   // with opened requests waiting
-	opened   int                     // requests waiting in sources
-	rotation roundRobin[T]
-	lengths  byLength[T]
-	rate     throughput
-	lag      time.Duration // of the usual request
-	closed   bool
+	mu          sync.Mutex
+	cond        sync.Cond               // signalled when a request waits
+	arrived     deque.Deque[waiting[T]] // not opened yet
+	openedInRow int                     // requests opened since the last opened one left
+	sources     map[string]*source[T]   // with opened requests waiting
+	opened      int                     // requests waiting in sources
+	rotation    roundRobin[T]
+	lengths     byLength[T]
+	rate        throughput
+	lag         time.Duration // of the usual request
+	closed      bool
 }
 
 type waiting[T any] struct {
@@ -105,7 +105,7 @@ func (q *Queue[T]) Next() (Item[T], bool) {
 		if q.arrived.Len() == 0 {
 			return Item[T]{}, false
 		}
-		q.peeked++
+		q.openedInRow++
 		w := q.arrived.PopFront()
 		if s, ok := q.open(w.value); ok {
 			if !s.Connected.IsZero() {
@@ -138,7 +138,7 @@ func (q *Queue[T]) leave() (Item[T], bool) {
 			return Item[T]{w.value, Expired}, true
 		}
 		return Item[T]{w.value, Evicted}, true
-	case q.arrived.Len() > 0 && (q.opened == 0 || q.peeked < peekLimit):
+	case q.arrived.Len() > 0 && (q.opened == 0 || q.openedInRow < openLimit):
 		if !t.late(q.arrived.Front().arrival) {
 			return Item[T]{}, false
 		}
@@ -146,7 +146,7 @@ func (q *Queue[T]) leave() (Item[T], bool) {
 	case q.opened == 0:
 		return Item[T]{}, false
 	default:
-		q.peeked = 0
+		q.openedInRow = 0
 		s := q.rotation.first()
 		q.rotation.remove(s)
 		q.rotation.push(s)

@@ -149,7 +149,7 @@ func TestPeekLimit(t *testing.T) {
 			admitted++
 		}
 	}
-	if want := len(q.opened) / peekLimit; admitted < want {
+	if want := len(q.opened) / openLimit; admitted < want {
 		t.Errorf("%d opened and %d admitted, want %d", len(q.opened), admitted, want)
 	}
 }

@@ -5,7 +5,7 @@ import "github.com/gammazero/deque"
 // source is the queue of one source.
 type source[T any] struct {
 	name    string
-	waiting deque.Deque[waiting[T]] // in the order of Classify
+	waiting deque.Deque[waiting[T]] // in the order in which they were opened
 
 	previous, next *source[T] // in the round robin
 	index          int        // in byLength

@@ -51,7 +51,7 @@ func New(reg prometheus.Registerer, codes []Code) *Metrics {
 		}),
 		deciding: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "usher_requests_working",
-			Help: "Requests being decided: at most callout.workers, plus those that wait for slow verifiers.",
+			Help: "Requests being decided: at most callout.workers that compute, and those that wait for slow verifiers.",
 		}),
 	}
 	for _, c := range codes {
