@@ -18,7 +18,8 @@ func (s *Service) receive(m micro.Request, c *conn) {
 	s.pending.Add(1)
 	c.pending.Add(1)
 	s.cfg.Metrics.Admitted()
-	if !c.queue.Add(x, x.arrival) {
+	x.size = int64(len(m.Data()))
+	if s.pendingBytes.Add(x.size) > s.cfg.maxBytes() || !c.queue.Add(x, x.arrival) {
 		s.shed(x, CodeQueueFull, "the queue is full")
 	}
 }
@@ -147,6 +148,7 @@ func (s *Service) finishUndecided(x *exchange) {
 // finished counts a request that has been recorded.
 func (s *Service) finished(x *exchange) {
 	s.cfg.Metrics.Finished()
+	s.pendingBytes.Add(-x.size)
 	x.conn.pending.Add(-1)
 	s.pending.Add(-1)
 }

@@ -47,6 +47,16 @@ type Config struct {
 	Host    string        // name of the host for the Report; may be empty
 }
 
+// Bounds on the memory of the requests that are not finished. A usual one has 2 KB, but
+// an MQTT client can make one of 250 KB without any credential.
+const (
+	bytesPerRequest = 64 << 10 // on average, if the queue is full
+	leastBytes      = 16 << 20 // enough for some of the largest requests
+)
+
+// maxBytes returns how many bytes the requests that are not finished may have.
+func (c *Config) maxBytes() int64 { return max(leastBytes, int64(c.Queue)*bytesPerRequest) }
+
 func (c *Config) valid() error {
 	switch {
 	case c.URLs == "":

@@ -24,6 +24,7 @@ type exchange struct {
 	message micro.Request
 	conn    *conn // on which it was received
 	arrival time.Time
+	size    int64 // of the message, in bytes
 
 	// open
 	header     string   // the server's public xkey, or empty

@@ -30,11 +30,12 @@ type Service struct {
 	stop         chan struct{}
 	conns        []*conn
 
-	ctx     context.Context //nolint:containedctx // ends with the service, parent of every request
-	cancel  context.CancelFunc
-	pending atomic.Int64   // requests received and not finished
-	workers sync.WaitGroup // goroutines of the service: work, flushAnswers, housekeeping
-	moving  sync.Mutex     // held while a connection moves to another server
+	ctx          context.Context //nolint:containedctx // ends with the service, parent of every request
+	cancel       context.CancelFunc
+	pending      atomic.Int64   // requests received and not finished
+	pendingBytes atomic.Int64   // of the messages of those requests
+	workers      sync.WaitGroup // goroutines of the service: work, flushAnswers, housekeeping
+	moving       sync.Mutex     // held while a connection moves to another server
 
 	draining atomic.Bool
 }
