@@ -43,9 +43,9 @@ while IFS=: read -r file func; do
     built=$dir
   fi
   echo "fuzz $dir $name for $fuzztime"
-  for try in 1 2 3; do
+  for try in 1 2 3 4 5; do
     fuzz && break
-    if [[ $try -eq 3 ]] || ! only_time; then
+    if [[ $try -eq 5 ]] || ! only_time; then
       exit 1
     fi
     echo "retrying: the time was over, and there is no failing input (go.dev/issue/75804)"
