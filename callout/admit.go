@@ -81,7 +81,7 @@ func (s *Service) findSource(x *exchange) (source admission.Source, ok bool) {
 		s.catchPanic(x, func() bool { return s.withinCredentialLimit(x) }) && s.sampleConnectTime(x)
 	if ok {
 		client := &x.request.claims.ClientInformation
-		source.Name = ratelimit.HostSource(client.Host)
+		source.Name = x.source
 		source.Connected = s.connectTimes.ConnectedBy(x.request.claims.Server.ID, client.ID, x.arrival)
 	}
 	return source, ok
@@ -111,7 +111,8 @@ func (s *Service) openData(x *exchange, data []byte, header string, maxPayload i
 		return x.endWith(err)
 	}
 	x.credential = CredentialOf(x.request.claims)
-	x.attempt = s.failures.Attempt(ratelimit.HostSource(x.credential.Host), x.credential.Token())
+	x.source = ratelimit.HostSource(x.credential.Host)
+	x.attempt = s.failures.Attempt(x.source, x.credential.Token())
 	return true
 }
 

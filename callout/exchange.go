@@ -31,6 +31,7 @@ type exchange struct {
 	maxPayload int64    // of the connection
 	request    *request // nil: the message is not a request
 	credential tokens.Credential
+	source     string // of its host, by which the queue is fair
 	attempt    ratelimit.Attempt
 
 	// authenticate

@@ -380,9 +380,12 @@ func TestDrainTimeout(t *testing.T) {
 	}
 }
 
-// counting is a fast verifier that computes for a while, and counts how many do so at
-// once.
-type counting struct{ now, most atomic.Int32 }
+// counting is a fast verifier that computes until the test lets it go on, and counts
+// how many requests it verifies at once.
+type counting struct {
+	now, most atomic.Int32
+	pass      chan struct{} // one receive for each request
+}
 
 func (*counting) Name() string { return "counting" }
 
@@ -391,7 +394,7 @@ func (c *counting) Verify(context.Context, *tokens.Credential) (identity.Identit
 	defer c.now.Add(-1)
 	for most := c.most.Load(); n > most && !c.most.CompareAndSwap(most, n); most = c.most.Load() {
 	}
-	time.Sleep(2 * time.Millisecond) // long enough to meet others
+	<-c.pass
 	return identity.Identity{}, tokens.ErrNotApplicable
 }
 
@@ -399,7 +402,7 @@ func (c *counting) Verify(context.Context, *tokens.Credential) (identity.Identit
 // from a slow verifier together, and on several connections.
 func TestCPUSlots(t *testing.T) {
 	const workers, waiting = 2, 40
-	a, c := newBackend("a"), &counting{}
+	a, c := newBackend("a"), &counting{pass: make(chan struct{})}
 	cfg := slowConfig(waiting, a)
 	cfg.Workers, cfg.Connections = workers, 3
 	cfg.Verifiers = append(cfg.Verifiers, c)
@@ -407,7 +410,11 @@ func TestCPUSlots(t *testing.T) {
 	all := i.requestN(t, waiting, "a:skip")
 	a.waitFor(t, waiting)
 	all = append(all, i.requestN(t, waiting, "wrong")...)
+	callouttest.Eventually(t, "all CPU slots are taken", func() bool { return c.now.Load() == workers })
 	close(a.unblock)
+	for range all {
+		c.pass <- struct{}{}
+	}
 	for _, request := range all {
 		if request.granted() {
 			t.Error("granted")

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +17,7 @@ import (
 
 	"usher/app/apptest"
 	"usher/app/checkup/finding"
+	"usher/app/checkup/finding/findingtest"
 	"usher/app/config"
 	"usher/app/natsconn"
 	"usher/app/setup"
@@ -26,21 +26,6 @@ import (
 	"usher/directory/kv"
 	"usher/internal/fault"
 )
-
-// Holds fails the test if a finding is missing, or if any problem has no hint.
-func holds(t *testing.T, f finding.List, kind fault.Kind, check string, severity finding.Severity, detail string) {
-	t.Helper()
-	if !slices.ContainsFunc(f, func(x finding.Finding) bool {
-		return x.Check == check && x.Severity == severity && strings.Contains(x.Detail, detail) && x.Kind == kind
-	}) {
-		t.Errorf("no %s of %s with %q (kind %d):\n%+v", severity, check, detail, kind, f)
-	}
-	for _, x := range f {
-		if x.Severity != finding.OK && x.Hint == "" {
-			t.Errorf("no hint for %+v", x)
-		}
-	}
-}
 
 // bucketSite is an installation with a running server and its directory in NATS.
 type bucketSite struct {
@@ -108,8 +93,8 @@ func TestCheckBucket(t *testing.T) {
 	for _, operator := range []bool{false, true} {
 		s := newBucketSite(t, operator)
 		f, snapshot := s.check(t)
-		holds(t, f, fault.None, "directory", "warning", "does not exist yet")
-		holds(t, f, fault.None, "snapshot", "ok", "none yet")
+		findingtest.Holds(t, f, fault.None, "directory", "warning", "does not exist yet")
+		findingtest.Holds(t, f, fault.None, "snapshot", "ok", "none yet")
 		if js, err := jetstream.New(s.conn); snapshot != nil || err != nil || !noBucket(t, js) {
 			t.Errorf("check created the bucket: %v", err)
 		}
@@ -117,7 +102,7 @@ func TestCheckBucket(t *testing.T) {
 		before, err := os.Stat(s.Path(setup.FileSnapshot))
 		callouttest.Must(t, err)
 		f, snapshot = s.check(t)
-		holds(t, f, fault.None, "snapshot", "ok", "s old, at revision")
+		findingtest.Holds(t, f, fault.None, "snapshot", "ok", "s old, at revision")
 		for _, x := range f {
 			if x.Severity != finding.OK {
 				t.Errorf("%+v", x)
@@ -141,7 +126,7 @@ func TestCheckLostBucket(t *testing.T) {
 	callouttest.Must(t, err)
 	callouttest.Must(t, js.DeleteKeyValue(t.Context(), "usher_directory"))
 	f, snapshot := s.check(t)
-	holds(t, f, fault.Config, "directory", "error", "is gone")
+	findingtest.Holds(t, f, fault.Config, "directory", "error", "is gone")
 	for _, x := range f {
 		if move := "if you moved the folder: usher init --moved " + s.Path("."); x.Check == "directory" && x.Severity == finding.Error && !strings.HasPrefix(x.Hint, move) {
 			t.Errorf("the hint does not begin with %q: %s", move, x.Hint)
@@ -170,17 +155,17 @@ func TestCheckBucketSettings(t *testing.T) {
 	s := newBucketSite(t, false)
 	s.Edit(t, setup.FileConfig, "#create_bucket: true", "create_bucket: false")
 	f, _ := s.check(t)
-	holds(t, f, fault.Config, "directory", "error", "directory.create_bucket is false")
+	findingtest.Holds(t, f, fault.Config, "directory", "error", "directory.create_bucket is false")
 	s.Edit(t, setup.FileConfig, "#replicas: 1", "replicas: 3")
 	f, _ = s.check(t)
-	holds(t, f, fault.Config, "directory", "error", "is in no cluster")
+	findingtest.Holds(t, f, fault.Config, "directory", "error", "is in no cluster")
 
 	js, err := jetstream.New(s.conn)
 	callouttest.Must(t, err)
 	_, err = js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "usher_directory", History: 5})
 	callouttest.Must(t, err)
 	f, snapshot := s.check(t)
-	holds(t, f, fault.Config, "directory", "error", "not suitable for a directory")
+	findingtest.Holds(t, f, fault.Config, "directory", "error", "not suitable for a directory")
 	if snapshot != nil {
 		t.Error("an unsuitable bucket was read")
 	}
@@ -188,8 +173,8 @@ func TestCheckBucketSettings(t *testing.T) {
 	s.fill(t)
 	s.Edit(t, setup.FileConfig, "#storage: file", "storage: memory")
 	f, _ = s.check(t)
-	holds(t, f, fault.None, "directory", "warning", "has 1 replica, directory.replicas is 3")
-	holds(t, f, fault.None, "directory", "warning", "uses file storage, directory.storage is memory")
+	findingtest.Holds(t, f, fault.None, "directory", "warning", "has 1 replica, directory.replicas is 3")
+	findingtest.Holds(t, f, fault.None, "directory", "warning", "uses file storage, directory.storage is memory")
 }
 
 // TestCheckBucketSize: check finds a bucket without a limit, with another limit than the
@@ -211,14 +196,14 @@ func TestCheckBucketSize(t *testing.T) {
 		return f
 	}
 	f, _ := s.check(t)
-	holds(t, f, fault.None, "directory", "ok", "bytes of 1073741824")
-	holds(t, resize(-1), fault.None, "directory", "warning", "has no max_bytes")
-	holds(t, resize(1<<20), fault.None, "directory", "warning", "has max_bytes 1048576, directory.max_bytes is 1073741824")
+	findingtest.Holds(t, f, fault.None, "directory", "ok", "bytes of 1073741824")
+	findingtest.Holds(t, resize(-1), fault.None, "directory", "warning", "has no max_bytes")
+	findingtest.Holds(t, resize(1<<20), fault.None, "directory", "warning", "has max_bytes 1048576, directory.max_bytes is 1073741824")
 	// A message that is not an entry counts for the size too.
 	_, err = js.Publish(t.Context(), "$KV.usher_directory.turn", make([]byte, 900_000))
 	callouttest.Must(t, err)
 	f, _ = s.check(t)
-	holds(t, f, fault.Runtime, "directory", "error", "is nearly full")
+	findingtest.Holds(t, f, fault.Runtime, "directory", "error", "is nearly full")
 }
 
 // TestCheckEntries: check names the entries that cannot be used, and reads the others.
@@ -234,7 +219,7 @@ func TestCheckEntries(t *testing.T) {
 	}
 	publish("nobody.knows")
 	f, snapshot := s.check(t)
-	holds(t, f, fault.Config, "directory", "error", "entry nobody.knows (revision ")
+	findingtest.Holds(t, f, fault.Config, "directory", "error", "entry nobody.knows (revision ")
 	if _, ok := snapshot.User("ann"); !ok {
 		t.Error("the directory was not read")
 	}
@@ -242,7 +227,7 @@ func TestCheckEntries(t *testing.T) {
 		publish("nobody.knows" + strings.Repeat("x", i+1))
 	}
 	f, _ = s.check(t)
-	holds(t, f, fault.Config, "directory", "error", "11 more of its entries")
+	findingtest.Holds(t, f, fault.Config, "directory", "error", "11 more of its entries")
 }
 
 // TestCheckJetStream: check says what JetStream lacks.
@@ -264,7 +249,7 @@ func TestCheckJetStream(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f, _ := newBucketSite(t, false, tt.edits...).check(t)
-			holds(t, f, fault.Config, "directory", "error", tt.detail)
+			findingtest.Holds(t, f, fault.Config, "directory", "error", tt.detail)
 		})
 	}
 }
@@ -278,33 +263,33 @@ func TestCheckSnapshot(t *testing.T) {
 	s.conn.Close()
 	s.Edit(t, setup.FileConfig, "urls: [nats://", "urls: [nats://127.0.0.1:1] # [nats://")
 	f, snapshot := s.check(t)
-	holds(t, f, fault.Runtime, "directory", "error", "cannot be reached")
+	findingtest.Holds(t, f, fault.Runtime, "directory", "error", "cannot be reached")
 	if _, ok := snapshot.User("ann"); !ok {
 		t.Error("the snapshot was not read")
 	}
 	f = nil
 	b := bucketCheck{List: &f, path: s.Config(), cfg: s.cfg(t), where: "bucket"}
 	b.snapshotFile(time.Now().Add(maxSnapshotAge + time.Minute))
-	holds(t, f, fault.None, "snapshot", "warning", "old: no running usher updates it")
+	findingtest.Holds(t, f, fault.None, "snapshot", "warning", "old: no running usher updates it")
 
 	file := s.Path(setup.FileSnapshot)
 	text, err := os.ReadFile(file)
 	callouttest.Must(t, err)
 	callouttest.Must(t, os.WriteFile(file, text[:len(text)-1], 0o600))
 	f, snapshot = s.check(t)
-	holds(t, f, fault.None, "snapshot", "warning", "is damaged")
+	findingtest.Holds(t, f, fault.None, "snapshot", "warning", "is damaged")
 	if snapshot != nil {
 		t.Error("a damaged snapshot was used")
 	}
 	s.Edit(t, setup.FileConfig, "snapshot_file: "+setup.FileSnapshot, "snapshot_file: usher.yaml/snapshot")
 	f, _ = s.check(t)
-	holds(t, f, fault.Config, "snapshot", "error", "cannot be written: ")
+	findingtest.Holds(t, f, fault.Config, "snapshot", "error", "cannot be written: ")
 	s.Edit(t, setup.FileConfig, "  snapshot_file: usher.yaml/snapshot\n", "")
 	f, _ = s.check(t)
-	holds(t, f, fault.None, "snapshot", "warning", "no snapshot is kept on disk")
+	findingtest.Holds(t, f, fault.None, "snapshot", "warning", "no snapshot is kept on disk")
 	f = nil
 	_, _ = checkKVDirectory(t.Context(), &f, s.Config(), s.cfg(t), true)
-	holds(t, f, fault.None, "directory", "warning", "not checked")
+	findingtest.Holds(t, f, fault.None, "directory", "warning", "not checked")
 }
 
 func TestSupportsBuckets(t *testing.T) {

@@ -126,14 +126,30 @@ func isWebSocket(text string) bool {
 	return scheme == "ws" || scheme == "wss"
 }
 
-// checkURL does not quote the URL, because it may contain a password.
+// refuseSecretURL refuses a URL with a secret in it. instead says which keys to use. The
+// checks of URLs do not quote a URL, because it may contain a password.
+func refuseSecretURL(text, instead string) (message, hint string) {
+	if strings.Contains(text, "@") {
+		return "a URL must not contain a user name or password", instead + ", and replace the secret, since it stood in a file"
+	}
+	return refuseSecret(text, "a URL")
+}
+
+// refuseHostPort refuses a URL without a host, or with a bad port.
+func refuseHostPort(u *url.URL) (message string) {
+	switch {
+	case !isHost(u.Hostname()):
+		return "expected a host name or IP address after the scheme"
+	case strings.HasSuffix(u.Host, ":") || u.Port() != "" && !isPort(u.Port()):
+		return "expected a port from 1 to 65535"
+	default:
+		return ""
+	}
+}
+
 func checkURL(text string) (message, hint string) {
 	const example = "write it as nats://127.0.0.1:4222"
-	if strings.Contains(text, "@") {
-		return "a URL must not contain a user name or password",
-			"use nats.user with nats.password_file, nats.nkey_file or nats.creds_file, and replace the secret, since it stood in a file"
-	}
-	if message, hint = refuseSecret(text, "a URL"); message != "" {
+	if message, hint = refuseSecretURL(text, "use nats.user with nats.password_file, nats.nkey_file or nats.creds_file"); message != "" {
 		return message, hint
 	}
 	if strings.Contains(text, ",") {
@@ -148,38 +164,31 @@ func checkURL(text string) (message, hint string) {
 	default:
 		return "expected scheme nats, tls, ws or wss", example
 	}
-	switch {
-	case !isHost(u.Hostname()):
-		return "expected a host name or IP address after the scheme", example
-	case strings.HasSuffix(u.Host, ":") || u.Port() != "" && !isPort(u.Port()):
-		return "expected a port from 1 to 65535", example
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.Path != "" && !isWebSocket(text):
+	if message = refuseHostPort(u); message != "" {
+		return message, example
+	}
+	if u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || u.Path != "" && !isWebSocket(text) {
 		return "expected nothing after host and port", example
 	}
 	return "", ""
 }
 
-// checkCollectorURL does not quote the URL, because it may contain a password.
 func checkCollectorURL(text string) (message, hint string) {
 	const example = "write it as http://127.0.0.1:4318"
-	if strings.Contains(text, "@") {
-		return "a URL must not contain a user name or password",
-			"use tracing.headers_file, and replace the secret, since it stood in a file"
-	}
-	if message, hint = refuseSecret(text, "a URL"); message != "" {
+	if message, hint = refuseSecretURL(text, "use tracing.headers_file"); message != "" {
 		return message, hint
 	}
 	u, err := url.Parse(text)
 	if err != nil {
 		return "is not a URL", example
 	}
-	switch {
-	case u.Scheme != "http" && u.Scheme != "https":
+	if u.Scheme != "http" && u.Scheme != "https" {
 		return "expected scheme http or https", example
-	case !isHost(u.Hostname()):
-		return "expected a host name or IP address after the scheme", example
-	case strings.HasSuffix(u.Host, ":") || u.Port() != "" && !isPort(u.Port()):
-		return "expected a port from 1 to 65535", example
+	}
+	if message = refuseHostPort(u); message != "" {
+		return message, example
+	}
+	switch {
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return "expected nothing after the path", "use tracing.headers_file for a key"
 	case strings.HasSuffix(strings.TrimSuffix(u.Path, "/"), "/v1/traces"):

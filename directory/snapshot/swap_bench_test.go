@@ -68,14 +68,14 @@ func collections() uint64 {
 	return sample[0].Value.Uint64()
 }
 
-// collectEvenly collects garbage at even intervals.
+// collectEvenly collects garbage so many times at even intervals. times is at least 1.
 func collectEvenly(during time.Duration, times uint64) {
-	start := time.Now()
-	for i := range times {
-		time.Sleep(time.Until(start.Add(during * time.Duration(i) / time.Duration(times))))
+	tick := time.NewTicker(during / time.Duration(times))
+	defer tick.Stop()
+	for range times {
 		runtime.GC()
+		<-tick.C
 	}
-	time.Sleep(time.Until(start.Add(during)))
 }
 
 // rounds are the latencies of one loop.

@@ -16,6 +16,7 @@ import (
 	"usher/internal/fault"
 
 	"usher/app/checkup/finding"
+	"usher/app/checkup/finding/findingtest"
 	"usher/app/config"
 	"usher/callout/callouttest"
 )
@@ -82,7 +83,7 @@ func TestCheckAPI(t *testing.T) {
 			}
 			var f finding.List
 			CheckAPI(t.Context(), &f, &cfg, false)
-			holds(t, f, tt.kind, tt.check, tt.severity, tt.detail)
+			findingtest.Holds(t, f, tt.kind, tt.check, tt.severity, tt.detail)
 		})
 	}
 	var f finding.List
@@ -126,7 +127,7 @@ func TestCheckCertificate(t *testing.T) {
 			if runtime.GOOS == "windows" && tt.key == open {
 				return // Windows has no file modes
 			}
-			holds(t, f, tt.kind, "api certificate", tt.severity, tt.detail)
+			findingtest.Holds(t, f, tt.kind, "api certificate", tt.severity, tt.detail)
 		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"usher/app/apptest"
 	"usher/app/checkup/finding"
+	"usher/app/checkup/finding/findingtest"
 	"usher/app/config"
 	"usher/callout/callouttest"
 	"usher/internal/fault"
@@ -36,7 +37,7 @@ func TestCheckCollector(t *testing.T) {
 			t.Parallel()
 			var f finding.List
 			CheckCollector(t.Context(), &f, &config.Config{Tracing: tt.cfg}, false)
-			holds(t, f, tt.kind, "tracing", tt.severity, tt.detail)
+			findingtest.Holds(t, f, tt.kind, "tracing", tt.severity, tt.detail)
 		})
 	}
 	var f finding.List

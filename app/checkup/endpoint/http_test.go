@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"usher/app/checkup/finding"
+	"usher/app/checkup/finding/findingtest"
 	"usher/callout/callouttest"
 	"usher/internal/fault"
 )
@@ -48,7 +49,7 @@ func TestCheckHTTP(t *testing.T) {
 			t.Parallel()
 			var f finding.List
 			CheckHTTP(t.Context(), &f, tt.listen)
-			holds(t, f, tt.kind, "http", tt.severity, tt.detail)
+			findingtest.Holds(t, f, tt.kind, "http", tt.severity, tt.detail)
 		})
 	}
 	var f finding.List
