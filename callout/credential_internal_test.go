@@ -38,7 +38,7 @@ func TestCredentialOf(t *testing.T) {
 		{"sentinel and a user name", jwt.ConnectOptions{JWT: sentinel, Username: "project=shop", Password: "t"}, "t", "shop"},
 		{"MQTT, default sentinel", jwt.ConnectOptions{JWT: sentinel, Username: "project=shop", Password: "t", Token: "t"}, "t", "shop"},
 		{"MQTT, sentinel as password", jwt.ConnectOptions{JWT: sentinel, Username: "t", Password: sentinel, Token: sentinel}, "t", ""},
-		{"sentinel as password: the user name is the token, even if it is a selection", jwt.ConnectOptions{JWT: sentinel, Username: "project=shop", Password: sentinel, Token: sentinel}, "project=shop", ""},
+		{"sentinel as password, and a selection", jwt.ConnectOptions{JWT: sentinel, Username: "project=shop", Password: sentinel, Token: sentinel}, "", "shop"},
 		{"sentinel as password, and a token", jwt.ConnectOptions{JWT: sentinel, Password: sentinel, Token: "t"}, "t", ""},
 		{"sentinel only", jwt.ConnectOptions{JWT: sentinel}, "", ""},
 		{"bearer token as password", jwt.ConnectOptions{JWT: sentinel, Username: "u", Password: "eyJ.other", Token: "eyJ.other"}, "eyJ.other", ""},

@@ -179,10 +179,21 @@ func CredentialOf(c *jwt.AuthorizationRequestClaims) tokens.Credential {
 		AuthToken:  o.Token,
 		User:       o.Username,
 		Password:   o.Password,
+		NKey:       o.Nkey,
+		Signature:  o.SignedNonce,
+		Nonce:      c.ClientInformation.Nonce,
 		Host:       c.ClientInformation.Host,
 		Connection: connectionOf(&c.ClientInformation),
 	}
-	if o.Password == o.JWT && isNATSJWT(o.JWT) {
+	if isNATSJWT(o.JWT) {
+		out.NATSJWT = o.JWT
+	}
+	if c.TLS != nil {
+		for _, chain := range c.TLS.VerifiedChains {
+			out.VerifiedChains = append(out.VerifiedChains, chain)
+		}
+	}
+	if o.Password == o.JWT && out.NATSJWT != "" {
 		out.Password = ""
 		if out.AuthToken == o.JWT {
 			out.AuthToken = ""

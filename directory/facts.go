@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// KeyRecord is the API key with a certain digest, and its user.
+// KeyRecord is the key with a certain digest, of whatever kind, and its user.
 type KeyRecord struct {
 	User *User
 	Key  *Key
@@ -64,6 +64,6 @@ type Size struct{ Users, Keys, Projects, Topics, Subscriptions int }
 // of the networks of a restricted key.
 func (u *User) Administers(now time.Time, anywhere bool) bool {
 	return !u.Disabled && slices.Contains(u.ServiceRoles, ServiceRoleAdmin) && slices.ContainsFunc(u.Keys, func(k Key) bool {
-		return !k.Disabled && !k.NotBefore.After(now) && k.Expires.IsZero() && (!anywhere || len(k.Networks) == 0)
+		return k.Other == nil && !k.Disabled && !k.NotBefore.After(now) && k.Expires.IsZero() && (!anywhere || len(k.Networks) == 0)
 	})
 }

@@ -99,10 +99,11 @@ func (t ConnectionType) OfLeafNode() bool {
 	return t == ConnectionLeafNode || t == ConnectionLeafNodeWS
 }
 
-// Key is one API key of a user.
+// Key is one credential of a user: an API key, unless Other says otherwise.
 type Key struct {
-	ID        string         `json:"-"` // identifies the key in logs; not secret
-	Digest    Digest         `json:"digest"`
+	ID        string         `json:"-"`               // identifies the key in logs; not secret
+	Digest    Digest         `json:"digest"`          // unique; of what is presented (docs of the *Digest functions)
+	Other     *OtherKey      `json:"other,omitempty"` // nil: an API key
 	Disabled  bool           `json:"disabled,omitempty"`
 	NotBefore time.Time      `json:"not_before,omitzero"` // zero: valid at once
 	Expires   time.Time      `json:"expires,omitzero"`    // zero: does not expire

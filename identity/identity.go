@@ -13,8 +13,17 @@ type Method string
 
 // The methods, as audit events, tags and metrics spell them.
 const (
-	MethodAPIKey      Method = "apikey"
-	MethodHealthCheck Method = "healthcheck"
+	MethodAPIKey        Method = "apikey"
+	MethodHealthCheck   Method = "healthcheck"
+	MethodNKey          Method = "nkey"
+	MethodPassword      Method = "password"
+	MethodCertificate   Method = "x509"
+	MethodNATSJWT       Method = "natsjwt"
+	MethodOIDC          Method = "oidc"
+	MethodIntrospection Method = "introspection"
+	MethodKubernetes    Method = "kubernetes"
+	MethodWebhook       Method = "webhook"
+	MethodAnonymous     Method = "anonymous"
 )
 
 // Authority names who vouches for an identity.
@@ -59,13 +68,25 @@ func (s Selection) String() string {
 	}
 }
 
+// Attributes are verified facts about a principal, for the rules of identities: texts,
+// numbers, booleans, lists ([]any) and nested maps (map[string]any), as encoding/json
+// decodes them. The top level says what they are about: "claims" of a token,
+// "certificate", "kubernetes", "nkey". Nobody writes to them.
+type Attributes map[string]any
+
 // Identity is a verified principal.
+//
+// A verifier of the directory's own keys sets Name, the name of the user, and authority
+// AuthorityDirectory. Any other verifier sets ID, Attributes and an authority of the
+// configuration, and leaves Name to the rules of identities (permissions/mapping).
 type Identity struct {
-	Name      string         // user name; a single subject token, so it is safe in a subject
-	Authority Authority      // who vouches for it
-	Method    Method         // how it was verified
-	KeyID     string         // public id of the presented key; not a secret
-	NotAfter  time.Time      // end of the credential; zero: none
-	Networks  []netip.Prefix // from which the credential may be used; empty: from everywhere
-	Selection Selection
+	Name       string // user name; a single subject token, so it is safe in a subject
+	ID         string // what the authority calls the principal, such as the OIDC sub; empty for users of the directory
+	Attributes Attributes
+	Authority  Authority      // who vouches for it
+	Method     Method         // how it was verified
+	KeyID      string         // public id of the presented key; not a secret
+	NotAfter   time.Time      // end of the credential; zero: none
+	Networks   []netip.Prefix // from which the credential may be used; empty: from everywhere
+	Selection  Selection
 }

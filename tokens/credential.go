@@ -14,11 +14,21 @@ import (
 )
 
 // Credential is what a client presented to nats-server, as the authorization request
-// has it (NATS ADR-26: connect_opts, client_info, client_tls).
+// has it (NATS ADR-26: connect_opts, client_info, client_tls). Only VerifiedChains and
+// what the client cannot choose, such as Host and Nonce, are known to be true.
 type Credential struct {
 	AuthToken string // auth_token, also from the user part of a URL
 	User      string
 	Password  string
+
+	NATSJWT   string // jwt: a NATS user JWT; in operator mode possibly the sentinel, which many clients share
+	NKey      string // nkey: the public nkey of a client that signed the nonce
+	Signature string // sig: of Nonce, base64url without padding
+	Nonce     string // of the server; empty if the client did not sign
+
+	// VerifiedChains are the chains of the client's TLS certificate that nats-server
+	// verified, each from the certificate of the client to a root, as PEM texts.
+	VerifiedChains [][]string
 
 	Host       string // client address, as nats-server sees it
 	Connection identity.Connection
@@ -68,7 +78,8 @@ func (Credential) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 func (Credential) LogValue() slog.Value { return slog.StringValue(hidden) }
 
 // Token returns the token of the credential: the auth_token, else the password, else
-// the user name. Empty: the client presented none of them.
+// the user name unless that selects a project or an account. Empty: the client presented
+// none of them.
 //
 // MQTT clients send no auth_token; nats-server copies their password into it.
 func (c *Credential) Token() string {
@@ -77,14 +88,23 @@ func (c *Credential) Token() string {
 		return c.AuthToken
 	case c.Password != "":
 		return c.Password
-	default:
-		return c.User
+	case strings.Contains(c.User, "="): // the quick answer for most user names
+		if s, err := c.UserSelection(); err != nil || !s.IsZero() {
+			return ""
+		}
 	}
+	return c.User
 }
 
 // Filter returns a filter that hides the credential in every text of its request. It
 // hides the user name only if that is the token.
-func (c *Credential) Filter() secret.Filter { return secret.NewFilter(c.Token(), c.Password) }
+func (c *Credential) Filter() secret.Filter {
+	return secret.NewFilter(c.Token(), c.Password, c.NATSJWT, c.Signature)
+}
+
+// Anonymous reports whether the client presented nothing but a TLS certificate and, in
+// operator mode, the JWT that every client needs.
+func (c *Credential) Anonymous() bool { return c.Token() == "" && c.NKey == "" && c.Signature == "" }
 
 // ErrEmptySelection: the user name is "project=" or "account=" without a name. Without
 // this error, a client with an unset variable would get more than it asks for.
@@ -94,11 +114,19 @@ var ErrEmptySelection = errors.New("the user name asks for a project or an accou
 // "account=A", also after a name and a comma. That is the form of the name of a user
 // JWT (permissions.JWTName), which nats-server sends as user name when it asks again.
 // Any other user name asks for nothing. The error is ErrEmptySelection.
+//
+// It is for verifiers of tokens: a user name that is the token asks for nothing.
 func (c *Credential) Selection() (identity.Selection, error) {
-	var s identity.Selection
 	if c.User == c.Token() {
-		return s, nil // the user name is the token
+		return identity.Selection{}, nil
 	}
+	return c.UserSelection()
+}
+
+// UserSelection is Selection for verifiers whose credential is not a token, such as a
+// signature or a certificate: nothing but the user name may be set.
+func (c *Credential) UserSelection() (identity.Selection, error) {
+	var s identity.Selection
 	user := c.User
 	if name, rest, ok := strings.Cut(user, ","); ok && !strings.Contains(name, "=") { // user names have no "="
 		user = rest

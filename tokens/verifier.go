@@ -40,6 +40,17 @@ func Reject(code, cause string, id identity.Identity) error {
 	return &Reason{Code: code, Cause: cause, Identity: id}
 }
 
+// Unknown returns an ErrNotApplicable of a verifier that recognises the form of the
+// credential, but does not know it: another verifier may. If none does, Chain rejects the
+// credential with the code of the last that said so.
+func Unknown(code, cause string) error { return &unknownError{Reason{Code: code, Cause: cause}} }
+
+type unknownError struct{ reason Reason }
+
+func (u *unknownError) Error() string { return u.reason.Cause }
+
+func (u *unknownError) Unwrap() error { return ErrNotApplicable }
+
 // Verifier turns a credential into an identity.
 //
 // Errors wrap exactly one of ErrNotApplicable, ErrRejected and ErrUnavailable.
@@ -77,7 +88,8 @@ type Gate interface {
 }
 
 // Chain asks its verifiers in order. The first that returns anything but
-// ErrNotApplicable decides.
+// ErrNotApplicable decides. If all do, the last that returned an Unknown has rejected the
+// credential.
 type Chain []Verifier
 
 // Verify returns the identity and the name of the verifier that decided. It wraps an
@@ -85,14 +97,19 @@ type Chain []Verifier
 // outage in usher must not cause a denial. An error of the gate is returned as it is.
 // A nil gate lets every verifier wait.
 func (ch Chain) Verify(ctx context.Context, c *Credential, g Gate) (identity.Identity, string, error) {
+	by, end := "", ErrNotApplicable
 	for _, v := range ch {
 		id, err := verifyThrough(ctx, v, c, g)
 		if !errors.Is(err, ErrNotApplicable) {
 			return id, v.Name(), err
 		}
+		var u *unknownError
+		if errors.As(err, &u) {
+			by, end = v.Name(), &u.reason
+		}
 		c.releaseDirectory()
 	}
-	return identity.Identity{}, "", ErrNotApplicable
+	return identity.Identity{}, by, end
 }
 
 // verifyThrough asks one verifier, and passes the gate if it may wait.

@@ -21,7 +21,6 @@ import (
 	"usher/internal/secret"
 	"usher/permissions"
 	"usher/tokens"
-	"usher/tokens/apikey"
 )
 
 func explainCommand() *cli.Command {
@@ -92,7 +91,7 @@ func explain(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if x.Code == apikey.CodeNetwork && credential.Host == "" {
+	if x.Code == tokens.CodeKeyNetwork && credential.Host == "" {
 		cmdutil.Hint(c.App.ErrWriter, "give the address of the client with --host ADDR")
 	}
 	if x.Code == callout.CodeMQTTClientID && credential.Connection.MQTTClientID == "" {

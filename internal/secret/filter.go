@@ -17,11 +17,11 @@ const (
 	minPart      = 8   // shortest part of a credential that is hidden
 	minWhole     = 4   // shortest credential that is hidden inside another text
 	lookahead    = 256 // beyond the limit, to recognise a secret that the limit would cut
-	maxPresented = 4096
+	maxPresented = 16 << 10
 )
 
 // NewFilter returns a Filter for a request that presented these credentials. It
-// ignores empty ones, and all but the first 4096 bytes of each.
+// ignores empty ones, and all but the first 16 KiB of each.
 func NewFilter(presented ...string) Filter {
 	var f Filter
 	for _, p := range presented {

@@ -3,7 +3,7 @@ package apikey
 import (
 	"context"
 	"fmt"
-	"net/netip"
+	"strings"
 	"time"
 
 	"usher/directory"
@@ -14,19 +14,15 @@ import (
 
 // Codes of the rejections, as docs/reference/errors.md lists them.
 const (
-	CodeMalformed   = "key_malformed"
-	CodeUnknown     = "key_unknown"
-	CodeDisabled    = "key_disabled"
-	CodeNotYetValid = "key_not_yet_valid"
-	CodeExpired     = "key_expired"
-	CodeNetwork     = "key_network"
-	CodeSelection   = "empty_selection"
+	CodeMalformed = "key_malformed"
+	CodeUnknown   = "key_unknown"
 )
 
 // maxTokenLength bounds the work of hashing. Real keys are much shorter.
 const maxTokenLength = 4096
 
-// Verifier looks up API keys in the directory of the decision.
+// Verifier looks up API keys in the directory of the decision. Another verifier may know a
+// token that the directory does not, unless it has usher's own prefix.
 type Verifier struct {
 	snapshot func() *snapshot.Snapshot
 	now      func() time.Time
@@ -57,11 +53,14 @@ func (v *Verifier) Verify(_ context.Context, c *tokens.Credential) (identity.Ide
 	}
 	digest := directory.DigestOf(token)
 	rec, ok := s.LookupKey(digest)
+	ok = ok && rec.Key.Kind() == directory.KeyAPI // the digests of other kinds are of public texts
 	switch {
 	case !ok && s.Undecided(digest):
 		return identity.Identity{}, fmt.Errorf("%w: directory entries that may hold this API key cannot be read", tokens.ErrUnavailable)
-	case !ok:
+	case !ok && strings.HasPrefix(token, Prefix):
 		return identity.Identity{}, tokens.Reject(CodeUnknown, "no user has this API key", identity.Identity{})
+	case !ok:
+		return identity.Identity{}, tokens.Unknown(CodeUnknown, "no user has this API key")
 	}
 	id := identity.Identity{
 		Name:      rec.User.Name,
@@ -73,46 +72,12 @@ func (v *Verifier) Verify(_ context.Context, c *tokens.Credential) (identity.Ide
 	}
 	selection, err := c.Selection()
 	if err != nil {
-		return identity.Identity{}, tokens.Reject(CodeSelection, err.Error(), id)
+		return identity.Identity{}, tokens.Reject(tokens.CodeSelection, err.Error(), id)
 	}
 	id.Selection = selection
 	id.Selection.OwnName = selection.IsZero() && c.User == rec.User.Name && c.User != token
-	if err := v.checkUsable(rec, c, id); err != nil {
+	if err := tokens.CheckKey(rec, c, id, v.now()); err != nil {
 		return identity.Identity{}, err
 	}
 	return id, nil
-}
-
-// checkUsable returns a Reason if a key of the directory may not be used now or from
-// the client's address.
-func (v *Verifier) checkUsable(rec directory.KeyRecord, c *tokens.Credential, id identity.Identity) error {
-	if err := tokens.CheckUser(rec.User, id); err != nil {
-		return err
-	}
-	now := v.now()
-	switch {
-	case rec.Key.Disabled:
-		return tokens.Reject(CodeDisabled, "the key is disabled", id)
-	case !rec.Key.NotBefore.IsZero() && now.Before(rec.Key.NotBefore):
-		return tokens.Reject(CodeNotYetValid, "the key is not valid before "+rec.Key.NotBefore.Format(time.RFC3339), id)
-	case !rec.Key.Expires.IsZero() && !now.Before(rec.Key.Expires):
-		return tokens.Reject(CodeExpired, "the key expired at "+rec.Key.Expires.Format(time.RFC3339), id)
-	case !within(c.Addr(), rec.Key.Networks):
-		return tokens.Reject(CodeNetwork, "the key may not be used from this address", id)
-	}
-	return nil
-}
-
-// within reports whether a is in one of networks, or networks is empty. The zero Addr,
-// of a client whose address is unknown, is in no network.
-func within(a netip.Addr, networks []netip.Prefix) bool {
-	if len(networks) == 0 {
-		return true
-	}
-	for _, n := range networks {
-		if n.Contains(a) {
-			return true
-		}
-	}
-	return false
 }

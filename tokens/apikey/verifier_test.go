@@ -12,6 +12,7 @@ import (
 	"usher/identity"
 	"usher/tokens"
 	"usher/tokens/apikey"
+	"usher/tokens/conformance"
 )
 
 var (
@@ -69,25 +70,25 @@ func TestVerifier(t *testing.T) {
 		{"the longest token", strings.Repeat("k", 4096), "", from, "", "pia"},
 		{"a token that is too long, although the directory has it", strings.Repeat("k", 4097), "", from, malformed, ""},
 		{"5,000 characters", strings.Repeat("x", 5000), "", from, malformed, ""},
-		{"before not_before", "dated", "", from.Add(-time.Nanosecond), apikey.CodeNotYetValid, "pia"},
+		{"before not_before", "dated", "", from.Add(-time.Nanosecond), tokens.CodeKeyNotYetValid, "pia"},
 		{"at not_before", "dated", "", from, "", "pia"},
 		{"before expires", "dated", "", until.Add(-time.Nanosecond), "", "pia"},
-		{"at expires", "dated", "", until, apikey.CodeExpired, "pia"},
-		{"after expires", "dated", "", until.Add(time.Hour), apikey.CodeExpired, "pia"},
-		{"at expires, in another zone", "dated", "", until.In(time.FixedZone("x", 7200)), apikey.CodeExpired, "pia"},
-		{"a disabled key", "off", "", from, apikey.CodeDisabled, "pia"},
+		{"at expires", "dated", "", until, tokens.CodeKeyExpired, "pia"},
+		{"after expires", "dated", "", until.Add(time.Hour), tokens.CodeKeyExpired, "pia"},
+		{"at expires, in another zone", "dated", "", until.In(time.FixedZone("x", 7200)), tokens.CodeKeyExpired, "pia"},
+		{"a disabled key", "off", "", from, tokens.CodeKeyDisabled, "pia"},
 		{"a disabled user, whatever the key", "gone", "", until, tokens.CodeUserDisabled, "gone"},
 		{"in the network", "netted", "10.1.2.3", from, "", "pia"},
 		{"the last address", "netted", "10.255.255.255", from, "", "pia"},
-		{"outside", "netted", "11.0.0.0", from, apikey.CodeNetwork, "pia"},
+		{"outside", "netted", "11.0.0.0", from, tokens.CodeKeyNetwork, "pia"},
 		{"in the IPv6 network", "netted", "2001:db8:1::1", from, "", "pia"},
-		{"outside the IPv6 network", "netted", "2001:db9::1", from, apikey.CodeNetwork, "pia"},
+		{"outside the IPv6 network", "netted", "2001:db9::1", from, tokens.CodeKeyNetwork, "pia"},
 		{"IPv4 in IPv6", "netted", "::ffff:10.1.2.3", from, "", "pia"},
-		{"IPv4 in IPv6, outside", "netted", "::ffff:11.1.2.3", from, apikey.CodeNetwork, "pia"},
+		{"IPv4 in IPv6, outside", "netted", "::ffff:11.1.2.3", from, tokens.CodeKeyNetwork, "pia"},
 		{"an address with a zone", "netted", "fe80::1%eth0", from, "", "pia"},
-		{"no address", "netted", "", from, apikey.CodeNetwork, "pia"},
-		{"a host name", "netted", "localhost", from, apikey.CodeNetwork, "pia"},
-		{"an address with a port", "netted", "10.1.2.3:4222", from, apikey.CodeNetwork, "pia"},
+		{"no address", "netted", "", from, tokens.CodeKeyNetwork, "pia"},
+		{"a host name", "netted", "localhost", from, tokens.CodeKeyNetwork, "pia"},
+		{"an address with a port", "netted", "10.1.2.3:4222", from, tokens.CodeKeyNetwork, "pia"},
 		{"without networks no address is needed", "plain", "localhost", from, "", "pia"},
 	}
 	s := newSnapshot(t)
@@ -99,7 +100,7 @@ func TestVerifier(t *testing.T) {
 				{User: "alice", Password: tt.token, Host: tt.host},
 				{User: tt.token, Host: tt.host},
 			} {
-				id, err := v.Verify(t.Context(), &c)
+				id, _, err := tokens.Chain{v}.Verify(t.Context(), &c, nil)
 				if tt.code == "" {
 					if err != nil || id.Name != tt.user || id.Method != identity.MethodAPIKey || id.Authority != identity.AuthorityDirectory {
 						t.Errorf("got %+v, %v", id, err)
@@ -180,9 +181,28 @@ func TestUnreadable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, _, _ := newSnapshot(t).Apply([]directory.Entry{tt.entry})
 			v := apikey.NewVerifier(func() *snapshot.Snapshot { return s }, func() time.Time { return from })
-			if _, err := v.Verify(t.Context(), &tokens.Credential{AuthToken: tt.token}); !errors.Is(err, tt.want) {
+			if _, _, err := (tokens.Chain{v}).Verify(t.Context(), &tokens.Credential{AuthToken: tt.token}, nil); !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
 		})
 	}
+}
+
+func TestConformance(t *testing.T) {
+	conformance.Run(t, conformance.Kind{
+		New: func(_ *testing.T, directory func() *snapshot.Snapshot) tokens.Verifier {
+			return apikey.NewVerifier(directory, func() time.Time { return from })
+		},
+		Directory: newSnapshot(t), OfDirectory: true,
+		Method: identity.MethodAPIKey, Authority: identity.AuthorityDirectory,
+		Good: tokens.Credential{AuthToken: "netted", Host: "10.1.2.3"},
+		Bad: map[string]tokens.Credential{
+			apikey.CodeUnknown:      {AuthToken: "nobody-has-it"},
+			apikey.CodeMalformed:    {AuthToken: ours[:20]},
+			tokens.CodeKeyDisabled:  {AuthToken: "off"},
+			tokens.CodeKeyNetwork:   {AuthToken: "netted", Host: "11.0.0.1"},
+			tokens.CodeUserDisabled: {AuthToken: "gone"},
+		},
+		Secrets: []string{"nobody-has-it", ours[:20]},
+	})
 }

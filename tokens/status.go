@@ -1,0 +1,33 @@
+package tokens
+
+// Observable is a Verifier with backends or caches. Metrics, readiness and "usher check"
+// show them.
+type Observable interface {
+	Verifier
+	Status() Status
+}
+
+// Status is the state of a verifier.
+type Status struct {
+	Backends []BackendStatus
+	Caches   []CacheStatus
+}
+
+// BackendStatus is the state of another system that a verifier asks, such as an identity
+// provider.
+type BackendStatus struct {
+	Name     string // of the configuration
+	Up       bool   // the last request succeeded, or none was necessary yet
+	Error    string // of the last request, without secrets; empty: it succeeded
+	Requests uint64 // in all
+	Failures uint64 // of them
+	Waiting  int    // requests that wait for an answer
+	Open     bool   // the circuit breaker is open: usher does not ask
+}
+
+// CacheStatus is the state of a cache.
+type CacheStatus struct {
+	Name         string // of the configuration
+	Entries, Max int
+	Hits, Misses uint64
+}
