@@ -1,5 +1,15 @@
 package tokens
 
+import "context"
+
+// Background is a Verifier with work between requests, such as fetching keys before they
+// are needed.
+type Background interface {
+	Verifier
+	// Run works until ctx ends. Verify works without it, but may have to wait.
+	Run(ctx context.Context)
+}
+
 // Observable is a Verifier with backends or caches. Metrics, readiness and "usher check"
 // show them.
 type Observable interface {
