@@ -184,6 +184,11 @@ func CredentialOf(c *jwt.AuthorizationRequestClaims) tokens.Credential {
 		Nonce:      c.ClientInformation.Nonce,
 		Host:       c.ClientInformation.Host,
 		Connection: connectionOf(&c.ClientInformation),
+		Client: tokens.Client{
+			Name: o.Name, Lang: o.Lang, Version: o.Version,
+			Kind: c.ClientInformation.Kind, Type: c.ClientInformation.Type,
+		},
+		Server: tokens.Server{Name: c.Server.Name, ID: c.Server.ID, Cluster: c.Server.Cluster, Tags: c.Server.Tags},
 	}
 	if isNATSJWT(o.JWT) {
 		out.NATSJWT = o.JWT

@@ -11,12 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode/utf8"
 
-	stdjson "encoding/json"
-
-	"github.com/go-jose/go-jose/v4/json"
-
+	"usher/internal/strictjson"
 	"usher/internal/tlsfiles"
 )
 
@@ -82,9 +78,9 @@ func IsLoopback(host string) bool {
 	return err == nil && a.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
 }
 
-// ReadJSON decodes a body of type application/json and at most limit bytes into v, with
-// DecodeJSON. It does not look at the status, and does not close the body. Its errors
-// quote nothing of the body.
+// ReadJSON decodes a body of type application/json and at most limit bytes into v, as
+// strictjson.Decode does. It does not look at the status, and does not close the body. Its
+// errors quote nothing of the body.
 func ReadJSON(resp *http.Response, limit int64, v any) error {
 	if err := checkContentType(resp.Header.Get("Content-Type")); err != nil {
 		return err
@@ -96,7 +92,10 @@ func ReadJSON(resp *http.Response, limit int64, v any) error {
 	if int64(len(body)) > limit {
 		return fmt.Errorf("the response is larger than %d bytes", limit)
 	}
-	return DecodeJSON(body, v)
+	if err := strictjson.Decode(body, v); err != nil {
+		return fmt.Errorf("the response is not usable JSON: %w", err)
+	}
+	return nil
 }
 
 func checkContentType(text string) error {
@@ -107,18 +106,6 @@ func checkContentType(text string) error {
 		return fmt.Errorf("the response has content type %.60q instead of application/json", kind)
 	case charset != "" && !strings.EqualFold(charset, "utf-8"):
 		return errors.New("the response is not in UTF-8")
-	}
-	return nil
-}
-
-// DecodeJSON decodes one JSON value. It refuses what json.Unmarshal puts up with: members
-// that occur twice, names in other letter case, invalid UTF-8. Its errors quote nothing.
-func DecodeJSON(text []byte, v any) error {
-	if !utf8.Valid(text) || !stdjson.Valid(text) { // also what is nested too deeply for the decoder
-		return errors.New("the response is not JSON")
-	}
-	if err := json.Unmarshal(text, v); err != nil {
-		return errors.New("the response is not the expected JSON: a member has the wrong type or occurs twice")
 	}
 	return nil
 }
