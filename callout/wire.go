@@ -2,8 +2,6 @@ package callout
 
 import (
 	"crypto/ed25519"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -17,6 +15,7 @@ import (
 	"usher/identity"
 	"usher/issuer"
 	"usher/tokens"
+	"usher/tokens/form"
 )
 
 // The wire format of ADR-26.
@@ -190,7 +189,7 @@ func CredentialOf(c *jwt.AuthorizationRequestClaims) tokens.Credential {
 		},
 		Server: tokens.Server{Name: c.Server.Name, ID: c.Server.ID, Cluster: c.Server.Cluster, Tags: c.Server.Tags},
 	}
-	if isNATSJWT(o.JWT) {
+	if form.IsNATSJWT(o.JWT) {
 		out.NATSJWT = o.JWT
 	}
 	if c.TLS != nil {
@@ -205,18 +204,6 @@ func CredentialOf(c *jwt.AuthorizationRequestClaims) tokens.Credential {
 		}
 	}
 	return out
-}
-
-// isNATSJWT reports whether the header of a text is that of a NATS JWT.
-func isNATSJWT(text string) bool {
-	first, _, ok := strings.Cut(text, ".")
-	if !ok || !strings.HasPrefix(first, jwtPrefix) {
-		return false
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(first)
-	var header jwt.Header
-	return err == nil && json.Unmarshal(raw, &header) == nil &&
-		(header.Algorithm == jwt.AlgorithmNkey || header.Algorithm == jwt.AlgorithmNkeyOld)
 }
 
 // connectionOf returns the connection type of the client. An unknown type becomes a
