@@ -31,6 +31,7 @@ type BackendStatus struct {
 	Error    string // of the last request, without secrets; empty: it succeeded
 	Requests uint64 // in all
 	Failures uint64 // of them
+	Stale    uint64 // answers that were used past their age, because it gave none
 	Waiting  int    // requests that wait for an answer
 	Open     bool   // the circuit breaker is open: usher does not ask
 }
