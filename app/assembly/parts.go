@@ -148,17 +148,23 @@ func New(cfg *config.Config, log *slog.Logger, on Observers) (*Parts, error) {
 	if err != nil {
 		return nil, errors.Join(fault.InConfig(err), store.Close())
 	}
+	rules, problems := cfg.IdentityRules()
+	if len(problems) > 0 {
+		return nil, errors.Join(fault.InConfig(problems), store.Close())
+	}
 	p.Decider = &callout.Decider{
 		Chain:    chain,
 		Snapshot: func() *snapshot.Snapshot { return store.Snapshot() },
 		Policy:   p.Policy,
+		Rules:    rules,
 	}
 	p.Issuer = issuer.New(issuer.Config{
-		Policy:      p.Policy,
-		MaxLifetime: cfg.UserJWT.MaxLifetime,
-		Jitter:      cfg.UserJWT.Jitter,
-		Now:         now,
-		Random:      rand.Float64,
+		Policy:        p.Policy,
+		MaxLifetime:   cfg.UserJWT.MaxLifetime,
+		Jitter:        cfg.UserJWT.Jitter,
+		RenewalMargin: cfg.UserJWT.RenewalMargin,
+		Now:           now,
+		Random:        rand.Float64,
 	})
 	return p, nil
 }
