@@ -171,5 +171,5 @@ func New(cfg *config.Config, log *slog.Logger, on Observers) (*Parts, error) {
 
 // ExplanationInputs returns the inputs of package explanation.
 func (p *Parts) ExplanationInputs() explanation.Inputs {
-	return explanation.Inputs{Decider: p.Decider, Now: p.Now, Keyring: p.Keyring.Keyring, MaxLifetime: p.cfg.UserJWT.MaxLifetime}
+	return explanation.Inputs{Decider: p.Decider, Now: p.Now, Keyring: p.Keyring.Keyring, MaxLifetime: p.cfg.UserJWT.MaxLifetime, RenewalMargin: p.cfg.UserJWT.RenewalMargin}
 }
