@@ -111,6 +111,7 @@ func (s *Service) openData(x *exchange, data []byte, header string, maxPayload i
 		return x.endWith(err)
 	}
 	x.credential = CredentialOf(x.request.claims)
+	x.credential.RequestID = x.id
 	x.source = ratelimit.HostSource(x.credential.Host)
 	x.attempt = s.failures.Attempt(x.source, x.credential.Token())
 	return true

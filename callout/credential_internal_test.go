@@ -7,6 +7,8 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
+
+	"usher/tokens"
 )
 
 // The token and the selection of a credential, in the fields in which nats-server
@@ -59,6 +61,24 @@ func TestCredentialOf(t *testing.T) {
 				t.Errorf("selection %v, %v, expected project %q", selection, err, c.project)
 			}
 		})
+	}
+}
+
+// What a request says about client and server, for verifiers that ask others.
+func TestCredentialFacts(t *testing.T) {
+	claims := jwt.NewAuthorizationRequestClaims("A")
+	claims.ConnectOptions = jwt.ConnectOptions{Name: "sensor", Lang: "go", Version: "1.55.0"}
+	claims.ClientInformation = jwt.ClientInformation{Kind: "Client", Type: "mqtt", MQTT: "pia:phone"}
+	claims.Server = jwt.ServerID{Name: "n1", ID: "N1", Cluster: "east", Tags: jwt.TagList{"az:1"}, XKey: "X1"}
+	c := CredentialOf(claims)
+	if want := (tokens.Client{Name: "sensor", Lang: "go", Version: "1.55.0", Kind: "Client", Type: "mqtt"}); c.Client != want {
+		t.Errorf("client %+v", c.Client)
+	}
+	if c.Server.Name != "n1" || c.Server.ID != "N1" || c.Server.Cluster != "east" || !slices.Equal(c.Server.Tags, []string{"az:1"}) {
+		t.Errorf("server %+v", c.Server)
+	}
+	if c.Connection.MQTTClientID != "pia:phone" {
+		t.Errorf("connection %+v", c.Connection)
 	}
 }
 

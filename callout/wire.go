@@ -2,8 +2,6 @@ package callout
 
 import (
 	"crypto/ed25519"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -17,6 +15,7 @@ import (
 	"usher/identity"
 	"usher/issuer"
 	"usher/tokens"
+	"usher/tokens/form"
 )
 
 // The wire format of ADR-26.
@@ -184,8 +183,13 @@ func CredentialOf(c *jwt.AuthorizationRequestClaims) tokens.Credential {
 		Nonce:      c.ClientInformation.Nonce,
 		Host:       c.ClientInformation.Host,
 		Connection: connectionOf(&c.ClientInformation),
+		Client: tokens.Client{
+			Name: o.Name, Lang: o.Lang, Version: o.Version,
+			Kind: c.ClientInformation.Kind, Type: c.ClientInformation.Type,
+		},
+		Server: tokens.Server{Name: c.Server.Name, ID: c.Server.ID, Cluster: c.Server.Cluster, Tags: c.Server.Tags},
 	}
-	if isNATSJWT(o.JWT) {
+	if form.IsNATSJWT(o.JWT) {
 		out.NATSJWT = o.JWT
 	}
 	if c.TLS != nil {
@@ -200,18 +204,6 @@ func CredentialOf(c *jwt.AuthorizationRequestClaims) tokens.Credential {
 		}
 	}
 	return out
-}
-
-// isNATSJWT reports whether the header of a text is that of a NATS JWT.
-func isNATSJWT(text string) bool {
-	first, _, ok := strings.Cut(text, ".")
-	if !ok || !strings.HasPrefix(first, jwtPrefix) {
-		return false
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(first)
-	var header jwt.Header
-	return err == nil && json.Unmarshal(raw, &header) == nil &&
-		(header.Algorithm == jwt.AlgorithmNkey || header.Algorithm == jwt.AlgorithmNkeyOld)
 }
 
 // connectionOf returns the connection type of the client. An unknown type becomes a

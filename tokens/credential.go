@@ -33,9 +33,28 @@ type Credential struct {
 	Host       string // client address, as nats-server sees it
 	Connection identity.Connection
 
+	// For verifiers that tell other systems who asks. No part of the decision itself.
+	RequestID string // in log and audit; empty outside of a request
+	Client    Client
+	Server    Server
+
 	current  func() *snapshot.Snapshot // set by Bind
 	pinned   *snapshot.Snapshot        // the directory of this decision, if isPinned
 	isPinned bool
+}
+
+// Client is what an authorization request says about the client besides its credential.
+// Only Kind and Type come from the server; the client chooses the rest.
+type Client struct {
+	Name, Lang, Version string
+	Kind                string // "Client" or "Leafnode"
+	Type                string // "nats", "mqtt" or "websocket"; empty for leaf nodes
+}
+
+// Server is the nats-server that the client connects to.
+type Server struct {
+	Name, ID, Cluster string
+	Tags              []string
 }
 
 // Bind begins a decision about the credential. The first call of Directory then pins

@@ -8,10 +8,9 @@ import (
 	"net/http"
 	"os"
 	"reflect"
-	"strings"
-	"unicode/utf8"
 
 	"usher/api/apierror"
+	"usher/internal/strictjson"
 )
 
 // decodeBody decodes the body into a value of the route's type.
@@ -32,7 +31,7 @@ func (r *Request) decodeBody() error {
 	if len(bytes.TrimSpace(text)) == 0 && r.Route.OptionalBody {
 		return nil
 	}
-	if err := decodeObject(text, r.Body); err != nil {
+	if err := strictjson.Decode(text, r.Body); err != nil {
 		return r.InvalidBody(err)
 	}
 	decoded, err := json.Marshal(r.Body) // unknown fields are ignored, whatever they contain
@@ -82,78 +81,6 @@ func (r *Request) InvalidBody(reason error) *apierror.Error {
 	return e.WithDetails(reason.Error())
 }
 
-// What can be wrong with a body. The messages quote nothing: a body may contain secrets
-// in its keys as well as in its values.
-var (
-	errNoObject  = errors.New("expected one JSON object")
-	errEncoding  = errors.New("not valid UTF-8")
-	errDuplicate = errors.New("an object contains the same key twice")
-	errDeep      = errors.New("objects or arrays are nested too deeply")
-	errType      = errors.New("a value has the wrong type")
-	errReserved  = errors.New("is reserved")
-)
-
-// maxDepth is how deep objects and arrays may be nested. The routes need a depth of 4;
-// fields that they ignore may be deeper.
-const maxDepth = 32
-
-// decodeObject decodes one JSON object. It ignores unknown fields, because clients of AMS
-// send some, and refuses an object that is ambiguous.
-func decodeObject(text []byte, v any) error {
-	if !utf8.Valid(text) {
-		return errEncoding
-	}
-	dec := json.NewDecoder(bytes.NewReader(text))
-	if first, err := dec.Token(); err != nil || first != json.Delim('{') {
-		return errNoObject
-	}
-	if err := checkKeys(dec, true, 1); err != nil {
-		return err
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errNoObject
-	}
-	if err := json.Unmarshal(text, v); err != nil {
-		var wrong *json.UnmarshalTypeError
-		if errors.As(err, &wrong) && wrong.Field != "" {
-			return errors.New(wrong.Field + ": " + errType.Error()) // Field is a path of our own names
-		}
-		return errType
-	}
-	return nil
-}
-
-// checkKeys reads the rest of an object or array, and refuses keys that occur twice. It
-// ignores case, as encoding/json does. depth counts the open objects and arrays.
-func checkKeys(dec *json.Decoder, object bool, depth int) error {
-	if depth > maxDepth {
-		return errDeep
-	}
-	seen := map[string]bool{}
-	for dec.More() {
-		if object {
-			key, err := dec.Token()
-			name, ok := key.(string)
-			if err != nil || !ok {
-				return errNoObject
-			}
-			if name = strings.ToLower(strings.ToUpper(name)); seen[name] {
-				return errDuplicate
-			}
-			seen[name] = true
-		}
-		value, err := dec.Token()
-		if err != nil {
-			return errNoObject
-		}
-		if delim, ok := value.(json.Delim); ok {
-			if err := checkKeys(dec, delim == '{', depth+1); err != nil {
-				return err
-			}
-		}
-	}
-	if _, err := dec.Token(); err != nil {
-		return errNoObject
-	}
-	return nil
-}
+// errReserved: a client chose what the API chooses. As with the errors of strictjson, the
+// message quotes nothing.
+var errReserved = errors.New("is reserved")

@@ -12,34 +12,41 @@ import (
 // checker validates a decoded configuration.
 type checker struct {
 	src    *strictyaml.Source
-	cfg    reflect.Value // of type Config
+	cfg    reflect.Value // of type Config, but in tests
 	keys   []entry
 	faults strictyaml.Errors
 	dir    string                 // to which relative paths are joined
 	exists func(path string) bool // whether there is a file
+
+	instances []instance           // of every key, those of elements before their list
+	byPath    map[string]*instance // the same, by path
+	scopes    map[string][]scope   // of the elements, by the path of the elements in the table
+	scope     scope                // in which a constraint is checked
 }
 
-func (c *checker) check() {
+func (c *checker) check(all []constraint) {
 	for i := range c.faults {
 		if c.faults[i].Path == "" {
 			return // the document as a whole is invalid
 		}
 	}
-	for i := range c.keys {
-		if k := &c.keys[i]; !k.section {
-			c.checkKey(k)
-		}
+	for i := range c.instances {
+		c.checkKey(&c.instances[i])
 	}
-	for _, r := range constraints() {
-		if c.valid(r.keys...) {
+	for _, r := range all {
+		for _, s := range c.scopesOf(r.keys) {
+			c.scope = s
+			if !c.valid(r.keys...) {
+				continue
+			}
 			for _, f := range r.check(c) {
-				c.add(f.at, f.hint, f.message)
+				c.add(s.apply(f.at), s.apply(f.hint), s.apply(f.message))
 			}
 		}
 	}
 }
 
-func (c *checker) checkKey(k *entry) {
+func (c *checker) checkKey(k *instance) {
 	switch {
 	case !c.valid(k.path):
 		c.addMissingHint(k)
@@ -50,10 +57,9 @@ func (c *checker) checkKey(k *entry) {
 		return
 	}
 	for _, r := range k.rules {
-		value := c.cfg.FieldByIndex(k.index)
-		faults := r.check(value)
-		if r.name == "path" && len(faults) > 0 && c.isExistingPath(value.String()) {
-			faults = onString(checkPathForm)(value, "")
+		faults := r.check(k.value)
+		if r.name == "path" && len(faults) > 0 && c.isExistingPath(k.value.String()) {
+			faults = onString(checkPathForm)(k.value, "")
 		}
 		for _, f := range faults {
 			if f.hint == "" {
@@ -85,7 +91,7 @@ func (c *checker) isExistingPath(text string) bool {
 }
 
 // addMissingHint adds the hint of a missing key to the decoder's error.
-func (c *checker) addMissingHint(k *entry) {
+func (c *checker) addMissingHint(k *instance) {
 	for i := range c.faults {
 		if f := &c.faults[i]; f.Path == k.path && f.Hint == "" && k.required && !c.src.Has(k.path) {
 			f.Hint = k.hint
@@ -102,6 +108,7 @@ func (c *checker) add(path, hint, message string) {
 // give misleading errors.
 func (c *checker) valid(keys ...string) bool {
 	for _, key := range keys {
+		key = c.scope.apply(key)
 		if c.src.Misspelled(key) {
 			return false
 		}
@@ -115,19 +122,15 @@ func (c *checker) valid(keys ...string) bool {
 	return true
 }
 
-// entry returns the table entry of a key. A test ensures that constraints name
-// only keys of the table.
-func (c *checker) entry(path string) *entry {
-	for i := range c.keys {
-		if c.keys[i].path == path {
-			return &c.keys[i]
-		}
-	}
-	return &entry{}
-}
+// at returns the instance of a key in the scope of the constraint. A test ensures that
+// constraints name only keys of the table.
+func (c *checker) at(path string) *instance { return c.byPath[c.scope.apply(path)] }
+
+// has reports whether the file has a key.
+func (c *checker) has(path string) bool { return c.src.Has(c.scope.apply(path)) }
 
 // value returns the value of a key.
-func (c *checker) value(path string) reflect.Value { return c.cfg.FieldByIndex(c.entry(path).index) }
+func (c *checker) value(path string) reflect.Value { return c.at(path).value }
 
 // stringValue returns the value of a key that is a string.
 func (c *checker) stringValue(path string) string { return c.value(path).String() }
@@ -142,6 +145,6 @@ func (c *checker) isSet(path string) bool {
 // hasDefault reports whether a key has its default value, whether or not the file
 // sets it.
 func (c *checker) hasDefault(path string) bool {
-	def, err := decodeText(c.entry(path).typ, c.entry(path).def)
+	def, err := decodeText(c.at(path).typ, c.at(path).def)
 	return err == nil && reflect.DeepEqual(def.Interface(), c.value(path).Interface())
 }

@@ -10,6 +10,7 @@ type Config struct {
 	Keyring     Keyring     `yaml:"keyring" doc:"The keys that usher signs and decrypts with."`
 	Operator    Operator    `yaml:"operator" doc:"Operator mode only. What usher nkey, usher project and usher check need to read and change account JWTs. usher serve uses this section only if operator.create_accounts is true."`
 	Directory   Directory   `yaml:"directory" doc:"Where users, projects, ACLs and API key digests are stored."`
+	Credentials Credentials `yaml:"credentials" doc:"Kinds of credentials beside API keys and nkeys, which usher always accepts. A kind whose list is empty, or whose section is not set, is off."`
 	Callout     Callout     `yaml:"callout" doc:"How usher processes authorization requests."`
 	UserJWT     UserJWT     `yaml:"user_jwt" doc:"The user JWT that usher issues for a granted connection."`
 	HealthCheck HealthCheck `yaml:"healthcheck" doc:"The health check, which connects as a client does. Set it together with accounts.healthcheck."`

@@ -130,10 +130,10 @@ func notCallout(key, hint string) constraint {
 func exactlyWith(key, choice, value string) constraint {
 	check := func(c *checker) []fault {
 		switch chosen := c.stringValue(choice); {
-		case chosen == value && !c.isSet(key) && c.src.Has(key):
+		case chosen == value && !c.isSet(key) && c.has(key):
 			return []fault{{key, "must not be empty", ""}}
-		case chosen == value && !c.isSet(key) && !c.src.Has(choice):
-			return []fault{{key, "is missing", c.entry(key).hint}}
+		case chosen == value && !c.isSet(key) && !c.has(choice):
+			return []fault{{key, "is missing", c.at(key).hint}}
 		case chosen == value && !c.isSet(key):
 			return []fault{{choice, "needs " + key, fmt.Sprintf("set %s, or choose another value", key)}}
 		case chosen != value && c.isSet(key):

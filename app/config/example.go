@@ -87,7 +87,7 @@ func (e *entry) example(value string, used, comment bool) string {
 		if e.depth == 0 || e.section {
 			b.WriteByte('\n')
 		}
-		for _, text := range wrap(strings.ReplaceAll(e.description(), "`", ""), exampleWidth-len(indent)-len("# ")) {
+		for _, text := range wrap(strings.ReplaceAll(e.description(e.elementKeys()), "`", ""), exampleWidth-len(indent)-len("# ")) {
 			b.WriteString(indent + "# " + text + "\n")
 		}
 	}
@@ -99,9 +99,29 @@ func (e *entry) example(value string, used, comment bool) string {
 	return b.String()
 }
 
-// description returns the doc of an entry and its rules as one text.
-func (e *entry) description() string {
+// elementKeys says which keys the elements of a list of mappings have.
+func (e *entry) elementKeys() string {
+	var names []string
+	for i := range e.elements {
+		k := &e.elements[i]
+		switch {
+		case k.depth > e.depth+1: // in a section of the element
+		case k.required:
+			names = append(names, k.name+" (required)")
+		default:
+			names = append(names, k.name)
+		}
+	}
+	return "Each entry has " + strings.Join(names, ", ") + "; docs/reference/configuration.md describes them."
+}
+
+// description returns the doc of an entry and its rules as one text, and for a list of
+// mappings what elements says about its elements.
+func (e *entry) description(elements string) string {
 	parts := []string{e.doc}
+	if e.elements != nil {
+		parts = append(parts, elements)
+	}
 	for _, r := range e.rules {
 		text := r.text()
 		parts = append(parts, strings.ToUpper(text[:min(1, len(text))])+text[min(1, len(text)):]+".")

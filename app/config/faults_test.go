@@ -184,6 +184,20 @@ func cleartextFault(address string) string {
   hint: set api.tls, or listen on 127.0.0.1; api.allow_cleartext: true if a proxy terminates TLS`, address)
 }
 
+// nested returns a document with one key; the path may lead through lists.
+func nested(path, value string) string {
+	key, rest, _ := strings.Cut(path, ".")
+	list, isList := strings.CutSuffix(key, "[]")
+	switch {
+	case isList:
+		return list + ": [{" + nested(rest, value) + "}]"
+	case rest != "":
+		return key + ": {" + nested(rest, value) + "}"
+	default:
+		return key + ": " + value
+	}
+}
+
 // TestSecretsAreNotShown: no error quotes a secret. In place of a name, a path or an
 // address the error says that the value looks like a secret.
 //
@@ -199,16 +213,11 @@ func TestSecretsAreNotShown(t *testing.T) {
 	for _, k := range config.Keys() {
 		for kind, text := range secrets {
 			for _, value := range []string{text, "/x/" + text, "nats://" + text + "@h", "[" + text + "]", "[nats://" + text + ":4222]", text + ":80"} {
-				section, key, _ := strings.Cut(k.Path, ".")
-				doc := section + ": {" + key + ": " + value + "}\n"
-				if inner, name, ok := strings.Cut(key, "."); ok {
-					doc = section + ": {" + inner + ": {" + name + ": " + value + "}}\n"
-				}
-				_, err := config.Parse("usher.yaml", []byte(doc))
+				_, err := config.Parse("usher.yaml", []byte(nested(k.Path, value)))
 				if err == nil || strings.Contains(err.Error(), text[12:]) {
 					t.Errorf("%s in %s: %v", kind, k.Path, err)
 				}
-				if k.Type == "string" && value == text && !strings.Contains(err.Error(), k.Path+": ") {
+				if k.Type == "string" && value == text && !strings.Contains(err.Error(), strings.ReplaceAll(k.Path, "[]", "[0]")+": ") {
 					t.Errorf("%s as %s is accepted: %v", kind, k.Path, err)
 				}
 			}

@@ -54,26 +54,31 @@ func exists(path string) bool {
 
 // parse is Parse with a test for existing files, which may have any name.
 func parse(file string, data []byte, exists func(path string) bool) (*Config, error) {
-	keys := table()
-	cfg := defaults(keys)
-	src, err := strictyaml.Decode(file, data, &cfg)
-	var faults strictyaml.Errors
-	if err != nil && !errors.As(err, &faults) {
+	cfg := Config{}
+	c := &checker{cfg: reflect.ValueOf(&cfg).Elem(), keys: table(), dir: filepath.Dir(file), exists: exists}
+	if err := c.load(file, data, constraints()); err != nil {
 		return nil, err
 	}
-	c := &checker{src: src, cfg: reflect.ValueOf(&cfg).Elem(), keys: keys, faults: faults, dir: filepath.Dir(file), exists: exists}
-	c.check()
+	return &cfg, nil
+}
+
+// load decodes data into c.cfg, adds the defaults, checks it and resolves its paths.
+func (c *checker) load(file string, data []byte, all []constraint) (err error) {
+	setDefaults(c.cfg, c.keys)
+	c.src, err = strictyaml.Decode(file, data, c.cfg.Addr().Interface())
+	if err != nil && !errors.As(err, &c.faults) {
+		return err
+	}
+	c.expand(c.keys, c.cfg, nil)
+	c.check(all)
 	if len(c.faults) > 0 {
 		c.faults.Sort()
-		return nil, c.faults
+		return c.faults
 	}
-	for _, k := range c.keys {
-		if k.hasRule("path") {
-			v := c.cfg.FieldByIndex(k.index)
-			v.SetString(resolve(filepath.Dir(file), v.String()))
-		}
+	for i := range c.instances {
+		c.instances[i].resolvePaths(c.dir)
 	}
-	return &cfg, nil
+	return nil
 }
 
 func resolve(dir, path string) string {
@@ -89,20 +94,28 @@ func resolve(dir, path string) string {
 
 // Default returns the configuration of an empty file. It is not valid, because the
 // required keys are missing.
-func Default() Config { return defaults(table()) }
-
-// defaults decodes the default tags as YAML. A test ensures that each one can be
-// decoded, and that a key without the tag has its zero value.
-func defaults(keys []entry) Config {
+func Default() Config {
 	var cfg Config
-	rv := reflect.ValueOf(&cfg).Elem()
-	for _, k := range keys {
-		if k.section || !k.tagged {
-			continue
-		}
-		if v, err := decodeText(k.typ, k.def); err == nil {
-			rv.FieldByIndex(k.index).Set(v)
+	setDefaults(reflect.ValueOf(&cfg).Elem(), table())
+	return cfg
+}
+
+// setDefaults sets every key of a struct to its default.
+func setDefaults(of reflect.Value, keys []entry) {
+	for i := range keys {
+		if k := &keys[i]; !k.section {
+			k.setDefault(of.FieldByIndex(k.index))
 		}
 	}
-	return cfg
+}
+
+// setDefault decodes the default tag as YAML. A test ensures that it can be decoded, and
+// that a key without the tag has its zero value as default.
+func (e *entry) setDefault(v reflect.Value) {
+	if !e.tagged {
+		return
+	}
+	if def, err := decodeText(e.typ, e.def); err == nil {
+		v.Set(def)
+	}
 }

@@ -41,9 +41,9 @@ func Markdown() []byte {
 	if err == nil {
 		fmt.Fprintf(&b, "\nWith the directory in NATS, and the management API over HTTP:\n\n```yaml\n%s```\n", live)
 	}
-	keys := table()
+	keys := withElements(table())
 	for i := range keys {
-		if keys[i].section {
+		if keys[i].section || keys[i].elements != nil {
 			markdownSection(&b, keys[i:])
 		}
 	}
@@ -54,11 +54,15 @@ func Markdown() []byte {
 	return b.Bytes()
 }
 
-// markdownSection writes the first entry, which is a section, and the keys directly in
-// it.
+// markdownSection writes the first entry, which is a section or a list of mappings, and
+// the keys directly in it or in its elements.
 func markdownSection(b *bytes.Buffer, entries []entry) {
 	section := &entries[0]
-	fmt.Fprintf(b, "\n## %s\n\n%s\n\n| key | type | default | meaning |\n|---|---|---|---|\n", section.path, section.doc)
+	path, doc := section.path, section.doc
+	if section.elements != nil {
+		path, doc = elementPath(path), fmt.Sprintf("Each entry of `%s`.", path)
+	}
+	fmt.Fprintf(b, "\n## %s\n\n%s\n\n| key | type | default | meaning |\n|---|---|---|---|\n", path, doc)
 	for i := range entries[1:] {
 		row := &entries[1+i]
 		if row.depth <= section.depth {
@@ -74,6 +78,6 @@ func markdownSection(b *bytes.Buffer, entries []entry) {
 		case row.def == `""`:
 			def = "empty"
 		}
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", row.name, typeName(row.typ), def, strings.ReplaceAll(row.description(), "|", `\|`))
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", row.name, typeName(row.typ), def, strings.ReplaceAll(row.description(fmt.Sprintf("Its keys are in `%s` below.", elementPath(row.path))), "|", `\|`))
 	}
 }

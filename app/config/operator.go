@@ -15,8 +15,8 @@ type Operator struct {
 type AccountTemplate struct {
 	Limits    AccountLimits    `yaml:"limits" doc:"Limits of the account of a project. -1: no limit."`
 	JetStream AccountJetStream `yaml:"jetstream" doc:"JetStream limits of the account of a project. -1: no limit. If both storage limits are 0, the account has no JetStream."`
-	Imports   []AccountImport  `yaml:"imports" default:"[]" rule:"imports" doc:"What the account of a project imports, such as {account: INGEST, subject: \"habitat.event.>\", type: stream}. Each entry has account (a name in keyring.yaml or a public key, A…), subject and type (stream or service), and optionally name and local_subject. An export that requires an activation token cannot be imported here."`
-	Exports   []AccountExport  `yaml:"exports" default:"[]" rule:"exports" doc:"What the account of a project exports to other accounts. Each entry has subject and type (stream or service), and optionally name and token_required: true. Without token_required every account can import it."`
+	Imports   []AccountImport  `yaml:"imports" default:"[]" rule:"imports" doc:"What the account of a project imports, such as {account: INGEST, subject: \"habitat.event.>\", type: stream}. An export that requires an activation token cannot be imported here."`
+	Exports   []AccountExport  `yaml:"exports" default:"[]" rule:"exports" doc:"What the account of a project exports to other accounts."`
 }
 
 // AccountLimits are the limits of an account.
@@ -42,17 +42,17 @@ type AccountJetStream struct {
 
 // AccountImport is an import of an account.
 type AccountImport struct {
-	Name         string `yaml:"name" nonempty:"true"`
-	Account      string `yaml:"account" required:"true"`
-	Subject      string `yaml:"subject" required:"true"`
-	LocalSubject string `yaml:"local_subject" nonempty:"true"`
-	Type         string `yaml:"type" required:"true"`
+	Name         string `yaml:"name" rule:"line" doc:"Name of the import, for people."`
+	Account      string `yaml:"account" required:"true" rule:"account" hint:"the name of an account in keyring.yaml, or its public key (A…)" doc:"Account that exports it: a name in keyring.yaml, or a public key (A…)."`
+	Subject      string `yaml:"subject" required:"true" rule:"line" doc:"Subject, as the other account exports it."`
+	LocalSubject string `yaml:"local_subject" rule:"line" doc:"Subject in the account of the project. If empty, it is the same."`
+	Type         string `yaml:"type" required:"true" rule:"one-of=stream|service" doc:"What the other account exports."`
 }
 
 // AccountExport is an export of an account.
 type AccountExport struct {
-	Name          string `yaml:"name" nonempty:"true"`
-	Subject       string `yaml:"subject" required:"true"`
-	Type          string `yaml:"type" required:"true"`
-	TokenRequired bool   `yaml:"token_required"`
+	Name          string `yaml:"name" rule:"line" doc:"Name of the export, for people."`
+	Subject       string `yaml:"subject" required:"true" rule:"line" doc:"Subject of the export."`
+	Type          string `yaml:"type" required:"true" rule:"one-of=stream|service" doc:"What is exported."`
+	TokenRequired bool   `yaml:"token_required" doc:"Whether an account needs an activation token to import it. Without it every account can."`
 }

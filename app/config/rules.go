@@ -81,6 +81,9 @@ func rules() []rule {
 		{"at-most", func(arg string) string { return "at most " + arg }, func(v reflect.Value, arg string) []fault {
 			return faultIf(v.Int() > ruleDuration(arg), fmt.Sprintf("must be at most %s, is %v", arg, v), "")
 		}},
+		{"at-least", func(arg string) string { return "at least " + arg }, func(v reflect.Value, arg string) []fault {
+			return faultIf(v.Int() < ruleDuration(arg), fmt.Sprintf("must be at least %s, is %v", arg, v), "")
+		}},
 		{"zero-or-at-least", func(arg string) string { return "0, or at least " + arg }, func(v reflect.Value, arg string) []fault {
 			return faultIf(v.Int() != 0 && v.Int() < ruleDuration(arg), fmt.Sprintf("must be 0, or at least %s, is %v", arg, v), "")
 		}},
@@ -95,6 +98,16 @@ func rules() []rule {
 		{"exports", fixed("exports that nats-server accepts in an account JWT"), exports},
 		{"program", fixed("a program, as an absolute path or a bare name, and its arguments"), program},
 		{"operator-key", fixed("the public key of an operator or of its signing key (O…)"), onString(checkOperatorKey)},
+		{"nonempty", fixed("not empty"), func(v reflect.Value, _ string) []fault {
+			return faultIf(v.Len() == 0, "must not be empty", "")
+		}},
+		{"each", func(arg string) string { return "each entry: " + parseRuleRef(arg).text() }, each},
+		{"unique", fixed("no entry twice"), unique},
+		{"unique-names", fixed("no two entries have the same `name`"), uniqueNames},
+		{"name", fixed("letters, digits, `-` and `_`, not beginning with `_`"), onString(checkDirectoryName)},
+		{"names", fixed("each entry is a name of letters, digits, `-` and `_`, not beginning with `_`; no entry twice"), names},
+		{"paths", fixed("each entry is a path; `~` is not expanded"), onEach(onString(checkPath))},
+		{"https-url", fixed("a URL with scheme `https`, or `http` and a loopback address; no user name, password, query or fragment in it"), onString(checkHTTPSURL)},
 		{"account", fixed("a NATS account: printable ASCII without spaces"), onString(checkAccount)},
 		{"bucket", fixed("letters, digits, `-` and `_`, not beginning with `_`"), bucket},
 		{"scopes", fixed("each entry is `ACCOUNT/ROLE`, with a project role or a service role"), scopes},
@@ -169,6 +182,18 @@ func checkAccount(text string) (message, hint string) {
 		return "account " + err.Error(), ""
 	}
 	return "", ""
+}
+
+// checkDirectoryName checks a name that follows the rules of names in the directory.
+func checkDirectoryName(text string) (message, hint string) {
+	switch err := directory.CheckName(text); {
+	case err == nil:
+		return "", ""
+	case errors.Is(err, directory.ErrSecret):
+		return err.Error(), secret.Hint
+	default:
+		return "name " + err.Error(), ""
+	}
 }
 
 // bucket checks the name of a bucket, which must not be empty.

@@ -197,6 +197,30 @@ func checkCollectorURL(text string) (message, hint string) {
 	return "", ""
 }
 
+func checkHTTPSURL(text string) (message, hint string) {
+	const example = "write it as https://example.org/path"
+	if message, hint = refuseSecretURL(text, "write the URL without them"); message != "" {
+		return message, hint
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return "is not a URL", example
+	}
+	if u.Scheme != "http" && u.Scheme != "https" {
+		return "expected scheme https", example
+	}
+	if message = refuseHostPort(u); message != "" {
+		return message, example
+	}
+	switch {
+	case u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
+		return "expected nothing after the path", example
+	case u.Scheme == "http" && !isLoopback(net.JoinHostPort(u.Hostname(), "0")):
+		return "is reachable over cleartext, which others on the network can read and change", "use https; http is for loopback addresses"
+	}
+	return "", ""
+}
+
 func isPort(text string) bool {
 	n, err := strconv.ParseUint(text, 10, 16)
 	return err == nil && n > 0

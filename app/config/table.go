@@ -13,18 +13,19 @@ import (
 
 // Key describes one key of the configuration, for documentation and help.
 type Key struct {
-	Path     string   // "nats.tls.ca_file"
-	Type     string   // "string", "list of strings", "integer", "number", "boolean", "duration", "map of strings"
+	Path     string   // "nats.tls.ca_file"; of a key in the elements of a list, "credentials.oidc[].issuer"
+	Type     string   // "string", "list of strings", "list of mappings", "integer", "number", "boolean", "duration", "map of strings"
 	Default  string   // as YAML; empty for a required key
 	Doc      string   // one or more sentences
 	Rules    []string // conditions on the value, as text
 	Required bool
 }
 
-// Keys returns every key, in the order of the file.
+// Keys returns every key, in the order of the file. The keys of the elements of a list
+// follow the list.
 func Keys() []Key {
 	var keys []Key
-	for _, e := range table() {
+	for _, e := range withElements(table()) {
 		if e.section {
 			continue
 		}
@@ -45,10 +46,11 @@ type entry struct {
 	path, name string
 	depth      int
 	section    bool
-	index      []int // index of the field, for reflect.Value.FieldByIndex on Config
+	index      []int // index of the field, for reflect.Value.FieldByIndex on Config or on the element
 	typ        reflect.Type
-	def        string // default as YAML on one line
-	tagged     bool   // has a default tag
+	elements   []entry // of a list of mappings: the keys of each element
+	def        string  // default as YAML on one line
+	tagged     bool    // has a default tag
 	doc, hint  string
 	rules      []ruleRef
 	required   bool
@@ -64,7 +66,19 @@ func (e *entry) hasRule(name string) bool {
 }
 
 // table reads the tags of Config.
-func table() []entry { return appendEntries(nil, entry{typ: reflect.TypeFor[Config](), depth: -1}) }
+func table() []entry { return tableOf(reflect.TypeFor[Config]()) }
+
+// tableOf reads the tags of a struct type. No type may contain itself.
+func tableOf(t reflect.Type) []entry { return appendEntries(nil, entry{typ: t, depth: -1}) }
+
+// withElements returns the entries, and after each list of mappings those of its elements.
+func withElements(entries []entry) []entry {
+	var all []entry
+	for _, e := range entries {
+		all = append(append(all, e), withElements(e.elements)...)
+	}
+	return all
+}
 
 func appendEntries(all []entry, parent entry) []entry {
 	for i := range parent.typ.NumField() {
@@ -81,8 +95,13 @@ func appendEntries(all []entry, parent entry) []entry {
 			required: f.Tag.Get("required") == "true",
 		}
 		if e.section {
-			all = appendEntries(append(all, e), e)
+			if keys := appendEntries(nil, e); len(keys) > 0 {
+				all = append(append(all, e), keys...)
+			}
 			continue
+		}
+		if isMappingList(f.Type) {
+			e.elements = appendEntries(nil, entry{path: elementPath(e.path), typ: f.Type.Elem(), depth: e.depth})
 		}
 		e.def, e.tagged = defaultOf(&f)
 		for name := range strings.FieldsSeq(f.Tag.Get("rule")) {
@@ -92,6 +111,14 @@ func appendEntries(all []entry, parent entry) []entry {
 	}
 	return all
 }
+
+// isMappingList reports whether values of type t are lists of mappings.
+func isMappingList(t reflect.Type) bool {
+	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct
+}
+
+// elementPath returns the path of the elements of a list in the table.
+func elementPath(list string) string { return list + "[]" }
 
 // defaultOf returns the default of a field as YAML, and whether the field has a
 // default tag. Without the tag the default is the zero value.
@@ -123,15 +150,23 @@ func typeName(t reflect.Type) string {
 	case reflect.Float64:
 		return "number"
 	case reflect.Slice:
-		if t.Elem().Kind() == reflect.Struct {
-			return "list of mappings"
-		}
-		return "list of " + typeName(t.Elem()) + "s"
+		return "list of " + plural(typeName(t.Elem()))
 	case reflect.Map:
-		return "map of " + typeName(t.Elem()) + "s"
+		return "map of " + plural(typeName(t.Elem()))
+	case reflect.Struct:
+		return "mapping"
 	default:
 		return t.String()
 	}
+}
+
+// plural returns the plural of a name of a type: "lists of strings".
+func plural(name string) string {
+	head, of, found := strings.Cut(name, " of ")
+	if found {
+		return head + "s of " + of
+	}
+	return name + "s"
 }
 
 // decodeText decodes one value, written as YAML on one line.

@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -22,6 +21,18 @@ var invalid = map[string][]string{
 	"one-of":              {`""`, "INFO", "other"},
 	"no-limit-or-more":    {"-2", "0x10"},
 	"account-connections": {"0", "-2"},
+	"at-least":            {"0s", "-1s"},
+	"nonempty":            {"[]"},
+	"each":                {"['']"},
+	"unique":              {"[a, a]"},
+	"unique-names":        {"[{name: a}, {name: a}]"},
+	"name":                {"a.b", `"a b"`, "_a", "é", strings.Repeat("a", 129)},
+	"names":               {"['']", "[a.b]", "[a, a]"},
+	"paths":               {"['']", "[~/file]"},
+	"https-url": {
+		"localhost", "http://example.org", "http://192.0.2.1/x", "ftp://a", "https://", "'https://a:'", "https://a:0", "https://a:65536", "https://me:secret@a",
+		"https://me@a", "'https://a?key=x'", "'https://a?'", "'https://a#'", "'https://a#x'", "'%zz'", "https:a", "'https://a b'", "//a",
+	},
 	"imports": {
 		"[{}]", "[{account: A, subject: s}]", "[{account: A, subject: s, type: Stream}]", "[{account: A, subject: s, type: stream, to: x}]",
 		"[{account: A, subject: 'a..b', type: stream}]", "[{account: 'two words', subject: s, type: stream}]", "[{account: A, subject: 'a.>', type: stream, local_subject: b}]",
@@ -52,30 +63,9 @@ var invalid = map[string][]string{
 	},
 }
 
-// minimalWith returns a document with the required keys and key.
-func minimalWith(key, value string) string {
-	doc := map[string]string{
-		"accounts.callout": "AUTH", "accounts.system": "SYS",
-		"keyring.dir": "keys", "directory.file": "directory.yaml",
-	}
-	doc[key] = value
-	var b strings.Builder
-	for _, e := range table() {
-		text, isSet := doc[e.path]
-		switch {
-		case e.section && usedSection(doc, e.path):
-			fmt.Fprintf(&b, "%s%s:\n", strings.Repeat("  ", e.depth), e.name)
-		case isSet:
-			fmt.Fprintf(&b, "%s%s: %s\n", strings.Repeat("  ", e.depth), e.name, text)
-		}
-	}
-	return b.String()
-}
-
 func TestTable(t *testing.T) {
 	used := map[string]bool{}
-	def := reflect.ValueOf(Default())
-	for _, e := range table() {
+	for _, e := range withElements(table()) {
 		if e.name == "" || !strings.HasSuffix(e.doc, ".") {
 			t.Errorf("%q has no name, or its doc is not a sentence", e.path)
 		}
@@ -83,11 +73,13 @@ func TestTable(t *testing.T) {
 			continue
 		}
 		switch typeName(e.typ) {
-		case "string", "list of strings", "list of mappings", "map of strings", "integer", "number", "boolean", "duration":
+		case "string", "list of strings", "list of mappings", "map of strings", "map of lists of strings", "integer", "number", "boolean", "duration":
 		default:
 			t.Errorf("%s: type %s", e.path, e.typ)
 		}
-		if v, err := decodeText(e.typ, e.def); err != nil || !reflect.DeepEqual(v.Interface(), def.FieldByIndex(e.index).Interface()) {
+		def := reflect.New(e.typ).Elem()
+		e.setDefault(def)
+		if v, err := decodeText(e.typ, e.def); err != nil || !reflect.DeepEqual(v.Interface(), def.Interface()) {
 			t.Errorf("%s: default %q is decoded as %v: %v", e.path, e.def, v, err)
 		}
 		if isFile := strings.HasSuffix(e.name, "file") || e.name == "dir" || strings.HasSuffix(e.name, "_dir"); isFile != e.hasRule("path") {
@@ -98,12 +90,17 @@ func TestTable(t *testing.T) {
 			if r.text() == "" {
 				t.Errorf("%s: rule %s has no text", e.path, r.name)
 			}
-			if v, err := decodeText(e.typ, e.def); err == nil && len(r.check(v)) > 0 {
+			if v, err := decodeText(e.typ, e.def); err == nil && !e.required && len(r.check(v)) > 0 {
 				t.Errorf("%s: rule %s refuses the default", e.path, r.name)
 			}
 		}
 		if typeName(e.typ) != "boolean" && len(e.rules) == 0 {
 			t.Errorf("%s has no rule", e.path)
+		}
+	}
+	for _, e := range withElements(tableOf(reflect.TypeFor[lists]())) {
+		for _, r := range e.rules {
+			used[r.name] = true
 		}
 	}
 	for _, r := range rules() {
@@ -125,10 +122,11 @@ func hasFaultAt(err error, key string) bool {
 }
 
 func TestInvalidValues(t *testing.T) {
-	for _, e := range table() {
+	for _, e := range withElements(table()) {
 		if e.section {
 			continue
 		}
+		key := strings.ReplaceAll(e.path, "[]", "[0]")
 		values := []string{"[[]]", "{a: b}", "null"}
 		for _, r := range e.rules {
 			values = append(values, invalid[r.name]...)
@@ -138,8 +136,8 @@ func TestInvalidValues(t *testing.T) {
 		}
 		for _, value := range values {
 			_, err := Parse("usher.yaml", []byte(minimalWith(e.path, value)))
-			if !hasFaultAt(err, e.path) {
-				t.Errorf("%s: %s: %v", e.path, value, err)
+			if !hasFaultAt(err, key) {
+				t.Errorf("%s: %s: %v", key, value, err)
 			}
 			if err != nil && strings.Contains(err.Error(), "secret@") {
 				t.Errorf("the error shows a password: %v", err)

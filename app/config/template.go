@@ -8,7 +8,6 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
 
-	"usher/directory"
 	"usher/internal/secret"
 )
 
@@ -76,13 +75,6 @@ func exportType(text string) jwt.ExportType {
 	}
 }
 
-func typeFault(at, text string) []fault {
-	if exportType(text) != jwt.Unknown {
-		return nil
-	}
-	return []fault{{at + ".type", "expected one of stream, service, found " + secret.Quote(text), ""}}
-}
-
 // placeholderAccount returns a valid public key (of 32 zero bytes), for an account
 // whose public key is not known yet.
 func placeholderAccount() string {
@@ -103,12 +95,8 @@ func imports(v reflect.Value, _ string) []fault {
 		if !ok {
 			continue
 		}
-		if err := directory.CheckAccount(in.Account); err != nil {
-			faults = append(faults, fault{at + ".account", "account " + err.Error(), "the name of an account in keyring.yaml, or its public key (A…)"})
-		}
-		faults = append(faults, typeFault(at, in.Type)...)
 		claims := in.claims(placeholderAccount())
-		faults = append(faults, validationFaults(at, func(vr *jwt.ValidationResults) { claims.Validate("", vr) }, claims.Type)...)
+		faults = append(faults, validationFaults(at, func(vr *jwt.ValidationResults) { claims.Validate("", vr) })...)
 		if nkeys.IsValidPublicAccountKey(in.Account) {
 			claims.Account = in.Account
 		}
@@ -117,7 +105,7 @@ func imports(v reflect.Value, _ string) []fault {
 	if len(faults) > 0 {
 		return faults
 	}
-	return validationFaults("", func(vr *jwt.ValidationResults) { all.Validate("", vr) }, jwt.Stream)
+	return validationFaults("", func(vr *jwt.ValidationResults) { all.Validate("", vr) })
 }
 
 // exports checks the exports of the template, one by one and together.
@@ -130,23 +118,18 @@ func exports(v reflect.Value, _ string) []fault {
 		if !ok {
 			continue
 		}
-		faults = append(faults, typeFault(at, in.Type)...)
 		claims := in.claims()
-		faults = append(faults, validationFaults(at, claims.Validate, claims.Type)...)
+		faults = append(faults, validationFaults(at, claims.Validate)...)
 		all = append(all, claims)
 	}
 	if len(faults) > 0 {
 		return faults
 	}
-	return validationFaults("", all.Validate, jwt.Stream)
+	return validationFaults("", all.Validate)
 }
 
-// validationFaults returns the first error of jwt/v2, which nats-server validates
-// with. It returns none if the type is invalid, because typeFault reports that.
-func validationFaults(at string, validate func(*jwt.ValidationResults), t jwt.ExportType) []fault {
-	if t == jwt.Unknown {
-		return nil
-	}
+// validationFaults returns the first error of jwt/v2, which nats-server validates with.
+func validationFaults(at string, validate func(*jwt.ValidationResults)) []fault {
 	vr := jwt.CreateValidationResults()
 	validate(vr)
 	if errs := vr.Errors(); len(errs) > 0 {

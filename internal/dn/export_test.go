@@ -1,0 +1,4 @@
+package dn
+
+// Parse is parse.
+var Parse = parse
