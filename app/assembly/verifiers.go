@@ -38,7 +38,7 @@ func kinds() []newVerifiers {
 	return []newVerifiers{
 		healthVerifiers,
 		// natsjwt
-		// nkey
+		nkeyVerifiers,
 		apiKeyVerifiers,
 		// oidc
 		// kubernetes, by JWKS
