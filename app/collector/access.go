@@ -2,8 +2,6 @@ package collector
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +11,7 @@ import (
 	"usher/app/config"
 	"usher/internal/ownedfile"
 	"usher/internal/secretfile"
+	"usher/internal/tlsfiles"
 )
 
 // Access is how to reach the collector.
@@ -28,7 +27,8 @@ func Load(cfg *config.Config) (*Access, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tracing.headers_file: %w", err)
 	}
-	secured, err := loadTLS(&cfg.Tracing.TLS, cfg.Keyring.AllowGroupReadable)
+	files := cfg.Tracing.TLS
+	secured, err := tlsfiles.Client(tlsfiles.Files{CA: files.CAFile, Cert: files.CertFile, Key: files.KeyFile, AllowGroupReadable: cfg.Keyring.AllowGroupReadable})
 	if err != nil {
 		return nil, fmt.Errorf("tracing.tls.%w", err)
 	}
@@ -77,41 +77,6 @@ func (a *Access) secrets() []string {
 	}
 	return values
 }
-
-// loadTLS reads the TLS files. Its errors begin with the name of the key.
-func loadTLS(c *config.TracingTLS, allowGroup bool) (*tls.Config, error) {
-	out := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.CAFile != "" {
-		// A user who can replace the file chooses the trusted collector.
-		text, _, err := ownedfile.Read(c.CAFile, ownedfile.Rule{Max: maxPEM})
-		if err != nil {
-			return nil, fmt.Errorf("ca_file: %w", unreadable(err))
-		}
-		out.RootCAs = x509.NewCertPool()
-		if !out.RootCAs.AppendCertsFromPEM(text) {
-			return nil, errors.New("ca_file: contains no certificate in PEM form")
-		}
-	}
-	if c.CertFile == "" {
-		return out, nil
-	}
-	cert, _, err := ownedfile.Read(c.CertFile, ownedfile.Rule{Max: maxPEM})
-	if err != nil {
-		return nil, fmt.Errorf("cert_file: %w", unreadable(err))
-	}
-	key, _, err := ownedfile.Read(c.KeyFile, ownedfile.Rule{Secret: true, GroupRead: allowGroup, Max: maxPEM})
-	if err != nil {
-		return nil, fmt.Errorf("key_file: %w", unreadable(err))
-	}
-	pair, err := tls.X509KeyPair(cert, key)
-	if err != nil {
-		return nil, fmt.Errorf("cert_file: %w", err)
-	}
-	out.Certificates = []tls.Certificate{pair}
-	return out, nil
-}
-
-const maxPEM = 1 << 20
 
 // readHeaders reads a file with one "name: value" per line. Its errors quote nothing.
 func readHeaders(path string, allowGroup bool) (map[string]string, error) {

@@ -1,0 +1,61 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+
+	"usher/internal/secret"
+)
+
+// maxErrorText is the largest text of an error, in bytes.
+const maxErrorText = 400
+
+// Retriable marks an error of a call that is worth a retry, and safe to repeat.
+func Retriable(err error) error { return &retriableError{err} }
+
+type retriableError struct{ error }
+
+func (e *retriableError) Unwrap() error { return e.error }
+
+func isRetriable(err error) bool {
+	var r *retriableError
+	return errors.As(err, &r)
+}
+
+// Unusable marks an error of a call that the backend answered, but not so that the
+// answer decides about this credential. It does not open the circuit breaker: otherwise
+// one client with a strange credential could.
+func Unusable(err error) error { return &unusableError{err} }
+
+type unusableError struct{ error }
+
+func (e *unusableError) Unwrap() error { return e.error }
+
+func isUnusable(err error) bool {
+	var u *unusableError
+	return errors.As(err, &u)
+}
+
+// errorText returns the text of an error of a call, without what may be secret in a URL.
+func (b *Backend) errorText(err error) string {
+	text := err.Error()
+	var at *url.Error
+	if errors.As(err, &at) {
+		text = strings.ReplaceAll(text, at.Error(), at.Op+" "+withoutSecrets(at.URL)+": "+at.Err.Error())
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		text = "no answer within " + b.cfg.Timeout.String()
+	}
+	return secret.Filter{}.Text(text, maxErrorText)
+}
+
+// withoutSecrets returns a URL without user name, password, query and fragment.
+func withoutSecrets(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return "the backend"
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
