@@ -23,20 +23,26 @@ const (
 
 // Codes of this package. Those of verifiers are in the packages of the verifiers.
 const (
-	CodeGranted         = "granted"
-	CodeNoCredential    = "no_credential"
-	CodeRejected        = "credential_rejected"
-	CodeNoRole          = "no_role"
-	CodeNotMember       = "not_member"
-	CodeNotInAccount    = "not_in_account"
-	CodeAmbiguous       = "ambiguous_account"
-	CodeAmbiguousScope  = "ambiguous_scope"
-	CodeNotOneToken     = "not_one_token"
-	CodeScopeLimits     = "scope_limits"
-	CodeLeafNode        = "leafnode_not_allowed"
-	CodeConnectionType  = "connection_type"
-	CodeMQTTClientID    = "mqtt_client_id"
-	CodeUserUnknown     = "user_unknown"
+	CodeGranted        = "granted"
+	CodeNoCredential   = "no_credential"
+	CodeRejected       = "credential_rejected"
+	CodeNoRole         = "no_role"
+	CodeNotMember      = "not_member"
+	CodeNotInAccount   = "not_in_account"
+	CodeAmbiguous      = "ambiguous_account"
+	CodeAmbiguousScope = "ambiguous_scope"
+	CodeNotOneToken    = "not_one_token"
+	CodeScopeLimits    = "scope_limits"
+	CodeLeafNode       = "leafnode_not_allowed"
+	CodeConnectionType = "connection_type"
+	CodeMQTTClientID   = "mqtt_client_id"
+	CodeUserUnknown    = "user_unknown"
+
+	CodeNoIdentityRule    = "no_identity_rule"
+	CodeIdentityValue     = "identity_value"
+	CodeIdentityAmbiguous = "identity_ambiguous"
+	CodeIdentityProject   = "identity_project"
+
 	CodeUnavailable     = "verifier_unavailable"
 	CodeNoDirectory     = "no_directory"
 	CodeUnreadable      = "entry_unreadable"
@@ -103,6 +109,10 @@ func Codes() []Code {
 		{x509.CodeBesideToken, Denied, "The client has a certificate, and presents a token or a password besides (`credentials.x509.with_token: alone`).", "Connect with the certificate alone."},
 		{CodeRejected, Denied, "A verifier rejected the credential, with no more specific code.", "See the cause in the log."},
 		{CodeUserUnknown, Denied, "The verified identity is not a user in the directory.", ""},
+		{CodeNoIdentityRule, Denied, "The identity is verified, and no rule of `identities` matches it.", "usher explain shows for each rule the first condition that does not hold."},
+		{CodeIdentityValue, Denied, "The rule of `identities` that matches inserts a value of the identity into the name of a user or project. The value is missing, or cannot be part of a name.", "Make the conditions of the rule narrower, so that it matches only identities with such values."},
+		{CodeIdentityAmbiguous, Denied, "With `identities.match: all`, the rules that match give different users, or a user and roles.", "usher explain shows which rules match."},
+		{CodeIdentityProject, Denied, "The rules of `identities` give the identity roles only in projects that do not exist.", "Add the project, or correct the rule."},
 		{CodeNoRole, Denied, "The user has neither a project role nor a service role.", "Add the user to the members of a project."},
 		{CodeNotMember, Denied, "The user name selects `project=P`, and the user is not a member of P.", ""},
 		{CodeNotInAccount, Denied, "The user name selects `account=A`, and the user has no role in A.", ""},
