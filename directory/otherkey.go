@@ -37,6 +37,17 @@ func (k *Key) Kind() KeyKind {
 	return k.Other.Kind
 }
 
+// KeysOf returns the keys of a user that are of this kind, in their order.
+func (u *User) KeysOf(kind KeyKind) []*Key {
+	var keys []*Key
+	for i := range u.Keys {
+		if u.Keys[i].Kind() == kind {
+			keys = append(keys, &u.Keys[i])
+		}
+	}
+	return keys
+}
+
 // The digests of keys that are not API keys begin with a text of their own, so that no
 // two kinds have the same digest. What they are made of is not secret: whoever finds
 // such a key by its digest has to check its kind.
