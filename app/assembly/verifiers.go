@@ -39,12 +39,12 @@ func kinds() []newVerifiers {
 	return []newVerifiers{
 		healthVerifiers,
 		// natsjwt
-		// nkey
+		nkeyVerifiers,
 		apiKeyVerifiers,
 		// oidc
 		// kubernetes, by JWKS
 		// password
-		// x509
+		x509Verifiers,
 		// introspection
 		// kubernetes, by TokenReview
 		// webhook
