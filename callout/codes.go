@@ -7,6 +7,7 @@ import (
 	"usher/tokens/health"
 	"usher/tokens/oidc"
 	"usher/tokens/nkey"
+	"usher/tokens/webhook"
 	"usher/tokens/x509"
 )
 
@@ -125,6 +126,9 @@ func Codes() []Code {
 		{x509.CodeNotChecked, Denied, "No CRL and no OCSP responder tells whether the client certificate has been revoked, and `credentials.x509.revocation.unreachable` is `deny`.", "The cause in the log names what is missing."},
 		{x509.CodeDisagrees, Denied, "The client certificate is of another user or identity than the token beside it (`credentials.x509.with_token: agree`).", ""},
 		{x509.CodeBesideToken, Denied, "The client has a certificate, and presents a token or a password besides (`credentials.x509.with_token: alone`).", "Connect with the certificate alone."},
+		{webhook.CodeDenied, Denied, "The endpoint of `credentials.webhook` answered `denied`.", "The cause in the log has the endpoint's reason."},
+		{webhook.CodeUnknown, Denied, "The endpoint of `credentials.webhook` answered `unknown`, and no other verifier knows the credential.", "Set `prefix`, so that usher asks the endpoint only about its own credentials."},
+		{webhook.CodeExpired, Denied, "The endpoint of `credentials.webhook` answered with an identity whose `expires` has passed.", "Check the clocks, or get a new credential."},
 		{CodeRejected, Denied, "A verifier rejected the credential, with no more specific code.", "See the cause in the log."},
 		{CodeUserUnknown, Denied, "The verified identity is not a user in the directory.", ""},
 		{CodeNoIdentityRule, Denied, "The identity is verified, and no rule of `identities` matches it.", "usher explain shows for each rule the first condition that does not hold."},
