@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"usher/internal/secret"
@@ -66,8 +67,9 @@ func constraints() []constraint {
 		onlyOverHTTPS("tracing.tls.ca_file"),
 		onlyOverHTTPS("tracing.tls.cert_file"),
 		headersSafe(),
+		identityRules(),
 	}
-	return append(all, natsJWTConstraints()...)
+	return slices.Concat(all, x509Constraints(), natsJWTConstraints())
 }
 
 // atMostOne: of several groups of keys, at most one is set.
