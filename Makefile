@@ -30,7 +30,7 @@ lint: ## run golangci-lint at the version that CI uses
 .PHONY: fmt
 fmt: ## format the Go files
 	scripts/golangci-lint.sh fmt ./...
-	gofmt -w testdata/stan
+	gofmt -w testdata/stan testdata/oidc
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (default 10s)

@@ -25,8 +25,8 @@ func (e *Entry) Check() error {
 	case *User:
 		return v.check()
 	case *Key:
-		if v.Digest == (Digest{}) || v.Digest == emptyDigest {
-			return fmt.Errorf("the digest is that of no key")
+		if problems := v.Check(e.Key.User); len(problems) > 0 {
+			return problems[0]
 		}
 		return nil
 	case *Project:

@@ -30,7 +30,8 @@ func IDOf(kind Kind, name string) uuid.UUID {
 	return id
 }
 
-// AssignIDs gives an id to every user, key and project that states none.
+// AssignIDs gives an id to every user, key and project that states none, and a digest to
+// every key that can be derived from its content.
 func (r *Records) AssignIDs() {
 	for i := range r.Users {
 		u := &r.Users[i]
@@ -39,11 +40,7 @@ func (r *Records) AssignIDs() {
 		} else {
 			r.statesIDs = true
 		}
-		for j := range u.Keys {
-			if k := &u.Keys[j]; k.ID == "" {
-				k.ID = k.Digest.KeyID()
-			}
-		}
+		u.Complete()
 	}
 	for i := range r.Projects {
 		p := &r.Projects[i]

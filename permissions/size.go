@@ -232,11 +232,14 @@ func (p *Policy) largestOf(f *directory.Facts, atLeast int) (largest int) {
 }
 
 // largestIdentity returns the identity of a user that makes the largest answer: with
-// the longest key id and the most networks of its keys.
+// the longest method and key id, and the most networks of its keys.
 func largestIdentity(u *directory.User) identity.Identity {
 	id := identity.Identity{Name: u.Name, Authority: identity.AuthorityDirectory, Method: identity.MethodAPIKey}
 	for i := range u.Keys {
 		k := &u.Keys[i]
+		if k.Kind() == directory.KeyPassword {
+			id.Method = identity.MethodPassword // the longest method
+		}
 		if len(k.Networks) >= len(id.Networks) {
 			id.Networks = k.Networks
 		}

@@ -1,6 +1,10 @@
 package tokens
 
-import "context"
+import (
+	"context"
+
+	"usher/identity"
+)
 
 // Background is a Verifier with work between requests, such as fetching keys before they
 // are needed.
@@ -15,6 +19,23 @@ type Background interface {
 type Observable interface {
 	Verifier
 	Status() Status
+}
+
+// Prober is an Observable that can ask its backends without the credential of a client,
+// for "usher check".
+type Prober interface {
+	Observable
+	// Probe asks every backend once, within ctx, and does not read caches. Status shows the
+	// results.
+	Probe(ctx context.Context)
+}
+
+// Forgetter is a Verifier with a cache of identities.
+type Forgetter interface {
+	Verifier
+	// Forget removes the identities from the cache that match accepts, and with a nil match
+	// everything, refusals included. match is fast and calls no verifier.
+	Forget(match func(*identity.Identity) bool)
 }
 
 // Status is the state of a verifier.

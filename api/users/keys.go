@@ -23,7 +23,7 @@ func listKeys(r *rest.Request) (*rest.Response, error) {
 	if !ok {
 		return nil, apierror.NotFound(apierror.User)
 	}
-	page, err := rest.PageOf(r, slices.Values(rest.Pointers(u.Keys)), func(k *directory.Key) rest.Position { return rest.Position{Created: k.Created, Name: k.ID} })
+	page, err := rest.PageOf(r, slices.Values(u.KeysOf(directory.KeyAPI)), func(k *directory.Key) rest.Position { return rest.Position{Created: k.Created, Name: k.ID} })
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +61,8 @@ func createKey(r *rest.Request) (*rest.Response, error) {
 		if !ok {
 			return nil, apierror.NotFound(apierror.User)
 		}
-		if findKey(u, in.Name) != nil {
-			return nil, apierror.AlreadyExists(apierror.Key)
+		if err := checkNewKey(u, in.Name, directory.KeyAPI); err != nil {
+			return nil, err
 		}
 		k := created
 		return directory.Put(directory.KeyKey(u.ID, in.Name), &k), nil
@@ -142,7 +142,7 @@ func deleteKey(r *rest.Request) (*rest.Response, error) {
 		if !ok {
 			return nil, apierror.NotFound(apierror.User)
 		}
-		if findKey(u, id) == nil {
+		if findKey(u, id, directory.KeyAPI) == nil {
 			return nil, apierror.NotFound(apierror.Key)
 		}
 		return directory.Remove(directory.KeyKey(u.ID, id)), nil

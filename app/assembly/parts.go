@@ -24,9 +24,6 @@ import (
 	"usher/issuer"
 	"usher/issuer/keyring"
 	"usher/permissions"
-	"usher/tokens"
-	"usher/tokens/apikey"
-	"usher/tokens/health"
 )
 
 // Parts are the components between a credential and a user JWT.
@@ -147,11 +144,10 @@ func New(cfg *config.Config, log *slog.Logger, on Observers) (*Parts, error) {
 		return nil, err
 	}
 	p := &Parts{cfg: cfg, Keyring: keys, Store: store, Policy: Policy(cfg), Now: now}
-	var chain tokens.Chain
-	if cfg.Accounts.HealthCheck != "" {
-		chain = append(chain, health.NewVerifier(keys.Keyring, now))
+	chain, err := newChain(&verifierInputs{cfg: cfg, log: log, now: now, snapshot: store.Snapshot, keyring: keys.Keyring})
+	if err != nil {
+		return nil, errors.Join(fault.InConfig(err), store.Close())
 	}
-	chain = append(chain, apikey.NewVerifier(store.Snapshot, now))
 	p.Decider = &callout.Decider{
 		Chain:    chain,
 		Snapshot: func() *snapshot.Snapshot { return store.Snapshot() },

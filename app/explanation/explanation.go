@@ -119,16 +119,20 @@ func (in *Inputs) noKey(s *snapshot.Snapshot, user string) string {
 	switch {
 	case !ok:
 		return ""
-	case len(u.Keys) == 0:
+	case !slices.ContainsFunc(u.Keys, connects):
 		return "the user has no key"
 	case slices.ContainsFunc(u.Keys, func(k directory.Key) bool {
-		return !k.Disabled && !k.NotBefore.After(now) && (k.Expires.IsZero() || k.Expires.After(now))
+		return connects(k) && !k.Disabled && !k.NotBefore.After(now) && (k.Expires.IsZero() || k.Expires.After(now))
 	}):
 		return ""
 	default:
 		return "the user has no usable key: each is expired, disabled or not yet valid"
 	}
 }
+
+// connects reports whether a client can connect with such a key. A binding only gives an
+// API key.
+func connects(k directory.Key) bool { return k.Kind() != directory.KeyBinding }
 
 func (in *Inputs) explain(d callout.Decision, questions []Question) *Explanation {
 	in.checkSigningKey(&d)

@@ -80,6 +80,7 @@ func explain(c *cli.Context) error {
 		asOf := p.Store.(*assembly.Bucket).Status().Checked
 		cmdutil.Note(c.App.ErrWriter, note+"; using the directory of "+asOf.Format(time.RFC3339))
 	}
+	defer p.StartVerifiers(c.Context)()
 	in := p.ExplanationInputs()
 	in.MaxPayload = c.Int("max-payload")
 	x := explanation.ForCredential(c.Context, in, &credential, questions...)

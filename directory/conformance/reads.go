@@ -18,6 +18,14 @@ import (
 // at is when everything was created.
 func at() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 
+// NKey and DN are the nkey and the certificate subject of a user of Records.
+const (
+	NKey = "UBXTWPJEALR6ANNUEPTKZ52FYVKCTEJTSUOL5PK3BLPWKUNV2J4TDCFV"
+	DN   = `E=x@y.z,SERIALNUMBER=77,CN=host/a.b,OU=u1+OU=u2,O=A\, Inc,L=Ath,C=GR,DC=gr+DC=grnet`
+
+	passwordHash = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$hx2bF5nWp4VAYZ0iUMSXwkdqL6Jlo6RsRnhCZeC9Tqg"
+)
+
 // Records returns the directory that Reads tests. Every call returns a new copy.
 func Records() directory.Records {
 	stated := uuid.MustParse("7c1f4f4e-4b7d-4b43-8f5e-0c8a7d8f2b11")
@@ -32,9 +40,19 @@ func Records() directory.Records {
 				Keys: []directory.Key{
 					{ID: "laptop", Digest: directory.DigestOf("pia-1"), Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Created: at()},
 					{ID: "old", Digest: directory.DigestOf("pia-2"), Disabled: true, NotBefore: at(), Expires: at().Add(time.Hour)},
+					{
+						ID: "signer", Other: &directory.OtherKey{Kind: directory.KeyNKey, NKey: NKey}, NotBefore: at(), Expires: at().Add(time.Hour),
+						Networks: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}, Created: at(),
+					},
+					{Other: &directory.OtherKey{Kind: directory.KeyPassword, PasswordHash: passwordHash}, Disabled: true, Expires: at()},
+					{ID: "worker", Other: &directory.OtherKey{Kind: directory.KeyCertificate, DN: DN}, Created: at()},
+					{ID: "agent", Other: &directory.OtherKey{Kind: directory.KeyBinding, DN: DN, ServiceType: "ams", Host: "ams.example.org"}},
 				},
 			},
-			{Name: "carl", Keys: []directory.Key{{ID: "default", Digest: directory.DigestOf("carl")}}},
+			{Name: "carl", Keys: []directory.Key{
+				{ID: "default", Digest: directory.DigestOf("carl")},
+				{Other: &directory.OtherKey{Kind: directory.KeyPassword, PasswordHash: passwordHash}}, // the same as pia's
+			}},
 			{Name: "gone", Disabled: true, Keys: []directory.Key{{ID: "default", Digest: directory.DigestOf("gone")}}},
 			{Name: "keyless"},
 		},
@@ -71,7 +89,7 @@ func Reads(t *testing.T, load func(t *testing.T, r directory.Records) *snapshot.
 	t.Helper()
 	s := load(t, Records())
 	t.Run("Size", func(t *testing.T) {
-		if got, want := s.Size(), (directory.Size{Users: 4, Keys: 4, Projects: 3, Topics: 4, Subscriptions: 2}); got != want {
+		if got, want := s.Size(), (directory.Size{Users: 4, Keys: 9, Projects: 3, Topics: 4, Subscriptions: 2}); got != want {
 			t.Errorf("%+v, want %+v", got, want)
 		}
 	})
@@ -87,6 +105,7 @@ func Reads(t *testing.T, load func(t *testing.T, r directory.Records) *snapshot.
 		}
 	})
 	t.Run("Keys", func(t *testing.T) { readKeys(t, s) })
+	t.Run("OtherKeys", func(t *testing.T) { readOtherKeys(t, s) })
 	t.Run("Facts", func(t *testing.T) { readFacts(t, s) })
 	t.Run("ACLs", func(t *testing.T) { readACLs(t, s) })
 	t.Run("Views", func(t *testing.T) { readViews(t, s) })
@@ -113,6 +132,37 @@ func readKeys(t *testing.T, s *snapshot.Snapshot) {
 		if !ok && s.Undecided(directory.DigestOf(key)) {
 			t.Errorf("key %q is undecided", key)
 		}
+	}
+}
+
+// readOtherKeys finds keys that are no API keys by their digests, and by nothing else.
+func readOtherKeys(t *testing.T, s *snapshot.Snapshot) {
+	t.Helper()
+	for digest, want := range map[directory.Digest]string{
+		directory.NKeyDigest(NKey):                            "pia/signer nkey",
+		directory.PasswordDigest(pia()):                       "pia/password password",
+		directory.PasswordDigest(user("carl")):                "carl/password password",
+		directory.PasswordDigest(user("gone")):                "",
+		directory.CertificateDigest(DN):                       "pia/worker certificate",
+		directory.BindingDigest(DN, "ams", "ams.example.org"): "pia/agent binding",
+		directory.BindingDigest(DN, "ams", "AMS.example.org"): "",
+		directory.BindingDigest(DN, "web", "ams.example.org"): "",
+		directory.DigestOf(NKey):                              "",
+		directory.DigestOf(DN):                                "",
+		directory.DigestOf(passwordHash):                      "",
+	} {
+		got := ""
+		rec, ok := s.LookupKey(digest)
+		if ok {
+			got = rec.User.Name + "/" + rec.Key.ID + " " + string(rec.Key.Kind())
+		}
+		if got != want {
+			t.Errorf("the key with this digest is %q, want %q", got, want)
+		}
+	}
+	rec, _ := s.LookupKey(directory.PasswordDigest(pia()))
+	if k := rec.Key; k == nil || k.Other.PasswordHash != passwordHash || !k.Disabled || !k.Expires.Equal(at()) {
+		t.Errorf("%+v", k)
 	}
 }
 

@@ -95,6 +95,16 @@ func is(what string, f func(*snapshot.Snapshot) bool) func(*testing.T, *snapshot
 	}
 }
 
+const otherNKey = "UDJTOBSJHVCF2XRO2Y4XN6UQ4JXMIDLG2CH2DSZWIBGVK2CGGWE6TYFB"
+
+func nkey(public string) *directory.Key {
+	return &directory.Key{Digest: directory.NKeyDigest(public), Other: &directory.OtherKey{Kind: directory.KeyNKey, NKey: public}}
+}
+
+func password(user uuid.UUID) *directory.Key {
+	return &directory.Key{Digest: directory.PasswordDigest(user), Other: &directory.OtherKey{Kind: directory.KeyPassword, PasswordHash: passwordHash}}
+}
+
 func changes() []change {
 	acl := func(s *snapshot.Snapshot, kind directory.Kind, name string) []string {
 		users, _, _ := s.ACL(kind, "shop", name)
@@ -140,6 +150,34 @@ func changes() []change {
 		{"a key that another user has", put(directory.KeyKey(user("keyless"), "new"), &directory.Key{Digest: directory.DigestOf("carl")}), nil},
 		{"a key of an unknown user", put(directory.KeyKey(uuid.New(), "new"), &directory.Key{Digest: directory.DigestOf("new")}), nil},
 		{"a key with the digest of the empty string", put(directory.KeyKey(user("keyless"), "new"), &directory.Key{Digest: directory.DigestOf("")}), nil},
+		{"an nkey", put(directory.KeyKey(user("keyless"), "new"), nkey(otherNKey)), is("its digest finds its user", func(s *snapshot.Snapshot) bool {
+			rec, ok := s.LookupKey(directory.NKeyDigest(otherNKey))
+			return ok && rec.User.Name == "keyless" && rec.Key.Kind() == directory.KeyNKey && rec.Key.Other.NKey == otherNKey
+		})},
+		{"an nkey that another user has", put(directory.KeyKey(user("keyless"), "new"), nkey(NKey)), nil},
+		{"an nkey that is none", put(directory.KeyKey(user("keyless"), "new"), nkey("U123")), nil},
+		{"an nkey with another digest", put(directory.KeyKey(user("keyless"), "new"), &directory.Key{
+			Digest: directory.DigestOf("new"), Other: &directory.OtherKey{Kind: directory.KeyNKey, NKey: otherNKey},
+		}), nil},
+		{"a password", put(directory.KeyKey(user("keyless"), "password"), password(user("keyless"))), is("its digest finds its user", func(s *snapshot.Snapshot) bool {
+			rec, ok := s.LookupKey(directory.PasswordDigest(user("keyless")))
+			return ok && rec.User.Name == "keyless" && rec.Key.Other.PasswordHash == passwordHash
+		})},
+		{"a second password", put(directory.KeyKey(user("carl"), "second"), password(user("carl"))), nil},
+		{"the password of another user", put(directory.KeyKey(user("keyless"), "password"), password(user("carl"))), nil},
+		{"a certificate that another user has", put(directory.KeyKey(user("keyless"), "new"), &directory.Key{
+			Digest: directory.CertificateDigest(DN), Other: &directory.OtherKey{Kind: directory.KeyCertificate, DN: DN},
+		}), nil},
+		{"a binding to another host", put(directory.KeyKey(user("keyless"), "new"), &directory.Key{
+			Digest: directory.BindingDigest(DN, "ams", "b"), Other: &directory.OtherKey{Kind: directory.KeyBinding, DN: DN, ServiceType: "ams", Host: "b"},
+		}), is("its digest finds its user", func(s *snapshot.Snapshot) bool {
+			rec, ok := s.LookupKey(directory.BindingDigest(DN, "ams", "b"))
+			return ok && rec.User.Name == "keyless"
+		})},
+		{"an nkey is removed", remove(directory.KeyKey(pia(), "signer")), is("it is unknown", func(s *snapshot.Snapshot) bool {
+			_, ok := s.LookupKey(directory.NKeyDigest(NKey))
+			return !ok
+		})},
 		{"a key is removed", remove(directory.KeyKey(pia(), "laptop")), is("it is unknown, and the other key is not", func(s *snapshot.Snapshot) bool {
 			_, one := s.LookupKey(directory.DigestOf("pia-1"))
 			_, two := s.LookupKey(directory.DigestOf("pia-2"))

@@ -30,6 +30,10 @@ type user struct {
 	ModifiedOn   time.Time               `yaml:"modified_on"`
 	CreatedBy    id                      `yaml:"created_by"`
 	Keys         []key                   `yaml:"keys"`
+	NKeys        []nkey                  `yaml:"nkeys"`
+	Password     *password               `yaml:"password"`
+	Certificates []certificate           `yaml:"certificates"`
+	Bindings     []binding               `yaml:"bindings"`
 }
 
 // An empty list of connection types or networks is an error: it would lift the limit that
@@ -39,7 +43,34 @@ type limits struct {
 }
 
 type key struct {
-	Digest    digest         `yaml:"digest" required:"true"`
+	Digest digest `yaml:"digest" required:"true"`
+	terms
+}
+
+type nkey struct {
+	NKey string `yaml:"nkey" required:"true"`
+	terms
+}
+
+type password struct {
+	Hash string `yaml:"hash" required:"true" secret:"true"`
+	terms
+}
+
+type certificate struct {
+	Subject string `yaml:"subject" required:"true"`
+	terms
+}
+
+type binding struct {
+	Subject     string `yaml:"subject" required:"true"`
+	ServiceType string `yaml:"service_type" required:"true"`
+	Host        string `yaml:"host" required:"true"`
+	terms
+}
+
+// terms are the name of a key, and when and from where it is valid.
+type terms struct {
 	ID        string         `yaml:"id" nonempty:"true"`
 	Enabled   *bool          `yaml:"enabled"`
 	NotBefore time.Time      `yaml:"not_before"`
@@ -115,8 +146,30 @@ func (u user) record() directory.User {
 			func(c connectionType) directory.ConnectionType { return directory.ConnectionType(c) })},
 		Profile: u.profile(),
 		Made:    made(u.CreatedOn, u.ModifiedOn, u.CreatedBy),
-		Keys:    convert(u.Keys, key.record),
+		Keys:    u.keys(),
 	}
+}
+
+// keys returns the keys of all kinds.
+func (u user) keys() []directory.Key {
+	all := convert(u.Keys, func(k key) directory.Key {
+		r := k.record(nil)
+		r.Digest = directory.Digest(k.Digest)
+		return r
+	})
+	for _, k := range u.NKeys {
+		all = append(all, k.record(&directory.OtherKey{Kind: directory.KeyNKey, NKey: k.NKey}))
+	}
+	if k := u.Password; k != nil {
+		all = append(all, k.record(&directory.OtherKey{Kind: directory.KeyPassword, PasswordHash: k.Hash}))
+	}
+	for _, k := range u.Certificates {
+		all = append(all, k.record(&directory.OtherKey{Kind: directory.KeyCertificate, DN: k.Subject}))
+	}
+	for _, k := range u.Bindings {
+		all = append(all, k.record(&directory.OtherKey{Kind: directory.KeyBinding, DN: k.Subject, ServiceType: k.ServiceType, Host: k.Host}))
+	}
+	return all
 }
 
 // profile returns nil if no field of the profile is stated.
@@ -135,15 +188,16 @@ func made(created, modified time.Time, by id) directory.Made {
 	return directory.Made{Created: created, Modified: modified, By: uuid.UUID(by)}
 }
 
-func (k key) record() directory.Key {
+// record returns a key with these terms. Its digest is not set.
+func (t *terms) record(other *directory.OtherKey) directory.Key {
 	return directory.Key{
-		ID:        k.ID,
-		Digest:    directory.Digest(k.Digest),
-		Disabled:  disabled(k.Enabled),
-		NotBefore: k.NotBefore,
-		Expires:   k.Expires,
-		Networks:  k.Networks,
-		Created:   k.CreatedOn,
+		ID:        t.ID,
+		Other:     other,
+		Disabled:  disabled(t.Enabled),
+		NotBefore: t.NotBefore,
+		Expires:   t.Expires,
+		Networks:  t.Networks,
+		Created:   t.CreatedOn,
 	}
 }
 

@@ -128,6 +128,16 @@ func TestFaults(t *testing.T) {
 		{"bare digest", key("digest: " + digestA[7:]), "d.yaml:4:13: users[0].keys[0].digest: expected sha256: and 64 hex digits"},
 		{"no digest", key("id: x"), "d.yaml:4:5: users[0].keys[0].digest: is missing"},
 		{"zero digest", key("digest: sha256:" + strings.Repeat("0", 64)), "d.yaml:4:13: users[0].keys[0].digest: is missing"},
+		{"a seed for an nkey", "users:\n- name: a\n  nkeys:\n  - nkey: " + rawSeed, "d.yaml:4:11: users[0].nkeys[0].nkey: looks like a secret, found where a name belongs" + secretHint},
+		{"no nkey", "users:\n- name: a\n  nkeys:\n  - id: x", "d.yaml:4:5: users[0].nkeys[0].nkey: is missing"},
+		{"a password for its hash", "users:\n- name: a\n  password: {hash: correct horse}", "d.yaml:3:20: users[0].password.hash: expected a hash such as $argon2id$v=19$m=19456,t=2,p=1$… or $2b$…\n  hint: usher password hash makes one"},
+		{"a password in a list", "users:\n- name: a\n  password: [{hash: x}]", "d.yaml:3:3: users[0].password: expected a mapping, found a list"},
+		{"an unknown key of a password", "users:\n- name: a\n  password: {hash: $2a$10$abcdefghijklmnopqrstuuqz5lPzXb6HZGcVcoeVZCBIpcsIFSCNe, text: y}", "d.yaml:3:82: users[0].password.text: unknown key\n  hint: known keys: hash, id, enabled, not_before, expires, networks, created_on"},
+		{
+			"the same subject twice", "users:\n- name: a\n  certificates: [{subject: CN=a}, {subject: CN=b, id: b}]\n- name: b\n  keys: [{digest: " + digestA + "}]\n  certificates: [{subject: CN=b}]",
+			"d.yaml:6:28: users[1].certificates[0].subject: this certificate subject is already at users[0].certificates[1]",
+		},
+		{"a binding without a host", "users:\n- name: a\n  bindings: [{subject: CN=a, service_type: ams}]", "d.yaml:3:14: users[0].bindings[0].host: is missing"},
 		{
 			"the key for its id", key("digest: " + digestA + "\n    id: " + rawKey),
 			"d.yaml:5:9: users[0].keys[0].id: key name looks like a secret, found where a name belongs" +

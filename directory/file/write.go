@@ -73,17 +73,52 @@ func (p *printer) user(u *directory.User) {
 			text("email", u.Profile.Email)
 	}
 	p.mapping(4, more.made(u.Made))
-	p.begin(4, "keys", len(u.Keys))
-	for _, k := range sorted(u.Keys, keyID) {
-		p.item(6, fields{}.
-			raw("digest", k.Digest.String()).
-			text("id", unlessDefault(keyID(k), k.Digest.KeyID())).
-			enabled(!k.Disabled).
-			time("not_before", k.NotBefore).
-			time("expires", k.Expires).
-			list("networks", convert(k.Networks, network)).
-			time("created_on", k.Created))
+	p.keys(u.Keys)
+}
+
+// keys writes the keys of a user, each kind in its own list.
+func (p *printer) keys(keys []directory.Key) {
+	all := sorted(keys, keyID)
+	for _, kind := range directory.KeyKinds() {
+		begun := false
+		for _, k := range all {
+			switch {
+			case k.Kind() != kind:
+				continue
+			case !begun:
+				p.begin(4, kind.List(), 1)
+				begun = true
+			}
+			if f := keyFields(k); kind == directory.KeyPassword {
+				p.mapping(6, f)
+			} else {
+				p.item(6, f)
+			}
+		}
 	}
+}
+
+func keyFields(k *directory.Key) fields {
+	var f fields
+	switch k.Kind() {
+	case directory.KeyAPI:
+		f = f.raw("digest", k.Digest.String())
+	case directory.KeyNKey:
+		f = f.text("nkey", k.Other.NKey)
+	case directory.KeyPassword:
+		f = f.text("hash", k.Other.PasswordHash)
+	case directory.KeyCertificate:
+		f = f.text("subject", k.Other.DN)
+	case directory.KeyBinding:
+		f = f.text("subject", k.Other.DN).text("service_type", k.Other.ServiceType).text("host", k.Other.Host)
+	}
+	return f.
+		text("id", unlessDefault(keyID(k), k.DefaultID())).
+		enabled(!k.Disabled).
+		time("not_before", k.NotBefore).
+		time("expires", k.Expires).
+		list("networks", convert(k.Networks, network)).
+		time("created_on", k.Created)
 }
 
 // network quotes IPv6 networks, because of their colons.
@@ -94,7 +129,7 @@ func network(n netip.Prefix) string {
 	return strconv.Quote(n.String())
 }
 
-func keyID(k *directory.Key) string { return cmp.Or(k.ID, k.Digest.KeyID()) }
+func keyID(k *directory.Key) string { return cmp.Or(k.ID, k.DefaultID()) }
 
 // unlessDefault returns value, or an empty string if it is the default.
 func unlessDefault(value, def string) string {

@@ -2,6 +2,7 @@ package file_test
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/nats-io/nkeys"
 
 	"usher/directory"
 	"usher/directory/file"
@@ -141,7 +143,10 @@ func inOrder(r directory.Records) directory.Records {
 			u.ID = uuid.Nil
 		}
 		u.Keys = slices.Clone(u.Keys)
-		slices.SortFunc(u.Keys, func(x, y directory.Key) int { return strings.Compare(idOf(x), idOf(y)) })
+		slices.SortFunc(u.Keys, func(x, y directory.Key) int {
+			kinds := directory.KeyKinds()
+			return cmp.Or(slices.Index(kinds, x.Kind())-slices.Index(kinds, y.Kind()), strings.Compare(idOf(x), idOf(y)))
+		})
 	}
 	slices.SortFunc(r.Users, func(x, y directory.User) int { return strings.Compare(x.Name, y.Name) })
 	for i := range r.Projects {
@@ -159,10 +164,7 @@ func inOrder(r directory.Records) directory.Records {
 }
 
 func idOf(k directory.Key) string {
-	if k.ID == "" {
-		return k.Digest.KeyID()
-	}
-	return k.ID
+	return cmp.Or(k.ID, k.DefaultID())
 }
 
 func shuffled(r directory.Records, seed uint64) directory.Records {
@@ -249,12 +251,40 @@ func randomRecords(random *rand.Rand) directory.Records {
 			}
 			u.Keys = append(u.Keys, k)
 		}
+		for _, other := range some(random, otherKeys(i)) {
+			k := directory.Key{Other: &other, Disabled: random.IntN(3) == 0, Expires: randomTime(random), Created: randomTime(random)}
+			if random.IntN(2) == 0 {
+				k.ID = "a-" + string(other.Kind)
+			}
+			u.Keys = append(u.Keys, k)
+		}
 		r.Users = append(r.Users, u)
 	}
 	for i := range random.IntN(6) {
 		r.Projects = append(r.Projects, randomProject(random, i, r.Users))
 	}
 	return r
+}
+
+// otherKeys returns a key of each kind but API keys, of the user with number i.
+func otherKeys(i int) []directory.OtherKey {
+	seed := [32]byte{byte(i)}
+	pair, err := nkeys.FromRawSeed(nkeys.PrefixByteUser, seed[:])
+	if err != nil {
+		panic(err)
+	}
+	public, err := pair.PublicKey()
+	if err != nil {
+		panic(err)
+	}
+	dn := fmt.Sprintf(`CN="a: b" #%d,O=é\, Inc`, i)
+	dn = strings.ReplaceAll(dn, `"`, `\"`)
+	return []directory.OtherKey{
+		{Kind: directory.KeyNKey, NKey: public},
+		{Kind: directory.KeyPassword, PasswordHash: "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$hx2bF5nWp4VAYZ0iUMSXwkdqL6Jlo6RsRnhCZeC9Tqg"},
+		{Kind: directory.KeyCertificate, DN: dn},
+		{Kind: directory.KeyBinding, DN: dn, ServiceType: "ams", Host: "a.example"},
+	}
 }
 
 func randomProject(random *rand.Rand, i int, users []directory.User) directory.Project {

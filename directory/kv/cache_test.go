@@ -77,6 +77,34 @@ func TestWithoutJetStream(t *testing.T) {
 	}
 }
 
+// A cache with a key that is no API key has a version that older ushers do not read: they
+// would take the key's digest, which is of a public text, for that of an API key.
+func TestCacheWithOtherKeys(t *testing.T) {
+	n := startNode(t)
+	c := connect(t, n.url())
+	path := filepath.Join(t.TempDir(), "cache")
+	s := open(t, kv.Config{Conn: c, Create: true, Cache: path})
+	stop := run(t, s)
+	loaded(t, s)
+	id := directory.IDOf(directory.KindUser, "ada")
+	k := &directory.Key{Digest: directory.CertificateDigest("CN=ada"), Other: &directory.OtherKey{Kind: directory.KeyCertificate, DN: "CN=ada"}}
+	_, err := s.Change(t.Context(), func(*snapshot.Snapshot) ([]directory.Entry, error) {
+		return []directory.Entry{{Key: directory.UserKey(id), Value: &directory.User{Name: "ada"}}, {Key: directory.KeyKey(id, "cert"), Value: k}}, nil
+	})
+	callouttest.Must(t, err)
+	stop()
+	n.stop()
+	data, err := os.ReadFile(path)
+	callouttest.Must(t, err)
+	if want := "usher directory snapshot 3\n"; !bytes.HasPrefix(data, []byte(want)) {
+		t.Errorf("the file begins with %q, want %q", data[:len(want)], want)
+	}
+	rec, ok := open(t, kv.Config{Conn: connect(t, n.url()), Cache: path}).Snapshot().LookupKey(k.Digest)
+	if !ok || rec.User.Name != "ada" || rec.Key.Other == nil || *rec.Key.Other != *k.Other {
+		t.Errorf("%v, %+v", ok, rec.Key)
+	}
+}
+
 // A damaged cache is not used, not even in part.
 //
 // Attack: a damaged snapshot file on disk is used
@@ -115,7 +143,7 @@ func TestDamagedCache(t *testing.T) {
 	body := good[:len(good)-sha256.Size]
 	refused("longer", append(slices.Clone(good), 0), len(good))
 	refused("longer, and the sum fits", resum(append(slices.Clone(body), 0)), len(body))
-	refused("of another version", resum(bytes.Replace(slices.Clone(body), []byte("snapshot 2\n"), []byte("snapshot 3\n"), 1)), 0)
+	refused("of another version", resum(bytes.Replace(slices.Clone(body), []byte("snapshot 2\n"), []byte("snapshot 4\n"), 1)), 0)
 	refused("foreign", []byte(strings.Repeat("users: []\n", 100)), 0)
 	refused("of another bucket", resum(bytes.Replace(slices.Clone(body), []byte("eusher"), []byte("eother"), 1)), 0)
 	for mode, ok := range map[os.FileMode]bool{0o600: true, 0o644: true, 0o620: false, 0o602: false, 0o666: false} {

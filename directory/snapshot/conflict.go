@@ -153,9 +153,13 @@ func (s *Snapshot) conflictProblem(e *directory.Entry) directory.Problem {
 	case *directory.Project:
 		p.Message = "project " + secret.Name(v.Name) + " already exists"
 	case *directory.Key:
-		p.Message, p.Hint = "this key already belongs to another user", "every key belongs to one user: create a new one"
+		noun := v.Kind().Noun()
+		p.Message, p.Hint = "this "+noun+" already belongs to another user", "every "+noun+" belongs to one user"
+		if v.Other == nil {
+			p.Hint += ": create a new one"
+		}
 		if u := s.user(e.Key.User); u != nil && u.keyOf(&v.Digest) != nil {
-			p.Message = "this key already belongs to the user, under another id"
+			p.Message = "this " + noun + " already belongs to the user, under another id"
 		}
 	}
 	return p

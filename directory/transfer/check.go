@@ -28,7 +28,7 @@ func (t *target) paths() map[string]string {
 		u, path := &t.records.Users[i], at("users", i)
 		paths[directory.UserKey(u.ID).String()] = path + ".name"
 		for j := range u.Keys {
-			paths[directory.KeyKey(u.ID, u.Keys[j].ID).String()] = path + "." + at("keys", j) + ".digest"
+			paths[directory.KeyKey(u.ID, u.Keys[j].ID).String()] = path + "." + u.KeyPath(j) + "." + u.Keys[j].Kind().DigestField()
 		}
 	}
 	for i := range t.records.Projects {

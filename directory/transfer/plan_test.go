@@ -20,12 +20,22 @@ var now = time.Date(2026, 11, 22, 15, 0, 0, 0, time.UTC)
 
 func key(text string) directory.Key { return directory.Key{ID: text, Digest: directory.DigestOf(text)} }
 
+const bcryptHash = "$2a$10$abcdefghijklmnopqrstuuqz5lPzXb6HZGcVcoeVZCBIpcsIFSCNe"
+
+func password(hash string) directory.Key {
+	return directory.Key{Other: &directory.OtherKey{Kind: directory.KeyPassword, PasswordHash: hash}}
+}
+
+func certificate(dn string) directory.Key {
+	return directory.Key{Other: &directory.OtherKey{Kind: directory.KeyCertificate, DN: dn}}
+}
+
 // shop is a small directory with an administrator.
 func shop() directory.Records {
 	return directory.Records{
 		Users: []directory.User{
 			{Name: "root", ServiceRoles: []directory.ServiceRole{directory.ServiceRoleAdmin}, Keys: []directory.Key{key("root")}},
-			{Name: "pia", Keys: []directory.Key{key("laptop"), key("phone")}, Profile: &directory.Profile{Email: "pia@shop.example"}},
+			{Name: "pia", Keys: []directory.Key{key("laptop"), key("phone"), password(bcryptHash), certificate("CN=pia")}, Profile: &directory.Profile{Email: "pia@shop.example"}},
 			{Name: "carl", Keys: []directory.Key{key("carl")}},
 		},
 		Projects: []directory.Project{
@@ -83,12 +93,22 @@ func TestLines(t *testing.T) {
 			only(shop(), func(r *directory.Records) {
 				r.Users[1] = directory.User{Name: "pia", Keys: []directory.Key{key("tablet"), {Digest: directory.DigestOf("phone")}}}
 			}),
-			"~ user pia: profile; keys +tablet -laptop",
+			"~ user pia: profile; keys +tablet -" + directory.CertificateDigest("CN=pia").KeyID() + " -laptop -password",
 		},
 		{
 			"a key with another id", merge,
 			directory.Records{Users: []directory.User{{Name: "carl", Keys: []directory.Key{{ID: "desk", Digest: directory.DigestOf("carl")}}}}},
 			"~ user carl: keys +desk -carl",
+		},
+		{
+			"keys of other kinds", merge,
+			directory.Records{Users: []directory.User{{Name: "carl", Keys: []directory.Key{password("$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$hx2bF5nWp4VAYZ0iUMSXwkdqL6Jlo6RsRnhCZeC9Tqg"), certificate("CN=carl")}}}},
+			"~ user carl: keys +password +" + directory.CertificateDigest("CN=carl").KeyID(),
+		},
+		{
+			"another password", merge,
+			directory.Records{Users: []directory.User{{Name: "pia", Keys: []directory.Key{password("$2a$04$abcdefghijklmnopqrstuuqz5lPzXb6HZGcVcoeVZCBIpcsIFSCNe")}}}},
+			"~ user pia: keys ~password",
 		},
 		{
 			"another name for a user and a project", merge,
@@ -174,6 +194,11 @@ func TestProblems(t *testing.T) {
 			"a key of another user", false,
 			directory.Records{Users: []directory.User{{Name: "bob"}, {Name: "ann", Keys: []directory.Key{key("x"), key("carl")}}}},
 			"users[1].keys[1].digest: this key already belongs to another user",
+		},
+		{
+			"a certificate of another user", false,
+			directory.Records{Users: []directory.User{{Name: "ann", Keys: []directory.Key{key("x"), certificate("CN=pia")}}}},
+			"users[0].certificates[0].subject: this certificate subject already belongs to another user",
 		},
 		{
 			"a subject of another topic", false,
@@ -322,7 +347,7 @@ func TestMade(t *testing.T) {
 	if ann.Keys[0].Created != now || ann.Keys[1].Created != long {
 		t.Errorf("keys: %v", ann.Keys)
 	}
-	if pia, _ := next.User("pia"); pia.Profile == nil || len(pia.Keys) != 2 {
+	if pia, _ := next.User("pia"); pia.Profile == nil || len(pia.Keys) != 4 {
 		t.Errorf("profile and keys are not kept: %+v", pia)
 	}
 }

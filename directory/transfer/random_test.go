@@ -197,6 +197,14 @@ func tryDirectory(random *rand.Rand) directory.Records {
 				break
 			}
 		}
+		if random.IntN(3) == 0 {
+			u.Keys = append(u.Keys, password(bcryptHash[:5]+fmt.Sprint(random.IntN(3))+bcryptHash[6:]))
+		}
+		if random.IntN(3) == 0 {
+			k := certificate(fmt.Sprint("CN=", random.IntN(8)))
+			k.ID = []string{"", "cert"}[random.IntN(2)]
+			u.Keys = append(u.Keys, k)
+		}
 		r.Users = append(r.Users, u)
 		if len(digests) == 0 {
 			break

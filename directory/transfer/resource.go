@@ -56,8 +56,10 @@ func sameMade(x, y directory.Made) bool {
 
 func sameKey(x, y *directory.Key) bool {
 	return x.Digest == y.Digest && x.Disabled == y.Disabled && x.NotBefore.Equal(y.NotBefore) && x.Expires.Equal(y.Expires) &&
-		slices.Equal(x.Networks, y.Networks) && x.Created.Equal(y.Created)
+		slices.Equal(x.Networks, y.Networks) && x.Created.Equal(y.Created) && sameOther(x.Other, y.Other)
 }
+
+func sameOther(x, y *directory.OtherKey) bool { return x == y || x != nil && y != nil && *x == *y }
 
 func sameProject(x, y *directory.Project) bool {
 	return x.Name == y.Name && x.Account == y.Account && x.Description == y.Description && sameMade(x.Made, y.Made)

@@ -118,7 +118,7 @@ func (t *target) renames() map[uuid.UUID]string {
 func (t *target) user(u *directory.User) {
 	was, _ := t.current.UserByID(u.ID)
 	t.usersBefore = append(t.usersBefore, was)
-	u.Keys = t.keys(u.Keys, was)
+	u.Keys = t.keys(u, was)
 	if was == nil {
 		u.Made = t.timestamps(u.Made, directory.Made{Created: t.o.Now, Modified: t.o.Now, By: t.o.By})
 		return
@@ -153,8 +153,8 @@ func orTime(x, y time.Time) time.Time {
 
 // keys completes the keys of a user. A key is identified by its digest, or by its id if
 // the digest changes.
-func (t *target) keys(keys []directory.Key, was *directory.User) []directory.Key {
-	var old []directory.Key
+func (t *target) keys(u, was *directory.User) []directory.Key {
+	keys, old := slices.Clone(u.Keys), []directory.Key(nil)
 	if was != nil {
 		old = was.Keys
 	}
@@ -163,6 +163,12 @@ func (t *target) keys(keys []directory.Key, was *directory.User) []directory.Key
 	}
 	all := make([]directory.Key, 0, max(len(keys), len(old)))
 	named := make([]bool, len(old))
+	for i := range keys {
+		k := &keys[i]
+		if k.Other != nil && k.Digest == (directory.Digest{}) {
+			k.Digest, _ = k.DigestFor(u.ID)
+		}
+	}
 	for _, k := range keys {
 		i := slices.IndexFunc(old, func(o directory.Key) bool { return o.Digest == k.Digest })
 		if i >= 0 {
@@ -171,7 +177,7 @@ func (t *target) keys(keys []directory.Key, was *directory.User) []directory.Key
 				k.ID = old[i].ID
 			}
 		}
-		k.ID = cmp.Or(k.ID, k.Digest.KeyID())
+		k.ID = cmp.Or(k.ID, k.DefaultID())
 		if i < 0 {
 			if i = slices.IndexFunc(old, func(o directory.Key) bool { return o.ID == k.ID }); i >= 0 {
 				named[i] = true

@@ -80,7 +80,7 @@ func TestProblems(t *testing.T) {
 		}, `users[0].limits.connection_types[1]: connection type "MQTT" appears twice`},
 
 		{"a key id that is no token", func(r *directory.Records) { r.Users[0].Keys[0].ID = "my key" }, `users[0].keys[0].id: key name "my key" holds ' '; only letters, digits, '-' and '_' are allowed`},
-		{"a key id twice", func(r *directory.Records) { r.Users[0].Keys[1].ID = "laptop" }, `users[0].keys[1].id: key "laptop" is already defined at index 0`},
+		{"a key id twice", func(r *directory.Records) { r.Users[0].Keys[1].ID = "laptop" }, `users[0].keys[1].id: key "laptop" is already defined at users[0].keys[0]`},
 		{"a digest twice in one user", func(r *directory.Records) { r.Users[0].Keys[1].Digest = r.Users[0].Keys[0].Digest }, `users[0].keys[1].digest: this digest is already at users[0].keys[0]`},
 		{"a digest of two users", func(r *directory.Records) { r.Users[1].Keys[0].Digest = r.Users[0].Keys[1].Digest }, `users[1].keys[0].digest: this digest is already at users[0].keys[1]`},
 		{"no digest", func(r *directory.Records) { r.Users[1].Keys[0].Digest = directory.Digest{} }, `users[1].keys[0].digest: is missing`},

@@ -1,6 +1,7 @@
 package validation
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -10,9 +11,6 @@ import (
 	"usher/directory/hashtable"
 	"usher/internal/secret"
 )
-
-// emptyDigest is the digest of the empty string.
-var emptyDigest = directory.DigestOf("")
 
 func (c *checker) user(i int, u *directory.User) {
 	c.yielder.Step()
@@ -31,8 +29,10 @@ func (c *checker) user(i int, u *directory.User) {
 	if len(u.Keys) > 1 {
 		ids = make(map[string]int, len(u.Keys))
 	}
+	var places directory.KeyPlaces
 	for j := range u.Keys {
-		c.key(user.element("keys", j), keyPosition{i, j}, &u.Keys[j], ids)
+		list, index := places.Next(u.Keys[j].Kind())
+		c.key(path{parent: &user, key: list, index: index}, keyPosition{i, j}, &u.Keys[j], ids)
 	}
 }
 
@@ -41,27 +41,46 @@ func (c *checker) hasName(name string) func(user int) bool {
 	return func(user int) bool { return c.records.Users[user].Name == name }
 }
 
+// keyAt returns where a key is.
+func (c *checker) keyAt(p keyPosition) string {
+	return fmt.Sprintf("users[%d].%s", p.user, c.records.Users[p.user].KeyPath(p.key))
+}
+
+// keyID checks the id of a key, and that no key before it has the id.
+func (c *checker) keyID(at path, id string, position keyPosition, ids map[string]int) {
+	if !c.name(at, "key", id) || ids == nil {
+		return
+	}
+	if first, ok := ids[id]; ok {
+		c.add(at, "", "key %s is already defined at %s", secret.Name(id), c.keyAt(keyPosition{position.user, first}))
+		return
+	}
+	ids[id] = position.key
+}
+
 // key checks a key of a user. ids has the ids of the keys before it; nil: it is the
 // only key.
 func (c *checker) key(at path, position keyPosition, k *directory.Key, ids map[string]int) {
+	kind := k.Kind()
+	field := at.field(kind.DigestField())
 	switch {
 	case k.ID != "":
-		c.uniqueName(at.field("id"), "key", k.ID, position.key, ids)
+		c.keyID(at.field("id"), k.ID, position, ids)
 	case ids != nil:
-		c.uniqueName(at.field("digest"), "key", k.Digest.KeyID(), position.key, ids)
+		c.keyID(field, k.DefaultID(), position, ids)
 	}
 	first, ok := c.keys.add(&k.Digest, position, func(p keyPosition) bool {
 		return c.records.Users[p.user].Keys[p.key].Digest == k.Digest
 	})
-	if ok {
-		c.add(at.field("digest"), "every key belongs to one user: create a new one (usher apikey new)",
-			"this digest is already at users[%d].keys[%d]", first.user, first.key)
+	switch {
+	case !ok:
+	case kind == directory.KeyAPI:
+		c.add(field, "every key belongs to one user: create a new one (usher apikey new)", "this digest is already at %s", c.keyAt(first))
+	default:
+		c.add(field, "", "this %s is already at %s", kind.Noun(), c.keyAt(first))
 	}
-	if k.Digest == (directory.Digest{}) {
-		c.add(at.field("digest"), "", "is missing")
-	}
-	if k.Digest == emptyDigest {
-		c.add(at.field("digest"), "", "is the digest of the empty key")
+	for _, p := range k.Check(c.records.Users[position.user].ID) {
+		c.add(at.field(p.Path), p.Hint, "%s", p.Message)
 	}
 	if !k.Expires.IsZero() && !k.NotBefore.IsZero() && !k.NotBefore.Before(k.Expires) {
 		c.add(at.field("not_before"), "", "is not before expires, so the key would never be valid")

@@ -22,7 +22,8 @@ const (
 // by line. Everything without an error is filled in nonetheless, and the Source is
 // never nil.
 //
-// Structs name their keys with the tag `yaml:"name"`; "-" leaves a field out.
+// Structs name their keys with the tag `yaml:"name"`; "-" leaves a field out. The keys of
+// an embedded struct without a tag are those of the struct that it is in.
 // Further tags: `required:"true"` demands that the key is present and not empty,
 // `nonempty:"true"` that it is not empty if present, `secret:"true"` keeps values
 // out of messages. A key that the document does not have leaves its field as it

@@ -50,6 +50,34 @@ type target struct {
 	Hidden   string            `yaml:"-"`
 }
 
+// The keys of an embedded struct are those of the struct around it.
+func TestEmbedded(t *testing.T) {
+	type common struct {
+		ID string `yaml:"id" required:"true"`
+		At int    `yaml:"at"`
+	}
+	type outer struct {
+		First string `yaml:"first"`
+		common
+		Last string `yaml:"last"`
+	}
+	var v outer
+	if _, err := strictyaml.Decode("d.yaml", []byte("{last: z, id: x, at: 7, first: a}"), &v); err != nil || v != (outer{"a", common{"x", 7}, "z"}) {
+		t.Errorf("%v, %+v", err, v)
+	}
+	_, err := strictyaml.Decode("d.yaml", []byte("{atq: 7}"), &v)
+	if want := "d.yaml:1:1: id: is missing\nd.yaml:1:2: atq: unknown key"; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
+	}
+	var twice struct {
+		ID string `yaml:"id"`
+		common
+	}
+	if _, err := strictyaml.Decode("d.yaml", nil, &twice); err == nil {
+		t.Error("two fields have the same name")
+	}
+}
+
 func TestDecode(t *testing.T) {
 	const doc = `# comment
 name: "123"

@@ -68,7 +68,7 @@ func (d *decoder) fieldDecoder(rv reflect.Value) keyDecoder {
 		if !known {
 			return d.unknownKey(key, keyPos, s, l)
 		}
-		field := rv.Field(f.index)
+		field := rv.FieldByIndex(f.index)
 		at := l.key(key, valuePosition(keyPos, value), f.secret)
 		ok := d.value(value, field, at)
 		if ok && (f.required || f.nonempty) && isBlank(field) {

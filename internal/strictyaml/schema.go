@@ -17,7 +17,7 @@ type schema struct {
 }
 
 type field struct {
-	index                      int
+	index                      []int // of reflect.Value.FieldByIndex
 	required, nonempty, secret bool
 }
 
@@ -100,11 +100,21 @@ func (d *decoder) compileStruct(t reflect.Type) error {
 	}
 	s := &schema{fields: map[string]field{}}
 	d.schemas[t] = s // before its fields, because a type may contain itself
+	return d.compileFields(s, t, nil)
+}
+
+// compileFields adds the fields of a struct, which is embedded at index, to a schema.
+func (d *decoder) compileFields(s *schema, t reflect.Type, index []int) error {
 	for i := range t.NumField() {
 		sf := t.Field(i)
 		name, _, _ := strings.Cut(sf.Tag.Get("yaml"), ",")
-		switch {
+		switch at := append(slices.Clip(index), i); {
 		case name == "-":
+			continue
+		case name == "" && sf.Anonymous && sf.Type.Kind() == reflect.Struct:
+			if err := d.compileFields(s, sf.Type, at); err != nil {
+				return err
+			}
 			continue
 		case name == "":
 			return fmt.Errorf("field %s of %s has no yaml tag", sf.Name, t)
@@ -115,7 +125,7 @@ func (d *decoder) compileStruct(t reflect.Type) error {
 		}
 		s.names = append(s.names, name)
 		s.fields[name] = field{
-			index:    i,
+			index:    append(slices.Clip(index), i),
 			required: sf.Tag.Get("required") == "true",
 			nonempty: sf.Tag.Get("nonempty") == "true",
 			secret:   sf.Tag.Get("secret") == "true",

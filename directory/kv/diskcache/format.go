@@ -12,10 +12,16 @@ import (
 	"usher/directory/snapshot"
 )
 
-// A file consists of magic, CBOR items and the SHA-256 of both. The items are a header;
+// A file consists of magic or magicOther, CBOR items and the SHA-256 of both. The items are a header;
 // for each entry an entryKey and, unless it is unreadable, its value; the number of
 // charges, and the charges.
-const magic = "usher directory snapshot 2\n"
+const (
+	magic = "usher directory snapshot 2\n"
+
+	// magicOther begins a file with a key that is no API key. An older usher would ignore
+	// what such a key has, and take it for an API key, whose text is public.
+	magicOther = "usher directory snapshot 3\n"
+)
 
 const maxACLLength = 1 << 24 // far more than fit into a message
 

@@ -33,7 +33,7 @@ func Read(path, bucket string) (*Contents, error) {
 	sum := sha256.New()
 	body := bufio.NewReaderSize(io.TeeReader(io.LimitReader(f, size), sum), bufferSize)
 	start := make([]byte, len(magic))
-	if _, err := io.ReadFull(body, start); err != nil || string(start) != magic {
+	if _, err := io.ReadFull(body, start); err != nil || string(start) != magic && string(start) != magicOther {
 		return nil, ErrOtherVersion
 	}
 	c, n, err := decode(body)
@@ -63,7 +63,7 @@ func checksumMatches(f io.Reader, body io.Reader, sum hash.Hash) bool {
 // decode decodes entries in one goroutine and builds the snapshot in another. It
 // returns the number of bytes it has decoded.
 func decode(r io.Reader) (*Contents, int, error) {
-	mode, err := cbor.DecOptions{MaxArrayElements: maxACLLength}.DecMode()
+	mode, err := cbor.DecOptions{MaxArrayElements: maxACLLength, ExtraReturnErrors: cbor.ExtraDecErrorUnknownField}.DecMode()
 	if err != nil {
 		return nil, 0, fmt.Errorf("read: %w", err)
 	}

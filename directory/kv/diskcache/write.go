@@ -7,19 +7,24 @@ import (
 
 	"github.com/fxamacker/cbor/v2"
 
+	"usher/directory"
 	"usher/internal/atomicfile"
 )
 
 // Write writes c to a file, in place of the old one.
 func Write(path string, c *Contents) error {
 	h := header{Bucket: c.Bucket, Created: c.Created, Revision: c.Revision, Written: c.Written, Checked: c.Checked, Faulty: c.Faulty}
-	for range c.Snapshot.Entries() {
+	start := magic
+	for e := range c.Snapshot.Entries() {
 		h.Entries++
+		if isOther(&e) {
+			start = magicOther
+		}
 	}
 	return atomicfile.Stream(path, 0o600, func(w io.Writer) error {
 		sum := sha256.New()
 		body := bufio.NewWriterSize(io.MultiWriter(w, sum), bufferSize)
-		if _, err := body.WriteString(magic); err != nil {
+		if _, err := body.WriteString(start); err != nil {
 			return err
 		}
 		mode, err := cbor.EncOptions{Time: cbor.TimeRFC3339Nano}.EncMode()
@@ -44,4 +49,10 @@ func Write(path string, c *Contents) error {
 		_, err = w.Write(sum.Sum(nil))
 		return err
 	})
+}
+
+// isOther reports an entry of a key that is no API key.
+func isOther(e *directory.Entry) bool {
+	k, ok := e.Value.(*directory.Key)
+	return ok && k.Other != nil
 }

@@ -16,8 +16,14 @@ import (
 	"usher/directory"
 )
 
-// version is the version of the encoding. A decoder rejects newer versions.
-const version = 1
+// Versions of the encoding. A decoder rejects those that it does not know.
+const (
+	version = 1
+
+	// versionOther is that of keys that are no API keys. An older usher would take such a
+	// key for an API key, whose text is public.
+	versionOther = 2
+)
 
 var (
 	// ErrDamaged: the entry is damaged.
@@ -37,11 +43,26 @@ func Encode(v directory.Value) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode: %w", err)
 	}
-	return json.Marshal(envelope{Version: version, Value: value})
+	return json.Marshal(envelope{Version: versionOf(v), Value: value})
 }
 
-// prefix is how each envelope begins that Encode has written. The value and a closing
-// brace follow.
+func versionOf(v directory.Value) int {
+	if k, ok := v.(*directory.Key); ok && k.Other != nil {
+		return versionOther
+	}
+	return version
+}
+
+// newest returns the newest version of entries of a kind.
+func newest(kind directory.Kind) int {
+	if kind == directory.KindKey {
+		return versionOther
+	}
+	return version
+}
+
+// prefix is how each envelope of the first version begins that Encode has written. The
+// value and a closing brace follow.
 var prefix = fmt.Appendf(nil, `{"v":%d,"value":`, version)
 
 // Decoder decodes one value after the other, and reuses its buffer. The zero value is
@@ -56,22 +77,22 @@ type Decoder struct {
 func (d *Decoder) Decode(kind directory.Kind, data []byte) (directory.Value, error) {
 	v := directory.NewValue(kind)
 	if inner, ok := bytes.CutPrefix(data, prefix); ok && v != nil { // the fast path, for nearly all entries
-		if inner, ok = bytes.CutSuffix(inner, []byte("}")); ok && d.value(inner, v) == nil {
+		if inner, ok = bytes.CutSuffix(inner, []byte("}")); ok && d.value(inner, v) == nil && versionOf(v) == version {
 			return v, nil
 		}
 		v = directory.NewValue(kind)
 	}
 	var e envelope
 	if err := d.strict(data, &e); err != nil {
-		if lenient := (envelope{}); json.Unmarshal(data, &lenient) == nil && lenient.Version > version {
+		if lenient := (envelope{}); json.Unmarshal(data, &lenient) == nil && lenient.Version > newest(kind) {
 			return nil, ErrNewer
 		}
 		return nil, ErrDamaged
 	}
 	switch {
-	case e.Version > version:
+	case e.Version > newest(kind):
 		return nil, ErrNewer
-	case e.Version < 1 || v == nil || d.value(e.Value, v) != nil:
+	case e.Version < 1 || v == nil || d.value(e.Value, v) != nil || e.Version != versionOf(v):
 		return nil, ErrDamaged
 	}
 	return v, nil

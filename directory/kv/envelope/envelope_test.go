@@ -101,6 +101,31 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// Keys that are no API keys are of a version that older ushers do not read: they would
+// take the digest, which is of a public text, for that of an API key.
+func TestOtherKeys(t *testing.T) {
+	k := &directory.Key{Digest: directory.CertificateDigest("CN=a"), Other: &directory.OtherKey{Kind: directory.KeyCertificate, DN: "CN=a"}}
+	value := `"value":{"digest":"` + k.Digest.String() + `","other":{"kind":"certificate","dn":"CN=a"}}}`
+	data, err := envelope.Encode(k)
+	if err != nil || string(data) != `{"v":2,`+value {
+		t.Errorf("%v, %s", err, data)
+	}
+	decoded, err := new(envelope.Decoder).Decode(directory.KindKey, data)
+	if got, ok := decoded.(*directory.Key); err != nil || !ok || got.Other == nil || *got.Other != *k.Other {
+		t.Errorf("%v, %+v", err, decoded)
+	}
+	for text, want := range map[string]error{
+		`{"v":1,` + value: envelope.ErrDamaged,
+		`{"v":2,"value":{"digest":"` + k.Digest.String() + `"}}`: envelope.ErrDamaged,
+		`{"v":3,` + value: envelope.ErrNewer,
+		`{"v":2,"value":{"digest":"` + k.Digest.String() + `","other":{"kind":"certificate","dn":"CN=a","more":1}}}`: envelope.ErrDamaged,
+	} {
+		if _, err := new(envelope.Decoder).Decode(directory.KindKey, []byte(text)); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", text, err, want)
+		}
+	}
+}
+
 // A value that was accepted stays the same when it is written and read again.
 func FuzzEntry(f *testing.F) {
 	for i, v := range values() {
@@ -110,6 +135,7 @@ func FuzzEntry(f *testing.F) {
 		f.Add(byte(i), data[:len(data)/2])
 	}
 	f.Add(byte(0), []byte(`{"v":2,"value":{}}`))
+	f.Add(byte(1), []byte(`{"v":2,"value":{"digest":"`+directory.CertificateDigest("CN=a").String()+`","other":{"kind":"certificate","dn":"CN=a"}}}`))
 	f.Add(byte(1), []byte(`{"V":1,"Value":{"DIGEST":"sha256:00"}}`))
 	f.Add(byte(9), []byte(`{"v":1,"value":{}}`))
 	f.Fuzz(func(t *testing.T, kind byte, data []byte) {

@@ -1,0 +1,103 @@
+package assembly
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"usher/app/config"
+	"usher/directory/snapshot"
+	"usher/issuer"
+	"usher/tokens"
+	"usher/tokens/apikey"
+	"usher/tokens/health"
+)
+
+// verifierInputs are what the verifiers of a configuration are made of.
+type verifierInputs struct {
+	cfg      *config.Config
+	log      *slog.Logger
+	now      func() time.Time
+	snapshot func() *snapshot.Snapshot
+	keyring  func() *issuer.Keyring
+}
+
+// newVerifiers makes the verifiers of one kind: none if the configuration does not have
+// it, and several if it is a list. It neither asks another system nor starts anything.
+// The name of a verifier is that of its kind; of an element of a list, it is KIND:NAME,
+// such as "oidc:keycloak" (listName).
+type newVerifiers func(in *verifierInputs) ([]tokens.Verifier, error)
+
+// kinds are the kinds of verifiers in the order of the chain (docs/adr/0018-verifiers.md):
+// first those that know their credentials by their form and decide from memory, then
+// those that must ask another system, and last the one that accepts everything. Each is
+// in a file of its own, verifier_KIND.go.
+func kinds() []newVerifiers {
+	return []newVerifiers{
+		healthVerifiers,
+		// natsjwt
+		// nkey
+		apiKeyVerifiers,
+		// oidc
+		// kubernetes, by JWKS
+		// password
+		// x509
+		// introspection
+		// kubernetes, by TokenReview
+		// webhook
+		// anonymous
+	}
+}
+
+// newChain makes the verifiers of a configuration.
+func newChain(in *verifierInputs) (tokens.Chain, error) {
+	var chain tokens.Chain
+	for _, verifiers := range kinds() {
+		made, err := verifiers(in)
+		if err != nil {
+			return nil, fmt.Errorf("credentials: %w", err)
+		}
+		chain = append(chain, made...)
+	}
+	return chain, nil
+}
+
+func healthVerifiers(in *verifierInputs) ([]tokens.Verifier, error) {
+	if in.cfg.Accounts.HealthCheck == "" {
+		return nil, nil
+	}
+	return []tokens.Verifier{health.NewVerifier(in.keyring, in.now)}, nil
+}
+
+func apiKeyVerifiers(in *verifierInputs) ([]tokens.Verifier, error) {
+	return []tokens.Verifier{apikey.NewVerifier(in.snapshot, in.now)}, nil
+}
+
+// runChain runs the background work of verifiers until ctx ends, and returns once all of
+// it has ended.
+func runChain(ctx context.Context, chain tokens.Chain) {
+	var all sync.WaitGroup
+	for _, v := range chain {
+		if b, ok := v.(tokens.Background); ok {
+			all.Go(func() { b.Run(ctx) })
+		}
+	}
+	all.Wait()
+}
+
+// RunVerifiers does the work of the verifiers between requests, such as fetching keys,
+// until ctx ends.
+func (p *Parts) RunVerifiers(ctx context.Context) { runChain(ctx, p.Decider.Chain) }
+
+// StartVerifiers is RunVerifiers for a command. stop returns once the work has ended.
+func (p *Parts) StartVerifiers(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { p.RunVerifiers(ctx) })
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
