@@ -5,6 +5,7 @@ import (
 	"usher/tokens"
 	"usher/tokens/apikey"
 	"usher/tokens/health"
+	"usher/tokens/introspection"
 )
 
 // Outcome is the outcome of a request.
@@ -87,6 +88,14 @@ func Codes() []Code {
 		{tokens.CodeUserDisabled, Denied, "The user has `enabled: false`.", ""},
 		{tokens.CodeSelection, Denied, "The user name is `project=` or `account=` without a name.", "Check for an unset variable on the client."},
 		{health.CodeInvalid, Denied, "The token is a health check token, but no issuer key of this keyring signed it, or it is too old.", "Check that all replicas share one keyring, and that the health check reads the file that the running service writes."},
+		{introspection.CodeInactive, Denied, "The authorization server says that the token is not active: unknown, expired or revoked.", "Get a new token. If the token is of another server, set `prefix` or `pattern` of `credentials.introspection`."},
+		{introspection.CodeIssuer, Denied, "The response to the introspection names another issuer than `issuer`.", ""},
+		{introspection.CodeAudience, Denied, "The response to the introspection names none of the `audiences`.", "Ask the authorization server for a token with this audience, or add the audience that it gives."},
+		{introspection.CodeScope, Denied, "The response to the introspection lacks one of the `scopes`.", "Ask the authorization server for a token with this scope."},
+		{introspection.CodeExpired, Denied, "The response to the introspection says that the token is active, but its `exp` has passed.", "Check the clocks of this machine and of the authorization server."},
+		{introspection.CodeNotYetValid, Denied, "The `nbf` or `iat` of the response to the introspection is in the future, by more than `leeway`.", "Check the clocks of this machine and of the authorization server."},
+		{introspection.CodeBound, Denied, "The token is no bearer token: it is bound to a key (`cnf`), or `token_type` is another.", "Ask the authorization server for a bearer access token, without DPoP or mutual TLS."},
+		{introspection.CodeNoID, Denied, "The response to the introspection lacks the member of `id_claim`.", "Tokens of clients without a user often have a `client_id` and no `sub`: set `id_claim`."},
 		{CodeRejected, Denied, "A verifier rejected the credential, with no more specific code.", "See the cause in the log."},
 		{CodeUserUnknown, Denied, "The verified identity is not a user in the directory.", ""},
 		{CodeNoRole, Denied, "The user has neither a project role nor a service role.", "Add the user to the members of a project."},

@@ -130,9 +130,14 @@ func (b *Backend) Cached(key [sha256.Size]byte) bool {
 }
 
 // Forget drops the kept answers and refusals whose identity matches; that of a refusal
-// may be zero. Those that are on their way are not kept if they match. match returns at
-// once, and does not use the Backend.
-func (b *Backend) Forget(match func(*identity.Identity) bool) { b.caches.forget(match) }
+// may be zero. A nil match drops all. Those that are on their way are not kept if they
+// match. match is fast, and does not use the Backend.
+func (b *Backend) Forget(match func(*identity.Identity) bool) {
+	if match == nil {
+		match = func(*identity.Identity) bool { return true }
+	}
+	b.caches.forget(match)
+}
 
 // Status returns the state of the backend and of its caches.
 func (b *Backend) Status() tokens.Status {

@@ -54,9 +54,9 @@ type Verifier struct {
 
 // The endpoint is another system.
 var (
-	_ tokens.Slow       = (*Verifier)(nil)
-	_ tokens.Observable = (*Verifier)(nil)
-	_ tokens.Background = (*Verifier)(nil)
+	_ tokens.Slow      = (*Verifier)(nil)
+	_ tokens.Prober    = (*Verifier)(nil)
+	_ tokens.Forgetter = (*Verifier)(nil)
 )
 
 // NewVerifier reads the files of the configuration and returns a Verifier. Its errors
@@ -142,22 +142,20 @@ func (v *Verifier) ask(ctx context.Context, token string) (backend.Answer, error
 // Status implements tokens.Observable.
 func (v *Verifier) Status() tokens.Status { return v.backend.Status() }
 
-// Forget drops what is known of tokens whose identity matches.
+// Forget implements tokens.Forgetter.
 func (v *Verifier) Forget(match func(*identity.Identity) bool) { v.backend.Forget(match) }
 
-// Run asks the endpoint once about a token that nobody has, so that Status says whether it
-// can be used before a client needs it. It returns when ctx ends.
-func (v *Verifier) Run(ctx context.Context) {
+// Probe asks the endpoint about a token that nobody has, so that Status says whether it can
+// be used, and whether it tells tokens apart.
+func (v *Verifier) Probe(ctx context.Context) {
 	token := madeUpToken()
 	_, _ = v.backend.Ask(ctx, keyOf(token), func(ctx context.Context) (backend.Answer, error) { // Status has the error
 		response, err := v.endpoint.introspect(ctx, token)
 		if err == nil && response["active"] != false {
 			err = errors.New("it does not answer active: false about a token that does not exist")
 		}
-		return backend.Answer{Refusal: &tokens.Reason{Code: CodeInactive}}, err
+		return backend.Answer{Refusal: &tokens.Reason{Code: CodeInactive}, Until: v.now()}, err
 	})
-	<-ctx.Done()
-	v.endpoint.client.CloseIdleConnections()
 }
 
 // endpoint is an introspection endpoint.

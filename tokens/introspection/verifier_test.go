@@ -351,30 +351,23 @@ func TestStale(t *testing.T) {
 	}
 }
 
-// Run finds out before the first client whether the endpoint can be used.
-func TestRun(t *testing.T) {
+// A probe finds out before the first client whether the endpoint can be used.
+func TestProbe(t *testing.T) {
 	for want, h := range map[string]http.HandlerFunc{
 		"":                      nil,
 		"usher's own":           answer(http.StatusUnauthorized, "application/json", `{}`),
-		"active: false about a": answer(http.StatusOK, "application/json", `{"active":true,"sub":"alice","aud":"nats"}`),
+		"active: false about a": answer(http.StatusOK, "application/json", response(t, nil)),
 	} {
 		s := newServer(t, nil)
 		s.breakBy(h)
 		v := newVerifier(t, s.config(t))
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			v.Run(ctx)
-		}()
-		for v.Status().Backends[0].Requests == 0 {
-			time.Sleep(time.Millisecond)
+		for n := range uint64(2) {
+			v.Probe(t.Context())
+			st := v.Status()
+			if b := st.Backends[0]; b.Requests != n+1 || b.Up != (want == "") || !strings.Contains(b.Error, want) {
+				t.Errorf("%q: %+v", want, b)
+			}
 		}
-		if st := v.Status().Backends[0]; st.Up != (want == "") || !strings.Contains(st.Error, want) {
-			t.Errorf("%q: %+v", want, st)
-		}
-		cancel()
-		<-done
 	}
 }
 
