@@ -5,6 +5,7 @@ import (
 	"usher/tokens"
 	"usher/tokens/apikey"
 	"usher/tokens/health"
+	"usher/tokens/x509"
 	"usher/tokens/introspection"
 )
 
@@ -23,20 +24,26 @@ const (
 
 // Codes of this package. Those of verifiers are in the packages of the verifiers.
 const (
-	CodeGranted         = "granted"
-	CodeNoCredential    = "no_credential"
-	CodeRejected        = "credential_rejected"
-	CodeNoRole          = "no_role"
-	CodeNotMember       = "not_member"
-	CodeNotInAccount    = "not_in_account"
-	CodeAmbiguous       = "ambiguous_account"
-	CodeAmbiguousScope  = "ambiguous_scope"
-	CodeNotOneToken     = "not_one_token"
-	CodeScopeLimits     = "scope_limits"
-	CodeLeafNode        = "leafnode_not_allowed"
-	CodeConnectionType  = "connection_type"
-	CodeMQTTClientID    = "mqtt_client_id"
-	CodeUserUnknown     = "user_unknown"
+	CodeGranted        = "granted"
+	CodeNoCredential   = "no_credential"
+	CodeRejected       = "credential_rejected"
+	CodeNoRole         = "no_role"
+	CodeNotMember      = "not_member"
+	CodeNotInAccount   = "not_in_account"
+	CodeAmbiguous      = "ambiguous_account"
+	CodeAmbiguousScope = "ambiguous_scope"
+	CodeNotOneToken    = "not_one_token"
+	CodeScopeLimits    = "scope_limits"
+	CodeLeafNode       = "leafnode_not_allowed"
+	CodeConnectionType = "connection_type"
+	CodeMQTTClientID   = "mqtt_client_id"
+	CodeUserUnknown    = "user_unknown"
+
+	CodeNoIdentityRule    = "no_identity_rule"
+	CodeIdentityValue     = "identity_value"
+	CodeIdentityAmbiguous = "identity_ambiguous"
+	CodeIdentityProject   = "identity_project"
+
 	CodeUnavailable     = "verifier_unavailable"
 	CodeNoDirectory     = "no_directory"
 	CodeUnreadable      = "entry_unreadable"
@@ -88,6 +95,19 @@ func Codes() []Code {
 		{tokens.CodeUserDisabled, Denied, "The user has `enabled: false`.", ""},
 		{tokens.CodeSelection, Denied, "The user name is `project=` or `account=` without a name.", "Check for an unset variable on the client."},
 		{health.CodeInvalid, Denied, "The token is a health check token, but no issuer key of this keyring signed it, or it is too old.", "Check that all replicas share one keyring, and that the health check reads the file that the running service writes."},
+		{x509.CodeMalformed, Denied, "The client certificate, or one of its chain, is unreadable, larger than 64 KiB, or the chain has more than 10 certificates.", ""},
+		{x509.CodeIssuer, Denied, "No CA of `credentials.x509.ca_file` vouches for the client certificate, although a CA of nats-server does.", "Add the CA to the file, or give the client a certificate of a CA that is in it."},
+		{x509.CodeCA, Denied, "The client certificate is that of a CA.", "Issue a certificate for the client with it."},
+		{x509.CodeUsage, Denied, "The client certificate has an extended key usage without client authentication.", ""},
+		{x509.CodeNotYetValid, Denied, "The client certificate, or a CA's above it, is not valid yet.", "Check the clock of this machine."},
+		{x509.CodeExpired, Denied, "The client certificate, or a CA's above it, has expired.", "Renew the certificate."},
+		{x509.CodeSAN, Denied, "The client certificate has no name of the kind of `credentials.x509.identity`, or several, or one with a wildcard.", "usher explain --cert FILE shows the cause."},
+		{x509.CodeTrustDomain, Denied, "The SPIFFE ID is of a trust domain that is not in `credentials.x509.trust_domains`.", ""},
+		{x509.CodeUnknownSubject, Denied, "No user in the directory has a key of kind certificate with this subject.", "The cause in the log has the subject in the form that the key needs."},
+		{x509.CodeRevoked, Denied, "The client certificate, or a CA's above it, has been revoked.", ""},
+		{x509.CodeNotChecked, Denied, "No CRL and no OCSP responder tells whether the client certificate has been revoked, and `credentials.x509.unreachable` is `deny`.", "The cause in the log names what is missing."},
+		{x509.CodeDisagrees, Denied, "The client certificate is of another user or identity than the token beside it (`credentials.x509.with_token: agree`).", ""},
+		{x509.CodeBesideToken, Denied, "The client has a certificate, and presents a token or a password besides (`credentials.x509.with_token: alone`).", "Connect with the certificate alone."},
 		{introspection.CodeInactive, Denied, "The authorization server says that the token is not active: unknown, expired or revoked.", "Get a new token. If the token is of another server, set `prefix` or `pattern` of `credentials.introspection`."},
 		{introspection.CodeIssuer, Denied, "The response to the introspection names another issuer than `issuer`.", ""},
 		{introspection.CodeAudience, Denied, "The response to the introspection names none of the `audiences`.", "Ask the authorization server for a token with this audience, or add the audience that it gives."},
@@ -98,6 +118,10 @@ func Codes() []Code {
 		{introspection.CodeNoID, Denied, "The response to the introspection lacks the member of `id_claim`.", "Tokens of clients without a user often have a `client_id` and no `sub`: set `id_claim`."},
 		{CodeRejected, Denied, "A verifier rejected the credential, with no more specific code.", "See the cause in the log."},
 		{CodeUserUnknown, Denied, "The verified identity is not a user in the directory.", ""},
+		{CodeNoIdentityRule, Denied, "The identity is verified, and no rule of `identities` matches it.", "usher explain shows for each rule the first condition that does not hold."},
+		{CodeIdentityValue, Denied, "The rule of `identities` that matches inserts a value of the identity into the name of a user or project. The value is missing, or cannot be part of a name.", "Make the conditions of the rule narrower, so that it matches only identities with such values."},
+		{CodeIdentityAmbiguous, Denied, "With `identities.match: all`, the rules that match give different users, or a user and roles.", "usher explain shows which rules match."},
+		{CodeIdentityProject, Denied, "The rules of `identities` give the identity roles only in projects that do not exist.", "Add the project, or correct the rule."},
 		{CodeNoRole, Denied, "The user has neither a project role nor a service role.", "Add the user to the members of a project."},
 		{CodeNotMember, Denied, "The user name selects `project=P`, and the user is not a member of P.", ""},
 		{CodeNotInAccount, Denied, "The user name selects `account=A`, and the user has no role in A.", ""},

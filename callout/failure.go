@@ -31,7 +31,7 @@ func (s *Service) withinHostLimit(x *exchange) bool {
 // same address, or with the same key and another project.
 func (s *Service) wouldGrant(x *exchange) bool {
 	d := s.cfg.Decider.verify(context.Background(), &x.credential, noWait{})
-	return s.cfg.Decider.derive(&d, x.credential.Connection, x.limit()) && s.canIssue(x, &d)
+	return s.cfg.Decider.derive(&d, &x.credential, x.limit()) && s.canIssue(x, &d)
 }
 
 // canIssue reports whether a grant can be issued, without issuing it. The size is an

@@ -76,7 +76,7 @@ func (s *Service) runStep(ctx context.Context, x *exchange, n step, run func(con
 func (s *Service) catchPanic(x *exchange, run func() bool) (ok bool) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.log.panicked(p, debug.Stack(), x.filter())
+			s.log.Panicked(p, debug.Stack(), x.filter())
 			ok = x.end(Unavailable, CodeInternal, "panic")
 		}
 	}()

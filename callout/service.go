@@ -12,14 +12,15 @@ import (
 	"usher/callout/admission"
 	"usher/callout/keyusage"
 	"usher/callout/ratelimit"
+	"usher/callout/requestlog"
 	"usher/tokens"
 )
 
 // Service answers authorization requests until it is drained.
 type Service struct {
 	cfg          Config
-	log          *decisionLog
-	shedding     *sheddingLog
+	log          *requestlog.Decisions
+	shedding     *requestlog.Shedding
 	failures     *ratelimit.Failures
 	connectTimes *admission.ConnectTimes
 	usage        *keyusage.Counter
@@ -47,8 +48,8 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{
 		cfg:          cfg,
-		log:          newDecisionLog(cfg.Log),
-		shedding:     newSheddingLog(cfg.Log, cfg.Now),
+		log:          requestlog.NewDecisions(cfg.Log),
+		shedding:     requestlog.NewShedding(cfg.Log, cfg.Now),
 		failures:     ratelimit.New(cfg.Failures),
 		connectTimes: admission.NewConnectTimes(),
 		usage:        keyusage.NewCounter(),
@@ -224,7 +225,7 @@ func (s *Service) shutdown() error {
 			s.finished(&exchange{conn: s.conns[i]})
 		}
 	}
-	s.shedding.end()
+	s.shedding.End()
 	s.cfg.Log.LogAttrs(context.Background(), slog.LevelInfo, "service stopped")
 	return err
 }

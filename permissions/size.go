@@ -180,7 +180,7 @@ const (
 
 // maxSize returns a quick upper bound of sizeOf, without allocations.
 func maxSize(entitlements []entitlement, id *identity.Identity, account string) int {
-	n := maxClaims + maxEscape*(len(account)+len(id.Selection.Account)) + 2*(len(id.Name)+len(id.Selection.Project)) + 64*len(id.Networks)
+	n := maxClaims + maxEscape*(len(account)+len(id.Selection.Account)+len(id.KeyID)) + 2*(len(id.Name)+len(id.Selection.Project)) + 64*len(id.Networks)
 	for i := range entitlements {
 		m := entitlements[i].membership
 		if m == nil {
