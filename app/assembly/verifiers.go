@@ -45,7 +45,7 @@ func kinds() []newVerifiers {
 		// kubernetes, by JWKS
 		// password
 		// x509
-		// introspection
+		introspectionVerifiers,
 		// kubernetes, by TokenReview
 		// webhook
 		// anonymous

@@ -2,4 +2,6 @@ package config
 
 // Credentials configures the kinds of credentials. Each kind has its type in a file of its
 // own, credentials_KIND.go, and its verifier in app/assembly/verifier_KIND.go.
-type Credentials struct{}
+type Credentials struct {
+	Introspection []Introspection `yaml:"introspection" default:"[]" rule:"unique-names" doc:"Authorization servers whose opaque tokens usher verifies by introspection (docs/how-to/introspection.md)."`
+}
