@@ -5,6 +5,7 @@ import (
 	"usher/tokens"
 	"usher/tokens/apikey"
 	"usher/tokens/health"
+	"usher/tokens/nkey"
 	"usher/tokens/x509"
 	"usher/tokens/introspection"
 )
@@ -93,6 +94,9 @@ func Codes() []Code {
 		{tokens.CodeKeyExpired, Denied, "The key's `expires` has passed.", "Create a new key: usher apikey new."},
 		{tokens.CodeKeyNetwork, Denied, "The client's address is in none of the key's `networks`.", "Behind a proxy or NAT, nats-server sees the address of the proxy."},
 		{tokens.CodeUserDisabled, Denied, "The user has `enabled: false`.", ""},
+		{nkey.CodeUnknown, Denied, "No user in the directory has this nkey.", "Check that the directory contains the public key (U…), and that it was reloaded."},
+		{nkey.CodeUnsigned, Denied, "The client sent an nkey of the directory, and no signature of a nonce.", "In config mode, nats-server sends a nonce only if its own configuration has a user with an nkey."},
+		{nkey.CodeSignature, Denied, "The signature beside the nkey is not one of the server's nonce.", "The client signs with the seed of another nkey, or a signature was replayed."},
 		{tokens.CodeSelection, Denied, "The user name is `project=` or `account=` without a name.", "Check for an unset variable on the client."},
 		{health.CodeInvalid, Denied, "The token is a health check token, but no issuer key of this keyring signed it, or it is too old.", "Check that all replicas share one keyring, and that the health check reads the file that the running service writes."},
 		{x509.CodeMalformed, Denied, "The client certificate, or one of its chain, is unreadable, larger than 64 KiB, or the chain has more than 10 certificates.", ""},

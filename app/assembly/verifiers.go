@@ -39,7 +39,7 @@ func kinds() []newVerifiers {
 	return []newVerifiers{
 		healthVerifiers,
 		// natsjwt
-		// nkey
+		nkeyVerifiers,
 		apiKeyVerifiers,
 		// oidc
 		// kubernetes, by JWKS

@@ -42,6 +42,9 @@ type ServerConfig struct {
 	Timeout float64  // auth timeout in seconds; default 2
 	LogFile string   // default: no log
 	Extra   string   // appended to the configuration file
+	// NKey is the public nkey of another user of CalloutAccount. A server sends a nonce
+	// only if its configuration has a user with an nkey.
+	NKey string
 	// NoCallout disables auth_callout. nats-server denies all users of the callout
 	// account to publish authorization requests. Through a server without auth_callout
 	// in the same cluster, a test can publish forged requests.
@@ -249,7 +252,11 @@ func (s *Server) text(tb testing.TB) string {
 		js = "jetstream: enabled, "
 	}
 	line("accounts {")
-	line("  %s { users: [{user: %s, password: %q}] }", CalloutAccount, ServiceUser, Password)
+	nkey := ""
+	if s.cfg.NKey != "" {
+		nkey = fmt.Sprintf("{nkey: %s}, ", s.cfg.NKey)
+	}
+	line("  %s { users: [%s{user: %s, password: %q}] }", CalloutAccount, nkey, ServiceUser, Password)
 	line("  %s { %susers: [{user: %s, password: %q}] }", AppAccount, js, AdminUser, Password)
 	line("  %s { %susers: [] }", OtherAccount, js)
 	line("  %s { users: [] }", HealthAccount)
