@@ -5,9 +5,9 @@ import (
 	"usher/tokens"
 	"usher/tokens/apikey"
 	"usher/tokens/health"
+	"usher/tokens/introspection"
 	"usher/tokens/nkey"
 	"usher/tokens/x509"
-	"usher/tokens/introspection"
 )
 
 // Outcome is the outcome of a request.
