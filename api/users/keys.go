@@ -89,17 +89,24 @@ func keyFrom(in *wire.KeyInput, now time.Time) (directory.Key, error) {
 	if k.Expires, err = expiryFrom(in.ExpiresOn, in.ExpiresIn, now); err != nil {
 		return k, err
 	}
-	if len(in.SourceNetworks) > maxNetworks {
-		return k, fmt.Errorf("source_networks: at most %d are allowed", maxNetworks)
+	k.Networks, err = networksFrom(in.SourceNetworks)
+	return k, err
+}
+
+// networksFrom returns the networks from which a key may be used.
+func networksFrom(texts []string) ([]netip.Prefix, error) {
+	if len(texts) > maxNetworks {
+		return nil, fmt.Errorf("source_networks: at most %d are allowed", maxNetworks)
 	}
-	for _, text := range in.SourceNetworks {
+	var networks []netip.Prefix
+	for _, text := range texts {
 		n, err := parseNetwork(text)
 		if err != nil {
-			return k, errors.New("source_networks: expected addresses or networks such as \"192.0.2.0/24\"")
+			return nil, errors.New("source_networks: expected addresses or networks such as \"192.0.2.0/24\"")
 		}
-		k.Networks = append(k.Networks, n)
+		networks = append(networks, n)
 	}
-	return k, nil
+	return networks, nil
 }
 
 // expiryFrom returns when a key expires, from expires_on and expires_in. At most one of them may be set;

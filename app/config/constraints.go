@@ -22,7 +22,7 @@ func constraints() []constraint {
 	const noClients = "usher never places a client in the account that auth_callout names; use another account"
 	const embedded = "leave it out: the embedded server creates the bucket, with file storage; or set directory.from: kv"
 	const noBucket = "set directory.from: kv, or leave it out"
-	return slices.Concat([]constraint{
+	all := []constraint{
 		atMostOne([]string{"nats.user", "nats.password_file"}, []string{"nats.nkey_file"}, []string{"nats.creds_file"}),
 		bothOrNeither("nats.user", "nats.password_file"),
 		atMostOne([]string{"nats.system_user", "nats.system_password_file"}, []string{"nats.system_nkey_file"}),
@@ -67,7 +67,8 @@ func constraints() []constraint {
 		onlyOverHTTPS("tracing.tls.ca_file"),
 		onlyOverHTTPS("tracing.tls.cert_file"),
 		headersSafe(),
-	}, introspectionConstraints())
+	}
+	return append(all, credentialConstraints()...)
 }
 
 // atMostOne: of several groups of keys, at most one is set.
