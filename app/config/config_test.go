@@ -35,6 +35,7 @@ func TestDefaults(t *testing.T) {
 			JetStream: config.AccountJetStream{MemoryStorage: -1, DiskStorage: -1, Streams: -1, Consumers: -1, MaxAckPending: -1},
 			Imports:   []config.AccountImport{}, Exports: []config.AccountExport{},
 		}},
+		Identities: config.Identities{Match: "first", Rules: []config.IdentityRule{}},
 		Credentials: config.Credentials{
 			X509: config.X509{
 				Identity: config.Off, Name: "x509", TrustDomains: []string{}, WithToken: "ignore",

@@ -67,6 +67,7 @@ func constraints() []constraint {
 		onlyOverHTTPS("tracing.tls.ca_file"),
 		onlyOverHTTPS("tracing.tls.cert_file"),
 		headersSafe(),
+		identityRules(),
 	}
 	return append(all, credentialConstraints()...)
 }
