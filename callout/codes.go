@@ -8,6 +8,7 @@ import (
 	"usher/tokens/introspection"
 	"usher/tokens/nkey"
 	"usher/tokens/oidc"
+	"usher/tokens/webhook"
 	"usher/tokens/x509"
 )
 
@@ -134,6 +135,9 @@ func Codes() []Code {
 		{introspection.CodeNotYetValid, Denied, "The `nbf` or `iat` of the response to the introspection is in the future, by more than `leeway`.", "Check the clocks of this machine and of the authorization server."},
 		{introspection.CodeBound, Denied, "The token is no bearer token: it is bound to a key (`cnf`), or `token_type` is another.", "Ask the authorization server for a bearer access token, without DPoP or mutual TLS."},
 		{introspection.CodeNoID, Denied, "The response to the introspection lacks the member of `id_claim`.", "Tokens of clients without a user often have a `client_id` and no `sub`: set `id_claim`."},
+		{webhook.CodeDenied, Denied, "The endpoint of `credentials.webhook` answered `denied`.", "The cause in the log has the endpoint's reason."},
+		{webhook.CodeUnknown, Denied, "The endpoint of `credentials.webhook` answered `unknown`, and no other verifier knows the credential.", "Set `prefix`, so that usher asks the endpoint only about its own credentials."},
+		{webhook.CodeExpired, Denied, "The endpoint of `credentials.webhook` answered with an identity whose `expires` has passed.", "Check the clocks, or get a new credential."},
 		{CodeRejected, Denied, "A verifier rejected the credential, with no more specific code.", "See the cause in the log."},
 		{CodeUserUnknown, Denied, "The verified identity is not a user in the directory.", ""},
 		{CodeNoIdentityRule, Denied, "The identity is verified, and no rule of `identities` matches it.", "usher explain shows for each rule the first condition that does not hold."},
