@@ -15,6 +15,7 @@ type Credentials struct {
 // credentialConstraints are the constraints of all kinds.
 func credentialConstraints() []constraint {
 	return slices.Concat(
+		[]constraint{authorityNames()},
 		introspectionConstraints(),
 		natsJWTConstraints(),
 		x509Constraints(),
