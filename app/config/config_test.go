@@ -35,7 +35,11 @@ func TestDefaults(t *testing.T) {
 			JetStream: config.AccountJetStream{MemoryStorage: -1, DiskStorage: -1, Streams: -1, Consumers: -1, MaxAckPending: -1},
 			Imports:   []config.AccountImport{}, Exports: []config.AccountExport{},
 		}},
+		Identities: config.Identities{Match: "first", Rules: []config.IdentityRule{}},
 		Credentials: config.Credentials{
+			NATSJWT:   config.NATSJWT{Name: "nats", Accounts: []string{}, Operators: []string{}, Sentinels: []string{}},
+			Password:  config.Password{Memory: 256, Remember: 10 * time.Minute},
+			Anonymous: config.Anonymous{Name: "anonymous", Networks: []string{}},
 			X509: config.X509{
 				Identity: config.Off, Name: "x509", TrustDomains: []string{}, WithToken: "ignore",
 				Revocation: config.Revocation{
@@ -54,6 +58,7 @@ func TestDefaults(t *testing.T) {
 		Audit:   config.Audit{To: "stderr"},
 		Tracing: config.Tracing{Share: 0.01, Slow: 250 * time.Millisecond},
 	}
+	want.Credentials = config.Default().Credentials // empty lists
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
