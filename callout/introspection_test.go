@@ -86,7 +86,7 @@ func TestIntrospection(t *testing.T) {
 			s := callouttest.StartService(t, callouttest.ServiceConfig{
 				URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, sealed, keys),
 				Directory: "projects: [{name: shop, account: APP, topics: [{name: orders}]}]",
-				Verifiers: []tokens.Verifier{v}, Rules: rules,
+				Verifiers: []tokens.Verifier{v}, Identities: rules,
 				Waiters: 400, // of which one host has a part
 			})
 			var all sync.WaitGroup
