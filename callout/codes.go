@@ -5,8 +5,8 @@ import (
 	"usher/tokens"
 	"usher/tokens/apikey"
 	"usher/tokens/health"
-	"usher/tokens/oidc"
 	"usher/tokens/nkey"
+	"usher/tokens/oidc"
 	"usher/tokens/x509"
 )
 
