@@ -44,7 +44,7 @@ func kinds() []newVerifiers {
 		// oidc
 		// kubernetes, by JWKS
 		// password
-		// x509
+		x509Verifiers,
 		// introspection
 		// kubernetes, by TokenReview
 		// webhook

@@ -35,6 +35,15 @@ func TestDefaults(t *testing.T) {
 			JetStream: config.AccountJetStream{MemoryStorage: -1, DiskStorage: -1, Streams: -1, Consumers: -1, MaxAckPending: -1},
 			Imports:   []config.AccountImport{}, Exports: []config.AccountExport{},
 		}},
+		Credentials: config.Credentials{
+			X509: config.X509{
+				Identity: config.Off, Name: "x509", TrustDomains: []string{}, WithToken: "ignore",
+				Revocation: config.Revocation{
+					Check: config.Off, Unreachable: "unavailable", CRLFiles: []string{}, Hosts: []string{},
+					Timeout: time.Second, Refresh: time.Hour, MaxCRLBytes: 16 << 20,
+				},
+			},
+		},
 		Callout: config.Callout{
 			Budget: 2 * time.Second, Queue: 8192, Order: "adaptive", Failures: config.Failures{PerHost: 100, PerCredential: 10}, ClockSkew: 5 * time.Second, DrainTimeout: 10 * time.Second,
 		},

@@ -21,7 +21,7 @@ func constraints() []constraint {
 	const noClients = "usher never places a client in the account that auth_callout names; use another account"
 	const embedded = "leave it out: the embedded server creates the bucket, with file storage; or set directory.from: kv"
 	const noBucket = "set directory.from: kv, or leave it out"
-	return []constraint{
+	all := []constraint{
 		atMostOne([]string{"nats.user", "nats.password_file"}, []string{"nats.nkey_file"}, []string{"nats.creds_file"}),
 		bothOrNeither("nats.user", "nats.password_file"),
 		atMostOne([]string{"nats.system_user", "nats.system_password_file"}, []string{"nats.system_nkey_file"}),
@@ -67,6 +67,7 @@ func constraints() []constraint {
 		onlyOverHTTPS("tracing.tls.cert_file"),
 		headersSafe(),
 	}
+	return append(all, x509Constraints()...)
 }
 
 // atMostOne: of several groups of keys, at most one is set.

@@ -16,7 +16,7 @@ var invalid = map[string][]string{
 	"fraction":            {"-0.1", "1.01", "2"},
 	"positive":            {"0", "0s", "-1s"},
 	"not-negative":        {"-1ns"},
-	"at-most":             {"10m"},
+	"at-most":             {"1000h"},
 	"zero-or-at-least":    {"-1h", "999ms"},
 	"one-of":              {`""`, "INFO", "other"},
 	"no-limit-or-more":    {"-2", "0x10"},
