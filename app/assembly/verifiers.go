@@ -41,8 +41,7 @@ func kinds() []newVerifiers {
 		// natsjwt
 		nkeyVerifiers,
 		apiKeyVerifiers,
-		// oidc
-		// kubernetes, by JWKS
+		jwtVerifiers,
 		// password
 		x509Verifiers,
 		// introspection

@@ -36,6 +36,7 @@ func TestDefaults(t *testing.T) {
 			Imports:   []config.AccountImport{}, Exports: []config.AccountExport{},
 		}},
 		Credentials: config.Credentials{
+			OIDC: []config.OIDC{}, Kubernetes: []config.Kubernetes{},
 			X509: config.X509{
 				Identity: config.Off, Name: "x509", TrustDomains: []string{}, WithToken: "ignore",
 				Revocation: config.Revocation{

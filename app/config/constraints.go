@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"usher/internal/secret"
@@ -67,7 +68,7 @@ func constraints() []constraint {
 		onlyOverHTTPS("tracing.tls.cert_file"),
 		headersSafe(),
 	}
-	return append(all, x509Constraints()...)
+	return slices.Concat(all, oidcConstraints(), kubernetesConstraints(), x509Constraints())
 }
 
 // atMostOne: of several groups of keys, at most one is set.

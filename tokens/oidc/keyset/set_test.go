@@ -60,7 +60,7 @@ func TestParse(t *testing.T) {
 		{"RSA with 2048 bits", public(rsaKey(2048).Public(), "sig", "RS256"), true},
 		{"Ed25519", public(ed, "sig", "EdDSA"), true},
 		{"key_ops", with(plain, `"key_ops":["verify"]`), true},
-		{"an unknown member", with(plain, `"x":{"y":[1]}`), true},
+		{"an unknown member", with(plain, `"issuer":{"y":[1]}`), true},
 
 		{"for encryption", public(ec.Public(), "enc", ""), false},
 		{"for signing", with(plain, `"key_ops":["sign"]`), false},
