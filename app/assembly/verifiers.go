@@ -44,7 +44,7 @@ func kinds() []newVerifiers {
 		jwtVerifiers,
 		// password
 		x509Verifiers,
-		// introspection
+		introspectionVerifiers,
 		// kubernetes, by TokenReview
 		// webhook
 		// anonymous

@@ -35,6 +35,7 @@ func TestDefaults(t *testing.T) {
 			JetStream: config.AccountJetStream{MemoryStorage: -1, DiskStorage: -1, Streams: -1, Consumers: -1, MaxAckPending: -1},
 			Imports:   []config.AccountImport{}, Exports: []config.AccountExport{},
 		}},
+		Identities: config.Identities{Match: "first", Rules: []config.IdentityRule{}},
 		Credentials: config.Credentials{
 			OIDC: []config.OIDC{}, Kubernetes: []config.Kubernetes{},
 			X509: config.X509{
@@ -55,6 +56,7 @@ func TestDefaults(t *testing.T) {
 		Audit:   config.Audit{To: "stderr"},
 		Tracing: config.Tracing{Share: 0.01, Slow: 250 * time.Millisecond},
 	}
+	want.Credentials = config.Default().Credentials // empty lists
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -127,17 +128,27 @@ func (c *compiler) resources(at string, names []string, role, of directory.Role)
 		c.add(at, "", "are for role %s; this one is %s", of, role)
 	case role == of && len(names) == 0:
 		c.add(at, `names, or ["*"] for all of the project`, "must not be empty: the identity is no user, so no ACL names it")
-	case len(names) == 1 && names[0] == directory.Everything:
-		return
 	}
+	if i, err := CheckResources(names); err != nil {
+		c.add(fmt.Sprintf("%s[%d]", at, i), directory.HintFor(err), "%v", err)
+	}
+}
+
+// CheckResources returns an error if names are not names of topics or subscriptions, or
+// directory.Everything alone, and the index of the first that is wrong.
+func CheckResources(names []string) (int, error) {
 	for i, name := range names {
-		at := fmt.Sprintf("%s[%d]", at, i)
+		if name == directory.Everything && len(names) == 1 {
+			return 0, nil
+		}
 		if name == directory.Everything {
-			c.add(at, "", `"*" stands alone`)
-		} else if err := directory.CheckName(name); err != nil {
-			c.add(at, directory.HintFor(err), "%v", err)
+			return i, errors.New(`"*" stands alone`)
+		}
+		if err := directory.CheckName(name); err != nil {
+			return i, err
 		}
 	}
+	return 0, nil
 }
 
 // known reports a path whose first key no configured verifier sets.

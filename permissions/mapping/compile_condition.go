@@ -68,7 +68,7 @@ func (in *Condition) operators() []string {
 		isSet bool
 	}{
 		{opEquals, in.Equals != nil},
-		{opIn, in.In != nil},
+		{opIn, len(in.In) > 0},
 		{opContains, in.Contains != nil},
 		{opGlob, in.Glob != ""},
 		{opRegexp, in.Regexp != ""},
@@ -83,9 +83,6 @@ func (in *Condition) operators() []string {
 
 // values returns the normal form of values.
 func (c *compiler) values(at string, values []any, list bool) []any {
-	if len(values) == 0 {
-		c.add(at, "", "has no value, so it never holds")
-	}
 	var normals []any
 	for i, v := range values {
 		at := at
@@ -93,26 +90,14 @@ func (c *compiler) values(at string, values []any, list bool) []any {
 			at = fmt.Sprintf("%s[%d]", at, i)
 		}
 		n := normal(v)
-		switch {
-		case n == nil && isNumber(v):
-			c.add(at, "numbers of JSON are exact up to 9007199254740991; the authority should send a text", "is too large a number to compare exactly")
-		case n == nil:
-			c.add(at, "", "expected a text, a number, true or false")
-		case slices.Contains(normals, n):
+		if err := CheckValue(v); err != nil {
+			c.add(at, "", "%v", err)
+		} else if slices.Contains(normals, n) {
 			c.add(at, "", "is listed twice")
 		}
 		normals = append(normals, n)
 	}
 	return normals
-}
-
-func isNumber(v any) bool {
-	switch v.(type) {
-	case float64, int64, int:
-		return true
-	default:
-		return false
-	}
 }
 
 // regexp compiles a regular expression that has to match all of the text.

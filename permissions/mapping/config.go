@@ -44,8 +44,8 @@ type Role struct {
 // Contains are texts, numbers or booleans.
 type Condition struct {
 	Fact     string
-	Equals   any // nil: not set
-	In       []any
+	Equals   any   // nil: not set
+	In       []any // empty: not set
 	Contains any
 	Glob     string
 	Regexp   string

@@ -3,6 +3,7 @@ package mapping
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"math"
 )
 
@@ -30,6 +31,19 @@ func normal(v any) any {
 		return exact(f)
 	default:
 		return nil
+	}
+}
+
+// CheckValue returns an error if v is nothing that a fact can be compared with.
+func CheckValue(v any) error {
+	if normal(v) != nil {
+		return nil
+	}
+	switch v.(type) {
+	case float64, int64, int:
+		return errors.New("is too large to be compared exactly: numbers in JSON are exact up to 9007199254740991")
+	default:
+		return errors.New("is not a text, a number, true or false")
 	}
 }
 
