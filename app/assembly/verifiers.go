@@ -38,16 +38,16 @@ type newVerifiers func(in *verifierInputs) ([]tokens.Verifier, error)
 func kinds() []newVerifiers {
 	return []newVerifiers{
 		healthVerifiers,
-		// natsjwt
+		natsJWTVerifiers,
 		nkeyVerifiers,
 		apiKeyVerifiers,
 		jwtVerifiers,
-		// password
+		passwordVerifiers,
 		x509Verifiers,
 		introspectionVerifiers,
 		// kubernetes, by TokenReview
 		// webhook
-		// anonymous
+		anonymousVerifiers,
 	}
 }
 

@@ -37,7 +37,10 @@ func TestDefaults(t *testing.T) {
 		}},
 		Identities: config.Identities{Match: "first", Rules: []config.IdentityRule{}},
 		Credentials: config.Credentials{
-			OIDC: []config.OIDC{}, Kubernetes: []config.Kubernetes{},
+			NATSJWT: config.NATSJWT{Name: "nats", Accounts: []string{}, Operators: []string{}, Sentinels: []string{}},
+			OIDC:    []config.OIDC{}, Kubernetes: []config.Kubernetes{},
+			Password:  config.Password{Memory: 256, Remember: 10 * time.Minute},
+			Anonymous: config.Anonymous{Name: "anonymous", Networks: []string{}},
 			X509: config.X509{
 				Identity: config.Off, Name: "x509", TrustDomains: []string{}, WithToken: "ignore",
 				Revocation: config.Revocation{
