@@ -97,7 +97,11 @@ func (v *Verifier) Verify(ctx context.Context, c *tokens.Credential) (identity.I
 	if a == nil {
 		return identity.Identity{}, tokens.Unknown(CodeIssuerUnknown, fmt.Sprintf("the issuer %.100q is not configured", issuer))
 	}
-	return a.verify(ctx, t, c, len(text), v.now())
+	id, err := a.verify(ctx, t, c, len(text), v.now())
+	if err == nil {
+		v.parser.Remember(t)
+	}
+	return id, err
 }
 
 // verify verifies a token that names the authority as its issuer. It looks at the claims

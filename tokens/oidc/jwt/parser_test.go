@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -132,6 +133,22 @@ func TestRecognise(t *testing.T) {
 	}
 }
 
+// Headers that are remembered are as they were read, and there is an end to them.
+func TestRemember(t *testing.T) {
+	p := jwt.NewParser(8 << 10)
+	for round := range 2 {
+		for i := range 600 {
+			header := fmt.Sprintf(`{"alg":"RS256","kid":"k%d"}`, i)
+			token, err := p.Parse(unsigned(header, goodPayload))
+			if err != nil || token.Header != (jwt.Header{Algorithm: "RS256", KeyID: fmt.Sprintf("k%d", i)}) {
+				t.Fatalf("round %d: %v, %v", round, token, err)
+			}
+			p.Remember(token)
+			p.Remember(token)
+		}
+	}
+}
+
 func TestPeek(t *testing.T) {
 	p := jwt.NewParser(8 << 10)
 	for _, tt := range []struct {
@@ -140,6 +157,8 @@ func TestPeek(t *testing.T) {
 	}{
 		{unsigned(goodHeader, `{"a":{"iss":"x"},"iss":"i","b":1}`), "i", true},
 		{unsigned(goodHeader, `{"\u0069ss":"i"}`), "i", true},
+		{unsigned(goodHeader, `{"a":"`+strings.Repeat("a", 300)+`","iss":"i"}`), "i", true},
+		{unsigned(goodHeader, `{"iss":"`+strings.Repeat("i", 300)+`"}`), strings.Repeat("i", 300), true},
 		{unsigned(goodHeader, `{"iss":1}`), "", false},
 		{unsigned(goodHeader, `{"a":1}`), "", false},
 		{unsigned(goodHeader, `{"a":}`), "", false},
