@@ -103,32 +103,39 @@ func (p *Parser) Parse(text string) (*Token, error) {
 	return t, nil
 }
 
-// Peek reads as much as says which key a token needs: its header, and the first claim iss
-// of its payload. It reports false if Parse would fail before it needs a key.
-func (p *Parser) Peek(text string) (h Header, issuer string, ok bool) {
+// PeekHeader reads the header alone. It reports false if Parse would fail at it.
+func (p *Parser) PeekHeader(text string) (Header, bool) {
 	signed, _, err := p.split(text)
 	if err != nil {
-		return h, "", false
+		return Header{}, false
 	}
-	header, payload, _ := strings.Cut(signed, ".")
-	if h, err = p.header(header); err != nil {
-		return h, "", false
+	part, _, _ := strings.Cut(signed, ".")
+	h, err := p.header(part)
+	return h, err == nil
+}
+
+// PeekIssuer reads the first claim iss alone. Where there are several, Parse refuses the
+// token. It is mostly among the first claims: where it is not, or is cut off, all of the
+// payload is read.
+func (p *Parser) PeekIssuer(text string) (string, bool) {
+	signed, _, err := p.split(text)
+	if err != nil {
+		return "", false
 	}
-	// The issuer is mostly among the first claims. Where it is not, or is cut off, all
-	// of the payload is read.
+	_, payload, _ := strings.Cut(signed, ".")
 	for _, part := range []string{payload[:min(len(payload), peekSize)], payload} {
 		raw, err := decode(part)
 		if err != nil {
-			return h, "", false
+			return "", false
 		}
-		if issuer, ok = p.firstIssuer(raw); ok {
-			return h, issuer, true
+		if issuer, ok := p.firstIssuer(raw); ok {
+			return issuer, true
 		}
 	}
-	return h, "", false
+	return "", false
 }
 
-// peekSize is how much of a payload Peek reads at first: whole groups of base64.
+// peekSize is how much of a payload PeekIssuer reads at first: whole groups of base64.
 const peekSize = 64 * 4
 
 // split returns what is signed, and the signature in base64url.
