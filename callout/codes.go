@@ -5,8 +5,10 @@ import (
 	"usher/tokens"
 	"usher/tokens/apikey"
 	"usher/tokens/health"
-	"usher/tokens/oidc"
+	"usher/tokens/introspection"
 	"usher/tokens/nkey"
+	"usher/tokens/oidc"
+	"usher/tokens/webhook"
 	"usher/tokens/x509"
 )
 
@@ -125,6 +127,17 @@ func Codes() []Code {
 		{x509.CodeNotChecked, Denied, "No CRL and no OCSP responder tells whether the client certificate has been revoked, and `credentials.x509.revocation.unreachable` is `deny`.", "The cause in the log names what is missing."},
 		{x509.CodeDisagrees, Denied, "The client certificate is of another user or identity than the token beside it (`credentials.x509.with_token: agree`).", ""},
 		{x509.CodeBesideToken, Denied, "The client has a certificate, and presents a token or a password besides (`credentials.x509.with_token: alone`).", "Connect with the certificate alone."},
+		{introspection.CodeInactive, Denied, "The authorization server says that the token is not active: unknown, expired or revoked.", "Get a new token. If the token is of another server, set `prefix` or `pattern` of `credentials.introspection`."},
+		{introspection.CodeIssuer, Denied, "The response to the introspection names another issuer than `issuer`.", ""},
+		{introspection.CodeAudience, Denied, "The response to the introspection names none of the `audiences`.", "Ask the authorization server for a token with this audience, or add the audience that it gives."},
+		{introspection.CodeScope, Denied, "The response to the introspection lacks one of the `scopes`.", "Ask the authorization server for a token with this scope."},
+		{introspection.CodeExpired, Denied, "The response to the introspection says that the token is active, but its `exp` has passed.", "Check the clocks of this machine and of the authorization server."},
+		{introspection.CodeNotYetValid, Denied, "The `nbf` or `iat` of the response to the introspection is in the future, by more than `leeway`.", "Check the clocks of this machine and of the authorization server."},
+		{introspection.CodeBound, Denied, "The token is no bearer token: it is bound to a key (`cnf`), or `token_type` is another.", "Ask the authorization server for a bearer access token, without DPoP or mutual TLS."},
+		{introspection.CodeNoID, Denied, "The response to the introspection lacks the member of `id_claim`.", "Tokens of clients without a user often have a `client_id` and no `sub`: set `id_claim`."},
+		{webhook.CodeDenied, Denied, "The endpoint of `credentials.webhook` answered `denied`.", "The cause in the log has the endpoint's reason."},
+		{webhook.CodeUnknown, Denied, "The endpoint of `credentials.webhook` answered `unknown`, and no other verifier knows the credential.", "Set `prefix`, so that usher asks the endpoint only about its own credentials."},
+		{webhook.CodeExpired, Denied, "The endpoint of `credentials.webhook` answered with an identity whose `expires` has passed.", "Check the clocks, or get a new credential."},
 		{CodeRejected, Denied, "A verifier rejected the credential, with no more specific code.", "See the cause in the log."},
 		{CodeUserUnknown, Denied, "The verified identity is not a user in the directory.", ""},
 		{CodeNoIdentityRule, Denied, "The identity is verified, and no rule of `identities` matches it.", "usher explain shows for each rule the first condition that does not hold."},

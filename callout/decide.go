@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"usher/callout/waiting"
 	"usher/directory"
 	"usher/directory/snapshot"
 	"usher/identity"
@@ -103,8 +104,10 @@ func (d *Decision) verifyFailed(err error) {
 		d.set(Denied, CodeNoCredential, "no recognised credential")
 	case errors.Is(err, tokens.ErrRejected):
 		d.set(Denied, CodeRejected, err.Error())
-	case errors.Is(err, errVerifierBusy):
+	case errors.Is(err, waiting.ErrBusy):
 		d.set(Shed, CodeVerifierBusy, err.Error())
+	case errors.Is(err, waiting.ErrFailing):
+		d.set(Shed, CodeFailing, err.Error())
 	case errors.Is(err, context.DeadlineExceeded):
 		d.set(Shed, CodeTooLate, "the budget ran out while verifying")
 	default:

@@ -18,7 +18,7 @@ import (
 func (s *Service) record(x *exchange) {
 	x.steps[stepRecord].start = s.cfg.Now()
 	if x.authenticated && countsAsFailure(&x.decision) {
-		s.failures.Record(x.attempt)
+		s.failuresAt(x.decision.Verifier).Record(x.attempt)
 	}
 	s.cfg.Metrics.Request(x.decision.Code)
 	e := x.event()

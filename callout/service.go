@@ -13,6 +13,7 @@ import (
 	"usher/callout/keyusage"
 	"usher/callout/ratelimit"
 	"usher/callout/requestlog"
+	"usher/callout/waiting"
 	"usher/tokens"
 )
 
@@ -26,8 +27,8 @@ type Service struct {
 	usage        *keyusage.Counter
 	instance     string // random; differs for each process
 	started      time.Time
-	cpu          chan struct{}            // semaphore of the requests that compute (CPU slots)
-	waiting      map[string]chan struct{} // semaphore of the requests that wait for each slow verifier
+	cpu          chan struct{}             // semaphore of the requests that compute (CPU slots)
+	waiting      map[string]*waiting.Slots // of the requests that wait for each slow verifier
 	stop         chan struct{}
 	conns        []*conn
 
@@ -56,12 +57,12 @@ func New(cfg Config) (*Service, error) {
 		instance:     cfg.NewID(),
 		started:      cfg.Now().UTC(),
 		cpu:          make(chan struct{}, cfg.Workers),
-		waiting:      map[string]chan struct{}{},
+		waiting:      map[string]*waiting.Slots{},
 		stop:         make(chan struct{}),
 	}
 	for _, v := range cfg.Decider.Chain {
 		if _, ok := v.(tokens.Slow); ok {
-			s.waiting[v.Name()] = make(chan struct{}, cfg.Waiters)
+			s.waiting[v.Name()] = waiting.New(cfg.Waiters, cfg.Failures)
 		}
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())

@@ -125,6 +125,23 @@ func (c *Credential) Filter() secret.Filter {
 // operator mode, the JWT that every client needs.
 func (c *Credential) Anonymous() bool { return c.Token() == "" && c.NKey == "" && c.Signature == "" }
 
+// FailureKey returns the text by which the failures of a credential are counted: the token
+// or, without one, the public nkey or the certificate of the client. It may be secret.
+// Empty: the client presented none of them. Anybody can present an nkey without its seed,
+// so a credential with too many failures must still be accepted if it is good.
+func (c *Credential) FailureKey() string {
+	switch token := c.Token(); {
+	case token != "":
+		return token
+	case c.NKey != "":
+		return c.NKey
+	case len(c.VerifiedChains) > 0 && len(c.VerifiedChains[0]) > 0:
+		return c.VerifiedChains[0][0]
+	default:
+		return ""
+	}
+}
+
 // ErrEmptySelection: the user name is "project=" or "account=" without a name. Without
 // this error, a client with an unset variable would get more than it asks for.
 var ErrEmptySelection = errors.New("the user name asks for a project or an account without naming it")

@@ -357,3 +357,22 @@ func TestConfirm(t *testing.T) {
 		t.Errorf("%q decided %v, and confirmed itself %d times", by, err, own.confirm)
 	}
 }
+
+// TestFailureKey: failures are counted by what identifies a credential.
+func TestFailureKey(t *testing.T) {
+	chains := [][]string{{"leaf", "root"}, {"leaf", "other root"}}
+	for want, c := range map[string]tokens.Credential{
+		"":         {User: "project=lab"},
+		"token":    {AuthToken: "token", NKey: "UNKEY", VerifiedChains: chains},
+		"password": {User: "alice", Password: "password", NKey: "UNKEY"},
+		"UNKEY":    {NKey: "UNKEY", VerifiedChains: chains},
+		"leaf":     {VerifiedChains: chains},
+	} {
+		if got := c.FailureKey(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	if got := (&tokens.Credential{VerifiedChains: [][]string{{}}}).FailureKey(); got != "" {
+		t.Errorf("got %q for an empty chain", got)
+	}
+}

@@ -45,7 +45,7 @@ func kinds() []newVerifiers {
 		// kubernetes, by JWKS
 		// password
 		x509Verifiers,
-		// introspection
+		introspectionVerifiers,
 		// kubernetes, by TokenReview
 		// webhook
 		// anonymous

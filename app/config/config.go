@@ -128,7 +128,7 @@ type Callout struct {
 
 // Failures limits the rate of failed attempts.
 type Failures struct {
-	PerHost       int `yaml:"per_host" default:"100" rule:"between=0..1000000" doc:"Failed attempts per second from one client address (IPv6: /64 network); a burst may have four times as many. Denials count, and other attempts that cost work and cannot be granted (grant_too_large). Above the limit, usher answers only the attempts from that address that it would grant. 0: no limit."`
+	PerHost       int `yaml:"per_host" default:"100" rule:"between=0..1000000" doc:"Failed attempts per second from one client address (IPv6: /64 network); a burst may have four times as many. Denials count, and other attempts that cost work and cannot be granted (grant_too_large). Above the limit, usher answers only the attempts from that address that it would grant. Denials by a verifier that asks another system count for that verifier alone. 0: no limit."`
 	PerCredential int `yaml:"per_credential" default:"10" rule:"between=0..1000000" doc:"The same for one credential, whatever address presents it; a burst may have four times as many. Above the limit, usher answers only if it would grant the attempt. 0: no limit."`
 }
 

@@ -1,7 +1,18 @@
 package config
 
+import "slices"
+
 // Credentials configures the kinds of credentials. Each kind has its type in a file of its
 // own, credentials_KIND.go, and its verifier in app/assembly/verifier_KIND.go.
 type Credentials struct {
-	X509 X509 `yaml:"x509" doc:"Client certificates that nats-server verified (docs/how-to/certificates.md)."`
+	Introspection []Introspection `yaml:"introspection" default:"[]" rule:"unique-names" doc:"Authorization servers whose opaque tokens usher verifies by introspection (docs/how-to/introspection.md)."`
+	X509          X509            `yaml:"x509" doc:"Client certificates that nats-server verified (docs/how-to/certificates.md)."`
+}
+
+// credentialConstraints are the constraints of all kinds.
+func credentialConstraints() []constraint {
+	return slices.Concat(
+		introspectionConstraints(),
+		x509Constraints(),
+	)
 }
