@@ -3,11 +3,14 @@ package callout
 import (
 	"usher/internal/metrics"
 	"usher/tokens"
+	"usher/tokens/anonymous"
 	"usher/tokens/apikey"
 	"usher/tokens/health"
 	"usher/tokens/introspection"
+	"usher/tokens/natsjwt"
 	"usher/tokens/nkey"
 	"usher/tokens/oidc"
+	"usher/tokens/password"
 	"usher/tokens/webhook"
 	"usher/tokens/x509"
 )
@@ -99,6 +102,18 @@ func Codes() []Code {
 		{nkey.CodeUnknown, Denied, "No user in the directory has this nkey.", "Check that the directory contains the public key (U…), and that it was reloaded."},
 		{nkey.CodeUnsigned, Denied, "The client sent an nkey of the directory, and no signature of a nonce.", "In config mode, nats-server sends a nonce only if its own configuration has a user with an nkey."},
 		{nkey.CodeSignature, Denied, "The signature beside the nkey is not one of the server's nonce.", "The client signs with the seed of another nkey, or a signature was replayed."},
+		{password.CodeWrong, Denied, "The user of this name has another password.", ""},
+		{password.CodeUnknown, Denied, "No user of this name has a password, and the password is no token that usher knows.", "With usher's own API keys any user name will do: check the key. Otherwise check the user name."},
+		{natsjwt.CodeMalformed, Denied, "The NATS user JWT is not one, is not signed by the issuer that it names, is of version 1, or is longer than 64 KiB.", ""},
+		{natsjwt.CodeIssuer, Denied, "The NATS user JWT is not of an account that `credentials.natsjwt` trusts, or not signed by a key of that account.", "The cause in the log says which. The signing keys of an account are known only with `operators` and `dir`."},
+		{natsjwt.CodeExpired, Denied, "The NATS user JWT, or that of its account, has expired.", "Get a new one."},
+		{natsjwt.CodeNotYetValid, Denied, "The NATS user JWT is not valid yet.", "Check the clock of this machine."},
+		{natsjwt.CodeRevoked, Denied, "The account has revoked the NATS user JWT.", "Get a new one."},
+		{natsjwt.CodeSignature, Denied, "The client has not signed the server's nonce with the nkey of its NATS user JWT.", "The client needs the seed that belongs to the JWT; a creds file has both."},
+		{natsjwt.CodeNetwork, Denied, "The NATS user JWT may not be used from the client's address.", ""},
+		{natsjwt.CodeTimes, Denied, "The NATS user JWT may not be used at this time of the day.", ""},
+		{natsjwt.CodeConnection, Denied, "The NATS user JWT may not be used for this type of connection, or only through a proxy, which usher cannot see.", ""},
+		{anonymous.CodeNetwork, Denied, "The client presented no credential, and its address is in none of `credentials.anonymous.networks`.", ""},
 		{tokens.CodeSelection, Denied, "The user name is `project=` or `account=` without a name.", "Check for an unset variable on the client."},
 		{health.CodeInvalid, Denied, "The token is a health check token, but no issuer key of this keyring signed it, or it is too old.", "Check that all replicas share one keyring, and that the health check reads the file that the running service writes."},
 		{oidc.CodeMalformed, Denied, "The token begins as a JWT, but is not one in the compact form that RFC 7519 describes: three parts in base64url, JSON without a name that occurs twice.", "It was truncated, or white space was added. The cause in the log says which part is wrong."},

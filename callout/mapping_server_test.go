@@ -18,7 +18,7 @@ func mappedEnv(t *testing.T, sealed bool) testEnv {
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, Sealed: sealed, DisableShortFirstPing: true})
 	service := callouttest.StartService(t, callouttest.ServiceConfig{
 		URLs: srv.URL(), Keyring: callouttest.KeyringDir(t, sealed, keys), Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
-		Verifiers: []tokens.Verifier{oidcVerifier{}}, Rules: identityRules(t),
+		Verifiers: []tokens.Verifier{oidcVerifier{}}, Identities: identityRules(t),
 	})
 	return testEnv{t, srv, service, keys}
 }
@@ -98,7 +98,7 @@ func TestMappedInOperatorMode(t *testing.T) {
 	o := callouttest.StartOperator(t, callouttest.OperatorConfig{})
 	s := callouttest.StartService(t, callouttest.ServiceConfig{
 		Operator: o, Directory: callouttest.WithDigests(callouttest.DirectoryYAML),
-		Verifiers: []tokens.Verifier{oidcVerifier{}}, Rules: identityRules(t),
+		Verifiers: []tokens.Verifier{oidcVerifier{}}, Identities: identityRules(t),
 	})
 	for _, c := range []struct{ user, account string }{
 		{"project=far", callouttest.OtherAccount},

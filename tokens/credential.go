@@ -183,6 +183,24 @@ func (c *Credential) UserSelection() (identity.Selection, error) {
 	return s, nil
 }
 
+// UserName returns the name in the user name: "alice" of "alice" and of
+// "alice,project=shop"; empty if the user name is only a selection.
+func (c *Credential) UserName() string {
+	name, rest, ok := strings.Cut(c.User, ",")
+	switch {
+	case ok && !strings.Contains(name, "=") && selects(rest):
+		return name
+	case selects(c.User):
+		return ""
+	default:
+		return c.User
+	}
+}
+
+func selects(text string) bool {
+	return strings.HasPrefix(text, identity.SelectProject) || strings.HasPrefix(text, identity.SelectAccount)
+}
+
 // Addr returns the address of the client, or the zero Addr if the request has none, as
 // for in-process clients.
 func (c *Credential) Addr() netip.Addr {

@@ -38,17 +38,17 @@ type newVerifiers func(in *verifierInputs) ([]tokens.Verifier, error)
 func kinds() []newVerifiers {
 	return []newVerifiers{
 		healthVerifiers,
-		// natsjwt
+		natsJWTVerifiers,
 		nkeyVerifiers,
 		apiKeyVerifiers,
 		// oidc
 		// kubernetes, by JWKS
-		// password
+		passwordVerifiers,
 		x509Verifiers,
 		introspectionVerifiers,
 		// kubernetes, by TokenReview
 		// webhook
-		// anonymous
+		anonymousVerifiers,
 	}
 }
 

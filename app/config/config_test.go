@@ -37,6 +37,9 @@ func TestDefaults(t *testing.T) {
 		}},
 		Identities: config.Identities{Match: "first", Rules: []config.IdentityRule{}},
 		Credentials: config.Credentials{
+			NATSJWT:   config.NATSJWT{Name: "nats", Accounts: []string{}, Operators: []string{}, Sentinels: []string{}},
+			Password:  config.Password{Memory: 256, Remember: 10 * time.Minute},
+			Anonymous: config.Anonymous{Name: "anonymous", Networks: []string{}},
 			X509: config.X509{
 				Identity: config.Off, Name: "x509", TrustDomains: []string{}, WithToken: "ignore",
 				Revocation: config.Revocation{

@@ -6,13 +6,17 @@ import "slices"
 // own, credentials_KIND.go, and its verifier in app/assembly/verifier_KIND.go.
 type Credentials struct {
 	Introspection []Introspection `yaml:"introspection" default:"[]" rule:"unique-names" doc:"Authorization servers whose opaque tokens usher verifies by introspection (docs/how-to/introspection.md)."`
+	NATSJWT       NATSJWT         `yaml:"natsjwt" doc:"NATS user JWTs of clients (docs/how-to/nats-jwt.md)."`
+	Password      Password        `yaml:"password" doc:"User names and passwords of the directory (docs/how-to/nkeys-and-passwords.md)."`
 	X509          X509            `yaml:"x509" doc:"Client certificates that nats-server verified (docs/how-to/certificates.md)."`
+	Anonymous     Anonymous       `yaml:"anonymous" doc:"Clients without a credential."`
 }
 
 // credentialConstraints are the constraints of all kinds.
 func credentialConstraints() []constraint {
 	return slices.Concat(
 		introspectionConstraints(),
+		natsJWTConstraints(),
 		x509Constraints(),
 	)
 }

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nkeys"
-
 	"usher/directory"
 	"usher/internal/secret"
 	"usher/internal/strictyaml"
@@ -98,6 +96,9 @@ func rules() []rule {
 		{"exports", fixed("exports that nats-server accepts in an account JWT"), exports},
 		{"program", fixed("a program, as an absolute path or a bare name, and its arguments"), program},
 		{"operator-key", fixed("the public key of an operator or of its signing key (O…)"), onString(checkOperatorKey)},
+		{"account-key", fixed("the public key of an account (A…)"), onString(checkAccountKey)},
+		{"user-nkey", fixed("the public nkey of a user (U…)"), onString(checkUserNKey)},
+		{"network", fixed("a network such as `10.0.0.0/8`"), onString(checkNetwork)},
 		{"nonempty", fixed("not empty"), func(v reflect.Value, _ string) []fault {
 			return faultIf(v.Len() == 0, "must not be empty", "")
 		}},
@@ -276,14 +277,4 @@ func program(v reflect.Value, _ string) []fault {
 		return faultIf(true, err.Error(), "use the absolute path of the program, or its bare name if it is in PATH")
 	}
 	return nil
-}
-
-func checkOperatorKey(text string) (message, hint string) {
-	if nkeys.IsValidPublicOperatorKey(text) {
-		return "", ""
-	}
-	if message, hint = refuseSecret(text, "a public key"); message != "" {
-		return message, hint
-	}
-	return secret.Quote(text) + " is not the public key of an operator (O…)", ""
 }

@@ -47,6 +47,9 @@ var invalid = map[string][]string{
 		"[{subject: 'a.>', type: stream}, {subject: a.b, type: stream}]",
 	},
 	"program":         {"[relative/program]", "['']", `["/bin/x\0"]`, "[/bin/sign, SOAGRP5ZF6GRCI4JIN3LXSSVOPLHVZYJXK4YIZ7FSXB3OWZ4ABCDEFGHIJ]"},
+	"account-key":     {"A"},
+	"user-nkey":       {"U"},
+	"network":         {"10.0.0.1"},
 	"operator-key":    {"A", "ADSTQNE5PVURJXJEMA4IMETNWHZXBYUSU7TFOC4M6WXRPSAS2XN4646L"},
 	"account":         {`"two words"`, `"A\n"`, strings.Repeat("a", 129)},
 	"bucket":          {`""`, "a.b", `"a b"`, "_a", "é", strings.Repeat("a", 129)},
@@ -90,7 +93,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s: a key has rule path if, and only if, it names a file", e.path)
 		}
 		for _, r := range e.rules {
-			used[r.name] = true
+			used[r.name], used[parseRuleRef(r.arg).name] = true, true
 			if r.text() == "" {
 				t.Errorf("%s: rule %s has no text", e.path, r.name)
 			}
@@ -104,7 +107,7 @@ func TestTable(t *testing.T) {
 	}
 	for _, e := range withElements(tableOf(reflect.TypeFor[lists]())) {
 		for _, r := range e.rules {
-			used[r.name] = true
+			used[r.name], used[parseRuleRef(r.arg).name] = true, true
 		}
 	}
 	for _, r := range rules() {

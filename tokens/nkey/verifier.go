@@ -73,7 +73,7 @@ func (v *Verifier) Verify(_ context.Context, c *tokens.Credential) (identity.Ide
 	if c.Signature == "" || c.Nonce == "" {
 		return identity.Identity{}, tokens.Reject(CodeUnsigned, "the client sent an nkey and did not sign a nonce of the server", id)
 	}
-	if !signed(c.NKey, c.Nonce, c.Signature) {
+	if !Signed(c.NKey, c.Nonce, c.Signature) {
 		return identity.Identity{}, tokens.Reject(CodeSignature, "the nonce of the server is not signed with this nkey", id)
 	}
 	if id.Selection, err = c.UserSelection(); err != nil {
@@ -109,11 +109,11 @@ func (v *Verifier) find(c *tokens.Credential) (directory.KeyRecord, error) {
 	}
 }
 
-// signed reports whether a public user nkey has signed the nonce. FromPublicKey excludes
+// Signed reports whether a public user nkey has signed the nonce. FromPublicKey excludes
 // points of small order, for which a signature can be made without a private key.
-func signed(public, nonce, signature string) bool {
+func Signed(public, nonce, signature string) bool {
 	sig, ok := decodeSignature(signature)
-	if !ok || public[0] != userPrefix {
+	if !ok || len(public) != publicLength || public[0] != userPrefix {
 		return false
 	}
 	key, err := nkeys.FromPublicKey(public)

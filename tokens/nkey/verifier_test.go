@@ -81,7 +81,7 @@ func TestConformance(t *testing.T) {
 		userWith("pia", good, func(k *directory.Key) { k.Networks = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} }),
 		userWith("off", off, func(k *directory.Key) { k.Disabled = true }),
 		userWith("late", late, func(k *directory.Key) { k.Expires = now() }),
-		userWith("acc", account, nil), disabled,
+		disabled,
 	)
 	with := func(c tokens.Credential, change func(*tokens.Credential)) tokens.Credential {
 		change(&c)
@@ -131,7 +131,7 @@ func TestConformance(t *testing.T) {
 		"another form of the nkey":   {with(good.credential(t, nonce), func(c *tokens.Credential) { c.NKey = good.public[:55] + "\n" + good.public[55:] }), nkey.CodeUnknown},
 		"lower case":                 {with(good.credential(t, nonce), func(c *tokens.Credential) { c.NKey = strings.ToLower(c.NKey) }), nkey.CodeUnknown},
 		"a huge nkey":                {with(good.credential(t, nonce), func(c *tokens.Credential) { c.NKey = strings.Repeat("U", 1<<20) }), nkey.CodeUnknown},
-		"the nkey of an account":     {account.credential(t, nonce), nkey.CodeSignature},
+		"the nkey of an account":     {account.credential(t, nonce), nkey.CodeUnknown},
 		"an API key beside it":       {with(good.credential(t, nonce), func(c *tokens.Credential) { c.AuthToken = "whatever" }), ""},
 		"a name and a project":       {with(good.credential(t, nonce), func(c *tokens.Credential) { c.User = "pia,project=shop" }), ""},
 		"the signature of the empty": {with(good.credential(t, ""), func(*tokens.Credential) {}), nkey.CodeSignature},
