@@ -41,8 +41,7 @@ func kinds() []newVerifiers {
 		natsJWTVerifiers,
 		nkeyVerifiers,
 		apiKeyVerifiers,
-		// oidc
-		// kubernetes, by JWKS
+		jwtVerifiers,
 		passwordVerifiers,
 		x509Verifiers,
 		introspectionVerifiers,
