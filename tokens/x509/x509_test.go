@@ -476,6 +476,11 @@ func TestConfig(t *testing.T) {
 			t.Errorf("accepts trust domain %q", bad)
 		}
 	}
+	for _, name := range []string{"directory", "usher"} {
+		if _, err := tokenx509.NewVerifier(tokenx509.Config{Name: name, Identity: tokenx509.ByDNS}); err == nil {
+			t.Errorf("accepts the name %q", name)
+		}
+	}
 	ca := callouttest.NewCA(t)
 	text := strings.Join(ca.Intermediate(t, "sub", nil).Certificate(t, nil).PEM()[1:], "\n")
 	if cas, err := tokenx509.ParseCertificates([]byte(text)); err != nil || len(cas) != 2 {
