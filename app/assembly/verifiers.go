@@ -47,7 +47,7 @@ func kinds() []newVerifiers {
 		x509Verifiers,
 		introspectionVerifiers,
 		// kubernetes, by TokenReview
-		// webhook
+		webhookVerifiers,
 		anonymousVerifiers,
 	}
 }

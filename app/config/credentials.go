@@ -9,6 +9,7 @@ type Credentials struct {
 	NATSJWT       NATSJWT         `yaml:"natsjwt" doc:"NATS user JWTs of clients (docs/how-to/nats-jwt.md)."`
 	Password      Password        `yaml:"password" doc:"User names and passwords of the directory (docs/how-to/nkeys-and-passwords.md)."`
 	X509          X509            `yaml:"x509" doc:"Client certificates that nats-server verified (docs/how-to/certificates.md)."`
+	Webhook       []Webhook       `yaml:"webhook" default:"[]" rule:"unique-names" doc:"HTTP endpoints of your own that verify credentials (docs/how-to/webhook.md)."`
 	Anonymous     Anonymous       `yaml:"anonymous" doc:"Clients without a credential."`
 }
 
@@ -18,5 +19,6 @@ func credentialConstraints() []constraint {
 		introspectionConstraints(),
 		natsJWTConstraints(),
 		x509Constraints(),
+		webhookConstraints(),
 	)
 }
