@@ -121,7 +121,7 @@ func TestPassword(t *testing.T) {
 		t.Errorf("%v, %v", matches, err)
 	}
 	s.root(409, "PUT", path, `{"enabled":false}`, "If-Match", `"999"`)
-	disabled := s.root(200, "PUT", path, `{"enabled":false,"expires_in":"never"}`, "If-Match", set.Header.Get("ETag"))
+	disabled := s.root(200, "PUT", path, `{"enabled":false,"expires_in":"never"}`, "If-Match", set.Get("ETag"))
 	sameJSON(t, "disabled", disabled.text, `{"name":"password","enabled":false,"created_on":"2026-03-01T12:00:00Z","algorithm":"argon2id"}`)
 	if c := s.lastChange(); c.Action != "password.set" || c.Resource != "/users/pub/password" {
 		t.Errorf("audited %+v", c)

@@ -54,6 +54,9 @@ projects:
 
 // A user connects with name and password over every transport that has both, in both
 // modes. A wrong password stays wrong, also where clients may be anonymous.
+//
+// Attack: a client with a wrong password is let in as an anonymous one
+// Held by: a wrong password is final, and a client that presents anything is never anonymous
 func TestPasswords(t *testing.T) {
 	type place struct{ url, ws, mqtt string }
 	check := func(t *testing.T, p place, s *callouttest.Service) {
@@ -192,6 +195,9 @@ func TestOwnUserJWTs(t *testing.T) {
 
 // In config mode nats-server sends usher no JWT of a client, but for the password of an
 // MQTT client, which it does not verify. Nobody becomes anonymous by that.
+//
+// Attack: an MQTT client in config mode sends a NATS user JWT that it has made up, which nats-server passes on unverified
+// Held by: usher verifies the whole chain to a configured operator or account; such a client is not anonymous either
 func TestUserJWTsInConfigMode(t *testing.T) {
 	keys := callouttest.NewKeys(t)
 	srv := callouttest.StartServer(t, callouttest.ServerConfig{Keys: keys, NKey: newNKeyClient(t).public})

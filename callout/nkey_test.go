@@ -83,6 +83,9 @@ func checkNKeys(t *testing.T, s *callouttest.Service, pia nkeyClient, urls ...st
 
 // nats-server asks usher about an nkey that its configuration does not have, and does not
 // verify the signature itself.
+//
+// Attack: a client presents the public nkey of another user, or a signature of another connection's nonce
+// Held by: usher verifies the signature of the nonce that the server names in its signed request
 func TestNKeysInConfigMode(t *testing.T) {
 	for _, sealed := range []bool{false, true} {
 		t.Run(fmt.Sprintf("sealed %t", sealed), func(t *testing.T) {

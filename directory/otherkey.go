@@ -24,7 +24,7 @@ type OtherKey struct {
 	Kind         KeyKind `json:"kind"`
 	NKey         string  `json:"nkey,omitempty"`          // nkey: public user nkey (U…)
 	PasswordHash string  `json:"password_hash,omitempty"` // password: PHC string of argon2id, or bcrypt
-	DN           string  `json:"dn,omitempty"`            // certificate, binding: subject in AMS's normal form (CheckDN)
+	DN           string  `json:"dn,omitempty"`            // certificate, binding: subject in AMS's normal form (package internal/dn)
 	ServiceType  string  `json:"service_type,omitempty"`  // binding
 	Host         string  `json:"host,omitempty"`          // binding
 }

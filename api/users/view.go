@@ -72,7 +72,7 @@ func checkNewKey(u *directory.User, id string, kind directory.KeyKind) error {
 	}
 	err := apierror.AlreadyExists(kindOf(kind))
 	if k.Kind() != kind {
-		err.WithDetails("the keys of a user have different names, and the user has a " + k.Kind().Noun() + " of this name")
+		return err.WithDetails("the keys of a user have different names, and the user has a " + k.Kind().Noun() + " of this name")
 	}
 	return err
 }

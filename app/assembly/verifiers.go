@@ -41,12 +41,11 @@ func kinds() []newVerifiers {
 		natsJWTVerifiers,
 		nkeyVerifiers,
 		apiKeyVerifiers,
-		// oidc
-		// kubernetes, by JWKS
+		jwtVerifiers,
 		passwordVerifiers,
 		x509Verifiers,
 		introspectionVerifiers,
-		// kubernetes, by TokenReview
+		tokenReviewVerifiers,
 		webhookVerifiers,
 		anonymousVerifiers,
 	}

@@ -37,7 +37,8 @@ func TestDefaults(t *testing.T) {
 		}},
 		Identities: config.Identities{Match: "first", Rules: []config.IdentityRule{}},
 		Credentials: config.Credentials{
-			NATSJWT:   config.NATSJWT{Name: "nats", Accounts: []string{}, Operators: []string{}, Sentinels: []string{}},
+			NATSJWT: config.NATSJWT{Name: "nats", Accounts: []string{}, Operators: []string{}, Sentinels: []string{}},
+			OIDC:    []config.OIDC{}, Kubernetes: []config.Kubernetes{},
 			Password:  config.Password{Memory: 256, Remember: 10 * time.Minute},
 			Anonymous: config.Anonymous{Name: "anonymous", Networks: []string{}},
 			X509: config.X509{

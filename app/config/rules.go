@@ -117,6 +117,7 @@ func rules() []rule {
 		{"bucket", fixed("letters, digits, `-` and `_`, not beginning with `_`"), bucket},
 		{"scopes", fixed("each entry is `ACCOUNT/ROLE`, with a project role or a service role"), scopes},
 		{"mqtt-client-ids", fixed("each entry is `ACCOUNT: any` or `ACCOUNT: user`"), mqttClientIDs},
+		{"claims", fixed("each entry is `CLAIM=VALUE`; no claim twice"), claims},
 		{"line", fixed("one line"), onString(checkName)},
 		{"path", fixed("a path; `~` is not expanded"), onString(checkPath)},
 		{"host", fixed("a host name or IP address"), onString(checkHost)},

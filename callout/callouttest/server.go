@@ -37,6 +37,7 @@ type ServerConfig struct {
 	Keys    Keys
 	Sealed  bool     // requests are sealed to Keys.XKey
 	TLS     *CA      // clients must use TLS
+	Verify  bool     // with TLS: clients need a certificate of the CA, also over WebSocket
 	Routes  []string // URLs of the other servers of the cluster
 	Cluster bool     // the server listens for routes
 	Timeout float64  // auth timeout in seconds; default 2
@@ -201,7 +202,13 @@ func (s *Server) URL() string {
 func (s *Server) Addr() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
 
 // WebSocketURL returns the URL for WebSocket clients.
-func (s *Server) WebSocketURL() string { return fmt.Sprintf("ws://127.0.0.1:%d", s.port+1) }
+func (s *Server) WebSocketURL() string {
+	scheme := "ws"
+	if s.cfg.Verify {
+		scheme = "wss"
+	}
+	return fmt.Sprintf("%s://127.0.0.1:%d", scheme, s.port+1)
+}
 
 // MQTTURL returns the URL for MQTT clients.
 func (s *Server) MQTTURL() string { return fmt.Sprintf("tcp://127.0.0.1:%d", s.port+2) }
@@ -231,7 +238,19 @@ func (s *Server) text(tb testing.TB) string {
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("server_name: %q", s.cfg.Name)
 	line("listen: 127.0.0.1:%d", s.port)
-	line("websocket { listen: \"127.0.0.1:%d\", no_tls: true }", s.port+1)
+	webSocketTLS, verify := "no_tls: true", ""
+	if s.cfg.Verify {
+		verify = fmt.Sprintf(", ca_file: %q, verify: true", filepath.ToSlash(s.cfg.TLS.File))
+	}
+	if s.cfg.TLS != nil {
+		cert, key := s.cfg.TLS.Issue(tb, "localhost")
+		block := fmt.Sprintf("tls { cert_file: %q, key_file: %q%s }", filepath.ToSlash(cert), filepath.ToSlash(key), verify)
+		line("%s", block)
+		if s.cfg.Verify {
+			webSocketTLS = block
+		}
+	}
+	line("websocket { listen: \"127.0.0.1:%d\", %s }", s.port+1, webSocketTLS)
 	line("leafnodes { listen: \"127.0.0.1:%d\" }", s.port+3)
 	if s.cfg.Cluster {
 		quoted := make([]string, len(s.cfg.Routes))
@@ -242,10 +261,6 @@ func (s *Server) text(tb testing.TB) string {
 	} else {
 		line("mqtt { listen: \"127.0.0.1:%d\" }", s.port+2)
 		line("jetstream { store_dir: %q }", filepath.ToSlash(tb.TempDir()))
-	}
-	if s.cfg.TLS != nil {
-		cert, key := s.cfg.TLS.Issue(tb, "localhost")
-		line("tls { cert_file: %q, key_file: %q }", filepath.ToSlash(cert), filepath.ToSlash(key))
 	}
 	js := ""
 	if !s.cfg.Cluster {

@@ -225,7 +225,7 @@ var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 
 // TestExamplesLoad: every YAML example in the documents is a valid directory.
 func TestExamplesLoad(t *testing.T) {
-	for _, name := range []string{"docs/reference/directory.md", "README.md"} {
+	for _, name := range []string{"docs/reference/directory.md", "docs/how-to/nkeys-and-passwords.md", "README.md"} {
 		text, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(name)))
 		if err != nil {
 			t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"usher/identity"
 	"usher/tokens/oidc/jwt"
 	"usher/tokens/oidc/keyset"
 )
@@ -60,6 +61,8 @@ func (a *Authority) check() error {
 	switch {
 	case a.Name == "" || a.Issuer == "":
 		return errors.New("needs a name and an issuer")
+	case a.Name == string(identity.AuthorityDirectory) || a.Name == string(identity.AuthorityUsher):
+		return errors.New("has the name of an authority of usher's own")
 	case len(a.Audiences) == 0 || slices.Contains(a.Audiences, ""):
 		return errors.New("needs at least one audience, or it would take the tokens of every other service")
 	case a.Leeway < 0 || a.Leeway > MaxLeeway:

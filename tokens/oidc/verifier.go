@@ -18,9 +18,10 @@ import (
 // Verifier verifies the tokens of its authorities. It is one for all of them, so that a
 // token is read once, however many there are.
 type Verifier struct {
-	parser  *jwt.Parser
-	issuers map[string]*authority // by issuer
-	now     func() time.Time
+	parser      *jwt.Parser
+	authorities []*authority          // in the order of the configuration
+	issuers     map[string]*authority // the same by issuer
+	now         func() time.Time
 }
 
 var (
@@ -54,7 +55,9 @@ func NewVerifier(authorities []Authority, now func() time.Time) (*Verifier, erro
 		}
 		largest = max(largest, a.MaxSize)
 		a.Keys.Name, a.Keys.Leeway, a.Keys.Now = a.Name, a.Leeway, now
-		v.issuers[a.Issuer] = &authority{Authority: a, keys: keyset.New(a.Keys)}
+		made := &authority{Authority: a, keys: keyset.New(a.Keys)}
+		v.issuers[a.Issuer] = made
+		v.authorities = append(v.authorities, made)
 	}
 	v.parser = jwt.NewParser(largest)
 	return v, nil
@@ -163,7 +166,7 @@ func unread(err error) error {
 // Run implements tokens.Background.
 func (v *Verifier) Run(ctx context.Context) {
 	var all sync.WaitGroup
-	for _, a := range v.issuers {
+	for _, a := range v.authorities {
 		all.Go(func() { a.keys.Run(ctx) })
 	}
 	all.Wait()
@@ -172,7 +175,7 @@ func (v *Verifier) Run(ctx context.Context) {
 // Status implements tokens.Observable.
 func (v *Verifier) Status() tokens.Status {
 	var s tokens.Status
-	for _, a := range v.issuers {
+	for _, a := range v.authorities {
 		b, c := a.keys.Status()
 		s.Backends, s.Caches = append(s.Backends, b), append(s.Caches, c)
 	}

@@ -274,6 +274,7 @@ func TestNewVerifierRefuses(t *testing.T) {
 	p := newProvider(t)
 	for want, change := range map[string]func(*oidc.Authority){
 		"a name":         func(a *oidc.Authority) { a.Name = "" },
+		"usher's own":    func(a *oidc.Authority) { a.Name = "directory" },
 		"an issuer":      func(a *oidc.Authority) { a.Issuer = "" },
 		"audience":       func(a *oidc.Authority) { a.Audiences = nil },
 		"leeway":         func(a *oidc.Authority) { a.Leeway = time.Hour },

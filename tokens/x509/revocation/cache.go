@@ -84,6 +84,9 @@ func (c *cache[T]) fetch(ctx context.Context, f fetch[T]) *entry[T] {
 	if err != nil {
 		e.until = now.Add(retryAfter)
 	}
+	if ctx.Err() != nil { // not the end of the request that waits for it
+		e.err = fmt.Errorf("no answer within %s", c.timeout)
+	}
 	return e
 }
 

@@ -35,7 +35,7 @@ type fetcher struct {
 
 type host struct {
 	down     time.Time // not asked before; zero: it answered
-	err      error
+	failure  string // empty: it answered
 	requests uint64
 	failures uint64
 	waiting  int
@@ -134,7 +134,7 @@ func (f *fetcher) enter(name string) error {
 		f.hosts[name] = h
 	}
 	if f.now().Before(h.down) {
-		return fmt.Errorf("%s failed a moment ago: %w", name, h.err)
+		return fmt.Errorf("%s failed a moment ago: %s", name, h.failure)
 	}
 	h.requests++
 	h.waiting++
@@ -146,8 +146,9 @@ func (f *fetcher) leave(name string, up bool, err error) {
 	defer f.mu.Unlock()
 	h := f.hosts[name]
 	h.waiting--
-	h.err, h.down = err, time.Time{}
+	h.failure, h.down = "", time.Time{}
 	if err != nil {
+		h.failure = err.Error()
 		h.failures++
 	}
 	if !up {
@@ -161,11 +162,8 @@ func (f *fetcher) status() []tokens.BackendStatus {
 	var all []tokens.BackendStatus
 	for name, h := range f.hosts {
 		s := tokens.BackendStatus{
-			Name: name, Up: h.err == nil, Requests: h.requests, Failures: h.failures, Waiting: h.waiting,
+			Name: name, Up: h.failure == "", Error: h.failure, Requests: h.requests, Failures: h.failures, Waiting: h.waiting,
 			Open: f.now().Before(h.down),
-		}
-		if h.err != nil {
-			s.Error = h.err.Error()
 		}
 		all = append(all, s)
 	}

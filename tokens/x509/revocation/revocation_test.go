@@ -322,6 +322,9 @@ func TestUnreachable(t *testing.T) {
 					broken(f, cfg)
 				})
 				err := c.Check(t.Context(), f.leaf.Chain)
+				if errors.Is(err, context.DeadlineExceeded) {
+					t.Error("the request of the client seems to have ended")
+				}
 				if !errors.Is(err, want) || want != tokens.ErrUnavailable && errors.Is(err, tokens.ErrUnavailable) { //nolint:errorlint // of the table
 					t.Errorf("got %v", err)
 				}
