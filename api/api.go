@@ -31,7 +31,7 @@ func routesOf(cfg *Config, s *service) []rest.Route {
 	return slices.Concat(
 		s.routes(),
 		projects.ProjectRoutes(), users.MemberRoutes(), projects.TopicRoutes(), projects.SubscriptionRoutes(),
-		users.UserRoutes(), users.KeyRoutes(),
+		users.UserRoutes(), users.KeyRoutes(), users.OtherKeyRoutes(),
 		cfg.bulk(projects).Routes(),
 	)
 }

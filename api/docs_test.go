@@ -28,7 +28,7 @@ func TestDocs(t *testing.T) {
 func routesDoc() string {
 	titles := map[string]string{
 		"version": "Service", "project": "Projects", "member": "Members", "topic": "Topics",
-		"subscription": "Subscriptions", "user": "Users", "key": "Keys of a user", "directory": "The whole directory",
+		"subscription": "Subscriptions", "user": "Users", "key": "Keys of a user", "nkey": "Nkeys of a user", "certificate": "Certificates of a user", "binding": "Bindings of a user", "password": "The password of a user", "directory": "The whole directory",
 	}
 	var b strings.Builder
 	group := ""

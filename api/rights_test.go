@@ -98,6 +98,9 @@ func TestRightsAtCommit(t *testing.T) {
 		"member.add": `{"roles":["publisher"]}`, "topic.modify_acl": `{"authorized_users":[]}`, "subscription.modify_acl": `{"authorized_users":[]}`,
 		"user.update": `{"first_name":"x"}`, "key.create": `{"name":"more"}`, "directory.import": "users: [{name: late}]",
 		"subscription.create": `{"topic":"/projects/shop/topics/orders"}`, "user.create": `{}`,
+		"nkey.create": `{"name":"more","nkey":"` + publicNKey(t) + `"}`, "nkey.update": `{"enabled":false}`, "password.set": `{"password":"secret"}`,
+		"certificate.create": `{"name":"more","subject":"CN=a"}`, "certificate.update": `{"enabled":false}`,
+		"binding.create": `{"name":"more","subject":"CN=a","service_type":"ams","host":"a"}`, "binding.update": `{"enabled":false}`,
 	}
 	creates := func(rt *rest.Route) bool {
 		return rt.Method == http.MethodPost && strings.HasSuffix(rt.Path, "}") || rt.Method == http.MethodPut && !strings.Contains(rt.Name, "update")

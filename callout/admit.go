@@ -113,7 +113,7 @@ func (s *Service) openData(x *exchange, data []byte, header string, maxPayload i
 	x.credential = CredentialOf(x.request.claims)
 	x.credential.RequestID = x.id
 	x.source = ratelimit.HostSource(x.credential.Host)
-	x.attempt = s.failures.Attempt(x.source, x.credential.Token())
+	x.attempt = s.failures.Attempt(x.source, x.credential.FailureKey())
 	return true
 }
 

@@ -3,8 +3,16 @@ package callout
 import (
 	"usher/internal/metrics"
 	"usher/tokens"
+	"usher/tokens/anonymous"
 	"usher/tokens/apikey"
 	"usher/tokens/health"
+	"usher/tokens/introspection"
+	"usher/tokens/natsjwt"
+	"usher/tokens/nkey"
+	"usher/tokens/oidc"
+	"usher/tokens/password"
+	"usher/tokens/webhook"
+	"usher/tokens/x509"
 )
 
 // Outcome is the outcome of a request.
@@ -22,20 +30,26 @@ const (
 
 // Codes of this package. Those of verifiers are in the packages of the verifiers.
 const (
-	CodeGranted         = "granted"
-	CodeNoCredential    = "no_credential"
-	CodeRejected        = "credential_rejected"
-	CodeNoRole          = "no_role"
-	CodeNotMember       = "not_member"
-	CodeNotInAccount    = "not_in_account"
-	CodeAmbiguous       = "ambiguous_account"
-	CodeAmbiguousScope  = "ambiguous_scope"
-	CodeNotOneToken     = "not_one_token"
-	CodeScopeLimits     = "scope_limits"
-	CodeLeafNode        = "leafnode_not_allowed"
-	CodeConnectionType  = "connection_type"
-	CodeMQTTClientID    = "mqtt_client_id"
-	CodeUserUnknown     = "user_unknown"
+	CodeGranted        = "granted"
+	CodeNoCredential   = "no_credential"
+	CodeRejected       = "credential_rejected"
+	CodeNoRole         = "no_role"
+	CodeNotMember      = "not_member"
+	CodeNotInAccount   = "not_in_account"
+	CodeAmbiguous      = "ambiguous_account"
+	CodeAmbiguousScope = "ambiguous_scope"
+	CodeNotOneToken    = "not_one_token"
+	CodeScopeLimits    = "scope_limits"
+	CodeLeafNode       = "leafnode_not_allowed"
+	CodeConnectionType = "connection_type"
+	CodeMQTTClientID   = "mqtt_client_id"
+	CodeUserUnknown    = "user_unknown"
+
+	CodeNoIdentityRule    = "no_identity_rule"
+	CodeIdentityValue     = "identity_value"
+	CodeIdentityAmbiguous = "identity_ambiguous"
+	CodeIdentityProject   = "identity_project"
+
 	CodeUnavailable     = "verifier_unavailable"
 	CodeNoDirectory     = "no_directory"
 	CodeUnreadable      = "entry_unreadable"
@@ -85,10 +99,66 @@ func Codes() []Code {
 		{tokens.CodeKeyExpired, Denied, "The key's `expires` has passed.", "Create a new key: usher apikey new."},
 		{tokens.CodeKeyNetwork, Denied, "The client's address is in none of the key's `networks`.", "Behind a proxy or NAT, nats-server sees the address of the proxy."},
 		{tokens.CodeUserDisabled, Denied, "The user has `enabled: false`.", ""},
+		{nkey.CodeUnknown, Denied, "No user in the directory has this nkey.", "Check that the directory contains the public key (U…), and that it was reloaded."},
+		{nkey.CodeUnsigned, Denied, "The client sent an nkey of the directory, and no signature of a nonce.", "In config mode, nats-server sends a nonce only if its own configuration has a user with an nkey."},
+		{nkey.CodeSignature, Denied, "The signature beside the nkey is not one of the server's nonce.", "The client signs with the seed of another nkey, or a signature was replayed."},
+		{password.CodeWrong, Denied, "The user of this name has another password.", ""},
+		{password.CodeUnknown, Denied, "No user of this name has a password, and the password is no token that usher knows.", "With usher's own API keys any user name will do: check the key. Otherwise check the user name."},
+		{natsjwt.CodeMalformed, Denied, "The NATS user JWT is not one, is not signed by the issuer that it names, is of version 1, or is longer than 64 KiB.", ""},
+		{natsjwt.CodeIssuer, Denied, "The NATS user JWT is not of an account that `credentials.natsjwt` trusts, or not signed by a key of that account.", "The cause in the log says which. The signing keys of an account are known only with `operators` and `dir`."},
+		{natsjwt.CodeExpired, Denied, "The NATS user JWT, or that of its account, has expired.", "Get a new one."},
+		{natsjwt.CodeNotYetValid, Denied, "The NATS user JWT is not valid yet.", "Check the clock of this machine."},
+		{natsjwt.CodeRevoked, Denied, "The account has revoked the NATS user JWT.", "Get a new one."},
+		{natsjwt.CodeSignature, Denied, "The client has not signed the server's nonce with the nkey of its NATS user JWT.", "The client needs the seed that belongs to the JWT; a creds file has both."},
+		{natsjwt.CodeNetwork, Denied, "The NATS user JWT may not be used from the client's address.", ""},
+		{natsjwt.CodeTimes, Denied, "The NATS user JWT may not be used at this time of the day.", ""},
+		{natsjwt.CodeConnection, Denied, "The NATS user JWT may not be used for this type of connection, or only through a proxy, which usher cannot see.", ""},
+		{anonymous.CodeNetwork, Denied, "The client presented no credential, and its address is in none of `credentials.anonymous.networks`.", ""},
 		{tokens.CodeSelection, Denied, "The user name is `project=` or `account=` without a name.", "Check for an unset variable on the client."},
 		{health.CodeInvalid, Denied, "The token is a health check token, but no issuer key of this keyring signed it, or it is too old.", "Check that all replicas share one keyring, and that the health check reads the file that the running service writes."},
+		{oidc.CodeMalformed, Denied, "The token begins as a JWT, but is not one in the compact form that RFC 7519 describes: three parts in base64url, JSON without a name that occurs twice.", "It was truncated, or white space was added. The cause in the log says which part is wrong."},
+		{oidc.CodeTooLarge, Denied, "The JWT is larger than `max_size` of its authority.", "Ask the provider for fewer claims, such as groups, or increase max_size and nats-server's max_control_line."},
+		{oidc.CodeEncrypted, Denied, "The JWT is encrypted, so usher cannot read it, and no other verifier knows it.", "Let the provider issue signed tokens, or configure introspection."},
+		{oidc.CodeHeader, Denied, "The JWT's header brings a key or rules of its own (jwk, jku, x5c, x5u, crit, b64, cty, zip), or has a kid or typ that is not a text.", "No provider in use issues such tokens. Somebody may be trying to forge one."},
+		{oidc.CodeAlgorithm, Denied, "The JWT's algorithm is not one that `algorithms` of its authority allows. None and HMAC never are.", "Add the algorithm to `algorithms`, if the provider uses it."},
+		{oidc.CodeIssuerUnknown, Denied, "No authority is configured for the issuer of the JWT, and no other verifier knows it.", "Compare the claim iss with `issuer`: they must be equal to the last character, such as a slash at the end."},
+		{oidc.CodeTokenType, Denied, "The JWT is not of the `token_type` that is configured, such as an ID token instead of an access token.", "Present the other token, or set token_type. Many providers issue access tokens without typ at+jwt: see `require_typ`."},
+		{oidc.CodeAudience, Denied, "The JWT is not for one of the `audiences`, or was not issued to one of the `clients`.", "Let the client request the audience, or add the one that the cause names, if it means this NATS system alone."},
+		{oidc.CodeExpired, Denied, "The JWT has expired (exp), by more than the leeway.", "The client must get a new token before it connects."},
+		{oidc.CodeNotYetValid, Denied, "The JWT is not valid yet (nbf), or was issued in the future (iat), by more than the leeway.", "Check the clocks of this machine and of the provider."},
+		{oidc.CodeClaims, Denied, "A claim of the JWT is missing, has the wrong type, or is not as `required_claims` wants it.", "The cause in the log names the claim."},
+		{oidc.CodeKeyUnknown, Denied, "The authority has no key with the JWT's kid for its algorithm.", "The token is of another environment of the provider, or it is forged."},
+		{oidc.CodeSignature, Denied, "The signature of the JWT is not of the authority's key.", "The token was changed, or it is forged. Access tokens of Microsoft Graph cannot be verified by others: request one for your own audience."},
+		{x509.CodeMalformed, Denied, "The client certificate, or one of its chain, is unreadable, larger than 64 KiB, or the chain has more than 10 certificates.", ""},
+		{x509.CodeIssuer, Denied, "No CA of `credentials.x509.ca_file` vouches for the client certificate, although a CA of nats-server does.", "Add the CA to the file, or give the client a certificate of a CA that is in it."},
+		{x509.CodeCA, Denied, "The client certificate is that of a CA.", "Issue a certificate for the client with it."},
+		{x509.CodeUsage, Denied, "The client certificate has an extended key usage without client authentication.", ""},
+		{x509.CodeNotYetValid, Denied, "The client certificate, or a CA's above it, is not valid yet.", "Check the clock of this machine."},
+		{x509.CodeExpired, Denied, "The client certificate, or a CA's above it, has expired.", "Renew the certificate."},
+		{x509.CodeSAN, Denied, "The client certificate has no name of the kind of `credentials.x509.identity`, or several, or one with a wildcard.", "usher explain --cert FILE shows the cause."},
+		{x509.CodeTrustDomain, Denied, "The SPIFFE ID is of a trust domain that is not in `credentials.x509.trust_domains`.", ""},
+		{x509.CodeUnknownSubject, Denied, "No user in the directory has a key of kind certificate with this subject.", "The cause in the log has the subject in the form that the key needs."},
+		{x509.CodeRevoked, Denied, "The client certificate, or a CA's above it, has been revoked.", ""},
+		{x509.CodeNotChecked, Denied, "No CRL and no OCSP responder tells whether the client certificate has been revoked, and `credentials.x509.revocation.unreachable` is `deny`.", "The cause in the log names what is missing."},
+		{x509.CodeDisagrees, Denied, "The client certificate is of another user or identity than the token beside it (`credentials.x509.with_token: agree`).", ""},
+		{x509.CodeBesideToken, Denied, "The client has a certificate, and presents a token or a password besides (`credentials.x509.with_token: alone`).", "Connect with the certificate alone."},
+		{introspection.CodeInactive, Denied, "The authorization server says that the token is not active: unknown, expired or revoked.", "Get a new token. If the token is of another server, set `prefix` or `pattern` of `credentials.introspection`."},
+		{introspection.CodeIssuer, Denied, "The response to the introspection names another issuer than `issuer`.", ""},
+		{introspection.CodeAudience, Denied, "The response to the introspection names none of the `audiences`.", "Ask the authorization server for a token with this audience, or add the audience that it gives."},
+		{introspection.CodeScope, Denied, "The response to the introspection lacks one of the `scopes`.", "Ask the authorization server for a token with this scope."},
+		{introspection.CodeExpired, Denied, "The response to the introspection says that the token is active, but its `exp` has passed.", "Check the clocks of this machine and of the authorization server."},
+		{introspection.CodeNotYetValid, Denied, "The `nbf` or `iat` of the response to the introspection is in the future, by more than `leeway`.", "Check the clocks of this machine and of the authorization server."},
+		{introspection.CodeBound, Denied, "The token is no bearer token: it is bound to a key (`cnf`), or `token_type` is another.", "Ask the authorization server for a bearer access token, without DPoP or mutual TLS."},
+		{introspection.CodeNoID, Denied, "The response to the introspection lacks the member of `id_claim`.", "Tokens of clients without a user often have a `client_id` and no `sub`: set `id_claim`."},
+		{webhook.CodeDenied, Denied, "The endpoint of `credentials.webhook` answered `denied`.", "The cause in the log has the endpoint's reason."},
+		{webhook.CodeUnknown, Denied, "The endpoint of `credentials.webhook` answered `unknown`, and no other verifier knows the credential.", "Set `prefix`, so that usher asks the endpoint only about its own credentials."},
+		{webhook.CodeExpired, Denied, "The endpoint of `credentials.webhook` answered with an identity whose `expires` has passed.", "Check the clocks, or get a new credential."},
 		{CodeRejected, Denied, "A verifier rejected the credential, with no more specific code.", "See the cause in the log."},
 		{CodeUserUnknown, Denied, "The verified identity is not a user in the directory.", ""},
+		{CodeNoIdentityRule, Denied, "The identity is verified, and no rule of `identities` matches it.", "usher explain shows for each rule the first condition that does not hold."},
+		{CodeIdentityValue, Denied, "The rule of `identities` that matches inserts a value of the identity into the name of a user or project. The value is missing, or cannot be part of a name.", "Make the conditions of the rule narrower, so that it matches only identities with such values."},
+		{CodeIdentityAmbiguous, Denied, "With `identities.match: all`, the rules that match give different users, or a user and roles.", "usher explain shows which rules match."},
+		{CodeIdentityProject, Denied, "The rules of `identities` give the identity roles only in projects that do not exist.", "Add the project, or correct the rule."},
 		{CodeNoRole, Denied, "The user has neither a project role nor a service role.", "Add the user to the members of a project."},
 		{CodeNotMember, Denied, "The user name selects `project=P`, and the user is not a member of P.", ""},
 		{CodeNotInAccount, Denied, "The user name selects `account=A`, and the user has no role in A.", ""},

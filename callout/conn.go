@@ -88,7 +88,7 @@ func (s *Service) connect(i int) (*conn, error) {
 		nc.Close()
 		return nil, fmt.Errorf("subscribe: %w", err)
 	}
-	for range s.maxInProgress() {
+	for range cap(s.cpu) { // a worker that waits for a slow verifier is replaced
 		s.workers.Go(func() { s.work(c) })
 	}
 	s.workers.Go(func() { s.flushAnswers(c) })
@@ -112,17 +112,6 @@ func (s *Service) subscribe(c *conn) (err error) {
 		}), micro.WithEndpointSubject(Subject))
 	}
 	return err
-}
-
-// maxInProgress is how many requests can be in progress at once: those that compute,
-// and those that wait for slow verifiers. Each has a worker of its own, so that none
-// waits behind another.
-func (s *Service) maxInProgress() int {
-	n := cap(s.cpu)
-	for _, waiting := range s.waiting {
-		n += cap(waiting)
-	}
-	return n
 }
 
 // share returns each of n parts of a total, rounded up.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 
+	"usher/callout/waiting"
 	"usher/directory"
 	"usher/directory/snapshot"
 	"usher/identity"
 	"usher/permissions"
+	"usher/permissions/mapping"
 	"usher/tokens"
 )
 
@@ -16,6 +18,7 @@ type Decider struct {
 	Chain    tokens.Chain
 	Snapshot func() *snapshot.Snapshot // returns nil if no directory is loaded
 	Policy   *permissions.Policy
+	Rules    *mapping.Rules // for identities that are not of the directory; nil: none
 }
 
 // Decision is the outcome for a credential, and its reason.
@@ -25,6 +28,7 @@ type Decision struct {
 	Cause    string // one line of text; empty when granted
 	Verifier string // name of the verifier that decided; empty: none
 	Identity identity.Identity
+	Rules    []string // names of the rules that matched, for an identity that is not of the directory
 	Facts    directory.Facts
 	Grant    permissions.Grant
 	Snapshot *snapshot.Snapshot // on which the decision is based; nil: not needed, or not loaded
@@ -40,7 +44,7 @@ func (d *Decider) Decide(ctx context.Context, c *tokens.Credential) Decision {
 // DecideWithin is Decide for a server that accepts answers of up to limit bytes.
 func (d *Decider) DecideWithin(ctx context.Context, c *tokens.Credential, limit int) Decision {
 	out := d.verify(ctx, c, nil)
-	d.derive(&out, c.Connection, limit)
+	d.derive(&out, c, limit)
 	return out
 }
 
@@ -49,7 +53,7 @@ func (d *Decider) DecideWithin(ctx context.Context, c *tokens.Credential, limit 
 // type.
 func (d *Decider) DecideIdentity(s *snapshot.Snapshot, id identity.Identity, limit int) Decision {
 	out := Decision{Identity: id, Snapshot: s}
-	d.derive(&out, identity.Connection{}, limit)
+	d.derive(&out, &tokens.Credential{}, limit)
 	return out
 }
 
@@ -63,58 +67,28 @@ func (d *Decider) verify(ctx context.Context, c *tokens.Credential, g tokens.Gat
 		out.verifyFailed(err)
 		return out
 	}
-	if out.Identity.Authority == identity.AuthorityDirectory {
+	if out.Identity.Authority != identity.AuthorityUsher {
 		out.Snapshot = c.Directory(d.Snapshot)
 	}
 	return out
 }
 
-// derive adds the grant to a decision with an identity, and its outcome. It reports
+// derive adds the grant to a decision with the identity of c, and its outcome. It reports
 // whether that is Granted. It leaves a decision alone that has an outcome.
-func (d *Decider) derive(out *Decision, conn identity.Connection, limit int) bool {
-	if out.Outcome != "" {
-		return false
-	}
-	if !out.findFacts() {
+func (d *Decider) derive(out *Decision, c *tokens.Credential, limit int) bool {
+	if out.Outcome != "" || !d.findFacts(out, c) {
 		return false
 	}
 	var err error
 	out.Grant, err = d.Policy.DeriveWithin(out.Identity, out.Facts, limit)
 	if err == nil {
-		err = d.Policy.Connect(&out.Grant, out.Identity.Name, conn)
+		err = d.Policy.Connect(&out.Grant, out.Identity.Name, c.Connection)
 	}
 	if err != nil {
 		out.deriveFailed(err)
 		return false
 	}
 	out.set(Granted, CodeGranted, "")
-	return true
-}
-
-// findFacts finds what the directory knows of the identity. It reports whether a grant
-// can be derived from it.
-func (d *Decision) findFacts() bool {
-	if d.Identity.Authority != identity.AuthorityDirectory {
-		return true
-	}
-	if d.Snapshot == nil {
-		d.set(Unavailable, CodeNoDirectory, "no directory is loaded")
-		return false
-	}
-	facts, ok := d.Snapshot.Facts(d.Identity.Name, d.Identity.Selection.Project)
-	if !ok {
-		d.set(Denied, CodeUserUnknown, "the user is not in the directory")
-		return false
-	}
-	if err := tokens.CheckUser(facts.User, d.Identity); err != nil { // not every verifier checks this
-		d.verifyFailed(err)
-		return false
-	}
-	d.Facts = facts
-	if facts.Undecided {
-		d.set(Unavailable, CodeUnreadable, "an entry about a project or a membership of the user cannot be read")
-		return false
-	}
 	return true
 }
 
@@ -130,8 +104,10 @@ func (d *Decision) verifyFailed(err error) {
 		d.set(Denied, CodeNoCredential, "no recognised credential")
 	case errors.Is(err, tokens.ErrRejected):
 		d.set(Denied, CodeRejected, err.Error())
-	case errors.Is(err, errVerifierBusy):
+	case errors.Is(err, waiting.ErrBusy):
 		d.set(Shed, CodeVerifierBusy, err.Error())
+	case errors.Is(err, waiting.ErrFailing):
+		d.set(Shed, CodeFailing, err.Error())
 	case errors.Is(err, context.DeadlineExceeded):
 		d.set(Shed, CodeTooLate, "the budget ran out while verifying")
 	default:

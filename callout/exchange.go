@@ -20,6 +20,8 @@ type exchange struct {
 	holding slots
 	gate    gate
 
+	replaced bool // its worker, because it waited for a slow verifier
+
 	// receive
 	message micro.Request
 	conn    *conn // on which it was received

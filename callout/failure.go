@@ -4,34 +4,44 @@ import (
 	"context"
 	"errors"
 
+	"usher/callout/ratelimit"
 	"usher/issuer"
 )
 
 // withinCredentialLimit reports whether a request may go on: its credential has not
 // failed too often, or the request will be granted. It ends the request otherwise.
 func (s *Service) withinCredentialLimit(x *exchange) bool {
-	if s.failures.CredentialExhausted(x.attempt) && !s.wouldGrant(x) {
-		return x.end(Shed, CodeFailing, "this credential fails too often")
-	}
-	return true
+	return s.withinLimit(x, (*ratelimit.Failures).CredentialExhausted, "this credential fails too often")
 }
 
 // withinHostLimit is withinCredentialLimit for the host. Requests of the same host may
 // have failed while this one waited, so it is asked when the request leaves the queue.
 func (s *Service) withinHostLimit(x *exchange) bool {
-	if s.failures.HostExhausted(x.attempt) && !s.wouldGrant(x) {
-		return x.end(Shed, CodeFailing, "too many attempts from this host fail")
+	return s.withinLimit(x, (*ratelimit.Failures).HostExhausted, "too many attempts from this host fail")
+}
+
+// withinLimit lets a request go on unless the failures are exhausted at the verifier that
+// would refuse it, or that would have to wait to know.
+func (s *Service) withinLimit(x *exchange, exhausted func(*ratelimit.Failures, ratelimit.Attempt) bool, cause string) bool {
+	failing := exhausted(s.failures, x.attempt)
+	for _, slots := range s.waiting {
+		failing = failing || exhausted(slots.Failures(), x.attempt)
 	}
-	return true
+	if !failing {
+		return true
+	}
+	verifier, ok := s.wouldGrant(x)
+	return ok || !exhausted(s.failuresAt(verifier), x.attempt) || x.end(Shed, CodeFailing, cause)
 }
 
 // wouldGrant reports whether a request will be granted, as far as that can be told
-// without waiting and without cryptography. It is for hosts and credentials that have
-// failed too often. It keeps their failures from blocking others: clients behind the
-// same address, or with the same key and another project.
-func (s *Service) wouldGrant(x *exchange) bool {
+// without waiting and without cryptography, and the verifier that says so or would have to
+// wait. It is for hosts and credentials that have failed too often. It keeps their
+// failures from blocking others: clients behind the same address, or with the same key and
+// another project.
+func (s *Service) wouldGrant(x *exchange) (verifier string, ok bool) {
 	d := s.cfg.Decider.verify(context.Background(), &x.credential, noWait{})
-	return s.cfg.Decider.derive(&d, x.credential.Connection, x.limit()) && s.canIssue(x, &d)
+	return d.Verifier, s.cfg.Decider.derive(&d, &x.credential, x.limit()) && s.canIssue(x, &d)
 }
 
 // canIssue reports whether a grant can be issued, without issuing it. The size is an

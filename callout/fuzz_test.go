@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -79,6 +80,9 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
+// selection matches a user name that selects a project or an account.
+var selection = regexp.MustCompile(`(?s)^(?:[^=,]*,)?(?:project|account)=(.*)$`)
+
 // FuzzCredential: the token is one of the fields of the client, unchanged. A selection
 // comes from the user name, and is never the token.
 func FuzzCredential(f *testing.F) {
@@ -91,6 +95,7 @@ func FuzzCredential(f *testing.F) {
 		{"", "account=APP", "key", "not an address"},
 		{"", "project=", "project=", "1.2.3.4:5"},
 		{"", "account=*", "", "0"},
+		{"", "alice,project=", "key", "0"},
 		{"\x00", "project=a.b>", "é", "127.0.0.1"},
 	} {
 		f.Add(s[0], s[1], s[2], s[3])
@@ -104,14 +109,14 @@ func FuzzCredential(f *testing.F) {
 		if !slices.Contains([]string{token, user, password}, got) {
 			t.Errorf("token %q is not one of the fields", got)
 		}
-		if got == "" && token+user+password != "" {
-			t.Error("a field is not empty, but there is no token")
+		if got == "" && (token+password != "" || user != "" && !selection.MatchString(user)) {
+			t.Error("a field that is no selection is not empty, but there is no token")
 		}
 		sel, err := c.Selection()
-		if (err != nil) != (got != user && (user == "project=" || user == "account=")) {
+		if selects := selection.FindStringSubmatch(user); (err != nil) != (got != user && selects != nil && selects[1] == "") {
 			t.Errorf("user name %q: %v", user, err)
 		}
-		if sel.Project != "" && user != "project="+sel.Project || sel.Account != "" && user != "account="+sel.Account {
+		if sel.Project != "" && !strings.HasSuffix(user, "project="+sel.Project) || sel.Account != "" && !strings.HasSuffix(user, "account="+sel.Account) {
 			t.Errorf("user name %q selects %+v", user, sel)
 		}
 		if sel.Project+sel.Account != "" && got == user {

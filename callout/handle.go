@@ -30,7 +30,8 @@ func (s *Service) work(c *conn) {
 //
 // A step adds what it finds to the exchange. One that returns false ends the way: it has
 // set an outcome that is not answered, or a denial, which is issued as a grant is.
-// handle returns false when the service stops.
+// handle returns false when the service stops, and after a request whose worker has been
+// replaced.
 func (s *Service) handle(c *conn) bool {
 	x, ok := s.admit(c)
 	if !ok {
@@ -44,7 +45,7 @@ func (s *Service) handle(c *conn) bool {
 	s.record(x)
 	s.cfg.Metrics.DecisionEnded()
 	s.finished(x)
-	return true
+	return !x.replaced
 }
 
 // timeLeft returns how long a request may take from now on.
@@ -76,7 +77,7 @@ func (s *Service) runStep(ctx context.Context, x *exchange, n step, run func(con
 func (s *Service) catchPanic(x *exchange, run func() bool) (ok bool) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.log.panicked(p, debug.Stack(), x.filter())
+			s.log.Panicked(p, debug.Stack(), x.filter())
 			ok = x.end(Unavailable, CodeInternal, "panic")
 		}
 	}()

@@ -18,7 +18,7 @@ func (s *Service) housekeeping() {
 		case <-s.stop:
 			return
 		}
-		s.shedding.endIfQuiet()
+		s.shedding.EndIfQuiet()
 		if n*housekeepingInterval%reconnectInterval == 0 {
 			s.reconnectUnusable()
 		}

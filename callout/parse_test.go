@@ -301,16 +301,16 @@ func issuerCases(tb testing.TB) []parseCase {
 	must(tb, err)
 	small := make([]byte, ed25519.PublicKeySize) // for this point a signature can be made without a key
 	small[0] = 1
-	weak := by(nkey(nkeys.PrefixByteServer, small), server)
+	weak := by(publicNKey(nkeys.PrefixByteServer, small), server)
 	weak = weak[:strings.LastIndexByte(weak, '.')+1] +
 		base64.RawURLEncoding.EncodeToString(append(bytes.Clone(small), make([]byte, ed25519.SignatureSize-len(small))...))
 	return []parseCase{
 		{"signed by an account", by(public(tb, account), account), false, true},
 		{"signed by another server", by(public(tb, server), fuzzKey(tb, nkeys.PrefixByteServer, 2)), false, true},
 		{"a key of small order", weak, false, true},
-		{"a prefix that decodes like a server's", by(nkey(nkeys.PrefixByteServer|1, raw), server), false, true},
-		{"a short key", by(nkey(nkeys.PrefixByteServer, raw[:31]), server), false, true},
-		{"a long key", by(nkey(nkeys.PrefixByteServer, append(bytes.Clone(raw), 0)), server), false, true},
+		{"a prefix that decodes like a server's", by(publicNKey(nkeys.PrefixByteServer|1, raw), server), false, true},
+		{"a short key", by(publicNKey(nkeys.PrefixByteServer, raw[:31]), server), false, true},
+		{"a long key", by(publicNKey(nkeys.PrefixByteServer, append(bytes.Clone(raw), 0)), server), false, true},
 		{"a key with a line break", by(public(tb, server)[:9]+`\n`+public(tb, server)[9:], server), true, true},
 		{"a key after line breaks", by(`\r\n`+public(tb, server), server), true, true},
 		{"a key in lower case", by(strings.ToLower(public(tb, server)), server), false, true},
@@ -319,8 +319,8 @@ func issuerCases(tb testing.TB) []parseCase {
 	}
 }
 
-// nkey encodes a public key, also one that package nkeys refuses to encode.
-func nkey(prefix nkeys.PrefixByte, key []byte) string {
+// publicNKey encodes a public key, also one that package nkeys refuses to encode.
+func publicNKey(prefix nkeys.PrefixByte, key []byte) string {
 	b := append([]byte{byte(prefix)}, key...)
 	var sum uint16 // CRC-16/XMODEM
 	for _, c := range b {

@@ -1,7 +1,9 @@
 package callout
 
 import (
+	"log/slog"
 	"net/netip"
+	"strings"
 
 	"github.com/nats-io/nkeys"
 
@@ -16,18 +18,18 @@ import (
 func (s *Service) record(x *exchange) {
 	x.steps[stepRecord].start = s.cfg.Now()
 	if x.authenticated && countsAsFailure(&x.decision) {
-		s.failures.Record(x.attempt)
+		s.failuresAt(x.decision.Verifier).Record(x.attempt)
 	}
 	s.cfg.Metrics.Request(x.decision.Code)
 	e := x.event()
 	if x.decision.Outcome == Shed {
 		// Shedding must not wait for the writer of the audit.
 		s.cfg.Audit.TryWrite(e)
-		s.shedding.count(x.decision.Code)
+		s.shedding.Count(x.decision.Code)
 	} else {
 		s.observe(&e)
 		s.cfg.Audit.Write(e)
-		s.log.decision(&e)
+		s.log.Decision(&e, levelOf(x.decision.Outcome))
 	}
 	s.trace(x, &e)
 }
@@ -52,10 +54,15 @@ const maxText = 256
 func (x *exchange) event() audit.Event {
 	filter := x.filter()
 	clip := func(text string) string { return filter.Text(text, maxText) }
+	user := x.decision.Identity.Name
+	if len(x.decision.Rules) > 0 {
+		user = clip(user) // it may contain what the authority calls the identity
+	}
 	e := audit.Event{
 		Time: x.arrival, RequestID: x.id,
 		Outcome: string(x.decision.Outcome), Code: x.decision.Code, Cause: clip(x.decision.Cause),
-		User: x.decision.Identity.Name, Method: string(x.decision.Identity.Method),
+		User: user, Authority: string(x.decision.Identity.Authority),
+		IdentityID: clip(x.decision.Identity.ID), Rule: strings.Join(x.decision.Rules, ", "), Method: string(x.decision.Identity.Method),
 		Verifier: x.decision.Verifier, KeyID: x.decision.Identity.KeyID,
 		Queue: x.took(stepAdmit), Total: x.steps[stepRecord].start.Sub(x.arrival), Open: x.took(stepOpen, stepAuthenticate), Verify: x.took(stepVerify), Derive: x.took(stepDerive), Issue: x.took(stepIssue, stepSeal),
 	}
@@ -74,6 +81,19 @@ func (x *exchange) event() audit.Event {
 		e.ServerID, e.ServerName, e.Issuer = publicKey(c.Server.ID, clip), clip(c.Server.Name), publicKey(c.Subject, clip)
 	}
 	return e
+}
+
+func levelOf(o Outcome) slog.Level {
+	switch o {
+	case Granted:
+		return slog.LevelDebug
+	case Denied:
+		return slog.LevelInfo
+	case Unavailable, Shed, Malformed:
+		return slog.LevelWarn
+	default:
+		return slog.LevelError
+	}
 }
 
 // publicKey returns a public key without filtering it, so that a client that presents

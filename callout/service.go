@@ -12,21 +12,23 @@ import (
 	"usher/callout/admission"
 	"usher/callout/keyusage"
 	"usher/callout/ratelimit"
+	"usher/callout/requestlog"
+	"usher/callout/waiting"
 	"usher/tokens"
 )
 
 // Service answers authorization requests until it is drained.
 type Service struct {
 	cfg          Config
-	log          *decisionLog
-	shedding     *sheddingLog
+	log          *requestlog.Decisions
+	shedding     *requestlog.Shedding
 	failures     *ratelimit.Failures
 	connectTimes *admission.ConnectTimes
 	usage        *keyusage.Counter
 	instance     string // random; differs for each process
 	started      time.Time
-	cpu          chan struct{}            // semaphore of the requests that compute (CPU slots)
-	waiting      map[string]chan struct{} // semaphore of the requests that wait for each slow verifier
+	cpu          chan struct{}             // semaphore of the requests that compute (CPU slots)
+	waiting      map[string]*waiting.Slots // of the requests that wait for each slow verifier
 	stop         chan struct{}
 	conns        []*conn
 
@@ -47,20 +49,20 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{
 		cfg:          cfg,
-		log:          newDecisionLog(cfg.Log),
-		shedding:     newSheddingLog(cfg.Log, cfg.Now),
+		log:          requestlog.NewDecisions(cfg.Log),
+		shedding:     requestlog.NewShedding(cfg.Log, cfg.Now),
 		failures:     ratelimit.New(cfg.Failures),
 		connectTimes: admission.NewConnectTimes(),
 		usage:        keyusage.NewCounter(),
 		instance:     cfg.NewID(),
 		started:      cfg.Now().UTC(),
 		cpu:          make(chan struct{}, cfg.Workers),
-		waiting:      map[string]chan struct{}{},
+		waiting:      map[string]*waiting.Slots{},
 		stop:         make(chan struct{}),
 	}
 	for _, v := range cfg.Decider.Chain {
 		if _, ok := v.(tokens.Slow); ok {
-			s.waiting[v.Name()] = make(chan struct{}, cfg.Waiters)
+			s.waiting[v.Name()] = waiting.New(cfg.Waiters, cfg.Failures)
 		}
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -224,7 +226,7 @@ func (s *Service) shutdown() error {
 			s.finished(&exchange{conn: s.conns[i]})
 		}
 	}
-	s.shedding.end()
+	s.shedding.End()
 	s.cfg.Log.LogAttrs(context.Background(), slog.LevelInfo, "service stopped")
 	return err
 }

@@ -1,8 +1,9 @@
 package callout
 
 import (
-	"errors"
 	"fmt"
+
+	"usher/callout/ratelimit"
 )
 
 // slots are what a request holds while it is decided. It takes both in admit.
@@ -38,9 +39,6 @@ func (s *Service) pause(x *exchange) {
 // resume takes the CPU slot again. The slot of the window is taken with the answer.
 func (s *Service) resume(x *exchange) { x.holding.cpu = s.acquireCPU() }
 
-// errVerifierBusy: as many requests as allowed wait for this verifier.
-var errVerifierBusy = errors.New("requests are waiting for this verifier")
-
 // gate is the tokens.Gate of one request. A request that waits for a slow verifier
 // holds a slot of that verifier and no other, so that nobody waits behind it but for
 // the same verifier.
@@ -51,18 +49,34 @@ type gate struct {
 
 // Enter implements tokens.Gate.
 func (g *gate) Enter(verifier string) error {
-	waiting := g.service.waiting[verifier]
-	select {
-	case waiting <- struct{}{}:
-		g.service.pause(g.exchange)
-		return nil
-	default:
-		return fmt.Errorf("%s: %d %w", verifier, cap(waiting), errVerifierBusy)
+	if err := g.service.waiting[verifier].Acquire(g.exchange.attempt); err != nil {
+		return fmt.Errorf("%s: %w", verifier, err)
 	}
+	g.service.replaceWorker(g.exchange)
+	g.service.pause(g.exchange)
+	return nil
 }
 
 // Leave implements tokens.Gate.
 func (g *gate) Leave(verifier string) {
 	g.service.resume(g.exchange) // first, so that there are never more requests than workers
-	<-g.service.waiting[verifier]
+	g.service.waiting[verifier].Release(g.exchange.attempt)
+}
+
+// replaceWorker starts a worker in place of that of a request, which will wait. So the
+// connection is served meanwhile, and a worker that has waited ends after its request.
+func (s *Service) replaceWorker(x *exchange) {
+	if !x.replaced {
+		x.replaced = true
+		s.workers.Go(func() { s.work(x.conn) }) // the worker that is replaced has not ended, so nobody has finished waiting
+	}
+}
+
+// failuresAt returns the failures that count for decisions of a verifier: its own if it is
+// slow. Only such a verifier sees them, and they must not affect credentials of others.
+func (s *Service) failuresAt(verifier string) *ratelimit.Failures {
+	if slots, ok := s.waiting[verifier]; ok {
+		return slots.Failures()
+	}
+	return s.failures
 }

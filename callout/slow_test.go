@@ -2,6 +2,7 @@ package callout_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,7 +15,8 @@ import (
 )
 
 // backend is a slow verifier. The verifiers a and b both apply to a token "ab:ok". The
-// last of them decides, as the text after the colon says.
+// last of them decides, as the text after the colon says. What follows a "#" makes the
+// credential another one.
 type backend struct {
 	name          string
 	unblock       chan struct{}             // close it to let Verify return
@@ -52,6 +54,7 @@ func (b *backend) Verify(ctx context.Context, c *tokens.Credential) (identity.Id
 		return identity.Identity{}, ctx.Err()
 	}
 	kind, result, _ := strings.Cut(c.Token(), ":")
+	result, _, _ = strings.Cut(result, "#")
 	switch {
 	case !strings.HasSuffix(kind, b.name), result == "skip":
 		return identity.Identity{}, tokens.ErrNotApplicable
@@ -85,12 +88,17 @@ func slowConfig(waiters int, backends ...*backend) callouttest.ServiceConfig {
 	return cfg
 }
 
-// requestN sends n requests with a token.
+// requestN sends n requests with a token. Those for a slow verifier are from many hosts
+// with a credential each, so that no share of the slots matters.
 func (i *impostor) requestN(t *testing.T, n int, token string) []pendingRequest {
 	t.Helper()
 	all := make([]pendingRequest, n)
 	for at := range all {
-		all[at] = i.request(t, lightHost, "", token)
+		if strings.Contains(token, ":") {
+			all[at] = i.request(t, fmt.Sprintf("10.0.0.%d", at), "", fmt.Sprintf("%s#%d", token, at))
+		} else {
+			all[at] = i.request(t, lightHost, "", token)
+		}
 	}
 	return all
 }

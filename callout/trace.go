@@ -42,6 +42,8 @@ func attributes(e *audit.Event) []attribute.KeyValue {
 		tracing.KeyOutcome.String(e.Outcome),
 		tracing.KeyCode.String(e.Code),
 		tracing.KeyUser.String(e.User),
+		tracing.KeyAuthority.String(e.Authority),
+		tracing.KeyRule.String(e.Rule),
 		tracing.KeyMethod.String(e.Method),
 		tracing.KeyVerifier.String(e.Verifier),
 		tracing.KeyAccount.String(e.Account),

@@ -34,5 +34,5 @@ func (s *Service) verify(ctx context.Context, x *exchange) bool {
 
 // derive finds the grant of the identity.
 func (s *Service) derive(_ context.Context, x *exchange) bool {
-	return s.cfg.Decider.derive(&x.decision, x.credential.Connection, x.limit())
+	return s.cfg.Decider.derive(&x.decision, &x.credential, x.limit())
 }

@@ -67,3 +67,16 @@ func (u *User) Administers(now time.Time, anywhere bool) bool {
 		return k.Other == nil && !k.Disabled && !k.NotBefore.After(now) && k.Expires.IsZero() && (!anywhere || len(k.Networks) == 0)
 	})
 }
+
+// Everything stands for all topics or subscriptions of a project in a ProjectRole.
+const Everything = "*"
+
+// ProjectRole is a role in a project that a principal has without being a user. The ACLs
+// of the project do not hold for it: a publisher has the topics and a consumer the
+// subscriptions that are named here, or Everything.
+type ProjectRole struct {
+	Project       string
+	Role          Role
+	Topics        []string // of a publisher
+	Subscriptions []string // of a consumer
+}

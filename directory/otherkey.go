@@ -24,7 +24,7 @@ type OtherKey struct {
 	Kind         KeyKind `json:"kind"`
 	NKey         string  `json:"nkey,omitempty"`          // nkey: public user nkey (U…)
 	PasswordHash string  `json:"password_hash,omitempty"` // password: PHC string of argon2id, or bcrypt
-	DN           string  `json:"dn,omitempty"`            // certificate, binding: subject in AMS's normal form (CheckDN)
+	DN           string  `json:"dn,omitempty"`            // certificate, binding: subject in AMS's normal form (package internal/dn)
 	ServiceType  string  `json:"service_type,omitempty"`  // binding
 	Host         string  `json:"host,omitempty"`          // binding
 }
@@ -35,6 +35,17 @@ func (k *Key) Kind() KeyKind {
 		return KeyAPI
 	}
 	return k.Other.Kind
+}
+
+// KeysOf returns the keys of a user that are of this kind, in their order.
+func (u *User) KeysOf(kind KeyKind) []*Key {
+	var keys []*Key
+	for i := range u.Keys {
+		if u.Keys[i].Kind() == kind {
+			keys = append(keys, &u.Keys[i])
+		}
+	}
+	return keys
 }
 
 // The digests of keys that are not API keys begin with a text of their own, so that no

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/nats-io/nkeys"
 
+	"usher/internal/dn"
 	"usher/internal/phc"
 	"usher/internal/secret"
 )
@@ -71,9 +72,9 @@ func (k *Key) Check(user uuid.UUID) Problems {
 	case KeyBinding:
 		add("service_type", "", prefixed("service type", CheckName(o.ServiceType)))
 		add("host", "", checkHost(o.Host))
-		add(field, dnHint, CheckDN(o.DN))
+		add(field, dnHint, checkDN(o.DN))
 	case KeyCertificate:
-		add(field, dnHint, CheckDN(o.DN))
+		add(field, dnHint, checkDN(o.DN))
 	case KeyAPI:
 	}
 	if len(problems) > 0 {
@@ -137,6 +138,17 @@ func checkNKey(public string) error {
 		return fmt.Errorf("%s is not the public nkey of a user", secret.Name(public))
 	}
 	return nil
+}
+
+// dnHint says where to take a subject from.
+const dnHint = "usher user certificate add --cert FILE takes it from a certificate"
+
+// checkDN reports why a text cannot be the subject of a certificate.
+func checkDN(text string) error {
+	if secret.Detect(text) {
+		return ErrSecret
+	}
+	return dn.Check(text)
 }
 
 // maxHost is the longest name of a host in DNS.

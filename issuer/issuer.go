@@ -25,9 +25,12 @@ var (
 type Config struct {
 	Policy      *permissions.Policy
 	MaxLifetime time.Duration // cap on the lifetime of a user JWT; zero: no cap
-	Jitter      float64       // 0 to 1: the largest share of MaxLifetime that is subtracted at random where the cap applies
-	Now         func() time.Time
-	Random      func() float64 // 0 ≤ x < 1
+	Jitter      float64       // 0 to 1: the largest share of MaxLifetime that is subtracted at random where the cap applies; so with RenewalMargin
+	// RenewalMargin is how long before the credential the user JWT expires. A credential
+	// that ends sooner is granted to its end.
+	RenewalMargin time.Duration
+	Now           func() time.Time
+	Random        func() float64 // 0 ≤ x < 1
 }
 
 // Issuer turns grants into responses. Safe for concurrent use.
@@ -42,20 +45,39 @@ type Recipient struct {
 	ServerID string // the server that sent the request, "N…"
 }
 
-// Expiry returns when a user JWT that is issued now expires: with the credential
-// (notAfter) or with the cap, whichever is earlier; zero: never. Only where the cap
-// applies, a random duration is subtracted, so that clients that connected at the
-// same time do not reconnect at the same time.
+// Expiry returns when a user JWT that is issued now expires: the renewal margin before
+// the end of the credential (notAfter) or with the cap, whichever is earlier; zero: never.
+// From the margin and the cap a random duration is subtracted, so that clients that
+// connected at the same time do not reconnect at the same time.
 func (i *Issuer) Expiry(notAfter time.Time) time.Time {
+	now := i.cfg.Now()
+	notAfter = i.beforeEnd(notAfter, now)
 	if i.cfg.MaxLifetime <= 0 {
 		return notAfter
 	}
-	now := i.cfg.Now()
 	end := now.Add(i.cfg.MaxLifetime)
 	if !notAfter.IsZero() && notAfter.Before(end) {
 		return notAfter
 	}
-	return end.Add(-time.Duration(float64(i.cfg.MaxLifetime) * i.cfg.Jitter * i.cfg.Random()))
+	return end.Add(-i.jitter(i.cfg.MaxLifetime))
+}
+
+// beforeEnd returns the time that is the renewal margin, and its jitter, before the end of
+// a credential; or the end, if that time has passed.
+func (i *Issuer) beforeEnd(notAfter, now time.Time) time.Time {
+	if i.cfg.RenewalMargin <= 0 || notAfter.IsZero() {
+		return notAfter
+	}
+	early := notAfter.Add(-i.cfg.RenewalMargin - i.jitter(i.cfg.RenewalMargin))
+	if early.Unix() <= now.Unix() {
+		return notAfter
+	}
+	return early
+}
+
+// jitter returns a random part of d.
+func (i *Issuer) jitter(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * i.cfg.Jitter * i.cfg.Random())
 }
 
 // Issue returns the signed response that admits id with grant g, and when the user

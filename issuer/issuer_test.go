@@ -172,22 +172,31 @@ func TestInvariant5Expiry(t *testing.T) {
 		cap            time.Duration
 		jitter, random float64
 		want           time.Time
+		margin         time.Duration
 	}{
-		{"no expiry and no cap", time.Time{}, 0, 0.5, 0.9, time.Time{}},
-		{"credential only", at(time.Hour), 0, 0.5, 0.9, at(time.Hour)},
-		{"cap only", time.Time{}, time.Hour, 0, 0.9, at(time.Hour)},
-		{"credential first, no jitter", at(time.Minute), time.Hour, 0.5, 0.9, at(time.Minute)},
-		{"cap first", at(2 * time.Hour), time.Hour, 0, 0.9, at(time.Hour)},
-		{"both at the same time", at(time.Hour), time.Hour, 0, 0.9, at(time.Hour)},
-		{"cap with jitter", time.Time{}, 10 * time.Hour, 0.1, 0.5, at(10*time.Hour - 30*time.Minute)},
-		{"cap with jitter, random value zero", time.Time{}, 10 * time.Hour, 0.1, 0, at(10 * time.Hour)},
-		{"cap with jitter before the credential", at(11 * time.Hour), 10 * time.Hour, 0.1, 0.5, at(10*time.Hour - 30*time.Minute)},
-		{"a negative cap means no cap", at(time.Hour), -time.Second, 0.5, 0.9, at(time.Hour)},
+		{"no expiry and no cap", time.Time{}, 0, 0.5, 0.9, time.Time{}, 0},
+		{"credential only", at(time.Hour), 0, 0.5, 0.9, at(time.Hour), 0},
+		{"cap only", time.Time{}, time.Hour, 0, 0.9, at(time.Hour), 0},
+		{"credential first, no jitter", at(time.Minute), time.Hour, 0.5, 0.9, at(time.Minute), 0},
+		{"cap first", at(2 * time.Hour), time.Hour, 0, 0.9, at(time.Hour), 0},
+		{"both at the same time", at(time.Hour), time.Hour, 0, 0.9, at(time.Hour), 0},
+		{"cap with jitter", time.Time{}, 10 * time.Hour, 0.1, 0.5, at(10*time.Hour - 30*time.Minute), 0},
+		{"cap with jitter, random value zero", time.Time{}, 10 * time.Hour, 0.1, 0, at(10 * time.Hour), 0},
+		{"cap with jitter before the credential", at(11 * time.Hour), 10 * time.Hour, 0.1, 0.5, at(10*time.Hour - 30*time.Minute), 0},
+		{"a negative cap means no cap", at(time.Hour), -time.Second, 0.5, 0.9, at(time.Hour), 0},
+		{"margin before the credential", at(time.Hour), 0, 0, 0.9, at(50 * time.Minute), 10 * time.Minute},
+		{"margin with jitter", at(time.Hour), 0, 0.5, 0.5, at(47*time.Minute + 30*time.Second), 10 * time.Minute},
+		{"margin and a later cap", at(time.Hour), 2 * time.Hour, 0.5, 0, at(50 * time.Minute), 10 * time.Minute},
+		{"margin and an earlier cap", at(time.Hour), 30 * time.Minute, 0.5, 0, at(30 * time.Minute), 10 * time.Minute},
+		{"less left than the margin", at(time.Minute), 0, 0, 0, at(time.Minute), 10 * time.Minute},
+		{"as much left as the margin", at(10 * time.Minute), 0, 0, 0, at(10 * time.Minute), 10 * time.Minute},
+		{"as much left as the margin with jitter", at(15 * time.Minute), 0, 0.5, 1, at(15 * time.Minute), 10 * time.Minute},
+		{"margin without an end", time.Time{}, time.Hour, 0, 0, at(time.Hour), 10 * time.Minute},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			i := newIssuer(func(c *issuer.Config) {
-				c.MaxLifetime, c.Jitter, c.Random = tt.cap, tt.jitter, func() float64 { return tt.random }
+				c.MaxLifetime, c.Jitter, c.Random, c.RenewalMargin = tt.cap, tt.jitter, func() float64 { return tt.random }, tt.margin
 			})
 			if got := i.Expiry(tt.notAfter); !got.Equal(tt.want) {
 				t.Errorf("Expiry is %v, want %v", got, tt.want)

@@ -180,7 +180,7 @@ const (
 
 // maxSize returns a quick upper bound of sizeOf, without allocations.
 func maxSize(entitlements []entitlement, id *identity.Identity, account string) int {
-	n := maxClaims + maxEscape*(len(account)+len(id.Selection.Account)) + 2*(len(id.Name)+len(id.Selection.Project)) + 64*len(id.Networks)
+	n := maxClaims + maxEscape*(len(account)+len(id.Selection.Account)+len(id.KeyID)) + 2*(len(id.Name)+len(id.Selection.Project)) + 64*len(id.Networks)
 	for i := range entitlements {
 		m := entitlements[i].membership
 		if m == nil {
@@ -232,11 +232,14 @@ func (p *Policy) largestOf(f *directory.Facts, atLeast int) (largest int) {
 }
 
 // largestIdentity returns the identity of a user that makes the largest answer: with
-// the longest key id and the most networks of its keys.
+// the longest method and key id, and the most networks of its keys.
 func largestIdentity(u *directory.User) identity.Identity {
 	id := identity.Identity{Name: u.Name, Authority: identity.AuthorityDirectory, Method: identity.MethodAPIKey}
 	for i := range u.Keys {
 		k := &u.Keys[i]
+		if k.Kind() == directory.KeyPassword {
+			id.Method = identity.MethodPassword // the longest method
+		}
 		if len(k.Networks) >= len(id.Networks) {
 			id.Networks = k.Networks
 		}

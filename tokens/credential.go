@@ -125,6 +125,23 @@ func (c *Credential) Filter() secret.Filter {
 // operator mode, the JWT that every client needs.
 func (c *Credential) Anonymous() bool { return c.Token() == "" && c.NKey == "" && c.Signature == "" }
 
+// FailureKey returns the text by which the failures of a credential are counted: the token
+// or, without one, the public nkey or the certificate of the client. It may be secret.
+// Empty: the client presented none of them. Anybody can present an nkey without its seed,
+// so a credential with too many failures must still be accepted if it is good.
+func (c *Credential) FailureKey() string {
+	switch token := c.Token(); {
+	case token != "":
+		return token
+	case c.NKey != "":
+		return c.NKey
+	case len(c.VerifiedChains) > 0 && len(c.VerifiedChains[0]) > 0:
+		return c.VerifiedChains[0][0]
+	default:
+		return ""
+	}
+}
+
 // ErrEmptySelection: the user name is "project=" or "account=" without a name. Without
 // this error, a client with an unset variable would get more than it asks for.
 var ErrEmptySelection = errors.New("the user name asks for a project or an account without naming it")
@@ -164,6 +181,24 @@ func (c *Credential) UserSelection() (identity.Selection, error) {
 		return s, ErrEmptySelection
 	}
 	return s, nil
+}
+
+// UserName returns the name in the user name: "alice" of "alice" and of
+// "alice,project=shop"; empty if the user name is only a selection.
+func (c *Credential) UserName() string {
+	name, rest, ok := strings.Cut(c.User, ",")
+	switch {
+	case ok && !strings.Contains(name, "=") && selects(rest):
+		return name
+	case selects(c.User):
+		return ""
+	default:
+		return c.User
+	}
+}
+
+func selects(text string) bool {
+	return strings.HasPrefix(text, identity.SelectProject) || strings.HasPrefix(text, identity.SelectAccount)
 }
 
 // Addr returns the address of the client, or the zero Addr if the request has none, as

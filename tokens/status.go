@@ -33,8 +33,8 @@ type Prober interface {
 // Forgetter is a Verifier with a cache of identities.
 type Forgetter interface {
 	Verifier
-	// Forget removes the identities from the cache that match accepts, and with a nil match
-	// everything, refusals included. match is fast and calls no verifier.
+	// Forget removes the identities from the cache that match accepts, and the refusals; the
+	// identity of a refusal may be zero. match returns at once and calls no verifier.
 	Forget(match func(*identity.Identity) bool)
 }
 

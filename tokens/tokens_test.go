@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"usher/identity"
 	"usher/tokens"
@@ -295,5 +296,83 @@ func TestCredentialsAreNeverPrinted(t *testing.T) {
 		if at := strings.Index(text, secret); at >= 0 {
 			t.Errorf("a secret is printed: …%s", text[max(0, at-120):at+20])
 		}
+	}
+}
+
+// witness is a Confirmer that knows no credential of its own.
+type witness struct {
+	slowStub
+	end     time.Time
+	err     error
+	confirm int
+}
+
+var _ tokens.Confirmer = (*witness)(nil)
+
+func (w *witness) Confirm(_ context.Context, _ *tokens.Credential, id identity.Identity) (identity.Identity, error) {
+	w.confirm++
+	id.NotAfter = w.end
+	return id, w.err
+}
+
+func (w *witness) SlowToConfirm(_ *tokens.Credential, id *identity.Identity) bool {
+	return id.Name == "a"
+}
+
+// An identity counts once every confirmer has confirmed it, wherever it is in the chain.
+func TestConfirm(t *testing.T) {
+	end := time.Unix(7, 0)
+	for name, tt := range map[string]struct {
+		err  error
+		by   string
+		want error
+	}{
+		"confirmed":     {nil, "a", nil},
+		"contradicted":  {tokens.Reject("code", "cause", identity.Identity{}), "w", tokens.ErrRejected},
+		"undecided":     {tokens.ErrUnavailable, "w", tokens.ErrUnavailable},
+		"another error": {errors.New("something else"), "w", tokens.ErrUnavailable},
+	} {
+		for _, first := range []bool{true, false} {
+			a := &stub{name: "a", id: identity.Identity{Name: "a"}}
+			w := &witness{slowStub: slowStub{stub{name: "w", err: tokens.ErrNotApplicable}}, end: end, err: tt.err}
+			chain := tokens.Chain{a, w}
+			if first {
+				chain = tokens.Chain{w, a}
+			}
+			passed := &door{}
+			id, by, err := chain.Verify(t.Context(), &tokens.Credential{AuthToken: "t"}, passed)
+			if by != tt.by || !errors.Is(err, tt.want) || w.confirm != 1 || strings.Join(passed.passed, " ") != "+w -w" {
+				t.Errorf("%s: %q decided %v, %d times, %v", name, by, err, w.confirm, passed.passed)
+			}
+			if tt.want == nil && !id.NotAfter.Equal(end) || tt.want != nil && id.Name != "" {
+				t.Errorf("%s: %+v", name, id)
+			}
+			if _, _, err := chain.Verify(t.Context(), &tokens.Credential{}, &door{closed: true}); !errors.Is(err, errClosed) {
+				t.Errorf("%s: %v at a closed gate", name, err)
+			}
+		}
+	}
+	own := &witness{slowStub: slowStub{stub{name: "w", id: identity.Identity{Name: "w"}}}}
+	if _, by, err := (tokens.Chain{own}).Verify(t.Context(), &tokens.Credential{}, nil); by != "w" || err != nil || own.confirm != 0 {
+		t.Errorf("%q decided %v, and confirmed itself %d times", by, err, own.confirm)
+	}
+}
+
+// TestFailureKey: failures are counted by what identifies a credential.
+func TestFailureKey(t *testing.T) {
+	chains := [][]string{{"leaf", "root"}, {"leaf", "other root"}}
+	for want, c := range map[string]tokens.Credential{
+		"":         {User: "project=lab"},
+		"token":    {AuthToken: "token", NKey: "UNKEY", VerifiedChains: chains},
+		"password": {User: "alice", Password: "password", NKey: "UNKEY"},
+		"UNKEY":    {NKey: "UNKEY", VerifiedChains: chains},
+		"leaf":     {VerifiedChains: chains},
+	} {
+		if got := c.FailureKey(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	if got := (&tokens.Credential{VerifiedChains: [][]string{{}}}).FailureKey(); got != "" {
+		t.Errorf("got %q for an empty chain", got)
 	}
 }

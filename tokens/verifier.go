@@ -95,11 +95,15 @@ type Chain []Verifier
 // Verify returns the identity and the name of the verifier that decided. It wraps an
 // error that is none of the three sentinels in ErrUnavailable, because a bug or
 // outage in usher must not cause a denial. An error of the gate is returned as it is.
-// A nil gate lets every verifier wait.
+// A nil gate lets every verifier wait. An identity counts once every Confirmer of the chain
+// has confirmed it.
 func (ch Chain) Verify(ctx context.Context, c *Credential, g Gate) (identity.Identity, string, error) {
 	by, end := "", ErrNotApplicable
 	for _, v := range ch {
 		id, err := verifyThrough(ctx, v, c, g)
+		if err == nil {
+			return ch.confirm(ctx, c, id, v, g)
+		}
 		if !errors.Is(err, ErrNotApplicable) {
 			return id, v.Name(), err
 		}
@@ -123,12 +127,17 @@ func verifyThrough(ctx context.Context, v Verifier, c *Credential, g Gate) (iden
 	return verify(ctx, v, c)
 }
 
-// verify asks one verifier, and makes every error wrap one of the three sentinels.
+// verify asks one verifier, if there is time left.
 func verify(ctx context.Context, v Verifier, c *Credential) (identity.Identity, error) {
 	if err := ctx.Err(); err != nil {
 		return identity.Identity{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	id, err := v.Verify(ctx, c)
+	return decided(v.Verify(ctx, c))
+}
+
+// decided makes every error wrap one of the three sentinels, and lets no identity pass
+// beside one.
+func decided(id identity.Identity, err error) (identity.Identity, error) {
 	switch {
 	case err == nil:
 		return id, nil

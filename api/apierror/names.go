@@ -18,6 +18,10 @@ const (
 	Topic        Kind = "Topic"
 	Subscription Kind = "Subscription"
 	Key          Kind = "Key"
+	NKey         Kind = "Nkey"
+	Password     Kind = "Password"
+	Certificate  Kind = "Certificate"
+	Binding      Kind = "Binding"
 )
 
 // Lower returns the kind as a detail spells it.

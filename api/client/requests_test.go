@@ -47,6 +47,46 @@ func requests(ctx context.Context) map[string]func(c *client.Client) error {
 		},
 		`DELETE /v1/users/alice/keys/laptop`: func(c *client.Client) error { return c.DeleteKey(ctx, "alice", "laptop", "") },
 
+		`GET /v1/users/alice/nkeys?pageSize=500`: func(c *client.Client) error { _, err := c.NKeys("alice").List(ctx); return err },
+		`GET /v1/users/alice/nkeys/x`:            func(c *client.Client) error { _, _, err := c.NKeys("alice").Get(ctx, "x"); return err },
+		`POST /v1/users/alice/nkeys {"name":"x","nkey":"U1"}`: func(c *client.Client) error {
+			_, err := c.NKeys("alice").Add(ctx, &wire.NKeyInput{Name: "x", NKey: "U1"})
+			return err
+		},
+		`PUT /v1/users/alice/nkeys/x {"expires_in":"never","source_networks":[]} if "7"`: func(c *client.Client) error {
+			_, err := c.NKeys("alice").Update(ctx, "x", &wire.KeyTerms{ExpiresIn: wire.Never, SourceNetworks: []string{}}, `"7"`)
+			return err
+		},
+		`DELETE /v1/users/alice/nkeys/x`:                func(c *client.Client) error { return c.NKeys("alice").Remove(ctx, "x", "") },
+		`GET /v1/users/alice/certificates?pageSize=500`: func(c *client.Client) error { _, err := c.Certificates("alice").List(ctx); return err },
+		`GET /v1/users/alice/certificates/x`:            func(c *client.Client) error { _, _, err := c.Certificates("alice").Get(ctx, "x"); return err },
+		`POST /v1/users/alice/certificates {"name":"x","subject":"CN=a"}`: func(c *client.Client) error {
+			_, err := c.Certificates("alice").Add(ctx, &wire.CertificateInput{Name: "x", Subject: "CN=a"})
+			return err
+		},
+		`PUT /v1/users/alice/certificates/x {"expires_in":"never","source_networks":[]} if "7"`: func(c *client.Client) error {
+			_, err := c.Certificates("alice").Update(ctx, "x", &wire.KeyTerms{ExpiresIn: wire.Never, SourceNetworks: []string{}}, `"7"`)
+			return err
+		},
+		`DELETE /v1/users/alice/certificates/x`:     func(c *client.Client) error { return c.Certificates("alice").Remove(ctx, "x", "") },
+		`GET /v1/users/alice/bindings?pageSize=500`: func(c *client.Client) error { _, err := c.Bindings("alice").List(ctx); return err },
+		`GET /v1/users/alice/bindings/x`:            func(c *client.Client) error { _, _, err := c.Bindings("alice").Get(ctx, "x"); return err },
+		`POST /v1/users/alice/bindings {"name":"x","subject":"CN=a","service_type":"ams","host":"a"}`: func(c *client.Client) error {
+			_, err := c.Bindings("alice").Add(ctx, &wire.BindingInput{Name: "x", Subject: "CN=a", ServiceType: "ams", Host: "a"})
+			return err
+		},
+		`PUT /v1/users/alice/bindings/x {"expires_in":"never","source_networks":[]} if "7"`: func(c *client.Client) error {
+			_, err := c.Bindings("alice").Update(ctx, "x", &wire.KeyTerms{ExpiresIn: wire.Never, SourceNetworks: []string{}}, `"7"`)
+			return err
+		},
+		`DELETE /v1/users/alice/bindings/x`: func(c *client.Client) error { return c.Bindings("alice").Remove(ctx, "x", "") },
+		`GET /v1/users/alice/password`:      func(c *client.Client) error { _, _, err := c.Password(ctx, "alice"); return err },
+		`PUT /v1/users/alice/password {"password":"secret"} if "7"`: func(c *client.Client) error {
+			_, err := c.SetPassword(ctx, "alice", &wire.PasswordInput{Password: "secret"}, `"7"`)
+			return err
+		},
+		`DELETE /v1/users/alice/password`: func(c *client.Client) error { return c.RemovePassword(ctx, "alice", "") },
+
 		`GET /v1/projects?pageSize=500`: func(c *client.Client) error { _, err := c.Projects(ctx); return err },
 		`GET /v1/projects/shop`:         func(c *client.Client) error { _, _, err := c.Project(ctx, "shop"); return err },
 		`POST /v1/projects/shop {"account":"APP"}`: func(c *client.Client) error {

@@ -77,7 +77,7 @@ func keyError(err error) *apierror.Error {
 // verifyKey returns whose key it is, by the rules that hold for connections to NATS.
 func (r *Request) verifyKey(s *snapshot.Snapshot) (user *directory.User, keyID string, err error) {
 	v := apikey.NewVerifier(func() *snapshot.Snapshot { return s }, r.router.cfg.Now)
-	id, err := v.Verify(r.Context(), &tokens.Credential{AuthToken: r.key, Host: r.host})
+	id, _, err := tokens.Chain{v}.Verify(r.Context(), &tokens.Credential{AuthToken: r.key, Host: r.host}, nil)
 	if err != nil {
 		return nil, "", err
 	}

@@ -99,6 +99,10 @@ func (r *Request) nameMissing(e *apierror.Error) *apierror.Error {
 		return e.WithDetails("project " + name(VarProject) + " has no subscription " + name(VarSubscription))
 	case e.Missing == apierror.Key:
 		return e.WithDetails("user " + name(VarUser) + " has no key " + name(VarKey))
+	case e.Missing == apierror.Password:
+		return e.WithDetails("user " + name(VarUser) + " has no password")
+	case e.Missing == apierror.NKey, e.Missing == apierror.Certificate, e.Missing == apierror.Binding:
+		return e.WithDetails("user " + name(VarUser) + " has no " + e.Missing.Lower() + " " + name(VarKey))
 	case e.Missing == apierror.User && r.vars[VarUUID] != "":
 		return e.WithDetails("no user has this id")
 	case e.Missing == apierror.User && r.vars[VarProject] != "":

@@ -31,8 +31,8 @@ func (r *Request) ContainsKey(text string) bool {
 	found := len(r.key) >= minKey && !secret.Suspect(r.key) && strings.Contains(text, r.key) // a key of usher is recognized elsewhere
 	secret.AMSKeys(text, func(key string) {
 		if r.Snapshot != nil {
-			_, known := r.Snapshot.LookupKey(directory.DigestOf(key))
-			found = found || known
+			rec, known := r.Snapshot.LookupKey(directory.DigestOf(key))
+			found = found || known && rec.Key.Kind() == directory.KeyAPI
 		}
 	})
 	return found

@@ -20,6 +20,7 @@ type Config struct {
 type Handlers struct {
 	cfg     Config
 	guesses *guesses
+	hashing chan struct{} // holds one element for each password that is being hashed
 }
 
 // New returns the handlers. The zero Config is enough for Routes.
@@ -27,5 +28,5 @@ func New(cfg Config) *Handlers {
 	if cfg.Policy == nil {
 		cfg.Policy = &permissions.Policy{}
 	}
-	return &Handlers{cfg: cfg, guesses: newGuesses(cfg.Now)}
+	return &Handlers{cfg: cfg, guesses: newGuesses(cfg.Now), hashing: make(chan struct{}, maxHashing)}
 }

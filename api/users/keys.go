@@ -23,7 +23,7 @@ func listKeys(r *rest.Request) (*rest.Response, error) {
 	if !ok {
 		return nil, apierror.NotFound(apierror.User)
 	}
-	page, err := rest.PageOf(r, slices.Values(rest.Pointers(u.Keys)), func(k *directory.Key) rest.Position { return rest.Position{Created: k.Created, Name: k.ID} })
+	page, err := rest.PageOf(r, slices.Values(u.KeysOf(directory.KeyAPI)), func(k *directory.Key) rest.Position { return rest.Position{Created: k.Created, Name: k.ID} })
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +61,8 @@ func createKey(r *rest.Request) (*rest.Response, error) {
 		if !ok {
 			return nil, apierror.NotFound(apierror.User)
 		}
-		if findKey(u, in.Name) != nil {
-			return nil, apierror.AlreadyExists(apierror.Key)
+		if err := checkNewKey(u, in.Name, directory.KeyAPI); err != nil {
+			return nil, err
 		}
 		k := created
 		return directory.Put(directory.KeyKey(u.ID, in.Name), &k), nil
@@ -89,17 +89,24 @@ func keyFrom(in *wire.KeyInput, now time.Time) (directory.Key, error) {
 	if k.Expires, err = expiryFrom(in.ExpiresOn, in.ExpiresIn, now); err != nil {
 		return k, err
 	}
-	if len(in.SourceNetworks) > maxNetworks {
-		return k, fmt.Errorf("source_networks: at most %d are allowed", maxNetworks)
+	k.Networks, err = networksFrom(in.SourceNetworks)
+	return k, err
+}
+
+// networksFrom returns the networks from which a key may be used.
+func networksFrom(texts []string) ([]netip.Prefix, error) {
+	if len(texts) > maxNetworks {
+		return nil, fmt.Errorf("source_networks: at most %d are allowed", maxNetworks)
 	}
-	for _, text := range in.SourceNetworks {
+	var networks []netip.Prefix
+	for _, text := range texts {
 		n, err := parseNetwork(text)
 		if err != nil {
-			return k, errors.New("source_networks: expected addresses or networks such as \"192.0.2.0/24\"")
+			return nil, errors.New("source_networks: expected addresses or networks such as \"192.0.2.0/24\"")
 		}
-		k.Networks = append(k.Networks, n)
+		networks = append(networks, n)
 	}
-	return k, nil
+	return networks, nil
 }
 
 // expiryFrom returns when a key expires, from expires_on and expires_in. At most one of them may be set;
@@ -142,7 +149,7 @@ func deleteKey(r *rest.Request) (*rest.Response, error) {
 		if !ok {
 			return nil, apierror.NotFound(apierror.User)
 		}
-		if findKey(u, id) == nil {
+		if findKey(u, id, directory.KeyAPI) == nil {
 			return nil, apierror.NotFound(apierror.Key)
 		}
 		return directory.Remove(directory.KeyKey(u.ID, id)), nil

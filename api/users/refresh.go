@@ -1,6 +1,7 @@
 package users
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 
@@ -44,6 +45,8 @@ func refreshToken(r *rest.Request) (*rest.Response, error) {
 		}
 		if id, before = wire.DefaultKey, []wire.Key{}; old != nil {
 			id, before = old.ID, []wire.Key{keyOf(old)}
+		} else if err := checkNewKey(u, id, directory.KeyAPI); err != nil {
+			return nil, err
 		}
 		return replaceKey(u, old, id, token, replacement{now: r.Now(), expiry: expiry, grace: grace})
 	})
@@ -79,21 +82,19 @@ func auditKeys(r *rest.Request, before []wire.Key) (err error) {
 	return err
 }
 
-// keyToReplace returns the named key; without a name the default key, or else the only
-// one. It returns nil if the user has no key.
+// keyToReplace returns the named API key; without a name the default key, or else the only
+// one. It returns nil if the user has no API key.
 func keyToReplace(u *directory.User, name string) (*directory.Key, error) {
+	all, named := u.KeysOf(directory.KeyAPI), findKey(u, cmp.Or(name, wire.DefaultKey), directory.KeyAPI)
 	switch {
+	case named != nil:
+		return named, nil
 	case name != "":
-		if k := findKey(u, name); k != nil {
-			return k, nil
-		}
 		return nil, apierror.NotFound(apierror.Key).WithDetails("user " + u.Name + " has no key " + apierror.SafeName(name))
-	case findKey(u, wire.DefaultKey) != nil:
-		return findKey(u, wire.DefaultKey), nil
-	case len(u.Keys) == 0:
+	case len(all) == 0:
 		return nil, nil //nolint:nilnil // a user without a key gets its first one
-	case len(u.Keys) == 1:
-		return &u.Keys[0], nil
+	case len(all) == 1:
+		return all[0], nil
 	default:
 		return nil, apierror.Conflict("User has several keys: say which")
 	}
@@ -128,7 +129,7 @@ func replaceKey(u *directory.User, old *directory.Key, id, token string, how rep
 			WithDetails("say when the new one expires: expires_in or expires_on")
 	}
 	if retiring := retiringKey(old, how); retiring != nil {
-		if retiring.ID = retiringID(id, old.Digest); findKey(u, retiring.ID) != nil {
+		if retiring.ID = retiringID(id, old.Digest); anyKey(u, retiring.ID) != nil {
 			return nil, apierror.AlreadyExists(apierror.Key)
 		}
 		change = append(change, directory.Put(directory.KeyKey(u.ID, retiring.ID), retiring)...)

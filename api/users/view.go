@@ -3,6 +3,7 @@ package users
 import (
 	"slices"
 
+	"usher/api/apierror"
 	"usher/api/rest"
 	"usher/api/wire"
 	"usher/directory"
@@ -40,7 +41,7 @@ func keyView(user, id string) rest.View {
 		if !ok {
 			return nil, 0, false
 		}
-		k := findKey(u, id)
+		k := findKey(u, id, directory.KeyAPI)
 		if k == nil {
 			return nil, 0, false
 		}
@@ -48,11 +49,48 @@ func keyView(user, id string) rest.View {
 	}
 }
 
-func findKey(u *directory.User, id string) *directory.Key {
+// findKey returns the key of a user with this id; nil: there is none of this kind.
+func findKey(u *directory.User, id string, kind directory.KeyKind) *directory.Key {
+	if k := anyKey(u, id); k != nil && k.Kind() == kind {
+		return k
+	}
+	return nil
+}
+
+func anyKey(u *directory.User, id string) *directory.Key {
 	if i := slices.IndexFunc(u.Keys, func(k directory.Key) bool { return k.ID == id }); i >= 0 {
 		return &u.Keys[i]
 	}
 	return nil
+}
+
+// checkNewKey refuses the id of a new key if a key of any kind has it.
+func checkNewKey(u *directory.User, id string, kind directory.KeyKind) error {
+	k := anyKey(u, id)
+	if k == nil {
+		return nil
+	}
+	err := apierror.AlreadyExists(kindOf(kind))
+	if k.Kind() != kind {
+		return err.WithDetails("the keys of a user have different names, and the user has a " + k.Kind().Noun() + " of this name")
+	}
+	return err
+}
+
+// kindOf returns what errors call a key of this kind.
+func kindOf(kind directory.KeyKind) apierror.Kind {
+	switch kind {
+	case directory.KeyNKey:
+		return apierror.NKey
+	case directory.KeyPassword:
+		return apierror.Password
+	case directory.KeyCertificate:
+		return apierror.Certificate
+	case directory.KeyBinding:
+		return apierror.Binding
+	case directory.KeyAPI:
+	}
+	return apierror.Key
 }
 
 func userOf(s *snapshot.Snapshot, u *directory.User) wire.User {

@@ -148,22 +148,28 @@ func New(cfg *config.Config, log *slog.Logger, on Observers) (*Parts, error) {
 	if err != nil {
 		return nil, errors.Join(fault.InConfig(err), store.Close())
 	}
+	rules, problems := cfg.IdentityRules()
+	if len(problems) > 0 {
+		return nil, errors.Join(fault.InConfig(problems), store.Close())
+	}
 	p.Decider = &callout.Decider{
 		Chain:    chain,
 		Snapshot: func() *snapshot.Snapshot { return store.Snapshot() },
 		Policy:   p.Policy,
+		Rules:    rules,
 	}
 	p.Issuer = issuer.New(issuer.Config{
-		Policy:      p.Policy,
-		MaxLifetime: cfg.UserJWT.MaxLifetime,
-		Jitter:      cfg.UserJWT.Jitter,
-		Now:         now,
-		Random:      rand.Float64,
+		Policy:        p.Policy,
+		MaxLifetime:   cfg.UserJWT.MaxLifetime,
+		Jitter:        cfg.UserJWT.Jitter,
+		RenewalMargin: cfg.UserJWT.RenewalMargin,
+		Now:           now,
+		Random:        rand.Float64,
 	})
 	return p, nil
 }
 
 // ExplanationInputs returns the inputs of package explanation.
 func (p *Parts) ExplanationInputs() explanation.Inputs {
-	return explanation.Inputs{Decider: p.Decider, Now: p.Now, Keyring: p.Keyring.Keyring, MaxLifetime: p.cfg.UserJWT.MaxLifetime}
+	return explanation.Inputs{Decider: p.Decider, Now: p.Now, Keyring: p.Keyring.Keyring, MaxLifetime: p.cfg.UserJWT.MaxLifetime, RenewalMargin: p.cfg.UserJWT.RenewalMargin}
 }

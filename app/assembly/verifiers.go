@@ -9,6 +9,7 @@ import (
 
 	"usher/app/config"
 	"usher/directory/snapshot"
+	"usher/internal/fault"
 	"usher/issuer"
 	"usher/tokens"
 	"usher/tokens/apikey"
@@ -37,18 +38,30 @@ type newVerifiers func(in *verifierInputs) ([]tokens.Verifier, error)
 func kinds() []newVerifiers {
 	return []newVerifiers{
 		healthVerifiers,
-		// natsjwt
-		// nkey
+		natsJWTVerifiers,
+		nkeyVerifiers,
 		apiKeyVerifiers,
-		// oidc
-		// kubernetes, by JWKS
-		// password
-		// x509
-		// introspection
+		jwtVerifiers,
+		passwordVerifiers,
+		x509Verifiers,
+		introspectionVerifiers,
 		// kubernetes, by TokenReview
 		// webhook
-		// anonymous
+		anonymousVerifiers,
 	}
+}
+
+// Verifiers makes the verifiers of a configuration for a command that has read its keyring
+// and directory. An error is of kind fault.Config.
+func Verifiers(cfg *config.Config, keys *issuer.Keyring, s *snapshot.Snapshot) (tokens.Chain, error) {
+	chain, err := newChain(&verifierInputs{
+		cfg: cfg, log: slog.New(slog.DiscardHandler), now: time.Now,
+		snapshot: func() *snapshot.Snapshot { return s }, keyring: func() *issuer.Keyring { return keys },
+	})
+	if err != nil {
+		return nil, fault.InConfig(err)
+	}
+	return chain, nil
 }
 
 // newChain makes the verifiers of a configuration.

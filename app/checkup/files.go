@@ -41,6 +41,7 @@ func checkFiles(ctx context.Context, f *finding.List, path string, cfg *config.C
 		f.Failed("service user", fault.InConfig(err))
 	}
 	endpoint.CheckCollector(ctx, f, cfg, offline)
+	checkVerifiers(ctx, f, cfg, keys, snapshot, offline)
 	if cfg.Accounts.HealthCheck == "" {
 		f.Warn("health check", "", "set accounts.healthcheck and healthcheck.token_file", "none is configured")
 	}

@@ -11,6 +11,7 @@ type Config struct {
 	Operator    Operator    `yaml:"operator" doc:"Operator mode only. What usher nkey, usher project and usher check need to read and change account JWTs. usher serve uses this section only if operator.create_accounts is true."`
 	Directory   Directory   `yaml:"directory" doc:"Where users, projects, ACLs and API key digests are stored."`
 	Credentials Credentials `yaml:"credentials" doc:"Kinds of credentials beside API keys and nkeys, which usher always accepts. A kind whose list is empty, or whose section is not set, is off."`
+	Identities  Identities  `yaml:"identities" doc:"What identities get that are not of the directory, such as those of an identity provider."`
 	Callout     Callout     `yaml:"callout" doc:"How usher processes authorization requests."`
 	UserJWT     UserJWT     `yaml:"user_jwt" doc:"The user JWT that usher issues for a granted connection."`
 	HealthCheck HealthCheck `yaml:"healthcheck" doc:"The health check, which connects as a client does. Set it together with accounts.healthcheck."`
@@ -127,14 +128,15 @@ type Callout struct {
 
 // Failures limits the rate of failed attempts.
 type Failures struct {
-	PerHost       int `yaml:"per_host" default:"100" rule:"between=0..1000000" doc:"Failed attempts per second from one client address (IPv6: /64 network); a burst may have four times as many. Denials count, and other attempts that cost work and cannot be granted (grant_too_large). Above the limit, usher answers only the attempts from that address that it would grant. 0: no limit."`
+	PerHost       int `yaml:"per_host" default:"100" rule:"between=0..1000000" doc:"Failed attempts per second from one client address (IPv6: /64 network); a burst may have four times as many. Denials count, and other attempts that cost work and cannot be granted (grant_too_large). Above the limit, usher answers only the attempts from that address that it would grant. Denials by a verifier that asks another system count for that verifier alone. 0: no limit."`
 	PerCredential int `yaml:"per_credential" default:"10" rule:"between=0..1000000" doc:"The same for one credential, whatever address presents it; a burst may have four times as many. Above the limit, usher answers only if it would grant the attempt. 0: no limit."`
 }
 
 // UserJWT configures the lifetime of user JWTs.
 type UserJWT struct {
-	MaxLifetime time.Duration `yaml:"max_lifetime" default:"24h" rule:"zero-or-at-least=1s" doc:"Maximum lifetime of a user JWT. The server closes the connection when it expires. 0: no maximum, the user JWT expires with the credential."`
-	Jitter      float64       `yaml:"jitter" default:"0.1" rule:"fraction" doc:"Fraction of user_jwt.max_lifetime that bounds its random jitter: the lifetime is the maximum minus random jitter, so that clients do not all reconnect at once. It has no effect if the credential expires before the maximum."`
+	MaxLifetime   time.Duration `yaml:"max_lifetime" default:"24h" rule:"zero-or-at-least=1s" doc:"Maximum lifetime of a user JWT. The server closes the connection when it expires. 0: no maximum, the user JWT expires with the credential."`
+	RenewalMargin time.Duration `yaml:"renewal_margin" rule:"not-negative" doc:"How long before its credential a user JWT expires, so that the client has time to present a new credential. A credential that ends sooner is granted to its end. user_jwt.jitter applies to this margin too, which can only make it longer."`
+	Jitter        float64       `yaml:"jitter" default:"0.1" rule:"fraction" doc:"Fraction of user_jwt.max_lifetime that bounds its random jitter: the lifetime is the maximum minus random jitter, so that clients do not all reconnect at once. If the credential expires before the maximum, it applies to user_jwt.renewal_margin alone."`
 }
 
 // HealthCheck configures the token of the health check.

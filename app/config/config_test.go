@@ -35,6 +35,20 @@ func TestDefaults(t *testing.T) {
 			JetStream: config.AccountJetStream{MemoryStorage: -1, DiskStorage: -1, Streams: -1, Consumers: -1, MaxAckPending: -1},
 			Imports:   []config.AccountImport{}, Exports: []config.AccountExport{},
 		}},
+		Identities: config.Identities{Match: "first", Rules: []config.IdentityRule{}},
+		Credentials: config.Credentials{
+			NATSJWT: config.NATSJWT{Name: "nats", Accounts: []string{}, Operators: []string{}, Sentinels: []string{}},
+			OIDC:    []config.OIDC{}, Kubernetes: []config.Kubernetes{},
+			Password:  config.Password{Memory: 256, Remember: 10 * time.Minute},
+			Anonymous: config.Anonymous{Name: "anonymous", Networks: []string{}},
+			X509: config.X509{
+				Identity: config.Off, Name: "x509", TrustDomains: []string{}, WithToken: "ignore",
+				Revocation: config.Revocation{
+					Check: config.Off, Unreachable: "unavailable", CRLFiles: []string{}, Hosts: []string{},
+					Timeout: time.Second, Refresh: time.Hour, MaxCRLBytes: 16 << 20,
+				},
+			},
+		},
 		Callout: config.Callout{
 			Budget: 2 * time.Second, Queue: 8192, Order: "adaptive", Failures: config.Failures{PerHost: 100, PerCredential: 10}, ClockSkew: 5 * time.Second, DrainTimeout: 10 * time.Second,
 		},
@@ -45,6 +59,7 @@ func TestDefaults(t *testing.T) {
 		Audit:   config.Audit{To: "stderr"},
 		Tracing: config.Tracing{Share: 0.01, Slow: 250 * time.Millisecond},
 	}
+	want.Credentials = config.Default().Credentials // empty lists
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}

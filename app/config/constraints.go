@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"usher/internal/secret"
@@ -21,7 +22,7 @@ func constraints() []constraint {
 	const noClients = "usher never places a client in the account that auth_callout names; use another account"
 	const embedded = "leave it out: the embedded server creates the bucket, with file storage; or set directory.from: kv"
 	const noBucket = "set directory.from: kv, or leave it out"
-	return []constraint{
+	all := []constraint{
 		atMostOne([]string{"nats.user", "nats.password_file"}, []string{"nats.nkey_file"}, []string{"nats.creds_file"}),
 		bothOrNeither("nats.user", "nats.password_file"),
 		atMostOne([]string{"nats.system_user", "nats.system_password_file"}, []string{"nats.system_nkey_file"}),
@@ -66,7 +67,9 @@ func constraints() []constraint {
 		onlyOverHTTPS("tracing.tls.ca_file"),
 		onlyOverHTTPS("tracing.tls.cert_file"),
 		headersSafe(),
+		identityRules(),
 	}
+	return append(all, credentialConstraints()...)
 }
 
 // atMostOne: of several groups of keys, at most one is set.
@@ -125,26 +128,29 @@ func notCallout(key, hint string) constraint {
 	return constraint{[]string{callout, key}, fmt.Sprintf("`%s` and `%s` must be different accounts.", callout, key), check}
 }
 
-// exactlyWith: key is set if, and only if, choice has the value. If choice has it by
-// default, the error is that key is missing.
-func exactlyWith(key, choice, value string) constraint {
+// exactlyWith: key is set if, and only if, choice has one of the values. If choice has it
+// by default, the error is that key is missing.
+func exactlyWith(key, choice string, values ...string) constraint {
 	check := func(c *checker) []fault {
-		switch chosen := c.stringValue(choice); {
-		case chosen == value && !c.isSet(key) && c.has(key):
+		chosen := c.stringValue(choice)
+		needed := slices.Contains(values, chosen)
+		switch {
+		case needed && !c.isSet(key) && c.has(key):
 			return []fault{{key, "must not be empty", ""}}
-		case chosen == value && !c.isSet(key) && !c.has(choice):
+		case needed && !c.isSet(key) && !c.has(choice):
 			return []fault{{key, "is missing", c.at(key).hint}}
-		case chosen == value && !c.isSet(key):
+		case needed && !c.isSet(key):
 			return []fault{{choice, "needs " + key, fmt.Sprintf("set %s, or choose another value", key)}}
-		case chosen != value && c.isSet(key):
+		case !needed && c.isSet(key):
 			return []fault{{
 				key, fmt.Sprintf("is set, but %s is %s", choice, secret.Quote(chosen)),
-				fmt.Sprintf("set %s: %s, or leave %s out", choice, value, key),
+				fmt.Sprintf("set %s: %s, or leave %s out", choice, strings.Join(values, " or "), key),
 			}}
 		}
 		return nil
 	}
-	return constraint{[]string{key, choice}, fmt.Sprintf("Set `%s` if, and only if, `%s` is `%s`.", key, choice, value), check}
+	text := fmt.Sprintf("Set `%s` if, and only if, `%s` is `%s`.", key, choice, strings.Join(values, "` or `"))
+	return constraint{[]string{key, choice}, text, check}
 }
 
 // operatorModeOnly: key is set only in operator mode.

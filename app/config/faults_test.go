@@ -89,6 +89,17 @@ usher.yaml:4:61: nats.creds_file: conflicts with nats.user
 		},
 		{"certificate without key", required + "nats: {tls: {cert_file: c}}", `usher.yaml:4:25: nats.tls.cert_file: needs nats.tls.key_file
   hint: set both or neither`},
+		{
+			"credentials that would accept nobody, or everybody", required + "credentials: {natsjwt: {enabled: true, bearer: true, dir: d}, anonymous: {networks: [10.1.0.0/8]}}",
+			`usher.yaml:4:34: credentials.natsjwt.enabled: needs credentials.natsjwt.accounts or credentials.natsjwt.operators, which say whose user JWTs are accepted
+  hint: set credentials.natsjwt.accounts
+usher.yaml:4:48: credentials.natsjwt.bearer: needs credentials.natsjwt.sentinels, because their JWTs would be accepted otherwise
+  hint: set credentials.natsjwt.sentinels
+usher.yaml:4:59: credentials.natsjwt.dir: needs credentials.natsjwt.operators
+  hint: set both or neither
+usher.yaml:4:86: credentials.anonymous.networks[0]: "10.1.0.0/8" has bits beyond its length
+  hint: write 10.0.0.0/8`,
+		},
 		{"key without certificate", required + "nats: {tls: {key_file: k}}", `usher.yaml:4:24: nats.tls.key_file: needs nats.tls.cert_file
   hint: set both or neither`},
 		{

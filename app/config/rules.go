@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nkeys"
-
 	"usher/directory"
 	"usher/internal/secret"
 	"usher/internal/strictyaml"
@@ -98,6 +96,9 @@ func rules() []rule {
 		{"exports", fixed("exports that nats-server accepts in an account JWT"), exports},
 		{"program", fixed("a program, as an absolute path or a bare name, and its arguments"), program},
 		{"operator-key", fixed("the public key of an operator or of its signing key (O…)"), onString(checkOperatorKey)},
+		{"account-key", fixed("the public key of an account (A…)"), onString(checkAccountKey)},
+		{"user-nkey", fixed("the public nkey of a user (U…)"), onString(checkUserNKey)},
+		{"network", fixed("a network such as `10.0.0.0/8`"), onString(checkNetwork)},
 		{"nonempty", fixed("not empty"), func(v reflect.Value, _ string) []fault {
 			return faultIf(v.Len() == 0, "must not be empty", "")
 		}},
@@ -108,10 +109,15 @@ func rules() []rule {
 		{"names", fixed("each entry is a name of letters, digits, `-` and `_`, not beginning with `_`; no entry twice"), names},
 		{"paths", fixed("each entry is a path; `~` is not expanded"), onEach(onString(checkPath))},
 		{"https-url", fixed("a URL with scheme `https`, or `http` and a loopback address; no user name, password, query or fragment in it"), onString(checkHTTPSURL)},
+		{"scalar", fixed("a string, a number, `true` or `false`"), scalar},
+		{"scalars", fixed("each entry is a string, a number, `true` or `false`"), scalars},
+		{"resources", fixed("names, or `*` alone"), resources},
+		{"unique-roles", fixed("no two entries have the same `project` and `role`"), uniqueRoles},
 		{"account", fixed("a NATS account: printable ASCII without spaces"), onString(checkAccount)},
 		{"bucket", fixed("letters, digits, `-` and `_`, not beginning with `_`"), bucket},
 		{"scopes", fixed("each entry is `ACCOUNT/ROLE`, with a project role or a service role"), scopes},
 		{"mqtt-client-ids", fixed("each entry is `ACCOUNT: any` or `ACCOUNT: user`"), mqttClientIDs},
+		{"claims", fixed("each entry is `CLAIM=VALUE`; no claim twice"), claims},
 		{"line", fixed("one line"), onString(checkName)},
 		{"path", fixed("a path; `~` is not expanded"), onString(checkPath)},
 		{"host", fixed("a host name or IP address"), onString(checkHost)},
@@ -272,14 +278,4 @@ func program(v reflect.Value, _ string) []fault {
 		return faultIf(true, err.Error(), "use the absolute path of the program, or its bare name if it is in PATH")
 	}
 	return nil
-}
-
-func checkOperatorKey(text string) (message, hint string) {
-	if nkeys.IsValidPublicOperatorKey(text) {
-		return "", ""
-	}
-	if message, hint = refuseSecret(text, "a public key"); message != "" {
-		return message, hint
-	}
-	return secret.Quote(text) + " is not the public key of an operator (O…)", ""
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"strings"
 
 	"usher/internal/secret"
 	"usher/internal/strictyaml"
@@ -38,6 +39,21 @@ func unique(v reflect.Value, _ string) []fault {
 // names checks a list of names, each of which may be there once.
 func names(v reflect.Value, arg string) []fault {
 	return append(onEach(onString(checkDirectoryName))(v, arg), unique(v, arg)...)
+}
+
+// claims checks a list of claims with their values, each of which may be there once.
+func claims(v reflect.Value, _ string) []fault {
+	var faults []fault
+	for i := range v.Len() {
+		name, value, ok := strings.Cut(v.Index(i).String(), "=")
+		if !ok || name == "" || value == "" {
+			faults = append(faults, fault{strictyaml.IndexPath("", i), secret.Quote(v.Index(i).String()) + " is not CLAIM=VALUE", "such as hd=example.org"})
+		}
+	}
+	return append(faults, duplicates(v, "", func(i int) string {
+		name, _, _ := strings.Cut(v.Index(i).String(), "=")
+		return name
+	})...)
 }
 
 // uniqueNames refuses two elements of a list of mappings with the same name.

@@ -120,6 +120,9 @@ func isMappingList(t reflect.Type) bool {
 // elementPath returns the path of the elements of a list in the table.
 func elementPath(list string) string { return list + "[]" }
 
+// noDefault is shown for a key that is not set unless the file has it.
+const noDefault = "none"
+
 // defaultOf returns the default of a field as YAML, and whether the field has a
 // default tag. Without the tag the default is the zero value.
 func defaultOf(f *reflect.StructField) (yaml string, tagged bool) {
@@ -131,6 +134,8 @@ func defaultOf(f *reflect.StructField) (yaml string, tagged bool) {
 		return text, true
 	case kind == reflect.String:
 		return `""`, false
+	case kind == reflect.Pointer || kind == reflect.Interface:
+		return noDefault, false
 	default:
 		return fmt.Sprint(reflect.Zero(f.Type)), false
 	}
@@ -155,6 +160,10 @@ func typeName(t reflect.Type) string {
 		return "map of " + plural(typeName(t.Elem()))
 	case reflect.Struct:
 		return "mapping"
+	case reflect.Pointer:
+		return typeName(t.Elem())
+	case reflect.Interface:
+		return "scalar"
 	default:
 		return t.String()
 	}

@@ -57,7 +57,7 @@ func (d *Directory) entries(now time.Time) ([]directory.Entry, error) {
 	for i := range records.Users {
 		u := &records.Users[i]
 		u.Made = made
-		for j := range u.Keys {
+		for j := range u.Keys { // the demo has only API keys
 			u.Keys[j].ID, u.Keys[j].Created = defaultKeyID, now
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"usher/directory"
 	"usher/directory/snapshot"
 	"usher/identity"
+	"usher/internal/secret"
 	"usher/issuer"
 	"usher/permissions"
 	"usher/tokens"
@@ -22,11 +23,12 @@ import (
 
 // Inputs holds what an explanation is computed from.
 type Inputs struct {
-	Decider     *callout.Decider
-	Keyring     func() *issuer.Keyring
-	MaxLifetime time.Duration // user_jwt.max_lifetime; zero: unlimited
-	Now         func() time.Time
-	MaxPayload  int // of the servers, in bytes; zero: unknown, so the limit is permissions.MaxAnswer
+	Decider       *callout.Decider
+	Keyring       func() *issuer.Keyring
+	MaxLifetime   time.Duration // user_jwt.max_lifetime; zero: unlimited
+	RenewalMargin time.Duration // user_jwt.renewal_margin
+	Now           func() time.Time
+	MaxPayload    int // of the servers, in bytes; zero: unknown, so the limit is permissions.MaxAnswer
 }
 
 // limit returns the maximum size of an answer, in bytes.
@@ -44,6 +46,7 @@ type Explanation struct {
 	Cause    string          `json:"cause,omitempty"`
 	Verifier string          `json:"verifier,omitempty"`
 	Identity *Identity       `json:"identity,omitempty"` // nil: unknown
+	Rules    []Rule          `json:"rules,omitempty"`    // of identities, for an identity that is not of the directory
 	Roles    []Role          `json:"roles,omitempty"`
 	selected string          // the selection, such as "project=lab"; may be empty
 	Grant    *Grant          `json:"grant,omitempty"` // nil: not granted
@@ -63,11 +66,13 @@ type Size struct {
 
 // Identity is the verified identity.
 type Identity struct {
-	Name      string     `json:"name"`
+	Name      string     `json:"name,omitempty"` // empty: no rule of identities names it
+	ID        string     `json:"id,omitempty"`   // what the authority calls it; empty for users of the directory
 	Authority string     `json:"authority"`
 	Method    string     `json:"method"`
 	KeyID     string     `json:"key_id,omitempty"`
 	NotAfter  *time.Time `json:"not_after,omitempty"`
+	Facts     []Fact     `json:"facts,omitempty"` // attributes that the rules of identities use
 }
 
 // Grant is what the identity gets.
@@ -93,6 +98,15 @@ func ForCredential(ctx context.Context, in Inputs, c *tokens.Credential, questio
 	d.Cause = filter.Text(d.Cause, maxCause)
 	x := in.explain(d, questions)
 	x.selected = filter.Text(x.selected, maxCause)
+	x.filterMapping(filter)
+	return x
+}
+
+// ForIdentity explains the decision about a verified identity, as ForCredential does
+// after its verifier returned the identity.
+func ForIdentity(in Inputs, id identity.Identity, questions ...Question) *Explanation {
+	x := in.explain(in.Decider.DecideIdentity(in.Decider.Snapshot(), id, in.limit()), questions)
+	x.filterMapping(secret.Filter{})
 	return x
 }
 
@@ -119,10 +133,10 @@ func (in *Inputs) noKey(s *snapshot.Snapshot, user string) string {
 	switch {
 	case !ok:
 		return ""
-	case len(u.Keys) == 0:
+	case !slices.ContainsFunc(u.Keys, connects):
 		return "the user has no key"
 	case slices.ContainsFunc(u.Keys, func(k directory.Key) bool {
-		return !k.Disabled && !k.NotBefore.After(now) && (k.Expires.IsZero() || k.Expires.After(now))
+		return connects(k) && !k.Disabled && !k.NotBefore.After(now) && (k.Expires.IsZero() || k.Expires.After(now))
 	}):
 		return ""
 	default:
@@ -130,17 +144,24 @@ func (in *Inputs) noKey(s *snapshot.Snapshot, user string) string {
 	}
 }
 
+// connects reports whether a client can connect with such a key. A binding only gives an
+// API key.
+func connects(k directory.Key) bool { return k.Kind() != directory.KeyBinding }
+
 func (in *Inputs) explain(d callout.Decision, questions []Question) *Explanation {
 	in.checkSigningKey(&d)
 	x := &Explanation{Outcome: d.Outcome, Code: d.Code, Cause: d.Cause, Verifier: d.Verifier}
-	if d.Identity.Name != "" {
+	if d.Identity.Name != "" || d.Identity.ID != "" {
 		x.Identity = &Identity{
-			Name: d.Identity.Name, Authority: string(d.Identity.Authority),
+			Name: d.Identity.Name, ID: d.Identity.ID, Authority: string(d.Identity.Authority),
 			Method: string(d.Identity.Method), KeyID: d.Identity.KeyID,
 		}
 		if end := d.Identity.NotAfter; !end.IsZero() {
 			x.Identity.NotAfter = &end
 		}
+	}
+	if isMapped(&d.Identity) {
+		x.explainMapping(in.Decider.Rules, &d.Identity)
 	}
 	x.Roles, x.selected = rolesOf(in.Decider.Policy, &d), d.Identity.Selection.String()
 	if d.Outcome == callout.Granted || d.Code == callout.CodeTooLarge {
@@ -156,7 +177,7 @@ func (in *Inputs) explain(d callout.Decision, questions []Question) *Explanation
 		Account: g.Account, Scope: g.Scope, InboxPrefix: g.InboxPrefix,
 		ConnectionTypes: g.ConnectionTypes, Tags: g.Tags, Rules: append([]permissions.Rule{}, g.Rules...),
 	}
-	x.Grant.Ends, x.Grant.EndsBecause = ends(g.NotAfter, in.MaxLifetime, in.Now())
+	x.Grant.Ends, x.Grant.EndsBecause = in.ends(g.NotAfter)
 	for _, n := range d.Identity.Networks { // a grant with a scope has none
 		x.Grant.Networks = append(x.Grant.Networks, n.String())
 	}
@@ -178,14 +199,18 @@ func (in *Inputs) checkSigningKey(d *callout.Decision) {
 	}
 }
 
-// ends returns the latest end of a connection made at now, and the reason. end is the end
-// of the credential.
-func ends(end time.Time, limit time.Duration, now time.Time) (latest *time.Time, because string) {
+// ends returns the latest end of a connection that is made now, and the reason. end is
+// the end of the credential. It follows issuer.Issuer.Expiry, without jitter.
+func (in *Inputs) ends(end time.Time) (latest *time.Time, because string) {
+	now, because := in.Now(), "the credential expires"
+	if early := end.Add(-in.RenewalMargin); in.RenewalMargin > 0 && !end.IsZero() && early.Unix() > now.Unix() {
+		end, because = early, "user_jwt.renewal_margin before the credential expires"
+	}
 	switch {
-	case !end.IsZero() && (limit <= 0 || end.Before(now.Add(limit))):
-		return &end, "the credential expires"
-	case limit > 0:
-		end := now.Add(limit)
+	case !end.IsZero() && (in.MaxLifetime <= 0 || end.Before(now.Add(in.MaxLifetime))):
+		return &end, because
+	case in.MaxLifetime > 0:
+		end := now.Add(in.MaxLifetime)
 		return &end, "user_jwt.max_lifetime minus random jitter (user_jwt.jitter)"
 	default:
 		return nil, "neither the credential nor user_jwt.max_lifetime ends it"

@@ -17,6 +17,7 @@ import (
 	"usher/issuer"
 	"usher/issuer/keyring"
 	"usher/permissions"
+	"usher/permissions/mapping"
 	"usher/tokens"
 	"usher/tokens/apikey"
 )
@@ -206,5 +207,77 @@ func TestQuestion(t *testing.T) {
 		if (err == nil) != (c.want == "") || err != nil && err.Error() != c.want {
 			t.Errorf("%s %q: got %v, want %q", c.side, c.subject, err, c.want)
 		}
+	}
+}
+
+func TestEndsBeforeTheCredential(t *testing.T) {
+	in := mappedInputs(t)
+	in.RenewalMargin, in.MaxLifetime = 5*time.Minute, 0
+	for left, want := range map[time.Duration]string{
+		time.Hour:       "55m0s user_jwt.renewal_margin before the credential expires",
+		time.Minute:     "1m0s the credential expires",
+		5 * time.Minute: "5m0s the credential expires",
+	} {
+		x := explanation.ForIdentity(in, identity.Identity{ID: "ci", Authority: "github", NotAfter: now.Add(left)})
+		if got := x.Grant.Ends.Sub(now).String() + " " + x.Grant.EndsBecause; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+func mappedInputs(t *testing.T) explanation.Inputs {
+	t.Helper()
+	in := inputs(t)
+	when := func(fact string, v any) []mapping.Condition { return []mapping.Condition{{Fact: fact, Equals: v}} }
+	rules, problems := mapping.New(mapping.Config{Rules: []mapping.Rule{
+		{Name: "people", When: when("claims.group", "people"), User: "{claims.name}"},
+		{Name: "ci", When: when("id", "ci"), Roles: []mapping.Role{{Project: "shop", Role: directory.RolePublisher, Topics: []string{"returns"}}}},
+		{Name: "late", When: when("claims.x", 1), Ingest: true},
+		{Name: "rest", When: when("authority", "github"), Ingest: true},
+	}})
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	in.Decider.Rules = rules
+	return in
+}
+
+// The rules of identities are explained: the one that decided, and why others did not.
+func TestMapping(t *testing.T) {
+	in := mappedInputs(t)
+	id := identity.Identity{ID: "ci", Authority: "github", Method: identity.MethodOIDC, Attributes: identity.Attributes{
+		"claims": map[string]any{"x": 2.0, "secret": "hidden", "name": "publisher"},
+	}}
+	x := explanation.ForIdentity(in, id, explanation.Question{Side: permissions.Publish, Subject: "shop.returns"})
+	var text bytes.Buffer
+	callouttest.Must(t, x.WriteText(&text))
+	for _, want := range []string{
+		"identity   github~ci (authority github, method oidc)\nid         ci\nfact       claims.name is \"publisher\"\nfact       claims.x is 2\n",
+		"rule       people: no, there is no claims.group, expected equals \"people\"\nrule       ci: matches\n" +
+			"rule       late: no, claims.x is 2, expected equals 1\nrule       rest: matches too, but an earlier rule has decided\n",
+		"role       publisher in project shop (account APP)\n", "publish?   shop.returns: yes",
+	} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("%q is not in\n%s", want, text.String())
+		}
+	}
+	if got := jsonOf(t, x); !strings.Contains(got, `"failed": {
+        "condition": 0,
+        "fact": "claims.x",
+        "expected": "equals 1",
+        "found": "2"
+      }`) || strings.Contains(got, "hidden") {
+		t.Error(got)
+	}
+	id.ID, id.Authority = "other", "gitlab"
+	if x := explanation.ForIdentity(in, id); x.Code != callout.CodeNoIdentityRule || x.Identity == nil || x.Identity.Name != "" || x.Identity.ID != "other" || len(x.Rules) != 4 {
+		t.Errorf("no rule: %s", jsonOf(t, x))
+	}
+	if x := explanation.ForUser(in, "publisher", identity.Selection{}); x.Rules != nil {
+		t.Errorf("a user of the directory: %s", jsonOf(t, x))
+	}
+	id.Authority, id.Attributes["claims"] = "github", map[string]any{"group": "usher_" + strings.Repeat("x", 60)}
+	if got := jsonOf(t, explanation.ForIdentity(in, id)); strings.Contains(got, "xxxx") {
+		t.Errorf("shows a secret: %s", got)
 	}
 }

@@ -33,13 +33,16 @@ func (x *Explanation) WriteText(out io.Writer) error {
 		line("verifier", "%s", x.Verifier)
 	}
 	if id := x.Identity; id != nil {
-		line("identity", "%s (authority %s, method %s)", id.Name, id.Authority, id.Method)
+		id.lines(line)
 		if id.KeyID != "" {
 			line("key", "%s", id.KeyID)
 		}
 		if id.NotAfter != nil {
 			line("key ends", "%s", id.NotAfter.Format(time.RFC3339))
 		}
+	}
+	for i := range x.Rules {
+		line("rule", "%s", x.Rules[i].text())
 	}
 	for _, r := range x.Roles {
 		line("role", "%s", r.text(x.selected))

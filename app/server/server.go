@@ -114,6 +114,7 @@ func (srv *Server) onDirectoryReload(e file.ReloadEvent) {
 	srv.directoryReloads.count(e.Err == nil)
 	if e.Err == nil {
 		srv.logDirectoryProblems()
+		srv.forgetIdentities(everyIdentity)
 	}
 }
 
@@ -121,6 +122,7 @@ func (srv *Server) onDirectoryReload(e file.ReloadEvent) {
 // place to close connections whose grant has changed.
 func (srv *Server) onBucketChange(c kv.Changed) {
 	srv.directoryReloads.count(true)
+	srv.forgetIdentities(srv.affectedBy(&c))
 	if c.Loaded {
 		srv.logDirectoryProblems()
 		return

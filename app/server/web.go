@@ -24,8 +24,8 @@ func (srv *Server) startWeb(ctx context.Context) error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(srv.registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { probe(w, nil) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { probe(w, srv.Ready()) })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { probe(w, nil, "") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { probe(w, srv.Ready(), srv.verifierDetail()) })
 	var err error
 	srv.web, err = listener.Start(ctx, listener.Config{
 		Name: "http.listen", Address: srv.cfg.HTTP.Listen, Handler: mux, MaxConnections: srv.connections.Web, Log: srv.log,
@@ -84,12 +84,13 @@ func (srv *Server) Ready() error {
 	return srv.service.Ready()
 }
 
-func probe(w http.ResponseWriter, err error) {
+// probe answers ok with a detail, or why it is not.
+func probe(w http.ResponseWriter, err error, detail string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if err != nil {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		_, _ = fmt.Fprintln(w, secret.RedactDetected(err.Error()))
 		return
 	}
-	_, _ = fmt.Fprintln(w, "ok")
+	_, _ = fmt.Fprint(w, "ok\n"+detail)
 }

@@ -22,6 +22,7 @@ type CA struct {
 	File   string // PEM of the certificate
 	dir    string
 	key    *ecdsa.PrivateKey
+	above  []*x509.Certificate // of an intermediate CA: from its issuer to the root
 	serial int64
 }
 
@@ -37,7 +38,7 @@ func NewCA(tb testing.TB) *CA {
 		NotAfter:              time.Now().Add(24 * time.Hour),
 		IsCA:                  true,
 		BasicConstraintsValid: true,
-		KeyUsage:              x509.KeyUsageCertSign,
+		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	Must(tb, err)
@@ -53,27 +54,12 @@ func NewCA(tb testing.TB) *CA {
 // of certificate and key.
 func (ca *CA) Issue(tb testing.TB, cn string) (certFile, keyFile string) {
 	tb.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	Must(tb, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(ca.serial),
-		Subject:      pkix.Name{CommonName: cn},
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(24 * time.Hour),
-		KeyUsage:     x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		DNSNames:     []string{"localhost", cn},
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	ca.serial++
-	der, err := x509.CreateCertificate(rand.Reader, template, ca.Cert, key.Public(), ca.key)
-	Must(tb, err)
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	Must(tb, err)
-	certFile, keyFile = filepath.Join(ca.dir, cn+".pem"), filepath.Join(ca.dir, cn+"-key.pem")
-	writePEM(tb, certFile, "CERTIFICATE", der)
-	writePEM(tb, keyFile, "PRIVATE KEY", keyDER)
-	return certFile, keyFile
+	return ca.Certificate(tb, func(c *x509.Certificate) {
+		c.Subject = pkix.Name{CommonName: cn}
+		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+		c.DNSNames = []string{"localhost", cn}
+		c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+	}).Files(tb, cn)
 }
 
 // ClientTLS returns a client configuration that trusts ca.
@@ -83,7 +69,11 @@ func (ca *CA) ClientTLS() *tls.Config {
 	return &tls.Config{RootCAs: pool, ServerName: "localhost", MinVersion: tls.VersionTLS12}
 }
 
-func writePEM(tb testing.TB, path, kind string, der []byte) {
+func writePEM(tb testing.TB, path, kind string, ders ...[]byte) {
 	tb.Helper()
-	Must(tb, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600))
+	var text []byte
+	for _, der := range ders {
+		text = append(text, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})...)
+	}
+	Must(tb, os.WriteFile(path, text, 0o600))
 }

@@ -37,11 +37,15 @@ type ServerConfig struct {
 	Keys    Keys
 	Sealed  bool     // requests are sealed to Keys.XKey
 	TLS     *CA      // clients must use TLS
+	Verify  bool     // with TLS: clients need a certificate of the CA, also over WebSocket
 	Routes  []string // URLs of the other servers of the cluster
 	Cluster bool     // the server listens for routes
 	Timeout float64  // auth timeout in seconds; default 2
 	LogFile string   // default: no log
 	Extra   string   // appended to the configuration file
+	// NKey is the public nkey of another user of CalloutAccount. A server sends a nonce
+	// only if its configuration has a user with an nkey.
+	NKey string
 	// NoCallout disables auth_callout. nats-server denies all users of the callout
 	// account to publish authorization requests. Through a server without auth_callout
 	// in the same cluster, a test can publish forged requests.
@@ -198,7 +202,13 @@ func (s *Server) URL() string {
 func (s *Server) Addr() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
 
 // WebSocketURL returns the URL for WebSocket clients.
-func (s *Server) WebSocketURL() string { return fmt.Sprintf("ws://127.0.0.1:%d", s.port+1) }
+func (s *Server) WebSocketURL() string {
+	scheme := "ws"
+	if s.cfg.Verify {
+		scheme = "wss"
+	}
+	return fmt.Sprintf("%s://127.0.0.1:%d", scheme, s.port+1)
+}
 
 // MQTTURL returns the URL for MQTT clients.
 func (s *Server) MQTTURL() string { return fmt.Sprintf("tcp://127.0.0.1:%d", s.port+2) }
@@ -228,7 +238,19 @@ func (s *Server) text(tb testing.TB) string {
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("server_name: %q", s.cfg.Name)
 	line("listen: 127.0.0.1:%d", s.port)
-	line("websocket { listen: \"127.0.0.1:%d\", no_tls: true }", s.port+1)
+	webSocketTLS, verify := "no_tls: true", ""
+	if s.cfg.Verify {
+		verify = fmt.Sprintf(", ca_file: %q, verify: true", filepath.ToSlash(s.cfg.TLS.File))
+	}
+	if s.cfg.TLS != nil {
+		cert, key := s.cfg.TLS.Issue(tb, "localhost")
+		block := fmt.Sprintf("tls { cert_file: %q, key_file: %q%s }", filepath.ToSlash(cert), filepath.ToSlash(key), verify)
+		line("%s", block)
+		if s.cfg.Verify {
+			webSocketTLS = block
+		}
+	}
+	line("websocket { listen: \"127.0.0.1:%d\", %s }", s.port+1, webSocketTLS)
 	line("leafnodes { listen: \"127.0.0.1:%d\" }", s.port+3)
 	if s.cfg.Cluster {
 		quoted := make([]string, len(s.cfg.Routes))
@@ -240,16 +262,16 @@ func (s *Server) text(tb testing.TB) string {
 		line("mqtt { listen: \"127.0.0.1:%d\" }", s.port+2)
 		line("jetstream { store_dir: %q }", filepath.ToSlash(tb.TempDir()))
 	}
-	if s.cfg.TLS != nil {
-		cert, key := s.cfg.TLS.Issue(tb, "localhost")
-		line("tls { cert_file: %q, key_file: %q }", filepath.ToSlash(cert), filepath.ToSlash(key))
-	}
 	js := ""
 	if !s.cfg.Cluster {
 		js = "jetstream: enabled, "
 	}
 	line("accounts {")
-	line("  %s { users: [{user: %s, password: %q}] }", CalloutAccount, ServiceUser, Password)
+	nkey := ""
+	if s.cfg.NKey != "" {
+		nkey = fmt.Sprintf("{nkey: %s}, ", s.cfg.NKey)
+	}
+	line("  %s { users: [%s{user: %s, password: %q}] }", CalloutAccount, nkey, ServiceUser, Password)
 	line("  %s { %susers: [{user: %s, password: %q}] }", AppAccount, js, AdminUser, Password)
 	line("  %s { %susers: [] }", OtherAccount, js)
 	line("  %s { users: [] }", HealthAccount)

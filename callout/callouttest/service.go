@@ -30,6 +30,7 @@ import (
 	"usher/issuer"
 	"usher/issuer/keyring"
 	"usher/permissions"
+	"usher/permissions/mapping"
 	"usher/tokens"
 	"usher/tokens/apikey"
 	"usher/tokens/health"
@@ -56,6 +57,7 @@ type ServiceConfig struct {
 	Leeway                time.Duration     // default 5 s
 	MaxLifetime           time.Duration     // default none
 	Verifiers             []tokens.Verifier // asked before the built-in ones
+	Identities            *mapping.Rules    // default none
 	Tracer                *tracing.Tracer   // default none
 	Now                   func() time.Time  // default time.Now
 	Options               []nats.Option     // replaces the service user
@@ -115,7 +117,7 @@ func StartServiceNoWait(tb testing.TB, cfg ServiceConfig) *Service {
 	policy.Scoped, policy.AnyMQTTClientID = cfg.Scoped, cfg.AnyMQTT
 	chain := append(tokens.Chain{}, cfg.Verifiers...)
 	chain = append(chain, health.NewVerifier(s.Keyring, cfg.Now), apikey.NewVerifier(s.directory.Load, cfg.Now))
-	s.Decider = &callout.Decider{Chain: chain, Snapshot: s.directory.Load, Policy: policy}
+	s.Decider = &callout.Decider{Chain: chain, Snapshot: s.directory.Load, Rules: cfg.Identities, Policy: policy}
 	s.Service, err = callout.New(callout.Config{
 		URLs: cfg.URLs, Options: cfg.Options, Account: cfg.Account,
 		Connections: cfg.Connections, Workers: cfg.Workers, Queue: cfg.Queue,

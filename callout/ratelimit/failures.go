@@ -50,10 +50,16 @@ type Attempt struct {
 
 // Attempt returns the attempt of a host, as HostSource names it, with a
 // credential. It keeps a hash of the credential that is valid in this process
-// only.
+// only. Several Failures may count the same attempt.
 func (f *Failures) Attempt(host, credential string) Attempt {
 	return Attempt{maphash.String(f.seed, host), maphash.String(f.seed, credential), credential == ""}
 }
+
+// Host returns the hash of the host.
+func (a Attempt) Host() uint64 { return a.host }
+
+// Credential returns the hash of the credential; false: the client presented none.
+func (a Attempt) Credential() (hash uint64, ok bool) { return a.credential, !a.noCredential }
 
 // Record counts a failed attempt.
 func (f *Failures) Record(a Attempt) {

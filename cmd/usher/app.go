@@ -50,7 +50,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Flags:          []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version, like usher version"}},
 		Commands: slices.Concat(
 			cmdutil.Categorize("Run usher", devCommand(), initCommand(), bootstrapCommand(), serveCommand()),
-			cmdutil.Categorize("Keys and tokens", apikeyCommand(), nkey.Command(), loginCommand()),
+			cmdutil.Categorize("Keys and tokens", apikeyCommand(), passwordCommand(), nkey.Command(), loginCommand()),
 			cmdutil.Categorize("Manage the directory", manage.UserCommand(), manage.KeyCommand(), manage.ProjectCommand(), manage.MemberCommand(),
 				manage.TopicCommand(), manage.SubscriptionCommand(), manage.ACLCommand(), manage.DirectoryCommand(), remote.ContextCommand()),
 			cmdutil.Categorize("Inspect and test", checkCommand(), explainCommand(), tryCommand(), bench.Command(), healthcheckCommand()),

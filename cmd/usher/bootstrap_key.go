@@ -147,11 +147,11 @@ func isAdmin(u *directory.User) bool {
 	return slices.Contains(u.ServiceRoles, directory.ServiceRoleAdmin)
 }
 
-// anyAdminValid reports whether any enabled service admin has a valid key now.
+// anyAdminValid reports whether any enabled service admin has a valid API key now.
 func (a *adminKey) anyAdminValid(s *snapshot.Snapshot) bool {
 	for u := range s.Users() {
 		if isAdmin(u) && !u.Disabled && slices.ContainsFunc(u.Keys, func(k directory.Key) bool {
-			return !k.Disabled && !k.NotBefore.After(a.now) && (k.Expires.IsZero() || k.Expires.After(a.now))
+			return k.Kind() == directory.KeyAPI && !k.Disabled && !k.NotBefore.After(a.now) && (k.Expires.IsZero() || k.Expires.After(a.now))
 		}) {
 			return true
 		}

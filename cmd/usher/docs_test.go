@@ -23,6 +23,8 @@ import (
 	"usher/callout"
 	"usher/cmd/usher/cmdutil"
 	"usher/directory/file"
+	"usher/identity"
+	"usher/tokens"
 )
 
 //go:generate go test -run ^TestDocs$ -count 1 . -args -update
@@ -75,21 +77,26 @@ func errorsDoc() []byte {
 	return b.Bytes()
 }
 
-// metricsDoc lists the metrics of real instances: one with a directory file, and one with
-// a bucket.
+// metricsDoc lists the metrics of real instances: one with a directory file, one with a
+// verifier that asks another system, and one with a bucket.
 func metricsDoc(t *testing.T) []byte {
 	t.Helper()
 	var families []*dto.MetricFamily
-	everywhere := map[string]bool{}
-	for _, bucket := range []bool{false, true} {
-		more, err := newTestInstanceOf(t, bucket).Metrics().Gather()
+	where := map[string]string{}
+	withVerifier := newTestInstance(t)
+	withVerifier.Parts.Decider.Chain = append(withVerifier.Parts.Decider.Chain, observed{})
+	for _, with := range []struct {
+		in    *server.Server
+		where string
+	}{{newTestInstance(t), ""}, {withVerifier, onlyVerifiers}, {newTestInstanceOf(t, true), onlyBuckets}} {
+		more, err := with.in.Metrics().Gather()
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, f := range more {
 			if !slices.ContainsFunc(families, func(x *dto.MetricFamily) bool { return x.GetName() == f.GetName() }) {
 				families = append(families, f)
-				everywhere[f.GetName()] = !bucket
+				where[f.GetName()] = with.where
 			}
 		}
 	}
@@ -106,17 +113,33 @@ func metricsDoc(t *testing.T) []byte {
 		for _, l := range f.GetMetric()[0].GetLabel() {
 			labels = append(labels, "`"+l.GetName()+"`")
 		}
-		help := f.GetHelp()
-		if !everywhere[f.GetName()] {
-			help += onlyBuckets
-		}
+		help := f.GetHelp() + where[f.GetName()]
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.GetName(), strings.ToLower(f.GetType().String()), strings.Join(labels, " "), help)
 	}
 	return b.Bytes()
 }
 
-// onlyBuckets marks metrics that exist only with a bucket.
-const onlyBuckets = " Only with `directory.from: kv` or `embedded`."
+// These mark metrics that exist only with a bucket, or with a verifier that asks another
+// system or has a cache.
+const (
+	onlyBuckets   = " Only with `directory.from: kv` or `embedded`."
+	onlyVerifiers = " Only with verifiers that ask another system or have a cache."
+)
+
+// observed is a verifier with a backend and a cache.
+type observed struct{}
+
+var _ tokens.Observable = observed{}
+
+func (observed) Name() string { return "observed" }
+
+func (observed) Verify(context.Context, *tokens.Credential) (identity.Identity, error) {
+	return identity.Identity{}, tokens.ErrNotApplicable
+}
+
+func (observed) Status() tokens.Status {
+	return tokens.Status{Backends: make([]tokens.BackendStatus, 1), Caches: make([]tokens.CacheStatus, 1)}
+}
 
 // newTestInstance returns an instance that is not started.
 func newTestInstance(t *testing.T) *server.Server {
@@ -202,7 +225,7 @@ var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 
 // TestExamplesLoad: every YAML example in the documents is a valid directory.
 func TestExamplesLoad(t *testing.T) {
-	for _, name := range []string{"docs/reference/directory.md", "README.md"} {
+	for _, name := range []string{"docs/reference/directory.md", "docs/how-to/nkeys-and-passwords.md", "README.md"} {
 		text, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(name)))
 		if err != nil {
 			t.Fatal(err)

@@ -20,12 +20,18 @@ const header = `# Directory written by usher; docs/reference/directory.md descri
 # It shows who may do what, but contains no API key.
 `
 
+const passwordHeader = `# It has the hashes of passwords: whoever reads it can try passwords against them.
+`
+
 // Write writes r as the text of a directory: sorted and without default values. Parse
 // reads the same records from it, except for their order, revisions, and text that is not
 // UTF-8. Write does not check the records.
 func Write(w io.Writer, r directory.Records) error {
 	p := &printer{w: bufio.NewWriterSize(w, 1<<16)}
 	p.lines(header)
+	if slices.ContainsFunc(r.Users, func(u directory.User) bool { return len(u.KeysOf(directory.KeyPassword)) > 0 }) {
+		p.lines(passwordHeader)
+	}
 	if p.begin(0, "users", len(r.Users)); len(r.Users) == 0 {
 		p.lines("users: []\n") // Load refuses an empty file
 	}

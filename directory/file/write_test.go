@@ -113,7 +113,13 @@ func FuzzWrite(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		r := directory.Records{
-			Users: []directory.User{{Name: text, Profile: &directory.Profile{FirstName: text, Description: text, Email: text}, Keys: []directory.Key{{ID: text}}}},
+			Users: []directory.User{{Name: text, Profile: &directory.Profile{FirstName: text, Description: text, Email: text}, Keys: []directory.Key{
+				{ID: text},
+				{Other: &directory.OtherKey{Kind: directory.KeyNKey, NKey: "U" + text}},
+				{Other: &directory.OtherKey{Kind: directory.KeyPassword, PasswordHash: "$" + text}, ID: text},
+				{Other: &directory.OtherKey{Kind: directory.KeyCertificate, DN: "=" + text}},
+				{Other: &directory.OtherKey{Kind: directory.KeyBinding, DN: text + "=", ServiceType: "-" + text, Host: "." + text}},
+			}}},
 			Projects: []directory.Project{{
 				Name: text, Account: text, Description: text,
 				Members: []directory.Member{{User: text, Roles: []directory.Role{directory.Role(text)}}},

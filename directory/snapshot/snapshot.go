@@ -53,15 +53,19 @@ func (s *Snapshot) Facts(user, project string) (directory.Facts, bool) {
 	if e == nil {
 		return directory.Facts{}, false
 	}
-	f := directory.Facts{
-		User: e.user, Memberships: s.memberships(e),
-		Accounts: s.accounts, AccountsIncomplete: s.HasUnreadable(directory.KindProject),
-	}
+	f := s.FactsWithoutUser(project)
+	f.User, f.Memberships = e.user, s.memberships(e)
+	f.Undecided = s.undecided(e, f.Selected)
+	return f, true
+}
+
+// FactsWithoutUser returns what Facts says about a user who is in no project.
+func (s *Snapshot) FactsWithoutUser(project string) directory.Facts {
+	f := directory.Facts{Accounts: s.accounts, AccountsIncomplete: s.HasUnreadable(directory.KindProject)}
 	if project != "" {
 		f.Selected, _ = s.Project(project)
 	}
-	f.Undecided = s.undecided(e, f.Selected)
-	return f, true
+	return f
 }
 
 // memberships returns the memberships of a user, sorted by project name.

@@ -94,6 +94,10 @@ func (s *Snapshot) Undecided(d directory.Digest) bool {
 	return s.HasUnreadable(directory.KindKey) || s.keyHolder(&d) != nil
 }
 
+// UnreadableIn reports whether an entry of a project, other than a membership, is
+// unreadable.
+func (s *Snapshot) UnreadableIn(p *directory.Project) bool { return s.unreadable.projects[p.ID] > 0 }
+
 // undecided reports whether an unreadable entry could change what a user has in the
 // selected project, or in any project if selected is nil: it is a membership of the user,
 // or belongs to a project in which the user is a member.

@@ -27,12 +27,15 @@ type Event struct {
 	Code      string // a code of docs/reference/errors.md
 	Cause     string // one line for people
 
-	User     string // verified user name, if known
-	Method   string
-	Verifier string
-	KeyID    string
-	Account  string // of a granted connection
-	Expires  time.Time
+	User       string // verified user name, if known
+	Authority  string // who vouches for the identity
+	IdentityID string // what the authority calls it; empty for users of the directory
+	Rule       string // names of the rules of identities that matched
+	Method     string
+	Verifier   string
+	KeyID      string
+	Account    string // of a granted connection
+	Expires    time.Time
 
 	ClientHost   string
 	ClientID     uint64
@@ -194,6 +197,9 @@ func (e *Event) record() slog.Record {
 	line.text("code", e.Code)
 	line.text("cause", e.Cause)
 	line.text("user", e.User)
+	line.text("authority", e.Authority)
+	line.text("identity_id", e.IdentityID)
+	line.text("rule", e.Rule)
 	line.text("method", e.Method)
 	line.text("verifier", e.Verifier)
 	line.text("key_id", e.KeyID)
@@ -220,7 +226,7 @@ func (e *Event) record() slog.Record {
 }
 
 // maxAttrs is the number of attributes of the longest line.
-const maxAttrs = 20
+const maxAttrs = 23
 
 // attrs are the attributes of one line.
 type attrs []slog.Attr

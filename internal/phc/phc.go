@@ -1,10 +1,10 @@
-// Package phc reads and writes the hash of a password as it is stored: a PHC string of
-// argon2id (https://github.com/P-H-C/phc-string-format), or the modular crypt form of
-// bcrypt.
+// Package phc makes, reads and compares the hash of a password as it is stored: a PHC
+// string of argon2id (https://github.com/P-H-C/phc-string-format), or the modular crypt
+// form of bcrypt, which is only read.
 //
 // It promises that a hash which it accepts has bounded costs: whoever writes a directory
-// cannot make a login take a gigabyte or a minute. Its errors never quote a hash. It
-// computes no hash; tokens/password does.
+// cannot make a login take a gigabyte or a minute. Its errors never quote a hash or a
+// password. It does not bound how many hashes are computed at once.
 package phc
 
 import (

@@ -1,6 +1,8 @@
 package phc_test
 
 import (
+	"crypto/rand"
+	"errors"
 	"strings"
 	"testing"
 
@@ -56,6 +58,39 @@ func TestArgon2id(t *testing.T) {
 	parsed, err := phc.Parse(a.String())
 	if err != nil || parsed.String() != a.String() || string(parsed.Sum) != string(a.Sum) {
 		t.Errorf("%v %v", parsed, err)
+	}
+}
+
+func TestNew(t *testing.T) {
+	text, err := phc.New("correct horse", rand.Reader)
+	if err != nil || phc.Check(text) != nil || !strings.HasPrefix(text, "$argon2id$v=19$m=19456,t=2,p=1$") {
+		t.Fatalf("%s: %v", text, err)
+	}
+	again, err := phc.New("correct horse", rand.Reader)
+	if err != nil || again == text {
+		t.Errorf("%s: %v", again, err)
+	}
+	old, err := bcrypt.GenerateFromPassword([]byte("correct horse"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, hash := range []string{text, again, string(old)} {
+		for password, want := range map[string]bool{"correct horse": true, "Correct horse": false, "": false, "correct horse ": false} {
+			if got, err := phc.Matches(hash, password); err != nil || got != want {
+				t.Errorf("%q: %v %v, want %v", password, got, err, want)
+			}
+		}
+	}
+	if _, err := phc.Matches(hash("m=1048576,t=1,p=1"), "x"); err == nil {
+		t.Error("an expensive hash is computed")
+	}
+	for password, want := range map[string]error{"": phc.ErrNoPassword, strings.Repeat("a", phc.MaxPassword+1): phc.ErrLongPassword} {
+		if _, err := phc.New(password, rand.Reader); !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+	if _, err := phc.New("secret", strings.NewReader("short")); err == nil {
+		t.Error("a salt that is too short")
 	}
 }
 

@@ -33,7 +33,8 @@ const (
 // Fields may be strings, booleans, integers, float64, time.Duration ("1.5s"),
 // time.Time (RFC 3339), netip.Prefix (a bare address is a prefix of full length),
 // any encoding.TextUnmarshaler, and structs, pointers, slices and maps with string
-// keys of these. Any other type in v is an error, whatever the document holds.
+// keys of these. A field of type any takes what the document has: a string, a boolean, an
+// int64, a float64, []any or map[string]any. Any other type in v is an error, whatever the document holds.
 func Decode(file string, data []byte, v any) (*Source, error) {
 	d := &decoder{
 		src: &Source{
@@ -147,6 +148,8 @@ func (d *decoder) value(n *yaml.Node, rv reflect.Value, l location) bool {
 		return d.mapping(n, rv, l, d.entryDecoder(rv))
 	case shapeList:
 		return d.list(n, rv, l)
+	case shapeAny:
+		return d.anything(n, rv, l)
 	default:
 		return d.scalar(n, rv, l)
 	}

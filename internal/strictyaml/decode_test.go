@@ -232,3 +232,33 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// A field of type any takes a value with the type that it has in the document.
+func TestAny(t *testing.T) {
+	type anything struct {
+		Value any            `yaml:"value"`
+		Map   map[string]any `yaml:"map"`
+	}
+	var v anything
+	src, err := strictyaml.Decode("f.yaml", []byte("value: [a, '1', 1, 0.5, true, {k: [b]}]\nmap: {a: {b: c}}\n"), &v)
+	want := anything{[]any{"a", "1", int64(1), 0.5, true, map[string]any{"k": []any{"b"}}}, map[string]any{"a": map[string]any{"b": "c"}}}
+	if err != nil || !reflect.DeepEqual(v, want) {
+		t.Errorf("got %#v, %v", v, err)
+	}
+	if !src.Has("value[5].k[0]") || !src.Has("map.a.b") {
+		t.Error("a path is unknown")
+	}
+	for doc, want := range map[string]string{
+		"value: null":                "f.yaml:1:1: value: expected a value, found null",
+		"value: [1, ~]":              "f.yaml:1:12: value[1]: expected a value, found null",
+		"value: 2026-01-31":          "f.yaml:1:8: value: expected a string, found a time",
+		"value: 0x10":                "f.yaml:1:8: value: expected an integer, found",
+		"value: .inf":                "f.yaml:1:8: value: expected a finite decimal number, found",
+		"value: Yes\nmap: {a: !x b}": "f.yaml:2:10: map.a: tags are not supported",
+		"map: {a: 1, a: 2}":          "f.yaml:1:13: map.a: duplicate key",
+	} {
+		if _, err := strictyaml.Decode("f.yaml", []byte(doc), &anything{}); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", doc, err, want)
+		}
+	}
+}

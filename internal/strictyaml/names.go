@@ -29,7 +29,7 @@ func (s shape) names() (one, many string) {
 		return "a mapping", "mappings"
 	case shapeList:
 		return "a list", "lists"
-	case shapePointer, shapeNone:
+	case shapePointer, shapeAny, shapeNone:
 	}
 	return "a value", "values"
 }

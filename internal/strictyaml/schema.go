@@ -39,6 +39,7 @@ const (
 	shapeStruct
 	shapeMap
 	shapeList
+	shapeAny
 )
 
 // shapeOf returns the shape of t; shapeNone if t is not supported.
@@ -75,6 +76,10 @@ func shapeOf(t reflect.Type) shape {
 		}
 	case reflect.Slice:
 		return shapeList
+	case reflect.Interface:
+		if t.NumMethod() == 0 {
+			return shapeAny
+		}
 	}
 	return shapeNone
 }

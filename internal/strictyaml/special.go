@@ -10,6 +10,32 @@ import (
 	"usher/internal/secret"
 )
 
+// anything decodes n into a value of the type that n has.
+func (d *decoder) anything(n *yaml.Node, rv reflect.Value, l location) bool {
+	var t reflect.Type
+	switch n.Kind { //nolint:exhaustive // no value is a document or a stream, and checkNode refuses aliases
+	case yaml.MappingNode:
+		t = reflect.TypeFor[map[string]any]()
+	case yaml.SequenceNode:
+		t = reflect.TypeFor[[]any]()
+	default:
+		switch n.ShortTag() {
+		case "!!bool":
+			t = reflect.TypeFor[bool]()
+		case "!!int":
+			t = reflect.TypeFor[int64]()
+		case "!!float":
+			t = reflect.TypeFor[float64]()
+		default: // text refuses what is no string, such as a time
+			t = reflect.TypeFor[string]()
+		}
+	}
+	v := reflect.New(t).Elem()
+	ok := d.value(n, v, l)
+	rv.Set(v)
+	return ok
+}
+
 func (d *decoder) duration(n *yaml.Node, rv reflect.Value, l location) bool {
 	const units = "the units are ns, us, ms, s, m and h; a day is 24h"
 	tag := n.ShortTag()

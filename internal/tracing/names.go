@@ -34,6 +34,8 @@ const (
 	KeyOutcome   = attribute.Key("usher.outcome")
 	KeyCode      = attribute.Key("usher.code")
 	KeyUser      = attribute.Key("usher.user")
+	KeyAuthority = attribute.Key("usher.authority")
+	KeyRule      = attribute.Key("usher.rule")
 	KeyMethod    = attribute.Key("usher.method")
 	KeyVerifier  = attribute.Key("usher.verifier")
 	KeyAccount   = attribute.Key("usher.account")
@@ -53,7 +55,7 @@ const (
 // Keys returns the keys of all attributes.
 func Keys() []attribute.Key {
 	return []attribute.Key{
-		KeyRequestID, KeyOutcome, KeyCode, KeyUser, KeyMethod, KeyVerifier, KeyAccount,
+		KeyRequestID, KeyOutcome, KeyCode, KeyUser, KeyAuthority, KeyRule, KeyMethod, KeyVerifier, KeyAccount,
 		KeyServerName, KeyServerID, KeyClientAddress, KeyClientID, KeyClientKind,
 		KeyHTTPMethod, KeyHTTPRoute, KeyHTTPStatus, KeyOperation,
 	}

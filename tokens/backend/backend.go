@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -24,13 +25,17 @@ type Answer struct {
 // Key returns the key of a credential. domain says whose credential it is, such as the
 // name of the verifier and what else the answer depends on. The parts are kept apart.
 func Key(domain string, parts ...string) [sha256.Size]byte {
-	h := sha256.New()
-	fmt.Fprintf(h, "usher backend %d:%s", len(domain), domain)
+	text := make([]byte, 0, 256) // enough for most, so that nothing is allocated
+	text = appendPart(append(text, "usher backend"...), domain)
 	for _, p := range parts {
-		fmt.Fprintf(h, " %d:", len(p))
-		h.Write([]byte(p))
+		text = appendPart(text, p)
 	}
-	return [sha256.Size]byte(h.Sum(nil))
+	return sha256.Sum256(text)
+}
+
+func appendPart(text []byte, part string) []byte {
+	text = strconv.AppendInt(append(text, ' '), int64(len(part)), 10)
+	return append(append(text, ':'), part...)
 }
 
 // Backend asks another system. It is safe for concurrent use.
@@ -125,9 +130,14 @@ func (b *Backend) Cached(key [sha256.Size]byte) bool {
 }
 
 // Forget drops the kept answers and refusals whose identity matches; that of a refusal
-// may be zero. Those that are on their way are not kept if they match. match returns at
-// once, and does not use the Backend.
-func (b *Backend) Forget(match func(*identity.Identity) bool) { b.caches.forget(match) }
+// may be zero. A nil match drops all. Those that are on their way are not kept if they
+// match. match is fast, and does not use the Backend.
+func (b *Backend) Forget(match func(*identity.Identity) bool) {
+	if match == nil {
+		match = func(*identity.Identity) bool { return true }
+	}
+	b.caches.forget(match)
+}
 
 // Status returns the state of the backend and of its caches.
 func (b *Backend) Status() tokens.Status {

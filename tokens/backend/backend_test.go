@@ -469,6 +469,8 @@ func TestForget(t *testing.T) {
 	expect(t, b, c, refusal, 3)
 	b.Forget(is("")) // of a refusal
 	expect(t, b, c, refusal, 4)
+	b.Forget(nil)
+	expect(t, b, c, refusal, 5)
 }
 
 // An answer that arrives after Forget and was asked for before is not kept.

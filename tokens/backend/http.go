@@ -90,7 +90,7 @@ func ReadJSON(resp *http.Response, limit int64, v any) error {
 		return fmt.Errorf("read the response: %w", err)
 	}
 	if int64(len(body)) > limit {
-		return fmt.Errorf("the response is larger than %d bytes", limit)
+		return Unusable(fmt.Errorf("the response is larger than %d bytes", limit)) // perhaps about one credential only
 	}
 	if err := strictjson.Decode(body, v); err != nil {
 		return fmt.Errorf("the response is not usable JSON: %w", err)

@@ -36,7 +36,7 @@ const maxShownDiff = 40
 func DirectoryCommand() *cli.Command {
 	return remote.Group("directory", "export and import the whole directory",
 		remote.Command{
-			Name: "export", Usage: "write the whole directory as a directory file", Description: "The output is YAML. It contains digests of keys, never a key.",
+			Name: "export", Usage: "write the whole directory as a directory file", Description: "The output is YAML. It contains digests of keys and hashes of\npasswords, never a key or a password.",
 			NoJSON: true,
 			Flags: []cli.Flag{
 				&cli.StringFlag{Name: "to", Usage: "new `FILE` to write to, with mode 0600", DefaultText: "stdout"},

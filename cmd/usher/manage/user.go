@@ -34,7 +34,7 @@ func UserCommand() *cli.Command {
 			return r.API.User(ctx, r.Arg(0))
 		},
 	}
-	return remote.Group("user", "manage users", append(resource.Commands(),
+	group := remote.Group("user", "manage users", append(resource.Commands(),
 		remote.Command{
 			Name: "add", Usage: "create a user with a key", Args: "NAME", Flags: userFlags(), CreatesKey: true,
 			Description: "Prints the key on stdout once; usher stores only its digest.",
@@ -81,6 +81,8 @@ func UserCommand() *cli.Command {
 			},
 		},
 	)...)
+	group.Subcommands = append(group.Subcommands, nkeyCommand(), passwordCommand(), certificateCommand(), bindingCommand())
+	return group
 }
 
 func userColumns() []remote.Column[wire.User] {
@@ -215,6 +217,9 @@ func userPermissions(ctx context.Context, r *remote.Session) error {
 	keys, err := r.API.Keys(ctx, r.Arg(0))
 	if err != nil {
 		return err
+	}
+	if x.NoKey == "" { // it has a key of another kind, or one of these
+		return nil
 	}
 	if why := whyNoValidKey(keys.Keys, time.Now()); why != "" {
 		return &fault.Error{Kind: fault.Denied, Err: errors.New("no key of user " + r.Arg(0) + " is valid now: " + why), Hint: "create one with usher key add or usher key refresh"}

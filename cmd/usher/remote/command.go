@@ -16,7 +16,7 @@ import (
 // the usage text, the argument checks and the error handling.
 type Command struct {
 	Name, Usage, Description string
-	noun                     string // the parent command: "user"
+	noun                     string // of the last parent command: "user"
 	Args                     string // argument names: "USER KEY"; a final "..." allows any number
 	Aliases                  []string
 	UncheckedArgs            bool // arguments are not object names; Run checks them
@@ -33,15 +33,21 @@ type Command struct {
 
 // Group returns a command with subcommands over the API.
 func Group(name, usage string, commands ...Command) *cli.Command {
+	return Subgroup("", name, usage, commands...)
+}
+
+// Subgroup is Group below another command.
+func Subgroup(parent, name, usage string, commands ...Command) *cli.Command {
 	c := &cli.Command{Name: name, Usage: usage}
 	for i := range commands {
-		c.Subcommands = append(c.Subcommands, commands[i].build(name))
+		commands[i].noun = name
+		c.Subcommands = append(c.Subcommands, commands[i].build(strings.TrimSpace(parent+" "+name)))
 	}
 	return c
 }
 
-func (v *Command) build(noun string) *cli.Command {
-	v.noun = noun
+// build returns the command. path has the names of its parents.
+func (v *Command) build(path string) *cli.Command {
 	flags := slices.Clone(v.Flags)
 	if v.CreatesKey {
 		flags = append(flags, KeyOutputFlag())
@@ -51,7 +57,7 @@ func (v *Command) build(noun string) *cli.Command {
 	}
 	return &cli.Command{
 		Name: v.Name, Aliases: v.Aliases, Usage: v.Usage, Description: v.Description,
-		UsageText: v.usageText(noun, flags),
+		UsageText: v.usageText(path, flags),
 		Flags:     append(flags, v.remoteFlags()...),
 		Action: func(c *cli.Context) error {
 			if err := v.check(c); err != nil {
@@ -100,7 +106,7 @@ const usageWidth = 84
 
 // usageText returns the usage. It leaves out the connection options, which the list of
 // options shows.
-func (v *Command) usageText(noun string, flags []cli.Flag) string {
+func (v *Command) usageText(path string, flags []cli.Flag) string {
 	var required, words []string
 	for _, f := range flags {
 		word, _ := cmdutil.FlagHelp(f)
@@ -121,7 +127,7 @@ func (v *Command) usageText(noun string, flags []cli.Flag) string {
 	if v.Args != "" {
 		words = append(words, v.Args)
 	}
-	text := "usher " + noun + " " + v.Name
+	text := "usher " + path + " " + v.Name
 	width := len(text)
 	for _, w := range words {
 		if width+1+len(w) > usageWidth {
@@ -172,4 +178,15 @@ func (r *Session) PrintKey(response any, key, format string, args ...any) error 
 		r.Infof(format+"; key "+r.out.Destination()+"; it cannot be shown again", args...)
 		return nil
 	})
+}
+
+// WithKey writes a key that the command has made to the file of --to, and then uses it. It
+// removes the file if use fails.
+func (r *Session) WithKey(key string, use func() error) error {
+	if err := r.out.Write(key); err != nil {
+		return &fault.Error{Kind: fault.Runtime, Err: fmt.Errorf("write the key: %w", err)}
+	}
+	err := use()
+	r.out.Written = err == nil
+	return err
 }

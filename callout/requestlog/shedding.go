@@ -1,8 +1,10 @@
-package callout
+package requestlog
 
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,10 +13,10 @@ import (
 // quietPeriod is how long no request may be shed before shedding has ended.
 const quietPeriod = 5 * time.Second
 
-// sheddingLog logs when shedding begins, once for each code, and when it ends, with
+// Shedding logs when shedding begins, once for each code, and when it ends, with
 // the number of requests. It keeps the log short under load: the metrics count every
 // shed request, and the audit lists them.
-type sheddingLog struct {
+type Shedding struct {
 	log *slog.Logger
 	now func() time.Time
 
@@ -25,12 +27,13 @@ type sheddingLog struct {
 	counts map[string]int // by code
 }
 
-func newSheddingLog(log *slog.Logger, now func() time.Time) *sheddingLog {
-	return &sheddingLog{log: log, now: now, counts: map[string]int{}}
+// NewShedding returns a Shedding.
+func NewShedding(log *slog.Logger, now func() time.Time) *Shedding {
+	return &Shedding{log: log, now: now, counts: map[string]int{}}
 }
 
-// count counts one shed request.
-func (s *sheddingLog) count(code string) {
+// Count counts one shed request.
+func (s *Shedding) Count(code string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last = s.now()
@@ -45,15 +48,15 @@ func (s *sheddingLog) count(code string) {
 	s.log.LogAttrs(context.Background(), slog.LevelWarn, "shedding requests", slog.String("code", code))
 }
 
-// endIfQuiet ends shedding if no request was shed for quietPeriod.
-func (s *sheddingLog) endIfQuiet() {
+// EndIfQuiet ends shedding if no request was shed for quietPeriod.
+func (s *Shedding) EndIfQuiet() {
 	s.endIf(func() bool { return s.now().Sub(s.last) >= quietPeriod })
 }
 
-// end ends shedding, because the service stops.
-func (s *sheddingLog) end() { s.endIf(func() bool { return true }) }
+// End ends shedding, because the service stops.
+func (s *Shedding) End() { s.endIf(func() bool { return true }) }
 
-func (s *sheddingLog) endIf(ended func() bool) {
+func (s *Shedding) endIf(ended func() bool) {
 	if !s.active.Load() {
 		return
 	}
@@ -63,10 +66,8 @@ func (s *sheddingLog) endIf(ended func() bool) {
 		return
 	}
 	attrs := []slog.Attr{slog.Duration("for", s.last.Sub(s.since).Round(time.Millisecond))}
-	for _, c := range Codes() {
-		if n := s.counts[c.Code]; n > 0 {
-			attrs = append(attrs, slog.Int(c.Code, n))
-		}
+	for _, code := range slices.Sorted(maps.Keys(s.counts)) {
+		attrs = append(attrs, slog.Int(code, s.counts[code]))
 	}
 	clear(s.counts)
 	s.active.Store(false)

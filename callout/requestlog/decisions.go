@@ -1,4 +1,4 @@
-package callout
+package requestlog
 
 import (
 	"context"
@@ -20,8 +20,8 @@ const (
 	maxPanicText = 1024 // bytes
 )
 
-// decisionLog logs decisions and panics, rate limited by code.
-type decisionLog struct {
+// Decisions logs decisions and panics, rate limited by code.
+type Decisions struct {
 	log    *slog.Logger
 	mu     sync.Mutex
 	byCode map[string]*limitedCode
@@ -33,12 +33,13 @@ type limitedCode struct {
 	omitted int
 }
 
-func newDecisionLog(log *slog.Logger) *decisionLog {
-	return &decisionLog{log: log, byCode: map[string]*limitedCode{}}
+// NewDecisions returns a Decisions.
+func NewDecisions(log *slog.Logger) *Decisions {
+	return &Decisions{log: log, byCode: map[string]*limitedCode{}}
 }
 
-func (l *decisionLog) decision(e *audit.Event) {
-	level := levelOf(Outcome(e.Outcome))
+// Decision logs a decision.
+func (l *Decisions) Decision(e *audit.Event, level slog.Level) {
 	if !l.log.Enabled(context.Background(), level) {
 		return
 	}
@@ -68,8 +69,8 @@ func (l *decisionLog) decision(e *audit.Event) {
 	l.log.LogAttrs(context.Background(), level, "request", attrs...)
 }
 
-// panicked logs a panic and its stack.
-func (l *decisionLog) panicked(p any, stack []byte, filter secret.Filter) {
+// Panicked logs a panic and its stack.
+func (l *Decisions) Panicked(p any, stack []byte, filter secret.Filter) {
 	if omitted, ok := l.allow("panic"); ok {
 		l.log.LogAttrs(context.Background(), slog.LevelError, "panic while handling a request",
 			slog.String("panic", filter.Text(fmt.Sprint(p), maxPanicText)), slog.String("stack", secret.Redact(string(stack))), slog.Int("omitted", omitted))
@@ -78,7 +79,7 @@ func (l *decisionLog) panicked(p any, stack []byte, filter secret.Filter) {
 
 // allow reports whether a line with this code may be logged now, and how many were
 // omitted before it.
-func (l *decisionLog) allow(code string) (omitted int, ok bool) {
+func (l *Decisions) allow(code string) (omitted int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := l.byCode[code]
@@ -92,17 +93,4 @@ func (l *decisionLog) allow(code string) (omitted int, ok bool) {
 	}
 	omitted, c.omitted = c.omitted, 0
 	return omitted, true
-}
-
-func levelOf(o Outcome) slog.Level {
-	switch o {
-	case Granted:
-		return slog.LevelDebug
-	case Denied:
-		return slog.LevelInfo
-	case Unavailable, Shed, Malformed:
-		return slog.LevelWarn
-	default:
-		return slog.LevelError
-	}
 }

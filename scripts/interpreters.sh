@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Installs what the tests of docs/examples/webhook run, python3 and node, unless they are
+# there. It uses the package sources of a Debian system.
+set -euo pipefail
+
+missing=()
+command -v python3 >/dev/null || missing+=(python3)
+command -v node >/dev/null || missing+=(nodejs)
+((${#missing[@]})) || exit 0
+
+command -v apt-get >/dev/null || {
+  echo "${missing[*]} is missing, and this is no Debian system: install it" >&2
+  exit 1
+}
+root=()
+[[ $(id -u) -eq 0 ]] || root=(sudo)
+export DEBIAN_FRONTEND=noninteractive
+"${root[@]}" apt-get update -qq
+"${root[@]}" apt-get install -qq --yes --no-install-recommends "${missing[@]}"
