@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"usher/app/assembly"
+	"usher/app/config"
 	"usher/app/explanation"
 	"usher/callout"
 	"usher/directory"
@@ -67,20 +68,11 @@ func explain(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	p, err := assembly.New(cfg, slog.New(slog.DiscardHandler), assembly.Observers{})
+	p, stop, err := openParts(c, cfg)
 	if err != nil {
 		return err
 	}
-	note, stop, err := runStore(c.Context, p.Store, c.App.ErrWriter)
-	if err != nil {
-		return err
-	}
-	defer stop() //nolint:errcheck // the store was only read
-	if note != "" {
-		asOf := p.Store.(*assembly.Bucket).Status().Checked
-		cmdutil.Note(c.App.ErrWriter, note+"; using the directory of "+asOf.Format(time.RFC3339))
-	}
-	defer p.StartVerifiers(c.Context)()
+	defer stop()
 	in := p.ExplanationInputs()
 	in.MaxPayload = c.Int("max-payload")
 	x := explanation.ForCredential(c.Context, in, &credential, questions...)
@@ -99,6 +91,28 @@ func explain(c *cli.Context) error {
 		cmdutil.Hint(c.App.ErrWriter, "give the client ID with --mqtt-client-id ID")
 	}
 	return cmdutil.OutcomeError(x)
+}
+
+// openParts makes the parts of a configuration, and reads the directory. stop ends the
+// work of the verifiers.
+func openParts(c *cli.Context, cfg *config.Config) (p *assembly.Parts, stop func(), err error) {
+	p, err = assembly.New(cfg, slog.New(slog.DiscardHandler), assembly.Observers{})
+	if err != nil {
+		return nil, nil, err
+	}
+	note, stopStore, err := runStore(c.Context, p.Store, c.App.ErrWriter)
+	if err != nil {
+		return nil, nil, err
+	}
+	if note != "" {
+		asOf := p.Store.(*assembly.Bucket).Status().Checked
+		cmdutil.Note(c.App.ErrWriter, note+"; using the directory of "+asOf.Format(time.RFC3339))
+	}
+	stopVerifiers := p.StartVerifiers(c.Context)
+	return p, func() {
+		stopVerifiers()
+		_ = stopStore() // it was only read
+	}, nil
 }
 
 // credentialOf returns the credential as nats-server would pass it on.
