@@ -58,7 +58,9 @@ func oidcConfig(issuer string) map[string]string {
 // oidcUsers are those who can log in: users of the directory, and a guest.
 func oidcUsers() []provider.User {
 	return []provider.User{
-		{Name: Publisher}, {Name: Consumer}, {Name: ProjectAdmin},
+		{Name: Publisher},
+		{Name: Consumer},
+		{Name: ProjectAdmin},
 		{Name: Guest, Groups: []string{guestGroup}},
 	}
 }
