@@ -17,6 +17,7 @@ type Credentials struct {
 // credentialConstraints are the constraints of all kinds.
 func credentialConstraints() []constraint {
 	return slices.Concat(
+		[]constraint{authorityNames()},
 		oidcConstraints(),
 		kubernetesConstraints(),
 		introspectionConstraints(),

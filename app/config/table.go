@@ -95,9 +95,7 @@ func appendEntries(all []entry, parent entry) []entry {
 			required: f.Tag.Get("required") == "true",
 		}
 		if e.section {
-			if keys := appendEntries(nil, e); len(keys) > 0 {
-				all = append(append(all, e), keys...)
-			}
+			all = appendEntries(append(all, e), e)
 			continue
 		}
 		if isMappingList(f.Type) {
