@@ -45,8 +45,8 @@ func kinds() []newVerifiers {
 		passwordVerifiers,
 		x509Verifiers,
 		introspectionVerifiers,
-		// kubernetes, by TokenReview
-		// webhook
+		tokenReviewVerifiers,
+		webhookVerifiers,
 		anonymousVerifiers,
 	}
 }

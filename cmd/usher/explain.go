@@ -29,7 +29,7 @@ func explainCommand() *cli.Command {
 		Name:  "explain",
 		Usage: "show what a credential may do, and why, without connecting",
 		UsageText: "usher explain -c FILE --token-file FILE [--user NAME] [--host ADDR]\n" +
-			"    [--connection TYPE] [--mqtt-client-id ID] [--publish SUBJECT] [--subscribe SUBJECT]\n" +
+			"    [--cert FILE [--ca FILE]] [--connection TYPE] [--mqtt-client-id ID] [--publish SUBJECT] [--subscribe SUBJECT]\n" +
 			"    [--max-payload BYTES] [--json]",
 		Description: "Takes the same path as a live request. Exits 4 if the credential or a given subject\n" +
 			"is denied, and 1 if the template of a scoped signing key decides that.",
@@ -37,6 +37,8 @@ func explainCommand() *cli.Command {
 			cmdutil.ConfigFlag(),
 			&cli.StringFlag{Name: "token-file", Usage: "`FILE` with the token; - reads it from stdin"},
 			&cli.StringFlag{Name: "user", Usage: "user `NAME`, such as project=P; the token is sent as the password"},
+			&cli.StringFlag{Name: "cert", Usage: "`FILE` with a client certificate, with or without a token"},
+			&cli.StringFlag{Name: "ca", Usage: "`FILE` with the CA certificates of nats-server's tls block", DefaultText: "those of the system"},
 			&cli.StringFlag{Name: "host", Usage: "`ADDR` from which the client would connect"},
 			&cli.StringFlag{Name: "connection", Usage: "`TYPE` of connection: " + strings.ToLower(cmdutil.JoinValues(directory.ConnectionTypes())), DefaultText: "any allowed one"},
 			&cli.StringFlag{Name: "mqtt-client-id", Usage: "client `ID`, with --connection mqtt or mqtt_ws"},
@@ -62,6 +64,9 @@ func explain(c *cli.Context) error {
 	}
 	credential, err := credentialOf(c)
 	if err != nil {
+		return err
+	}
+	if credential.VerifiedChains, err = verifiedChains(c.String("cert"), c.String("ca")); err != nil {
 		return err
 	}
 	cfg, err := cmdutil.LoadConfig(c)
@@ -119,16 +124,18 @@ func openParts(c *cli.Context, cfg *config.Config) (p *assembly.Parts, stop func
 func credentialOf(c *cli.Context) (tokens.Credential, error) {
 	var credential tokens.Credential
 	path := c.String("token-file")
-	if path == "" {
-		return credential, cmdutil.UsageError("name the file with --token-file FILE; - reads stdin", "--token-file is missing")
+	if path == "" && c.String("cert") == "" {
+		return credential, cmdutil.UsageError("name the file with --token-file FILE (- reads stdin), or a client certificate with --cert FILE", "--token-file is missing")
 	}
 	connection, err := connectionOf(c)
 	if err != nil {
 		return credential, err
 	}
-	token, err := readToken(c, path)
-	if err != nil {
-		return credential, err
+	var token string
+	if path != "" {
+		if token, err = readToken(c, path); err != nil {
+			return credential, err
+		}
 	}
 	credential.Connection = connection
 	credential.Host = c.String("host")
