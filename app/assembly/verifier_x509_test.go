@@ -46,8 +46,7 @@ func TestX509Verifiers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for text, says := range map[string]string{
-		"":                                 "",
-		"{identity: dns, name: directory}": "an authority of usher's own",
+		"": "",
 		"{identity: spiffe, trust_domains: ['a b']}":                             "trust domain",
 		"{identity: dns, ca_file: " + bad + "}":                                  "x509.ca_file: expected certificates",
 		"{identity: dns, ca_file: " + bad + ".absent}":                           "x509.ca_file",
