@@ -197,6 +197,7 @@ func checkCollectorURL(text string) (message, hint string) {
 	return "", ""
 }
 
+// CheckHTTPSURL checks a URL that others on the network can neither read nor change.
 func CheckHTTPSURL(text string) (message, hint string) {
 	const example = "write it as https://example.org/path"
 	if message, hint = refuseSecretURL(text, "write the URL without them"); message != "" {
