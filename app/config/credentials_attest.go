@@ -11,7 +11,10 @@ func (c *Credentials) attest() (authorities, attributes []string) {
 		add(c.OIDC[i].Name, claims)
 	}
 	for i := range c.Kubernetes {
-		add(c.Kubernetes[i].Name, claims, kubernetes)
+		add(c.Kubernetes[i].Name, kubernetes)
+		if c.Kubernetes[i].Mode == KubernetesJWKS {
+			attributes = append(attributes, claims)
+		}
 	}
 	for i := range c.Introspection {
 		add(c.Introspection[i].Name, claims)
