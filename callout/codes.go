@@ -7,6 +7,7 @@ import (
 	"usher/tokens/apikey"
 	"usher/tokens/health"
 	"usher/tokens/introspection"
+	"usher/tokens/kubernetes"
 	"usher/tokens/natsjwt"
 	"usher/tokens/nkey"
 	"usher/tokens/oidc"
@@ -150,6 +151,10 @@ func Codes() []Code {
 		{introspection.CodeNotYetValid, Denied, "The `nbf` or `iat` of the response to the introspection is in the future, by more than `leeway`.", "Check the clocks of this machine and of the authorization server."},
 		{introspection.CodeBound, Denied, "The token is no bearer token: it is bound to a key (`cnf`), or `token_type` is another.", "Ask the authorization server for a bearer access token, without DPoP or mutual TLS."},
 		{introspection.CodeNoID, Denied, "The response to the introspection lacks the member of `id_claim`.", "Tokens of clients without a user often have a `client_id` and no `sub`: set `id_claim`."},
+		{kubernetes.CodeRejected, Denied, "The API server of the Kubernetes cluster refuses the token: it is forged, expired, for another audience, or its pod or service account is gone.", "The cause in the log has the API server's error."},
+		{kubernetes.CodeAudience, Denied, "The API server accepts the token, but for none of the cluster's `audiences`.", "Mount a projected token with one of these audiences (docs/how-to/kubernetes.md)."},
+		{kubernetes.CodeAccount, Denied, "The API server accepts the token, but it is not that of a service account.", ""},
+		{kubernetes.CodeExpired, Denied, "The token of the service account has expired.", "Clients must read the token file again when they reconnect."},
 		{webhook.CodeDenied, Denied, "The endpoint of `credentials.webhook` answered `denied`.", "The cause in the log has the endpoint's reason."},
 		{webhook.CodeUnknown, Denied, "The endpoint of `credentials.webhook` answered `unknown`, and no other verifier knows the credential.", "Set `prefix`, so that usher asks the endpoint only about its own credentials."},
 		{webhook.CodeExpired, Denied, "The endpoint of `credentials.webhook` answered with an identity whose `expires` has passed.", "Check the clocks, or get a new credential."},

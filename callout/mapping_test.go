@@ -2,6 +2,7 @@ package callout_test
 
 import (
 	"context"
+	"encoding/hex"
 	"strings"
 	"testing"
 
@@ -15,8 +16,8 @@ import (
 	"usher/tokens"
 )
 
-// oidcVerifier verifies every credential as the identity that its token names. Verify
-// may replace the directory, as changes do while a verifier waits.
+// oidcVerifier verifies every credential as the identity that its token names, in clear or
+// in hexadecimal: log and audit hide what is part of the token. Verify may replace the directory, as changes do while a verifier waits.
 type oidcVerifier struct{ waits func() }
 
 func (oidcVerifier) Name() string { return "oidc" }
@@ -25,10 +26,14 @@ func (v oidcVerifier) Verify(_ context.Context, c *tokens.Credential) (identity.
 	if v.waits != nil {
 		v.waits()
 	}
+	id := c.Token()
+	if text, err := hex.DecodeString(id); err == nil {
+		id = string(text)
+	}
 	sel, err := c.Selection()
 	return identity.Identity{
-		ID: c.Token(), Authority: "github", Method: identity.MethodOIDC, Selection: sel,
-		Attributes: identity.Attributes{"claims": map[string]any{"sub": c.Token()}},
+		ID: id, Authority: "github", Method: identity.MethodOIDC, Selection: sel,
+		Attributes: identity.Attributes{"claims": map[string]any{"sub": id}},
 	}, err
 }
 

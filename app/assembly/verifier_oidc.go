@@ -14,7 +14,7 @@ import (
 
 // The API server as pods see it, and what Kubernetes mounts into them.
 const (
-	inClusterKeys = "https://kubernetes.default.svc/openid/v1/jwks"
+	inClusterKeys = inClusterURL + "/openid/v1/jwks"
 	inClusterDir  = "/var/run/secrets/kubernetes.io/serviceaccount"
 )
 

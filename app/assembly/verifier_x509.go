@@ -49,7 +49,7 @@ func readCAs(path string) ([]*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tokenx509.ParseCAs(text)
+	return tokenx509.ParseCertificates(text)
 }
 
 // newRevocation returns a checker, or nil if the configuration does not want one.

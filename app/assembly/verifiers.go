@@ -28,7 +28,7 @@ type verifierInputs struct {
 // newVerifiers makes the verifiers of one kind: none if the configuration does not have
 // it, and several if it is a list. It neither asks another system nor starts anything.
 // The name of a verifier is that of its kind; of an element of a list, it is KIND:NAME,
-// such as "oidc:keycloak" (listName).
+// such as "oidc:keycloak".
 type newVerifiers func(in *verifierInputs) ([]tokens.Verifier, error)
 
 // kinds are the kinds of verifiers in the order of the chain (docs/adr/0018-verifiers.md):
@@ -45,8 +45,8 @@ func kinds() []newVerifiers {
 		passwordVerifiers,
 		x509Verifiers,
 		introspectionVerifiers,
-		// kubernetes, by TokenReview
-		// webhook
+		tokenReviewVerifiers,
+		webhookVerifiers,
 		anonymousVerifiers,
 	}
 }

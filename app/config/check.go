@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 
+	"usher/app/config/rule"
 	"usher/internal/secret"
 	"usher/internal/strictyaml"
 )
@@ -56,16 +57,20 @@ func (c *checker) checkKey(k *instance) {
 		c.add(k.path, k.hint, "is missing")
 		return
 	}
+	all := rules()
 	for _, r := range k.rules {
-		faults := r.check(k.value)
-		if r.name == "path" && len(faults) > 0 && c.isExistingPath(k.value.String()) {
-			faults = onString(checkPathForm)(k.value, "")
+		faults := all.Check(r, k.value)
+		if r.Name == "path" && len(faults) > 0 && c.isExistingPath(k.value.String()) {
+			faults = nil
+			if message, hint := rule.CheckPathForm(k.value.String()); message != "" {
+				faults = []rule.Fault{{Message: message, Hint: hint}}
+			}
 		}
 		for _, f := range faults {
-			if f.hint == "" {
-				f.hint = k.hint
+			if f.Hint == "" {
+				f.Hint = k.hint
 			}
-			c.add(k.path+f.at, f.hint, f.message)
+			c.add(k.path+f.At, f.Hint, f.Message)
 		}
 		if len(faults) > 0 {
 			return

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"usher/app/config/rule"
 	"usher/internal/secret"
 )
 
@@ -199,7 +200,7 @@ func notAbove(size, limit string) constraint {
 func tlsUnlessLoopback(listener, cert, allowed string) constraint {
 	check := func(c *checker) []fault {
 		address := c.stringValue(listener)
-		if address == "" || isLoopback(address) || c.isSet(cert) || c.isSet(allowed) {
+		if address == "" || rule.IsLoopback(address) || c.isSet(cert) || c.isSet(allowed) {
 			return nil
 		}
 		return []fault{{
@@ -256,7 +257,7 @@ func headersSafe() constraint {
 			return nil
 		case err != nil, u.Host == "":
 			return []fault{{key, "needs " + endpoint, "set it, or leave " + key + " out"}}
-		case u.Scheme != "https" && !isLoopback(net.JoinHostPort(u.Hostname(), "0")):
+		case u.Scheme != "https" && !rule.IsLoopback(net.JoinHostPort(u.Hostname(), "0")):
 			return []fault{{key, "would be sent in cleartext to another machine", "use an https URL for " + endpoint}}
 		}
 		return nil

@@ -48,7 +48,7 @@ func introspectionConstraints() []constraint {
 		onlyWith(at+"algorithm", at+"key_file"),
 		onlyWith(at+"assertion_audience", at+"key_file"),
 		bothOrNeither(at+"tls.cert_file", at+"tls.key_file"),
-		certificateWith(at+"authentication", "tls", at+"tls.cert_file"),
+		neededIf(at+"authentication", "tls", at+"tls.cert_file"),
 		exactlyOne(at+"audiences", at+"any_audience"),
 	}
 }
@@ -64,8 +64,8 @@ func onlyWith(key, other string) constraint {
 	return constraint{[]string{key, other}, fmt.Sprintf("Set `%s` only with `%s`.", key, other), check}
 }
 
-// certificateWith: the key is set if choice has the value. It may be set anyway.
-func certificateWith(choice, value, key string) constraint {
+// neededIf: the key is set if choice has the value. It may be set anyway.
+func neededIf(choice, value, key string) constraint {
 	check := func(c *checker) []fault {
 		if c.stringValue(choice) != value || c.isSet(key) {
 			return nil

@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"usher/app/config/rule"
+)
 
 // TokenTypeAccess is the type of access tokens (RFC 9068).
 const TokenTypeAccess = "access"
@@ -65,7 +69,7 @@ func discoverable(at string) constraint {
 		if c.isSet(url) || c.isSet(file) || !c.isSet(issuer) {
 			return nil
 		}
-		message, _ := checkHTTPSURL(c.stringValue(issuer))
+		message, _ := rule.CheckHTTPSURL(c.stringValue(issuer))
 		if message == "" {
 			return nil
 		}

@@ -49,11 +49,12 @@ func TestKubernetes(t *testing.T) {
 	for text, says := range map[string]string{
 		good: "",
 		good + ", keys: {url: 'https://k.example/jwks', bearer_token_file: t, ca_file: ca.pem, cache_dir: c}": "",
-		good + ", keys: {file: keys.json}":                             "",
-		"name: a, audiences: [nats], mode: token_review":               "",
-		"name: a, audiences: [nats]":                                   "issuer",
-		"name: a, issuer: x":                                           "kubernetes[0].audiences",
-		good + ", mode: token_review":                                  "kubernetes[0].issuer: is set",
+		good + ", keys: {file: keys.json}":               "",
+		"name: a, audiences: [nats], mode: token_review": "",
+		"name: a, audiences: [nats]":                     "kubernetes[0].mode: needs credentials.kubernetes[0].issuer",
+		"name: a, issuer: x":                             "kubernetes[0].audiences",
+		good + ", mode: token_review, review: {url: 'https://k.example', ca_file: ca.pem, token_file: t, cache: {max_age: 5s}}": "",
+		good + ", review: {ca_file: ca.pem}":                           "kubernetes[0].review.ca_file: is set",
 		good + ", mode: review":                                        "kubernetes[0].mode",
 		"name: a, audiences: [a], mode: token_review, keys: {file: k}": "kubernetes[0].keys.file: is set",
 	} {

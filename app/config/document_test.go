@@ -69,9 +69,9 @@ func minimalWith(key, value string) string {
 func (e *entry) valid() string {
 	value := "a"
 	for _, r := range e.rules {
-		switch r.name {
+		switch r.Name {
 		case "one-of":
-			value, _, _ = strings.Cut(r.arg, "|")
+			value, _, _ = strings.Cut(r.Arg, "|")
 		case "https-url":
 			value = "https://a.example"
 		}

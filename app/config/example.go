@@ -123,7 +123,7 @@ func (e *entry) description(elements string) string {
 		parts = append(parts, elements)
 	}
 	for _, r := range e.rules {
-		text := r.text()
+		text := rules().Text(r)
 		parts = append(parts, strings.ToUpper(text[:min(1, len(text))])+text[min(1, len(text)):]+".")
 	}
 	return strings.Join(parts, " ")

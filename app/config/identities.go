@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 
+	"usher/app/config/rule"
 	"usher/directory"
 	"usher/internal/secret"
 	"usher/internal/strictyaml"
@@ -84,7 +85,7 @@ func identityRules() constraint {
 }
 
 // scalar checks a value to compare a fact with; nil: it is not set.
-func scalar(v reflect.Value, _ string) []fault {
+func scalar(v reflect.Value, _ string) []rule.Fault {
 	if v.IsNil() {
 		return nil
 	}
@@ -92,45 +93,48 @@ func scalar(v reflect.Value, _ string) []fault {
 }
 
 // scalars checks a list of values to compare a fact with.
-func scalars(v reflect.Value, _ string) []fault {
-	var faults []fault
+func scalars(v reflect.Value, _ string) []rule.Fault {
+	var faults []rule.Fault
 	for i := range v.Len() {
 		faults = append(faults, valueFaults(strictyaml.IndexPath("", i), v.Index(i).Interface())...)
 	}
 	return faults
 }
 
-func valueFaults(at string, v any) []fault {
+func valueFaults(at string, v any) []rule.Fault {
 	if err := mapping.CheckValue(v); err != nil {
-		return []fault{{at, err.Error(), "a text, a number, true or false"}}
+		return []rule.Fault{{At: at, Message: err.Error(), Hint: "a text, a number, true or false"}}
 	}
 	return nil
 }
 
 // resources checks the topics or subscriptions of a role.
-func resources(v reflect.Value, _ string) []fault {
+func resources(v reflect.Value, _ string) []rule.Fault {
 	names, ok := v.Interface().([]string)
 	if !ok {
 		return nil
 	}
 	i, err := mapping.CheckResources(names)
 	if err != nil {
-		return []fault{{strictyaml.IndexPath("", i), err.Error(), directory.HintFor(err)}}
+		return []rule.Fault{{At: strictyaml.IndexPath("", i), Message: err.Error(), Hint: directory.HintFor(err)}}
 	}
 	return nil
 }
 
 // uniqueRoles refuses two roles of the same kind in the same project.
-func uniqueRoles(v reflect.Value, _ string) []fault {
+func uniqueRoles(v reflect.Value, _ string) []rule.Fault {
 	roles, ok := v.Interface().([]IdentityRole)
 	if !ok {
 		return nil
 	}
-	var faults []fault
+	var faults []rule.Fault
 	for i := range roles {
 		for j := range i {
 			if a, b := &roles[j], &roles[i]; a.Project == b.Project && a.Role == b.Role {
-				faults = append(faults, fault{strictyaml.IndexPath("", i), fmt.Sprintf("entry %d has this role in project %s too", j+1, secret.Name(b.Project)), "put the topics or subscriptions of one role into one entry"})
+				faults = append(faults, rule.Fault{
+					At: strictyaml.IndexPath("", i), Message: fmt.Sprintf("entry %d has this role in project %s too", j+1, secret.Name(b.Project)),
+					Hint: "put the topics or subscriptions of one role into one entry",
+				})
 				break
 			}
 		}

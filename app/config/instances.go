@@ -80,7 +80,7 @@ func (c *checker) scopesOf(keys []string) []scope {
 // resolvePaths joins the relative paths of a value to a folder.
 func (k *instance) resolvePaths(dir string) {
 	for _, r := range k.rules {
-		switch r.name {
+		switch r.Name {
 		case "path":
 			k.value.SetString(resolve(dir, k.value.String()))
 		case "paths":

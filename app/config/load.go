@@ -112,7 +112,14 @@ func setDefaults(of reflect.Value, keys []entry) {
 // setDefault decodes the default tag as YAML. A test ensures that it can be decoded, and
 // that a key without the tag has its zero value as default.
 func (e *entry) setDefault(v reflect.Value) {
-	if !e.tagged {
+	switch kind := v.Kind(); {
+	case !e.tagged:
+		return
+	case kind == reflect.Slice && e.def == "[]": // the common ones, without reading YAML
+		v.Set(reflect.MakeSlice(e.typ, 0, 0))
+		return
+	case kind == reflect.Bool && e.def == "true":
+		v.SetBool(true)
 		return
 	}
 	if def, err := decodeText(e.typ, e.def); err == nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"usher/app/config/rule"
 	"usher/internal/strictyaml"
 )
 
@@ -34,7 +35,7 @@ func Keys() []Key {
 			k.Default = e.def
 		}
 		for _, r := range e.rules {
-			k.Rules = append(k.Rules, r.text())
+			k.Rules = append(k.Rules, rules().Text(r))
 		}
 		keys = append(keys, k)
 	}
@@ -52,13 +53,13 @@ type entry struct {
 	def        string  // default as YAML on one line
 	tagged     bool    // has a default tag
 	doc, hint  string
-	rules      []ruleRef
+	rules      []rule.Ref
 	required   bool
 }
 
 func (e *entry) hasRule(name string) bool {
 	for _, r := range e.rules {
-		if r.name == name {
+		if r.Name == name {
 			return true
 		}
 	}
@@ -95,9 +96,7 @@ func appendEntries(all []entry, parent entry) []entry {
 			required: f.Tag.Get("required") == "true",
 		}
 		if e.section {
-			if keys := appendEntries(nil, e); len(keys) > 0 {
-				all = append(append(all, e), keys...)
-			}
+			all = appendEntries(append(all, e), e)
 			continue
 		}
 		if isMappingList(f.Type) {
@@ -105,7 +104,7 @@ func appendEntries(all []entry, parent entry) []entry {
 		}
 		e.def, e.tagged = defaultOf(&f)
 		for name := range strings.FieldsSeq(f.Tag.Get("rule")) {
-			e.rules = append(e.rules, parseRuleRef(name))
+			e.rules = append(e.rules, rule.ParseRef(name))
 		}
 		all = append(all, e)
 	}

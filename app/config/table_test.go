@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"usher/app/config/rule"
 	"usher/internal/strictyaml"
 )
 
@@ -94,12 +95,12 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s: a key has rule path if, and only if, it names a file", e.path)
 		}
 		for _, r := range e.rules {
-			used[r.name], used[parseRuleRef(r.arg).name] = true, true
-			if r.text() == "" {
-				t.Errorf("%s: rule %s has no text", e.path, r.name)
+			used[r.Name], used[rule.ParseRef(r.Arg).Name] = true, true
+			if rules().Text(r) == "" {
+				t.Errorf("%s: rule %s has no text", e.path, r.Name)
 			}
-			if v, err := decodeText(e.typ, e.def); err == nil && !e.required && len(r.check(v)) > 0 {
-				t.Errorf("%s: rule %s refuses the default", e.path, r.name)
+			if v, err := decodeText(e.typ, e.def); err == nil && !e.required && len(rules().Check(r, v)) > 0 {
+				t.Errorf("%s: rule %s refuses the default", e.path, r.Name)
 			}
 		}
 		if typeName(e.typ) != "boolean" && len(e.rules) == 0 {
@@ -108,15 +109,15 @@ func TestTable(t *testing.T) {
 	}
 	for _, e := range withElements(tableOf(reflect.TypeFor[lists]())) {
 		for _, r := range e.rules {
-			used[r.name], used[parseRuleRef(r.arg).name] = true, true
+			used[r.Name], used[rule.ParseRef(r.Arg).Name] = true, true
 		}
 	}
 	for _, r := range rules() {
-		if !used[r.name] || len(invalid[r.name]) == 0 {
-			t.Errorf("rule %s is not used, or has no invalid values", r.name)
+		if !used[r.Name] || len(invalid[r.Name]) == 0 {
+			t.Errorf("rule %s is not used, or has no invalid values", r.Name)
 		}
 	}
-	if (ruleRef{name: "no-such"}).check(reflect.ValueOf("")) == nil {
+	if rules().Check(rule.Ref{Name: "no-such"}, reflect.ValueOf("")) == nil {
 		t.Error("an unknown rule accepts everything")
 	}
 }
@@ -137,7 +138,7 @@ func TestInvalidValues(t *testing.T) {
 		key := strings.ReplaceAll(e.path, "[]", "[0]")
 		values := []string{"[[]]", "{a: b}", "null"}
 		for _, r := range e.rules {
-			values = append(values, invalid[r.name]...)
+			values = append(values, invalid[r.Name]...)
 		}
 		if e.required {
 			values = append(values, `""`)

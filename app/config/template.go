@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
 
+	"usher/app/config/rule"
 	"usher/internal/secret"
 )
 
@@ -86,8 +87,8 @@ func placeholderAccount() string {
 }
 
 // imports checks the imports of the template, one by one and together.
-func imports(v reflect.Value, _ string) []fault {
-	var faults []fault
+func imports(v reflect.Value, _ string) []rule.Fault {
+	var faults []rule.Fault
 	var all jwt.Imports
 	for i := range v.Len() {
 		at := fmt.Sprintf("[%d]", i)
@@ -109,8 +110,8 @@ func imports(v reflect.Value, _ string) []fault {
 }
 
 // exports checks the exports of the template, one by one and together.
-func exports(v reflect.Value, _ string) []fault {
-	var faults []fault
+func exports(v reflect.Value, _ string) []rule.Fault {
+	var faults []rule.Fault
 	var all jwt.Exports
 	for i := range v.Len() {
 		at := fmt.Sprintf("[%d]", i)
@@ -129,11 +130,11 @@ func exports(v reflect.Value, _ string) []fault {
 }
 
 // validationFaults returns the first error of jwt/v2, which nats-server validates with.
-func validationFaults(at string, validate func(*jwt.ValidationResults)) []fault {
+func validationFaults(at string, validate func(*jwt.ValidationResults)) []rule.Fault {
 	vr := jwt.CreateValidationResults()
 	validate(vr)
 	if errs := vr.Errors(); len(errs) > 0 {
-		return []fault{{at, secret.Redact(errs[0].Error()), "write it as in an account JWT"}}
+		return []rule.Fault{{At: at, Message: secret.Redact(errs[0].Error()), Hint: "write it as in an account JWT"}}
 	}
 	return nil
 }

@@ -28,6 +28,7 @@ type Directory struct {
 	Identities []Identity `json:"identities"`
 	Refused    Identity   `json:"refused"`            // its key has expired
 	Operator   bool       `json:"operator,omitempty"` // the files are for operator mode
+	Provider   string     `json:"provider,omitempty"` // URL of the OpenID Connect provider; empty: there is none
 }
 
 // The users of the demo, by their role.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -24,6 +25,7 @@ type Options struct {
 	API      string // HOST:PORT of the management API, on loopback; port 0: any free port
 	HTTP     string // HOST:PORT of metrics and probes; port 0: any free port
 	Operator bool   // operator mode
+	OIDC     bool   // with an OpenID Connect provider
 }
 
 // Prepare creates the files of a dev directory, or uses those that exist. It writes demo.json
@@ -47,11 +49,13 @@ func Prepare(dir string, o Options) (*Run, error) {
 	err := d.Directory.Load(filepath.Join(dir, FileDemo))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return d, d.begin(o.Operator)
+		return d, d.begin(o)
 	case err != nil:
 		return nil, fault.InConfig(err)
 	case d.Directory.Operator != o.Operator:
 		return nil, otherMode(dir, o.Operator)
+	case o.OIDC && d.Directory.Provider == "":
+		return nil, &fault.Error{Kind: fault.Config, Err: fmt.Errorf("%s %w", dir, errNoProvider), Hint: "omit --oidc, or give another --dir"}
 	}
 	if exists(filepath.Join(dir, setup.FileConfig)) {
 		return d, d.relocate()
@@ -89,13 +93,20 @@ func otherMode(dir string, operator bool) error {
 }
 
 // begin creates everything, unless the folder has files of an installation.
-func (d *Run) begin(operator bool) error {
+func (d *Run) begin(o Options) error {
 	var err error
 	if d.Directory, err = newDemo(rand.Reader); err != nil {
 		return err
 	}
-	d.Directory.Operator = operator
-	for _, name := range setup.Names(operator, true) {
+	d.Directory.Operator = o.Operator
+	if o.OIDC {
+		address, err := fixPort(anyPort)
+		if err != nil {
+			return err
+		}
+		d.Directory.Provider = "http://" + address
+	}
+	for _, name := range setup.Names(o.Operator, true) {
 		if exists(filepath.Join(d.Dir, filepath.FromSlash(name))) {
 			return d.make() // fails before it writes anything
 		}
@@ -106,9 +117,11 @@ func (d *Run) begin(operator bool) error {
 	return d.make()
 }
 
+// anyPort is the address of a listener on any free port.
+const anyPort = "127.0.0.1:0"
+
 // make creates the files of an installation for the demo.
 func (d *Run) make() error {
-	const anyPort = "127.0.0.1:0"
 	api := d.override.API
 	if api == "" {
 		var err error
@@ -119,6 +132,9 @@ func (d *Run) make() error {
 	values := map[string]string{"http.listen": cmp.Or(d.override.HTTP, anyPort), "api.listen": api}
 	if d.Directory.Operator {
 		values["operator.create_accounts"] = "true" // all keys are in this folder
+	}
+	if d.Directory.Provider != "" {
+		maps.Copy(values, oidcConfig(d.Directory.Provider))
 	}
 	_, err := setup.Write(setup.Options{
 		Dir: d.Dir, Operator: d.Directory.Operator, KV: true, Listen: cmp.Or(d.override.Listen, setup.DefaultListen),

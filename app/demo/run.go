@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"usher/app/config"
 	"usher/app/devserver"
@@ -26,12 +27,22 @@ type Run struct {
 	override  Options // addresses that differ from those in the files
 	Directory Directory
 	moved     []setup.Relocation
-	log       *heldWriter // the log of usher, which comes after the announcement
+	url       atomic.Value // string
+	log       *heldWriter  // the log of usher, which comes after the announcement
 	// Note writes a remark for the user. It must be set before Run.
 	Note func(w io.Writer, text string)
 	// Announce tells the user what to do, once everything runs. url is that of nats-server,
 	// api that of the management API. It must be set before Run.
 	Announce func(url, api string) error
+	// LoggedIn tells the user what came of a login at the OpenID Connect provider. It must
+	// be set before Run if there is one, and may be called while Announce runs.
+	LoggedIn func(Login) error
+}
+
+// URL returns the URL of nats-server. It is empty before Announce.
+func (d *Run) URL() string {
+	url, _ := d.url.Load().(string)
+	return url
 }
 
 // Run starts the server and usher, and serves until ctx ends.
@@ -64,6 +75,13 @@ func (d *Run) Run(ctx context.Context, stderr io.Writer) error {
 	}
 	cfg.API.Listen = cmp.Or(d.override.API, cfg.API.Listen)
 	cfg.HTTP.Listen = cmp.Or(d.override.HTTP, cfg.HTTP.Listen)
+	if d.Directory.Provider != "" {
+		stop, err := d.serveProvider(ctx)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	in, err := server.New(cfg, d.log)
 	if err != nil {
 		return err
@@ -123,5 +141,6 @@ func (d *Run) prepare(ctx context.Context, url string, in *server.Server) error 
 	} else if err != nil {
 		return err
 	}
+	d.url.Store(url)
 	return errors.Join(d.Announce(url, in.APIURL()), d.log.release())
 }

@@ -54,6 +54,8 @@ func (l *Decisions) Decision(e *audit.Event, level slog.Level) {
 		slog.String("code", e.Code),
 		slog.String("cause", e.Cause),
 		slog.String("user", e.User),
+		slog.String("identity_id", e.IdentityID),
+		slog.String("rule", e.Rule),
 		slog.String("client_host", e.ClientHost),
 		slog.String("client_name", e.ClientName),
 		slog.String("server_name", e.ServerName),

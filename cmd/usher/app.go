@@ -53,7 +53,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			cmdutil.Categorize("Keys and tokens", apikeyCommand(), passwordCommand(), nkey.Command(), loginCommand()),
 			cmdutil.Categorize("Manage the directory", manage.UserCommand(), manage.KeyCommand(), manage.ProjectCommand(), manage.MemberCommand(),
 				manage.TopicCommand(), manage.SubscriptionCommand(), manage.ACLCommand(), manage.DirectoryCommand(), remote.ContextCommand()),
-			cmdutil.Categorize("Inspect and test", checkCommand(), explainCommand(), tryCommand(), bench.Command(), healthcheckCommand()),
+			cmdutil.Categorize("Inspect and test", checkCommand(), explainCommand(), identitiesCommand(), tryCommand(), bench.Command(), healthcheckCommand()),
 			cmdutil.Categorize("Help", versionCommand(), completionCommand(), completeCommand(), cmdutil.HelpCommand()),
 		),
 	}

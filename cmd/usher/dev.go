@@ -18,11 +18,12 @@ func devCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "dev",
 		Usage:     "run a demo: an embedded nats-server, usher and a demo directory",
-		UsageText: "usher dev [--operator] [--listen HOST:PORT] [--api HOST:PORT] [--http HOST:PORT]\n    [--dir DIR] [--json]",
+		UsageText: "usher dev [--operator] [--oidc] [--listen HOST:PORT] [--api HOST:PORT] [--http HOST:PORT]\n    [--dir DIR] [--json]",
 		Description: "Prints a command to paste for each demo identity, and one that is denied.\n" +
 			"Not for production: it prints tokens. Stop it with Ctrl-C.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "operator", Usage: "use operator mode: an operator, accounts and signing keys"},
+			&cli.BoolFlag{Name: "oidc", Usage: "run an OpenID Connect provider, and accept its tokens"},
 			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` for nats-server; port 0 takes a free one", DefaultText: setup.DefaultListen + ", or that in DIR"},
 			&cli.StringFlag{Name: "api", Usage: "`HOST:PORT` for the management API, on loopback; port 0 takes a free one", DefaultText: "a free port, or that in DIR"},
 			&cli.StringFlag{Name: "http", Usage: "`HOST:PORT` for metrics and probes; port 0 takes a free one", DefaultText: "a free port, or that in DIR"},
@@ -72,12 +73,18 @@ func dev(c *cli.Context) error {
 		}
 		return announce(stdout, &d.Directory, url, api, d.Dir)
 	}
+	d.LoggedIn = func(l demo.Login) error {
+		if c.Bool("json") {
+			return printLoginJSON(stdout, &l)
+		}
+		return printLoginText(stdout, &l, d.URL(), filepath.Join(d.Dir, setup.FileConfig))
+	}
 	return d.Run(ctx, stderr)
 }
 
 // devOptions reads and checks the options.
 func devOptions(c *cli.Context) (demo.Options, error) {
-	o := demo.Options{Listen: c.String("listen"), API: c.String("api"), HTTP: c.String("http"), Operator: c.Bool("operator")}
+	o := demo.Options{Listen: c.String("listen"), API: c.String("api"), HTTP: c.String("http"), Operator: c.Bool("operator"), OIDC: c.Bool("oidc")}
 	for _, option := range []string{"listen", "api", "http"} {
 		if address := c.String(option); address != "" {
 			if err := cmdutil.CheckListenAddress(option, address); err != nil {

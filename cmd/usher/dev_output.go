@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"usher/internal/shellword"
 
@@ -26,7 +27,8 @@ func printDemoJSON(w io.Writer, d *demo.Directory, url, api, dir string) error {
 		Dir        string          `json:"dir"`
 		Identities []demo.Identity `json:"identities"`
 		Refused    refused         `json:"refused"`
-	}{url, api, secret.RedactDetected(dir), d.Identities, refused{d.Refused.Token}})
+		Issuer     string          `json:"issuer,omitempty"` // of the OpenID Connect provider
+	}{url, api, secret.RedactDetected(dir), d.Identities, refused{d.Refused.Token}, d.Provider})
 }
 
 // printDemoText prints commands to paste: one for each identity, and one that is denied.
@@ -59,6 +61,28 @@ func printDemoText(w io.Writer, d *demo.Directory, url, api, dir string) error {
 		fmt.Fprintf(&b, "\n# manage the directory with usher user, project, member, topic, subscription, acl and key\n%s user list -s %s --key-file %s\n",
 			self(), api, shellword.Quote(filepath.Join(tokens, demo.ServiceAdmin)))
 	}
+	if d.Provider != "" {
+		fmt.Fprintf(&b, "\n# log in at the OpenID Connect provider: open %s%s in a browser, or run\n%s login --issuer %s --client-id %s --token-file %s\n",
+			d.Provider, demo.PathLogin, self(), d.Provider, demo.OIDCClient, shellword.Quote(filepath.Join(dir, filepath.FromSlash(demo.FileLogin))))
+	}
 	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// printLoginJSON prints a line of JSON for a login.
+func printLoginJSON(w io.Writer, l *demo.Login) error {
+	return json.NewEncoder(w).Encode(struct {
+		Subject string    `json:"subject"`
+		Token   string    `json:"token"`
+		File    string    `json:"token_file"`
+		Expires time.Time `json:"expires"`
+	}{l.Subject, l.Token, l.File, l.Expires})
+}
+
+// printLoginText prints the token of a login, and a command to try it.
+func printLoginText(w io.Writer, l *demo.Login, url, config string) error {
+	_, err := fmt.Fprintf(w, "\n# %s has logged in. The token, valid until %s, is in %s:\n%s\n\n# show what it may do, and try it\n%s explain -c %s --token-file %s\n%s try publish -s %s --token-file %s shop.orders teapot\n",
+		l.Subject, l.Expires.Format(time.RFC3339), l.File, l.Token,
+		self(), shellword.Quote(config), shellword.Quote(l.File), self(), url, shellword.Quote(l.File))
 	return err
 }

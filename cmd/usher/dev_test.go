@@ -27,6 +27,7 @@ type announced struct {
 		Role  string `json:"role"`
 		Token string `json:"token"`
 	} `json:"identities"`
+	Issuer  string `json:"issuer"`
 	Refused struct {
 		Token string `json:"token"`
 	} `json:"refused"`

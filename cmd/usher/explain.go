@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"usher/app/assembly"
+	"usher/app/config"
 	"usher/app/explanation"
 	"usher/callout"
 	"usher/directory"
@@ -28,7 +29,7 @@ func explainCommand() *cli.Command {
 		Name:  "explain",
 		Usage: "show what a credential may do, and why, without connecting",
 		UsageText: "usher explain -c FILE --token-file FILE [--user NAME] [--host ADDR]\n" +
-			"    [--connection TYPE] [--mqtt-client-id ID] [--publish SUBJECT] [--subscribe SUBJECT]\n" +
+			"    [--cert FILE [--ca FILE]] [--connection TYPE] [--mqtt-client-id ID] [--publish SUBJECT] [--subscribe SUBJECT]\n" +
 			"    [--max-payload BYTES] [--json]",
 		Description: "Takes the same path as a live request. Exits 4 if the credential or a given subject\n" +
 			"is denied, and 1 if the template of a scoped signing key decides that.",
@@ -36,6 +37,8 @@ func explainCommand() *cli.Command {
 			cmdutil.ConfigFlag(),
 			&cli.StringFlag{Name: "token-file", Usage: "`FILE` with the token; - reads it from stdin"},
 			&cli.StringFlag{Name: "user", Usage: "user `NAME`, such as project=P; the token is sent as the password"},
+			&cli.StringFlag{Name: "cert", Usage: "`FILE` with a client certificate, with or without a token"},
+			&cli.StringFlag{Name: "ca", Usage: "`FILE` with the CA certificates of nats-server's tls block", DefaultText: "those of the system"},
 			&cli.StringFlag{Name: "host", Usage: "`ADDR` from which the client would connect"},
 			&cli.StringFlag{Name: "connection", Usage: "`TYPE` of connection: " + strings.ToLower(cmdutil.JoinValues(directory.ConnectionTypes())), DefaultText: "any allowed one"},
 			&cli.StringFlag{Name: "mqtt-client-id", Usage: "client `ID`, with --connection mqtt or mqtt_ws"},
@@ -63,24 +66,18 @@ func explain(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if credential.VerifiedChains, err = verifiedChains(c.String("cert"), c.String("ca")); err != nil {
+		return err
+	}
 	cfg, err := cmdutil.LoadConfig(c)
 	if err != nil {
 		return err
 	}
-	p, err := assembly.New(cfg, slog.New(slog.DiscardHandler), assembly.Observers{})
+	p, stop, err := openParts(c, cfg)
 	if err != nil {
 		return err
 	}
-	note, stop, err := runStore(c.Context, p.Store, c.App.ErrWriter)
-	if err != nil {
-		return err
-	}
-	defer stop() //nolint:errcheck // the store was only read
-	if note != "" {
-		asOf := p.Store.(*assembly.Bucket).Status().Checked
-		cmdutil.Note(c.App.ErrWriter, note+"; using the directory of "+asOf.Format(time.RFC3339))
-	}
-	defer p.StartVerifiers(c.Context)()
+	defer stop()
 	in := p.ExplanationInputs()
 	in.MaxPayload = c.Int("max-payload")
 	x := explanation.ForCredential(c.Context, in, &credential, questions...)
@@ -101,20 +98,44 @@ func explain(c *cli.Context) error {
 	return cmdutil.OutcomeError(x)
 }
 
+// openParts makes the parts of a configuration, and reads the directory. stop ends the
+// work of the verifiers.
+func openParts(c *cli.Context, cfg *config.Config) (p *assembly.Parts, stop func(), err error) {
+	p, err = assembly.New(cfg, slog.New(slog.DiscardHandler), assembly.Observers{})
+	if err != nil {
+		return nil, nil, err
+	}
+	note, stopStore, err := runStore(c.Context, p.Store, c.App.ErrWriter)
+	if err != nil {
+		return nil, nil, err
+	}
+	if note != "" {
+		asOf := p.Store.(*assembly.Bucket).Status().Checked
+		cmdutil.Note(c.App.ErrWriter, note+"; using the directory of "+asOf.Format(time.RFC3339))
+	}
+	stopVerifiers := p.StartVerifiers(c.Context)
+	return p, func() {
+		stopVerifiers()
+		_ = stopStore() // it was only read
+	}, nil
+}
+
 // credentialOf returns the credential as nats-server would pass it on.
 func credentialOf(c *cli.Context) (tokens.Credential, error) {
 	var credential tokens.Credential
 	path := c.String("token-file")
-	if path == "" {
-		return credential, cmdutil.UsageError("name the file with --token-file FILE; - reads stdin", "--token-file is missing")
+	if path == "" && c.String("cert") == "" {
+		return credential, cmdutil.UsageError("name the file with --token-file FILE (- reads stdin), or a client certificate with --cert FILE", "--token-file is missing")
 	}
 	connection, err := connectionOf(c)
 	if err != nil {
 		return credential, err
 	}
-	token, err := readToken(c, path)
-	if err != nil {
-		return credential, err
+	var token string
+	if path != "" {
+		if token, err = readToken(c, path); err != nil {
+			return credential, err
+		}
 	}
 	credential.Connection = connection
 	credential.Host = c.String("host")

@@ -39,7 +39,7 @@ func tryCommand() *cli.Command {
 	}
 	return &cli.Command{
 		Name:  "try",
-		Usage: "connect as a client with a token, and try what it may do",
+		Usage: "connect as a client with a token or a certificate, and try what it may do",
 		Subcommands: []*cli.Command{
 			{
 				Name: "publish", Usage: "publish one message",
@@ -101,9 +101,10 @@ func try(c *cli.Context, args int, do func(ctx context.Context, c *cli.Context, 
 		nats.Name("usher-try"), nats.NoReconnect(), nats.IgnoreDiscoveredServers(), nats.CustomInboxPrefix(c.String("inbox")),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // by default nats.go prints errors
 	}
-	if credential.AuthToken != "" {
+	switch {
+	case credential.AuthToken != "":
 		opts = append(opts, nats.Token(credential.AuthToken))
-	} else {
+	case credential.User != "":
 		opts = append(opts, nats.UserInfo(credential.User, credential.Password))
 	}
 	if path := c.String("sentinel"); path != "" {

@@ -37,11 +37,7 @@ const MaxSize = 16 << 10
 // itself. The caller adds the configuration key.
 func Read(path string, allowGroup bool) (string, error) {
 	text, err := ReadNamed(path, allowGroup)
-	var at *os.PathError
-	if errors.As(err, &at) {
-		err = Unreadable(err)
-	}
-	return text, err
+	return text, HidePath(err)
 }
 
 // ReadNamed is Read, but errors of the operating system contain the path.
@@ -62,6 +58,16 @@ func ReadRule(path string, r ownedfile.Rule) (string, error) {
 // Unreadable wraps the error of a secret's file without its path.
 func Unreadable(err error) error {
 	return fmt.Errorf("cannot be read: %w (a relative path starts at the configuration file's directory)", WithoutPath(err))
+}
+
+// HidePath returns Unreadable(err) if err is of the operating system, which names the path,
+// and else err.
+func HidePath(err error) error {
+	var at *os.PathError
+	if errors.As(err, &at) {
+		return Unreadable(err)
+	}
+	return err
 }
 
 // WithoutPath returns the cause of an *os.PathError, or else err.
@@ -104,10 +110,5 @@ func CheckSecret(path string, allowGroup bool) error {
 // Check returns an error for a file that does not satisfy the rule. The error does not contain
 // a path that cannot be read, which may be a secret.
 func Check(path string, r ownedfile.Rule) error {
-	err := ownedfile.Check(path, r)
-	var at *os.PathError
-	if errors.As(err, &at) {
-		return Unreadable(err)
-	}
-	return err
+	return HidePath(ownedfile.Check(path, r))
 }

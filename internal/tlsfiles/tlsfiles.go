@@ -9,7 +9,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"usher/internal/ownedfile"
 	"usher/internal/secretfile"
@@ -33,7 +32,7 @@ func Client(f Files) (*tls.Config, error) {
 		// A user who can replace the file chooses the trusted peer.
 		text, _, err := ownedfile.Read(f.CA, ownedfile.Rule{Max: maxPEM})
 		if err != nil {
-			return nil, fmt.Errorf("ca_file: %w", unreadable(err))
+			return nil, fmt.Errorf("ca_file: %w", secretfile.HidePath(err))
 		}
 		out.RootCAs = x509.NewCertPool()
 		if !out.RootCAs.AppendCertsFromPEM(text) {
@@ -59,24 +58,15 @@ func Client(f Files) (*tls.Config, error) {
 func (f Files) pair() (*tls.Certificate, error) {
 	cert, _, err := ownedfile.Read(f.Cert, ownedfile.Rule{Max: maxPEM})
 	if err != nil {
-		return nil, fmt.Errorf("cert_file: %w", unreadable(err))
+		return nil, fmt.Errorf("cert_file: %w", secretfile.HidePath(err))
 	}
 	key, _, err := ownedfile.Read(f.Key, ownedfile.Rule{Secret: true, GroupRead: f.AllowGroupReadable, Max: maxPEM})
 	if err != nil {
-		return nil, fmt.Errorf("key_file: %w", unreadable(err))
+		return nil, fmt.Errorf("key_file: %w", secretfile.HidePath(err))
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		return nil, fmt.Errorf("cert_file: %w", err)
 	}
 	return &pair, nil
-}
-
-// unreadable hides a path that cannot be read: it may be the secret itself.
-func unreadable(err error) error {
-	var at *fs.PathError
-	if errors.As(err, &at) {
-		return secretfile.Unreadable(err)
-	}
-	return err
 }

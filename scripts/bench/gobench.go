@@ -54,3 +54,16 @@ func measureHandle(ctx context.Context, r *runner) (figures, error) {
 		"sealed-allocs":    {sealed, "allocs/op", 1},
 	}, err)
 }
+
+// measureDeadProvider measures connects with API keys while other clients wait for an
+// identity provider that hangs.
+func measureDeadProvider(ctx context.Context, r *runner) (figures, error) {
+	found, err := r.goBench(ctx, calloutTest, "^BenchmarkDeadProvider$")
+	const name = "BenchmarkDeadProvider"
+	return found.pick(map[string]metric{
+		"provider-ratio":  {name, "x-answering", 1},
+		"provider-failed": {name, "failed", 1},
+		"provider-alone":  {name, "x-alone", 1},
+		"provider-p99":    {name, "ms-hanging", 1},
+	}, err)
+}

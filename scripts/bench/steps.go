@@ -17,7 +17,7 @@ type step struct {
 }
 
 // parts returns the names for --only.
-func parts() []string { return []string{"handle", "storm", "steady", "directory", "kv"} }
+func parts() []string { return []string{"handle", "provider", "storm", "steady", "directory", "kv"} }
 
 func partNames() string { return strings.Join(parts(), ",") }
 
@@ -54,6 +54,15 @@ func allSteps(o options) []step {
 				{"sealed-allocs", "allocations of a request, sealed", atMost(60), ""},
 				{"plain-reference", "one request, plain, faster than the reference", atLeast(1.4), "×"},
 				{"sealed-reference", "one request, sealed, faster than the reference", atLeast(2.4), "×"},
+			},
+		},
+		{
+			part: "provider", name: "dead identity provider", needs: []program{calloutTest}, run: measureDeadProvider,
+			rows: []row{
+				{"provider-ratio", "API keys beside a provider that hangs, p99 of a connect to that beside one that answers", atMost(1.2), "×"},
+				{"provider-failed", "API keys beside a provider that hangs, connects that failed", exactly(0), ""},
+				{"provider-alone", "API keys beside a provider that hangs, p99 of a connect to that without other clients", information(), "×"},
+				{"provider-p99", "API keys beside a provider that hangs, p99 of a connect", information(), "ms"},
 			},
 		},
 	}, stormSteps(o), []step{

@@ -72,9 +72,16 @@ func (v *Verifier) Slow(c *tokens.Credential) bool {
 	if !jwt.Recognise(text) {
 		return false
 	}
-	header, issuer, ok := v.parser.Peek(text)
+	header, ok := v.parser.PeekHeader(text)
+	mayWait := func(a *authority) bool {
+		return slices.Contains(a.Algorithms, header.Algorithm) && a.keys.MayWait(keyID(header))
+	}
+	if !ok || !slices.ContainsFunc(v.authorities, mayWait) { // whatever the issuer is
+		return false
+	}
+	issuer, ok := v.parser.PeekIssuer(text)
 	a := v.issuers[issuer]
-	return ok && a != nil && slices.Contains(a.Algorithms, header.Algorithm) && a.keys.MayWait(keyID(header))
+	return ok && a != nil && mayWait(a)
 }
 
 func keyID(h jwt.Header) keyset.ID { return keyset.ID{KeyID: h.KeyID, Algorithm: h.Algorithm} }
@@ -97,7 +104,11 @@ func (v *Verifier) Verify(ctx context.Context, c *tokens.Credential) (identity.I
 	if a == nil {
 		return identity.Identity{}, tokens.Unknown(CodeIssuerUnknown, fmt.Sprintf("the issuer %.100q is not configured", issuer))
 	}
-	return a.verify(ctx, t, c, len(text), v.now())
+	id, err := a.verify(ctx, t, c, len(text), v.now())
+	if err == nil {
+		v.parser.Remember(t)
+	}
+	return id, err
 }
 
 // verify verifies a token that names the authority as its issuer. It looks at the claims

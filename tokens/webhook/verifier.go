@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -51,8 +52,9 @@ type Verifier struct {
 }
 
 var (
-	_ tokens.Slow       = (*Verifier)(nil)
-	_ tokens.Observable = (*Verifier)(nil)
+	_ tokens.Slow      = (*Verifier)(nil)
+	_ tokens.Prober    = (*Verifier)(nil)
+	_ tokens.Forgetter = (*Verifier)(nil)
 )
 
 // NewVerifier returns a Verifier.
@@ -71,6 +73,27 @@ func (v *Verifier) Name() string { return v.name }
 
 // Status implements tokens.Observable.
 func (v *Verifier) Status() tokens.Status { return v.backend.Status() }
+
+// Forget implements tokens.Forgetter.
+func (v *Verifier) Forget(match func(*identity.Identity) bool) { v.backend.Forget(match) }
+
+// Probe implements tokens.Prober: it asks the endpoint about a credential that nobody has.
+func (v *Verifier) Probe(ctx context.Context) {
+	made := v.cfg.Prefix + v.cfg.NewID()
+	p := presented{Kind: KindToken, Token: made}
+	if v.cfg.Send == KindUserPassword {
+		p = presented{Kind: KindUserPassword, User: v.cfg.Prefix + "usher-check", Password: made}
+	}
+	c := &tokens.Credential{Password: made}
+	_, _ = v.backend.Ask(ctx, v.key(&p, c), func(ctx context.Context) (backend.Answer, error) { // Status has the error
+		a, err := v.ask(ctx, &p, c)
+		if err == nil && a.Refusal == nil {
+			err = errors.New("it answers with an identity to a credential that nobody has")
+		}
+		a.Until = v.cfg.Now() // not kept
+		return a, err
+	})
+}
 
 // Slow implements tokens.Slow.
 func (v *Verifier) Slow(c *tokens.Credential) bool {

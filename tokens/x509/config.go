@@ -52,8 +52,8 @@ type Config struct {
 	Now        func() time.Time
 }
 
-// ParseCAs reads certificates in PEM.
-func ParseCAs(text []byte) ([]*x509.Certificate, error) {
+// ParseCertificates reads certificates in PEM, and nothing else.
+func ParseCertificates(text []byte) ([]*x509.Certificate, error) {
 	var all []*x509.Certificate
 	for len(text) > 0 {
 		var block *pem.Block

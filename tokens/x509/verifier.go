@@ -44,6 +44,9 @@ func NewVerifier(cfg Config) (*Verifier, error) { //nolint:gocritic // copied on
 	if err != nil {
 		return nil, err
 	}
+	if n := identity.Authority(cfg.Name); n == identity.AuthorityDirectory || n == identity.AuthorityUsher {
+		return nil, fmt.Errorf("the name %q is that of an authority of usher's own", cfg.Name)
+	}
 	if cfg.WithToken == "" {
 		cfg.WithToken = WithTokenIgnore
 	}

@@ -476,13 +476,18 @@ func TestConfig(t *testing.T) {
 			t.Errorf("accepts trust domain %q", bad)
 		}
 	}
+	for _, name := range []string{"directory", "usher"} {
+		if _, err := tokenx509.NewVerifier(tokenx509.Config{Name: name, Identity: tokenx509.ByDNS}); err == nil {
+			t.Errorf("accepts the name %q", name)
+		}
+	}
 	ca := callouttest.NewCA(t)
 	text := strings.Join(ca.Intermediate(t, "sub", nil).Certificate(t, nil).PEM()[1:], "\n")
-	if cas, err := tokenx509.ParseCAs([]byte(text)); err != nil || len(cas) != 2 {
+	if cas, err := tokenx509.ParseCertificates([]byte(text)); err != nil || len(cas) != 2 {
 		t.Errorf("%d, %v", len(cas), err)
 	}
 	for _, bad := range []string{"", "x", strings.ReplaceAll(text, "CERTIFICATE", "PRIVATE KEY"), "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"} {
-		if _, err := tokenx509.ParseCAs([]byte(bad)); err == nil {
+		if _, err := tokenx509.ParseCertificates([]byte(bad)); err == nil {
 			t.Errorf("accepts %.30q", bad)
 		}
 	}

@@ -25,6 +25,11 @@ func refused() []string {
 func natsAlgorithms() []string { return []string{"ed25519-nkey", "ed25519"} }
 
 func (p *Parser) header(part string) (Header, error) {
+	if known := p.headers.Load(); known != nil {
+		if h, ok := (*known)[part]; ok {
+			return h, nil
+		}
+	}
 	var h Header
 	raw, err := decode(part)
 	if err != nil {

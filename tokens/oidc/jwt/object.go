@@ -23,12 +23,12 @@ var (
 	errNotObject = errors.New("is not one JSON object")
 )
 
-// object reads a JSON object, and refuses what encoding/json puts up with: names that
+// object reads a JSON object, and clears its text. It refuses what encoding/json puts up with: names that
 // occur twice and invalid UTF-8. It uses tokens of jsontext, because a decoder of values
 // would take names twice or check them at a cost that the map already has.
 func (p *Parser) object(raw []byte) (map[string]any, error) {
 	d := p.decoder(raw)
-	defer p.release(d)
+	defer p.release(d, raw)
 	if d.PeekKind() != '{' {
 		return nil, errNotObject
 	}
@@ -48,9 +48,9 @@ func (p *Parser) decoder(raw []byte) *jsontext.Decoder {
 	return d
 }
 
-// release takes the text away from a decoder, so that nothing of a token is kept.
-func (p *Parser) release(d *jsontext.Decoder) {
-	d.Reset(new(bytes.Buffer))
+// release keeps a decoder for the next text, and nothing of this one.
+func (p *Parser) release(d *jsontext.Decoder, raw []byte) {
+	clear(raw)
 	p.decoders.Put(d)
 }
 
@@ -133,11 +133,10 @@ func number(t jsontext.Token) (any, error) {
 	return f, nil
 }
 
-// firstIssuer returns the first member iss of an object. Where there are several, Parse
-// refuses the token.
+// firstIssuer returns the first member iss of an object, and clears its text.
 func (p *Parser) firstIssuer(raw []byte) (string, bool) {
 	d := p.decoder(raw)
-	defer p.release(d)
+	defer p.release(d, raw)
 	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
 		return "", false
 	}

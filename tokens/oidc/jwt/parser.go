@@ -4,8 +4,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -35,7 +37,14 @@ type Token struct {
 type Parser struct {
 	maxSize  int
 	decoders sync.Pool // of *jsontext.Decoder
+
+	// headers are what Remember was told, by their text: all tokens that an authority
+	// signs with one key usually have the same. The map does not change.
+	headers atomic.Pointer[map[string]Header]
 }
+
+// maxHeaders is how many headers are remembered.
+const maxHeaders = 256
 
 // NewParser returns a parser of tokens of at most maxSize bytes.
 func NewParser(maxSize int) *Parser {
@@ -50,6 +59,24 @@ func Recognise(text string) bool {
 		return false
 	}
 	return strings.Contains(text, ".")
+}
+
+// Remember keeps the header of a token, so that it is not read again. The token has been
+// verified: others could fill the memory with headers of their own.
+func (p *Parser) Remember(t *Token) {
+	known := p.headers.Load()
+	text, _, _ := strings.Cut(t.signed, ".")
+	headers := map[string]Header{}
+	if known != nil {
+		if _, ok := (*known)[text]; ok {
+			return
+		}
+		if len(*known) < maxHeaders { // otherwise the keys have changed often
+			headers = maps.Clone(*known)
+		}
+	}
+	headers[strings.Clone(text)] = t.Header   // and not the token that it is a part of
+	p.headers.CompareAndSwap(known, &headers) // whoever loses comes again
 }
 
 // Parse reads a token.
@@ -76,24 +103,40 @@ func (p *Parser) Parse(text string) (*Token, error) {
 	return t, nil
 }
 
-// Peek reads as much as says which key a token needs: its header, and the first claim iss
-// of its payload. It reports false if Parse would fail before it needs a key.
-func (p *Parser) Peek(text string) (h Header, issuer string, ok bool) {
+// PeekHeader reads the header alone. It reports false if Parse would fail at it.
+func (p *Parser) PeekHeader(text string) (Header, bool) {
 	signed, _, err := p.split(text)
 	if err != nil {
-		return h, "", false
+		return Header{}, false
 	}
-	header, payload, _ := strings.Cut(signed, ".")
-	if h, err = p.header(header); err != nil {
-		return h, "", false
-	}
-	raw, err := decode(payload)
-	if err != nil {
-		return h, "", false
-	}
-	issuer, ok = p.firstIssuer(raw)
-	return h, issuer, ok
+	part, _, _ := strings.Cut(signed, ".")
+	h, err := p.header(part)
+	return h, err == nil
 }
+
+// PeekIssuer reads the first claim iss alone. Where there are several, Parse refuses the
+// token. It is mostly among the first claims: where it is not, or is cut off, all of the
+// payload is read.
+func (p *Parser) PeekIssuer(text string) (string, bool) {
+	signed, _, err := p.split(text)
+	if err != nil {
+		return "", false
+	}
+	_, payload, _ := strings.Cut(signed, ".")
+	for _, part := range []string{payload[:min(len(payload), peekSize)], payload} {
+		raw, err := decode(part)
+		if err != nil {
+			return "", false
+		}
+		if issuer, ok := p.firstIssuer(raw); ok {
+			return issuer, true
+		}
+	}
+	return "", false
+}
+
+// peekSize is how much of a payload PeekIssuer reads at first: whole groups of base64.
+const peekSize = 64 * 4
 
 // split returns what is signed, and the signature in base64url.
 func (p *Parser) split(text string) (signed, signature string, err error) {

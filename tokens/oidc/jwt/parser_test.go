@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -132,6 +133,22 @@ func TestRecognise(t *testing.T) {
 	}
 }
 
+// Headers that are remembered are as they were read, and there is an end to them.
+func TestRemember(t *testing.T) {
+	p := jwt.NewParser(8 << 10)
+	for round := range 2 {
+		for i := range 600 {
+			header := fmt.Sprintf(`{"alg":"RS256","kid":"k%d"}`, i)
+			token, err := p.Parse(unsigned(header, goodPayload))
+			if err != nil || token.Header != (jwt.Header{Algorithm: "RS256", KeyID: fmt.Sprintf("k%d", i)}) {
+				t.Fatalf("round %d: %v, %v", round, token, err)
+			}
+			p.Remember(token)
+			p.Remember(token)
+		}
+	}
+}
+
 func TestPeek(t *testing.T) {
 	p := jwt.NewParser(8 << 10)
 	for _, tt := range []struct {
@@ -140,6 +157,8 @@ func TestPeek(t *testing.T) {
 	}{
 		{unsigned(goodHeader, `{"a":{"iss":"x"},"iss":"i","b":1}`), "i", true},
 		{unsigned(goodHeader, `{"\u0069ss":"i"}`), "i", true},
+		{unsigned(goodHeader, `{"a":"`+strings.Repeat("a", 300)+`","iss":"i"}`), "i", true},
+		{unsigned(goodHeader, `{"iss":"`+strings.Repeat("i", 300)+`"}`), strings.Repeat("i", 300), true},
 		{unsigned(goodHeader, `{"iss":1}`), "", false},
 		{unsigned(goodHeader, `{"a":1}`), "", false},
 		{unsigned(goodHeader, `{"a":}`), "", false},
@@ -148,15 +167,17 @@ func TestPeek(t *testing.T) {
 		{encode(goodHeader) + ".?.a", "", false},
 		{"a.b", "", false},
 	} {
-		h, issuer, ok := p.Peek(tt.text)
-		if issuer != tt.issuer || ok != tt.ok || ok && h != (jwt.Header{Algorithm: "RS256", KeyID: "k", Type: "JWT"}) {
-			t.Errorf("%s: %+v, %q, %v", tt.text, h, issuer, ok)
+		h, ok := p.PeekHeader(tt.text)
+		issuer, found := p.PeekIssuer(tt.text)
+		if issuer != tt.issuer && ok || (ok && found) != tt.ok || ok && h != (jwt.Header{Algorithm: "RS256", KeyID: "k", Type: "JWT"}) {
+			t.Errorf("%s: %+v, %q, %v, %v", tt.text, h, issuer, ok, found)
 		}
 	}
 }
 
 // What Parse accepts, encoding/json reads in the same way, and what it says of the key
-// that it needs is what Peek says.
+// that it needs is what PeekHeader and
+// PeekIssuer say.
 func FuzzParse(f *testing.F) {
 	f.Add(goodHeader, goodPayload, "sig")
 	f.Add(`{"alg":"ES256"}`, `{"a":[1,{"b":null}],"iss":"i","c":9007199254740993}`, "")
@@ -166,12 +187,13 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, header, payload, signature string) {
 		text := encode(header) + "." + encode(payload) + "." + encode(signature)
 		token, err := p.Parse(text)
-		h, issuer, ok := p.Peek(text)
+		h, ok := p.PeekHeader(text)
+		issuer, found := p.PeekIssuer(text)
 		if err != nil {
 			return
 		}
-		if iss, isText := token.Claims["iss"].(string); isText && (!ok || issuer != iss || h != token.Header) {
-			t.Errorf("Peek: %+v %q %v", h, issuer, ok)
+		if iss, isText := token.Claims["iss"].(string); isText && (!ok || !found || issuer != iss || h != token.Header) {
+			t.Errorf("Peek: %+v %q %v %v", h, issuer, ok, found)
 		}
 		var want map[string]any
 		if err := json.Unmarshal([]byte(payload), &want); err != nil {

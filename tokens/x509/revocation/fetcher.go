@@ -35,7 +35,7 @@ type fetcher struct {
 
 type host struct {
 	down     time.Time // not asked before; zero: it answered
-	failure  string // empty: it answered
+	failure  string    // empty: it answered
 	requests uint64
 	failures uint64
 	waiting  int

@@ -1,4 +1,4 @@
-package config
+package rule
 
 import (
 	"net/netip"

@@ -1,4 +1,4 @@
-package config
+package rule
 
 import (
 	"fmt"
@@ -10,16 +10,16 @@ import (
 )
 
 // onEach adapts the check of a string to a list of strings, none of which may be empty.
-func onEach(check func(reflect.Value, string) []fault) func(reflect.Value, string) []fault {
-	return func(v reflect.Value, arg string) []fault {
-		var faults []fault
+func onEach(check func(reflect.Value, string) []Fault) func(reflect.Value, string) []Fault {
+	return func(v reflect.Value, arg string) []Fault {
+		var faults []Fault
 		for i := range v.Len() {
 			found := faultIf(v.Index(i).Len() == 0, "must not be empty", "")
 			if found == nil {
 				found = check(v.Index(i), arg)
 			}
 			for _, f := range found {
-				faults = append(faults, fault{strictyaml.IndexPath("", i) + f.at, f.message, f.hint})
+				faults = append(faults, Fault{strictyaml.IndexPath("", i) + f.At, f.Message, f.Hint})
 			}
 		}
 		return faults
@@ -27,27 +27,27 @@ func onEach(check func(reflect.Value, string) []fault) func(reflect.Value, strin
 }
 
 // each checks every string of a list with the rule that arg names.
-func each(v reflect.Value, arg string) []fault {
-	return onEach(func(v reflect.Value, _ string) []fault { return parseRuleRef(arg).check(v) })(v, "")
+func each(v reflect.Value, arg string) []Fault {
+	return onEach(func(v reflect.Value, _ string) []Fault { return Rules().Check(ParseRef(arg), v) })(v, "")
 }
 
 // unique refuses a string that is in a list twice.
-func unique(v reflect.Value, _ string) []fault {
+func unique(v reflect.Value, _ string) []Fault {
 	return duplicates(v, "", func(i int) string { return v.Index(i).String() })
 }
 
 // names checks a list of names, each of which may be there once.
-func names(v reflect.Value, arg string) []fault {
+func names(v reflect.Value, arg string) []Fault {
 	return append(onEach(onString(checkDirectoryName))(v, arg), unique(v, arg)...)
 }
 
 // claims checks a list of claims with their values, each of which may be there once.
-func claims(v reflect.Value, _ string) []fault {
-	var faults []fault
+func claims(v reflect.Value, _ string) []Fault {
+	var faults []Fault
 	for i := range v.Len() {
 		name, value, ok := strings.Cut(v.Index(i).String(), "=")
 		if !ok || name == "" || value == "" {
-			faults = append(faults, fault{strictyaml.IndexPath("", i), secret.Quote(v.Index(i).String()) + " is not CLAIM=VALUE", "such as hd=example.org"})
+			faults = append(faults, Fault{strictyaml.IndexPath("", i), secret.Quote(v.Index(i).String()) + " is not CLAIM=VALUE", "such as hd=example.org"})
 		}
 	}
 	return append(faults, duplicates(v, "", func(i int) string {
@@ -57,10 +57,10 @@ func claims(v reflect.Value, _ string) []fault {
 }
 
 // uniqueNames refuses two elements of a list of mappings with the same name.
-func uniqueNames(v reflect.Value, _ string) []fault {
+func uniqueNames(v reflect.Value, _ string) []Fault {
 	index, ok := nameField(v.Type().Elem())
 	if !ok {
-		return []fault{{message: "its elements have no name"}} // a test ensures that they have
+		return []Fault{{Message: "its elements have no name"}} // a test ensures that they have
 	}
 	return duplicates(v, ".name", func(i int) string { return v.Index(i).Field(index).String() })
 }
@@ -76,12 +76,12 @@ func nameField(t reflect.Type) (index int, ok bool) {
 }
 
 // duplicates returns a fault at key of each element of v whose text an earlier one has.
-func duplicates(v reflect.Value, key string, text func(i int) string) []fault {
-	var faults []fault
+func duplicates(v reflect.Value, key string, text func(i int) string) []Fault {
+	var faults []Fault
 	first := map[string]int{}
 	for i := range v.Len() {
 		if n, dup := first[text(i)]; dup {
-			faults = append(faults, fault{strictyaml.IndexPath("", i) + key, fmt.Sprintf("%s is there twice, first in entry %d", secret.Quote(text(i)), n+1), ""})
+			faults = append(faults, Fault{strictyaml.IndexPath("", i) + key, fmt.Sprintf("%s is there twice, first in entry %d", secret.Quote(text(i)), n+1), ""})
 			continue
 		}
 		first[text(i)] = i

@@ -1,4 +1,4 @@
-package config
+package rule
 
 import (
 	"net"
@@ -40,11 +40,11 @@ func checkPath(text string) (message, hint string) {
 	if message, hint = refuseSecret(text, "a path"); message != "" {
 		return message, hint
 	}
-	return checkPathForm(text)
+	return CheckPathForm(text)
 }
 
-// checkPathForm is checkPath without the search for secrets.
-func checkPathForm(text string) (message, hint string) {
+// CheckPathForm is checkPath without the search for secrets.
+func CheckPathForm(text string) (message, hint string) {
 	if text == "~" || strings.HasPrefix(text, "~/") {
 		return "begins with ~, which usher does not expand", "write the full path"
 	}
@@ -92,8 +92,8 @@ func checkListen(text string) (message, hint string) {
 	return "", ""
 }
 
-// isLoopback reports whether a valid address is reachable only from this machine.
-func isLoopback(address string) bool {
+// IsLoopback reports whether a valid address is reachable only from this machine.
+func IsLoopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return false
@@ -102,19 +102,19 @@ func isLoopback(address string) bool {
 	return err == nil && ip.IsLoopback() || strings.EqualFold(host, "localhost")
 }
 
-func natsURLs(v reflect.Value, _ string) []fault {
+func natsURLs(v reflect.Value, _ string) []Fault {
 	if v.Len() == 0 {
 		return faultIf(true, "must not be empty", "leave the key out for its default")
 	}
-	var faults []fault
+	var faults []Fault
 	for i := range v.Len() {
 		at := strictyaml.IndexPath("", i)
 		if message, hint := checkURL(v.Index(i).String()); message != "" {
-			faults = append(faults, fault{at: at, message: message, hint: hint})
+			faults = append(faults, Fault{At: at, Message: message, Hint: hint})
 		} else if isWebSocket(v.Index(i).String()) != isWebSocket(v.Index(0).String()) && len(faults) == 0 {
-			faults = append(faults, fault{
-				at: at, message: "the list mixes WebSocket and plain NATS URLs",
-				hint: "use either ws and wss URLs, or nats and tls URLs",
+			faults = append(faults, Fault{
+				At: at, Message: "the list mixes WebSocket and plain NATS URLs",
+				Hint: "use either ws and wss URLs, or nats and tls URLs",
 			})
 		}
 	}
@@ -197,7 +197,7 @@ func checkCollectorURL(text string) (message, hint string) {
 	return "", ""
 }
 
-func checkHTTPSURL(text string) (message, hint string) {
+func CheckHTTPSURL(text string) (message, hint string) {
 	const example = "write it as https://example.org/path"
 	if message, hint = refuseSecretURL(text, "write the URL without them"); message != "" {
 		return message, hint
@@ -215,7 +215,7 @@ func checkHTTPSURL(text string) (message, hint string) {
 	switch {
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
 		return "expected nothing after the path", example
-	case u.Scheme == "http" && !isLoopback(net.JoinHostPort(u.Hostname(), "0")):
+	case u.Scheme == "http" && !IsLoopback(net.JoinHostPort(u.Hostname(), "0")):
 		return "is reachable over cleartext, which others on the network can read and change", "use https; http is for loopback addresses"
 	}
 	return "", ""
