@@ -4,10 +4,13 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -89,19 +92,24 @@ type endpoint struct {
 func newEndpoint(tb testing.TB, answer func(r *http.Request) any) *endpoint {
 	tb.Helper()
 	e := &endpoint{}
-	e.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	e.Server = httptest.NewServer(e.handler(answer))
+	tb.Cleanup(e.Close)
+	return e
+}
+
+func (e *endpoint) handler(answer func(r *http.Request) any) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		e.calls.Add(1)
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(answer(r)) // to the connection
-	}))
-	tb.Cleanup(e.Close)
-	return e
+	}
 }
 
 // Tokens of the systems that usher asks are their prefix and who they are of. Those of
 // refused are refused.
 const (
-	opaquePrefix = "opq_abcdefghijklm_"
+	opaquePrefix = "opq_abcdefghijklm_" // 16 bytes at least are asked about
+	deadPrefix   = "dead_abcdefghijklm_"
 	hookPrefix   = "sess_"
 	refused      = "mallory"
 )
@@ -116,6 +124,42 @@ func newIntrospection(tb testing.TB) *endpoint {
 		}
 		return map[string]any{"active": true, "sub": who, "aud": audience, "exp": time.Now().Add(time.Hour).Unix()}
 	})
+}
+
+// newDead returns an authorization server that closes every connection.
+func newDead(tb testing.TB) *endpoint {
+	tb.Helper()
+	return newEndpoint(tb, func(*http.Request) any { panic(http.ErrAbortHandler) })
+}
+
+// newReviewer returns the API server of a Kubernetes cluster, which is asked by TokenReview.
+// The pods of refused are gone.
+func newReviewer(tb testing.TB, caFile string) *endpoint {
+	tb.Helper()
+	e := &endpoint{}
+	e.Server = httptest.NewTLSServer(e.handler(func(r *http.Request) any {
+		var review struct {
+			Spec struct{ Token string }
+		}
+		if err := json.NewDecoder(r.Body).Decode(&review); err != nil {
+			return map[string]any{}
+		}
+		parts := strings.Split(review.Spec.Token, ".")
+		payload, err := base64.RawURLEncoding.DecodeString(parts[len(parts)/2])
+		var claims struct{ Sub string }
+		if err != nil || json.Unmarshal(payload, &claims) != nil {
+			return map[string]any{}
+		}
+		status := map[string]any{"authenticated": false, "error": "service account token has been invalidated"}
+		if claims.Sub != serviceAccount+refused {
+			status = map[string]any{"authenticated": true, "user": map[string]any{"username": claims.Sub}, "audiences": []string{audience}}
+		}
+		return map[string]any{"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status}
+	}))
+	tb.Cleanup(e.Close)
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: e.Certificate().Raw})
+	callouttest.Must(tb, os.WriteFile(caFile, ca, 0o600))
+	return e
 }
 
 // newHook returns an endpoint of the user's own (docs/reference/webhook.md).

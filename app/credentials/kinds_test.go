@@ -13,10 +13,12 @@ import (
 	"usher/identity"
 	"usher/tokens/apikey"
 	"usher/tokens/introspection"
+	"usher/tokens/kubernetes"
 	"usher/tokens/natsjwt"
 	"usher/tokens/nkey"
 	"usher/tokens/oidc"
 	"usher/tokens/password"
+	"usher/tokens/webhook"
 	tokenx509 "usher/tokens/x509"
 )
 
@@ -61,8 +63,16 @@ func kinds() []kind {
 			good: podToken("web", audience), leaf: podToken("leaf", audience), bad: podToken("web", "https://kubernetes.example"), code: oidc.CodeAudience,
 		},
 		{
+			name: "service account of Kubernetes, by TokenReview", method: identity.MethodKubernetes,
+			good: reviewedToken("web"), leaf: reviewedToken("leaf"), bad: reviewedToken(refused), code: kubernetes.CodeRejected,
+		},
+		{
 			name: "opaque token, by introspection", method: identity.MethodIntrospection,
 			good: token(opaquePrefix + "erin"), leaf: token(opaquePrefix + "leaf"), bad: token(opaquePrefix + refused), code: introspection.CodeInactive,
+		},
+		{
+			name: "whatever an endpoint of yours knows (webhook)", method: identity.MethodWebhook,
+			good: token(hookPrefix + "erin"), leaf: token(hookPrefix + "leaf"), bad: token(hookPrefix + refused), code: webhook.CodeDenied,
 		},
 		{
 			name: "password", method: identity.MethodPassword,
@@ -141,6 +151,13 @@ func podToken(name, aud string) func(*testing.T, *site) presented {
 	return func(t *testing.T, s *site) presented {
 		t.Helper()
 		return presented{token: s.cluster.podToken(t, name, aud)}
+	}
+}
+
+func reviewedToken(name string) func(*testing.T, *site) presented {
+	return func(t *testing.T, s *site) presented {
+		t.Helper()
+		return presented{token: s.reviewed.podToken(t, name, audience)}
 	}
 }
 

@@ -37,6 +37,9 @@ func TestMatrix(t *testing.T) {
 							t.Run(k.name+", "+w.name, func(t *testing.T) { s.checkCell(t, &k, &w) })
 						}
 					}
+					if n := s.others.calls.Load(); n > 0 {
+						t.Errorf("%d credentials of a kind went on to another", n)
+					}
 				})
 			}
 		}

@@ -31,8 +31,7 @@ const (
 // siteConfig says what differs between two sites.
 type siteConfig struct {
 	mode        string
-	sealed, tls bool   // requests are sealed; every client needs a certificate
-	more        string // further authorities in lists of credentials, by replaces
+	sealed, tls bool // requests are sealed; every client needs a certificate
 }
 
 // site is an installation with every kind of credential: a nats-server and an usher.
@@ -46,11 +45,12 @@ type site struct {
 	nobody              *callouttest.Certificate // names nobody
 	log                 callouttest.Buffer
 
-	corp, cluster      *signer
-	opaque, hook       *endpoint
-	nkeySeed, leafSeed string
-	jwt, leafJWT, gone userJWT
-	bearer, goneBearer userJWT
+	corp, cluster, reviewed *signer
+	opaque, dead, reviewer  *endpoint
+	hook, others            *endpoint // others gets what no other verifier knows
+	nkeySeed, leafSeed      string
+	jwt, leafJWT, gone      userJWT
+	bearer, goneBearer      userJWT
 }
 
 // userJWT is the NATS user JWT of a client.
@@ -68,7 +68,9 @@ func startSite(t *testing.T, cfg siteConfig) *site {
 	}
 	s.corp = newSigner(t, "https://id.example", "at+jwt")
 	s.cluster = newSigner(t, "https://kubernetes.example", "")
-	s.opaque, s.hook = newIntrospection(t), newHook(t)
+	s.reviewed = newSigner(t, "https://reviewed.example", "")
+	s.opaque, s.dead, s.hook, s.others = newIntrospection(t), newDead(t), newHook(t), newHook(t)
+	s.reviewer = newReviewer(t, filepath.Join(s.dir, "reviewer.pem"))
 	var nkey, leafNKey string
 	s.nkeySeed, nkey = callouttest.NewSeed(t, nkeys.PrefixByteUser)
 	s.leafSeed, leafNKey = callouttest.NewSeed(t, nkeys.PrefixByteUser)
@@ -77,6 +79,7 @@ func startSite(t *testing.T, cfg siteConfig) *site {
 	s.write(t, "directory.yaml", callouttest.WithDigests(fmt.Sprintf(directoryText, nkey, hash, leafNKey, hash)))
 
 	connection := s.startNATS(t)
+	s.write(t, "reviewer.token", "usher")
 	s.write(t, "webhook.secret", strings.Repeat("not-a-secret-of-anybody-", 2))
 	keys := newEndpoint(t, func(*http.Request) any { return json.RawMessage(s.corp.keySet(t)) })
 	s.write(t, "cluster.json", string(s.cluster.keySet(t)))
@@ -85,9 +88,9 @@ func startSite(t *testing.T, cfg siteConfig) *site {
 	signing, err := s.operator.SigningKey.PublicKey()
 	callouttest.Must(t, err)
 	text := connection + strings.NewReplacer(
-		"KEYS", keys.URL, "OPAQUE", s.opaque.URL, "HOOK", s.hook.URL,
+		"KEYS", keys.URL, "OPAQUE", s.opaque.URL, "DEAD", s.dead.URL, "REVIEWER", s.reviewer.URL, "HOOK", s.hook.URL, "OTHERS", s.others.URL,
 		"OPERATOR", signing, "JWTS", s.operator.JWTDir, "SENTINEL", sentinel.Subject, "LEAF_JWT", s.leafJWT.public,
-	).Replace(credentialsText) + cfg.more
+	).Replace(credentialsText)
 	s.write(t, "usher.yaml", text)
 	s.startUsher(t)
 	return s
