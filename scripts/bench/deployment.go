@@ -22,6 +22,7 @@ type backend struct {
 	program     program // natsServer: a static token, no auth callout; nobody: an auth callout without a service
 	sealed      bool    // requests and answers
 	connections int     // of the reference
+	jwts        bool    // clients present JWTs instead of an API key
 }
 
 var (
@@ -90,6 +91,11 @@ func (r *runner) setUp(ctx context.Context, d *deployment, b backend) error {
 	}
 	if err := d.createUser(ctx, program); err != nil {
 		return err
+	}
+	if b.jwts {
+		if err := r.presentJWTs(d); err != nil {
+			return err
+		}
 	}
 	switch {
 	case b.program == natsServer:

@@ -53,7 +53,8 @@ type runner struct {
 	built       map[program]error // by program: nil, or why the build failed
 	deployments int               // number of deployments so far
 	idle        map[backend]cpuTimes
-	cpu         string // CPU model as the benchmarks print it
+	jwts        *issuedJWTs // nil: not made yet
+	cpu         string      // CPU model as the benchmarks print it
 }
 
 // logf prints progress.

@@ -17,7 +17,9 @@ type step struct {
 }
 
 // parts returns the names for --only.
-func parts() []string { return []string{"handle", "provider", "storm", "steady", "directory", "kv"} }
+func parts() []string {
+	return []string{"handle", "provider", "storm", "jwt", "steady", "directory", "kv"}
+}
 
 func partNames() string { return strings.Join(parts(), ",") }
 
@@ -66,6 +68,7 @@ func allSteps(o options) []step {
 			},
 		},
 	}, stormSteps(o), []step{
+		jwtStep(o),
 		{
 			part: "steady", name: "steady load", needs: []program{usher, natsServer, reference}, run: measureSteady,
 			rows: []row{
