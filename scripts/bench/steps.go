@@ -18,7 +18,7 @@ type step struct {
 
 // parts returns the names for --only.
 func parts() []string {
-	return []string{"handle", "provider", "storm", "jwt", "steady", "directory", "kv"}
+	return []string{"handle", "verify", "provider", "storm", "jwt", "steady", "directory", "kv"}
 }
 
 func partNames() string { return strings.Join(parts(), ",") }
@@ -58,6 +58,7 @@ func allSteps(o options) []step {
 				{"sealed-reference", "one request, sealed, faster than the reference", atLeast(2.4), "×"},
 			},
 		},
+		verifyStep(),
 		{
 			part: "provider", name: "dead identity provider", needs: []program{calloutTest}, run: measureDeadProvider,
 			rows: []row{
