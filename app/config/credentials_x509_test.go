@@ -9,11 +9,12 @@ import (
 
 func TestX509(t *testing.T) {
 	for text, says := range map[string]string{
-		"{identity: subject}":                                                                    "",
+		"{identity: subject, with_token: alone}":                                                 "",
 		"{identity: spiffe, trust_domains: [example.org]}":                                       "",
 		"{identity: dns, several_names: true, with_token: agree, agree_on: claims.azp}":          "",
 		"{identity: dns, revocation: {check: ocsp, hosts: [a.example]}}":                         "",
 		"{identity: dns, revocation: {check: crl_or_ocsp, crl_files: [a], ocsp_responder: 'x'}}": "",
+
 		"{identity: spiffe}":                                             "needs credentials.x509.trust_domains",
 		"{identity: dns, trust_domains: [example.org]}":                  "credentials.x509.trust_domains: is set",
 		"{identity: subject, several_names: true}":                       "credentials.x509.several_names: is set",

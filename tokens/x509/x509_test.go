@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/big"
@@ -562,5 +563,26 @@ func FuzzVerify(f *testing.F) {
 				t.Errorf("%s: id %q", by, id.ID)
 			}
 		}
+	})
+}
+
+// BenchmarkVerify compares with parsing the certificates, which usher does once for a client.
+func BenchmarkVerify(b *testing.B) {
+	ca := callouttest.NewCA(b)
+	c := presented(ca.Certificate(b, func(c *x509.Certificate) { c.DNSNames = []string{"a.example.com"} }))
+	v, err := tokenx509.NewVerifier(tokenx509.Config{Name: "machines", Identity: tokenx509.ByDNS, Now: time.Now})
+	callouttest.Must(b, err)
+	conformance.Compare(b, func() bool {
+		copied := c
+		_, err := v.Verify(b.Context(), &copied)
+		return err == nil
+	}, func() bool {
+		for _, text := range c.VerifiedChains[0] {
+			block, _ := pem.Decode([]byte(text))
+			if _, err := x509.ParseCertificate(block.Bytes); err != nil {
+				return false
+			}
+		}
+		return true
 	})
 }
