@@ -69,7 +69,6 @@ func TestJWTVerifiers(t *testing.T) {
 			"one issuer twice", "credentials: {oidc: [{name: a, issuer: 'https://a.example', audiences: [nats]}], " +
 				"kubernetes: [{name: k, issuer: 'https://a.example', audiences: [nats], keys: {file: keys.json}}]}", 0, `authority "k"`,
 		},
-		{"a name of usher's own", "credentials: {oidc: [{name: directory, issuer: 'https://a.example', audiences: [nats]}]}", 0, `"directory"`},
 		{"no CA file", "credentials: {oidc: [{name: a, issuer: 'https://a.example', audiences: [nats], keys: {ca_file: /nonexistent}}]}", 0, "oidc[0].keys"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -25,7 +25,7 @@ func passwordVerifiers(in *verifierInputs) ([]tokens.Verifier, error) {
 	v, err := password.NewVerifier(password.Config{
 		Snapshot: in.snapshot, Now: in.now,
 		Memory: int64(cfg.Memory) << 20, Parallel: parallel, Timeout: hashTimeout, MaxAge: cfg.Remember,
-		Last: len(in.cfg.Credentials.Introspection) == 0, // an opaque token may be a password
+		Last: len(in.cfg.Credentials.Introspection)+len(in.cfg.Credentials.Webhook) == 0, // an opaque token may be a password
 	})
 	if err != nil {
 		return nil, fmt.Errorf("password: %w", err)

@@ -50,6 +50,7 @@ type IdentityRole struct {
 // problems.
 func (c *Config) IdentityRules() (*mapping.Rules, directory.Problems) {
 	in := mapping.Config{Match: c.Identities.Match}
+	in.Authorities, in.Attributes = c.Credentials.attest()
 	for i := range c.Identities.Rules {
 		r := &c.Identities.Rules[i]
 		rule := mapping.Rule{Name: r.Name, User: r.User, Ingest: r.Ingest}

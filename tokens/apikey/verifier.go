@@ -44,6 +44,9 @@ func (v *Verifier) Verify(_ context.Context, c *tokens.Credential) (identity.Ide
 	if token == "" {
 		return identity.Identity{}, tokens.ErrNotApplicable
 	}
+	if len(token) > maxTokenLength && !strings.HasPrefix(token, Prefix) {
+		return identity.Identity{}, tokens.Unknown(CodeMalformed, "the token is longer than any API key")
+	}
 	if len(token) > maxTokenLength || Check(token) != nil {
 		return identity.Identity{}, tokens.Reject(CodeMalformed, "the API key is mistyped or truncated", identity.Identity{})
 	}

@@ -14,6 +14,7 @@ import (
 
 	"usher/directory"
 	"usher/identity"
+	"usher/permissions/mapping"
 	"usher/tokens"
 	"usher/tokens/x509/revocation"
 )
@@ -60,15 +61,34 @@ func NewVerifier(cfg Config) (*Verifier, error) { //nolint:gocritic // copied on
 // Name returns "x509".
 func (*Verifier) Name() string { return "x509" }
 
-// applies reports whether the certificate alone is the credential. A user name that no
-// verifier of tokens knew is one only if it may be that of the certificate's own user:
-// nats-server sends it so when it asks again (identity.Selection.OwnName).
+// applies reports whether the certificate alone may be the credential: beside it there is
+// nothing, or a user name, which isOwnName checks.
 func (v *Verifier) applies(c *tokens.Credential) bool {
 	if len(c.VerifiedChains) == 0 {
 		return false
 	}
-	ownName := v.cfg.Identity == BySubject && c.User != "" && c.AuthToken == "" && c.Password == "" && c.NKey == "" && c.Signature == ""
-	return c.Anonymous() || ownName
+	onlyUser := c.User != "" && c.AuthToken == "" && c.Password == "" && c.NKey == "" && c.Signature == ""
+	return c.Anonymous() || onlyUser
+}
+
+// isOwnName reports whether a user name may be the one that the certificate's identity
+// got. nats-server in operator mode sends it when it asks again
+// (identity.Selection.OwnName). Any other one is a token, or a mistake.
+func (v *Verifier) isOwnName(cert *certificate, c *tokens.Credential) bool {
+	name := c.UserName()
+	if v.cfg.Identity == BySubject {
+		id, err := v.userOf(cert, c)
+		return err == nil && id.Name == name
+	}
+	if name == mapping.Name(identity.Authority(v.cfg.Name), cert.name) {
+		return true
+	}
+	s := c.Directory(v.cfg.Snapshot) // a rule of identities may have made it a user
+	if s == nil {
+		return false
+	}
+	_, ok := s.User(name)
+	return ok
 }
 
 // Verify implements tokens.Verifier.
@@ -77,10 +97,8 @@ func (v *Verifier) Verify(ctx context.Context, c *tokens.Credential) (identity.I
 		return identity.Identity{}, tokens.ErrNotApplicable
 	}
 	cert := v.certificateOf(c)
-	if v.cfg.Identity == BySubject && !c.Anonymous() {
-		if id, err := v.userOf(cert, c); err != nil || id.Name != c.User {
-			return identity.Identity{}, tokens.ErrNotApplicable // the user name is a token, or a mistake
-		}
+	if !c.Anonymous() && !v.isOwnName(cert, c) {
+		return identity.Identity{}, tokens.ErrNotApplicable
 	}
 	id, err := v.verify(ctx, cert, c)
 	if err != nil {

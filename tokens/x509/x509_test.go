@@ -345,16 +345,18 @@ func TestNotAlone(t *testing.T) {
 			"a token as user name": {tokens.Credential{User: "token"}, false},
 			"a project":            {tokens.Credential{User: "project=shop"}, true},
 			"the sentinel":         {tokens.Credential{NATSJWT: "ey"}, true},
-			"its user's name":      {tokens.Credential{User: "pia"}, by == tokenx509.BySubject},
+			"its user's name":      {tokens.Credential{User: "pia"}, true},
+			"its identity's name":  {tokens.Credential{User: "machines~a%2Eexample%2Ecom"}, by == tokenx509.ByDNS},
+			"another's name":       {tokens.Credential{User: "machines~b%2Eexample%2Ecom"}, false},
 			"its user and project": {tokens.Credential{User: "pia,project=shop"}, true},
-			"another user's name":  {tokens.Credential{User: "ams"}, false},
+			"another user's name":  {tokens.Credential{User: "ams"}, by == tokenx509.ByDNS}, // the rules of identities say who it is
 		} {
 			c.VerifiedChains = cert.VerifiedChains
 			id, err := v.Verify(t.Context(), &c.Credential)
 			if c.applies != (err == nil) || !c.applies && !errors.Is(err, tokens.ErrNotApplicable) {
 				t.Errorf("%s, %s: %+v, %v", by, what, id, err)
 			}
-			if id.Selection.OwnName != (what == "its user's name" && c.applies) {
+			if id.Selection.OwnName != (what == "its user's name" && by == tokenx509.BySubject) {
 				t.Errorf("%s, %s: own name %t", by, what, id.Selection.OwnName)
 			}
 		}
