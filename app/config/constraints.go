@@ -70,7 +70,7 @@ func constraints() []constraint {
 		headersSafe(),
 		identityRules(),
 	}
-	return append(all, credentialConstraints()...)
+	return slices.Concat(all, apiX509Constraints(), credentialConstraints())
 }
 
 // atMostOne: of several groups of keys, at most one is set.
