@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"crypto/rand"
 	"net/http"
 	"testing"
 
@@ -20,7 +21,7 @@ func TestKeysEndWithBinding(t *testing.T) {
 		"disabled": func() { s.root(http.StatusOK, "PUT", binding, `{"enabled":false}`) },
 	} {
 		s.root(http.StatusOK, "POST", bindings, `{"name":"worker","subject":"CN=pub","service_type":"ams","host":"a.b"}`)
-		login, err := apikey.New(&counter{})
+		login, err := apikey.New(rand.Reader)
 		callouttest.Must(t, err)
 		_, err = s.store.Change(t.Context(), func(now *snapshot.Snapshot) ([]directory.Entry, error) {
 			u, _ := now.User("pub")

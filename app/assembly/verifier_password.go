@@ -3,8 +3,10 @@ package assembly
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
+	"usher/app/config"
 	"usher/tokens"
 	"usher/tokens/password"
 )
@@ -25,10 +27,17 @@ func passwordVerifiers(in *verifierInputs) ([]tokens.Verifier, error) {
 	v, err := password.NewVerifier(password.Config{
 		Snapshot: in.snapshot, Now: in.now,
 		Memory: int64(cfg.Memory) << 20, Parallel: parallel, Timeout: hashTimeout, MaxAge: cfg.Remember,
-		Last: len(in.cfg.Credentials.Introspection)+len(in.cfg.Credentials.Webhook) == 0, // an opaque token may be a password
+		Last: !passwordsGoOn(&in.cfg.Credentials),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("password: %w", err)
 	}
 	return []tokens.Verifier{v}, nil
+}
+
+// passwordsGoOn reports whether a verifier after this one may know a password that is not of
+// a user of the directory: many clients present a token as password, with any user name.
+func passwordsGoOn(c *config.Credentials) bool {
+	reviewed := func(k config.Kubernetes) bool { return k.Mode == config.KubernetesTokenReview }
+	return len(c.Introspection) > 0 || len(c.Webhook) > 0 || slices.ContainsFunc(c.Kubernetes, reviewed)
 }

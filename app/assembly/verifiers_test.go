@@ -2,8 +2,15 @@ package assembly
 
 import (
 	"context"
+	"encoding/pem"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/nats-io/nkeys"
+
+	"usher/callout/callouttest"
 	"usher/identity"
 	"usher/tokens"
 )
@@ -46,5 +53,43 @@ func TestRunChain(t *testing.T) {
 		default:
 			t.Error("runChain returned before the work had ended")
 		}
+	}
+}
+
+// TestChainOrder: a configuration with every kind has the verifiers in the order of
+// docs/adr/0018-verifiers.md, whatever the order in the file, and each has a name of its own.
+func TestChainOrder(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "secret"), strings.Repeat("x", 32)+"\n")
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	write(t, filepath.Join(dir, "ca.pem"), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
+	account, err := nkeys.CreateAccount()
+	callouttest.Must(t, err)
+	public, err := account.PublicKey()
+	callouttest.Must(t, err)
+	chain, err := chainOf(t, dir, `
+  anonymous: {enabled: true}
+  webhook:
+  - {name: two, url: 'https://a.example', prefix: b_, secret_file: secret}
+  - {name: one, url: 'https://a.example', prefix: a_, secret_file: secret}
+  kubernetes:
+  - {name: review, mode: token_review, audiences: [nats], review: {url: 'https://a.example', token_file: secret, ca_file: ca.pem}}
+  introspection: [{name: opaque, url: 'http://127.0.0.1', authentication: none, any_audience: true, prefix: o_}]
+  x509: {identity: uri}
+  password: {enabled: true}
+  oidc: [{name: provider, issuer: 'https://a.example', audiences: [nats]}]
+  natsjwt: {enabled: true, accounts: [`+public+`]}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, v := range chain {
+		names = append(names, v.Name())
+	}
+	want := "natsjwt nkey apikey oidc password x509 introspection:opaque kubernetes:review webhook:two webhook:one anonymous"
+	if got := strings.Join(names, " "); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"usher/app/config/schema"
+)
 
 // APIX509 configures the listener on which clients with certificates get API keys.
 type APIX509 struct {
@@ -12,13 +16,13 @@ type APIX509 struct {
 	Revocation   Revocation    `yaml:"revocation" doc:"Whether certificates have been revoked."`
 }
 
-func apiX509Constraints() []constraint {
+func apiX509Constraints() []schema.Constraint {
 	const at = "api.x509."
-	all := []constraint{
+	all := []schema.Constraint{
 		unsetWith(at+"listen", DirectoryFile, "usher cannot write keys into a file; usher directory import copies the file into a bucket"),
-		bothOrNeither(at+"listen", at+"tls.cert_file"),
-		bothOrNeither(at+"tls.cert_file", at+"tls.key_file"),
-		bothOrNeither(at+"listen", at+"client_ca_file"),
+		schema.BothOrNeither(at+"listen", at+"tls.cert_file"),
+		schema.BothOrNeither(at+"tls.cert_file", at+"tls.key_file"),
+		schema.BothOrNeither(at+"listen", at+"client_ca_file"),
 	}
 	return append(all, revocationConstraints(at+"revocation.")...)
 }

@@ -8,35 +8,29 @@ import (
 	"strings"
 
 	"usher/app/config/rule"
+	"usher/app/config/schema"
 	"usher/internal/secret"
 )
 
-// constraint is a condition on several keys.
-type constraint struct {
-	keys  []string
-	text  string
-	check func(c *checker) []fault
-}
-
 // constraints is the table of all constraints.
-func constraints() []constraint {
+func constraints() []schema.Constraint {
 	const noClients = "usher never places a client in the account that auth_callout names; use another account"
 	const embedded = "leave it out: the embedded server creates the bucket, with file storage; or set directory.from: kv"
 	const noBucket = "set directory.from: kv, or leave it out"
-	all := []constraint{
-		atMostOne([]string{"nats.user", "nats.password_file"}, []string{"nats.nkey_file"}, []string{"nats.creds_file"}),
-		bothOrNeither("nats.user", "nats.password_file"),
-		atMostOne([]string{"nats.system_user", "nats.system_password_file"}, []string{"nats.system_nkey_file"}),
-		bothOrNeither("nats.system_user", "nats.system_password_file"),
-		bothOrNeither("nats.tls.cert_file", "nats.tls.key_file"),
+	all := []schema.Constraint{
+		schema.AtMostOne([]string{"nats.user", "nats.password_file"}, []string{"nats.nkey_file"}, []string{"nats.creds_file"}),
+		schema.BothOrNeither("nats.user", "nats.password_file"),
+		schema.AtMostOne([]string{"nats.system_user", "nats.system_password_file"}, []string{"nats.system_nkey_file"}),
+		schema.BothOrNeither("nats.system_user", "nats.system_password_file"),
+		schema.BothOrNeither("nats.tls.cert_file", "nats.tls.key_file"),
 		notCallout("accounts.system", "auth_callout cannot be in the system account; use another account"),
 		notCallout("accounts.ingest", noClients),
 		notCallout("accounts.service_admin", noClients),
 		notCallout("accounts.healthcheck", noClients),
-		bothOrNeither("accounts.healthcheck", "healthcheck.token_file"),
-		exactlyWith("audit.file", "audit.to", "file"),
-		exactlyWith("directory.file", "directory.from", DirectoryFile),
-		exactlyWith("directory.store_dir", "directory.from", DirectoryEmbedded),
+		schema.BothOrNeither("accounts.healthcheck", "healthcheck.token_file"),
+		schema.ExactlyWith("audit.file", "audit.to", "file"),
+		schema.ExactlyWith("directory.file", "directory.from", DirectoryFile),
+		schema.ExactlyWith("directory.store_dir", "directory.from", DirectoryEmbedded),
 		unsetWith("directory.bucket", DirectoryFile, noBucket),
 		unsetWith("directory.create_bucket", DirectoryFile, noBucket),
 		unsetWith("directory.replicas", DirectoryFile, noBucket),
@@ -46,10 +40,10 @@ func constraints() []constraint {
 		unsetWith("directory.storage", DirectoryEmbedded, embedded),
 		unsetWith("directory.max_bytes", DirectoryFile, noBucket),
 		unsetWith("directory.max_project_bytes", DirectoryFile, noBucket),
-		notAbove("directory.max_project_bytes", "directory.max_bytes"),
+		schema.NotAbove("directory.max_project_bytes", "directory.max_bytes"),
 		unsetWith("directory.snapshot_file", DirectoryFile, "leave it out: a directory file needs no snapshot"),
 		unsetWith("api.listen", DirectoryFile, "the API needs a bucket; usher directory import copies the file into one"),
-		bothOrNeither("api.tls.cert_file", "api.tls.key_file"),
+		schema.BothOrNeither("api.tls.cert_file", "api.tls.key_file"),
 		tlsUnlessLoopback("api.listen", "api.tls.cert_file", "api.allow_cleartext"),
 		onlyInMode(ModeConfig, "nats.system_user"),
 		onlyInMode(ModeConfig, "nats.system_nkey_file"),
@@ -58,13 +52,13 @@ func constraints() []constraint {
 		operatorModeOnly("operator.dir"),
 		operatorModeOnly("operator.signing_key_file"),
 		operatorModeOnly("operator.signing_command"),
-		atMostOne([]string{"operator.signing_key_file"}, []string{"operator.signing_command", "operator.signing_public_key"}),
-		bothOrNeither("operator.signing_command", "operator.signing_public_key"),
+		schema.AtMostOne([]string{"operator.signing_key_file"}, []string{"operator.signing_command", "operator.signing_public_key"}),
+		schema.BothOrNeither("operator.signing_command", "operator.signing_public_key"),
 		operatorModeOnly("operator.create_accounts"),
 		createAccounts(),
 		templateLimits(),
 		operatorModeOnly("operator.system_creds_file"),
-		bothOrNeither("tracing.tls.cert_file", "tracing.tls.key_file"),
+		schema.BothOrNeither("tracing.tls.cert_file", "tracing.tls.key_file"),
 		onlyOverHTTPS("tracing.tls.ca_file"),
 		onlyOverHTTPS("tracing.tls.cert_file"),
 		headersSafe(),
@@ -73,194 +67,120 @@ func constraints() []constraint {
 	return slices.Concat(all, apiX509Constraints(), credentialConstraints())
 }
 
-// atMostOne: of several groups of keys, at most one is set.
-func atMostOne(groups ...[]string) constraint {
-	var keys, names, plain []string
-	for _, group := range groups {
-		keys = append(keys, group...)
-		names = append(names, "`"+strings.Join(group, "` with `")+"`")
-		plain = append(plain, strings.Join(group, " with "))
-	}
-	check := func(c *checker) []fault {
-		var first string
-		var faults []fault
-		for _, group := range groups {
-			for _, key := range group {
-				if !c.isSet(key) {
-					continue
-				}
-				if first == "" {
-					first = key
-				} else {
-					faults = append(faults, fault{key, "conflicts with " + first, "keep one of: " + strings.Join(plain, "; ")})
-				}
-				break
-			}
-		}
-		return faults
-	}
-	return constraint{keys, "Set at most one of: " + strings.Join(names, "; ") + ".", check}
-}
-
-// bothOrNeither: both keys are set, or neither.
-func bothOrNeither(a, b string) constraint {
-	check := func(c *checker) []fault {
-		present, missing := a, b
-		switch {
-		case c.isSet(a) == c.isSet(b):
-			return nil
-		case c.isSet(b):
-			present, missing = b, a
-		}
-		return []fault{{present, "needs " + missing, "set both or neither"}}
-	}
-	return constraint{[]string{a, b}, fmt.Sprintf("Set both `%s` and `%s`, or neither.", a, b), check}
-}
-
 // notCallout: the key does not name the callout account.
-func notCallout(key, hint string) constraint {
+func notCallout(key, hint string) schema.Constraint {
 	const callout = "accounts.callout"
-	check := func(c *checker) []fault {
-		if c.stringValue(key) != c.stringValue(callout) {
+	check := func(v *schema.Values) []schema.Fault {
+		if v.String(key) != v.String(callout) {
 			return nil
 		}
-		return []fault{{key, "is the same account as " + callout + " (" + secret.Name(c.stringValue(key)) + ")", hint}}
+		return []schema.Fault{{Key: key, Message: "is the same account as " + callout + " (" + secret.Name(v.String(key)) + ")", Hint: hint}}
 	}
-	return constraint{[]string{callout, key}, fmt.Sprintf("`%s` and `%s` must be different accounts.", callout, key), check}
-}
-
-// exactlyWith: key is set if, and only if, choice has one of the values. If choice has it
-// by default, the error is that key is missing.
-func exactlyWith(key, choice string, values ...string) constraint {
-	check := func(c *checker) []fault {
-		chosen := c.stringValue(choice)
-		needed := slices.Contains(values, chosen)
-		switch {
-		case needed && !c.isSet(key) && c.has(key):
-			return []fault{{key, "must not be empty", ""}}
-		case needed && !c.isSet(key) && !c.has(choice):
-			return []fault{{key, "is missing", c.at(key).hint}}
-		case needed && !c.isSet(key):
-			return []fault{{choice, "needs " + key, fmt.Sprintf("set %s, or choose another value", key)}}
-		case !needed && c.isSet(key):
-			return []fault{{
-				key, fmt.Sprintf("is set, but %s is %s", choice, secret.Quote(chosen)),
-				fmt.Sprintf("set %s: %s, or leave %s out", choice, strings.Join(values, " or "), key),
-			}}
-		}
-		return nil
-	}
-	text := fmt.Sprintf("Set `%s` if, and only if, `%s` is `%s`.", key, choice, strings.Join(values, "` or `"))
-	return constraint{[]string{key, choice}, text, check}
+	return schema.Constraint{Keys: []string{callout, key}, Text: fmt.Sprintf("`%s` and `%s` must be different accounts.", callout, key), Check: check}
 }
 
 // operatorModeOnly: key is set only in operator mode.
-func operatorModeOnly(key string) constraint { return onlyInMode(ModeOperator, key) }
+func operatorModeOnly(key string) schema.Constraint { return onlyInMode(ModeOperator, key) }
 
 // onlyInMode: key is set only in one mode.
-func onlyInMode(value, key string) constraint {
+func onlyInMode(value, key string) schema.Constraint {
 	const choice = "nats.mode"
-	check := func(c *checker) []fault {
-		if !c.isSet(key) || c.stringValue(choice) == value {
+	check := func(v *schema.Values) []schema.Fault {
+		if !v.IsSet(key) || v.String(choice) == value {
 			return nil
 		}
-		return []fault{{
-			key, fmt.Sprintf("is set, but %s is %s", choice, secret.Quote(c.stringValue(choice))),
-			fmt.Sprintf("set %s: %s, or leave %s out", choice, value, key),
+		return []schema.Fault{{
+			Key:     key,
+			Message: fmt.Sprintf("is set, but %s is %s", choice, secret.Quote(v.String(choice))),
+			Hint:    fmt.Sprintf("set %s: %s, or leave %s out", choice, value, key),
 		}}
 	}
-	return constraint{[]string{key, choice}, fmt.Sprintf("Set `%s` only if `%s` is `%s`.", key, choice, value), check}
+	return schema.Constraint{Keys: []string{key, choice}, Text: fmt.Sprintf("Set `%s` only if `%s` is `%s`.", key, choice, value), Check: check}
 }
 
 // unsetWith: key has its default if directory.from has the value.
-func unsetWith(key, value, hint string) constraint {
+func unsetWith(key, value, hint string) schema.Constraint {
 	const choice = "directory.from"
-	check := func(c *checker) []fault {
-		if c.hasDefault(key) || c.stringValue(choice) != value {
+	check := func(v *schema.Values) []schema.Fault {
+		if v.IsDefault(key) || v.String(choice) != value {
 			return nil
 		}
-		return []fault{{key, fmt.Sprintf("is set, but %s is %s", choice, secret.Quote(value)), hint}}
+		return []schema.Fault{{Key: key, Message: fmt.Sprintf("is set, but %s is %s", choice, secret.Quote(value)), Hint: hint}}
 	}
-	return constraint{[]string{key, choice}, fmt.Sprintf("Do not set `%s` if `%s` is `%s`.", key, choice, value), check}
-}
-
-// notAbove: one size does not exceed another.
-func notAbove(size, limit string) constraint {
-	check := func(c *checker) []fault {
-		if c.value(size).Int() <= c.value(limit).Int() {
-			return nil
-		}
-		return []fault{{size, fmt.Sprintf("is %d, more than %s, which is %d", c.value(size).Int(), limit, c.value(limit).Int()), "lower " + size + " or raise " + limit}}
-	}
-	return constraint{[]string{size, limit}, fmt.Sprintf("`%s` must not exceed `%s`.", size, limit), check}
+	return schema.Constraint{Keys: []string{key, choice}, Text: fmt.Sprintf("Do not set `%s` if `%s` is `%s`.", key, choice, value), Check: check}
 }
 
 // tlsUnlessLoopback: a listener that other machines can reach has a certificate,
 // unless cleartext is allowed.
-func tlsUnlessLoopback(listener, cert, allowed string) constraint {
-	check := func(c *checker) []fault {
-		address := c.stringValue(listener)
-		if address == "" || rule.IsLoopback(address) || c.isSet(cert) || c.isSet(allowed) {
+func tlsUnlessLoopback(listener, cert, allowed string) schema.Constraint {
+	check := func(v *schema.Values) []schema.Fault {
+		address := v.String(listener)
+		if address == "" || rule.IsLoopback(address) || v.IsSet(cert) || v.IsSet(allowed) {
 			return nil
 		}
-		return []fault{{
-			listener, secret.Name(address) + " is reachable from other machines, which would send API keys in cleartext",
-			"set api.tls, or listen on 127.0.0.1; " + allowed + ": true if a proxy terminates TLS",
+		return []schema.Fault{{
+			Key:     listener,
+			Message: secret.Name(address) + " is reachable from other machines, which would send API keys in cleartext",
+			Hint:    "set api.tls, or listen on 127.0.0.1; " + allowed + ": true if a proxy terminates TLS",
 		}}
 	}
 	text := fmt.Sprintf("`%s` is a loopback address, or `%s` is set, or `%s` is `true`.", listener, cert, allowed)
-	return constraint{[]string{listener, cert, allowed}, text, check}
+	return schema.Constraint{Keys: []string{listener, cert, allowed}, Text: text, Check: check}
 }
 
 // createAccounts: the service has everything that it needs to create accounts.
-func createAccounts() constraint {
+func createAccounts() schema.Constraint {
 	const key, file, command = "operator.create_accounts", "operator.signing_key_file", "operator.signing_command"
 	needs := []string{"operator.dir", "operator.system_creds_file", "api.listen"}
-	check := func(c *checker) []fault {
-		if !c.isSet(key) {
+	check := func(v *schema.Values) []schema.Fault {
+		if !v.IsSet(key) {
 			return nil
 		}
-		var faults []fault
+		var faults []schema.Fault
 		for _, need := range needs {
-			if !c.isSet(need) {
-				faults = append(faults, fault{key, "needs " + need, "set it, or leave " + key + " out"})
+			if !v.IsSet(need) {
+				faults = append(faults, schema.Fault{Key: key, Message: "needs " + need, Hint: "set it, or leave " + key + " out"})
 			}
 		}
-		if !c.isSet(file) && !c.isSet(command) {
-			faults = append(faults, fault{key, "needs " + command + " or " + file, "prefer a signing program: it can refuse requests that it is not meant for, a key in a file cannot"})
+		if !v.IsSet(file) && !v.IsSet(command) {
+			faults = append(faults, schema.Fault{
+				Key:     key,
+				Message: "needs " + command + " or " + file,
+				Hint:    "prefer a signing program: it can refuse requests that it is not meant for, a key in a file cannot",
+			})
 		}
 		return faults
 	}
 	text := fmt.Sprintf("With `%s`, set `%s`, and one of `%s` and `%s`.", key, strings.Join(needs, "`, `"), command, file)
-	return constraint{append([]string{key, file, command}, needs...), text, check}
+	return schema.Constraint{Keys: append([]string{key, file, command}, needs...), Text: text, Check: check}
 }
 
 // onlyOverHTTPS: key is set only if the collector has an https endpoint.
-func onlyOverHTTPS(key string) constraint {
+func onlyOverHTTPS(key string) schema.Constraint {
 	const endpoint = "tracing.endpoint"
-	check := func(c *checker) []fault {
-		if !c.isSet(key) || strings.HasPrefix(c.stringValue(endpoint), "https:") {
+	check := func(v *schema.Values) []schema.Fault {
+		if !v.IsSet(key) || strings.HasPrefix(v.String(endpoint), "https:") {
 			return nil
 		}
-		return []fault{{key, "is set, but " + endpoint + " does not begin with https:", "change the endpoint, or leave " + key + " out"}}
+		return []schema.Fault{{Key: key, Message: "is set, but " + endpoint + " does not begin with https:", Hint: "change the endpoint, or leave " + key + " out"}}
 	}
-	return constraint{[]string{key, endpoint}, fmt.Sprintf("Set `%s` only if `%s` is an `https` URL.", key, endpoint), check}
+	return schema.Constraint{Keys: []string{key, endpoint}, Text: fmt.Sprintf("Set `%s` only if `%s` is an `https` URL.", key, endpoint), Check: check}
 }
 
 // headersSafe: the headers for the collector, which are secrets, are not sent in cleartext.
-func headersSafe() constraint {
+func headersSafe() schema.Constraint {
 	const key, endpoint = "tracing.headers_file", "tracing.endpoint"
-	check := func(c *checker) []fault {
-		u, err := url.Parse(c.stringValue(endpoint))
+	check := func(v *schema.Values) []schema.Fault {
+		u, err := url.Parse(v.String(endpoint))
 		switch {
-		case !c.isSet(key):
+		case !v.IsSet(key):
 			return nil
 		case err != nil, u.Host == "":
-			return []fault{{key, "needs " + endpoint, "set it, or leave " + key + " out"}}
+			return []schema.Fault{{Key: key, Message: "needs " + endpoint, Hint: "set it, or leave " + key + " out"}}
 		case u.Scheme != "https" && !rule.IsLoopback(net.JoinHostPort(u.Hostname(), "0")):
-			return []fault{{key, "would be sent in cleartext to another machine", "use an https URL for " + endpoint}}
+			return []schema.Fault{{Key: key, Message: "would be sent in cleartext to another machine", Hint: "use an https URL for " + endpoint}}
 		}
 		return nil
 	}
-	return constraint{[]string{key, endpoint}, fmt.Sprintf("Set `%s` only if `%s` is an `https` URL, or has a loopback address.", key, endpoint), check}
+	return schema.Constraint{Keys: []string{key, endpoint}, Text: fmt.Sprintf("Set `%s` only if `%s` is an `https` URL, or has a loopback address.", key, endpoint), Check: check}
 }

@@ -1,6 +1,10 @@
 package config
 
-import "slices"
+import (
+	"slices"
+
+	"usher/app/config/schema"
+)
 
 // Credentials configures the kinds of credentials. Each kind has its type in a file of its
 // own, credentials_KIND.go, and its verifier in app/assembly/verifier_KIND.go.
@@ -16,9 +20,9 @@ type Credentials struct {
 }
 
 // credentialConstraints are the constraints of all kinds.
-func credentialConstraints() []constraint {
+func credentialConstraints() []schema.Constraint {
 	return slices.Concat(
-		[]constraint{authorityNames()},
+		[]schema.Constraint{authorityNames()},
 		oidcConstraints(),
 		kubernetesConstraints(),
 		introspectionConstraints(),

@@ -1,8 +1,9 @@
 package config
 
 import (
-	"fmt"
 	"time"
+
+	"usher/app/config/schema"
 )
 
 // Introspection is an authorization server whose tokens usher verifies by introspection.
@@ -37,54 +38,18 @@ type Introspection struct {
 	TLS     BackendTLS     `yaml:"tls" doc:"TLS of the connections to the endpoint."`
 }
 
-func introspectionConstraints() []constraint {
+func introspectionConstraints() []schema.Constraint {
 	const at = "credentials.introspection[]."
-	return []constraint{
-		exactlyWith(at+"client_id", at+"authentication", "basic", "post", "private_key_jwt", "tls"),
-		exactlyWith(at+"client_secret_file", at+"authentication", "basic", "post"),
-		exactlyWith(at+"token_file", at+"authentication", "bearer"),
-		exactlyWith(at+"key_file", at+"authentication", "private_key_jwt"),
-		onlyWith(at+"key_id", at+"key_file"),
-		onlyWith(at+"algorithm", at+"key_file"),
-		onlyWith(at+"assertion_audience", at+"key_file"),
-		bothOrNeither(at+"tls.cert_file", at+"tls.key_file"),
-		neededIf(at+"authentication", "tls", at+"tls.cert_file"),
-		exactlyOne(at+"audiences", at+"any_audience"),
+	return []schema.Constraint{
+		schema.ExactlyWith(at+"client_id", at+"authentication", "basic", "post", "private_key_jwt", "tls"),
+		schema.ExactlyWith(at+"client_secret_file", at+"authentication", "basic", "post"),
+		schema.ExactlyWith(at+"token_file", at+"authentication", "bearer"),
+		schema.ExactlyWith(at+"key_file", at+"authentication", "private_key_jwt"),
+		schema.OnlyWith(at+"key_id", at+"key_file"),
+		schema.OnlyWith(at+"algorithm", at+"key_file"),
+		schema.OnlyWith(at+"assertion_audience", at+"key_file"),
+		schema.BothOrNeither(at+"tls.cert_file", at+"tls.key_file"),
+		schema.NeededIf(at+"authentication", "tls", at+"tls.cert_file"),
+		schema.ExactlyOne(at+"audiences", at+"any_audience"),
 	}
-}
-
-// onlyWith: key is set only if another is.
-func onlyWith(key, other string) constraint {
-	check := func(c *checker) []fault {
-		if !c.isSet(key) || c.isSet(other) {
-			return nil
-		}
-		return []fault{{key, "needs " + other, fmt.Sprintf("set %s, or leave %s out", other, key)}}
-	}
-	return constraint{[]string{key, other}, fmt.Sprintf("Set `%s` only with `%s`.", key, other), check}
-}
-
-// neededIf: the key is set if choice has the value. It may be set anyway.
-func neededIf(choice, value, key string) constraint {
-	check := func(c *checker) []fault {
-		if c.stringValue(choice) != value || c.isSet(key) {
-			return nil
-		}
-		return []fault{{choice, "needs " + key, fmt.Sprintf("set %s, or choose another value", key)}}
-	}
-	return constraint{[]string{choice, key}, fmt.Sprintf("Set `%s` if `%s` is `%s`.", key, choice, value), check}
-}
-
-// exactlyOne: one of two keys is set.
-func exactlyOne(key, other string) constraint {
-	check := func(c *checker) []fault {
-		switch {
-		case c.isSet(key) && c.isSet(other):
-			return []fault{{other, "conflicts with " + key, "keep one of them"}}
-		case !c.isSet(key) && !c.isSet(other):
-			return []fault{{key, "is missing", fmt.Sprintf("set it: %s; or set %s", c.at(key).hint, other)}}
-		}
-		return nil
-	}
-	return constraint{[]string{key, other}, fmt.Sprintf("Set exactly one of `%s` and `%s`.", key, other), check}
 }

@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"usher/app/config/schema"
+)
 
 // Modes of a Kubernetes.
 const (
@@ -29,15 +33,15 @@ type KubernetesReview struct {
 	Breaker   BackendBreaker `yaml:"breaker" doc:"When the API server is not asked for a while."`
 }
 
-func kubernetesConstraints() []constraint {
+func kubernetesConstraints() []schema.Constraint {
 	const at = "credentials.kubernetes[]."
 	all := issuerKeysConstraints(at + "keys.")
-	all = append(all, neededIf(at+"mode", KubernetesJWKS, at+"issuer"))
+	all = append(all, schema.NeededIf(at+"mode", KubernetesJWKS, at+"issuer"))
 	for _, key := range []string{"url", "ca_file", "token_file"} {
-		all = append(all, onlyIf(at+"review."+key, at+"mode", KubernetesTokenReview))
+		all = append(all, schema.OnlyIf(at+"review."+key, at+"mode", KubernetesTokenReview))
 	}
 	for _, key := range []string{"url", "file", "ca_file", "bearer_token_file", "cache_dir"} {
-		all = append(all, onlyIf(at+"keys."+key, at+"mode", KubernetesJWKS))
+		all = append(all, schema.OnlyIf(at+"keys."+key, at+"mode", KubernetesJWKS))
 	}
 	return all
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"usher/app/config/schema"
 )
 
 // NATSJWT configures NATS user JWTs of clients as credentials.
@@ -17,23 +19,23 @@ type NATSJWT struct {
 	Sentinels []string `yaml:"sentinels" default:"[]" rule:"each=user-nkey unique" doc:"Public nkeys of the users whose JWTs are sentinels. They are never a credential. A sentinel whose JWT is a bearer JWT need not be in the list unless bearer is true."`
 }
 
-func natsJWTConstraints() []constraint {
+func natsJWTConstraints() []schema.Constraint {
 	const at = "credentials.natsjwt."
-	return []constraint{
-		bothOrNeither(at+"operators", at+"dir"),
+	return []schema.Constraint{
+		schema.BothOrNeither(at+"operators", at+"dir"),
 		needs(at+"enabled", "which say whose user JWTs are accepted", at+"accounts", at+"operators"),
 		needs(at+"bearer", "because their JWTs would be accepted otherwise", at+"sentinels"),
 	}
 }
 
 // needs: if a switch is on, at least one of keys is set, for a reason.
-func needs(on, reason string, keys ...string) constraint {
-	check := func(c *checker) []fault {
-		if !c.value(on).Bool() || slices.ContainsFunc(keys, c.isSet) {
+func needs(on, reason string, keys ...string) schema.Constraint {
+	check := func(v *schema.Values) []schema.Fault {
+		if !v.IsSet(on) || slices.ContainsFunc(keys, v.IsSet) {
 			return nil
 		}
-		return []fault{{on, "needs " + strings.Join(keys, " or ") + ", " + reason, "set " + keys[0]}}
+		return []schema.Fault{{Key: on, Message: "needs " + strings.Join(keys, " or ") + ", " + reason, Hint: "set " + keys[0]}}
 	}
 	text := fmt.Sprintf("If `%s` is true, set `%s`, %s.", on, strings.Join(keys, "` or `"), reason)
-	return constraint{append([]string{on}, keys...), text, check}
+	return schema.Constraint{Keys: append([]string{on}, keys...), Text: text, Check: check}
 }

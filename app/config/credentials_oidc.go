@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"usher/app/config/rule"
+	"usher/app/config/schema"
 )
 
 // TokenTypeAccess is the type of access tokens (RFC 9068).
@@ -37,55 +38,44 @@ type IssuerKeys struct {
 	Timeout         time.Duration `yaml:"timeout" default:"5s" rule:"at-least=100ms at-most=30s" doc:"Maximum duration of a fetch. A client waits for callout.budget at most."`
 }
 
-func oidcConstraints() []constraint {
+func oidcConstraints() []schema.Constraint {
 	const at = "credentials.oidc[]."
 	return append(issuerKeysConstraints(at+"keys."), discoverable(at), typOnlyOfAccessTokens(at))
 }
 
 // issuerKeysConstraints are those of a section IssuerKeys.
-func issuerKeysConstraints(at string) []constraint {
-	var all []constraint
+func issuerKeysConstraints(at string) []schema.Constraint {
+	var all []schema.Constraint
 	for _, key := range []string{"url", "ca_file", "bearer_token_file", "cache_dir"} {
-		all = append(all, atMostOne([]string{at + "file"}, []string{at + key}))
+		all = append(all, schema.AtMostOne([]string{at + "file"}, []string{at + key}))
 	}
-	return append(all, onlyTogether(at+"bearer_token_file", at+"url"))
-}
-
-// onlyTogether: key is set only if other is.
-func onlyTogether(key, other string) constraint {
-	check := func(c *checker) []fault {
-		if !c.isSet(key) || c.isSet(other) {
-			return nil
-		}
-		return []fault{{key, "needs " + other, "set " + other + ", or leave " + key + " out"}}
-	}
-	return constraint{[]string{key, other}, "Set `" + key + "` only with `" + other + "`.", check}
+	return append(all, schema.OnlyWith(at+"bearer_token_file", at+"url"))
 }
 
 // discoverable: an issuer whose keys are discovered is a URL.
-func discoverable(at string) constraint {
+func discoverable(at string) schema.Constraint {
 	issuer, url, file := at+"issuer", at+"keys.url", at+"keys.file"
-	check := func(c *checker) []fault {
-		if c.isSet(url) || c.isSet(file) || !c.isSet(issuer) {
+	check := func(v *schema.Values) []schema.Fault {
+		if v.IsSet(url) || v.IsSet(file) || !v.IsSet(issuer) {
 			return nil
 		}
-		message, _ := rule.CheckHTTPSURL(c.stringValue(issuer))
+		message, _ := rule.CheckHTTPSURL(v.String(issuer))
 		if message == "" {
 			return nil
 		}
-		return []fault{{issuer, message, "usher finds the keys below it; or set " + url + " or " + file}}
+		return []schema.Fault{{Key: issuer, Message: message, Hint: "usher finds the keys below it; or set " + url + " or " + file}}
 	}
-	return constraint{[]string{issuer, url, file}, "Without `" + url + "` and `" + file + "`, `" + issuer + "` is a URL with scheme `https`, or `http` and a loopback address.", check}
+	return schema.Constraint{Keys: []string{issuer, url, file}, Text: "Without `" + url + "` and `" + file + "`, `" + issuer + "` is a URL with scheme `https`, or `http` and a loopback address.", Check: check}
 }
 
 // typOnlyOfAccessTokens: only access tokens can do without their typ.
-func typOnlyOfAccessTokens(at string) constraint {
+func typOnlyOfAccessTokens(at string) schema.Constraint {
 	required, kind := at+"require_typ", at+"token_type"
-	check := func(c *checker) []fault {
-		if c.isSet(required) || c.stringValue(kind) == TokenTypeAccess {
+	check := func(v *schema.Values) []schema.Fault {
+		if v.IsSet(required) || v.String(kind) == TokenTypeAccess {
 			return nil
 		}
-		return []fault{{required, "is false, but " + kind + " is " + c.stringValue(kind), "leave it out: it is about access tokens"}}
+		return []schema.Fault{{Key: required, Message: "is false, but " + kind + " is " + v.String(kind), Hint: "leave it out: it is about access tokens"}}
 	}
-	return constraint{[]string{required, kind}, "Set `" + required + "` to false only if `" + kind + "` is `access`.", check}
+	return schema.Constraint{Keys: []string{required, kind}, Text: "Set `" + required + "` to false only if `" + kind + "` is `access`.", Check: check}
 }

@@ -1,5 +1,9 @@
 package config
 
+import (
+	"usher/app/config/schema"
+)
+
 // Webhook is an HTTP endpoint of the user's own that verifies credentials.
 type Webhook struct {
 	Name string `yaml:"name" required:"true" rule:"name" hint:"a short name for the endpoint" doc:"Name of the authority in identities, logs, audit and metrics. Requests contain it."`
@@ -19,10 +23,10 @@ type Webhook struct {
 	TLS     BackendTLS     `yaml:"tls" doc:"TLS of the connections to the endpoint."`
 }
 
-func webhookConstraints() []constraint {
+func webhookConstraints() []schema.Constraint {
 	const at = "credentials.webhook[]."
-	return []constraint{
-		exactlyOne(at+"secret_file", at+"nkey_file"),
-		bothOrNeither(at+"tls.cert_file", at+"tls.key_file"),
+	return []schema.Constraint{
+		schema.ExactlyOne(at+"secret_file", at+"nkey_file"),
+		schema.BothOrNeither(at+"tls.cert_file", at+"tls.key_file"),
 	}
 }

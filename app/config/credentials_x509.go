@@ -1,12 +1,9 @@
 package config
 
 import (
-	"fmt"
-	"slices"
-	"strings"
 	"time"
 
-	"usher/internal/secret"
+	"usher/app/config/schema"
 )
 
 // Off is the value of credentials.x509.identity and of check in Revocation that turns it
@@ -37,38 +34,22 @@ type Revocation struct {
 	MaxCRLBytes   int           `yaml:"max_crl_bytes" default:"16777216" rule:"between=1024..268435456" doc:"Maximum size of a certificate revocation list, in bytes."`
 }
 
-func x509Constraints() []constraint {
+func x509Constraints() []schema.Constraint {
 	const at = "credentials.x509."
-	all := []constraint{
-		exactlyWith(at+"trust_domains", at+"identity", "spiffe"),
-		onlyIf(at+"several_names", at+"identity", "dns", "email", "uri"),
-		onlyIf(at+"agree_on", at+"with_token", "agree"),
-		onlyIf(at+"ca_file", at+"identity", "dns", "email", "uri", "spiffe", "subject"),
+	all := []schema.Constraint{
+		schema.ExactlyWith(at+"trust_domains", at+"identity", "spiffe"),
+		schema.OnlyIf(at+"several_names", at+"identity", "dns", "email", "uri"),
+		schema.OnlyIf(at+"agree_on", at+"with_token", "agree"),
+		schema.OnlyIf(at+"ca_file", at+"identity", "dns", "email", "uri", "spiffe", "subject"),
 	}
 	return append(all, revocationConstraints(at+"revocation.")...)
 }
 
 // revocationConstraints are those of a section Revocation.
-func revocationConstraints(at string) []constraint {
-	return []constraint{
-		onlyIf(at+"crl_files", at+"check", "crl", "crl_or_ocsp"),
-		onlyIf(at+"ocsp_responder", at+"check", "ocsp", "crl_or_ocsp"),
-		onlyIf(at+"hosts", at+"check", "crl", "ocsp", "crl_or_ocsp"),
+func revocationConstraints(at string) []schema.Constraint {
+	return []schema.Constraint{
+		schema.OnlyIf(at+"crl_files", at+"check", "crl", "crl_or_ocsp"),
+		schema.OnlyIf(at+"ocsp_responder", at+"check", "ocsp", "crl_or_ocsp"),
+		schema.OnlyIf(at+"hosts", at+"check", "crl", "ocsp", "crl_or_ocsp"),
 	}
-}
-
-// onlyIf: key is set only if choice has one of the values.
-func onlyIf(key, choice string, values ...string) constraint {
-	list := strings.Join(values, ", ")
-	check := func(c *checker) []fault {
-		chosen := c.stringValue(choice)
-		if !c.isSet(key) || slices.Contains(values, chosen) {
-			return nil
-		}
-		return []fault{{
-			key, fmt.Sprintf("is set, but %s is %s", choice, secret.Quote(chosen)),
-			fmt.Sprintf("set %s to one of %s; or leave %s out", choice, list, key),
-		}}
-	}
-	return constraint{[]string{key, choice}, fmt.Sprintf("Set `%s` only if `%s` is `%s`.", key, choice, strings.Join(values, "`, `")), check}
 }

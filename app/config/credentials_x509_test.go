@@ -14,6 +14,7 @@ func TestX509(t *testing.T) {
 		"{identity: dns, several_names: true, with_token: agree, agree_on: claims.azp}":          "",
 		"{identity: dns, revocation: {check: ocsp, hosts: [a.example]}}":                         "",
 		"{identity: dns, revocation: {check: crl_or_ocsp, crl_files: [a], ocsp_responder: 'x'}}": "",
+
 		"{identity: spiffe}":                                             "needs credentials.x509.trust_domains",
 		"{identity: dns, trust_domains: [example.org]}":                  "credentials.x509.trust_domains: is set",
 		"{identity: subject, several_names: true}":                       "credentials.x509.several_names: is set",

@@ -1,10 +1,10 @@
 // Package config reads usher.yaml, the one configuration file.
 //
-// The tagged structs of this package are the table of keys. Decoding, defaults,
-// validation, docs/reference/configuration.md and the commented example that usher init writes
-// are all made from it, so they cannot differ. The tags are yaml (the name), default
-// (as YAML), doc (sentences for the operator), rule (names of rules, see rules.go),
-// hint (shown with an error) and required.
+// The tagged structs of this package are the table of keys, and package schema makes
+// everything else from it: decoding, defaults, validation, docs/reference/configuration.md
+// and the commented example that usher init writes. constraints.go has the conditions on
+// several keys, rules.go those on values of the types in this package; package rule has the
+// other conditions on single values.
 //
 // It promises to report every fault at once, each with its place in the file, and to
 // have no side effects: it reads only the file that it is given. It never skips an

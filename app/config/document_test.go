@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"usher/app/config/schema"
 )
 
 // tree is a document: the keys of a mapping, whose values are YAML on one line or trees.
@@ -51,10 +53,10 @@ func minimalWith(key, value string) string {
 	for path, text := range map[string]string{"accounts.callout": "AUTH", "accounts.system": "SYS", "keyring.dir": "keys", "directory.file": "directory.yaml"} {
 		t.set(path, text)
 	}
-	for _, e := range withElements(table()) {
-		list := strings.LastIndex(e.path, "[]")
-		if e.required && list >= 0 && strings.HasPrefix(key, e.path[:list+2]) && !strings.HasPrefix(key, e.path) {
-			t.set(e.path, e.valid())
+	for _, k := range Keys() {
+		list := strings.LastIndex(k.Path, "[]")
+		if k.Required && list >= 0 && strings.HasPrefix(key, k.Path[:list+2]) && !strings.HasPrefix(key, k.Path) {
+			t.set(k.Path, valid(&k))
 		}
 	}
 	t.set(key, value)
@@ -66,9 +68,9 @@ func minimalWith(key, value string) string {
 }
 
 // valid returns a value that the rules of a required key accept.
-func (e *entry) valid() string {
+func valid(k *schema.Key) string {
 	value := "a"
-	for _, r := range e.rules {
+	for _, r := range k.Refs {
 		switch r.Name {
 		case "one-of":
 			value, _, _ = strings.Cut(r.Arg, "|")
@@ -76,7 +78,7 @@ func (e *entry) valid() string {
 			value = "https://a.example"
 		}
 	}
-	if strings.HasPrefix(typeName(e.typ), "list of strings") {
+	if k.Type == "list of strings" {
 		return "[" + value + "]"
 	}
 	return value

@@ -5,6 +5,7 @@ import (
 	"reflect"
 
 	"usher/app/config/rule"
+	"usher/app/config/schema"
 	"usher/directory"
 	"usher/internal/secret"
 	"usher/internal/strictyaml"
@@ -68,21 +69,21 @@ func (c *Config) IdentityRules() (*mapping.Rules, directory.Problems) {
 }
 
 // identityRules: the rules of identities can be compiled.
-func identityRules() constraint {
-	check := func(c *checker) []fault {
-		cfg, ok := c.cfg.Addr().Interface().(*Config)
+func identityRules() schema.Constraint {
+	check := func(v *schema.Values) []schema.Fault {
+		cfg, ok := v.Root().(*Config)
 		if !ok {
 			return nil
 		}
 		_, problems := cfg.IdentityRules()
-		var faults []fault
+		var faults []schema.Fault
 		for _, p := range problems {
-			faults = append(faults, fault{"identities." + p.Path, p.Message, p.Hint})
+			faults = append(faults, schema.Fault{Key: "identities." + p.Path, Message: p.Message, Hint: p.Hint})
 		}
 		return faults
 	}
 	text := "Each condition in `identities.rules` has one operator. Each rule has either `user`, or `roles` or `ingest`, and can match, given `identities.match` (docs/reference/identities.md)."
-	return constraint{[]string{"identities.match", "identities.rules"}, text, check}
+	return schema.Constraint{Keys: []string{"identities.match", "identities.rules"}, Text: text, Check: check}
 }
 
 // scalar checks a value to compare a fact with; nil: it is not set.

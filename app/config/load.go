@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"reflect"
 
 	"usher/internal/ownedfile"
 	"usher/internal/strictyaml"
@@ -55,74 +53,16 @@ func exists(path string) bool {
 // parse is Parse with a test for existing files, which may have any name.
 func parse(file string, data []byte, exists func(path string) bool) (*Config, error) {
 	cfg := Config{}
-	c := &checker{cfg: reflect.ValueOf(&cfg).Elem(), keys: table(), dir: filepath.Dir(file), exists: exists}
-	if err := c.load(file, data, constraints()); err != nil {
+	if err := table().Decode(file, data, &cfg, exists); err != nil {
 		return nil, err
 	}
 	return &cfg, nil
-}
-
-// load decodes data into c.cfg, adds the defaults, checks it and resolves its paths.
-func (c *checker) load(file string, data []byte, all []constraint) (err error) {
-	setDefaults(c.cfg, c.keys)
-	c.src, err = strictyaml.Decode(file, data, c.cfg.Addr().Interface())
-	if err != nil && !errors.As(err, &c.faults) {
-		return err
-	}
-	c.expand(c.keys, c.cfg, nil)
-	c.check(all)
-	if len(c.faults) > 0 {
-		c.faults.Sort()
-		return c.faults
-	}
-	for i := range c.instances {
-		c.instances[i].resolvePaths(c.dir)
-	}
-	return nil
-}
-
-func resolve(dir, path string) string {
-	switch {
-	case path == "":
-		return ""
-	case filepath.IsAbs(path):
-		return filepath.Clean(path)
-	default:
-		return filepath.Join(dir, path)
-	}
 }
 
 // Default returns the configuration of an empty file. It is not valid, because the
 // required keys are missing.
 func Default() Config {
 	var cfg Config
-	setDefaults(reflect.ValueOf(&cfg).Elem(), table())
+	table().SetDefaults(&cfg)
 	return cfg
-}
-
-// setDefaults sets every key of a struct to its default.
-func setDefaults(of reflect.Value, keys []entry) {
-	for i := range keys {
-		if k := &keys[i]; !k.section {
-			k.setDefault(of.FieldByIndex(k.index))
-		}
-	}
-}
-
-// setDefault decodes the default tag as YAML. A test ensures that it can be decoded, and
-// that a key without the tag has its zero value as default.
-func (e *entry) setDefault(v reflect.Value) {
-	switch kind := v.Kind(); {
-	case !e.tagged:
-		return
-	case kind == reflect.Slice && e.def == "[]": // the common ones, without reading YAML
-		v.Set(reflect.MakeSlice(e.typ, 0, 0))
-		return
-	case kind == reflect.Bool && e.def == "true":
-		v.SetBool(true)
-		return
-	}
-	if def, err := decodeText(e.typ, e.def); err == nil {
-		v.Set(def)
-	}
 }

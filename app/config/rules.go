@@ -2,13 +2,6 @@ package config
 
 import "usher/app/config/rule"
 
-// fault describes what is wrong with a configuration.
-type fault struct {
-	at      string // path of the key
-	message string
-	hint    string
-}
-
 // rules are the rules of package rule, and those about types of this package.
 func rules() rule.Table {
 	return append(rule.Rules(),

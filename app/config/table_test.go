@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"usher/app/config/rule"
+	"usher/app/config/schema"
 	"usher/internal/strictyaml"
 )
 
@@ -32,7 +33,6 @@ var invalid = map[string][]string{
 	"unique":              {"[a, a]"},
 	"unique-names":        {"[{name: a}, {name: a}]"},
 	"name":                {"a.b", `"a b"`, "_a", "é", strings.Repeat("a", 129)},
-	"names":               {"['']", "[a.b]", "[a, a]"},
 	"paths":               {"['']", "[~/file]"},
 	"https-url": {
 		"localhost", "http://example.org", "http://192.0.2.1/x", "ftp://a", "https://", "'https://a:'", "https://a:0", "https://a:65536", "https://me:secret@a",
@@ -73,43 +73,21 @@ var invalid = map[string][]string{
 }
 
 func TestTable(t *testing.T) {
-	used := map[string]bool{}
-	for _, e := range withElements(table()) {
-		if e.name == "" || !strings.HasSuffix(e.doc, ".") {
-			t.Errorf("%q has no name, or its doc is not a sentence", e.path)
-		}
-		if e.section {
-			continue
-		}
-		switch typeName(e.typ) {
-		case "string", "list of strings", "list of mappings", "map of strings", "map of lists of strings", "scalar", "list of scalars", "integer", "number", "boolean", "duration":
-		default:
-			t.Errorf("%s: type %s", e.path, e.typ)
-		}
-		def := reflect.New(e.typ).Elem()
-		e.setDefault(def)
-		if v, err := decodeText(e.typ, e.def); e.def != noDefault && (err != nil || !reflect.DeepEqual(v.Interface(), def.Interface())) {
-			t.Errorf("%s: default %q is decoded as %v: %v", e.path, e.def, v, err)
-		}
-		if isFile := strings.HasSuffix(e.name, "file") || e.name == "dir" || strings.HasSuffix(e.name, "_dir"); isFile != e.hasRule("path") {
-			t.Errorf("%s: a key has rule path if, and only if, it names a file", e.path)
-		}
-		for _, r := range e.rules {
-			used[r.Name], used[rule.ParseRef(r.Arg).Name] = true, true
-			if rules().Text(r) == "" {
-				t.Errorf("%s: rule %s has no text", e.path, r.Name)
-			}
-			if v, err := decodeText(e.typ, e.def); err == nil && !e.required && len(rules().Check(r, v)) > 0 {
-				t.Errorf("%s: rule %s refuses the default", e.path, r.Name)
-			}
-		}
-		if typeName(e.typ) != "boolean" && len(e.rules) == 0 {
-			t.Errorf("%s has no rule", e.path)
-		}
+	if err := table().Validate(); err != nil {
+		t.Error(err)
 	}
-	for _, e := range withElements(tableOf(reflect.TypeFor[lists]())) {
-		for _, r := range e.rules {
+	used := map[string]bool{}
+	for _, k := range Keys() {
+		name := k.Path[strings.LastIndexByte(k.Path, '.')+1:]
+		isPath := slices.ContainsFunc(k.Refs, func(r rule.Ref) bool { return r.Name == "path" })
+		if isFile := strings.HasSuffix(name, "file") || name == "dir" || strings.HasSuffix(name, "_dir"); isFile != isPath {
+			t.Errorf("%s: a key has rule path if, and only if, it names a file", k.Path)
+		}
+		for _, r := range k.Refs {
 			used[r.Name], used[rule.ParseRef(r.Arg).Name] = true, true
+		}
+		if k.Type != "boolean" && len(k.Refs) == 0 {
+			t.Errorf("%s has no rule", k.Path)
 		}
 	}
 	for _, r := range rules() {
@@ -131,39 +109,22 @@ func hasFaultAt(err error, key string) bool {
 }
 
 func TestInvalidValues(t *testing.T) {
-	for _, e := range withElements(table()) {
-		if e.section {
-			continue
-		}
-		key := strings.ReplaceAll(e.path, "[]", "[0]")
+	for _, k := range Keys() {
+		key := strings.ReplaceAll(k.Path, "[]", "[0]")
 		values := []string{"[[]]", "{a: b}", "null"}
-		for _, r := range e.rules {
+		for _, r := range k.Refs {
 			values = append(values, invalid[r.Name]...)
 		}
-		if e.required {
+		if k.Required {
 			values = append(values, `""`)
 		}
 		for _, value := range values {
-			_, err := Parse("usher.yaml", []byte(minimalWith(e.path, value)))
+			_, err := Parse("usher.yaml", []byte(minimalWith(k.Path, value)))
 			if !hasFaultAt(err, key) {
 				t.Errorf("%s: %s: %v", key, value, err)
 			}
 			if err != nil && strings.Contains(err.Error(), "secret@") {
 				t.Errorf("the error shows a password: %v", err)
-			}
-		}
-	}
-}
-
-func TestConstraints(t *testing.T) {
-	paths := map[string]bool{}
-	for _, k := range Keys() {
-		paths[k.Path] = true
-	}
-	for _, r := range constraints() {
-		for _, key := range r.keys {
-			if !paths[key] || !strings.Contains(r.text, "`"+key+"`") {
-				t.Errorf("%s: unknown key, or the text does not name it: %s", key, r.text)
 			}
 		}
 	}
@@ -176,7 +137,7 @@ func TestKeys(t *testing.T) {
 		}
 		switch k.Path {
 		case "log.format":
-			want := Key{Path: "log.format", Type: "string", Default: "text", Doc: "Format of a log line.", Rules: []string{"one of `text`, `json`"}}
+			want := schema.Key{Path: "log.format", Type: "string", Default: "text", Doc: "Format of a log line.", Rules: []string{"one of `text`, `json`"}, Refs: []rule.Ref{{Name: "one-of", Arg: "text|json"}}}
 			if !reflect.DeepEqual(k, want) {
 				t.Errorf("got  %+v\nwant %+v", k, want)
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"usher/app/config/rule"
+	"usher/app/config/schema"
 	"usher/internal/secret"
 )
 
@@ -140,26 +141,27 @@ func validationFaults(at string, validate func(*jwt.ValidationResults)) []rule.F
 }
 
 // templateLimits: the limits of the template allow its imports and exports.
-func templateLimits() constraint {
+func templateLimits() schema.Constraint {
 	const at = "operator.account_template."
 	keys := []string{at + "limits.imports", at + "limits.exports", at + "limits.wildcard_exports", at + "imports", at + "exports"}
-	check := func(c *checker) []fault {
-		cfg, ok := c.cfg.Interface().(Config)
+	check := func(v *schema.Values) []schema.Fault {
+		cfg, ok := v.Root().(*Config)
 		if !ok {
 			return nil
 		}
 		t := &cfg.Operator.AccountTemplate
 		claims, err := t.Claims("project", placeholderAccount(), func(string) (string, bool) { return placeholderAccount(), true })
 		if err != nil {
-			return []fault{{at + "imports", err.Error(), ""}}
+			return []schema.Fault{{Key: at + "imports", Message: err.Error()}}
 		}
 		vr := jwt.CreateValidationResults()
 		claims.Validate(vr)
 		if err := errors.Join(vr.Errors()...); err != nil {
-			return []fault{{at + "limits", secret.Redact(vr.Errors()[0].Error()), "raise the limit, or remove imports or exports"}}
+			return []schema.Fault{{Key: at + "limits", Message: secret.Redact(vr.Errors()[0].Error()), Hint: "raise the limit, or remove imports or exports"}}
 		}
 		return nil
 	}
-	return constraint{keys, "The limits `" + at + "limits.imports`, `" + at + "limits.exports` and `" + at + "limits.wildcard_exports` allow what is in `" +
-		at + "imports` and `" + at + "exports`.", check}
+	text := "The limits `" + at + "limits.imports`, `" + at + "limits.exports` and `" + at + "limits.wildcard_exports` allow what is in `" +
+		at + "imports` and `" + at + "exports`."
+	return schema.Constraint{Keys: keys, Text: text, Check: check}
 }

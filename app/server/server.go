@@ -48,6 +48,7 @@ type Server struct {
 	login            authx509.Config      // of x509
 	collector        *collector.Collector // nil: off
 	tracers          tracers
+	forgetting       *forgetting
 	started          atomic.Bool
 
 	connections assembly.Connections // of the listeners, at most
@@ -60,7 +61,7 @@ func New(cfg *config.Config, stderr io.Writer) (*Server, error) {
 	if err != nil {
 		return nil, fault.InConfig(err)
 	}
-	srv := &Server{cfg: cfg, log: log, registry: prometheus.NewRegistry()}
+	srv := &Server{cfg: cfg, log: log, registry: prometheus.NewRegistry(), forgetting: newForgetting()}
 	srv.directoryReloads = newReloads(srv.registry, "usher_directory_reloads_total",
 		"Reloads of the directory by result. After a failed reload the last good directory stays in use.")
 	srv.keyringReloads = newReloads(srv.registry, "usher_keyring_reloads_total",
@@ -120,7 +121,7 @@ func (srv *Server) onDirectoryReload(e file.ReloadEvent) {
 	srv.directoryReloads.count(e.Err == nil)
 	if e.Err == nil {
 		srv.logDirectoryProblems()
-		srv.forgetIdentities(everyIdentity)
+		srv.forgetting.everybody()
 	}
 }
 
@@ -128,7 +129,7 @@ func (srv *Server) onDirectoryReload(e file.ReloadEvent) {
 // place to close connections whose grant has changed.
 func (srv *Server) onBucketChange(c kv.Changed) {
 	srv.directoryReloads.count(true)
-	srv.forgetIdentities(srv.affectedBy(&c))
+	srv.forgetChanged(&c)
 	if c.Loaded {
 		srv.logDirectoryProblems()
 		return
@@ -223,6 +224,7 @@ func (srv *Server) Serve(ctx context.Context, started func()) (err error) {
 	background.Go(func() { srv.watchKeyring(backgroundCtx) })
 	background.Go(func() { srv.Parts.RunVerifiers(backgroundCtx) })
 	background.Go(func() { srv.login.Revocation.Run(backgroundCtx) })
+	background.Go(func() { srv.forgetting.run(backgroundCtx, srv.Parts.Decider.Chain, srv.Parts.Decider.Rules) })
 	srv.log.LogAttrs(ctx, slog.LevelInfo, "usher is running", slog.String("version", version.Semver()),
 		slog.Int("connections", srv.cfg.NATS.Connections), slog.Int("workers", assembly.Workers(srv.cfg)))
 	started()

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"usher/directory/kv"
-	"usher/identity"
 	"usher/internal/metrics"
 	"usher/internal/secret"
 	"usher/tokens"
@@ -94,33 +92,4 @@ func (srv *Server) verifierDetail() string {
 		}
 	})
 	return b.String()
-}
-
-// forgetIdentities drops what verifiers have cached of the identities that match.
-func (srv *Server) forgetIdentities(match func(*identity.Identity) bool) {
-	for _, v := range srv.Parts.Decider.Chain {
-		if f, ok := v.(tokens.Forgetter); ok {
-			f.Forget(match)
-		}
-	}
-}
-
-// everyIdentity matches all identities: nobody knows which users a change affects.
-func everyIdentity(*identity.Identity) bool { return true }
-
-// affectedBy returns a match of the identities whose user is among those of a change.
-func (srv *Server) affectedBy(c *kv.Changed) func(*identity.Identity) bool {
-	s := srv.Parts.Store.Snapshot()
-	if c.Loaded || s == nil {
-		return everyIdentity
-	}
-	names := map[string]bool{}
-	for _, id := range c.Users {
-		if u, ok := s.UserByID(id); ok {
-			names[u.Name] = true
-		} else {
-			return everyIdentity // the user is gone
-		}
-	}
-	return func(id *identity.Identity) bool { return names[id.Name] }
 }

@@ -77,7 +77,7 @@ func TestLoginWithCertificate(t *testing.T) {
 	cert, key := s.ca.Certificate(t, func(c *x509.Certificate) { c.Subject = pkix.Name{CommonName: "worker"} }).Files(t, "worker")
 	login, api := strings.TrimPrefix(s.srv.X509URL(), "https://"), strings.TrimPrefix(s.srv.APIURL(), "https://")
 	python := func(cert, key, path string) (string, error) {
-		out, err := exec.CommandContext(t.Context(), "python3", "testdata/ams_login.py", login, api, s.ca.File, cert, key, path).CombinedOutput() //nolint:gosec // of this test
+		out, err := exec.CommandContext(t.Context(), "python3", "testdata/ams_login.py", login, api, s.ca.File, cert, key, path).CombinedOutput()
 		return strings.TrimSpace(string(out)), err
 	}
 	out, err := python(cert, key, loginPath)

@@ -18,6 +18,8 @@ type OperatorConfig struct {
 	Sealed     bool // requests are sealed to the xkey of the callout account
 	NoSentinel bool // servers have no default_sentinel: clients need SentinelCreds
 	TLS        *CA
+	Verify     bool    // as in ServerConfig
+	Cookies    bool    // as in ServerConfig, and a user JWT in JWTCookie
 	Timeout    float64 // auth timeout in seconds; default 3
 	// Edit changes claims before they are signed. name is "operator", the name of an
 	// account, or of a user ("sentinel", "usher", "sys", "admin").
@@ -93,7 +95,7 @@ func NewOperator(tb testing.TB, cfg OperatorConfig) *Operator {
 		ports[i] = FreePort(tb)
 	}
 	for i, port := range ports {
-		s := &OperatorServer{Name: fmt.Sprintf("n%d", i+1), port: port, tls: cfg.TLS, program: cfg.Program, disableShortFirstPing: cfg.DisableShortFirstPing, file: filepath.Join(dir, fmt.Sprintf("n%d.conf", i+1))}
+		s := &OperatorServer{Name: fmt.Sprintf("n%d", i+1), port: port, tls: cfg.TLS, verify: cfg.Verify, program: cfg.Program, disableShortFirstPing: cfg.DisableShortFirstPing, file: filepath.Join(dir, fmt.Sprintf("n%d.conf", i+1))}
 		Must(tb, os.WriteFile(s.file, []byte(o.serverConfig(tb, s, ports)), 0o600))
 		o.Servers = append(o.Servers, s)
 	}
@@ -144,7 +146,7 @@ func (o *Operator) connect(tb testing.TB, creds string) *nats.Conn {
 	tb.Helper()
 	opts := []nats.Option{nats.UserCredentials(creds), ConnectTimeout()}
 	if o.cfg.TLS != nil {
-		opts = append(opts, nats.Secure(o.cfg.TLS.ClientTLS()))
+		opts = append(opts, o.cfg.TLS.secure(tb, o.cfg.Verify))
 	}
 	nc, err := nats.Connect(o.Servers[0].URL(), opts...)
 	Must(tb, err)

@@ -21,6 +21,8 @@ type OperatorServer struct {
 	tls  *CA
 	srv  *server.Server
 
+	verify bool
+
 	program               string // nats-server to run as a process; empty: in process
 	process               *process
 	disableShortFirstPing bool
@@ -32,8 +34,9 @@ func (o *Operator) serverConfig(tb testing.TB, s *OperatorServer, ports []int) s
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("server_name: %q", s.Name)
 	line("listen: 127.0.0.1:%d", s.port)
-	line("websocket { listen: \"127.0.0.1:%d\", no_tls: true }", s.port+1)
-	line("leafnodes { listen: \"127.0.0.1:%d\" }", s.port+3)
+	l := listeners{port: s.port, ca: s.tls, verify: s.verify, cookies: o.cfg.Cookies, jwtCookie: o.cfg.Cookies}
+	line("%s", l.webSocket(tb))
+	line("%s", l.leafNodes(tb))
 	if len(ports) > 1 {
 		var routes []string
 		for _, p := range ports {
@@ -41,12 +44,11 @@ func (o *Operator) serverConfig(tb testing.TB, s *OperatorServer, ports []int) s
 		}
 		line("cluster { name: C, listen: \"127.0.0.1:%d\", routes: [%s] }", s.port+4, strings.Join(routes, ", "))
 	} else {
-		line("mqtt { listen: \"127.0.0.1:%d\" }", s.port+2)
+		line("%s", l.mqtt(tb))
 		line("jetstream { store_dir: %q }", filepath.ToSlash(tb.TempDir()))
 	}
 	if s.tls != nil {
-		cert, key := s.tls.Issue(tb, "localhost")
-		line("tls { cert_file: %q, key_file: %q }", filepath.ToSlash(cert), filepath.ToSlash(key))
+		line("%s", s.tls.serverBlock(tb, s.verify))
 	}
 	line("operator: %q", filepath.ToSlash(filepath.Join(o.JWTDir, "operator.jwt")))
 	line("system_account: %s", o.Accounts[SystemAccount])
@@ -122,11 +124,11 @@ func (s *OperatorServer) URL() string {
 }
 
 // WebSocketURL returns the URL for WebSocket clients.
-func (s *OperatorServer) WebSocketURL() string { return fmt.Sprintf("ws://127.0.0.1:%d", s.port+1) }
+func (s *OperatorServer) WebSocketURL() string { return webSocketURL(s.port+1, s.verify) }
 
 // MQTTURL returns the URL for MQTT clients. A server in a cluster does not listen for
 // MQTT.
-func (s *OperatorServer) MQTTURL() string { return fmt.Sprintf("tcp://127.0.0.1:%d", s.port+2) }
+func (s *OperatorServer) MQTTURL() string { return mqttURL(s.port+2, s.verify) }
 
 // LeafAddr returns the host and port for leaf nodes.
 func (s *OperatorServer) LeafAddr() string { return fmt.Sprintf("127.0.0.1:%d", s.port+3) }

@@ -37,12 +37,13 @@ type ServerConfig struct {
 	Keys    Keys
 	Sealed  bool     // requests are sealed to Keys.XKey
 	TLS     *CA      // clients must use TLS
-	Verify  bool     // with TLS: clients need a certificate of the CA, also over WebSocket
+	Verify  bool     // with TLS: clients of every transport need a certificate of the CA
 	Routes  []string // URLs of the other servers of the cluster
 	Cluster bool     // the server listens for routes
 	Timeout float64  // auth timeout in seconds; default 2
 	LogFile string   // default: no log
 	Extra   string   // appended to the configuration file
+	Cookies bool     // WebSocket clients can have their credential in the cookies of this package
 	// NKey is the public nkey of another user of CalloutAccount. A server sends a nonce
 	// only if its configuration has a user with an nkey.
 	NKey string
@@ -203,15 +204,11 @@ func (s *Server) Addr() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
 
 // WebSocketURL returns the URL for WebSocket clients.
 func (s *Server) WebSocketURL() string {
-	scheme := "ws"
-	if s.cfg.Verify {
-		scheme = "wss"
-	}
-	return fmt.Sprintf("%s://127.0.0.1:%d", scheme, s.port+1)
+	return webSocketURL(s.port+1, s.cfg.Verify)
 }
 
 // MQTTURL returns the URL for MQTT clients.
-func (s *Server) MQTTURL() string { return fmt.Sprintf("tcp://127.0.0.1:%d", s.port+2) }
+func (s *Server) MQTTURL() string { return mqttURL(s.port+2, s.cfg.Verify) }
 
 // LeafAddr returns the host and port for leaf nodes.
 func (s *Server) LeafAddr() string { return fmt.Sprintf("127.0.0.1:%d", s.port+3) }
@@ -224,7 +221,7 @@ func (s *Server) Connect(tb testing.TB, user string) *nats.Conn {
 	tb.Helper()
 	opts := []nats.Option{nats.UserInfo(user, Password), ConnectTimeout()}
 	if s.cfg.TLS != nil {
-		opts = append(opts, nats.Secure(s.cfg.TLS.ClientTLS()))
+		opts = append(opts, s.cfg.TLS.secure(tb, s.cfg.Verify))
 	}
 	nc, err := nats.Connect(s.URL(), opts...)
 	Must(tb, err)
@@ -238,20 +235,12 @@ func (s *Server) text(tb testing.TB) string {
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("server_name: %q", s.cfg.Name)
 	line("listen: 127.0.0.1:%d", s.port)
-	webSocketTLS, verify := "no_tls: true", ""
-	if s.cfg.Verify {
-		verify = fmt.Sprintf(", ca_file: %q, verify: true", filepath.ToSlash(s.cfg.TLS.File))
-	}
 	if s.cfg.TLS != nil {
-		cert, key := s.cfg.TLS.Issue(tb, "localhost")
-		block := fmt.Sprintf("tls { cert_file: %q, key_file: %q%s }", filepath.ToSlash(cert), filepath.ToSlash(key), verify)
-		line("%s", block)
-		if s.cfg.Verify {
-			webSocketTLS = block
-		}
+		line("%s", s.cfg.TLS.serverBlock(tb, s.cfg.Verify))
 	}
-	line("websocket { listen: \"127.0.0.1:%d\", %s }", s.port+1, webSocketTLS)
-	line("leafnodes { listen: \"127.0.0.1:%d\" }", s.port+3)
+	l := listeners{port: s.port, ca: s.cfg.TLS, verify: s.cfg.Verify, cookies: s.cfg.Cookies}
+	line("%s", l.webSocket(tb))
+	line("%s", l.leafNodes(tb))
 	if s.cfg.Cluster {
 		quoted := make([]string, len(s.cfg.Routes))
 		for i, r := range s.cfg.Routes {
@@ -259,7 +248,7 @@ func (s *Server) text(tb testing.TB) string {
 		}
 		line("cluster { name: C, listen: \"127.0.0.1:%d\", routes: [%s] }", s.port+4, strings.Join(quoted, ", "))
 	} else {
-		line("mqtt { listen: \"127.0.0.1:%d\" }", s.port+2)
+		line("%s", l.mqtt(tb))
 		line("jetstream { store_dir: %q }", filepath.ToSlash(tb.TempDir()))
 	}
 	js := ""

@@ -21,7 +21,7 @@ func CheckX509(f *finding.List, cfg *config.Config) {
 	c := certificateCheck{List: f, now: time.Now}
 	c.listener("api x509 certificate", "api.x509.tls", &x.TLS, cfg.Keyring.AllowGroupReadable)
 	if _, err := assembly.X509Login(x, slog.New(slog.DiscardHandler), time.Now); err != nil {
-		f.Failed(check, fault.InConfig(err))
+		f.Fail(fault.Config, check, "", "api.x509.client_ca_file takes CA certificates in PEM, and crl_files revocation lists in PEM or DER", "%v", err)
 		return
 	}
 	cas, err := assembly.ReadCAs(x.ClientCAFile)

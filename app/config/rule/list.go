@@ -36,11 +36,6 @@ func unique(v reflect.Value, _ string) []Fault {
 	return duplicates(v, "", func(i int) string { return v.Index(i).String() })
 }
 
-// names checks a list of names, each of which may be there once.
-func names(v reflect.Value, arg string) []Fault {
-	return append(onEach(onString(checkDirectoryName))(v, arg), unique(v, arg)...)
-}
-
 // claims checks a list of claims with their values, each of which may be there once.
 func claims(v reflect.Value, _ string) []Fault {
 	var faults []Fault

@@ -110,7 +110,6 @@ func Rules() Table {
 		{"unique", Fixed("no entry twice"), unique},
 		{"unique-names", Fixed("no two entries have the same `name`"), uniqueNames},
 		{"name", Fixed("letters, digits, `-` and `_`, not beginning with `_`"), onString(checkDirectoryName)},
-		{"names", Fixed("each entry is a name of letters, digits, `-` and `_`, not beginning with `_`; no entry twice"), names},
 		{"paths", Fixed("each entry is a path; `~` is not expanded"), onEach(onString(checkPath))},
 		{"https-url", Fixed("a URL with scheme `https`, or `http` and a loopback address; no user name, password, query or fragment in it"), onString(CheckHTTPSURL)},
 		{"account", Fixed("a NATS account: printable ASCII without spaces"), onString(checkAccount)},

@@ -197,6 +197,8 @@ func checkCollectorURL(text string) (message, hint string) {
 	return "", ""
 }
 
+// CheckHTTPSURL checks a URL of another system that usher asks. It returns a message if
+// the URL is invalid, and a hint.
 func CheckHTTPSURL(text string) (message, hint string) {
 	const example = "write it as https://example.org/path"
 	if message, hint = refuseSecretURL(text, "write the URL without them"); message != "" {

@@ -1,4 +1,4 @@
-package config
+package schema
 
 import (
 	"path/filepath"
@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"usher/app/config/rule"
 	"usher/internal/strictyaml"
 )
 
@@ -21,7 +22,7 @@ type service struct {
 	Kind    string        `yaml:"kind" default:"fast" rule:"one-of=fast|slow" doc:"Kind."`
 	Timeout time.Duration `yaml:"timeout" default:"2s" rule:"at-least=1ms at-most=10s" doc:"Timeout."`
 	Tags    []string      `yaml:"tags" default:"[x]" rule:"nonempty each=one-of=x|y unique" doc:"Tags."`
-	Names   []string      `yaml:"names" default:"[]" rule:"names" doc:"Names."`
+	Names   []string      `yaml:"names" default:"[]" rule:"each=name unique" doc:"Names."`
 	CAFiles []string      `yaml:"ca_files" default:"[]" rule:"paths" doc:"Files."`
 	TLS     serviceTLS    `yaml:"tls" doc:"TLS."`
 	Rules   []serviceRule `yaml:"rules" default:"[]" rule:"nonempty" doc:"Rules."`
@@ -38,17 +39,21 @@ type serviceRule struct {
 	Else string `yaml:"else" default:"deny" rule:"one-of=deny|skip" doc:"Else."`
 }
 
-func listConstraints() []constraint {
-	return []constraint{
-		bothOrNeither("services[].tls.cert_file", "services[].tls.key_file"),
-		atMostOne([]string{"services[].rules[].file"}, []string{"services[].ca_files"}),
+func listConstraints() []Constraint {
+	return []Constraint{
+		BothOrNeither("services[].tls.cert_file", "services[].tls.key_file"),
+		AtMostOne([]string{"services[].rules[].file"}, []string{"services[].ca_files"}),
 	}
+}
+
+func listTable() *Table {
+	return New(reflect.TypeFor[lists](), rule.Rules(), listConstraints(), "lists.md")
 }
 
 func loadLists(text string) (lists, error) {
 	var v lists
-	c := &checker{cfg: reflect.ValueOf(&v).Elem(), keys: tableOf(reflect.TypeFor[lists]()), dir: "/etc", exists: func(string) bool { return false }}
-	return v, c.load("f.yaml", []byte(text), listConstraints())
+	err := listTable().Decode("/etc/f.yaml", []byte(text), &v, func(string) bool { return false })
+	return v, err
 }
 
 func TestLists(t *testing.T) {
@@ -98,32 +103,32 @@ services:
 func TestListFaults(t *testing.T) {
 	const a = "name: a, url: 'https://a', rules: [{when: x}]"
 	for _, tt := range []struct{ name, text, want string }{
-		{"missing keys", "services:\n- {kind: slow}", `f.yaml:2:3: services[0].name: is missing
+		{"missing keys", "services:\n- {kind: slow}", `/etc/f.yaml:2:3: services[0].name: is missing
   hint: a short name
-f.yaml:2:3: services[0].url: is missing
+/etc/f.yaml:2:3: services[0].url: is missing
   hint: its address
-f.yaml:2:3: services[0].rules: must not be empty`},
-		{"not a list", "services: {name: a}", `f.yaml:1:1: services: expected a list of mappings, found a mapping`},
-		{"not a mapping", "services: [a]", `f.yaml:1:12: services[0]: expected a mapping, found a string`},
-		{"unknown key", "services: [{" + a + ", timout: 1s}]", `f.yaml:1:60: services[0].timout: unknown key
+/etc/f.yaml:2:3: services[0].rules: must not be empty`},
+		{"not a list", "services: {name: a}", `/etc/f.yaml:1:1: services: expected a list of mappings, found a mapping`},
+		{"not a mapping", "services: [a]", `/etc/f.yaml:1:12: services[0]: expected a mapping, found a string`},
+		{"unknown key", "services: [{" + a + ", timout: 1s}]", `/etc/f.yaml:1:60: services[0].timout: unknown key
   hint: did you mean "timeout"?`},
-		{"misspelled required key, reported once", "services: [{nam: a, url: 'https://a', rules: [{when: x}]}]", `f.yaml:1:13: services[0].nam: unknown key
+		{"misspelled required key, reported once", "services: [{nam: a, url: 'https://a', rules: [{when: x}]}]", `/etc/f.yaml:1:13: services[0].nam: unknown key
   hint: did you mean "name"?`},
-		{"same name twice", "services: [{" + a + "}, {" + a + "}]", `f.yaml:1:68: services[1].name: "a" is there twice, first in entry 1`},
-		{"wrong values", "services: [{" + a + ", kind: quick, timeout: 0s, tags: [x, z], names: [b, 'c d'], ca_files: ['']}]", `f.yaml:1:66: services[0].kind: expected one of fast, slow, found "quick"
-f.yaml:1:82: services[0].timeout: must be at least 1ms, is 0s
-f.yaml:1:96: services[0].tags[1]: expected one of x, y, found "z"
+		{"same name twice", "services: [{" + a + "}, {" + a + "}]", `/etc/f.yaml:1:68: services[1].name: "a" is there twice, first in entry 1`},
+		{"wrong values", "services: [{" + a + ", kind: quick, timeout: 0s, tags: [x, z], names: [b, 'c d'], ca_files: ['']}]", `/etc/f.yaml:1:66: services[0].kind: expected one of fast, slow, found "quick"
+/etc/f.yaml:1:82: services[0].timeout: must be at least 1ms, is 0s
+/etc/f.yaml:1:96: services[0].tags[1]: expected one of x, y, found "z"
   hint: did you mean "x"?
-f.yaml:1:111: services[0].names[1]: name "c d" holds ' '; only letters, digits, '-' and '_' are allowed
-f.yaml:1:130: services[0].ca_files[0]: must not be empty`},
-		{"cleartext", "services: [{name: a, url: 'http://a.example', rules: [{when: x}]}]", `f.yaml:1:27: services[0].url: is reachable over cleartext, which others on the network can read and change
+/etc/f.yaml:1:111: services[0].names[1]: name "c d" holds ' '; only letters, digits, '-' and '_' are allowed
+/etc/f.yaml:1:130: services[0].ca_files[0]: must not be empty`},
+		{"cleartext", "services: [{name: a, url: 'http://a.example', rules: [{when: x}]}]", `/etc/f.yaml:1:27: services[0].url: is reachable over cleartext, which others on the network can read and change
   hint: use https; http is for loopback addresses`},
-		{"list in an element", "services: [{" + a + "}, {name: b, url: 'https://b', rules: [{when: x}, {else: no}]}]", `f.yaml:1:108: services[1].rules[1].when: is missing
+		{"list in an element", "services: [{" + a + "}, {name: b, url: 'https://b', rules: [{when: x}, {else: no}]}]", `/etc/f.yaml:1:108: services[1].rules[1].when: is missing
   hint: a condition
-f.yaml:1:115: services[1].rules[1].else: expected one of deny, skip, found "no"`},
-		{"constraint in an element", "services: [{" + a + "}, {name: b, url: 'https://b', rules: [{when: x}], tls: {cert_file: c}}]", `f.yaml:1:126: services[1].tls.cert_file: needs services[1].tls.key_file
+/etc/f.yaml:1:115: services[1].rules[1].else: expected one of deny, skip, found "no"`},
+		{"constraint in an element", "services: [{" + a + "}, {name: b, url: 'https://b', rules: [{when: x}], tls: {cert_file: c}}]", `/etc/f.yaml:1:126: services[1].tls.cert_file: needs services[1].tls.key_file
   hint: set both or neither`},
-		{"constraint across levels", "services: [{" + a + ", ca_files: [c]}, {name: b, url: 'https://b', ca_files: [c], rules: [{when: x}, {when: y, file: f}]}]", `f.yaml:1:104: services[1].ca_files: conflicts with services[1].rules[1].file
+		{"constraint across levels", "services: [{" + a + ", ca_files: [c]}, {name: b, url: 'https://b', ca_files: [c], rules: [{when: x}, {when: y, file: f}]}]", `/etc/f.yaml:1:104: services[1].ca_files: conflicts with services[1].rules[1].file
   hint: keep one of: services[1].rules[1].file; services[1].ca_files`},
 	} {
 		if _, err := loadLists(tt.text); err == nil || err.Error() != tt.want {
@@ -149,7 +154,7 @@ func hasFaultIn(err error, path, message string) bool {
 // TestListTable: the keys of elements are in the table after their list.
 func TestListTable(t *testing.T) {
 	var paths []string
-	for _, e := range withElements(tableOf(reflect.TypeFor[lists]())) {
+	for _, e := range withElements(listTable().entries) {
 		paths = append(paths, e.path)
 	}
 	want := []string{

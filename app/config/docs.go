@@ -3,8 +3,43 @@ package config
 import (
 	"bytes"
 	"fmt"
-	"strings"
+	"reflect"
+
+	"usher/app/config/schema"
 )
+
+// page is the file with Markdown's text.
+const page = "docs/reference/configuration.md"
+
+// table is the table of keys.
+func table() *schema.Table {
+	return schema.New(reflect.TypeFor[Config](), rules(), constraints(), page)
+}
+
+// Keys returns every key, in the order of the file.
+func Keys() []schema.Key { return table().Keys() }
+
+const exampleHead = "# Configuration of usher. A key that is commented out has its default.\n" +
+	"# To set it, uncomment it and its section.\n"
+
+// Example returns an usher.yaml with the values, which are keyed by path. Every other
+// key is commented out and has its default. Each key has its documentation as a
+// comment. A value is YAML on one line; a string is given as it is, and Example
+// quotes it if needed.
+//
+// A path that is not a key is an error, and so is every error of Parse on the
+// result: values must contain the required keys and no contradiction.
+func Example(values map[string]string) ([]byte, error) {
+	data, err := table().Example(values)
+	if err != nil {
+		return nil, err
+	}
+	data = append([]byte(exampleHead), data...)
+	if _, err := Parse("usher.yaml", data); err != nil {
+		return nil, fmt.Errorf("example configuration: %w", err)
+	}
+	return data, nil
+}
 
 const markdownHead = "<!-- Made by go generate ./app/config from the tags in app/config/config.go. Do not edit. -->\n" + `# Configuration
 
@@ -27,57 +62,21 @@ The smallest configuration; every other key has its default:
 func Markdown() []byte {
 	var b bytes.Buffer
 	b.WriteString(markdownHead)
-	small, err := render(map[string]string{
+	keys := table()
+	small, err := keys.Minimal(map[string]string{
 		"accounts.callout": "AUTH", "accounts.system": "SYS",
 		"keyring.dir": "keys", "directory.file": "directory.yaml",
-	}, false)
+	})
 	if err == nil { // a test parses it
 		fmt.Fprintf(&b, "```yaml\n%s```\n", small)
 	}
-	live, err := render(map[string]string{
+	live, err := keys.Minimal(map[string]string{
 		"accounts.callout": "AUTH", "accounts.system": "SYS", "keyring.dir": "keys",
 		"directory.from": DirectoryKV, "directory.snapshot_file": "directory.snapshot", "api.listen": "127.0.0.1:9779",
-	}, false)
+	})
 	if err == nil {
 		fmt.Fprintf(&b, "\nWith the directory in NATS, and the management API over HTTP:\n\n```yaml\n%s```\n", live)
 	}
-	keys := withElements(table())
-	for i := range keys {
-		if keys[i].section || keys[i].elements != nil {
-			markdownSection(&b, keys[i:])
-		}
-	}
-	b.WriteString("\n## Keys that depend on each other\n\n")
-	for _, r := range constraints() {
-		fmt.Fprintf(&b, "- %s\n", r.text)
-	}
+	b.Write(keys.Markdown())
 	return b.Bytes()
-}
-
-// markdownSection writes the first entry, which is a section or a list of mappings, and
-// the keys directly in it or in its elements.
-func markdownSection(b *bytes.Buffer, entries []entry) {
-	section := &entries[0]
-	path, doc := section.path, section.doc
-	if section.elements != nil {
-		path, doc = elementPath(path), fmt.Sprintf("Each entry of `%s`.", path)
-	}
-	fmt.Fprintf(b, "\n## %s\n\n%s\n\n| key | type | default | meaning |\n|---|---|---|---|\n", path, doc)
-	for i := range entries[1:] {
-		row := &entries[1+i]
-		if row.depth <= section.depth {
-			return
-		}
-		if row.section || row.depth > section.depth+1 {
-			continue
-		}
-		def := "`" + row.def + "`"
-		switch {
-		case row.required:
-			def = "required"
-		case row.def == `""`:
-			def = "empty"
-		}
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", row.name, typeName(row.typ), def, strings.ReplaceAll(row.description(fmt.Sprintf("Its keys are in `%s` below.", elementPath(row.path))), "|", `\|`))
-	}
 }

@@ -1,4 +1,4 @@
-package config
+package schema
 
 import (
 	"errors"
@@ -13,44 +13,31 @@ import (
 // exampleWidth is the maximum width of a comment line.
 const exampleWidth = 80
 
-// Example returns an usher.yaml with the values, which are keyed by path. Every other
-// key is commented out and has its default. Each key has its documentation as a
-// comment. A value is YAML on one line; a string is given as it is, and Example
-// quotes it if needed.
-//
-// A path that is not a key is an error, and so is every error of Parse on the
-// result: values must contain the required keys and no contradiction.
-func Example(values map[string]string) ([]byte, error) {
-	data, err := render(values, true)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := Parse("usher.yaml", data); err != nil {
-		return nil, fmt.Errorf("example configuration: %w", err)
-	}
-	return data, nil
-}
+// Example returns a file with the values, which are keyed by path. Every other key is
+// commented out and has its default. Each key has its documentation as a comment. A value
+// is YAML on one line; a string is given as it is, and Example quotes it if needed. A path
+// that is not a key is an error, and so is a value of another type.
+func (t *Table) Example(values map[string]string) ([]byte, error) { return t.render(values, true) }
+
+// Minimal is Example without comments and without the other keys.
+func (t *Table) Minimal(values map[string]string) ([]byte, error) { return t.render(values, false) }
 
 // render returns a file with the values and, if all is set, every other key as a
 // comment.
-func render(values map[string]string, all bool) ([]byte, error) {
+func (t *Table) render(values map[string]string, all bool) ([]byte, error) {
 	var b strings.Builder
-	if all {
-		b.WriteString("# Configuration of usher. A key that is commented out has its default.\n" +
-			"# To set it, uncomment it and its section.\n")
-	}
 	var errs []error
 	left := maps.Clone(values)
-	for _, k := range table() {
+	for _, k := range t.entries {
 		text, isSet := values[k.path]
 		switch {
 		case k.section:
 			if used := usedSection(values, k.path); used || all {
-				b.WriteString(k.example("", used, all))
+				b.WriteString(t.example(&k, "", used, all))
 			}
 			continue
 		case !isSet && all:
-			b.WriteString(k.example(" "+k.def, false, all))
+			b.WriteString(t.example(&k, " "+k.def, false, all))
 			continue
 		case !isSet:
 			continue
@@ -62,10 +49,10 @@ func render(values map[string]string, all bool) ([]byte, error) {
 		if _, err := decodeText(k.typ, text); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", k.path, err))
 		}
-		b.WriteString(k.example(" "+text, true, all))
+		b.WriteString(t.example(&k, " "+text, true, all))
 	}
 	for _, path := range slices.Sorted(maps.Keys(left)) {
-		errs = append(errs, strictyaml.WithHint(fmt.Errorf("%s: unknown key", path), "see docs/reference/configuration.md"))
+		errs = append(errs, strictyaml.WithHint(fmt.Errorf("%s: unknown key", path), "see "+t.page))
 	}
 	return []byte(b.String()), errors.Join(errs...)
 }
@@ -80,14 +67,14 @@ func usedSection(values map[string]string, section string) bool {
 }
 
 // example returns the lines of one entry: comment, key and value.
-func (e *entry) example(value string, used, comment bool) string {
+func (t *Table) example(e *entry, value string, used, comment bool) string {
 	indent := strings.Repeat("  ", e.depth)
 	var b strings.Builder
 	if comment {
 		if e.depth == 0 || e.section {
 			b.WriteByte('\n')
 		}
-		for _, text := range wrap(strings.ReplaceAll(e.description(e.elementKeys()), "`", ""), exampleWidth-len(indent)-len("# ")) {
+		for _, text := range wrap(strings.ReplaceAll(t.description(e, t.elementKeys(e)), "`", ""), exampleWidth-len(indent)-len("# ")) {
 			b.WriteString(indent + "# " + text + "\n")
 		}
 	}
@@ -100,7 +87,7 @@ func (e *entry) example(value string, used, comment bool) string {
 }
 
 // elementKeys says which keys the elements of a list of mappings have.
-func (e *entry) elementKeys() string {
+func (t *Table) elementKeys(e *entry) string {
 	var names []string
 	for i := range e.elements {
 		k := &e.elements[i]
@@ -112,18 +99,17 @@ func (e *entry) elementKeys() string {
 			names = append(names, k.name)
 		}
 	}
-	return "Each entry has " + strings.Join(names, ", ") + "; docs/reference/configuration.md describes them."
+	return "Each entry has " + strings.Join(names, ", ") + "; " + t.page + " describes them."
 }
 
 // description returns the doc of an entry and its rules as one text, and for a list of
 // mappings what elements says about its elements.
-func (e *entry) description(elements string) string {
+func (t *Table) description(e *entry, elements string) string {
 	parts := []string{e.doc}
 	if e.elements != nil {
 		parts = append(parts, elements)
 	}
-	for _, r := range e.rules {
-		text := rules().Text(r)
+	for _, text := range t.conditions(e) {
 		parts = append(parts, strings.ToUpper(text[:min(1, len(text))])+text[min(1, len(text)):]+".")
 	}
 	return strings.Join(parts, " ")

@@ -1,4 +1,4 @@
-package config
+package schema
 
 import (
 	"reflect"
@@ -75,18 +75,4 @@ func (c *checker) scopesOf(keys []string) []scope {
 		return []scope{nil}
 	}
 	return c.scopes[inner]
-}
-
-// resolvePaths joins the relative paths of a value to a folder.
-func (k *instance) resolvePaths(dir string) {
-	for _, r := range k.rules {
-		switch r.Name {
-		case "path":
-			k.value.SetString(resolve(dir, k.value.String()))
-		case "paths":
-			for i := range k.value.Len() {
-				k.value.Index(i).SetString(resolve(dir, k.value.Index(i).String()))
-			}
-		}
-	}
 }
