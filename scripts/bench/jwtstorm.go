@@ -13,7 +13,7 @@ func jwtStep(o options) step {
 		part: "jwt", name: name + " with JWTs", needs: []program{usher, natsServer},
 		rows: []row{
 			{"jwt-ratio", name + " with JWTs of one authority, time to that with API keys, medians", atMost(1.2), "×"},
-			{"jwt-cpu", name + " with JWTs, CPU of usher to that with API keys, medians", information(), "×"},
+			{"jwt-cpu", name + " with JWTs, CPU of server, usher and clients to that with API keys, medians", information(), "×"},
 			{"jwt-time", name + " with JWTs, until all are connected", information(), "s"},
 			{"jwt-key-time", name + " with API keys, until all are connected", information(), "s"},
 			{"jwt-failed", name + " with JWTs, failed attempts", information(), ""},
@@ -46,7 +46,7 @@ func measureJWTs(ctx context.Context, r *runner, rounds int) (figures, error) {
 			}
 			r.logf("  round %d of %d, %s: %s", i+1, rounds, s.id, found)
 			s.elapsed, s.failed = append(s.elapsed, found.seconds()), append(s.failed, found.FailedAttempts)
-			s.cpu = append(s.cpu, found.cpu.service.Seconds())
+			s.cpu = append(s.cpu, found.cpu.sum().Seconds())
 		}
 		slices.Reverse(sides)
 	}
