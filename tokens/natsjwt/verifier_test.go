@@ -168,6 +168,9 @@ func TestAccounts(t *testing.T) {
 }
 
 // An account can be trusted without an operator. Its signing keys then are not.
+//
+// Attack: a user JWT of a signing key that its account has dropped
+// Held by: signing keys count only by the account JWT that a trusted operator signed
 func TestAccountsWithoutOperator(t *testing.T) {
 	a := newAuthority(t)
 	cfg := a.config()
