@@ -19,11 +19,11 @@ func New(cfg Config) (http.Handler, error) { //nolint:gocritic // the API keeps 
 	if err != nil {
 		return nil, err
 	}
-	s.openAPI, err = openapi.Document(routes, cfg.Version, cfg.KeyIn)
+	s.openAPI, err = openapi.Document(slices.Concat(routes, X509Routes()), cfg.Version, cfg.KeyIn)
 	return router, err
 }
 
-// Routes returns all routes, in the order of the documents.
+// Routes returns the routes of the listener for API keys, in the order of the documents.
 func Routes() []rest.Route { return routesOf(&Config{}, &service{}) }
 
 func routesOf(cfg *Config, s *service) []rest.Route {

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,10 +30,11 @@ func routesDoc() string {
 	titles := map[string]string{
 		"version": "Service", "project": "Projects", "member": "Members", "topic": "Topics",
 		"subscription": "Subscriptions", "user": "Users", "key": "Keys of a user", "nkey": "Nkeys of a user", "certificate": "Certificates of a user", "binding": "Bindings of a user", "password": "The password of a user", "directory": "The whole directory",
+		"login": "Login with a client certificate",
 	}
 	var b strings.Builder
 	group := ""
-	for _, r := range api.Routes() {
+	for _, r := range everyRoute() {
 		noun, _, _ := strings.Cut(r.Name, ".")
 		if title := titles[noun]; title != "" && title != group {
 			group = title
@@ -42,12 +44,16 @@ func routesDoc() string {
 		if r.BeyondAMS {
 			beyond = " Not in AMS."
 		}
-		fmt.Fprintf(&b, "| `%s %s` | %s | %s → %s | %s%s |\n", r.Method, r.Path, whoDoc(&r.Access), typeDoc(r.Body, r.BodyType), typeDoc(r.Response, r.ResponseType), r.Doc, beyond)
+		fmt.Fprintf(&b, "| `%s %s` | %s | %s → %s | %s%s |\n", r.Method, r.Path, whoDoc(&r), typeDoc(r.Body, r.BodyType), typeDoc(r.Response, r.ResponseType), r.Doc, beyond)
 	}
 	return b.String()
 }
 
-func whoDoc(a *rest.Access) string {
+func whoDoc(r *rest.Route) string {
+	a := &r.Access
+	if r.Authenticate != nil {
+		return "a client certificate"
+	}
 	if a.Open {
 		return "everybody"
 	}
@@ -63,6 +69,8 @@ func whoDoc(a *rest.Access) string {
 	}
 	return strings.Join(roles, ", ")
 }
+
+func everyRoute() []rest.Route { return slices.Concat(api.Routes(), api.X509Routes()) }
 
 func typeDoc(v any, raw string) string {
 	switch name := ""; {
@@ -99,7 +107,7 @@ func typesDoc() string {
 			}
 		}
 	}
-	for _, r := range api.Routes() {
+	for _, r := range everyRoute() {
 		for _, v := range []any{r.Body, r.Response} {
 			if v != nil {
 				list(reflect.TypeOf(v))

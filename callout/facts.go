@@ -55,7 +55,8 @@ func (d *Decision) mapIdentity(rules *mapping.Rules, c *tokens.Credential) bool 
 	if id.Name = result.User; id.Name == "" {
 		id.Name = mapping.Name(id.Authority, id.ID)
 	}
-	id.Selection.OwnName = id.Selection.IsZero() && c.User == id.Name && c.User != c.Token()
+	// A certificate has no token, but Token cannot tell a user name alone from one.
+	id.Selection.OwnName = id.Selection.IsZero() && c.User == id.Name && (c.User != c.Token() || id.Method == identity.MethodCertificate)
 	if result.User != "" {
 		return d.findUser()
 	}

@@ -385,10 +385,16 @@ type pendingRequest struct {
 // request sends a request for a client on a host, with a user name and a token.
 func (i *impostor) request(t *testing.T, host, user, token string) pendingRequest {
 	t.Helper()
+	return i.requestWith(t, host, func(o *jwt.ConnectOptions) { o.Username, o.Token = user, token })
+}
+
+// requestWith is request with any credential.
+func (i *impostor) requestWith(t *testing.T, host string, present func(*jwt.ConnectOptions)) pendingRequest {
+	t.Helper()
 	i.clients++ // client IDs are consecutive
 	m := i.with(func(c *jwt.AuthorizationRequestClaims) {
 		c.ClientInformation.Host, c.ClientInformation.ID = host, i.clients
-		c.ConnectOptions.Username, c.ConnectOptions.Token = user, token
+		present(&c.ConnectOptions)
 	})
 	answers, err := i.nc.SubscribeSync(m.Reply)
 	callouttest.Must(t, err)

@@ -19,6 +19,9 @@ const jwtHeader = "eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ."
 // jwtVersion is the version of its claims.
 const jwtVersion = 2
 
+// usualText is the length of the claims that are decoded without an allocation, in bytes.
+const usualText = 4 << 10
+
 // parse parses a JWT without verifying its signature, because the request may be
 // shed before. jwt/v2 would parse it twice and then verify it. Only a JWT that is
 // not written as nats-server does is left to jwt/v2, which also verifies it.
@@ -44,7 +47,7 @@ func parseFast(token []byte) (r *request, ok bool) {
 	if dot < 0 {
 		return nil, false
 	}
-	var buffer [claims.MaxText]byte
+	var buffer [usualText]byte
 	signature, err := base64.RawURLEncoding.AppendDecode(buffer[:0], rest[dot+1:])
 	if err != nil || len(signature) != ed25519.SignatureSize {
 		return nil, false

@@ -1,6 +1,11 @@
 package directory
 
-import "github.com/google/uuid"
+import (
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+)
 
 // KeyKind is the kind of credential that a Key is.
 type KeyKind string
@@ -46,6 +51,15 @@ func (u *User) KeysOf(kind KeyKind) []*Key {
 		}
 	}
 	return keys
+}
+
+// LoginPrefix returns what the ids of the API keys begin with that clients get for a
+// binding. No other key should have such an id.
+func (k *Key) LoginPrefix() string { return "x509-" + k.Digest.KeyID() + "-" }
+
+// Logins returns the API keys of a user that clients got for a binding.
+func (u *User) Logins(binding *Key) []*Key {
+	return slices.DeleteFunc(u.KeysOf(KeyAPI), func(k *Key) bool { return !strings.HasPrefix(k.ID, binding.LoginPrefix()) })
 }
 
 // The digests of keys that are not API keys begin with a text of their own, so that no

@@ -15,7 +15,7 @@ import (
 )
 
 // timeout is the time that server and client wait for each other.
-const timeout = 20 * time.Second
+const timeout = 60 * time.Second
 
 // startServer runs nats-server with one account and these users, password "p".
 func startServer(t *testing.T, users map[string]*server.Permissions, changes ...func(*server.Options)) *server.Server {

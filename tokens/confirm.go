@@ -19,24 +19,24 @@ type Confirmer interface {
 }
 
 // confirm asks the confirmers of the chain about an identity of verifier by. It returns
-// the verifier that decided.
-func (ch Chain) confirm(ctx context.Context, c *Credential, id identity.Identity, by Verifier, g Gate) (identity.Identity, string, error) {
+// the verifier that decided, and whether one of them may have waited.
+func (ch Chain) confirm(ctx context.Context, c *Credential, id identity.Identity, by Verifier, g Gate) (confirmed identity.Identity, name string, waited bool, err error) {
 	for _, v := range ch {
 		cf, ok := v.(Confirmer)
 		if !ok || v == by {
 			continue
 		}
-		next, err := confirmThrough(ctx, cf, c, id, g)
-		if err != nil {
-			return identity.Identity{}, v.Name(), err
+		slow := cf.SlowToConfirm(c, &id)
+		waited = waited || slow
+		if id, err = confirmThrough(ctx, cf, c, id, slow, g); err != nil {
+			return identity.Identity{}, v.Name(), waited, err
 		}
-		id = next
 	}
-	return id, by.Name(), nil
+	return id, by.Name(), waited, nil
 }
 
-func confirmThrough(ctx context.Context, v Confirmer, c *Credential, id identity.Identity, g Gate) (identity.Identity, error) {
-	if g != nil && v.SlowToConfirm(c, &id) {
+func confirmThrough(ctx context.Context, v Confirmer, c *Credential, id identity.Identity, slow bool, g Gate) (identity.Identity, error) {
+	if g != nil && slow {
 		if err := g.Enter(v.Name()); err != nil {
 			return identity.Identity{}, err
 		}

@@ -78,6 +78,11 @@ func (c *Credential) Directory(fallback func() *snapshot.Snapshot) *snapshot.Sna
 	return c.pinned
 }
 
+// outdated reports whether there is another directory now than the one of this decision.
+func (c *Credential) outdated() bool {
+	return c.isPinned && c.current != nil && c.current() != c.pinned
+}
+
 // releaseDirectory lets the next verifier take the newest directory: the last one did
 // not decide, and it may have waited.
 func (c *Credential) releaseDirectory() { c.pinned, c.isPinned = nil, false }
@@ -125,12 +130,16 @@ func (c *Credential) Filter() secret.Filter {
 // operator mode, the JWT that every client needs.
 func (c *Credential) Anonymous() bool { return c.Token() == "" && c.NKey == "" && c.Signature == "" }
 
-// FailureKey returns the text by which the failures of a credential are counted: the token
-// or, without one, the public nkey or the certificate of the client. It may be secret.
+// FailureKey returns the text by which the failures of a credential are counted: the user
+// name and password, the token or, without one, the public nkey or the certificate of the
+// client. It may be secret. A password alone does not do: people choose the same ones, and
+// nobody may use up the failures of others by trying a usual one with other names.
 // Empty: the client presented none of them. Anybody can present an nkey without its seed,
 // so a credential with too many failures must still be accepted if it is good.
 func (c *Credential) FailureKey() string {
 	switch token := c.Token(); {
+	case token != "" && token == c.Password && c.UserName() != "":
+		return c.UserName() + "\x00" + token
 	case token != "":
 		return token
 	case c.NKey != "":

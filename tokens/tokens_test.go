@@ -362,11 +362,12 @@ func TestConfirm(t *testing.T) {
 func TestFailureKey(t *testing.T) {
 	chains := [][]string{{"leaf", "root"}, {"leaf", "other root"}}
 	for want, c := range map[string]tokens.Credential{
-		"":         {User: "project=lab"},
-		"token":    {AuthToken: "token", NKey: "UNKEY", VerifiedChains: chains},
-		"password": {User: "alice", Password: "password", NKey: "UNKEY"},
-		"UNKEY":    {NKey: "UNKEY", VerifiedChains: chains},
-		"leaf":     {VerifiedChains: chains},
+		"":                  {User: "project=lab"},
+		"token":             {AuthToken: "token", User: "alice", NKey: "UNKEY", VerifiedChains: chains},
+		"password":          {User: "project=lab", Password: "password", NKey: "UNKEY"},
+		"alice\x00password": {User: "alice,project=lab", Password: "password", AuthToken: "password"}, // as MQTT clients present it
+		"UNKEY":             {NKey: "UNKEY", VerifiedChains: chains},
+		"leaf":              {VerifiedChains: chains},
 	} {
 		if got := c.FailureKey(); got != want {
 			t.Errorf("got %q, want %q", got, want)

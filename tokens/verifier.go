@@ -96,16 +96,28 @@ type Chain []Verifier
 // error that is none of the three sentinels in ErrUnavailable, because a bug or
 // outage in usher must not cause a denial. An error of the gate is returned as it is.
 // A nil gate lets every verifier wait. An identity counts once every Confirmer of the chain
-// has confirmed it.
+// has confirmed it. If the directory changed while one of them waited, the chain begins
+// again with the new one.
 func (ch Chain) Verify(ctx context.Context, c *Credential, g Gate) (identity.Identity, string, error) {
-	by, end := "", ErrNotApplicable
+	for {
+		id, by, waited, err := ch.verify(ctx, c, g)
+		if err != nil || !waited || !c.outdated() {
+			return id, by, err
+		}
+		c.releaseDirectory()
+	}
+}
+
+// verify also reports whether a Confirmer may have waited.
+func (ch Chain) verify(ctx context.Context, c *Credential, g Gate) (id identity.Identity, by string, waited bool, err error) {
+	end := ErrNotApplicable
 	for _, v := range ch {
 		id, err := verifyThrough(ctx, v, c, g)
 		if err == nil {
 			return ch.confirm(ctx, c, id, v, g)
 		}
 		if !errors.Is(err, ErrNotApplicable) {
-			return id, v.Name(), err
+			return id, v.Name(), false, err
 		}
 		var u *unknownError
 		if errors.As(err, &u) {
@@ -113,7 +125,7 @@ func (ch Chain) Verify(ctx context.Context, c *Credential, g Gate) (identity.Ide
 		}
 		c.releaseDirectory()
 	}
-	return identity.Identity{}, by, end
+	return identity.Identity{}, by, false, end
 }
 
 // verifyThrough asks one verifier, and passes the gate if it may wait.

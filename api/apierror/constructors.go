@@ -73,6 +73,7 @@ func BadRequest() *Error {
 // What references to resources look like.
 const (
 	NameFormat = "letters, digits, '-' and '_'"
+	HostFormat = "letters, digits, '.', '-' and '_'"
 	TopicShape = "projects/PROJECT/topics/TOPIC"
 	UUIDShape  = "a UUID, such as 5b3f8f6e-6a0c-4a52-9d0b-6d6f3c1c2a10"
 )
@@ -104,7 +105,28 @@ func InvalidProject(name, reason string) *Error {
 	return Invalid("invalid project: %s", SafeName(name)).WithDetails(reason)
 }
 
+// NoCertificate refuses a client without a certificate.
+func NoCertificate() *Error {
+	return newError(http.StatusBadRequest, "BAD_REQUEST", "No certificate provided")
+}
+
+// CertificateRefused refuses the certificate of a client.
+func CertificateRefused(message string) *Error {
+	return newError(http.StatusForbidden, "ACCESS_FORBIDDEN", "%s", message)
+}
+
+// BindingNotFound says that no user has a binding of the client's certificate to the
+// service of the path.
+func BindingNotFound() *Error {
+	return newError(http.StatusNotFound, "NOT_FOUND", "Binding was not found")
+}
+
 // Errors that AMS does not have.
+
+// RevocationUnknown says that no CA tells now whether a certificate has been revoked.
+func RevocationUnknown(cause error) *Error {
+	return newError(http.StatusServiceUnavailable, "UNAVAILABLE", "It cannot be checked now whether your certificate has been revoked").WithCause(cause)
+}
 
 // MethodNotAllowed lists the methods that the path has.
 func MethodNotAllowed(allowed []string) *Error {

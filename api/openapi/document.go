@@ -70,7 +70,7 @@ func operation(r *rest.Route, schemas object, security []any) object {
 	if p := parameters(r); p != nil {
 		op["parameters"] = p
 	}
-	if r.Access.Open {
+	if r.Access.Open || r.Authenticate != nil { // OpenAPI 3.0 has no client certificates
 		op["security"] = []any{}
 	}
 	if roles := slices.Concat(rest.Strings(r.Access.Service), rest.Strings(r.Access.Project)); len(roles) > 0 {
@@ -95,7 +95,7 @@ func parameters(r *rest.Route) (all []any) {
 		all = append(all, p)
 	}
 	for _, name := range r.Variables() {
-		add("path", name, "", object{"type": "string", "pattern": rest.PathName.String()})
+		add("path", name, "", object{"type": "string", "pattern": rest.NameIn(name).String()})
 	}
 	for _, q := range r.Query {
 		add("query", q.Name, q.Doc, text)

@@ -9,6 +9,7 @@ import (
 	"usher/callout/ratelimit"
 	"usher/directory"
 	"usher/directory/snapshot"
+	"usher/identity"
 	"usher/tokens"
 	"usher/tokens/apikey"
 )
@@ -33,25 +34,50 @@ func (r *Request) presentedKey() string {
 	return ""
 }
 
-// authenticate finds the caller. A valid key is always accepted: the limit on failures
-// only changes the answer to an invalid one.
+// Authenticator verifies what a request presents in place of an API key, as far as that
+// does not depend on the directory: it may wait for another system.
+type Authenticator func(r *Request) (Verification, error)
+
+// Verification returns whose request it is in a snapshot; nil: no directory is loaded. An
+// error is one of package apierror, or of a tokens.Verifier.
+type Verification func(s *snapshot.Snapshot) (identity.Identity, error)
+
+// authenticate finds the caller. A valid credential is always accepted: the limit on
+// failures only changes the answer to an invalid one.
 func (r *Request) authenticate() error {
-	r.key = r.presentedKey()
-	if r.key == "" {
+	r.verify = r.verifyKey
+	var err error
+	if r.Route.Authenticate != nil {
+		r.verify, err = r.Route.Authenticate(r)
+	} else if r.key = r.presentedKey(); r.key == "" {
 		return apierror.Unauthorized()
 	}
-	r.Snapshot = r.router.cfg.Store.Snapshot()
-	var err error
-	if r.Caller, r.keyID, err = r.verifyKey(r.Snapshot); err == nil {
+	if err == nil {
+		r.Snapshot = r.router.cfg.Store.Snapshot()
+		err = r.find(r.Snapshot)
+	}
+	if err == nil {
 		return nil
 	}
+	r.refused = true
 	var reason *tokens.Reason
 	if errors.As(err, &reason) && reason.Identity.Name != "" {
 		r.Change.Actor, r.Change.ActorKeyID = reason.Identity.Name, reason.Identity.KeyID
 	}
 	// A key that cannot be verified now counts too: otherwise a client could guess keys
 	// without a limit while the directory is unreadable.
-	return r.limit(r.router.failedKeys, ratelimit.HostSource(r.host), keyError(err), "Too many failed keys from this address")
+	return r.limit(r.router.failedKeys, ratelimit.HostSource(r.host), authError(err), "Too many failed attempts from this address")
+}
+
+// find finds the caller in a snapshot.
+func (r *Request) find(s *snapshot.Snapshot) error {
+	id, err := r.verify(s)
+	if err != nil {
+		return err
+	}
+	r.Identity, r.Snapshot = id, s
+	r.Caller, _ = s.User(id.Name)
+	return nil
 }
 
 // limit counts a failure of a source. It returns the error, or one with message if the
@@ -66,23 +92,24 @@ func (r *Request) limit(failures *ratelimit.Failures, source string, e *apierror
 	return apierror.TooManyRequests(message, time.Duration(r.router.retryFailed*float64(time.Second)))
 }
 
-// keyError is the response to a key that is invalid, or that cannot be verified now.
-func keyError(err error) *apierror.Error {
-	if !errors.Is(err, tokens.ErrRejected) {
+// authError is the response to a credential that is invalid, or that cannot be verified now.
+func authError(err error) *apierror.Error {
+	var e *apierror.Error
+	switch {
+	case errors.As(err, &e):
+		return e
+	case !errors.Is(err, tokens.ErrRejected):
 		return apierror.Unavailable(err)
+	default:
+		return apierror.Unauthorized().WithCause(err)
 	}
-	return apierror.Unauthorized().WithCause(err)
 }
 
 // verifyKey returns whose key it is, by the rules that hold for connections to NATS.
-func (r *Request) verifyKey(s *snapshot.Snapshot) (user *directory.User, keyID string, err error) {
+func (r *Request) verifyKey(s *snapshot.Snapshot) (identity.Identity, error) {
 	v := apikey.NewVerifier(func() *snapshot.Snapshot { return s }, r.router.cfg.Now)
 	id, _, err := tokens.Chain{v}.Verify(r.Context(), &tokens.Credential{AuthToken: r.key, Host: r.host}, nil)
-	if err != nil {
-		return nil, "", err
-	}
-	user, _ = s.User(id.Name)
-	return user, id.KeyID, nil
+	return id, err
 }
 
 // authorize checks that a user may call the route. Only a valid key learns that a
@@ -107,17 +134,15 @@ func (r *Request) authorize(s *snapshot.Snapshot, user *directory.User) error {
 }
 
 // Reauthorize checks the caller again in a newer snapshot, such as the one that a change
-// is made on: the key must still be valid, and the roles must still permit the request.
+// is made on: the credential must still be valid, and the roles must still permit the request.
 func (r *Request) Reauthorize(s *snapshot.Snapshot) error {
 	if s == r.Snapshot {
 		return nil
 	}
-	user, _, err := r.verifyKey(s)
-	if err != nil {
-		return keyError(err)
+	if err := r.find(s); err != nil {
+		return authError(err)
 	}
-	r.Caller, r.Snapshot = user, s
-	return r.authorize(s, user)
+	return r.authorize(s, r.Caller)
 }
 
 // IsServiceAdmin reports whether the caller may do everything.

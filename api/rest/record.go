@@ -45,7 +45,7 @@ func (r *Request) log(err error, took time.Duration) {
 	case r.status >= http.StatusInternalServerError:
 		level = slog.LevelError
 	case r.RateLimited:
-	case r.Caller != nil && r.Route.Changes(), r.key != "" && r.status == http.StatusUnauthorized:
+	case r.Caller != nil && r.Route.Changes(), r.refused:
 		level = slog.LevelInfo
 	}
 	attrs := []slog.Attr{
@@ -53,7 +53,7 @@ func (r *Request) log(err error, took time.Duration) {
 		slog.String("client_host", r.host), slog.Duration("duration", took),
 	}
 	if r.Caller != nil {
-		attrs = append(attrs, slog.String("user", r.Caller.Name), slog.String("key_id", r.keyID))
+		attrs = append(attrs, slog.String("user", r.Caller.Name), slog.String("key_id", r.Identity.KeyID))
 	}
 	if clientID := r.HTTP.Header.Get(headerRequestID); clientID != "" {
 		attrs = append(attrs, slog.String("client_request_id", r.redact(clientID, maxClientID)))
@@ -80,7 +80,7 @@ func (r *Request) causeOf(err error) string {
 // is not audited.
 func (r *Request) audit(err error, took time.Duration) {
 	if r.Caller != nil {
-		r.Change.Actor, r.Change.ActorKeyID = r.Caller.Name, r.keyID
+		r.Change.Actor, r.Change.ActorKeyID = r.Caller.Name, r.Identity.KeyID
 	}
 	if !r.Route.Changes() || r.DryRun || r.RateLimited || r.Change.Actor == "" {
 		return
@@ -106,7 +106,7 @@ func (r *Request) resource() string {
 	path, _, _ := strings.Cut(strings.TrimPrefix(r.Route.Path, "/v1"), ":")
 	for _, name := range r.Route.Variables() {
 		value := r.vars[name]
-		if !secret.NewFilter(r.key).Clean(value) || !PathName.MatchString(value) {
+		if !secret.NewFilter(r.key).Clean(value) || !NameIn(name).MatchString(value) {
 			value = secret.Hidden
 		}
 		path = strings.ReplaceAll(path, "{"+name+"}", value)

@@ -15,6 +15,7 @@ import (
 	"usher/api/wire"
 	"usher/directory"
 	"usher/directory/snapshot"
+	"usher/identity"
 	"usher/internal/audit"
 )
 
@@ -23,7 +24,10 @@ type Request struct {
 	Route  *Route
 	HTTP   *http.Request
 	Body   any             // pointer to the type of Route.Body; nil: the route takes no JSON
-	Caller *directory.User // nil: the route is open, or the key is not verified yet
+	Caller *directory.User // nil: the route is open, or the credential is not verified yet
+
+	// Identity is who the caller is by its credential.
+	Identity identity.Identity
 
 	// Snapshot is the directory in which the caller was found: at first the current one,
 	// then the one that each attempt of a change is made on.
@@ -42,8 +46,9 @@ type Request struct {
 	host    string            // the client's address, without the port
 	vars    map[string]string // variables of the path
 	key     string            // what the client presented; never shown
-	keyID   string
-	status  int // HTTP status of the response; 0: not sent yet
+	verify  Verification      // of what the client presented
+	refused bool              // what the client presented was refused
+	status  int               // HTTP status of the response; 0: not sent yet
 }
 
 // writeTimeout is how long after the end of a request its response may be on its way. A
@@ -121,14 +126,28 @@ func (r *Request) handle() (*Response, error) {
 // names of new resources.
 var PathName = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
 
+// pathHost is what a path has as the name of a host.
+var pathHost = regexp.MustCompile(`^[a-zA-Z0-9_.-]+$`)
+
+// NameIn returns what a variable of a path may be.
+func NameIn(variable string) *regexp.Regexp {
+	if variable == VarHost {
+		return pathHost
+	}
+	return PathName
+}
+
 func (r *Request) checkPath() error {
 	for _, name := range r.Route.Variables() {
-		if PathName.MatchString(r.vars[name]) {
+		if NameIn(name).MatchString(r.vars[name]) {
 			continue
 		}
 		shape := apierror.NameFormat
-		if name == VarUUID {
+		switch name {
+		case VarUUID:
 			shape = apierror.UUIDShape
+		case VarHost:
+			shape = apierror.HostFormat
 		}
 		return apierror.InvalidReference(name, shape)
 	}
@@ -137,6 +156,9 @@ func (r *Request) checkPath() error {
 
 // Var returns a variable of the path.
 func (r *Request) Var(name string) string { return r.vars[name] }
+
+// Host returns the address of the client, without the port.
+func (r *Request) Host() string { return r.host }
 
 // Query returns a query parameter; empty: there is none.
 func (r *Request) Query(name string) string { return r.HTTP.URL.Query().Get(name) }

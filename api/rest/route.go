@@ -12,7 +12,7 @@ import (
 // Access is who may call a route.
 type Access struct {
 	Open    bool                    // everybody, without a key
-	AnyKey  bool                    // every valid key
+	AnyKey  bool                    // every valid key; with Route.Authenticate every credential that it accepts
 	Service []directory.ServiceRole // service roles that may call it
 	Project []directory.Role        // roles in the project of the path that may call it
 }
@@ -42,6 +42,9 @@ type Route struct {
 	Handler Handler
 	Doc     string // one sentence
 
+	// Authenticate verifies what the route takes in place of an API key; nil: a key.
+	Authenticate Authenticator
+
 	Body         any    // zero value of the body; nil: the route takes none
 	BodyName     string // what an AMS error calls the body, as in "Invalid Topic ACL Arguments"; empty: "Invalid Request Body"
 	BodyType     string // content type of a body that the handler reads itself; empty: JSON
@@ -55,6 +58,7 @@ type Route struct {
 	Paged     bool // takes pageSize and pageToken
 	ETag      bool // returns an ETag; takes If-Match or If-None-Match
 	BeyondAMS bool // AMS has no such route
+	Writes    bool // changes the directory, though its method is GET
 
 	Timeout        time.Duration // 0: Config.Timeout
 	ProjectMayMiss bool          // a service_admin may call it for a project that does not exist any more
@@ -74,10 +78,12 @@ const (
 	VarSubscription = "subscription"
 	VarKey          = "key"
 	VarUUID         = "uuid"
+	VarServiceType  = "type"
+	VarHost         = "host" // the name of a host, which may have dots
 )
 
 // Changes reports whether the route changes the directory.
-func (r *Route) Changes() bool { return r.Method != http.MethodGet }
+func (r *Route) Changes() bool { return r.Writes || r.Method != http.MethodGet }
 
 // variable matches one {name} in the pattern of a path.
 var variable = regexp.MustCompile(`\{(\w+)\}`)

@@ -38,7 +38,7 @@ func showKey(r *rest.Request) (*rest.Response, error) {
 	if _, ok := r.Snapshot.User(r.Var(rest.VarUser)); !ok {
 		return nil, apierror.NotFound(apierror.User)
 	}
-	return r.Show(apierror.Key, keyView(r.Var(rest.VarUser), r.Var(rest.VarKey)))
+	return r.Show(apierror.Key, KeyView(r.Var(rest.VarUser), r.Var(rest.VarKey)))
 }
 
 func createKey(r *rest.Request) (*rest.Response, error) {
@@ -55,7 +55,7 @@ func createKey(r *rest.Request) (*rest.Response, error) {
 		return nil, err
 	}
 	created.Digest = directory.DigestOf(token)
-	view := keyView(user, in.Name)
+	view := KeyView(user, in.Name)
 	next, err := r.Commit(apierror.Key, view, func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		u, ok := s.User(user)
 		if !ok {
@@ -144,7 +144,7 @@ func parseNetwork(text string) (netip.Prefix, error) {
 
 func deleteKey(r *rest.Request) (*rest.Response, error) {
 	user, id := r.Var(rest.VarUser), r.Var(rest.VarKey)
-	_, err := r.Commit(apierror.Key, keyView(user, id), func(s *snapshot.Snapshot) ([]directory.Entry, error) {
+	_, err := r.Commit(apierror.Key, KeyView(user, id), func(s *snapshot.Snapshot) ([]directory.Entry, error) {
 		u, ok := s.User(user)
 		if !ok {
 			return nil, apierror.NotFound(apierror.User)

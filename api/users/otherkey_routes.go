@@ -15,7 +15,7 @@ func (h *Handlers) OtherKeyRoutes() []rest.Route {
 	routes = append(routes, certificates().routes("certificate", "/certificates", "a certificate", "the certificates", wire.CertificateInput{}, wire.Certificate{}, wire.CertificateList{},
 		" A client with a certificate of this subject, which the NATS server has verified, connects as the user.")...)
 	routes = append(routes, bindings().routes("binding", "/bindings", "a binding", "the bindings", wire.BindingInput{}, wire.Binding{}, wire.BindingList{},
-		" A client with a certificate of this subject gets a short-lived key of the user.")...)
+		" A client with a certificate of this subject gets a short-lived key of the user. Such keys are removed with the binding, and when it is disabled.")...)
 	return append(routes, h.passwordRoutes()...)
 }
 

@@ -124,7 +124,11 @@ func (o *otherKeys) update(r *rest.Request) (*rest.Response, error) {
 		if err := applyTerms(&changed, terms, r.Now()); err != nil {
 			return nil, r.InvalidBody(err)
 		}
-		return directory.Put(directory.KeyKey(u.ID, id), &changed), nil
+		change := directory.Put(directory.KeyKey(u.ID, id), &changed)
+		if o.kind == directory.KeyBinding && changed.Disabled {
+			change = append(change, removeLogins(u, k)...)
+		}
+		return change, nil
 	})
 }
 
@@ -150,9 +154,22 @@ func removeOther(r *rest.Request, view rest.View, id string, kind directory.KeyK
 		if err != nil {
 			return nil, err
 		}
-		return directory.Remove(directory.KeyKey(u.ID, k.ID)), nil
+		change := directory.Remove(directory.KeyKey(u.ID, k.ID))
+		if kind == directory.KeyBinding {
+			change = append(change, removeLogins(u, k)...)
+		}
+		return change, nil
 	})
 	return &rest.Response{}, err
+}
+
+// removeLogins removes the keys that clients got for a binding.
+func removeLogins(u *directory.User, binding *directory.Key) []directory.Entry {
+	var change []directory.Entry
+	for _, k := range u.Logins(binding) {
+		change = append(change, directory.Remove(directory.KeyKey(u.ID, k.ID))...)
+	}
+	return change
 }
 
 // applyTerms sets in a key what the request sets.

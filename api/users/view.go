@@ -35,7 +35,8 @@ func memberView(project, name string) rest.View {
 	}
 }
 
-func keyView(user, id string) rest.View {
+// KeyView shows the API key of a user with this id.
+func KeyView(user, id string) rest.View {
 	return func(s *snapshot.Snapshot) (any, uint64, bool) {
 		u, ok := s.User(user)
 		if !ok {

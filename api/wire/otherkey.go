@@ -92,3 +92,8 @@ type PasswordInput struct {
 	Hash     string `json:"hash,omitempty"`     // a PHC string of argon2id, or bcrypt
 	KeyTerms
 }
+
+// Login is the API key that a client gets for its certificate.
+type Login struct {
+	Token string `json:"token"`
+}

@@ -9,11 +9,12 @@ import (
 )
 
 // The maximum number of connections of each listener, if the process may open enough
-// files. The API serves people and scripts. The other listener serves probes and
-// Prometheus.
+// files. The API serves people and scripts, and programs that get a key for their
+// certificate. The other listener serves probes and Prometheus.
 const (
-	apiConnections = 1024
-	webConnections = 256
+	apiConnections  = 1024
+	x509Connections = 256
+	webConnections  = 256
 )
 
 // File descriptors that are reserved for anything but connections of listeners.
@@ -34,14 +35,14 @@ const whileReconnecting = 2
 
 // Connections is the maximum number of connections of each listener; 0: it is off.
 type Connections struct {
-	Web, API int
-	limit    uint64 // of open files; 0: unknown
-	Reserved uint64
+	Web, API, X509 int
+	limit          uint64 // of open files; 0: unknown
+	Reserved       uint64
 }
 
 // Reduced reports whether the limit of open files lowers the numbers.
 func (n Connections) Reduced() bool {
-	return n.Web != 0 && n.Web < webConnections || n.API != 0 && n.API < apiConnections
+	return n.Web != 0 && n.Web < webConnections || n.API != 0 && n.API < apiConnections || n.X509 != 0 && n.X509 < x509Connections
 }
 
 // ShareDescriptors returns how many connections each listener may hold, so that enough
@@ -69,7 +70,7 @@ func ShareDescriptors(cfg *config.Config, keys *issuer.Keyring, limit uint64) (C
 		address string
 		want    int
 		got     *int
-	}{{cfg.HTTP.Listen, webConnections, &n.Web}, {cfg.API.Listen, apiConnections, &n.API}} {
+	}{{cfg.HTTP.Listen, webConnections, &n.Web}, {cfg.API.Listen, apiConnections, &n.API}, {cfg.API.X509.Listen, x509Connections, &n.X509}} {
 		if l.address != "" {
 			want, of = append(want, l.want), append(of, l.got)
 		}

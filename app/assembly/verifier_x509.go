@@ -26,7 +26,7 @@ func x509Verifiers(in *verifierInputs) ([]tokens.Verifier, error) {
 	}
 	var err error
 	if cfg.CAFile != "" {
-		if out.CAs, err = readCAs(cfg.CAFile); err != nil {
+		if out.CAs, err = ReadCAs(cfg.CAFile); err != nil {
 			return nil, fmt.Errorf("x509.ca_file: %w", err)
 		}
 	}
@@ -40,8 +40,8 @@ func x509Verifiers(in *verifierInputs) ([]tokens.Verifier, error) {
 	return []tokens.Verifier{v}, nil
 }
 
-// readCAs reads a file of CA certificates that only trusted users can write.
-func readCAs(path string) ([]*x509.Certificate, error) {
+// ReadCAs reads a file of CA certificates that only trusted users can write.
+func ReadCAs(path string) ([]*x509.Certificate, error) {
 	if err := ownedfile.Check(path, ownedfile.Rule{}); err != nil {
 		return nil, err
 	}

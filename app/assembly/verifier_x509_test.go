@@ -29,10 +29,16 @@ func TestX509Examples(t *testing.T) {
 		t.Fatal(err)
 	}
 	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(page, -1)
-	if len(examples) != 4 {
+	if len(examples) != 5 {
 		t.Fatalf("%d examples", len(examples))
 	}
 	for _, example := range examples {
+		if text := string(example[1]); strings.HasPrefix(text, "api:") {
+			if _, err := config.Parse("usher.yaml", []byte("accounts: {callout: AUTH, system: SYS}\nkeyring: {dir: keys}\ndirectory: {from: kv}\n"+text)); err != nil {
+				t.Errorf("%v\n%s", err, text)
+			}
+			continue
+		}
 		if made, err := x509VerifiersOf(t, string(example[1])); err != nil || len(made) != 1 {
 			t.Errorf("%d verifiers, %v\n%s", len(made), err, example[1])
 		}

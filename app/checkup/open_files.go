@@ -20,6 +20,6 @@ func checkOpenFiles(f *finding.List, cfg *config.Config, keys *issuer.Keyring) {
 	case err != nil:
 		f.Fail(fault.Config, check, "", assembly.HintOpenFiles, "%v, if usher serve is started as usher check was", err)
 	case n.Reduced():
-		f.Warn(check, "", assembly.HintOpenFiles, "%d, if usher serve is started as usher check was: http.listen holds %d connections and api.listen %d", limit, n.Web, n.API)
+		f.Warn(check, "", assembly.HintOpenFiles, "%d, if usher serve is started as usher check was: http.listen holds %d connections, api.listen %d, and api.x509.listen %d", limit, n.Web, n.API, n.X509)
 	}
 }

@@ -107,12 +107,13 @@ type API struct {
 	MaxBody           int           `yaml:"max_body" default:"1048576" rule:"between=1024..67108864" doc:"Maximum size of a request body, in bytes. The body of an import may be larger."`
 	Timeout           time.Duration `yaml:"timeout" default:"30s" rule:"positive at-most=5m" doc:"Maximum duration of a request. An import may take longer."`
 	FailuresPerSecond int           `yaml:"failures_per_second" default:"10" rule:"between=0..100000" doc:"Requests with an invalid key that one client address (IPv6: /64 network) may send per second; a burst may have four times as many. Above that, the API answers 429 with Retry-After. A valid key is always accepted. 0: no limit."`
+	X509              APIX509       `yaml:"x509" doc:"A listener of its own, on which clients with certificates get API keys (docs/how-to/certificates.md). api.timeout applies to it, and api.failures_per_second, with refused certificates in place of invalid keys."`
 }
 
-// APITLS is the server certificate of the API and its key.
+// APITLS is the server certificate of a listener of the API and its key.
 type APITLS struct {
-	CertFile string `yaml:"cert_file" rule:"path" doc:"PEM file with the certificate of the API, followed by its intermediate certificates."`
-	KeyFile  string `yaml:"key_file" rule:"path" doc:"PEM file with the private key of api.tls.cert_file. usher refuses a file that others can read, see keyring.allow_group_readable."`
+	CertFile string `yaml:"cert_file" rule:"path" doc:"PEM file with the certificate of the listener, followed by its intermediate certificates. usher loads it again when it changes."`
+	KeyFile  string `yaml:"key_file" rule:"path" doc:"PEM file with the private key of the certificate. usher refuses a file that others can read, see keyring.allow_group_readable."`
 }
 
 // Callout configures how usher processes authorization requests.

@@ -25,6 +25,10 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	revocation := config.Revocation{
+		Check: config.Off, Unreachable: "unavailable", CRLFiles: []string{}, Hosts: []string{},
+		Timeout: time.Second, Refresh: time.Hour, MaxCRLBytes: 16 << 20,
+	}
 	want := &config.Config{
 		NATS:      config.NATS{Mode: "config", URLs: []string{"nats://127.0.0.1:4222"}, Connections: 4},
 		Accounts:  config.Accounts{Callout: "AUTH", System: "SYS", Scopes: []string{}, MQTTClientIDs: map[string]string{}},
@@ -43,17 +47,14 @@ func TestDefaults(t *testing.T) {
 			Anonymous: config.Anonymous{Name: "anonymous", Networks: []string{}},
 			X509: config.X509{
 				Identity: config.Off, Name: "x509", TrustDomains: []string{}, WithToken: "ignore",
-				Revocation: config.Revocation{
-					Check: config.Off, Unreachable: "unavailable", CRLFiles: []string{}, Hosts: []string{},
-					Timeout: time.Second, Refresh: time.Hour, MaxCRLBytes: 16 << 20,
-				},
+				Revocation: revocation,
 			},
 		},
 		Callout: config.Callout{
 			Budget: 2 * time.Second, Queue: 8192, Order: "adaptive", Failures: config.Failures{PerHost: 100, PerCredential: 10}, ClockSkew: 5 * time.Second, DrainTimeout: 10 * time.Second,
 		},
 		UserJWT: config.UserJWT{MaxLifetime: 24 * time.Hour, Jitter: 0.1},
-		API:     config.API{KeyIn: "header", MaxBody: 1 << 20, Timeout: 30 * time.Second, FailuresPerSecond: 10},
+		API:     config.API{KeyIn: "header", MaxBody: 1 << 20, Timeout: 30 * time.Second, FailuresPerSecond: 10, X509: config.APIX509{KeyLifetime: time.Hour, MaxKeys: 16, Revocation: revocation}},
 		HTTP:    config.HTTP{Listen: "127.0.0.1:9778"},
 		Log:     config.Log{Level: "info", Format: "text"},
 		Audit:   config.Audit{To: "stderr"},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"usher/app/config/rule"
@@ -63,7 +64,7 @@ func constraints() []schema.Constraint {
 		headersSafe(),
 		identityRules(),
 	}
-	return append(all, credentialConstraints()...)
+	return slices.Concat(all, apiX509Constraints(), credentialConstraints())
 }
 
 // notCallout: the key does not name the callout account.

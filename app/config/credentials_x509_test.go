@@ -9,7 +9,7 @@ import (
 
 func TestX509(t *testing.T) {
 	for text, says := range map[string]string{
-		"{identity: subject}":                                                                    "",
+		"{identity: subject, with_token: alone}":                                                 "",
 		"{identity: spiffe, trust_domains: [example.org]}":                                       "",
 		"{identity: dns, several_names: true, with_token: agree, agree_on: claims.azp}":          "",
 		"{identity: dns, revocation: {check: ocsp, hosts: [a.example]}}":                         "",

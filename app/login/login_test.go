@@ -145,6 +145,9 @@ func TestLoginAtZitadel(t *testing.T) {
 }
 
 // A page that the provider did not send back does not end the login.
+//
+// Attack: a web page sends the browser to the callback of usher login, with a code of its own
+// Held by: the callback takes only the state of this login; anything else is refused, and the login goes on
 func TestCallbackOfAnother(t *testing.T) {
 	issuer := start(t)
 	cfg := config(t, issuer, "ada")

@@ -37,23 +37,17 @@ func (srv *Server) startAPI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	handler, err := api.New(api.Config{
-		Accounts: maker, AccountRequired: srv.cfg.NATS.Mode == config.ModeOperator,
-		Store: bucket, Audit: srv.audit.WriteChange, Now: srv.Parts.Now, Random: rand.Reader, NewID: assembly.NewRequestID, Log: srv.log, Tracer: srv.tracers.api,
-		Explain: srv.explainUser, Directory: srv.directoryView, Version: version.Semver(), DefaultAccount: srv.cfg.Accounts.ServiceAdmin,
-		Policy: srv.Parts.Policy, MaxPayload: bucket.Conn.MaxPayload, Reserved: []string{srv.cfg.Accounts.Callout, srv.cfg.Accounts.System},
-		KeyIn: rest.KeyIn(cfg.KeyIn), FailedKeys: float64(cfg.FailuresPerSecond), MaxBody: int64(cfg.MaxBody), Timeout: cfg.Timeout,
-	})
+	apiConfig := srv.apiConfig(bucket)
+	apiConfig.Accounts = maker
+	handler, err := api.New(apiConfig)
 	if err != nil {
 		return err
 	}
 	var certificates *tls.Config
 	if cfg.TLS.CertFile != "" {
-		c := &listener.Certificate{CertFile: cfg.TLS.CertFile, KeyFile: cfg.TLS.KeyFile, AllowGroup: srv.cfg.Keyring.AllowGroupReadable, Log: srv.log}
-		if _, err := c.Get(nil); err != nil {
-			return fault.InConfig(fmt.Errorf("api.tls: %w", err))
+		if certificates, err = srv.serverTLS("api.tls", &cfg.TLS); err != nil {
+			return err
 		}
-		certificates = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.Get}
 	}
 	srv.api, err = listener.Start(ctx, listener.Config{
 		Name: "api.listen", Address: cfg.Listen, Handler: handler, TLS: certificates, MaxConnections: srv.connections.API, Log: srv.log,
@@ -65,6 +59,28 @@ func (srv *Server) startAPI(ctx context.Context) error {
 	return nil
 }
 
+// apiConfig returns what every listener of the API shares.
+func (srv *Server) apiConfig(bucket *assembly.Bucket) api.Config {
+	cfg := &srv.cfg.API
+	return api.Config{
+		AccountRequired: srv.cfg.NATS.Mode == config.ModeOperator,
+		Store:           bucket, Audit: srv.audit.WriteChange, Now: srv.Parts.Now, Random: rand.Reader, NewID: assembly.NewRequestID, Log: srv.log, Tracer: srv.tracers.api,
+		Explain: srv.explainUser, Directory: srv.directoryView, Version: version.Semver(), DefaultAccount: srv.cfg.Accounts.ServiceAdmin,
+		Policy: srv.Parts.Policy, MaxPayload: bucket.Conn.MaxPayload, Reserved: []string{srv.cfg.Accounts.Callout, srv.cfg.Accounts.System},
+		KeyIn: rest.KeyIn(cfg.KeyIn), FailedKeys: float64(cfg.FailuresPerSecond), MaxBody: int64(cfg.MaxBody), Timeout: cfg.Timeout,
+	}
+}
+
+// serverTLS returns the TLS of a listener, whose certificate is loaded again when it
+// changes.
+func (srv *Server) serverTLS(section string, files *config.APITLS) (*tls.Config, error) {
+	c := &listener.Certificate{CertFile: files.CertFile, KeyFile: files.KeyFile, AllowGroup: srv.cfg.Keyring.AllowGroupReadable, Log: srv.log}
+	if _, err := c.Get(nil); err != nil {
+		return nil, fault.InConfig(fmt.Errorf("%s: %w", section, err))
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.Get}, nil
+}
+
 // APIURL returns the address of the API, or empty if it is off.
 func (srv *Server) APIURL() string {
 	if srv.api == nil {
@@ -74,11 +90,16 @@ func (srv *Server) APIURL() string {
 	if srv.cfg.API.TLS.CertFile != "" {
 		scheme = "https://"
 	}
-	addr, ok := srv.api.Addr().(*net.TCPAddr)
+	return scheme + dialAddress(srv.api)
+}
+
+// dialAddress returns an address of a listener at which this machine can reach it.
+func dialAddress(l *listener.Server) string {
+	addr, ok := l.Addr().(*net.TCPAddr)
 	if ok && addr.IP.IsUnspecified() {
-		return scheme + net.JoinHostPort("127.0.0.1", fmt.Sprint(addr.Port))
+		return net.JoinHostPort("127.0.0.1", fmt.Sprint(addr.Port))
 	}
-	return scheme + srv.api.Addr().String()
+	return l.Addr().String()
 }
 
 // explainUser explains what any valid key of a user may do.

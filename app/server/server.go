@@ -17,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"usher/api/authx509"
 	"usher/api/listener"
 	"usher/app/assembly"
 	"usher/app/collector"
@@ -43,12 +44,14 @@ type Server struct {
 	service          *callout.Service
 	web              *listener.Server     // nil: off
 	api              *listener.Server     // nil: off
+	x509             *listener.Server     // nil: off
+	login            authx509.Config      // of x509
 	collector        *collector.Collector // nil: off
 	tracers          tracers
 	forgetting       *forgetting
 	started          atomic.Bool
 
-	connections assembly.Connections // of web and api, at most
+	connections assembly.Connections // of the listeners, at most
 }
 
 // New reads all files and connects nothing. Log lines, and audit events without a file of
@@ -73,6 +76,9 @@ func New(cfg *config.Config, stderr io.Writer) (*Server, error) {
 	}
 	if err != nil {
 		return nil, errors.Join(fault.InConfig(err), srv.Parts.Store.Close())
+	}
+	if srv.login, err = assembly.X509Login(&cfg.API.X509, log, srv.Parts.Now); err != nil {
+		return nil, errors.Join(fault.InConfig(err), srv.audit.Close(), srv.Parts.Store.Close())
 	}
 	if err := srv.openCollector(); err != nil {
 		return nil, errors.Join(fault.InConfig(err), srv.audit.Close(), srv.Parts.Store.Close())
@@ -197,6 +203,10 @@ func (srv *Server) Serve(ctx context.Context, started func()) (err error) {
 		return err
 	}
 	defer func() { srv.api.Stop(apiStop) }()
+	if err := srv.startX509(ctx); err != nil {
+		return err
+	}
+	defer func() { srv.x509.Stop(apiStop) }()
 	if err := srv.writeHealthToken(ctx); err != nil {
 		return err
 	}
@@ -214,6 +224,7 @@ func (srv *Server) Serve(ctx context.Context, started func()) (err error) {
 	background.Go(func() { srv.watchKeyring(backgroundCtx) })
 	background.Go(func() { srv.Parts.RunVerifiers(backgroundCtx) })
 	background.Go(func() { srv.watchVerifiers(backgroundCtx) })
+	background.Go(func() { srv.login.Revocation.Run(backgroundCtx) })
 	background.Go(func() { srv.forgetting.run(backgroundCtx, srv.Parts.Decider.Chain, srv.Parts.Decider.Rules) })
 	srv.log.LogAttrs(ctx, slog.LevelInfo, "usher is running", slog.String("version", version.Semver()),
 		slog.Int("connections", srv.cfg.NATS.Connections), slog.Int("workers", assembly.Workers(srv.cfg)))
@@ -221,6 +232,7 @@ func (srv *Server) Serve(ctx context.Context, started func()) (err error) {
 	<-ctx.Done()
 	srv.log.LogAttrs(ctx, slog.LevelInfo, "draining")
 	srv.api.Stop(apiStop)
+	srv.x509.Stop(apiStop)
 	drain, cancel := context.WithTimeout(context.Background(), srv.cfg.Callout.DrainTimeout)
 	defer cancel()
 	err = srv.service.Drain(drain)
@@ -262,7 +274,7 @@ func (srv *Server) shareDescriptors() error {
 	srv.connections = n
 	if n.Reduced() {
 		srv.log.Warn("the limit of open files is low; listeners accept fewer connections", slog.Uint64("files", limit),
-			slog.Uint64("set_aside", n.Reserved), slog.Int("http_connections", n.Web), slog.Int("api_connections", n.API), slog.String("hint", assembly.HintOpenFiles))
+			slog.Uint64("set_aside", n.Reserved), slog.Int("http_connections", n.Web), slog.Int("api_connections", n.API), slog.Int("x509_connections", n.X509), slog.String("hint", assembly.HintOpenFiles))
 	}
 	return nil
 }

@@ -73,6 +73,11 @@ func (srv *Server) eachStatus(f func(verifier string, s *tokens.Status)) {
 			f(v.Name(), &s)
 		}
 	}
+	if srv.login.Revocation != nil {
+		var s tokens.Status
+		srv.login.Revocation.Status(&s)
+		f("api.x509", &s)
+	}
 }
 
 // verifierDetail returns a line for each backend that is not ready. It is a detail of

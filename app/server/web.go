@@ -39,7 +39,7 @@ func (srv *Server) startWeb(ctx context.Context) error {
 
 // ListenError says that a listener of usher did not start.
 type ListenError struct {
-	Key string // of its address in the configuration: api.listen or http.listen
+	Key string // of its address in the configuration: api.listen, api.x509.listen or http.listen
 	Err error
 }
 

@@ -8,9 +8,11 @@ package claims
 
 import "github.com/nats-io/jwt/v2"
 
-// MaxText is the longest text that Decode decodes, in bytes. The strings of the claims
-// share the memory of the text, so whoever keeps one keeps all of it.
-const MaxText = 4 << 10
+// MaxText is the longest text that Decode decodes, in bytes: enough for the longest token
+// that fits into max_control_line of nats-server, 4 KB by default, and for requests of MQTT
+// clients, which contain it twice. The strings of the claims share the memory of the text,
+// so whoever keeps one keeps all of it.
+const MaxText = 16 << 10
 
 // Decode decodes claims. ok is false if the text is too long, is not JSON, or is not
 // written as nats-server writes the claims of most clients: without white space, with

@@ -191,8 +191,32 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) { check(t, text) })
 }
 
+// Requests of clients with JWTs are decoded here, also those of MQTT clients, in which
+// nats-server repeats the password as token.
+func TestLongTokens(t *testing.T) {
+	for _, length := range []int{1500, 4000} {
+		c := full()
+		c.ConnectOptions.Token = strings.Repeat("x", length)
+		c.ConnectOptions.Password = c.ConnectOptions.Token
+		if !check(t, marshalled(t, c)) {
+			t.Errorf("a request with a token of %d bytes is left to encoding/json", length)
+		}
+	}
+}
+
 func BenchmarkDecode(b *testing.B) {
-	text := marshalled(b, full())
+	b.Run("API key", func(b *testing.B) { benchmarkDecode(b, full()) })
+	b.Run("JWT, MQTT", func(b *testing.B) {
+		c := full()
+		c.ConnectOptions.Token = strings.Repeat("x", 1500)
+		c.ConnectOptions.Password = c.ConnectOptions.Token
+		benchmarkDecode(b, c)
+	})
+}
+
+func benchmarkDecode(b *testing.B, c *jwt.AuthorizationRequestClaims) {
+	b.Helper()
+	text := marshalled(b, c)
 	b.Run("Decode", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

@@ -24,6 +24,9 @@ type Change struct {
 	ActorKeyID string
 	ClientHost string
 
+	ActorCertificate string // subject of the certificate with which it was requested; empty: another credential
+	ActorSerial      string // its serial number, hexadecimal
+
 	Action   string          // such as "topic.modify_acl"
 	Resource string          // such as "/projects/shop/topics/orders"
 	Before   json.RawMessage // any JSON value; nil: the resource did not exist
@@ -60,6 +63,8 @@ func (c *Change) record() slog.Record {
 	line.text("actor", c.Actor)
 	line.text("actor_key_id", c.ActorKeyID)
 	line.text("client_host", c.ClientHost)
+	line.text("actor_certificate", c.ActorCertificate)
+	line.text("actor_serial", c.ActorSerial)
 	line.text("action", c.Action)
 	line.text("resource", c.Resource)
 	value("before", c.Before)

@@ -19,6 +19,10 @@ const (
 
 func hash(parameters string) string { return "$argon2id$v=19$" + parameters + "$" + salt + "$" + sum }
 
+// TestCheck: the forms and limits of a hash.
+//
+// Attack: an imported password hash takes gigabytes or minutes at each login
+// Held by: memory, passes, threads and cost of a hash are limited when the directory is loaded, and again when it is computed
 func TestCheck(t *testing.T) {
 	weakest, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
 	if err != nil {

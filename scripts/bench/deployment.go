@@ -22,6 +22,7 @@ type backend struct {
 	program     program // natsServer: a static token, no auth callout; nobody: an auth callout without a service
 	sealed      bool    // requests and answers
 	connections int     // of the reference
+	jwts        bool    // clients present JWTs instead of an API key
 }
 
 var (
@@ -91,6 +92,11 @@ func (r *runner) setUp(ctx context.Context, d *deployment, b backend) error {
 	if err := d.createUser(ctx, program); err != nil {
 		return err
 	}
+	if b.jwts {
+		if err := r.presentJWTs(d); err != nil {
+			return err
+		}
+	}
 	switch {
 	case b.program == natsServer:
 		err = d.write(setup.FileServerConfig, fmt.Sprintf("listen: %q\nauthorization { token: %q, timeout: 3 }\n", d.listen, d.key))
@@ -108,7 +114,7 @@ func (r *runner) setUp(ctx context.Context, d *deployment, b backend) error {
 		return r.startUsher(ctx, d)
 	case reference:
 		return r.startReference(ctx, d, b)
-	case nobody, natsServer, calloutTest, directoryTest, kvTest:
+	case nobody, natsServer, calloutTest, directoryTest, kvTest, oidcTest, nkeyTest, natsJWTTest:
 	}
 	return nil
 }

@@ -20,6 +20,9 @@ const (
 	calloutTest   program = "callout.test"
 	directoryTest program = "directory.test"
 	kvTest        program = "kv.test"
+	oidcTest      program = "oidc.test"
+	nkeyTest      program = "nkey.test"
+	natsJWTTest   program = "natsjwt.test"
 )
 
 const natsServerModule = "github.com/nats-io/nats-server/v2"
@@ -37,6 +40,12 @@ func (p program) recipe() (command []string, pkg string) {
 		return []string{"test", "-c"}, "usher/directory/snapshot"
 	case kvTest:
 		return []string{"test", "-c"}, "usher/directory/kv"
+	case oidcTest:
+		return []string{"test", "-c"}, "usher/tokens/oidc"
+	case nkeyTest:
+		return []string{"test", "-c"}, "usher/tokens/nkey"
+	case natsJWTTest:
+		return []string{"test", "-c"}, "usher/tokens/natsjwt"
 	case usher, nobody:
 	}
 	return []string{"build"}, "usher/cmd/usher"
@@ -53,7 +62,8 @@ type runner struct {
 	built       map[program]error // by program: nil, or why the build failed
 	deployments int               // number of deployments so far
 	idle        map[backend]cpuTimes
-	cpu         string // CPU model as the benchmarks print it
+	jwts        *issuedJWTs // nil: not made yet
+	cpu         string      // CPU model as the benchmarks print it
 }
 
 // logf prints progress.

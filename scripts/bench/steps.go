@@ -17,7 +17,9 @@ type step struct {
 }
 
 // parts returns the names for --only.
-func parts() []string { return []string{"handle", "provider", "storm", "steady", "directory", "kv"} }
+func parts() []string {
+	return []string{"handle", "verify", "provider", "storm", "jwt", "steady", "directory", "kv"}
+}
 
 func partNames() string { return strings.Join(parts(), ",") }
 
@@ -56,6 +58,7 @@ func allSteps(o options) []step {
 				{"sealed-reference", "one request, sealed, faster than the reference", atLeast(2.4), "×"},
 			},
 		},
+		verifyStep(),
 		{
 			part: "provider", name: "dead identity provider", needs: []program{calloutTest}, run: measureDeadProvider,
 			rows: []row{
@@ -66,6 +69,7 @@ func allSteps(o options) []step {
 			},
 		},
 	}, stormSteps(o), []step{
+		jwtStep(o),
 		{
 			part: "steady", name: "steady load", needs: []program{usher, natsServer, reference}, run: measureSteady,
 			rows: []row{

@@ -45,10 +45,12 @@ func TestSelectSteps(t *testing.T) {
 		only, clients string
 		want          int
 	}{
-		{"", "100", 10},
+		{"", "100", 12},
 		{"kv", "100", 1},
 		{"handle", "100", 1},
 		{"provider", "100", 1},
+		{"jwt", "100", 1},
+		{"verify", "100", 1},
 		{"storm", "100", 5},           // for each kind calibration and size; CPU
 		{"storm", "9000,100,9000", 6}, // large ones are plain only
 		{"storm", "9000", 3},
@@ -66,7 +68,7 @@ func TestSelectSteps(t *testing.T) {
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"--only storms":  `unknown part "storms", expected handle,provider,storm,steady,directory,kv`,
+		"--only storms":  `unknown part "storms", expected handle,verify,provider,storm,jwt,steady,directory,kv`,
 		"--only handle,": `unknown part ""`,
 		"--rounds 0":     "--rounds 0 is not between 1 and 100",
 		"--clients 0":    `--clients 0: "0" is not a number between 1 and 100000`,

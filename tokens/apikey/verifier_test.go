@@ -21,8 +21,8 @@ var (
 	ours  = "usher_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABsfVDA"
 )
 
-func newSnapshot(t *testing.T) *snapshot.Snapshot {
-	t.Helper()
+func newSnapshot(tb testing.TB) *snapshot.Snapshot {
+	tb.Helper()
 	key := func(text string, change func(*directory.Key)) directory.Key {
 		k := directory.Key{ID: "id-" + text, Digest: directory.DigestOf(text)}
 		if change != nil {
@@ -45,7 +45,7 @@ func newSnapshot(t *testing.T) *snapshot.Snapshot {
 		{Name: "gone", Disabled: true, Keys: []directory.Key{key("gone", func(k *directory.Key) { k.Disabled, k.Expires = true, from })}},
 	}})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }
@@ -205,4 +205,14 @@ func TestConformance(t *testing.T) {
 		},
 		Secrets: []string{"nobody-has-it", ours[:20]},
 	})
+}
+
+// BenchmarkVerify compares with the digest of the key.
+func BenchmarkVerify(b *testing.B) {
+	s := newSnapshot(b)
+	v := apikey.NewVerifier(func() *snapshot.Snapshot { return s }, func() time.Time { return from })
+	conformance.Compare(b, func() bool {
+		_, err := v.Verify(b.Context(), &tokens.Credential{AuthToken: ours})
+		return err == nil
+	}, func() bool { return directory.DigestOf(ours) != directory.Digest{} })
 }

@@ -474,6 +474,9 @@ func TestForget(t *testing.T) {
 }
 
 // An answer that arrives after Forget and was asked for before is not kept.
+//
+// Attack: an answer about a user that is on its way while the user is changed is kept past the change
+// Held by: an answer that was asked for before a change is used by those who wait for it, and not kept
 func TestForgetWhileAsking(t *testing.T) {
 	b, c := newBackend(nil), &calls{}
 	_, err := b.Ask(t.Context(), key, func(context.Context) (backend.Answer, error) {

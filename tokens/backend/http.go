@@ -93,7 +93,7 @@ func ReadJSON(resp *http.Response, limit int64, v any) error {
 		return Unusable(fmt.Errorf("the response is larger than %d bytes", limit)) // perhaps about one credential only
 	}
 	if err := strictjson.Decode(body, v); err != nil {
-		return fmt.Errorf("the response is not usable JSON: %w", err)
+		return Unusable(fmt.Errorf("the response is not usable JSON: %w", err)) // the same
 	}
 	return nil
 }

@@ -67,10 +67,8 @@ func checkStatus(resp *http.Response) error {
 		return fmt.Errorf("HTTP status %d: usher follows no redirect; configure the final URL", status)
 	case status == http.StatusTooManyRequests, status == http.StatusBadGateway, status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout:
 		return backend.Retriable(fmt.Errorf("HTTP status %d", status))
-	case status == http.StatusBadRequest:
-		return backend.Unusable(fmt.Errorf("HTTP status %d", status)) // perhaps because of this token
 	default:
-		return fmt.Errorf("HTTP status %d", status)
+		return backend.Unusable(fmt.Errorf("HTTP status %d", status)) // perhaps because of this token
 	}
 }
 

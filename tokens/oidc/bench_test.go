@@ -7,12 +7,12 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"math/big"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"usher/tokens"
+	"usher/tokens/conformance"
 )
 
 // floor returns the least that a verification of a token costs: the hash and the
@@ -45,8 +45,7 @@ func (openGate) Enter(string) error { return nil }
 func (openGate) Leave(string)       {}
 
 // BenchmarkVerify verifies a token with 14 claims and cached keys, as a request does. The
-// metric "ratio" is its time over that of the signature alone, measured in turn with it;
-// both are medians, so that what else the machine does has no part in it.
+// floor is the signature alone.
 func BenchmarkVerify(b *testing.B) {
 	for _, alg := range []string{"RS256", "ES256", "EdDSA"} {
 		b.Run(alg, func(b *testing.B) {
@@ -61,28 +60,7 @@ func BenchmarkVerify(b *testing.B) {
 				_, _, err := chain.Verify(b.Context(), c, openGate{})
 				return err == nil
 			}
-			signature := floor(b, k, token)
-			if !verify() || !signature() { // the first fetches the keys
-				b.Fatal("the token is not good")
-			}
-			b.ReportAllocs()
-			var whole, least []time.Duration
-			for b.Loop() {
-				begin := time.Now()
-				verify()
-				middle := time.Now()
-				signature()
-				whole, least = append(whole, middle.Sub(begin)), append(least, time.Since(middle))
-			}
-			v, f := median(whole), median(least)
-			b.ReportMetric(v, "verify-ns")
-			b.ReportMetric(f, "floor-ns")
-			b.ReportMetric(v/f, "ratio")
+			conformance.Compare(b, verify, floor(b, k, token))
 		})
 	}
-}
-
-func median(all []time.Duration) float64 {
-	slices.Sort(all)
-	return float64(all[len(all)/2])
 }

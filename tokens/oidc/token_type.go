@@ -72,12 +72,19 @@ func (a *authority) checkID(claims map[string]any) error {
 	if len(clients) == 0 {
 		clients = a.Audiences
 	}
-	azp, stated := claims["azp"]
-	if of, _ := audiences(claims); !stated && len(of) > 1 {
-		return reject(CodeAudience, "the token has several audiences and no claim azp")
+	of, err := audiences(claims)
+	if err != nil {
+		return reject(CodeAudience, err.Error())
 	}
-	if party, ok := azp.(string); stated && (!ok || !slices.Contains(clients, party)) {
-		return reject(CodeAudience, "the token was issued to a client (azp) that "+a.Name+" does not allow")
+	azp, stated := claims["azp"]
+	if !stated {
+		if len(of) > 1 {
+			return reject(CodeAudience, "the token has several audiences and no claim azp")
+		}
+		azp = of[0] // the client that it was issued to
+	}
+	if party, ok := azp.(string); !ok || !slices.Contains(clients, party) {
+		return reject(CodeAudience, "the token was issued to a client (azp, or else aud) that "+a.Name+" does not allow")
 	}
 	return nil
 }

@@ -137,6 +137,7 @@ func TestTokenTypes(t *testing.T) {
 		{"ID, two audiences, issued to ours", id, "", changes{"aud": []string{"nats", "other"}, "azp": "nats"}, ""},
 		{"ID, issued to an allowed client", idClients, "", changes{"azp": "phone"}, ""},
 		{"ID, issued to a client that is not allowed", idClients, "", changes{"azp": "nats"}, oidc.CodeAudience},
+		{"ID, issued to an audience that is not an allowed client", idClients, "", nil, oidc.CodeAudience},
 		{"ID without iat", id, "JWT", changes{"iat": nil}, oidc.CodeClaims},
 		{"an access token as ID token", id, "at+jwt", nil, oidc.CodeTokenType},
 		{"a logout token as ID token", id, "JWT", changes{"events": changes{}}, oidc.CodeTokenType},

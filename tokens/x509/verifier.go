@@ -62,13 +62,11 @@ func NewVerifier(cfg Config) (*Verifier, error) { //nolint:gocritic // copied on
 func (*Verifier) Name() string { return "x509" }
 
 // applies reports whether the certificate alone may be the credential: beside it there is
-// nothing, or a user name, which isOwnName checks.
+// nothing but the sentinel of operator mode, perhaps with the signature of its creds, and
+// a user name, which isOwnName checks.
 func (v *Verifier) applies(c *tokens.Credential) bool {
-	if len(c.VerifiedChains) == 0 {
-		return false
-	}
-	onlyUser := c.User != "" && c.AuthToken == "" && c.Password == "" && c.NKey == "" && c.Signature == ""
-	return c.Anonymous() || onlyUser
+	return len(c.VerifiedChains) > 0 && c.AuthToken == "" && c.Password == "" && c.NKey == "" &&
+		(c.Signature == "" || c.NATSJWT != "")
 }
 
 // isOwnName reports whether a user name may be the one that the certificate's identity
@@ -97,7 +95,7 @@ func (v *Verifier) Verify(ctx context.Context, c *tokens.Credential) (identity.I
 		return identity.Identity{}, tokens.ErrNotApplicable
 	}
 	cert := v.certificateOf(c)
-	if !c.Anonymous() && !v.isOwnName(cert, c) {
+	if c.Token() != "" && !v.isOwnName(cert, c) {
 		return identity.Identity{}, tokens.ErrNotApplicable
 	}
 	id, err := v.verify(ctx, cert, c)

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/big"
@@ -345,6 +346,10 @@ func TestNotAlone(t *testing.T) {
 			"a token as user name": {tokens.Credential{User: "token"}, false},
 			"a project":            {tokens.Credential{User: "project=shop"}, true},
 			"the sentinel":         {tokens.Credential{NATSJWT: "ey"}, true},
+			"the sentinel's creds": {tokens.Credential{NATSJWT: "ey", Signature: "s", Nonce: "n"}, true},
+			"creds and its user":   {tokens.Credential{NATSJWT: "ey", Signature: "s", Nonce: "n", User: "pia,project=shop"}, true},
+			"a signature alone":    {tokens.Credential{Signature: "s", Nonce: "n"}, false},
+			"creds and a token":    {tokens.Credential{NATSJWT: "ey", Signature: "s", AuthToken: "t"}, false},
 			"its user's name":      {tokens.Credential{User: "pia"}, true},
 			"its identity's name":  {tokens.Credential{User: "machines~a%2Eexample%2Ecom"}, by == tokenx509.ByDNS},
 			"another's name":       {tokens.Credential{User: "machines~b%2Eexample%2Ecom"}, false},
@@ -558,5 +563,26 @@ func FuzzVerify(f *testing.F) {
 				t.Errorf("%s: id %q", by, id.ID)
 			}
 		}
+	})
+}
+
+// BenchmarkVerify compares with parsing the certificates, which usher does once for a client.
+func BenchmarkVerify(b *testing.B) {
+	ca := callouttest.NewCA(b)
+	c := presented(ca.Certificate(b, func(c *x509.Certificate) { c.DNSNames = []string{"a.example.com"} }))
+	v, err := tokenx509.NewVerifier(tokenx509.Config{Name: "machines", Identity: tokenx509.ByDNS, Now: time.Now})
+	callouttest.Must(b, err)
+	conformance.Compare(b, func() bool {
+		copied := c
+		_, err := v.Verify(b.Context(), &copied)
+		return err == nil
+	}, func() bool {
+		for _, text := range c.VerifiedChains[0] {
+			block, _ := pem.Decode([]byte(text))
+			if _, err := x509.ParseCertificate(block.Bytes); err != nil {
+				return false
+			}
+		}
+		return true
 	})
 }

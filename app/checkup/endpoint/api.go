@@ -20,11 +20,7 @@ import (
 	"usher/app/checkup/finding"
 	"usher/app/config"
 	"usher/app/deployment"
-	"usher/internal/ownedfile"
 )
-
-// renewalPeriod is how long before the expiry of a certificate the warnings begin.
-const renewalPeriod = 14 * 24 * time.Hour
 
 // CheckAPI checks the management API: its certificate and its address.
 func CheckAPI(ctx context.Context, f *finding.List, cfg *config.Config, offline bool) {
@@ -34,50 +30,23 @@ func CheckAPI(ctx context.Context, f *finding.List, cfg *config.Config, offline 
 		}
 		return
 	}
-	a := apiCheck{List: f, cfg: &cfg.API, now: time.Now}
-	if cfg.API.TLS.CertFile != "" && !a.certificate(cfg.Keyring.AllowGroupReadable) || offline {
-		return
+	a := apiCheck{List: f, cfg: &cfg.API}
+	if c := &cfg.API.TLS; c.CertFile != "" {
+		check := certificateCheck{List: f, now: time.Now}
+		if a.leaf = check.listener("api certificate", "api.tls", c, cfg.Keyring.AllowGroupReadable); a.leaf == nil {
+			return
+		}
 	}
-	a.address(ctx)
+	if !offline {
+		a.address(ctx)
+	}
 }
 
 // apiCheck checks the management API of a configuration.
 type apiCheck struct {
 	*finding.List
 	cfg  *config.API
-	now  func() time.Time
 	leaf *x509.Certificate // nil: no TLS
-}
-
-// certificate checks the files of api.tls, and reports whether they can be loaded.
-func (a *apiCheck) certificate(allowGroup bool) bool {
-	const check = "api certificate"
-	const hint = "api.tls takes a certificate and its private key as PEM files"
-	c := &a.cfg.TLS
-	pair, err := (&listener.Certificate{CertFile: c.CertFile, KeyFile: c.KeyFile, AllowGroup: allowGroup}).Load()
-	switch {
-	case errors.Is(err, ownedfile.ErrReadable), errors.Is(err, ownedfile.ErrUntrusted):
-		var owned *ownedfile.Error
-		errors.As(err, &owned)
-		a.Fail(fault.Config, check, owned.Path, owned.Fix, "%v", err)
-		return false
-	case err != nil:
-		a.Fail(fault.Config, check, c.CertFile, hint, "%v", err)
-		return false
-	}
-	a.leaf = pair.Leaf
-	ends := a.leaf.NotAfter.UTC().Format(time.RFC3339)
-	switch now := a.now(); {
-	case now.After(a.leaf.NotAfter):
-		a.Fail(fault.Config, check, c.CertFile, "replace it; a running usher loads the new one", "ended at %s", ends)
-	case now.Before(a.leaf.NotBefore):
-		a.Fail(fault.Config, check, c.CertFile, "is the clock of this machine correct?", "begins at %s", a.leaf.NotBefore.UTC().Format(time.RFC3339))
-	case a.leaf.NotAfter.Sub(now) < renewalPeriod:
-		a.Warn(check, c.CertFile, "replace it; a running usher loads the new one", "ends at %s", ends)
-	default:
-		a.OK(check, c.CertFile, "good until %s", ends)
-	}
-	return true
 }
 
 // address checks whether usher can listen on api.listen, or already does.

@@ -122,8 +122,8 @@ func TestCheckCertificate(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var f finding.List
-			a := apiCheck{List: &f, cfg: &config.API{TLS: config.APITLS{CertFile: tt.cert, KeyFile: tt.key}}, now: func() time.Time { return time.Now().Add(tt.after) }}
-			a.certificate(false)
+			c := certificateCheck{List: &f, now: func() time.Time { return time.Now().Add(tt.after) }}
+			c.listener("api certificate", "api.tls", &config.APITLS{CertFile: tt.cert, KeyFile: tt.key}, false)
 			if runtime.GOOS == "windows" && tt.key == open {
 				return // Windows has no file modes
 			}

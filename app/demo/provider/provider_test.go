@@ -126,6 +126,9 @@ func TestCode(t *testing.T) {
 }
 
 // A code goes to loopback addresses only.
+//
+// Attack: a link to the provider of usher dev sends a code to another host
+// Held by: codes go only to http URLs of loopback addresses, and only with PKCE
 func TestAuthorize(t *testing.T) {
 	s := start(t)
 	for what, change := range map[string][]string{
