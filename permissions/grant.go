@@ -36,6 +36,7 @@ type Source string
 // The sources of a rule.
 const (
 	SourceACL          Source = "acl"          // an entry of a topic's or subscription's ACL
+	SourceIdentities   Source = "identities"   // a topic or subscription that a rule of identities names
 	SourceRole         Source = "role"         // a role in a project
 	SourceServiceRole  Source = "service_role" // a service role
 	SourceProfile      Source = "profile"      // a hard-coded profile
@@ -61,6 +62,8 @@ func (o Origin) String() string {
 	switch o.Source {
 	case SourceACL:
 		return "acl of " + o.Resource + " " + o.Project + "/" + o.Name + " (role " + o.Role + ")"
+	case SourceIdentities:
+		return "rule of identities, " + o.Resource + " " + o.Project + "/" + o.Name + " (role " + o.Role + ")"
 	case SourceRole:
 		return "role " + o.Role + " in project " + o.Project
 	case SourceServiceRole:

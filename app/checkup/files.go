@@ -68,6 +68,8 @@ func checkDirectory(ctx context.Context, f *finding.List, path string, cfg *conf
 		for _, problem := range assembly.Policy(cfg).CheckDirectory(snapshot) {
 			f.Fail(fault.Config, "directory", problem.Path, problem.Hint, "%s", problem.Message)
 		}
+		checkKeysOff(f, where, cfg, snapshot)
+		checkRuleNames(f, path, cfg, snapshot)
 		if keys != nil {
 			for _, problem := range assembly.AccountProblems(assembly.Policy(cfg), snapshot, keys) {
 				f.Warn("directory", problem.Path, problem.Hint, "%s", problem.Message)

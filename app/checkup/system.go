@@ -122,6 +122,9 @@ func connectAsSystem(f *finding.List, cfg *config.Config) *nats.Conn {
 		return nc
 	case errors.Is(err, nats.ErrAuthorization), natsconn.AuthTimedOut(err):
 		f.Fail(fault.Config, systemCheck, natsconn.URLs(cfg), systemUserHint(cfg), "the servers deny the system user: %v", err)
+	case !errors.Is(err, nats.ErrNoServers) && !natsconn.TimedOut(err):
+		f.Fail(fault.Config, systemCheck, natsconn.URLs(cfg), "nats.tls must match the server's certificate; set nats.tls.handshake_first if the server has handshake_first",
+			"the server answers, but the system user cannot connect: %v", err)
 	default:
 		f.Fail(fault.Runtime, systemCheck, natsconn.URLs(cfg), "is nats-server running at this address?", "cannot connect as the system user: %v", err)
 	}

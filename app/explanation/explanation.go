@@ -160,7 +160,7 @@ func (in *Inputs) explain(d callout.Decision, questions []Question) *Explanation
 			x.Identity.NotAfter = &end
 		}
 	}
-	if isMapped(&d.Identity) {
+	if d.Snapshot != nil && isMapped(&d.Identity) { // otherwise its verifier denied it, and no rule was asked
 		x.explainMapping(in.Decider.Rules, &d.Identity)
 	}
 	x.Roles, x.selected = rolesOf(in.Decider.Policy, &d), d.Identity.Selection.String()
@@ -173,9 +173,10 @@ func (in *Inputs) explain(d callout.Decision, questions []Question) *Explanation
 		return x
 	}
 	g := &d.Grant
+	g.Rules = withOrigins(&d)
 	x.Grant = &Grant{
 		Account: g.Account, Scope: g.Scope, InboxPrefix: g.InboxPrefix,
-		ConnectionTypes: g.ConnectionTypes, Tags: g.Tags, Rules: append([]permissions.Rule{}, g.Rules...),
+		ConnectionTypes: g.ConnectionTypes, Tags: g.Tags, Rules: g.Rules,
 	}
 	x.Grant.Ends, x.Grant.EndsBecause = in.ends(g.NotAfter)
 	for _, n := range d.Identity.Networks { // a grant with a scope has none

@@ -2,6 +2,7 @@ package explanation_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -255,7 +256,7 @@ func TestMapping(t *testing.T) {
 		"identity   github~ci (authority github, method oidc)\nid         ci\nfact       claims.name is \"publisher\"\nfact       claims.x is 2\n",
 		"rule       people: no, there is no claims.group, expected equals \"people\"\nrule       ci: matches\n" +
 			"rule       late: no, claims.x is 2, expected equals 1\nrule       rest: matches too, but an earlier rule has decided\n",
-		"role       publisher in project shop (account APP)\n", "publish?   shop.returns: yes",
+		"role       publisher in project shop (account APP)\n", "publish?   shop.returns: yes, allowed by \"shop.returns\" (rule of identities, topic shop/returns (role publisher))",
 	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("%q is not in\n%s", want, text.String())
@@ -276,8 +277,22 @@ func TestMapping(t *testing.T) {
 	if x := explanation.ForUser(in, "publisher", identity.Selection{}); x.Rules != nil {
 		t.Errorf("a user of the directory: %s", jsonOf(t, x))
 	}
+	id.ID, id.Authority = "ci", "github"
+	in.Decider.Chain = tokens.Chain{denies{id}}
+	if x := explanation.ForCredential(t.Context(), in, &tokens.Credential{}); x.Code != "oidc_expired" || x.Identity == nil || x.Rules != nil {
+		t.Errorf("its verifier denied it, and so no rule was asked: %s", jsonOf(t, x))
+	}
 	id.Authority, id.Attributes["claims"] = "github", map[string]any{"group": "usher_" + strings.Repeat("x", 60)}
 	if got := jsonOf(t, explanation.ForIdentity(in, id)); strings.Contains(got, "xxxx") {
 		t.Errorf("shows a secret: %s", got)
 	}
+}
+
+// denies is a verifier that denies every credential, and knows whose it is.
+type denies struct{ id identity.Identity }
+
+func (denies) Name() string { return "denies" }
+
+func (d denies) Verify(context.Context, *tokens.Credential) (identity.Identity, error) {
+	return identity.Identity{}, tokens.Reject("oidc_expired", "the token expired", d.id)
 }

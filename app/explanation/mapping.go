@@ -3,8 +3,10 @@ package explanation
 import (
 	"fmt"
 
+	"usher/callout"
 	"usher/identity"
 	"usher/internal/secret"
+	"usher/permissions"
 	"usher/permissions/mapping"
 )
 
@@ -39,6 +41,24 @@ type Mismatch struct {
 // isMapped reports whether an identity gets what the rules of identities give it.
 func isMapped(id *identity.Identity) bool {
 	return id.Authority != identity.AuthorityDirectory && id.Authority != identity.AuthorityUsher && id.ID+string(id.Authority) != ""
+}
+
+// withOrigins returns the rules of the grant. An identity that has roles without being a user
+// is in no ACL: a rule of identities names its topics and subscriptions.
+func withOrigins(d *callout.Decision) []permissions.Rule {
+	rules := append([]permissions.Rule{}, d.Grant.Rules...)
+	if len(d.Rules) == 0 {
+		return rules
+	}
+	if _, isUser := d.Snapshot.User(d.Identity.Name); isUser {
+		return rules
+	}
+	for i := range rules {
+		if rules[i].Origin.Source == permissions.SourceACL {
+			rules[i].Origin.Source = permissions.SourceIdentities
+		}
+	}
+	return rules
 }
 
 // explainMapping adds what each rule says, and the facts that the rules use.

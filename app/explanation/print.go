@@ -38,7 +38,7 @@ func (x *Explanation) WriteText(out io.Writer) error {
 			line("key", "%s", id.KeyID)
 		}
 		if id.NotAfter != nil {
-			line("key ends", "%s", id.NotAfter.Format(time.RFC3339))
+			line("expires", "%s", id.NotAfter.Format(time.RFC3339))
 		}
 	}
 	for i := range x.Rules {

@@ -223,6 +223,7 @@ func (srv *Server) Serve(ctx context.Context, started func()) (err error) {
 	background.Go(func() { srv.watchDirectory(backgroundCtx) })
 	background.Go(func() { srv.watchKeyring(backgroundCtx) })
 	background.Go(func() { srv.Parts.RunVerifiers(backgroundCtx) })
+	background.Go(func() { srv.watchVerifiers(backgroundCtx) })
 	background.Go(func() { srv.login.Revocation.Run(backgroundCtx) })
 	background.Go(func() { srv.forgetting.run(backgroundCtx, srv.Parts.Decider.Chain, srv.Parts.Decider.Rules) })
 	srv.log.LogAttrs(ctx, slog.LevelInfo, "usher is running", slog.String("version", version.Semver()),

@@ -80,14 +80,14 @@ func (srv *Server) eachStatus(f func(verifier string, s *tokens.Status)) {
 	}
 }
 
-// verifierDetail returns a line for each backend that does not answer. It is a detail of
+// verifierDetail returns a line for each backend that is not ready. It is a detail of
 // readiness: other credentials can be verified, so usher stays ready.
 func (srv *Server) verifierDetail() string {
 	var b strings.Builder
 	srv.eachStatus(func(verifier string, s *tokens.Status) {
 		for i := range s.Backends {
 			if backend := &s.Backends[i]; !backend.Up || backend.Open {
-				fmt.Fprintf(&b, "verifier %s: %s does not answer: %s\n", verifier, backend.Name, secret.RedactDetected(backend.Error))
+				fmt.Fprintf(&b, "verifier %s: %s is not ready: %s\n", verifier, backend.Name, secret.RedactDetected(backend.Error))
 			}
 		}
 	})

@@ -59,7 +59,7 @@ func TestVerifierStates(t *testing.T) {
 	}
 	rec := httptest.NewRecorder()
 	probe(rec, nil, srv.verifierDetail())
-	if got := rec.Body.String(); rec.Code != 200 || got != "ok\nverifier oidc:corp: keys does not answer: connection refused\n" {
+	if got := rec.Body.String(); rec.Code != 200 || got != "ok\nverifier oidc:corp: keys is not ready: connection refused\n" {
 		t.Errorf("%d %s", rec.Code, got)
 	}
 }

@@ -70,7 +70,7 @@ func TestCertificate(t *testing.T) {
 		{"explain, and a token", explain(nobody, "--token-file", token), cmdutil.ExitOK, "apikey"},
 		{"explain, expired", explain(expired), cmdutil.ExitDenied, "nats-server refuses this certificate in the TLS handshake: x509: certificate has expired"},
 		{"explain a CA", explain(authority), cmdutil.ExitDenied, "x509_ca"},
-		{"explain, not the CA", explain(alice, "--ca", own), cmdutil.ExitDenied, "give the ca_file of nats-server"},
+		{"explain, not the CA", explain(alice, "--ca", own), cmdutil.ExitDenied, "--ca has no CA that issued it"},
 		{"explain, a key", explain(aliceKey), cmdutil.ExitUsage, "expected certificates, found PRIVATE KEY"},
 		{"explain, no file", explain(alice + ".absent"), cmdutil.ExitUsage, "--cert cannot be read"},
 		{"explain, no CA", explain(alice, "--ca", aliceKey), cmdutil.ExitUsage, "--ca: "},

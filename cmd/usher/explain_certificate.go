@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"os"
 
@@ -42,7 +43,7 @@ func verifiedChains(certFile, caFile string) ([][]string, error) {
 	if err != nil {
 		return nil, &fault.Error{
 			Kind: fault.Denied, Err: fmt.Errorf("nats-server refuses this certificate in the TLS handshake: %w", err),
-			Hint: "give the ca_file of nats-server's tls block with --ca FILE",
+			Hint: refusedHint(err, caFile),
 		}
 	}
 	var verified [][]string
@@ -54,4 +55,17 @@ func verifiedChains(certFile, caFile string) ([][]string, error) {
 		verified = append(verified, texts)
 	}
 	return verified, nil
+}
+
+// refusedHint says what to look at if a certificate has no valid chain.
+func refusedHint(err error, caFile string) string {
+	var unknown x509.UnknownAuthorityError
+	switch {
+	case !errors.As(err, &unknown):
+		return ""
+	case caFile == "":
+		return "give the ca_file of nats-server's tls block with --ca FILE"
+	default:
+		return "--ca has no CA that issued it; --cert needs its intermediate CAs behind it"
+	}
 }

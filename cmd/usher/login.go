@@ -42,7 +42,7 @@ func loginCommand() *cli.Command {
 			&cli.StringFlag{Name: "client-secret-file", Usage: "`FILE` with the secret of the client, if the provider gave one"},
 			&cli.StringFlag{Name: "token-file", Usage: "`FILE` to write the token to, with mode 0600"},
 			&cli.BoolFlag{Name: "device", Usage: "log in with a browser on another machine"},
-			&cli.StringFlag{Name: "token", Usage: "kind of token: access or id", Value: string(login.Access)},
+			&cli.StringFlag{Name: "token", Usage: "KIND of token: access or id", Value: string(login.Access)},
 			&cli.StringSliceFlag{Name: "scope", Usage: "`NAME` of a scope to ask for", Value: cli.NewStringSlice("openid")},
 			&cli.StringFlag{Name: "audience", Usage: "parameter audience: `NAME` for which the access token is"},
 			&cli.StringFlag{Name: "resource", Usage: "parameter resource (RFC 8707): `URL` for which the access token is"},

@@ -43,7 +43,7 @@ func notConnected(server string, sentinel, heard bool, err error) error {
 	case !heard && (natsconn.TimedOut(err) || errors.Is(err, io.EOF)):
 		e.Hint = "the server sent nothing: check that it is nats-server; for handshake_first: true add --tls-first"
 	case natsconn.TimedOut(err), natsconn.AuthTimedOut(err):
-		e.Hint = "usher did not reply: check with usher check that it is running"
+		e.Hint = "usher did not reply: usher check shows whether it runs; if it does, its audit gives the cause"
 	case isTLS(err):
 		e.Hint = "name the server's certificate authority with --ca FILE, the client certificate with --cert and --key; for handshake_first: true add --tls-first"
 	}

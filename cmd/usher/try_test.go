@@ -77,7 +77,7 @@ func TestTryNoUsher(t *testing.T) {
 	}
 	publish("check that nats-server is running at this address")
 	in.NatsServer(t)
-	publish("usher did not reply: check with usher check that it is running")
+	publish("usher did not reply: usher check shows whether it runs; if it does, its audit gives the cause")
 }
 
 // TestTryFaultyURL: a password that stands in a URL is not repeated.

@@ -75,13 +75,13 @@ func report(f *finding.List, o tokens.Observable) {
 		b := &s.Backends[i]
 		switch {
 		case !b.Up || b.Open:
-			f.Fail(fault.Runtime, "verifier", o.Name(), "until it answers, credentials of this kind are not decided; others are not affected", "%s does not answer: %s", b.Name, b.Error)
+			f.Fail(fault.Runtime, "verifier", o.Name(), "until it is, its credentials are not decided; others are not affected", "%s is not ready: %s", b.Name, b.Error)
 		case b.Waiting > 0:
-			f.Fail(fault.Runtime, "verifier", o.Name(), "until it answers, credentials of this kind are not decided; others are not affected", "%s did not answer within %v", b.Name, verifierLimit)
+			f.Fail(fault.Runtime, "verifier", o.Name(), "until it is, its credentials are not decided; others are not affected", "%s did not answer within %v", b.Name, verifierLimit)
 		case b.Requests == 0:
 			f.OK("verifier", o.Name(), "%s is asked with the first credential", b.Name)
 		default:
-			f.OK("verifier", o.Name(), "%s answers", b.Name)
+			f.OK("verifier", o.Name(), "%s is ready", b.Name)
 		}
 	}
 }

@@ -75,10 +75,10 @@ func TestCheckVerifiers(t *testing.T) {
 	for _, v := range []*verifier{good, bad, hangs} {
 		<-v.ended // before CheckVerifiers returned, or the test would hang
 	}
-	findingtest.Holds(t, f, fault.None, "verifier", finding.OK, "keys answers")
-	findingtest.Holds(t, f, fault.Runtime, "verifier", finding.Error, "keys does not answer: connection refused")
+	findingtest.Holds(t, f, fault.None, "verifier", finding.OK, "keys is ready")
+	findingtest.Holds(t, f, fault.Runtime, "verifier", finding.Error, "keys is not ready: connection refused")
 	findingtest.Holds(t, f, fault.Runtime, "verifier", finding.Error, "keys did not answer within 5s")
-	findingtest.Holds(t, f, fault.Runtime, "verifier", finding.Error, "keys does not answer: 500")
+	findingtest.Holds(t, f, fault.Runtime, "verifier", finding.Error, "keys is not ready: 500")
 	findingtest.Holds(t, f, fault.None, "verifier", finding.OK, "keys is asked with the first credential")
 	if len(f) != 5 {
 		t.Errorf("%d findings", len(f))
