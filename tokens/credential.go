@@ -120,6 +120,16 @@ func (c *Credential) Token() string {
 	return c.User
 }
 
+// TokenToShow is Token for verifiers that show it to another system. A user name alone is
+// none: nats-server in operator mode asks again with the name of the user JWT as user name,
+// and without the token that the client sent.
+func (c *Credential) TokenToShow() string {
+	if c.AuthToken == "" && c.Password == "" {
+		return ""
+	}
+	return c.Token()
+}
+
 // Filter returns a filter that hides the credential in every text of its request. It
 // hides the user name only if that is the token.
 func (c *Credential) Filter() secret.Filter {

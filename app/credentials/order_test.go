@@ -60,7 +60,7 @@ func TestNothingFallsThrough(t *testing.T) {
 		"opaque token that is not active":         {presented{token: opaquePrefix + refused}, introspection.CodeInactive, "opaque"},
 		"token that the endpoint refuses":         {presented{token: hookPrefix + refused}, webhook.CodeDenied, "hook"},
 		"token that nobody knows":                 {presented{token: "unknown-key"}, webhook.CodeUnknown, "others"},
-		"name of a user without a password":       {presented{user: "alice"}, webhook.CodeUnknown, "others"},
+		"name of a user without a password":       {presented{user: "alice"}, apikey.CodeUnknown, ""},
 		"nkey of nobody":                          {newNKey(t, s), nkey.CodeUnknown, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

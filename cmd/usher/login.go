@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/urfave/cli/v2"
 
@@ -115,14 +117,25 @@ func loginConfig(c *cli.Context) (login.Config, error) {
 	return cfg, nil
 }
 
-// showPrompt tells the person what to open.
-func showPrompt(w io.Writer, p *login.Prompt) error {
+// showPrompt tells the person what to open. The provider chose the texts, so characters that
+// would move the cursor are left out.
+func showPrompt(w io.Writer, prompt *login.Prompt) error {
+	p := login.Prompt{URL: printable(prompt.URL), UserCode: printable(prompt.UserCode)}
 	text := "Open this page in a browser on this machine:\n\n    " + p.URL + "\n\n"
 	if p.UserCode != "" {
 		text = "Open this page in a browser:\n\n    " + p.URL + "\n\nIt asks for, or shows, this code: " + p.UserCode + "\n\n"
 	}
 	_, err := io.WriteString(w, text+"Waiting for the login. Stop with Ctrl-C.\n")
 	return err
+}
+
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsGraphic(r) {
+			return r
+		}
+		return -1
+	}, text)
 }
 
 // printLogin says what is in the file.
@@ -136,7 +149,7 @@ func printLogin(c *cli.Context, t *login.Token, file string) error {
 	}
 	who := "The token"
 	if t.Subject != "" {
-		who += " of " + t.Subject
+		who += " of " + printable(t.Subject)
 	}
 	until := ""
 	if !t.Expires.IsZero() {

@@ -100,7 +100,7 @@ func keyOf(token string) [sha256.Size]byte { return backend.Key("introspection",
 
 // Slow reports whether the endpoint has to be asked about the token.
 func (v *Verifier) Slow(c *tokens.Credential) bool {
-	token := c.Token()
+	token := c.TokenToShow()
 	return v.form.accepts(token) && !v.backend.Cached(keyOf(token))
 }
 
@@ -109,7 +109,7 @@ func (v *Verifier) Slow(c *tokens.Credential) bool {
 // A token that is not active is rejected if it has the configured prefix or pattern, which
 // makes it one of this authorization server. Without them, another verifier may know it.
 func (v *Verifier) Verify(ctx context.Context, c *tokens.Credential) (identity.Identity, error) {
-	token := c.Token()
+	token := c.TokenToShow()
 	if !v.form.accepts(token) {
 		return identity.Identity{}, tokens.ErrNotApplicable
 	}

@@ -129,7 +129,7 @@ func (v *Verifier) Verify(ctx context.Context, c *tokens.Credential) (identity.I
 // present returns what the endpoint gets of a credential. The error is
 // tokens.ErrNotApplicable if it gets nothing.
 func (v *Verifier) present(c *tokens.Credential) (presented, error) {
-	p, sent := presented{Kind: KindToken, Token: c.Token()}, c.Token()
+	p, sent := presented{Kind: KindToken, Token: c.TokenToShow()}, c.TokenToShow()
 	choose := c.Selection
 	if v.cfg.Send == KindUserPassword {
 		if c.User == "" || c.Password == "" || c.AuthToken != "" && c.AuthToken != c.Password { // MQTT clients have both

@@ -123,7 +123,7 @@ func TestWhatIsSent(t *testing.T) {
 	}{
 		{"a token", webhook.KindToken, "", false, tokens.Credential{AuthToken: "abc"}, "abc", ""},
 		{"as password", webhook.KindToken, "", false, tokens.Credential{Password: "abc", User: "x"}, "abc", ""},
-		{"as user name", webhook.KindToken, "", false, tokens.Credential{User: "abc"}, "abc", ""},
+		{"as user name", webhook.KindToken, "", false, tokens.Credential{User: "abc"}, "", ""}, // it may be a name
 		{"with the prefix", webhook.KindToken, "ab", false, tokens.Credential{AuthToken: "abc"}, "abc", ""},
 		{"with another prefix", webhook.KindToken, "b", false, tokens.Credential{AuthToken: "abc"}, "", ""},
 		{"an API key", webhook.KindToken, "", true, tokens.Credential{AuthToken: "usher_abc"}, "", ""},
