@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"usher/cmd/usher/cmdutil"
 	"usher/internal/shellword"
 
 	"usher/app/demo"
@@ -47,7 +48,7 @@ func printDemoText(w io.Writer, d *demo.Directory, url, api, dir string) error {
 	tokens := filepath.Join(dir, demo.DirTokens)
 	command := func(comment, user, subcommand, args string) {
 		fmt.Fprintf(&b, "# %s\n%s try %s -s %s --token-file %s --inbox %s %s\n\n",
-			comment, self(), subcommand, url, shellword.Quote(filepath.Join(tokens, user)), permissions.InboxPrefix(user), args)
+			comment, cmdutil.Self(), subcommand, url, shellword.Quote(filepath.Join(tokens, user)), permissions.InboxPrefix(user), args)
 	}
 	command("ingest: a supervisor may publish its events, and nothing else", demo.Ingest, "publish", "habitat.event.healthcheck up")
 	command("publisher: webshop may publish to topic orders; the stream acknowledges", demo.Publisher, "publish --ack", "shop.orders teapot")
@@ -56,14 +57,14 @@ func printDemoText(w io.Writer, d *demo.Directory, url, api, dir string) error {
 	command("service admin: everything in the account", demo.ServiceAdmin, "publish", "any.subject.at.all hello")
 	command("denied: this key expired on 2024-12-31; only usher's log and audit give the cause", demo.Expired, "publish", "shop.orders hello")
 	fmt.Fprintf(&b, "# show what a token may do, and why (orders yes, returns no, so the exit code is 4)\n%s explain -c %s --token-file %s --publish shop.orders --publish shop.returns\n",
-		self(), shellword.Quote(filepath.Join(dir, setup.FileConfig)), shellword.Quote(filepath.Join(tokens, demo.Publisher)))
+		cmdutil.Self(), shellword.Quote(filepath.Join(dir, setup.FileConfig)), shellword.Quote(filepath.Join(tokens, demo.Publisher)))
 	if api != "" {
 		fmt.Fprintf(&b, "\n# manage the directory with usher user, project, member, topic, subscription, acl and key\n%s user list -s %s --key-file %s\n",
-			self(), api, shellword.Quote(filepath.Join(tokens, demo.ServiceAdmin)))
+			cmdutil.Self(), api, shellword.Quote(filepath.Join(tokens, demo.ServiceAdmin)))
 	}
 	if d.Provider != "" {
 		fmt.Fprintf(&b, "\n# log in at the OpenID Connect provider: open %s%s in a browser, or run\n%s login --issuer %s --client-id %s --token-file %s\n",
-			d.Provider, demo.PathLogin, self(), d.Provider, demo.OIDCClient, shellword.Quote(filepath.Join(dir, filepath.FromSlash(demo.FileLogin))))
+			d.Provider, demo.PathLogin, cmdutil.Self(), d.Provider, demo.OIDCClient, shellword.Quote(filepath.Join(dir, filepath.FromSlash(demo.FileLogin))))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -83,6 +84,6 @@ func printLoginJSON(w io.Writer, l *demo.Login) error {
 func printLoginText(w io.Writer, l *demo.Login, url, config string) error {
 	_, err := fmt.Fprintf(w, "\n# %s has logged in. The token, valid until %s, is in %s:\n%s\n\n# show what it may do, and try it\n%s explain -c %s --token-file %s\n%s try publish -s %s --token-file %s shop.orders teapot\n",
 		l.Subject, l.Expires.Format(time.RFC3339), l.File, l.Token,
-		self(), shellword.Quote(config), shellword.Quote(l.File), self(), url, shellword.Quote(l.File))
+		cmdutil.Self(), shellword.Quote(config), shellword.Quote(l.File), cmdutil.Self(), url, shellword.Quote(l.File))
 	return err
 }

@@ -4,15 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"usher/app/natsconn"
 	"usher/app/setup"
 	"usher/cmd/usher/cmdutil"
-	"usher/internal/shellword"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -201,13 +197,4 @@ func tryConsume(ctx context.Context, c *cli.Context, t *trial) (string, error) {
 		return "", err
 	}
 	return m.Subject() + ": " + string(m.Data()) + " (acknowledged)", nil
-}
-
-// self returns how the user started this program, for commands to paste.
-func self() string {
-	// "go run" builds into a temporary directory with this in its name.
-	if exe, err := os.Executable(); err != nil || strings.Contains(filepath.ToSlash(exe), "/go-build") {
-		return "go run ./cmd/usher"
-	}
-	return shellword.Quote(os.Args[0])
 }

@@ -291,7 +291,8 @@ func TestConfig(t *testing.T) {
 // Errors of TokenReview that are definite, and others.
 func TestErrors(t *testing.T) {
 	for text, definite := range map[string]bool{
-		"[invalid bearer token, service account token has been invalidated]":                    true,
+		"[invalid bearer token, service account token has been invalidated]": true,
+
 		"[invalid bearer token, Token has expired.]":                                            false,
 		"invalid bearer token":                                                                  true,
 		"service account token is not valid yet":                                                true,

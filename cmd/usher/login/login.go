@@ -1,4 +1,5 @@
-package main
+// Package login is the command "usher login".
+package login
 
 import (
 	"context"
@@ -14,7 +15,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"usher/app/login"
+	applogin "usher/app/login"
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/fault"
 	"usher/internal/secretfile"
@@ -26,7 +27,8 @@ const (
 	loginRequestWithin = 30 * time.Second // for each request to the provider
 )
 
-func loginCommand() *cli.Command {
+// Command returns the command.
+func Command() *cli.Command {
 	return &cli.Command{
 		Name:  "login",
 		Usage: "log in at an OpenID Connect provider, and write the token to a file",
@@ -42,7 +44,7 @@ func loginCommand() *cli.Command {
 			&cli.StringFlag{Name: "client-secret-file", Usage: "`FILE` with the secret of the client, if the provider gave one"},
 			&cli.StringFlag{Name: "token-file", Usage: "`FILE` to write the token to, with mode 0600"},
 			&cli.BoolFlag{Name: "device", Usage: "log in with a browser on another machine"},
-			&cli.StringFlag{Name: "token", Usage: "KIND of token: access or id", Value: string(login.Access)},
+			&cli.StringFlag{Name: "token", Usage: "KIND of token: access or id", Value: string(applogin.Access)},
 			&cli.StringSliceFlag{Name: "scope", Usage: "`NAME` of a scope to ask for", Value: cli.NewStringSlice("openid")},
 			&cli.StringFlag{Name: "audience", Usage: "parameter audience: `NAME` for which the access token is"},
 			&cli.StringFlag{Name: "resource", Usage: "parameter resource (RFC 8707): `URL` for which the access token is"},
@@ -68,7 +70,7 @@ func logIn(c *cli.Context) error {
 		get = cfg.Device
 	}
 	token, err := get(ctx)
-	if errors.Is(err, login.ErrCleartext) {
+	if errors.Is(err, applogin.ErrCleartext) {
 		return cmdutil.UsageError("", "--issuer: %w", err)
 	} else if err != nil {
 		return err
@@ -81,17 +83,17 @@ func logIn(c *cli.Context) error {
 }
 
 // loginConfig reads and checks the options.
-func loginConfig(c *cli.Context) (login.Config, error) {
-	cfg := login.Config{
+func loginConfig(c *cli.Context) (applogin.Config, error) {
+	cfg := applogin.Config{
 		Issuer: c.String("issuer"), ClientID: c.String("client-id"), Scopes: c.StringSlice("scope"),
-		Audience: c.String("audience"), Resource: c.String("resource"), Kind: login.Kind(c.String("token")), Now: time.Now,
+		Audience: c.String("audience"), Resource: c.String("resource"), Kind: applogin.Kind(c.String("token")), Now: time.Now,
 	}
 	for _, name := range []string{"issuer", "client-id", "token-file"} {
 		if c.String(name) == "" {
 			return cfg, cmdutil.UsageError("see usher login --help", "--%s is missing", name)
 		}
 	}
-	if err := cmdutil.CheckValues("--token", []string{c.String("token")}, []string{string(login.Access), string(login.ID)}); err != nil {
+	if err := cmdutil.CheckValues("--token", []string{c.String("token")}, []string{string(applogin.Access), string(applogin.ID)}); err != nil {
 		return cfg, err
 	}
 	if path := c.String("client-secret-file"); path != "" {
@@ -113,14 +115,14 @@ func loginConfig(c *cli.Context) (login.Config, error) {
 		Timeout: loginRequestWithin, Transport: transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	cfg.Show = func(p login.Prompt) error { return showPrompt(c.App.ErrWriter, &p) }
+	cfg.Show = func(p applogin.Prompt) error { return showPrompt(c.App.ErrWriter, &p) }
 	return cfg, nil
 }
 
 // showPrompt tells the person what to open. The provider chose the texts, so characters that
 // would move the cursor are left out.
-func showPrompt(w io.Writer, prompt *login.Prompt) error {
-	p := login.Prompt{URL: printable(prompt.URL), UserCode: printable(prompt.UserCode)}
+func showPrompt(w io.Writer, prompt *applogin.Prompt) error {
+	p := applogin.Prompt{URL: printable(prompt.URL), UserCode: printable(prompt.UserCode)}
 	text := "Open this page in a browser on this machine:\n\n    " + p.URL + "\n\n"
 	if p.UserCode != "" {
 		text = "Open this page in a browser:\n\n    " + p.URL + "\n\nIt asks for, or shows, this code: " + p.UserCode + "\n\n"
@@ -139,7 +141,7 @@ func printable(text string) string {
 }
 
 // printLogin says what is in the file.
-func printLogin(c *cli.Context, t *login.Token, file string) error {
+func printLogin(c *cli.Context, t *applogin.Token, file string) error {
 	if c.Bool("json") {
 		return json.NewEncoder(c.App.Writer).Encode(struct {
 			File    string    `json:"token_file"`
@@ -155,6 +157,6 @@ func printLogin(c *cli.Context, t *login.Token, file string) error {
 	if !t.Expires.IsZero() {
 		until = ", valid until " + t.Expires.Format(time.RFC3339)
 	}
-	_, err := fmt.Fprintf(c.App.ErrWriter, "%s is in %s%s.\nTry it: %s try publish --token-file %s SUBJECT MESSAGE\n", who, file, until, self(), shellword.Quote(file))
+	_, err := fmt.Fprintf(c.App.ErrWriter, "%s is in %s%s.\nTry it: %s try publish --token-file %s SUBJECT MESSAGE\n", who, file, until, cmdutil.Self(), shellword.Quote(file))
 	return err
 }
