@@ -1,5 +1,11 @@
 package config
 
+// Authorities returns the names of the authorities of all configured kinds.
+func (c *Credentials) Authorities() []string {
+	names, _ := c.attest()
+	return names
+}
+
 // attest returns what the configured verifiers attest: the names of their authorities, and
 // the top-level keys of the facts that rules of identities can ask for.
 func (c *Credentials) attest() (authorities, attributes []string) {

@@ -38,7 +38,7 @@ func TestGuide(t *testing.T) {
 		t.Fatalf("%d blocks", len(page))
 	}
 	in := inputs(t, parseConfig(t, page[0]), page[1])
-	cases, err := parse("table.yaml", []byte(page[2]))
+	cases, err := parse("table.yaml", []byte(page[2]), nil)
 	callouttest.Must(t, err)
 	if len(cases) != 4 {
 		t.Errorf("%d cases", len(cases))

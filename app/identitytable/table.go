@@ -11,6 +11,7 @@ import (
 	"usher/callout"
 	"usher/identity"
 	"usher/internal/nearest"
+	"usher/internal/secret"
 	"usher/internal/secretfile"
 	"usher/internal/strictyaml"
 	"usher/permissions"
@@ -64,16 +65,17 @@ type question struct {
 }
 
 // Load reads a table and the files with tokens that it names, whose paths are relative to
-// the table. If the table is invalid, the error is a strictyaml.Errors with every fault.
-func Load(file string) ([]Case, error) {
+// the table. authorities are those of the configuration: no identity is of another one; nil: not known.
+// If the table is invalid, the error is a strictyaml.Errors with every fault.
+func Load(file string, authorities []string) ([]Case, error) {
 	data, err := os.ReadFile(file) //nolint:gosec // the path is the operator's
 	if err != nil {
 		return nil, err
 	}
-	return parse(file, data)
+	return parse(file, data, authorities)
 }
 
-func parse(file string, data []byte) ([]Case, error) {
+func parse(file string, data []byte, authorities []string) ([]Case, error) {
 	var cases []Case
 	src, err := strictyaml.Decode(file, data, &cases)
 	var faults strictyaml.Errors
@@ -83,7 +85,7 @@ func parse(file string, data []byte) ([]Case, error) {
 	if len(faults) > 0 {
 		return nil, faults
 	}
-	r := reader{src: src, dir: filepath.Dir(file)}
+	r := reader{src: src, dir: filepath.Dir(file), authorities: authorities}
 	if len(cases) == 0 {
 		r.add("", "a list of {name, identity, expect} (docs/reference/identities.md)", "has no cases")
 	}
@@ -99,9 +101,10 @@ func parse(file string, data []byte) ([]Case, error) {
 
 // reader checks cases, and adds what follows from them.
 type reader struct {
-	src    *strictyaml.Source
-	dir    string
-	faults strictyaml.Errors
+	src         *strictyaml.Source
+	dir         string
+	authorities []string
+	faults      strictyaml.Errors
 }
 
 func (r *reader) add(path, hint, format string, args ...any) {
@@ -149,6 +152,10 @@ func (r *reader) checkIdentity(at string, id *Identity) {
 	switch identity.Authority(id.Authority) {
 	case identity.AuthorityDirectory, identity.AuthorityUsher:
 		r.add(at+".authority", "the rules are for identities of other authorities; use token_file for a key of a user", "is usher's own")
+	default:
+		if r.authorities != nil && !slices.Contains(r.authorities, id.Authority) {
+			r.add(at+".authority", strictyaml.Suggest(id.Authority, "credentials configures", r.authorities), "credentials has no authority %s", secret.Name(id.Authority))
+		}
 	}
 	for key, value := range id.Attributes {
 		if _, ok := value.(map[string]any); !ok {

@@ -50,7 +50,7 @@ func TestRun(t *testing.T) {
 - {name: wrong, token_file: token, host: 192.0.2.1, expect: {user: other, publish: [x], deny_subscribe: [_INBOX_elsewhere.a]}}
 - {name: two, identity: {authority: a, method: oidc, id: x, attributes: {claims: {n: 1}}}, expect: {rule: "one, two"}}
 `), 0o600))
-	cases, err := Load(table)
+	cases, err := Load(table, nil)
 	callouttest.Must(t, err)
 	in := inputs(t, parseConfig(t, "identities: {match: all, rules: [{name: one, when: [{fact: id, exists: true}], ingest: true}, {name: two, when: [{fact: claims.n, equals: 1}], ingest: true}]}"), callouttest.DirectoryYAML)
 	results := Run(t.Context(), in, cases)
@@ -63,8 +63,16 @@ func TestRun(t *testing.T) {
 	if got := results[3].Differences; !slices.Equal(got, want) {
 		t.Errorf("got %+v", got)
 	}
-	if _, err := Load(filepath.Join(dir, "none")); err == nil {
+	if _, err := Load(filepath.Join(dir, "none"), nil); err == nil {
 		t.Error("a file that does not exist")
+	}
+}
+
+// A mistyped authority would make every case a denial, also one that expects a denial.
+func TestUnknownAuthority(t *testing.T) {
+	_, err := parse("table.yaml", []byte("- {name: a, identity: {authority: keycloack, method: oidc, id: x}, expect: {outcome: denied}}"), []string{"keycloak", "github"})
+	if err == nil || !strings.Contains(err.Error(), `[0].identity.authority: credentials has no authority "keycloack"`) || !strings.Contains(err.Error(), `did you mean "keycloak"?`) {
+		t.Error(err)
 	}
 }
 
@@ -78,7 +86,7 @@ func FuzzParse(f *testing.F) {
 		if strings.Contains(text, "token_file") && !strings.Contains(text, "none") {
 			return // it would read files
 		}
-		cases, err := parse("table.yaml", []byte(text))
+		cases, err := parse("table.yaml", []byte(text), []string{"a"})
 		if err == nil && len(cases) == 0 || err != nil && !strings.HasPrefix(err.Error(), "table.yaml:") {
 			t.Errorf("%d cases, %v", len(cases), err)
 		}

@@ -64,7 +64,7 @@ func (b *callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		result.err = fmt.Errorf("the provider sent no code")
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	text := "You are logged in, and can close this page."
+	text := "You are logged in. The terminal says more, and you can close this page."
 	if result.err != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		text = "The login failed. The terminal says why."

@@ -45,7 +45,7 @@ func identitiesTest(c *cli.Context) error {
 		return err
 	}
 	file := c.Args().First()
-	cases, err := identitytable.Load(file)
+	cases, err := identitytable.Load(file, cfg.Credentials.Authorities())
 	if err != nil {
 		return fault.InConfig(err)
 	}
