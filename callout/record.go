@@ -21,6 +21,7 @@ func (s *Service) record(x *exchange) {
 		s.failuresAt(x.decision.Verifier).Record(x.attempt)
 	}
 	s.cfg.Metrics.Request(x.decision.Code)
+	s.cfg.Metrics.Verified(x.decision.Verifier, string(x.decision.Outcome))
 	e := x.event()
 	if x.decision.Outcome == Shed {
 		// Shedding must not wait for the writer of the audit.

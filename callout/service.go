@@ -60,11 +60,14 @@ func New(cfg Config) (*Service, error) {
 		waiting:      map[string]*waiting.Slots{},
 		stop:         make(chan struct{}),
 	}
+	var verifiers []string
 	for _, v := range cfg.Decider.Chain {
+		verifiers = append(verifiers, v.Name())
 		if _, ok := v.(tokens.Slow); ok {
 			s.waiting[v.Name()] = waiting.New(cfg.Waiters, cfg.Failures)
 		}
 	}
+	cfg.Metrics.Verifiers(verifiers, []string{string(Granted), string(Denied), string(Unavailable), string(Shed)})
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
 }

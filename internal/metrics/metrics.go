@@ -23,6 +23,8 @@ const (
 // so that counting costs an atomic add and no lock.
 type Metrics struct {
 	requests map[string]prometheus.Counter // by code
+	verified *prometheus.CounterVec
+	decided  map[decision]prometheus.Counter
 	steps    map[string]prometheus.Observer
 	inFlight prometheus.Gauge
 	deciding prometheus.Gauge
@@ -30,6 +32,9 @@ type Metrics struct {
 
 // Code is one result of a request.
 type Code struct{ Outcome, Code string }
+
+// decision is what came of the requests whose credential a verifier decided about.
+type decision struct{ verifier, outcome string }
 
 // New registers the metrics with reg. codes lists every result.
 func New(reg prometheus.Registerer, codes []Code) *Metrics {
@@ -45,6 +50,11 @@ func New(reg prometheus.Registerer, codes []Code) *Metrics {
 	m := &Metrics{
 		requests: make(map[string]prometheus.Counter, len(codes)),
 		steps:    map[string]prometheus.Observer{},
+		decided:  map[decision]prometheus.Counter{},
+		verified: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "usher_verifier_requests_total",
+			Help: "Requests by the verifier that decided about the credential, and by outcome.",
+		}, []string{"verifier", "outcome"}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "usher_requests_in_flight",
 			Help: "Requests admitted and not finished.",
@@ -60,13 +70,30 @@ func New(reg prometheus.Registerer, codes []Code) *Metrics {
 	for _, s := range []string{StepQueue, StepOpen, StepVerify, StepDerive, StepIssue, StepTotal} {
 		m.steps[s] = steps.WithLabelValues(s)
 	}
-	reg.MustRegister(requests, steps, m.inFlight, m.deciding)
+	reg.MustRegister(requests, steps, m.verified, m.inFlight, m.deciding)
 	return m
 }
 
 // Request counts one request by its code. A code that New does not know is not counted.
 func (m *Metrics) Request(code string) {
 	if c, ok := m.requests[code]; ok {
+		c.Inc()
+	}
+}
+
+// Verifiers says which verifiers there are. Call it before the first Verified.
+func (m *Metrics) Verifiers(names, outcomes []string) {
+	for _, v := range names {
+		for _, o := range outcomes {
+			m.decided[decision{v, o}] = m.verified.WithLabelValues(v, o)
+		}
+	}
+}
+
+// Verified counts one request by the verifier that decided about its credential. A
+// verifier or an outcome that Verifiers was not told is not counted, such as none.
+func (m *Metrics) Verified(verifier, outcome string) {
+	if c, ok := m.decided[decision{verifier, outcome}]; ok {
 		c.Inc()
 	}
 }

@@ -46,6 +46,10 @@ func TestMetrics(t *testing.T) {
 	m.Request("granted")
 	m.Request("too_late")
 	m.Request("unknown_code") // counts nothing, and makes no label
+	m.Verifiers([]string{"apikey", "oidc"}, []string{"granted", "denied"})
+	m.Verified("oidc", "granted")
+	m.Verified("", "denied")        // no verifier decided
+	m.Verified("oidc", "undecided") // counts nothing, and makes no label
 	m.Admitted()
 	m.Admitted()
 	m.Finished()
@@ -67,6 +71,10 @@ func TestMetrics(t *testing.T) {
 		"usher_step_duration_seconds{step=queue} 0 times 0.000",
 		"usher_step_duration_seconds{step=total} 0 times 0.000",
 		"usher_step_duration_seconds{step=verify} 2 times 0.050",
+		"usher_verifier_requests_total{outcome=denied,verifier=apikey} 0",
+		"usher_verifier_requests_total{outcome=denied,verifier=oidc} 0",
+		"usher_verifier_requests_total{outcome=granted,verifier=apikey} 0",
+		"usher_verifier_requests_total{outcome=granted,verifier=oidc} 1",
 	}
 	got := values(t, reg)
 	slices.Sort(got)

@@ -176,7 +176,7 @@ func TestDevice(t *testing.T) {
 	if got := poll(device); !strings.Contains(got, "authorization_pending") {
 		t.Errorf("before: %s", got)
 	}
-	if status, _, _ := s.post(t, "/device", url.Values{"user_code": {"XXXX-XXXX"}, "user": {"ada"}}); status != http.StatusBadRequest {
+	if status, _, _ := s.post(t, "/device", url.Values{"user_code": {"AAAA-AAAA"}, "user": {"ada"}}); status != http.StatusBadRequest {
 		t.Errorf("another code: %d", status)
 	}
 	if status, _, _ := s.post(t, "/device", url.Values{"user_code": {" " + strings.ToLower(user) + " "}, "user": {"ada"}}); status != http.StatusOK {
