@@ -87,6 +87,7 @@ func TestFailuresPerVerifier(t *testing.T) {
 					}
 				}
 				s.waitShed(t, callout.CodeFailing, shed)
+				inFlight(t, s.service, 0) // a failure counts after the answer was sent
 			}
 			expect(heavyHost, "a:no", callout.Denied)
 			asked := a.calls.Load()
