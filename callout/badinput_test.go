@@ -148,7 +148,7 @@ func TestBadInput(t *testing.T) {
 // sendBadInput sends one message and checks its outcome.
 func (s testEnv) sendBadInput(t *testing.T, i *impostor, c badInput) {
 	t.Helper()
-	before := len(s.service.Events(t))
+	before := len(s.service.Settled(t))
 	counted := requests(t, s.service.Registry, c.outcome, c.code)
 	var answers *nats.Subscription
 	if c.msg.Reply != "" {

@@ -71,7 +71,7 @@ func (s *certificates) present(c *callouttest.Certificate) nats.Option {
 func (s *certificates) connects(t *testing.T, c *callouttest.Certificate, code string, more ...nats.Option) {
 	t.Helper()
 	for _, at := range []string{s.server.URL(), s.server.WebSocketURL()} {
-		before := len(s.service.Events(t))
+		before := len(s.service.Settled(t))
 		nc, err := nats.Connect(at, append([]nats.Option{s.present(c), callouttest.ConnectTimeout(), ignoreErrors()}, more...)...)
 		if (err == nil) != (code == "granted") {
 			t.Errorf("%s: %v, want %s", at, err, code)

@@ -177,10 +177,10 @@ func TestOwnUserJWTs(t *testing.T) {
 				}
 				nc.Close()
 			}
-			before := len(s.Events(t))
+			before := len(s.Settled(t))
 			o.ConnectAdmin(t).Close()
-			if n := len(s.Events(t)); n != before {
-				t.Errorf("usher was asked about a user of another account: %v", s.Events(t)[before:])
+			if events := s.Settled(t); len(events) != before {
+				t.Errorf("usher was asked about a user of another account: %v", events[before:])
 			}
 			for name, opts := range map[string][]nats.Option{"nothing": nil, "the sentinel": {nats.UserCredentials(o.SentinelCreds)}} {
 				if nc, err := nats.Connect(o.URLs(), append(opts, nats.Timeout(testTimeout), ignoreErrors())...); err == nil {

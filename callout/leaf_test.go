@@ -44,7 +44,7 @@ func TestLeafNodeCredentials(t *testing.T) {
 			{"other connection type", "wsonly-key", "leafnode_not_allowed"},
 		} {
 			t.Run(c.name, func(t *testing.T) {
-				before := len(s.service.Events(t))
+				before := len(s.service.Settled(t))
 				leaf, _ := s.startLeaf(t, c.userinfo)
 				var event callouttest.Event
 				callouttest.Eventually(t, "usher gets the request for the leaf node", func() bool {

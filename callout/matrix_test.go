@@ -131,14 +131,14 @@ func TestMatrix(t *testing.T) {
 // the client without a request.
 func (s *deployment) checkUnsupported(t *testing.T, w transport) {
 	t.Helper()
-	before := len(s.service.Events(t))
+	before := len(s.service.Settled(t))
 	if v, err := w.connect(t, s, "near-key"); err == nil {
 		v.close()
 		t.Error("connected: docs/reference/compatibility.md says that this release does not support it")
 	} else if !errors.Is(err, errRefused) {
 		t.Error(err)
 	}
-	if requests := s.service.Events(t)[before:]; len(requests) > 0 {
+	if requests := s.service.Settled(t)[before:]; len(requests) > 0 {
 		t.Errorf("usher got requests: %v", requests)
 	}
 }
@@ -146,7 +146,7 @@ func (s *deployment) checkUnsupported(t *testing.T, w transport) {
 // checkCell checks one cell of the matrix.
 func (s *deployment) checkCell(t *testing.T, w transport) {
 	t.Helper()
-	before := len(s.service.Events(t))
+	before := len(s.service.Settled(t))
 	for _, c := range []struct{ token, account string }{
 		{"near-key", callouttest.AppAccount},
 		{"distant-key", callouttest.OtherAccount},

@@ -242,13 +242,13 @@ func TestAccountExpires(t *testing.T) {
 	d.expectConnect()
 
 	expire(callouttest.CalloutAccount)
-	before := len(d.service.Events(t))
+	before := len(d.service.Settled(t))
 	if err := attempt(d.URLs(), nats.Token("publisher-key"), nats.Timeout(4*testTimeout)); !errors.Is(err, nats.ErrAuthorization) {
 		t.Errorf("connect: %v", err)
 	}
 	callouttest.Eventually(t, "usher is disconnected", func() bool { n, _ := d.service.Connected(); return n == 0 })
 	callouttest.Must(t, nc.FlushTimeout(testTimeout)) // connected clients stay connected
-	if events := d.service.Events(t); len(events) > before {
+	if events := d.service.Settled(t); len(events) > before {
 		t.Errorf("usher got requests: %v", events[before:])
 	}
 	d.updateAccount(callouttest.CalloutAccount, func(c *jwt.AccountClaims) { c.Expires = 0 })

@@ -186,7 +186,7 @@ func TestReportIgnoresForgedRequests(t *testing.T) {
 				i.with(func(c *jwt.AuthorizationRequestClaims) { c.Audience = "x" }),
 				i.with(func(c *jwt.AuthorizationRequestClaims) { c.Subject = other.Issuer; c.UserNkey = other.Issuer }),
 			} {
-				before := len(s.service.Events(t))
+				before := len(s.service.Settled(t))
 				callouttest.Must(t, i.nc.PublishMsg(msg))
 				callouttest.Eventually(t, "the request is in the audit", func() bool { return len(s.service.Events(t)) > before })
 				if e := latest(s.service.Events(t)); e.Text("outcome") != "malformed" {

@@ -228,7 +228,7 @@ func TestSlowVerifierDecides(t *testing.T) {
 		{"ba:skip", "key_unknown", "apikey", 200_000},
 	} {
 		t.Run(tt.token, func(t *testing.T) {
-			before := len(s.service.Events(t))
+			before := len(s.service.Settled(t))
 			granted := i.request(t, lightHost, "", tt.token).granted()
 			callouttest.Eventually(t, "the request is in the audit", func() bool { return len(s.service.Events(t)) > before })
 			e := latest(s.service.Events(t))

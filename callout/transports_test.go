@@ -165,7 +165,7 @@ leafnodes { reconnect: "600s", remotes: [{ url: "nats-leaf://%s%s", first_info_t
 func dialLeaf(t *testing.T, s *deployment, token string) (matrixClient, error) {
 	t.Helper()
 	token = "leaf-" + token
-	before := len(s.service.Events(t))
+	before := len(s.service.Settled(t))
 	leaf := s.startLeafServer(t, "leaf-of-"+token, "anybody:"+token)
 	var event callouttest.Event
 	callouttest.Eventually(t, "usher gets the request for the leaf node", func() bool {

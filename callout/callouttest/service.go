@@ -263,6 +263,37 @@ func (s *Service) Events(tb testing.TB) []Event {
 	return events
 }
 
+// Settled waits until every request received so far is finished and in the audit, and
+// returns the events: a client has its answer before the request is recorded. Requests
+// that were shed may be missing in the audit, so it is not for tests that overload usher.
+func (s *Service) Settled(tb testing.TB) (events []Event) {
+	tb.Helper()
+	Eventually(tb, "all requests are in the audit", func() bool {
+		inFlight, finished := s.counts(tb)
+		events = s.Events(tb)
+		return inFlight == 0 && len(events) >= finished
+	})
+	return events
+}
+
+// counts returns how many requests are in flight, and how many have finished.
+func (s *Service) counts(tb testing.TB) (inFlight, finished int) {
+	tb.Helper()
+	families, err := s.Registry.Gather()
+	Must(tb, err)
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			switch f.GetName() {
+			case "usher_requests_in_flight":
+				inFlight += int(m.GetGauge().GetValue())
+			case "usher_requests_total":
+				finished += int(m.GetCounter().GetValue())
+			}
+		}
+	}
+	return inFlight, finished
+}
+
 // WaitEvent waits for an audit event with this code and returns the latest.
 func (s *Service) WaitEvent(tb testing.TB, code string) Event {
 	tb.Helper()
