@@ -112,3 +112,6 @@ func checkPort(opts *server.Options) error {
 	}
 	return l.Close()
 }
+
+// Gateways returns the number of gateways that the server is connected to.
+func (s *Server) Gateways() int { return s.srv.NumOutboundGateways() }

@@ -107,6 +107,11 @@ func Write(o Options) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
+	return o.writeAll(files)
+}
+
+// writeAll writes files and returns them. It writes nothing if any of them exists.
+func (o *Options) writeAll(files []File) ([]File, error) {
 	var errs []error
 	for _, f := range files {
 		if err := ownedfile.CheckOwnFolder(o.Dir, folderOf(f.Name)); err != nil {

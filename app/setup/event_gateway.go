@@ -1,0 +1,207 @@
+package setup
+
+import (
+	"fmt"
+	"net"
+	"path/filepath"
+
+	"usher/app/config"
+	"usher/app/pki"
+
+	"github.com/nats-io/nkeys"
+)
+
+// The names of the files that an event gateway has, besides those of other installations,
+// relative to its folder.
+const (
+	FileExternal = "external.conf" // of the nats-server for supervisors
+	FileInternal = "internal.conf" // of the nats-server for services
+	DirPKI       = "pki"
+	FileCA       = DirPKI + "/ca.pem"
+	FileCAKey    = DirPKI + "/ca.key"
+)
+
+// CertFile and KeyFile return the name of the certificate of a server or service, and of
+// its private key.
+func CertFile(name string) string { return DirPKI + "/" + name + ".pem" }
+
+// KeyFile returns the name of the private key of a server or service.
+func KeyFile(name string) string { return DirPKI + "/" + name + ".key" }
+
+// The names of an event gateway. They are those of Chef Automate.
+const (
+	GatewayExternal     = "event-gateway" // the gateway of the external server, and its certificate
+	GatewayInternal     = "event-service" // the gateway of the internal server, its certificate, and NATS Streaming
+	ServiceApplications = "applications-service"
+	CertPublic          = "public" // the certificate that supervisors see
+	StreamingCluster    = "event-service"
+	AccountEvents       = "EVENTS" // of the services
+)
+
+// EventGateway says what a new event gateway is like.
+type EventGateway struct {
+	Options                                       // Listen is that of the external server; KV, Operator and Projects are not used
+	Hosts     []string                            // names by which supervisors reach the external server
+	Internal  string                              // HOST:PORT of the internal server, for services
+	GatewayOf struct{ External, Internal string } // HOST:PORT of each one's gateway
+}
+
+// The addresses of a new event gateway. Ports 10140 and 10147 are those of Chef Automate.
+const (
+	DefaultExternal        = "0.0.0.0:4222"
+	DefaultInternal        = "127.0.0.1:10140"
+	DefaultGatewayInternal = "127.0.0.1:10147"
+	DefaultGatewayExternal = "127.0.0.1:10148"
+)
+
+// Service is an internal service: its certificate, and the subjects it may use in
+// AccountEvents.
+type Service struct {
+	Name      string
+	Publish   []string
+	Subscribe []string
+}
+
+// Services returns the services of a new event gateway: the streaming server, and one that
+// reads events.
+func Services() []Service {
+	const c = StreamingCluster
+	return []Service{
+		{
+			Name:      GatewayInternal,
+			Publish:   []string{"_STAN.>", "_INBOX.>", "_R_.>"}, // _R_: replies to another account
+			Subscribe: []string{"_STAN.>", "_INBOX.>"},
+		},
+		{
+			Name: ServiceApplications,
+			Publish: []string{
+				"_INBOX.>", "_STAN.discover." + c, "_STAN.discover." + c + ".*",
+				"_STAN.sub." + c, "_STAN.unsub." + c, "_STAN.subclose." + c, "_STAN.close." + c,
+			},
+			Subscribe: []string{"_INBOX.>", "habitat.event.>"},
+		},
+	}
+}
+
+// streamingSubjects are the subjects of NATS Streaming that supervisors send to and the
+// streaming server answers in another account. So supervisors, which share the inbox
+// prefix, cannot read what services are sent.
+func streamingSubjects() []string {
+	const c = StreamingCluster
+	return []string{"_STAN.discover." + c, "_STAN.discover." + c + ".*", "_STAN.pub.*.habitat", "_STAN.close.*"}
+}
+
+// WriteEventGateway writes the files of an event gateway and returns them in the order
+// written. It writes nothing if any of them exists.
+func WriteEventGateway(g *EventGateway) ([]File, error) {
+	dir, err := filepath.Abs(g.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("find folder: %w", err)
+	}
+	g.Dir = dir
+	files, err := g.render()
+	if err != nil {
+		return nil, err
+	}
+	return g.writeAll(files)
+}
+
+func (g *EventGateway) render() ([]File, error) {
+	certificates, err := g.certificates()
+	if err != nil {
+		return nil, err
+	}
+	issuerSeed, issuer, err := encodeKeyPair(nkeys.CreateAccount())
+	if err != nil {
+		return nil, err
+	}
+	xkeySeed, xkey, err := encodeKeyPair(nkeys.CreateCurveKeys())
+	if err != nil {
+		return nil, err
+	}
+	password, hash, err := g.newPassword()
+	if err != nil {
+		return nil, err
+	}
+	system, systemHash, err := g.newPassword()
+	if err != nil {
+		return nil, err
+	}
+	yaml, err := g.usherConfig()
+	if err != nil {
+		return nil, err
+	}
+	directory := g.Directory
+	if directory == nil {
+		directory = g.emptyDirectory()
+	}
+	return append(certificates,
+		File{FileIssuer, issuerSeed}, File{FileXKey, xkeySeed},
+		File{FilePassword, password}, File{FileSystem, system},
+		File{FileExternal, g.externalConfig(issuer, xkey, hash, systemHash)},
+		File{FileInternal, g.internalConfig()},
+		File{FileConfig, yaml}, File{FileDirectory, directory},
+	), nil
+}
+
+// certificates makes the CA and the certificates. None but that for supervisors holds for
+// an address: nats-server accepts an address where a name does not match.
+func (g *EventGateway) certificates() ([]File, error) {
+	ca, pair, err := pki.NewAuthority("event gateway CA", 0, g.Now)
+	if err != nil {
+		return nil, err
+	}
+	files := []File{{FileCA, pair.Cert}, {FileCAKey, pair.Key}}
+	requests := []pki.Request{
+		{CN: GatewayExternal, DNS: []string{GatewayExternal}, Server: true, Client: true},
+		{CN: GatewayInternal, DNS: []string{GatewayInternal}, Server: true, Client: true},
+		{CN: ServiceApplications, DNS: []string{ServiceApplications}, Client: true},
+	}
+	public := pki.Request{CN: CertPublic, Server: true}
+	for _, host := range g.Hosts {
+		if ip := net.ParseIP(host); ip != nil {
+			public.IPs = append(public.IPs, ip)
+		} else {
+			public.DNS = append(public.DNS, host)
+		}
+	}
+	for _, r := range append(requests, public) {
+		r.Now = g.Now
+		p, err := ca.Issue(&r)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, File{CertFile(r.CN), p.Cert}, File{KeyFile(r.CN), p.Key})
+	}
+	return files, nil
+}
+
+// usherConfig returns usher.yaml.
+func (g *EventGateway) usherConfig() ([]byte, error) {
+	url, err := clientURL(g.Listen)
+	if err != nil {
+		return nil, err
+	}
+	values := map[string]string{
+		"nats.urls": "[" + url + "]", "nats.tls.ca_file": FileCA, "nats.tls.server_name": g.Hosts[0],
+		"nats.user": ServiceUser, "nats.password_file": FilePassword,
+		"nats.system_user": SystemUser, "nats.system_password_file": FileSystem,
+		"accounts.callout":       AccountCallout,
+		"accounts.system":        AccountSystem,
+		"accounts.ingest":        AccountIngest,
+		"accounts.healthcheck":   AccountHealth,
+		"keyring.dir":            DirKeys,
+		"directory.file":         FileDirectory,
+		"healthcheck.token_file": FileHealthToken,
+		"audit.to":               "file",
+		"audit.file":             FileAudit,
+	}
+	for k, v := range g.Config {
+		values[k] = v
+	}
+	yaml, err := config.Example(values)
+	if err != nil {
+		return nil, fmt.Errorf("create %s: %w", FileConfig, err)
+	}
+	return yaml, nil
+}
