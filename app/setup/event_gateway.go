@@ -2,6 +2,7 @@ package setup
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"path/filepath"
 
@@ -44,6 +45,7 @@ type EventGateway struct {
 	Hosts     []string                            // names by which supervisors reach the external server
 	Internal  string                              // HOST:PORT of the internal server, for services
 	GatewayOf struct{ External, Internal string } // HOST:PORT of each one's gateway
+	Bridge    *Bridge                             // nil: a NATS Streaming server is a service
 }
 
 // The addresses of a new event gateway. Ports 10140 and 10147 are those of Chef Automate.
@@ -60,6 +62,8 @@ type Service struct {
 	Name      string
 	Publish   []string
 	Subscribe []string
+	Responses bool // it may answer what it receives, once each
+	Leaf      bool // it is a server, and joins as a leaf node
 }
 
 // Services returns the services of a new event gateway: the streaming server, and one that
@@ -135,13 +139,13 @@ func (g *EventGateway) render() ([]File, error) {
 	if directory == nil {
 		directory = g.emptyDirectory()
 	}
-	return append(certificates,
+	return append(append(certificates,
 		File{FileIssuer, issuerSeed}, File{FileXKey, xkeySeed},
 		File{FilePassword, password}, File{FileSystem, system},
 		File{FileExternal, g.externalConfig(issuer, xkey, hash, systemHash)},
 		File{FileInternal, g.internalConfig()},
 		File{FileConfig, yaml}, File{FileDirectory, directory},
-	), nil
+	), g.store()...), nil
 }
 
 // certificates makes the CA and the certificates. None but that for supervisors holds for
@@ -156,6 +160,11 @@ func (g *EventGateway) certificates() ([]File, error) {
 		{CN: GatewayExternal, DNS: []string{GatewayExternal}, Server: true, Client: true},
 		{CN: GatewayInternal, DNS: []string{GatewayInternal}, Server: true, Client: true},
 		{CN: ServiceApplications, DNS: []string{ServiceApplications}, Client: true},
+	}
+	if g.Bridge != nil {
+		requests = append(requests,
+			pki.Request{CN: ServiceBridge, DNS: []string{ServiceBridge}, Client: true},
+			pki.Request{CN: ServiceStore, DNS: []string{ServiceStore}, Server: true, Client: true})
 	}
 	public := pki.Request{CN: CertPublic, Server: true}
 	for _, host := range g.Hosts {
@@ -196,9 +205,8 @@ func (g *EventGateway) usherConfig() ([]byte, error) {
 		"audit.to":               "file",
 		"audit.file":             FileAudit,
 	}
-	for k, v := range g.Config {
-		values[k] = v
-	}
+	maps.Copy(values, g.bridgeConfig())
+	maps.Copy(values, g.Config)
 	yaml, err := config.Example(values)
 	if err != nil {
 		return nil, fmt.Errorf("create %s: %w", FileConfig, err)

@@ -25,12 +25,16 @@ func (g *EventGateway) externalConfig(issuer, xkey, hash, systemHash string) []b
 
 // internalConfig returns the configuration of the nats-server for services.
 func (g *EventGateway) internalConfig() []byte {
+	leaf := ""
+	if g.Bridge != nil {
+		leaf = g.Bridge.Leaf
+	}
 	return g.execute("internal", map[string]any{
-		"Services": Services(),
-		"Name":     GatewayInternal,
-		"Listen":   g.Internal,
-		"Gateway":  g.GatewayOf.Internal,
-		"Other":    GatewayExternal, "OtherGateway": g.GatewayOf.External,
+		"Services": g.services(), "Leaf": leaf, "Store": ServiceStore,
+		"Name":    GatewayInternal,
+		"Listen":  g.Internal,
+		"Gateway": g.GatewayOf.Internal,
+		"Other":   GatewayExternal, "OtherGateway": g.GatewayOf.External,
 	})
 }
 
@@ -51,7 +55,7 @@ func (g *EventGateway) execute(name string, values map[string]any) []byte {
 var eventGatewayTemplate = template.Must(template.New("").Funcs(template.FuncMap{
 	"file": func(string) string { return "" }, "port": func(string) string { return "" }, // set by execute
 	"list": func(subjects []string) string { return `"` + strings.Join(subjects, `", "`) + `"` },
-	"cert": CertFile, "key": KeyFile, "ca": func() string { return FileCA }, "public": func() string { return CertPublic },
+	"cert": CertFile, "key": KeyFile, "ca": func() string { return FileCA }, "public": func() string { return CertPublic }, "jetstream": func() string { return DirJetStream },
 }).Parse(`
 {{- define "external" -}}
 # Made by "usher init --event-gateway". The nats-server for supervisors: nats-server -c ` + FileExternal + `
@@ -110,6 +114,9 @@ accounts {
   {{.System}} {}
 }
 system_account: {{.System}}
+{{- if .Leaf}}
+{{template "leaf" .}}
+{{- end}}
 {{template "gateway" .}}
 {{- end}}
 
@@ -139,7 +146,13 @@ system_account: {{.System}}
         permissions: {
           publish: [ {{list .Publish}} ]
           subscribe: [ {{list .Subscribe}} ]
+{{- if .Responses}}
+          allow_responses: true
+{{- end}}
         }
+{{- if $.Leaf}}
+        allowed_connection_types: [ {{if .Leaf}}LEAFNODE{{else}}STANDARD{{end}} ]
+{{- end}}
       }
 {{- end}}
     ]
@@ -164,4 +177,4 @@ gateway {
   ]
 }
 {{end}}
-`))
+` + storeTemplates))
