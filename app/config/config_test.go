@@ -65,7 +65,7 @@ func TestDefaults(t *testing.T) {
 			MaxPayload: 1 << 20, MaxPending: 65536, MaxPendingBytes: 64 << 20, AckWait: 20 * time.Second,
 		},
 	}
-	want.Credentials = config.Default().Credentials // empty lists
+	want.Credentials, want.Gateways = config.Default().Credentials, config.Default().Gateways // empty lists
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}

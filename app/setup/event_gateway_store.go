@@ -92,7 +92,7 @@ func (g *EventGateway) store() []File {
 func (g *EventGateway) storeConfig() []byte {
 	return g.execute("store", map[string]any{
 		"Name":   ServiceStore,
-		"Domain": StoreDomain,
+		"Domain": StoreDomain, "Jetstream": g.path(DirJetStream),
 		"Listen": g.Bridge.Store,
 		"Hub":    g.Bridge.Leaf, "HubName": GatewayInternal,
 	})
@@ -103,10 +103,16 @@ func (g *EventGateway) bridgeConfig() map[string]string {
 	if g.Bridge == nil {
 		return nil
 	}
+	file := func(name string) string {
+		if g.PKI == "" {
+			return name // relative to usher.yaml
+		}
+		return g.pkiFile(name)
+	}
 	return map[string]string{
 		"stan_bridge.urls": "[nats://" + g.Internal + "]", "stan_bridge.tls.server_name": GatewayInternal,
-		"stan_bridge.tls.ca_file":   FileCA,
-		"stan_bridge.tls.cert_file": CertFile(ServiceBridge), "stan_bridge.tls.key_file": KeyFile(ServiceBridge),
+		"stan_bridge.tls.ca_file":   file(FileCA),
+		"stan_bridge.tls.cert_file": file(CertFile(ServiceBridge)), "stan_bridge.tls.key_file": file(KeyFile(ServiceBridge)),
 		"stan_bridge.domain": StoreDomain, "stan_bridge.durables": "[" + Durable + "]",
 	}
 }
@@ -127,7 +133,7 @@ leafnodes {
 {{- define "store" -}}
 # Made by "usher init --event-gateway". The nats-server that stores what NATS Streaming
 # clients publish: nats-server -c ` + FileStore + `
-server_name: {{.Name}}
+` + eventGatewayNotes + `server_name: {{.Name}}
 
 # For whoever administers the stream, with the certificate of this server.
 listen: "{{.Listen}}"
@@ -136,7 +142,7 @@ tls {
   verify_and_map: true
 }
 
-jetstream { store_dir: {{file jetstream}}, domain: {{.Domain}} }
+jetstream { store_dir: {{path .Jetstream}}, domain: {{.Domain}} }
 accounts {
   {{.Events}} { jetstream: enabled, users: [ { user: {{.Name}} } ] }
   {{.System}} {}
