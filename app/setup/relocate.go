@@ -79,7 +79,7 @@ func Relocate(dir string) ([]Relocation, error) {
 	if err := m.checkStores(); err != nil {
 		return nil, err
 	}
-	if err := atomicfile.Write(file, []byte(strings.Join(lines, "")), info.Mode().Perm(), keepOwner(info)); err != nil {
+	if err := atomicfile.Write(file, []byte(strings.Join(lines, "")), info.Mode().Perm(), atomicfile.KeepOwner(info)); err != nil {
 		return nil, fmt.Errorf("relocate: %w", err)
 	}
 	return m.changed, nil
