@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"usher/app/demo/supervisor"
+	"usher/app/setup"
 )
 
 // result is what is printed. Durations are in milliseconds.
@@ -47,6 +46,7 @@ const (
 // which it was sent; those sent before begin, or from end on, do not count.
 type load struct {
 	o          *options
+	external   string // HOST:PORT
 	token      string
 	tls        *tls.Config
 	begin, end atomic.Int64 // nanoseconds since 1970; 0: not yet
@@ -58,19 +58,29 @@ type load struct {
 }
 
 func measure(ctx context.Context, o *options) (*result, error) {
-	roots, err := o.roots()
+	site, err := startSite(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	l := &load{o: o, tls: o.externalTLS(roots)}
-	if l.token, err = o.token(); err != nil {
-		return nil, err
-	}
-	service, err := o.internalTLS(roots)
+	defer site.close()
+	roots, err := roots(site.path(setup.FileCA))
 	if err != nil {
 		return nil, err
 	}
-	nc, err := nats.Connect("nats://"+o.internal, nats.Secure(service))
+	token, err := os.ReadFile(site.tokenFile())
+	if err != nil {
+		return nil, err
+	}
+	l := &load{o: o, external: site.external, token: string(token), tls: externalTLS(roots)}
+	service, err := internalTLS(site, roots)
+	if err != nil {
+		return nil, err
+	}
+	before, err := site.memory()
+	if err != nil {
+		return nil, err
+	}
+	nc, err := nats.Connect("nats://"+site.internal, nats.Secure(service))
 	if err != nil {
 		return nil, fmt.Errorf("connect the service: %w", err)
 	}
@@ -82,10 +92,6 @@ func measure(ctx context.Context, o *options) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	before, err := memory(o.memory)
-	if err != nil {
-		return nil, err
-	}
 	found := &result{Clients: o.clients}
 	running, stop := context.WithCancel(ctx)
 	var all sync.WaitGroup
@@ -93,7 +99,7 @@ func measure(ctx context.Context, o *options) (*result, error) {
 	defer stop()
 	start := time.Now()
 	all.Go(func() { l.startAll(running, &all) })
-	if err := l.waitFor(ctx, allIn, func() bool { return l.connected.Load() == int64(o.clients) }); err != nil {
+	if err := waitFor(ctx, allIn, func() bool { return l.connected.Load() == int64(o.clients) }); err != nil {
 		return nil, fmt.Errorf("%d of %d connected, %d failed attempts: %w", l.connected.Load(), o.clients, l.failed.Load(), err)
 	}
 	found.AllInMS = milliseconds(time.Since(start))
@@ -105,12 +111,12 @@ func measure(ctx context.Context, o *options) (*result, error) {
 	case <-time.After(o.duration):
 	}
 	l.end.Store(time.Now().UnixNano())
-	after, err := memory(o.memory)
+	after, err := site.memory()
 	if err != nil {
 		return nil, err
 	}
 	// Events that do not arrive in time are lost; that is a result, not an error.
-	_ = l.waitFor(ctx, drain, func() bool { return l.delivered() >= l.published.Load() })
+	_ = waitFor(ctx, drain, func() bool { return l.delivered() >= l.published.Load() })
 	for i := range after {
 		found.Memory = append(found.Memory, (after[i]-before[i])/float64(o.clients))
 	}
@@ -155,7 +161,7 @@ func (l *load) supervise(ctx context.Context, name string) {
 func (l *load) dial(ctx context.Context, name string) (*supervisor.Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, 4*stepTimeout)
 	defer cancel()
-	return supervisor.Dial(ctx, l.o.external, l.tls, l.token, name)
+	return supervisor.Dial(ctx, l.external, l.tls, l.token, name)
 }
 
 func (l *load) publish(ctx context.Context, c *supervisor.Client) {
@@ -220,7 +226,7 @@ func (l *load) summarize(r *result) {
 	r.P50MS, r.P99MS, r.MaxMS = at(0.5), at(0.99), at(1)
 }
 
-func (l *load) waitFor(ctx context.Context, limit time.Duration, condition func() bool) error {
+func waitFor(ctx context.Context, limit time.Duration, condition func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -236,26 +242,3 @@ func (l *load) waitFor(ctx context.Context, limit time.Duration, condition func(
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-
-// memory returns the resident memory in bytes of processes, which Linux tells.
-func memory(pids string) (all []float64, err error) {
-	if pids == "" {
-		return nil, nil
-	}
-	for pid := range strings.SplitSeq(pids, ",") {
-		text, err := os.ReadFile("/proc/" + pid + "/status")
-		if err != nil {
-			return nil, err
-		}
-		for line := range strings.Lines(string(text)) {
-			if after, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-				kib, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(after), " kB"), 64)
-				if err != nil {
-					return nil, err
-				}
-				all = append(all, kib*1024)
-			}
-		}
-	}
-	return all, nil
-}
