@@ -60,7 +60,7 @@ func TestDefaults(t *testing.T) {
 		Audit:   config.Audit{To: "stderr"},
 		Tracing: config.Tracing{Share: 0.01, Slow: 250 * time.Millisecond},
 	}
-	want.Credentials = config.Default().Credentials // empty lists
+	want.Credentials, want.Gateways = config.Default().Credentials, config.Default().Gateways // empty lists
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}

@@ -95,11 +95,11 @@ func TestExample(t *testing.T) {
 			continue
 		}
 		name := k.Path[strings.LastIndexByte(k.Path, '.')+1:]
-		_, after, found := strings.Cut(next, " "+name+": ")
-		if !found {
+		at := regexp.MustCompile("(^|[\\s#])" + name + ": ").FindStringIndex(next)
+		if at == nil {
 			t.Fatalf("%s is not in the example, or not in order", k.Path)
 		}
-		next = after
+		next = next[at[1]:]
 	}
 	for i, line := range strings.Split(string(data), "\n") {
 		if len(line) > 80 && strings.HasPrefix(strings.TrimSpace(line), "# ") {
