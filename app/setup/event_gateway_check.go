@@ -19,24 +19,32 @@ func (g *EventGateway) gateways() string {
 		Name      string  `json:"name"`
 		Address   string  `json:"address"`
 		CAFile    string  `json:"ca_file"`
-		CertFile  string  `json:"cert_file"`
-		KeyFile   string  `json:"key_file"`
+		CertFile  string  `json:"cert_file,omitempty"`
+		KeyFile   string  `json:"key_file,omitempty"`
 		AsksUsher bool    `json:"asks_usher"`
 		Clients   clients `json:"clients"`
 	}
+	file := func(name string) string {
+		if g.PKI == "" {
+			return name
+		}
+		return g.pkiFile(name)
+	}
 	// Each gateway has to accept the certificate of the other.
-	text, err := json.Marshal([]entry{
-		{
-			Name: GatewayExternal, Address: reachable(g.GatewayOf.External), CAFile: FileCA,
-			CertFile: CertFile(GatewayInternal), KeyFile: KeyFile(GatewayInternal), AsksUsher: true,
-			Clients: clients{Address: reachable(g.Listen), Names: g.Hosts, CAFile: FileCA},
-		},
-		{
-			Name: GatewayInternal, Address: reachable(g.GatewayOf.Internal), CAFile: FileCA,
-			CertFile: CertFile(GatewayExternal), KeyFile: KeyFile(GatewayExternal),
-			Clients: clients{Address: reachable(g.Internal), Names: []string{GatewayInternal}, CAFile: FileCA, Verify: true},
-		},
-	})
+	external := entry{
+		Name: GatewayExternal, Address: reachable(g.Reach.External), CAFile: file(FileCA), AsksUsher: true,
+		CertFile: file(CertFile(GatewayInternal)), KeyFile: file(KeyFile(GatewayInternal)),
+		Clients: clients{Address: reachable(g.Listen), Names: g.Hosts, CAFile: g.publicCA()},
+	}
+	internal := entry{
+		Name: GatewayInternal, Address: reachable(g.Reach.Internal), CAFile: file(FileCA),
+		CertFile: file(CertFile(GatewayExternal)), KeyFile: file(KeyFile(GatewayExternal)),
+		Clients: clients{Address: reachable(g.Internal), Names: []string{GatewayInternal}, CAFile: file(FileCA), Verify: true},
+	}
+	if !onThisMachine(internal.Address) { // the key of the other gateway is on its machine
+		external.CertFile, external.KeyFile = "", ""
+	}
+	text, err := json.Marshal([]entry{external, internal})
 	if err != nil { // it has strings alone
 		return "[]"
 	}
@@ -51,4 +59,11 @@ func reachable(listen string) string {
 		return listen
 	}
 	return net.JoinHostPort("127.0.0.1", port)
+}
+
+// onThisMachine reports whether an address is of this machine alone.
+func onThisMachine(address string) bool {
+	host, _, _ := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -72,7 +72,7 @@ func (p *port) noTLS(check, where, set string, o *outcome) {
 
 // oldTLS finds a port that accepts TLS 1.1 or older.
 func (p *port) oldTLS(ctx context.Context, check, where string, c connection) {
-	c.oldest, c.newest = tls.VersionTLS10, tls.VersionTLS11
+	c.oldest, c.newest, c.mute = tls.VersionTLS10, tls.VersionTLS11, true
 	if o := c.open(ctx); o.chain != nil {
 		p.Fail(fault.Config, check, where, `set min_version: "1.2" in its tls block`, "accepts %s", tls.VersionName(o.version))
 	}
@@ -112,7 +112,7 @@ func (p *port) withCertificate(ctx context.Context, where string, c connection, 
 	case o.info.Gateway != g.Name:
 		p.Fail(fault.Config, addressCheck, where, "correct the name or the address in gateways", "is the gateway %q of server %q", o.info.Gateway, o.info.Name)
 	default:
-		return ", accepts that of " + g.CertFile
+		return ", trusts that of " + g.CertFile // whether it knows the name shows in the connections of the servers
 	}
 	return ""
 }

@@ -41,7 +41,7 @@ func judge(f *finding.List, check, where string, chain []*x509.Certificate, want
 	}
 	if want.name != "" && leaf.VerifyHostname(want.name) != nil {
 		f.Fail(fault.Config, check, where, "issue it with the DNS name "+want.name+", or correct the name that is expected",
-			"%s does not hold for %s, but for %s: the other side refuses it", describe(leaf), want.name, names(leaf))
+			"%s does not hold for %s, but for %s: those that connect to it refuse it; so do servers with verify_cert_and_check_known_urls that it connects to", describe(leaf), want.name, names(leaf))
 	}
 	want.chain(f, check, where, chain, now)
 	for _, usage := range want.usages {

@@ -13,8 +13,13 @@ import (
 	"usher/internal/tlsfiles"
 )
 
+// portsLimit is how long the checks of all ports may take. Each gateway has its own.
+const portsLimit = 30 * time.Second
+
 // CheckPorts connects to the addresses of the section gateways, and checks their TLS.
 func CheckPorts(ctx context.Context, f *finding.List, cfg *config.Config, now time.Time) {
+	ctx, cancel := context.WithTimeout(ctx, portsLimit)
+	defer cancel()
 	found := make([]finding.List, len(cfg.Gateways))
 	var checking sync.WaitGroup
 	for i := range cfg.Gateways {

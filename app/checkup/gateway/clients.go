@@ -56,7 +56,7 @@ func (p *port) checkClients(ctx context.Context) {
 // verifiesClients checks whether the port refuses clients without a certificate, if it has
 // to, and returns what it does, in words.
 func (p *port) verifiesClients(ctx context.Context, where string, c connection) string {
-	c.oldest, c.newest = tls.VersionTLS12, tls.VersionTLS12 // with 1.3 the refusal comes after the handshake
+	c.oldest, c.newest, c.mute = tls.VersionTLS12, tls.VersionTLS12, true // with 1.3 the refusal comes after the handshake
 	o := c.open(ctx)
 	refuses := o.asked && !o.shook
 	if o.chain == nil { // it wants TLS 1.3

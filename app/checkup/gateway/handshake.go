@@ -44,6 +44,7 @@ type connection struct {
 	pair      *tls.Certificate // nil: none
 	oldest    uint16           // TLS versions
 	newest    uint16
+	mute      bool // nothing is read after the handshake
 }
 
 // outcome is how far a connection came.
@@ -100,7 +101,7 @@ func (c *connection) open(ctx context.Context) (o outcome) {
 		return o
 	}
 	o.shook = true
-	if o.info == nil {
+	if o.info == nil && !c.mute {
 		o.info, o.err = readInfo(bufio.NewReaderSize(secured, maxInfo))
 	}
 	return o

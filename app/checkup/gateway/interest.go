@@ -39,10 +39,10 @@ func (s *State) checkInterest(f *finding.List, cfg *config.Config) {
 		}
 	}
 	switch {
-	case len(readers) == 0:
+	case len(readers) == 0 && s.allAnswer(cfg):
 		f.Warn(interestCheck, account, "start the service that reads events, such as applications-service; it subscribes to habitat.event.>",
 			"nobody on any server subscribes to %s: events of supervisors are lost", event)
-	case sound:
+	case sound && len(readers) > 0:
 		f.OK(interestCheck, account, "%s arrives at %s", event, strings.Join(readers, ", "))
 	}
 }

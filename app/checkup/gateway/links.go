@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -191,19 +190,21 @@ func roundTrip(rtt string) string {
 	return rtt
 }
 
-// checkSilent reports the gateways of which no server answers, although they are joined.
+// checkSilent reports the gateways of which no server answers.
 func (s *State) checkSilent(f *finding.List, cfg *config.Config) {
 	for i := range cfg.Gateways {
-		g := &cfg.Gateways[i]
-		if slices.ContainsFunc(s.servers, func(x operator.Server) bool { return s.of(x) == g.Name }) {
-			continue
+		if name := cfg.Gateways[i].Name; !s.answers(name) {
+			f.Warn(linkCheck, name, "start it; or, if it is joined, give it the system account of the others, with the same name",
+				"no server of it answers to the system user, so its side is not checked")
 		}
-		f.Warn(linkCheck, g.Name, "start it; or, if it is joined, give it the system account of the others, with the same name",
-			"no server of it answers to the system user, so its side is not checked")
 	}
 }
 
-// describeServer returns the server's version and cluster, in words.
-func describeServer(v *operator.Varz) string {
-	return fmt.Sprintf("%s, cluster %s", v.Version, cmp.Or(v.Cluster.Name, "none"))
+// answers reports whether a server of a gateway answers.
+func (s *State) answers(name string) bool {
+	return slices.ContainsFunc(s.servers, func(x operator.Server) bool { return s.of(x) == name })
+}
+
+func (s *State) allAnswer(cfg *config.Config) bool {
+	return !slices.ContainsFunc(cfg.Gateways, func(g config.Gateway) bool { return !s.answers(g.Name) })
 }
