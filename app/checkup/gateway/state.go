@@ -16,7 +16,6 @@ type State struct {
 	varz        map[string]*operator.Varz          // by server ID, as the others
 	gateways    map[string]*operator.Gatewayz      // missing: the server does not report it
 	subscribers map[string][]operator.Subscription // of events in the account of the ingest grant
-	shares      map[string]map[string]string       // what accounts export and import, by account
 	asked       time.Time                          // when gateways was asked for
 	refused     []*operator.NotPermittedError      // what the system user may not ask
 	failed      error                              // why nothing else is known
