@@ -92,6 +92,22 @@ func checkListen(text string) (message, hint string) {
 	return "", ""
 }
 
+// checkAddress checks the address of another system.
+func checkAddress(text string) (message, hint string) {
+	const example = "write a host and a port, such as automate.example.org:10113"
+	if message, hint = refuseSecret(text, "an address"); message != "" {
+		return message, hint
+	}
+	host, port, err := net.SplitHostPort(text)
+	if err != nil || !isHost(host) {
+		return "expected host:port, found " + secret.Quote(text), example
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return "expected a port from 1 to 65535, found " + secret.Quote(port), example
+	}
+	return "", ""
+}
+
 // IsLoopback reports whether a valid address is reachable only from this machine.
 func IsLoopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
