@@ -120,11 +120,14 @@ func Rules() Table {
 		{"line", Fixed("one line"), onString(checkName)},
 		{"path", Fixed("a path; `~` is not expanded"), onString(checkPath)},
 		{"host", Fixed("a host name or IP address"), onString(checkHost)},
-		{"address", Fixed("`host:port`"), onString(checkAddress)},
 		{"listen", Fixed("`host:port`; without a host, all addresses of the machine; port 0 picks a free port"), onString(checkListen)},
+		{"address", Fixed("`host:port`"), onString(checkAddress)},
 		{"collector-url", Fixed("a URL with scheme `http` or `https`; no user name, password or query in it; not ending in `/v1/traces`"), onString(checkCollectorURL)},
 		{"nats-urls", Fixed("at least one URL of host and port with scheme `nats`, `tls`, `ws` or `wss`; " +
 			"no user name or password in it; `ws` and `wss` not together with `nats` and `tls`"), natsURLs},
+		{"nats-urls-or-none", Fixed("URLs of host and port with scheme `nats`, `tls`, `ws` or `wss`; " +
+			"no user name or password in them; `ws` and `wss` not together with `nats` and `tls`"), natsURLsOrNone},
+		{"channel-subject", Fixed("tokens of letters, digits, `-` and `_`, with `{channel}` once"), onString(checkChannelSubject)},
 	}
 }
 
