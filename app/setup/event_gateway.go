@@ -50,6 +50,7 @@ type EventGateway struct {
 	Internal     string                              // HOST:PORT of the internal server, for services
 	GatewayOf    struct{ External, Internal string } // HOST:PORT where each one's gateway listens
 	Reach        struct{ External, Internal string } // HOST:PORT at which the other server reaches it; empty: that of GatewayOf
+	Bridge       *Bridge                             // nil: a NATS Streaming server is a service
 }
 
 // CertFiles names the file of a certificate, with those that signed it, and of its key.
@@ -69,6 +70,8 @@ type Service struct {
 	Name      string
 	Publish   []string
 	Subscribe []string
+	Responses bool // it may answer what it receives, once each
+	Leaf      bool // it is a server, and joins as a leaf node
 }
 
 // Services returns the services of a new event gateway: the streaming server, and one that
@@ -154,12 +157,12 @@ func (g *EventGateway) render() ([]File, error) {
 	if !g.ExternalOnly {
 		certificates = append(certificates, File{FileInternal, g.internalConfig()})
 	}
-	return append(certificates,
+	return append(append(certificates,
 		File{FileIssuer, issuerSeed}, File{FileXKey, xkeySeed},
 		File{FilePassword, password}, File{FileSystem, system},
 		File{FileExternal, g.externalConfig(issuer, xkey, hash, systemHash)},
 		File{FileConfig, yaml}, File{FileDirectory, directory},
-	), nil
+	), g.store()...), nil
 }
 
 // usherConfig returns usher.yaml.
@@ -182,6 +185,7 @@ func (g *EventGateway) usherConfig() ([]byte, error) {
 		"audit.to":               "file",
 		"audit.file":             FileAudit,
 	}
+	maps.Copy(values, g.bridgeConfig())
 	if ca := g.publicCA(); ca != "" {
 		values["nats.tls.ca_file"] = ca
 	}

@@ -74,6 +74,9 @@ func (g *EventGateway) checkMissing() error {
 	if len(g.Public) == 0 {
 		needed = append(needed, CertPublic)
 	}
+	if g.Bridge != nil {
+		needed = append(needed, ServiceBridge, ServiceStore)
+	}
 	for _, name := range needed {
 		names = append(names, CertFile(name), KeyFile(name))
 	}

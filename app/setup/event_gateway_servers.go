@@ -27,11 +27,15 @@ func (g *EventGateway) externalConfig(issuer, xkey, hash, systemHash string) []b
 
 // internalConfig returns the configuration of the nats-server for services.
 func (g *EventGateway) internalConfig() []byte {
+	leaf := ""
+	if g.Bridge != nil {
+		leaf = g.Bridge.Leaf
+	}
 	return g.execute("internal", map[string]any{
-		"Services": Services(),
-		"Name":     GatewayInternal,
-		"Listen":   g.Internal,
-		"Gateway":  g.GatewayOf.Internal, "Advertise": g.Reach.Internal,
+		"Services": g.services(), "Leaf": leaf, "Store": ServiceStore,
+		"Name":    GatewayInternal,
+		"Listen":  g.Internal,
+		"Gateway": g.GatewayOf.Internal, "Advertise": g.Reach.Internal,
 		"Other": GatewayExternal, "OtherGateway": g.Reach.External,
 	})
 }
@@ -136,6 +140,9 @@ accounts {
   {{.System}} {}
 }
 system_account: {{.System}}
+{{- if .Leaf}}
+{{template "leaf" .}}
+{{- end}}
 {{template "gateway" .}}
 {{- end}}
 
@@ -165,7 +172,13 @@ system_account: {{.System}}
         permissions: {
           publish: [ {{list .Publish}} ]
           subscribe: [ {{list .Subscribe}} ]
+{{- if .Responses}}
+          allow_responses: true
+{{- end}}
         }
+{{- if $.Leaf}}
+        allowed_connection_types: [ {{if .Leaf}}LEAFNODE{{else}}STANDARD{{end}} ]
+{{- end}}
       }
 {{- end}}
     ]
@@ -195,4 +208,4 @@ gateway {
   ]
 }
 {{end}}
-`))
+` + storeTemplates))
