@@ -70,7 +70,7 @@ func TestExample(t *testing.T) {
 		t.Fatalf("%v\n%s", err, data)
 	}
 	want := config.Default()
-	want.Accounts = config.Accounts{Callout: "AUTH", System: "SYS", Scopes: []string{}, MQTTClientIDs: map[string]string{}}
+	want.Accounts = config.Accounts{Callout: "AUTH", System: "SYS", IngestStreaming: true, Scopes: []string{}, MQTTClientIDs: map[string]string{}}
 	want.Keyring.Dir, want.Directory.File = "keys", "directory.yaml"
 	want.NATS.URLs = []string{"tls://a:4222", "tls://b:4222"}
 	want.NATS.User, want.NATS.PasswordFile = awkward, "password"
