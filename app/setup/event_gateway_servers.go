@@ -21,6 +21,7 @@ func (g *EventGateway) externalConfig(issuer, xkey, hash, systemHash string) []b
 		"Public":  g.publicFiles(),
 		"Gateway": g.GatewayOf.External, "Advertise": g.Reach.External,
 		"Other": GatewayInternal, "OtherGateway": g.Reach.Internal,
+		"ExternalOnly": g.ExternalOnly,
 	})
 }
 
@@ -89,7 +90,13 @@ tls {
 accounts {
   # nats-server sends its authorization requests to usher in this account.
   {{.Callout}} { users: [ { user: {{.User}}, password: "{{.Hash}}" } ] }
+
+{{- if .ExternalOnly}}
+  # Supervisors are in the global account, which needs no line: the internal server knows no
+  # other. So they share it, and the inbox prefix, with its services.
+{{- else}}
 {{template "accounts" .}}
+{{- end}}
   # For "usher healthcheck" only.
   {{.Health}} {}
   # The system account has one user, for "usher check". It can query the servers and
