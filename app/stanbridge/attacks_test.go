@@ -106,7 +106,9 @@ func hole(t *testing.T, url string, change func(*stanbridge.Config)) (*stanbridg
 // Attack: a client of NATS Streaming floods the bridge while JetStream is slow, to fill the memory of usher or to keep others out.
 // Held by: what waits is limited in messages and bytes, and no client has more there than is free.
 func TestFloodWhileJetStreamIsSlow(t *testing.T) {
-	b, nc := hole(t, server(t), func(cfg *stanbridge.Config) { cfg.MaxPending, cfg.MaxPendingBytes, cfg.AckWait = 1000, 1 << 20, time.Minute })
+	b, nc := hole(t, server(t), func(cfg *stanbridge.Config) {
+		cfg.MaxPending, cfg.MaxPendingBytes, cfg.AckWait = 1000, 1<<20, time.Minute
+	})
 	flood := func(client string, n, size int) {
 		for i := range n {
 			data, err := proto.Marshal(publication(client, fmt.Sprint(client, i), string(make([]byte, size))))

@@ -136,7 +136,7 @@ func TestNothingIsLost(t *testing.T) {
 	}
 	goOn("at first")
 	store.Stop()
-	store = g.Server(t, setup.FileStore)
+	g.Server(t, setup.FileStore)
 	goOn("after a restart of the store")
 	g.StopUsher()
 	g.Usher(t)
