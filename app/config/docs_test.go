@@ -95,7 +95,11 @@ func TestExample(t *testing.T) {
 			continue
 		}
 		name := k.Path[strings.LastIndexByte(k.Path, '.')+1:]
-		_, after, found := strings.Cut(next, " "+name+": ")
+		before := " "
+		if name == k.Path {
+			before = "\n"
+		}
+		_, after, found := strings.Cut(next, before+name+": ")
 		if !found {
 			t.Fatalf("%s is not in the example, or not in order", k.Path)
 		}
