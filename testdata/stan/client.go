@@ -1,10 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -22,9 +20,15 @@ type result struct {
 
 // task is the operation of the client.
 type task struct {
-	url, cluster, clientID, tokenFile string
-	op, channel                       string
-	timeout, hold                     time.Duration
+	connection
+	cluster, clientID, tokenFile string
+	op, channel                  string
+	timeout, hold                time.Duration
+
+	// of publish-many and read
+	count           int
+	prefix, durable string
+	interval, retry time.Duration
 }
 
 // runClient performs one operation and prints its result. A denied operation is a result;
@@ -32,41 +36,92 @@ type task struct {
 func runClient(args []string) error {
 	var t task
 	fs := flag.NewFlagSet("client", flag.ContinueOnError)
-	fs.StringVar(&t.url, "nats-url", "", "URL of the NATS server")
+	t.flags(fs)
 	fs.StringVar(&t.cluster, "cluster", "event-service", "streaming cluster id")
 	fs.StringVar(&t.clientID, "client-id", "usher-test", "streaming client id")
 	fs.StringVar(&t.tokenFile, "token-file", "", "file with the token; default: the credentials in the URL")
-	fs.StringVar(&t.op, "op", "publish", "publish, publish-async or subscribe")
+	fs.StringVar(&t.op, "op", "publish", "publish, publish-async, subscribe, publish-many or read")
 	fs.StringVar(&t.channel, "channel", "", "streaming channel")
 	fs.DurationVar(&t.timeout, "timeout", 2*time.Second, "how long each step may take")
 	fs.DurationVar(&t.hold, "hold", 0, "how long to stay connected after the operation, to observe pings and heartbeats")
+	fs.IntVar(&t.count, "count", 0, "publish-many: how many messages, with the numbers from 1")
+	fs.StringVar(&t.prefix, "prefix", "", "publish-many: what stands before each number")
+	fs.DurationVar(&t.interval, "interval", 0, "publish-many: pause after each message")
+	fs.StringVar(&t.durable, "durable", "", "read: name of the durable subscription")
+	fs.DurationVar(&t.retry, "retry", 250*time.Millisecond, "publish-many, read: pause before each attempt to connect again")
 	if err := parse(fs, args); err != nil {
 		return err
 	}
-	switch {
-	case t.url == "":
-		return fmt.Errorf("%w: client: --nats-url is required", errUsage)
-	case t.channel == "":
-		return fmt.Errorf("%w: client: --channel is required", errUsage)
-	case t.op != "publish" && t.op != "publish-async" && t.op != "subscribe":
-		return fmt.Errorf("%w: client: unknown operation %q", errUsage, t.op)
+	if err := t.check(); err != nil {
+		return err
 	}
-
+	if t.op == "publish-many" || t.op == "read" {
+		return t.runSession()
+	}
 	var seen violations
 	res := result{OK: true}
 	if err := t.run(&seen); err != nil {
 		res = result{Error: err.Error()}
 	}
 	res.PermissionErrors = seen.list()
-	line, err := json.Marshal(res)
-	if err != nil {
-		return fmt.Errorf("encode result: %w", err)
-	}
-	_, err = fmt.Println(string(line))
-	return err
+	return printLine(res)
 }
 
-func (t task) run(seen *violations) (err error) {
+func (t *task) check() error {
+	if err := t.connection.check("client"); err != nil {
+		return err
+	}
+	switch {
+	case t.channel == "":
+		return fmt.Errorf("%w: client: --channel is required", errUsage)
+	case t.op == "publish-many" && t.count < 1:
+		return fmt.Errorf("%w: client: --op publish-many needs --count", errUsage)
+	case t.op == "read" && t.durable == "":
+		return fmt.Errorf("%w: client: --op read needs --durable", errUsage)
+	}
+	switch t.op {
+	case "publish", "publish-async", "subscribe", "publish-many", "read":
+		return nil
+	}
+	return fmt.Errorf("%w: client: unknown operation %q", errUsage, t.op)
+}
+
+// options returns the options of the connection: TLS, and the token.
+func (t *task) options() ([]nats.Option, error) {
+	opts, err := t.connection.options()
+	if err != nil {
+		return nil, err
+	}
+	token, err := tokenOption(t.tokenFile)
+	return append(opts, token...), err
+}
+
+// runSession performs an operation that goes on through failures, and prints a summary.
+func (t *task) runSession() error {
+	ctx, stop := untilStopped()
+	defer stop()
+	var seen violations
+	var sum summary
+	s := &session{task: *t}
+	err := s.start(&seen)
+	if err == nil {
+		defer s.stop()
+		if t.op == "read" {
+			err = s.read(ctx, &sum)
+		} else {
+			err = s.publishMany(ctx, &sum)
+		}
+	}
+	sum.OK = err == nil
+	if err != nil {
+		sum.Error = err.Error()
+	}
+	sum.PermissionErrors = seen.list()
+	sum.Reconnects, sum.Denials, sum.Opened = s.counts.reconnects.Load(), s.counts.denials.Load(), s.counts.opened.Load()
+	return printLine(sum)
+}
+
+func (t *task) run(seen *violations) (err error) {
 	lost := make(chan error, 1)
 	opts := []nats.Option{
 		nats.Name(t.clientID),
@@ -74,14 +129,11 @@ func (t task) run(seen *violations) (err error) {
 		nats.NoReconnect(),
 		nats.ErrorHandler(seen.handle),
 	}
-	if t.tokenFile != "" {
-		token, err := os.ReadFile(t.tokenFile)
-		if err != nil {
-			return fmt.Errorf("read token: %w", err)
-		}
-		opts = append(opts, nats.Token(strings.TrimSpace(string(token))))
+	more, err := t.options()
+	if err != nil {
+		return err
 	}
-	nc, err := nats.Connect(t.url, opts...)
+	nc, err := nats.Connect(t.url, append(opts, more...)...)
 	if err != nil {
 		return fmt.Errorf("connect to NATS: %w", err)
 	}
@@ -116,7 +168,7 @@ func (t task) run(seen *violations) (err error) {
 	}
 }
 
-func (t task) operate(sc stan.Conn) error {
+func (t *task) operate(sc stan.Conn) error {
 	payload := []byte("from usher's tests")
 	switch t.op {
 	case "publish":

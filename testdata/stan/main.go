@@ -14,9 +14,13 @@ import (
 	"os"
 )
 
-const usage = `usage: stan server --nats-url URL [--cluster ID] [--heartbeat D]
-       stan client --nats-url URL [--cluster ID] [--client-id ID] [--token-file FILE]
+const usage = `usage: stan server CONNECTION [--cluster ID] [--heartbeat D] [--store DIR]
+       stan client CONNECTION [--cluster ID] [--client-id ID] [--token-file FILE]
                    --op publish|publish-async|subscribe --channel NAME [--timeout D] [--hold D]
+       stan client ... --op publish-many --count N [--interval D] [--prefix TEXT] [--retry D]
+       stan client ... --op read --durable NAME [--retry D]
+CONNECTION is --nats-url URL [--tls-ca FILE [--tls-name NAME] [--tls-cert FILE --tls-key FILE]]
+publish-many and read go on through failures, until stdin closes.
 `
 
 // errUsage: the command line is wrong.

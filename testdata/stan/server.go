@@ -1,46 +1,46 @@
 package main
 
 import (
-	"context"
 	"flag"
 	"fmt"
-	"io"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/nats-io/nats-streaming-server/server"
 	"github.com/nats-io/nats-streaming-server/stores"
+	"github.com/nats-io/nats.go"
 )
 
 // runServer serves NATS Streaming over an existing NATS server until stdin closes or the
-// process gets a signal. Closing stdin works on every system, and happens even if the test
-// that started the process dies.
+// process gets a signal.
 func runServer(args []string) error {
 	fs := flag.NewFlagSet("server", flag.ContinueOnError)
-	url := fs.String("nats-url", "", "URL of the NATS server; may contain user:password or a token")
+	var c connection
+	c.flags(fs)
 	cluster := fs.String("cluster", "event-service", "streaming cluster id")
 	heartbeat := fs.Duration("heartbeat", 30*time.Second, "interval of heartbeats to each client")
+	store := fs.String("store", "", "folder to keep channels and clients in; default: in memory")
 	if err := parse(fs, args); err != nil {
 		return err
 	}
-	if *url == "" {
-		return fmt.Errorf("%w: server: --nats-url is required", errUsage)
+	if err := c.check("server"); err != nil {
+		return err
 	}
-
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	natsOptions, err := c.options()
+	if err != nil {
+		return err
+	}
+	ctx, stop := untilStopped()
 	defer stop()
-	ctx, cancel := context.WithCancel(ctx)
-	go func() {
-		defer cancel()
-		_, _ = io.Copy(io.Discard, os.Stdin)
-	}()
 
 	opts := server.GetDefaultOptions()
 	opts.ID = *cluster
-	opts.NATSServerURL = *url
+	opts.NATSServerURL = c.url
+	// The server gives up a connection that was down for two minutes otherwise.
+	opts.NATSClientOpts = append(natsOptions, nats.MaxReconnects(-1), nats.ReconnectWait(250*time.Millisecond))
 	opts.StoreType = stores.TypeMemory
+	if *store != "" {
+		opts.StoreType, opts.FilestoreDir = stores.TypeFile, *store
+	}
 	opts.ClientHBInterval = *heartbeat
 	srv, err := server.RunServerWithOpts(opts, nil)
 	if err != nil {
