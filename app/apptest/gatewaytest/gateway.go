@@ -36,7 +36,7 @@ type Gateway struct {
 	stopUsher    func()
 }
 
-// The token of the user of the directory who has the role ingest.
+// IngestToken is the token of the user of the directory who has the role ingest.
 const IngestToken = "ingest-key"
 
 // New writes the files of an event gateway. change changes the options of setup.
