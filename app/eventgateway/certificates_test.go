@@ -21,3 +21,13 @@ func authority(t *testing.T, g *gatewaytest.Gateway) *pki.Authority {
 	callouttest.Must(t, err)
 	return ca
 }
+
+// load reads a certificate and its key of the installation.
+func load(t *testing.T, g *gatewaytest.Gateway, name string) pki.Pair {
+	t.Helper()
+	cert, err := os.ReadFile(g.Path(setup.CertFile(name)))
+	callouttest.Must(t, err)
+	key, err := os.ReadFile(g.Path(setup.KeyFile(name)))
+	callouttest.Must(t, err)
+	return pki.Pair{Cert: cert, Key: key}
+}

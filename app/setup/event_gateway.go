@@ -78,7 +78,8 @@ func Services() []Service {
 				"_INBOX.>", "_STAN.discover." + c, "_STAN.discover." + c + ".*",
 				"_STAN.sub." + c, "_STAN.unsub." + c, "_STAN.subclose." + c, "_STAN.close." + c,
 			},
-			Subscribe: []string{"_INBOX.>", "habitat.event.>"},
+			// stan.go subscribes to acknowledgements when it connects, if it publishes or not.
+			Subscribe: []string{"_INBOX.>", "_STAN.acks.>", "habitat.event.>"},
 		},
 	}
 }
