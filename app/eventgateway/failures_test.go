@@ -104,7 +104,7 @@ func (s *system) startInternal(t *testing.T) {
 
 func (s *system) startUsher(t *testing.T) {
 	t.Helper()
-	cmd := exec.Command(s.usher, "serve", "-c", s.Config()) //nolint:noctx // killed below
+	cmd := exec.Command(s.usher, "serve", "-c", s.Config())
 	var log callouttest.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	callouttest.Must(t, cmd.Start())
