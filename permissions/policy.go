@@ -34,6 +34,7 @@ type Policy struct {
 	HealthCheckAccount string // of usher's own health check
 	CalloutAccount     string // never granted
 	SystemAccount      string // granted only to a role for which it is configured
+	NoIngestStreaming  bool   // the role ingest is without NATS Streaming
 	Scoped             []ScopedRole
 	AnyMQTTClientID    []string // accounts in which users may have any MQTT client id
 }
@@ -43,6 +44,7 @@ type entitlement struct {
 	account    string
 	membership *directory.Membership // nil for service roles
 	role       directory.ServiceRole // empty for memberships
+	streaming  bool                  // of service role ingest
 }
 
 // Derive returns the grant of identity id with the directory facts f. It is a pure
@@ -151,7 +153,7 @@ func (p *Policy) entitlements(sel identity.Selection, f *directory.Facts) ([]ent
 		}
 	}
 	if f.HasServiceRole(directory.ServiceRoleIngest) && sel.Project == "" {
-		entitlements = append(entitlements, entitlement{account: p.IngestAccount, role: directory.ServiceRoleIngest})
+		entitlements = append(entitlements, entitlement{account: p.IngestAccount, role: directory.ServiceRoleIngest, streaming: !p.NoIngestStreaming})
 	}
 	if sel.Account != "" {
 		entitlements = slices.DeleteFunc(entitlements, func(x entitlement) bool { return x.account != sel.Account })
@@ -204,7 +206,7 @@ func (p *Policy) add(b *builder, g *Grant, x *entitlement, f *directory.Facts) {
 		addServiceAdmin(b)
 		g.Tags = append(g.Tags, "role:"+string(x.role))
 	case x.role == directory.ServiceRoleIngest:
-		addIngest(b)
+		addIngest(b, x.streaming)
 		g.Tags = append(g.Tags, "role:"+string(x.role))
 	}
 }

@@ -146,6 +146,19 @@ func TestGrants(t *testing.T) {
 	}
 }
 
+// Without NATS Streaming, ingest is events alone.
+func TestIngestWithoutStreaming(t *testing.T) {
+	s, p := snapshotOf(t, testDirectory()), newPolicy()
+	p.NoIngestStreaming = true
+	g, err := derive(t, p, s, "hab", selection(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := ruleStrings(&g), []string{"publish allow habitat.event.*", "subscribe allow _INBOX_hab.>"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func withPrefix(prefix string, subjects ...string) []string {
 	out := make([]string, len(subjects))
 	for i, s := range subjects {

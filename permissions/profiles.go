@@ -3,14 +3,18 @@ package permissions
 // addIngest adds the rules of a client that publishes events. They are those of Chef
 // Automate's event gateway, except that the gateway lets a client subscribe to
 // everything (docs/reference/divergences.md). They include the shared inbox, because NATS
-// Streaming clients cannot set a prefix.
-func addIngest(b *builder) {
+// Streaming clients cannot set a prefix. Without streaming only the events remain: a
+// supervisor that publishes them over core NATS subscribes to nothing.
+func addIngest(b *builder, streaming bool) {
 	o := Origin{Source: SourceProfile, Role: profileIngest}
+	b.allow(Publish, "habitat.event.*", o)
+	if !streaming {
+		return
+	}
 	for _, s := range []string{
 		"_INBOX.>", "_HB.>",
 		"_STAN.discover.event-service", "_STAN.discover.event-service.*",
 		"_STAN.pub.*.habitat", "_STAN.close.*",
-		"habitat.event.*",
 	} {
 		b.allow(Publish, s, o)
 	}

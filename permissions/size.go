@@ -122,7 +122,7 @@ func (x *entitlement) lengths(f *directory.Facts) directory.Lengths {
 	case x.role == directory.ServiceRoleAdmin:
 		addServiceAdmin(&b)
 	case x.role == directory.ServiceRoleIngest:
-		addIngest(&b)
+		addIngest(&b, x.streaming)
 	case m.Has(directory.RoleProjectAdmin): // its rules cover those of the other roles
 		project := *m.Project
 		project.Topics = nil // the project's own rule covers those inside it

@@ -41,6 +41,7 @@ type Parts struct {
 func Policy(cfg *config.Config) *permissions.Policy {
 	return &permissions.Policy{
 		IngestAccount:      cfg.Accounts.Ingest,
+		NoIngestStreaming:  !cfg.Accounts.IngestStreaming,
 		AdminAccount:       cfg.Accounts.ServiceAdmin,
 		HealthCheckAccount: cfg.Accounts.HealthCheck,
 		CalloutAccount:     cfg.Accounts.Callout,

@@ -20,6 +20,7 @@ type Config struct {
 	Log         Log         `yaml:"log" doc:"usher's own log, written to standard error."`
 	Audit       Audit       `yaml:"audit" doc:"The audit log: one JSON line for each decision."`
 	Tracing     Tracing     `yaml:"tracing" doc:"Traces of requests, sent to an OpenTelemetry collector (docs/how-to/trace.md). A change of this section takes effect after a restart of usher."`
+	Gateways    []Gateway   `yaml:"gateways" default:"[]" rule:"unique-names" doc:"Gateways that must be joined: those of a super-cluster, such as the two of an event gateway. Only usher check reads them (docs/reference/checks.md)."`
 }
 
 // The values of nats.mode.
@@ -55,12 +56,13 @@ type TLS struct {
 
 // Accounts names the accounts that usher uses for a purpose of its own.
 type Accounts struct {
-	Callout      string   `yaml:"callout" required:"true" rule:"account" hint:"auth_callout.account in the server's configuration; $G if that is not set" doc:"Account that usher itself connects to: auth_callout.account in the server's configuration, or $G if that is not set. In operator mode it is the account of the sentinel. usher never places a client in it."`
-	System       string   `yaml:"system" required:"true" rule:"account" hint:"system_account in the server's configuration; $SYS if that is not set" doc:"System account: system_account in the server's configuration, or $SYS if that is not set. usher places a client in it only for a role that another key of this section binds to it."`
-	Ingest       string   `yaml:"ingest" rule:"account" doc:"Account for the service role ingest. If empty, usher does not answer identities that have this role."`
-	ServiceAdmin string   `yaml:"service_admin" rule:"account" doc:"Account for the service role service_admin if the client requests no other. If empty, usher does not answer such identities."`
-	HealthCheck  string   `yaml:"healthcheck" rule:"account" doc:"Account for usher's own health check. If empty, there is no health check."`
-	Scopes       []string `yaml:"scopes" default:"[]" rule:"scopes" doc:"Roles whose permissions come from the template of a scoped signing key and not from the directory. The role of the scoped signing key in the account JWT must have the same name. Operator mode only. A change of this list takes effect after a restart of usher. A change of the template takes effect at once: nats-server closes the affected connections, and clients reconnect with the new permissions."`
+	Callout         string   `yaml:"callout" required:"true" rule:"account" hint:"auth_callout.account in the server's configuration; $G if that is not set" doc:"Account that usher itself connects to: auth_callout.account in the server's configuration, or $G if that is not set. In operator mode it is the account of the sentinel. usher never places a client in it."`
+	System          string   `yaml:"system" required:"true" rule:"account" hint:"system_account in the server's configuration; $SYS if that is not set" doc:"System account: system_account in the server's configuration, or $SYS if that is not set. usher places a client in it only for a role that another key of this section binds to it."`
+	Ingest          string   `yaml:"ingest" rule:"account" doc:"Account for the service role ingest. If empty, usher does not answer identities that have this role."`
+	IngestStreaming bool     `yaml:"ingest_streaming" default:"true" doc:"Whether the role ingest includes the subjects of NATS Streaming, which need the inbox prefix that all clients of the account share. Supervisors that publish over core NATS do not need them: with false they may publish habitat.event.*, and subscribe to nothing but an inbox of their own."`
+	ServiceAdmin    string   `yaml:"service_admin" rule:"account" doc:"Account for the service role service_admin if the client requests no other. If empty, usher does not answer such identities."`
+	HealthCheck     string   `yaml:"healthcheck" rule:"account" doc:"Account for usher's own health check. If empty, there is no health check."`
+	Scopes          []string `yaml:"scopes" default:"[]" rule:"scopes" doc:"Roles whose permissions come from the template of a scoped signing key and not from the directory. The role of the scoped signing key in the account JWT must have the same name. Operator mode only. A change of this list takes effect after a restart of usher. A change of the template takes effect at once: nats-server closes the affected connections, and clients reconnect with the new permissions."`
 
 	MQTTClientIDs map[string]string `yaml:"mqtt_client_ids" default:"{}" rule:"mqtt-client-ids" doc:"Which client IDs MQTT clients may use, by account. All users of an account share its MQTT sessions: a client that connects with the ID of another one takes over its session and the messages that wait in it. user (the default): the client ID must be the user's name, or begin with the name and a colon, such as alice:phone. any: every user of the account may use every ID."`
 }

@@ -31,7 +31,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := &config.Config{
 		NATS:      config.NATS{Mode: "config", URLs: []string{"nats://127.0.0.1:4222"}, Connections: 4},
-		Accounts:  config.Accounts{Callout: "AUTH", System: "SYS", Scopes: []string{}, MQTTClientIDs: map[string]string{}},
+		Accounts:  config.Accounts{Callout: "AUTH", System: "SYS", IngestStreaming: true, Scopes: []string{}, MQTTClientIDs: map[string]string{}},
 		Keyring:   config.Keyring{Dir: "keys"},
 		Directory: config.Directory{From: "file", File: "directory.yaml", Bucket: "usher_directory", CreateBucket: true, Replicas: 1, Storage: "file", MaxBytes: 1 << 30, MaxProjectBytes: 32 << 20},
 		Operator: config.Operator{SigningCommand: []string{}, AccountTemplate: config.AccountTemplate{
@@ -60,7 +60,7 @@ func TestDefaults(t *testing.T) {
 		Audit:   config.Audit{To: "stderr"},
 		Tracing: config.Tracing{Share: 0.01, Slow: 250 * time.Millisecond},
 	}
-	want.Credentials = config.Default().Credentials // empty lists
+	want.Credentials, want.Gateways = config.Default().Credentials, config.Default().Gateways // empty lists
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}

@@ -70,7 +70,7 @@ func TestExample(t *testing.T) {
 		t.Fatalf("%v\n%s", err, data)
 	}
 	want := config.Default()
-	want.Accounts = config.Accounts{Callout: "AUTH", System: "SYS", Scopes: []string{}, MQTTClientIDs: map[string]string{}}
+	want.Accounts = config.Accounts{Callout: "AUTH", System: "SYS", IngestStreaming: true, Scopes: []string{}, MQTTClientIDs: map[string]string{}}
 	want.Keyring.Dir, want.Directory.File = "keys", "directory.yaml"
 	want.NATS.URLs = []string{"tls://a:4222", "tls://b:4222"}
 	want.NATS.User, want.NATS.PasswordFile = awkward, "password"
@@ -95,11 +95,11 @@ func TestExample(t *testing.T) {
 			continue
 		}
 		name := k.Path[strings.LastIndexByte(k.Path, '.')+1:]
-		_, after, found := strings.Cut(next, " "+name+": ")
-		if !found {
+		at := regexp.MustCompile("(^|[\\s#])" + name + ": ").FindStringIndex(next)
+		if at == nil {
 			t.Fatalf("%s is not in the example, or not in order", k.Path)
 		}
-		next = after
+		next = next[at[1]:]
 	}
 	for i, line := range strings.Split(string(data), "\n") {
 		if len(line) > 80 && strings.HasPrefix(strings.TrimSpace(line), "# ") {

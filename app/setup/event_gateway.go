@@ -2,11 +2,10 @@ package setup
 
 import (
 	"fmt"
-	"net"
+	"maps"
 	"path/filepath"
 
 	"usher/app/config"
-	"usher/app/pki"
 
 	"github.com/nats-io/nkeys"
 )
@@ -41,10 +40,17 @@ const (
 // EventGateway says what a new event gateway is like.
 type EventGateway struct {
 	Options                                       // Listen is that of the external server; KV, Operator and Projects are not used
-	Hosts     []string                            // names by which supervisors reach the external server
+	Hosts     []string                            // names by which supervisors reach the external server; the first is what usher verifies
+	Public    []CertFiles                         // certificates for supervisors; none: one for Hosts is made, or is in PKI
+	PublicCA  string                              // file with the CA of Public; empty: one that this machine trusts
+	PKI       string                              // folder with the certificates of gateways and services; empty: they are made
 	Internal  string                              // HOST:PORT of the internal server, for services
-	GatewayOf struct{ External, Internal string } // HOST:PORT of each one's gateway
+	GatewayOf struct{ External, Internal string } // HOST:PORT where each one's gateway listens
+	Reach     struct{ External, Internal string } // HOST:PORT at which the other server reaches it; empty: that of GatewayOf
 }
+
+// CertFiles names the file of a certificate, with those that signed it, and of its key.
+type CertFiles struct{ Cert, Key string }
 
 // The addresses of a new event gateway. Ports 10140 and 10147 are those of Chef Automate.
 const (
@@ -93,13 +99,20 @@ func streamingSubjects() []string {
 }
 
 // WriteEventGateway writes the files of an event gateway and returns them in the order
-// written. It writes nothing if any of them exists.
+// written. It writes nothing if any of them exists, or if a given certificate does not fit.
+// Then the error is a *fault.Error with a hint.
 func WriteEventGateway(g *EventGateway) ([]File, error) {
 	dir, err := filepath.Abs(g.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("find folder: %w", err)
 	}
 	g.Dir = dir
+	if g.Reach.External == "" {
+		g.Reach.External = g.GatewayOf.External
+	}
+	if g.Reach.Internal == "" {
+		g.Reach.Internal = g.GatewayOf.Internal
+	}
 	files, err := g.render()
 	if err != nil {
 		return nil, err
@@ -134,7 +147,7 @@ func (g *EventGateway) render() ([]File, error) {
 	}
 	directory := g.Directory
 	if directory == nil {
-		directory = g.emptyDirectory()
+		directory = []byte(emptyIngestDirectory)
 	}
 	return append(certificates,
 		File{FileIssuer, issuerSeed}, File{FileXKey, xkeySeed},
@@ -145,38 +158,6 @@ func (g *EventGateway) render() ([]File, error) {
 	), nil
 }
 
-// certificates makes the CA and the certificates. None but that for supervisors holds for
-// an address: nats-server accepts an address where a name does not match.
-func (g *EventGateway) certificates() ([]File, error) {
-	ca, pair, err := pki.NewAuthority("event gateway CA", 0, g.Now)
-	if err != nil {
-		return nil, err
-	}
-	files := []File{{FileCA, pair.Cert}, {FileCAKey, pair.Key}}
-	requests := []pki.Request{
-		{CN: GatewayExternal, DNS: []string{GatewayExternal}, Server: true, Client: true},
-		{CN: GatewayInternal, DNS: []string{GatewayInternal}, Server: true, Client: true},
-		{CN: ServiceApplications, DNS: []string{ServiceApplications}, Client: true},
-	}
-	public := pki.Request{CN: CertPublic, Server: true}
-	for _, host := range g.Hosts {
-		if ip := net.ParseIP(host); ip != nil {
-			public.IPs = append(public.IPs, ip)
-		} else {
-			public.DNS = append(public.DNS, host)
-		}
-	}
-	for _, r := range append(requests, public) {
-		r.Now = g.Now
-		p, err := ca.Issue(&r)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, File{CertFile(r.CN), p.Cert}, File{KeyFile(r.CN), p.Key})
-	}
-	return files, nil
-}
-
 // usherConfig returns usher.yaml.
 func (g *EventGateway) usherConfig() ([]byte, error) {
 	url, err := clientURL(g.Listen)
@@ -184,7 +165,7 @@ func (g *EventGateway) usherConfig() ([]byte, error) {
 		return nil, err
 	}
 	values := map[string]string{
-		"nats.urls": "[" + url + "]", "nats.tls.ca_file": FileCA, "nats.tls.server_name": g.Hosts[0],
+		"nats.urls": "[" + url + "]", "nats.tls.server_name": g.Hosts[0],
 		"nats.user": ServiceUser, "nats.password_file": FilePassword,
 		"nats.system_user": SystemUser, "nats.system_password_file": FileSystem,
 		"accounts.callout":       AccountCallout,
@@ -197,12 +178,31 @@ func (g *EventGateway) usherConfig() ([]byte, error) {
 		"audit.to":               "file",
 		"audit.file":             FileAudit,
 	}
-	for k, v := range g.Config {
-		values[k] = v
+	if ca := g.publicCA(); ca != "" {
+		values["nats.tls.ca_file"] = ca
 	}
+	maps.Copy(values, g.Config)
 	yaml, err := config.Example(values)
 	if err != nil {
 		return nil, fmt.Errorf("create %s: %w", FileConfig, err)
 	}
-	return yaml, nil
+	return append([]byte(eventGatewayHeader), yaml...), nil
 }
+
+const eventGatewayHeader = `# Made by "usher init --event-gateway". usher decides who may connect to the nats-server of
+# ` + FileExternal + `: whoever has a token of a user in ` + FileDirectory + ` with the role ingest.
+
+`
+
+const emptyIngestDirectory = `# The users whose tokens supervisors connect with. usher reloads this file when it changes.
+# If it has an error, usher logs the error and keeps the last good directory.
+# An example, to replace the empty list of users:
+#
+# users:
+#   - name: habitat
+#     service_roles: [ingest]       # may send the events of supervisors, and nothing else
+#     keys:
+#       - digest: sha256:…          # "usher apikey new --user habitat" prints this line
+users: []
+projects: []
+`

@@ -18,8 +18,9 @@ func (g *EventGateway) externalConfig(issuer, xkey, hash, systemHash string) []b
 		"Asks":    strings.Join(issueroperator.MonitoringSubjects(), `", "`),
 		"Name":    GatewayExternal,
 		"Listen":  g.Listen,
-		"Gateway": g.GatewayOf.External,
-		"Other":   GatewayInternal, "OtherGateway": g.GatewayOf.Internal,
+		"Public":  g.publicFiles(),
+		"Gateway": g.GatewayOf.External, "Advertise": g.Reach.External,
+		"Other": GatewayInternal, "OtherGateway": g.Reach.Internal,
 	})
 }
 
@@ -29,16 +30,22 @@ func (g *EventGateway) internalConfig() []byte {
 		"Services": Services(),
 		"Name":     GatewayInternal,
 		"Listen":   g.Internal,
-		"Gateway":  g.GatewayOf.Internal,
-		"Other":    GatewayExternal, "OtherGateway": g.GatewayOf.External,
+		"Gateway":  g.GatewayOf.Internal, "Advertise": g.Reach.Internal,
+		"Other": GatewayExternal, "OtherGateway": g.Reach.External,
 	})
 }
+
+// eventGatewayNotes are the comments at the head of both files.
+const eventGatewayNotes = `#
+# Paths are absolute: nats-server resolves a relative path from its working directory. If
+# you move this folder to DIR, run "usher init --moved DIR".
+`
 
 func (g *EventGateway) execute(name string, values map[string]any) []byte {
 	values["Ingest"], values["Events"], values["System"] = AccountIngest, AccountEvents, AccountSystem
 	values["Streaming"] = streamingSubjects()
 	t := template.Must(eventGatewayTemplate.Clone()).Funcs(template.FuncMap{
-		"file": func(name string) string { return strconv.Quote(filepath.ToSlash(g.path(name))) },
+		"file": func(name string) string { return quotePath(g.pkiFile(name)) },
 		"port": func(address string) string { return address[strings.LastIndex(address, ":")+1:] },
 	})
 	var b bytes.Buffer
@@ -47,21 +54,31 @@ func (g *EventGateway) execute(name string, values map[string]any) []byte {
 	return b.Bytes()
 }
 
+// quotePath returns a path in quotes, as nats-server reads it.
+func quotePath(path string) string { return strconv.Quote(filepath.ToSlash(path)) }
+
 //nolint:gochecknoglobals // a parsed constant
 var eventGatewayTemplate = template.Must(template.New("").Funcs(template.FuncMap{
 	"file": func(string) string { return "" }, "port": func(string) string { return "" }, // set by execute
 	"list": func(subjects []string) string { return `"` + strings.Join(subjects, `", "`) + `"` },
-	"cert": CertFile, "key": KeyFile, "ca": func() string { return FileCA }, "public": func() string { return CertPublic },
+	"cert": CertFile, "key": KeyFile, "ca": func() string { return FileCA }, "path": quotePath,
 }).Parse(`
 {{- define "external" -}}
 # Made by "usher init --event-gateway". The nats-server for supervisors: nats-server -c ` + FileExternal + `
-server_name: {{.Name}}
+#
+# Whoever connects needs a token, and usher decides about it (auth callout). Only usher's
+# own two users have a password. There is no HTTP monitoring: "usher check" asks over NATS.
+` + eventGatewayNotes + `server_name: {{.Name}}
 listen: "{{.Listen}}"
 
 # What supervisors see. nats-server chooses the certificate by the name that a client asks
 # for (SNI), and the first one for a client that asks for none.
 tls {
-  certs: [ { cert_file: {{file (cert public)}}, key_file: {{file (key public)}} } ]
+  certs: [
+{{- range .Public}}
+    { cert_file: {{path .Cert}}, key_file: {{path .Key}} }
+{{- end}}
+  ]
   min_version: "1.2"
 }
 
@@ -96,10 +113,12 @@ authorization {
 
 {{- define "internal" -}}
 # Made by "usher init --event-gateway". The nats-server for services: nats-server -c ` + FileInternal + `
-server_name: {{.Name}}
+` + eventGatewayNotes + `server_name: {{.Name}}
 listen: "{{.Listen}}"
 
-# A client needs a certificate of this CA, whose DNS name is one of the users below.
+# A client needs a certificate of this CA. nats-server compares its DNS names with the names
+# of the users below: a service that is not listed does not get in. Passwords and tokens
+# count for nothing.
 tls {
   cert_file: {{file (cert .Name)}}, key_file: {{file (key .Name)}}, ca_file: {{file ca}}
   verify_and_map: true
@@ -148,12 +167,17 @@ system_account: {{.System}}
 {{- end}}
 
 {{- define "gateway"}}
-# The two servers are joined here. Each needs a certificate of the CA with the other's name.
+# The two servers are joined here. Each accepts only a certificate of the CA with the other's
+# name. The certificates must not hold for an address: nats-server would accept that, too.
 # The second URL is never dialed where its name has no address: it is the name that the
 # certificate behind the first one must have.
 gateway {
   name: {{.Name}}
   listen: "{{.Gateway}}"
+{{- if ne .Gateway .Advertise}}
+  advertise: "{{.Advertise}}"
+{{- end}}
+  # No other cluster may join.
   reject_unknown_cluster: true
   tls {
     cert_file: {{file (cert .Name)}}, key_file: {{file (key .Name)}}, ca_file: {{file ca}}

@@ -8,6 +8,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -20,13 +21,16 @@ var (
 	// ErrNoPaths: nats-server.conf has none of the paths that Write puts there, or has them
 	// in a form that Relocate does not change.
 	ErrNoPaths = errors.New("has no store_dir or resolver dir that usher init wrote")
-	// ErrLeftBehind: the data of nats-server is in the old folder, not in the new one.
+	// ErrTwoFolders: a file of an event gateway has paths in two folders, and either could
+	// be the one that was moved.
+	ErrTwoFolders = errors.New("has paths in several folders with a folder " + DirPKI)
+	// ErrLeftBehind: the data of nats-server, or a certificate, is not in the new folder.
 	ErrLeftBehind = errors.New("was not moved with the folder")
 	// ErrTwoStores: the old and the new folder both have data, and either could be current.
 	ErrTwoStores = errors.New("both have data of JetStream")
 )
 
-// Relocation is a path that Relocate changed in nats-server.conf.
+// Relocation is a path that Relocate changed.
 type Relocation struct{ From, To string }
 
 // The keys of the paths that Write renders, and their folders.
@@ -35,14 +39,18 @@ var (
 	// quotes, as Write renders them.
 	ownPath = regexp.MustCompile(`(^|[\s{,;])(store_dir|dir)(\s*[:=]?\s*)("(?:[^"\\]|\\.)*")`) //nolint:gochecknoglobals // a parsed constant
 
+	// certPath matches the paths that WriteEventGateway renders.
+	certPath = regexp.MustCompile(`((?:^|[\s{,;])(?:cert_file|key_file|ca_file)\s*[:=]?\s*)("(?:[^"\\]|\\.)*")`) //nolint:gochecknoglobals // a parsed constant
+
 	// storeDir matches store_dir in any form that nats-server accepts.
 	storeDir = regexp.MustCompile(`(?i)(^|[\s{,;"'])store_dir["']?\s*[:=\s]`) //nolint:gochecknoglobals // a parsed constant
 )
 
-// Relocate makes nats-server.conf in dir use the data in dir. Call it after the folder of
-// an installation was moved to dir, while its nats-server is stopped. It changes only the
-// paths of JetStream and of the resolver, and only if their last element is still the one
-// that Write chose. It returns what it changed; nothing if the paths are right.
+// Relocate makes the configurations of nats-server in dir use what is in dir. Call it after
+// the folder of an installation was moved to dir, while its servers are stopped. It changes
+// only the paths of JetStream and of the resolver, and only if their last element is still
+// the one that Write chose; and in the files of an event gateway those of certificates in
+// its folder. It returns what it changed; nothing if the paths are right.
 //
 // The error is ErrLeftBehind if JetStream has data at its old place only: with the new path
 // nats-server would start with an empty store. It is ErrTwoStores if both places have data.
@@ -57,46 +65,86 @@ func Relocate(dir string) ([]Relocation, error) {
 	if err := ownedfile.CheckOwnFolder(dir, "."); err != nil {
 		return nil, fmt.Errorf("relocate: %w", err)
 	}
-	file := filepath.Join(dir, FileServerConfig)
+	var edits []edit
+	var changed []Relocation
+	for _, name := range configsIn(dir) {
+		m := mover{dir: dir, eventGateway: name != FileServerConfig}
+		e, err := m.edit(filepath.Join(dir, name))
+		if err != nil {
+			return nil, err
+		}
+		if len(m.changed) > 0 {
+			edits, changed = append(edits, e), append(changed, m.changed...)
+		}
+	}
+	for _, e := range edits {
+		if err := atomicfile.Write(e.file, []byte(e.text), e.info.Mode().Perm(), keepOwner(e.info)); err != nil {
+			return nil, fmt.Errorf("relocate: %w", err)
+		}
+	}
+	return changed, nil
+}
+
+// configsIn returns the configurations of nats-server in a folder. Of an event gateway, one
+// machine has one of them.
+func configsIn(dir string) []string {
+	names := slices.DeleteFunc([]string{FileExternal, FileInternal}, func(name string) bool {
+		_, err := os.Lstat(filepath.Join(dir, name))
+		return errors.Is(err, fs.ErrNotExist)
+	})
+	if _, err := os.Lstat(filepath.Join(dir, FileServerConfig)); err == nil || len(names) == 0 {
+		names = append(names, FileServerConfig)
+	}
+	return names
+}
+
+// edit is a file with its new text.
+type edit struct {
+	file, text string
+	info       fs.FileInfo
+}
+
+// edit returns a file with the new paths.
+func (m *mover) edit(file string) (e edit, _ error) {
 	if at, err := os.Lstat(file); err == nil && at.Mode()&fs.ModeSymlink != 0 { // writing would replace the link
-		return nil, fmt.Errorf("relocate: %s is a link: change the file that it leads to", file)
+		return e, fmt.Errorf("relocate: %s is a link: change the file that it leads to", file)
 	}
 	text, info, err := ownedfile.Read(file, ownedfile.Rule{NoGroupWrite: true})
 	if err != nil {
-		return nil, fmt.Errorf("relocate: %w", err)
+		return e, fmt.Errorf("relocate: %w", err)
 	}
-	m := mover{dir: dir}
 	lines := strings.SplitAfter(string(text), "\n")
 	for i, line := range lines {
 		lines[i] = m.line(line)
 	}
 	switch {
-	case !m.found || m.foreign:
-		return nil, fmt.Errorf("%s: %w", file, ErrNoPaths)
-	case len(m.changed) == 0:
-		return nil, nil
+	case m.eventGateway && m.foreign:
+		return e, fmt.Errorf("%s: %w", file, ErrTwoFolders)
+	case !m.eventGateway && (!m.found || m.foreign):
+		return e, fmt.Errorf("%s: %w", file, ErrNoPaths)
+	case m.lost != nil:
+		return e, fmt.Errorf("%s: %w", file, m.lost)
 	}
-	if err := m.checkStores(); err != nil {
-		return nil, err
-	}
-	if err := atomicfile.Write(file, []byte(strings.Join(lines, "")), info.Mode().Perm(), keepOwner(info)); err != nil {
-		return nil, fmt.Errorf("relocate: %w", err)
-	}
-	return m.changed, nil
+	return edit{file, strings.Join(lines, ""), info}, m.checkStores()
 }
 
-// mover changes the paths of one nats-server.conf.
+// mover changes the paths of one configuration.
 type mover struct {
-	dir     string
-	parent  string // the folder that all changed paths are in
-	changed []Relocation
-	found   bool // a path of Write
-	foreign bool // a store_dir that cannot be changed here
+	dir          string
+	eventGateway bool   // it is of an event gateway: it has paths of certificates, and no store
+	parent       string // the folder that all changed paths are in
+	changed      []Relocation
+	found        bool  // a path of Write
+	foreign      bool  // a store_dir that cannot be changed here, or paths in several folders
+	lost         error // a certificate that is neither at its old nor at its new place
 }
 
 // line returns a line with the new paths. It changes nothing in a comment.
 func (m *mover) line(line string) string {
 	code := line[:commentStart(line)]
+	if m.eventGateway {
+		return certPath.ReplaceAllStringFunc(code, m.certificate) + line[len(code):]
+	}
 	stores := len(storeDir.FindAllString(code, -1))
 	changed := ownPath.ReplaceAllStringFunc(code, func(match string) string {
 		parts := ownPath.FindStringSubmatch(match)
@@ -125,6 +173,43 @@ func (m *mover) line(line string) string {
 		m.foreign = true
 	}
 	return changed + line[len(code):]
+}
+
+// certificate returns the path of a certificate, a key or a CA with its new folder. It
+// changes nothing that is not in a folder like that of WriteEventGateway, or that is not in
+// the new one: the path was given to it.
+func (m *mover) certificate(match string) string {
+	parts := certPath.FindStringSubmatch(match)
+	from, err := strconv.Unquote(parts[2])
+	if err != nil {
+		return match
+	}
+	from = filepath.Clean(filepath.FromSlash(from))
+	to := filepath.Join(m.dir, DirPKI, filepath.Base(from))
+	if filepath.Base(filepath.Dir(from)) != DirPKI || from == to {
+		return match
+	}
+	if !exists(to) {
+		if !exists(from) {
+			m.lost = fmt.Errorf("%s: %w: put it at %s", from, ErrLeftBehind, to)
+		}
+		return match
+	}
+	parent := filepath.Dir(filepath.Dir(from))
+	if m.parent != "" && m.parent != parent {
+		m.foreign = true
+		return match
+	}
+	m.parent = parent
+	if r := (Relocation{from, to}); !slices.Contains(m.changed, r) {
+		m.changed = append(m.changed, r)
+	}
+	return parts[1] + quotePath(to)
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // commentStart returns where the comment of a line begins, or the length of the line.

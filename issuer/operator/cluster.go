@@ -20,6 +20,8 @@ const (
 	subjectVarz     = "$SYS.REQ.SERVER.PING.VARZ"
 	subjectLeafz    = "$SYS.REQ.SERVER.PING.LEAFZ"
 	subjectJsz      = "$SYS.REQ.SERVER.PING.JSZ"
+	subjectGatewayz = "$SYS.REQ.SERVER.PING.GATEWAYZ"
+	subjectSubsz    = "$SYS.REQ.SERVER.PING.SUBSZ"
 	subjectConnz    = "$SYS.REQ.SERVER.%s.CONNZ"
 	subjectUpdate   = "$SYS.REQ.CLAIMS.UPDATE"
 	subjectLookup   = "$SYS.REQ.ACCOUNT.%s.CLAIMS.LOOKUP"
@@ -29,7 +31,7 @@ const (
 // MonitoringSubjects lists the subjects to which "usher check" publishes as a user of the system
 // account. All of them only read.
 func MonitoringSubjects() []string {
-	return []string{subjectPing, subjectVarz, subjectAccount, subjectLeafz, subjectJsz}
+	return []string{subjectPing, subjectVarz, subjectAccount, subjectLeafz, subjectJsz, subjectGatewayz, subjectSubsz}
 }
 
 // DefaultTimeout is the default timeout of a request to the servers. It is long, so that a busy

@@ -23,6 +23,19 @@ type Varz struct {
 	Cluster      struct {
 		Name string `json:"name"`
 	} `json:"cluster"`
+	Gateway VarzGateway `json:"gateway"`
+}
+
+// VarzGateway is what a server reports about the configuration of its gateway.
+type VarzGateway struct {
+	Name          string `json:"name"` // empty: the server has none
+	TLSRequired   bool   `json:"tls_required"`
+	TLSVerify     bool   `json:"tls_verify"`
+	RejectUnknown bool   `json:"reject_unknown"`
+	Gateways      []struct {
+		Name string   `json:"name"`
+		URLs []string `json:"urls"` // HOST:PORT
+	} `json:"gateways"`
 }
 
 // Leaf is a leaf node connection of a server.

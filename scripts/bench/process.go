@@ -53,7 +53,8 @@ func output(ctx context.Context, dir, program string, args ...string) ([]byte, e
 // process is a program that runs until it is stopped.
 type process struct {
 	name string
-	log  string               // file
+	log  string // file
+	pid  int
 	stop func()               // stops it and waits
 	kill func()               // at once, without waiting
 	cpu  func() time.Duration // waits until it has ended; user and system time
@@ -74,7 +75,7 @@ func start(ctx context.Context, log, program string, args ...string) (*process, 
 		cancel()
 		return nil, err
 	}
-	p := &process{name: filepath.Base(program), log: log, done: make(chan struct{})}
+	p := &process{name: filepath.Base(program), log: log, pid: cmd.Process.Pid, done: make(chan struct{})}
 	go func() {
 		_ = cmd.Wait() // the exit code after SIGTERM does not matter
 		close(p.done)

@@ -23,6 +23,7 @@ const (
 	oidcTest      program = "oidc.test"
 	nkeyTest      program = "nkey.test"
 	natsJWTTest   program = "natsjwt.test"
+	supervisors   program = "supervisors"
 )
 
 const natsServerModule = "github.com/nats-io/nats-server/v2"
@@ -34,6 +35,8 @@ func (p program) recipe() (command []string, pkg string) {
 		return []string{"build"}, natsServerModule
 	case reference:
 		return []string{"build"}, "usher/scripts/bench/reference"
+	case supervisors:
+		return []string{"build"}, "usher/scripts/bench/supervisors"
 	case calloutTest:
 		return []string{"test", "-c"}, "usher/callout"
 	case directoryTest:

@@ -18,7 +18,7 @@ type step struct {
 
 // parts returns the names for --only.
 func parts() []string {
-	return []string{"handle", "verify", "provider", "storm", "jwt", "steady", "directory", "kv"}
+	return []string{"handle", "verify", "provider", "storm", "jwt", "steady", "supervisors", "directory", "kv"}
 }
 
 func partNames() string { return strings.Join(parts(), ",") }
@@ -81,6 +81,7 @@ func allSteps(o options) []step {
 				{"steady-reference", "steady load, p99 of a connect with the reference, median", information(), "ms"},
 			},
 		},
+		supervisorsStep(),
 		{
 			part: "directory", name: "directory", needs: []program{directoryTest}, run: measureDirectory,
 			rows: rowsOf(directoryTable()),

@@ -121,6 +121,7 @@ func Rules() Table {
 		{"path", Fixed("a path; `~` is not expanded"), onString(checkPath)},
 		{"host", Fixed("a host name or IP address"), onString(checkHost)},
 		{"listen", Fixed("`host:port`; without a host, all addresses of the machine; port 0 picks a free port"), onString(checkListen)},
+		{"address", Fixed("`host:port`"), onString(checkAddress)},
 		{"collector-url", Fixed("a URL with scheme `http` or `https`; no user name, password or query in it; not ending in `/v1/traces`"), onString(checkCollectorURL)},
 		{"nats-urls", Fixed("at least one URL of host and port with scheme `nats`, `tls`, `ws` or `wss`; " +
 			"no user name or password in it; `ws` and `wss` not together with `nats` and `tls`"), natsURLs},

@@ -92,6 +92,22 @@ func checkListen(text string) (message, hint string) {
 	return "", ""
 }
 
+// checkAddress is for an address to connect to.
+func checkAddress(text string) (message, hint string) {
+	const example = "write it as 127.0.0.1:7222"
+	if message, hint = refuseSecret(text, "an address"); message != "" {
+		return message, hint
+	}
+	host, port, err := net.SplitHostPort(text)
+	switch {
+	case err != nil || !isHost(host):
+		return "expected host:port, found " + secret.Quote(text), example
+	case !isPort(port):
+		return "expected a port from 1 to 65535, found " + secret.Quote(port), example
+	}
+	return "", ""
+}
+
 // IsLoopback reports whether a valid address is reachable only from this machine.
 func IsLoopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)

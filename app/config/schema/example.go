@@ -106,7 +106,7 @@ func (t *Table) elementKeys(e *entry) string {
 // mappings what elements says about its elements.
 func (t *Table) description(e *entry, elements string) string {
 	parts := []string{e.doc}
-	if e.elements != nil {
+	if e.elements != nil && elements != "" {
 		parts = append(parts, elements)
 	}
 	for _, text := range t.conditions(e) {

@@ -28,7 +28,11 @@ func (t *Table) markdownSection(b *bytes.Buffer, entries []entry) {
 	section := &entries[0]
 	path, doc := section.path, section.doc
 	if section.elements != nil {
-		path, doc = elementPath(path), fmt.Sprintf("Each entry of `%s`.", path)
+		doc = fmt.Sprintf("Each entry of `%s`.", path)
+		if section.depth == 0 { // it is in no other table
+			doc = t.description(section, "")
+		}
+		path = elementPath(path)
 	}
 	fmt.Fprintf(b, "\n## %s\n\n%s\n\n| key | type | default | meaning |\n|---|---|---|---|\n", path, doc)
 	for i := range entries[1:] {

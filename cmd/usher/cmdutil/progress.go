@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
 )
 
 // ShowProgress keeps a status line on stderr up to date until stop is called. It does
@@ -45,9 +46,5 @@ func PrintProgress(w io.Writer, tick *time.Ticker, line func() string) (stop fun
 // IsTerminal reports whether a reader or writer is a terminal.
 func IsTerminal(file any) bool {
 	f, ok := file.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -1,11 +1,8 @@
 package remote
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 
 	"usher/cmd/usher/cmdutil"
 	"usher/internal/fault"
@@ -26,21 +23,10 @@ func (r *Session) Confirm(describe func() (string, error)) error {
 		return err
 	}
 	unconfirmed := cmdutil.UsageError("confirm it with --yes", "this removes %s", text)
-	if !cmdutil.IsTerminal(r.CLI.App.Reader) || r.CLI.String("key-file") == "-" {
+	if r.CLI.String("key-file") == "-" { // the key came from there
 		return unconfirmed
 	}
-	fmt.Fprintf(r.CLI.App.ErrWriter, "This removes %s. Continue? [y/N] ", text)
-	answer, err := bufio.NewReader(r.CLI.App.Reader).ReadString('\n')
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
-		return nil
-	case "":
-		if err != nil { // end of input
-			fmt.Fprintln(r.CLI.App.ErrWriter)
-			return unconfirmed
-		}
-	}
-	return &fault.Error{Kind: fault.Runtime, Err: errNotConfirmed}
+	return cmdutil.Confirm(r.CLI, "This removes "+text+".", unconfirmed, &fault.Error{Kind: fault.Runtime, Err: errNotConfirmed})
 }
 
 // What removing or disabling a credential leaves alone, as a clause and as a sentence.

@@ -1,10 +1,13 @@
-package main
+// Package initialize is the command "usher init".
+package initialize
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"usher/cmd/usher/cmdutil"
@@ -19,11 +22,17 @@ import (
 	"usher/internal/secret"
 )
 
-func initCommand() *cli.Command {
+// Command returns the command.
+func Command() *cli.Command {
 	return &cli.Command{
-		Name:      "init",
-		Usage:     "create the files for a nats-server and usher",
-		UsageText: "usher init [--operator] [--kv] [--api HOST:PORT] [--listen HOST:PORT]\n      [--http HOST:PORT] [--project NAME]... DIR\nusher init --moved DIR",
+		Name:  "init",
+		Usage: "create the files for a nats-server and usher",
+		UsageText: "usher init [--operator] [--kv] [--api HOST:PORT] [--listen HOST:PORT]\n      [--http HOST:PORT] [--project NAME]... DIR\n" +
+			"usher init --event-gateway [--yes] [--listen HOST:PORT] [--host NAME]...\n" +
+			"      [--cert FILE --key FILE]... [--ca FILE] [--pki FOLDER] [--internal HOST:PORT]\n" +
+			"      [--gateway HOST:PORT] [--gateway-external HOST:PORT]\n" +
+			"      [--reach HOST:PORT] [--reach-external HOST:PORT] [--http HOST:PORT] DIR\n" +
+			"usher init --moved DIR",
 		Description: "Writes the seeds of issuer and xkey, the service user's password, nats-server.conf,\n" +
 			"usher.yaml and directory.yaml to DIR. Both programs start with them unedited.\n" +
 			"It never overwrites a file.\n\n" +
@@ -34,51 +43,74 @@ func initCommand() *cli.Command {
 			"account can neither read nor write its data, nor disturb it.\n\n" +
 			"With --operator the accounts are JWTs that a new operator signs;\n" +
 			"docs/reference/files.md describes each file.\n\n" +
+			"With --event-gateway it writes the files of an event gateway for Chef Habitat\n" +
+			"supervisors: two nats-servers that are joined, an external one for supervisors and\n" +
+			"an internal one for services, with a CA and certificates unless you give some\n" +
+			"(docs/how-to/event-gateway.md).\n\n" +
 			"The paths in nats-server.conf are absolute. If you move the folder to DIR, stop\n" +
 			"nats-server and run usher init --moved DIR. It updates the paths, and refuses if\n" +
 			"the data of nats-server was not moved, too.",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "operator", Usage: "create an operator with accounts and signing keys (operator mode)"},
 			&cli.BoolFlag{Name: "kv", Usage: "store the directory in NATS instead of a file"},
 			&cli.StringSliceFlag{Name: "project", Usage: "`NAME` of a project with an account of its own (config mode)"},
-			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` for nats-server", Value: setup.DefaultListen},
+			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` for nats-server", DefaultText: setup.DefaultListen + "; with --event-gateway " + setup.DefaultExternal},
 			&cli.StringFlag{Name: "http", Usage: "`HOST:PORT` for metrics and probes of usher", DefaultText: config.Default().HTTP.Listen},
 			&cli.StringFlag{Name: "api", Usage: "`HOST:PORT` for the management API, with --kv", DefaultText: setup.ListenAPI},
-			&cli.BoolFlag{Name: "moved", Usage: "update the paths in nats-server.conf after the folder was moved to DIR; write nothing else"},
-		},
+			&cli.BoolFlag{Name: "moved", Usage: "update the paths in the configuration of nats-server after the folder was moved to DIR; write nothing else"},
+		}, eventGatewayFlags()...),
 		Action: func(c *cli.Context) error {
 			if err := cmdutil.ExactArgs(c, 1); err != nil {
 				return err
 			}
 			if c.Bool("moved") {
-				return initMoved(c)
+				return moved(c)
 			}
-			o, err := initOptions(c)
+			if c.Bool("event-gateway") {
+				return eventGateway(c)
+			}
+			if err := refuseFlags(c, "add --event-gateway", "--%s needs --event-gateway", eventGatewayFlags()); err != nil {
+				return err
+			}
+			o, err := options(c)
 			if err != nil {
 				return err
 			}
-			dir := o.Dir
 			files, err := setup.Write(o)
 			if err != nil {
 				return setupError(err)
 			}
-			for _, f := range files {
-				if _, err := fmt.Fprintln(c.App.Writer, secret.RedactDetected(filepath.Join(dir, filepath.FromSlash(f.Name)))); err != nil {
-					return err
-				}
-			}
-			_, err = fmt.Fprint(c.App.ErrWriter, initNext(&o))
-			return err
+			return report(c, o.Dir, files, next(&o))
 		},
 	}
 }
 
-// initMoved updates the paths of an installation whose folder was moved.
-func initMoved(c *cli.Context) error {
-	for _, name := range []string{"operator", "kv", "project", "listen", "http", "api"} {
-		if c.IsSet(name) {
-			return cmdutil.UsageError("give --moved alone", "--moved and --%s: give only one of them", name)
+// report prints the files on stdout, and what to do next on stderr.
+func report(c *cli.Context, dir string, files []setup.File, next string) error {
+	for _, f := range files {
+		if _, err := fmt.Fprintln(c.App.Writer, secret.RedactDetected(filepath.Join(dir, filepath.FromSlash(f.Name)))); err != nil {
+			return err
 		}
+	}
+	_, err := fmt.Fprint(c.App.ErrWriter, next)
+	return err
+}
+
+// refuseFlags refuses options that are set and make no sense with the others.
+func refuseFlags(c *cli.Context, hint, format string, flags []cli.Flag) error {
+	for _, f := range flags {
+		if name := f.Names()[0]; c.IsSet(name) {
+			return cmdutil.UsageError(hint, format, name)
+		}
+	}
+	return nil
+}
+
+// moved updates the paths of an installation whose folder was moved.
+func moved(c *cli.Context) error {
+	others := slices.DeleteFunc(slices.Clone(c.Command.Flags), func(f cli.Flag) bool { return f.Names()[0] == "moved" })
+	if err := refuseFlags(c, "give --moved alone", "--moved and --%s: give only one of them", others); err != nil {
+		return err
 	}
 	changed, err := setup.Relocate(c.Args().First())
 	if err != nil {
@@ -90,7 +122,7 @@ func initMoved(c *cli.Context) error {
 		}
 	}
 	if len(changed) == 0 {
-		cmdutil.Note(c.App.ErrWriter, "the paths in nats-server.conf are up to date")
+		cmdutil.Note(c.App.ErrWriter, "the paths are up to date")
 	}
 	return nil
 }
@@ -103,8 +135,11 @@ func setupError(err error) error {
 	case errors.Is(err, setup.ErrProject):
 		return cmdutil.UsageError("choose another name", "--project: %w", err)
 	}
-	e := fault.InConfig(err)
 	var f *fault.Error
+	if errors.As(err, &f) {
+		return err
+	}
+	e := fault.InConfig(err)
 	if !errors.As(e, &f) {
 		return e
 	}
@@ -112,19 +147,21 @@ func setupError(err error) error {
 	case errors.Is(err, setup.ErrExists):
 		f.Hint = "nothing was written; choose another directory, or move these files away"
 	case errors.Is(err, setup.ErrLeftBehind):
-		f.Hint = "nothing was changed; stop nats-server, move the data, and run the command again"
+		f.Hint = "nothing was changed; stop nats-server, move the rest, too, and run the command again"
 	case errors.Is(err, setup.ErrTwoStores):
 		f.Hint = "nothing was changed; stop nats-server, find out which of them is current, and rename the other"
+	case errors.Is(err, setup.ErrTwoFolders):
+		f.Hint = "nothing was changed; edit the paths in the file"
 	case errors.Is(err, setup.ErrNoPaths):
 		f.Hint = "nothing was changed; if you chose these paths yourself, edit the file"
 	}
 	return e
 }
 
-// initOptions reads and checks the options.
-func initOptions(c *cli.Context) (setup.Options, error) {
+// options reads and checks the options.
+func options(c *cli.Context) (setup.Options, error) {
 	o := setup.Options{
-		Dir: c.Args().First(), Operator: c.Bool("operator"), KV: c.Bool("kv"), Listen: c.String("listen"),
+		Dir: c.Args().First(), Operator: c.Bool("operator"), KV: c.Bool("kv"), Listen: cmp.Or(c.String("listen"), setup.DefaultListen),
 		Projects: c.StringSlice("project"),
 		Config:   map[string]string{}, Random: rand.Reader, Now: time.Now(),
 	}
@@ -142,11 +179,8 @@ func initOptions(c *cli.Context) (setup.Options, error) {
 			return o, cmdutil.UsageError("choose another name", "--project %s is reserved: %s", name, use)
 		}
 	}
-	if web := c.String("http"); web != "" {
-		if err := cmdutil.CheckListenAddress("http", web); err != nil {
-			return o, err
-		}
-		o.Config["http.listen"] = web
+	if err := httpListen(c, &o); err != nil {
+		return o, err
 	}
 	api := c.String("api")
 	switch {
@@ -159,8 +193,18 @@ func initOptions(c *cli.Context) (setup.Options, error) {
 	return o, cmdutil.CheckAdvertisedAddress("api", api, "clients need to know it")
 }
 
-// initNext returns the next steps for a new installation.
-func initNext(o *setup.Options) string {
+// httpListen reads --http.
+func httpListen(c *cli.Context, o *setup.Options) error {
+	web := c.String("http")
+	if web == "" {
+		return nil
+	}
+	o.Config["http.listen"] = web
+	return cmdutil.CheckListenAddress("http", web)
+}
+
+// next returns the next steps for a new installation.
+func next(o *setup.Options) string {
 	path := func(name string) string { return shellword.Quote(filepath.Join(o.Dir, filepath.FromSlash(name))) }
 	next := fmt.Sprintf("\nNext:\n  nats-server -c %s\n", path(setup.FileServerConfig))
 	if o.KV {
