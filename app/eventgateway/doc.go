@@ -2,5 +2,6 @@
 // of "usher init --event-gateway", usher, NATS Streaming, supervisors and services, while
 // parts of it fail.
 //
-// It has no other code than its tests.
+// It promises that what docs/explanation/event-gateway.md says about walls and failures is
+// true. It has no other code than its tests.
 package eventgateway

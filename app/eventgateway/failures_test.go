@@ -31,13 +31,14 @@ type system struct {
 // than ingest, whatever is killed.
 func TestFailures(t *testing.T) {
 	t.Parallel()
-	s := &system{
-		site: newSite(t, nil), natsServer: callouttest.Build(t, "nats-server", callouttest.NATSServerPackage),
-		usher: callouttest.Build(t, "usher", "usher/cmd/usher"),
-	}
-	s.toExternal, s.toInternal = startProxy(t, s.Gateways[0]), startProxy(t, s.Gateways[1])
-	s.dial(t, setup.FileExternal, setup.GatewayExternal, s.Gateways[0], s.Gateways[1], s.toExternal, s.toInternal)
-	s.dial(t, setup.FileInternal, setup.GatewayInternal, s.Gateways[1], s.Gateways[0], s.toInternal, s.toExternal)
+	s := &system{natsServer: callouttest.Build(t, "nats-server", callouttest.NATSServerPackage), usher: callouttest.Build(t, "usher", "usher/cmd/usher")}
+	s.site = newSite(t, func(o *setup.EventGateway) {
+		s.toExternal, s.toInternal = startProxy(t, o.GatewayOf.External), startProxy(t, o.GatewayOf.Internal)
+		o.Reach.External, o.Reach.Internal = s.toExternal.addr(), s.toInternal.addr()
+	})
+	// The servers are to notice a dead connection within seconds.
+	s.Edit(t, setup.FileExternal, "server_name: event-gateway\n", "server_name: event-gateway\nping_interval: \"1s\"\n")
+	s.Edit(t, setup.FileInternal, "server_name: event-service\n", "server_name: event-service\nping_interval: \"1s\"\n")
 	s.startExternal(t)
 	s.startInternal(t)
 	s.startUsher(t)
@@ -81,15 +82,6 @@ func TestFailures(t *testing.T) {
 	}
 	s.complete(t)
 	s.supervisors.report(t)
-}
-
-// dial lets a server reach the gateway of the other through a proxy, and notice within
-// seconds that a connection is dead.
-func (s *system) dial(t *testing.T, file, name, own, other string, toOwn, toOther *proxy) {
-	t.Helper()
-	s.Edit(t, file, fmt.Sprintf("server_name: %s\n", name), fmt.Sprintf("server_name: %s\nping_interval: \"1s\"\n", name))
-	s.Edit(t, file, fmt.Sprintf("listen: %q\n  reject", own), fmt.Sprintf("listen: %q\n  advertise: %q\n  reject", own, toOwn.addr()))
-	s.Edit(t, file, fmt.Sprintf("%q", "nats://"+other), fmt.Sprintf("%q", "nats://"+toOther.addr()))
 }
 
 func (s *system) startExternal(t *testing.T) {
@@ -166,23 +158,18 @@ func (s *system) acked(t *testing.T) map[string]int {
 func (s *system) complete(t *testing.T) {
 	t.Helper()
 	acked, attempts, opened, reconnects, denials := 0, 0, 0, 0, 0
-	var want []string
+	var counts []int
 	for i, p := range s.publishers {
 		r := p.Result()
 		if !r.OK || r.Denials > 0 || len(r.PermissionErrors) > 0 {
 			t.Errorf("publisher %d: %+v", i, r)
 		}
 		acked, attempts, opened, reconnects, denials = acked+r.Count, attempts+r.Attempts, opened+r.Opened, reconnects+r.Reconnects, denials+r.Denials
-		for n := 1; n <= r.Count; n++ {
-			want = append(want, fmt.Sprintf("stan-%d:%d", i, n))
-		}
+		counts = append(counts, r.Count)
 	}
 	missing := func() (lost []string) {
-		got := received(t, s.reader)
-		for _, w := range want {
-			if got[w] == 0 {
-				lost = append(lost, w)
-			}
+		for i, n := range counts {
+			lost = append(lost, unread(t, s.reader, fmt.Sprintf("stan-%d", i), n)...)
 		}
 		return lost
 	}

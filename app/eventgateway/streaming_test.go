@@ -68,3 +68,15 @@ func received(t *testing.T, reader *habitattest.StreamingProcess) map[string]int
 	}
 	return counts
 }
+
+// unread returns which of the first n messages of a publisher a reader has not printed.
+func unread(t *testing.T, reader *habitattest.StreamingProcess, id string, n int) (lost []string) {
+	t.Helper()
+	got := received(t, reader)
+	for i := 1; i <= n; i++ {
+		if m := fmt.Sprintf("%s:%d", id, i); got[m] == 0 {
+			lost = append(lost, m)
+		}
+	}
+	return lost
+}
