@@ -59,13 +59,15 @@ var invalid = map[string][]string{
 	"line":            {`"a\nb"`, `"\0"`},
 	"path":            {"~/file", `"a\0b"`},
 	"host":            {"a:4222", "a b", "-a", "a..b", strings.Repeat("a", 64), strings.Repeat("a.", 127)},
+	"address":         {"localhost", "':80'", `"a:0"`, `"a:65536"`, `"a:http"`, "a/b:80", `"1.2.3.4:"`, "'::1:80'"},
 	"listen":          {"localhost", `":65536"`, `":http"`, "a/b:80", `"1.2.3.4:"`, `"::1:80:"`},
-	"address":         {"localhost", "':80'", "a:0", "'a:'", "a/b:80"},
 	"collector-url": {
 		"localhost", "'localhost:4318'", "[http://a]", "grpc://a", "http://", "'http://a:'", "http://a:0", "http://a:65536", "http://me:secret@a",
 		"'http://a?key=x'", "'http://a?'", "'http://a#x'", "'%zz'", "http:a", "'http://a b'", "http://a:4318/v1/traces", "http://a/otlp/v1/traces/",
 	},
-	"claims": {"[hd]", "['=x']", "[hd=]", "[hd=a, hd=b]"},
+	"claims":            {"[hd]", "['=x']", "[hd=]", "[hd=a, hd=b]"},
+	"nats-urls-or-none": {`[""]`, "[localhost]", "[http://a]", "[nats://me:secret@a:4222]", "[nats://a, wss://b]"},
+	"channel-subject":   {"stan", "{channel}.{channel}", "stan..{channel}", "stan.*.{channel}", "stan.{channel}.>", "'stan {channel}'", "stan.{other}", ".{channel}"},
 	"nats-urls": {
 		"[]", `[""]`, "[localhost]", "[127.0.0.1:4222]", "[http://a]", "[nats://]", "['nats://a:']", "[nats://a:0]",
 		"[nats://a:65536]", "[nats://a/path]", "['nats://a?x=y']", "['nats://a?']", "['nats://a#x']", "['nats://a,nats://b']",

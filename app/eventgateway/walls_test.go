@@ -67,10 +67,10 @@ func TestWalls(t *testing.T) {
 		},
 		{
 			setup.GatewayInternal, "", g.Internal, g.InternalTLS(t, setup.GatewayInternal),
-			[]string{"habitat.event.healthcheck", "_HB.x"},
-			[]string{"habitat.event.>", "habitat.event.healthcheck", "_R_.>", "_HB.>"},
-			[]string{"_INBOX.x", "_STAN.x.y", "_R_.x"},
-			[]string{"_INBOX.>", "_STAN.>"},
+			[]string{"habitat.event.healthcheck", "_HB.x", "_STAN.pub." + c + ".habitat", "_STAN.sub." + c},
+			[]string{"habitat.event.>", "habitat.event.healthcheck", "_R_.>", "_HB.>", "_STAN.>", "_STAN.acks.>"},
+			[]string{"_INBOX.x", "_R_.x", "_STAN.discover." + c},
+			[]string{"_INBOX.>", "_STAN.pub." + c + ".>", "_STAN.sub." + c, "_STAN.close." + c, "_STAN.discover." + c},
 		},
 	} {
 		t.Run(side.name, func(t *testing.T) {
@@ -78,9 +78,6 @@ func TestWalls(t *testing.T) {
 			c := habitattest.Dial(t, side.addr, side.tls)
 			c.Handshake(side.token)
 			for _, subject := range append(foreign(), side.publish...) {
-				if side.name == setup.GatewayInternal && strings.HasPrefix(subject, "_STAN.") {
-					continue // they are its own
-				}
 				c.Publish(subject, "x")
 				c.Refused(fmt.Sprintf("Permissions Violation for Publish to %q", subject))
 			}

@@ -78,7 +78,7 @@ func Relocate(dir string) ([]Relocation, error) {
 		}
 	}
 	for _, e := range edits {
-		if err := atomicfile.Write(e.file, []byte(e.text), e.info.Mode().Perm(), keepOwner(e.info)); err != nil {
+		if err := atomicfile.Write(e.file, []byte(e.text), e.info.Mode().Perm(), atomicfile.KeepOwner(e.info)); err != nil {
 			return nil, fmt.Errorf("relocate: %w", err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"usher/cmd/usher/login"
 	"usher/cmd/usher/manage"
 	"usher/cmd/usher/nkey"
+	"usher/cmd/usher/pki"
 	"usher/cmd/usher/remote"
 	"usher/internal/fault"
 	"usher/internal/nearest"
@@ -52,7 +53,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Flags:          []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version, like usher version"}},
 		Commands: slices.Concat(
 			cmdutil.Categorize("Run usher", devCommand(), initialize.Command(), bootstrapCommand(), serveCommand()),
-			cmdutil.Categorize("Keys and tokens", apikeyCommand(), passwordCommand(), nkey.Command(), login.Command()),
+			cmdutil.Categorize("Keys and tokens", apikeyCommand(), passwordCommand(), nkey.Command(), pki.Command(), login.Command()),
 			cmdutil.Categorize("Manage the directory", manage.UserCommand(), manage.KeyCommand(), manage.ProjectCommand(), manage.MemberCommand(),
 				manage.TopicCommand(), manage.SubscriptionCommand(), manage.ACLCommand(), manage.DirectoryCommand(), remote.ContextCommand()),
 			cmdutil.Categorize("Inspect and test", checkCommand(), explainCommand(), identitiesCommand(), tryCommand(), bench.Command(), healthcheckCommand()),

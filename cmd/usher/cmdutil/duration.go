@@ -1,6 +1,9 @@
 package cmdutil
 
 import (
+	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -12,14 +15,36 @@ func PositiveDuration(c *cli.Context, option, whyNot string) (time.Duration, err
 	if !c.IsSet(option) {
 		return 0, nil
 	}
-	example := "such as --" + option + " 720h"
-	d, err := time.ParseDuration(c.String(option))
+	example := "such as --" + option + " 30d"
+	d, err := parseDuration(c.String(option))
 	switch {
 	case err != nil:
-		return 0, UsageError(example, "--%s %q is not a duration: write a day as 24h", option, c.String(option))
+		return 0, UsageError(example, "--%s %q is not a duration, such as 36h, 30d or 1y", option, c.String(option))
 	case d <= 0:
 		return 0, UsageError(example, "--%s %s: %s", option, d, whyNot)
 	default:
 		return d, nil
 	}
+}
+
+// The longest units, which package time does not have.
+const (
+	day  = 24 * time.Hour
+	year = 365 * day
+)
+
+// parseDuration reads a duration as Go writes it, or a whole number of days or years.
+func parseDuration(text string) (time.Duration, error) {
+	for suffix, unit := range map[string]time.Duration{"d": day, "y": year} {
+		number, ok := strings.CutSuffix(text, suffix)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseInt(number, 10, 32)
+		if err == nil && n > int64(math.MaxInt64/unit) {
+			err = strconv.ErrRange
+		}
+		return time.Duration(n) * unit, err
+	}
+	return time.ParseDuration(text)
 }
