@@ -101,7 +101,7 @@ func replaceCertificate(t *testing.T, g *gatewaytest.Gateway, of string, r pki.R
 		callouttest.Must(t, err)
 	}
 	if past {
-		r2.Now, r2.Lifetime = r2.Now.Add(-2*time.Hour), time.Hour
+		r2.Now, r2.Lifetime = r2.Now.Add(-2*time.Minute), time.Minute // after the CA began
 	}
 	pair, err := ca.Issue(&r2)
 	callouttest.Must(t, err)
