@@ -5,6 +5,7 @@ import (
 	"usher/tokens"
 	"usher/tokens/anonymous"
 	"usher/tokens/apikey"
+	"usher/tokens/automate"
 	"usher/tokens/health"
 	"usher/tokens/introspection"
 	"usher/tokens/kubernetes"
@@ -50,6 +51,7 @@ const (
 	CodeIdentityValue     = "identity_value"
 	CodeIdentityAmbiguous = "identity_ambiguous"
 	CodeIdentityProject   = "identity_project"
+	CodeIdentityProfile   = "identity_profile"
 
 	CodeUnavailable     = "verifier_unavailable"
 	CodeNoDirectory     = "no_directory"
@@ -137,6 +139,7 @@ func Codes() []Code {
 		{x509.CodeNotYetValid, Denied, "The client certificate, or a CA's above it, is not valid yet.", "Check the clock of this machine."},
 		{x509.CodeExpired, Denied, "The client certificate, or a CA's above it, has expired.", "Renew the certificate."},
 		{x509.CodeSAN, Denied, "The client certificate has no name of the kind of `credentials.x509.identity`, or several, or one with a wildcard.", "usher explain --cert FILE shows the cause."},
+		{x509.CodeCN, Denied, "The subject of the client certificate has no common name, or several, or one that is longer than 64 characters or has other characters than letters, digits and `- _ . : / @ +`.", "usher explain --cert FILE shows the cause."},
 		{x509.CodeTrustDomain, Denied, "The SPIFFE ID is of a trust domain that is not in `credentials.x509.trust_domains`.", ""},
 		{x509.CodeUnknownSubject, Denied, "No user in the directory has a key of kind certificate with this subject.", "The cause in the log has the subject in the form that the key needs."},
 		{x509.CodeRevoked, Denied, "The client certificate, or a CA's above it, has been revoked.", ""},
@@ -158,12 +161,16 @@ func Codes() []Code {
 		{webhook.CodeDenied, Denied, "The endpoint of `credentials.webhook` answered `denied`.", "The cause in the log has the endpoint's reason."},
 		{webhook.CodeUnknown, Denied, "The endpoint of `credentials.webhook` answered `unknown`, and no other verifier knows the credential.", "Set `prefix`, so that usher asks the endpoint only about its own credentials."},
 		{webhook.CodeExpired, Denied, "The endpoint of `credentials.webhook` answered with an identity whose `expires` has passed.", "Check the clocks, or get a new credential."},
+		{automate.CodeRejected, Denied, "Chef Automate's authn-service does not know the token (status `UNAUTHENTICATED`).", "If the token is of another system, set `prefix` of `credentials.automate`."},
+		{automate.CodeNoProjects, Denied, "Chef Automate's authn-service knows the token, and its authz-service allows the action on the resource in no project.", "Give the token, or one of its teams, a policy in Automate that allows the action, such as that of the policy `Ingest`."},
+		{automate.CodeForm, Denied, "The token cannot be sent to Chef Automate's authn-service: it is too long, or has characters other than printable ASCII.", "Look for a space or a line break at an end of the token."},
 		{CodeRejected, Denied, "A verifier rejected the credential, with no more specific code.", "See the cause in the log."},
 		{CodeUserUnknown, Denied, "The verified identity is not a user in the directory.", ""},
 		{CodeNoIdentityRule, Denied, "The identity is verified, and no rule of `identities` matches it.", "usher explain shows for each rule the first condition that does not hold."},
 		{CodeIdentityValue, Denied, "The rule of `identities` that matches inserts a value of the identity into the name of a user or project. The value is missing, or cannot be part of a name.", "Make the conditions of the rule narrower, so that it matches only identities with such values."},
 		{CodeIdentityAmbiguous, Denied, "With `identities.match: all`, the rules that match give different users, or a user and roles.", "usher explain shows which rules match."},
 		{CodeIdentityProject, Denied, "The rules of `identities` give the identity roles only in projects that do not exist.", "Add the project, or correct the rule."},
+		{CodeIdentityProfile, Denied, "The rule of `identities` names a profile that does not exist.", "Add it to `profiles` in `usher.yaml`, or correct the rule."},
 		{CodeNoRole, Denied, "The user has neither a project role nor a service role.", "Add the user to the members of a project."},
 		{CodeNotMember, Denied, "The user name selects `project=P`, and the user is not a member of P.", ""},
 		{CodeNotInAccount, Denied, "The user name selects `account=A`, and the user has no role in A.", ""},
@@ -178,6 +185,11 @@ func Codes() []Code {
 		{CodeMQTTClientID, Denied, "The MQTT client id is missing, or it is neither the user's name nor starts with the name and a colon.", "Give the client an id such as NAME:device. `accounts.mqtt_client_ids` allows any id in an account."},
 
 		{CodeUnavailable, Unavailable, "A verifier could not decide.", "The cause in the log names the backend."},
+		{automate.CodeUnreachable, Unavailable, "usher has no connection to one of Chef Automate's services, or the service says that it is away (status `UNAVAILABLE`).", "The cause in the log names the service. usher check shows what is wrong with its address, its name, its certificate or usher's."},
+		{automate.CodeSlow, Unavailable, "One of Chef Automate's services did not answer within `calls.timeout`.", "Find out why the service is slow."},
+		{automate.CodeNotReady, Unavailable, "Chef Automate's service says that it cannot decide in its present state (status `FAILED_PRECONDITION`).", "The cause in the log has its message."},
+		{automate.CodeFailed, Unavailable, "Chef Automate's service answered with another error, with an answer that is too large or with one that is not in the format.", "The cause in the log has the status and its message."},
+		{automate.CodeUnusable, Unavailable, "The answer of Chef Automate's service names no subject, or has too many or impossible teams or projects.", "Please report it."},
 		{CodeNoDirectory, Unavailable, "No directory is loaded.", ""},
 		{CodeUnreadable, Unavailable, "A directory entry is unreadable, and it may affect a project or a membership of the user.", "Run usher check to find the entry. Fix it, remove it, or update usher."},
 		{CodeNoAccount, Unavailable, "The configuration binds the role to no account.", "Set the `accounts` key that the cause names."},
