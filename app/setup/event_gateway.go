@@ -162,15 +162,16 @@ func (g *EventGateway) render() ([]File, error) {
 	if directory == nil {
 		directory = []byte(emptyIngestDirectory)
 	}
-	if !g.ExternalOnly {
-		certificates = append(certificates, File{FileInternal, g.internalConfig(issuer, xkey, hash)})
-	}
-	return append(append(certificates,
+	files := append(certificates,
 		File{FileIssuer, issuerSeed}, File{FileXKey, xkeySeed},
 		File{FilePassword, password}, File{FileSystem, system},
 		File{FileExternal, g.externalConfig(issuer, xkey, hash, systemHash)},
-		File{FileConfig, yaml}, File{FileDirectory, directory},
-	), g.store()...), nil
+	)
+	if !g.ExternalOnly {
+		files = append(files, File{FileInternal, g.internalConfig(issuer, xkey, hash)})
+	}
+	files = append(files, File{FileConfig, yaml}, File{FileDirectory, directory})
+	return append(files, g.store()...), nil
 }
 
 // usherConfig returns usher.yaml.
