@@ -240,7 +240,9 @@ func TestStatusOfHTTP(t *testing.T) {
 	go func() { ended <- srv.Serve(l) }()
 	t.Cleanup(func() {
 		_ = srv.Close()
-		<-ended
+		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
 	})
 	v := start(t, eager(t, a))
 	for _, status := range []int32{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusOK} {
