@@ -20,6 +20,7 @@ type Config struct {
 	Log         Log         `yaml:"log" doc:"usher's own log, written to standard error."`
 	Audit       Audit       `yaml:"audit" doc:"The audit log: one JSON line for each decision."`
 	Tracing     Tracing     `yaml:"tracing" doc:"Traces of requests, sent to an OpenTelemetry collector (docs/how-to/trace.md). A change of this section takes effect after a restart of usher."`
+	StanBridge  StanBridge  `yaml:"stan_bridge" doc:"A bridge for clients that publish with the NATS Streaming protocol: it stores their messages in a JetStream stream (docs/how-to/stan-bridge.md). A change of this section takes effect after a restart of usher."`
 	Gateways    []Gateway   `yaml:"gateways" default:"[]" rule:"unique-names" doc:"Gateways that must be joined: those of a super-cluster, such as the two of an event gateway. Only usher check reads them (docs/reference/checks.md)."`
 }
 

@@ -59,6 +59,11 @@ func TestDefaults(t *testing.T) {
 		Log:     config.Log{Level: "info", Format: "text"},
 		Audit:   config.Audit{To: "stderr"},
 		Tracing: config.Tracing{Share: 0.01, Slow: 250 * time.Millisecond},
+		StanBridge: config.StanBridge{
+			URLs: []string{}, ClusterID: "event-service", Channels: []string{"habitat"}, Stream: "HABITAT", Subject: "stan.{channel}",
+			Managed: true, MaxAge: 7 * 24 * time.Hour, MaxBytes: 1 << 30, Replicas: 1, Durables: []string{},
+			MaxPayload: 1 << 20, MaxPending: 65536, MaxPendingBytes: 64 << 20, AckWait: 20 * time.Second,
+		},
 	}
 	want.Credentials, want.Gateways = config.Default().Credentials, config.Default().Gateways // empty lists
 	if !reflect.DeepEqual(got, want) {

@@ -64,7 +64,7 @@ func constraints() []schema.Constraint {
 		headersSafe(),
 		identityRules(),
 	}
-	return slices.Concat(all, apiX509Constraints(), credentialConstraints(), gatewayConstraints())
+	return slices.Concat(all, apiX509Constraints(), credentialConstraints(), stanBridgeConstraints(), gatewayConstraints())
 }
 
 // notCallout: the key does not name the callout account.

@@ -137,3 +137,6 @@ func checkPort(opts *server.Options) error {
 
 // Gateways returns the number of gateways that the server is connected to.
 func (s *Server) Gateways() int { return s.srv.NumOutboundGateways() }
+
+// LeafNodes returns the number of leaf nodes that have joined the server.
+func (s *Server) LeafNodes() int { return s.srv.NumLeafNodes() }

@@ -20,7 +20,10 @@ import (
 
 // TLSOptions returns the TLS options of every connection to the servers. It reads the
 // files, so that a missing file is an error here and not at the first connection.
-func TLSOptions(c *config.TLS) ([]nats.Option, error) {
+func TLSOptions(c *config.TLS) ([]nats.Option, error) { return tlsOptions("nats.tls", c) }
+
+// tlsOptions returns the TLS options of the section at a path of the configuration.
+func tlsOptions(at string, c *config.TLS) ([]nats.Option, error) {
 	var opts []nats.Option
 	for _, f := range []struct{ key, path string }{{"ca_file", c.CAFile}, {"cert_file", c.CertFile}, {"key_file", c.KeyFile}} {
 		if f.path == "" {
@@ -29,7 +32,7 @@ func TLSOptions(c *config.TLS) ([]nats.Option, error) {
 		// A user who can replace these files chooses the trusted server or the client
 		// certificate. A readable key is accepted: tools that make certificates write it so.
 		if err := secretfile.Check(f.path, ownedfile.Rule{}); err != nil {
-			return nil, fmt.Errorf("nats.tls.%s: %w", f.key, err)
+			return nil, fmt.Errorf("%s.%s: %w", at, f.key, err)
 		}
 	}
 	if c.CAFile != "" {
@@ -47,17 +50,17 @@ func TLSOptions(c *config.TLS) ([]nats.Option, error) {
 	var probe nats.Options
 	for _, o := range opts {
 		if err := o(&probe); err != nil {
-			return nil, fmt.Errorf("nats.tls: %w", err)
+			return nil, fmt.Errorf("%s: %w", at, err)
 		}
 	}
 	if probe.RootCAsCB != nil {
 		if _, err := probe.RootCAsCB(); err != nil {
-			return nil, fmt.Errorf("nats.tls.ca_file: %w", err)
+			return nil, fmt.Errorf("%s.ca_file: %w", at, err)
 		}
 	}
 	if probe.TLSCertCB != nil {
 		if _, err := probe.TLSCertCB(); err != nil {
-			return nil, fmt.Errorf("nats.tls.cert_file: %w", err)
+			return nil, fmt.Errorf("%s.cert_file: %w", at, err)
 		}
 	}
 	return opts, nil
@@ -69,28 +72,49 @@ func ServiceOptions(cfg *config.Config) ([]nats.Option, error) {
 	if err != nil {
 		return nil, err
 	}
-	group := cfg.Keyring.AllowGroupReadable
+	n := &cfg.NATS
+	return withCredentials(opts, "nats", login{n.User, n.PasswordFile, n.NKeyFile, n.CredsFile}, cfg.Keyring.AllowGroupReadable)
+}
+
+// BridgeOptions returns the options of the connection of stan_bridge.
+func BridgeOptions(cfg *config.Config) ([]nats.Option, error) {
+	c := &cfg.StanBridge
+	opts, err := tlsOptions("stan_bridge.tls", &config.TLS{
+		CAFile: c.TLS.CAFile, CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile, ServerName: c.TLS.ServerName,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return withCredentials(opts, "stan_bridge", login{c.User, c.PasswordFile, c.NKeyFile, c.CredsFile}, cfg.Keyring.AllowGroupReadable)
+}
+
+// login has the keys of a section that say who connects.
+type login struct{ user, passwordFile, nkeyFile, credsFile string }
+
+// withCredentials adds the credentials of the section at a path of the configuration. group:
+// the group may read their files.
+func withCredentials(opts []nats.Option, at string, l login, group bool) ([]nats.Option, error) {
 	switch {
-	case cfg.NATS.PasswordFile != "":
-		password, err := secretfile.Read(cfg.NATS.PasswordFile, group)
+	case l.passwordFile != "":
+		password, err := secretfile.Read(l.passwordFile, group)
 		if err != nil {
-			return nil, fmt.Errorf("nats.password_file: %w", err)
+			return nil, fmt.Errorf("%s.password_file: %w", at, err)
 		}
-		opts = append(opts, nats.UserInfo(cfg.NATS.User, password))
-	case cfg.NATS.NKeyFile != "":
-		if _, err := secretfile.Read(cfg.NATS.NKeyFile, group); err != nil {
-			return nil, fmt.Errorf("nats.nkey_file: %w", err)
+		opts = append(opts, nats.UserInfo(l.user, password))
+	case l.nkeyFile != "":
+		if _, err := secretfile.Read(l.nkeyFile, group); err != nil {
+			return nil, fmt.Errorf("%s.nkey_file: %w", at, err)
 		}
-		nkey, err := nats.NkeyOptionFromSeed(cfg.NATS.NKeyFile)
+		nkey, err := nats.NkeyOptionFromSeed(l.nkeyFile)
 		if err != nil {
-			return nil, fmt.Errorf("nats.nkey_file: %w", err)
+			return nil, fmt.Errorf("%s.nkey_file: %w", at, err)
 		}
 		opts = append(opts, nkey)
-	case cfg.NATS.CredsFile != "":
-		if err := secretfile.CheckSecret(cfg.NATS.CredsFile, group); err != nil {
-			return nil, fmt.Errorf("nats.creds_file: %w", err)
+	case l.credsFile != "":
+		if err := secretfile.CheckSecret(l.credsFile, group); err != nil {
+			return nil, fmt.Errorf("%s.creds_file: %w", at, err)
 		}
-		opts = append(opts, nats.UserCredentials(cfg.NATS.CredsFile))
+		opts = append(opts, nats.UserCredentials(l.credsFile))
 	}
 	return opts, nil
 }

@@ -49,6 +49,7 @@ type Server struct {
 	collector        *collector.Collector // nil: off
 	tracers          tracers
 	forgetting       *forgetting
+	bridge           bridge
 	started          atomic.Bool
 
 	connections assembly.Connections // of the listeners, at most
@@ -82,6 +83,9 @@ func New(cfg *config.Config, stderr io.Writer) (*Server, error) {
 	}
 	if err := srv.openCollector(); err != nil {
 		return nil, errors.Join(fault.InConfig(err), srv.audit.Close(), srv.Parts.Store.Close())
+	}
+	if err := srv.prepareBridge(); err != nil {
+		return nil, errors.Join(fault.InConfig(err), srv.Close())
 	}
 	srv.service, err = callout.New(callout.Config{
 		URLs: natsconn.URLs(cfg), Options: append(opts, natsconn.LogConnectErrors(cfg, log, srv.Parts.Now)), Account: assembly.ServerAccount(cfg, srv.Parts.Keyring.Keyring()),
@@ -213,6 +217,9 @@ func (srv *Server) Serve(ctx context.Context, started func()) (err error) {
 	if err := srv.service.Start(); err != nil {
 		return err
 	}
+	if err := srv.bridge.start(); err != nil {
+		return err
+	}
 	srv.started.Store(true)
 	backgroundCtx, stop := context.WithCancel(context.Background())
 	var background sync.WaitGroup
@@ -235,7 +242,9 @@ func (srv *Server) Serve(ctx context.Context, started func()) (err error) {
 	srv.x509.Stop(apiStop)
 	drain, cancel := context.WithTimeout(context.Background(), srv.cfg.Callout.DrainTimeout)
 	defer cancel()
+	srv.bridge.stopWith(drain)
 	err = srv.service.Drain(drain)
+	srv.bridge.wait()
 	stop()
 	ended := make(chan struct{})
 	go func() {

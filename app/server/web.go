@@ -25,7 +25,9 @@ func (srv *Server) startWeb(ctx context.Context) error {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(srv.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { probe(w, nil, "") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { probe(w, srv.Ready(), srv.verifierDetail()) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		probe(w, srv.Ready(), srv.verifierDetail()+srv.bridge.detail())
+	})
 	var err error
 	srv.web, err = listener.Start(ctx, listener.Config{
 		Name: "http.listen", Address: srv.cfg.HTTP.Listen, Handler: mux, MaxConnections: srv.connections.Web, Log: srv.log,

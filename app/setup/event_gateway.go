@@ -39,14 +39,18 @@ const (
 
 // EventGateway says what a new event gateway is like.
 type EventGateway struct {
-	Options                                       // Listen is that of the external server; KV, Operator and Projects are not used
-	Hosts     []string                            // names by which supervisors reach the external server; the first is what usher verifies
-	Public    []CertFiles                         // certificates for supervisors; none: one for Hosts is made, or is in PKI
-	PublicCA  string                              // file with the CA of Public; empty: one that this machine trusts
-	PKI       string                              // folder with the certificates of gateways and services; empty: they are made
-	Internal  string                              // HOST:PORT of the internal server, for services
-	GatewayOf struct{ External, Internal string } // HOST:PORT where each one's gateway listens
-	Reach     struct{ External, Internal string } // HOST:PORT at which the other server reaches it; empty: that of GatewayOf
+	Options              // Listen is that of the external server; KV, Operator and Projects are not used
+	Hosts    []string    // names by which supervisors reach the external server; the first is what usher verifies
+	Public   []CertFiles // certificates for supervisors; none: one for Hosts is made, or is in PKI
+	PublicCA string      // file with the CA of Public; empty: one that this machine trusts
+	// ExternalOnly: the internal server runs already, and knows no account but the global one.
+	// Its gateway is at Reach.Internal, and PKI has certificates that it accepts.
+	ExternalOnly bool
+	PKI          string                              // folder with the certificates of gateways and services; empty: they are made
+	Internal     string                              // HOST:PORT of the internal server, for services
+	GatewayOf    struct{ External, Internal string } // HOST:PORT where each one's gateway listens
+	Reach        struct{ External, Internal string } // HOST:PORT at which the other server reaches it; empty: that of GatewayOf
+	Bridge       *Bridge                             // nil: a NATS Streaming server is a service
 }
 
 // CertFiles names the file of a certificate, with those that signed it, and of its key.
@@ -66,6 +70,8 @@ type Service struct {
 	Name      string
 	Publish   []string
 	Subscribe []string
+	Responses bool // it may answer what it receives, once each
+	Leaf      bool // it is a server, and joins as a leaf node
 }
 
 // Services returns the services of a new event gateway: the streaming server, and one that
@@ -148,13 +154,15 @@ func (g *EventGateway) render() ([]File, error) {
 	if directory == nil {
 		directory = []byte(emptyIngestDirectory)
 	}
-	return append(certificates,
+	if !g.ExternalOnly {
+		certificates = append(certificates, File{FileInternal, g.internalConfig()})
+	}
+	return append(append(certificates,
 		File{FileIssuer, issuerSeed}, File{FileXKey, xkeySeed},
 		File{FilePassword, password}, File{FileSystem, system},
 		File{FileExternal, g.externalConfig(issuer, xkey, hash, systemHash)},
-		File{FileInternal, g.internalConfig()},
 		File{FileConfig, yaml}, File{FileDirectory, directory},
-	), nil
+	), g.store()...), nil
 }
 
 // usherConfig returns usher.yaml.
@@ -177,8 +185,12 @@ func (g *EventGateway) usherConfig() ([]byte, error) {
 		"audit.to":               "file",
 		"audit.file":             FileAudit,
 	}
+	maps.Copy(values, g.bridgeConfig())
 	if ca := g.publicCA(); ca != "" {
 		values["nats.tls.ca_file"] = ca
+	}
+	if g.ExternalOnly {
+		values["accounts.ingest"] = globalAccount
 	}
 	maps.Copy(values, g.Config)
 	yaml, err := config.Example(values)
@@ -187,6 +199,9 @@ func (g *EventGateway) usherConfig() ([]byte, error) {
 	}
 	return append([]byte(eventGatewayHeader), yaml...), nil
 }
+
+// globalAccount is the account of a nats-server whose configuration has none.
+const globalAccount = "$G"
 
 const eventGatewayHeader = `# Made by "usher init --event-gateway". usher decides who may connect to the nats-server of
 # ` + FileExternal + `: whoever has a token of a user in ` + FileDirectory + ` with the role ingest.

@@ -28,6 +28,11 @@ func (g *EventGateway) certificates() ([]File, error) {
 		{CN: GatewayInternal, DNS: g.gatewayNames(GatewayInternal), Server: true, Client: true},
 		{CN: ServiceApplications, DNS: []string{ServiceApplications}, Client: true},
 	}
+	if g.Bridge != nil {
+		requests = append(requests,
+			pki.Request{CN: ServiceBridge, DNS: []string{ServiceBridge}, Client: true},
+			pki.Request{CN: ServiceStore, DNS: []string{ServiceStore}, Server: true, Client: true})
+	}
 	if len(g.Public) == 0 {
 		requests = append(requests, publicRequest(g.Hosts))
 	}
@@ -132,6 +137,13 @@ func (g *EventGateway) Machines() []Machine {
 		internal = append(internal, FileCA, CertFile(GatewayInternal), KeyFile(GatewayInternal))
 		if len(g.Public) == 0 {
 			external = append(external, CertFile(CertPublic), KeyFile(CertPublic))
+		}
+	}
+	if g.Bridge != nil {
+		internal = append(internal, FileStore)
+		if g.PKI == "" {
+			external = append(external, CertFile(ServiceBridge), KeyFile(ServiceBridge))
+			internal = append(internal, CertFile(ServiceStore), KeyFile(ServiceStore))
 		}
 	}
 	return []Machine{{"external", external}, {"internal", internal}}

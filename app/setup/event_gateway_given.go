@@ -36,11 +36,14 @@ func (g *EventGateway) checkGiven() error {
 		if roots, err = readPool(g.pkiFile(FileCA)); err != nil {
 			return err
 		}
-		for _, name := range []string{GatewayExternal, GatewayInternal} {
+		for _, name := range g.gatewaysOfPKI() {
 			if err := g.checkGateway(name, roots); err != nil {
 				return err
 			}
 		}
+	}
+	if g.ExternalOnly && g.PKI == "" {
+		return certFault("name the folder with ca.pem, event-gateway.pem and event-gateway.key with --pki", "the internal server accepts only certificates of its own CA")
 	}
 	if len(g.Public) == 0 && g.PKI == "" {
 		return nil
@@ -56,12 +59,23 @@ func (g *EventGateway) checkGiven() error {
 	return g.checkPublic(roots)
 }
 
+// gatewaysOfPKI returns the gateways whose certificate this installation needs.
+func (g *EventGateway) gatewaysOfPKI() []string {
+	if g.ExternalOnly {
+		return []string{GatewayExternal}
+	}
+	return []string{GatewayExternal, GatewayInternal}
+}
+
 // checkMissing names all files that a folder with certificates lacks.
 func (g *EventGateway) checkMissing() error {
 	names := []string{FileCA}
-	needed := []string{GatewayExternal, GatewayInternal}
+	needed := g.gatewaysOfPKI()
 	if len(g.Public) == 0 {
 		needed = append(needed, CertPublic)
+	}
+	if g.Bridge != nil {
+		needed = append(needed, ServiceBridge, ServiceStore)
 	}
 	for _, name := range needed {
 		names = append(names, CertFile(name), KeyFile(name))

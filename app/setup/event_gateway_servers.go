@@ -21,16 +21,21 @@ func (g *EventGateway) externalConfig(issuer, xkey, hash, systemHash string) []b
 		"Public":  g.publicFiles(),
 		"Gateway": g.GatewayOf.External, "Advertise": g.Reach.External,
 		"Other": GatewayInternal, "OtherGateway": g.Reach.Internal,
+		"ExternalOnly": g.ExternalOnly,
 	})
 }
 
 // internalConfig returns the configuration of the nats-server for services.
 func (g *EventGateway) internalConfig() []byte {
+	leaf := ""
+	if g.Bridge != nil {
+		leaf = g.Bridge.Leaf
+	}
 	return g.execute("internal", map[string]any{
-		"Services": Services(),
-		"Name":     GatewayInternal,
-		"Listen":   g.Internal,
-		"Gateway":  g.GatewayOf.Internal, "Advertise": g.Reach.Internal,
+		"Services": g.services(), "Leaf": leaf, "Store": ServiceStore,
+		"Name":    GatewayInternal,
+		"Listen":  g.Internal,
+		"Gateway": g.GatewayOf.Internal, "Advertise": g.Reach.Internal,
 		"Other": GatewayExternal, "OtherGateway": g.Reach.External,
 	})
 }
@@ -85,7 +90,13 @@ tls {
 accounts {
   # nats-server sends its authorization requests to usher in this account.
   {{.Callout}} { users: [ { user: {{.User}}, password: "{{.Hash}}" } ] }
+
+{{- if .ExternalOnly}}
+  # Supervisors are in the global account, which needs no line: the internal server knows no
+  # other. So they share it, and the inbox prefix, with its services.
+{{- else}}
 {{template "accounts" .}}
+{{- end}}
   # For "usher healthcheck" only.
   {{.Health}} {}
   # The system account has one user, for "usher check". It can query the servers and
@@ -129,6 +140,9 @@ accounts {
   {{.System}} {}
 }
 system_account: {{.System}}
+{{- if .Leaf}}
+{{template "leaf" .}}
+{{- end}}
 {{template "gateway" .}}
 {{- end}}
 
@@ -158,7 +172,13 @@ system_account: {{.System}}
         permissions: {
           publish: [ {{list .Publish}} ]
           subscribe: [ {{list .Subscribe}} ]
+{{- if .Responses}}
+          allow_responses: true
+{{- end}}
         }
+{{- if $.Leaf}}
+        allowed_connection_types: [ {{if .Leaf}}LEAFNODE{{else}}STANDARD{{end}} ]
+{{- end}}
       }
 {{- end}}
     ]
@@ -188,4 +208,4 @@ gateway {
   ]
 }
 {{end}}
-`))
+` + storeTemplates))

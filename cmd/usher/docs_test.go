@@ -85,10 +85,11 @@ func metricsDoc(t *testing.T) []byte {
 	where := map[string]string{}
 	withVerifier := newTestInstance(t)
 	withVerifier.Parts.Decider.Chain = append(withVerifier.Parts.Decider.Chain, observed{})
+	withBridge := newTestInstanceOf(t, false, func(cfg *config.Config) { cfg.StanBridge.URLs = []string{"nats://127.0.0.1:1"} })
 	for _, with := range []struct {
 		in    *server.Server
 		where string
-	}{{newTestInstance(t), ""}, {withVerifier, onlyVerifiers}, {newTestInstanceOf(t, true), onlyBuckets}} {
+	}{{newTestInstance(t), ""}, {withVerifier, onlyVerifiers}, {withBridge, onlyBridge}, {newTestInstanceOf(t, true), onlyBuckets}} {
 		more, err := with.in.Metrics().Gather()
 		if err != nil {
 			t.Fatal(err)
@@ -119,11 +120,12 @@ func metricsDoc(t *testing.T) []byte {
 	return b.Bytes()
 }
 
-// These mark metrics that exist only with a bucket, or with a verifier that asks another
-// system or has a cache.
+// These mark metrics that exist only with a bucket, with a verifier that asks another
+// system or has a cache, or with a bridge from NATS Streaming.
 const (
 	onlyBuckets   = " Only with `directory.from: kv` or `embedded`."
 	onlyVerifiers = " Only with verifiers that ask another system or have a cache."
+	onlyBridge    = " Only with `stan_bridge.urls`."
 )
 
 // observed is a verifier with a backend and a cache.
@@ -147,8 +149,9 @@ func newTestInstance(t *testing.T) *server.Server {
 	return newTestInstanceOf(t, false)
 }
 
-// newTestInstanceOf is newTestInstance with a directory that is a file, or a bucket.
-func newTestInstanceOf(t *testing.T, bucket bool) *server.Server {
+// newTestInstanceOf is newTestInstance with a directory that is a file, or a bucket, and
+// with changes of the configuration.
+func newTestInstanceOf(t *testing.T, bucket bool, changes ...func(*config.Config)) *server.Server {
 	t.Helper()
 	dir := t.TempDir()
 	if _, err := setup.Write(setup.Options{Dir: dir, Listen: setup.DefaultListen, Random: zeros{}}); err != nil {
@@ -160,6 +163,9 @@ func newTestInstanceOf(t *testing.T, bucket bool) *server.Server {
 	}
 	if bucket {
 		cfg.Directory.From, cfg.Directory.File, cfg.Directory.StoreDir = config.DirectoryEmbedded, "", filepath.Join(dir, "store")
+	}
+	for _, change := range changes {
+		change(cfg)
 	}
 	in, err := server.New(cfg, io.Discard)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 )
 
 const usage = `usage: stan server CONNECTION [--cluster ID] [--heartbeat D] [--store DIR]
+       stan embedded --config FILE --tls-ca FILE --tls-cert FILE --tls-key FILE [--tls-name NAME]
        stan client CONNECTION [--cluster ID] [--client-id ID] [--token-file FILE]
                    --op publish|publish-async|subscribe --channel NAME [--timeout D] [--hold D]
        stan client ... --op publish-many --count N [--interval D] [--prefix TEXT] [--retry D]
@@ -47,6 +48,8 @@ func run(args []string) error {
 	switch args[0] {
 	case "server":
 		return runServer(args[1:])
+	case "embedded":
+		return runEmbedded(args[1:])
 	case "client":
 		return runClient(args[1:])
 	default:

@@ -34,9 +34,10 @@ type Gateway struct {
 	Gateways     []string // HOST:PORT of the gateways, the external one first
 	Log          *callouttest.Buffer
 	stopUsher    func()
+	bridged      bool // it has a store
 }
 
-// The token of the user of the directory who has the role ingest.
+// IngestToken is the token of the user of the directory who has the role ingest.
 const IngestToken = "ingest-key"
 
 // New writes the files of an event gateway. change changes the options of setup.
@@ -59,6 +60,7 @@ func New(tb testing.TB, change func(*setup.EventGateway)) *Gateway {
 	if change != nil {
 		change(&o)
 	}
+	g.bridged = o.Bridge != nil
 	_, err := setup.WriteEventGateway(&o)
 	callouttest.Must(tb, err)
 	return g
@@ -115,11 +117,16 @@ func (g *Gateway) Usher(tb testing.TB) *server.Server {
 // StopUsher stops the usher that Usher started last.
 func (g *Gateway) StopUsher() { g.stopUsher() }
 
-// Start starts both servers and usher, and waits until the servers are joined.
+// Start starts both servers, the store if there is one, and usher, and waits until the
+// servers are joined.
 func (g *Gateway) Start(tb testing.TB) {
 	tb.Helper()
 	external, internal := g.Server(tb, setup.FileExternal), g.Server(tb, setup.FileInternal)
 	callouttest.Eventually(tb, "the servers are joined", func() bool { return external.Gateways() == 1 && internal.Gateways() == 1 })
+	if g.bridged {
+		g.Server(tb, setup.FileStore)
+		callouttest.Eventually(tb, "the store is joined", func() bool { return internal.LeafNodes() == 1 })
+	}
 	g.Usher(tb)
 }
 
@@ -169,4 +176,12 @@ func (g *Gateway) Service(tb testing.TB, name string, more ...nats.Option) *nats
 func (g *Gateway) ExternalAddress() (host, port string) {
 	host, port, _ = net.SplitHostPort(g.URL[len("nats://"):])
 	return host, port
+}
+
+// WithBridge is a change of the options: usher's bridge and a store in place of NATS
+// Streaming.
+func WithBridge(tb testing.TB) func(*setup.EventGateway) {
+	tb.Helper()
+	address := func() string { return fmt.Sprintf("127.0.0.1:%d", callouttest.FreePort(tb)) }
+	return func(o *setup.EventGateway) { o.Bridge = &setup.Bridge{Leaf: address(), Store: address()} }
 }

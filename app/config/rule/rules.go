@@ -125,6 +125,9 @@ func Rules() Table {
 		{"collector-url", Fixed("a URL with scheme `http` or `https`; no user name, password or query in it; not ending in `/v1/traces`"), onString(checkCollectorURL)},
 		{"nats-urls", Fixed("at least one URL of host and port with scheme `nats`, `tls`, `ws` or `wss`; " +
 			"no user name or password in it; `ws` and `wss` not together with `nats` and `tls`"), natsURLs},
+		{"nats-urls-or-none", Fixed("URLs of host and port with scheme `nats`, `tls`, `ws` or `wss`; " +
+			"no user name or password in them; `ws` and `wss` not together with `nats` and `tls`"), natsURLsOrNone},
+		{"channel-subject", Fixed("tokens of letters, digits, `-` and `_`, with `{channel}` once"), onString(checkChannelSubject)},
 	}
 }
 

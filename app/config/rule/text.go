@@ -122,6 +122,10 @@ func natsURLs(v reflect.Value, _ string) []Fault {
 	if v.Len() == 0 {
 		return faultIf(true, "must not be empty", "leave the key out for its default")
 	}
+	return natsURLsOrNone(v, "")
+}
+
+func natsURLsOrNone(v reflect.Value, _ string) []Fault {
 	var faults []Fault
 	for i := range v.Len() {
 		at := strictyaml.IndexPath("", i)
@@ -235,6 +239,20 @@ func CheckHTTPSURL(text string) (message, hint string) {
 		return "expected nothing after the path", example
 	case u.Scheme == "http" && !IsLoopback(net.JoinHostPort(u.Hostname(), "0")):
 		return "is reachable over cleartext, which others on the network can read and change", "use https; http is for loopback addresses"
+	}
+	return "", ""
+}
+
+// checkChannelSubject checks the subject of a channel: literal tokens, and the channel once.
+func checkChannelSubject(text string) (message, hint string) {
+	const channel, example = "{channel}", "write it as stan.{channel}"
+	if strings.Count(text, channel) != 1 {
+		return "expected {channel} once, found " + secret.Quote(text), example
+	}
+	for token := range strings.SplitSeq(strings.Replace(text, channel, "x", 1), ".") {
+		if token == "" || strings.Trim(strings.ToLower(token), "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			return "expected tokens of letters, digits, - and _, found " + secret.Quote(text), example
+		}
 	}
 	return "", ""
 }

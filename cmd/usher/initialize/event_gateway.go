@@ -30,6 +30,7 @@ func eventGatewayFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "key", Usage: "`FILE` with the private key of the --cert before it"},
 		&cli.StringFlag{Name: "ca", Usage: "`FILE` with the certificate authority of --cert", DefaultText: "those that this machine trusts"},
 		&cli.StringFlag{Name: "pki", Usage: "`FOLDER` with ca.pem and the certificates of gateways and services, in place of new ones"},
+		&cli.BoolFlag{Name: "external-only", Usage: "join an internal server that runs already and has no accounts, such as Chef Automate's; with --pki and --reach"},
 		&cli.StringFlag{Name: "internal", Usage: "`HOST:PORT` for the internal server", Value: setup.DefaultInternal},
 		&cli.StringFlag{Name: "gateway", Usage: "`HOST:PORT` for the gateway of the internal server", Value: setup.DefaultGatewayInternal},
 		&cli.StringFlag{Name: "gateway-external", Usage: "`HOST:PORT` for the gateway of the external server", Value: setup.DefaultGatewayExternal},
@@ -76,6 +77,11 @@ func eventGatewayOptions(c *cli.Context) (*setup.EventGateway, error) {
 		},
 		Hosts: c.StringSlice("host"), PublicCA: c.String("ca"), PKI: c.String("pki"), Internal: c.String("internal"),
 	}
+	if g.ExternalOnly = c.Bool("external-only"); g.ExternalOnly {
+		if err := externalOnly(c); err != nil {
+			return nil, err
+		}
+	}
 	g.GatewayOf.Internal, g.GatewayOf.External = c.String("gateway"), c.String("gateway-external")
 	g.Reach.Internal, g.Reach.External = c.String("reach"), c.String("reach-external")
 	for _, check := range []func() error{
@@ -93,6 +99,24 @@ func eventGatewayOptions(c *cli.Context) (*setup.EventGateway, error) {
 		}
 	}
 	return g, nil
+}
+
+// externalOnly checks the options for an internal server that runs already.
+func externalOnly(c *cli.Context) error {
+	for _, name := range []string{"internal", "gateway"} {
+		if c.IsSet(name) {
+			return cmdutil.UsageError("leave it out: the internal server runs already", "--external-only and --%s: give only one of them", name)
+		}
+	}
+	for name, what := range map[string]string{
+		"pki":   "the folder with ca.pem, event-gateway.pem and event-gateway.key that the internal server accepts",
+		"reach": "HOST:PORT of the internal server's gateway",
+	} {
+		if c.String(name) == "" {
+			return cmdutil.UsageError("it is "+what, "--external-only needs --%s", name)
+		}
+	}
+	return nil
 }
 
 // checkAddresses checks where the servers listen. Two of them cannot share a port of one
@@ -166,12 +190,17 @@ func hosts(g *setup.EventGateway) error {
 type listener struct{ option, address, purpose string }
 
 func listeners(g *setup.EventGateway) []listener {
-	return []listener{
+	external := []listener{
 		{"listen", g.Listen, "the external server, for supervisors: whoever reaches it can try a token"},
-		{"internal", g.Internal, "the internal server, for services with a certificate"},
-		{"gateway", g.GatewayOf.Internal, "the gateway of the internal server, for the external one"},
 		{"gateway-external", g.GatewayOf.External, "the gateway of the external server, for the internal one"},
 	}
+	if g.ExternalOnly {
+		return external
+	}
+	return append(external,
+		listener{"internal", g.Internal, "the internal server, for services with a certificate"},
+		listener{"gateway", g.GatewayOf.Internal, "the gateway of the internal server, for the external one"},
+	)
 }
 
 // allAddresses reports whether a listener accepts connections on all addresses.
@@ -214,9 +243,16 @@ func nextOfEventGateway(g *setup.EventGateway, dir string) string {
 		ca = " --ca " + path(setup.FileCA)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nNext:\n  nats-server -c %s\n  nats-server -c %s\n  usher serve -c %s\n", path(setup.FileInternal), path(setup.FileExternal), path(setup.FileConfig))
+	b.WriteString("\nNext:\n")
+	if !g.ExternalOnly {
+		fmt.Fprintf(&b, "  nats-server -c %s\n", path(setup.FileInternal))
+	}
+	fmt.Fprintf(&b, "  nats-server -c %s\n  usher serve -c %s\n", path(setup.FileExternal), path(setup.FileConfig))
 	fmt.Fprintf(&b, "  usher apikey new --user habitat     # its line goes into %s\n", path(setup.FileDirectory))
 	fmt.Fprintf(&b, "  usher try publish -s nats://%s%s --token-file FILE habitat.event.healthcheck test\n", net.JoinHostPort(g.Hosts[0], port), ca)
+	if g.ExternalOnly {
+		return b.String()
+	}
 	b.WriteString("\nIf the servers are on two machines (on each, usher init --moved DIR if DIR is another folder):\n")
 	for _, m := range g.Machines() {
 		fmt.Fprintf(&b, "  %s: %s\n", m.Name, strings.Join(m.Files, " "))
