@@ -5,6 +5,7 @@ import (
 	"usher/tokens"
 	"usher/tokens/anonymous"
 	"usher/tokens/apikey"
+	"usher/tokens/automate"
 	"usher/tokens/health"
 	"usher/tokens/introspection"
 	"usher/tokens/kubernetes"
@@ -158,6 +159,9 @@ func Codes() []Code {
 		{webhook.CodeDenied, Denied, "The endpoint of `credentials.webhook` answered `denied`.", "The cause in the log has the endpoint's reason."},
 		{webhook.CodeUnknown, Denied, "The endpoint of `credentials.webhook` answered `unknown`, and no other verifier knows the credential.", "Set `prefix`, so that usher asks the endpoint only about its own credentials."},
 		{webhook.CodeExpired, Denied, "The endpoint of `credentials.webhook` answered with an identity whose `expires` has passed.", "Check the clocks, or get a new credential."},
+		{automate.CodeRejected, Denied, "Chef Automate's authn-service does not know the token (status `UNAUTHENTICATED`).", "If the token is of another system, set `prefix` of `credentials.automate`."},
+		{automate.CodeNoProjects, Denied, "Chef Automate's authn-service knows the token, and its authz-service allows the action on the resource in no project.", "Give the token, or one of its teams, a policy in Automate that allows the action, such as that of the policy `Ingest`."},
+		{automate.CodeForm, Denied, "The token cannot be sent to Chef Automate's authn-service: it is too long, or has characters other than printable ASCII.", "Look for a space or a line break at an end of the token."},
 		{CodeRejected, Denied, "A verifier rejected the credential, with no more specific code.", "See the cause in the log."},
 		{CodeUserUnknown, Denied, "The verified identity is not a user in the directory.", ""},
 		{CodeNoIdentityRule, Denied, "The identity is verified, and no rule of `identities` matches it.", "usher explain shows for each rule the first condition that does not hold."},
@@ -178,6 +182,11 @@ func Codes() []Code {
 		{CodeMQTTClientID, Denied, "The MQTT client id is missing, or it is neither the user's name nor starts with the name and a colon.", "Give the client an id such as NAME:device. `accounts.mqtt_client_ids` allows any id in an account."},
 
 		{CodeUnavailable, Unavailable, "A verifier could not decide.", "The cause in the log names the backend."},
+		{automate.CodeUnreachable, Unavailable, "usher has no connection to one of Chef Automate's services, or the service says that it is away (status `UNAVAILABLE`).", "The cause in the log names the service. usher check shows what is wrong with its address, its name, its certificate or usher's."},
+		{automate.CodeSlow, Unavailable, "One of Chef Automate's services did not answer within `calls.timeout`.", "Find out why the service is slow."},
+		{automate.CodeNotReady, Unavailable, "Chef Automate's service says that it cannot decide in its present state (status `FAILED_PRECONDITION`).", "The cause in the log has its message."},
+		{automate.CodeFailed, Unavailable, "Chef Automate's service answered with another error, with an answer that is too large or with one that is not in the format.", "The cause in the log has the status and its message."},
+		{automate.CodeUnusable, Unavailable, "The answer of Chef Automate's service names no subject, or has too many or impossible teams or projects.", "Please report it."},
 		{CodeNoDirectory, Unavailable, "No directory is loaded.", ""},
 		{CodeUnreadable, Unavailable, "A directory entry is unreadable, and it may affect a project or a membership of the user.", "Run usher check to find the entry. Fix it, remove it, or update usher."},
 		{CodeNoAccount, Unavailable, "The configuration binds the role to no account.", "Set the `accounts` key that the cause names."},

@@ -1,6 +1,7 @@
 package callout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -96,6 +97,7 @@ func (d *Decision) set(o Outcome, code, cause string) { d.Outcome, d.Code, d.Cau
 
 func (d *Decision) verifyFailed(err error) {
 	var reason *tokens.Reason
+	var undecided *tokens.UndecidedError
 	switch {
 	case errors.As(err, &reason):
 		d.Identity = reason.Identity
@@ -110,6 +112,8 @@ func (d *Decision) verifyFailed(err error) {
 		d.set(Shed, CodeFailing, err.Error())
 	case errors.Is(err, context.DeadlineExceeded):
 		d.set(Shed, CodeTooLate, "the budget ran out while verifying")
+	case errors.As(err, &undecided):
+		d.set(Unavailable, cmp.Or(undecided.Code, CodeUnavailable), err.Error())
 	default:
 		d.set(Unavailable, CodeUnavailable, err.Error())
 	}

@@ -50,6 +50,10 @@ func features() []feature {
 		files("", setup.Options{}, firstCallout),
 		files(" --operator", setup.Options{Operator: true}, firstSentinel),
 		{
+			name: "the files of `usher init --event-gateway`: both servers start, and usher connects with TLS", since: []release{firstCallout},
+			works: startEventGateway,
+		},
+		{
 			name: "a directory in NATS, `usher init --kv`", since: []release{firstAtomic},
 			works: func(t *testing.T) {
 				t.Helper()
@@ -186,6 +190,29 @@ func startSetup(t *testing.T, o setup.Options) (*config.Config, *nats.Conn) {
 	callouttest.Must(t, err)
 	t.Cleanup(nc.Close)
 	return cfg, nc
+}
+
+// startEventGateway starts both servers of an event gateway, and connects to the external
+// one as the service user.
+func startEventGateway(t *testing.T) {
+	t.Helper()
+	at := func() string { return address(callouttest.FreePort(t)) }
+	g := setup.EventGateway{
+		Options:  setup.Options{Dir: filepath.Join(t.TempDir(), "gateway"), Listen: at(), Random: rand.Reader, Now: time.Now()},
+		Hosts:    []string{"127.0.0.1"},
+		Internal: at(),
+	}
+	g.GatewayOf.External, g.GatewayOf.Internal = at(), at()
+	_, err := setup.WriteEventGateway(&g)
+	callouttest.Must(t, err)
+	callouttest.RunServerFile(t, *serverProgram, filepath.Join(g.Dir, setup.FileInternal), g.Internal)
+	callouttest.RunServerFile(t, *serverProgram, filepath.Join(g.Dir, setup.FileExternal), g.Listen)
+	password, err := os.ReadFile(filepath.Join(g.Dir, setup.FilePassword))
+	callouttest.Must(t, err)
+	nc, err := nats.Connect("nats://"+g.Listen, nats.RootCAs(filepath.Join(g.Dir, filepath.FromSlash(setup.FileCA))),
+		nats.UserInfo(setup.ServiceUser, strings.TrimSpace(string(password))), callouttest.ConnectTimeout())
+	callouttest.Must(t, err)
+	nc.Close()
 }
 
 // openDirectory opens the KV directory of a new installation.

@@ -22,6 +22,7 @@ const (
 	MethodOIDC          Method = "oidc"
 	MethodIntrospection Method = "introspection"
 	MethodKubernetes    Method = "kubernetes"
+	MethodAutomate      Method = "automate"
 	MethodWebhook       Method = "webhook"
 	MethodAnonymous     Method = "anonymous"
 )

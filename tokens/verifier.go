@@ -40,6 +40,19 @@ func Reject(code, cause string, id identity.Identity) error {
 	return &Reason{Code: code, Cause: cause, Identity: id}
 }
 
+// Undecided returns an ErrUnavailable with a code of docs/reference/errors.md; empty: the one
+// of every verifier that cannot decide.
+func Undecided(code, cause string) error { return &UndecidedError{code, cause} }
+
+// UndecidedError is an ErrUnavailable with a code.
+type UndecidedError struct{ Code, Cause string }
+
+// Error returns the cause.
+func (u *UndecidedError) Error() string { return ErrUnavailable.Error() + ": " + u.Cause }
+
+// Unwrap returns ErrUnavailable.
+func (u *UndecidedError) Unwrap() error { return ErrUnavailable }
+
 // Unknown returns an ErrNotApplicable of a verifier that recognises the form of the
 // credential, but does not know it: another verifier may. If none does, Chain rejects the
 // credential with the code of the last that said so.

@@ -46,6 +46,7 @@ func kinds() []newVerifiers {
 		x509Verifiers,
 		introspectionVerifiers,
 		tokenReviewVerifiers,
+		automateVerifiers,
 		webhookVerifiers,
 		anonymousVerifiers,
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/pem"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -64,6 +65,9 @@ func TestChainOrder(t *testing.T) {
 	server := httptest.NewTLSServer(nil)
 	defer server.Close()
 	write(t, filepath.Join(dir, "ca.pem"), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
+	cert, key := callouttest.NewCA(t).Issue(t, "client")
+	callouttest.Must(t, os.Rename(cert, filepath.Join(dir, "client.pem")))
+	callouttest.Must(t, os.Rename(key, filepath.Join(dir, "client.key")))
 	account, err := nkeys.CreateAccount()
 	callouttest.Must(t, err)
 	public, err := account.PublicKey()
@@ -73,6 +77,7 @@ func TestChainOrder(t *testing.T) {
   webhook:
   - {name: two, url: 'https://a.example', prefix: b_, secret_file: secret}
   - {name: one, url: 'https://a.example', prefix: a_, secret_file: secret}
+  automate: [{name: chef, authn: {address: 'a.example:1'}, authz: {address: 'a.example:2'}, tls: {ca_file: ca.pem, cert_file: client.pem, key_file: client.key}}]
   kubernetes:
   - {name: review, mode: token_review, audiences: [nats], review: {url: 'https://a.example', token_file: secret, ca_file: ca.pem}}
   introspection: [{name: opaque, url: 'http://127.0.0.1', authentication: none, any_audience: true, prefix: o_}]
@@ -88,7 +93,7 @@ func TestChainOrder(t *testing.T) {
 	for _, v := range chain {
 		names = append(names, v.Name())
 	}
-	want := "natsjwt nkey apikey oidc password x509 introspection:opaque kubernetes:review webhook:two webhook:one anonymous"
+	want := "natsjwt nkey apikey oidc password x509 introspection:opaque kubernetes:review automate:chef webhook:two webhook:one anonymous"
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -2,8 +2,10 @@ package checkup
 
 import (
 	"context"
+	"time"
 
 	"usher/app/checkup/finding"
+	"usher/app/checkup/gateway"
 	"usher/app/checkup/operatormode"
 	"usher/app/config"
 )
@@ -20,13 +22,17 @@ func Check(ctx context.Context, f *finding.List, path string, cfg *config.Config
 	if cfg.NATS.Mode == config.ModeOperator {
 		o = operatormode.Run(ctx, f, cfg, keys, snapshot, offline)
 	}
+	var files []gateway.File
 	for _, file := range serverConfigs {
 		var largest answerSize
 		if !offline || !operatormode.SignsElsewhere(keys) {
 			largest = largestAnswer(ctx, cfg, keys, snapshot)
 		}
-		checkServerConfig(f, file, cfg, keys, snapshot, largest)
+		if x := checkServerConfig(f, file, cfg, keys, snapshot, largest); x != nil {
+			files = append(files, gateway.File{Path: file, File: x})
+		}
 	}
+	gateway.CheckFiles(f, cfg, files, time.Now())
 	if !offline {
 		checkPrograms(ctx, f, cfg, keys)
 		checkServers(ctx, f, path, cfg, keys, snapshot, o)

@@ -16,6 +16,7 @@ type Credentials struct {
 	Password      Password        `yaml:"password" doc:"User names and passwords of the directory (docs/how-to/nkeys-and-passwords.md)."`
 	X509          X509            `yaml:"x509" doc:"Client certificates that nats-server verified (docs/how-to/certificates.md)."`
 	Webhook       []Webhook       `yaml:"webhook" default:"[]" rule:"unique-names" doc:"HTTP endpoints of your own that verify credentials (docs/how-to/webhook.md)."`
+	Automate      []Automate      `yaml:"automate" default:"[]" rule:"unique-names" doc:"Chef Automates whose authn-service and authz-service decide about tokens (docs/how-to/automate.md)."`
 	Anonymous     Anonymous       `yaml:"anonymous" doc:"Clients without a credential."`
 }
 

@@ -25,6 +25,9 @@ func (c *Credentials) attest() (authorities, attributes []string) {
 	for i := range c.Introspection {
 		add(c.Introspection[i].Name, claims)
 	}
+	for i := range c.Automate {
+		add(c.Automate[i].Name, claims)
+	}
 	for i := range c.Webhook {
 		add(c.Webhook[i].Name, "webhook")
 	}

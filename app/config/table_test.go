@@ -59,8 +59,8 @@ var invalid = map[string][]string{
 	"line":            {`"a\nb"`, `"\0"`},
 	"path":            {"~/file", `"a\0b"`},
 	"host":            {"a:4222", "a b", "-a", "a..b", strings.Repeat("a", 64), strings.Repeat("a.", 127)},
+	"address":         {"localhost", "':80'", `"a:0"`, `"a:65536"`, `"a:http"`, "a/b:80", `"1.2.3.4:"`, "'::1:80'"},
 	"listen":          {"localhost", `":65536"`, `":http"`, "a/b:80", `"1.2.3.4:"`, `"::1:80:"`},
-	"address":         {"localhost", "':80'", "a:0", "'a:'", "a/b:80"},
 	"collector-url": {
 		"localhost", "'localhost:4318'", "[http://a]", "grpc://a", "http://", "'http://a:'", "http://a:0", "http://a:65536", "http://me:secret@a",
 		"'http://a?key=x'", "'http://a?'", "'http://a#x'", "'%zz'", "http:a", "'http://a b'", "http://a:4318/v1/traces", "http://a/otlp/v1/traces/",

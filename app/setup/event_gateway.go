@@ -75,22 +75,26 @@ type Service struct {
 }
 
 // Services returns the services of a new event gateway: the streaming server, and one that
-// reads events.
+// reads events. Each has what NATS Streaming needs, and nothing more.
 func Services() []Service {
 	const c = StreamingCluster
+	requests := []string{
+		"_STAN.discover." + c, "_STAN.discover." + c + ".pings",
+		"_STAN.sub." + c, "_STAN.unsub." + c, "_STAN.subclose." + c, "_STAN.close." + c,
+	}
 	return []Service{
 		{
-			Name:      GatewayInternal,
-			Publish:   []string{"_STAN.>", "_INBOX.>", "_R_.>"}, // _R_: replies to another account
-			Subscribe: []string{"_STAN.>", "_INBOX.>"},
+			Name: GatewayInternal,
+			// It looks for another streaming server of its name when it starts. _R_ is for
+			// replies to another account.
+			Publish:   []string{"_STAN.discover." + c, "_INBOX.>", "_R_.>"},
+			Subscribe: append([]string{"_STAN.pub." + c + ".>", "_INBOX.>"}, requests...),
 		},
 		{
-			Name: ServiceApplications,
-			Publish: []string{
-				"_INBOX.>", "_STAN.discover." + c, "_STAN.discover." + c + ".*",
-				"_STAN.sub." + c, "_STAN.unsub." + c, "_STAN.subclose." + c, "_STAN.close." + c,
-			},
-			Subscribe: []string{"_INBOX.>", "habitat.event.>"},
+			Name:    ServiceApplications,
+			Publish: append([]string{"_INBOX.>"}, requests...),
+			// stan.go subscribes to _STAN.acks when it connects, even if it never publishes.
+			Subscribe: []string{"_INBOX.>", "_STAN.acks.>", "habitat.event.>"},
 		},
 	}
 }
@@ -175,6 +179,7 @@ func (g *EventGateway) usherConfig() ([]byte, error) {
 		"nats.urls": "[" + url + "]", "nats.tls.server_name": g.Hosts[0],
 		"nats.user": ServiceUser, "nats.password_file": FilePassword,
 		"nats.system_user": SystemUser, "nats.system_password_file": FileSystem,
+		"gateways":               g.gateways(),
 		"accounts.callout":       AccountCallout,
 		"accounts.system":        AccountSystem,
 		"accounts.ingest":        AccountIngest,

@@ -83,7 +83,7 @@ func (b *Backend) Ask(ctx context.Context, key [sha256.Size]byte, ask func(conte
 	select {
 	case r := <-result:
 		if r.Err != nil {
-			return Answer{}, fmt.Errorf("%w: %s: %s", tokens.ErrUnavailable, b.cfg.Name, b.errorText(r.Err))
+			return Answer{}, tokens.Undecided(CodeOf(r.Err), b.cfg.Name+": "+b.errorText(r.Err))
 		}
 		return r.Val.(Answer), nil // fly returns nothing else
 	case <-ctx.Done():

@@ -38,6 +38,27 @@ func isUnusable(err error) bool {
 	return errors.As(err, &u)
 }
 
+// Coded gives an error of a call a code of docs/reference/errors.md. Without one, the code
+// is that of every verifier that cannot decide.
+func Coded(code string, err error) error { return &codedError{err, code} }
+
+type codedError struct {
+	error
+
+	code string
+}
+
+func (e *codedError) Unwrap() error { return e.error }
+
+// CodeOf returns the code of an error of a call; empty: it has none.
+func CodeOf(err error) string {
+	var c *codedError
+	if errors.As(err, &c) {
+		return c.code
+	}
+	return ""
+}
+
 // errorText returns the text of an error of a call, without what may be secret in a URL.
 func (b *Backend) errorText(err error) string {
 	text := err.Error()
