@@ -51,6 +51,7 @@ const (
 	CodeIdentityValue     = "identity_value"
 	CodeIdentityAmbiguous = "identity_ambiguous"
 	CodeIdentityProject   = "identity_project"
+	CodeIdentityProfile   = "identity_profile"
 
 	CodeUnavailable     = "verifier_unavailable"
 	CodeNoDirectory     = "no_directory"
@@ -138,6 +139,7 @@ func Codes() []Code {
 		{x509.CodeNotYetValid, Denied, "The client certificate, or a CA's above it, is not valid yet.", "Check the clock of this machine."},
 		{x509.CodeExpired, Denied, "The client certificate, or a CA's above it, has expired.", "Renew the certificate."},
 		{x509.CodeSAN, Denied, "The client certificate has no name of the kind of `credentials.x509.identity`, or several, or one with a wildcard.", "usher explain --cert FILE shows the cause."},
+		{x509.CodeCN, Denied, "The subject of the client certificate has no common name, or several, or one that is longer than 64 characters or has other characters than letters, digits and `- _ . : / @ +`.", "usher explain --cert FILE shows the cause."},
 		{x509.CodeTrustDomain, Denied, "The SPIFFE ID is of a trust domain that is not in `credentials.x509.trust_domains`.", ""},
 		{x509.CodeUnknownSubject, Denied, "No user in the directory has a key of kind certificate with this subject.", "The cause in the log has the subject in the form that the key needs."},
 		{x509.CodeRevoked, Denied, "The client certificate, or a CA's above it, has been revoked.", ""},
@@ -168,6 +170,7 @@ func Codes() []Code {
 		{CodeIdentityValue, Denied, "The rule of `identities` that matches inserts a value of the identity into the name of a user or project. The value is missing, or cannot be part of a name.", "Make the conditions of the rule narrower, so that it matches only identities with such values."},
 		{CodeIdentityAmbiguous, Denied, "With `identities.match: all`, the rules that match give different users, or a user and roles.", "usher explain shows which rules match."},
 		{CodeIdentityProject, Denied, "The rules of `identities` give the identity roles only in projects that do not exist.", "Add the project, or correct the rule."},
+		{CodeIdentityProfile, Denied, "The rule of `identities` names a profile that does not exist.", "Add it to `profiles` in `usher.yaml`, or correct the rule."},
 		{CodeNoRole, Denied, "The user has neither a project role nor a service role.", "Add the user to the members of a project."},
 		{CodeNotMember, Denied, "The user name selects `project=P`, and the user is not a member of P.", ""},
 		{CodeNotInAccount, Denied, "The user name selects `account=A`, and the user has no role in A.", ""},

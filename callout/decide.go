@@ -121,6 +121,8 @@ func (d *Decision) verifyFailed(err error) {
 
 func (d *Decision) deriveFailed(err error) {
 	switch {
+	case errors.Is(err, permissions.ErrNoProfile):
+		d.set(Denied, CodeIdentityProfile, err.Error())
 	case errors.Is(err, permissions.ErrNoRole):
 		d.set(Denied, CodeNoRole, err.Error())
 	case errors.Is(err, permissions.ErrNotMember):

@@ -41,7 +41,7 @@ func (d *Decision) findUser() bool {
 }
 
 // mapIdentity gives the identity of another authority its name and its facts, which are
-// those of a user of the directory or those of roles in projects.
+// those of a user of the directory, of roles in projects, or of a profile.
 func (d *Decision) mapIdentity(rules *mapping.Rules, c *tokens.Credential) bool {
 	id := &d.Identity
 	if id.Authority == "" {
@@ -59,6 +59,9 @@ func (d *Decision) mapIdentity(rules *mapping.Rules, c *tokens.Credential) bool 
 	id.Selection.OwnName = id.Selection.IsZero() && c.User == id.Name && (c.User != c.Token() || id.Method == identity.MethodCertificate)
 	if result.User != "" {
 		return d.findUser()
+	}
+	if result.Profile != "" {
+		return d.setFacts(given.Profile(d.Snapshot, id.Name, result.Profile, id.Selection.Project))
 	}
 	var service []directory.ServiceRole
 	if result.Ingest {

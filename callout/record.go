@@ -63,7 +63,7 @@ func (x *exchange) event() audit.Event {
 		Time: x.arrival, RequestID: x.id,
 		Outcome: string(x.decision.Outcome), Code: x.decision.Code, Cause: clip(x.decision.Cause),
 		User: user, Authority: string(x.decision.Identity.Authority),
-		IdentityID: clip(x.decision.Identity.ID), Rule: strings.Join(x.decision.Rules, ", "), Method: string(x.decision.Identity.Method),
+		IdentityID: clip(x.decision.Identity.ID), Rule: strings.Join(x.decision.Rules, ", "), Profile: x.decision.Facts.Profile, Method: string(x.decision.Identity.Method),
 		Verifier: x.decision.Verifier, KeyID: x.decision.Identity.KeyID,
 		Queue: x.took(stepAdmit), Total: x.steps[stepRecord].start.Sub(x.arrival), Open: x.took(stepOpen, stepAuthenticate), Verify: x.took(stepVerify), Derive: x.took(stepDerive), Issue: x.took(stepIssue, stepSeal),
 	}

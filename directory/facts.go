@@ -35,6 +35,7 @@ type Facts struct {
 	Memberships []Membership // sorted by project name
 	Selected    *Project     // the project that was asked for; nil if none was, or it does not exist
 	Undecided   bool         // an unreadable entry could change the facts
+	Profile     string       // of usher.yaml, which is all that a service has; usually empty
 
 	Accounts           map[string]AccountUse // by NATS account
 	AccountsIncomplete bool                  // a project is unreadable, and so is its account

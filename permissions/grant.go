@@ -39,7 +39,7 @@ const (
 	SourceIdentities   Source = "identities"   // a topic or subscription that a rule of identities names
 	SourceRole         Source = "role"         // a role in a project
 	SourceServiceRole  Source = "service_role" // a service role
-	SourceProfile      Source = "profile"      // a hard-coded profile
+	SourceProfile      Source = "profile"      // a hard-coded profile, or one of the configuration
 	SourceInbox        Source = "inbox"        // the private inbox of the user
 	SourceInvariant    Source = "invariant"    // part of every grant
 	resourceTopic             = "topic"
@@ -93,7 +93,7 @@ type Grant struct {
 	Account         string                     // the NATS account
 	Scope           string                     // the scoped signing key whose template has the permissions; empty: Rules has them
 	Rules           []Rule                     // sorted by side, effect and subject, without duplicates
-	InboxPrefix     string                     // the inbox prefix that the client may use
+	InboxPrefix     string                     // the inbox prefix that the client may use; empty: its profile states its subjects
 	ConnectionTypes []directory.ConnectionType // for which it may be used; empty: the template of Scope decides
 	Connection      identity.Connection        // the connection that Connect has checked
 	WholeAccount    bool                       // the roles give everything in the account

@@ -36,15 +36,18 @@ type Policy struct {
 	SystemAccount      string // granted only to a role for which it is configured
 	NoIngestStreaming  bool   // the role ingest is without NATS Streaming
 	Scoped             []ScopedRole
-	AnyMQTTClientID    []string // accounts in which users may have any MQTT client id
+	Profiles           []Profile // of internal services
+	AnyMQTTClientID    []string  // accounts in which users may have any MQTT client id
 }
 
-// entitlement is one membership or service role of a user, with its account.
+// entitlement is one membership or service role of a user, or the profile of a service,
+// with its account.
 type entitlement struct {
 	account    string
-	membership *directory.Membership // nil for service roles
-	role       directory.ServiceRole // empty for memberships
-	streaming  bool                  // of service role ingest
+	membership *directory.Membership // nil for service roles and profiles
+	role       directory.ServiceRole // empty for memberships and profiles
+	profile    *Profile
+	streaming  bool // of service role ingest
 }
 
 // Derive returns the grant of identity id with the directory facts f. It is a pure
@@ -90,7 +93,11 @@ func (p *Policy) DeriveWithin(id identity.Identity, f directory.Facts, limit int
 		}
 		return g, p.Validate(&g)
 	}
-	b.allow(Subscribe, g.InboxPrefix+".>", Origin{Source: SourceInbox})
+	if f.Profile != "" {
+		g.InboxPrefix = "" // the profile states what the client subscribes to
+	} else {
+		b.allow(Subscribe, g.InboxPrefix+".>", Origin{Source: SourceInbox})
+	}
 	if err := g.setConnectionTypes(f.User.Limits.ConnectionTypes, entitlements, &f); err != nil {
 		return Grant{}, err
 	}
@@ -132,7 +139,8 @@ func newGrant(id identity.Identity, account string) Grant {
 	return g
 }
 
-// entitlements lists the memberships and service roles of a user within a selection.
+// entitlements lists the memberships and service roles of a user, or the profile of a
+// service, within a selection.
 // With a selected project these are the roles in that project. A service_admin who
 // selects a project gets all of its account instead.
 func (p *Policy) entitlements(sel identity.Selection, f *directory.Facts) ([]entitlement, error) {
@@ -154,6 +162,15 @@ func (p *Policy) entitlements(sel identity.Selection, f *directory.Facts) ([]ent
 	}
 	if f.HasServiceRole(directory.ServiceRoleIngest) && sel.Project == "" {
 		entitlements = append(entitlements, entitlement{account: p.IngestAccount, role: directory.ServiceRoleIngest, streaming: !p.NoIngestStreaming})
+	}
+	if f.Profile != "" {
+		profile, err := p.profile(f.Profile)
+		if err != nil {
+			return nil, err
+		}
+		if sel.Project == "" {
+			entitlements = append(entitlements, entitlement{account: profile.Account, profile: profile})
+		}
 	}
 	if sel.Account != "" {
 		entitlements = slices.DeleteFunc(entitlements, func(x entitlement) bool { return x.account != sel.Account })
@@ -202,6 +219,9 @@ func (p *Policy) add(b *builder, g *Grant, x *entitlement, f *directory.Facts) {
 		for _, r := range x.membership.Roles {
 			g.Tags = append(g.Tags, "role:"+string(r))
 		}
+	case x.profile != nil:
+		addProfile(b, x.profile)
+		g.Tags = append(g.Tags, "profile:"+x.profile.Name)
 	case x.role == directory.ServiceRoleAdmin:
 		addServiceAdmin(b)
 		g.Tags = append(g.Tags, "role:"+string(x.role))

@@ -58,7 +58,10 @@ func (p *Policy) scope(entitlements []entitlement) (string, error) {
 
 // roles returns the roles of one entitlement.
 func (x *entitlement) roles() []string {
-	if x.membership == nil {
+	switch {
+	case x.profile != nil:
+		return nil
+	case x.membership == nil:
 		return []string{string(x.role)}
 	}
 	roles := make([]string, 0, len(x.membership.Roles))

@@ -84,7 +84,9 @@ func sizeOf(entitlements []entitlement, f *directory.Facts, id *identity.Identit
 				texts.AddAll(x.lengths(f))
 			}
 		}
-		texts.Add(InboxPrefix(id.Name) + ".>")
+		if f.Profile == "" {
+			texts.Add(InboxPrefix(id.Name) + ".>")
+		}
 		for range Sides() {
 			texts.Add(authSubject) // the denial of it, or of ">", which is shorter
 		}
@@ -109,6 +111,9 @@ func addTagLengths(l *directory.Lengths, x *entitlement) {
 	if x.membership != nil {
 		l.Add("project:" + x.membership.Project.Name)
 	}
+	if x.profile != nil {
+		l.Add("profile:" + x.profile.Name)
+	}
 	for _, r := range x.roles() {
 		l.Add("role:" + r)
 	}
@@ -119,6 +124,8 @@ func addTagLengths(l *directory.Lengths, x *entitlement) {
 func (x *entitlement) lengths(f *directory.Facts) directory.Lengths {
 	var b builder
 	switch m := x.membership; {
+	case x.profile != nil:
+		addProfile(&b, x.profile)
 	case x.role == directory.ServiceRoleAdmin:
 		addServiceAdmin(&b)
 	case x.role == directory.ServiceRoleIngest:
@@ -183,6 +190,9 @@ func maxSize(entitlements []entitlement, id *identity.Identity, account string) 
 	n := maxClaims + maxEscape*(len(account)+len(id.Selection.Account)+len(id.KeyID)) + 2*(len(id.Name)+len(id.Selection.Project)) + 64*len(id.Networks)
 	for i := range entitlements {
 		m := entitlements[i].membership
+		if profile := entitlements[i].profile; profile != nil {
+			n += profile.maxLength()
+		}
 		if m == nil {
 			continue
 		}

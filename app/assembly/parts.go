@@ -47,6 +47,7 @@ func Policy(cfg *config.Config) *permissions.Policy {
 		CalloutAccount:     cfg.Accounts.Callout,
 		SystemAccount:      cfg.Accounts.System,
 		Scoped:             scopedRoles(cfg.Accounts.Scopes),
+		Profiles:           cfg.GrantProfiles(),
 		AnyMQTTClientID:    anyMQTTClientID(cfg.Accounts.MQTTClientIDs),
 	}
 }

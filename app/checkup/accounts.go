@@ -87,6 +87,9 @@ func checkServerAccounts(f *finding.List, cfg *config.Config, s *snapshot.Snapsh
 	for _, name := range slices.Sorted(maps.Keys(used)) {
 		var without []string
 		for _, server := range v.servers {
+			if name != cfg.Accounts.Ingest && v.decidesItself(cfg, server.ID) {
+				continue // only events get there from clients of usher
+			}
 			if accounts, ok := v.accounts[server.ID]; ok && !slices.Contains(accounts, name) {
 				without = append(without, server.Name)
 			}
@@ -99,6 +102,6 @@ func checkServerAccounts(f *finding.List, cfg *config.Config, s *snapshot.Snapsh
 			"missing on %s: clients that use it cannot connect there (%s)", strings.Join(without, ", "), used[name])
 	}
 	if sound && len(v.accounts) > 0 {
-		f.OK("accounts", strings.Join(slices.Sorted(maps.Keys(used)), ", "), "on every server: %s", operator.Names(v.servers))
+		f.OK("accounts", strings.Join(slices.Sorted(maps.Keys(used)), ", "), "on every server: %s", operator.Names(slices.DeleteFunc(slices.Clone(v.servers), func(x operator.Server) bool { return v.decidesItself(cfg, x.ID) })))
 	}
 }

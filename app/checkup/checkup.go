@@ -2,9 +2,12 @@ package checkup
 
 import (
 	"context"
+	"time"
 
 	"usher/app/checkup/finding"
+	"usher/app/checkup/gateway"
 	"usher/app/checkup/operatormode"
+	"usher/app/checkup/streambridge"
 	"usher/app/config"
 )
 
@@ -20,13 +23,18 @@ func Check(ctx context.Context, f *finding.List, path string, cfg *config.Config
 	if cfg.NATS.Mode == config.ModeOperator {
 		o = operatormode.Run(ctx, f, cfg, keys, snapshot, offline)
 	}
+	var files []gateway.File
 	for _, file := range serverConfigs {
 		var largest answerSize
 		if !offline || !operatormode.SignsElsewhere(keys) {
 			largest = largestAnswer(ctx, cfg, keys, snapshot)
 		}
-		checkServerConfig(f, file, cfg, keys, snapshot, largest)
+		if x := checkServerConfig(f, file, cfg, keys, snapshot, largest); x != nil {
+			files = append(files, gateway.File{Path: file, File: x})
+		}
 	}
+	streambridge.Check(ctx, f, cfg, offline)
+	gateway.CheckFiles(f, cfg, files, time.Now())
 	if !offline {
 		checkPrograms(ctx, f, cfg, keys)
 		checkServers(ctx, f, path, cfg, keys, snapshot, o)

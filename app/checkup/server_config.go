@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"usher/app/checkup/finding"
+	"usher/app/checkup/gateway"
 	"usher/app/checkup/operatormode"
 	"usher/app/config"
 	"usher/app/devserver"
@@ -23,20 +24,23 @@ import (
 )
 
 // checkServerConfig checks a nats-server.conf. Only the file shows some settings, for
-// example static users: servers do not report them.
-func checkServerConfig(f *finding.List, file string, cfg *config.Config, keys *issuer.Keyring, snapshot *snapshot.Snapshot, largest answerSize) {
+// example static users: servers do not report them. It returns what is in the file; nil:
+// it cannot be used.
+func checkServerConfig(f *finding.List, file string, cfg *config.Config, keys *issuer.Keyring, snapshot *snapshot.Snapshot, largest answerSize) *devserver.File {
 	const check = "server config"
 	x, err := devserver.Read(file)
 	switch {
 	case err != nil:
 		f.Fail(fault.Config, check, file, "run the check on the machine that has all files it includes (compare nats-server -t -c FILE)", "%v", err)
-		return
+		return nil
 	case x.Operators > 0 || cfg.NATS.Mode == config.ModeOperator:
 		f.Fail(fault.Config, check, file, "omit --server-config: in operator mode usher checks the account and user JWTs", "is for config mode")
-		return
+		return nil
+	case x.Gateway != nil && gateway.DecidesItself(cfg, x.Gateway.Name):
+		return x
 	case x.Callout == nil:
 		f.Fail(fault.Config, check, file, "set authorization.auth_callout, with account "+cfg.Accounts.Callout, "has no auth_callout: the server does not ask usher")
-		return
+		return x
 	}
 	before := len(*f)
 	c := x.Callout
@@ -51,6 +55,7 @@ func checkServerConfig(f *finding.List, file string, cfg *config.Config, keys *i
 		f.OK(check, file, "asks usher about every client except %s, and has every account that clients use", strings.Join(c.AuthUsers, ", "))
 	}
 	(&serverCheck{List: f, url: file, largest: largest}).payload(x.MaxPayload)
+	return x
 }
 
 // checkStoreDir warns of a store_dir with which nats-server can start with an empty store.

@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"usher/app/checkup/finding"
+	"usher/app/checkup/gateway"
 	"usher/app/checkup/operatormode"
 	"usher/app/config"
 	"usher/app/deployment"
@@ -52,7 +53,7 @@ func checkServers(ctx context.Context, f *finding.List, path string, cfg *config
 		return // reported by checkFiles
 	}
 	all := newServerSet()
-	all.view = checkSystem(ctx, f, cfg)
+	all.view = checkSystem(ctx, f, cfg, keys)
 	for _, url := range cfg.NATS.URLs {
 		all.seen[deployment.Host(url)] = true
 		all.pending = append(all.pending, address{url: url})
@@ -84,7 +85,9 @@ func checkServers(ctx context.Context, f *finding.List, path string, cfg *config
 	if all.view != nil {
 		checkLeafServers(f, all.view)
 		checkServerAccounts(f, cfg, snapshot, all.view)
+		all.view.gateways.CheckState(f, cfg)
 	}
+	gateway.CheckPorts(ctx, f, cfg, time.Now())
 }
 
 // add adds an address that a server announces, unless it is in the set.
@@ -118,7 +121,7 @@ func (set *serverSet) addFromSystem(cfg *config.Config) {
 	}
 	for _, s := range set.view.servers {
 		v := set.view.varz[s.ID]
-		if v == nil || set.reached[s.ID] != "" || set.refused[s.ID] {
+		if v == nil || set.reached[s.ID] != "" || set.refused[s.ID] || gateway.DecidesItself(cfg, v.Gateway.Name) {
 			continue
 		}
 		for _, url := range v.ConnectURLs {
@@ -142,7 +145,7 @@ func checkUnreachable(f *finding.List, cfg *config.Config, set *serverSet) {
 		return
 	}
 	for _, s := range set.view.servers {
-		if set.reached[s.ID] != "" {
+		if set.reached[s.ID] != "" || set.view.decidesItself(cfg, s.ID) {
 			continue
 		}
 		report := "it reports nothing about itself"

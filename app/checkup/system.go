@@ -1,12 +1,14 @@
 package checkup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
+	"time"
 
 	"usher/internal/fault"
 	"usher/internal/plural"
@@ -14,10 +16,12 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"usher/app/checkup/finding"
+	"usher/app/checkup/gateway"
 	"usher/app/checkup/operatormode"
 	"usher/app/config"
 	"usher/app/deployment"
 	"usher/app/natsconn"
+	"usher/issuer"
 	"usher/issuer/operator"
 )
 
@@ -29,19 +33,28 @@ type systemView struct {
 	accounts map[string][]string          // by server ID, as varz
 	leafs    map[string][]operator.Leaf   // by the ID of the server that they are connected to
 	streams  map[string][]operator.Stream // by account, in operator mode by its public key
+	gateways *gateway.State               // nil: there are none
 }
 
 const systemCheck = "system user"
 
 // checkSystem asks the servers about themselves; nil: it cannot. It reports why in config
 // mode; in operator mode the resolver check does.
-func checkSystem(ctx context.Context, f *finding.List, cfg *config.Config) *systemView {
+func checkSystem(ctx context.Context, f *finding.List, cfg *config.Config, keys *issuer.Keyring) *systemView {
 	nc := connectAsSystem(f, cfg)
 	if nc == nil {
 		return nil
 	}
 	defer nc.Close()
-	v, err := systemViewOf(ctx, operator.NewCluster(nc, 0))
+	cluster := operator.NewCluster(nc, 0)
+	v, err := systemViewOf(ctx, cluster)
+	if v != nil {
+		ingest := cfg.Accounts.Ingest
+		if a, ok := keys.Account(ingest); ok {
+			ingest = cmp.Or(a.PublicKey, ingest)
+		}
+		v.gateways = gateway.Ask(ctx, cluster, cfg, v.servers, v.varz, ingest, time.Now)
+	}
 	if cfg.NATS.Mode == config.ModeOperator {
 		return v
 	}
@@ -167,4 +180,11 @@ func (v *systemView) name(id string) string {
 		}
 	}
 	return id
+}
+
+// decidesItself reports whether a server does not ask usher about its clients, by the
+// configuration.
+func (v *systemView) decidesItself(cfg *config.Config, id string) bool {
+	z := v.varz[id]
+	return z != nil && gateway.DecidesItself(cfg, z.Gateway.Name)
 }

@@ -12,6 +12,7 @@ type Config struct {
 	Directory   Directory   `yaml:"directory" doc:"Where users, projects, ACLs and API key digests are stored."`
 	Credentials Credentials `yaml:"credentials" doc:"Kinds of credentials beside API keys and nkeys, which usher always accepts. A kind whose list is empty, or whose section is not set, is off."`
 	Identities  Identities  `yaml:"identities" doc:"What identities get that are not of the directory, such as those of an identity provider."`
+	Profiles    []Profile   `yaml:"profiles" default:"[]" rule:"unique-names" doc:"What internal services may do: the subjects of each in its account, and nothing else. A rule of identities gives a profile to an identity (docs/how-to/internal-services.md). A change takes effect after a restart of usher."`
 	Callout     Callout     `yaml:"callout" doc:"How usher processes authorization requests."`
 	UserJWT     UserJWT     `yaml:"user_jwt" doc:"The user JWT that usher issues for a granted connection."`
 	HealthCheck HealthCheck `yaml:"healthcheck" doc:"The health check, which connects as a client does. Set it together with accounts.healthcheck."`

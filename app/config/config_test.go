@@ -40,6 +40,7 @@ func TestDefaults(t *testing.T) {
 			Imports:   []config.AccountImport{}, Exports: []config.AccountExport{},
 		}},
 		Identities: config.Identities{Match: "first", Rules: []config.IdentityRule{}},
+		Profiles:   []config.Profile{},
 		Credentials: config.Credentials{
 			NATSJWT: config.NATSJWT{Name: "nats", Accounts: []string{}, Operators: []string{}, Sentinels: []string{}},
 			OIDC:    []config.OIDC{}, Kubernetes: []config.Kubernetes{},

@@ -12,9 +12,11 @@ import (
 	"usher/internal/secret"
 )
 
+// noClients is the hint for an account that is the callout account.
+const noClients = "usher never places a client in the account that auth_callout names; use another account"
+
 // constraints is the table of all constraints.
 func constraints() []schema.Constraint {
-	const noClients = "usher never places a client in the account that auth_callout names; use another account"
 	const embedded = "leave it out: the embedded server creates the bucket, with file storage; or set directory.from: kv"
 	const noBucket = "set directory.from: kv, or leave it out"
 	all := []schema.Constraint{
@@ -64,19 +66,23 @@ func constraints() []schema.Constraint {
 		headersSafe(),
 		identityRules(),
 	}
-	return slices.Concat(all, apiX509Constraints(), credentialConstraints(), stanBridgeConstraints(), gatewayConstraints())
+	return slices.Concat(all, profileConstraints(), apiX509Constraints(), credentialConstraints(), stanBridgeConstraints(), gatewayConstraints())
 }
 
 // notCallout: the key does not name the callout account.
 func notCallout(key, hint string) schema.Constraint {
-	const callout = "accounts.callout"
+	return otherAccount(key, "accounts.callout", hint)
+}
+
+// otherAccount: the key does not name the account that another key names.
+func otherAccount(key, other, hint string) schema.Constraint {
 	check := func(v *schema.Values) []schema.Fault {
-		if v.String(key) != v.String(callout) {
+		if v.String(key) != v.String(other) {
 			return nil
 		}
-		return []schema.Fault{{Key: key, Message: "is the same account as " + callout + " (" + secret.Name(v.String(key)) + ")", Hint: hint}}
+		return []schema.Fault{{Key: key, Message: "is the same account as " + other + " (" + secret.Name(v.String(key)) + ")", Hint: hint}}
 	}
-	return schema.Constraint{Keys: []string{callout, key}, Text: fmt.Sprintf("`%s` and `%s` must be different accounts.", callout, key), Check: check}
+	return schema.Constraint{Keys: []string{other, key}, Text: fmt.Sprintf("`%s` and `%s` must be different accounts.", other, key), Check: check}
 }
 
 // operatorModeOnly: key is set only in operator mode.

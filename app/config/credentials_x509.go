@@ -12,7 +12,7 @@ const Off = "off"
 
 // X509 configures client certificates as credentials.
 type X509 struct {
-	Identity     string     `yaml:"identity" default:"off" rule:"one-of=off|dns|email|uri|spiffe|subject" doc:"What a client is known by. dns, email, uri: the subject alternative name of this kind. spiffe: the SPIFFE ID, which is the only URI of the certificate. These identities need a rule in identities. subject: the subject, in the form of the Argo Messaging Service; it belongs to the user of the directory who has a key of kind certificate with it. off: certificates are not credentials. nats-server must verify them (verify: true in its tls block)."`
+	Identity     string     `yaml:"identity" default:"off" rule:"one-of=off|cn|dns|email|uri|spiffe|subject" doc:"What a client is known by. cn: the common name of the subject, of which there must be one. dns, email, uri: the subject alternative name of this kind. spiffe: the SPIFFE ID, which is the only URI of the certificate. These identities need a rule in identities. subject: the subject, in the form of the Argo Messaging Service; it belongs to the user of the directory who has a key of kind certificate with it. off: certificates are not credentials. nats-server must verify them (verify: true in its tls block)."`
 	Name         string     `yaml:"name" default:"x509" rule:"name" doc:"Name of the authority of these identities, for the rules of identities. With identity: subject, it is directory."`
 	SeveralNames bool       `yaml:"several_names" doc:"Accept a certificate with several names of the kind, and use the first one. Otherwise it is denied."`
 	TrustDomains []string   `yaml:"trust_domains" default:"[]" rule:"each=line unique" doc:"Trust domains whose SPIFFE IDs are accepted, such as example.org."`
@@ -40,7 +40,7 @@ func x509Constraints() []schema.Constraint {
 		schema.ExactlyWith(at+"trust_domains", at+"identity", "spiffe"),
 		schema.OnlyIf(at+"several_names", at+"identity", "dns", "email", "uri"),
 		schema.OnlyIf(at+"agree_on", at+"with_token", "agree"),
-		schema.OnlyIf(at+"ca_file", at+"identity", "dns", "email", "uri", "spiffe", "subject"),
+		schema.OnlyIf(at+"ca_file", at+"identity", "cn", "dns", "email", "uri", "spiffe", "subject"),
 	}
 	return append(all, revocationConstraints(at+"revocation.")...)
 }

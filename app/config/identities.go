@@ -16,16 +16,17 @@ import (
 // (docs/reference/identities.md).
 type Identities struct {
 	Match string         `yaml:"match" default:"first" rule:"one-of=first|all" doc:"Which rules decide. first: the first that matches. all: every rule that matches; their roles are added up."`
-	Rules []IdentityRule `yaml:"rules" default:"[]" rule:"unique-names" doc:"Rules from verified facts to a user, or to roles in projects (docs/reference/identities.md). An identity that no rule matches is denied. A change takes effect after a restart of usher."`
+	Rules []IdentityRule `yaml:"rules" default:"[]" rule:"unique-names" doc:"Rules from verified facts to a user, to a profile, or to roles in projects (docs/reference/identities.md). An identity that no rule matches is denied. A change takes effect after a restart of usher."`
 }
 
 // IdentityRule gives something to the identities for which all conditions hold.
 type IdentityRule struct {
-	Name   string              `yaml:"name" required:"true" rule:"name" hint:"audit and usher explain show it" doc:"Name of the rule in audit and usher explain."`
-	When   []IdentityCondition `yaml:"when" required:"true" default:"[]" rule:"nonempty" hint:"to match every identity of an authority, write {fact: authority, equals: NAME}" doc:"Conditions. All must hold."`
-	User   string              `yaml:"user" rule:"line" doc:"The identity is this user of the directory. Values in braces are inserted, such as {claims.preferred_username}."`
-	Roles  []IdentityRole      `yaml:"roles" default:"[]" rule:"unique-roles" doc:"The identity has these roles in projects, without being a user."`
-	Ingest bool                `yaml:"ingest" doc:"The identity has the ingest profile, in accounts.ingest."`
+	Name    string              `yaml:"name" required:"true" rule:"name" hint:"audit and usher explain show it" doc:"Name of the rule in audit and usher explain."`
+	When    []IdentityCondition `yaml:"when" required:"true" default:"[]" rule:"nonempty" hint:"to match every identity of an authority, write {fact: authority, equals: NAME}" doc:"Conditions. All must hold."`
+	User    string              `yaml:"user" rule:"line" doc:"The identity is this user of the directory. Values in braces are inserted, such as {claims.preferred_username}."`
+	Profile string              `yaml:"profile" rule:"line" doc:"The identity is the service of this profile of profiles, and nothing else. Values in braces are inserted, such as {id}."`
+	Roles   []IdentityRole      `yaml:"roles" default:"[]" rule:"unique-roles" doc:"The identity has these roles in projects, without being a user."`
+	Ingest  bool                `yaml:"ingest" doc:"The identity has the ingest profile, in accounts.ingest."`
 }
 
 // IdentityCondition compares one fact of an identity.
@@ -35,7 +36,7 @@ type IdentityCondition struct {
 	In       []any  `yaml:"in" default:"[]" rule:"scalars" doc:"The fact is one of these values."`
 	Contains any    `yaml:"contains" rule:"scalar" doc:"The fact is a list with this element, or is this value alone."`
 	Glob     string `yaml:"glob" rule:"line" doc:"The fact is a text that matches this pattern. * and ? stop at a /."`
-	Regexp   string `yaml:"regexp" rule:"line" doc:"The fact is a text that matches this regular expression (RE2) as a whole: it begins with ^ and ends with $. Named groups are values for user and project."`
+	Regexp   string `yaml:"regexp" rule:"line" doc:"The fact is a text that matches this regular expression (RE2) as a whole: it begins with ^ and ends with $. Named groups are values for user, profile and project."`
 	Exists   *bool  `yaml:"exists" doc:"true: the identity has the fact. false: it does not."`
 }
 
@@ -50,11 +51,11 @@ type IdentityRole struct {
 // IdentityRules compiles the rules of identities. In a valid configuration they have no
 // problems.
 func (c *Config) IdentityRules() (*mapping.Rules, directory.Problems) {
-	in := mapping.Config{Match: c.Identities.Match}
+	in := mapping.Config{Match: c.Identities.Match, Profiles: c.profileNames()}
 	in.Authorities, in.Attributes = c.Credentials.attest()
 	for i := range c.Identities.Rules {
 		r := &c.Identities.Rules[i]
-		rule := mapping.Rule{Name: r.Name, User: r.User, Ingest: r.Ingest}
+		rule := mapping.Rule{Name: r.Name, User: r.User, Profile: r.Profile, Ingest: r.Ingest}
 		for _, when := range r.When {
 			rule.When = append(rule.When, mapping.Condition(when))
 		}
@@ -82,8 +83,8 @@ func identityRules() schema.Constraint {
 		}
 		return faults
 	}
-	text := "Each condition in `identities.rules` has one operator. Each rule has either `user`, or `roles` or `ingest`, and can match, given `identities.match` (docs/reference/identities.md)."
-	return schema.Constraint{Keys: []string{"identities.match", "identities.rules"}, Text: text, Check: check}
+	text := "Each condition in `identities.rules` has one operator. Each rule has either `user`, or `profile`, or `roles` or `ingest`, and can match, given `identities.match`. A `profile` is one of `profiles` (docs/reference/identities.md)."
+	return schema.Constraint{Keys: []string{"identities.match", "identities.rules", "profiles"}, Text: text, Check: check}
 }
 
 // scalar checks a value to compare a fact with; nil: it is not set.

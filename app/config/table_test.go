@@ -26,6 +26,9 @@ var invalid = map[string][]string{
 	"at-least":            {"0s", "-1s"},
 	"scalar":              {"[]", "9007199254740993"},
 	"scalars":             {"[[a]]", "[{a: b}]", "[1, 1.0]"},
+	"publish-subjects":    {"[a..b]", "['a b']", "['a.>.b']", "['$SYS.>']", "['*.*.*.*']", "['$JS.>']", "['*.>']", "['']"},
+	"subscribe-subjects":  {"['a b']", "['*']", "['$SYS.*']", "['$SYS.REQ.USER.AUTH']", "['$JS.*']", "['*.*']"},
+	"not-built-in":        {"ingest", "healthcheck"},
 	"resources":           {"[a.b]", "['*', a]", "[a, '*']"},
 	"unique-roles":        {"[{project: a, role: project_admin}, {project: a, role: project_admin}]"},
 	"nonempty":            {"[]"},
@@ -83,7 +86,7 @@ func TestTable(t *testing.T) {
 	for _, k := range Keys() {
 		name := k.Path[strings.LastIndexByte(k.Path, '.')+1:]
 		isPath := slices.ContainsFunc(k.Refs, func(r rule.Ref) bool { return r.Name == "path" })
-		if isFile := strings.HasSuffix(name, "file") || name == "dir" || strings.HasSuffix(name, "_dir"); isFile != isPath {
+		if isFile := name == "file" || strings.HasSuffix(name, "_file") || name == "dir" || strings.HasSuffix(name, "_dir"); isFile != isPath {
 			t.Errorf("%s: a key has rule path if, and only if, it names a file", k.Path)
 		}
 		for _, r := range k.Refs {

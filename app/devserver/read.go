@@ -2,7 +2,9 @@ package devserver
 
 import (
 	"fmt"
+	"net"
 	"slices"
+	"strconv"
 
 	"github.com/nats-io/nats-server/v2/server"
 )
@@ -23,6 +25,13 @@ type File struct {
 	MaxPayload int64
 	StoreDir   string // jetstream.store_dir; empty: not set, or no JetStream
 	Operators  int    // number of operator JWTs; more than 0: the file is not for config mode
+
+	Listen      string              // HOST:PORT for clients
+	TLS         *TLS                // for clients; nil: none
+	AllowNonTLS bool                // clients may do without it
+	Gateway     *Gateway            // nil: none
+	Monitoring  string              // HOST:PORT of HTTP monitoring; empty: it is off
+	Shares      map[string][]string // exports and imports, by account
 }
 
 // Callout is authorization.auth_callout.
@@ -33,7 +42,10 @@ type Callout struct {
 }
 
 // StaticUser is a user in the file. Name is a user name or a public nkey.
-type StaticUser struct{ Name, Account string }
+type StaticUser struct {
+	Name, Account      string
+	Publish, Subscribe []string // nil: every subject
+}
 
 // Read parses a nats-server.conf as nats-server does, with the files that it includes
 // and the files that it names, such as certificates. It starts no server.
@@ -42,7 +54,11 @@ func Read(path string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nats-server: %w", err)
 	}
-	f := &File{NoAuthUser: opts.NoAuthUser, MaxPayload: int64(opts.MaxPayload), Operators: len(opts.TrustedOperators), StoreDir: opts.StoreDir}
+	f := &File{
+		NoAuthUser: opts.NoAuthUser, MaxPayload: int64(opts.MaxPayload), Operators: len(opts.TrustedOperators), StoreDir: opts.StoreDir,
+		Listen: net.JoinHostPort(opts.Host, strconv.Itoa(opts.Port)), TLS: readTLS(opts.TLSConfig), AllowNonTLS: opts.AllowNonTLS,
+		Gateway: readGateway(opts), Monitoring: monitoring(opts), Shares: readShares(path),
+	}
 	if f.MaxPayload == 0 {
 		f.MaxPayload = defaultMaxPayload
 	}
@@ -56,15 +72,23 @@ func Read(path string) (*File, error) {
 		f.Accounts = append(f.Accounts, a.Name)
 	}
 	for _, u := range opts.Users {
-		f.Users = append(f.Users, StaticUser{u.Username, accountOf(u.Account)})
+		f.Users = append(f.Users, staticUser(u.Username, u.Account, u.Permissions))
 	}
 	for _, u := range opts.Nkeys {
-		f.Users = append(f.Users, StaticUser{u.Nkey, accountOf(u.Account)})
+		f.Users = append(f.Users, staticUser(u.Nkey, u.Account, u.Permissions))
 	}
 	if opts.Username != "" {
-		f.Users = append(f.Users, StaticUser{opts.Username, globalAccount})
+		f.Users = append(f.Users, StaticUser{Name: opts.Username, Account: globalAccount})
 	}
 	return f, nil
+}
+
+func staticUser(name string, a *server.Account, p *server.Permissions) StaticUser {
+	u := StaticUser{Name: name, Account: accountOf(a)}
+	if p != nil {
+		u.Publish, u.Subscribe = allows(p.Publish), allows(p.Subscribe)
+	}
+	return u
 }
 
 func accountOf(a *server.Account) string {

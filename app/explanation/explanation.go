@@ -46,6 +46,7 @@ type Explanation struct {
 	Cause    string          `json:"cause,omitempty"`
 	Verifier string          `json:"verifier,omitempty"`
 	Identity *Identity       `json:"identity,omitempty"` // nil: unknown
+	Profile  string          `json:"profile,omitempty"`  // of usher.yaml, which a rule gives
 	Rules    []Rule          `json:"rules,omitempty"`    // of identities, for an identity that is not of the directory
 	Roles    []Role          `json:"roles,omitempty"`
 	selected string          // the selection, such as "project=lab"; may be empty
@@ -78,8 +79,8 @@ type Identity struct {
 // Grant is what the identity gets.
 type Grant struct {
 	Account         string                     `json:"account"`
-	Scope           string                     `json:"scope,omitempty"` // its template has the permissions; Rules is empty
-	InboxPrefix     string                     `json:"inbox_prefix"`
+	Scope           string                     `json:"scope,omitempty"`        // its template has the permissions; Rules is empty
+	InboxPrefix     string                     `json:"inbox_prefix,omitempty"` // empty: the profile states its subjects
 	Ends            *time.Time                 `json:"ends,omitempty"`
 	EndsBecause     string                     `json:"ends_because"`
 	Networks        []string                   `json:"networks,omitempty"`
@@ -150,7 +151,7 @@ func connects(k directory.Key) bool { return k.Kind() != directory.KeyBinding }
 
 func (in *Inputs) explain(d callout.Decision, questions []Question) *Explanation {
 	in.checkSigningKey(&d)
-	x := &Explanation{Outcome: d.Outcome, Code: d.Code, Cause: d.Cause, Verifier: d.Verifier}
+	x := &Explanation{Outcome: d.Outcome, Code: d.Code, Cause: d.Cause, Verifier: d.Verifier, Profile: d.Facts.Profile}
 	if d.Identity.Name != "" || d.Identity.ID != "" {
 		x.Identity = &Identity{
 			Name: d.Identity.Name, ID: d.Identity.ID, Authority: string(d.Identity.Authority),

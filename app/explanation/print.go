@@ -44,6 +44,9 @@ func (x *Explanation) WriteText(out io.Writer) error {
 	for i := range x.Rules {
 		line("rule", "%s", x.Rules[i].text())
 	}
+	if x.Profile != "" {
+		line("profile", "%s", x.Profile)
+	}
 	for _, r := range x.Roles {
 		line("role", "%s", r.text(x.selected))
 	}
@@ -61,10 +64,13 @@ func (x *Explanation) WriteText(out io.Writer) error {
 
 func (g *Grant) lines(line func(label, format string, args ...any)) {
 	line("account", "%s", g.Account)
-	if g.Scope != "" {
+	switch {
+	case g.InboxPrefix == "":
+		line("inbox", "none but what the profile states")
+	case g.Scope != "":
 		line("scope", "%s: the permissions come from the template of %s's scoped signing key", g.Scope, g.Account)
 		line("inbox", "%s, if the template allows it", g.InboxPrefix)
-	} else {
+	default:
 		line("inbox", "%s", g.InboxPrefix)
 	}
 	if g.Ends == nil {

@@ -71,6 +71,7 @@ func (r *Result) compare(c *Case) {
 		{"user", e.User, user},
 		{"rule", e.Rule, decidedBy(x)},
 		{"account", e.Account, account},
+		{"profile", e.Profile, x.Profile},
 	} {
 		if field.Expected != "" && field.Expected != field.Got {
 			r.Differences = append(r.Differences, field)

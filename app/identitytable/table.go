@@ -50,6 +50,7 @@ type Expect struct {
 	User          string          `yaml:"user"`    // name of the identity
 	Rule          string          `yaml:"rule"`    // names of the rules that decide, separated by ", "
 	Account       string          `yaml:"account"` // of the grant
+	Profile       string          `yaml:"profile"` // of usher.yaml
 	Roles         []string        `yaml:"roles"`   // all of them: PROJECT/ROLE, or a service role
 	Publish       []string        `yaml:"publish"`
 	DenyPublish   []string        `yaml:"deny_publish"`
@@ -207,6 +208,6 @@ func (r *reader) readExpect(at string, c *Case) {
 
 // compares reports whether anything is expected.
 func (e *Expect) compares() bool {
-	texts := []string{string(e.Outcome), e.Code, e.User, e.Rule, e.Account}
+	texts := []string{string(e.Outcome), e.Code, e.User, e.Rule, e.Account, e.Profile}
 	return strings.Join(texts, "") != "" || e.Roles != nil || len(e.Publish)+len(e.DenyPublish)+len(e.Subscribe)+len(e.DenySubscribe) > 0
 }

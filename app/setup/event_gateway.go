@@ -179,6 +179,7 @@ func (g *EventGateway) usherConfig() ([]byte, error) {
 		"nats.urls": "[" + url + "]", "nats.tls.server_name": g.Hosts[0],
 		"nats.user": ServiceUser, "nats.password_file": FilePassword,
 		"nats.system_user": SystemUser, "nats.system_password_file": FileSystem,
+		"gateways":               g.gateways(),
 		"accounts.callout":       AccountCallout,
 		"accounts.system":        AccountSystem,
 		"accounts.ingest":        AccountIngest,

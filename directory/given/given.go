@@ -1,5 +1,5 @@
 // Package given makes the facts of a principal that is no user of the directory and has
-// roles in projects, as the rules of identities give them.
+// roles in projects, or the profile of a service, as the rules of identities give them.
 //
 // It promises that they are those of a user with the same roles, whose name is in the
 // ACLs of the same topics and subscriptions. It reads one snapshot and keeps nothing.
@@ -38,6 +38,14 @@ func Facts(s *snapshot.Snapshot, name string, roles []directory.ProjectRole, ser
 	}
 	slices.SortFunc(f.Memberships, func(x, y directory.Membership) int { return strings.Compare(x.Project.Name, y.Project.Name) })
 	return f, unknown
+}
+
+// Profile returns the facts of a principal that has the profile of a service, and nothing
+// else.
+func Profile(s *snapshot.Snapshot, name, profile, selected string) directory.Facts {
+	f := s.FactsWithoutUser(selected)
+	f.User, f.Profile = &directory.User{Name: name}, profile
+	return f
 }
 
 // membershipIn returns the membership in a project. It adds one if there is none.

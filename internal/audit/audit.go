@@ -31,6 +31,7 @@ type Event struct {
 	Authority  string // who vouches for the identity
 	IdentityID string // what the authority calls it; empty for users of the directory
 	Rule       string // names of the rules of identities that matched
+	Profile    string // of usher.yaml, which a rule gave
 	Method     string
 	Verifier   string
 	KeyID      string
@@ -200,6 +201,7 @@ func (e *Event) record() slog.Record {
 	line.text("authority", e.Authority)
 	line.text("identity_id", e.IdentityID)
 	line.text("rule", e.Rule)
+	line.text("profile", e.Profile)
 	line.text("method", e.Method)
 	line.text("verifier", e.Verifier)
 	line.text("key_id", e.KeyID)
@@ -226,7 +228,7 @@ func (e *Event) record() slog.Record {
 }
 
 // maxAttrs is the number of attributes of the longest line.
-const maxAttrs = 23
+const maxAttrs = 24
 
 // attrs are the attributes of one line.
 type attrs []slog.Attr

@@ -53,13 +53,17 @@ func (c *compiler) rule(at string, n int) rule {
 	}
 	c.contradictions(at, out.when)
 	isGroup := func(name string) bool { return groups[name] }
-	switch {
-	case in.User != "" && (len(in.Roles) > 0 || in.Ingest):
+	switch given := len(in.Roles) > 0 || in.Ingest; {
+	case in.User != "" && given:
 		c.add(at+".user", "a user has its roles in the directory", "conflicts with roles and ingest")
+	case in.Profile != "" && (given || in.User != ""):
+		c.add(at+".profile", "a profile stands alone; add the subjects to it", "conflicts with user, roles and ingest")
 	case in.User != "":
 		out.user = c.template(at+".user", in.User, isGroup)
-	case len(in.Roles) == 0 && !in.Ingest:
-		c.add(at, "set user, or roles, or ingest: true", "gives nothing")
+	case in.Profile != "":
+		out.profile = c.profile(at+".profile", in.Profile, isGroup)
+	case !given:
+		c.add(at, "set user, or profile, or roles, or ingest: true", "gives nothing")
 	}
 	for i := range in.Roles {
 		out.roles = append(out.roles, c.role(fmt.Sprintf("%s.roles[%d]", at, i), &in.Roles[i], isGroup))
@@ -96,6 +100,26 @@ func (c *compiler) template(at, text string, isGroup func(string) bool) *templat
 			c.known(at, p)
 		}
 	}
+	return t
+}
+
+// profile compiles the template of the name of a profile. One without values to insert has
+// to exist.
+func (c *compiler) profile(at, text string, isGroup func(string) bool) *template {
+	t := c.template(at, text, isGroup)
+	known := c.cfg.Profiles
+	switch {
+	case t == nil, known == nil, t.inserts() && len(known) > 0, slices.Contains(known, text):
+		return t
+	case len(known) == 0:
+		c.add(at, "add it to profiles", "names a profile, and the configuration has none")
+		return t
+	}
+	hint := "add it to profiles"
+	if near, ok := nearest.To(text, known); ok {
+		hint = "did you mean " + near + "?"
+	}
+	c.add(at, hint, "there is no profile %s", secret.Name(text))
 	return t
 }
 

@@ -19,16 +19,18 @@ type Config struct {
 	// What the configured verifiers can say; nil: not known, so nothing is refused.
 	Authorities []string // names of authorities
 	Attributes  []string // top-level keys of identity.Attributes
+	Profiles    []string // names of profiles
 }
 
 // Rule gives something to the identities for which all of its conditions hold: a user of
-// the directory, or roles, the ingest profile, or both.
+// the directory, the profile of a service, or roles, the ingest profile, or both of these.
 type Rule struct {
-	Name   string // shown in audit and explanations
-	When   []Condition
-	User   string // template
-	Roles  []Role
-	Ingest bool
+	Name    string // shown in audit and explanations
+	When    []Condition
+	User    string // template
+	Profile string // template
+	Roles   []Role
+	Ingest  bool
 }
 
 // Role is a role in a project. A publisher states topics, a consumer subscriptions:
@@ -52,12 +54,13 @@ type Condition struct {
 	Exists   *bool
 }
 
-// Result is what the rules give an identity: a user, or anything else.
+// Result is what the rules give an identity: a user, a profile, or anything else.
 type Result struct {
-	Rules  []string // names of the rules that decided, in their order
-	User   string
-	Roles  []directory.ProjectRole
-	Ingest bool
+	Rules   []string // names of the rules that decided, in their order
+	User    string
+	Roles   []directory.ProjectRole
+	Ingest  bool
+	Profile string
 }
 
 // Rules are compiled rules. They are immutable. Nil rules match nothing.
@@ -68,12 +71,13 @@ type Rules struct {
 
 // rule is a compiled Rule.
 type rule struct {
-	name   string
-	when   []condition
-	user   *template
-	roles  []role
-	fixed  []directory.ProjectRole // of roles, if no template of them has a value to insert
-	ingest bool
+	name    string
+	when    []condition
+	user    *template
+	profile *template
+	roles   []role
+	fixed   []directory.ProjectRole // of roles, if no template of them has a value to insert
+	ingest  bool
 }
 
 type role struct {

@@ -76,7 +76,7 @@ func (r *rule) paths() []*factPath {
 	for i := range r.when {
 		paths = append(paths, &r.when[i].fact)
 	}
-	templates := []*template{r.user}
+	templates := []*template{r.user, r.profile}
 	for i := range r.roles {
 		templates = append(templates, r.roles[i].project)
 	}

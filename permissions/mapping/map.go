@@ -13,8 +13,9 @@ import (
 var (
 	// ErrNoRule: no rule matches the identity.
 	ErrNoRule = errors.New("no rule of identities matches")
-	// ErrAmbiguous: the rules that match give different users, or a user and roles.
-	ErrAmbiguous = errors.New("the rules that match give different users, or a user and roles")
+	// ErrAmbiguous: the rules that match give different users or profiles, or one of them
+	// and anything else.
+	ErrAmbiguous = errors.New("the rules that match give different users or profiles, or one of them and anything else")
 )
 
 // Map returns what the rules give an identity. The errors are ErrNoRule, ErrValue and
@@ -40,7 +41,7 @@ func (r *Rules) Map(id *identity.Identity) (Result, error) {
 	switch given := len(result.Roles) > 0 || result.Ingest; {
 	case len(result.Rules) == 0:
 		return result, ErrNoRule
-	case result.User != "" && given:
+	case result.User != "" && (given || result.Profile != ""), result.Profile != "" && given:
 		return Result{Rules: result.Rules}, ambiguous(result.Rules)
 	}
 	return result, nil
@@ -64,17 +65,26 @@ func (r *rule) mismatch(s *subject) int {
 func (r *rule) addTo(result *Result, s *subject) error {
 	result.Rules = append(result.Rules, r.name)
 	result.Ingest = result.Ingest || r.ingest
-	if r.user == nil {
+	switch {
+	case r.user != nil:
+		return r.addName(&result.User, r.user, result, s)
+	case r.profile != nil:
+		return r.addName(&result.Profile, r.profile, result, s)
+	default:
 		return r.addRoles(result, s)
 	}
-	user, err := r.user.expand(s)
+}
+
+// addName sets the user or the profile of a result, unless another rule gave another one.
+func (r *rule) addName(to *string, t *template, result *Result, s *subject) error {
+	name, err := t.expand(s)
 	switch {
 	case err != nil:
 		return fmt.Errorf("rule %s: %w", r.name, err)
-	case result.User != "" && result.User != user:
+	case *to != "" && *to != name:
 		return ambiguous(result.Rules)
 	}
-	result.User = user
+	*to = name
 	return nil
 }
 

@@ -143,12 +143,12 @@ func TestMap(t *testing.T) {
 		match, claims, want string // Result, or the beginning of an error
 	}{
 		{"first", `{}`, "no rule of identities matches"},
-		{"first", `{"sub": "repo:acme/shop"}`, "{[team]  " + teamRoles + " false}"},
-		{"first", `{"sub": "repo:acme/shop", "admin": 1}`, "{[team]  " + teamRoles + " false}"},
-		{"first", `{"admin": 1, "ingest": 1}`, "{[admin]  [{shop project_admin [] []}] false}"},
-		{"first", `{"name": "pia"}`, "{[user] pia [] false}"},
-		{"first", `{"by_id": 1}`, "{[id] gh-me [] false}"},
-		{"first", `{"ingest": 1}`, "{[ingest]  [] true}"},
+		{"first", `{"sub": "repo:acme/shop"}`, "{[team]  " + teamRoles + " false }"},
+		{"first", `{"sub": "repo:acme/shop", "admin": 1}`, "{[team]  " + teamRoles + " false }"},
+		{"first", `{"admin": 1, "ingest": 1}`, "{[admin]  [{shop project_admin [] []}] false }"},
+		{"first", `{"name": "pia"}`, "{[user] pia [] false }"},
+		{"first", `{"by_id": 1}`, "{[id] gh-me [] false }"},
+		{"first", `{"ingest": 1}`, "{[ingest]  [] true }"},
 		{"first", `{"sub": "repo:acme/", "admin": 1}`, "rule team: a value of the identity cannot be part of a name: project is empty"},
 		{"first", `{"sub": "repo:acme/*", "admin": 1}`, "rule team: a value of the identity cannot be part of a name: project "},
 		{"first", `{"sub": "repo:acme/a.b", "admin": 1}`, "rule team: a value of the identity cannot be part of a name: project "},
@@ -158,13 +158,13 @@ func TestMap(t *testing.T) {
 		{"first", `{"name": "pia>"}`, "rule user: a value of the identity cannot be part of a name: claims.name "},
 		{"first", fmt.Sprintf(`{"sub": "repo:acme/%s"}`, strings.Repeat("p", 127)), "rule team: a value of the identity cannot be part of a name: ci-{project} is 130 characters long"},
 		{"all", `{}`, "no rule of identities matches"},
-		{"all", `{"sub": "repo:acme/shop", "admin": 1, "ingest": 1}`, "{[team admin ingest]  [{shop publisher [orders] []} {ci-shop consumer [] [*]} {shop project_admin [] []}] true}"},
-		{"all", `{"admin": 1, "ingest": 1}`, "{[admin ingest]  [{shop project_admin [] []}] true}"},
+		{"all", `{"sub": "repo:acme/shop", "admin": 1, "ingest": 1}`, "{[team admin ingest]  [{shop publisher [orders] []} {ci-shop consumer [] [*]} {shop project_admin [] []}] true }"},
+		{"all", `{"admin": 1, "ingest": 1}`, "{[admin ingest]  [{shop project_admin [] []}] true }"},
 		{"all", `{"admin": 1, "sub": "repo:acme/*"}`, "rule team: a value of the identity cannot be part of a name: project "},
-		{"all", `{"name": "pia", "admin": 1}`, "the rules that match give different users, or a user and roles: rules admin, user"},
-		{"all", `{"name": "pia", "ingest": 1}`, "the rules that match give different users, or a user and roles: rules user, ingest"},
-		{"all", `{"name": "pia", "by_id": 1}`, "the rules that match give different users, or a user and roles: rules user, id"},
-		{"all", `{"name": "gh-me", "by_id": 1}`, "{[user id] gh-me [] false}"},
+		{"all", `{"name": "pia", "admin": 1}`, "the rules that match give different users or profiles, or one of them and anything else: rules admin, user"},
+		{"all", `{"name": "pia", "ingest": 1}`, "the rules that match give different users or profiles, or one of them and anything else: rules user, ingest"},
+		{"all", `{"name": "pia", "by_id": 1}`, "the rules that match give different users or profiles, or one of them and anything else: rules user, id"},
+		{"all", `{"name": "gh-me", "by_id": 1}`, "{[user id] gh-me [] false }"},
 	} {
 		r := compile(t, mapping.Config{Match: c.match, Rules: rules})
 		got, err := r.Map(who(t, c.claims))

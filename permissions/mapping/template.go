@@ -10,10 +10,10 @@ import (
 )
 
 // ErrValue: a rule matched, and a value of the identity that it inserts is missing, or
-// cannot be part of the name of a user or project.
+// cannot be part of the name of a user, profile or project.
 var ErrValue = errors.New("a value of the identity cannot be part of a name")
 
-// template is the name of a user or a project, with values to insert.
+// template is the name of a user, a profile or a project, with values to insert.
 type template struct {
 	text  string
 	parts []part

@@ -22,6 +22,7 @@ const (
 	CodeNotYetValid    = "x509_not_yet_valid"
 	CodeExpired        = "x509_expired"
 	CodeSAN            = "x509_san"
+	CodeCN             = "x509_cn"
 	CodeTrustDomain    = "x509_trust_domain"
 	CodeUnknownSubject = "x509_unknown_subject"
 	CodeRevoked        = "x509_revoked"

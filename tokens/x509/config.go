@@ -22,6 +22,7 @@ const (
 	ByEmail   By = "email"   // the email address
 	ByURI     By = "uri"     // the URI
 	BySPIFFE  By = "spiffe"  // the URI, which is a SPIFFE ID
+	ByCN      By = "cn"      // the common name of the subject
 	BySubject By = "subject" // the subject, which is that of a key of a directory user
 )
 

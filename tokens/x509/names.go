@@ -20,6 +20,8 @@ func (v *Verifier) nameOf(c *certificate) {
 		if c.subject == "" {
 			c.faulty(CodeUnknownSubject, "the certificate has no subject")
 		}
+	case ByCN:
+		c.commonName(leaf.Subject.Names)
 	case BySPIFFE:
 		v.spiffeID(c, leaf.URIs)
 	case ByDNS:

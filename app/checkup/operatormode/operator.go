@@ -113,6 +113,9 @@ func UsedAccounts(cfg *config.Config, s *snapshot.Snapshot) map[string]string {
 		name, _, _ := strings.Cut(scope, "/")
 		used[name] = "accounts.scopes"
 	}
+	for i := range cfg.Profiles {
+		used[cfg.Profiles[i].Account] = "profile " + cfg.Profiles[i].Name
+	}
 	used[cfg.Accounts.HealthCheck] = "accounts.healthcheck"
 	used[cfg.Accounts.ServiceAdmin] = "accounts.service_admin"
 	used[cfg.Accounts.Ingest] = "accounts.ingest"
