@@ -29,6 +29,11 @@ type Directory struct {
 	Refused    Identity   `json:"refused"`            // its key has expired
 	Operator   bool       `json:"operator,omitempty"` // the files are for operator mode
 	Provider   string     `json:"provider,omitempty"` // URL of the OpenID Connect provider; empty: there is none
+
+	// Of app/demo/gateway: how old supervisors send their events. Empty: the files are not
+	// for an event gateway.
+	EventGateway string `json:"event_gateway,omitempty"`
+	Unfinished   bool   `json:"unfinished,omitempty"` // the files of the event gateway may not be complete
 }
 
 // The users of the demo, by their role.
@@ -54,6 +59,11 @@ func newDemo(random io.Reader) (Directory, error) {
 		{Name: ProjectAdmin, Role: "project_admin"},
 		{Name: ServiceAdmin, Role: "service_admin"},
 	}, Refused: Identity{Name: Expired, Role: "publisher"}}
+	return d, d.NewTokens(random)
+}
+
+// NewTokens gives each identity a new token.
+func (d *Directory) NewTokens(random io.Reader) error {
 	var errs []error
 	key := func(i *Identity) {
 		var err error
@@ -64,7 +74,7 @@ func newDemo(random io.Reader) (Directory, error) {
 		key(&d.Identities[i])
 	}
 	key(&d.Refused)
-	return d, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 // directory returns the YAML of the directory that seed imports.
@@ -126,8 +136,8 @@ func (d *Directory) Load(path string) error {
 // DirTokens is the folder with a token file for each demo identity.
 const DirTokens = "tokens"
 
-// save writes the token files and then demo.json.
-func (d *Directory) save(dir string) error {
+// Save writes the token files and then demo.json.
+func (d *Directory) Save(dir string) error {
 	for _, i := range append([]Identity{d.Refused}, d.Identities...) {
 		if err := secretfile.Write(filepath.Join(dir, DirTokens, i.Name), []byte(i.Token+"\n")); err != nil {
 			return err
@@ -140,8 +150,8 @@ func (d *Directory) save(dir string) error {
 	return secretfile.Write(filepath.Join(dir, FileDemo), append(b, '\n'))
 }
 
-// token returns the token of an identity.
-func (d *Directory) token(name string) string {
+// Token returns the token of an identity.
+func (d *Directory) Token(name string) string {
 	for _, i := range d.Identities {
 		if i.Name == name {
 			return i.Token

@@ -5,20 +5,23 @@ import (
 	"sync"
 )
 
-// maxHeld limits what a heldWriter buffers. More output means a fault that the user must see.
+// maxHeld limits what a HeldWriter buffers. More output means a fault that the user must see.
 const maxHeld = 64 << 10
 
-// heldWriter buffers output until it is released, so that the instructions for the user come
+// HeldWriter buffers output until it is released, so that the instructions for the user come
 // before the log.
-type heldWriter struct {
+type HeldWriter struct {
 	mu       sync.Mutex
 	w        io.Writer
 	held     []byte
 	released bool
 }
 
+// NewHeldWriter returns a writer that buffers for w.
+func NewHeldWriter(w io.Writer) *HeldWriter { return &HeldWriter{w: w} }
+
 // Write implements io.Writer.
-func (h *heldWriter) Write(p []byte) (int, error) {
+func (h *HeldWriter) Write(p []byte) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.released {
@@ -31,15 +34,15 @@ func (h *heldWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// release writes the buffer, and buffers no more.
-func (h *heldWriter) release() error {
+// Release writes the buffer, and buffers no more.
+func (h *HeldWriter) Release() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.flush()
 }
 
 // flush writes the buffer. The caller holds the mutex.
-func (h *heldWriter) flush() error {
+func (h *HeldWriter) flush() error {
 	held := h.held
 	h.held, h.released = nil, true
 	if len(held) == 0 {

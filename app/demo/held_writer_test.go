@@ -10,7 +10,7 @@ import (
 // TestHeldWriter: the writer buffers up to maxHeld, then writes everything.
 func TestHeldWriter(t *testing.T) {
 	var out callouttest.Buffer
-	h := &heldWriter{w: &out}
+	h := NewHeldWriter(&out)
 	line := strings.Repeat("x", 1000)
 	for range maxHeld / 1000 {
 		_, err := h.Write([]byte(line))
@@ -23,7 +23,7 @@ func TestHeldWriter(t *testing.T) {
 		_, err := h.Write([]byte(line))
 		callouttest.Must(t, err)
 	}
-	callouttest.Must(t, h.release())
+	callouttest.Must(t, h.Release())
 	if got, want := len(out.String()), (maxHeld/1000+2)*1000; got != want {
 		t.Errorf("%d bytes, want %d", got, want)
 	}

@@ -27,7 +27,7 @@ func AddrFile(dir string) string { return filepath.Join(dir, filepath.FromSlash(
 func CheckUnused(ctx context.Context, dir string) error {
 	f, err := os.Open(AddrFile(dir))
 	if err != nil {
-		return nil // there is none; or claim reports why it cannot be written
+		return nil // there is none; or Claim reports why it cannot be written
 	}
 	defer f.Close() //nolint:errcheck // read only
 	addr, err := secretfile.ReadLine(f, AddrFile(dir))
@@ -46,14 +46,14 @@ func CheckUnused(ctx context.Context, dir string) error {
 	}
 }
 
-// claim writes the address of the server that runs in dir. The caller removes it with
-// release.
-func claim(dir, url string) error {
+// Claim writes the address of the server that runs in dir. The caller removes it with
+// Release.
+func Claim(dir, url string) error {
 	_, addr, _ := strings.Cut(url, "://")
 	return secretfile.Write(AddrFile(dir), []byte(addr+"\n"))
 }
 
-// release removes the address of a server that has stopped.
-func release(dir string) {
+// Release removes the address of a server that has stopped.
+func Release(dir string) {
 	_ = os.Remove(AddrFile(dir)) // it may be gone already
 }

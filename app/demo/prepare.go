@@ -33,7 +33,7 @@ type Options struct {
 // its own, and completes it.
 func Prepare(dir string, o Options) (*Run, error) {
 	for _, address := range []*string{&o.Listen, &o.API} {
-		fixed, err := fixPort(*address)
+		fixed, err := FixPort(*address)
 		if err != nil {
 			return nil, err
 		}
@@ -52,6 +52,8 @@ func Prepare(dir string, o Options) (*Run, error) {
 		return d, d.begin(o)
 	case err != nil:
 		return nil, fault.InConfig(err)
+	case d.Directory.EventGateway != "":
+		return nil, &fault.Error{Kind: fault.Config, Err: fmt.Errorf("%s was created with usher dev --event-gateway", dir), Hint: "give --event-gateway, or another --dir"}
 	case d.Directory.Operator != o.Operator:
 		return nil, otherMode(dir, o.Operator)
 	case o.OIDC && d.Directory.Provider == "":
@@ -100,7 +102,7 @@ func (d *Run) begin(o Options) error {
 	}
 	d.Directory.Operator = o.Operator
 	if o.OIDC {
-		address, err := fixPort(anyPort)
+		address, err := FixPort(AnyPort)
 		if err != nil {
 			return err
 		}
@@ -111,25 +113,25 @@ func (d *Run) begin(o Options) error {
 			return d.make() // fails before it writes anything
 		}
 	}
-	if err := d.Directory.save(d.Dir); err != nil {
+	if err := d.Directory.Save(d.Dir); err != nil {
 		return err
 	}
 	return d.make()
 }
 
-// anyPort is the address of a listener on any free port.
-const anyPort = "127.0.0.1:0"
+// AnyPort is the address of a listener on any free port.
+const AnyPort = "127.0.0.1:0"
 
 // make creates the files of an installation for the demo.
 func (d *Run) make() error {
 	api := d.override.API
 	if api == "" {
 		var err error
-		if api, err = fixPort(anyPort); err != nil {
+		if api, err = FixPort(AnyPort); err != nil {
 			return err
 		}
 	}
-	values := map[string]string{"http.listen": cmp.Or(d.override.HTTP, anyPort), "api.listen": api}
+	values := map[string]string{"http.listen": cmp.Or(d.override.HTTP, AnyPort), "api.listen": api}
 	if d.Directory.Operator {
 		values["operator.create_accounts"] = "true" // all keys are in this folder
 	}
@@ -154,8 +156,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// fixPort replaces port 0 with a free port, so that the files can contain it.
-func fixPort(listen string) (string, error) {
+// FixPort replaces port 0 with a free port, so that the files can contain it.
+func FixPort(listen string) (string, error) {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil || port != "0" {
 		return listen, nil //nolint:nilerr // empty, or checked before

@@ -28,7 +28,7 @@ type Run struct {
 	Directory Directory
 	moved     []setup.Relocation
 	url       atomic.Value // string
-	log       *heldWriter  // the log of usher, which comes after the announcement
+	log       *HeldWriter  // the log of usher, which comes after the announcement
 	// Note writes a remark for the user. It must be set before Run.
 	Note func(w io.Writer, text string)
 	// Announce tells the user what to do, once everything runs. url is that of nats-server,
@@ -53,19 +53,19 @@ func (d *Run) Run(ctx context.Context, stderr io.Writer) error {
 		LogFile:    filepath.Join(d.Dir, "nats-server.log"),
 	})
 	if err != nil {
-		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: addressHint("--listen")}
+		return &fault.Error{Kind: fault.Runtime, Err: err, Hint: AddressHint("--listen")}
 	}
-	defer release(d.Dir) // runs after nats.Stop
+	defer Release(d.Dir) // runs after nats.Stop
 	defer nats.Stop()
-	if err := claim(d.Dir, nats.URL()); err != nil {
+	if err := Claim(d.Dir, nats.URL()); err != nil {
 		return err
 	}
 	cfg, err := config.Load(filepath.Join(d.Dir, setup.FileConfig))
 	if err != nil {
 		return fault.InConfig(err)
 	}
-	d.log = &heldWriter{w: stderr}
-	defer d.log.release() //nolint:errcheck // standard error itself fails
+	d.log = NewHeldWriter(stderr)
+	defer d.log.Release() //nolint:errcheck // standard error itself fails
 	for _, r := range d.moved {
 		d.Note(d.log, "the folder was moved: nats-server.conf has "+r.To+" instead of "+r.From+" now")
 	}
@@ -86,21 +86,21 @@ func (d *Run) Run(ctx context.Context, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return listenHint(d.serve(ctx, in, nats.URL()))
+	return ListenHint(d.serve(ctx, in, nats.URL()))
 }
 
-// listenHint gives the failure of a listener of usher a hint with the option that changes
+// ListenHint gives the failure of a listener of usher a hint with the option that changes
 // its address.
-func listenHint(err error) error {
+func ListenHint(err error) error {
 	var failed *server.ListenError
 	if !errors.As(err, &failed) {
 		return err
 	}
-	return &fault.Error{Kind: fault.Runtime, Err: err, Hint: addressHint("--" + strings.TrimSuffix(failed.Key, ".listen"))}
+	return &fault.Error{Kind: fault.Runtime, Err: err, Hint: AddressHint("--" + strings.TrimSuffix(failed.Key, ".listen"))}
 }
 
-// addressHint returns a hint for an address that cannot be used.
-func addressHint(option string) string {
+// AddressHint returns a hint for an address that cannot be used.
+func AddressHint(option string) string {
 	return option + " HOST:PORT takes another address, " + option + " 127.0.0.1:0 a free port"
 }
 
@@ -142,5 +142,5 @@ func (d *Run) prepare(ctx context.Context, url string, in *server.Server) error 
 		return err
 	}
 	d.url.Store(url)
-	return errors.Join(d.Announce(url, in.APIURL()), d.log.release())
+	return errors.Join(d.Announce(url, in.APIURL()), d.log.Release())
 }

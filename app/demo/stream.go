@@ -26,7 +26,7 @@ func (d *Directory) provision(ctx context.Context, url string, ready func() erro
 	defer cancel()
 	ctx, refuse := context.WithCancelCause(ctx)
 	defer refuse(nil)
-	nc, err := ConnectWhenReady(ctx, url, ready, nats.Token(d.token(ServiceAdmin)), nats.Name("usher-dev"),
+	nc, err := ConnectWhenReady(ctx, url, ready, nats.Token(d.Token(ServiceAdmin)), nats.Name("usher-dev"),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			if errors.Is(err, nats.ErrPermissionViolation) {
 				refuse(fmt.Errorf("%w to create it", errDemoDenied)) // no response will come

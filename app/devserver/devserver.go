@@ -28,26 +28,21 @@ type Config struct {
 }
 
 // Server is a running nats-server.
-type Server struct{ srv *server.Server }
+type Server struct {
+	srv *server.Server
+	cfg Config
+}
 
 // Start starts a nats-server and waits until it accepts connections.
 func Start(cfg Config) (*Server, error) {
-	opts, err := server.ProcessConfigFile(cfg.ConfigFile)
+	opts, err := cfg.options()
 	if err != nil {
-		return nil, fmt.Errorf("nats-server: %w", err)
-	}
-	if cfg.Listen != "" {
-		if err := setListen(opts, cfg.Listen); err != nil {
-			return nil, err
-		}
-	}
-	// nats-server would end the process if the port is in use.
-	if err := checkPort(opts); err != nil {
 		return nil, err
 	}
-	opts.NoSigs = true
-	SetFastShutdown(opts)
-	opts.LogFile = filepath.ToSlash(cfg.LogFile)
+	// nats-server would end the process if the port is in use.
+	if err := checkPorts(opts); err != nil {
+		return nil, err
+	}
 	srv, err := server.NewServer(opts)
 	if err != nil {
 		return nil, fmt.Errorf("nats-server: %w", err)
@@ -58,7 +53,34 @@ func Start(cfg Config) (*Server, error) {
 		Shutdown(srv)
 		return nil, fmt.Errorf("nats-server did not become ready: see %s", cfg.LogFile)
 	}
-	return &Server{srv}, nil
+	return &Server{srv, cfg}, nil
+}
+
+// options reads the configuration file.
+func (cfg Config) options() (*server.Options, error) {
+	opts, err := server.ProcessConfigFile(cfg.ConfigFile)
+	if err != nil {
+		return nil, fmt.Errorf("nats-server: %w", err)
+	}
+	if cfg.Listen != "" {
+		if err := setListen(opts, cfg.Listen); err != nil {
+			return nil, err
+		}
+	}
+	opts.NoSigs = true
+	SetFastShutdown(opts)
+	opts.LogFile = filepath.ToSlash(cfg.LogFile)
+	return opts, nil
+}
+
+// Reload reads the configuration file and the certificates that it names again, as SIGHUP
+// makes nats-server do. On an error the server goes on as before.
+func (s *Server) Reload() error {
+	opts, err := s.cfg.options()
+	if err != nil {
+		return err
+	}
+	return s.srv.ReloadOptions(opts)
 }
 
 // URL returns the URL for clients.
@@ -97,24 +119,52 @@ func setListen(opts *server.Options, hostPort string) error {
 	return nil
 }
 
-// checkPort returns an error if the server's address is in use.
-func checkPort(opts *server.Options) error {
-	port := opts.Port
-	switch port {
-	case 0: // not set in the file
-		port = server.DEFAULT_PORT
-	case server.RANDOM_PORT:
-		return nil
+// ListenError is returned for an address that cannot be used.
+type ListenError struct {
+	Clients bool // it is the one for clients
+	Err     error
+}
+
+func (e *ListenError) Error() string { return "nats-server: " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *ListenError) Unwrap() error { return e.Err }
+
+// checkPorts returns a ListenError if an address of the server is in use.
+func checkPorts(opts *server.Options) error {
+	client := opts.Port
+	if client == 0 { // not set in the file
+		client = server.DEFAULT_PORT
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort(opts.Host, strconv.Itoa(port))) //nolint:noctx // closed at once
-	if err != nil {
-		return fmt.Errorf("nats-server: %w", err)
+	for _, a := range []struct {
+		host string
+		port int
+	}{{opts.Host, client}, {opts.Gateway.Host, opts.Gateway.Port}, {opts.LeafNode.Host, opts.LeafNode.Port}} {
+		if a.port == 0 || a.port == server.RANDOM_PORT {
+			continue
+		}
+		l, err := net.Listen("tcp", net.JoinHostPort(a.host, strconv.Itoa(a.port))) //nolint:noctx // closed at once
+		if err == nil {
+			err = l.Close()
+		}
+		if err != nil {
+			return &ListenError{Clients: a.port == client, Err: err}
+		}
 	}
-	return l.Close()
+	return nil
 }
 
 // Gateways returns the number of gateways that the server is connected to.
 func (s *Server) Gateways() int { return s.srv.NumOutboundGateways() }
+
+// GatewayAddress returns HOST:PORT at which other servers reach this one. It is empty if
+// the server has no gateway.
+func (s *Server) GatewayAddress() string {
+	if a := s.srv.GatewayAddr(); a != nil {
+		return a.String()
+	}
+	return ""
+}
 
 // LeafNodes returns the number of leaf nodes that have joined the server.
 func (s *Server) LeafNodes() int { return s.srv.NumLeafNodes() }

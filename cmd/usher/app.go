@@ -9,6 +9,7 @@ import (
 
 	"usher/cmd/usher/bench"
 	"usher/cmd/usher/cmdutil"
+	"usher/cmd/usher/dev"
 	"usher/cmd/usher/initialize"
 	"usher/cmd/usher/login"
 	"usher/cmd/usher/manage"
@@ -52,7 +53,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Action:         groupAction,
 		Flags:          []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version, like usher version"}},
 		Commands: slices.Concat(
-			cmdutil.Categorize("Run usher", devCommand(), initialize.Command(), bootstrapCommand(), serveCommand()),
+			cmdutil.Categorize("Run usher", dev.Command(), initialize.Command(), bootstrapCommand(), serveCommand()),
 			cmdutil.Categorize("Keys and tokens", apikeyCommand(), passwordCommand(), nkey.Command(), pki.Command(), login.Command()),
 			cmdutil.Categorize("Manage the directory", manage.UserCommand(), manage.KeyCommand(), manage.ProjectCommand(), manage.MemberCommand(),
 				manage.TopicCommand(), manage.SubscriptionCommand(), manage.ACLCommand(), manage.DirectoryCommand(), remote.ContextCommand()),

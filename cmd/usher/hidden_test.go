@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"usher/app/demo"
 	"usher/app/setup"
 	"usher/callout/callouttest"
 )
@@ -136,13 +135,6 @@ func TestNoSecretFromAnyFile(t *testing.T) {
 			{"directory", "convert", secret},
 		} {
 			silent(secret, args...)
-		}
-		var out strings.Builder // of "usher dev --dir"
-		dev := demo.Directory{}
-		callouttest.Must(t, printDemoText(&out, &dev, in.URL, in.Web, in.Path(secret)))
-		callouttest.Must(t, printDemoJSON(&out, &dev, in.URL, in.Web, in.Path(secret)))
-		if strings.Contains(out.String(), secret) {
-			t.Errorf("dev shows it:\n%s", &out)
 		}
 	}
 	if tried < 500 {

@@ -18,6 +18,7 @@ import (
 	"usher/app/demo"
 	"usher/app/setup"
 	"usher/cmd/usher/cmdutil"
+	"usher/cmd/usher/dev"
 
 	"github.com/nats-io/nats.go"
 
@@ -169,7 +170,7 @@ func TestDevOutputInDocs(t *testing.T) {
 		"docs/how-to/operator-mode.md":   true,
 	} {
 		var out strings.Builder
-		callouttest.Must(t, printDemoText(&out, &demo.Directory{Operator: operator}, "nats://"+setup.DefaultListen, api, "demo"))
+		callouttest.Must(t, dev.PrintText(&out, &demo.Directory{Operator: operator}, "nats://"+setup.DefaultListen, api, "demo"))
 		found := 0
 		for _, command := range pageCommands(t, page, "", "\x00") {
 			if fields := strings.Fields(command.line); !slices.Contains(fields, "dev") || !strings.Contains(command.prints, "…") {

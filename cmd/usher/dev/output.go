@@ -1,4 +1,4 @@
-package main
+package dev
 
 import (
 	"encoding/json"
@@ -32,9 +32,9 @@ func printDemoJSON(w io.Writer, d *demo.Directory, url, api, dir string) error {
 	}{url, api, secret.RedactDetected(dir), d.Identities, refused{d.Refused.Token}, d.Provider})
 }
 
-// printDemoText prints commands to paste: one for each identity, and one that is denied.
+// PrintText prints commands to paste: one for each identity, and one that is denied.
 // The commands read tokens from files, never from the command line.
-func printDemoText(w io.Writer, d *demo.Directory, url, api, dir string) error {
+func PrintText(w io.Writer, d *demo.Directory, url, api, dir string) error {
 	var b strings.Builder
 	server := "nats-server"
 	if d.Operator {
