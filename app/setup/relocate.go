@@ -68,7 +68,7 @@ func Relocate(dir string) ([]Relocation, error) {
 	var edits []edit
 	var changed []Relocation
 	for _, name := range configsIn(dir) {
-		m := mover{dir: dir, eventGateway: name != FileServerConfig}
+		m := mover{dir: dir, eventGateway: name != FileServerConfig, store: name == FileServerConfig || name == FileStore}
 		e, err := m.edit(filepath.Join(dir, name))
 		if err != nil {
 			return nil, err
@@ -88,7 +88,7 @@ func Relocate(dir string) ([]Relocation, error) {
 // configsIn returns the configurations of nats-server in a folder. Of an event gateway, one
 // machine has one of them.
 func configsIn(dir string) []string {
-	names := slices.DeleteFunc([]string{FileExternal, FileInternal}, func(name string) bool {
+	names := slices.DeleteFunc([]string{FileExternal, FileInternal, FileStore}, func(name string) bool {
 		_, err := os.Lstat(filepath.Join(dir, name))
 		return errors.Is(err, fs.ErrNotExist)
 	})
@@ -131,7 +131,8 @@ func (m *mover) edit(file string) (e edit, _ error) {
 // mover changes the paths of one configuration.
 type mover struct {
 	dir          string
-	eventGateway bool   // it is of an event gateway: it has paths of certificates, and no store
+	eventGateway bool   // it is of an event gateway: it has paths of certificates
+	store        bool   // it has paths of JetStream or of the resolver
 	parent       string // the folder that all changed paths are in
 	changed      []Relocation
 	found        bool  // a path of Write
@@ -142,8 +143,12 @@ type mover struct {
 // line returns a line with the new paths. It changes nothing in a comment.
 func (m *mover) line(line string) string {
 	code := line[:commentStart(line)]
+	comment := line[len(code):]
 	if m.eventGateway {
-		return certPath.ReplaceAllStringFunc(code, m.certificate) + line[len(code):]
+		code = certPath.ReplaceAllStringFunc(code, m.certificate)
+	}
+	if !m.store {
+		return code + comment
 	}
 	stores := len(storeDir.FindAllString(code, -1))
 	changed := ownPath.ReplaceAllStringFunc(code, func(match string) string {
@@ -172,7 +177,7 @@ func (m *mover) line(line string) string {
 	if stores > 0 {
 		m.foreign = true
 	}
-	return changed + line[len(code):]
+	return changed + comment
 }
 
 // certificate returns the path of a certificate, a key or a CA with its new folder. It
