@@ -194,6 +194,7 @@ func TestRelocateEventGateway(t *testing.T) {
 	ca, file := authority(t)
 	g := newEventGateway(before)
 	g.Public, g.PublicCA = []setup.CertFiles{issued(t, ca, pki.Request{CN: "x", DNS: g.Hosts, Server: true})}, file
+	g.Bridge = &setup.Bridge{Leaf: setup.DefaultLeaf, Store: setup.DefaultStore}
 	_, err := setup.WriteEventGateway(g)
 	callouttest.Must(t, err)
 	callouttest.Must(t, os.Rename(before, after))
@@ -212,6 +213,11 @@ func TestRelocateEventGateway(t *testing.T) {
 	callouttest.Must(t, err)
 	now, err := os.ReadFile(filepath.Join(after, setup.FileExternal))
 	callouttest.Must(t, err)
+	store, err := os.ReadFile(filepath.Join(after, setup.FileStore))
+	callouttest.Must(t, err)
+	if strings.Contains(string(store), filepath.ToSlash(before)) || strings.Count(string(store), filepath.ToSlash(after)) < 4 {
+		t.Errorf("%s", store)
+	}
 	if strings.Contains(string(now), filepath.ToSlash(before)) || !strings.Contains(string(now), filepath.ToSlash(g.Public[0].Cert)) {
 		t.Errorf("%s", now)
 	}

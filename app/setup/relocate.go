@@ -68,7 +68,7 @@ func Relocate(dir string) ([]Relocation, error) {
 	var edits []edit
 	var changed []Relocation
 	for _, name := range configsIn(dir) {
-		m := mover{dir: dir, eventGateway: name != FileServerConfig, store: name == FileServerConfig || name == FileStore}
+		m := mover{dir: dir, certificates: name != FileServerConfig, store: name == FileServerConfig || name == FileStore}
 		e, err := m.edit(filepath.Join(dir, name))
 		if err != nil {
 			return nil, err
@@ -85,8 +85,8 @@ func Relocate(dir string) ([]Relocation, error) {
 	return changed, nil
 }
 
-// configsIn returns the configurations of nats-server in a folder. Of an event gateway, one
-// machine has one of them.
+// configsIn returns the configurations of nats-server in a folder. Of those of an event
+// gateway, a machine can have some.
 func configsIn(dir string) []string {
 	names := slices.DeleteFunc([]string{FileExternal, FileInternal, FileStore}, func(name string) bool {
 		_, err := os.Lstat(filepath.Join(dir, name))
@@ -118,9 +118,9 @@ func (m *mover) edit(file string) (e edit, _ error) {
 		lines[i] = m.line(line)
 	}
 	switch {
-	case m.eventGateway && m.foreign:
+	case !m.store && m.foreign:
 		return e, fmt.Errorf("%s: %w", file, ErrTwoFolders)
-	case !m.eventGateway && (!m.found || m.foreign):
+	case m.store && (!m.found || m.foreign):
 		return e, fmt.Errorf("%s: %w", file, ErrNoPaths)
 	case m.lost != nil:
 		return e, fmt.Errorf("%s: %w", file, m.lost)
@@ -131,8 +131,8 @@ func (m *mover) edit(file string) (e edit, _ error) {
 // mover changes the paths of one configuration.
 type mover struct {
 	dir          string
-	eventGateway bool   // it is of an event gateway: it has paths of certificates
-	store        bool   // it has paths of JetStream or of the resolver
+	certificates bool   // it has paths of certificates, as those of an event gateway
+	store        bool   // it has a store or a resolver
 	parent       string // the folder that all changed paths are in
 	changed      []Relocation
 	found        bool  // a path of Write
@@ -143,12 +143,12 @@ type mover struct {
 // line returns a line with the new paths. It changes nothing in a comment.
 func (m *mover) line(line string) string {
 	code := line[:commentStart(line)]
-	comment := line[len(code):]
-	if m.eventGateway {
+	rest := line[len(code):]
+	if m.certificates {
 		code = certPath.ReplaceAllStringFunc(code, m.certificate)
 	}
 	if !m.store {
-		return code + comment
+		return code + rest
 	}
 	stores := len(storeDir.FindAllString(code, -1))
 	changed := ownPath.ReplaceAllStringFunc(code, func(match string) string {
@@ -177,7 +177,7 @@ func (m *mover) line(line string) string {
 	if stores > 0 {
 		m.foreign = true
 	}
-	return changed + comment
+	return changed + rest
 }
 
 // certificate returns the path of a certificate, a key or a CA with its new folder. It

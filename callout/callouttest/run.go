@@ -33,11 +33,20 @@ func RunServerConfig(tb testing.TB, text string) *server.Server {
 func RunServerFile(tb testing.TB, program, file, addr string) {
 	tb.Helper()
 	if program != "" {
-		tb.Cleanup(startProcess(tb, program, file, addr).kill)
+		RunServerProcess(tb, program, file, addr)
 		return
 	}
 	srv := runServer(tb, file, func(*server.Options) {})
 	tb.Cleanup(func() { devserver.Shutdown(srv) })
+}
+
+// RunServerProcess runs a nats-server as a process, from a configuration file in which it
+// listens on addr. It ends with the test, or when it is killed.
+func RunServerProcess(tb testing.TB, program, file, addr string) (kill func()) {
+	tb.Helper()
+	p := startProcess(tb, program, file, addr)
+	tb.Cleanup(p.kill)
+	return p.kill
 }
 
 // runServer runs a nats-server in process from a configuration file, and waits until

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"strings"
@@ -112,8 +114,8 @@ func (t *task) runSession() error {
 			err = s.publishMany(ctx, &sum)
 		}
 	}
-	sum.OK = err == nil
-	if err != nil {
+	sum.OK = err == nil || errors.Is(err, context.Canceled) // stopped
+	if !sum.OK {
 		sum.Error = err.Error()
 	}
 	sum.PermissionErrors = seen.list()

@@ -21,6 +21,7 @@ func TLSFlags() []cli.Flag {
 		&cli.StringFlag{Name: "ca", Usage: "`FILE` with the certificate authority of nats-server"},
 		&cli.StringFlag{Name: "cert", Usage: "`FILE` with the client certificate, with --key"},
 		&cli.StringFlag{Name: "key", Usage: "`FILE` with the private key of --cert"},
+		&cli.StringFlag{Name: "server-name", Usage: "`NAME` to verify in the certificate of nats-server, if it is not the host of the URL"},
 		&cli.BoolFlag{Name: "tls-first", Usage: "start with the TLS handshake, for a server with handshake_first: true"},
 	}
 }
@@ -65,17 +66,25 @@ func TLSOptions(c *cli.Context) ([]nats.Option, error) {
 		return nil, err
 	}
 	if certificate != nil {
-		opts = append(opts, func(o *nats.Options) error {
-			if o.TLSConfig == nil {
-				o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-			}
-			o.TLSConfig.Certificates = []tls.Certificate{*certificate}
-			o.Secure = true
-			return nil
-		})
+		opts = append(opts, withTLS(func(t *tls.Config) { t.Certificates = []tls.Certificate{*certificate} }))
+	}
+	if name := c.String("server-name"); name != "" {
+		opts = append(opts, withTLS(func(t *tls.Config) { t.ServerName = name }))
 	}
 	if c.Bool("tls-first") {
 		opts = append(opts, nats.TLSHandshakeFirst())
 	}
 	return opts, nil
+}
+
+// withTLS changes the TLS configuration of a connection, which needs TLS then.
+func withTLS(change func(*tls.Config)) nats.Option {
+	return func(o *nats.Options) error {
+		if o.TLSConfig == nil {
+			o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+		}
+		change(o.TLSConfig)
+		o.Secure = true
+		return nil
+	}
 }

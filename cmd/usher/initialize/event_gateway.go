@@ -35,6 +35,9 @@ func eventGatewayFlags() []cli.Flag {
 		&cli.StringFlag{Name: "gateway", Usage: "`HOST:PORT` for the gateway of the internal server", Value: setup.DefaultGatewayInternal},
 		&cli.StringFlag{Name: "gateway-external", Usage: "`HOST:PORT` for the gateway of the external server", Value: setup.DefaultGatewayExternal},
 		&cli.StringFlag{Name: "reach", Usage: "`HOST:PORT` at which the external server reaches --gateway", DefaultText: "as --gateway"},
+		&cli.BoolFlag{Name: "bridge", Usage: "let usher store what older supervisors publish, in place of a NATS Streaming server"},
+		&cli.StringFlag{Name: "store", Usage: "`HOST:PORT` for the nats-server that has the stream, with --bridge", Value: setup.DefaultStore},
+		&cli.StringFlag{Name: "leaf", Usage: "`HOST:PORT` where the internal server waits for the store, with --bridge", Value: setup.DefaultLeaf},
 		&cli.StringFlag{Name: "reach-external", Usage: "`HOST:PORT` at which the internal server reaches --gateway-external", DefaultText: "as --gateway-external"},
 	}
 }
@@ -77,6 +80,14 @@ func eventGatewayOptions(c *cli.Context) (*setup.EventGateway, error) {
 		},
 		Hosts: c.StringSlice("host"), PublicCA: c.String("ca"), PKI: c.String("pki"), Internal: c.String("internal"),
 	}
+	if c.Bool("bridge") {
+		g.Bridge = &setup.Bridge{Leaf: c.String("leaf"), Store: c.String("store")}
+	}
+	for _, name := range []string{"store", "leaf"} {
+		if g.Bridge == nil && c.IsSet(name) {
+			return nil, cmdutil.UsageError("add --bridge", "--%s needs --bridge", name)
+		}
+	}
 	if g.ExternalOnly = c.Bool("external-only"); g.ExternalOnly {
 		if err := externalOnly(c); err != nil {
 			return nil, err
@@ -103,7 +114,7 @@ func eventGatewayOptions(c *cli.Context) (*setup.EventGateway, error) {
 
 // externalOnly checks the options for an internal server that runs already.
 func externalOnly(c *cli.Context) error {
-	for _, name := range []string{"internal", "gateway"} {
+	for _, name := range []string{"internal", "gateway", "bridge"} {
 		if c.IsSet(name) {
 			return cmdutil.UsageError("leave it out: the internal server runs already", "--external-only and --%s: give only one of them", name)
 		}
@@ -197,6 +208,11 @@ func listeners(g *setup.EventGateway) []listener {
 	if g.ExternalOnly {
 		return external
 	}
+	if g.Bridge != nil {
+		external = append(external,
+			listener{"store", g.Bridge.Store, "the nats-server that has the stream, for services with a certificate"},
+			listener{"leaf", g.Bridge.Leaf, "the internal server, for that nats-server"})
+	}
 	return append(external,
 		listener{"internal", g.Internal, "the internal server, for services with a certificate"},
 		listener{"gateway", g.GatewayOf.Internal, "the gateway of the internal server, for the external one"},
@@ -246,6 +262,9 @@ func nextOfEventGateway(g *setup.EventGateway, dir string) string {
 	b.WriteString("\nNext:\n")
 	if !g.ExternalOnly {
 		fmt.Fprintf(&b, "  nats-server -c %s\n", path(setup.FileInternal))
+	}
+	if g.Bridge != nil {
+		fmt.Fprintf(&b, "  nats-server -c %s\n", path(setup.FileStore))
 	}
 	fmt.Fprintf(&b, "  nats-server -c %s\n  usher serve -c %s\n", path(setup.FileExternal), path(setup.FileConfig))
 	fmt.Fprintf(&b, "  usher apikey new --user habitat     # its line goes into %s\n", path(setup.FileDirectory))

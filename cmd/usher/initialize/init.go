@@ -31,7 +31,8 @@ func Command() *cli.Command {
 			"usher init --event-gateway [--yes] [--listen HOST:PORT] [--host NAME]...\n" +
 			"      [--cert FILE --key FILE]... [--ca FILE] [--pki FOLDER] [--internal HOST:PORT]\n" +
 			"      [--gateway HOST:PORT] [--gateway-external HOST:PORT]\n" +
-			"      [--reach HOST:PORT] [--reach-external HOST:PORT] [--http HOST:PORT] DIR\n" +
+			"      [--reach HOST:PORT] [--reach-external HOST:PORT] [--external-only]\n" +
+			"      [--bridge [--store HOST:PORT] [--leaf HOST:PORT]] [--http HOST:PORT] DIR\n" +
 			"usher init --moved DIR",
 		Description: "Writes the seeds of issuer and xkey, the service user's password, nats-server.conf,\n" +
 			"usher.yaml and directory.yaml to DIR. Both programs start with them unedited.\n" +
