@@ -150,9 +150,16 @@ func (g *Gateway) roots(tb testing.TB) *x509.CertPool {
 // InternalTLS is what a service connects to the internal server with: its certificate.
 func (g *Gateway) InternalTLS(tb testing.TB, service string) *tls.Config {
 	tb.Helper()
-	pair, err := tls.LoadX509KeyPair(g.Path(setup.CertFile(service)), g.Path(setup.KeyFile(service)))
+	return g.GatewayTLS(tb, service, setup.GatewayInternal)
+}
+
+// GatewayTLS is what one gateway connects to another with: its certificate, and the name of
+// the other one.
+func (g *Gateway) GatewayTLS(tb testing.TB, name, other string) *tls.Config {
+	tb.Helper()
+	pair, err := tls.LoadX509KeyPair(g.Path(setup.CertFile(name)), g.Path(setup.KeyFile(name)))
 	callouttest.Must(tb, err)
-	return &tls.Config{MinVersion: tls.VersionTLS12, ServerName: setup.GatewayInternal, RootCAs: g.roots(tb), Certificates: []tls.Certificate{pair}}
+	return &tls.Config{MinVersion: tls.VersionTLS12, ServerName: other, RootCAs: g.roots(tb), Certificates: []tls.Certificate{pair}}
 }
 
 // Supervisor connects to the external server with a token.

@@ -90,7 +90,7 @@ func TestWrongCertificates(t *testing.T) {
 			return ca
 		}, `certificate "event-service" of "other CA" is of another CA than those of`, "refuses the certificate of"},
 		"ended": {func(r *pki.Request) *pki.Authority {
-			r.Now, r.Lifetime = r.Now.Add(-2*time.Hour), time.Hour
+			r.Now, r.Lifetime = r.Now.Add(-4*time.Minute), time.Minute // the CA begins five minutes ago
 			return nil
 		}, "has ended at", "refuses the certificate of"},
 		"not for clients": {func(r *pki.Request) *pki.Authority {
