@@ -111,7 +111,7 @@ func TestGivenCertificates(t *testing.T) {
 		"not a pair":               {swapped, "does not match", "its own key"},
 		"readable by others":       {readable, "can be read by others", "chmod 600"},
 		"of another CA":            {public(other, good), "unknown authority", "--ca"},
-		"ended":                    {public(ca, pki.Request{CN: "x", DNS: good.DNS, Server: true, Now: time.Now().Add(-48 * time.Hour), Lifetime: time.Hour}), "it ended at", "renew it"},
+		"ended":                    {public(ca, pki.Request{CN: "x", DNS: good.DNS, Server: true, Now: time.Now().Add(-4 * time.Minute), Lifetime: time.Minute}), "it ended at", "renew it"},
 		"not valid yet":            {public(ca, pki.Request{CN: "x", DNS: good.DNS, Server: true, Now: time.Now().Add(48 * time.Hour), Lifetime: time.Hour}), "it is not valid before", "clock"},
 		"no names":                 {public(ca, pki.Request{CN: "events.example.org", Server: true}), "it holds for no name", "a common name is not enough"},
 		"not of a server":          {public(ca, pki.Request{CN: "x", DNS: good.DNS, Client: true}), "incompatible key usage", ""},
